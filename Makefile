@@ -1,0 +1,206 @@
+# make              build everything into build/
+# make check        run every fast test suite (what scripts/test.sh runs)
+# make unit         run the unit and scenario tests only; TESTS="tests/unit/base/test_map.c …" runs just these
+# make layers       check which parts of the source include which
+# make asan         make check under the address and undefined-behaviour sanitizers, in build/asan
+# make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h, pkg-config file
+# make format       format the sources with clang-format
+# make tidy         lint the sources with clang-tidy
+# make clean        remove build/
+# make help         this list
+#
+# Variables: V=1 (show commands) BUILD=build CC=gcc OPT=-O2 SANITIZE= CFLAGS= LDFLAGS=
+
+VERSION := 1.0.0
+BUILD ?= build
+PREFIX ?= /usr/local
+OPT ?= -O2
+SANITIZE ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+PACKAGES := libevent libprotobuf-c inih jansson libzstd
+TEST_PACKAGES := check
+
+# What is missing is said before anything is compiled, and with the way to get it.
+GOALS := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out clean help format layers,$(GOALS)),)
+NEEDED := $(PACKAGES) $(if $(filter check unit tests asan,$(GOALS)),$(TEST_PACKAGES))
+MISSING := $(shell for tool in $(CC) pkg-config protoc-c; do \
+	command -v $$tool >/dev/null || echo $$tool; done; \
+	for package in $(NEEDED); do \
+	pkg-config --exists $$package 2>/dev/null || echo $$package; done)
+ifneq ($(strip $(MISSING)),)
+$(error not installed: $(strip $(MISSING)). Run scripts/setup.sh$(if $(filter $(TEST_PACKAGES),$(MISSING)), --tests) to install what is missing)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Werror
+HARDENING := $(if $(SANITIZE),,-fstack-protector-strong $(if $(filter -O2 -O3,$(OPT)),-D_FORTIFY_SOURCE=2))
+# Everything is position independent, so that the same objects make libsynod.so.
+CFLAGS_ALL := -std=gnu11 $(OPT) -g -fno-omit-frame-pointer -fno-strict-aliasing -fPIC -fno-semantic-interposition \
+	-D_GNU_SOURCE -DSYNOD_RELEASE='"$(VERSION)"' $(WARNINGS) $(HARDENING) $(SANITIZE) \
+	-Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
+CHECK_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
+
+LAYERS := base node wire wal store paxos rsm shardmaster shardkv client host sim
+PROTOS := $(wildcard proto/*.proto)
+GEN_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
+SRC := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))
+OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
+LIB := $(BUILD)/lib/libsynod-all.a
+
+# A program is a file of cmd/ or cmd/NAME/ that defines main(); what the others define, every program may use.
+CMD_SRC := $(wildcard cmd/*.c cmd/*/*.c)
+CMD_MAIN := $(if $(CMD_SRC),$(shell grep -lE '^int main\>' $(CMD_SRC)))
+CMD_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(CMD_MAIN),$(CMD_SRC)))
+CMD_LIB := $(if $(CMD_OBJ),$(BUILD)/lib/libcmd.a)
+program_of = $(BUILD)/bin/$(patsubst %/main,%,$(patsubst cmd/%.c,%,$(1)))
+BINS := $(foreach main,$(CMD_MAIN),$(call program_of,$(main)))
+
+# A test program is a test_*.c; the other sources beside it, and those in tests/unit/support, are linked into it.
+TESTS ?= $(wildcard tests/unit/*/test_*.c tests/scenario/test_*.c tests/sim/test_*.c)
+TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
+TEST_SCRIPTS := $(shell for script in tests/scenario/*.sh tests/sim/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
+SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
+SYSTEM_TESTS := $(sort $(foreach script,$(SYSTEM_SCRIPTS),$(if $(filter lib%,$(notdir $(script))),,$(script))))
+helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c tests/unit/support/*.c),\
+	$(if $(filter test_%,$(notdir $(source))),,$(source))))
+
+# What is done is shown in short; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf "  %-8s %s\n" $(1) $(patsubst $(BUILD)/%,%,$(2)))
+
+export SYNOD_BIN = $(abspath $(BUILD)/bin)
+export LC_ALL := C
+
+.PHONY: all tests check unit layers asan install format tidy clean help
+.SECONDARY:
+.SECONDEXPANSION:
+
+all: $(BINS) $(LIB)
+
+$(BUILD)/gen/%.pb-c.c: proto/%.proto
+	@mkdir -p $(@D)
+	$(call say,PROTOC,$<)
+	$(Q)protoc-c --c_out=$(BUILD)/gen --proto_path=proto $<
+$(BUILD)/gen/%.pb-c.h: $(BUILD)/gen/%.pb-c.c ;
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c Makefile
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -W%,$(CFLAGS_ALL)) -c $< -o $@
+
+$(BUILD)/obj/%.o: %.c Makefile | $(GEN_C)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(LIB): $(OBJ) $(GEN_C:.c=.o)
+$(BUILD)/lib/libcmd.a: $(CMD_OBJ)
+$(LIB) $(BUILD)/lib/libcmd.a:
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+define program_rule
+$(call program_of,$(1)): $(BUILD)/obj/$(1:.c=.o) $(CMD_LIB) $(LIB)
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS) $$^ $$(LIBS) -o $$@
+endef
+$(foreach main,$(CMD_MAIN),$(eval $(call program_rule,$(main))))
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) $(CHECK_LIBS) -o $@
+
+# --- Tests ---
+
+tests: all $(TEST_BIN)
+
+check: tests
+	@tests/run.sh $(BUILD)/tests tests/layers.sh $(TEST_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
+
+unit: $(TEST_BIN)
+	@tests/run.sh $(BUILD)/tests $(TEST_BIN)
+
+layers:
+	@tests/layers.sh
+
+asan:
+	CK_FORK=no $(MAKE) BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# --- Installation ---
+
+LIBDIR := $(DESTDIR)$(PREFIX)/lib
+SONAME := libsynod.so.$(firstword $(subst ., ,$(VERSION)))
+PUBLIC := $(BUILD)/lib/public-symbols
+
+# The public symbols are the functions that the public header declares.
+$(PUBLIC): src/client/synod.h
+	@mkdir -p $(@D)
+	$(CC) -E -P $< | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >$@
+
+$(BUILD)/lib/libsynod.map: $(PUBLIC)
+	(echo 'SYNOD_1 {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};') >$@
+
+$(BUILD)/lib/$(SONAME): $(LIB) $(BUILD)/lib/libsynod.map
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(BUILD)/lib/libsynod.map \
+		-Wl,--no-undefined -Wl,--as-needed $$(sed 's/^/-Wl,-u,/' $(PUBLIC)) $(LIB) $(LIBS) -o $@
+	@nm -D --defined-only $@ | sed "s/.* //; s/@.*//" | sort | comm -13 - $(PUBLIC) | sed "s/$$/ is declared in synod.h and not defined/" | \
+		(! grep .) || { rm -f $@; false; }
+
+# One object whose other symbols are local: an internal name cannot collide with one of the user's.
+$(BUILD)/lib/libsynod.a: $(LIB) $(PUBLIC)
+	ld -r $$(sed 's/^/-u /' $(PUBLIC)) $(LIB) -o $(BUILD)/lib/synod.o
+	objcopy --keep-global-symbols=$(PUBLIC) $(BUILD)/lib/synod.o
+	@rm -f $@
+	ar rcs $@ $(BUILD)/lib/synod.o
+
+export PKGCONFIG
+define PKGCONFIG
+prefix=$(PREFIX)
+libdir=$${prefix}/lib
+includedir=$${prefix}/include
+
+Name: synod
+Description: Client of Synod, a sharded, replicated, transactional key-value store
+Version: $(VERSION)
+Requires.private: $(PACKAGES)
+Libs: -L$${libdir} -lsynod
+Libs.private: -lpthread -lm
+Cflags: -I$${includedir}
+endef
+
+install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(LIBDIR)/pkgconfig
+	set -e; for program in $(BINS); do install -m 755 $$program $(DESTDIR)$(PREFIX)/bin; done
+	install -m 644 src/client/synod.h $(DESTDIR)$(PREFIX)/include/synod.h
+	install -m 644 $(BUILD)/lib/libsynod.a $(LIBDIR)
+	install -m 755 $(BUILD)/lib/$(SONAME) $(LIBDIR)/libsynod.so.$(VERSION)
+	ln -sf libsynod.so.$(VERSION) $(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(LIBDIR)/libsynod.so
+	@echo "$$PKGCONFIG" >$(BUILD)/lib/synod.pc
+	install -m 644 $(BUILD)/lib/synod.pc $(LIBDIR)/pkgconfig
+
+# --- Upkeep ---
+
+C_FILES := $(wildcard src/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+
+format:
+	clang-format -i $(C_FILES)
+
+tidy: $(GEN_C)
+	clang-tidy --quiet $(SRC) $(CMD_SRC) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+-include $(OBJ:.o=.d) $(patsubst %.c,$(BUILD)/obj/%.d,$(CMD_SRC))
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard tests/*/*.c tests/unit/*/*.c))

@@ -1,0 +1,11 @@
+#include "base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void assert_failed(const char *expression, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
+	fflush(stderr);
+	abort();
+}

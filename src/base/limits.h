@@ -1,0 +1,54 @@
+/*
+ * Every limit of the system in one place. Larger than a limit is refused with
+ * STATUS_TOO_LARGE or STATUS_BAD_REQUEST; a full queue answers STATUS_BUSY.
+ */
+#ifndef SYNOD_BASE_LIMITS_H
+#define SYNOD_BASE_LIMITS_H
+
+#define KIB (1024u)
+#define MIB (1024u * 1024u)
+
+/* What users may store. */
+#define KEY_BYTES_MAX (4u * KIB)   /* default of key_bytes_max */
+#define VALUE_BYTES_MAX (1u * MIB) /* default of value_bytes_max */
+#define TXN_OPS_MAX 128u           /* operations in each branch of a transaction, and compares */
+#define SCAN_LIMIT_MAX 10000u      /* keys in one page of a scan */
+#define SCAN_BYTES_MAX (1u * MIB)  /* a page ends after the key that passes this */
+
+/* RPC. */
+#define PROTOCOL_VERSION 1u
+#define FRAME_BYTES_MAX (4u * MIB)      /* payload of one frame */
+#define COMMAND_BYTES_MAX (2u * MIB)    /* one client command, all operations of a transaction together */
+#define MESSAGE_ELEMENTS_MAX 8192u      /* submessages and repeated elements in one message */
+#define ARENA_BYTES_MAX (16u * MIB)     /* decoding one message */
+#define HELLO_BYTES_MAX 1024u           /* frame size before the hello has been accepted */
+#define NAME_BYTES_MAX 63u              /* node and cluster names */
+#define ADDRESS_BYTES_MAX 255u          /* HOST:PORT */
+#define LINK_OUTPUT_BYTES_MAX (32u * MIB) /* unsent output after which a connection is cut */
+#define LINK_REQUESTS_MAX 16384u        /* unanswered requests on one connection */
+
+/* Consensus. */
+#define REPLICAS_MAX 7u
+#define ENTRY_BYTES_SOFT_MAX (512u * KIB) /* a batch is closed when it passes this */
+#define ENTRY_BYTES_MAX (COMMAND_BYTES_MAX + ENTRY_BYTES_SOFT_MAX + 4096u)
+#define ENTRY_COMMANDS_MAX 4096u
+#define OPEN_SLOTS_MAX 1024u              /* proposed but not yet chosen; also bounds a Promise */
+#define OPEN_BYTES_MAX (16u * MIB)
+
+/* Replicated state machine. */
+#define SESSIONS_MAX 65536u               /* least recently used is evicted above */
+#define SESSION_WINDOW_MAX 4096u          /* unacknowledged commands in one session */
+#define SESSION_IDLE_US (3600ull * 1000000ull) /* of log time */
+#define PENDING_REQUESTS_MAX 65536u
+#define SNAPSHOT_CHUNK_BYTES (256u * KIB)
+
+/* Sharding. */
+#define SHARDS_MAX 16384u
+#define SHARDS_DEFAULT 256u
+#define GROUPS_MAX 1024u
+#define CONFIG_HISTORY_MAX 1024u          /* configurations that Query(n) can still answer */
+
+_Static_assert(ENTRY_BYTES_MAX + 64u * KIB <= FRAME_BYTES_MAX, "an Accept with the largest entry fits a frame");
+_Static_assert(KEY_BYTES_MAX + VALUE_BYTES_MAX < COMMAND_BYTES_MAX, "one put fits a command");
+
+#endif

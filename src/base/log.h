@@ -1,0 +1,50 @@
+/*
+ * Log lines: logfmt or JSON on a file descriptor, one write a line.
+ *
+ *   level=info time=2026-01-31T12:00:00.123456Z node=g1a event=leader_elected ballot=7.2 group=1
+ *
+ * The caller gives the event's stable name and a printf format whose text is
+ * itself logfmt: log_event(log, LOG_INFO, "leader_elected", "ballot=%s group=%u", …).
+ * String values that may hold anything go through log_quote(). In JSON the same
+ * line is parsed back into members (base/log_json.h), so both formats come from one call.
+ *
+ * The clock is passed in as a function, so that a simulated node logs simulated time.
+ */
+#ifndef SYNOD_BASE_LOG_H
+#define SYNOD_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
+enum log_format { LOG_LOGFMT, LOG_JSON };
+
+struct log {
+	enum log_level level; /* lines below it cost one comparison */
+	enum log_format format;
+	const char *node;
+	/* Microseconds since the epoch. */
+	uint64_t (*wall_us)(void *context);
+	/* Receives one whole line with its newline. */
+	void (*write)(void *context, const char *line, size_t len);
+	void *context;
+};
+
+/* A log that writes to `fd` with the system clock. */
+void log_init_fd(struct log *log, int fd, const char *node);
+bool log_level_parse(const char *text, enum log_level *out);
+
+void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+#define log_event(log, lvl, event, ...) \
+	((lvl) >= (log)->level ? log_write((log), (lvl), (event), __VA_ARGS__) : (void)0)
+
+/*
+ * Writes `s` as a logfmt value into `out` (quoted and escaped if it has to be,
+ * cut with "…" if it does not fit) and returns out.
+ */
+const char *log_quote(char *out, size_t size, struct slice s);
+
+#endif

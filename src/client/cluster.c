@@ -1,0 +1,193 @@
+/* The cluster's side of synod.h: configurations, changes of the configuration, what a node says of itself. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "client/handle.h"
+#include "client/reply.h"
+#include "wire/wire.h"
+
+/* For when there is no memory for an answer: not to be freed. */
+static struct synod_config config_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
+static struct synod_node_status status_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
+
+/* Terminated, in the arena; what came off the wire has been checked against limits far below the ceiling. */
+static const char *text_of(struct slice in, struct arena *arena)
+{
+	char *text = arena_get(arena, in.len + 1);
+	if (in.len > 0)
+		memcpy(text, in.data, in.len);
+	text[in.len] = '\0';
+	return text;
+}
+
+/* ---- configurations ---- */
+
+struct config_block {
+	struct synod_config config; /* first: it is what the user holds */
+	struct arena arena;
+};
+
+static int fill_config(struct config_block *block, struct slice payload)
+{
+	struct arena *arena = &block->arena;
+	struct synod_config *config = &block->config;
+	struct wire_config wire;
+	int status = wire_config_decode(payload, arena, &wire);
+	if (status != 0)
+		return status;
+	config->number = wire.number;
+	config->nshards = wire.nshards;
+	config->shards = wire.shards;
+	struct synod_group *groups = arena_try(arena, (wire.ngroups + 1) * sizeof *groups);
+	if (groups == NULL)
+		return STATUS_TOO_LARGE;
+	for (uint32_t i = 0; i < wire.ngroups; i++) {
+		const char **members = arena_try(arena, REPLICAS_MAX * sizeof *members);
+		if (members == NULL)
+			return STATUS_TOO_LARGE;
+		for (uint32_t j = 0; j < wire.groups[i].nmembers; j++)
+			members[j] = text_of(wire.groups[i].members[j], arena);
+		groups[i] = (struct synod_group){
+			.gid = wire.groups[i].gid,
+			.nmembers = wire.groups[i].nmembers,
+			.members = members,
+		};
+	}
+	config->groups = groups;
+	config->ngroups = wire.ngroups;
+	return 0;
+}
+
+struct synod_config *synod_config(struct synod *s, uint64_t number)
+{
+	struct config_block *block = calloc(1, sizeof *block);
+	if (block == NULL)
+		return &config_no_memory;
+	struct client_request *request = NULL;
+	struct bytes *payload;
+	int made = client_request_config(&request, number);
+	struct synod_reply *reply = handle_run(s, made, request, 0, &payload);
+	arena_init(&block->arena, 2 * ARENA_BYTES_MAX);
+	block->config.status = reply->status;
+	block->config.message = text_of(slice_string(reply->message), &block->arena);
+	if (reply->status == SYNOD_OK &&
+	    fill_config(block, payload != NULL ? bytes_slice(payload) : slice(NULL, 0)) != 0) {
+		block->config = (struct synod_config){.status = SYNOD_UNAVAILABLE,
+						      .message = "the shard master's answer is malformed"};
+	}
+	/* The numbers of the shards are in the arena; the payload is not needed any more. */
+	bytes_unref(payload);
+	synod_reply_free(reply);
+	return &block->config;
+}
+
+void synod_config_free(struct synod_config *config)
+{
+	if (config == NULL || config == &config_no_memory)
+		return;
+	struct config_block *block = (struct config_block *)(void *)config;
+	arena_free(&block->arena);
+	free(block);
+}
+
+struct synod_reply *synod_join(struct synod *s, const struct synod_group *groups, size_t ngroups)
+{
+	struct client_request *request = NULL;
+	int made = client_request_join(&request, groups, ngroups);
+	return handle_run(s, made, request, 0, NULL);
+}
+
+struct synod_reply *synod_leave(struct synod *s, const uint64_t *gids, size_t ngids)
+{
+	struct client_request *request = NULL;
+	int made = client_request_leave(&request, gids, ngids);
+	return handle_run(s, made, request, 0, NULL);
+}
+
+struct synod_reply *synod_move(struct synod *s, uint32_t shard, uint64_t gid)
+{
+	struct client_request *request = NULL;
+	int made = client_request_move(&request, shard, gid);
+	return handle_run(s, made, request, 0, NULL);
+}
+
+struct synod_reply *synod_rebalance(struct synod *s)
+{
+	struct client_request *request = NULL;
+	int made = client_request_rebalance(&request);
+	return handle_run(s, made, request, 0, NULL);
+}
+
+/* ---- single nodes ---- */
+
+struct status_block {
+	struct synod_node_status status; /* first */
+	struct arena arena;
+};
+
+static void fill_status(struct synod_node_status *out, const struct wire_status *in, struct arena *arena)
+{
+	struct synod_peer_status *peers = arena_get_zeroed(arena, REPLICAS_MAX * sizeof *peers);
+	for (uint32_t i = 0; i < in->npeers; i++)
+		peers[i] = (struct synod_peer_status){
+			.replica = in->peers[i].replica,
+			.address = text_of(in->peers[i].address, arena),
+			.matched = in->peers[i].matched,
+			.last_heard_ms = in->peers[i].last_heard_ms,
+		};
+	*out = (struct synod_node_status){
+		.status = out->status, .message = out->message, .address = out->address,
+		.name = text_of(in->name, arena), .role = text_of(in->role, arena), .state = text_of(in->state, arena),
+		.leader = text_of(in->leader, arena), .leader_name = text_of(in->leader_name, arena),
+		.version = text_of(in->version, arena),
+		.replica = in->replica, .group = in->group, .ballot = in->ballot, .chosen = in->chosen,
+		.applied = in->applied, .log_first = in->log_first, .log_last = in->log_last, .snapshot = in->snapshot,
+		.data_bytes = in->data_bytes, .disk_bytes = in->disk_bytes, .keys = in->keys, .config = in->config,
+		.sessions = in->sessions, .uptime_ms = in->uptime_ms,
+		.npeers = in->npeers, .peers = peers,
+	};
+}
+
+struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms)
+{
+	struct status_block *block = calloc(1, sizeof *block);
+	if (block == NULL)
+		return &status_no_memory;
+	struct client_request *request = NULL;
+	struct bytes *payload;
+	int made = client_request_status(&request, address);
+	struct synod_reply *reply = handle_run(s, made, request, timeout_ms, &payload);
+	struct wire_status wire;
+	arena_init(&block->arena, ARENA_BYTES_MAX);
+	struct synod_node_status *status = &block->status;
+	status->status = reply->status;
+	status->message = text_of(slice_string(reply->message), &block->arena);
+	status->address = text_of(slice_string(address), &block->arena);
+	status->name = status->role = status->state = status->leader = status->leader_name = status->version = "";
+	if (reply->status == SYNOD_OK &&
+	    wire_status_decode(payload != NULL ? bytes_slice(payload) : slice(NULL, 0), &block->arena, &wire) == 0) {
+		fill_status(status, &wire, &block->arena);
+	} else if (reply->status == SYNOD_OK) {
+		status->status = SYNOD_UNAVAILABLE;
+		status->message = "the node's answer is malformed";
+	}
+	bytes_unref(payload);
+	synod_reply_free(reply);
+	return status;
+}
+
+void synod_node_status_free(struct synod_node_status *status)
+{
+	if (status == NULL || status == &status_no_memory)
+		return;
+	struct status_block *block = (struct status_block *)(void *)status;
+	arena_free(&block->arena);
+	free(block);
+}
+
+struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica)
+{
+	struct client_request *request = NULL;
+	int made = client_request_transfer(&request, members, nmembers, replica);
+	return handle_run(s, made, request, 0, NULL);
+}

@@ -1,0 +1,45 @@
+/* The handle behind synod.h: what its files share. */
+#ifndef SYNOD_CLIENT_HANDLE_H
+#define SYNOD_CLIENT_HANDLE_H
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "client/core.h"
+#include "client/synod.h"
+#include "host/host.h"
+
+struct synod {
+	pthread_t thread;    /* runs the host; everything of the client node happens there */
+	bool running;
+	struct host *host;
+	struct client *client;
+	struct log log;
+	struct host_call nudge;
+	uint32_t timeout_ms;
+	uint32_t outstanding_max;
+
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t room;   /* a request has ended */
+	struct list submitted; /* requests on their way to the thread */
+	uint32_t outstanding;  /* given to the handle and not yet ended */
+	uint32_t waiting_for_room;
+	bool closing;
+
+	char error[1024];
+};
+
+/*
+ * Gives the request to the handle's thread; takes it in any case. SYNOD_OK, or SYNOD_CLOSED, or SYNOD_BUSY (without `wait`, or when
+ * timeout_ms have passed without room): then the request has been freed.
+ */
+int handle_submit(struct synod *s, struct client_request *request, bool wait);
+
+/*
+ * Runs the request and waits for its end. *payload is a copy that the caller frees, NULL if there is none; may be NULL. `made` is the status of making the
+ * request: an error becomes a reply.
+ */
+struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+			       struct bytes **payload);
+
+#endif

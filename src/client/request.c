@@ -1,0 +1,320 @@
+#include "client/request.h"
+
+#include <stdlib.h>
+
+#include "base/hashslot.h"
+#include "base/limits.h"
+#include "wire/wire.h"
+
+/* Room for the command around a body. */
+#define BODY_BYTES_MAX (COMMAND_BYTES_MAX - 128u)
+/* Keys of one transaction: each compare and each operation names one. */
+#define KEYS_MAX (3u * TXN_OPS_MAX)
+
+static struct slice slice_of(struct synod_bytes bytes)
+{
+	return slice(bytes.data, bytes.len);
+}
+
+/* A request with room for its body and slots behind it, and `extra` bytes behind these. */
+static int make(struct client_request **out, enum client_kind kind, struct slice body, const uint16_t *slots,
+		uint32_t nslots, size_t extra)
+{
+	if (body.len > BODY_BYTES_MAX)
+		return STATUS_TOO_LARGE;
+	size_t slots_bytes = nslots * sizeof *slots;
+	struct client_request *request = malloc(sizeof *request + slots_bytes + body.len + extra);
+	if (request == NULL)
+		return STATUS_NO_MEMORY;
+	*request = (struct client_request){.kind = kind, .nslots = nslots};
+	request->slots = (uint16_t *)(void *)(request + 1);
+	uint8_t *bytes = (uint8_t *)request->slots + slots_bytes;
+	if (nslots > 0)
+		memcpy(request->slots, slots, slots_bytes);
+	if (body.len > 0)
+		memcpy(bytes, body.data, body.len);
+	request->body = slice(bytes, body.len);
+	list_init(&request->link);
+	list_init(&request->waiting);
+	*out = request;
+	return 0;
+}
+
+/* Takes the body out of a buffer that is then freed. */
+static int make_take(struct client_request **out, enum client_kind kind, struct buffer *body, const uint16_t *slots,
+		     uint32_t nslots)
+{
+	int status = make(out, kind, buffer_slice(body), slots, nslots, 0);
+	buffer_free(body);
+	return status;
+}
+
+void client_request_free(struct client_request *request)
+{
+	free(request->addresses);
+	free(request);
+}
+
+static int read_op(const struct synod_op *op, struct wire_kv_op *out)
+{
+	if (op->kind < SYNOD_OP_GET || op->kind > SYNOD_OP_INCR)
+		return STATUS_BAD_REQUEST;
+	*out = (struct wire_kv_op){
+		.kind = (enum wire_kv_kind)op->kind,
+		.key = slice_of(op->key),
+		.value = slice_of(op->value),
+		.expect = slice_of(op->expect),
+		.absent = op->absent,
+		.delta = op->delta,
+	};
+	/* Sizes are checked before anything is allocated for them. */
+	if (op->key.len > BODY_BYTES_MAX || op->value.len > BODY_BYTES_MAX || op->expect.len > BODY_BYTES_MAX)
+		return STATUS_TOO_LARGE;
+	return 0;
+}
+
+_Static_assert((int)SYNOD_OP_GET == WIRE_KV_GET && (int)SYNOD_OP_INCR == WIRE_KV_INCR, "same numbers");
+_Static_assert((int)SYNOD_EXISTS_FLAG == WIRE_KV_EXISTS && (int)SYNOD_GREATER == WIRE_KV_GREATER, "same numbers");
+
+int client_request_op(struct client_request **out, const struct synod_op *op)
+{
+	struct wire_kv_op wire;
+	int status = read_op(op, &wire);
+	if (status != 0)
+		return status;
+	uint16_t slot = (uint16_t)hashslot_of_key(wire.key);
+	struct buffer body = {0};
+	if (op->kind == SYNOD_OP_GET) {
+		wire_kv_query_encode(&(struct wire_kv_query){.nkeys = 1, .keys = &wire.key}, &body);
+		return make_take(out, CLIENT_READ, &body, &slot, 1);
+	}
+	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &wire}, &body);
+	return make_take(out, CLIENT_WRITE, &body, &slot, 1);
+}
+
+/* The wire form of a transaction while it is being made. */
+struct txn_parts {
+	struct wire_kv_op then[TXN_OPS_MAX], otherwise[TXN_OPS_MAX];
+	struct wire_kv_compare when[TXN_OPS_MAX];
+	uint16_t slots[KEYS_MAX];
+	uint32_t nslots;
+	size_t bytes; /* of keys and values: an early bound */
+};
+
+static int add_ops(struct txn_parts *parts, struct wire_kv_op *out, const struct synod_op *ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int status = read_op(&ops[i], &out[i]);
+		if (status != 0)
+			return status;
+		parts->bytes += ops[i].key.len + ops[i].value.len + ops[i].expect.len;
+		parts->slots[parts->nslots++] = (uint16_t)hashslot_of_key(out[i].key);
+	}
+	return parts->bytes <= BODY_BYTES_MAX ? 0 : STATUS_TOO_LARGE;
+}
+
+static int add_compares(struct txn_parts *parts, const struct synod_compare *when, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if ((unsigned)when[i].target > SYNOD_EXISTS_FLAG || (unsigned)when[i].relation > SYNOD_GREATER)
+			return STATUS_BAD_REQUEST;
+		parts->when[i] = (struct wire_kv_compare){
+			.target = (enum wire_kv_target)when[i].target,
+			.relation = (enum wire_kv_relation)when[i].relation,
+			.key = slice_of(when[i].key),
+			.value = slice_of(when[i].value),
+			.number = when[i].number,
+		};
+		parts->bytes += when[i].key.len + when[i].value.len;
+		parts->slots[parts->nslots++] = (uint16_t)hashslot_of_key(parts->when[i].key);
+	}
+	return parts->bytes <= BODY_BYTES_MAX ? 0 : STATUS_TOO_LARGE;
+}
+
+static int make_txn(struct client_request **out, const struct synod_txn *txn, struct txn_parts *parts)
+{
+	int status = add_compares(parts, txn->when, txn->nwhen);
+	if (status == 0)
+		status = add_ops(parts, parts->then, txn->then, txn->nthen);
+	if (status == 0)
+		status = add_ops(parts, parts->otherwise, txn->otherwise, txn->notherwise);
+	if (status != 0)
+		return status;
+	struct buffer body = {0};
+	struct wire_kv_command command = {
+		.nthen = (uint32_t)txn->nthen, .then = parts->then,
+		.nwhen = (uint32_t)txn->nwhen, .when = parts->when,
+		.notherwise = (uint32_t)txn->notherwise, .otherwise = parts->otherwise,
+		.transaction = true,
+	};
+	wire_kv_command_encode(&command, &body);
+	status = make_take(out, CLIENT_WRITE, &body, parts->slots, parts->nslots);
+	if (status == 0)
+		(*out)->transaction = true;
+	return status;
+}
+
+int client_request_txn(struct client_request **out, const struct synod_txn *txn)
+{
+	if (txn->nwhen > TXN_OPS_MAX || txn->nthen > TXN_OPS_MAX || txn->notherwise > TXN_OPS_MAX)
+		return STATUS_TOO_LARGE;
+	if (txn->nwhen + txn->nthen + txn->notherwise == 0)
+		return STATUS_BAD_REQUEST;
+	struct txn_parts *parts = calloc(1, sizeof *parts);
+	if (parts == NULL)
+		return STATUS_NO_MEMORY;
+	int status = make_txn(out, txn, parts);
+	free(parts);
+	return status;
+}
+
+int client_request_scan(struct client_request **out, const struct synod_scan *scan)
+{
+	if (scan->start.len > BODY_BYTES_MAX / 4 || scan->end.len > BODY_BYTES_MAX / 4)
+		return STATUS_TOO_LARGE;
+	int status = make(out, CLIENT_SCAN, slice(NULL, 0), NULL, 0, scan->start.len + scan->end.len);
+	if (status != 0)
+		return status;
+	struct client_request *request = *out;
+	char *start = (char *)(request + 1), *end = start + scan->start.len;
+	if (scan->start.len > 0)
+		memcpy(start, scan->start.data, scan->start.len);
+	if (scan->end.len > 0)
+		memcpy(end, scan->end.data, scan->end.len);
+	request->scan = *scan;
+	request->scan.start.data = start;
+	request->scan.end.data = end;
+	if (request->scan.limit == 0)
+		request->scan.limit = 1000;
+	if (request->scan.limit > SCAN_LIMIT_MAX)
+		request->scan.limit = SCAN_LIMIT_MAX;
+	return 0;
+}
+
+static int make_master(struct client_request **out, const struct wire_master_command *command)
+{
+	struct buffer body = {0};
+	wire_master_command_encode(command, &body);
+	return make_take(out, CLIENT_MASTER_WRITE, &body, NULL, 0);
+}
+
+static bool address_fits(const char *address)
+{
+	return address != NULL && address[0] != '\0' && strlen(address) <= ADDRESS_BYTES_MAX;
+}
+
+static int read_group(const struct synod_group *group, struct wire_group *out)
+{
+	if (group->nmembers == 0 || group->nmembers > REPLICAS_MAX)
+		return STATUS_BAD_REQUEST;
+	*out = (struct wire_group){.gid = group->gid, .nmembers = (uint32_t)group->nmembers};
+	for (size_t i = 0; i < group->nmembers; i++) {
+		if (!address_fits(group->members[i]))
+			return STATUS_BAD_REQUEST;
+		out->members[i] = slice_string(group->members[i]);
+	}
+	return 0;
+}
+
+int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups)
+{
+	if (ngroups == 0 || ngroups > GROUPS_MAX)
+		return STATUS_BAD_REQUEST;
+	struct wire_group *wire = calloc(ngroups, sizeof *wire);
+	if (wire == NULL)
+		return STATUS_NO_MEMORY;
+	int status = 0;
+	for (size_t i = 0; i < ngroups && status == 0; i++)
+		status = read_group(&groups[i], &wire[i]);
+	if (status == 0)
+		status = make_master(out, &(struct wire_master_command){
+			.op = WIRE_MASTER_JOIN, .ngroups = (uint32_t)ngroups, .groups = wire,
+		});
+	free(wire);
+	return status;
+}
+
+int client_request_leave(struct client_request **out, const uint64_t *gids, size_t ngids)
+{
+	if (ngids == 0 || ngids > GROUPS_MAX)
+		return STATUS_BAD_REQUEST;
+	uint64_t *copy = calloc(ngids, sizeof *copy);
+	if (copy == NULL)
+		return STATUS_NO_MEMORY;
+	memcpy(copy, gids, ngids * sizeof *copy);
+	int status = make_master(out, &(struct wire_master_command){
+		.op = WIRE_MASTER_LEAVE, .ngids = (uint32_t)ngids, .gids = copy,
+	});
+	free(copy);
+	return status;
+}
+
+int client_request_move(struct client_request **out, uint32_t shard, uint64_t gid)
+{
+	return make_master(out, &(struct wire_master_command){.op = WIRE_MASTER_MOVE, .shard = shard, .gid = gid});
+}
+
+int client_request_rebalance(struct client_request **out)
+{
+	return make_master(out, &(struct wire_master_command){.op = WIRE_MASTER_REBALANCE});
+}
+
+int client_request_config(struct client_request **out, uint64_t number)
+{
+	struct buffer body = {0};
+	wire_master_query_encode(number, &body);
+	return make_take(out, CLIENT_MASTER_READ, &body, NULL, 0);
+}
+
+/* Pointers and strings in one block of their own, which client_request_free() frees. */
+static int add_addresses(struct client_request *request, const char *const *addresses, size_t count)
+{
+	size_t bytes = count * sizeof *request->addresses;
+	for (size_t i = 0; i < count; i++)
+		bytes += strlen(addresses[i]) + 1;
+	request->addresses = malloc(bytes);
+	if (request->addresses == NULL)
+		return STATUS_NO_MEMORY;
+	char *text = (char *)(request->addresses + count);
+	for (size_t i = 0; i < count; i++) {
+		request->addresses[i] = strcpy(text, addresses[i]);
+		text += strlen(text) + 1;
+	}
+	request->naddresses = (uint32_t)count;
+	return 0;
+}
+
+static int make_addressed(struct client_request **out, enum client_kind kind, struct buffer *body,
+			  const char *const *addresses, size_t count)
+{
+	bool fits = count > 0 && count <= REPLICAS_MAX;
+	for (size_t i = 0; i < count && fits; i++)
+		fits = address_fits(addresses[i]);
+	if (!fits) {
+		buffer_free(body);
+		return STATUS_BAD_REQUEST;
+	}
+	struct client_request *request;
+	int status = make_take(&request, kind, body, NULL, 0);
+	if (status != 0)
+		return status;
+	status = add_addresses(request, addresses, count);
+	if (status != 0) {
+		client_request_free(request);
+		return status;
+	}
+	*out = request;
+	return 0;
+}
+
+int client_request_status(struct client_request **out, const char *address)
+{
+	return make_addressed(out, CLIENT_STATUS, &(struct buffer){0}, &address, 1);
+}
+
+int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers, uint32_t replica)
+{
+	struct buffer body = {0};
+	wire_transfer_encode(replica, &body);
+	return make_addressed(out, CLIENT_TRANSFER, &body, members, nmembers);
+}

@@ -1,0 +1,102 @@
+/*
+ * A request on its way through the client: made and checked on any thread (request.c), then given to the client node, which owns
+ * it until it calls `done` and frees it.
+ *
+ * Making one copies every argument and encodes the message, so that the node's thread only routes bytes. The block
+ * is one malloc; without memory the maker returns STATUS_NO_MEMORY and nothing has happened.
+ */
+#ifndef SYNOD_CLIENT_REQUEST_H
+#define SYNOD_CLIENT_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/status.h"
+#include "client/session.h"
+#include "client/synod.h"
+#include "node/node.h"
+
+enum client_kind {
+	CLIENT_WRITE,        /* KvCommand, to the group of its keys */
+	CLIENT_READ,         /* KvQuery of one key, to its group */
+	CLIENT_SCAN,         /* to every group */
+	CLIENT_MASTER_WRITE, /* MasterCommand */
+	CLIENT_MASTER_READ,  /* MasterQuery */
+	CLIENT_STATUS,       /* of one server */
+	CLIENT_TRANSFER,     /* to the leader among some servers */
+};
+
+struct client_request;
+
+/*
+ * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ and STATUS that succeeded
+ * `payload` is the server's answer, otherwise empty.
+ */
+typedef void (*client_done)(struct client_request *request, const struct synod_reply *reply, struct slice payload);
+
+/* What holds a request up. */
+enum client_wait { WAIT_NOTHING, WAIT_CONFIG, WAIT_SESSION, WAIT_PAUSE };
+
+struct client;
+struct client_group;
+struct client_scan;
+struct caller_call;
+
+struct client_request {
+	/* The order: fixed when made. */
+	enum client_kind kind;
+	bool transaction;
+	uint32_t timeout_ms;
+	client_done done;
+	void *owner, *context;  /* for done */
+	synod_callback callback;
+	uint32_t nslots;        /* hash slots of the keys */
+	uint16_t *slots;
+	struct slice body;      /* encoded message; in the block, like slots */
+	struct synod_scan scan; /* its bytes in the block */
+	uint32_t naddresses;
+	const char **addresses; /* STATUS: one; TRANSFER: the members */
+
+	/* The way: the client node's own. */
+	struct list link;
+	struct client *client;
+	enum client_wait wait;
+	struct list waiting;    /* in the client's list for `wait` */
+	struct timer timer;     /* unless a caller keeps the deadline */
+	uint64_t started_us, deadline_us;
+	uint64_t config_wanted; /* the smallest number of a configuration that may help */
+	uint32_t rounds;        /* of pauses */
+	struct client_session *session;
+	uint64_t sequence;      /* 0: none yet */
+	bool may_be_executed;   /* an attempt in an earlier call may have been or may yet be executed */
+	struct client_group *group;
+	struct caller_call *call;
+	struct client_scan *scanning;
+	uint64_t probe_id;      /* STATUS */
+	link_id probe_link;
+	uint32_t probe_tries;
+};
+
+/* 0, STATUS_NO_MEMORY, STATUS_BAD_REQUEST, STATUS_TOO_LARGE. */
+int client_request_op(struct client_request **out, const struct synod_op *op) MUST_CHECK;
+int client_request_txn(struct client_request **out, const struct synod_txn *txn) MUST_CHECK;
+int client_request_scan(struct client_request **out, const struct synod_scan *scan) MUST_CHECK;
+int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups) MUST_CHECK;
+int client_request_leave(struct client_request **out, const uint64_t *gids, size_t ngids) MUST_CHECK;
+int client_request_move(struct client_request **out, uint32_t shard, uint64_t gid) MUST_CHECK;
+int client_request_rebalance(struct client_request **out) MUST_CHECK;
+int client_request_config(struct client_request **out, uint64_t number) MUST_CHECK;
+int client_request_status(struct client_request **out, const char *address) MUST_CHECK;
+int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
+			    uint32_t replica) MUST_CHECK;
+void client_request_free(struct client_request *request);
+
+/* True for what goes through a log, and is applied exactly once with the help of a session. */
+static inline bool client_request_writes(const struct client_request *request)
+{
+	return request->kind == CLIENT_WRITE || request->kind == CLIENT_MASTER_WRITE;
+}
+
+#endif

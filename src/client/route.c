@@ -1,0 +1,327 @@
+/*
+ * One request from its start to its end.
+ *
+ *                  ┌───────────── WRONG_GROUP, SESSION_EXPIRED ◄──────┐
+ *   start ──► step ┴─► configuration? ─► sequence? ─► caller or scan ─┴─► finish
+ *                        │ waits           │ waits        │
+ *                        └────────┬────────┘              └ recalled when the configuration moves its shard
+ *                             deadline ──► finish
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/hashslot.h"
+#include "client/internal.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+#define PAUSE_MIN_US 10000u
+#define PAUSE_MAX_US 500000u
+
+static void called(void *context, int status, struct slice payload);
+
+void client_stop_waiting(struct client_request *request)
+{
+	list_remove(&request->waiting);
+	node_timer_cancel(&request->client->node, &request->timer);
+	request->wait = WAIT_NOTHING;
+}
+
+/* ---- the end ---- */
+
+static void end_transfer(struct client_request *request)
+{
+	if (request->kind == CLIENT_TRANSFER && request->group != NULL)
+		client_group_retire(request->client, request->group);
+}
+
+void client_finish_reply(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct client *client = request->client;
+	client_stop_waiting(request);
+	if (request->call != NULL)
+		caller_cancel(request->call);
+	if (request->kind == CLIENT_STATUS)
+		client_probe_cancel(request);
+	end_transfer(request);
+	list_remove(&request->link);
+	client->nrequests--;
+	request->done(request, reply, payload);
+	/* Only now: the reply lives in the scan, or in the arena, which a write that takes the freed place may reuse. */
+	client_scan_free(request);
+	client_session_settled(request);
+	client_request_free(request);
+}
+
+static int decode(struct client_request *request, struct slice payload, struct synod_reply *reply)
+{
+	struct arena *arena = &request->client->arena;
+	reply->message = "";
+	switch (request->kind) {
+	case CLIENT_WRITE:
+		return client_reply_decode_command(reply, payload, request->transaction, arena);
+	case CLIENT_READ:
+		return client_reply_decode_read(reply, payload, arena);
+	case CLIENT_MASTER_WRITE:
+		return client_reply_decode_master(reply, payload, arena);
+	case CLIENT_MASTER_READ:
+	case CLIENT_STATUS:
+	case CLIENT_TRANSFER:
+	case CLIENT_SCAN:
+		break;
+	}
+	return 0;
+}
+
+/* What the outside is told: statuses of the way become statuses of the outcome. */
+static int public_status(const struct client_request *request, int status)
+{
+	switch (status) {
+	case STATUS_INTERNAL:
+	case STATUS_SEQUENCE_REUSED:
+		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
+	case STATUS_UNKNOWN:
+		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ? status : STATUS_UNAVAILABLE;
+	case STATUS_CANCELLED:
+		return STATUS_CLOSED;
+	default:
+		/* Refusals to which the caller (rsm/caller.h) found no way round. */
+		return status_class(status) == STATUS_CLASS_RETRY ? STATUS_UNAVAILABLE : status;
+	}
+}
+
+void client_finish(struct client_request *request, int status, struct slice payload)
+{
+	struct client *client = request->client;
+	struct synod_reply reply = {0};
+	arena_reset(&client->arena);
+	if (status == 0) {
+		if (decode(request, payload, &reply) != 0) {
+			client_finish_text(request, STATUS_INTERNAL, "the server's answer is malformed: are client and "
+					   "server of the same version?");
+			return;
+		}
+	} else {
+		client_reply_decode_error(&reply, status, payload, &client->arena);
+		reply.status = -public_status(request, status);
+		payload = slice(NULL, 0);
+	}
+	client_finish_reply(request, &reply, payload);
+}
+
+void client_finish_text(struct client_request *request, int status, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	struct synod_reply reply = {.status = -public_status(request, status), .message = text};
+	client_finish_reply(request, &reply, slice(NULL, 0));
+}
+
+/* The deadline has passed while nobody was being asked on this request's account. */
+static void time_out(struct client_request *request)
+{
+	struct client *client = request->client;
+	int status = client_request_writes(request) && request->may_be_executed ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
+	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
+	struct shard_config *config = client_config(client);
+	if (!client_masters_known(client))
+		client_finish_text(request, status, "no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
+				   "cluster runs and that --endpoints or cluster.conf name its nodes", waited_ms, client->asked);
+	else if (request->wait == WAIT_SESSION && client->session != NULL)
+		client_finish_text(request, status, "too many writes were under way for %" PRIu64 " ms", waited_ms);
+	else if (config == NULL || request->wait == WAIT_SESSION)
+		client_finish_text(request, status, "no shard master answered within %" PRIu64 " ms (asked %s)", waited_ms,
+				   client->asked);
+	else if (config->ngroups == 0)
+		client_finish_text(request, status, "the cluster has no groups yet (configuration %" PRIu64 "): add one with "
+				   "kvctl join GID HOST:PORT,…", config->number);
+	else
+		client_finish_text(request, status, "the group that configuration %" PRIu64 " names did not take the key's "
+				   "shard over within %" PRIu64 " ms: see kvctl status", config->number, waited_ms);
+}
+
+static void timer_fired(void *data)
+{
+	struct client_request *request = data;
+	if (node_now_us(&request->client->node) >= request->deadline_us) {
+		time_out(request);
+		return;
+	}
+	client_stop_waiting(request);
+	client_route_step(request);
+}
+
+void client_route_pause(struct client_request *request)
+{
+	struct node *node = &request->client->node;
+	uint64_t pause_us = PAUSE_MAX_US;
+	if (request->rounds < 16 && (uint64_t)PAUSE_MIN_US << request->rounds < pause_us)
+		pause_us = (uint64_t)PAUSE_MIN_US << request->rounds;
+	request->rounds++;
+	uint64_t at_us = node_now_us(node) + pause_us / 2 + node_random(node) % (pause_us / 2 + 1);
+	request->wait = WAIT_PAUSE;
+	node_timer_at(node, &request->timer, at_us < request->deadline_us ? at_us : request->deadline_us);
+}
+
+/* ---- the way ---- */
+
+static void call(struct client_request *request, struct client_group *group, uint16_t method, struct slice payload)
+{
+	request->group = group;
+	request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
+}
+
+static void call_command(struct client_request *request, struct client_group *group)
+{
+	struct wire_command command = {
+		.client = request->session->client,
+		.sequence = request->sequence,
+		.acknowledged = request->session->acknowledged,
+		.body = request->body,
+	};
+	struct buffer payload = {0};
+	buffer_reserve(&payload, request->body.len + 64);
+	wire_command_encode(&command, &payload);
+	call(request, group, METHOD_COMMAND, buffer_slice(&payload));
+	buffer_free(&payload);
+}
+
+/* The group of all keys: NULL when the request has been put aside or ended. */
+static struct client_group *find_group(struct client_request *request)
+{
+	struct client *client = request->client;
+	struct shard_config *config = client_config(client);
+	if (config == NULL || config->number < request->config_wanted) {
+		client_wait_config(request);
+		return NULL;
+	}
+	struct client_group *group = client_group_of_slot(client, request->slots[0]);
+	if (group == NULL) {
+		request->config_wanted = config->number + 1;
+		client_wait_config(request);
+		return NULL;
+	}
+	for (uint32_t i = 1; i < request->nslots; i++) {
+		if (client_group_of_slot(client, request->slots[i]) == group)
+			continue;
+		if (client->submitting) {
+			/* Nothing ends from within its submission: it comes here once more. */
+			request->wait = WAIT_PAUSE;
+			node_timer_after(&client->node, &request->timer, 0);
+			return NULL;
+		}
+		client_finish_text(request, STATUS_CROSS_GROUP, "the keys belong to different groups, and transactions across "
+				   "groups are not supported yet: a common hash tag, as in user:{42}:name and user:{42}:mail, "
+				   "keeps keys together");
+		return NULL;
+	}
+	return group;
+}
+
+void client_route_step(struct client_request *request)
+{
+	struct client *client = request->client;
+	struct client_group *group = client->masters;
+	ASSERT(request->call == NULL && request->wait == WAIT_NOTHING);
+	if (request->kind == CLIENT_SCAN) {
+		client_scan_step(request);
+		return;
+	}
+	if (request->nslots > 0 && (group = find_group(request)) == NULL)
+		return;
+	if (client_request_writes(request)) {
+		if (request->sequence == 0 && !client_take_sequence(request))
+			return;
+		call_command(request, group);
+	} else if (request->kind == CLIENT_MASTER_READ && !client_masters_known(client)) {
+		client_wait_config(request);
+	} else {
+		call(request, group, METHOD_QUERY, request->body);
+	}
+}
+
+void client_route_recall(struct client_request *request)
+{
+	request->may_be_executed |= caller_may_be_executed(request->call);
+	caller_cancel(request->call);
+	request->call = NULL;
+	request->group = NULL;
+}
+
+void client_route_start(struct client_request *request)
+{
+	timer_init(&request->timer, timer_fired, request);
+	if (request->kind == CLIENT_STATUS) {
+		client_probe_start(request);
+	} else if (request->kind == CLIENT_TRANSFER) {
+		struct client_group *group = client_group_create(request->client, 0, request->addresses, request->naddresses);
+		call(request, group, METHOD_TRANSFER, request->body);
+	} else {
+		client_route_step(request);
+	}
+}
+
+/* The group does not serve the key's shard: either we are behind, or the group is. */
+static void wrong_group(struct client_request *request, struct slice payload)
+{
+	struct client *client = request->client;
+	struct synod_reply reply = {0};
+	arena_reset(&client->arena);
+	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload, &client->arena);
+	if (number > client_config(client)->number) {
+		request->config_wanted = number;
+		client_wait_config(request);
+		return;
+	}
+	client_directory_refresh(client);
+	client_route_pause(request);
+}
+
+static void session_expired(struct client_request *request, struct slice payload)
+{
+	if (request->may_be_executed) {
+		client_finish(request, STATUS_UNKNOWN, payload);
+		return;
+	}
+	client_session_lost(request);
+	client_route_step(request);
+}
+
+/* Refusals that speak of the way or of the moment say nothing of an earlier attempt; those that speak of the data are final. */
+static bool settles(int status)
+{
+	switch (status) {
+	case STATUS_UNAVAILABLE:
+	case STATUS_NO_SPACE:
+	case STATUS_DENIED:
+	case STATUS_UNKNOWN_METHOD:
+	case STATUS_WRONG_CLUSTER:
+	case STATUS_WRONG_VERSION:
+	case STATUS_WRONG_NODE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void called(void *context, int status, struct slice payload)
+{
+	struct client_request *request = context;
+	if (client_request_writes(request))
+		request->may_be_executed |= caller_may_be_executed(request->call);
+	request->call = NULL;
+	if (request->client->stopping || status == 0)
+		client_finish(request, status, payload);
+	else if (status == STATUS_WRONG_GROUP && request->nslots > 0)
+		wrong_group(request, payload);
+	else if (status == STATUS_SESSION_EXPIRED && request->session != NULL)
+		session_expired(request, payload);
+	else if (request->may_be_executed && !settles(status))
+		client_finish(request, STATUS_UNKNOWN, payload);
+	else
+		client_finish(request, status, payload);
+}

@@ -1,0 +1,322 @@
+/*
+ * Scans: a range of keys in key order, over all groups.
+ *
+ * Keys are spread over the groups by hash, so every group that serves a shard is asked for its part of the range, page by page, and
+ * the pages are merged. A key is passed on only while every group that may still have smaller ones has a page at
+ * hand. All pages of a round are of one configuration: a group that has another one answers WRONG_GROUP, and
+ * the scan goes on behind the last key it has collected, under a newer one. So a scan misses and repeats no key
+ * that stays; it is no snapshot: a write during the scan may or may not be seen.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "client/internal.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+/* A reply ends after the record that passes this. */
+#define REPLY_BYTES_MAX (8u * MIB)
+
+/* One group's part. */
+struct cursor {
+	struct client_request *request;
+	struct client_group *group;
+	struct caller_call *call;
+	struct bytes *page;              /* the records point into it */
+	struct arena arena;
+	struct wire_kv_query_reply reply;
+	uint32_t position;               /* next record */
+	bool more;                       /* behind this page, from reply.resume */
+};
+
+/* A collected record; its bytes are in `data`, which moves while it grows. */
+struct collected {
+	size_t key, key_len, value, value_len;
+	uint64_t version, modification;
+};
+
+struct client_scan {
+	uint64_t config;
+	uint32_t ncursors;
+	struct cursor *cursors;
+	struct buffer data;
+	struct collected *records;
+	uint32_t nrecords;
+	uint64_t count; /* count_only */
+};
+
+static void page_done(void *context, int status, struct slice payload);
+
+static void drop_cursors(struct client_scan *scan)
+{
+	for (uint32_t i = 0; i < scan->ncursors; i++) {
+		struct cursor *cursor = &scan->cursors[i];
+		if (cursor->call != NULL)
+			caller_cancel(cursor->call);
+		bytes_unref(cursor->page);
+		arena_free(&cursor->arena);
+	}
+	free(scan->cursors);
+	scan->cursors = NULL;
+	scan->ncursors = 0;
+}
+
+void client_scan_recall(struct client_request *request)
+{
+	drop_cursors(request->scanning);
+	/* Counts of different configurations do not add up. */
+	request->scanning->count = 0;
+}
+
+void client_scan_free(struct client_request *request)
+{
+	struct client_scan *scan = request->scanning;
+	if (scan == NULL)
+		return;
+	request->scanning = NULL;
+	drop_cursors(scan);
+	buffer_free(&scan->data);
+	free(scan->records);
+	free(scan);
+}
+
+/* The first key that has not been collected, in `storage` if it has to be made: the smallest one behind the last. */
+static struct slice resume_key(const struct client_request *request, struct buffer *storage)
+{
+	const struct client_scan *scan = request->scanning;
+	if (scan->nrecords == 0)
+		return slice(request->scan.start.data, request->scan.start.len);
+	const struct collected *last = &scan->records[scan->nrecords - 1];
+	buffer_add(storage, scan->data.data + last->key, last->key_len);
+	buffer_add_u8(storage, 0);
+	return buffer_slice(storage);
+}
+
+static void fetch_page(struct cursor *cursor, struct slice start)
+{
+	struct client_request *request = cursor->request;
+	const struct client_scan *scan = request->scanning;
+	/* Each group is likely to hold its share; what is missing then is fetched with another page. */
+	uint32_t missing = request->scan.limit - scan->nrecords;
+	uint32_t share = scan->ncursors == 1 ? missing : 2 * missing / scan->ncursors + 16;
+	struct wire_kv_query query = {
+		.has_scan = true,
+		.scan = {
+			.start = start,
+			.end = slice(request->scan.end.data, request->scan.end.len),
+			.limit = share < missing ? share : missing,
+			.keys_only = request->scan.keys_only,
+			.count_only = request->scan.count_only,
+			.config = scan->config,
+		},
+	};
+	struct buffer payload = {0};
+	wire_kv_query_encode(&query, &payload);
+	cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload), request->deadline_us,
+				    page_done, cursor);
+	buffer_free(&payload);
+}
+
+/* One cursor for each group that serves a shard. False: some shard is not served. */
+static bool make_cursors(struct client_request *request, const struct shard_config *config)
+{
+	struct client_scan *scan = request->scanning;
+	if (config->ngroups == 0)
+		return false;
+	scan->cursors = alloc_zeroed(config->ngroups, sizeof *scan->cursors);
+	for (uint32_t i = 0; i < config->ngroups; i++) {
+		if (shard_config_count(config, config->groups[i]->gid) == 0)
+			continue;
+		struct cursor *cursor = &scan->cursors[scan->ncursors++];
+		cursor->request = request;
+		cursor->group = map_get(&request->client->groups_by_gid, config->groups[i]->gid);
+		ASSERT(cursor->group != NULL);
+		arena_init(&cursor->arena, ARENA_BYTES_MAX);
+	}
+	return true;
+}
+
+void client_scan_step(struct client_request *request)
+{
+	struct shard_config *config = client_config(request->client);
+	if (config == NULL || config->number < request->config_wanted) {
+		client_wait_config(request);
+		return;
+	}
+	if (request->scanning == NULL)
+		request->scanning = ALLOC(struct client_scan);
+	struct client_scan *scan = request->scanning;
+	ASSERT(scan->ncursors == 0);
+	scan->config = config->number;
+	if (!make_cursors(request, config)) {
+		request->config_wanted = config->number + 1;
+		client_wait_config(request);
+		return;
+	}
+	struct buffer storage = {0};
+	struct slice start = resume_key(request, &storage);
+	for (uint32_t i = 0; i < scan->ncursors; i++)
+		fetch_page(&scan->cursors[i], start);
+	buffer_free(&storage);
+}
+
+static void collect(struct client_scan *scan, const struct wire_kv_record *record)
+{
+	if ((scan->nrecords & (scan->nrecords - 1)) == 0)
+		scan->records = alloc_resize(scan->records, scan->nrecords == 0 ? 1 : 2 * (size_t)scan->nrecords,
+					     sizeof *scan->records);
+	struct collected *out = &scan->records[scan->nrecords++];
+	*out = (struct collected){
+		.key = scan->data.len,
+		.key_len = record->key.len,
+		.value = scan->data.len + record->key.len + 1,
+		.value_len = record->value.len,
+		.version = record->version,
+		.modification = record->modification,
+	};
+	buffer_add_slice(&scan->data, record->key);
+	buffer_add_u8(&scan->data, 0);
+	buffer_add_slice(&scan->data, record->value);
+	buffer_add_u8(&scan->data, 0);
+}
+
+static void finish(struct client_request *request, bool more)
+{
+	struct client_scan *scan = request->scanning;
+	struct synod_record *records = alloc_zeroed(scan->nrecords + 1, sizeof *records);
+	const char *data = (const char *)scan->data.data;
+	for (uint32_t i = 0; i < scan->nrecords; i++) {
+		const struct collected *from = &scan->records[i];
+		records[i] = (struct synod_record){
+			.key = {.data = data + from->key, .len = from->key_len},
+			.value = {.data = data + from->value, .len = from->value_len},
+			.version = from->version,
+			.modification = from->modification,
+		};
+	}
+	struct buffer storage = {0};
+	struct synod_reply reply = {
+		.message = "",
+		.nrecords = scan->nrecords,
+		.records = records,
+		.more = more,
+		.version = scan->count,
+		.resume = {.data = ""},
+	};
+	if (more) {
+		struct slice resume = resume_key(request, &storage);
+		buffer_add_u8(&storage, 0);
+		reply.resume = (struct synod_bytes){.data = (const char *)storage.data, .len = resume.len};
+	}
+	client_finish_reply(request, &reply, slice(NULL, 0));
+	buffer_free(&storage);
+	free(records);
+}
+
+static bool exhausted(const struct cursor *cursor)
+{
+	return cursor->position == cursor->reply.nrecords && !cursor->more;
+}
+
+/* The cursor with the smallest key at hand; NULL when all are exhausted. */
+static struct cursor *smallest(struct client_scan *scan)
+{
+	struct cursor *best = NULL;
+	for (uint32_t i = 0; i < scan->ncursors; i++) {
+		struct cursor *cursor = &scan->cursors[i];
+		if (exhausted(cursor))
+			continue;
+		ASSERT(cursor->position < cursor->reply.nrecords);
+		if (best == NULL || slice_compare(cursor->reply.records[cursor->position].key,
+						  best->reply.records[best->position].key) < 0)
+			best = cursor;
+	}
+	return best;
+}
+
+/* Fetches what is missing for going on; true if something is, and the scan has to wait. */
+static bool fetch_missing(struct client_scan *scan)
+{
+	bool missing = false;
+	for (uint32_t i = 0; i < scan->ncursors; i++) {
+		struct cursor *cursor = &scan->cursors[i];
+		if (cursor->call == NULL && cursor->position == cursor->reply.nrecords && cursor->more)
+			fetch_page(cursor, cursor->reply.resume);
+		missing |= cursor->call != NULL;
+	}
+	return missing;
+}
+
+static void go_on(struct client_request *request)
+{
+	struct client_scan *scan = request->scanning;
+	while (!fetch_missing(scan)) {
+		struct cursor *cursor = smallest(scan);
+		if (cursor == NULL || scan->nrecords == request->scan.limit || scan->data.len >= REPLY_BYTES_MAX) {
+			finish(request, cursor != NULL);
+			return;
+		}
+		collect(scan, &cursor->reply.records[cursor->position++]);
+	}
+}
+
+/* Takes a page. Its keys ascend, and a page that promises more moves forward: a scan ends. */
+static int take_page(struct cursor *cursor, struct slice payload)
+{
+	struct bytes *page = bytes_copy(payload);
+	struct wire_kv_query_reply reply;
+	bytes_unref(cursor->page);
+	cursor->page = page;
+	arena_reset(&cursor->arena);
+	int status = wire_kv_query_reply_decode(bytes_slice(page), &cursor->arena, &reply);
+	if (status != 0)
+		return status;
+	for (uint32_t i = 1; i < reply.nrecords; i++)
+		if (slice_compare(reply.records[i - 1].key, reply.records[i].key) >= 0)
+			return STATUS_BAD_REQUEST;
+	if (reply.more && reply.nrecords > 0 &&
+	    slice_compare(reply.records[reply.nrecords - 1].key, reply.resume) >= 0)
+		return STATUS_BAD_REQUEST;
+	cursor->reply = reply;
+	cursor->position = 0;
+	cursor->more = reply.more;
+	return 0;
+}
+
+static void wrong_group(struct client_request *request, struct slice payload)
+{
+	struct client *client = request->client;
+	struct synod_reply reply = {0};
+	arena_reset(&client->arena);
+	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload, &client->arena);
+	client_scan_recall(request);
+	if (number > client_config(client)->number) {
+		request->config_wanted = number;
+		client_wait_config(request);
+		return;
+	}
+	client_directory_refresh(client);
+	client_route_pause(request);
+}
+
+static void page_done(void *context, int status, struct slice payload)
+{
+	struct cursor *cursor = context;
+	struct client_request *request = cursor->request;
+	cursor->call = NULL;
+	if (status == STATUS_WRONG_GROUP) {
+		wrong_group(request, payload);
+		return;
+	}
+	if (status == 0 && take_page(cursor, payload) != 0) {
+		client_finish_text(request, STATUS_INTERNAL, "group %" PRIu64 " sent a malformed page", cursor->group->gid);
+		return;
+	}
+	if (status != 0) {
+		client_finish(request, status, payload);
+		return;
+	}
+	request->scanning->count += cursor->reply.count;
+	go_on(request);
+}

@@ -1,0 +1,140 @@
+/* Synchronous calls: submit, and wait for the end. */
+#include <stdlib.h>
+
+#include "client/handle.h"
+#include "client/reply.h"
+
+/* Replies for when there is no memory for a reply; synod_reply_free() knows them. */
+static const struct synod_reply no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = "",
+					     .resume.data = ""};
+static const struct synod_reply in_callback = {.status = SYNOD_BAD_REQUEST, .value.data = "", .resume.data = "",
+					       .message = "a synchronous call from within a callback would wait for itself: "
+							  "use the asynchronous one"};
+
+struct waiter {
+	pthread_cond_t ended;
+	bool done; /* guarded by the handle's mutex */
+	struct synod_reply *reply;
+	struct bytes *payload;
+};
+
+static struct synod_reply *copy_or_static(const struct synod_reply *reply)
+{
+	struct synod_reply *copy = client_reply_copy(reply);
+	return copy != NULL ? copy : (struct synod_reply *)(uintptr_t)&no_memory;
+}
+
+void synod_reply_free(struct synod_reply *reply)
+{
+	if (reply != &no_memory && reply != &in_callback)
+		free(reply);
+}
+
+static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct synod *s = request->owner;
+	struct waiter *waiter = request->context;
+	waiter->reply = copy_or_static(reply);
+	waiter->payload = payload.len > 0 ? bytes_copy(payload) : NULL;
+	pthread_mutex_lock(&s->mutex);
+	s->outstanding--;
+	if (s->waiting_for_room > 0)
+		pthread_cond_signal(&s->room);
+	waiter->done = true;
+	pthread_cond_signal(&waiter->ended);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static struct synod_reply *refusal(int status)
+{
+	struct synod_reply reply = {.status = status, .message = synod_status_text(status)};
+	if (status == SYNOD_BUSY)
+		reply = (struct synod_reply){.status = SYNOD_UNAVAILABLE,
+					     .message = "too many requests of this handle are under way"};
+	return copy_or_static(&reply);
+}
+
+struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+			       struct bytes **payload)
+{
+	struct waiter waiter = {.ended = PTHREAD_COND_INITIALIZER};
+	if (payload != NULL)
+		*payload = NULL;
+	if (made != 0)
+		return refusal(-made);
+	if (s->running && pthread_equal(pthread_self(), s->thread)) {
+		client_request_free(request);
+		return (struct synod_reply *)(uintptr_t)&in_callback;
+	}
+	request->timeout_ms = timeout_ms;
+	request->done = on_done;
+	request->context = &waiter;
+	int status = handle_submit(s, request, true);
+	if (status != SYNOD_OK)
+		return refusal(status);
+	pthread_mutex_lock(&s->mutex);
+	while (!waiter.done)
+		pthread_cond_wait(&waiter.ended, &s->mutex);
+	pthread_mutex_unlock(&s->mutex);
+	pthread_cond_destroy(&waiter.ended);
+	if (payload != NULL)
+		*payload = waiter.payload;
+	else
+		bytes_unref(waiter.payload);
+	return waiter.reply;
+}
+
+struct synod_reply *synod_do(struct synod *s, const struct synod_op *op, uint32_t timeout_ms)
+{
+	struct client_request *request = NULL;
+	int made = client_request_op(&request, op);
+	return handle_run(s, made, request, timeout_ms, NULL);
+}
+
+struct synod_reply *synod_do_txn(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms)
+{
+	struct client_request *request = NULL;
+	int made = client_request_txn(&request, txn);
+	return handle_run(s, made, request, timeout_ms, NULL);
+}
+
+struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms)
+{
+	struct client_request *request = NULL;
+	int made = client_request_scan(&request, scan);
+	return handle_run(s, made, request, timeout_ms, NULL);
+}
+
+struct synod_reply *synod_get(struct synod *s, const void *key, size_t key_len)
+{
+	return synod_do(s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = {.data = key, .len = key_len}}, 0);
+}
+
+struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	struct synod_op op = {
+		.kind = SYNOD_OP_PUT,
+		.key = {.data = key, .len = key_len},
+		.value = {.data = value, .len = value_len},
+	};
+	return synod_do(s, &op, 0);
+}
+
+struct synod_reply *synod_delete(struct synod *s, const void *key, size_t key_len)
+{
+	return synod_do(s, &(struct synod_op){.kind = SYNOD_OP_DELETE, .key = {.data = key, .len = key_len}}, 0);
+}
+
+void synod_scan_prefix(struct synod_scan *scan, const void *prefix, size_t prefix_len, char *storage)
+{
+	/* The end is the prefix with its last byte that can grow grown by one, and cut behind it; 0xff cannot grow. */
+	size_t len = prefix_len;
+	if (prefix_len > 0)
+		memcpy(storage, prefix, prefix_len);
+	while (len > 0 && (unsigned char)storage[len - 1] == 0xff)
+		len--;
+	if (len > 0)
+		storage[len - 1] = (char)((unsigned char)storage[len - 1] + 1);
+	scan->start = (struct synod_bytes){.data = prefix, .len = prefix_len};
+	scan->end = (struct synod_bytes){.data = storage, .len = len};
+}

@@ -1,0 +1,233 @@
+/*
+ * libsynod: client of a Synod cluster. The only public header.
+ *
+ *   struct synod *s;
+ *   if (synod_open(&s, &(struct synod_options){.config_file = "run/cluster.conf"}) != SYNOD_OK)
+ *           die(synod_error_message(s));
+ *   struct synod_reply *r = synod_put(s, "k", 1, "v", 1);
+ *   if (r->status != SYNOD_OK) …
+ *   synod_reply_free(r);
+ *   synod_close(s);
+ *
+ * A handle runs a thread of its own that owns all connections; every function may be called from any thread.
+ * Asynchronous calls return at once; their callback runs on the handle's thread and must not block or
+ * call a synchronous function. Requests of one handle are pipelined: those to the same key
+ * are started in the order of the calls.
+ *
+ * Exactly once: each write is applied once, however often the library had to send it. When the deadline passes and
+ * the library cannot know, the status is SYNOD_UNKNOWN; SYNOD_UNAVAILABLE says that it certainly was not and never will be applied.
+ *
+ * Bounded: a handle has at most outstanding_max requests under way. Beyond that an asynchronous call returns SYNOD_BUSY, and a
+ * synchronous one waits for its turn.
+ *
+ * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to (synchronous)
+ * or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that
+ * is not counted.
+ */
+#ifndef SYNOD_H
+#define SYNOD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The numbers are those of the wire protocol (docs/protocol.md). */
+enum synod_status {
+	SYNOD_OK = 0,
+	SYNOD_NOT_FOUND = 1,
+	SYNOD_COMPARE_FALSE = 2,
+	SYNOD_UNAVAILABLE = 3, /* certainly not applied */
+	SYNOD_UNKNOWN = 4,     /* may or may not have been applied */
+	SYNOD_BAD_REQUEST = 5,
+	SYNOD_TOO_LARGE = 6,
+	SYNOD_UNKNOWN_METHOD = 7, /* the server does not offer this */
+	SYNOD_WRONG_CLUSTER = 8,
+	SYNOD_WRONG_VERSION = 9,
+	SYNOD_WRONG_NODE = 10,    /* another node than the configuration file says answers at that address */
+	SYNOD_BUSY = 13,
+	SYNOD_SESSION_EXPIRED = 14,
+	SYNOD_CROSS_GROUP = 17,
+	SYNOD_HOLDS_DATA = 18,
+	SYNOD_EXISTS = 19,
+	SYNOD_NO_SUCH_GROUP = 20,
+	SYNOD_DENIED = 21,
+	SYNOD_NOT_NUMBER = 22,
+	SYNOD_NO_SPACE = 23,
+	SYNOD_COMPACTED = 24,
+	SYNOD_NO_MEMORY = 100,
+	SYNOD_CONFIG = 104, /* the options or the configuration file are wrong */
+	SYNOD_CLOSED = 109,
+};
+
+struct synod;
+
+struct synod_options {
+	const char *config_file; /* cluster.conf; or */
+	const char *endpoints;   /* HOST:PORT,… of any nodes of the cluster */
+	const char *cluster;     /* name to insist on; NULL: from config_file, or whatever the endpoints say */
+	uint32_t timeout_ms;     /* default deadline of a request; 0: 5000 */
+	uint32_t connections;    /* to each server; 0: 1. This version always uses one, on which it pipelines */
+	uint32_t outstanding_max; /* requests under way; 0: 4096 */
+};
+
+/*
+ * Opens a handle. No network traffic yet: an unreachable cluster shows in the first request. *out is set even on failure, unless memory ran out,
+ * so that synod_error_message(*out) can say why; close it in any case.
+ */
+int synod_open(struct synod **out, const struct synod_options *options);
+const char *synod_error_message(const struct synod *s);
+/* Outstanding asynchronous requests end with SYNOD_CLOSED. Must not be called from a callback. */
+void synod_close(struct synod *s);
+
+struct synod_bytes {
+	const char *data;
+	size_t len;
+};
+
+struct synod_record {
+	struct synod_bytes key, value;
+	uint64_t version;      /* writes since the key was created */
+	uint64_t modification; /* unique within the key's shard: compare with this to detect any change */
+};
+
+struct synod_result {
+	int status; /* of one operation of a transaction */
+	struct synod_bytes value;
+	uint64_t version, modification;
+};
+
+struct synod_reply {
+	int status;
+	const char *message; /* for errors: what is wrong and what to do; "" otherwise */
+	struct synod_bytes value; /* get, append and incr: the (new) value */
+	uint64_t version, modification;
+	bool succeeded;          /* transaction: compares held */
+	size_t nresults;
+	struct synod_result *results; /* transaction: one for each operation of the branch taken */
+	size_t nrecords;
+	struct synod_record *records; /* scan, in key order */
+	bool more;               /* scan: go on from `resume` */
+	struct synod_bytes resume;
+};
+
+typedef void (*synod_callback)(void *context, const struct synod_reply *reply);
+
+enum synod_op_kind { SYNOD_OP_GET = 1, SYNOD_OP_PUT, SYNOD_OP_APPEND, SYNOD_OP_DELETE, SYNOD_OP_CAS, SYNOD_OP_INCR };
+struct synod_op {
+	enum synod_op_kind kind;
+	struct synod_bytes key, value;
+	struct synod_bytes expect; /* CAS */
+	bool absent;               /* CAS: the key must not exist */
+	int64_t delta;             /* INCR */
+};
+
+enum synod_target { SYNOD_VALUE, SYNOD_VERSION, SYNOD_MODIFICATION, SYNOD_EXISTS_FLAG };
+enum synod_relation { SYNOD_EQUAL, SYNOD_NOT_EQUAL, SYNOD_LESS, SYNOD_GREATER };
+struct synod_compare {
+	enum synod_target target;
+	enum synod_relation relation;
+	struct synod_bytes key, value;
+	uint64_t number; /* VERSION, MODIFICATION; EXISTS_FLAG: 1 exists, 0 missing */
+};
+
+struct synod_txn {
+	const struct synod_compare *when;
+	size_t nwhen;
+	const struct synod_op *then;
+	size_t nthen;
+	const struct synod_op *otherwise;
+	size_t notherwise;
+};
+
+struct synod_scan {
+	struct synod_bytes start; /* first key */
+	struct synod_bytes end;   /* first key not included; empty: no end */
+	uint32_t limit;           /* 0: 1000 */
+	bool keys_only;
+	bool count_only;          /* reply->version holds the count */
+};
+
+/*
+ * Asynchronous. timeout_ms 0: the handle's default. SYNOD_OK, or SYNOD_BUSY, SYNOD_NO_MEMORY, SYNOD_CLOSED, SYNOD_BAD_REQUEST,
+ * SYNOD_TOO_LARGE: then the callback will not run.
+ */
+int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done, void *context);
+int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms, synod_callback done, void *context);
+int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done, void *context);
+
+/*
+ * Synchronous: never NULL (out of memory gives a static reply). Free with synod_reply_free. From within a callback they would wait
+ * for themselves: there they end with SYNOD_BAD_REQUEST.
+ */
+struct synod_reply *synod_do(struct synod *s, const struct synod_op *op, uint32_t timeout_ms);
+struct synod_reply *synod_do_txn(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms);
+struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms);
+struct synod_reply *synod_get(struct synod *s, const void *key, size_t key_len);
+struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value, size_t value_len);
+struct synod_reply *synod_delete(struct synod *s, const void *key, size_t key_len);
+void synod_reply_free(struct synod_reply *reply);
+
+/* Exactly the range of keys that begin with prefix: fills scan->start and ->end; storage holds the end and must be prefix_len bytes. */
+void synod_scan_prefix(struct synod_scan *scan, const void *prefix, size_t prefix_len, char *storage);
+
+/* ---- the cluster ---- */
+
+struct synod_group {
+	uint64_t gid;
+	size_t nmembers;
+	const char *const *members;
+};
+/* The number of groups may be 0; then every shard is unassigned (0). */
+struct synod_config {
+	int status;
+	const char *message;
+	uint64_t number;
+	size_t nshards;
+	const uint64_t *shards;
+	size_t ngroups;
+	const struct synod_group *groups;
+};
+/* number UINT64_MAX: the newest. Free with synod_config_free. */
+struct synod_config *synod_config(struct synod *s, uint64_t number);
+void synod_config_free(struct synod_config *config);
+
+/* Changes of the configuration; value of the reply is empty, version is the new configuration's number. */
+struct synod_reply *synod_join(struct synod *s, const struct synod_group *groups, size_t ngroups);
+struct synod_reply *synod_leave(struct synod *s, const uint64_t *gids, size_t ngids);
+struct synod_reply *synod_move(struct synod *s, uint32_t shard, uint64_t gid);
+struct synod_reply *synod_rebalance(struct synod *s);
+
+struct synod_peer_status {
+	uint32_t replica;
+	const char *address;
+	uint64_t matched, last_heard_ms;
+};
+struct synod_node_status {
+	int status; /* SYNOD_OK, or why there is no answer */
+	const char *message;
+	const char *address; /* the address asked */
+	const char *name, *role, *state, *leader, *leader_name, *version;
+	uint32_t replica;
+	uint64_t group, ballot, chosen, applied, log_first, log_last, snapshot;
+	uint64_t data_bytes, disk_bytes, keys, config, sessions, uptime_ms;
+	size_t npeers;
+	const struct synod_peer_status *peers;
+};
+/* Asks one node, leader or not. Free with synod_node_status_free. */
+struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms);
+void synod_node_status_free(struct synod_node_status *status);
+/* Asks the leader among `members` to hand over to `replica` (0: the most caught-up one). */
+struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica);
+
+const char *synod_status_text(int status);
+const char *synod_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,251 @@
+#include "host/daemon.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/daemon_config.h"
+#include "host/datadir.h"
+#include "host/disk_posix.h"
+#include "host/http.h"
+#include "host/process.h"
+
+#define ERROR_BYTES_MAX 2048u
+
+#ifndef SYNOD_VERSION
+#define SYNOD_VERSION "unknown"
+#endif
+
+struct running {
+	const struct daemon_kind *kind;
+	struct daemon_config config;
+	struct daemon daemon;
+	struct log log;
+	struct disk *disk;
+	struct host *host;
+	struct node *node;
+	struct http *http;
+	struct event *signals[2];
+	bool stopping;
+	char error[ERROR_BYTES_MAX];
+};
+
+static void copy_host_settings(const struct settings *from, struct host_settings *to)
+{
+	*to = (struct host_settings){
+		.connect_timeout_ms = (uint32_t)from->connect_timeout_ms,
+		.hello_timeout_ms = (uint32_t)from->hello_timeout_ms,
+		.frame_timeout_ms = (uint32_t)from->frame_timeout_ms,
+		.write_timeout_ms = (uint32_t)from->write_timeout_ms,
+		.ping_interval_ms = (uint32_t)from->link_ping_interval_ms,
+		.ping_timeout_ms = (uint32_t)from->link_ping_timeout_ms,
+		.reconnect_min_ms = (uint32_t)from->reconnect_min_ms,
+		.reconnect_max_ms = (uint32_t)from->reconnect_max_ms,
+		.stop_timeout_ms = (uint32_t)from->stop_timeout_ms,
+		.connections_max = (uint32_t)from->connections_max,
+		.link_output_bytes_max = from->link_output_bytes_max,
+		.network_bytes_max = from->network_bytes_max,
+	};
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+	struct running *r = context;
+	(void)what;
+	if (r->stopping)
+		_exit(EXIT_OK);
+	r->stopping = true;
+	log_event(&r->log, LOG_INFO, "stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	if (r->http != NULL)
+		http_set_stopping(r->http);
+	host_stop(r->host);
+}
+
+static void watch_signals(struct running *r)
+{
+	static const int numbers[2] = {SIGTERM, SIGINT};
+	for (size_t i = 0; i < 2; i++) {
+		r->signals[i] = evsignal_new(host_event_base(r->host), numbers[i], on_signal, r);
+		ASSERT(r->signals[i] != NULL);
+		event_add(r->signals[i], NULL);
+	}
+}
+
+static void prepare_process(void)
+{
+	struct rlimit limit;
+	/* A socket must not become descriptor 2: log lines would go to a peer. */
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			(void)!open("/dev/null", O_RDWR);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	umask(077);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void dispatch_disk(void *context)
+{
+	disk_posix_dispatch(context);
+}
+
+static int open_disk(struct running *r)
+{
+	const struct clusterconf_node *self = r->config.self;
+	const struct datadir_identity identity = {
+		.cluster = r->config.conf.name,
+		.node = self->name,
+		.role = node_role_text(self->role),
+		.group = self->group,
+		.replica = self->replica,
+		.shards = r->config.conf.shards,
+	};
+	return datadir_open(&r->disk, self->dir, &identity, r->error, sizeof r->error);
+}
+
+static int create_host(struct running *r)
+{
+	const struct clusterconf_node *self = r->config.self;
+	struct host_options options = {
+		.cluster = r->config.conf.name,
+		.node = self->name,
+		.role = node_role_text(self->role),
+		.listen = self->listen,
+		.npeers = r->config.npeers,
+		.peers = r->config.peers,
+		.disk = r->disk,
+		.log = &r->log,
+	};
+	copy_host_settings(&r->config.settings, &options.settings);
+	int status = host_create(&r->host, &options, r->error, sizeof r->error);
+	if (status == 0)
+		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
+	return status;
+}
+
+static int create_node(struct running *r)
+{
+	r->daemon = (struct daemon){
+		.conf = &r->config.conf,
+		.self = r->config.self,
+		.settings = r->config.settings,
+		.env = host_env(r->host),
+		.log = &r->log,
+	};
+	r->node = r->kind->create(&r->daemon);
+	process_metrics_register(&r->node->metrics, r->disk);
+	if (r->config.self->http == NULL)
+		return 0;
+	return http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+}
+
+static int start(struct running *r)
+{
+	int status = open_disk(r);
+	if (status == 0)
+		status = create_host(r);
+	if (status == 0)
+		status = create_node(r);
+	if (status == 0)
+		status = host_start(r->host, r->node, r->error, sizeof r->error);
+	return status;
+}
+
+/* In the reverse order of start(), as far as that came. What is at the disk belongs to the node, so it is waited for first. */
+static void finish(struct running *r)
+{
+	if (r->disk != NULL)
+		disk_posix_drain(r->disk);
+	for (size_t i = 0; i < 2; i++) {
+		if (r->signals[i] != NULL)
+			event_free(r->signals[i]);
+	}
+	if (r->http != NULL)
+		http_destroy(r->http);
+	if (r->node != NULL)
+		r->node->ops->destroy(r->node);
+	if (r->host != NULL)
+		host_destroy(r->host);
+	if (r->disk != NULL)
+		disk_posix_destroy(r->disk);
+}
+
+static int run(struct running *r)
+{
+	const struct clusterconf_node *self = r->config.self;
+	log_init_fd(&r->log, STDERR_FILENO, self->name);
+	r->log.level = (enum log_level)r->config.settings.log_level;
+	r->log.format = (enum log_format)r->config.settings.log_format;
+	log_event(&r->log, LOG_INFO, "starting", "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_VERSION,
+		  node_role_text(self->role), self->group, self->replica, r->config.conf.name, (long)getpid());
+	int status = start(r);
+	if (status != 0) {
+		fprintf(stderr, "%s: %s\n", r->kind->program, r->error);
+		finish(r);
+		return status == STATUS_CONFIG ? EXIT_CONFIG : EXIT_START;
+	}
+	watch_signals(r);
+	log_event(&r->log, LOG_INFO, "started", "listen=%s http=%s dir=%s", self->listen, self->http == NULL ? "-" : self->http,
+		  self->dir);
+	bool orderly = host_run(r->host);
+	log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
+	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */
+		_exit(EXIT_OK);
+	finish(r);
+	return EXIT_OK;
+}
+
+static int configure_and_run(const struct daemon_kind *kind, struct daemon_arguments *arguments)
+{
+	if (arguments->config == NULL)
+		arguments->config = getenv("SYNOD_CONFIG");
+	if (arguments->node == NULL)
+		arguments->node = getenv("SYNOD_NODE");
+	if (arguments->config == NULL || arguments->node == NULL) {
+		fprintf(stderr, "%s: %s is missing\nTry '%s --help'.\n", kind->program,
+			arguments->config == NULL ? "--config FILE" : "--node NAME", kind->program);
+		return EXIT_USAGE;
+	}
+	struct running running = {.kind = kind};
+	int code = EXIT_OK;
+	if (daemon_config_load(&running.config, arguments, kind->role, running.error, sizeof running.error) != 0) {
+		fprintf(stderr, "%s: %s\n", kind->program, running.error);
+		code = EXIT_CONFIG;
+	} else if (arguments->print_config) {
+		daemon_config_print(&running.config, stdout);
+		code = fflush(stdout) == 0 ? EXIT_OK : EXIT_START;
+	} else {
+		prepare_process();
+		code = run(&running);
+	}
+	daemon_config_free(&running.config);
+	return code;
+}
+
+int daemon_main(const struct daemon_kind *kind, int argc, char **argv)
+{
+	struct daemon_arguments arguments;
+	int code = EXIT_OK;
+	if (daemon_arguments_parse(&arguments, argc, argv) != 0)
+		code = EXIT_USAGE;
+	else if (arguments.help)
+		daemon_usage(kind->program, kind->summary, stdout);
+	else if (arguments.version)
+		printf("%s %s\n", kind->program, SYNOD_VERSION);
+	else
+		code = configure_and_run(kind, &arguments);
+	daemon_arguments_free(&arguments);
+	return code;
+}

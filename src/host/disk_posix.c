@@ -1,0 +1,309 @@
+#include "host/disk_posix.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/list.h"
+#include "host/disk_file.h"
+
+/* A first-in first-out list of requests. */
+struct queue {
+	struct disk_request *first, *last;
+};
+
+struct disk_posix;
+
+struct posix_lane {
+	struct disk_posix *owner;
+	pthread_t thread;
+	bool started;
+	/* Guarded by the lock: */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct queue queue;
+	bool asleep;
+	bool stopping;
+};
+
+struct disk_posix {
+	struct disk disk;
+	struct disk_posix_options options;
+	int directory_fd;
+	int event_fd;
+	uint64_t outstanding; /* the loop's thread only */
+	struct posix_lane lanes[DISK_LANES];
+	pthread_mutex_t completed_lock;
+	struct queue completed; /* guarded by completed_lock */
+};
+
+static struct disk_posix *posix_of(struct disk *disk)
+{
+	return LIST_ENTRY(disk, struct disk_posix, disk);
+}
+
+static void lock(pthread_mutex_t *mutex)
+{
+	int error = pthread_mutex_lock(mutex);
+	ASSERT(error == 0);
+}
+
+static void unlock(pthread_mutex_t *mutex)
+{
+	int error = pthread_mutex_unlock(mutex);
+	ASSERT(error == 0);
+}
+
+static void queue_push(struct queue *queue, struct disk_request *request)
+{
+	request->next = NULL;
+	if (queue->first == NULL)
+		queue->first = request;
+	else
+		queue->last->next = request;
+	queue->last = request;
+}
+
+static struct disk_request *queue_take_all(struct queue *queue)
+{
+	struct disk_request *first = queue->first;
+	queue->first = queue->last = NULL;
+	return first;
+}
+
+/* Hands a finished request to the loop, and wakes the loop if it has nothing to dispatch yet. */
+static void complete(struct disk_posix *posix, struct disk_request *request)
+{
+	lock(&posix->completed_lock);
+	bool wake = posix->completed.first == NULL;
+	queue_push(&posix->completed, request);
+	unlock(&posix->completed_lock);
+	if (wake) {
+		const uint64_t one = 1;
+		ssize_t written;
+		do {
+			written = write(posix->event_fd, &one, sizeof one);
+		} while (written < 0 && errno == EINTR);
+		/* EAGAIN: the counter is at its maximum, so the descriptor is readable as it is. */
+		ASSERT(written == sizeof one || errno == EAGAIN);
+	}
+}
+
+/* A lane's thread: takes all that is queued, carries it out in order, sleeps. */
+static void *lane_main(void *data)
+{
+	struct posix_lane *lane = data;
+	struct disk_posix *posix = lane->owner;
+	lock(&lane->lock);
+	for (;;) {
+		struct disk_request *request = queue_take_all(&lane->queue);
+		if (request == NULL) {
+			if (lane->stopping)
+				break;
+			lane->asleep = true;
+			pthread_cond_wait(&lane->wake, &lane->lock);
+			lane->asleep = false;
+			continue;
+		}
+		unlock(&lane->lock);
+		while (request != NULL) {
+			/* Once completed, the request is its owner's again. */
+			struct disk_request *next = request->next;
+			request->status = disk_file_run(posix->directory_fd, request);
+			complete(posix, request);
+			request = next;
+		}
+		lock(&lane->lock);
+	}
+	unlock(&lane->lock);
+	return NULL;
+}
+
+static void lane_start(struct posix_lane *lane)
+{
+	/* Signals are the loop's. */
+	sigset_t all, before;
+	sigfillset(&all);
+	int error = pthread_sigmask(SIG_SETMASK, &all, &before);
+	ASSERT(error == 0);
+	error = pthread_create(&lane->thread, NULL, lane_main, lane);
+	/* Without its disk the node cannot run; there is no way of going on that is better than ending. */
+	ASSERT(error == 0);
+	error = pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ASSERT(error == 0);
+	lane->started = true;
+}
+
+static void posix_submit(struct disk *disk, struct disk_request *request)
+{
+	struct disk_posix *posix = posix_of(disk);
+	struct posix_lane *lane = &posix->lanes[request->lane];
+	ASSERT(request->callback != NULL);
+	posix->outstanding++;
+	if (posix->options.inline_log && request->lane == DISK_LANE_LOG) {
+		request->status = disk_file_run(posix->directory_fd, request);
+		complete(posix, request);
+		return;
+	}
+	if (!lane->started)
+		lane_start(lane);
+	lock(&lane->lock);
+	bool wake = lane->asleep && lane->queue.first == NULL;
+	queue_push(&lane->queue, request);
+	unlock(&lane->lock);
+	if (wake)
+		pthread_cond_signal(&lane->wake);
+}
+
+int disk_posix_fd(struct disk *disk)
+{
+	return posix_of(disk)->event_fd;
+}
+
+void disk_posix_dispatch(struct disk *disk)
+{
+	struct disk_posix *posix = posix_of(disk);
+	uint64_t count;
+	ssize_t got;
+	/* Before the queue is taken: what completes afterwards makes the descriptor readable again. */
+	do {
+		got = read(posix->event_fd, &count, sizeof count);
+	} while (got < 0 && errno == EINTR);
+	ASSERT(got == sizeof count || errno == EAGAIN);
+	lock(&posix->completed_lock);
+	struct disk_request *request = queue_take_all(&posix->completed);
+	unlock(&posix->completed_lock);
+	while (request != NULL) {
+		struct disk_request *next = request->next;
+		ASSERT(posix->outstanding > 0);
+		posix->outstanding--;
+		request->callback(request);
+		request = next;
+	}
+}
+
+uint64_t disk_posix_outstanding(struct disk *disk)
+{
+	return posix_of(disk)->outstanding;
+}
+
+void disk_posix_drain(struct disk *disk)
+{
+	struct disk_posix *posix = posix_of(disk);
+	while (posix->outstanding > 0) {
+		struct pollfd wait = {.fd = posix->event_fd, .events = POLLIN};
+		int ready = poll(&wait, 1, -1);
+		ASSERT(ready >= 0 || errno == EINTR);
+		disk_posix_dispatch(disk);
+	}
+}
+
+static int posix_list(struct disk *disk, void (*each)(void *context, const char *name, uint64_t size), void *context)
+{
+	return disk_file_list(posix_of(disk)->directory_fd, each, context);
+}
+
+static int posix_open(struct disk *disk, const char *name, struct disk_file **out, uint64_t *size)
+{
+	return disk_file_open(posix_of(disk)->directory_fd, name, out, size);
+}
+
+static int posix_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data, size_t len)
+{
+	(void)disk;
+	return disk_file_read(file, offset, data, len);
+}
+
+static int posix_write_now(struct disk *disk, struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len)
+{
+	(void)disk;
+	return disk_file_write(file, offset, data, len);
+}
+
+static int posix_sync_now(struct disk *disk, struct disk_file *file)
+{
+	(void)disk;
+	return disk_file_sync(file);
+}
+
+static int posix_run_now(struct disk *disk, struct disk_request *request)
+{
+	return request->status = disk_file_run(posix_of(disk)->directory_fd, request);
+}
+
+static void add_size(void *context, const char *name, uint64_t size)
+{
+	(void)name;
+	*(uint64_t *)context += size;
+}
+
+uint64_t disk_posix_bytes(struct disk *disk)
+{
+	uint64_t bytes = 0;
+	return disk_file_list(posix_of(disk)->directory_fd, add_size, &bytes) == 0 ? bytes : 0;
+}
+
+int disk_posix_create(struct disk **out, const char *directory, const struct disk_posix_options *options)
+{
+	static const struct disk_ops ops = {
+		.list = posix_list,
+		.open = posix_open,
+		.read_now = posix_read_now,
+		.write_now = posix_write_now,
+		.sync_now = posix_sync_now,
+		.run_now = posix_run_now,
+		.submit = posix_submit,
+	};
+	*out = NULL;
+	int directory_fd;
+	int status = disk_directory_open(directory, &directory_fd);
+	if (status != 0)
+		return status;
+	int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0) {
+		close(directory_fd);
+		return STATUS_IO;
+	}
+	struct disk_posix *posix = ALLOC(struct disk_posix);
+	posix->disk.ops = &ops;
+	if (options != NULL)
+		posix->options = *options;
+	posix->directory_fd = directory_fd;
+	posix->event_fd = event_fd;
+	pthread_mutex_init(&posix->completed_lock, NULL);
+	for (int i = 0; i < DISK_LANES; i++) {
+		posix->lanes[i].owner = posix;
+		pthread_mutex_init(&posix->lanes[i].lock, NULL);
+		pthread_cond_init(&posix->lanes[i].wake, NULL);
+	}
+	*out = &posix->disk;
+	return 0;
+}
+
+void disk_posix_destroy(struct disk *disk)
+{
+	struct disk_posix *posix = posix_of(disk);
+	ASSERT(posix->outstanding == 0);
+	for (int i = 0; i < DISK_LANES; i++) {
+		struct posix_lane *lane = &posix->lanes[i];
+		if (lane->started) {
+			lock(&lane->lock);
+			lane->stopping = true;
+			unlock(&lane->lock);
+			pthread_cond_signal(&lane->wake);
+			pthread_join(lane->thread, NULL);
+		}
+		pthread_mutex_destroy(&lane->lock);
+		pthread_cond_destroy(&lane->wake);
+	}
+	pthread_mutex_destroy(&posix->completed_lock);
+	close(posix->event_fd);
+	close(posix->directory_fd); /* releases the lock */
+	free(posix);
+}

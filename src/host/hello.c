@@ -1,0 +1,181 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "host/internal.h"
+#include "wire/frame.h"
+#include "wire/wire.h"
+
+#define TEXT_BYTES_MAX 600u /* of a refusal: it fits a frame of HELLO_BYTES_MAX */
+
+static struct slice name_of(const char *text)
+{
+	return slice_string(text);
+}
+
+static void encode(struct link *link, const char *target, struct buffer *out)
+{
+	const struct host *host = link->host;
+	struct wire_hello hello = {
+		.version = PROTOCOL_VERSION,
+		.cluster = name_of(host->cluster),
+		.node = name_of(host->name),
+		.target = name_of(target),
+		.role = name_of(host->role),
+	};
+	wire_hello_encode(&hello, out);
+}
+
+void hello_send(struct link *link)
+{
+	struct buffer payload = {0};
+	encode(link, link->name, &payload);
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = METHOD_HELLO,
+		.timeout_ms = link->host->settings.hello_timeout_ms,
+		.payload = buffer_slice(&payload),
+	};
+	link_append(link, &message);
+	buffer_free(&payload);
+}
+
+/* What of `hello` does not suit us: 0, or the status, with the text for the other side. */
+static int judge(const struct host *host, const struct wire_hello *hello, char *text)
+{
+	bool asks = hello->cluster.len == 0 && hello->node.len == 0; /* a client that takes any cluster */
+	if (hello->version != PROTOCOL_VERSION) {
+		snprintf(text, TEXT_BYTES_MAX,
+			 "node %s speaks protocol version %u, not %u: use programs of the same release", host->name,
+			 PROTOCOL_VERSION, hello->version);
+		return STATUS_WRONG_VERSION;
+	}
+	if (!asks && !slice_equal(hello->cluster, name_of(host->cluster))) {
+		snprintf(text, TEXT_BYTES_MAX,
+			 "node %s belongs to cluster '%s', not to '%.*s': compare 'name' in cluster.conf on both sides", host->name,
+			 host->cluster, (int)hello->cluster.len, (const char *)hello->cluster.data);
+		return STATUS_WRONG_CLUSTER;
+	}
+	if (hello->target.len > 0 && !slice_equal(hello->target, name_of(host->name))) {
+		snprintf(text, TEXT_BYTES_MAX,
+			 "this is node %s, not '%.*s': compare 'listen' in cluster.conf, and routes, on both sides", host->name,
+			 (int)hello->target.len, (const char *)hello->target.data);
+		return STATUS_WRONG_NODE;
+	}
+	return 0;
+}
+
+static void log_refusal(struct link *link, const char *text)
+{
+	char quoted[TEXT_BYTES_MAX + 64];
+	log_event(link->host->log, LOG_WARN, "hello_refused", "remote=%s why=%s", link->remote,
+		  log_quote(quoted, sizeof quoted, slice_string(text)));
+}
+
+static bool answer(struct link *link, const struct message *message, const struct wire_hello *hello)
+{
+	struct host *host = link->host;
+	char text[TEXT_BYTES_MAX];
+	struct buffer payload = {0};
+	int status = judge(host, hello, text);
+	if (status != 0)
+		wire_error_format(&payload, "%s", text);
+	else
+		encode(link, "", &payload);
+	struct message reply = {
+		.kind = MESSAGE_REPLY,
+		.method = METHOD_HELLO,
+		.status = status,
+		.id = message->id,
+		.payload = buffer_slice(&payload),
+	};
+	link->state = status == 0 ? LINK_OPEN : LINK_REFUSED;
+	link->peer = traffic_peer_of(host, (const char *)hello->node.data, hello->node.len);
+	link_append(link, &reply);
+	buffer_free(&payload);
+	if (status != 0) {
+		host->hello_refused_total++;
+		log_refusal(link, text);
+	} else if (hello->node.len > 0) {
+		dial_peer_is_up(host, hello->node);
+	}
+	return link->state != LINK_CUT;
+}
+
+/*
+ * Requests that wait for this connection will not be served by this node however often they are sent: they are answered, rather than
+ * left to their deadlines, so that a user sees what is wrong. (Another node than expected may be a matter of the moment.)
+ */
+static void answer_waiting(struct link *link, int status, struct slice error)
+{
+	struct slice rest = buffer_slice(&link->waiting);
+	struct message request;
+	size_t consumed, needed;
+	while (rest.len > 0 && frame_parse(rest, FRAME_BYTES_MAX, &request, &consumed, &needed) == 0) {
+		(void)slice_take(&rest, consumed, &(struct slice){0});
+		if (request.kind != MESSAGE_REQUEST)
+			continue;
+		struct message reply = {
+			.kind = MESSAGE_REPLY,
+			.method = request.method,
+			.status = status,
+			.id = request.id,
+			.payload = error,
+		};
+		node_deliver(link->host->node, link->id, &reply);
+	}
+}
+
+static bool refused(struct link *link, const struct message *message)
+{
+	struct wire_error error = {0};
+	char why[TEXT_BYTES_MAX + 64];
+	if (wire_error_decode(message->payload, &link->host->arena, &error) != 0)
+		error.message = slice_string(status_text(message->status));
+	snprintf(why, sizeof why, "hello refused: %.*s", (int)error.message.len, (const char *)error.message.data);
+	if (message->status == STATUS_WRONG_CLUSTER || message->status == STATUS_WRONG_VERSION) {
+		/* What the node sends in its answers must not join what is being answered. */
+		link_cut(link, why);
+		answer_waiting(link, message->status, message->payload);
+	} else {
+		link_cut(link, why);
+	}
+	return false;
+}
+
+static bool accept_answer(struct link *link, const struct wire_hello *hello)
+{
+	struct host *host = link->host;
+	char why[TEXT_BYTES_MAX];
+	if (host->cluster[0] != '\0' && !slice_equal(hello->cluster, name_of(host->cluster))) {
+		snprintf(why, sizeof why, "the node there belongs to cluster '%.*s'", (int)hello->cluster.len,
+			 (const char *)hello->cluster.data);
+		link_cut(link, why);
+		return false;
+	}
+	if (link->name[0] != '\0' && !slice_equal(hello->node, name_of(link->name))) {
+		snprintf(why, sizeof why, "the node there is '%.*s'", (int)hello->node.len, (const char *)hello->node.data);
+		link_cut(link, why);
+		return false;
+	}
+	dial_opened(link);
+	return true;
+}
+
+bool hello_receive(struct link *link, const struct message *message)
+{
+	struct host *host = link->host;
+	enum message_kind expected = link->dialled ? MESSAGE_REPLY : MESSAGE_REQUEST;
+	struct wire_hello hello;
+	if (message->kind != expected || message->method != METHOD_HELLO || message->id != 0) {
+		link_reject(link, "the first frame is no hello");
+		return false;
+	}
+	arena_reset(&host->arena);
+	if (message->status != 0)
+		return refused(link, message);
+	if (wire_hello_decode(message->payload, &host->arena, &hello) != 0) {
+		link_reject(link, "a malformed hello");
+		return false;
+	}
+	return link->dialled ? accept_answer(link, &hello) : answer(link, message, &hello);
+}

@@ -1,0 +1,238 @@
+/*
+ * What the files of the transport share. Nobody outside this directory includes it.
+ *
+ *   loop.c       turns, timers, the env, calls from other threads
+ *   listen.c     the listening socket, accepting
+ *   dial.c       dialled links: resolving, connecting, pauses after failures
+ *   hello.c      the handshake, both sides
+ *   link.c       life of a link: states, cutting, queueing and writing
+ *   receive.c    reading and cutting frames out of the stream
+ *   watchdog.c   time limits of every link
+ *   traffic.c    counters by peer and method
+ *   address.c    HOST:PORT and socket addresses
+ *
+ * A link is never freed, and its buffers never change hands, within an input: link_cut() only closes the socket and
+ * puts the link on host->cut; loop.c settles that list between inputs (link_settle).
+ */
+#ifndef SYNOD_HOST_INTERNAL_H
+#define SYNOD_HOST_INTERNAL_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "host/host.h"
+#include "wire/method.h"
+
+#define ADDRESSES_MAX 8u                           /* of one host name */
+#define SCRATCH_BYTES (256u * KIB)                 /* read from one socket in one turn */
+#define WAITING_ONEWAY_BYTES_MAX (4u * MIB)        /* queued while a link connects: one-way messages, which age */
+#define WAITING_BYTES_MAX (16u * MIB)              /* and requests */
+#define READ_PAUSE_BYTES (1u * MIB)                /* an accepted link with more unsent replies is not read */
+#define BUFFER_KEPT_BYTES (64u * KIB)              /* an empty buffer larger than this is given back */
+#define ACCEPT_PAUSE_US 100000u                    /* after running out of descriptors */
+#define FORGOTTEN_US (60ull * 1000000ull)          /* requests unanswered for so long no longer count */
+#define COMPLAINT_INTERVAL_US 1000000ull           /* between two log lines about bad bytes */
+
+enum link_state {
+	LINK_IDLE,       /* dialled: nothing to send yet, no socket */
+	LINK_RESOLVING,
+	LINK_CONNECTING,
+	LINK_HELLO,      /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
+	LINK_OPEN,
+	LINK_REFUSED,    /* accepted: the refusal is on its way, then the connection ends */
+	LINK_CUT,        /* no socket any more; the node has not been told yet */
+	LINK_PAUSED,     /* dialled: no attempt before retry_us */
+};
+
+struct traffic_peer;
+
+struct socket_address {
+	socklen_t len;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} u;
+};
+
+struct link {
+	struct host *host;
+	link_id id;
+	bool dialled;
+	bool known; /* the node may hold the number: it is told when the link ends */
+	enum link_state state;
+	int fd; /* -1: none */
+	struct event readable, writable;
+	bool reading, writing;
+	struct list flush; /* in host->flush while there may be something to write */
+	struct list cut;   /* in host->cut */
+	char remote[80];   /* the peer's socket address, for log lines */
+	struct traffic_peer *peer;
+
+	struct buffer in;  /* the beginning of one unfinished frame */
+	size_t in_needed;  /* its whole length, as far as is known */
+	struct buffer out; /* out.data + out_sent … is unsent */
+	size_t out_sent;
+	size_t accounted;  /* what this link contributes to host->buffered_bytes */
+
+	uint64_t began_us; /* the present connection (attempt) */
+	uint64_t heard_us; /* last bytes received */
+	uint64_t frame_us; /* first byte of the unfinished frame */
+	uint64_t stuck_us; /* since when output waits without any being taken */
+	uint64_t pinged_us; /* when an unanswered PING was sent; 0: none */
+	uint64_t answered_us; /* accepted: last reply sent */
+	uint64_t unanswered;  /* accepted: requests without a reply */
+
+	/* dialled */
+	char *address;     /* as given to dial() */
+	char *route;       /* where to connect */
+	char *name;        /* of the node that must answer; "": any */
+	struct buffer waiting; /* frames that wait for the hello */
+	struct socket_address addresses[ADDRESSES_MAX];
+	uint32_t naddresses, next_address;
+	struct evdns_getaddrinfo_request *resolving;
+	uint32_t failures; /* in a row */
+	uint64_t retry_us;
+	bool complained;   /* the failure has been logged */
+};
+
+struct watch {
+	struct event event;
+	struct watch *next;
+	void (*callback)(void *context);
+	void *context;
+};
+
+struct host {
+	struct env env;
+	struct node *node;
+	struct log *log;
+	char *cluster, *name, *role;
+	struct map dialled; /* links by a hash of their address */
+	uint32_t npeers;
+	struct host_peer *peers;
+	struct host_settings settings;
+
+	struct event_base *base;
+	struct evdns_base *dns; /* made when the first name has to be resolved */
+	uint64_t now_us;        /* of this turn; 0: not read yet */
+	uint64_t wall_us;
+	struct rng rng;
+	struct timers timers;
+	struct event timer_event;
+	uint64_t armed_us;      /* what timer_event is set to; UINT64_MAX: not set */
+	bool started;           /* the node's start() was an input: its turn is due */
+	bool stopping, stopped, stop_timed_out;
+	struct timer stop_timer, watchdog;
+	uint64_t watchdog_us;   /* interval */
+
+	struct map links; /* by number */
+	link_id last_id;
+	struct list flush, cut;
+	uint64_t buffered_bytes;
+	uint8_t *scratch;
+	struct arena arena; /* hellos */
+
+	int listen_fd;
+	uint16_t port;
+	struct event accepting;
+	struct timer accept_again;
+	bool accept_paused;
+	uint64_t accepted_count;
+
+	struct watch *watches;
+	pthread_mutex_t calls_lock;
+	struct host_call *calls, **calls_tail;
+	int calls_fd;
+	struct event calls_event;
+
+	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
+	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total;
+	uint64_t complaint_us, complaints_suppressed;
+};
+
+/* loop.c */
+uint64_t host_now_us(struct host *host);
+
+/* address.c. STATUS_CONFIG: not HOST:PORT. Splits; a bracketed IPv6 address loses its brackets. */
+int address_split(const char *text, char *name, size_t name_size, uint16_t *port) MUST_CHECK;
+/* STATUS_NOT_FOUND: a name, not a number. */
+int address_numeric(const char *text, struct socket_address *out) MUST_CHECK;
+void address_set_port(struct socket_address *address, uint16_t port);
+uint16_t address_port(const struct socket_address *address);
+const char *address_format(const struct socket_address *address, char *out, size_t size);
+
+/* link.c */
+struct link *link_new(struct host *host, bool dialled);
+/* A socket that has been connected, or is about to be. */
+void link_attach(struct link *link, int fd);
+void link_send(struct link *link, const struct message *message);
+/* Appends the frame to the output, past all states: for the transport's own messages and for open links. */
+void link_append(struct link *link, const struct message *message);
+/* Closes the socket, without any other consequence. */
+void link_detach(struct link *link);
+/* One write of what is queued. */
+void link_flush(struct link *link);
+/* Ends the connection (or the attempt); `why` is for the log. Safe within an input, and more than once. */
+void link_cut(struct link *link, const char *why);
+/* The same for bytes that no honest peer sends: counted, and logged at most once a second. */
+void link_reject(struct link *link, const char *why);
+/* Queues link_down() for a dialled link that could not take a request. */
+void link_lose(struct link *link);
+/* Carries out what link_cut() put off, and tells the node. May free the link. */
+void link_settle(struct link *link);
+void link_free(struct link *link);
+/* Reads only while the peer takes our output. */
+void link_update_reading(struct link *link);
+void link_account(struct link *link);
+static inline size_t link_unsent(const struct link *link)
+{
+	return link->out.len - link->out_sent;
+}
+
+/* receive.c */
+void link_receive(struct link *link);
+
+/* dial.c */
+link_id dial_link(struct host *host, const char *address);
+/* Begins an attempt to connect. */
+void dial_begin(struct link *link);
+/* The socket became writable, or failed. */
+void dial_connected(struct link *link);
+/* The hello has been accepted: what waited may leave. */
+void dial_opened(struct link *link);
+/* The attempt or the connection has failed: when may the next one begin? */
+void dial_pause(struct link *link);
+/* Node `name` has just connected to us, so it is up: do not wait to dial it. */
+void dial_peer_is_up(struct host *host, struct slice name);
+
+/* hello.c */
+void hello_send(struct link *link);
+/* The first frame of a connection; false: the link was cut. */
+bool hello_receive(struct link *link, const struct message *message);
+
+/* listen.c */
+int listen_bind(struct host *host, const char *address, char *error, size_t error_size) MUST_CHECK;
+int listen_start(struct host *host, char *error, size_t error_size) MUST_CHECK;
+void listen_close(struct host *host);
+
+/* watchdog.c */
+void watchdog_start(struct host *host);
+
+/* traffic.c */
+enum traffic_direction { TRAFFIC_RECEIVED, TRAFFIC_SENT };
+void traffic_init(struct host *host);
+void traffic_free(struct host *host);
+void traffic_register(struct host *host);
+struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t len);
+const char *traffic_peer_name(const struct traffic_peer *peer);
+void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method, size_t bytes);
+
+#endif

@@ -1,0 +1,339 @@
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "host/internal.h"
+#include "wire/frame.h"
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	link_receive(context);
+}
+
+static void queue_flush(struct link *link)
+{
+	if (list_empty(&link->flush))
+		list_push_back(&link->host->flush, &link->flush);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+	struct link *link = context;
+	(void)fd;
+	(void)what;
+	link->writing = false; /* the event is not persistent */
+	if (link->state == LINK_CONNECTING)
+		dial_connected(link);
+	else
+		queue_flush(link);
+}
+
+struct link *link_new(struct host *host, bool dialled)
+{
+	struct link *link = ALLOC(struct link);
+	link->host = host;
+	link->id = ++host->last_id;
+	link->dialled = dialled;
+	link->fd = -1;
+	link->state = LINK_IDLE;
+	link->peer = traffic_peer_of(host, "", 0);
+	list_init(&link->flush);
+	list_init(&link->cut);
+	map_put(&host->links, link->id, link);
+	return link;
+}
+
+/*
+ * Nagle's algorithm would hold back the second small frame of a turn for a round trip. Keepalive finds accepted peers whose
+ * machine is gone; dialled links are probed with PING, which also finds processes that hang.
+ */
+static void set_socket_options(int fd)
+{
+	int on = 1, idle_s = 20, interval_s = 5, count = 4;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+void link_attach(struct link *link, int fd)
+{
+	ASSERT(link->fd == -1);
+	struct host *host = link->host;
+	set_socket_options(fd);
+	link->fd = fd;
+	link->began_us = link->heard_us = link->answered_us = host_now_us(host);
+	link->frame_us = link->stuck_us = link->pinged_us = 0;
+	link->unanswered = 0;
+	event_assign(&link->readable, host->base, fd, EV_READ | EV_PERSIST, on_readable, link);
+	event_assign(&link->writable, host->base, fd, EV_WRITE, on_writable, link);
+	link->reading = link->writing = false;
+}
+
+void link_detach(struct link *link)
+{
+	if (link->fd == -1)
+		return;
+	event_del(&link->readable);
+	event_del(&link->writable);
+	link->reading = link->writing = false;
+	close(link->fd);
+	link->fd = -1;
+}
+
+static void link_end(struct link *link)
+{
+	link_detach(link);
+	list_remove(&link->flush);
+	link->state = LINK_CUT;
+	list_push_back(&link->host->cut, &link->cut);
+}
+
+/* One line when a peer is lost or first cannot be reached, none for the attempts after it. */
+static void log_lost(struct link *link, const char *why)
+{
+	struct log *log = link->host->log;
+	char text[256];
+	if (!link->dialled) {
+		log_event(log, LOG_DEBUG, "connection_closed", "remote=%s peer=%s why=%s", link->remote,
+			  traffic_peer_name(link->peer), log_quote(text, sizeof text, slice_string(why)));
+	} else if (!link->complained) {
+		log_event(log, LOG_WARN, link->state == LINK_OPEN ? "link_lost" : "link_failed", "peer=%s address=%s why=%s",
+			  link->name[0] != '\0' ? link->name : "-", link->route,
+			  log_quote(text, sizeof text, slice_string(why)));
+		link->complained = true;
+	}
+}
+
+void link_cut(struct link *link, const char *why)
+{
+	if (link->state == LINK_CUT || link->state == LINK_IDLE || link->state == LINK_PAUSED)
+		return;
+	log_lost(link, why);
+	if (link->dialled)
+		dial_pause(link);
+	link_end(link);
+}
+
+void link_reject(struct link *link, const char *why)
+{
+	struct host *host = link->host;
+	uint64_t now_us = host_now_us(host);
+	char text[256];
+	host->rejected_total++;
+	if (host->complaint_us != 0 && now_us - host->complaint_us < COMPLAINT_INTERVAL_US) {
+		host->complaints_suppressed++;
+	} else {
+		log_event(host->log, LOG_WARN, "connection_rejected", "remote=%s why=%s suppressed=%llu", link->remote,
+			  log_quote(text, sizeof text, slice_string(why)), (unsigned long long)host->complaints_suppressed);
+		host->complaint_us = now_us;
+		host->complaints_suppressed = 0;
+	}
+	link_cut(link, why);
+}
+
+void link_lose(struct link *link)
+{
+	if (link->state == LINK_PAUSED)
+		link_end(link);
+}
+
+void link_account(struct link *link)
+{
+	struct host *host = link->host;
+	size_t held = link_unsent(link) + link->waiting.len + link->in.len;
+	host->buffered_bytes += held;
+	host->buffered_bytes -= link->accounted;
+	link->accounted = held;
+	if (host->buffered_bytes <= host->settings.network_bytes_max)
+		return;
+	/* Whoever holds the most pays, not whoever happens to come next. */
+	struct link *largest = NULL;
+	size_t position = 0;
+	uint64_t id;
+	void *value;
+	while (map_next(&host->links, &position, &id, &value)) {
+		struct link *other = value;
+		if (other->state != LINK_CUT && (largest == NULL || other->accounted > largest->accounted))
+			largest = other;
+	}
+	if (largest != NULL && largest->accounted > 0) {
+		host->cut_total++;
+		link_cut(largest, "buffers of all connections together exceed network_bytes_max");
+	}
+}
+
+void link_append(struct link *link, const struct message *message)
+{
+	size_t before = link->out.len;
+	frame_append(&link->out, message);
+	traffic_count(link, TRAFFIC_SENT, message->method, link->out.len - before);
+	link_account(link);
+	if (link->state == LINK_CUT)
+		return;
+	if (link_unsent(link) > link->host->settings.link_output_bytes_max) {
+		link->host->cut_total++;
+		link_cut(link, "the peer does not take its output, which exceeds link_output_bytes_max");
+		return;
+	}
+	queue_flush(link);
+}
+
+/* Queued until the hello is over; one-way messages only as far as they are likely to be of use by then. */
+static void append_waiting(struct link *link, const struct message *message)
+{
+	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX : WAITING_BYTES_MAX;
+	size_t len = message->payload.len + FRAME_HEADER_BYTES;
+	if (link->waiting.len > 0 && link->waiting.len + len > limit) {
+		link->host->dropped_total++;
+		return;
+	}
+	frame_append(&link->waiting, message);
+	traffic_count(link, TRAFFIC_SENT, message->method, len);
+	link_account(link);
+}
+
+void link_send(struct link *link, const struct message *message)
+{
+	struct host *host = link->host;
+	if (link->state == LINK_IDLE || (link->state == LINK_PAUSED && host_now_us(host) >= link->retry_us))
+		dial_begin(link);
+	switch (link->state) {
+	case LINK_RESOLVING:
+	case LINK_CONNECTING:
+	case LINK_HELLO:
+		if (link->dialled)
+			append_waiting(link, message);
+		break;
+	case LINK_OPEN:
+		if (!link->dialled && message->kind == MESSAGE_REPLY) {
+			link->answered_us = host_now_us(host);
+			if (link->unanswered > 0)
+				link->unanswered--;
+		}
+		link_append(link, message);
+		break;
+	case LINK_PAUSED:
+		host->dropped_total++;
+		if (message->kind == MESSAGE_REQUEST)
+			link_lose(link);
+		break;
+	case LINK_IDLE:
+	case LINK_REFUSED:
+	case LINK_CUT:
+		host->dropped_total++;
+		break;
+	}
+}
+
+void link_update_reading(struct link *link)
+{
+	if (link->fd == -1 || link->state == LINK_CONNECTING)
+		return;
+	bool wanted = link->dialled || link_unsent(link) <= READ_PAUSE_BYTES;
+	if (wanted == link->reading)
+		return;
+	if (wanted)
+		event_add(&link->readable, NULL);
+	else
+		event_del(&link->readable);
+	link->reading = wanted;
+}
+
+static void release_output(struct link *link)
+{
+	link->out_sent = 0;
+	buffer_clear(&link->out);
+	if (link->out.capacity > BUFFER_KEPT_BYTES)
+		buffer_free(&link->out);
+}
+
+/* What was sent is dropped from the front only when it is the larger part, so that a slow reader costs linear time. */
+static void output_taken(struct link *link, size_t len)
+{
+	link->out_sent += len;
+	if (link->out_sent == link->out.len) {
+		release_output(link);
+	} else if (link->out_sent > link->out.len / 2) {
+		buffer_consume(&link->out, link->out_sent);
+		link->out_sent = 0;
+	}
+	link_account(link);
+}
+
+void link_flush(struct link *link)
+{
+	list_remove(&link->flush);
+	if (link->fd == -1 || link->state == LINK_CONNECTING || link_unsent(link) == 0)
+		return;
+	ssize_t sent = send(link->fd, link->out.data + link->out_sent, link_unsent(link), MSG_NOSIGNAL);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		char why[128];
+		snprintf(why, sizeof why, "cannot send: %s", strerror(errno));
+		link_cut(link, why);
+		return;
+	}
+	uint64_t now_us = host_now_us(link->host);
+	if (sent > 0) {
+		output_taken(link, (size_t)sent);
+		link->stuck_us = 0;
+	}
+	if (link->fd == -1)
+		return;
+	if (link_unsent(link) == 0) {
+		/* The end of a refusal: the peer reads it, then closes. (A close with input unread would destroy it on the way.) */
+		if (link->state == LINK_REFUSED)
+			shutdown(link->fd, SHUT_WR);
+	} else {
+		if (link->stuck_us == 0)
+			link->stuck_us = now_us;
+		if (!link->writing)
+			event_add(&link->writable, NULL);
+		link->writing = true;
+	}
+	link_update_reading(link);
+}
+
+void link_settle(struct link *link)
+{
+	struct host *host = link->host;
+	ASSERT(link->state == LINK_CUT && link->fd == -1);
+	list_remove(&link->cut);
+	release_output(link);
+	buffer_free(&link->in);
+	buffer_free(&link->waiting);
+	link->in_needed = 0;
+	link_account(link);
+	if (link->dialled)
+		link->state = LINK_PAUSED;
+	if (link->known && !host->stopped && host->node->ops->link_down != NULL)
+		host->node->ops->link_down(host->node, link->id);
+	if (!link->dialled)
+		link_free(link);
+}
+
+void link_free(struct link *link)
+{
+	struct host *host = link->host;
+	link_detach(link);
+	if (!link->dialled)
+		host->accepted_count--;
+	host->buffered_bytes -= link->accounted;
+	list_remove(&link->flush);
+	list_remove(&link->cut);
+	map_remove(&host->links, link->id);
+	buffer_free(&link->in);
+	buffer_free(&link->out);
+	buffer_free(&link->waiting);
+	free(link->address);
+	free(link->route);
+	free(link->name);
+	free(link);
+}

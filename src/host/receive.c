@@ -1,0 +1,204 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/internal.h"
+#include "wire/frame.h"
+#include "wire/wire.h"
+
+/* The transport's own answers carry no payload but, when refused, an Error. */
+static void answer(struct link *link, const struct message *request, int status, const char *text)
+{
+	struct buffer payload = {0};
+	if (text != NULL)
+		wire_error_format(&payload, "%s", text);
+	struct message reply = {
+		.kind = MESSAGE_REPLY,
+		.method = request->method,
+		.status = status,
+		.id = request->id,
+		.payload = buffer_slice(&payload),
+	};
+	link_append(link, &reply);
+	buffer_free(&payload);
+}
+
+/*
+ * A client may leave LINK_REQUESTS_MAX requests open. Some are never answered (their clients gave up on them long before), so
+ * a link on which nothing was answered for a long time starts counting afresh.
+ */
+static bool too_many_requests(struct link *link)
+{
+	if (link->unanswered < LINK_REQUESTS_MAX)
+		return false;
+	if (host_now_us(link->host) - link->answered_us < FORGOTTEN_US)
+		return true;
+	link->unanswered = 0;
+	return false;
+}
+
+static void deliver(struct link *link, const struct message *message)
+{
+	struct host *host = link->host;
+	if (message->kind == MESSAGE_REQUEST) {
+		if (message->method == METHOD_PING) {
+			answer(link, message, 0, NULL);
+			return;
+		}
+		if (!link->dialled && too_many_requests(link)) {
+			answer(link, message, STATUS_BUSY, "too many unanswered requests on this connection");
+			return;
+		}
+		if (!link->dialled)
+			link->unanswered++;
+	}
+	link->known = true;
+	node_deliver(host->node, link->id, message);
+}
+
+/* False: the link was cut. */
+static bool take_message(struct link *link, const struct message *message)
+{
+	traffic_count(link, TRAFFIC_RECEIVED, message->method, FRAME_HEADER_BYTES + message->payload.len);
+	switch (link->state) {
+	case LINK_HELLO:
+		return hello_receive(link, message);
+	case LINK_OPEN:
+		if (message->kind == MESSAGE_REPLY && message->id == 0) {
+			if (message->method != METHOD_PING || !link->dialled) {
+				link_reject(link, "a reply to nothing");
+				return false;
+			}
+			break; /* that it came is what was asked for */
+		}
+		if (message->method == METHOD_HELLO) {
+			link_reject(link, "a second hello");
+			return false;
+		}
+		deliver(link, message);
+		break;
+	case LINK_REFUSED: /* what it had already sent is of no interest */
+		break;
+	case LINK_IDLE:
+	case LINK_RESOLVING:
+	case LINK_CONNECTING:
+	case LINK_CUT:
+	case LINK_PAUSED:
+		break;
+	}
+	/* The node may have closed the link in its answer. */
+	return link->state != LINK_CUT;
+}
+
+/*
+ * Takes whole frames from the front of `data`. Returns how many bytes they were, or -1 when the link was cut; in_needed is the length
+ * of the unfinished frame that follows, as far as is known.
+ */
+static ssize_t take_frames(struct link *link, struct slice data)
+{
+	size_t position = 0;
+	while (position < data.len) {
+		struct message message = {0};
+		size_t consumed = 0;
+		size_t payload_max = link->state == LINK_HELLO ? HELLO_BYTES_MAX : FRAME_BYTES_MAX;
+		int status = frame_parse(slice(data.data + position, data.len - position), payload_max, &message, &consumed,
+					 &link->in_needed);
+		if (status == STATUS_TRUNCATED)
+			break;
+		if (status != 0) {
+			link_reject(link, status == STATUS_TOO_LARGE ? "a frame longer than the limit" : "bytes that are no frame");
+			return -1;
+		}
+		position += consumed;
+		link->frame_us = 0; /* the next frame's time begins with its own first byte */
+		if (!take_message(link, &message))
+			return -1;
+	}
+	return (ssize_t)position;
+}
+
+/* Keeps the beginning of an unfinished frame. */
+static void keep_rest(struct link *link, struct slice rest)
+{
+	if (rest.len == 0)
+		return;
+	buffer_add_slice(&link->in, rest);
+	if (link->frame_us == 0)
+		link->frame_us = host_now_us(link->host);
+}
+
+/* Goes on with the unfinished frame in link->in; -1: cut, otherwise how many bytes of `data` were taken. */
+static ssize_t finish_frame(struct link *link, struct slice data)
+{
+	size_t taken = 0;
+	while (link->in.len > 0) {
+		ASSERT(link->in.len <= link->in_needed);
+		size_t missing = link->in_needed - link->in.len;
+		size_t part = missing < data.len - taken ? missing : data.len - taken;
+		buffer_add(&link->in, data.data + taken, part);
+		taken += part;
+		if (part < missing)
+			break;
+		ssize_t done = take_frames(link, buffer_slice(&link->in));
+		if (done < 0)
+			return -1;
+		if (done > 0) {
+			ASSERT((size_t)done == link->in.len);
+			buffer_clear(&link->in);
+			if (link->in.capacity > BUFFER_KEPT_BYTES)
+				buffer_free(&link->in);
+		}
+	}
+	return (ssize_t)taken;
+}
+
+static void read_failed(struct link *link, ssize_t received)
+{
+	char why[128];
+	if (received == 0)
+		snprintf(why, sizeof why, "closed by the peer");
+	else
+		snprintf(why, sizeof why, "cannot receive: %s", strerror(errno));
+	link_cut(link, why);
+}
+
+static void take_bytes(struct link *link, struct slice data)
+{
+	ssize_t taken = finish_frame(link, data);
+	if (taken < 0)
+		return;
+	data = slice(data.data + taken, data.len - (size_t)taken);
+	if (data.len > 0) {
+		taken = take_frames(link, data);
+		if (taken < 0)
+			return;
+		keep_rest(link, slice(data.data + taken, data.len - (size_t)taken));
+	}
+	link_account(link);
+}
+
+/*
+ * One read a turn, so that a link that sends without end cannot hold up the others. Small frames are parsed where they were read; the bytes
+ * of a large one go straight to their place. Memory grows with the bytes that have come, not with those that were announced.
+ */
+void link_receive(struct link *link)
+{
+	struct host *host = link->host;
+	bool direct = link->in.len > 0 && link->in_needed - link->in.len >= SCRATCH_BYTES;
+	uint8_t *into = host->scratch;
+	if (direct) {
+		buffer_reserve(&link->in, SCRATCH_BYTES);
+		into = link->in.data + link->in.len;
+	}
+	ssize_t received = recv(link->fd, into, SCRATCH_BYTES, 0);
+	if (received <= 0) {
+		if (received == 0 || (errno != EAGAIN && errno != EINTR))
+			read_failed(link, received);
+		return;
+	}
+	link->heard_us = host_now_us(host);
+	link->pinged_us = 0;
+	if (direct)
+		link->in.len += (size_t)received;
+	take_bytes(link, slice(host->scratch, direct ? 0 : (size_t)received));
+}

@@ -1,0 +1,95 @@
+/* The acceptor of every slot at once: one promise covers them all. */
+#include "paxos/internal.h"
+
+bool slot_durable(const struct paxos *p, const struct ring_slot *s)
+{
+	return s->persist <= p->persisted;
+}
+
+void promise(struct paxos *p, uint64_t ballot)
+{
+	ASSERT(ballot > p->promised);
+	p->promised = ballot;
+	struct paxos_persist *record = persist(p, PAXOS_PERSIST_PROMISE);
+	record->ballot = ballot;
+	p->promise_persist = record->sequence;
+}
+
+void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take)
+{
+	ASSERT(slot > p->chosen);
+	struct ring_slot *s = ring_put(&p->ring, slot, ballot, value_take);
+	struct paxos_persist *record = persist(p, PAXOS_PERSIST_ACCEPT);
+	record->slot = slot;
+	record->ballot = ballot;
+	/* A reference of its own: the slot may be overwritten before the output is carried out. */
+	record->held = value_take == NULL ? NULL : bytes_ref(value_take);
+	record->value = ring_value(s);
+	s->persist = record->sequence;
+}
+
+void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m)
+{
+	struct paxos_peer *peer = &p->peers[from];
+	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
+		peer->due_reject = true;
+		return;
+	}
+	if (m->ballot > p->promised) {
+		promise(p, m->ballot);
+		p->leader = 0;
+	}
+	/* The report is made when the promise is durable; until then nothing lower can be accepted any more. */
+	peer->due_promise = true;
+	peer->promise_slot = m->slot;
+	peer->promise_ballot = m->ballot;
+}
+
+static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry *entry)
+{
+	if (entry->slot <= p->chosen)
+		return; /* chosen: it cannot be another value, and the leader learns from our `chosen` that we have it */
+	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || p->ring.bytes > FOLLOWER_BYTES_MAX + p->options.cache_bytes)
+		return;
+	const struct ring_slot *present = ring_get(&p->ring, entry->slot);
+	bool chosen = present != NULL && present->chosen;
+	if (present != NULL) {
+		/* One value a slot and ballot, and the chosen one in every later ballot. */
+		if (present->ballot == ballot || chosen)
+			ASSERT(slice_equal(ring_value(present), entry->value));
+		if (present->ballot >= ballot)
+			return;
+	}
+	accept_entry(p, entry->slot, ballot, entry->value.len == 0 ? NULL : bytes_copy(entry->value));
+	ring_get(&p->ring, entry->slot)->chosen = chosen;
+	p->accepted_since_ack = true;
+}
+
+void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	struct paxos_peer *peer = &p->peers[from];
+	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
+		peer->due_reject = true;
+		return;
+	}
+	ASSERT(p->role != PAXOS_LEADER || m->ballot != p->ballot);
+	if (m->ballot > p->promised || p->leader != peer->replica)
+		peer->accepted_round = 0; /* a new leadership counts its rounds anew */
+	/* Not persisted on its own: the entries' records carry the ballot, and a heartbeat promises nothing. */
+	p->promised = m->ballot;
+	follow(p, now_us, from);
+	for (uint32_t i = 0; i < m->nentries; i++)
+		accept_one(p, m->ballot, &m->entries[i]);
+	if (m->ballot > p->leader_chosen_ballot || m->chosen > p->leader_chosen) {
+		p->leader_chosen_ballot = m->ballot;
+		p->leader_chosen = m->chosen;
+	}
+	advance_chosen(p);
+	note_chosen(p, from, m->chosen);
+	if (m->sequence > peer->accepted_round) {
+		peer->accepted_round = m->sequence;
+		peer->due_accepted = true;
+	}
+	if (m->nentries == 0)
+		p->hint_due = true;
+}

@@ -1,0 +1,314 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "paxos/internal.h"
+
+#define OUTPUT_ARENA_BYTES (4u * MIB)
+
+void *vector_add(struct vector *v, size_t item_size)
+{
+	if (v->count == v->capacity) {
+		v->capacity = v->capacity == 0 ? 16 : v->capacity * 2;
+		v->items = alloc_resize(v->items, v->capacity, item_size);
+	}
+	uint8_t *item = (uint8_t *)v->items + v->count++ * item_size;
+	memset(item, 0, item_size);
+	return item;
+}
+
+struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind)
+{
+	struct paxos_persist *record = vector_add(&p->persists, sizeof *record);
+	record->kind = kind;
+	record->sequence = p->persist_next++;
+	return record;
+}
+
+struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_slot)
+{
+	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
+	ASSERT(options->heartbeat_us > 0 && options->heartbeat_us < options->election_timeout_us);
+	struct paxos *p = ALLOC(struct paxos);
+	p->options = *options;
+	p->self = options->nmembers;
+	for (uint32_t i = 0; i < options->nmembers; i++) {
+		p->peers[i].replica = options->members[i];
+		if (options->members[i] == options->self)
+			p->self = i;
+	}
+	ASSERT(p->self < options->nmembers);
+	p->electable = true;
+	p->persist_next = 1;
+	ring_init(&p->ring, base_slot + 1);
+	ring_init(&p->recovered, 1);
+	p->chosen = p->delivered = p->applied = p->chosen_hint = p->known_chosen = base_slot;
+	arena_init(&p->arena, OUTPUT_ARENA_BYTES);
+	return p;
+}
+
+void release_persists(struct vector *v)
+{
+	struct paxos_persist *items = v->items;
+	for (uint32_t i = 0; i < v->count; i++)
+		bytes_unref(items[i].held);
+	v->count = 0;
+}
+
+void paxos_destroy(struct paxos *p)
+{
+	if (p == NULL)
+		return;
+	release_persists(&p->persists);
+	release_persists(&p->persists_out);
+	free(p->persists_out.items);
+	ring_free(&p->ring);
+	ring_free(&p->recovered);
+	free(p->waiting.items);
+	free(p->persists.items);
+	free(p->sends.items);
+	free(p->reads.items);
+	free(p->old.items);
+	arena_free(&p->arena);
+	free(p);
+}
+
+void paxos_restore_promise(struct paxos *p, uint64_t ballot)
+{
+	if (ballot > p->promised)
+		p->promised = ballot;
+}
+
+void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value)
+{
+	/* Accepting in a ballot implies having promised it. */
+	paxos_restore_promise(p, ballot);
+	if (slot < p->ring.first)
+		return;
+	struct ring_slot *present = ring_get(&p->ring, slot);
+	if (present != NULL && present->ballot > ballot)
+		return;
+	ring_put(&p->ring, slot, ballot, value.len == 0 ? NULL : bytes_copy(value));
+}
+
+void paxos_restore_chosen(struct paxos *p, uint64_t slot)
+{
+	while (p->chosen < slot && ring_get(&p->ring, p->chosen + 1) != NULL)
+		p->chosen++;
+	p->chosen_hint = p->chosen;
+	if (slot > p->known_chosen)
+		p->known_chosen = slot;
+}
+
+void paxos_start(struct paxos *p, uint64_t now_us)
+{
+	p->round_seen = ballot_round(p->promised);
+	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
+	if (member_count(p) == 1)
+		p->election_at_us = now_us;
+	else
+		draw_election_timeout(p, now_us);
+}
+
+void paxos_set_electable(struct paxos *p, bool electable)
+{
+	p->electable = electable;
+}
+
+void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
+{
+	ASSERT(sequence < p->persist_next);
+	if (sequence <= p->persisted)
+		return;
+	p->persisted = sequence;
+	if (p->role == PAXOS_CANDIDATE)
+		candidate_own_promise(p, now_us);
+	else if (p->role == PAXOS_LEADER)
+		leader_persisted(p);
+	else if (p->accepted_since_ack && p->leader != 0) {
+		for (uint32_t i = 0; i < member_count(p); i++)
+			if (p->peers[i].replica == p->leader)
+				p->peers[i].due_accepted = true;
+	}
+}
+
+static uint32_t member_index(const struct paxos *p, uint32_t replica)
+{
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (p->peers[i].replica == replica)
+			return i;
+	return UINT32_MAX;
+}
+
+void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *m)
+{
+	uint32_t from = member_index(p, m->from);
+	if (m->group != p->options.group || m->to != p->options.self || from == UINT32_MAX || from == p->self)
+		return;
+	p->peers[from].heard_us = now_us;
+	if (ballot_round(m->ballot) > p->round_seen)
+		p->round_seen = ballot_round(m->ballot);
+	switch (method) {
+	case METHOD_PRE_VOTE:
+		receive_pre_vote(p, now_us, from, m);
+		break;
+	case METHOD_PRE_VOTE_REPLY:
+		receive_pre_vote_reply(p, now_us, from, m);
+		break;
+	case METHOD_PREPARE:
+		if (m->ballot > p->promised && p->role != PAXOS_FOLLOWER)
+			become_follower(p, now_us, 0);
+		receive_prepare(p, from, m);
+		break;
+	case METHOD_PROMISE:
+		receive_promise(p, now_us, from, m);
+		break;
+	case METHOD_ACCEPT:
+		receive_accept(p, now_us, from, m);
+		break;
+	case METHOD_ACCEPTED:
+		receive_accepted(p, now_us, from, m);
+		break;
+	case METHOD_REJECT:
+		/* Somebody promised a higher ballot: ours is over. */
+		if (m->ballot > p->ballot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
+			become_follower(p, now_us, 0);
+		break;
+	case METHOD_FETCH:
+		receive_fetch(p, from, m);
+		break;
+	case METHOD_CHOSEN:
+		receive_chosen(p, now_us, from, m);
+		break;
+	case METHOD_TAKE_OVER:
+		receive_take_over(p, now_us, from, m);
+		break;
+	default:
+		break;
+	}
+}
+
+void paxos_tick(struct paxos *p, uint64_t now_us)
+{
+	learner_tick(p, now_us);
+	switch (p->role) {
+	case PAXOS_LEADER:
+		leader_tick(p, now_us);
+		break;
+	case PAXOS_CANDIDATE:
+		if (now_us >= p->election_at_us)
+			start_pre_vote(p, now_us);
+		else
+			candidate_retry(p, now_us);
+		break;
+	case PAXOS_PRE_CANDIDATE:
+	case PAXOS_FOLLOWER:
+		if (now_us >= p->election_at_us)
+			start_pre_vote(p, now_us);
+		break;
+	}
+}
+
+uint64_t paxos_deadline_us(const struct paxos *p)
+{
+	uint64_t at = p->role == PAXOS_LEADER ? p->heartbeat_at_us : p->election_at_us;
+	if (p->role == PAXOS_CANDIDATE && p->retry_at_us < at)
+		at = p->retry_at_us;
+	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)
+		at = p->fetch_retry_us;
+	return at;
+}
+
+void paxos_applied(struct paxos *p, uint64_t slot)
+{
+	ASSERT(slot <= p->delivered);
+	if (slot > p->applied)
+		p->applied = slot;
+	uint64_t first = p->ring.first;
+	uint64_t bytes = p->ring.bytes;
+	while (bytes > p->options.cache_bytes && first <= p->applied) {
+		const struct ring_slot *s = ring_get(&p->ring, first);
+		bytes -= s == NULL ? 0 : ring_value_bytes(s);
+		first++;
+	}
+	/* Slots of empty entries cost no bytes but a ring place each. */
+	if (p->applied > FOLLOWER_SPAN_MAX && first < p->applied - FOLLOWER_SPAN_MAX)
+		first = p->applied - FOLLOWER_SPAN_MAX;
+	ring_drop_below(&p->ring, first);
+}
+
+void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot)
+{
+	p->need_snapshot = false;
+	p->fetch_retry_us = 0;
+	if (slot > p->delivered) {
+		p->delivered = p->applied = slot;
+		ring_drop_below(&p->ring, slot + 1);
+	}
+	if (slot > p->chosen)
+		p->chosen = slot;
+	if (slot > p->known_chosen)
+		p->known_chosen = slot;
+	if (p->role == PAXOS_LEADER)
+		leader_skip_to(p, now_us, slot);
+	advance_chosen(p);
+}
+
+void paxos_abandon_snapshot(struct paxos *p)
+{
+	p->need_snapshot = false;
+	note_chosen(p, p->known_from, p->known_chosen);
+}
+
+enum paxos_role paxos_role(const struct paxos *p)
+{
+	return p->role;
+}
+uint64_t paxos_ballot(const struct paxos *p)
+{
+	return p->promised;
+}
+uint32_t paxos_leader(const struct paxos *p)
+{
+	return p->leader;
+}
+uint64_t paxos_chosen_slot(const struct paxos *p)
+{
+	return p->chosen;
+}
+uint64_t paxos_known_chosen(const struct paxos *p)
+{
+	return p->known_chosen > p->chosen ? p->known_chosen : p->chosen;
+}
+uint64_t paxos_last_slot(const struct paxos *p)
+{
+	return p->ring.last;
+}
+uint64_t paxos_barrier(const struct paxos *p)
+{
+	return p->barrier;
+}
+
+bool paxos_has_leader(const struct paxos *p, uint64_t now_us)
+{
+	if (p->role == PAXOS_LEADER)
+		return true;
+	return p->leader != 0 && now_us < p->leader_heard_us + p->options.election_timeout_us;
+}
+
+void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us)
+{
+	ASSERT(i < member_count(p));
+	if (i == p->self) {
+		*matched = p->self_acked > p->chosen ? p->self_acked : p->chosen;
+		*heard_ago_us = 0;
+		return;
+	}
+	*matched = p->peers[i].matched;
+	*heard_ago_us = now_us - p->peers[i].heard_us;
+}
+
+const char *paxos_role_text(enum paxos_role role)
+{
+	static const char *const texts[] = {"follower", "pre-candidate", "candidate", "leader"};
+	return texts[role];
+}

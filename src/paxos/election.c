@@ -1,0 +1,211 @@
+/* Who leads: pre-vote, Prepare, and taking over what earlier ballots left open. */
+#include "paxos/internal.h"
+
+void draw_election_timeout(struct paxos *p, uint64_t now_us)
+{
+	uint64_t base = p->options.election_timeout_us;
+	p->election_at_us = now_us + base + p->options.random(p->options.context) % (base + 1);
+}
+
+void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
+{
+	if (p->role != PAXOS_FOLLOWER) {
+		ring_drop_below(&p->recovered, p->recovered.last + 1);
+		p->waiting.count = p->waiting_head = 0;
+		p->transfer_to = 0;
+		for (uint32_t i = 0; i < member_count(p); i++) {
+			struct paxos_peer *peer = &p->peers[i];
+			peer->due_pre_vote = peer->due_prepare = peer->due_heartbeat = peer->due_take_over = false;
+		}
+		p->role = PAXOS_FOLLOWER;
+		p->ballot = 0;
+	}
+	p->leader = leader;
+	draw_election_timeout(p, now_us);
+}
+
+/* A valid message of the leader in the promised ballot. */
+void follow(struct paxos *p, uint64_t now_us, uint32_t from)
+{
+	become_follower(p, now_us, p->peers[from].replica);
+	p->leader_heard_us = now_us;
+}
+
+/* ---- pre-vote ---- */
+
+void start_pre_vote(struct paxos *p, uint64_t now_us)
+{
+	become_follower(p, now_us, 0);
+	if (!p->electable)
+		return;
+	p->role = PAXOS_PRE_CANDIDATE;
+	p->votes = member_bit(p->self);
+	p->ballot = ballot_make(p->round_seen + 1, p->options.self);
+	ASSERT(p->ballot > p->promised);
+	if (is_quorum(p, p->chosen + 1, p->votes)) {
+		start_prepare(p, now_us);
+		return;
+	}
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self)
+			p->peers[i].due_pre_vote = true;
+}
+
+void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	struct paxos_peer *peer = &p->peers[from];
+	bool recent = m->chosen + PRE_VOTE_LAG_MAX >= p->chosen;
+	peer->due_pre_vote_reply = true;
+	peer->pre_vote_ballot = m->ballot;
+	peer->pre_vote_granted = recent && m->ballot > p->promised && !paxos_has_leader(p, now_us);
+	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
+	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
+		uint64_t soon = now_us + 1 + p->options.random(p->options.context) % p->options.heartbeat_us;
+		if (soon < p->election_at_us)
+			p->election_at_us = soon;
+	}
+}
+
+void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	if (p->role != PAXOS_PRE_CANDIDATE || m->sequence != p->ballot || (m->flags & PAXOS_GRANTED) == 0)
+		return;
+	p->votes |= member_bit(from);
+	if (is_quorum(p, p->chosen + 1, p->votes))
+		start_prepare(p, now_us);
+}
+
+/* ---- Prepare ---- */
+
+void start_prepare(struct paxos *p, uint64_t now_us)
+{
+	p->role = PAXOS_CANDIDATE;
+	p->leader = 0;
+	p->ballot = ballot_make(p->round_seen + 1, p->options.self);
+	p->round_seen++;
+	promise(p, p->ballot);
+	p->votes = 0;
+	p->prepare_sent = false;
+	p->prepare_chosen = p->chosen;
+	p->prepare_chosen_from = p->self;
+	ring_drop_below(&p->recovered, p->recovered.last + 1);
+	ring_free(&p->recovered);
+	ring_init(&p->recovered, p->chosen + 1);
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		p->peers[i].promise_next = p->chosen + 1;
+		p->peers[i].promise_done = false;
+	}
+	draw_election_timeout(p, now_us);
+	p->retry_at_us = p->election_at_us;
+}
+
+/* Keeps the value of the highest ballot for a slot (P2c). */
+static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take)
+{
+	const struct ring_slot *best = ring_get(&p->recovered, slot);
+	if (slot < p->recovered.first || (best != NULL && best->ballot >= ballot)) {
+		bytes_unref(value_take);
+		return;
+	}
+	ring_put(&p->recovered, slot, ballot, value_take);
+}
+
+static void become_leader(struct paxos *p, uint64_t now_us)
+{
+	if (p->prepare_chosen > p->chosen)
+		note_chosen(p, p->prepare_chosen_from, p->prepare_chosen);
+	else
+		p->prepare_chosen = p->chosen;
+	leader_start(p, now_us);
+	/*
+	 * Slots up to prepare_chosen are chosen; what is open after them is proposed again in our ballot, with no-ops where no
+	 * promise reported anything. If nothing is open, one no-op stands for our ballot.
+	 */
+	uint64_t last = p->recovered.last > p->prepare_chosen ? p->recovered.last : p->prepare_chosen;
+	do {
+		const struct ring_slot *best = ring_get(&p->recovered, p->next_slot);
+		struct bytes *value = best == NULL || best->value == NULL ? NULL : bytes_ref(best->value);
+		p->open_bytes += value == NULL ? 0 : value->len;
+		/* A slot may be known as chosen, from a CHOSEN message, though slots before it are missing. */
+		const struct ring_slot *own = ring_get(&p->ring, p->next_slot);
+		bool chosen = own != NULL && own->chosen;
+		accept_entry(p, p->next_slot, p->ballot, value);
+		ring_get(&p->ring, p->next_slot)->chosen = chosen;
+		p->next_slot++;
+	} while (p->next_slot <= last);
+	p->barrier = p->next_slot - 1;
+	ring_drop_below(&p->recovered, p->recovered.last + 1);
+	leader_heartbeat(p, now_us);
+}
+
+static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
+{
+	p->peers[member].promise_done = true;
+	p->votes |= member_bit(member);
+	if (is_quorum(p, p->chosen + 1, p->votes))
+		become_leader(p, now_us);
+}
+
+/* The own promise is durable: now the Prepare may leave, and the own report counts. */
+void candidate_own_promise(struct paxos *p, uint64_t now_us)
+{
+	if (p->prepare_sent || p->promise_persist > p->persisted)
+		return;
+	ASSERT(p->promised == p->ballot);
+	p->prepare_sent = true;
+	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s != NULL)
+			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value));
+	}
+	p->retry_at_us = now_us + p->options.heartbeat_us;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self)
+			p->peers[i].due_prepare = true;
+	promise_complete(p, now_us, p->self);
+}
+
+void candidate_retry(struct paxos *p, uint64_t now_us)
+{
+	if (!p->prepare_sent || now_us < p->retry_at_us)
+		return;
+	p->retry_at_us = now_us + p->options.heartbeat_us;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self && !p->peers[i].promise_done)
+			p->peers[i].due_prepare = true;
+}
+
+void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	struct paxos_peer *peer = &p->peers[from];
+	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent || peer->promise_done ||
+	    m->slot != peer->promise_next)
+		return;
+	if (m->chosen > p->prepare_chosen) {
+		p->prepare_chosen = m->chosen;
+		p->prepare_chosen_from = from;
+	}
+	uint64_t last = m->slot;
+	for (uint32_t i = 0; i < m->nentries; i++) {
+		const struct wire_entry *e = &m->entries[i];
+		ASSERT(e->ballot < p->ballot);
+		recover(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value));
+		last = e->slot;
+	}
+	if ((m->flags & PAXOS_MORE) != 0) {
+		peer->promise_next = last + 1;
+		peer->due_prepare = true;
+		/* Each part is progress: do not give up in the middle of a long report. */
+		draw_election_timeout(p, now_us);
+		return;
+	}
+	promise_complete(p, now_us, from);
+}
+
+void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable)
+		return;
+	become_follower(p, now_us, 0);
+	start_prepare(p, now_us);
+}

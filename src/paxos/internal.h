@@ -1,0 +1,198 @@
+/*
+ * The inside of struct paxos, shared by the files of this directory and by the invariants checker; nobody else.
+ *
+ *   core.c      creation, recovery, dispatch, time, accessors
+ *   acceptor.c  Prepare, Accept, what is durable
+ *   election.c  pre-vote, candidate, becoming and ceasing to be leader
+ *   leader.c    proposing, progress of peers, reads, transfer
+ *   learner.c   what is chosen, fetching what is missing
+ *   output.c    building messages from what is due
+ *
+ * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds each message
+ * once, from the state of then. So many inputs of one turn cost one message a peer.
+ */
+#ifndef SYNOD_PAXOS_INTERNAL_H
+#define SYNOD_PAXOS_INTERNAL_H
+
+#include "base/arena.h"
+#include "paxos/multipaxos.h"
+#include "paxos/ring.h"
+#include "paxos/synod.h"
+
+/* A candidate whose chosen prefix is this far behind the voter's is refused a pre-vote. */
+#define PRE_VOTE_LAG_MAX 256u
+/* Entries in one message stop after the one that passes this; with it, the largest entry still fits a frame. */
+#define MESSAGE_ENTRY_BYTES (1u * MIB)
+/* A follower ignores entries this far beyond what it knows to be chosen: it will fetch them in order. */
+#define FOLLOWER_SPAN_MAX 8192u
+#define FOLLOWER_BYTES_MAX (64u * MIB)
+#define RANGES_MAX 64u
+/* Heartbeat rounds for reads that may be under way at once; later reads share the next one. */
+#define READ_ROUNDS_MAX 2u
+
+struct paxos_peer {
+	uint32_t replica;
+	/* Leader: progress. */
+	uint64_t next;            /* first slot not yet sent */
+	uint64_t matched;         /* every slot ≤ it is durable there */
+	uint64_t received;        /* every slot ≤ it has arrived there */
+	uint64_t sent_bytes;      /* sent beyond `received`; an upper bound */
+	uint64_t round_acked;     /* highest heartbeat round echoed */
+	uint64_t probe_round;     /* when this round is echoed, `probe_slot` must have been received */
+	uint64_t probe_slot;
+	uint64_t heard_us;        /* any message */
+	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
+	/* Candidate: collecting its promise. */
+	uint64_t promise_next;    /* PREPARE.slot still to be answered */
+	bool promise_done;
+	/* What is due to it. */
+	bool due_pre_vote;
+	bool due_pre_vote_reply, pre_vote_granted;
+	uint64_t pre_vote_ballot; /* asked about */
+	bool due_prepare;
+	bool due_promise;
+	uint64_t promise_slot, promise_ballot;
+	bool due_heartbeat;
+	bool due_accepted;
+	uint64_t accepted_round;  /* to echo */
+	bool due_reject;
+	bool due_fetch;
+	bool due_chosen;
+	uint64_t chosen_from;
+	bool due_take_over;
+};
+
+struct pending_read {
+	uint64_t id;
+	uint64_t slot;
+	uint64_t round;
+};
+
+struct vector {
+	void *items;
+	uint32_t count, capacity;
+};
+
+struct paxos {
+	struct paxos_options options;
+	uint32_t self; /* index into peers */
+	struct paxos_peer peers[REPLICAS_MAX];
+	enum paxos_role role;
+	bool electable;
+
+	/* Acceptor. */
+	uint64_t promised;
+	uint64_t promise_persist; /* sequence number of its record */
+	struct ring ring;
+	uint64_t persist_next;    /* next sequence number */
+	uint64_t persisted;       /* durable up to here */
+	uint64_t ack_persisted;   /* `persisted` when the last Accepted was made due */
+	bool accepted_since_ack;
+
+	/* Learner. */
+	uint64_t chosen;          /* every slot ≤ it is chosen, and known here */
+	uint64_t delivered;       /* handed out by paxos_next_chosen() */
+	uint64_t applied;
+	uint64_t chosen_hint;     /* last PAXOS_PERSIST_CHOSEN */
+	uint64_t known_chosen;    /* somebody knows so many */
+	uint32_t known_from;      /* index of that peer */
+	uint64_t leader_chosen_ballot; /* the leader of this ballot … */
+	uint64_t leader_chosen;        /* … said that so many are chosen */
+	uint64_t fetch_retry_us;       /* a fetch is under way until then; 0: none */
+	uint64_t snapshot_slot;
+	uint32_t snapshot_from;
+	bool need_snapshot;
+	bool hint_due;            /* write down what is chosen though nothing else is written */
+
+	/* Election. */
+	uint32_t leader;          /* replica id, 0 unknown */
+	uint64_t leader_heard_us;
+	uint64_t election_at_us;
+	uint64_t round_seen;      /* highest ballot round in any message */
+	synod_set votes;          /* pre-candidate: grants; candidate: complete promises */
+	uint64_t ballot;          /* pre-candidate: would use; candidate, leader: uses */
+	bool prepare_sent;
+	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
+	uint32_t prepare_chosen_from;
+	struct ring recovered;    /* candidate: best accepted value of each open slot */
+	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
+
+	/* Leader. */
+	uint64_t next_slot;
+	uint64_t own_first;       /* first slot proposed in this ballot */
+	uint64_t barrier;
+	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
+	uint64_t open_bytes;
+	uint64_t round;           /* heartbeat rounds sent */
+	uint64_t heartbeat_at_us;
+	uint64_t led_since_us;
+	struct vector waiting;    /* struct pending_read, rounds ascending */
+	uint32_t waiting_head;
+	uint32_t transfer_to;     /* replica id, 0 none */
+	bool transfer_sent;
+	uint64_t transfer_deadline_us;
+
+	/* Output of the current step. */
+	struct vector persists;     /* collecting */
+	struct vector persists_out; /* in the output that the caller is carrying out */
+	struct vector sends, reads, old;
+	struct arena arena;
+	struct paxos_output output;
+};
+
+static inline uint32_t member_count(const struct paxos *p)
+{
+	return p->options.nmembers;
+}
+static inline synod_set member_bit(uint32_t index)
+{
+	return 1u << index;
+}
+/* Quorums are a function of the slot, so that membership can change along the log. */
+static inline bool is_quorum(const struct paxos *p, uint64_t slot, synod_set votes)
+{
+	(void)slot;
+	return synod_is_quorum(votes, member_count(p));
+}
+
+void *vector_add(struct vector *v, size_t item_size);
+
+/* core.c */
+struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind);
+void release_persists(struct vector *v);
+/* acceptor.c */
+void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take);
+void promise(struct paxos *p, uint64_t ballot);
+void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m);
+void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+bool slot_durable(const struct paxos *p, const struct ring_slot *s);
+/* election.c */
+void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader);
+void follow(struct paxos *p, uint64_t now_us, uint32_t from);
+void start_pre_vote(struct paxos *p, uint64_t now_us);
+void start_prepare(struct paxos *p, uint64_t now_us);
+void candidate_own_promise(struct paxos *p, uint64_t now_us);
+void candidate_retry(struct paxos *p, uint64_t now_us);
+void draw_election_timeout(struct paxos *p, uint64_t now_us);
+void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+/* leader.c */
+void leader_start(struct paxos *p, uint64_t now_us);
+void leader_tick(struct paxos *p, uint64_t now_us);
+void leader_heartbeat(struct paxos *p, uint64_t now_us);
+void leader_persisted(struct paxos *p);
+void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
+void leader_check_reads(struct paxos *p);
+void leader_start_read_round(struct paxos *p, uint64_t now_us);
+bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
+void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+/* learner.c */
+void advance_chosen(struct paxos *p);
+void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen);
+void learner_tick(struct paxos *p, uint64_t now_us);
+void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m);
+void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+
+#endif

@@ -1,0 +1,240 @@
+/* The leader's side of the second phase: proposing, counting, reads, handing over. */
+#include "paxos/internal.h"
+
+void leader_start(struct paxos *p, uint64_t now_us)
+{
+	ASSERT(p->role == PAXOS_CANDIDATE && p->ballot == p->promised);
+	p->role = PAXOS_LEADER;
+	p->leader = p->options.self;
+	p->led_since_us = now_us;
+	p->next_slot = p->own_first = p->prepare_chosen + 1;
+	p->self_acked = p->prepare_chosen;
+	p->open_bytes = 0;
+	p->round = 0;
+	p->waiting.count = p->waiting_head = 0;
+	p->transfer_to = 0;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		peer->next = p->next_slot;
+		peer->matched = 0;
+		peer->received = p->prepare_chosen; /* until it says otherwise */
+		peer->sent_bytes = 0;
+		peer->round_acked = peer->probe_round = 0;
+		peer->acked_us = now_us;
+	}
+}
+
+void leader_heartbeat(struct paxos *p, uint64_t now_us)
+{
+	p->round++;
+	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self)
+			p->peers[i].due_heartbeat = true;
+}
+
+bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
+{
+	return p->peers[peer].acked_us + 2 * p->options.election_timeout_us > now_us;
+}
+
+void leader_tick(struct paxos *p, uint64_t now_us)
+{
+	synod_set heard = member_bit(p->self);
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self && peer_alive(p, i, now_us))
+			heard |= member_bit(i);
+	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
+	if (!is_quorum(p, p->next_slot, heard)) {
+		become_follower(p, now_us, 0);
+		return;
+	}
+	if (p->transfer_to != 0 && now_us >= p->transfer_deadline_us)
+		p->transfer_to = 0;
+	if (now_us >= p->heartbeat_at_us) {
+		leader_heartbeat(p, now_us);
+		p->hint_due = true;
+	}
+}
+
+/* ---- proposing and counting ---- */
+
+bool paxos_can_propose(const struct paxos *p)
+{
+	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->next_slot - p->chosen <= OPEN_SLOTS_MAX &&
+	       p->open_bytes < OPEN_BYTES_MAX;
+}
+
+uint64_t paxos_propose(struct paxos *p, struct bytes *value_take)
+{
+	ASSERT(paxos_can_propose(p));
+	uint64_t slot = p->next_slot++;
+	p->open_bytes += value_take == NULL ? 0 : value_take->len;
+	accept_entry(p, slot, p->ballot, value_take);
+	return slot;
+}
+
+/* Member `index` holds this entry durably, in our ballot. */
+static void count_ack(struct paxos *p, uint64_t slot, uint32_t index)
+{
+	struct ring_slot *s = ring_get(&p->ring, slot);
+	if (s == NULL || s->ballot != p->ballot)
+		return;
+	s->acks |= member_bit(index);
+	if (is_quorum(p, slot, s->acks))
+		s->chosen = true;
+}
+
+void leader_persisted(struct paxos *p)
+{
+	while (p->self_acked + 1 < p->next_slot) {
+		uint64_t slot = p->self_acked + 1;
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s != NULL && !slot_durable(p, s))
+			break;
+		if (slot > p->chosen)
+			count_ack(p, slot, p->self);
+		p->self_acked = slot;
+	}
+	advance_chosen(p);
+}
+
+/* A snapshot has carried the chosen prefix to `slot`, perhaps over slots of our own. */
+void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot)
+{
+	if (slot >= p->next_slot) {
+		/* Slots that we have not proposed are chosen: somebody else leads. */
+		become_follower(p, now_us, 0);
+		return;
+	}
+	if (p->self_acked < slot)
+		p->self_acked = slot;
+	p->open_bytes = 0;
+	uint64_t first = p->chosen + 1 > p->own_first ? p->chosen + 1 : p->own_first;
+	for (uint64_t open = first; open < p->next_slot; open++)
+		p->open_bytes += ring_value_bytes(ring_get(&p->ring, open));
+}
+
+/* What an Accepted says of the peer's log; moves `next` back if something that was sent has been lost. */
+static void update_progress(struct paxos *p, struct paxos_peer *peer, const struct wire_paxos *m)
+{
+	uint64_t matched = m->chosen;
+	if (m->nranges > 0 && m->ranges[0].first <= matched + 1 && m->ranges[0].last > matched)
+		matched = m->ranges[0].last;
+	if (matched > peer->matched)
+		peer->matched = matched;
+	peer->received = m->slot;
+	if (peer->received + 1 >= peer->next)
+		peer->sent_bytes = 0;
+	if (peer->probe_round == 0 || m->sequence < peer->probe_round)
+		return;
+	peer->probe_round = 0;
+	/* A peer that lags behind what is chosen fetches by itself; sending it the open slots again would not help. */
+	if (m->slot < peer->probe_slot && m->slot >= p->chosen) {
+		peer->next = m->slot + 1;
+		peer->sent_bytes = 0;
+	}
+}
+
+void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	if (p->role != PAXOS_LEADER || m->ballot != p->ballot)
+		return;
+	struct paxos_peer *peer = &p->peers[from];
+	peer->acked_us = now_us;
+	if (m->sequence > peer->round_acked)
+		peer->round_acked = m->sequence < p->round ? m->sequence : p->round;
+	for (uint32_t i = 0; i < m->nranges; i++) {
+		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first : p->chosen + 1;
+		uint64_t last = m->ranges[i].last < p->next_slot ? m->ranges[i].last : p->next_slot - 1;
+		for (uint64_t slot = first; slot <= last; slot++)
+			count_ack(p, slot, from);
+	}
+	update_progress(p, peer, m);
+	advance_chosen(p);
+	note_chosen(p, from, m->chosen);
+	if (p->transfer_to == peer->replica && !p->transfer_sent && peer->matched + 1 >= p->next_slot) {
+		peer->due_take_over = true;
+		p->transfer_sent = true;
+	}
+}
+
+/* ---- reads ---- */
+
+bool paxos_read(struct paxos *p, uint64_t id)
+{
+	if (p->role != PAXOS_LEADER)
+		return false;
+	struct pending_read *read = vector_add(&p->waiting, sizeof *read);
+	read->id = id;
+	/* Everything acknowledged by earlier leaders is at or below the barrier, everything by us is chosen. */
+	read->slot = p->chosen > p->barrier ? p->chosen : p->barrier;
+	/* Only a round that starts after the read arrived proves that we still led then. */
+	read->round = p->round + 1;
+	return true;
+}
+
+/* The highest round that a quorum, ourselves included, has echoed. */
+static uint64_t confirmed_round(const struct paxos *p)
+{
+	uint64_t best = 0;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		uint64_t round = i == p->self ? p->round : p->peers[i].round_acked;
+		synod_set at_least = 0;
+		for (uint32_t j = 0; j < member_count(p); j++)
+			if ((j == p->self ? p->round : p->peers[j].round_acked) >= round)
+				at_least |= member_bit(j);
+		if (round > best && is_quorum(p, p->next_slot, at_least))
+			best = round;
+	}
+	return best;
+}
+
+/* Starts a round if reads wait for one and not too many are under way: those that come meanwhile share the next. */
+void leader_start_read_round(struct paxos *p, uint64_t now_us)
+{
+	if (p->waiting_head == p->waiting.count)
+		return;
+	const struct pending_read *items = p->waiting.items;
+	if (items[p->waiting.count - 1].round > p->round && p->round - confirmed_round(p) < READ_ROUNDS_MAX)
+		leader_heartbeat(p, now_us);
+}
+
+void leader_check_reads(struct paxos *p)
+{
+	if (p->waiting_head == p->waiting.count)
+		return;
+	const struct pending_read *items = p->waiting.items;
+	uint64_t confirmed = confirmed_round(p);
+	while (p->waiting_head < p->waiting.count && items[p->waiting_head].round <= confirmed) {
+		struct paxos_read_confirmed *read = vector_add(&p->reads, sizeof *read);
+		read->id = items[p->waiting_head].id;
+		read->slot = items[p->waiting_head].slot;
+		p->waiting_head++;
+	}
+	if (p->waiting_head == p->waiting.count)
+		p->waiting_head = p->waiting.count = 0;
+}
+
+/* ---- handing over ---- */
+
+bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
+{
+	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
+		return false;
+	struct paxos_peer *best = NULL;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		if (i == p->self || !peer_alive(p, i, now_us) || (replica != 0 && peer->replica != replica))
+			continue;
+		if (best == NULL || peer->matched > best->matched)
+			best = peer;
+	}
+	if (best == NULL)
+		return false;
+	p->transfer_to = best->replica;
+	p->transfer_deadline_us = now_us + p->options.election_timeout_us;
+	p->transfer_sent = best->matched + 1 >= p->next_slot;
+	best->due_take_over = p->transfer_sent;
+	return true;
+}

@@ -1,0 +1,98 @@
+/* What is chosen, and getting hold of it when it was missed. */
+#include "paxos/internal.h"
+
+/* Moves the chosen prefix forward over what this replica holds and knows to be chosen. */
+void advance_chosen(struct paxos *p)
+{
+	for (;;) {
+		const struct ring_slot *s = ring_get(&p->ring, p->chosen + 1);
+		if (s == NULL)
+			return;
+		bool told = p->chosen + 1 <= p->leader_chosen && s->ballot == p->leader_chosen_ballot;
+		if (!s->chosen && !told)
+			return;
+		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first) {
+			ASSERT(ring_value_bytes(s) <= p->open_bytes);
+			p->open_bytes -= ring_value_bytes(s);
+		}
+		p->chosen++;
+	}
+}
+
+/* Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had otherwise. */
+void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
+{
+	if (chosen >= p->known_chosen) {
+		p->known_chosen = chosen;
+		p->known_from = from;
+	}
+	if (p->known_chosen <= p->chosen || p->fetch_retry_us != 0 || p->need_snapshot)
+		return;
+	p->peers[p->known_from].due_fetch = true;
+}
+
+void learner_tick(struct paxos *p, uint64_t now_us)
+{
+	if (p->fetch_retry_us == 0 || now_us < p->fetch_retry_us)
+		return;
+	p->fetch_retry_us = 0;
+	if (p->known_chosen <= p->chosen || p->need_snapshot)
+		return;
+	/* Ask somebody else than before: whoever knew may be gone. Everybody answers with what it has. */
+	do
+		p->known_from = (p->known_from + 1) % member_count(p);
+	while (p->known_from == p->self && member_count(p) > 1);
+	if (p->known_from != p->self)
+		p->peers[p->known_from].due_fetch = true;
+}
+
+void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m)
+{
+	struct paxos_peer *peer = &p->peers[from];
+	peer->due_chosen = true;
+	peer->chosen_from = m->slot;
+}
+
+static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
+{
+	if (e->slot <= p->chosen || e->slot > p->chosen + 2 * FOLLOWER_SPAN_MAX)
+		return;
+	struct ring_slot *present = ring_get(&p->ring, e->slot);
+	if (present != NULL && present->ballot >= e->ballot) {
+		/* Whatever was accepted in this or a later ballot is the chosen value. */
+		ASSERT(slice_equal(ring_value(present), e->value));
+		present->chosen = true;
+		return;
+	}
+	if (e->ballot > p->promised) {
+		/* Its record will say that we accepted in this ballot; so from now on nothing lower. */
+		p->promised = e->ballot;
+		if (ballot_round(e->ballot) > p->round_seen)
+			p->round_seen = ballot_round(e->ballot);
+		if (p->role != PAXOS_FOLLOWER)
+			become_follower(p, now_us, 0);
+	}
+	accept_entry(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value));
+	ring_get(&p->ring, e->slot)->chosen = true;
+}
+
+void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	if ((m->flags & PAXOS_SNAPSHOT) != 0) {
+		if (m->slot > p->chosen) {
+			p->fetch_retry_us = 0;
+			p->need_snapshot = true;
+			p->snapshot_from = p->peers[from].replica;
+			p->snapshot_slot = m->slot;
+		}
+		return;
+	}
+	uint64_t before = p->chosen;
+	for (uint32_t i = 0; i < m->nentries; i++)
+		learn(p, now_us, &m->entries[i]);
+	advance_chosen(p);
+	/* Without progress the next question waits for its timer, which asks somebody else. */
+	if (p->chosen > before)
+		p->fetch_retry_us = 0;
+	note_chosen(p, from, m->chosen);
+}

@@ -1,0 +1,168 @@
+/*
+ * Multi-Paxos: a replicated log of slots 1, 2, 3, …, one Paxos instance a slot, with a stable leader
+ * (Lamport 2001, "Paxos Made Simple", section 3; Mazières 2007, "Paxos Made Practical"; van Renesse and
+ * Altinbuken 2015, "Paxos Made Moderately Complex").
+ *
+ * PURE. No I/O, clock or global: events go in, paxos_output() comes out. The caller (rsm/) carries out an output:
+ *
+ *   1. persist[]  append to the log, in order. Say paxos_persisted(sequence) when durable.
+ *   2. sends[]    may leave at once. What must not leave before something is durable is not in the output yet:
+ *                 the core keeps it back until paxos_persisted().
+ *   3. paxos_next_chosen()  newly chosen entries, in slot order, each exactly once.
+ *   4. reads[]    confirmed reads: answer each once the state is applied up to its slot.
+ *   5. old[]      a peer asks for chosen entries that are no longer in memory: read them from the log and send CHOSEN,
+ *                 or offer the snapshot.
+ *   6. snapshot   this replica is so far behind that it needs a peer's snapshot.
+ *   7. paxos_deadline_us()  call paxos_tick() then.
+ *
+ * What an output points to is valid until the next call into the core.
+ *
+ * ORDER OF DURABILITY
+ *   A Promise leaves after the promised ballot is durable; a Prepare after the candidate's own promise is (a ballot is
+ *   never used twice, even across a crash). An Accepted names only slots whose entries are durable. Accepts leave before the leader's
+ *   own entry is durable: the leader counts itself when it is.
+ *
+ * ROLES
+ *   follower ──election timeout──▶ pre-candidate ──quorum of grants──▶ candidate ──quorum of promises──▶ leader
+ *      ▲────────────── a higher ballot, or no contact with a quorum (check-quorum) ──────────────────────┘
+ *   Pre-vote (Ongaro 2014, section 9.6): a replica asks before it disturbs; it is refused by those who heard from a leader within the
+ *   election timeout, so a replica that cannot hear the leader cannot depose it. A candidate that is far behind is refused too.
+ *
+ * MESSAGES (struct wire_paxos; the RPC method is the kind)
+ *   PRE_VOTE        ballot: would be used; chosen
+ *   PRE_VOTE_REPLY  ballot: sender's promise; sequence: ballot asked about; flags: PAXOS_GRANTED
+ *   PREPARE         ballot; slot: report accepted entries from here on
+ *   PROMISE         ballot; slot: echo; chosen: every slot ≤ it is chosen (and not reported); entries accepted in slots ≥ max(slot, chosen + 1);
+ *                   flags: PAXOS_MORE: ask again (PREPARE) for slots after the last entry
+ *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed. Without entries: a heartbeat.
+ *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo
+ *   REJECT          ballot: a higher one that the sender has promised
+ *   FETCH           slot: please send chosen entries from here on
+ *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
+ *                   be had as a snapshot (methods SNAPSHOT_…, handled by rsm/)
+ *   TAKE_OVER       ballot: the leader asks this replica to start an election at once
+ *
+ * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
+ * missed the entry, or has an older ballot's) it fetches.
+ *
+ * INVARIANTS: paxos/invariants.h.
+ */
+#ifndef SYNOD_PAXOS_MULTIPAXOS_H
+#define SYNOD_PAXOS_MULTIPAXOS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "paxos/ballot.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+struct paxos;
+
+enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
+enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4 };
+
+struct paxos_options {
+	uint64_t group;
+	uint32_t self; /* one of members */
+	uint32_t nmembers;
+	uint32_t members[REPLICAS_MAX]; /* replica ids */
+	uint64_t election_timeout_us;   /* each wait is drawn from [this, 2 × this] */
+	uint64_t heartbeat_us;
+	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
+	uint64_t (*random)(void *context);
+	void *context;
+};
+
+enum paxos_persist_kind { PAXOS_PERSIST_PROMISE, PAXOS_PERSIST_ACCEPT, PAXOS_PERSIST_CHOSEN };
+struct paxos_persist {
+	enum paxos_persist_kind kind;
+	uint64_t sequence; /* 1, 2, 3, … */
+	uint64_t slot;
+	uint64_t ballot;
+	struct slice value;
+	struct bytes *held; /* what value points into; the core's */
+};
+struct paxos_send {
+	uint32_t to;
+	enum method method;
+	struct wire_paxos message;
+};
+struct paxos_read_confirmed {
+	uint64_t id;
+	uint64_t slot; /* apply up to here, then answer */
+};
+struct paxos_old_fetch {
+	uint32_t to;
+	uint64_t first, last; /* chosen slots */
+};
+struct paxos_output {
+	uint32_t npersists, nsends, nreads, nold;
+	const struct paxos_persist *persists;
+	const struct paxos_send *sends;
+	const struct paxos_read_confirmed *reads;
+	const struct paxos_old_fetch *old;
+	bool need_snapshot;
+	uint32_t snapshot_from;  /* replica that offered */
+	uint64_t snapshot_slot;  /* at least this */
+};
+struct paxos_chosen {
+	uint64_t slot;
+	uint64_t ballot;    /* in which this replica accepted or learnt it */
+	struct bytes *value; /* borrowed; NULL: a no-op */
+};
+
+/* An empty log after `base_slot` (0, or the slot that a snapshot covers). */
+struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_slot);
+/* Recovery: what the log held, in its order; then paxos_start(). Entries at or below the base are ignored. */
+void paxos_restore_promise(struct paxos *p, uint64_t ballot);
+void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value);
+void paxos_restore_chosen(struct paxos *p, uint64_t slot);
+void paxos_start(struct paxos *p, uint64_t now_us);
+void paxos_destroy(struct paxos *p);
+
+void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message);
+void paxos_tick(struct paxos *p, uint64_t now_us);
+uint64_t paxos_deadline_us(const struct paxos *p);
+void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence);
+
+/* Leader, window not full, no transfer under way. */
+bool paxos_can_propose(const struct paxos *p);
+/* Proposes in the next slot, which is returned. Takes the reference. Only if paxos_can_propose(). */
+uint64_t paxos_propose(struct paxos *p, struct bytes *value_take);
+/*
+ * Asks for a linearizable read. False if this replica does not lead. When leadership is lost, unconfirmed reads are forgotten:
+ * the caller sees the role change.
+ */
+bool paxos_read(struct paxos *p, uint64_t id);
+/* Leader: hand over to `replica` (0: whoever has most). False if there is nobody or one is under way. */
+bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica);
+/* A replica that is not electable (restoring a snapshot) votes and accepts but does not stand. */
+void paxos_set_electable(struct paxos *p, bool electable);
+
+const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us);
+bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out);
+/* Entries up to `slot` are applied: their memory may go when the cache is over its limit. */
+void paxos_applied(struct paxos *p, uint64_t slot);
+/* A snapshot that covers every slot ≤ slot has replaced the state. Newer entries are kept. */
+void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot);
+/* The snapshot could not be had from whom it was wanted: ask again. */
+void paxos_abandon_snapshot(struct paxos *p);
+
+enum paxos_role paxos_role(const struct paxos *p);
+uint64_t paxos_ballot(const struct paxos *p);     /* highest promised */
+uint32_t paxos_leader(const struct paxos *p);     /* replica id; 0: unknown */
+uint64_t paxos_chosen_slot(const struct paxos *p); /* every slot ≤ it is chosen and known here */
+uint64_t paxos_known_chosen(const struct paxos *p); /* somebody said that so many are chosen */
+uint64_t paxos_last_slot(const struct paxos *p);  /* highest accepted */
+/* Leader: the slot that must be applied before it may serve (its first own entries). */
+uint64_t paxos_barrier(const struct paxos *p);
+/* A leader has been heard from, or leads, within the election timeout. */
+bool paxos_has_leader(const struct paxos *p, uint64_t now_us);
+/* Leader: progress of member i (0 … nmembers-1). */
+void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us);
+const char *paxos_role_text(enum paxos_role role);
+
+#endif

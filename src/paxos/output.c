@@ -1,0 +1,237 @@
+/* From what is due to messages. */
+#include "paxos/internal.h"
+
+static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method method)
+{
+	struct paxos_send *send = vector_add(&p->sends, sizeof *send);
+	send->to = p->peers[to].replica;
+	send->method = method;
+	send->message.group = p->options.group;
+	send->message.from = p->options.self;
+	send->message.to = send->to;
+	send->message.chosen = p->chosen;
+	return &send->message;
+}
+
+/*
+ * Lists present slots of first … last until MESSAGE_ENTRY_BYTES is passed. Stops at a gap if `dense`. Returns the slot after the
+ * last one looked at.
+ */
+static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t first, uint64_t last, bool dense)
+{
+	uint64_t span = last < first ? 0 : last - first + 1;
+	uint32_t count_max = (uint32_t)(span < OPEN_SLOTS_MAX ? span : OPEN_SLOTS_MAX);
+	m->entries = arena_get(&p->arena, count_max * sizeof *m->entries);
+	size_t bytes = 0;
+	uint64_t slot = first;
+	for (; slot <= last && m->nentries < count_max && bytes < MESSAGE_ENTRY_BYTES; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s == NULL && dense)
+			break;
+		if (s == NULL)
+			continue;
+		m->entries[m->nentries++] =
+			(struct wire_entry){.slot = slot, .ballot = s->ballot, .value = ring_value(s)};
+		bytes += ring_value_bytes(s) + sizeof(struct wire_entry);
+	}
+	return slot;
+}
+
+static void send_promise(struct paxos *p, uint32_t to)
+{
+	struct paxos_peer *peer = &p->peers[to];
+	if (peer->promise_ballot == p->promised && p->promise_persist > p->persisted)
+		return; /* still due, when the promise is durable */
+	peer->due_promise = false;
+	if (peer->promise_ballot != p->promised)
+		return; /* overtaken by a higher ballot */
+	struct wire_paxos *m = add_send(p, to, METHOD_PROMISE);
+	m->ballot = peer->promise_ballot;
+	m->slot = peer->promise_slot;
+	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;
+	if (add_entries(p, m, first, p->ring.last, false) <= p->ring.last)
+		m->flags = PAXOS_MORE;
+	for (uint32_t i = 0; i < m->nentries; i++)
+		ASSERT(m->entries[i].ballot <= p->promised);
+}
+
+/* Entries that the peer has not been sent, as far as its window is open; a heartbeat if one is due. */
+static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
+{
+	struct paxos_peer *peer = &p->peers[to];
+	if (peer->next < p->ring.first || (peer->next <= p->chosen && ring_get(&p->ring, peer->next) == NULL))
+		peer->next = p->chosen + 1; /* what is before, it fetches */
+	bool alive = peer_alive(p, to, now_us);
+	while (alive && peer->next < p->next_slot && peer->next <= peer->received + OPEN_SLOTS_MAX &&
+	       peer->sent_bytes < OPEN_BYTES_MAX) {
+		struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
+		m->ballot = p->ballot;
+		peer->next = add_entries(p, m, peer->next, p->next_slot - 1, true);
+		ASSERT(m->nentries > 0);
+		for (uint32_t i = 0; i < m->nentries; i++) {
+			peer->sent_bytes += m->entries[i].value.len;
+			m->entries[i].ballot = 0;
+		}
+		if (peer->due_heartbeat)
+			m->sequence = p->round;
+		peer->due_heartbeat = false;
+		if (m->sequence != 0 && peer->probe_round == 0) {
+			peer->probe_round = p->round;
+			peer->probe_slot = peer->next - 1;
+		}
+	}
+	if (!peer->due_heartbeat)
+		return;
+	peer->due_heartbeat = false;
+	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
+	m->ballot = p->ballot;
+	m->sequence = p->round;
+	if (peer->probe_round == 0) {
+		peer->probe_round = p->round;
+		peer->probe_slot = peer->next - 1;
+	}
+}
+
+/* Which slots are durable here in the leader's ballot, and how far they have arrived without a gap. */
+static void send_accepted(struct paxos *p, uint32_t to)
+{
+	struct paxos_peer *peer = &p->peers[to];
+	peer->due_accepted = false;
+	if (p->leader != peer->replica)
+		return;
+	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPTED);
+	m->ballot = p->promised;
+	m->sequence = peer->accepted_round;
+	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
+	m->slot = p->chosen;
+	bool open = false;
+	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		bool accepted = s != NULL && s->ballot == p->promised;
+		if (accepted && slot == m->slot + 1)
+			m->slot = slot;
+		accepted = accepted && slot_durable(p, s);
+		if (!accepted) {
+			open = false;
+			continue;
+		}
+		if (!open && m->nranges == RANGES_MAX)
+			break;
+		if (!open)
+			m->ranges[m->nranges++].first = slot;
+		m->ranges[m->nranges - 1].last = slot;
+		open = true;
+	}
+	if (p->persisted + 1 == p->persist_next)
+		p->accepted_since_ack = false;
+}
+
+static void send_chosen(struct paxos *p, uint32_t to)
+{
+	struct paxos_peer *peer = &p->peers[to];
+	peer->due_chosen = false;
+	uint64_t first = peer->chosen_from;
+	if (first <= p->chosen && first < p->ring.first) {
+		struct paxos_old_fetch *old = vector_add(&p->old, sizeof *old);
+		old->to = peer->replica;
+		old->first = first;
+		old->last = p->ring.first - 1;
+		return;
+	}
+	struct wire_paxos *m = add_send(p, to, METHOD_CHOSEN);
+	m->slot = first;
+	add_entries(p, m, first, p->chosen, true);
+}
+
+static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
+{
+	struct paxos_peer *peer = &p->peers[to];
+	if (peer->due_pre_vote) {
+		peer->due_pre_vote = false;
+		add_send(p, to, METHOD_PRE_VOTE)->ballot = p->ballot;
+	}
+	if (peer->due_pre_vote_reply) {
+		peer->due_pre_vote_reply = false;
+		struct wire_paxos *m = add_send(p, to, METHOD_PRE_VOTE_REPLY);
+		m->ballot = p->promised;
+		m->sequence = peer->pre_vote_ballot;
+		m->flags = peer->pre_vote_granted ? PAXOS_GRANTED : 0;
+	}
+	if (peer->due_prepare) {
+		peer->due_prepare = false;
+		struct wire_paxos *m = add_send(p, to, METHOD_PREPARE);
+		m->ballot = p->ballot;
+		m->slot = peer->promise_next;
+	}
+	if (peer->due_promise)
+		send_promise(p, to);
+	if (peer->due_reject) {
+		peer->due_reject = false;
+		add_send(p, to, METHOD_REJECT)->ballot = p->promised;
+	}
+	if (p->role == PAXOS_LEADER)
+		send_accepts(p, to, now_us);
+	if (peer->due_accepted)
+		send_accepted(p, to);
+	if (peer->due_fetch) {
+		peer->due_fetch = false;
+		if (p->known_chosen > p->chosen) {
+			add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
+			p->fetch_retry_us = now_us + 2 * p->options.heartbeat_us;
+		}
+	}
+	if (peer->due_chosen)
+		send_chosen(p, to);
+	if (peer->due_take_over) {
+		peer->due_take_over = false;
+		add_send(p, to, METHOD_TAKE_OVER)->ballot = p->ballot;
+	}
+}
+
+const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
+{
+	p->sends.count = p->reads.count = p->old.count = 0;
+	arena_reset(&p->arena);
+	if (p->role == PAXOS_LEADER)
+		leader_start_read_round(p, now_us);
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self)
+			send_to_peer(p, i, now_us);
+	if (p->role == PAXOS_LEADER)
+		leader_check_reads(p);
+	/* What is chosen rides along with other records, or is written alone when things are quiet. */
+	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
+		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;
+		p->chosen_hint = p->chosen;
+	}
+	p->hint_due = false;
+	release_persists(&p->persists_out);
+	struct vector collected = p->persists;
+	p->persists = p->persists_out;
+	p->persists_out = collected;
+	p->output = (struct paxos_output){
+		.npersists = p->persists_out.count,
+		.persists = p->persists_out.items,
+		.nsends = p->sends.count,
+		.sends = p->sends.items,
+		.nreads = p->reads.count,
+		.reads = p->reads.items,
+		.nold = p->old.count,
+		.old = p->old.items,
+		.need_snapshot = p->need_snapshot,
+		.snapshot_from = p->snapshot_from,
+		.snapshot_slot = p->snapshot_slot,
+	};
+	return &p->output;
+}
+
+bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out)
+{
+	if (p->delivered >= p->chosen)
+		return false;
+	const struct ring_slot *s = ring_get(&p->ring, p->delivered + 1);
+	ASSERT(s != NULL);
+	p->delivered++;
+	*out = (struct paxos_chosen){.slot = p->delivered, .ballot = s->ballot, .value = s->value};
+	return true;
+}

@@ -1,0 +1,70 @@
+/*
+ * struct app: what a replicated state machine replicates.
+ *
+ * An app is deterministic: its state after a sequence of commands is a function of
+ * that sequence and of the struct apply_context that comes with each. It reads no clock
+ * and no random numbers; time comes from the entry. The rsm calls it on the node's
+ * thread, one call at a time.
+ *
+ * A reply is a status and bytes; both are stored with the session, so a repeated
+ * command gets the same reply without being applied again. A command that is
+ * refused by apply() (status ≠ 0) must have changed nothing.
+ */
+#ifndef SYNOD_RSM_APP_H
+#define SYNOD_RSM_APP_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/status.h"
+
+struct apply_context {
+	uint64_t slot;     /* log slot of the entry */
+	uint64_t time_us;  /* leader's wall clock when it proposed; never decreases along the log */
+	uint64_t client;   /* 0: proposed by the service itself */
+	uint64_t sequence;
+	struct arena *arena; /* for decoding; reset after the call */
+};
+
+struct reply {
+	int status;
+	struct buffer *body; /* the app appends its encoded reply; empty at the call */
+};
+
+struct app;
+struct app_snapshot; /* defined by the app */
+
+struct app_ops {
+	/*
+	 * Before a command is logged, on the leader: 0 to let it pass, or a refusal (STATUS_WRONG_GROUP,
+	 * STATUS_TOO_LARGE, …) with reply->body as an encoded error. Saves log space; apply() decides again.
+	 */
+	int (*admit)(struct app *app, struct slice command, struct arena *arena, struct reply *reply);
+	void (*apply)(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply);
+	/* A read at the current state. Same reply conventions. */
+	void (*query)(struct app *app, struct slice query, struct arena *arena, struct reply *reply);
+
+	/*
+	 * A consistent image of now, cheap to take (O(1) or a reference). next() appends up to about `bytes` bytes
+	 * to `out` and returns 1 while there is more, 0 after the last; it is called over many turns while
+	 * apply() goes on. The chunks are self-delimiting: restore gets them one by one, as they were made.
+	 */
+	struct app_snapshot *(*snapshot_begin)(struct app *app);
+	int (*snapshot_next)(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);
+	void (*snapshot_end)(struct app_snapshot *snapshot);
+	/* Replaces the whole state. begin empties it; chunk: 0 or STATUS_CORRUPT; end: 0 or STATUS_CORRUPT if incomplete. */
+	void (*restore_begin)(struct app *app);
+	int (*restore_chunk)(struct app *app, struct slice chunk, struct arena *arena);
+	int (*restore_end)(struct app *app);
+
+	/* A hash of the whole state: equal states have equal hashes on every replica, whatever way led there. */
+	uint64_t (*hash)(struct app *app);
+	void (*destroy)(struct app *app);
+};
+
+struct app {
+	const struct app_ops *ops;
+};
+
+#endif

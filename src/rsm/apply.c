@@ -1,0 +1,149 @@
+/* Chosen entries → sessions → app → answers. */
+#include <inttypes.h>
+
+#include "rsm/internal.h"
+
+/* The batch of this replica that was proposed in `slot`, taken out of the list; NULL if there is none. */
+static struct batch *take_proposed(struct rsm *rsm, uint64_t slot)
+{
+	struct list *first = list_first(&rsm->proposed);
+	if (first == NULL)
+		return NULL;
+	struct batch *batch = LIST_ENTRY(first, struct batch, link);
+	ASSERT(batch->slot >= slot);
+	if (batch->slot != slot)
+		return NULL;
+	list_remove(&batch->link);
+	return batch;
+}
+
+static bool same_value(const struct batch *batch, const struct paxos_chosen *chosen)
+{
+	return batch->value == chosen->value ||
+	       (chosen->value != NULL && slice_equal(bytes_slice(batch->value), bytes_slice(chosen->value)));
+}
+
+static void refuse_lost(struct rsm *rsm, struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		answer_error(rsm, &batch->requesters[i], STATUS_NOT_LEADER,
+			     "leadership was lost and another entry was chosen: not applied");
+}
+
+static void apply_register(struct rsm *rsm, const struct requester *requester)
+{
+	uint64_t client = sessions_register(&rsm->sessions);
+	if (requester == NULL)
+		return;
+	buffer_clear(&rsm->out);
+	wire_register_reply_encode(client, &rsm->out);
+	answer(rsm, requester, 0, buffer_slice(&rsm->out));
+}
+
+static int apply_app(struct rsm *rsm, const struct entry_command *command, uint64_t slot)
+{
+	struct reply reply = {.status = 0, .body = &rsm->reply_body};
+	struct apply_context context = {
+		.slot = slot,
+		.time_us = rsm->time_us,
+		.client = command->client,
+		.sequence = command->sequence,
+		.arena = &rsm->arena,
+	};
+	arena_reset(&rsm->arena);
+	buffer_clear(&rsm->reply_body);
+	rsm->app->ops->apply(rsm->app, &context, command->body, &reply);
+	return reply.status;
+}
+
+/* requester NULL: another replica proposed it, or nobody waits. */
+static void apply_command(struct rsm *rsm, const struct entry_command *command, uint64_t slot, const struct requester *requester)
+{
+	rsm->counters.applied_commands++;
+	if (command->kind == ENTRY_REGISTER) {
+		apply_register(rsm, requester);
+		return;
+	}
+	struct session *session = NULL;
+	if (command->client != 0) {
+		const struct session_reply *repeat = NULL;
+		int status = 0;
+		enum session_verdict verdict =
+			sessions_begin(&rsm->sessions, rsm->time_us, command->client, command->sequence,
+				       command->acknowledged, command->body, &session, &repeat, &status);
+		if (verdict == SESSION_REPEAT) {
+			rsm->counters.repeats++;
+			if (requester != NULL)
+				answer(rsm, requester, repeat->status, session_reply_body(repeat));
+			return;
+		}
+		if (verdict == SESSION_REFUSED) {
+			rsm->counters.refused++;
+			if (requester != NULL)
+				answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s",
+					     command->client, command->sequence, status_text(status));
+			return;
+		}
+	}
+	int status = apply_app(rsm, command, slot);
+	/* What is to be tried again elsewhere must not be remembered as the answer. */
+	if (session != NULL && status_class(status) != STATUS_CLASS_RETRY)
+		sessions_record(session, command->sequence, command->body, status, buffer_slice(&rsm->reply_body));
+	if (requester != NULL)
+		answer(rsm, requester, status, buffer_slice(&rsm->reply_body));
+}
+
+static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
+{
+	struct batch *batch = take_proposed(rsm, chosen->slot);
+	bool ours = batch != NULL && same_value(batch, chosen);
+	if (batch != NULL && !ours)
+		refuse_lost(rsm, batch);
+	uint32_t count = 0;
+	if (chosen->value != NULL) {
+		struct entry_reader reader;
+		struct entry_command command;
+		int status = entry_read(&reader, bytes_slice(chosen->value));
+		if (status == 0 && reader.time_us > rsm->time_us)
+			rsm->time_us = reader.time_us;
+		sessions_expire(&rsm->sessions, rsm->time_us);
+		while (status == 0 && (status = entry_next(&reader, &command)) == 1) {
+			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
+							    &batch->requesters[count] : NULL;
+			apply_command(rsm, &command, chosen->slot, requester);
+			count++;
+			status = 0;
+		}
+		if (status != 0)
+			node_fatal(rsm->node, status,
+				   "the chosen entry in slot %" PRIu64 " cannot be read: this program may be older than its group",
+				   chosen->slot);
+	}
+	if (batch != NULL)
+		batch_release(rsm, batch);
+	rsm->applied = chosen->slot;
+	rsm->applied_ballot = chosen->ballot;
+	return count;
+}
+
+void apply_chosen(struct rsm *rsm)
+{
+	if (rsm->state_lost || rsm->restoring)
+		return;
+	struct paxos_chosen chosen;
+	size_t bytes = 0;
+	uint32_t commands = 0;
+	uint64_t before = rsm->applied;
+	while (bytes < APPLY_BYTES_PER_TURN && commands < APPLY_COMMANDS_PER_TURN && paxos_next_chosen(rsm->paxos, &chosen)) {
+		ASSERT(chosen.slot == rsm->applied + 1);
+		bytes += chosen.value == NULL ? 0 : chosen.value->len;
+		commands += apply_entry(rsm, &chosen);
+	}
+	if (rsm->applied == before)
+		return;
+	paxos_applied(rsm->paxos, rsm->applied);
+	if (rsm->applied < paxos_chosen_slot(rsm->paxos) && !timer_armed(&rsm->apply_timer))
+		node_timer_after(rsm->node, &rsm->apply_timer, 0);
+	if (rsm->options.applied != NULL)
+		rsm->options.applied(rsm->options.context);
+}

@@ -1,0 +1,430 @@
+#include "rsm/caller.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+/* Copies of one request that may still be answered. An older one is forgotten, and then counts as possibly executed. */
+#define ATTEMPTS_MAX 8u
+
+struct server {
+	char *address;
+	link_id link;
+	const char *outcome; /* of the last attempt there, for the error message; NULL: not asked yet */
+};
+
+struct caller {
+	struct node *node;
+	uint64_t attempt_timeout_us;
+	uint64_t backoff_min_us, backoff_max_us;
+	struct server *servers;
+	uint32_t nservers;
+	uint32_t preferred;   /* the presumed leader: every attempt goes there */
+	uint64_t next_id;
+	struct list calls;    /* in the order of their start, so that retries keep it */
+	struct map by_id;     /* request id of every open attempt → its call */
+	struct arena arena;
+};
+
+struct attempt {
+	uint64_t id;
+	link_id link;
+	uint64_t epoch; /* of the link when it was sent */
+};
+
+struct caller_call {
+	struct list link;
+	struct caller *caller;
+	struct timer timer;      /* end of the attempt, of the backoff, or of the call */
+	uint64_t started_us, deadline_us;
+	caller_done done;
+	void *context;
+	uint16_t method;
+	bool waiting;            /* for the answer to attempts[nattempts - 1]; otherwise backing off */
+	bool lost;               /* an attempt was lost after it may have reached a server */
+	uint32_t tries;          /* in this round over the servers */
+	uint32_t rounds;
+	uint32_t nattempts;
+	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */
+	size_t len;
+	uint8_t payload[];
+};
+
+static void send_attempt(struct caller_call *call);
+static void back_off(struct caller_call *call, const char *outcome);
+
+struct caller *caller_create(const struct caller_options *options)
+{
+	struct caller *caller = ALLOC(struct caller);
+	uint32_t backoff_min_ms = options->backoff_min_ms != 0 ? options->backoff_min_ms : 10;
+	uint32_t backoff_max_ms = options->backoff_max_ms != 0 ? options->backoff_max_ms : 500;
+	caller->node = options->node;
+	caller->attempt_timeout_us = 1000ull * (options->attempt_timeout_ms != 0 ? options->attempt_timeout_ms : 1000);
+	caller->backoff_min_us = 1000ull * backoff_min_ms;
+	caller->backoff_max_us = 1000ull * (backoff_max_ms > backoff_min_ms ? backoff_max_ms : backoff_min_ms);
+	/*
+	 * Several callers of a node may share a link, on which ids must be unique: each counts from a random start
+	 * of its own. Shifting keeps the counter from wrapping.
+	 */
+	caller->next_id = node_random(caller->node) >> 1;
+	list_init(&caller->calls);
+	arena_init(&caller->arena, ARENA_BYTES_MAX);
+	return caller;
+}
+
+static void free_servers(struct server *servers, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		free(servers[i].address);
+	free(servers);
+}
+
+static uint32_t find_address(const struct server *servers, uint32_t count, struct slice address)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (slice_equal(slice_string(servers[i].address), address))
+			return i;
+	return UINT32_MAX;
+}
+
+static uint32_t find_link(const struct caller *caller, link_id link)
+{
+	for (uint32_t i = 0; i < caller->nservers; i++)
+		if (caller->servers[i].link == link)
+			return i;
+	return UINT32_MAX;
+}
+
+void caller_set_addresses(struct caller *caller, const char *const *addresses, uint32_t count)
+{
+	struct server *old = caller->servers;
+	uint32_t nold = caller->nservers;
+	const char *leader = nold > 0 ? old[caller->preferred].address : "";
+	caller->servers = count > 0 ? alloc_zeroed(count, sizeof *caller->servers) : NULL;
+	caller->nservers = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct slice address = slice_string(addresses[i]);
+		if (find_address(caller->servers, caller->nservers, address) != UINT32_MAX)
+			continue;
+		struct server *server = &caller->servers[caller->nservers++];
+		server->address = alloc_string(addresses[i]);
+		server->link = node_dial(caller->node, addresses[i]);
+		uint32_t before = find_address(old, nold, address);
+		server->outcome = before != UINT32_MAX ? old[before].outcome : NULL;
+	}
+	uint32_t preferred = find_address(caller->servers, caller->nservers, slice_string(leader));
+	caller->preferred = preferred != UINT32_MAX ? preferred : 0;
+	free_servers(old, nold);
+	if (nold != 0 || caller->nservers == 0)
+		return;
+	/* Until now nobody could be asked. */
+	LIST_FOR(link, &caller->calls) {
+		struct caller_call *call = LIST_ENTRY(link, struct caller_call, link);
+		if (!call->waiting)
+			send_attempt(call);
+	}
+}
+
+uint32_t caller_address_count(const struct caller *caller)
+{
+	return caller->nservers;
+}
+
+/* The link's number of ups and downs; odd while it is up. */
+static uint64_t link_epoch(struct caller *caller, link_id link)
+{
+	struct env *env = caller->node->env;
+	return env->ops->link_epoch != NULL ? env->ops->link_epoch(env, link) : 1;
+}
+
+static void forget_attempt(struct caller_call *call, uint32_t index)
+{
+	ASSERT(index < call->nattempts);
+	map_remove(&call->caller->by_id, call->attempts[index].id);
+	call->nattempts--;
+	memmove(&call->attempts[index], &call->attempts[index + 1],
+		(call->nattempts - index) * sizeof call->attempts[0]);
+}
+
+static void end_call(struct caller_call *call)
+{
+	node_timer_cancel(call->caller->node, &call->timer);
+	list_remove(&call->link);
+}
+
+static void free_call(struct caller_call *call)
+{
+	while (call->nattempts > 0)
+		forget_attempt(call, call->nattempts - 1);
+	free(call);
+}
+
+static void finish(struct caller_call *call, int status, struct slice payload)
+{
+	end_call(call);
+	/* `done` may still ask caller_may_be_executed(). */
+	call->done(call->context, status, payload);
+	free_call(call);
+}
+
+/* The deadline has passed: the error names every server and what came of asking it. */
+static void give_up(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	struct buffer tried = {0};
+	for (uint32_t i = 0; i < caller->nservers; i++) {
+		const struct server *server = &caller->servers[i];
+		buffer_format(&tried, "%s%s (%s)", i == 0 ? "" : ", ", server->address,
+			      server->outcome != NULL ? server->outcome : "not asked");
+	}
+	struct buffer error = {0};
+	uint64_t waited_ms = (call->deadline_us - call->started_us) / 1000;
+	if (caller->nservers == 0)
+		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
+	else
+		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s", waited_ms, (int)tried.len,
+				  (const char *)tried.data);
+	finish(call, caller_may_be_executed(call) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE, buffer_slice(&error));
+	buffer_free(&error);
+	buffer_free(&tried);
+}
+
+/* Server `index` did not serve a request: look elsewhere, unless somebody already does. */
+static void doubt(struct caller *caller, uint32_t index, const char *outcome)
+{
+	if (index == UINT32_MAX)
+		return;
+	caller->servers[index].outcome = outcome;
+	if (caller->preferred == index)
+		caller->preferred = (index + 1) % caller->nservers;
+}
+
+/* Tries the preferred server, or waits when every server has had its turn in this round. */
+static void try_again(struct caller_call *call)
+{
+	call->waiting = false;
+	if (call->tries < call->caller->nservers)
+		send_attempt(call);
+	else
+		back_off(call, NULL);
+}
+
+static void arm(struct caller_call *call, uint64_t delay_us)
+{
+	uint64_t at_us = node_now_us(call->caller->node) + delay_us;
+	node_timer_at(call->caller->node, &call->timer, at_us < call->deadline_us ? at_us : call->deadline_us);
+}
+
+static void timer_fired(void *data)
+{
+	struct caller_call *call = data;
+	struct caller *caller = call->caller;
+	if (node_now_us(caller->node) >= call->deadline_us) {
+		if (call->waiting) {
+			uint32_t index = find_link(caller, call->attempts[call->nattempts - 1].link);
+			if (index != UINT32_MAX)
+				caller->servers[index].outcome = "no answer";
+		}
+		give_up(call);
+	} else if (call->waiting) {
+		/* The attempt stays open: its answer, should it still come, is as good as any. */
+		doubt(caller, find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
+		try_again(call);
+	} else {
+		send_attempt(call);
+	}
+}
+
+static void back_off(struct caller_call *call, const char *outcome)
+{
+	struct caller *caller = call->caller;
+	if (outcome != NULL && caller->nservers > 0)
+		caller->servers[caller->preferred].outcome = outcome;
+	uint64_t delay_us = caller->backoff_max_us;
+	if (call->rounds < 32 && caller->backoff_min_us << call->rounds < delay_us)
+		delay_us = caller->backoff_min_us << call->rounds;
+	call->rounds++;
+	call->tries = 0;
+	call->waiting = false;
+	/* Between half and all of it, so that clients that failed together do not come back together. */
+	arm(call, delay_us / 2 + node_random(caller->node) % (delay_us / 2 + 1));
+}
+
+static void send_attempt(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	uint64_t now_us = node_now_us(caller->node);
+	if (caller->nservers == 0 || now_us >= call->deadline_us) {
+		arm(call, call->deadline_us > now_us ? call->deadline_us - now_us : 0);
+		return;
+	}
+	if (call->nattempts == ATTEMPTS_MAX) {
+		call->lost = true;
+		forget_attempt(call, 0);
+	}
+	const struct server *server = &caller->servers[caller->preferred];
+	struct attempt *attempt = &call->attempts[call->nattempts++];
+	*attempt = (struct attempt){
+		.id = caller->next_id++,
+		.link = server->link,
+		.epoch = link_epoch(caller, server->link),
+	};
+	map_put(&caller->by_id, attempt->id, call);
+	call->waiting = true;
+	call->tries++;
+
+	uint64_t left_us = call->deadline_us - now_us;
+	uint64_t server_us = left_us, attempt_us = caller->attempt_timeout_us;
+	if (call->method == METHOD_WATCH) {
+		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
+		attempt_us = left_us;
+		server_us = left_us - left_us / 4;
+	}
+	uint64_t timeout_ms = (server_us + 999) / 1000;
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = call->method,
+		.timeout_ms = timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
+		.id = attempt->id,
+		.payload = slice(call->payload, call->len),
+	};
+	arm(call, attempt_us);
+	node_send(caller->node, server->link, &message);
+}
+
+struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+				 caller_done done, void *context)
+{
+	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
+	*call = (struct caller_call){
+		.caller = caller,
+		.started_us = node_now_us(caller->node),
+		.deadline_us = deadline_us,
+		.done = done,
+		.context = context,
+		.method = method,
+		.len = payload.len,
+	};
+	if (call->deadline_us < call->started_us)
+		call->deadline_us = call->started_us;
+	if (payload.len > 0)
+		memcpy(call->payload, payload.data, payload.len);
+	timer_init(&call->timer, timer_fired, call);
+	list_push_back(&caller->calls, &call->link);
+	send_attempt(call);
+	return call;
+}
+
+void caller_cancel(struct caller_call *call)
+{
+	end_call(call);
+	free_call(call);
+}
+
+bool caller_may_be_executed(const struct caller_call *call)
+{
+	return call->lost || call->nattempts > 0;
+}
+
+/* Takes the hint of a NOT_LEADER answer. A server that the caller does not know is nobody to follow. */
+static void follow_hint(struct caller *caller, uint32_t index, struct slice payload)
+{
+	struct wire_error error;
+	arena_reset(&caller->arena);
+	doubt(caller, index, "not the leader");
+	if (wire_error_decode(payload, &caller->arena, &error) != 0 || error.leader.len == 0)
+		return;
+	uint32_t leader = find_address(caller->servers, caller->nservers, error.leader);
+	if (leader != UINT32_MAX && leader != index)
+		caller->preferred = leader;
+}
+
+/* A server has definitely not executed an attempt, and another try may succeed. */
+static void refused(struct caller_call *call, bool current, uint32_t index, const struct message *message)
+{
+	struct caller *caller = call->caller;
+	if (message->status == STATUS_NOT_LEADER)
+		follow_hint(caller, index, message->payload);
+	else if (message->status == STATUS_UNAVAILABLE)
+		doubt(caller, index, "unavailable");
+	/* An old attempt's refusal says nothing about the one that is being waited for. */
+	if (!current)
+		return;
+	if (message->status == STATUS_BUSY || message->status == STATUS_DEADLINE)
+		back_off(call, "busy");
+	else
+		try_again(call);
+}
+
+bool caller_message(struct caller *caller, link_id from, const struct message *message)
+{
+	if (message->kind != MESSAGE_REPLY)
+		return false;
+	struct caller_call *call = map_get(&caller->by_id, message->id);
+	if (call == NULL)
+		return false;
+	uint32_t index = 0;
+	while (call->attempts[index].id != message->id)
+		index++;
+	ASSERT(index < call->nattempts);
+	/* Ids of another link's requests are not ours. */
+	if (call->attempts[index].link != from)
+		return false;
+
+	bool current = call->waiting && index == call->nattempts - 1;
+	uint32_t server = find_link(caller, from);
+	forget_attempt(call, index);
+	switch (message->status) {
+	case STATUS_NOT_LEADER:
+	case STATUS_BUSY:
+	case STATUS_UNAVAILABLE:
+	case STATUS_DEADLINE:
+		refused(call, current, server, message);
+		break;
+	default:
+		if (server != UINT32_MAX) {
+			caller->preferred = server;
+			caller->servers[server].outcome = "answered";
+		}
+		finish(call, message->status, message->payload);
+		break;
+	}
+	return true;
+}
+
+void caller_link_down(struct caller *caller, link_id link)
+{
+	uint64_t epoch = link_epoch(caller, link);
+	bool connected = epoch % 2 == 1; /* the world does not tell */
+	doubt(caller, find_link(caller, link), "connection failed or was lost");
+	LIST_FOR_SAFE(position, after, &caller->calls) {
+		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
+		bool current = call->waiting && call->attempts[call->nattempts - 1].link == link;
+		for (uint32_t i = call->nattempts; i-- > 0;) {
+			if (call->attempts[i].link != link)
+				continue;
+			/* What was queued on a link that never came up has not left this machine. */
+			if (connected || call->attempts[i].epoch != epoch)
+				call->lost = true;
+			forget_attempt(call, i);
+		}
+		if (current)
+			try_again(call);
+	}
+}
+
+void caller_destroy(struct caller *caller)
+{
+	while (!list_empty(&caller->calls)) {
+		struct caller_call *call = LIST_ENTRY(caller->calls.next, struct caller_call, link);
+		finish(call, STATUS_CANCELLED, slice(NULL, 0));
+	}
+	free_servers(caller->servers, caller->nservers);
+	map_free(&caller->by_id);
+	arena_free(&caller->arena);
+	free(caller);
+}

@@ -1,0 +1,65 @@
+/*
+ * caller: the client side of a replicated group. Finds the leader, sends requests to it, follows NOT_LEADER hints,
+ * tries again after a lost connection or a silent server, until the request's deadline.
+ *
+ * Used inside any node: by the client library for shard masters and groups, by a shardkv group for the shard masters.
+ * Pure protocol code: it only uses the node's env.
+ *
+ * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms without
+ * an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A WATCH is silent by
+ * intention and has only the one timeout. The answer to any attempt ends the request, also that of an attempt
+ * that was given up for slow. When the deadline passes, the result is
+ *   STATUS_UNAVAILABLE  if no attempt can have been executed: never sent, or every sent one was definitely refused
+ *   STATUS_UNKNOWN      if some attempt may have been executed (for reads the difference does not matter)
+ * Every other status of a server's reply ends the request and is handed to `done` with its payload.
+ *
+ * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and cancel
+ * calls, but not destroy the caller.
+ */
+#ifndef SYNOD_RSM_CALLER_H
+#define SYNOD_RSM_CALLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/list.h"
+#include "node/node.h"
+
+struct caller; /* one group */
+
+struct caller_options {
+	struct node *node;
+	uint32_t attempt_timeout_ms; /* default 1000: then another server is asked */
+	uint32_t backoff_min_ms;     /* between rounds over all servers; default 10, doubling with jitter to backoff_max_ms */
+	uint32_t backoff_max_ms;     /* default 500 */
+};
+
+struct caller_call;
+/*
+ * status and payload (borrowed) of the reply; for STATUS_UNAVAILABLE and STATUS_UNKNOWN made here, payload is an encoded Error that
+ * says what was tried. The call is over and freed after this.
+ */
+typedef void (*caller_done)(void *context, int status, struct slice payload);
+
+struct caller *caller_create(const struct caller_options *options);
+/* Replaces the group's addresses (copied). Requests under way go on with the new ones. */
+void caller_set_addresses(struct caller *caller, const char *const *addresses, uint32_t count);
+uint32_t caller_address_count(const struct caller *caller);
+/*
+ * Starts a call. The payload is copied (it is sent again on a retry). deadline_us: of the node's monotonic clock.
+ * Returned handle is valid until done.
+ */
+struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+				 caller_done done, void *context);
+/* Ends a call without calling done. */
+void caller_cancel(struct caller_call *call);
+/* True if a copy of the request, other than the one that was answered, may have been or may yet be executed. */
+bool caller_may_be_executed(const struct caller_call *call);
+/* True if the message is a reply to one of this caller's requests (then it has been dealt with). */
+bool caller_message(struct caller *caller, link_id from, const struct message *message);
+void caller_link_down(struct caller *caller, link_id link);
+/* Ends every call with STATUS_CANCELLED; `done` must not start another. */
+void caller_destroy(struct caller *caller);
+
+#endif

@@ -1,0 +1,53 @@
+#include "rsm/entry.h"
+
+void entry_begin(struct buffer *b)
+{
+	buffer_clear(b);
+	buffer_add_u64(b, ENTRY_FORMAT);
+	buffer_add_u64(b, 0);
+}
+
+void entry_add(struct buffer *b, const struct entry_command *command)
+{
+	ASSERT(command->body.len <= UINT32_MAX);
+	buffer_reserve(b, ENTRY_COMMAND_BYTES + command->body.len);
+	uint8_t *p = b->data + b->len;
+	store_u32(p, (uint32_t)command->body.len);
+	store_u32(p + 4, command->kind);
+	store_u64(p + 8, command->client);
+	store_u64(p + 16, command->sequence);
+	store_u64(p + 24, command->acknowledged);
+	b->len += ENTRY_COMMAND_BYTES;
+	buffer_add_slice(b, command->body);
+}
+
+void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us)
+{
+	ASSERT(b->len >= ENTRY_HEADER_BYTES && count > 0);
+	store_u32(b->data + 4, count);
+	store_u64(b->data + 8, time_us);
+}
+
+int entry_read(struct entry_reader *r, struct slice value)
+{
+	uint32_t format;
+	r->rest = value;
+	if (!slice_take_u32(&r->rest, &format) || !slice_take_u32(&r->rest, &r->left) ||
+	    !slice_take_u64(&r->rest, &r->time_us) || format != ENTRY_FORMAT)
+		return STATUS_CORRUPT;
+	return 0;
+}
+
+int entry_next(struct entry_reader *r, struct entry_command *out)
+{
+	uint32_t len, kind;
+	if (r->left == 0)
+		return r->rest.len == 0 ? 0 : STATUS_CORRUPT;
+	if (!slice_take_u32(&r->rest, &len) || !slice_take_u32(&r->rest, &kind) ||
+	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
+	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) || kind > ENTRY_REGISTER)
+		return STATUS_CORRUPT;
+	out->kind = (enum entry_kind)kind;
+	r->left--;
+	return 1;
+}

@@ -1,0 +1,250 @@
+/*
+ * The inside of struct rsm, shared by the files of this directory; nobody else.
+ *
+ *   rsm.c               creation, the turn, status, orderly stop
+ *   recover.c           from disk to a running core
+ *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
+ *   apply.c             chosen entries → sessions → app
+ *   peers.c             messages between replicas; old entries for lagging peers
+ *   snapshot_take.c     writing our own snapshot while serving
+ *   snapshot_send.c     serving pieces of it
+ *   snapshot_receive.c  getting a peer's, verifying and installing it
+ */
+#ifndef SYNOD_RSM_INTERNAL_H
+#define SYNOD_RSM_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "paxos/multipaxos.h"
+#include "rsm/entry.h"
+#include "rsm/log_index.h"
+#include "rsm/rsm.h"
+#include "rsm/sessions.h"
+#include "rsm/snapshot_file.h"
+#include "wal/wal.h"
+
+/* How much is applied in one turn before the loop gets its turn; the rest follows in the next. */
+#define APPLY_BYTES_PER_TURN (1u * MIB)
+#define APPLY_COMMANDS_PER_TURN 4096u
+/* Batches that wait for the window to open. */
+#define READY_BATCHES_MAX 64u
+#define SNAPSHOT_RETRY_US 500000u
+#define SNAPSHOT_RETRIES_MAX 6u
+/* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
+#define SNAPSHOT_FETCH_ACTIVE_US 5000000u
+#define STOP_WAIT_US 1000000u
+
+/* Whom to answer; link 0: nobody. */
+struct requester {
+	link_id link;
+	uint64_t id;
+	uint16_t method;
+};
+
+/* Commands that become, or have become, one entry. */
+struct batch {
+	struct list link;       /* in rsm.ready or rsm.proposed */
+	uint64_t slot;          /* proposed: where */
+	struct bytes *value;    /* proposed: what */
+	struct buffer encoding; /* not yet proposed */
+	uint32_t count;
+	uint32_t capacity;
+	struct requester *requesters; /* one a command */
+};
+
+struct pending_query {
+	struct requester requester;
+	struct bytes *payload;
+	uint64_t id;
+	uint64_t slot; /* confirmed: answer when applied; 0: not confirmed */
+};
+
+/* Reading chosen entries that are no longer in memory, for one peer. */
+struct old_fetch {
+	struct rsm *rsm;
+	bool active;
+	uint32_t to;
+	uint64_t slot, last;
+	uint64_t first;
+	struct buffer values;          /* concatenated */
+	struct wire_entry *entries;    /* value.data is an offset into values until sending */
+	uint32_t count, capacity;
+};
+
+/* Which wal sequence number makes which core sequence number durable. */
+struct durable_mark {
+	uint64_t wal_sequence, core_sequence;
+};
+
+enum take_step { TAKE_CREATE, TAKE_WRITE, TAKE_SYNC, TAKE_RENAME, TAKE_SYNC_DIRECTORY };
+struct snapshot_take {
+	bool active;
+	enum take_step step;
+	bool complete;               /* the end chunk has been written */
+	struct app_snapshot *image;
+	struct disk_file *file;
+	struct disk_request request;
+	struct snapshot_header header;
+	struct buffer sessions;      /* the table of the moment, encoded */
+	struct buffer raw;           /* one app chunk */
+	struct buffer chunk;         /* the same, as it is written */
+	uint64_t chunks, offset;
+	char name[SNAPSHOT_NAME_BYTES];
+};
+
+struct snapshot_read {
+	struct list link;
+	struct rsm *rsm;
+	struct disk_request request;
+	uint32_t to;
+	uint64_t slot, total;
+	struct disk_file *file;
+};
+
+enum receive_step {
+	RECEIVE_IDLE,
+	RECEIVE_CREATE,
+	RECEIVE_FETCH, /* a piece has been asked for */
+	RECEIVE_WRITE,
+	RECEIVE_SYNC,
+	RECEIVE_VERIFY,
+	RECEIVE_RENAME,
+	RECEIVE_SYNC_DIRECTORY,
+	RECEIVE_RESTORE,
+};
+struct snapshot_receive {
+	enum receive_step step;
+	uint32_t from;       /* replica */
+	uint64_t slot_min;
+	uint64_t slot, total; /* 0: not known yet */
+	uint64_t offset;     /* written up to here */
+	struct disk_file *file;
+	struct disk_request request;
+	uint32_t retries;
+	struct timer timer;
+	uint8_t *buffer;     /* SNAPSHOT_CHUNK_BYTES */
+	struct snapshot_parser parser;
+	uint64_t read_at;
+	char name[SNAPSHOT_NAME_BYTES];
+};
+
+struct rsm_counters {
+	uint64_t commands, batches, queries, registers, applied_commands, repeats, refused;
+	uint64_t elections_won, leadership_lost, snapshots_taken, snapshots_installed, snapshot_pieces_sent;
+	uint64_t old_entries_sent, busy;
+};
+
+struct rsm {
+	struct rsm_options options;
+	struct node *node;
+	struct log *log;
+	struct app *app;
+	struct rsm_settings settings;
+	char *texts[REPLICAS_MAX * 3]; /* copies of the members' strings */
+	link_id links[REPLICAS_MAX];
+	uint32_t self;                 /* index into options.members */
+
+	struct paxos *paxos;
+	struct wal *wal;
+	struct log_index index;
+	struct timer tick;
+	struct arena arena;            /* decoding */
+	struct buffer out;             /* encoding */
+	bool started, stopping, stopped;
+	struct timer stop_timer;
+
+	struct durable_mark *marks;    /* FIFO */
+	uint32_t marks_head, marks_count, marks_capacity;
+
+	/* State. */
+	struct sessions sessions;
+	uint64_t applied;
+	uint64_t applied_ballot;
+	uint64_t time_us;              /* of the newest applied entry */
+	uint64_t proposed_time_us;     /* of the newest proposed entry */
+	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
+	bool restoring;                /* a peer's snapshot is replacing the state */
+	struct timer apply_timer;      /* more to apply */
+	struct buffer reply_body;
+
+	/* Leader. */
+	bool leading, serving;         /* leads; and the barrier is applied */
+	struct batch *current;         /* being filled */
+	struct list ready;             /* full, waiting for the window */
+	uint32_t ready_count;
+	struct list proposed;          /* in slot order */
+	struct list free_batches;
+	uint32_t free_batch_count;
+	uint32_t pending_requests;
+	struct pending_query *queries; /* circular, in order of id */
+	uint32_t queries_head, queries_count, queries_capacity;
+	uint64_t next_query;
+
+	/* Snapshots. */
+	uint64_t snapshot_slot;        /* newest one on disk; 0: none */
+	uint64_t snapshot_bytes;
+	struct disk_file *snapshot_file;
+	uint64_t log_bytes;            /* appended since it was taken */
+	bool snapshot_wanted;          /* a peer needs one newer than ours */
+	struct snapshot_take take;
+	struct snapshot_receive receive;
+	struct list snapshot_reads;    /* struct snapshot_read under way */
+	uint64_t snapshot_fetched_us;  /* a peer last asked for a piece */
+	struct old_fetch old[REPLICAS_MAX];
+
+	struct rsm_counters counters;
+};
+
+static inline struct disk *rsm_disk(struct rsm *rsm)
+{
+	return rsm->node->env->disk;
+}
+static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		if (rsm->options.members[i].replica == replica)
+			return i;
+	return UINT32_MAX;
+}
+
+/* recover.c */
+int recover(struct rsm *rsm) MUST_CHECK;
+int restore_chunk_into(void *rsm, enum snapshot_chunk_kind kind, struct slice payload);
+/* requests.c */
+bool requests_message(struct rsm *rsm, link_id from, const struct message *message);
+void requests_link_down(struct rsm *rsm, link_id link);
+void requests_propose(struct rsm *rsm);
+void requests_serve_reads(struct rsm *rsm);
+void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
+void requests_leadership_lost(struct rsm *rsm);
+void requests_free(struct rsm *rsm);
+void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
+void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Slots up to here were skipped by a snapshot: what was proposed in them has an unknown outcome. */
+void requests_skipped(struct rsm *rsm, uint64_t slot);
+void batch_release(struct rsm *rsm, struct batch *batch);
+/* apply.c */
+void apply_chosen(struct rsm *rsm);
+/* peers.c */
+bool peers_message(struct rsm *rsm, const struct message *message);
+void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
+void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
+void peers_free(struct rsm *rsm);
+/* snapshot_take.c */
+void snapshot_maybe_take(struct rsm *rsm);
+void snapshot_take_abort(struct rsm *rsm);
+void snapshot_take_free(struct rsm *rsm);
+/* Closes a file and, if name is given, removes it, in the background. */
+void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
+/* A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. */
+void snapshot_adopt(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes);
+/* snapshot_send.c */
+void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);
+void snapshot_send_free(struct rsm *rsm);
+/* snapshot_receive.c */
+void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min);
+void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m);
+void snapshot_receive_free(struct rsm *rsm);
+
+#endif

@@ -1,0 +1,124 @@
+/* Messages between the replicas of the group. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+/* More than this unsent on a peer's link: what would be added is dropped; the protocol sends it again. */
+#define PEER_BACKLOG_MAX (16u * MIB)
+
+void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message)
+{
+	uint32_t index = rsm_member_index(rsm, to);
+	struct env *env = rsm->node->env;
+	if (index == UINT32_MAX || env->ops->backlog(env, rsm->links[index]) > PEER_BACKLOG_MAX)
+		return;
+	message->group = rsm->options.group;
+	message->from = rsm->options.replica;
+	message->to = to;
+	buffer_clear(&rsm->out);
+	wire_paxos_encode(message, &rsm->out);
+	struct message m = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&rsm->out)};
+	node_send(rsm->node, rsm->links[index], &m);
+}
+
+bool peers_message(struct rsm *rsm, const struct message *message)
+{
+	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE || message->method > METHOD_SNAPSHOT_CHUNK)
+		return false;
+	struct wire_paxos m;
+	arena_reset(&rsm->arena);
+	if (wire_paxos_decode(message->payload, &rsm->arena, &m) != 0) {
+		log_event(rsm->log, LOG_WARN, "peer_message_malformed", "method=%s", method_text(message->method));
+		return true;
+	}
+	if (m.group != rsm->options.group || m.to != rsm->options.replica || rsm_member_index(rsm, m.from) == UINT32_MAX) {
+		log_event(rsm->log, LOG_WARN, "peer_message_misdirected", "group=%llu from=%u to=%u",
+			  (unsigned long long)m.group, m.from, m.to);
+		return true;
+	}
+	if (message->method == METHOD_SNAPSHOT_FETCH)
+		snapshot_send_piece(rsm, &m);
+	else if (message->method == METHOD_SNAPSHOT_CHUNK)
+		snapshot_receive_piece(rsm, &m);
+	else
+		paxos_receive(rsm->paxos, node_now_us(rsm->node), (enum method)message->method, &m);
+	return true;
+}
+
+/* ---- chosen entries from the log on disk ---- */
+
+static void old_done(struct old_fetch *f)
+{
+	struct wire_paxos m = {.slot = f->first, .chosen = paxos_chosen_slot(f->rsm->paxos), .nentries = f->count, .entries = f->entries};
+	for (uint32_t i = 0; i < f->count; i++)
+		f->entries[i].value.data = f->values.data + (uintptr_t)f->entries[i].value.data;
+	f->active = false;
+	f->rsm->counters.old_entries_sent += f->count;
+	if (f->count > 0)
+		peers_send(f->rsm, f->to, METHOD_CHOSEN, &m);
+}
+
+static void old_next(struct old_fetch *f);
+
+static void old_read(void *context, int status, const struct wal_record *record)
+{
+	struct old_fetch *f = context;
+	/* Released or overwritten meanwhile: send what there is; the peer asks again. */
+	if (status != 0 || record->type != WAL_ACCEPT || record->slot != f->slot) {
+		old_done(f);
+		return;
+	}
+	if (f->count == f->capacity) {
+		f->capacity = f->capacity == 0 ? 64 : f->capacity * 2;
+		f->entries = alloc_resize(f->entries, f->capacity, sizeof *f->entries);
+	}
+	f->entries[f->count++] = (struct wire_entry){
+		.slot = f->slot,
+		.ballot = record->ballot,
+		.value = slice((const void *)(uintptr_t)f->values.len, record->payload.len),
+	};
+	buffer_add_slice(&f->values, record->payload);
+	f->slot++;
+	old_next(f);
+}
+
+static void old_next(struct old_fetch *f)
+{
+	wal_position position = f->slot <= f->last ? log_index_get(&f->rsm->index, f->slot) : 0;
+	if (position == 0 || f->values.len >= MIB || f->count >= OPEN_SLOTS_MAX)
+		old_done(f);
+	else
+		wal_read(f->rsm->wal, position, old_read, f);
+}
+
+void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
+{
+	uint32_t index = rsm_member_index(rsm, want->to);
+	struct old_fetch *f = &rsm->old[index];
+	if (f->active)
+		return;
+	if (log_index_get(&rsm->index, want->first) == 0) {
+		/* Dropped: only the snapshot has it. If there is none yet that covers it, the peer will ask again. */
+		struct wire_paxos m = {.slot = rsm->snapshot_slot, .chosen = paxos_chosen_slot(rsm->paxos), .flags = PAXOS_SNAPSHOT};
+		if (rsm->snapshot_slot >= want->first)
+			peers_send(rsm, want->to, METHOD_CHOSEN, &m);
+		return;
+	}
+	f->rsm = rsm;
+	f->active = true;
+	f->to = want->to;
+	f->first = f->slot = want->first;
+	f->last = want->last;
+	f->count = 0;
+	buffer_clear(&f->values);
+	old_next(f);
+}
+
+void peers_free(struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+		buffer_free(&rsm->old[i].values);
+		free(rsm->old[i].entries);
+	}
+}

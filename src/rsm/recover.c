@@ -1,0 +1,282 @@
+/* From the data directory to a running core: newest whole snapshot, then the log. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+#define READ_BYTES (1u * MIB)
+
+struct found {
+	uint64_t slots[64];
+	uint32_t count;
+	bool leftovers;
+};
+
+static void each_file(void *context, const char *name, uint64_t size)
+{
+	(void)size;
+	struct found *f = context;
+	uint64_t slot;
+	if (strcmp(name, "snapshot-new") == 0 || strcmp(name, "snapshot-incoming") == 0)
+		f->leftovers = true;
+	if (!snapshot_name_parse(name, &slot))
+		return;
+	/* Insert in descending order; more than fit are superfluous old ones. */
+	uint32_t at = 0;
+	while (at < f->count && f->slots[at] > slot)
+		at++;
+	if (at == 64)
+		return;
+	uint32_t keep = f->count < 64 ? f->count : 63;
+	memmove(&f->slots[at + 1], &f->slots[at], (keep - at) * sizeof f->slots[0]);
+	f->slots[at] = slot;
+	f->count = keep + 1;
+}
+
+int restore_chunk_into(void *context, enum snapshot_chunk_kind kind, struct slice payload)
+{
+	struct rsm *rsm = context;
+	if (kind == SNAPSHOT_SESSIONS)
+		return sessions_decode(&rsm->sessions, payload);
+	arena_reset(&rsm->arena);
+	return rsm->app->ops->restore_chunk(rsm->app, payload, &rsm->arena);
+}
+
+static int read_snapshot(struct rsm *rsm, struct disk_file *file, uint64_t size, struct snapshot_parser *parser)
+{
+	struct disk *disk = rsm_disk(rsm);
+	uint8_t *buffer = alloc_bytes(READ_BYTES);
+	int status = 0;
+	for (uint64_t at = 0; status == 0 && at < size; at += READ_BYTES) {
+		size_t len = size - at < READ_BYTES ? (size_t)(size - at) : READ_BYTES;
+		status = disk->ops->read_now(disk, file, at, buffer, len);
+		if (status == 0)
+			status = snapshot_parse(parser, slice(buffer, len), restore_chunk_into, rsm);
+	}
+	free(buffer);
+	return status;
+}
+
+static void close_file(struct rsm *rsm, struct disk_file *file)
+{
+	struct disk *disk = rsm_disk(rsm);
+	struct disk_request request = {.operation = DISK_CLOSE, .file = file};
+	(void)disk->ops->run_now(disk, &request);
+}
+
+static int load_snapshot(struct rsm *rsm, uint64_t slot)
+{
+	struct disk *disk = rsm_disk(rsm);
+	char name[SNAPSHOT_NAME_BYTES];
+	struct disk_file *file;
+	uint64_t size;
+	struct snapshot_parser parser = {0};
+	int status = disk->ops->open(disk, snapshot_name(slot, name), &file, &size);
+	if (status != 0)
+		return status;
+	rsm->app->ops->restore_begin(rsm->app);
+	status = read_snapshot(rsm, file, size, &parser);
+	if (status == 0)
+		status = snapshot_parse_end(&parser);
+	if (status == 0)
+		status = rsm->app->ops->restore_end(rsm->app);
+	if (status == 0 && (parser.header.slot != slot || parser.header.group != rsm->options.group ||
+			    parser.header.app_hash != rsm->app->ops->hash(rsm->app)))
+		status = STATUS_CORRUPT;
+	if (status != 0) {
+		snapshot_parser_free(&parser);
+		close_file(rsm, file);
+		return status;
+	}
+	rsm->applied = rsm->snapshot_slot = slot;
+	rsm->applied_ballot = parser.header.ballot;
+	rsm->time_us = parser.header.time_us;
+	rsm->snapshot_file = file;
+	rsm->snapshot_bytes = size;
+	snapshot_parser_free(&parser);
+	return 0;
+}
+
+struct replay {
+	struct rsm *rsm;
+	uint64_t promised, chosen, snapshot;
+};
+
+static void replay_record(void *context, const struct wal_record *record)
+{
+	struct replay *r = context;
+	switch (record->type) {
+	case WAL_PROMISE:
+		if (record->ballot > r->promised)
+			r->promised = record->ballot;
+		break;
+	case WAL_ACCEPT:
+		log_index_set(&r->rsm->index, record->slot, record->position);
+		paxos_restore_entry(r->rsm->paxos, record->slot, record->ballot, record->payload);
+		r->rsm->log_bytes += record->payload.len;
+		break;
+	case WAL_CHOSEN:
+		if (record->slot > r->chosen)
+			r->chosen = record->slot;
+		break;
+	case WAL_SNAPSHOT:
+		if (record->slot > r->snapshot)
+			r->snapshot = record->slot;
+		break;
+	}
+}
+
+static uint64_t node_random_of(void *context)
+{
+	struct rsm *rsm = context;
+	return node_random(rsm->node);
+}
+
+static void create_core(struct rsm *rsm)
+{
+	struct paxos_options options = {
+		.group = rsm->options.group,
+		.self = rsm->options.replica,
+		.nmembers = rsm->options.nmembers,
+		.election_timeout_us = rsm->settings.election_timeout_ms * 1000ull,
+		.heartbeat_us = rsm->settings.heartbeat_interval_ms * 1000ull,
+		.cache_bytes = rsm->settings.log_cache_bytes,
+		.random = node_random_of,
+		.context = rsm,
+	};
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		options.members[i] = rsm->options.members[i].replica;
+	rsm->paxos = paxos_create(&options, rsm->applied);
+	log_index_init(&rsm->index, rsm->applied + 1);
+}
+
+static void wal_durable_now(void *context, uint64_t sequence)
+{
+	struct rsm *rsm = context;
+	uint64_t core = 0;
+	while (rsm->marks_count > 0 && rsm->marks[rsm->marks_head].wal_sequence <= sequence) {
+		core = rsm->marks[rsm->marks_head].core_sequence;
+		rsm->marks_head = (rsm->marks_head + 1) % rsm->marks_capacity;
+		rsm->marks_count--;
+	}
+	if (core != 0)
+		paxos_persisted(rsm->paxos, node_now_us(rsm->node), core);
+}
+
+static void wal_failed(void *context, int status, const char *why)
+{
+	struct rsm *rsm = context;
+	node_fatal(rsm->node, status, "%s", why);
+}
+
+static int open_log(struct rsm *rsm, struct replay *replay)
+{
+	struct wal_options options = {
+		.disk = rsm_disk(rsm),
+		.log = rsm->log,
+		.group = rsm->options.group,
+		.segment_bytes = rsm->settings.wal_segment_bytes,
+		.recycle_max = 2,
+		.durable = wal_durable_now,
+		.fatal = wal_failed,
+		.context = rsm,
+	};
+	struct wal_recovery info = {0};
+	int status = wal_open(&rsm->wal, &options, replay_record, &info);
+	if (status != 0) {
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(status), info.problem);
+		return status;
+	}
+	log_event(rsm->log, LOG_INFO, "log_opened",
+		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,
+		  info.records, info.torn_bytes, replay->chosen);
+	return 0;
+}
+
+static void remove_now(struct rsm *rsm, const char *name)
+{
+	struct disk *disk = rsm_disk(rsm);
+	struct disk_request request = {.operation = DISK_REMOVE, .name = name};
+	if (disk->ops->run_now(disk, &request) != 0)
+		log_event(rsm->log, LOG_WARN, "remove_failed", "file=%s", name);
+}
+
+static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
+{
+	struct disk *disk = rsm_disk(rsm);
+	struct found found = {0};
+	int status = disk->ops->list(disk, each_file, &found);
+	if (status != 0)
+		return status;
+	if (found.leftovers) {
+		remove_now(rsm, "snapshot-new");
+		remove_now(rsm, "snapshot-incoming");
+	}
+	*damaged = 0;
+	for (uint32_t i = 0; i < found.count; i++) {
+		char name[SNAPSHOT_NAME_BYTES];
+		if (rsm->snapshot_slot != 0) {
+			remove_now(rsm, snapshot_name(found.slots[i], name));
+			continue;
+		}
+		status = load_snapshot(rsm, found.slots[i]);
+		if (status == 0)
+			continue;
+		if (status != STATUS_CORRUPT)
+			return status;
+		log_event(rsm->log, LOG_ERROR, "snapshot_damaged", "slot=%" PRIu64, found.slots[i]);
+		if (*damaged == 0)
+			*damaged = found.slots[i];
+	}
+	if (rsm->snapshot_slot == 0) {
+		rsm->app->ops->restore_begin(rsm->app);
+		(void)rsm->app->ops->restore_end(rsm->app);
+	}
+	return 0;
+}
+
+/*
+ * The log says that a snapshot at `covered` was in place, but the newest whole one is older: what lies between was dropped from
+ * the log. The acceptor's part is intact (those slots are chosen), the state is not: run, vote and
+ * accept, but fetch the state from a peer before doing anything with it.
+ */
+static void lose_state(struct rsm *rsm, uint64_t covered)
+{
+	log_event(rsm->log, LOG_ERROR, "state_lost",
+		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64 " action=\"fetching the state from a peer\"", covered, rsm->applied);
+	rsm->state_lost = true;
+	paxos_install_snapshot(rsm->paxos, 0, covered);
+	paxos_set_electable(rsm->paxos, false);
+	log_index_drop_below(&rsm->index, covered + 1);
+}
+
+int recover(struct rsm *rsm)
+{
+	uint64_t damaged;
+	int status = find_snapshot(rsm, &damaged);
+	if (status != 0) {
+		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s", status_name(status));
+		return status;
+	}
+	create_core(rsm);
+	struct replay replay = {.rsm = rsm};
+	status = open_log(rsm, &replay);
+	if (status != 0)
+		return status;
+	paxos_restore_promise(rsm->paxos, replay.promised);
+	uint64_t covered = replay.snapshot > damaged ? replay.snapshot : damaged;
+	bool whole = true;
+	for (uint64_t slot = rsm->applied + 1; slot <= covered && whole; slot++)
+		whole = log_index_get(&rsm->index, slot) != 0;
+	if (covered > rsm->applied && !whole) {
+		if (rsm->options.nmembers == 1) {
+			log_event(rsm->log, LOG_ERROR, "state_lost",
+				  "snapshot=%" PRIu64 " action=\"the only replica's snapshot is damaged; restore a backup\"", covered);
+			return STATUS_CORRUPT;
+		}
+		lose_state(rsm, covered);
+	}
+	paxos_restore_chosen(rsm->paxos, replay.chosen > covered ? replay.chosen : covered);
+	return 0;
+}

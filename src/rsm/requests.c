@@ -1,0 +1,389 @@
+/* What clients ask of the group: commands in batches, reads in rounds. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+/* ---- answers ---- */
+
+void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body)
+{
+	if (to->link == 0)
+		return;
+	struct message request = {.kind = MESSAGE_REQUEST, .method = to->method, .id = to->id};
+	node_reply(rsm->node, to->link, &request, status, body);
+}
+
+void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	struct wire_error error = {.message = slice_string(text)};
+	if (status == STATUS_NOT_LEADER)
+		error.leader = slice_string(rsm_leader_address(rsm));
+	buffer_clear(&rsm->out);
+	wire_error_encode(&error, &rsm->out);
+	answer(rsm, to, status, buffer_slice(&rsm->out));
+}
+
+static struct requester requester_of(link_id from, const struct message *message)
+{
+	return (struct requester){.link = from, .id = message->id, .method = message->method};
+}
+
+void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request)
+{
+	struct requester to = requester_of(link, request);
+	const char *leader = rsm_leader_address(rsm);
+	if (*leader != '\0' && paxos_role(rsm->paxos) != PAXOS_LEADER)
+		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader; %s is", leader);
+	else
+		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader, and no leader is known: no majority, or an election");
+}
+
+/* ---- batches ---- */
+
+void batch_release(struct rsm *rsm, struct batch *batch)
+{
+	bytes_unref(batch->value);
+	batch->value = NULL;
+	rsm->pending_requests -= batch->count;
+	batch->count = 0;
+	if (rsm->free_batch_count == READY_BATCHES_MAX) {
+		buffer_free(&batch->encoding);
+		free(batch->requesters);
+		free(batch);
+		return;
+	}
+	rsm->free_batch_count++;
+	list_push_back(&rsm->free_batches, &batch->link);
+}
+
+static struct batch *current_batch(struct rsm *rsm)
+{
+	if (rsm->current != NULL)
+		return rsm->current;
+	struct list *link = list_first(&rsm->free_batches);
+	if (link != NULL) {
+		list_remove(link);
+		rsm->free_batch_count--;
+		rsm->current = LIST_ENTRY(link, struct batch, link);
+	} else {
+		rsm->current = ALLOC(struct batch);
+		list_init(&rsm->current->link);
+	}
+	entry_begin(&rsm->current->encoding);
+	return rsm->current;
+}
+
+static void close_current(struct rsm *rsm)
+{
+	if (rsm->current == NULL)
+		return;
+	list_push_back(&rsm->ready, &rsm->current->link);
+	rsm->ready_count++;
+	rsm->current = NULL;
+}
+
+/* False: too much is waiting already. */
+static bool add_command(struct rsm *rsm, const struct requester *from, const struct entry_command *command)
+{
+	if (rsm->pending_requests >= PENDING_REQUESTS_MAX || rsm->ready_count >= READY_BATCHES_MAX) {
+		rsm->counters.busy++;
+		return false;
+	}
+	struct batch *batch = current_batch(rsm);
+	if (batch->count == batch->capacity) {
+		batch->capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
+		batch->requesters = alloc_resize(batch->requesters, batch->capacity, sizeof *batch->requesters);
+	}
+	batch->requesters[batch->count++] = *from;
+	rsm->pending_requests++;
+	entry_add(&batch->encoding, command);
+	if (batch->encoding.len >= ENTRY_BYTES_SOFT_MAX || batch->count == ENTRY_COMMANDS_MAX)
+		close_current(rsm);
+	return true;
+}
+
+static uint64_t entry_time(struct rsm *rsm)
+{
+	uint64_t now = node_wall_us(rsm->node);
+	if (now < rsm->time_us)
+		now = rsm->time_us;
+	if (now < rsm->proposed_time_us)
+		now = rsm->proposed_time_us;
+	rsm->proposed_time_us = now;
+	return now;
+}
+
+void requests_propose(struct rsm *rsm)
+{
+	close_current(rsm);
+	while (!list_empty(&rsm->ready) && paxos_can_propose(rsm->paxos)) {
+		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
+		list_remove(&batch->link);
+		rsm->ready_count--;
+		entry_finish(&batch->encoding, batch->count, entry_time(rsm));
+		batch->value = bytes_copy(buffer_slice(&batch->encoding));
+		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
+		list_push_back(&rsm->proposed, &batch->link);
+		rsm->counters.batches++;
+	}
+}
+
+bool rsm_propose(struct rsm *rsm, struct slice command)
+{
+	struct requester nobody = {0};
+	struct entry_command c = {.kind = ENTRY_APP, .body = command};
+	return rsm->serving && add_command(rsm, &nobody, &c);
+}
+
+/* ---- requests ---- */
+
+static void command_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+{
+	struct wire_command command;
+	rsm->counters.commands++;
+	arena_reset(&rsm->arena);
+	int status = wire_command_decode(message->payload, &rsm->arena, &command);
+	if (status != 0) {
+		answer_error(rsm, from, status, "malformed COMMAND");
+		return;
+	}
+	if (command.body.len > COMMAND_BYTES_MAX) {
+		answer_error(rsm, from, STATUS_TOO_LARGE, "command of %zu bytes; the limit is %u", command.body.len,
+			     COMMAND_BYTES_MAX);
+		return;
+	}
+	if (command.client != 0 && (command.sequence == 0 || command.acknowledged > command.sequence)) {
+		answer_error(rsm, from, STATUS_BAD_REQUEST, "sequence must be at least 1 and not below acknowledged");
+		return;
+	}
+	if (wal_full(rsm->wal)) {
+		answer_error(rsm, from, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
+		return;
+	}
+	struct reply refusal = {.body = &rsm->reply_body};
+	buffer_clear(&rsm->reply_body);
+	status = rsm->app->ops->admit(rsm->app, command.body, &rsm->arena, &refusal);
+	if (status != 0) {
+		rsm->counters.refused++;
+		answer(rsm, from, status, buffer_slice(&rsm->reply_body));
+		return;
+	}
+	struct entry_command entry = {
+		.kind = ENTRY_APP,
+		.client = command.client,
+		.sequence = command.sequence,
+		.acknowledged = command.acknowledged,
+		.body = command.body,
+	};
+	if (!add_command(rsm, from, &entry))
+		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
+}
+
+static void grow_queries(struct rsm *rsm)
+{
+	uint32_t capacity = rsm->queries_capacity == 0 ? 64 : rsm->queries_capacity * 2;
+	struct pending_query *grown = alloc_zeroed(capacity, sizeof *grown);
+	for (uint32_t i = 0; i < rsm->queries_count; i++)
+		grown[i] = rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)];
+	free(rsm->queries);
+	rsm->queries = grown;
+	rsm->queries_head = 0;
+	rsm->queries_capacity = capacity;
+}
+
+static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+{
+	rsm->counters.queries++;
+	if (rsm->queries_count >= PENDING_REQUESTS_MAX) {
+		rsm->counters.busy++;
+		answer_error(rsm, from, STATUS_BUSY, "too many reads are waiting; try again");
+		return;
+	}
+	if (rsm->queries_count == rsm->queries_capacity)
+		grow_queries(rsm);
+	uint64_t id = ++rsm->next_query;
+	bool leading = paxos_read(rsm->paxos, id);
+	ASSERT(leading);
+	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] = (struct pending_query){
+		.requester = *from,
+		.payload = bytes_copy(message->payload),
+		.id = id,
+	};
+}
+
+static void register_request(struct rsm *rsm, const struct requester *from)
+{
+	struct entry_command entry = {.kind = ENTRY_REGISTER};
+	rsm->counters.registers++;
+	if (!add_command(rsm, from, &entry))
+		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
+}
+
+static void transfer_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+{
+	uint32_t replica;
+	arena_reset(&rsm->arena);
+	int status = wire_transfer_decode(message->payload, &rsm->arena, &replica);
+	if (status != 0)
+		answer_error(rsm, from, status, "malformed TRANSFER");
+	else if (replica == rsm->options.replica)
+		answer(rsm, from, 0, slice(NULL, 0));
+	else if (replica != 0 && rsm_member_index(rsm, replica) == UINT32_MAX)
+		answer_error(rsm, from, STATUS_BAD_REQUEST, "replica %u is not a member of group %" PRIu64, replica,
+			     rsm->options.group);
+	else if (!paxos_transfer(rsm->paxos, node_now_us(rsm->node), replica))
+		answer_error(rsm, from, STATUS_UNAVAILABLE, "no live replica can take over, or a transfer is under way");
+	else
+		answer(rsm, from, 0, slice(NULL, 0));
+}
+
+bool requests_message(struct rsm *rsm, link_id from, const struct message *message)
+{
+	if (message->kind != MESSAGE_REQUEST)
+		return false;
+	if (message->method != METHOD_COMMAND && message->method != METHOD_QUERY && message->method != METHOD_REGISTER &&
+	    message->method != METHOD_TRANSFER)
+		return false;
+	if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping) {
+		rsm_reply_not_leader(rsm, from, message);
+		return true;
+	}
+	struct requester requester = requester_of(from, message);
+	if (message->method == METHOD_COMMAND)
+		command_request(rsm, &requester, message);
+	else if (message->method == METHOD_QUERY)
+		query_request(rsm, &requester, message);
+	else if (message->method == METHOD_REGISTER)
+		register_request(rsm, &requester);
+	else
+		transfer_request(rsm, &requester, message);
+	return true;
+}
+
+/* ---- reads ---- */
+
+void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
+{
+	ASSERT(rsm->queries_count > 0);
+	uint64_t oldest = rsm->queries[rsm->queries_head].id;
+	/* Forgotten when leadership was lost in between. */
+	if (id < oldest || id - oldest >= rsm->queries_count)
+		return;
+	rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) & (rsm->queries_capacity - 1)].slot = slot;
+}
+
+void requests_serve_reads(struct rsm *rsm)
+{
+	while (rsm->queries_count > 0) {
+		struct pending_query *query = &rsm->queries[rsm->queries_head];
+		if (query->slot == 0 || query->slot > rsm->applied)
+			return;
+		struct reply reply = {.body = &rsm->reply_body};
+		buffer_clear(&rsm->reply_body);
+		arena_reset(&rsm->arena);
+		if (query->requester.link != 0) {
+			rsm->app->ops->query(rsm->app, bytes_slice(query->payload), &rsm->arena, &reply);
+			answer(rsm, &query->requester, reply.status, buffer_slice(&rsm->reply_body));
+		}
+		bytes_unref(query->payload);
+		rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
+		rsm->queries_count--;
+	}
+}
+
+/* ---- losses ---- */
+
+static void refuse_batch(struct rsm *rsm, struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		answer_error(rsm, &batch->requesters[i], STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
+	batch_release(rsm, batch);
+}
+
+/*
+ * Commands that were not proposed never will be: say so. Those that were may still be chosen; they are answered when
+ * their slot is. Reads are simply not answered here.
+ */
+void requests_leadership_lost(struct rsm *rsm)
+{
+	close_current(rsm);
+	LIST_FOR_SAFE(link, after, &rsm->ready) {
+		list_remove(link);
+		refuse_batch(rsm, LIST_ENTRY(link, struct batch, link));
+	}
+	rsm->ready_count = 0;
+	while (rsm->queries_count > 0) {
+		struct pending_query *query = &rsm->queries[rsm->queries_head];
+		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+		bytes_unref(query->payload);
+		rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
+		rsm->queries_count--;
+	}
+}
+
+void requests_skipped(struct rsm *rsm, uint64_t slot)
+{
+	LIST_FOR_SAFE(link, after, &rsm->proposed) {
+		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+		if (batch->slot > slot)
+			return;
+		for (uint32_t i = 0; i < batch->count; i++)
+			answer_error(rsm, &batch->requesters[i], STATUS_UNKNOWN, "this replica had to fetch the state from another one: ask again");
+		list_remove(link);
+		batch_release(rsm, batch);
+	}
+}
+
+static void forget_link(struct batch *batch, link_id link)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		if (batch->requesters[i].link == link)
+			batch->requesters[i].link = 0;
+}
+
+void requests_link_down(struct rsm *rsm, link_id link)
+{
+	if (rsm->current != NULL)
+		forget_link(rsm->current, link);
+	LIST_FOR(item, &rsm->ready)
+		forget_link(LIST_ENTRY(item, struct batch, link), link);
+	LIST_FOR(item, &rsm->proposed)
+		forget_link(LIST_ENTRY(item, struct batch, link), link);
+	for (uint32_t i = 0; i < rsm->queries_count; i++) {
+		struct pending_query *query = &rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)];
+		if (query->requester.link == link)
+			query->requester.link = 0;
+	}
+}
+
+static void free_list(struct list *head)
+{
+	LIST_FOR_SAFE(link, after, head) {
+		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+		list_remove(link);
+		bytes_unref(batch->value);
+		buffer_free(&batch->encoding);
+		free(batch->requesters);
+		free(batch);
+	}
+}
+
+void requests_free(struct rsm *rsm)
+{
+	close_current(rsm);
+	free_list(&rsm->ready);
+	free_list(&rsm->proposed);
+	free_list(&rsm->free_batches);
+	for (uint32_t i = 0; i < rsm->queries_count; i++)
+		bytes_unref(rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)].payload);
+	free(rsm->queries);
+}

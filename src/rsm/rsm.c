@@ -1,0 +1,399 @@
+#include "rsm/rsm.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+void rsm_settings_default(struct rsm_settings *settings)
+{
+	*settings = (struct rsm_settings){
+		.election_timeout_ms = 150,
+		.heartbeat_interval_ms = 30,
+		.wal_segment_bytes = 64 * MIB,
+		.snapshot_log_bytes = 64 * MIB,
+		.log_cache_bytes = 8 * MIB,
+		.sessions_max = SESSIONS_MAX,
+		.session_idle_us = SESSION_IDLE_US,
+	};
+}
+
+static void tick(void *data)
+{
+	struct rsm *rsm = data;
+	paxos_tick(rsm->paxos, node_now_us(rsm->node));
+}
+
+static void apply_more(void *data)
+{
+	(void)data; /* the end of this turn applies */
+}
+
+static void finish_stop(void *data)
+{
+	struct rsm *rsm = data;
+	if (rsm->stopped)
+		return;
+	rsm->stopped = true;
+	node_timer_cancel(rsm->node, &rsm->stop_timer);
+	rsm->node->env->ops->stopped(rsm->node->env);
+}
+
+static void copy_members(struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
+		struct rsm_member *m = &rsm->options.members[i];
+		if (m->replica == rsm->options.replica)
+			rsm->self = i;
+		rsm->texts[3 * i] = alloc_string(m->name);
+		rsm->texts[3 * i + 1] = alloc_string(m->address);
+		rsm->texts[3 * i + 2] = alloc_string(m->client_address);
+		m->name = rsm->texts[3 * i];
+		m->address = rsm->texts[3 * i + 1];
+		m->client_address = rsm->texts[3 * i + 2];
+	}
+}
+
+/* ---- metrics ---- */
+
+#define GAUGE(name, expression) \
+	static uint64_t name(void *context) \
+	{ \
+		const struct rsm *rsm = context; \
+		return expression; \
+	}
+GAUGE(read_is_leader, rsm->leading)
+GAUGE(read_has_leader, rsm->paxos != NULL && paxos_leader(rsm->paxos) != 0)
+GAUGE(read_chosen, rsm->paxos == NULL ? 0 : paxos_chosen_slot(rsm->paxos))
+GAUGE(read_sessions, rsm->sessions.by_client.count)
+GAUGE(read_wal_bytes, rsm->wal == NULL ? 0 : wal_disk_bytes(rsm->wal))
+GAUGE(read_wal_syncs, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->batches)
+GAUGE(read_wal_written, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->bytes)
+GAUGE(read_pending, rsm->pending_requests)
+
+static void register_metrics(struct rsm *rsm)
+{
+	struct metrics *m = &rsm->node->metrics;
+	struct rsm_counters *c = &rsm->counters;
+	static const struct {
+		const char *name, *help;
+		uint64_t (*read)(void *);
+		enum metric_type type;
+	} computed[] = {
+		{"synod_server_is_leader", "1 if this replica leads its group.", read_is_leader, METRIC_GAUGE},
+		{"synod_server_has_leader", "1 if a leader is known.", read_has_leader, METRIC_GAUGE},
+		{"synod_server_proposals_committed_total", "Slots known to be chosen.", read_chosen, METRIC_GAUGE},
+		{"synod_server_proposals_pending", "Commands waiting to be chosen.", read_pending, METRIC_GAUGE},
+		{"synod_server_sessions", "Client sessions.", read_sessions, METRIC_GAUGE},
+		{"synod_disk_wal_bytes", "Bytes of all log segments.", read_wal_bytes, METRIC_GAUGE},
+		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
+		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
+	};
+	for (size_t i = 0; i < sizeof computed / sizeof computed[0]; i++)
+		metrics_add_read(m, computed[i].type, computed[i].name, computed[i].help, NULL, computed[i].read, rsm);
+	const struct {
+		const char *name, *help;
+		const uint64_t *value;
+	} counted[] = {
+		{"synod_server_proposals_applied_total", "Slots applied.", &rsm->applied},
+		{"synod_server_commands_received_total", "COMMAND requests received as leader.", &c->commands},
+		{"synod_server_commands_applied_total", "Commands applied.", &c->applied_commands},
+		{"synod_server_commands_repeated_total", "Commands answered from a session.", &c->repeats},
+		{"synod_server_commands_refused_total", "Commands refused.", &c->refused},
+		{"synod_server_requests_busy_total", "Requests refused because queues were full.", &c->busy},
+		{"synod_server_entries_proposed_total", "Entries proposed.", &c->batches},
+		{"synod_server_read_indexes_total", "Linearizable reads.", &c->queries},
+		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
+		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
+		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
+	};
+	for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+		metrics_add(m, METRIC_COUNTER, counted[i].name, counted[i].help, NULL, counted[i].value);
+}
+
+/* ---- life ---- */
+
+struct rsm *rsm_create(const struct rsm_options *options)
+{
+	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
+	struct rsm *rsm = ALLOC(struct rsm);
+	rsm->options = *options;
+	rsm->node = options->node;
+	rsm->log = options->node->log;
+	rsm->app = options->app;
+	rsm->settings = options->settings;
+	copy_members(rsm);
+	ASSERT(rsm->options.members[rsm->self].replica == options->replica);
+	arena_init(&rsm->arena, ARENA_BYTES_MAX);
+	sessions_init(&rsm->sessions, rsm->settings.sessions_max, rsm->settings.session_idle_us);
+	list_init(&rsm->ready);
+	list_init(&rsm->proposed);
+	list_init(&rsm->free_batches);
+	list_init(&rsm->snapshot_reads);
+	timer_init(&rsm->tick, tick, rsm);
+	timer_init(&rsm->apply_timer, apply_more, rsm);
+	timer_init(&rsm->stop_timer, finish_stop, rsm);
+	register_metrics(rsm);
+	return rsm;
+}
+
+int rsm_start(struct rsm *rsm)
+{
+	int status = recover(rsm);
+	if (status != 0)
+		return status;
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		if (i != rsm->self)
+			rsm->links[i] = node_dial(rsm->node, rsm->options.members[i].address);
+	rsm->started = true;
+	paxos_start(rsm->paxos, node_now_us(rsm->node));
+	rsm_turn_end(rsm);
+	return 0;
+}
+
+void rsm_destroy(struct rsm *rsm)
+{
+	if (rsm == NULL)
+		return;
+	node_timer_cancel(rsm->node, &rsm->tick);
+	node_timer_cancel(rsm->node, &rsm->apply_timer);
+	node_timer_cancel(rsm->node, &rsm->stop_timer);
+	snapshot_take_free(rsm);
+	snapshot_receive_free(rsm);
+	snapshot_send_free(rsm);
+	peers_free(rsm);
+	requests_free(rsm);
+	if (rsm->wal != NULL)
+		wal_close(rsm->wal);
+	paxos_destroy(rsm->paxos);
+	log_index_free(&rsm->index);
+	sessions_free(&rsm->sessions);
+	arena_free(&rsm->arena);
+	buffer_free(&rsm->out);
+	buffer_free(&rsm->reply_body);
+	free(rsm->marks);
+	for (size_t i = 0; i < sizeof rsm->texts / sizeof rsm->texts[0]; i++)
+		free(rsm->texts[i]);
+	free(rsm);
+}
+
+void rsm_stop(struct rsm *rsm)
+{
+	rsm->stopping = true;
+	bool handed = rsm->started && paxos_transfer(rsm->paxos, node_now_us(rsm->node), 0);
+	log_event(rsm->log, LOG_INFO, "stopping", "handing_over=%s", handed ? "yes" : "no");
+	node_timer_after(rsm->node, &rsm->stop_timer, STOP_WAIT_US);
+}
+
+/* An orderly stop is over when nobody waits for this replica any more. */
+static void check_stop(struct rsm *rsm)
+{
+	if (!rsm->stopping || rsm->stopped)
+		return;
+	bool leads_others = paxos_role(rsm->paxos) == PAXOS_LEADER && rsm->options.nmembers > 1;
+	if (!leads_others && wal_pending_bytes(rsm->wal) == 0 && list_empty(&rsm->proposed))
+		finish_stop(rsm);
+}
+
+/* ---- the turn ---- */
+
+static void mark_durable(struct rsm *rsm, uint64_t wal_sequence, uint64_t core_sequence)
+{
+	if (rsm->marks_count == rsm->marks_capacity) {
+		uint32_t capacity = rsm->marks_capacity == 0 ? 64 : rsm->marks_capacity * 2;
+		struct durable_mark *grown = alloc_zeroed(capacity, sizeof *grown);
+		for (uint32_t i = 0; i < rsm->marks_count; i++)
+			grown[i] = rsm->marks[(rsm->marks_head + i) % rsm->marks_capacity];
+		free(rsm->marks);
+		rsm->marks = grown;
+		rsm->marks_head = 0;
+		rsm->marks_capacity = capacity;
+	}
+	rsm->marks[(rsm->marks_head + rsm->marks_count++) % rsm->marks_capacity] =
+		(struct durable_mark){.wal_sequence = wal_sequence, .core_sequence = core_sequence};
+}
+
+static void persist_all(struct rsm *rsm, const struct paxos_output *out)
+{
+	static const enum wal_type types[] = {
+		[PAXOS_PERSIST_PROMISE] = WAL_PROMISE,
+		[PAXOS_PERSIST_ACCEPT] = WAL_ACCEPT,
+		[PAXOS_PERSIST_CHOSEN] = WAL_CHOSEN,
+	};
+	uint64_t sequence = 0;
+	for (uint32_t i = 0; i < out->npersists; i++) {
+		const struct paxos_persist *p = &out->persists[i];
+		struct wal_record record = {.type = types[p->kind], .slot = p->slot, .ballot = p->ballot, .payload = p->value};
+		wal_position position;
+		sequence = wal_append(rsm->wal, &record, &position);
+		rsm->log_bytes += p->value.len;
+		if (p->kind == PAXOS_PERSIST_ACCEPT)
+			log_index_set(&rsm->index, p->slot, position);
+	}
+	if (out->npersists > 0)
+		mark_durable(rsm, sequence, out->persists[out->npersists - 1].sequence);
+}
+
+/* One round of: what the core wants, carried out in the order that paxos/multipaxos.h prescribes. */
+static void carry_out(struct rsm *rsm)
+{
+	const struct paxos_output *out = paxos_output(rsm->paxos, node_now_us(rsm->node));
+	persist_all(rsm, out);
+	for (uint32_t i = 0; i < out->nsends; i++) {
+		struct wire_paxos m = out->sends[i].message;
+		peers_send(rsm, out->sends[i].to, out->sends[i].method, &m);
+	}
+	wal_flush(rsm->wal);
+	for (uint32_t i = 0; i < out->nreads; i++)
+		requests_read_confirmed(rsm, out->reads[i].id, out->reads[i].slot);
+	for (uint32_t i = 0; i < out->nold; i++)
+		peers_old_fetch(rsm, &out->old[i]);
+	if (out->need_snapshot && !rsm->state_lost)
+		snapshot_receive_start(rsm, out->snapshot_from, out->snapshot_slot);
+}
+
+/* A damaged snapshot: any peer's newer one will do. */
+static void recover_state(struct rsm *rsm)
+{
+	if (!rsm->state_lost || rsm->receive.step != RECEIVE_IDLE)
+		return;
+	uint32_t other = (uint32_t)(node_random(rsm->node) % (rsm->options.nmembers - 1));
+	uint32_t index = other < rsm->self ? other : other + 1;
+	snapshot_receive_start(rsm, rsm->options.members[index].replica, paxos_chosen_slot(rsm->paxos));
+}
+
+static void notice_leadership(struct rsm *rsm)
+{
+	char ballot[BALLOT_TEXT_BYTES];
+	bool leading = paxos_role(rsm->paxos) == PAXOS_LEADER;
+	if (leading && !rsm->leading) {
+		rsm->counters.elections_won++;
+		log_event(rsm->log, LOG_INFO, "leader_elected", "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
+			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group, paxos_chosen_slot(rsm->paxos));
+	}
+	if (!leading && rsm->leading) {
+		rsm->counters.leadership_lost++;
+		log_event(rsm->log, LOG_INFO, "leadership_lost", "ballot=%s group=%" PRIu64,
+			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
+		requests_leadership_lost(rsm);
+	}
+	rsm->leading = leading;
+	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
+	if (serving == rsm->serving)
+		return;
+	rsm->serving = serving;
+	if (rsm->options.leadership != NULL)
+		rsm->options.leadership(rsm->options.context, serving);
+}
+
+void rsm_turn_end(struct rsm *rsm)
+{
+	if (!rsm->started)
+		return;
+	/*
+	 * Again while applying has opened the window for batches that wait, or made new proposals: each round either
+	 * proposes or was the last.
+	 */
+	uint64_t before;
+	do {
+		before = rsm->counters.batches;
+		notice_leadership(rsm);
+		if (rsm->leading)
+			requests_propose(rsm);
+		carry_out(rsm);
+		apply_chosen(rsm);
+		notice_leadership(rsm);
+		requests_serve_reads(rsm);
+	} while (rsm->counters.batches != before && rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) &&
+		 paxos_can_propose(rsm->paxos));
+	recover_state(rsm);
+	snapshot_maybe_take(rsm);
+	wal_flush(rsm->wal);
+	check_stop(rsm);
+	uint64_t at = paxos_deadline_us(rsm->paxos);
+	if (!timer_armed(&rsm->tick) || rsm->tick.at_us != at)
+		node_timer_at(rsm->node, &rsm->tick, at);
+}
+
+bool rsm_message(struct rsm *rsm, link_id from, const struct message *message)
+{
+	if (!rsm->started)
+		return false;
+	return peers_message(rsm, message) || requests_message(rsm, from, message);
+}
+
+void rsm_link_down(struct rsm *rsm, link_id link)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		if (rsm->links[i] == link)
+			return;
+	requests_link_down(rsm, link);
+}
+
+/* ---- what others want to know ---- */
+
+bool rsm_is_leader(const struct rsm *rsm)
+{
+	return rsm->serving;
+}
+
+bool rsm_ready(const struct rsm *rsm)
+{
+	if (!rsm->started || rsm->restoring || rsm->state_lost || rsm->stopping)
+		return false;
+	if (rsm->leading)
+		return rsm->serving;
+	return paxos_has_leader(rsm->paxos, node_now_us(rsm->node)) &&
+	       rsm->applied + OPEN_SLOTS_MAX >= paxos_known_chosen(rsm->paxos);
+}
+
+uint64_t rsm_applied(const struct rsm *rsm)
+{
+	return rsm->applied;
+}
+
+static const struct rsm_member *leader_member(const struct rsm *rsm)
+{
+	uint32_t leader = rsm->paxos == NULL ? 0 : paxos_leader(rsm->paxos);
+	uint32_t index = leader == 0 ? UINT32_MAX : rsm_member_index(rsm, leader);
+	return index == UINT32_MAX ? NULL : &rsm->options.members[index];
+}
+
+const char *rsm_leader_address(const struct rsm *rsm)
+{
+	const struct rsm_member *leader = leader_member(rsm);
+	return leader == NULL ? "" : leader->client_address;
+}
+
+void rsm_status(const struct rsm *rsm, struct wire_status *out)
+{
+	*out = (struct wire_status){.group = rsm->options.group, .replica = rsm->options.replica};
+	if (!rsm->started) {
+		out->state = slice_string("recovering");
+		return;
+	}
+	const struct rsm_member *leader = leader_member(rsm);
+	uint64_t now = node_now_us(rsm->node);
+	out->state = slice_string(rsm->restoring || rsm->state_lost ? "recovering" : paxos_role_text(paxos_role(rsm->paxos)));
+	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
+	out->leader_name = slice_string(leader == NULL ? "" : leader->name);
+	out->ballot = paxos_ballot(rsm->paxos);
+	out->chosen = paxos_known_chosen(rsm->paxos);
+	out->applied = rsm->applied;
+	out->log_first = rsm->index.first;
+	out->log_last = paxos_last_slot(rsm->paxos);
+	out->snapshot = rsm->snapshot_slot;
+	out->disk_bytes = wal_disk_bytes(rsm->wal) + rsm->snapshot_bytes;
+	out->sessions = rsm->sessions.by_client.count;
+	if (!rsm->leading)
+		return;
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
+		struct wire_peer_status *peer = &out->peers[out->npeers++];
+		uint64_t heard_us;
+		peer->replica = rsm->options.members[i].replica;
+		peer->address = slice_string(rsm->options.members[i].client_address);
+		paxos_peer(rsm->paxos, i, now, &peer->matched, &heard_us);
+		peer->last_heard_ms = heard_us / 1000;
+	}
+}

@@ -1,0 +1,99 @@
+/*
+ * rsm: a replicated state machine = consensus core + log + snapshots + sessions + linearizable reads, under an app.
+ *
+ * A service node (shardmaster, shardkv, …) owns one struct rsm and passes its own inputs on: messages that
+ * it does not handle itself, link_down, turn_end. The rsm answers the RPC methods COMMAND, QUERY,
+ * REGISTER, TRANSFER and everything from PRE_VOTE upwards, and fills in the replicated part of STATUS.
+ *
+ * Exactly once. A command carries (client, sequence, acknowledged). Client ids come from REGISTER and only grow;
+ * a session appears in the state with its first command. Its replies are kept until acknowledged; a sequence below
+ * the acknowledged watermark is refused with SEQUENCE_REUSED, as is a kept sequence with another payload. When
+ * sessions are evicted (SESSIONS_MAX, SESSION_IDLE_US of log time), the largest evicted client id becomes a floor:
+ * an unknown client at or below the floor is refused with SESSION_EXPIRED, so no late duplicate can be
+ * taken for a first request. All of this is part of the state and of every snapshot.
+ *
+ * Client ids are of the group that registered them. A shardkv group accepts ids issued by the shard master.
+ *
+ * Reads are linearizable without a log write: the leader notes its chosen slot, confirms with one heartbeat round
+ * that it still leads, waits until that slot is applied, and answers from the app. No clock is trusted.
+ *
+ * Answers to a client. OK and the app's own statuses come from apply. NOT_LEADER, BUSY, DEADLINE, NO_SPACE mean that the
+ * command was not logged and never will be because of this request. When leadership is lost with a command in flight, the answer
+ * waits until its slot is chosen: with our entry, the true reply; with another, NOT_LEADER. If that takes longer than the
+ * request's timeout, the client's own deadline makes it UNKNOWN.
+ */
+#ifndef SYNOD_RSM_RSM_H
+#define SYNOD_RSM_RSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "node/node.h"
+#include "rsm/app.h"
+#include "wire/wire.h"
+
+struct rsm;
+
+struct rsm_member {
+	uint32_t replica;    /* 1 … REPLICAS_MAX, never reused for another machine */
+	const char *name;    /* for people and hints */
+	const char *address; /* where other replicas dial it */
+	const char *client_address; /* the address given to clients in hints (differs from `address` under --route) */
+};
+
+struct rsm_settings {
+	uint32_t election_timeout_ms;  /* lower bound; the upper is twice this. Default 150 */
+	uint32_t heartbeat_interval_ms; /* default 30 */
+	uint64_t wal_segment_bytes;    /* default 64 MiB */
+	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
+	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 8 MiB */
+	uint32_t sessions_max;         /* default SESSIONS_MAX */
+	uint64_t session_idle_us;      /* default SESSION_IDLE_US */
+};
+void rsm_settings_default(struct rsm_settings *settings);
+
+struct rsm_options {
+	struct node *node; /* the service node: env, log, metrics */
+	struct app *app;
+	uint64_t group;
+	uint32_t replica;
+	uint32_t nmembers;
+	struct rsm_member members[REPLICAS_MAX]; /* copied */
+	struct rsm_settings settings;
+	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
+	void (*applied)(void *context);
+	void (*leadership)(void *context, bool leader);
+	void *context;
+};
+
+/* Allocates; registers metrics. */
+struct rsm *rsm_create(const struct rsm_options *options);
+/* Recovers from the disk (blocking) and starts timers. 0 or why it cannot run (logged). */
+int rsm_start(struct rsm *rsm) MUST_CHECK;
+/* True if the message was one of the rsm's and has been dealt with. */
+bool rsm_message(struct rsm *rsm, link_id from, const struct message *message);
+void rsm_link_down(struct rsm *rsm, link_id link);
+void rsm_turn_end(struct rsm *rsm);
+/* Orderly: hands leadership over if there is somebody to take it, lets the log finish, then calls env stopped. */
+void rsm_stop(struct rsm *rsm);
+void rsm_destroy(struct rsm *rsm);
+
+bool rsm_is_leader(const struct rsm *rsm); /* leads, and has applied an entry of its own ballot */
+bool rsm_ready(const struct rsm *rsm);     /* caught up with a leader that it heard of lately */
+uint64_t rsm_applied(const struct rsm *rsm);
+/* Fills every field but name, role, version, config, keys and data_bytes; slices point into the rsm. */
+void rsm_status(const struct rsm *rsm, struct wire_status *out);
+/* The client address of the presumed leader; "" if unknown. */
+const char *rsm_leader_address(const struct rsm *rsm);
+
+/*
+ * Proposes a command of the service's own (no session: apply must tolerate repetition). False if this replica is not the
+ * leader or its queues are full. It takes part in the next turn_end.
+ */
+bool rsm_propose(struct rsm *rsm, struct slice command);
+
+/* Answers a request with NOT_LEADER and the hint. */
+void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * Getting the state from a peer: fetch piece by piece into snapshot-incoming, sync, verify every chunk, rename, and only then
+ * replace the state. A crash at any point leaves the old snapshot and log as they were.
+ *
+ *   IDLE → CREATE → (FETCH → WRITE)* → SYNC → VERIFY → RENAME → SYNC_DIRECTORY → RESTORE → IDLE
+ *   The source offers another snapshot meanwhile: back to CREATE. Silence: ask again, then give up and be asked anew.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+static void ask(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	struct wire_paxos m = {.slot = r->slot, .position = r->offset, .chosen = r->slot_min};
+	r->step = RECEIVE_FETCH;
+	peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
+	node_timer_after(rsm->node, &r->timer, SNAPSHOT_RETRY_US);
+}
+
+static void give_up(struct rsm *rsm, const char *why)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up", "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, why);
+	node_timer_cancel(rsm->node, &r->timer);
+	discard_file(rsm, r->file, "snapshot-incoming");
+	r->file = NULL;
+	snapshot_parser_free(&r->parser);
+	r->step = RECEIVE_IDLE;
+	paxos_abandon_snapshot(rsm->paxos);
+}
+
+static void silence(void *data)
+{
+	struct rsm *rsm = data;
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->step != RECEIVE_FETCH)
+		return;
+	if (++r->retries > SNAPSHOT_RETRIES_MAX)
+		give_up(rsm, "no answer");
+	else
+		ask(rsm);
+}
+
+static void step_done(struct disk_request *request);
+
+static void submit(struct rsm *rsm, enum receive_step step, struct disk_request request)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	r->step = step;
+	request.lane = DISK_LANE_BULK;
+	request.callback = step_done;
+	request.owner = rsm;
+	if (request.operation != DISK_CREATE)
+		request.file = r->file;
+	r->request = request;
+	disk_submit(rsm_disk(rsm), &r->request);
+}
+
+static void create(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->file != NULL)
+		discard_file(rsm, r->file, NULL);
+	r->file = NULL;
+	r->offset = 0;
+	submit(rsm, RECEIVE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
+}
+
+void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->step != RECEIVE_IDLE)
+		return;
+	uint8_t *buffer = r->buffer != NULL ? r->buffer : alloc_bytes(SNAPSHOT_CHUNK_BYTES);
+	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .buffer = buffer};
+	timer_init(&r->timer, silence, rsm);
+	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from, slot_min);
+	create(rsm);
+}
+
+void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->step != RECEIVE_FETCH || m->from != r->from || m->slot < r->slot_min)
+		return;
+	r->retries = 0;
+	if (r->slot != 0 && m->slot != r->slot) {
+		r->slot = 0;
+		node_timer_cancel(rsm->node, &r->timer);
+		create(rsm);
+		return;
+	}
+	if (m->position != r->offset || m->data.len == 0 || m->data.len > SNAPSHOT_CHUNK_BYTES ||
+	    m->position + m->data.len > m->total || (r->slot != 0 && m->total != r->total))
+		return;
+	r->slot = m->slot;
+	r->total = m->total;
+	node_timer_cancel(rsm->node, &r->timer);
+	memcpy(r->buffer, m->data.data, m->data.len);
+	submit(rsm, RECEIVE_WRITE, (struct disk_request){
+					   .operation = DISK_WRITE, .offset = r->offset, .data = r->buffer, .len = m->data.len});
+}
+
+/* Reads the next portion of the file for the pass `step`. */
+static void read_on(struct rsm *rsm, enum receive_step step)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	uint64_t left = r->total - r->read_at;
+	submit(rsm, step, (struct disk_request){
+				  .operation = DISK_READ,
+				  .offset = r->read_at,
+				  .data = r->buffer,
+				  .len = left < SNAPSHOT_CHUNK_BYTES ? (size_t)left : SNAPSHOT_CHUNK_BYTES});
+}
+
+static void begin_pass(struct rsm *rsm, enum receive_step step)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	snapshot_parser_free(&r->parser);
+	r->read_at = 0;
+	read_on(rsm, step);
+}
+
+static void verified(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->parser.header.slot != r->slot || r->parser.header.group != rsm->options.group) {
+		give_up(rsm, "it is not what was asked for");
+		return;
+	}
+	/* The log may have caught up meanwhile: a late snapshot must not replace a newer state. */
+	if (r->slot <= rsm->applied && !rsm->state_lost) {
+		give_up(rsm, "no longer needed");
+		return;
+	}
+	submit(rsm, RECEIVE_RENAME, (struct disk_request){.operation = DISK_RENAME,
+							  .name = "snapshot-incoming",
+							  .new_name = snapshot_name(r->slot, r->name)});
+}
+
+static void begin_restore(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->slot <= rsm->applied && !rsm->state_lost) {
+		discard_file(rsm, r->file, r->name);
+		r->file = NULL;
+		r->step = RECEIVE_IDLE;
+		paxos_abandon_snapshot(rsm->paxos);
+		return;
+	}
+	snapshot_take_abort(rsm);
+	rsm->restoring = true;
+	paxos_set_electable(rsm->paxos, false);
+	rsm->app->ops->restore_begin(rsm->app);
+	begin_pass(rsm, RECEIVE_RESTORE);
+}
+
+static void restored(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	const struct snapshot_header *header = &r->parser.header;
+	if (rsm->app->ops->restore_end(rsm->app) != 0 || rsm->app->ops->hash(rsm->app) != header->app_hash)
+		node_fatal(rsm->node, STATUS_CORRUPT, "the state of snapshot %" PRIu64 " does not have the hash that its maker gave", r->slot);
+	rsm->applied = r->slot;
+	rsm->applied_ballot = header->ballot;
+	rsm->time_us = header->time_us;
+	rsm->restoring = rsm->state_lost = false;
+	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot);
+	paxos_set_electable(rsm->paxos, true);
+	requests_skipped(rsm, r->slot);
+	struct disk_file *file = r->file;
+	r->file = NULL;
+	r->step = RECEIVE_IDLE;
+	snapshot_parser_free(&r->parser);
+	rsm->counters.snapshots_installed++;
+	snapshot_adopt(rsm, r->slot, rsm->applied_ballot, file, r->total);
+	if (rsm->options.applied != NULL)
+		rsm->options.applied(rsm->options.context);
+}
+
+/* A portion of a pass has been read. */
+static void pass_portion(struct rsm *rsm, const struct disk_request *request)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	bool restore = r->step == RECEIVE_RESTORE;
+	int status = snapshot_parse(&r->parser, slice(request->data, request->len), restore ? restore_chunk_into : NULL, rsm);
+	r->read_at += request->len;
+	if (status == 0 && r->read_at < r->total) {
+		read_on(rsm, r->step);
+		return;
+	}
+	if (status == 0)
+		status = snapshot_parse_end(&r->parser);
+	if (status != 0 && restore)
+		node_fatal(rsm->node, status, "snapshot %" PRIu64 " changed between its verification and its use", r->slot);
+	if (status != 0)
+		give_up(rsm, "damaged on the way");
+	else if (restore)
+		restored(rsm);
+	else
+		verified(rsm);
+}
+
+static void step_done(struct disk_request *request)
+{
+	struct rsm *rsm = request->owner;
+	struct snapshot_receive *r = &rsm->receive;
+	if (request->status == STATUS_NO_SPACE) {
+		give_up(rsm, "disk full");
+		return;
+	}
+	if (request->status != 0)
+		node_fatal(rsm->node, request->status, "receiving a snapshot: disk error");
+	switch (r->step) {
+	case RECEIVE_CREATE:
+		r->file = request->file;
+		ask(rsm);
+		break;
+	case RECEIVE_WRITE:
+		r->offset += request->len;
+		if (r->offset < r->total)
+			ask(rsm);
+		else
+			submit(rsm, RECEIVE_SYNC, (struct disk_request){.operation = DISK_SYNC});
+		break;
+	case RECEIVE_SYNC:
+		begin_pass(rsm, RECEIVE_VERIFY);
+		break;
+	case RECEIVE_VERIFY:
+	case RECEIVE_RESTORE:
+		pass_portion(rsm, request);
+		break;
+	case RECEIVE_RENAME:
+		submit(rsm, RECEIVE_SYNC_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
+		break;
+	case RECEIVE_SYNC_DIRECTORY:
+		begin_restore(rsm);
+		break;
+	case RECEIVE_IDLE:
+	case RECEIVE_FETCH:
+		ASSERT(false);
+	}
+}
+
+void snapshot_receive_free(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->timer.callback != NULL)
+		node_timer_cancel(rsm->node, &r->timer);
+	snapshot_parser_free(&r->parser);
+	free(r->buffer);
+}

@@ -1,0 +1,68 @@
+/* Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+static void piece_read(struct disk_request *request)
+{
+	struct snapshot_read *read = LIST_ENTRY(request, struct snapshot_read, request);
+	struct rsm *rsm = read->rsm;
+	if (request->status == 0) {
+		struct wire_paxos m = {
+			.slot = read->slot,
+			.total = read->total,
+			.position = request->offset,
+			.data = slice(request->data, request->len),
+			.chosen = paxos_chosen_slot(rsm->paxos),
+		};
+		peers_send(rsm, read->to, METHOD_SNAPSHOT_CHUNK, &m);
+		rsm->counters.snapshot_pieces_sent++;
+	}
+	list_remove(&read->link);
+	free(request->data);
+	free(read);
+}
+
+void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m)
+{
+	rsm->snapshot_fetched_us = node_now_us(rsm->node);
+	if (rsm->snapshot_slot == 0 || rsm->snapshot_slot < m->chosen) {
+		rsm->snapshot_wanted = rsm->applied >= m->chosen;
+		return;
+	}
+	LIST_FOR(link, &rsm->snapshot_reads)
+		if (LIST_ENTRY(link, struct snapshot_read, link)->to == m->from)
+			return;
+	/* Of another snapshot than ours: offer ours from its beginning. */
+	uint64_t offset = m->slot == rsm->snapshot_slot ? m->position : 0;
+	if (offset >= rsm->snapshot_bytes)
+		return;
+	struct snapshot_read *read = ALLOC(struct snapshot_read);
+	uint64_t left = rsm->snapshot_bytes - offset;
+	read->rsm = rsm;
+	read->to = m->from;
+	read->slot = rsm->snapshot_slot;
+	read->total = rsm->snapshot_bytes;
+	read->request = (struct disk_request){
+		.operation = DISK_READ,
+		.lane = DISK_LANE_BULK,
+		.file = rsm->snapshot_file,
+		.offset = offset,
+		.len = left < SNAPSHOT_CHUNK_BYTES ? (size_t)left : SNAPSHOT_CHUNK_BYTES,
+		.callback = piece_read,
+	};
+	read->request.data = alloc_bytes(read->request.len);
+	list_push_back(&rsm->snapshot_reads, &read->link);
+	disk_submit(rsm_disk(rsm), &read->request);
+}
+
+void snapshot_send_free(struct rsm *rsm)
+{
+	LIST_FOR_SAFE(link, after, &rsm->snapshot_reads) {
+		struct snapshot_read *read = LIST_ENTRY(link, struct snapshot_read, link);
+		list_remove(link);
+		free(read->request.data);
+		free(read);
+	}
+}

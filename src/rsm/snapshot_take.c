@@ -1,0 +1,246 @@
+/*
+ * Taking a snapshot while serving. The app's image and the encoded sessions are of one moment; then one chunk after the other is
+ * made and written, each when the one before is on its way, so that no turn makes more than one.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+static void take_next(struct rsm *rsm);
+
+/* ---- files that are no longer wanted ---- */
+
+struct discard {
+	struct disk_request close, remove;
+	char name[SNAPSHOT_NAME_BYTES];
+};
+
+static void removed(struct disk_request *request)
+{
+	free(LIST_ENTRY(request, struct discard, remove));
+}
+
+static void closed(struct disk_request *request)
+{
+	free(LIST_ENTRY(request, struct discard, close));
+}
+
+static void closed_before_removal(struct disk_request *request)
+{
+	(void)request;
+}
+
+void discard_file(struct rsm *rsm, struct disk_file *file, const char *name)
+{
+	struct discard *d = ALLOC(struct discard);
+	d->close = (struct disk_request){.operation = DISK_CLOSE, .lane = DISK_LANE_BULK, .file = file};
+	if (name == NULL) {
+		d->close.callback = closed;
+		disk_submit(rsm_disk(rsm), &d->close);
+		return;
+	}
+	ASSERT(strlen(name) < sizeof d->name);
+	memcpy(d->name, name, strlen(name) + 1);
+	d->remove = (struct disk_request){
+		.operation = DISK_REMOVE, .lane = DISK_LANE_BULK, .name = d->name, .callback = removed};
+	if (file != NULL) {
+		/* Lanes are first in, first out: the removal's completion also says that the close is done. */
+		d->close.callback = closed_before_removal;
+		disk_submit(rsm_disk(rsm), &d->close);
+	}
+	disk_submit(rsm_disk(rsm), &d->remove);
+}
+
+/* ---- taking ---- */
+
+static void release_image(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	if (t->image != NULL)
+		rsm->app->ops->snapshot_end(t->image);
+	t->image = NULL;
+	buffer_free(&t->sessions);
+	buffer_free(&t->raw);
+	buffer_free(&t->chunk);
+}
+
+/* Only between two steps of the disk: the caller is the completion of the request, or nothing is under way. */
+static void take_end(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	release_image(rsm);
+	if (t->file != NULL)
+		discard_file(rsm, t->file, "snapshot-new");
+	t->file = NULL;
+	t->active = false;
+}
+
+void snapshot_take_abort(struct rsm *rsm)
+{
+	/* The request under way sees that the image is gone. */
+	release_image(rsm);
+}
+
+void snapshot_take_free(struct rsm *rsm)
+{
+	release_image(rsm);
+}
+
+static void take_failed(struct rsm *rsm, int status, const char *what)
+{
+	if (status == STATUS_IO)
+		node_fatal(rsm->node, status, "%s of snapshot-new failed", what);
+	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what, status_name(status));
+	rsm->log_bytes = 0; /* tried again after as much log */
+	take_end(rsm);
+}
+
+static void take_done(struct disk_request *request)
+{
+	struct rsm *rsm = request->owner;
+	struct snapshot_take *t = &rsm->take;
+	static const char *const what[] = {"creation", "write", "sync", "rename", "sync of the directory"};
+	if (t->step == TAKE_CREATE && request->status == 0)
+		t->file = request->file;
+	if (request->status != 0) {
+		take_failed(rsm, request->status, what[t->step]);
+		return;
+	}
+	if (t->image == NULL) { /* aborted */
+		take_end(rsm);
+		return;
+	}
+	take_next(rsm);
+}
+
+static void take_submit(struct rsm *rsm, struct disk_request request)
+{
+	request.lane = DISK_LANE_BULK;
+	request.callback = take_done;
+	request.owner = rsm;
+	request.file = rsm->take.file;
+	rsm->take.request = request;
+	disk_submit(rsm_disk(rsm), &rsm->take.request);
+}
+
+/* Makes the next portion of the file in t->chunk. */
+static void make_chunk(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	buffer_clear(&t->chunk);
+	if (t->chunks == 0) {
+		snapshot_put_header(&t->chunk, &t->header);
+		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS, buffer_slice(&t->sessions));
+		buffer_free(&t->sessions);
+		return;
+	}
+	buffer_clear(&t->raw);
+	int more = rsm->app->ops->snapshot_next(t->image, SNAPSHOT_CHUNK_BYTES, &t->raw);
+	if (t->raw.len > 0)
+		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_APP, buffer_slice(&t->raw));
+	if (more == 0) {
+		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_END, slice(NULL, 0));
+		t->complete = true;
+	}
+}
+
+static void write_chunk(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	make_chunk(rsm);
+	t->step = TAKE_WRITE;
+	uint64_t offset = t->offset;
+	t->offset += t->chunk.len;
+	take_submit(rsm, (struct disk_request){
+				 .operation = DISK_WRITE, .offset = offset, .data = t->chunk.data, .len = t->chunk.len});
+}
+
+static void take_next(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	switch (t->step) {
+	case TAKE_CREATE:
+		write_chunk(rsm);
+		return;
+	case TAKE_WRITE:
+		if (!t->complete) {
+			write_chunk(rsm);
+			return;
+		}
+		t->step = TAKE_SYNC;
+		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC});
+		return;
+	case TAKE_SYNC:
+		t->step = TAKE_RENAME;
+		take_submit(rsm, (struct disk_request){.operation = DISK_RENAME,
+						       .name = "snapshot-new",
+						       .new_name = snapshot_name(t->header.slot, t->name)});
+		return;
+	case TAKE_RENAME:
+		t->step = TAKE_SYNC_DIRECTORY;
+		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
+		return;
+	case TAKE_SYNC_DIRECTORY:
+		break;
+	}
+	struct disk_file *file = t->file;
+	t->file = NULL;
+	take_end(rsm);
+	rsm->counters.snapshots_taken++;
+	snapshot_adopt(rsm, t->header.slot, t->header.ballot, file, t->offset);
+}
+
+static void take_start(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
+	*t = (struct snapshot_take){
+		.active = true,
+		.image = rsm->app->ops->snapshot_begin(rsm->app),
+		.header = {
+			.slot = rsm->applied,
+			.ballot = rsm->applied_ballot,
+			.group = rsm->options.group,
+			.time_us = rsm->time_us,
+			.app_hash = rsm->app->ops->hash(rsm->app),
+		},
+	};
+	sessions_encode(&rsm->sessions, &t->sessions);
+	rsm->snapshot_wanted = false;
+	rsm->log_bytes = 0;
+	log_event(rsm->log, LOG_INFO, "snapshot_started", "slot=%" PRIu64, rsm->applied);
+	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
+}
+
+void snapshot_maybe_take(struct rsm *rsm)
+{
+	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied <= rsm->snapshot_slot)
+		return;
+	uint64_t threshold = rsm->settings.snapshot_log_bytes;
+	if (rsm->snapshot_bytes > threshold)
+		threshold = rsm->snapshot_bytes;
+	/* A new snapshot would make a peer that is fetching the old one begin again. */
+	if (rsm->snapshot_fetched_us != 0 && node_now_us(rsm->node) < rsm->snapshot_fetched_us + SNAPSHOT_FETCH_ACTIVE_US)
+		threshold *= 4;
+	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted)
+		take_start(rsm);
+}
+
+void snapshot_adopt(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes)
+{
+	ASSERT(slot > rsm->snapshot_slot && slot <= rsm->applied);
+	char name[SNAPSHOT_NAME_BYTES];
+	if (rsm->snapshot_file != NULL)
+		discard_file(rsm, rsm->snapshot_file, snapshot_name(rsm->snapshot_slot, name));
+	rsm->snapshot_slot = slot;
+	rsm->snapshot_file = file;
+	rsm->snapshot_bytes = bytes;
+	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot};
+	wal_position position;
+	wal_append(rsm->wal, &record, &position);
+	log_index_drop_below(&rsm->index, slot + 1);
+	wal_position oldest = log_index_oldest(&rsm->index);
+	wal_release(rsm->wal, oldest < position ? oldest : position);
+	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot, bytes);
+}

@@ -1,0 +1,217 @@
+/* Life of the key-value app, limits of single operations, and the door: admit, apply, query. */
+#include "shardkv/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "store/memory.h"
+
+/* Freed at each call of shardkv_app_idle_work(): some hundred microseconds. */
+#define IDLE_NODES 32u
+
+const char *key_text(char out[KEY_TEXT_BYTES], struct slice key)
+{
+	return log_quote(out, KEY_TEXT_BYTES, key);
+}
+
+void shardkv_refuse(struct reply *reply, int status, uint64_t config, const char *format, ...)
+{
+	char text[400];
+	va_list arguments;
+	va_start(arguments, format);
+	int len = vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	ASSERT(len >= 0);
+	size_t used = (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+	struct wire_error error = {.message = slice(text, used), .config = config};
+	buffer_clear(reply->body);
+	wire_error_encode(&error, reply->body);
+	reply->status = status;
+}
+
+static int check_key(const struct shardkv_app *a, struct slice key, struct reply *reply)
+{
+	if (key.len == 0) {
+		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "key must not be empty");
+	} else if (key.len > a->key_bytes_max) {
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key has %zu bytes, at most %u are allowed", key.len,
+			       a->key_bytes_max);
+	}
+	return reply->status;
+}
+
+static int check_value(const struct shardkv_app *a, struct slice key, struct slice value, struct reply *reply)
+{
+	char text[KEY_TEXT_BYTES];
+	if (value.len > a->value_bytes_max) {
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key %s: value has %zu bytes, at most %u are allowed",
+			       key_text(text, key), value.len, a->value_bytes_max);
+	}
+	return reply->status;
+}
+
+static int check_ops(const struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count, struct reply *reply)
+{
+	if (count > TXN_OPS_MAX) {
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u operations, at most %u are allowed", count,
+			       TXN_OPS_MAX);
+	}
+	for (uint32_t i = 0; i < count && reply->status == 0; i++) {
+		if (check_key(a, ops[i].key, reply) == 0 && check_value(a, ops[i].key, ops[i].value, reply) == 0 &&
+		    ops[i].absent && ops[i].expect.len > 0)
+			shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "absent and expect exclude each other");
+	}
+	return reply->status;
+}
+
+/* Everything that can be said of a command without looking at the state. */
+static int check_limits(const struct shardkv_app *a, const struct wire_kv_command *command, struct reply *reply)
+{
+	if (command->nwhen > TXN_OPS_MAX) {
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u compares, at most %u are allowed",
+			       command->nwhen, TXN_OPS_MAX);
+		return reply->status;
+	}
+	for (uint32_t i = 0; i < command->nwhen; i++) {
+		if (check_key(a, command->when[i].key, reply) != 0)
+			return reply->status;
+	}
+	if (check_ops(a, command->then, command->nthen, reply) != 0 ||
+	    check_ops(a, command->otherwise, command->notherwise, reply) != 0)
+		return reply->status;
+	if (command->nthen + command->nwhen + command->notherwise == 0 && !command->transaction)
+		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "the command has no operation");
+	return reply->status;
+}
+
+static int check_command(struct shardkv_app *a, struct slice bytes, struct arena *arena, struct wire_kv_command *command,
+			 struct reply *reply)
+{
+	int status = wire_kv_command_decode(bytes, arena, command);
+	if (status != 0) {
+		shardkv_refuse(reply, status, 0, "the command cannot be decoded: %s", status_text(status));
+		return status;
+	}
+	if (!command->has_internal)
+		return check_limits(a, command, reply) != 0 ? reply->status : ownership_check_command(a, command, reply);
+	if (command->nthen + command->nwhen + command->notherwise > 0)
+		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "an internal command carries no operations");
+	return reply->status;
+}
+
+static int count_refusal(struct shardkv_app *a, const struct reply *reply)
+{
+	if (reply->status != 0) {
+		unsigned code = status_to_wire(reply->status);
+		a->counters.refusals[code < SHARDKV_STATUS_CODES ? code : 0]++;
+	}
+	return reply->status;
+}
+
+static int admit(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
+{
+	struct shardkv_app *a = app_of(app);
+	struct wire_kv_command command;
+	reply->status = 0;
+	if (check_command(a, bytes, arena, &command, reply) == 0 && command.has_internal)
+		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+	return count_refusal(a, reply);
+}
+
+static void apply(struct app *app, const struct apply_context *context, struct slice bytes, struct reply *reply)
+{
+	struct shardkv_app *a = app_of(app);
+	struct wire_kv_command command;
+	reply->status = 0;
+	if (check_command(a, bytes, context->arena, &command, reply) == 0) {
+		if (!command.has_internal)
+			txn_execute(a, &command, context->arena, reply);
+		else if (context->client == 0)
+			ownership_apply(a, &command.internal, context->arena, reply);
+		else
+			shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+	}
+	count_refusal(a, reply);
+	a->store->ops->set_applied(a->store, context->slot);
+}
+
+static void query(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
+{
+	struct shardkv_app *a = app_of(app);
+	struct wire_kv_query q;
+	reply->status = 0;
+	int status = wire_kv_query_decode(bytes, arena, &q);
+	if (status != 0)
+		shardkv_refuse(reply, status, 0, "the query cannot be decoded: %s", status_text(status));
+	for (uint32_t i = 0; i < q.nkeys && reply->status == 0; i++)
+		check_key(a, q.keys[i], reply);
+	if (reply->status == 0)
+		query_execute(a, &q, arena, reply);
+	count_refusal(a, reply);
+}
+
+static uint64_t hash(struct app *app)
+{
+	return snapshot_hash(app_of(app));
+}
+
+static void destroy(struct app *app)
+{
+	struct shardkv_app *a = app_of(app);
+	shard_config_unref(a->config);
+	a->store->ops->destroy(a->store);
+	free(a->sources);
+	free(a);
+}
+
+static const struct app_ops shardkv_app_ops = {
+	.admit = admit,
+	.apply = apply,
+	.query = query,
+	.snapshot_begin = snapshot_begin,
+	.snapshot_next = snapshot_next,
+	.snapshot_end = snapshot_end,
+	.restore_begin = restore_begin,
+	.restore_chunk = restore_chunk,
+	.restore_end = restore_end,
+	.hash = hash,
+	.destroy = destroy,
+};
+
+struct app *shardkv_app_create(const struct shardkv_app_options *options)
+{
+	ASSERT(options->nshards > 0 && options->nshards <= SHARDS_MAX);
+	ASSERT(options->gid != 0 && options->value_bytes_max <= RESULT_BYTES_MAX);
+	struct shardkv_app *a = alloc_zeroed(1, sizeof *a + options->nshards * sizeof a->shards[0]);
+	a->app.ops = &shardkv_app_ops;
+	a->store = options->store;
+	a->gid = options->gid;
+	a->nshards = options->nshards;
+	a->key_bytes_max = options->key_bytes_max;
+	a->value_bytes_max = options->value_bytes_max;
+	return &a->app;
+}
+
+struct shardkv_counters *shardkv_app_counters(struct app *app)
+{
+	return &app_of(app)->counters;
+}
+
+uint64_t shardkv_app_keys(struct app *app)
+{
+	return app_of(app)->keys;
+}
+
+uint64_t shardkv_app_bytes(struct app *app)
+{
+	struct store *store = app_of(app)->store;
+	return store->ops->bytes(store);
+}
+
+bool shardkv_app_idle_work(struct app *app)
+{
+	return store_memory_idle_work(app_of(app)->store, IDLE_NODES);
+}

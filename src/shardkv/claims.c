@@ -1,0 +1,321 @@
+/* Requests that wait until the shard master has granted their shards, and the claims made for them. */
+#include "shardkv/node_internal.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "wire/method.h"
+
+static void on_expiry(void *data);
+
+void claims_init(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	list_init(&c->parked);
+	timer_init(&c->expiry, on_expiry, n);
+	c->wanted = alloc_zeroed(n->options.nshards, sizeof c->wanted[0]);
+	c->claimed = alloc_zeroed(n->options.nshards, sizeof c->claimed[0]);
+	c->shards = alloc_zeroed(n->options.nshards, sizeof c->shards[0]);
+}
+
+static struct parked *parked_of(struct list *link)
+{
+	return LIST_ENTRY(link, struct parked, link);
+}
+
+static void unpark(struct shardkv_node *n, struct parked *p)
+{
+	ASSERT(n->claims.nparked > 0);
+	list_remove(&p->link);
+	n->claims.nparked--;
+	n->claims.parked_bytes -= p->message.payload.len;
+	if (n->claims.nparked == 0)
+		node_timer_cancel(&n->node, &n->claims.expiry);
+}
+
+static void parked_free(struct parked *p)
+{
+	bytes_unref(p->payload);
+	free(p);
+}
+
+void claims_free(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	if (c->call != NULL)
+		caller_cancel(c->call);
+	LIST_FOR_SAFE(link, after, &c->parked) {
+		struct parked *p = parked_of(link);
+		unpark(n, p);
+		parked_free(p);
+	}
+	node_timer_cancel(&n->node, &c->expiry);
+	free(c->wanted);
+	free(c->claimed);
+	free(c->shards);
+}
+
+/* True if the request needs shards that are ours by configuration and not granted; marks them in `wanted` (may be NULL). */
+static bool waits(struct shardkv_node *n, const struct message *message, bool *wanted)
+{
+	struct wire_command command;
+	arena_reset(&n->arena);
+	if (message->method == METHOD_QUERY)
+		return shardkv_app_query_waits(n->app, message->payload, &n->arena, wanted);
+	if (wire_command_decode(message->payload, &n->arena, &command) != 0)
+		return false;
+	return shardkv_app_command_waits(n->app, command.body, &n->arena, wanted);
+}
+
+static void set_expiry(struct shardkv_node *n)
+{
+	uint64_t next = UINT64_MAX;
+	LIST_FOR(link, &n->claims.parked) {
+		struct parked *p = parked_of(link);
+		next = p->deadline_us < next ? p->deadline_us : next;
+	}
+	if (next != UINT64_MAX)
+		node_timer_at(&n->node, &n->claims.expiry, next);
+}
+
+static void on_expiry(void *data)
+{
+	struct shardkv_node *n = data;
+	uint64_t now = node_now_us(&n->node);
+	LIST_FOR_SAFE(link, after, &n->claims.parked) {
+		struct parked *p = parked_of(link);
+		if (p->deadline_us > now)
+			continue;
+		unpark(n, p);
+		shardkv_node_refuse(n, p->from, &p->message, STATUS_DEADLINE, shardkv_app_config_number(n->app),
+				    "the shard master has not granted the shard in time");
+		parked_free(p);
+	}
+	set_expiry(n);
+}
+
+bool claims_park(struct shardkv_node *n, link_id from, const struct message *message)
+{
+	struct claims *c = &n->claims;
+	if (!waits(n, message, NULL))
+		return false;
+	if (c->nparked >= PARKED_REQUESTS_MAX || c->parked_bytes + message->payload.len > PARKED_BYTES_MAX) {
+		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0, "too many requests wait for the shard master");
+		return true;
+	}
+	uint32_t timeout_ms = message->timeout_ms == 0 ? PARKED_TIMEOUT_MS : message->timeout_ms;
+	struct parked *p = ALLOC(struct parked);
+	p->from = from;
+	p->payload = bytes_copy(message->payload);
+	p->message = *message;
+	p->message.payload = bytes_slice(p->payload);
+	p->deadline_us = node_now_us(&n->node) + timeout_ms * 1000ull;
+	list_push_back(&c->parked, &p->link);
+	c->nparked++;
+	c->parked_bytes += p->message.payload.len;
+	n->parked_total++;
+	if (!timer_armed(&c->expiry) || p->deadline_us < c->expiry.at_us)
+		node_timer_at(&n->node, &c->expiry, p->deadline_us);
+	shardkv_node_wake(n);
+	return true;
+}
+
+/* Gives the rsm every parked request that has nothing more to wait for, as if it came now. */
+static void hand_on(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	uint64_t config = shardkv_app_config_number(n->app);
+	uint32_t unclaimed = shardkv_app_unclaimed(n->app);
+	if (c->seen_config == config && c->seen_unclaimed == unclaimed)
+		return;
+	c->seen_config = config;
+	c->seen_unclaimed = unclaimed;
+	uint64_t now = node_now_us(&n->node);
+	LIST_FOR_SAFE(link, after, &c->parked) {
+		struct parked *p = parked_of(link);
+		if (waits(n, &p->message, NULL))
+			continue;
+		unpark(n, p);
+		if (p->message.timeout_ms != 0) {
+			uint64_t left_ms = p->deadline_us > now ? (p->deadline_us - now) / 1000 : 0;
+			p->message.timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1;
+		}
+		rsm_message(n->rsm, p->from, &p->message);
+		parked_free(p);
+	}
+}
+
+/* Answers the requests that need a shard which was claimed and not granted. */
+static void refuse_denied(struct shardkv_node *n, uint64_t config)
+{
+	struct claims *c = &n->claims;
+	LIST_FOR_SAFE(link, after, &c->parked) {
+		struct parked *p = parked_of(link);
+		bool denied = false;
+		memset(c->wanted, 0, n->options.nshards * sizeof c->wanted[0]);
+		waits(n, &p->message, c->wanted);
+		for (uint32_t shard = 0; shard < n->options.nshards && !denied; shard++)
+			denied = c->wanted[shard] && c->claimed[shard];
+		if (!denied)
+			continue;
+		unpark(n, p);
+		shardkv_node_refuse(n, p->from, &p->message, STATUS_WRONG_GROUP, config,
+				    "the shard belongs to another group in the newest configuration");
+		parked_free(p);
+	}
+}
+
+static void on_granted(struct shardkv_node *n, const struct wire_master_reply *reply)
+{
+	struct claims *c = &n->claims;
+	uint32_t asked = c->nshards;
+	uint32_t granted = 0;
+	for (uint32_t i = 0; i < reply->ngranted; i++) {
+		uint32_t shard = reply->granted[i];
+		if (shard >= n->options.nshards || !c->claimed[shard])
+			continue;
+		c->claimed[shard] = false; /* what remains was not granted */
+		c->shards[granted++] = shard;
+	}
+	log_event(n->node.log, LOG_INFO, "shards_granted", "group=%llu config=%llu asked=%u granted=%u",
+		  (unsigned long long)n->options.gid, (unsigned long long)reply->config, asked, granted);
+	c->nshards = granted;
+	c->granted = granted > 0;
+	c->granted_config = reply->config;
+	if (granted == asked)
+		return;
+	refuse_denied(n, reply->config);
+	if (n->watch != NULL)
+		master_watch_refresh(n->watch);
+}
+
+static void on_claim_done(void *context, int status, struct slice payload)
+{
+	struct shardkv_node *n = context;
+	struct claims *c = &n->claims;
+	struct wire_master_reply reply;
+	c->call = NULL;
+	arena_reset(&n->arena);
+	if (status == 0)
+		status = wire_master_reply_decode(payload, &n->arena, &reply);
+	if (status == 0) {
+		/* refuse_denied() decodes requests in the node's arena, so the reply moves out of it. */
+		size_t size = reply.ngranted * sizeof reply.granted[0];
+		uint32_t *list = alloc_bytes(size + 1);
+		if (size > 0)
+			memcpy(list, reply.granted, size);
+		reply.granted = list;
+		on_granted(n, &reply);
+		free(list);
+	} else {
+		log_event(n->node.log, LOG_WARN, "claim_failed", "group=%llu shards=%u status=%s",
+			  (unsigned long long)n->options.gid, c->nshards, status_name(status));
+		c->nshards = 0;
+		c->retry_at_us = node_now_us(&n->node) + CLAIM_RETRY_US;
+	}
+	shardkv_node_wake(n);
+}
+
+/* Grants that the master has given go through our log; proposed until applied. */
+static void propose_grant(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	bool missing = false;
+	for (uint32_t i = 0; i < c->nshards && !missing; i++)
+		missing = !shardkv_app_is_granted(n->app, c->shards[i]);
+	if (!missing) {
+		c->granted = c->proposed = false;
+		c->nshards = 0;
+		return;
+	}
+	if (c->proposed)
+		return;
+	struct wire_kv_command command = {
+		.has_internal = true,
+		.internal = {.ngranted = c->nshards, .granted = c->shards, .granted_config = c->granted_config},
+	};
+	buffer_clear(&n->out);
+	wire_kv_command_encode(&command, &n->out);
+	c->proposed = rsm_propose(n->rsm, buffer_slice(&n->out));
+}
+
+/* One claim for everything that the parked requests need. */
+static void start_claim(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	if (node_now_us(&n->node) < c->retry_at_us) {
+		node_timer_at(&n->node, &n->work, c->retry_at_us);
+		return;
+	}
+	memset(c->wanted, 0, n->options.nshards * sizeof c->wanted[0]);
+	LIST_FOR(link, &c->parked)
+		waits(n, &parked_of(link)->message, c->wanted);
+	c->nshards = 0;
+	for (uint32_t shard = 0; shard < n->options.nshards; shard++) {
+		c->claimed[shard] = c->wanted[shard];
+		if (c->wanted[shard])
+			c->shards[c->nshards++] = shard;
+	}
+	if (c->nshards == 0)
+		return;
+	struct wire_master_command claim = {
+		.op = WIRE_MASTER_CLAIM,
+		.ngids = 1,
+		.gids = &n->options.gid,
+		.nshards = c->nshards,
+		.shards = c->shards,
+		.config = shardkv_app_config_number(n->app),
+	};
+	struct buffer body = {0};
+	wire_master_command_encode(&claim, &body);
+	/* Without a session: claiming again what is already granted changes nothing. */
+	struct wire_command command = {.body = buffer_slice(&body)};
+	buffer_clear(&n->out);
+	wire_command_encode(&command, &n->out);
+	n->claims_total++;
+	c->call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out),
+			       node_now_us(&n->node) + CLAIM_TIMEOUT_US, on_claim_done, n);
+	buffer_free(&body);
+}
+
+void claims_work(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	if (!n->serving)
+		return;
+	if (c->granted)
+		propose_grant(n);
+	if (c->nparked == 0)
+		return;
+	hand_on(n);
+	if (c->nparked > 0 && c->call == NULL && !c->granted)
+		start_claim(n);
+}
+
+void claims_link_down(struct shardkv_node *n, link_id link)
+{
+	LIST_FOR_SAFE(at, after, &n->claims.parked) {
+		struct parked *p = parked_of(at);
+		if (p->from != link)
+			continue;
+		unpark(n, p);
+		parked_free(p);
+	}
+}
+
+void claims_abandon(struct shardkv_node *n)
+{
+	struct claims *c = &n->claims;
+	if (c->call != NULL)
+		caller_cancel(c->call);
+	c->call = NULL;
+	c->granted = c->proposed = false;
+	c->nshards = 0;
+	c->retry_at_us = 0;
+	LIST_FOR_SAFE(link, after, &c->parked) {
+		struct parked *p = parked_of(link);
+		unpark(n, p);
+		rsm_reply_not_leader(n->rsm, p->from, &p->message);
+		parked_free(p);
+	}
+}

@@ -1,0 +1,60 @@
+/* The leader follows the shard master's configurations and brings them into the group's log. */
+#include "shardkv/node_internal.h"
+
+static void on_changed(void *context, struct shard_config *config)
+{
+	struct shardkv_node *n = context;
+	(void)config; /* read from the watch when the work is done */
+	shardkv_node_wake(n);
+}
+
+void follow_start(struct shardkv_node *n)
+{
+	ASSERT(n->watch == NULL);
+	n->proposed_config = 0;
+	if (n->options.nmasters == 0)
+		return;
+	struct master_watch_options options = {
+		.node = &n->node, .caller = n->masters, .changed = on_changed, .context = n, .poll = true};
+	n->watch = master_watch_create(&options);
+	struct shard_config *adopted = shardkv_app_config(n->app);
+	if (adopted != NULL)
+		master_watch_offer(n->watch, adopted);
+	master_watch_start(n->watch);
+}
+
+void follow_stop(struct shardkv_node *n)
+{
+	if (n->watch != NULL)
+		master_watch_destroy(n->watch);
+	n->watch = NULL;
+}
+
+static void tell_adopted(struct shardkv_node *n)
+{
+	uint64_t number = shardkv_app_config_number(n->app);
+	if (number == n->logged_config)
+		return;
+	n->logged_config = number;
+	log_event(n->node.log, LOG_INFO, "config_adopted", "group=%llu config=%llu shards=%u unclaimed=%u",
+		  (unsigned long long)n->options.gid, (unsigned long long)number,
+		  shard_config_count(shardkv_app_config(n->app), n->options.gid), shardkv_app_unclaimed(n->app));
+}
+
+void follow_work(struct shardkv_node *n)
+{
+	tell_adopted(n);
+	struct shard_config *newest = n->watch == NULL ? NULL : master_watch_config(n->watch);
+	if (!n->serving || newest == NULL || newest->number <= shardkv_app_config_number(n->app) ||
+	    newest->number <= n->proposed_config)
+		return;
+	struct buffer config = {0};
+	shard_config_encode(newest, &config);
+	struct wire_kv_command command = {.has_internal = true, .internal = {.config = buffer_slice(&config)}};
+	buffer_clear(&n->out);
+	wire_kv_command_encode(&command, &n->out);
+	/* If the queues are full, the next applied entries bring us here again. */
+	if (rsm_propose(n->rsm, buffer_slice(&n->out)))
+		n->proposed_config = newest->number;
+	buffer_free(&config);
+}

@@ -1,0 +1,139 @@
+/*
+ * What the files of the key-value app share.
+ *
+ *   app.c        life, limits, admit, apply
+ *   ownership.c  configurations, grants, which group a key belongs to
+ *   ops.c        one operation on the staged state
+ *   txn.c        staging, compares, commit
+ *   query.c      keys and scans
+ *   snapshot.c   image and restore
+ */
+#ifndef SYNOD_SHARDKV_INTERNAL_H
+#define SYNOD_SHARDKV_INTERNAL_H
+
+#include "shardkv/app.h"
+
+struct shard {
+	uint64_t counter; /* writes ever */
+	uint64_t digest;  /* sum of its records' digests */
+	bool assigned;    /* by the adopted configuration */
+	bool granted;
+};
+
+/*
+ * A write that is decided but not yet in the store. A command is executed against the store and the list of its own
+ * writes; only when all of it has succeeded are they put into the store. A refusal just forgets them.
+ */
+struct staged_write {
+	uint32_t shard;
+	uint32_t counted;    /* how often it advanced the shard's counter */
+	bool present;        /* exists after the command; false: deleted */
+	bool existed;        /* exists in the store */
+	uint64_t old_digest; /* of the record in the store */
+	struct store_record record; /* key and value: in the command or the arena */
+};
+
+struct txn {
+	struct arena *arena;
+	uint32_t nwrites;
+	uint32_t nresults;
+	size_t result_bytes; /* values of all results */
+	struct staged_write writes[TXN_OPS_MAX];
+	struct wire_kv_result results[TXN_OPS_MAX];
+	/* Shards of the keys of the command at hand, filled in by the ownership check. */
+	uint32_t when_shards[TXN_OPS_MAX];
+	uint32_t then_shards[TXN_OPS_MAX];
+	uint32_t otherwise_shards[TXN_OPS_MAX];
+};
+
+struct scan_source {
+	struct store_iterator *iterator;
+	struct store_record record; /* the next one */
+};
+
+struct restore {
+	bool begun;
+	bool ended;
+	uint32_t shards; /* described so far */
+	uint64_t keys_expected;
+	uint64_t hash_expected;
+};
+
+struct shardkv_app {
+	struct app app;
+	struct store *store;
+	uint64_t gid;
+	uint32_t nshards;
+	uint32_t key_bytes_max;
+	uint32_t value_bytes_max;
+	uint64_t keys;
+	struct shard_config *config; /* adopted; NULL: none yet */
+	uint32_t unclaimed;
+	struct shardkv_counters counters;
+	struct restore restore;
+	struct scan_source *sources; /* nshards, allocated with the first scan */
+	struct txn txn;
+	struct shard shards[];
+};
+
+static inline struct shardkv_app *app_of(struct app *app)
+{
+	return (struct shardkv_app *)(void *)app;
+}
+
+static inline bool shard_usable(const struct shard *shard)
+{
+	return shard->assigned && shard->granted;
+}
+
+/* ---- ownership.c ---- */
+
+/* Looks at every key of a command: 0, or a refusal. Fills the shard numbers of txn. */
+int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command *command, struct reply *reply);
+/* One key of a query: 0, or a refusal. */
+int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard, struct reply *reply);
+/* The whole range that is assigned to us, for a scan that expects configuration `config` (0: any). */
+int ownership_check_scan(struct shardkv_app *a, uint64_t config, struct reply *reply);
+void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal, struct arena *arena,
+		     struct reply *reply);
+/* Takes over the reference and sets what follows from the configuration; NULL: none. */
+void ownership_set_config(struct shardkv_app *a, struct shard_config *config);
+
+/* ---- txn.c ---- */
+
+/* Executes a command that has passed the checks: fills the reply and changes the store, or refuses and changes nothing. */
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, struct arena *arena, struct reply *reply);
+/* The record as the command sees it now: its own writes before the store. */
+bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct store_record *out);
+/*
+ * Stages a write after txn_get() gave `before` (NULL: no such key). `value` NULL deletes. Returns the new version and
+ * modification in *result.
+ */
+void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key, const struct store_record *before,
+	     const struct slice *value, struct wire_kv_result *result);
+
+/* ---- ops.c ---- */
+
+/* Executes one operation: 0 and *result, or a refusal. */
+int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard, struct wire_kv_result *result,
+	       struct reply *reply);
+
+/* ---- query.c ---- */
+
+void query_execute(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena, struct reply *reply);
+
+/* ---- snapshot.c ---- */
+
+uint64_t snapshot_hash(struct shardkv_app *a);
+struct app_snapshot *snapshot_begin(struct app *app);
+int snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);
+void snapshot_end(struct app_snapshot *snapshot);
+void restore_begin(struct app *app);
+int restore_chunk(struct app *app, struct slice chunk, struct arena *arena);
+int restore_end(struct app *app);
+
+/* A key for people: quoted, at most some dozens of bytes. */
+#define KEY_TEXT_BYTES 72
+const char *key_text(char out[KEY_TEXT_BYTES], struct slice key);
+
+#endif

@@ -1,0 +1,215 @@
+/* Life of a shardkv replica, and the way of its messages. */
+#include "shardkv/node_internal.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "wire/method.h"
+
+void shardkv_node_wake(struct shardkv_node *n)
+{
+	node_timer_after(&n->node, &n->work, 0);
+}
+
+void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request, int status, uint64_t config,
+			 const char *text)
+{
+	struct wire_error error = {.message = slice_string(text), .config = config};
+	buffer_clear(&n->out);
+	wire_error_encode(&error, &n->out);
+	node_reply(&n->node, link, request, status, buffer_slice(&n->out));
+}
+
+/* Everything that callbacks have put off. */
+static void work(void *data)
+{
+	struct shardkv_node *n = data;
+	if (n->serving && (n->deposed || !n->leading)) {
+		n->serving = false;
+		follow_stop(n);
+		claims_abandon(n);
+	}
+	n->deposed = false;
+	if (n->leading && !n->serving) {
+		n->serving = true;
+		follow_start(n);
+	}
+	follow_work(n);
+	claims_work(n);
+}
+
+static void on_applied(void *context)
+{
+	struct shardkv_node *n = context;
+	/* In steady state nothing waits for entries, and no timer is set for them. */
+	if (n->logged_config != shardkv_app_config_number(n->app) || n->claims.nparked > 0 || n->claims.granted ||
+	    (n->watch != NULL && master_watch_config(n->watch) != NULL &&
+	     master_watch_config(n->watch)->number > n->logged_config))
+		shardkv_node_wake(n);
+}
+
+static void on_leadership(void *context, bool leader)
+{
+	struct shardkv_node *n = context;
+	n->leading = leader;
+	n->deposed |= !leader;
+	shardkv_node_wake(n);
+}
+
+static int start(struct node *node)
+{
+	return rsm_start(shardkv_node_of(node)->rsm);
+}
+
+static void message(struct node *node, link_id from, const struct message *message)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	if (caller_message(n->masters, from, message))
+		return;
+	/* Once every shard is granted, requests go straight through. */
+	if (message->kind == MESSAGE_REQUEST && (message->method == METHOD_COMMAND || message->method == METHOD_QUERY) &&
+	    n->serving && n->leading && shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
+		return;
+	if (rsm_message(n->rsm, from, message) || message->kind != MESSAGE_REQUEST)
+		return;
+	switch (message->method) {
+	case METHOD_STATUS:
+		node_status_answer(n, from, message);
+		break;
+	case METHOD_CLUSTER:
+		node_status_cluster(n, from, message);
+		break;
+	default:
+		shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, "a shardkv server has no such method");
+		break;
+	}
+}
+
+static void link_down(struct node *node, link_id link)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	claims_link_down(n, link);
+	caller_link_down(n->masters, link);
+	rsm_link_down(n->rsm, link);
+}
+
+static void turn_end(struct node *node)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	rsm_turn_end(n->rsm);
+	shardkv_app_idle_work(n->app);
+}
+
+static void stop(struct node *node)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	n->leading = false;
+	work(n);
+	rsm_stop(n->rsm);
+}
+
+static void destroy(struct node *node)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	node_timer_cancel(node, &n->work);
+	follow_stop(n);
+	claims_free(n);
+	caller_destroy(n->masters);
+	rsm_destroy(n->rsm);
+	n->app->ops->destroy(n->app);
+	for (uint32_t i = 0; i < n->nstrings; i++)
+		free(n->strings[i]);
+	arena_free(&n->arena);
+	buffer_free(&n->out);
+	node_done(node);
+	free(n);
+}
+
+static bool ready(struct node *node)
+{
+	return rsm_ready(shardkv_node_of(node)->rsm);
+}
+
+static const struct node_ops shardkv_node_ops = {
+	.start = start,
+	.message = message,
+	.link_down = link_down,
+	.turn_end = turn_end,
+	.stop = stop,
+	.destroy = destroy,
+	.ready = ready,
+	.status_json = node_status_json,
+};
+
+static const char *keep(struct shardkv_node *n, const char *text)
+{
+	char *copy = alloc_string(text);
+	ASSERT(n->nstrings < sizeof n->strings / sizeof n->strings[0]);
+	n->strings[n->nstrings++] = copy;
+	return copy;
+}
+
+static void copy_options(struct shardkv_node *n, const struct shardkv_node_options *options)
+{
+	n->options = *options;
+	n->options.cluster = keep(n, options->cluster);
+	n->options.name = keep(n, options->name);
+	n->options.version = keep(n, options->version);
+	for (uint32_t i = 0; i < options->nmasters; i++) {
+		const char *told = options->client_masters[i] != NULL ? options->client_masters[i] : options->masters[i];
+		n->options.masters[i] = keep(n, options->masters[i]);
+		n->options.client_masters[i] = keep(n, told);
+	}
+}
+
+static void create_rsm(struct shardkv_node *n)
+{
+	struct rsm_options options = {
+		.node = &n->node,
+		.app = n->app,
+		.group = n->options.gid,
+		.replica = n->options.replica,
+		.nmembers = n->options.nmembers,
+		.settings = n->options.settings,
+		.applied = on_applied,
+		.leadership = on_leadership,
+		.context = n,
+	};
+	memcpy(options.members, n->options.members, sizeof options.members);
+	n->rsm = rsm_create(&options);
+}
+
+struct node *shardkv_node_create(const struct shardkv_node_options *options)
+{
+	ASSERT(options->nmembers <= REPLICAS_MAX && options->nmasters <= REPLICAS_MAX);
+	struct shardkv_node *n = ALLOC(struct shardkv_node);
+	node_init(&n->node, &shardkv_node_ops, options->env, options->log);
+	copy_options(n, options);
+	arena_init(&n->arena, ARENA_BYTES_MAX);
+	timer_init(&n->work, work, n);
+	claims_init(n);
+	struct shardkv_app_options app = {
+		.store = store_memory_create(options->nshards),
+		.gid = options->gid,
+		.nshards = options->nshards,
+		.key_bytes_max = options->key_bytes_max,
+		.value_bytes_max = options->value_bytes_max,
+	};
+	n->app = shardkv_app_create(&app);
+	struct caller_options caller = {.node = &n->node};
+	n->masters = caller_create(&caller);
+	caller_set_addresses(n->masters, n->options.masters, n->options.nmasters);
+	create_rsm(n);
+	node_status_metrics(n);
+	return &n->node;
+}
+
+struct app *shardkv_node_app(struct node *node)
+{
+	return shardkv_node_of(node)->app;
+}
+
+struct rsm *shardkv_node_rsm(struct node *node)
+{
+	return shardkv_node_of(node)->rsm;
+}

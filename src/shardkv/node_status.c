@@ -1,0 +1,119 @@
+/* What a shardkv replica tells about itself: STATUS, CLUSTER, JSON, metrics. */
+#include "shardkv/node_internal.h"
+
+#include <stdio.h>
+
+#include "shardmaster/status_json.h"
+
+static void fill_status(struct shardkv_node *n, struct wire_status *out)
+{
+	*out = (struct wire_status){0};
+	rsm_status(n->rsm, out);
+	out->name = slice_string(n->options.name);
+	out->role = slice_string("shardkv");
+	out->version = slice_string(n->options.version);
+	out->config = shardkv_app_config_number(n->app);
+	out->keys = shardkv_app_keys(n->app);
+	out->data_bytes = shardkv_app_bytes(n->app);
+}
+
+void node_status_answer(struct shardkv_node *n, link_id from, const struct message *request)
+{
+	struct wire_status status;
+	fill_status(n, &status);
+	buffer_clear(&n->out);
+	wire_status_encode(&status, &n->out);
+	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+}
+
+void node_status_cluster(struct shardkv_node *n, link_id from, const struct message *request)
+{
+	struct wire_cluster cluster = {
+		.cluster = slice_string(n->options.cluster),
+		.shards = n->options.nshards,
+		.nmasters = n->options.nmasters,
+	};
+	for (uint32_t i = 0; i < cluster.nmasters; i++)
+		cluster.masters[i] = slice_string(n->options.client_masters[i]);
+	buffer_clear(&n->out);
+	wire_cluster_encode(&cluster, &n->out);
+	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+}
+
+void node_status_json(struct node *node, struct buffer *out)
+{
+	struct wire_status status;
+	fill_status(shardkv_node_of(node), &status);
+	status_json(&status, out);
+}
+
+static uint64_t read_keys(void *context)
+{
+	return shardkv_app_keys(context);
+}
+
+static uint64_t read_bytes(void *context)
+{
+	return shardkv_app_bytes(context);
+}
+
+static uint64_t read_config(void *context)
+{
+	return shardkv_app_config_number(context);
+}
+
+static uint64_t read_unclaimed(void *context)
+{
+	return shardkv_app_unclaimed(context);
+}
+
+static uint64_t read_parked(void *context)
+{
+	return ((struct shardkv_node *)context)->claims.nparked;
+}
+
+static void operation_metrics(struct metrics *m, const struct shardkv_counters *c)
+{
+	static const char *const kinds[] = {
+		[WIRE_KV_GET] = "get", [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append", [WIRE_KV_DELETE] = "delete",
+		[WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
+	};
+	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE,  STATUS_WRONG_GROUP,
+				       STATUS_CROSS_GROUP, STATUS_NOT_NUMBER, STATUS_DENIED};
+	char label[64];
+	for (uint32_t kind = WIRE_KV_GET; kind <= WIRE_KV_INCR; kind++) {
+		snprintf(label, sizeof label, "kind=\"%s\"", kinds[kind]);
+		metrics_add(m, METRIC_COUNTER, "synod_kv_operations_total", "Operations applied by this replica.", label,
+			    &c->operations[kind]);
+	}
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		snprintf(label, sizeof label, "status=\"%s\"", status_name(refusals[i]));
+		metrics_add(m, METRIC_COUNTER, "synod_kv_refusals_total", "Requests refused by the store.", label,
+			    &c->refusals[status_to_wire(refusals[i])]);
+	}
+}
+
+void node_status_metrics(struct shardkv_node *n)
+{
+	struct metrics *m = &n->node.metrics;
+	const struct shardkv_counters *c = shardkv_app_counters(n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_keys", "Keys stored.", NULL, read_keys, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_bytes", "Bytes of keys and values stored.", NULL, read_bytes, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_config_number", "Number of the adopted configuration.", NULL, read_config,
+			 n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_shards_unclaimed", "Shards assigned to the group and not yet granted.", NULL,
+			 read_unclaimed, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_parked_requests", "Requests that wait for a shard to be granted.", NULL,
+			 read_parked, n);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_parked_requests_total", "Requests that had to wait for a shard to be granted.",
+		    NULL, &n->parked_total);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_claims_total", "Claims sent to the shard master.", NULL, &n->claims_total);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_transactions_total", "Transactions applied by this replica.", NULL,
+		    &c->transactions);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_transactions_otherwise_total",
+		    "Of these, those whose compares did not hold.", NULL, &c->transactions_otherwise);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_key_reads_total", "Keys read by queries.", NULL, &c->key_reads);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_pages_total", "Pages of scans.", NULL, &c->scan_pages);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_keys_total", "Keys in these pages.", NULL, &c->scan_keys);
+	operation_metrics(m, c);
+}

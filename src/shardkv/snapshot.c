@@ -1,0 +1,261 @@
+/*
+ * Image of the state, and its restoration. Chunks, in this order (integers little-endian):
+ *
+ *   'H'  format u8 = 1 | gid u64 | nshards u32 | keys u64 | hash u64 | encoded Config, empty if none was adopted
+ *   'S'  first shard u32 | for each shard from there: counter u64 | granted u8                (one or more chunks)
+ *   'R'  records to the end of the chunk, in shard and key order:                             (any number of chunks)
+ *        shard u32 | key length u32 | value length u32 | version u64 | modification u64 | key | value
+ *   'E'  nothing more
+ *
+ * The header's hash is that of the whole state, so a restore that ends without an error has restored exactly it.
+ */
+#include "shardkv/internal.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "shardkv/digest.h"
+
+#define FORMAT 1u
+#define SHARD_BYTES 9u
+/* Shards in one chunk: far below SNAPSHOT_CHUNK_BYTES. */
+#define SHARDS_PER_CHUNK 4096u
+
+enum phase { PHASE_HEADER, PHASE_SHARDS, PHASE_RECORDS, PHASE_DONE };
+
+struct saved_shard {
+	uint64_t counter;
+	bool granted;
+};
+
+struct app_snapshot {
+	struct shardkv_app *a;
+	struct store_snapshot *image;
+	struct store_iterator *iterator; /* of `shard`, while records are written */
+	struct shard_config *config;
+	uint64_t keys;
+	uint64_t hash;
+	enum phase phase;
+	uint32_t shard; /* the next to be written */
+	struct saved_shard shards[];
+};
+
+uint64_t snapshot_hash(struct shardkv_app *a)
+{
+	uint64_t hash = digest_mix(a->gid, a->nshards);
+	hash = digest_mix(hash, a->config == NULL ? 0 : a->config->number);
+	hash = digest_mix(hash, a->config == NULL ? 0 : a->config->hash);
+	for (uint32_t i = 0; i < a->nshards; i++) {
+		hash = digest_mix(hash, a->shards[i].counter);
+		hash = digest_mix(hash, a->shards[i].digest + a->shards[i].granted);
+	}
+	return digest_mix(hash, a->keys);
+}
+
+struct app_snapshot *snapshot_begin(struct app *app)
+{
+	struct shardkv_app *a = app_of(app);
+	struct app_snapshot *s = alloc_zeroed(1, sizeof *s + a->nshards * sizeof s->shards[0]);
+	s->a = a;
+	s->image = a->store->ops->snapshot(a->store);
+	s->config = a->config == NULL ? NULL : shard_config_ref(a->config);
+	s->keys = a->keys;
+	s->hash = snapshot_hash(a);
+	for (uint32_t i = 0; i < a->nshards; i++)
+		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter, .granted = a->shards[i].granted};
+	return s;
+}
+
+static void write_header(const struct app_snapshot *s, struct buffer *out)
+{
+	buffer_add_u8(out, 'H');
+	buffer_add_u8(out, FORMAT);
+	buffer_add_u64(out, s->a->gid);
+	buffer_add_u32(out, s->a->nshards);
+	buffer_add_u64(out, s->keys);
+	buffer_add_u64(out, s->hash);
+	if (s->config != NULL)
+		shard_config_encode(s->config, out);
+}
+
+static void write_shards(struct app_snapshot *s, struct buffer *out)
+{
+	uint32_t end = s->a->nshards - s->shard > SHARDS_PER_CHUNK ? s->shard + SHARDS_PER_CHUNK : s->a->nshards;
+	buffer_add_u8(out, 'S');
+	buffer_add_u32(out, s->shard);
+	for (; s->shard < end; s->shard++) {
+		buffer_add_u64(out, s->shards[s->shard].counter);
+		buffer_add_u8(out, s->shards[s->shard].granted);
+	}
+}
+
+static void write_record(struct buffer *out, uint32_t shard, const struct store_record *r)
+{
+	buffer_add_u32(out, shard);
+	buffer_add_u32(out, (uint32_t)r->key.len);
+	buffer_add_u32(out, (uint32_t)r->value.len);
+	buffer_add_u64(out, r->version);
+	buffer_add_u64(out, r->modification);
+	buffer_add_slice(out, r->key);
+	buffer_add_slice(out, r->value);
+}
+
+/* Appends records until about `bytes` are full; true if the chunk is full and there may be more. */
+static bool write_records(struct app_snapshot *s, size_t bytes, struct buffer *out)
+{
+	struct store *store = s->a->store;
+	struct store_record record;
+	size_t begin = out->len;
+	buffer_add_u8(out, 'R');
+	for (; s->shard < s->a->nshards; s->shard++) {
+		if (s->iterator == NULL)
+			s->iterator = store->ops->iterate(store, s->image, s->shard, slice(NULL, 0));
+		while (out->len - begin < bytes) {
+			if (!store->ops->next(s->iterator, &record))
+				break;
+			write_record(out, s->shard, &record);
+		}
+		if (out->len - begin >= bytes)
+			return true;
+		store->ops->iterate_end(s->iterator);
+		s->iterator = NULL;
+	}
+	return false;
+}
+
+int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
+{
+	switch (s->phase) {
+	case PHASE_HEADER:
+		write_header(s, out);
+		s->phase = PHASE_SHARDS;
+		return 1;
+	case PHASE_SHARDS:
+		write_shards(s, out);
+		if (s->shard == s->a->nshards) {
+			s->shard = 0;
+			s->phase = PHASE_RECORDS;
+		}
+		return 1;
+	case PHASE_RECORDS:
+		if (!write_records(s, bytes < 64 ? 64 : bytes, out))
+			s->phase = PHASE_DONE;
+		return 1;
+	case PHASE_DONE:
+		break;
+	}
+	buffer_add_u8(out, 'E');
+	return 0;
+}
+
+void snapshot_end(struct app_snapshot *s)
+{
+	struct store *store = s->a->store;
+	if (s->iterator != NULL)
+		store->ops->iterate_end(s->iterator);
+	store->ops->snapshot_release(s->image);
+	shard_config_unref(s->config);
+	free(s);
+}
+
+void restore_begin(struct app *app)
+{
+	struct shardkv_app *a = app_of(app);
+	for (uint32_t shard = 0; shard < a->nshards; shard++) {
+		a->store->ops->drop_space(a->store, shard);
+		a->shards[shard] = (struct shard){0};
+	}
+	a->store->ops->set_applied(a->store, 0);
+	a->keys = 0;
+	ownership_set_config(a, NULL);
+	a->restore = (struct restore){0};
+}
+
+static int read_header(struct shardkv_app *a, struct slice in, struct arena *arena)
+{
+	uint8_t format;
+	uint64_t gid;
+	uint32_t nshards;
+	struct shard_config *config;
+	if (a->restore.begun || !slice_take_u8(&in, &format) || format != FORMAT || !slice_take_u64(&in, &gid) ||
+	    !slice_take_u32(&in, &nshards) || !slice_take_u64(&in, &a->restore.keys_expected) ||
+	    !slice_take_u64(&in, &a->restore.hash_expected) || gid != a->gid || nshards != a->nshards)
+		return STATUS_CORRUPT;
+	a->restore.begun = true;
+	if (in.len == 0)
+		return 0;
+	if (shard_config_decode(in, arena, &config) != 0)
+		return STATUS_CORRUPT;
+	if (config->nshards != a->nshards) {
+		shard_config_unref(config);
+		return STATUS_CORRUPT;
+	}
+	ownership_set_config(a, config);
+	return 0;
+}
+
+static int read_shards(struct shardkv_app *a, struct slice in)
+{
+	uint32_t first;
+	if (!slice_take_u32(&in, &first) || first != a->restore.shards || in.len % SHARD_BYTES != 0 ||
+	    in.len / SHARD_BYTES > a->nshards - first)
+		return STATUS_CORRUPT;
+	while (in.len > 0) {
+		uint64_t counter;
+		uint8_t granted;
+		if (!slice_take_u64(&in, &counter) || !slice_take_u8(&in, &granted) || granted > 1)
+			return STATUS_CORRUPT;
+		a->shards[a->restore.shards].counter = counter;
+		a->shards[a->restore.shards].granted = granted;
+		a->restore.shards++;
+	}
+	return 0;
+}
+
+static int read_records(struct shardkv_app *a, struct slice in)
+{
+	if (a->restore.shards != a->nshards)
+		return STATUS_CORRUPT;
+	while (in.len > 0) {
+		struct store_record r;
+		uint32_t shard, key_len, value_len;
+		if (!slice_take_u32(&in, &shard) || !slice_take_u32(&in, &key_len) || !slice_take_u32(&in, &value_len) ||
+		    !slice_take_u64(&in, &r.version) || !slice_take_u64(&in, &r.modification) ||
+		    !slice_take(&in, key_len, &r.key) || !slice_take(&in, value_len, &r.value) || shard >= a->nshards ||
+		    key_len == 0 || key_len > STORE_KEY_BYTES_MAX || r.version > STORE_VERSION_MAX)
+			return STATUS_CORRUPT;
+		a->shards[shard].digest += digest_record(&r);
+		a->store->ops->put(a->store, shard, &r);
+	}
+	return 0;
+}
+
+int restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
+{
+	struct shardkv_app *a = app_of(app);
+	uint8_t kind;
+	if (!slice_take_u8(&chunk, &kind) || a->restore.ended || (kind != 'H' && !a->restore.begun))
+		return STATUS_CORRUPT;
+	switch (kind) {
+	case 'H': return read_header(a, chunk, arena);
+	case 'S': return read_shards(a, chunk);
+	case 'R': return read_records(a, chunk);
+	case 'E':
+		a->restore.ended = true;
+		return chunk.len == 0 ? 0 : STATUS_CORRUPT;
+	default: return STATUS_CORRUPT;
+	}
+}
+
+int restore_end(struct app *app)
+{
+	struct shardkv_app *a = app_of(app);
+	for (uint32_t shard = 0; shard < a->nshards; shard++)
+		a->keys += a->store->ops->space_count(a->store, shard);
+	/* Once more: grants came after the configuration. */
+	ownership_set_config(a, a->config == NULL ? NULL : shard_config_ref(a->config));
+	if (!a->restore.ended || a->restore.shards != a->nshards || a->keys != a->restore.keys_expected ||
+	    snapshot_hash(a) != a->restore.hash_expected)
+		return STATUS_CORRUPT;
+	return 0;
+}

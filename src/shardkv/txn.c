@@ -1,0 +1,138 @@
+/*
+ * Execution of a command: compares, then the operations of one branch against staged writes, then the reply, then the
+ * writes go into the store. Nothing can fail after the first of them, and the reply is encoded before it, because
+ * results point into the store.
+ */
+#include "shardkv/internal.h"
+
+#include "shardkv/digest.h"
+
+static struct staged_write *find_write(struct txn *txn, uint32_t shard, struct slice key)
+{
+	for (uint32_t i = 0; i < txn->nwrites; i++) {
+		if (txn->writes[i].shard == shard && slice_equal(txn->writes[i].record.key, key))
+			return &txn->writes[i];
+	}
+	return NULL;
+}
+
+bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct store_record *out)
+{
+	const struct staged_write *write = find_write(&a->txn, shard, key);
+	if (write == NULL)
+		return a->store->ops->get(a->store, shard, key, out);
+	*out = write->record;
+	return write->present;
+}
+
+void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key, const struct store_record *before,
+	     const struct slice *value, struct wire_kv_result *result)
+{
+	struct staged_write *write = find_write(&a->txn, shard, key);
+	uint64_t version = value == NULL ? 0 : before == NULL ? 1 : before->version + 1;
+	if (write == NULL) {
+		/* The first write of this key, so `before` is what the store holds. */
+		ASSERT(a->txn.nwrites < TXN_OPS_MAX);
+		write = &a->txn.writes[a->txn.nwrites++];
+		write->shard = shard;
+		write->counted = 0;
+		write->existed = before != NULL;
+		write->old_digest = before == NULL ? 0 : digest_record(before);
+	}
+	write->counted++;
+	write->present = value != NULL;
+	write->record = (struct store_record){
+		.key = key,
+		.value = value == NULL ? slice(NULL, 0) : *value,
+		.version = version,
+		.modification = ++a->shards[shard].counter,
+	};
+	result->version = version;
+	result->modification = write->record.modification;
+}
+
+static void forget_writes(struct shardkv_app *a)
+{
+	for (uint32_t i = 0; i < a->txn.nwrites; i++)
+		a->shards[a->txn.writes[i].shard].counter -= a->txn.writes[i].counted;
+}
+
+static void commit_write(struct shardkv_app *a, const struct staged_write *write)
+{
+	struct store *store = a->store;
+	struct shard *shard = &a->shards[write->shard];
+	shard->digest -= write->old_digest;
+	if (write->present) {
+		shard->digest += digest_record(&write->record);
+		store->ops->put(store, write->shard, &write->record);
+		a->keys += !write->existed;
+	} else if (write->existed) {
+		bool existed = store->ops->delete(store, write->shard, write->record.key);
+		ASSERT(existed && a->keys > 0);
+		a->keys--;
+	}
+}
+
+static bool relation_holds(enum wire_kv_relation relation, int order)
+{
+	switch (relation) {
+	case WIRE_KV_EQUAL: return order == 0;
+	case WIRE_KV_NOT_EQUAL: return order != 0;
+	case WIRE_KV_LESS: return order < 0;
+	case WIRE_KV_GREATER: return order > 0;
+	}
+	return false;
+}
+
+static bool compare_holds(struct shardkv_app *a, const struct wire_kv_compare *compare, uint32_t shard)
+{
+	struct store_record record = {0};
+	bool exists = a->store->ops->get(a->store, shard, compare->key, &record);
+	uint64_t number = 0;
+	switch (compare->target) {
+	case WIRE_KV_VALUE:
+		/* A value that does not exist stands in no relation to any other, as in etcd. */
+		return exists && relation_holds(compare->relation, slice_compare(record.value, compare->value));
+	case WIRE_KV_VERSION: number = exists ? record.version : 0; break;
+	case WIRE_KV_MODIFICATION: number = exists ? record.modification : 0; break;
+	case WIRE_KV_EXISTS: number = exists; break;
+	}
+	return relation_holds(compare->relation, number < compare->number ? -1 : number > compare->number);
+}
+
+static bool compares_hold(struct shardkv_app *a, const struct wire_kv_command *command)
+{
+	for (uint32_t i = 0; i < command->nwhen; i++) {
+		if (!compare_holds(a, &command->when[i], a->txn.when_shards[i]))
+			return false;
+	}
+	return true;
+}
+
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, struct arena *arena, struct reply *reply)
+{
+	struct txn *txn = &a->txn;
+	txn->arena = arena;
+	txn->nwrites = 0;
+	txn->result_bytes = 0;
+	bool holds = compares_hold(a, command);
+	const struct wire_kv_op *ops = holds ? command->then : command->otherwise;
+	const uint32_t *shards = holds ? txn->then_shards : txn->otherwise_shards;
+	uint32_t count = holds ? command->nthen : command->notherwise;
+	for (uint32_t i = 0; i < count; i++) {
+		if (op_execute(a, &ops[i], shards[i], &txn->results[i], reply) != 0) {
+			forget_writes(a);
+			return;
+		}
+	}
+	struct wire_kv_reply out = {.succeeded = holds, .nresults = count, .results = txn->results};
+	wire_kv_reply_encode(&out, reply->body);
+	for (uint32_t i = 0; i < txn->nwrites; i++)
+		commit_write(a, &txn->writes[i]);
+	for (uint32_t i = 0; i < count; i++)
+		a->counters.operations[ops[i].kind]++;
+	if (command->transaction || command->nwhen > 0 || command->nthen != 1) {
+		a->counters.transactions++;
+		a->counters.transactions_otherwise += !holds;
+	}
+}

@@ -1,0 +1,41 @@
+/*
+ * The shard master as a replicated app: numbered configurations, shard → group.
+ *
+ * Commands are encoded MasterCommands (JOIN, LEAVE, MOVE, REBALANCE: config.h; CLAIM) and are answered with a
+ * MasterReply; queries are MasterQueries and are answered with a Config. A refusal's body is an encoded Error.
+ *
+ * CLAIM. Before a group uses shards for the first time it claims them. Those that the newest configuration assigns to it
+ * are granted and from then on marked as claimed: they may hold data and stay with that group. Claiming again grants
+ * again. So a granted shard is the group's for good, whatever configurations follow, and a group that has fallen behind
+ * is never granted what somebody else may be using.
+ *
+ * QUERY(n) answers configuration n: UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED if it is no longer
+ * among the CONFIG_HISTORY_MAX kept ones.
+ *
+ * Snapshot: a stream of records, cut into chunks between records; integers are little-endian.
+ *
+ *   header   u32 magic, u32 nshards, u64 number of the oldest kept configuration, u32 count of kept ones,
+ *            then the set of claimed shards: ⌈nshards/64⌉ u64 words
+ *   config   what differs from the record before (the first: from configuration 0), oldest first:
+ *            u32 count, u64 gid of each group that left
+ *            u32 count, then for each group that joined, ascending: u64 gid, u8 members, each u8 length and bytes
+ *            u32 count, then for each run of shards with another owner: u16 first, u16 length, u16 index of the owner among
+ *            the groups of this configuration, or SHARD_UNASSIGNED
+ *
+ * Equal histories give equal bytes.
+ */
+#ifndef SYNOD_SHARDMASTER_APP_H
+#define SYNOD_SHARDMASTER_APP_H
+
+#include <stdint.h>
+
+#include "rsm/app.h"
+#include "shardmaster/shard_config.h"
+
+struct app *shardmaster_app_create(uint32_t nshards);
+/* Borrowed; until the next apply or restore. */
+struct shard_config *shardmaster_app_newest(const struct app *app);
+/* How many shards have been claimed. */
+uint32_t shardmaster_app_claimed(const struct app *app);
+
+#endif

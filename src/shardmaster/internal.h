@@ -1,0 +1,53 @@
+/*
+ * The state behind shardmaster/app.h, shared by app.c and snapshot.c.
+ */
+#ifndef SYNOD_SHARDMASTER_INTERNAL_H
+#define SYNOD_SHARDMASTER_INTERNAL_H
+
+#include "rsm/app.h"
+#include "shardmaster/config.h"
+#include "shardmaster/shard_config.h"
+
+struct shardmaster_app {
+	struct app app;
+	uint32_t nshards;
+	/*
+	 * Numbers oldest … newest are at [number % CONFIG_HISTORY_MAX]. Empty (NULL) only while a restore is under way.
+	 */
+	struct shard_config *history[CONFIG_HISTORY_MAX];
+	uint64_t oldest;
+	uint32_t kept;
+	struct shard_set claimed;
+	/* During a restore. */
+	bool header_seen;
+	uint32_t expected;
+};
+
+static inline struct shard_config *shardmaster_kept(const struct shardmaster_app *master, uint64_t number)
+{
+	return master->history[number % CONFIG_HISTORY_MAX];
+}
+static inline struct shard_config *shardmaster_newest(const struct shardmaster_app *master)
+{
+	ASSERT(master->kept > 0);
+	return shardmaster_kept(master, master->oldest + master->kept - 1);
+}
+
+/* Appends to the history, whose oldest makes room; takes the reference. */
+void shardmaster_append_take(struct shardmaster_app *master, struct shard_config *config);
+void shardmaster_clear(struct shardmaster_app *master);
+
+/* snapshot.c: the app_ops of that name. */
+struct app_snapshot *shardmaster_snapshot_begin(struct app *app);
+int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);
+void shardmaster_snapshot_end(struct app_snapshot *snapshot);
+void shardmaster_restore_begin(struct app *app);
+int shardmaster_restore_chunk(struct app *app, struct slice chunk, struct arena *arena);
+int shardmaster_restore_end(struct app *app);
+
+/* delta.c: one configuration as its difference from another (the config record of app.h). */
+void delta_encode(const struct shard_config *from, const struct shard_config *to, struct buffer *out);
+/* Takes a record off the front of `in`: 0 and a new reference with the number after from's, or STATUS_CORRUPT. */
+int delta_decode(struct slice *in, const struct shard_config *from, uint64_t number, struct shard_config **out) MUST_CHECK;
+
+#endif

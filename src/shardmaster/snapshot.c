@@ -1,0 +1,148 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "shardmaster/app.h"
+#include "shardmaster/internal.h"
+
+#define SNAPSHOT_MAGIC 0x31534d53u /* "SMS1" */
+
+/* An image is references to the kept configurations, which are immutable, and a copy of the claims. */
+struct app_snapshot {
+	uint32_t nshards;
+	uint32_t kept;
+	uint32_t written; /* configurations */
+	bool header_written;
+	struct shard_set claimed;
+	struct shard_config *configs[]; /* oldest first */
+};
+
+static struct shardmaster_app *master_of(struct app *app)
+{
+	return (struct shardmaster_app *)(void *)((char *)app - offsetof(struct shardmaster_app, app));
+}
+
+static uint32_t claim_words(uint32_t nshards)
+{
+	return (nshards + 63) / 64;
+}
+
+struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
+{
+	struct shardmaster_app *master = master_of(app);
+	struct app_snapshot *snapshot = alloc_zeroed(1, sizeof *snapshot + master->kept * sizeof snapshot->configs[0]);
+
+	snapshot->nshards = master->nshards;
+	snapshot->kept = master->kept;
+	snapshot->claimed = master->claimed;
+	for (uint32_t i = 0; i < master->kept; i++)
+		snapshot->configs[i] = shard_config_ref(shardmaster_kept(master, master->oldest + i));
+	return snapshot;
+}
+
+static void put_header(const struct app_snapshot *snapshot, struct buffer *out)
+{
+	buffer_add_u32(out, SNAPSHOT_MAGIC);
+	buffer_add_u32(out, snapshot->nshards);
+	buffer_add_u64(out, snapshot->configs[0]->number);
+	buffer_add_u32(out, snapshot->kept);
+	for (uint32_t w = 0; w < claim_words(snapshot->nshards); w++)
+		buffer_add_u64(out, snapshot->claimed.words[w]);
+}
+
+int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out)
+{
+	size_t start = out->len;
+
+	if (!snapshot->header_written) {
+		put_header(snapshot, out);
+		snapshot->header_written = true;
+	}
+	while (snapshot->written < snapshot->kept && out->len - start < bytes) {
+		uint32_t i = snapshot->written++;
+		struct shard_config *empty = i == 0 ? shard_config_initial(snapshot->nshards) : NULL;
+		delta_encode(i == 0 ? empty : snapshot->configs[i - 1], snapshot->configs[i], out);
+		shard_config_unref(empty);
+	}
+	return snapshot->written < snapshot->kept;
+}
+
+void shardmaster_snapshot_end(struct app_snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->kept; i++)
+		shard_config_unref(snapshot->configs[i]);
+	free(snapshot);
+}
+
+void shardmaster_restore_begin(struct app *app)
+{
+	struct shardmaster_app *master = master_of(app);
+
+	shardmaster_clear(master);
+	master->header_seen = false;
+	master->expected = 0;
+}
+
+static int take_header(struct shardmaster_app *master, struct slice *in)
+{
+	uint32_t magic, nshards;
+
+	if (!slice_take_u32(in, &magic) || magic != SNAPSHOT_MAGIC || !slice_take_u32(in, &nshards) ||
+	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) || !slice_take_u32(in, &master->expected) ||
+	    master->expected == 0 || master->expected > CONFIG_HISTORY_MAX || master->oldest > UINT64_MAX - master->expected)
+		return STATUS_CORRUPT;
+	for (uint32_t w = 0; w < claim_words(nshards); w++)
+		if (!slice_take_u64(in, &master->claimed.words[w]))
+			return STATUS_CORRUPT;
+	if (nshards % 64 != 0 && master->claimed.words[nshards / 64] >> nshards % 64 != 0)
+		return STATUS_CORRUPT;
+	master->header_seen = true;
+	return 0;
+}
+
+static int take_config(struct shardmaster_app *master, struct slice *in)
+{
+	bool first = master->kept == 0;
+	struct shard_config *config;
+
+	if (master->kept == master->expected)
+		return STATUS_CORRUPT;
+	struct shard_config *from = first ? shard_config_initial(master->nshards) : shardmaster_newest(master);
+	int status = delta_decode(in, from, master->oldest + master->kept, &config);
+	if (first)
+		shard_config_unref(from);
+	if (status != 0)
+		return status;
+	shardmaster_append_take(master, config);
+	return 0;
+}
+
+int shardmaster_restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
+{
+	struct shardmaster_app *master = master_of(app);
+
+	(void)arena;
+	if (!master->header_seen) {
+		int status = take_header(master, &chunk);
+		if (status != 0)
+			return status;
+	}
+	while (chunk.len > 0) {
+		int status = take_config(master, &chunk);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+int shardmaster_restore_end(struct app *app)
+{
+	struct shardmaster_app *master = master_of(app);
+
+	if (!master->header_seen || master->kept != master->expected)
+		return STATUS_CORRUPT;
+	/* Only a shard that somebody owns can have been claimed. */
+	for (uint32_t s = 0; s < master->nshards; s++)
+		if (shard_set_has(&master->claimed, s) && shard_config_gid(shardmaster_newest(master), s) == 0)
+			return STATUS_CORRUPT;
+	return 0;
+}

@@ -1,0 +1,12 @@
+/*
+ * A node's status as one JSON object: GET /api/v1/status of every service, and the element of `kvctl status -o json`.
+ */
+#ifndef SYNOD_SHARDMASTER_STATUS_JSON_H
+#define SYNOD_SHARDMASTER_STATUS_JSON_H
+
+#include "base/bytes.h"
+#include "wire/wire.h"
+
+void status_json(const struct wire_status *status, struct buffer *out);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * What a simulated world does to those who live in it: which faults are on, and
+ * how strong.
+ *
+ * sim_options_calm() is a well-behaved machine room: small delays, nothing lost.
+ * Scenario tests start from it and turn on what they are about. Swarm runs draw
+ * everything from the seed with sim_options_draw(): each fault is off in a
+ * good part of the seeds, because a fault that is always on hides what only happens
+ * without it (Groce et al. 2012, "Swarm Testing").
+ *
+ * Probabilities are in parts per million (_ppm), times in microseconds (_us).
+ */
+#ifndef SYNOD_SIM_OPTIONS_H
+#define SYNOD_SIM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "sim/disk_sim.h"
+
+enum sim_delay { SIM_DELAY_UNIFORM, SIM_DELAY_EXPONENTIAL, SIM_DELAY_HEAVY_TAIL };
+
+struct sim_network_options {
+	enum sim_delay delay;
+	uint64_t delay_min_us;
+	uint64_t delay_mean_us;      /* ≥ delay_min_us */
+	uint64_t delay_max_us;       /* cuts the tail */
+	uint64_t bytes_per_s;        /* of one connection in one direction; 0: unlimited */
+	bool reorder;                /* one-way messages overtake each other */
+	uint32_t loss_ppm;           /* one-way messages */
+	uint32_t duplicate_ppm;      /* one-way messages */
+	uint64_t duplicate_delay_max_us; /* how late the second copy may be */
+	uint32_t reset_ppm;          /* a request or reply takes its connection down with it */
+	uint64_t timeout_min_us;     /* how long a connection lives while what it carries is stuck */
+	uint64_t timeout_max_us;
+};
+
+struct sim_process_options {
+	uint32_t turn_single_ppm;    /* turns that take one input only, whatever else is due */
+	uint64_t turn_cost_max_us;   /* how long a turn keeps the process busy: 0 … max */
+	uint32_t drift_max_ppm;      /* monotonic and wall clocks run off by up to this */
+	uint64_t wall_skew_max_us;   /* wall clocks start off by up to this, either way */
+};
+
+struct sim_disk_options {
+	uint64_t write_us_low, write_us_high;
+	uint64_t sync_us_low, sync_us_high;
+	struct disk_sim_faults faults; /* from the start of the world, on every disk */
+};
+
+/* Mean times between faults; 0 turns a kind off. See sim/nemesis.h. */
+struct sim_nemesis_options {
+	uint64_t crash_mean_us;      /* one process dies */
+	uint32_t power_ppm;          /* of crashes: the machine loses power (unsynced data lost, nobody is told) */
+	uint32_t crash_all_ppm;      /* of crashes: a whole group at once */
+	uint64_t down_mean_us;       /* until the restart */
+	uint64_t stop_mean_us;       /* an orderly shutdown, restarted like a crash */
+	uint64_t pause_mean_us;
+	uint64_t pause_length_us;
+	uint64_t partition_mean_us;
+	uint64_t partition_length_us;
+	uint32_t one_way_ppm;        /* of partitions: cut in one direction only */
+	uint64_t clog_mean_us;       /* one directed pair is held, then released */
+	uint64_t clog_length_us;
+	uint64_t swizzle_mean_us;    /* clog a random set one after another, release in another order */
+	uint64_t clock_mean_us;      /* a wall clock jumps */
+	uint64_t clock_jump_max_us;
+	uint64_t disk_mean_us;       /* a disk fault, within what the atlas allows */
+	uint64_t slow_disk_mean_us;  /* a disk becomes slow for a while */
+};
+
+struct sim_options {
+	struct sim_network_options network;
+	struct sim_process_options process;
+	struct sim_disk_options disk;
+	struct sim_nemesis_options nemesis;
+};
+
+void sim_options_calm(struct sim_options *options);
+void sim_options_draw(struct sim_options *options, uint64_t seed);
+/* One line of name=value; only what differs from calm, so that the line names the faults that are on. */
+void sim_options_format(const struct sim_options *options, struct buffer *out);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * What the files of the wal share. The work is split by what it is about:
+ *
+ *   format.c     bytes of headers and records
+ *   recover.c    reading the segments at start-up: the decision table of wal.h
+ *   wal.c        opening, creating the first segment, closing
+ *   write.c      append, group commit, opening the next segment
+ *   space.c      files in reserve, release and recycling
+ *   read.c       reading records back
+ *
+ * Three chains of disk requests may be under way at once, each with one struct
+ * disk_request of its own, plus one for each reader: the writer's (LOG lane), the making
+ * of a free file and the recycling of a segment (BULK lane).
+ */
+#ifndef SYNOD_WAL_INTERNAL_H
+#define SYNOD_WAL_INTERNAL_H
+
+#include "wal/format.h"
+#include "wal/wal.h"
+
+/* A file that bears, or will soon bear, the name log-… */
+struct wal_segment {
+	uint64_t id;
+	uint64_t capacity;
+	struct disk_file *file; /* NULL until it is being opened for writing */
+	bool ready;             /* the header and the name are durable */
+	uint32_t readers;       /* reads under way: not recycled meanwhile */
+};
+
+/* A file in reserve, of options.segment_bytes. */
+struct wal_free {
+	uint64_t number;
+	struct disk_file *file;
+};
+
+/* One batch: a range of a buffer, written at one place of one segment. */
+struct wal_part {
+	struct wal_segment *segment;
+	uint64_t offset;        /* in the segment */
+	size_t begin, end;      /* in the buffer */
+	uint64_t batch;
+	uint64_t promise;       /* the highest ballot before it: for the segment's header, if it opens one */
+	uint64_t last_sequence;
+};
+
+/* What is collected between two flushes: one part, or more when the segment ended in between. */
+struct wal_buffer {
+	uint8_t *data;
+	size_t len, capacity;
+	struct wal_part *parts;
+	size_t part_count, part_capacity;
+	size_t last_record; /* where the record begins that is not sealed yet */
+};
+
+struct wal {
+	struct wal_options options;
+	struct disk *disk;
+
+	/* Oldest first, consecutive ids; the last one is being appended to. */
+	struct wal_segment **segments;
+	size_t segment_count, segment_capacity;
+
+	/* Appending. */
+	struct wal_buffer buffers[2];
+	struct wal_buffer *filling;
+	struct wal_buffer *writing; /* NULL: nothing is under way */
+	uint64_t tail_offset;       /* where the next record goes in the last segment */
+	uint64_t next_batch;
+	uint64_t promise;           /* highest ballot promised or accepted so far */
+	uint64_t sequence;          /* of the last record appended */
+	uint64_t durable;
+	size_t writing_part;
+	bool flush_wanted;          /* flushed while a batch was under way */
+	bool failed;
+	struct disk_request write_request;
+	uint8_t header[WAL_HEADER_BYTES];
+	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];
+
+	/* Reserve. */
+	struct wal_free *free_files;
+	size_t free_count, free_capacity;
+	uint64_t next_free_number;
+	bool full;
+	bool creating;
+	bool opening_waits; /* the writer needs a free file to go on */
+	struct wal_free created;
+	struct disk_request create_request;
+	char create_name[WAL_NAME_BYTES];
+
+	/* Release. */
+	uint64_t release_before; /* segment id */
+	struct wal_segment *releasing;
+	bool release_keeps;      /* renamed to a free file, not removed */
+	uint64_t release_number;
+	struct disk_request release_request;
+	char release_name[WAL_NAME_BYTES], release_new_name[WAL_NAME_BYTES];
+
+	struct wal_reader *idle_readers;
+	struct wal_counters counters;
+};
+
+/*
+ * Every completion asks this first. True if the request succeeded. If it failed: options.fatal, and after that
+ * false for every completion, whatever its status.
+ */
+bool wal_went_well(struct wal *wal, int status, const char *why) MUST_CHECK;
+/* Appends a segment with the next id to wal->segments. */
+struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capacity);
+static inline struct wal_segment *wal_tail(const struct wal *wal)
+{
+	return wal->segments[wal->segment_count - 1];
+}
+
+/* recover.c: reads and repairs the segments in wal->segments, whose files are open. */
+int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
+		struct wal_recovery *info) MUST_CHECK;
+
+/* space.c */
+void wal_free_add(struct wal *wal, struct wal_free file);
+struct wal_free wal_free_take(struct wal *wal);
+/* Starts making a file for the reserve if there is none and none is being made. */
+void wal_space_prepare(struct wal *wal);
+/* Starts recycling the oldest segment if it has been released and nothing needs it. */
+void wal_release_step(struct wal *wal);
+
+/* write.c: a free file has arrived. */
+void wal_write_continue(struct wal *wal);
+/* The record at `position` if it is in one of the buffers; NULL if it is not. */
+const uint8_t *wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset);
+
+/* read.c */
+void wal_readers_free(struct wal *wal);
+
+#endif

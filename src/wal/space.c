@@ -1,0 +1,203 @@
+/*
+ * Files in reserve, and segments that are no longer needed.
+ *
+ *   making a free file:  create and fill ─▶ sync ─▶ into the reserve      (disk full: remove, wal_full)
+ *   recycling a segment: rename log-… to free-… ─▶ sync directory ─▶ into the reserve
+ *   or, enough in it:    remove log-… ─▶ sync directory ─▶ close
+ *
+ * Both run on the BULK lane. One segment at a time is recycled, oldest first, each step
+ * durable before the next: a crash must not leave a gap in the ids. A file
+ * is used again only after the sync of the directory; otherwise a crash could bring its old
+ * name back over its new contents.
+ */
+#include "wal/internal.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+static void free_file_created(struct disk_request *request);
+static void free_file_synced(struct disk_request *request);
+static void free_file_removed(struct disk_request *request);
+static void segment_unlinked(struct disk_request *request);
+static void release_synced(struct disk_request *request);
+static void released_closed(struct disk_request *request);
+
+void wal_free_add(struct wal *wal, struct wal_free file)
+{
+	if (wal->free_count == wal->free_capacity) {
+		wal->free_capacity = wal->free_capacity == 0 ? 4 : wal->free_capacity * 2;
+		wal->free_files = alloc_resize(wal->free_files, wal->free_capacity, sizeof *wal->free_files);
+	}
+	wal->free_files[wal->free_count++] = file;
+}
+
+struct wal_free wal_free_take(struct wal *wal)
+{
+	ASSERT(wal->free_count > 0);
+	return wal->free_files[--wal->free_count];
+}
+
+/* A file has been made or recycled. */
+static void free_file_arrived(struct wal *wal, struct wal_free file)
+{
+	if (wal->full && wal->options.log != NULL)
+		log_event(wal->options.log, LOG_INFO, "wal_space_found", "bytes=%llu",
+			  (unsigned long long)wal->options.segment_bytes);
+	wal->full = false;
+	wal_free_add(wal, file);
+	wal_write_continue(wal);
+}
+
+static void submit(struct wal *wal, struct disk_request *request, enum disk_operation operation,
+		   void (*callback)(struct disk_request *request))
+{
+	request->operation = operation;
+	request->lane = DISK_LANE_BULK;
+	request->callback = callback;
+	request->owner = wal;
+	request->status = 0;
+	disk_submit(wal->disk, request);
+}
+
+static void create_free_file(struct wal *wal)
+{
+	wal->creating = true;
+	wal->created = (struct wal_free){.number = wal->next_free_number++};
+	wal_name(wal->create_name, WAL_FREE_PREFIX, wal->created.number);
+	wal->create_request = (struct disk_request){.name = wal->create_name, .len = wal->options.segment_bytes};
+	submit(wal, &wal->create_request, DISK_CREATE, free_file_created);
+}
+
+void wal_space_prepare(struct wal *wal)
+{
+	if (wal->free_count == 0 && !wal->creating && !wal->full && !wal->failed)
+		create_free_file(wal);
+}
+
+void wal_retry_space(struct wal *wal)
+{
+	if (wal->full && !wal->creating && !wal->failed)
+		create_free_file(wal);
+}
+
+bool wal_full(const struct wal *wal)
+{
+	return wal->full;
+}
+
+static void free_file_created(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	bool no_space = request->status == STATUS_NO_SPACE;
+	if (!wal_went_well(wal, no_space ? 0 : request->status, "creating a log segment failed"))
+		return;
+	if (!no_space) {
+		wal->created.file = request->file;
+		submit(wal, request, DISK_SYNC, free_file_synced);
+		return;
+	}
+	if (!wal->full && wal->options.log != NULL)
+		log_event(wal->options.log, LOG_ERROR, "wal_full", "needed_bytes=%llu",
+			  (unsigned long long)wal->options.segment_bytes);
+	wal->full = true;
+	/* Gives back what was filled. A file left behind by a crash is removed at the next start. */
+	submit(wal, request, DISK_REMOVE, free_file_removed);
+}
+
+static void free_file_removed(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	wal->creating = false;
+	if (!wal_went_well(wal, request->status, "removing an unfinished log segment failed"))
+		return;
+	/* A segment may have been recycled and used up meanwhile. */
+	wal_space_prepare(wal);
+}
+
+static void free_file_synced(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "syncing a new log segment failed"))
+		return;
+	struct wal_free file = wal->created;
+	wal->created.file = NULL;
+	wal->creating = false;
+	wal->counters.segments_created++;
+	free_file_arrived(wal, file);
+}
+
+void wal_release(struct wal *wal, wal_position before)
+{
+	uint64_t segment = wal_position_segment(before);
+	if (segment > wal->release_before)
+		wal->release_before = segment;
+	wal_release_step(wal);
+}
+
+void wal_release_step(struct wal *wal)
+{
+	if (wal->releasing != NULL || wal->failed || wal->segment_count < 2)
+		return;
+	struct wal_segment *segment = wal->segments[0];
+	/* Once the next segment has its header, with the promise in it, every record of this one is durable. */
+	if (segment->id >= wal->release_before || !wal->segments[1]->ready || segment->readers > 0)
+		return;
+	ASSERT(segment->ready);
+	wal->segment_count--;
+	memmove(wal->segments, wal->segments + 1, wal->segment_count * sizeof *wal->segments);
+	wal->releasing = segment;
+	wal_name(wal->release_name, WAL_LOG_PREFIX, segment->id);
+	wal->release_request = (struct disk_request){.name = wal->release_name, .file = segment->file};
+	wal->release_keeps = segment->capacity == wal->options.segment_bytes &&
+			     wal->free_count + (wal->creating ? 1 : 0) < wal->options.recycle_max;
+	if (wal->release_keeps) {
+		wal->release_number = wal->next_free_number++;
+		wal_name(wal->release_new_name, WAL_FREE_PREFIX, wal->release_number);
+		wal->release_request.new_name = wal->release_new_name;
+		submit(wal, &wal->release_request, DISK_RENAME, segment_unlinked);
+	} else {
+		submit(wal, &wal->release_request, DISK_REMOVE, segment_unlinked);
+	}
+}
+
+static void segment_unlinked(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "recycling a log segment failed"))
+		return;
+	submit(wal, request, DISK_SYNC_DIRECTORY, release_synced);
+}
+
+static void release_done(struct wal *wal)
+{
+	free(wal->releasing);
+	wal->releasing = NULL;
+}
+
+static void release_synced(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "syncing the log's directory failed"))
+		return;
+	if (!wal->release_keeps) {
+		wal->releasing->file = NULL;
+		submit(wal, request, DISK_CLOSE, released_closed);
+		return;
+	}
+	struct wal_free file = {.number = wal->release_number, .file = wal->releasing->file};
+	release_done(wal);
+	wal->counters.segments_recycled++;
+	free_file_arrived(wal, file);
+	wal_release_step(wal);
+}
+
+static void released_closed(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	release_done(wal);
+	/* The space is back: what could not be made before may be made now. */
+	wal_retry_space(wal);
+	wal_release_step(wal);
+}

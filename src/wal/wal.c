@@ -1,0 +1,288 @@
+#include "wal/wal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "wal/internal.h"
+
+enum { SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024, RECYCLE_MAX_DEFAULT = 2 };
+
+/* What the directory holds, as the listing tells it. */
+struct found {
+	struct {
+		uint64_t number;
+		uint64_t size;
+		bool is_log;
+	} *files;
+	size_t count, capacity;
+};
+
+static void found_file(void *context, const char *name, uint64_t size)
+{
+	struct found *found = context;
+	uint64_t number;
+	bool is_log = wal_name_parse(name, WAL_LOG_PREFIX, &number);
+	if (!is_log && !wal_name_parse(name, WAL_FREE_PREFIX, &number))
+		return;
+	if (found->count == found->capacity) {
+		found->capacity = found->capacity == 0 ? 16 : found->capacity * 2;
+		found->files = alloc_resize(found->files, found->capacity, sizeof *found->files);
+	}
+	found->files[found->count].number = number;
+	found->files[found->count].size = size;
+	found->files[found->count].is_log = is_log;
+	found->count++;
+}
+
+static int run_name(struct wal *wal, enum disk_operation operation, const char *name, const char *new_name)
+{
+	struct disk_request request = {.operation = operation, .name = name, .new_name = new_name};
+	return wal->disk->ops->run_now(wal->disk, &request);
+}
+
+static void close_file(struct wal *wal, struct disk_file *file)
+{
+	if (file == NULL)
+		return;
+	struct disk_request request = {.operation = DISK_CLOSE, .file = file};
+	int status = wal->disk->ops->run_now(wal->disk, &request);
+	(void)status; /* Nothing that matters is unsynced, and there is nothing to be done. */
+}
+
+struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capacity)
+{
+	ASSERT(id <= UINT32_MAX && capacity <= UINT32_MAX);
+	ASSERT(wal->segment_count == 0 || wal_tail(wal)->id < id);
+	if (wal->segment_count == wal->segment_capacity) {
+		wal->segment_capacity = wal->segment_capacity == 0 ? 8 : wal->segment_capacity * 2;
+		wal->segments = alloc_resize(wal->segments, wal->segment_capacity, sizeof(struct wal_segment *));
+	}
+	struct wal_segment *segment = ALLOC(struct wal_segment);
+	segment->id = id;
+	segment->capacity = capacity;
+	wal->segments[wal->segment_count++] = segment;
+	return segment;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+/* Opens every segment, oldest first. */
+static int open_segments(struct wal *wal, const struct found *found, struct wal_recovery *info)
+{
+	uint64_t *ids = alloc_zeroed(found->count + 1, sizeof *ids);
+	size_t count = 0;
+	int status = 0;
+	for (size_t i = 0; i < found->count; i++)
+		if (found->files[i].is_log)
+			ids[count++] = found->files[i].number;
+	qsort(ids, count, sizeof *ids, compare_numbers);
+	for (size_t i = 0; status == 0 && i < count; i++) {
+		char name[WAL_NAME_BYTES];
+		struct disk_file *file;
+		uint64_t size;
+		wal_name(name, WAL_LOG_PREFIX, ids[i]);
+		status = wal->disk->ops->open(wal->disk, name, &file, &size);
+		if (status != 0)
+			break;
+		if (ids[i] > UINT32_MAX || size > UINT32_MAX) {
+			close_file(wal, file);
+			snprintf(info->problem, sizeof info->problem, "%s cannot be a log segment: remove it", name);
+			status = STATUS_CORRUPT;
+			break;
+		}
+		struct wal_segment *segment = wal_add_segment(wal, ids[i], size);
+		segment->file = file;
+		segment->ready = true;
+	}
+	free(ids);
+	return status;
+}
+
+/* Keeps free files of the right size up to the limit, and removes the others. */
+static int open_free_files(struct wal *wal, const struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		if (found->files[i].is_log)
+			continue;
+		uint64_t number = found->files[i].number;
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_FREE_PREFIX, number);
+		if (number >= wal->next_free_number)
+			wal->next_free_number = number + 1;
+		int status;
+		if (found->files[i].size == wal->options.segment_bytes && wal->free_count < wal->options.recycle_max) {
+			struct wal_free file = {.number = number};
+			uint64_t size;
+			status = wal->disk->ops->open(wal->disk, name, &file.file, &size);
+			if (status == 0)
+				wal_free_add(wal, file);
+		} else {
+			status = run_name(wal, DISK_REMOVE, name, NULL);
+		}
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static int create_free(struct wal *wal, struct wal_free *out)
+{
+	char name[WAL_NAME_BYTES];
+	out->number = wal->next_free_number++;
+	wal_name(name, WAL_FREE_PREFIX, out->number);
+	struct disk_request request = {.operation = DISK_CREATE, .name = name, .len = wal->options.segment_bytes};
+	int status = wal->disk->ops->run_now(wal->disk, &request);
+	if (status != 0) {
+		/* What was filled so far would only take up the space that is missing. */
+		int removed = run_name(wal, DISK_REMOVE, name, NULL);
+		(void)removed;
+		return status;
+	}
+	out->file = request.file;
+	return 0;
+}
+
+/* A new log: segment 1, empty. The file gets its name only when its header is durable. */
+static int create_first(struct wal *wal)
+{
+	struct wal_free file;
+	if (wal->free_count > 0) {
+		file = wal_free_take(wal);
+	} else {
+		int status = create_free(wal, &file);
+		if (status != 0)
+			return status;
+	}
+	struct wal_segment *segment = wal_add_segment(wal, 1, wal->options.segment_bytes);
+	segment->file = file.file;
+	segment->ready = true;
+
+	struct wal_header header = {
+		.segment = 1,
+		.capacity = segment->capacity,
+		.first_batch = 1,
+		.group = wal->options.group,
+	};
+	uint8_t data[WAL_HEADER_BYTES];
+	wal_header_encode(data, &header);
+	int status = wal->disk->ops->write_now(wal->disk, segment->file, 0, data, sizeof data);
+	if (status == 0)
+		status = wal->disk->ops->sync_now(wal->disk, segment->file);
+	if (status != 0)
+		return status;
+	char free_name[WAL_NAME_BYTES], name[WAL_NAME_BYTES];
+	wal_name(free_name, WAL_FREE_PREFIX, file.number);
+	wal_name(name, WAL_LOG_PREFIX, 1);
+	wal->counters.segments_created++;
+	return run_name(wal, DISK_RENAME, free_name, name);
+}
+
+static int open_directory(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
+			  struct wal_recovery *info)
+{
+	struct found found = {0};
+	int status = wal->disk->ops->list(wal->disk, found_file, &found);
+	if (status == 0)
+		status = open_segments(wal, &found, info);
+	if (status == 0)
+		status = open_free_files(wal, &found);
+	free(found.files);
+	if (status == 0 && wal->segment_count == 0)
+		status = create_first(wal);
+	if (status == 0)
+		status = wal_recover(wal, replay, info);
+	/* A name that the process before did not come to sync may be in memory only. */
+	if (status == 0)
+		status = run_name(wal, DISK_SYNC_DIRECTORY, NULL, NULL);
+	return status;
+}
+
+int wal_open(struct wal **out, const struct wal_options *options,
+	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info)
+{
+	struct wal *wal = ALLOC(struct wal);
+	*out = NULL;
+	memset(info, 0, sizeof *info);
+	wal->options = *options;
+	wal->disk = options->disk;
+	if (wal->options.segment_bytes == 0)
+		wal->options.segment_bytes = SEGMENT_BYTES_DEFAULT;
+	if (wal->options.recycle_max == 0)
+		wal->options.recycle_max = RECYCLE_MAX_DEFAULT;
+	ASSERT(wal->options.segment_bytes % 8 == 0 && wal->options.segment_bytes <= UINT32_MAX);
+	ASSERT(wal->options.segment_bytes >= WAL_HEADER_BYTES + 2 * WAL_RECORD_BYTES);
+	wal->filling = &wal->buffers[0];
+	wal->next_free_number = 1;
+
+	int status = open_directory(wal, replay, info);
+	if (status != 0) {
+		wal_close(wal);
+		return status;
+	}
+	*out = wal;
+	return 0;
+}
+
+void wal_close(struct wal *wal)
+{
+	wal_readers_free(wal);
+	for (size_t i = 0; i < wal->segment_count; i++) {
+		close_file(wal, wal->segments[i]->file);
+		free(wal->segments[i]);
+	}
+	free(wal->segments);
+	for (size_t i = 0; i < wal->free_count; i++)
+		close_file(wal, wal->free_files[i].file);
+	free(wal->free_files);
+	close_file(wal, wal->created.file);
+	if (wal->releasing != NULL) {
+		close_file(wal, wal->releasing->file);
+		free(wal->releasing);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		free(wal->buffers[i].data);
+		free(wal->buffers[i].parts);
+	}
+	free(wal);
+}
+
+size_t wal_payload_max(const struct wal *wal)
+{
+	return (size_t)wal->options.segment_bytes - WAL_HEADER_BYTES - WAL_RECORD_BYTES;
+}
+
+uint64_t wal_durable(const struct wal *wal)
+{
+	return wal->durable;
+}
+
+uint64_t wal_disk_bytes(const struct wal *wal)
+{
+	uint64_t bytes = wal->free_count * wal->options.segment_bytes;
+	for (size_t i = 0; i < wal->segment_count; i++)
+		if (wal->segments[i]->ready)
+			bytes += wal->segments[i]->capacity;
+	return bytes;
+}
+
+const struct wal_counters *wal_counters(const struct wal *wal)
+{
+	return &wal->counters;
+}
+
+bool wal_went_well(struct wal *wal, int status, const char *why)
+{
+	if (wal->failed)
+		return false;
+	if (status == 0)
+		return true;
+	wal->failed = true;
+	wal->options.fatal(wal->options.context, status, why);
+	return false;
+}

@@ -1,0 +1,184 @@
+/*
+ * The log: segmented, preallocated, group-committed, over struct disk.
+ *
+ * WHAT IT HOLDS. Records of a replica's acceptor, in the order of appending:
+ *
+ *   WAL_PROMISE  ballot                  never accept below this ballot again
+ *   WAL_ACCEPT   slot, ballot, payload   this entry was accepted
+ *   WAL_CHOSEN   slot                    every slot ≤ slot is chosen (a hint that saves
+ *                                        asking after a restart; also seals what is before it)
+ *   WAL_SNAPSHOT slot, ballot            a snapshot that covers every slot ≤ slot is in place; accepted
+ *                                        records of those slots no longer count
+ *
+ * SEGMENT FILE  log-SSSSSSSSSSSSSSSS (id in 16 hex digits, ids are consecutive and never reused)
+ *
+ *   offset 0   64-byte header:
+ *     u64 magic "SYNODLOG"     u32 format version (1)     u32 crc32c of bytes 16 … 63
+ *     u64 segment id           u64 capacity (file size)   u64 number of the segment's first batch
+ *     u64 highest ballot of any WAL_PROMISE or WAL_ACCEPT before this segment (accepting
+ *         promises too): the promise outlives older segments
+ *     u64 group id             u64 reserved (0)
+ *   then records, each aligned to 8 bytes:
+ *     u32 crc32c               over the segment id (8 bytes), the record's offset in the file (8 bytes),
+ *                              and bytes 4 … of the record including its payload: a record that was
+ *                              misdirected, or left over from the segment that the file was recycled
+ *                              from, does not verify
+ *     u32 payload length
+ *     u8 type, u8 flags (1: last record of its batch), u16 0, u32 0
+ *     u64 batch                every record of one write + sync carries the same number, one larger than the
+ *                              previous batch's, the first of all is 1
+ *     u64 slot   u64 ballot
+ *     payload, zero padding to 8 bytes
+ *   then zeros to the capacity (a recycled file: whatever was there, which does not verify).
+ *
+ * A file is filled, gets its header and is synced under the name free-NNNNNNNNNNNNNNNN; then
+ * it is renamed and the directory synced; then records are written. So whatever bears the
+ * name log-… has a header and its full size, or is damaged.
+ *
+ * GROUP COMMIT. wal_append() collects; wal_flush() hands everything collected to
+ * the disk as one write and one sync if none is under way; while batch k syncs,
+ * batch k+1 fills, and it starts by itself when batch k is durable. So whenever a
+ * record of batch k+1 is on disk, batch k was durable before. A batch never spans
+ * segments: what does not fit goes to the next segment as a batch of its own. Sectors of 512
+ * bytes are taken to be written whole or not at all; writes are not padded to blocks
+ * (measured in zeroed files, write + fdatasync: 200 B unaligned 124–141 µs, 4 KiB aligned
+ * 114–129 µs, 20,000 B unaligned 128–158 µs, 20,480 B aligned 122–129 µs; padding would cost
+ * more bytes than it saves time).
+ *
+ * RECOVERY. Segments are read in the order of their ids, batch by batch. A batch counts when
+ * all its records verify, up to the one flagged as its last, and its number is the
+ * expected one; otherwise none of it counts. Let k be the last batch that counts, x its end.
+ *
+ *   what follows x                                      what it is          what is done
+ *   last segment, nothing that verifies                 end of log          the log ends at x
+ *   last segment, verifying records of batches ≤ k+1    torn last write     the log ends at x: batch k+1 was not
+ *                                                                             acknowledged, since its sync never
+ *                                                                             ended. The remains are zeroed, and the
+ *                                                                             zeros synced
+ *   last segment, a verifying record of a later batch   corrupt middle      STATUS_CORRUPT: batch k+1 may have been
+ *                                                                             acknowledged. Never cut
+ *   a later segment whose first batch is k+1            full segment        the log goes on there
+ *   a later segment whose first batch is another        corrupt middle      STATUS_CORRUPT
+ *   a segment id missing between two others             missing segment     STATUS_CORRUPT
+ *   header does not verify, or names another segment    corrupt header      STATUS_CORRUPT
+ *     or another group
+ *   file size is not the header's capacity              truncated segment   STATUS_CORRUPT
+ *   no segment at all                                   new log             created
+ *
+ * Then batch k is written again and synced, and the directory too: what is replayed is
+ * durable, also when the process before ended because of a failed sync, which
+ * may have left pages that are in memory only and marked clean.
+ *
+ * (A last batch whose sync had completed and which was damaged afterwards looks like a
+ * torn one, if nothing was written after it; WAL_CHOSEN records written when idle
+ * narrow that window to the time between the sync and the next append.)
+ *
+ * SPACE. wal_release(position) says that records before position are no longer needed; segments
+ * wholly before it are recycled, oldest first, one after another: renamed to free-…, the
+ * directory synced, later renamed to the next id. At most `recycle_max` free files are
+ * kept. There is always one in reserve, made ahead of need. When it cannot be made because the
+ * disk is full, wal_full() is true and appends of new entries should be refused
+ * (STATUS_NO_SPACE); promises and what is under way still have the rest of the current segment. It ends
+ * with a release, or with wal_retry_space(). Should the current segment end before
+ * that, what is appended waits.
+ *
+ * ERRORS. A failed write or sync while serving calls options.fatal and nothing after it.
+ *
+ * CALLBACKS come from the disk's completions, except that wal_read() may call `done`
+ * before it returns. They may call any function of this header but wal_close().
+ */
+#ifndef SYNOD_WAL_WAL_H
+#define SYNOD_WAL_WAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "node/disk.h"
+
+enum wal_type { WAL_PROMISE = 1, WAL_ACCEPT = 2, WAL_CHOSEN = 3, WAL_SNAPSHOT = 4 };
+
+/* Where a record is: segment id << 32 | offset. Later records have larger positions; none is 0. */
+typedef uint64_t wal_position;
+
+#define WAL_HEADER_BYTES 64u
+#define WAL_RECORD_BYTES 40u /* before the payload */
+
+struct wal;
+
+struct wal_record {
+	enum wal_type type;
+	uint64_t slot;
+	uint64_t ballot;
+	struct slice payload;
+	wal_position position; /* out, at replay and read */
+};
+
+struct wal_options {
+	struct disk *disk;
+	struct log *log;
+	uint64_t group;
+	uint64_t segment_bytes;  /* 0: 64 MiB; a multiple of 8 that holds at least one maximal record, below 4 GiB */
+	uint32_t recycle_max;    /* 0: 2 */
+	/* Everything appended up to and including sequence number `sequence` is durable. */
+	void (*durable)(void *context, uint64_t sequence);
+	/* A write or sync has failed: should not return; if it does, the wal does nothing any more. */
+	void (*fatal)(void *context, int status, const char *why);
+	void *context;
+};
+
+struct wal_recovery {
+	uint64_t segments;
+	uint64_t records;
+	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
+	char problem[400];   /* why STATUS_CORRUPT, with file and offset; what to do */
+};
+
+/*
+ * Opens the log of a directory, creating it if there is none, and calls replay for
+ * each record in order (the first WAL_PROMISE may come from a segment header; the payload is borrowed).
+ * Blocking. 0, STATUS_CORRUPT, STATUS_IO, STATUS_NO_SPACE; `info` is filled in every case. With
+ * STATUS_CORRUPT the good segments before the problem may have been replayed: they are
+ * true, and incomplete.
+ */
+int wal_open(struct wal **out, const struct wal_options *options,
+	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info) MUST_CHECK;
+
+/*
+ * Collects a record. The payload is copied; it must be at most wal_payload_max(). Returns its sequence number (1, 2, …; counted from
+ * opening) for options.durable, and through `position` where it will stand.
+ */
+uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position);
+size_t wal_payload_max(const struct wal *wal);
+/* Starts writing what is collected, unless a batch is under way (then it follows by itself). */
+void wal_flush(struct wal *wal);
+/* Everything up to here is durable. */
+uint64_t wal_durable(const struct wal *wal);
+/* Appended and not yet durable, in bytes: what a full queue is measured by. */
+uint64_t wal_pending_bytes(const struct wal *wal);
+bool wal_full(const struct wal *wal);
+/* If the disk was full, tries again: to be called now and then (say every second) while wal_full(). */
+void wal_retry_space(struct wal *wal);
+void wal_release(struct wal *wal, wal_position before);
+
+/*
+ * Reads one record back, asynchronously (a lagging peer wants old entries). `done` gets the record,
+ * or a status: STATUS_NOT_FOUND if it was released, STATUS_CORRUPT if it no longer verifies.
+ * The record may still be in the write buffer: it is served from there, before the
+ * call returns. The record and its payload are valid until `done` returns.
+ */
+void wal_read(struct wal *wal, wal_position position,
+	      void (*done)(void *context, int status, const struct wal_record *record), void *context);
+
+/* Bytes of all segments, free ones included. */
+uint64_t wal_disk_bytes(const struct wal *wal);
+struct wal_counters {
+	uint64_t appends, batches, bytes, segments_created, segments_recycled;
+};
+const struct wal_counters *wal_counters(const struct wal *wal);
+/* The disk must be idle (drained), or the process's world be gone: no request may complete after this. */
+void wal_close(struct wal *wal);
+
+#endif

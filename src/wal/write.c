@@ -1,0 +1,283 @@
+/*
+ * Appending and group commit.
+ *
+ *          wal_flush              batch durable, more parts
+ *   idle ──────────────▶ writing ───────────────────────────┐
+ *    ▲                    │   ▲◀─────────────────────────────┘
+ *    │ buffer done        │   │ the part opens a segment:
+ *    └────────────────────┘   │   take a free file (wait for one), header + sync,
+ *                             └── rename, sync directory, then the records + sync
+ */
+#include "wal/internal.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* A buffer that has grown beyond this is given back after use. */
+enum { BUFFER_KEEP_BYTES = 8 * 1024 * 1024, BUFFER_FIRST_BYTES = 64 * 1024 };
+
+static void part_written(struct disk_request *request);
+static void header_written(struct disk_request *request);
+static void segment_renamed(struct disk_request *request);
+static void directory_synced(struct disk_request *request);
+
+static struct wal_part *last_part(struct wal_buffer *buffer)
+{
+	return &buffer->parts[buffer->part_count - 1];
+}
+
+/* Completes the record that was appended last. Each record's checksum is computed once, here. */
+static void seal_last_record(struct wal_buffer *buffer, bool last)
+{
+	const struct wal_part *part = last_part(buffer);
+	wal_record_seal(buffer->data + buffer->last_record, part->segment->id,
+			part->offset + (buffer->last_record - part->begin), last);
+}
+
+static void begin_part(struct wal *wal)
+{
+	struct wal_buffer *buffer = wal->filling;
+	struct wal_segment *segment = wal_tail(wal);
+	if (buffer->part_count == buffer->part_capacity) {
+		buffer->part_capacity = buffer->part_capacity == 0 ? 4 : buffer->part_capacity * 2;
+		buffer->parts = alloc_resize(buffer->parts, buffer->part_capacity, sizeof *buffer->parts);
+	}
+	buffer->parts[buffer->part_count++] = (struct wal_part){
+		.segment = segment,
+		.offset = wal->tail_offset,
+		.begin = buffer->len,
+		.end = buffer->len,
+		.batch = wal->next_batch++,
+		.promise = wal->promise,
+	};
+}
+
+/* Makes room for a record of `size` bytes at the tail: in the current part, a new part, or a new segment. */
+static void make_room(struct wal *wal, size_t size)
+{
+	struct wal_buffer *buffer = wal->filling;
+	struct wal_segment *tail = wal_tail(wal);
+	bool begun = buffer->part_count > 0;
+	bool fits = wal->tail_offset + size <= tail->capacity;
+	if (begun)
+		seal_last_record(buffer, !fits);
+	if (!fits) {
+		wal_add_segment(wal, tail->id + 1, wal->options.segment_bytes);
+		wal->tail_offset = WAL_HEADER_BYTES;
+	}
+	if (!begun || !fits)
+		begin_part(wal);
+	if (buffer->len + size > buffer->capacity) {
+		size_t capacity = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity * 2;
+		while (capacity < buffer->len + size)
+			capacity *= 2;
+		buffer->data = alloc_resize(buffer->data, capacity, 1);
+		buffer->capacity = capacity;
+	}
+}
+
+uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position)
+{
+	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_SNAPSHOT);
+	ASSERT(record->payload.len <= wal_payload_max(wal));
+	struct wal_buffer *buffer = wal->filling;
+	size_t size = wal_record_size(record->payload.len);
+	make_room(wal, size);
+
+	struct wal_part *part = last_part(buffer);
+	ASSERT(part->offset + (buffer->len - part->begin) == wal->tail_offset);
+	wal_record_encode(buffer->data + buffer->len, record, part->batch);
+	if (position != NULL)
+		*position = wal_position_make(part->segment->id, wal->tail_offset);
+	buffer->last_record = buffer->len;
+	buffer->len += size;
+	part->end = buffer->len;
+	part->last_sequence = ++wal->sequence;
+	wal->tail_offset += size;
+	if ((record->type == WAL_PROMISE || record->type == WAL_ACCEPT) && record->ballot > wal->promise)
+		wal->promise = record->ballot;
+	wal->counters.appends++;
+	return wal->sequence;
+}
+
+static void submit(struct wal *wal, enum disk_operation operation, void (*callback)(struct disk_request *request))
+{
+	struct disk_request *request = &wal->write_request;
+	request->operation = operation;
+	request->lane = DISK_LANE_LOG;
+	request->callback = callback;
+	request->owner = wal;
+	request->status = 0;
+	disk_submit(wal->disk, request);
+}
+
+/* Opens the segment of a part: the header goes into a file that is still called free-…. */
+static void open_segment(struct wal *wal, const struct wal_part *part)
+{
+	struct wal_segment *segment = part->segment;
+	if (wal->free_count == 0) {
+		wal->opening_waits = true;
+		wal_space_prepare(wal);
+		return;
+	}
+	wal->opening_waits = false;
+	struct wal_free file = wal_free_take(wal);
+	segment->file = file.file;
+	wal_name(wal->write_name, WAL_FREE_PREFIX, file.number);
+	wal_name(wal->write_new_name, WAL_LOG_PREFIX, segment->id);
+	struct wal_header header = {
+		.segment = segment->id,
+		.capacity = segment->capacity,
+		.first_batch = part->batch,
+		.promise = part->promise,
+		.group = wal->options.group,
+	};
+	wal_header_encode(wal->header, &header);
+	wal->write_request.file = segment->file;
+	wal->write_request.offset = 0;
+	wal->write_request.data = wal->header;
+	wal->write_request.len = sizeof wal->header;
+	submit(wal, DISK_WRITE_SYNC, header_written);
+}
+
+/* Writes the next part of the buffer that is under way. */
+static void write_part(struct wal *wal)
+{
+	struct wal_buffer *buffer = wal->writing;
+	const struct wal_part *part = &buffer->parts[wal->writing_part];
+	if (!part->segment->ready) {
+		open_segment(wal, part);
+		return;
+	}
+	wal->write_request.file = part->segment->file;
+	wal->write_request.offset = part->offset;
+	wal->write_request.data = buffer->data + part->begin;
+	wal->write_request.len = part->end - part->begin;
+	submit(wal, DISK_WRITE_SYNC, part_written);
+}
+
+static void header_written(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "writing the header of a log segment failed"))
+		return;
+	request->name = wal->write_name;
+	request->new_name = wal->write_new_name;
+	submit(wal, DISK_RENAME, segment_renamed);
+}
+
+static void segment_renamed(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "renaming a log segment failed"))
+		return;
+	submit(wal, DISK_SYNC_DIRECTORY, directory_synced);
+}
+
+static void directory_synced(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "syncing the log's directory failed"))
+		return;
+	wal->writing->parts[wal->writing_part].segment->ready = true;
+	write_part(wal);
+	wal_space_prepare(wal);
+	wal_release_step(wal);
+}
+
+void wal_write_continue(struct wal *wal)
+{
+	if (wal->opening_waits && !wal->failed)
+		write_part(wal);
+}
+
+/* The buffer that fills becomes the one that is written. */
+static void start_writing(struct wal *wal)
+{
+	ASSERT(wal->writing == NULL && wal->filling->len > 0);
+	seal_last_record(wal->filling, true);
+	wal->flush_wanted = false;
+	wal->writing = wal->filling;
+	wal->filling = wal->writing == &wal->buffers[0] ? &wal->buffers[1] : &wal->buffers[0];
+	wal->writing_part = 0;
+	write_part(wal);
+}
+
+static void buffer_reset(struct wal_buffer *buffer)
+{
+	buffer->len = 0;
+	buffer->part_count = 0;
+	if (buffer->capacity > BUFFER_KEEP_BYTES) {
+		free(buffer->data);
+		buffer->data = NULL;
+		buffer->capacity = 0;
+	}
+}
+
+static void part_written(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "writing the log failed"))
+		return;
+	struct wal_buffer *buffer = wal->writing;
+	const struct wal_part *part = &buffer->parts[wal->writing_part];
+	ASSERT(part->last_sequence > wal->durable);
+	wal->durable = part->last_sequence;
+	wal->counters.batches++;
+	wal->counters.bytes += part->end - part->begin;
+
+	/* The disk goes on first; the owner hears about it while the next batch is on its way. */
+	uint64_t durable = wal->durable;
+	wal->writing_part++;
+	if (wal->writing_part < buffer->part_count) {
+		write_part(wal);
+	} else {
+		wal->writing = NULL;
+		buffer_reset(buffer);
+		if (wal->flush_wanted)
+			start_writing(wal);
+	}
+	wal->options.durable(wal->options.context, durable);
+}
+
+void wal_flush(struct wal *wal)
+{
+	if (wal->failed)
+		return;
+	if (wal->filling->len > 0) {
+		if (wal->writing != NULL)
+			wal->flush_wanted = true;
+		else
+			start_writing(wal);
+	}
+	wal_space_prepare(wal);
+}
+
+uint64_t wal_pending_bytes(const struct wal *wal)
+{
+	uint64_t bytes = wal->filling->len;
+	if (wal->writing != NULL)
+		bytes += wal->writing->len - wal->writing->parts[wal->writing_part].begin;
+	return bytes;
+}
+
+static const uint8_t *find_in_buffer(const struct wal_buffer *buffer, uint64_t segment, uint64_t offset)
+{
+	for (size_t i = 0; i < buffer->part_count; i++) {
+		const struct wal_part *part = &buffer->parts[i];
+		if (part->segment->id == segment && offset >= part->offset &&
+		    offset < part->offset + (part->end - part->begin))
+			return buffer->data + part->begin + (offset - part->offset);
+	}
+	return NULL;
+}
+
+const uint8_t *wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset)
+{
+	const uint8_t *data = find_in_buffer(wal->filling, segment, offset);
+	if (data == NULL && wal->writing != NULL)
+		data = find_in_buffer(wal->writing, segment, offset);
+	return data;
+}

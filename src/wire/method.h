@@ -1,0 +1,43 @@
+/*
+ * RPC method numbers: part of the protocol (docs/protocol.md). Add, never renumber.
+ */
+#ifndef SYNOD_WIRE_METHOD_H
+#define SYNOD_WIRE_METHOD_H
+
+#include <stdint.h>
+
+#define METHOD_MAP(X) \
+	/* name, number, text */ \
+	X(HELLO, 1, "hello") \
+	X(PING, 2, "ping") \
+	X(STATUS, 3, "status") \
+	X(CLUSTER, 4, "cluster") \
+	X(COMMAND, 16, "command") \
+	X(QUERY, 17, "query") \
+	X(REGISTER, 18, "register") \
+	X(TRANSFER, 19, "transfer") \
+	X(WATCH, 20, "watch") \
+	X(PRE_VOTE, 32, "pre_vote") \
+	X(PRE_VOTE_REPLY, 33, "pre_vote_reply") \
+	X(PREPARE, 34, "prepare") \
+	X(PROMISE, 35, "promise") \
+	X(ACCEPT, 36, "accept") \
+	X(ACCEPTED, 37, "accepted") \
+	X(REJECT, 38, "reject") \
+	X(FETCH, 39, "fetch") \
+	X(CHOSEN, 40, "chosen") \
+	X(TAKE_OVER, 41, "take_over") \
+	X(SNAPSHOT_FETCH, 48, "snapshot_fetch") \
+	X(SNAPSHOT_CHUNK, 49, "snapshot_chunk")
+
+enum method {
+#define X(name, number, text) METHOD_##name = (number),
+	METHOD_MAP(X)
+#undef X
+	METHOD_NUMBER_MAX = 63,
+};
+
+/* "accept"; "unknown" for a number that is none. */
+const char *method_text(uint16_t method);
+
+#endif

@@ -1,0 +1,106 @@
+#include "wire/pb.h"
+#include "wire/wire.h"
+
+static int read_entry(struct slice in, struct wire_entry *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->slot); break;
+		case 2: pb_get_u64(&r, &out->ballot); break;
+		case 3: pb_get_bytes(&r, &out->value); break;
+		}
+	}
+	return r.status;
+}
+
+static int read_range(struct slice in, struct wire_range *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->first); break;
+		case 2: pb_get_u64(&r, &out->last); break;
+		}
+	}
+	return r.status;
+}
+
+/* First walk: the plain fields, and how many entries and ranges there are. */
+static int read_plain(struct slice in, struct wire_paxos *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->group); break;
+		case 2: pb_get_u32(&r, &out->from); break;
+		case 3: pb_get_u32(&r, &out->to); break;
+		case 4: pb_get_u64(&r, &out->ballot); break;
+		case 5: pb_get_u64(&r, &out->slot); break;
+		case 6: pb_get_u64(&r, &out->chosen); break;
+		case 7: pb_get_u64(&r, &out->sequence); break;
+		case 8: pb_get_u32(&r, &out->flags); break;
+		case 9: pb_count(&r, &out->nentries, MESSAGE_ELEMENTS_MAX - out->nranges); break;
+		case 10: pb_count(&r, &out->nranges, MESSAGE_ELEMENTS_MAX - out->nentries); break;
+		case 11: pb_get_u64(&r, &out->position); break;
+		case 12: pb_get_u64(&r, &out->total); break;
+		case 13: pb_get_bytes(&r, &out->data); break;
+		}
+	}
+	return r.status;
+}
+
+int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out)
+{
+	*out = (struct wire_paxos){0};
+	int status = read_plain(in, out);
+	/* Votes, heartbeats and acknowledgements end here. */
+	if (status != 0 || (out->nentries == 0 && out->nranges == 0))
+		return status;
+
+	struct pb_reader r = pb_reader(in);
+	if (!pb_allocate(&r, arena, out->nentries, sizeof *out->entries, &out->entries) ||
+	    !pb_allocate(&r, arena, out->nranges, sizeof *out->ranges, &out->ranges))
+		return r.status;
+	struct wire_entry *entry = out->entries;
+	struct wire_range *range = out->ranges;
+	while (pb_next(&r)) {
+		if (r.number == 9)
+			pb_fail(&r, read_entry(r.bytes, entry++));
+		else if (r.number == 10)
+			pb_fail(&r, read_range(r.bytes, range++));
+	}
+	return r.status;
+}
+
+void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->group);
+	pb_put_u64(out, 2, in->from);
+	pb_put_u64(out, 3, in->to);
+	pb_put_u64(out, 4, in->ballot);
+	pb_put_u64(out, 5, in->slot);
+	pb_put_u64(out, 6, in->chosen);
+	pb_put_u64(out, 7, in->sequence);
+	pb_put_u64(out, 8, in->flags);
+	for (uint32_t i = 0; i < in->nentries; i++) {
+		const struct wire_entry *entry = &in->entries[i];
+		struct pb_mark mark = pb_begin(out, 9, entry->value.len);
+		pb_put_u64(out, 1, entry->slot);
+		pb_put_u64(out, 2, entry->ballot);
+		pb_put_bytes(out, 3, entry->value);
+		pb_end(out, mark);
+	}
+	for (uint32_t i = 0; i < in->nranges; i++) {
+		struct pb_mark mark = pb_begin(out, 10, 0);
+		pb_put_u64(out, 1, in->ranges[i].first);
+		pb_put_u64(out, 2, in->ranges[i].last);
+		pb_end(out, mark);
+	}
+	pb_put_u64(out, 11, in->position);
+	pb_put_u64(out, 12, in->total);
+	pb_put_bytes(out, 13, in->data);
+}

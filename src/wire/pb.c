@@ -1,0 +1,266 @@
+#include "wire/pb.h"
+
+bool pb_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
+{
+	const uint8_t *p = *at;
+	uint64_t value = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		if (p == end)
+			return false;
+		uint8_t byte = *p++;
+		/* The tenth byte holds the one bit that is left. */
+		if (shift == 63 && byte > 1)
+			return false;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			*at = p;
+			*out = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Most tags, lengths and numbers are one byte. */
+static inline bool read_varint(struct pb_reader *r, uint64_t *out)
+{
+	if (r->at < r->end && *r->at < 0x80) {
+		*out = *r->at++;
+		return true;
+	}
+	return pb_varint(&r->at, r->end, out);
+}
+
+/* Tags and lengths have 32 bits: at most five bytes, however they are padded. */
+static inline bool read_short_varint(struct pb_reader *r, uint32_t *out)
+{
+	const uint8_t *start = r->at;
+	uint64_t value;
+
+	if (!read_varint(r, &value) || r->at - start > 5 || value > UINT32_MAX)
+		return false;
+	*out = (uint32_t)value;
+	return true;
+}
+
+static bool read_bytes(struct pb_reader *r)
+{
+	uint32_t len;
+
+	if (!read_short_varint(r, &len) || len > (size_t)(r->end - r->at))
+		return false;
+	r->bytes = slice(r->at, len);
+	r->at += len;
+	return true;
+}
+
+static bool read_value(struct pb_reader *r)
+{
+	switch (r->type) {
+	case PB_VARINT:
+		return read_varint(r, &r->value);
+	case PB_BYTES:
+		return read_bytes(r);
+	case PB_FIXED64:
+		if (r->end - r->at < 8)
+			return false;
+		r->value = load_u64(r->at);
+		r->at += 8;
+		return true;
+	case PB_FIXED32:
+		if (r->end - r->at < 4)
+			return false;
+		r->value = load_u32(r->at);
+		r->at += 4;
+		return true;
+	}
+	/* Groups (types 3 and 4) nest without a length: no version of this protocol has them. */
+	return false;
+}
+
+bool pb_next(struct pb_reader *r)
+{
+	uint32_t tag;
+
+	if (r->status != 0 || r->at == r->end)
+		return false;
+	if (!read_short_varint(r, &tag) || tag >> 3 == 0) {
+		pb_fail(r, STATUS_BAD_REQUEST);
+		return false;
+	}
+	r->number = tag >> 3;
+	r->type = (enum pb_type)(tag & 7);
+	if (!read_value(r)) {
+		pb_fail(r, STATUS_BAD_REQUEST);
+		return false;
+	}
+	return true;
+}
+
+/* The number of varints in a packed field is the number of bytes that end one. */
+static size_t packed_count(struct slice packed)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < packed.len; i++)
+		count += packed.data[i] < 0x80;
+	return count;
+}
+
+void pb_count_u32s(struct pb_reader *r, uint32_t *count, uint32_t max)
+{
+	size_t here = 1;
+
+	if (r->type != PB_VARINT) {
+		if (!pb_expect(r, PB_BYTES))
+			return;
+		here = packed_count(r->bytes);
+	}
+	if (here > max - *count)
+		pb_fail(r, STATUS_TOO_LARGE);
+	else
+		*count += (uint32_t)here;
+}
+
+void pb_get_u32s(struct pb_reader *r, uint32_t *out, uint32_t *used, uint32_t count)
+{
+	if (r->type == PB_VARINT) {
+		ASSERT(*used < count);
+		out[(*used)++] = (uint32_t)r->value;
+		return;
+	}
+	const uint8_t *at = r->bytes.data;
+	const uint8_t *end = at + r->bytes.len;
+	while (at < end) {
+		uint64_t value;
+		if (!pb_varint(&at, end, &value)) {
+			pb_fail(r, STATUS_BAD_REQUEST);
+			return;
+		}
+		ASSERT(*used < count);
+		out[(*used)++] = (uint32_t)value;
+	}
+}
+
+bool pb_allocate(struct pb_reader *r, struct arena *arena, size_t count, size_t size, void *out)
+{
+	void *memory = NULL;
+
+	if (r->status != 0)
+		return false;
+	if (count > 0) {
+		memory = arena_try(arena, count * size);
+		if (memory == NULL) {
+			pb_fail(r, STATUS_TOO_LARGE);
+			return false;
+		}
+		memset(memory, 0, count * size);
+	}
+	memcpy(out, &memory, sizeof memory);
+	return true;
+}
+
+static size_t varint_size(uint64_t value)
+{
+	size_t size = 1;
+
+	while (value >= 0x80) {
+		value >>= 7;
+		size++;
+	}
+	return size;
+}
+
+static uint8_t *store_varint(uint8_t *at, uint64_t value)
+{
+	while (value >= 0x80) {
+		*at++ = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	*at++ = (uint8_t)value;
+	return at;
+}
+
+void pb_put_varint(struct buffer *out, uint64_t value)
+{
+	buffer_reserve(out, PB_VARINT_BYTES_MAX);
+	out->len = (size_t)(store_varint(out->data + out->len, value) - out->data);
+}
+
+/* A tag and a number, with one look at the capacity. */
+static void put_pair(struct buffer *out, uint32_t number, enum pb_type type, uint64_t value)
+{
+	buffer_reserve(out, 2 * PB_VARINT_BYTES_MAX);
+	uint8_t *at = store_varint(out->data + out->len, (uint64_t)number << 3 | type);
+	out->len = (size_t)(store_varint(at, value) - out->data);
+}
+
+void pb_put_u64(struct buffer *out, uint32_t number, uint64_t value)
+{
+	if (value != 0)
+		put_pair(out, number, PB_VARINT, value);
+}
+
+void pb_put_s64(struct buffer *out, uint32_t number, int64_t value)
+{
+	pb_put_u64(out, number, (uint64_t)value << 1 ^ (0 - ((uint64_t)value >> 63)));
+}
+
+void pb_put_element(struct buffer *out, uint32_t number, struct slice value)
+{
+	buffer_reserve(out, 2 * PB_VARINT_BYTES_MAX + value.len);
+	put_pair(out, number, PB_BYTES, value.len);
+	if (value.len > 0)
+		memcpy(out->data + out->len, value.data, value.len);
+	out->len += value.len;
+}
+
+void pb_put_bytes(struct buffer *out, uint32_t number, struct slice value)
+{
+	if (value.len > 0)
+		pb_put_element(out, number, value);
+}
+
+void pb_put_u32s(struct buffer *out, uint32_t number, const uint32_t *values, uint32_t count)
+{
+	if (count == 0)
+		return;
+	struct pb_mark mark = pb_begin(out, number, count);
+	for (uint32_t i = 0; i < count; i++)
+		pb_put_varint(out, values[i]);
+	pb_end(out, mark);
+}
+
+void pb_put_u64s(struct buffer *out, uint32_t number, const uint64_t *values, uint32_t count)
+{
+	if (count == 0)
+		return;
+	struct pb_mark mark = pb_begin(out, number, count);
+	for (uint32_t i = 0; i < count; i++)
+		pb_put_varint(out, values[i]);
+	pb_end(out, mark);
+}
+
+struct pb_mark pb_begin(struct buffer *out, uint32_t number, size_t length_min)
+{
+	put_pair(out, number, PB_BYTES, length_min);
+	return (struct pb_mark){.start = out->len, .room = varint_size(length_min)};
+}
+
+void pb_end(struct buffer *out, struct pb_mark mark)
+{
+	ASSERT(out->len >= mark.start);
+	size_t len = out->len - mark.start;
+	size_t need = varint_size(len);
+
+	/* length_min was a minimum, so the room is never too large. */
+	ASSERT(need >= mark.room);
+	if (need > mark.room) {
+		size_t extra = need - mark.room;
+		buffer_reserve(out, extra);
+		memmove(out->data + mark.start + extra, out->data + mark.start, len);
+		out->len += extra;
+	}
+	store_varint(out->data + mark.start - mark.room, len);
+}

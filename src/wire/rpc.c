@@ -1,0 +1,178 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "rpc.pb-c.h"
+#include "wire/pb.h"
+#include "wire/unpack.h"
+#include "wire/wire.h"
+
+/* A formatted error message is cut to this. */
+#define ERROR_TEXT_BYTES_MAX 1024u
+
+static int check_hello(const struct wire_hello *hello)
+{
+	const struct slice names[] = {hello->cluster, hello->node, hello->target, hello->role};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		int status = text_check_name(names[i], NAME_BYTES_MAX);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *out)
+{
+	Synod__Hello *hello;
+
+	int status = unpack(in, &synod__hello__descriptor, arena, &hello);
+	if (status != 0)
+		return status;
+	*out = (struct wire_hello){
+		.version = hello->version,
+		.cluster = unpack_text(hello->cluster),
+		.node = unpack_text(hello->node),
+		.target = unpack_text(hello->target),
+		.role = unpack_text(hello->role),
+	};
+	return check_hello(out);
+}
+
+void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->version);
+	pb_put_bytes(out, 2, in->cluster);
+	pb_put_bytes(out, 3, in->node);
+	pb_put_bytes(out, 4, in->target);
+	pb_put_bytes(out, 5, in->role);
+}
+
+int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *out)
+{
+	Synod__Error *error;
+
+	int status = unpack(in, &synod__error__descriptor, arena, &error);
+	if (status != 0)
+		return status;
+	*out = (struct wire_error){
+		.message = unpack_text(error->message),
+		.leader = unpack_text(error->leader),
+		.config = error->config,
+	};
+	return text_check_address(out->leader);
+}
+
+void wire_error_encode(const struct wire_error *in, struct buffer *out)
+{
+	pb_put_bytes(out, 1, in->message);
+	pb_put_bytes(out, 2, in->leader);
+	pb_put_u64(out, 3, in->config);
+}
+
+void wire_error_format(struct buffer *out, const char *format, ...)
+{
+	char text[ERROR_TEXT_BYTES_MAX + 2]; /* one byte more than is kept, to see where a cut falls */
+	va_list arguments;
+
+	va_start(arguments, format);
+	int len = vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	ASSERT(len >= 0);
+	size_t kept = (size_t)len;
+	if (kept > ERROR_TEXT_BYTES_MAX) {
+		kept = ERROR_TEXT_BYTES_MAX;
+		/* Do not cut a UTF-8 sequence in two. */
+		while (kept > 0 && ((uint8_t)text[kept] & 0xc0) == 0x80)
+			kept--;
+	}
+	wire_error_encode(&(struct wire_error){.message = slice(text, kept)}, out);
+}
+
+int wire_command_decode(struct slice in, struct arena *arena, struct wire_command *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena; /* The body points into the input. */
+	*out = (struct wire_command){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->client); break;
+		case 2: pb_get_u64(&r, &out->sequence); break;
+		case 3: pb_get_u64(&r, &out->acknowledged); break;
+		case 4: pb_get_bytes(&r, &out->body); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_command_encode(const struct wire_command *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->client);
+	pb_put_u64(out, 2, in->sequence);
+	pb_put_u64(out, 3, in->acknowledged);
+	pb_put_bytes(out, 4, in->body);
+}
+
+int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client)
+{
+	Synod__RegisterReply *reply;
+
+	int status = unpack(in, &synod__register_reply__descriptor, arena, &reply);
+	if (status != 0)
+		return status;
+	*client = reply->client;
+	return 0;
+}
+
+void wire_register_reply_encode(uint64_t client, struct buffer *out)
+{
+	pb_put_u64(out, 1, client);
+}
+
+int wire_transfer_decode(struct slice in, struct arena *arena, uint32_t *replica)
+{
+	Synod__TransferRequest *request;
+
+	int status = unpack(in, &synod__transfer_request__descriptor, arena, &request);
+	if (status != 0)
+		return status;
+	*replica = request->replica;
+	return 0;
+}
+
+void wire_transfer_encode(uint32_t replica, struct buffer *out)
+{
+	pb_put_u64(out, 1, replica);
+}
+
+int wire_cluster_decode(struct slice in, struct arena *arena, struct wire_cluster *out)
+{
+	Synod__ClusterReply *reply;
+
+	int status = unpack(in, &synod__cluster_reply__descriptor, arena, &reply);
+	if (status != 0)
+		return status;
+	if (reply->n_masters > REPLICAS_MAX || reply->shards > SHARDS_MAX)
+		return STATUS_TOO_LARGE;
+	*out = (struct wire_cluster){
+		.cluster = unpack_text(reply->cluster),
+		.shards = reply->shards,
+		.nmasters = (uint32_t)reply->n_masters,
+	};
+	for (uint32_t i = 0; i < out->nmasters; i++) {
+		out->masters[i] = unpack_text(reply->masters[i]);
+		status = text_check_address(out->masters[i]);
+		if (status != 0)
+			return status;
+	}
+	return text_check_name(out->cluster, NAME_BYTES_MAX);
+}
+
+void wire_cluster_encode(const struct wire_cluster *in, struct buffer *out)
+{
+	ASSERT(in->nmasters <= REPLICAS_MAX);
+	pb_put_bytes(out, 1, in->cluster);
+	pb_put_u64(out, 2, in->shards);
+	for (uint32_t i = 0; i < in->nmasters; i++)
+		pb_put_element(out, 3, in->masters[i]);
+}

@@ -1,0 +1,84 @@
+#include "../support/check_main.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Empty allocations are real ones: never NULL, and freed like any other. */
+START_TEST(empty)
+{
+	void *a = alloc_bytes(0);
+	void *b = alloc_zeroed(0, 8);
+	void *c = alloc_resize(NULL, 0, 8);
+
+	ck_assert_ptr_nonnull(a);
+	ck_assert_ptr_nonnull(b);
+	ck_assert_ptr_nonnull(c);
+	free(a);
+	free(b);
+	free(c);
+}
+END_TEST
+
+/* Zeroed memory is zero, and growing keeps what was there. */
+START_TEST(contents)
+{
+	uint8_t *memory = alloc_zeroed(100, 3);
+
+	for (int i = 0; i < 300; i++)
+		ck_assert_uint_eq(memory[i], 0);
+	memset(memory, 7, 300);
+	memory = alloc_resize(memory, 1000, 3);
+	for (int i = 0; i < 300; i++)
+		ck_assert_uint_eq(memory[i], 7);
+	free(memory);
+}
+END_TEST
+
+/* Strings are copied and formatted whole. */
+START_TEST(strings)
+{
+	char *copy = alloc_string("abc");
+	char *formatted = alloc_format("%s-%d-%0500d", copy, 12, 1);
+
+	ck_assert_str_eq(copy, "abc");
+	ck_assert_uint_eq(strlen(formatted), 3 + 1 + 2 + 1 + 500);
+	ck_assert(strncmp(formatted, "abc-12-000", 10) == 0);
+	free(copy);
+	free(formatted);
+}
+END_TEST
+
+static void resize_overflowing(void)
+{
+	volatile size_t count = SIZE_MAX / 2;
+	free(alloc_resize(NULL, count, 4));
+}
+static void fail_assertion(void)
+{
+	volatile int one = 1;
+	ASSERT(one == 2);
+}
+static void hold_assertion(void)
+{
+	volatile int one = 1;
+	ASSERT(one == 1);
+}
+
+/* A size that overflows ends the process instead of wrapping around to a small one. */
+START_TEST(overflow)
+{
+	ck_assert(check_aborts(resize_overflowing));
+}
+END_TEST
+
+/* A false assertion ends the process and a true one does nothing, also in an optimised build. */
+START_TEST(assertions)
+{
+	ck_assert(check_aborts(fail_assertion));
+	ck_assert(!check_aborts(hold_assertion));
+}
+END_TEST
+
+CHECK_MAIN("alloc", empty, contents, strings, overflow, assertions)

@@ -1,0 +1,56 @@
+/*
+ * The main() of a test program: CHECK_MAIN("map", first_test, second_test) runs the
+ * tests of one suite and says by its exit status whether all passed.
+ */
+#ifndef SYNOD_TESTS_CHECK_MAIN_H
+#define SYNOD_TESTS_CHECK_MAIN_H
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline int check_main_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *runner = srunner_create(suite);
+
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#define CHECK_MAIN(name, ...) \
+	int main(void) \
+	{ \
+		const TTest *const tests[] = {__VA_ARGS__}; \
+		return check_main_run(name, tests, sizeof tests / sizeof tests[0]); \
+	}
+
+/* True if `action` aborts the process, as a failed ASSERT does. Works with CK_FORK=no too. */
+static inline bool check_aborts(void (*action)(void))
+{
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		if (null >= 0)
+			dup2(null, STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		action();
+		_exit(0);
+	}
+	int status = 0;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+#endif
