@@ -36,7 +36,7 @@ may_touch_world() {
 	case $1 in
 	src/host/* | cmd/*) ;;
 	src/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
-	src/client/sync.[ch] | src/client/thread*.[ch]) ;; # the thread that runs a client's node
+	src/client/handle.[ch] | src/client/sync.c | src/client/cluster.c) ;; # a client node's own thread
 	*) return 1 ;;
 	esac
 }
@@ -71,6 +71,8 @@ check_include() {
 			echo "headers are included as \"LAYER/NAME.h\""
 		elif ! may_include "$file" "$directory" "$target"; then
 			echo "$directory may not include $target"
+		elif may_touch_world "src/$header" && ! may_touch_world "$file"; then
+			echo "the header reaches the outside, and $file may not"
 		fi
 	fi
 }
@@ -133,8 +135,10 @@ self_test() {
 		pass src/wire/a.c <protobuf-c/protobuf-c.h>
 		pass src/wire/a.c "kv.pb-c.h"
 		pass src/host/a.c <event2/event.h>
-		pass src/client/thread.c <pthread.h>
-		pass src/client/thread.c "host/host.h"
+		pass src/client/handle.c <pthread.h>
+		pass src/client/handle.h "host/host.h"
+		pass src/client/handle.h <pthread.h>
+		pass src/client/sync.c "client/handle.h"
 		pass src/base/log_fd.c <unistd.h>
 		pass cmd/a.c "shardkv/shardkv.h"
 		fail src/base/a.c "node/node.h"
@@ -147,6 +151,7 @@ self_test() {
 		fail src/host/a.c "sim/world.h"
 		fail src/sim/a.c "shardkv/shardkv.h"
 		fail src/client/route.c "host/host.h"
+		fail src/client/route.c "client/handle.h"
 		fail src/rsm/a.c <protobuf-c/protobuf-c.h>
 		fail src/rsm/a.c "kv.pb-c.h"
 		fail cmd/a.c "kv.pb-c.h"

@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/clusterconf.h"
-#include "base/version.h"
 
 #define OUTSTANDING_MAX_DEFAULT 4096u
 #define OUTSTANDING_MAX_MAX 65536u
@@ -23,7 +22,7 @@ const char *synod_status_text(int status)
 
 const char *synod_version(void)
 {
-	return SYNOD_VERSION;
+	return SYNOD_RELEASE;
 }
 
 const char *synod_error_message(const struct synod *s)

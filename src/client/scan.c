@@ -105,7 +105,7 @@ static void fetch_page(struct cursor *cursor, struct slice start)
 		.scan = {
 			.start = start,
 			.end = slice(request->scan.end.data, request->scan.end.len),
-			.limit = share < missing ? share : missing,
+			.limit = request->scan.count_only ? 0 : share < missing ? share : missing,
 			.keys_only = request->scan.keys_only,
 			.count_only = request->scan.count_only,
 			.config = scan->config,
@@ -248,17 +248,26 @@ static bool fetch_missing(struct client_scan *scan)
 	return missing;
 }
 
+static bool anything_left(const struct client_scan *scan)
+{
+	for (uint32_t i = 0; i < scan->ncursors; i++)
+		if (!exhausted(&scan->cursors[i]))
+			return true;
+	return false;
+}
+
 static void go_on(struct client_request *request)
 {
 	struct client_scan *scan = request->scanning;
-	while (!fetch_missing(scan)) {
-		struct cursor *cursor = smallest(scan);
-		if (cursor == NULL || scan->nrecords == request->scan.limit || scan->data.len >= REPLY_BYTES_MAX) {
-			finish(request, cursor != NULL);
+	while (scan->nrecords < request->scan.limit && scan->data.len < REPLY_BYTES_MAX) {
+		if (fetch_missing(scan))
 			return;
-		}
+		struct cursor *cursor = smallest(scan);
+		if (cursor == NULL)
+			break;
 		collect(scan, &cursor->reply.records[cursor->position++]);
 	}
+	finish(request, anything_left(scan));
 }
 
 /* Takes a page. Its keys ascend, and a page that promises more moves forward: a scan ends. */

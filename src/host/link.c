@@ -88,9 +88,21 @@ void link_detach(struct link *link)
 	link->fd = -1;
 }
 
+static void release_output(struct link *link)
+{
+	link->out_sent = 0;
+	buffer_clear(&link->out);
+	if (link->out.capacity > BUFFER_KEPT_BYTES)
+		buffer_free(&link->out);
+}
+
+/* The output goes at once; what may be in use by the present input (input, waiting frames) goes when the link is settled. */
 static void link_end(struct link *link)
 {
 	link_detach(link);
+	release_output(link);
+	link->host->buffered_bytes -= link->accounted;
+	link->accounted = 0;
 	list_remove(&link->flush);
 	link->state = LINK_CUT;
 	list_push_back(&link->host->cut, &link->cut);
@@ -148,6 +160,8 @@ void link_lose(struct link *link)
 void link_account(struct link *link)
 {
 	struct host *host = link->host;
+	if (link->state == LINK_CUT)
+		return;
 	size_t held = link_unsent(link) + link->waiting.len + link->in.len;
 	host->buffered_bytes += held;
 	host->buffered_bytes -= link->accounted;
@@ -247,14 +261,6 @@ void link_update_reading(struct link *link)
 	link->reading = wanted;
 }
 
-static void release_output(struct link *link)
-{
-	link->out_sent = 0;
-	buffer_clear(&link->out);
-	if (link->out.capacity > BUFFER_KEPT_BYTES)
-		buffer_free(&link->out);
-}
-
 /* What was sent is dropped from the front only when it is the larger part, so that a slow reader costs linear time. */
 static void output_taken(struct link *link, size_t len)
 {
@@ -306,11 +312,9 @@ void link_settle(struct link *link)
 	struct host *host = link->host;
 	ASSERT(link->state == LINK_CUT && link->fd == -1);
 	list_remove(&link->cut);
-	release_output(link);
 	buffer_free(&link->in);
 	buffer_free(&link->waiting);
 	link->in_needed = 0;
-	link_account(link);
 	if (link->dialled)
 		link->state = LINK_PAUSED;
 	if (link->known && !host->stopped && host->node->ops->link_down != NULL)

@@ -12,6 +12,7 @@ void promise(struct paxos *p, uint64_t ballot)
 	p->promised = ballot;
 	struct paxos_persist *record = persist(p, PAXOS_PERSIST_PROMISE);
 	record->ballot = ballot;
+	p->promise_ballot = ballot;
 	p->promise_persist = record->sequence;
 }
 

@@ -82,7 +82,8 @@ struct paxos {
 
 	/* Acceptor. */
 	uint64_t promised;
-	uint64_t promise_persist; /* sequence number of its record */
+	uint64_t promise_ballot;  /* of the last PAXOS_PERSIST_PROMISE record … */
+	uint64_t promise_persist; /* … and its sequence number */
 	struct ring ring;
 	uint64_t persist_next;    /* next sequence number */
 	uint64_t persisted;       /* durable up to here */
@@ -99,6 +100,7 @@ struct paxos {
 	uint64_t leader_chosen_ballot; /* the leader of this ballot … */
 	uint64_t leader_chosen;        /* … said that so many are chosen */
 	uint64_t fetch_retry_us;       /* a fetch is under way until then; 0: none */
+	uint32_t fetch_attempts, fetch_turn;
 	uint64_t snapshot_slot;
 	uint32_t snapshot_from;
 	bool need_snapshot;

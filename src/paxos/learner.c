@@ -38,12 +38,19 @@ void learner_tick(struct paxos *p, uint64_t now_us)
 	p->fetch_retry_us = 0;
 	if (p->known_chosen <= p->chosen || p->need_snapshot)
 		return;
-	/* Ask somebody else than before: whoever knew may be gone. Everybody answers with what it has. */
-	do
-		p->known_from = (p->known_from + 1) % member_count(p);
-	while (p->known_from == p->self && member_count(p) > 1);
-	if (p->known_from != p->self)
-		p->peers[p->known_from].due_fetch = true;
+	/*
+	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever knows most is asked in between,
+	 * since the others may lag as we do.
+	 */
+	uint32_t ask = p->known_from;
+	if (p->fetch_attempts++ % 2 == 0) {
+		p->fetch_turn = (p->fetch_turn + 1) % member_count(p);
+		ask = p->fetch_turn;
+	}
+	if (ask == p->self)
+		ask = p->known_from;
+	if (ask != p->self)
+		p->peers[ask].due_fetch = true;
 }
 
 void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m)

@@ -59,8 +59,14 @@ static void send_promise(struct paxos *p, uint32_t to)
 static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
-	if (peer->next < p->ring.first || (peer->next <= p->chosen && ring_get(&p->ring, peer->next) == NULL))
-		peer->next = p->chosen + 1; /* what is before, it fetches */
+	/*
+	 * Only what this ballot proposed may be sent in it: before own_first the ring may still hold values that lost. What is
+	 * chosen and no longer in memory, and what is before own_first, the peer fetches.
+	 */
+	if (peer->next < p->ring.first)
+		peer->next = p->chosen + 1;
+	if (peer->next < p->own_first)
+		peer->next = p->own_first;
 	bool alive = peer_alive(p, to, now_us);
 	while (alive && peer->next < p->next_slot && peer->next <= peer->received + OPEN_SLOTS_MAX &&
 	       peer->sent_bytes < OPEN_BYTES_MAX) {

@@ -177,6 +177,7 @@ static void create_rsm(struct shardkv_node *n)
 	};
 	memcpy(options.members, n->options.members, sizeof options.members);
 	n->rsm = rsm_create(&options);
+	memset(n->options.members, 0, sizeof n->options.members); /* the rsm has its copies; these were borrowed */
 }
 
 struct node *shardkv_node_create(const struct shardkv_node_options *options)

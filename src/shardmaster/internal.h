@@ -11,9 +11,7 @@
 struct shardmaster_app {
 	struct app app;
 	uint32_t nshards;
-	/*
-	 * Numbers oldest … newest are at [number % CONFIG_HISTORY_MAX]. Empty (NULL) only while a restore is under way.
-	 */
+	/* Numbers oldest … newest are at [number % CONFIG_HISTORY_MAX]; there is always at least one. */
 	struct shard_config *history[CONFIG_HISTORY_MAX];
 	uint64_t oldest;
 	uint32_t kept;

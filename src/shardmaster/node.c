@@ -195,7 +195,10 @@ static void turn_end(struct node *node)
 
 static void stop(struct node *node)
 {
-	rsm_stop(shardmaster_of(node)->rsm);
+	struct shardmaster *master = shardmaster_of(node);
+
+	watchers_wake(&master->watchers, UINT64_MAX);
+	rsm_stop(master->rsm);
 }
 
 static void destroy(struct node *node)

@@ -53,16 +53,18 @@ int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struc
 {
 	size_t start = out->len;
 
+	ASSERT(snapshot->written < snapshot->kept);
 	if (!snapshot->header_written) {
 		put_header(snapshot, out);
 		snapshot->header_written = true;
 	}
-	while (snapshot->written < snapshot->kept && out->len - start < bytes) {
+	/* At least one: a restore that is under way has a configuration between any two chunks. */
+	do {
 		uint32_t i = snapshot->written++;
 		struct shard_config *empty = i == 0 ? shard_config_initial(snapshot->nshards) : NULL;
 		delta_encode(i == 0 ? empty : snapshot->configs[i - 1], snapshot->configs[i], out);
 		shard_config_unref(empty);
-	}
+	} while (snapshot->written < snapshot->kept && out->len - start < bytes);
 	return snapshot->written < snapshot->kept;
 }
 
@@ -73,19 +75,27 @@ void shardmaster_snapshot_end(struct app_snapshot *snapshot)
 	free(snapshot);
 }
 
+/* The empty state is configuration 0, so that there is a newest configuration at any time. */
+static void reset(struct shardmaster_app *master)
+{
+	shardmaster_clear(master);
+	shardmaster_append_take(master, shard_config_initial(master->nshards));
+	master->header_seen = false;
+	master->expected = 0;
+}
+
 void shardmaster_restore_begin(struct app *app)
 {
 	struct shardmaster_app *master = master_of(app);
 
-	shardmaster_clear(master);
-	master->header_seen = false;
-	master->expected = 0;
+	reset(master);
 }
 
 static int take_header(struct shardmaster_app *master, struct slice *in)
 {
 	uint32_t magic, nshards;
 
+	shardmaster_clear(master);
 	if (!slice_take_u32(in, &magic) || magic != SNAPSHOT_MAGIC || !slice_take_u32(in, &nshards) ||
 	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) || !slice_take_u32(in, &master->expected) ||
 	    master->expected == 0 || master->expected > CONFIG_HISTORY_MAX || master->oldest > UINT64_MAX - master->expected)
@@ -116,22 +126,24 @@ static int take_config(struct shardmaster_app *master, struct slice *in)
 	return 0;
 }
 
+static int take_records(struct shardmaster_app *master, struct slice in)
+{
+	int status = master->header_seen ? 0 : take_header(master, &in);
+
+	while (status == 0 && (in.len > 0 || master->kept == 0))
+		status = take_config(master, &in);
+	return status;
+}
+
 int shardmaster_restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
 {
 	struct shardmaster_app *master = master_of(app);
 
 	(void)arena;
-	if (!master->header_seen) {
-		int status = take_header(master, &chunk);
-		if (status != 0)
-			return status;
-	}
-	while (chunk.len > 0) {
-		int status = take_config(master, &chunk);
-		if (status != 0)
-			return status;
-	}
-	return 0;
+	int status = take_records(master, chunk);
+	if (status != 0)
+		reset(master);
+	return status;
 }
 
 int shardmaster_restore_end(struct app *app)

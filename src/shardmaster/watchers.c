@@ -64,7 +64,7 @@ void watchers_wake(struct watchers *w, uint64_t newest)
 {
 	LIST_FOR_SAFE(link, after, &w->waiting) {
 		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
-		if (watcher->number < newest)
+		if (watcher->number < newest || newest == UINT64_MAX)
 			leave(watcher);
 	}
 }

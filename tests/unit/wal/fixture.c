@@ -83,6 +83,7 @@ static void fixture_durable(void *context, uint64_t sequence)
 	ck_assert(f->fatal_status == 0);
 	ck_assert(sequence > f->durable);
 	f->durable = sequence;
+	f->durable_before = f->durable_count;
 	f->durable_count = f->appended_at_open + sequence;
 	ck_assert(f->durable_count <= f->appended.count);
 }
@@ -207,7 +208,7 @@ const char *fixture_compare(struct fixture *f, wal_position released)
 	if (m < f->durable_count)
 		return "durable records are missing at the end";
 	entries_cut(&f->appended, m);
-	f->durable_count = m;
+	f->durable_count = f->durable_before = m;
 	f->appended_at_open = m;
 	return NULL;
 }
@@ -224,10 +225,15 @@ static void fixture_read_done(void *context, int status, const struct wal_record
 		ck_assert_ptr_null(record);
 }
 
-int fixture_read(struct fixture *f, wal_position position)
+void fixture_read_begin(struct fixture *f, wal_position position)
 {
 	f->read_done = false;
 	wal_read(f->wal, position, fixture_read_done, f);
+}
+
+int fixture_read(struct fixture *f, wal_position position)
+{
+	fixture_read_begin(f, position);
 	while (!f->read_done)
 		ck_assert(fixture_step(f));
 	return f->read_status;

@@ -51,6 +51,7 @@ struct fixture {
 	struct entries appended;  /* the model */
 	size_t appended_at_open;  /* sequence s is appended.items[appended_at_open + s - 1] */
 	size_t durable_count;     /* the first so many of the model are durable */
+	size_t durable_before;    /* what durable_count was before the last batch */
 	struct entries recovered; /* what the last opening replayed */
 
 	/* The last wal_read. */
@@ -80,6 +81,8 @@ wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot
 wal_position fixture_accept(struct fixture *f, uint64_t slot, size_t len);
 /* Flushes and lets all requests end. */
 void fixture_flush(struct fixture *f);
+/* Asks for a record; f->read_done, f->read_status and f->read tell the rest. */
+void fixture_read_begin(struct fixture *f, wal_position position);
 /* Reads and waits; the record is in f->read. */
 int fixture_read(struct fixture *f, wal_position position);
 

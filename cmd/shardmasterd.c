@@ -1,0 +1,30 @@
+/* shardmasterd: one replica of the shard master. */
+#include "host/daemon_rsm.h"
+#include "shardmaster/node.h"
+
+static struct node *create(const struct daemon *daemon)
+{
+	struct shardmaster_options options = {
+		.env = daemon->env,
+		.log = daemon->log,
+		.cluster = daemon->conf->name,
+		.name = daemon->self->name,
+		.version = SYNOD_VERSION,
+		.nshards = daemon->conf->shards,
+		.replica = daemon->self->replica,
+		.settings = daemon_rsm_settings(daemon),
+	};
+	options.nmembers = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, options.members);
+	return shardmaster_create(&options);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_kind kind = {
+		.program = "shardmasterd",
+		.summary = "One replica of the shard master, which says which group serves which shard.",
+		.role = ROLE_SHARDMASTER,
+		.create = create,
+	};
+	return daemon_main(&kind, argc, argv);
+}

@@ -1,0 +1,65 @@
+/*
+ * What clients asked and were told, and whether it can be true.
+ *
+ * Every key holds a list; an operation appends one unique value to one list, or reads a whole list. For such objects
+ * linearizability (Herlihy and Wing 1990) is easy to decide: the longest list that anybody saw gives each append its
+ * place and each read a place between two appends, so only these questions are left, key by key:
+ *
+ *   every list that was read is a beginning of the longest one           no two histories of one key
+ *   every value in it was appended, and none stands there twice          nothing invented, exactly once
+ *   nothing that failed for certain stands in it                         definite errors are definite
+ *   every acknowledged append stands in it, at the place it was told     nothing acknowledged is lost
+ *   what ended before something else began does not stand after it       real time
+ *
+ * The last read of each key, when all is quiet, makes the fourth complete. Times are the world's, which no
+ * process knows.
+ */
+#ifndef SYNOD_SIM_HISTORY_H
+#define SYNOD_SIM_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+
+enum history_kind { HISTORY_APPEND, HISTORY_READ };
+enum history_outcome {
+	HISTORY_OPEN,    /* no answer (yet): like UNKNOWN */
+	HISTORY_OK,
+	HISTORY_FAILED,  /* certainly not applied */
+	HISTORY_UNKNOWN, /* may or may not have been applied, may yet be */
+};
+
+struct history_operation {
+	enum history_kind kind;
+	enum history_outcome outcome;
+	uint32_t client;
+	uint32_t key;
+	uint64_t value;     /* APPEND: unique in the whole history, not 0 */
+	uint64_t call_us;
+	uint64_t return_us; /* OK and FAILED */
+	uint32_t length;    /* OK: of the list, after an append */
+	uint64_t *list;     /* OK reads: the values */
+};
+
+struct history {
+	struct history_operation *operations;
+	size_t count;
+	size_t capacity;
+};
+
+/* The number of the new operation. Values are made from it: history_value(). */
+size_t history_call(struct history *history, enum history_kind kind, uint32_t client, uint32_t key, uint64_t now_us);
+void history_return(struct history *history, size_t operation, enum history_outcome outcome, uint64_t now_us);
+void history_return_append(struct history *history, size_t operation, uint32_t length, uint64_t now_us);
+void history_return_read(struct history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us);
+void history_free(struct history *history);
+
+/* True if it is linearizable; otherwise says in `why` what is wrong. */
+bool history_check(const struct history *history, struct buffer *why);
+/* One JSON object a line, in the format of kvbench --history. */
+void history_write(const struct history *history, FILE *file);
+
+#endif

@@ -1,0 +1,202 @@
+#include "list_app.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+
+struct values {
+	uint32_t count;
+	uint32_t capacity;
+	uint64_t *values;
+};
+
+struct list_app {
+	struct app app;
+	struct map lists; /* key + 1 → struct values */
+	uint64_t hash;    /* the sum of a digest of each (key, place, value) */
+};
+
+struct app_snapshot {
+	struct buffer bytes; /* all chunks; each preceded by its length, u32 */
+	size_t given;
+};
+
+static struct list_app *list_of(struct app *app)
+{
+	return (struct list_app *)(void *)app;
+}
+
+static uint64_t digest(uint32_t key, uint32_t place, uint64_t value)
+{
+	uint64_t h = ((uint64_t)key << 32 | place) * 0x9e3779b97f4a7c15ull ^ value * 0xc2b2ae3d27d4eb4full;
+	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
+	return h ^ h >> 32;
+}
+
+static struct values *list_get(struct list_app *list, uint32_t key)
+{
+	struct values *values = map_get(&list->lists, key + 1ull);
+	if (values == NULL) {
+		values = ALLOC(struct values);
+		map_put(&list->lists, key + 1ull, values);
+	}
+	return values;
+}
+
+static void list_append(struct list_app *list, uint32_t key, uint64_t value)
+{
+	struct values *values = list_get(list, key);
+	if (values->count == values->capacity) {
+		values->capacity = values->capacity == 0 ? 8 : values->capacity * 2;
+		values->values = alloc_resize(values->values, values->capacity, sizeof *values->values);
+	}
+	list->hash += digest(key, values->count, value);
+	values->values[values->count++] = value;
+}
+
+static int list_admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
+{
+	(void)app;
+	(void)arena;
+	(void)reply;
+	return command.len == 12 ? 0 : STATUS_BAD_REQUEST;
+}
+
+static void list_apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+{
+	uint32_t key = 0;
+	uint64_t value = 0;
+	(void)context;
+	if (!slice_take_u32(&command, &key) || !slice_take_u64(&command, &value) || command.len != 0) {
+		reply->status = STATUS_BAD_REQUEST;
+		return;
+	}
+	list_append(list_of(app), key, value);
+	buffer_add_u32(reply->body, list_get(list_of(app), key)->count);
+}
+
+static void list_query(struct app *app, struct slice query, struct arena *arena, struct reply *reply)
+{
+	uint32_t key = 0;
+	(void)arena;
+	if (!slice_take_u32(&query, &key)) {
+		reply->status = STATUS_BAD_REQUEST;
+		return;
+	}
+	const struct values *values = map_get(&list_of(app)->lists, key + 1ull);
+	if (values != NULL)
+		buffer_add(reply->body, values->values, values->count * sizeof *values->values);
+}
+
+/* ---- snapshots ---- */
+
+#define CHUNK_VALUES 64u
+
+static struct app_snapshot *list_snapshot_begin(struct app *app)
+{
+	struct app_snapshot *snapshot = ALLOC(struct app_snapshot);
+	size_t position = 0;
+	uint64_t key = 0;
+	void *value = NULL;
+	while (map_next(&list_of(app)->lists, &position, &key, &value)) {
+		const struct values *values = value;
+		for (uint32_t first = 0; first < values->count; first += CHUNK_VALUES) {
+			uint32_t count = values->count - first < CHUNK_VALUES ? values->count - first : CHUNK_VALUES;
+			buffer_add_u32(&snapshot->bytes, 8 + count * 8);
+			buffer_add_u32(&snapshot->bytes, (uint32_t)key - 1);
+			buffer_add_u32(&snapshot->bytes, count);
+			buffer_add(&snapshot->bytes, values->values + first, count * sizeof(uint64_t));
+		}
+	}
+	return snapshot;
+}
+
+static int list_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out)
+{
+	size_t begin = out->len;
+	while (snapshot->given < snapshot->bytes.len && out->len - begin < bytes) {
+		const uint8_t *at = snapshot->bytes.data + snapshot->given;
+		uint32_t len = load_u32(at);
+		buffer_add(out, at + 4, len);
+		snapshot->given += 4 + len;
+	}
+	return snapshot->given < snapshot->bytes.len;
+}
+
+static void list_snapshot_end(struct app_snapshot *snapshot)
+{
+	buffer_free(&snapshot->bytes);
+	free(snapshot);
+}
+
+static void list_restore_begin(struct app *app)
+{
+	struct list_app *list = list_of(app);
+	size_t position = 0;
+	uint64_t key = 0;
+	void *value = NULL;
+	while (map_next(&list->lists, &position, &key, &value)) {
+		free(((struct values *)value)->values);
+		free(value);
+	}
+	map_free(&list->lists);
+	list->lists = (struct map){0};
+	list->hash = 0;
+}
+
+static int list_restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
+{
+	(void)arena;
+	while (chunk.len > 0) {
+		uint32_t key = 0, count = 0;
+		if (!slice_take_u32(&chunk, &key) || !slice_take_u32(&chunk, &count))
+			return STATUS_CORRUPT;
+		for (uint32_t i = 0; i < count; i++) {
+			uint64_t value = 0;
+			if (!slice_take_u64(&chunk, &value))
+				return STATUS_CORRUPT;
+			list_append(list_of(app), key, value);
+		}
+	}
+	return 0;
+}
+
+static int list_restore_end(struct app *app)
+{
+	(void)app;
+	return 0;
+}
+
+static uint64_t list_hash(struct app *app)
+{
+	return list_of(app)->hash;
+}
+
+static void list_destroy(struct app *app)
+{
+	list_restore_begin(app);
+	free(app);
+}
+
+static const struct app_ops list_ops = {
+	.admit = list_admit,
+	.apply = list_apply,
+	.query = list_query,
+	.snapshot_begin = list_snapshot_begin,
+	.snapshot_next = list_snapshot_next,
+	.snapshot_end = list_snapshot_end,
+	.restore_begin = list_restore_begin,
+	.restore_chunk = list_restore_chunk,
+	.restore_end = list_restore_end,
+	.hash = list_hash,
+	.destroy = list_destroy,
+};
+
+struct app *list_app_create(void)
+{
+	struct list_app *list = ALLOC(struct list_app);
+	list->app.ops = &list_ops;
+	return &list->app;
+}

@@ -1,0 +1,31 @@
+/*
+ * One replica of an rsm group with the list app, and a client of such a group.
+ */
+#ifndef SYNOD_SIM_LIST_CLIENT_H
+#define SYNOD_SIM_LIST_CLIENT_H
+
+#include "load.h"
+#include "rsm/rsm.h"
+
+struct list_replica_options {
+	uint64_t group;
+	uint32_t replica;
+	uint32_t nmembers;
+	struct rsm_member members[REPLICAS_MAX];
+	struct rsm_settings settings;
+};
+/* sim_build functions; context: struct list_replica_options, struct list_client_options. */
+struct node *list_replica_build(void *context, struct sim_process *process);
+struct rsm *list_replica_rsm(struct node *node);
+uint64_t list_replica_hash(struct node *node);
+
+struct list_client_options {
+	const char *const *addresses;
+	uint32_t count;
+	struct load *load;
+};
+struct node *list_client_build(void *context, struct sim_process *process);
+/* The backend's load.submit. */
+void list_client_submit(struct node *node, struct load_slot *slot);
+
+#endif

@@ -1,0 +1,34 @@
+#include "host/daemon_rsm.h"
+
+uint32_t daemon_rsm_members(const struct daemon *daemon, enum node_role role, uint64_t group,
+			    struct rsm_member members[REPLICAS_MAX])
+{
+	const struct clusterconf_node *node = NULL;
+	uint32_t count = 0;
+	while ((node = clusterconf_next(daemon->conf, role, group, node)) != NULL) {
+		ASSERT(count < REPLICAS_MAX); /* the configuration has been checked */
+		/* Routes are the host's business: it dials another address where it is told to. */
+		members[count++] = (struct rsm_member){
+			.replica = node->replica,
+			.name = node->name,
+			.address = node->listen,
+			.client_address = node->listen,
+		};
+	}
+	return count;
+}
+
+struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
+{
+	const struct settings *from = &daemon->settings;
+	struct rsm_settings settings;
+	rsm_settings_default(&settings);
+	settings.election_timeout_ms = (uint32_t)from->election_timeout_ms;
+	settings.heartbeat_interval_ms = (uint32_t)from->heartbeat_interval_ms;
+	settings.wal_segment_bytes = from->wal_segment_bytes;
+	settings.snapshot_log_bytes = from->snapshot_log_bytes;
+	settings.log_cache_bytes = from->log_cache_bytes;
+	settings.sessions_max = (uint32_t)from->sessions_max;
+	settings.session_idle_us = from->session_idle_ms * 1000;
+	return settings;
+}

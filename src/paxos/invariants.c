@@ -1,0 +1,150 @@
+#include "paxos/invariants.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+#include "base/map.h"
+#include "paxos/internal.h"
+
+struct seen {
+	uint64_t promised, chosen;
+	uint64_t durable_promised; /* highest promise whose record was durable */
+	uint64_t checked;          /* I1 holds up to this slot */
+	bool running;
+};
+
+struct paxos_invariants {
+	struct seen seen[REPLICAS_MAX];
+	struct map chosen;    /* slot → fingerprint */
+	struct map proposals; /* hash of (slot, ballot) → fingerprint */
+	struct map leaders;   /* ballot → replica id */
+	char problem[256];
+};
+
+struct paxos_invariants *paxos_invariants_create(void)
+{
+	return ALLOC(struct paxos_invariants);
+}
+
+void paxos_invariants_free(struct paxos_invariants *inv)
+{
+	if (inv == NULL)
+		return;
+	map_free(&inv->chosen);
+	map_free(&inv->proposals);
+	map_free(&inv->leaders);
+	free(inv);
+}
+
+/* Never NULL, so that a map can hold it: length and checksum of the value. */
+static void *fingerprint(const struct ring_slot *s)
+{
+	struct slice value = ring_value(s);
+	return (void *)(uintptr_t)((uint64_t)crc32c(0, value.data, value.len) << 24 | ((value.len + 1) & 0xffffff));
+}
+
+/* What is recorded for the key, after recording `value` if nothing was. */
+static void *first_of(struct map *m, uint64_t key, void *value)
+{
+	void *present = map_get(m, key);
+	if (present == NULL)
+		map_put(m, key, value);
+	return present == NULL ? value : present;
+}
+
+static uint64_t mix(uint64_t slot, uint64_t ballot)
+{
+	uint64_t x = slot * 0x9e3779b97f4a7c15ull ^ (ballot + 0x7f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+	return x ^ x >> 29;
+}
+
+static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
+{
+	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s == NULL)
+			continue;
+		if (s->ballot > p->promised) {
+			snprintf(inv->problem, sizeof inv->problem, "I4: replica %u accepted slot %" PRIu64 " in a ballot above its promise",
+				 p->options.self, slot);
+			return false;
+		}
+		if (first_of(&inv->proposals, mix(slot, s->ballot), fingerprint(s)) != fingerprint(s)) {
+			snprintf(inv->problem, sizeof inv->problem, "I2: slot %" PRIu64 " has two values in one ballot, one at replica %u",
+				 slot, p->options.self);
+			return false;
+		}
+	}
+	uint64_t from = seen->checked + 1 > p->ring.first ? seen->checked + 1 : p->ring.first;
+	for (uint64_t slot = from; slot <= p->chosen; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s == NULL && slot > p->delivered) {
+			snprintf(inv->problem, sizeof inv->problem, "I6: replica %u does not hold chosen slot %" PRIu64, p->options.self, slot);
+			return false;
+		}
+		if (s != NULL && first_of(&inv->chosen, slot, fingerprint(s)) != fingerprint(s)) {
+			snprintf(inv->problem, sizeof inv->problem, "I1: replica %u has another value chosen in slot %" PRIu64, p->options.self, slot);
+			return false;
+		}
+	}
+	seen->checked = p->chosen;
+	return true;
+}
+
+static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
+{
+	if (p->role != PAXOS_LEADER)
+		return true;
+	void *self = (void *)(uintptr_t)p->options.self;
+	if (ballot_replica(p->ballot) != p->options.self || first_of(&inv->leaders, p->ballot, self) != self) {
+		snprintf(inv->problem, sizeof inv->problem, "I5: replica %u leads in a ballot that is not its own", p->options.self);
+		return false;
+	}
+	uint64_t first = p->own_first > p->chosen + 1 ? p->own_first : p->chosen + 1;
+	for (uint64_t slot = first; slot < p->next_slot; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s == NULL || s->ballot != p->ballot) {
+			snprintf(inv->problem, sizeof inv->problem, "I7: leader %u does not hold its own slot %" PRIu64, p->options.self, slot);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
+{
+	bool fell = seen->running && (p->promised < seen->promised || p->chosen < seen->chosen);
+	if (fell || p->promised < seen->durable_promised || p->delivered > p->chosen) {
+		snprintf(inv->problem, sizeof inv->problem, "%s: replica %u went backwards (promised %" PRIu64 " chosen %" PRIu64 ")",
+			 p->delivered > p->chosen ? "I6" : "I3", p->options.self, p->promised, p->chosen);
+		return false;
+	}
+	seen->running = true;
+	seen->promised = p->promised;
+	seen->chosen = p->chosen;
+	if (p->promise_persist <= p->persisted && p->promise_ballot > seen->durable_promised)
+		seen->durable_promised = p->promise_ballot;
+	return true;
+}
+
+const char *paxos_invariants_check(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count)
+{
+	ASSERT(count <= REPLICAS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct paxos *p = replicas[i];
+		if (p == NULL)
+			continue;
+		struct seen *seen = &inv->seen[i];
+		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_entries(inv, p, seen))
+			return inv->problem;
+	}
+	return NULL;
+}
+
+void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i)
+{
+	inv->seen[i].running = false;
+	inv->seen[i].checked = 0;
+}

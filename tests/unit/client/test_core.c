@@ -1,0 +1,776 @@
+/* faults: 49, 50, 51, 55 */
+#include <check.h>
+
+#include "../support/fake_env.h"
+#include "base/hashslot.h"
+#include "client/core.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+#define MS 1000ull
+#define NSHARDS 4u
+
+/*
+ * A scripted cluster: one shard master at m:1, groups 1 and 2 at g1:1 and g2:1. The test changes these variables and then
+ * lets the cluster answer what has been sent.
+ */
+static struct fake_env *fake;
+static struct client *client;
+static struct arena arena;
+static uint64_t config_number;
+static uint64_t shards[NSHARDS];
+static uint32_t ngroups;
+static uint64_t next_client_id;
+static bool silent[3];          /* by gid; 0: the shard master */
+static int refusal[3];          /* a status that the group answers with, once */
+static uint64_t refusal_config; /* Error.config of it */
+static uint32_t page_limit;     /* records in one page of a scan */
+
+/* What the groups have received. */
+static struct {
+	uint64_t gid, client, sequence, acknowledged;
+} commands[64];
+static uint32_t ncommands, nregisters, nconfigs;
+
+/* The keys of the groups, for scans: in key order within each group. */
+static const char *const keys_of_group[3][8] = {{NULL}, {"a", "c", "e", "g", "i"}, {"b", "d", "f"}};
+
+struct outcome {
+	int calls, status;
+	uint64_t version;
+	char text[512]; /* value, or the keys of a scan joined */
+	char message[512];
+	bool more;
+	char resume[64];
+	size_t nresults;
+};
+
+static void answer(const struct fake_sent *sent, int status, struct buffer *payload)
+{
+	struct message message = fake_reply_message(sent, status, buffer_slice(payload));
+	struct node *node = client_node(client);
+	node_deliver(node, sent->link, &message);
+	node->ops->turn_end(node);
+	buffer_free(payload);
+}
+
+static void answer_config(const struct fake_sent *sent)
+{
+	struct wire_group groups[2] = {
+		{.gid = 1, .nmembers = 1, .members = {slice_string("g1:1")}},
+		{.gid = 2, .nmembers = 1, .members = {slice_string("g2:1")}},
+	};
+	struct wire_config config = {
+		.number = config_number, .nshards = NSHARDS, .shards = shards, .ngroups = ngroups, .groups = groups,
+	};
+	struct buffer payload = {0};
+	wire_config_encode(&config, &payload);
+	nconfigs++;
+	answer(sent, 0, &payload);
+}
+
+static void answer_command(const struct fake_sent *sent, uint64_t gid)
+{
+	struct wire_command command;
+	struct wire_kv_command body;
+	ck_assert_int_eq(wire_command_decode(sent->message.payload, &arena, &command), 0);
+	ck_assert_uint_lt(ncommands, 64);
+	commands[ncommands].gid = gid;
+	commands[ncommands].client = command.client;
+	commands[ncommands].sequence = command.sequence;
+	commands[ncommands++].acknowledged = command.acknowledged;
+	struct buffer payload = {0};
+	if (gid == 0) {
+		wire_master_reply_encode(&(struct wire_master_reply){.config = config_number + 1}, &payload);
+	} else {
+		ck_assert_int_eq(wire_kv_command_decode(command.body, &arena, &body), 0);
+		struct wire_kv_result results[2] = {{.value = slice_string("new"), .version = 5}, {.status = STATUS_NOT_FOUND}};
+		struct wire_kv_reply reply = {.succeeded = true, .nresults = body.nthen, .results = results};
+		wire_kv_reply_encode(&reply, &payload);
+	}
+	answer(sent, 0, &payload);
+}
+
+static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct wire_kv_scan *scan)
+{
+	struct buffer payload = {0};
+	if (scan->config != config_number) {
+		wire_error_encode(&(struct wire_error){.config = config_number}, &payload);
+		answer(sent, STATUS_WRONG_GROUP, &payload);
+		return;
+	}
+	struct wire_kv_record records[8];
+	struct wire_kv_query_reply reply = {.records = records};
+	for (uint32_t i = 0; keys_of_group[gid][i] != NULL; i++) {
+		struct slice key = slice_string(keys_of_group[gid][i]);
+		if (slice_compare(key, scan->start) < 0 || (scan->end.len > 0 && slice_compare(key, scan->end) >= 0))
+			continue;
+		reply.count += scan->count_only;
+		if (scan->count_only)
+			continue;
+		if (reply.nrecords == page_limit || reply.nrecords == scan->limit) {
+			reply.more = true;
+			reply.resume = key;
+			break;
+		}
+		records[reply.nrecords++] = (struct wire_kv_record){.key = key, .value = key, .version = 1};
+	}
+	wire_kv_query_reply_encode(&reply, &payload);
+	answer(sent, 0, &payload);
+}
+
+static void answer_query(const struct fake_sent *sent, uint64_t gid)
+{
+	struct wire_kv_query query;
+	ck_assert_int_eq(wire_kv_query_decode(sent->message.payload, &arena, &query), 0);
+	if (query.has_scan) {
+		answer_scan(sent, gid, &query.scan);
+		return;
+	}
+	char text[32];
+	snprintf(text, sizeof text, "from %d", (int)gid);
+	struct wire_kv_result result = {.value = slice_string(text), .version = 3};
+	struct buffer payload = {0};
+	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result}, &payload);
+	answer(sent, 0, &payload);
+}
+
+static void answer_one(const struct fake_sent *sent)
+{
+	const char *address = fake_address(fake, sent);
+	uint64_t gid = address[0] == 'm' ? 0 : (uint64_t)(address[1] - '0');
+	struct buffer payload = {0};
+	arena_reset(&arena);
+	if (silent[gid])
+		return;
+	if (refusal[gid] != 0) {
+		int status = refusal[gid];
+		refusal[gid] = 0;
+		wire_error_encode(&(struct wire_error){.message = slice_string("scripted"), .config = refusal_config}, &payload);
+		answer(sent, status, &payload);
+	} else if (sent->message.method == METHOD_REGISTER) {
+		nregisters++;
+		wire_register_reply_encode(next_client_id++, &payload);
+		answer(sent, 0, &payload);
+	} else if (sent->message.method == METHOD_CLUSTER) {
+		struct wire_cluster cluster = {
+			.cluster = slice_string("t"), .shards = NSHARDS, .nmasters = 1, .masters = {slice_string("m:1")},
+		};
+		wire_cluster_encode(&cluster, &payload);
+		answer(sent, 0, &payload);
+	} else if (sent->message.method == METHOD_STATUS) {
+		wire_status_encode(&(struct wire_status){.name = slice_string("x"), .applied = 9}, &payload);
+		answer(sent, 0, &payload);
+	} else if (sent->message.method == METHOD_TRANSFER) {
+		answer(sent, 0, &payload);
+	} else if (sent->message.method == METHOD_QUERY && gid == 0) {
+		answer_config(sent);
+	} else if (sent->message.method == METHOD_QUERY) {
+		answer_query(sent, gid);
+	} else {
+		ck_assert_int_eq(sent->message.method, METHOD_COMMAND);
+		answer_command(sent, gid);
+	}
+}
+
+/* Answers everything that has been sent, and what is sent in consequence. */
+static void settle(void)
+{
+	struct fake_sent *sent;
+	while ((sent = fake_next(fake)) != NULL)
+		answer_one(sent);
+}
+
+/* Lets time pass, in steps, with a cluster that answers. */
+static void pass(uint64_t duration_ms)
+{
+	for (uint64_t i = 0; i < duration_ms; i++) {
+		settle();
+		fake_advance(fake, MS);
+	}
+	settle();
+}
+
+static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct outcome *outcome = request->context;
+	(void)payload;
+	outcome->calls++;
+	outcome->status = reply->status;
+	outcome->version = reply->version;
+	outcome->more = reply->more;
+	outcome->nresults = reply->nresults;
+	snprintf(outcome->message, sizeof outcome->message, "%s", reply->message);
+	snprintf(outcome->resume, sizeof outcome->resume, "%s", reply->resume.len > 0 ? reply->resume.data : "");
+	if (reply->value.len > 0)
+		snprintf(outcome->text, sizeof outcome->text, "%s", reply->value.data);
+	for (size_t i = 0; i < reply->nrecords; i++)
+		snprintf(outcome->text + strlen(outcome->text), sizeof outcome->text - strlen(outcome->text), "%s",
+			 reply->records[i].key.data);
+}
+
+static void submit(struct outcome *outcome, int made, struct client_request *request)
+{
+	*outcome = (struct outcome){0};
+	ck_assert_int_eq(made, 0);
+	request->done = on_done;
+	request->context = outcome;
+	client_submit(client, request);
+	ck_assert_int_eq(outcome->calls, 0);
+}
+
+static void op(struct outcome *outcome, enum synod_op_kind kind, const char *key)
+{
+	struct client_request *request;
+	struct synod_op what = {.kind = kind, .key = {.data = key, .len = strlen(key)}, .value = {.data = "v", .len = 1}};
+	int made = client_request_op(&request, &what);
+	submit(outcome, made, request);
+}
+
+static void scan(struct outcome *outcome, const char *start, uint32_t limit, bool count_only)
+{
+	struct client_request *request;
+	struct synod_scan what = {.start = {.data = start, .len = strlen(start)}, .limit = limit, .count_only = count_only};
+	int made = client_request_scan(&request, &what);
+	submit(outcome, made, request);
+}
+
+/* A key whose shard is the given one. */
+static const char *key_in_shard(uint32_t shard)
+{
+	static char keys[NSHARDS][16];
+	for (int i = 0;; i++) {
+		snprintf(keys[shard], sizeof keys[shard], "key%d", i);
+		if (shard_of_key(slice_string(keys[shard]), NSHARDS) == shard)
+			return keys[shard];
+	}
+}
+
+static void create(const struct client_options *options)
+{
+	client = client_create(&fake->env, &fake->log, options);
+	struct node *node = client_node(client);
+	ck_assert_int_eq(node->ops->start(node), 0);
+}
+
+static void destroy_client(void)
+{
+	struct node *node = client_node(client);
+	node->ops->destroy(node);
+}
+
+static void setup(void)
+{
+	fake = fake_create();
+	arena_init(&arena, ARENA_BYTES_MAX);
+	config_number = 3;
+	ngroups = 2;
+	for (uint32_t i = 0; i < NSHARDS; i++)
+		shards[i] = i < NSHARDS / 2 ? 1 : 2;
+	next_client_id = 100;
+	ncommands = nregisters = nconfigs = 0;
+	page_limit = 8;
+	refusal_config = 0;
+	for (int i = 0; i < 3; i++) {
+		silent[i] = false;
+		refusal[i] = 0;
+	}
+	const char *masters[] = {"m:1"};
+	create(&(struct client_options){.masters = masters, .nmasters = 1});
+}
+
+static void teardown(void)
+{
+	destroy_client();
+	fake_destroy(fake);
+	arena_free(&arena);
+}
+
+START_TEST(reads_go_to_the_group_of_the_key)
+{
+	/* A read is sent to the group that the configuration names for its key, and needs no client id. */
+	static struct outcome one, two;
+	op(&one, SYNOD_OP_GET, key_in_shard(0));
+	op(&two, SYNOD_OP_GET, key_in_shard(3));
+	settle();
+	ck_assert_str_eq(one.text, "from 1");
+	ck_assert_str_eq(two.text, "from 2");
+	ck_assert_uint_eq(one.version, 3);
+	ck_assert_uint_eq(nregisters, 0);
+	ck_assert_uint_eq(nconfigs, 1);
+	ck_assert_uint_eq(client_outstanding(client), 0);
+}
+END_TEST
+
+START_TEST(writes_share_one_session)
+{
+	/* The first write registers; all writes carry ascending sequence numbers of one client id, over all groups. */
+	static struct outcome outcomes[4];
+	for (uint32_t i = 0; i < 4; i++)
+		op(&outcomes[i], SYNOD_OP_PUT, key_in_shard(i));
+	settle();
+	ck_assert_uint_eq(nregisters, 1);
+	ck_assert_uint_eq(ncommands, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(outcomes[i].status, SYNOD_OK);
+		ck_assert_uint_eq(commands[i].client, 100);
+		ck_assert_uint_eq(commands[i].sequence, i + 1);
+		ck_assert_uint_eq(commands[i].acknowledged, 1);
+		ck_assert_uint_eq(commands[i].gid, i < 2 ? 1 : 2);
+	}
+	op(&outcomes[0], SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_uint_eq(commands[4].sequence, 5);
+	ck_assert_uint_eq(commands[4].acknowledged, 5);
+}
+END_TEST
+
+START_TEST(masters_are_found_through_endpoints)
+{
+	/* With endpoints alone, any node is asked with CLUSTER where the shard masters are. */
+	destroy_client();
+	const char *endpoints[] = {"g1:1", "g2:1"};
+	create(&(struct client_options){.endpoints = endpoints, .nendpoints = 2});
+	static struct outcome write, config;
+	struct client_request *request;
+	op(&write, SYNOD_OP_PUT, "k");
+	int made = client_request_config(&request, UINT64_MAX);
+	submit(&config, made, request);
+	settle();
+	ck_assert_int_eq(write.status, SYNOD_OK);
+	ck_assert_int_eq(config.status, SYNOD_OK);
+}
+END_TEST
+
+START_TEST(wrong_cluster_is_said_at_once)
+{
+	/* An endpoint of another cluster ends the request with WRONG_CLUSTER and the server's words, without waiting. */
+	destroy_client();
+	const char *endpoints[] = {"g1:1"};
+	create(&(struct client_options){.endpoints = endpoints, .nendpoints = 1});
+	refusal[1] = STATUS_WRONG_CLUSTER;
+	static struct outcome read, write;
+	op(&read, SYNOD_OP_GET, "k");
+	op(&write, SYNOD_OP_PUT, "k");
+	settle();
+	ck_assert_int_eq(read.status, SYNOD_WRONG_CLUSTER);
+	ck_assert_int_eq(write.status, SYNOD_WRONG_CLUSTER);
+	ck_assert_str_eq(read.message, "scripted");
+}
+END_TEST
+
+START_TEST(wrong_group_takes_the_newer_configuration)
+{
+	/* WRONG_GROUP with a newer number: the configuration is fetched, and the write goes to the new owner under its old sequence. */
+	static struct outcome first, moved;
+	op(&first, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	config_number = 4;
+	shards[0] = 2;
+	refusal[1] = STATUS_WRONG_GROUP;
+	refusal_config = 4;
+	op(&moved, SYNOD_OP_PUT, key_in_shard(0));
+	pass(50);
+	ck_assert_int_eq(moved.status, SYNOD_OK);
+	ck_assert_uint_eq(ncommands, 2);
+	ck_assert_uint_eq(commands[1].gid, 2);
+	ck_assert_uint_eq(commands[1].sequence, 2);
+}
+END_TEST
+
+START_TEST(group_that_lags_is_asked_again)
+{
+	/* WRONG_GROUP with our own number or an older one: the group has not caught up, and is asked again after a pause. */
+	static struct outcome outcome;
+	refusal[1] = STATUS_WRONG_GROUP;
+	refusal_config = 2;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.calls, 0);
+	pass(50);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(commands[0].sequence, 1);
+}
+END_TEST
+
+START_TEST(silent_group_that_has_left_is_left)
+{
+	/* A request to a group that is silent because it has left is sent to the new owner once the configuration shows it. */
+	static struct outcome outcome;
+	silent[1] = true;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(500);
+	ck_assert_int_eq(outcome.calls, 0);
+	config_number = 4;
+	for (uint32_t i = 0; i < NSHARDS; i++)
+		shards[i] = 2;
+	pass(1500);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(commands[0].gid, 2);
+	ck_assert_uint_eq(commands[0].sequence, 1);
+}
+END_TEST
+
+START_TEST(expired_session_is_replaced)
+{
+	/* SESSION_EXPIRED for a write that cannot have been executed: it gets a new id, and is sent again. */
+	static struct outcome outcome;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	refusal[1] = STATUS_SESSION_EXPIRED;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(nregisters, 2);
+	ck_assert_uint_eq(commands[1].client, 101);
+	ck_assert_uint_eq(commands[1].sequence, 1);
+}
+END_TEST
+
+START_TEST(expired_session_after_a_lost_attempt_is_unknown)
+{
+	/* SESSION_EXPIRED when an earlier copy may have been executed: a new id could apply it twice, so the outcome is UNKNOWN. */
+	static struct outcome outcome;
+	silent[1] = true;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(500);
+	silent[1] = false;
+	refusal[1] = STATUS_SESSION_EXPIRED;
+	pass(1000);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_UNKNOWN);
+	ck_assert_uint_eq(ncommands, 0);
+}
+END_TEST
+
+START_TEST(deadline_without_masters_is_unavailable)
+{
+	/* A write that never got past the shard masters was certainly not executed, and the message names them. */
+	static struct outcome outcome;
+	silent[0] = true;
+	op(&outcome, SYNOD_OP_PUT, "k");
+	pass(5100);
+	ck_assert_int_eq(outcome.status, SYNOD_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(outcome.message, "m:1"));
+}
+END_TEST
+
+START_TEST(deadline_after_sending_is_unknown_for_writes_only)
+{
+	/* A write that was sent and not answered ends UNKNOWN; a read changes nothing, and ends UNAVAILABLE. */
+	static struct outcome write, read;
+	silent[1] = true;
+	op(&write, SYNOD_OP_PUT, key_in_shard(0));
+	op(&read, SYNOD_OP_GET, key_in_shard(0));
+	pass(5100);
+	ck_assert_int_eq(write.status, SYNOD_UNKNOWN);
+	ck_assert_int_eq(read.status, SYNOD_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(no_space_after_a_lost_attempt_is_unknown)
+{
+	/* A refusal of the moment says nothing of an earlier attempt that was lost. */
+	static struct outcome outcome;
+	silent[1] = true;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(500);
+	silent[1] = false;
+	refusal[1] = STATUS_NO_SPACE;
+	pass(1000);
+	ck_assert_int_eq(outcome.status, SYNOD_UNKNOWN);
+	refusal[1] = STATUS_NO_SPACE;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_NO_SPACE);
+}
+END_TEST
+
+START_TEST(cluster_without_groups_is_explained)
+{
+	/* Without any group a request waits for one, and its deadline says what is missing. */
+	static struct outcome late, served, scanned;
+	config_number = 0;
+	ngroups = 0;
+	for (uint32_t i = 0; i < NSHARDS; i++)
+		shards[i] = 0;
+	op(&late, SYNOD_OP_GET, "k");
+	pass(3000);
+	op(&served, SYNOD_OP_GET, key_in_shard(0));
+	scan(&scanned, "", 0, false);
+	pass(2100);
+	ck_assert_int_eq(late.status, SYNOD_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(late.message, "join"));
+	config_number = 1;
+	ngroups = 2;
+	for (uint32_t i = 0; i < NSHARDS; i++)
+		shards[i] = 1 + i % 2;
+	pass(1000);
+	ck_assert_str_eq(served.text, "from 1");
+	ck_assert_str_eq(scanned.text, "abcdefgi");
+}
+END_TEST
+
+static void txn(struct outcome *outcome, const char *first, const char *second)
+{
+	struct client_request *request;
+	struct synod_op ops[2] = {
+		{.kind = SYNOD_OP_PUT, .key = {.data = first, .len = strlen(first)}},
+		{.kind = SYNOD_OP_GET, .key = {.data = second, .len = strlen(second)}},
+	};
+	int made = client_request_txn(&request, &(struct synod_txn){.then = ops, .nthen = 2});
+	submit(outcome, made, request);
+}
+
+START_TEST(transactions_within_a_group)
+{
+	/* A transaction whose keys lie in one group is one command; every operation has its result. */
+	static struct outcome outcome;
+	txn(&outcome, key_in_shard(0), key_in_shard(1));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(outcome.nresults, 2);
+	ck_assert_uint_eq(ncommands, 1);
+}
+END_TEST
+
+START_TEST(transactions_across_groups_are_refused)
+{
+	/* Keys in different groups: refused here, without asking anybody, with a hint at hash tags. */
+	static struct outcome outcome;
+	op(&outcome, SYNOD_OP_GET, "warm up");
+	settle();
+	txn(&outcome, key_in_shard(0), key_in_shard(3));
+	fake_advance(fake, 0);
+	ck_assert_int_eq(outcome.status, SYNOD_CROSS_GROUP);
+	ck_assert_ptr_nonnull(strstr(outcome.message, "{"));
+	ck_assert_ptr_null(fake_next(fake));
+}
+END_TEST
+
+START_TEST(scans_are_merged_in_key_order)
+{
+	/* A scan collects the keys of all groups in global order, whatever the sizes of the pages. */
+	for (page_limit = 1; page_limit <= 8; page_limit++) {
+		static struct outcome outcome;
+		scan(&outcome, "", 0, false);
+		settle();
+		ck_assert_int_eq(outcome.calls, 1);
+		ck_assert_str_eq(outcome.text, "abcdefgi");
+		ck_assert(!outcome.more);
+	}
+}
+END_TEST
+
+START_TEST(scans_stop_at_their_limit_and_resume)
+{
+	/* A scan that ends by its limit says where to go on, and the pages together are the whole range. */
+	for (uint32_t limit = 1; limit <= 9; limit++) {
+		static struct outcome outcome;
+		char all[32] = "", start[64] = "";
+		uint32_t pages = 0;
+		do {
+			page_limit = 2;
+			scan(&outcome, start, limit, false);
+			settle();
+			ck_assert_int_eq(outcome.status, SYNOD_OK);
+			ck_assert_uint_le(strlen(outcome.text), limit);
+			strcat(all, outcome.text);
+			strcpy(start, outcome.resume);
+			/* The smallest key behind "c" is "c\0", which a C string cannot hold. */
+			if (outcome.more && start[0] != '\0' && start[1] == '\0')
+				strcat(start, "\1");
+			pages++;
+		} while (outcome.more);
+		ck_assert_str_eq(all, "abcdefgi");
+		ck_assert_uint_eq(pages, (8 + limit - 1) / limit);
+	}
+}
+END_TEST
+
+START_TEST(scans_survive_a_new_configuration)
+{
+	/* A configuration that changes between two pages makes the scan go on under the new one, without a gap or a repetition. */
+	static struct outcome outcome;
+	page_limit = 2;
+	op(&outcome, SYNOD_OP_GET, "warm up");
+	settle();
+	scan(&outcome, "", 0, false);
+	for (int i = 0; i < 3; i++)
+		answer_one(fake_next(fake));
+	config_number = 4;
+	pass(100);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_str_eq(outcome.text, "abcdefgi");
+}
+END_TEST
+
+START_TEST(counts_are_added_up)
+{
+	/* A count asks every group for its number and transfers no key. */
+	static struct outcome outcome;
+	scan(&outcome, "", 0, true);
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(outcome.version, 8);
+	ck_assert_str_eq(outcome.text, "");
+}
+END_TEST
+
+START_TEST(a_scan_that_loses_a_group_fails_as_a_whole)
+{
+	/* Half a range is no answer: with one group silent the scan ends UNAVAILABLE. */
+	static struct outcome outcome;
+	silent[2] = true;
+	scan(&outcome, "", 0, false);
+	pass(5100);
+	ck_assert_int_eq(outcome.status, SYNOD_UNAVAILABLE);
+	ck_assert_uint_eq(client_outstanding(client), 0);
+}
+END_TEST
+
+START_TEST(master_commands_are_written_with_a_session)
+{
+	/* A change of the configuration is a command with a session, at the shard masters. */
+	static struct outcome outcome;
+	struct client_request *request;
+	int made = client_request_rebalance(&request);
+	submit(&outcome, made, request);
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(outcome.version, 4);
+	ck_assert_uint_eq(commands[0].gid, 0);
+	ck_assert_uint_eq(commands[0].client, 100);
+}
+END_TEST
+
+START_TEST(status_asks_one_server)
+{
+	/* STATUS is asked of the one server; a refused connection is reported as soon as a second try has failed too. */
+	static struct outcome up, down;
+	struct client_request *request;
+	int made = client_request_status(&request, "g1:1");
+	submit(&up, made, request);
+	settle();
+	ck_assert_int_eq(up.status, SYNOD_OK);
+	made = client_request_status(&request, "g2:1");
+	submit(&down, made, request);
+	struct node *node = client_node(client);
+	node->ops->link_down(node, fake_next(fake)->link);
+	ck_assert_int_eq(down.calls, 0);
+	node->ops->link_down(node, fake_next(fake)->link);
+	ck_assert_int_eq(down.status, SYNOD_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(down.message, "g2:1"));
+}
+END_TEST
+
+START_TEST(transfer_finds_the_leader)
+{
+	/* TRANSFER goes to the members that are given, not to a group of the configuration. */
+	static struct outcome outcome;
+	struct client_request *request;
+	const char *members[] = {"g1:1", "g2:1"};
+	int made = client_request_transfer(&request, members, 2, 0);
+	submit(&outcome, made, request);
+	refusal[1] = STATUS_NOT_LEADER;
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+}
+END_TEST
+
+START_TEST(stop_ends_everything)
+{
+	/* A client that stops ends what is under way with CLOSED, wherever it waits, and tells its world. */
+	static struct outcome outcomes[5];
+	op(&outcomes[0], SYNOD_OP_GET, "warm up");
+	settle();
+	silent[0] = silent[1] = silent[2] = true;
+	op(&outcomes[0], SYNOD_OP_GET, "a");
+	op(&outcomes[1], SYNOD_OP_PUT, "b");
+	scan(&outcomes[2], "", 0, false);
+	struct client_request *request;
+	int made = client_request_config(&request, 1);
+	submit(&outcomes[3], made, request);
+	made = client_request_status(&request, "g1:1");
+	submit(&outcomes[4], made, request);
+	struct node *node = client_node(client);
+	node->ops->stop(node);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(outcomes[i].calls, 1);
+		ck_assert_int_eq(outcomes[i].status, SYNOD_CLOSED);
+	}
+	ck_assert(fake->stopped);
+}
+END_TEST
+
+START_TEST(stuck_write_does_not_stop_the_others_until_the_window_is_full)
+{
+	/* Writes beyond the session's window wait for the oldest, and go on when it has ended. */
+	enum { N = SESSION_WINDOW_MAX };
+	static struct outcome stuck, last, others[N];
+	silent[1] = true;
+	op(&stuck, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	fake_advance(fake, 4000 * MS);
+	settle();
+	for (int i = 0; i < N - 1; i++)
+		op(&others[i], SYNOD_OP_PUT, key_in_shard(3));
+	op(&last, SYNOD_OP_PUT, key_in_shard(3));
+	uint32_t sent = 0;
+	struct fake_sent *message;
+	while ((message = fake_next(fake)) != NULL) {
+		if (message->message.method != METHOD_COMMAND)
+			continue;
+		sent++;
+		ncommands = 0;
+		answer_one(message);
+	}
+	ck_assert_uint_eq(sent, N - 1);
+	ck_assert_int_eq(others[N - 2].status, SYNOD_OK);
+	ck_assert_int_eq(others[N - 2].calls, 1);
+	ck_assert_int_eq(last.calls, 0);
+	ncommands = 0;
+	pass(1100);
+	ck_assert_int_eq(stuck.status, SYNOD_UNKNOWN);
+	ck_assert_int_eq(last.calls, 1);
+	ck_assert_int_eq(last.status, SYNOD_OK);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("core");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, reads_go_to_the_group_of_the_key);
+	tcase_add_test(tcase, writes_share_one_session);
+	tcase_add_test(tcase, masters_are_found_through_endpoints);
+	tcase_add_test(tcase, wrong_cluster_is_said_at_once);
+	tcase_add_test(tcase, wrong_group_takes_the_newer_configuration);
+	tcase_add_test(tcase, group_that_lags_is_asked_again);
+	tcase_add_test(tcase, silent_group_that_has_left_is_left);
+	tcase_add_test(tcase, expired_session_is_replaced);
+	tcase_add_test(tcase, expired_session_after_a_lost_attempt_is_unknown);
+	tcase_add_test(tcase, deadline_without_masters_is_unavailable);
+	tcase_add_test(tcase, deadline_after_sending_is_unknown_for_writes_only);
+	tcase_add_test(tcase, no_space_after_a_lost_attempt_is_unknown);
+	tcase_add_test(tcase, cluster_without_groups_is_explained);
+	tcase_add_test(tcase, transactions_within_a_group);
+	tcase_add_test(tcase, transactions_across_groups_are_refused);
+	tcase_add_test(tcase, scans_are_merged_in_key_order);
+	tcase_add_test(tcase, scans_stop_at_their_limit_and_resume);
+	tcase_add_test(tcase, scans_survive_a_new_configuration);
+	tcase_add_test(tcase, counts_are_added_up);
+	tcase_add_test(tcase, a_scan_that_loses_a_group_fails_as_a_whole);
+	tcase_add_test(tcase, master_commands_are_written_with_a_session);
+	tcase_add_test(tcase, status_asks_one_server);
+	tcase_add_test(tcase, transfer_finds_the_leader);
+	tcase_add_test(tcase, stop_ends_everything);
+	tcase_add_test(tcase, stuck_write_does_not_stop_the_others_until_the_window_is_full);
+	Suite *suite = suite_create("client/core");
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,299 @@
+#include "../support/check_main.h"
+#include "raw.h"
+
+static struct echo server, client;
+static char address[64];
+static struct host_peer peer;
+
+static struct host_options server_options(void)
+{
+	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
+	host_settings_default(&options.settings);
+	options.settings.reconnect_max_ms = 20;
+	return options;
+}
+
+static struct host_options client_options(void)
+{
+	struct host_options options = server_options();
+	peer = (struct host_peer){.name = "s1", .address = address};
+	options.node = "c1";
+	options.listen = NULL;
+	options.npeers = 1;
+	options.peers = &peer;
+	return options;
+}
+
+static void start_server(const struct host_options *changed)
+{
+	struct host_options options = changed == NULL ? server_options() : *changed;
+	echo_start(&server, &options);
+	snprintf(address, sizeof address, "127.0.0.1:%u", host_port(server.host));
+}
+
+static link_id start_client(const struct host_options *changed)
+{
+	struct host_options options = changed == NULL ? client_options() : *changed;
+	echo_start(&client, &options);
+	return node_dial(&client.node, address);
+}
+
+static void end_both(void)
+{
+	echo_end(&client);
+	echo_end(&server);
+}
+
+/* Requests of all sizes, sent before the connection exists, are answered in full and in order. */
+START_TEST(all_sizes)
+{
+	static const size_t sizes[] = {0, 1, 47, 48, 49, 4096, 65535, 65536, 262143, 262144, 262145, 1000000, FRAME_BYTES_MAX};
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	uint8_t *payload = malloc(FRAME_BYTES_MAX);
+	for (size_t i = 0; i < FRAME_BYTES_MAX; i++)
+		payload[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		echo_send(&client, to, MESSAGE_REQUEST, i + 1, slice(payload, sizes[i]));
+		TURN_UNTIL(client.replies == i + 1, client.host, server.host);
+		ck_assert(slice_equal(buffer_slice(&client.last_payload), slice(payload, sizes[i])));
+	}
+	ck_assert_uint_eq(client.downs, 0);
+	free(payload);
+	end_both();
+}
+END_TEST
+
+/* Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers many of them. */
+START_TEST(pipelining)
+{
+	static uint8_t payload[20000];
+	struct rng rng;
+	uint64_t bytes = 0;
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	rng_seed(&rng, 7);
+	for (uint64_t id = 1; id <= 5000; id++) {
+		size_t len = rng_chance(&rng, 100000) ? rng_below(&rng, sizeof payload) : rng_below(&rng, 100);
+		bytes += len;
+		echo_send(&client, to, MESSAGE_REQUEST, id, slice(payload, len));
+	}
+	TURN_UNTIL(client.replies == 5000, client.host, server.host);
+	ck_assert_uint_eq(client.reply_bytes, bytes);
+	ck_assert_uint_eq(server.requests, 5000);
+	ck_assert_uint_eq(client.node.env->ops->backlog(client.node.env, to), 0);
+	end_both();
+}
+END_TEST
+
+/* One-way messages that are sent while the link connects arrive in order behind the hello; the same address is the same link. */
+START_TEST(waiting_oneways)
+{
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	ck_assert_uint_eq(node_dial(&client.node, address), to);
+	for (int i = 0; i < 100; i++)
+		echo_send(&client, to, MESSAGE_ONEWAY, 0, slice_string("x"));
+	TURN_UNTIL(server.oneways == 100, client.host, server.host);
+	end_both();
+}
+END_TEST
+
+/* What waits for a connection is limited: one-way messages beyond it are dropped, and the link works afterwards. */
+START_TEST(waiting_is_limited)
+{
+	static uint8_t payload[1 << 20];
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	for (int i = 0; i < 64; i++)
+		echo_send(&client, to, MESSAGE_ONEWAY, 0, slice(payload, sizeof payload));
+	ck_assert_uint_lt(client.node.env->ops->backlog(client.node.env, to), 5u << 20);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	ck_assert_uint_ge(server.oneways, 3);
+	ck_assert_uint_lt(server.oneways, 5);
+	end_both();
+}
+END_TEST
+
+/* A node that is dialled under one address is reached at another when a route says so. */
+START_TEST(routes)
+{
+	start_server(NULL);
+	struct host_options options = client_options();
+	peer.address = "elsewhere:1";
+	peer.route = address;
+	(void)start_client(&options);
+	link_id to = node_dial(&client.node, "elsewhere:1");
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	end_both();
+}
+END_TEST
+
+/* A host name is resolved. */
+START_TEST(host_name)
+{
+	start_server(NULL);
+	struct host_options options = client_options();
+	char named[64];
+	snprintf(named, sizeof named, "localhost:%u", host_port(server.host));
+	(void)start_client(&options);
+	link_id to = node_dial(&client.node, named);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	end_both();
+}
+END_TEST
+
+/* A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing reaches the other node. */
+START_TEST(wrong_cluster)
+{
+	start_server(NULL);
+	struct host_options options = client_options();
+	options.cluster = "other";
+	link_id to = start_client(&options);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1 && client.downs == 1, client.host, server.host);
+	ck_assert_int_eq(client.last_status, STATUS_WRONG_CLUSTER);
+	struct arena arena;
+	struct wire_error wire_error;
+	arena_init(&arena, 1 << 20);
+	ck_assert_int_eq(wire_error_decode(buffer_slice(&client.last_payload), &arena, &wire_error), 0);
+	ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, "'test'", 6));
+	ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, "'other'", 7));
+	ck_assert_uint_eq(server.requests, 0);
+	arena_free(&arena);
+	end_both();
+}
+END_TEST
+
+/* A node that is not the one that was dialled gets nothing; the sender is told that the link is down. */
+START_TEST(wrong_node)
+{
+	start_server(NULL);
+	struct host_options options = client_options();
+	peer.name = "s2";
+	link_id to = start_client(&options);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.downs == 1, client.host, server.host);
+	ck_assert_uint_eq(client.last_down, to);
+	ck_assert_uint_eq(client.replies, 0);
+	ck_assert_uint_eq(server.requests, 0);
+	end_both();
+}
+END_TEST
+
+/* A client without a cluster name may ask anybody. */
+START_TEST(any_cluster)
+{
+	start_server(NULL);
+	struct host_options options = {.cluster = "", .node = "", .role = ""};
+	host_settings_default(&options.settings);
+	link_id to = start_client(&options);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	ck_assert_int_eq(client.last_status, 0);
+	end_both();
+}
+END_TEST
+
+/* A server that dies is reported once; the link connects again by itself when the server is back. */
+START_TEST(reconnect)
+{
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+
+	echo_end(&server);
+	echo_send(&client, to, MESSAGE_REQUEST, 2, slice_string("x"));
+	TURN_UNTIL(client.downs == 1, client.host);
+	ck_assert_uint_eq(client.last_down, to);
+	ck_assert_uint_eq(client.replies, 1);
+
+	/* While nobody is there every request is told so, in one way or another. */
+	for (uint64_t id = 3; id < 10; id++) {
+		echo_send(&client, to, MESSAGE_REQUEST, id, slice_string("x"));
+		TURN_UNTIL(client.downs == id - 1, client.host);
+	}
+	struct host_options options = server_options();
+	options.listen = address;
+	start_server(&options);
+	uint64_t id = 10;
+	TURN_UNTIL((echo_send(&client, to, MESSAGE_REQUEST, id++, slice_string("x")), client.replies > 1), client.host, server.host);
+	end_both();
+}
+END_TEST
+
+/* An accepted link that the node closes is gone for both sides, and the node is told. */
+START_TEST(node_closes)
+{
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	server.node.env->ops->close(server.node.env, server.last_from);
+	server.node.env->ops->close(server.node.env, server.last_from);
+	echo_send(&server, server.last_from, MESSAGE_REPLY, 1, slice_string("lost"));
+	TURN_UNTIL(client.downs == 1 && server.downs == 1, client.host, server.host);
+	ck_assert_uint_eq(server.last_down, server.last_from);
+	echo_send(&server, server.last_from, MESSAGE_REPLY, 1, slice_string("lost"));
+	turn_some(server.host, client.host);
+	ck_assert_uint_eq(client.replies, 1);
+	end_both();
+}
+END_TEST
+
+/* An address that is taken is an error that names it and says what to do. */
+START_TEST(address_in_use)
+{
+	char error[256], text[128];
+	struct host *second;
+	struct log log;
+	start_server(NULL);
+	log_init_fd(&log, 2, "x");
+	struct host_options options = server_options();
+	options.listen = address;
+	options.log = &log;
+	int status = host_create(&second, &options, error, sizeof error);
+	ck_assert_int_eq(status, STATUS_ADDRESS_IN_USE);
+	ck_assert_ptr_null(second);
+	snprintf(text, sizeof text, "cannot listen on %s: address already in use", address);
+	ck_assert_msg(strstr(error, text) != NULL, "%s", error);
+	options.listen = "127.0.0.1";
+	ck_assert_int_eq(host_create(&second, &options, error, sizeof error), STATUS_CONFIG);
+	options.listen = "192.0.2.1:7001";
+	ck_assert_int_eq(host_create(&second, &options, error, sizeof error), STATUS_IO);
+	ck_assert_ptr_nonnull(strstr(error, "192.0.2.1:7001"));
+	echo_end(&server);
+}
+END_TEST
+
+/* Traffic is counted by method, peer and direction; series that count nothing are not shown. */
+START_TEST(counters)
+{
+	struct buffer text = {0};
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	for (uint64_t id = 1; id <= 3; id++)
+		echo_send(&client, to, MESSAGE_REQUEST, id, slice_string("abc"));
+	TURN_UNTIL(client.replies == 3, client.host, server.host);
+	metrics_render(&client.node.metrics, &text);
+	buffer_add_u8(&text, 0);
+	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_sent_total{method=\"query\",peer=\"s1\"} 3\n"));
+	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_bytes_sent_total{method=\"query\",peer=\"s1\"} 153\n"));
+	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"hello\",peer=\"s1\"} 1\n"));
+	ck_assert_ptr_null(strstr((char *)text.data, "method=\"accept\""));
+	buffer_clear(&text);
+	metrics_render(&server.node.metrics, &text);
+	buffer_add_u8(&text, 0);
+	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"query\",peer=\"client\"} 3\n"));
+	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_connections_accepted 1\n"));
+	buffer_free(&text);
+	end_both();
+}
+END_TEST
+
+CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes, host_name, wrong_cluster, wrong_node,
+	   any_cluster, reconnect, node_closes, address_in_use, counters)

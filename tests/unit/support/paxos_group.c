@@ -1,0 +1,390 @@
+#include "paxos_group.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+static uint64_t group_random(void *context)
+{
+	struct group *g = context;
+	return rng_next(&g->rng);
+}
+
+__attribute__((format(printf, 2, 3))) static void trace(struct group *g, const char *format, ...)
+{
+	if (g->trace == NULL)
+		return;
+	char line[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	g->trace(g->trace_context, line);
+}
+
+static struct paxos *make_core(struct group *g, uint32_t i)
+{
+	struct paxos_options options = {
+		.group = 1,
+		.self = i + 1,
+		.nmembers = g->count,
+		.election_timeout_us = 150000,
+		.heartbeat_us = 30000,
+		.cache_bytes = 2048,
+		.random = group_random,
+		.context = g,
+	};
+	for (uint32_t j = 0; j < g->count; j++)
+		options.members[j] = j + 1;
+	return paxos_create(&options, 0);
+}
+
+static void check(struct group *g)
+{
+	const struct paxos *cores[REPLICAS_MAX];
+	for (uint32_t i = 0; i < g->count; i++)
+		cores[i] = g->replicas[i].core;
+	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
+	ck_assert_msg(problem == NULL, "%s", problem);
+}
+
+void group_init(struct group *g, uint32_t count, uint64_t seed)
+{
+	*g = (struct group){
+		.count = count,
+		.delay_min_us = 100,
+		.delay_max_us = 1000,
+		.sync_min_us = 100,
+		.sync_max_us = 500,
+		.invariants = paxos_invariants_create(),
+	};
+	rng_seed(&g->rng, seed);
+	for (uint32_t i = 0; i < count; i++)
+		group_start(g, i);
+}
+
+void group_free(struct group *g)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		struct group_replica *r = &g->replicas[i];
+		paxos_destroy(r->core);
+		for (uint32_t k = 0; k < r->records; k++)
+			bytes_unref(r->log[k].value);
+		for (uint64_t k = 0; k < r->applied_count; k++)
+			bytes_unref(r->applied[k]);
+		free(r->log);
+		free(r->applied);
+	}
+	for (uint32_t k = 0; k < g->nmessages; k++)
+		buffer_free(&g->messages[k].payload);
+	free(g->messages);
+	paxos_invariants_free(g->invariants);
+}
+
+/* ---- network ---- */
+
+static bool earlier(const struct group_message *a, const struct group_message *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+static void push_message(struct group *g, struct group_message m)
+{
+	if (g->nmessages == g->capacity) {
+		g->capacity = g->capacity == 0 ? 64 : g->capacity * 2;
+		g->messages = alloc_resize(g->messages, g->capacity, sizeof m);
+	}
+	uint32_t at = g->nmessages++;
+	while (at > 0 && earlier(&m, &g->messages[(at - 1) / 2])) {
+		g->messages[at] = g->messages[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	g->messages[at] = m;
+}
+
+static struct group_message pop_message(struct group *g)
+{
+	struct group_message top = g->messages[0];
+	struct group_message last = g->messages[--g->nmessages];
+	uint32_t at = 0;
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+		if (child >= g->nmessages)
+			break;
+		if (child + 1 < g->nmessages && earlier(&g->messages[child + 1], &g->messages[child]))
+			child++;
+		if (!earlier(&g->messages[child], &last))
+			break;
+		g->messages[at] = g->messages[child];
+		at = child;
+	}
+	if (g->nmessages > 0)
+		g->messages[at] = last;
+	return top;
+}
+
+static void send(struct group *g, uint32_t from, uint32_t to, enum method method, const struct wire_paxos *message)
+{
+	g->sent[method]++;
+	if (g->cut[from][to] || rng_chance(&g->rng, g->loss_ppm))
+		return;
+	uint32_t copies = 1 + rng_chance(&g->rng, g->duplicate_ppm);
+	for (uint32_t k = 0; k < copies; k++) {
+		struct group_message m = {
+			.at_us = g->now_us + rng_range(&g->rng, g->delay_min_us, g->delay_max_us),
+			.order = g->order++,
+			.from = from,
+			.to = to,
+			.method = method,
+		};
+		wire_paxos_encode(message, &m.payload);
+		push_message(g, m);
+	}
+}
+
+static void trace_message(struct group *g, const struct group_message *m, const struct wire_paxos *p)
+{
+	if (g->trace == NULL)
+		return;
+	char ballot[BALLOT_TEXT_BYTES], entries[200] = "";
+	size_t len = 0;
+	for (uint32_t i = 0; i < p->nentries && len + 60 < sizeof entries; i++)
+		len += (size_t)snprintf(entries + len, sizeof entries - len, " %" PRIu64 ":%.*s", p->entries[i].slot,
+					p->entries[i].value.len == 0 ? 5 : (int)p->entries[i].value.len,
+					p->entries[i].value.len == 0 ? "no-op" : (const char *)p->entries[i].value.data);
+	for (uint32_t i = 0; i < p->nranges && len + 60 < sizeof entries; i++)
+		len += (size_t)snprintf(entries + len, sizeof entries - len, " [%" PRIu64 "-%" PRIu64 "]", p->ranges[i].first, p->ranges[i].last);
+	trace(g, "%u->%u %s ballot=%s slot=%" PRIu64 " chosen=%" PRIu64 " seq=%" PRIu64 " flags=%u%s", m->from + 1, m->to + 1,
+	      method_text((uint16_t)m->method), ballot_text(p->ballot, ballot), p->slot, p->chosen, p->sequence, p->flags, entries);
+}
+
+static void deliver(struct group *g, struct group_message *m)
+{
+	struct group_replica *r = &g->replicas[m->to];
+	if (r->core != NULL) {
+		struct arena arena;
+		struct wire_paxos p;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		ck_assert_int_eq(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p), 0);
+		trace_message(g, m, &p);
+		paxos_receive(r->core, g->now_us, m->method, &p);
+		g->delivered_messages++;
+		group_settle(g, m->to);
+		arena_free(&arena);
+	}
+	buffer_free(&m->payload);
+}
+
+/* ---- disk ---- */
+
+static void append(struct group *g, uint32_t i, const struct paxos_persist *p)
+{
+	struct group_replica *r = &g->replicas[i];
+	if (r->records == r->capacity) {
+		r->capacity = r->capacity == 0 ? 64 : r->capacity * 2;
+		r->log = alloc_resize(r->log, r->capacity, sizeof *r->log);
+	}
+	r->log[r->records++] = (struct group_record){.persist = *p, .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
+}
+
+static void start_sync(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	if (r->syncing != 0 || r->durable == r->records)
+		return;
+	r->syncing = r->records;
+	r->sync_done_us = g->now_us + rng_range(&g->rng, g->sync_min_us, g->sync_max_us);
+}
+
+static void sync_done(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	r->durable = r->syncing;
+	r->syncing = 0;
+	paxos_persisted(r->core, g->now_us, r->log[r->durable - 1].persist.sequence);
+	group_settle(g, i);
+}
+
+void group_crash(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	if (r->core == NULL)
+		return;
+	trace(g, "%u crashes", i + 1);
+	paxos_destroy(r->core);
+	r->core = NULL;
+	paxos_invariants_crashed(g->invariants, i);
+	/* Any prefix of what was not synced may have reached the disk. */
+	uint32_t keep = r->durable + (uint32_t)rng_below(&g->rng, r->records - r->durable + 1);
+	while (r->records > keep)
+		bytes_unref(r->log[--r->records].value);
+	r->durable = r->records;
+	r->syncing = 0;
+	for (uint64_t k = 0; k < r->applied_count; k++)
+		bytes_unref(r->applied[k]);
+	r->applied_count = 0;
+}
+
+void group_start(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	if (r->core != NULL)
+		return;
+	r->core = make_core(g, i);
+	uint64_t chosen = 0;
+	for (uint32_t k = 0; k < r->records; k++) {
+		const struct paxos_persist *p = &r->log[k].persist;
+		if (p->kind == PAXOS_PERSIST_PROMISE)
+			paxos_restore_promise(r->core, p->ballot);
+		else if (p->kind == PAXOS_PERSIST_ACCEPT)
+			paxos_restore_entry(r->core, p->slot, p->ballot, r->log[k].value == NULL ? slice(NULL, 0) : bytes_slice(r->log[k].value));
+		else if (p->slot > chosen)
+			chosen = p->slot;
+	}
+	paxos_restore_chosen(r->core, chosen);
+	paxos_start(r->core, g->now_us);
+	trace(g, "%u starts", i + 1);
+	group_settle(g, i);
+}
+
+/* ---- stepping ---- */
+
+static void apply(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	struct paxos_chosen c;
+	uint64_t before = r->applied_count;
+	while (paxos_next_chosen(r->core, &c)) {
+		ck_assert_uint_eq(c.slot, r->applied_count + 1);
+		if (r->applied_count == r->applied_capacity) {
+			r->applied_capacity = r->applied_capacity == 0 ? 64 : r->applied_capacity * 2;
+			r->applied = alloc_resize(r->applied, r->applied_capacity, sizeof *r->applied);
+		}
+		r->applied[r->applied_count++] = c.value == NULL ? NULL : bytes_ref(c.value);
+		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot, c.value == NULL ? 5 : (int)c.value->len,
+		      c.value == NULL ? "no-op" : (const char *)c.value->data);
+	}
+	if (r->applied_count != before)
+		paxos_applied(r->core, r->applied_count);
+}
+
+static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch *want)
+{
+	struct group_replica *r = &g->replicas[i];
+	struct wire_entry entries[64];
+	struct wire_paxos m = {
+		.group = 1, .from = i + 1, .to = want->to, .slot = want->first, .chosen = paxos_chosen_slot(r->core), .entries = entries};
+	for (uint64_t slot = want->first; slot <= want->last && slot <= r->applied_count && m.nentries < 64; slot++) {
+		const struct bytes *v = r->applied[slot - 1];
+		/* The ballot of the newest record that the log has for the slot. */
+		uint64_t ballot = 0;
+		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
+			if (r->log[k - 1].persist.kind == PAXOS_PERSIST_ACCEPT && r->log[k - 1].persist.slot == slot)
+				ballot = r->log[k - 1].persist.ballot;
+		entries[m.nentries++] = (struct wire_entry){
+			.slot = slot, .ballot = ballot, .value = v == NULL ? slice(NULL, 0) : bytes_slice(v)};
+	}
+	if (m.nentries > 0)
+		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
+}
+
+void group_settle(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	enum paxos_role role = paxos_role(r->core);
+	const struct paxos_output *out = paxos_output(r->core, g->now_us);
+	for (uint32_t k = 0; k < out->npersists; k++)
+		append(g, i, &out->persists[k]);
+	for (uint32_t k = 0; k < out->nsends; k++)
+		send(g, i, out->sends[k].to - 1, out->sends[k].method, &out->sends[k].message);
+	for (uint32_t k = 0; k < out->nreads; k++) {
+		r->reads_confirmed++;
+		r->last_read_slot = out->reads[k].slot;
+		trace(g, "%u read %" PRIu64 " confirmed at slot %" PRIu64, i + 1, out->reads[k].id, out->reads[k].slot);
+	}
+	for (uint32_t k = 0; k < out->nold; k++)
+		answer_old(g, i, &out->old[k]);
+	apply(g, i);
+	if (role != paxos_role(r->core) || role == PAXOS_CANDIDATE)
+		trace(g, "%u is %s", i + 1, paxos_role_text(paxos_role(r->core)));
+	start_sync(g, i);
+	check(g);
+}
+
+bool group_step(struct group *g, uint64_t until_us)
+{
+	uint64_t best = g->nmessages > 0 ? g->messages[0].at_us : UINT64_MAX;
+	uint32_t who = UINT32_MAX;
+	bool tick = false;
+	for (uint32_t i = 0; i < g->count; i++) {
+		const struct group_replica *r = &g->replicas[i];
+		if (r->core == NULL)
+			continue;
+		if (r->syncing != 0 && !r->hold && r->sync_done_us < best) {
+			best = r->sync_done_us;
+			who = i;
+			tick = false;
+		}
+		if (paxos_deadline_us(r->core) < best) {
+			best = paxos_deadline_us(r->core);
+			who = i;
+			tick = true;
+		}
+	}
+	if (best > until_us) {
+		g->now_us = until_us;
+		return false;
+	}
+	if (best > g->now_us)
+		g->now_us = best;
+	if (who == UINT32_MAX) {
+		struct group_message m = pop_message(g);
+		deliver(g, &m);
+	} else if (tick) {
+		paxos_tick(g->replicas[who].core, g->now_us);
+		group_settle(g, who);
+	} else {
+		sync_done(g, who);
+	}
+	return true;
+}
+
+void group_run(struct group *g, uint64_t duration_us)
+{
+	uint64_t until = g->now_us + duration_us;
+	while (group_step(g, until))
+		continue;
+}
+
+uint32_t group_leader(const struct group *g)
+{
+	uint32_t best = UINT32_MAX;
+	for (uint32_t i = 0; i < g->count; i++) {
+		const struct paxos *core = g->replicas[i].core;
+		if (core != NULL && paxos_role(core) == PAXOS_LEADER &&
+		    (best == UINT32_MAX || paxos_ballot(core) > paxos_ballot(g->replicas[best].core)))
+			best = i;
+	}
+	return best;
+}
+
+uint64_t group_propose(struct group *g, uint32_t i, const char *value)
+{
+	struct paxos *core = g->replicas[i].core;
+	if (core == NULL || !paxos_can_propose(core))
+		return 0;
+	uint64_t slot = paxos_propose(core, bytes_copy(slice_string(value)));
+	trace(g, "%u proposes %" PRIu64 ":%s", i + 1, slot, value);
+	group_settle(g, i);
+	return slot;
+}
+
+void group_heal(struct group *g)
+{
+	memset(g->cut, 0, sizeof g->cut);
+	g->loss_ppm = g->duplicate_ppm = 0;
+	for (uint32_t i = 0; i < g->count; i++)
+		group_start(g, i);
+}

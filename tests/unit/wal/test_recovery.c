@@ -1,0 +1,426 @@
+/* The recovery table of wal.h, row by row. */
+#include <stdio.h>
+
+#include "fixture.h"
+
+#define SEGMENT_1 "log-0000000000000001"
+#define SEGMENT_2 "log-0000000000000002"
+#define SEGMENT_3 "log-0000000000000003"
+
+enum { SMALL = 64 + 10 * 64 }; /* ten records of 24 bytes payload */
+
+/* A log of batches of `per_batch` records of 64 bytes each; the wal is closed. */
+static void seeded_log_of(struct fixture *f, uint64_t seed, int batches, int per_batch)
+{
+	fixture_init(f, seed, SMALL);
+	ck_assert_int_eq(fixture_open(f), 0);
+	uint64_t slot = 1;
+	for (int batch = 0; batch < batches; batch++) {
+		for (int i = 0; i < per_batch; i++)
+			fixture_accept(f, slot++, 24);
+		fixture_flush(f);
+	}
+	fixture_crash(f, DISK_SIM_POWER);
+}
+
+static void log_of(struct fixture *f, int batches, int per_batch)
+{
+	seeded_log_of(f, 1, batches, per_batch);
+}
+
+static uint64_t at(size_t record)
+{
+	return 64 + 64 * record;
+}
+
+static void damage(struct fixture *f, const char *name, uint64_t offset)
+{
+	ck_assert_int_eq(disk_sim_flip(f->disk, name, offset, 3), 0);
+}
+
+/* Opens and expects `count` records of the model. */
+static void expect_records(struct fixture *f, size_t count)
+{
+	f->durable_count = 0;
+	ck_assert_int_eq(fixture_open(f), 0);
+	const char *wrong = fixture_compare(f, 1);
+	ck_assert_msg(wrong == NULL, "%s", wrong);
+	ck_assert_uint_eq(f->appended.count, count);
+	ck_assert_str_eq(f->info.problem, "");
+}
+
+static void expect_corrupt(struct fixture *f, const char *file)
+{
+	ck_assert_int_eq(fixture_open(f), STATUS_CORRUPT);
+	ck_assert_ptr_null(f->wal);
+	ck_assert_ptr_nonnull(strstr(f->info.problem, file));
+}
+
+/* Appends, and expects that everything is there after a power loss. */
+static void expect_usable(struct fixture *f)
+{
+	for (uint64_t slot = 100; slot < 115; slot++) {
+		fixture_accept(f, slot, 24);
+		fixture_flush(f);
+	}
+	size_t count = f->appended.count;
+	fixture_crash(f, DISK_SIM_POWER);
+	expect_records(f, count);
+}
+
+START_TEST(no_segment_is_a_new_log)
+{
+	/* An empty directory becomes a log of one segment that can be appended to and opened again. */
+	struct fixture f;
+	fixture_init(&f, 1, SMALL);
+	expect_records(&f, 0);
+	ck_assert_uint_eq(fixture_count_files(&f, SEGMENT_1), 1);
+	ck_assert_uint_eq(fixture_count_files(&f, ""), 1);
+	fixture_crash(&f, DISK_SIM_POWER);
+	expect_records(&f, 0);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 18 */
+START_TEST(zeros_after_the_last_record_are_the_end)
+{
+	/* Nothing that verifies after the last batch: the log ends there and nothing counts as torn. */
+	struct fixture f;
+	log_of(&f, 3, 2);
+	expect_records(&f, 6);
+	ck_assert_uint_eq(f.info.torn_bytes, 0);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 13 */
+START_TEST(a_torn_last_batch_is_dropped_whole)
+{
+	/* Whichever record of the last batch is damaged, none of that batch is replayed, its remains are zeroed, and the log is usable. */
+	for (size_t record = 6; record < 9; record++) {
+		struct fixture f;
+		log_of(&f, 3, 3);
+		damage(&f, SEGMENT_1, at(record) + 44);
+		expect_records(&f, 6);
+		/* What verifies after record 5 reaches to the end of record 8, or of 7 if 8 is the damaged one. */
+		ck_assert_uint_eq(f.info.torn_bytes, record == 8 ? 128 : 192);
+		uint8_t rest[192], zeros[192] = {0};
+		ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, at(6), rest, sizeof rest), 0);
+		ck_assert_int_eq(memcmp(rest, zeros, (size_t)f.info.torn_bytes), 0);
+		expect_usable(&f);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(the_zeros_over_a_torn_batch_are_durable)
+{
+	/* A power loss right after the repair does not bring remains of the torn batch back. */
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct fixture f;
+		seeded_log_of(&f, seed, 3, 3);
+		damage(&f, SEGMENT_1, at(6) + 44);
+		expect_records(&f, 6);
+		fixture_crash(&f, DISK_SIM_POWER);
+		expect_records(&f, 6);
+		ck_assert_uint_eq(f.info.torn_bytes, 0);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(a_batch_whose_end_is_missing_is_dropped)
+{
+	/* The records of a batch count only up to a record flagged as its last: a zeroed end drops the whole batch. */
+	struct fixture f;
+	log_of(&f, 3, 3);
+	ck_assert_int_eq(disk_sim_zero(f.disk, SEGMENT_1, at(8), 64), 0);
+	expect_records(&f, 6);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 14, 15 */
+START_TEST(damage_before_a_later_batch_is_corruption)
+{
+	/* A damaged record whose batch was followed by another is reported with file and offset, never cut off. */
+	for (size_t record = 0; record < 6; record++) {
+		struct fixture f;
+		log_of(&f, 3, 3);
+		damage(&f, SEGMENT_1, at(record));
+		expect_corrupt(&f, SEGMENT_1);
+		char offset[32];
+		snprintf(offset, sizeof offset, "offset %llu ", (unsigned long long)at(record / 3 * 3));
+		ck_assert_ptr_nonnull(strstr(f.info.problem, offset));
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(remains_of_earlier_batches_are_no_corruption)
+{
+	/* A record of an earlier batch that verifies after the end comes from an older torn write: it is zeroed. */
+	struct fixture f;
+	log_of(&f, 3, 1);
+	uint8_t record[64];
+	struct wal_record old = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
+	wal_record_encode(record, &old, 2);
+	wal_record_seal(record, 1, at(5), true);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(5), record, wal_record_size(3)), 0);
+	expect_records(&f, 3);
+	ck_assert_uint_gt(f.info.torn_bytes, 0);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_full_segment_goes_on_in_the_next)
+{
+	/* Several segments are replayed in the order of their ids as one sequence. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 3);
+	expect_records(&f, 25);
+	ck_assert_uint_eq(f.info.segments, 3);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 14, 15 */
+START_TEST(a_segment_that_ends_early_is_corruption)
+{
+	/* Records missing at the end of a segment that is not the last are noticed by the next segment's first batch. */
+	for (size_t first = 0; first < 10; first++) {
+		struct fixture f;
+		log_of(&f, 25, 1);
+		ck_assert_int_eq(disk_sim_zero(f.disk, SEGMENT_1, at(first), SMALL - at(first)), 0);
+		expect_corrupt(&f, SEGMENT_1);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(half_a_batch_at_the_end_of_a_segment_is_corruption)
+{
+	/* The same when only the last record of a batch is missing, although the batch's number is the one expected. */
+	struct fixture f;
+	log_of(&f, 5, 5);
+	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 3);
+	ck_assert_int_eq(disk_sim_zero(f.disk, SEGMENT_1, at(9), 64), 0);
+	expect_corrupt(&f, SEGMENT_1);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_missing_segment_is_corruption)
+{
+	/* A gap in the ids is reported with the segment after it. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	ck_assert_int_eq(disk_sim_remove(f.disk, SEGMENT_2), 0);
+	expect_corrupt(&f, SEGMENT_3);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 14 */
+START_TEST(a_damaged_header_is_corruption)
+{
+	/* A header with any byte changed is refused, in every segment, the last and empty one too. */
+	for (int segment = 1; segment <= 3; segment++) {
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
+		for (uint64_t offset = 0; offset < WAL_HEADER_BYTES; offset++) {
+			struct fixture f;
+			log_of(&f, 21, 1);
+			damage(&f, name, offset);
+			expect_corrupt(&f, name);
+			fixture_free(&f);
+		}
+	}
+}
+END_TEST
+
+/* faults: 22 */
+START_TEST(a_header_of_another_segment_is_corruption)
+{
+	/* A file that holds another segment's bytes is refused. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	uint8_t other[SMALL];
+	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_2, 0, other, sizeof other), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_3, 0, other, sizeof other), 0);
+	expect_corrupt(&f, SEGMENT_3);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 81 */
+START_TEST(a_log_of_another_group_is_refused)
+{
+	/* The header's group must be the one that is opened. */
+	struct fixture f;
+	log_of(&f, 3, 1);
+	f.group = 8;
+	expect_corrupt(&f, "belongs to group 7");
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_file_that_is_too_short_is_corruption)
+{
+	/* No crash leaves a segment shorter than its header says, so whatever is missing is reported. */
+	for (int segment = 1; segment <= 3; segment++) {
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
+		for (uint64_t size = 0; size < SMALL; size += 8) {
+			struct fixture f;
+			log_of(&f, 25, 1);
+			ck_assert_int_eq(disk_sim_truncate(f.disk, name, size), 0);
+			expect_corrupt(&f, name);
+			fixture_free(&f);
+		}
+	}
+}
+END_TEST
+
+/* faults: 22 */
+START_TEST(records_in_another_place_do_not_verify)
+{
+	/* Records that a misdirected write put at another offset or into another segment count as nothing. */
+	struct fixture f;
+	log_of(&f, 13, 1);
+	uint8_t records[192];
+	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_2, at(0), records, sizeof records), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_2, at(3), records, sizeof records), 0);
+	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, at(6), records, sizeof records), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_2, at(6), records, sizeof records), 0);
+	expect_records(&f, 13);
+	ck_assert_uint_eq(f.info.torn_bytes, 0);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 25 */
+START_TEST(a_huge_length_is_bounded)
+{
+	/* A record that claims to be larger than its segment is a bad record, whatever its length says. */
+	const uint32_t lengths[] = {SMALL, SMALL - 64 - 40 - 4 * 64 + 1, 1u << 31, UINT32_MAX - 47, UINT32_MAX};
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		struct fixture f;
+		log_of(&f, 5, 1);
+		uint8_t bytes[4];
+		store_u32(bytes, lengths[i]);
+		ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(4) + 4, bytes, sizeof bytes), 0);
+		expect_records(&f, 4);
+		expect_usable(&f);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+/* faults: 19, 20 */
+START_TEST(a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed)
+{
+	/* After a failed sync the bytes may be in a cache that believes them written: opening writes them again. */
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		struct fixture f;
+		fixture_init(&f, seed, SMALL);
+		expect_records(&f, 0);
+		fixture_accept(&f, 1, 24);
+		fixture_flush(&f);
+		fixture_accept(&f, 2, 24);
+		disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.sync_error_ppm = 1000000});
+		fixture_flush(&f);
+		ck_assert_int_eq(f.fatal_status, STATUS_IO);
+		disk_sim_set_faults(f.disk, NULL);
+		fixture_crash(&f, DISK_SIM_KILL);
+		ck_assert_int_eq(fixture_open(&f), 0);
+		ck_assert(fixture_compare(&f, 1) == NULL);
+		size_t replayed = f.appended.count;
+		fixture_crash(&f, DISK_SIM_POWER);
+		expect_records(&f, replayed);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(free_files_are_kept_or_removed)
+{
+	/* Opening keeps free files of the right size up to the limit, removes the others, and ignores other names. */
+	struct fixture f;
+	log_of(&f, 3, 1);
+	uint8_t zeros[SMALL] = {0};
+	struct file_list before = fixture_files(&f);
+	for (size_t i = 0; i < before.count; i++)
+		if (strncmp(before.items[i].name, "free-", 5) == 0)
+			ck_assert_int_eq(disk_sim_remove(f.disk, before.items[i].name), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "free-00000000000000a0", 0, zeros, SMALL), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "free-00000000000000a1", 0, zeros, SMALL / 2), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "free-00000000000000a2", 0, zeros, SMALL), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "free-00000000000000a3", 0, zeros, SMALL), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "log-1", 0, zeros, 8), 0);
+	ck_assert_int_eq(disk_sim_poke(f.disk, "identity", 0, zeros, 8), 0);
+	expect_records(&f, 3);
+	ck_assert_uint_eq(fixture_count_files(&f, "free-"), 2);
+	ck_assert_uint_eq(fixture_count_files(&f, "free-00000000000000a1"), 0);
+	ck_assert_uint_eq(fixture_count_files(&f, "log-1"), 1);
+	ck_assert_uint_eq(fixture_count_files(&f, "identity"), 1);
+	expect_usable(&f);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(the_segment_size_may_change)
+{
+	/* Segments of an older size setting are read and appended to; new ones have the new size. */
+	struct fixture f;
+	log_of(&f, 13, 1);
+	f.segment_bytes = 2 * SMALL;
+	expect_records(&f, 13);
+	expect_usable(&f);
+	struct file_list files = fixture_files(&f);
+	size_t larger = 0;
+	for (size_t i = 0; i < files.count; i++)
+		larger += strncmp(files.items[i].name, "log-", 4) == 0 && files.items[i].size == 2 * SMALL;
+	ck_assert_uint_gt(larger, 0);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(opening_reports_errors_of_the_disk)
+{
+	/* A read, write or sync that fails while opening is an error of its own, not corruption, and harms nothing. */
+	struct fixture f;
+	log_of(&f, 25, 2);
+	uint64_t before = disk_sim_operations(f.disk);
+	expect_records(&f, 50);
+	uint64_t operations = disk_sim_operations(f.disk) - before;
+	ck_assert_uint_gt(operations, 8);
+	fixture_crash(&f, DISK_SIM_KILL);
+	for (uint64_t i = 0; i < operations; i++) {
+		disk_sim_fault_at(f.disk, disk_sim_operations(f.disk) + i, DISK_SIM_IO_ERROR);
+		ck_assert_int_eq(fixture_open(&f), STATUS_IO);
+		ck_assert_ptr_null(f.wal);
+	}
+	expect_records(&f, 50);
+	fixture_free(&f);
+}
+END_TEST
+
+CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_are_the_end,
+	   a_torn_last_batch_is_dropped_whole, the_zeros_over_a_torn_batch_are_durable,
+	   a_batch_whose_end_is_missing_is_dropped, damage_before_a_later_batch_is_corruption,
+	   remains_of_earlier_batches_are_no_corruption, a_full_segment_goes_on_in_the_next,
+	   a_segment_that_ends_early_is_corruption, half_a_batch_at_the_end_of_a_segment_is_corruption,
+	   a_missing_segment_is_corruption, a_damaged_header_is_corruption,
+	   a_header_of_another_segment_is_corruption, a_log_of_another_group_is_refused,
+	   a_file_that_is_too_short_is_corruption, records_in_another_place_do_not_verify, a_huge_length_is_bounded,
+	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed, free_files_are_kept_or_removed,
+	   the_segment_size_may_change, opening_reports_errors_of_the_disk)

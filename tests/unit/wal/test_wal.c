@@ -1,0 +1,465 @@
+/* What the wal promises while serving: group commit, reading back, release, a full disk. */
+#include "fixture.h"
+
+#define FIRST_SEGMENT "log-0000000000000001"
+
+enum { SMALL = 64 + 10 * 64 }; /* ten records of 24 bytes payload */
+
+static void begin_large(struct fixture *f)
+{
+	fixture_init(f, 1, 1 << 20);
+	ck_assert_int_eq(fixture_open(f), 0);
+	/* The reserve is made with the first flush: out of the way. */
+	fixture_accept(f, 0, 24);
+	fixture_flush(f);
+}
+
+static void begin_small(struct fixture *f)
+{
+	fixture_init(f, 1, SMALL);
+	ck_assert_int_eq(fixture_open(f), 0);
+}
+
+static void reopen(struct fixture *f, wal_position released)
+{
+	fixture_crash(f, DISK_SIM_POWER);
+	ck_assert_int_eq(fixture_open(f), 0);
+	const char *wrong = fixture_compare(f, released);
+	ck_assert_msg(wrong == NULL, "%s", wrong);
+}
+
+START_TEST(nothing_is_written_before_the_flush)
+{
+	/* Appending only collects: no disk operation, nothing durable, all of it pending. */
+	struct fixture f;
+	begin_large(&f);
+	uint64_t operations = disk_sim_operations(f.disk);
+	fixture_accept(&f, 1, 100);
+	fixture_accept(&f, 2, 7);
+	ck_assert_uint_eq(disk_sim_operations(f.disk), operations);
+	ck_assert_uint_eq(wal_durable(f.wal), 1);
+	ck_assert_uint_eq(wal_pending_bytes(f.wal), wal_record_size(100) + wal_record_size(7));
+	fixture_flush(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 3);
+	ck_assert_uint_eq(wal_pending_bytes(f.wal), 0);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 1, 11 */
+START_TEST(a_flush_is_one_write_and_one_sync)
+{
+	/* Everything that was collected goes to the disk as one request. */
+	struct fixture f;
+	begin_large(&f);
+	uint64_t writes = disk_sim_counters(f.disk)->writes, syncs = disk_sim_counters(f.disk)->syncs;
+	for (uint64_t slot = 1; slot <= 100; slot++)
+		fixture_accept(&f, slot, 50);
+	fixture_flush(&f);
+	ck_assert_uint_eq(disk_sim_counters(f.disk)->writes, writes + 1);
+	ck_assert_uint_eq(disk_sim_counters(f.disk)->syncs, syncs + 1);
+	ck_assert_uint_eq(f.durable, 101);
+	ck_assert_uint_eq(wal_counters(f.wal)->batches, 2);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 3, 12, 75 */
+START_TEST(the_next_batch_waits_for_the_one_under_way)
+{
+	/* While batch k syncs, batch k+1 collects; it is written, as one, only after k is durable. */
+	struct fixture f;
+	begin_large(&f);
+	uint64_t writes = disk_sim_counters(f.disk)->writes;
+	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, true);
+	fixture_accept(&f, 1, 10);
+	wal_flush(f.wal);
+	for (uint64_t slot = 2; slot <= 5; slot++) {
+		fixture_accept(&f, slot, 10);
+		wal_flush(f.wal);
+	}
+	fixture_run(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 1);
+	ck_assert_uint_eq(disk_sim_counters(f.disk)->writes, writes + 1);
+	ck_assert_uint_eq(wal_pending_bytes(f.wal), 5 * wal_record_size(10));
+
+	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, false);
+	ck_assert(fixture_step(&f));
+	ck_assert_uint_eq(wal_durable(f.wal), 2);
+	ck_assert_uint_eq(disk_sim_counters(f.disk)->writes, writes + 2);
+	ck_assert_uint_eq(wal_pending_bytes(f.wal), 4 * wal_record_size(10));
+	fixture_run(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 6);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(what_was_not_flushed_does_not_follow_by_itself)
+{
+	/* Records appended after the last flush wait for the next one. */
+	struct fixture f;
+	begin_large(&f);
+	fixture_accept(&f, 1, 10);
+	wal_flush(f.wal);
+	fixture_accept(&f, 2, 10);
+	fixture_run(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 2);
+	fixture_flush(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 3);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(positions_ascend_over_segments)
+{
+	/* Positions ascend, also from one segment to the next, and replay gives the same ones. */
+	struct fixture f;
+	begin_small(&f);
+	wal_position last = 0;
+	for (uint64_t slot = 1; slot <= 45; slot++) {
+		wal_position position = fixture_accept(&f, slot, 24);
+		ck_assert_uint_gt(position, last);
+		last = position;
+	}
+	ck_assert_uint_eq(wal_position_segment(last), 5);
+	fixture_flush(&f);
+	ck_assert_uint_eq(f.durable, 45);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, 45);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(the_largest_record_fits)
+{
+	/* A payload of wal_payload_max() bytes fills a segment of its own, and comes back. */
+	struct fixture f;
+	begin_small(&f);
+	ck_assert_uint_eq(wal_payload_max(f.wal), SMALL - 104);
+	fixture_accept(&f, 1, 3);
+	fixture_accept(&f, 2, wal_payload_max(f.wal));
+	fixture_accept(&f, 3, wal_payload_max(f.wal));
+	fixture_accept(&f, 4, 0);
+	fixture_flush(&f);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, 4);
+	ck_assert_uint_eq(f.info.segments, 4);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(records_are_read_back_from_wherever_they_are)
+{
+	/* A record reads the same from the buffer that fills, from the one under way, and from the disk; long ones too. */
+	struct fixture f;
+	begin_large(&f);
+	size_t lengths[] = {0, 1, 8, 5000, 8152, 8153, 300000};
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		wal_position position = fixture_accept(&f, i, lengths[i]);
+		const struct entry *e = &f.appended.items[f.appended.count - 1];
+		ck_assert_int_eq(fixture_read(&f, position), 0);
+		ck_assert(entry_equal(&f.read, e));
+		wal_flush(f.wal);
+		uint64_t reads = disk_sim_counters(f.disk)->reads;
+		ck_assert_int_eq(fixture_read(&f, position), 0);
+		ck_assert(entry_equal(&f.read, e));
+		ck_assert_uint_eq(disk_sim_counters(f.disk)->reads, reads);
+		fixture_run(&f);
+		ck_assert_int_eq(fixture_read(&f, position), 0);
+		ck_assert(entry_equal(&f.read, e));
+		ck_assert_uint_gt(disk_sim_counters(f.disk)->reads, reads);
+	}
+	reopen(&f, 1);
+	for (size_t i = 0; i < f.appended.count; i++) {
+		ck_assert_int_eq(fixture_read(&f, f.appended.items[i].position), 0);
+		ck_assert(entry_equal(&f.read, &f.appended.items[i]));
+	}
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 14 */
+START_TEST(a_damaged_record_reads_as_corrupt)
+{
+	/* Reading notices damage that happened after opening; positions at which no record is are no record. */
+	struct fixture f;
+	begin_large(&f);
+	wal_position position = fixture_accept(&f, 1, 100);
+	fixture_flush(&f);
+	ck_assert_int_eq(fixture_read(&f, position + 8), STATUS_CORRUPT);
+	ck_assert_int_eq(fixture_read(&f, position + 4096), STATUS_NOT_FOUND);
+	ck_assert_int_eq(fixture_read(&f, wal_position_make(1, 0)), STATUS_NOT_FOUND);
+	ck_assert_int_eq(fixture_read(&f, wal_position_make(9, 64)), STATUS_NOT_FOUND);
+	ck_assert_int_eq(disk_sim_flip(f.disk, FIRST_SEGMENT, wal_position_offset(position) + 50, 0), 0);
+	ck_assert_int_eq(fixture_read(&f, position), STATUS_CORRUPT);
+	ck_assert_int_eq(f.fatal_status, 0);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_failed_read_is_an_answer)
+{
+	/* A read error goes to the reader and ends nothing. */
+	struct fixture f;
+	begin_large(&f);
+	wal_position position = fixture_accept(&f, 1, 100);
+	fixture_flush(&f);
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.read_error_ppm = 1000000});
+	ck_assert_int_eq(fixture_read(&f, position), STATUS_IO);
+	disk_sim_set_faults(f.disk, NULL);
+	ck_assert_int_eq(fixture_read(&f, position), 0);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(released_segments_are_recycled)
+{
+	/* Segments wholly before the released position go, reading them is NOT_FOUND, and the disk does not grow. */
+	struct fixture f;
+	begin_small(&f);
+	uint64_t disk_bytes_max = 0;
+	for (uint64_t slot = 1; slot <= 400; slot++) {
+		wal_position position = fixture_accept(&f, slot, 24);
+		fixture_flush(&f);
+		wal_release(f.wal, position);
+		fixture_run(&f);
+		if (slot > 10)
+			ck_assert_int_eq(fixture_read(&f, f.appended.items[slot - 11].position), STATUS_NOT_FOUND);
+		ck_assert_int_eq(fixture_read(&f, position), 0);
+		if (wal_disk_bytes(f.wal) > disk_bytes_max)
+			disk_bytes_max = wal_disk_bytes(f.wal);
+	}
+	ck_assert_uint_le(disk_bytes_max, 4 * SMALL);
+	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 1);
+	ck_assert_uint_le(fixture_count_files(&f, "free-"), 2);
+	ck_assert_uint_ge(wal_counters(f.wal)->segments_recycled, 37);
+	ck_assert_uint_le(wal_counters(f.wal)->segments_created, 3);
+	reopen(&f, f.appended.items[399].position);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_segment_with_a_needed_record_is_kept)
+{
+	/* Releasing up to a record in the middle of a segment keeps that segment whole. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 25; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	wal_release(f.wal, f.appended.items[14].position);
+	fixture_run(&f);
+	ck_assert_int_eq(fixture_read(&f, f.appended.items[9].position), STATUS_NOT_FOUND);
+	ck_assert_int_eq(fixture_read(&f, f.appended.items[10].position), 0);
+	reopen(&f, f.appended.items[10].position);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_reader_keeps_its_segment)
+{
+	/* A record that is being read when its segment is released is still read. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 25; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	struct entry *first = &f.appended.items[0];
+	/* The release is asked for while the read waits for the disk. */
+	fixture_read_begin(&f, first->position);
+	wal_release(f.wal, f.appended.items[24].position);
+	ck_assert(!f.read_done);
+	ck_assert_uint_eq(fixture_count_files(&f, FIRST_SEGMENT), 1);
+	fixture_run(&f);
+	ck_assert(f.read_done);
+	ck_assert_int_eq(f.read_status, 0);
+	ck_assert(entry_equal(&f.read, first));
+	ck_assert_uint_eq(fixture_count_files(&f, FIRST_SEGMENT), 0);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 16 */
+START_TEST(recycling_never_resurrects_old_records)
+{
+	/* A recycled file is full of old records; none of them comes back, however little was written over them. */
+	for (uint64_t kept = 1; kept <= 10; kept++) {
+		struct fixture f;
+		begin_small(&f);
+		for (uint64_t slot = 1; slot <= 50 + kept; slot++) {
+			wal_position position = fixture_accept(&f, slot, 24);
+			fixture_flush(&f);
+			wal_release(f.wal, position);
+			fixture_run(&f);
+		}
+		ck_assert_uint_gt(wal_counters(f.wal)->segments_recycled, 3);
+		reopen(&f, f.appended.items[49 + kept].position);
+		ck_assert_uint_eq(f.info.records, kept + 1);
+		ck_assert_uint_eq(f.recovered.items[0].type, WAL_PROMISE);
+		ck_assert_uint_eq(f.info.torn_bytes, 0);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+/* faults: 1, 2, 30 */
+START_TEST(the_promise_survives_its_segment)
+{
+	/* After the segment with the promise is gone, replay still begins with it: the highest ballot promised or accepted. */
+	struct fixture f;
+	begin_small(&f);
+	fixture_append(&f, WAL_PROMISE, 0, 77, NULL, 0);
+	fixture_append(&f, WAL_PROMISE, 0, 70, NULL, 0);
+	for (uint64_t slot = 1; slot <= 30; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	wal_release(f.wal, f.appended.items[31].position);
+	fixture_run(&f);
+	reopen(&f, f.appended.items[31].position);
+	ck_assert_int_eq(f.recovered.items[0].type, WAL_PROMISE);
+	ck_assert_uint_eq(f.recovered.items[0].ballot, 77);
+
+	fixture_append(&f, WAL_ACCEPT, 99, 80, NULL, 0);
+	for (uint64_t slot = 1; slot <= 30; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	wal_position released = f.appended.items[f.appended.count - 1].position;
+	wal_release(f.wal, released);
+	fixture_run(&f);
+	reopen(&f, released);
+	ck_assert_uint_eq(f.recovered.items[0].ballot, 80);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 21, 75 */
+START_TEST(a_full_disk_is_said_and_survived)
+{
+	/* Without room for a reserve the wal is full; what is appended still fits the segment, then waits; space ends it. */
+	struct fixture f;
+	fixture_init(&f, 1, SMALL);
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2});
+	ck_assert_int_eq(fixture_open(&f), 0);
+	fixture_append(&f, WAL_PROMISE, 0, 5, NULL, 0);
+	ck_assert(!wal_full(f.wal));
+	fixture_flush(&f);
+	ck_assert(wal_full(f.wal));
+	ck_assert_uint_eq(wal_durable(f.wal), 1);
+	ck_assert_uint_eq(fixture_count_files(&f, "free-"), 0);
+	for (uint64_t slot = 1; slot <= 15; slot++) {
+		fixture_accept(&f, slot, 24);
+		fixture_flush(&f);
+	}
+	uint64_t durable = wal_durable(f.wal);
+	ck_assert_uint_ge(durable, 10);
+	ck_assert_uint_lt(durable, 16);
+	ck_assert_int_eq(fixture_read(&f, f.appended.items[15].position), 0);
+	wal_retry_space(f.wal);
+	fixture_run(&f);
+	ck_assert(wal_full(f.wal));
+	ck_assert_uint_eq(wal_durable(f.wal), durable);
+
+	disk_sim_set_faults(f.disk, NULL);
+	wal_retry_space(f.wal);
+	fixture_run(&f);
+	ck_assert(!wal_full(f.wal));
+	ck_assert_uint_eq(wal_durable(f.wal), 16);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, 16);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 21 */
+START_TEST(a_release_ends_full)
+{
+	/* On a full disk the segment that a release frees becomes the next one. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 12; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	struct disk_sim_faults faults = {.space_bytes = 3 * SMALL};
+	disk_sim_set_faults(f.disk, &faults);
+	for (uint64_t slot = 13; slot <= 22; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	ck_assert(wal_full(f.wal));
+	ck_assert_uint_eq(wal_durable(f.wal), 22);
+	wal_release(f.wal, f.appended.items[21].position);
+	fixture_run(&f);
+	ck_assert(!wal_full(f.wal));
+	for (uint64_t slot = 23; slot <= 35; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 35);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 21 */
+START_TEST(a_new_log_on_a_full_disk_is_an_error)
+{
+	/* Without room for the first segment opening says NO_SPACE, leaves nothing behind, and works once there is room. */
+	struct fixture f;
+	fixture_init(&f, 1, SMALL);
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL - 1});
+	ck_assert_int_eq(fixture_open(&f), STATUS_NO_SPACE);
+	ck_assert_uint_eq(fixture_count_files(&f, ""), 0);
+	disk_sim_set_faults(f.disk, NULL);
+	ck_assert_int_eq(fixture_open(&f), 0);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 19, 20 */
+START_TEST(a_failed_sync_is_the_end)
+{
+	/* After a failed sync options.fatal is called once, nothing is reported durable and no request follows. */
+	struct fixture f;
+	begin_large(&f);
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.sync_error_ppm = 1000000});
+	fixture_accept(&f, 1, 10);
+	wal_flush(f.wal);
+	fixture_accept(&f, 2, 10);
+	wal_flush(f.wal);
+	fixture_run(&f);
+	ck_assert_int_eq(f.fatal_status, STATUS_IO);
+	disk_sim_set_faults(f.disk, NULL);
+	uint64_t operations = disk_sim_operations(f.disk);
+	fixture_accept(&f, 3, 10);
+	fixture_flush(&f);
+	wal_release(f.wal, f.appended.items[2].position);
+	wal_retry_space(f.wal);
+	fixture_run(&f);
+	ck_assert_uint_eq(disk_sim_operations(f.disk), operations);
+	ck_assert_uint_eq(wal_durable(f.wal), 1);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(steady_appending_keeps_its_buffers)
+{
+	/* Counters add up over many batches, and the bytes are those of the records. */
+	struct fixture f;
+	begin_large(&f);
+	uint64_t bytes = wal_counters(f.wal)->bytes;
+	for (uint64_t slot = 1; slot <= 1000; slot++) {
+		fixture_accept(&f, slot, 16);
+		if (slot % 10 == 0)
+			fixture_flush(&f);
+	}
+	ck_assert_uint_eq(wal_counters(f.wal)->appends, 1001);
+	ck_assert_uint_eq(wal_counters(f.wal)->batches, 101);
+	ck_assert_uint_eq(wal_counters(f.wal)->bytes - bytes, 1000 * wal_record_size(16));
+	fixture_free(&f);
+}
+END_TEST
+
+CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_one_sync,
+	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
+	   positions_ascend_over_segments, the_largest_record_fits, records_are_read_back_from_wherever_they_are,
+	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
+	   a_segment_with_a_needed_record_is_kept, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
+	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
+	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, steady_appending_keeps_its_buffers)
