@@ -60,13 +60,16 @@ CMD_LIB := $(if $(CMD_OBJ),$(BUILD)/lib/libcmd.a)
 program_of = $(BUILD)/bin/$(patsubst %/main,%,$(patsubst cmd/%.c,%,$(1)))
 BINS := $(foreach main,$(CMD_MAIN),$(call program_of,$(main)))
 
-# A test program is a test_*.c; the other sources beside it, and those in tests/unit/support, are linked into it.
+# A test program is a test_*.c; the other sources beside it are linked into it, and those in tests/unit/support
+# into whichever uses them.
 TESTS ?= $(wildcard tests/unit/*/test_*.c tests/scenario/test_*.c tests/sim/test_*.c)
 TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
 TEST_SCRIPTS := $(shell for script in tests/scenario/*.sh tests/sim/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_TESTS := $(sort $(foreach script,$(SYSTEM_SCRIPTS),$(if $(filter lib%,$(notdir $(script))),,$(script))))
-helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c tests/unit/support/*.c),\
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/support/*.c))
+TEST_LIB := $(if $(TEST_SUPPORT),$(BUILD)/lib/libtest.a)
+helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c),\
 	$(if $(filter test_%,$(notdir $(source))),,$(source))))
 
 # What is done is shown in short; V=1 shows the commands.
@@ -98,7 +101,8 @@ $(BUILD)/obj/%.o: %.c Makefile | $(GEN_C)
 
 $(LIB): $(OBJ) $(GEN_C:.c=.o)
 $(BUILD)/lib/libcmd.a: $(CMD_OBJ)
-$(LIB) $(BUILD)/lib/libcmd.a:
+$(BUILD)/lib/libtest.a: $(TEST_SUPPORT)
+$(LIB) $(BUILD)/lib/libcmd.a $(BUILD)/lib/libtest.a:
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	@rm -f $@

@@ -9,7 +9,7 @@ static struct node *create(const struct daemon *daemon)
 		.log = daemon->log,
 		.cluster = daemon->conf->name,
 		.name = daemon->self->name,
-		.version = SYNOD_VERSION,
+		.version = daemon->version,
 		.gid = daemon->self->group,
 		.replica = daemon->self->replica,
 		.nshards = daemon->conf->shards,

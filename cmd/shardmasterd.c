@@ -9,7 +9,7 @@ static struct node *create(const struct daemon *daemon)
 		.log = daemon->log,
 		.cluster = daemon->conf->name,
 		.name = daemon->self->name,
-		.version = SYNOD_VERSION,
+		.version = daemon->version,
 		.nshards = daemon->conf->shards,
 		.replica = daemon->self->replica,
 		.settings = daemon_rsm_settings(daemon),

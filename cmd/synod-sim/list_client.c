@@ -84,6 +84,7 @@ static void append_done(void *context, int status, struct slice payload)
 		load_end_append(slot, length);
 		break;
 	case STATUS_UNKNOWN:
+	case STATUS_CANCELLED:
 		load_end(slot, HISTORY_UNKNOWN);
 		break;
 	case STATUS_SESSION_EXPIRED:

@@ -201,7 +201,6 @@ bool load_final_done(const struct load *load)
 
 void load_free(struct load *load)
 {
-	load_stop(load);
 	history_free(&load->history);
 	free(load->slots);
 }

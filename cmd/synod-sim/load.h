@@ -78,6 +78,7 @@ bool load_progress(const struct load *load);
 /* Reads every key once; when all have been read with success, load_final_done(). */
 void load_final_reads(struct load *load);
 bool load_final_done(const struct load *load);
+/* After the world has gone, whose nodes end what is open. */
 void load_free(struct load *load);
 
 void load_end(struct load_slot *slot, enum history_outcome outcome);

@@ -56,7 +56,8 @@ void histogram_record(struct histogram *h, uint64_t value)
 
 /*
  * Adds value - interval, value - 2 interval, … down to the last that is not below
- * interval. They are an arithmetic series, so each bucket's share is counted at once.
+ * interval. They are an arithmetic series, so each bucket's share is counted at once. (The last bucket may begin
+ * below interval, but is then narrower than interval and holds one of them.)
  */
 void histogram_record_corrected(struct histogram *h, uint64_t value, uint64_t interval)
 {
@@ -67,8 +68,7 @@ void histogram_record_corrected(struct histogram *h, uint64_t value, uint64_t in
 	uint64_t missed = value - interval;
 	while (missed >= interval) {
 		unsigned bucket = bucket_of(missed);
-		uint64_t lowest = bucket_lowest(bucket) > interval ? bucket_lowest(bucket) : interval;
-		uint64_t count = (missed - lowest) / interval + 1;
+		uint64_t count = (missed - bucket_lowest(bucket)) / interval + 1;
 		add_to_bucket(h, bucket, count);
 		h->sum += count * missed - interval * (count * (count - 1) / 2);
 		missed -= count * interval;

@@ -1,5 +1,6 @@
 /* The cluster's side of synod.h: configurations, changes of the configuration, what a node says of itself. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "client/handle.h"
@@ -58,6 +59,18 @@ static int fill_config(struct config_block *block, struct slice payload)
 	return 0;
 }
 
+/* "a, b, c" → the addresses. */
+static void fill_masters(struct config_block *block, const char *joined)
+{
+	const char **masters = arena_get_zeroed(&block->arena, REPLICAS_MAX * sizeof *masters);
+	block->config.masters = masters;
+	while (joined[0] != '\0' && block->config.nmasters < REPLICAS_MAX) {
+		size_t len = strcspn(joined, ", ");
+		masters[block->config.nmasters++] = text_of(slice(joined, len), &block->arena);
+		joined += len + strspn(joined + len, ", ");
+	}
+}
+
 struct synod_config *synod_config(struct synod *s, uint64_t number)
 {
 	struct config_block *block = calloc(1, sizeof *block);
@@ -70,6 +83,8 @@ struct synod_config *synod_config(struct synod *s, uint64_t number)
 	arena_init(&block->arena, 2 * ARENA_BYTES_MAX);
 	block->config.status = reply->status;
 	block->config.message = text_of(slice_string(reply->message), &block->arena);
+	if (reply->status == SYNOD_OK)
+		fill_masters(block, reply->value.data);
 	if (reply->status == SYNOD_OK &&
 	    fill_config(block, payload != NULL ? bytes_slice(payload) : slice(NULL, 0)) != 0) {
 		block->config = (struct synod_config){.status = SYNOD_UNAVAILABLE,
@@ -148,15 +163,19 @@ static void fill_status(struct synod_node_status *out, const struct wire_status 
 	};
 }
 
-struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms)
+/* The answer's hybrid clock against ours. The half of the round trip that the answer was under way is not counted. */
+static int64_t clock_ahead_ms(uint64_t hlc)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)hlc_milliseconds(hlc) - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+static struct synod_node_status *make_status(const char *address, const struct synod_reply *reply, struct slice payload)
 {
 	struct status_block *block = calloc(1, sizeof *block);
 	if (block == NULL)
 		return &status_no_memory;
-	struct client_request *request = NULL;
-	struct bytes *payload;
-	int made = client_request_status(&request, address);
-	struct synod_reply *reply = handle_run(s, made, request, timeout_ms, &payload);
 	struct wire_status wire;
 	arena_init(&block->arena, ARENA_BYTES_MAX);
 	struct synod_node_status *status = &block->status;
@@ -164,15 +183,51 @@ struct synod_node_status *synod_node_status(struct synod *s, const char *address
 	status->message = text_of(slice_string(reply->message), &block->arena);
 	status->address = text_of(slice_string(address), &block->arena);
 	status->name = status->role = status->state = status->leader = status->leader_name = status->version = "";
-	if (reply->status == SYNOD_OK &&
-	    wire_status_decode(payload != NULL ? bytes_slice(payload) : slice(NULL, 0), &block->arena, &wire) == 0) {
-		fill_status(status, &wire, &block->arena);
-	} else if (reply->status == SYNOD_OK) {
+	if (reply->status != SYNOD_OK)
+		return status;
+	if (wire_status_decode(payload, &block->arena, &wire) != 0) {
 		status->status = SYNOD_UNAVAILABLE;
 		status->message = "the node's answer is malformed";
+		return status;
 	}
-	bytes_unref(payload);
-	synod_reply_free(reply);
+	fill_status(status, &wire, &block->arena);
+	status->round_trip_us = reply->version;
+	status->clock_ahead_ms = clock_ahead_ms(reply->modification);
+	return status;
+}
+
+/* As many at once as one call of synod_node_status_all() has under way. */
+#define STATUS_BATCH 256u
+
+static void status_batch(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
+			 struct synod_node_status **out)
+{
+	struct handle_wait waits[STATUS_BATCH];
+	for (size_t i = 0; i < count; i++) {
+		struct client_request *request = NULL;
+		int made = client_request_status(&request, addresses[i]);
+		handle_begin(s, made, request, timeout_ms, &waits[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct bytes *payload;
+		struct synod_reply *reply = handle_end(s, &waits[i], &payload);
+		out[i] = make_status(addresses[i], reply, payload != NULL ? bytes_slice(payload) : slice(NULL, 0));
+		bytes_unref(payload);
+		synod_reply_free(reply);
+	}
+}
+
+void synod_node_status_all(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
+			   struct synod_node_status **out)
+{
+	for (size_t i = 0; i < count; i += STATUS_BATCH)
+		status_batch(s, addresses + i, count - i < STATUS_BATCH ? count - i : STATUS_BATCH, timeout_ms, out + i);
+}
+
+struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms)
+{
+	struct synod_node_status *status;
+	synod_node_status_all(s, &address, 1, timeout_ms, &status);
 	return status;
 }
 

@@ -35,10 +35,20 @@ struct synod {
  */
 int handle_submit(struct synod *s, struct client_request *request, bool wait);
 
+/* A request that somebody waits for. */
+struct handle_wait {
+	pthread_cond_t ended;
+	bool done; /* guarded by the handle's mutex */
+	struct synod_reply *reply;
+	struct bytes *payload;
+};
+
 /*
- * Runs the request and waits for its end. *payload is a copy that the caller frees, NULL if there is none; may be NULL. `made` is the status of making the
- * request: an error becomes a reply.
+ * Starts the request, and waits for its end. `made` is the status of making the request: an error becomes a reply. handle_end()
+ * returns the reply; *payload is a copy that the caller unrefs, NULL if there is none; payload may be NULL.
  */
+void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms, struct handle_wait *wait);
+struct synod_reply *handle_end(struct synod *s, struct handle_wait *wait, struct bytes **payload);
 struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
 			       struct bytes **payload);
 

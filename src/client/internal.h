@@ -112,6 +112,8 @@ void client_scan_free(struct client_request *request);
 void client_probe_start(struct client_request *request);
 void client_probe_cancel(struct client_request *request);
 bool client_probe_message(struct client *client, link_id from, const struct message *message);
+/* Fills in what the answer's way tells. */
+void client_probe_measure(const struct client_request *request, struct synod_reply *reply);
 void client_probe_link_down(struct client *client, link_id link);
 
 #endif

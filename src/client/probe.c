@@ -11,7 +11,8 @@ static void send_probe(struct client_request *request)
 	request->probe_id = client->next_probe_id++;
 	request->probe_tries++;
 	map_put(&client->probes, request->probe_id, request);
-	uint64_t left_us = request->deadline_us - node_now_us(&client->node);
+	request->probe_sent_us = node_now_us(&client->node);
+	uint64_t left_us = request->deadline_us - request->probe_sent_us;
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
 		.method = METHOD_STATUS,
@@ -47,8 +48,15 @@ bool client_probe_message(struct client *client, link_id from, const struct mess
 	struct client_request *request = map_get(&client->probes, message->id);
 	if (request == NULL || request->probe_link != from)
 		return false;
+	request->probe_hlc = message->hlc;
 	client_finish(request, message->status, message->payload);
 	return true;
+}
+
+void client_probe_measure(const struct client_request *request, struct synod_reply *reply)
+{
+	reply->version = node_now_us(&request->client->node) - request->probe_sent_us;
+	reply->modification = request->probe_hlc;
 }
 
 /* A request that waits on the link after so many tries; NULL: none. */

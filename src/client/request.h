@@ -32,7 +32,8 @@ struct client_request;
 
 /*
  * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ and STATUS that succeeded
- * `payload` is the server's answer, otherwise empty.
+ * `payload` is the server's answer, otherwise empty; then value holds the addresses of the shard masters (MASTER_READ), or
+ * version the round trip in microseconds and modification the hybrid time of the answer (STATUS).
  */
 typedef void (*client_done)(struct client_request *request, const struct synod_reply *reply, struct slice payload);
 
@@ -77,6 +78,7 @@ struct client_request {
 	uint64_t probe_id;      /* STATUS */
 	link_id probe_link;
 	uint32_t probe_tries;
+	uint64_t probe_sent_us, probe_hlc;
 };
 
 /* 0, STATUS_NO_MEMORY, STATUS_BAD_REQUEST, STATUS_TOO_LARGE. */

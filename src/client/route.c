@@ -66,7 +66,11 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_MASTER_WRITE:
 		return client_reply_decode_master(reply, payload, arena);
 	case CLIENT_MASTER_READ:
+		reply->value = (struct synod_bytes){.data = request->client->asked, .len = strlen(request->client->asked)};
+		break;
 	case CLIENT_STATUS:
+		client_probe_measure(request, reply);
+		break;
 	case CLIENT_TRANSFER:
 	case CLIENT_SCAN:
 		break;

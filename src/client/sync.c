@@ -11,13 +11,6 @@ static const struct synod_reply in_callback = {.status = SYNOD_BAD_REQUEST, .val
 					       .message = "a synchronous call from within a callback would wait for itself: "
 							  "use the asynchronous one"};
 
-struct waiter {
-	pthread_cond_t ended;
-	bool done; /* guarded by the handle's mutex */
-	struct synod_reply *reply;
-	struct bytes *payload;
-};
-
 static struct synod_reply *copy_or_static(const struct synod_reply *reply)
 {
 	struct synod_reply *copy = client_reply_copy(reply);
@@ -33,15 +26,15 @@ void synod_reply_free(struct synod_reply *reply)
 static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
 {
 	struct synod *s = request->owner;
-	struct waiter *waiter = request->context;
-	waiter->reply = copy_or_static(reply);
-	waiter->payload = payload.len > 0 ? bytes_copy(payload) : NULL;
+	struct handle_wait *wait = request->context;
+	wait->reply = copy_or_static(reply);
+	wait->payload = payload.len > 0 ? bytes_copy(payload) : NULL;
 	pthread_mutex_lock(&s->mutex);
 	s->outstanding--;
 	if (s->waiting_for_room > 0)
 		pthread_cond_signal(&s->room);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->ended);
+	wait->done = true;
+	pthread_cond_signal(&wait->ended);
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -54,34 +47,53 @@ static struct synod_reply *refusal(int status)
 	return copy_or_static(&reply);
 }
 
-struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
-			       struct bytes **payload)
+/* Nothing is under way: handle_end() finds the reply at once. */
+static void end_at_once(struct handle_wait *wait, struct synod_reply *reply)
 {
-	struct waiter waiter = {.ended = PTHREAD_COND_INITIALIZER};
-	if (payload != NULL)
-		*payload = NULL;
-	if (made != 0)
-		return refusal(-made);
+	wait->reply = reply;
+	wait->done = true;
+}
+
+void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms, struct handle_wait *wait)
+{
+	*wait = (struct handle_wait){.ended = PTHREAD_COND_INITIALIZER};
+	if (made != 0) {
+		end_at_once(wait, refusal(-made));
+		return;
+	}
 	if (s->running && pthread_equal(pthread_self(), s->thread)) {
 		client_request_free(request);
-		return (struct synod_reply *)(uintptr_t)&in_callback;
+		end_at_once(wait, (struct synod_reply *)(uintptr_t)&in_callback);
+		return;
 	}
 	request->timeout_ms = timeout_ms;
 	request->done = on_done;
-	request->context = &waiter;
+	request->context = wait;
 	int status = handle_submit(s, request, true);
 	if (status != SYNOD_OK)
-		return refusal(status);
+		end_at_once(wait, refusal(status));
+}
+
+struct synod_reply *handle_end(struct synod *s, struct handle_wait *wait, struct bytes **payload)
+{
 	pthread_mutex_lock(&s->mutex);
-	while (!waiter.done)
-		pthread_cond_wait(&waiter.ended, &s->mutex);
+	while (!wait->done)
+		pthread_cond_wait(&wait->ended, &s->mutex);
 	pthread_mutex_unlock(&s->mutex);
-	pthread_cond_destroy(&waiter.ended);
+	pthread_cond_destroy(&wait->ended);
 	if (payload != NULL)
-		*payload = waiter.payload;
+		*payload = wait->payload;
 	else
-		bytes_unref(waiter.payload);
-	return waiter.reply;
+		bytes_unref(wait->payload);
+	return wait->reply;
+}
+
+struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+			       struct bytes **payload)
+{
+	struct handle_wait wait;
+	handle_begin(s, made, request, timeout_ms, &wait);
+	return handle_end(s, &wait, payload);
 }
 
 struct synod_reply *synod_do(struct synod *s, const struct synod_op *op, uint32_t timeout_ms)

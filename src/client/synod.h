@@ -190,6 +190,8 @@ struct synod_config {
 	const uint64_t *shards;
 	size_t ngroups;
 	const struct synod_group *groups;
+	size_t nmasters;
+	const char *const *masters; /* HOST:PORT of each shard master */
 };
 /* number UINT64_MAX: the newest. Free with synod_config_free. */
 struct synod_config *synod_config(struct synod *s, uint64_t number);
@@ -214,11 +216,16 @@ struct synod_node_status {
 	uint32_t replica;
 	uint64_t group, ballot, chosen, applied, log_first, log_last, snapshot;
 	uint64_t data_bytes, disk_bytes, keys, config, sessions, uptime_ms;
+	uint64_t round_trip_us;
+	int64_t clock_ahead_ms; /* by how much the cluster's hybrid clock is ahead of this machine's; never negative by much */
 	size_t npeers;
 	const struct synod_peer_status *peers;
 };
 /* Asks one node, leader or not. Free with synod_node_status_free. */
 struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms);
+/* Asks several nodes at once; out[i] is the answer of addresses[i], to be freed one by one. */
+void synod_node_status_all(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
+			   struct synod_node_status **out);
 void synod_node_status_free(struct synod_node_status *status);
 /* Asks the leader among `members` to hand over to `replica` (0: the most caught-up one). */
 struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica);

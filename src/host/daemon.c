@@ -20,8 +20,8 @@
 
 #define ERROR_BYTES_MAX 2048u
 
-#ifndef SYNOD_VERSION
-#define SYNOD_VERSION "unknown"
+#ifndef SYNOD_RELEASE
+#define SYNOD_RELEASE "unknown"
 #endif
 
 struct running {
@@ -141,6 +141,7 @@ static int create_node(struct running *r)
 		.conf = &r->config.conf,
 		.self = r->config.self,
 		.settings = r->config.settings,
+		.version = SYNOD_RELEASE,
 		.env = host_env(r->host),
 		.log = &r->log,
 	};
@@ -188,7 +189,7 @@ static int run(struct running *r)
 	log_init_fd(&r->log, STDERR_FILENO, self->name);
 	r->log.level = (enum log_level)r->config.settings.log_level;
 	r->log.format = (enum log_format)r->config.settings.log_format;
-	log_event(&r->log, LOG_INFO, "starting", "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_VERSION,
+	log_event(&r->log, LOG_INFO, "starting", "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_RELEASE,
 		  node_role_text(self->role), self->group, self->replica, r->config.conf.name, (long)getpid());
 	int status = start(r);
 	if (status != 0) {
@@ -243,7 +244,7 @@ int daemon_main(const struct daemon_kind *kind, int argc, char **argv)
 	else if (arguments.help)
 		daemon_usage(kind->program, kind->summary, stdout);
 	else if (arguments.version)
-		printf("%s %s\n", kind->program, SYNOD_VERSION);
+		printf("%s %s\n", kind->program, SYNOD_RELEASE);
 	else
 		code = configure_and_run(kind, &arguments);
 	daemon_arguments_free(&arguments);

@@ -32,6 +32,7 @@ struct daemon {
 	const struct clusterconf *conf;
 	const struct clusterconf_node *self; /* with listen, http and dir as overridden */
 	struct settings settings;            /* effective */
+	const char *version;                 /* of the program */
 	struct env *env;
 	struct log *log;
 };

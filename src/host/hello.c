@@ -89,7 +89,6 @@ static bool answer(struct link *link, const struct message *message, const struc
 		.payload = buffer_slice(&payload),
 	};
 	link->state = status == 0 ? LINK_OPEN : LINK_REFUSED;
-	link->peer = traffic_peer_of(host, (const char *)hello->node.data, hello->node.len);
 	link_append(link, &reply);
 	buffer_free(&payload);
 	if (status != 0) {
@@ -166,16 +165,22 @@ bool hello_receive(struct link *link, const struct message *message)
 	struct host *host = link->host;
 	enum message_kind expected = link->dialled ? MESSAGE_REPLY : MESSAGE_REQUEST;
 	struct wire_hello hello;
+	size_t bytes = FRAME_HEADER_BYTES + message->payload.len;
 	if (message->kind != expected || message->method != METHOD_HELLO || message->id != 0) {
 		link_reject(link, "the first frame is no hello");
 		return false;
 	}
 	arena_reset(&host->arena);
-	if (message->status != 0)
+	if (message->status != 0) {
+		traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);
 		return refused(link, message);
+	}
 	if (wire_hello_decode(message->payload, &host->arena, &hello) != 0) {
 		link_reject(link, "a malformed hello");
 		return false;
 	}
+	if (!link->dialled)
+		link->peer = traffic_peer_of(host, (const char *)hello.node.data, hello.node.len);
+	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);
 	return link->dialled ? accept_answer(link, &hello) : answer(link, message, &hello);
 }

@@ -13,8 +13,8 @@
 
 #include "host/disk_posix.h"
 
-#ifndef SYNOD_VERSION
-#define SYNOD_VERSION "unknown"
+#ifndef SYNOD_RELEASE
+#define SYNOD_RELEASE "unknown"
 #endif
 
 static const uint64_t ONE = 1;
@@ -89,7 +89,7 @@ static uint64_t directory_bytes(void *context)
 
 void process_metrics_register(struct metrics *m, struct disk *disk)
 {
-	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_VERSION "\"", &ONE);
+	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_RELEASE "\"", &ONE);
 	metrics_add_read(m, METRIC_GAUGE, "synod_heap_bytes", "Heap memory in use.", NULL, heap_bytes, NULL);
 	metrics_add_read(m, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.", NULL,
 			 resident_bytes, NULL);

@@ -59,10 +59,10 @@ static void deliver(struct link *link, const struct message *message)
 /* False: the link was cut. */
 static bool take_message(struct link *link, const struct message *message)
 {
+	if (link->state == LINK_HELLO) /* says who it is that is to be counted */
+		return hello_receive(link, message);
 	traffic_count(link, TRAFFIC_RECEIVED, message->method, FRAME_HEADER_BYTES + message->payload.len);
 	switch (link->state) {
-	case LINK_HELLO:
-		return hello_receive(link, message);
 	case LINK_OPEN:
 		if (message->kind == MESSAGE_REPLY && message->id == 0) {
 			if (message->method != METHOD_PING || !link->dialled) {
@@ -82,6 +82,7 @@ static bool take_message(struct link *link, const struct message *message)
 	case LINK_IDLE:
 	case LINK_RESOLVING:
 	case LINK_CONNECTING:
+	case LINK_HELLO:
 	case LINK_CUT:
 	case LINK_PAUSED:
 		break;

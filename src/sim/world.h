@@ -55,9 +55,9 @@
 #include "sim/options.h"
 #include "sim/trace.h"
 
-#define SIM_MILLISECOND 1000ull
-#define SIM_SECOND 1000000ull
-#define SIM_WALL_EPOCH_US 1700000000000000ull /* what wall clocks show at virtual time 0 */
+#define SIM_MILLISECOND UINT64_C(1000)
+#define SIM_SECOND UINT64_C(1000000)
+#define SIM_WALL_EPOCH_US UINT64_C(1700000000000000) /* what wall clocks show at virtual time 0 */
 
 struct sim_network;
 struct sim_link;

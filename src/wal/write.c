@@ -1,12 +1,11 @@
 /*
  * Appending and group commit.
  *
- *          wal_flush              batch durable, more parts
- *   idle ──────────────▶ writing ───────────────────────────┐
- *    ▲                    │   ▲◀─────────────────────────────┘
- *    │ buffer done        │   │ the part opens a segment:
- *    └────────────────────┘   │   take a free file (wait for one), header + sync,
- *                             └── rename, sync directory, then the records + sync
+ * Idle until wal_flush() finds something collected. Then the buffer is written part
+ * by part, each after the one before is durable; a part that opens a segment first takes
+ * a free file (waiting for one if need be), writes and syncs the header in it, renames it and syncs
+ * the directory. After the last part the other buffer follows, if it was
+ * flushed meanwhile; otherwise the writer is idle again.
  */
 #include "wal/internal.h"
 

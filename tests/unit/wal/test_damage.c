@@ -94,7 +94,10 @@ static bool damage_byte(struct fixture *f, const char *name, uint64_t offset, en
 {
 	uint8_t byte, damaged;
 	ck_assert_int_eq(disk_sim_peek(f->disk, name, offset, &byte, 1), 0);
-	damaged = kind == FLIP ? (uint8_t)(byte ^ (1u << (offset % 8))) : kind == ZERO ? 0 : 0xff;
+	if (kind == FLIP)
+		damaged = (uint8_t)(byte ^ (1u << (offset % 8)));
+	else
+		damaged = kind == ZERO ? 0 : 0xff;
 	ck_assert_int_eq(disk_sim_poke(f->disk, name, offset, &damaged, 1), 0);
 	return damaged != byte;
 }

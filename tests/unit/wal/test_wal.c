@@ -438,9 +438,9 @@ START_TEST(a_failed_sync_is_the_end)
 }
 END_TEST
 
-START_TEST(steady_appending_keeps_its_buffers)
+START_TEST(counters_add_up)
 {
-	/* Counters add up over many batches, and the bytes are those of the records. */
+	/* Appends and batches are counted, and the bytes are those of the records. */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t bytes = wal_counters(f.wal)->bytes;
@@ -462,4 +462,4 @@ CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_
 	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
 	   a_segment_with_a_needed_record_is_kept, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
 	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
-	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, steady_appending_keeps_its_buffers)
+	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up)

@@ -1,0 +1,281 @@
+#include "scene.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sim/network.h"
+
+void scene_fail(struct scene *scene, enum verdict verdict, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	sim_trace_note(&scene->world->trace, "verdict=%d %.400s", (int)verdict, text);
+	if (scene->result->verdict == VERDICT_OK) {
+		scene->result->verdict = verdict;
+		buffer_format(&scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n", scene->world->now_us / SIM_SECOND,
+			      scene->world->now_us % SIM_SECOND, text);
+	}
+	scene->over = true;
+}
+
+static void load_violation(void *context, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	scene_fail(context, VERDICT_SAFETY, "%s", text);
+}
+
+/* ---- replicas agree ---- */
+
+void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_t group)
+{
+	ASSERT(scene->nreplicas < SCENE_REPLICAS_MAX && process->index < SCENE_REPLICAS_MAX * 2);
+	struct scene_replica *replica = &scene->replicas[scene->nreplicas++];
+	*replica = (struct scene_replica){.process = process, .group = group};
+	scene->by_process[process->index] = replica;
+	if (group >= scene->ngroups)
+		scene->ngroups = group + 1;
+	if (scene->hashes[group] == NULL)
+		scene->hashes[group] = alloc_zeroed(SCENE_SLOTS_MAX, sizeof(uint64_t));
+}
+
+/* After the same slots every replica of a group, whichever way it came there, has the same state. */
+static void compare_state(struct scene *scene, struct scene_replica *replica)
+{
+	struct sim_process *process = replica->process;
+	if (!sim_process_alive(process))
+		return;
+	uint64_t applied = scene->kind->applied(process->node);
+	if (replica->incarnation == process->incarnation && applied == replica->applied)
+		return;
+	if (replica->incarnation == process->incarnation && applied < replica->applied)
+		scene_fail(scene, VERDICT_SAFETY, "%s went back from slot %" PRIu64 " to %" PRIu64, process->name,
+			   replica->applied, applied);
+	replica->applied = applied;
+	replica->incarnation = process->incarnation;
+	if (applied == 0 || applied >= SCENE_SLOTS_MAX)
+		return;
+	uint64_t hash = scene->kind->hash(process->node) | 1; /* 0 stands for not known */
+	uint64_t *known = &scene->hashes[replica->group][applied];
+	if (*known == 0)
+		*known = hash;
+	else if (*known != hash)
+		scene_fail(scene, VERDICT_SAFETY, "%s has another state at slot %" PRIu64 " than its group", process->name, applied);
+}
+
+static void after_turn(void *context, struct sim_process *process)
+{
+	struct scene *scene = context;
+	struct scene_replica *replica = scene->by_process[process->index];
+	if (replica != NULL)
+		compare_state(scene, replica);
+}
+
+/* Errors of the disk are what the nemesis does; that anything synced was found damaged is not among them. */
+static void halted(void *context, struct sim_process *process)
+{
+	struct scene *scene = context;
+	if (process->halt_status != STATUS_IO && process->halt_status != STATUS_NO_SPACE)
+		scene_fail(scene, VERDICT_CRASH, "%s halted with %s: %s", process->name, status_name(process->halt_status),
+			   process->halt_reason);
+}
+
+/* ---- phases ---- */
+
+static bool progressed(void *context)
+{
+	struct scene *scene = context;
+	return scene->over || load_progress(&scene->load);
+}
+
+static bool idle(void *context)
+{
+	struct scene *scene = context;
+	return scene->over || scene->load.busy == 0;
+}
+
+static bool finally_read(void *context)
+{
+	struct scene *scene = context;
+	return scene->over || load_final_done(&scene->load);
+}
+
+static bool in_core(const struct scene *scene, const struct scene_replica *replica)
+{
+	return sim_process_alive(replica->process) && sim_nemesis_in_core(scene->nemesis, replica->process);
+}
+
+static bool converged(void *context)
+{
+	struct scene *scene = context;
+	for (uint32_t group = 0; group < scene->ngroups; group++) {
+		uint64_t applied = UINT64_MAX;
+		for (uint32_t i = 0; i < scene->nreplicas; i++) {
+			const struct scene_replica *replica = &scene->replicas[i];
+			if (replica->group != group || !in_core(scene, replica))
+				continue;
+			if (applied != UINT64_MAX && applied != replica->applied)
+				return scene->over;
+			applied = replica->applied;
+		}
+	}
+	return true;
+}
+
+static bool is_ready(void *context)
+{
+	struct scene *scene = context;
+	return scene->over || scene->kind->ready(scene);
+}
+
+static void phase_safety(struct scene *scene)
+{
+	struct sim_world *world = scene->world;
+	uint64_t end_us = world->now_us + scene->options->safety_us;
+	sim_trace_note(&world->trace, "phase=safety");
+	if (!sim_world_run_until_true(world, is_ready, scene, 60 * SIM_SECOND)) {
+		scene_fail(scene, VERDICT_LIVENESS, "the cluster could not be set up");
+		return;
+	}
+	load_start(&scene->load);
+	sim_nemesis_start(scene->nemesis);
+	while (world->now_us < end_us && !scene->over)
+		sim_world_run_until(world, world->now_us + 100 * SIM_MILLISECOND);
+}
+
+static void phase_liveness(struct scene *scene)
+{
+	struct sim_world *world = scene->world;
+	uint64_t limit_us = scene->options->liveness_us;
+	sim_trace_note(&world->trace, "phase=liveness");
+	sim_nemesis_heal_core(scene->nemesis);
+	load_mark(&scene->load);
+	uint64_t healed_us = world->now_us;
+	if (!sim_world_run_until_true(world, progressed, scene, limit_us)) {
+		scene_fail(scene, VERDICT_LIVENESS, "no progress within %" PRIu64 " ms after the core was healed", limit_us / 1000);
+		return;
+	}
+	scene->result->progress_us = world->now_us - healed_us;
+}
+
+static void phase_quiet(struct scene *scene)
+{
+	struct sim_world *world = scene->world;
+	sim_trace_note(&world->trace, "phase=quiet");
+	load_stop(&scene->load);
+	if (!sim_world_run_until_true(world, idle, scene, 60 * SIM_SECOND)) {
+		scene_fail(scene, VERDICT_LIVENESS, "%u operations never ended", scene->load.busy);
+		return;
+	}
+	if (scene->over)
+		return;
+	load_final_reads(&scene->load);
+	if (!sim_world_run_until_true(world, finally_read, scene, 120 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS, "the last reads never ended");
+	load_stop(&scene->load);
+	if (!scene->over && !sim_world_run_until_true(world, converged, scene, 60 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
+}
+
+static void check_history(struct scene *scene)
+{
+	struct buffer why = {0};
+	if (!history_check(&scene->load.history, &why))
+		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
+	buffer_free(&why);
+	if (scene->options->history == NULL)
+		return;
+	FILE *file = fopen(scene->options->history, "w");
+	if (file == NULL) {
+		perror(scene->options->history);
+		return;
+	}
+	history_write(&scene->load.history, file);
+	fclose(file);
+}
+
+void scene_options_line(const struct scene *scene, struct buffer *out)
+{
+	buffer_format(out, "replicas=%u groups=%u ", scene->nreplicas, scene->ngroups);
+	load_options_format(&scene->load.options, out);
+	buffer_add_u8(out, ' ');
+	sim_options_format(&scene->world->options, out);
+}
+
+/* ---- the whole ---- */
+
+static void scene_build(struct scene *scene)
+{
+	struct sim_options sim_options;
+	if (scene->options->calm)
+		sim_options_calm(&sim_options);
+	else
+		sim_options_draw(&sim_options, scene->options->seed);
+	scene->world = sim_world_create(scene->options->seed, &sim_options);
+	if (scene->options->trace != NULL) {
+		scene->world->trace.line = sim_trace_print;
+		scene->world->trace.context = scene->options->trace;
+	}
+	scene->world->after_turn = after_turn;
+	scene->world->halted = halted;
+	scene->world->context = scene;
+	scene->nemesis = sim_nemesis_create(scene->world);
+	scene->load.violation = load_violation;
+	scene->load.context = scene;
+	rng_seed(&scene->rng, scene->options->seed ^ 0x7363656e65ull);
+	scene->kind->build(scene);
+}
+
+static void scene_free(struct scene *scene)
+{
+	load_stop(&scene->load);
+	sim_nemesis_destroy(scene->nemesis);
+	sim_world_destroy(scene->world);
+	load_free(&scene->load);
+	scene->kind->free(scene);
+	for (uint32_t i = 0; i < scene->ngroups; i++)
+		free(scene->hashes[i]);
+	free(scene);
+}
+
+void scene_run(const struct scene_options *options, struct scene_result *result)
+{
+	struct scene *scene = ALLOC(struct scene);
+	scene->options = options;
+	scene->result = result;
+	scene->kind = &scene_rsm;
+	scene_build(scene);
+
+	struct buffer line = {0};
+	scene_options_line(scene, &line);
+	printf("seed=%" PRIu64 " %.*s\n", options->seed, (int)line.len, (const char *)line.data);
+	fflush(stdout);
+	buffer_free(&line);
+
+	phase_safety(scene);
+	if (!scene->over)
+		phase_liveness(scene);
+	if (!scene->over)
+		phase_quiet(scene);
+	check_history(scene);
+
+	result->trace_hash = scene->world->trace.hash;
+	result->events = scene->world->trace.events;
+	result->ok = scene->load.ok;
+	result->failed = scene->load.failed;
+	result->unknown = scene->load.unknown;
+	result->simulated_us = scene->world->now_us;
+	result->messages = sim_network_counters(scene->world)->sent;
+	for (uint32_t i = 0; i < scene->nreplicas; i++)
+		result->crashes += scene->replicas[i].process->incarnation - 1;
+	scene_free(scene);
+}

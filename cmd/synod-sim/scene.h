@@ -1,0 +1,102 @@
+/*
+ * One seed: a cluster, its clients and their nemesis, from the first start to the last check.
+ *
+ *   safety phase    the nemesis at work, the clients under way; after every turn of a replica its state is compared with
+ *                   what others had at the same log slot
+ *   liveness phase  a core of every group is healed; every client must get an operation through in time
+ *   last reads      the load ends, every key is read once more
+ *   convergence     the replicas of the core must reach the same slot with the same state
+ *   the history     must be linearizable (history.h)
+ */
+#ifndef SYNOD_SIM_SCENE_H
+#define SYNOD_SIM_SCENE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "load.h"
+#include "sim/nemesis.h"
+#include "sim/world.h"
+
+/* Exit codes of synod-sim. */
+enum verdict {
+	VERDICT_OK = 0,
+	VERDICT_CRASH = 10,   /* an assertion, a signal, a replica that cannot start */
+	VERDICT_SAFETY = 11,
+	VERDICT_LIVENESS = 12,
+	VERDICT_LINEARIZABILITY = 13,
+	VERDICT_USAGE = 64,
+};
+
+struct scene_options {
+	uint64_t seed;
+	uint32_t replicas;      /* of each group; 0: drawn, 3 or 5 */
+	uint64_t safety_us;     /* length of the safety phase */
+	uint64_t liveness_us;   /* limit for progress after the healing */
+	bool calm;              /* no faults at all */
+	bool cluster;           /* shard masters, groups and the client library; otherwise one rsm group with lists */
+	FILE *trace;            /* NULL: none */
+	const char *history;    /* file to write the history to; NULL: none */
+};
+
+struct scene_result {
+	enum verdict verdict;
+	struct buffer problem;     /* what is wrong, lines */
+	uint64_t trace_hash, events;
+	uint64_t ok, failed, unknown;
+	uint64_t crashes, messages;
+	uint64_t simulated_us;
+	uint64_t progress_us;      /* from the healing until every client got through */
+};
+
+#define SCENE_REPLICAS_MAX 64
+#define SCENE_SLOTS_MAX (1u << 20)
+
+struct scene;
+
+/* What a kind of cluster brings along. */
+struct scene_kind {
+	/* Adds processes and starts them; sets nreplicas, replicas, groups, load. */
+	void (*build)(struct scene *scene);
+	/* True if everything that has to be arranged before there can be load has been arranged; called while time passes. */
+	bool (*ready)(struct scene *scene);
+	/* Of a living replica. */
+	uint64_t (*applied)(struct node *node);
+	uint64_t (*hash)(struct node *node);
+	void (*free)(struct scene *scene);
+};
+
+struct scene_replica {
+	struct sim_process *process;
+	uint32_t group;
+	uint64_t applied; /* last seen */
+	uint32_t incarnation;
+};
+
+struct scene {
+	const struct scene_options *options;
+	struct scene_result *result;
+	const struct scene_kind *kind;
+	struct sim_world *world;
+	struct sim_nemesis *nemesis;
+	struct rng rng; /* for what the scene itself draws */
+	struct load load;
+	struct scene_replica *by_process[SCENE_REPLICAS_MAX * 2]; /* NULL: no replica */
+	struct scene_replica replicas[SCENE_REPLICAS_MAX];
+	uint32_t nreplicas;
+	uint32_t ngroups;
+	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
+	void *own; /* the kind's */
+	bool over; /* a safety violation has been found */
+};
+
+extern const struct scene_kind scene_rsm;
+
+void scene_run(const struct scene_options *options, struct scene_result *result);
+void scene_options_line(const struct scene *scene, struct buffer *out);
+/* Ends the run with this verdict, unless it has ended before. */
+void scene_fail(struct scene *scene, enum verdict verdict, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_t group);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * The smaller scene: one group of replicas with lists (list_app.h), and clients that know its addresses.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "list_client.h"
+#include "scene.h"
+
+struct rsm_scene {
+	struct list_replica_options replicas[REPLICAS_MAX];
+	struct list_client_options client;
+	char *names[REPLICAS_MAX];
+	char *addresses[REPLICAS_MAX];
+};
+
+/* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */
+static void draw_settings(struct rsm_settings *settings, struct rng *rng)
+{
+	rsm_settings_default(settings);
+	settings->wal_segment_bytes = 8ull << rng_range(rng, 13, 20);
+	settings->snapshot_log_bytes = 1ull << rng_range(rng, 13, 22);
+	settings->log_cache_bytes = 1ull << rng_range(rng, 10, 20);
+	settings->sessions_max = (uint32_t)rng_range(rng, 8, 64);
+}
+
+static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t count)
+{
+	struct sim_process *processes[REPLICAS_MAX];
+	struct list_replica_options first = {.group = 1, .nmembers = count};
+	draw_settings(&first.settings, &scene->rng);
+	for (uint32_t i = 0; i < count; i++) {
+		own->names[i] = alloc_format("r%u", i + 1);
+		own->addresses[i] = alloc_format("r%u:7000", i + 1);
+		first.members[i] = (struct rsm_member){.replica = i + 1, .name = own->names[i],
+						       .address = own->addresses[i], .client_address = own->addresses[i]};
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		own->replicas[i] = first;
+		own->replicas[i].replica = i + 1;
+		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
+			.name = own->names[i], .address = own->addresses[i], .build = list_replica_build,
+			.context = &own->replicas[i], .disk = true});
+		scene_add_replica(scene, processes[i], 0);
+	}
+	sim_nemesis_add_group(scene->nemesis, processes, count);
+	for (uint32_t i = 0; i < count; i++)
+		sim_process_start(processes[i]);
+}
+
+static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t nreplicas)
+{
+	struct sim_process *processes[16];
+	struct load_options options;
+	load_options_draw(&options, &scene->rng);
+	own->client = (struct list_client_options){
+		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load};
+	for (uint32_t i = 0; i < options.clients; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "c%u", i);
+		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
+			.name = name, .build = list_client_build, .context = &own->client});
+		sim_process_start(processes[i]);
+		sim_nemesis_add_client(scene->nemesis, processes[i]);
+	}
+	scene->load.submit = list_client_submit;
+	load_init(&scene->load, scene->world, &options, processes);
+}
+
+static void rsm_build(struct scene *scene)
+{
+	struct rsm_scene *own = ALLOC(struct rsm_scene);
+	uint32_t drawn = rng_chance(&scene->rng, 300000) ? 5 : 3;
+	uint32_t count = scene->options->replicas == 0 ? drawn : scene->options->replicas;
+	scene->own = own;
+	build_replicas(scene, own, count);
+	build_clients(scene, own, count);
+}
+
+static bool rsm_is_ready(struct scene *scene)
+{
+	(void)scene;
+	return true;
+}
+
+static uint64_t rsm_node_applied(struct node *node)
+{
+	return rsm_applied(list_replica_rsm(node));
+}
+
+static void rsm_free(struct scene *scene)
+{
+	struct rsm_scene *own = scene->own;
+	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+		free(own->names[i]);
+		free(own->addresses[i]);
+	}
+	free(own);
+}
+
+const struct scene_kind scene_rsm = {
+	.build = rsm_build,
+	.ready = rsm_is_ready,
+	.applied = rsm_node_applied,
+	.hash = list_replica_hash,
+	.free = rsm_free,
+};

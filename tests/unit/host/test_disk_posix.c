@@ -1,0 +1,427 @@
+/* The real disk, in a directory of its own. Nothing here depends on how long anything takes. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../support/check_main.h"
+#include "host/disk_posix.h"
+#include "wal/wal.h"
+
+struct fixture {
+	char directory[64];
+	struct disk *disk;
+};
+
+static void begin(struct fixture *f, bool inline_log)
+{
+	const char *base = getenv("TMPDIR");
+	int len = snprintf(f->directory, sizeof f->directory, "%s/synod-disk-XXXXXX", base != NULL ? base : "/tmp");
+	ck_assert(len > 0 && (size_t)len < sizeof f->directory);
+	ck_assert_ptr_nonnull(mkdtemp(f->directory));
+	ck_assert_int_eq(disk_posix_create(&f->disk, f->directory, &(struct disk_posix_options){.inline_log = inline_log}),
+			 0);
+}
+
+static void end(struct fixture *f)
+{
+	disk_posix_destroy(f->disk);
+	DIR *directory = opendir(f->directory);
+	ck_assert_ptr_nonnull(directory);
+	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		unlinkat(dirfd(directory), entry->d_name, 0);
+	closedir(directory);
+	ck_assert_int_eq(rmdir(f->directory), 0);
+}
+
+static int run(struct fixture *f, struct disk_request request, struct disk_file **file)
+{
+	int status = f->disk->ops->run_now(f->disk, &request);
+	ck_assert_int_eq(status, request.status);
+	if (file != NULL)
+		*file = request.file;
+	return status;
+}
+
+static struct disk_file *create(struct fixture *f, const char *name, size_t len)
+{
+	struct disk_file *file;
+	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len}, &file), 0);
+	return file;
+}
+
+static void close_file(struct fixture *f, struct disk_file *file)
+{
+	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CLOSE, .file = file}, NULL), 0);
+}
+
+/* Waits as an event loop does: no callback runs before the descriptor is readable. */
+static void loop_until(struct fixture *f, const size_t *count, size_t wanted)
+{
+	while (*count < wanted) {
+		struct pollfd wait = {.fd = disk_posix_fd(f->disk), .events = POLLIN};
+		ck_assert_int_eq(poll(&wait, 1, -1), 1);
+		disk_posix_dispatch(f->disk);
+	}
+}
+
+static bool readable(struct fixture *f)
+{
+	struct pollfd wait = {.fd = disk_posix_fd(f->disk), .events = POLLIN};
+	return poll(&wait, 1, 0) == 1;
+}
+
+START_TEST(blocking_calls_do_what_they_say)
+{
+	/* Create, write, sync, read, rename, remove and list, one after another. */
+	struct fixture f;
+	begin(&f, false);
+	struct disk_file *file = create(&f, "a", 0);
+	uint8_t data[100];
+	memset(data, 7, sizeof data);
+	ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 50, data, sizeof data), 0);
+	ck_assert_int_eq(f.disk->ops->sync_now(f.disk, file), 0);
+	ck_assert_uint_eq(disk_posix_bytes(f.disk), 150);
+	uint8_t back[150];
+	ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, 0, back, sizeof back), 0);
+	ck_assert(back[49] == 0 && back[50] == 7 && back[149] == 7);
+	ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, 100, back, 51), STATUS_TRUNCATED);
+	close_file(&f, file);
+
+	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+	ck_assert_int_ne(run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_SYNC_DIRECTORY}, NULL), 0);
+	uint64_t size;
+	ck_assert_int_eq(f.disk->ops->open(f.disk, "a", &file, &size), STATUS_NOT_FOUND);
+	ck_assert_int_eq(f.disk->ops->open(f.disk, "b", &file, &size), 0);
+	ck_assert_uint_eq(size, 150);
+	close_file(&f, file);
+	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
+	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
+	ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
+	end(&f);
+}
+END_TEST
+
+START_TEST(a_created_file_is_really_filled)
+{
+	/* DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file held before. */
+	struct fixture f;
+	begin(&f, false);
+	struct disk_file *file = create(&f, "a", 0);
+	uint8_t data[5000];
+	memset(data, 9, sizeof data);
+	ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 0, data, sizeof data), 0);
+	close_file(&f, file);
+	file = create(&f, "a", 1000001);
+	ck_assert_int_eq(f.disk->ops->sync_now(f.disk, file), 0);
+	ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, 0, data, sizeof data), 0);
+	for (size_t i = 0; i < sizeof data; i++)
+		ck_assert_uint_eq(data[i], 0);
+	char path[128];
+	snprintf(path, sizeof path, "%s/a", f.directory);
+	struct stat info;
+	ck_assert_int_eq(stat(path, &info), 0);
+	ck_assert_int_eq(info.st_size, 1000001);
+	ck_assert_int_ge(info.st_blocks * 512, 1000001);
+	ck_assert_uint_eq(info.st_mode & 0777, 0600);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
+enum { MANY = 300 };
+
+struct many {
+	struct disk_request requests[MANY];
+	uint8_t bytes[MANY];
+	size_t done[DISK_LANES];
+	size_t all_done;
+	bool in_submit;
+};
+
+static void many_done(struct disk_request *request)
+{
+	struct many *many = request->owner;
+	size_t index = (size_t)(request - many->requests);
+	ck_assert(!many->in_submit);
+	ck_assert_int_eq(request->status, 0);
+	/* Requests alternate between the lanes: within a lane they end in the order of submission. */
+	ck_assert_uint_eq(index / DISK_LANES, many->done[request->lane]);
+	many->done[request->lane]++;
+	many->all_done++;
+}
+
+static void submit_many(struct fixture *f)
+{
+	struct disk_file *files[DISK_LANES] = {create(f, "log", 0), create(f, "bulk", 0)};
+	struct many *many = calloc(1, sizeof *many);
+	many->in_submit = true;
+	for (size_t i = 0; i < MANY; i++) {
+		many->bytes[i] = (uint8_t)i;
+		many->requests[i] = (struct disk_request){
+			.operation = i % 16 == 0 ? DISK_WRITE_SYNC : DISK_WRITE,
+			.lane = (enum disk_lane)(i % DISK_LANES),
+			.file = files[i % DISK_LANES],
+			.offset = i % 40, /* Later writes of a lane overwrite earlier ones. */
+			.data = &many->bytes[i],
+			.len = 1,
+			.callback = many_done,
+			.owner = many,
+		};
+		disk_submit(f->disk, &many->requests[i]);
+	}
+	many->in_submit = false;
+	ck_assert_uint_eq(disk_posix_outstanding(f->disk), MANY);
+	loop_until(f, &many->all_done, MANY);
+	ck_assert_uint_eq(disk_posix_outstanding(f->disk), 0);
+	ck_assert(!readable(f));
+	for (size_t lane = 0; lane < DISK_LANES; lane++) {
+		for (size_t i = MANY - 40 + lane; i < MANY; i += DISK_LANES) {
+			uint8_t byte;
+			ck_assert_int_eq(f->disk->ops->read_now(f->disk, files[lane], i % 40, &byte, 1), 0);
+			ck_assert_uint_eq(byte, (uint8_t)i);
+		}
+		close_file(f, files[lane]);
+	}
+	free(many);
+}
+
+START_TEST(requests_of_a_lane_keep_their_order)
+{
+	/* Many requests on both lanes complete in order, never within submit, and have their effect in order. */
+	struct fixture f;
+	begin(&f, false);
+	submit_many(&f);
+	submit_many(&f);
+	end(&f);
+}
+END_TEST
+
+START_TEST(inline_requests_complete_through_dispatch)
+{
+	/* With inline_log the same holds: submit does the work, the callback waits for dispatch. */
+	struct fixture f;
+	begin(&f, true);
+	submit_many(&f);
+	end(&f);
+}
+END_TEST
+
+struct chain {
+	struct fixture *f;
+	struct disk_request request;
+	uint8_t data[32];
+	char name[8];
+	size_t done;
+};
+
+static void chain_next(struct disk_request *request)
+{
+	/* Each callback submits the next step of: create, write, sync, read, close, remove. */
+	static const enum disk_operation steps[] = {
+		DISK_CREATE, DISK_WRITE, DISK_SYNC, DISK_READ, DISK_RENAME, DISK_SYNC_DIRECTORY, DISK_CLOSE, DISK_REMOVE,
+	};
+	struct chain *chain = request->owner;
+	ck_assert_int_eq(request->status, 0);
+	if (++chain->done == sizeof steps / sizeof *steps)
+		return;
+	if (steps[chain->done] == DISK_REMOVE)
+		request->name = request->new_name;
+	if (steps[chain->done] == DISK_READ)
+		memset(chain->data, 0, sizeof chain->data);
+	if (steps[chain->done] == DISK_CLOSE)
+		for (size_t i = 0; i < sizeof chain->data; i++)
+			ck_assert_uint_eq(chain->data[i], 5);
+	request->operation = steps[chain->done];
+	request->len = sizeof chain->data;
+	request->data = chain->data;
+	disk_submit(chain->f->disk, request);
+}
+
+START_TEST(callbacks_may_submit)
+{
+	/* A chain of every operation, each submitted from the callback of the one before. */
+	for (int inline_log = 0; inline_log <= 1; inline_log++) {
+		struct fixture f;
+		begin(&f, inline_log == 1);
+		struct chain chain = {.f = &f, .name = "a"};
+		memset(chain.data, 5, sizeof chain.data);
+		chain.request = (struct disk_request){
+			.operation = DISK_CREATE,
+			.lane = DISK_LANE_LOG,
+			.name = chain.name,
+			.new_name = "b",
+			.callback = chain_next,
+			.owner = &chain,
+		};
+		disk_submit(f.disk, &chain.request);
+		ck_assert_uint_eq(chain.done, 0);
+		disk_posix_drain(f.disk);
+		ck_assert_uint_eq(chain.done, 8);
+		ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
+		ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
+		end(&f);
+	}
+}
+END_TEST
+
+START_TEST(a_directory_has_one_user)
+{
+	/* A second disk on the same directory is LOCKED until the first is gone; parents are created. */
+	struct fixture f;
+	begin(&f, false);
+	struct disk *other;
+	ck_assert_int_eq(disk_posix_create(&other, f.directory, NULL), STATUS_LOCKED);
+	ck_assert_ptr_null(other);
+	char path[128];
+	snprintf(path, sizeof path, "%s/x/y", f.directory);
+	ck_assert_int_eq(disk_posix_create(&other, path, NULL), 0);
+	disk_posix_destroy(other);
+	ck_assert_int_eq(disk_posix_create(&other, path, NULL), 0);
+	disk_posix_destroy(other);
+	ck_assert_int_eq(rmdir(path), 0);
+	snprintf(path, sizeof path, "%s/x", f.directory);
+	ck_assert_int_eq(rmdir(path), 0);
+	struct disk_file *file = create(&f, "plain", 1);
+	close_file(&f, file);
+	snprintf(path, sizeof path, "%s/plain", f.directory);
+	ck_assert_int_ne(disk_posix_create(&other, path, NULL), 0);
+	end(&f);
+}
+END_TEST
+
+/* faults: 78 */
+START_TEST(descriptors_are_close_on_exec)
+{
+	/* No descriptor of the disk is inherited by a program that the process starts. */
+	struct fixture f;
+	begin(&f, false);
+	struct disk_file *file = create(&f, "a", 10);
+	DIR *open_files = opendir("/proc/self/fd");
+	ck_assert_ptr_nonnull(open_files);
+	size_t found = 0;
+	for (const struct dirent *entry; (entry = readdir(open_files)) != NULL;) {
+		char link[300], target[256];
+		snprintf(link, sizeof link, "/proc/self/fd/%s", entry->d_name);
+		ssize_t len = readlink(link, target, sizeof target - 1);
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		if (strncmp(target, f.directory, strlen(f.directory)) != 0 && strstr(target, "eventfd") == NULL)
+			continue;
+		found++;
+		ck_assert_int_ne(fcntl(atoi(entry->d_name), F_GETFD) & FD_CLOEXEC, 0);
+	}
+	closedir(open_files);
+	ck_assert_uint_ge(found, 3);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
+/* faults: 21 */
+START_TEST(a_write_that_ends_early_is_an_error)
+{
+	/* When a limit lets only the first part of a write through, the write has failed. */
+	struct fixture f;
+	begin(&f, false);
+	struct disk_file *file = create(&f, "a", 0);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		signal(SIGXFSZ, SIG_IGN);
+		struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+		uint8_t data[8192] = {1};
+		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+			_exit(2);
+		/* Half of it is written, the rest fails: a short write must not pass for a success. */
+		_exit(f.disk->ops->write_now(f.disk, file, 0, data, sizeof data) == STATUS_IO ? 0 : 1);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
+/* A wal on the real disk. */
+
+struct wal_user {
+	uint64_t durable;
+	uint64_t replayed;
+	uint64_t next_slot;
+};
+
+static void user_replay(void *context, const struct wal_record *record)
+{
+	struct wal_user *user = context;
+	ck_assert_uint_eq(record->slot, user->next_slot++);
+	ck_assert_uint_eq(record->payload.len, record->slot % 500);
+	user->replayed++;
+}
+
+static void user_durable(void *context, uint64_t sequence)
+{
+	((struct wal_user *)context)->durable = sequence;
+}
+
+static void user_fatal(void *context, int status, const char *why)
+{
+	(void)context;
+	ck_abort_msg("%s: %s", why, status_text(status));
+}
+
+START_TEST(a_wal_lives_on_the_real_disk)
+{
+	/* Records over several segments are all there when the log is opened again. */
+	for (int inline_log = 0; inline_log <= 1; inline_log++) {
+		struct fixture f;
+		begin(&f, inline_log == 1);
+		struct wal_user user = {.next_slot = 1};
+		struct wal_options options = {
+			.disk = f.disk,
+			.group = 1,
+			.segment_bytes = 16384,
+			.durable = user_durable,
+			.fatal = user_fatal,
+			.context = &user,
+		};
+		uint8_t payload[500] = {3};
+		uint64_t slot = 1;
+		for (int life = 0; life < 3; life++) {
+			struct wal *wal;
+			struct wal_recovery info;
+			user = (struct wal_user){.next_slot = 1};
+			ck_assert_int_eq(wal_open(&wal, &options, user_replay, &info), 0);
+			ck_assert_uint_eq(user.replayed, slot - 1);
+			uint64_t appended = 0;
+			for (int batch = 0; batch < 30; batch++) {
+				for (int i = 0; i < 7; i++, slot++) {
+					struct wal_record record = {
+						.type = WAL_ACCEPT, .slot = slot, .payload = slice(payload, slot % 500)};
+					appended = wal_append(wal, &record, NULL);
+				}
+				wal_flush(wal);
+				disk_posix_dispatch(f.disk);
+			}
+			disk_posix_drain(f.disk);
+			ck_assert_uint_eq(user.durable, appended);
+			wal_close(wal);
+		}
+		end(&f);
+	}
+}
+END_TEST
+
+CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
+	   requests_of_a_lane_keep_their_order, inline_requests_complete_through_dispatch, callbacks_may_submit,
+	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
+	   a_wal_lives_on_the_real_disk)

@@ -1,0 +1,70 @@
+#include "../support/check_main.h"
+#include "rsm/entry.h"
+
+static void build(struct buffer *b)
+{
+	struct entry_command a = {.kind = ENTRY_APP, .client = 7, .sequence = 3, .acknowledged = 2, .body = slice_string("body")};
+	struct entry_command r = {.kind = ENTRY_REGISTER};
+	entry_begin(b);
+	entry_add(b, &a);
+	entry_add(b, &r);
+	entry_finish(b, 2, 123456);
+}
+
+/* What was put in comes out, in order. */
+START_TEST(test_round_trip)
+{
+	struct buffer b = {0};
+	struct entry_reader reader;
+	struct entry_command c;
+	build(&b);
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
+	ck_assert_uint_eq(reader.time_us, 123456);
+	ck_assert_int_eq(entry_next(&reader, &c), 1);
+	ck_assert_uint_eq(c.client, 7);
+	ck_assert_uint_eq(c.sequence, 3);
+	ck_assert_uint_eq(c.acknowledged, 2);
+	ck_assert(slice_equal(c.body, slice_string("body")));
+	ck_assert_int_eq(entry_next(&reader, &c), 1);
+	ck_assert_int_eq(c.kind, ENTRY_REGISTER);
+	ck_assert_int_eq(entry_next(&reader, &c), 0);
+	buffer_free(&b);
+}
+END_TEST
+
+/* Cut anywhere, an entry is corrupt, never short. */
+START_TEST(test_truncation)
+{
+	struct buffer b = {0};
+	build(&b);
+	for (size_t len = 0; len < b.len; len++) {
+		struct entry_reader reader;
+		struct entry_command c;
+		int status = entry_read(&reader, slice(b.data, len));
+		while (status == 0 && (status = entry_next(&reader, &c)) == 1)
+			status = 0;
+		if (status == 0)
+			status = entry_next(&reader, &c);
+		ck_assert_int_eq(status, STATUS_CORRUPT);
+	}
+	buffer_free(&b);
+}
+END_TEST
+
+/* An unknown format or kind is refused: it is a newer version's. */
+START_TEST(test_unknown)
+{
+	struct buffer b = {0};
+	struct entry_reader reader;
+	struct entry_command c;
+	build(&b);
+	b.data[ENTRY_HEADER_BYTES + 4] = 9;
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
+	ck_assert_int_eq(entry_next(&reader, &c), STATUS_CORRUPT);
+	b.data[0] = 2;
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_CORRUPT);
+	buffer_free(&b);
+}
+END_TEST
+
+CHECK_MAIN("entry", test_round_trip, test_truncation, test_unknown)
