@@ -116,7 +116,7 @@ $(call program_of,$(1)): $(BUILD)/obj/$(1:.c=.o) $(CMD_LIB) $(LIB)
 endef
 $(foreach main,$(CMD_MAIN),$(eval $(call program_rule,$(main))))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $(CMD_LIB) $(LIB)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $(TEST_LIB) $(CMD_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) $(CHECK_LIBS) -o $@

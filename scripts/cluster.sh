@@ -53,278 +53,225 @@ wrong_usage() {
 	exit 64
 }
 
-# --- The configuration ---
+# shellcheck source=scripts/cluster/config.sh
+source "$repository/scripts/cluster/config.sh"
+# shellcheck source=scripts/cluster/process.sh
+source "$repository/scripts/cluster/process.sh"
+# shellcheck source=scripts/cluster/up.sh
+source "$repository/scripts/cluster/up.sh"
 
-names=()
-declare -A role_of group_of listen_of http_of
-
-config_file() {
-	echo "$directory/cluster.conf"
-}
-
-# Reads the nodes of cluster.conf into the arrays above. What is wrong with the file, the daemons say better.
-load_config() {
-	local line key value node=''
-	names=()
-	while IFS= read -r line || [[ -n $line ]]; do
-		line=${line%%[;#]*}
-		if [[ $line =~ ^[[:space:]]*\[[[:space:]]*node[[:space:]]+([A-Za-z0-9._-]+)[[:space:]]*\] ]]; then
-			node=${BASH_REMATCH[1]}
-			names+=("$node")
-			role_of[$node]='' group_of[$node]=0 listen_of[$node]='' http_of[$node]=''
-		elif [[ $line =~ ^[[:space:]]*\[ ]]; then
-			node=''
-		elif [[ -n $node && $line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*([^[:space:]]+) ]]; then
-			key=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
-			case $key in
-			role) role_of[$node]=$value ;;
-			group) group_of[$node]=$value ;;
-			listen) listen_of[$node]=$value ;;
-			http) http_of[$node]=$value ;;
-			esac
-		fi
-	done <"$(config_file)"
-	[[ ${#names[@]} -gt 0 ]] || die "$(config_file) describes no node"
-}
-
-need_config() {
-	[[ -f $(config_file) ]] || die "there is no cluster in $directory: '$0 up --dir $directory' makes one"
-	load_config
-}
-
-# The group numbers, in ascending order.
-groups() {
+# Checks the nodes named on the command line.
+need_nodes() {
 	local node
-	for node in "${names[@]}"; do
-		[[ ${role_of[$node]} != shardkv ]] || echo "${group_of[$node]}"
-	done | sort -nu
-}
-
-# The addresses of a group's members, separated by commas: members GROUP
-members() {
-	local node list=''
-	for node in "${names[@]}"; do
-		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} != "$1" ]] || list+=,${listen_of[$node]}
+	[[ $# -gt 0 ]] || wrong_usage "$command needs the name of a node: ${names[*]}"
+	for node in "$@"; do
+		[[ " ${names[*]} " == *" $node "* ]] || wrong_usage "there is no node '$node', only ${names[*]}"
 	done
-	echo "${list#,}"
 }
 
-# How many nodes have that role and group: count_nodes ROLE [GROUP]
-count_nodes() {
-	local node count=0
+status() {
+	local node state down=0
 	for node in "${names[@]}"; do
-		if [[ ${role_of[$node]} == "$1" && ${group_of[$node]} == "${2:-0}" ]]; then
-			count=$((count + 1))
-		fi
-	done
-	echo "$count"
-}
-
-# One section: write_node NAME ROLE GROUP NUMBER
-write_node() {
-	printf '\n[node %s]\nrole = %s\n' "$1" "$2"
-	[[ $3 -eq 0 ]] || printf 'group = %s\n' "$3"
-	printf 'listen = 127.0.0.1:%d\nhttp = 127.0.0.1:%d\ndir = %s\n' \
-		$((base_port + $4)) $((base_port + 1000 + $4)) "$directory/$1"
-}
-
-write_config() {
-	local group replica number=0 setting letters=abcdefg
-	{
-		printf '[cluster]\nname = demo\n'
-		for setting in "${settings[@]}"; do
-			printf '%s = %s\n' "${setting%%=*}" "${setting#*=}"
-		done
-		for ((replica = 1; replica <= masters; replica++)); do
-			write_node "m$replica" shardmaster 0 $((++number))
-		done
-		for ((group = 1; group <= ngroups; group++)); do
-			for ((replica = 0; replica < replicas; replica++)); do
-				write_node "g$group${letters:replica:1}" shardkv "$group" $((++number))
-			done
-		done
-	} >"$(config_file).new"
-	mv "$(config_file).new" "$(config_file)"
-}
-
-# --- Processes ---
-
-program_of() {
-	case ${role_of[$1]} in
-	shardmaster) echo "$programs/shardmasterd" ;;
-	shardkv) echo "$programs/shardkvd" ;;
-	*) die "[node $1] has role = ${role_of[$1]}, for which there is no program in this version" ;;
-	esac
-}
-
-# Prints the process id of a node that runs; fails otherwise. A number that now belongs to something else does not count.
-pid_of() {
-	local pid arguments
-	{ read -r pid <"$directory/$1/pid"; } 2>/dev/null || return 1
-	[[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
-	{ mapfile -t -d '' arguments <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
-	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == shard*d && ${arguments[1]} == --config &&
-		${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node && ${arguments[4]} == "$1" ]] || return 1
-	echo "$pid"
-}
-
-# running | paused | down
-state_of() {
-	local pid state
-	pid=$(pid_of "$1") || {
-		echo down
-		return
-	}
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null || true)
-	case $state in
-	T | t) echo paused ;;
-	Z | X | '') echo down ;;
-	*) echo running ;;
-	esac
-}
-
-# Waits until a node is in one of the given states: wait_state NODE SECONDS STATE...
-wait_state() {
-	local node=$1 deadline=$((SECONDS + $2)) state
-	shift 2
-	while :; do
 		state=$(state_of "$node")
-		[[ " $* " != *" $state "* ]] || return 0
-		[[ $SECONDS -lt $deadline ]] || return 1
+		printf '%-8s %-12s %-8s %s\n' "$node" "${role_of[$node]}" "$state" "$(pid_of "$node" || true)"
+		[[ $state == running ]] || down=$((down + 1))
+	done
+	if [[ $down -lt ${#names[@]} ]]; then
+		echo
+		check_programs
+		kvctl status || down=$((down + 1))
+	fi
+	[[ $down -eq 0 ]]
+}
+
+restart() {
+	local node
+	for node in "$@"; do
+		end_nodes "$node"
+		check_ports "$node"
+		start_node "$node"
+		await_listening "$node" || {
+			last_lines "$node"
+			die "$node did not start"
+		}
+		say "$node runs"
+	done
+}
+
+# Waits until a node accepts connections; fails if it ends instead.
+await_listening() {
+	local deadline=$((SECONDS + 60))
+	until in_use "${listen_of[$1]}"; do
+		pid_of "$1" >/dev/null && [[ $SECONDS -lt $deadline ]] || return 1
 		sleep 0.05
 	done
+	pid_of "$1" >/dev/null
 }
 
-last_lines() {
-	echo "--- the end of $directory/$1/log" >&2
-	tail -n 15 "$directory/$1/log" >&2 || true
-	echo "---" >&2
-}
-
-start_node() {
-	local node=$1 program pid
-	program=$(program_of "$node")
-	mkdir -p "$directory/$node" || die "cannot make $directory/$node"
-	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null >>"$directory/$node/log" 2>&1 9>&- &
-	pid=$!
-	disown "$pid"
-	echo "$pid" >"$directory/$node/pid"
-	# Until the program has been loaded, the process is still a copy of this shell.
-	until pid_of "$node" >/dev/null; do
-		kill -0 "$pid" 2>/dev/null || return 0
-		sleep 0.01
-	done
-}
-
-# SIGTERM to all given nodes that run, then SIGKILL to those that do not end.
-end_nodes() {
-	local node pid ending=()
-	for node in "$@"; do
-		if pid=$(pid_of "$node"); then
-			ending+=("$node")
-			kill -TERM "$pid" 2>/dev/null || true
-			kill -CONT "$pid" 2>/dev/null || true # a paused process would not see the first signal
-		fi
-	done
-	for node in "${ending[@]}"; do
-		wait_state "$node" 15 down || {
-			complain "$node does not stop, killing it"
-			kill_node "$node"
-		}
-		rm -f "$directory/$node/pid"
-	done
-}
-
-kill_node() {
-	local pid
-	pid=$(pid_of "$1") || return 0
-	kill -KILL "$pid" 2>/dev/null || true
-	wait_state "$1" 15 down || die "$1 (process $pid) does not end"
-	rm -f "$directory/$1/pid"
-}
-
-# --- up ---
-
-kvctl() {
-	"$programs/kvctl" --config "$(config_file)" --timeout 5s "$@"
-}
-
-check_programs() {
-	local program
-	for program in shardmasterd shardkvd kvctl; do
-		[[ -x $programs/$program ]] || die "there is no program $programs/$program: run 'make' in $repository first"
-	done
-}
-
-# Something accepts connections at HOST:PORT.
-in_use() {
-	(exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
-}
-
-check_ports() {
-	local node address
-	for node in "$@"; do
-		for address in "${listen_of[$node]}" "${http_of[$node]}"; do
-			if [[ -n $address ]] && in_use "$address"; then
-				die "$address, which is for $node, is in use by another process: stop that, or choose" \
-					"other ports with --base-port (and another --dir)"
-			fi
-		done
-	done
-}
-
-# Options that were given must agree with the cluster that is there.
-check_agreement() {
-	local group first=${names[0]} differs=''
-	if [[ -n $given_masters && $(count_nodes shardmaster) -ne $masters ]]; then
-		differs="$(count_nodes shardmaster) shard masters"
-	elif [[ -n $given_groups && $(groups | wc -l) -ne $ngroups ]]; then
-		differs="$(groups | wc -l) groups"
-	elif [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
-		differs="its first node at port ${listen_of[$first]##*:}"
-	elif [[ ${#settings[@]} -gt 0 ]]; then
-		differs="its settings in $(config_file)"
+logs() {
+	[[ -f $directory/$1/log ]] || die "$1 has no log yet"
+	if [[ $follow == yes ]]; then
+		tail -n 100 -F "$directory/$1/log"
+	else
+		cat "$directory/$1/log"
 	fi
-	if [[ -n $given_replicas ]]; then
-		for group in $(groups); do
-			[[ $(count_nodes shardkv "$group") -eq $replicas ]] ||
-				differs="$(count_nodes shardkv "$group") replicas in group $group"
-		done
-	fi
-	[[ -z $differs ]] || die "the cluster in $directory has $differs: '$0 clean --dir $directory' removes it," \
-		"--dir makes another one"
 }
 
-# Ends this `up` without leaving anything behind that it started.
-give_up() {
-	complain "$@"
-	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
-	exit 1
-}
-
-# Gives up if a node that should run has ended.
-check_alive() {
-	local node
+down() {
+	local node running=0
 	for node in "${names[@]}"; do
-		if ! pid_of "$node" >/dev/null; then
-			last_lines "$node"
-			give_up "$node did not start"
-		fi
+		! pid_of "$node" >/dev/null || running=$((running + 1))
+	done
+	if [[ $running -eq 0 ]]; then
+		say "nothing runs in $directory"
+	else
+		end_nodes "${names[@]}"
+		say "stopped $running nodes"
+	fi
+}
+
+clean() {
+	local node
+	if [[ ! -f $(config_file) ]]; then
+		say "there is no cluster in $directory"
+		return
+	fi
+	load_config
+	down
+	for node in "${names[@]}"; do
+		rm -rf "${directory:?}/$node"
+	done
+	rm -f "$(config_file)" "$directory/lock"
+	rmdir "$directory" 2>/dev/null || say "left in $directory: what is not of the cluster"
+	say "removed the cluster's data"
+}
+
+# --- The command line ---
+
+masters=3 ngroups=2 replicas=3 base_port=7000 up_timeout=60 follow=no
+given_masters='' given_groups='' given_replicas='' given_base_port=''
+settings=() started=() nodes=()
+command=''
+
+# number OPTION VALUE MIN MAX
+number() {
+	[[ $2 =~ ^[0-9]{1,5}$ && $((10#$2)) -ge $3 && $((10#$2)) -le $4 ]] || wrong_usage "$1 takes a number from $3 to $4, not '$2'"
+}
+
+# not_offered OPTION VALUE ROLE
+not_offered() {
+	number "$1" "$2" 0 "$NODES_MAX"
+	[[ $((10#$2)) -eq 0 ]] || wrong_usage "$1: there is no program for role = $3 in this version"
+}
+
+take_option() {
+	case $1 in
+	--dir) directory=$2 ;;
+	--masters) number "$1" "$2" 1 $REPLICAS_MAX && masters=$((10#$2)) given_masters=yes ;;
+	--groups) number "$1" "$2" 1 $NODES_MAX && ngroups=$((10#$2)) given_groups=yes ;;
+	--replicas) number "$1" "$2" 1 $REPLICAS_MAX && replicas=$((10#$2)) given_replicas=yes ;;
+	--base-port) number "$1" "$2" 1 $((65535 - 2000)) && base_port=$((10#$2)) given_base_port=yes ;;
+	--timeout) number "$1" "$2" 1 86400 && up_timeout=$((10#$2)) ;;
+	--set)
+		[[ $2 =~ ^[a-z_]+=[^[:space:]]+$ ]] || wrong_usage "--set takes NAME=VALUE, not '$2'"
+		settings+=("$2")
+		;;
+	--engine)
+		case $2 in
+		memory) ;;
+		rocksdb) wrong_usage "--engine rocksdb: this version keeps its keys in memory only (--engine memory)" ;;
+		*) wrong_usage "--engine takes memory, not '$2'" ;;
+		esac
+		;;
+	--views) not_offered "$1" "$2" viewserver ;;
+	--pb) not_offered "$1" "$2" pbserver ;;
+	--paxos) not_offered "$1" "$2" paxos ;;
+	*) wrong_usage "there is no option $1" ;;
+	esac
+}
+
+# Which options a command takes besides --dir.
+allowed_option() {
+	case $command:$1 in
+	*:--dir | up:*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+parse_arguments() {
+	local options=() option
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		-h | --help)
+			usage
+			exit 0
+			;;
+		-f | --follow) follow=yes ;;
+		--*=*) options+=("${1%%=*}" "${1#*=}") ;;
+		--*)
+			[[ $# -ge 2 ]] || wrong_usage "$1 needs a value"
+			options+=("$1" "$2")
+			shift
+			;;
+		-*) wrong_usage "there is no option $1" ;;
+		*) if [[ -z $command ]]; then command=$1; else nodes+=("$1"); fi ;;
+		esac
+		shift
+	done
+	[[ -n $command ]] || wrong_usage "no command"
+	for ((option = 0; option < ${#options[@]}; option += 2)); do
+		allowed_option "${options[option]}" || wrong_usage "$command does not take ${options[option]}"
+		take_option "${options[option]}" "${options[option + 1]}"
+	done
+	[[ $((masters + ngroups * replicas)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
+	[[ $follow == no || $command == logs ]] || wrong_usage "$command does not take -f"
+}
+
+need_running() {
+	local node
+	for node in "$@"; do
+		pid_of "$node" >/dev/null || die "$node does not run"
 	done
 }
 
-# One line for each node that answers, "ROLE GROUP LEADER CONFIG", out of kvctl's JSON.
-answers() {
-	kvctl status -o json 2>/dev/null | tr -d ' \n\t' | sed 's/{"name"/\n{"name"/g' |
-		sed -nE '/"up":true/{
-			s/"leader":true/"is":1/
-			h;s/.*"role":"([a-z]*)".*/\1/;x;G
-			h;s/.*"group":([0-9]+).*/\1/;t group
-			s/.*/0/
-			:group
-			x;G;p}' || true
+run_on_nodes() {
+	local node
+	need_nodes "${nodes[@]}"
+	case $command in
+	kill)
+		need_running "${nodes[@]}"
+		for node in "${nodes[@]}"; do kill_node "$node"; done
+		say "killed ${nodes[*]}"
+		;;
+	stop)
+		need_running "${nodes[@]}"
+		for node in "${nodes[@]}"; do signal_node "$node" STOP paused; done
+		say "paused ${nodes[*]}"
+		;;
+	cont)
+		need_running "${nodes[@]}"
+		for node in "${nodes[@]}"; do signal_node "$node" CONT running; done
+		say "let ${nodes[*]} go on"
+		;;
+	restart) restart "${nodes[@]}" ;;
+	logs)
+		[[ ${#nodes[@]} -eq 1 ]] || wrong_usage "logs takes one node"
+		logs "${nodes[0]}"
+		;;
+	esac
 }
 
-serving() {
-	:
-}
+parse_arguments "$@"
+[[ ! -d $directory ]] || directory=$(cd "$directory" && pwd -P)
+case $command in
+up | down | status | clean)
+	[[ ${#nodes[@]} -eq 0 ]] || wrong_usage "$command takes no node"
+	[[ $command != down && $command != status ]] || need_config
+	"$command"
+	;;
+kill | stop | cont | restart | logs)
+	need_config
+	run_on_nodes
+	;;
+*) wrong_usage "there is no command '$command'" ;;
+esac

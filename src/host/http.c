@@ -34,6 +34,13 @@ static void reply(struct evhttp_request *request, int code, const char *reason, 
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	evhttp_add_header(headers, "Content-Type", type);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { /* the library would send the body */
+		char length[24];
+		snprintf(length, sizeof length, "%zu", body.len);
+		evhttp_add_header(headers, "Content-Length", length);
+		evhttp_send_reply(request, code, reason, NULL);
+		return;
+	}
 	struct evbuffer *out = evbuffer_new();
 	if (out == NULL || evbuffer_add(out, body.data, body.len) != 0)
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);

@@ -87,16 +87,19 @@ static int check_limits(const struct shardkv_app *a, const struct wire_kv_comman
 	return reply->status;
 }
 
-static int check_command(struct shardkv_app *a, struct slice bytes, struct arena *arena, struct wire_kv_command *command,
-			 struct reply *reply)
+static int check_command(struct shardkv_app *a, struct slice bytes, struct arena *arena, bool any_shard,
+			 struct wire_kv_command *command, struct reply *reply)
 {
 	int status = wire_kv_command_decode(bytes, arena, command);
 	if (status != 0) {
 		shardkv_refuse(reply, status, 0, "the command cannot be decoded: %s", status_text(status));
 		return status;
 	}
-	if (!command->has_internal)
-		return check_limits(a, command, reply) != 0 ? reply->status : ownership_check_command(a, command, reply);
+	if (!command->has_internal) {
+		if (check_limits(a, command, reply) != 0 || any_shard)
+			return reply->status;
+		return ownership_check_command(a, command, reply);
+	}
 	if (command->nthen + command->nwhen + command->notherwise > 0)
 		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "an internal command carries no operations");
 	return reply->status;
@@ -116,7 +119,7 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, bytes, arena, &command, reply) == 0 && command.has_internal)
+	if (check_command(a, bytes, arena, a->admit_any_shard, &command, reply) == 0 && command.has_internal)
 		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
 	return count_refusal(a, reply);
 }
@@ -126,7 +129,7 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, bytes, context->arena, &command, reply) == 0) {
+	if (check_command(a, bytes, context->arena, false, &command, reply) == 0) {
 		if (!command.has_internal)
 			txn_execute(a, &command, context->arena, reply);
 		else if (context->client == 0)
@@ -209,6 +212,11 @@ uint64_t shardkv_app_bytes(struct app *app)
 {
 	struct store *store = app_of(app)->store;
 	return store->ops->bytes(store);
+}
+
+void shardkv_app_judge_ownership(struct app *app, bool judge)
+{
+	app_of(app)->admit_any_shard = !judge;
 }
 
 bool shardkv_app_idle_work(struct app *app)

@@ -95,6 +95,12 @@ uint32_t shardkv_app_unclaimed(struct app *app);
 bool shardkv_app_command_waits(struct app *app, struct slice command, struct arena *arena, bool *wanted);
 bool shardkv_app_query_waits(struct app *app, struct slice query, struct arena *arena, bool *wanted);
 
+/*
+ * Whether admit() judges ownership (it does from the beginning). A leader that has not yet applied everything that was chosen before
+ * its time must not: what it would refuse by an old configuration, apply may accept.
+ */
+void shardkv_app_judge_ownership(struct app *app, bool judge);
+
 /* Frees memory of old snapshots, a bounded amount; true while there is more. */
 bool shardkv_app_idle_work(struct app *app);
 

@@ -69,6 +69,7 @@ struct shardkv_app {
 	uint64_t keys;
 	struct shard_config *config; /* adopted; NULL: none yet */
 	uint32_t unclaimed;
+	bool admit_any_shard; /* admit() leaves ownership to apply() */
 	struct shardkv_counters counters;
 	struct restore restore;
 	struct scan_source *sources; /* nshards, allocated with the first scan */

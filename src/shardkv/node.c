@@ -24,7 +24,7 @@ void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct mess
 static void work(void *data)
 {
 	struct shardkv_node *n = data;
-	if (n->serving && (n->deposed || !n->leading)) {
+	if (n->deposed || !n->leading) {
 		n->serving = false;
 		follow_stop(n);
 		claims_abandon(n);
@@ -53,6 +53,7 @@ static void on_leadership(void *context, bool leader)
 	struct shardkv_node *n = context;
 	n->leading = leader;
 	n->deposed |= !leader;
+	shardkv_app_judge_ownership(n->app, leader);
 	shardkv_node_wake(n);
 }
 
@@ -68,7 +69,7 @@ static void message(struct node *node, link_id from, const struct message *messa
 		return;
 	/* Once every shard is granted, requests go straight through. */
 	if (message->kind == MESSAGE_REQUEST && (message->method == METHOD_COMMAND || message->method == METHOD_QUERY) &&
-	    n->serving && n->leading && shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
+	    n->leading && shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
 		return;
 	if (rsm_message(n->rsm, from, message) || message->kind != MESSAGE_REQUEST)
 		return;
@@ -197,6 +198,7 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 		.value_bytes_max = options->value_bytes_max,
 	};
 	n->app = shardkv_app_create(&app);
+	shardkv_app_judge_ownership(n->app, false);
 	struct caller_options caller = {.node = &n->node};
 	n->masters = caller_create(&caller);
 	caller_set_addresses(n->masters, n->options.masters, n->options.nmasters);

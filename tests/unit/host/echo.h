@@ -98,7 +98,7 @@ static void discard_line(void *context, const char *line, size_t len)
 }
 
 /* Completes `options` (log) and starts; ends the test program if that fails. */
-static void echo_start(struct echo *e, struct host_options *options)
+static inline void echo_start(struct echo *e, struct host_options *options)
 {
 	char error[256];
 	*e = (struct echo){.stop_at_once = true};

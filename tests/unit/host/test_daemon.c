@@ -233,7 +233,7 @@ END_TEST
 START_TEST(cannot_start)
 {
 	uint16_t port;
-	char listen_on[64], dir[128];
+	char listen_on[64], dir[160];
 	set_up("");
 	int taken = raw_listen(&port);
 	snprintf(listen_on, sizeof listen_on, "--listen=127.0.0.1:%u", port);

@@ -1,0 +1,174 @@
+# Starting a cluster, and waiting until it serves.
+# shellcheck shell=bash disable=SC2154 # sourced by scripts/cluster.sh, whose variables these are
+
+kvctl() {
+	"$programs/kvctl" --config "$(config_file)" --timeout 5s "$@"
+}
+
+check_programs() {
+	local program
+	for program in shardmasterd shardkvd kvctl; do
+		[[ -x $programs/$program ]] || die "there is no program $programs/$program: run 'make' in $repository first"
+	done
+}
+
+# Something accepts connections at HOST:PORT.
+in_use() {
+	(exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
+}
+
+check_ports() {
+	local node address
+	for node in "$@"; do
+		for address in "${listen_of[$node]}" "${http_of[$node]}"; do
+			if [[ -n $address ]] && in_use "$address"; then
+				die "$address, which is for $node, is in use by another process: stop that, or choose" \
+					"other ports with --base-port (and another --dir)"
+			fi
+		done
+	done
+}
+
+# Options that were given must agree with the cluster that is there.
+check_agreement() {
+	local group first=${names[0]} differs=''
+	if [[ -n $given_masters && $(count_nodes shardmaster) -ne $masters ]]; then
+		differs="$(count_nodes shardmaster) shard masters"
+	elif [[ -n $given_groups && $(group_numbers | wc -l) -ne $ngroups ]]; then
+		differs="$(group_numbers | wc -l) groups"
+	elif [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
+		differs="its first node at port ${listen_of[$first]##*:}"
+	elif [[ ${#settings[@]} -gt 0 ]]; then
+		differs="its settings in $(config_file)"
+	fi
+	if [[ -n $given_replicas ]]; then
+		for group in $(group_numbers); do
+			[[ $(count_nodes shardkv "$group") -eq $replicas ]] ||
+				differs="$(count_nodes shardkv "$group") replicas in group $group"
+		done
+	fi
+	[[ -z $differs ]] || die "the cluster in $directory has $differs: '$0 clean --dir $directory' removes it," \
+		"--dir makes another one"
+}
+
+# Ends this `up` without leaving anything behind that it started.
+give_up() {
+	complain "$@"
+	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
+	exit 1
+}
+
+# Gives up if a node that should run has ended.
+check_alive() {
+	local node
+	for node in "${names[@]}"; do
+		if ! pid_of "$node" >/dev/null; then
+			last_lines "$node"
+			give_up "$node did not start"
+		fi
+	done
+}
+
+# What the nodes that answer say of themselves: one line of JSON for each.
+answers() {
+	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep '"up":true' || true
+}
+
+# The number of the newest configuration; fails when the shard master does not serve.
+newest_config() {
+	kvctl shards -o json 2>/dev/null | tr -d ' \t\n' | sed -nE 's/.*"config":([0-9]+).*/\1/p' | grep .
+}
+
+# What is still missing for the cluster to have leaders everywhere; nothing if they are there: missing_leaders ANSWERS
+missing_leaders() {
+	local leaders group
+	leaders=$(grep '"leader":true' <<<"$1" || true)
+	grep -q '"role":"shardmaster"' <<<"$leaders" || echo "a leader of the shard masters"
+	for group in $(group_numbers); do
+		grep -qE "\"group\":${group}[,}]" <<<"$leaders" || echo "a leader of group $group"
+	done
+}
+
+# The groups whose leaders have not yet adopted a configuration: missing_groups ANSWERS NUMBER
+missing_group_numbers() {
+	local group config
+	for group in $(group_numbers); do
+		config=$(grep '"leader":true' <<<"$1" | grep -E "\"group\":${group}[,}]" |
+			sed -nE 's/.*"config":([0-9]+).*/\1/p' | sort -n | tail -n 1 || true)
+		[[ ${config:-0} -ge $2 ]] || echo "group $group to adopt configuration $2"
+	done
+}
+
+# In a new cluster no group serves anything: they join in one step, so that every shard is assigned once.
+join_group_numbers() {
+	local group arguments=()
+	for group in $(group_numbers); do
+		arguments+=("$group" "$(members "$group")")
+	done
+	[[ ${#arguments[@]} -eq 0 ]] || kvctl join "${arguments[@]}" >/dev/null
+}
+
+# Waits until the cluster serves. Every step is a condition that is asked for, never a time.
+wait_serving() {
+	local deadline=$((SECONDS + up_timeout)) nodes config missing error=''
+	while :; do
+		check_alive
+		nodes=$(answers)
+		missing=$(missing_leaders "$nodes")
+		if [[ -z $missing ]]; then
+			config=$(newest_config || true)
+			if [[ -z $config ]]; then
+				missing="the shard masters"
+			elif [[ $config -eq 0 ]]; then
+				error=$(join_groups 2>&1) && continue
+				missing="the groups to join${error:+ ($error)}"
+			else
+				missing=$(missing_groups "$nodes" "$config")
+			fi
+		fi
+		[[ -n $missing ]] || return 0
+		if [[ $SECONDS -ge $deadline ]]; then
+			give_up "does not serve after $up_timeout s, waiting for ${missing//$'\n'/, }; see $directory/*/log"
+		fi
+		sleep 0.1
+	done
+}
+
+up() {
+	local node absent=()
+	check_programs
+	mkdir -p "$directory" 2>/dev/null || die "cannot make the directory $directory"
+	directory=$(cd "$directory" && pwd -P)
+	[[ $directory != *[\;#$'\n']* ]] || die "the path $directory has a character that cluster.conf does not allow"
+	[[ -w $directory ]] || die "the directory $directory is not writable"
+	exec 9>"$directory/lock"
+	flock -n 9 || die "another '$0 up' is at work in $directory"
+
+	if [[ -f $(config_file) ]]; then
+		load_config
+		check_agreement
+	else
+		write_config
+		load_config
+	fi
+	for node in "${names[@]}"; do
+		case $(state_of "$node") in
+		down) absent+=("$node") ;;
+		paused) say "$node is paused: '$0 cont $node' lets it go on" ;;
+		esac
+	done
+	if [[ ${#absent[@]} -gt 0 ]]; then
+		check_ports "${absent[@]}"
+		say "starting ${absent[*]} in $directory"
+		for node in "${absent[@]}"; do
+			start_node "$node"
+			started+=("$node")
+		done
+	fi
+	wait_serving
+	if [[ ${#absent[@]} -eq 0 ]]; then
+		say "already running in $directory"
+	else
+		say "serving: $(count_nodes shardmaster) shard masters, $(group_numbers | wc -l) groups; $(config_file)"
+	fi
+}
