@@ -64,6 +64,8 @@ BINS := $(foreach main,$(CMD_MAIN),$(call program_of,$(main)))
 # into whichever uses them.
 TESTS ?= $(wildcard tests/unit/*/test_*.c tests/scenario/test_*.c tests/sim/test_*.c)
 TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
+# What the system tests run against a cluster: a program for each file.
+SYSTEM_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
 TEST_SCRIPTS := $(shell for script in tests/scenario/*.sh tests/sim/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_TESTS := $(sort $(foreach script,$(SYSTEM_SCRIPTS),$(if $(filter lib%,$(notdir $(script))),,$(script))))
@@ -121,9 +123,14 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) $(CHECK_LIBS) -o $@
 
+$(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+
 # --- Tests ---
 
-tests: all $(TEST_BIN)
+tests: all $(TEST_BIN) $(SYSTEM_BIN)
 
 check: tests
 	@tests/run.sh $(BUILD)/tests tests/layers.sh $(TEST_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)

@@ -141,7 +141,7 @@ clean() {
 	for node in "${names[@]}"; do
 		rm -rf "${directory:?}/$node"
 	done
-	rm -f "$(config_file)" "$directory/lock"
+	rm -f "$(config_file)" "$directory/joined" "$directory/lock"
 	rmdir "$directory" 2>/dev/null || say "left in $directory: what is not of the cluster"
 	say "removed the cluster's data"
 }

@@ -2,7 +2,7 @@
 #
 # A node runs if the process in DIR/NODE/pid has the command line of that node of this cluster. Only such a process is
 # ever signalled.
-# shellcheck shell=bash disable=SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
 
 program_of() {
 	case ${role_of[$1]} in

@@ -1,5 +1,5 @@
 # Starting a cluster, and waiting until it serves.
-# shellcheck shell=bash disable=SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
 
 kvctl() {
 	"$programs/kvctl" --config "$(config_file)" --timeout 5s "$@"
@@ -74,9 +74,98 @@ answers() {
 	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep '"up":true' || true
 }
 
-# The number of the newest configuration; fails when the shard master does not serve.
+# The newest configuration as JSON; fails when the shard masters do not serve.
 newest_config() {
-	kvctl shards -o json 2>/dev/null | tr -d ' \t\n' | sed -nE 's/.*"config":([0-9]+).*/\1/p' | grep .
+	kvctl config -o json 2>/dev/null | tr -d ' \t\n' | grep '"config":'
+}
+
+# What is still missing for the cluster to have leaders everywhere; nothing if they are there: missing_leaders ANSWERS
+missing_leaders() {
+	local leaders group
+	leaders=$(grep '"leader":true' <<<"$1" || true)
+	grep -q '"role":"shardmaster"' <<<"$leaders" || echo "a leader of the shard masters"
+	for group in $(group_numbers); do
+		grep -qE "\"group\":${group}[,}]" <<<"$leaders" || echo "a leader of group $group"
+	done
+}
+
+# The groups whose leaders have not yet adopted a configuration: missing_groups ANSWERS NUMBER
+missing_group_numbers() {
+	local group config
+	for group in $(group_numbers); do
+		config=$(grep '"leader":true' <<<"$1" | grep -E "\"group\":${group}[,}]" |
+			sed -nE 's/.*"config":([0-9]+).*/\1/p' | sort -n | tail -n 1 || true)
+		[[ ${config:-0} -ge $2 ]] || echo "group $group to adopt configuration $2"
+	done
+}
+
+# In a new cluster the groups join in the order of their numbers: join_groups CONFIG
+join_groups() {
+	local group
+	for group in $(group_numbers); do
+		if ! grep -qE "\"gid\":${group}[,}]" <<<"$1"; then
+			kvctl join "$group" "$(members "$group")" >/dev/null || return 1
+		fi
+	done
+	# From now on it is for people to say which groups there are.
+	touch "$directory/joined"
+}
+
+# What is missing for the cluster to serve. Every step asks for a condition.
+missing_for_service() {
+	local nodes missing config error
+	nodes=$(answers)
+	missing=$(missing_leaders "$nodes")
+	if [[ -n $missing ]]; then
+		echo "$missing"
+	elif ! config=$(newest_config); then
+		echo "the shard masters"
+	elif [[ ! -e $directory/joined ]]; then
+		error=$(join_groups "$config" 2>&1) || true
+		echo "the groups to join${error:+ ($error)}"
+	else
+		missing_groups "$nodes" "$(sed -E 's/.*"config":([0-9]+).*/\1/' <<<"$config")"
+	fi
+}
+
+wait_serving() {
+	local deadline=$((SECONDS + up_timeout)) missing
+	while :; do
+		check_alive
+		missing=$(missing_for_service)
+		[[ -n $missing ]] || return 0
+		if [[ $SECONDS -ge $deadline ]]; then
+			give_up "does not serve after $up_timeout s, waiting for ${missing//$'\n'/, }; see $directory/*/log"
+		fi
+		sleep 0.1
+	done
+}
+
+up() {
+	complain "$@"
+	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
+	exit 1
+}
+
+# Gives up if a node that should run has ended.
+check_alive() {
+	local node
+	for node in "${names[@]}"; do
+		if ! pid_of "$node" >/dev/null; then
+			last_lines "$node"
+			give_up "$node did not start"
+		fi
+	done
+}
+
+# What the nodes that answer say of themselves: one line of JSON for each.
+answers() {
+	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep '"up":true' || true
+}
+
+# The newest configuration as JSON; fails when the shard masters do not serve.
+newest_config() {
+	kvctl config -o json 2>/dev/null | tr -d ' \t\n' | grep '"config":'
 }
 
 # What is still missing for the cluster to have leaders everywhere; nothing if they are there: missing_leaders ANSWERS

@@ -9,29 +9,17 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clusterconf_internal.h"
 #include "base/hashslot.h"
 
-/* A section while it is being read. */
-struct parser {
-	struct clusterconf *conf;
-	struct slice rest; /* of the text */
-	uint32_t line;     /* of the last line handed to the INI reader */
-	bool in_cluster;
-	struct clusterconf_node *node; /* current [node X] */
-	char *error;                   /* the first one; later ones would only be its consequences */
-	size_t error_size;
-	uint32_t error_line; /* 0: no error yet */
-};
-
 static const char *const ROLES[] = {"", "shardmaster", "shardkv", "viewserver", "pbserver", "paxos"};
-#define ROLES_TEXT "shardmaster, shardkv, viewserver, pbserver or paxos"
 
 const char *node_role_text(enum node_role role)
 {
 	return (size_t)role < sizeof ROLES / sizeof ROLES[0] ? ROLES[role] : "";
 }
 
-__attribute__((format(printf, 3, 4))) static void fail(struct parser *p, uint32_t line, const char *format, ...)
+void clusterconf_fail(struct clusterconf_parser *p, uint32_t line, const char *format, ...)
 {
 	if (p->error_line != 0)
 		return;
@@ -64,10 +52,12 @@ bool address_valid(const char *address)
 	if (colon == NULL || colon == address || strlen(address) > ADDRESS_BYTES_MAX)
 		return false;
 	bool bracketed = address[0] == '[';
-	if (bracketed ? colon[-1] != ']' || colon - address < 4 : memchr(address, ':', (size_t)(colon - address)) != NULL)
+	if (bracketed ? colon[-1] != ']' || colon - address < 4
+		      : memchr(address, ':', (size_t)(colon - address)) != NULL)
 		return false;
 	for (const char *c = address + bracketed; c < colon - bracketed; c++) {
-		if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-' && *c != '_' && !(bracketed && (*c == ':' || *c == '%')))
+		if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-' && *c != '_' &&
+		    !(bracketed && (*c == ':' || *c == '%')))
 			return false;
 	}
 	size_t digits = strspn(colon + 1, "0123456789");
@@ -77,21 +67,23 @@ bool address_valid(const char *address)
 	return port >= 1 && port <= 65535;
 }
 
-static void begin_node(struct parser *p, const char *name)
+static void begin_node(struct clusterconf_parser *p, const char *name)
 {
 	struct clusterconf *conf = p->conf;
 	if (!name_valid(name)) {
-		fail(p, p->line, "[node %s]: not a name: 1 to %u letters, digits and . _ -, beginning with a letter or digit", name,
-		     NAME_BYTES_MAX);
+		clusterconf_fail(p, p->line,
+				 "[node %s]: not a name: 1 to %u letters, digits and . _ -, beginning with a "
+				 "letter or digit",
+				 name, NAME_BYTES_MAX);
 		return;
 	}
 	const struct clusterconf_node *same = clusterconf_find(conf, name);
 	if (same != NULL) {
-		fail(p, p->line, "[node %s]: this node stands already in line %u", name, same->line);
+		clusterconf_fail(p, p->line, "[node %s]: this node stands already in line %u", name, same->line);
 		return;
 	}
 	if (conf->nnodes == CLUSTERCONF_NODES_MAX) {
-		fail(p, p->line, "[node %s]: more than %u nodes", name, CLUSTERCONF_NODES_MAX);
+		clusterconf_fail(p, p->line, "[node %s]: more than %u nodes", name, CLUSTERCONF_NODES_MAX);
 		return;
 	}
 	conf->nodes = alloc_resize(conf->nodes, conf->nnodes + 1, sizeof *conf->nodes);
@@ -100,37 +92,40 @@ static void begin_node(struct parser *p, const char *name)
 }
 
 /* `line` is a whole line that begins with '['. */
-static void begin_section(struct parser *p, char *line)
+static void begin_section(struct clusterconf_parser *p, char *line)
 {
 	p->node = NULL;
 	p->in_cluster = false;
 	char *end = strchr(line, ']');
 	size_t after = end == NULL ? 0 : strspn(end + 1, " \t");
 	if (end == NULL || (end[1 + after] != '\0' && end[1 + after] != ';' && end[1 + after] != '#')) {
-		fail(p, p->line, "'%s' is no section: expected [cluster] or [node NAME]", line);
+		clusterconf_fail(p, p->line, "'%s' is no section: expected [cluster] or [node NAME]", line);
 		return;
 	}
 	char name[512];
 	snprintf(name, sizeof name, "%.*s", (int)(end - line - 1), line + 1);
 	if (strcmp(name, "cluster") == 0) {
 		if (p->conf->name_line != 0)
-			fail(p, p->line, "[cluster]: this section stands already in line %u", p->conf->name_line);
+			clusterconf_fail(p, p->line, "[cluster]: this section stands already in line %u",
+					 p->conf->name_line);
 		p->in_cluster = true;
-		p->conf->name_line = p->line; /* until the name itself is met: to recognise the section when it comes twice */
+		p->conf->name_line =
+			p->line; /* until the name itself is met: to recognise the section when it comes twice */
 	} else if (strncmp(name, "node ", 5) == 0) {
 		begin_node(p, name + 5 + strspn(name + 5, " "));
 	} else {
-		fail(p, p->line, "[%s]: unknown section: expected [cluster] or [node NAME]", name);
+		clusterconf_fail(p, p->line, "[%s]: unknown section: expected [cluster] or [node NAME]", name);
 	}
 }
 
 /*
- * Feeds the INI reader line by line: it tells line numbers and the beginning of sections, which the reader itself does
- * not, takes indentation away (to the reader, an indented line continues the value before) and refuses what the reader would cut.
+ * Feeds the INI reader line by line: it tells line numbers and the beginning of sections, which the reader
+ * itself does not, takes indentation away (to the reader, an indented line continues the value before) and
+ * refuses what the reader would cut.
  */
 static char *next_line(char *out, int size, void *context)
 {
-	struct parser *p = context;
+	struct clusterconf_parser *p = context;
 	if (p->rest.len == 0)
 		return NULL;
 	const uint8_t *newline = memchr(p->rest.data, '\n', p->rest.len);
@@ -145,13 +140,14 @@ static char *next_line(char *out, int size, void *context)
 		line.len--;
 	bool comment = line.len > 0 && (line.data[0] == ';' || line.data[0] == '#');
 	if (!comment && line.len > 0 && memchr(line.data, 0, line.len) != NULL) {
-		fail(p, p->line, "a zero byte: this is no text file");
+		clusterconf_fail(p, p->line, "a zero byte: this is no text file");
 		line.len = 0;
 	} else if (!comment && line.len + 2 > (size_t)size) {
-		fail(p, p->line, "longer than %d bytes", size - 2);
+		clusterconf_fail(p, p->line, "longer than %d bytes", size - 2);
 		line.len = 0;
 	}
-	snprintf(out, (size_t)size, "%.*s\n", comment ? 0 : (int)line.len, line.len == 0 ? "" : (const char *)line.data);
+	snprintf(out, (size_t)size, "%.*s\n", comment ? 0 : (int)line.len,
+		 line.len == 0 ? "" : (const char *)line.data);
 	if (out[0] == '[') {
 		out[strlen(out) - 1] = '\0';
 		begin_section(p, out);
@@ -161,7 +157,8 @@ static char *next_line(char *out, int size, void *context)
 	return out;
 }
 
-static bool set_setting(struct parser *p, struct settings *settings, uint32_t *lines, const char *key, const char *value)
+static bool set_setting(struct clusterconf_parser *p, struct settings *settings, uint32_t *lines, const char *key,
+			const char *value)
 {
 	const struct setting *setting = strchr(key, '-') == NULL ? setting_find(key) : NULL;
 	if (setting == NULL)
@@ -169,86 +166,100 @@ static bool set_setting(struct parser *p, struct settings *settings, uint32_t *l
 	char why[160];
 	uint32_t *line = &lines[setting_number(setting)];
 	if (*line != 0)
-		fail(p, p->line, "%s = %s: this key stands already in line %u", key, value, *line);
+		clusterconf_fail(p, p->line, "%s = %s: this key stands already in line %u", key, value, *line);
 	else if (setting_parse(setting, value, setting_value(settings, setting), why, sizeof why) != 0)
-		fail(p, p->line, "%s = %s: %s", key, value, why);
+		clusterconf_fail(p, p->line, "%s = %s: %s", key, value, why);
 	*line = p->line;
 	return true;
 }
 
-static bool set_number(struct parser *p, const char *key, const char *value, uint64_t min, uint64_t max, uint64_t *out)
+static bool set_number(struct clusterconf_parser *p, const char *key, const char *value, uint64_t min,
+		       uint64_t max, uint64_t *out)
 {
 	struct setting number = {.name = key, .type = SETTING_COUNT, .min = min, .max = max};
 	char why[160];
 	if (setting_parse(&number, value, out, why, sizeof why) == 0)
 		return true;
-	fail(p, p->line, "%s = %s: %s", key, value, why);
+	clusterconf_fail(p, p->line, "%s = %s: %s", key, value, why);
 	return false;
 }
 
-static void set_cluster_key(struct parser *p, const char *key, const char *value)
+static void set_cluster_key(struct clusterconf_parser *p, const char *key, const char *value)
 {
 	struct clusterconf *conf = p->conf;
 	if (strcmp(key, "name") == 0) {
 		if (conf->name != NULL) {
-			fail(p, p->line, "name = %s: this key stands already in line %u", value, conf->name_line);
+			clusterconf_fail(p, p->line, "name = %s: this key stands already in line %u", value,
+					 conf->name_line);
 			return;
 		}
 		if (!name_valid(value))
-			fail(p, p->line, "name = %s: not a name: 1 to %u letters, digits and . _ -, beginning with a letter or digit",
-			     value, NAME_BYTES_MAX);
+			clusterconf_fail(p, p->line,
+					 "name = %s: not a name: 1 to %u letters, digits and . _ -, beginning "
+					 "with a letter or digit",
+					 value, NAME_BYTES_MAX);
 		conf->name = alloc_string(value);
 		conf->name_line = p->line;
 	} else if (strcmp(key, "shards") == 0) {
 		uint64_t shards = 0;
 		if (conf->shards_line != 0) {
-			fail(p, p->line, "shards = %s: this key stands already in line %u", value, conf->shards_line);
+			clusterconf_fail(p, p->line, "shards = %s: this key stands already in line %u", value,
+					 conf->shards_line);
 		} else if (set_number(p, key, value, 1, SHARDS_MAX, &shards)) {
 			conf->shards = (uint32_t)shards;
 			conf->shards_line = p->line;
 			if (!shards_valid(conf->shards))
-				fail(p, p->line, "shards = %s: not an allowed number of shards: a power of two up to %u", value, SHARDS_MAX);
+				clusterconf_fail(
+					p, p->line,
+					"shards = %s: not an allowed number of shards: a power of two up to %u",
+					value, SHARDS_MAX);
 		}
 	} else if (!set_setting(p, &conf->settings, conf->setting_lines, key, value)) {
-		fail(p, p->line, "%s = %s: unknown key in [cluster]", key, value);
+		clusterconf_fail(p, p->line, "%s = %s: unknown key in [cluster]", key, value);
 	}
 }
 
-static void set_text(struct parser *p, const char *key, const char *value, char **out, uint32_t *line, bool is_address)
+static void set_text(struct clusterconf_parser *p, const char *key, const char *value, char **out, uint32_t *line,
+		     bool is_address)
 {
 	if (*out != NULL) {
-		fail(p, p->line, "%s = %s: this key stands already in line %u", key, value, *line);
+		clusterconf_fail(p, p->line, "%s = %s: this key stands already in line %u", key, value, *line);
 		return;
 	}
 	if (is_address && !address_valid(value))
-		fail(p, p->line, "%s = %s: not an address: expected HOST:PORT with a port from 1 to 65535", key, value);
+		clusterconf_fail(p, p->line,
+				 "%s = %s: not an address: expected HOST:PORT with a port from 1 to 65535", key,
+				 value);
 	else if (value[0] == '\0')
-		fail(p, p->line, "%s = : empty", key);
+		clusterconf_fail(p, p->line, "%s = : empty", key);
 	*out = alloc_string(value);
 	*line = p->line;
 }
 
-static void set_node_key(struct parser *p, const char *key, const char *value)
+static void set_node_key(struct clusterconf_parser *p, const char *key, const char *value)
 {
 	struct clusterconf_node *node = p->node;
 	uint64_t number = 0;
 	if (strcmp(key, "role") == 0) {
 		if (node->role != ROLE_NONE)
-			fail(p, p->line, "role = %s: this key stands twice in [node %s]", value, node->name);
+			clusterconf_fail(p, p->line, "role = %s: this key stands twice in [node %s]", value,
+					 node->name);
 		for (size_t i = 1; i < sizeof ROLES / sizeof ROLES[0]; i++) {
 			if (strcmp(value, ROLES[i]) == 0)
 				node->role = (enum node_role)i;
 		}
 		if (node->role == ROLE_NONE)
-			fail(p, p->line, "role = %s: unknown role: expected " ROLES_TEXT, value);
+			clusterconf_fail(p, p->line, "role = %s: unknown role: expected " ROLES_TEXT, value);
 	} else if (strcmp(key, "group") == 0) {
 		if (node->group != 0)
-			fail(p, p->line, "group = %s: this key stands twice in [node %s]", value, node->name);
+			clusterconf_fail(p, p->line, "group = %s: this key stands twice in [node %s]", value,
+					 node->name);
 		else if (set_number(p, key, value, 1, UINT32_MAX, &number))
 			node->group = number;
 	} else if (strcmp(key, "replica") == 0) {
 		if (node->replica != 0)
-			fail(p, p->line, "replica = %s: this key stands twice in [node %s]", value, node->name);
+			clusterconf_fail(p, p->line, "replica = %s: this key stands twice in [node %s]", value,
+					 node->name);
 		else if (set_number(p, key, value, 1, REPLICAS_MAX, &number))
 			node->replica = (uint32_t)number;
 	} else if (strcmp(key, "listen") == 0) {
@@ -258,13 +269,13 @@ static void set_node_key(struct parser *p, const char *key, const char *value)
 	} else if (strcmp(key, "dir") == 0) {
 		set_text(p, key, value, &node->dir, &node->dir_line, false);
 	} else if (!set_setting(p, &node->settings, node->setting_lines, key, value)) {
-		fail(p, p->line, "%s = %s: unknown key in [node %s]", key, value, node->name);
+		clusterconf_fail(p, p->line, "%s = %s: unknown key in [node %s]", key, value, node->name);
 	}
 }
 
 static int handle_key(void *context, const char *section, const char *key, const char *value)
 {
-	struct parser *p = context;
+	struct clusterconf_parser *p = context;
 	(void)section;
 	if (p->error_line != 0)
 		return 1;
@@ -273,134 +284,24 @@ static int handle_key(void *context, const char *section, const char *key, const
 	else if (p->in_cluster)
 		set_cluster_key(p, key, value);
 	else
-		fail(p, p->line, "%s = %s: before the first section: expected [cluster] or [node NAME]", key, value);
+		clusterconf_fail(p, p->line,
+				 "%s = %s: before the first section: expected [cluster] or [node NAME]", key,
+				 value);
 	return 1;
-}
-
-/* A node's settings: what [cluster] says, unless the node says otherwise. */
-static void inherit_settings(const struct clusterconf *conf, struct clusterconf_node *node)
-{
-	struct settings own = node->settings;
-	node->settings = conf->settings;
-	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
-		const struct setting *setting = &settings_table[i];
-		if (node->setting_lines[i] != 0)
-			*setting_value(&node->settings, setting) = *setting_value(&own, setting);
-		else
-			node->setting_lines[i] = conf->setting_lines[i];
-	}
-}
-
-static void check_node(struct parser *p, struct clusterconf_node *node)
-{
-	if (node->role == ROLE_NONE)
-		fail(p, node->line, "[node %s]: key 'role' is missing: expected " ROLES_TEXT, node->name);
-	else if (node->listen == NULL)
-		fail(p, node->line, "[node %s]: key 'listen' is missing: expected HOST:PORT", node->name);
-	else if (node->dir == NULL)
-		fail(p, node->line, "[node %s]: key 'dir' is missing: expected the node's data directory", node->name);
-	else if (node->role == ROLE_SHARDKV && node->group == 0)
-		fail(p, node->line, "[node %s]: key 'group' is missing: a shardkv node belongs to a group, from 1", node->name);
-	else if (node->role != ROLE_SHARDKV && node->group != 0)
-		fail(p, node->line, "[node %s]: group = %" PRIu64 ": only shardkv nodes have a group", node->name, node->group);
-	char why[256];
-	if (settings_check(&node->settings, why, sizeof why) != 0)
-		fail(p, node->line, "[node %s]: %s", node->name, why);
-}
-
-/* Numbers the replicas of `first`'s role and group, unless that has been done. */
-static void number_replicas(struct parser *p, const struct clusterconf_node *first)
-{
-	const struct clusterconf_node *taken[REPLICAS_MAX + 1] = {NULL};
-	uint32_t position = 0;
-	for (uint32_t i = 0; i < p->conf->nnodes; i++) {
-		struct clusterconf_node *node = &p->conf->nodes[i];
-		if (node->role != first->role || node->group != first->group)
-			continue;
-		position++;
-		if (position > REPLICAS_MAX) {
-			fail(p, node->line, "[node %s]: more than %u nodes of one role and group", node->name, REPLICAS_MAX);
-			return;
-		}
-		if (node->replica == 0)
-			node->replica = position;
-		if (taken[node->replica] != NULL) {
-			fail(p, node->line, "[node %s]: replica = %u is also [node %s]: give each its own number", node->name, node->replica,
-			     taken[node->replica]->name);
-			return;
-		}
-		taken[node->replica] = node;
-	}
-}
-
-struct claim {
-	const char *text, *key;
-	const struct clusterconf_node *node;
-	uint32_t line;
-};
-
-static int compare_claims(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-	int order = strcmp(x->text, y->text);
-	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
-}
-
-/* Two nodes with one address or one directory. Sorted, since a large cluster has thousands of nodes. */
-static void check_unique(struct parser *p)
-{
-	struct clusterconf *conf = p->conf;
-	struct claim *claims = alloc_zeroed((size_t)conf->nnodes * 3 + 1, sizeof *claims);
-	size_t n = 0;
-	for (uint32_t i = 0; i < conf->nnodes; i++) {
-		const struct clusterconf_node *node = &conf->nodes[i];
-		claims[n++] = (struct claim){node->listen, "listen", node, node->listen_line};
-		claims[n++] = (struct claim){node->dir, "dir", node, node->dir_line};
-		if (node->http != NULL)
-			claims[n++] = (struct claim){node->http, "http", node, node->http_line};
-	}
-	qsort(claims, n, sizeof *claims, compare_claims);
-	for (size_t i = 1; i < n; i++) {
-		const struct claim *a = &claims[i - 1], *b = &claims[i];
-		if (strcmp(a->text, b->text) == 0)
-			fail(p, b->line, "%s = %s: also %s of [node %s] in line %u", b->key, b->text, a->key, a->node->name, a->line);
-	}
-	free(claims);
-}
-
-static void check_all(struct parser *p)
-{
-	struct clusterconf *conf = p->conf;
-	char why[256];
-	if (conf->name == NULL)
-		fail(p, p->line == 0 ? 1 : p->line, "key 'name' is missing: expected a section [cluster] with name = NAME");
-	if (settings_check(&conf->settings, why, sizeof why) != 0)
-		fail(p, conf->name_line, "[cluster]: %s", why);
-	for (uint32_t i = 0; i < conf->nnodes; i++) {
-		inherit_settings(conf, &conf->nodes[i]);
-		check_node(p, &conf->nodes[i]);
-	}
-	for (uint32_t i = 0; i < conf->nnodes && p->error_line == 0; i++) {
-		const struct clusterconf_node *node = &conf->nodes[i];
-		if (clusterconf_next(conf, node->role, node->group, NULL) == node)
-			number_replicas(p, node);
-	}
-	if (p->error_line == 0)
-		check_unique(p);
 }
 
 int clusterconf_parse(struct clusterconf *out, const char *file, struct slice text, char *error, size_t error_size)
 {
 	*out = (struct clusterconf){.file = alloc_string(file), .shards = SHARDS_DEFAULT};
 	settings_default(&out->settings);
-	struct parser p = {.conf = out, .rest = text, .error = error, .error_size = error_size};
+	struct clusterconf_parser p = {.conf = out, .rest = text, .error = error, .error_size = error_size};
 	int syntax_line = ini_parse_stream(next_line, &p, handle_key, &p);
 	if (syntax_line > 0 && (p.error_line == 0 || (uint32_t)syntax_line < p.error_line)) {
 		p.error_line = 0;
-		fail(&p, (uint32_t)syntax_line, "neither a section nor KEY = VALUE nor a comment");
+		clusterconf_fail(&p, (uint32_t)syntax_line, "neither a section nor KEY = VALUE nor a comment");
 	}
 	if (p.error_line == 0)
-		check_all(&p);
+		clusterconf_check(&p);
 	if (p.error_line == 0)
 		return 0;
 	clusterconf_free(out);
@@ -431,8 +332,8 @@ const struct clusterconf_node *clusterconf_find(const struct clusterconf *conf, 
 	return NULL;
 }
 
-const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, enum node_role role, uint64_t group,
-						const struct clusterconf_node *previous)
+const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, enum node_role role,
+						uint64_t group, const struct clusterconf_node *previous)
 {
 	size_t i = previous == NULL ? 0 : (size_t)(previous - conf->nodes) + 1;
 	for (; i < conf->nnodes; i++) {

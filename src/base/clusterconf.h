@@ -9,15 +9,15 @@
  *   [node g1a]
  *   role = shardkv              ; shardmaster | shardkv | viewserver | pbserver | paxos
  *   group = 1                   ; shardkv only
- *   replica = 1                 ; optional; otherwise the position among the nodes of the same role and group, from 1
- *   listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
+ *   replica = 1                 ; optional; otherwise the position among the nodes of the same role and group,
+ *   from 1 listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
  *   http = 127.0.0.1:8011       ; optional
  *   dir = run/g1a               ; data directory
  *   log_level = debug           ; optional: any setting, for this node
  *
- * Comments begin with ';' or '#'. Whatever is not in this list, stands twice, is missing, malformed, or in conflict
- * (two nodes with one address or directory, two replicas with one number) is an error that names file, line, key, value and
- * what would be right.
+ * Comments begin with ';' or '#'. Whatever is not in this list, stands twice, is missing, malformed, or in
+ * conflict (two nodes with one address or directory, two replicas with one number) is an error that names file,
+ * line, key, value and what would be right.
  *
  * This module reads a text that the caller gives; it touches no file.
  */
@@ -41,8 +41,8 @@ struct clusterconf_node {
 	char *listen;
 	char *http; /* NULL: none */
 	char *dir;
-	struct settings settings;                 /* the file's: defaults, then [cluster], then [node] */
-	uint32_t setting_lines[SETTINGS_COUNT];   /* where each setting was set; 0: default */
+	struct settings settings;               /* the file's: defaults, then [cluster], then [node] */
+	uint32_t setting_lines[SETTINGS_COUNT]; /* where each setting was set; 0: default */
 	uint32_t line, listen_line, http_line, dir_line;
 };
 
@@ -51,7 +51,7 @@ struct clusterconf {
 	char *name;
 	uint32_t name_line;
 	uint32_t shards;
-	uint32_t shards_line; /* 0: default */
+	uint32_t shards_line;     /* 0: default */
 	struct settings settings; /* defaults, then [cluster]: what tools use */
 	uint32_t setting_lines[SETTINGS_COUNT];
 	uint32_t nnodes;
@@ -59,16 +59,20 @@ struct clusterconf {
 };
 
 /*
- * Parses `text`; `file` names it in messages. 0, or STATUS_CONFIG with one line in `error`; *out must be freed in the first
- * case only.
+ * Parses `text`; `file` names it in messages. 0, or STATUS_CONFIG with one line in `error`; *out must be freed
+ * in the first case only.
  */
-int clusterconf_parse(struct clusterconf *out, const char *file, struct slice text, char *error, size_t error_size) MUST_CHECK;
+int clusterconf_parse(struct clusterconf *out, const char *file, struct slice text, char *error,
+		      size_t error_size) MUST_CHECK;
 void clusterconf_free(struct clusterconf *conf);
 
 const struct clusterconf_node *clusterconf_find(const struct clusterconf *conf, const char *name);
-/* The next node of that role (and group) after `previous`, NULL for the first; NULL at the end. In the order of the file. */
-const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, enum node_role role, uint64_t group,
-						const struct clusterconf_node *previous);
+/*
+ * The next node of that role (and group) after `previous`, NULL for the first; NULL at the end. In the order of
+ * the file.
+ */
+const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, enum node_role role,
+						uint64_t group, const struct clusterconf_node *previous);
 
 /* 1 … NAME_BYTES_MAX letters, digits and . _ -, beginning with a letter or digit. */
 bool name_valid(const char *name);

@@ -23,9 +23,12 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The first unit is the setting's own; larger ones follow, so that formatting can pick the largest that divides. */
+/*
+ * The first unit is the setting's own; larger ones follow, so that formatting can pick the largest that divides.
+ */
 static const struct unit UNITS_MS[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {NULL, 0}};
-static const struct unit UNITS_BYTES[] = {{"bytes", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {NULL, 0}};
+static const struct unit UNITS_BYTES[] = {
+	{"bytes", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {NULL, 0}};
 static const struct unit UNITS_NONE[] = {{"", 1}, {NULL, 0}};
 
 static const struct unit *units_of(const struct setting *setting)
@@ -55,7 +58,8 @@ const struct setting *setting_find(const char *name)
 	return NULL;
 }
 
-static int parse_choice(const struct setting *setting, const char *text, uint64_t *out, char *error, size_t error_size)
+static int parse_choice(const struct setting *setting, const char *text, uint64_t *out, char *error,
+			size_t error_size)
 {
 	size_t len = strlen(text);
 	uint64_t position = 0;
@@ -110,8 +114,8 @@ int setting_parse(const struct setting *setting, const char *text, uint64_t *out
 		return STATUS_CONFIG;
 	}
 	if (overflow || value < setting->min || value > setting->max) {
-		snprintf(error, error_size, "out of range, allowed %" PRIu64 " … %" PRIu64 "%s%s", setting->min, setting->max,
-			 units[0].suffix[0] == '\0' ? "" : " ", units[0].suffix);
+		snprintf(error, error_size, "out of range, allowed %" PRIu64 " … %" PRIu64 "%s%s", setting->min,
+			 setting->max, units[0].suffix[0] == '\0' ? "" : " ", units[0].suffix);
 		return STATUS_CONFIG;
 	}
 	*out = value;
@@ -155,12 +159,14 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 		return STATUS_CONFIG;
 	}
 	if (s->reconnect_min_ms > s->reconnect_max_ms) {
-		snprintf(error, error_size, "reconnect_min_ms = %" PRIu64 " is more than reconnect_max_ms = %" PRIu64,
+		snprintf(error, error_size,
+			 "reconnect_min_ms = %" PRIu64 " is more than reconnect_max_ms = %" PRIu64,
 			 s->reconnect_min_ms, s->reconnect_max_ms);
 		return STATUS_CONFIG;
 	}
 	if (s->link_output_bytes_max > s->network_bytes_max) {
-		snprintf(error, error_size, "link_output_bytes_max = %" PRIu64 " is more than network_bytes_max = %" PRIu64,
+		snprintf(error, error_size,
+			 "link_output_bytes_max = %" PRIu64 " is more than network_bytes_max = %" PRIu64,
 			 s->link_output_bytes_max, s->network_bytes_max);
 		return STATUS_CONFIG;
 	}

@@ -1,12 +1,13 @@
 /*
  * Settings of a daemon: every interval, limit and size that may be changed without compiling, in one table.
  *
- * A setting has one name everywhere: election_timeout_ms in cluster.conf ([cluster] for all nodes, [node X] for one),
- * SYNOD_ELECTION_TIMEOUT_MS in the environment, --election_timeout_ms or --election-timeout-ms as a flag. A later one of
- * these overrides an earlier one (settings_apply).
+ * A setting has one name everywhere: election_timeout_ms in cluster.conf ([cluster] for all nodes, [node X] for
+ * one), SYNOD_ELECTION_TIMEOUT_MS in the environment, --election_timeout_ms or --election-timeout-ms as a flag.
+ * A later one of these overrides an earlier one (settings_apply).
  *
- * Values are whole numbers. A setting in milliseconds also takes the suffixes ms, s and min, one in bytes KiB, MiB and
- * GiB; a choice takes one of its words. A value outside [min, max] is an error that says what is allowed.
+ * Values are whole numbers. A setting in milliseconds also takes the suffixes ms, s and min, one in bytes KiB,
+ * MiB and GiB; a choice takes one of its words. A value outside [min, max] is an error that says what is
+ * allowed.
  */
 #ifndef SYNOD_BASE_SETTINGS_H
 #define SYNOD_BASE_SETTINGS_H
@@ -26,27 +27,38 @@
 	/* name, type, default, min, max, choices, help */ \
 	X(election_timeout_ms, MILLISECONDS, 150, 20, 60000, NULL, \
 	  "a follower that hears no leader for between this and twice this starts an election") \
-	X(heartbeat_interval_ms, MILLISECONDS, 30, 5, 20000, NULL, "a leader sends something to every follower this often") \
+	X(heartbeat_interval_ms, MILLISECONDS, 30, 5, 20000, NULL, \
+	  "a leader sends something to every follower this often") \
 	X(wal_segment_bytes, BYTES, 64 * MIB, 4 * MIB, 1024 * MIB, NULL, "size of one file of the log") \
 	X(snapshot_log_bytes, BYTES, 64 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \
-	X(log_cache_bytes, BYTES, 8 * MIB, 1 * MIB, 4096ull * MIB, NULL, "chosen entries kept in memory for lagging peers") \
-	X(sessions_max, COUNT, SESSIONS_MAX, 16, 1048576, NULL, "client sessions kept by a group; the least recently used goes first") \
-	X(session_idle_ms, MILLISECONDS, 3600000, 1000, 2592000000ull, NULL, "an idle client session is forgotten after this time") \
+	X(log_cache_bytes, BYTES, 8 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
+	  "chosen entries kept in memory for lagging peers") \
+	X(sessions_max, COUNT, SESSIONS_MAX, 16, 1048576, NULL, \
+	  "client sessions kept by a group; the least recently used goes first") \
+	X(session_idle_ms, MILLISECONDS, 3600000, 1000, 2592000000ull, NULL, \
+	  "an idle client session is forgotten after this time") \
 	X(key_bytes_max, BYTES, KEY_BYTES_MAX, 1, 64 * KIB, NULL, "longest key") \
 	X(value_bytes_max, BYTES, VALUE_BYTES_MAX, 1, COMMAND_BYTES_MAX - 128 * KIB, NULL, "longest value") \
 	X(connect_timeout_ms, MILLISECONDS, 2000, 10, 600000, NULL, "for a TCP connection to be made") \
-	X(hello_timeout_ms, MILLISECONDS, 5000, 10, 600000, NULL, "for the first frame of each side of a connection") \
-	X(frame_timeout_ms, MILLISECONDS, 10000, 10, 600000, NULL, "from the first to the last byte of one frame") \
-	X(write_timeout_ms, MILLISECONDS, 10000, 10, 600000, NULL, "a peer that takes no output for this long is cut off") \
-	X(link_ping_interval_ms, MILLISECONDS, 2000, 10, 600000, NULL, "a dialled connection that hears nothing this long is probed") \
-	X(link_ping_timeout_ms, MILLISECONDS, 3000, 10, 600000, NULL, "and is cut when the probe stays unanswered this long") \
-	X(reconnect_min_ms, MILLISECONDS, 10, 1, 60000, NULL, "pause after a failed connection, doubled after each failure") \
+	X(hello_timeout_ms, MILLISECONDS, 5000, 10, 600000, NULL, \
+	  "for the first frame of each side of a connection") \
+	X(frame_timeout_ms, MILLISECONDS, 10000, 10, 600000, NULL, \
+	  "from the first to the last byte of one frame") \
+	X(write_timeout_ms, MILLISECONDS, 10000, 10, 600000, NULL, \
+	  "a peer that takes no output for this long is cut off") \
+	X(link_ping_interval_ms, MILLISECONDS, 2000, 10, 600000, NULL, \
+	  "a dialled connection that hears nothing this long is probed") \
+	X(link_ping_timeout_ms, MILLISECONDS, 3000, 10, 600000, NULL, \
+	  "and is cut when the probe stays unanswered this long") \
+	X(reconnect_min_ms, MILLISECONDS, 10, 1, 60000, NULL, \
+	  "pause after a failed connection, doubled after each failure") \
 	X(reconnect_max_ms, MILLISECONDS, 1000, 1, 600000, NULL, "longest pause between attempts to connect") \
 	X(connections_max, COUNT, 4096, 1, 1000000, NULL, "accepted connections") \
 	X(link_output_bytes_max, BYTES, LINK_OUTPUT_BYTES_MAX, 8 * MIB, 1024 * MIB, NULL, \
 	  "a connection with more unsent output than this is cut") \
-	X(network_bytes_max, BYTES, 512 * MIB, 64 * MIB, 65536ull * MIB, NULL, "buffers of all connections together") \
+	X(network_bytes_max, BYTES, 512 * MIB, 64 * MIB, 65536ull * MIB, NULL, \
+	  "buffers of all connections together") \
 	X(stop_timeout_ms, MILLISECONDS, 5000, 1, 600000, NULL, "for an orderly shutdown after SIGTERM") \
 	X(log_level, CHOICE, 1, 0, 4, SETTING_LOG_LEVELS, "lines below this level are not written") \
 	X(log_format, CHOICE, 0, 0, 1, SETTING_LOG_FORMATS, "format of log lines")
@@ -61,7 +73,7 @@ enum setting_index {
 #define X(name, ...) SETTING_##name,
 	SETTINGS_MAP(X)
 #undef X
-	SETTINGS_COUNT
+		SETTINGS_COUNT
 };
 
 enum setting_type { SETTING_COUNT, SETTING_MILLISECONDS, SETTING_BYTES, SETTING_CHOICE };
@@ -84,7 +96,8 @@ const struct setting *setting_find(const char *name);
  * Parses one value. STATUS_CONFIG: malformed or out of range, and `error` says what is wrong and what is allowed
  * ("out of range, allowed 20 … 60000 ms").
  */
-int setting_parse(const struct setting *setting, const char *text, uint64_t *out, char *error, size_t error_size) MUST_CHECK;
+int setting_parse(const struct setting *setting, const char *text, uint64_t *out, char *error,
+		  size_t error_size) MUST_CHECK;
 /* Writes the value as setting_parse reads it; returns out. */
 const char *setting_format(const struct setting *setting, uint64_t value, char *out, size_t size);
 

@@ -16,6 +16,7 @@
 #include "host/datadir.h"
 #include "host/disk_posix.h"
 #include "host/http.h"
+#include "host/notify.h"
 #include "host/process.h"
 
 #define ERROR_BYTES_MAX 2048u
@@ -63,6 +64,7 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	if (r->stopping)
 		_exit(EXIT_OK);
 	r->stopping = true;
+	notify_service_manager("STOPPING=1");
 	log_event(&r->log, LOG_INFO, "stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	if (r->http != NULL)
 		http_set_stopping(r->http);
@@ -164,7 +166,10 @@ static int start(struct running *r)
 	return status;
 }
 
-/* In the reverse order of start(), as far as that came. What is at the disk belongs to the node, so it is waited for first. */
+/*
+ * In the reverse order of start(), as far as that came. What is at the disk belongs to the node, so it is waited
+ * for first.
+ */
 static void finish(struct running *r)
 {
 	if (r->disk != NULL)
@@ -189,7 +194,8 @@ static int run(struct running *r)
 	log_init_fd(&r->log, STDERR_FILENO, self->name);
 	r->log.level = (enum log_level)r->config.settings.log_level;
 	r->log.format = (enum log_format)r->config.settings.log_format;
-	log_event(&r->log, LOG_INFO, "starting", "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_RELEASE,
+	log_event(&r->log, LOG_INFO, "starting",
+		  "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_RELEASE,
 		  node_role_text(self->role), self->group, self->replica, r->config.conf.name, (long)getpid());
 	int status = start(r);
 	if (status != 0) {
@@ -198,8 +204,9 @@ static int run(struct running *r)
 		return status == STATUS_CONFIG ? EXIT_CONFIG : EXIT_START;
 	}
 	watch_signals(r);
-	log_event(&r->log, LOG_INFO, "started", "listen=%s http=%s dir=%s", self->listen, self->http == NULL ? "-" : self->http,
-		  self->dir);
+	log_event(&r->log, LOG_INFO, "started", "listen=%s http=%s dir=%s", self->listen,
+		  self->http == NULL ? "-" : self->http, self->dir);
+	notify_service_manager("READY=1");
 	bool orderly = host_run(r->host);
 	log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
 	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */

@@ -1,5 +1,6 @@
 /*
- * What the mains of all daemons have in common: arguments, configuration, data directory, signals, HTTP, the loop, exit codes.
+ * What the mains of all daemons have in common: arguments, configuration, data directory, signals, HTTP, the
+ * loop, exit codes.
  *
  *   static struct node *create(const struct daemon *daemon) { … }
  *   int main(int argc, char **argv)
@@ -7,13 +8,16 @@
  *           return daemon_main(&(struct daemon_kind){"shardkvd", "…", ROLE_SHARDKV, create}, argc, argv);
  *   }
  *
- * A value comes from (later wins): its default, cluster.conf, SYNOD_NAME in the environment, --name on the command line. So can be set every
- * setting of base/settings.h, and this node's listen, http and dir. --config and --node may be SYNOD_CONFIG and SYNOD_NODE.
+ * A value comes from (later wins): its default, cluster.conf, SYNOD_NAME in the environment, --name on the
+ * command line. So can be set every setting of base/settings.h, and this node's listen, http and dir. --config
+ * and --node may be SYNOD_CONFIG and SYNOD_NODE.
  *
- * SIGTERM and SIGINT ask the node to stop; a second one ends the process at once. SIGHUP and SIGPIPE are ignored. Log lines go to stderr.
+ * SIGTERM and SIGINT ask the node to stop; a second one ends the process at once. SIGHUP and SIGPIPE are
+ * ignored. Log lines go to stderr.
  *
- * Exit codes: 0 stopped when asked to · 1 could not start (data directory, address, recovery) · 64 usage · 70 fatal while running ·
- * 78 configuration. Before every code but 0 there is one line on stderr that says what to do.
+ * Exit codes: 0 stopped when asked to · 1 could not start (data directory, address, recovery) · 64 usage · 70
+ * fatal while running · 78 configuration. Before every code but 0 there is one line on stderr that says what to
+ * do.
  */
 #ifndef SYNOD_HOST_DAEMON_H
 #define SYNOD_HOST_DAEMON_H

@@ -113,7 +113,8 @@ int daemon_arguments_parse(struct daemon_arguments *arguments, int argc, char **
 			return -1;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: unexpected argument '%s'\nTry '%s --help'.\n", program, argv[optind], program);
+		fprintf(stderr, "%s: unexpected argument '%s'\nTry '%s --help'.\n", program, argv[optind],
+			program);
 		return -1;
 	}
 	return 0;

@@ -47,7 +47,8 @@ static int read_file(const char *path, struct buffer *out, char *error, size_t e
 		if (len == 0)
 			break;
 		if (out->len > FILE_BYTES_MAX) {
-			snprintf(error, error_size, "cannot read configuration %s: larger than %u bytes", path, FILE_BYTES_MAX);
+			snprintf(error, error_size, "cannot read configuration %s: larger than %u bytes", path,
+				 FILE_BYTES_MAX);
 			goto fail;
 		}
 	}
@@ -63,7 +64,8 @@ fail:
 	return STATUS_CONFIG;
 }
 
-static int find_self(struct daemon_config *config, const char *name, enum node_role role, char *error, size_t error_size)
+static int find_self(struct daemon_config *config, const char *name, enum node_role role, char *error,
+		     size_t error_size)
 {
 	struct clusterconf *conf = &config->conf;
 	for (uint32_t i = 0; i < conf->nnodes && config->self == NULL; i++) {
@@ -71,13 +73,15 @@ static int find_self(struct daemon_config *config, const char *name, enum node_r
 			config->self = &conf->nodes[i];
 	}
 	if (config->self == NULL) {
-		snprintf(error, error_size, "%s: there is no [node %s]: add it, or give --node one of the names in the file", conf->file,
-			 name);
+		snprintf(error, error_size,
+			 "%s: there is no [node %s]: add it, or give --node one of the names in the file",
+			 conf->file, name);
 		return STATUS_CONFIG;
 	}
 	if (config->self->role != role) {
-		snprintf(error, error_size, "%s:%u: [node %s] has role = %s, this program serves role = %s", conf->file,
-			 config->self->line, name, node_role_text(config->self->role), node_role_text(role));
+		snprintf(error, error_size, "%s:%u: [node %s] has role = %s, this program serves role = %s",
+			 conf->file, config->self->line, name, node_role_text(config->self->role),
+			 node_role_text(role));
 		return STATUS_CONFIG;
 	}
 	return 0;
@@ -90,15 +94,16 @@ static char **text_of(struct clusterconf_node *node, enum daemon_text text)
 }
 
 /* One text from the environment or a flag; prefix and name are its origin. */
-static int override_text(struct daemon_config *config, enum daemon_text text, const char *value, const char *prefix,
-			 const char *name, char *error, size_t error_size)
+static int override_text(struct daemon_config *config, enum daemon_text text, const char *value,
+			 const char *prefix, const char *name, char *error, size_t error_size)
 {
 	if (value == NULL)
 		return 0;
 	set_origin(&config->text_origins[text], prefix, name);
 	if (text == DAEMON_DIR ? value[0] == '\0' : !address_valid(value)) {
 		snprintf(error, error_size, "%s = %s: %s", config->text_origins[text], value,
-			 text == DAEMON_DIR ? "empty: expected a directory" : "not an address: expected HOST:PORT with a port from 1 to 65535");
+			 text == DAEMON_DIR ? "empty: expected a directory"
+					    : "not an address: expected HOST:PORT with a port from 1 to 65535");
 		return STATUS_CONFIG;
 	}
 	char **place = text_of(config->self, text);
@@ -107,8 +112,8 @@ static int override_text(struct daemon_config *config, enum daemon_text text, co
 	return 0;
 }
 
-static int override_setting(struct daemon_config *config, size_t index, const char *value, const char *prefix, const char *name,
-			    char *error, size_t error_size)
+static int override_setting(struct daemon_config *config, size_t index, const char *value, const char *prefix,
+			    const char *name, char *error, size_t error_size)
 {
 	const struct setting *setting = &settings_table[index];
 	char why[160];
@@ -127,14 +132,17 @@ static void origins_of_file(struct daemon_config *config)
 	const uint32_t text_lines[DAEMON_TEXTS] = {self->listen_line, self->http_line, self->dir_line};
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		uint32_t line = self->setting_lines[i];
-		config->setting_origins[i] = line == 0 ? alloc_string("default") : alloc_format("%s:%u", config->conf.file, line);
+		config->setting_origins[i] = line == 0 ? alloc_string("default")
+						       : alloc_format("%s:%u", config->conf.file, line);
 	}
 	for (size_t i = 0; i < DAEMON_TEXTS; i++)
-		config->text_origins[i] =
-			text_lines[i] == 0 ? alloc_string("default") : alloc_format("%s:%u", config->conf.file, text_lines[i]);
+		config->text_origins[i] = text_lines[i] == 0
+						  ? alloc_string("default")
+						  : alloc_format("%s:%u", config->conf.file, text_lines[i]);
 }
 
-static int override_all(struct daemon_config *config, const struct daemon_arguments *arguments, char *error, size_t error_size)
+static int override_all(struct daemon_config *config, const struct daemon_arguments *arguments, char *error,
+			size_t error_size)
 {
 	char name[64];
 	int status = 0;
@@ -143,32 +151,36 @@ static int override_all(struct daemon_config *config, const struct daemon_argume
 		environment_name(setting, name, sizeof name);
 		status = override_setting(config, i, getenv(name), "", name, error, error_size);
 		if (status == 0)
-			status = override_setting(config, i, arguments->settings[i], "--", setting, error, error_size);
+			status = override_setting(config, i, arguments->settings[i], "--", setting, error,
+						  error_size);
 	}
 	for (size_t i = 0; i < DAEMON_TEXTS && status == 0; i++) {
 		environment_name(TEXT_NAMES[i], name, sizeof name);
 		status = override_text(config, (enum daemon_text)i, getenv(name), "", name, error, error_size);
 		if (status == 0)
-			status = override_text(config, (enum daemon_text)i, arguments->texts[i], "--", TEXT_NAMES[i], error,
-					       error_size);
+			status = override_text(config, (enum daemon_text)i, arguments->texts[i], "--",
+					       TEXT_NAMES[i], error, error_size);
 	}
 	if (status == 0)
 		status = settings_check(&config->settings, error, error_size);
 	return status;
 }
 
-static int make_peers(struct daemon_config *config, const struct daemon_arguments *arguments, char *error, size_t error_size)
+static int make_peers(struct daemon_config *config, const struct daemon_arguments *arguments, char *error,
+		      size_t error_size)
 {
 	const struct clusterconf *conf = &config->conf;
 	config->npeers = conf->nnodes;
 	config->peers = alloc_zeroed((size_t)conf->nnodes + 1, sizeof *config->peers);
 	for (uint32_t i = 0; i < conf->nnodes; i++)
-		config->peers[i] = (struct host_peer){.name = conf->nodes[i].name, .address = conf->nodes[i].listen};
+		config->peers[i] = (struct host_peer){.name = conf->nodes[i].name,
+						      .address = conf->nodes[i].listen};
 	for (uint32_t r = 0; r < arguments->nroutes; r++) {
 		const struct clusterconf_node *node = clusterconf_find(conf, arguments->routes[r].node);
 		if (node == NULL) {
-			snprintf(error, error_size, "--route %s=%s: there is no [node %s] in %s", arguments->routes[r].node,
-				 arguments->routes[r].address, arguments->routes[r].node, conf->file);
+			snprintf(error, error_size, "--route %s=%s: there is no [node %s] in %s",
+				 arguments->routes[r].node, arguments->routes[r].address,
+				 arguments->routes[r].node, conf->file);
 			return STATUS_CONFIG;
 		}
 		config->peers[node - conf->nodes].route = arguments->routes[r].address;
@@ -176,14 +188,15 @@ static int make_peers(struct daemon_config *config, const struct daemon_argument
 	return 0;
 }
 
-int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role, char *error,
-		       size_t error_size)
+int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role,
+		       char *error, size_t error_size)
 {
 	struct buffer text = {0};
 	*config = (struct daemon_config){0};
 	int status = read_file(arguments->config, &text, error, error_size);
 	if (status == 0)
-		status = clusterconf_parse(&config->conf, arguments->config, buffer_slice(&text), error, error_size);
+		status = clusterconf_parse(&config->conf, arguments->config, buffer_slice(&text), error,
+					   error_size);
 	buffer_free(&text);
 	if (status != 0)
 		return status;
@@ -249,6 +262,7 @@ void daemon_config_print(const struct daemon_config *config, FILE *out)
 	}
 	for (uint32_t i = 0; i < config->npeers; i++) {
 		if (config->peers[i].route != NULL)
-			fprintf(out, "; node %s is reached at %s (--route)\n", config->peers[i].name, config->peers[i].route);
+			fprintf(out, "; node %s is reached at %s (--route)\n", config->peers[i].name,
+				config->peers[i].route);
 	}
 }

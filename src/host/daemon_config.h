@@ -1,5 +1,6 @@
 /*
- * The effective configuration of one daemon: file, environment and flags put together, with the origin of every value.
+ * The effective configuration of one daemon: file, environment and flags put together, with the origin of every
+ * value.
  */
 #ifndef SYNOD_HOST_DAEMON_CONFIG_H
 #define SYNOD_HOST_DAEMON_CONFIG_H
@@ -41,8 +42,8 @@ struct daemon_config {
 	uint32_t npeers;
 };
 /* Loads and checks. 0 or STATUS_CONFIG with one line in `error`; free in any case. */
-int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role, char *error,
-		       size_t error_size) MUST_CHECK;
+int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role,
+		       char *error, size_t error_size) MUST_CHECK;
 void daemon_config_free(struct daemon_config *config);
 /* Writes everything with its origin, as INI. */
 void daemon_config_print(const struct daemon_config *config, FILE *out);

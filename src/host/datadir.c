@@ -84,7 +84,8 @@ static int make_directories(const char *path, char *error, size_t error_size)
 static void format_identity(const struct datadir_identity *id, char *out, size_t size)
 {
 	snprintf(out, size,
-		 "synod-identity 1\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %u\nshards = %u\n",
+		 "synod-identity 1\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64
+		 "\nreplica = %u\nshards = %u\n",
 		 id->cluster, id->node, id->role, id->group, id->replica, id->shards);
 }
 
@@ -113,14 +114,17 @@ static int check_identity(const char *path, const char *found, const char *own, 
 		return 0;
 	if (strncmp(found, "synod-identity ", 15) != 0) {
 		snprintf(error, error_size,
-			 "data directory %s: its file %s is damaged: restore it, or set 'dir' to an empty directory", path, IDENTITY_FILE);
+			 "data directory %s: its file %s is damaged: restore it, or set 'dir' to an empty "
+			 "directory",
+			 path, IDENTITY_FILE);
 		return STATUS_CORRUPT;
 	}
 	describe(found, theirs, sizeof theirs);
 	describe(own, ours, sizeof ours);
 	snprintf(error, error_size,
-		 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this node's own directory", path,
-		 theirs, ours);
+		 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this node's own "
+		 "directory",
+		 path, theirs, ours);
 	return STATUS_IDENTITY;
 }
 
@@ -134,7 +138,8 @@ static void note_log(void *context, const char *name, uint64_t size)
 static int write_identity(struct disk *disk, const char *own)
 {
 	struct disk_request create = {.operation = DISK_CREATE, .name = IDENTITY_NEW};
-	struct disk_request rename_it = {.operation = DISK_RENAME, .name = IDENTITY_NEW, .new_name = IDENTITY_FILE};
+	struct disk_request rename_it = {
+		.operation = DISK_RENAME, .name = IDENTITY_NEW, .new_name = IDENTITY_FILE};
 	struct disk_request sync_directory = {.operation = DISK_SYNC_DIRECTORY};
 	int status = disk->ops->run_now(disk, &create);
 	if (status != 0)
@@ -169,7 +174,8 @@ static int read_identity(struct disk *disk, char *out, size_t out_size)
 	return status != 0 ? status : closed;
 }
 
-static int claim(struct disk *disk, const char *path, const struct datadir_identity *identity, char *error, size_t error_size)
+static int claim(struct disk *disk, const char *path, const struct datadir_identity *identity, char *error,
+		 size_t error_size)
 {
 	char own[IDENTITY_BYTES_MAX], found[IDENTITY_BYTES_MAX];
 	bool has_log = false;
@@ -184,8 +190,9 @@ static int claim(struct disk *disk, const char *path, const struct datadir_ident
 		return fail(status, path, "cannot list it", error, error_size);
 	if (has_log) {
 		snprintf(error, error_size,
-			 "data directory %s holds a log but no file %s: restore that file, or set 'dir' to an empty directory", path,
-			 IDENTITY_FILE);
+			 "data directory %s holds a log but no file %s: restore that file, or set 'dir' to an "
+			 "empty directory",
+			 path, IDENTITY_FILE);
 		return STATUS_IDENTITY;
 	}
 	status = write_identity(disk, own);
@@ -194,7 +201,8 @@ static int claim(struct disk *disk, const char *path, const struct datadir_ident
 	return 0;
 }
 
-int datadir_open(struct disk **out, const char *path, const struct datadir_identity *identity, char *error, size_t error_size)
+int datadir_open(struct disk **out, const char *path, const struct datadir_identity *identity, char *error,
+		 size_t error_size)
 {
 	struct disk *disk = NULL;
 	*out = NULL;

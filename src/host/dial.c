@@ -80,12 +80,28 @@ static void try_addresses(struct link *link, int error)
 	link_cut(link, why);
 }
 
+/*
+ * Dialling a port of this machine where nobody listens can succeed: when the kernel chooses that very port for
+ * our end, the socket is connected to itself, and keeps the node that belongs there from listening.
+ */
+static bool is_own_end(int fd)
+{
+	struct socket_address here = {.len = sizeof here.u}, there = {.len = sizeof there.u};
+	char ours[80], theirs[80];
+	if (getsockname(fd, &here.u.any, &here.len) != 0 || getpeername(fd, &there.u.any, &there.len) != 0)
+		return false;
+	return strcmp(address_format(&here, ours, sizeof ours), address_format(&there, theirs, sizeof theirs)) ==
+	       0;
+}
+
 void dial_connected(struct link *link)
 {
 	int error = 0;
 	socklen_t len = sizeof error;
 	if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
+	if (error == 0 && is_own_end(link->fd))
+		error = ECONNREFUSED;
 	if (error == 0) {
 		connected(link);
 		return;
@@ -132,14 +148,15 @@ static void resolve(struct link *link)
 		return;
 	}
 	if (host->dns == NULL)
-		host->dns = evdns_base_new(host->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+		host->dns = evdns_base_new(host->base,
+					   EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	if (host->dns == NULL) {
 		link_cut(link, "cannot resolve names: no usable /etc/resolv.conf");
 		return;
 	}
 	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct evdns_getaddrinfo_request *request =
-		evdns_getaddrinfo(host->dns, name, NULL, &hints, on_resolved, link);
+	struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(host->dns, name, NULL, &hints, on_resolved,
+								      link);
 	/* NULL: already answered. */
 	if (request != NULL)
 		link->resolving = request;
@@ -167,7 +184,8 @@ void dial_opened(struct link *link)
 	link->failures = 0;
 	link->complained = false;
 	host->dialled_total++;
-	log_event(host->log, LOG_INFO, "link_up", "peer=%s address=%s", link->name[0] != '\0' ? link->name : "-", link->route);
+	log_event(host->log, LOG_INFO, "link_up", "peer=%s address=%s", link->name[0] != '\0' ? link->name : "-",
+		  link->route);
 	/* Nothing is left of the hello: the answer came after all of it had been sent. */
 	ASSERT(link_unsent(link) == 0);
 	struct buffer empty = link->out;

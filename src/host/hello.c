@@ -45,20 +45,22 @@ static int judge(const struct host *host, const struct wire_hello *hello, char *
 	bool asks = hello->cluster.len == 0 && hello->node.len == 0; /* a client that takes any cluster */
 	if (hello->version != PROTOCOL_VERSION) {
 		snprintf(text, TEXT_BYTES_MAX,
-			 "node %s speaks protocol version %u, not %u: use programs of the same release", host->name,
-			 PROTOCOL_VERSION, hello->version);
+			 "node %s speaks protocol version %u, not %u: use programs of the same release",
+			 host->name, PROTOCOL_VERSION, hello->version);
 		return STATUS_WRONG_VERSION;
 	}
 	if (!asks && !slice_equal(hello->cluster, name_of(host->cluster))) {
 		snprintf(text, TEXT_BYTES_MAX,
-			 "node %s belongs to cluster '%s', not to '%.*s': compare 'name' in cluster.conf on both sides", host->name,
-			 host->cluster, (int)hello->cluster.len, (const char *)hello->cluster.data);
+			 "node %s belongs to cluster '%s', not to '%.*s': compare 'name' in cluster.conf on both "
+			 "sides",
+			 host->name, host->cluster, (int)hello->cluster.len, (const char *)hello->cluster.data);
 		return STATUS_WRONG_CLUSTER;
 	}
 	if (hello->target.len > 0 && !slice_equal(hello->target, name_of(host->name))) {
-		snprintf(text, TEXT_BYTES_MAX,
-			 "this is node %s, not '%.*s': compare 'listen' in cluster.conf, and routes, on both sides", host->name,
-			 (int)hello->target.len, (const char *)hello->target.data);
+		snprintf(
+			text, TEXT_BYTES_MAX,
+			"this is node %s, not '%.*s': compare 'listen' in cluster.conf, and routes, on both sides",
+			host->name, (int)hello->target.len, (const char *)hello->target.data);
 		return STATUS_WRONG_NODE;
 	}
 	return 0;
@@ -101,8 +103,9 @@ static bool answer(struct link *link, const struct message *message, const struc
 }
 
 /*
- * Requests that wait for this connection will not be served by this node however often they are sent: they are answered, rather than
- * left to their deadlines, so that a user sees what is wrong. (Another node than expected may be a matter of the moment.)
+ * Requests that wait for this connection will not be served by this node however often they are sent: they are
+ * answered, rather than left to their deadlines, so that a user sees what is wrong. (Another node than expected
+ * may be a matter of the moment.)
  */
 static void answer_waiting(struct link *link, int status, struct slice error)
 {
@@ -152,7 +155,8 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 		return false;
 	}
 	if (link->name[0] != '\0' && !slice_equal(hello->node, name_of(link->name))) {
-		snprintf(why, sizeof why, "the node there is '%.*s'", (int)hello->node.len, (const char *)hello->node.data);
+		snprintf(why, sizeof why, "the node there is '%.*s'", (int)hello->node.len,
+			 (const char *)hello->node.data);
 		link_cut(link, why);
 		return false;
 	}

@@ -8,24 +8,28 @@
  *   host_run(host);                                                   until the node has stopped
  *   node->ops->destroy(node); host_destroy(host);
  *
- * One turn of the loop: the messages of all readable sockets, completions of the disk, calls from other threads, timers that
- * are due; then the node's turn_end() once; then one write for each link that has output. Whatever a node sends in a turn leaves
- * in that turn, if the socket takes it. now_us() stands still within a turn.
+ * One turn of the loop: the messages of all readable sockets, completions of the disk, calls from other threads,
+ * timers that are due; then the node's turn_end() once; then one write for each link that has output. Whatever a
+ * node sends in a turn leaves in that turn, if the socket takes it. now_us() stands still within a turn.
  *
- * Links (node/node.h). A connection begins with a hello in each direction (src/wire, HELLO with request id 0, answered by a
- * reply): cluster, protocol version and, where the dialler knows whom it wants, the node's name must agree; otherwise the
- * answer says what is wrong and the connection is closed. A dialled link connects when something is sent. What is sent while it
- * connects waits, up to a limit, and is dropped beyond it; when the attempt fails, or the connection is lost, everything queued is
- * dropped, the node's link_down() is called, and until a jittered, doubling pause is over whatever is sent is lost at once (a request
- * with link_down() in the next turn). Requests that wait for a hello which is refused with WRONG_CLUSTER or WRONG_VERSION
- * are answered with that status and its text.
+ * Links (node/node.h). A connection begins with a hello in each direction (src/wire, HELLO with request id 0,
+ * answered by a reply): cluster, protocol version and, where the dialler knows whom it wants, the node's name
+ * must agree; otherwise the answer says what is wrong and the connection is closed. A dialled link connects when
+ * something is sent. What is sent while it connects waits, up to a limit, and is dropped beyond it; when the
+ * attempt fails, or the connection is lost, everything queued is dropped, the node's link_down() is called, and
+ * until a jittered, doubling pause is over whatever is sent is lost at once (a request with link_down() in the
+ * next turn). Requests that wait for a hello which is refused with WRONG_CLUSTER or WRONG_VERSION are answered
+ * with that status and its text.
  *
- * No stranger can make a host use unbounded memory, or hold it up: see struct host_settings. Bad bytes cost the sender its connection.
+ * No stranger can make a host use unbounded memory, or hold it up: see struct host_settings. Bad bytes cost the
+ * sender its connection.
  *
- * Threads. Everything here is called on the thread that runs host_run() (before that: on the thread that created the host),
- * except host_wakeup(), which any thread may call at any time between host_create() and host_destroy().
+ * Threads. Everything here is called on the thread that runs host_run() (before that: on the thread that created
+ * the host), except host_wakeup(), which any thread may call at any time between host_create() and
+ * host_destroy().
  *
- * A client is a node without listen address and disk; its host runs on a thread of its own, and other threads reach it with host_wakeup().
+ * A client is a node without listen address and disk; its host runs on a thread of its own, and other threads
+ * reach it with host_wakeup().
  */
 #ifndef SYNOD_HOST_HOST_H
 #define SYNOD_HOST_HOST_H
@@ -41,7 +45,10 @@
 
 struct host;
 
-/* A node that may be dialled by its address. Addresses that are not listed can be dialled too; then any node may answer. */
+/*
+ * A node that may be dialled by its address. Addresses that are not listed can be dialled too; then any node may
+ * answer.
+ */
 struct host_peer {
 	const char *name;    /* must answer there; NULL or "": any */
 	const char *address; /* what env dial() is called with: HOST:PORT */
@@ -49,18 +56,19 @@ struct host_peer {
 };
 
 struct host_settings {
-	uint32_t connect_timeout_ms;   /* a TCP connection; default 2000 */
-	uint32_t hello_timeout_ms;     /* from the TCP connection to the accepted hello; default 5000 */
-	uint32_t frame_timeout_ms;     /* from the first to the last byte of a frame; default 10000 */
-	uint32_t write_timeout_ms;     /* output waits and the peer takes nothing; default 10000 */
-	uint32_t ping_interval_ms;     /* a dialled link that hears nothing for so long sends a PING; default 2000 */
-	uint32_t ping_timeout_ms;      /* and is cut when it then hears nothing for so long; default 3000 */
-	uint32_t reconnect_min_ms;     /* pause after the first failure; default 10 */
-	uint32_t reconnect_max_ms;     /* default 1000 */
-	uint32_t stop_timeout_ms;      /* how long a node may take to stop; default 5000 */
-	uint32_t connections_max;      /* accepted; default 4096 */
+	uint32_t connect_timeout_ms; /* a TCP connection; default 2000 */
+	uint32_t hello_timeout_ms;   /* from the TCP connection to the accepted hello; default 5000 */
+	uint32_t frame_timeout_ms;   /* from the first to the last byte of a frame; default 10000 */
+	uint32_t write_timeout_ms;   /* output waits and the peer takes nothing; default 10000 */
+	uint32_t ping_interval_ms;   /* a dialled link that hears nothing for so long sends a PING; default 2000 */
+	uint32_t ping_timeout_ms;    /* and is cut when it then hears nothing for so long; default 3000 */
+	uint32_t reconnect_min_ms;   /* pause after the first failure; default 10 */
+	uint32_t reconnect_max_ms;   /* default 1000 */
+	uint32_t stop_timeout_ms;    /* how long a node may take to stop; default 5000 */
+	uint32_t connections_max;    /* accepted; default 4096 */
 	uint64_t link_output_bytes_max; /* default LINK_OUTPUT_BYTES_MAX */
-	uint64_t network_bytes_max;    /* all unsent output and unfinished input together; the largest holder is cut. Default 512 MiB */
+	/* Of all links: unsent output and unfinished input. Above it the largest holder is cut. Default 512 MiB */
+	uint64_t network_bytes_max;
 };
 void host_settings_default(struct host_settings *settings);
 
@@ -72,14 +80,14 @@ struct host_options {
 	const char *listen;  /* HOST:PORT; port 0 takes any free one; NULL: do not listen */
 	uint32_t npeers;
 	const struct host_peer *peers;
-	struct disk *disk;   /* NULL: none. The creator also calls host_watch() for its completions. */
+	struct disk *disk; /* NULL: none. The creator also calls host_watch() for its completions. */
 	struct log *log;
 	struct host_settings settings;
 };
 
 /*
- * Creates the host and binds its listening socket. 0, STATUS_ADDRESS_IN_USE, STATUS_CONFIG (an address that is none), STATUS_IO; then
- * `error` holds one line that says what is wrong and what to do, and *out is NULL.
+ * Creates the host and binds its listening socket. 0, STATUS_ADDRESS_IN_USE, STATUS_CONFIG (an address that is
+ * none), STATUS_IO; then `error` holds one line that says what is wrong and what to do, and *out is NULL.
  */
 int host_create(struct host **out, const struct host_options *options, char *error, size_t error_size) MUST_CHECK;
 struct env *host_env(struct host *host);
@@ -87,26 +95,33 @@ struct env *host_env(struct host *host);
 uint16_t host_port(const struct host *host);
 
 /*
- * Starts the node (blocking recovery), registers the transport's metrics with it and begins to listen. The node belongs to the caller
- * and must live until host_destroy() or the return of host_run(), whichever is first.
+ * Starts the node (blocking recovery), registers the transport's metrics with it and begins to listen. The node
+ * belongs to the caller and must live until host_destroy() or the return of host_run(), whichever is first.
  */
 int host_start(struct host *host, struct node *node, char *error, size_t error_size) MUST_CHECK;
-/* Turns the loop until the node has stopped. False: it did not within stop_timeout_ms, and may still have requests at the disk. */
+/*
+ * Turns the loop until the node has stopped. False: it did not within stop_timeout_ms, and may still have
+ * requests at the disk.
+ */
 bool host_run(struct host *host);
-/* One turn; waits for an input if `wait`. False when the node has stopped. For tests that run several hosts on one thread. */
+/*
+ * One turn; waits for an input if `wait`. False when the node has stopped. For tests that run several hosts on
+ * one thread.
+ */
 bool host_turn(struct host *host, bool wait);
 /*
- * Asks the node to stop: host_run() returns when it has, or after stop_timeout_ms. Loop thread only: others use host_wakeup(). Asking
- * twice is harmless.
+ * Asks the node to stop: host_run() returns when it has, or after stop_timeout_ms. Loop thread only: others use
+ * host_wakeup(). Asking twice is harmless.
  */
 void host_stop(struct host *host);
 /* Closes everything. The node is not touched any more. */
 void host_destroy(struct host *host);
 
 /*
- * Runs `callback` soon, as an input of the node, on the loop's thread. The struct belongs to the caller, must stay valid until the
- * callback runs (or the host is destroyed), and may be used again from within the callback. A call that is already waiting is
- * not queued twice, so that a producer may nudge the loop for every item it adds to a queue of its own.
+ * Runs `callback` soon, as an input of the node, on the loop's thread. The struct belongs to the caller, must
+ * stay valid until the callback runs (or the host is destroyed), and may be used again from within the callback.
+ * A call that is already waiting is not queued twice, so that a producer may nudge the loop for every item it
+ * adds to a queue of its own.
  */
 struct host_call {
 	void (*callback)(void *context);
@@ -116,7 +131,9 @@ struct host_call {
 };
 void host_wakeup(struct host *host, struct host_call *call);
 
-/* Runs `callback` as an input whenever `fd` is readable (the disk's completions), until the host is destroyed. */
+/*
+ * Runs `callback` as an input whenever `fd` is readable (the disk's completions), until the host is destroyed.
+ */
 void host_watch(struct host *host, int fd, void (*callback)(void *context), void *context);
 
 /* For what else lives on the same loop (HTTP, signals). A callback of its own events is an input of the node. */

@@ -29,7 +29,8 @@ struct http {
 	bool stopping;
 };
 
-static void reply(struct evhttp_request *request, int code, const char *reason, const char *type, struct slice body)
+static void reply(struct evhttp_request *request, int code, const char *reason, const char *type,
+		  struct slice body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	evhttp_add_header(headers, "Content-Type", type);
@@ -120,13 +121,15 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
 	evconnlistener_enable(http->listener);
 }
 
-static int listen_on(struct http *http, struct event_base *base, const char *address, char *error, size_t error_size)
+static int listen_on(struct http *http, struct event_base *base, const char *address, char *error,
+		     size_t error_size)
 {
 	char name[ADDRESS_BYTES_MAX + 1], service[8];
 	uint16_t port;
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
 	if (address_split(address, name, sizeof name, &port) != 0) {
-		snprintf(error, error_size, "cannot serve HTTP on %s: not an address: expected HOST:PORT", address);
+		snprintf(error, error_size, "cannot serve HTTP on %s: not an address: expected HOST:PORT",
+			 address);
 		return STATUS_CONFIG;
 	}
 	snprintf(service, sizeof service, "%u", port);
@@ -136,15 +139,17 @@ static int listen_on(struct http *http, struct event_base *base, const char *add
 		return STATUS_CONFIG;
 	}
 	http->listener = evconnlistener_new_bind(base, NULL, NULL,
-						 LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG,
-						 found->ai_addr, (int)found->ai_addrlen);
+						 LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+						 BACKLOG, found->ai_addr, (int)found->ai_addrlen);
 	int failed = errno;
 	freeaddrinfo(found);
 	if (http->listener != NULL)
 		return 0;
 	if (failed == EADDRINUSE) {
 		snprintf(error, error_size,
-			 "cannot serve HTTP on %s: address already in use: stop the other process, or change 'http'", address);
+			 "cannot serve HTTP on %s: address already in use: stop the other process, or change "
+			 "'http'",
+			 address);
 		return STATUS_ADDRESS_IN_USE;
 	}
 	snprintf(error, error_size, "cannot serve HTTP on %s: %s", address, strerror(failed));
@@ -169,7 +174,8 @@ static void serve(struct http *http)
 	evhttp_set_gencb(http->server, on_other, http);
 }
 
-int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error, size_t error_size)
+int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error,
+		size_t error_size)
 {
 	struct event_base *base = host_event_base(host);
 	struct http *http = ALLOC(struct http);

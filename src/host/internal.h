@@ -1,7 +1,10 @@
 /*
  * What the files of the transport share. Nobody outside this directory includes it.
  *
- *   loop.c       turns, timers, the env, calls from other threads
+ *   host.c       life of a host
+ *   loop.c       turns
+ *   env.c        the env
+ *   calls.c      calls from other threads, watched descriptors
  *   listen.c     the listening socket, accepting
  *   dial.c       dialled links: resolving, connecting, pauses after failures
  *   hello.c      the handshake, both sides
@@ -11,8 +14,8 @@
  *   traffic.c    counters by peer and method
  *   address.c    HOST:PORT and socket addresses
  *
- * A link is never freed, and its buffers never change hands, within an input: link_cut() only closes the socket and
- * puts the link on host->cut; loop.c settles that list between inputs (link_settle).
+ * A link is never freed, and its buffers never change hands, within an input: link_cut() only closes the socket
+ * and puts the link on host->cut; loop.c settles that list between inputs (link_settle).
  */
 #ifndef SYNOD_HOST_INTERNAL_H
 #define SYNOD_HOST_INTERNAL_H
@@ -22,6 +25,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/list.h"
@@ -30,25 +34,25 @@
 #include "host/host.h"
 #include "wire/method.h"
 
-#define ADDRESSES_MAX 8u                           /* of one host name */
-#define SCRATCH_BYTES (256u * KIB)                 /* read from one socket in one turn */
-#define WAITING_ONEWAY_BYTES_MAX (4u * MIB)        /* queued while a link connects: one-way messages, which age */
-#define WAITING_BYTES_MAX (16u * MIB)              /* and requests */
-#define READ_PAUSE_BYTES (1u * MIB)                /* an accepted link with more unsent replies is not read */
-#define BUFFER_KEPT_BYTES (64u * KIB)              /* an empty buffer larger than this is given back */
-#define ACCEPT_PAUSE_US 100000u                    /* after running out of descriptors */
-#define FORGOTTEN_US (60ull * 1000000ull)          /* requests unanswered for so long no longer count */
-#define COMPLAINT_INTERVAL_US 1000000ull           /* between two log lines about bad bytes */
+#define ADDRESSES_MAX 8u                    /* of one host name */
+#define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
+#define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
+#define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
+#define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
+#define BUFFER_KEPT_BYTES (64u * KIB)       /* an empty buffer larger than this is given back */
+#define ACCEPT_PAUSE_US 100000u             /* after running out of descriptors */
+#define FORGOTTEN_US (60ull * 1000000ull)   /* requests unanswered for so long no longer count */
+#define COMPLAINT_INTERVAL_US 1000000ull    /* between two log lines about bad bytes */
 
 enum link_state {
-	LINK_IDLE,       /* dialled: nothing to send yet, no socket */
+	LINK_IDLE, /* dialled: nothing to send yet, no socket */
 	LINK_RESOLVING,
 	LINK_CONNECTING,
-	LINK_HELLO,      /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
+	LINK_HELLO, /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
 	LINK_OPEN,
-	LINK_REFUSED,    /* accepted: the refusal is on its way, then the connection ends */
-	LINK_CUT,        /* no socket any more; the node has not been told yet */
-	LINK_PAUSED,     /* dialled: no attempt before retry_us */
+	LINK_REFUSED, /* accepted: the refusal is on its way, then the connection ends */
+	LINK_CUT,     /* no socket any more; the node has not been told yet */
+	LINK_PAUSED,  /* dialled: no attempt before retry_us */
 };
 
 struct traffic_peer;
@@ -80,27 +84,27 @@ struct link {
 	size_t in_needed;  /* its whole length, as far as is known */
 	struct buffer out; /* out.data + out_sent … is unsent */
 	size_t out_sent;
-	size_t accounted;  /* what this link contributes to host->buffered_bytes */
+	size_t accounted; /* what this link contributes to host->buffered_bytes */
 
-	uint64_t began_us; /* the present connection (attempt) */
-	uint64_t heard_us; /* last bytes received */
-	uint64_t frame_us; /* first byte of the unfinished frame */
-	uint64_t stuck_us; /* since when output waits without any being taken */
-	uint64_t pinged_us; /* when an unanswered PING was sent; 0: none */
+	uint64_t began_us;    /* the present connection (attempt) */
+	uint64_t heard_us;    /* last bytes received */
+	uint64_t frame_us;    /* first byte of the unfinished frame */
+	uint64_t stuck_us;    /* since when output waits without any being taken */
+	uint64_t pinged_us;   /* when an unanswered PING was sent; 0: none */
 	uint64_t answered_us; /* accepted: last reply sent */
 	uint64_t unanswered;  /* accepted: requests without a reply */
 
 	/* dialled */
-	char *address;     /* as given to dial() */
-	char *route;       /* where to connect */
-	char *name;        /* of the node that must answer; "": any */
+	char *address;         /* as given to dial() */
+	char *route;           /* where to connect */
+	char *name;            /* of the node that must answer; "": any */
 	struct buffer waiting; /* frames that wait for the hello */
 	struct socket_address addresses[ADDRESSES_MAX];
 	uint32_t naddresses, next_address;
 	struct evdns_getaddrinfo_request *resolving;
 	uint32_t failures; /* in a row */
 	uint64_t retry_us;
-	bool complained;   /* the failure has been logged */
+	bool complained; /* the failure has been logged */
 };
 
 struct watch {
@@ -127,11 +131,11 @@ struct host {
 	struct rng rng;
 	struct timers timers;
 	struct event timer_event;
-	uint64_t armed_us;      /* what timer_event is set to; UINT64_MAX: not set */
-	bool started;           /* the node's start() was an input: its turn is due */
+	uint64_t armed_us; /* what timer_event is set to; UINT64_MAX: not set */
+	bool started;      /* the node's start() was an input: its turn is due */
 	bool stopping, stopped, stop_timed_out;
 	struct timer stop_timer, watchdog;
-	uint64_t watchdog_us;   /* interval */
+	uint64_t watchdog_us; /* interval */
 
 	struct map links; /* by number */
 	link_id last_id;
@@ -158,8 +162,14 @@ struct host {
 	uint64_t complaint_us, complaints_suppressed;
 };
 
-/* loop.c */
-uint64_t host_now_us(struct host *host);
+/* env.c */
+extern const struct env_ops HOST_ENV_OPS;
+uint64_t host_now_us(struct host *host); /* of this turn */
+uint64_t host_clock_us(clockid_t clock);
+
+/* calls.c, loop.c: callbacks of the host's own events */
+void host_on_calls(evutil_socket_t fd, short what, void *context);
+void host_on_timer(evutil_socket_t fd, short what, void *context);
 
 /* address.c. STATUS_CONFIG: not HOST:PORT. Splits; a bracketed IPv6 address loses its brackets. */
 int address_split(const char *text, char *name, size_t name_size, uint16_t *port) MUST_CHECK;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <event2/dns.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,8 +51,8 @@ struct link *link_new(struct host *host, bool dialled)
 }
 
 /*
- * Nagle's algorithm would hold back the second small frame of a turn for a round trip. Keepalive finds accepted peers whose
- * machine is gone; dialled links are probed with PING, which also finds processes that hang.
+ * Nagle's algorithm would hold back the second small frame of a turn for a round trip. Keepalive finds accepted
+ * peers whose machine is gone; dialled links are probed with PING, which also finds processes that hang.
  */
 static void set_socket_options(int fd)
 {
@@ -96,7 +97,10 @@ static void release_output(struct link *link)
 		buffer_free(&link->out);
 }
 
-/* The output goes at once; what may be in use by the present input (input, waiting frames) goes when the link is settled. */
+/*
+ * The output goes at once; what may be in use by the present input (input, waiting frames) goes when the link is
+ * settled.
+ */
 static void link_end(struct link *link)
 {
 	link_detach(link);
@@ -117,8 +121,8 @@ static void log_lost(struct link *link, const char *why)
 		log_event(log, LOG_DEBUG, "connection_closed", "remote=%s peer=%s why=%s", link->remote,
 			  traffic_peer_name(link->peer), log_quote(text, sizeof text, slice_string(why)));
 	} else if (!link->complained) {
-		log_event(log, LOG_WARN, link->state == LINK_OPEN ? "link_lost" : "link_failed", "peer=%s address=%s why=%s",
-			  link->name[0] != '\0' ? link->name : "-", link->route,
+		log_event(log, LOG_WARN, link->state == LINK_OPEN ? "link_lost" : "link_failed",
+			  "peer=%s address=%s why=%s", link->name[0] != '\0' ? link->name : "-", link->route,
 			  log_quote(text, sizeof text, slice_string(why)));
 		link->complained = true;
 	}
@@ -143,8 +147,9 @@ void link_reject(struct link *link, const char *why)
 	if (host->complaint_us != 0 && now_us - host->complaint_us < COMPLAINT_INTERVAL_US) {
 		host->complaints_suppressed++;
 	} else {
-		log_event(host->log, LOG_WARN, "connection_rejected", "remote=%s why=%s suppressed=%llu", link->remote,
-			  log_quote(text, sizeof text, slice_string(why)), (unsigned long long)host->complaints_suppressed);
+		log_event(host->log, LOG_WARN, "connection_rejected", "remote=%s why=%s suppressed=%llu",
+			  link->remote, log_quote(text, sizeof text, slice_string(why)),
+			  (unsigned long long)host->complaints_suppressed);
 		host->complaint_us = now_us;
 		host->complaints_suppressed = 0;
 	}
@@ -261,7 +266,10 @@ void link_update_reading(struct link *link)
 	link->reading = wanted;
 }
 
-/* What was sent is dropped from the front only when it is the larger part, so that a slow reader costs linear time. */
+/*
+ * What was sent is dropped from the front only when it is the larger part, so that a slow reader costs linear
+ * time.
+ */
 static void output_taken(struct link *link, size_t len)
 {
 	link->out_sent += len;
@@ -294,7 +302,10 @@ void link_flush(struct link *link)
 	if (link->fd == -1)
 		return;
 	if (link_unsent(link) == 0) {
-		/* The end of a refusal: the peer reads it, then closes. (A close with input unread would destroy it on the way.) */
+		/*
+		 * The end of a refusal: the peer reads it, then closes. (A close with input unread would destroy
+		 * it on the way.)
+		 */
 		if (link->state == LINK_REFUSED)
 			shutdown(link->fd, SHUT_WR);
 	} else {
@@ -327,6 +338,8 @@ void link_free(struct link *link)
 {
 	struct host *host = link->host;
 	link_detach(link);
+	if (link->resolving != NULL)
+		evdns_getaddrinfo_cancel(link->resolving);
 	if (!link->dialled)
 		host->accepted_count--;
 	host->buffered_bytes -= link->accounted;

@@ -28,7 +28,9 @@ static int bind_one(struct host *host, const struct addrinfo *to)
 static int explain(int error, const char *address, char *text, size_t size)
 {
 	if (error == EADDRINUSE) {
-		snprintf(text, size, "cannot listen on %s: address already in use: stop the other process, or change 'listen'", address);
+		snprintf(text, size,
+			 "cannot listen on %s: address already in use: stop the other process, or change 'listen'",
+			 address);
 		return STATUS_ADDRESS_IN_USE;
 	}
 	snprintf(text, size, "cannot listen on %s: %s", address, strerror(error));
@@ -79,9 +81,31 @@ static void on_accept_again(void *context)
 	event_add(&host->accepting, NULL);
 }
 
+/*
+ * Room for one connection: whoever has been silent longest without a hello goes, so that strangers who only
+ * connect cannot keep the others out.
+ */
+static bool make_room(struct host *host)
+{
+	struct link *oldest = NULL;
+	size_t position = 0;
+	uint64_t id;
+	void *value;
+	while (map_next(&host->links, &position, &id, &value)) {
+		struct link *link = value;
+		if (!link->dialled && link->state == LINK_HELLO && (oldest == NULL || link->id < oldest->id))
+			oldest = link;
+	}
+	if (oldest == NULL)
+		return false;
+	host->cut_total++;
+	link_cut(oldest, "no hello, and too many connections");
+	return true;
+}
+
 static void take_connection(struct host *host, int fd, const struct socket_address *from)
 {
-	if (host->accepted_count >= host->settings.connections_max) {
+	if (host->accepted_count >= host->settings.connections_max && !make_room(host)) {
 		host->rejected_total++;
 		close(fd);
 		return;
@@ -95,7 +119,10 @@ static void take_connection(struct host *host, int fd, const struct socket_addre
 	link_update_reading(link);
 }
 
-/* Errors of a connection that is gone already are not errors of ours; out of descriptors or memory, it is better to wait. */
+/*
+ * Errors of a connection that is gone already are not errors of ours; out of descriptors or memory, it is better
+ * to wait.
+ */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
 	struct host *host = context;

@@ -89,20 +89,26 @@ static uint64_t directory_bytes(void *context)
 
 void process_metrics_register(struct metrics *m, struct disk *disk)
 {
-	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_RELEASE "\"", &ONE);
+	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_RELEASE "\"",
+		    &ONE);
 	metrics_add_read(m, METRIC_GAUGE, "synod_heap_bytes", "Heap memory in use.", NULL, heap_bytes, NULL);
 	metrics_add_read(m, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.", NULL,
 			 resident_bytes, NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory size in bytes.", NULL, virtual_bytes,
+	metrics_add_read(m, METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory size in bytes.", NULL,
+			 virtual_bytes, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", NULL, open_fds,
 			 NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", NULL, open_fds, NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.", NULL, max_fds, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.", NULL,
+			 max_fds, NULL);
 	if (disk != NULL)
-		metrics_add_read(m, METRIC_GAUGE, "synod_data_directory_bytes", "Size of all files of the data directory.", NULL,
-				 directory_bytes, disk);
+		metrics_add_read(m, METRIC_GAUGE, "synod_data_directory_bytes",
+				 "Size of all files of the data directory.", NULL, directory_bytes, disk);
 }
 
-/* Field 22 of /proc/self/stat: when the process started, in clock ticks after the boot. Names may hold blanks, so from the last ')'. */
+/*
+ * Field 22 of /proc/self/stat: when the process started, in clock ticks after the boot. Names may hold blanks,
+ * so from the last ')'.
+ */
 static double start_time_s(void)
 {
 	char text[1024];
@@ -117,7 +123,8 @@ static double start_time_s(void)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &since_boot);
-	double boot_s = (double)(now.tv_sec - since_boot.tv_sec) + (double)(now.tv_nsec - since_boot.tv_nsec) / 1e9;
+	double boot_s = (double)(now.tv_sec - since_boot.tv_sec) +
+			(double)(now.tv_nsec - since_boot.tv_nsec) / 1e9;
 	return boot_s + (double)strtoull(p, NULL, 10) / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -129,8 +136,9 @@ void process_metrics_render(struct buffer *out)
 		      "# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.\n"
 		      "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %lld.%06ld\n",
 		      (long long)cpu.tv_sec, cpu.tv_nsec / 1000);
-	buffer_format(out,
-		      "# HELP process_start_time_seconds Start time of the process since the Unix epoch in seconds.\n"
-		      "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
-		      start_time_s());
+	buffer_format(
+		out,
+		"# HELP process_start_time_seconds Start time of the process since the Unix epoch in seconds.\n"
+		"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
+		start_time_s());
 }

@@ -7,9 +7,13 @@
 #include "base/metrics.h"
 #include "node/disk.h"
 
-/* Registers gauges that are read when rendered. `disk`: a disk_posix, or NULL; must outlive the registry's use. */
+/*
+ * Registers gauges that are read when rendered. `disk`: a disk_posix, or NULL; must outlive the registry's use.
+ */
 void process_metrics_register(struct metrics *metrics, struct disk *disk);
-/* Adds what is no whole number, and so fits no registry: process_cpu_seconds_total, process_start_time_seconds. */
+/*
+ * Adds what is no whole number, and so fits no registry: process_cpu_seconds_total, process_start_time_seconds.
+ */
 void process_metrics_render(struct buffer *out);
 
 #endif

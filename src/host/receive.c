@@ -24,8 +24,8 @@ static void answer(struct link *link, const struct message *request, int status,
 }
 
 /*
- * A client may leave LINK_REQUESTS_MAX requests open. Some are never answered (their clients gave up on them long before), so
- * a link on which nothing was answered for a long time starts counting afresh.
+ * A client may leave LINK_REQUESTS_MAX requests open. Some are never answered (their clients gave up on them
+ * long before), so a link on which nothing was answered for a long time starts counting afresh.
  */
 static bool too_many_requests(struct link *link)
 {
@@ -92,8 +92,8 @@ static bool take_message(struct link *link, const struct message *message)
 }
 
 /*
- * Takes whole frames from the front of `data`. Returns how many bytes they were, or -1 when the link was cut; in_needed is the length
- * of the unfinished frame that follows, as far as is known.
+ * Takes whole frames from the front of `data`. Returns how many bytes they were, or -1 when the link was cut;
+ * in_needed is the length of the unfinished frame that follows, as far as is known.
  */
 static ssize_t take_frames(struct link *link, struct slice data)
 {
@@ -102,12 +102,13 @@ static ssize_t take_frames(struct link *link, struct slice data)
 		struct message message = {0};
 		size_t consumed = 0;
 		size_t payload_max = link->state == LINK_HELLO ? HELLO_BYTES_MAX : FRAME_BYTES_MAX;
-		int status = frame_parse(slice(data.data + position, data.len - position), payload_max, &message, &consumed,
-					 &link->in_needed);
+		int status = frame_parse(slice(data.data + position, data.len - position), payload_max, &message,
+					 &consumed, &link->in_needed);
 		if (status == STATUS_TRUNCATED)
 			break;
 		if (status != 0) {
-			link_reject(link, status == STATUS_TOO_LARGE ? "a frame longer than the limit" : "bytes that are no frame");
+			link_reject(link, status == STATUS_TOO_LARGE ? "a frame longer than the limit"
+								     : "bytes that are no frame");
 			return -1;
 		}
 		position += consumed;
@@ -179,8 +180,9 @@ static void take_bytes(struct link *link, struct slice data)
 }
 
 /*
- * One read a turn, so that a link that sends without end cannot hold up the others. Small frames are parsed where they were read; the bytes
- * of a large one go straight to their place. Memory grows with the bytes that have come, not with those that were announced.
+ * One read a turn, so that a link that sends without end cannot hold up the others. Small frames are parsed
+ * where they were read; the bytes of a large one go straight to their place. Memory grows with the bytes that
+ * have come, not with those that were announced.
  */
 void link_receive(struct link *link)
 {

@@ -16,7 +16,8 @@ static void probe(struct link *link, uint64_t now_us)
 		link->host->cut_total++;
 		link_cut(link, "no answer to a ping");
 	} else if (link->pinged_us == 0 && passed(now_us, link->heard_us, limits->ping_interval_ms)) {
-		struct message ping = {.kind = MESSAGE_REQUEST, .method = METHOD_PING, .timeout_ms = limits->ping_timeout_ms};
+		struct message ping = {
+			.kind = MESSAGE_REQUEST, .method = METHOD_PING, .timeout_ms = limits->ping_timeout_ms};
 		link->pinged_us = now_us;
 		link_append(link, &ping);
 	}
@@ -44,7 +45,8 @@ static void check_link(struct link *link, uint64_t now_us)
 	case LINK_HELLO:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
 			link->host->cut_total++;
-			link_cut(link, link->state == LINK_HELLO ? "no hello (hello_timeout_ms)" : "the name is not resolved in time");
+			link_cut(link, link->state == LINK_HELLO ? "no hello (hello_timeout_ms)"
+								 : "the name is not resolved in time");
 		}
 		break;
 	case LINK_CONNECTING:
@@ -71,7 +73,10 @@ static void on_watchdog(void *context)
 	uint64_t now_us = host_now_us(host);
 	uint64_t due_us = host->watchdog.at_us;
 	timers_set(&host->timers, &host->watchdog, now_us + host->watchdog_us);
-	/* If it was us who stood still, what the others sent meanwhile is still in the sockets: judge them the next time. */
+	/*
+	 * If it was us who stood still, what the others sent meanwhile is still in the sockets: judge them the
+	 * next time.
+	 */
 	if (now_us - due_us > host->watchdog_us * 2)
 		return;
 	size_t position = 0;

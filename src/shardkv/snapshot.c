@@ -250,6 +250,7 @@ int restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
 int restore_end(struct app *app)
 {
 	struct shardkv_app *a = app_of(app);
+	a->keys = 0;
 	for (uint32_t shard = 0; shard < a->nshards; shard++)
 		a->keys += a->store->ops->space_count(a->store, shard);
 	/* Once more: grants came after the configuration. */

@@ -1,6 +1,7 @@
 /*
- * Requests a second through the transport alone: a server host and a client host with `connections` links (each under an address of
- * its own that is routed to the one server), each link keeping `pipeline` requests of `size` bytes open.
+ * Requests a second through the transport alone: a server host and a client host with `connections` links (each
+ * under an address of its own that is routed to the one server), each link keeping `pipeline` requests of `size`
+ * bytes open.
  *
  *   bench_echo [connections] [pipeline] [size] [seconds]
  *
@@ -72,8 +73,10 @@ int main(int argc, char **argv)
 	struct host_peer *peers = alloc_zeroed(connections, sizeof *peers);
 	char *route = alloc_format("127.0.0.1:%u", host_port(server.host));
 	for (unsigned i = 0; i < connections; i++)
-		peers[i] = (struct host_peer){.name = "s", .address = alloc_format("link-%u:1", i), .route = route};
-	struct host_options client_options = {.cluster = "bench", .node = "", .role = "", .npeers = connections, .peers = peers};
+		peers[i] = (struct host_peer){
+			.name = "s", .address = alloc_format("link-%u:1", i), .route = route};
+	struct host_options client_options = {
+		.cluster = "bench", .node = "", .role = "", .npeers = connections, .peers = peers};
 	host_settings_default(&client_options.settings);
 	echo_start(&load.echo, &client_options);
 	struct node_ops ops = ECHO_OPS;
@@ -86,9 +89,11 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < connections; i++) {
 		link_id link = node_dial(&load.echo.node, peers[i].address);
 		for (unsigned k = 0; k < pipeline; k++)
-			echo_send(&load.echo, link, MESSAGE_REQUEST, ++load.next_id, slice(load.payload, load.size));
+			echo_send(&load.echo, link, MESSAGE_REQUEST, ++load.next_id,
+				  slice(load.payload, load.size));
 	}
-	uint64_t begin_us = clock_us(CLOCK_MONOTONIC), end_us = begin_us + (uint64_t)(seconds * 1e6), now_us = begin_us;
+	uint64_t begin_us = clock_us(CLOCK_MONOTONIC), end_us = begin_us + (uint64_t)(seconds * 1e6),
+		 now_us = begin_us;
 	while (now_us < end_us) {
 		host_turn(load.echo.host, true);
 		now_us = clock_us(CLOCK_MONOTONIC);
@@ -97,7 +102,8 @@ int main(int argc, char **argv)
 	host_wakeup(server.host, &stop);
 	pthread_join(thread, NULL);
 	double elapsed_s = (double)(now_us - begin_us) / 1e6;
-	printf("connections=%u pipeline=%u size=%zu requests=%" PRIu64 " requests_per_s=%.0f server_cpu_us_per_request=%.2f "
+	printf("connections=%u pipeline=%u size=%zu requests=%" PRIu64
+	       " requests_per_s=%.0f server_cpu_us_per_request=%.2f "
 	       "requests_per_server_turn=%.1f\n",
 	       connections, pipeline, load.size, load.done, (double)load.done / elapsed_s,
 	       (double)server_cpu_us / (double)server.requests, (double)server.requests / (double)server.turns);

@@ -1,6 +1,6 @@
 /*
- * Nodes for tests of the transport: one that answers every QUERY with its payload, one that records what happens to it. Both are the
- * same struct; hosts are turned by hand on one thread.
+ * Nodes for tests of the transport: one that answers every QUERY with its payload, one that records what happens
+ * to it. Both are the same struct; hosts are turned by hand on one thread.
  */
 #ifndef SYNOD_TEST_ECHO_H
 #define SYNOD_TEST_ECHO_H

@@ -1,6 +1,6 @@
 /*
- * A peer without any of the transport's code: a bare socket that sends and receives what a test wants. Waiting for it turns the hosts
- * under test, on the same thread.
+ * A peer without any of the transport's code: a bare socket that sends and receives what a test wants. Waiting
+ * for it turns the hosts under test, on the same thread.
  */
 #ifndef SYNOD_TEST_RAW_H
 #define SYNOD_TEST_RAW_H
@@ -49,7 +49,8 @@ struct raw {
 
 static inline struct raw raw_connect(uint16_t port)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct raw raw = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
 	ck_assert_int_ge(raw.fd, 0);
 	ck_assert_int_eq(connect(raw.fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -114,14 +115,15 @@ static inline bool raw_frame(struct raw *raw, struct message *message, size_t *c
 	return frame_parse(buffer_slice(&raw->in), FRAME_BYTES_MAX, message, consumed, &needed) == 0;
 }
 
-static inline void frame_of(struct buffer *out, enum message_kind kind, uint16_t method, uint64_t id, struct slice payload)
+static inline void frame_of(struct buffer *out, enum message_kind kind, uint16_t method, uint64_t id,
+			    struct slice payload)
 {
 	struct message message = {.kind = kind, .method = method, .id = id, .payload = payload};
 	frame_append(out, &message);
 }
 
-static inline void hello_of(struct buffer *out, enum message_kind kind, uint32_t version, const char *cluster, const char *node,
-			    const char *target)
+static inline void hello_of(struct buffer *out, enum message_kind kind, uint32_t version, const char *cluster,
+			    const char *node, const char *target)
 {
 	struct buffer payload = {0};
 	struct wire_hello hello = {

@@ -28,7 +28,8 @@ START_TEST(mistakes)
 	} cases[] = {
 		{"", "c.conf:1: key 'name' is missing"},
 		{"x = 1\n", "c.conf:1: x = 1: before the first section"},
-		{"[claster]\nname = a\n", "c.conf:1: [claster]: unknown section: expected [cluster] or [node NAME]"},
+		{"[claster]\nname = a\n",
+		 "c.conf:1: [claster]: unknown section: expected [cluster] or [node NAME]"},
 		{"[cluster\nname = a\n", "c.conf:1: '[cluster' is no section"},
 		{"[cluster] x\nname = a\n", "c.conf:1: '[cluster] x' is no section"},
 		{"[cluster]\nname\n", "c.conf:2: neither a section nor KEY = VALUE nor a comment"},
@@ -38,37 +39,51 @@ START_TEST(mistakes)
 		{"[cluster]\nname = a\n[cluster]\n", "c.conf:3: [cluster]: this section stands already in line 2"},
 		{"[cluster]\nname = a\nshard = 4\n", "c.conf:3: shard = 4: unknown key in [cluster]"},
 		{"[cluster]\nname = a\nshards = 0\n", "c.conf:3: shards = 0: out of range, allowed 1 … 16384"},
-		{"[cluster]\nname = a\nshards = 16385\n", "c.conf:3: shards = 16385: out of range, allowed 1 … 16384"},
-		{"[cluster]\nname = a\nshards = 8\nshards = 8\n", "c.conf:4: shards = 8: this key stands already in line 3"},
+		{"[cluster]\nname = a\nshards = 16385\n",
+		 "c.conf:3: shards = 16385: out of range, allowed 1 … 16384"},
+		{"[cluster]\nname = a\nshards = 8\nshards = 8\n",
+		 "c.conf:4: shards = 8: this key stands already in line 3"},
 		{"[cluster]\nname = a\nshards = many\n", "c.conf:3: shards = many: not a whole number"},
 		{"[cluster]\nname = a\nelection_timeout_ms = 5\n",
 		 "c.conf:3: election_timeout_ms = 5: out of range, allowed 20 … 60000 ms"},
-		{"[cluster]\nname = a\nelection_timeout_ms = -5\n", "c.conf:3: election_timeout_ms = -5: not a whole number of ms"},
-		{"[cluster]\nname = a\nelection_timeout_ms = 1.5\n", "election_timeout_ms = 1.5: not a whole number of ms"},
-		{"[cluster]\nname = a\nelection_timeout_ms = 0x20\n", "election_timeout_ms = 0x20: not a whole number of ms"},
-		{"[cluster]\nname = a\nelection_timeout_ms = 200MiB\n", "election_timeout_ms = 200MiB: not a whole number of ms"},
+		{"[cluster]\nname = a\nelection_timeout_ms = -5\n",
+		 "c.conf:3: election_timeout_ms = -5: not a whole number of ms"},
+		{"[cluster]\nname = a\nelection_timeout_ms = 1.5\n",
+		 "election_timeout_ms = 1.5: not a whole number of ms"},
+		{"[cluster]\nname = a\nelection_timeout_ms = 0x20\n",
+		 "election_timeout_ms = 0x20: not a whole number of ms"},
+		{"[cluster]\nname = a\nelection_timeout_ms = 200MiB\n",
+		 "election_timeout_ms = 200MiB: not a whole number of ms"},
 		{"[cluster]\nname = a\nwal_segment_bytes = 99999999999999999999\n",
 		 "wal_segment_bytes = 99999999999999999999: out of range, allowed 4194304 … 1073741824 bytes"},
 		{"[cluster]\nname = a\nwal_segment_bytes = 18446744073709551615GiB\n", "out of range"},
-		{"[cluster]\nname = a\nelection-timeout-ms = 200\n", "election-timeout-ms = 200: unknown key in [cluster]"},
-		{"[cluster]\nname = a\nlog_level = loud\n", "c.conf:3: log_level = loud: not one of debug|info|warn|error|off"},
+		{"[cluster]\nname = a\nelection-timeout-ms = 200\n",
+		 "election-timeout-ms = 200: unknown key in [cluster]"},
+		{"[cluster]\nname = a\nlog_level = loud\n",
+		 "c.conf:3: log_level = loud: not one of debug|info|warn|error|off"},
 		{"[cluster]\nname = a\nlog_level = warn|error\n", "not one of debug|info|warn|error|off"},
-		{"[cluster]\nname = a\nlog_level = info\nlog_level = info\n", "c.conf:4: log_level = info: this key stands already in line 3"},
+		{"[cluster]\nname = a\nlog_level = info\nlog_level = info\n",
+		 "c.conf:4: log_level = info: this key stands already in line 3"},
 		{"[cluster]\nname = a\nheartbeat_interval_ms = 100\n",
 		 "heartbeat_interval_ms = 100 is more than half of election_timeout_ms = 150"},
-		{"[cluster]\nname = a\nreconnect_min_ms = 2000\n", "reconnect_min_ms = 2000 is more than reconnect_max_ms = 1000"},
+		{"[cluster]\nname = a\nreconnect_min_ms = 2000\n",
+		 "reconnect_min_ms = 2000 is more than reconnect_max_ms = 1000"},
 		{GOOD "[node m1]\n", "c.conf:7: [node m1]: this node stands already in line 3"},
 		{GOOD "[node ]\n", "c.conf:7: [node ]: not a name"},
 		{GOOD "[node -x]\n", "c.conf:7: [node -x]: not a name"},
 		{GOOD "[node x]\n", "c.conf:7: [node x]: key 'role' is missing"},
-		{GOOD "[node x]\nrole = master\n", "c.conf:8: role = master: unknown role: expected shardmaster, shardkv"},
+		{GOOD "[node x]\nrole = master\n",
+		 "c.conf:8: role = master: unknown role: expected shardmaster, shardkv"},
 		{GOOD "[node x]\nrole = shardmaster\ndir = x\n", "c.conf:7: [node x]: key 'listen' is missing"},
 		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\n", "c.conf:7: [node x]: key 'dir' is missing"},
-		{GOOD "[node x]\nrole = shardkv\nlisten = h:1\ndir = x\n", "c.conf:7: [node x]: key 'group' is missing"},
-		{GOOD "[node x]\nrole = shardmaster\ngroup = 1\nlisten = h:1\ndir = x\n", "[node x]: group = 1: only shardkv nodes"},
+		{GOOD "[node x]\nrole = shardkv\nlisten = h:1\ndir = x\n",
+		 "c.conf:7: [node x]: key 'group' is missing"},
+		{GOOD "[node x]\nrole = shardmaster\ngroup = 1\nlisten = h:1\ndir = x\n",
+		 "[node x]: group = 1: only shardkv nodes"},
 		{GOOD "[node x]\ngroup = 0\n", "c.conf:8: group = 0: out of range, allowed 1 … 4294967295"},
 		{GOOD "[node x]\nreplica = 8\n", "c.conf:8: replica = 8: out of range, allowed 1 … 7"},
-		{GOOD "[node x]\nlisten = 127.0.0.1\n", "c.conf:8: listen = 127.0.0.1: not an address: expected HOST:PORT"},
+		{GOOD "[node x]\nlisten = 127.0.0.1\n",
+		 "c.conf:8: listen = 127.0.0.1: not an address: expected HOST:PORT"},
 		{GOOD "[node x]\nlisten = h:0\n", "not an address"},
 		{GOOD "[node x]\nlisten = h:65536\n", "not an address"},
 		{GOOD "[node x]\nlisten = :7001\n", "not an address"},
@@ -80,13 +95,15 @@ START_TEST(mistakes)
 		{GOOD "[node x]\nrole = shardmaster\nlisten = 127.0.0.1:7001\ndir = x\n",
 		 "c.conf:9: listen = 127.0.0.1:7001: also listen of [node m1] in line 5"},
 		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\nhttp = h:1\ndir = x\n", "h:1: also "},
-		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\ndir = run/m1\n", "c.conf:10: dir = run/m1: also dir of [node m1] in line 6"},
+		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\ndir = run/m1\n",
+		 "c.conf:10: dir = run/m1: also dir of [node m1] in line 6"},
 		{GOOD "[node x]\nrole = shardmaster\nreplica = 1\nlisten = h:1\ndir = x\n",
 		 "c.conf:7: [node x]: replica = 1 is also [node m1]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		ck_assert_msg(parse(cases[i].text) == STATUS_CONFIG, "accepted: %s", cases[i].text);
-		ck_assert_msg(strstr(error, cases[i].message) != NULL, "case %zu says '%s', not '%s'", i, error, cases[i].message);
+		ck_assert_msg(strstr(error, cases[i].message) != NULL, "case %zu says '%s', not '%s'", i, error,
+			      cases[i].message);
 		ck_assert_ptr_null(strchr(error, '\n'));
 	}
 }
@@ -95,9 +112,11 @@ END_TEST
 /* Comments, blank lines, indentation, a byte order mark and carriage returns change nothing. */
 START_TEST(layout)
 {
-	ck_assert_int_eq(parse("\xef\xbb\xbf; a comment\r\n\r\n   [cluster] ; here\r\n\t name\t=  demo   ; and here\r\n"
-			       "# and so on\r\n  [node   m1]\r\n   role=shardmaster\r\n   listen = [::1]:7001\r\n   dir = a dir\r\n"),
-			 0);
+	ck_assert_int_eq(
+		parse("\xef\xbb\xbf; a comment\r\n\r\n   [cluster] ; here\r\n\t name\t=  demo   ; and here\r\n"
+		      "# and so on\r\n  [node   m1]\r\n   role=shardmaster\r\n   listen = [::1]:7001\r\n   dir = "
+		      "a dir\r\n"),
+		0);
 	ck_assert_str_eq(conf.name, "demo");
 	ck_assert_uint_eq(conf.nnodes, 1);
 	ck_assert_str_eq(conf.nodes[0].name, "m1");
@@ -127,17 +146,23 @@ START_TEST(zero_byte)
 {
 	static const char text[] = "[cluster]\nname = de\0mo\n";
 	error[0] = '\0';
-	ck_assert_int_eq(clusterconf_parse(&conf, "c.conf", slice(text, sizeof text - 1), error, sizeof error), STATUS_CONFIG);
+	ck_assert_int_eq(clusterconf_parse(&conf, "c.conf", slice(text, sizeof text - 1), error, sizeof error),
+			 STATUS_CONFIG);
 	ck_assert_ptr_nonnull(strstr(error, "c.conf:2: a zero byte"));
 }
 END_TEST
 
-/* A node's settings are its own, else those of [cluster], else the defaults, wherever in the file [cluster] stands; lines are kept. */
+/*
+ * A node's settings are its own, else those of [cluster], else the defaults, wherever in the file [cluster]
+ * stands; lines are kept.
+ */
 START_TEST(inheritance)
 {
-	ck_assert_int_eq(parse("[node a]\nrole = shardkv\ngroup = 3\nlisten = h:1\ndir = a\nlog_level = debug\nelection_timeout_ms = 1s\n"
-			       "[cluster]\nname = demo\nshards = 16\nelection_timeout_ms = 400\nlog_cache_bytes = 16MiB\n"),
-			 0);
+	ck_assert_int_eq(
+		parse("[node a]\nrole = shardkv\ngroup = 3\nlisten = h:1\ndir = a\nlog_level = "
+		      "debug\nelection_timeout_ms = 1s\n"
+		      "[cluster]\nname = demo\nshards = 16\nelection_timeout_ms = 400\nlog_cache_bytes = 16MiB\n"),
+		0);
 	const struct clusterconf_node *a = clusterconf_find(&conf, "a");
 	ck_assert_uint_eq(a->settings.election_timeout_ms, 1000);
 	ck_assert_uint_eq(a->setting_lines[SETTING_election_timeout_ms], 7);
@@ -152,7 +177,9 @@ START_TEST(inheritance)
 }
 END_TEST
 
-/* Replicas are numbered by their position among the nodes of the same role and group, unless they say otherwise. */
+/*
+ * Replicas are numbered by their position among the nodes of the same role and group, unless they say otherwise.
+ */
 START_TEST(replica_numbers)
 {
 	ck_assert_int_eq(parse("[cluster]\nname = d\n"
@@ -185,13 +212,17 @@ START_TEST(too_many_replicas)
 	buffer_format(&text, "[cluster]\nname = d\n");
 	for (unsigned i = 1; i <= REPLICAS_MAX + 1; i++)
 		buffer_format(&text, "[node m%u]\nrole = shardmaster\nlisten = h:%u\ndir = %u\n", i, i, i);
-	ck_assert_int_eq(clusterconf_parse(&conf, "c.conf", buffer_slice(&text), error, sizeof error), STATUS_CONFIG);
+	ck_assert_int_eq(clusterconf_parse(&conf, "c.conf", buffer_slice(&text), error, sizeof error),
+			 STATUS_CONFIG);
 	ck_assert_ptr_nonnull(strstr(error, "[node m8]: more than 7 nodes of one role and group"));
 	buffer_free(&text);
 }
 END_TEST
 
-/* Each setting's default is parsed back from how it is printed, and its limits are accepted while what is beyond is not. */
+/*
+ * Each setting's default is parsed back from how it is printed, and its limits are accepted while what is beyond
+ * is not.
+ */
 START_TEST(settings_round_trip)
 {
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
@@ -220,4 +251,5 @@ START_TEST(settings_round_trip)
 }
 END_TEST
 
-CHECK_MAIN("config", mistakes, layout, long_lines, zero_byte, inheritance, replica_numbers, too_many_replicas, settings_round_trip)
+CHECK_MAIN("config", mistakes, layout, long_lines, zero_byte, inheritance, replica_numbers, too_many_replicas,
+	   settings_round_trip)

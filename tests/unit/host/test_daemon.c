@@ -36,7 +36,8 @@ static void set_up(const char *more)
 	snprintf(conf, sizeof conf, "%s/cluster.conf", root);
 	FILE *file = fopen(conf, "we");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "[cluster]\nname = demo\n%s[node m]\nrole = shardmaster\nlisten = 127.0.0.1:1\ndir = %s/m\n", more, root);
+	fprintf(file, "[cluster]\nname = demo\n%s[node m]\nrole = shardmaster\nlisten = 127.0.0.1:1\ndir = %s/m\n",
+		more, root);
 	fprintf(file, "[node g]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1234\ndir = %s/g\n", root);
 	fclose(file);
 }
@@ -92,8 +93,7 @@ static bool read_more(struct child *child)
 static int finish(struct child *child)
 {
 	int status;
-	while (read_more(child)) {
-	}
+	while (read_more(child)) {}
 	ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
 	close(child->out);
 	ck_assert(WIFEXITED(status));
@@ -159,7 +159,10 @@ START_TEST(configuration)
 }
 END_TEST
 
-/* File, environment and flag override each other in this order, and --print-config says where each value is from. */
+/*
+ * File, environment and flag override each other in this order, and --print-config says where each value is
+ * from.
+ */
 START_TEST(precedence)
 {
 	char origin[192];
@@ -217,7 +220,8 @@ START_TEST(signals)
 		kill(child.pid, SIGHUP);
 		kill(child.pid, SIGPIPE);
 		struct raw raw = raw_connect((uint16_t)atoi(strrchr(http_on, ':') + 1));
-		ck_assert(raw_send(&raw, slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+		ck_assert(raw_send(&raw,
+				   slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
 		while (!raw_is_closed(&raw))
 			usleep(1000);
 		ck_assert_ptr_nonnull(memmem(raw.in.data, raw.in.len, "200 OK", 6));

@@ -75,12 +75,13 @@ START_TEST(another_node)
 	others[3].group = 2;
 	others[4].replica = 2;
 	others[5].shards = 32;
-	static const char *const words[6] = {"cluster = prod", "node = g1b", "role = shardmaster", "group = 2", "replica = 2",
-					     "shards = 32"};
+	static const char *const words[6] = {"cluster = prod", "node = g1b",  "role = shardmaster",
+					     "group = 2",      "replica = 2", "shards = 32"};
 	for (size_t i = 0; i < 6; i++) {
 		ck_assert_int_eq(open_as(others[i]), STATUS_IDENTITY);
 		ck_assert_ptr_nonnull(strstr(error, words[i]));
-		ck_assert_ptr_nonnull(strstr(error, "belongs to another node (cluster = demo, node = g1a, role = shardkv"));
+		ck_assert_ptr_nonnull(
+			strstr(error, "belongs to another node (cluster = demo, node = g1a, role = shardkv"));
 		ck_assert_ptr_null(strchr(error, '\n'));
 	}
 	tear_down();

@@ -22,11 +22,13 @@ struct fixture {
 static void begin(struct fixture *f, bool inline_log)
 {
 	const char *base = getenv("TMPDIR");
-	int len = snprintf(f->directory, sizeof f->directory, "%s/synod-disk-XXXXXX", base != NULL ? base : "/tmp");
+	int len = snprintf(f->directory, sizeof f->directory, "%s/synod-disk-XXXXXX",
+			   base != NULL ? base : "/tmp");
 	ck_assert(len > 0 && (size_t)len < sizeof f->directory);
 	ck_assert_ptr_nonnull(mkdtemp(f->directory));
-	ck_assert_int_eq(disk_posix_create(&f->disk, f->directory, &(struct disk_posix_options){.inline_log = inline_log}),
-			 0);
+	ck_assert_int_eq(
+		disk_posix_create(&f->disk, f->directory, &(struct disk_posix_options){.inline_log = inline_log}),
+		0);
 }
 
 static void end(struct fixture *f)
@@ -52,7 +54,8 @@ static int run(struct fixture *f, struct disk_request request, struct disk_file 
 static struct disk_file *create(struct fixture *f, const char *name, size_t len)
 {
 	struct disk_file *file;
-	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len}, &file), 0);
+	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len}, &file),
+			 0);
 	return file;
 }
 
@@ -94,8 +97,10 @@ START_TEST(blocking_calls_do_what_they_say)
 	ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, 100, back, 51), STATUS_TRUNCATED);
 	close_file(&f, file);
 
-	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
-	ck_assert_int_ne(run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+	ck_assert_int_eq(
+		run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+	ck_assert_int_ne(
+		run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
 	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_SYNC_DIRECTORY}, NULL), 0);
 	uint64_t size;
 	ck_assert_int_eq(f.disk->ops->open(f.disk, "a", &file, &size), STATUS_NOT_FOUND);
@@ -226,7 +231,8 @@ static void chain_next(struct disk_request *request)
 {
 	/* Each callback submits the next step of: create, write, sync, read, close, remove. */
 	static const enum disk_operation steps[] = {
-		DISK_CREATE, DISK_WRITE, DISK_SYNC, DISK_READ, DISK_RENAME, DISK_SYNC_DIRECTORY, DISK_CLOSE, DISK_REMOVE,
+		DISK_CREATE, DISK_WRITE,          DISK_SYNC,  DISK_READ,
+		DISK_RENAME, DISK_SYNC_DIRECTORY, DISK_CLOSE, DISK_REMOVE,
 	};
 	struct chain *chain = request->owner;
 	ck_assert_int_eq(request->status, 0);
@@ -405,8 +411,9 @@ START_TEST(a_wal_lives_on_the_real_disk)
 			uint64_t appended = 0;
 			for (int batch = 0; batch < 30; batch++) {
 				for (int i = 0; i < 7; i++, slot++) {
-					struct wal_record record = {
-						.type = WAL_ACCEPT, .slot = slot, .payload = slice(payload, slot % 500)};
+					struct wal_record record = {.type = WAL_ACCEPT,
+								    .slot = slot,
+								    .payload = slice(payload, slot % 500)};
 					appended = wal_append(wal, &record, NULL);
 				}
 				wal_flush(wal);

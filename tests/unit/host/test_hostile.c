@@ -121,7 +121,8 @@ START_TEST(refusals)
 		ck_assert_int_eq(message.status, cases[i].status);
 		arena_init(&arena, 1 << 20);
 		ck_assert_int_eq(wire_error_decode(message.payload, &arena, &wire_error), 0);
-		ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, cases[i].text, strlen(cases[i].text)));
+		ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, cases[i].text,
+					     strlen(cases[i].text)));
 		TURN_UNTIL(raw_is_closed(&raw), server.host);
 		arena_free(&arena);
 		raw_close(&raw);
@@ -174,7 +175,9 @@ START_TEST(portions)
 }
 END_TEST
 
-/* A connection that never says hello, or never ends a frame however busily it sends, is cut by its time limit. */
+/*
+ * A connection that never says hello, or never ends a frame however busily it sends, is cut by its time limit.
+ */
 START_TEST(slow_senders)
 {
 	struct host_options options = options_of("127.0.0.1:0");
@@ -214,7 +217,10 @@ static uint64_t buffered(void)
 	return value;
 }
 
-/* A client that sends without reading its replies is no longer read, so that what is kept for it stays bounded, and is then cut. */
+/*
+ * A client that sends without reading its replies is no longer read, so that what is kept for it stays bounded,
+ * and is then cut.
+ */
 START_TEST(never_reading)
 {
 	static uint8_t payload[60000];
@@ -303,7 +309,9 @@ START_TEST(total_budget)
 }
 END_TEST
 
-/* A client that leaves too many requests unanswered is told BUSY by the transport; the node does not see them. */
+/*
+ * A client that leaves too many requests unanswered is told BUSY by the transport; the node does not see them.
+ */
 START_TEST(too_many_requests)
 {
 	struct buffer out = {0};
@@ -380,7 +388,10 @@ static struct raw accept_client(int listen_fd)
 	return raw;
 }
 
-/* A dialled peer that falls silent is probed; if it answers the link stays, if not it is cut and the node is told. */
+/*
+ * A dialled peer that falls silent is probed; if it answers the link stays, if not it is cut and the node is
+ * told.
+ */
 START_TEST(half_open)
 {
 	uint16_t port;
@@ -430,7 +441,8 @@ START_TEST(bad_servers)
 		/* After the pause a new request connects again. */
 		struct raw raw = {.fd = -1};
 		uint64_t before = 0;
-		TURN_UNTIL((before = client.downs, echo_send(&client, link, MESSAGE_REQUEST, i + 1, slice_string("x")),
+		TURN_UNTIL((before = client.downs,
+			    echo_send(&client, link, MESSAGE_REQUEST, i + 1, slice_string("x")),
 			    (raw.fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK)) >= 0),
 			   client.host);
 		raw_send(&raw, buffer_slice(&answers[i]));
@@ -464,7 +476,8 @@ START_TEST(out_of_descriptors)
 	int none = dup(0);
 	ck_assert_int_eq(none, -1);
 
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(host_port(server.host)),
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(host_port(server.host)),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	ck_assert_int_eq(connect(second.fd, (struct sockaddr *)&to, sizeof to), 0);
 	fcntl(second.fd, F_SETFL, O_NONBLOCK);
@@ -510,5 +523,25 @@ START_TEST(connection_limit)
 }
 END_TEST
 
-CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, portions, slow_senders, never_reading, output_budget, total_budget,
-	   too_many_requests, ping, half_open, bad_servers, out_of_descriptors, connection_limit)
+/* When there is no room, a connection that has not said hello makes room for a newer one. */
+START_TEST(silent_make_room)
+{
+	struct host_options options = options_of("127.0.0.1:0");
+	options.settings.connections_max = 2;
+	echo_start(&server, &options);
+	struct raw a = raw_open(server.host), silent = raw_connect(host_port(server.host));
+	turn_some(server.host, NULL);
+	ck_assert(!raw_is_closed(&silent));
+	struct raw b = raw_open(server.host);
+	TURN_UNTIL(raw_is_closed(&silent), server.host);
+	ck_assert(!raw_is_closed(&a));
+	raw_close(&a);
+	raw_close(&b);
+	raw_close(&silent);
+	echo_end(&server);
+}
+END_TEST
+
+CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, portions, slow_senders, never_reading,
+	   output_budget, total_budget, too_many_requests, ping, half_open, bad_servers, out_of_descriptors,
+	   connection_limit, silent_make_room)

@@ -76,7 +76,9 @@ START_TEST(methods)
 	ck_assert_ptr_nonnull(strstr(head, "HTTP/1.1 200 OK"));
 	ck_assert_ptr_nonnull(strstr(head, "Content-Length: 3\r\n"));
 	ck_assert_str_eq(strstr(head, "\r\n\r\n"), "\r\n\r\n");
-	ck_assert_ptr_null(strstr(ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"), " 200 "));
+	ck_assert_ptr_null(
+		strstr(ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"),
+		       " 200 "));
 	ck_assert_ptr_null(strstr(ask("DELETE /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), " 200 "));
 	tear_down();
 }

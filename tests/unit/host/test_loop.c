@@ -47,13 +47,17 @@ static void *produce(void *context)
 	return NULL;
 }
 
-/* Calls from other threads run on the loop's thread; none is lost, however they meet the loop, and many in a row are few. */
+/*
+ * Calls from other threads run on the loop's thread; none is lost, however they meet the loop, and many in a row
+ * are few.
+ */
 START_TEST(wakeups)
 {
 	pthread_t threads[4];
 	start_one(1000);
 	for (size_t i = 0; i < 2; i++) {
-		nudged[i] = (struct nudged){.call = {.callback = on_nudge, .context = &nudged[i]}, .loop = pthread_self()};
+		nudged[i] = (struct nudged){.call = {.callback = on_nudge, .context = &nudged[i]},
+					    .loop = pthread_self()};
 		pthread_mutex_init(&nudged[i].lock, NULL);
 	}
 	for (size_t i = 0; i < 4; i++)
@@ -105,7 +109,10 @@ static void on_fire(void *data)
 	fired[nfired++] = f->name;
 }
 
-/* Timers fire in the order of their times, never early; cancelled ones do not; equal times keep the order of setting. */
+/*
+ * Timers fire in the order of their times, never early; cancelled ones do not; equal times keep the order of
+ * setting.
+ */
 START_TEST(timers)
 {
 	struct firing f[6];

@@ -47,7 +47,8 @@ static void end_both(void)
 /* Requests of all sizes, sent before the connection exists, are answered in full and in order. */
 START_TEST(all_sizes)
 {
-	static const size_t sizes[] = {0, 1, 47, 48, 49, 4096, 65535, 65536, 262143, 262144, 262145, 1000000, FRAME_BYTES_MAX};
+	static const size_t sizes[] = {0,     1,      47,     48,     49,      4096,           65535,
+				       65536, 262143, 262144, 262145, 1000000, FRAME_BYTES_MAX};
 	start_server(NULL);
 	link_id to = start_client(NULL);
 	uint8_t *payload = malloc(FRAME_BYTES_MAX);
@@ -64,7 +65,9 @@ START_TEST(all_sizes)
 }
 END_TEST
 
-/* Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers many of them. */
+/*
+ * Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers many of them.
+ */
 START_TEST(pipelining)
 {
 	static uint8_t payload[20000];
@@ -86,7 +89,10 @@ START_TEST(pipelining)
 }
 END_TEST
 
-/* One-way messages that are sent while the link connects arrive in order behind the hello; the same address is the same link. */
+/*
+ * One-way messages that are sent while the link connects arrive in order behind the hello; the same address is
+ * the same link.
+ */
 START_TEST(waiting_oneways)
 {
 	start_server(NULL);
@@ -99,7 +105,9 @@ START_TEST(waiting_oneways)
 }
 END_TEST
 
-/* What waits for a connection is limited: one-way messages beyond it are dropped, and the link works afterwards. */
+/*
+ * What waits for a connection is limited: one-way messages beyond it are dropped, and the link works afterwards.
+ */
 START_TEST(waiting_is_limited)
 {
 	static uint8_t payload[1 << 20];
@@ -146,7 +154,10 @@ START_TEST(host_name)
 }
 END_TEST
 
-/* A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing reaches the other node. */
+/*
+ * A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing reaches the
+ * other node.
+ */
 START_TEST(wrong_cluster)
 {
 	start_server(NULL);
@@ -221,7 +232,8 @@ START_TEST(reconnect)
 	options.listen = address;
 	start_server(&options);
 	uint64_t id = 10;
-	TURN_UNTIL((echo_send(&client, to, MESSAGE_REQUEST, id++, slice_string("x")), client.replies > 1), client.host, server.host);
+	TURN_UNTIL((echo_send(&client, to, MESSAGE_REQUEST, id++, slice_string("x")), client.replies > 1),
+		   client.host, server.host);
 	end_both();
 }
 END_TEST
@@ -281,19 +293,49 @@ START_TEST(counters)
 	TURN_UNTIL(client.replies == 3, client.host, server.host);
 	metrics_render(&client.node.metrics, &text);
 	buffer_add_u8(&text, 0);
-	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_sent_total{method=\"query\",peer=\"s1\"} 3\n"));
-	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_bytes_sent_total{method=\"query\",peer=\"s1\"} 153\n"));
-	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"hello\",peer=\"s1\"} 1\n"));
+	ck_assert_ptr_nonnull(
+		strstr((char *)text.data, "synod_rpc_frames_sent_total{method=\"query\",peer=\"s1\"} 3\n"));
+	ck_assert_ptr_nonnull(
+		strstr((char *)text.data, "synod_rpc_bytes_sent_total{method=\"query\",peer=\"s1\"} 153\n"));
+	ck_assert_ptr_nonnull(
+		strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"hello\",peer=\"s1\"} 1\n"));
 	ck_assert_ptr_null(strstr((char *)text.data, "method=\"accept\""));
 	buffer_clear(&text);
 	metrics_render(&server.node.metrics, &text);
 	buffer_add_u8(&text, 0);
-	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"query\",peer=\"client\"} 3\n"));
+	ck_assert_ptr_nonnull(strstr((char *)text.data,
+				     "synod_rpc_frames_received_total{method=\"query\",peer=\"client\"} 3\n"));
 	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_connections_accepted 1\n"));
 	buffer_free(&text);
 	end_both();
 }
 END_TEST
 
-CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes, host_name, wrong_cluster, wrong_node,
-	   any_cluster, reconnect, node_closes, address_in_use, counters)
+static void send_again(struct node *node, link_id link)
+{
+	echo_link_down(node, link);
+	echo_send(&client, link, MESSAGE_REQUEST, 1, slice_string("x"));
+}
+
+/* A node that answers every link_down() by sending again keeps the loop busy, but not from turning. */
+START_TEST(impatient_node)
+{
+	struct host_options options = client_options();
+	options.settings.reconnect_min_ms = options.settings.reconnect_max_ms = 60000;
+	snprintf(address, sizeof address, "127.0.0.1:1");
+	link_id to = start_client(&options);
+	struct node_ops ops = ECHO_OPS;
+	ops.link_down = send_again;
+	client.node.ops = &ops;
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
+	for (int i = 0; i < 1000; i++)
+		host_turn(client.host, true);
+	ck_assert_uint_gt(client.downs, 100);
+	ck_assert_uint_eq(client.turns, 1000);
+	echo_end(&client);
+}
+END_TEST
+
+CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes, host_name,
+	   wrong_cluster, wrong_node, any_cluster, reconnect, node_closes, address_in_use, counters,
+	   impatient_node)

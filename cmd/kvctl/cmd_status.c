@@ -1,0 +1,153 @@
+/* status, member */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kvctl.h"
+
+/* Slots behind the newest chosen one that are nothing to worry about: batches under way. */
+#define LAG_NORMAL 256u
+
+/* What the row of a node shows beside its own words. */
+struct view {
+	const struct kvctl_node *node;
+	const struct synod_node_status *status;
+	bool up, leader;
+	uint64_t lag;
+	const char *leader_name; /* "" if the group has none */
+	const char *health;
+	char ballot[48];
+};
+
+static struct view look(const struct kvctl_nodes *nodes, size_t i)
+{
+	const struct kvctl_node *node = &nodes->nodes[i];
+	struct view view = {.node = node, .status = node->status, .up = node->status->status == SYNOD_OK, .leader_name = ""};
+	size_t leader;
+	uint64_t chosen;
+	kvctl_nodes_group(nodes, i, &leader, &chosen);
+	view.leader = leader == i;
+	if (leader != SIZE_MAX)
+		view.leader_name = nodes->nodes[leader].name;
+	if (!view.up) {
+		view.health = "down";
+		return view;
+	}
+	view.lag = chosen > node->status->applied ? chosen - node->status->applied : 0;
+	snprintf(view.ballot, sizeof view.ballot, "%" PRIu64 ".%" PRIu64, node->status->ballot >> 8,
+		 node->status->ballot & 0xff);
+	if (leader == SIZE_MAX)
+		view.health = "no leader";
+	else if (strcmp(node->status->state, "recovering") == 0)
+		view.health = "recovering";
+	else
+		view.health = view.lag > LAG_NORMAL ? "lagging" : "ok";
+	return view;
+}
+
+static json_t *view_json(const struct view *view)
+{
+	const struct synod_node_status *status = view->status;
+	json_t *object = json_pack("{s:s,s:s,s:o,s:s,s:b,s:b,s:s}", "name", view->node->name, "role", view->node->role, "group",
+				   kvctl_json_u64(view->node->group), "address", view->node->address, "up", (int)view->up,
+				   "leader", (int)view->leader, "health", view->health);
+	if (!view->up) {
+		json_object_set_new(object, "error", json_string(status->message));
+		return object;
+	}
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{"replica", status->replica}, {"applied", status->applied}, {"lag", view->lag}, {"chosen", status->chosen},
+		{"log_first", status->log_first}, {"log_last", status->log_last}, {"snapshot", status->snapshot},
+		{"keys", status->keys}, {"data_bytes", status->data_bytes}, {"disk_bytes", status->disk_bytes},
+		{"config", status->config}, {"sessions", status->sessions}, {"uptime_ms", status->uptime_ms},
+		{"round_trip_us", status->round_trip_us},
+	};
+	json_object_set_new(object, "ballot", json_string(view->ballot));
+	json_object_set_new(object, "state", json_string(status->state));
+	json_object_set_new(object, "leader_name", json_string(view->leader_name));
+	json_object_set_new(object, "version", json_string(status->version));
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		json_object_set_new(object, numbers[i].name, kvctl_json_u64(numbers[i].value));
+	return object;
+}
+
+enum { NAME, ROLE, GROUP, ADDRESS, STATE, LEADER, BALLOT, APPLIED, LAG, KEYS, SIZE, UPTIME, HEALTH, COLUMNS };
+static const char *const titles[COLUMNS] = {
+	"NAME", "ROLE", "GROUP", "ADDRESS", "STATE", "LEADER", "BALLOT", "APPLIED", "LAG", "KEYS", "SIZE", "UPTIME", "HEALTH",
+};
+
+static void view_row(struct kvctl_table *table, const struct view *view)
+{
+	char text[32];
+	const struct synod_node_status *status = view->status;
+	kvctl_table_row(table);
+	kvctl_table_cell(table, NAME, "%s", view->node->name[0] != '\0' ? view->node->name : "?");
+	kvctl_table_cell(table, ROLE, "%s", view->node->role);
+	if (view->node->group != 0)
+		kvctl_table_cell(table, GROUP, "%" PRIu64, view->node->group);
+	kvctl_table_cell(table, ADDRESS, "%s", view->node->address);
+	kvctl_table_cell(table, HEALTH, "%s", view->health);
+	kvctl_table_cell(table, LEADER, "%s", view->leader_name[0] != '\0' ? view->leader_name : "-");
+	if (!view->up) {
+		for (size_t i = STATE; i < HEALTH; i++)
+			kvctl_table_cell(table, i, "-");
+		return;
+	}
+	kvctl_table_cell(table, STATE, "%s", status->state);
+	kvctl_table_cell(table, BALLOT, "%s", view->ballot);
+	kvctl_table_cell(table, APPLIED, "%" PRIu64, status->applied);
+	kvctl_table_cell(table, LAG, "%" PRIu64, view->lag);
+	kvctl_table_cell(table, KEYS, "%" PRIu64, status->keys);
+	kvctl_table_cell(table, SIZE, "%s", kvctl_format_bytes(status->disk_bytes, text, sizeof text));
+	kvctl_table_cell(table, UPTIME, "%s", kvctl_format_duration(status->uptime_ms, text, sizeof text));
+}
+
+static int print_nodes(struct kvctl *kvctl, const struct kvctl_nodes *nodes, bool (*wanted)(const struct kvctl_node *, uint64_t),
+		       uint64_t gid)
+{
+	size_t up = 0, shown = 0;
+	json_t *array = json_array();
+	struct kvctl_table table;
+	kvctl_table_init(&table, COLUMNS, titles);
+	for (size_t i = BALLOT; i < HEALTH; i++)
+		table.right[i] = true;
+	table.right[GROUP] = true;
+	for (size_t i = 0; i < nodes->count; i++) {
+		if (wanted != NULL && !wanted(&nodes->nodes[i], gid))
+			continue;
+		struct view view = look(nodes, i);
+		shown++;
+		up += view.up;
+		json_array_append_new(array, view_json(&view));
+		view_row(&table, &view);
+	}
+	if (!kvctl->json) {
+		kvctl_table_print(&table);
+	} else {
+		kvctl_print_json(json_pack("{s:O}", "nodes", array));
+		table.nrows = table.nrows;
+	}
+	json_decref(array);
+	if (shown > 0 && up == 0) {
+		kvctl_error(kvctl, "no node answers: %s", nodes->nodes[0].status->message);
+		return EXIT_UNAVAILABLE;
+	}
+	return EXIT_OK;
+}
+
+int kvctl_status(struct kvctl *kvctl, int argc, char **argv)
+{
+	int first;
+	struct kvctl_nodes nodes;
+	int exit_code = kvctl_operands(kvctl, argc, argv, 0, 0, &first);
+	if (exit_code == EXIT_OK)
+		exit_code = kvctl_nodes_ask(kvctl, &nodes);
+	if (exit_code != EXIT_OK)
+		return exit_code;
+	exit_code = print_nodes(kvctl, &nodes, NULL, 0);
+	kvctl_nodes_free(&nodes);
+	return exit_code;
+}

@@ -1,0 +1,258 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "base/utf8.h"
+#include "kvctl.h"
+
+/* ---- errors ---- */
+
+static void print_error(const struct kvctl *kvctl, const char *format, va_list arguments)
+{
+	char *text;
+	if (vasprintf(&text, format, arguments) < 0)
+		return;
+	/* Data that is already written comes first, also when both go to one terminal. */
+	fflush(stdout);
+	if (kvctl->command != NULL)
+		fprintf(stderr, "kvctl %s: %s\n", kvctl->command->name, text);
+	else
+		fprintf(stderr, "kvctl: %s\n", text);
+	free(text);
+}
+
+void kvctl_error(const struct kvctl *kvctl, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	print_error(kvctl, format, arguments);
+	va_end(arguments);
+}
+
+int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	print_error(kvctl, format, arguments);
+	va_end(arguments);
+	if (kvctl->command != NULL)
+		fprintf(stderr, "usage: kvctl %s%s%s\nSee kvctl help %s.\n", kvctl->command->name,
+			kvctl->command->arguments[0] != '\0' ? " " : "", kvctl->command->arguments, kvctl->command->name);
+	else
+		fprintf(stderr, "See kvctl help.\n");
+	return EXIT_USAGE;
+}
+
+int kvctl_exit_code(int status)
+{
+	switch (status) {
+	case SYNOD_OK:
+		return EXIT_OK;
+	case SYNOD_NOT_FOUND:
+		return EXIT_NOT_FOUND;
+	case SYNOD_COMPARE_FALSE:
+		return EXIT_COMPARE_FALSE;
+	case SYNOD_UNAVAILABLE:
+	case SYNOD_BUSY:
+	case SYNOD_NO_MEMORY:
+	case SYNOD_CLOSED:
+		return EXIT_UNAVAILABLE;
+	case SYNOD_UNKNOWN:
+		return EXIT_UNKNOWN;
+	case SYNOD_CONFIG:
+		return EXIT_USAGE;
+	default:
+		return EXIT_REFUSED;
+	}
+}
+
+/* What a user may want to do next, where the message of the server cannot know. */
+static const char *advice(int status)
+{
+	switch (status) {
+	case SYNOD_UNAVAILABLE:
+		return " (not applied; see kvctl status)";
+	case SYNOD_UNKNOWN:
+		return " (it may or may not have been applied: read before you repeat it)";
+	default:
+		return "";
+	}
+}
+
+int kvctl_failed(const struct kvctl *kvctl, int status, const char *message)
+{
+	const char *text = synod_status_text(status);
+	if (status == SYNOD_OK)
+		return EXIT_OK;
+	if (message == NULL || message[0] == '\0' || strcmp(message, text) == 0)
+		kvctl_error(kvctl, "%s%s", text, advice(status));
+	else
+		kvctl_error(kvctl, "%s: %s%s", text, message, advice(status));
+	return kvctl_exit_code(status);
+}
+
+int kvctl_flush(const struct kvctl *kvctl, int exit_code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_code;
+	if (errno != EPIPE)
+		kvctl_error(kvctl, "cannot write to stdout: %s", strerror(errno));
+	clearerr(stdout);
+	return exit_code == EXIT_OK ? EXIT_UNAVAILABLE : exit_code;
+}
+
+/* ---- data ---- */
+
+bool kvctl_is_text(struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.len;) {
+		size_t len = utf8_length(bytes.data + i, bytes.len - i);
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void kvctl_base64_encode(struct buffer *out, struct slice in)
+{
+	for (size_t i = 0; i < in.len; i += 3) {
+		size_t left = in.len - i;
+		uint32_t bits = (uint32_t)in.data[i] << 16 | (left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0) |
+				(left > 2 ? in.data[i + 2] : 0);
+		buffer_add_u8(out, (uint8_t)base64_digits[bits >> 18]);
+		buffer_add_u8(out, (uint8_t)base64_digits[bits >> 12 & 63]);
+		buffer_add_u8(out, left > 1 ? (uint8_t)base64_digits[bits >> 6 & 63] : '=');
+		buffer_add_u8(out, left > 2 ? (uint8_t)base64_digits[bits & 63] : '=');
+	}
+}
+
+bool kvctl_base64_decode(struct buffer *out, struct slice in)
+{
+	if (in.len % 4 != 0)
+		return false;
+	for (size_t i = 0; i < in.len; i += 4) {
+		bool last = i + 4 == in.len;
+		size_t padding = last ? (size_t)(in.data[i + 3] == '=') + (in.data[i + 3] == '=' && in.data[i + 2] == '=') : 0;
+		uint32_t bits = 0;
+		for (size_t k = 0; k < 4; k++) {
+			const char *digit = k >= 4 - padding ? base64_digits : strchr(base64_digits, in.data[i + k]);
+			if (digit == NULL || *digit == '\0')
+				return false;
+			bits = bits << 6 | (uint32_t)(digit - base64_digits);
+		}
+		for (size_t k = 0; k < 3 - padding; k++)
+			buffer_add_u8(out, (uint8_t)(bits >> (16 - 8 * k)));
+	}
+	return true;
+}
+
+void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes)
+{
+	struct slice in = slice(bytes.data, bytes.len);
+	if (kvctl_is_text(in)) {
+		json_object_set_new(object, name, json_stringn(bytes.len > 0 ? bytes.data : "", bytes.len));
+		return;
+	}
+	struct buffer encoded = {0};
+	kvctl_base64_encode(&encoded, in);
+	json_object_set_new(object, name, json_stringn((const char *)encoded.data, encoded.len));
+	buffer_free(&encoded);
+	char *encoding = strcmp(name, "value") == 0 ? alloc_string("encoding") : alloc_format("%s_encoding", name);
+	json_object_set_new(object, encoding, json_string("base64"));
+	free(encoding);
+}
+
+json_t *kvctl_json_u64(uint64_t value)
+{
+	/* jansson has signed integers; beyond them a real loses precision, but not the order of magnitude. */
+	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+void kvctl_print_json(json_t *json_take)
+{
+	json_dumpf(json_take, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	fputc('\n', stdout);
+	json_decref(json_take);
+}
+
+void kvctl_print_bytes(struct synod_bytes bytes)
+{
+	fwrite(bytes.data, 1, bytes.len, stdout);
+}
+
+/* ---- tables ---- */
+
+void kvctl_table_init(struct kvctl_table *table, size_t ncolumns, const char *const *titles)
+{
+	*table = (struct kvctl_table){.ncolumns = ncolumns};
+	ASSERT(ncolumns <= sizeof table->right / sizeof table->right[0]);
+	kvctl_table_row(table);
+	for (size_t i = 0; i < ncolumns; i++)
+		kvctl_table_cell(table, i, "%s", titles[i]);
+}
+
+void kvctl_table_row(struct kvctl_table *table)
+{
+	table->nrows++;
+	table->cells = alloc_resize(table->cells, table->nrows * table->ncolumns, sizeof *table->cells);
+	for (size_t i = 0; i < table->ncolumns; i++)
+		table->cells[(table->nrows - 1) * table->ncolumns + i] = NULL;
+}
+
+void kvctl_table_cell(struct kvctl_table *table, size_t column, const char *format, ...)
+{
+	char **cell = &table->cells[(table->nrows - 1) * table->ncolumns + column];
+	va_list arguments;
+	va_start(arguments, format);
+	free(*cell);
+	if (vasprintf(cell, format, arguments) < 0)
+		*cell = NULL;
+	va_end(arguments);
+}
+
+static const char *cell_at(const struct kvctl_table *table, size_t row, size_t column)
+{
+	const char *cell = table->cells[row * table->ncolumns + column];
+	return cell != NULL ? cell : "";
+}
+
+/* Width in characters: continuation bytes of UTF-8 do not count. */
+static int width_of(const char *cell)
+{
+	int width = 0;
+	for (; *cell != '\0'; cell++)
+		width += ((uint8_t)*cell & 0xc0) != 0x80;
+	return width;
+}
+
+static void print_row(const struct kvctl_table *table, size_t row, const int *widths)
+{
+	for (size_t i = 0; i < table->ncolumns; i++) {
+		const char *cell = cell_at(table, row, i);
+		int padding = widths[i] - width_of(cell);
+		bool last = i + 1 == table->ncolumns;
+		printf("%*s%s%*s", table->right[i] ? padding : 0, "", cell, table->right[i] || last ? 0 : padding, "");
+		fputs(last ? "\n" : "  ", stdout);
+	}
+}
+
+void kvctl_table_print(struct kvctl_table *table)
+{
+	int widths[sizeof table->right / sizeof table->right[0]] = {0};
+	for (size_t row = 0; row < table->nrows; row++)
+		for (size_t i = 0; i < table->ncolumns; i++)
+			if (width_of(cell_at(table, row, i)) > widths[i])
+				widths[i] = width_of(cell_at(table, row, i));
+	for (size_t row = 0; row < table->nrows; row++)
+		print_row(table, row, widths);
+	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
+		free(table->cells[i]);
+	free(table->cells);
+}

@@ -1,0 +1,63 @@
+/* What reaches the loop from outside: calls from other threads, descriptors that are watched. */
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "host/internal.h"
+
+void host_wakeup(struct host *host, struct host_call *call)
+{
+	bool first = false;
+	pthread_mutex_lock(&host->calls_lock);
+	if (!call->waiting) {
+		first = host->calls == NULL;
+		call->waiting = true;
+		call->next = NULL;
+		*host->calls_tail = call;
+		host->calls_tail = &call->next;
+	}
+	pthread_mutex_unlock(&host->calls_lock);
+	/* Cannot fail: the counter is read before it could overflow. */
+	if (first)
+		(void)!write(host->calls_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+void host_on_calls(evutil_socket_t fd, short what, void *context)
+{
+	struct host *host = context;
+	uint64_t count;
+	(void)what;
+	(void)!read(fd, &count, sizeof count);
+	pthread_mutex_lock(&host->calls_lock);
+	struct host_call *call = host->calls;
+	host->calls = NULL;
+	host->calls_tail = &host->calls;
+	/* Marked before they run, so that one that is asked for meanwhile runs again. */
+	while (call != NULL) {
+		struct host_call *next = call->next;
+		call->waiting = false;
+		pthread_mutex_unlock(&host->calls_lock);
+		call->callback(call->context);
+		pthread_mutex_lock(&host->calls_lock);
+		call = next;
+	}
+	pthread_mutex_unlock(&host->calls_lock);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *context)
+{
+	struct watch *watch = context;
+	(void)fd;
+	(void)what;
+	watch->callback(watch->context);
+}
+
+void host_watch(struct host *host, int fd, void (*callback)(void *), void *context)
+{
+	struct watch *watch = ALLOC(struct watch);
+	watch->callback = callback;
+	watch->context = context;
+	watch->next = host->watches;
+	host->watches = watch;
+	event_assign(&watch->event, host->base, fd, EV_READ | EV_PERSIST, on_watch, watch);
+	event_add(&watch->event, NULL);
+}

@@ -1,0 +1,117 @@
+/* The env of a node in the real world: clocks, randomness, timers, links, the end. */
+#include <time.h>
+#include <unistd.h>
+
+#include "host/internal.h"
+
+#define EXIT_FATAL 70
+
+static struct host *host_of(struct env *env)
+{
+	return LIST_ENTRY(env, struct host, env);
+}
+
+uint64_t host_clock_us(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static void read_clocks(struct host *host)
+{
+	host->now_us = host_clock_us(CLOCK_MONOTONIC);
+	host->wall_us = host_clock_us(CLOCK_REALTIME);
+}
+
+uint64_t host_now_us(struct host *host)
+{
+	if (host->now_us == 0)
+		read_clocks(host);
+	return host->now_us;
+}
+
+static uint64_t env_now_us(struct env *env)
+{
+	return host_now_us(host_of(env));
+}
+
+static uint64_t env_wall_us(struct env *env)
+{
+	struct host *host = host_of(env);
+	if (host->now_us == 0)
+		read_clocks(host);
+	return host->wall_us;
+}
+
+static uint64_t env_random(struct env *env)
+{
+	return rng_next(&host_of(env)->rng);
+}
+
+static link_id env_dial(struct env *env, const char *address)
+{
+	return dial_link(host_of(env), address);
+}
+
+static void env_send(struct env *env, link_id id, const struct message *message)
+{
+	struct host *host = host_of(env);
+	struct link *link = map_get(&host->links, id);
+	if (link != NULL)
+		link_send(link, message);
+	else
+		host->dropped_total++;
+}
+
+static uint64_t env_backlog(struct env *env, link_id id)
+{
+	const struct link *link = map_get(&host_of(env)->links, id);
+	return link == NULL ? 0 : link_unsent(link) + link->waiting.len;
+}
+
+static void env_close(struct env *env, link_id id)
+{
+	struct link *link = map_get(&host_of(env)->links, id);
+	ASSERT(link == NULL || !link->dialled);
+	if (link != NULL)
+		link_cut(link, "closed by this node");
+}
+
+static void env_timer_set(struct env *env, struct timer *timer, uint64_t at_us)
+{
+	timers_set(&host_of(env)->timers, timer, at_us);
+}
+
+static void env_timer_cancel(struct env *env, struct timer *timer)
+{
+	timers_cancel(&host_of(env)->timers, timer);
+}
+
+/* _exit: no handler of any library may write or sync anything after this. */
+__attribute__((noreturn)) static void env_fatal(struct env *env, int status, const char *why)
+{
+	char text[512];
+	log_event(host_of(env)->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(status),
+		  log_quote(text, sizeof text, slice_string(why)));
+	_exit(EXIT_FATAL);
+}
+
+static void env_stopped(struct env *env)
+{
+	host_of(env)->stopped = true;
+}
+
+const struct env_ops HOST_ENV_OPS = {
+	.now_us = env_now_us,
+	.wall_us = env_wall_us,
+	.random = env_random,
+	.dial = env_dial,
+	.send = env_send,
+	.backlog = env_backlog,
+	.close = env_close,
+	.timer_set = env_timer_set,
+	.timer_cancel = env_timer_cancel,
+	.fatal = env_fatal,
+	.stopped = env_stopped,
+};

@@ -1,0 +1,214 @@
+/* Life of a host: options, start, stop, end. */
+#include <errno.h>
+#include <event2/dns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "host/internal.h"
+
+#define HELLO_ARENA_BYTES_MAX (256u * KIB)
+
+void host_settings_default(struct host_settings *settings)
+{
+	*settings = (struct host_settings){
+		.connect_timeout_ms = 2000,
+		.hello_timeout_ms = 5000,
+		.frame_timeout_ms = 10000,
+		.write_timeout_ms = 10000,
+		.ping_interval_ms = 2000,
+		.ping_timeout_ms = 3000,
+		.reconnect_min_ms = 10,
+		.reconnect_max_ms = 1000,
+		.stop_timeout_ms = 5000,
+		.connections_max = 4096,
+		.link_output_bytes_max = LINK_OUTPUT_BYTES_MAX,
+		.network_bytes_max = 512ull * MIB,
+	};
+}
+
+static void copy_options(struct host *host, const struct host_options *options)
+{
+	host->log = options->log;
+	host->cluster = alloc_string(options->cluster);
+	host->name = alloc_string(options->node);
+	host->role = alloc_string(options->role);
+	host->settings = options->settings;
+	host->npeers = options->npeers;
+	host->peers = alloc_zeroed((size_t)options->npeers + 1, sizeof *host->peers);
+	for (uint32_t i = 0; i < options->npeers; i++) {
+		const struct host_peer *peer = &options->peers[i];
+		host->peers[i].name = alloc_string(peer->name == NULL ? "" : peer->name);
+		host->peers[i].address = alloc_string(peer->address);
+		host->peers[i].route = alloc_string(peer->route == NULL ? peer->address : peer->route);
+	}
+}
+
+static void seed(struct host *host)
+{
+	uint64_t number;
+	if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+		number = host_clock_us(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)host;
+	rng_seed(&host->rng, number);
+}
+
+int host_create(struct host **out, const struct host_options *options, char *error, size_t error_size)
+{
+	struct host *host = ALLOC(struct host);
+	*out = NULL;
+	host->env = (struct env){.ops = &HOST_ENV_OPS, .disk = options->disk};
+	host->listen_fd = host->calls_fd = -1;
+	host->armed_us = UINT64_MAX;
+	host->calls_tail = &host->calls;
+	pthread_mutex_init(&host->calls_lock, NULL);
+	list_init(&host->flush);
+	list_init(&host->cut);
+	copy_options(host, options);
+	traffic_init(host);
+	seed(host);
+	arena_init(&host->arena, HELLO_ARENA_BYTES_MAX);
+	host->scratch = alloc_bytes(SCRATCH_BYTES);
+	host->base = event_base_new();
+	host->calls_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	int status = 0;
+	if (host->base == NULL || host->calls_fd < 0) {
+		snprintf(error, error_size, "cannot create an event loop: %s", strerror(errno));
+		status = STATUS_IO;
+		goto fail;
+	}
+	event_assign(&host->timer_event, host->base, -1, 0, host_on_timer, host);
+	event_assign(&host->calls_event, host->base, host->calls_fd, EV_READ | EV_PERSIST, host_on_calls, host);
+	event_add(&host->calls_event, NULL);
+	if (options->listen != NULL)
+		status = listen_bind(host, options->listen, error, error_size);
+	if (status != 0)
+		goto fail;
+	*out = host;
+	return 0;
+fail:
+	host_destroy(host);
+	return status;
+}
+
+struct env *host_env(struct host *host)
+{
+	return &host->env;
+}
+
+uint16_t host_port(const struct host *host)
+{
+	return host->port;
+}
+
+struct event_base *host_event_base(struct host *host)
+{
+	return host->base;
+}
+
+static void on_stop_timeout(void *context)
+{
+	struct host *host = context;
+	log_event(host->log, LOG_WARN, "stop_timeout", "timeout_ms=%u", host->settings.stop_timeout_ms);
+	host->stopped = host->stop_timed_out = true;
+}
+
+int host_start(struct host *host, struct node *node, char *error, size_t error_size)
+{
+	host->node = node;
+	traffic_register(host);
+	timer_init(&host->stop_timer, on_stop_timeout, host);
+	int status = node->ops->start != NULL ? node->ops->start(node) : 0;
+	if (status != 0) {
+		snprintf(error, error_size, "the node cannot start: %s", status_text(status));
+		return status;
+	}
+	host->now_us = 0;
+	host->started = true;
+	watchdog_start(host);
+	return listen_start(host, error, error_size);
+}
+
+void host_stop(struct host *host)
+{
+	if (host->stopping)
+		return;
+	host->stopping = true;
+	timers_set(&host->timers, &host->stop_timer, host_now_us(host) + host->settings.stop_timeout_ms * 1000ull);
+	if (host->node->ops->stop != NULL)
+		host->node->ops->stop(host->node);
+	else
+		host->stopped = true;
+}
+
+/* Questions under way are cancelled, and the resolver is given the one turn that it needs to let go of them. */
+static void free_resolver(struct host *host)
+{
+	if (host->dns == NULL)
+		return;
+	evdns_base_free(host->dns, 1);
+	event_base_loop(host->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void free_links(struct host *host)
+{
+	size_t position = 0;
+	uint64_t id;
+	void *value;
+	while (map_next(&host->links, &position, &id, &value)) {
+		link_free(value);
+		position = 0; /* the map has changed */
+	}
+	map_free(&host->links);
+	map_free(&host->dialled);
+}
+
+static void free_events(struct host *host)
+{
+	while (host->watches != NULL) {
+		struct watch *next = host->watches->next;
+		event_del(&host->watches->event);
+		free(host->watches);
+		host->watches = next;
+	}
+	if (host->base != NULL && event_initialized(&host->timer_event)) {
+		event_del(&host->timer_event);
+		event_del(&host->calls_event);
+	}
+}
+
+static void free_options(struct host *host)
+{
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		free((char *)host->peers[i].name);
+		free((char *)host->peers[i].address);
+		free((char *)host->peers[i].route);
+	}
+	free(host->peers);
+	free(host->cluster);
+	free(host->name);
+	free(host->role);
+}
+
+void host_destroy(struct host *host)
+{
+	listen_close(host);
+	free_links(host);
+	free_events(host);
+	free_resolver(host);
+	if (host->calls_fd >= 0)
+		close(host->calls_fd);
+	if (host->base != NULL)
+		event_base_free(host->base);
+	traffic_free(host);
+	timers_free(&host->timers);
+	arena_free(&host->arena);
+	pthread_mutex_destroy(&host->calls_lock);
+	free(host->scratch);
+	free_options(host);
+	free(host);
+}
