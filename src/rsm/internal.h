@@ -128,6 +128,11 @@ struct snapshot_receive {
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
+/* What the log's records say, gathered while it is replayed. */
+struct recovered {
+	uint64_t promised, chosen, snapshot;
+};
+
 struct rsm_counters {
 	uint64_t commands, batches, queries, registers, applied_commands, repeats, refused;
 	uint64_t elections_won, leadership_lost, snapshots_taken, snapshots_installed, snapshot_pieces_sent;
@@ -147,6 +152,7 @@ struct rsm {
 	struct paxos *paxos;
 	struct wal *wal;
 	struct log_index index;
+	struct recovered recovered;
 	struct timer tick;
 	struct arena arena;            /* decoding */
 	struct buffer out;             /* encoding */

@@ -98,23 +98,19 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot)
 	return 0;
 }
 
-struct replay {
-	struct rsm *rsm;
-	uint64_t promised, chosen, snapshot;
-};
-
 static void replay_record(void *context, const struct wal_record *record)
 {
-	struct replay *r = context;
+	struct rsm *rsm = context;
+	struct recovered *r = &rsm->recovered;
 	switch (record->type) {
 	case WAL_PROMISE:
 		if (record->ballot > r->promised)
 			r->promised = record->ballot;
 		break;
 	case WAL_ACCEPT:
-		log_index_set(&r->rsm->index, record->slot, record->position);
-		paxos_restore_entry(r->rsm->paxos, record->slot, record->ballot, record->payload);
-		r->rsm->log_bytes += record->payload.len;
+		log_index_set(&rsm->index, record->slot, record->position);
+		paxos_restore_entry(rsm->paxos, record->slot, record->ballot, record->payload);
+		rsm->log_bytes += record->payload.len;
 		break;
 	case WAL_CHOSEN:
 		if (record->slot > r->chosen)
@@ -170,7 +166,7 @@ static void wal_failed(void *context, int status, const char *why)
 	node_fatal(rsm->node, status, "%s", why);
 }
 
-static int open_log(struct rsm *rsm, struct replay *replay)
+static int open_log(struct rsm *rsm)
 {
 	struct wal_options options = {
 		.disk = rsm_disk(rsm),
@@ -190,7 +186,7 @@ static int open_log(struct rsm *rsm, struct replay *replay)
 	}
 	log_event(rsm->log, LOG_INFO, "log_opened",
 		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,
-		  info.records, info.torn_bytes, replay->chosen);
+		  info.records, info.torn_bytes, rsm->recovered.chosen);
 	return 0;
 }
 
@@ -260,12 +256,12 @@ int recover(struct rsm *rsm)
 		return status;
 	}
 	create_core(rsm);
-	struct replay replay = {.rsm = rsm};
-	status = open_log(rsm, &replay);
+	status = open_log(rsm);
 	if (status != 0)
 		return status;
-	paxos_restore_promise(rsm->paxos, replay.promised);
-	uint64_t covered = replay.snapshot > damaged ? replay.snapshot : damaged;
+	const struct recovered *r = &rsm->recovered;
+	paxos_restore_promise(rsm->paxos, r->promised);
+	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
 	bool whole = true;
 	for (uint64_t slot = rsm->applied + 1; slot <= covered && whole; slot++)
 		whole = log_index_get(&rsm->index, slot) != 0;
@@ -277,6 +273,6 @@ int recover(struct rsm *rsm)
 		}
 		lose_state(rsm, covered);
 	}
-	paxos_restore_chosen(rsm->paxos, replay.chosen > covered ? replay.chosen : covered);
+	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
 	return 0;
 }

@@ -4,13 +4,13 @@
  * Commands are encoded MasterCommands (JOIN, LEAVE, MOVE, REBALANCE: config.h; CLAIM) and are answered with a
  * MasterReply; queries are MasterQueries and are answered with a Config. A refusal's body is an encoded Error.
  *
- * CLAIM. Before a group uses shards for the first time it claims them. Those that the newest configuration assigns to it
- * are granted and from then on marked as claimed: they may hold data and stay with that group. Claiming again grants
- * again. So a granted shard is the group's for good, whatever configurations follow, and a group that has fallen behind
- * is never granted what somebody else may be using.
+ * CLAIM. Before a group uses shards for the first time it claims them. Those that the newest configuration
+ * assigns to it are granted and from then on marked as claimed: they may hold data and stay with that group.
+ * Claiming again grants again. So a granted shard is the group's for good, whatever configurations follow, and
+ * a group that has fallen behind is never granted what somebody else may be using.
  *
- * QUERY(n) answers configuration n: UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED if it is no longer
- * among the CONFIG_HISTORY_MAX kept ones.
+ * QUERY(n) answers configuration n: UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED
+ * if it is no longer among the CONFIG_HISTORY_MAX kept ones.
  *
  * Snapshot: a stream of records, cut into chunks between records; integers are little-endian.
  *

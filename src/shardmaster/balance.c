@@ -3,10 +3,10 @@
 #include "shardmaster/config.h"
 
 /*
- * n shards over g groups: n mod g groups get ⌈n/g⌉, the others ⌊n/g⌋. A group moves away what it has above its target,
- * so the fewest shards move when the larger targets go to groups that already have more than ⌊n/g⌋. Groups with more
- * than ⌊n/g⌋ claimed shards must have the larger target; with more than ⌈n/g⌉, or if there are more such groups than larger
- * targets, there is no balance.
+ * n shards over g groups: n mod g groups get ⌈n/g⌉, the others ⌊n/g⌋. A group moves away what it has above its
+ * target, so the fewest shards move when the larger targets go to groups that already have more than ⌊n/g⌋.
+ * Groups with more than ⌊n/g⌋ claimed shards must have the larger target; with more than ⌈n/g⌉, or if there are
+ * more such groups than larger targets, there is no balance.
  */
 struct balance {
 	uint32_t share;  /* ⌊n/g⌋ */
@@ -39,7 +39,10 @@ static int refuse(const struct shard_config *config, const struct balance *b, ui
 	return STATUS_HOLDS_DATA;
 }
 
-/* Gives a larger target to every group for which `wants` holds and that has none yet, as long as there are any left. */
+/*
+ * Gives a larger target to every group for which `wants` holds and that has none yet, as long as there are any
+ * left.
+ */
 static void hand_out(const struct shard_config *config, struct balance *b, bool (*wants)(const struct balance *, uint32_t),
 		     uint32_t *left)
 {

@@ -1,5 +1,6 @@
 /*
- * How one configuration follows from another: Join, Leave, Move, Rebalance. Pure functions: equal arguments, equal result.
+ * How one configuration follows from another: Join, Leave, Move, Rebalance. Pure functions: equal arguments,
+ * equal result.
  *
  * Balance. After Join, Leave and Rebalance the numbers of shards of any two groups differ by one at most, and no
  * procedure that reaches that moves fewer shards. What Move has put somewhere stays there until then.
@@ -7,8 +8,8 @@
  * Claims. A group claims a shard before it first uses it. A claimed shard may hold data and stays with its owner: a
  * change that is impossible with the unclaimed shards alone is refused with STATUS_HOLDS_DATA.
  *
- * Each function returns 0 and a new reference to the next configuration in *out (Rebalance: to the old one, if it is balanced
- * already); or a refusal, with an encoded Error in `error`, and *out untouched:
+ * Each function returns 0 and a new reference to the next configuration in *out (Rebalance: to the old one, if
+ * it is balanced already); or a refusal, with an encoded Error in `error`, and *out untouched:
  *
  *   STATUS_BAD_REQUEST     nothing to join or leave; gid 0; a bad or repeated address; no such shard; a shard that is there already
  *   STATUS_EXISTS          Join of a group that is there already
@@ -49,8 +50,8 @@ int config_rebalance(struct shard_config *old, const struct shard_set *claimed, 
 		     struct buffer *error) MUST_CHECK;
 
 /*
- * Gives every unassigned shard an owner and moves the fewest unclaimed ones, until the groups differ by one shard at most. For
- * a configuration that is not sealed yet (config.c). 0 or STATUS_HOLDS_DATA.
+ * Gives every unassigned shard an owner and moves the fewest unclaimed ones, until the groups differ by one
+ * shard at most. For a configuration that is not sealed yet (config.c). 0 or STATUS_HOLDS_DATA.
  */
 int config_balance(struct shard_config *config, const struct shard_set *claimed, struct buffer *error) MUST_CHECK;
 

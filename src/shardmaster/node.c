@@ -20,8 +20,8 @@ struct shardmaster {
 	struct rsm *rsm;
 	struct watchers watchers;
 	/*
-	 * The rsm tells of applied entries and of leadership from within its own steps; what follows from that is done
-	 * in an input of its own, by this timer.
+	 * The rsm tells of applied entries and of leadership from within its own steps; what follows from that
+	 * is done in an input of its own, by this timer.
 	 */
 	struct timer attend;
 	struct arena arena;

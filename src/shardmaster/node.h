@@ -7,10 +7,11 @@
  *   CLUSTER   cluster name, number of shards, addresses of the shard masters; any replica
  *   WATCH(n)  the newest configuration, as soon as its number exceeds n, or when the request's timeout has passed
  *
- * WATCH is a long poll at the leader. When a waiter's time has come, its request goes to the rsm as a QUERY for the newest
- * configuration, so the answer is as linearizable as any read (and carries the method number of QUERY). A replica that
- * does not lead, or ceases to, answers NOT_LEADER. At most WATCHERS_MAX wait at a time, further ones are
- * told BUSY; those of a lost connection are dropped. A request without timeout waits WATCH_DEFAULT_MS.
+ * WATCH is a long poll at the leader. When a waiter's time has come, its request goes to the rsm as a QUERY for
+ * the newest configuration, so the answer is as linearizable as any read (and carries the method number of
+ * QUERY). A replica that does not lead, or ceases to, answers NOT_LEADER. At most WATCHERS_MAX wait at a time,
+ * further ones are told BUSY; those of a lost connection are dropped. A request without timeout waits
+ * WATCH_DEFAULT_MS.
  *
  * Any other request is answered with UNKNOWN_METHOD.
  */

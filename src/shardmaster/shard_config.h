@@ -1,6 +1,6 @@
 /*
- * struct shard_config: one numbered configuration, shard → group. What the shard master keeps, and what everybody else
- * learns from it.
+ * struct shard_config: one numbered configuration, shard → group. What the shard master keeps, and what
+ * everybody else learns from it.
  *
  * A configuration is immutable and reference-counted (on the node's thread; the count is not atomic). Configuration 0
  * has no groups and every shard unassigned. Groups are shared between configurations, so that a history costs

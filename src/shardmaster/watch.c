@@ -7,8 +7,8 @@
 #include "wire/wire.h"
 
 /*
- * A poll ends on its own after this, so that a server that has silently gone away (with no connection loss to tell of it) is
- * noticed. Many watchers cost the shard master one read each in this time.
+ * A poll ends on its own after this, so that a server that has silently gone away (with no connection loss to
+ * tell of it) is noticed. Many watchers cost the shard master one read each in this time.
  */
 #define POLL_MS 4000u
 #define FETCH_MS 3000u

@@ -1,8 +1,8 @@
 /*
  * The waiters of WATCH at one replica: which requests wait for which configuration, until when.
  *
- * A waiter leaves when a newer configuration is there, when its timeout has passed, when its link is lost, or when all
- * are sent away. The owner decides what leaving means: it gets the request back through `leave`.
+ * A waiter leaves when a newer configuration is there, when its timeout has passed, when its link is lost, or
+ * when all are sent away. The owner decides what leaving means: it gets the request back through `leave`.
  */
 #ifndef SYNOD_SHARDMASTER_WATCHERS_H
 #define SYNOD_SHARDMASTER_WATCHERS_H

@@ -1,16 +1,18 @@
 /*
  * Unpacking with protobuf-c, safely: for the messages that are not on the hot path.
  *
- * protobuf-c 1.4.1 trusts its input: it recurses as deep as the bytes say, makes a 48-byte struct out of a 2-byte empty
- * submessage, notes every field before it looks at any, and cuts strings at a zero byte. So the bytes
- * are walked against the descriptor first, without any allocation: wire types as in the schema, lengths in bounds, no zero byte in a
- * string, nesting only where the schema nests (no message type is recursive), and no more than
+ * protobuf-c 1.4.1 trusts its input: it recurses as deep as the bytes say, makes a 48-byte struct out of a
+ * 2-byte empty submessage, notes every field before it looks at any, and cuts strings at a zero byte. So the
+ * bytes are walked against the descriptor first, without any allocation: wire types as in the schema, lengths
+ * in bounds, no zero byte in a string, nesting only where the schema nests (no message type is recursive), and
+ * no more than
  *
  *   MESSAGE_ELEMENTS_MAX    repeated elements and submessages
  *   UNPACK_FIELDS_MAX       fields of any kind, known or unknown
  *   SHARDS_MAX              packed numbers, which cost their own size only
  *
- * in the whole message. After that an unpacked message is bounded by a small multiple of the input, and the arena's ceiling holds on top.
+ * in the whole message. After that an unpacked message is bounded by a small multiple of the input, and the
+ * arena's ceiling holds on top.
  */
 #ifndef SYNOD_WIRE_UNPACK_H
 #define SYNOD_WIRE_UNPACK_H

@@ -1,22 +1,22 @@
 /*
  * wire: protobuf ⇄ plain structs. The only layer that sees protobuf-c.
  *
- * Decoding: x_decode(slice, arena, &out) validates while it unpacks: before anything is allocated, the bytes are walked
- * once against the schema, and more than MESSAGE_ELEMENTS_MAX submessages or repeated elements, a count above the
- * limit of its own field (TXN_OPS_MAX, SCAN_LIMIT_MAX, SHARDS_MAX, GROUPS_MAX, REPLICAS_MAX), or a nesting deeper than the schema's
- * is refused (protobuf-c 1.4.1 spends 48 bytes on a 2-byte empty submessage and recurses without a limit).
- * 0, STATUS_BAD_REQUEST (malformed), STATUS_TOO_LARGE (a limit). After an error *out is undefined. Unknown
- * fields are skipped: they come from a newer version.
+ * Decoding: x_decode(slice, arena, &out) validates while it unpacks: before anything is allocated, the bytes
+ * are walked once against the schema, and more than MESSAGE_ELEMENTS_MAX submessages or repeated elements, a
+ * count above the limit of its own field (TXN_OPS_MAX, SCAN_LIMIT_MAX, SHARDS_MAX, GROUPS_MAX, REPLICAS_MAX),
+ * or a nesting deeper than the schema's is refused (protobuf-c 1.4.1 spends 48 bytes on a 2-byte empty
+ * submessage and recurses without a limit). 0, STATUS_BAD_REQUEST (malformed), STATUS_TOO_LARGE (a limit).
+ * After an error *out is undefined. Unknown fields are skipped: they come from a newer version.
  *
- * Lifetime: what is decoded lives as long as the input AND the arena: arrays are in the arena; byte strings of Command,
- * Paxos and Kv messages point into the input, those of the others are copies in the arena. So keep neither
- * longer than the shorter-lived one.
+ * Lifetime: what is decoded lives as long as the input AND the arena: arrays are in the arena; byte strings of
+ * Command, Paxos and Kv messages point into the input, those of the others are copies in the arena. So keep
+ * neither longer than the shorter-lived one.
  *
  * Encoding: x_encode(&in, buffer) appends to the buffer and cannot fail. The bytes are the canonical ones:
  * equal structs have equal encodings.
  *
- * Strings are slices: not terminated, without zero bytes; names (NAME_BYTES_MAX) and addresses (ADDRESS_BYTES_MAX) were
- * checked to be no longer than their limit and printable ASCII.
+ * Strings are slices: not terminated, without zero bytes; names (NAME_BYTES_MAX) and addresses
+ * (ADDRESS_BYTES_MAX) were checked to be no longer than their limit and printable ASCII.
  */
 #ifndef SYNOD_WIRE_WIRE_H
 #define SYNOD_WIRE_WIRE_H

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: the frame parser on a byte stream. The checksum is put right first where that is possible, as no fuzzer guesses it; what
- * is accepted must be written back to the very same bytes.
+ * libFuzzer: the frame parser on a byte stream. The checksum is put right first where that is possible, as no
+ * fuzzer guesses it; what is accepted must be written back to the very same bytes.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: every message decoder. The first byte chooses the type. Whatever is accepted must encode to bytes that decode
- * again and encode to the same bytes: the decoder neither crashes nor makes a message up.
+ * libFuzzer: every message decoder. The first byte chooses the type. Whatever is accepted must encode to bytes
+ * that decode again and encode to the same bytes: the decoder neither crashes nor makes a message up.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -60,7 +60,10 @@ static int restore(struct app *app, struct slice bytes, const size_t *ends, size
 	return status != 0 ? status : app->ops->restore_end(app);
 }
 
-/* A snapshot after any command, restored elsewhere, gives the same state: same hash, same bytes, same answers ever after. */
+/*
+ * A snapshot after any command, restored elsewhere, gives the same state: same hash, same bytes, same answers
+ * ever after.
+ */
 START_TEST(snapshot_at_every_index)
 {
 	static size_t ends[3000];
@@ -90,7 +93,10 @@ START_TEST(snapshot_at_every_index)
 			buffer_free(&second);
 			master_close(&b);
 
-			/* The original, ten commands on: by way of a second restore it is compared at the same point. */
+			/*
+			 * The original, ten commands on: by way of a second restore it is compared at the same
+			 * point.
+			 */
 			struct master c;
 			master_open(&c, master_config(&a)->nshards);
 			struct buffer third = take_snapshot(a.app, 64, ends, &count);
@@ -227,7 +233,10 @@ START_TEST(mutated_snapshot_is_harmless)
 }
 END_TEST
 
-/* Only the newest CONFIG_HISTORY_MAX configurations are kept; older ones are answered with COMPACTED, in a restored replica too. */
+/*
+ * Only the newest CONFIG_HISTORY_MAX configurations are kept; older ones are answered with COMPACTED, in a
+ * restored replica too.
+ */
 START_TEST(history_is_bounded)
 {
 	static size_t ends[3000];

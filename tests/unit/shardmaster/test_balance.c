@@ -28,7 +28,10 @@ static bool is_balanced(const uint16_t *owners, uint32_t nshards, uint32_t ngrou
 	return high - low <= 1;
 }
 
-/* The least number of moves over every balanced assignment that leaves claimed shards alone; UINT32_MAX if there is none. */
+/*
+ * The least number of moves over every balanced assignment that leaves claimed shards alone; UINT32_MAX if
+ * there is none.
+ */
 static uint32_t least_moves(uint32_t nshards, uint32_t ngroups, const uint16_t *owners, const struct shard_set *claimed)
 {
 	uint32_t total = 1, best = UINT32_MAX;
@@ -190,7 +193,10 @@ START_TEST(claims_grant_what_is_owned)
 }
 END_TEST
 
-/* Claimed shards pin a group: Move, Leave, Join and Rebalance that would take one away are refused, and say how many and whose. */
+/*
+ * Claimed shards pin a group: Move, Leave, Join and Rebalance that would take one away are refused, and say how
+ * many and whose.
+ */
 START_TEST(claimed_shards_do_not_move)
 {
 	struct master m;

@@ -39,7 +39,10 @@ START_TEST(configuration_zero_is_empty)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 03: duplicate Join, unknown Leave, and Move to the same, an unknown or no group, or of no shard, are errors. */
+/*
+ * DSLabs ShardMasterTest 03: duplicate Join, unknown Leave, and Move to the same, an unknown or no group, or of
+ * no shard, are errors.
+ */
 START_TEST(bad_commands_are_errors)
 {
 	struct master m;
@@ -76,7 +79,10 @@ START_TEST(first_group_gets_all)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 05 and MIT "minimal transfer": joins and leaves keep the balance and move exactly what they must. */
+/*
+ * DSLabs ShardMasterTest 05 and MIT "minimal transfer": joins and leaves keep the balance and move exactly what
+ * they must.
+ */
 START_TEST(movement_is_exactly_minimal)
 {
 	uint32_t n = SIZES[_i];
@@ -133,7 +139,10 @@ START_TEST(history_is_kept)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 07 and MIT "Move": Move makes a new configuration with only that change, which stays until the next balance. */
+/*
+ * DSLabs ShardMasterTest 07 and MIT "Move": Move makes a new configuration with only that change, which stays
+ * until the next balance.
+ */
 START_TEST(move_sticks_until_the_next_balance)
 {
 	uint32_t n = SIZES[_i];

@@ -1,4 +1,7 @@
-/* Three shard masters and their clients in a calm simulated world: the courses' replicated scenarios, WATCH, who answers what. */
+/*
+ * Three shard masters and their clients in a calm simulated world: the courses' replicated scenarios, WATCH,
+ * who answers what.
+ */
 #include "shardmaster/node.h"
 
 #include <stdio.h>
@@ -287,7 +290,10 @@ static void wait_leader(void)
 
 /* ---- tests ---- */
 
-/* MIT TestBasic, concurrent part: joins and leaves by several clients at once all happen, and every replica ends in the same configuration. */
+/*
+ * MIT TestBasic, concurrent part: joins and leaves by several clients at once all happen, and every replica
+ * ends in the same configuration.
+ */
 START_TEST(concurrent_changes_agree)
 {
 	begin(1);

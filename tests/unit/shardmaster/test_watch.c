@@ -145,7 +145,10 @@ START_TEST(never_goes_back)
 }
 END_TEST
 
-/* Refreshes during a fetch share the one fetch that follows it: what they ask for may be newer than what the first one sees. */
+/*
+ * Refreshes during a fetch share the one fetch that follows it: what they ask for may be newer than what the
+ * first one sees.
+ */
 START_TEST(refreshes_share_the_next_fetch)
 {
 	begin(false);

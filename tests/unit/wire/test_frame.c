@@ -70,7 +70,10 @@ START_TEST(stream_gives_back_every_message)
 }
 END_TEST
 
-/* Every single flipped bit is noticed: the frame is corrupt, too large, or waits for more bytes; it is never taken. */
+/*
+ * Every single flipped bit is noticed: the frame is corrupt, too large, or waits for more bytes; it is never
+ * taken.
+ */
 START_TEST(every_flipped_bit_is_noticed)
 {
 	struct buffer stream = {0};
@@ -95,7 +98,10 @@ START_TEST(every_flipped_bit_is_noticed)
 }
 END_TEST
 
-/* The first four bytes are enough to refuse a length above the limit, so nothing is ever buffered for it. faults: 25, 74 */
+/*
+ * The first four bytes are enough to refuse a length above the limit, so nothing is ever buffered for it.
+ * faults: 25, 74
+ */
 START_TEST(huge_length_is_refused_at_once)
 {
 	static const uint32_t lengths[] = {1025, FRAME_BYTES_MAX + 1, INT32_MAX, 0x80000000u, UINT32_MAX - FRAME_HEADER_BYTES + 1, UINT32_MAX};

@@ -1,4 +1,7 @@
-/* Messages from strangers: whatever the bytes, decoding ends with a status, in bounded memory. faults: 25, 69, 71, 72, 74 */
+/*
+ * Messages from strangers: whatever the bytes, decoding ends with a status, in bounded memory. faults: 25, 69,
+ * 71, 72, 74
+ */
 #include <check.h>
 
 #include "codecs.h"
@@ -19,8 +22,8 @@ static void teardown(void)
 }
 
 /*
- * Decodes a copy of exactly the given bytes. What is accepted must be a message to protobuf-c too, and must survive being
- * encoded and decoded again.
+ * Decodes a copy of exactly the given bytes. What is accepted must be a message to protobuf-c too, and must
+ * survive being encoded and decoded again.
  */
 static int decode_hostile(const struct codec *codec, struct slice bytes)
 {
@@ -43,7 +46,10 @@ static int decode_hostile(const struct codec *codec, struct slice bytes)
 	return status;
 }
 
-/* A message cut off at any byte is refused or is a shorter valid message; nothing past the cut is read. faults: 69, 74 */
+/*
+ * A message cut off at any byte is refused or is a shorter valid message; nothing past the cut is read. faults:
+ * 69, 74
+ */
 START_TEST(truncation_at_every_byte)
 {
 	const struct codec *codec = &codecs[_i];
@@ -330,7 +336,10 @@ START_TEST(largest_page_fits)
 }
 END_TEST
 
-/* Names and addresses that are too long, hold a zero byte, a control character or a space where none may be are refused. faults: 69 */
+/*
+ * Names and addresses that are too long, hold a zero byte, a control character or a space where none may be are
+ * refused. faults: 69
+ */
 START_TEST(texts_are_checked)
 {
 	char text[ADDRESS_BYTES_MAX + 1];
