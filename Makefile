@@ -3,6 +3,9 @@
 # make unit         run the unit and scenario tests only; TESTS="tests/unit/base/test_map.c …" runs just these
 # make layers       check which parts of the source include which
 # make asan         make check under the address and undefined-behaviour sanitizers, in build/asan
+# make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20, SIM_FLAGS="--seconds 60"
+# make fuzz         fuzz the decoders with clang, each for FUZZ_S=60 seconds
+# make bench        build and run the benchmarks of single modules
 # make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h, pkg-config file
 # make format       format the sources with clang-format
 # make tidy         lint the sources with clang-tidy
@@ -81,7 +84,7 @@ say = $(if $(V),,@printf "  %-8s %s\n" $(1) $(patsubst $(BUILD)/%,%,$(2)))
 export SYNOD_BIN = $(abspath $(BUILD)/bin)
 export LC_ALL := C
 
-.PHONY: all tests check unit layers asan install format tidy clean help
+.PHONY: all tests check unit layers asan sim bench fuzz fuzz-run install format tidy clean help
 .SECONDARY:
 .SECONDEXPANSION:
 
@@ -143,6 +146,36 @@ layers:
 
 asan:
 	CK_FORK=no $(MAKE) BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# Simulations: one seed repeats exactly what it did before.
+SEEDS ?= 1..20
+sim: $(BUILD)/bin/synod-sim
+	$< $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(SIM_FLAGS)
+
+BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+
+bench: $(BENCH_BIN)
+	@set -e; for program in $^; do echo "== $${program##*/}"; $$program; done
+
+# Fuzzing has a build of its own, in which clang counts the branches. Inputs that were worth keeping stay in its corpus.
+FUZZ_S ?= 60
+FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D) $@.corpus
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer $^ $(LIBS) -o $@
+
+fuzz-run: $(FUZZ_BIN)
+	@set -e; for program in $^; do echo "== $${program##*/}"; \
+		$$program -max_total_time=$(FUZZ_S) -print_final_stats=1 -artifact_prefix=$$program. $$program.corpus; done
+
+fuzz:
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPT=-O1 \
+		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-run
 
 # --- Installation ---
 

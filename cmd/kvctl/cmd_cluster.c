@@ -85,6 +85,7 @@ static void print_groups(const struct synod_config *config)
 	if (count_shards(config, 0) > 0)
 		group_row(&table, config, NULL);
 	kvctl_table_print(&table);
+	kvctl_table_free(&table);
 }
 
 int kvctl_shards(struct kvctl *kvctl, int argc, char **argv)
@@ -160,35 +161,47 @@ static int parse_gid(struct kvctl *kvctl, const char *text, uint64_t *gid)
 	return kvctl_usage(kvctl, "\"%s\" is no group number: groups count from 1", text);
 }
 
-/* GID HOST:PORT,… */
-static int parse_members(struct kvctl *kvctl, char *text, const char **members, size_t *count)
+/* HOST:PORT,… */
+static int parse_members(struct kvctl *kvctl, char *text, struct synod_group *group, const char **members)
 {
 	char *rest = NULL;
-	*count = 0;
+	group->members = members;
+	group->nmembers = 0;
 	for (char *word = strtok_r(text, ", ", &rest); word != NULL; word = strtok_r(NULL, ", ", &rest)) {
-		if (*count == REPLICAS_MAX)
+		if (group->nmembers == REPLICAS_MAX)
 			return kvctl_usage(kvctl, "a group has at most %u members", REPLICAS_MAX);
 		if (!address_valid(word))
 			return kvctl_usage(kvctl, "\"%s\" is no HOST:PORT", word);
-		members[(*count)++] = word;
+		members[group->nmembers++] = word;
 	}
-	return *count > 0 ? EXIT_OK : kvctl_usage(kvctl, "a group needs at least one HOST:PORT");
+	return group->nmembers > 0 ? EXIT_OK : kvctl_usage(kvctl, "a group needs at least one HOST:PORT");
 }
 
+/* All groups join in one configuration, so that each shard is given away once. */
 int kvctl_join(struct kvctl *kvctl, int argc, char **argv)
 {
 	int first;
-	const char *members[REPLICAS_MAX];
-	struct synod_group group = {.members = members};
-	int exit_code = kvctl_operands(kvctl, argc, argv, 2, 2, &first);
-	if (exit_code == EXIT_OK)
-		exit_code = parse_gid(kvctl, argv[first], &group.gid);
-	if (exit_code == EXIT_OK)
-		exit_code = parse_members(kvctl, argv[first + 1], members, &group.nmembers);
+	int exit_code = kvctl_operands(kvctl, argc, argv, 2, 2 * GROUPS_MAX, &first);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	struct synod *s = kvctl_synod(kvctl);
-	return s != NULL ? changed(kvctl, synod_join(s, &group, 1)) : EXIT_USAGE;
+	if ((argc - first) % 2 != 0)
+		return kvctl_usage(kvctl, "each group is a number and its members");
+	size_t count = (size_t)(argc - first) / 2;
+	struct synod_group *groups = alloc_zeroed(count, sizeof *groups);
+	const char **members = alloc_zeroed(count * REPLICAS_MAX, sizeof *members);
+	for (size_t i = 0; i < count && exit_code == EXIT_OK; i++) {
+		char **pair = argv + first + 2 * (int)i;
+		exit_code = parse_gid(kvctl, pair[0], &groups[i].gid);
+		if (exit_code == EXIT_OK)
+			exit_code = parse_members(kvctl, pair[1], &groups[i], members + i * REPLICAS_MAX);
+	}
+	if (exit_code == EXIT_OK) {
+		struct synod *s = kvctl_synod(kvctl);
+		exit_code = s != NULL ? changed(kvctl, synod_join(s, groups, count)) : EXIT_USAGE;
+	}
+	free(members);
+	free(groups);
+	return exit_code;
 }
 
 int kvctl_leave(struct kvctl *kvctl, int argc, char **argv)

@@ -1,4 +1,4 @@
-/* status, member */
+/* status: every node in a row */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,8 +105,12 @@ static void view_row(struct kvctl_table *table, const struct view *view)
 	kvctl_table_cell(table, UPTIME, "%s", kvctl_format_duration(status->uptime_ms, text, sizeof text));
 }
 
-static int print_nodes(struct kvctl *kvctl, const struct kvctl_nodes *nodes, bool (*wanted)(const struct kvctl_node *, uint64_t),
-		       uint64_t gid)
+static bool wanted(const struct kvctl_node *node, const char *role, uint64_t group)
+{
+	return role == NULL || (strcmp(node->role, role) == 0 && (group == 0 || node->group == group));
+}
+
+int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group)
 {
 	size_t up = 0, shown = 0;
 	json_t *array = json_array();
@@ -116,7 +120,7 @@ static int print_nodes(struct kvctl *kvctl, const struct kvctl_nodes *nodes, boo
 		table.right[i] = true;
 	table.right[GROUP] = true;
 	for (size_t i = 0; i < nodes->count; i++) {
-		if (wanted != NULL && !wanted(&nodes->nodes[i], gid))
+		if (!wanted(&nodes->nodes[i], role, group))
 			continue;
 		struct view view = look(nodes, i);
 		shown++;
@@ -124,15 +128,14 @@ static int print_nodes(struct kvctl *kvctl, const struct kvctl_nodes *nodes, boo
 		json_array_append_new(array, view_json(&view));
 		view_row(&table, &view);
 	}
-	if (!kvctl->json) {
-		kvctl_table_print(&table);
-	} else {
+	if (kvctl->json)
 		kvctl_print_json(json_pack("{s:O}", "nodes", array));
-		table.nrows = table.nrows;
-	}
+	else
+		kvctl_table_print(&table);
 	json_decref(array);
+	kvctl_table_free(&table);
 	if (shown > 0 && up == 0) {
-		kvctl_error(kvctl, "no node answers: %s", nodes->nodes[0].status->message);
+		kvctl_error(kvctl, "no node answers");
 		return EXIT_UNAVAILABLE;
 	}
 	return EXIT_OK;
@@ -147,7 +150,7 @@ int kvctl_status(struct kvctl *kvctl, int argc, char **argv)
 		exit_code = kvctl_nodes_ask(kvctl, &nodes);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	exit_code = print_nodes(kvctl, &nodes, NULL, 0);
+	exit_code = kvctl_nodes_print(kvctl, &nodes, NULL, 0);
 	kvctl_nodes_free(&nodes);
 	return exit_code;
 }

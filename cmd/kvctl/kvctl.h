@@ -119,8 +119,8 @@ void kvctl_table_init(struct kvctl_table *table, size_t ncolumns, const char *co
 void kvctl_table_cell(struct kvctl_table *table, size_t column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void kvctl_table_row(struct kvctl_table *table);
-/* Prints and frees. */
-void kvctl_table_print(struct kvctl_table *table);
+void kvctl_table_print(const struct kvctl_table *table);
+void kvctl_table_free(struct kvctl_table *table);
 
 /* ---- parse.c ---- */
 
@@ -222,6 +222,8 @@ struct kvctl_nodes {
 /* Finds all nodes and asks each for its status, in parallel. 0 or an exit code, reported. */
 int kvctl_nodes_ask(struct kvctl *kvctl, struct kvctl_nodes *out);
 void kvctl_nodes_free(struct kvctl_nodes *nodes);
+/* Prints those of a role (NULL: all) and group (0: all). An exit code. */
+int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group);
 /* Fills in what the group of node i as a whole shows: its leader (SIZE_MAX: none) and the newest chosen slot. */
 void kvctl_nodes_group(const struct kvctl_nodes *nodes, size_t i, size_t *leader, uint64_t *chosen);
 

@@ -75,7 +75,7 @@ static const char *advice(int status)
 {
 	switch (status) {
 	case SYNOD_UNAVAILABLE:
-		return " (not applied; see kvctl status)";
+		return " (see kvctl status)";
 	case SYNOD_UNKNOWN:
 		return " (it may or may not have been applied: read before you repeat it)";
 	default:
@@ -88,8 +88,10 @@ int kvctl_failed(const struct kvctl *kvctl, int status, const char *message)
 	const char *text = synod_status_text(status);
 	if (status == SYNOD_OK)
 		return EXIT_OK;
-	if (message == NULL || message[0] == '\0' || strcmp(message, text) == 0)
+	if (message == NULL || message[0] == '\0')
 		kvctl_error(kvctl, "%s%s", text, advice(status));
+	else if (strstr(message, text) != NULL)
+		kvctl_error(kvctl, "%s%s", message, advice(status));
 	else
 		kvctl_error(kvctl, "%s: %s%s", text, message, advice(status));
 	return kvctl_exit_code(status);
@@ -243,7 +245,7 @@ static void print_row(const struct kvctl_table *table, size_t row, const int *wi
 	}
 }
 
-void kvctl_table_print(struct kvctl_table *table)
+void kvctl_table_print(const struct kvctl_table *table)
 {
 	int widths[sizeof table->right / sizeof table->right[0]] = {0};
 	for (size_t row = 0; row < table->nrows; row++)
@@ -252,6 +254,10 @@ void kvctl_table_print(struct kvctl_table *table)
 				widths[i] = width_of(cell_at(table, row, i));
 	for (size_t row = 0; row < table->nrows; row++)
 		print_row(table, row, widths);
+}
+
+void kvctl_table_free(struct kvctl_table *table)
+{
 	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
 		free(table->cells[i]);
 	free(table->cells);

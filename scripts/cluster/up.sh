@@ -90,7 +90,7 @@ missing_leaders() {
 }
 
 # The groups whose leaders have not yet adopted a configuration: missing_groups ANSWERS NUMBER
-missing_group_numbers() {
+missing_groups() {
 	local group config
 	for group in $(group_numbers); do
 		config=$(grep '"leader":true' <<<"$1" | grep -E "\"group\":${group}[,}]" |
@@ -141,98 +141,20 @@ wait_serving() {
 	done
 }
 
-up() {
-	complain "$@"
-	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
-	exit 1
-}
-
-# Gives up if a node that should run has ended.
-check_alive() {
-	local node
-	for node in "${names[@]}"; do
-		if ! pid_of "$node" >/dev/null; then
-			last_lines "$node"
-			give_up "$node did not start"
-		fi
-	done
-}
-
-# What the nodes that answer say of themselves: one line of JSON for each.
-answers() {
-	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep '"up":true' || true
-}
-
-# The newest configuration as JSON; fails when the shard masters do not serve.
-newest_config() {
-	kvctl config -o json 2>/dev/null | tr -d ' \t\n' | grep '"config":'
-}
-
-# What is still missing for the cluster to have leaders everywhere; nothing if they are there: missing_leaders ANSWERS
-missing_leaders() {
-	local leaders group
-	leaders=$(grep '"leader":true' <<<"$1" || true)
-	grep -q '"role":"shardmaster"' <<<"$leaders" || echo "a leader of the shard masters"
-	for group in $(group_numbers); do
-		grep -qE "\"group\":${group}[,}]" <<<"$leaders" || echo "a leader of group $group"
-	done
-}
-
-# The groups whose leaders have not yet adopted a configuration: missing_groups ANSWERS NUMBER
-missing_group_numbers() {
-	local group config
-	for group in $(group_numbers); do
-		config=$(grep '"leader":true' <<<"$1" | grep -E "\"group\":${group}[,}]" |
-			sed -nE 's/.*"config":([0-9]+).*/\1/p' | sort -n | tail -n 1 || true)
-		[[ ${config:-0} -ge $2 ]] || echo "group $group to adopt configuration $2"
-	done
-}
-
-# In a new cluster no group serves anything: they join in one step, so that every shard is assigned once.
-join_group_numbers() {
-	local group arguments=()
-	for group in $(group_numbers); do
-		arguments+=("$group" "$(members "$group")")
-	done
-	[[ ${#arguments[@]} -eq 0 ]] || kvctl join "${arguments[@]}" >/dev/null
-}
-
-# Waits until the cluster serves. Every step is a condition that is asked for, never a time.
-wait_serving() {
-	local deadline=$((SECONDS + up_timeout)) nodes config missing error=''
-	while :; do
-		check_alive
-		nodes=$(answers)
-		missing=$(missing_leaders "$nodes")
-		if [[ -z $missing ]]; then
-			config=$(newest_config || true)
-			if [[ -z $config ]]; then
-				missing="the shard masters"
-			elif [[ $config -eq 0 ]]; then
-				error=$(join_groups 2>&1) && continue
-				missing="the groups to join${error:+ ($error)}"
-			else
-				missing=$(missing_groups "$nodes" "$config")
-			fi
-		fi
-		[[ -n $missing ]] || return 0
-		if [[ $SECONDS -ge $deadline ]]; then
-			give_up "does not serve after $up_timeout s, waiting for ${missing//$'\n'/, }; see $directory/*/log"
-		fi
-		sleep 0.1
-	done
-}
-
-up() {
-	local node absent=()
-	check_programs
+# Takes the directory for this `up` alone.
+prepare_directory() {
 	mkdir -p "$directory" 2>/dev/null || die "cannot make the directory $directory"
 	directory=$(cd "$directory" && pwd -P)
 	[[ $directory != *[\;#$'\n']* ]] || die "the path $directory has a character that cluster.conf does not allow"
 	[[ -w $directory ]] || die "the directory $directory is not writable"
 	exec 9>"$directory/lock"
 	flock -n 9 || die "another '$0 up' is at work in $directory"
+}
 
+up() {
+	local node absent=()
+	check_programs
+	prepare_directory
 	if [[ -f $(config_file) ]]; then
 		load_config
 		check_agreement
@@ -243,7 +165,7 @@ up() {
 	for node in "${names[@]}"; do
 		case $(state_of "$node") in
 		down) absent+=("$node") ;;
-		paused) say "$node is paused: '$0 cont $node' lets it go on" ;;
+		paused) say "$node is paused: '$0 cont $node --dir $directory' lets it go on" ;;
 		esac
 	done
 	if [[ ${#absent[@]} -gt 0 ]]; then
@@ -258,6 +180,6 @@ up() {
 	if [[ ${#absent[@]} -eq 0 ]]; then
 		say "already running in $directory"
 	else
-		say "serving: $(count_nodes shardmaster) shard masters, $(group_numbers | wc -l) groups; $(config_file)"
+		say "serving: $(count_nodes shardmaster) shard masters, $(group_numbers | wc -l) groups; see $(config_file)"
 	fi
 }

@@ -181,13 +181,13 @@ void dial_opened(struct link *link)
 {
 	struct host *host = link->host;
 	link->state = LINK_OPEN;
+	link->opened++;
 	link->failures = 0;
 	link->complained = false;
 	host->dialled_total++;
 	log_event(host->log, LOG_INFO, "link_up", "peer=%s address=%s", link->name[0] != '\0' ? link->name : "-",
 		  link->route);
-	/* Nothing is left of the hello: the answer came after all of it had been sent. */
-	ASSERT(link_unsent(link) == 0);
+	ASSERT(link_unsent(link) == 0); /* of the hello, which has been answered */
 	struct buffer empty = link->out;
 	link->out = link->waiting;
 	link->waiting = empty;

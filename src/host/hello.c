@@ -66,13 +66,6 @@ static int judge(const struct host *host, const struct wire_hello *hello, char *
 	return 0;
 }
 
-static void log_refusal(struct link *link, const char *text)
-{
-	char quoted[TEXT_BYTES_MAX + 64];
-	log_event(link->host->log, LOG_WARN, "hello_refused", "remote=%s why=%s", link->remote,
-		  log_quote(quoted, sizeof quoted, slice_string(text)));
-}
-
 static bool answer(struct link *link, const struct message *message, const struct wire_hello *hello)
 {
 	struct host *host = link->host;
@@ -95,7 +88,7 @@ static bool answer(struct link *link, const struct message *message, const struc
 	buffer_free(&payload);
 	if (status != 0) {
 		host->hello_refused_total++;
-		log_refusal(link, text);
+		link_complain(link, "hello_refused", text);
 	} else if (hello->node.len > 0) {
 		dial_peer_is_up(host, hello->node);
 	}
@@ -158,6 +151,10 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 		snprintf(why, sizeof why, "the node there is '%.*s'", (int)hello->node.len,
 			 (const char *)hello->node.data);
 		link_cut(link, why);
+		return false;
+	}
+	if (link_unsent(link) > 0) {
+		link_reject(link, "an answer before the question");
 		return false;
 	}
 	dial_opened(link);

@@ -67,7 +67,9 @@ struct host_settings {
 	uint32_t stop_timeout_ms;    /* how long a node may take to stop; default 5000 */
 	uint32_t connections_max;    /* accepted; default 4096 */
 	uint64_t link_output_bytes_max; /* default LINK_OUTPUT_BYTES_MAX */
-	/* Of all links: unsent output and unfinished input. Above it the largest holder is cut. Default 512 MiB */
+	/*
+	 * Of all links: unsent output and unfinished input. Above it the largest holder is cut. Default 512 MiB
+	 */
 	uint64_t network_bytes_max;
 };
 void host_settings_default(struct host_settings *settings);

@@ -28,6 +28,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
@@ -160,6 +161,7 @@ struct host {
 	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
 	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total;
 	uint64_t complaint_us, complaints_suppressed;
+	struct histogram turn_us; /* how long turns took, without waiting */
 };
 
 /* env.c */
@@ -194,6 +196,8 @@ void link_flush(struct link *link);
 void link_cut(struct link *link, const char *why);
 /* The same for bytes that no honest peer sends: counted, and logged at most once a second. */
 void link_reject(struct link *link, const char *why);
+/* A log line about what a stranger did: at most one a second, with the number of those that were left out. */
+void link_complain(struct link *link, const char *event, const char *why);
 /* Queues link_down() for a dialled link that could not take a request. */
 void link_lose(struct link *link);
 /* Carries out what link_cut() put off, and tells the node. May free the link. */

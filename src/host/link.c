@@ -138,21 +138,26 @@ void link_cut(struct link *link, const char *why)
 	link_end(link);
 }
 
-void link_reject(struct link *link, const char *why)
+void link_complain(struct link *link, const char *event, const char *why)
 {
 	struct host *host = link->host;
 	uint64_t now_us = host_now_us(host);
-	char text[256];
-	host->rejected_total++;
+	char text[1024];
 	if (host->complaint_us != 0 && now_us - host->complaint_us < COMPLAINT_INTERVAL_US) {
 		host->complaints_suppressed++;
-	} else {
-		log_event(host->log, LOG_WARN, "connection_rejected", "remote=%s why=%s suppressed=%llu",
-			  link->remote, log_quote(text, sizeof text, slice_string(why)),
-			  (unsigned long long)host->complaints_suppressed);
-		host->complaint_us = now_us;
-		host->complaints_suppressed = 0;
+		return;
 	}
+	log_event(host->log, LOG_WARN, event, "remote=%s why=%s suppressed=%llu", link->remote,
+		  log_quote(text, sizeof text, slice_string(why)),
+		  (unsigned long long)host->complaints_suppressed);
+	host->complaint_us = now_us;
+	host->complaints_suppressed = 0;
+}
+
+void link_reject(struct link *link, const char *why)
+{
+	link->host->rejected_total++;
+	link_complain(link, "connection_rejected", why);
 	link_cut(link, why);
 }
 

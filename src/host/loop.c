@@ -3,6 +3,8 @@
 
 #include "host/internal.h"
 
+#define SLOW_TURN_US 500000u
+
 void host_on_timer(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
@@ -65,6 +67,19 @@ static void flush_links(struct host *host)
 		link_flush(LIST_ENTRY(first, struct link, flush));
 }
 
+/*
+ * From the first look at the clock, which is the first input at the latest. A slow turn is what a user notices
+ * as a slow server.
+ */
+static void note_turn(struct host *host)
+{
+	uint64_t took_us = host_clock_us(CLOCK_MONOTONIC) - host_now_us(host);
+	histogram_record(&host->turn_us, took_us);
+	if (took_us >= SLOW_TURN_US)
+		log_event(host->log, LOG_WARN, "slow_turn", "duration_ms=%llu",
+			  (unsigned long long)(took_us / 1000));
+}
+
 bool host_turn(struct host *host, bool wait)
 {
 	if (host->stopped)
@@ -78,6 +93,7 @@ bool host_turn(struct host *host, bool wait)
 	if (host->node->ops->turn_end != NULL && !host->stopped)
 		host->node->ops->turn_end(host->node);
 	flush_links(host);
+	note_turn(host);
 	host->now_us = 0;
 	return !host->stopped;
 }

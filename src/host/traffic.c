@@ -62,6 +62,8 @@ void traffic_register(struct host *host)
 		    "Connections refused for cluster, version or node.", NULL, &host->hello_refused_total);
 	metrics_add(m, METRIC_COUNTER, "synod_messages_dropped_total",
 		    "Messages dropped because their link could not take them.", NULL, &host->dropped_total);
+	metrics_add_histogram(m, "synod_loop_turn_seconds",
+			      "Time spent in one turn of the event loop, without waiting.", NULL, &host->turn_us);
 	metrics_add(m, METRIC_GAUGE, "synod_connections_accepted", "Accepted connections that are open.", NULL,
 		    &host->accepted_count);
 	metrics_add(m, METRIC_GAUGE, "synod_network_buffered_bytes",

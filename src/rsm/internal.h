@@ -169,6 +169,7 @@ struct rsm {
 	uint64_t time_us;              /* of the newest applied entry */
 	uint64_t proposed_time_us;     /* of the newest proposed entry */
 	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
+	uint64_t lost_slot;            /* … that covers at least this slot */
 	bool restoring;                /* a peer's snapshot is replacing the state */
 	struct timer apply_timer;      /* more to apply */
 	struct buffer reply_body;

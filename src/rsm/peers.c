@@ -37,6 +37,12 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 			  (unsigned long long)m.group, m.from, m.to);
 		return true;
 	}
+	/*
+	 * A full disk cannot hold more entries. Without them these two still say who leads and what is chosen; a Promise must
+	 * keep its own, or the candidate would overlook what was accepted.
+	 */
+	if (wal_full(rsm->wal) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
+		m.nentries = 0;
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

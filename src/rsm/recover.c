@@ -65,7 +65,8 @@ static void close_file(struct rsm *rsm, struct disk_file *file)
 	(void)disk->ops->run_now(disk, &request);
 }
 
-static int load_snapshot(struct rsm *rsm, uint64_t slot)
+/* On failure *why says which check it was. */
+static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 {
 	struct disk *disk = rsm_disk(rsm);
 	char name[SNAPSHOT_NAME_BYTES];
@@ -73,17 +74,26 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot)
 	uint64_t size;
 	struct snapshot_parser parser = {0};
 	int status = disk->ops->open(disk, snapshot_name(slot, name), &file, &size);
+	*why = "the file cannot be opened";
 	if (status != 0)
 		return status;
 	rsm->app->ops->restore_begin(rsm->app);
+	*why = "a chunk is damaged";
 	status = read_snapshot(rsm, file, size, &parser);
-	if (status == 0)
+	if (status == 0) {
+		*why = "it is incomplete";
 		status = snapshot_parse_end(&parser);
+	}
 	if (status == 0)
 		status = rsm->app->ops->restore_end(rsm->app);
-	if (status == 0 && (parser.header.slot != slot || parser.header.group != rsm->options.group ||
-			    parser.header.app_hash != rsm->app->ops->hash(rsm->app)))
+	if (status == 0 && (parser.header.slot != slot || parser.header.group != rsm->options.group)) {
+		*why = "it is of another slot or group";
 		status = STATUS_CORRUPT;
+	}
+	if (status == 0 && parser.header.app_hash != rsm->app->ops->hash(rsm->app)) {
+		*why = "the restored state has another hash";
+		status = STATUS_CORRUPT;
+	}
 	if (status != 0) {
 		snapshot_parser_free(&parser);
 		close_file(rsm, file);
@@ -216,12 +226,13 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 			remove_now(rsm, snapshot_name(found.slots[i], name));
 			continue;
 		}
-		status = load_snapshot(rsm, found.slots[i]);
+		const char *why;
+		status = load_snapshot(rsm, found.slots[i], &why);
 		if (status == 0)
 			continue;
 		if (status != STATUS_CORRUPT)
 			return status;
-		log_event(rsm->log, LOG_ERROR, "snapshot_damaged", "slot=%" PRIu64, found.slots[i]);
+		log_event(rsm->log, LOG_ERROR, "snapshot_damaged", "slot=%" PRIu64 " why=\"%s\"", found.slots[i], why);
 		if (*damaged == 0)
 			*damaged = found.slots[i];
 	}
@@ -242,6 +253,7 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 	log_event(rsm->log, LOG_ERROR, "state_lost",
 		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64 " action=\"fetching the state from a peer\"", covered, rsm->applied);
 	rsm->state_lost = true;
+	rsm->lost_slot = covered;
 	paxos_install_snapshot(rsm->paxos, 0, covered);
 	paxos_set_electable(rsm->paxos, false);
 	log_index_drop_below(&rsm->index, covered + 1);

@@ -111,6 +111,19 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	return true;
 }
 
+/* Answers every command that has not been proposed: it certainly will not be applied. */
+static void refuse_ready(struct rsm *rsm, int status, const char *why)
+{
+	LIST_FOR_SAFE(link, after, &rsm->ready) {
+		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+		list_remove(link);
+		for (uint32_t i = 0; i < batch->count; i++)
+			answer_error(rsm, &batch->requesters[i], status, "%s", why);
+		batch_release(rsm, batch);
+	}
+	rsm->ready_count = 0;
+}
+
 static uint64_t entry_time(struct rsm *rsm)
 {
 	uint64_t now = node_wall_us(rsm->node);
@@ -125,6 +138,10 @@ static uint64_t entry_time(struct rsm *rsm)
 void requests_propose(struct rsm *rsm)
 {
 	close_current(rsm);
+	if (wal_full(rsm->wal)) {
+		refuse_ready(rsm, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
+		return;
+	}
 	while (!list_empty(&rsm->ready) && paxos_can_propose(rsm->paxos)) {
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
@@ -163,6 +180,10 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 	}
 	if (command.client != 0 && (command.sequence == 0 || command.acknowledged > command.sequence)) {
 		answer_error(rsm, from, STATUS_BAD_REQUEST, "sequence must be at least 1 and not below acknowledged");
+		return;
+	}
+	if (rsm->restoring) {
+		answer_error(rsm, from, STATUS_BUSY, "this replica is replacing its state by a newer snapshot; try again");
 		return;
 	}
 	if (wal_full(rsm->wal)) {
@@ -283,7 +304,7 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 
 void requests_serve_reads(struct rsm *rsm)
 {
-	while (rsm->queries_count > 0) {
+	while (rsm->queries_count > 0 && !rsm->restoring) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		if (query->slot == 0 || query->slot > rsm->applied)
 			return;
@@ -302,13 +323,6 @@ void requests_serve_reads(struct rsm *rsm)
 
 /* ---- losses ---- */
 
-static void refuse_batch(struct rsm *rsm, struct batch *batch)
-{
-	for (uint32_t i = 0; i < batch->count; i++)
-		answer_error(rsm, &batch->requesters[i], STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
-	batch_release(rsm, batch);
-}
-
 /*
  * Commands that were not proposed never will be: say so. Those that were may still be chosen; they are answered when
  * their slot is. Reads are simply not answered here.
@@ -316,11 +330,7 @@ static void refuse_batch(struct rsm *rsm, struct batch *batch)
 void requests_leadership_lost(struct rsm *rsm)
 {
 	close_current(rsm);
-	LIST_FOR_SAFE(link, after, &rsm->ready) {
-		list_remove(link);
-		refuse_batch(rsm, LIST_ENTRY(link, struct batch, link));
-	}
-	rsm->ready_count = 0;
+	refuse_ready(rsm, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
 	while (rsm->queries_count > 0) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");

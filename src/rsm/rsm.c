@@ -260,7 +260,7 @@ static void recover_state(struct rsm *rsm)
 		return;
 	uint32_t other = (uint32_t)(node_random(rsm->node) % (rsm->options.nmembers - 1));
 	uint32_t index = other < rsm->self ? other : other + 1;
-	snapshot_receive_start(rsm, rsm->options.members[index].replica, paxos_chosen_slot(rsm->paxos));
+	snapshot_receive_start(rsm, rsm->options.members[index].replica, rsm->lost_slot);
 }
 
 static void notice_leadership(struct rsm *rsm)
@@ -351,6 +351,16 @@ bool rsm_ready(const struct rsm *rsm)
 uint64_t rsm_applied(const struct rsm *rsm)
 {
 	return rsm->applied;
+}
+
+const struct paxos *rsm_core(const struct rsm *rsm)
+{
+	return rsm->started ? rsm->paxos : NULL;
+}
+
+uint64_t rsm_state_hash(const struct rsm *rsm)
+{
+	return rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions);
 }
 
 static const struct rsm_member *leader_member(const struct rsm *rsm)

@@ -93,6 +93,11 @@ const char *rsm_leader_address(const struct rsm *rsm);
  */
 bool rsm_propose(struct rsm *rsm, struct slice command);
 
+/* For checkers: the core (NULL before start), and a hash of the whole replicated state after slot rsm_applied(). */
+struct paxos;
+const struct paxos *rsm_core(const struct rsm *rsm);
+uint64_t rsm_state_hash(const struct rsm *rsm);
+
 /* Answers a request with NOT_LEADER and the hint. */
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request);
 

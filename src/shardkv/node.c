@@ -15,6 +15,8 @@ void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct mess
 			 const char *text)
 {
 	struct wire_error error = {.message = slice_string(text), .config = config};
+	unsigned code = status_to_wire(status);
+	shardkv_app_counters(n->app)->refusals[code < SHARDKV_STATUS_CODES ? code : 0]++;
 	buffer_clear(&n->out);
 	wire_error_encode(&error, &n->out);
 	node_reply(&n->node, link, request, status, buffer_slice(&n->out));

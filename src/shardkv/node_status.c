@@ -78,8 +78,8 @@ static void operation_metrics(struct metrics *m, const struct shardkv_counters *
 		[WIRE_KV_GET] = "get", [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append", [WIRE_KV_DELETE] = "delete",
 		[WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
 	};
-	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE,  STATUS_WRONG_GROUP,
-				       STATUS_CROSS_GROUP, STATUS_NOT_NUMBER, STATUS_DENIED};
+	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE, STATUS_WRONG_GROUP, STATUS_CROSS_GROUP,
+				       STATUS_NOT_NUMBER,  STATUS_DENIED,    STATUS_BUSY,        STATUS_DEADLINE};
 	char label[64];
 	for (uint32_t kind = WIRE_KV_GET; kind <= WIRE_KV_INCR; kind++) {
 		snprintf(label, sizeof label, "kind=\"%s\"", kinds[kind]);
@@ -88,7 +88,7 @@ static void operation_metrics(struct metrics *m, const struct shardkv_counters *
 	}
 	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
 		snprintf(label, sizeof label, "status=\"%s\"", status_name(refusals[i]));
-		metrics_add(m, METRIC_COUNTER, "synod_kv_refusals_total", "Requests refused by the store.", label,
+		metrics_add(m, METRIC_COUNTER, "synod_kv_refusals_total", "Requests refused by the store, or while they waited for a grant.", label,
 			    &c->refusals[status_to_wire(refusals[i])]);
 	}
 }

@@ -40,7 +40,8 @@ void shardmaster_clear(struct shardmaster_app *master)
 	master->claimed = (struct shard_set){0};
 }
 
-static int decode_command(struct slice command, struct arena *arena, struct wire_master_command *out, struct buffer *error)
+static int decode_command(struct slice command, struct arena *arena, struct wire_master_command *out,
+			  struct buffer *error)
 {
 	int status = wire_master_command_decode(command, arena, out);
 
@@ -57,7 +58,8 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	return decode_command(command, arena, &decoded, reply->body);
 }
 
-static int reconfigure(struct shardmaster_app *master, const struct wire_master_command *command, struct buffer *error)
+static int reconfigure(struct shardmaster_app *master, const struct wire_master_command *command,
+		       struct buffer *error)
 {
 	struct shard_config *old = shardmaster_newest(master);
 	struct shard_config *config = NULL;
@@ -89,7 +91,8 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 	return 0;
 }
 
-static int check_claim(const struct shardmaster_app *master, const struct wire_master_command *command, struct buffer *error)
+static int check_claim(const struct shardmaster_app *master, const struct wire_master_command *command,
+		       struct buffer *error)
 {
 	uint64_t newest = shardmaster_newest(master)->number;
 
@@ -98,22 +101,23 @@ static int check_claim(const struct shardmaster_app *master, const struct wire_m
 		return STATUS_BAD_REQUEST;
 	}
 	if (command->config > newest) {
-		wire_error_format(error, "there is no configuration %" PRIu64 ", the newest is %" PRIu64, command->config, newest);
+		wire_error_format(error, "there is no configuration %" PRIu64 ", the newest is %" PRIu64,
+				  command->config, newest);
 		return STATUS_BAD_REQUEST;
 	}
 	for (uint32_t i = 0; i < command->nshards; i++) {
 		if (command->shards[i] < master->nshards)
 			continue;
-		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32, command->shards[i],
-				  master->nshards - 1);
+		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32,
+				  command->shards[i], master->nshards - 1);
 		return STATUS_BAD_REQUEST;
 	}
 	return 0;
 }
 
 /* Grants what the newest configuration gives to the group; granted[] has room for all that was asked for. */
-static int claim(struct shardmaster_app *master, const struct wire_master_command *command, struct wire_master_reply *reply,
-		 struct buffer *error)
+static int claim(struct shardmaster_app *master, const struct wire_master_command *command,
+		 struct wire_master_reply *reply, struct buffer *error)
 {
 	const struct shard_config *newest = shardmaster_newest(master);
 
@@ -166,10 +170,13 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 	if (number == UINT64_MAX)
 		number = newest;
 	if (number > newest) {
-		wire_error_format(reply->body, "there is no configuration %" PRIu64 " yet, the newest is %" PRIu64, number, newest);
+		wire_error_format(reply->body, "there is no configuration %" PRIu64 " yet, the newest is %" PRIu64,
+				  number, newest);
 		reply->status = STATUS_NOT_FOUND;
 	} else if (number < master->oldest) {
-		wire_error_format(reply->body, "configuration %" PRIu64 " is no longer kept, the oldest is %" PRIu64, number, master->oldest);
+		wire_error_format(reply->body,
+				  "configuration %" PRIu64 " is no longer kept, the oldest is %" PRIu64, number,
+				  master->oldest);
 		reply->status = STATUS_COMPACTED;
 	} else {
 		shard_config_encode(shardmaster_kept(master, number), reply->body);

@@ -31,11 +31,13 @@ static void count_shards(const struct shard_config *config, const struct shard_s
 
 static int refuse(const struct shard_config *config, const struct balance *b, uint32_t group, struct buffer *error)
 {
-	wire_error_format(error,
-			  "group %" PRIu64 " has %" PRIu32 " shards that may hold data and cannot be moved, more than its even share of "
-			  "%" PRIu32 " of %" PRIu32 " shards over %" PRIu32 " groups; the configuration is unchanged",
-			  config->groups[group]->gid, b->pinned[group], b->share + (b->pinned[group] > b->share + 1 && b->larger > 0),
-			  config->nshards, config->ngroups);
+	wire_error_format(
+		error,
+		"group %" PRIu64 " has %" PRIu32
+		" shards that may hold data and cannot be moved, more than its even share of "
+		"%" PRIu32 " of %" PRIu32 " shards over %" PRIu32 " groups; the configuration is unchanged",
+		config->groups[group]->gid, b->pinned[group],
+		b->share + (b->pinned[group] > b->share + 1 && b->larger > 0), config->nshards, config->ngroups);
 	return STATUS_HOLDS_DATA;
 }
 
@@ -43,8 +45,8 @@ static int refuse(const struct shard_config *config, const struct balance *b, ui
  * Gives a larger target to every group for which `wants` holds and that has none yet, as long as there are any
  * left.
  */
-static void hand_out(const struct shard_config *config, struct balance *b, bool (*wants)(const struct balance *, uint32_t),
-		     uint32_t *left)
+static void hand_out(const struct shard_config *config, struct balance *b,
+		     bool (*wants)(const struct balance *, uint32_t), uint32_t *left)
 {
 	for (uint32_t g = 0; g < config->ngroups && *left > 0; g++) {
 		if (b->target[g] > b->share || !wants(b, g))

@@ -20,27 +20,30 @@ static bool member_valid(struct slice member)
 static int check_members(const struct wire_group *group, struct buffer *error)
 {
 	if (group->nmembers == 0 || group->nmembers > REPLICAS_MAX) {
-		wire_error_format(error, "group %" PRIu64 " has %" PRIu32 " members: expected 1 to %u", group->gid, group->nmembers,
-				  REPLICAS_MAX);
+		wire_error_format(error, "group %" PRIu64 " has %" PRIu32 " members: expected 1 to %u", group->gid,
+				  group->nmembers, REPLICAS_MAX);
 		return STATUS_BAD_REQUEST;
 	}
 	for (uint32_t m = 0; m < group->nmembers; m++) {
 		struct slice member = group->members[m];
 		if (member.len == 0 || !member_valid(member)) {
-			wire_error_format(error, "%.*s: not an address: expected HOST:PORT", (int)member.len, (const char *)member.data);
+			wire_error_format(error, "%.*s: not an address: expected HOST:PORT", (int)member.len,
+					  (const char *)member.data);
 			return STATUS_BAD_REQUEST;
 		}
 		for (uint32_t other = 0; other < m; other++) {
 			if (!slice_equal(member, group->members[other]))
 				continue;
-			wire_error_format(error, "%.*s stands twice in group %" PRIu64, (int)member.len, (const char *)member.data, group->gid);
+			wire_error_format(error, "%.*s stands twice in group %" PRIu64, (int)member.len,
+					  (const char *)member.data, group->gid);
 			return STATUS_BAD_REQUEST;
 		}
 	}
 	return 0;
 }
 
-static int check_join(const struct shard_config *old, const struct wire_group *groups, uint32_t ngroups, struct buffer *error)
+static int check_join(const struct shard_config *old, const struct wire_group *groups, uint32_t ngroups,
+		      struct buffer *error)
 {
 	if (ngroups == 0) {
 		wire_error_format(error, "no group to join");
@@ -87,7 +90,8 @@ static bool sort_joining(const struct wire_group *groups, uint32_t ngroups, cons
 }
 
 /* Merges the old groups and the joining ones by gid; a shard keeps its owner, whose index may have moved. */
-static struct shard_config *merge_groups(const struct shard_config *old, const struct wire_group *const *joining, uint32_t njoining)
+static struct shard_config *merge_groups(const struct shard_config *old, const struct wire_group *const *joining,
+					 uint32_t njoining)
 {
 	struct shard_config *config = shard_config_new(old->number + 1, old->nshards, old->ngroups + njoining);
 	uint16_t index_now[GROUPS_MAX];
@@ -98,7 +102,8 @@ static struct shard_config *merge_groups(const struct shard_config *old, const s
 			index_now[i] = (uint16_t)g;
 			config->groups[g] = shard_group_ref(old->groups[i++]);
 		} else {
-			config->groups[g] = shard_group_new(joining[j]->gid, joining[j]->members, joining[j]->nmembers);
+			config->groups[g] =
+				shard_group_new(joining[j]->gid, joining[j]->members, joining[j]->nmembers);
 			j++;
 		}
 	}
@@ -149,8 +154,8 @@ static uint32_t count_claimed(const struct shard_config *config, const struct sh
 }
 
 /* Marks who leaves. */
-static int check_leave(const struct shard_config *old, const struct shard_set *claimed, const uint64_t *gids, uint32_t ngids,
-		       bool *leaves, struct buffer *error)
+static int check_leave(const struct shard_config *old, const struct shard_set *claimed, const uint64_t *gids,
+		       uint32_t ngids, bool *leaves, struct buffer *error)
 {
 	if (ngids == 0) {
 		wire_error_format(error, "no group to leave");
@@ -159,14 +164,17 @@ static int check_leave(const struct shard_config *old, const struct shard_set *c
 	for (uint32_t i = 0; i < ngids; i++) {
 		uint32_t index = shard_config_find(old, gids[i]);
 		if (index == SHARD_UNASSIGNED || leaves[index]) {
-			wire_error_format(error, "there is no group %" PRIu64 "%s", gids[i],
-					  index == SHARD_UNASSIGNED ? "" : " any more: it stands twice in the request");
+			/* A gid that stands twice in the request has left when its second turn comes. */
+			wire_error_format(error, "there is no group %" PRIu64, gids[i]);
 			return STATUS_NO_SUCH_GROUP;
 		}
 		uint32_t holding = count_claimed(old, claimed, index);
 		if (holding > 0) {
-			wire_error_format(error, "group %" PRIu64 " has %" PRIu32 " shards that may hold data and cannot be moved; "
-					  "the configuration is unchanged", gids[i], holding);
+			wire_error_format(error,
+					  "group %" PRIu64 " has %" PRIu32
+					  " shards that may hold data and cannot be moved; "
+					  "the configuration is unchanged",
+					  gids[i], holding);
 			return STATUS_HOLDS_DATA;
 		}
 		leaves[index] = true;
@@ -213,7 +221,8 @@ int config_move(struct shard_config *old, const struct shard_set *claimed, uint3
 	uint32_t index = shard_config_find(old, gid);
 
 	if (shard >= old->nshards) {
-		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32, shard, old->nshards - 1);
+		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32,
+				  shard, old->nshards - 1);
 		return STATUS_BAD_REQUEST;
 	}
 	if (index == SHARD_UNASSIGNED) {
@@ -225,8 +234,10 @@ int config_move(struct shard_config *old, const struct shard_set *claimed, uint3
 		return STATUS_BAD_REQUEST;
 	}
 	if (shard_set_has(claimed, shard)) {
-		wire_error_format(error, "shard %" PRIu32 " may hold data and cannot be moved away from group %" PRIu64
-				  " (1 shard); the configuration is unchanged", shard, shard_config_gid(old, shard));
+		wire_error_format(error,
+				  "shard %" PRIu32 " may hold data and cannot be moved away from group %" PRIu64
+				  " (1 shard); the configuration is unchanged",
+				  shard, shard_config_gid(old, shard));
 		return STATUS_HOLDS_DATA;
 	}
 	struct shard_config *config = copy_next(old);

@@ -69,7 +69,8 @@ static void put_owners(const struct shard_config *from, const struct shard_confi
 			continue;
 		}
 		uint32_t first = s;
-		while (s < to->nshards && to->owners[s] == to->owners[first] && shard_config_gid(from, s) != shard_config_gid(to, s))
+		while (s < to->nshards && to->owners[s] == to->owners[first] &&
+		       shard_config_gid(from, s) != shard_config_gid(to, s))
 			s++;
 		buffer_add_u16(out, (uint16_t)first);
 		buffer_add_u16(out, (uint16_t)(s - first));
@@ -109,7 +110,8 @@ struct group_list {
 };
 
 /* The groups of `from` without those that left, with those that joined, by gid. Holds references. */
-static int take_groups(struct slice *in, const struct shard_config *from, struct group_list *joined, struct group_list *stayed)
+static int take_groups(struct slice *in, const struct shard_config *from, struct group_list *joined,
+		       struct group_list *stayed)
 {
 	bool leaves[GROUPS_MAX] = {false};
 	uint32_t count;
@@ -169,7 +171,8 @@ static bool take_owners(struct slice *in, const struct shard_config *from, struc
 	for (uint32_t i = 0; i < count; i++) {
 		if (!slice_take_u16(in, &first) || !slice_take_u16(in, &len) || !slice_take_u16(in, &owner))
 			return false;
-		if (len > config->nshards || first > config->nshards - len || (owner != SHARD_UNASSIGNED && owner >= config->ngroups))
+		if (len > config->nshards || first > config->nshards - len ||
+		    (owner != SHARD_UNASSIGNED && owner >= config->ngroups))
 			return false;
 		for (uint32_t s = first; s < (uint32_t)first + len; s++)
 			config->owners[s] = owner;

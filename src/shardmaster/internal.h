@@ -46,6 +46,7 @@ int shardmaster_restore_end(struct app *app);
 /* delta.c: one configuration as its difference from another (the config record of app.h). */
 void delta_encode(const struct shard_config *from, const struct shard_config *to, struct buffer *out);
 /* Takes a record off the front of `in`: 0 and a new reference with the number after from's, or STATUS_CORRUPT. */
-int delta_decode(struct slice *in, const struct shard_config *from, uint64_t number, struct shard_config **out) MUST_CHECK;
+int delta_decode(struct slice *in, const struct shard_config *from, uint64_t number,
+		 struct shard_config **out) MUST_CHECK;
 
 #endif

@@ -76,7 +76,8 @@ static void leadership_changed(void *context, bool leader)
 	applied(context);
 }
 
-static void reply_error(struct shardmaster *master, link_id from, const struct message *request, int status, const char *why)
+static void reply_error(struct shardmaster *master, link_id from, const struct message *request, int status,
+			const char *why)
 {
 	buffer_clear(&master->out);
 	wire_error_format(&master->out, "%s", why);
@@ -106,7 +107,8 @@ static void watch(struct shardmaster *master, link_id from, const struct message
 	if (number < shardmaster_app_newest(master->app)->number)
 		answer_watch(master, from, &waiting);
 	else if (!watchers_add(&master->watchers, from, &waiting, number, timeout_ms))
-		reply_error(master, from, request, STATUS_BUSY, "too many watch requests are waiting here; ask again later");
+		reply_error(master, from, request, STATUS_BUSY,
+			    "too many watch requests are waiting here; ask again later");
 }
 
 /* ---- what any replica answers ---- */
@@ -147,7 +149,8 @@ static void reply_cluster(struct shardmaster *master, link_id from, const struct
 static void reply_unknown(struct shardmaster *master, link_id from, const struct message *request)
 {
 	buffer_clear(&master->out);
-	wire_error_format(&master->out, "a shard master has no method %u (%s)", request->method, method_text(request->method));
+	wire_error_format(&master->out, "a shard master has no method %u (%s)", request->method,
+			  method_text(request->method));
 	node_reply(&master->node, from, request, STATUS_UNKNOWN_METHOD, buffer_slice(&master->out));
 }
 
@@ -264,7 +267,8 @@ static void add_metrics(struct shardmaster *master)
 
 	metrics_add_read(metrics, METRIC_GAUGE, "synod_config_number", "Number of the newest configuration.", NULL,
 			 read_config_number, master);
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_shards_claimed", "Shards that may hold data.", NULL, read_claimed, master);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_shards_claimed", "Shards that may hold data.", NULL,
+			 read_claimed, master);
 	metrics_add(metrics, METRIC_GAUGE, "synod_watchers", "Watch requests that wait for a configuration.", NULL,
 		    &master->watchers.count);
 }
@@ -273,8 +277,14 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 {
 	struct shardmaster *master = ALLOC(struct shardmaster);
 	struct rsm_options rsm = {
-		.node = &master->node, .group = SHARDMASTER_GROUP, .replica = options->replica, .nmembers = options->nmembers,
-		.settings = options->settings, .applied = applied, .leadership = leadership_changed, .context = master,
+		.node = &master->node,
+		.group = SHARDMASTER_GROUP,
+		.replica = options->replica,
+		.nmembers = options->nmembers,
+		.settings = options->settings,
+		.applied = applied,
+		.leadership = leadership_changed,
+		.context = master,
 	};
 
 	ASSERT(options->nmembers >= 1 && options->nmembers <= REPLICAS_MAX);

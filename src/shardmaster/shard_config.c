@@ -10,6 +10,16 @@
 _Static_assert(GROUPS_MAX < SHARD_UNASSIGNED, "every group has an index of its own");
 _Static_assert(SHARDS_MAX <= UINT16_MAX, "shard numbers fit 16 bits");
 
+static uint64_t hash_group(const struct shard_group *group)
+{
+	uint64_t hash = hash_u64(HASH_START, group->gid);
+
+	hash = hash_u64(hash, group->nmembers);
+	for (uint32_t i = 0; i < group->nmembers; i++)
+		hash = hash_slice(hash, slice_string(group->members[i]));
+	return hash;
+}
+
 struct shard_group *shard_group_new(uint64_t gid, const struct slice *members, uint32_t nmembers)
 {
 	struct shard_group *group = ALLOC(struct shard_group);
@@ -23,6 +33,7 @@ struct shard_group *shard_group_new(uint64_t gid, const struct slice *members, u
 		memcpy(group->members[i], members[i].data, members[i].len);
 		group->members[i][members[i].len] = '\0';
 	}
+	group->hash = hash_group(group);
 	return group;
 }
 
@@ -70,15 +81,6 @@ struct shard_config *shard_config_initial(uint32_t nshards)
 	return config;
 }
 
-static uint64_t hash_group(uint64_t hash, const struct shard_group *group)
-{
-	hash = hash_u64(hash, group->gid);
-	hash = hash_u64(hash, group->nmembers);
-	for (uint32_t i = 0; i < group->nmembers; i++)
-		hash = hash_slice(hash, slice_string(group->members[i]));
-	return hash;
-}
-
 void shard_config_seal(struct shard_config *config)
 {
 	uint64_t hash = hash_u64(HASH_START, config->number);
@@ -89,7 +91,7 @@ void shard_config_seal(struct shard_config *config)
 	for (uint32_t g = 0; g < config->ngroups; g++) {
 		ASSERT(config->groups[g] != NULL);
 		ASSERT(g == 0 || config->groups[g - 1]->gid < config->groups[g]->gid);
-		hash = hash_group(hash, config->groups[g]);
+		hash = hash_u64(hash, config->groups[g]->hash);
 	}
 	for (uint32_t s = 0; s < config->nshards; s++) {
 		uint16_t owner = config->owners[s];
@@ -204,7 +206,8 @@ int shard_config_decode(struct slice in, struct arena *arena, struct shard_confi
 		return STATUS_BAD_REQUEST;
 	struct shard_config *config = shard_config_new(wire.number, wire.nshards, wire.ngroups);
 	for (uint32_t g = 0; g < wire.ngroups; g++)
-		config->groups[g] = shard_group_new(wire.groups[g].gid, wire.groups[g].members, wire.groups[g].nmembers);
+		config->groups[g] =
+			shard_group_new(wire.groups[g].gid, wire.groups[g].members, wire.groups[g].nmembers);
 	if (!convert_owners(&wire, config)) {
 		shard_config_unref(config);
 		return STATUS_BAD_REQUEST;
@@ -227,9 +230,15 @@ void shard_config_encode(const struct shard_config *config, struct buffer *out)
 		for (uint32_t m = 0; m < group->nmembers; m++)
 			groups[g].members[m] = slice_string(group->members[m]);
 	}
-	wire_config_encode(&(struct wire_config){
-		.number = config->number, .nshards = config->nshards, .shards = shards, .ngroups = config->ngroups, .groups = groups,
-	}, out);
+	wire_config_encode(
+		&(struct wire_config){
+			.number = config->number,
+			.nshards = config->nshards,
+			.shards = shards,
+			.ngroups = config->ngroups,
+			.groups = groups,
+		},
+		out);
 	free(shards);
 	free(groups);
 }

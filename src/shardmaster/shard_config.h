@@ -26,6 +26,7 @@ struct shard_group {
 	uint32_t nmembers;
 	uint64_t gid;
 	char *members[REPLICAS_MAX]; /* HOST:PORT, terminated strings */
+	uint64_t hash;               /* of gid and members */
 };
 
 struct shard_config {

@@ -29,7 +29,8 @@ static uint32_t claim_words(uint32_t nshards)
 struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
 {
 	struct shardmaster_app *master = master_of(app);
-	struct app_snapshot *snapshot = alloc_zeroed(1, sizeof *snapshot + master->kept * sizeof snapshot->configs[0]);
+	struct app_snapshot *snapshot =
+		alloc_zeroed(1, sizeof *snapshot + master->kept * sizeof snapshot->configs[0]);
 
 	snapshot->nshards = master->nshards;
 	snapshot->kept = master->kept;
@@ -97,8 +98,9 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 
 	shardmaster_clear(master);
 	if (!slice_take_u32(in, &magic) || magic != SNAPSHOT_MAGIC || !slice_take_u32(in, &nshards) ||
-	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) || !slice_take_u32(in, &master->expected) ||
-	    master->expected == 0 || master->expected > CONFIG_HISTORY_MAX || master->oldest > UINT64_MAX - master->expected)
+	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) ||
+	    !slice_take_u32(in, &master->expected) || master->expected == 0 ||
+	    master->expected > CONFIG_HISTORY_MAX || master->oldest > UINT64_MAX - master->expected)
 		return STATUS_CORRUPT;
 	for (uint32_t w = 0; w < claim_words(nshards); w++)
 		if (!slice_take_u64(in, &master->claimed.words[w]))

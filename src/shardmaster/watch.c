@@ -53,8 +53,8 @@ static void poll_next(struct master_watch *watch)
 		return;
 	buffer_clear(&watch->request);
 	wire_master_query_encode(watch->config->number, &watch->request);
-	watch->poll = caller_start(watch->options.caller, METHOD_WATCH, buffer_slice(&watch->request), deadline(watch, POLL_MS),
-				   poll_done, watch);
+	watch->poll = caller_start(watch->options.caller, METHOD_WATCH, buffer_slice(&watch->request),
+				   deadline(watch, POLL_MS), poll_done, watch);
 }
 
 static void adopt(struct master_watch *watch, struct shard_config *config)
@@ -128,8 +128,8 @@ static void fetch(struct master_watch *watch)
 		return;
 	buffer_clear(&watch->request);
 	wire_master_query_encode(UINT64_MAX, &watch->request);
-	watch->fetch = caller_start(watch->options.caller, METHOD_QUERY, buffer_slice(&watch->request), deadline(watch, FETCH_MS),
-				    fetch_done, watch);
+	watch->fetch = caller_start(watch->options.caller, METHOD_QUERY, buffer_slice(&watch->request),
+				    deadline(watch, FETCH_MS), fetch_done, watch);
 }
 
 static void retry_due(void *data)

@@ -43,7 +43,8 @@ static void timed_out(void *data)
 	leave(data);
 }
 
-bool watchers_add(struct watchers *w, link_id from, const struct message *request, uint64_t number, uint32_t timeout_ms)
+bool watchers_add(struct watchers *w, link_id from, const struct message *request, uint64_t number,
+		  uint32_t timeout_ms)
 {
 	if (w->count >= w->max)
 		return false;

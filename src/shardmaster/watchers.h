@@ -26,7 +26,8 @@ struct watchers {
 void watchers_init(struct watchers *w, struct node *node, uint32_t max,
 		   void (*leave)(void *context, link_id from, const struct message *request), void *context);
 /* Waits for a configuration above `number`, for timeout_ms at most. False if there are too many. */
-bool watchers_add(struct watchers *w, link_id from, const struct message *request, uint64_t number, uint32_t timeout_ms);
+bool watchers_add(struct watchers *w, link_id from, const struct message *request, uint64_t number,
+		  uint32_t timeout_ms);
 /* Those who wait for something above a number below `newest` leave; UINT64_MAX: all do. */
 void watchers_wake(struct watchers *w, uint64_t newest);
 /* Forgets those of a lost link. */

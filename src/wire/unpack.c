@@ -83,7 +83,8 @@ static int check_field(const struct pb_reader *r, const ProtobufCFieldDescriptor
 	if (repeated || field->type == PROTOBUF_C_TYPE_MESSAGE)
 		if (++tally->elements > MESSAGE_ELEMENTS_MAX)
 			return STATUS_TOO_LARGE;
-	if (field->type == PROTOBUF_C_TYPE_STRING && r->bytes.len > 0 && memchr(r->bytes.data, 0, r->bytes.len) != NULL)
+	if (field->type == PROTOBUF_C_TYPE_STRING && r->bytes.len > 0 &&
+	    memchr(r->bytes.data, 0, r->bytes.len) != NULL)
 		return STATUS_BAD_REQUEST;
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
 		return check_message(r->bytes, field->descriptor, depth + 1, tally);

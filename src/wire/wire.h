@@ -127,7 +127,12 @@ int wire_config_decode(struct slice in, struct arena *arena, struct wire_config 
 void wire_config_encode(const struct wire_config *in, struct buffer *out);
 
 enum wire_master_op {
-	WIRE_MASTER_NONE, WIRE_MASTER_JOIN, WIRE_MASTER_LEAVE, WIRE_MASTER_MOVE, WIRE_MASTER_REBALANCE, WIRE_MASTER_CLAIM,
+	WIRE_MASTER_NONE,
+	WIRE_MASTER_JOIN,
+	WIRE_MASTER_LEAVE,
+	WIRE_MASTER_MOVE,
+	WIRE_MASTER_REBALANCE,
+	WIRE_MASTER_CLAIM,
 };
 struct wire_master_command {
 	enum wire_master_op op; /* decode refuses others */

@@ -61,10 +61,7 @@ PROGRAM
 
 # shellcheck disable=SC2046 # the flags are meant to be split
 gcc -Wall -Wextra -Werror "$scratch/user.c" -o "$scratch/shared" $(flags --cflags --libs)
-ldd "$scratch/shared" | grep -q 'libsynod\.so\.1' || {
-	LD_LIBRARY_PATH=$prefix/lib ldd "$scratch/shared"
-	fail "the program is not linked against libsynod.so.1"
-}
+[[ $(readelf -d "$scratch/shared") == *'[libsynod.so.1]'* ]] || fail "the program is not linked against libsynod.so.1"
 LD_LIBRARY_PATH=$prefix/lib "$scratch/shared" || fail "the program linked against libsynod.so"
 
 # shellcheck disable=SC2046

@@ -2,6 +2,7 @@
 
 #include "../support/check_main.h"
 #include "base/clusterconf.h"
+#include "base/rng.h"
 
 #define GOOD \
 	"[cluster]\n" \
@@ -251,5 +252,33 @@ START_TEST(settings_round_trip)
 }
 END_TEST
 
+/* Whatever is done to the bytes of a file, it is read or refused with a line, and nothing else happens. */
+START_TEST(mutations)
+{
+	static const char good[] = GOOD
+		"[node a]\nrole = shardkv\ngroup = 1\nreplica = 2\nlisten = h:1\nhttp = h:2\ndir = a\n"
+		"log_level = debug\nwal_segment_bytes = 8MiB ; small\n";
+	static const char bytes[] = "[]=;# \n\r\t0129:.azAZ\0\xff";
+	struct rng rng;
+	char text[sizeof good];
+	uint32_t accepted = 0;
+	rng_seed(&rng, 5);
+	for (int round = 0; round < 20000; round++) {
+		memcpy(text, good, sizeof good);
+		size_t len = rng_chance(&rng, 200000) ? rng_below(&rng, sizeof good) : sizeof good - 1;
+		for (uint64_t n = rng_below(&rng, 4); n > 0 && len > 0; n--)
+			text[rng_below(&rng, len)] = bytes[rng_below(&rng, sizeof bytes - 1)];
+		error[0] = '\0';
+		int status = clusterconf_parse(&conf, "c.conf", slice(text, len), error, sizeof error);
+		ck_assert(status == 0 || (status == STATUS_CONFIG && strncmp(error, "c.conf:", 7) == 0));
+		if (status == 0)
+			clusterconf_free(&conf);
+		accepted += status == 0;
+	}
+	ck_assert_uint_gt(accepted, 100);
+	ck_assert_uint_lt(accepted, 19000);
+}
+END_TEST
+
 CHECK_MAIN("config", mistakes, layout, long_lines, zero_byte, inheritance, replica_numbers, too_many_replicas,
-	   settings_round_trip)
+	   settings_round_trip, mutations)

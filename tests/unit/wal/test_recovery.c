@@ -161,19 +161,39 @@ START_TEST(damage_before_a_later_batch_is_corruption)
 }
 END_TEST
 
+/* Puts a whole batch of one record into segment 1. */
+static void put_record(struct fixture *f, uint64_t offset, uint64_t batch)
+{
+	uint8_t data[64];
+	struct wal_record record = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
+	wal_record_encode(data, &record, batch);
+	wal_record_seal(data, 1, offset, true);
+	ck_assert_int_eq(disk_sim_poke(f->disk, SEGMENT_1, offset, data, wal_record_size(3)), 0);
+}
+
 START_TEST(remains_of_earlier_batches_are_no_corruption)
 {
-	/* A record of an earlier batch that verifies after the end comes from an older torn write: it is zeroed. */
+	/* A record of an earlier batch that verifies after the end, even right there, comes from an older torn write: it is zeroed. */
+	for (size_t record = 3; record < 6; record++) {
+		struct fixture f;
+		log_of(&f, 3, 1);
+		put_record(&f, at(record), 2);
+		expect_records(&f, 3);
+		ck_assert_uint_eq(f.info.torn_bytes, at(record) - at(3) + wal_record_size(3));
+		expect_usable(&f);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+/* faults: 14, 15 */
+START_TEST(a_batch_out_of_sequence_is_corruption)
+{
+	/* A later batch that stands where the next one should be means that one is lost. */
 	struct fixture f;
 	log_of(&f, 3, 1);
-	uint8_t record[64];
-	struct wal_record old = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
-	wal_record_encode(record, &old, 2);
-	wal_record_seal(record, 1, at(5), true);
-	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(5), record, wal_record_size(3)), 0);
-	expect_records(&f, 3);
-	ck_assert_uint_gt(f.info.torn_bytes, 0);
-	expect_usable(&f);
+	put_record(&f, at(3), 5);
+	expect_corrupt(&f, SEGMENT_1);
 	fixture_free(&f);
 }
 END_TEST
@@ -417,7 +437,8 @@ END_TEST
 CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_are_the_end,
 	   a_torn_last_batch_is_dropped_whole, the_zeros_over_a_torn_batch_are_durable,
 	   a_batch_whose_end_is_missing_is_dropped, damage_before_a_later_batch_is_corruption,
-	   remains_of_earlier_batches_are_no_corruption, a_full_segment_goes_on_in_the_next,
+	   remains_of_earlier_batches_are_no_corruption, a_batch_out_of_sequence_is_corruption,
+	   a_full_segment_goes_on_in_the_next,
 	   a_segment_that_ends_early_is_corruption, half_a_batch_at_the_end_of_a_segment_is_corruption,
 	   a_missing_segment_is_corruption, a_damaged_header_is_corruption,
 	   a_header_of_another_segment_is_corruption, a_log_of_another_group_is_refused,

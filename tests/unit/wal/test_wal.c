@@ -256,6 +256,29 @@ START_TEST(a_segment_with_a_needed_record_is_kept)
 }
 END_TEST
 
+START_TEST(what_is_under_way_is_not_released)
+{
+	/* A release ahead of the disk waits until the next segment is durable with its header. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 15; slot++)
+		fixture_accept(&f, slot, 24);
+	wal_position released = f.appended.items[14].position;
+	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, true);
+	wal_flush(f.wal);
+	wal_release(f.wal, released);
+	fixture_run(&f);
+	ck_assert_uint_eq(fixture_count_files(&f, FIRST_SEGMENT), 1);
+	ck_assert_int_eq(fixture_read(&f, f.appended.items[0].position), 0);
+	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, false);
+	fixture_run(&f);
+	ck_assert_uint_eq(wal_durable(f.wal), 15);
+	ck_assert_uint_eq(fixture_count_files(&f, FIRST_SEGMENT), 0);
+	reopen(&f, released);
+	fixture_free(&f);
+}
+END_TEST
+
 START_TEST(a_reader_keeps_its_segment)
 {
 	/* A record that is being read when its segment is released is still read. */
@@ -460,6 +483,6 @@ CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_
 	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
 	   positions_ascend_over_segments, the_largest_record_fits, records_are_read_back_from_wherever_they_are,
 	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
-	   a_segment_with_a_needed_record_is_kept, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
+	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
 	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
 	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up)

@@ -1,0 +1,172 @@
+/* The command table with all help texts; help, version, and commands that this version does not serve. */
+#include <stdio.h>
+
+#include "kvctl.h"
+
+#define NOT_SERVED(name) \
+	{name, "…", "not served by this version", "The servers of this version do not offer this.\n", "", kvctl_not_served}
+
+const struct kvctl_command kvctl_commands[] = {
+	{"put", "KEY [VALUE]", "store a value; from stdin when it is not given",
+	 "Prints OK. Without VALUE everything on stdin is the value, to the last byte.\n\n"
+	 "  kvctl put city Berlin\n"
+	 "  kvctl put photo <photo.jpg\n"
+	 "  kvctl put -- -key -value         words that begin with a dash\n",
+	 "", kvctl_put},
+	{"get", "KEY | --prefix P | --range A [B]", "print a value, or all keys of a range",
+	 "A single value is printed with a newline (--raw: without). A range prints a line KEY<tab>VALUE for each key,\n"
+	 "in key order over all shards.\n\n"
+	 "  --prefix P      all keys that begin with P; \"\" is every key\n"
+	 "  --range A B     all keys from A up to but not including B; without B to the end\n"
+	 "  --limit N       no more than N keys\n"
+	 "  --keys-only     keys without values\n"
+	 "  --raw           the value's bytes and nothing else\n\n"
+	 "  kvctl get city\n"
+	 "  kvctl get --prefix user: --limit 10\n"
+	 "  kvctl get --range a m --keys-only\n"
+	 "  kvctl get photo --raw >photo.jpg\n",
+	 "--prefix --range --limit --keys-only --raw", kvctl_get},
+	{"del", "KEY…", "delete keys",
+	 "Prints how many keys there were. The exit code is 1 if there was none.\n\n"
+	 "  kvctl del city\n"
+	 "  kvctl del a b c\n",
+	 "", kvctl_del},
+	{"append", "KEY VALUE", "add to the end of a value",
+	 "A missing key counts as empty. Prints OK; with -o json also the new value.\n\n"
+	 "  kvctl append log 'one more line'\n",
+	 "", kvctl_append},
+	{"cas", "KEY OLD NEW | --absent KEY NEW", "compare and set: store NEW if the value is OLD",
+	 "Prints OK, or fails with exit code 2 if the value is another one, and 1 if there is no key.\n"
+	 "With --absent the key must not exist.\n\n"
+	 "  kvctl cas leader node1 node2\n"
+	 "  kvctl cas --absent lock me\n",
+	 "--absent", kvctl_cas},
+	{"incr", "KEY [N]", "add N (default 1) to a number",
+	 "The value is a decimal integer of 64 bits; a missing key counts as 0. Prints the new value.\n\n"
+	 "  kvctl incr visits\n"
+	 "  kvctl incr stock -5\n",
+	 "", kvctl_incr},
+	{"txn", "[--if CMP]… [--then OP]… [--else OP]…", "compare and change several keys at once",
+	 "If every CMP holds, all of --then is done, otherwise all of --else; nothing else happens in between. Prints\n"
+	 "SUCCESS or FAILURE and one line for each operation that was done. Exit code 2 after FAILURE.\n\n"
+	 "  CMP   value(K)=V  version(K)=N  mod(K)=N  exists(K)  missing(K)   with = != < >\n"
+	 "  OP    put K V   get K   del K   append K V   incr K [N]   cas K OLD NEW   cas --absent K NEW\n\n"
+	 "Version counts the writes since the key was created, mod changes with every write. Words with blanks are quoted.\n"
+	 "Without options the same is read from stdin as three blocks, each ended by a blank line: compares, operations\n"
+	 "on success, operations on failure.\n\n"
+	 "All keys must lie in one group: a common hash tag, as in {alice}:balance and {alice}:log, keeps keys together.\n\n"
+	 "  kvctl txn --if 'value({a}:state)=new' --then 'put {a}:state done' --then 'incr {a}:count' --else 'get {a}:state'\n"
+	 "  kvctl txn --if 'missing(lock)' --then 'put lock \"held by me\"'\n"
+	 "  printf 'exists(k)\\n\\nget k\\n\\nput k new\\n\\n' | kvctl txn\n",
+	 "--if --then --else", kvctl_run_txn},
+	{"import", "[FILE]", "store many records from a file or stdin",
+	 "Each line is KEY<tab>VALUE, or a JSON object with \"key\" and \"value\" (and \"key_encoding\" or \"encoding\" \"base64\"),\n"
+	 "as export writes them. A line that is neither is reported with its number and skipped; then the exit code is 5.\n"
+	 "A terminal shows a progress bar. A record that meets an election or a restart is sent again.\n\n"
+	 "  kvctl import words.tsv\n"
+	 "  zcat dump.jsonl.gz | kvctl import\n",
+	 "", kvctl_import},
+	{"export", "[--prefix P]", "print all records, so that import can read them",
+	 "In key order; a line KEY<tab>VALUE where that is possible, otherwise a JSON object. With -o json always JSON.\n\n"
+	 "  kvctl export >dump.tsv\n"
+	 "  kvctl -o json export --prefix user: | gzip >users.jsonl.gz\n",
+	 "--prefix", kvctl_export},
+	{"status", "", "every node: role, group, leader, progress, size, health",
+	 "Asks all nodes at once; one that does not answer is shown as down. LAG is in log slots behind the newest chosen one.\n\n"
+	 "  kvctl status\n"
+	 "  kvctl -o json status | jq '.nodes[] | select(.up | not) | .name'\n",
+	 "", kvctl_status},
+	{"shards", "", "which group serves which shards", "  kvctl shards\n  kvctl -o json shards\n", "", kvctl_shards},
+	{"config", "[N]", "the newest configuration, or the one with number N",
+	 "  kvctl config\n  kvctl config 3\n", "", kvctl_config},
+	{"join", "GID HOST:PORT,… [GID HOST:PORT,…]…", "add groups of servers",
+	 "The shard master gives each its share of the shards that hold no data yet. The groups of a new cluster join together,\n"
+	 "so that every shard is given away once.\n\n"
+	 "  kvctl join 1 127.0.0.1:7011,127.0.0.1:7012,127.0.0.1:7013 2 127.0.0.1:7021,127.0.0.1:7022,127.0.0.1:7023\n",
+	 "", kvctl_join},
+	{"leave", "GID…", "remove groups", "  kvctl leave 3\n", "", kvctl_leave},
+	{"move", "SHARD GID", "give one shard to a group", "  kvctl move 17 2\n", "", kvctl_move},
+	{"rebalance", "", "spread the shards evenly over the groups", "  kvctl rebalance\n", "", kvctl_rebalance},
+	{"member", "list [GID|masters] | transfer GID|masters [NODE]", "members of a group; hand leadership over",
+	 "transfer without NODE hands over to the member that is most caught up. The members themselves are those of\n"
+	 "cluster.conf: add, remove and promote are not supported by this version.\n\n"
+	 "  kvctl member list 1\n"
+	 "  kvctl member transfer 1 g1b\n",
+	 "list transfer", kvctl_member},
+	{"doctor", "", "look for what is wrong, and say what to do",
+	 "Checks the configuration file, that every node answers as the one it should be, versions, majorities, leaders,\n"
+	 "lags, shards without a group, and clocks. Exit code 3 if something is not available.\n\n"
+	 "  kvctl doctor\n",
+	 "", kvctl_doctor},
+	{"shell", "", "many commands over one connection",
+	 "Reads commands line by line, without \"kvctl\" in front. Words are quoted as in txn. exit or Ctrl-D ends it.\n\n"
+	 "  kvctl shell\n"
+	 "  printf 'put a 1\\nget a\\n' | kvctl shell\n",
+	 "", kvctl_shell},
+	{"completion", "bash|zsh|fish", "a completion script for a shell",
+	 "  source <(kvctl completion bash)\n", "bash zsh fish", kvctl_completion},
+	{"version", "", "the version of this program", "  kvctl version\n", "", kvctl_version},
+	{"help", "[COMMAND]", "this list, or all about one command", "  kvctl help txn\n", "", kvctl_help},
+	NOT_SERVED("pb"),
+	NOT_SERVED("view"),
+	NOT_SERVED("paxos"),
+	NOT_SERVED("log"),
+	NOT_SERVED("snapshot"),
+};
+const size_t kvctl_ncommands = sizeof kvctl_commands / sizeof kvctl_commands[0];
+
+const struct kvctl_command *kvctl_find_command(const char *name)
+{
+	for (size_t i = 0; i < kvctl_ncommands; i++)
+		if (strcmp(kvctl_commands[i].name, name) == 0)
+			return &kvctl_commands[i];
+	return NULL;
+}
+
+int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv)
+{
+	(void)argc;
+	kvctl_error(kvctl, "the servers of this version do not offer %s", argv[0]);
+	return EXIT_USAGE;
+}
+
+int kvctl_version(struct kvctl *kvctl, int argc, char **argv)
+{
+	int first;
+	int exit_code = kvctl_operands(kvctl, argc, argv, 0, 0, &first);
+	if (exit_code != EXIT_OK)
+		return exit_code;
+	if (kvctl->json)
+		kvctl_print_json(json_pack("{s:s}", "version", synod_version()));
+	else
+		printf("kvctl %s\n", synod_version());
+	return EXIT_OK;
+}
+
+static void print_overview(void)
+{
+	puts("usage: kvctl [--config FILE | --endpoints HOST:PORT,…] [--timeout 5s] [-o plain|json] COMMAND …\n");
+	for (size_t i = 0; i < kvctl_ncommands; i++)
+		if (kvctl_commands[i].run != kvctl_not_served)
+			printf("  %-11s %s\n", kvctl_commands[i].name, kvctl_commands[i].summary);
+	puts("\nThe cluster is that of --config or --endpoints, else of KVCTL_CONFIG or KVCTL_ENDPOINTS, else of ./run/cluster.conf.\n"
+	     "Data goes to stdout, everything else to stderr.\n\n"
+	     "Exit codes: 0 ok, 1 not found, 2 compare false or transaction failed, 3 unavailable and certainly not applied,\n"
+	     "4 outcome unknown, 5 refused by the server, 64 usage.\n\n"
+	     "kvctl help COMMAND says more, with examples.");
+}
+
+int kvctl_help(struct kvctl *kvctl, int argc, char **argv)
+{
+	const struct kvctl_command *command = argc > 1 ? kvctl_find_command(argv[1]) : NULL;
+	if (argc > 2)
+		return kvctl_usage(kvctl, "help takes one command");
+	if (argc > 1 && command == NULL)
+		return kvctl_usage(kvctl, "there is no command \"%s\"", argv[1]);
+	if (command == NULL)
+		print_overview();
+	else
+		printf("usage: kvctl %s%s%s\n\n%c%s.\n\n%s", command->name, command->arguments[0] != '\0' ? " " : "",
+		       command->arguments, command->summary[0], command->summary + 1, command->help);
+	return kvctl_flush(kvctl, EXIT_OK);
+}

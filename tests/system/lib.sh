@@ -1,0 +1,272 @@
+# What the system tests share: a scratch directory and ports of their own, a cluster, checks, and waiting for conditions.
+# shellcheck shell=bash disable=SC2034 # variables set here are for the tests
+#
+#   #!/usr/bin/env bash
+#   # What this file tests.
+#   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#   cluster up
+#   begin "a value that was put is read back"
+#   kv put key value
+#   expect 0 OK
+#   finish
+#
+# A failed expectation ends the test file, with the end of every node's log; whatever happens, the processes of the
+# cluster are killed and the scratch directory is removed (KEEP=1 keeps it). The last line is "N passed, N failed".
+# Nothing waits for a number of seconds: await asks for a condition until it holds, or a deadline far away has passed.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+: "${SYNOD_BIN:=$repository/build/bin}"
+export SYNOD_BIN
+tools=$(cd "$SYNOD_BIN/../tests/system" && pwd -P)
+unset KVCTL_CONFIG KVCTL_ENDPOINTS
+
+# A sanitizer must not look for leaks in what is killed, and what it has to say goes to the log of the node.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+
+readonly deadline_s=${SYSTEM_TEST_DEADLINE_S:-60} # of every condition
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/synod-test.XXXXXX")
+run=$scratch/run
+config=$run/cluster.conf
+helpers=()
+passed=0
+current=''
+
+say() {
+	echo "$@"
+}
+
+# --- Ports ---
+
+# Nothing accepts connections on any of the given ports of 127.0.0.1.
+ports_free() {
+	local port
+	for port in "$@"; do
+		! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 1
+	done
+}
+
+# Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone. All are below the ports that the kernel hands out.
+reserve_ports() {
+	local slot attempt
+	for ((attempt = 0; attempt < 100; attempt++)); do
+		slot=$((($$ + attempt) % 100))
+		base_port=$((10000 + slot / 10 * 2000 + slot % 10 * 100))
+		port_lock=${TMPDIR:-/tmp}/synod-test-port-$base_port.lock
+		exec {port_lock_fd}>"$port_lock"
+		if flock -n "$port_lock_fd" && ports_free $((base_port + 1)) $((base_port + 2)) $((base_port + 5)) \
+			$((base_port + 10)) $((base_port + 50)) $((base_port + 1001)); then
+			return
+		fi
+		exec {port_lock_fd}>&-
+	done
+	echo "no free ports"
+	exit 1
+}
+
+# --- The cluster ---
+
+# Small log files, so that a test does not write gigabytes.
+small=(--set wal_segment_bytes=4MiB)
+
+cluster() {
+	local command=$1
+	shift
+	if [[ $command == up && ! -f $config ]]; then
+		set -- --base-port "$base_port" "${small[@]}" "$@"
+	fi
+	"$repository/scripts/cluster.sh" "$command" --dir "$run" "$@" {port_lock_fd}>&-
+}
+
+# The address, in cluster.conf, of a node: address NODE listen|http
+address() {
+	sed -n "/^\[node $1\]/,/^\[node/s/^$2 = //p" "$config" | head -n 1
+}
+
+pid_of() {
+	cat "$run/$1/pid"
+}
+
+# Something of the cluster's own state: status_json JQ-FILTER
+status_json() {
+	"$SYNOD_BIN/kvctl" --config "$config" status -o json 2>/dev/null | jq -er "$1" 2>/dev/null
+}
+
+# The leader of group N; 0 is the shard masters.
+leader_of() {
+	status_json ".nodes[] | select(.up and .leader and .group == $1) | .name"
+}
+
+# A node is up, and has applied everything that its group has chosen: caught_up NODE
+caught_up() {
+	status_json ".nodes[] | select(.name == \"$1\") | select(.up and .lag == 0 and .leader_name != \"\") | .name" >/dev/null
+}
+
+all_healthy() {
+	status_json 'if all(.nodes[]; .up and .lag == 0 and .leader_name != "") then "yes" else empty end' >/dev/null
+}
+
+# --- Checks ---
+
+begin() {
+	[[ -z $current ]] || passed=$((passed + 1))
+	current=$1
+	say "--- $current"
+}
+
+fail() {
+	say "FAILED: $*"
+	exit 1
+}
+
+# Runs a command; its exit status, stdout and stderr are then in status, out and err.
+try() {
+	status=0
+	"$@" >"$scratch/out" 2>"$scratch/err" </dev/null {port_lock_fd}>&- || status=$?
+	out=$(tr -d '\0' <"$scratch/out")
+	err=$(tr -d '\0' <"$scratch/err")
+	last_command="$*"
+}
+
+# kvctl on the cluster; with the exit status of the last command in status.
+kv() {
+	try "$SYNOD_BIN/kvctl" --config "$config" --timeout "${kv_timeout:-30s}" "$@"
+}
+
+# expect STATUS [STDOUT]: what the last command has returned and printed.
+expect() {
+	[[ $status -eq $1 ]] || fail "'$last_command' returned $status, not $1; stdout: $out; stderr: $err"
+	[[ $# -lt 2 || $out == "$2" ]] || fail "'$last_command' printed '$out', not '$2'"
+}
+
+# expect_error PATTERN: the last command's stderr matches (extended regular expression).
+expect_error() {
+	grep -qE -- "$1" <<<"$err" || fail "'$last_command' said '$err', which has no '$1'"
+}
+
+# expect_json FILTER VALUE: of the last command's stdout.
+expect_json() {
+	local value
+	value=$(jq -r "$1" <<<"$out") || fail "'$last_command' printed no JSON: $out"
+	[[ $value == "$2" ]] || fail "'$last_command': $1 is '$value', not '$2': $out"
+}
+
+same() {
+	[[ $1 == "$2" ]] || fail "$3: '$1', expected '$2'"
+}
+
+# await WHAT COMMAND...: until the command succeeds.
+await() {
+	local what=$1 deadline=$((SECONDS + deadline_s))
+	shift
+	until "$@"; do
+		[[ $SECONDS -lt $deadline ]] || fail "waited $deadline_s s for $what"
+		sleep 0.05
+	done
+}
+
+# --- Helpers in the background ---
+
+# Starts a program and remembers it; its process id is in helper.
+helper_start() {
+	"$@" {port_lock_fd}>&- &
+	helper=$!
+	helpers+=("$helper")
+}
+
+helper_ended() {
+	[[ $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) != [RSDTt] ]]
+}
+
+# The load generator: writes and reads without pause, and notes what was acknowledged.
+load_start() {
+	progress=$scratch/progress
+	echo 0 >"$progress"
+	helper_start "$tools/load" --config "$config" --progress "$progress" "$@" >"$scratch/load.out" 2>&1
+	load=$helper
+	load_goes_on
+}
+
+load_count() {
+	local count
+	count=$(<"$progress")
+	echo $((10#${count:-0}))
+}
+
+load_beyond() {
+	! helper_ended "$load" || fail "the load has ended: $(<"$scratch/load.out")"
+	[[ $(load_count) -ge $1 ]]
+}
+
+# Waits until clients have got on: load_goes_on [WRITES]
+load_goes_on() {
+	await "acknowledged writes" load_beyond $(($(load_count) + ${1:-50}))
+}
+
+# Ends the load and demands that everything it has seen, and reads back, is as it must be.
+load_check() {
+	local code=0
+	kill -TERM "$load"
+	wait "$load" || code=$?
+	cat "$scratch/load.out"
+	[[ $code -eq 0 ]] || fail "the load ended with $code"
+}
+
+# --- The end ---
+
+# Kills what runs in the scratch directory. A process counts if the number in its pid file has its configuration.
+kill_nodes() {
+	local file pid
+	for file in "$scratch"/*/*/pid; do
+		[[ -f $file ]] || continue
+		pid=$(<"$file")
+		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$scratch/"; then
+			kill -KILL "$pid" 2>/dev/null || true
+		fi
+	done
+}
+
+show_logs() {
+	local file
+	for file in "$scratch"/*/*/log; do
+		[[ -f $file ]] || continue
+		say "..... ${file#"$scratch"/}"
+		tail -n "${LOG_LINES:-8}" "$file"
+	done
+}
+
+finish() {
+	[[ -z $current ]] || passed=$((passed + 1))
+	current=''
+	finished=yes
+}
+
+cleanup() {
+	local code=$?
+	trap - EXIT
+	set +e
+	if [[ ${finished:-no} != yes ]]; then
+		[[ $code -ne 0 ]] || code=1
+		show_logs
+		say "in: ${current:-the beginning}"
+	fi
+	[[ ${#helpers[@]} -eq 0 ]] || kill -KILL "${helpers[@]}" 2>/dev/null
+	kill_nodes
+	[[ -z ${on_cleanup:-} ]] || "$on_cleanup"
+	wait 2>/dev/null
+	if [[ -n ${KEEP:-} ]]; then
+		say "kept: $scratch"
+	else
+		rm -rf "$scratch"
+	fi
+	rm -f "${port_lock:-}"
+	if [[ $code -eq 0 ]]; then say "$passed passed, 0 failed"; else say "$passed passed, 1 failed"; fi
+	exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+for tool in jq flock; do
+	command -v "$tool" >/dev/null || fail "there is no $tool: scripts/setup.sh --tests installs it"
+done
+reserve_ports
