@@ -35,7 +35,7 @@ MISSING := $(shell for tool in $(CC) pkg-config protoc-c; do \
 	for package in $(NEEDED); do \
 	pkg-config --exists $$package 2>/dev/null || echo $$package; done)
 ifneq ($(strip $(MISSING)),)
-$(error not installed: $(strip $(MISSING)). Run scripts/setup.sh$(if $(filter $(TEST_PACKAGES),$(MISSING)), --tests) to install what is missing)
+$(error not installed: $(strip $(MISSING)). Run scripts/setup.sh$(if $(filter $(TEST_PACKAGES),$(MISSING)), --tests)$(if $(filter clang,$(MISSING)), --dev) to install what is missing)
 endif
 endif
 

@@ -5,7 +5,8 @@
 #       --masters N       shard masters (default 3)
 #       --groups N        groups of the key-value store (default 2)
 #       --replicas N      replicas of each group (default 3)
-#       --base-port P     node number i listens on P+i, its HTTP endpoint on P+1000+i (default 7000)
+#       --base-port P     node number i listens on P+i, its HTTP endpoint on P+1000+i (default 7000, or
+#                         SYNOD_BASE_PORT)
 #       --engine memory   where groups keep their keys
 #       --set NAME=VALUE  a line of the configuration's [cluster], such as shards=1024; may be repeated
 #       --timeout S       how long to wait until it serves (default 60)
@@ -148,7 +149,7 @@ clean() {
 
 # --- The command line ---
 
-masters=3 ngroups=2 replicas=3 base_port=7000 up_timeout=60 follow=no
+masters=3 ngroups=2 replicas=3 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
 given_masters='' given_groups='' given_replicas='' given_base_port=''
 settings=() started=() nodes=()
 command=''

@@ -70,6 +70,13 @@ static uint64_t env_backlog(struct env *env, link_id id)
 	return link == NULL ? 0 : link_unsent(link) + link->waiting.len;
 }
 
+/* Before a link is LINK_OPEN, what is sent waits in this process. */
+static uint64_t env_link_epoch(struct env *env, link_id id)
+{
+	const struct link *link = map_get(&host_of(env)->links, id);
+	return link == NULL ? 0 : 2 * link->opened - (link->state == LINK_OPEN);
+}
+
 static void env_close(struct env *env, link_id id)
 {
 	struct link *link = map_get(&host_of(env)->links, id);
@@ -109,6 +116,7 @@ const struct env_ops HOST_ENV_OPS = {
 	.dial = env_dial,
 	.send = env_send,
 	.backlog = env_backlog,
+	.link_epoch = env_link_epoch,
 	.close = env_close,
 	.timer_set = env_timer_set,
 	.timer_cancel = env_timer_cancel,

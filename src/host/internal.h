@@ -106,6 +106,7 @@ struct link {
 	uint32_t failures; /* in a row */
 	uint64_t retry_us;
 	bool complained; /* the failure has been logged */
+	uint64_t opened; /* how often it has become LINK_OPEN */
 };
 
 struct watch {

@@ -10,6 +10,8 @@
 
 /* Copies of one request that may still be answered. An older one is forgotten, and then counts as possibly executed. */
 #define ATTEMPTS_MAX 8u
+/* An attempt is not given less than this, however near the deadline. */
+#define ATTEMPT_MIN_US 100000u
 
 struct server {
 	char *address;
@@ -134,7 +136,7 @@ uint32_t caller_address_count(const struct caller *caller)
 	return caller->nservers;
 }
 
-/* The link's number of ups and downs; odd while it is up. */
+/* The link's number of ups and downs; odd while it is up, and always where the world does not tell. */
 static uint64_t link_epoch(struct caller *caller, link_id link)
 {
 	struct env *env = caller->node->env;
@@ -224,11 +226,9 @@ static void timer_fired(void *data)
 	struct caller_call *call = data;
 	struct caller *caller = call->caller;
 	if (node_now_us(caller->node) >= call->deadline_us) {
-		if (call->waiting) {
-			uint32_t index = find_link(caller, call->attempts[call->nattempts - 1].link);
-			if (index != UINT32_MAX)
-				caller->servers[index].outcome = "no answer";
-		}
+		/* The next call must not begin with the one that was silent, or calls with short deadlines never get past it. */
+		if (call->waiting && call->method != METHOD_WATCH)
+			doubt(caller, find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
 		give_up(call);
 	} else if (call->waiting) {
 		/* The attempt stays open: its answer, should it still come, is as good as any. */
@@ -279,6 +279,10 @@ static void send_attempt(struct caller_call *call)
 
 	uint64_t left_us = call->deadline_us - now_us;
 	uint64_t server_us = left_us, attempt_us = caller->attempt_timeout_us;
+	/* A short deadline leaves time to ask others, too. */
+	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
+	if (attempt_us > share_us)
+		attempt_us = share_us;
 	if (call->method == METHOD_WATCH) {
 		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
 		attempt_us = left_us;
@@ -396,23 +400,28 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	return true;
 }
 
+/* Forgets the call's attempts on a link that is down; true if the one that is being waited for was among them. */
+static bool lose_attempts(struct caller_call *call, link_id link)
+{
+	bool current = call->waiting && call->attempts[call->nattempts - 1].link == link;
+	for (uint32_t i = call->nattempts; i-- > 0;) {
+		if (call->attempts[i].link != link)
+			continue;
+		/* What was queued on a link that never came up has not left this machine. */
+		uint64_t epoch = link_epoch(call->caller, link);
+		if (epoch % 2 == 1 || call->attempts[i].epoch != epoch)
+			call->lost = true;
+		forget_attempt(call, i);
+	}
+	return current;
+}
+
 void caller_link_down(struct caller *caller, link_id link)
 {
-	uint64_t epoch = link_epoch(caller, link);
-	bool connected = epoch % 2 == 1; /* the world does not tell */
 	doubt(caller, find_link(caller, link), "connection failed or was lost");
 	LIST_FOR_SAFE(position, after, &caller->calls) {
 		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
-		bool current = call->waiting && call->attempts[call->nattempts - 1].link == link;
-		for (uint32_t i = call->nattempts; i-- > 0;) {
-			if (call->attempts[i].link != link)
-				continue;
-			/* What was queued on a link that never came up has not left this machine. */
-			if (connected || call->attempts[i].epoch != epoch)
-				call->lost = true;
-			forget_attempt(call, i);
-		}
-		if (current)
+		if (lose_attempts(call, link))
 			try_again(call);
 	}
 }

@@ -157,6 +157,7 @@ struct rsm {
 	struct arena arena;            /* decoding */
 	struct buffer out;             /* encoding */
 	bool started, stopping, stopped;
+	uint64_t started_us;
 	struct timer stop_timer;
 
 	struct durable_mark *marks;    /* FIFO */

@@ -147,6 +147,7 @@ int rsm_start(struct rsm *rsm)
 		if (i != rsm->self)
 			rsm->links[i] = node_dial(rsm->node, rsm->options.members[i].address);
 	rsm->started = true;
+	rsm->started_us = node_now_us(rsm->node);
 	paxos_start(rsm->paxos, node_now_us(rsm->node));
 	rsm_turn_end(rsm);
 	return 0;
@@ -396,6 +397,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	out->snapshot = rsm->snapshot_slot;
 	out->disk_bytes = wal_disk_bytes(rsm->wal) + rsm->snapshot_bytes;
 	out->sessions = rsm->sessions.by_client.count;
+	out->uptime_ms = (now - rsm->started_us) / 1000;
 	if (!rsm->leading)
 		return;
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {

@@ -51,7 +51,7 @@ reserve_ports() {
 	local slot attempt
 	for ((attempt = 0; attempt < 100; attempt++)); do
 		slot=$((($$ + attempt) % 100))
-		base_port=$((10000 + slot / 10 * 2000 + slot % 10 * 100))
+		base_port=$((10000 + 2000 * (slot / 10) + 100 * (slot % 10)))
 		port_lock=${TMPDIR:-/tmp}/synod-test-port-$base_port.lock
 		exec {port_lock_fd}>"$port_lock"
 		if flock -n "$port_lock_fd" && ports_free $((base_port + 1)) $((base_port + 2)) $((base_port + 5)) \
@@ -75,7 +75,7 @@ cluster() {
 	if [[ $command == up && ! -f $config ]]; then
 		set -- --base-port "$base_port" "${small[@]}" "$@"
 	fi
-	"$repository/scripts/cluster.sh" "$command" --dir "$run" "$@" {port_lock_fd}>&-
+	"$repository/scripts/cluster.sh" "$command" --dir "$run" "$@"
 }
 
 # The address, in cluster.conf, of a node: address NODE listen|http
@@ -122,7 +122,7 @@ fail() {
 # Runs a command; its exit status, stdout and stderr are then in status, out and err.
 try() {
 	status=0
-	"$@" >"$scratch/out" 2>"$scratch/err" </dev/null {port_lock_fd}>&- || status=$?
+	"$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
 	out=$(tr -d '\0' <"$scratch/out")
 	err=$(tr -d '\0' <"$scratch/err")
 	last_command="$*"
@@ -169,7 +169,7 @@ await() {
 
 # Starts a program and remembers it; its process id is in helper.
 helper_start() {
-	"$@" {port_lock_fd}>&- &
+	"$@" &
 	helper=$!
 	helpers+=("$helper")
 }
@@ -184,7 +184,7 @@ load_start() {
 	echo 0 >"$progress"
 	helper_start "$tools/load" --config "$config" --progress "$progress" "$@" >"$scratch/load.out" 2>&1
 	load=$helper
-	load_goes_on
+	load_goes_on 50
 }
 
 load_count() {
@@ -198,9 +198,9 @@ load_beyond() {
 	[[ $(load_count) -ge $1 ]]
 }
 
-# Waits until clients have got on: load_goes_on [WRITES]
+# Waits until clients have got on: load_goes_on WRITES
 load_goes_on() {
-	await "acknowledged writes" load_beyond $(($(load_count) + ${1:-50}))
+	await "acknowledged writes" load_beyond $(($(load_count) + $1))
 }
 
 # Ends the load and demands that everything it has seen, and reads back, is as it must be.
