@@ -120,7 +120,7 @@ grown() {
 same_slot() {
 	local states
 	states=$(kvctl status -o json | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep "^{\"name\":\"$1\"") &&
-		[[ $states == *'"up":true'* && $states == *'"lag":0'[,}]* ]]
+		[[ $states == *'"up":true'* && $states == *'"lag":0,'* ]]
 }
 
 # Feeds the import: half of the records, then, when they are arriving, a leader's death, then the rest.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every operation of the store, as kvctl offers them: results, exit codes, JSON.
+# shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cluster up --set shards=64
 

@@ -145,7 +145,10 @@ START_TEST(other_messages_are_not_ours)
 	message.kind = MESSAGE_REPLY;
 	message.id++;
 	ck_assert(!caller_message(caller, sent->link, &message));
+	/* An accepted link of the node, say. */
+	caller_link_down(caller, 12345);
 	ck_assert_int_eq(outcome.calls, 0);
+	expect_silence();
 }
 END_TEST
 

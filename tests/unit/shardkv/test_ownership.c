@@ -108,6 +108,24 @@ START_TEST(clients_are_denied)
 }
 END_TEST
 
+/* A leader that has not caught up admits any shard and lets apply decide; form and privilege are judged all the same. */
+START_TEST(admission_may_leave_ownership_to_apply)
+{
+	struct kv kv = kv_bare(KV_SHARDS);
+	struct wire_kv_op op = op_put("a", "b");
+	struct wire_kv_command command = {.nthen = 1, .then = &op};
+	ck_assert_int_eq(kv_admit(&kv, &command), STATUS_WRONG_GROUP);
+	shardkv_app_judge_ownership(kv.app, false);
+	ck_assert_int_eq(kv_admit(&kv, &command), 0);
+	ck_assert_int_eq(kv_apply(&kv, &command), STATUS_WRONG_GROUP);
+	op.key = slice(NULL, 0);
+	ck_assert_int_eq(kv_admit(&kv, &command), STATUS_BAD_REQUEST);
+	struct wire_kv_command internal = {.has_internal = true};
+	ck_assert_int_eq(kv_admit(&kv, &internal), STATUS_DENIED);
+	kv_free(&kv);
+}
+END_TEST
+
 static int txn_of(struct kv *kv, uint32_t when_shard, uint32_t then_shard, uint32_t otherwise_shard)
 {
 	struct wire_kv_compare when = {.target = WIRE_KV_EXISTS, .key = slice_string(kv_key_in(name[1], when_shard, KV_SHARDS))};
@@ -212,6 +230,7 @@ int main(void)
 	tcase_add_test(tc, unclaimed_shards_may_leave);
 	tcase_add_test(tc, nonsense_is_refused);
 	tcase_add_test(tc, clients_are_denied);
+	tcase_add_test(tc, admission_may_leave_ownership_to_apply);
 	tcase_add_test(tc, transactions_belong_to_one_group);
 	tcase_add_test(tc, queries_need_ownership);
 	tcase_add_test(tc, waiting_for_grants);

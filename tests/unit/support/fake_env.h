@@ -75,6 +75,7 @@ static void fake_send(struct env *env, link_id link, const struct message *messa
 }
 static uint64_t fake_link_epoch(struct env *env, link_id link)
 {
+	ASSERT(link >= 1 && link <= fake_of(env)->nlinks);
 	return fake_of(env)->epochs[link - 1];
 }
 static uint64_t fake_backlog(struct env *env, link_id link)
