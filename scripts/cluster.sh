@@ -241,7 +241,7 @@ run_on_nodes() {
 	case $command in
 	kill)
 		need_running "${nodes[@]}"
-		for node in "${nodes[@]}"; do kill_node "$node"; done
+		kill_nodes "${nodes[@]}"
 		say "killed ${nodes[*]}"
 		;;
 	stop)

@@ -84,18 +84,22 @@ end_nodes() {
 	for node in "${ending[@]}"; do
 		wait_state "$node" 15 down || {
 			complain "$node does not stop, killing it"
-			kill_node "$node"
+			kill_nodes "$node"
 		}
 		rm -f "$directory/$node/pid"
 	done
 }
 
-kill_node() {
-	local pid
-	pid=$(pid_of "$1") || return 0
-	kill -KILL "$pid" 2>/dev/null || true
-	wait_state "$1" 15 down || die "$1 (process $pid) does not end"
-	rm -f "$directory/$1/pid"
+# SIGKILL to all given nodes that run, all at once.
+kill_nodes() {
+	local node pid
+	for node in "$@"; do
+		! pid=$(pid_of "$node") || kill -KILL "$pid" 2>/dev/null || true
+	done
+	for node in "$@"; do
+		wait_state "$node" 15 down || die "$node does not end"
+		rm -f "$directory/$node/pid"
+	done
 }
 
 # signal_node NODE SIGNAL STATE: returns when the node is in that state.

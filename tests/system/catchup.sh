@@ -40,7 +40,7 @@ expect 0
 await "$lagging to catch up" caught_up "$lagging"
 lagging_at=$(of "$lagging" applied)
 cluster kill "$lagging"
-for round in 1 2 3; do
+for _ in 1 2 3; do
 	kv import "$scratch/records"
 	expect 0
 done

@@ -19,7 +19,7 @@ expect 0 "$(<"$scratch/records")"
 
 begin "clients that write meanwhile go on, and find what was acknowledged to them"
 load_start --clients 8
-for round in 1 2; do
+for _ in 1 2; do
 	cluster kill "${nodes[@]}"
 	cluster up
 	load_goes_on 200
