@@ -36,7 +36,7 @@ may_touch_world() {
 	case $1 in
 	src/host/* | cmd/*) ;;
 	src/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
-	src/client/handle.[ch] | src/client/sync.c | src/client/cluster.c) ;; # a client node's own thread
+	src/client/handle.[ch] | src/client/open.c | src/client/sync.c | src/client/cluster.c) ;; # a client node's own thread
 	*) return 1 ;;
 	esac
 }

@@ -53,7 +53,8 @@ static json_t *shards_json(const struct synod_config *config)
 	return shards;
 }
 
-static void group_row(struct kvctl_table *table, const struct synod_config *config, const struct synod_group *group)
+static void group_row(struct kvctl_table *table, const struct synod_config *config,
+		      const struct synod_group *group)
 {
 	struct buffer members = {0}, shards = {0};
 	uint64_t gid = group != NULL ? group->gid : 0;
@@ -77,7 +78,8 @@ static void print_groups(const struct synod_config *config)
 {
 	static const char *const titles[] = {"GROUP", "SHARDS", "MEMBERS", "RANGES"};
 	struct kvctl_table table;
-	printf("configuration %" PRIu64 ", %zu shards, %zu groups\n", config->number, config->nshards, config->ngroups);
+	printf("configuration %" PRIu64 ", %zu shards, %zu groups\n", config->number, config->nshards,
+	       config->ngroups);
 	kvctl_table_init(&table, 4, titles);
 	table.right[0] = table.right[1] = true;
 	for (size_t i = 0; i < config->ngroups; i++)
@@ -113,12 +115,13 @@ static void print_config_json(const struct synod_config *config)
 		json_t *members = json_array();
 		for (size_t j = 0; j < config->groups[i].nmembers; j++)
 			json_array_append_new(members, json_string(config->groups[i].members[j]));
-		json_array_append_new(groups, json_pack("{s:o,s:o,s:I}", "gid", kvctl_json_u64(config->groups[i].gid),
-							"members", members, "shards",
-							(json_int_t)count_shards(config, config->groups[i].gid)));
+		json_array_append_new(groups,
+				      json_pack("{s:o,s:o,s:I}", "gid", kvctl_json_u64(config->groups[i].gid),
+						"members", members, "shards",
+						(json_int_t)count_shards(config, config->groups[i].gid)));
 	}
-	kvctl_print_json(json_pack("{s:o,s:o,s:o}", "config", kvctl_json_u64(config->number), "groups", groups, "shards",
-				   shards_json(config)));
+	kvctl_print_json(json_pack("{s:o,s:o,s:o}", "config", kvctl_json_u64(config->number), "groups", groups,
+				   "shards", shards_json(config)));
 }
 
 int kvctl_config(struct kvctl *kvctl, int argc, char **argv)

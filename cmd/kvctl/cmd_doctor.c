@@ -1,6 +1,6 @@
 /*
- * doctor: looks for what is wrong with a cluster, and says what to do. Every check prints one line; the exit code is that
- * of the worst finding: 0 nothing or warnings, 3 something is not available.
+ * doctor: looks for what is wrong with a cluster, and says what to do. Every check prints one line; the exit
+ * code is that of the worst finding: 0 nothing or warnings, 3 something is not available.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -23,7 +23,8 @@ struct doctor {
 	unsigned warnings, failures;
 };
 
-__attribute__((format(printf, 3, 4))) static void report(struct doctor *doctor, enum finding finding, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void report(struct doctor *doctor, enum finding finding,
+							 const char *format, ...)
 {
 	static const char *const words[] = {"ok", "warn", "FAIL"};
 	char *text;
@@ -35,8 +36,10 @@ __attribute__((format(printf, 3, 4))) static void report(struct doctor *doctor, 
 	doctor->warnings += finding == FINDING_WARN;
 	doctor->failures += finding == FINDING_FAIL;
 	if (doctor->kvctl->json)
-		json_array_append_new(doctor->findings, json_pack("{s:s,s:s}", "level", finding == FINDING_FAIL ? "fail" :
-								  words[finding], "message", text != NULL ? text : ""));
+		json_array_append_new(doctor->findings,
+				      json_pack("{s:s,s:s}", "level",
+						finding == FINDING_FAIL ? "fail" : words[finding], "message",
+						text != NULL ? text : ""));
 	else
 		printf("%-4s  %s\n", words[finding], text != NULL ? text : "");
 	free(text);
@@ -47,16 +50,19 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 	const struct synod_node_status *status = node->status;
 	const char *name = node->name[0] != '\0' ? node->name : node->address;
 	if (status->status != SYNOD_OK) {
-		report(doctor, FINDING_FAIL, "%s (%s %s) does not answer: %s", name, node->role, node->address, status->message);
+		report(doctor, FINDING_FAIL, "%s (%s %s) does not answer: %s", name, node->role, node->address,
+		       status->message);
 		return;
 	}
 	if (strcmp(status->name, node->name) != 0)
-		report(doctor, FINDING_FAIL, "%s answers as \"%s\": is cluster.conf up to date?", name, status->name);
+		report(doctor, FINDING_FAIL, "%s answers as \"%s\": is cluster.conf up to date?", name,
+		       status->name);
 	if (strcmp(status->version, synod_version()) != 0)
-		report(doctor, FINDING_WARN, "%s runs version %s, this kvctl is %s", name, status->version, synod_version());
+		report(doctor, FINDING_WARN, "%s runs version %s, this kvctl is %s", name, status->version,
+		       synod_version());
 	if (status->round_trip_us > ROUND_TRIP_US_MAX)
-		report(doctor, FINDING_WARN, "%s took %" PRIu64 " ms to answer: a slow network, or a busy machine", name,
-		       status->round_trip_us / 1000);
+		report(doctor, FINDING_WARN, "%s took %" PRIu64 " ms to answer: a slow network, or a busy machine",
+		       name, status->round_trip_us / 1000);
 	if (strcmp(status->state, "recovering") == 0)
 		report(doctor, FINDING_WARN, "%s is still recovering", name);
 }
@@ -78,7 +84,8 @@ static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
 		const struct kvctl_node *node = &doctor->nodes.nodes[i];
 		if (same_group(node, &doctor->nodes.nodes[first]) && node->status->status == SYNOD_OK &&
 		    node->status->applied + LAG_MAX < chosen)
-			report(doctor, FINDING_WARN, "%s is %" PRIu64 " slots behind: it catches up, or its disk is too slow",
+			report(doctor, FINDING_WARN,
+			       "%s is %" PRIu64 " slots behind: it catches up, or its disk is too slow",
 			       node->name, chosen - node->status->applied);
 	}
 }
@@ -89,7 +96,8 @@ static void check_group(struct doctor *doctor, size_t first)
 	const struct kvctl_node *node = &doctor->nodes.nodes[first];
 	size_t leader, members = 0, up = 0;
 	uint64_t chosen;
-	char *group = node->group != 0 ? alloc_format("group %" PRIu64, node->group) : alloc_string("shard masters");
+	char *group = node->group != 0 ? alloc_format("group %" PRIu64, node->group)
+				       : alloc_string("shard masters");
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
 		bool same = same_group(&doctor->nodes.nodes[i], node);
 		members += same;
@@ -97,18 +105,23 @@ static void check_group(struct doctor *doctor, size_t first)
 	}
 	kvctl_nodes_group(&doctor->nodes, first, &leader, &chosen);
 	if (up <= members / 2)
-		report(doctor, FINDING_FAIL, "%s: %zu of %zu members answer, which is no majority: start the others", group, up,
+		report(doctor, FINDING_FAIL,
+		       "%s: %zu of %zu members answer, which is no majority: start the others", group, up,
 		       members);
 	else if (leader == SIZE_MAX)
-		report(doctor, FINDING_FAIL, "%s: no leader, although %zu of %zu members answer: an election may be under way, "
-		       "or they cannot reach each other", group, up, members);
+		report(doctor, FINDING_FAIL,
+		       "%s: no leader, although %zu of %zu members answer: an election may be under way, "
+		       "or they cannot reach each other",
+		       group, up, members);
 	else if (up < members)
-		report(doctor, FINDING_WARN, "%s: led by %s, %zu of %zu members answer", group, doctor->nodes.nodes[leader].name, up,
-		       members);
+		report(doctor, FINDING_WARN, "%s: led by %s, %zu of %zu members answer", group,
+		       doctor->nodes.nodes[leader].name, up, members);
 	else
-		report(doctor, FINDING_OK, "%s: led by %s, all %zu members answer", group, doctor->nodes.nodes[leader].name, members);
+		report(doctor, FINDING_OK, "%s: led by %s, all %zu members answer", group,
+		       doctor->nodes.nodes[leader].name, members);
 	if (members == 1 || members % 2 == 0)
-		report(doctor, FINDING_WARN, "%s: %zu member%s: an odd number from 3 survives failures at the least cost", group,
+		report(doctor, FINDING_WARN,
+		       "%s: %zu member%s: an odd number from 3 survives failures at the least cost", group,
 		       members, members == 1 ? "" : "s");
 	check_lag(doctor, first, chosen);
 	free(group);
@@ -137,9 +150,11 @@ static void check_members(struct doctor *doctor, const struct synod_config *conf
 		for (size_t j = 0; j < config->groups[i].nmembers; j++) {
 			bool found = false;
 			for (size_t k = 0; k < doctor->nodes.count; k++)
-				found |= in_group(&doctor->nodes.nodes[k], config->groups[i].gid, config->groups[i].members[j]);
+				found |= in_group(&doctor->nodes.nodes[k], config->groups[i].gid,
+						  config->groups[i].members[j]);
 			if (!found)
-				report(doctor, FINDING_WARN, "group %" PRIu64 " has the member %s, which cluster.conf does not list",
+				report(doctor, FINDING_WARN,
+				       "group %" PRIu64 " has the member %s, which cluster.conf does not list",
 				       config->groups[i].gid, config->groups[i].members[j]);
 		}
 	}
@@ -159,17 +174,18 @@ static void check_config(struct doctor *doctor)
 	if (config->ngroups == 0)
 		report(doctor, FINDING_FAIL, "no group has joined: kvctl join GID HOST:PORT,…");
 	else if (unassigned > 0)
-		report(doctor, FINDING_FAIL, "%zu of %zu shards are served by no group", unassigned, config->nshards);
+		report(doctor, FINDING_FAIL, "%zu of %zu shards are served by no group", unassigned,
+		       config->nshards);
 	else
-		report(doctor, FINDING_OK, "configuration %" PRIu64 ": %zu shards on %zu groups", config->number, config->nshards,
-		       config->ngroups);
+		report(doctor, FINDING_OK, "configuration %" PRIu64 ": %zu shards on %zu groups", config->number,
+		       config->nshards, config->ngroups);
 	check_members(doctor, config);
 	synod_config_free(config);
 }
 
 /*
- * Every answer carries its sender's hybrid clock, which is never behind the clock of any machine it has heard of. So a cluster that
- * is ahead of us shows a skew somewhere; who is wrong, it cannot tell.
+ * Every answer carries its sender's hybrid clock, which is never behind the clock of any machine it has heard
+ * of. So a cluster that is ahead of us shows a skew somewhere; who is wrong, it cannot tell.
  */
 static void check_clocks(struct doctor *doctor)
 {
@@ -182,20 +198,22 @@ static void check_clocks(struct doctor *doctor)
 			most_ms = status->clock_ahead_ms;
 	}
 	if (most_ms > CLOCK_AHEAD_MS_MAX)
-		report(doctor, FINDING_WARN, "a clock in the cluster is %" PRIi64 " ms ahead of this machine's: set the clocks with NTP",
+		report(doctor, FINDING_WARN,
+		       "a clock in the cluster is %" PRIi64 " ms ahead of this machine's: set the clocks with NTP",
 		       most_ms);
 	else if (any)
-		report(doctor, FINDING_OK, "no clock in the cluster is ahead of this machine's by more than %d ms", CLOCK_AHEAD_MS_MAX);
+		report(doctor, FINDING_OK, "no clock in the cluster is ahead of this machine's by more than %d ms",
+		       CLOCK_AHEAD_MS_MAX);
 }
 
 static int conclude(struct doctor *doctor)
 {
 	if (doctor->kvctl->json)
-		kvctl_print_json(json_pack("{s:O,s:i,s:i}", "findings", doctor->findings, "warnings", (int)doctor->warnings,
-					   "failures", (int)doctor->failures));
+		kvctl_print_json(json_pack("{s:O,s:i,s:i}", "findings", doctor->findings, "warnings",
+					   (int)doctor->warnings, "failures", (int)doctor->failures));
 	else
-		printf("%u failure%s, %u warning%s\n", doctor->failures, doctor->failures == 1 ? "" : "s", doctor->warnings,
-		       doctor->warnings == 1 ? "" : "s");
+		printf("%u failure%s, %u warning%s\n", doctor->failures, doctor->failures == 1 ? "" : "s",
+		       doctor->warnings, doctor->warnings == 1 ? "" : "s");
 	json_decref(doctor->findings);
 	return doctor->failures > 0 ? EXIT_UNAVAILABLE : EXIT_OK;
 }
@@ -211,7 +229,8 @@ int kvctl_doctor(struct kvctl *kvctl, int argc, char **argv)
 		return exit_code;
 	doctor.findings = json_array();
 	if (kvctl->config_file != NULL)
-		report(&doctor, FINDING_OK, "%s is valid and lists %zu nodes", kvctl->config_file, doctor.nodes.count);
+		report(&doctor, FINDING_OK, "%s is valid and lists %zu nodes", kvctl->config_file,
+		       doctor.nodes.count);
 	for (size_t i = 0; i < doctor.nodes.count; i++)
 		check_node(&doctor, &doctor.nodes.nodes[i]);
 	check_groups(&doctor);

@@ -7,10 +7,10 @@
 
 struct get_options {
 	bool raw, keys_only, ranged;
-	uint64_t limit;       /* 0: none */
+	uint64_t limit; /* 0: none */
 	const char *prefix;
 	struct synod_scan scan;
-	char *storage;        /* the end of the prefix's range */
+	char *storage; /* the end of the prefix's range */
 };
 
 static void print_record_json(const struct get_options *options, const struct synod_record *record, bool first)
@@ -27,8 +27,8 @@ static void print_record_json(const struct get_options *options, const struct sy
 	json_decref(object);
 }
 
-static void print_record(const struct kvctl *kvctl, const struct get_options *options, const struct synod_record *record,
-			 bool first)
+static void print_record(const struct kvctl *kvctl, const struct get_options *options,
+			 const struct synod_record *record, bool first)
 {
 	if (kvctl->json) {
 		print_record_json(options, record, first);
@@ -43,7 +43,8 @@ static void print_record(const struct kvctl *kvctl, const struct get_options *op
 }
 
 /* Page after page, printed as they come. */
-static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options *options, uint64_t *count, bool *more)
+static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options *options, uint64_t *count,
+		       bool *more)
 {
 	struct synod_reply *page = NULL;
 	int exit_code = EXIT_OK;
@@ -95,7 +96,10 @@ static int get_key(struct kvctl *kvctl, const struct get_options *options, const
 		kvctl_failed(kvctl, reply->status, reply->message);
 	} else if (kvctl->json) {
 		struct synod_record record = {
-			.key = op.key, .value = reply->value, .version = reply->version, .modification = reply->modification,
+			.key = op.key,
+			.value = reply->value,
+			.version = reply->version,
+			.modification = reply->modification,
 		};
 		print_record_json(options, &record, true);
 		fputc('\n', stdout);
@@ -128,7 +132,8 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		options->ranged |= option == KVCTL_OPTION(GET_RANGE);
 		if (option == KVCTL_OPTION(GET_PREFIX))
 			options->prefix = optarg;
-		if (option == KVCTL_OPTION(GET_LIMIT) && (!kvctl_parse_u64(optarg, &options->limit) || options->limit == 0))
+		if (option == KVCTL_OPTION(GET_LIMIT) &&
+		    (!kvctl_parse_u64(optarg, &options->limit) || options->limit == 0))
 			return kvctl_usage(kvctl, "--limit %s: a number from 1", optarg);
 	}
 	kvctl_options_end(argc, argv);

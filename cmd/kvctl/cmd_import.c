@@ -60,9 +60,10 @@ static int conclude(struct import *import, const struct import_progress *progres
 	double seconds = (double)(import_now_ms() - progress->began_ms) / 1000;
 	int exit_code = import->worst != EXIT_OK ? import->worst : import->malformed > 0 ? EXIT_REFUSED : EXIT_OK;
 	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:I,s:I,s:I,s:b,s:f}", "imported", (json_int_t)import->imported, "malformed",
-					   (json_int_t)import->malformed, "refused", (json_int_t)import->refused, "complete",
-					   !import->given_up, "seconds", seconds));
+		kvctl_print_json(json_pack("{s:I,s:I,s:I,s:b,s:f}", "imported", (json_int_t)import->imported,
+					   "malformed", (json_int_t)import->malformed, "refused",
+					   (json_int_t)import->refused, "complete", !import->given_up, "seconds",
+					   seconds));
 	fprintf(stderr, "imported %" PRIu64 " records in %.1f s (%.0f/s)", import->imported, seconds,
 		(double)import->imported / (seconds > 0.001 ? seconds : 0.001));
 	if (import->malformed > 0)
@@ -136,7 +137,8 @@ static int export_range(struct kvctl *kvctl, struct synod *s, struct synod_scan 
 	} while (exit_code == EXIT_OK && page->more && !ferror(stdout));
 	synod_reply_free(page);
 	buffer_free(&line);
-	fprintf(stderr, "exported %" PRIu64 " records%s\n", count, exit_code == EXIT_OK ? "" : "; stopped before the end");
+	fprintf(stderr, "exported %" PRIu64 " records%s\n", count,
+		exit_code == EXIT_OK ? "" : "; stopped before the end");
 	return exit_code;
 }
 

@@ -97,12 +97,14 @@ int kvctl_append(struct kvctl *kvctl, int argc, char **argv)
 		exit_code = check_key(kvctl, argv[first]);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	struct synod_op op = {.kind = SYNOD_OP_APPEND, .key = bytes_of(argv[first]), .value = bytes_of(argv[first + 1])};
+	struct synod_op op = {
+		.kind = SYNOD_OP_APPEND, .key = bytes_of(argv[first]), .value = bytes_of(argv[first + 1])};
 	return run_op(kvctl, &op, true);
 }
 
 /* The answer "no" of a compare-and-set, with what is there. */
-static void print_cas_refusal(const struct kvctl *kvctl, const struct synod_op *op, const struct synod_reply *reply)
+static void print_cas_refusal(const struct kvctl *kvctl, const struct synod_op *op,
+			      const struct synod_reply *reply)
 {
 	if (reply->status == SYNOD_NOT_FOUND)
 		kvctl_error(kvctl, "not found: %s (--absent sets a key that is missing)", op->key.data);

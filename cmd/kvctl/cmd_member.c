@@ -58,7 +58,8 @@ static int find_members(struct kvctl *kvctl, const struct kvctl_nodes *nodes, co
 	}
 	if (*count == 0)
 		return kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP, "see kvctl config");
-	return found ? EXIT_OK : kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list", target);
+	return found ? EXIT_OK
+		     : kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list", target);
 }
 
 static int transfer(struct kvctl *kvctl, int count, char **operands)
@@ -75,7 +76,8 @@ static int transfer(struct kvctl *kvctl, int count, char **operands)
 		exit_code = kvctl_nodes_ask(kvctl, &nodes);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	exit_code = find_members(kvctl, &nodes, role, group, count == 2 ? operands[1] : NULL, members, &nmembers, &replica);
+	exit_code = find_members(kvctl, &nodes, role, group, count == 2 ? operands[1] : NULL, members, &nmembers,
+				 &replica);
 	if (exit_code == EXIT_OK) {
 		struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), members, nmembers, replica);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
@@ -101,7 +103,10 @@ int kvctl_member(struct kvctl *kvctl, int argc, char **argv)
 	if (strcmp(action, "transfer") == 0)
 		return transfer(kvctl, argc - first - 1, argv + first + 1);
 	if (strcmp(action, "add") == 0 || strcmp(action, "remove") == 0 || strcmp(action, "promote") == 0) {
-		kvctl_error(kvctl, "%s is not supported by this version: the members of a group are those of cluster.conf", action);
+		kvctl_error(
+			kvctl,
+			"%s is not supported by this version: the members of a group are those of cluster.conf",
+			action);
 		return EXIT_USAGE;
 	}
 	return kvctl_usage(kvctl, "\"%s\" is neither list nor transfer", action);

@@ -48,7 +48,8 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 	size_t capacity = 0;
 	ssize_t len;
 	if (terminal)
-		fprintf(stderr, "Commands as on the command line, without \"kvctl\"; help lists them, exit or Ctrl-D ends.\n");
+		fprintf(stderr, "Commands as on the command line, without \"kvctl\"; help lists them, exit or "
+				"Ctrl-D ends.\n");
 	for (;;) {
 		if (terminal)
 			fprintf(stderr, "synod> ");

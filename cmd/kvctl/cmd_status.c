@@ -22,7 +22,8 @@ struct view {
 static struct view look(const struct kvctl_nodes *nodes, size_t i)
 {
 	const struct kvctl_node *node = &nodes->nodes[i];
-	struct view view = {.node = node, .status = node->status, .up = node->status->status == SYNOD_OK, .leader_name = ""};
+	struct view view = {
+		.node = node, .status = node->status, .up = node->status->status == SYNOD_OK, .leader_name = ""};
 	size_t leader;
 	uint64_t chosen;
 	kvctl_nodes_group(nodes, i, &leader, &chosen);
@@ -48,9 +49,10 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 static json_t *view_json(const struct view *view)
 {
 	const struct synod_node_status *status = view->status;
-	json_t *object = json_pack("{s:s,s:s,s:o,s:s,s:b,s:b,s:s}", "name", view->node->name, "role", view->node->role, "group",
-				   kvctl_json_u64(view->node->group), "address", view->node->address, "up", (int)view->up,
-				   "leader", (int)view->leader, "health", view->health);
+	json_t *object = json_pack("{s:s,s:s,s:o,s:s,s:b,s:b,s:s}", "name", view->node->name, "role",
+				   view->node->role, "group", kvctl_json_u64(view->node->group), "address",
+				   view->node->address, "up", (int)view->up, "leader", (int)view->leader, "health",
+				   view->health);
 	if (!view->up) {
 		json_object_set_new(object, "error", json_string(status->message));
 		return object;
@@ -59,10 +61,19 @@ static json_t *view_json(const struct view *view)
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-		{"replica", status->replica}, {"applied", status->applied}, {"lag", view->lag}, {"chosen", status->chosen},
-		{"log_first", status->log_first}, {"log_last", status->log_last}, {"snapshot", status->snapshot},
-		{"keys", status->keys}, {"data_bytes", status->data_bytes}, {"disk_bytes", status->disk_bytes},
-		{"config", status->config}, {"sessions", status->sessions}, {"uptime_ms", status->uptime_ms},
+		{"replica", status->replica},
+		{"applied", status->applied},
+		{"lag", view->lag},
+		{"chosen", status->chosen},
+		{"log_first", status->log_first},
+		{"log_last", status->log_last},
+		{"snapshot", status->snapshot},
+		{"keys", status->keys},
+		{"data_bytes", status->data_bytes},
+		{"disk_bytes", status->disk_bytes},
+		{"config", status->config},
+		{"sessions", status->sessions},
+		{"uptime_ms", status->uptime_ms},
 		{"round_trip_us", status->round_trip_us},
 	};
 	json_object_set_new(object, "ballot", json_string(view->ballot));
@@ -76,7 +87,8 @@ static json_t *view_json(const struct view *view)
 
 enum { NAME, ROLE, GROUP, ADDRESS, STATE, LEADER, BALLOT, APPLIED, LAG, KEYS, SIZE, UPTIME, HEALTH, COLUMNS };
 static const char *const titles[COLUMNS] = {
-	"NAME", "ROLE", "GROUP", "ADDRESS", "STATE", "LEADER", "BALLOT", "APPLIED", "LAG", "KEYS", "SIZE", "UPTIME", "HEALTH",
+	"NAME",    "ROLE", "GROUP", "ADDRESS", "STATE",  "LEADER", "BALLOT",
+	"APPLIED", "LAG",  "KEYS",  "SIZE",    "UPTIME", "HEALTH",
 };
 
 static void view_row(struct kvctl_table *table, const struct view *view)

@@ -52,7 +52,8 @@ static int parse_stdin(struct kvctl *kvctl, struct kvctl_txn *txn)
 	ssize_t len;
 	unsigned blank_lines = 0;
 	bool terminal = isatty(STDIN_FILENO);
-	static const char *const prompts[] = {"compares:", "success operations (get, put, del …):", "failure operations:"};
+	static const char *const prompts[] = {
+		"compares:", "success operations (get, put, del …):", "failure operations:"};
 	if (terminal)
 		fprintf(stderr, "%s\n", prompts[0]);
 	while ((len = getline(&line, &capacity, stdin)) > 0) {
@@ -96,7 +97,8 @@ static void print_json(const struct synod_reply *reply, const struct synod_op *o
 		json_object_set_new(object, "ok", json_boolean(result->status == SYNOD_OK));
 		if (result->status != SYNOD_OK)
 			json_object_set_new(object, "error", json_string(synod_status_text(result->status)));
-		if (ops[i].kind != SYNOD_OP_DELETE && ops[i].kind != SYNOD_OP_PUT && result->status != SYNOD_NOT_FOUND)
+		if (ops[i].kind != SYNOD_OP_DELETE && ops[i].kind != SYNOD_OP_PUT &&
+		    result->status != SYNOD_NOT_FOUND)
 			kvctl_json_bytes(object, "value", result->value);
 		json_object_set_new(object, "version", kvctl_json_u64(result->version));
 		json_array_append_new(results, object);
@@ -110,9 +112,12 @@ static int run(struct kvctl *kvctl, const struct kvctl_txn *txn)
 	if (s == NULL)
 		return EXIT_USAGE;
 	struct synod_txn request = {
-		.when = txn->when, .nwhen = txn->nwhen,
-		.then = txn->then, .nthen = txn->nthen,
-		.otherwise = txn->otherwise, .notherwise = txn->notherwise,
+		.when = txn->when,
+		.nwhen = txn->nwhen,
+		.then = txn->then,
+		.nthen = txn->nthen,
+		.otherwise = txn->otherwise,
+		.notherwise = txn->notherwise,
 	};
 	struct synod_reply *reply = synod_do_txn(s, &request, kvctl->timeout_ms);
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);

@@ -37,8 +37,8 @@ static void print_bash(void)
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
 		if (command->options[0] != '\0')
-			printf("\t%s) COMPREPLY=($(compgen -W '%s " GLOBAL_OPTIONS "' -- \"$word\")) ;;\n", command->name,
-			       command->options);
+			printf("\t%s) COMPREPLY=($(compgen -W '%s " GLOBAL_OPTIONS "' -- \"$word\")) ;;\n",
+			       command->name, command->options);
 	}
 	puts("\tesac");
 	puts("}");
@@ -71,7 +71,8 @@ static void print_zsh(void)
 	}
 	puts("\t)");
 	puts("\t_arguments -C '--config[cluster.conf]:file:_files' '--endpoints[HOST\\:PORT,…]:endpoints:' \\");
-	puts("\t\t'--timeout[of a request]:duration:' '(-o --output)'{-o,--output}'[format]:format:(plain json)' \\");
+	puts("\t\t'--timeout[of a request]:duration:' '(-o --output)'{-o,--output}'[format]:format:(plain json)' "
+	     "\\");
 	puts("\t\t'1:command:->command' '*::argument:->argument'");
 	puts("\tcase $state in");
 	puts("\tcommand) _describe command commands ;;");
@@ -103,7 +104,8 @@ static void print_fish(void)
 			printf(*c == '\'' ? "\\%c" : "%c", *c);
 		puts("'");
 		if (command->options[0] != '\0')
-			printf("complete -c kvctl -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->name, command->options);
+			printf("complete -c kvctl -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->name,
+			       command->options);
 	}
 	puts("complete -c kvctl -n '__fish_seen_subcommand_from import' -F");
 }

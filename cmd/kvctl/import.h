@@ -18,9 +18,9 @@ struct import_slot {
 	char message[256];
 	uint64_t line;
 	unsigned attempts;
-	uint64_t hash;           /* of the key */
+	uint64_t hash; /* of the key */
 	size_t key_len;
-	struct buffer bytes;     /* key and value */
+	struct buffer bytes; /* key and value */
 };
 
 struct import {
@@ -29,17 +29,17 @@ struct import {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	struct import_slot slots[IMPORT_WINDOW];
-	unsigned busy;           /* slots that are not free */
+	unsigned busy; /* slots that are not free */
 	uint64_t imported;
 	uint64_t malformed, refused;
-	int worst;               /* exit code */
+	int worst; /* exit code */
 	bool given_up;
 };
 
 struct import_progress {
-	bool shown;              /* stderr is a terminal */
+	bool shown; /* stderr is a terminal */
 	bool drawn;
-	uint64_t total_bytes;    /* 0: unknown */
+	uint64_t total_bytes; /* 0: unknown */
 	uint64_t began_ms, drawn_ms;
 };
 
@@ -52,8 +52,8 @@ void import_progress_clear(struct import_progress *progress);
 
 void import_init(struct import *import, struct kvctl *kvctl, struct synod *synod);
 /*
- * Sends a record, once there is room in the window and no other record with its key is under way: later lines win. The bytes are
- * taken.
+ * Sends a record, once there is room in the window and no other record with its key is under way: later lines
+ * win. The bytes are taken.
  */
 void import_send(struct import *import, struct buffer *bytes_take, size_t key_len, uint64_t line);
 /* Waits until nothing is under way. */

@@ -1,6 +1,7 @@
 /*
- * A window of puts under way. A put may be sent again safely, also when its outcome is unknown: nobody else is expected to write
- * these keys, and two records with the same key are never under way together. So an import outlives an election.
+ * A window of puts under way. A put may be sent again safely, also when its outcome is unknown: nobody else is
+ * expected to write these keys, and two records with the same key are never under way together. So an import
+ * outlives an election.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 /* With the default timeout of a request this is a minute. */
 #define ATTEMPTS_MAX 12u
 #define RETRY_PAUSE_US 50000u
+#define BUSY_PAUSE_US 1000u
 #define COMPLAINTS_MAX 20u
 
 static uint64_t hash_of(struct slice s)
@@ -39,7 +41,8 @@ static void on_done(void *context, const struct synod_reply *reply)
 		import->imported++;
 	} else {
 		snprintf(slot->message, sizeof slot->message, "%s", reply->message);
-		slot->state = worth_another_try(reply->status) && slot->attempts < ATTEMPTS_MAX ? IMPORT_AGAIN : IMPORT_FAILED;
+		slot->state = worth_another_try(reply->status) && slot->attempts < ATTEMPTS_MAX ? IMPORT_AGAIN
+												: IMPORT_FAILED;
 	}
 	pthread_cond_signal(&import->changed);
 	pthread_mutex_unlock(&import->mutex);
@@ -56,7 +59,11 @@ static void send_slot(struct import *import, struct import_slot *slot)
 	};
 	slot->attempts++;
 	slot->state = IMPORT_SENT;
-	int status = synod_op_async(import->synod, &op, import->kvctl->timeout_ms, on_done, slot);
+	int status;
+	/* Large values fill the handle before they fill the window. */
+	while ((status = synod_op_async(import->synod, &op, import->kvctl->timeout_ms, on_done, slot)) ==
+	       SYNOD_BUSY)
+		usleep(BUSY_PAUSE_US);
 	if (status != SYNOD_OK)
 		on_done(slot, &(struct synod_reply){.status = status, .message = synod_status_text(status)});
 }
@@ -68,8 +75,8 @@ static void settle_failed(struct import *import, struct import_slot *slot)
 	if (refused && import->refused < COMPLAINTS_MAX)
 		kvctl_error(import->kvctl, "line %" PRIu64 ": %s", slot->line, slot->message);
 	else if (!refused && !import->given_up)
-		kvctl_error(import->kvctl, "line %" PRIu64 ": given up after %u attempts: %s", slot->line, slot->attempts,
-			    slot->message);
+		kvctl_error(import->kvctl, "line %" PRIu64 ": given up after %u attempts: %s", slot->line,
+			    slot->attempts, slot->message);
 	import->refused += refused;
 	import->given_up |= !refused;
 	int exit_code = kvctl_exit_code(slot->status);

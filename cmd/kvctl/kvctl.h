@@ -39,11 +39,11 @@ enum kvctl_exit {
 struct kvctl {
 	const char *config_file; /* NULL: endpoints */
 	const char *endpoints;
-	uint32_t timeout_ms;     /* of a request */
+	uint32_t timeout_ms; /* of a request */
 	bool timeout_given;
 	bool json;
 	const struct kvctl_command *command; /* that is running, for messages */
-	struct synod *synod;     /* NULL before the first use */
+	struct synod *synod;                 /* NULL before the first use */
 	struct clusterconf conf;
 	bool has_conf;
 	bool in_shell;
@@ -51,10 +51,10 @@ struct kvctl {
 
 struct kvctl_command {
 	const char *name;
-	const char *arguments;       /* "KEY [VALUE]" */
-	const char *summary;         /* one line */
-	const char *help;            /* paragraphs and examples */
-	const char *options;         /* "--raw --limit= …" for completion; '=' takes an argument */
+	const char *arguments; /* "KEY [VALUE]" */
+	const char *summary;   /* one line */
+	const char *help;      /* paragraphs and examples */
+	const char *options;   /* "--raw --limit= …" for completion; '=' takes an argument */
 	int (*run)(struct kvctl *kvctl, int argc, char **argv); /* argv[0]: the command's name. An exit code */
 };
 extern const struct kvctl_command kvctl_commands[];
@@ -74,8 +74,9 @@ void kvctl_close(struct kvctl *kvctl);
 /* Options of a command beside the global ones: val is what is returned for it; values below 256 are reserved. */
 #define KVCTL_OPTION(index) (256 + (index))
 /*
- * The next option of argv: its val, with optarg set; 0: a global option, dealt with; -1: no more, the operands start at optind;
- * '?': a mistake, that has been reported. Options and operands may be mixed; "--" ends the options. An operand like -5 is a number.
+ * The next option of argv: its val, with optarg set; 0: a global option, dealt with; -1: no more, the operands
+ * start at optind; '?': a mistake, that has been reported. Options and operands may be mixed; "--" ends the
+ * options. An operand like -5 is a number.
  */
 int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct option *specific);
 /* Begins with a new argv, and ends. Between them argv may be changed. */
@@ -141,8 +142,8 @@ struct kvctl_words {
 	char *storage;
 };
 /*
- * Splits at blanks. "…" understands \n \t \r \0 \\ \" \xHH, '…' nothing; outside of both a backslash takes the next character
- * as it is. NULL, or what is wrong. Free in the first case only.
+ * Splits at blanks. "…" understands \n \t \r \0 \\ \" \xHH, '…' nothing; outside of both a backslash takes the
+ * next character as it is. NULL, or what is wrong. Free in the first case only.
  */
 const char *kvctl_words_parse(struct kvctl_words *out, struct slice line);
 void kvctl_words_free(struct kvctl_words *words);
@@ -170,9 +171,9 @@ void kvctl_txn_free(struct kvctl_txn *txn);
 /* ---- record.c ---- */
 
 /*
- * A record as one line, without its newline: KEY<tab>VALUE where both are plain text without control characters (the value may hold
- * tabs), otherwise {"key":…,"value":…} with "key_encoding"/"encoding":"base64" for bytes that are not UTF-8. The first form is
- * not used for a line that would read as JSON.
+ * A record as one line, without its newline: KEY<tab>VALUE where both are plain text without control characters
+ * (the value may hold tabs), otherwise {"key":…,"value":…} with "key_encoding"/"encoding":"base64" for bytes
+ * that are not UTF-8. The first form is not used for a line that would read as JSON.
  */
 void kvctl_record_format(struct buffer *out, struct synod_bytes key, struct synod_bytes value, bool json);
 /* Appends key and value to `out`: the key's length in *key_len, the value is the rest. NULL, or what is wrong. */
@@ -208,9 +209,9 @@ int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
 
 /* A server that is known from cluster.conf, or from the cluster itself. */
 struct kvctl_node {
-	const char *name;    /* "" if only its address is known */
+	const char *name; /* "" if only its address is known */
 	const char *role;
-	uint64_t group;      /* 0 for others than shardkv */
+	uint64_t group; /* 0 for others than shardkv */
 	const char *address;
 	struct synod_node_status *status;
 };

@@ -23,8 +23,9 @@ static int find_cluster(struct kvctl *kvctl)
 	else if (access(LOCAL_CLUSTER, R_OK) == 0)
 		kvctl->config_file = LOCAL_CLUSTER;
 	else
-		return kvctl_usage(kvctl, "which cluster? Give --config FILE or --endpoints HOST:PORT,… (or KVCTL_CONFIG or "
-					  "KVCTL_ENDPOINTS); there is no ./" LOCAL_CLUSTER " either");
+		return kvctl_usage(
+			kvctl, "which cluster? Give --config FILE or --endpoints HOST:PORT,… (or KVCTL_CONFIG or "
+			       "KVCTL_ENDPOINTS); there is no ./" LOCAL_CLUSTER " either");
 	return EXIT_OK;
 }
 
@@ -77,7 +78,8 @@ const struct clusterconf *kvctl_conf(struct kvctl *kvctl, int *exit_code)
 	if (!read_file(kvctl->config_file, &text)) {
 		kvctl_error(kvctl, "cannot read %s: %s", kvctl->config_file, strerror(errno));
 		*exit_code = EXIT_USAGE;
-	} else if (clusterconf_parse(&kvctl->conf, kvctl->config_file, buffer_slice(&text), error, sizeof error) != 0) {
+	} else if (clusterconf_parse(&kvctl->conf, kvctl->config_file, buffer_slice(&text), error, sizeof error) !=
+		   0) {
 		kvctl_error(kvctl, "%s", error);
 		*exit_code = EXIT_USAGE;
 	} else {
@@ -108,7 +110,7 @@ int kvctl_dispatch(struct kvctl *kvctl, int argc, char **argv)
 	if (command == NULL)
 		return kvctl_usage(kvctl, "there is no command \"%s\"", argv[0]);
 	if (asks_for_help(argc, argv)) {
-		char *help[] = {(char *)(uintptr_t)"help", argv[0], NULL};
+		char *help[] = {(char *)(uintptr_t) "help", argv[0], NULL};
 		return kvctl_help(kvctl, 2, help);
 	}
 	kvctl->command = command;
@@ -127,7 +129,7 @@ int main(int argc, char **argv)
 	if (option == '?')
 		return EXIT_USAGE;
 	if (option == 'h') {
-		char *help[] = {(char *)(uintptr_t)"help", NULL};
+		char *help[] = {(char *)(uintptr_t) "help", NULL};
 		return kvctl_help(&kvctl, 1, help);
 	}
 	if (optind == argc) {

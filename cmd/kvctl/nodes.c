@@ -112,12 +112,14 @@ void kvctl_nodes_group(const struct kvctl_nodes *nodes, size_t i, size_t *leader
 	*chosen = 0;
 	for (size_t j = 0; j < nodes->count; j++) {
 		const struct kvctl_node *other = &nodes->nodes[j];
-		if (other->status->status != SYNOD_OK || other->group != node->group || strcmp(other->role, node->role) != 0)
+		if (other->status->status != SYNOD_OK || other->group != node->group ||
+		    strcmp(other->role, node->role) != 0)
 			continue;
 		if (other->status->chosen > *chosen)
 			*chosen = other->status->chosen;
 		/* A leader that has been deposed and does not know it yet has the smaller ballot. */
-		if (strcmp(other->status->state, "leader") == 0 && (*leader == SIZE_MAX || other->status->ballot > ballot)) {
+		if (strcmp(other->status->state, "leader") == 0 &&
+		    (*leader == SIZE_MAX || other->status->ballot > ballot)) {
 			*leader = j;
 			ballot = other->status->ballot;
 		}

@@ -31,7 +31,9 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 		kvctl->timeout_given = true;
 		if (kvctl_parse_duration(argument, &kvctl->timeout_ms))
 			return EXIT_OK;
-		return kvctl_usage(kvctl, "--timeout %s: a duration is a number with ms, s, m or h, as in 500ms or 5s", argument);
+		return kvctl_usage(kvctl,
+				   "--timeout %s: a duration is a number with ms, s, m or h, as in 500ms or 5s",
+				   argument);
 	case 'o':
 		kvctl->json = strcmp(argument, "json") == 0;
 		if (kvctl->json || strcmp(argument, "plain") == 0)
@@ -78,7 +80,8 @@ static void report_mistake(struct kvctl *kvctl, int kind, char **argv)
 	else if (kind == ':')
 		kvctl_usage(kvctl, "%s needs an argument", word);
 	else if (optopt != 0 && optopt < 128 && isprint(optopt))
-		kvctl_usage(kvctl, "unknown option -%c; a word that begins with a dash goes behind \"--\"", optopt);
+		kvctl_usage(kvctl, "unknown option -%c; a word that begins with a dash goes behind \"--\"",
+			    optopt);
 	else
 		kvctl_usage(kvctl, "unknown option %s; a word that begins with a dash goes behind \"--\"", word);
 }

@@ -11,7 +11,8 @@
 
 /* ---- errors ---- */
 
-static void print_error(const struct kvctl *kvctl, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void print_error(const struct kvctl *kvctl, const char *format,
+							      va_list arguments)
 {
 	char *text;
 	if (vasprintf(&text, format, arguments) < 0)
@@ -41,7 +42,8 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
 	va_end(arguments);
 	if (kvctl->command != NULL)
 		fprintf(stderr, "usage: kvctl %s%s%s\nSee kvctl help %s.\n", kvctl->command->name,
-			kvctl->command->arguments[0] != '\0' ? " " : "", kvctl->command->arguments, kvctl->command->name);
+			kvctl->command->arguments[0] != '\0' ? " " : "", kvctl->command->arguments,
+			kvctl->command->name);
 	else
 		fprintf(stderr, "See kvctl help.\n");
 	return EXIT_USAGE;
@@ -141,10 +143,13 @@ bool kvctl_base64_decode(struct buffer *out, struct slice in)
 		return false;
 	for (size_t i = 0; i < in.len; i += 4) {
 		bool last = i + 4 == in.len;
-		size_t padding = last ? (size_t)(in.data[i + 3] == '=') + (in.data[i + 3] == '=' && in.data[i + 2] == '=') : 0;
+		size_t padding = last ? (size_t)(in.data[i + 3] == '=') +
+						 (in.data[i + 3] == '=' && in.data[i + 2] == '=')
+				      : 0;
 		uint32_t bits = 0;
 		for (size_t k = 0; k < 4; k++) {
-			const char *digit = k >= 4 - padding ? base64_digits : strchr(base64_digits, in.data[i + k]);
+			const char *digit = k >= 4 - padding ? base64_digits
+							     : strchr(base64_digits, in.data[i + k]);
 			if (digit == NULL || *digit == '\0')
 				return false;
 			bits = bits << 6 | (uint32_t)(digit - base64_digits);
@@ -240,7 +245,8 @@ static void print_row(const struct kvctl_table *table, size_t row, const int *wi
 		const char *cell = cell_at(table, row, i);
 		int padding = widths[i] - width_of(cell);
 		bool last = i + 1 == table->ncolumns;
-		printf("%*s%s%*s", table->right[i] ? padding : 0, "", cell, table->right[i] || last ? 0 : padding, "");
+		printf("%*s%s%*s", table->right[i] ? padding : 0, "", cell, table->right[i] || last ? 0 : padding,
+		       "");
 		fputs(last ? "\n" : "  ", stdout);
 	}
 }

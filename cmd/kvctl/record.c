@@ -36,7 +36,8 @@ void kvctl_record_format(struct buffer *out, struct synod_bytes key, struct syno
 	json_decref(object);
 }
 
-static const char *take_field(const json_t *object, const char *name, const char *encoding_name, struct buffer *out)
+static const char *take_field(const json_t *object, const char *name, const char *encoding_name,
+			      struct buffer *out)
 {
 	const json_t *field = json_object_get(object, name);
 	const json_t *encoding = json_object_get(object, encoding_name);

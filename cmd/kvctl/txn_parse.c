@@ -88,7 +88,8 @@ static bool take_relation(struct slice *text, enum synod_relation *out)
 		const char *text;
 		enum synod_relation relation;
 	} relations[] = {
-		{"!=", SYNOD_NOT_EQUAL}, {"==", SYNOD_EQUAL}, {"=", SYNOD_EQUAL}, {"<", SYNOD_LESS}, {">", SYNOD_GREATER},
+		{"!=", SYNOD_NOT_EQUAL}, {"==", SYNOD_EQUAL},  {"=", SYNOD_EQUAL},
+		{"<", SYNOD_LESS},       {">", SYNOD_GREATER},
 	};
 	for (size_t i = 0; i < sizeof relations / sizeof relations[0]; i++) {
 		if (!slice_has_prefix(*text, slice_string(relations[i].text)))
@@ -148,7 +149,8 @@ const char *kvctl_txn_compare(struct kvctl_txn *txn, struct slice text)
 
 /* ---- operations ---- */
 
-#define OP_SYNTAX "an operation is put K V, get K, del K, append K V, incr K [N], cas K OLD NEW or cas --absent K NEW"
+#define OP_SYNTAX \
+	"an operation is put K V, get K, del K, append K V, incr K [N], cas K OLD NEW or cas --absent K NEW"
 
 static bool word_is(struct synod_bytes word, const char *text)
 {
@@ -175,8 +177,9 @@ static const char *read_op(const struct kvctl_words *words, struct synod_op *op)
 		enum synod_op_kind kind;
 		size_t count;
 	} kinds[] = {
-		{"put", SYNOD_OP_PUT, 3}, {"get", SYNOD_OP_GET, 2}, {"del", SYNOD_OP_DELETE, 2}, {"delete", SYNOD_OP_DELETE, 2},
-		{"append", SYNOD_OP_APPEND, 3}, {"incr", SYNOD_OP_INCR, 2}, {"incr", SYNOD_OP_INCR, 3},
+		{"put", SYNOD_OP_PUT, 3},       {"get", SYNOD_OP_GET, 2},       {"del", SYNOD_OP_DELETE, 2},
+		{"delete", SYNOD_OP_DELETE, 2}, {"append", SYNOD_OP_APPEND, 3}, {"incr", SYNOD_OP_INCR, 2},
+		{"incr", SYNOD_OP_INCR, 3},
 	};
 	*op = (struct synod_op){.delta = 1};
 	if (words->count > 0 && word_is(words->words[0], "cas"))

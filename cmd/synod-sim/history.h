@@ -57,8 +57,11 @@ void history_return_append(struct history *history, size_t operation, uint32_t l
 void history_return_read(struct history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us);
 void history_free(struct history *history);
 
-/* True if it is linearizable; otherwise says in `why` what is wrong. */
-bool history_check(const struct history *history, struct buffer *why);
+/*
+ * True if it is linearizable; otherwise says in `why` what is wrong. complete: every key was read after everything else had
+ * ended, so that an acknowledged append that stands nowhere is lost.
+ */
+bool history_check(const struct history *history, bool complete, struct buffer *why);
 /* One JSON object a line, in the format of kvbench --history. */
 void history_write(const struct history *history, FILE *file);
 

@@ -63,6 +63,7 @@ struct load {
 	/* An answer that can never be right. */
 	void (*violation)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 	void *context;
+	void *backend; /* for submit */
 };
 
 /* processes: one a client, running nodes of the backend. */

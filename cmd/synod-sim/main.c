@@ -19,6 +19,7 @@ static const char usage[] =
 	"usage: synod-sim [--seed N | --seeds A..B] [options]\n"
 	"  --seed N          one seed (default 1)\n"
 	"  --seeds A..B      each seed from A to B\n"
+	"  --cluster         shard masters, groups and client library, instead of one group of lists\n"
 	"  --replicas N      of each group (default: drawn)\n"
 	"  --seconds N       virtual length of the safety phase (default 60)\n"
 	"  --liveness N      virtual seconds until every client must get through after the healing (default 20)\n"
@@ -134,7 +135,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 	static const struct option options[] = {
 		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
 		{"replicas", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
-		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'},
+		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'},
 		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
 		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'}, {0},
@@ -150,6 +151,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'd': arguments->scene.safety_us = parse_number(optarg) * SIM_SECOND; break;
 		case 'l': arguments->scene.liveness_us = parse_number(optarg) * SIM_SECOND; break;
 		case 'c': arguments->scene.calm = true; break;
+		case 'g': arguments->scene.cluster = true; break;
 		case 'C': arguments->check_repeat = true; break;
 		case 't': arguments->scene.trace = stdout; break;
 		case 'H': arguments->scene.history = optarg; break;

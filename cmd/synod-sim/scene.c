@@ -44,8 +44,10 @@ void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_
 	scene->by_process[process->index] = replica;
 	if (group >= scene->ngroups)
 		scene->ngroups = group + 1;
-	if (scene->hashes[group] == NULL)
+	if (scene->hashes[group] == NULL) {
 		scene->hashes[group] = alloc_zeroed(SCENE_SLOTS_MAX, sizeof(uint64_t));
+		scene->invariants[group] = paxos_invariants_create();
+	}
 }
 
 /* After the same slots every replica of a group, whichever way it came there, has the same state. */
@@ -54,7 +56,7 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	struct sim_process *process = replica->process;
 	if (!sim_process_alive(process))
 		return;
-	uint64_t applied = scene->kind->applied(process->node);
+	uint64_t applied = rsm_applied(scene->kind->rsm(replica));
 	if (replica->incarnation == process->incarnation && applied == replica->applied)
 		return;
 	if (replica->incarnation == process->incarnation && applied < replica->applied)
@@ -64,7 +66,7 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	replica->incarnation = process->incarnation;
 	if (applied == 0 || applied >= SCENE_SLOTS_MAX)
 		return;
-	uint64_t hash = scene->kind->hash(process->node) | 1; /* 0 stands for not known */
+	uint64_t hash = scene->kind->hash(replica) | 1; /* 0 stands for not known */
 	uint64_t *known = &scene->hashes[replica->group][applied];
 	if (*known == 0)
 		*known = hash;
@@ -72,12 +74,47 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 		scene_fail(scene, VERDICT_SAFETY, "%s has another state at slot %" PRIu64 " than its group", process->name, applied);
 }
 
+/* The invariants of the consensus core, over all replicas of the group. */
+static void check_core(struct scene *scene, uint32_t group)
+{
+	const struct paxos *cores[REPLICAS_MAX] = {NULL};
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		struct scene_replica *replica = &scene->replicas[i];
+		if (replica->group != group)
+			continue;
+		bool alive = sim_process_alive(replica->process);
+		if (replica->checked != 0 && (!alive || replica->checked != replica->process->incarnation)) {
+			paxos_invariants_crashed(scene->invariants[group], count);
+			replica->checked = 0;
+		}
+		if (alive) {
+			cores[count] = rsm_core(scene->kind->rsm(replica));
+			replica->checked = replica->process->incarnation;
+		}
+		count++;
+	}
+	const char *problem = paxos_invariants_check(scene->invariants[group], cores, count);
+	if (problem != NULL)
+		scene_fail(scene, VERDICT_SAFETY, "%s", problem);
+}
+
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
 	struct scene_replica *replica = scene->by_process[process->index];
-	if (replica != NULL)
-		compare_state(scene, replica);
+	if (replica == NULL)
+		return;
+	compare_state(scene, replica);
+	check_core(scene, replica->group);
+}
+
+/* Whoever leads is worth more trouble. */
+static bool is_leader(void *context, const struct sim_process *process)
+{
+	struct scene *scene = context;
+	return sim_process_alive(process) && scene->by_process[process->index] != NULL &&
+	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
 }
 
 /* Errors of the disk are what the nemesis does; that anything synced was found damaged is not among them. */
@@ -189,7 +226,7 @@ static void phase_quiet(struct scene *scene)
 static void check_history(struct scene *scene)
 {
 	struct buffer why = {0};
-	if (!history_check(&scene->load.history, &why))
+	if (!history_check(&scene->load.history, load_final_done(&scene->load), &why))
 		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
 	buffer_free(&why);
 	if (scene->options->history == NULL)
@@ -213,6 +250,15 @@ void scene_options_line(const struct scene *scene, struct buffer *out)
 
 /* ---- the whole ---- */
 
+void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
+{
+	rsm_settings_default(settings);
+	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, 13, 20);
+	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, 22);
+	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
+	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);
+}
+
 static void scene_build(struct scene *scene)
 {
 	struct sim_options sim_options;
@@ -229,6 +275,7 @@ static void scene_build(struct scene *scene)
 	scene->world->halted = halted;
 	scene->world->context = scene;
 	scene->nemesis = sim_nemesis_create(scene->world);
+	sim_nemesis_prefer(scene->nemesis, is_leader, scene);
 	scene->load.violation = load_violation;
 	scene->load.context = scene;
 	rng_seed(&scene->rng, scene->options->seed ^ 0x7363656e65ull);
@@ -242,8 +289,10 @@ static void scene_free(struct scene *scene)
 	sim_world_destroy(scene->world);
 	load_free(&scene->load);
 	scene->kind->free(scene);
-	for (uint32_t i = 0; i < scene->ngroups; i++)
+	for (uint32_t i = 0; i < scene->ngroups; i++) {
 		free(scene->hashes[i]);
+		paxos_invariants_free(scene->invariants[i]);
+	}
 	free(scene);
 }
 
@@ -252,7 +301,7 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 	struct scene *scene = ALLOC(struct scene);
 	scene->options = options;
 	scene->result = result;
-	scene->kind = &scene_rsm;
+	scene->kind = options->cluster ? &scene_cluster : &scene_rsm;
 	scene_build(scene);
 
 	struct buffer line = {0};

@@ -16,6 +16,8 @@
 #include <stdio.h>
 
 #include "load.h"
+#include "paxos/invariants.h"
+#include "rsm/rsm.h"
 #include "sim/nemesis.h"
 #include "sim/world.h"
 
@@ -55,6 +57,14 @@ struct scene_result {
 
 struct scene;
 
+struct scene_replica {
+	struct sim_process *process;
+	uint32_t group;
+	uint64_t applied; /* last seen */
+	uint32_t incarnation;
+	uint32_t checked; /* the incarnation that the invariants know; 0: none */
+};
+
 /* What a kind of cluster brings along. */
 struct scene_kind {
 	/* Adds processes and starts them; sets nreplicas, replicas, groups, load. */
@@ -62,16 +72,9 @@ struct scene_kind {
 	/* True if everything that has to be arranged before there can be load has been arranged; called while time passes. */
 	bool (*ready)(struct scene *scene);
 	/* Of a living replica. */
-	uint64_t (*applied)(struct node *node);
-	uint64_t (*hash)(struct node *node);
+	struct rsm *(*rsm)(const struct scene_replica *replica);
+	uint64_t (*hash)(const struct scene_replica *replica);
 	void (*free)(struct scene *scene);
-};
-
-struct scene_replica {
-	struct sim_process *process;
-	uint32_t group;
-	uint64_t applied; /* last seen */
-	uint32_t incarnation;
 };
 
 struct scene {
@@ -87,11 +90,16 @@ struct scene {
 	uint32_t nreplicas;
 	uint32_t ngroups;
 	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
+	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
 	void *own; /* the kind's */
 	bool over; /* a safety violation has been found */
 };
 
 extern const struct scene_kind scene_rsm;
+extern const struct scene_kind scene_cluster;
+
+/* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */
+void scene_draw_settings(struct scene *scene, struct rsm_settings *settings);
 
 void scene_run(const struct scene_options *options, struct scene_result *result);
 void scene_options_line(const struct scene *scene, struct buffer *out);

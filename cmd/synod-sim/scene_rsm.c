@@ -14,21 +14,11 @@ struct rsm_scene {
 	char *addresses[REPLICAS_MAX];
 };
 
-/* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */
-static void draw_settings(struct rsm_settings *settings, struct rng *rng)
-{
-	rsm_settings_default(settings);
-	settings->wal_segment_bytes = 8ull << rng_range(rng, 13, 20);
-	settings->snapshot_log_bytes = 1ull << rng_range(rng, 13, 22);
-	settings->log_cache_bytes = 1ull << rng_range(rng, 10, 20);
-	settings->sessions_max = (uint32_t)rng_range(rng, 8, 64);
-}
-
 static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t count)
 {
 	struct sim_process *processes[REPLICAS_MAX];
 	struct list_replica_options first = {.group = 1, .nmembers = count};
-	draw_settings(&first.settings, &scene->rng);
+	scene_draw_settings(scene, &first.settings);
 	for (uint32_t i = 0; i < count; i++) {
 		own->names[i] = alloc_format("r%u", i + 1);
 		own->addresses[i] = alloc_format("r%u:7000", i + 1);
@@ -83,9 +73,14 @@ static bool rsm_is_ready(struct scene *scene)
 	return true;
 }
 
-static uint64_t rsm_node_applied(struct node *node)
+static struct rsm *replica_rsm(const struct scene_replica *replica)
 {
-	return rsm_applied(list_replica_rsm(node));
+	return list_replica_rsm(replica->process->node);
+}
+
+static uint64_t replica_hash(const struct scene_replica *replica)
+{
+	return list_replica_hash(replica->process->node);
 }
 
 static void rsm_free(struct scene *scene)
@@ -101,7 +96,7 @@ static void rsm_free(struct scene *scene)
 const struct scene_kind scene_rsm = {
 	.build = rsm_build,
 	.ready = rsm_is_ready,
-	.applied = rsm_node_applied,
-	.hash = list_replica_hash,
+	.rsm = replica_rsm,
+	.hash = replica_hash,
 	.free = rsm_free,
 };

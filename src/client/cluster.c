@@ -151,15 +151,31 @@ static void fill_status(struct synod_node_status *out, const struct wire_status 
 			.last_heard_ms = in->peers[i].last_heard_ms,
 		};
 	*out = (struct synod_node_status){
-		.status = out->status, .message = out->message, .address = out->address,
-		.name = text_of(in->name, arena), .role = text_of(in->role, arena), .state = text_of(in->state, arena),
-		.leader = text_of(in->leader, arena), .leader_name = text_of(in->leader_name, arena),
+		.status = out->status,
+		.message = out->message,
+		.address = out->address,
+		.name = text_of(in->name, arena),
+		.role = text_of(in->role, arena),
+		.state = text_of(in->state, arena),
+		.leader = text_of(in->leader, arena),
+		.leader_name = text_of(in->leader_name, arena),
 		.version = text_of(in->version, arena),
-		.replica = in->replica, .group = in->group, .ballot = in->ballot, .chosen = in->chosen,
-		.applied = in->applied, .log_first = in->log_first, .log_last = in->log_last, .snapshot = in->snapshot,
-		.data_bytes = in->data_bytes, .disk_bytes = in->disk_bytes, .keys = in->keys, .config = in->config,
-		.sessions = in->sessions, .uptime_ms = in->uptime_ms,
-		.npeers = in->npeers, .peers = peers,
+		.replica = in->replica,
+		.group = in->group,
+		.ballot = in->ballot,
+		.chosen = in->chosen,
+		.applied = in->applied,
+		.log_first = in->log_first,
+		.log_last = in->log_last,
+		.snapshot = in->snapshot,
+		.data_bytes = in->data_bytes,
+		.disk_bytes = in->disk_bytes,
+		.keys = in->keys,
+		.config = in->config,
+		.sessions = in->sessions,
+		.uptime_ms = in->uptime_ms,
+		.npeers = in->npeers,
+		.peers = peers,
 	};
 }
 
@@ -171,7 +187,8 @@ static int64_t clock_ahead_ms(uint64_t hlc)
 	return (int64_t)hlc_milliseconds(hlc) - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-static struct synod_node_status *make_status(const char *address, const struct synod_reply *reply, struct slice payload)
+static struct synod_node_status *make_status(const char *address, const struct synod_reply *reply,
+					     struct slice payload)
 {
 	struct status_block *block = calloc(1, sizeof *block);
 	if (block == NULL)
@@ -221,7 +238,8 @@ void synod_node_status_all(struct synod *s, const char *const *addresses, size_t
 			   struct synod_node_status **out)
 {
 	for (size_t i = 0; i < count; i += STATUS_BATCH)
-		status_batch(s, addresses + i, count - i < STATUS_BATCH ? count - i : STATUS_BATCH, timeout_ms, out + i);
+		status_batch(s, addresses + i, count - i < STATUS_BATCH ? count - i : STATUS_BATCH, timeout_ms,
+			     out + i);
 }
 
 struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms)

@@ -26,7 +26,8 @@ uint64_t client_outstanding(const struct client *client)
 	return client->nrequests;
 }
 
-struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses, uint32_t count)
+struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses,
+					 uint32_t count)
 {
 	struct client_group *group = ALLOC(struct client_group);
 	group->gid = gid;
@@ -65,7 +66,7 @@ static void destroy_gone(struct client *client)
 	/* The hints may point at what is destroyed; they come back with the next messages. */
 	map_free(&client->groups_by_link);
 	client->groups_by_link = (struct map){0};
-	LIST_FOR_SAFE(link, after, &client->groups) {
+	LIST_FOR_SAFE (link, after, &client->groups) {
 		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
 		if (group->gone)
 			destroy_group(group);
@@ -73,8 +74,8 @@ static void destroy_gone(struct client *client)
 }
 
 /*
- * A request that nobody answers may be with a group that has left the cluster and will not even say WRONG_GROUP. The list is in the
- * order of the start, so the first request is the oldest.
+ * A request that nobody answers may be with a group that has left the cluster and will not even say WRONG_GROUP.
+ * The list is in the order of the start, so the first request is the oldest.
  */
 static void tick(void *data)
 {
@@ -126,7 +127,8 @@ static int start(struct node *node)
 	return 0;
 }
 
-static bool try_group(struct client *client, struct client_group *group, link_id from, const struct message *message)
+static bool try_group(struct client *client, struct client_group *group, link_id from,
+		      const struct message *message)
 {
 	/* Afterwards the group may be gone, but it is not destroyed before the end of the turn. */
 	if (!caller_message(group->caller, from, message))
@@ -143,7 +145,7 @@ static void on_message(struct node *node, link_id from, const struct message *me
 	struct client_group *hint = map_get(&client->groups_by_link, from);
 	if (hint != NULL && try_group(client, hint, from, message))
 		return;
-	LIST_FOR(link, &client->groups) {
+	LIST_FOR (link, &client->groups) {
 		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
 		if (group != hint && try_group(client, group, from, message))
 			return;
@@ -154,7 +156,7 @@ static void on_message(struct node *node, link_id from, const struct message *me
 static void on_link_down(struct node *node, link_id link)
 {
 	struct client *client = of_node(node);
-	LIST_FOR(position, &client->groups)
+	LIST_FOR (position, &client->groups)
 		caller_link_down(LIST_ENTRY(position, struct client_group, link)->caller, link);
 	client_probe_link_down(client, link);
 }
@@ -203,7 +205,8 @@ static void status_json(struct node *node, struct buffer *out)
 {
 	struct client *client = of_node(node);
 	struct shard_config *config = client_config(client);
-	buffer_format(out, "{\"role\":\"client\",\"requests\":%llu,\"config\":%llu}", (unsigned long long)client->nrequests,
+	buffer_format(out, "{\"role\":\"client\",\"requests\":%llu,\"config\":%llu}",
+		      (unsigned long long)client->nrequests,
 		      (unsigned long long)(config != NULL ? config->number : 0));
 }
 

@@ -12,9 +12,7 @@
 #define FETCH_PAUSE_MIN_US 20000u
 #define FETCH_PAUSE_MAX_US 500000u
 
-static void get_session(struct client *client);
-
-static uint64_t background_deadline_us(struct client *client)
+uint64_t client_background_deadline_us(struct client *client)
 {
 	return node_now_us(&client->node) + BACKGROUND_TIMEOUT_US;
 }
@@ -24,14 +22,13 @@ bool client_masters_known(const struct client *client)
 	return caller_address_count(client->masters->caller) > 0;
 }
 
-static struct client_request *first_waiting(struct list *waiters)
+struct client_request *client_first_waiting(struct list *waiters)
 {
 	struct list *first = list_first(waiters);
 	return first != NULL ? LIST_ENTRY(first, struct client_request, waiting) : NULL;
 }
 
-/* Refusals that no further try will change: a wrong cluster name, say. */
-static bool hopeless(int status)
+bool client_hopeless(int status)
 {
 	return status_class(status) == STATUS_CLASS_REFUSED;
 }
@@ -47,7 +44,7 @@ static void take_all(struct list *from, struct list *round)
 	}
 }
 
-static void fail_waiters(struct client *client, struct list *waiters, int status, struct slice payload)
+void client_fail_waiters(struct client *client, struct list *waiters, int status, struct slice payload)
 {
 	struct synod_reply reply = {0};
 	arena_reset(&client->arena);
@@ -56,15 +53,15 @@ static void fail_waiters(struct client *client, struct list *waiters, int status
 	struct list round;
 	take_all(waiters, &round);
 	struct client_request *request;
-	while ((request = first_waiting(&round)) != NULL)
+	while ((request = client_first_waiting(&round)) != NULL)
 		client_finish_text(request, status, "%s", text);
 	free(text);
 }
 
 static void fail_all_waiters(struct client *client, int status, struct slice payload)
 {
-	fail_waiters(client, &client->config_waiters, status, payload);
-	fail_waiters(client, &client->session_waiters, status, payload);
+	client_fail_waiters(client, &client->config_waiters, status, payload);
+	client_fail_waiters(client, &client->session_waiters, status, payload);
 }
 
 static void add_config_waiter(struct client_request *request)
@@ -81,7 +78,7 @@ static void wake_config_waiters(struct client *client, uint64_t number)
 	struct list round;
 	take_all(&client->config_waiters, &round);
 	struct client_request *request;
-	while ((request = first_waiting(&round)) != NULL) {
+	while ((request = client_first_waiting(&round)) != NULL) {
 		if (request->config_wanted > number) {
 			list_remove(&request->waiting);
 			list_push_back(&client->config_waiters, &request->waiting);
@@ -99,7 +96,8 @@ static void found_masters(struct client *client, const struct wire_cluster *clus
 	char *addresses[REPLICAS_MAX];
 	struct buffer asked = {0};
 	for (uint32_t i = 0; i < cluster->nmasters; i++) {
-		addresses[i] = alloc_format("%.*s", (int)cluster->masters[i].len, (const char *)cluster->masters[i].data);
+		addresses[i] = alloc_format("%.*s", (int)cluster->masters[i].len,
+					    (const char *)cluster->masters[i].data);
 		buffer_format(&asked, "%s%s", i == 0 ? "" : ", ", addresses[i]);
 	}
 	free(client->asked);
@@ -124,11 +122,13 @@ static void entrance_done(void *context, int status, struct slice payload)
 		found_masters(client, &cluster);
 	} else if (status == 0) {
 		struct buffer error = {0};
-		wire_error_format(&error, "the endpoints (%s) know of no shard master: give --endpoints of a sharded cluster",
-				  client->asked);
+		wire_error_format(
+			&error,
+			"the endpoints (%s) know of no shard master: give --endpoints of a sharded cluster",
+			client->asked);
 		fail_all_waiters(client, STATUS_CONFIG, buffer_slice(&error));
 		buffer_free(&error);
-	} else if (hopeless(status)) {
+	} else if (client_hopeless(status)) {
 		fail_all_waiters(client, status, payload);
 	} else if (client->nrequests > 0 && !client->stopping) {
 		client_find_masters(client);
@@ -140,7 +140,7 @@ void client_find_masters(struct client *client)
 	if (client_masters_known(client) || client->entrance == NULL || client->entrance_call != NULL)
 		return;
 	client->entrance_call = caller_start(client->entrance->caller, METHOD_CLUSTER, slice(NULL, 0),
-					     background_deadline_us(client), entrance_done, client);
+					     client_background_deadline_us(client), entrance_done, client);
 }
 
 /* ---- the configuration ---- */
@@ -171,7 +171,7 @@ static void adopt_groups(struct client *client, const struct shard_config *confi
 		else
 			caller_set_addresses(group->caller, members, entry->nmembers);
 	}
-	LIST_FOR(link, &client->groups) {
+	LIST_FOR (link, &client->groups) {
 		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
 		if (group->gid != 0 && !group->gone && shard_config_group(config, group->gid) == NULL)
 			client_group_retire(client, group);
@@ -181,7 +181,7 @@ static void adopt_groups(struct client *client, const struct shard_config *confi
 /* Nothing ends in here, so that the list can be walked: whoever has to go elsewhere joins those who wait. */
 static void recall_misrouted(struct client *client)
 {
-	LIST_FOR(link, &client->requests) {
+	LIST_FOR (link, &client->requests) {
 		struct client_request *request = LIST_ENTRY(link, struct client_request, link);
 		if (request->kind == CLIENT_SCAN && request->scanning != NULL && request->wait == WAIT_NOTHING)
 			client_scan_recall(request);
@@ -215,8 +215,8 @@ static void fetched(void *context, int status)
 {
 	struct client *client = context;
 	client->fetching = false;
-	if (hopeless(status))
-		fail_waiters(client, &client->config_waiters, status, slice(NULL, 0));
+	if (client_hopeless(status))
+		client_fail_waiters(client, &client->config_waiters, status, slice(NULL, 0));
 	if (list_empty(&client->config_waiters) || client->stopping) {
 		client->fetch_rounds = 0;
 		return;
@@ -239,99 +239,6 @@ void client_wait_config(struct client_request *request)
 {
 	add_config_waiter(request);
 	client_directory_refresh(request->client);
-}
-
-/* ---- the session ---- */
-
-/* Window places are given to those who wait, in their order. */
-static void wake_session_waiters(struct client *client)
-{
-	struct client_request *request;
-	while (client->session != NULL && (request = first_waiting(&client->session_waiters)) != NULL) {
-		uint64_t sequence = client_session_take(client->session);
-		if (sequence == 0)
-			return;
-		request->session = client->session;
-		request->sequence = sequence;
-		client_stop_waiting(request);
-		client_route_step(request);
-	}
-}
-
-static void registered(void *context, int status, struct slice payload)
-{
-	struct client *client = context;
-	uint64_t id = 0;
-	client->register_call = NULL;
-	arena_reset(&client->arena);
-	if (status == 0 && (wire_register_reply_decode(payload, &client->arena, &id) != 0 || id == 0))
-		status = STATUS_INTERNAL;
-	if (status == 0) {
-		client->session = client_session_create(id);
-		wake_session_waiters(client);
-	} else if (hopeless(status)) {
-		fail_waiters(client, &client->session_waiters, status, payload);
-	} else {
-		get_session(client);
-	}
-}
-
-static void get_session(struct client *client)
-{
-	if (client->session != NULL || client->register_call != NULL || list_empty(&client->session_waiters) ||
-	    client->stopping)
-		return;
-	client_find_masters(client);
-	client->register_call = caller_start(client->masters->caller, METHOD_REGISTER, slice(NULL, 0),
-					     background_deadline_us(client), registered, client);
-}
-
-bool client_take_sequence(struct client_request *request)
-{
-	struct client *client = request->client;
-	ASSERT(request->sequence == 0);
-	/* Nobody overtakes those who wait: requests to one key start in the order of their submission. */
-	if (client->session != NULL && list_empty(&client->session_waiters)) {
-		request->sequence = client_session_take(client->session);
-		if (request->sequence != 0) {
-			request->session = client->session;
-			return true;
-		}
-	}
-	request->wait = WAIT_SESSION;
-	list_push_back(&client->session_waiters, &request->waiting);
-	node_timer_at(&client->node, &request->timer, request->deadline_us);
-	get_session(client);
-	return false;
-}
-
-void client_session_lost(struct client_request *request)
-{
-	struct client *client = request->client;
-	struct client_session *session = request->session;
-	ASSERT(session != NULL);
-	/* Others that are under way keep their numbers, and learn on their own whether the session still helps them. */
-	if (client->session == session) {
-		client->session = NULL;
-		client_session_unref(session);
-	}
-	client_session_give_back(session, request->sequence);
-	request->session = NULL;
-	request->sequence = 0;
-}
-
-/* A request has ended: its number is settled. */
-void client_session_settled(struct client_request *request)
-{
-	struct client *client = request->client;
-	struct client_session *session = request->session;
-	if (session == NULL)
-		return;
-	bool moved = client_session_give_back(session, request->sequence);
-	request->session = NULL;
-	request->sequence = 0;
-	if (moved && client->session == session && !client->stopping)
-		wake_session_waiters(client);
 }
 
 /* ---- life ---- */

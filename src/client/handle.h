@@ -10,7 +10,7 @@
 #include "host/host.h"
 
 struct synod {
-	pthread_t thread;    /* runs the host; everything of the client node happens there */
+	pthread_t thread; /* runs the host; everything of the client node happens there */
 	bool running;
 	struct host *host;
 	struct client *client;
@@ -19,10 +19,11 @@ struct synod {
 	uint32_t timeout_ms;
 	uint32_t outstanding_max;
 
-	pthread_mutex_t mutex; /* guards what follows */
-	pthread_cond_t room;   /* a request has ended */
-	struct list submitted; /* requests on their way to the thread */
-	uint32_t outstanding;  /* given to the handle and not yet ended */
+	pthread_mutex_t mutex;      /* guards what follows */
+	pthread_cond_t room;        /* a request has ended */
+	struct list submitted;      /* requests on their way to the thread */
+	uint32_t outstanding;       /* requests given to the handle and not yet ended */
+	uint64_t outstanding_bytes; /* and their size */
 	uint32_t waiting_for_room;
 	bool closing;
 
@@ -30,10 +31,15 @@ struct synod {
 };
 
 /*
- * Gives the request to the handle's thread; takes it in any case. SYNOD_OK, or SYNOD_CLOSED, or SYNOD_BUSY (without `wait`, or when
- * timeout_ms have passed without room): then the request has been freed.
+ * Gives the request to the handle's thread; takes it in any case. SYNOD_OK, or SYNOD_CLOSED, or SYNOD_BUSY
+ * (without `wait`, or when timeout_ms have passed without room): then the request has been freed.
  */
 int handle_submit(struct synod *s, struct client_request *request, bool wait);
+
+/* A request has ended: makes room for others. With the mutex. */
+void handle_ended(struct synod *s, const struct client_request *request);
+/* On the handle's thread: takes over what has been submitted. */
+void handle_take_submitted(void *context);
 
 /* A request that somebody waits for. */
 struct handle_wait {
@@ -44,10 +50,12 @@ struct handle_wait {
 };
 
 /*
- * Starts the request, and waits for its end. `made` is the status of making the request: an error becomes a reply. handle_end()
- * returns the reply; *payload is a copy that the caller unrefs, NULL if there is none; payload may be NULL.
+ * Starts the request, and waits for its end. `made` is the status of making the request: an error becomes a
+ * reply. handle_end() returns the reply; *payload is a copy that the caller unrefs, NULL if there is none;
+ * payload may be NULL.
  */
-void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms, struct handle_wait *wait);
+void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+		  struct handle_wait *wait);
 struct synod_reply *handle_end(struct synod *s, struct handle_wait *wait, struct bytes **payload);
 struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
 			       struct bytes **payload);

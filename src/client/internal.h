@@ -2,7 +2,8 @@
  * The inside of the client node, shared by the files of this directory; nobody else includes it.
  *
  *   core.c       the node's inputs and the table of callers
- *   directory.c  where the shard masters are, the newest configuration, the session
+ *   directory.c  where the shard masters are, the newest configuration
+ *   register.c   the session: client id and sequence numbers
  *   route.c      one request from its start to its end
  *   scan.c       scans: pages of all groups merged in key order
  *   probe.c      STATUS of one server
@@ -22,7 +23,7 @@ struct client_group {
 	struct list link; /* in client->groups */
 	uint64_t gid;     /* 0: not a group of the configuration */
 	struct caller *caller;
-	bool gone;        /* destroyed at the end of the turn, when no callback of its caller can be running */
+	bool gone; /* destroyed at the end of the turn, when no callback of its caller can be running */
 };
 
 struct client {
@@ -35,11 +36,11 @@ struct client {
 	struct map groups_by_link; /* who took the last message from a link: a hint */
 	bool some_gone;
 
-	/* directory.c */
+	/* directory.c and register.c */
 	struct client_group *masters;
 	struct client_group *entrance; /* the endpoints; NULL: the masters are known from the start */
 	struct caller_call *entrance_call;
-	char *asked;          /* addresses of masters or endpoints, for messages */
+	char *asked; /* addresses of masters or endpoints, for messages */
 	struct master_watch *watch;
 	bool fetching;
 	uint32_t fetch_rounds;
@@ -49,16 +50,17 @@ struct client {
 	struct caller_call *register_call;
 	struct list session_waiters;
 
-	struct timer tick;    /* armed while there are requests */
-	struct map probes;    /* request id → request */
+	struct timer tick; /* armed while there are requests */
+	struct map probes; /* request id → request */
 	uint64_t next_probe_id;
-	struct arena arena;   /* of one message */
-	bool submitting;      /* within client_submit() */
+	struct arena arena; /* of one message */
+	bool submitting;    /* within client_submit() */
 	bool stopping;
 };
 
 /* ---- core.c ---- */
-struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses, uint32_t count);
+struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses,
+					 uint32_t count);
 /* Its calls must have ended or been cancelled. */
 void client_group_retire(struct client *client, struct client_group *group);
 
@@ -76,6 +78,17 @@ bool client_masters_known(const struct client *client);
 void client_find_masters(struct client *client);
 /* Puts the request aside until there is a configuration with at least the number that it wants. */
 void client_wait_config(struct client_request *request);
+/* Until when the client tries what it asks on its own account. */
+uint64_t client_background_deadline_us(struct client *client);
+/* The request that waits first in a list of requests; NULL if it is empty. */
+struct client_request *client_first_waiting(struct list *waiters);
+/* Refusals that no further try will change: a wrong cluster name, say. */
+bool client_hopeless(int status);
+/* Ends all requests of the list with the status; payload: an encoded Error. */
+void client_fail_waiters(struct client *client, struct list *waiters, int status, struct slice payload);
+
+/* ---- register.c ---- */
+
 /* Gives the request a sequence number; false: it has been put aside until that can be done. */
 bool client_take_sequence(struct client_request *request);
 /* The session of a request is unknown to a group: the next sequence number comes from a new one. */
@@ -95,7 +108,8 @@ void client_route_pause(struct client_request *request);
 /* Takes the request out of whatever list it waits in. */
 void client_stop_waiting(struct client_request *request);
 /*
- * The end of a request: calls done and frees it. status: 0 or a STATUS_…; payload: the server's reply or an encoded Error.
+ * The end of a request: calls done and frees it. status: 0 or a STATUS_…; payload: the server's reply or an
+ * encoded Error.
  */
 void client_finish(struct client_request *request, int status, struct slice payload);
 void client_finish_text(struct client_request *request, int status, const char *format, ...)

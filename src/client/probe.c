@@ -1,6 +1,6 @@
 /*
- * STATUS of one server: sent to that address alone, once. Whether it answers is the question, so nobody else is asked, and a refused
- * connection is an answer.
+ * STATUS of one server: sent to that address alone, once. Whether it answers is the question, so nobody else is
+ * asked, and a refused connection is an answer.
  */
 #include "client/internal.h"
 #include "wire/method.h"

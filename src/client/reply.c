@@ -25,7 +25,8 @@ static int decode_result(struct synod_result *out, const struct wire_kv_result *
 }
 
 /* The reply to a plain operation, or a plain read, is that of its only result. */
-static int decode_single(struct synod_reply *out, const struct wire_kv_result *results, uint32_t count, struct arena *arena)
+static int decode_single(struct synod_reply *out, const struct wire_kv_result *results, uint32_t count,
+			 struct arena *arena)
 {
 	struct synod_result result;
 	if (count != 1)
@@ -41,7 +42,8 @@ static int decode_single(struct synod_reply *out, const struct wire_kv_result *r
 	return 0;
 }
 
-int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction, struct arena *arena)
+int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction,
+				struct arena *arena)
 {
 	struct wire_kv_reply reply;
 	int status = wire_kv_reply_decode(payload, arena, &reply);

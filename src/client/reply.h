@@ -14,10 +14,14 @@
 int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *arena) MUST_CHECK;
 
 /* 0 (*out is filled, its status too), STATUS_BAD_REQUEST or STATUS_TOO_LARGE. */
-int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction, struct arena *arena) MUST_CHECK;
+int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction,
+				struct arena *arena) MUST_CHECK;
 int client_reply_decode_read(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
 int client_reply_decode_master(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
-/* Fills in the message of an encoded Error, or the status's text where there is none. Returns the Error's configuration number. */
+/*
+ * Fills in the message of an encoded Error, or the status's text where there is none. Returns the Error's
+ * configuration number.
+ */
 uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload, struct arena *arena);
 
 /* A copy in one block, freed with free(); NULL without memory. */

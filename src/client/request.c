@@ -41,8 +41,8 @@ static int make(struct client_request **out, enum client_kind kind, struct slice
 }
 
 /* Takes the body out of a buffer that is then freed. */
-static int make_take(struct client_request **out, enum client_kind kind, struct buffer *body, const uint16_t *slots,
-		     uint32_t nslots)
+static int make_take(struct client_request **out, enum client_kind kind, struct buffer *body,
+		     const uint16_t *slots, uint32_t nslots)
 {
 	int status = make(out, kind, buffer_slice(body), slots, nslots, 0);
 	buffer_free(body);
@@ -142,9 +142,12 @@ static int make_txn(struct client_request **out, const struct synod_txn *txn, st
 		return status;
 	struct buffer body = {0};
 	struct wire_kv_command command = {
-		.nthen = (uint32_t)txn->nthen, .then = parts->then,
-		.nwhen = (uint32_t)txn->nwhen, .when = parts->when,
-		.notherwise = (uint32_t)txn->notherwise, .otherwise = parts->otherwise,
+		.nthen = (uint32_t)txn->nthen,
+		.then = parts->then,
+		.nwhen = (uint32_t)txn->nwhen,
+		.when = parts->when,
+		.notherwise = (uint32_t)txn->notherwise,
+		.otherwise = parts->otherwise,
 		.transaction = true,
 	};
 	wire_kv_command_encode(&command, &body);
@@ -228,8 +231,10 @@ int client_request_join(struct client_request **out, const struct synod_group *g
 		status = read_group(&groups[i], &wire[i]);
 	if (status == 0)
 		status = make_master(out, &(struct wire_master_command){
-			.op = WIRE_MASTER_JOIN, .ngroups = (uint32_t)ngroups, .groups = wire,
-		});
+						  .op = WIRE_MASTER_JOIN,
+						  .ngroups = (uint32_t)ngroups,
+						  .groups = wire,
+					  });
 	free(wire);
 	return status;
 }
@@ -243,8 +248,10 @@ int client_request_leave(struct client_request **out, const uint64_t *gids, size
 		return STATUS_NO_MEMORY;
 	memcpy(copy, gids, ngids * sizeof *copy);
 	int status = make_master(out, &(struct wire_master_command){
-		.op = WIRE_MASTER_LEAVE, .ngids = (uint32_t)ngids, .gids = copy,
-	});
+					      .op = WIRE_MASTER_LEAVE,
+					      .ngids = (uint32_t)ngids,
+					      .gids = copy,
+				      });
 	free(copy);
 	return status;
 }
@@ -312,7 +319,8 @@ int client_request_status(struct client_request **out, const char *address)
 	return make_addressed(out, CLIENT_STATUS, &(struct buffer){0}, &address, 1);
 }
 
-int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers, uint32_t replica)
+int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
+			    uint32_t replica)
 {
 	struct buffer body = {0};
 	wire_transfer_encode(replica, &body);

@@ -1,6 +1,6 @@
 /*
- * A request on its way through the client: made and checked on any thread (request.c), then given to the client node, which owns
- * it until it calls `done` and frees it.
+ * A request on its way through the client: made and checked on any thread (request.c), then given to the client
+ * node, which owns it until it calls `done` and frees it.
  *
  * Making one copies every argument and encodes the message, so that the node's thread only routes bytes. The block
  * is one malloc; without memory the maker returns STATUS_NO_MEMORY and nothing has happened.
@@ -31,9 +31,10 @@ enum client_kind {
 struct client_request;
 
 /*
- * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ and STATUS that succeeded
- * `payload` is the server's answer, otherwise empty; then value holds the addresses of the shard masters (MASTER_READ), or
- * version the round trip in microseconds and modification the hybrid time of the answer (STATUS).
+ * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ and STATUS
+ * that succeeded `payload` is the server's answer, otherwise empty; then value holds the addresses of the shard
+ * masters (MASTER_READ), or version the round trip in microseconds and modification the hybrid time of the
+ * answer (STATUS).
  */
 typedef void (*client_done)(struct client_request *request, const struct synod_reply *reply, struct slice payload);
 
@@ -51,9 +52,9 @@ struct client_request {
 	bool transaction;
 	uint32_t timeout_ms;
 	client_done done;
-	void *owner, *context;  /* for done */
+	void *owner, *context; /* for done */
 	synod_callback callback;
-	uint32_t nslots;        /* hash slots of the keys */
+	uint32_t nslots; /* hash slots of the keys */
 	uint16_t *slots;
 	struct slice body;      /* encoded message; in the block, like slots */
 	struct synod_scan scan; /* its bytes in the block */
@@ -64,18 +65,18 @@ struct client_request {
 	struct list link;
 	struct client *client;
 	enum client_wait wait;
-	struct list waiting;    /* in the client's list for `wait` */
-	struct timer timer;     /* unless a caller keeps the deadline */
+	struct list waiting; /* in the client's list for `wait` */
+	struct timer timer;  /* unless a caller keeps the deadline */
 	uint64_t started_us, deadline_us;
 	uint64_t config_wanted; /* the smallest number of a configuration that may help */
 	uint32_t rounds;        /* of pauses */
 	struct client_session *session;
-	uint64_t sequence;      /* 0: none yet */
-	bool may_be_executed;   /* an attempt in an earlier call may have been or may yet be executed */
+	uint64_t sequence;    /* 0: none yet */
+	bool may_be_executed; /* an attempt in an earlier call may have been or may yet be executed */
 	struct client_group *group;
 	struct caller_call *call;
 	struct client_scan *scanning;
-	uint64_t probe_id;      /* STATUS */
+	uint64_t probe_id; /* STATUS */
 	link_id probe_link;
 	uint32_t probe_tries;
 	uint64_t probe_sent_us, probe_hlc;

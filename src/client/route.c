@@ -66,7 +66,8 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_MASTER_WRITE:
 		return client_reply_decode_master(reply, payload, arena);
 	case CLIENT_MASTER_READ:
-		reply->value = (struct synod_bytes){.data = request->client->asked, .len = strlen(request->client->asked)};
+		reply->value = (struct synod_bytes){.data = request->client->asked,
+						    .len = strlen(request->client->asked)};
 		break;
 	case CLIENT_STATUS:
 		client_probe_measure(request, reply);
@@ -86,7 +87,8 @@ static int public_status(const struct client_request *request, int status)
 	case STATUS_SEQUENCE_REUSED:
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
 	case STATUS_UNKNOWN:
-		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ? status : STATUS_UNAVAILABLE;
+		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ? status
+											  : STATUS_UNAVAILABLE;
 	case STATUS_CANCELLED:
 		return STATUS_CLOSED;
 	default:
@@ -102,7 +104,8 @@ void client_finish(struct client_request *request, int status, struct slice payl
 	arena_reset(&client->arena);
 	if (status == 0) {
 		if (decode(request, payload, &reply) != 0) {
-			client_finish_text(request, STATUS_INTERNAL, "the server's answer is malformed: are client and "
+			client_finish_text(request, STATUS_INTERNAL,
+					   "the server's answer is malformed: are client and "
 					   "server of the same version?");
 			return;
 		}
@@ -129,23 +132,31 @@ void client_finish_text(struct client_request *request, int status, const char *
 static void time_out(struct client_request *request)
 {
 	struct client *client = request->client;
-	int status = client_request_writes(request) && request->may_be_executed ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
+	int status = client_request_writes(request) && request->may_be_executed ? STATUS_UNKNOWN
+										: STATUS_UNAVAILABLE;
 	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
 	struct shard_config *config = client_config(client);
 	if (!client_masters_known(client))
-		client_finish_text(request, status, "no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
-				   "cluster runs and that --endpoints or cluster.conf name its nodes", waited_ms, client->asked);
+		client_finish_text(request, status,
+				   "no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
+				   "cluster runs and that --endpoints or cluster.conf name its nodes",
+				   waited_ms, client->asked);
 	else if (request->wait == WAIT_SESSION && client->session != NULL)
-		client_finish_text(request, status, "too many writes were under way for %" PRIu64 " ms", waited_ms);
+		client_finish_text(request, status, "too many writes were under way for %" PRIu64 " ms",
+				   waited_ms);
 	else if (config == NULL || request->wait == WAIT_SESSION)
-		client_finish_text(request, status, "no shard master answered within %" PRIu64 " ms (asked %s)", waited_ms,
-				   client->asked);
+		client_finish_text(request, status, "no shard master answered within %" PRIu64 " ms (asked %s)",
+				   waited_ms, client->asked);
 	else if (config->ngroups == 0)
-		client_finish_text(request, status, "the cluster has no groups yet (configuration %" PRIu64 "): add one with "
-				   "kvctl join GID HOST:PORT,…", config->number);
+		client_finish_text(request, status,
+				   "the cluster has no groups yet (configuration %" PRIu64 "): add one with "
+				   "kvctl join GID HOST:PORT,…",
+				   config->number);
 	else
-		client_finish_text(request, status, "the group that configuration %" PRIu64 " names did not take the key's "
-				   "shard over within %" PRIu64 " ms: see kvctl status", config->number, waited_ms);
+		client_finish_text(request, status,
+				   "the group that configuration %" PRIu64 " names did not take the key's "
+				   "shard over within %" PRIu64 " ms: see kvctl status",
+				   config->number, waited_ms);
 }
 
 static void timer_fired(void *data)
@@ -218,8 +229,10 @@ static struct client_group *find_group(struct client_request *request)
 			node_timer_after(&client->node, &request->timer, 0);
 			return NULL;
 		}
-		client_finish_text(request, STATUS_CROSS_GROUP, "the keys belong to different groups, and transactions across "
-				   "groups are not supported yet: a common hash tag, as in user:{42}:name and user:{42}:mail, "
+		client_finish_text(request, STATUS_CROSS_GROUP,
+				   "the keys belong to different groups, and transactions across "
+				   "groups are not supported yet: a common hash tag, as in user:{42}:name and "
+				   "user:{42}:mail, "
 				   "keeps keys together");
 		return NULL;
 	}
@@ -262,7 +275,8 @@ void client_route_start(struct client_request *request)
 	if (request->kind == CLIENT_STATUS) {
 		client_probe_start(request);
 	} else if (request->kind == CLIENT_TRANSFER) {
-		struct client_group *group = client_group_create(request->client, 0, request->addresses, request->naddresses);
+		struct client_group *group = client_group_create(request->client, 0, request->addresses,
+								 request->naddresses);
 		call(request, group, METHOD_TRANSFER, request->body);
 	} else {
 		client_route_step(request);
@@ -295,7 +309,10 @@ static void session_expired(struct client_request *request, struct slice payload
 	client_route_step(request);
 }
 
-/* Refusals that speak of the way or of the moment say nothing of an earlier attempt; those that speak of the data are final. */
+/*
+ * Refusals that speak of the way or of the moment say nothing of an earlier attempt; those that speak of the data
+ * are final.
+ */
 static bool settles(int status)
 {
 	switch (status) {

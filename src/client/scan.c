@@ -1,11 +1,11 @@
 /*
  * Scans: a range of keys in key order, over all groups.
  *
- * Keys are spread over the groups by hash, so every group that serves a shard is asked for its part of the range, page by page, and
- * the pages are merged. A key is passed on only while every group that may still have smaller ones has a page at
- * hand. All pages of a round are of one configuration: a group that has another one answers WRONG_GROUP, and
- * the scan goes on behind the last key it has collected, under a newer one. So a scan misses and repeats no key
- * that stays; it is no snapshot: a write during the scan may or may not be seen.
+ * Keys are spread over the groups by hash, so every group that serves a shard is asked for its part of the
+ * range, page by page, and the pages are merged. A key is passed on only while every group that may still have
+ * smaller ones has a page at hand. All pages of a round are of one configuration: a group that has another one
+ * answers WRONG_GROUP, and the scan goes on behind the last key it has collected, under a newer one. So a scan
+ * misses and repeats no key that stays; it is no snapshot: a write during the scan may or may not be seen.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,11 +23,11 @@ struct cursor {
 	struct client_request *request;
 	struct client_group *group;
 	struct caller_call *call;
-	struct bytes *page;              /* the records point into it */
+	struct bytes *page; /* the records point into it */
 	struct arena arena;
 	struct wire_kv_query_reply reply;
-	uint32_t position;               /* next record */
-	bool more;                       /* behind this page, from reply.resume */
+	uint32_t position; /* next record */
+	bool more;         /* behind this page, from reply.resume */
 };
 
 /* A collected record; its bytes are in `data`, which moves while it grows. */
@@ -102,19 +102,22 @@ static void fetch_page(struct cursor *cursor, struct slice start)
 	uint32_t share = scan->ncursors == 1 ? missing : 2 * missing / scan->ncursors + 16;
 	struct wire_kv_query query = {
 		.has_scan = true,
-		.scan = {
-			.start = start,
-			.end = slice(request->scan.end.data, request->scan.end.len),
-			.limit = request->scan.count_only ? 0 : share < missing ? share : missing,
-			.keys_only = request->scan.keys_only,
-			.count_only = request->scan.count_only,
-			.config = scan->config,
-		},
+		.scan =
+			{
+				.start = start,
+				.end = slice(request->scan.end.data, request->scan.end.len),
+				.limit = request->scan.count_only ? 0
+					 : share < missing        ? share
+								  : missing,
+				.keys_only = request->scan.keys_only,
+				.count_only = request->scan.count_only,
+				.config = scan->config,
+			},
 	};
 	struct buffer payload = {0};
 	wire_kv_query_encode(&query, &payload);
-	cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload), request->deadline_us,
-				    page_done, cursor);
+	cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
+				    request->deadline_us, page_done, cursor);
 	buffer_free(&payload);
 }
 
@@ -319,7 +322,8 @@ static void page_done(void *context, int status, struct slice payload)
 		return;
 	}
 	if (status == 0 && take_page(cursor, payload) != 0) {
-		client_finish_text(request, STATUS_INTERNAL, "group %" PRIu64 " sent a malformed page", cursor->group->gid);
+		client_finish_text(request, STATUS_INTERNAL, "group %" PRIu64 " sent a malformed page",
+				   cursor->group->gid);
 		return;
 	}
 	if (status != 0) {

@@ -1,12 +1,13 @@
 /*
  * A client session: the id that a cluster gave us, and which sequence numbers are under way.
  *
- * Each write takes the next sequence number and gives it back when its fate is settled (answered, refused, or given up). The smallest
- * number not given back is `acknowledged`: it travels with each command, and servers forget the replies below it. Invariant: all open
- * numbers lie in [acknowledged, next), and next - acknowledged <= SESSION_WINDOW_MAX, which is what a server keeps.
+ * Each write takes the next sequence number and gives it back when its fate is settled (answered, refused, or
+ * given up). The smallest number not given back is `acknowledged`: it travels with each command, and servers
+ * forget the replies below it. Invariant: all open numbers lie in [acknowledged, next), and next - acknowledged
+ * <= SESSION_WINDOW_MAX, which is what a server keeps.
  *
- * Giving a number back while a late copy of its command may still be on its way is safe: a server refuses what lies
- * below the watermark, and until it learns of the watermark it remembers the reply.
+ * Giving a number back while a late copy of its command may still be on its way is safe: a server refuses what
+ * lies below the watermark, and until it learns of the watermark it remembers the reply.
  */
 #ifndef SYNOD_CLIENT_SESSION_H
 #define SYNOD_CLIENT_SESSION_H
@@ -18,9 +19,9 @@
 
 struct client_session {
 	uint64_t client;
-	uint64_t next;         /* the first is 1 */
+	uint64_t next; /* the first is 1 */
 	uint64_t acknowledged;
-	uint32_t refs;         /* whoever may start a command, and every open number */
+	uint32_t refs;                          /* whoever may start a command, and every open number */
 	uint64_t open[SESSION_WINDOW_MAX / 64]; /* bit (sequence mod SESSION_WINDOW_MAX) */
 };
 

@@ -5,11 +5,14 @@
 #include "client/reply.h"
 
 /* Replies for when there is no memory for a reply; synod_reply_free() knows them. */
-static const struct synod_reply no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = "",
-					     .resume.data = ""};
-static const struct synod_reply in_callback = {.status = SYNOD_BAD_REQUEST, .value.data = "", .resume.data = "",
-					       .message = "a synchronous call from within a callback would wait for itself: "
-							  "use the asynchronous one"};
+static const struct synod_reply no_memory = {
+	.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = "", .resume.data = ""};
+static const struct synod_reply in_callback = {
+	.status = SYNOD_BAD_REQUEST,
+	.value.data = "",
+	.resume.data = "",
+	.message = "a synchronous call from within a callback would wait for itself: "
+		   "use the asynchronous one"};
 
 static struct synod_reply *copy_or_static(const struct synod_reply *reply)
 {
@@ -30,22 +33,34 @@ static void on_done(struct client_request *request, const struct synod_reply *re
 	wait->reply = copy_or_static(reply);
 	wait->payload = payload.len > 0 ? bytes_copy(payload) : NULL;
 	pthread_mutex_lock(&s->mutex);
-	s->outstanding--;
-	if (s->waiting_for_room > 0)
-		pthread_cond_signal(&s->room);
+	handle_ended(s, request);
 	wait->done = true;
 	pthread_cond_signal(&wait->ended);
 	pthread_mutex_unlock(&s->mutex);
 }
 
+/* A request that did not get on its way. */
 static struct synod_reply *refusal(int status)
 {
 	struct synod_reply reply = {.status = status, .message = synod_status_text(status)};
-	if (status == SYNOD_BUSY)
-		reply = (struct synod_reply){.status = SYNOD_UNAVAILABLE,
-					     .message = "too many requests of this handle are under way"};
+	switch (status) {
+	case SYNOD_BUSY:
+		reply.status = SYNOD_UNAVAILABLE;
+		reply.message = "too many requests of this handle are under way";
+		break;
+	case SYNOD_TOO_LARGE:
+		reply.message = "a request is limited to 2 MiB, and each list of a transaction to 128 elements";
+		break;
+	case SYNOD_BAD_REQUEST:
+		reply.message = "the request makes no sense: nothing to do, or an argument out of its range";
+		break;
+	default:
+		break;
+	}
 	return copy_or_static(&reply);
 }
+
+_Static_assert(COMMAND_BYTES_MAX == 2u * MIB && TXN_OPS_MAX == 128u, "as the message says");
 
 /* Nothing is under way: handle_end() finds the reply at once. */
 static void end_at_once(struct handle_wait *wait, struct synod_reply *reply)
@@ -54,7 +69,8 @@ static void end_at_once(struct handle_wait *wait, struct synod_reply *reply)
 	wait->done = true;
 }
 
-void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms, struct handle_wait *wait)
+void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+		  struct handle_wait *wait)
 {
 	*wait = (struct handle_wait){.ended = PTHREAD_COND_INITIALIZER};
 	if (made != 0) {
@@ -122,7 +138,8 @@ struct synod_reply *synod_get(struct synod *s, const void *key, size_t key_len)
 	return synod_do(s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = {.data = key, .len = key_len}}, 0);
 }
 
-struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value, size_t value_len)
+struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value,
+			      size_t value_len)
 {
 	struct synod_op op = {
 		.kind = SYNOD_OP_PUT,

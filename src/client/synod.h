@@ -14,14 +14,15 @@
  * call a synchronous function. Requests of one handle are pipelined: those to the same key
  * are started in the order of the calls.
  *
- * Exactly once: each write is applied once, however often the library had to send it. When the deadline passes and
- * the library cannot know, the status is SYNOD_UNKNOWN; SYNOD_UNAVAILABLE says that it certainly was not and never will be applied.
+ * Exactly once: each write is applied once, however often the library had to send it. When the deadline passes
+ * and the library cannot know, the status is SYNOD_UNKNOWN; SYNOD_UNAVAILABLE says that it certainly was not and
+ * never will be applied.
  *
- * Bounded: a handle has at most outstanding_max requests under way. Beyond that an asynchronous call returns SYNOD_BUSY, and a
- * synchronous one waits for its turn.
+ * Bounded: a handle has at most outstanding_max requests, and 8 MiB of them, under way. Beyond that an asynchronous call returns
+ * SYNOD_BUSY, and a synchronous one waits for its turn.
  *
- * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to (synchronous)
- * or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that
+ * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to
+ * (synchronous) or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that
  * is not counted.
  */
 #ifndef SYNOD_H
@@ -47,7 +48,7 @@ enum synod_status {
 	SYNOD_UNKNOWN_METHOD = 7, /* the server does not offer this */
 	SYNOD_WRONG_CLUSTER = 8,
 	SYNOD_WRONG_VERSION = 9,
-	SYNOD_WRONG_NODE = 10,    /* another node than the configuration file says answers at that address */
+	SYNOD_WRONG_NODE = 10, /* another node than the configuration file says answers at that address */
 	SYNOD_BUSY = 13,
 	SYNOD_SESSION_EXPIRED = 14,
 	SYNOD_CROSS_GROUP = 17,
@@ -66,17 +67,17 @@ enum synod_status {
 struct synod;
 
 struct synod_options {
-	const char *config_file; /* cluster.conf; or */
-	const char *endpoints;   /* HOST:PORT,… of any nodes of the cluster */
-	const char *cluster;     /* name to insist on; NULL: from config_file, or whatever the endpoints say */
-	uint32_t timeout_ms;     /* default deadline of a request; 0: 5000 */
-	uint32_t connections;    /* to each server; 0: 1. This version always uses one, on which it pipelines */
+	const char *config_file;  /* cluster.conf; or */
+	const char *endpoints;    /* HOST:PORT,… of any nodes of the cluster */
+	const char *cluster;      /* name to insist on; NULL: from config_file, or whatever the endpoints say */
+	uint32_t timeout_ms;      /* default deadline of a request; 0: 5000 */
+	uint32_t connections;     /* to each server; 0: 1. This version always uses one, on which it pipelines */
 	uint32_t outstanding_max; /* requests under way; 0: 4096 */
 };
 
 /*
- * Opens a handle. No network traffic yet: an unreachable cluster shows in the first request. *out is set even on failure, unless memory ran out,
- * so that synod_error_message(*out) can say why; close it in any case.
+ * Opens a handle. No network traffic yet: an unreachable cluster shows in the first request. *out is set even on
+ * failure, unless memory ran out, so that synod_error_message(*out) can say why; close it in any case.
  */
 int synod_open(struct synod **out, const struct synod_options *options);
 const char *synod_error_message(const struct synod *s);
@@ -102,21 +103,28 @@ struct synod_result {
 
 struct synod_reply {
 	int status;
-	const char *message; /* for errors: what is wrong and what to do; "" otherwise */
+	const char *message;      /* for errors: what is wrong and what to do; "" otherwise */
 	struct synod_bytes value; /* get, append and incr: the (new) value */
 	uint64_t version, modification;
-	bool succeeded;          /* transaction: compares held */
+	bool succeeded; /* transaction: compares held */
 	size_t nresults;
 	struct synod_result *results; /* transaction: one for each operation of the branch taken */
 	size_t nrecords;
 	struct synod_record *records; /* scan, in key order */
-	bool more;               /* scan: go on from `resume` */
+	bool more;                    /* scan: go on from `resume` */
 	struct synod_bytes resume;
 };
 
 typedef void (*synod_callback)(void *context, const struct synod_reply *reply);
 
-enum synod_op_kind { SYNOD_OP_GET = 1, SYNOD_OP_PUT, SYNOD_OP_APPEND, SYNOD_OP_DELETE, SYNOD_OP_CAS, SYNOD_OP_INCR };
+enum synod_op_kind {
+	SYNOD_OP_GET = 1,
+	SYNOD_OP_PUT,
+	SYNOD_OP_APPEND,
+	SYNOD_OP_DELETE,
+	SYNOD_OP_CAS,
+	SYNOD_OP_INCR
+};
 struct synod_op {
 	enum synod_op_kind kind;
 	struct synod_bytes key, value;
@@ -148,30 +156,37 @@ struct synod_scan {
 	struct synod_bytes end;   /* first key not included; empty: no end */
 	uint32_t limit;           /* 0: 1000 */
 	bool keys_only;
-	bool count_only;          /* reply->version holds the count */
+	bool count_only; /* reply->version holds the count */
 };
 
 /*
- * Asynchronous. timeout_ms 0: the handle's default. SYNOD_OK, or SYNOD_BUSY, SYNOD_NO_MEMORY, SYNOD_CLOSED, SYNOD_BAD_REQUEST,
- * SYNOD_TOO_LARGE: then the callback will not run.
+ * Asynchronous. timeout_ms 0: the handle's default. SYNOD_OK, or SYNOD_BUSY, SYNOD_NO_MEMORY, SYNOD_CLOSED,
+ * SYNOD_BAD_REQUEST, SYNOD_TOO_LARGE: then the callback will not run.
  */
-int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done, void *context);
-int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms, synod_callback done, void *context);
-int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done, void *context);
+int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done,
+		   void *context);
+int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms, synod_callback done,
+		    void *context);
+int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done,
+		     void *context);
 
 /*
- * Synchronous: never NULL (out of memory gives a static reply). Free with synod_reply_free. From within a callback they would wait
- * for themselves: there they end with SYNOD_BAD_REQUEST.
+ * Synchronous: never NULL (out of memory gives a static reply). Free with synod_reply_free. From within a
+ * callback they would wait for themselves: there they end with SYNOD_BAD_REQUEST.
  */
 struct synod_reply *synod_do(struct synod *s, const struct synod_op *op, uint32_t timeout_ms);
 struct synod_reply *synod_do_txn(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms);
 struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms);
 struct synod_reply *synod_get(struct synod *s, const void *key, size_t key_len);
-struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value, size_t value_len);
+struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value,
+			      size_t value_len);
 struct synod_reply *synod_delete(struct synod *s, const void *key, size_t key_len);
 void synod_reply_free(struct synod_reply *reply);
 
-/* Exactly the range of keys that begin with prefix: fills scan->start and ->end; storage holds the end and must be prefix_len bytes. */
+/*
+ * Exactly the range of keys that begin with prefix: fills scan->start and ->end; storage holds the end and must be
+ * prefix_len bytes.
+ */
 void synod_scan_prefix(struct synod_scan *scan, const void *prefix, size_t prefix_len, char *storage);
 
 /* ---- the cluster ---- */
@@ -217,7 +232,7 @@ struct synod_node_status {
 	uint64_t group, ballot, chosen, applied, log_first, log_last, snapshot;
 	uint64_t data_bytes, disk_bytes, keys, config, sessions, uptime_ms;
 	uint64_t round_trip_us;
-	int64_t clock_ahead_ms; /* by how much the cluster's hybrid clock is ahead of this machine's; never negative by much */
+	int64_t clock_ahead_ms; /* of the cluster's hybrid clock against this machine's */
 	size_t npeers;
 	const struct synod_peer_status *peers;
 };

@@ -2,19 +2,19 @@
  * caller: the client side of a replicated group. Finds the leader, sends requests to it, follows NOT_LEADER hints,
  * tries again after a lost connection or a silent server, until the request's deadline.
  *
- * Used inside any node: by the client library for shard masters and groups, by a shardkv group for the shard masters.
- * Pure protocol code: it only uses the node's env.
+ * Used inside any node: by the client library for shard masters and groups, by a shardkv group for the shard
+ * masters. Pure protocol code: it only uses the node's env.
  *
- * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms without
- * an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A WATCH is silent by
- * intention and has only the one timeout. The answer to any attempt ends the request, also that of an attempt
- * that was given up for slow. When the deadline passes, the result is
+ * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms
+ * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A WATCH is
+ * silent by intention and has only the one timeout. The answer to any attempt ends the request, also that of an
+ * attempt that was given up for slow. When the deadline passes, the result is
  *   STATUS_UNAVAILABLE  if no attempt can have been executed: never sent, or every sent one was definitely refused
  *   STATUS_UNKNOWN      if some attempt may have been executed (for reads the difference does not matter)
  * Every other status of a server's reply ends the request and is handed to `done` with its payload.
  *
- * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and cancel
- * calls, but not destroy the caller.
+ * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and
+ * cancel calls, but not destroy the caller.
  */
 #ifndef SYNOD_RSM_CALLER_H
 #define SYNOD_RSM_CALLER_H
@@ -37,8 +37,8 @@ struct caller_options {
 
 struct caller_call;
 /*
- * status and payload (borrowed) of the reply; for STATUS_UNAVAILABLE and STATUS_UNKNOWN made here, payload is an encoded Error that
- * says what was tried. The call is over and freed after this.
+ * status and payload (borrowed) of the reply; for STATUS_UNAVAILABLE and STATUS_UNKNOWN made here, payload is an
+ * encoded Error that says what was tried. The call is over and freed after this.
  */
 typedef void (*caller_done)(void *context, int status, struct slice payload);
 

@@ -33,6 +33,8 @@
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
 #define STOP_WAIT_US 1000000u
+/* How often a full disk is tried again. */
+#define SPACE_RETRY_US 1000000u
 
 /* Whom to answer; link 0: nobody. */
 struct requester {
@@ -158,6 +160,7 @@ struct rsm {
 	struct buffer out;             /* encoding */
 	bool started, stopping, stopped;
 	uint64_t started_us;
+	uint64_t space_retry_us;       /* a full disk is not tried again before this */
 	struct timer stop_timer;
 
 	struct durable_mark *marks;    /* FIFO */

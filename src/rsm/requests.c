@@ -158,7 +158,7 @@ bool rsm_propose(struct rsm *rsm, struct slice command)
 {
 	struct requester nobody = {0};
 	struct entry_command c = {.kind = ENTRY_APP, .body = command};
-	return rsm->serving && add_command(rsm, &nobody, &c);
+	return rsm->serving && !wal_full(rsm->wal) && add_command(rsm, &nobody, &c);
 }
 
 /* ---- requests ---- */

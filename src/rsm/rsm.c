@@ -288,6 +288,16 @@ static void notice_leadership(struct rsm *rsm)
 		rsm->options.leadership(rsm->options.context, serving);
 }
 
+/* Whoever frees space on a full disk need not tell us: the core's ticks bring us here often enough to find out. */
+static void retry_space(struct rsm *rsm)
+{
+	uint64_t now = node_now_us(rsm->node);
+	if (!wal_full(rsm->wal) || now < rsm->space_retry_us)
+		return;
+	rsm->space_retry_us = now + SPACE_RETRY_US;
+	wal_retry_space(rsm->wal);
+}
+
 void rsm_turn_end(struct rsm *rsm)
 {
 	if (!rsm->started)
@@ -310,6 +320,7 @@ void rsm_turn_end(struct rsm *rsm)
 		 paxos_can_propose(rsm->paxos));
 	recover_state(rsm);
 	snapshot_maybe_take(rsm);
+	retry_space(rsm);
 	wal_flush(rsm->wal);
 	check_stop(rsm);
 	uint64_t at = paxos_deadline_us(rsm->paxos);
@@ -352,6 +363,11 @@ bool rsm_ready(const struct rsm *rsm)
 uint64_t rsm_applied(const struct rsm *rsm)
 {
 	return rsm->applied;
+}
+
+bool rsm_disk_full(const struct rsm *rsm)
+{
+	return rsm->started && wal_full(rsm->wal);
 }
 
 const struct paxos *rsm_core(const struct rsm *rsm)

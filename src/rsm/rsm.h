@@ -82,6 +82,8 @@ void rsm_destroy(struct rsm *rsm);
 bool rsm_is_leader(const struct rsm *rsm); /* leads, and has applied an entry of its own ballot */
 bool rsm_ready(const struct rsm *rsm);     /* caught up with a leader that it heard of lately */
 uint64_t rsm_applied(const struct rsm *rsm);
+/* The log's disk is full: commands are refused with NO_SPACE until there is room again; reads go on. */
+bool rsm_disk_full(const struct rsm *rsm);
 /* Fills every field but name, role, version, config, keys and data_bytes; slices point into the rsm. */
 void rsm_status(const struct rsm *rsm, struct wire_status *out);
 /* The client address of the presumed leader; "" if unknown. */
@@ -89,7 +91,7 @@ const char *rsm_leader_address(const struct rsm *rsm);
 
 /*
  * Proposes a command of the service's own (no session: apply must tolerate repetition). False if this replica is not the
- * leader or its queues are full. It takes part in the next turn_end.
+ * leader or its queues or its disk are full. It takes part in the next turn_end.
  */
 bool rsm_propose(struct rsm *rsm, struct slice command);
 

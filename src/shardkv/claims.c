@@ -103,6 +103,11 @@ bool claims_park(struct shardkv_node *n, link_id from, const struct message *mes
 		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0, "too many requests wait for the shard master");
 		return true;
 	}
+	if (rsm_disk_full(n->rsm)) {
+		shardkv_node_refuse(n, from, message, STATUS_NO_SPACE, 0,
+				    "the leader's disk is full, so it cannot take another shard into use: free some space");
+		return true;
+	}
 	uint32_t timeout_ms = message->timeout_ms == 0 ? PARKED_TIMEOUT_MS : message->timeout_ms;
 	struct parked *p = ALLOC(struct parked);
 	p->from = from;

@@ -49,6 +49,8 @@ struct sim_nemesis {
 	uint32_t nreplicas;
 	uint32_t nvictims;
 	bool *core; /* by process index */
+	bool (*prefers)(void *context, const struct sim_process *process);
+	void *prefers_context;
 };
 
 #define CARETAKER_US (500 * SIM_MILLISECOND)
@@ -92,14 +94,29 @@ static uint64_t draw_length(struct sim_nemesis *nemesis, uint64_t mean_us)
 	return rng_range(nemesis->rng, mean_us / 10, mean_us * 19 / 10 + 1);
 }
 
+/* One of the first `count` victims: half of the time a preferred one, if there is any. */
+static uint32_t draw_index(struct sim_nemesis *nemesis, uint32_t count)
+{
+	uint32_t drawn = (uint32_t)rng_below(nemesis->rng, count);
+	bool prefer = rng_chance(nemesis->rng, 500000);
+	if (!prefer || nemesis->prefers == NULL)
+		return drawn;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t index = (drawn + i) % count;
+		if (nemesis->prefers(nemesis->prefers_context, nemesis->victims[index]))
+			return index;
+	}
+	return drawn;
+}
+
 static struct sim_process *draw_replica(struct sim_nemesis *nemesis)
 {
-	return nemesis->victims[rng_below(nemesis->rng, nemesis->nreplicas)];
+	return nemesis->victims[draw_index(nemesis, nemesis->nreplicas)];
 }
 
 static struct sim_process *draw_victim(struct sim_nemesis *nemesis)
 {
-	return nemesis->victims[rng_below(nemesis->rng, nemesis->nvictims)];
+	return nemesis->victims[draw_index(nemesis, nemesis->nvictims)];
 }
 
 /* ---- deeds ---- */
@@ -162,12 +179,20 @@ static void partition(struct sim_nemesis *nemesis)
 	bool *side = alloc_zeroed(nemesis->nvictims, sizeof *side);
 	bool one_way = rng_chance(nemesis->rng, o->one_way_ppm);
 	bool outwards = rng_chance(nemesis->rng, 500000);
-	if (rng_chance(nemesis->rng, 500000)) {
-		side[rng_below(nemesis->rng, nemesis->nvictims)] = true;
-	} else {
+	uint32_t one = draw_index(nemesis, nemesis->nvictims);
+	switch (rng_below(nemesis->rng, 3)) {
+	case 0: /* a process alone */
+		break;
+	case 1: /* a replica with some clients */
+		for (uint32_t i = nemesis->nreplicas; i < nemesis->nvictims; i++)
+			side[i] = rng_chance(nemesis->rng, 500000);
+		break;
+	default:
 		for (uint32_t i = 0; i < nemesis->nvictims; i++)
 			side[i] = rng_chance(nemesis->rng, 500000);
+		break;
 	}
+	side[one] = true;
 	cut_sides(nemesis, side, !one_way || outwards, !one_way || !outwards);
 	plan_at(nemesis, draw_length(nemesis, o->partition_length_us), DEED_MEND, NULL, NULL)->side = side;
 }
@@ -241,7 +266,7 @@ static void stop_one(struct sim_nemesis *nemesis)
 		return;
 	sim_process_stop(process);
 	/* An orderly stop takes as long as it takes: the caretaker starts whoever is not up by then. */
-	plan_at(nemesis, 10 * SIM_SECOND + down_us, DEED_START, process, NULL);
+	plan_at(nemesis, 2 * SIM_SECOND + down_us, DEED_START, process, NULL);
 }
 
 static void perform(struct sim_nemesis *nemesis, enum deed deed, struct plan *plan)
@@ -369,6 +394,13 @@ void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *cons
 void sim_nemesis_add_client(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	add_victim(nemesis, process);
+}
+
+void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *context, const struct sim_process *process),
+			void *context)
+{
+	nemesis->prefers = prefers;
+	nemesis->prefers_context = context;
 }
 
 void sim_nemesis_start(struct sim_nemesis *nemesis)

@@ -36,6 +36,13 @@ void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *cons
 /* A process whose state need not survive: it is paused and cut off, never crashed. */
 void sim_nemesis_add_client(struct sim_nemesis *nemesis, struct sim_process *process);
 
+/*
+ * Processes for which `prefers` says true (leaders, say: what happens to others is often harmless) are chosen for every
+ * second fault, as long as there is one.
+ */
+void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *context, const struct sim_process *process),
+			void *context);
+
 void sim_nemesis_start(struct sim_nemesis *nemesis);
 /* No new faults; those under way end at their time. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);

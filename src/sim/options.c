@@ -39,7 +39,9 @@ static void draw_network(struct sim_network_options *o, struct rng *rng)
 {
 	o->delay = (enum sim_delay)rng_below(rng, 3);
 	o->delay_min_us = rng_range(rng, 50, 500);
-	o->delay_mean_us = o->delay_min_us + rng_range(rng, 100, 5 * SIM_MILLISECOND);
+	/* Mostly a machine room; sometimes so slow that elections and rounds overlap. */
+	uint64_t slow_us = maybe(rng, 30, 5 * SIM_MILLISECOND, 80 * SIM_MILLISECOND);
+	o->delay_mean_us = o->delay_min_us + rng_range(rng, 100, 5 * SIM_MILLISECOND) + slow_us;
 	o->delay_max_us = o->delay_mean_us * rng_range(rng, 2, 100);
 	o->bytes_per_s = maybe(rng, 25, 1000000, 100000000);
 	o->reorder = rng_below(rng, 100) < 50;
@@ -69,6 +71,18 @@ static void draw_disk(struct sim_disk_options *o, struct rng *rng)
 	o->faults.slow_us = rng_range(rng, 10 * SIM_MILLISECOND, SIM_SECOND);
 }
 
+/* Faults so short and so close together that one meets the recovery from another. */
+static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
+{
+	uint64_t *times[] = {
+		&o->crash_mean_us, &o->down_mean_us, &o->stop_mean_us, &o->pause_mean_us, &o->pause_length_us,
+		&o->partition_mean_us, &o->partition_length_us, &o->clog_mean_us, &o->clog_length_us, &o->swizzle_mean_us,
+		&o->disk_mean_us, &o->slow_disk_mean_us,
+	};
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+		*times[i] /= factor;
+}
+
 static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 {
 	o->crash_mean_us = maybe(rng, 75, SIM_SECOND, 20 * SIM_SECOND);
@@ -88,6 +102,8 @@ static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 	o->clock_jump_max_us = rng_range(rng, SIM_MILLISECOND, 3600 * SIM_SECOND);
 	o->disk_mean_us = maybe(rng, 40, 3 * SIM_SECOND, 30 * SIM_SECOND);
 	o->slow_disk_mean_us = maybe(rng, 30, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	if (rng_below(rng, 100) < 30)
+		make_storm(o, rng_range(rng, 3, 15));
 }
 
 void sim_options_draw(struct sim_options *options, uint64_t seed)

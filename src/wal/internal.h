@@ -88,7 +88,8 @@ struct wal {
 	char create_name[WAL_NAME_BYTES];
 
 	/* Release. */
-	uint64_t release_before; /* segment id */
+	uint64_t release_before;   /* segment id */
+	uint64_t release_sequence; /* to be durable before that */
 	struct wal_segment *releasing;
 	bool release_keeps;      /* renamed to a free file, not removed */
 	uint64_t release_number;

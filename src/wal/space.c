@@ -131,14 +131,19 @@ static void free_file_synced(struct disk_request *request)
 void wal_release(struct wal *wal, wal_position before)
 {
 	uint64_t segment = wal_position_segment(before);
-	if (segment > wal->release_before)
+	if (segment > wal->release_before) {
 		wal->release_before = segment;
+		wal->release_sequence = wal->sequence;
+	}
 	wal_release_step(wal);
 }
 
 void wal_release_step(struct wal *wal)
 {
 	if (wal->releasing != NULL || wal->failed || wal->segment_count < 2)
+		return;
+	/* What was appended before the release (a record of the snapshot, say) may be the reason for it. */
+	if (wal->durable < wal->release_sequence)
 		return;
 	struct wal_segment *segment = wal->segments[0];
 	/* Once the next segment has its header, with the promise in it, every record of this one is durable. */

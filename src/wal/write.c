@@ -238,6 +238,7 @@ static void part_written(struct disk_request *request)
 		if (wal->flush_wanted)
 			start_writing(wal);
 	}
+	wal_release_step(wal);
 	wal->options.durable(wal->options.context, durable);
 }
 

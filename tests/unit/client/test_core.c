@@ -61,7 +61,11 @@ static void answer_config(const struct fake_sent *sent)
 		{.gid = 2, .nmembers = 1, .members = {slice_string("g2:1")}},
 	};
 	struct wire_config config = {
-		.number = config_number, .nshards = NSHARDS, .shards = shards, .ngroups = ngroups, .groups = groups,
+		.number = config_number,
+		.nshards = NSHARDS,
+		.shards = shards,
+		.ngroups = ngroups,
+		.groups = groups,
 	};
 	struct buffer payload = {0};
 	wire_config_encode(&config, &payload);
@@ -84,7 +88,8 @@ static void answer_command(const struct fake_sent *sent, uint64_t gid)
 		wire_master_reply_encode(&(struct wire_master_reply){.config = config_number + 1}, &payload);
 	} else {
 		ck_assert_int_eq(wire_kv_command_decode(command.body, &arena, &body), 0);
-		struct wire_kv_result results[2] = {{.value = slice_string("new"), .version = 5}, {.status = STATUS_NOT_FOUND}};
+		struct wire_kv_result results[2] = {{.value = slice_string("new"), .version = 5},
+						    {.status = STATUS_NOT_FOUND}};
 		struct wire_kv_reply reply = {.succeeded = true, .nresults = body.nthen, .results = results};
 		wire_kv_reply_encode(&reply, &payload);
 	}
@@ -103,7 +108,8 @@ static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct
 	struct wire_kv_query_reply reply = {.records = records};
 	for (uint32_t i = 0; keys_of_group[gid][i] != NULL; i++) {
 		struct slice key = slice_string(keys_of_group[gid][i]);
-		if (slice_compare(key, scan->start) < 0 || (scan->end.len > 0 && slice_compare(key, scan->end) >= 0))
+		if (slice_compare(key, scan->start) < 0 ||
+		    (scan->end.len > 0 && slice_compare(key, scan->end) >= 0))
 			continue;
 		reply.count += scan->count_only;
 		if (scan->count_only)
@@ -146,7 +152,9 @@ static void answer_one(const struct fake_sent *sent)
 	if (refusal[gid] != 0) {
 		int status = refusal[gid];
 		refusal[gid] = 0;
-		wire_error_encode(&(struct wire_error){.message = slice_string("scripted"), .config = refusal_config}, &payload);
+		wire_error_encode(
+			&(struct wire_error){.message = slice_string("scripted"), .config = refusal_config},
+			&payload);
 		answer(sent, status, &payload);
 	} else if (sent->message.method == METHOD_REGISTER) {
 		nregisters++;
@@ -154,7 +162,10 @@ static void answer_one(const struct fake_sent *sent)
 		answer(sent, 0, &payload);
 	} else if (sent->message.method == METHOD_CLUSTER) {
 		struct wire_cluster cluster = {
-			.cluster = slice_string("t"), .shards = NSHARDS, .nmasters = 1, .masters = {slice_string("m:1")},
+			.cluster = slice_string("t"),
+			.shards = NSHARDS,
+			.nmasters = 1,
+			.masters = {slice_string("m:1")},
 		};
 		wire_cluster_encode(&cluster, &payload);
 		answer(sent, 0, &payload);
@@ -222,7 +233,8 @@ static void submit(struct outcome *outcome, int made, struct client_request *req
 static void op(struct outcome *outcome, enum synod_op_kind kind, const char *key)
 {
 	struct client_request *request;
-	struct synod_op what = {.kind = kind, .key = {.data = key, .len = strlen(key)}, .value = {.data = "v", .len = 1}};
+	struct synod_op what = {
+		.kind = kind, .key = {.data = key, .len = strlen(key)}, .value = {.data = "v", .len = 1}};
 	int made = client_request_op(&request, &what);
 	submit(outcome, made, request);
 }
@@ -230,7 +242,8 @@ static void op(struct outcome *outcome, enum synod_op_kind kind, const char *key
 static void scan(struct outcome *outcome, const char *start, uint32_t limit, bool count_only)
 {
 	struct client_request *request;
-	struct synod_scan what = {.start = {.data = start, .len = strlen(start)}, .limit = limit, .count_only = count_only};
+	struct synod_scan what = {
+		.start = {.data = start, .len = strlen(start)}, .limit = limit, .count_only = count_only};
 	int made = client_request_scan(&request, &what);
 	submit(outcome, made, request);
 }

@@ -13,7 +13,8 @@
 static struct synod *open_nobody(uint32_t timeout_ms, uint32_t outstanding_max)
 {
 	struct synod *s;
-	struct synod_options options = {.endpoints = NOBODY, .timeout_ms = timeout_ms, .outstanding_max = outstanding_max};
+	struct synod_options options = {
+		.endpoints = NOBODY, .timeout_ms = timeout_ms, .outstanding_max = outstanding_max};
 	ck_assert_int_eq(synod_open(&s, &options), SYNOD_OK);
 	return s;
 }
@@ -182,7 +183,8 @@ START_TEST(prefix_ranges)
 		const char *end;
 		size_t end_len;
 	} cases[] = {
-		{"a", 1, "b", 1}, {"ab", 2, "ac", 2}, {"a\xff", 2, "b", 1}, {"\xff\xff", 2, "", 0}, {"", 0, "", 0}, {"a\0", 2, "a\1", 2},
+		{"a", 1, "b", 1},       {"ab", 2, "ac", 2}, {"a\xff", 2, "b", 1},
+		{"\xff\xff", 2, "", 0}, {"", 0, "", 0},     {"a\0", 2, "a\1", 2},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct synod_scan scan = {0};

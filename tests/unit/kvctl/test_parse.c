@@ -9,9 +9,14 @@ START_TEST(durations)
 		const char *text;
 		uint32_t ms; /* 0: refused */
 	} cases[] = {
-		{"500ms", 500}, {"5s", 5000}, {"2m", 120000}, {"1h", 3600000}, {"7", 7000}, {"1.5s", 1500}, {"0.25s", 250},
-		{"", 0}, {"s", 0}, {"-1s", 0}, {"0", 0}, {"0ms", 0}, {"5 s", 0}, {"5x", 0}, {"5ss", 0}, {"1e3ms", 0},
-		{"0x10s", 0}, {"25h", 0}, {"inf", 0}, {"nan", 0}, {"99999999999s", 0}, {".", 0},
+		{"500ms", 500},  {"5s", 5000}, {"2m", 120000},
+		{"1h", 3600000}, {"7", 7000},  {"1.5s", 1500},
+		{"0.25s", 250},  {"", 0},      {"s", 0},
+		{"-1s", 0},      {"0", 0},     {"0ms", 0},
+		{"5 s", 0},      {"5x", 0},    {"5ss", 0},
+		{"1e3ms", 0},    {"0x10s", 0}, {"25h", 0},
+		{"inf", 0},      {"nan", 0},   {"99999999999s", 0},
+		{".", 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint32_t ms = 0;
@@ -59,7 +64,8 @@ START_TEST(words)
 	expect_words("", 0, NULL);
 	expect_words("  \t ", 0, NULL);
 	expect_words("put a b", 3, (const char *const[]){"put", "a", "b"});
-	expect_words(" put  \"two words\"\t'and \"three\"' ", 3, (const char *const[]){"put", "two words", "and \"three\""});
+	expect_words(" put  \"two words\"\t'and \"three\"' ", 3,
+		     (const char *const[]){"put", "two words", "and \"three\""});
 	expect_words("a\"b c\"d ''", 2, (const char *const[]){"ab cd", ""});
 	expect_words("\"\\t\\n\\\\\\\"\\x41\" a\\ b", 2, (const char *const[]){"\t\n\\\"A", "a b"});
 	struct kvctl_words parsed;
@@ -84,7 +90,12 @@ START_TEST(base64)
 {
 	/* The examples of RFC 4648 both ways, and every byte; malformed text is refused. */
 	static const char *const examples[][2] = {
-		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
 		{"foobar", "Zm9vYmFy"},
 	};
 	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
@@ -119,8 +130,9 @@ START_TEST(exit_codes)
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_COMPARE_FALSE), 2);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_UNAVAILABLE), 3);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_UNKNOWN), 4);
-	static const int refused[] = {SYNOD_BAD_REQUEST, SYNOD_TOO_LARGE, SYNOD_DENIED, SYNOD_CROSS_GROUP, SYNOD_NOT_NUMBER,
-				      SYNOD_EXISTS, SYNOD_NO_SUCH_GROUP, SYNOD_HOLDS_DATA, SYNOD_WRONG_CLUSTER, SYNOD_NO_SPACE};
+	static const int refused[] = {SYNOD_BAD_REQUEST,   SYNOD_TOO_LARGE, SYNOD_DENIED,        SYNOD_CROSS_GROUP,
+				      SYNOD_NOT_NUMBER,    SYNOD_EXISTS,    SYNOD_NO_SUCH_GROUP, SYNOD_HOLDS_DATA,
+				      SYNOD_WRONG_CLUSTER, SYNOD_NO_SPACE};
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
 		ck_assert_int_eq(kvctl_exit_code(refused[i]), 5);
 }

@@ -38,7 +38,8 @@ START_TEST(other_text_is_json)
 	expect_line(text("k"), text("a\nb"), false, "{\"key\":\"k\",\"value\":\"a\\nb\"}");
 	expect_line(text("a\tb"), text("v"), false, "{\"key\":\"a\\tb\",\"value\":\"v\"}");
 	expect_line(text("k"), text("v\r"), false, "{\"key\":\"k\",\"value\":\"v\\r\"}");
-	expect_line(text("{\"key\":"), text("\"x\"}"), false, "{\"key\":\"{\\\"key\\\":\",\"value\":\"\\\"x\\\"}\"}");
+	expect_line(text("{\"key\":"), text("\"x\"}"), false,
+		    "{\"key\":\"{\\\"key\\\":\",\"value\":\"\\\"x\\\"}\"}");
 	expect_line(text("k"), text("v"), true, "{\"key\":\"k\",\"value\":\"v\"}");
 }
 END_TEST
@@ -46,8 +47,10 @@ END_TEST
 START_TEST(bytes_are_base64)
 {
 	/* What is not UTF-8 is base64, and says so. */
-	expect_line(text("k"), bytes("\xff\x00", 2), false, "{\"key\":\"k\",\"value\":\"/wA=\",\"encoding\":\"base64\"}");
-	expect_line(bytes("\xff", 1), text("v"), false, "{\"key\":\"/w==\",\"key_encoding\":\"base64\",\"value\":\"v\"}");
+	expect_line(text("k"), bytes("\xff\x00", 2), false,
+		    "{\"key\":\"k\",\"value\":\"/wA=\",\"encoding\":\"base64\"}");
+	expect_line(bytes("\xff", 1), text("v"), false,
+		    "{\"key\":\"/w==\",\"key_encoding\":\"base64\",\"value\":\"v\"}");
 }
 END_TEST
 
@@ -74,7 +77,9 @@ START_TEST(both_forms_are_read)
 	ck_assert_ptr_null(parse("{tag}k\t{v}", "{tag}k", "{v}"));
 	ck_assert_ptr_null(parse("{\"key\":\"k\",\"value\":\"v\",\"version\":3}", "k", "v"));
 	ck_assert_ptr_null(parse("{\"value\": \"\\u00e4\",\t\"key\": \"k\"}", "k", "ä"));
-	ck_assert_ptr_null(parse("{\"key\":\"Zm9v\",\"key_encoding\":\"base64\",\"value\":\"\",\"encoding\":\"base64\"}", "foo", ""));
+	ck_assert_ptr_null(
+		parse("{\"key\":\"Zm9v\",\"key_encoding\":\"base64\",\"value\":\"\",\"encoding\":\"base64\"}",
+		      "foo", ""));
 }
 END_TEST
 
@@ -82,9 +87,17 @@ START_TEST(malformed_lines)
 {
 	/* A line that is neither form is refused with a reason. */
 	static const char *const wrong[] = {
-		"k", "\tv", "{", "{}", "{\"key\":\"k\"}", "{\"key\":1,\"value\":\"v\"}", "{\"key\":\"\",\"value\":\"v\"}",
-		"{\"key\":\"k\",\"value\":\"v\"", "{\"key\":\"k\",\"value\":\"*\",\"encoding\":\"base64\"}",
-		"{\"key\":\"k\",\"value\":\"v\",\"encoding\":\"rot13\"}", "{key}",
+		"k",
+		"\tv",
+		"{",
+		"{}",
+		"{\"key\":\"k\"}",
+		"{\"key\":1,\"value\":\"v\"}",
+		"{\"key\":\"\",\"value\":\"v\"}",
+		"{\"key\":\"k\",\"value\":\"v\"",
+		"{\"key\":\"k\",\"value\":\"*\",\"encoding\":\"base64\"}",
+		"{\"key\":\"k\",\"value\":\"v\",\"encoding\":\"rot13\"}",
+		"{key}",
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		ck_assert_msg(parse(wrong[i], "", "") != NULL, "%s", wrong[i]);
@@ -110,7 +123,8 @@ START_TEST(round_trip)
 		ck_assert_ptr_null(memchr(line.data, '\n', line.len));
 		ck_assert_ptr_null(kvctl_record_parse(buffer_slice(&line), &out, &parsed_len));
 		ck_assert(slice_equal(slice(out.data, parsed_len), slice(key, key_len)));
-		ck_assert(slice_equal(slice(out.data + parsed_len, out.len - parsed_len), slice(value, value_len)));
+		ck_assert(
+			slice_equal(slice(out.data + parsed_len, out.len - parsed_len), slice(value, value_len)));
 		buffer_free(&line);
 		buffer_free(&out);
 	}

@@ -16,8 +16,8 @@ static void teardown(void)
 	free(txn);
 }
 
-static void expect_compare(const char *text, enum synod_target target, const char *key, enum synod_relation relation,
-			   const char *value, uint64_t number)
+static void expect_compare(const char *text, enum synod_target target, const char *key,
+			   enum synod_relation relation, const char *value, uint64_t number)
 {
 	const char *wrong = kvctl_txn_compare(txn, slice_string(text));
 	ck_assert_msg(wrong == NULL, "%s: %s", text, wrong);
@@ -54,8 +54,9 @@ START_TEST(malformed_compares)
 {
 	/* A compare that is none says so and adds nothing. */
 	static const char *const wrong[] = {
-		"", "value", "value()", "value(k)", "value(k)~v", "value k=v", "valu(k)=v", "value(k", "version(k)=x", "version(k)=",
-		"version(k)=-1", "exists(k)=1", "exists()", "missing", "value(\"k)=v", "value(k)=\"v", "value(k)=\"v\"x", "value()=v",
+		"",          "value",   "value()",      "value(k)",     "value(k)~v",      "value k=v",
+		"valu(k)=v", "value(k", "version(k)=x", "version(k)=",  "version(k)=-1",   "exists(k)=1",
+		"exists()",  "missing", "value(\"k)=v", "value(k)=\"v", "value(k)=\"v\"x", "value()=v",
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		ck_assert_msg(kvctl_txn_compare(txn, slice_string(wrong[i])) != NULL, "%s", wrong[i]);
@@ -68,14 +69,16 @@ START_TEST(operations)
 {
 	/* Every operation, in the branch it is meant for. */
 	static const char *const texts[] = {
-		"put k v", "get k", "del k", "append k \"a b\"", "incr k", "incr k -7", "cas k old new", "cas --absent k new",
+		"put k v", "get k",     "del k",         "append k \"a b\"",
+		"incr k",  "incr k -7", "cas k old new", "cas --absent k new",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		ck_assert_ptr_null(kvctl_txn_op(txn, slice_string(texts[i]), false));
 		ck_assert_str_eq(txn->then[i].key.data, "k");
 	}
 	static const enum synod_op_kind kinds[] = {
-		SYNOD_OP_PUT, SYNOD_OP_GET, SYNOD_OP_DELETE, SYNOD_OP_APPEND, SYNOD_OP_INCR, SYNOD_OP_INCR, SYNOD_OP_CAS, SYNOD_OP_CAS,
+		SYNOD_OP_PUT,  SYNOD_OP_GET,  SYNOD_OP_DELETE, SYNOD_OP_APPEND,
+		SYNOD_OP_INCR, SYNOD_OP_INCR, SYNOD_OP_CAS,    SYNOD_OP_CAS,
 	};
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		ck_assert_int_eq(txn->then[i].kind, kinds[i]);
@@ -98,8 +101,8 @@ START_TEST(malformed_operations)
 {
 	/* An operation that is none says so and adds nothing. */
 	static const char *const wrong[] = {
-		"", "put", "put k", "put k a b", "get", "get a b", "put \"\" v", "incr k x", "incr k 1 2", "cas k v", "cas k a b c",
-		"frobnicate k", "put k \"v",
+		"",         "put",        "put k",   "put k a b",   "get",          "get a b",   "put \"\" v",
+		"incr k x", "incr k 1 2", "cas k v", "cas k a b c", "frobnicate k", "put k \"v",
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		ck_assert_msg(kvctl_txn_op(txn, slice_string(wrong[i]), false) != NULL, "%s", wrong[i]);

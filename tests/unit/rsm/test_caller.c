@@ -52,8 +52,8 @@ static void teardown(void)
 static void start(struct outcome *outcome, const char *payload)
 {
 	*outcome = (struct outcome){0};
-	outcome->call = caller_start(caller, METHOD_COMMAND, slice_string(payload), fake->now_us + DEADLINE_MS * MS,
-				     on_done, outcome);
+	outcome->call = caller_start(caller, METHOD_COMMAND, slice_string(payload),
+				     fake->now_us + DEADLINE_MS * MS, on_done, outcome);
 }
 
 static bool reply(const struct fake_sent *sent, int status, struct slice payload)
@@ -373,7 +373,8 @@ START_TEST(many_attempts_are_remembered_in_bounded_space)
 {
 	/* With more open attempts than are kept, the oldest is forgotten as possibly executed; its answer is ignored. */
 	static struct outcome outcome = {0};
-	outcome.call = caller_start(caller, METHOD_COMMAND, slice_string("x"), fake->now_us + 60000 * MS, on_done, &outcome);
+	outcome.call = caller_start(caller, METHOD_COMMAND, slice_string("x"), fake->now_us + 60000 * MS, on_done,
+				    &outcome);
 	fake_advance(fake, 20000 * MS);
 	ck_assert_uint_ge(fake->nsent, 10);
 	ck_assert(!reply(&fake->sent[0], 0, slice(NULL, 0)));

@@ -279,6 +279,26 @@ START_TEST(what_is_under_way_is_not_released)
 }
 END_TEST
 
+/* faults: 28 */
+START_TEST(a_release_waits_for_what_was_appended_before_it)
+{
+	/* Old segments go only when the record that made them unnecessary, appended just before the release, is durable. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 25; slot++)
+		fixture_accept(&f, slot, 24);
+	fixture_flush(&f);
+	wal_position snapshot = fixture_append(&f, WAL_SNAPSHOT, 25, 1, NULL, 0);
+	wal_release(f.wal, snapshot);
+	fixture_run(&f);
+	ck_assert_uint_eq(fixture_count_files(&f, FIRST_SEGMENT), 1);
+	fixture_flush(&f);
+	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 1);
+	reopen(&f, snapshot);
+	fixture_free(&f);
+}
+END_TEST
+
 START_TEST(a_reader_keeps_its_segment)
 {
 	/* A segment that is released while a record of it is being read goes when the read has ended, not between its steps. */
@@ -483,6 +503,7 @@ CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_
 	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
 	   positions_ascend_over_segments, the_largest_record_fits, records_are_read_back_from_wherever_they_are,
 	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
-	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
+	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released,
+	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
 	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
 	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up)
