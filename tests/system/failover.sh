@@ -74,6 +74,18 @@ load_goes_on 100
 begin "no acknowledged write is lost, none is applied twice, none overtakes another"
 load_check
 
+begin "the same for clients that give up sooner than a leader is replaced"
+load_start --clients 4 --timeout-ms 100
+for group in 1 2 1; do
+	leader=$(leader_of $group)
+	cluster kill "$leader"
+	await "another leader of group $group" another_leader $group "$leader"
+	load_goes_on 50
+	cluster restart "$leader"
+	await "$leader to catch up" caught_up "$leader"
+done
+load_check
+
 begin "all replicas end with the same keys"
 await "all nodes to catch up" all_healthy
 await "equal replicas" replicas_agree

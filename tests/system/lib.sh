@@ -217,8 +217,7 @@ load_check() {
 # Kills what runs in the scratch directory. A process counts if the number in its pid file has its configuration.
 kill_nodes() {
 	local file pid
-	for file in "$scratch"/*/*/pid; do
-		[[ -f $file ]] || continue
+	find "$scratch" -name pid -type f | while read -r file; do
 		pid=$(<"$file")
 		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$scratch/"; then
 			kill -KILL "$pid" 2>/dev/null || true
@@ -228,8 +227,7 @@ kill_nodes() {
 
 show_logs() {
 	local file
-	for file in "$scratch"/*/*/log; do
-		[[ -f $file ]] || continue
+	find "$scratch" -name log -type f | sort | while read -r file; do
 		say "..... ${file#"$scratch"/}"
 		tail -n "${LOG_LINES:-8}" "$file"
 	done

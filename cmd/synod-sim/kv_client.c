@@ -1,0 +1,104 @@
+#include "kv_client.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define VALUE_DIGITS 16u
+
+struct node *kv_client_build(void *context, struct sim_process *process)
+{
+	struct kv_client *kv = context;
+	kv->client = client_create(&process->env, &process->log, &kv->options);
+	return client_node(kv->client);
+}
+
+/* The values of a list; false if the bytes are none. */
+static bool parse_list(struct synod_bytes bytes, uint64_t **list, uint32_t *length)
+{
+	char digits[VALUE_DIGITS + 1] = {0};
+	if (bytes.len % VALUE_DIGITS != 0)
+		return false;
+	*length = (uint32_t)(bytes.len / VALUE_DIGITS);
+	*list = alloc_zeroed(*length + 1, sizeof **list);
+	for (uint32_t i = 0; i < *length; i++) {
+		memcpy(digits, bytes.data + (size_t)i * VALUE_DIGITS, VALUE_DIGITS);
+		char *end;
+		(*list)[i] = strtoull(digits, &end, 16);
+		if (*end != '\0') {
+			free(*list);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void end_ok(struct load_slot *slot, struct synod_bytes value)
+{
+	uint64_t *list = NULL;
+	uint32_t length = 0;
+	if (!parse_list(value, &list, &length)) {
+		slot->load->violation(slot->load->context, "key k%u holds what nobody appended: %.*s", slot->key,
+				      (int)(value.len < 200 ? value.len : 200), value.data);
+		load_end(slot, HISTORY_UNKNOWN);
+		return;
+	}
+	if (slot->kind == HISTORY_READ)
+		load_end_read(slot, list, length);
+	else if (length > 0 && list[length - 1] == slot->value)
+		load_end_append(slot, length);
+	else {
+		slot->load->violation(slot->load->context, "the answer to an append to k%u does not end with it", slot->key);
+		load_end(slot, HISTORY_UNKNOWN);
+	}
+	free(list);
+}
+
+static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct load_slot *slot = request->context;
+	(void)payload;
+	switch (reply->status) {
+	case SYNOD_OK:
+		end_ok(slot, reply->value);
+		break;
+	case SYNOD_NOT_FOUND:
+		end_ok(slot, (struct synod_bytes){.data = "", .len = 0});
+		break;
+	case SYNOD_UNKNOWN:
+	case SYNOD_CLOSED:
+		load_end(slot, HISTORY_UNKNOWN);
+		break;
+	case SYNOD_UNAVAILABLE:
+		load_end(slot, HISTORY_FAILED);
+		break;
+	default:
+		slot->load->violation(slot->load->context, "an operation on k%u ended with %s: %s", slot->key,
+				      synod_status_text(reply->status), reply->message);
+		load_end(slot, HISTORY_UNKNOWN);
+		break;
+	}
+}
+
+void kv_client_submit(struct node *node, struct load_slot *slot)
+{
+	struct kv_client *clients = slot->load->backend;
+	char key[24], value[VALUE_DIGITS + 1];
+	(void)node;
+	int key_len = snprintf(key, sizeof key, "k%u", slot->key);
+	snprintf(value, sizeof value, "%016" PRIx64, slot->value);
+	struct synod_op op = {
+		.kind = slot->kind == HISTORY_READ ? SYNOD_OP_GET : SYNOD_OP_APPEND,
+		.key = {.data = key, .len = (size_t)key_len},
+		.value = {.data = value, .len = slot->kind == HISTORY_READ ? 0 : VALUE_DIGITS},
+	};
+	struct client_request *request = NULL;
+	int status = client_request_op(&request, &op);
+	ASSERT(status == 0);
+	request->timeout_ms = slot->timeout_ms;
+	request->done = done;
+	request->context = slot;
+	client_submit(clients[slot->client].client, request);
+}

@@ -1,0 +1,20 @@
+/*
+ * A client of a whole cluster: the node of the client library. Appends and reads go to keys "k0", "k1", …; a list is a
+ * string of values, 16 hex digits each.
+ */
+#ifndef SYNOD_SIM_KV_CLIENT_H
+#define SYNOD_SIM_KV_CLIENT_H
+
+#include "client/core.h"
+#include "load.h"
+
+struct kv_client {
+	struct client_options options;
+	struct client *client; /* of the present incarnation */
+};
+/* A sim_build function; context: struct kv_client. */
+struct node *kv_client_build(void *context, struct sim_process *process);
+/* The backend's load.submit; load.backend: an array of struct kv_client, one a client. */
+void kv_client_submit(struct node *node, struct load_slot *slot);
+
+#endif

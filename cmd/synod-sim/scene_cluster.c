@@ -1,0 +1,258 @@
+/*
+ * The whole: three shard masters, some groups, and clients that use the client library. One more client, the
+ * administrator, joins the groups and goes on changing the configuration while everything else happens.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "kv_client.h"
+#include "scene.h"
+#include "shardkv/node.h"
+#include "shardmaster/node.h"
+#include "shardmaster/shard_config.h"
+
+#define MASTERS 3u
+#define GROUPS_LIMIT 5u
+#define CLIENTS_LIMIT 8u
+#define NODES_LIMIT (MASTERS + GROUPS_LIMIT * REPLICAS_MAX)
+
+/* A replica's place; the options of its node are made from it at every start. */
+struct place {
+	struct cluster_scene *cluster;
+	uint32_t group;   /* 0: shard masters */
+	uint32_t replica; /* from 0 */
+	char name[16];
+	char address[24];
+};
+
+struct cluster_scene {
+	struct scene *scene;
+	uint32_t nshards;
+	uint32_t ngroups;  /* shardkv groups: gid 1 … ngroups */
+	uint32_t nreplicas; /* of each */
+	struct rsm_settings settings;
+	struct place places[GROUPS_LIMIT + 1][REPLICAS_MAX];
+	const char *masters[MASTERS];
+	struct kv_client clients[CLIENTS_LIMIT];
+
+	struct kv_client administrator;
+	struct sim_process *administrator_process;
+	struct timer timer;
+	bool asking;
+	bool joined;        /* at least one group serves */
+	uint64_t changes;   /* of the configuration, with success */
+};
+
+/* ---- replicas ---- */
+
+static uint32_t members_of(const struct cluster_scene *cluster, uint32_t group)
+{
+	return group == 0 ? MASTERS : cluster->nreplicas;
+}
+
+static void fill_members(const struct place *place, struct rsm_member *members)
+{
+	const struct cluster_scene *cluster = place->cluster;
+	for (uint32_t i = 0; i < members_of(cluster, place->group); i++) {
+		const struct place *other = &cluster->places[place->group][i];
+		members[i] = (struct rsm_member){.replica = i + 1, .name = other->name, .address = other->address,
+						 .client_address = other->address};
+	}
+}
+
+static struct node *build_master(void *context, struct sim_process *process)
+{
+	const struct place *place = context;
+	struct shardmaster_options options = {
+		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
+		.nshards = place->cluster->nshards, .replica = place->replica + 1, .nmembers = MASTERS,
+		.settings = place->cluster->settings,
+	};
+	fill_members(place, options.members);
+	return shardmaster_create(&options);
+}
+
+static struct node *build_shardkv(void *context, struct sim_process *process)
+{
+	const struct place *place = context;
+	const struct cluster_scene *cluster = place->cluster;
+	struct shardkv_node_options options = {
+		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
+		.gid = place->group, .replica = place->replica + 1, .nmembers = cluster->nreplicas,
+		.nshards = cluster->nshards, .nmasters = MASTERS, .settings = cluster->settings,
+		.key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
+	};
+	fill_members(place, options.members);
+	for (uint32_t i = 0; i < MASTERS; i++)
+		options.masters[i] = options.client_masters[i] = cluster->masters[i];
+	return shardkv_node_create(&options);
+}
+
+static void build_group(struct cluster_scene *cluster, uint32_t group)
+{
+	struct scene *scene = cluster->scene;
+	struct sim_process *processes[REPLICAS_MAX];
+	uint32_t count = members_of(cluster, group);
+	for (uint32_t i = 0; i < count; i++) {
+		struct place *place = &cluster->places[group][i];
+		*place = (struct place){.cluster = cluster, .group = group, .replica = i};
+		if (group == 0)
+			snprintf(place->name, sizeof place->name, "m%u", i + 1);
+		else
+			snprintf(place->name, sizeof place->name, "g%u%c", group, 'a' + (char)i);
+		snprintf(place->address, sizeof place->address, "%s:7000", place->name);
+		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
+			.name = place->name, .address = place->address, .build = group == 0 ? build_master : build_shardkv,
+			.context = place, .disk = true});
+		scene_add_replica(scene, processes[i], group);
+	}
+	sim_nemesis_add_group(scene->nemesis, processes, count);
+	for (uint32_t i = 0; i < count; i++)
+		if (group == 0)
+			cluster->masters[i] = cluster->places[0][i].address;
+}
+
+/* ---- the administrator ---- */
+
+static void administrator_later(struct cluster_scene *cluster, uint64_t mean_us)
+{
+	struct sim_world *world = cluster->scene->world;
+	sim_world_timer_set(world, &cluster->timer, world->now_us + rng_below(&world->rng_workload, 2 * mean_us + 1));
+}
+
+static void administrator_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct cluster_scene *cluster = request->context;
+	struct scene *scene = cluster->scene;
+	(void)payload;
+	sim_trace_note(&scene->world->trace, "administrator %s", synod_status_text(reply->status));
+	cluster->asking = false;
+	cluster->joined = cluster->joined || reply->status == SYNOD_OK || reply->status == SYNOD_EXISTS;
+	cluster->changes += reply->status == SYNOD_OK;
+	if (reply->status == SYNOD_CLOSED || scene->load.stopped)
+		return;
+	administrator_later(cluster, cluster->joined ? 2 * SIM_SECOND : 10 * SIM_MILLISECOND);
+}
+
+static int request_join(const struct cluster_scene *cluster, uint64_t gid, struct client_request **request)
+{
+	const char *members[REPLICAS_MAX];
+	for (uint32_t i = 0; i < cluster->nreplicas; i++)
+		members[i] = cluster->places[gid][i].address;
+	struct synod_group group = {.gid = gid, .nmembers = cluster->nreplicas, .members = members};
+	return client_request_join(request, &group, 1);
+}
+
+/* A change that may or may not be allowed at the moment. */
+static void administrator_ask(void *data, struct node *node)
+{
+	struct cluster_scene *cluster = data;
+	struct rng *rng = &cluster->scene->world->rng_workload;
+	struct client_request *request = NULL;
+	uint64_t gid = rng_range(rng, 1, cluster->ngroups);
+	uint64_t choice = cluster->joined ? rng_below(rng, 6) : 0;
+	int status;
+	(void)node;
+	switch (choice) {
+	case 0: case 1: case 2: status = request_join(cluster, gid, &request); break;
+	case 3: status = client_request_leave(&request, &gid, 1); break;
+	case 4: status = client_request_move(&request, (uint32_t)rng_below(rng, cluster->nshards), gid); break;
+	default: status = client_request_rebalance(&request); break;
+	}
+	ASSERT(status == 0);
+	request->done = administrator_done;
+	request->context = cluster;
+	cluster->asking = true;
+	client_submit(cluster->administrator.client, request);
+}
+
+static void administrator_due(void *data)
+{
+	struct cluster_scene *cluster = data;
+	if (cluster->administrator_process->state != SIM_RUNNING)
+		administrator_later(cluster, 100 * SIM_MILLISECOND);
+	else if (!cluster->asking)
+		sim_process_call(cluster->administrator_process, administrator_ask, cluster);
+}
+
+/* ---- clients ---- */
+
+static struct sim_process *build_client(struct cluster_scene *cluster, const char *name, struct kv_client *kv)
+{
+	struct scene *scene = cluster->scene;
+	kv->options = (struct client_options){.masters = cluster->masters, .nmasters = MASTERS};
+	struct sim_process *process = sim_process_add(scene->world, &(struct sim_process_spec){
+		.name = name, .build = kv_client_build, .context = kv});
+	sim_nemesis_add_client(scene->nemesis, process);
+	return process;
+}
+
+static void build_clients(struct cluster_scene *cluster)
+{
+	struct scene *scene = cluster->scene;
+	struct sim_process *processes[CLIENTS_LIMIT];
+	struct load_options options;
+	load_options_draw(&options, &scene->rng);
+	for (uint32_t i = 0; i < options.clients; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "c%u", i);
+		processes[i] = build_client(cluster, name, &cluster->clients[i]);
+	}
+	scene->load.submit = kv_client_submit;
+	scene->load.backend = cluster->clients;
+	load_init(&scene->load, scene->world, &options, processes);
+	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
+	timer_init(&cluster->timer, administrator_due, cluster);
+}
+
+static void cluster_build(struct scene *scene)
+{
+	struct cluster_scene *cluster = ALLOC(struct cluster_scene);
+	scene->own = cluster;
+	cluster->scene = scene;
+	cluster->nshards = 1u << rng_range(&scene->rng, 2, 8);
+	cluster->ngroups = (uint32_t)rng_range(&scene->rng, 1, GROUPS_LIMIT - 1);
+	cluster->nreplicas = scene->options->replicas == 0 ? 3 : scene->options->replicas;
+	scene_draw_settings(scene, &cluster->settings);
+	for (uint32_t group = 0; group <= cluster->ngroups; group++)
+		build_group(cluster, group);
+	build_clients(cluster);
+	for (uint32_t i = 0; i < scene->world->nprocesses; i++)
+		sim_process_start(scene->world->processes[i]);
+	administrator_later(cluster, SIM_SECOND);
+}
+
+static bool cluster_ready(struct scene *scene)
+{
+	const struct cluster_scene *cluster = scene->own;
+	return cluster->joined;
+}
+
+static struct rsm *cluster_rsm(const struct scene_replica *replica)
+{
+	struct node *node = replica->process->node;
+	return replica->group == 0 ? shardmaster_rsm(node) : shardkv_node_rsm(node);
+}
+
+static uint64_t cluster_hash(const struct scene_replica *replica)
+{
+	struct node *node = replica->process->node;
+	if (replica->group == 0)
+		return shardmaster_config(node)->hash;
+	struct app *app = shardkv_node_app(node);
+	return app->ops->hash(app);
+}
+
+static void cluster_free(struct scene *scene)
+{
+	free(scene->own);
+}
+
+const struct scene_kind scene_cluster = {
+	.build = cluster_build,
+	.ready = cluster_ready,
+	.rsm = cluster_rsm,
+	.hash = cluster_hash,
+	.free = cluster_free,
+};
