@@ -21,9 +21,12 @@ START_TEST(disjoint)
 			ck_assert_uint_eq((uintptr_t)all[i].memory % 16, 0);
 			memset(all[i].memory, (int)(i % 251), all[i].size);
 		}
+		/* One assertion for all bytes: the library keeps a note of every assertion that it has seen. */
+		size_t wrong = 0;
 		for (size_t i = 0; i < 3000; i++)
 			for (size_t j = 0; j < all[i].size; j++)
-				ck_assert_uint_eq(all[i].memory[j], i % 251);
+				wrong += all[i].memory[j] != i % 251;
+		ck_assert_uint_eq(wrong, 0);
 		arena_reset(&a);
 		ck_assert_uint_eq(a.used_bytes, 0);
 	}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Breaks the protocol on purpose, one small change at a time, and lets the simulator find out.
+#
+#   tests/mutants.sh [--seeds N] [--keep] [NAME…]      all of tests/mutants/, or those named
+#
+# Each file tests/mutants/NAME.mutant is one mutant:
+#
+#   # what is broken, and which faults of docs/faults.md it invites (faults: 1, 2)
+#   file: src/paxos/output.c
+#   run: --cluster              optional: arguments for synod-sim; without it, one group of replicas
+#   <<<<
+#   the lines to replace: they must stand in the file exactly once
+#   ====
+#   what stands there instead
+#   >>>>
+#
+# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 300) until one fails. A mutant that no seed
+# catches is a hole in the simulator, and makes this script fail. So does one that can no longer be applied.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seeds=300
+names=()
+while (($#)); do
+	case $1 in
+	--seeds) seeds=$2; shift ;;
+	-*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 64 ;;
+	*) names+=("$1") ;;
+	esac
+	shift
+done
+if ((${#names[@]} == 0)); then
+	for file in tests/mutants/*.mutant; do names+=("$(basename "$file" .mutant)"); done
+fi
+
+build=$(realpath -m "${BUILD:-build}/mutants")
+tree=$build/tree
+mkdir -p "$tree"
+# The tree of the mutants follows this one; unchanged files keep their times, so that little is built again.
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+	[[ -f $file ]] || continue
+	if ! cmp -s "$file" "$tree/$file"; then
+		mkdir -p "$(dirname "$tree/$file")"
+		cp "$file" "$tree/$file"
+	fi
+done
+
+# apply MUTANT: changes the file in the tree; prints its name.
+apply() {
+	awk -v tree="$tree" '
+		/^file: / { file = substr($0, 7); next }
+		/^<<<<$/ { part = "old"; next }
+		/^====$/ { part = "new"; next }
+		/^>>>>$/ { part = ""; next }
+		part == "old" { old = old $0 "\n" }
+		part == "new" { new = new $0 "\n" }
+		END {
+			path = tree "/" file
+			while ((getline line < path) > 0) text = text line "\n"
+			close(path)
+			at = index(text, old)
+			if (file == "" || old == "" || at == 0 || index(substr(text, at + 1), old) > 0) exit 1
+			printf "%s%s%s", substr(text, 1, at - 1), new, substr(text, at + length(old)) > path
+			print file
+		}' "$1"
+}
+
+simulator() {
+	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$build/out/bin/synod-sim" >"$build/make.log" 2>&1
+}
+
+echo "building the unbroken simulator"
+simulator || { cat "$build/make.log" >&2; exit 1; }
+caught=0
+missed=()
+for name in "${names[@]}"; do
+	mutant=tests/mutants/$name.mutant
+	if ! file=$(apply "$mutant"); then
+		echo "$name: CANNOT BE APPLIED: the lines to replace do not stand exactly once in their file"
+		missed+=("$name")
+		continue
+	fi
+	read -ra arguments <<<"$(sed -n 's/^run: //p' "$mutant")"
+	verdict=survived
+	if ! simulator; then
+		verdict="does not compile, see $build/make.log"
+	else
+		for ((first = 1; first <= seeds && ${#verdict} == 8; first += 20)); do
+			status=0
+			"$build/out/bin/synod-sim" --seeds "$first..$((first + 19))" "${arguments[@]}" >"$build/run.log" 2>&1 || status=$?
+			((status == 0)) || verdict=$(grep -m 1 -oE '^seed=[0-9]+ verdict=(crash|safety|liveness|linearizability)' "$build/run.log" ||
+				echo "exit status $status")
+		done
+	fi
+	case $verdict in
+	seed=*) caught=$((caught + 1)) ;;
+	*) missed+=("$name") ;;
+	esac
+	printf '%-36s %s\n' "$name" "$verdict"
+	cp "$file" "$tree/$file"
+done
+echo "$caught of ${#names[@]} mutants were caught"
+((${#missed[@]} == 0)) || { echo "not caught: ${missed[*]}" >&2; exit 1; }
