@@ -4,7 +4,7 @@
 # make layers       check which parts of the source include which
 # make asan         make check under the address and undefined-behaviour sanitizers, in build/asan
 # make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20, SIM_FLAGS="--seconds 60"
-# make fuzz         fuzz the decoders with clang, each for FUZZ_S=60 seconds
+# make fuzz         fuzz everything that reads foreign bytes with clang: each target of tests/fuzz, or FUZZ="wal wire", for FUZZ_S=60 seconds
 # make bench        build and run the benchmarks of single modules
 # make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h, pkg-config file
 # make format       format the sources with clang-format
@@ -133,10 +133,17 @@ $(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(LIB)
 
 # --- Tests ---
 
-tests: all $(TEST_BIN) $(SYSTEM_BIN)
+# A fuzz target without a fuzzer: runs the inputs of its corpus, and mutations of them.
+REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(CMD_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+
+tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 
 check: tests
-	@tests/run.sh $(BUILD)/tests tests/layers.sh $(TEST_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
+	@tests/run.sh $(BUILD)/tests tests/layers.sh $(TEST_BIN) $(REPLAY_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
 
 unit: $(TEST_BIN)
 	@tests/run.sh $(BUILD)/tests $(TEST_BIN)
@@ -161,17 +168,20 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 bench: $(BENCH_BIN)
 	@set -e; for program in $^; do echo "== $${program##*/}"; $$program; done
 
-# Fuzzing has a build of its own, in which clang counts the branches. Inputs that were worth keeping stay in its corpus.
+# Fuzzing has a build of its own, in which clang counts the branches. It begins with the inputs of tests/fuzz/corpus; new ones that were worth
+# keeping stay in the build directory. FUZZ=NAME… runs some of the targets only.
 FUZZ_S ?= 60
-FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(CMD_LIB) $(LIB)
 	@mkdir -p $(@D) $@.corpus
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer $^ $(LIBS) -o $@
 
 fuzz-run: $(FUZZ_BIN)
-	@set -e; for program in $^; do echo "== $${program##*/}"; \
-		$$program -max_total_time=$(FUZZ_S) -print_final_stats=1 -artifact_prefix=$$program. $$program.corpus; done
+	@set -e; for name in $(FUZZ); do program=$(BUILD)/tests/fuzz/fuzz_$$name; echo "== $$name"; \
+		$$program -max_total_time=$(FUZZ_S) -timeout=10 -print_final_stats=1 -artifact_prefix=$$program. \
+			$$program.corpus tests/fuzz/corpus/$$name; done
 
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPT=-O1 \

@@ -26,7 +26,7 @@
 # The programs are those of $SYNOD_BIN, or of build/bin. Exit codes: 0 done, 1 failed, 64 usage.
 set -euo pipefail
 
-readonly NODES_MAX=999 REPLICAS_MAX=7
+readonly NODES_MAX=999 REPLICAS_MAX=7 BASE_PORT_MAX=63535
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 programs=${SYNOD_BIN:-$repository/build/bin}
 directory=./run
@@ -171,7 +171,7 @@ take_option() {
 	--masters) number "$1" "$2" 1 $REPLICAS_MAX && masters=$((10#$2)) given_masters=yes ;;
 	--groups) number "$1" "$2" 1 $NODES_MAX && ngroups=$((10#$2)) given_groups=yes ;;
 	--replicas) number "$1" "$2" 1 $REPLICAS_MAX && replicas=$((10#$2)) given_replicas=yes ;;
-	--base-port) number "$1" "$2" 1 $((65535 - 2000)) && base_port=$((10#$2)) given_base_port=yes ;;
+	--base-port) number "$1" "$2" 1 $BASE_PORT_MAX && base_port=$((10#$2)) given_base_port=yes ;;
 	--timeout) number "$1" "$2" 1 86400 && up_timeout=$((10#$2)) ;;
 	--set)
 		[[ $2 =~ ^[a-z_]+=[^[:space:]]+$ ]] || wrong_usage "--set takes NAME=VALUE, not '$2'"
@@ -220,6 +220,7 @@ parse_arguments() {
 		shift
 	done
 	[[ -n $command ]] || wrong_usage "no command"
+	number SYNOD_BASE_PORT "$base_port" 1 $BASE_PORT_MAX
 	for ((option = 0; option < ${#options[@]}; option += 2)); do
 		allowed_option "${options[option]}" || wrong_usage "$command does not take ${options[option]}"
 		take_option "${options[option]}" "${options[option + 1]}"

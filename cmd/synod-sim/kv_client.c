@@ -8,9 +8,9 @@
 
 #define VALUE_DIGITS 16u
 
-struct node *kv_client_build(void *context, struct sim_process *process)
+struct node *sim_kv_client_build(void *context, struct sim_process *process)
 {
-	struct kv_client *kv = context;
+	struct sim_kv_client *kv = context;
 	kv->client = client_create(&process->env, &process->log, &kv->options);
 	return client_node(kv->client);
 }
@@ -35,30 +35,30 @@ static bool parse_list(struct synod_bytes bytes, uint64_t **list, uint32_t *leng
 	return true;
 }
 
-static void end_ok(struct load_slot *slot, struct synod_bytes value)
+static void end_ok(struct sim_load_slot *slot, struct synod_bytes value)
 {
 	uint64_t *list = NULL;
 	uint32_t length = 0;
 	if (!parse_list(value, &list, &length)) {
 		slot->load->violation(slot->load->context, "key k%u holds what nobody appended: %.*s", slot->key,
 				      (int)(value.len < 200 ? value.len : 200), value.data);
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		return;
 	}
-	if (slot->kind == HISTORY_READ)
-		load_end_read(slot, list, length);
+	if (slot->kind == SIM_HISTORY_READ)
+		sim_load_end_read(slot, list, length);
 	else if (length > 0 && list[length - 1] == slot->value)
-		load_end_append(slot, length);
+		sim_load_end_append(slot, length);
 	else {
 		slot->load->violation(slot->load->context, "the answer to an append to k%u does not end with it", slot->key);
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 	}
 	free(list);
 }
 
 static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
 {
-	struct load_slot *slot = request->context;
+	struct sim_load_slot *slot = request->context;
 	(void)payload;
 	switch (reply->status) {
 	case SYNOD_OK:
@@ -69,30 +69,30 @@ static void done(struct client_request *request, const struct synod_reply *reply
 		break;
 	case SYNOD_UNKNOWN:
 	case SYNOD_CLOSED:
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case SYNOD_UNAVAILABLE:
-		load_end(slot, HISTORY_FAILED);
+		sim_load_end(slot, SIM_HISTORY_FAILED);
 		break;
 	default:
 		slot->load->violation(slot->load->context, "an operation on k%u ended with %s: %s", slot->key,
 				      synod_status_text(reply->status), reply->message);
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	}
 }
 
-void kv_client_submit(struct node *node, struct load_slot *slot)
+void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 {
-	struct kv_client *clients = slot->load->backend;
+	struct sim_kv_client *clients = slot->load->backend;
 	char key[24], value[VALUE_DIGITS + 1];
 	(void)node;
 	int key_len = snprintf(key, sizeof key, "k%u", slot->key);
 	snprintf(value, sizeof value, "%016" PRIx64, slot->value);
 	struct synod_op op = {
-		.kind = slot->kind == HISTORY_READ ? SYNOD_OP_GET : SYNOD_OP_APPEND,
+		.kind = slot->kind == SIM_HISTORY_READ ? SYNOD_OP_GET : SYNOD_OP_APPEND,
 		.key = {.data = key, .len = (size_t)key_len},
-		.value = {.data = value, .len = slot->kind == HISTORY_READ ? 0 : VALUE_DIGITS},
+		.value = {.data = value, .len = slot->kind == SIM_HISTORY_READ ? 0 : VALUE_DIGITS},
 	};
 	struct client_request *request = NULL;
 	int status = client_request_op(&request, &op);

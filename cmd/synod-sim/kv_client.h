@@ -8,13 +8,13 @@
 #include "client/core.h"
 #include "load.h"
 
-struct kv_client {
+struct sim_kv_client {
 	struct client_options options;
 	struct client *client; /* of the present incarnation */
 };
-/* A sim_build function; context: struct kv_client. */
-struct node *kv_client_build(void *context, struct sim_process *process);
-/* The backend's load.submit; load.backend: an array of struct kv_client, one a client. */
-void kv_client_submit(struct node *node, struct load_slot *slot);
+/* A sim_build function; context: struct sim_kv_client. */
+struct node *sim_kv_client_build(void *context, struct sim_process *process);
+/* The backend's load.submit; load.backend: an array of struct sim_kv_client, one a client. */
+void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot);
 
 #endif

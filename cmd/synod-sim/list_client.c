@@ -12,7 +12,7 @@
 struct command {
 	struct list link; /* in the client's open or waiting list */
 	struct list_client *client;
-	struct load_slot *slot;
+	struct sim_load_slot *slot;
 	uint64_t session;
 	uint64_t sequence;
 	uint64_t deadline_us;
@@ -40,18 +40,19 @@ static struct list_client *client_of(struct node *node)
 
 static void read_done(void *context, int status, struct slice payload)
 {
-	struct load_slot *slot = context;
+	struct sim_load_slot *slot = context;
 	if (status != 0) {
-		load_end(slot, HISTORY_FAILED);
+		sim_load_end(slot, SIM_HISTORY_FAILED);
 		return;
 	}
 	uint64_t *list = alloc_bytes(payload.len + 8);
-	memcpy(list, payload.data, payload.len);
-	load_end_read(slot, list, (uint32_t)(payload.len / 8));
+	if (payload.len > 0)
+		memcpy(list, payload.data, payload.len);
+	sim_load_end_read(slot, list, (uint32_t)(payload.len / 8));
 	free(list);
 }
 
-static void read_start(struct list_client *client, struct load_slot *slot)
+static void read_start(struct list_client *client, struct sim_load_slot *slot)
 {
 	uint8_t query[4];
 	store_u32(query, slot->key);
@@ -73,7 +74,7 @@ static void append_done(void *context, int status, struct slice payload)
 {
 	struct command *command = context;
 	struct list_client *client = command->client;
-	struct load_slot *slot = command->slot;
+	struct sim_load_slot *slot = command->slot;
 	uint64_t session = command->session, sequence = command->sequence;
 	uint32_t length = 0;
 	command_free(command);
@@ -81,25 +82,25 @@ static void append_done(void *context, int status, struct slice payload)
 	case STATUS_OK:
 		if (!slice_take_u32(&payload, &length))
 			slot->load->violation(slot->load->context, "an append was answered with %zu bytes", payload.len);
-		load_end_append(slot, length);
+		sim_load_end_append(slot, length);
 		break;
 	case STATUS_UNKNOWN:
 	case STATUS_CANCELLED:
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case STATUS_SESSION_EXPIRED:
 		/* Of this attempt; an earlier one may have been applied before the session was evicted. */
 		if (client->session == session)
 			client->session = 0;
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case STATUS_SEQUENCE_REUSED:
 		slot->load->violation(slot->load->context, "sequence %llu of client %llu was used once and called reused",
 				      (unsigned long long)sequence, (unsigned long long)session);
-		load_end(slot, HISTORY_UNKNOWN);
+		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	default:
-		load_end(slot, HISTORY_FAILED);
+		sim_load_end(slot, SIM_HISTORY_FAILED);
 		break;
 	}
 }
@@ -141,7 +142,7 @@ static void register_done(void *context, int status, struct slice payload)
 		if (client->session != 0) {
 			command_send(client, command);
 		} else if (command->deadline_us <= now_us) {
-			load_end(command->slot, HISTORY_FAILED);
+			sim_load_end(command->slot, SIM_HISTORY_FAILED);
 			command_free(command);
 		} else {
 			list_push_front(&client->waiting, &command->link);
@@ -159,7 +160,7 @@ static void session_register(struct list_client *client)
 	caller_start(client->caller, METHOD_REGISTER, slice(NULL, 0), node_now_us(&client->node) + SIM_SECOND, register_done, client);
 }
 
-static void append_start(struct list_client *client, struct load_slot *slot)
+static void append_start(struct list_client *client, struct sim_load_slot *slot)
 {
 	struct command *command = ALLOC(struct command);
 	command->client = client;
@@ -173,10 +174,10 @@ static void append_start(struct list_client *client, struct load_slot *slot)
 	session_register(client);
 }
 
-void list_client_submit(struct node *node, struct load_slot *slot)
+void list_client_submit(struct node *node, struct sim_load_slot *slot)
 {
 	struct list_client *client = client_of(node);
-	if (slot->kind == HISTORY_READ)
+	if (slot->kind == SIM_HISTORY_READ)
 		read_start(client, slot);
 	else
 		append_start(client, slot);

@@ -22,10 +22,10 @@ uint64_t list_replica_hash(struct node *node);
 struct list_client_options {
 	const char *const *addresses;
 	uint32_t count;
-	struct load *load;
+	struct sim_load *load;
 };
 struct node *list_client_build(void *context, struct sim_process *process);
 /* The backend's load.submit. */
-void list_client_submit(struct node *node, struct load_slot *slot);
+void list_client_submit(struct node *node, struct sim_load_slot *slot);
 
 #endif

@@ -15,6 +15,8 @@
 #include "base/limits.h"
 #include "scene.h"
 
+#define JOBS_MAX 64u
+
 static const char usage[] =
 	"usage: synod-sim [--seed N | --seeds A..B] [options]\n"
 	"  --seed N          one seed (default 1)\n"
@@ -27,12 +29,14 @@ static const char usage[] =
 	"  --check-repeat    run every seed twice and compare\n"
 	"  --trace           print every event\n"
 	"  --history FILE    write the history, one JSON object a line\n"
+	"  --jobs N          seeds at a time (default 1)\n"
 	"  --keep-going      go on after a seed that failed\n"
 	"Exit code: 0 ok, 10 crash, 11 safety, 12 liveness, 13 linearizability, 64 usage.\n";
 
 struct arguments {
 	struct scene_options scene;
 	uint64_t first, last;
+	uint32_t jobs;
 	bool keep_going, check_repeat;
 };
 
@@ -82,28 +86,81 @@ static enum verdict run_seed(const struct arguments *arguments)
 	return result.verdict;
 }
 
-static enum verdict run_in_child(const struct arguments *arguments)
+/* ---- one child a seed ---- */
+
+struct child {
+	pid_t pid; /* 0: free */
+	uint64_t seed;
+};
+
+static void child_start(struct child *child, const struct arguments *arguments)
 {
 	fflush(stdout);
-	pid_t child = fork();
-	if (child < 0) {
-		perror("fork");
+	child->seed = arguments->scene.seed;
+	child->pid = fork();
+	if (child->pid < 0) {
+		perror("synod-sim: fork");
 		exit(EXIT_FAILURE);
 	}
-	if (child == 0)
+	if (child->pid == 0)
 		exit((int)run_seed(arguments));
+}
+
+/* Waits for any child; its slot is free afterwards. */
+static enum verdict child_wait(struct child *children)
+{
 	int status = 0;
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status)) {
-		int code = WEXITSTATUS(status);
-		if (code == VERDICT_OK || (code >= VERDICT_CRASH && code <= VERDICT_LINEARIZABILITY))
-			return (enum verdict)code;
+	pid_t pid = waitpid(-1, &status, 0);
+	if (pid < 0) {
+		if (errno != EINTR) {
+			perror("synod-sim: waitpid");
+			exit(EXIT_FAILURE);
+		}
+		return VERDICT_OK;
 	}
-	printf("seed=%" PRIu64 " verdict=crash %s=%d\n", arguments->scene.seed, WIFSIGNALED(status) ? "signal" : "exit",
-	       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	struct child *child = children;
+	while (child->pid != pid)
+		child++;
+	child->pid = 0;
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (code == VERDICT_OK || (code >= VERDICT_CRASH && code <= VERDICT_LINEARIZABILITY))
+		return (enum verdict)code;
+	printf("seed=%" PRIu64 " verdict=crash %s=%d\n", child->seed, WIFEXITED(status) ? "exit" : "signal",
+	       WIFEXITED(status) ? code : WTERMSIG(status));
 	fflush(stdout);
 	return VERDICT_CRASH;
+}
+
+/* Runs all seeds, some at a time; returns the first bad verdict. */
+static enum verdict run_all(struct arguments *arguments)
+{
+	struct child children[JOBS_MAX] = {0};
+	enum verdict worst = VERDICT_OK;
+	uint64_t next = arguments->first, failed = 0;
+	uint32_t running = 0;
+	for (;;) {
+		bool more = next <= arguments->last && next >= arguments->first && (failed == 0 || arguments->keep_going);
+		if (more && running < arguments->jobs) {
+			struct child *child = children;
+			while (child->pid != 0)
+				child++;
+			arguments->scene.seed = next++;
+			child_start(child, arguments);
+			running++;
+			continue;
+		}
+		if (running == 0)
+			break;
+		enum verdict verdict = child_wait(children);
+		running--;
+		failed += verdict != VERDICT_OK;
+		if (worst == VERDICT_OK)
+			worst = verdict;
+	}
+	if (failed > 0)
+		printf("%" PRIu64 " failed; a seed repeats exactly with: synod-sim%s --seed N --trace\n", failed,
+		       arguments->scene.cluster ? " --cluster" : "");
+	return worst;
 }
 
 static uint64_t parse_number(const char *text)
@@ -138,10 +195,11 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'},
 		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
 		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
+		{"jobs", required_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'}, {0},
 	};
 	*arguments = (struct arguments){
-		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND}, .first = 1, .last = 1};
+		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND}, .first = 1, .last = 1, .jobs = 1};
 	int option;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
@@ -155,12 +213,14 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'C': arguments->check_repeat = true; break;
 		case 't': arguments->scene.trace = stdout; break;
 		case 'H': arguments->scene.history = optarg; break;
+		case 'j': arguments->jobs = (uint32_t)parse_number(optarg); break;
 		case 'k': arguments->keep_going = true; break;
 		case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
 		default: fputs(usage, stderr); exit(VERDICT_USAGE);
 		}
 	}
-	if (optind < argc || arguments->first > arguments->last || arguments->scene.replicas > REPLICAS_MAX) {
+	if (optind < argc || arguments->first > arguments->last || arguments->scene.replicas > REPLICAS_MAX ||
+	    arguments->jobs == 0 || arguments->jobs > JOBS_MAX) {
 		fputs(usage, stderr);
 		exit(VERDICT_USAGE);
 	}
@@ -169,21 +229,6 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
-	enum verdict worst = VERDICT_OK;
-	uint64_t failed = 0;
 	parse_arguments(argc, argv, &arguments);
-	for (uint64_t seed = arguments.first; seed <= arguments.last; seed++) {
-		arguments.scene.seed = seed;
-		enum verdict verdict = run_in_child(&arguments);
-		if (verdict == VERDICT_OK)
-			continue;
-		failed++;
-		if (worst == VERDICT_OK)
-			worst = verdict;
-		if (!arguments.keep_going)
-			break;
-	}
-	if (failed > 0)
-		printf("%" PRIu64 " seeds failed; repeat one with: synod-sim --seed N --trace\n", failed);
-	return (int)worst;
+	return (int)run_all(&arguments);
 }

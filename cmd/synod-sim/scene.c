@@ -24,7 +24,7 @@ void scene_fail(struct scene *scene, enum verdict verdict, const char *format, .
 	scene->over = true;
 }
 
-static void load_violation(void *context, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void load_violation(void *context, const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
@@ -131,7 +131,7 @@ static void halted(void *context, struct sim_process *process)
 static bool progressed(void *context)
 {
 	struct scene *scene = context;
-	return scene->over || load_progress(&scene->load);
+	return scene->over || sim_load_progress(&scene->load);
 }
 
 static bool idle(void *context)
@@ -143,7 +143,7 @@ static bool idle(void *context)
 static bool finally_read(void *context)
 {
 	struct scene *scene = context;
-	return scene->over || load_final_done(&scene->load);
+	return scene->over || sim_load_final_done(&scene->load);
 }
 
 static bool in_core(const struct scene *scene, const struct scene_replica *replica)
@@ -183,7 +183,7 @@ static void phase_safety(struct scene *scene)
 		scene_fail(scene, VERDICT_LIVENESS, "the cluster could not be set up");
 		return;
 	}
-	load_start(&scene->load);
+	sim_load_start(&scene->load);
 	sim_nemesis_start(scene->nemesis);
 	while (world->now_us < end_us && !scene->over)
 		sim_world_run_until(world, world->now_us + 100 * SIM_MILLISECOND);
@@ -195,7 +195,7 @@ static void phase_liveness(struct scene *scene)
 	uint64_t limit_us = scene->options->liveness_us;
 	sim_trace_note(&world->trace, "phase=liveness");
 	sim_nemesis_heal_core(scene->nemesis);
-	load_mark(&scene->load);
+	sim_load_mark(&scene->load);
 	uint64_t healed_us = world->now_us;
 	if (!sim_world_run_until_true(world, progressed, scene, limit_us)) {
 		scene_fail(scene, VERDICT_LIVENESS, "no progress within %" PRIu64 " ms after the core was healed", limit_us / 1000);
@@ -208,17 +208,17 @@ static void phase_quiet(struct scene *scene)
 {
 	struct sim_world *world = scene->world;
 	sim_trace_note(&world->trace, "phase=quiet");
-	load_stop(&scene->load);
+	sim_load_stop(&scene->load);
 	if (!sim_world_run_until_true(world, idle, scene, 60 * SIM_SECOND)) {
 		scene_fail(scene, VERDICT_LIVENESS, "%u operations never ended", scene->load.busy);
 		return;
 	}
 	if (scene->over)
 		return;
-	load_final_reads(&scene->load);
+	sim_load_final_reads(&scene->load);
 	if (!sim_world_run_until_true(world, finally_read, scene, 120 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "the last reads never ended");
-	load_stop(&scene->load);
+	sim_load_stop(&scene->load);
 	if (!scene->over && !sim_world_run_until_true(world, converged, scene, 60 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
 }
@@ -226,7 +226,7 @@ static void phase_quiet(struct scene *scene)
 static void check_history(struct scene *scene)
 {
 	struct buffer why = {0};
-	if (!history_check(&scene->load.history, load_final_done(&scene->load), &why))
+	if (!sim_history_check(&scene->load.history, sim_load_final_done(&scene->load), &why))
 		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
 	buffer_free(&why);
 	if (scene->options->history == NULL)
@@ -236,14 +236,14 @@ static void check_history(struct scene *scene)
 		perror(scene->options->history);
 		return;
 	}
-	history_write(&scene->load.history, file);
+	sim_history_write(&scene->load.history, file);
 	fclose(file);
 }
 
 void scene_options_line(const struct scene *scene, struct buffer *out)
 {
 	buffer_format(out, "replicas=%u groups=%u ", scene->nreplicas, scene->ngroups);
-	load_options_format(&scene->load.options, out);
+	sim_load_options_format(&scene->load.options, out);
 	buffer_add_u8(out, ' ');
 	sim_options_format(&scene->world->options, out);
 }
@@ -284,10 +284,10 @@ static void scene_build(struct scene *scene)
 
 static void scene_free(struct scene *scene)
 {
-	load_stop(&scene->load);
+	sim_load_stop(&scene->load);
 	sim_nemesis_destroy(scene->nemesis);
 	sim_world_destroy(scene->world);
-	load_free(&scene->load);
+	sim_load_free(&scene->load);
 	scene->kind->free(scene);
 	for (uint32_t i = 0; i < scene->ngroups; i++) {
 		free(scene->hashes[i]);

@@ -84,7 +84,7 @@ struct scene {
 	struct sim_world *world;
 	struct sim_nemesis *nemesis;
 	struct rng rng; /* for what the scene itself draws */
-	struct load load;
+	struct sim_load load;
 	struct scene_replica *by_process[SCENE_REPLICAS_MAX * 2]; /* NULL: no replica */
 	struct scene_replica replicas[SCENE_REPLICAS_MAX];
 	uint32_t nreplicas;

@@ -34,9 +34,9 @@ struct cluster_scene {
 	struct rsm_settings settings;
 	struct place places[GROUPS_LIMIT + 1][REPLICAS_MAX];
 	const char *masters[MASTERS];
-	struct kv_client clients[CLIENTS_LIMIT];
+	struct sim_kv_client clients[CLIENTS_LIMIT];
 
-	struct kv_client administrator;
+	struct sim_kv_client administrator;
 	struct sim_process *administrator_process;
 	struct timer timer;
 	bool asking;
@@ -178,12 +178,12 @@ static void administrator_due(void *data)
 
 /* ---- clients ---- */
 
-static struct sim_process *build_client(struct cluster_scene *cluster, const char *name, struct kv_client *kv)
+static struct sim_process *build_client(struct cluster_scene *cluster, const char *name, struct sim_kv_client *kv)
 {
 	struct scene *scene = cluster->scene;
 	kv->options = (struct client_options){.masters = cluster->masters, .nmasters = MASTERS};
 	struct sim_process *process = sim_process_add(scene->world, &(struct sim_process_spec){
-		.name = name, .build = kv_client_build, .context = kv});
+		.name = name, .build = sim_kv_client_build, .context = kv});
 	sim_nemesis_add_client(scene->nemesis, process);
 	return process;
 }
@@ -192,16 +192,16 @@ static void build_clients(struct cluster_scene *cluster)
 {
 	struct scene *scene = cluster->scene;
 	struct sim_process *processes[CLIENTS_LIMIT];
-	struct load_options options;
-	load_options_draw(&options, &scene->rng);
+	struct sim_load_options options;
+	sim_load_options_draw(&options, &scene->rng);
 	for (uint32_t i = 0; i < options.clients; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
 		processes[i] = build_client(cluster, name, &cluster->clients[i]);
 	}
-	scene->load.submit = kv_client_submit;
+	scene->load.submit = sim_kv_client_submit;
 	scene->load.backend = cluster->clients;
-	load_init(&scene->load, scene->world, &options, processes);
+	sim_load_init(&scene->load, scene->world, &options, processes);
 	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
 	timer_init(&cluster->timer, administrator_due, cluster);
 }

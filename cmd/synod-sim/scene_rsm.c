@@ -41,8 +41,8 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t nreplicas)
 {
 	struct sim_process *processes[16];
-	struct load_options options;
-	load_options_draw(&options, &scene->rng);
+	struct sim_load_options options;
+	sim_load_options_draw(&options, &scene->rng);
 	own->client = (struct list_client_options){
 		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load};
 	for (uint32_t i = 0; i < options.clients; i++) {
@@ -54,7 +54,7 @@ static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t n
 		sim_nemesis_add_client(scene->nemesis, processes[i]);
 	}
 	scene->load.submit = list_client_submit;
-	load_init(&scene->load, scene->world, &options, processes);
+	sim_load_init(&scene->load, scene->world, &options, processes);
 }
 
 static void rsm_build(struct scene *scene)

@@ -50,7 +50,7 @@ static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry
 {
 	if (entry->slot <= p->chosen)
 		return; /* chosen: it cannot be another value, and the leader learns from our `chosen` that we have it */
-	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || p->ring.bytes > FOLLOWER_BYTES_MAX + p->options.cache_bytes)
+	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p))
 		return;
 	const struct ring_slot *present = ring_get(&p->ring, entry->slot);
 	bool chosen = present != NULL && present->chosen;

@@ -195,14 +195,17 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 		leader_tick(p, now_us);
 		break;
 	case PAXOS_CANDIDATE:
-		if (now_us >= p->election_at_us)
-			start_pre_vote(p, now_us);
-		else
-			candidate_retry(p, now_us);
-		break;
 	case PAXOS_PRE_CANDIDATE:
 	case PAXOS_FOLLOWER:
-		if (now_us >= p->election_at_us)
+		if (now_us < p->election_at_us)
+			candidate_retry(p, now_us);
+		else if (p->promise_persist > p->persisted)
+			/*
+			 * A slow disk still writes down the last promise. Another ballot would only queue behind it, and so on for
+			 * ever: the election that it belongs to gets its chance first.
+			 */
+			draw_election_timeout(p, now_us);
+		else
 			start_pre_vote(p, now_us);
 		break;
 	}
@@ -211,7 +214,7 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 uint64_t paxos_deadline_us(const struct paxos *p)
 {
 	uint64_t at = p->role == PAXOS_LEADER ? p->heartbeat_at_us : p->election_at_us;
-	if (p->role == PAXOS_CANDIDATE && p->retry_at_us < at)
+	if (p->role == PAXOS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
 		at = p->retry_at_us;
 	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)
 		at = p->fetch_retry_us;
@@ -244,12 +247,13 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot)
 		p->delivered = p->applied = slot;
 		ring_drop_below(&p->ring, slot + 1);
 	}
-	if (slot > p->chosen)
-		p->chosen = slot;
 	if (slot > p->known_chosen)
 		p->known_chosen = slot;
-	if (p->role == PAXOS_LEADER)
-		leader_skip_to(p, now_us, slot);
+	if (slot > p->chosen) {
+		p->chosen = slot;
+		if (p->role == PAXOS_LEADER)
+			leader_skip_to(p, now_us, slot);
+	}
 	advance_chosen(p);
 }
 

@@ -54,6 +54,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
+	note_chosen(p, from, m->chosen);
 	bool recent = m->chosen + PRE_VOTE_LAG_MAX >= p->chosen;
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
@@ -68,6 +69,8 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 
 void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
+	/* Refused for being behind: what is missing can be had there, while the voter itself may be unable to stand. */
+	note_chosen(p, from, m->chosen);
 	if (p->role != PAXOS_PRE_CANDIDATE || m->sequence != p->ballot || (m->flags & PAXOS_GRANTED) == 0)
 		return;
 	p->votes |= member_bit(from);
@@ -86,6 +89,7 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	promise(p, p->ballot);
 	p->votes = 0;
 	p->prepare_sent = false;
+	p->prepared_us = now_us;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
@@ -96,7 +100,6 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 		p->peers[i].promise_done = false;
 	}
 	draw_election_timeout(p, now_us);
-	p->retry_at_us = p->election_at_us;
 }
 
 /* Keeps the value of the highest ballot for a slot (P2c). */
@@ -159,6 +162,9 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value));
 	}
 	p->retry_at_us = now_us + p->options.heartbeat_us;
+	/* The others' disks may need as long for their promises as ours has for this one. */
+	draw_election_timeout(p, now_us);
+	p->election_at_us += 2 * (now_us - p->prepared_us);
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self)
 			p->peers[i].due_prepare = true;
@@ -167,7 +173,7 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 
 void candidate_retry(struct paxos *p, uint64_t now_us)
 {
-	if (!p->prepare_sent || now_us < p->retry_at_us)
+	if (p->role != PAXOS_CANDIDATE || !p->prepare_sent || now_us < p->retry_at_us)
 		return;
 	p->retry_at_us = now_us + p->options.heartbeat_us;
 	for (uint32_t i = 0; i < member_count(p); i++)

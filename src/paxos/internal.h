@@ -114,6 +114,7 @@ struct paxos {
 	synod_set votes;          /* pre-candidate: grants; candidate: complete promises */
 	uint64_t ballot;          /* pre-candidate: would use; candidate, leader: uses */
 	bool prepare_sent;
+	uint64_t prepared_us;     /* when the candidate made its own promise */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
@@ -127,7 +128,8 @@ struct paxos {
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
 	uint64_t heartbeat_at_us;
-	uint64_t led_since_us;
+	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
+	uint64_t learn_until_us;  /* … which it must do again until then */
 	struct vector waiting;    /* struct pending_read, rounds ascending */
 	uint32_t waiting_head;
 	uint32_t transfer_to;     /* replica id, 0 none */
@@ -155,6 +157,17 @@ static inline bool is_quorum(const struct paxos *p, uint64_t slot, synod_set vot
 {
 	(void)slot;
 	return synod_is_quorum(votes, member_count(p));
+}
+
+/* Memory for entries is limited. What does not fit is not accepted now, and fetched when it has been chosen. */
+static inline bool ring_is_full(const struct paxos *p)
+{
+	return p->ring.bytes > FOLLOWER_BYTES_MAX + p->options.cache_bytes;
+}
+/* … and then only if it is not chosen entries that fill it: those go when they are applied. */
+static inline bool apply_stalls(const struct paxos *p)
+{
+	return p->chosen > p->delivered && ring_is_full(p);
 }
 
 void *vector_add(struct vector *v, size_t item_size);

@@ -6,7 +6,8 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	ASSERT(p->role == PAXOS_CANDIDATE && p->ballot == p->promised);
 	p->role = PAXOS_LEADER;
 	p->leader = p->options.self;
-	p->led_since_us = now_us;
+	p->learn_chosen = p->chosen;
+	p->learn_until_us = now_us + 2 * p->options.election_timeout_us;
 	p->next_slot = p->own_first = p->prepare_chosen + 1;
 	p->self_acked = p->prepare_chosen;
 	p->open_bytes = 0;
@@ -38,6 +39,21 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
 	return p->peers[peer].acked_us + 2 * p->options.election_timeout_us > now_us;
 }
 
+/*
+ * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever knew is gone. We did not ask
+ * the others what they had accepted there, so the slots can only be closed by another election, whose quorum has them.
+ */
+static bool cannot_learn(struct paxos *p, uint64_t now_us)
+{
+	if (p->chosen + 1 >= p->own_first)
+		return false;
+	if (p->chosen > p->learn_chosen) {
+		p->learn_chosen = p->chosen;
+		p->learn_until_us = now_us + 2 * p->options.election_timeout_us;
+	}
+	return now_us >= p->learn_until_us;
+}
+
 void leader_tick(struct paxos *p, uint64_t now_us)
 {
 	synod_set heard = member_bit(p->self);
@@ -45,7 +61,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		if (i != p->self && peer_alive(p, i, now_us))
 			heard |= member_bit(i);
 	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
-	if (!is_quorum(p, p->next_slot, heard)) {
+	if (!is_quorum(p, p->next_slot, heard) || cannot_learn(p, now_us)) {
 		become_follower(p, now_us, 0);
 		return;
 	}
@@ -99,20 +115,15 @@ void leader_persisted(struct paxos *p)
 	advance_chosen(p);
 }
 
-/* A snapshot has carried the chosen prefix to `slot`, perhaps over slots of our own. */
+/*
+ * A snapshot has carried the chosen prefix to `slot`. In our ballot nobody knows of our own slots that they are chosen before we
+ * do, so if it covers some of them a later ballot has chosen them, perhaps with other values, and somebody else leads. To go on
+ * and say "chosen" would make followers that hold our values take them for the chosen ones.
+ */
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot)
 {
-	if (slot >= p->next_slot) {
-		/* Slots that we have not proposed are chosen: somebody else leads. */
+	if (slot >= p->own_first)
 		become_follower(p, now_us, 0);
-		return;
-	}
-	if (p->self_acked < slot)
-		p->self_acked = slot;
-	p->open_bytes = 0;
-	uint64_t first = p->chosen + 1 > p->own_first ? p->chosen + 1 : p->own_first;
-	for (uint64_t open = first; open < p->next_slot; open++)
-		p->open_bytes += ring_value_bytes(ring_get(&p->ring, open));
 }
 
 /* What an Accepted says of the peer's log; moves `next` back if something that was sent has been lost. */
@@ -204,7 +215,7 @@ void leader_check_reads(struct paxos *p)
 {
 	if (p->waiting_head == p->waiting.count)
 		return;
-	const struct pending_read *items = p->waiting.items;
+	struct pending_read *items = p->waiting.items;
 	uint64_t confirmed = confirmed_round(p);
 	while (p->waiting_head < p->waiting.count && items[p->waiting_head].round <= confirmed) {
 		struct paxos_read_confirmed *read = vector_add(&p->reads, sizeof *read);
@@ -212,8 +223,12 @@ void leader_check_reads(struct paxos *p)
 		read->slot = items[p->waiting_head].slot;
 		p->waiting_head++;
 	}
-	if (p->waiting_head == p->waiting.count)
-		p->waiting_head = p->waiting.count = 0;
+	/* Under steady load it is never empty: what was confirmed must not stay in front of the rest for ever. */
+	if (p->waiting_head >= p->waiting.count - p->waiting_head) {
+		p->waiting.count -= p->waiting_head;
+		memmove(items, items + p->waiting_head, p->waiting.count * sizeof *items);
+		p->waiting_head = 0;
+	}
 }
 
 /* ---- handing over ---- */

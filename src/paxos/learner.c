@@ -62,7 +62,7 @@ void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m)
 
 static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 {
-	if (e->slot <= p->chosen || e->slot > p->chosen + 2 * FOLLOWER_SPAN_MAX)
+	if (e->slot <= p->chosen || e->slot > p->chosen + 2 * FOLLOWER_SPAN_MAX || apply_stalls(p))
 		return;
 	struct ring_slot *present = ring_get(&p->ring, e->slot);
 	if (present != NULL && present->ballot >= e->ballot) {
@@ -78,6 +78,11 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 			p->round_seen = ballot_round(e->ballot);
 		if (p->role != PAXOS_FOLLOWER)
 			become_follower(p, now_us, 0);
+		/*
+		 * Whoever leads in that ballot, we have not heard from it yet: the heartbeat round to be echoed is of an older
+		 * ballot, and must not be sent in this one.
+		 */
+		p->leader = 0;
 	}
 	accept_entry(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value));
 	ring_get(&p->ring, e->slot)->chosen = true;

@@ -37,7 +37,7 @@ static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t firs
 	return slot;
 }
 
-static void send_promise(struct paxos *p, uint32_t to)
+static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
 	if (peer->promise_ballot == p->promised && p->promise_persist > p->persisted)
@@ -48,6 +48,9 @@ static void send_promise(struct paxos *p, uint32_t to)
 	struct wire_paxos *m = add_send(p, to, METHOD_PROMISE);
 	m->ballot = peer->promise_ballot;
 	m->slot = peer->promise_slot;
+	/* Whoever has just been promised something gets the time to make use of it. */
+	if (p->role == PAXOS_FOLLOWER)
+		draw_election_timeout(p, now_us);
 	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;
 	if (add_entries(p, m, first, p->ring.last, false) <= p->ring.last)
 		m->flags = PAXOS_MORE;
@@ -170,7 +173,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->slot = peer->promise_next;
 	}
 	if (peer->due_promise)
-		send_promise(p, to);
+		send_promise(p, to, now_us);
 	if (peer->due_reject) {
 		peer->due_reject = false;
 		add_send(p, to, METHOD_REJECT)->ballot = p->promised;
@@ -182,7 +185,8 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	if (peer->due_fetch) {
 		peer->due_fetch = false;
 		if (p->known_chosen > p->chosen) {
-			add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
+			if (!apply_stalls(p))
+				add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
 			p->fetch_retry_us = now_us + 2 * p->options.heartbeat_us;
 		}
 	}

@@ -51,6 +51,7 @@ struct batch {
 	struct buffer encoding; /* not yet proposed */
 	uint32_t count;
 	uint32_t capacity;
+	bool internal;          /* holds a command of the service itself */
 	struct requester *requesters; /* one a command */
 };
 

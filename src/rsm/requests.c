@@ -55,6 +55,7 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	batch->value = NULL;
 	rsm->pending_requests -= batch->count;
 	batch->count = 0;
+	batch->internal = false;
 	if (rsm->free_batch_count == READY_BATCHES_MAX) {
 		buffer_free(&batch->encoding);
 		free(batch->requesters);
@@ -111,17 +112,22 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	return true;
 }
 
-/* Answers every command that has not been proposed: it certainly will not be applied. */
-static void refuse_ready(struct rsm *rsm, int status, const char *why)
+/*
+ * Answers commands that have not been proposed: they certainly will not be applied. Those of the service itself cannot be
+ * answered; `all` says that the service learns of their end otherwise.
+ */
+static void refuse_ready(struct rsm *rsm, bool all, int status, const char *why)
 {
 	LIST_FOR_SAFE(link, after, &rsm->ready) {
 		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+		if (batch->internal && !all)
+			continue;
 		list_remove(link);
+		rsm->ready_count--;
 		for (uint32_t i = 0; i < batch->count; i++)
 			answer_error(rsm, &batch->requesters[i], status, "%s", why);
 		batch_release(rsm, batch);
 	}
-	rsm->ready_count = 0;
 }
 
 static uint64_t entry_time(struct rsm *rsm)
@@ -138,10 +144,8 @@ static uint64_t entry_time(struct rsm *rsm)
 void requests_propose(struct rsm *rsm)
 {
 	close_current(rsm);
-	if (wal_full(rsm->wal)) {
-		refuse_ready(rsm, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
-		return;
-	}
+	if (wal_full(rsm->wal))
+		refuse_ready(rsm, false, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
 	while (!list_empty(&rsm->ready) && paxos_can_propose(rsm->paxos)) {
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
@@ -158,7 +162,14 @@ bool rsm_propose(struct rsm *rsm, struct slice command)
 {
 	struct requester nobody = {0};
 	struct entry_command c = {.kind = ENTRY_APP, .body = command};
-	return rsm->serving && !wal_full(rsm->wal) && add_command(rsm, &nobody, &c);
+	if (!rsm->serving || wal_full(rsm->wal))
+		return false;
+	/* A batch that is closed by the command itself is the last of the ready ones. */
+	if (!add_command(rsm, &nobody, &c))
+		return false;
+	struct batch *batch = rsm->current != NULL ? rsm->current : LIST_ENTRY(rsm->ready.prev, struct batch, link);
+	batch->internal = true;
+	return true;
 }
 
 /* ---- requests ---- */
@@ -330,7 +341,7 @@ void requests_serve_reads(struct rsm *rsm)
 void requests_leadership_lost(struct rsm *rsm)
 {
 	close_current(rsm);
-	refuse_ready(rsm, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
+	refuse_ready(rsm, true, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
 	while (rsm->queries_count > 0) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");

@@ -204,7 +204,7 @@ static int decode_reply(struct session *session, struct slice *in)
 	uint32_t crc, status, len;
 	struct slice body;
 	if (!slice_take_u64(in, &sequence) || !slice_take_u32(in, &crc) || !slice_take_u32(in, &status) ||
-	    !slice_take_u32(in, &len) || !slice_take(in, len, &body))
+	    !slice_take_u32(in, &len) || !slice_take(in, len, &body) || status > INT32_MAX)
 		return STATUS_CORRUPT;
 	if (session->count > 0 && session->replies[session->count - 1].sequence >= sequence)
 		return STATUS_CORRUPT;

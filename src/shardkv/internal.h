@@ -55,6 +55,7 @@ struct restore {
 	bool begun;
 	bool ended;
 	uint32_t shards; /* described so far */
+	uint64_t records; /* read so far */
 	uint64_t keys_expected;
 	uint64_t hash_expected;
 };

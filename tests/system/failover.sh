@@ -75,7 +75,7 @@ begin "no acknowledged write is lost, none is applied twice, none overtakes anot
 load_check
 
 begin "the same for clients that give up sooner than a leader is replaced"
-load_start --clients 4 --timeout-ms 100
+load_start --clients 4 --timeout-ms 100 --prefix hasty
 for group in 1 2 1; do
 	leader=$(leader_of $group)
 	cluster kill "$leader"

@@ -21,9 +21,6 @@ export SYNOD_BIN
 tools=$(cd "$SYNOD_BIN/../tests/system" && pwd -P)
 unset KVCTL_CONFIG KVCTL_ENDPOINTS
 
-# A sanitizer must not look for leaks in what is killed, and what it has to say goes to the log of the node.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
-
 readonly deadline_s=${SYSTEM_TEST_DEADLINE_S:-60} # of every condition
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/synod-test.XXXXXX")
 run=$scratch/run
@@ -241,7 +238,17 @@ skip() {
 	exit 0
 }
 
+# Fails if a node has died of an assertion, or a sanitizer has found something.
+check_logs() {
+	local file
+	while read -r file; do
+		! grep -aE 'AddressSanitizer|LeakSanitizer|runtime error:|assertion failed|event=fatal' "$file" ||
+			fail "${file#"$scratch"/} shows a bug"
+	done < <(find "$scratch" -name log -type f)
+}
+
 finish() {
+	check_logs
 	[[ -z $current ]] || passed=$((passed + 1))
 	current=''
 	finished=yes

@@ -1,11 +1,11 @@
 /*
  * load: clients that write to a cluster without pause while a test breaks it, and then check what became of it.
  *
- *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S]
+ *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S] [--prefix P]
  *
  * Each client is a thread with a handle (so, a session) of its own. In turn n it appends "CLIENT:n;" to one of a few keys that
  * all clients share at that time, puts n to a key of its own, and reads both. It runs until SIGTERM, then reads everything back.
- * FILE holds how many writes were acknowledged up to now, so that a test can wait for progress.
+ * All keys begin with P (default "load"), and must be new. FILE holds how many writes were acknowledged up to now, so that a test can wait for progress.
  *
  * Checked while it runs:
  *   a value read from a shared key (or answered by an append) extends every value that anybody had got before the
@@ -37,7 +37,7 @@
 
 #define CLIENTS_MAX 64u
 #define TURNS_MAX 200000u
-#define SHARED_AT_ONCE 4u /* shared keys in use at one time */
+#define SHARED_AT_ONCE 4u  /* shared keys in use at one time */
 #define TURNS_A_ROUND 200u /* then other keys follow, so that values stay short */
 #define SHARED_KEYS_MAX ((TURNS_MAX / TURNS_A_ROUND + 1) * SHARED_AT_ONCE)
 #define VIOLATIONS_SHOWN_MAX 20u
@@ -61,9 +61,9 @@ struct shared {
 };
 
 static struct options {
-	const char *config, *progress;
+	const char *config, *progress, *prefix;
 	uint32_t clients, rate, timeout_ms, verify_s;
-} options = {.clients = 8, .rate = 100, .timeout_ms = 5000, .verify_s = 60};
+} options = {.prefix = "load", .clients = 8, .rate = 100, .timeout_ms = 5000, .verify_s = 60};
 
 static struct client clients[CLIENTS_MAX];
 static struct shared shared_keys[SHARED_KEYS_MAX];
@@ -109,7 +109,8 @@ static void observe(uint32_t key, struct synod_bytes value, size_t floor, const 
 	struct shared *known = &shared_keys[key];
 	size_t common = value.len < known->len ? value.len : known->len;
 	if (value.len < floor)
-		violation("%s of shared key %u: %zu bytes, where %zu had been seen before it was sent", how, key, value.len, floor);
+		violation("%s of shared key %u: %zu bytes, where %zu had been seen before it was sent", how, key,
+			  value.len, floor);
 	else if (common > 0 && memcmp(value.data, known->value, common) != 0)
 		violation("%s of shared key %u: another history than was seen before", how, key);
 	if (value.len > known->len) {
@@ -146,7 +147,7 @@ static void append_shared(struct client *c, uint32_t turn)
 {
 	char key[64], item[64];
 	uint32_t number = shared_of(turn);
-	snprintf(key, sizeof key, "load/shared/%u", number);
+	snprintf(key, sizeof key, "%s/shared/%u", options.prefix, number);
 	snprintf(item, sizeof item, "%u:%u;", c->number, turn);
 	struct synod_op op = {.kind = SYNOD_OP_APPEND, .key = bytes_of(key), .value = bytes_of(item)};
 	size_t floor = floor_of(number);
@@ -167,13 +168,14 @@ static void read_shared(struct client *c, uint32_t turn)
 {
 	char key[64];
 	uint32_t number = shared_of(turn);
-	snprintf(key, sizeof key, "load/shared/%u", number);
+	snprintf(key, sizeof key, "%s/shared/%u", options.prefix, number);
 	size_t floor = floor_of(number);
 	struct synod_reply *reply = synod_get(c->synod, key, strlen(key));
 	if (reply->status == SYNOD_OK)
 		observe(number, reply->value, floor, "get");
 	else if (reply->status == SYNOD_NOT_FOUND && floor > 0)
-		violation("get of shared key %u: not found, where %zu bytes had been seen before it was sent", number, floor);
+		violation("get of shared key %u: not found, where %zu bytes had been seen before it was sent",
+			  number, floor);
 	synod_reply_free(reply);
 }
 
@@ -183,7 +185,8 @@ static void check_private(const struct client *c, const struct synod_reply *repl
 	char text[32] = "";
 	if (reply->status == SYNOD_NOT_FOUND) {
 		if (c->last_put > 0)
-			violation("private key of client %u: not found, %u was acknowledged", c->number, c->last_put - 1);
+			violation("private key of client %u: not found, %u was acknowledged", c->number,
+				  c->last_put - 1);
 		return;
 	}
 	if (reply->status != SYNOD_OK)
@@ -195,14 +198,14 @@ static void check_private(const struct client *c, const struct synod_reply *repl
 	if (*text == '\0' || *end != '\0' || turn >= TURNS_MAX)
 		violation("private key of client %u: '%s' was never written", c->number, text);
 	else if (turn + 1 != c->last_put && c->puts[turn] != UNKNOWN)
-		violation("private key of client %u: %lu, where %ld is the last that was acknowledged", c->number, turn,
-			  (long)c->last_put - 1);
+		violation("private key of client %u: %lu, where %ld is the last that was acknowledged", c->number,
+			  turn, (long)c->last_put - 1);
 }
 
 static void put_private(struct client *c, uint32_t turn)
 {
 	char key[64], value[32];
-	snprintf(key, sizeof key, "load/private/%u", c->number);
+	snprintf(key, sizeof key, "%s/private/%u", options.prefix, c->number);
 	snprintf(value, sizeof value, "%u", turn);
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = bytes_of(key), .value = bytes_of(value)};
 	struct synod_reply *reply = synod_do(c->synod, &op, options.timeout_ms);
@@ -249,7 +252,8 @@ static struct synod_reply *get_until(struct synod *synod, const char *key, int64
 		if (reply->status == SYNOD_OK || reply->status == SYNOD_NOT_FOUND)
 			return reply;
 		if (now_ms() >= deadline_ms) {
-			fprintf(stderr, "load: cannot read %s back: %s (%s)\n", key, synod_status_text(reply->status), reply->message);
+			fprintf(stderr, "load: cannot read %s back: %s (%s)\n", key,
+				synod_status_text(reply->status), reply->message);
 			synod_reply_free(reply);
 			return NULL;
 		}
@@ -270,8 +274,8 @@ static void check_item(uint32_t key, unsigned number, unsigned turn, uint32_t be
 	else if (*outcome == NOT_APPLIED)
 		violation("shared key %u holds %u:%u, which was reported as not applied", key, number, turn);
 	else if (*outcome == ACKNOWLEDGED && turn + 1 < behind[number])
-		violation("shared key %u: %u:%u was acknowledged before %u:%u was sent, and comes behind it", key, number, turn, number,
-			  behind[number] - 1);
+		violation("shared key %u: %u:%u was acknowledged before %u:%u was sent, and comes behind it", key,
+			  number, turn, number, behind[number] - 1);
 	*outcome |= 0x80;
 	if (turn + 1 > behind[number])
 		behind[number] = turn + 1;
@@ -286,7 +290,8 @@ static void check_shared(uint32_t key, struct synod_bytes value)
 		int len = 0;
 		/* The value is followed by a zero byte. */
 		if (sscanf(at, "%u:%u;%n", &number, &turn, &len) != 2 || len == 0) {
-			violation("shared key %u: '%.20s' at byte %zu is no item", key, at, (size_t)(at - value.data));
+			violation("shared key %u: '%.20s' at byte %zu is no item", key, at,
+				  (size_t)(at - value.data));
 			return;
 		}
 		check_item(key, number, turn, behind);
@@ -299,7 +304,7 @@ static bool verify_shared(struct synod *synod, uint32_t turns, int64_t deadline_
 	uint32_t keys = (turns / TURNS_A_ROUND + 1) * SHARED_AT_ONCE;
 	for (uint32_t key = 0; key < keys; key++) {
 		char name[64];
-		snprintf(name, sizeof name, "load/shared/%u", key);
+		snprintf(name, sizeof name, "%s/shared/%u", options.prefix, key);
 		size_t floor = floor_of(key);
 		struct synod_reply *reply = get_until(synod, name, deadline_ms);
 		if (reply == NULL)
@@ -313,7 +318,8 @@ static bool verify_shared(struct synod *synod, uint32_t turns, int64_t deadline_
 	for (uint32_t i = 0; i < options.clients; i++) {
 		for (uint32_t turn = 0; turn < clients[i].turns; turn++) {
 			if (clients[i].appends[turn] == ACKNOWLEDGED)
-				violation("the acknowledged append %u:%u to shared key %u is lost", i, turn, shared_of(turn));
+				violation("the acknowledged append %u:%u to shared key %u is lost", i, turn,
+					  shared_of(turn));
 		}
 	}
 	return true;
@@ -323,7 +329,7 @@ static bool verify_private(struct synod *synod, int64_t deadline_ms)
 {
 	for (uint32_t i = 0; i < options.clients; i++) {
 		char name[64];
-		snprintf(name, sizeof name, "load/private/%u", i);
+		snprintf(name, sizeof name, "%s/private/%u", options.prefix, i);
 		struct synod_reply *reply = get_until(synod, name, deadline_ms);
 		if (reply == NULL)
 			return false;
@@ -388,9 +394,9 @@ static int verify(void)
 	struct synod *synod = open_handle();
 	bool complete = verify_shared(synod, turns, deadline_ms) && verify_private(synod, deadline_ms);
 	synod_close(synod);
-	printf("load: clients=%u acknowledged=%llu unknown=%llu not_applied=%llu violations=%llu\n", options.clients,
-	       (unsigned long long)acknowledged, (unsigned long long)unknown, (unsigned long long)not_applied,
-	       (unsigned long long)violations);
+	printf("load: clients=%u acknowledged=%llu unknown=%llu not_applied=%llu violations=%llu\n",
+	       options.clients, (unsigned long long)acknowledged, (unsigned long long)unknown,
+	       (unsigned long long)not_applied, (unsigned long long)violations);
 	if (violations > 0)
 		return 1;
 	return complete ? 0 : 3;
@@ -411,9 +417,9 @@ static bool parse_arguments(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"config", required_argument, NULL, 'c'},   {"clients", required_argument, NULL, 'n'},
-		{"rate", required_argument, NULL, 'r'},	    {"timeout-ms", required_argument, NULL, 't'},
+		{"rate", required_argument, NULL, 'r'},     {"timeout-ms", required_argument, NULL, 't'},
 		{"progress", required_argument, NULL, 'p'}, {"verify-s", required_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
+		{"prefix", required_argument, NULL, 'k'},   {NULL, 0, NULL, 0},
 	};
 	bool good = true;
 	int option;
@@ -424,6 +430,10 @@ static bool parse_arguments(int argc, char **argv)
 			break;
 		case 'p':
 			options.progress = optarg;
+			break;
+		case 'k':
+			options.prefix = optarg;
+			good = strlen(optarg) <= 32;
 			break;
 		case 'n':
 			good = parse_number(optarg, CLIENTS_MAX, &options.clients);
@@ -447,7 +457,8 @@ static bool parse_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (!parse_arguments(argc, argv)) {
-		fprintf(stderr, "usage: load --config FILE [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S]\n");
+		fprintf(stderr, "usage: load --config FILE [--clients N] [--rate OPS] [--timeout-ms T] "
+				"[--progress FILE] [--verify-s S] [--prefix P]\n");
 		return 64;
 	}
 	/* Blocked in every thread, and waited for in this one. */

@@ -92,7 +92,9 @@ static void send_hello(struct connection *c, const char *cluster, uint32_t versi
 	struct buffer payload = {0};
 	struct wire_hello hello = {.version = version, .cluster = slice_string(cluster)};
 	wire_hello_encode(&hello, &payload);
-	send_message(c, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_HELLO, .payload = buffer_slice(&payload)});
+	send_message(c, &(struct message){.kind = MESSAGE_REQUEST,
+					  .method = METHOD_HELLO,
+					  .payload = buffer_slice(&payload)});
 	buffer_free(&payload);
 }
 
@@ -121,7 +123,8 @@ static bool receive_reply(struct connection *c, int *status, char *text, size_t 
 		arena_init(&arena, ARENA_BYTES_MAX);
 		*status = message.status;
 		if (message.status != 0 && wire_error_decode(message.payload, &arena, &error) == 0)
-			snprintf(text, text_size, "%.*s", (int)error.message.len, (const char *)error.message.data);
+			snprintf(text, text_size, "%.*s", (int)error.message.len,
+				 (const char *)error.message.data);
 		arena_free(&arena);
 	}
 	buffer_free(&in);
@@ -215,7 +218,9 @@ static int bad_checksum(struct connection *c)
 {
 	struct buffer frame = {0};
 	greet(c);
-	frame_append(&frame, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = 1,
+	frame_append(&frame, &(struct message){.kind = MESSAGE_REQUEST,
+					       .method = METHOD_STATUS,
+					       .id = 1,
 					       .payload = slice_string("0123456789")});
 	frame.data[frame.len - 1] ^= 1;
 	send_bytes(c, buffer_slice(&frame));
@@ -228,7 +233,10 @@ static int malformed(struct connection *c)
 	int status = 0;
 	char text[512];
 	greet(c);
-	send_message(c, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_COMMAND, .id = 1, .timeout_ms = 5000,
+	send_message(c, &(struct message){.kind = MESSAGE_REQUEST,
+					  .method = METHOD_COMMAND,
+					  .id = 1,
+					  .timeout_ms = 5000,
 					  .payload = slice_string("\377\377\377\377\377\377")});
 	if (!receive_reply(c, &status, text, sizeof text))
 		return await_cut(c);
@@ -243,7 +251,9 @@ static int be_slow(struct connection *c)
 	struct buffer frame = {0};
 	short got;
 	greet(c);
-	frame_append(&frame, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_COMMAND, .id = 1,
+	frame_append(&frame, &(struct message){.kind = MESSAGE_REQUEST,
+					       .method = METHOD_COMMAND,
+					       .id = 1,
 					       .payload = slice(payload, sizeof payload)});
 	for (size_t i = 0; i < frame.len && !c->cut && now_ms() < c->deadline_ms; i++) {
 		send_bytes(c, slice(frame.data + i, 1));
@@ -263,7 +273,8 @@ static int never_read(struct connection *c)
 	short got = 0;
 	greet(c);
 	for (uint64_t id = 1; id <= 1000; id++)
-		frame_append(&frames, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = id});
+		frame_append(&frames,
+			     &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = id});
 	while (!c->cut && now_ms() < c->deadline_ms) {
 		if (await(c, POLLOUT, &got, 100) && (got & (POLLERR | POLLHUP)) == 0) {
 			ssize_t len = send(c->fd, frames.data + at, frames.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -304,9 +315,15 @@ static const struct {
 	const char *name;
 	int (*run)(struct connection *c);
 } modes[] = {
-	{"silent", be_silent},		      {"garbage", send_garbage},     {"oversized-hello", oversized_hello},
-	{"wrong-cluster", wrong_cluster},     {"wrong-version", wrong_version}, {"oversized", oversized},
-	{"checksum", bad_checksum},	      {"malformed", malformed},	     {"slow", be_slow},
+	{"silent", be_silent},
+	{"garbage", send_garbage},
+	{"oversized-hello", oversized_hello},
+	{"wrong-cluster", wrong_cluster},
+	{"wrong-version", wrong_version},
+	{"oversized", oversized},
+	{"checksum", bad_checksum},
+	{"malformed", malformed},
+	{"slow", be_slow},
 	{"never-read", never_read},
 };
 

@@ -24,17 +24,17 @@
 
 #include "base/bytes.h"
 
-enum history_kind { HISTORY_APPEND, HISTORY_READ };
-enum history_outcome {
-	HISTORY_OPEN,    /* no answer (yet): like UNKNOWN */
-	HISTORY_OK,
-	HISTORY_FAILED,  /* certainly not applied */
-	HISTORY_UNKNOWN, /* may or may not have been applied, may yet be */
+enum sim_history_kind { SIM_HISTORY_APPEND, SIM_HISTORY_READ };
+enum sim_history_outcome {
+	SIM_HISTORY_OPEN,    /* no answer (yet): like UNKNOWN */
+	SIM_HISTORY_OK,
+	SIM_HISTORY_FAILED,  /* certainly not applied */
+	SIM_HISTORY_UNKNOWN, /* may or may not have been applied, may yet be */
 };
 
-struct history_operation {
-	enum history_kind kind;
-	enum history_outcome outcome;
+struct sim_history_operation {
+	enum sim_history_kind kind;
+	enum sim_history_outcome outcome;
 	uint32_t client;
 	uint32_t key;
 	uint64_t value;     /* APPEND: unique in the whole history, not 0 */
@@ -44,25 +44,25 @@ struct history_operation {
 	uint64_t *list;     /* OK reads: the values */
 };
 
-struct history {
-	struct history_operation *operations;
+struct sim_history {
+	struct sim_history_operation *operations;
 	size_t count;
 	size_t capacity;
 };
 
 /* The number of the new operation. Values are made from it: history_value(). */
-size_t history_call(struct history *history, enum history_kind kind, uint32_t client, uint32_t key, uint64_t now_us);
-void history_return(struct history *history, size_t operation, enum history_outcome outcome, uint64_t now_us);
-void history_return_append(struct history *history, size_t operation, uint32_t length, uint64_t now_us);
-void history_return_read(struct history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us);
-void history_free(struct history *history);
+size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key, uint64_t now_us);
+void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome, uint64_t now_us);
+void sim_history_return_append(struct sim_history *history, size_t operation, uint32_t length, uint64_t now_us);
+void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us);
+void sim_history_free(struct sim_history *history);
 
 /*
  * True if it is linearizable; otherwise says in `why` what is wrong. complete: every key was read after everything else had
  * ended, so that an acknowledged append that stands nowhere is lost.
  */
-bool history_check(const struct history *history, bool complete, struct buffer *why);
+bool sim_history_check(const struct sim_history *history, bool complete, struct buffer *why);
 /* One JSON object a line, in the format of kvbench --history. */
-void history_write(const struct history *history, FILE *file);
+void sim_history_write(const struct sim_history *history, FILE *file);
 
 #endif

@@ -1,4 +1,4 @@
-#include "history.h"
+#include "sim/history.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,81 +7,82 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
-size_t history_call(struct history *history, enum history_kind kind, uint32_t client, uint32_t key, uint64_t now_us)
+size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key, uint64_t now_us)
 {
 	if (history->count == history->capacity) {
 		history->capacity = history->capacity == 0 ? 1024 : history->capacity * 2;
 		history->operations = alloc_resize(history->operations, history->capacity, sizeof *history->operations);
 	}
 	size_t operation = history->count++;
-	history->operations[operation] = (struct history_operation){
+	history->operations[operation] = (struct sim_history_operation){
 		.kind = kind, .client = client, .key = key, .value = operation + 1, .call_us = now_us};
 	return operation;
 }
 
-void history_return(struct history *history, size_t operation, enum history_outcome outcome, uint64_t now_us)
+void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome, uint64_t now_us)
 {
-	struct history_operation *op = &history->operations[operation];
-	ASSERT(op->outcome == HISTORY_OPEN);
+	struct sim_history_operation *op = &history->operations[operation];
+	ASSERT(op->outcome == SIM_HISTORY_OPEN);
 	op->outcome = outcome;
 	op->return_us = now_us;
 }
 
-void history_return_append(struct history *history, size_t operation, uint32_t length, uint64_t now_us)
+void sim_history_return_append(struct sim_history *history, size_t operation, uint32_t length, uint64_t now_us)
 {
-	ASSERT(history->operations[operation].kind == HISTORY_APPEND);
+	ASSERT(history->operations[operation].kind == SIM_HISTORY_APPEND);
 	history->operations[operation].length = length;
-	history_return(history, operation, HISTORY_OK, now_us);
+	sim_history_return(history, operation, SIM_HISTORY_OK, now_us);
 }
 
-void history_return_read(struct history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us)
+void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us)
 {
-	struct history_operation *op = &history->operations[operation];
-	ASSERT(op->kind == HISTORY_READ);
+	struct sim_history_operation *op = &history->operations[operation];
+	ASSERT(op->kind == SIM_HISTORY_READ);
 	op->length = length;
 	op->list = alloc_bytes((length + 1) * sizeof *list);
-	memcpy(op->list, list, length * sizeof *list);
-	history_return(history, operation, HISTORY_OK, now_us);
+	if (length > 0)
+		memcpy(op->list, list, length * sizeof *list);
+	sim_history_return(history, operation, SIM_HISTORY_OK, now_us);
 }
 
-void history_free(struct history *history)
+void sim_history_free(struct sim_history *history)
 {
 	for (size_t i = 0; i < history->count; i++)
 		free(history->operations[i].list);
 	free(history->operations);
-	*history = (struct history){0};
+	*history = (struct sim_history){0};
 }
 
 /* ---- checking ---- */
 
 /* One key's operations, in the order of their calls, which is the order in which they were recorded. */
 struct key_history {
-	const struct history *history;
+	const struct sim_history *history;
 	bool complete;
 	uint32_t key;
 	const size_t *indexes;
 	size_t count;
-	const struct history_operation *longest; /* the read with the longest list; NULL: none */
+	const struct sim_history_operation *longest; /* the read with the longest list; NULL: none */
 	uint32_t *places; /* of operation i: 1 … for appends, 0: not in the list; reads: the length */
 	struct buffer *why;
 };
 
-static const struct history_operation *operation_at(const struct key_history *k, size_t i)
+static const struct sim_history_operation *operation_at(const struct key_history *k, size_t i)
 {
 	return &k->history->operations[k->indexes[i]];
 }
 
-static void describe(struct buffer *why, const struct history_operation *op)
+static void describe(struct buffer *why, const struct sim_history_operation *op)
 {
 	static const char *const outcomes[] = {"open", "ok", "failed", "unknown"};
 	buffer_format(why, "  client %u %s value=%" PRIu64 " %s call=%" PRIu64 ".%06" PRIu64 " return=%" PRIu64 ".%06" PRIu64
-		      " length=%u\n", op->client, op->kind == HISTORY_APPEND ? "append" : "read",
-		      op->kind == HISTORY_APPEND ? op->value : 0, outcomes[op->outcome], op->call_us / 1000000,
+		      " length=%u\n", op->client, op->kind == SIM_HISTORY_APPEND ? "append" : "read",
+		      op->kind == SIM_HISTORY_APPEND ? op->value : 0, outcomes[op->outcome], op->call_us / 1000000,
 		      op->call_us % 1000000, op->return_us / 1000000, op->return_us % 1000000, op->length);
 }
 
-static bool complain(struct key_history *k, const char *what, const struct history_operation *a,
-		     const struct history_operation *b)
+static bool complain(struct key_history *k, const char *what, const struct sim_history_operation *a,
+		     const struct sim_history_operation *b)
 {
 	buffer_format(k->why, "key %u: %s\n", k->key, what);
 	if (a != NULL)
@@ -94,14 +95,14 @@ static bool complain(struct key_history *k, const char *what, const struct histo
 static bool check_reads_agree(struct key_history *k)
 {
 	for (size_t i = 0; i < k->count; i++) {
-		const struct history_operation *op = operation_at(k, i);
-		if (op->kind == HISTORY_READ && op->outcome == HISTORY_OK &&
+		const struct sim_history_operation *op = operation_at(k, i);
+		if (op->kind == SIM_HISTORY_READ && op->outcome == SIM_HISTORY_OK &&
 		    (k->longest == NULL || op->length > k->longest->length))
 			k->longest = op;
 	}
 	for (size_t i = 0; i < k->count; i++) {
-		const struct history_operation *op = operation_at(k, i);
-		if (op->kind == HISTORY_READ && op->outcome == HISTORY_OK && op->length > 0 &&
+		const struct sim_history_operation *op = operation_at(k, i);
+		if (op->kind == SIM_HISTORY_READ && op->outcome == SIM_HISTORY_OK && op->length > 0 &&
 		    memcmp(op->list, k->longest->list, op->length * sizeof *op->list) != 0)
 			return complain(k, "a read is no beginning of a longer read", op, k->longest);
 	}
@@ -118,12 +119,12 @@ static bool check_places(struct key_history *k)
 		map_put(&positions, operation_at(k, i)->value, (void *)(uintptr_t)(i + 1));
 	for (uint32_t place = 1; place <= length && fine; place++) {
 		uintptr_t at = (uintptr_t)map_get(&positions, k->longest->list[place - 1]);
-		const struct history_operation *op = at == 0 ? NULL : operation_at(k, at - 1);
-		if (op == NULL || op->kind != HISTORY_APPEND)
+		const struct sim_history_operation *op = at == 0 ? NULL : operation_at(k, at - 1);
+		if (op == NULL || op->kind != SIM_HISTORY_APPEND)
 			fine = complain(k, "a value that nobody appended to this key", k->longest, op);
 		else if (k->places[at - 1] != 0)
 			fine = complain(k, "a value was appended twice", op, k->longest);
-		else if (op->outcome == HISTORY_FAILED)
+		else if (op->outcome == SIM_HISTORY_FAILED)
 			fine = complain(k, "an append that failed for certain was applied", op, k->longest);
 		else
 			k->places[at - 1] = place;
@@ -135,10 +136,10 @@ static bool check_places(struct key_history *k)
 static bool check_acknowledged(struct key_history *k)
 {
 	for (size_t i = 0; i < k->count; i++) {
-		const struct history_operation *op = operation_at(k, i);
-		if (op->outcome != HISTORY_OK)
+		const struct sim_history_operation *op = operation_at(k, i);
+		if (op->outcome != SIM_HISTORY_OK)
 			continue;
-		if (op->kind == HISTORY_READ)
+		if (op->kind == SIM_HISTORY_READ)
 			k->places[i] = op->length;
 		else if (k->places[i] == 0 && (k->complete || (k->longest != NULL && op->length <= k->longest->length)))
 			return complain(k, "an acknowledged append is lost", op, k->longest);
@@ -172,29 +173,29 @@ static bool check_real_time(struct key_history *k)
 	size_t ended = 0, next = 0;
 	bool fine = true;
 	for (size_t i = 0; i < k->count; i++)
-		if (operation_at(k, i)->outcome == HISTORY_OK)
+		if (operation_at(k, i)->outcome == SIM_HISTORY_OK)
 			order[ended++] = (struct returned){.return_us = operation_at(k, i)->return_us, .index = i};
 	qsort(order, ended, sizeof *order, compare_returned);
 	uint32_t reached = 0;
-	const struct history_operation *reached_by = NULL;
+	const struct sim_history_operation *reached_by = NULL;
 	for (size_t i = 0; i < k->count && fine; i++) {
-		const struct history_operation *op = operation_at(k, i);
+		const struct sim_history_operation *op = operation_at(k, i);
 		for (; next < ended && order[next].return_us < op->call_us; next++) {
 			if (reached_by == NULL || k->places[order[next].index] > reached) {
 				reached = k->places[order[next].index];
 				reached_by = operation_at(k, order[next].index);
 			}
 		}
-		if (op->kind == HISTORY_READ && op->outcome == HISTORY_OK && k->places[i] < reached)
+		if (op->kind == SIM_HISTORY_READ && op->outcome == SIM_HISTORY_OK && k->places[i] < reached)
 			fine = complain(k, "a stale read", reached_by, op);
-		if (op->kind == HISTORY_APPEND && k->places[i] != 0 && k->places[i] <= reached)
+		if (op->kind == SIM_HISTORY_APPEND && k->places[i] != 0 && k->places[i] <= reached)
 			fine = complain(k, "an append stands before what had already been seen when it began", reached_by, op);
 	}
 	free(order);
 	return fine;
 }
 
-static bool check_key(const struct history *history, bool complete, uint32_t key, const size_t *indexes, size_t count,
+static bool check_key(const struct sim_history *history, bool complete, uint32_t key, const size_t *indexes, size_t count,
 		      struct buffer *why)
 {
 	struct key_history k = {.history = history, .complete = complete, .key = key, .indexes = indexes, .count = count, .why = why};
@@ -204,7 +205,7 @@ static bool check_key(const struct history *history, bool complete, uint32_t key
 	return fine;
 }
 
-bool history_check(const struct history *history, bool complete, struct buffer *why)
+bool sim_history_check(const struct sim_history *history, bool complete, struct buffer *why)
 {
 	uint32_t keys = 0;
 	bool fine = true;
@@ -236,21 +237,21 @@ static void write_value(FILE *file, const uint64_t *list, uint32_t length)
 	fputc('"', file);
 }
 
-void history_write(const struct history *history, FILE *file)
+void sim_history_write(const struct sim_history *history, FILE *file)
 {
 	for (size_t i = 0; i < history->count; i++) {
-		const struct history_operation *op = &history->operations[i];
-		bool append = op->kind == HISTORY_APPEND;
-		bool known = op->outcome == HISTORY_OK || op->outcome == HISTORY_FAILED;
+		const struct sim_history_operation *op = &history->operations[i];
+		bool append = op->kind == SIM_HISTORY_APPEND;
+		bool known = op->outcome == SIM_HISTORY_OK || op->outcome == SIM_HISTORY_FAILED;
 		fprintf(file, "{\"client\":%u,\"id\":%zu,\"op\":\"%s\",\"key\":\"k%u\"", op->client, i, append ? "append" : "get", op->key);
 		if (append) {
 			fprintf(file, ",\"value\":");
 			write_value(file, &op->value, 1);
-		} else if (op->outcome == HISTORY_OK) {
+		} else if (op->outcome == SIM_HISTORY_OK) {
 			fprintf(file, ",\"result\":");
 			write_value(file, op->list, op->length);
 		}
-		fprintf(file, ",\"ok\":%s,\"call\":%" PRIu64, op->outcome == HISTORY_OK ? "true" : op->outcome == HISTORY_FAILED ?
+		fprintf(file, ",\"ok\":%s,\"call\":%" PRIu64, op->outcome == SIM_HISTORY_OK ? "true" : op->outcome == SIM_HISTORY_FAILED ?
 			"false" : "null", op->call_us * 1000);
 		fprintf(file, known ? ",\"return\":%" PRIu64 "}\n" : ",\"return\":null}\n", op->return_us * 1000);
 	}

@@ -1,0 +1,59 @@
+/*
+ * Calls on keys that belong together, made ready for the search: strings are numbers, keys are cells, times are an order of
+ * events; and it is found out what need not be tried.
+ *
+ *   left out     calls that failed; unknown outcomes that change nothing; unknown writes of a dead value (values.h): if an order
+ *                has one, it is as good without, since nobody sees anything until the next write
+ *   pure         never changes anything: placed as soon as it fits, because it can only fit and does not get in the way
+ *   idle         writes a dead value and sees nothing: placed as soon as another write hides it
+ *   class        calls of one class differ in their times only: the one that returns first is placed first, and of
+ *                unknown outcomes the one that was called first
+ *
+ * The second and the fourth need that nobody notices a value that he does not see. Where somebody does (counts versions,
+ * asks whether a key exists, compares in a transaction), `notices` is set and they are not used.
+ */
+#ifndef SYNOD_CHECK_COMPONENT_H
+#define SYNOD_CHECK_COMPONENT_H
+
+#include "check/check.h"
+#include "check/model.h"
+
+struct component_call {
+	struct model_call model;
+	uint32_t item;
+	uint32_t class;
+	uint32_t bit;          /* of unknown outcomes: 0 … nunknown - 1 */
+	uint32_t return_event; /* UINT32_MAX for unknown outcomes */
+	bool required, pure, idle;
+	bool overwrites; /* whatever cell 0 of `then` held, it is gone, and nobody has seen it */
+};
+
+/* The call of this number, or its return. */
+struct component_event {
+	uint32_t call;
+	bool is_return;
+};
+
+struct component {
+	struct component_call *calls; /* in order of their call */
+	uint32_t ncalls;
+	struct component_event *events;
+	uint32_t nevents;
+	uint32_t ncells, nunknown, nclasses;
+	uint32_t *keys; /* key number of each cell */
+	bool versions, notices;
+	struct value_table values;
+	struct arena arena;
+};
+
+/* Scratch that is shared by the components of one history: which cell a key is. */
+struct component_keys {
+	uint32_t *cells; /* by key number: cell + 1; 0 between two uses */
+};
+
+/* items: in any order. */
+void component_init(struct component *c, const struct check_history *h, const struct check_item *items, uint32_t count,
+		    struct component_keys *keys);
+void component_free(struct component *c);
+
+#endif

@@ -1,0 +1,250 @@
+/* One core, driven message by message: what the rules demand in corners that random schedules seldom reach. */
+#include <check.h>
+
+#include "../support/check_main.h"
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "paxos/internal.h"
+
+struct bench {
+	struct paxos *core;
+	struct rng rng;
+	uint64_t now_us;
+	uint64_t persisted; /* highest sequence number handed out */
+};
+
+static uint64_t bench_random(void *context)
+{
+	return rng_next(&((struct bench *)context)->rng);
+}
+
+static void bench_init(struct bench *b, uint32_t self, uint32_t members)
+{
+	struct paxos_options options = {
+		.group = 1,
+		.self = self,
+		.nmembers = members,
+		.election_timeout_us = 150000,
+		.heartbeat_us = 30000,
+		.cache_bytes = 4096,
+		.random = bench_random,
+		.context = b,
+	};
+	*b = (struct bench){.now_us = 1000};
+	rng_seed(&b->rng, 1);
+	for (uint32_t i = 0; i < members; i++)
+		options.members[i] = i + 1;
+	b->core = paxos_create(&options, 0);
+	paxos_start(b->core, b->now_us);
+}
+
+/* Takes the output; what it wants persisted is remembered, but durable only after sync(). */
+static const struct paxos_output *settle(struct bench *b)
+{
+	const struct paxos_output *out = paxos_output(b->core, b->now_us);
+	if (out->npersists > 0)
+		b->persisted = out->persists[out->npersists - 1].sequence;
+	return out;
+}
+
+static void sync_all(struct bench *b)
+{
+	paxos_persisted(b->core, b->now_us, b->persisted);
+}
+
+static void receive(struct bench *b, enum method method, struct wire_paxos m)
+{
+	m.group = 1;
+	m.to = b->core->options.self;
+	paxos_receive(b->core, b->now_us, method, &m);
+}
+
+static const struct paxos_send *sent(const struct paxos_output *out, uint32_t to, enum method method)
+{
+	for (uint32_t i = 0; i < out->nsends; i++)
+		if (out->sends[i].to == to && out->sends[i].method == method)
+			return &out->sends[i];
+	return NULL;
+}
+
+/* Elected by the answers of members 2 … count/2 + 1, of which member 2 says that so many slots are chosen. */
+static void lead(struct bench *b, uint64_t chosen_elsewhere)
+{
+	b->now_us = paxos_deadline_us(b->core);
+	paxos_tick(b->core, b->now_us);
+	settle(b);
+	uint32_t needed = b->core->options.nmembers / 2;
+	for (uint32_t i = 0; i < needed; i++)
+		receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i + 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+	settle(b);
+	sync_all(b);
+	settle(b);
+	for (uint32_t i = 0; i < needed; i++)
+		receive(b, METHOD_PROMISE, (struct wire_paxos){.from = i + 2,
+							       .ballot = b->core->ballot,
+							       .slot = b->core->peers[i + 1].promise_next,
+							       .chosen = i == 0 ? chosen_elsewhere : 0});
+	ck_assert_int_eq(paxos_role(b->core), PAXOS_LEADER);
+	settle(b);
+}
+
+/* A snapshot that covers slots which a leader proposed and never saw chosen was made under another leader: it must not go on
+ * leading, since its word that they are chosen would be taken for a word about its own values. */
+START_TEST(test_snapshot_over_own_slots_ends_leadership)
+{
+	struct bench b;
+	bench_init(&b, 1, 5);
+	lead(&b, 0);
+	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine"))), 2);
+	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine too"))), 3);
+	settle(&b);
+	paxos_install_snapshot(b.core, b.now_us, 2);
+	b.now_us += 30000;
+	paxos_tick(b.core, b.now_us);
+	const struct paxos_output *out = settle(&b);
+	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_ptr_null(sent(out, 2, METHOD_ACCEPT));
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* A snapshot of the prefix that a new leader missed leaves it in place. */
+START_TEST(test_snapshot_below_own_slots_keeps_leadership)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	lead(&b, 100);
+	ck_assert_uint_eq(paxos_barrier(b.core), 101);
+	paxos_install_snapshot(b.core, b.now_us, 100);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 100);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* A follower that learns of a newer ballot from an entry must not answer in that ballot with a heartbeat round of the older
+ * one, even if both are of the same replica: the new leadership would take it for an answer to a round that was never sent. */
+START_TEST(test_rounds_do_not_cross_ballots)
+{
+	struct bench b;
+	bench_init(&b, 2, 3);
+	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){
+					   .from = 1, .ballot = ballot_make(1, 1), .sequence = 50, .nentries = 1, .entries = &entry});
+	ck_assert_ptr_nonnull(sent(settle(&b), 1, METHOD_ACCEPTED));
+	entry.ballot = ballot_make(2, 1);
+	receive(&b, METHOD_CHOSEN, (struct wire_paxos){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
+	settle(&b);
+	sync_all(&b);
+	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	if (accepted != NULL && accepted->message.ballot == ballot_make(2, 1))
+		ck_assert_uint_eq(accepted->message.sequence, 0);
+	/* And the new leadership's first round is answered. */
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(2, 1), .sequence = 1});
+	accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	ck_assert_ptr_nonnull(accepted);
+	ck_assert_uint_eq(accepted->message.sequence, 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* Reads that overlap without end use no more memory than a moment's worth of them. */
+START_TEST(test_endless_reads_need_bounded_memory)
+{
+	struct bench b;
+	uint64_t id = 0, confirmed = 0;
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	for (uint32_t turn = 0; turn < 20000; turn++) {
+		for (uint32_t i = 0; i < 10; i++)
+			ck_assert(paxos_read(b.core, ++id));
+		/* The answer to the round before arrives while these wait for theirs. */
+		uint64_t round = b.core->round;
+		settle(&b);
+		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = round});
+		b.now_us += 10;
+		const struct paxos_output *out = settle(&b);
+		for (uint32_t i = 0; i < out->nreads; i++)
+			ck_assert_uint_eq(out->reads[i].id, ++confirmed);
+	}
+	ck_assert_uint_ge(confirmed + 20, id);
+	ck_assert_uint_lt(b.core->waiting.capacity, 1000);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* What is learnt while nothing is applied (a snapshot is being restored, the app is slow) is limited in bytes. */
+START_TEST(test_learning_ahead_of_applying_is_bounded)
+{
+	struct bench b;
+	const size_t size = 256 * KIB;
+	uint8_t *value = alloc_zeroed(size, 1);
+	bench_init(&b, 2, 3);
+	for (uint64_t slot = 1; slot <= 1024; slot++) {
+		struct wire_entry entry = {.slot = slot, .ballot = ballot_make(1, 1), .value = slice(value, size)};
+		receive(&b, METHOD_CHOSEN, (struct wire_paxos){.from = 1, .chosen = 2000, .nentries = 1, .entries = &entry});
+		settle(&b);
+	}
+	ck_assert_uint_le(b.core->ring.bytes, FOLLOWER_BYTES_MAX + MIB);
+	/* Nothing is asked for that could not be held; when there is room again, it is. */
+	b.now_us += 1000000;
+	paxos_tick(b.core, b.now_us);
+	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_FETCH));
+	struct paxos_chosen chosen;
+	uint64_t applied = 0;
+	while (paxos_next_chosen(b.core, &chosen))
+		applied = chosen.slot;
+	paxos_applied(b.core, applied);
+	bool asked = false;
+	for (uint32_t i = 0; i < 10 && !asked; i++) {
+		b.now_us += 100000;
+		paxos_tick(b.core, b.now_us);
+		const struct paxos_output *out = settle(&b);
+		asked = sent(out, 1, METHOD_FETCH) != NULL || sent(out, 3, METHOD_FETCH) != NULL;
+	}
+	ck_assert(asked);
+	free(value);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* Who is refused a vote because it lags learns from the refusal that there is more to fetch: the voter may be unable to stand. */
+START_TEST(test_refused_candidate_fetches)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	b.now_us = paxos_deadline_us(b.core);
+	paxos_tick(b.core, b.now_us);
+	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PRE_VOTE));
+	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
+	const struct paxos_send *fetch = sent(settle(&b), 2, METHOD_FETCH);
+	ck_assert_ptr_nonnull(fetch);
+	ck_assert_uint_eq(fetch->message.slot, 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* A leader that learnt in its election of chosen slots which it misses, and of which nobody can tell it any more, does not
+ * block the group: it lets go, and the next election proposes them anew. */
+START_TEST(test_leader_that_cannot_learn_lets_go)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	lead(&b, 10);
+	uint64_t until = b.now_us + 5000000;
+	while (paxos_role(b.core) == PAXOS_LEADER && b.now_us < until) {
+		b.now_us += 10000;
+		paxos_tick(b.core, b.now_us);
+		/* Member 3 follows, and knows as little. */
+		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+		settle(&b);
+		sync_all(&b);
+	}
+	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+CHECK_MAIN("paxos core", test_snapshot_over_own_slots_ends_leadership, test_snapshot_below_own_slots_keeps_leadership,
+	   test_rounds_do_not_cross_ballots, test_endless_reads_need_bounded_memory, test_learning_ahead_of_applying_is_bounded,
+	   test_refused_candidate_fetches, test_leader_that_cannot_learn_lets_go)
