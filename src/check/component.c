@@ -4,6 +4,12 @@
 
 #include "base/alloc.h"
 
+bool component_single(const struct component_call *call)
+{
+	return call->model.nwhen == 0 && call->model.nthen == 1 && call->model.notherwise == 0 &&
+	       call->model.branch != CHECK_BRANCH_OTHERWISE;
+}
+
 /* What the calls of a component do that decides which of them need not be tried. */
 struct traits {
 	bool order;   /* values are compared by their order, or counted with: each value matters */
@@ -106,11 +112,6 @@ static void convert_call(struct component *c, struct component_keys *keys, const
 		    (model->branch == CHECK_BRANCH_THEN || never_writes(model->otherwise, model->notherwise));
 }
 
-static bool single(const struct component_call *call)
-{
-	return call->model.nwhen == 0 && call->model.nthen == 1 && call->model.notherwise == 0;
-}
-
 /* Values can be named by their final numbers only when all have been seen. */
 static void canonicalise(struct component *c, struct model_op *ops, uint32_t count)
 {
@@ -123,7 +124,7 @@ static void finish_call(struct component *c, struct component_call *call)
 {
 	canonicalise(c, call->model.then, call->model.nthen);
 	canonicalise(c, call->model.otherwise, call->model.notherwise);
-	if (!single(call) || c->versions)
+	if (!component_single(call) || c->versions)
 		return;
 	const struct model_op *op = call->model.then;
 	bool put = op->kind == CHECK_PUT && op->saw == 0;
@@ -137,7 +138,7 @@ static bool left_out(const struct component *c, const struct component_call *cal
 		return false;
 	if (call->pure)
 		return true;
-	if (!single(call) || c->versions || c->notices)
+	if (!component_single(call) || c->versions || c->notices)
 		return false;
 	const struct model_op *op = call->model.then;
 	return (op->kind == CHECK_PUT || op->kind == CHECK_CAS) && op->value == VALUE_DEAD;
@@ -158,7 +159,7 @@ static void classify(struct component *c)
 	struct component_call **order = alloc_zeroed(c->ncalls + 1, sizeof *order);
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < c->ncalls; i++) {
-		if (single(&c->calls[i]))
+		if (component_single(&c->calls[i]))
 			order[count++] = &c->calls[i];
 		else
 			c->calls[i].class = c->nclasses++;

@@ -56,4 +56,7 @@ void component_init(struct component *c, const struct check_history *h, const st
 		    struct component_keys *keys);
 void component_free(struct component *c);
 
+/* One operation, done whatever the state is. */
+bool component_single(const struct component_call *call);
+
 #endif

@@ -7,7 +7,8 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
-size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key, uint64_t now_us)
+size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key,
+			uint64_t now_us)
 {
 	if (history->count == history->capacity) {
 		history->capacity = history->capacity == 0 ? 1024 : history->capacity * 2;
@@ -34,7 +35,8 @@ void sim_history_return_append(struct sim_history *history, size_t operation, ui
 	sim_history_return(history, operation, SIM_HISTORY_OK, now_us);
 }
 
-void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us)
+void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length,
+			     uint64_t now_us)
 {
 	struct sim_history_operation *op = &history->operations[operation];
 	ASSERT(op->kind == SIM_HISTORY_READ);

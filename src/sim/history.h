@@ -51,10 +51,13 @@ struct sim_history {
 };
 
 /* The number of the new operation. Values are made from it: history_value(). */
-size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key, uint64_t now_us);
-void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome, uint64_t now_us);
+size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key,
+			uint64_t now_us);
+void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome,
+			uint64_t now_us);
 void sim_history_return_append(struct sim_history *history, size_t operation, uint32_t length, uint64_t now_us);
-void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length, uint64_t now_us);
+void sim_history_return_read(struct sim_history *history, size_t operation, const uint64_t *list, uint32_t length,
+			     uint64_t now_us);
 void sim_history_free(struct sim_history *history);
 
 /*

@@ -32,8 +32,8 @@
  *
  * A crash ends the node between two turns: its inbox, timers and links are gone; its disk keeps what
  * the operating system had (crash) or only what was synced, and of the rest whatever the simulated disk
- * likes (power loss; also what follows when a numbered disk fault stops the process). After a crash peers learn from a reset connection; after a power loss they learn
- * nothing until they time out. Requests to the disk that were under way never complete. The node
+ * likes (power loss; also what follows when a numbered disk fault stops the process). After a crash peers
+ * learn from a reset connection; after a power loss they learn nothing until they time out. Requests to the disk that were under way never complete. The node
  * is then destroyed with ops->destroy(), which must therefore work with disk requests under way; its outputs are ignored.
  * A node that has called env fatal is not destroyed (it was interrupted in the middle of something): its
  * memory stays allocated until the world's process ends.
