@@ -211,12 +211,12 @@ static void fetch(void *data)
 	master_watch_refresh(client->watch);
 }
 
-static void fetched(void *context, int status)
+static void fetched(void *context, int status, struct slice error)
 {
 	struct client *client = context;
 	client->fetching = false;
 	if (client_hopeless(status))
-		client_fail_waiters(client, &client->config_waiters, status, slice(NULL, 0));
+		client_fail_waiters(client, &client->config_waiters, status, error);
 	if (list_empty(&client->config_waiters) || client->stopping) {
 		client->fetch_rounds = 0;
 		return;

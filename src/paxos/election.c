@@ -56,9 +56,12 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	struct paxos_peer *peer = &p->peers[from];
 	note_chosen(p, from, m->chosen);
 	bool recent = m->chosen + PRE_VOTE_LAG_MAX >= p->chosen;
+	/* An election that got our promise is under way: let it end, or slow disks would start one after the other. */
+	bool engaged = p->promise_persist > p->persisted || (ballot_replica(p->promised) != peer->replica &&
+							     now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
-	peer->pre_vote_granted = recent && m->ballot > p->promised && !paxos_has_leader(p, now_us);
+	peer->pre_vote_granted = recent && !engaged && m->ballot > p->promised && !paxos_has_leader(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
 		uint64_t soon = now_us + 1 + p->options.random(p->options.context) % p->options.heartbeat_us;

@@ -84,6 +84,7 @@ struct paxos {
 	uint64_t promised;
 	uint64_t promise_ballot;  /* of the last PAXOS_PERSIST_PROMISE record … */
 	uint64_t promise_persist; /* … and its sequence number */
+	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;
 	uint64_t persist_next;    /* next sequence number */
 	uint64_t persisted;       /* durable up to here */

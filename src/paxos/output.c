@@ -49,6 +49,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	m->ballot = peer->promise_ballot;
 	m->slot = peer->promise_slot;
 	/* Whoever has just been promised something gets the time to make use of it. */
+	p->promise_sent_us = now_us;
 	if (p->role == PAXOS_FOLLOWER)
 		draw_election_timeout(p, now_us);
 	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;

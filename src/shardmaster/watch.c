@@ -119,7 +119,7 @@ static void fetch_done(void *context, int status, struct slice payload)
 	else if (watch->started && watch->config == NULL)
 		retry_later(watch);
 	if (asked_for && watch->options.refreshed != NULL)
-		watch->options.refreshed(watch->options.context, result);
+		watch->options.refreshed(watch->options.context, result, status != 0 ? payload : slice(NULL, 0));
 }
 
 static void fetch(struct master_watch *watch)

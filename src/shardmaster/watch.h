@@ -28,11 +28,11 @@ struct master_watch_options {
 	/* A newer configuration has been adopted; take a reference to keep it. */
 	void (*changed)(void *context, struct shard_config *config);
 	/*
-	 * A fetch by master_watch_refresh() has ended: 0 (the configuration at hand is now at least as new as
+	 * A fetch by master_watch_refresh() has ended (`error`: the refusal's encoded Error, or empty): 0 (the configuration at hand is now at least as new as
 	 * the newest at the call, and `changed` has been called if it is a newer one) or why it failed. May be
 	 * NULL.
 	 */
-	void (*refreshed)(void *context, int status);
+	void (*refreshed)(void *context, int status, struct slice error);
 	void *context;
 	bool poll; /* false: no long poll, only refresh on demand (for clients that live shortly) */
 };

@@ -24,8 +24,9 @@ static void changed(void *context, struct shard_config *config)
 	adopted[nadopted++] = config->number;
 }
 
-static void on_refreshed(void *context, int status)
+static void on_refreshed(void *context, int status, struct slice error)
 {
+	(void)error;
 	ck_assert_ptr_null(context);
 	refreshed[nrefreshed++] = status;
 }
