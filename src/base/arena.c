@@ -46,23 +46,34 @@ static void free_chunk(struct arena_chunk *chunk)
 	free(chunk);
 }
 
-static void add_chunk(struct arena *a, size_t size)
+/* False: no memory, in a fallible arena. */
+static bool add_chunk(struct arena *a, size_t size)
 {
 	size_t chunk_size = a->chunks == NULL ? CHUNK_BYTES_MIN : a->chunks->size * 2;
 	if (chunk_size > CHUNK_BYTES_MAX)
 		chunk_size = CHUNK_BYTES_MAX;
 	if (chunk_size < size)
 		chunk_size = size;
-	struct arena_chunk *chunk = alloc_bytes(sizeof *chunk + chunk_size);
+	struct arena_chunk *chunk = a->fallible ? malloc(sizeof *chunk + chunk_size) : alloc_bytes(sizeof *chunk + chunk_size);
+	if (chunk == NULL) {
+		a->failed = true;
+		return false;
+	}
 	chunk->size = chunk_size;
 	chunk->next = a->chunks;
 	a->chunks = chunk;
 	use_chunk(a, chunk);
+	return true;
 }
 
 void arena_init(struct arena *a, size_t bytes_max)
 {
 	*a = (struct arena){.bytes_max = bytes_max};
+}
+
+void arena_init_fallible(struct arena *a, size_t bytes_max)
+{
+	*a = (struct arena){.bytes_max = bytes_max, .fallible = true};
 }
 
 void *arena_try(struct arena *a, size_t size)
@@ -75,8 +86,8 @@ void *arena_try(struct arena *a, size_t size)
 	size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (rounded > left)
 		return NULL;
-	if (rounded > (size_t)(a->end - a->next))
-		add_chunk(a, rounded);
+	if (rounded > (size_t)(a->end - a->next) && !add_chunk(a, rounded))
+		return NULL;
 	uint8_t *memory = a->next;
 	UNPOISON(memory, size);
 	a->next += rounded;
@@ -121,7 +132,7 @@ void arena_reset(struct arena *a)
 		}
 		chunk = next;
 	}
-	*a = (struct arena){.chunks = kept, .bytes_max = a->bytes_max};
+	*a = (struct arena){.chunks = kept, .bytes_max = a->bytes_max, .fallible = a->fallible, .failed = a->failed};
 	if (kept != NULL)
 		use_chunk(a, kept);
 }
@@ -133,5 +144,5 @@ void arena_free(struct arena *a)
 		free_chunk(a->chunks);
 		a->chunks = next;
 	}
-	*a = (struct arena){.bytes_max = a->bytes_max};
+	*a = (struct arena){.bytes_max = a->bytes_max, .fallible = a->fallible, .failed = a->failed};
 }

@@ -5,10 +5,15 @@
  *
  * An arena has a ceiling. arena_try() returns NULL above it (input of strangers
  * is decoded with it); arena_get() asserts (our own structures).
+ *
+ * Out of memory ends the process, as with alloc_bytes(); but in an arena that was made with arena_init_fallible() it is as if the
+ * ceiling were reached, and `failed` is set. (Only for what is no part of a replicated state: replicas must not decide by
+ * how much memory they have.)
  */
 #ifndef SYNOD_BASE_ARENA_H
 #define SYNOD_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/bytes.h"
@@ -21,10 +26,13 @@ struct arena {
 	uint8_t *end;
 	size_t used_bytes;  /* handed out since the last reset */
 	size_t bytes_max;
+	bool fallible;
+	bool failed; /* there was no memory, since arena_init_fallible() */
 };
 
 /* `bytes_max`: the ceiling for what is handed out between two resets. */
 void arena_init(struct arena *a, size_t bytes_max);
+void arena_init_fallible(struct arena *a, size_t bytes_max);
 /* 16-byte aligned memory, contents undefined; NULL when the ceiling is reached. */
 void *arena_try(struct arena *a, size_t size);
 void *arena_get(struct arena *a, size_t size);

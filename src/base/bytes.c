@@ -47,6 +47,19 @@ void buffer_reserve(struct buffer *b, size_t extra)
 	b->capacity = capacity;
 }
 
+bool buffer_try_reserve(struct buffer *b, size_t extra)
+{
+	ASSERT(b->len <= b->capacity && extra <= SIZE_MAX / 2 - b->len);
+	if (extra <= b->capacity - b->len)
+		return true;
+	uint8_t *data = realloc(b->data, b->len + extra);
+	if (data == NULL)
+		return false;
+	b->data = data;
+	b->capacity = b->len + extra;
+	return true;
+}
+
 void buffer_add(struct buffer *b, const void *data, size_t len)
 {
 	if (len == 0)

@@ -79,6 +79,8 @@ struct buffer {
 
 /* A zeroed struct buffer is empty and valid. */
 void buffer_reserve(struct buffer *b, size_t extra);
+/* Exactly so much; false: no memory. What then stays below it cannot run out of memory any more. */
+bool buffer_try_reserve(struct buffer *b, size_t extra) __attribute__((warn_unused_result));
 void buffer_add(struct buffer *b, const void *data, size_t len);
 void buffer_add_slice(struct buffer *b, struct slice s);
 void buffer_add_u8(struct buffer *b, uint8_t v);

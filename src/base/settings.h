@@ -38,6 +38,10 @@
 	  "client sessions kept by a group; the least recently used goes first") \
 	X(session_idle_ms, MILLISECONDS, 3600000, 1000, 2592000000ull, NULL, \
 	  "an idle client session is forgotten after this time") \
+	X(ping_interval_ms, MILLISECONDS, 100, 5, 60000, NULL, \
+	  "a primary/backup server pings the view service this often") \
+	X(dead_pings, COUNT, 5, 2, 1000, NULL, \
+	  "and counts as dead after so many intervals without a ping") \
 	X(key_bytes_max, BYTES, KEY_BYTES_MAX, 1, 64 * KIB, NULL, "longest key") \
 	X(value_bytes_max, BYTES, VALUE_BYTES_MAX, 1, COMMAND_BYTES_MAX - 128 * KIB, NULL, "longest value") \
 	X(connect_timeout_ms, MILLISECONDS, 2000, 10, 600000, NULL, "for a TCP connection to be made") \

@@ -31,4 +31,16 @@ static inline size_t utf8_length(const uint8_t *p, size_t left)
 	return len;
 }
 
+/* True for text: whole, well-formed characters only. */
+static inline bool utf8_valid(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t step = utf8_length(p + i, len - i);
+		if (step == 0)
+			return false;
+		i += step;
+	}
+	return true;
+}
+
 #endif

@@ -99,6 +99,7 @@ static void convert_call(struct component *c, struct component_keys *keys, const
 			 struct component_call *out, struct traits *traits)
 {
 	struct model_call *model = &out->model;
+	c->transactions |= call->nwhen > 0 || call->nthen != 1 || call->notherwise > 0;
 	if (call->outcome == CHECK_UNKNOWN)
 		weakness |= CHECK_OPTIONAL;
 	out->required = (weakness & CHECK_OPTIONAL) == 0;
@@ -129,7 +130,7 @@ static void finish_call(struct component *c, struct component_call *call)
 	const struct model_op *op = call->model.then;
 	bool put = op->kind == CHECK_PUT && op->saw == 0;
 	call->overwrites = put || (op->kind == CHECK_DELETE && op->saw == 0);
-	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices;
+	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices && !c->transactions;
 }
 
 static bool left_out(const struct component *c, const struct component_call *call)

@@ -5,12 +5,13 @@
  *   left out     calls that failed; unknown outcomes that change nothing; unknown writes of a dead value (values.h): if an order
  *                has one, it is as good without, since nobody sees anything until the next write
  *   pure         never changes anything: placed as soon as it fits, because it can only fit and does not get in the way
- *   idle         writes a dead value and sees nothing: placed as soon as another write hides it
+ *   idle         writes a dead value and sees nothing: placed as soon as another single write hides it
  *   class        calls of one class differ in their times only: the one that returns first is placed first, and of
  *                unknown outcomes the one that was called first
  *
- * The second and the fourth need that nobody notices a value that he does not see. Where somebody does (counts versions,
- * asks whether a key exists, compares in a transaction), `notices` is set and they are not used.
+ * Leaving out writes and idle calls need that nobody notices a value that he does not see. Where somebody does (counts versions, asks
+ * whether a key exists, compares in a transaction), `versions` or `notices` is set and there are none. Nor are there idle calls
+ * among transactions, which hide what they write over in too many ways.
  */
 #ifndef SYNOD_CHECK_COMPONENT_H
 #define SYNOD_CHECK_COMPONENT_H
@@ -41,7 +42,7 @@ struct component {
 	uint32_t nevents;
 	uint32_t ncells, nunknown, nclasses;
 	uint32_t *keys; /* key number of each cell */
-	bool versions, notices;
+	bool versions, notices, transactions;
 	struct value_table values;
 	struct arena arena;
 };

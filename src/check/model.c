@@ -110,8 +110,7 @@ static bool apply_op(struct model_state *s, const struct model_op *op)
 		write_cell(s, op->cell, sum);
 		return saw_cell(s, op);
 	}
-	ASSERT(!"a kind of operation that does not exist");
-	return false;
+	assert_failed("op->kind exists", __FILE__, __LINE__);
 }
 
 static bool relation_holds(enum check_relation relation, int order)

@@ -9,7 +9,8 @@
  *   - anything else, while a pure call fits: it can come first
  *   - an idle call, unless it is at once overwritten or leaves the state as it is: then it comes for nothing
  *   - of calls of one class, another than the first to return
- *   - an unknown outcome that changes nothing, or that is overwritten before anybody has seen it: without it is as good
+ *   - an unknown outcome that neither changes anything nor hides an idle call, or that is overwritten before anybody has
+ *     seen it: without it is as good
  *
  * Forward, every change leaves an entry in `trail`; backward, the entries are undone in reverse. The available calls are two
  * linked lists, and a placed call keeps its links, so that it can be put back where it was (Knuth's dancing links).
@@ -34,7 +35,8 @@ struct fork {
 	uint32_t wanted; /* the call that must be placed */
 	uint32_t fresh;  /* the unknown outcome that was placed last, if nobody has seen it yet; or NONE */
 	size_t trail, state; /* marks */
-	uint32_t candidates, next, end; /* in the stack of candidates; `next` == NONE: not yet listed */
+	uint32_t candidates, next, end; /* in the stack of candidates */
+	enum { FORK_NEW, FORK_WANTED, FORK_ALL } stage; /* which candidates have been listed */
 	uint64_t key[2];
 };
 
@@ -168,15 +170,19 @@ static void place_all_quietly(struct search *s)
 	}
 }
 
-/* What is about to be overwritten anyway. */
-static void place_idle(struct search *s, uint32_t cell, uint32_t except)
+/* Places what is about to be overwritten anyway; false if there is nothing. */
+static bool place_idle(struct search *s, uint32_t cell, uint32_t except)
 {
+	bool any = false;
 	for (uint32_t call = s->next[s->required], after; call != s->required; call = after) {
 		const struct component_call *c = &s->c->calls[call];
 		after = s->next[call];
-		if (call != except && c->idle && c->model.then[0].cell == cell)
-			mark_placed(s, call);
+		if (call == except || !c->idle || c->model.then[0].cell != cell)
+			continue;
+		mark_placed(s, call);
+		any = true;
 	}
+	return any;
 }
 
 static bool place(struct search *s, uint32_t call, const struct fork *fork)
@@ -187,10 +193,11 @@ static bool place(struct search *s, uint32_t call, const struct fork *fork)
 		return false;
 	if (!count_step(s) || !model_apply(&s->state, &c->model))
 		return false;
-	if (!c->required && s->state.hash[0] == before[0] && s->state.hash[1] == before[1])
-		return false;
+	bool useful = c->required || s->state.hash[0] != before[0] || s->state.hash[1] != before[1];
 	if (c->overwrites)
-		place_idle(s, c->model.then[0].cell, call);
+		useful |= place_idle(s, c->model.then[0].cell, call);
+	if (!useful)
+		return false;
 	mark_placed(s, call);
 	s->fresh = !c->required && component_single(c) ? call : NONE;
 	place_all_quietly(s);
@@ -227,8 +234,7 @@ static void fork_push(struct search *s, uint32_t wanted)
 	struct fork *f = &s->forks[s->nforks++];
 	*f = (struct fork){.event = s->event, .wanted = wanted, .fresh = s->fresh, .trail = s->ntrail};
 	f->state = model_mark(&s->state);
-	f->candidates = (uint32_t)s->ncandidates;
-	f->next = NONE;
+	f->candidates = f->next = f->end = (uint32_t)s->ncandidates;
 	for (unsigned lane = 0; lane < 2; lane++)
 		f->key[lane] = model_mix(s->state.hash[lane] ^ model_mix(s->set_hash[lane] + s->event, lane), lane);
 }
@@ -269,33 +275,50 @@ static void candidate_push(struct search *s, uint32_t call)
 	s->candidates[s->ncandidates++] = call;
 }
 
-/*
- * The order in which candidates are tried decides how soon an order is found, not which answer comes out: the wanted call,
- * then what lets it follow, then the others, unknown outcomes after what certainly happened.
- */
-static void list_candidates(struct search *s, struct fork *f)
+static bool fits_now(struct search *s, uint32_t call)
+{
+	size_t mark = model_mark(&s->state);
+	bool fits = count_step(s) && model_apply(&s->state, &s->c->calls[call].model);
+	model_undo(&s->state, mark);
+	return fits;
+}
+
+/* All but the wanted call, in the given order of preference. */
+static void list_others(struct search *s, struct fork *f)
 {
 	const uint32_t heads[] = {s->required, s->unknown};
-	size_t mark = model_mark(&s->state);
-	bool fits = model_apply(&s->state, &s->c->calls[f->wanted].model);
-	model_undo(&s->state, mark);
-	s->ncandidates = f->candidates;
+	bool fits = f->end > f->candidates;
 	for (unsigned i = 0; i < 2; i++)
 		find_leaders(s, heads[i]);
-	if (fits)
-		candidate_push(s, f->wanted);
 	for (int pass = fits ? 1 : 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < 2; i++) {
 			for (uint32_t call = s->next[heads[i]]; call != heads[i]; call = s->next[call]) {
-				if (call == f->wanted || s->c->calls[call].pure || !leads_class(s, call))
+				const struct component_call *c = &s->c->calls[call];
+				if (call == f->wanted || c->pure || c->idle || !leads_class(s, call))
 					continue;
 				if (fits || makes_way(s, call, f->wanted) == (pass == 0))
 					candidate_push(s, call);
 			}
 		}
 	}
-	f->next = f->candidates;
+}
+
+/*
+ * The order in which candidates are tried decides how soon an order is found, not which answer comes out: the wanted call,
+ * then what lets it follow, then the others, unknown outcomes after what certainly happened. Usually the first one is right, so the
+ * others are listed when it was not. False when all have been listed.
+ */
+static bool list_more(struct search *s, struct fork *f)
+{
+	if (f->stage == FORK_ALL)
+		return false;
+	f->stage++;
+	if (f->stage == FORK_ALL)
+		list_others(s, f);
+	else if (fits_now(s, f->wanted))
+		candidate_push(s, f->wanted);
 	f->end = (uint32_t)s->ncandidates;
+	return true;
 }
 
 /* Keeps the order of now if none got further, or none as far with more calls in it. */
@@ -340,13 +363,13 @@ static bool try_next(struct search *s)
 {
 	struct fork *f = &s->forks[s->nforks - 1];
 	back_to(s, f);
-	if (f->next == NONE) {
-		if (fork_enter(s, f)) {
-			s->nforks--;
-			return false;
-		}
-		list_candidates(s, f);
+	if (f->stage == FORK_NEW && fork_enter(s, f)) {
+		s->nforks--;
+		return false;
 	}
+	s->ncandidates = f->end;
+	while (f->next == f->end && list_more(s, f))
+		continue;
 	if (f->next == f->end) {
 		memo_add(&s->memo, f->key, s->taken);
 		s->gave_up |= bytes_used(s) > s->limits->bytes_max;

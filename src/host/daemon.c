@@ -151,7 +151,10 @@ static int create_node(struct running *r)
 	process_metrics_register(&r->node->metrics, r->disk);
 	if (r->config.self->http == NULL)
 		return 0;
-	return http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+	if (status == 0 && r->kind->serve_http != NULL)
+		r->kind->serve_http(&r->daemon, r->node, r->http);
+	return status;
 }
 
 static int start(struct running *r)

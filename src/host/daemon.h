@@ -31,6 +31,8 @@
 #define EXIT_USAGE 64
 #define EXIT_CONFIG 78
 
+struct http;
+
 /* What a node is made of. Valid as long as the node. */
 struct daemon {
 	const struct clusterconf *conf;
@@ -46,6 +48,8 @@ struct daemon_kind {
 	const char *summary; /* one line for --help */
 	enum node_role role;
 	struct node *(*create)(const struct daemon *daemon);
+	/* Adds pages of its own to the HTTP endpoint, if there is one (host/http.h). NULL: none. */
+	void (*serve_http)(const struct daemon *daemon, struct node *node, struct http *http);
 };
 
 int daemon_main(const struct daemon_kind *kind, int argc, char **argv);

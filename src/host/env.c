@@ -60,6 +60,8 @@ static void env_send(struct env *env, link_id id, const struct message *message)
 	struct link *link = map_get(&host->links, id);
 	if (link != NULL)
 		link_send(link, message);
+	else if (id == host->own_link)
+		requests_take(host, message);
 	else
 		host->dropped_total++;
 }

@@ -68,6 +68,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	pthread_mutex_init(&host->calls_lock, NULL);
 	list_init(&host->flush);
 	list_init(&host->cut);
+	requests_init(host);
 	copy_options(host, options);
 	traffic_init(host);
 	seed(host);
@@ -128,7 +129,7 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 		return status;
 	}
 	host->now_us = 0;
-	host->started = true;
+	host->input_due = true; /* start() was one */
 	watchdog_start(host);
 	return listen_start(host, error, error_size);
 }
@@ -198,6 +199,7 @@ void host_destroy(struct host *host)
 {
 	listen_close(host);
 	free_links(host);
+	requests_free(host);
 	free_events(host);
 	free_resolver(host);
 	if (host->calls_fd >= 0)

@@ -134,6 +134,22 @@ struct host_call {
 void host_wakeup(struct host *host, struct host_call *call);
 
 /*
+ * A request from within this process to the host's own node, for what else lives on its loop (HTTP): the node sees a
+ * request on an accepted link, exactly as from a client, and answers it as usual. All requests share one link, which
+ * never ends.
+ *
+ * `answered` runs once, after the end of the turn in which the node has replied, with the reply's status and payload
+ * (borrowed); with STATUS_UNKNOWN and an empty payload when there was no reply within timeout_ms (at least 1). It may
+ * start and cancel requests. The method is one of the service's, not HELLO or PING. The payload is copied.
+ */
+struct host_request;
+typedef void (*host_answered)(void *context, int status, struct slice payload);
+struct host_request *host_request(struct host *host, uint16_t method, struct slice payload, uint32_t timeout_ms,
+				  host_answered answered, void *context);
+/* Forgets the request, without calling `answered`; the node may yet execute it. Not from within its own `answered`. */
+void host_request_cancel(struct host_request *request);
+
+/*
  * Runs `callback` as an input whenever `fd` is readable (the disk's completions), until the host is destroyed.
  */
 void host_watch(struct host *host, int fd, void (*callback)(void *context), void *context);

@@ -1,7 +1,6 @@
-#include "host/http.h"
+#include "host/http_internal.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -12,97 +11,16 @@
 
 #include "base/alloc.h"
 #include "host/internal.h"
-#include "host/process.h"
 
-#define HEADER_BYTES_MAX 8192
+#define HEADER_BYTES_MAX 16384 /* a key of the default limit, with every byte as %XX, and the rest */
 #define BODY_BYTES_MAX 1024
 #define TIMEOUT_S 5
+/* Everything else is answered with 501 by the library. */
+#define METHODS \
+	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | \
+	 EVHTTP_REQ_PATCH)
 #define ACCEPT_PAUSE_MS 200
 #define BACKLOG 64
-
-struct http {
-	struct node *node;
-	struct evhttp *server;
-	struct evconnlistener *listener; /* belongs to the server */
-	struct event *accept_again;
-	uint16_t port;
-	bool stopping;
-};
-
-static void reply(struct evhttp_request *request, int code, const char *reason, const char *type,
-		  struct slice body)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { /* the library would send the body */
-		char length[24];
-		snprintf(length, sizeof length, "%zu", body.len);
-		evhttp_add_header(headers, "Content-Length", length);
-		evhttp_send_reply(request, code, reason, NULL);
-		return;
-	}
-	struct evbuffer *out = evbuffer_new();
-	if (out == NULL || evbuffer_add(out, body.data, body.len) != 0)
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	else
-		evhttp_send_reply(request, code, reason, out);
-	if (out != NULL)
-		evbuffer_free(out);
-}
-
-static void reply_text(struct evhttp_request *request, int code, const char *reason, const char *text)
-{
-	reply(request, code, reason, "text/plain; charset=utf-8", slice_string(text));
-}
-
-static void on_livez(struct evhttp_request *request, void *context)
-{
-	(void)context;
-	reply_text(request, HTTP_OK, "OK", "ok\n");
-}
-
-static void on_readyz(struct evhttp_request *request, void *context)
-{
-	struct http *http = context;
-	struct node *node = http->node;
-	if (http->stopping)
-		reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", "stopping\n");
-	else if (node->ops->ready == NULL || node->ops->ready(node))
-		reply_text(request, HTTP_OK, "OK", "ok\n");
-	else
-		reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", "not ready\n");
-}
-
-static void on_metrics(struct evhttp_request *request, void *context)
-{
-	struct http *http = context;
-	struct buffer body = {0};
-	metrics_render(&http->node->metrics, &body);
-	process_metrics_render(&body);
-	reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", buffer_slice(&body));
-	buffer_free(&body);
-}
-
-static void on_status(struct evhttp_request *request, void *context)
-{
-	struct http *http = context;
-	struct buffer body = {0};
-	if (http->node->ops->status_json == NULL) {
-		reply_text(request, HTTP_NOTFOUND, "Not Found", "this node has no status\n");
-		return;
-	}
-	http->node->ops->status_json(http->node, &body);
-	buffer_add_u8(&body, '\n');
-	reply(request, HTTP_OK, "OK", "application/json", buffer_slice(&body));
-	buffer_free(&body);
-}
-
-static void on_other(struct evhttp_request *request, void *context)
-{
-	(void)context;
-	reply_text(request, HTTP_NOTFOUND, "Not Found", "not found: try /livez /readyz /metrics /api/v1/status\n");
-}
 
 /* Out of descriptors: without a pause the loop would spin on the same connection. */
 static void on_accept_error(struct evconnlistener *listener, void *context)
@@ -118,7 +36,7 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
 	struct http *http = context;
 	(void)fd;
 	(void)what;
-	evconnlistener_enable(http->listener);
+	http_connections_accept(&http->connections);
 }
 
 static int listen_on(struct http *http, struct event_base *base, const char *address, char *error,
@@ -156,7 +74,7 @@ static int listen_on(struct http *http, struct event_base *base, const char *add
 	return STATUS_IO;
 }
 
-static void serve(struct http *http)
+static void serve(struct http *http, struct event_base *base)
 {
 	struct socket_address bound = {.len = sizeof bound.u};
 	if (getsockname(evconnlistener_get_fd(http->listener), &bound.u.any, &bound.len) == 0)
@@ -164,14 +82,14 @@ static void serve(struct http *http)
 	evhttp_bind_listener(http->server, http->listener);
 	evconnlistener_set_error_cb(http->listener, on_accept_error);
 	evhttp_set_max_headers_size(http->server, HEADER_BYTES_MAX);
-	evhttp_set_max_body_size(http->server, BODY_BYTES_MAX);
 	evhttp_set_timeout(http->server, TIMEOUT_S);
-	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_cb(http->server, "/livez", on_livez, http);
-	evhttp_set_cb(http->server, "/readyz", on_readyz, http);
-	evhttp_set_cb(http->server, "/metrics", on_metrics, http);
-	evhttp_set_cb(http->server, "/api/v1/status", on_status, http);
-	evhttp_set_gencb(http->server, on_other, http);
+	/* A body that is too long is read to its end: who is still sending would not see the answer. */
+	evhttp_set_flags(http->server, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_allowed_methods(http->server, METHODS);
+	evhttp_set_gencb(http->server, http_on_request, http);
+	http_connections_init(&http->connections, base, http->server, http->listener, 0);
+	http_set_body_bytes_max(http, BODY_BYTES_MAX);
+	http_add_own_pages(http);
 }
 
 int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error,
@@ -180,6 +98,7 @@ int http_create(struct http **out, struct host *host, struct node *node, const c
 	struct event_base *base = host_event_base(host);
 	struct http *http = ALLOC(struct http);
 	*out = NULL;
+	http->host = host;
 	http->node = node;
 	int status = listen_on(http, base, address, error, error_size);
 	if (status != 0) {
@@ -189,9 +108,35 @@ int http_create(struct http **out, struct host *host, struct node *node, const c
 	http->server = evhttp_new(base);
 	http->accept_again = evtimer_new(base, on_accept_again, http);
 	ASSERT(http->server != NULL && http->accept_again != NULL);
-	serve(http);
+	serve(http, base);
 	*out = http;
 	return 0;
+}
+
+struct host *http_host(const struct http *http)
+{
+	return http->host;
+}
+
+struct node *http_node(const struct http *http)
+{
+	return http->node;
+}
+
+void http_set_body_bytes_max(struct http *http, size_t bytes)
+{
+	if (bytes <= http->body_bytes_max)
+		return;
+	http->body_bytes_max = bytes;
+	http->connections.input_bytes_max = bytes + HEADER_BYTES_MAX;
+	evhttp_set_max_body_size(http->server, (ev_ssize_t)bytes);
+}
+
+void http_at_destroy(struct http *http, void (*callback)(void *), void *context)
+{
+	ASSERT(http->at_destroy == NULL);
+	http->at_destroy = callback;
+	http->at_destroy_context = context;
 }
 
 uint16_t http_port(const struct http *http)
@@ -206,7 +151,10 @@ void http_set_stopping(struct http *http)
 
 void http_destroy(struct http *http)
 {
+	if (http->at_destroy != NULL)
+		http->at_destroy(http->at_destroy_context);
 	event_free(http->accept_again);
 	evhttp_free(http->server);
+	http_connections_free(&http->connections);
 	free(http);
 }

@@ -5,6 +5,7 @@
  *   loop.c       turns
  *   env.c        the env
  *   calls.c      calls from other threads, watched descriptors
+ *   request.c    requests from this process to the node
  *   listen.c     the listening socket, accepting
  *   dial.c       dialled links: resolving, connecting, pauses after failures
  *   hello.c      the handshake, both sides
@@ -134,7 +135,8 @@ struct host {
 	struct timers timers;
 	struct event timer_event;
 	uint64_t armed_us; /* what timer_event is set to; UINT64_MAX: not set */
-	bool started;      /* the node's start() was an input: its turn is due */
+	bool gathering;    /* between the beginning of a turn and its turn_end() */
+	bool input_due;    /* the node got input at another time: its turn_end() is due */
 	bool stopping, stopped, stop_timed_out;
 	struct timer stop_timer, watchdog;
 	uint64_t watchdog_us; /* interval */
@@ -142,6 +144,10 @@ struct host {
 	struct map links; /* by number */
 	link_id last_id;
 	struct list flush, cut;
+	link_id own_link;        /* along which the node answers host_request(); 0: never used */
+	struct map own_requests; /* unanswered, by message id */
+	uint64_t last_own_request;
+	struct list own_answered; /* whose callback is due at the end of the turn */
 	uint64_t buffered_bytes;
 	uint8_t *scratch;
 	struct arena arena; /* hellos */
@@ -169,6 +175,14 @@ struct host {
 extern const struct env_ops HOST_ENV_OPS;
 uint64_t host_now_us(struct host *host); /* of this turn */
 uint64_t host_clock_us(clockid_t clock);
+
+/* request.c */
+void requests_init(struct host *host);
+void requests_free(struct host *host);
+/* What the node sends along own_link. */
+void requests_take(struct host *host, const struct message *message);
+/* Runs the callbacks that are due. */
+void requests_answer(struct host *host);
 
 /* calls.c, loop.c: callbacks of the host's own events */
 void host_on_calls(evutil_socket_t fd, short what, void *context);

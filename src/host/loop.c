@@ -84,14 +84,17 @@ bool host_turn(struct host *host, bool wait)
 {
 	if (host->stopped)
 		return false;
-	bool idle = arm_timer(host) && list_empty(&host->cut) && !host->started;
+	bool idle = arm_timer(host) && list_empty(&host->cut) && !host->input_due;
 	host->now_us = 0;
-	host->started = false;
+	host->input_due = false;
+	host->gathering = true;
 	event_base_loop(host->base, EVLOOP_ONCE | (wait && idle ? 0 : EVLOOP_NONBLOCK));
 	settle_cuts(host);
 	run_timers(host);
 	if (host->node->ops->turn_end != NULL && !host->stopped)
 		host->node->ops->turn_end(host->node);
+	host->gathering = false;
+	requests_answer(host);
 	flush_links(host);
 	note_turn(host);
 	host->now_us = 0;

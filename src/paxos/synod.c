@@ -54,6 +54,13 @@ void synod_proposer_start(struct synod_proposer *p, uint64_t ballot, struct byte
 	set_value(p, wish);
 }
 
+void synod_proposer_start_lowest(struct synod_proposer *p, uint64_t ballot, struct bytes *wish)
+{
+	ASSERT(p->ballot == 0);
+	synod_proposer_start(p, ballot, wish);
+	p->phase = SYNOD_ACCEPTING;
+}
+
 bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot, uint64_t accepted, struct bytes *value)
 {
 	ASSERT(member < p->nmembers);

@@ -60,6 +60,12 @@ struct synod_proposer {
 void synod_proposer_init(struct synod_proposer *p, uint32_t nmembers);
 /* Begins a ballot, larger than any of this proposer's before; wish is proposed if no acceptor reports a value. */
 void synod_proposer_start(struct synod_proposer *p, uint64_t ballot, struct bytes *wish);
+/*
+ * The same without phase 1, for a ballot below every other that can be used in this instance and that is this proposer's
+ * alone, once: nothing can have been accepted in a lower one, so the wish is free (section 2.2). Send ACCEPT(ballot, wish) when
+ * it is certain that the ballot will not be used again, also after a crash.
+ */
+void synod_proposer_start_lowest(struct synod_proposer *p, uint64_t ballot, struct bytes *wish);
 /* True when this promise completed the quorum: send ACCEPT(ballot, value) now. Repeated promises of a member count once. */
 bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot, uint64_t accepted, struct bytes *value);
 /* True when this answer completed the quorum: value is chosen. */

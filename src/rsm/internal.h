@@ -28,6 +28,13 @@
 #define APPLY_COMMANDS_PER_TURN 4096u
 /* Batches that wait for the window to open. */
 #define READY_BATCHES_MAX 64u
+/*
+ * Nothing is proposed while so much is proposed and not applied here, though it may be chosen; and neither proposed nor accepted
+ * while so much waits for this replica's own disk, though a quorum may do without it: else memory would pay for a slow
+ * app or disk.
+ */
+#define UNAPPLIED_BYTES_MAX (2 * OPEN_BYTES_MAX)
+#define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
 #define SNAPSHOT_RETRY_US 500000u
 #define SNAPSHOT_RETRIES_MAX 6u
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
@@ -134,6 +141,7 @@ struct snapshot_receive {
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
+	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };
 
 struct rsm_counters {
@@ -185,6 +193,7 @@ struct rsm {
 	struct list ready;             /* full, waiting for the window */
 	uint32_t ready_count;
 	struct list proposed;          /* in slot order */
+	uint64_t proposed_bytes;       /* of their values */
 	struct list free_batches;
 	uint32_t free_batch_count;
 	uint32_t pending_requests;
@@ -211,6 +220,11 @@ static inline struct disk *rsm_disk(struct rsm *rsm)
 {
 	return rsm->node->env->disk;
 }
+/* The log takes no more entries for now. */
+static inline bool rsm_log_is_congested(const struct rsm *rsm)
+{
+	return wal_full(rsm->wal) || wal_pending_bytes(rsm->wal) > UNWRITTEN_BYTES_MAX;
+}
 static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
 {
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
@@ -226,10 +240,12 @@ int restore_chunk_into(void *rsm, enum snapshot_chunk_kind kind, struct slice pa
 bool requests_message(struct rsm *rsm, link_id from, const struct message *message);
 void requests_link_down(struct rsm *rsm, link_id link);
 void requests_propose(struct rsm *rsm);
+/* There is something to propose, and nothing against it. */
+bool requests_can_propose(const struct rsm *rsm);
 void requests_serve_reads(struct rsm *rsm);
 void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
 void requests_leadership_lost(struct rsm *rsm);
-void requests_free(struct rsm *rsm);
+void requests_destroy(struct rsm *rsm);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
 void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -249,8 +265,11 @@ void snapshot_take_abort(struct rsm *rsm);
 void snapshot_take_free(struct rsm *rsm);
 /* Closes a file and, if name is given, removes it, in the background. */
 void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
-/* A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. */
-void snapshot_adopt(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes);
+/*
+ * A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. Before one of
+ * our `own` the log also says that its slots are chosen; a peer's may cover slots of which our log holds values that lost.
+ */
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes);
 /* snapshot_send.c */
 void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);
 void snapshot_send_free(struct rsm *rsm);

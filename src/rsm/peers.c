@@ -38,10 +38,10 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		return true;
 	}
 	/*
-	 * A full disk cannot hold more entries. Without them these two still say who leads and what is chosen; a Promise must
-	 * keep its own, or the candidate would overlook what was accepted.
+	 * A full or slow disk cannot take more entries. Without them these two still say who leads and what is chosen; a Promise
+	 * must keep its own, or the candidate would overlook what was accepted.
 	 */
-	if (wal_full(rsm->wal) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
+	if (rsm_log_is_congested(rsm) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
 		m.nentries = 0;
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
@@ -70,6 +70,9 @@ static void old_next(struct old_fetch *f);
 static void old_read(void *context, int status, const struct wal_record *record)
 {
 	struct old_fetch *f = context;
+	if (status == STATUS_CORRUPT)
+		log_event(f->rsm->log, LOG_ERROR, "log_entry_damaged", "slot=%llu action=\"peers get it elsewhere\"",
+			  (unsigned long long)f->slot);
 	/* Released or overwritten meanwhile: send what there is; the peer asks again. */
 	if (status != 0 || record->type != WAL_ACCEPT || record->slot != f->slot) {
 		old_done(f);

@@ -120,7 +120,7 @@ static void replay_record(void *context, const struct wal_record *record)
 	case WAL_ACCEPT:
 		log_index_set(&rsm->index, record->slot, record->position);
 		paxos_restore_entry(rsm->paxos, record->slot, record->ballot, record->payload);
-		rsm->log_bytes += record->payload.len;
+		rsm->log_bytes += WAL_RECORD_BYTES + record->payload.len;
 		break;
 	case WAL_CHOSEN:
 		if (record->slot > r->chosen)
@@ -129,6 +129,9 @@ static void replay_record(void *context, const struct wal_record *record)
 	case WAL_SNAPSHOT:
 		if (record->slot > r->snapshot)
 			r->snapshot = record->slot;
+		/* Before our own snapshots the log says that their slots were known to be chosen. */
+		if (record->slot > r->chosen)
+			r->foreign = r->chosen = record->slot;
 		break;
 	}
 }
@@ -237,6 +240,8 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 			*damaged = found.slots[i];
 	}
 	if (rsm->snapshot_slot == 0) {
+		/* A damaged one may have left its sessions, or part of its state. */
+		sessions_clear(&rsm->sessions);
 		rsm->app->ops->restore_begin(rsm->app);
 		(void)rsm->app->ops->restore_end(rsm->app);
 	}
@@ -259,6 +264,17 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 	log_index_drop_below(&rsm->index, covered + 1);
 }
 
+/* True if the log holds the chosen entries of all slots after the newest whole snapshot up to `covered`. */
+static bool log_reaches(struct rsm *rsm, uint64_t covered)
+{
+	const struct recovered *r = &rsm->recovered;
+	for (uint64_t slot = rsm->applied + 1; slot <= covered; slot++)
+		if (log_index_get(&rsm->index, slot) == 0)
+			return false;
+	/* Accepted is not chosen, except where nobody else has a say. */
+	return rsm->options.nmembers == 1 || (r->chosen >= covered && r->foreign <= rsm->applied);
+}
+
 int recover(struct rsm *rsm)
 {
 	uint64_t damaged;
@@ -274,10 +290,7 @@ int recover(struct rsm *rsm)
 	const struct recovered *r = &rsm->recovered;
 	paxos_restore_promise(rsm->paxos, r->promised);
 	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
-	bool whole = true;
-	for (uint64_t slot = rsm->applied + 1; slot <= covered && whole; slot++)
-		whole = log_index_get(&rsm->index, slot) != 0;
-	if (covered > rsm->applied && !whole) {
+	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (rsm->options.nmembers == 1) {
 			log_event(rsm->log, LOG_ERROR, "state_lost",
 				  "snapshot=%" PRIu64 " action=\"the only replica's snapshot is damaged; restore a backup\"", covered);

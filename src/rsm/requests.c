@@ -51,6 +51,8 @@ void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *r
 
 void batch_release(struct rsm *rsm, struct batch *batch)
 {
+	if (batch->value != NULL)
+		rsm->proposed_bytes -= batch->value->len;
 	bytes_unref(batch->value);
 	batch->value = NULL;
 	rsm->pending_requests -= batch->count;
@@ -141,12 +143,22 @@ static uint64_t entry_time(struct rsm *rsm)
 	return now;
 }
 
+bool requests_can_propose(const struct rsm *rsm)
+{
+	return rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) && paxos_can_propose(rsm->paxos) &&
+	       rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX && wal_pending_bytes(rsm->wal) <= UNWRITTEN_BYTES_MAX;
+}
+
 void requests_propose(struct rsm *rsm)
 {
-	close_current(rsm);
-	if (wal_full(rsm->wal))
+	if (wal_full(rsm->wal)) {
+		close_current(rsm);
 		refuse_ready(rsm, false, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
-	while (!list_empty(&rsm->ready) && paxos_can_propose(rsm->paxos)) {
+	}
+	while (requests_can_propose(rsm)) {
+		/* While the window is closed the current batch goes on filling. */
+		if (rsm->ready_count == 0)
+			close_current(rsm);
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
@@ -154,6 +166,7 @@ void requests_propose(struct rsm *rsm)
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);
+		rsm->proposed_bytes += batch->value->len;
 		rsm->counters.batches++;
 	}
 }
@@ -398,7 +411,7 @@ static void free_list(struct list *head)
 	}
 }
 
-void requests_free(struct rsm *rsm)
+void requests_destroy(struct rsm *rsm)
 {
 	close_current(rsm);
 	free_list(&rsm->ready);

@@ -164,7 +164,7 @@ void rsm_destroy(struct rsm *rsm)
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
 	peers_free(rsm);
-	requests_free(rsm);
+	requests_destroy(rsm);
 	if (rsm->wal != NULL)
 		wal_close(rsm->wal);
 	paxos_destroy(rsm->paxos);
@@ -228,7 +228,7 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 		struct wal_record record = {.type = types[p->kind], .slot = p->slot, .ballot = p->ballot, .payload = p->value};
 		wal_position position;
 		sequence = wal_append(rsm->wal, &record, &position);
-		rsm->log_bytes += p->value.len;
+		rsm->log_bytes += WAL_RECORD_BYTES + p->value.len;
 		if (p->kind == PAXOS_PERSIST_ACCEPT)
 			log_index_set(&rsm->index, p->slot, position);
 	}
@@ -277,8 +277,10 @@ static void notice_leadership(struct rsm *rsm)
 		rsm->counters.leadership_lost++;
 		log_event(rsm->log, LOG_INFO, "leadership_lost", "ballot=%s group=%" PRIu64,
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
-		requests_leadership_lost(rsm);
 	}
+	/* Leadership may also have come and gone within one turn, and requests with it. */
+	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0))
+		requests_leadership_lost(rsm);
 	rsm->leading = leading;
 	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
 	if (serving == rsm->serving)
@@ -302,13 +304,8 @@ void rsm_turn_end(struct rsm *rsm)
 {
 	if (!rsm->started)
 		return;
-	/*
-	 * Again while applying has opened the window for batches that wait, or made new proposals: each round either
-	 * proposes or was the last.
-	 */
-	uint64_t before;
+	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
-		before = rsm->counters.batches;
 		notice_leadership(rsm);
 		if (rsm->leading)
 			requests_propose(rsm);
@@ -316,8 +313,7 @@ void rsm_turn_end(struct rsm *rsm)
 		apply_chosen(rsm);
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
-	} while (rsm->counters.batches != before && rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) &&
-		 paxos_can_propose(rsm->paxos));
+	} while (requests_can_propose(rsm));
 	recover_state(rsm);
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);

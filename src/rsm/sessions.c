@@ -29,15 +29,16 @@ static void session_free(struct sessions *s, struct session *session)
 	free(session);
 }
 
-static void clear(struct sessions *s)
+void sessions_clear(struct sessions *s)
 {
 	LIST_FOR_SAFE(link, after, &s->order)
 		session_free(s, LIST_ENTRY(link, struct session, order));
+	s->floor = s->next_client = 0;
 }
 
 void sessions_free(struct sessions *s)
 {
-	clear(s);
+	sessions_clear(s);
 	map_free(&s->by_client);
 }
 
@@ -235,7 +236,7 @@ static int decode_session(struct sessions *s, struct slice *in)
 int sessions_decode(struct sessions *s, struct slice in)
 {
 	uint64_t count;
-	clear(s);
+	sessions_clear(s);
 	if (!slice_take_u64(&in, &s->floor) || !slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &count))
 		return STATUS_CORRUPT;
 	for (uint64_t i = 0; i < count; i++)

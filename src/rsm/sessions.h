@@ -58,6 +58,8 @@ enum session_verdict {
 
 void sessions_init(struct sessions *s, uint32_t count_max, uint64_t idle_us);
 void sessions_free(struct sessions *s);
+/* As after sessions_init(). */
+void sessions_clear(struct sessions *s);
 
 /*
  * A command is about to be applied at log time now_us. Creates or touches the session, drops what is acknowledged.

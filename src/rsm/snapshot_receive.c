@@ -176,7 +176,7 @@ static void restored(struct rsm *rsm)
 	r->step = RECEIVE_IDLE;
 	snapshot_parser_free(&r->parser);
 	rsm->counters.snapshots_installed++;
-	snapshot_adopt(rsm, r->slot, rsm->applied_ballot, file, r->total);
+	snapshot_adopt(rsm, false, r->slot, rsm->applied_ballot, file, r->total);
 	if (rsm->options.applied != NULL)
 		rsm->options.applied(rsm->options.context);
 }

@@ -61,31 +61,38 @@ static void release_image(struct rsm *rsm)
 	if (t->image != NULL)
 		rsm->app->ops->snapshot_end(t->image);
 	t->image = NULL;
+}
+
+static void release_buffers(struct rsm *rsm)
+{
+	struct snapshot_take *t = &rsm->take;
 	buffer_free(&t->sessions);
 	buffer_free(&t->raw);
 	buffer_free(&t->chunk);
 }
 
 /* Only between two steps of the disk: the caller is the completion of the request, or nothing is under way. */
-static void take_end(struct rsm *rsm)
+static void take_end(struct rsm *rsm, bool renamed)
 {
 	struct snapshot_take *t = &rsm->take;
 	release_image(rsm);
+	release_buffers(rsm);
 	if (t->file != NULL)
-		discard_file(rsm, t->file, "snapshot-new");
+		discard_file(rsm, t->file, renamed ? t->name : "snapshot-new");
 	t->file = NULL;
 	t->active = false;
 }
 
 void snapshot_take_abort(struct rsm *rsm)
 {
-	/* The request under way sees that the image is gone. */
+	/* The request under way sees that the image is gone. Its buffer belongs to the disk until then. */
 	release_image(rsm);
 }
 
 void snapshot_take_free(struct rsm *rsm)
 {
 	release_image(rsm);
+	release_buffers(rsm);
 }
 
 static void take_failed(struct rsm *rsm, int status, const char *what)
@@ -94,7 +101,7 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 		node_fatal(rsm->node, status, "%s of snapshot-new failed", what);
 	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what, status_name(status));
 	rsm->log_bytes = 0; /* tried again after as much log */
-	take_end(rsm);
+	take_end(rsm, rsm->take.step == TAKE_SYNC_DIRECTORY);
 }
 
 static void take_done(struct disk_request *request)
@@ -109,7 +116,7 @@ static void take_done(struct disk_request *request)
 		return;
 	}
 	if (t->image == NULL) { /* aborted */
-		take_end(rsm);
+		take_end(rsm, t->step >= TAKE_RENAME);
 		return;
 	}
 	take_next(rsm);
@@ -187,9 +194,9 @@ static void take_next(struct rsm *rsm)
 	}
 	struct disk_file *file = t->file;
 	t->file = NULL;
-	take_end(rsm);
+	take_end(rsm, true);
 	rsm->counters.snapshots_taken++;
-	snapshot_adopt(rsm, t->header.slot, t->header.ballot, file, t->offset);
+	snapshot_adopt(rsm, true, t->header.slot, t->header.ballot, file, t->offset);
 }
 
 static void take_start(struct rsm *rsm)
@@ -227,7 +234,7 @@ void snapshot_maybe_take(struct rsm *rsm)
 		take_start(rsm);
 }
 
-void snapshot_adopt(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes)
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes)
 {
 	ASSERT(slot > rsm->snapshot_slot && slot <= rsm->applied);
 	char name[SNAPSHOT_NAME_BYTES];
@@ -236,8 +243,12 @@ void snapshot_adopt(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct disk
 	rsm->snapshot_slot = slot;
 	rsm->snapshot_file = file;
 	rsm->snapshot_bytes = bytes;
-	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot};
 	wal_position position;
+	if (own) {
+		struct wal_record chosen = {.type = WAL_CHOSEN, .slot = slot};
+		wal_append(rsm->wal, &chosen, NULL);
+	}
+	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot};
 	wal_append(rsm->wal, &record, &position);
 	log_index_drop_below(&rsm->index, slot + 1);
 	wal_position oldest = log_index_oldest(&rsm->index);

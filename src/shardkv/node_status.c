@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "shardmaster/status_json.h"
+#include "rsm/status_json.h"
 
 static void fill_status(struct shardkv_node *n, struct wire_status *out)
 {

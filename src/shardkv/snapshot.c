@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/hashslot.h"
-#include "shardkv/digest.h"
+#include "kv/digest.h"
 
 #define FORMAT 1u
 #define SHARD_BYTES 9u

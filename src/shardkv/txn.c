@@ -5,7 +5,7 @@
  */
 #include "shardkv/internal.h"
 
-#include "shardkv/digest.h"
+#include "kv/digest.h"
 
 static struct staged_write *find_write(struct txn *txn, uint32_t shard, struct slice key)
 {

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "shardmaster/app.h"
-#include "shardmaster/status_json.h"
+#include "rsm/status_json.h"
 #include "shardmaster/watchers.h"
 #include "wire/method.h"
 

@@ -91,7 +91,8 @@ static uint32_t search_tail(const struct btree_node *node, struct slice key, boo
 	*found = false;
 	while (high < node->count && node->heads[high] == head)
 		high++;
-	struct slice tail = slice(key.data + node->skip, key.len - node->skip);
+	/* An empty key, from which a scan may start, need not point anywhere. */
+	struct slice tail = key.len == 0 ? key : slice(key.data + node->skip, key.len - node->skip);
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 		struct slice other = record_key(node->keys[middle]);

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "wal/wal.h"
 
-#define WAL_NAME_BYTES 24 /* "free-" and 16 digits and the end, rounded up */
+#define WAL_NAME_BYTES (WAL_PREFIX_BYTES_MAX + 24) /* "free-" and 16 digits and the end, rounded up */
 
 struct wal_header {
 	uint64_t segment;

@@ -55,6 +55,7 @@ struct wal_buffer {
 struct wal {
 	struct wal_options options;
 	struct disk *disk;
+	char log_prefix[WAL_PREFIX_BYTES_MAX + 8], free_prefix[WAL_PREFIX_BYTES_MAX + 8]; /* of file names */
 
 	/* Oldest first, consecutive ids; the last one is being appended to. */
 	struct wal_segment **segments;
@@ -96,6 +97,7 @@ struct wal {
 	struct disk_request release_request;
 	char release_name[WAL_NAME_BYTES], release_new_name[WAL_NAME_BYTES];
 
+	struct wal_reader *readers;      /* all */
 	struct wal_reader *idle_readers;
 	struct wal_counters counters;
 };

@@ -21,6 +21,7 @@ struct wal_reader {
 	void (*done)(void *context, int status, const struct wal_record *record);
 	void *context;
 	struct wal_reader *next; /* while idle */
+	struct wal_reader *next_of_all; /* idle or busy: a crash may find a read under way */
 };
 
 static void read_done(struct disk_request *request);
@@ -28,9 +29,13 @@ static void read_done(struct disk_request *request);
 static struct wal_reader *reader_get(struct wal *wal)
 {
 	struct wal_reader *reader = wal->idle_readers;
-	if (reader == NULL)
-		return ALLOC(struct wal_reader);
-	wal->idle_readers = reader->next;
+	if (reader != NULL) {
+		wal->idle_readers = reader->next;
+		return reader;
+	}
+	reader = ALLOC(struct wal_reader);
+	reader->next_of_all = wal->readers;
+	wal->readers = reader;
 	return reader;
 }
 
@@ -47,9 +52,9 @@ static void reader_put(struct wal *wal, struct wal_reader *reader)
 
 void wal_readers_free(struct wal *wal)
 {
-	while (wal->idle_readers != NULL) {
-		struct wal_reader *reader = wal->idle_readers;
-		wal->idle_readers = reader->next;
+	while (wal->readers != NULL) {
+		struct wal_reader *reader = wal->readers;
+		wal->readers = reader->next_of_all;
 		free(reader->data);
 		free(reader);
 	}

@@ -153,7 +153,7 @@ static int read_headers(struct wal *wal, struct wal_header *headers, struct wal_
 		struct wal_header *header = &headers[i];
 		uint8_t data[WAL_HEADER_BYTES];
 		char name[WAL_NAME_BYTES];
-		wal_name(name, WAL_LOG_PREFIX, segment->id);
+		wal_name(name, wal->log_prefix, segment->id);
 		if (i > 0 && segment->id != wal->segments[i - 1]->id + 1)
 			return problem(wal, info, "the segment before %s is missing", name);
 		if (segment->capacity < WAL_HEADER_BYTES)
@@ -181,7 +181,7 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 	struct wal_segment *segment = wal->segments[index];
 	bool is_last = index + 1 == wal->segment_count;
 	char name[WAL_NAME_BYTES];
-	wal_name(name, WAL_LOG_PREFIX, segment->id);
+	wal_name(name, wal->log_prefix, segment->id);
 	int status = wal->disk->ops->read_now(wal->disk, segment->file, 0, data, segment->capacity);
 	if (status != 0)
 		return status;

@@ -65,7 +65,7 @@ static void create_free_file(struct wal *wal)
 {
 	wal->creating = true;
 	wal->created = (struct wal_free){.number = wal->next_free_number++};
-	wal_name(wal->create_name, WAL_FREE_PREFIX, wal->created.number);
+	wal_name(wal->create_name, wal->free_prefix, wal->created.number);
 	wal->create_request = (struct disk_request){.name = wal->create_name, .len = wal->options.segment_bytes};
 	submit(wal, &wal->create_request, DISK_CREATE, free_file_created);
 }
@@ -153,13 +153,13 @@ void wal_release_step(struct wal *wal)
 	wal->segment_count--;
 	memmove(wal->segments, wal->segments + 1, wal->segment_count * sizeof *wal->segments);
 	wal->releasing = segment;
-	wal_name(wal->release_name, WAL_LOG_PREFIX, segment->id);
+	wal_name(wal->release_name, wal->log_prefix, segment->id);
 	wal->release_request = (struct disk_request){.name = wal->release_name, .file = segment->file};
 	wal->release_keeps = segment->capacity == wal->options.segment_bytes &&
 			     wal->free_count + (wal->creating ? 1 : 0) < wal->options.recycle_max;
 	if (wal->release_keeps) {
 		wal->release_number = wal->next_free_number++;
-		wal_name(wal->release_new_name, WAL_FREE_PREFIX, wal->release_number);
+		wal_name(wal->release_new_name, wal->free_prefix, wal->release_number);
 		wal->release_request.new_name = wal->release_new_name;
 		submit(wal, &wal->release_request, DISK_RENAME, segment_unlinked);
 	} else {

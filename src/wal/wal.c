@@ -11,6 +11,7 @@ enum { SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024, RECYCLE_MAX_DEFAULT = 2 };
 
 /* What the directory holds, as the listing tells it. */
 struct found {
+	const struct wal *wal;
 	struct {
 		uint64_t number;
 		uint64_t size;
@@ -23,8 +24,8 @@ static void found_file(void *context, const char *name, uint64_t size)
 {
 	struct found *found = context;
 	uint64_t number;
-	bool is_log = wal_name_parse(name, WAL_LOG_PREFIX, &number);
-	if (!is_log && !wal_name_parse(name, WAL_FREE_PREFIX, &number))
+	bool is_log = wal_name_parse(name, found->wal->log_prefix, &number);
+	if (!is_log && !wal_name_parse(name, found->wal->free_prefix, &number))
 		return;
 	if (found->count == found->capacity) {
 		found->capacity = found->capacity == 0 ? 16 : found->capacity * 2;
@@ -86,7 +87,7 @@ static int open_segments(struct wal *wal, const struct found *found, struct wal_
 		char name[WAL_NAME_BYTES];
 		struct disk_file *file;
 		uint64_t size;
-		wal_name(name, WAL_LOG_PREFIX, ids[i]);
+		wal_name(name, wal->log_prefix, ids[i]);
 		status = wal->disk->ops->open(wal->disk, name, &file, &size);
 		if (status != 0)
 			break;
@@ -112,7 +113,7 @@ static int open_free_files(struct wal *wal, const struct found *found)
 			continue;
 		uint64_t number = found->files[i].number;
 		char name[WAL_NAME_BYTES];
-		wal_name(name, WAL_FREE_PREFIX, number);
+		wal_name(name, wal->free_prefix, number);
 		if (number >= wal->next_free_number)
 			wal->next_free_number = number + 1;
 		int status;
@@ -135,7 +136,7 @@ static int create_free(struct wal *wal, struct wal_free *out)
 {
 	char name[WAL_NAME_BYTES];
 	out->number = wal->next_free_number++;
-	wal_name(name, WAL_FREE_PREFIX, out->number);
+	wal_name(name, wal->free_prefix, out->number);
 	struct disk_request request = {.operation = DISK_CREATE, .name = name, .len = wal->options.segment_bytes};
 	int status = wal->disk->ops->run_now(wal->disk, &request);
 	if (status != 0) {
@@ -177,8 +178,8 @@ static int create_first(struct wal *wal)
 	if (status != 0)
 		return status;
 	char free_name[WAL_NAME_BYTES], name[WAL_NAME_BYTES];
-	wal_name(free_name, WAL_FREE_PREFIX, file.number);
-	wal_name(name, WAL_LOG_PREFIX, 1);
+	wal_name(free_name, wal->free_prefix, file.number);
+	wal_name(name, wal->log_prefix, 1);
 	wal->counters.segments_created++;
 	return run_name(wal, DISK_RENAME, free_name, name);
 }
@@ -186,7 +187,7 @@ static int create_first(struct wal *wal)
 static int open_directory(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
 			  struct wal_recovery *info)
 {
-	struct found found = {0};
+	struct found found = {.wal = wal};
 	int status = wal->disk->ops->list(wal->disk, found_file, &found);
 	if (status == 0)
 		status = open_segments(wal, &found, info);
@@ -203,6 +204,14 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 	return status;
 }
 
+static void set_names(struct wal *wal)
+{
+	const char *prefix = wal->options.prefix == NULL ? "" : wal->options.prefix;
+	ASSERT(strlen(prefix) <= WAL_PREFIX_BYTES_MAX);
+	snprintf(wal->log_prefix, sizeof wal->log_prefix, "%s" WAL_LOG_PREFIX, prefix);
+	snprintf(wal->free_prefix, sizeof wal->free_prefix, "%s" WAL_FREE_PREFIX, prefix);
+}
+
 int wal_open(struct wal **out, const struct wal_options *options,
 	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info)
 {
@@ -210,6 +219,7 @@ int wal_open(struct wal **out, const struct wal_options *options,
 	*out = NULL;
 	memset(info, 0, sizeof *info);
 	wal->options = *options;
+	set_names(wal);
 	wal->disk = options->disk;
 	if (wal->options.segment_bytes == 0)
 		wal->options.segment_bytes = SEGMENT_BYTES_DEFAULT;

@@ -106,6 +106,7 @@ typedef uint64_t wal_position;
 
 #define WAL_HEADER_BYTES 64u
 #define WAL_RECORD_BYTES 40u /* before the payload */
+#define WAL_PREFIX_BYTES_MAX 16
 
 struct wal;
 
@@ -123,6 +124,8 @@ struct wal_options {
 	uint64_t group;
 	uint64_t segment_bytes;  /* 0: 64 MiB; a multiple of 8 that holds at least one maximal record, below 4 GiB */
 	uint32_t recycle_max;    /* 0: 2 */
+	/* Before the names of all files, so that two logs can live in one directory ("agreement-log-…"); NULL: nothing. Copied. */
+	const char *prefix;
 	/* Everything appended up to and including sequence number `sequence` is durable. */
 	void (*durable)(void *context, uint64_t sequence);
 	/* A write or sync has failed: should not return; if it does, the wal does nothing any more. */

@@ -124,8 +124,8 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 	wal->opening_waits = false;
 	struct wal_free file = wal_free_take(wal);
 	segment->file = file.file;
-	wal_name(wal->write_name, WAL_FREE_PREFIX, file.number);
-	wal_name(wal->write_new_name, WAL_LOG_PREFIX, segment->id);
+	wal_name(wal->write_name, wal->free_prefix, file.number);
+	wal_name(wal->write_new_name, wal->log_prefix, segment->id);
 	struct wal_header header = {
 		.segment = segment->id,
 		.capacity = segment->capacity,

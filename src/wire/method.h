@@ -28,13 +28,25 @@
 	X(CHOSEN, 40, "chosen") \
 	X(TAKE_OVER, 41, "take_over") \
 	X(SNAPSHOT_FETCH, 48, "snapshot_fetch") \
-	X(SNAPSHOT_CHUNK, 49, "snapshot_chunk")
+	X(SNAPSHOT_CHUNK, 49, "snapshot_chunk") \
+	X(VIEW_PING, 64, "view_ping") \
+	X(PB_FORWARD, 72, "pb_forward") \
+	X(AGREEMENT, 80, "agreement") \
+	X(AGREEMENT_START, 81, "agreement_start") \
+	X(AGREEMENT_STATUS, 82, "agreement_status") \
+	X(AGREEMENT_DONE, 83, "agreement_done") \
+	X(AGREEMENT_BOUNDS, 84, "agreement_bounds") \
+	X(LOG_COMMAND, 96, "log_command") \
+	X(LOG_QUERY, 97, "log_query") \
+	X(LOG_REGISTER, 98, "log_register") \
+	X(LOG_TAIL, 99, "log_tail") \
+	X(LOG_SLOT, 100, "log_slot")
 
 enum method {
 #define X(name, number, text) METHOD_##name = (number),
 	METHOD_MAP(X)
 #undef X
-	METHOD_NUMBER_MAX = 63,
+	METHOD_NUMBER_MAX = 127,
 };
 
 /* "accept"; "unknown" for a number that is none. */

@@ -1,4 +1,4 @@
-#include "shardkv/digest.h"
+#include "kv/digest.h"
 
 /* Odd constants with about as many ones as zeros: the fractional parts of the golden ratio and of square roots. */
 #define SALT_A 0x9e3779b97f4a7c15ull

@@ -1,8 +1,8 @@
 /*
  * A node's status as one JSON object: GET /api/v1/status of every service, and the element of `kvctl status -o json`.
  */
-#ifndef SYNOD_SHARDMASTER_STATUS_JSON_H
-#define SYNOD_SHARDMASTER_STATUS_JSON_H
+#ifndef SYNOD_RSM_STATUS_JSON_H
+#define SYNOD_RSM_STATUS_JSON_H
 
 #include "base/bytes.h"
 #include "wire/wire.h"

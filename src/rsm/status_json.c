@@ -1,4 +1,4 @@
-#include "shardmaster/status_json.h"
+#include "rsm/status_json.h"
 
 #include <inttypes.h>
 

@@ -5,8 +5,8 @@
  * bit multiplication. The digest of a set is the sum of its members' digests, so it can be kept up to date with
  * each write and does not depend on the order of writes.
  */
-#ifndef SYNOD_SHARDKV_DIGEST_H
-#define SYNOD_SHARDKV_DIGEST_H
+#ifndef SYNOD_KV_DIGEST_H
+#define SYNOD_KV_DIGEST_H
 
 #include <stdint.h>
 

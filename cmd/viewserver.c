@@ -1,0 +1,36 @@
+/* viewserver: one replica of the view service. */
+#include "host/daemon_rsm.h"
+#include "view/node.h"
+
+static struct node *create(const struct daemon *daemon)
+{
+	struct view_node_options options = {
+		.env = daemon->env,
+		.log = daemon->log,
+		.cluster = daemon->conf->name,
+		.name = daemon->self->name,
+		.version = daemon->version,
+		.nshards = daemon->conf->shards,
+		.replica = daemon->self->replica,
+		.settings = daemon_rsm_settings(daemon),
+		.ping_interval_ms = (uint32_t)daemon->settings.ping_interval_ms,
+		.dead_pings = (uint32_t)daemon->settings.dead_pings,
+	};
+	struct rsm_member masters[REPLICAS_MAX];
+	options.nmembers = daemon_rsm_members(daemon, ROLE_VIEWSERVER, 0, options.members);
+	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, masters);
+	for (uint32_t i = 0; i < options.nmasters; i++)
+		options.masters[i] = masters[i].client_address;
+	return view_node_create(&options);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_kind kind = {
+		.program = "viewserver",
+		.summary = "One replica of the view service, which says who is primary and who is backup.",
+		.role = ROLE_VIEWSERVER,
+		.create = create,
+	};
+	return daemon_main(&kind, argc, argv);
+}

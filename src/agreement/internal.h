@@ -1,0 +1,209 @@
+/*
+ * The inside of struct agreement, shared by the files of this directory; nobody else.
+ *
+ *   core.c      instances, recovery, limits, time, what clients ask
+ *   acceptor.c  requests of peers and their answers
+ *   proposer.c  rounds of this peer's proposals, and answers to them
+ *   spread.c    decisions and Done values to everybody
+ *   output.c    records, messages, and what waits for the disk
+ */
+#ifndef SYNOD_AGREEMENT_INTERNAL_H
+#define SYNOD_AGREEMENT_INTERNAL_H
+
+#include "agreement/agreement.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "paxos/synod.h"
+
+/* A message ends after the item that passes this; with it, the largest value still fits a frame. */
+#define MESSAGE_VALUE_BYTES (1u * MIB)
+#define MESSAGE_ITEMS_MAX 4096u
+/* Proposals of this peer under way at a time. */
+#define PROPOSING_MAX 4096u
+/* Decisions told to one peer at a time by spread.c. */
+#define SPREAD_ITEMS_MAX 1024u
+#define SPREAD_DELAY_MAX_US 5000000u
+/* What an instance costs besides its value. */
+#define INSTANCE_BYTES 512u
+/* Ballots beyond are nonsense. */
+#define ROUND_MAX (UINT64_C(1) << 48)
+_Static_assert(MESSAGE_VALUE_BYTES + COMMAND_BYTES_MAX + MESSAGE_ITEMS_MAX * 64u < FRAME_BYTES_MAX, "a message fits a frame");
+
+/*
+ *            start             own promise is durable          quorum
+ *   NONE ────────────▶ OWN_PROMISE ─────────────▶ PREPARING ───────────▶ ACCEPTING ──quorum──▶ decided
+ *     │                     ▲                         │ defeat               │ ▲  │ defeat
+ *     │                     └──── BACKING_OFF ◀───────┴──────────────────────┼─┼──┘
+ *     └───────────────────▶ OWN_ACCEPT ───────────────────────────────────────┘
+ *       lowest ballot                     own acceptance is durable
+ */
+enum stage { STAGE_NONE, STAGE_OWN_PROMISE, STAGE_PREPARING, STAGE_OWN_ACCEPT, STAGE_ACCEPTING, STAGE_BACKING_OFF };
+
+struct instance {
+	uint64_t seq;
+	struct synod_acceptor acceptor;
+	uint64_t sequence;      /* of its last record */
+	uint64_t position;      /* of its oldest record that is needed; 0: not known yet */
+	struct list logged;     /* in agreement.logged once position is known, ascending */
+	uint64_t bytes;         /* as counted in agreement.bytes */
+
+	/* Proposing, unless stage is STAGE_NONE. */
+	enum stage stage;
+	struct list active;     /* in agreement.active */
+	struct synod_proposer proposer;
+	struct bytes *wish;
+	synod_set rejects;      /* in this phase */
+	uint64_t highest;       /* ballot that anybody has told of */
+	uint32_t attempts;      /* of this phase */
+	uint32_t defeats;
+	uint64_t at_us;         /* when to do something about it; UINT64_MAX: waits for the disk */
+
+	/* Decided. */
+	struct bytes *decided;  /* NULL: not */
+	uint64_t decided_ballot; /* in which whoever accepted has this value; 0: unknown */
+	uint64_t decided_sequence;
+	bool value_missing;     /* restored without its value, which must be in a later record */
+	synod_set known;        /* members that know */
+	struct list spreading[REPLICAS_MAX]; /* in the list of each peer that may not */
+	uint64_t spread_after_us;
+};
+
+struct item {
+	enum wire_agreement_kind kind;
+	uint64_t seq, ballot, other;
+	struct bytes *value; /* a reference, or NULL */
+};
+struct items {
+	struct item *items;
+	uint32_t count, capacity;
+};
+
+struct peer {
+	uint64_t seen[REPLICAS_MAX]; /* its done vector in its last message */
+	struct items outbox;
+	struct list spreading;       /* decided instances that it may not know */
+	uint64_t spread_due_us;      /* one of them may be due then; UINT64_MAX: none will be */
+	uint64_t spread_at_us;       /* not before this */
+	bool due_gossip;
+	uint64_t gossip_at_us;
+	uint64_t delay_us;           /* before the next attempt, doubled with each; small again when it is heard of */
+};
+
+/* Something that must not happen before a record is durable. */
+enum wait_kind { WAIT_OWN_PROMISE, WAIT_OWN_ACCEPT, WAIT_DECIDED, WAIT_DONE, WAIT_MIN, WAIT_ANSWER };
+struct wait {
+	enum wait_kind kind;
+	uint64_t sequence;
+	uint64_t seq, ballot; /* WAIT_DONE, WAIT_MIN: seq is the value */
+	uint64_t link, id;    /* WAIT_ANSWER */
+	uint32_t to;
+	struct items items;   /* WAIT_ANSWER */
+};
+
+struct vector {
+	void *items;
+	uint32_t count, capacity;
+};
+
+struct agreement {
+	struct agreement_options options;
+	uint32_t self; /* index into members */
+	struct map instances; /* seq → struct instance */
+	struct list logged, active;
+	uint64_t proposing;
+	uint64_t bytes;
+	bool disk_full;
+
+	uint64_t done[REPLICAS_MAX]; /* 1 + Done */
+	uint64_t done_told;          /* own one, durable */
+	uint64_t min, next;
+	uint64_t min_wanted; /* will be min when that is durable */
+	uint64_t dones_position;     /* of the last record of them; 0: none */
+	struct peer peers[REPLICAS_MAX];
+
+	uint64_t persist_last; /* sequence numbers */
+	uint64_t persisted;
+	struct vector waits;   /* struct wait, ascending sequence; the first `waits_head` are gone */
+	uint32_t waits_head;
+
+	/* Output of the current step; the second of each pair is what the caller holds. */
+	struct vector persists, persists_out;
+	struct vector answers, answers_out; /* struct wait whose time has come */
+	struct vector settled, settled_out;
+	struct vector sends, items, replies; /* built by agreement_output() */
+	struct items held;                   /* values that the output points to */
+	struct agreement_output output;
+	struct agreement_counters counters;
+};
+
+static inline synod_set member_bit(uint32_t i)
+{
+	return 1u << i;
+}
+static inline synod_set all_members(const struct agreement *a)
+{
+	return (1u << a->options.nmembers) - 1;
+}
+static inline uint32_t owner_of(const struct agreement *a, uint64_t seq)
+{
+	return (uint32_t)(seq % a->options.nmembers);
+}
+static inline uint64_t at_least(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* core.c */
+uint32_t member_index(const struct agreement *a, uint32_t replica);
+struct instance *find_instance(const struct agreement *a, uint64_t seq);
+/* Has a value of `bytes` and perhaps a new instance room? Peers get a little more than this peer's own clients. */
+bool has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer);
+struct instance *create_instance(struct agreement *a, uint64_t seq);
+void account(struct agreement *a, struct instance *instance);
+/* A record that says so is durable. */
+void min_durable(struct agreement *a, uint64_t min);
+/* A uniform number in [low, high]. */
+uint64_t draw(struct agreement *a, uint64_t low, uint64_t high);
+/* What every message tells besides its items. */
+void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
+
+/* proposer.c */
+void propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish);
+void stop_proposing(struct agreement *a, struct instance *instance);
+void own_promised(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
+void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
+void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instance);
+
+/* spread.c */
+/* The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won. */
+void decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
+	    uint32_t from);
+/* Lets the instance, decided here, be told to everybody who may not know it. */
+void spread(struct agreement *a, struct instance *instance, uint64_t after_us);
+void note_known(struct agreement *a, struct instance *instance, uint32_t member);
+void spread_tick(struct agreement *a, uint64_t now_us);
+uint64_t spread_deadline_us(const struct agreement *a);
+void gossip_soon(struct agreement *a, uint64_t now_us);
+/* A message from the member has come: it is there. */
+void heard_of(struct agreement *a, uint64_t now_us, uint32_t member);
+
+/* output.c */
+void *vector_add(struct vector *v, size_t item_size);
+void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot, uint64_t other,
+	       struct bytes *value);
+void items_free(struct items *items);
+/* Due to a member, by the end of this turn. */
+void post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
+	  struct bytes *value);
+void post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
+		 uint64_t ballot, struct bytes *value);
+void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind, uint64_t ballot,
+		      struct bytes *value);
+void persist_dones(struct agreement *a);
+/* Until everything persisted so far is durable. */
+struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t seq, uint64_t ballot);
+/* Answers when the records with that sequence are durable. Takes the items. */
+void answer(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence);
+void output_free(struct agreement *a);
+
+#endif

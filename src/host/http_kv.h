@@ -1,0 +1,63 @@
+/*
+ * The store over HTTP: pages of a shardkv daemon for people, scripts, and languages without a client library.
+ *
+ *   PUT    /put        {"key":K,"value":V}       {"key":K,"version":N,"modification":N}
+ *   GET    /get/KEY                              {"key":K,"value":V,"version":N,"modification":N}
+ *   DELETE /get/KEY                              {"key":K,"version":0,"modification":N}
+ *   POST   /txn        see host/kv_json.h        {"succeeded":B,"results":[…]}
+ *
+ * KEY is everything behind "/get/", with %XX for what a URL cannot hold. Parameters:
+ *   timeout_ms=N            how long to wait; default 5000, at most 60000
+ *   encoding=base64         answer values as base64 always
+ *   key_encoding=base64     KEY is base64
+ *   redirect=true           307 instead of 421 and 503 where another server's URL is known
+ *
+ * A request becomes an ordinary COMMAND or QUERY to this node, on a link of its own (host_request()), so it is admitted,
+ * ordered and answered as those of RPC clients; reads are linearizable. Commands carry no session: one that is repeated
+ * after an unknown outcome may be applied twice. Nothing is forwarded: a replica that does not lead says who does.
+ *
+ *   200  done (also a transaction whose compares did not hold: "succeeded":false)
+ *   400  malformed; keys of different groups              403  from a web page of another origin
+ *   404  no such key                                      405  another method; "Allow" says which
+ *   409  INCR of what is no number                        413  key, value, command or result too large
+ *   421  another group serves the key: "group", "addresses", "location"
+ *   503  certainly not applied: no leader here ("leader", "location"), too busy, no time left ("Retry-After")
+ *   504  unknown outcome; of a read: no answer            507  disk full            500  a bug
+ *
+ * Every answer but 405 is JSON; errors are {"error":"…","status":"NOT_LEADER",…} with a status of base/status.h. (A body
+ * above HTTP_KV_BODY_BYTES_MAX is refused with 413 before anything looks at it.) "location", also as the header, is
+ * where the same request may be sent next.
+ */
+#ifndef SYNOD_HOST_HTTP_KV_H
+#define SYNOD_HOST_HTTP_KV_H
+
+#include "base/limits.h"
+#include "host/http.h"
+
+/* One command, as base64 within JSON, and the rest. */
+#define HTTP_KV_BODY_BYTES_MAX (4u * MIB)
+_Static_assert(HTTP_KV_BODY_BYTES_MAX >= COMMAND_BYTES_MAX / 3 * 4 + MIB, "the largest command fits as base64");
+#define HTTP_KV_REQUESTS_MAX 96u /* under way; more are answered BUSY */
+#define HTTP_KV_TIMEOUT_MS 5000u
+#define HTTP_KV_TIMEOUT_MS_MAX 60000u
+
+/* The group that serves a key, and the addresses (HOST:PORT, for RPC) of its members; borrowed until the loop goes on. */
+struct http_kv_owner {
+	uint64_t group;
+	uint32_t naddresses;
+	const char *addresses[REPLICAS_MAX];
+};
+
+/* What only the daemon knows, for hints. Either function may be NULL. */
+struct http_kv_options {
+	/* False: unknown, no group, or the node's own. */
+	bool (*owner)(void *context, struct slice key, struct http_kv_owner *out);
+	/* Where the node that listens at `address` answers HTTP, as HOST:PORT; false: unknown, or nowhere. */
+	bool (*http_address)(void *context, struct slice address, char out[ADDRESS_BYTES_MAX + 1]);
+	void *context;
+};
+
+/* Adds the pages to `http`, which takes care of their end, and counters to its node's metrics. */
+void http_kv_serve(struct http *http, const struct http_kv_options *options);
+
+#endif

@@ -1,0 +1,174 @@
+#include "host/http_internal.h"
+
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/process.h"
+
+static const char *reason_of(int code)
+{
+	static const struct {
+		int code;
+		const char *reason;
+	} reasons[] = {
+		{200, "OK"}, {307, "Temporary Redirect"}, {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
+		{405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Payload Too Large"}, {421, "Misdirected Request"},
+		{500, "Internal Server Error"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+		{507, "Insufficient Storage"},
+	};
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].code == code)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+void http_reply(struct evhttp_request *request, int code, const char *type, struct slice body)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	evhttp_add_header(headers, "Content-Type", type);
+	evhttp_add_header(headers, "Cache-Control", "no-store");
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { /* the library would send the body */
+		char length[24];
+		snprintf(length, sizeof length, "%zu", body.len);
+		evhttp_add_header(headers, "Content-Length", length);
+		evhttp_send_reply(request, code, reason_of(code), NULL);
+		return;
+	}
+	struct evbuffer *out = evbuffer_new();
+	if (out == NULL || evbuffer_add(out, body.data, body.len) != 0)
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	else
+		evhttp_send_reply(request, code, reason_of(code), out);
+	if (out != NULL)
+		evbuffer_free(out);
+}
+
+static void reply_text(struct evhttp_request *request, int code, const char *text)
+{
+	http_reply(request, code, "text/plain; charset=utf-8", slice_string(text));
+}
+
+static void on_livez(struct evhttp_request *request, void *context)
+{
+	(void)context;
+	reply_text(request, 200, "ok\n");
+}
+
+static void on_readyz(struct evhttp_request *request, void *context)
+{
+	struct http *http = context;
+	struct node *node = http->node;
+	if (http->stopping)
+		reply_text(request, 503, "stopping\n");
+	else if (node->ops->ready == NULL || node->ops->ready(node))
+		reply_text(request, 200, "ok\n");
+	else
+		reply_text(request, 503, "not ready\n");
+}
+
+static void on_metrics(struct evhttp_request *request, void *context)
+{
+	struct http *http = context;
+	struct buffer body = {0};
+	metrics_render(&http->node->metrics, &body);
+	process_metrics_render(&body);
+	http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_slice(&body));
+	buffer_free(&body);
+}
+
+static void on_status(struct evhttp_request *request, void *context)
+{
+	struct http *http = context;
+	struct buffer body = {0};
+	if (http->node->ops->status_json == NULL) {
+		reply_text(request, 404, "this node has no status\n");
+		return;
+	}
+	http->node->ops->status_json(http->node, &body);
+	buffer_add_u8(&body, '\n');
+	http_reply(request, 200, "application/json", buffer_slice(&body));
+	buffer_free(&body);
+}
+
+/* ---- pages ---- */
+
+static bool is_prefix(const char *path)
+{
+	return path[strlen(path) - 1] == '/';
+}
+
+static const struct http_page *find_page(const struct http *http, const char *path)
+{
+	for (size_t i = 0; i < http->npages; i++) {
+		const struct http_page *page = &http->pages[i];
+		if (strcmp(path, page->path) == 0 ||
+		    (is_prefix(page->path) && strncmp(path, page->path, strlen(page->path)) == 0))
+			return page;
+	}
+	return NULL;
+}
+
+static void reply_not_found(const struct http *http, struct evhttp_request *request)
+{
+	struct buffer body = {0};
+	buffer_format(&body, "not found: try");
+	for (size_t i = 0; i < http->npages; i++)
+		buffer_format(&body, " %s%s", http->pages[i].path, is_prefix(http->pages[i].path) ? "…" : "");
+	buffer_add_u8(&body, '\n');
+	http_reply(request, 404, "text/plain; charset=utf-8", buffer_slice(&body));
+	buffer_free(&body);
+}
+
+static void reply_not_allowed(struct evhttp_request *request, const struct http_page *page)
+{
+	static const struct {
+		unsigned method;
+		const char *name;
+	} names[] = {{EVHTTP_REQ_GET, "GET"}, {EVHTTP_REQ_HEAD, "HEAD"}, {EVHTTP_REQ_PUT, "PUT"},
+		     {EVHTTP_REQ_POST, "POST"}, {EVHTTP_REQ_DELETE, "DELETE"}};
+	char allow[64] = "";
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if ((page->methods & names[i].method) == 0)
+			continue;
+		size_t len = strlen(allow);
+		snprintf(allow + len, sizeof allow - len, "%s%s", len > 0 ? ", " : "", names[i].name);
+	}
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", allow);
+	reply_text(request, 405, "method not allowed here: see the header Allow\n");
+}
+
+void http_on_request(struct evhttp_request *request, void *context)
+{
+	struct http *http = context;
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	const struct http_page *page = path == NULL ? NULL : find_page(http, path);
+	http_connections_touch(&http->connections, request);
+	if (page == NULL)
+		reply_not_found(http, request);
+	else if ((page->methods & evhttp_request_get_command(request)) == 0)
+		reply_not_allowed(request, page);
+	else
+		page->serve(request, page->context);
+}
+
+void http_add_page(struct http *http, const struct http_page *page)
+{
+	ASSERT(http->npages < HTTP_PAGES_MAX && page->path[0] == '/');
+	struct http_page *added = &http->pages[http->npages++];
+	*added = *page;
+	if ((added->methods & EVHTTP_REQ_GET) != 0)
+		added->methods |= EVHTTP_REQ_HEAD;
+}
+
+void http_add_own_pages(struct http *http)
+{
+	const struct http_page pages[] = {
+		{"/livez", EVHTTP_REQ_GET, on_livez, http},
+		{"/readyz", EVHTTP_REQ_GET, on_readyz, http},
+		{"/metrics", EVHTTP_REQ_GET, on_metrics, http},
+		{"/api/v1/status", EVHTTP_REQ_GET, on_status, http},
+	};
+	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
+		http_add_page(http, &pages[i]);
+}

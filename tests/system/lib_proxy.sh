@@ -1,0 +1,139 @@
+# Clusters whose links can be broken: a proxy (proxy.c) stands on every link between the replicas of a group, and between clients and
+# the groups. To be sourced after lib.sh.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with lib.sh and the tests
+#
+#   proxy_cluster up [OPTION]...     one group, g1a g1b g1c, beside the shard masters; OPTIONs as those of cluster.sh up
+#   proxy cut 'g1a-*'                a command of proxy.c; what it prints is in out
+#   isolate NODE                     no other replica and NODE hear each other; clients still reach it
+#   deafen NODE                      NODE hears no other replica, and is heard by all
+#   mute NODE                        NODE is heard by no other replica, and hears all
+#   mend                             everything is good again
+#   ask NODE KEY TIMEOUT_MS          reads from this replica, whatever it believes to be; the answer is in out
+#
+# A link between replicas is called FROM-TO (g1a-g1b), one between clients and a replica client-NODE. The daemons are told with
+# --route; clients find the proxies in the configuration, which the group has joined with their addresses.
+
+proxied=(g1a g1b g1c)
+declare -A proxy_port=() # by the name of the link
+
+# A program of the cluster, which is started with the routes of its node: what the process is called does not change by that.
+wrap_program() {
+	cat >"$scratch/bin/$1" <<-END
+		#!/usr/bin/env bash
+		routes=()
+		[[ \${3:-} != --node || ! -f "$scratch/routes/\${4:-}" ]] || mapfile -t routes <"$scratch/routes/\$4"
+		exec "$real_bin/$1" "\$@" "\${routes[@]}"
+	END
+	chmod +x "$scratch/bin/$1"
+}
+
+# Puts programs of the cluster into a directory of this test, with the routes of each node beside it.
+make_routes() {
+	local program from to port=$((base_port + 10))
+	real_bin=$SYNOD_BIN
+	mkdir -p "$scratch/bin" "$scratch/routes"
+	for program in "$real_bin"/*; do
+		ln -sf "$program" "$scratch/bin/"
+	done
+	rm -f "$scratch/bin/shardkvd"
+	wrap_program shardkvd
+	SYNOD_BIN=$scratch/bin
+	for from in "${proxied[@]}" client; do
+		for to in "${proxied[@]}"; do
+			[[ $from != "$to" ]] || continue
+			proxy_port[$from-$to]=$port
+			[[ $from == client ]] || printf '%s\n' --route "$to=127.0.0.1:$port" >>"$scratch/routes/$from"
+			port=$((port + 1))
+		done
+	done
+}
+
+# Nodes are numbered from base_port + 1 on, the shard masters first.
+start_proxy() {
+	local link to arguments=() number
+	for link in "${!proxy_port[@]}"; do
+		to=${link#*-}
+		for number in "${!proxied[@]}"; do
+			[[ ${proxied[number]} != "$to" ]] ||
+				arguments+=("$link=127.0.0.1:${proxy_port[$link]},127.0.0.1:$((base_port + proxy_masters + 1 + number))")
+		done
+	done
+	helper_start "$tools/proxy" "$scratch/proxy" "${arguments[@]}"
+	disown "$helper" # it is killed in the end, of which the shell need not speak
+	await "the proxy" test -S "$scratch/proxy"
+}
+
+proxy_cluster() {
+	local members
+	proxy_masters=1
+	make_routes
+	start_proxy
+	# The group joins by hand, with the proxies' addresses.
+	mkdir -p "$run"
+	touch "$run/joined"
+	cluster "$@" --masters "$proxy_masters" --groups 1 --replicas "${#proxied[@]}"
+	members=$(printf '127.0.0.1:%s,' "${proxy_port[client-g1a]}" "${proxy_port[client-g1b]}" "${proxy_port[client-g1c]}")
+	kv join 1 "${members%,}"
+	expect 0
+	kv put ready yes
+	expect 0 OK
+}
+
+# A command of the proxy; its answer is in out.
+proxy() {
+	try "$tools/proxy" -c "$scratch/proxy" "$@"
+	[[ $status -eq 0 ]] || fail "proxy $*: $out $err"
+}
+
+others_than() {
+	local node
+	for node in "${proxied[@]}"; do
+		[[ $node == "$1" ]] || echo "$node"
+	done
+}
+
+deafen() {
+	local other
+	for other in $(others_than "$1"); do
+		proxy cut "$other-$1"
+	done
+}
+
+mute() {
+	local other
+	for other in $(others_than "$1"); do
+		proxy cut "$1-$other"
+	done
+}
+
+isolate() {
+	deafen "$1"
+	mute "$1"
+}
+
+mend() {
+	proxy mend '*'
+}
+
+# How many frames of a method the links of a pattern have passed on, or lost: frames passed|lost LINK METHOD
+frames() {
+	local column=4
+	[[ $1 == passed ]] || column=5
+	"$tools/proxy" -c "$scratch/proxy" count "$2" | awk -v method="$3" -v column="$column" \
+		'$3 == method { sum += $column } END { print sum + 0 }'
+}
+
+connections() {
+	"$tools/proxy" -c "$scratch/proxy" count "$1" | awk '$2 == "connections" { sum += $3 } END { print sum + 0 }'
+}
+
+# Reads from one replica: its answer, or that there was none, is in out.
+ask() {
+	try "$tools/ask" "$(address "$1" listen)" "$(sed -n '/^\[cluster\]/,/^\[node/s/^name = //p' "$config")" "$2" "$3"
+	[[ $status -le 1 ]] || fail "ask $*: $out $err"
+}
+
+# The group has a leader other than NODE. What NODE says of itself does not count: another_leader NODE
+another_leader() {
+	status_json "[.nodes[] | select(.up and .leader and .group == 1 and .name != \"$1\")] | first | .name" >/dev/null
+}

@@ -1,0 +1,56 @@
+/*
+ * Long histories are decided in a number of steps that grows with their length and not with what could be tried. Steps are
+ * counted, not time.
+ */
+#include "check/check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../support/check_main.h"
+#include "generate.h"
+
+struct load {
+	const char *name;
+	struct generate g;
+	uint64_t steps_per_call;
+};
+
+static const struct load LOADS[] = {
+	{"many keys", {.calls = 100000, .clients = 64, .keys = 1000, .get_percent = 50, .unknown_per_thousand = 5}, 4},
+	{"few keys", {.calls = 30000, .clients = 64, .keys = 3, .get_percent = 50, .unknown_per_thousand = 5}, 100},
+	{"one key, versions", {.calls = 20000, .clients = 64, .keys = 1, .get_percent = 50, .unknown_per_thousand = 5, .versions = true}, 100},
+	{"everything but transactions",
+	 {.calls = 50000, .clients = 32, .keys = 200, .get_percent = 30, .delete_percent = 10, .cas_percent = 30, .unknown_per_thousand = 10},
+	 10},
+	{"appends", {.calls = 20000, .clients = 32, .keys = 50, .append_percent = 70, .get_percent = 20, .delete_percent = 2, .unknown_per_thousand = 20}, 20},
+	{"transactions on pairs", {.calls = 30000, .clients = 32, .keys = 200, .get_percent = 50, .txn_percent = 50, .txn_keys = 2, .unknown_per_thousand = 5}, 60},
+	{"transactions with versions",
+	 {.calls = 30000, .clients = 32, .keys = 500, .get_percent = 50, .txn_percent = 50, .txn_keys = 3, .unknown_per_thousand = 5, .versions = true},
+	 60},
+};
+
+/* A history of a correct store is accepted in few steps a call. */
+START_TEST(accepts)
+{
+	for (size_t i = 0; i < sizeof LOADS / sizeof LOADS[0]; i++) {
+		for (uint64_t seed = 1; seed <= 3; seed++) {
+			struct check_history h;
+			struct check_report report;
+			struct generate g = LOADS[i].g;
+			g.seed = seed;
+			generate(&h, &g);
+			check_history(&h, NULL, &report);
+			printf("%s, seed %" PRIu64 ": verdict %d, %.1f steps a call, largest part %u\n", LOADS[i].name, seed, report.verdict,
+			       (double)report.steps / h.count, report.largest);
+			ck_assert_int_eq(report.verdict, CHECK_LINEARIZABLE);
+			ck_assert_uint_le(report.steps, LOADS[i].steps_per_call * h.count);
+			check_report_free(&report);
+			check_history_free(&h);
+		}
+	}
+}
+END_TEST
+
+CHECK_MAIN("check scale", accepts)

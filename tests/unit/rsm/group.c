@@ -1,0 +1,436 @@
+#include "group.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "rsm/internal.h"
+
+/* ---- a replica's node ---- */
+
+struct replica_node {
+	struct node node;
+	struct app *app;
+	struct rsm *rsm;
+};
+
+static struct replica_node *replica_of(struct node *node)
+{
+	return (struct replica_node *)(void *)node;
+}
+
+static int replica_start(struct node *node)
+{
+	return rsm_start(replica_of(node)->rsm);
+}
+
+static void replica_message(struct node *node, link_id from, const struct message *message)
+{
+	rsm_message(replica_of(node)->rsm, from, message);
+}
+
+static void replica_link_down(struct node *node, link_id link)
+{
+	rsm_link_down(replica_of(node)->rsm, link);
+}
+
+static void replica_turn_end(struct node *node)
+{
+	rsm_turn_end(replica_of(node)->rsm);
+}
+
+static void replica_stop(struct node *node)
+{
+	rsm_stop(replica_of(node)->rsm);
+}
+
+static void replica_destroy(struct node *node)
+{
+	struct replica_node *r = replica_of(node);
+	rsm_destroy(r->rsm);
+	r->app->ops->destroy(r->app);
+	node_done(node);
+	free(r);
+}
+
+static bool replica_ready(struct node *node)
+{
+	return rsm_ready(replica_of(node)->rsm);
+}
+
+static void replica_status_json(struct node *node, struct buffer *out)
+{
+	(void)node;
+	buffer_format(out, "{}");
+}
+
+static const struct node_ops replica_ops = {
+	.start = replica_start,
+	.message = replica_message,
+	.link_down = replica_link_down,
+	.turn_end = replica_turn_end,
+	.stop = replica_stop,
+	.destroy = replica_destroy,
+	.ready = replica_ready,
+	.status_json = replica_status_json,
+};
+
+static const char *const names[] = {"r1", "r2", "r3", "r4", "r5", "r6", "r7"};
+static const char *const addresses[] = {"r1:1", "r2:1", "r3:1", "r4:1", "r5:1", "r6:1", "r7:1"};
+
+static struct node *replica_build(void *context, struct sim_process *process)
+{
+	const struct rsm_replica *replica = context;
+	const struct rsm_group *g = replica->group;
+	struct replica_node *r = ALLOC(struct replica_node);
+	node_init(&r->node, &replica_ops, &process->env, &process->log);
+	r->app = tally_create();
+	struct rsm_options options = {
+		.node = &r->node,
+		.app = r->app,
+		.group = 1,
+		.replica = replica->id,
+		.nmembers = g->count,
+		.settings = replica->settings != NULL ? *replica->settings : g->settings,
+	};
+	for (uint32_t i = 0; i < g->count; i++)
+		options.members[i] = (struct rsm_member){
+			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
+	r->rsm = rsm_create(&options);
+	return &r->node;
+}
+
+/* ---- the client's node ---- */
+
+struct client_node {
+	struct node node;
+	struct rsm_group *g;
+};
+
+static struct rsm_group *group_of(struct node *node)
+{
+	return ((struct client_node *)(void *)node)->g;
+}
+
+static int client_start(struct node *node)
+{
+	(void)node;
+	return 0;
+}
+
+static void client_message(struct node *node, link_id from, const struct message *message)
+{
+	struct rsm_group *g = group_of(node);
+	struct slice payload = message->payload;
+	struct answer_slot *a = &g->answers[message->id];
+	(void)from;
+	ck_assert(message->kind == MESSAGE_REPLY && message->id >= 1 && message->id <= g->asked);
+	ck_assert_msg(a->status == PENDING || a->status == LOST, "request %u is answered twice", (unsigned)message->id);
+	a->status = message->status;
+	a->len = payload.len;
+	if (message->method == METHOD_REGISTER && message->status == 0) {
+		struct arena arena;
+		arena_init(&arena, 4096);
+		ck_assert_int_eq(wire_register_reply_decode(payload, &arena, &a->number), 0);
+		arena_free(&arena);
+	} else {
+		(void)slice_take_u64(&payload, &a->number);
+	}
+	if (message->method == METHOD_QUERY && message->status == 0) {
+		payload = message->payload;
+		a->number = payload.len / 8;
+		for (uint64_t i = 1, value = 0; slice_take_u64(&payload, &value) && g->appended != 0; i++)
+			ck_assert_uint_eq(value, i);
+	}
+}
+
+static void client_link_down(struct node *node, link_id link)
+{
+	struct rsm_group *g = group_of(node);
+	for (uint64_t i = 1; i <= g->asked; i++)
+		if (g->answers[i].status == PENDING &&
+		    node_dial(node, addresses[g->answers[i].replica]) == link)
+			g->answers[i].status = LOST;
+}
+
+static void client_nothing(struct node *node)
+{
+	(void)node;
+}
+
+static void client_destroy(struct node *node)
+{
+	node_done(node);
+	free(node);
+}
+
+static bool client_ready(struct node *node)
+{
+	(void)node;
+	return true;
+}
+
+static const struct node_ops client_ops = {
+	.start = client_start,
+	.message = client_message,
+	.link_down = client_link_down,
+	.turn_end = client_nothing,
+	.stop = client_nothing,
+	.destroy = client_destroy,
+	.ready = client_ready,
+	.status_json = replica_status_json,
+};
+
+static struct node *client_build(void *context, struct sim_process *process)
+{
+	struct client_node *c = ALLOC(struct client_node);
+	node_init(&c->node, &client_ops, &process->env, &process->log);
+	c->g = context;
+	return &c->node;
+}
+
+/* ---- the group ---- */
+
+void rsm_group_settings(struct rsm_settings *settings)
+{
+	rsm_settings_default(settings);
+	settings->wal_segment_bytes = 64 * KIB;
+	settings->snapshot_log_bytes = 16 * KIB;
+	settings->log_cache_bytes = 4 * KIB;
+}
+
+static void check_state(struct rsm_group *g, struct rsm *rsm)
+{
+	if (rsm->restoring || rsm->state_lost || rsm->applied == 0)
+		return;
+	void *hash = (void *)(uintptr_t)(rsm_state_hash(rsm) | 1);
+	void *first = map_get(&g->hashes, rsm->applied);
+	if (first == NULL)
+		map_put(&g->hashes, rsm->applied, hash);
+	else
+		ck_assert_msg(first == hash, "replica %u has another state after slot %llu", rsm->options.replica,
+			      (unsigned long long)rsm->applied);
+}
+
+static void after_turn(void *context, struct sim_process *process)
+{
+	struct rsm_group *g = context;
+	const struct paxos *cores[REPLICAS_MAX];
+	struct rsm *rsm = NULL;
+	for (uint32_t i = 0; i < g->count; i++) {
+		cores[i] = rsm_group_rsm(g, i) == NULL ? NULL : rsm_core(rsm_group_rsm(g, i));
+		if (g->replicas[i].process == process)
+			rsm = rsm_group_rsm(g, i);
+		if (cores[i] != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
+			continue;
+		paxos_invariants_crashed(g->invariants, i);
+		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
+	}
+	if (rsm == NULL || rsm_core(rsm) == NULL)
+		return;
+	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
+	ck_assert_msg(problem == NULL, "%s", problem);
+	check_state(g, rsm);
+}
+
+static void halted(void *context, struct sim_process *process)
+{
+	struct rsm_group *g = context;
+	g->halts++;
+	g->halt_status = process->halt_status;
+}
+
+void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+{
+	struct sim_options options;
+	sim_options_calm(&options);
+	*g = (struct rsm_group){.count = count};
+	if (settings != NULL)
+		g->settings = *settings;
+	else
+		rsm_group_settings(&g->settings);
+	g->answers = alloc_zeroed(ANSWERS_MAX, sizeof *g->answers);
+	g->invariants = paxos_invariants_create();
+	g->world = sim_world_create(seed, &options);
+	g->world->after_turn = after_turn;
+	g->world->halted = halted;
+	g->world->context = g;
+	for (uint32_t i = 0; i < count; i++) {
+		g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1};
+		g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){.name = names[i],
+											      .address = addresses[i],
+											      .build = replica_build,
+											      .context = &g->replicas[i],
+											      .disk = true});
+	}
+	g->client = sim_process_add(g->world, &(struct sim_process_spec){.name = "client", .build = client_build, .context = g});
+	for (uint32_t i = 0; i < count; i++)
+		sim_process_start(g->replicas[i].process);
+	sim_process_start(g->client);
+}
+
+void rsm_group_free(struct rsm_group *g)
+{
+	sim_world_destroy(g->world);
+	paxos_invariants_free(g->invariants);
+	map_free(&g->hashes);
+	buffer_free(&g->scratch);
+	free(g->answers);
+}
+
+struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i)
+{
+	const struct sim_process *process = g->replicas[i].process;
+	return process->node == NULL || !sim_process_alive(process) ? NULL : replica_of(process->node)->rsm;
+}
+
+uint32_t rsm_group_leader(const struct rsm_group *g)
+{
+	uint32_t best = UINT32_MAX;
+	uint64_t ballot = 0;
+	for (uint32_t i = 0; i < g->count; i++) {
+		const struct rsm *rsm = rsm_group_rsm(g, i);
+		if (rsm == NULL || !rsm_is_leader(rsm) || paxos_ballot(rsm_core(rsm)) <= ballot)
+			continue;
+		best = i;
+		ballot = paxos_ballot(rsm_core(rsm));
+	}
+	return best;
+}
+
+uint32_t rsm_group_elect(struct rsm_group *g)
+{
+	uint64_t until = g->world->now_us + 10 * SIM_SECOND;
+	while (rsm_group_leader(g) == UINT32_MAX && g->world->now_us < until)
+		rsm_group_run(g, SIM_MILLISECOND);
+	ck_assert_msg(rsm_group_leader(g) != UINT32_MAX, "no leader within ten seconds");
+	return rsm_group_leader(g);
+}
+
+void rsm_group_run(struct rsm_group *g, uint64_t length_us)
+{
+	sim_world_run_for(g->world, length_us);
+}
+
+/* ---- requests ---- */
+
+struct request {
+	uint32_t replica;
+	struct message message;
+	struct slice payload;
+};
+
+static void send_request(void *data, struct node *node)
+{
+	struct request *r = data;
+	node_send(node, node_dial(node, addresses[r->replica]), &r->message);
+	free((void *)(uintptr_t)r->payload.data);
+	free(r);
+}
+
+uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, struct slice payload)
+{
+	struct request *r = ALLOC(struct request);
+	uint8_t *copy = alloc_bytes(payload.len + 1);
+	ck_assert_uint_lt(g->asked + 1, ANSWERS_MAX);
+	if (payload.len > 0)
+		memcpy(copy, payload.data, payload.len);
+	r->replica = i;
+	r->payload = slice(copy, payload.len);
+	r->message = (struct message){
+		.kind = MESSAGE_REQUEST, .method = (uint16_t)method, .id = ++g->asked, .payload = r->payload};
+	g->answers[g->asked] = (struct answer_slot){.status = PENDING, .replica = i};
+	sim_process_call(g->client, send_request, r);
+	/* Calls are made one at a time. */
+	while (g->client->call != NULL)
+		ck_assert(sim_world_step(g->world));
+	return g->asked;
+}
+
+uint64_t rsm_group_command(struct rsm_group *g, uint32_t i, uint64_t client, uint64_t sequence, uint64_t value, size_t extra)
+{
+	uint8_t *body = alloc_zeroed(8 + extra, 1);
+	struct wire_command command = {.client = client, .sequence = sequence, .body = slice(body, 8 + extra)};
+	store_u64(body, value);
+	buffer_clear(&g->scratch);
+	wire_command_encode(&command, &g->scratch);
+	free(body);
+	return rsm_group_ask(g, i, METHOD_COMMAND, buffer_slice(&g->scratch));
+}
+
+int rsm_group_wait(struct rsm_group *g, uint64_t request, uint64_t limit_us)
+{
+	uint64_t until = g->world->now_us + limit_us;
+	while (g->answers[request].status == PENDING && g->world->now_us < until)
+		rsm_group_run(g, 100);
+	return g->answers[request].status;
+}
+
+static void obtain_session(struct rsm_group *g)
+{
+	for (uint32_t tries = 0; g->session == 0 && tries < 100; tries++) {
+		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_REGISTER, slice(NULL, 0));
+		if (rsm_group_wait(g, request, SIM_SECOND) == 0)
+			g->session = g->answers[request].number;
+	}
+	ck_assert_uint_ne(g->session, 0);
+}
+
+void rsm_group_append(struct rsm_group *g, size_t extra)
+{
+	obtain_session(g);
+	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
+	g->sequence++;
+	int status = PENDING;
+	while (status != 0 && g->world->now_us < until) {
+		uint32_t leader = rsm_group_elect(g);
+		uint64_t request = rsm_group_command(g, leader, g->session, g->sequence, g->appended + 1, extra);
+		status = rsm_group_wait(g, request, SIM_SECOND);
+		if (status == 0)
+			ck_assert_uint_eq(g->answers[request].number, g->appended + 1);
+		else
+			rsm_group_run(g, 20 * SIM_MILLISECOND);
+	}
+	ck_assert_msg(status == 0, "an append is not acknowledged: status %d", status);
+	g->appended++;
+}
+
+void rsm_group_append_many(struct rsm_group *g, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		rsm_group_append(g, 200);
+}
+
+int rsm_group_read(struct rsm_group *g, uint32_t i, uint64_t least)
+{
+	int status = LOST;
+	/* A connection to a replica that lost its power ends only when it is used again. */
+	for (uint32_t tries = 0; status == LOST && tries < 5; tries++) {
+		uint64_t request = rsm_group_ask(g, i, METHOD_QUERY, slice(NULL, 0));
+		status = rsm_group_wait(g, request, 5 * SIM_SECOND);
+		if (status == 0)
+			ck_assert_uint_ge(g->answers[request].number, least);
+	}
+	return status;
+}
+
+bool rsm_group_agree(struct rsm_group *g, uint64_t limit_us)
+{
+	uint64_t until = g->world->now_us + limit_us;
+	while (g->world->now_us < until) {
+		uint64_t least = UINT64_MAX, most = 0;
+		rsm_group_run(g, 10 * SIM_MILLISECOND);
+		for (uint32_t i = 0; i < g->count; i++) {
+			const struct rsm *rsm = rsm_group_rsm(g, i);
+			if (rsm == NULL)
+				continue;
+			uint64_t applied = rsm->restoring || rsm->state_lost ? 0 : rsm_applied(rsm);
+			uint64_t known = paxos_known_chosen(rsm_core(rsm));
+			least = applied < least ? applied : least;
+			most = known > most ? known : most;
+		}
+		if (least == most && most > 0)
+			return true;
+	}
+	return false;
+}

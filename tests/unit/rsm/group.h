@@ -1,0 +1,79 @@
+/*
+ * Whole replicas in the simulated world: log, snapshots, sessions and reads over the consensus core, with the tally app, and one
+ * client that says to which replica each request goes.
+ *
+ * After every turn the core's invariants are checked, and the state of every replica against that of whoever applied the same
+ * slot first (fault 33).
+ */
+#ifndef SYNOD_TESTS_RSM_GROUP_H
+#define SYNOD_TESTS_RSM_GROUP_H
+
+#include "base/map.h"
+#include "paxos/invariants.h"
+#include "rsm/rsm.h"
+#include "sim/network.h"
+#include "sim/world.h"
+#include "tally.h"
+
+#define ANSWERS_MAX 65536u
+#define PENDING (-1000) /* no answer yet */
+#define LOST (-1001)    /* the connection ended first */
+
+struct answer_slot {
+	int status;
+	uint32_t replica;
+	uint64_t number; /* the reply, if it has eight bytes or more: its first number */
+	size_t len;
+};
+
+struct rsm_replica {
+	struct rsm_group *group;
+	struct sim_process *process;
+	uint32_t id;
+	uint32_t incarnation; /* seen by the checker */
+	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
+};
+
+struct rsm_group {
+	struct sim_world *world;
+	uint32_t count;
+	struct rsm_settings settings;
+	struct rsm_replica replicas[REPLICAS_MAX];
+	struct sim_process *client;
+	struct answer_slot *answers; /* by request id */
+	uint64_t asked;
+	uint64_t session, sequence;  /* of the client's own appends */
+	uint64_t appended;           /* values 1 … so many are in the state, in order, if every append succeeded */
+	struct paxos_invariants *invariants;
+	struct map hashes;           /* slot → hash of the state after it */
+	uint64_t halts;
+	int halt_status;
+	struct buffer scratch;
+};
+
+/* Small segments, small snapshots, little cache: everything happens within a few hundred commands. */
+void rsm_group_settings(struct rsm_settings *settings);
+void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
+void rsm_group_free(struct rsm_group *g);
+
+struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i); /* NULL: down */
+/* Index of a replica that serves as leader, of the highest ballot; UINT32_MAX: none. */
+uint32_t rsm_group_leader(const struct rsm_group *g);
+/* Runs until there is one, for at most ten seconds; its index. */
+uint32_t rsm_group_elect(struct rsm_group *g);
+void rsm_group_run(struct rsm_group *g, uint64_t length_us);
+
+/* One request to replica i; its number in answers[]. */
+uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, struct slice payload);
+uint64_t rsm_group_command(struct rsm_group *g, uint32_t i, uint64_t client, uint64_t sequence, uint64_t value, size_t extra);
+/* Runs until it is answered; its status, LOST, or PENDING after limit_us. */
+int rsm_group_wait(struct rsm_group *g, uint64_t request, uint64_t limit_us);
+/* Appends the next value at whoever leads, asking again until it is acknowledged (at most 20 s). */
+void rsm_group_append(struct rsm_group *g, size_t extra);
+void rsm_group_append_many(struct rsm_group *g, uint32_t count);
+/* Reads at replica i; its status. The values must be 1, 2, … and number at least `least`. */
+int rsm_group_read(struct rsm_group *g, uint32_t i, uint64_t least);
+/* Every replica that is up has applied everything that any has, with one state; at most limit_us. */
+bool rsm_group_agree(struct rsm_group *g, uint64_t limit_us);
+
+#endif

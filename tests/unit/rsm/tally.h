@@ -1,0 +1,19 @@
+/*
+ * A replicated state machine for tests: a list of numbers. Its snapshots are larger than its commands, so that few commands make
+ * snapshots of many pieces.
+ *
+ *   command  u64 value, then anything: appends the value and the checksum of the rest; the reply is the new length, u64.
+ *            A value of TALLY_RETRY is refused with BUSY and changes nothing.
+ *   query    anything: all values, u64 each
+ */
+#ifndef SYNOD_TESTS_TALLY_H
+#define SYNOD_TESTS_TALLY_H
+
+#include "rsm/app.h"
+
+#define TALLY_RETRY UINT64_MAX
+#define TALLY_ITEM_BYTES 1024u /* one value in a snapshot */
+
+struct app *tally_create(void);
+
+#endif

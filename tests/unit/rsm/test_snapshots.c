@@ -1,0 +1,276 @@
+/* Snapshots of whole replicas: taken, fetched, installed, damaged, and interrupted at every step. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "../support/check_main.h"
+#include "base/alloc.h"
+#include "group.h"
+#include "rsm/internal.h"
+#include "sim/disk_sim.h"
+
+static struct disk *disk_of(const struct rsm_group *g, uint32_t i)
+{
+	return g->replicas[i].process->disk;
+}
+
+/* Appends until replica i has a snapshot newer than it has now. */
+static void append_until_snapshot(struct rsm_group *g, uint32_t i)
+{
+	uint64_t before = rsm_group_rsm(g, i)->snapshot_slot;
+	for (uint32_t k = 0; k < 3000 && rsm_group_rsm(g, i)->snapshot_slot == before; k++)
+		rsm_group_append(g, 200);
+	ck_assert_uint_gt(rsm_group_rsm(g, i)->snapshot_slot, before);
+}
+
+/* Appends until replica i has given up its oldest log, so that the state cannot be had from the log alone. */
+static void append_until_log_is_dropped(struct rsm_group *g, uint32_t i)
+{
+	for (uint32_t k = 0; k < 3000 && wal_counters(rsm_group_rsm(g, i)->wal)->segments_recycled == 0; k++)
+		rsm_group_append(g, 200);
+	ck_assert_uint_gt(wal_counters(rsm_group_rsm(g, i)->wal)->segments_recycled, 0);
+}
+
+/* Flips one bit in the middle of the snapshot file of `slot`. */
+static void damage_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
+{
+	char name[SNAPSHOT_NAME_BYTES];
+	uint64_t size = 0;
+	ck_assert_int_eq(disk_sim_size(disk_of(g, i), snapshot_name(slot, name), &size), 0);
+	ck_assert_int_eq(disk_sim_flip(disk_of(g, i), name, size / 2, 3), 0);
+}
+
+/* Isolates replica i until only a snapshot can bring it back, then lets it return. */
+static void leave_behind(struct rsm_group *g, uint32_t i)
+{
+	sim_network_isolate(g->world, g->replicas[i].process);
+	uint32_t other = (i + 1) % g->count;
+	uint64_t last = paxos_last_slot(rsm_core(rsm_group_rsm(g, i)));
+	for (uint32_t k = 0; k < 3000 && rsm_group_rsm(g, other)->index.first <= last + 40; k++)
+		rsm_group_append(g, 900);
+	ck_assert_uint_gt(rsm_group_rsm(g, other)->index.first, last + 40);
+	sim_network_rejoin(g->world, g->replicas[i].process);
+}
+
+/* faults: 34 */
+/* A replica whose snapshot has a flipped bit notices it at its start, fetches another from a peer, and votes meanwhile. */
+START_TEST(test_damaged_snapshot_is_fetched)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct rsm_group g;
+		rsm_group_init(&g, 3, seed, NULL);
+		uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+		append_until_log_is_dropped(&g, i);
+		uint64_t slot = rsm_group_rsm(&g, i)->snapshot_slot;
+		sim_process_power_loss(g.replicas[i].process);
+		damage_snapshot(&g, i, slot);
+		sim_process_start(g.replicas[i].process);
+		ck_assert_int_eq(g.replicas[i].process->state, SIM_RUNNING);
+		ck_assert(rsm_group_rsm(&g, i)->state_lost);
+		rsm_group_append_many(&g, 20);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		ck_assert(!rsm_group_rsm(&g, i)->state_lost);
+		/* It is as good as the others: also as the only one left with one of them, and after another start. */
+		sim_process_power_loss(g.replicas[(i + 1) % 3].process);
+		rsm_group_append_many(&g, 20);
+		sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[i].process);
+		rsm_group_append_many(&g, 20);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* faults: 33, 34 */
+/* The only replica's snapshot is damaged while the log still reaches back to the beginning: everything is applied anew from the
+ * log, and nothing of the damaged file, its sessions least of all, gets into the state. */
+START_TEST(test_damaged_snapshot_with_whole_log)
+{
+	struct rsm_group g;
+	struct rsm_settings settings;
+	rsm_group_settings(&settings);
+	settings.wal_segment_bytes = 4 * MIB;
+	rsm_group_init(&g, 1, 1, &settings);
+	append_until_snapshot(&g, 0);
+	rsm_group_append_many(&g, 5);
+	uint64_t slot = rsm_group_rsm(&g, 0)->snapshot_slot;
+	rsm_group_run(&g, SIM_SECOND);
+	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)), applied = rsm_applied(rsm_group_rsm(&g, 0));
+	sim_process_power_loss(g.replicas[0].process);
+	damage_snapshot(&g, 0, slot);
+	sim_process_start(g.replicas[0].process);
+	ck_assert_int_eq(g.replicas[0].process->state, SIM_RUNNING);
+	for (uint32_t k = 0; k < 1000 && rsm_applied(rsm_group_rsm(&g, 0)) < applied; k++)
+		rsm_group_run(&g, SIM_MILLISECOND);
+	ck_assert_uint_ge(rsm_applied(rsm_group_rsm(&g, 0)), applied);
+	if (rsm_applied(rsm_group_rsm(&g, 0)) == applied)
+		ck_assert_uint_eq(rsm_state_hash(rsm_group_rsm(&g, 0)), hash);
+	ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* faults: 15, 28, 34 */
+/* A snapshot from a peer carried a replica over slots in which it had accepted what was not chosen. When that snapshot turns out
+ * to be damaged, the log, though it has an entry for every slot, must not be taken for the state. */
+START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
+{
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct rsm_group g;
+		struct rsm_settings lazy;
+		rsm_group_settings(&lazy);
+		lazy.snapshot_log_bytes = 64 * MIB;
+		lazy.wal_segment_bytes = 4 * MIB;
+		rsm_group_init(&g, 3, seed, NULL);
+		uint32_t i = rsm_group_elect(&g);
+		/* From now on this one takes no snapshots of its own. */
+		g.replicas[i].settings = &lazy;
+		rsm_group_append_many(&g, 10);
+		sim_process_restart(g.replicas[i].process);
+		while (rsm_group_elect(&g) != i) {
+			rsm_group_run(&g, 500 * SIM_MILLISECOND);
+			uint32_t leader = rsm_group_elect(&g);
+			struct buffer transfer = {0};
+			wire_transfer_encode(i + 1, &transfer);
+			if (leader != i)
+				rsm_group_wait(&g, rsm_group_ask(&g, leader, METHOD_TRANSFER, buffer_slice(&transfer)), SIM_SECOND);
+			buffer_free(&transfer);
+		}
+		/* Alone it accepts hundreds of entries that nobody else sees. */
+		sim_network_isolate(g.world, g.replicas[i].process);
+		sim_network_mend(g.world, g.client, g.replicas[i].process);
+		sim_network_mend(g.world, g.replicas[i].process, g.client);
+		for (uint32_t k = 0; k < 400; k++) {
+			rsm_group_command(&g, i, 0, 0, 1000000 + k, 100);
+			if (paxos_role(rsm_core(rsm_group_rsm(&g, i))) == PAXOS_LEADER)
+				rsm_group_run(&g, 500);
+		}
+		uint64_t stale = paxos_last_slot(rsm_core(rsm_group_rsm(&g, i)));
+		ck_assert_uint_gt(stale, 200);
+		while (paxos_role(rsm_core(rsm_group_rsm(&g, i))) == PAXOS_LEADER)
+			rsm_group_run(&g, SIM_MILLISECOND);
+		sim_network_isolate(g.world, g.replicas[i].process);
+		/* The others go on, and forget their logs. */
+		while (rsm_group_leader(&g) == i || rsm_group_leader(&g) == UINT32_MAX)
+			rsm_group_run(&g, SIM_MILLISECOND);
+		rsm_group_append_many(&g, 120);
+		ck_assert_uint_gt(rsm_group_rsm(&g, (i + 1) % 3)->index.first, 20);
+		sim_network_heal(g.world);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		uint64_t slot = rsm_group_rsm(&g, i)->snapshot_slot;
+		ck_assert_uint_gt(slot, 20);
+		ck_assert_uint_le(slot, stale);
+		sim_process_power_loss(g.replicas[i].process);
+		damage_snapshot(&g, i, slot);
+		sim_process_start(g.replicas[i].process);
+		ck_assert_int_eq(g.replicas[i].process->state, SIM_RUNNING);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		rsm_group_append_many(&g, 5);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* faults: 9, 29, 31, 32, 77 */
+/* A replica that lags too far gets a snapshot while everybody goes on writing and taking snapshots, it too; pieces that arrive
+ * twice and late harm nothing. */
+START_TEST(test_snapshot_to_a_lagging_replica)
+{
+	uint32_t taking_while_restoring = 0;
+	for (uint64_t seed = 1; seed <= 15; seed++) {
+		struct rsm_group g;
+		rsm_group_init(&g, 3, seed, NULL);
+		struct sim_rule rule = {.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_TWICE};
+		sim_network_add_rule(g.world, &rule);
+		g.world->options.network.duplicate_delay_max_us = 3 * SIM_SECOND;
+		rsm_group_append_many(&g, 100);
+		uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+		for (uint32_t round = 0; round < 3; round++) {
+			uint64_t installed = rsm_group_rsm(&g, i)->counters.snapshots_installed;
+			leave_behind(&g, i);
+			for (uint32_t k = 0; k < 2000 && rsm_group_rsm(&g, i)->counters.snapshots_installed == installed; k++) {
+				rsm_group_append(&g, 900);
+				const struct rsm *rsm = rsm_group_rsm(&g, i);
+				taking_while_restoring += rsm->take.active && rsm->restoring;
+			}
+			ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, installed);
+			ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+			rsm_group_run(&g, 4 * SIM_SECOND);
+		}
+		ck_assert_uint_eq(g.halts, 0);
+		sim_network_clear_rules(g.world);
+		rsm_group_free(&g);
+	}
+	(void)taking_while_restoring;
+}
+END_TEST
+
+/* faults: 27, 28, 32 */
+/* Power is lost at every single operation of the disk while a snapshot is fetched and installed. */
+START_TEST(test_crash_at_each_step_of_receiving)
+{
+	uint64_t operation = 0;
+	bool finished = false;
+	while (!finished) {
+		struct rsm_group g;
+		rsm_group_init(&g, 3, 7, NULL);
+		rsm_group_append_many(&g, 80);
+		uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+		leave_behind(&g, i);
+		uint64_t installed = rsm_group_rsm(&g, i)->counters.snapshots_installed;
+		disk_sim_fault_at(disk_of(&g, i), disk_sim_operations(disk_of(&g, i)) + operation,
+				  operation % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_TORN_WRITE);
+		for (uint32_t k = 0; k < 100 && sim_process_alive(g.replicas[i].process); k++) {
+			rsm_group_append(&g, 200);
+			if (sim_process_alive(g.replicas[i].process) &&
+			    rsm_group_rsm(&g, i)->counters.snapshots_installed > installed && rsm_group_rsm(&g, i)->receive.step == RECEIVE_IDLE)
+				finished = true;
+		}
+		if (!sim_process_alive(g.replicas[i].process)) {
+			sim_process_start(g.replicas[i].process);
+			finished = false;
+		}
+		ck_assert_int_eq(g.replicas[i].process->state, SIM_RUNNING);
+		rsm_group_append_many(&g, 3);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		ck_assert_uint_eq(g.halts, 0);
+		rsm_group_free(&g);
+		operation += operation < 40 ? 1 : 7;
+		ck_assert_uint_lt(operation, 5000);
+	}
+}
+END_TEST
+
+/* faults: 13, 17, 23, 24, 27, 28 */
+/* Power is lost at every single operation of the disk of an only replica while it writes, takes snapshots and recycles its log. */
+START_TEST(test_crash_at_each_step_of_taking)
+{
+	for (uint64_t operation = 0; operation < 500; operation++) {
+		struct rsm_group g;
+		rsm_group_init(&g, 1, 3, NULL);
+		rsm_group_append_many(&g, 50);
+		struct disk *disk = disk_of(&g, 0);
+		disk_sim_fault_at(disk, disk_sim_operations(disk) + operation, operation % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_TORN_WRITE);
+		uint64_t request = 0;
+		for (uint32_t k = 0; k < 2000 && sim_process_alive(g.replicas[0].process); k++) {
+			request = rsm_group_command(&g, 0, g.session, g.sequence + 1, g.appended + 1, 200);
+			int status = rsm_group_wait(&g, request, 500 * SIM_MILLISECOND);
+			if (status == 0) {
+				g.sequence++;
+				g.appended++;
+			}
+		}
+		ck_assert(!sim_process_alive(g.replicas[0].process));
+		sim_process_start(g.replicas[0].process);
+		ck_assert_int_eq(g.replicas[0].process->state, SIM_RUNNING);
+		ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+		rsm_group_append_many(&g, 3);
+		ck_assert_uint_eq(g.halts, 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log, test_log_under_foreign_snapshot_is_not_trusted,
+	   test_snapshot_to_a_lagging_replica, test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking)
