@@ -126,6 +126,12 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) $(CHECK_LIBS) -o $@
 
+# A sanitizer has a malloc of its own, so that a test that makes malloc fail does so for our own calls only.
+comma := ,
+ifneq ($(SANITIZE),)
+$(BUILD)/tests/unit/oom/%: LDFLAGS += $(foreach name,malloc calloc realloc free,-Wl$(comma)--wrap=$(name))
+endif
+
 $(BUILD)/tests/system/%: $(BUILD)/obj/tests/system/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -5,6 +5,8 @@
 #       --masters N       shard masters (default 3)
 #       --groups N        groups of the key-value store (default 2)
 #       --replicas N      replicas of each group (default 3)
+#       --views N         viewservers (default 0, or 3 with --pb)
+#       --pb N            primary/backup servers (default 0)
 #       --base-port P     node number i listens on P+i, its HTTP endpoint on P+1000+i (default 7000, or
 #                         SYNOD_BASE_PORT)
 #       --engine memory   where groups keep their keys
@@ -21,7 +23,7 @@
 #
 # All take --dir DIR (default ./run). DIR/cluster.conf is written by the first `up`; later ones start what it
 # describes, also after it was edited. DIR/NODE/ holds the node's data, its log and its pid.
-# Nodes are named m1 m2 ... and g1a g1b ... g2a ...; all listen on 127.0.0.1.
+# Nodes are named m1 m2 ..., g1a g1b ... g2a ..., v1 v2 ..., pb1 pb2 ...; all listen on 127.0.0.1.
 #
 # The programs are those of $SYNOD_BIN, or of build/bin. Exit codes: 0 done, 1 failed, 64 usage.
 set -euo pipefail
@@ -149,8 +151,8 @@ clean() {
 
 # --- The command line ---
 
-masters=3 ngroups=2 replicas=3 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
-given_masters='' given_groups='' given_replicas='' given_base_port=''
+masters=3 ngroups=2 replicas=3 views=0 pbs=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
+given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_base_port=''
 settings=() started=() nodes=()
 command=''
 
@@ -184,8 +186,8 @@ take_option() {
 		*) wrong_usage "--engine takes memory, not '$2'" ;;
 		esac
 		;;
-	--views) not_offered "$1" "$2" viewserver ;;
-	--pb) not_offered "$1" "$2" pbserver ;;
+	--views) number "$1" "$2" 0 $REPLICAS_MAX && views=$((10#$2)) given_views=yes ;;
+	--pb) number "$1" "$2" 0 $REPLICAS_MAX && pbs=$((10#$2)) given_pbs=yes ;;
 	--paxos) not_offered "$1" "$2" paxos ;;
 	*) wrong_usage "there is no option $1" ;;
 	esac
@@ -225,7 +227,9 @@ parse_arguments() {
 		allowed_option "${options[option]}" || wrong_usage "$command does not take ${options[option]}"
 		take_option "${options[option]}" "${options[option + 1]}"
 	done
-	[[ $((masters + ngroups * replicas)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
+	[[ $pbs -eq 0 || -n $given_views ]] || views=3
+	[[ $pbs -eq 0 || $views -gt 0 ]] || wrong_usage "--pb needs a view service: --views 1, 3 or 5"
+	[[ $((masters + ngroups * replicas + views + pbs)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
 	[[ $follow == no || $command == logs ]] || wrong_usage "$command does not take -f"
 }
 

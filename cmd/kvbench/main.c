@@ -104,7 +104,8 @@ static bool next_request(struct stream *s)
 		.value = {b->value, b->options.value_size},
 	};
 	s->started_ns = now_ns();
-	int status = synod_op_async(s->connection->handle, &op, 0, on_reply, s);
+	int status = b->options.primary ? synod_pb_op_async(s->connection->handle, &op, 0, on_reply, s)
+					: synod_op_async(s->connection->handle, &op, 0, on_reply, s);
 	if (status != SYNOD_OK)
 		fprintf(stderr, "kvbench: %s\n", synod_status_text(status));
 	return status == SYNOD_OK;

@@ -13,6 +13,7 @@ static const char USAGE[] =
 	"Loads a cluster and reports throughput and latency.\n"
 	"\n"
 	"  --workload W      put (default), get, mixed (half and half), append\n"
+	"  --pb              the primary of the view instead of the shards\n"
 	"  --clients N       independent clients, each waiting for its reply (default 64)\n"
 	"  --connections N   connections to each server, shared by the clients (default 1)\n"
 	"  --pipeline N      requests that one client keeps under way (default 1)\n"
@@ -70,12 +71,13 @@ static void parse_workload(struct options *o, const char *text)
 	usage("no such workload (put, get, mixed, append)", text);
 }
 
-enum { CONFIG = 256, ENDPOINTS, WORKLOAD, CLIENTS, CONNECTIONS, PIPELINE, KEYS, KEY_SIZE, VALUE_SIZE, DURATION, WARMUP, FILL, SEED, HELP };
+enum { CONFIG = 256, ENDPOINTS, WORKLOAD, CLIENTS, CONNECTIONS, PIPELINE, KEYS, KEY_SIZE, VALUE_SIZE, DURATION, WARMUP, FILL, SEED, PB, HELP };
 
 static const struct option LONG[] = {
 	{"config", required_argument, NULL, CONFIG},
 	{"endpoints", required_argument, NULL, ENDPOINTS},
 	{"workload", required_argument, NULL, WORKLOAD},
+	{"pb", no_argument, NULL, PB},
 	{"clients", required_argument, NULL, CLIENTS},
 	{"connections", required_argument, NULL, CONNECTIONS},
 	{"pipeline", required_argument, NULL, PIPELINE},
@@ -101,6 +103,9 @@ static void parse_one(struct options *o, int c)
 		break;
 	case WORKLOAD:
 		parse_workload(o, optarg);
+		break;
+	case PB:
+		o->primary = true;
 		break;
 	case CLIENTS:
 		o->clients = (uint32_t)number("clients", optarg, 1, 10000);

@@ -19,6 +19,7 @@ struct options {
 	uint32_t duration_ms, warmup_ms;
 	uint64_t seed;
 	bool json;
+	bool primary; /* of the view, instead of the shards */
 	bool fill; /* put every key once before measuring */
 };
 

@@ -84,11 +84,10 @@ static int get_range(struct kvctl *kvctl, struct get_options *options)
 
 static int get_key(struct kvctl *kvctl, const struct get_options *options, const char *key)
 {
-	struct synod *s = kvctl_synod(kvctl);
-	if (s == NULL)
-		return EXIT_USAGE;
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
-	struct synod_reply *reply = synod_do(s, &op, kvctl->timeout_ms);
+	struct synod_reply *reply = kvctl_do(kvctl, &op);
+	if (reply == NULL)
+		return EXIT_USAGE;
 	int exit_code = kvctl_exit_code(reply->status);
 	if (exit_code == EXIT_NOT_FOUND) {
 		kvctl_error(kvctl, "not found: %s", key);
@@ -169,6 +168,8 @@ int kvctl_get(struct kvctl *kvctl, int argc, char **argv)
 		return exit_code;
 	char **operands = argv + optind;
 	int count = argc - optind;
+	if (kvctl->primary && (options.prefix != NULL || options.ranged))
+		return kvctl_usage(kvctl, "a primary is asked for single keys");
 	if (options.prefix != NULL || options.ranged) {
 		exit_code = choose_range(kvctl, &options, count, operands);
 		options.scan.keys_only = options.keys_only;

@@ -45,12 +45,8 @@ static void print_written(const struct kvctl *kvctl, const char *key, const stru
 
 static int do_op(struct kvctl *kvctl, const struct synod_op *op, struct synod_reply **reply)
 {
-	struct synod *s = kvctl_synod(kvctl);
-	*reply = NULL;
-	if (s == NULL)
-		return EXIT_USAGE;
-	*reply = synod_do(s, op, kvctl->timeout_ms);
-	return kvctl_exit_code((*reply)->status);
+	*reply = kvctl_do(kvctl, op);
+	return *reply != NULL ? kvctl_exit_code((*reply)->status) : EXIT_USAGE;
 }
 
 static int run_op(struct kvctl *kvctl, const struct synod_op *op, bool value)

@@ -34,13 +34,17 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = "down";
 		return view;
 	}
-	view.lag = chosen > node->status->applied ? chosen - node->status->applied : 0;
+	/* An idle pbserver holds nothing, and has nothing to catch up with. */
+	bool idle = strcmp(node->status->state, "idle") == 0;
+	view.lag = !idle && chosen > node->status->applied ? chosen - node->status->applied : 0;
 	snprintf(view.ballot, sizeof view.ballot, "%" PRIu64 ".%" PRIu64, node->status->ballot >> 8,
 		 node->status->ballot & 0xff);
 	if (leader == SIZE_MAX)
 		view.health = "no leader";
-	else if (strcmp(node->status->state, "recovering") == 0)
-		view.health = "recovering";
+	else if (strcmp(node->status->state, "recovering") == 0 || strcmp(node->status->state, "filling") == 0)
+		view.health = node->status->state;
+	else if (strcmp(node->status->state, "cut off") == 0 || strcmp(node->status->state, "without state") == 0)
+		view.health = node->status->state;
 	else
 		view.health = view.lag > LAG_NORMAL ? "lagging" : "ok";
 	return view;

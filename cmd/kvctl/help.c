@@ -107,8 +107,21 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  source <(kvctl completion bash)\n", "bash zsh fish", kvctl_completion},
 	{"version", "", "the version of this program", "  kvctl version\n", "", kvctl_version},
 	{"help", "[COMMAND]", "this list, or all about one command", "  kvctl help txn\n", "", kvctl_help},
-	NOT_SERVED("pb"),
-	NOT_SERVED("view"),
+	{"pb", "get|put|append|del|cas|incr …", "the same commands, at the primary of the present view",
+	 "The servers with role = pbserver: a primary and a backup, which the view service chooses. Arguments and exit codes are\n"
+	 "those of get, put, append, del, cas and incr; get takes one key.\n\n"
+	 "  kvctl pb put city Berlin\n"
+	 "  kvctl pb get city\n"
+	 "  kvctl pb cas --absent lock me\n",
+	 "get put append del cas incr", kvctl_pb},
+	{"view", "[reset]", "who is primary and who is backup; history and liveness",
+	 "With the servers that ping the view service, and the last views (-o json: all that are kept).\n"
+	 "reset gives up a view whose servers have all lost the state, and begins with an empty store; it is refused while the\n"
+	 "primary lives.\n\n"
+	 "  kvctl view\n"
+	 "  kvctl -o json view | jq -r .primary\n"
+	 "  kvctl view reset\n",
+	 "reset", kvctl_view},
 	NOT_SERVED("paxos"),
 	NOT_SERVED("log"),
 	NOT_SERVED("snapshot"),

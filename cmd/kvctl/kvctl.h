@@ -47,6 +47,7 @@ struct kvctl {
 	struct clusterconf conf;
 	bool has_conf;
 	bool in_shell;
+	bool primary; /* put, get, … go to the primary of the view instead of the shards */
 };
 
 struct kvctl_command {
@@ -65,6 +66,8 @@ int kvctl_dispatch(struct kvctl *kvctl, int argc, char **argv);
 
 /* The handle, opened with the first use. NULL: it could not be, and the error has been printed. */
 struct synod *kvctl_synod(struct kvctl *kvctl);
+/* One operation, at the shards or at the primary. NULL: there is no handle; the error has been printed. */
+struct synod_reply *kvctl_do(struct kvctl *kvctl, const struct synod_op *op);
 /* The parsed cluster.conf; NULL: there is none (endpoints), or it is broken, and *exit_code says so. */
 const struct clusterconf *kvctl_conf(struct kvctl *kvctl, int *exit_code);
 void kvctl_close(struct kvctl *kvctl);
@@ -104,8 +107,7 @@ void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes
 json_t *kvctl_json_u64(uint64_t value);
 void kvctl_print_bytes(struct synod_bytes bytes);
 bool kvctl_is_text(struct slice bytes);
-/* Base64 (RFC 4648), padded. Decoding: false if malformed. */
-void kvctl_base64_encode(struct buffer *out, struct slice in);
+/* Appends what base64 stands for (base/base64.h). False, and nothing appended, if it is malformed. */
 bool kvctl_base64_decode(struct buffer *out, struct slice in);
 /* stdout could take everything; otherwise reported, and the exit code is that of a failure. */
 int kvctl_flush(const struct kvctl *kvctl, int exit_code);
@@ -203,6 +205,9 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_completion(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_version(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_help(struct kvctl *kvctl, int argc, char **argv);
+/* get, put, append, del, cas, incr as if they were commands; at the primary. */
+int kvctl_pb(struct kvctl *kvctl, int argc, char **argv);
+int kvctl_view(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
 
 /* ---- shared by status, member and doctor ---- */

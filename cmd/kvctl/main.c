@@ -50,6 +50,14 @@ struct synod *kvctl_synod(struct kvctl *kvctl)
 	return s;
 }
 
+struct synod_reply *kvctl_do(struct kvctl *kvctl, const struct synod_op *op)
+{
+	struct synod *s = kvctl_synod(kvctl);
+	if (s == NULL)
+		return NULL;
+	return kvctl->primary ? synod_pb_do(s, op, kvctl->timeout_ms) : synod_do(s, op, kvctl->timeout_ms);
+}
+
 static bool read_file(const char *name, struct buffer *out)
 {
 	FILE *file = fopen(name, "re");

@@ -118,7 +118,8 @@ void kvctl_nodes_group(const struct kvctl_nodes *nodes, size_t i, size_t *leader
 		if (other->status->chosen > *chosen)
 			*chosen = other->status->chosen;
 		/* A leader that has been deposed and does not know it yet has the smaller ballot. */
-		if (strcmp(other->status->state, "leader") == 0 &&
+		bool leads = strcmp(other->status->state, "leader") == 0 || strcmp(other->status->state, "primary") == 0;
+		if (leads &&
 		    (*leader == SIZE_MAX || other->status->ballot > ballot)) {
 			*leader = j;
 			ballot = other->status->ballot;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "kvctl.h"
@@ -113,51 +114,16 @@ int kvctl_flush(const struct kvctl *kvctl, int exit_code)
 
 bool kvctl_is_text(struct slice bytes)
 {
-	for (size_t i = 0; i < bytes.len;) {
-		size_t len = utf8_length(bytes.data + i, bytes.len - i);
-		if (len == 0)
-			return false;
-		i += len;
-	}
-	return true;
-}
-
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void kvctl_base64_encode(struct buffer *out, struct slice in)
-{
-	for (size_t i = 0; i < in.len; i += 3) {
-		size_t left = in.len - i;
-		uint32_t bits = (uint32_t)in.data[i] << 16 | (left > 1 ? (uint32_t)in.data[i + 1] << 8 : 0) |
-				(left > 2 ? in.data[i + 2] : 0);
-		buffer_add_u8(out, (uint8_t)base64_digits[bits >> 18]);
-		buffer_add_u8(out, (uint8_t)base64_digits[bits >> 12 & 63]);
-		buffer_add_u8(out, left > 1 ? (uint8_t)base64_digits[bits >> 6 & 63] : '=');
-		buffer_add_u8(out, left > 2 ? (uint8_t)base64_digits[bits & 63] : '=');
-	}
+	return utf8_valid(bytes.data, bytes.len);
 }
 
 bool kvctl_base64_decode(struct buffer *out, struct slice in)
 {
-	if (in.len % 4 != 0)
-		return false;
-	for (size_t i = 0; i < in.len; i += 4) {
-		bool last = i + 4 == in.len;
-		size_t padding = last ? (size_t)(in.data[i + 3] == '=') +
-						 (in.data[i + 3] == '=' && in.data[i + 2] == '=')
-				      : 0;
-		uint32_t bits = 0;
-		for (size_t k = 0; k < 4; k++) {
-			const char *digit = k >= 4 - padding ? base64_digits
-							     : strchr(base64_digits, in.data[i + k]);
-			if (digit == NULL || *digit == '\0')
-				return false;
-			bits = bits << 6 | (uint32_t)(digit - base64_digits);
-		}
-		for (size_t k = 0; k < 3 - padding; k++)
-			buffer_add_u8(out, (uint8_t)(bits >> (16 - 8 * k)));
-	}
-	return true;
+	size_t len;
+	buffer_reserve(out, base64_decoded_max(in.len) + 1);
+	bool good = base64_decode(in, out->data + out->len, &len);
+	out->len += good ? len : 0;
+	return good;
 }
 
 void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes)
@@ -168,7 +134,7 @@ void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes
 		return;
 	}
 	struct buffer encoded = {0};
-	kvctl_base64_encode(&encoded, in);
+	base64_encode(&encoded, in);
 	json_object_set_new(object, name, json_stringn((const char *)encoded.data, encoded.len));
 	buffer_free(&encoded);
 	char *encoding = strcmp(name, "value") == 0 ? alloc_string("encoding") : alloc_format("%s_encoding", name);

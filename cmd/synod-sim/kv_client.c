@@ -72,6 +72,7 @@ static void done(struct client_request *request, const struct synod_reply *reply
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case SYNOD_UNAVAILABLE:
+	case SYNOD_NO_SPACE:
 		sim_load_end(slot, SIM_HISTORY_FAILED);
 		break;
 	default:

@@ -13,6 +13,7 @@ struct command {
 	struct list link; /* in the client's open or waiting list */
 	struct list_client *client;
 	struct sim_load_slot *slot;
+	struct caller_call *call;
 	uint64_t session;
 	uint64_t sequence;
 	uint64_t deadline_us;
@@ -27,6 +28,7 @@ struct list_client {
 	uint64_t session; /* 0: none */
 	uint64_t next;
 	bool registering;
+	bool ending; /* being destroyed */
 	struct list open;    /* in the order of their sequence numbers */
 	struct list waiting;
 };
@@ -77,16 +79,14 @@ static void append_done(void *context, int status, struct slice payload)
 	struct sim_load_slot *slot = command->slot;
 	uint64_t session = command->session, sequence = command->sequence;
 	uint32_t length = 0;
+	/* A refusal (a full disk, say) speaks of one attempt only. */
+	bool open = status == STATUS_UNKNOWN || status == STATUS_CANCELLED || caller_may_be_executed(command->call);
 	command_free(command);
 	switch (status) {
 	case STATUS_OK:
 		if (!slice_take_u32(&payload, &length))
 			slot->load->violation(slot->load->context, "an append was answered with %zu bytes", payload.len);
 		sim_load_end_append(slot, length);
-		break;
-	case STATUS_UNKNOWN:
-	case STATUS_CANCELLED:
-		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case STATUS_SESSION_EXPIRED:
 		/* Of this attempt; an earlier one may have been applied before the session was evicted. */
@@ -100,7 +100,7 @@ static void append_done(void *context, int status, struct slice payload)
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	default:
-		sim_load_end(slot, SIM_HISTORY_FAILED);
+		sim_load_end(slot, open ? SIM_HISTORY_UNKNOWN : SIM_HISTORY_FAILED);
 		break;
 	}
 }
@@ -122,13 +122,16 @@ static void command_send(struct list_client *client, struct command *command)
 	};
 	buffer_clear(&client->scratch);
 	wire_command_encode(&wire, &client->scratch);
-	caller_start(client->caller, METHOD_COMMAND, buffer_slice(&client->scratch), command->deadline_us, append_done, command);
+	command->call = caller_start(client->caller, METHOD_COMMAND, buffer_slice(&client->scratch), command->deadline_us, append_done,
+				     command);
 }
 
 static void register_done(void *context, int status, struct slice payload)
 {
 	struct list_client *client = context;
 	uint64_t id = 0;
+	if (client->ending)
+		return;
 	client->registering = false;
 	if (status == 0 && wire_register_reply_decode(payload, &client->arena, &id) == 0) {
 		client->session = id;
@@ -212,18 +215,23 @@ static void client_stop(struct node *node)
 	node->env->ops->stopped(node->env);
 }
 
-static void free_commands(struct list *commands)
+/* None of them has been sent. */
+static void free_waiting(struct list_client *client)
 {
-	LIST_FOR_SAFE(link, after, commands)
-		command_free(LIST_ENTRY(link, struct command, link));
+	LIST_FOR_SAFE(link, after, &client->waiting) {
+		struct command *command = LIST_ENTRY(link, struct command, link);
+		sim_load_end(command->slot, SIM_HISTORY_FAILED);
+		command_free(command);
+	}
 }
 
 static void client_destroy(struct node *node)
 {
 	struct list_client *client = client_of(node);
+	client->ending = true;
 	caller_destroy(client->caller);
-	free_commands(&client->open);
-	free_commands(&client->waiting);
+	ASSERT(list_empty(&client->open)); /* the caller has ended them */
+	free_waiting(client);
 	arena_free(&client->arena);
 	buffer_free(&client->scratch);
 	node_done(node);

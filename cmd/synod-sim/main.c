@@ -1,19 +1,19 @@
 /*
  * synod-sim: whole clusters of the production node objects under virtual time and seeded faults.
- *
- * Each seed runs in a process of its own, so that a failed assertion ends that seed only and is reported with it.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "minimise.h"
+#include "runner.h"
 #include "scene.h"
+#include "tally.h"
 
 #define JOBS_MAX 64u
 
@@ -22,6 +22,7 @@ static const char usage[] =
 	"  --seed N          one seed (default 1)\n"
 	"  --seeds A..B      each seed from A to B\n"
 	"  --cluster         shard masters, groups and client library, instead of one group of lists\n"
+	"  --beyond          damage to disks beyond what can be recovered from: no answer is fine, a wrong one is not\n"
 	"  --replicas N      of each group (default: drawn)\n"
 	"  --seconds N       virtual length of the safety phase (default 60)\n"
 	"  --liveness N      virtual seconds until every client must get through after the healing (default 20)\n"
@@ -29,137 +30,101 @@ static const char usage[] =
 	"  --check-repeat    run every seed twice and compare\n"
 	"  --trace           print every event\n"
 	"  --history FILE    write the history, one JSON object a line\n"
-	"  --jobs N          seeds at a time (default 1)\n"
+	"  --minimise        of a seed that fails: leave out faults while it still does, and print the rest\n"
+	"  --runs N          … in at most N runs (default 500)\n"
+	"  --lines N         … with N lines of the trace (default 60)\n"
+	"  --jobs N          seeds at a time (default: one a processor)\n"
 	"  --keep-going      go on after a seed that failed\n"
+	"  --quiet           print only what failed, and the totals\n"
 	"Exit code: 0 ok, 10 crash, 11 safety, 12 liveness, 13 linearizability, 64 usage.\n";
 
 struct arguments {
 	struct scene_options scene;
+	struct run_wishes wishes;
 	uint64_t first, last;
-	uint32_t jobs;
-	bool keep_going, check_repeat;
+	uint32_t jobs, runs, lines;
+	bool keep_going, quiet, minimise;
 };
 
-static const char *verdict_text(enum verdict verdict)
+static void print_run(const struct arguments *arguments, const struct run *run)
 {
-	switch (verdict) {
-	case VERDICT_OK: return "ok";
-	case VERDICT_CRASH: return "crash";
-	case VERDICT_SAFETY: return "safety";
-	case VERDICT_LIVENESS: return "liveness";
-	case VERDICT_LINEARIZABILITY: return "linearizability";
-	case VERDICT_USAGE: break;
+	const struct run_report *report = run->report;
+	const struct scene_result *result = &report->result;
+	enum verdict verdict = run_verdict(run);
+	if (verdict == VERDICT_OK && arguments->quiet)
+		return;
+	printf("seed=%" PRIu64 " %s\n", run->seed, result->options);
+	if (!report->ended || run->signal != 0 || run->code != 0) {
+		printf("seed=%" PRIu64 " verdict=crash signal=%d exit=%d\n", run->seed, run->signal, run->code);
+		return;
 	}
-	return "unknown";
-}
-
-static double cpu_seconds(void)
-{
-	return (double)clock() / CLOCKS_PER_SEC;
-}
-
-static enum verdict run_seed(const struct arguments *arguments)
-{
-	struct scene_result result = {0};
-	double began = cpu_seconds();
-	scene_run(&arguments->scene, &result);
-	double took = cpu_seconds() - began;
 	printf("seed=%" PRIu64 " verdict=%s ok=%" PRIu64 " failed=%" PRIu64 " unknown=%" PRIu64 " restarts=%" PRIu64
 	       " messages=%" PRIu64 " events=%" PRIu64 " simulated_s=%.1f progress_ms=%" PRIu64 " speed=%.0fx hash=%016" PRIx64 "\n",
-	       arguments->scene.seed, verdict_text(result.verdict), result.ok, result.failed, result.unknown, result.crashes,
-	       result.messages, result.events, (double)result.simulated_us / 1e6, result.progress_us / 1000,
-	       took > 0 ? (double)result.simulated_us / 1e6 / took : 0, result.trace_hash);
-	if (result.problem.len > 0)
-		printf("%.*s", (int)result.problem.len, (const char *)result.problem.data);
-	buffer_free(&result.problem);
-	if (arguments->check_repeat && result.verdict == VERDICT_OK) {
-		struct scene_result again = {0};
-		scene_run(&arguments->scene, &again);
-		buffer_free(&again.problem);
-		if (again.trace_hash != result.trace_hash) {
-			printf("seed=%" PRIu64 " is not deterministic: the second run has hash %016" PRIx64 "\n", arguments->scene.seed,
-			       again.trace_hash);
-			result.verdict = VERDICT_SAFETY;
-		}
-	}
+	       run->seed, verdict_text(verdict), result->ok, result->failed, result->unknown, result->crashes, result->messages,
+	       result->events, (double)result->simulated_us / 1e6, result->progress_us / 1000,
+	       report->cpu_s > 0 ? (double)result->simulated_us / 1e6 / report->cpu_s : 0, result->trace_hash);
+	printf("%s", result->problem);
+	if (report->again_hash != 0 && report->again_hash != result->trace_hash)
+		printf("seed=%" PRIu64 " is not deterministic: the second run has hash %016" PRIx64 "\n", run->seed, report->again_hash);
 	fflush(stdout);
-	return result.verdict;
 }
 
-/* ---- one child a seed ---- */
-
-struct child {
-	pid_t pid; /* 0: free */
-	uint64_t seed;
-};
-
-static void child_start(struct child *child, const struct arguments *arguments)
+static double seconds_now(void)
 {
-	fflush(stdout);
-	child->seed = arguments->scene.seed;
-	child->pid = fork();
-	if (child->pid < 0) {
-		perror("synod-sim: fork");
-		exit(EXIT_FAILURE);
-	}
-	if (child->pid == 0)
-		exit((int)run_seed(arguments));
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Waits for any child; its slot is free afterwards. */
-static enum verdict child_wait(struct child *children)
+/* How to see the same again. */
+static void print_hint(const struct arguments *arguments)
 {
-	int status = 0;
-	pid_t pid = waitpid(-1, &status, 0);
-	if (pid < 0) {
-		if (errno != EINTR) {
-			perror("synod-sim: waitpid");
-			exit(EXIT_FAILURE);
-		}
-		return VERDICT_OK;
-	}
-	struct child *child = children;
-	while (child->pid != pid)
-		child++;
-	child->pid = 0;
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	if (code == VERDICT_OK || (code >= VERDICT_CRASH && code <= VERDICT_LINEARIZABILITY))
-		return (enum verdict)code;
-	printf("seed=%" PRIu64 " verdict=crash %s=%d\n", child->seed, WIFEXITED(status) ? "exit" : "signal",
-	       WIFEXITED(status) ? code : WTERMSIG(status));
-	fflush(stdout);
-	return VERDICT_CRASH;
+	const struct scene_options *scene = &arguments->scene;
+	printf("a seed repeats exactly with: synod-sim%s%s", scene->cluster ? " --cluster" : "", scene->beyond ? " --beyond" : "");
+	if (scene->replicas != 0)
+		printf(" --replicas %" PRIu32, scene->replicas);
+	printf(" --seconds %" PRIu64 " --seed N --trace, or --minimise\n", scene->safety_us / SIM_SECOND);
 }
 
 /* Runs all seeds, some at a time; returns the first bad verdict. */
 static enum verdict run_all(struct arguments *arguments)
 {
-	struct child children[JOBS_MAX] = {0};
+	struct run runs[JOBS_MAX] = {0};
+	struct tally tally = {0};
 	enum verdict worst = VERDICT_OK;
 	uint64_t next = arguments->first, failed = 0;
 	uint32_t running = 0;
+	double began_s = seconds_now();
+	for (uint32_t i = 0; i < arguments->jobs; i++)
+		runs[i].report = run_report_map();
 	for (;;) {
 		bool more = next <= arguments->last && next >= arguments->first && (failed == 0 || arguments->keep_going);
 		if (more && running < arguments->jobs) {
-			struct child *child = children;
-			while (child->pid != 0)
-				child++;
+			struct run *run = runs;
+			while (run->pid != 0)
+				run++;
 			arguments->scene.seed = next++;
-			child_start(child, arguments);
+			run_start(run, &arguments->scene, &arguments->wishes);
 			running++;
 			continue;
 		}
 		if (running == 0)
 			break;
-		enum verdict verdict = child_wait(children);
+		struct run *run = run_wait(runs, arguments->jobs);
+		if (run == NULL)
+			continue;
 		running--;
-		failed += verdict != VERDICT_OK;
+		print_run(arguments, run);
+		tally_add(&tally, run);
+		failed += run_verdict(run) != VERDICT_OK;
 		if (worst == VERDICT_OK)
-			worst = verdict;
+			worst = run_verdict(run);
 	}
+	if (arguments->last > arguments->first)
+		tally_print(&tally, seconds_now() - began_s);
 	if (failed > 0)
-		printf("%" PRIu64 " failed; a seed repeats exactly with: synod-sim%s --seed N --trace\n", failed,
-		       arguments->scene.cluster ? " --cluster" : "");
+		print_hint(arguments);
+	tally_free(&tally);
 	return worst;
 }
 
@@ -187,6 +152,12 @@ static void parse_range(char *text, struct arguments *arguments)
 	arguments->last = parse_number(dots + 2);
 }
 
+static uint32_t default_jobs(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return processors < 1 ? 1 : processors > (long)JOBS_MAX ? JOBS_MAX : (uint32_t)processors;
+}
+
 static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
@@ -195,11 +166,13 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'},
 		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
 		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
-		{"jobs", required_argument, NULL, 'j'},
+		{"jobs", required_argument, NULL, 'j'}, {"beyond", no_argument, NULL, 'b'}, {"minimise", no_argument, NULL, 'm'},
+		{"runs", required_argument, NULL, 'R'}, {"lines", required_argument, NULL, 'L'}, {"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'}, {0},
 	};
 	*arguments = (struct arguments){
-		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND}, .first = 1, .last = 1, .jobs = 1};
+		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND}, .first = 1, .last = 1,
+		.jobs = default_jobs(), .runs = 500, .lines = 60};
 	int option;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
@@ -210,8 +183,16 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'l': arguments->scene.liveness_us = parse_number(optarg) * SIM_SECOND; break;
 		case 'c': arguments->scene.calm = true; break;
 		case 'g': arguments->scene.cluster = true; break;
-		case 'C': arguments->check_repeat = true; break;
-		case 't': arguments->scene.trace = stdout; break;
+		case 'C': arguments->wishes.check_repeat = true; break;
+		case 't':
+			arguments->scene.trace = sim_trace_print;
+			arguments->scene.trace_context = stdout;
+			break;
+		case 'b': arguments->scene.beyond = true; break;
+		case 'm': arguments->minimise = true; break;
+		case 'R': arguments->runs = (uint32_t)parse_number(optarg); break;
+		case 'L': arguments->lines = (uint32_t)parse_number(optarg); break;
+		case 'q': arguments->quiet = true; break;
 		case 'H': arguments->scene.history = optarg; break;
 		case 'j': arguments->jobs = (uint32_t)parse_number(optarg); break;
 		case 'k': arguments->keep_going = true; break;
@@ -230,5 +211,9 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments;
 	parse_arguments(argc, argv, &arguments);
+	if (arguments.minimise) {
+		arguments.scene.seed = arguments.first;
+		return (int)minimise(&arguments.scene, arguments.runs, arguments.lines);
+	}
 	return (int)run_all(&arguments);
 }

@@ -18,8 +18,8 @@ void scene_fail(struct scene *scene, enum verdict verdict, const char *format, .
 	sim_trace_note(&scene->world->trace, "verdict=%d %.400s", (int)verdict, text);
 	if (scene->result->verdict == VERDICT_OK) {
 		scene->result->verdict = verdict;
-		buffer_format(&scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n", scene->world->now_us / SIM_SECOND,
-			      scene->world->now_us % SIM_SECOND, text);
+		snprintf(scene->result->problem, sizeof scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n",
+			 scene->world->now_us / SIM_SECOND, scene->world->now_us % SIM_SECOND, text);
 	}
 	scene->over = true;
 }
@@ -105,6 +105,10 @@ static void after_turn(void *context, struct sim_process *process)
 	struct scene_replica *replica = scene->by_process[process->index];
 	if (replica == NULL)
 		return;
+	if (sim_nemesis_must_not_run(scene->nemesis, process) && sim_process_alive(process)) {
+		scene_fail(scene, VERDICT_SAFETY, "%s runs, though its log was damaged in the middle", process->name);
+		return;
+	}
 	compare_state(scene, replica);
 	check_core(scene, replica->group);
 }
@@ -117,11 +121,13 @@ static bool is_leader(void *context, const struct sim_process *process)
 	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
 }
 
-/* Errors of the disk are what the nemesis does; that anything synced was found damaged is not among them. */
+/* Errors of the disk are what the nemesis does; that anything synced was found damaged must be its work as well. */
 static void halted(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
-	if (process->halt_status != STATUS_IO && process->halt_status != STATUS_NO_SPACE)
+	bool fine = process->halt_status == STATUS_IO || process->halt_status == STATUS_NO_SPACE ||
+		    (process->halt_status == STATUS_CORRUPT && sim_nemesis_may_be_corrupt(scene->nemesis, process));
+	if (!fine)
 		scene_fail(scene, VERDICT_CRASH, "%s halted with %s: %s", process->name, status_name(process->halt_status),
 			   process->halt_reason);
 }
@@ -198,6 +204,8 @@ static void phase_liveness(struct scene *scene)
 	sim_load_mark(&scene->load);
 	uint64_t healed_us = world->now_us;
 	if (!sim_world_run_until_true(world, progressed, scene, limit_us)) {
+		if (scene->options->beyond)
+			return;
 		scene_fail(scene, VERDICT_LIVENESS, "no progress within %" PRIu64 " ms after the core was healed", limit_us / 1000);
 		return;
 	}
@@ -216,10 +224,11 @@ static void phase_quiet(struct scene *scene)
 	if (scene->over)
 		return;
 	sim_load_final_reads(&scene->load);
-	if (!sim_world_run_until_true(world, finally_read, scene, 120 * SIM_SECOND))
+	if (!sim_world_run_until_true(world, finally_read, scene, (scene->options->beyond ? 20 : 120) * SIM_SECOND) &&
+	    !scene->options->beyond)
 		scene_fail(scene, VERDICT_LIVENESS, "the last reads never ended");
 	sim_load_stop(&scene->load);
-	if (!scene->over && !sim_world_run_until_true(world, converged, scene, 60 * SIM_SECOND))
+	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, converged, scene, 60 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
 }
 
@@ -253,29 +262,50 @@ void scene_options_line(const struct scene *scene, struct buffer *out)
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 {
 	rsm_settings_default(settings);
-	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, 13, 20);
-	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, 22);
+	bool small = rng_chance(&scene->rng, 750000);
+	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, small ? 11 : 13, small ? 14 : 20);
+	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, small ? 16 : 22);
 	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
 	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);
+}
+
+static void draw_options(struct scene *scene, struct sim_options *options)
+{
+	const struct scene_options *asked = scene->options;
+	if (asked->calm)
+		sim_options_calm(options);
+	else
+		sim_options_draw(options, asked->seed);
+	if (asked->beyond) {
+		options->nemesis.beyond = true;
+		if (options->nemesis.damage_mean_us == 0)
+			options->nemesis.damage_mean_us = 3 * SIM_SECOND;
+	}
+	for (uint32_t i = 0; i < scene_nbackgrounds; i++) {
+		struct sim_options without = *options;
+		if (!scene_backgrounds[i].turn_off(&without))
+			continue;
+		if ((asked->backgrounds_off & 1u << i) != 0)
+			*options = without;
+		else
+			scene->result->backgrounds |= 1u << i;
+	}
 }
 
 static void scene_build(struct scene *scene)
 {
 	struct sim_options sim_options;
-	if (scene->options->calm)
-		sim_options_calm(&sim_options);
-	else
-		sim_options_draw(&sim_options, scene->options->seed);
+	draw_options(scene, &sim_options);
 	scene->world = sim_world_create(scene->options->seed, &sim_options);
-	if (scene->options->trace != NULL) {
-		scene->world->trace.line = sim_trace_print;
-		scene->world->trace.context = scene->options->trace;
-	}
+	scene->world->trace.line = scene->options->trace;
+	scene->world->trace.context = scene->options->trace_context;
 	scene->world->after_turn = after_turn;
 	scene->world->halted = halted;
 	scene->world->context = scene;
 	scene->nemesis = sim_nemesis_create(scene->world);
 	sim_nemesis_prefer(scene->nemesis, is_leader, scene);
+	sim_nemesis_listen(scene->nemesis, scene->options->told, scene->options->told_context);
+	sim_nemesis_leave_out(scene->nemesis, scene->options->left_out, scene->options->nleft_out);
 	scene->load.violation = load_violation;
 	scene->load.context = scene;
 	rng_seed(&scene->rng, scene->options->seed ^ 0x7363656e65ull);
@@ -306,8 +336,7 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 
 	struct buffer line = {0};
 	scene_options_line(scene, &line);
-	printf("seed=%" PRIu64 " %.*s\n", options->seed, (int)line.len, (const char *)line.data);
-	fflush(stdout);
+	snprintf(result->options, sizeof result->options, "%.*s", (int)line.len, (const char *)line.data);
 	buffer_free(&line);
 
 	phase_safety(scene);
@@ -324,6 +353,7 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 	result->unknown = scene->load.unknown;
 	result->simulated_us = scene->world->now_us;
 	result->messages = sim_network_counters(scene->world)->sent;
+	sim_world_faults(scene->world, &result->faults);
 	for (uint32_t i = 0; i < scene->nreplicas; i++)
 		result->crashes += scene->replicas[i].process->incarnation - 1;
 	scene_free(scene);

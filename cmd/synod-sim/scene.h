@@ -7,6 +7,9 @@
  *   last reads      the load ends, every key is read once more
  *   convergence     the replicas of the core must reach the same slot with the same state
  *   the history     must be linearizable (history.h)
+ *
+ * Beyond the atlas (see sim/nemesis.h) nobody is entitled to progress: the phases are the same, and whatever is answered must
+ * be right.
  */
 #ifndef SYNOD_SIM_SCENE_H
 #define SYNOD_SIM_SCENE_H
@@ -38,15 +41,38 @@ struct scene_options {
 	uint64_t liveness_us;   /* limit for progress after the healing */
 	bool calm;              /* no faults at all */
 	bool cluster;           /* shard masters, groups and the client library; otherwise one rsm group with lists */
-	FILE *trace;            /* NULL: none */
+	bool beyond;            /* more damage than what can be recovered from */
 	const char *history;    /* file to write the history to; NULL: none */
+	/* Each may be NULL. */
+	void (*trace)(void *context, const char *line);
+	void *trace_context;
+	void (*told)(void *context, const struct sim_nemesis_record *record);
+	void *told_context;
+	/* For the minimiser: faults by number, and the backgrounds (scene_backgrounds) that are left out. */
+	const bool *left_out;
+	uint32_t nleft_out;
+	uint32_t backgrounds_off; /* bits */
 };
 
+/* Faults that are not deeds of the nemesis but a property of the network, the clocks, … */
+struct scene_background {
+	const char *text;
+	/* True if it was there. */
+	bool (*turn_off)(struct sim_options *options);
+};
+extern const struct scene_background scene_backgrounds[];
+extern const uint32_t scene_nbackgrounds;
+
+/* Plain bytes: it crosses from the process that ran the seed to the one that reports. */
 struct scene_result {
 	enum verdict verdict;
-	struct buffer problem;     /* what is wrong, lines */
+	char problem[2048];        /* what is wrong, lines */
+	char options[2048];        /* what was drawn */
+	struct sim_fault_counts faults;
+	uint32_t backgrounds;      /* those that are on, bits */
 	uint64_t trace_hash, events;
 	uint64_t ok, failed, unknown;
+	bool undecided;            /* the history was too hard for the checker */
 	uint64_t crashes, messages;
 	uint64_t simulated_us;
 	uint64_t progress_us;      /* from the healing until every client got through */

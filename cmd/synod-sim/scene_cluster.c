@@ -130,7 +130,7 @@ static void administrator_done(struct client_request *request, const struct syno
 	cluster->asking = false;
 	cluster->joined = cluster->joined || reply->status == SYNOD_OK || reply->status == SYNOD_EXISTS;
 	cluster->changes += reply->status == SYNOD_OK;
-	if (reply->status == SYNOD_CLOSED || scene->load.stopped)
+	if (scene->load.stopped)
 		return;
 	administrator_later(cluster, cluster->joined ? 2 * SIM_SECOND : 10 * SIM_MILLISECOND);
 }

@@ -89,6 +89,12 @@ write_config() {
 				write_node "g$group${letters:replica:1}" shardkv "$group" $((++number))
 			done
 		done
+		for ((replica = 1; replica <= views; replica++)); do
+			write_node "v$replica" viewserver 0 $((++number))
+		done
+		for ((replica = 1; replica <= pbs; replica++)); do
+			write_node "pb$replica" pbserver 0 $((++number))
+		done
 	} >"$(config_file).new"
 	mv "$(config_file).new" "$(config_file)"
 }

@@ -8,6 +8,8 @@ program_of() {
 	case ${role_of[$1]} in
 	shardmaster) echo "$programs/shardmasterd" ;;
 	shardkv) echo "$programs/shardkvd" ;;
+	viewserver) echo "$programs/viewserver" ;;
+	pbserver) echo "$programs/pbserver" ;;
 	*) die "[node $1] has role = ${role_of[$1]}, for which there is no program in this version" ;;
 	esac
 }
@@ -18,7 +20,7 @@ pid_of() {
 	{ read -r pid <"$directory/$1/pid"; } 2>/dev/null || return 1
 	[[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
 	{ mapfile -t -d '' arguments <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
-	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == shard*d && ${arguments[1]} == --config &&
+	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) && ${arguments[1]} == --config &&
 		${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node && ${arguments[4]} == "$1" ]] || return 1
 	echo "$pid"
 }

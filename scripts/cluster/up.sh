@@ -7,7 +7,7 @@ kvctl() {
 
 check_programs() {
 	local program
-	for program in shardmasterd shardkvd kvctl; do
+	for program in shardmasterd shardkvd viewserver pbserver kvctl; do
 		[[ -x $programs/$program ]] || die "there is no program $programs/$program: run 'make' in $repository first"
 	done
 }
@@ -36,6 +36,10 @@ check_agreement() {
 		differs="$(count_nodes shardmaster) shard masters"
 	elif [[ -n $given_groups && $(group_numbers | wc -l) -ne $ngroups ]]; then
 		differs="$(group_numbers | wc -l) groups"
+	elif [[ -n $given_views && $(count_nodes viewserver) -ne $views ]]; then
+		differs="$(count_nodes viewserver) viewservers"
+	elif [[ -n $given_pbs && $(count_nodes pbserver) -ne $pbs ]]; then
+		differs="$(count_nodes pbserver) primary/backup servers"
 	elif [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
 		differs="its first node at port ${listen_of[$first]##*:}"
 	elif [[ ${#settings[@]} -gt 0 ]]; then
@@ -89,6 +93,22 @@ missing_leaders() {
 	done
 }
 
+# The primary/backup servers keep their store in memory. If all of them were down, nobody holds what the present view is about,
+# and it is given up here; otherwise that is for people to decide (kvctl view reset).
+missing_primary() {
+	local node
+	[[ $(count_nodes viewserver) -gt 0 ]] || return 0
+	if ! grep '"leader":true' <<<"$1" | grep -q '"role":"viewserver"'; then
+		echo "a leader of the view service"
+	elif [[ $(count_nodes pbserver) -gt 0 ]] && ! grep '"leader":true' <<<"$1" | grep -q '"role":"pbserver"'; then
+		echo "a primary"
+		for node in "${names[@]}"; do
+			[[ ${role_of[$node]} != pbserver || " ${started[*]} " == *" $node "* ]] || return 0
+		done
+		kvctl view reset >/dev/null 2>&1 || true
+	fi
+}
+
 # The groups whose leaders have not yet adopted a configuration: missing_groups ANSWERS NUMBER
 missing_groups() {
 	local group config
@@ -115,7 +135,7 @@ join_groups() {
 missing_for_service() {
 	local nodes missing config error
 	nodes=$(answers)
-	missing=$(missing_leaders "$nodes")
+	missing=$(missing_leaders "$nodes" && missing_primary "$nodes")
 	if [[ -n $missing ]]; then
 		echo "$missing"
 	elif ! config=$(newest_config); then

@@ -39,7 +39,7 @@ static void full(struct answering *answering, const struct wire_agreement_item *
 static void prepare(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
-	if (instance == NULL && !has_room(a, true, 0, true)) {
+	if (instance == NULL && !agreement_has_room(a, true, 0, true)) {
 		full(answering, item);
 		return;
 	}
@@ -69,7 +69,7 @@ static void accept(struct answering *answering, struct instance *instance, const
 {
 	struct agreement *a = answering->a;
 	if (instance == NULL || instance->acceptor.accepted != item->ballot) {
-		if (a->disk_full || !has_room(a, instance == NULL, item->value.len, true)) {
+		if (a->disk_full || !agreement_has_room(a, instance == NULL, item->value.len, true)) {
 			full(answering, item);
 			return;
 		}
@@ -82,7 +82,7 @@ static void accept(struct answering *answering, struct instance *instance, const
 		if (synod_acceptor_accept(acceptor, item->ballot, value))
 			persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, item->ballot, value);
 		bytes_unref(value);
-		account(a, instance);
+		agreement_account(a, instance);
 	}
 	if (acceptor->accepted == item->ballot)
 		add(answering, WIRE_AGREEMENT_ACCEPTED, item, 0, NULL, instance->sequence);
@@ -95,27 +95,27 @@ static void learn(struct answering *answering, struct instance *instance, const 
 	struct agreement *a = answering->a;
 	if (instance == NULL || item->ballot == 0 || instance->acceptor.accepted != item->ballot) {
 		/* Its length is not known yet. */
-		if (a->disk_full || !has_room(a, instance == NULL, VALUE_BYTES_MAX, true))
+		if (a->disk_full || !agreement_has_room(a, instance == NULL, VALUE_BYTES_MAX, true))
 			full(answering, item);
 		else
 			add(answering, WIRE_AGREEMENT_WANT, item, 0, NULL, 0);
 		return;
 	}
-	decide(a, answering->now_us, instance, instance->acceptor.value, item->ballot, answering->from);
+	agreement_decide(a, answering->now_us, instance, instance->acceptor.value, item->ballot, answering->from);
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
 
 static void decided(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
-	if (a->disk_full || !has_room(a, instance == NULL, item->value.len, true)) {
+	if (a->disk_full || !agreement_has_room(a, instance == NULL, item->value.len, true)) {
 		full(answering, item);
 		return;
 	}
 	if (instance == NULL)
 		instance = create_instance(a, item->seq);
 	struct bytes *value = value_of(instance, item->value);
-	decide(a, answering->now_us, instance, value, 0, answering->from);
+	agreement_decide(a, answering->now_us, instance, value, 0, answering->from);
 	bytes_unref(value);
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
@@ -175,5 +175,5 @@ void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint
 	merge_bounds(a, now_us, answering.from, m);
 	for (uint32_t i = 0; i < m->nitems; i++)
 		answer_item(&answering, &m->items[i]);
-	answer(a, link, id, m->from, &answering.items, answering.sequence);
+	agreement_answer_later(a, link, id, m->from, &answering.items, answering.sequence);
 }

@@ -14,7 +14,7 @@ uint32_t member_index(const struct agreement *a, uint32_t replica)
 	return UINT32_MAX;
 }
 
-uint64_t draw(struct agreement *a, uint64_t low, uint64_t high)
+uint64_t agreement_draw(struct agreement *a, uint64_t low, uint64_t high)
 {
 	return low + a->options.random(a->options.context) % (high - low + 1);
 }
@@ -24,7 +24,7 @@ struct instance *find_instance(const struct agreement *a, uint64_t seq)
 	return map_get(&a->instances, seq);
 }
 
-bool has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer)
+bool agreement_has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer)
 {
 	uint64_t instances_max = a->options.instances_max, bytes_max = a->options.bytes_max;
 	if (for_peer) {
@@ -48,11 +48,11 @@ struct instance *create_instance(struct agreement *a, uint64_t seq)
 	struct instance *before = map_put(&a->instances, seq, instance);
 	ASSERT(before == NULL);
 	a->next = at_least(a->next, seq + 1);
-	account(a, instance);
+	agreement_account(a, instance);
 	return instance;
 }
 
-void account(struct agreement *a, struct instance *instance)
+void agreement_account(struct agreement *a, struct instance *instance)
 {
 	const struct bytes *values[] = {instance->wish, instance->acceptor.value, instance->proposer.value, instance->decided};
 	uint64_t bytes = INSTANCE_BYTES;
@@ -231,7 +231,7 @@ void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot
 	acceptor->value = copy;
 	acceptor->accepted = ballot;
 	acceptor->promised = at_least(acceptor->promised, ballot);
-	account(a, instance);
+	agreement_account(a, instance);
 }
 
 static void restore_decision(struct agreement *a, struct instance *instance, struct bytes *value_take, uint64_t ballot)
@@ -241,7 +241,7 @@ static void restore_decision(struct agreement *a, struct instance *instance, str
 	instance->value_missing = false;
 	instance->known = member_bit(a->self);
 	synod_acceptor_free(&instance->acceptor);
-	account(a, instance);
+	agreement_account(a, instance);
 }
 
 void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value, uint64_t position)
@@ -288,9 +288,9 @@ int agreement_begin(struct agreement *a, uint64_t now_us)
 		if (instance->value_missing)
 			return STATUS_CORRUPT;
 		if (instance->decided != NULL)
-			spread(a, instance, now_us + a->options.spread_us);
+			agreement_spread(a, instance, now_us + a->options.spread_us);
 		else if (accepted != 0 && ballot_replica(accepted) == a->options.self)
-			propose(a, now_us, instance, instance->acceptor.value);
+			agreement_propose(a, now_us, instance, instance->acceptor.value);
 	}
 	gossip_soon(a, now_us);
 	return 0;
@@ -307,14 +307,14 @@ int agreement_start(struct agreement *a, uint64_t now_us, uint64_t seq, struct b
 	struct instance *instance = find_instance(a, seq);
 	if (instance != NULL && (instance->decided != NULL || instance->stage != STAGE_NONE))
 		return 0;
-	if (a->proposing >= PROPOSING_MAX || !has_room(a, instance == NULL, value->len, false)) {
+	if (a->proposing >= PROPOSING_MAX || !agreement_has_room(a, instance == NULL, value->len, false)) {
 		a->counters.refused++;
 		return STATUS_BUSY;
 	}
 	if (instance == NULL)
 		instance = create_instance(a, seq);
 	a->counters.started++;
-	propose(a, now_us, instance, value);
+	agreement_propose(a, now_us, instance, value);
 	return 0;
 }
 

@@ -157,18 +157,18 @@ static inline uint64_t at_least(uint64_t a, uint64_t b)
 uint32_t member_index(const struct agreement *a, uint32_t replica);
 struct instance *find_instance(const struct agreement *a, uint64_t seq);
 /* Has a value of `bytes` and perhaps a new instance room? Peers get a little more than this peer's own clients. */
-bool has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer);
+bool agreement_has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer);
 struct instance *create_instance(struct agreement *a, uint64_t seq);
-void account(struct agreement *a, struct instance *instance);
+void agreement_account(struct agreement *a, struct instance *instance);
 /* A record that says so is durable. */
 void min_durable(struct agreement *a, uint64_t min);
 /* A uniform number in [low, high]. */
-uint64_t draw(struct agreement *a, uint64_t low, uint64_t high);
+uint64_t agreement_draw(struct agreement *a, uint64_t low, uint64_t high);
 /* What every message tells besides its items. */
 void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
 
 /* proposer.c */
-void propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish);
+void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish);
 void stop_proposing(struct agreement *a, struct instance *instance);
 void own_promised(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
 void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
@@ -176,10 +176,10 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 
 /* spread.c */
 /* The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won. */
-void decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
+void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
 	    uint32_t from);
 /* Lets the instance, decided here, be told to everybody who may not know it. */
-void spread(struct agreement *a, struct instance *instance, uint64_t after_us);
+void agreement_spread(struct agreement *a, struct instance *instance, uint64_t after_us);
 void note_known(struct agreement *a, struct instance *instance, uint32_t member);
 void spread_tick(struct agreement *a, uint64_t now_us);
 uint64_t spread_deadline_us(const struct agreement *a);
@@ -188,14 +188,14 @@ void gossip_soon(struct agreement *a, uint64_t now_us);
 void heard_of(struct agreement *a, uint64_t now_us, uint32_t member);
 
 /* output.c */
-void *vector_add(struct vector *v, size_t item_size);
+void *agreement_vector_add(struct vector *v, size_t item_size);
 void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot, uint64_t other,
 	       struct bytes *value);
 void items_free(struct items *items);
 /* Due to a member, by the end of this turn. */
-void post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
 	  struct bytes *value);
-void post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
+void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
 		 uint64_t ballot, struct bytes *value);
 void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind, uint64_t ballot,
 		      struct bytes *value);
@@ -203,7 +203,7 @@ void persist_dones(struct agreement *a);
 /* Until everything persisted so far is durable. */
 struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t seq, uint64_t ballot);
 /* Answers when the records with that sequence are durable. Takes the items. */
-void answer(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence);
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence);
 void output_free(struct agreement *a);
 
 #endif

@@ -4,7 +4,7 @@
 #include "agreement/internal.h"
 #include "base/alloc.h"
 
-void *vector_add(struct vector *v, size_t item_size)
+void *agreement_vector_add(struct vector *v, size_t item_size)
 {
 	if (v->count == v->capacity) {
 		v->capacity = v->capacity == 0 ? 16 : v->capacity * 2;
@@ -47,7 +47,7 @@ void items_free(struct items *items)
 	*items = (struct items){0};
 }
 
-void post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
 	  struct bytes *value)
 {
 	ASSERT(member != a->self);
@@ -55,19 +55,19 @@ void post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, u
 	a->counters.sent[kind]++;
 }
 
-void post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
+void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
 		 uint64_t ballot, struct bytes *value)
 {
 	for (uint32_t i = 0; i < a->options.nmembers; i++)
 		if (i != a->self && (except & member_bit(i)) == 0)
-			post(a, i, kind, instance->seq, ballot, value);
+			agreement_post(a, i, kind, instance->seq, ballot, value);
 }
 
 /* ---- records ---- */
 
 static struct agreement_persist *persist(struct agreement *a, enum agreement_persist_kind kind, struct bytes *value)
 {
-	struct agreement_persist *p = vector_add(&a->persists, sizeof *p);
+	struct agreement_persist *p = agreement_vector_add(&a->persists, sizeof *p);
 	p->kind = kind;
 	p->sequence = ++a->persist_last;
 	if (value != NULL) {
@@ -111,7 +111,7 @@ static void release_persists(struct vector *v)
 
 struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t seq, uint64_t ballot)
 {
-	struct wait *wait = vector_add(&a->waits, sizeof *wait);
+	struct wait *wait = agreement_vector_add(&a->waits, sizeof *wait);
 	wait->kind = kind;
 	wait->sequence = a->persist_last;
 	wait->seq = seq;
@@ -119,9 +119,9 @@ struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t se
 	return wait;
 }
 
-void answer(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence)
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence)
 {
-	struct wait *wait = sequence <= a->persisted ? vector_add(&a->answers, sizeof *wait)
+	struct wait *wait = sequence <= a->persisted ? agreement_vector_add(&a->answers, sizeof *wait)
 						     : wait_for_disk(a, WAIT_ANSWER, 0, 0);
 	wait->kind = WAIT_ANSWER;
 	wait->link = link;
@@ -135,7 +135,7 @@ void answer(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct
 
 static void settle(struct agreement *a, uint64_t seq)
 {
-	uint64_t *settled = vector_add(&a->settled, sizeof *settled);
+	uint64_t *settled = agreement_vector_add(&a->settled, sizeof *settled);
 	*settled = seq;
 }
 
@@ -158,7 +158,7 @@ void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence
 			gossip_soon(a, now_us);
 			break;
 		case WAIT_MIN: min_durable(a, wait.seq); break;
-		case WAIT_ANSWER: *(struct wait *)vector_add(&a->answers, sizeof wait) = wait; break;
+		case WAIT_ANSWER: *(struct wait *)agreement_vector_add(&a->answers, sizeof wait) = wait; break;
 		}
 	}
 	if (a->waits_head < a->waits.count && a->waits_head < 1024)
@@ -189,7 +189,7 @@ static uint32_t take_items(struct agreement *a, const struct items *from, uint32
 	uint32_t i = first;
 	while (i < from->count && i - first < MESSAGE_ITEMS_MAX && bytes < MESSAGE_VALUE_BYTES) {
 		const struct item *item = &from->items[i++];
-		struct wire_agreement_item *wire = vector_add(&a->items, sizeof *wire);
+		struct wire_agreement_item *wire = agreement_vector_add(&a->items, sizeof *wire);
 		*wire = (struct wire_agreement_item){
 			.kind = item->kind, .seq = item->seq, .ballot = item->ballot, .other = item->other};
 		if (item->value != NULL) {
@@ -207,7 +207,7 @@ static void build_sends(struct agreement *a)
 		struct peer *peer = &a->peers[i];
 		uint32_t taken = 0;
 		while (taken < peer->outbox.count || peer->due_gossip) {
-			struct agreement_send *send = vector_add(&a->sends, sizeof *send);
+			struct agreement_send *send = agreement_vector_add(&a->sends, sizeof *send);
 			send->to = a->options.members[i];
 			fill_message(a, &send->message, send->to);
 			send->message.items = (void *)(uintptr_t)a->items.count;
@@ -228,7 +228,7 @@ static void build_answers(struct agreement *a)
 {
 	const struct wait *waits = a->answers_out.items;
 	for (uint32_t i = 0; i < a->answers_out.count; i++) {
-		struct agreement_answer *reply = vector_add(&a->replies, sizeof *reply);
+		struct agreement_answer *reply = agreement_vector_add(&a->replies, sizeof *reply);
 		reply->link = waits[i].link;
 		reply->id = waits[i].id;
 		fill_message(a, &reply->message, waits[i].to);

@@ -19,9 +19,9 @@ static void ask(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
 	const struct synod_proposer *p = &instance->proposer;
 	if (instance->stage == STAGE_PREPARING)
-		post_others(a, p->promises, WIRE_AGREEMENT_PREPARE, instance, p->ballot, NULL);
+		agreement_post_others(a, p->promises, WIRE_AGREEMENT_PREPARE, instance, p->ballot, NULL);
 	else
-		post_others(a, p->accepts, WIRE_AGREEMENT_ACCEPT, instance, p->ballot, p->value);
+		agreement_post_others(a, p->accepts, WIRE_AGREEMENT_ACCEPT, instance, p->ballot, p->value);
 	retry_later(a, now_us, instance);
 }
 
@@ -46,12 +46,12 @@ static void start_accepting(struct agreement *a, uint64_t now_us, struct instanc
 {
 	struct synod_proposer *p = &instance->proposer;
 	enter(instance, STAGE_ACCEPTING);
-	account(a, instance);
+	agreement_account(a, instance);
 	ask(a, now_us, instance);
 	if (synod_acceptor_accept(&instance->acceptor, p->ballot, p->value)) {
 		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, p->ballot, p->value);
 		wait_for_disk(a, WAIT_OWN_ACCEPT, instance->seq, p->ballot);
-		account(a, instance);
+		agreement_account(a, instance);
 	} else {
 		rejected(a, now_us, instance, a->self);
 	}
@@ -84,10 +84,10 @@ static void begin_round(struct agreement *a, struct instance *instance)
 		persist_instance(a, instance, AGREEMENT_PERSIST_PROMISE, p->ballot, NULL);
 		wait_for_disk(a, WAIT_OWN_PROMISE, instance->seq, p->ballot);
 	}
-	account(a, instance);
+	agreement_account(a, instance);
 }
 
-void propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish)
+void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish)
 {
 	(void)now_us;
 	ASSERT(instance->decided == NULL && instance->stage == STAGE_NONE);
@@ -115,7 +115,7 @@ static void defeat(struct agreement *a, uint64_t now_us, struct instance *instan
 	instance->defeats++;
 	enter(instance, STAGE_BACKING_OFF);
 	/* At random, so that those who met do not meet again. */
-	instance->at_us = now_us + draw(a, delay_us / 2, delay_us);
+	instance->at_us = now_us + agreement_draw(a, delay_us / 2, delay_us);
 }
 
 void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instance)
@@ -174,7 +174,7 @@ void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 		ask(a, now_us, instance);
 	}
 	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, a->self, ballot))
-		decide(a, now_us, instance, instance->proposer.value, ballot, a->self);
+		agreement_decide(a, now_us, instance, instance->proposer.value, ballot, a->self);
 }
 
 /* ---- answers ---- */
@@ -188,7 +188,7 @@ static void promised(struct agreement *a, uint64_t now_us, struct instance *inst
 	if (synod_proposer_promise(&instance->proposer, from, item->ballot, item->other, value))
 		start_accepting(a, now_us, instance);
 	else
-		account(a, instance);
+		agreement_account(a, instance);
 	bytes_unref(value);
 }
 
@@ -196,7 +196,7 @@ static void accepted(struct agreement *a, uint64_t now_us, struct instance *inst
 		     const struct wire_agreement_item *item)
 {
 	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, from, item->ballot))
-		decide(a, now_us, instance, instance->proposer.value, item->ballot, a->self);
+		agreement_decide(a, now_us, instance, instance->proposer.value, item->ballot, a->self);
 }
 
 static void told_decision(struct agreement *a, uint64_t now_us, struct instance *instance, uint32_t from,
@@ -208,7 +208,7 @@ static void told_decision(struct agreement *a, uint64_t now_us, struct instance 
 		return;
 	}
 	struct bytes *value = bytes_copy(item->value);
-	decide(a, now_us, instance, value, 0, from);
+	agreement_decide(a, now_us, instance, value, 0, from);
 	bytes_unref(value);
 }
 
@@ -235,7 +235,7 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const 
 		break;
 	case WIRE_AGREEMENT_WANT:
 		if (instance->decided != NULL)
-			post(a, from, WIRE_AGREEMENT_DECIDED, instance->seq, 0, instance->decided);
+			agreement_post(a, from, WIRE_AGREEMENT_DECIDED, instance->seq, 0, instance->decided);
 		break;
 	default: break; /* FULL, FORGOTTEN: later, or never */
 	}

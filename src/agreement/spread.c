@@ -10,7 +10,7 @@ void note_known(struct agreement *a, struct instance *instance, uint32_t member)
 	list_remove(&instance->spreading[member]);
 }
 
-void spread(struct agreement *a, struct instance *instance, uint64_t after_us)
+void agreement_spread(struct agreement *a, struct instance *instance, uint64_t after_us)
 {
 	instance->spread_after_us = after_us;
 	for (uint32_t i = 0; i < a->options.nmembers; i++) {
@@ -23,7 +23,7 @@ void spread(struct agreement *a, struct instance *instance, uint64_t after_us)
 	}
 }
 
-void decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
+void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
 	    uint32_t from)
 {
 	struct synod_acceptor *acceptor = &instance->acceptor;
@@ -40,14 +40,14 @@ void decide(struct agreement *a, uint64_t now_us, struct instance *instance, str
 	stop_proposing(a, instance);
 	synod_acceptor_free(acceptor);
 	synod_proposer_free(&instance->proposer);
-	account(a, instance);
+	agreement_account(a, instance);
 
 	instance->known = member_bit(a->self) | member_bit(from);
 	if (from == a->self) {
-		post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, ballot, NULL);
-		spread(a, instance, now_us + a->options.retry_us);
+		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, ballot, NULL);
+		agreement_spread(a, instance, now_us + a->options.retry_us);
 	} else {
-		spread(a, instance, now_us + a->options.spread_us + draw(a, 0, a->options.spread_us));
+		agreement_spread(a, instance, now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us));
 	}
 }
 
@@ -60,7 +60,7 @@ static void spread_to(struct agreement *a, uint64_t now_us, uint32_t member)
 	LIST_FOR(link, &peer->spreading) {
 		const struct instance *instance = LIST_ENTRY(link, struct instance, spreading[member]);
 		if (told < SPREAD_ITEMS_MAX && instance->spread_after_us <= now_us) {
-			post(a, member, WIRE_AGREEMENT_LEARN, instance->seq, instance->decided_ballot, NULL);
+			agreement_post(a, member, WIRE_AGREEMENT_LEARN, instance->seq, instance->decided_ballot, NULL);
 			told++;
 		}
 		if (instance->spread_after_us < peer->spread_due_us)

@@ -24,6 +24,19 @@ struct bytes *bytes_copy(struct slice s)
 	return b;
 }
 
+struct bytes *bytes_try_copy(struct slice s)
+{
+	ASSERT(s.len <= UINT32_MAX);
+	struct bytes *b = malloc(sizeof *b + s.len);
+	if (b == NULL)
+		return NULL;
+	b->refs = 1;
+	b->len = (uint32_t)s.len;
+	if (s.len > 0)
+		memcpy(b->data, s.data, s.len);
+	return b;
+}
+
 void bytes_unref(struct bytes *b)
 {
 	if (b == NULL)

@@ -58,6 +58,8 @@ struct bytes {
 /* A new buffer of `len` bytes with one reference; contents undefined. */
 struct bytes *bytes_new(size_t len);
 struct bytes *bytes_copy(struct slice s);
+/* NULL: no memory. */
+struct bytes *bytes_try_copy(struct slice s);
 static inline struct bytes *bytes_ref(struct bytes *b)
 {
 	ASSERT(b->refs > 0 && b->refs < UINT32_MAX);

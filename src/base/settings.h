@@ -42,6 +42,15 @@
 	  "a primary/backup server pings the view service this often") \
 	X(dead_pings, COUNT, 5, 2, 1000, NULL, \
 	  "and counts as dead after so many intervals without a ping") \
+	X(agreement_bytes_max, BYTES, 256 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
+	  "memory of a paxosd for agreement instances that are not forgotten; above it new ones are refused") \
+	X(agreement_instances_max, COUNT, 65536, 16, 16777216, NULL, "and their number") \
+	X(agreement_retry_ms, MILLISECONDS, 100, 5, 60000, NULL, \
+	  "a peer that does not answer is asked again after this, up to five times as long") \
+	X(agreement_backoff_ms, MILLISECONDS, 10, 1, 10000, NULL, \
+	  "first pause of a proposer that has met another one, up to fifty times as long") \
+	X(log_values_bytes_max, BYTES, 256 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
+	  "values kept by the log service; above it appends are refused until somebody trims") \
 	X(key_bytes_max, BYTES, KEY_BYTES_MAX, 1, 64 * KIB, NULL, "longest key") \
 	X(value_bytes_max, BYTES, VALUE_BYTES_MAX, 1, COMMAND_BYTES_MAX - 128 * KIB, NULL, "longest value") \
 	X(connect_timeout_ms, MILLISECONDS, 2000, 10, 600000, NULL, "for a TCP connection to be made") \

@@ -145,15 +145,15 @@ static void explain(struct checker *k, struct check_violation *v)
 	component_free(&c);
 }
 
-static void keep_violation(struct checker *k, const struct part *part, const struct component *c, uint32_t stuck_event)
+static void keep_violation(struct checker *k, const struct part *part)
 {
 	struct check_violation *v = &k->report->violation;
 	/* Shrinking has steps of its own, so that a violation found late is made small too. */
-	struct search_limits limits = {.steps_max = k->limits.steps_max / 4 + 1000, .bytes_max = k->limits.bytes_max};
+	struct search_limits limits = {.steps_max = k->limits.steps_max / 8 + 1000, .bytes_max = k->limits.bytes_max};
 	v->component_calls = part->count;
 	v->items = alloc_zeroed(part->count + 1, sizeof *v->items);
 	memcpy(v->items, &k->items[part->first], part->count * sizeof *v->items);
-	v->count = shrink(k->h, v->items, part->count, c, stuck_event, &limits, &k->keys);
+	v->count = shrink(k->h, v->items, part->count, &limits, &k->keys);
 	explain(k, v);
 }
 
@@ -170,7 +170,7 @@ static void check_part(struct checker *k, const struct part *part, const struct 
 	report->undecided += result.verdict == CHECK_GAVE_UP;
 	if (result.verdict == CHECK_VIOLATION) {
 		report->verdict = CHECK_VIOLATION;
-		keep_violation(k, part, &c, result.stuck_event);
+		keep_violation(k, part);
 	}
 	search_result_free(&result);
 	component_free(&c);

@@ -51,10 +51,12 @@ static struct model_op *convert_ops(struct component *c, struct component_keys *
 		if (op->kind == CHECK_CAS && !op->absent)
 			out[i].expect = values_intern_seen(&c->values, op->expect);
 		out[i].absent = op->absent;
-		if ((out[i].saw & CHECK_SAW_VALUE) != 0)
-			out[i].result = values_intern_seen(&c->values, op->result);
 		if ((out[i].saw & CHECK_SAW_VERSION) != 0)
 			out[i].version = op->version;
+		if ((out[i].saw & CHECK_SAW_VALUE) != 0)
+			out[i].result = (out[i].saw & CHECK_SAW_VERSION) != 0
+						? values_intern_seen_at(&c->values, op->result, op->version)
+						: values_intern_seen(&c->values, op->result);
 		if (op->kind == CHECK_INCR)
 			out[i].delta = op->delta;
 		c->versions |= (out[i].saw & CHECK_SAW_VERSION) != 0;
@@ -121,8 +123,29 @@ static void canonicalise(struct component *c, struct model_op *ops, uint32_t cou
 			ops[i].value = values_canonical(&c->values, ops[i].value);
 }
 
+static void add_cell(struct component_call *call, uint32_t cell)
+{
+	for (uint32_t i = 0; i < call->ncells; i++)
+		if (call->cells[i] == cell)
+			return;
+	call->cells[call->ncells++] = cell;
+}
+
+static void list_cells(struct component *c, struct component_call *call)
+{
+	const struct model_call *m = &call->model;
+	call->cells = arena_get(&c->arena, (m->nwhen + m->nthen + m->notherwise + 1) * sizeof *call->cells);
+	for (uint32_t i = 0; i < m->nwhen; i++)
+		add_cell(call, m->when[i].cell);
+	for (uint32_t i = 0; i < m->nthen; i++)
+		add_cell(call, m->then[i].cell);
+	for (uint32_t i = 0; i < m->notherwise; i++)
+		add_cell(call, m->otherwise[i].cell);
+}
+
 static void finish_call(struct component *c, struct component_call *call)
 {
+	list_cells(c, call);
 	canonicalise(c, call->model.then, call->model.nthen);
 	canonicalise(c, call->model.otherwise, call->model.notherwise);
 	if (!component_single(call) || c->versions)
@@ -133,16 +156,22 @@ static void finish_call(struct component *c, struct component_call *call)
 	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices && !c->transactions;
 }
 
+/* Whether all that it can write is dead, and it does that without asking. */
+static bool writes_dead(const struct model_call *m)
+{
+	for (uint32_t i = 0; i < m->nthen; i++) {
+		const struct model_op *op = &m->then[i];
+		if (op->kind != CHECK_GET && !((op->kind == CHECK_PUT || op->kind == CHECK_CAS) && op->value == VALUE_DEAD))
+			return false;
+	}
+	return m->nwhen == 0;
+}
+
 static bool left_out(const struct component *c, const struct component_call *call)
 {
 	if (call->required)
 		return false;
-	if (call->pure)
-		return true;
-	if (!component_single(call) || c->versions || c->notices)
-		return false;
-	const struct model_op *op = call->model.then;
-	return (op->kind == CHECK_PUT || op->kind == CHECK_CAS) && op->value == VALUE_DEAD;
+	return call->pure || (!c->versions && !c->notices && writes_dead(&call->model));
 }
 
 /* ---- classes ---- */
@@ -205,8 +234,8 @@ static void order_events(struct component *c, const struct check_history *h, con
 	c->events = alloc_zeroed(c->nevents + 1, sizeof *c->events);
 	for (uint32_t i = 0; i < c->nevents; i++) {
 		c->events[i] = moments[i].event;
-		if (moments[i].event.is_return)
-			c->calls[moments[i].event.call].return_event = i;
+		struct component_call *call = &c->calls[moments[i].event.call];
+		*(moments[i].event.is_return ? &call->return_event : &call->call_event) = i;
 	}
 	free(moments);
 }

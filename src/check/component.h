@@ -24,10 +24,33 @@ struct component_call {
 	uint32_t item;
 	uint32_t class;
 	uint32_t bit;          /* of unknown outcomes: 0 … nunknown - 1 */
-	uint32_t return_event; /* UINT32_MAX for unknown outcomes */
+	uint32_t call_event, return_event; /* the latter UINT32_MAX for unknown outcomes */
+	uint32_t *cells, ncells; /* that it touches, whatever happens */
 	bool required, pure, idle;
 	bool overwrites; /* whatever cell 0 of `then` held, it is gone, and nobody has seen it */
 };
+
+/* Sets of cells, in which those whose numbers are equal modulo their size are taken for one another. */
+#define CELL_SET_WORDS 4
+struct cell_set {
+	uint64_t words[CELL_SET_WORDS];
+};
+static inline void cell_set_add(struct cell_set *set, uint32_t cell)
+{
+	set->words[cell / 64 % CELL_SET_WORDS] |= (uint64_t)1 << cell % 64;
+}
+static inline void cell_set_join(struct cell_set *into, const struct cell_set *from)
+{
+	for (unsigned i = 0; i < CELL_SET_WORDS; i++)
+		into->words[i] |= from->words[i];
+}
+static inline bool cell_set_meet(const struct cell_set *a, const struct cell_set *b)
+{
+	for (unsigned i = 0; i < CELL_SET_WORDS; i++)
+		if ((a->words[i] & b->words[i]) != 0)
+			return true;
+	return false;
+}
 
 /* The call of this number, or its return. */
 struct component_event {

@@ -46,14 +46,14 @@ static bool is_subset(const uint64_t *a, const uint64_t *b, uint32_t nwords)
 	return true;
 }
 
-bool memo_has(const struct memo *m, const uint64_t key[2], const uint64_t *set)
+const struct cell_set *memo_find(const struct memo *m, const uint64_t key[2], const uint64_t *set)
 {
 	if (m->count == 0)
-		return false;
+		return NULL;
 	for (uint32_t i = m->slots[find(m, key)]; i != 0; i = m->entries[i - 1].next)
 		if (is_subset(&m->sets[(size_t)(i - 1) * m->nwords], set, m->nwords))
-			return true;
-	return false;
+			return &m->entries[i - 1].blame;
+	return NULL;
 }
 
 static void grow_entries(struct memo *m)
@@ -75,7 +75,7 @@ static void grow_slots(struct memo *m)
 	free(old);
 }
 
-void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set)
+void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set, const struct cell_set *blame)
 {
 	if (m->count == m->capacity)
 		grow_entries(m);
@@ -84,7 +84,7 @@ void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set)
 	ASSERT(m->count < UINT32_MAX);
 	uint32_t slot = find(m, key);
 	m->nkeys += m->slots[slot] == 0;
-	m->entries[m->count] = (struct memo_entry){.key = {key[0], key[1]}, .next = m->slots[slot]};
+	m->entries[m->count] = (struct memo_entry){.key = {key[0], key[1]}, .next = m->slots[slot], .blame = *blame};
 	if (m->nwords > 0)
 		memcpy(&m->sets[(size_t)m->count * m->nwords], set, m->nwords * sizeof *set);
 	m->slots[slot] = ++m->count;

@@ -12,9 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check/component.h"
+
 struct memo_entry {
 	uint64_t key[2];
 	uint32_t next; /* with the same key; index + 1 */
+	struct cell_set blame;
 };
 
 struct memo {
@@ -27,8 +30,9 @@ struct memo {
 };
 
 void memo_init(struct memo *m, uint32_t nbits);
-bool memo_has(const struct memo *m, const uint64_t key[2], const uint64_t *set);
-void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set);
+/* What the failure was blamed on; NULL if it is not known to fail. Valid until the next memo_add(). */
+const struct cell_set *memo_find(const struct memo *m, const uint64_t key[2], const uint64_t *set);
+void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set, const struct cell_set *blame);
 uint64_t memo_bytes(const struct memo *m);
 void memo_free(struct memo *m);
 

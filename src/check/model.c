@@ -46,7 +46,7 @@ static void write_cell(struct model_state *s, uint32_t cell, value_id value)
 	s->changes[s->nchanges++] = (struct model_change){.cell = cell, .before = *c};
 	toggle_hash(s, cell);
 	c->version = s->versions && value != VALUE_MISSING ? c->version + 1 : 0;
-	c->value = value;
+	c->value = s->versions ? values_at(s->values, value, c->version) : value;
 	toggle_hash(s, cell);
 }
 

@@ -12,8 +12,8 @@ struct search_limits {
 struct search_result {
 	enum check_verdict verdict;
 	uint64_t steps;
-	uint32_t stuck_event; /* VIOLATION: the return that no order gets beyond */
-	/* If asked for: the calls of a longest order that gets there, and the state behind it. */
+	/* If asked for: the return that no order gets beyond, the calls of a longest order that gets there, and the state behind it. */
+	uint32_t stuck_event;
 	uint32_t *order;
 	uint32_t norder;
 	struct model_cell *cells;

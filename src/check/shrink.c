@@ -13,6 +13,13 @@ struct shrink {
 	struct check_item *trial;
 };
 
+/*
+ * Weaker calls permit more orders, and so many sometimes that to find none among them takes too long. A trial that takes much longer than one
+ * step a call is as good as a failed one.
+ */
+#define TRIAL_STEPS_PER_CALL 50u
+#define TRIAL_STEPS_MIN 10000u
+
 /* Whether the items still fit into no order; then what claims nothing any more is dropped from them. */
 static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *count)
 {
@@ -21,7 +28,10 @@ static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *co
 	component_init(&c, s->h, items, *count, s->keys);
 	/* Making a component ready costs as much as a step for each of its calls. */
 	uint64_t cost = c.ncalls;
-	search_run(&c, &s->limits, false, &result);
+	struct search_limits limits = s->limits;
+	uint64_t trial_max = TRIAL_STEPS_MIN + TRIAL_STEPS_PER_CALL * (uint64_t)*count;
+	limits.steps_max = trial_max < limits.steps_max ? trial_max : limits.steps_max;
+	search_run(&c, &limits, false, &result);
 	cost += result.steps;
 	s->limits.steps_max -= cost < s->limits.steps_max ? cost : s->limits.steps_max;
 	bool fails = result.verdict == CHECK_VIOLATION;
@@ -70,34 +80,51 @@ static void weaken_runs(struct shrink *s, uint32_t weakness)
 }
 
 /*
- * Nobody got beyond the return at stuck_event, so what was called later does not matter, and what returned later might as well
- * never have.
+ * The calls as they were after the first `nevents` events: what had not been called is not there, and what had not returned may
+ * never have had an effect. Whatever has an order as a whole has one after each event.
  */
-static void cut_after(struct shrink *s, const struct component *c, uint32_t stuck_event)
+static uint32_t cut(const struct shrink *s, const struct component *c, uint32_t nevents)
 {
 	uint32_t kept = 0;
-	for (uint32_t i = 0; i < stuck_event; i++) {
-		const struct component_event *e = &c->events[i];
-		if (e->is_return)
+	for (uint32_t i = 0; i < nevents; i++) {
+		if (c->events[i].is_return)
 			continue;
-		const struct component_call *call = &c->calls[e->call];
+		const struct component_call *call = &c->calls[c->events[i].call];
 		s->trial[kept] = s->items[call->item];
-		if (call->required && call->return_event > stuck_event)
+		if (call->required && call->return_event >= nevents)
 			s->trial[kept].weakness |= CHECK_OPTIONAL;
 		kept++;
 	}
-	if (still_fails(s, s->trial, &kept)) {
-		memcpy(s->items, s->trial, kept * sizeof *s->trial);
-		s->count = kept;
-	}
+	return kept;
 }
 
-uint32_t shrink(const struct check_history *h, struct check_item *items, uint32_t count, const struct component *c,
-		uint32_t stuck_event, const struct search_limits *limits, struct component_keys *keys)
+/* Drops all that came after the first event at which it was too late. */
+static void cut_after(struct shrink *s)
+{
+	struct component c;
+	component_init(&c, s->h, s->items, s->count, s->keys);
+	uint32_t low = 0, high = c.nevents; /* fine after `low` events, not after `high` */
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2, count = cut(s, &c, middle);
+		if (still_fails(s, s->trial, &count))
+			high = middle;
+		else
+			low = middle;
+	}
+	uint32_t count = cut(s, &c, high);
+	if (still_fails(s, s->trial, &count)) {
+		memcpy(s->items, s->trial, count * sizeof *s->trial);
+		s->count = count;
+	}
+	component_free(&c);
+}
+
+uint32_t shrink(const struct check_history *h, struct check_item *items, uint32_t count, const struct search_limits *limits,
+		struct component_keys *keys)
 {
 	struct shrink s = {.h = h, .keys = keys, .limits = *limits, .items = items, .count = count};
 	s.trial = alloc_zeroed(count + 1, sizeof *s.trial);
-	cut_after(&s, c, stuck_event);
+	cut_after(&s);
 	weaken(&s, 0, s.count, CHECK_NO_VERSION);
 	weaken_runs(&s, CHECK_OPTIONAL);
 	weaken_runs(&s, CHECK_UNSEEN);

@@ -37,6 +37,7 @@ void values_free(struct value_table *t)
 	free(t->slots);
 	free(t->sorted);
 	map_free(&t->sums);
+	map_free(&t->sightings);
 	buffer_free(&t->scratch);
 	arena_free(&t->arena);
 	*t = (struct value_table){0};
@@ -95,11 +96,41 @@ value_id values_intern(struct value_table *t, struct slice text)
 	return t->slots[slot] != 0 ? t->slots[slot] : insert(t, slot, text, hash);
 }
 
+value_id values_find(const struct value_table *t, struct slice text)
+{
+	return t->slots[find(t, text, hash_text(text))];
+}
+
 value_id values_intern_seen(struct value_table *t, struct slice text)
 {
 	value_id id = values_intern(t, text);
-	t->values[id].seen = true;
+	t->values[id].seen = t->values[id].seen_at_any = true;
 	return id;
+}
+
+/* Versions that are too large to be told apart never are: such a value counts as seen at any. */
+#define SIGHTING_VERSION_MAX UINT32_MAX
+
+static uint64_t sighting(value_id id, uint64_t version)
+{
+	return (uint64_t)id << 32 | version;
+}
+
+value_id values_intern_seen_at(struct value_table *t, struct slice text, uint64_t version)
+{
+	value_id id = values_intern(t, text);
+	t->values[id].seen = true;
+	t->values[id].seen_at_any |= version > SIGHTING_VERSION_MAX;
+	if (version <= SIGHTING_VERSION_MAX)
+		map_put(&t->sightings, sighting(id, version), t);
+	return id;
+}
+
+value_id values_at(const struct value_table *t, value_id id, uint64_t version)
+{
+	if (!t->merge_dead || t->appends || id <= VALUE_DEAD || t->values[id].seen_at_any)
+		return id;
+	return version <= SIGHTING_VERSION_MAX && map_get(&t->sightings, sighting(id, version)) != NULL ? id : VALUE_DEAD;
 }
 
 /* As values_intern, for bytes that will not stay where they are. */

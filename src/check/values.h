@@ -5,6 +5,8 @@
  * cannot become such a value by appending: no call can tell two of these apart. values_close() decides which
  * those are; from then on values_canonical() and values_append() give VALUE_DEAD for them.
  *
+ * Where every sighting of a value names a version, the value is dead at any other version, too: values_at().
+ *
  * Strings that are interned are borrowed and must outlive the table; those made by appending and counting belong to it.
  */
 #ifndef SYNOD_CHECK_VALUES_H
@@ -24,7 +26,8 @@ typedef uint32_t value_id;
 struct value {
 	struct slice text;
 	uint64_t hash;
-	bool seen;
+	bool seen;       /* at all */
+	bool seen_at_any; /* by somebody who did not see the version */
 };
 
 struct value_table {
@@ -35,6 +38,7 @@ struct value_table {
 	value_id *sorted; /* the seen ones, by their bytes */
 	uint32_t nsorted;
 	bool merge_dead, appends;
+	struct map sightings; /* of values together with versions */
 	struct map sums; /* left and right number → number of both together + 1 */
 	struct buffer scratch;
 	struct arena arena;
@@ -44,14 +48,19 @@ void values_init(struct value_table *t);
 void values_free(struct value_table *t);
 
 value_id values_intern(struct value_table *t, struct slice text);
+/* The number of the text; VALUE_MISSING if it has none. */
+value_id values_find(const struct value_table *t, struct slice text);
 /* As values_intern, for a value that somebody saw or compared with. */
 value_id values_intern_seen(struct value_table *t, struct slice text);
+value_id values_intern_seen_at(struct value_table *t, struct slice text, uint64_t version);
 /*
  * merge_dead: values may be called dead at all (nobody compares by order or counts).
  * appends: a beginning of a seen value is not dead.
  */
 void values_close(struct value_table *t, bool merge_dead, bool appends);
 value_id values_canonical(const struct value_table *t, value_id id);
+/* The same for a value that is written as this version. */
+value_id values_at(const struct value_table *t, value_id id, uint64_t version);
 
 /* What appending `right` to `left` gives; left may be VALUE_MISSING or VALUE_DEAD. */
 value_id values_append(struct value_table *t, value_id left, value_id right);

@@ -11,10 +11,12 @@
 static struct synod_config config_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
 static struct synod_node_status status_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
 
-/* Terminated, in the arena; what came off the wire has been checked against limits far below the ceiling. */
+/* Terminated, in the arena. Without memory "", and arena->failed says so. */
 static const char *text_of(struct slice in, struct arena *arena)
 {
-	char *text = arena_get(arena, in.len + 1);
+	char *text = arena_try(arena, in.len + 1);
+	if (text == NULL)
+		return "";
 	if (in.len > 0)
 		memcpy(text, in.data, in.len);
 	text[in.len] = '\0';
@@ -62,7 +64,9 @@ static int fill_config(struct config_block *block, struct slice payload)
 /* "a, b, c" → the addresses. */
 static void fill_masters(struct config_block *block, const char *joined)
 {
-	const char **masters = arena_get_zeroed(&block->arena, REPLICAS_MAX * sizeof *masters);
+	const char **masters = arena_try(&block->arena, REPLICAS_MAX * sizeof *masters);
+	if (masters == NULL)
+		return;
 	block->config.masters = masters;
 	while (joined[0] != '\0' && block->config.nmasters < REPLICAS_MAX) {
 		size_t len = strcspn(joined, ", ");
@@ -80,7 +84,7 @@ struct synod_config *synod_config(struct synod *s, uint64_t number)
 	struct bytes *payload;
 	int made = client_request_config(&request, number);
 	struct synod_reply *reply = handle_run(s, made, request, 0, &payload);
-	arena_init(&block->arena, 2 * ARENA_BYTES_MAX);
+	arena_init_fallible(&block->arena, 2 * ARENA_BYTES_MAX);
 	block->config.status = reply->status;
 	block->config.message = text_of(slice_string(reply->message), &block->arena);
 	if (reply->status == SYNOD_OK)
@@ -93,6 +97,10 @@ struct synod_config *synod_config(struct synod *s, uint64_t number)
 	/* The numbers of the shards are in the arena; the payload is not needed any more. */
 	bytes_unref(payload);
 	synod_reply_free(reply);
+	if (block->arena.failed) {
+		synod_config_free(&block->config);
+		return &config_no_memory;
+	}
 	return &block->config;
 }
 
@@ -142,8 +150,8 @@ struct status_block {
 
 static void fill_status(struct synod_node_status *out, const struct wire_status *in, struct arena *arena)
 {
-	struct synod_peer_status *peers = arena_get_zeroed(arena, REPLICAS_MAX * sizeof *peers);
-	for (uint32_t i = 0; i < in->npeers; i++)
+	struct synod_peer_status *peers = arena_try(arena, REPLICAS_MAX * sizeof *peers);
+	for (uint32_t i = 0; peers != NULL && i < in->npeers; i++)
 		peers[i] = (struct synod_peer_status){
 			.replica = in->peers[i].replica,
 			.address = text_of(in->peers[i].address, arena),
@@ -187,30 +195,40 @@ static int64_t clock_ahead_ms(uint64_t hlc)
 	return (int64_t)hlc_milliseconds(hlc) - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-static struct synod_node_status *make_status(const char *address, const struct synod_reply *reply,
-					     struct slice payload)
+static void read_status(struct status_block *block, const char *address, const struct synod_reply *reply,
+			struct slice payload)
 {
-	struct status_block *block = calloc(1, sizeof *block);
-	if (block == NULL)
-		return &status_no_memory;
 	struct wire_status wire;
-	arena_init(&block->arena, ARENA_BYTES_MAX);
 	struct synod_node_status *status = &block->status;
 	status->status = reply->status;
 	status->message = text_of(slice_string(reply->message), &block->arena);
 	status->address = text_of(slice_string(address), &block->arena);
 	status->name = status->role = status->state = status->leader = status->leader_name = status->version = "";
 	if (reply->status != SYNOD_OK)
-		return status;
+		return;
 	if (wire_status_decode(payload, &block->arena, &wire) != 0) {
 		status->status = SYNOD_UNAVAILABLE;
 		status->message = "the node's answer is malformed";
-		return status;
+		return;
 	}
 	fill_status(status, &wire, &block->arena);
 	status->round_trip_us = reply->version;
 	status->clock_ahead_ms = clock_ahead_ms(reply->modification);
-	return status;
+}
+
+static struct synod_node_status *make_status(const char *address, const struct synod_reply *reply,
+					     struct slice payload)
+{
+	struct status_block *block = calloc(1, sizeof *block);
+	if (block == NULL)
+		return &status_no_memory;
+	arena_init_fallible(&block->arena, ARENA_BYTES_MAX);
+	read_status(block, address, reply, payload);
+	if (block->arena.failed) {
+		synod_node_status_free(&block->status);
+		return &status_no_memory;
+	}
+	return &block->status;
 }
 
 /* As many at once as one call of synod_node_status_all() has under way. */

@@ -84,8 +84,13 @@ static void tick(void *data)
 	if (first == NULL)
 		return;
 	uint64_t now_us = node_now_us(&client->node);
-	if (LIST_ENTRY(first, struct client_request, link)->started_us + TICK_US <= now_us)
-		client_directory_refresh(client);
+	const struct client_request *oldest = LIST_ENTRY(first, struct client_request, link);
+	if (oldest->started_us + TICK_US <= now_us) {
+		if (client_service_of(oldest) == NULL)
+			client_directory_refresh(client);
+		else
+			client_services_refresh(client);
+	}
 	node_timer_after(&client->node, &client->tick, TICK_US);
 }
 
@@ -98,11 +103,11 @@ struct client *client_create(struct env *env, struct log *log, const struct clie
 	list_init(&client->requests);
 	list_init(&client->groups);
 	list_init(&client->config_waiters);
-	list_init(&client->session_waiters);
 	timer_init(&client->tick, tick, client);
 	client->next_probe_id = node_random(&client->node) >> 1;
 	arena_init(&client->arena, ARENA_BYTES_MAX);
 	client_directory_init(client, options);
+	client_services_init(client, options);
 	return client;
 }
 
@@ -186,6 +191,7 @@ static void destroy(struct node *node)
 	end_requests(client);
 	node_timer_cancel(node, &client->tick);
 	client_directory_done(client);
+	client_services_done(client);
 	while (!list_empty(&client->groups))
 		destroy_group(LIST_ENTRY(client->groups.next, struct client_group, link));
 	map_free(&client->groups_by_gid);

@@ -31,6 +31,12 @@ struct client_options {
 	uint32_t nmasters;
 	const char *const *endpoints; /* of any nodes */
 	uint32_t nendpoints;
+	const char *const *views; /* HOST:PORT of the viewservers; none: the endpoints are asked */
+	uint32_t nviews;
+	const char *const *pbs; /* and of the pbservers; none: the viewservers are asked */
+	uint32_t npbs;
+	const char *const *paxosds; /* and of the paxosds; none: the endpoints */
+	uint32_t npaxosds;
 	uint32_t timeout_ms;         /* of requests that say nothing; 0: 5000 */
 	uint32_t attempt_timeout_ms; /* rsm/caller.h; 0: its default */
 };

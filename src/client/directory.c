@@ -61,7 +61,7 @@ void client_fail_waiters(struct client *client, struct list *waiters, int status
 static void fail_all_waiters(struct client *client, int status, struct slice payload)
 {
 	client_fail_waiters(client, &client->config_waiters, status, payload);
-	client_fail_waiters(client, &client->session_waiters, status, payload);
+	client_fail_waiters(client, &client->registrar.waiters, status, payload);
 }
 
 static void add_config_waiter(struct client_request *request)
@@ -256,6 +256,7 @@ static char *join_addresses(const char *const *addresses, uint32_t count)
 void client_directory_init(struct client *client, const struct client_options *options)
 {
 	client->masters = client_group_create(client, 0, options->masters, options->nmasters);
+	client_registrar_init(&client->registrar, client, client->masters);
 	client->asked = join_addresses(options->masters, options->nmasters);
 	if (options->nmasters == 0) {
 		free(client->asked);
@@ -278,9 +279,6 @@ void client_directory_done(struct client *client)
 	master_watch_destroy(client->watch);
 	if (client->entrance_call != NULL)
 		caller_cancel(client->entrance_call);
-	if (client->register_call != NULL)
-		caller_cancel(client->register_call);
-	if (client->session != NULL)
-		client_session_unref(client->session);
+	client_registrar_done(&client->registrar);
 	free(client->asked);
 }

@@ -72,8 +72,16 @@ static int wait_for_room(struct synod *s, const struct client_request *request, 
 		error = pthread_cond_timedwait(&s->room, &s->mutex, &until);
 	s->waiting_for_room--;
 	if (s->closing)
-		return SYNOD_CLOSED;
+		return s->no_memory ? SYNOD_NO_MEMORY : SYNOD_CLOSED;
 	return has_room(s, request) ? SYNOD_OK : SYNOD_BUSY;
+}
+
+int handle_end_status(struct synod *s, int status)
+{
+	pthread_mutex_lock(&s->mutex);
+	bool no_memory = s->no_memory;
+	pthread_mutex_unlock(&s->mutex);
+	return status == SYNOD_CLOSED && no_memory ? SYNOD_NO_MEMORY : status;
 }
 
 void handle_ended(struct synod *s, const struct client_request *request)
@@ -111,14 +119,16 @@ int handle_submit(struct synod *s, struct client_request *request, bool wait)
 static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
 {
 	struct synod *s = request->owner;
+	struct synod_reply ended = *reply;
 	(void)payload;
-	request->callback(request->context, reply);
+	ended.status = handle_end_status(s, reply->status);
+	request->callback(request->context, &ended);
 	pthread_mutex_lock(&s->mutex);
 	handle_ended(s, request);
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static int submit_async(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+int handle_submit_async(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
 			synod_callback done, void *context)
 {
 	if (made != 0)
@@ -135,7 +145,7 @@ int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_
 {
 	struct client_request *request;
 	int made = client_request_op(&request, op);
-	return submit_async(s, made, request, timeout_ms, done, context);
+	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
 int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms, synod_callback done,
@@ -143,7 +153,7 @@ int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeo
 {
 	struct client_request *request;
 	int made = client_request_txn(&request, txn);
-	return submit_async(s, made, request, timeout_ms, done, context);
+	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
 int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done,
@@ -151,5 +161,5 @@ int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t ti
 {
 	struct client_request *request;
 	int made = client_request_scan(&request, scan);
-	return submit_async(s, made, request, timeout_ms, done, context);
+	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }

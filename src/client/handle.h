@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "client/core.h"
 #include "client/synod.h"
@@ -16,6 +17,7 @@ struct synod {
 	struct client *client;
 	struct log log;
 	struct host_call nudge;
+	struct alloc_reserve *reserve; /* of the handle's thread; while opening and closing, of the thread that does it */
 	uint32_t timeout_ms;
 	uint32_t outstanding_max;
 
@@ -26,6 +28,7 @@ struct synod {
 	uint64_t outstanding_bytes; /* and their size */
 	uint32_t waiting_for_room;
 	bool closing;
+	bool no_memory; /* the thread has given up for want of memory; then closing is set too */
 
 	char error[1024];
 };
@@ -36,8 +39,14 @@ struct synod {
  */
 int handle_submit(struct synod *s, struct client_request *request, bool wait);
 
+/* An asynchronous call: the status that it returns. `made` is the status of making the request. */
+int handle_submit_async(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
+			synod_callback done, void *context);
+
 /* A request has ended: makes room for others. With the mutex. */
 void handle_ended(struct synod *s, const struct client_request *request);
+/* The status with which a request ends, that would end with `status`. */
+int handle_end_status(struct synod *s, int status);
 /* On the handle's thread: takes over what has been submitted. */
 void handle_take_submitted(void *context);
 

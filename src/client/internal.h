@@ -7,6 +7,7 @@
  *   route.c      one request from its start to its end
  *   scan.c       scans: pages of all groups merged in key order
  *   probe.c      STATUS of one server
+ *   service.c    requests to the view service, to the primary, and to the paxosds
  *   reply.c      from the wire to struct synod_reply
  */
 #ifndef SYNOD_CLIENT_INTERNAL_H
@@ -24,6 +25,34 @@ struct client_group {
 	uint64_t gid;     /* 0: not a group of the configuration */
 	struct caller *caller;
 	bool gone; /* destroyed at the end of the turn, when no callback of its caller can be running */
+};
+
+/* Where client ids come from, and the session of the present one. */
+struct client_registrar {
+	struct client *client;
+	struct client_group *group;     /* answers `method` */
+	uint16_t method;                /* REGISTER, or a service's name for it */
+	struct client_session *session; /* NULL: none yet */
+	struct caller_call *call;
+	struct list waiters;            /* requests that need a sequence number */
+};
+
+/* Servers other than the shard masters and their groups. */
+enum client_service_id {
+	CLIENT_VIEWS,
+	CLIENT_PB,
+	CLIENT_LOG,
+	CLIENT_LOG_READERS, /* the same servers, asked in an order of its own: readers spread over the replicas */
+	CLIENT_SERVICES
+};
+struct client_service {
+	const char *what;            /* "viewserver", for messages */
+	struct client_group *group;
+	bool known;                  /* there are addresses, or somebody to ask for them */
+	bool searched;               /* the addresses are what the view service has told */
+	struct client_registrar registrar;
+	struct caller_call *find;    /* asking for the addresses */
+	char *asked;                 /* addresses, for messages */
 };
 
 struct client {
@@ -46,9 +75,8 @@ struct client {
 	uint32_t fetch_rounds;
 	struct timer fetch_timer;
 	struct list config_waiters;
-	struct client_session *session; /* NULL: none yet */
-	struct caller_call *register_call;
-	struct list session_waiters;
+	struct client_registrar registrar; /* of the cluster: the shard masters */
+	struct client_service services[CLIENT_SERVICES];
 
 	struct timer tick; /* armed while there are requests */
 	struct map probes; /* request id → request */
@@ -89,6 +117,8 @@ void client_fail_waiters(struct client *client, struct list *waiters, int status
 
 /* ---- register.c ---- */
 
+void client_registrar_init(struct client_registrar *registrar, struct client *client, struct client_group *group);
+void client_registrar_done(struct client_registrar *registrar);
 /* Gives the request a sequence number; false: it has been put aside until that can be done. */
 bool client_take_sequence(struct client_request *request);
 /* The session of a request is unknown to a group: the next sequence number comes from a new one. */
@@ -99,6 +129,9 @@ void client_session_settled(struct client_request *request);
 
 /* ---- route.c ---- */
 void client_route_start(struct client_request *request);
+/* Sends a request's body as a QUERY or, with its session, as a COMMAND. */
+void client_route_query(struct client_request *request, struct client_group *group);
+void client_route_command(struct client_request *request, struct client_group *group);
 /* Goes on with a request that is not under way. */
 void client_route_step(struct client_request *request);
 /* Takes a request back from a group that is no longer the right one. */
@@ -129,5 +162,14 @@ bool client_probe_message(struct client *client, link_id from, const struct mess
 /* Fills in what the answer's way tells. */
 void client_probe_measure(const struct client_request *request, struct synod_reply *reply);
 void client_probe_link_down(struct client *client, link_id link);
+
+/* ---- service.c ---- */
+void client_services_init(struct client *client, const struct client_options *options);
+void client_services_done(struct client *client);
+/* The service that a request is for; NULL: the cluster. */
+struct client_service *client_service_of(const struct client_request *request);
+void client_service_step(struct client_request *request);
+/* Somebody waits for long: perhaps there are servers that we do not know. */
+void client_services_refresh(struct client *client);
 
 #endif

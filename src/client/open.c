@@ -39,6 +39,8 @@ struct plan {
 	uint32_t npeers;
 	const char *masters[REPLICAS_MAX];
 	uint32_t nmasters;
+	const char *views[REPLICAS_MAX], *pbs[REPLICAS_MAX], *paxosds[REPLICAS_MAX];
+	uint32_t nviews, npbs, npaxosds;
 	char *endpoint_text; /* the endpoints point into it */
 	const char *endpoints[ENDPOINTS_MAX];
 	uint32_t nendpoints;
@@ -57,12 +59,17 @@ static int read_file(const char *name, struct buffer *out, char *error, size_t e
 	FILE *file = fopen(name, "re");
 	if (file == NULL) {
 		snprintf(error, error_size, "cannot open %s: %s", name, strerror(errno));
-		return SYNOD_CONFIG;
+		return errno == ENOMEM ? SYNOD_NO_MEMORY : SYNOD_CONFIG;
 	}
 	size_t got;
 	do {
-		buffer_reserve(out, 4096);
-		got = fread(out->data + out->len, 1, 4096, file);
+		size_t room = out->len + 4096; /* doubles */
+		if (!buffer_try_reserve(out, room)) {
+			fclose(file);
+			snprintf(error, error_size, "no memory for the contents of %s", name);
+			return SYNOD_NO_MEMORY;
+		}
+		got = fread(out->data + out->len, 1, room, file);
 		out->len += got;
 	} while (got > 0 && out->len <= CONFIG_FILE_BYTES_MAX);
 	bool failed = ferror(file) != 0;
@@ -92,6 +99,12 @@ static int plan_file(struct plan *plan, const char *name, char *error, size_t er
 		plan->peers[plan->npeers++] = (struct host_peer){.name = node->name, .address = node->listen};
 		if (node->role == ROLE_SHARDMASTER && plan->nmasters < REPLICAS_MAX)
 			plan->masters[plan->nmasters++] = node->listen;
+		else if (node->role == ROLE_VIEWSERVER && plan->nviews < REPLICAS_MAX)
+			plan->views[plan->nviews++] = node->listen;
+		else if (node->role == ROLE_PBSERVER && plan->npbs < REPLICAS_MAX)
+			plan->pbs[plan->npbs++] = node->listen;
+		else if (node->role == ROLE_PAXOS && plan->npaxosds < REPLICAS_MAX)
+			plan->paxosds[plan->npaxosds++] = node->listen;
 	}
 	if (plan->nmasters == 0) {
 		/* Tools that ask single nodes still work; whatever needs a shard master will say so. */
@@ -138,10 +151,28 @@ static int make_plan(struct plan *plan, const struct synod_options *options, cha
 	return status;
 }
 
+/*
+ * What could not be allocated in a turn came from the reserve, so that the turn was completed. When there is no memory to fill that up
+ * again, the thread ends in order, as if the handle were closed, while there is something left to do it with.
+ */
+static void give_up(struct synod *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->closing = s->no_memory = true;
+	pthread_cond_broadcast(&s->room);
+	pthread_mutex_unlock(&s->mutex);
+	handle_take_submitted(s);
+}
+
 static void *run(void *argument)
 {
 	struct synod *s = argument;
-	host_run(s->host);
+	alloc_reserve_use(s->reserve);
+	while (host_turn(s->host, true)) {
+		if (!alloc_reserve_refill(s->reserve) && !s->no_memory)
+			give_up(s);
+	}
+	alloc_reserve_use(NULL);
 	return NULL;
 }
 
@@ -186,19 +217,25 @@ static int start_client(struct synod *s, const struct plan *plan)
 	};
 	host_settings_default(&host_options.settings);
 	if (host_create(&s->host, &host_options, s->error, sizeof s->error) != 0)
-		return SYNOD_CONFIG;
+		return SYNOD_NO_MEMORY; /* or another resource of which a process has only so much, as the message says */
 	s->client = client_create(host_env(s->host), &s->log,
 				  &(struct client_options){
 					  .masters = plan->masters,
 					  .nmasters = plan->nmasters,
 					  .endpoints = plan->endpoints,
 					  .nendpoints = plan->nendpoints,
+					  .views = plan->views,
+					  .nviews = plan->nviews,
+					  .pbs = plan->pbs,
+					  .npbs = plan->npbs,
+					  .paxosds = plan->paxosds,
+					  .npaxosds = plan->npaxosds,
 					  .timeout_ms = s->timeout_ms,
 				  });
 	s->nudge = (struct host_call){.callback = handle_take_submitted, .context = s};
 	if (host_start(s->host, client_node(s->client), s->error, sizeof s->error) != 0)
 		return SYNOD_CONFIG;
-	return start_thread(s);
+	return SYNOD_OK;
 }
 
 static void init_locks(struct synod *s)
@@ -224,11 +261,25 @@ int synod_open(struct synod **out, const struct synod_options *options)
 	if (s->outstanding_max > OUTSTANDING_MAX_MAX)
 		s->outstanding_max = OUTSTANDING_MAX_MAX;
 	s->log = (struct log){.level = LOG_OFF, .node = "client", .wall_us = log_time, .write = log_nothing};
+	s->reserve = alloc_reserve_create();
+	if (s->reserve == NULL) {
+		snprintf(s->error, sizeof s->error, "out of memory");
+		return SYNOD_NO_MEMORY;
+	}
 	struct plan plan = {0};
+	struct alloc_reserve *before = alloc_reserve_use(s->reserve);
 	int status = make_plan(&plan, options, s->error, sizeof s->error);
 	if (status == SYNOD_OK)
 		status = start_client(s, &plan);
 	plan_free(&plan);
+	/* Only now does the thread run, which uses the reserve from here on. */
+	if (!alloc_reserve_refill(s->reserve)) {
+		snprintf(s->error, sizeof s->error, "out of memory");
+		status = SYNOD_NO_MEMORY;
+	}
+	alloc_reserve_use(before);
+	if (status == SYNOD_OK)
+		status = start_thread(s);
 	return status;
 }
 
@@ -244,12 +295,15 @@ void synod_close(struct synod *s)
 		host_wakeup(s->host, &s->nudge);
 		pthread_join(s->thread, NULL);
 	}
+	struct alloc_reserve *before = alloc_reserve_use(s->reserve);
 	if (s->client != NULL) {
 		struct node *node = client_node(s->client);
 		node->ops->destroy(node);
 	}
 	if (s->host != NULL)
 		host_destroy(s->host);
+	alloc_reserve_use(before);
+	alloc_reserve_free(s->reserve);
 	pthread_cond_destroy(&s->room);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);

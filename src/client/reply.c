@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "wire/paxosd.h"
 #include "wire/wire.h"
 
 int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *arena)
@@ -78,6 +79,39 @@ int client_reply_decode_master(struct synod_reply *out, struct slice payload, st
 	out->message = "";
 	out->version = reply.config;
 	return 0;
+}
+
+int client_reply_decode_log_write(struct synod_reply *out, struct slice payload, struct arena *arena)
+{
+	struct wire_log_reply reply;
+	int status = wire_log_reply_decode(payload, arena, &reply);
+	if (status != 0)
+		return status;
+	out->message = "";
+	out->version = reply.slot != 0 ? reply.slot : reply.last;
+	out->modification = reply.first;
+	return 0;
+}
+
+int client_reply_decode_log_read(struct synod_reply *out, struct slice payload, struct arena *arena)
+{
+	struct wire_log_entries entries;
+	int status = wire_log_entries_decode(payload, arena, &entries);
+	if (status != 0)
+		return status;
+	out->message = "";
+	out->version = entries.last;
+	out->modification = entries.first;
+	out->nrecords = entries.nvalues;
+	out->more = entries.from + entries.nvalues <= entries.last;
+	out->records = arena_try(arena, (entries.nvalues + 1) * sizeof *out->records);
+	if (out->records == NULL)
+		return STATUS_TOO_LARGE;
+	for (uint32_t i = 0; i < entries.nvalues && status == 0; i++) {
+		out->records[i] = (struct synod_record){.key.data = "", .version = entries.from + i};
+		status = client_bytes_decode(&out->records[i].value, entries.values[i], arena);
+	}
+	return status;
 }
 
 uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload, struct arena *arena)

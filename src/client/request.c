@@ -4,12 +4,23 @@
 
 #include "base/hashslot.h"
 #include "base/limits.h"
+#include "wire/method.h"
+#include "wire/paxosd.h"
 #include "wire/wire.h"
+#include "wire/wire_view.h"
 
 /* Room for the command around a body. */
 #define BODY_BYTES_MAX (COMMAND_BYTES_MAX - 128u)
 /* Keys of one transaction: each compare and each operation names one. */
 #define KEYS_MAX (3u * TXN_OPS_MAX)
+
+/*
+ * What encoding needs besides the bytes of keys, values and addresses: for a message, and for each element of a list. With that
+ * much room beforehand, encoding allocates nothing, and so cannot run out of memory half-way.
+ */
+#define MESSAGE_BYTES_MAX 256u
+#define ELEMENT_BYTES_MAX 192u
+#define NUMBER_BYTES_MAX 24u
 
 static struct slice slice_of(struct synod_bytes bytes)
 {
@@ -84,6 +95,8 @@ int client_request_op(struct client_request **out, const struct synod_op *op)
 		return status;
 	uint16_t slot = (uint16_t)hashslot_of_key(wire.key);
 	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX + op->key.len + op->value.len + op->expect.len))
+		return STATUS_NO_MEMORY;
 	if (op->kind == SYNOD_OP_GET) {
 		wire_kv_query_encode(&(struct wire_kv_query){.nkeys = 1, .keys = &wire.key}, &body);
 		return make_take(out, CLIENT_READ, &body, &slot, 1);
@@ -141,6 +154,8 @@ static int make_txn(struct client_request **out, const struct synod_txn *txn, st
 	if (status != 0)
 		return status;
 	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX * parts->nslots + parts->bytes))
+		return STATUS_NO_MEMORY;
 	struct wire_kv_command command = {
 		.nthen = (uint32_t)txn->nthen,
 		.then = parts->then,
@@ -171,6 +186,35 @@ int client_request_txn(struct client_request **out, const struct synod_txn *txn)
 	return status;
 }
 
+int client_request_pb(struct client_request **out, const struct synod_op *op)
+{
+	int status = client_request_op(out, op);
+	if (status != 0)
+		return status;
+	/* The bytes are the same; only the way is another: one primary for all keys. */
+	(*out)->kind = op->kind == SYNOD_OP_GET ? CLIENT_PB_READ : CLIENT_PB_WRITE;
+	(*out)->nslots = 0;
+	return 0;
+}
+
+int client_request_view(struct client_request **out, bool history, bool servers)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_view_query_encode(&(struct wire_view_query){.history = history, .servers = servers}, &body);
+	return make_take(out, CLIENT_VIEW_READ, &body, NULL, 0);
+}
+
+int client_request_view_reset(struct client_request **out, uint64_t number)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_view_command_encode(&(struct wire_view_command){.op = WIRE_VIEW_RESET, .number = number}, &body);
+	return make_take(out, CLIENT_VIEW_WRITE, &body, NULL, 0);
+}
+
 int client_request_scan(struct client_request **out, const struct synod_scan *scan)
 {
 	if (scan->start.len > BODY_BYTES_MAX / 4 || scan->end.len > BODY_BYTES_MAX / 4)
@@ -197,6 +241,14 @@ int client_request_scan(struct client_request **out, const struct synod_scan *sc
 static int make_master(struct client_request **out, const struct wire_master_command *command)
 {
 	struct buffer body = {0};
+	size_t bytes = MESSAGE_BYTES_MAX + (size_t)command->ngids * NUMBER_BYTES_MAX;
+	for (uint32_t i = 0; i < command->ngroups; i++) {
+		bytes += ELEMENT_BYTES_MAX;
+		for (uint32_t j = 0; j < command->groups[i].nmembers; j++)
+			bytes += ELEMENT_BYTES_MAX + command->groups[i].members[j].len;
+	}
+	if (!buffer_try_reserve(&body, bytes))
+		return STATUS_NO_MEMORY;
 	wire_master_command_encode(command, &body);
 	return make_take(out, CLIENT_MASTER_WRITE, &body, NULL, 0);
 }
@@ -269,6 +321,8 @@ int client_request_rebalance(struct client_request **out)
 int client_request_config(struct client_request **out, uint64_t number)
 {
 	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
 	wire_master_query_encode(number, &body);
 	return make_take(out, CLIENT_MASTER_READ, &body, NULL, 0);
 }
@@ -323,6 +377,84 @@ int client_request_transfer(struct client_request **out, const char *const *memb
 			    uint32_t replica)
 {
 	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
 	wire_transfer_encode(replica, &body);
 	return make_addressed(out, CLIENT_TRANSFER, &body, members, nmembers);
+}
+
+/* ---- paxosd ---- */
+
+int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count, uint64_t at)
+{
+	if (count == 0)
+		return STATUS_BAD_REQUEST;
+	if (count > WIRE_LOG_VALUES_MAX)
+		return STATUS_TOO_LARGE;
+	size_t bytes = MESSAGE_BYTES_MAX;
+	struct slice slices[WIRE_LOG_VALUES_MAX];
+	for (size_t i = 0; i < count; i++) {
+		if (values[i].len > BODY_BYTES_MAX || bytes > BODY_BYTES_MAX + MESSAGE_BYTES_MAX)
+			return STATUS_TOO_LARGE;
+		slices[i] = slice_of(values[i]);
+		bytes += values[i].len + NUMBER_BYTES_MAX;
+	}
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, bytes))
+		return STATUS_NO_MEMORY;
+	wire_log_command_encode(&(struct wire_log_command){.nvalues = (uint32_t)count, .values = slices, .at = at}, &body);
+	return make_take(out, CLIENT_LOG_WRITE, &body, NULL, 0);
+}
+
+int client_request_log_trim(struct client_request **out, uint64_t slot)
+{
+	struct buffer body = {0};
+	if (slot == 0)
+		return STATUS_BAD_REQUEST;
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_log_command_encode(&(struct wire_log_command){.trim = slot}, &body);
+	return make_take(out, CLIENT_LOG_WRITE, &body, NULL, 0);
+}
+
+int client_request_log_read(struct client_request **out, bool tail, uint64_t from, uint32_t limit)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_log_query_encode(&(struct wire_log_query){.from = from, .limit = limit}, &body);
+	int status = make_take(out, CLIENT_LOG_READ, &body, NULL, 0);
+	if (status == 0)
+		(*out)->method = tail ? METHOD_LOG_TAIL : METHOD_LOG_QUERY;
+	return status;
+}
+
+static int make_peer(struct client_request **out, const char *address, uint16_t method, struct buffer *body)
+{
+	int status = address != NULL ? make_addressed(out, CLIENT_PEER, body, &address, 1)
+				     : make_take(out, CLIENT_PEER, body, NULL, 0);
+	if (status == 0)
+		(*out)->method = method;
+	return status;
+}
+
+int client_request_log_slot(struct client_request **out, const char *address, uint64_t slot)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_log_query_encode(&(struct wire_log_query){.from = slot}, &body);
+	return make_peer(out, address, METHOD_LOG_SLOT, &body);
+}
+
+int client_request_agreement(struct client_request **out, const char *address, uint16_t method, uint64_t seq,
+			     struct synod_bytes value)
+{
+	struct buffer body = {0};
+	if (value.len > BODY_BYTES_MAX)
+		return STATUS_TOO_LARGE;
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + value.len))
+		return STATUS_NO_MEMORY;
+	wire_agreement_request_encode(&(struct wire_agreement_request){.seq = seq, .value = slice_of(value)}, &body);
+	return make_peer(out, address, method, &body);
 }

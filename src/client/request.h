@@ -26,12 +26,19 @@ enum client_kind {
 	CLIENT_MASTER_READ,  /* MasterQuery */
 	CLIENT_STATUS,       /* of one server */
 	CLIENT_TRANSFER,     /* to the leader among some servers */
+	CLIENT_PB_WRITE,     /* KvCommand, to the primary */
+	CLIENT_PB_READ,      /* KvQuery of one key, to the primary */
+	CLIENT_VIEW_READ,    /* ViewQuery, to the view service */
+	CLIENT_VIEW_WRITE,   /* ViewCommand, without a session: repeating it is harmless */
+	CLIENT_LOG_WRITE,    /* LogCommand, to the leader of the log */
+	CLIENT_LOG_READ,     /* LogQuery: LOG_QUERY to the leader, or LOG_TAIL to any replica */
+	CLIENT_PEER,         /* to one paxosd, that of `addresses` or any: AgreementRequest, or LogQuery for LOG_SLOT */
 };
 
 struct client_request;
 
 /*
- * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ and STATUS
+ * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ, STATUS, PEER and VIEW_…
  * that succeeded `payload` is the server's answer, otherwise empty; then value holds the addresses of the shard
  * masters (MASTER_READ), or version the round trip in microseconds and modification the hybrid time of the
  * answer (STATUS).
@@ -59,7 +66,8 @@ struct client_request {
 	struct slice body;      /* encoded message; in the block, like slots */
 	struct synod_scan scan; /* its bytes in the block */
 	uint32_t naddresses;
-	const char **addresses; /* STATUS: one; TRANSFER: the members */
+	const char **addresses; /* STATUS, PEER: one; TRANSFER: the members */
+	uint16_t method;        /* LOG_READ, PEER */
 
 	/* The way: the client node's own. */
 	struct list link;
@@ -85,6 +93,9 @@ struct client_request {
 /* 0, STATUS_NO_MEMORY, STATUS_BAD_REQUEST, STATUS_TOO_LARGE. */
 int client_request_op(struct client_request **out, const struct synod_op *op) MUST_CHECK;
 int client_request_txn(struct client_request **out, const struct synod_txn *txn) MUST_CHECK;
+int client_request_pb(struct client_request **out, const struct synod_op *op) MUST_CHECK;
+int client_request_view(struct client_request **out, bool history, bool servers) MUST_CHECK;
+int client_request_view_reset(struct client_request **out, uint64_t number) MUST_CHECK;
 int client_request_scan(struct client_request **out, const struct synod_scan *scan) MUST_CHECK;
 int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups) MUST_CHECK;
 int client_request_leave(struct client_request **out, const uint64_t *gids, size_t ngids) MUST_CHECK;
@@ -94,12 +105,21 @@ int client_request_config(struct client_request **out, uint64_t number) MUST_CHE
 int client_request_status(struct client_request **out, const char *address) MUST_CHECK;
 int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
 			    uint32_t replica) MUST_CHECK;
+int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count,
+			      uint64_t at) MUST_CHECK;
+int client_request_log_trim(struct client_request **out, uint64_t slot) MUST_CHECK;
+int client_request_log_read(struct client_request **out, bool tail, uint64_t from, uint32_t limit) MUST_CHECK;
+/* address NULL: any paxosd. */
+int client_request_log_slot(struct client_request **out, const char *address, uint64_t slot) MUST_CHECK;
+int client_request_agreement(struct client_request **out, const char *address, uint16_t method, uint64_t seq,
+			     struct synod_bytes value) MUST_CHECK;
 void client_request_free(struct client_request *request);
 
 /* True for what goes through a log, and is applied exactly once with the help of a session. */
 static inline bool client_request_writes(const struct client_request *request)
 {
-	return request->kind == CLIENT_WRITE || request->kind == CLIENT_MASTER_WRITE;
+	return request->kind == CLIENT_WRITE || request->kind == CLIENT_MASTER_WRITE || request->kind == CLIENT_PB_WRITE ||
+	       request->kind == CLIENT_LOG_WRITE;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/hashslot.h"
 #include "client/internal.h"
 #include "wire/method.h"
@@ -32,7 +33,8 @@ void client_stop_waiting(struct client_request *request)
 
 static void end_transfer(struct client_request *request)
 {
-	if (request->kind == CLIENT_TRANSFER && request->group != NULL)
+	/* A group of servers that only this request asked. */
+	if (request->naddresses > 0 && request->group != NULL)
 		client_group_retire(request->client, request->group);
 }
 
@@ -60,8 +62,10 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	reply->message = "";
 	switch (request->kind) {
 	case CLIENT_WRITE:
+	case CLIENT_PB_WRITE:
 		return client_reply_decode_command(reply, payload, request->transaction, arena);
 	case CLIENT_READ:
+	case CLIENT_PB_READ:
 		return client_reply_decode_read(reply, payload, arena);
 	case CLIENT_MASTER_WRITE:
 		return client_reply_decode_master(reply, payload, arena);
@@ -72,8 +76,15 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_STATUS:
 		client_probe_measure(request, reply);
 		break;
+	case CLIENT_LOG_WRITE:
+		return client_reply_decode_log_write(reply, payload, arena);
+	case CLIENT_LOG_READ:
+		return client_reply_decode_log_read(reply, payload, arena);
+	case CLIENT_PEER:
 	case CLIENT_TRANSFER:
 	case CLIENT_SCAN:
+	case CLIENT_VIEW_READ:
+	case CLIENT_VIEW_WRITE:
 		break;
 	}
 	return 0;
@@ -87,7 +98,10 @@ static int public_status(const struct client_request *request, int status)
 	case STATUS_SEQUENCE_REUSED:
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
 	case STATUS_UNKNOWN:
-		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ? status
+		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ||
+				       request->kind == CLIENT_VIEW_WRITE ||
+				       (request->kind == CLIENT_PEER && (request->method == METHOD_AGREEMENT_START ||
+									 request->method == METHOD_AGREEMENT_DONE)) ? status
 											  : STATUS_UNAVAILABLE;
 	case STATUS_CANCELLED:
 		return STATUS_CLOSED;
@@ -136,12 +150,18 @@ static void time_out(struct client_request *request)
 										: STATUS_UNAVAILABLE;
 	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
 	struct shard_config *config = client_config(client);
-	if (!client_masters_known(client))
+	const struct client_service *service = client_service_of(request);
+	if (service != NULL)
+		client_finish_text(request, status,
+				   service->known ? "no %s answered within %" PRIu64 " ms (asked %s)"
+						  : "there is no %s to ask (waited %" PRIu64 " ms%s)",
+				   service->what, waited_ms, service->asked);
+	else if (!client_masters_known(client))
 		client_finish_text(request, status,
 				   "no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
 				   "cluster runs and that --endpoints or cluster.conf name its nodes",
 				   waited_ms, client->asked);
-	else if (request->wait == WAIT_SESSION && client->session != NULL)
+	else if (request->wait == WAIT_SESSION && client->registrar.session != NULL)
 		client_finish_text(request, status, "too many writes were under way for %" PRIu64 " ms",
 				   waited_ms);
 	else if (config == NULL || request->wait == WAIT_SESSION)
@@ -190,18 +210,26 @@ static void call(struct client_request *request, struct client_group *group, uin
 	request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
 }
 
-static void call_command(struct client_request *request, struct client_group *group)
+void client_route_query(struct client_request *request, struct client_group *group)
 {
-	struct wire_command command = {
-		.client = request->session->client,
-		.sequence = request->sequence,
-		.acknowledged = request->session->acknowledged,
-		.body = request->body,
-	};
+	call(request, group, request->method != 0 ? request->method : METHOD_QUERY, request->body);
+}
+
+void client_route_command(struct client_request *request, struct client_group *group)
+{
+	struct wire_command command = {.body = request->body};
+	if (request->session != NULL) {
+		command.client = request->session->client;
+		command.sequence = request->sequence;
+		command.acknowledged = request->session->acknowledged;
+	}
 	struct buffer payload = {0};
-	buffer_reserve(&payload, request->body.len + 64);
+	/* Exactly as much as it takes: what is left, when memory runs out, has blocks for it, but not for twice as much. */
+	size_t bytes = request->body.len + 64;
+	if (!buffer_try_reserve(&payload, bytes))
+		payload = (struct buffer){.data = alloc_bytes(bytes), .capacity = bytes};
 	wire_command_encode(&command, &payload);
-	call(request, group, METHOD_COMMAND, buffer_slice(&payload));
+	call(request, group, request->kind == CLIENT_LOG_WRITE ? METHOD_LOG_COMMAND : METHOD_COMMAND, buffer_slice(&payload));
 	buffer_free(&payload);
 }
 
@@ -244,6 +272,10 @@ void client_route_step(struct client_request *request)
 	struct client *client = request->client;
 	struct client_group *group = client->masters;
 	ASSERT(request->call == NULL && request->wait == WAIT_NOTHING);
+	if (client_service_of(request) != NULL) {
+		client_service_step(request);
+		return;
+	}
 	if (request->kind == CLIENT_SCAN) {
 		client_scan_step(request);
 		return;
@@ -253,11 +285,11 @@ void client_route_step(struct client_request *request)
 	if (client_request_writes(request)) {
 		if (request->sequence == 0 && !client_take_sequence(request))
 			return;
-		call_command(request, group);
+		client_route_command(request, group);
 	} else if (request->kind == CLIENT_MASTER_READ && !client_masters_known(client)) {
 		client_wait_config(request);
 	} else {
-		call(request, group, METHOD_QUERY, request->body);
+		client_route_query(request, group);
 	}
 }
 
@@ -274,10 +306,10 @@ void client_route_start(struct client_request *request)
 	timer_init(&request->timer, timer_fired, request);
 	if (request->kind == CLIENT_STATUS) {
 		client_probe_start(request);
-	} else if (request->kind == CLIENT_TRANSFER) {
+	} else if (request->naddresses > 0) {
 		struct client_group *group = client_group_create(request->client, 0, request->addresses,
 								 request->naddresses);
-		call(request, group, METHOD_TRANSFER, request->body);
+		call(request, group, request->kind == CLIENT_TRANSFER ? METHOD_TRANSFER : request->method, request->body);
 	} else {
 		client_route_step(request);
 	}

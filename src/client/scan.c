@@ -135,7 +135,7 @@ static bool make_cursors(struct client_request *request, const struct shard_conf
 		cursor->request = request;
 		cursor->group = map_get(&request->client->groups_by_gid, config->groups[i]->gid);
 		ASSERT(cursor->group != NULL);
-		arena_init(&cursor->arena, ARENA_BYTES_MAX);
+		arena_init_fallible(&cursor->arena, ARENA_BYTES_MAX);
 	}
 	return true;
 }
@@ -164,11 +164,26 @@ void client_scan_step(struct client_request *request)
 	buffer_free(&storage);
 }
 
-static void collect(struct client_scan *scan, const struct wire_kv_record *record)
+/* Room for one more record; false: no memory. What a scan collects may be more than is kept in reserve. */
+static bool make_room(struct client_scan *scan, size_t len)
 {
-	if ((scan->nrecords & (scan->nrecords - 1)) == 0)
-		scan->records = alloc_resize(scan->records, scan->nrecords == 0 ? 1 : 2 * (size_t)scan->nrecords,
-					     sizeof *scan->records);
+	if ((scan->nrecords & (scan->nrecords - 1)) == 0) {
+		size_t capacity = scan->nrecords == 0 ? 1 : 2 * (size_t)scan->nrecords;
+		struct collected *records = realloc(scan->records, capacity * sizeof *records);
+		if (records == NULL)
+			return false;
+		scan->records = records;
+	}
+	if (len <= scan->data.capacity - scan->data.len)
+		return true;
+	return buffer_try_reserve(&scan->data, len > scan->data.capacity ? len : scan->data.capacity);
+}
+
+/* False: no memory. */
+static bool collect(struct client_scan *scan, const struct wire_kv_record *record)
+{
+	if (!make_room(scan, record->key.len + record->value.len + 2))
+		return false;
 	struct collected *out = &scan->records[scan->nrecords++];
 	*out = (struct collected){
 		.key = scan->data.len,
@@ -182,6 +197,7 @@ static void collect(struct client_scan *scan, const struct wire_kv_record *recor
 	buffer_add_u8(&scan->data, 0);
 	buffer_add_slice(&scan->data, record->value);
 	buffer_add_u8(&scan->data, 0);
+	return true;
 }
 
 static void finish(struct client_request *request, bool more)
@@ -268,7 +284,10 @@ static void go_on(struct client_request *request)
 		struct cursor *cursor = smallest(scan);
 		if (cursor == NULL)
 			break;
-		collect(scan, &cursor->reply.records[cursor->position++]);
+		if (!collect(scan, &cursor->reply.records[cursor->position++])) {
+			client_finish_text(request, STATUS_NO_MEMORY, "no memory for the records of a scan");
+			return;
+		}
 	}
 	finish(request, anything_left(scan));
 }
@@ -276,14 +295,16 @@ static void go_on(struct client_request *request)
 /* Takes a page. Its keys ascend, and a page that promises more moves forward: a scan ends. */
 static int take_page(struct cursor *cursor, struct slice payload)
 {
-	struct bytes *page = bytes_copy(payload);
+	struct bytes *page = bytes_try_copy(payload);
 	struct wire_kv_query_reply reply;
+	if (page == NULL)
+		return STATUS_NO_MEMORY;
 	bytes_unref(cursor->page);
 	cursor->page = page;
 	arena_reset(&cursor->arena);
 	int status = wire_kv_query_reply_decode(bytes_slice(page), &cursor->arena, &reply);
 	if (status != 0)
-		return status;
+		return cursor->arena.failed ? STATUS_NO_MEMORY : status;
 	for (uint32_t i = 1; i < reply.nrecords; i++)
 		if (slice_compare(reply.records[i - 1].key, reply.records[i].key) >= 0)
 			return STATUS_BAD_REQUEST;
@@ -321,7 +342,12 @@ static void page_done(void *context, int status, struct slice payload)
 		wrong_group(request, payload);
 		return;
 	}
-	if (status == 0 && take_page(cursor, payload) != 0) {
+	int taken = status == 0 ? take_page(cursor, payload) : 0;
+	if (taken == STATUS_NO_MEMORY) {
+		client_finish_text(request, taken, "no memory for a page of a scan");
+		return;
+	}
+	if (taken != 0) {
 		client_finish_text(request, STATUS_INTERNAL, "group %" PRIu64 " sent a malformed page",
 				   cursor->group->gid);
 		return;

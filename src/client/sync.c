@@ -30,8 +30,14 @@ static void on_done(struct client_request *request, const struct synod_reply *re
 {
 	struct synod *s = request->owner;
 	struct handle_wait *wait = request->context;
-	wait->reply = copy_or_static(reply);
-	wait->payload = payload.len > 0 ? bytes_copy(payload) : NULL;
+	struct synod_reply ended = *reply;
+	ended.status = handle_end_status(s, reply->status);
+	wait->reply = copy_or_static(&ended);
+	wait->payload = payload.len > 0 ? bytes_try_copy(payload) : NULL;
+	if (payload.len > 0 && wait->payload == NULL) {
+		synod_reply_free(wait->reply);
+		wait->reply = (struct synod_reply *)(uintptr_t)&no_memory;
+	}
 	pthread_mutex_lock(&s->mutex);
 	handle_ended(s, request);
 	wait->done = true;

@@ -21,6 +21,14 @@
  * Bounded: a handle has at most outstanding_max requests, and 8 MiB of them, under way. Beyond that an asynchronous call returns
  * SYNOD_BUSY, and a synchronous one waits for its turn.
  *
+ * Out of memory is a status, SYNOD_NO_MEMORY. Returned by synod_open() or an asynchronous call it says that nothing has happened. As
+ * the status of a reply it says of a write that it may or may not have been applied. The handle's thread survives a
+ * shortage with a reserve (16 MiB of address space for each handle, most of which is never touched); when it cannot fill that up again
+ * at the end of a turn of its loop, the handle gives up: what is under way and whatever follows ends with
+ * SYNOD_NO_MEMORY; close it, and open another when there is memory. What is not covered: allocations of one turn that together
+ * exceed the reserve, or of whose size it has no block left (objects and small messages: some hundred; copies of requests of a MiB or
+ * two: seven). Then the process is ended with a line on stderr.
+ *
  * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to
  * (synchronous) or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that
  * is not counted.
@@ -244,6 +252,127 @@ void synod_node_status_all(struct synod *s, const char *const *addresses, size_t
 void synod_node_status_free(struct synod_node_status *status);
 /* Asks the leader among `members` to hand over to `replica` (0: the most caught-up one). */
 struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica);
+
+/* ---- primary and backup (pbserver), and the view service that names them ---- */
+
+/*
+ * As synod_op_async() and synod_do(), at the present primary: exactly once, whichever server that is in the end. With
+ * endpoints instead of a configuration file these must be the addresses of the viewservers.
+ */
+int synod_pb_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done,
+		      void *context);
+struct synod_reply *synod_pb_do(struct synod *s, const struct synod_op *op, uint32_t timeout_ms);
+struct synod_reply *synod_pb_get(struct synod *s, const void *key, size_t key_len);
+struct synod_reply *synod_pb_put(struct synod *s, const void *key, size_t key_len, const void *value,
+				 size_t value_len);
+struct synod_reply *synod_pb_append(struct synod *s, const void *key, size_t key_len, const void *value,
+				    size_t value_len);
+struct synod_reply *synod_pb_delete(struct synod *s, const void *key, size_t key_len);
+/* expect NULL: the key must not exist. */
+struct synod_reply *synod_pb_cas(struct synod *s, const void *key, size_t key_len, const void *expect,
+				 size_t expect_len, const void *value, size_t value_len);
+
+struct synod_view_server {
+	const char *name, *address; /* "": nobody */
+	uint64_t incarnation;       /* another one after each restart */
+};
+struct synod_view_past {
+	uint64_t number, time_us; /* wall clock, since the epoch */
+	struct synod_view_server primary, backup;
+	bool acknowledged, synced;
+};
+struct synod_view_liveness {
+	struct synod_view_server server;
+	uint64_t number;    /* of the view that it has adopted */
+	uint64_t silent_ms; /* since its last ping */
+	bool alive;
+};
+struct synod_view {
+	int status;
+	const char *message;
+	uint64_t number; /* 0: none yet */
+	struct synod_view_server primary, backup;
+	bool acknowledged; /* the primary has adopted it */
+	bool synced;       /* the backup holds the whole state */
+	size_t nhistory;
+	const struct synod_view_past *history; /* newest first, the present one included */
+	size_t nservers;
+	const struct synod_view_liveness *servers;
+};
+/* Linearizable. timeout_ms 0: the handle's default. Free with synod_view_free. */
+struct synod_view *synod_view(struct synod *s, uint32_t timeout_ms);
+void synod_view_free(struct synod_view *view);
+/*
+ * Gives up view `number`, whose servers have all lost the state, and begins with an empty store. SYNOD_DENIED while its
+ * primary lives. Nothing happens if there is another view by now.
+ */
+struct synod_reply *synod_view_reset(struct synod *s, uint64_t number);
+
+/* ---- the log and the agreement service (paxosd) ---- */
+
+/*
+ * The log: values in slots 1, 2, 3, …, the same for every reader. With endpoints instead of a configuration file these must be
+ * the addresses of paxosds.
+ *
+ * Append: each value gets a slot of its own, one after the other; all of them or none; exactly once. at: the slot that the first
+ * one must get, otherwise SYNOD_COMPARE_FALSE; 0: whichever is next. version of the reply: the slot of the first.
+ */
+int synod_log_append_async(struct synod *s, const struct synod_bytes *values, size_t count, uint64_t at,
+			   uint32_t timeout_ms, synod_callback done, void *context);
+struct synod_reply *synod_log_append(struct synod *s, const struct synod_bytes *values, size_t count, uint64_t at,
+				     uint32_t timeout_ms);
+/*
+ * Records from slot `from` on (0: the oldest), at most `limit` (0: as many as fit a reply); `version` of a record is its slot. Of
+ * the reply, `version` is the newest slot, `modification` the oldest one kept, `more` says that there were more. SYNOD_COMPACTED:
+ * `from` has been trimmed. Linearizable: it sees every append that had ended before.
+ */
+struct synod_reply *synod_log_read(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms);
+/*
+ * The same from any replica, as soon as slot `from` is there; no records if that takes too long. What it returns is true, but may
+ * not be the newest: for readers that follow the log.
+ */
+struct synod_reply *synod_log_tail(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms);
+int synod_log_tail_async(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms, synod_callback done,
+			 void *context);
+/* Drops every slot ≤ slot. SYNOD_NOT_FOUND: there is no such slot yet. */
+struct synod_reply *synod_log_trim(struct synod *s, uint64_t slot, uint32_t timeout_ms);
+
+enum synod_log_state { SYNOD_LOG_EMPTY, SYNOD_LOG_ACCEPTED, SYNOD_LOG_CHOSEN, SYNOD_LOG_CLEARED };
+struct synod_log_slot {
+	int status;
+	const char *message;
+	enum synod_log_state state;
+	struct synod_bytes value; /* accepted, chosen */
+	uint64_t first, last;
+};
+/* How one replica sees a slot. peer: its HOST:PORT; NULL: any. Free with synod_log_slot_free. */
+struct synod_log_slot *synod_log_slot(struct synod *s, const char *peer, uint64_t slot, uint32_t timeout_ms);
+void synod_log_slot_free(struct synod_log_slot *slot);
+
+/*
+ * The agreement service: independent instances seq = 0, 1, 2, …, in each of which the peers agree on one value. A peer knows what
+ * it has been told: ask the same one again, or any (peer NULL). Start returns when the proposal has begun; wait when it has come to
+ * something, or shortly before the time is over. Done(seq): this peer's application needs no instance ≤ seq any more; when all peers
+ * have said so they are forgotten. SYNOD_COMPACTED: started after that.
+ */
+enum synod_paxos_state { SYNOD_PAXOS_PENDING, SYNOD_PAXOS_DECIDED, SYNOD_PAXOS_FORGOTTEN };
+struct synod_paxos {
+	int status;
+	const char *message;
+	enum synod_paxos_state state;
+	struct synod_bytes value; /* status and wait: the decision */
+	uint64_t min;             /* instances below are forgotten */
+	int64_t max;              /* highest seq that the peer has seen; -1: none */
+	const char *peer;         /* name of the peer that has answered */
+};
+/* Each to be freed with synod_paxos_free. */
+struct synod_paxos *synod_paxos_start(struct synod *s, const char *peer, uint64_t seq, const void *value,
+				      size_t value_len, uint32_t timeout_ms);
+struct synod_paxos *synod_paxos_status(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms);
+struct synod_paxos *synod_paxos_wait(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms);
+struct synod_paxos *synod_paxos_done(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms);
+struct synod_paxos *synod_paxos_bounds(struct synod *s, const char *peer, uint32_t timeout_ms);
+void synod_paxos_free(struct synod_paxos *paxos);
 
 const char *synod_status_text(int status);
 const char *synod_version(void);

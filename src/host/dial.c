@@ -49,7 +49,8 @@ static void connected(struct link *link)
 	link->state = LINK_HELLO;
 	link->began_us = host_now_us(link->host);
 	link_update_reading(link);
-	hello_send(link);
+	if (link->state != LINK_CUT)
+		hello_send(link);
 }
 
 /* Tries the host's addresses one after another, until one takes a connection or needs time for it. */
@@ -68,8 +69,10 @@ static void try_addresses(struct link *link, int error)
 		if (result == 0 || errno == EINPROGRESS) {
 			link->state = LINK_CONNECTING;
 			link_attach(link, fd);
-			event_add(&link->writable, NULL);
-			link->writing = true;
+			if (event_add(&link->writable, NULL) != 0)
+				link_cut(link, "no memory to wait for the connection");
+			else
+				link->writing = true;
 			return;
 		}
 		error = errno;

@@ -84,9 +84,12 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	}
 	event_assign(&host->timer_event, host->base, -1, 0, host_on_timer, host);
 	event_assign(&host->calls_event, host->base, host->calls_fd, EV_READ | EV_PERSIST, host_on_calls, host);
-	event_add(&host->calls_event, NULL);
-	if (options->listen != NULL)
+	if (event_add(&host->calls_event, NULL) != 0) {
+		snprintf(error, error_size, "cannot create an event loop: out of memory");
+		status = STATUS_NO_MEMORY;
+	} else if (options->listen != NULL) {
 		status = listen_bind(host, options->listen, error, error_size);
+	}
 	if (status != 0)
 		goto fail;
 	*out = host;

@@ -87,7 +87,7 @@ static void serve(struct http *http, struct event_base *base)
 	evhttp_set_flags(http->server, EVHTTP_SERVER_LINGERING_CLOSE);
 	evhttp_set_allowed_methods(http->server, METHODS);
 	evhttp_set_gencb(http->server, http_on_request, http);
-	http_connections_init(&http->connections, base, http->server, http->listener, 0);
+	http_connections_init(&http->connections, base, http->server, http->listener);
 	http_set_body_bytes_max(http, BODY_BYTES_MAX);
 	http_add_own_pages(http);
 }

@@ -9,6 +9,7 @@
 #include "host/internal.h"
 
 #define LOOK_INTERVAL_US 200000
+#define INPUT_BYTES_MAX 65536
 
 struct connection {
 	struct list link;
@@ -55,7 +56,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 		struct connection *connection = LIST_ENTRY(link, struct connection, link);
 		if (!was_freed(connection) && is_serving(connection))
 			connection->since_us = now_us;
-		if (!was_freed(connection) && now_us - connection->since_us > HTTP_REQUEST_S * 1000000ull)
+		if (!was_freed(connection) && now_us - connection->since_us > connections->request_timeout_ms * 1000ull)
 			bufferevent_trigger_event(connection->stream, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
 		if (was_freed(connection))
 			release(connections, connection);
@@ -84,13 +85,14 @@ static struct bufferevent *on_connection(struct event_base *base, void *context)
 }
 
 void http_connections_init(struct http_connections *connections, struct event_base *base, struct evhttp *server,
-			   struct evconnlistener *listener, size_t input_bytes_max)
+			   struct evconnlistener *listener)
 {
 	*connections = (struct http_connections){
 		.base = base,
 		.listener = listener,
 		.look_again = evtimer_new(base, on_look, connections),
-		.input_bytes_max = input_bytes_max,
+		.request_timeout_ms = HTTP_REQUEST_TIMEOUT_MS,
+		.input_bytes_max = INPUT_BYTES_MAX,
 	};
 	ASSERT(connections->look_again != NULL);
 	list_init(&connections->open);

@@ -203,6 +203,8 @@ void link_attach(struct link *link, int fd);
 void link_send(struct link *link, const struct message *message);
 /* Appends the frame to the output, past all states: for the transport's own messages and for open links. */
 void link_append(struct link *link, const struct message *message);
+/* Room for `len` more bytes in a buffer of a link; false: no memory. */
+bool link_make_room(struct buffer *buffer, size_t len);
 /* Closes the socket, without any other consequence. */
 void link_detach(struct link *link);
 /* One write of what is queued. */

@@ -64,7 +64,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct parser *p, int stat
 static json_t *load(struct parser *p, struct slice text)
 {
 	json_error_t error;
-	const char *wrong = check_size(text);
+	const char *wrong = text.len == 0 ? "the body is empty" : check_size(text);
 	if (wrong != NULL) {
 		fail(p, STATUS_BAD_REQUEST, "%s", wrong);
 		return NULL;

@@ -194,9 +194,23 @@ void link_account(struct link *link)
 	}
 }
 
+bool link_make_room(struct buffer *buffer, size_t len)
+{
+	if (len <= buffer->capacity - buffer->len)
+		return true;
+	/* Twice as much, so that growing costs linear time; or as much as there is. */
+	size_t more = len > buffer->capacity ? len : buffer->capacity;
+	return buffer_try_reserve(buffer, more) || buffer_try_reserve(buffer, len);
+}
+
 void link_append(struct link *link, const struct message *message)
 {
 	size_t before = link->out.len;
+	if (!link_make_room(&link->out, FRAME_HEADER_BYTES + message->payload.len)) {
+		link->host->cut_total++;
+		link_cut(link, "no memory for its output");
+		return;
+	}
 	frame_append(&link->out, message);
 	traffic_count(link, TRAFFIC_SENT, message->method, link->out.len - before);
 	link_account(link);
@@ -215,7 +229,7 @@ static void append_waiting(struct link *link, const struct message *message)
 {
 	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX : WAITING_BYTES_MAX;
 	size_t len = message->payload.len + FRAME_HEADER_BYTES;
-	if (link->waiting.len > 0 && link->waiting.len + len > limit) {
+	if ((link->waiting.len > 0 && link->waiting.len + len > limit) || !link_make_room(&link->waiting, len)) {
 		link->host->dropped_total++;
 		return;
 	}
@@ -264,10 +278,12 @@ void link_update_reading(struct link *link)
 	bool wanted = link->dialled || link_unsent(link) <= READ_PAUSE_BYTES;
 	if (wanted == link->reading)
 		return;
-	if (wanted)
-		event_add(&link->readable, NULL);
-	else
+	if (!wanted) {
 		event_del(&link->readable);
+	} else if (event_add(&link->readable, NULL) != 0) {
+		link_cut(link, "no memory to wait for input");
+		return;
+	}
 	link->reading = wanted;
 }
 
@@ -316,8 +332,10 @@ void link_flush(struct link *link)
 	} else {
 		if (link->stuck_us == 0)
 			link->stuck_us = now_us;
-		if (!link->writing)
-			event_add(&link->writable, NULL);
+		if (!link->writing && event_add(&link->writable, NULL) != 0) {
+			link_cut(link, "no memory to wait for output");
+			return;
+		}
 		link->writing = true;
 	}
 	link_update_reading(link);

@@ -29,7 +29,9 @@ static bool arm_timer(struct host *host)
 		uint64_t wait_us = next_us - now_us;
 		struct timeval wait = {.tv_sec = (time_t)(wait_us / 1000000),
 				       .tv_usec = (suseconds_t)(wait_us % 1000000)};
-		event_add(&host->timer_event, &wait);
+		/* Without memory for an entry the clock is looked at again and again. */
+		if (event_add(&host->timer_event, &wait) != 0)
+			return false;
 		host->armed_us = next_us;
 	}
 	return true;

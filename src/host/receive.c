@@ -119,10 +119,20 @@ static ssize_t take_frames(struct link *link, struct slice data)
 	return (ssize_t)position;
 }
 
+/* Room for the input of one link; false: the link was cut. */
+static bool room_for_input(struct link *link, size_t len)
+{
+	if (link_make_room(&link->in, len))
+		return true;
+	link->host->cut_total++;
+	link_cut(link, "no memory for its input");
+	return false;
+}
+
 /* Keeps the beginning of an unfinished frame. */
 static void keep_rest(struct link *link, struct slice rest)
 {
-	if (rest.len == 0)
+	if (rest.len == 0 || !room_for_input(link, rest.len))
 		return;
 	buffer_add_slice(&link->in, rest);
 	if (link->frame_us == 0)
@@ -137,6 +147,8 @@ static ssize_t finish_frame(struct link *link, struct slice data)
 		ASSERT(link->in.len <= link->in_needed);
 		size_t missing = link->in_needed - link->in.len;
 		size_t part = missing < data.len - taken ? missing : data.len - taken;
+		if (!room_for_input(link, part))
+			return -1;
 		buffer_add(&link->in, data.data + taken, part);
 		taken += part;
 		if (part < missing)
@@ -190,7 +202,8 @@ void link_receive(struct link *link)
 	bool direct = link->in.len > 0 && link->in_needed - link->in.len >= SCRATCH_BYTES;
 	uint8_t *into = host->scratch;
 	if (direct) {
-		buffer_reserve(&link->in, SCRATCH_BYTES);
+		if (!room_for_input(link, SCRATCH_BYTES))
+			return;
 		into = link->in.data + link->in.len;
 	}
 	ssize_t received = recv(link->fd, into, SCRATCH_BYTES, 0);

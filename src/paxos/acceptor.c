@@ -81,11 +81,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	follow(p, now_us, from);
 	for (uint32_t i = 0; i < m->nentries; i++)
 		accept_one(p, m->ballot, &m->entries[i]);
-	if (m->ballot > p->leader_chosen_ballot || m->chosen > p->leader_chosen) {
-		p->leader_chosen_ballot = m->ballot;
-		p->leader_chosen = m->chosen;
-	}
-	advance_chosen(p);
+	leader_says_chosen(p, m);
 	note_chosen(p, from, m->chosen);
 	if (m->sequence > peer->accepted_round) {
 		peer->accepted_round = m->sequence;

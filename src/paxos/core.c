@@ -287,6 +287,15 @@ uint64_t paxos_last_slot(const struct paxos *p)
 {
 	return p->ring.last;
 }
+bool paxos_accepted(const struct paxos *p, uint64_t slot, struct bytes **value)
+{
+	const struct ring_slot *s = ring_get(&p->ring, slot);
+	if (s == NULL)
+		return false;
+	*value = s->value;
+	return true;
+}
+
 uint64_t paxos_barrier(const struct paxos *p)
 {
 	return p->barrier;

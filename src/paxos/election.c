@@ -215,6 +215,8 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 {
 	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable)
 		return;
+	/* With what the leader knew, so that nothing has to be asked of it when it is perhaps gone. */
+	leader_says_chosen(p, m);
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);
 }

@@ -201,11 +201,14 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us);
 void leader_persisted(struct paxos *p);
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
 void leader_check_reads(struct paxos *p);
+void leader_hand_over(struct paxos *p);
 void leader_start_read_round(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 /* learner.c */
 void advance_chosen(struct paxos *p);
+/* A message of the leader in the promised ballot. */
+void leader_says_chosen(struct paxos *p, const struct wire_paxos *m);
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen);
 void learner_tick(struct paxos *p, uint64_t now_us);
 void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m);

@@ -143,7 +143,8 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 	/* A peer that lags behind what is chosen fetches by itself; sending it the open slots again would not help. */
 	if (m->slot < peer->probe_slot && m->slot >= p->chosen) {
 		peer->next = m->slot + 1;
-		peer->sent_bytes = 0;
+		/* One message; the rest when that has arrived: the peer may be unable to take anything, with a full disk say. */
+		peer->sent_bytes = OPEN_BYTES_MAX - 1;
 	}
 }
 
@@ -164,10 +165,6 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	update_progress(p, peer, m);
 	advance_chosen(p);
 	note_chosen(p, from, m->chosen);
-	if (p->transfer_to == peer->replica && !p->transfer_sent && peer->matched + 1 >= p->next_slot) {
-		peer->due_take_over = true;
-		p->transfer_sent = true;
-	}
 }
 
 /* ---- reads ---- */
@@ -249,7 +246,18 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 		return false;
 	p->transfer_to = best->replica;
 	p->transfer_deadline_us = now_us + p->options.election_timeout_us;
-	p->transfer_sent = best->matched + 1 >= p->next_slot;
-	best->due_take_over = p->transfer_sent;
+	p->transfer_sent = false;
 	return true;
+}
+
+/* The successor is asked when it has everything, and everything is chosen: it then needs nothing from us any more. */
+void leader_hand_over(struct paxos *p)
+{
+	if (p->transfer_to == 0 || p->transfer_sent || p->chosen + 1 < p->next_slot)
+		return;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		if (peer->replica == p->transfer_to && peer->matched + 1 >= p->next_slot)
+			peer->due_take_over = p->transfer_sent = true;
+	}
 }

@@ -19,6 +19,15 @@ void advance_chosen(struct paxos *p)
 	}
 }
 
+void leader_says_chosen(struct paxos *p, const struct wire_paxos *m)
+{
+	if (m->ballot > p->leader_chosen_ballot || m->chosen > p->leader_chosen) {
+		p->leader_chosen_ballot = m->ballot;
+		p->leader_chosen = m->chosen;
+	}
+	advance_chosen(p);
+}
+
 /* Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had otherwise. */
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {

@@ -40,7 +40,7 @@
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
  *                   be had as a snapshot (methods SNAPSHOT_…, handled by rsm/)
- *   TAKE_OVER       ballot: the leader asks this replica to start an election at once
+ *   TAKE_OVER       ballot, chosen: the leader asks this replica, which has all its entries, to start an election at once
  *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
  * missed the entry, or has an older ballot's) it fetches.
@@ -157,6 +157,8 @@ uint32_t paxos_leader(const struct paxos *p);     /* replica id; 0: unknown */
 uint64_t paxos_chosen_slot(const struct paxos *p); /* every slot ≤ it is chosen and known here */
 uint64_t paxos_known_chosen(const struct paxos *p); /* somebody said that so many are chosen */
 uint64_t paxos_last_slot(const struct paxos *p);  /* highest accepted */
+/* What this replica has accepted in the slot (NULL: a no-op); false if nothing, or it is no longer in memory. */
+bool paxos_accepted(const struct paxos *p, uint64_t slot, struct bytes **value);
 /* Leader: the slot that must be applied before it may serve (its first own entries). */
 uint64_t paxos_barrier(const struct paxos *p);
 /* A leader has been heard from, or leads, within the election timeout. */

@@ -203,8 +203,10 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 {
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
-	if (p->role == PAXOS_LEADER)
+	if (p->role == PAXOS_LEADER) {
 		leader_start_read_round(p, now_us);
+		leader_hand_over(p);
+	}
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self)
 			send_to_peer(p, i, now_us);

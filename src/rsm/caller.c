@@ -56,6 +56,12 @@ struct caller_call {
 	uint8_t payload[];
 };
 
+/* Requests that are silent by intention, until there is something to tell. */
+static bool is_long_poll(uint16_t method)
+{
+	return method == METHOD_WATCH || method == METHOD_AGREEMENT_WAIT || method == METHOD_LOG_TAIL;
+}
+
 static void send_attempt(struct caller_call *call);
 static void back_off(struct caller_call *call, const char *outcome);
 
@@ -227,7 +233,7 @@ static void timer_fired(void *data)
 	struct caller *caller = call->caller;
 	if (node_now_us(caller->node) >= call->deadline_us) {
 		/* The next call must not begin with the one that was silent, or calls with short deadlines never get past it. */
-		if (call->waiting && call->method != METHOD_WATCH)
+		if (call->waiting && !is_long_poll(call->method))
 			doubt(caller, find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
 		give_up(call);
 	} else if (call->waiting) {
@@ -283,7 +289,7 @@ static void send_attempt(struct caller_call *call)
 	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
 	if (attempt_us > share_us)
 		attempt_us = share_us;
-	if (call->method == METHOD_WATCH) {
+	if (is_long_poll(call->method)) {
 		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
 		attempt_us = left_us;
 		server_us = left_us - left_us / 4;

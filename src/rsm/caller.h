@@ -6,8 +6,8 @@
  * masters. Pure protocol code: it only uses the node's env.
  *
  * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms
- * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A WATCH is
- * silent by intention and has only the one timeout. The answer to any attempt ends the request, also that of an
+ * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A long
+ * poll (WATCH, AGREEMENT_WAIT, LOG_TAIL) is silent by intention and has only the one timeout. The answer to any attempt ends the request, also that of an
  * attempt that was given up for slow. When the deadline passes, the result is
  *   STATUS_UNAVAILABLE  if no attempt can have been executed: never sent, or every sent one was definitely refused
  *   STATUS_UNKNOWN      if some attempt may have been executed (for reads the difference does not matter)

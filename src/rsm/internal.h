@@ -28,6 +28,8 @@
 #define APPLY_COMMANDS_PER_TURN 4096u
 /* Batches that wait for the window to open. */
 #define READY_BATCHES_MAX 64u
+/* Of all reads that wait. */
+#define QUERY_BYTES_MAX (64u * MIB)
 /*
  * Nothing is proposed while so much is proposed and not applied here, though it may be chosen; and neither proposed nor accepted
  * while so much waits for this replica's own disk, though a quorum may do without it: else memory would pay for a slow
@@ -37,6 +39,7 @@
 #define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
 #define SNAPSHOT_RETRY_US 500000u
 #define SNAPSHOT_RETRIES_MAX 6u
+#define SNAPSHOT_PAUSE_US 2000000u
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
 #define STOP_WAIT_US 1000000u
@@ -200,6 +203,7 @@ struct rsm {
 	struct pending_query *queries; /* circular, in order of id */
 	uint32_t queries_head, queries_count, queries_capacity;
 	uint64_t next_query;
+	uint64_t queries_bytes;        /* of their payloads */
 
 	/* Snapshots. */
 	uint64_t snapshot_slot;        /* newest one on disk; 0: none */
@@ -210,7 +214,9 @@ struct rsm {
 	struct snapshot_take take;
 	struct snapshot_receive receive;
 	struct list snapshot_reads;    /* struct snapshot_read under way */
+	struct list discards;          /* files being closed and removed */
 	uint64_t snapshot_fetched_us;  /* a peer last asked for a piece */
+	uint64_t receive_after_us;     /* after a failure to get one: not before then */
 	struct old_fetch old[REPLICAS_MAX];
 
 	struct rsm_counters counters;

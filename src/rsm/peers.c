@@ -22,6 +22,16 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	node_send(rsm->node, rsm->links[index], &m);
 }
 
+/* Without its entries, but for no-ops: those are small, and a new leader needs one chosen before it may serve reads. */
+static void strip_entries(struct wire_paxos *m)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < m->nentries; i++)
+		if (m->entries[i].value.len == 0)
+			m->entries[kept++] = m->entries[i];
+	m->nentries = kept;
+}
+
 bool peers_message(struct rsm *rsm, const struct message *message)
 {
 	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE || message->method > METHOD_SNAPSHOT_CHUNK)
@@ -42,7 +52,7 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	 * must keep its own, or the candidate would overlook what was accepted.
 	 */
 	if (rsm_log_is_congested(rsm) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
-		m.nentries = 0;
+		strip_entries(&m);
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

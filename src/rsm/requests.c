@@ -248,13 +248,14 @@ static void grow_queries(struct rsm *rsm)
 static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
 	rsm->counters.queries++;
-	if (rsm->queries_count >= PENDING_REQUESTS_MAX) {
+	if (rsm->queries_count >= PENDING_REQUESTS_MAX || rsm->queries_bytes >= QUERY_BYTES_MAX) {
 		rsm->counters.busy++;
 		answer_error(rsm, from, STATUS_BUSY, "too many reads are waiting; try again");
 		return;
 	}
 	if (rsm->queries_count == rsm->queries_capacity)
 		grow_queries(rsm);
+	rsm->queries_bytes += message->payload.len;
 	uint64_t id = ++rsm->next_query;
 	bool leading = paxos_read(rsm->paxos, id);
 	ASSERT(leading);
@@ -326,6 +327,15 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 	rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) & (rsm->queries_capacity - 1)].slot = slot;
 }
 
+static void pop_query(struct rsm *rsm)
+{
+	struct bytes *payload = rsm->queries[rsm->queries_head].payload;
+	rsm->queries_bytes -= payload->len;
+	bytes_unref(payload);
+	rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
+	rsm->queries_count--;
+}
+
 void requests_serve_reads(struct rsm *rsm)
 {
 	while (rsm->queries_count > 0 && !rsm->restoring) {
@@ -339,9 +349,7 @@ void requests_serve_reads(struct rsm *rsm)
 			rsm->app->ops->query(rsm->app, bytes_slice(query->payload), &rsm->arena, &reply);
 			answer(rsm, &query->requester, reply.status, buffer_slice(&rsm->reply_body));
 		}
-		bytes_unref(query->payload);
-		rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
-		rsm->queries_count--;
+		pop_query(rsm);
 	}
 }
 
@@ -358,9 +366,7 @@ void requests_leadership_lost(struct rsm *rsm)
 	while (rsm->queries_count > 0) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");
-		bytes_unref(query->payload);
-		rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
-		rsm->queries_count--;
+		pop_query(rsm);
 	}
 }
 

@@ -131,6 +131,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	list_init(&rsm->proposed);
 	list_init(&rsm->free_batches);
 	list_init(&rsm->snapshot_reads);
+	list_init(&rsm->discards);
 	timer_init(&rsm->tick, tick, rsm);
 	timer_init(&rsm->apply_timer, apply_more, rsm);
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
@@ -243,6 +244,9 @@ static void carry_out(struct rsm *rsm)
 	persist_all(rsm, out);
 	for (uint32_t i = 0; i < out->nsends; i++) {
 		struct wire_paxos m = out->sends[i].message;
+		/* What is asked for could not be taken now (see peers_message); the core asks again. */
+		if (out->sends[i].method == METHOD_FETCH && rsm_log_is_congested(rsm))
+			continue;
 		peers_send(rsm, out->sends[i].to, out->sends[i].method, &m);
 	}
 	wal_flush(rsm->wal);

@@ -13,8 +13,10 @@ void sessions_init(struct sessions *s, uint32_t count_max, uint64_t idle_us)
 	list_init(&s->order);
 }
 
-static void reply_free(struct session_reply *r)
+static void reply_free(struct session *session, struct session_reply *r)
 {
+	session->reply_bytes -= r->len;
+	session->table->reply_bytes -= r->len;
 	if (r->len > SESSION_INLINE_BYTES)
 		bytes_unref(r->body.bytes);
 }
@@ -22,7 +24,7 @@ static void reply_free(struct session_reply *r)
 static void session_free(struct sessions *s, struct session *session)
 {
 	for (uint32_t i = 0; i < session->count; i++)
-		reply_free(&session->replies[session->first + i]);
+		reply_free(session, &session->replies[session->first + i]);
 	map_remove(&s->by_client, session->client);
 	list_remove(&session->order);
 	free(session->replies);
@@ -66,6 +68,7 @@ static struct session *create(struct sessions *s, uint64_t client)
 	while (s->by_client.count >= s->count_max)
 		evict_oldest(s);
 	struct session *session = ALLOC(struct session);
+	session->table = s;
 	session->client = client;
 	list_init(&session->order);
 	map_put(&s->by_client, client, session);
@@ -78,7 +81,7 @@ static void acknowledge(struct session *session, uint64_t acknowledged)
 		return;
 	session->acknowledged = acknowledged;
 	while (session->count > 0 && session->replies[session->first].sequence < acknowledged) {
-		reply_free(&session->replies[session->first]);
+		reply_free(session, &session->replies[session->first]);
 		session->first++;
 		session->count--;
 	}
@@ -129,7 +132,7 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint64_
 		*status = STATUS_SEQUENCE_REUSED;
 		return SESSION_REFUSED;
 	}
-	if (session->count >= SESSION_WINDOW_MAX) {
+	if (session->count >= SESSION_WINDOW_MAX || session->reply_bytes >= SESSION_REPLY_BYTES_MAX) {
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}
@@ -168,6 +171,11 @@ void sessions_record(struct session *session, uint64_t sequence, struct slice bo
 		r->body.bytes = bytes_copy(reply);
 	else if (reply.len > 0)
 		memcpy(r->body.data, reply.data, reply.len);
+	struct sessions *s = session->table;
+	session->reply_bytes += reply.len;
+	s->reply_bytes += reply.len;
+	while (s->reply_bytes > SESSIONS_REPLY_BYTES_MAX && list_first(&s->order) != &session->order)
+		evict_oldest(s);
 }
 
 uint64_t sessions_register(struct sessions *s)
@@ -222,6 +230,7 @@ static int decode_session(struct sessions *s, struct slice *in)
 	    !slice_take_u32(in, &count) || count > SESSION_WINDOW_MAX || map_get(&s->by_client, client) != NULL)
 		return STATUS_CORRUPT;
 	struct session *session = ALLOC(struct session);
+	session->table = s;
 	session->client = client;
 	session->acknowledged = acknowledged;
 	session->used_us = used_us;

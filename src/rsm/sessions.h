@@ -2,7 +2,8 @@
  * sessions: which commands of which clients have been applied, and what was answered. Part of the replicated state.
  *
  * Deterministic: everything follows from the calls, whose arguments come from the log. Sessions are kept in the order of their
- * last command; the first is evicted when there are too many or when it has been idle for too long by log time.
+ * last command; the first is evicted when there are too many, when all kept replies together are too large, or when it has been
+ * idle for too long by log time.
  * Client ids only grow (REGISTER), so one number, the floor, remembers all evicted sessions: an unknown client at or below it
  * may be an evicted one and is refused.
  */
@@ -32,10 +33,12 @@ struct session_reply {
 };
 
 struct session {
+	struct sessions *table;
 	uint64_t client;
 	uint64_t acknowledged; /* replies below are gone, and refused */
 	uint64_t used_us;      /* log time */
 	struct list order;     /* in sessions.order */
+	uint64_t reply_bytes;  /* of all kept replies */
 	struct session_reply *replies; /* ascending sequence */
 	uint32_t first, count, capacity; /* replies[first … first + count) */
 };
@@ -48,6 +51,7 @@ struct sessions {
 	uint64_t floor;
 	uint64_t next_client; /* last id handed out by REGISTER here */
 	uint64_t evicted;
+	uint64_t reply_bytes;
 };
 
 enum session_verdict {

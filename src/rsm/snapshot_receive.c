@@ -29,6 +29,8 @@ static void give_up(struct rsm *rsm, const char *why)
 	r->file = NULL;
 	snapshot_parser_free(&r->parser);
 	r->step = RECEIVE_IDLE;
+	/* What fills the disk, or arrives damaged, is not sent over the network again and again without a breath. */
+	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
 	paxos_abandon_snapshot(rsm->paxos);
 }
 
@@ -72,7 +74,7 @@ static void create(struct rsm *rsm)
 void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	if (r->step != RECEIVE_IDLE)
+	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
 	uint8_t *buffer = r->buffer != NULL ? r->buffer : alloc_bytes(SNAPSHOT_CHUNK_BYTES);
 	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .buffer = buffer};

@@ -13,18 +13,25 @@ static void take_next(struct rsm *rsm);
 /* ---- files that are no longer wanted ---- */
 
 struct discard {
+	struct list link; /* in rsm.discards */
 	struct disk_request close, remove;
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
+static void discarded(struct discard *d)
+{
+	list_remove(&d->link);
+	free(d);
+}
+
 static void removed(struct disk_request *request)
 {
-	free(LIST_ENTRY(request, struct discard, remove));
+	discarded(LIST_ENTRY(request, struct discard, remove));
 }
 
 static void closed(struct disk_request *request)
 {
-	free(LIST_ENTRY(request, struct discard, close));
+	discarded(LIST_ENTRY(request, struct discard, close));
 }
 
 static void closed_before_removal(struct disk_request *request)
@@ -35,6 +42,7 @@ static void closed_before_removal(struct disk_request *request)
 void discard_file(struct rsm *rsm, struct disk_file *file, const char *name)
 {
 	struct discard *d = ALLOC(struct discard);
+	list_push_back(&rsm->discards, &d->link);
 	d->close = (struct disk_request){.operation = DISK_CLOSE, .lane = DISK_LANE_BULK, .file = file};
 	if (name == NULL) {
 		d->close.callback = closed;
@@ -93,6 +101,8 @@ void snapshot_take_free(struct rsm *rsm)
 {
 	release_image(rsm);
 	release_buffers(rsm);
+	LIST_FOR_SAFE(link, after, &rsm->discards)
+		discarded(LIST_ENTRY(link, struct discard, link));
 }
 
 static void take_failed(struct rsm *rsm, int status, const char *what)

@@ -32,7 +32,8 @@ static void put_peers(struct buffer *out, const struct wire_status *status)
 
 void status_json(const struct wire_status *status, struct buffer *out)
 {
-	bool leads = slice_equal(status->state, slice_string("leader"));
+	bool leads = slice_equal(status->state, slice_string("leader")) ||
+		     slice_equal(status->state, slice_string("primary"));
 
 	put_text(out, "{\"name", status->name);
 	put_text(out, ",\"role", status->role);

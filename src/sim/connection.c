@@ -13,6 +13,7 @@ static void connection_timed_out(void *data)
 	sim_trace_event(&connection->world->trace, SIM_EVENT_TIMEOUT, connection->ends[0].process,
 			connection->ends[1].process, 0, 0);
 	connection->world->network->counters.timeouts++;
+	connection->world->faults.of[SIM_FAULT_TIMEOUT]++;
 	sim_connection_fail(connection);
 }
 
@@ -66,7 +67,11 @@ void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us)
 		if (at < end->arrival_us)
 			at = end->arrival_us;
 		end->arrival_us = at;
+	} else if (at < end->latest_us) {
+		world->faults.of[SIM_FAULT_REORDER]++;
 	}
+	if (at > end->latest_us)
+		end->latest_us = at;
 	timers_set(&world->queue, &packet->event, at);
 }
 
@@ -82,6 +87,7 @@ static void transmit_twice(struct sim_connection *connection, uint32_t end, cons
 	struct sim_world *world = connection->world;
 	uint64_t late_us = rng_below(&world->rng_network, world->options.network.duplicate_delay_max_us + 1);
 	world->network->counters.duplicated++;
+	world->faults.of[SIM_FAULT_DUPLICATE]++;
 	sim_trace_event(&world->trace, SIM_EVENT_DUPLICATE, connection->ends[!end].process, connection->ends[end].process,
 			message->method, late_us);
 	sim_packet_depart(sim_packet_new(connection, end, message), late_us);
@@ -95,6 +101,7 @@ static void transmit_oneway(struct sim_connection *connection, uint32_t end, con
 	/* Both are drawn for every message, so that a cut does not shift the random numbers of the others. */
 	bool lost = rng_chance(&world->rng_network, options->loss_ppm);
 	bool twice = rng_chance(&world->rng_network, options->duplicate_ppm) || verdict == SIM_TWICE;
+	world->faults.of[SIM_FAULT_LOSS] += lost;
 	if (verdict == SIM_DROP || verdict == SIM_SWALLOW || lost || (pair != NULL && pair->cut)) {
 		trace_drop(connection, end, message);
 		return;
@@ -117,6 +124,7 @@ static void transmit_ordered(struct sim_connection *connection, uint32_t end, co
 		trace_drop(connection, end, message);
 		sim_trace_event(&world->trace, SIM_EVENT_RESET, connection->ends[0].process, connection->ends[1].process, 0, 0);
 		world->network->counters.resets++;
+		world->faults.of[SIM_FAULT_RESET]++;
 		sim_connection_fail(connection);
 		return;
 	}

@@ -29,19 +29,10 @@ static void file_close(struct disk_file *file)
 	free(file);
 }
 
-/* Bytes of all files, by size. */
-static uint64_t space_used(const struct disk_sim *sim)
-{
-	uint64_t bytes = 0;
-	for (size_t i = 0; i < sim->names.current.count; i++)
-		bytes += sim->names.current.entries[i].inode->size;
-	return bytes;
-}
-
 static bool space_left(const struct disk_sim *sim, uint64_t bytes)
 {
 	uint64_t limit = sim->options.faults.space_bytes;
-	return limit == 0 || space_used(sim) + bytes <= limit;
+	return limit == 0 || disk_sim_space_used(&sim->disk) + bytes <= limit;
 }
 
 static bool is_write(enum disk_operation operation)
@@ -51,6 +42,33 @@ static bool is_write(enum disk_operation operation)
 static bool is_sync(enum disk_operation operation)
 {
 	return operation == DISK_SYNC || operation == DISK_WRITE_SYNC || operation == DISK_SYNC_DIRECTORY;
+}
+
+static bool is_name_operation(enum disk_operation operation)
+{
+	return operation == DISK_CREATE || operation == DISK_RENAME || operation == DISK_REMOVE;
+}
+
+static void count_fault(struct disk_sim *sim, enum disk_sim_fault fault, enum disk_operation operation)
+{
+	struct disk_sim_counters *counters = &sim->counters;
+	counters->faults++;
+	switch (fault) {
+	case DISK_SIM_STOP: counters->stops++; break;
+	case DISK_SIM_TORN_WRITE: counters->torn_writes++; break;
+	case DISK_SIM_NO_SPACE: counters->full++; break;
+	case DISK_SIM_IO_ERROR:
+		if (operation == DISK_READ)
+			counters->read_errors++;
+		else if (operation == DISK_WRITE)
+			counters->write_errors++;
+		else if (is_name_operation(operation))
+			counters->name_errors++;
+		else if (operation != DISK_WRITE_SYNC)
+			counters->sync_errors++; /* of a write with sync: counted where it is known which half it was */
+		break;
+	default: break;
+	}
 }
 
 /* Counts an operation and decides what goes wrong with it. */
@@ -70,6 +88,8 @@ static enum disk_sim_fault draw_fault(struct disk_sim *sim, enum disk_operation 
 	} else if (operation == DISK_READ && rng_chance(&sim->rng, faults->read_error_ppm)) {
 		fault = DISK_SIM_IO_ERROR;
 	}
+	if (fault == DISK_SIM_NO_FAULT && is_name_operation(operation) && rng_chance(&sim->rng, faults->name_error_ppm))
+		fault = DISK_SIM_IO_ERROR;
 	if (fault == DISK_SIM_NO_FAULT && is_sync(operation) && rng_chance(&sim->rng, faults->sync_error_ppm))
 		fault = DISK_SIM_IO_ERROR;
 	if (fault == DISK_SIM_NO_SPACE && !is_write(operation) && operation != DISK_CREATE)
@@ -79,7 +99,7 @@ static enum disk_sim_fault draw_fault(struct disk_sim *sim, enum disk_operation 
 	if (fault == DISK_SIM_STOP || fault == DISK_SIM_TORN_WRITE)
 		sim->stopped = true;
 	if (fault != DISK_SIM_NO_FAULT)
-		sim->counters.faults++;
+		count_fault(sim, fault, operation);
 	return fault;
 }
 
@@ -102,8 +122,10 @@ static int do_write(struct disk_sim *sim, enum disk_sim_fault fault, struct inod
 {
 	sim->counters.writes++;
 	if (fault == DISK_SIM_NO_SPACE ||
-	    (offset + len > inode->size && !space_left(sim, offset + len - inode->size)))
+	    (offset + len > inode->size && !space_left(sim, offset + len - inode->size))) {
+		sim->counters.full += fault != DISK_SIM_NO_SPACE;
 		return STATUS_NO_SPACE;
+	}
 	switch (fault) {
 	case DISK_SIM_IO_ERROR:
 	case DISK_SIM_TORN_WRITE:
@@ -161,9 +183,10 @@ static int do_create(struct disk_sim *sim, enum disk_sim_fault fault, struct dis
 	names_create(&sim->names, request->name, inode);
 	int status = 0;
 	if (fault == DISK_SIM_NO_SPACE || !space_left(sim, request->len)) {
+		sim->counters.full += fault != DISK_SIM_NO_SPACE;
 		/* As a real disk would: the file is there, filled as far as it went. */
-		if (sim->options.faults.space_bytes > space_used(sim))
-			inode_extend(inode, sim->options.faults.space_bytes - space_used(sim));
+		if (sim->options.faults.space_bytes > disk_sim_space_used(&sim->disk))
+			inode_extend(inode, sim->options.faults.space_bytes - disk_sim_space_used(&sim->disk));
 		status = STATUS_NO_SPACE;
 	} else {
 		inode_extend(inode, request->len);
@@ -287,8 +310,10 @@ static uint64_t draw_delay(struct disk_sim *sim, const struct disk_request *requ
 		delay += rng_range(&sim->rng, options->sync_us_low, options->sync_us_high);
 	if (is_write(request->operation) || request->operation == DISK_READ)
 		delay += request->len / 1024 * options->us_per_kib;
-	if (rng_chance(&sim->rng, options->faults.slow_ppm))
+	if (rng_chance(&sim->rng, options->faults.slow_ppm)) {
 		delay += options->faults.slow_us;
+		sim->counters.slow++;
+	}
 	return delay;
 }
 
@@ -308,8 +333,10 @@ static void lane_begin(struct disk_sim *sim, struct lane *lane)
 	request->status = 0;
 	if (is_write(request->operation)) {
 		/* An input/output error of a write with sync is one of the two halves. */
-		bool in_sync = lane->fault == DISK_SIM_IO_ERROR && request->operation == DISK_WRITE_SYNC &&
-			       rng_chance(&sim->rng, 500000);
+		bool both = lane->fault == DISK_SIM_IO_ERROR && request->operation == DISK_WRITE_SYNC;
+		bool in_sync = both && rng_chance(&sim->rng, 500000);
+		sim->counters.sync_errors += in_sync;
+		sim->counters.write_errors += both && !in_sync;
 		request->status = do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
 					   inode_of(sim, request->file), request->offset, request->data, request->len);
 	}
@@ -386,7 +413,7 @@ void disk_sim_crash(struct disk *disk, enum disk_sim_crash kind)
 	sim->counters.crashes++;
 	if (kind == DISK_SIM_KILL)
 		return;
-	names_power_loss(&sim->names, &sim->rng);
+	names_power_loss(&sim->names, &sim->rng, &sim->counters.lost_writes, &sim->counters.lost_names);
 }
 
 void disk_sim_wipe(struct disk *disk)
@@ -410,6 +437,11 @@ void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_faul
 uint64_t disk_sim_operations(const struct disk *disk)
 {
 	return LIST_ENTRY(disk, const struct disk_sim, disk)->operations;
+}
+
+void disk_sim_stop(struct disk *disk)
+{
+	disk_sim_of(disk)->stopped = true;
 }
 
 bool disk_sim_stopped(const struct disk *disk)

@@ -44,6 +44,7 @@ struct disk_sim_faults {
 	uint32_t read_error_ppm;
 	uint32_t write_error_ppm;     /* STATUS_IO, any part of the bytes may be written */
 	uint32_t sync_error_ppm;
+	uint32_t name_error_ppm;      /* creating, renaming, removing */
 	uint32_t misdirect_ppm;       /* the write lands at another sector-aligned offset of the file, and reports success */
 	uint32_t lost_write_ppm;      /* reports success, writes nothing */
 	uint32_t slow_ppm;            /* the operation takes slow_us longer */
@@ -94,6 +95,8 @@ void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_faul
 uint64_t disk_sim_operations(const struct disk *disk);
 /* The process was stopped by DISK_SIM_STOP or DISK_SIM_TORN_WRITE and waits for disk_sim_crash(). */
 bool disk_sim_stopped(const struct disk *disk);
+/* Nothing that is under way or comes later happens: as STOP, at once. */
+void disk_sim_stop(struct disk *disk);
 /* While held, requests of the lane that include a sync do not finish (their ticket is asked for again on release). */
 void disk_sim_hold_syncs(struct disk *disk, enum disk_lane lane, bool hold);
 
@@ -111,8 +114,19 @@ int disk_sim_truncate(struct disk *disk, const char *name, uint64_t size) MUST_C
 int disk_sim_remove(struct disk *disk, const char *name) MUST_CHECK;
 /* Flips a random bit of a random durable byte that is not zero, in a file whose name begins with `prefix`; false if there is none. */
 bool disk_sim_flip_random(struct disk *disk, const char *prefix);
+/* The name of file number `index` as the process sees it, in no particular order; NULL beyond the last. */
+const char *disk_sim_file(const struct disk *disk, size_t index);
+/* A power loss would leave this name where it is; and, for is_synced, its file as it is. */
+bool disk_sim_name_is_synced(const struct disk *disk, const char *name);
+bool disk_sim_is_synced(const struct disk *disk, const char *name);
+/* Of all files together, by their sizes. */
+uint64_t disk_sim_space_used(const struct disk *disk);
+
 struct disk_sim_counters {
-	uint64_t reads, writes, syncs, bytes_written, crashes, faults;
+	uint64_t reads, writes, syncs, bytes_written, crashes;
+	uint64_t faults; /* of operations */
+	/* The same by kind; full: operations refused for want of space; lost: by power losses. */
+	uint64_t read_errors, write_errors, sync_errors, name_errors, stops, torn_writes, slow, full, lost_writes, lost_names;
 };
 const struct disk_sim_counters *disk_sim_counters(const struct disk *disk);
 

@@ -228,9 +228,24 @@ static void keep_versions(struct inode *inode, struct rng *rng)
 	map_free(&versions);
 }
 
-void inode_power_loss(struct inode *inode, struct rng *rng)
+/* Whether what is durable differs from what was written. (A later write that was kept may be the reason: then this one is gone as well.) */
+static bool is_lost(const struct inode *inode, const struct inode_write *write)
 {
-	uint64_t kind = rng_below(rng, 4);
+	uint8_t page[INODE_PAGE_BYTES];
+	if (write->offset + write->len > inode->durable_size)
+		return true;
+	for (size_t done = 0; done < write->len; done += sizeof page) {
+		size_t part = smaller(sizeof page, write->len - done);
+		read_pages(inode, write->offset + done, page, part);
+		if (memcmp(page, write->data + done, part) != 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t inode_power_loss(struct inode *inode, struct rng *rng)
+{
+	uint64_t kind = rng_below(rng, 4), lost = 0;
 	bool size_kept = kind == 1 || (kind != 0 && rng_chance(rng, 500000));
 	if (size_kept)
 		inode->durable_size = inode->size;
@@ -240,8 +255,11 @@ void inode_power_loss(struct inode *inode, struct rng *rng)
 		keep_first(inode, rng_below(rng, inode->write_count + 1), rng);
 	else if (kind == 3)
 		keep_versions(inode, rng);
+	for (const struct inode_write *write = inode->writes; write != NULL; write = write->next)
+		lost += is_lost(inode, write);
 	drop_writes(inode);
 	inode->size = inode->durable_size;
+	return lost;
 }
 
 void inode_poke(struct inode *inode, uint64_t offset, const uint8_t *data, size_t len)

@@ -41,8 +41,8 @@ void inode_extend(struct inode *inode, uint64_t size);
 void inode_sync(struct inode *inode);
 /* A sync that failed: what was written stays visible and will never be durable. */
 void inode_sync_failed(struct inode *inode);
-/* Power loss: some possible state of the unsynced writes becomes the durable one. */
-void inode_power_loss(struct inode *inode, struct rng *rng);
+/* Power loss: some possible state of the unsynced writes becomes the durable one. How many were lost, in whole or in part. */
+uint64_t inode_power_loss(struct inode *inode, struct rng *rng);
 
 /* Changes what is at rest, and the cache. */
 void inode_poke(struct inode *inode, uint64_t offset, const uint8_t *data, size_t len);

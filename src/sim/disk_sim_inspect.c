@@ -109,3 +109,29 @@ bool disk_sim_flip_random(struct disk *disk, const char *prefix)
 		return false;
 	return disk_sim_flip(disk, chosen_name, chosen_offset, (unsigned)rng_below(&sim->rng, 8)) == 0;
 }
+
+const char *disk_sim_file(const struct disk *disk, size_t index)
+{
+	const struct names *names = &LIST_ENTRY(disk, const struct disk_sim, disk)->names;
+	return index < names->current.count ? names->current.entries[index].name : NULL;
+}
+
+bool disk_sim_name_is_synced(const struct disk *disk, const char *name)
+{
+	return names_is_synced(&LIST_ENTRY(disk, const struct disk_sim, disk)->names, name);
+}
+
+bool disk_sim_is_synced(const struct disk *disk, const char *name)
+{
+	const struct inode *inode = names_find(&LIST_ENTRY(disk, const struct disk_sim, disk)->names, name);
+	return disk_sim_name_is_synced(disk, name) && inode->writes == NULL && inode->size == inode->durable_size;
+}
+
+uint64_t disk_sim_space_used(const struct disk *disk)
+{
+	const struct names *names = &LIST_ENTRY(disk, const struct disk_sim, disk)->names;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < names->current.count; i++)
+		bytes += names->current.entries[i].inode->size;
+	return bytes;
+}

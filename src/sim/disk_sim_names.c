@@ -106,6 +106,19 @@ struct inode *names_find(const struct names *names, const char *name)
 	return entry == NULL ? NULL : entry->inode;
 }
 
+bool names_is_synced(const struct names *names, const char *name)
+{
+	const struct name_entry *now = table_find(&names->current, name), *durable = table_find(&names->durable, name);
+	if (now == NULL || durable == NULL || now->inode != durable->inode)
+		return false;
+	for (size_t i = 0; i < names->change_count; i++) {
+		const struct name_change *change = &names->changes[i];
+		if (strcmp(change->name, name) == 0 || (change->new_name != NULL && strcmp(change->new_name, name) == 0))
+			return false;
+	}
+	return true;
+}
+
 void names_create(struct names *names, const char *name, struct inode *inode)
 {
 	add_change(names, CHANGE_CREATE, name, NULL, inode);
@@ -134,20 +147,21 @@ void names_sync(struct names *names)
 }
 
 /* An inode may come by several ways: the second time there is nothing unsynced left. */
-static void lose_contents(struct inode *inode, struct rng *rng)
+static uint64_t lose_contents(struct inode *inode, struct rng *rng)
 {
-	if (inode->writes != NULL || inode->size != inode->durable_size)
-		inode_power_loss(inode, rng);
+	if (inode->writes == NULL && inode->size == inode->durable_size)
+		return 0;
+	return inode_power_loss(inode, rng);
 }
 
-void names_power_loss(struct names *names, struct rng *rng)
+void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes, uint64_t *lost_names)
 {
 	for (size_t i = 0; i < names->current.count; i++)
-		lose_contents(names->current.entries[i].inode, rng);
+		*lost_writes += lose_contents(names->current.entries[i].inode, rng);
 	for (size_t i = 0; i < names->durable.count; i++)
-		lose_contents(names->durable.entries[i].inode, rng);
+		*lost_writes += lose_contents(names->durable.entries[i].inode, rng);
 	for (size_t i = 0; i < names->change_count; i++)
-		lose_contents(names->changes[i].inode, rng);
+		*lost_writes += lose_contents(names->changes[i].inode, rng);
 
 	uint64_t kind = rng_below(rng, 4);
 	uint64_t first = rng_below(rng, names->change_count + 1);
@@ -155,6 +169,8 @@ void names_power_loss(struct names *names, struct rng *rng)
 		bool kept = kind == 1 || (kind == 2 && i < first) || (kind == 3 && rng_chance(rng, 500000));
 		if (kept)
 			table_apply(&names->durable, &names->changes[i]);
+		else
+			++*lost_names;
 	}
 	drop_changes(names);
 	table_copy(&names->current, &names->durable);

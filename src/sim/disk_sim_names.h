@@ -27,14 +27,19 @@ struct names {
 };
 
 struct inode *names_find(const struct names *names, const char *name);
+/* No crash would change what the name stands for. */
+bool names_is_synced(const struct names *names, const char *name);
 /* Binds name to inode, replacing what it was bound to. */
 void names_create(struct names *names, const char *name, struct inode *inode);
 /* False if there is no such name. */
 bool names_rename(struct names *names, const char *name, const char *new_name);
 void names_remove(struct names *names, const char *name);
 void names_sync(struct names *names);
-/* Power loss: of all files' writes and of the name operations, some become durable, the others are undone. */
-void names_power_loss(struct names *names, struct rng *rng);
+/*
+ * Power loss: of all files' writes and of the name operations, some become durable, the others are undone. Adds to the numbers
+ * of those that were undone, in whole or in part.
+ */
+void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes, uint64_t *lost_names);
 void names_free(struct names *names);
 
 #endif

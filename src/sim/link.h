@@ -33,6 +33,7 @@ struct sim_end {
 	bool notified;               /* a packet that tells of the connection's end is on its way here */
 	uint32_t epoch;
 	uint64_t arrival_us;         /* when the last in-order packet reaches this end */
+	uint64_t latest_us;          /* when the last packet of any kind does */
 	uint64_t sent_us;            /* when the bandwidth towards this end is free again */
 	uint64_t held_bytes;         /* stuck on the way to this end, and how many packets that is */
 	uint32_t held;

@@ -1,5 +1,8 @@
 #include "sim/nemesis.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -17,6 +20,9 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 		[DEED_CRASH] = o->crash_mean_us, [DEED_STOP] = o->stop_mean_us, [DEED_PAUSE] = o->pause_mean_us,
 		[DEED_PARTITION] = o->partition_mean_us, [DEED_CLOG] = o->clog_mean_us, [DEED_SWIZZLE] = o->swizzle_mean_us,
 		[DEED_CLOCK] = o->clock_mean_us, [DEED_DISK] = o->disk_mean_us, [DEED_SLOW_DISK] = o->slow_disk_mean_us,
+		[DEED_DISK_ERRORS] = o->disk_errors_mean_us, [DEED_FULL_DISK] = o->full_disk_mean_us,
+		[DEED_DAMAGE] = o->damage_mean_us, [DEED_CLIENT_CRASH] = o->client_crash_mean_us,
+		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us, [DEED_DEAF] = o->deaf_mean_us, [DEED_DRIFT] = o->drift_mean_us,
 	};
 	return means[deed];
 }
@@ -26,14 +32,19 @@ static void source_arm(struct nemesis_source *source)
 	struct sim_nemesis *nemesis = source->nemesis;
 	uint64_t mean_us = mean_of(nemesis, source->deed);
 	if (mean_us > 0)
-		sim_world_timer_set(nemesis->world, &source->timer, nemesis->world->now_us + nemesis_draw_length(nemesis, mean_us));
+		sim_world_timer_set(nemesis->world, &source->timer,
+				    nemesis->world->now_us + nemesis_draw_length(&nemesis->schedule, mean_us));
 }
 
 static void source_due(void *data)
 {
 	struct nemesis_source *source = data;
-	nemesis_perform(source->nemesis, source->deed, NULL);
+	struct sim_nemesis *nemesis = source->nemesis;
+	rng_seed(&nemesis->rng, rng_next(&nemesis->schedule));
 	source_arm(source);
+	nemesis->current = nemesis->deeds++;
+	if (nemesis->current >= nemesis->nleft_out || !nemesis->left_out[nemesis->current])
+		nemesis_perform(nemesis, source->deed, NULL);
 }
 
 static bool start_is_planned(struct sim_nemesis *nemesis, const struct sim_process *process)
@@ -53,11 +64,37 @@ static void caretaker_due(void *data)
 	uint64_t down_us = nemesis->world->options.nemesis.down_mean_us;
 	for (uint32_t i = 0; i < nemesis->nreplicas; i++) {
 		struct sim_process *process = nemesis->victims[i];
-		bool hopeless = process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT;
-		if (!sim_process_alive(process) && !hopeless && !start_is_planned(nemesis, process))
-			nemesis_plan_at(nemesis, nemesis_draw_length(nemesis, down_us), DEED_START, process, NULL);
+		if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
+			nemesis_plan_at(nemesis, nemesis_draw_length(&nemesis->rng_care, down_us), DEED_START, process, NULL);
 	}
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
+}
+
+/* ---- records ---- */
+
+void nemesis_tell(struct sim_nemesis *nemesis, const char *format, ...)
+{
+	struct sim_nemesis_record record = {.number = nemesis->current, .at_us = nemesis->world->now_us};
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(record.text, sizeof record.text, format, arguments);
+	va_end(arguments);
+	sim_trace_note(&nemesis->world->trace, "fault=%" PRIu32 " %s", record.number, record.text);
+	if (nemesis->told != NULL)
+		nemesis->told(nemesis->told_context, &record);
+}
+
+void sim_nemesis_listen(struct sim_nemesis *nemesis, void (*told)(void *context, const struct sim_nemesis_record *record),
+			void *context)
+{
+	nemesis->told = told;
+	nemesis->told_context = context;
+}
+
+void sim_nemesis_leave_out(struct sim_nemesis *nemesis, const bool *numbers, uint32_t count)
+{
+	nemesis->left_out = numbers;
+	nemesis->nleft_out = count;
 }
 
 /* ---- life ---- */
@@ -66,7 +103,9 @@ struct sim_nemesis *sim_nemesis_create(struct sim_world *world)
 {
 	struct sim_nemesis *nemesis = ALLOC(struct sim_nemesis);
 	nemesis->world = world;
-	nemesis->rng = &world->rng_nemesis;
+	rng_seed(&nemesis->schedule, rng_next(&world->rng_nemesis));
+	rng_seed(&nemesis->rng_care, rng_next(&world->rng_nemesis));
+	rng_seed(&nemesis->rng_peace, rng_next(&world->rng_nemesis));
 	list_init(&nemesis->plans);
 	for (unsigned deed = 0; deed < DEEDS; deed++) {
 		struct nemesis_source *source = &nemesis->sources[deed];
@@ -127,20 +166,22 @@ static void forget_plans(struct sim_nemesis *nemesis)
 {
 	sim_nemesis_stop(nemesis);
 	sim_world_timer_cancel(nemesis->world, &nemesis->caretaker);
+	if (nemesis->moment.process != NULL)
+		sim_network_set_filter(nemesis->world, NULL, NULL);
+	nemesis->moment.process = NULL;
 	LIST_FOR_SAFE(link, after, &nemesis->plans)
 		nemesis_plan_free(LIST_ENTRY(link, struct nemesis_plan, link));
 }
 
 /* Peace for one process. A stop that is under way has no planned start any more, so it is cut short. */
-static void revive(struct sim_process *process)
+static void revive(const struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	if (process->disk != NULL)
 		disk_sim_fault_at(process->disk, UINT64_MAX, DISK_SIM_NO_FAULT);
 	sim_process_resume(process);
 	if (process->stopping)
 		sim_process_crash(process);
-	bool hopeless = process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT;
-	if (!sim_process_alive(process) && !hopeless)
+	if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process))
 		sim_process_start(process);
 }
 
@@ -156,20 +197,51 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 	for (uint32_t i = 0; i < nemesis->nvictims; i++) {
 		if (nemesis->victims[i]->disk != NULL)
 			disk_sim_set_faults(nemesis->victims[i]->disk, NULL);
-		revive(nemesis->victims[i]);
+		revive(nemesis, nemesis->victims[i]);
 	}
 }
 
 /* What becomes of those who are not healed. */
 static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 {
-	switch (rng_below(nemesis->rng, 6)) {
+	uint64_t fate = rng_below(&nemesis->rng_peace, 6);
+	sim_trace_note(&nemesis->world->trace, "condemned=%s fate=%" PRIu64, process->name, fate);
+	switch (fate) {
 	case 0: sim_process_crash(process); break;
 	case 1: sim_process_power_loss(process); break;
 	case 2: sim_process_pause(process); break;
 	case 3: sim_network_isolate(nemesis->world, process); break;
 	case 4: sim_network_cut(nemesis->world, process, NULL); break;
 	case 5: sim_network_cut(nemesis->world, NULL, process); break;
+	}
+}
+
+static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group)
+{
+	struct rng *rng = &nemesis->rng_peace;
+	uint32_t minority = (group->count - 1u) / 2, outcasts = (uint32_t)rng_below(rng, minority + 1u);
+	/* Who must fetch a snapshot needs everybody who may have one. */
+	bool needy = rng_chance(rng, 500000);
+	uint32_t damaged = nemesis_damaged(group), excluded = 0, fetching = 0;
+	for (uint32_t i = 0; i < group->count; i++) {
+		const struct nemesis_damage *damage = &group->damage[i];
+		fetching += damage->snapshot && !damage->log;
+		if (!damage->log && (!damage->snapshot || needy))
+			continue;
+		nemesis->core[group->members[i]->index] = false;
+		excluded++;
+	}
+	if (needy && fetching > 0)
+		return;
+	uint32_t allowed = minority > damaged ? minority - damaged : 0;
+	outcasts = outcasts > excluded ? outcasts - excluded : 0;
+	for (outcasts = outcasts < allowed ? outcasts : allowed; outcasts > 0; outcasts--) {
+		/* Drawing one twice leaves the core larger than it had to be. */
+		struct sim_process *process = group->members[rng_below(rng, group->count)];
+		if (!nemesis->core[process->index])
+			continue;
+		nemesis->core[process->index] = false;
+		condemn(nemesis, process);
 	}
 }
 
@@ -180,18 +252,8 @@ void sim_nemesis_heal_core(struct sim_nemesis *nemesis)
 	nemesis->core = alloc_zeroed(nemesis->world->nprocesses, sizeof *nemesis->core);
 	for (uint32_t i = 0; i < nemesis->nvictims; i++)
 		nemesis->core[nemesis->victims[i]->index] = true;
-	for (uint32_t g = 0; g < nemesis->ngroups; g++) {
-		struct nemesis_group *group = &nemesis->groups[g];
-		uint32_t outcasts = (uint32_t)rng_below(nemesis->rng, (group->count - 1) / 2 + 1u);
-		while (outcasts-- > 0) {
-			/* Drawing one twice leaves the core larger than it had to be. */
-			struct sim_process *process = group->members[rng_below(nemesis->rng, group->count)];
-			if (!nemesis->core[process->index])
-				continue;
-			nemesis->core[process->index] = false;
-			condemn(nemesis, process);
-		}
-	}
+	for (uint32_t g = 0; g < nemesis->ngroups; g++)
+		choose_core(nemesis, &nemesis->groups[g]);
 }
 
 bool sim_nemesis_in_core(const struct sim_nemesis *nemesis, const struct sim_process *process)

@@ -5,18 +5,28 @@
  * FAULT MODEL. What the nemesis does, a correct system survives without a lost
  * or wrong answer; what it does not do, is outside of what is promised.
  *
- *   processes  crash, lose power, stop in order, pause; any number at once, whole groups at once; all come back
+ *   processes  crash, lose power, stop in order, pause; any number at once, whole groups at once; all come back. Clients
+ *              crash as well
  *   network    partitions of any shape, one-way ones too, clogs, swizzled clogs (a random set is clogged one
  *              after another and released in another order), and the random faults of sim_network_options
- *   clocks     wall clocks jump either way; rates differ (sim_process_options)
- *   disks      errors of writes and syncs, writes that stop in the middle (the machine goes down), slow phases.
- *              Never: a sync that reports success and has kept nothing, or damage to what was
- *              synced. Of the copies of a chosen entry a majority thus stays intact, which is all that
- *              a replica that cannot tell its loss could rely on.
+ *   clocks     wall clocks jump either way; rates differ (sim_process_options), and change
+ *   disks      errors of reads, writes, syncs and name operations, writes that stop in the middle (the machine goes
+ *              down), slow phases, full disks. Never: a sync that reports success and has kept nothing
+ *   at rest    damage to logs and snapshots (sim/damage.h), by the atlas
+ *
+ * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
+ * log is damaged must refuse to start, and counts for good; whose snapshot is damaged counts until a whole one
+ * is in its place. So of each acknowledged slot at least one copy is on a disk without damage. With options.nemesis.beyond the
+ * atlas is not asked: then nothing may be expected but that whoever cannot know the right answer gives none.
  *
  * PEACE. sim_nemesis_heal_core() ends all faults for a core: a majority of each group, with the network among them and
  * the clients whole and calm. Everybody else is left in a state that never ends: dead, frozen, cut off in both
- * directions or in one. The core must then make progress.
+ * directions or in one. The core must then make progress. Replicas with a damaged log are not in the core; those with a damaged
+ * snapshot only if everybody is who has an undamaged disk.
+ *
+ * THE SCHEDULE. Faults are numbered from 0. The time, kind and details of each depend on the seed and the options only, so that some
+ * can be left out and the others stay what they were (whom they hit may depend on who leads, and whether they do
+ * anything on whether their victim is up). What was done is told in words: sim_nemesis_listen().
  */
 #ifndef SYNOD_SIM_NEMESIS_H
 #define SYNOD_SIM_NEMESIS_H
@@ -33,7 +43,7 @@ struct sim_nemesis *sim_nemesis_create(struct sim_world *world);
 void sim_nemesis_destroy(struct sim_nemesis *nemesis);
 /* The replicas of one group: everything may happen to them. */
 void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *const *members, uint32_t count);
-/* A process whose state need not survive: it is paused and cut off, never crashed. */
+/* A process without a disk, of which nothing survives a crash. */
 void sim_nemesis_add_client(struct sim_nemesis *nemesis, struct sim_process *process);
 
 /*
@@ -49,6 +59,22 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis);
 /* Stops, ends every fault at once, starts every process that is down, makes network and disks calm. */
 void sim_nemesis_heal_all(struct sim_nemesis *nemesis);
 void sim_nemesis_heal_core(struct sim_nemesis *nemesis);
+/* True if a fatal STATUS_CORRUPT, or a refusal to start because of one, is what must happen to this process sooner or later. */
+bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process);
+/* True if this incarnation should have refused to start: its log was damaged while it was down. */
+bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process);
+
+/* The faults whose numbers are true are left out. Before start; `numbers` is the caller's. */
+void sim_nemesis_leave_out(struct sim_nemesis *nemesis, const bool *numbers, uint32_t count);
+struct sim_nemesis_record {
+	uint32_t number;
+	uint64_t at_us;
+	char text[112];
+};
+/* Hears of everything that is done, at once; one fault may have several records. */
+void sim_nemesis_listen(struct sim_nemesis *nemesis, void (*told)(void *context, const struct sim_nemesis_record *record),
+			void *context);
+
 /* After heal_core. */
 bool sim_nemesis_in_core(const struct sim_nemesis *nemesis, const struct sim_process *process);
 

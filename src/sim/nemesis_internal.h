@@ -11,9 +11,11 @@
 /* What is done; most have an opposite that ends them after a while. */
 enum deed {
 	DEED_CRASH, DEED_STOP, DEED_PAUSE, DEED_PARTITION, DEED_CLOG, DEED_SWIZZLE, DEED_CLOCK, DEED_DISK, DEED_SLOW_DISK,
+	DEED_DISK_ERRORS, DEED_FULL_DISK, DEED_DAMAGE, DEED_CLIENT_CRASH, DEED_DRIFT,
+	DEED_CRASH_AT_SEND, DEED_DEAF,
 	DEEDS,
 	/* Ends, and parts of others. */
-	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_FAST_DISK,
+	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
 };
 
 /* Something that will be done to a process (or a pair). */
@@ -33,14 +35,46 @@ struct nemesis_source {
 	enum deed deed;
 };
 
+/* What has become of a replica's disk: the atlas. */
+struct nemesis_damage {
+	bool log;               /* for good */
+	uint32_t log_before;    /* 0: it may be running; otherwise the incarnation that must refuse to start */
+	bool snapshot;          /* until a whole one of at least this slot is in place */
+	uint64_t snapshot_slot;
+};
+
+/* A power loss that waits for its moment. */
+struct nemesis_moment {
+	struct sim_process *process; /* NULL: none */
+	uint16_t method;
+	uint32_t number; /* of the deed */
+	uint64_t until_us, down_us;
+	uint64_t cut_us; /* 0: the network stays as it is */
+	uint64_t drawn;  /* whom the receiver is cut off from */
+};
+
 struct nemesis_group {
 	struct sim_process *members[REPLICAS_MAX];
+	struct nemesis_damage damage[REPLICAS_MAX];
 	uint32_t count;
 };
 
 struct sim_nemesis {
 	struct sim_world *world;
-	struct rng *rng;
+	/*
+	 * When which deed is due, and the seed of its details, come from `schedule` alone: leaving one out, or what the cluster makes
+	 * of it, changes nothing about the others.
+	 */
+	struct rng schedule;
+	struct rng rng; /* of the deed that is being done */
+	struct rng rng_care, rng_peace;
+	uint32_t deeds;   /* so far */
+	uint32_t current; /* number of the one that is being done */
+	struct nemesis_moment moment;
+	const bool *left_out;
+	uint32_t nleft_out;
+	void (*told)(void *context, const struct sim_nemesis_record *record);
+	void *told_context;
 	struct nemesis_source sources[DEEDS];
 	struct timer caretaker; /* brings halted processes back */
 	struct list plans;
@@ -56,12 +90,40 @@ struct sim_nemesis {
 
 /* ---- nemesis_deeds.c ---- */
 
+__attribute__((format(printf, 2, 3))) void nemesis_tell(struct sim_nemesis *nemesis, const char *format, ...);
+static inline void nemesis_count(struct sim_nemesis *nemesis, enum sim_fault fault)
+{
+	nemesis->world->faults.of[fault]++;
+}
 /* Does it. plan: NULL for those that a source brings about. */
 void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis_plan *plan);
 struct nemesis_plan *nemesis_plan_at(struct sim_nemesis *nemesis, uint64_t after_us, enum deed deed,
 				     struct sim_process *process, struct sim_process *other);
 void nemesis_plan_free(struct nemesis_plan *plan);
 /* Around a mean: between a tenth of it and twice as much. */
-uint64_t nemesis_draw_length(struct sim_nemesis *nemesis, uint64_t mean_us);
+uint64_t nemesis_draw_length(struct rng *rng, uint64_t mean_us);
+
+/* ---- nemesis_disk.c: faults of disks ---- */
+
+void nemesis_disk_fault(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_disk_slow(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_disk_errors(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process);
+/* Ends the last three. */
+void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process);
+/* It has halted, and starting it again would not help. */
+bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process);
+struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const struct sim_process *process, uint32_t *member);
+
+/* ---- nemesis_moment.c: faults that wait for a message ---- */
+
+void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process);
+
+/* NULL for clients. */
+struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);
+/* Forgets about snapshots that have been replaced; returns how many of the group's disks are damaged. */
+uint32_t nemesis_damaged(struct nemesis_group *group);
 
 #endif

@@ -44,11 +44,11 @@ static void draw_network(struct sim_network_options *o, struct rng *rng)
 	o->delay_mean_us = o->delay_min_us + rng_range(rng, 100, 5 * SIM_MILLISECOND) + slow_us;
 	o->delay_max_us = o->delay_mean_us * rng_range(rng, 2, 100);
 	o->bytes_per_s = maybe(rng, 25, 1000000, 100000000);
-	o->reorder = rng_below(rng, 100) < 50;
-	o->loss_ppm = (uint32_t)maybe(rng, 60, 1000, 200000);
-	o->duplicate_ppm = (uint32_t)maybe(rng, 50, 1000, 200000);
+	o->reorder = rng_below(rng, 100) < 60;
+	o->loss_ppm = (uint32_t)maybe(rng, 75, 1000, 200000);
+	o->duplicate_ppm = (uint32_t)maybe(rng, 65, 1000, 200000);
 	o->duplicate_delay_max_us = rng_range(rng, 1, 2 * SIM_SECOND);
-	o->reset_ppm = (uint32_t)maybe(rng, 40, 100, 50000);
+	o->reset_ppm = (uint32_t)maybe(rng, 60, 100, 50000);
 	o->timeout_min_us = rng_range(rng, 100 * SIM_MILLISECOND, 2 * SIM_SECOND);
 	o->timeout_max_us = o->timeout_min_us + rng_range(rng, 0, 5 * SIM_SECOND);
 }
@@ -57,7 +57,7 @@ static void draw_process(struct sim_process_options *o, struct rng *rng)
 {
 	o->turn_single_ppm = (uint32_t)maybe(rng, 50, 10000, 1000000);
 	o->turn_cost_max_us = rng_range(rng, 0, 200);
-	o->drift_max_ppm = (uint32_t)maybe(rng, 50, 10, 50000);
+	o->drift_max_ppm = (uint32_t)maybe(rng, 70, 10, 50000);
 	o->wall_skew_max_us = maybe(rng, 50, SIM_MILLISECOND, 3600 * SIM_SECOND);
 }
 
@@ -67,7 +67,7 @@ static void draw_disk(struct sim_disk_options *o, struct rng *rng)
 	o->write_us_high = o->write_us_low + rng_range(rng, 0, 500);
 	o->sync_us_low = rng_range(rng, 1, 200);
 	o->sync_us_high = o->sync_us_low + maybe(rng, 70, 1, 20 * SIM_MILLISECOND);
-	o->faults.slow_ppm = (uint32_t)maybe(rng, 30, 100, 10000);
+	o->faults.slow_ppm = (uint32_t)maybe(rng, 50, 100, 10000);
 	o->faults.slow_us = rng_range(rng, 10 * SIM_MILLISECOND, SIM_SECOND);
 }
 
@@ -77,7 +77,8 @@ static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
 	uint64_t *times[] = {
 		&o->crash_mean_us, &o->down_mean_us, &o->stop_mean_us, &o->pause_mean_us, &o->pause_length_us,
 		&o->partition_mean_us, &o->partition_length_us, &o->clog_mean_us, &o->clog_length_us, &o->swizzle_mean_us,
-		&o->disk_mean_us, &o->slow_disk_mean_us,
+		&o->disk_mean_us, &o->slow_disk_mean_us, &o->disk_errors_mean_us, &o->full_disk_mean_us, &o->damage_mean_us,
+		&o->client_crash_mean_us, &o->crash_at_send_mean_us, &o->deaf_mean_us, &o->drift_mean_us,
 	};
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
 		*times[i] /= factor;
@@ -85,23 +86,30 @@ static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
 
 static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 {
-	o->crash_mean_us = maybe(rng, 75, SIM_SECOND, 20 * SIM_SECOND);
+	o->crash_mean_us = maybe(rng, 85, SIM_SECOND, 20 * SIM_SECOND);
 	o->power_ppm = (uint32_t)rng_below(rng, 1000001);
-	o->crash_all_ppm = (uint32_t)maybe(rng, 40, 10000, 300000);
+	o->crash_all_ppm = (uint32_t)maybe(rng, 55, 10000, 300000);
 	o->down_mean_us = rng_range(rng, 10 * SIM_MILLISECOND, 5 * SIM_SECOND);
-	o->stop_mean_us = maybe(rng, 30, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->pause_mean_us = maybe(rng, 50, SIM_SECOND, 20 * SIM_SECOND);
+	o->stop_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->pause_mean_us = maybe(rng, 70, SIM_SECOND, 20 * SIM_SECOND);
 	o->pause_length_us = rng_range(rng, 10 * SIM_MILLISECOND, 3 * SIM_SECOND);
-	o->partition_mean_us = maybe(rng, 70, SIM_SECOND, 15 * SIM_SECOND);
+	o->partition_mean_us = maybe(rng, 80, SIM_SECOND, 15 * SIM_SECOND);
 	o->partition_length_us = rng_range(rng, 100 * SIM_MILLISECOND, 8 * SIM_SECOND);
-	o->one_way_ppm = (uint32_t)maybe(rng, 50, 100000, 1000000);
-	o->clog_mean_us = maybe(rng, 50, 500 * SIM_MILLISECOND, 10 * SIM_SECOND);
+	o->one_way_ppm = (uint32_t)maybe(rng, 65, 100000, 1000000);
+	o->clog_mean_us = maybe(rng, 70, 500 * SIM_MILLISECOND, 10 * SIM_SECOND);
 	o->clog_length_us = rng_range(rng, 10 * SIM_MILLISECOND, 2 * SIM_SECOND);
-	o->swizzle_mean_us = maybe(rng, 40, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->clock_mean_us = maybe(rng, 40, SIM_SECOND, 20 * SIM_SECOND);
+	o->swizzle_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->clock_mean_us = maybe(rng, 65, SIM_SECOND, 20 * SIM_SECOND);
 	o->clock_jump_max_us = rng_range(rng, SIM_MILLISECOND, 3600 * SIM_SECOND);
-	o->disk_mean_us = maybe(rng, 40, 3 * SIM_SECOND, 30 * SIM_SECOND);
-	o->slow_disk_mean_us = maybe(rng, 30, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->disk_mean_us = maybe(rng, 70, 3 * SIM_SECOND, 30 * SIM_SECOND);
+	o->slow_disk_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->disk_errors_mean_us = maybe(rng, 65, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->full_disk_mean_us = maybe(rng, 65, 5 * SIM_SECOND, 30 * SIM_SECOND);
+	o->damage_mean_us = maybe(rng, 85, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->client_crash_mean_us = maybe(rng, 65, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->drift_mean_us = maybe(rng, 80, SIM_SECOND, 20 * SIM_SECOND);
+	o->crash_at_send_mean_us = maybe(rng, 75, SIM_SECOND, 10 * SIM_SECOND);
+	o->deaf_mean_us = maybe(rng, 65, SIM_SECOND, 10 * SIM_SECOND);
 	if (rng_below(rng, 100) < 30)
 		make_storm(o, rng_range(rng, 3, 15));
 }
@@ -142,13 +150,15 @@ static const struct option table[] = {
 	OPTION(disk.write_us_low), OPTION(disk.write_us_high), OPTION(disk.sync_us_low), OPTION(disk.sync_us_high),
 	OPTION(disk.faults.read_error_ppm), OPTION(disk.faults.write_error_ppm), OPTION(disk.faults.sync_error_ppm),
 	OPTION(disk.faults.misdirect_ppm), OPTION(disk.faults.lost_write_ppm), OPTION(disk.faults.slow_ppm),
-	OPTION(disk.faults.slow_us), OPTION(disk.faults.space_bytes),
+	OPTION(disk.faults.slow_us), OPTION(disk.faults.space_bytes), OPTION(disk.faults.name_error_ppm),
 	OPTION(nemesis.crash_mean_us), OPTION(nemesis.power_ppm), OPTION(nemesis.crash_all_ppm),
 	OPTION(nemesis.down_mean_us), OPTION(nemesis.stop_mean_us), OPTION(nemesis.pause_mean_us),
 	OPTION(nemesis.pause_length_us), OPTION(nemesis.partition_mean_us), OPTION(nemesis.partition_length_us),
 	OPTION(nemesis.one_way_ppm), OPTION(nemesis.clog_mean_us), OPTION(nemesis.clog_length_us),
 	OPTION(nemesis.swizzle_mean_us), OPTION(nemesis.clock_mean_us), OPTION(nemesis.clock_jump_max_us),
-	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us),
+	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us), OPTION(nemesis.disk_errors_mean_us),
+	OPTION(nemesis.full_disk_mean_us), OPTION(nemesis.damage_mean_us), OPTION(nemesis.beyond),
+	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.drift_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)

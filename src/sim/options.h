@@ -68,6 +68,14 @@ struct sim_nemesis_options {
 	uint64_t clock_jump_max_us;
 	uint64_t disk_mean_us;       /* a disk fault, within what the atlas allows */
 	uint64_t slow_disk_mean_us;  /* a disk becomes slow for a while */
+	uint64_t disk_errors_mean_us;  /* a disk fails some of its reads, or of its name operations, for a while */
+	uint64_t full_disk_mean_us;  /* a disk is full for a while */
+	uint64_t damage_mean_us;     /* damage to what lies on a disk, within what the atlas allows */
+	bool beyond;                 /* … and beyond it: see sim/nemesis.h */
+	uint64_t client_crash_mean_us;
+	uint64_t crash_at_send_mean_us; /* power is lost in the moment a certain message leaves, before anything of that turn is on disk */
+	uint64_t deaf_mean_us;       /* a replica is not heard by its group, and what is sent to it arrives much later */
+	uint64_t drift_mean_us;      /* a clock runs at another rate from now on, within process.drift_max_ppm */
 };
 
 struct sim_options {

@@ -233,6 +233,7 @@ void sim_process_start(struct sim_process *process)
 	sim_trace_event(&world->trace, SIM_EVENT_START, process, NULL, process->incarnation, 0);
 	process->state = SIM_RUNNING;
 	process->node = process->build(process->context, process);
+	process->halted_at_start = true;
 	if (!sim_process_guarded(process, node_start))
 		return;
 	if (process->disk != NULL && disk_sim_stopped(process->disk)) {
@@ -243,6 +244,7 @@ void sim_process_start(struct sim_process *process)
 		sim_process_halt(process, process->halt_status, status_text(process->halt_status), false);
 		return;
 	}
+	process->halted_at_start = false;
 	sim_process_wake(process, world->now_us);
 }
 

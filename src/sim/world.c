@@ -116,3 +116,23 @@ void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)
 	timer_init(&call->timer, call_event, call);
 	timers_set(&world->queue, &call->timer, at_us);
 }
+
+void sim_world_faults(const struct sim_world *world, struct sim_fault_counts *out)
+{
+	*out = world->faults;
+	for (uint32_t i = 0; i < world->nprocesses; i++) {
+		if (world->processes[i]->disk == NULL)
+			continue;
+		const struct disk_sim_counters *disk = disk_sim_counters(world->processes[i]->disk);
+		out->of[SIM_FAULT_READ_ERROR] += disk->read_errors;
+		out->of[SIM_FAULT_WRITE_ERROR] += disk->write_errors;
+		out->of[SIM_FAULT_SYNC_ERROR] += disk->sync_errors;
+		out->of[SIM_FAULT_NAME_ERROR] += disk->name_errors;
+		out->of[SIM_FAULT_DISK_STOP] += disk->stops;
+		out->of[SIM_FAULT_TORN_WRITE] += disk->torn_writes;
+		out->of[SIM_FAULT_SLOW_DISK] += disk->slow;
+		out->of[SIM_FAULT_FULL_DISK] += disk->full;
+		out->of[SIM_FAULT_LOST_WRITE] += disk->lost_writes;
+		out->of[SIM_FAULT_LOST_NAME] += disk->lost_names;
+	}
+}

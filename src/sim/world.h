@@ -52,6 +52,7 @@
 #include "base/rng.h"
 #include "node/node.h"
 #include "node/timer.h"
+#include "sim/faults.h"
 #include "sim/options.h"
 #include "sim/trace.h"
 
@@ -92,6 +93,7 @@ struct sim_process {
 	bool stopping;        /* ops->stop was called */
 	bool stopped;         /* env stopped was called */
 	uint32_t incarnation; /* counts starts */
+	bool halted_at_start;
 	int halt_status;      /* HALTED: the status of fatal, or of start() */
 	char halt_reason[256];
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
@@ -132,6 +134,7 @@ struct sim_world {
 	struct rng rng_nemesis;
 	struct rng rng_workload;    /* for tests and their clients */
 	struct sim_trace trace;
+	struct sim_fault_counts faults; /* but those that disks count: sim_world_faults() */
 	struct sim_network *network;
 	struct sim_process **processes;
 	uint32_t nprocesses;
@@ -168,6 +171,8 @@ bool sim_world_run_until_true(struct sim_world *world, bool (*condition)(void *c
  */
 void sim_world_timer_set(struct sim_world *world, struct timer *timer, uint64_t at_us);
 void sim_world_timer_cancel(struct sim_world *world, struct timer *timer);
+/* What everybody went through so far. */
+void sim_world_faults(const struct sim_world *world, struct sim_fault_counts *out);
 /* Calls once, at_us. */
 void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data), void *data);
 

@@ -56,7 +56,8 @@ bool view_table_ping(struct view_table *table, const struct wire_view_ping *ping
 		return false;
 	known->server = server;
 	known->number = ping->number;
-	known->last_us = now_us;
+	/* Who says goodbye is dead from now on, as if it had been silent for long. */
+	known->last_us = ping->leaving && now_us > table->dead_us ? now_us - table->dead_us : now_us;
 	if (!continues)
 		known->since_us = now_us;
 	return true;

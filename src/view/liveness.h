@@ -2,7 +2,8 @@
  * Who pinged when, and what view follows from it. Soft state of the leader of the view service: it is not replicated, and a
  * new leader begins with a fresh period of grace for everybody in the present view.
  *
- * Dead is who has not pinged for dead_us, or who has pinged with another incarnation than the one in the view.
+ * Dead is who has not pinged for dead_us, who has said that it is leaving, or who has pinged with another incarnation than
+ * the one in the view.
  *
  * A silent server is dropped only when the one that stays has pinged after that silence became death. So if both fall
  * silent together (the network of the leader, a busy machine), nothing is decided before one of them is heard again: to

@@ -109,7 +109,6 @@ int wire_agreement_request_decode(struct slice in, struct arena *arena, struct w
 		switch (r.number) {
 		case 1: pb_get_u64(&r, &out->seq); break;
 		case 2: pb_get_bytes(&r, &out->value); break;
-		case 3: pb_get_bool(&r, &out->wait); break;
 		}
 	}
 	return r.status;
@@ -119,7 +118,6 @@ void wire_agreement_request_encode(const struct wire_agreement_request *in, stru
 {
 	pb_put_u64(out, 1, in->seq);
 	pb_put_bytes(out, 2, in->value);
-	pb_put_u64(out, 3, in->wait);
 }
 
 int wire_agreement_state_decode(struct slice in, struct arena *arena, struct wire_agreement_state *out)

@@ -36,6 +36,7 @@
 	X(AGREEMENT_STATUS, 82, "agreement_status") \
 	X(AGREEMENT_DONE, 83, "agreement_done") \
 	X(AGREEMENT_BOUNDS, 84, "agreement_bounds") \
+	X(AGREEMENT_WAIT, 85, "agreement_wait") \
 	X(LOG_COMMAND, 96, "log_command") \
 	X(LOG_QUERY, 97, "log_query") \
 	X(LOG_REGISTER, 98, "log_register") \

@@ -50,7 +50,6 @@ void wire_agreement_encode(const struct wire_agreement *in, struct buffer *out);
 struct wire_agreement_request {
 	uint64_t seq;
 	struct slice value;
-	bool wait;
 };
 int wire_agreement_request_decode(struct slice in, struct arena *arena, struct wire_agreement_request *out) MUST_CHECK;
 void wire_agreement_request_encode(const struct wire_agreement_request *in, struct buffer *out);

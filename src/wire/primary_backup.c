@@ -21,6 +21,7 @@ int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_
 		case 8: pb_get_u64(&r, &out->counter); break;
 		case 9: pb_get_u64(&r, &out->time_us); break;
 		case 10: pb_get_u64(&r, &out->digest); break;
+		case 11: pb_get_u64(&r, &out->commands); break;
 		}
 	}
 	if (out->view == 0 || out->frame == 0 || (out->flags & ~(uint32_t)FLAGS) != 0)
@@ -41,6 +42,7 @@ void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out
 	pb_put_u64(out, 8, in->counter);
 	pb_put_u64(out, 9, in->time_us);
 	pb_put_u64(out, 10, in->digest);
+	pb_put_u64(out, 11, in->commands);
 }
 
 int wire_pb_forward_reply_decode(struct slice in, struct arena *arena, struct wire_pb_forward_reply *out)

@@ -81,6 +81,7 @@ int wire_view_ping_decode(struct slice in, struct arena *arena, struct wire_view
 		case 1: get_server(&r, &out->server); break;
 		case 2: pb_get_u64(&r, &out->number); break;
 		case 3: pb_get_bool(&r, &out->synced); break;
+		case 4: pb_get_bool(&r, &out->leaving); break;
 		}
 	}
 	if (wire_view_nobody(&out->server))
@@ -93,6 +94,7 @@ void wire_view_ping_encode(const struct wire_view_ping *in, struct buffer *out)
 	put_server(out, 1, &in->server);
 	pb_put_u64(out, 2, in->number);
 	pb_put_u64(out, 3, in->synced);
+	pb_put_u64(out, 4, in->leaving);
 }
 
 int wire_view_query_decode(struct slice in, struct arena *arena, struct wire_view_query *out)

@@ -17,7 +17,7 @@ struct wire_pb_forward {
 	uint32_t flags; /* decode refuses unknown ones: a frame must not be taken by who does not understand it */
 	uint32_t value_bytes_max;
 	struct slice batch, records, sessions;
-	uint64_t counter, time_us, digest;
+	uint64_t counter, time_us, digest, commands;
 };
 int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_forward *out) MUST_CHECK;
 void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out);

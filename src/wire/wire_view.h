@@ -20,7 +20,7 @@ struct wire_view {
 struct wire_view_ping {
 	struct wire_view_server server; /* decode refuses nobody */
 	uint64_t number;
-	bool synced;
+	bool synced, leaving;
 };
 int wire_view_ping_decode(struct slice in, struct arena *arena, struct wire_view_ping *out) MUST_CHECK;
 void wire_view_ping_encode(const struct wire_view_ping *in, struct buffer *out);

@@ -3,7 +3,7 @@
  *
  *   build/tests/replay/fuzz_NAME [FILE or DIRECTORY]…    without arguments: tests/fuzz/corpus/NAME
  *
- * MUTATIONS (default 200; with arguments 0) is the number of mutations of a file, SEED the seed. The input under way stands in the
+ * MUTATIONS (default 1000; with arguments 0) is the number of mutations of a file, SEED the seed. The input under way stands in the
  * file fuzz_NAME.crash beside the program, and stays there when it crashes: give that as argument to see it again.
  */
 #include <dirent.h>
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	static uint8_t data[INPUT_BYTES_MAX];
 	char corpus[4096];
 	const char *name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
-	uint64_t seed = number("SEED", 1), mutations = number("MUTATIONS", argc > 1 ? 0 : 200);
+	uint64_t seed = number("SEED", 1), mutations = number("MUTATIONS", argc > 1 ? 0 : 1000);
 
 	for (int i = 1; i < argc; i++)
 		add_file(argv[i]);

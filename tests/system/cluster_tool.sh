@@ -8,11 +8,11 @@ tool() {
 }
 
 begin "mistakes in the command line are told apart"
-tool up --views 1
+tool up --views 8
 expect 64
-expect_error 'viewserver'
-tool up --pb 2
+tool up --pb 2 --views 0
 expect 64
+expect_error 'view service'
 tool up --paxos 3
 expect 64
 tool up --engine rocksdb

@@ -79,7 +79,8 @@ static void check_decision(struct peers *p, uint32_t i, const struct agreement_v
 		fprintf(stderr, "two decisions in instance %" PRIu64 "\n", view->seq);
 		abort();
 	}
-	if (view->decided_durable && map_get(&peer->shown, view->seq) == NULL)
+	struct bytes *shown;
+	if (agreement_status(peer->core, view->seq, &shown) == AGREEMENT_STATE_DECIDED && map_get(&peer->shown, view->seq) == NULL)
 		map_put(&peer->shown, view->seq, bytes_ref(view->decided));
 }
 
@@ -290,7 +291,9 @@ void peers_crash(struct peers *p, uint32_t i)
 	agreement_destroy(peer->core);
 	peer->core = NULL;
 	/* Of what was not synced, some may have been written nevertheless. */
-	uint64_t kept = peer->durable + rng_below(&p->rng, peer->records - peer->durable + 1);
+	uint64_t kept = peer->durable;
+	if (rng_chance(&p->rng, 500000))
+		kept += rng_below(&p->rng, peer->records - peer->durable + 1);
 	for (uint64_t k = kept; k < peer->records; k++)
 		bytes_unref(peer->log[k].value);
 	peer->records = peer->durable = kept;

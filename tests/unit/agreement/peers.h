@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 
-#define PEERS_MAX 5u
+#define PEERS_MAX 7u
 
 struct peer_record {
 	struct agreement_persist persist;

@@ -1,5 +1,5 @@
 #include "../support/check_main.h"
-#include "host/http.h"
+#include "host/http_internal.h"
 #include "raw.h"
 
 static struct echo one;
@@ -116,4 +116,52 @@ START_TEST(address_in_use)
 }
 END_TEST
 
-CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use)
+/* While there are as many connections as may be, further ones wait; they are served when others end. */
+START_TEST(connections)
+{
+	static struct raw idle[HTTP_CONNECTIONS_MAX];
+	struct slice request = slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	set_up();
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		idle[i] = raw_connect(http_port(http));
+		host_turn(one.host, false);
+	}
+	turn_some(one.host, NULL);
+	struct raw raw = raw_connect(http_port(http));
+	ck_assert(raw_send(&raw, request));
+	turn_some(one.host, NULL);
+	ck_assert(!raw_is_closed(&raw));
+	ck_assert_uint_eq(raw.in.len, 0);
+	raw_close(&idle[7]);
+	TURN_UNTIL(raw_is_closed(&raw), one.host);
+	ck_assert_uint_gt(raw.in.len, 0);
+	raw_close(&raw);
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		if (i != 7)
+			raw_close(&idle[i]);
+	ck_assert_ptr_nonnull(strstr(GET("/livez"), "HTTP/1.1 200 OK"));
+	tear_down();
+}
+END_TEST
+
+/* Who sends his request byte by byte is cut off, however steadily he does it; others are not. */
+START_TEST(trickle)
+{
+	struct slice request = slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ");
+	size_t sent = 0;
+	set_up();
+	http->connections.request_timeout_ms = 300;
+	struct raw raw = raw_connect(http_port(http));
+	while (!raw_is_closed(&raw)) {
+		(void)raw_send(&raw, sent < request.len ? slice(request.data + sent, 1) : slice_string("x"));
+		sent++;
+		turn_some(one.host, NULL);
+	}
+	ck_assert_uint_eq(raw.in.len, 0);
+	raw_close(&raw);
+	ck_assert_ptr_nonnull(strstr(GET("/livez"), "HTTP/1.1 200 OK"));
+	tear_down();
+}
+END_TEST
+
+CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, connections, trickle)

@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "../../../cmd/kvctl/kvctl.h"
+#include "base/base64.h"
 
 START_TEST(durations)
 {
@@ -100,7 +101,7 @@ START_TEST(base64)
 	};
 	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
 		struct buffer encoded = {0}, decoded = {0};
-		kvctl_base64_encode(&encoded, slice_string(examples[i][0]));
+		base64_encode(&encoded, slice_string(examples[i][0]));
 		ck_assert(slice_equal(buffer_slice(&encoded), slice_string(examples[i][1])));
 		ck_assert(kvctl_base64_decode(&decoded, buffer_slice(&encoded)));
 		ck_assert(slice_equal(buffer_slice(&decoded), slice_string(examples[i][0])));
@@ -111,7 +112,7 @@ START_TEST(base64)
 	for (size_t i = 0; i < sizeof all; i++)
 		all[i] = (uint8_t)i;
 	struct buffer encoded = {0}, decoded = {0};
-	kvctl_base64_encode(&encoded, slice(all, sizeof all));
+	base64_encode(&encoded, slice(all, sizeof all));
 	ck_assert(kvctl_base64_decode(&decoded, buffer_slice(&encoded)));
 	ck_assert(slice_equal(buffer_slice(&decoded), slice(all, sizeof all)));
 	static const char *const wrong[] = {"Z", "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Z*==", "Zm\n8"};

@@ -131,6 +131,33 @@ START_TEST(test_window)
 }
 END_TEST
 
+/* Kept replies are limited in bytes, too: of one session, which is told to acknowledge, and of all, of which the least recently
+ * used then go. */
+START_TEST(test_reply_bytes)
+{
+	struct sessions s;
+	char *reply = malloc(MIB + 1);
+	memset(reply, 'r', MIB);
+	reply[MIB] = '\0';
+	sessions_init(&s, 100, 100);
+	for (uint64_t client = 1; client <= SESSIONS_REPLY_BYTES_MAX / SESSION_REPLY_BYTES_MAX + 1; client++) {
+		uint64_t sequence = 1;
+		while (submit(&s, client, client, sequence, 1, "x", reply).verdict == SESSION_NEW)
+			sequence++;
+		ck_assert_uint_eq(sequence, SESSION_REPLY_BYTES_MAX / MIB + 1);
+		ck_assert_uint_le(s.reply_bytes, SESSIONS_REPLY_BYTES_MAX);
+	}
+	ck_assert_uint_eq(s.evicted, 1);
+	ck_assert_int_eq(submit(&s, 99, 1, 1, 1, "x", "ok").status, STATUS_SESSION_EXPIRED);
+	/* Acknowledging makes room. */
+	ck_assert_int_eq(submit(&s, 99, 2, 17, 17, "x", "ok").verdict, SESSION_NEW);
+	sessions_clear(&s);
+	ck_assert_uint_eq(s.reply_bytes, 0);
+	sessions_free(&s);
+	free(reply);
+}
+END_TEST
+
 static void random_step(struct sessions *s, struct rng *rng, uint64_t now)
 {
 	char body[16];
@@ -171,5 +198,5 @@ START_TEST(test_snapshot_anywhere)
 }
 END_TEST
 
-CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry, test_window,
+CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry, test_window, test_reply_bytes,
 	   test_snapshot_anywhere)

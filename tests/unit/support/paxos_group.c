@@ -24,7 +24,7 @@ __attribute__((format(printf, 2, 3))) static void trace(struct group *g, const c
 	g->trace(g->trace_context, line);
 }
 
-static struct paxos *make_core(struct group *g, uint32_t i)
+static struct paxos *make_core(struct group *g, uint32_t i, uint64_t base)
 {
 	struct paxos_options options = {
 		.group = 1,
@@ -32,13 +32,13 @@ static struct paxos *make_core(struct group *g, uint32_t i)
 		.nmembers = g->count,
 		.election_timeout_us = 150000,
 		.heartbeat_us = 30000,
-		.cache_bytes = 2048,
+		.cache_bytes = g->cache_bytes,
 		.random = group_random,
 		.context = g,
 	};
 	for (uint32_t j = 0; j < g->count; j++)
 		options.members[j] = j + 1;
-	return paxos_create(&options, 0);
+	return paxos_create(&options, base);
 }
 
 static void check(struct group *g)
@@ -58,6 +58,7 @@ void group_init(struct group *g, uint32_t count, uint64_t seed)
 		.delay_max_us = 1000,
 		.sync_min_us = 100,
 		.sync_max_us = 500,
+		.cache_bytes = 2048,
 		.invariants = paxos_invariants_create(),
 	};
 	rng_seed(&g->rng, seed);
@@ -174,6 +175,12 @@ static void deliver(struct group *g, struct group_message *m)
 		group_settle(g, m->to);
 		arena_free(&arena);
 	}
+	if (g->replay_ppm != 0 && rng_chance(&g->rng, g->replay_ppm)) {
+		m->at_us = g->now_us + rng_below(&g->rng, 5000000);
+		m->order = g->order++;
+		push_message(g, *m);
+		return;
+	}
 	buffer_free(&m->payload);
 }
 
@@ -222,9 +229,10 @@ void group_crash(struct group *g, uint32_t i)
 		bytes_unref(r->log[--r->records].value);
 	r->durable = r->records;
 	r->syncing = 0;
-	for (uint64_t k = 0; k < r->applied_count; k++)
-		bytes_unref(r->applied[k]);
-	r->applied_count = 0;
+	while (r->applied_count > r->base)
+		bytes_unref(r->applied[--r->applied_count]);
+	r->install_from = 0;
+	r->blocked = false;
 }
 
 void group_start(struct group *g, uint32_t i)
@@ -232,8 +240,8 @@ void group_start(struct group *g, uint32_t i)
 	struct group_replica *r = &g->replicas[i];
 	if (r->core != NULL)
 		return;
-	r->core = make_core(g, i);
-	uint64_t chosen = 0;
+	r->core = make_core(g, i, r->base);
+	uint64_t chosen = r->base;
 	for (uint32_t k = 0; k < r->records; k++) {
 		const struct paxos_persist *p = &r->log[k].persist;
 		if (p->kind == PAXOS_PERSIST_PROMISE)
@@ -251,18 +259,23 @@ void group_start(struct group *g, uint32_t i)
 
 /* ---- stepping ---- */
 
+static void push_applied(struct group_replica *r, struct bytes *value)
+{
+	if (r->applied_count == r->applied_capacity) {
+		r->applied_capacity = r->applied_capacity == 0 ? 64 : r->applied_capacity * 2;
+		r->applied = alloc_resize(r->applied, r->applied_capacity, sizeof *r->applied);
+	}
+	r->applied[r->applied_count++] = value == NULL ? NULL : bytes_ref(value);
+}
+
 static void apply(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
 	struct paxos_chosen c;
 	uint64_t before = r->applied_count;
-	while (paxos_next_chosen(r->core, &c)) {
+	while (!r->blocked && paxos_next_chosen(r->core, &c)) {
 		ck_assert_uint_eq(c.slot, r->applied_count + 1);
-		if (r->applied_count == r->applied_capacity) {
-			r->applied_capacity = r->applied_capacity == 0 ? 64 : r->applied_capacity * 2;
-			r->applied = alloc_resize(r->applied, r->applied_capacity, sizeof *r->applied);
-		}
-		r->applied[r->applied_count++] = c.value == NULL ? NULL : bytes_ref(c.value);
+		push_applied(r, c.value);
 		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot, c.value == NULL ? 5 : (int)c.value->len,
 		      c.value == NULL ? "no-op" : (const char *)c.value->data);
 	}
@@ -276,6 +289,12 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 	struct wire_entry entries[64];
 	struct wire_paxos m = {
 		.group = 1, .from = i + 1, .to = want->to, .slot = want->first, .chosen = paxos_chosen_slot(r->core), .entries = entries};
+	if (want->first <= r->base) {
+		m.slot = r->base;
+		m.flags = PAXOS_SNAPSHOT;
+		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
+		return;
+	}
 	for (uint64_t slot = want->first; slot <= want->last && slot <= r->applied_count && m.nentries < 64; slot++) {
 		const struct bytes *v = r->applied[slot - 1];
 		/* The ballot of the newest record that the log has for the slot. */
@@ -288,6 +307,43 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 	}
 	if (m.nentries > 0)
 		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
+}
+
+void group_snapshot(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	if (r->core != NULL && !r->blocked)
+		r->base = r->applied_count;
+}
+
+static void start_install(struct group *g, uint32_t i, const struct paxos_output *out)
+{
+	struct group_replica *r = &g->replicas[i];
+	r->install_from = out->snapshot_from;
+	r->install_at_us = g->now_us + rng_below(&g->rng, 200000);
+	r->blocked = rng_chance(&g->rng, 500000);
+}
+
+/* The snapshot has been fetched, or its source is gone, or it has become superfluous. */
+static void install(struct group *g, uint32_t i)
+{
+	struct group_replica *r = &g->replicas[i];
+	const struct group_replica *source = &g->replicas[r->install_from - 1];
+	r->install_from = 0;
+	r->blocked = false;
+	if (source->core == NULL || source->base <= r->applied_count) {
+		paxos_abandon_snapshot(r->core);
+	} else {
+		while (r->applied_count > 0)
+			bytes_unref(r->applied[--r->applied_count]);
+		while (r->applied_count < source->base)
+			push_applied(r, source->applied[r->applied_count]);
+		r->base = source->base;
+		g->installed++;
+		trace(g, "%u installs a snapshot up to slot %" PRIu64, i + 1, r->base);
+		paxos_install_snapshot(r->core, g->now_us, r->base);
+	}
+	group_settle(g, i);
 }
 
 void group_settle(struct group *g, uint32_t i)
@@ -306,6 +362,8 @@ void group_settle(struct group *g, uint32_t i)
 	}
 	for (uint32_t k = 0; k < out->nold; k++)
 		answer_old(g, i, &out->old[k]);
+	if (out->need_snapshot && r->install_from == 0)
+		start_install(g, i, out);
 	apply(g, i);
 	if (role != paxos_role(r->core) || role == PAXOS_CANDIDATE)
 		trace(g, "%u is %s", i + 1, paxos_role_text(paxos_role(r->core)));
@@ -313,11 +371,17 @@ void group_settle(struct group *g, uint32_t i)
 	check(g);
 }
 
+static void tick(struct group *g, uint32_t i)
+{
+	paxos_tick(g->replicas[i].core, g->now_us);
+	group_settle(g, i);
+}
+
 bool group_step(struct group *g, uint64_t until_us)
 {
 	uint64_t best = g->nmessages > 0 ? g->messages[0].at_us : UINT64_MAX;
 	uint32_t who = UINT32_MAX;
-	bool tick = false;
+	void (*event)(struct group *, uint32_t) = NULL;
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct group_replica *r = &g->replicas[i];
 		if (r->core == NULL)
@@ -325,12 +389,17 @@ bool group_step(struct group *g, uint64_t until_us)
 		if (r->syncing != 0 && !r->hold && r->sync_done_us < best) {
 			best = r->sync_done_us;
 			who = i;
-			tick = false;
+			event = sync_done;
+		}
+		if (r->install_from != 0 && r->install_at_us < best) {
+			best = r->install_at_us;
+			who = i;
+			event = install;
 		}
 		if (paxos_deadline_us(r->core) < best) {
 			best = paxos_deadline_us(r->core);
 			who = i;
-			tick = true;
+			event = tick;
 		}
 	}
 	if (best > until_us) {
@@ -342,11 +411,8 @@ bool group_step(struct group *g, uint64_t until_us)
 	if (who == UINT32_MAX) {
 		struct group_message m = pop_message(g);
 		deliver(g, &m);
-	} else if (tick) {
-		paxos_tick(g->replicas[who].core, g->now_us);
-		group_settle(g, who);
 	} else {
-		sync_done(g, who);
+		event(g, who);
 	}
 	return true;
 }
@@ -384,7 +450,10 @@ uint64_t group_propose(struct group *g, uint32_t i, const char *value)
 void group_heal(struct group *g)
 {
 	memset(g->cut, 0, sizeof g->cut);
-	g->loss_ppm = g->duplicate_ppm = 0;
-	for (uint32_t i = 0; i < g->count; i++)
+	g->loss_ppm = g->duplicate_ppm = g->replay_ppm = 0;
+	for (uint32_t i = 0; i < g->count; i++) {
 		group_start(g, i);
+		paxos_set_electable(g->replicas[i].core, true);
+		g->replicas[i].hold = false;
+	}
 }

@@ -32,6 +32,10 @@ struct group_replica {
 	bool hold;                 /* syncs do not finish */
 	struct bytes **applied;    /* [slot - 1] */
 	uint64_t applied_count, applied_capacity;
+	uint64_t base;             /* a snapshot covers slots ≤ base: durable, and the log forgets them */
+	uint32_t install_from;     /* replica id whose snapshot is being fetched; 0: none */
+	uint64_t install_at_us;
+	bool blocked;              /* applies nothing meanwhile */
 	uint64_t reads_confirmed;
 	uint64_t last_read_slot;
 };
@@ -46,10 +50,13 @@ struct group {
 	uint64_t order;
 	bool cut[REPLICAS_MAX][REPLICAS_MAX]; /* [from][to] */
 	uint32_t loss_ppm, duplicate_ppm;
+	uint32_t replay_ppm;           /* delivered messages that come again, up to five seconds later */
 	uint64_t delay_min_us, delay_max_us;
 	uint64_t sync_min_us, sync_max_us;
+	uint64_t cache_bytes;          /* of cores that are started from now on */
 	struct paxos_invariants *invariants;
 	uint64_t delivered_messages;
+	uint64_t installed;            /* snapshots */
 	uint64_t sent[64];             /* by method */
 	/* If set, gets a line for each event (scenario transcripts). */
 	void (*trace)(void *context, const char *line);
@@ -63,6 +70,8 @@ bool group_step(struct group *g, uint64_t until_us);
 void group_run(struct group *g, uint64_t duration_us);
 void group_crash(struct group *g, uint32_t i);
 void group_start(struct group *g, uint32_t i);
+/* The applied state becomes a snapshot; the log up to it is forgotten. */
+void group_snapshot(struct group *g, uint32_t i);
 /* Carries out what replica i wants after a call into its core. */
 void group_settle(struct group *g, uint32_t i);
 /* Index of the leader of the highest ballot, or UINT32_MAX. */

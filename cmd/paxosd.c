@@ -1,0 +1,50 @@
+/* paxosd: one peer of the agreement service and one replica of the log service. */
+#include "host/daemon_rsm.h"
+#include "paxoslog/paxosd.h"
+
+static struct agreement_settings agreement_settings(const struct settings *from)
+{
+	struct agreement_settings settings;
+	agreement_settings_default(&settings);
+	settings.wal_segment_bytes = from->wal_segment_bytes;
+	settings.bytes_max = from->agreement_bytes_max;
+	settings.instances_max = from->agreement_instances_max;
+	settings.value_bytes_max = (uint32_t)from->value_bytes_max;
+	settings.retry_ms = (uint32_t)from->agreement_retry_ms;
+	settings.backoff_ms = (uint32_t)from->agreement_backoff_ms;
+	return settings;
+}
+
+static struct node *create(const struct daemon *daemon)
+{
+	struct paxosd_options options = {
+		.env = daemon->env,
+		.log = daemon->log,
+		.cluster = daemon->conf->name,
+		.name = daemon->self->name,
+		.version = daemon->version,
+		.nshards = daemon->conf->shards,
+		.replica = daemon->self->replica,
+		.settings = daemon_rsm_settings(daemon),
+		.agreement = agreement_settings(&daemon->settings),
+		.paxoslog = {.bytes_max = daemon->settings.log_values_bytes_max,
+			     .value_bytes_max = (uint32_t)daemon->settings.value_bytes_max},
+	};
+	struct rsm_member masters[REPLICAS_MAX];
+	options.nmembers = daemon_rsm_members(daemon, ROLE_PAXOS, 0, options.members);
+	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, masters);
+	for (uint32_t i = 0; i < options.nmasters; i++)
+		options.masters[i] = masters[i].client_address;
+	return paxosd_create(&options);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_kind kind = {
+		.program = "paxosd",
+		.summary = "One peer of the agreement service, and one replica of the replicated log.",
+		.role = ROLE_PAXOS,
+		.create = create,
+	};
+	return daemon_main(&kind, argc, argv);
+}

@@ -1,0 +1,57 @@
+/*
+ * The inside of struct agreement_service.
+ *
+ *   service.c           life, the turn, the log
+ *   service_requests.c  peers and clients
+ */
+#ifndef SYNOD_AGREEMENT_SERVICE_INTERNAL_H
+#define SYNOD_AGREEMENT_SERVICE_INTERNAL_H
+
+#include "agreement/service.h"
+#include "base/arena.h"
+#include "base/list.h"
+#include "wal/wal.h"
+
+/* A client that waits: for an instance, or for its Done to be durable. */
+struct agreement_waiter {
+	struct list link;
+	struct agreement_service *service;
+	struct timer timeout; /* armed: waits for an instance */
+	link_id from;
+	uint64_t id;
+	uint16_t method;
+	uint64_t seq;
+	uint64_t sequence; /* DONE: of the record */
+};
+
+struct agreement_service {
+	struct agreement_service_options options;
+	struct node *node;
+	char *name;
+	char *addresses[REPLICAS_MAX];
+	link_id links[REPLICAS_MAX];
+	struct agreement *core;
+	struct wal *wal;
+	bool started;
+	int recovery_status;
+	wal_position last_position, released;
+	struct timer tick;
+	uint64_t space_retry_us;
+	uint64_t next_id;
+	uint64_t min_seen;
+	struct list waiting; /* for instances */
+	struct list done;    /* for the disk, ascending sequence */
+	uint64_t waiters;
+	uint64_t dropped;    /* messages that found too much waiting already */
+	struct arena arena;
+	struct buffer out;
+};
+
+/* service_requests.c */
+void agreement_answer_settled(struct agreement_service *service, uint64_t seq);
+/* min has risen: whoever waits for a forgotten instance is told. */
+void agreement_answer_forgotten(struct agreement_service *service);
+void agreement_answer_done(struct agreement_service *service, uint64_t sequence);
+void agreement_forget_waiters(struct agreement_service *service);
+
+#endif

@@ -1,0 +1,266 @@
+/* What peers and clients ask of the agreement service. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agreement/service_internal.h"
+#include "base/alloc.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+/* ---- answers ---- */
+
+static void refuse(struct agreement_service *service, link_id from, const struct message *request, int status,
+		   const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void refuse(struct agreement_service *service, link_id from, const struct message *request, int status,
+		   const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	buffer_clear(&service->out);
+	wire_error_format(&service->out, "%s", text);
+	node_reply(service->node, from, request, status, buffer_slice(&service->out));
+}
+
+static void answer_state(struct agreement_service *service, link_id from, const struct message *request, uint64_t seq)
+{
+	static const enum wire_agreement_status statuses[] = {
+		[AGREEMENT_STATE_PENDING] = WIRE_AGREEMENT_PENDING,
+		[AGREEMENT_STATE_DECIDED] = WIRE_AGREEMENT_IS_DECIDED,
+		[AGREEMENT_STATE_FORGOTTEN] = WIRE_AGREEMENT_IS_FORGOTTEN,
+	};
+	struct bytes *value = NULL;
+	enum agreement_state state = agreement_status(service->core, seq, &value);
+	struct wire_agreement_state wire = {
+		.status = statuses[state],
+		.min = agreement_min(service->core),
+		.next = agreement_next(service->core),
+		.peer = slice_string(service->name),
+	};
+	/* Whoever starts an instance has its value, and may be told another with its status. */
+	if (state == AGREEMENT_STATE_DECIDED &&
+	    (request->method == METHOD_AGREEMENT_STATUS || request->method == METHOD_AGREEMENT_WAIT))
+		wire.value = bytes_slice(value);
+	buffer_clear(&service->out);
+	wire_agreement_state_encode(&wire, &service->out);
+	node_reply(service->node, from, request, 0, buffer_slice(&service->out));
+}
+
+/* ---- those who wait ---- */
+
+static void forget(struct agreement_waiter *waiter)
+{
+	node_timer_cancel(waiter->service->node, &waiter->timeout);
+	list_remove(&waiter->link);
+	waiter->service->waiters--;
+	free(waiter);
+}
+
+static void leave(struct agreement_waiter *waiter)
+{
+	struct message request = {.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
+	answer_state(waiter->service, waiter->from, &request, waiter->seq);
+	forget(waiter);
+}
+
+static void timed_out(void *data)
+{
+	leave(data);
+}
+
+/* NULL: too many wait already; the request has been refused. */
+static struct agreement_waiter *add_waiter(struct agreement_service *service, struct list *list, link_id from,
+					   const struct message *request, uint64_t seq)
+{
+	if (service->waiters >= AGREEMENT_WAITERS_MAX) {
+		refuse(service, from, request, STATUS_BUSY, "too many requests are waiting here; try again");
+		return NULL;
+	}
+	struct agreement_waiter *waiter = ALLOC(struct agreement_waiter);
+	waiter->service = service;
+	waiter->from = from;
+	waiter->id = request->id;
+	waiter->method = request->method;
+	waiter->seq = seq;
+	timer_init(&waiter->timeout, timed_out, waiter);
+	list_push_back(list, &waiter->link);
+	service->waiters++;
+	return waiter;
+}
+
+void agreement_answer_settled(struct agreement_service *service, uint64_t seq)
+{
+	LIST_FOR_SAFE(link, after, &service->waiting) {
+		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		if (waiter->seq == seq)
+			leave(waiter);
+	}
+}
+
+void agreement_answer_forgotten(struct agreement_service *service)
+{
+	LIST_FOR_SAFE(link, after, &service->waiting) {
+		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		if (waiter->seq < agreement_min(service->core))
+			leave(waiter);
+	}
+}
+
+void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
+{
+	LIST_FOR_SAFE(link, after, &service->done) {
+		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		if (waiter->sequence > sequence)
+			break;
+		leave(waiter);
+	}
+}
+
+void agreement_forget_waiters(struct agreement_service *service)
+{
+	LIST_FOR_SAFE(link, after, &service->waiting)
+		forget(LIST_ENTRY(link, struct agreement_waiter, link));
+	LIST_FOR_SAFE(link, after, &service->done)
+		forget(LIST_ENTRY(link, struct agreement_waiter, link));
+}
+
+static void forget_link(struct list *list, link_id down)
+{
+	LIST_FOR_SAFE(link, after, list) {
+		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		if (waiter->from == down)
+			forget(waiter);
+	}
+}
+
+void agreement_service_link_down(struct agreement_service *service, link_id link)
+{
+	forget_link(&service->waiting, link);
+	forget_link(&service->done, link);
+}
+
+/* ---- clients ---- */
+
+static void start_request(struct agreement_service *service, link_id from, const struct message *request,
+			  const struct wire_agreement_request *asked)
+{
+	struct agreement *core = service->core;
+	uint32_t value_bytes_max = service->options.settings.value_bytes_max;
+	if (asked->value.len > value_bytes_max) {
+		refuse(service, from, request, STATUS_TOO_LARGE, "a value of %zu bytes; the limit is %u (value_bytes_max)",
+		       asked->value.len, value_bytes_max);
+		return;
+	}
+	if (wal_full(service->wal)) {
+		refuse(service, from, request, STATUS_NO_SPACE, "this peer's disk is full: free some space");
+		return;
+	}
+	struct bytes *value = bytes_copy(asked->value);
+	int status = agreement_start(core, node_now_us(service->node), asked->seq, value);
+	bytes_unref(value);
+	if (status == 0)
+		answer_state(service, from, request, asked->seq);
+	else if (status == STATUS_COMPACTED)
+		refuse(service, from, request, status, "instance %" PRIu64 " is forgotten: min is %" PRIu64, asked->seq,
+		       agreement_min(core));
+	else
+		refuse(service, from, request, status,
+		       "%" PRIu64 " instances with %" PRIu64 " bytes are kept here, %" PRIu64
+		       " are being proposed: no more before the applications are done with old ones (min is %" PRIu64 ")",
+		       agreement_instances(core), agreement_bytes(core), agreement_proposing(core), agreement_min(core));
+}
+
+static void wait_request(struct agreement_service *service, link_id from, const struct message *request,
+			   const struct wire_agreement_request *asked)
+{
+	struct bytes *value;
+	if (agreement_status(service->core, asked->seq, &value) != AGREEMENT_STATE_PENDING) {
+		answer_state(service, from, request, asked->seq);
+		return;
+	}
+	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : AGREEMENT_WAIT_DEFAULT_MS;
+	if (timeout_ms > AGREEMENT_WAIT_MAX_MS)
+		timeout_ms = AGREEMENT_WAIT_MAX_MS;
+	struct agreement_waiter *waiter = add_waiter(service, &service->waiting, from, request, asked->seq);
+	/* The answer must reach the client before it gives up. */
+	if (waiter != NULL)
+		node_timer_after(service->node, &waiter->timeout, timeout_ms * 1000 - timeout_ms * 250);
+}
+
+static void done_request(struct agreement_service *service, link_id from, const struct message *request,
+			 const struct wire_agreement_request *asked)
+{
+	uint64_t sequence = agreement_done(service->core, node_now_us(service->node), asked->seq);
+	if (sequence == 0) {
+		answer_state(service, from, request, asked->seq);
+		return;
+	}
+	struct agreement_waiter *waiter = add_waiter(service, &service->done, from, request, asked->seq);
+	if (waiter != NULL)
+		waiter->sequence = sequence;
+}
+
+static void client_request(struct agreement_service *service, link_id from, const struct message *request)
+{
+	struct wire_agreement_request asked;
+	arena_reset(&service->arena);
+	int status = wire_agreement_request_decode(request->payload, &service->arena, &asked);
+	if (status != 0) {
+		refuse(service, from, request, status, "not a request of the agreement service");
+		return;
+	}
+	if (asked.seq >= AGREEMENT_SEQ_MAX) {
+		refuse(service, from, request, STATUS_BAD_REQUEST, "instances are numbered from 0 to %" PRIu64,
+		       AGREEMENT_SEQ_MAX - 1);
+		return;
+	}
+	switch (request->method) {
+	case METHOD_AGREEMENT_START: start_request(service, from, request, &asked); break;
+	case METHOD_AGREEMENT_WAIT: wait_request(service, from, request, &asked); break;
+	case METHOD_AGREEMENT_DONE: done_request(service, from, request, &asked); break;
+	default: answer_state(service, from, request, asked.seq); break;
+	}
+}
+
+/* ---- peers ---- */
+
+static bool is_peer(const struct agreement_service *service, uint32_t replica)
+{
+	for (uint32_t i = 0; i < service->options.nmembers; i++)
+		if (service->options.members[i].replica == replica)
+			return replica != service->options.replica;
+	return false;
+}
+
+static void peer_message(struct agreement_service *service, link_id from, const struct message *message)
+{
+	struct wire_agreement m;
+	arena_reset(&service->arena);
+	int status = wire_agreement_decode(message->payload, &service->arena, &m);
+	if (status == 0 && (!is_peer(service, m.from) || m.to != service->options.replica))
+		status = STATUS_DENIED;
+	if (status != 0) {
+		log_event(service->node->log, LOG_WARN, "agreement_message_refused", "status=%s", status_name(status));
+		if (message->kind == MESSAGE_REQUEST)
+			refuse(service, from, message, status, "not from a peer, or not to this one");
+	} else if (message->kind == MESSAGE_REQUEST) {
+		agreement_request(service->core, node_now_us(service->node), from, message->id, &m);
+	} else {
+		agreement_reply(service->core, node_now_us(service->node), &m);
+	}
+}
+
+bool agreement_service_message(struct agreement_service *service, link_id from, const struct message *message)
+{
+	if (!service->started || message->method < METHOD_AGREEMENT || message->method > METHOD_AGREEMENT_WAIT)
+		return false;
+	if (message->kind == MESSAGE_REQUEST && message->method != METHOD_AGREEMENT)
+		client_request(service, from, message);
+	else if (message->kind == MESSAGE_REQUEST || (message->kind == MESSAGE_REPLY && message->status == 0))
+		peer_message(service, from, message);
+	return true;
+}

@@ -1,0 +1,36 @@
+/*
+ * The inside of struct paxosd.
+ *
+ *   paxosd.c    the node
+ *   requests.c  what is answered from this replica's own state: LOG_TAIL, LOG_SLOT
+ */
+#ifndef SYNOD_PAXOSLOG_INTERNAL_H
+#define SYNOD_PAXOSLOG_INTERNAL_H
+
+#include "paxoslog/paxosd.h"
+#include "paxoslog/tailers.h"
+
+struct paxosd {
+	struct node node;
+	char *cluster, *name, *version;
+	uint32_t nshards, nmasters;
+	char *masters[REPLICAS_MAX];
+	struct app *app;
+	struct rsm *rsm;
+	struct agreement_service *agreement;
+	struct tailers tailers;
+	/* The rsm tells of applied entries from within its own steps; what follows is done in an input of its own. */
+	struct timer attend;
+	struct arena arena;
+	struct buffer out;
+};
+
+/* paxosd.c */
+void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status, const char *why);
+/* requests.c */
+void paxosd_requests_init(struct paxosd *d);
+void paxosd_applied(void *context);
+void paxosd_tail(struct paxosd *d, link_id from, const struct message *request);
+void paxosd_slot(struct paxosd *d, link_id from, const struct message *request);
+
+#endif

@@ -1,0 +1,284 @@
+#include "paxoslog/paxosd.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "paxoslog/internal.h"
+#include "rsm/status_json.h"
+#include "wire/method.h"
+
+static struct paxosd *paxosd_of(struct node *node)
+{
+	return (struct paxosd *)(void *)((char *)node - offsetof(struct paxosd, node));
+}
+
+void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status, const char *why)
+{
+	buffer_clear(&d->out);
+	wire_error_format(&d->out, "%s", why);
+	node_reply(&d->node, from, request, status, buffer_slice(&d->out));
+}
+
+/* ---- what any replica answers ---- */
+
+static void fill_status(struct paxosd *d, struct wire_status *status)
+{
+	const struct slots *slots = paxoslog_app_slots(d->app);
+	*status = (struct wire_status){0};
+	rsm_status(d->rsm, status);
+	status->name = slice_string(d->name);
+	status->role = slice_string("paxos");
+	status->version = slice_string(d->version);
+	status->disk_bytes += agreement_service_disk_bytes(d->agreement);
+	if (slots == NULL)
+		return;
+	status->keys = slots->last + 1 - slots->first;
+	status->data_bytes = slots->bytes;
+}
+
+static void reply_status(struct paxosd *d, link_id from, const struct message *request)
+{
+	struct wire_status status;
+	fill_status(d, &status);
+	buffer_clear(&d->out);
+	wire_status_encode(&status, &d->out);
+	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
+}
+
+static void reply_cluster(struct paxosd *d, link_id from, const struct message *request)
+{
+	struct wire_cluster cluster = {
+		.cluster = slice_string(d->cluster), .shards = d->nshards, .nmasters = d->nmasters};
+	for (uint32_t i = 0; i < d->nmasters; i++)
+		cluster.masters[i] = slice_string(d->masters[i]);
+	buffer_clear(&d->out);
+	wire_cluster_encode(&cluster, &d->out);
+	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
+}
+
+static void reply_unknown(struct paxosd *d, link_id from, const struct message *request)
+{
+	buffer_clear(&d->out);
+	wire_error_format(&d->out, "paxosd has no method %u (%s)", request->method, method_text(request->method));
+	node_reply(&d->node, from, request, STATUS_UNKNOWN_METHOD, buffer_slice(&d->out));
+}
+
+/* ---- the node ---- */
+
+static int start(struct node *node)
+{
+	struct paxosd *d = paxosd_of(node);
+	int status = rsm_start(d->rsm);
+	return status != 0 ? status : agreement_service_start(d->agreement);
+}
+
+/* A request to the log goes to the rsm under the name that it knows. */
+static void pass(struct paxosd *d, link_id from, const struct message *request, uint16_t method)
+{
+	struct message renamed = *request;
+	renamed.method = method;
+	if (!rsm_message(d->rsm, from, &renamed))
+		reply_unknown(d, from, request);
+}
+
+static void message(struct node *node, link_id from, const struct message *message)
+{
+	struct paxosd *d = paxosd_of(node);
+	if (agreement_service_message(d->agreement, from, message))
+		return;
+	if (message->kind != MESSAGE_REQUEST) {
+		rsm_message(d->rsm, from, message);
+		return;
+	}
+	switch (message->method) {
+	case METHOD_LOG_COMMAND: pass(d, from, message, METHOD_COMMAND); break;
+	case METHOD_LOG_QUERY: pass(d, from, message, METHOD_QUERY); break;
+	case METHOD_LOG_REGISTER: pass(d, from, message, METHOD_REGISTER); break;
+	case METHOD_TRANSFER: pass(d, from, message, METHOD_TRANSFER); break;
+	case METHOD_LOG_TAIL: paxosd_tail(d, from, message); break;
+	case METHOD_LOG_SLOT: paxosd_slot(d, from, message); break;
+	case METHOD_STATUS: reply_status(d, from, message); break;
+	case METHOD_CLUSTER: reply_cluster(d, from, message); break;
+	default: reply_unknown(d, from, message); break;
+	}
+}
+
+static void link_down(struct node *node, link_id link)
+{
+	struct paxosd *d = paxosd_of(node);
+	tailers_link_down(&d->tailers, link);
+	agreement_service_link_down(d->agreement, link);
+	rsm_link_down(d->rsm, link);
+}
+
+static void turn_end(struct node *node)
+{
+	struct paxosd *d = paxosd_of(node);
+	rsm_turn_end(d->rsm);
+	agreement_service_turn_end(d->agreement);
+}
+
+static void stop(struct node *node)
+{
+	struct paxosd *d = paxosd_of(node);
+	tailers_wake(&d->tailers, UINT64_MAX);
+	rsm_stop(d->rsm);
+}
+
+static void destroy(struct node *node)
+{
+	struct paxosd *d = paxosd_of(node);
+	tailers_done(&d->tailers);
+	node_timer_cancel(node, &d->attend);
+	agreement_service_destroy(d->agreement);
+	rsm_destroy(d->rsm);
+	d->app->ops->destroy(d->app);
+	for (uint32_t i = 0; i < d->nmasters; i++)
+		free(d->masters[i]);
+	free(d->cluster);
+	free(d->name);
+	free(d->version);
+	arena_free(&d->arena);
+	buffer_free(&d->out);
+	node_done(node);
+	free(d);
+}
+
+static bool ready(struct node *node)
+{
+	return rsm_ready(paxosd_of(node)->rsm);
+}
+
+static void write_status_json(struct node *node, struct buffer *out)
+{
+	struct paxosd *d = paxosd_of(node);
+	const struct agreement *agreement = agreement_service_core(d->agreement);
+	const struct slots *slots = paxoslog_app_slots(d->app);
+	struct wire_status status;
+	fill_status(d, &status);
+	status_json(&status, out);
+	ASSERT(out->len > 0 && out->data[out->len - 1] == '}');
+	out->len--;
+	if (slots != NULL)
+		buffer_format(out, ",\"log\":{\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+			      slots->first, slots->last, slots->bytes);
+	if (agreement != NULL)
+		buffer_format(out,
+			      ",\"agreement\":{\"min\":%" PRIu64 ",\"max\":%" PRId64 ",\"instances\":%" PRIu64
+			      ",\"bytes\":%" PRIu64 ",\"proposing\":%" PRIu64 "}",
+			      agreement_min(agreement), (int64_t)agreement_next(agreement) - 1,
+			      agreement_instances(agreement), agreement_bytes(agreement), agreement_proposing(agreement));
+	buffer_format(out, "}");
+}
+
+static const struct node_ops ops = {
+	.start = start,
+	.message = message,
+	.link_down = link_down,
+	.turn_end = turn_end,
+	.stop = stop,
+	.destroy = destroy,
+	.ready = ready,
+	.status_json = write_status_json,
+};
+
+/* ---- metrics ---- */
+
+static uint64_t read_first(void *context)
+{
+	const struct slots *slots = paxoslog_app_slots(((struct paxosd *)context)->app);
+	return slots == NULL ? 0 : slots->first;
+}
+
+static uint64_t read_last(void *context)
+{
+	const struct slots *slots = paxoslog_app_slots(((struct paxosd *)context)->app);
+	return slots == NULL ? 0 : slots->last;
+}
+
+static uint64_t read_bytes(void *context)
+{
+	const struct slots *slots = paxoslog_app_slots(((struct paxosd *)context)->app);
+	return slots == NULL ? 0 : slots->bytes;
+}
+
+static void add_metrics(struct paxosd *d)
+{
+	struct metrics *metrics = &d->node.metrics;
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_first", "Oldest slot of the log.", NULL, read_first, d);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_last", "Newest slot of the log.", NULL, read_last, d);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_values_bytes", "Bytes of the values in the log.", NULL, read_bytes,
+			 d);
+	metrics_add(metrics, METRIC_GAUGE, "synod_log_tailers", "Requests that wait for a slot of the log.", NULL,
+		    &d->tailers.count);
+}
+
+/* ---- creation ---- */
+
+static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
+{
+	struct rsm_options rsm = {
+		.node = &d->node,
+		.app = d->app,
+		.group = PAXOSD_GROUP,
+		.replica = options->replica,
+		.nmembers = options->nmembers,
+		.settings = options->settings,
+		.applied = paxosd_applied,
+		.context = d,
+	};
+	for (uint32_t i = 0; i < options->nmembers; i++)
+		rsm.members[i] = options->members[i];
+	d->rsm = rsm_create(&rsm);
+}
+
+static void create_agreement(struct paxosd *d, const struct paxosd_options *options)
+{
+	struct agreement_service_options agreement = {
+		.node = &d->node,
+		.name = options->name,
+		.replica = options->replica,
+		.nmembers = options->nmembers,
+		.settings = options->agreement,
+	};
+	for (uint32_t i = 0; i < options->nmembers; i++)
+		agreement.members[i] = options->members[i];
+	d->agreement = agreement_service_create(&agreement);
+}
+
+struct node *paxosd_create(const struct paxosd_options *options)
+{
+	struct paxosd *d = ALLOC(struct paxosd);
+	ASSERT(options->nmembers >= 1 && options->nmembers <= REPLICAS_MAX);
+	node_init(&d->node, &ops, options->env, options->log);
+	d->cluster = alloc_string(options->cluster);
+	d->name = alloc_string(options->name);
+	d->version = alloc_string(options->version);
+	d->nshards = options->nshards;
+	d->nmasters = options->nmasters;
+	for (uint32_t i = 0; i < options->nmasters; i++)
+		d->masters[i] = alloc_string(options->masters[i]);
+	arena_init(&d->arena, ARENA_BYTES_MAX);
+	paxosd_requests_init(d);
+	d->app = paxoslog_app_create(&options->paxoslog);
+	create_rsm(d, options);
+	create_agreement(d, options);
+	add_metrics(d);
+	return &d->node;
+}
+
+struct rsm *paxosd_rsm(struct node *node)
+{
+	return paxosd_of(node)->rsm;
+}
+
+struct app *paxosd_app(struct node *node)
+{
+	return paxosd_of(node)->app;
+}
+
+const struct agreement *paxosd_agreement(struct node *node)
+{
+	return agreement_service_core(paxosd_of(node)->agreement);
+}

@@ -1,0 +1,143 @@
+/* What a replica answers from its own state: LOG_TAIL, LOG_SLOT. */
+#include "paxos/multipaxos.h"
+#include "paxoslog/internal.h"
+#include "rsm/entry.h"
+#include "wire/wire.h"
+
+/* ---- LOG_TAIL ---- */
+
+static void answer_tail(void *context, link_id from, const struct message *request, const struct wire_log_query *query)
+{
+	struct paxosd *d = context;
+	/* A replica without a leader may be behind for long: another one may know more. */
+	if (!rsm_ready(d->rsm) || paxoslog_app_slots(d->app) == NULL) {
+		paxosd_refuse(d, from, request, STATUS_UNAVAILABLE, "this replica knows no leader, or is catching up");
+		return;
+	}
+	struct reply reply = {.body = &d->out};
+	buffer_clear(&d->out);
+	arena_reset(&d->arena);
+	paxoslog_app_read(d->app, query, &d->arena, &reply);
+	node_reply(&d->node, from, request, reply.status, buffer_slice(&d->out));
+}
+
+void paxosd_tail(struct paxosd *d, link_id from, const struct message *request)
+{
+	const struct slots *slots = paxoslog_app_slots(d->app);
+	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : LOG_TAIL_DEFAULT_MS;
+	struct wire_log_query query;
+	arena_reset(&d->arena);
+	int status = wire_log_query_decode(request->payload, &d->arena, &query);
+	if (status != 0) {
+		paxosd_refuse(d, from, request, status, "not a query of the log");
+		return;
+	}
+	if (query.from == 0 && slots != NULL)
+		query.from = slots->first;
+	if (timeout_ms > LOG_TAIL_MAX_MS)
+		timeout_ms = LOG_TAIL_MAX_MS;
+	if (slots == NULL || query.from <= slots->last || !rsm_ready(d->rsm))
+		answer_tail(d, from, request, &query);
+	else if (!tailers_add(&d->tailers, from, request, &query, timeout_ms))
+		paxosd_refuse(d, from, request, STATUS_BUSY, "too many readers are waiting here; try again");
+}
+
+static void attend(void *data)
+{
+	struct paxosd *d = data;
+	const struct slots *slots = paxoslog_app_slots(d->app);
+	if (slots != NULL)
+		tailers_wake(&d->tailers, slots->last);
+}
+
+void paxosd_applied(void *context)
+{
+	struct paxosd *d = context;
+	if (d->tailers.count > 0 && !timer_armed(&d->attend))
+		node_timer_after(&d->node, &d->attend, 0);
+}
+
+void paxosd_requests_init(struct paxosd *d)
+{
+	timer_init(&d->attend, attend, d);
+	tailers_init(&d->tailers, &d->node, answer_tail, d);
+}
+
+/* ---- LOG_SLOT ---- */
+
+/* Looking for the value that will stand in `slot` if everything accepted here is chosen. */
+struct search {
+	struct paxosd *d;
+	uint64_t slot, next; /* next: of the value that comes next */
+	bool found;
+	struct slice value;
+};
+
+static void search_command(struct search *search, struct slice body)
+{
+	struct wire_log_command command;
+	arena_reset(&search->d->arena);
+	if (wire_log_command_decode(body, &search->d->arena, &command) != 0 || command.nvalues == 0 ||
+	    (command.at != 0 && command.at != search->next))
+		return;
+	if (search->slot < search->next + command.nvalues) {
+		search->found = true;
+		search->value = command.values[search->slot - search->next];
+	}
+	search->next += command.nvalues;
+}
+
+static void search_entry(struct search *search, struct slice value)
+{
+	struct entry_reader reader;
+	struct entry_command command;
+	if (entry_read(&reader, value) != 0)
+		return;
+	while (!search->found && entry_next(&reader, &command) == 1)
+		if (command.kind == ENTRY_APP)
+			search_command(search, command.body);
+}
+
+static void search_accepted(struct search *search)
+{
+	const struct paxos *core = rsm_core(search->d->rsm);
+	struct bytes *value;
+	for (uint64_t slot = rsm_applied(search->d->rsm) + 1; core != NULL && !search->found; slot++) {
+		if (!paxos_accepted(core, slot, &value))
+			return;
+		if (value != NULL)
+			search_entry(search, bytes_slice(value));
+	}
+}
+
+void paxosd_slot(struct paxosd *d, link_id from, const struct message *request)
+{
+	const struct slots *slots = paxoslog_app_slots(d->app);
+	struct wire_log_query query;
+	arena_reset(&d->arena);
+	int status = wire_log_query_decode(request->payload, &d->arena, &query);
+	if (status == 0 && query.from == 0)
+		status = STATUS_BAD_REQUEST;
+	if (status == 0 && slots == NULL)
+		status = STATUS_UNAVAILABLE;
+	if (status != 0) {
+		paxosd_refuse(d, from, request, status,
+			      slots == NULL ? "this replica is replacing its state" : "slots are numbered from 1");
+		return;
+	}
+	struct wire_log_slot answer = {.first = slots->first, .last = slots->last};
+	struct search search = {.d = d, .slot = query.from, .next = slots->last + 1};
+	if (query.from < slots->first) {
+		answer.state = WIRE_LOG_CLEARED;
+	} else if (query.from <= slots->last) {
+		answer.state = WIRE_LOG_CHOSEN;
+		answer.value = slots_get(slots, query.from);
+	} else {
+		search_accepted(&search);
+		answer.state = search.found ? WIRE_LOG_ACCEPTED : WIRE_LOG_EMPTY;
+		answer.value = search.value;
+	}
+	buffer_clear(&d->out);
+	wire_log_slot_encode(&answer, &d->out);
+	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
+}

@@ -1,0 +1,131 @@
+/* Frames from the primary, taken in order. */
+#include <inttypes.h>
+
+#include "pb/internal.h"
+
+void backup_begin(struct pb_node *n)
+{
+	n->intake.received = 0;
+	n->intake.transferring = false;
+	buffer_clear(&n->intake.sessions);
+}
+
+static void reply(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct wire_pb_forward_reply answer = {
+		.view = n->view, .received = n->intake.received, .backup = n->role == PB_BACKUP};
+	buffer_clear(&n->out);
+	wire_pb_forward_reply_encode(&answer, &n->out);
+	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+}
+
+/* The same commands on the same state must give the same state: whatever else this is, it is not the primary's. */
+static void check_digest(struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	if (n->state.digest != frame->digest)
+		node_fatal(&n->node, STATUS_CORRUPT,
+			   "after frame %" PRIu64 " of view %" PRIu64 " this backup's keys differ from the primary's: "
+			   "restart it, and it will be filled anew",
+			   frame->frame, frame->view);
+}
+
+static void finish_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	if (sessions_decode(&n->state.sessions, buffer_slice(&n->intake.sessions)) != 0)
+		node_fatal(&n->node, STATUS_CORRUPT, "the session table in frame %" PRIu64 " of view %" PRIu64
+			   " cannot be read", frame->frame, frame->view);
+	buffer_free(&n->intake.sessions);
+	n->state.counter = frame->counter;
+	n->state.commands = frame->commands;
+	n->state.time_us = frame->time_us;
+	n->intake.transferring = false;
+	n->complete = true;
+	check_digest(n, frame);
+	log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64, n->view,
+		  pb_state_keys(&n->state));
+}
+
+static void take_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	if (pb_state_take_records(&n->state, frame->records) != 0)
+		node_fatal(&n->node, STATUS_CORRUPT, "the records in frame %" PRIu64 " of view %" PRIu64 " cannot be read",
+			   frame->frame, frame->view);
+	buffer_add_slice(&n->intake.sessions, frame->sessions);
+	if (frame->flags & WIRE_PB_COMPLETE)
+		finish_transfer(n, frame);
+}
+
+static int apply_command(struct pb_node *n, const struct entry_command *command, uint32_t value_bytes_max)
+{
+	struct wire_kv_op op;
+	arena_reset(&n->arena);
+	buffer_clear(&n->out);
+	/* The primary has judged the sizes; its limits may differ from ours. */
+	int status = pb_command_decode(command->body, UINT32_MAX, UINT32_MAX, &n->arena, &op, &n->out);
+	if (status != 0)
+		return status;
+	buffer_clear(&n->out);
+	pb_state_apply(&n->state, command, &op, value_bytes_max, &n->arena, &n->out);
+	return 0;
+}
+
+static void take_batch(struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	struct entry_reader reader;
+	struct entry_command command;
+	int status = 0;
+	if (frame->batch.len > 0) {
+		status = entry_read(&reader, frame->batch);
+		if (status == 0 && reader.time_us < n->state.time_us)
+			status = STATUS_CORRUPT;
+		if (status == 0)
+			pb_state_batch(&n->state, reader.time_us);
+		while (status == 0 && (status = entry_next(&reader, &command)) == 1)
+			status = apply_command(n, &command, frame->value_bytes_max);
+	}
+	if (status != 0)
+		node_fatal(&n->node, status, "the batch in frame %" PRIu64 " of view %" PRIu64
+			   " cannot be applied: this program may be older than the primary's", frame->frame, frame->view);
+	check_digest(n, frame);
+}
+
+/* True if the frame is the one that is expected, and makes sense at its place. */
+static bool is_next(const struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	bool reset = (frame->flags & WIRE_PB_RESET) != 0, transfer = (frame->flags & WIRE_PB_TRANSFER) != 0;
+	if (n->role != PB_BACKUP || frame->view != n->view || frame->frame != n->intake.received + 1)
+		return false;
+	if (reset != (frame->frame == 1))
+		return false;
+	return reset || transfer == n->intake.transferring;
+}
+
+void backup_forward(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct wire_pb_forward frame;
+	arena_reset(&n->arena);
+	int status = wire_pb_forward_decode(request->payload, &n->arena, &frame);
+	if (status != 0) {
+		pb_refuse(n, from, request, status, "not a frame that this version understands");
+		return;
+	}
+	if (frame.view > n->view)
+		pings_now(n);
+	if (!is_next(n, &frame)) {
+		n->counters.frames_refused++;
+		reply(n, from, request);
+		return;
+	}
+	if (frame.flags & WIRE_PB_RESET) {
+		pb_state_clear(&n->state);
+		n->intake.transferring = true;
+		n->complete = false;
+	}
+	if (n->intake.transferring)
+		take_transfer(n, &frame);
+	else
+		take_batch(n, &frame);
+	n->intake.received = frame.frame;
+	n->counters.frames_taken++;
+	reply(n, from, request);
+}

@@ -1,0 +1,156 @@
+/* Requests of clients: executed when they come, answered when the backup has confirmed them. */
+#include "base/alloc.h"
+#include "pb/internal.h"
+#include "wire/method.h"
+
+static bool is_read(const struct held *held)
+{
+	return held->method == METHOD_QUERY;
+}
+
+static void hold(struct pb_node *n, struct frame *frame, link_id from, const struct message *request, int status,
+		 size_t offset)
+{
+	if (frame->nheld == frame->held_capacity) {
+		frame->held_capacity = frame->held_capacity == 0 ? 16 : frame->held_capacity * 2;
+		frame->held = alloc_resize(frame->held, frame->held_capacity, sizeof *frame->held);
+	}
+	size_t len = frame->replies.len - offset;
+	frame->held[frame->nheld++] = (struct held){
+		.link = from,
+		.id = request->id,
+		.method = request->method,
+		.status = status,
+		.offset = offset,
+		.len = len,
+	};
+	n->stream.queue_bytes += len + sizeof *frame->held;
+}
+
+static void answer(struct pb_node *n, const struct held *held, int status, struct slice payload)
+{
+	struct message request = {.kind = MESSAGE_REQUEST, .method = held->method, .id = held->id};
+	node_reply(&n->node, held->link, &request, status, payload);
+}
+
+void primary_release(struct pb_node *n, struct frame *frame)
+{
+	for (uint32_t i = 0; i < frame->nheld; i++) {
+		const struct held *held = &frame->held[i];
+		answer(n, held, held->status, slice(frame->replies.data + held->offset, held->len));
+	}
+	if (frame->nheld > 0)
+		n->answered_view = n->view;
+	n->answered += frame->nheld;
+	frame->nheld = 0;
+	buffer_clear(&frame->replies);
+}
+
+void primary_abandon(struct pb_node *n, struct frame *frame)
+{
+	struct env *env = n->node.env;
+	buffer_clear(&n->out);
+	struct wire_error error = {
+		.message = slice_string("this server is not the primary any more"),
+		.leader = n->primary.wire.address,
+	};
+	wire_error_encode(&error, &n->out);
+	for (uint32_t i = 0; i < frame->nheld; i++)
+		if (is_read(&frame->held[i]))
+			answer(n, &frame->held[i], STATUS_NOT_LEADER, buffer_slice(&n->out));
+	for (uint32_t i = 0; i < frame->nheld; i++)
+		if (!is_read(&frame->held[i]))
+			env->ops->close(env, frame->held[i].link);
+	frame->nheld = 0;
+	buffer_clear(&frame->replies);
+}
+
+/* Whether clients may be served at all; otherwise the request has been answered. */
+static bool may_serve(struct pb_node *n, link_id from, const struct message *request)
+{
+	if (!pb_serves(n)) {
+		n->counters.not_primary++;
+		if (n->role == PB_PRIMARY || wire_view_nobody(&n->primary.wire))
+			pb_refuse(n, from, request, STATUS_NOT_LEADER, "this server is not the primary, and knows none");
+		else
+			pb_refuse(n, from, request, STATUS_NOT_LEADER, "this server is not the primary; %s is",
+				  n->primary.name);
+		return false;
+	}
+	if (!pings_fresh(n)) {
+		n->counters.cut_off++;
+		pb_refuse(n, from, request, STATUS_UNAVAILABLE,
+			  "this primary is cut off from the view service, and may have been replaced");
+		return false;
+	}
+	if (n->stream.queue_bytes > QUEUE_BYTES_MAX) {
+		n->counters.busy++;
+		pb_refuse(n, from, request, STATUS_BUSY, "too much waits for the backup; try again");
+		return false;
+	}
+	return true;
+}
+
+/* Time as sessions know it: of the frame, and never running backwards. */
+static void begin_batch(struct pb_node *n)
+{
+	uint64_t now_us = node_wall_us(&n->node);
+	pb_state_batch(&n->state, now_us > n->state.time_us ? now_us : n->state.time_us);
+}
+
+static void command(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct wire_command wire;
+	struct wire_kv_op op;
+	n->counters.commands++;
+	arena_reset(&n->arena);
+	if (wire_command_decode(request->payload, &n->arena, &wire) != 0 ||
+	    (wire.client != 0 && (wire.sequence == 0 || wire.acknowledged > wire.sequence))) {
+		pb_refuse(n, from, request, STATUS_BAD_REQUEST, "malformed COMMAND");
+		return;
+	}
+	buffer_clear(&n->out);
+	int status = pb_command_decode(wire.body, n->options.key_bytes_max, n->options.value_bytes_max, &n->arena, &op,
+				       &n->out);
+	if (status != 0) {
+		node_reply(&n->node, from, request, status, buffer_slice(&n->out));
+		return;
+	}
+	struct entry_command entry = {
+		.kind = ENTRY_APP,
+		.client = wire.client,
+		.sequence = wire.sequence,
+		.acknowledged = wire.acknowledged,
+		.body = wire.body,
+	};
+	struct frame *frame = stream_open(n);
+	if (n->stream.batch_count == 0)
+		begin_batch(n);
+	size_t offset = frame->replies.len;
+	struct pb_applied applied =
+		pb_state_apply(&n->state, &entry, &op, n->options.value_bytes_max, &n->arena, &frame->replies);
+	n->counters.repeats += applied.repeated;
+	hold(n, frame, from, request, applied.status, offset);
+	stream_add(n, &entry, applied.wrote, op.key);
+}
+
+/* Executed at once, in its order among the commands: later ones must not show in it before they are confirmed themselves. */
+static void query(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct frame *frame = stream_open(n);
+	size_t offset = frame->replies.len;
+	n->counters.queries++;
+	arena_reset(&n->arena);
+	int status = pb_state_query(&n->state, request->payload, &n->arena, &frame->replies);
+	hold(n, frame, from, request, status, offset);
+}
+
+void primary_request(struct pb_node *n, link_id from, const struct message *request)
+{
+	if (!may_serve(n, from, request))
+		return;
+	if (request->method == METHOD_COMMAND)
+		command(n, from, request);
+	else
+		query(n, from, request);
+}

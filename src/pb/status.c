@@ -1,0 +1,123 @@
+/* What a pbserver tells about itself: STATUS, CLUSTER, JSON, metrics. */
+#include "pb/internal.h"
+#include "rsm/status_json.h"
+
+static const char *state_text(struct pb_node *n)
+{
+	if (!pings_fresh(n))
+		return "cut off";
+	switch (n->role) {
+	case PB_PRIMARY: return "primary";
+	case PB_BACKUP: return n->complete ? "backup" : "filling";
+	case PB_IDLE: break;
+	}
+	return n->refused ? "without state" : "idle";
+}
+
+/* The "slots" of a pbserver are the commands that its state contains. */
+static void fill_status(struct pb_node *n, struct wire_status *out)
+{
+	*out = (struct wire_status){
+		.name = slice_string(n->options.name),
+		.role = slice_string("pbserver"),
+		.version = slice_string(n->options.version),
+		.state = slice_string(state_text(n)),
+		.leader = n->primary.wire.address,
+		.leader_name = n->primary.wire.name,
+		.ballot = n->view << 8,
+		.chosen = n->state.commands,
+		.applied = n->state.commands,
+		.config = n->view,
+		.keys = pb_state_keys(&n->state),
+		.data_bytes = pb_state_bytes(&n->state),
+		.sessions = n->state.sessions.by_client.count,
+		.uptime_ms = (node_now_us(&n->node) - n->started_us) / 1000,
+	};
+}
+
+void status_answer(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct wire_status status;
+	fill_status(n, &status);
+	buffer_clear(&n->out);
+	wire_status_encode(&status, &n->out);
+	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+}
+
+void status_cluster(struct pb_node *n, link_id from, const struct message *request)
+{
+	struct wire_cluster cluster = {
+		.cluster = slice_string(n->options.cluster),
+		.shards = n->options.nshards,
+		.nmasters = n->options.nmasters,
+	};
+	for (uint32_t i = 0; i < cluster.nmasters; i++)
+		cluster.masters[i] = slice_string(n->options.masters[i]);
+	buffer_clear(&n->out);
+	wire_cluster_encode(&cluster, &n->out);
+	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+}
+
+void status_write_json(struct node *node, struct buffer *out)
+{
+	struct wire_status status;
+	fill_status(pb_node_of(node), &status);
+	status_json(&status, out);
+}
+
+static uint64_t read_keys(void *context)
+{
+	return pb_state_keys(context);
+}
+
+static uint64_t read_bytes(void *context)
+{
+	return pb_state_bytes(context);
+}
+
+static uint64_t read_primary(void *context)
+{
+	return ((struct pb_node *)context)->role == PB_PRIMARY;
+}
+
+static uint64_t read_synced(void *context)
+{
+	struct pb_node *n = context;
+	return n->role == PB_PRIMARY && n->synced;
+}
+
+void status_metrics(struct pb_node *n)
+{
+	struct metrics *m = &n->node.metrics;
+	const struct pb_counters *c = &n->counters;
+	const struct {
+		const char *name, *help;
+		const uint64_t *value;
+	} counters[] = {
+		{"synod_pb_commands_total", "Commands taken as primary.", &c->commands},
+		{"synod_pb_queries_total", "Reads taken as primary.", &c->queries},
+		{"synod_pb_repeats_total", "Commands answered from their session.", &c->repeats},
+		{"synod_pb_not_primary_total", "Requests sent on to the primary.", &c->not_primary},
+		{"synod_pb_cut_off_total", "Requests refused while cut off from the view service.", &c->cut_off},
+		{"synod_pb_busy_total", "Requests refused because too much waited for the backup.", &c->busy},
+		{"synod_pb_answers_total", "Answers given as primary.", &n->answered},
+		{"synod_pb_frames_sent_total", "Frames sent to the backup.", &c->frames_sent},
+		{"synod_pb_frames_resent_total", "Frames sent again.", &c->frames_resent},
+		{"synod_pb_frames_taken_total", "Frames taken as backup.", &c->frames_taken},
+		{"synod_pb_frames_refused_total", "Frames of other views or out of order.", &c->frames_refused},
+		{"synod_pb_transfers_begun_total", "State transfers begun as primary.", &c->transfers_begun},
+		{"synod_pb_transfers_done_total", "State transfers confirmed by the backup.", &c->transfers_done},
+		{"synod_pb_transfer_bytes_total", "Bytes of records sent in state transfers.", &c->transfer_bytes},
+		{"synod_pb_promotions_total", "Times this server became primary.", &c->promotions},
+	};
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
+		metrics_add(m, METRIC_COUNTER, counters[i].name, counters[i].help, NULL, counters[i].value);
+	metrics_add(m, METRIC_GAUGE, "synod_pb_view_number", "Number of the adopted view.", NULL, &n->view);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_primary", "1 if this server is the primary.", NULL, read_primary, n);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_backup_synced",
+			 "1 if this server is the primary and its backup holds the whole state.", NULL, read_synced, n);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_keys", "Keys stored.", NULL, read_keys, &n->state);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_bytes", "Bytes of keys and values stored.", NULL, read_bytes, &n->state);
+	metrics_add(m, METRIC_GAUGE, "synod_pb_queue_bytes", "Frames and answers that wait for the backup.", NULL,
+		    &n->stream.queue_bytes);
+}

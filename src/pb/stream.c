@@ -1,0 +1,419 @@
+/*
+ * The primary's stream of frames to its backup.
+ *
+ *   frame 1         RESET: the backup's state becomes empty
+ *   … frame k       TRANSFER: pieces of records and of sessions, and the turns meanwhile; the last one is COMPLETE
+ *   k + 1 …         batches of commands, one a turn
+ *
+ * Frames are kept until they are confirmed, and sent again from the first unconfirmed one after a lost connection. What is
+ * sent beside the stream's order is not taken by the backup, so neither repetition nor reordering can do harm.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "pb/internal.h"
+#include "wire/method.h"
+
+static void send_frames(struct pb_node *n);
+
+/* ---- frames ---- */
+
+static struct frame *frame_take(struct stream *s)
+{
+	struct list *free_link = list_first(&s->free);
+	struct frame *frame;
+	if (free_link != NULL) {
+		list_remove(free_link);
+		s->nfree--;
+		frame = LIST_ENTRY(free_link, struct frame, link);
+	} else {
+		frame = ALLOC(struct frame);
+		list_init(&frame->link);
+	}
+	frame->transfer = false;
+	ASSERT(frame->nheld == 0);
+	return frame;
+}
+
+static void frame_free(struct frame *frame)
+{
+	buffer_free(&frame->message);
+	buffer_free(&frame->replies);
+	free(frame->held);
+	free(frame);
+}
+
+/* Memory of unusual frames goes back at once. */
+static void frame_give_back(struct stream *s, struct frame *frame)
+{
+	list_remove(&frame->link);
+	if (s->nfree == FREE_FRAMES_MAX || frame->message.capacity + frame->replies.capacity > PB_FRAME_BYTES_SOFT_MAX) {
+		frame_free(frame);
+		return;
+	}
+	buffer_clear(&frame->message);
+	buffer_clear(&frame->replies);
+	list_push_back(&s->free, &frame->link);
+	s->nfree++;
+}
+
+static uint64_t held_bytes(const struct frame *frame)
+{
+	return frame->replies.len + frame->nheld * sizeof *frame->held;
+}
+
+/* Encodes it, under the next number, and queues it. */
+static void queue_frame(struct pb_node *n, struct frame *frame, struct wire_pb_forward *wire)
+{
+	struct stream *s = &n->stream;
+	frame->number = s->next++;
+	wire->view = n->view;
+	wire->frame = frame->number;
+	wire->value_bytes_max = n->options.value_bytes_max;
+	if (frame->number == 1)
+		wire->flags |= WIRE_PB_RESET;
+	if (s->transfer == TRANSFER_RECORDS)
+		wire->flags |= WIRE_PB_TRANSFER;
+	else
+		wire->digest = n->state.digest;
+	wire_pb_forward_encode(wire, &frame->message);
+	s->queue_bytes += frame->message.len;
+	if (frame->transfer)
+		s->transfer_bytes += frame->message.len;
+	list_push_back(&s->frames, &frame->link);
+}
+
+/* Ends this turn's frame. */
+static void close_open(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	struct wire_pb_forward wire = {0};
+	struct frame *frame = s->open;
+	if (frame == NULL)
+		return;
+	s->open = NULL;
+	if (s->link == 0) {
+		/* Nobody has to confirm it. */
+		s->queue_bytes -= held_bytes(frame);
+		primary_release(n, frame);
+		frame_give_back(s, frame);
+		s->batch_count = 0;
+		return;
+	}
+	if (s->transfer == TRANSFER_RECORDS) {
+		wire.records = buffer_slice(&s->records);
+	} else if (s->batch_count > 0) {
+		entry_finish(&s->batch, s->batch_count, n->state.time_us);
+		wire.batch = buffer_slice(&s->batch);
+	}
+	queue_frame(n, frame, &wire);
+	s->batch_count = 0;
+	buffer_clear(&s->batch);
+	buffer_clear(&s->records);
+}
+
+struct frame *stream_open(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	if (s->open != NULL &&
+	    (s->batch.len + s->records.len + s->open->replies.len >= PB_FRAME_BYTES_SOFT_MAX ||
+	     s->batch_count == ENTRY_COMMANDS_MAX))
+		close_open(n);
+	if (s->open == NULL)
+		s->open = frame_take(s);
+	return s->open;
+}
+
+void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote, struct slice key)
+{
+	struct stream *s = &n->stream;
+	s->batch_count++;
+	if (s->link == 0)
+		return;
+	if (s->transfer == TRANSFER_DONE) {
+		if (s->batch_count == 1)
+			entry_begin(&s->batch);
+		entry_add(&s->batch, command);
+	} else if (wrote && s->begun && slice_compare(key, buffer_slice(&s->cursor)) <= 0) {
+		/* Keys behind the cursor will be read when their turn comes. */
+		pb_state_put_record(&n->state, key, &s->records);
+	}
+}
+
+/* ---- state transfer ---- */
+
+/* The session table, as it is now, behind everything that has been queued. From here on the backup follows by commands. */
+static void queue_sessions(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	struct buffer table = {0};
+	sessions_encode(&n->state.sessions, &table);
+	struct slice rest = buffer_slice(&table);
+	do {
+		struct frame *frame = frame_take(s);
+		struct wire_pb_forward wire = {0};
+		slice_take(&rest, rest.len < TRANSFER_PIECE_BYTES ? rest.len : TRANSFER_PIECE_BYTES, &wire.sessions);
+		frame->transfer = true;
+		if (rest.len == 0) {
+			wire.flags = WIRE_PB_COMPLETE;
+			wire.counter = n->state.counter;
+			wire.commands = n->state.commands;
+			wire.time_us = n->state.time_us;
+			wire.digest = n->state.digest;
+			s->complete_frame = s->next;
+		}
+		queue_frame(n, frame, &wire);
+	} while (rest.len > 0);
+	buffer_free(&table);
+	s->transfer = TRANSFER_DONE;
+}
+
+static void transfer(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	while (s->transfer == TRANSFER_RECORDS && s->transfer_bytes < TRANSFER_WINDOW_BYTES) {
+		struct frame *frame = frame_take(s);
+		frame->transfer = true;
+		buffer_clear(&s->records);
+		bool more = pb_state_put_records(&n->state, &s->cursor, s->begun, TRANSFER_PIECE_BYTES, &s->records);
+		n->counters.transfer_bytes += s->records.len;
+		s->begun = true;
+		queue_frame(n, frame, &(struct wire_pb_forward){.records = buffer_slice(&s->records)});
+		buffer_clear(&s->records);
+		if (!more)
+			queue_sessions(n);
+	}
+}
+
+/* ---- sending ---- */
+
+static void send_frame(struct pb_node *n, const struct frame *frame)
+{
+	struct stream *s = &n->stream;
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = METHOD_PB_FORWARD,
+		.id = n->next_id++,
+		.payload = buffer_slice(&frame->message),
+	};
+	node_send(&n->node, s->link, &message);
+	n->counters.frames_sent++;
+	s->sent = frame->number;
+	s->flight_bytes += frame->message.len;
+}
+
+static void send_frames(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	/* Nearly always there is nothing, or only the newest frame to be sent: look from the end. */
+	struct list *link = &s->frames;
+	while (link->prev != &s->frames && LIST_ENTRY(link->prev, struct frame, link)->number > s->sent)
+		link = link->prev;
+	for (; link != &s->frames; link = link->next) {
+		if (s->flight_bytes >= WINDOW_BYTES || (s->probing && s->flight_bytes > 0))
+			break;
+		send_frame(n, LIST_ENTRY(link, struct frame, link));
+	}
+	if (!list_empty(&s->frames) && !timer_armed(&s->retry))
+		node_timer_after(&n->node, &s->retry, RETRY_US);
+}
+
+/* Everything unconfirmed will be sent again; first one frame, to see whether it is taken. */
+static void rewind_stream(struct stream *s)
+{
+	s->sent = s->confirmed;
+	s->flight_bytes = 0;
+	s->probing = true;
+}
+
+static void retry(void *data)
+{
+	struct pb_node *n = data;
+	struct stream *s = &n->stream;
+	struct env *env = n->node.env;
+	if (s->link == 0 || list_empty(&s->frames))
+		return;
+	/* A backup that is only slow must not be buried under repetitions. */
+	if (env->ops->backlog(env, s->link) == 0) {
+		n->counters.frames_resent += s->sent - s->confirmed;
+		rewind_stream(s);
+	}
+	send_frames(n);
+}
+
+static void retry_soon(struct pb_node *n)
+{
+	rewind_stream(&n->stream);
+	node_timer_after(&n->node, &n->stream.retry, RETRY_SOON_US);
+}
+
+static void confirm(struct pb_node *n, uint64_t received)
+{
+	struct stream *s = &n->stream;
+	if (received <= s->confirmed)
+		return;
+	s->probing = false;
+	s->confirmed = received;
+	node_timer_cancel(&n->node, &s->retry);
+	struct list *first;
+	while ((first = list_first(&s->frames)) != NULL) {
+		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+		if (frame->number > received)
+			break;
+		s->queue_bytes -= frame->message.len + held_bytes(frame);
+		if (frame->transfer)
+			s->transfer_bytes -= frame->message.len;
+		if (frame->number <= s->sent)
+			s->flight_bytes -= frame->message.len;
+		primary_release(n, frame);
+		frame_give_back(s, frame);
+	}
+	/* A frame that was to be sent again may have been confirmed by a late answer. */
+	if (s->sent < received)
+		s->sent = received;
+	if (!n->synced && s->complete_frame != 0 && received >= s->complete_frame) {
+		n->synced = true;
+		n->counters.transfers_done++;
+		log_event(n->node.log, LOG_INFO, "backup_synced", "view=%llu backup=%s keys=%llu",
+			  (unsigned long long)n->view, n->backup.name, (unsigned long long)pb_state_keys(&n->state));
+		pings_now(n);
+	}
+	send_frames(n);
+}
+
+void stream_reply(struct pb_node *n, const struct message *message)
+{
+	struct stream *s = &n->stream;
+	struct wire_pb_forward_reply reply;
+	arena_reset(&n->arena);
+	if (s->link == 0 || message->status != 0 ||
+	    wire_pb_forward_reply_decode(message->payload, &n->arena, &reply) != 0)
+		return;
+	if (reply.view > n->view)
+		pings_now(n);
+	/* Of an earlier view of ours, or it does not know this one yet, or it has restarted and the view service will tell. */
+	if (reply.view != n->view || !reply.backup) {
+		if (reply.view <= n->view)
+			retry_soon(n);
+		return;
+	}
+	if (reply.received < s->next)
+		confirm(n, reply.received);
+}
+
+void stream_link_down(struct pb_node *n, link_id link)
+{
+	if (n->stream.link == link && link != 0 && !list_empty(&n->stream.frames))
+		retry_soon(n);
+}
+
+/* ---- views ---- */
+
+void stream_init(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	list_init(&s->frames);
+	list_init(&s->free);
+	timer_init(&s->retry, retry, n);
+	s->next = 1;
+}
+
+/* Moves the held answers of `from` behind those of `to`. */
+static void merge_held(struct frame *to, struct frame *from)
+{
+	size_t offset = to->replies.len;
+	buffer_add_slice(&to->replies, buffer_slice(&from->replies));
+	to->held = alloc_resize(to->held, to->nheld + from->nheld + 1, sizeof *to->held);
+	to->held_capacity = to->nheld + from->nheld + 1;
+	for (uint32_t i = 0; i < from->nheld; i++) {
+		to->held[to->nheld] = from->held[i];
+		to->held[to->nheld++].offset += offset;
+	}
+	from->nheld = 0;
+}
+
+void stream_begin(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	struct frame *carried = frame_take(s);
+	struct list *first;
+	while ((first = list_first(&s->frames)) != NULL) {
+		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+		merge_held(carried, frame);
+		frame_give_back(s, frame);
+	}
+	if (s->open != NULL) {
+		merge_held(carried, s->open);
+		frame_give_back(s, s->open);
+	}
+	node_timer_cancel(&n->node, &s->retry);
+	s->open = carried;
+	s->link = wire_view_nobody(&n->backup.wire) ? 0 : node_dial(&n->node, n->backup.address);
+	s->next = 1;
+	s->sent = s->confirmed = s->flight_bytes = s->transfer_bytes = s->complete_frame = 0;
+	s->queue_bytes = held_bytes(carried);
+	s->batch_count = 0;
+	buffer_clear(&s->batch);
+	buffer_clear(&s->records);
+	buffer_clear(&s->cursor);
+	s->begun = false;
+	s->probing = true;
+	s->transfer = s->link == 0 ? TRANSFER_NONE : TRANSFER_RECORDS;
+	n->counters.transfers_begun += s->link != 0;
+}
+
+void stream_abandon(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	struct list *first;
+	if (s->open != NULL) {
+		list_push_back(&s->frames, &s->open->link);
+		s->open = NULL;
+	}
+	while ((first = list_first(&s->frames)) != NULL) {
+		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+		primary_abandon(n, frame);
+		frame_give_back(s, frame);
+	}
+	node_timer_cancel(&n->node, &s->retry);
+	s->link = 0;
+	s->transfer = TRANSFER_NONE;
+	s->next = 1;
+	s->sent = s->confirmed = s->flight_bytes = s->queue_bytes = s->transfer_bytes = s->complete_frame = 0;
+	s->batch_count = 0;
+	buffer_clear(&s->batch);
+	buffer_clear(&s->records);
+}
+
+void stream_turn_end(struct pb_node *n)
+{
+	close_open(n);
+	if (n->stream.link == 0)
+		return;
+	transfer(n);
+	send_frames(n);
+}
+
+bool stream_idle(const struct pb_node *n)
+{
+	return n->stream.open == NULL && n->stream.frames.next == &n->stream.frames;
+}
+
+void stream_free(struct pb_node *n)
+{
+	struct stream *s = &n->stream;
+	struct list *lists[] = {&s->frames, &s->free};
+	node_timer_cancel(&n->node, &s->retry);
+	if (s->open != NULL)
+		frame_free(s->open);
+	for (size_t i = 0; i < 2; i++) {
+		while (!list_empty(lists[i])) {
+			struct frame *frame = LIST_ENTRY(lists[i]->next, struct frame, link);
+			list_remove(&frame->link);
+			frame_free(frame);
+		}
+	}
+	buffer_free(&s->batch);
+	buffer_free(&s->records);
+	buffer_free(&s->cursor);
+}

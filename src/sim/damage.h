@@ -1,0 +1,32 @@
+/*
+ * Damage to what lies on a simulated disk: a bit flips, a sector reads as zeros or as another sector's contents, a file becomes
+ * shorter, a name disappears from the directory.
+ *
+ * LOGS. What is damaged was synced, and something that was synced is behind it: so the log can tell the damage from
+ * a write that the end of its process interrupted, and must refuse to start with STATUS_CORRUPT. The last batch is left
+ * alone, since no log could tell (wal/wal.h), and so is the name of the last segment.
+ *
+ * SNAPSHOTS. The newest file with a final name, anywhere in it. Its owner must notice at its next start, and
+ * fetch the state from a peer.
+ *
+ * Nothing is done (false) while there is nothing that may be damaged: no snapshot yet, writes to the file not synced.
+ */
+#ifndef SYNOD_SIM_DAMAGE_H
+#define SYNOD_SIM_DAMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/rng.h"
+#include "sim/disk_sim.h"
+#include "sim/faults.h"
+
+/* `what` gets a few words about it, for people. */
+bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+/* *slot: of the snapshot that was damaged. */
+bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot, struct buffer *what);
+/* A whole snapshot of at least this slot is in place, durably. */
+bool sim_damage_snapshot_is_whole(struct disk *disk, uint64_t slot);
+
+#endif

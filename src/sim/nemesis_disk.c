@@ -1,0 +1,173 @@
+/*
+ * What the nemesis does to disks, and the atlas that says how much of it.
+ */
+#include "sim/nemesis_internal.h"
+
+#include <inttypes.h>
+
+#include "sim/damage.h"
+
+/* ---- while they work ---- */
+
+void nemesis_disk_fault(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	static const enum disk_sim_fault faults[] = {DISK_SIM_STOP, DISK_SIM_IO_ERROR, DISK_SIM_TORN_WRITE};
+	static const char *const names[] = {"the machine stops", "it fails", "the machine stops in the middle of it"};
+	uint64_t chosen = rng_below(&nemesis->rng, sizeof faults / sizeof faults[0]), after = rng_below(&nemesis->rng, 20);
+	if (process->disk == NULL || !sim_process_alive(process))
+		return;
+	nemesis_tell(nemesis, "the disk of %s, %" PRIu64 " operations from now: %s", process->name, after, names[chosen]);
+	disk_sim_fault_at(process->disk, disk_sim_operations(process->disk) + after, faults[chosen]);
+}
+
+static uint64_t phase_begin(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint64_t length_us = rng_range(&nemesis->rng, 100 * SIM_MILLISECOND, 3 * SIM_SECOND);
+	nemesis_plan_at(nemesis, length_us, DEED_GOOD_DISK, process, NULL);
+	return length_us;
+}
+
+void nemesis_disk_slow(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	struct disk_sim_faults faults = nemesis->world->options.disk.faults;
+	faults.slow_ppm = 1000000;
+	faults.slow_us = rng_range(&nemesis->rng, SIM_MILLISECOND, SIM_SECOND);
+	if (process->disk == NULL)
+		return;
+	nemesis_tell(nemesis, "the disk of %s takes %" PRIu64 " ms longer for everything, for %" PRIu64 " ms", process->name,
+		     faults.slow_us / 1000, phase_begin(nemesis, process) / 1000);
+	disk_sim_set_faults(process->disk, &faults);
+}
+
+void nemesis_disk_errors(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	struct disk_sim_faults faults = nemesis->world->options.disk.faults;
+	bool names = rng_chance(&nemesis->rng, 500000);
+	uint32_t ppm = (uint32_t)rng_range(&nemesis->rng, 10000, 500000);
+	if (process->disk == NULL)
+		return;
+	if (names)
+		faults.name_error_ppm = ppm;
+	else
+		faults.read_error_ppm = ppm;
+	nemesis_tell(nemesis, "the disk of %s fails %" PRIu32 " of 1000 %s, for %" PRIu64 " ms", process->name, ppm / 1000,
+		     names ? "creations, renames and removals" : "reads", phase_begin(nemesis, process) / 1000);
+	disk_sim_set_faults(process->disk, &faults);
+}
+
+void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	struct disk_sim_faults faults = nemesis->world->options.disk.faults;
+	uint64_t left = rng_below(&nemesis->rng, 1u << rng_range(&nemesis->rng, 1, 20));
+	if (process->disk == NULL)
+		return;
+	faults.space_bytes = disk_sim_space_used(process->disk) + left + 1;
+	nemesis_tell(nemesis, "the disk of %s has only %" PRIu64 " bytes left, for %" PRIu64 " ms", process->name, left,
+		     phase_begin(nemesis, process) / 1000);
+	disk_sim_set_faults(process->disk, &faults);
+}
+
+void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	disk_sim_set_faults(process->disk, &nemesis->world->options.disk.faults);
+}
+
+/* ---- at rest: the atlas ---- */
+
+struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const struct sim_process *process, uint32_t *member)
+{
+	for (uint32_t g = 0; g < nemesis->ngroups; g++)
+		for (uint32_t i = 0; i < nemesis->groups[g].count; i++)
+			if (nemesis->groups[g].members[i] == process) {
+				*member = i;
+				return &nemesis->groups[g];
+			}
+	return NULL;
+}
+
+struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	return group == NULL ? NULL : &group->damage[member];
+}
+
+uint32_t nemesis_damaged(struct nemesis_group *group)
+{
+	uint32_t damaged = 0;
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct nemesis_damage *damage = &group->damage[i];
+		if (damage->snapshot && sim_damage_snapshot_is_whole(group->members[i]->disk, damage->snapshot_slot))
+			damage->snapshot = false;
+		damaged += damage->log || damage->snapshot;
+	}
+	return damaged;
+}
+
+/* Is one more damaged disk allowed, namely this one? */
+static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member)
+{
+	uint32_t damaged = nemesis_damaged(group);
+	bool already = group->damage[member].log || group->damage[member].snapshot;
+	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
+}
+
+static void damage(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_damage *damage, bool log)
+{
+	struct buffer what = {0};
+	enum sim_fault fault;
+	uint64_t slot = 0;
+	bool done = log ? sim_damage_log(process->disk, &nemesis->rng, &fault, &what)
+			: sim_damage_snapshot(process->disk, &nemesis->rng, &fault, &slot, &what);
+	if (done) {
+		nemesis_count(nemesis, fault);
+		nemesis_tell(nemesis, "%s: %.*s", process->name, (int)what.len, (const char *)what.data);
+	}
+	if (done && log) {
+		damage->log = true;
+		if (!sim_process_alive(process))
+			damage->log_before = process->incarnation + 1;
+	} else if (done) {
+		damage->snapshot = true;
+		if (slot > damage->snapshot_slot)
+			damage->snapshot_slot = slot;
+	}
+	buffer_free(&what);
+}
+
+void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
+	/* Whose log is damaged is lost; so that is the rarer case. */
+	bool log = rng_chance(&nemesis->rng, 250000), live = rng_chance(&nemesis->rng, 500000);
+	if (process->disk == NULL || group == NULL || !atlas_allows(nemesis, group, member))
+		return;
+	if (!live && sim_process_alive(process)) {
+		nemesis_tell(nemesis, "%s loses power for %" PRIu64 " ms", process->name, down_us / 1000);
+		nemesis_count(nemesis, SIM_FAULT_POWER_LOSS);
+		sim_process_power_loss(process);
+		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+	}
+	damage(nemesis, process, &group->damage[member], log);
+}
+
+bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	return process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT && damage != NULL && damage->log;
+}
+
+bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	/* A snapshot may be damaged while it is being used; but one that is found damaged at the start is no reason not to start. */
+	return damage != NULL && (damage->log || (damage->snapshot && !process->halted_at_start));
+}
+
+bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	return damage != NULL && damage->log_before != 0 && process->incarnation >= damage->log_before;
+}

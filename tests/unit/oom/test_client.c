@@ -1,0 +1,249 @@
+/* Out of memory in the client library. */
+#include <check.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../support/check_main.h"
+#include "client/synod.h"
+#include "failing_malloc.h"
+#include "fake_server.h"
+
+/*
+ * What a session with every kind of request has come to. While allocations fail nothing is asserted, since the test library
+ * allocates too.
+ */
+enum call { OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, LAST_GET, CALLS };
+static const char *const call_texts[] = {"open", "put", "get", "txn", "scan", "async", "config", "status", "join",
+					 "move", "transfer", "last get"};
+struct outcome {
+	int statuses[CALLS];
+	int callbacks, started;
+};
+
+static struct fake_server group, master;
+static char config_file[] = "/tmp/test-oom-XXXXXX";
+
+static void on_async(void *context, const struct synod_reply *reply)
+{
+	(void)reply;
+	atomic_fetch_add((atomic_int *)context, 1);
+}
+
+static int status_of(struct synod_reply *reply)
+{
+	int status = reply->status;
+	synod_reply_free(reply);
+	return status;
+}
+
+static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *callbacks)
+{
+	static char value[20000];
+	int *statuses = outcome->statuses;
+	const char *const members[] = {group.address};
+	struct synod_group groups = {.gid = 2, .nmembers = 1, .members = members};
+	struct synod_op ops[] = {
+		{.kind = SYNOD_OP_PUT, .key = {"key", 3}, .value = {value, sizeof value}},
+		{.kind = SYNOD_OP_INCR, .key = {"key", 3}, .delta = 1},
+	};
+	struct synod_compare compare = {.target = SYNOD_VERSION, .relation = SYNOD_GREATER, .key = {"key", 3}};
+	statuses[PUT] = status_of(synod_put(s, "key", 3, value, sizeof value));
+	statuses[GET] = status_of(synod_get(s, "key", 3));
+	statuses[TXN] = status_of(
+		synod_do_txn(s, &(struct synod_txn){.when = &compare, .nwhen = 1, .then = ops, .nthen = 2}, 0));
+	statuses[SCAN] = status_of(synod_do_scan(s, &(struct synod_scan){.start = {"a", 1}}, 0));
+	for (int i = 0; i < 3; i++) {
+		statuses[ASYNC] = synod_op_async(s, &ops[0], 0, on_async, callbacks);
+		outcome->started += statuses[ASYNC] == SYNOD_OK;
+	}
+	struct synod_config *config = synod_config(s, UINT64_MAX);
+	statuses[CONFIG] = config->status;
+	synod_config_free(config);
+	struct synod_node_status *status = synod_node_status(s, group.address, 0);
+	statuses[STATUS] = status->status;
+	synod_node_status_free(status);
+	statuses[JOIN] = status_of(synod_join(s, &groups, 1));
+	statuses[MOVE] = status_of(synod_move(s, 1, 2));
+	statuses[TRANSFER] = status_of(synod_transfer(s, members, 1, 0));
+	statuses[LAST_GET] = status_of(synod_get(s, "key", 3));
+}
+
+static struct outcome run_session(uint64_t first, uint64_t last)
+{
+	struct outcome outcome = {{0}, 0, 0};
+	atomic_int callbacks = 0;
+	struct synod *s;
+	failing_malloc_set(first, last);
+	outcome.statuses[OPEN] = synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000});
+	if (outcome.statuses[OPEN] == SYNOD_OK)
+		run_requests(s, &outcome, &callbacks);
+	synod_close(s);
+	outcome.callbacks = atomic_load(&callbacks);
+	return outcome;
+}
+
+/* A request may also end as if a server had not answered: its connection was given up for want of memory. */
+static bool is_sane(enum call call, int status)
+{
+	switch (status) {
+	case SYNOD_OK:
+	case SYNOD_NO_MEMORY:
+		return true;
+	case SYNOD_UNAVAILABLE:
+		return call != OPEN;
+	case SYNOD_UNKNOWN:
+		return call == PUT || call == TXN || call == JOIN || call == MOVE || call == TRANSFER;
+	default:
+		return false;
+	}
+}
+
+static void check_outcome(const struct outcome *outcome, uint64_t first)
+{
+	for (enum call call = 0; call < CALLS; call++)
+		ck_assert_msg(is_sane(call, outcome->statuses[call]), "allocation %" PRIu64 " fails: %s ends with %d (%s)", first,
+			      call_texts[call], outcome->statuses[call], synod_status_text(outcome->statuses[call]));
+	ck_assert_int_eq(outcome->callbacks, outcome->started);
+}
+
+/* The number of allocations of a session in which none fails. */
+static uint64_t warm_up(void)
+{
+	for (int i = 0; i < 3; i++) {
+		struct outcome outcome = run_session(0, 0);
+		for (enum call call = 0; call < CALLS; call++)
+			ck_assert_msg(outcome.statuses[call] == SYNOD_OK, "%s: %s", call_texts[call],
+				      synod_status_text(outcome.statuses[call]));
+	}
+	return failing_malloc_count();
+}
+
+static void sweep(uint64_t length, uint64_t step)
+{
+	uint64_t count = warm_up();
+	ck_assert_uint_gt(count, 100);
+	for (uint64_t first = 1; first <= count; first += step) {
+		int64_t live = failing_malloc_live();
+		struct outcome outcome = run_session(first, length == UINT64_MAX ? length : first + length - 1);
+		failing_malloc_set(0, 0);
+		int64_t more = failing_malloc_live() - live;
+		check_outcome(&outcome, first);
+		ck_assert_msg(more <= 0, "allocation %" PRIu64 " fails: %" PRId64 " blocks are not freed", first, more);
+	}
+}
+
+START_TEST(one_allocation_fails)
+{
+	/* Whichever single allocation fails: every call ends, sanely, and nothing is left behind. */
+	sweep(1, 1);
+}
+END_TEST
+
+START_TEST(some_allocations_fail)
+{
+	/* The same for a shortage that lasts for some allocations. */
+	sweep(40, 7);
+}
+END_TEST
+
+START_TEST(all_allocations_fail)
+{
+	/* When memory runs out for good the handle gives up: what is under way and what follows ends with NO_MEMORY. */
+	sweep(UINT64_MAX, 3);
+}
+END_TEST
+
+/* Some writes while the handle's thread gets no memory at all; counts those that did not end as they should. */
+static void write_without_memory(struct synod *s, const char *value, size_t len, size_t count)
+{
+	atomic_int callbacks = 0;
+	int started = 0, wrong = 0;
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {"key", 3}, .value = {value, len}};
+	failing_malloc_spare_this_thread(true);
+	failing_malloc_set(1, UINT64_MAX);
+	for (size_t i = 0; i < count; i++)
+		started += synod_op_async(s, &op, 0, on_async, &callbacks) == SYNOD_OK;
+	/* The static reply: the thread cannot make another. */
+	struct synod_reply *reply = synod_put(s, value, 3, value, len);
+	wrong += reply->status != SYNOD_NO_MEMORY;
+	synod_reply_free(reply);
+	failing_malloc_set(0, 0);
+	failing_malloc_spare_this_thread(false);
+	reply = synod_get(s, "key", 3);
+	ck_assert_int_eq(reply->status, SYNOD_NO_MEMORY);
+	synod_reply_free(reply);
+	ck_assert_int_eq(synod_op_async(s, &op, 0, on_async, &callbacks), SYNOD_NO_MEMORY);
+	synod_close(s);
+	ck_assert_int_eq(wrong, 0);
+	ck_assert_int_eq(atomic_load(&callbacks), started);
+}
+
+START_TEST(gives_up_for_good)
+{
+	/* A handle that has given up says NO_MEMORY from then on, also when there is memory again; a new one works. */
+	struct synod *s;
+	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}), SYNOD_OK);
+	write_without_memory(s, "value", 5, 100);
+	struct outcome outcome = run_session(0, 0);
+	ck_assert_int_eq(outcome.statuses[LAST_GET], SYNOD_OK);
+}
+END_TEST
+
+START_TEST(large_requests)
+{
+	/* The same with as many of the largest values as a handle takes, on a connection that is open and on none. */
+	static char value[1 << 20];
+	memset(value, 'v', sizeof value);
+	for (int connected = 0; connected < 2; connected++) {
+		struct synod *s;
+		ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}), SYNOD_OK);
+		for (int i = 0; i < connected; i++)
+			ck_assert_int_eq(status_of(synod_put(s, "key", 3, value, sizeof value)), SYNOD_OK);
+		write_without_memory(s, value, sizeof value, 6);
+	}
+}
+END_TEST
+
+static void start_cluster(void)
+{
+	char text[512];
+	fake_server_start(&group, NULL);
+	fake_server_start(&master, group.address);
+	snprintf(text, sizeof text,
+		 "[cluster]\nname = demo\n[node fake]\nrole = shardmaster\nlisten = %s\ndir = m\n"
+		 "[node other]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1\ndir = g\n",
+		 master.address);
+	strcpy(strchr(config_file, '\0') - 6, "XXXXXX");
+	int fd = mkstemp(config_file);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void stop_cluster(void)
+{
+	fake_server_stop(&master);
+	fake_server_stop(&group);
+	unlink(config_file);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("oom");
+	TCase *tests = tcase_create("oom");
+	tcase_add_checked_fixture(tests, start_cluster, stop_cluster);
+	tcase_set_timeout(tests, 300);
+	tcase_add_test(tests, one_allocation_fails);
+	tcase_add_test(tests, some_allocations_fail);
+	tcase_add_test(tests, all_allocations_fail);
+	tcase_add_test(tests, gives_up_for_good);
+	tcase_add_test(tests, large_requests);
+	suite_add_tcase(suite, tests);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,280 @@
+/* Changes of leader under load: what clients are told is true, and reads are never stale. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "../support/check_main.h"
+#include "base/alloc.h"
+#include "group.h"
+#include "rsm/internal.h"
+#include "sim/disk_sim.h"
+
+#define REQUESTS_MAX 4000u
+
+/* What became of commands without a session, each with a value of its own. */
+struct ledger {
+	uint64_t requests[REQUESTS_MAX]; /* command k carries the value k + 1 */
+	uint32_t count;
+	uint32_t definite_refusals, applied;
+};
+
+static void transfer(struct rsm_group *g, uint32_t from, uint32_t to)
+{
+	struct buffer body = {0};
+	wire_transfer_encode(to + 1, &body);
+	rsm_group_ask(g, from, METHOD_TRANSFER, buffer_slice(&body));
+	buffer_free(&body);
+}
+
+static void disturb(struct rsm_group *g)
+{
+	struct rng *rng = &g->world->rng_workload;
+	uint32_t leader = rsm_group_leader(g);
+	uint32_t i = leader != UINT32_MAX && rng_chance(rng, 600000) ? leader : (uint32_t)rng_below(rng, g->count);
+	struct sim_process *process = g->replicas[i].process;
+	switch (rng_below(rng, 8)) {
+	case 0:
+		sim_network_isolate(g->world, process);
+		sim_network_mend(g->world, process, g->client);
+		sim_network_mend(g->world, g->client, process);
+		break;
+	case 1:
+	case 2:
+		sim_network_heal(g->world);
+		break;
+	case 3:
+		sim_process_pause(process);
+		break;
+	case 4:
+		for (uint32_t j = 0; j < g->count; j++)
+			sim_process_resume(g->replicas[j].process);
+		break;
+	case 5:
+		if (rng_chance(rng, 300000))
+			sim_process_power_loss(process);
+		break;
+	case 6:
+		for (uint32_t j = 0; j < g->count; j++)
+			if (!sim_process_alive(g->replicas[j].process))
+				sim_process_start(g->replicas[j].process);
+		break;
+	case 7:
+		if (leader != UINT32_MAX)
+			transfer(g, leader, (uint32_t)rng_below(rng, g->count));
+		break;
+	}
+}
+
+static void heal(struct rsm_group *g)
+{
+	sim_network_heal(g->world);
+	for (uint32_t j = 0; j < g->count; j++) {
+		sim_process_resume(g->replicas[j].process);
+		if (!sim_process_alive(g->replicas[j].process))
+			sim_process_start(g->replicas[j].process);
+	}
+}
+
+/* All values in the state of whoever leads. */
+static uint64_t *read_values(struct rsm_group *g, uint64_t *count)
+{
+	const struct rsm *rsm = rsm_group_rsm(g, rsm_group_elect(g));
+	struct buffer body = {0};
+	struct arena arena;
+	struct reply reply = {.body = &body};
+	arena_init(&arena, 1024);
+	rsm->app->ops->query(rsm->app, slice(NULL, 0), &arena, &reply);
+	arena_free(&arena);
+	*count = body.len / 8;
+	return (uint64_t *)(void *)body.data;
+}
+
+static void check_ledger(struct rsm_group *g, struct ledger *l)
+{
+	uint64_t count = 0;
+	uint64_t *values = read_values(g, &count);
+	uint8_t *times = alloc_zeroed(l->count + 2, 1);
+	for (uint64_t i = 0; i < count; i++) {
+		ck_assert_uint_le(values[i], l->count);
+		times[values[i]]++;
+	}
+	for (uint32_t k = 0; k < l->count; k++) {
+		const struct answer_slot *a = &g->answers[l->requests[k]];
+		int status_kind = a->status == PENDING || a->status == LOST ? STATUS_UNKNOWN : a->status;
+		ck_assert_msg(times[k + 1] <= 1, "command %u is applied %u times", k, times[k + 1]);
+		if (status_kind == 0) {
+			ck_assert_msg(times[k + 1] == 1, "command %u was acknowledged and is gone", k);
+			ck_assert_uint_eq(values[a->number - 1], k + 1);
+			l->applied++;
+		} else if (status_class(status_kind) != STATUS_CLASS_UNKNOWN) {
+			ck_assert_msg(times[k + 1] == 0, "command %u was answered %s and is applied", k, status_name(status_kind));
+			l->definite_refusals++;
+		}
+	}
+	free(times);
+	free(values);
+}
+
+/* faults: 4, 42, 43, 44, 49, 50 */
+/* Whatever happens to leaders: OK means applied once, and in the place that was named; a definite refusal means never; and a read
+ * sees every command that was acknowledged before the read was sent, whichever replica answers it. */
+START_TEST(test_answers_are_true)
+{
+	uint32_t refusals = 0, applied = 0;
+	uint64_t reads = 0;
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct rsm_group g;
+		struct ledger *l = ALLOC(struct ledger);
+		rsm_group_init(&g, seed % 4 == 0 ? 5 : 3, seed, NULL);
+		struct rng *rng = &g.world->rng_workload;
+		g.world->options.network.delay_max_us = rng_chance(rng, 300000) ? 40000 : 1000;
+		g.world->options.network.duplicate_ppm = 20000;
+		g.world->options.network.loss_ppm = rng_chance(rng, 500000) ? 20000 : 0;
+		rsm_group_elect(&g);
+		uint64_t acknowledged = 0;
+		struct { uint64_t request, least; } read[4] = {{0, 0}};
+		for (uint32_t step = 0; step < 900; step++) {
+			uint32_t to = (uint32_t)rng_below(rng, g.count);
+			if (rng_chance(rng, 700000) && rsm_group_leader(&g) != UINT32_MAX)
+				to = rsm_group_leader(&g);
+			if (rng_chance(rng, 600000) && l->count < REQUESTS_MAX)
+				l->requests[l->count] = rsm_group_command(&g, to, 0, 0, l->count + 1, 50), l->count++;
+			/* How many commands are acknowledged so far: the state must be at least as long. */
+			for (uint32_t k = 0; k < l->count; k++)
+				if (g.answers[l->requests[k]].status == 0 && g.answers[l->requests[k]].number > acknowledged)
+					acknowledged = g.answers[l->requests[k]].number;
+			uint32_t r = step % 4;
+			if (read[r].request != 0 && g.answers[read[r].request].status == 0) {
+				ck_assert_msg(g.answers[read[r].request].number >= read[r].least, "seed %u: a stale read", (unsigned)seed);
+				reads++;
+			}
+			read[r].request = rsm_group_ask(&g, (uint32_t)rng_below(rng, g.count), METHOD_QUERY, slice(NULL, 0));
+			read[r].least = acknowledged;
+			rsm_group_run(&g, rng_below(rng, 8000));
+			if (rng_chance(rng, 60000))
+				disturb(&g);
+		}
+		heal(&g);
+		g.world->options.network.loss_ppm = 0;
+		g.world->options.network.delay_max_us = 1000;
+		rsm_group_run(&g, 2 * SIM_SECOND);
+		ck_assert_msg(rsm_group_agree(&g, 20 * SIM_SECOND), "seed %u: no agreement", (unsigned)seed);
+		check_ledger(&g, l);
+		ck_assert_uint_eq(g.halts, 0);
+		refusals += l->definite_refusals;
+		applied += l->applied;
+		rsm_group_free(&g);
+		free(l);
+	}
+	/* The schedules must not be so hard, or so easy, that they show nothing. */
+	ck_assert_uint_gt(applied, 40 * 100);
+	ck_assert_uint_gt(refusals, 40 * 20);
+	ck_assert_uint_gt(reads, 40 * 50);
+}
+END_TEST
+
+/* faults: 50 */
+/* An orderly stop of the leader hands over: nothing that was asked for before is lost or answered wrongly, and the next leader
+ * serves within less than an election timeout. */
+START_TEST(test_orderly_stop)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct rsm_group g;
+		struct ledger *l = ALLOC(struct ledger);
+		rsm_group_init(&g, seed % 5 == 0 ? 1 : 3, seed, NULL);
+		uint32_t leader = rsm_group_elect(&g);
+		for (uint32_t k = 0; k < 50; k++) {
+			l->requests[l->count] = rsm_group_command(&g, leader, 0, 0, l->count + 1, 50);
+			l->count++;
+			if (k != 40)
+				continue;
+			/* All have arrived by then, and not all are answered. */
+			rsm_group_run(&g, 1000);
+			sim_process_stop(g.replicas[leader].process);
+		}
+		uint64_t stopped_us = g.world->now_us;
+		while (sim_process_alive(g.replicas[leader].process) && g.world->now_us < stopped_us + 3 * SIM_SECOND)
+			rsm_group_run(&g, SIM_MILLISECOND);
+		ck_assert(!sim_process_alive(g.replicas[leader].process));
+		if (g.count > 1) {
+			uint32_t next = rsm_group_elect(&g);
+			ck_assert_uint_ne(next, leader);
+			ck_assert_msg(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader", (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
+		}
+		sim_process_start(g.replicas[leader].process);
+		rsm_group_run(&g, SIM_SECOND);
+		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+		/* All are answered; an answer may be lost with the connection. */
+		for (uint32_t k = 0; k < 40; k++)
+			ck_assert(g.answers[l->requests[k]].status == 0 || g.answers[l->requests[k]].status == LOST);
+		check_ledger(&g, l);
+		rsm_group_free(&g);
+		free(l);
+	}
+}
+END_TEST
+
+/* ---- leadership that comes and goes within one turn ---- */
+
+struct one_turn {
+	struct rsm_group *g;
+	uint32_t i;
+};
+
+static void give(struct rsm *rsm, enum method method, struct wire_paxos m)
+{
+	struct buffer b = {0};
+	m.group = 1;
+	m.to = rsm->options.replica;
+	wire_paxos_encode(&m, &b);
+	struct message message = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&b)};
+	rsm_message(rsm, 0, &message);
+	buffer_free(&b);
+}
+
+static void lead_for_a_moment(void *data, struct node *node)
+{
+	struct one_turn *t = data;
+	struct rsm *rsm = rsm_group_rsm(t->g, t->i);
+	uint32_t peer = (t->i + 1) % 3 + 1;
+	(void)node;
+	uint64_t ballot = paxos_ballot(rsm->paxos);
+	give(rsm, METHOD_PROMISE, (struct wire_paxos){.from = peer, .ballot = ballot, .slot = paxos_chosen_slot(rsm->paxos) + 1,
+						      .chosen = paxos_chosen_slot(rsm->paxos)});
+	ck_assert_int_eq(paxos_role(rsm->paxos), PAXOS_LEADER);
+	/* A client's requests arrive in this very turn, as if over a link that no longer exists. */
+	struct message query = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1};
+	rsm_message(rsm, 12345, &query);
+	give(rsm, METHOD_PREPARE, (struct wire_paxos){.from = peer, .ballot = ballot_make(ballot_round(ballot) + 1, peer),
+						      .slot = 1});
+	ck_assert_int_ne(paxos_role(rsm->paxos), PAXOS_LEADER);
+}
+
+/* A replica that wins and loses an election within one turn, with a read in between, serves reads when it leads later. */
+START_TEST(test_leadership_within_one_turn)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 3, NULL);
+	rsm_group_append_many(&g, 3);
+	uint32_t leader = rsm_group_elect(&g), i = (leader + 1) % 3;
+	struct sim_rule rule = {.to = g.replicas[i].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &rule);
+	transfer(&g, leader, i);
+	while (paxos_role(rsm_core(rsm_group_rsm(&g, i))) != PAXOS_CANDIDATE || rule.matched == 0)
+		ck_assert(sim_world_step(g.world));
+	struct one_turn turn = {.g = &g, .i = i};
+	sim_process_call(g.replicas[i].process, lead_for_a_moment, &turn);
+	while (g.replicas[i].process->call != NULL)
+		ck_assert(sim_world_step(g.world));
+	ck_assert_uint_eq(rsm_group_rsm(&g, i)->queries_count, 0);
+	sim_network_clear_rules(g.world);
+	for (uint32_t tries = 0; tries < 50 && rsm_group_elect(&g) != i; tries++) {
+		transfer(&g, rsm_group_elect(&g), i);
+		rsm_group_run(&g, 300 * SIM_MILLISECOND);
+	}
+	ck_assert_uint_eq(rsm_group_elect(&g), i);
+	ck_assert_int_eq(rsm_group_read(&g, i, g.appended), 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_leadership_within_one_turn)
