@@ -7,6 +7,7 @@
 #       --replicas N      replicas of each group (default 3)
 #       --views N         viewservers (default 0, or 3 with --pb)
 #       --pb N            primary/backup servers (default 0)
+#       --paxos N         paxosds: agreement and a replicated log (default 0)
 #       --base-port P     node number i listens on P+i, its HTTP endpoint on P+1000+i (default 7000, or
 #                         SYNOD_BASE_PORT)
 #       --engine memory   where groups keep their keys
@@ -23,7 +24,7 @@
 #
 # All take --dir DIR (default ./run). DIR/cluster.conf is written by the first `up`; later ones start what it
 # describes, also after it was edited. DIR/NODE/ holds the node's data, its log and its pid.
-# Nodes are named m1 m2 ..., g1a g1b ... g2a ..., v1 v2 ..., pb1 pb2 ...; all listen on 127.0.0.1.
+# Nodes are named m1 m2 ..., g1a g1b ... g2a ..., v1 v2 ..., pb1 pb2 ..., p1 p2 ...; all listen on 127.0.0.1.
 #
 # The programs are those of $SYNOD_BIN, or of build/bin. Exit codes: 0 done, 1 failed, 64 usage.
 set -euo pipefail
@@ -151,20 +152,14 @@ clean() {
 
 # --- The command line ---
 
-masters=3 ngroups=2 replicas=3 views=0 pbs=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
-given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_base_port=''
+masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
+given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_paxosds='' given_base_port=''
 settings=() started=() nodes=()
 command=''
 
 # number OPTION VALUE MIN MAX
 number() {
 	[[ $2 =~ ^[0-9]{1,5}$ && $((10#$2)) -ge $3 && $((10#$2)) -le $4 ]] || wrong_usage "$1 takes a number from $3 to $4, not '$2'"
-}
-
-# not_offered OPTION VALUE ROLE
-not_offered() {
-	number "$1" "$2" 0 "$NODES_MAX"
-	[[ $((10#$2)) -eq 0 ]] || wrong_usage "$1: there is no program for role = $3 in this version"
 }
 
 take_option() {
@@ -188,7 +183,7 @@ take_option() {
 		;;
 	--views) number "$1" "$2" 0 $REPLICAS_MAX && views=$((10#$2)) given_views=yes ;;
 	--pb) number "$1" "$2" 0 $REPLICAS_MAX && pbs=$((10#$2)) given_pbs=yes ;;
-	--paxos) not_offered "$1" "$2" paxos ;;
+	--paxos) number "$1" "$2" 0 $REPLICAS_MAX && paxosds=$((10#$2)) given_paxosds=yes ;;
 	*) wrong_usage "there is no option $1" ;;
 	esac
 }
@@ -229,7 +224,7 @@ parse_arguments() {
 	done
 	[[ $pbs -eq 0 || -n $given_views ]] || views=3
 	[[ $pbs -eq 0 || $views -gt 0 ]] || wrong_usage "--pb needs a view service: --views 1, 3 or 5"
-	[[ $((masters + ngroups * replicas + views + pbs)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
+	[[ $((masters + ngroups * replicas + views + pbs + paxosds)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
 	[[ $follow == no || $command == logs ]] || wrong_usage "$command does not take -f"
 }
 

@@ -16,7 +16,7 @@ static int check_key(struct kvctl *kvctl, const char *key)
 	return key[0] != '\0' ? EXIT_OK : kvctl_usage(kvctl, "the key is empty");
 }
 
-static bool read_stdin(struct buffer *out)
+bool kvctl_read_stdin(struct buffer *out)
 {
 	size_t got;
 	do {
@@ -76,7 +76,7 @@ int kvctl_put(struct kvctl *kvctl, int argc, char **argv)
 	} else {
 		if (isatty(STDIN_FILENO))
 			fprintf(stderr, "The value is read from here; Ctrl-D ends it.\n");
-		if (!read_stdin(&value))
+		if (!kvctl_read_stdin(&value))
 			return kvctl_usage(kvctl, "cannot read the value from stdin");
 		op.value = (struct synod_bytes){.data = (const char *)value.data, .len = value.len};
 	}

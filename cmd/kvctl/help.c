@@ -122,8 +122,31 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl -o json view | jq -r .primary\n"
 	 "  kvctl view reset\n",
 	 "reset", kvctl_view},
-	NOT_SERVED("paxos"),
-	NOT_SERVED("log"),
+	{"paxos", "start SEQ [VALUE] | status SEQ | done SEQ | min | max", "agreement on values, one for each instance",
+	 "The servers with role = paxos agree on one value for each instance 0, 1, 2, …; whichever is started first with a majority\n"
+	 "wins, and stays. start prints OK when the proposal has begun (VALUE from stdin when it is not given), status prints\n"
+	 "pending, \"decided VALUE\" or forgotten, as the peer that is asked knows it. done says that the instances up to SEQ are\n"
+	 "needed no more: to all peers, or with --peer to one, which counts for its own application. When all have been told, they\n"
+	 "are forgotten. min: the first that is not forgotten. max: the highest that was seen, -1 if none.\n\n"
+	 "  --peer NODE     ask this one; otherwise the first that answers\n"
+	 "  --wait          start, status: until it is decided or --timeout is over (then the exit code is 4)\n\n"
+	 "  kvctl paxos start 1 Berlin --wait\n"
+	 "  kvctl paxos status 1 --peer p2\n"
+	 "  kvctl paxos done 1\n",
+	 "start status done min max --peer --wait", kvctl_paxos},
+	{"log", "append VALUE… | read [FROM [COUNT]] | tail [FROM] | trim SLOT | slot SLOT", "a replicated log for other programs",
+	 "Values in slots 1, 2, 3, …, the same for every reader. append prints the slot of the (first) value; several values get\n"
+	 "consecutive slots, all or none; without VALUE it is read from stdin. read prints SLOT<tab>VALUE from FROM (default: the\n"
+	 "oldest kept) to the newest. tail waits for what comes, from FROM or behind the newest. trim drops every slot up to SLOT.\n"
+	 "slot prints empty, \"accepted VALUE\", \"chosen VALUE\" or cleared, as one replica sees it.\n\n"
+	 "  --at SLOT       append: only if the value gets this slot; otherwise exit code 2\n"
+	 "  --count N       tail: end after N values\n"
+	 "  --peer NODE     slot: ask this replica\n\n"
+	 "  kvctl log append 'first' 'second'\n"
+	 "  kvctl log read 1 10\n"
+	 "  kvctl log tail | while IFS=$'\\t' read -r slot value; do echo \"$slot: $value\"; done\n"
+	 "  kvctl log trim 100\n",
+	 "append read tail trim slot --at --count --peer", kvctl_log},
 	NOT_SERVED("snapshot"),
 };
 const size_t kvctl_ncommands = sizeof kvctl_commands / sizeof kvctl_commands[0];

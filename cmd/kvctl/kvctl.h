@@ -208,7 +208,16 @@ int kvctl_help(struct kvctl *kvctl, int argc, char **argv);
 /* get, put, append, del, cas, incr as if they were commands; at the primary. */
 int kvctl_pb(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_view(struct kvctl *kvctl, int argc, char **argv);
+int kvctl_paxos(struct kvctl *kvctl, int argc, char **argv);
+int kvctl_log(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
+
+/* ---- shared by some of them ---- */
+
+/* Everything on stdin, as far as a command takes. */
+bool kvctl_read_stdin(struct buffer *out);
+/* The address of the paxosd that --peer names (NULL: none was given, NULL). 0 or EXIT_USAGE, reported. */
+int kvctl_peer_option(struct kvctl *kvctl, const char *name, const char **address);
 
 /* ---- shared by status, member and doctor ---- */
 

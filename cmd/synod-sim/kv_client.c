@@ -96,7 +96,7 @@ void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 		.value = {.data = value, .len = slot->kind == SIM_HISTORY_READ ? 0 : VALUE_DIGITS},
 	};
 	struct client_request *request = NULL;
-	int status = client_request_op(&request, &op);
+	int status = clients[slot->client].primary ? client_request_pb(&request, &op) : client_request_op(&request, &op);
 	ASSERT(status == 0);
 	request->timeout_ms = slot->timeout_ms;
 	request->done = done;

@@ -10,6 +10,7 @@
 
 struct sim_kv_client {
 	struct client_options options;
+	bool primary;          /* speaks to the primary of the view, not to the groups */
 	struct client *client; /* of the present incarnation */
 };
 /* A sim_build function; context: struct sim_kv_client. */

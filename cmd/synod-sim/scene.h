@@ -41,6 +41,7 @@ struct scene_options {
 	uint64_t liveness_us;   /* limit for progress after the healing */
 	bool calm;              /* no faults at all */
 	bool cluster;           /* shard masters, groups and the client library; otherwise one rsm group with lists */
+	bool pb;                /* view service, primary and backup, and the client library */
 	bool beyond;            /* more damage than what can be recovered from */
 	const char *history;    /* file to write the history to; NULL: none */
 	/* Each may be NULL. */
@@ -73,6 +74,7 @@ struct scene_result {
 	uint64_t trace_hash, events;
 	uint64_t ok, failed, unknown;
 	bool undecided;            /* the history was too hard for the checker */
+	bool excused;              /* no progress, and none was to be expected */
 	uint64_t crashes, messages;
 	uint64_t simulated_us;
 	uint64_t progress_us;      /* from the healing until every client got through */
@@ -100,6 +102,12 @@ struct scene_kind {
 	/* Of a living replica. */
 	struct rsm *(*rsm)(const struct scene_replica *replica);
 	uint64_t (*hash)(const struct scene_replica *replica);
+	/* After every turn of a process that is no replica. May be NULL. */
+	void (*after_turn)(struct scene *scene, struct sim_process *process);
+	/* Ends the kind's own faults, when the core is healed. May be NULL. */
+	void (*heal)(struct scene *scene);
+	/* True if no progress can be expected: more has failed than the service promises to survive. May be NULL: never. */
+	bool (*excused)(struct scene *scene);
 	void (*free)(struct scene *scene);
 };
 
@@ -123,6 +131,7 @@ struct scene {
 
 extern const struct scene_kind scene_rsm;
 extern const struct scene_kind scene_cluster;
+extern const struct scene_kind scene_pb;
 
 /* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings);

@@ -34,6 +34,7 @@ void tally_add(struct tally *tally, const struct run *run)
 	tally->unknown += result->unknown;
 	tally->events += result->events;
 	tally->undecided += result->undecided;
+	tally->excused += result->excused;
 	if (tally->nby_seed == tally->capacity) {
 		tally->capacity = tally->capacity == 0 ? 256 : tally->capacity * 2;
 		tally->by_seed = alloc_resize(tally->by_seed, tally->capacity, sizeof *tally->by_seed);
@@ -96,6 +97,8 @@ void tally_print(const struct tally *tally, double wall_s)
 	printf("verdicts: ok=%" PRIu64, tally->verdicts[0]);
 	for (enum verdict v = VERDICT_CRASH; v <= VERDICT_LINEARIZABILITY; v++)
 		printf(" %s=%" PRIu64, verdict_text(v), tally->verdicts[v - VERDICT_CRASH + 1]);
+	if (tally->excused > 0)
+		printf(" (in %" PRIu64 " seeds more failed than can be survived, and nobody answered)", tally->excused);
 	printf("%s\n", tally->undecided > 0 ? " (some histories were too hard to decide)" : "");
 }
 

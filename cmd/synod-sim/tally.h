@@ -14,6 +14,7 @@ struct tally {
 	uint64_t seeds;
 	uint64_t verdicts[VERDICT_LINEARIZABILITY - VERDICT_CRASH + 2]; /* ok, then those from CRASH on */
 	uint64_t undecided;
+	uint64_t excused;
 	double cpu_s, simulated_s;
 	uint64_t ok, failed, unknown, events;
 	struct tally_seed *by_seed; /* of those that did not crash */

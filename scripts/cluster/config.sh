@@ -95,6 +95,9 @@ write_config() {
 		for ((replica = 1; replica <= pbs; replica++)); do
 			write_node "pb$replica" pbserver 0 $((++number))
 		done
+		for ((replica = 1; replica <= paxosds; replica++)); do
+			write_node "p$replica" paxos 0 $((++number))
+		done
 	} >"$(config_file).new"
 	mv "$(config_file).new" "$(config_file)"
 }

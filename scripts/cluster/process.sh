@@ -10,6 +10,7 @@ program_of() {
 	shardkv) echo "$programs/shardkvd" ;;
 	viewserver) echo "$programs/viewserver" ;;
 	pbserver) echo "$programs/pbserver" ;;
+	paxos) echo "$programs/paxosd" ;;
 	*) die "[node $1] has role = ${role_of[$1]}, for which there is no program in this version" ;;
 	esac
 }

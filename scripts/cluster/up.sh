@@ -7,7 +7,7 @@ kvctl() {
 
 check_programs() {
 	local program
-	for program in shardmasterd shardkvd viewserver pbserver kvctl; do
+	for program in shardmasterd shardkvd viewserver pbserver paxosd kvctl; do
 		[[ -x $programs/$program ]] || die "there is no program $programs/$program: run 'make' in $repository first"
 	done
 }
@@ -40,6 +40,8 @@ check_agreement() {
 		differs="$(count_nodes viewserver) viewservers"
 	elif [[ -n $given_pbs && $(count_nodes pbserver) -ne $pbs ]]; then
 		differs="$(count_nodes pbserver) primary/backup servers"
+	elif [[ -n $given_paxosds && $(count_nodes paxos) -ne $paxosds ]]; then
+		differs="$(count_nodes paxos) paxosds"
 	elif [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
 		differs="its first node at port ${listen_of[$first]##*:}"
 	elif [[ ${#settings[@]} -gt 0 ]]; then
@@ -88,6 +90,9 @@ missing_leaders() {
 	local leaders group
 	leaders=$(grep '"leader":true' <<<"$1" || true)
 	grep -q '"role":"shardmaster"' <<<"$leaders" || echo "a leader of the shard masters"
+	if [[ $(count_nodes paxos) -gt 0 ]]; then
+		grep -q '"role":"paxos"' <<<"$leaders" || echo "a leader of the paxosds"
+	fi
 	for group in $(group_numbers); do
 		grep -qE "\"group\":${group}[,}]" <<<"$leaders" || echo "a leader of group $group"
 	done

@@ -6,7 +6,7 @@
  *   AGREEMENT         between peers (struct wire_agreement, both ways)
  *   AGREEMENT_START   seq, value → state at once; agreement goes on by itself. COMPACTED: forgotten. BUSY, NO_SPACE
  *   AGREEMENT_STATUS  seq → pending, decided (with the value) or forgotten; as this peer knows it
- *   AGREEMENT_WAIT    seq → the same as soon as it is no longer pending, or shortly before the request's time-out
+ *   AGREEMENT_WAIT    seq → the same as soon as it is no longer pending, or when the request's time-out has passed
  *   AGREEMENT_DONE    seq → when it is durable here
  *   AGREEMENT_BOUNDS  min, 1 + max
  *

@@ -186,9 +186,8 @@ static void wait_request(struct agreement_service *service, link_id from, const 
 	if (timeout_ms > AGREEMENT_WAIT_MAX_MS)
 		timeout_ms = AGREEMENT_WAIT_MAX_MS;
 	struct agreement_waiter *waiter = add_waiter(service, &service->waiting, from, request, asked->seq);
-	/* The answer must reach the client before it gives up. */
 	if (waiter != NULL)
-		node_timer_after(service->node, &waiter->timeout, timeout_ms * 1000 - timeout_ms * 250);
+		node_timer_after(service->node, &waiter->timeout, timeout_ms * 1000);
 }
 
 static void done_request(struct agreement_service *service, link_id from, const struct message *request,

@@ -7,15 +7,17 @@
 #include <string.h>
 
 /*
- * Sizes of what a client allocates in one turn: objects, small messages, arenas, and copies of large requests (of 1 and of 2 MiB)
- * and answers. Together 16 MiB, of which nobody touches the most.
+ * Sizes of what a client allocates in one turn: objects, small messages, arenas, a configuration. (For what is large in its
+ * requests and answers it asks without insisting.) Together 3 MiB, of which nobody touches the most.
  */
 static const struct {
 	size_t size;
 	size_t count;
 } reserve_classes[] = {
-	{256, 128}, {4096, 32}, {72 * 1024, 8},
-	{(size_t)1088 * 1024, 4}, {(size_t)2112 * 1024, 3}, {ALLOC_RESERVE_BYTES_MAX, 1},
+	{256, 128},
+	{4096, 32},
+	{(size_t)72 * 1024, 8},
+	{(size_t)1088 * 1024, 2},
 };
 #define RESERVE_CLASSES (sizeof reserve_classes / sizeof reserve_classes[0])
 #define RESERVE_BLOCKS_MAX 128u
@@ -31,7 +33,7 @@ bool alloc_reserve_refill(struct alloc_reserve *reserve)
 {
 	if (reserve->whole)
 		return true;
-	for (size_t class = 0; class < RESERVE_CLASSES; class++) {
+	for (size_t class = 0; class < RESERVE_CLASSES; class ++) {
 		for (size_t i = 0; i < reserve_classes[class].count; i++) {
 			if (reserve->blocks[class][i] == NULL)
 				reserve->blocks[class][i] = malloc(reserve_classes[class].size);
@@ -56,7 +58,7 @@ void alloc_reserve_free(struct alloc_reserve *reserve)
 {
 	if (reserve == NULL)
 		return;
-	for (size_t class = 0; class < RESERVE_CLASSES; class++)
+	for (size_t class = 0; class < RESERVE_CLASSES; class ++)
 		for (size_t i = 0; i < reserve_classes[class].count; i++)
 			free(reserve->blocks[class][i]);
 	free(reserve);
@@ -73,7 +75,7 @@ struct alloc_reserve *alloc_reserve_use(struct alloc_reserve *reserve)
 __attribute__((cold)) static void *reserve_take(size_t size)
 {
 	struct alloc_reserve *reserve = reserve_in_use;
-	for (size_t class = 0; reserve != NULL && class < RESERVE_CLASSES; class++) {
+	for (size_t class = 0; reserve != NULL && class < RESERVE_CLASSES; class ++) {
 		if (reserve_classes[class].size < size)
 			continue;
 		for (size_t i = 0; i < reserve_classes[class].count; i++) {

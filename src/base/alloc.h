@@ -21,9 +21,6 @@ void *alloc_resize(void *old, size_t count, size_t size) __attribute__((returns_
 char *alloc_string(const char *text) __attribute__((malloc, returns_nonnull));
 char *alloc_format(const char *format, ...) __attribute__((returns_nonnull, format(printf, 1, 2)));
 
-/* What a reserve serves: some hundred small allocations, and a few of up to ALLOC_RESERVE_BYTES_MAX. */
-#define ALLOC_RESERVE_BYTES_MAX ((size_t)5 << 20)
-
 struct alloc_reserve;
 /* NULL: no memory. */
 struct alloc_reserve *alloc_reserve_create(void);

@@ -54,7 +54,8 @@ static bool add_chunk(struct arena *a, size_t size)
 		chunk_size = CHUNK_BYTES_MAX;
 	if (chunk_size < size)
 		chunk_size = size;
-	struct arena_chunk *chunk = a->fallible ? malloc(sizeof *chunk + chunk_size) : alloc_bytes(sizeof *chunk + chunk_size);
+	struct arena_chunk *chunk = a->fallible ? malloc(sizeof *chunk + chunk_size)
+						: alloc_bytes(sizeof *chunk + chunk_size);
 	if (chunk == NULL) {
 		a->failed = true;
 		return false;
@@ -132,7 +133,7 @@ void arena_reset(struct arena *a)
 		}
 		chunk = next;
 	}
-	*a = (struct arena){.chunks = kept, .bytes_max = a->bytes_max, .fallible = a->fallible, .failed = a->failed};
+	*a = (struct arena){.chunks = kept, .bytes_max = a->bytes_max, .fallible = a->fallible};
 	if (kept != NULL)
 		use_chunk(a, kept);
 }
@@ -144,5 +145,5 @@ void arena_free(struct arena *a)
 		free_chunk(a->chunks);
 		a->chunks = next;
 	}
-	*a = (struct arena){.bytes_max = a->bytes_max, .fallible = a->fallible, .failed = a->failed};
+	*a = (struct arena){.bytes_max = a->bytes_max, .fallible = a->fallible};
 }

@@ -24,10 +24,10 @@ struct arena {
 	struct arena_chunk *chunks; /* newest first */
 	uint8_t *next;
 	uint8_t *end;
-	size_t used_bytes;  /* handed out since the last reset */
+	size_t used_bytes; /* handed out since the last reset */
 	size_t bytes_max;
 	bool fallible;
-	bool failed; /* there was no memory, since arena_init_fallible() */
+	bool failed; /* there was no memory, since the last reset */
 };
 
 /* `bytes_max`: the ceiling for what is handed out between two resets. */

@@ -106,43 +106,65 @@ static void divide(struct checker *k)
 
 /* ---- a violation ---- */
 
-static void describe_state(struct checker *k, const struct component *c, const struct search_result *result,
-			   const struct component_call *stuck, struct buffer *out)
+static bool touches(const struct component_call *call, uint32_t cell)
 {
-	for (uint32_t cell = 0; cell < c->ncells; cell++) {
-		bool touched = false;
-		for (uint32_t i = 0; i < stuck->model.nwhen; i++)
-			touched |= stuck->model.when[i].cell == cell;
-		for (uint32_t i = 0; i < stuck->model.nthen; i++)
-			touched |= stuck->model.then[i].cell == cell;
-		for (uint32_t i = 0; i < stuck->model.notherwise; i++)
-			touched |= stuck->model.otherwise[i].cell == cell;
-		if (!touched)
-			continue;
-		value_id value = result->cells[cell].value;
-		show_state(k->h->keys->values[c->keys[cell]].text, value == VALUE_MISSING, value == VALUE_DEAD,
-			   values_text(&c->values, value), c->versions ? result->cells[cell].version : 0, out);
-	}
+	for (uint32_t i = 0; i < call->ncells; i++)
+		if (call->cells[i] == cell)
+			return true;
+	return false;
 }
 
-/* Once more, on the few calls that are left, to say how far one gets. */
+static const struct component_call *call_of_item(const struct component *c, uint32_t item)
+{
+	for (uint32_t i = 0; i < c->ncalls; i++)
+		if (c->calls[i].item == item)
+			return &c->calls[i];
+	return NULL;
+}
+
+/* What the keys of the stuck call hold behind the order; with all values, also those that do not matter. */
+static void describe_state(struct checker *k, struct check_violation *v)
+{
+	struct component c;
+	struct model_state state;
+	component_init(&c, k->h, v->items, v->count, &k->keys, true);
+	model_init(&state, c.ncells, c.versions, &c.values);
+	const struct component_call *stuck = call_of_item(&c, v->stuck);
+	for (uint32_t i = 0; i < v->norder; i++) {
+		const struct component_call *call = call_of_item(&c, v->order[i]);
+		bool fits = call != NULL && model_apply(&state, &call->model);
+		ASSERT(fits);
+	}
+	for (uint32_t cell = 0; cell < c.ncells; cell++) {
+		const struct model_cell *now = &state.cells[cell];
+		if (touches(stuck, cell))
+			show_state(k->h->keys->values[c.keys[cell]].text, now->value == VALUE_MISSING, values_text(&c.values, now->value),
+				   c.versions ? now->version : 0, &v->state);
+	}
+	model_free(&state);
+	component_free(&c);
+}
+
+/* Enough to try everything with the few calls that usually are left. */
+#define EXPLAIN_STEPS_MAX 1000000u
+
+/* Once more, on the calls that are left, to say how far one gets. */
 static void explain(struct checker *k, struct check_violation *v)
 {
 	struct component c;
 	struct search_result result;
-	component_init(&c, k->h, v->items, v->count, &k->keys);
-	struct search_limits limits = {.steps_max = UINT64_MAX, .bytes_max = UINT64_MAX};
+	component_init(&c, k->h, v->items, v->count, &k->keys, false);
+	struct search_limits limits = {.steps_max = EXPLAIN_STEPS_MAX, .bytes_max = k->limits.bytes_max};
 	search_run(&c, &limits, true, &result);
-	ASSERT(result.verdict == CHECK_VIOLATION && result.cells != NULL);
-	const struct component_call *stuck = &c.calls[c.events[result.stuck_event].call];
+	ASSERT(result.verdict != CHECK_LINEARIZABLE && result.order != NULL);
 	v->order = alloc_zeroed(result.norder + 1, sizeof *v->order);
 	v->norder = result.norder;
 	for (uint32_t i = 0; i < result.norder; i++)
 		v->order[i] = c.calls[result.order[i]].item;
-	v->stuck = stuck->item;
-	describe_state(k, &c, &result, stuck, &v->state);
+	v->stuck = c.calls[c.events[result.stuck_event].call].item;
 	search_result_free(&result);
 	component_free(&c);
+	describe_state(k, v);
 }
 
 static void keep_violation(struct checker *k, const struct part *part)
@@ -164,7 +186,7 @@ static void check_part(struct checker *k, const struct part *part, const struct 
 	struct component c;
 	struct search_result result;
 	struct check_report *report = k->report;
-	component_init(&c, k->h, &k->items[part->first], part->count, &k->keys);
+	component_init(&c, k->h, &k->items[part->first], part->count, &k->keys, false);
 	search_run(&c, limits, false, &result);
 	report->steps += result.steps;
 	report->undecided += result.verdict == CHECK_GAVE_UP;

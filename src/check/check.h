@@ -47,6 +47,8 @@ enum check_saw {
 	CHECK_SAW_REFUSED = 32, /* CAS: did not, because the value was another */
 };
 
+#define CHECK_SAW_WHETHER_DONE (CHECK_SAW_DONE | CHECK_SAW_REFUSED)
+
 struct check_op {
 	enum check_kind kind;
 	unsigned saw;
@@ -119,7 +121,7 @@ enum check_verdict { CHECK_LINEARIZABLE, CHECK_VIOLATION, CHECK_GAVE_UP };
  */
 enum check_weakness {
 	CHECK_NO_VERSION = 1, /* the versions that it saw are not compared */
-	CHECK_UNSEEN = 2,     /* nothing that it saw is compared */
+	CHECK_UNSEEN = 2,     /* nothing that it saw is compared, but for whether it was done (CAS), and which branch was taken */
 	CHECK_OPTIONAL = 4,   /* like an unknown outcome */
 };
 struct check_item {

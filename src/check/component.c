@@ -4,28 +4,13 @@
 
 #include "base/alloc.h"
 
-bool component_single(const struct component_call *call)
-{
-	return call->model.nwhen == 0 && call->model.nthen == 1 && call->model.notherwise == 0 &&
-	       call->model.branch != CHECK_BRANCH_OTHERWISE;
-}
-
-/* What the calls of a component do that decides which of them need not be tried. */
-struct traits {
-	bool order;   /* values are compared by their order, or counted with: each value matters */
-	bool appends;
-};
-
-static bool saw_version(const struct check_op *op, uint32_t weakness)
-{
-	return (op->saw & CHECK_SAW_VERSION) != 0 && (weakness & (CHECK_NO_VERSION | CHECK_UNSEEN | CHECK_OPTIONAL)) == 0;
-}
-
 static uint32_t seen_by(const struct check_op *op, uint32_t weakness)
 {
-	if ((weakness & (CHECK_UNSEEN | CHECK_OPTIONAL)) != 0)
+	if ((weakness & CHECK_OPTIONAL) != 0)
 		return 0;
-	return saw_version(op, weakness) ? op->saw : op->saw & ~(unsigned)CHECK_SAW_VERSION;
+	if ((weakness & CHECK_UNSEEN) != 0)
+		return op->saw & CHECK_SAW_WHETHER_DONE;
+	return (weakness & CHECK_NO_VERSION) != 0 ? op->saw & ~(unsigned)CHECK_SAW_VERSION : op->saw;
 }
 
 static uint32_t cell_of(struct component *c, struct component_keys *keys, uint32_t key)
@@ -38,7 +23,7 @@ static uint32_t cell_of(struct component *c, struct component_keys *keys, uint32
 }
 
 static struct model_op *convert_ops(struct component *c, struct component_keys *keys, const struct check_op *ops, uint32_t count,
-				    uint32_t weakness, struct traits *traits)
+				    uint32_t weakness)
 {
 	struct model_op *out = arena_get_zeroed(&c->arena, (count + 1) * sizeof *out);
 	for (uint32_t i = 0; i < count; i++) {
@@ -60,16 +45,17 @@ static struct model_op *convert_ops(struct component *c, struct component_keys *
 		if (op->kind == CHECK_INCR)
 			out[i].delta = op->delta;
 		c->versions |= (out[i].saw & CHECK_SAW_VERSION) != 0;
+		c->missing |= (out[i].saw & CHECK_SAW_MISSING) != 0 || (op->kind == CHECK_CAS && op->absent);
 		c->notices |= (out[i].saw & CHECK_SAW_PRESENT) != 0 ||
 			      ((out[i].saw & CHECK_SAW_REFUSED) != 0 && (out[i].saw & (CHECK_SAW_VALUE | CHECK_SAW_MISSING)) == 0);
-		traits->order |= op->kind == CHECK_INCR;
-		traits->appends |= op->kind == CHECK_APPEND;
+		c->order |= op->kind == CHECK_INCR;
+		c->appends |= op->kind == CHECK_APPEND;
 	}
 	return out;
 }
 
 static void convert_compares(struct component *c, struct component_keys *keys, const struct check_call *call,
-			     struct model_call *out, struct traits *traits)
+			     struct model_call *out)
 {
 	out->nwhen = call->nwhen;
 	out->when = arena_get_zeroed(&c->arena, (call->nwhen + 1) * sizeof *out->when);
@@ -84,123 +70,24 @@ static void convert_compares(struct component *c, struct component_keys *keys, c
 		if (in->target == CHECK_VALUE)
 			compare->value = values_intern_seen(&c->values, in->value);
 		c->versions |= in->target == CHECK_VERSION;
-		traits->order |= in->target == CHECK_VALUE && (in->relation == CHECK_LESS || in->relation == CHECK_GREATER);
+		c->order |= in->target == CHECK_VALUE && (in->relation == CHECK_LESS || in->relation == CHECK_GREATER);
 	}
 }
 
-static bool never_writes(const struct model_op *ops, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (ops[i].kind != CHECK_GET && !(ops[i].kind == CHECK_CAS && (ops[i].saw & CHECK_SAW_REFUSED) != 0) &&
-		    !(ops[i].kind == CHECK_DELETE && (ops[i].saw & CHECK_SAW_MISSING) != 0))
-			return false;
-	return true;
-}
-
 static void convert_call(struct component *c, struct component_keys *keys, const struct check_call *call, uint32_t weakness,
-			 struct component_call *out, struct traits *traits)
+			 struct component_call *out)
 {
 	struct model_call *model = &out->model;
 	c->transactions |= call->nwhen > 0 || call->nthen != 1 || call->notherwise > 0;
 	if (call->outcome == CHECK_UNKNOWN)
 		weakness |= CHECK_OPTIONAL;
 	out->required = (weakness & CHECK_OPTIONAL) == 0;
-	model->branch = (weakness & (CHECK_OPTIONAL | CHECK_UNSEEN)) != 0 ? CHECK_BRANCH_UNSEEN : call->branch;
+	model->branch = (weakness & CHECK_OPTIONAL) != 0 ? CHECK_BRANCH_UNSEEN : call->branch;
 	model->nthen = call->nthen;
 	model->notherwise = call->notherwise;
-	model->then = convert_ops(c, keys, call->then, call->nthen, weakness, traits);
-	model->otherwise = convert_ops(c, keys, call->otherwise, call->notherwise, weakness, traits);
-	convert_compares(c, keys, call, model, traits);
-	out->pure = (model->branch == CHECK_BRANCH_OTHERWISE || never_writes(model->then, model->nthen)) &&
-		    (model->branch == CHECK_BRANCH_THEN || never_writes(model->otherwise, model->notherwise));
-}
-
-/* Values can be named by their final numbers only when all have been seen. */
-static void canonicalise(struct component *c, struct model_op *ops, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (ops[i].kind == CHECK_PUT || ops[i].kind == CHECK_CAS)
-			ops[i].value = values_canonical(&c->values, ops[i].value);
-}
-
-static void add_cell(struct component_call *call, uint32_t cell)
-{
-	for (uint32_t i = 0; i < call->ncells; i++)
-		if (call->cells[i] == cell)
-			return;
-	call->cells[call->ncells++] = cell;
-}
-
-static void list_cells(struct component *c, struct component_call *call)
-{
-	const struct model_call *m = &call->model;
-	call->cells = arena_get(&c->arena, (m->nwhen + m->nthen + m->notherwise + 1) * sizeof *call->cells);
-	for (uint32_t i = 0; i < m->nwhen; i++)
-		add_cell(call, m->when[i].cell);
-	for (uint32_t i = 0; i < m->nthen; i++)
-		add_cell(call, m->then[i].cell);
-	for (uint32_t i = 0; i < m->notherwise; i++)
-		add_cell(call, m->otherwise[i].cell);
-}
-
-static void finish_call(struct component *c, struct component_call *call)
-{
-	list_cells(c, call);
-	canonicalise(c, call->model.then, call->model.nthen);
-	canonicalise(c, call->model.otherwise, call->model.notherwise);
-	if (!component_single(call) || c->versions)
-		return;
-	const struct model_op *op = call->model.then;
-	bool put = op->kind == CHECK_PUT && op->saw == 0;
-	call->overwrites = put || (op->kind == CHECK_DELETE && op->saw == 0);
-	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices && !c->transactions;
-}
-
-/* Whether all that it can write is dead, and it does that without asking. */
-static bool writes_dead(const struct model_call *m)
-{
-	for (uint32_t i = 0; i < m->nthen; i++) {
-		const struct model_op *op = &m->then[i];
-		if (op->kind != CHECK_GET && !((op->kind == CHECK_PUT || op->kind == CHECK_CAS) && op->value == VALUE_DEAD))
-			return false;
-	}
-	return m->nwhen == 0;
-}
-
-static bool left_out(const struct component *c, const struct component_call *call)
-{
-	if (call->required)
-		return false;
-	return call->pure || (!c->versions && !c->notices && writes_dead(&call->model));
-}
-
-/* ---- classes ---- */
-
-static int by_content(const void *a, const void *b)
-{
-	const struct component_call *x = *(struct component_call *const *)a, *y = *(struct component_call *const *)b;
-	if (x->required != y->required)
-		return x->required ? -1 : 1;
-	return memcmp(x->model.then, y->model.then, sizeof *x->model.then);
-}
-
-static void classify(struct component *c)
-{
-	struct component_call **order = alloc_zeroed(c->ncalls + 1, sizeof *order);
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < c->ncalls; i++) {
-		if (component_single(&c->calls[i]))
-			order[count++] = &c->calls[i];
-		else
-			c->calls[i].class = c->nclasses++;
-	}
-	qsort(order, count, sizeof *order, by_content);
-	for (uint32_t i = 0; i < count; i++) {
-		if (i == 0 || by_content(&order[i - 1], &order[i]) != 0)
-			c->nclasses++;
-		order[i]->class = c->nclasses - 1;
-	}
-	free(order);
+	model->then = convert_ops(c, keys, call->then, call->nthen, weakness);
+	model->otherwise = convert_ops(c, keys, call->otherwise, call->notherwise, weakness);
+	convert_compares(c, keys, call, model);
 }
 
 /* ---- events ---- */
@@ -267,24 +154,9 @@ static uint32_t keys_at_most(const struct check_history *h, const struct check_i
 	return keys;
 }
 
-static void forget_left_out(struct component *c)
-{
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < c->ncalls; i++) {
-		if (left_out(c, &c->calls[i]))
-			continue;
-		c->calls[kept] = c->calls[i];
-		if (!c->calls[kept].required)
-			c->calls[kept].bit = c->nunknown++;
-		kept++;
-	}
-	c->ncalls = kept;
-}
-
 void component_init(struct component *c, const struct check_history *h, const struct check_item *items, uint32_t count,
-		    struct component_keys *keys)
+		    struct component_keys *keys, bool exact)
 {
-	struct traits traits = {0};
 	struct by_call order = {.h = h, .items = items};
 	uint32_t *sorted = alloc_zeroed(count + 1, sizeof *sorted);
 	*c = (struct component){0};
@@ -303,13 +175,10 @@ void component_init(struct component *c, const struct check_history *h, const st
 		c->ncalls++;
 		call->item = sorted[i];
 		call->return_event = UINT32_MAX;
-		convert_call(c, keys, &h->calls[item->call], item->weakness, call, &traits);
+		convert_call(c, keys, &h->calls[item->call], item->weakness, call);
 	}
-	values_close(&c->values, !traits.order, traits.appends);
-	for (uint32_t i = 0; i < c->ncalls; i++)
-		finish_call(c, &c->calls[i]);
-	forget_left_out(c);
-	classify(c);
+	values_close(&c->values, !c->order && !exact, c->appends);
+	component_reduce(c);
 	order_events(c, h, items);
 	for (uint32_t i = 0; i < c->ncells; i++)
 		keys->cells[c->keys[i]] = 0;

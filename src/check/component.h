@@ -2,8 +2,8 @@
  * Calls on keys that belong together, made ready for the search: strings are numbers, keys are cells, times are an order of
  * events; and it is found out what need not be tried.
  *
- *   left out     calls that failed; unknown outcomes that change nothing; unknown writes of a dead value (values.h): if an order
- *                has one, it is as good without, since nobody sees anything until the next write
+ *   left out     calls that failed; unknown outcomes that change nothing, or leave nothing that anybody ever sees (such as a
+ *                dead value: values.h): if an order has one, it is as good without, since nobody sees anything until the next write
  *   pure         never changes anything: placed as soon as it fits, because it can only fit and does not get in the way
  *   idle         writes a dead value and sees nothing: placed as soon as another single write hides it
  *   class        calls of one class differ in their times only: the one that returns first is placed first, and of
@@ -65,7 +65,12 @@ struct component {
 	uint32_t nevents;
 	uint32_t ncells, nunknown, nclasses;
 	uint32_t *keys; /* key number of each cell */
-	bool versions, notices, transactions;
+	bool versions;     /* somebody sees versions */
+	bool notices;      /* somebody tells values apart that he does not see */
+	bool missing;      /* somebody sees that a key is missing, or acts on it */
+	bool order;        /* values are compared by their order, or counted with: each value matters */
+	bool appends;
+	bool transactions; /* there are calls that are not one operation */
 	struct value_table values;
 	struct arena arena;
 };
@@ -75,10 +80,13 @@ struct component_keys {
 	uint32_t *cells; /* by key number: cell + 1; 0 between two uses */
 };
 
-/* items: in any order. */
+/* items: in any order. exact: every value counts, and none is dead. */
 void component_init(struct component *c, const struct check_history *h, const struct check_item *items, uint32_t count,
-		    struct component_keys *keys);
+		    struct component_keys *keys, bool exact);
 void component_free(struct component *c);
+
+/* The second half of component_init(): finds what need not be tried. */
+void component_reduce(struct component *c);
 
 /* One operation, done whatever the state is. */
 bool component_single(const struct component_call *call);

@@ -86,7 +86,7 @@ static void weaken_ops(struct check_op *ops, uint32_t count, uint32_t weakness)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if ((weakness & CHECK_UNSEEN) != 0)
-			ops[i].saw = 0;
+			ops[i].saw &= CHECK_SAW_WHETHER_DONE;
 		if ((weakness & CHECK_NO_VERSION) != 0)
 			ops[i].saw &= ~(unsigned)CHECK_SAW_VERSION;
 	}
@@ -101,8 +101,6 @@ void check_violation_history(const struct check_history *h, const struct check_v
 		struct check_call *call = &out->calls[i];
 		weaken_ops(call->then, call->nthen, weakness);
 		weaken_ops(call->otherwise, call->notherwise, weakness);
-		if ((weakness & CHECK_UNSEEN) != 0)
-			call->branch = CHECK_BRANCH_UNSEEN;
 		if ((weakness & CHECK_OPTIONAL) != 0)
 			call->outcome = CHECK_UNKNOWN;
 	}

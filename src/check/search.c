@@ -30,7 +30,7 @@ static void keep_order(struct search *s, uint32_t event)
 	for (size_t i = 0; i < s->ntrail; i++)
 		count += s->trail[i].kind == TRAIL_PLACED;
 	struct search_result *out = s->out;
-	if (out->cells != NULL && (event < out->stuck_event || (event == out->stuck_event && count <= out->norder)))
+	if (out->order != NULL && (event < out->stuck_event || (event == out->stuck_event && count <= out->norder)))
 		return;
 	out->stuck_event = event;
 	free(out->order);
@@ -39,9 +39,6 @@ static void keep_order(struct search *s, uint32_t event)
 	for (size_t i = 0; i < s->ntrail; i++)
 		if (s->trail[i].kind == TRAIL_PLACED)
 			out->order[out->norder++] = s->trail[i].call;
-	if (out->cells == NULL)
-		out->cells = alloc_zeroed(s->state.ncells + 1, sizeof *out->cells);
-	memcpy(out->cells, s->state.cells, s->state.ncells * sizeof *out->cells);
 }
 
 static uint64_t bytes_used(const struct search *s)
@@ -176,6 +173,5 @@ void search_run(struct component *c, const struct search_limits *limits, bool wa
 void search_result_free(struct search_result *result)
 {
 	free(result->order);
-	free(result->cells);
 	*result = (struct search_result){0};
 }

@@ -12,14 +12,13 @@ struct search_limits {
 struct search_result {
 	enum check_verdict verdict;
 	uint64_t steps;
-	/* If asked for: the return that no order gets beyond, the calls of a longest order that gets there, and the state behind it. */
+	/* If asked for: the return that no order gets beyond, and the calls of a longest order that gets there. */
 	uint32_t stuck_event;
 	uint32_t *order;
 	uint32_t norder;
-	struct model_cell *cells;
 };
 
-/* Values that the state names are those of c->values. Free the result with search_result_free(). */
+/* Free the result with search_result_free(). */
 void search_run(struct component *c, const struct search_limits *limits, bool want_order, struct search_result *out);
 void search_result_free(struct search_result *result);
 

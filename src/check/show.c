@@ -46,7 +46,7 @@ void show_value(struct slice value, struct buffer *out)
 	buffer_format(out, "\" (%zu bytes)", value.len);
 }
 
-void show_state(struct slice key, bool missing, bool dead, struct slice value, uint64_t version, struct buffer *out)
+void show_state(struct slice key, bool missing, struct slice value, uint64_t version, struct buffer *out)
 {
 	if (out->len > 0)
 		buffer_format(out, ", ");
@@ -56,10 +56,7 @@ void show_state(struct slice key, bool missing, bool dead, struct slice value, u
 		return;
 	}
 	buffer_format(out, " is ");
-	if (dead)
-		buffer_format(out, "a value that nobody read");
-	else
-		show_value(value, out);
+	show_value(value, out);
 	if (version > 0)
 		buffer_format(out, " version %" PRIu64, version);
 }
@@ -81,7 +78,9 @@ bool show_is_open(const struct check_call *call, uint32_t weakness)
 
 static void describe_result(const struct check_op *op, uint32_t weakness, struct buffer *out)
 {
-	unsigned saw = (weakness & (CHECK_UNSEEN | CHECK_OPTIONAL)) != 0 ? 0 : op->saw;
+	unsigned saw = op->saw;
+	if ((weakness & CHECK_UNSEEN) != 0)
+		saw &= CHECK_SAW_WHETHER_DONE;
 	if ((weakness & CHECK_NO_VERSION) != 0)
 		saw &= ~(unsigned)CHECK_SAW_VERSION;
 	if ((saw & CHECK_SAW_DONE) != 0)
@@ -164,7 +163,7 @@ void check_describe(const struct check_call *call, uint32_t weakness, struct buf
 	describe_ops(call->nwhen > 0 ? " then " : " ", call->then, call->nthen, weakness,
 		     !open && call->branch != CHECK_BRANCH_OTHERWISE, out);
 	describe_ops(" else ", call->otherwise, call->notherwise, weakness, !open && call->branch != CHECK_BRANCH_THEN, out);
-	if (call->nwhen > 0 && !open && (weakness & CHECK_UNSEEN) == 0 && call->branch != CHECK_BRANCH_UNSEEN)
+	if (call->nwhen > 0 && !open && call->branch != CHECK_BRANCH_UNSEEN)
 		buffer_format(out, " → %s", call->branch == CHECK_BRANCH_THEN ? "then" : "else");
 }
 

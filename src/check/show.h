@@ -7,7 +7,7 @@
 /* In quotes, with escapes, and with the middle left out if it is long. */
 void show_value(struct slice value, struct buffer *out);
 /* "k" = "v" version 3; several are separated by commas. */
-void show_state(struct slice key, bool missing, bool dead, struct slice value, uint64_t version, struct buffer *out);
+void show_state(struct slice key, bool missing, struct slice value, uint64_t version, struct buffer *out);
 /* FILE:LINE, or client 3 call 17 if nothing was read from a file. */
 void show_place(const struct check_call *call, const struct check_names *names, struct buffer *out);
 /* The distinct keys of the calls, in quotes. */

@@ -25,7 +25,7 @@ static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *co
 {
 	struct component c;
 	struct search_result result;
-	component_init(&c, s->h, items, *count, s->keys);
+	component_init(&c, s->h, items, *count, s->keys, false);
 	/* Making a component ready costs as much as a step for each of its calls. */
 	uint64_t cost = c.ncalls;
 	struct search_limits limits = s->limits;
@@ -48,13 +48,27 @@ static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *co
 	return fails;
 }
 
+/* Whether the call, as it says, has changed nothing. */
+static bool only_reads(const struct check_call *call)
+{
+	for (uint32_t i = 0; i < call->nthen + call->notherwise; i++) {
+		const struct check_op *op = i < call->nthen ? &call->then[i] : &call->otherwise[i - call->nthen];
+		if (op->kind != CHECK_GET && !(op->kind == CHECK_CAS && (op->saw & CHECK_SAW_REFUSED) != 0) &&
+		    !(op->kind == CHECK_DELETE && (op->saw & CHECK_SAW_MISSING) != 0))
+			return false;
+	}
+	return true;
+}
+
 /* Tries to make items [from, to) weaker; true if that is possible. */
-static bool weaken(struct shrink *s, uint32_t from, uint32_t to, uint32_t weakness)
+static bool weaken(struct shrink *s, uint32_t from, uint32_t to, uint32_t weakness, bool reads)
 {
 	uint32_t count = s->count;
 	bool changed = false;
 	memcpy(s->trial, s->items, count * sizeof *s->trial);
 	for (uint32_t i = from; i < to; i++) {
+		if (reads && !only_reads(&s->h->calls[s->trial[i].call]))
+			continue;
 		changed |= (s->trial[i].weakness & weakness) != weakness;
 		s->trial[i].weakness |= weakness;
 	}
@@ -65,13 +79,13 @@ static bool weaken(struct shrink *s, uint32_t from, uint32_t to, uint32_t weakne
 	return true;
 }
 
-/* Runs of half of the items, then of a quarter, and so on to single ones; from the front, where most is unneeded. */
-static void weaken_runs(struct shrink *s, uint32_t weakness)
+/* Runs of half of the items, then of a quarter, and so on to single ones; from the front, where most is unneeded. `reads`: only those. */
+static void weaken_runs(struct shrink *s, uint32_t weakness, bool reads)
 {
 	for (uint32_t run = (s->count + 1) / 2; run > 0 && s->limits.steps_max > 0; run /= 2) {
 		for (uint32_t from = 0; from < s->count;) {
 			uint32_t before = s->count, to = from + run < before ? from + run : before;
-			weaken(s, from, to, weakness);
+			weaken(s, from, to, weakness, reads);
 			/* What was dropped was mostly in the run, and what follows has moved up. */
 			uint32_t dropped = before - s->count;
 			from = to - from > dropped ? to - dropped : from;
@@ -102,7 +116,7 @@ static uint32_t cut(const struct shrink *s, const struct component *c, uint32_t 
 static void cut_after(struct shrink *s)
 {
 	struct component c;
-	component_init(&c, s->h, s->items, s->count, s->keys);
+	component_init(&c, s->h, s->items, s->count, s->keys, false);
 	uint32_t low = 0, high = c.nevents; /* fine after `low` events, not after `high` */
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2, count = cut(s, &c, middle);
@@ -125,12 +139,14 @@ uint32_t shrink(const struct check_history *h, struct check_item *items, uint32_
 	struct shrink s = {.h = h, .keys = keys, .limits = *limits, .items = items, .count = count};
 	s.trial = alloc_zeroed(count + 1, sizeof *s.trial);
 	cut_after(&s);
-	weaken(&s, 0, s.count, CHECK_NO_VERSION);
-	weaken_runs(&s, CHECK_OPTIONAL);
-	weaken_runs(&s, CHECK_UNSEEN);
-	weaken_runs(&s, CHECK_NO_VERSION);
+	weaken(&s, 0, s.count, CHECK_NO_VERSION, false);
+	/* Reads first: what is left is easier to understand if writes are certain and few have seen them. */
+	weaken_runs(&s, CHECK_OPTIONAL, true);
+	weaken_runs(&s, CHECK_OPTIONAL, false);
+	weaken_runs(&s, CHECK_UNSEEN, false);
+	weaken_runs(&s, CHECK_NO_VERSION, false);
 	/* With less to see, more may have become superfluous. */
-	weaken_runs(&s, CHECK_OPTIONAL);
+	weaken_runs(&s, CHECK_OPTIONAL, false);
 	free(s.trial);
 	return s.count;
 }

@@ -151,6 +151,13 @@ static int by_bytes(const void *a, const void *b, void *table)
 	return values_compare(table, *(const value_id *)a, *(const value_id *)b);
 }
 
+/* Not the beginning of another seen value: that would be the next one. */
+static bool is_maximal(const struct value_table *t, uint32_t position)
+{
+	return position + 1 == t->nsorted ||
+	       !slice_has_prefix(t->values[t->sorted[position + 1]].text, t->values[t->sorted[position]].text);
+}
+
 void values_close(struct value_table *t, bool merge_dead, bool appends)
 {
 	t->merge_dead = merge_dead;
@@ -162,6 +169,23 @@ void values_close(struct value_table *t, bool merge_dead, bool appends)
 		if (t->values[id].seen)
 			t->sorted[t->nsorted++] = id;
 	qsort_r(t->sorted, t->nsorted, sizeof *t->sorted, by_bytes, t);
+	for (uint32_t i = 0; i < t->nsorted; i++)
+		t->maximal_bytes += is_maximal(t, i) ? t->values[t->sorted[i]].text.len : 0;
+}
+
+#define OCCURS_BYTES_MAX (1024u * 1024)
+
+bool values_occurs(const struct value_table *t, value_id id)
+{
+	struct slice text = t->values[id].text;
+	if (!t->merge_dead || !t->appends || t->maximal_bytes > OCCURS_BYTES_MAX)
+		return true;
+	for (uint32_t i = 0; i < t->nsorted; i++) {
+		struct slice in = t->values[t->sorted[i]].text;
+		if (is_maximal(t, i) && (text.len == 0 || (in.len > 0 && memmem(in.data, in.len, text.data, text.len) != NULL)))
+			return true;
+	}
+	return false;
 }
 
 /* The first seen value that is not less than text: if any seen value begins with text, that one does. */

@@ -35,8 +35,9 @@ struct value_table {
 	uint32_t count, capacity;
 	uint32_t *slots; /* 0: free */
 	uint32_t nslots; /* power of two */
-	value_id *sorted; /* the seen ones, by their bytes */
+	value_id *sorted; /* the seen ones, by their bytes; only with merge_dead and appends */
 	uint32_t nsorted;
+	uint64_t maximal_bytes; /* of those that are not the beginning of the next one */
 	bool merge_dead, appends;
 	struct map sightings; /* of values together with versions */
 	struct map sums; /* left and right number → number of both together + 1 */
@@ -61,6 +62,11 @@ void values_close(struct value_table *t, bool merge_dead, bool appends);
 value_id values_canonical(const struct value_table *t, value_id id);
 /* The same for a value that is written as this version. */
 value_id values_at(const struct value_table *t, value_id id, uint64_t version);
+
+/*
+ * Whether the text stands anywhere in a seen value. True also if it would take too long to find out.
+ */
+bool values_occurs(const struct value_table *t, value_id id);
 
 /* What appending `right` to `left` gives; left may be VALUE_MISSING or VALUE_DEAD. */
 value_id values_append(struct value_table *t, value_id left, value_id right);

@@ -105,7 +105,7 @@ struct client *client_create(struct env *env, struct log *log, const struct clie
 	list_init(&client->config_waiters);
 	timer_init(&client->tick, tick, client);
 	client->next_probe_id = node_random(&client->node) >> 1;
-	arena_init(&client->arena, ARENA_BYTES_MAX);
+	arena_init_fallible(&client->arena, ARENA_BYTES_MAX);
 	client_directory_init(client, options);
 	client_services_init(client, options);
 	return client;

@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/alloc.h"
 #include "base/hashslot.h"
 #include "client/internal.h"
 #include "wire/method.h"
@@ -19,6 +18,7 @@
 
 #define PAUSE_MIN_US 10000u
 #define PAUSE_MAX_US 500000u
+#define SMALL_BYTES_MAX 2048u
 
 static void called(void *context, int status, struct slice payload);
 
@@ -117,7 +117,13 @@ void client_finish(struct client_request *request, int status, struct slice payl
 	struct synod_reply reply = {0};
 	arena_reset(&client->arena);
 	if (status == 0) {
-		if (decode(request, payload, &reply) != 0) {
+		bool good = decode(request, payload, &reply) == 0;
+		if (!good && client->arena.failed) {
+			client_finish_text(request, client_request_writes(request) ? STATUS_UNKNOWN : STATUS_NO_MEMORY,
+					   "no memory for the server's answer");
+			return;
+		}
+		if (!good) {
 			client_finish_text(request, STATUS_INTERNAL,
 					   "the server's answer is malformed: are client and "
 					   "server of the same version?");
@@ -151,7 +157,10 @@ static void time_out(struct client_request *request)
 	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
 	struct shard_config *config = client_config(client);
 	const struct client_service *service = client_service_of(request);
-	if (service != NULL)
+	if (request->starved)
+		client_finish_text(request, request->may_be_executed ? status : STATUS_NO_MEMORY,
+				   "no memory to send the request for %" PRIu64 " ms", waited_ms);
+	else if (service != NULL)
 		client_finish_text(request, status,
 				   service->known ? "no %s answered within %" PRIu64 " ms (asked %s)"
 						  : "there is no %s to ask (waited %" PRIu64 " ms%s)",
@@ -204,10 +213,23 @@ void client_route_pause(struct client_request *request)
 
 /* ---- the way ---- */
 
+/* Tries again later: there is no memory for a large request, and the reserve is not for such. */
+static void starve(struct client_request *request)
+{
+	request->starved = true;
+	client_route_pause(request);
+}
+
 static void call(struct client_request *request, struct client_group *group, uint16_t method, struct slice payload)
 {
+	request->starved = false;
 	request->group = group;
-	request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
+	if (payload.len <= SMALL_BYTES_MAX)
+		request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
+	else
+		request->call = caller_try_start(group->caller, method, payload, request->deadline_us, called, request);
+	if (request->call == NULL)
+		starve(request);
 }
 
 void client_route_query(struct client_request *request, struct client_group *group)
@@ -224,10 +246,10 @@ void client_route_command(struct client_request *request, struct client_group *g
 		command.acknowledged = request->session->acknowledged;
 	}
 	struct buffer payload = {0};
-	/* Exactly as much as it takes: what is left, when memory runs out, has blocks for it, but not for twice as much. */
-	size_t bytes = request->body.len + 64;
-	if (!buffer_try_reserve(&payload, bytes))
-		payload = (struct buffer){.data = alloc_bytes(bytes), .capacity = bytes};
+	if (!buffer_try_reserve(&payload, request->body.len + 64)) {
+		starve(request);
+		return;
+	}
 	wire_command_encode(&command, &payload);
 	call(request, group, request->kind == CLIENT_LOG_WRITE ? METHOD_LOG_COMMAND : METHOD_COMMAND, buffer_slice(&payload));
 	buffer_free(&payload);

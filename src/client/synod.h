@@ -22,12 +22,12 @@
  * SYNOD_BUSY, and a synchronous one waits for its turn.
  *
  * Out of memory is a status, SYNOD_NO_MEMORY. Returned by synod_open() or an asynchronous call it says that nothing has happened. As
- * the status of a reply it says of a write that it may or may not have been applied. The handle's thread survives a
- * shortage with a reserve (16 MiB of address space for each handle, most of which is never touched); when it cannot fill that up again
- * at the end of a turn of its loop, the handle gives up: what is under way and whatever follows ends with
- * SYNOD_NO_MEMORY; close it, and open another when there is memory. What is not covered: allocations of one turn that together
- * exceed the reserve, or of whose size it has no block left (objects and small messages: some hundred; copies of requests of a MiB or
- * two: seven). Then the process is ended with a line on stderr.
+ * the status of a reply it says of a write that it may or may not have been applied. A large request for which there is no
+ * memory is tried again until its deadline. For small things the handle's thread has a reserve (3 MiB of address space, most of
+ * which is never touched); when it cannot fill that up again at the end of a turn of its loop, the handle gives up: what is
+ * under way and whatever follows ends with SYNOD_NO_MEMORY; close it, and open another when there is memory. What is not
+ * covered: more allocations in one turn than the reserve has blocks (some hundred), as when a configuration of several
+ * hundred groups arrives while there is no memory at all. Then the process is ended with a line on stderr.
  *
  * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to
  * (synchronous) or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that

@@ -17,7 +17,7 @@
 #include "host/kv_json.h"
 #include "wire/wire.h"
 
-enum { HTTP_KV_CODES = 14 };
+enum { HTTP_KV_CODES = 13 };
 
 struct http_kv {
 	struct host *host;

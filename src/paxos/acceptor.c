@@ -40,6 +40,9 @@ void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m)
 		promise(p, m->ballot);
 		p->leader = 0;
 	}
+	/* A late Prepare of who leads already, as we know from its Accepts, which promise nothing durably. */
+	if (p->promise_ballot != m->ballot)
+		return;
 	/* The report is made when the promise is durable; until then nothing lower can be accepted any more. */
 	peer->due_promise = true;
 	peer->promise_slot = m->slot;

@@ -75,7 +75,7 @@ void paxos_destroy(struct paxos *p)
 void paxos_restore_promise(struct paxos *p, uint64_t ballot)
 {
 	if (ballot > p->promised)
-		p->promised = ballot;
+		p->promised = p->promise_ballot = ballot;
 }
 
 void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value)

@@ -82,7 +82,7 @@ struct paxos {
 
 	/* Acceptor. */
 	uint64_t promised;
-	uint64_t promise_ballot;  /* of the last PAXOS_PERSIST_PROMISE record … */
+	uint64_t promise_ballot;  /* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
 	uint64_t promise_persist; /* … and its sequence number */
 	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;

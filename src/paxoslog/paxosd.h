@@ -7,7 +7,7 @@
  *   LOG_COMMAND   append, trim: a Command whose body is a LogCommand; the leader
  *   LOG_QUERY     a linearizable read; the leader
  *   LOG_REGISTER  a client id for sessions of the log; the leader
- *   LOG_TAIL      values from a slot on, as soon as that slot is there, or none shortly before the request's time-out. Any
+ *   LOG_TAIL      values from a slot on, as soon as that slot is there, or none when the request's time-out has passed. Any
  *                 replica that knows a leader: what stands in a slot is the same everywhere, and readers spread over
  *                 the replicas
  *   LOG_SLOT      one slot as this replica sees it: empty, accepted (not yet known to be chosen), chosen, cleared. For

@@ -25,10 +25,10 @@ struct caller {
 	uint64_t backoff_min_us, backoff_max_us;
 	struct server *servers;
 	uint32_t nservers;
-	uint32_t preferred;   /* the presumed leader: every attempt goes there */
+	uint32_t preferred; /* the presumed leader: every attempt goes there */
 	uint64_t next_id;
-	struct list calls;    /* in the order of their start, so that retries keep it */
-	struct map by_id;     /* request id of every open attempt → its call */
+	struct list calls; /* in the order of their start, so that retries keep it */
+	struct map by_id;  /* request id of every open attempt → its call */
 	struct arena arena;
 };
 
@@ -41,14 +41,14 @@ struct attempt {
 struct caller_call {
 	struct list link;
 	struct caller *caller;
-	struct timer timer;      /* end of the attempt, of the backoff, or of the call */
+	struct timer timer; /* end of the attempt, of the backoff, or of the call */
 	uint64_t started_us, deadline_us;
 	caller_done done;
 	void *context;
 	uint16_t method;
-	bool waiting;            /* for the answer to attempts[nattempts - 1]; otherwise backing off */
-	bool lost;               /* an attempt was lost after it may have reached a server */
-	uint32_t tries;          /* in this round over the servers */
+	bool waiting;   /* for the answer to attempts[nattempts - 1]; otherwise backing off */
+	bool lost;      /* an attempt was lost after it may have reached a server */
+	uint32_t tries; /* in this round over the servers */
 	uint32_t rounds;
 	uint32_t nattempts;
 	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */
@@ -71,7 +71,8 @@ struct caller *caller_create(const struct caller_options *options)
 	uint32_t backoff_min_ms = options->backoff_min_ms != 0 ? options->backoff_min_ms : 10;
 	uint32_t backoff_max_ms = options->backoff_max_ms != 0 ? options->backoff_max_ms : 500;
 	caller->node = options->node;
-	caller->attempt_timeout_us = 1000ull * (options->attempt_timeout_ms != 0 ? options->attempt_timeout_ms : 1000);
+	caller->attempt_timeout_us = 1000ull *
+				     (options->attempt_timeout_ms != 0 ? options->attempt_timeout_ms : 1000);
 	caller->backoff_min_us = 1000ull * backoff_min_ms;
 	caller->backoff_max_us = 1000ull * (backoff_max_ms > backoff_min_ms ? backoff_max_ms : backoff_min_ms);
 	/*
@@ -130,7 +131,7 @@ void caller_set_addresses(struct caller *caller, const char *const *addresses, u
 	if (nold != 0 || caller->nservers == 0)
 		return;
 	/* Until now nobody could be asked. */
-	LIST_FOR(link, &caller->calls) {
+	LIST_FOR (link, &caller->calls) {
 		struct caller_call *call = LIST_ENTRY(link, struct caller_call, link);
 		if (!call->waiting)
 			send_attempt(call);
@@ -194,8 +195,8 @@ static void give_up(struct caller_call *call)
 	if (caller->nservers == 0)
 		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
 	else
-		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s", waited_ms, (int)tried.len,
-				  (const char *)tried.data);
+		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s", waited_ms,
+				  (int)tried.len, (const char *)tried.data);
 	finish(call, caller_may_be_executed(call) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE, buffer_slice(&error));
 	buffer_free(&error);
 	buffer_free(&tried);
@@ -232,8 +233,11 @@ static void timer_fired(void *data)
 	struct caller_call *call = data;
 	struct caller *caller = call->caller;
 	if (node_now_us(caller->node) >= call->deadline_us) {
-		/* The next call must not begin with the one that was silent, or calls with short deadlines never get past it. */
-		if (call->waiting && !is_long_poll(call->method))
+		/*
+		 * The next call must not begin with the one that was silent, or calls with short deadlines never get past it. A
+		 * long poll, too, should have had its answer by now.
+		 */
+		if (call->waiting)
 			doubt(caller, find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
 		give_up(call);
 	} else if (call->waiting) {
@@ -306,10 +310,10 @@ static void send_attempt(struct caller_call *call)
 	node_send(caller->node, server->link, &message);
 }
 
-struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-				 caller_done done, void *context)
+/* In memory that has room for the payload. */
+static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method,
+				    struct slice payload, uint64_t deadline_us, caller_done done, void *context)
 {
-	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
 	*call = (struct caller_call){
 		.caller = caller,
 		.started_us = node_now_us(caller->node),
@@ -327,6 +331,20 @@ struct caller_call *caller_start(struct caller *caller, uint16_t method, struct 
 	list_push_back(&caller->calls, &call->link);
 	send_attempt(call);
 	return call;
+}
+
+struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload,
+				 uint64_t deadline_us, caller_done done, void *context)
+{
+	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
+	return start_in(call, caller, method, payload, deadline_us, done, context);
+}
+
+struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
+				     uint64_t deadline_us, caller_done done, void *context)
+{
+	struct caller_call *call = malloc(sizeof *call + payload.len);
+	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, done, context);
 }
 
 void caller_cancel(struct caller_call *call)
@@ -425,7 +443,7 @@ static bool lose_attempts(struct caller_call *call, link_id link)
 void caller_link_down(struct caller *caller, link_id link)
 {
 	doubt(caller, find_link(caller, link), "connection failed or was lost");
-	LIST_FOR_SAFE(position, after, &caller->calls) {
+	LIST_FOR_SAFE (position, after, &caller->calls) {
 		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
 		if (lose_attempts(call, link))
 			try_again(call);

@@ -31,8 +31,9 @@ struct caller; /* one group */
 struct caller_options {
 	struct node *node;
 	uint32_t attempt_timeout_ms; /* default 1000: then another server is asked */
-	uint32_t backoff_min_ms;     /* between rounds over all servers; default 10, doubling with jitter to backoff_max_ms */
-	uint32_t backoff_max_ms;     /* default 500 */
+	uint32_t
+		backoff_min_ms; /* between rounds over all servers; default 10, doubling with jitter to backoff_max_ms */
+	uint32_t backoff_max_ms; /* default 500 */
 };
 
 struct caller_call;
@@ -50,8 +51,11 @@ uint32_t caller_address_count(const struct caller *caller);
  * Starts a call. The payload is copied (it is sent again on a retry). deadline_us: of the node's monotonic clock.
  * Returned handle is valid until done.
  */
-struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-				 caller_done done, void *context);
+struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload,
+				 uint64_t deadline_us, caller_done done, void *context);
+/* The same, but NULL if there is no memory for the copy. */
+struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
+				     uint64_t deadline_us, caller_done done, void *context);
 /* Ends a call without calling done. */
 void caller_cancel(struct caller_call *call);
 /* True if a copy of the request, other than the one that was answered, may have been or may yet be executed. */

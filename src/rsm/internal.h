@@ -39,6 +39,7 @@
 #define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
 #define SNAPSHOT_RETRY_US 500000u
 #define SNAPSHOT_RETRIES_MAX 6u
+/* What fills the disk, or arrives damaged, is not fetched again and again without a breath. */
 #define SNAPSHOT_PAUSE_US 2000000u
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
@@ -144,6 +145,7 @@ struct snapshot_receive {
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
+	wal_position kept_from; /* what lies in older segments has been released */
 	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };
 

@@ -108,6 +108,14 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 	return 0;
 }
 
+/* A snapshot's record names the oldest position that the log still had to keep, or 0 for its own. */
+static wal_position kept_from(const struct wal_record *record)
+{
+	struct slice payload = record->payload;
+	wal_position position = 0;
+	return slice_take_u64(&payload, &position) && position != 0 ? position : record->position;
+}
+
 static void replay_record(void *context, const struct wal_record *record)
 {
 	struct rsm *rsm = context;
@@ -129,6 +137,7 @@ static void replay_record(void *context, const struct wal_record *record)
 	case WAL_SNAPSHOT:
 		if (record->slot > r->snapshot)
 			r->snapshot = record->slot;
+		r->kept_from = kept_from(record);
 		/* Before our own snapshots the log says that their slots were known to be chosen. */
 		if (record->slot > r->chosen)
 			r->foreign = r->chosen = record->slot;
@@ -196,6 +205,17 @@ static int open_log(struct rsm *rsm)
 	if (status != 0) {
 		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(status), info.problem);
 		return status;
+	}
+	/* Segments are released for snapshots only, and the record of that is among what is kept. */
+	const char *missing = NULL;
+	if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
+		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
+	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0)
+		missing = "there is a snapshot, but its log is missing";
+	if (missing != NULL) {
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s: put the files back from a copy\"",
+			  status_name(STATUS_CORRUPT), missing);
+		return STATUS_CORRUPT;
 	}
 	log_event(rsm->log, LOG_INFO, "log_opened",
 		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,

@@ -20,7 +20,7 @@ static void ask(struct rsm *rsm)
 	node_timer_after(rsm->node, &r->timer, SNAPSHOT_RETRY_US);
 }
 
-static void give_up(struct rsm *rsm, const char *why)
+static void give_up(struct rsm *rsm, const char *why, uint64_t pause_us)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up", "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, why);
@@ -29,8 +29,7 @@ static void give_up(struct rsm *rsm, const char *why)
 	r->file = NULL;
 	snapshot_parser_free(&r->parser);
 	r->step = RECEIVE_IDLE;
-	/* What fills the disk, or arrives damaged, is not sent over the network again and again without a breath. */
-	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
+	rsm->receive_after_us = node_now_us(rsm->node) + pause_us;
 	paxos_abandon_snapshot(rsm->paxos);
 }
 
@@ -41,7 +40,7 @@ static void silence(void *data)
 	if (r->step != RECEIVE_FETCH)
 		return;
 	if (++r->retries > SNAPSHOT_RETRIES_MAX)
-		give_up(rsm, "no answer");
+		give_up(rsm, "no answer", 0);
 	else
 		ask(rsm);
 }
@@ -130,12 +129,12 @@ static void verified(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->parser.header.slot != r->slot || r->parser.header.group != rsm->options.group) {
-		give_up(rsm, "it is not what was asked for");
+		give_up(rsm, "it is not what was asked for", SNAPSHOT_PAUSE_US);
 		return;
 	}
 	/* The log may have caught up meanwhile: a late snapshot must not replace a newer state. */
 	if (r->slot <= rsm->applied && !rsm->state_lost) {
-		give_up(rsm, "no longer needed");
+		give_up(rsm, "no longer needed", 0);
 		return;
 	}
 	submit(rsm, RECEIVE_RENAME, (struct disk_request){.operation = DISK_RENAME,
@@ -199,7 +198,7 @@ static void pass_portion(struct rsm *rsm, const struct disk_request *request)
 	if (status != 0 && restore)
 		node_fatal(rsm->node, status, "snapshot %" PRIu64 " changed between its verification and its use", r->slot);
 	if (status != 0)
-		give_up(rsm, "damaged on the way");
+		give_up(rsm, "damaged on the way", SNAPSHOT_PAUSE_US);
 	else if (restore)
 		restored(rsm);
 	else
@@ -211,7 +210,7 @@ static void step_done(struct disk_request *request)
 	struct rsm *rsm = request->owner;
 	struct snapshot_receive *r = &rsm->receive;
 	if (request->status == STATUS_NO_SPACE) {
-		give_up(rsm, "disk full");
+		give_up(rsm, "disk full", SNAPSHOT_PAUSE_US);
 		return;
 	}
 	if (request->status != 0)

@@ -258,10 +258,14 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, s
 		struct wal_record chosen = {.type = WAL_CHOSEN, .slot = slot};
 		wal_append(rsm->wal, &chosen, NULL);
 	}
-	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot};
-	wal_append(rsm->wal, &record, &position);
 	log_index_drop_below(&rsm->index, slot + 1);
 	wal_position oldest = log_index_oldest(&rsm->index);
+	/* What is released is written down: whatever else is missing at the next start has been lost. */
+	uint8_t kept_from[8];
+	store_u64(kept_from, oldest == UINT64_MAX ? 0 : oldest);
+	struct wal_record record = {
+		.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot, .payload = slice(kept_from, sizeof kept_from)};
+	wal_append(rsm->wal, &record, &position);
 	wal_release(rsm->wal, oldest < position ? oldest : position);
 	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot, bytes);
 }

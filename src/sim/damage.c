@@ -139,7 +139,9 @@ bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, s
 	find_segments(disk, &s);
 	if (s.count == 0)
 		return false;
-	size_t chosen = drawn % s.count;
+	if (manner == UNLINK && s.count == 1)
+		manner = FLIP;
+	size_t chosen = manner == UNLINK ? drawn % (s.count - 1) : drawn % s.count;
 	bool is_last = chosen + 1 == s.count;
 	wal_name(name, WAL_LOG_PREFIX, s.ids[chosen]);
 	if (!disk_sim_is_synced(disk, name) || !damageable(disk, name, is_last, &end) || disk_sim_size(disk, name, &size) != 0)
@@ -150,8 +152,6 @@ bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, s
 		if (!disk_sim_name_is_synced(disk, next))
 			return false;
 	}
-	if (manner == UNLINK && is_last)
-		manner = FLIP;
 	*fault = faults[manner];
 	buffer_format(what, "%s of %" PRIu64 " bytes: ", name, size);
 	if (manner == UNLINK) {

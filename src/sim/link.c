@@ -150,9 +150,10 @@ void sim_link_drop_all(struct sim_process *process, bool silently)
 		struct sim_link *link = process->links[i];
 		if (link == NULL)
 			continue;
-		/* What a dead process had handed to its system may still go out, or not. */
-		if (link->connection != NULL && !silently && rng_chance(&process->world->rng_network, 500000))
-			link->connection->ends[!link->end].epoch++;
+		/* What a dead process had handed to its system may still go out, or not; but news of the end arrives. */
+		struct sim_end *far = link->connection == NULL ? NULL : &link->connection->ends[!link->end];
+		if (far != NULL && !silently && rng_chance(&process->world->rng_network, 500000) && !far->notified)
+			far->epoch++;
 		link_disconnect(process, link, silently);
 		if (process->links[i] != NULL)
 			link_free(process, link);

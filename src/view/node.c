@@ -399,3 +399,9 @@ bool view_node_alive(struct node *node, const struct view_server *server)
 	struct view_node *n = view_node_of(node);
 	return n->leading && view_table_alive(&n->table, server, node_now_us(node));
 }
+
+bool view_node_changing(struct node *node)
+{
+	struct view_node *n = view_node_of(node);
+	return view_app_current(n->app)->number == n->seen_view && n->change_us != 0;
+}

@@ -46,5 +46,7 @@ struct app *view_node_app(struct node *node);
 struct rsm *view_node_rsm(struct node *node);
 /* True if this replica leads and thinks that the server is alive. */
 bool view_node_alive(struct node *node, const struct view_server *server);
+/* True if this replica has proposed a change of the present view. */
+bool view_node_changing(struct node *node);
 
 #endif

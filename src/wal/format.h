@@ -65,10 +65,6 @@ static inline wal_position wal_position_make(uint64_t segment, uint64_t offset)
 {
 	return segment << 32 | offset;
 }
-static inline uint64_t wal_position_segment(wal_position position)
-{
-	return position >> 32;
-}
 static inline uint64_t wal_position_offset(wal_position position)
 {
 	return position & UINT32_MAX;

@@ -218,6 +218,7 @@ int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_
 	struct wal_header *headers = alloc_zeroed(wal->segment_count, sizeof *headers);
 	uint8_t *data = NULL;
 	info->segments = wal->segment_count;
+	info->oldest_segment = wal->segments[0]->id;
 	int status = read_headers(wal, headers, info);
 	if (status != 0)
 		goto out;

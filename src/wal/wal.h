@@ -104,6 +104,11 @@ enum wal_type { WAL_PROMISE = 1, WAL_ACCEPT = 2, WAL_CHOSEN = 3, WAL_SNAPSHOT = 
 /* Where a record is: segment id << 32 | offset. Later records have larger positions; none is 0. */
 typedef uint64_t wal_position;
 
+static inline uint64_t wal_position_segment(wal_position position)
+{
+	return position >> 32;
+}
+
 #define WAL_HEADER_BYTES 64u
 #define WAL_RECORD_BYTES 40u /* before the payload */
 #define WAL_PREFIX_BYTES_MAX 16
@@ -135,6 +140,7 @@ struct wal_options {
 
 struct wal_recovery {
 	uint64_t segments;
+	uint64_t oldest_segment; /* its id; the owner knows from its records how much it has released */
 	uint64_t records;
 	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
 	char problem[400];   /* why STATUS_CORRUPT, with file and offset; what to do */

@@ -45,7 +45,8 @@ static inline void fuzz_app_apply(struct fuzz_app *f, uint64_t client, struct sl
 {
 	uint64_t before = fuzz_app_hash(f->app);
 	f->slot++;
-	struct apply_context context = {.slot = f->slot, .time_us = f->slot, .client = client, .sequence = f->slot, .arena = &f->arena};
+	struct apply_context context = {
+		.slot = f->slot, .time_us = f->slot, .client = client, .sequence = f->slot, .arena = &f->arena};
 	struct reply reply = {.body = &f->body};
 	buffer_clear(&f->body);
 	arena_reset(&f->arena);
@@ -71,7 +72,8 @@ static inline void fuzz_app_ask(struct fuzz_app *f, bool admit, struct slice byt
 }
 
 /* A new app with the state of `app`; what the snapshot consists of is appended to `all`. */
-static inline struct app *fuzz_app_copy(struct fuzz_app *f, struct app *app, size_t chunk_bytes, struct buffer *all)
+static inline struct app *fuzz_app_copy(struct fuzz_app *f, struct app *app, size_t chunk_bytes,
+					struct buffer *all)
 {
 	struct app *copy = f->create();
 	struct app_snapshot *snapshot = app->ops->snapshot_begin(app);
@@ -104,7 +106,8 @@ static inline void fuzz_app_through_snapshot(struct fuzz_app *f, size_t chunk_by
 	buffer_free(&second);
 }
 
-static inline int fuzz_app_restore(struct fuzz_app *f, struct app *app, const struct buffer *chunks, uint32_t count)
+static inline int fuzz_app_restore(struct fuzz_app *f, struct app *app, const struct buffer *chunks,
+				   uint32_t count)
 {
 	app->ops->restore_begin(app);
 	for (uint32_t i = 0; i < count; i++) {

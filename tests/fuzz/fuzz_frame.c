@@ -6,12 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/limits.h"
+#include "fuzz.h"
 #include "wire/frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void seal(uint8_t *frame, size_t size)
 {
@@ -36,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (;;) {
 		size_t consumed = 0, needed = 0;
 		seal(stream + at, size - at);
-		int status = frame_parse(slice(stream + at, size - at), FRAME_BYTES_MAX, &message, &consumed, &needed);
+		int status = frame_parse(slice(stream + at, size - at), FRAME_BYTES_MAX, &message, &consumed,
+					 &needed);
 		if (status == STATUS_TRUNCATED)
 			ASSERT(needed > size - at && needed <= FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
 		if (status != 0)

@@ -19,7 +19,8 @@ static void check_ops(const struct wire_kv_op *ops, uint32_t count)
 static void check_readable(struct buffer *out)
 {
 	json_error_t error;
-	json_t *json = json_loadb((const char *)out->data, out->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
+	json_t *json = json_loadb((const char *)out->data, out->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES,
+				  &error);
 	ASSERT(json != NULL);
 	json_decref(json);
 	buffer_clear(out);
@@ -41,7 +42,8 @@ static void write_results(const struct wire_kv_command *command, struct arena *a
 		check_readable(&out);
 	}
 	if (command->nthen > 0) {
-		struct kv_json_error error = {.status = STATUS_BUSY, .message = command->then[0].value, .key = command->then[0].key};
+		struct kv_json_error error = {
+			.status = STATUS_BUSY, .message = command->then[0].value, .key = command->then[0].key};
 		kv_json_record(&out, command->then[0].key, &reply.results[0], KV_JSON_VALUE);
 		check_readable(&out);
 		kv_json_error(&out, &error);

@@ -82,7 +82,8 @@ static void record(struct slice text)
 			kvctl_record_format(&line, key, value, json != 0);
 			ASSERT(memchr(line.data, '\n', line.len) == NULL);
 			const char *wrong = kvctl_record_parse(buffer_slice(&line), &second, &again_len);
-			ASSERT(wrong == NULL && again_len == key_len && slice_equal(buffer_slice(&first), buffer_slice(&second)));
+			ASSERT(wrong == NULL && again_len == key_len &&
+			       slice_equal(buffer_slice(&first), buffer_slice(&second)));
 		}
 	}
 	buffer_free(&first);

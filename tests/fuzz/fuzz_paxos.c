@@ -95,7 +95,10 @@ static void append(struct replica *r, const struct paxos_persist *p)
 		r->capacity = r->capacity == 0 ? 64 : r->capacity * 2;
 		r->log = alloc_resize(r->log, r->capacity, sizeof *r->log);
 	}
-	r->log[r->records++] = (struct record){.kind = p->kind, .sequence = p->sequence, .slot = p->slot, .ballot = p->ballot,
+	r->log[r->records++] = (struct record){.kind = p->kind,
+					       .sequence = p->sequence,
+					       .slot = p->slot,
+					       .ballot = p->ballot,
 					       .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
 }
 
@@ -124,16 +127,23 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 {
 	struct replica *r = &g->replicas[i];
 	struct wire_entry entries[16];
-	struct wire_paxos m = {.group = 1, .from = i + 1, .to = want->to, .slot = want->first,
-			       .chosen = paxos_chosen_slot(r->core), .entries = entries};
-	for (uint64_t slot = want->first; slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m.nentries < 16; slot++) {
+	struct wire_paxos m = {.group = 1,
+			       .from = i + 1,
+			       .to = want->to,
+			       .slot = want->first,
+			       .chosen = paxos_chosen_slot(r->core),
+			       .entries = entries};
+	for (uint64_t slot = want->first;
+	     slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m.nentries < 16; slot++) {
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
 			if (r->log[k - 1].kind == PAXOS_PERSIST_ACCEPT && r->log[k - 1].slot == slot)
 				ballot = r->log[k - 1].ballot;
 		const struct bytes *value = g->chosen[slot - 1];
-		entries[m.nentries++] = (struct wire_entry){
-			.slot = slot, .ballot = ballot, .value = value == NULL ? slice(NULL, 0) : bytes_slice(value)};
+		entries[m.nentries++] = (struct wire_entry){.slot = slot,
+							    .ballot = ballot,
+							    .value = value == NULL ? slice(NULL, 0)
+										   : bytes_slice(value)};
 	}
 	if (m.nentries > 0)
 		post(g, want->to - 1, METHOD_CHOSEN, &m);
@@ -161,9 +171,15 @@ static void settle(struct group *g, uint32_t i)
 static void start(struct group *g, uint32_t i)
 {
 	struct replica *r = &g->replicas[i];
-	struct paxos_options options = {.group = 1, .self = i + 1, .nmembers = REPLICAS, .members = {1, 2, 3},
-					.election_timeout_us = 150000, .heartbeat_us = 30000, .cache_bytes = 256,
-					.random = group_random, .context = g};
+	struct paxos_options options = {.group = 1,
+					.self = i + 1,
+					.nmembers = REPLICAS,
+					.members = {1, 2, 3},
+					.election_timeout_us = 150000,
+					.heartbeat_us = 30000,
+					.cache_bytes = 256,
+					.random = group_random,
+					.context = g};
 	uint64_t chosen = 0;
 	r->core = paxos_create(&options, 0);
 	for (uint32_t k = 0; k < r->records; k++) {
@@ -274,7 +290,11 @@ static void step(struct group *g, uint8_t what, uint8_t argument)
 {
 	uint32_t i = what / 16 % REPLICAS;
 	switch (what % 16) {
-	case 0: case 1: case 2: case 3: case 4:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+	case 4:
 		deliver(g, argument, false);
 		break;
 	case 5:
@@ -284,10 +304,13 @@ static void step(struct group *g, uint8_t what, uint8_t argument)
 		if (g->npool > 0)
 			drop_packet(g, argument % g->npool);
 		break;
-	case 7: case 8: case 9:
+	case 7:
+	case 8:
+	case 9:
 		sync_some(g, i, argument);
 		break;
-	case 10: case 11:
+	case 10:
+	case 11:
 		pass_time(g, i, argument);
 		break;
 	case 12:

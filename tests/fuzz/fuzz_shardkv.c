@@ -9,14 +9,18 @@
 
 static struct app *create(void)
 {
-	return shardkv_app_create(&(struct shardkv_app_options){
-		.store = store_memory_create(SHARDS), .gid = GID, .nshards = SHARDS, .key_bytes_max = 16, .value_bytes_max = 200});
+	return shardkv_app_create(&(struct shardkv_app_options){.store = store_memory_create(SHARDS),
+								.gid = GID,
+								.nshards = SHARDS,
+								.key_bytes_max = 16,
+								.value_bytes_max = 200});
 }
 
 /* The texts live in `in`, or are static: nothing is copied. */
 static struct slice take_key(struct slice *in)
 {
-	static const char *const keys[] = {"a", "b", "{a}1", "{a}2", "c", "0123456789abcdef", "0123456789abcdefg", ""};
+	static const char *const keys[] = {"a", "b", "{a}1", "{a}2", "c", "0123456789abcdef", "0123456789abcdefg",
+					   ""};
 	return slice_string(keys[input_u8(in) % 8]);
 }
 
@@ -31,7 +35,8 @@ static uint32_t take_ops(struct slice *in, struct wire_kv_op *ops)
 {
 	uint32_t count = input_u8(in) % (OPS_MAX + 1);
 	for (uint32_t i = 0; i < count; i++) {
-		ops[i] = (struct wire_kv_op){.kind = (enum wire_kv_kind)(WIRE_KV_GET + input_u8(in) % WIRE_KV_INCR)};
+		ops[i] = (struct wire_kv_op){
+			.kind = (enum wire_kv_kind)(WIRE_KV_GET + input_u8(in) % WIRE_KV_INCR)};
 		ops[i].absent = input_u8(in) % 2 != 0;
 		ops[i].key = take_key(in);
 		ops[i].value = take_value(in);
@@ -45,8 +50,8 @@ static uint32_t take_compares(struct slice *in, struct wire_kv_compare *compares
 {
 	uint32_t count = input_u8(in) % (OPS_MAX + 1);
 	for (uint32_t i = 0; i < count; i++) {
-		compares[i] = (struct wire_kv_compare){
-			.target = (enum wire_kv_target)(input_u8(in) % 4), .relation = (enum wire_kv_relation)(input_u8(in) % 4)};
+		compares[i] = (struct wire_kv_compare){.target = (enum wire_kv_target)(input_u8(in) % 4),
+						       .relation = (enum wire_kv_relation)(input_u8(in) % 4)};
 		compares[i].key = take_key(in);
 		compares[i].value = take_value(in);
 		compares[i].number = input_u8(in);
@@ -111,8 +116,12 @@ static void build_query(struct slice *in, struct buffer *out)
 	uint8_t scan = input_u8(in);
 	query.has_scan = scan % 2 != 0;
 	if (query.has_scan) {
-		query.scan = (struct wire_kv_scan){.start = take_key(in), .end = take_key(in), .limit = input_u8(in),
-						   .keys_only = (scan & 2) != 0, .count_only = (scan & 4) != 0, .config = input_u8(in)};
+		query.scan = (struct wire_kv_scan){.start = take_key(in),
+						   .end = take_key(in),
+						   .limit = input_u8(in),
+						   .keys_only = (scan & 2) != 0,
+						   .count_only = (scan & 4) != 0,
+						   .config = input_u8(in)};
 	}
 	wire_kv_query_encode(&query, out);
 }
@@ -128,8 +137,10 @@ static void seal_chunk(struct app *app, struct buffer *chunk)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_app f = {
-		.create = create, .build_command = build_command, .build_query = build_query, .seal_chunk = seal_chunk};
+	struct fuzz_app f = {.create = create,
+			     .build_command = build_command,
+			     .build_query = build_query,
+			     .seal_chunk = seal_chunk};
 	fuzz_app_run(&f, slice(data, size));
 	return 0;
 }

@@ -81,7 +81,8 @@ static void build(struct slice *in, struct buffer *file)
 			break;
 		case 1:
 			kind = input_u8(in);
-			snapshot_put_chunk(file, index++, (enum snapshot_chunk_kind)kind, input_bytes(in, input_u16(in)));
+			snapshot_put_chunk(file, index++, (enum snapshot_chunk_kind)kind,
+					   input_bytes(in, input_u16(in)));
 			break;
 		case 2:
 			kind = input_u8(in);

@@ -104,7 +104,8 @@ static void put_record(struct target *t, struct slice *in)
 {
 	uint8_t type = input_u8(in);
 	uint64_t batch = input_u8(in);
-	struct wal_record record = {.type = (enum wal_type)(type % 6), .slot = input_u8(in), .ballot = input_u8(in)};
+	struct wal_record record = {
+		.type = (enum wal_type)(type % 6), .slot = input_u8(in), .ballot = input_u8(in)};
 	record.payload = input_bytes(in, input_u8(in));
 	size_t size = wal_record_size(record.payload.len);
 	if (t->at + size > sizeof t->data)
@@ -116,8 +117,10 @@ static void put_record(struct target *t, struct slice *in)
 
 static void put_other_file(struct target *t, uint8_t which)
 {
-	static const char *const names[] = {"log-ffffffffffffffff", "log-1", "free-ffffffffffffffff", "log-0000000100000000",
-					    "LOG-0000000000000001", "snapshot-0000000000000001", "free-0000000000000000"};
+	static const char *const names[] = {"log-ffffffffffffffff",  "log-1",
+					    "free-ffffffffffffffff", "log-0000000100000000",
+					    "LOG-0000000000000001",  "snapshot-0000000000000001",
+					    "free-0000000000000000"};
 	int status = disk_sim_poke(t->disk, names[which % 7], 0, t->data, 64);
 	ASSERT(status == 0);
 }
@@ -156,7 +159,8 @@ static void write_directory(struct disk *disk, struct slice *in)
 		case 5: {
 			char name[WAL_NAME_BYTES];
 			wal_name(name, WAL_FREE_PREFIX, input_u8(in));
-			int status = disk_sim_poke(disk, name, 0, t.data, input_u8(in) % 2 != 0 ? SEGMENT_BYTES : 64);
+			int status = disk_sim_poke(disk, name, 0, t.data,
+						   input_u8(in) % 2 != 0 ? SEGMENT_BYTES : 64);
 			ASSERT(status == 0);
 			break;
 		}
@@ -176,7 +180,8 @@ static void write_directory(struct disk *disk, struct slice *in)
 static void check_on_disk(struct replayed *r, const struct wal_record *record)
 {
 	char name[WAL_NAME_BYTES];
-	uint64_t segment = wal_position_segment(record->position), offset = wal_position_offset(record->position), size;
+	uint64_t segment = wal_position_segment(record->position), offset = wal_position_offset(record->position),
+		 size;
 	wal_name(name, WAL_LOG_PREFIX, segment);
 	struct disk *disk = (struct disk *)(uintptr_t)r->disk;
 	int status = disk_sim_size(disk, name, &size);
@@ -193,7 +198,8 @@ static void check_on_disk(struct replayed *r, const struct wal_record *record)
 	} else {
 		struct wal_frame frame;
 		bool good = wal_record_verify(data + offset, size - offset, segment, offset, &frame);
-		ASSERT(good && frame.type == record->type && frame.slot == record->slot && frame.ballot == record->ballot);
+		ASSERT(good && frame.type == record->type && frame.slot == record->slot &&
+		       frame.ballot == record->ballot);
 		ASSERT(slice_equal(frame.payload, record->payload));
 	}
 	free(data);
@@ -229,8 +235,12 @@ static int open_log(struct disk *disk, struct wal **wal, struct replayed *r)
 {
 	struct wal_recovery info;
 	*r = (struct replayed){.disk = disk};
-	struct wal_options options = {
-		.disk = disk, .group = GROUP, .segment_bytes = SEGMENT_BYTES, .durable = durable, .fatal = fatal, .context = r};
+	struct wal_options options = {.disk = disk,
+				      .group = GROUP,
+				      .segment_bytes = SEGMENT_BYTES,
+				      .durable = durable,
+				      .fatal = fatal,
+				      .context = r};
 	int status = wal_open(wal, &options, replay, &info);
 	ASSERT(status == 0 || status == STATUS_CORRUPT);
 	ASSERT((status == 0) == (*wal != NULL));
@@ -242,7 +252,8 @@ static int open_log(struct disk *disk, struct wal **wal, struct replayed *r)
 /* Appends one record, and expects to read everything again. */
 static void go_on(struct disk *disk, struct wal *wal, struct replayed before)
 {
-	struct wal_record record = {.type = WAL_ACCEPT, .slot = 77, .ballot = 88, .payload = slice_string("payload")};
+	struct wal_record record = {
+		.type = WAL_ACCEPT, .slot = 77, .ballot = 88, .payload = slice_string("payload")};
 	struct replayed after;
 	before.disk = disk;
 	wal_append(wal, &record, &record.position);

@@ -5,16 +5,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/assert.h"
+#include "fuzz.h"
+#include "wire/paxosd.h"
 #include "wire/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "wire/wire_pb.h"
+#include "wire/wire_view.h"
 
 static struct arena arena;
 
 #define STRUCT_MAP(X) \
-	X(hello) X(error) X(command) X(status) X(cluster) X(paxos) X(config) X(master_command) X(master_reply) X(kv_command) \
-	X(kv_reply) X(kv_query) X(kv_query_reply)
+	X(hello) \
+	X(error) X(command) X(status) X(cluster) X(paxos) X(config) X(master_command) X(master_reply) \
+		X(kv_command) X(kv_reply) X(kv_query) X(kv_query_reply)
+#define MORE_STRUCT_MAP(X) \
+	X(view_ping) \
+	X(view_query) X(view_reply) X(view_command) X(pb_forward) X(pb_forward_reply) X(agreement) \
+		X(agreement_request) X(agreement_state) X(log_command) X(log_reply) X(log_query) X(log_entries) \
+			X(log_slot)
 #define NUMBER_MAP(X) X(register_reply, uint64_t) X(transfer, uint32_t) X(master_query, uint64_t)
 
 #define DEFINE(name, type, encode_argument) \
@@ -35,10 +42,11 @@ static struct arena arena;
 #define DEFINE_STRUCT(name) DEFINE(name, struct wire_##name, &message)
 #define DEFINE_NUMBER(name, type) DEFINE(name, type, message)
 STRUCT_MAP(DEFINE_STRUCT)
+MORE_STRUCT_MAP(DEFINE_STRUCT)
 NUMBER_MAP(DEFINE_NUMBER)
 
 #define ROW(name, ...) check_##name,
-static void (*const checks[])(struct slice) = {STRUCT_MAP(ROW) NUMBER_MAP(ROW)};
+static void (*const checks[])(struct slice) = {STRUCT_MAP(ROW) NUMBER_MAP(ROW) MORE_STRUCT_MAP(ROW)};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -151,7 +151,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		add_file(argv[i]);
 	if (argc == 1) {
-		snprintf(corpus, sizeof corpus, "tests/fuzz/corpus/%s", strncmp(name, "fuzz_", 5) == 0 ? name + 5 : name);
+		snprintf(corpus, sizeof corpus, "tests/fuzz/corpus/%s",
+			 strncmp(name, "fuzz_", 5) == 0 ? name + 5 : name);
 		add_file(corpus);
 	}
 	qsort(files, nfiles, sizeof files[0], compare_names);

@@ -49,9 +49,13 @@ static int dial(const char *address)
 	return fd;
 }
 
-static void add_request(struct buffer *out, uint16_t method, uint64_t id, uint32_t timeout_ms, const struct buffer *payload)
+static void add_request(struct buffer *out, uint16_t method, uint64_t id, uint32_t timeout_ms,
+			const struct buffer *payload)
 {
-	struct message message = {.kind = MESSAGE_REQUEST, .method = method, .id = id, .timeout_ms = timeout_ms,
+	struct message message = {.kind = MESSAGE_REQUEST,
+				  .method = method,
+				  .id = id,
+				  .timeout_ms = timeout_ms,
 				  .payload = buffer_slice(payload)};
 	frame_append(out, &message);
 }
@@ -107,7 +111,8 @@ static int receive(int fd)
 		buffer_reserve(&in, 4096);
 		ssize_t got = recv(fd, in.data + in.len, 4096, 0);
 		if (status != STATUS_TRUNCATED || got <= 0)
-			code = no_answer(got < 0 && errno == EAGAIN ? "the time is over" : "the connection has ended");
+			code = no_answer(got < 0 && errno == EAGAIN ? "the time is over"
+								    : "the connection has ended");
 		else
 			in.len += (size_t)got;
 	}
@@ -126,9 +131,11 @@ int main(int argc, char **argv)
 	int fd = dial(argv[1]);
 	if (fd < 0)
 		return no_answer("cannot connect");
-	struct timeval limit = {.tv_sec = (time_t)(timeout_ms / 1000), .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+	struct timeval limit = {.tv_sec = (time_t)(timeout_ms / 1000),
+				.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	int code = send_request(fd, argv[2], argv[3], (uint32_t)timeout_ms) ? receive(fd) : no_answer("cannot send");
+	int code = send_request(fd, argv[2], argv[3], (uint32_t)timeout_ms) ? receive(fd)
+									    : no_answer("cannot send");
 	close(fd);
 	return code;
 }

@@ -13,7 +13,7 @@ expect 64
 tool up --pb 2 --views 0
 expect 64
 expect_error 'view service'
-tool up --paxos 3
+tool up --paxos 8
 expect 64
 tool up --engine rocksdb
 expect 64

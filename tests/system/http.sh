@@ -8,7 +8,8 @@ for tool in curl jq; do
 done
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cluster up
+# Requests over HTTP are not sent again, so a busy machine must not look like a lost leader.
+cluster up --set election_timeout_ms=1000
 
 # http METHOD NODE PATH [BODY]: its code (000: no answer) and body are then in code and out, its headers in headers.
 http() {
@@ -37,10 +38,9 @@ owner_of() {
 	return 1
 }
 
-# The blocks of the manual: "$ command", further lines of it behind ">", and what it prints. Prints the same with the
-# output of this cluster.
+# Runs the commands of the manual's examples, which stand behind "$", and their further lines behind ">".
 manual_typed() {
-	local line command='' expected=no
+	local line command=''
 	while IFS= read -r line; do
 		if [[ $line == '> '* ]]; then
 			command+=$'\n'${line#> }
@@ -48,16 +48,13 @@ manual_typed() {
 		fi
 		[[ -z $command ]] || eval "$command" </dev/null
 		command=''
-		if [[ $line == '$ '* ]]; then
-			command=${line#\$ }
-			expected=yes
-		fi
+		[[ $line != '$ '* ]] || command=${line#\$ }
 	done
 	[[ -z $command ]] || eval "$command" </dev/null
-	[[ $expected == yes ]]
 }
 
 begin "the examples of the manual print what it says"
+# shellcheck disable=SC2016 # backquotes are what stands around an example
 sed -n '/^```$/,/^```$/{/^```$/!p}' "$repository/docs/http.md" >"$scratch/manual"
 [[ $(grep -c '^\$ ' "$scratch/manual") -ge 8 ]] || fail "the manual has no examples"
 # Its cluster listens on 8001 and the ports that follow.

@@ -40,8 +40,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/list.h"
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/rng.h"
 #include "wire/frame.h"
 #include "wire/method.h"
@@ -125,13 +125,14 @@ static void delayed_free(struct delayed *d)
 static void pair_free(struct pair *pair, bool reset)
 {
 	const struct linger abort_at_once = {.l_onoff = 1, .l_linger = 0};
-	LIST_FOR_SAFE(link, after, &pair->delayed)
+	LIST_FOR_SAFE (link, after, &pair->delayed)
 		delayed_free(LIST_ENTRY(link, struct delayed, link));
 	for (int d = 0; d < DIRECTIONS; d++) {
 		if (pair->ends[d] == NULL)
 			continue;
 		if (reset)
-			setsockopt(bufferevent_getfd(pair->ends[d]), SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof abort_at_once);
+			setsockopt(bufferevent_getfd(pair->ends[d]), SOL_SOCKET, SO_LINGER, &abort_at_once,
+				   sizeof abort_at_once);
 		bufferevent_free(pair->ends[d]);
 	}
 	list_remove(&pair->link);
@@ -182,7 +183,8 @@ static void delay_frame(struct pair *pair, enum direction direction, struct evbu
 	evtimer_add(d->timer, &after);
 }
 
-static void pass_frame(struct pair *pair, enum direction direction, struct evbuffer *from, size_t size, uint16_t method)
+static void pass_frame(struct pair *pair, enum direction direction, struct evbuffer *from, size_t size,
+		       uint16_t method)
 {
 	struct treatment *t = &pair->proxied->treatments[direction];
 	uint16_t counted = method < METHODS ? method : 0;
@@ -233,7 +235,8 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 	struct pair *pair = side->pair;
 	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
 		return;
-	if (!pair->proxied->treatments[side->direction].cut || pair->ends[side->direction == FORTH ? BACK : FORTH] == NULL) {
+	if (!pair->proxied->treatments[side->direction].cut ||
+	    pair->ends[side->direction == FORTH ? BACK : FORTH] == NULL) {
 		pair_free(pair, false);
 		return;
 	}
@@ -251,7 +254,8 @@ static struct bufferevent *make_end(struct pair *pair, enum direction direction,
 	return bev;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len, void *context)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
+		      void *context)
 {
 	struct proxied *proxied = context;
 	(void)listener;
@@ -303,7 +307,7 @@ static bool parse_number(const char *text, uint64_t *out)
 
 static void set_reading_of_all(struct proxied *proxied)
 {
-	LIST_FOR(link, &proxied->pairs) {
+	LIST_FOR (link, &proxied->pairs) {
 		struct pair *pair = LIST_ENTRY(link, struct pair, link);
 		set_reading(pair, FORTH);
 		set_reading(pair, BACK);
@@ -312,7 +316,7 @@ static void set_reading_of_all(struct proxied *proxied)
 
 static void end_all(struct proxied *proxied, bool only_halves, bool reset)
 {
-	LIST_FOR_SAFE(link, after, &proxied->pairs) {
+	LIST_FOR_SAFE (link, after, &proxied->pairs) {
 		struct pair *pair = LIST_ENTRY(link, struct pair, link);
 		if (!only_halves || pair->ends[FORTH] == NULL || pair->ends[BACK] == NULL)
 			pair_free(pair, reset);
@@ -321,7 +325,7 @@ static void end_all(struct proxied *proxied, bool only_halves, bool reset)
 
 static void set_rate(struct proxied *proxied, struct ev_token_bucket_cfg *rate)
 {
-	LIST_FOR(link, &proxied->pairs) {
+	LIST_FOR (link, &proxied->pairs) {
 		struct pair *pair = LIST_ENTRY(link, struct pair, link);
 		for (int d = 0; d < DIRECTIONS; d++)
 			if (pair->ends[d] != NULL)
@@ -351,7 +355,8 @@ static const char *do_lose(struct proxied *proxied, const struct words *words)
 {
 	bool chosen[DIRECTIONS];
 	uint64_t ppm;
-	if (words->count != 5 || !parse_direction(words->items[2], chosen) || !parse_number(words->items[4], &ppm) || ppm > 1000000)
+	if (words->count != 5 || !parse_direction(words->items[2], chosen) ||
+	    !parse_number(words->items[4], &ppm) || ppm > 1000000)
 		return "lose LINK DIR METHOD PARTS";
 	bool any = strcmp(words->items[3], "any") == 0, found = any;
 	for (uint16_t m = 0; m < METHODS; m++) {
@@ -416,13 +421,16 @@ static const char *do_mend(struct proxied *proxied, const struct words *words)
 
 static const char *do_count(struct proxied *proxied, const struct words *words)
 {
-	evbuffer_add_printf(words->out, "%s connections %llu\n", proxied->name, (unsigned long long)proxied->accepted);
+	evbuffer_add_printf(words->out, "%s connections %llu\n", proxied->name,
+			    (unsigned long long)proxied->accepted);
 	for (int d = 0; d < DIRECTIONS; d++) {
 		const struct treatment *t = &proxied->treatments[d];
 		for (uint16_t m = 0; m < METHODS; m++)
 			if (t->passed[m] + t->lost[m] > 0)
-				evbuffer_add_printf(words->out, "%s %s %s %llu %llu\n", proxied->name, direction_texts[d],
-						    method_text(m), (unsigned long long)t->passed[m], (unsigned long long)t->lost[m]);
+				evbuffer_add_printf(words->out, "%s %s %s %llu %llu\n", proxied->name,
+						    direction_texts[d], method_text(m),
+						    (unsigned long long)t->passed[m],
+						    (unsigned long long)t->lost[m]);
 	}
 	return NULL;
 }
@@ -431,8 +439,9 @@ static const struct {
 	const char *name;
 	const char *(*run)(struct proxied *proxied, const struct words *words); /* NULL, or what is wrong */
 } commands[] = {
-	{"cut", do_cut},       {"hold", do_cut},    {"lose", do_lose}, {"delay", do_delay}, {"throttle", do_throttle},
-	{"refuse", do_refuse}, {"drop", do_refuse}, {"mend", do_mend}, {"count", do_count},
+	{"cut", do_cut},     {"hold", do_cut},          {"lose", do_lose},
+	{"delay", do_delay}, {"throttle", do_throttle}, {"refuse", do_refuse},
+	{"drop", do_refuse}, {"mend", do_mend},         {"count", do_count},
 };
 
 /* NULL, or what is wrong. */
@@ -469,7 +478,8 @@ static void on_control_read(struct bufferevent *bev, void *context)
 	while ((line = evbuffer_readln(bufferevent_get_input(bev), NULL, EVBUFFER_EOL_LF)) != NULL) {
 		struct words words = {.out = bufferevent_get_output(bev)};
 		char *rest = NULL;
-		for (char *word = strtok_r(line, " ", &rest); word != NULL && words.count < 8; word = strtok_r(NULL, " ", &rest))
+		for (char *word = strtok_r(line, " ", &rest); word != NULL && words.count < 8;
+		     word = strtok_r(NULL, " ", &rest))
 			words.items[words.count++] = word;
 		const char *wrong = run_command(&words);
 		if (wrong == NULL)
@@ -487,7 +497,8 @@ static void on_control_event(struct bufferevent *bev, short what, void *context)
 	bufferevent_free(bev);
 }
 
-static void on_control_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len, void *context)
+static void on_control_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
+			      void *context)
 {
 	(void)listener;
 	(void)from;
@@ -522,7 +533,8 @@ static void add_link(char *text)
 		fprintf(stderr, "proxy: %s: an address is malformed\n", text);
 		exit(64);
 	}
-	proxied->listener = evconnlistener_new_bind(base, on_accept, proxied, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
+	proxied->listener = evconnlistener_new_bind(base, on_accept, proxied,
+						    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
 						    (struct sockaddr *)&at, at_len);
 	if (proxied->listener == NULL)
 		give_up(listen_text);
@@ -570,8 +582,8 @@ int main(int argc, char **argv)
 	/* Last: whoever finds the socket finds all links. */
 	strcpy(control.sun_path, argv[1]);
 	unlink(argv[1]);
-	if (evconnlistener_new_bind(base, on_control_accept, NULL, LEV_OPT_CLOSE_ON_FREE, -1, (struct sockaddr *)&control,
-				    sizeof control) == NULL)
+	if (evconnlistener_new_bind(base, on_control_accept, NULL, LEV_OPT_CLOSE_ON_FREE, -1,
+				    (struct sockaddr *)&control, sizeof control) == NULL)
 		give_up(argv[1]);
 	return event_base_dispatch(base) == 0 ? 0 : 1;
 }

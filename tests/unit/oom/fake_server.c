@@ -26,7 +26,8 @@ static void encode_config(const struct fake_node *fake, struct buffer *out)
 	struct wire_group group = {.gid = 1, .nmembers = 1, .members = {slice_string(fake->group_address)}};
 	for (uint32_t i = 0; i < NSHARDS; i++)
 		shards[i] = 1;
-	struct wire_config config = {.number = 1, .nshards = NSHARDS, .shards = shards, .ngroups = 1, .groups = &group};
+	struct wire_config config = {
+		.number = 1, .nshards = NSHARDS, .shards = shards, .ngroups = 1, .groups = &group};
 	wire_config_encode(&config, out);
 }
 
@@ -50,7 +51,8 @@ static void answer_query(struct fake_node *fake, const struct message *message, 
 	reply.nresults = query.nkeys;
 	reply.nrecords = query.has_scan ? 3 : 0;
 	for (uint32_t i = 0; i < reply.nrecords; i++)
-		records[i] = (struct wire_kv_record){.key = slice("abc" + i, 1), .value = slice_string("value"), .version = 1};
+		records[i] = (struct wire_kv_record){
+			.key = slice("abc" + i, 1), .value = slice_string("value"), .version = 1};
 	wire_kv_query_reply_encode(&reply, out);
 }
 
@@ -63,8 +65,10 @@ static void answer_command(struct fake_node *fake, const struct message *message
 	ck_assert_int_eq(wire_command_decode(message->payload, &fake->arena, &command), 0);
 	ck_assert_int_eq(wire_kv_command_decode(command.body, &fake->arena, &kv), 0);
 	for (uint32_t i = 0; i < kv.nthen; i++)
-		results[i] = (struct wire_kv_result){.value = slice_string("value"), .version = 2, .modification = 7};
-	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true, .nresults = kv.nthen, .results = results}, out);
+		results[i] = (struct wire_kv_result){
+			.value = slice_string("value"), .version = 2, .modification = 7};
+	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true, .nresults = kv.nthen, .results = results},
+			     out);
 }
 
 static void on_message(struct node *node, link_id from, const struct message *message)
@@ -75,7 +79,9 @@ static void on_message(struct node *node, link_id from, const struct message *me
 		return;
 	arena_reset(&fake->arena);
 	if (message->method == METHOD_STATUS)
-		wire_status_encode(&(struct wire_status){.name = slice_string("fake"), .role = slice_string("shardkv")}, &out);
+		wire_status_encode(
+			&(struct wire_status){.name = slice_string("fake"), .role = slice_string("shardkv")},
+			&out);
 	else if (fake->group_address != NULL)
 		answer_master(fake, message, &out);
 	else if (message->method == METHOD_QUERY)
@@ -104,7 +110,8 @@ static _Noreturn void serve(int ready, const char *group_address)
 	static const struct node_ops ops = {.message = on_message};
 	static struct fake_node fake;
 	static struct log log = {.level = LOG_OFF, .node = "fake", .wall_us = no_time, .write = log_nothing};
-	struct host_options options = {.cluster = "demo", .node = "fake", .role = "shardkv", .listen = "127.0.0.1:0", .log = &log};
+	struct host_options options = {
+		.cluster = "demo", .node = "fake", .role = "shardkv", .listen = "127.0.0.1:0", .log = &log};
 	struct host *host;
 	char error[256];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -115,7 +122,8 @@ static _Noreturn void serve(int ready, const char *group_address)
 	arena_init(&fake.arena, ARENA_BYTES_MAX);
 	fake.group_address = group_address;
 	uint16_t port = host_port(host);
-	if (host_start(host, &fake.node, error, sizeof error) != 0 || write(ready, &port, sizeof port) != sizeof port)
+	if (host_start(host, &fake.node, error, sizeof error) != 0 ||
+	    write(ready, &port, sizeof port) != sizeof port)
 		_exit(1);
 	host_run(host);
 	_exit(1);

@@ -15,8 +15,8 @@
  * allocates too.
  */
 enum call { OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, LAST_GET, CALLS };
-static const char *const call_texts[] = {"open", "put", "get", "txn", "scan", "async", "config", "status", "join",
-					 "move", "transfer", "last get"};
+static const char *const call_texts[] = {"open",   "put",    "get",  "txn",  "scan",     "async",
+					 "config", "status", "join", "move", "transfer", "last get"};
 struct outcome {
 	int statuses[CALLS];
 	int callbacks, started;
@@ -76,7 +76,8 @@ static struct outcome run_session(uint64_t first, uint64_t last)
 	atomic_int callbacks = 0;
 	struct synod *s;
 	failing_malloc_set(first, last);
-	outcome.statuses[OPEN] = synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000});
+	outcome.statuses[OPEN] = synod_open(
+		&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000});
 	if (outcome.statuses[OPEN] == SYNOD_OK)
 		run_requests(s, &outcome, &callbacks);
 	synod_close(s);
@@ -103,8 +104,9 @@ static bool is_sane(enum call call, int status)
 static void check_outcome(const struct outcome *outcome, uint64_t first)
 {
 	for (enum call call = 0; call < CALLS; call++)
-		ck_assert_msg(is_sane(call, outcome->statuses[call]), "allocation %" PRIu64 " fails: %s ends with %d (%s)", first,
-			      call_texts[call], outcome->statuses[call], synod_status_text(outcome->statuses[call]));
+		ck_assert_msg(is_sane(call, outcome->statuses[call]),
+			      "allocation %" PRIu64 " fails: %s ends with %d (%s)", first, call_texts[call],
+			      outcome->statuses[call], synod_status_text(outcome->statuses[call]));
 	ck_assert_int_eq(outcome->callbacks, outcome->started);
 }
 
@@ -130,7 +132,8 @@ static void sweep(uint64_t length, uint64_t step)
 		failing_malloc_set(0, 0);
 		int64_t more = failing_malloc_live() - live;
 		check_outcome(&outcome, first);
-		ck_assert_msg(more <= 0, "allocation %" PRIu64 " fails: %" PRId64 " blocks are not freed", first, more);
+		ck_assert_msg(more <= 0, "allocation %" PRIu64 " fails: %" PRId64 " blocks are not freed", first,
+			      more);
 	}
 }
 
@@ -171,10 +174,11 @@ static void write_without_memory(struct synod *s, const char *value, size_t len,
 	synod_reply_free(reply);
 	failing_malloc_set(0, 0);
 	failing_malloc_spare_this_thread(false);
-	reply = synod_get(s, "key", 3);
-	ck_assert_int_eq(reply->status, SYNOD_NO_MEMORY);
-	synod_reply_free(reply);
-	ck_assert_int_eq(synod_op_async(s, &op, 0, on_async, &callbacks), SYNOD_NO_MEMORY);
+	/* Either it has given up, for good, or it goes on. */
+	int after = status_of(synod_get(s, "key", 3));
+	ck_assert(after == SYNOD_OK || after == SYNOD_NO_MEMORY);
+	ck_assert_int_eq(status_of(synod_get(s, "key", 3)), after);
+	started += synod_op_async(s, &op, 0, on_async, &callbacks) == SYNOD_OK;
 	synod_close(s);
 	ck_assert_int_eq(wrong, 0);
 	ck_assert_int_eq(atomic_load(&callbacks), started);
@@ -182,9 +186,10 @@ static void write_without_memory(struct synod *s, const char *value, size_t len,
 
 START_TEST(gives_up_for_good)
 {
-	/* A handle that has given up says NO_MEMORY from then on, also when there is memory again; a new one works. */
+	/* When the thread gets no memory while the callers do, each request ends; a handle that gives up stays so; a new one works. */
 	struct synod *s;
-	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}), SYNOD_OK);
+	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}),
+			 SYNOD_OK);
 	write_without_memory(s, "value", 5, 100);
 	struct outcome outcome = run_session(0, 0);
 	ck_assert_int_eq(outcome.statuses[LAST_GET], SYNOD_OK);
@@ -198,7 +203,9 @@ START_TEST(large_requests)
 	memset(value, 'v', sizeof value);
 	for (int connected = 0; connected < 2; connected++) {
 		struct synod *s;
-		ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}), SYNOD_OK);
+		ck_assert_int_eq(
+			synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}),
+			SYNOD_OK);
 		for (int i = 0; i < connected; i++)
 			ck_assert_int_eq(status_of(synod_put(s, "key", 3, value, sizeof value)), SYNOD_OK);
 		write_without_memory(s, value, sizeof value, 6);

@@ -198,5 +198,5 @@ START_TEST(test_snapshot_anywhere)
 }
 END_TEST
 
-CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry, test_window, test_reply_bytes,
-	   test_snapshot_anywhere)
+CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry,
+	   test_window, test_reply_bytes, test_snapshot_anywhere)

@@ -181,8 +181,7 @@ END_TEST
  * twice and late harm nothing. */
 START_TEST(test_snapshot_to_a_lagging_replica)
 {
-	uint32_t taking_while_restoring = 0;
-	for (uint64_t seed = 1; seed <= 15; seed++) {
+	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
 		rsm_group_init(&g, 3, seed, NULL);
 		struct sim_rule rule = {.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_TWICE};
@@ -193,11 +192,8 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 		for (uint32_t round = 0; round < 3; round++) {
 			uint64_t installed = rsm_group_rsm(&g, i)->counters.snapshots_installed;
 			leave_behind(&g, i);
-			for (uint32_t k = 0; k < 2000 && rsm_group_rsm(&g, i)->counters.snapshots_installed == installed; k++) {
+			for (uint32_t k = 0; k < 2000 && rsm_group_rsm(&g, i)->counters.snapshots_installed == installed; k++)
 				rsm_group_append(&g, 900);
-				const struct rsm *rsm = rsm_group_rsm(&g, i);
-				taking_while_restoring += rsm->take.active && rsm->restoring;
-			}
 			ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, installed);
 			ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
 			rsm_group_run(&g, 4 * SIM_SECOND);
@@ -206,7 +202,6 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 		sim_network_clear_rules(g.world);
 		rsm_group_free(&g);
 	}
-	(void)taking_while_restoring;
 }
 END_TEST
 
@@ -250,7 +245,7 @@ END_TEST
 /* Power is lost at every single operation of the disk of an only replica while it writes, takes snapshots and recycles its log. */
 START_TEST(test_crash_at_each_step_of_taking)
 {
-	for (uint64_t operation = 0; operation < 500; operation++) {
+	for (uint64_t operation = 0; operation < 300; operation++) {
 		struct rsm_group g;
 		rsm_group_init(&g, 1, 3, NULL);
 		rsm_group_append_many(&g, 50);
@@ -276,5 +271,33 @@ START_TEST(test_crash_at_each_step_of_taking)
 }
 END_TEST
 
-CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log, test_log_under_foreign_snapshot_is_not_trusted,
-	   test_snapshot_to_a_lagging_replica, test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking)
+/* faults: 21 */
+/* A lagging replica without space for the snapshot that it needs does not have it sent over and over at full speed; when it has
+ * space, it gets it. */
+START_TEST(test_no_space_for_the_snapshot)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 6, NULL);
+	rsm_group_append_many(&g, 100);
+	uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+	uint64_t installed = rsm_group_rsm(&g, i)->counters.snapshots_installed;
+	struct disk_sim_faults faults = {.space_bytes = 1};
+	disk_sim_set_faults(disk_of(&g, i), &faults);
+	leave_behind(&g, i);
+	rsm_group_run(&g, 20 * SIM_SECOND);
+	uint64_t pieces = 0;
+	for (uint32_t j = 0; j < g.count; j++)
+		pieces += rsm_group_rsm(&g, j)->counters.snapshot_pieces_sent;
+	ck_assert_uint_le(pieces, 50);
+	ck_assert_uint_eq(rsm_group_rsm(&g, i)->counters.snapshots_installed, installed);
+	disk_sim_set_faults(disk_of(&g, i), NULL);
+	ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+	ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, installed);
+	ck_assert_uint_eq(g.halts, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
+	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica,
+	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot)

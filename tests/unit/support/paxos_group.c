@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "paxos/internal.h"
 
 static uint64_t group_random(void *context)
 {
@@ -77,6 +78,7 @@ void group_free(struct group *g)
 			bytes_unref(r->applied[k]);
 		free(r->log);
 		free(r->applied);
+		free(r->durable_accepted);
 	}
 	for (uint32_t k = 0; k < g->nmessages; k++)
 		buffer_free(&g->messages[k].payload);
@@ -126,9 +128,36 @@ static struct group_message pop_message(struct group *g)
 	return top;
 }
 
+static uint64_t durable_accepted(const struct group_replica *r, uint64_t slot)
+{
+	return slot < r->durable_accepted_count ? r->durable_accepted[slot] : 0;
+}
+
+/* What others may rely on from now on must survive every crash. */
+static void check_told(const struct group_replica *r, enum method method, const struct wire_paxos *m)
+{
+	if (method == METHOD_PREPARE || (method == METHOD_PROMISE && paxos_role(r->core) != PAXOS_LEADER))
+		ck_assert_msg(m->ballot <= r->durable_ballot, "a %s leaves before it is durable", method_text((uint16_t)method));
+	for (uint32_t k = 0; k < m->nranges; k++)
+		for (uint64_t slot = m->ranges[k].first; slot <= m->ranges[k].last; slot++)
+			ck_assert_msg(durable_accepted(r, slot) == m->ballot, "slot %" PRIu64 " is told to be accepted and not durable", slot);
+}
+
+/* After a restart: everything that was durable is known again. */
+static void check_restored(const struct group_replica *r)
+{
+	ck_assert_msg(paxos_ballot(r->core) >= r->durable_ballot, "a promise is forgotten");
+	for (uint64_t slot = r->base + 1; slot < r->durable_accepted_count; slot++) {
+		const struct ring_slot *s = ring_get(&r->core->ring, slot);
+		ck_assert_msg(durable_accepted(r, slot) == 0 || (s != NULL && s->ballot >= durable_accepted(r, slot)),
+			      "slot %" PRIu64 " is forgotten", slot);
+	}
+}
+
 static void send(struct group *g, uint32_t from, uint32_t to, enum method method, const struct wire_paxos *message)
 {
 	g->sent[method]++;
+	check_told(&g->replicas[from], method, message);
 	if (g->cut[from][to] || rng_chance(&g->rng, g->loss_ppm))
 		return;
 	uint32_t copies = 1 + rng_chance(&g->rng, g->duplicate_ppm);
@@ -196,6 +225,26 @@ static void append(struct group *g, uint32_t i, const struct paxos_persist *p)
 	r->log[r->records++] = (struct group_record){.persist = *p, .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
 }
 
+/* The first `records` records are durable now. */
+static void make_durable(struct group_replica *r, uint32_t records)
+{
+	for (; r->durable < records; r->durable++) {
+		const struct paxos_persist *p = &r->log[r->durable].persist;
+		if (p->kind != PAXOS_PERSIST_CHOSEN && p->ballot > r->durable_ballot)
+			r->durable_ballot = p->ballot;
+		if (p->kind != PAXOS_PERSIST_ACCEPT)
+			continue;
+		if (p->slot >= r->durable_accepted_count) {
+			uint64_t count = 2 * p->slot + 64;
+			r->durable_accepted = alloc_resize(r->durable_accepted, count, sizeof *r->durable_accepted);
+			memset(r->durable_accepted + r->durable_accepted_count, 0,
+			       (count - r->durable_accepted_count) * sizeof *r->durable_accepted);
+			r->durable_accepted_count = count;
+		}
+		r->durable_accepted[p->slot] = p->ballot;
+	}
+}
+
 static void start_sync(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
@@ -208,7 +257,7 @@ static void start_sync(struct group *g, uint32_t i)
 static void sync_done(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
-	r->durable = r->syncing;
+	make_durable(r, r->syncing);
 	r->syncing = 0;
 	paxos_persisted(r->core, g->now_us, r->log[r->durable - 1].persist.sequence);
 	group_settle(g, i);
@@ -227,7 +276,7 @@ void group_crash(struct group *g, uint32_t i)
 	uint32_t keep = r->durable + (uint32_t)rng_below(&g->rng, r->records - r->durable + 1);
 	while (r->records > keep)
 		bytes_unref(r->log[--r->records].value);
-	r->durable = r->records;
+	make_durable(r, r->records);
 	r->syncing = 0;
 	while (r->applied_count > r->base)
 		bytes_unref(r->applied[--r->applied_count]);
@@ -252,6 +301,7 @@ void group_start(struct group *g, uint32_t i)
 			chosen = p->slot;
 	}
 	paxos_restore_chosen(r->core, chosen);
+	check_restored(r);
 	paxos_start(r->core, g->now_us);
 	trace(g, "%u starts", i + 1);
 	group_settle(g, i);

@@ -12,8 +12,10 @@
 #include "base/rng.h"
 #include "kv.pb-c.h"
 #include "paxos.pb-c.h"
+#include "paxosd.pb-c.h"
 #include "rpc.pb-c.h"
 #include "shardmaster.pb-c.h"
+#include "wire/paxosd.h"
 #include "wire/wire.h"
 
 struct codec {
@@ -245,6 +247,63 @@ static inline void any_kv_query_reply(struct rng *r, struct arena *a, void *out)
 		reply->records[i] = (struct wire_kv_record){any_bytes(r, a), any_bytes(r, a), any_u64(r), any_u64(r)};
 }
 
+static inline void any_agreement(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_agreement *m = out;
+	*m = (struct wire_agreement){.from = any_u32(r), .to = any_u32(r), .ndones = any_count(r, REPLICAS_MAX),
+				     .next = any_u64(r), .nitems = any_count(r, 20)};
+	for (uint32_t i = 0; i < m->ndones; i++)
+		m->dones[i] = any_u64(r);
+	m->items = arena_get(a, m->nitems * sizeof *m->items);
+	for (uint32_t i = 0; i < m->nitems; i++)
+		m->items[i] = (struct wire_agreement_item){(uint32_t)rng_below(r, WIRE_AGREEMENT_FULL + 1), any_u64(r), any_u64(r),
+							   any_u64(r), any_bytes(r, a)};
+}
+static inline void any_agreement_request(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_agreement_request *)out = (struct wire_agreement_request){any_u64(r), any_bytes(r, a)};
+}
+static inline void any_agreement_state(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_agreement_state *)out = (struct wire_agreement_state){
+		(enum wire_agreement_status)rng_below(r, WIRE_AGREEMENT_IS_FORGOTTEN + 1), any_bytes(r, a), any_u64(r), any_u64(r),
+		any_name(r, a)};
+}
+static inline struct slice *any_values(struct rng *r, struct arena *a, uint32_t count)
+{
+	struct slice *values = arena_get(a, count * sizeof *values);
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = any_bytes(r, a);
+	return values;
+}
+static inline void any_log_command(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_log_command *c = out;
+	*c = (struct wire_log_command){.nvalues = any_count(r, 20), .at = any_u64(r), .trim = any_u64(r)};
+	c->values = any_values(r, a, c->nvalues);
+}
+static inline void any_log_reply(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_log_reply *)out = (struct wire_log_reply){any_u64(r), any_u64(r), any_u64(r)};
+}
+static inline void any_log_query(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_log_query *)out = (struct wire_log_query){any_u64(r), any_u32(r)};
+}
+static inline void any_log_entries(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_log_entries *e = out;
+	*e = (struct wire_log_entries){any_u64(r), any_u64(r), any_u64(r), any_count(r, 20), NULL};
+	e->values = any_values(r, a, e->nvalues);
+}
+static inline void any_log_slot(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_log_slot *)out = (struct wire_log_slot){
+		(enum wire_log_state)rng_below(r, WIRE_LOG_CLEARED + 1), any_bytes(r, a), any_u64(r), any_u64(r)};
+}
+
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
 #define CODEC_MAP(X, NUMBER) \
 	X(hello, any_hello, hello) \
@@ -260,6 +319,14 @@ static inline void any_kv_query_reply(struct rng *r, struct arena *a, void *out)
 	X(kv_reply, any_kv_reply, kv_reply) \
 	X(kv_query, any_kv_query, kv_query) \
 	X(kv_query_reply, any_kv_query_reply, kv_query_reply) \
+	X(agreement, any_agreement, agreement_message) \
+	X(agreement_request, any_agreement_request, agreement_request) \
+	X(agreement_state, any_agreement_state, agreement_state) \
+	X(log_command, any_log_command, log_command) \
+	X(log_reply, any_log_reply, log_reply) \
+	X(log_query, any_log_query, log_query) \
+	X(log_entries, any_log_entries, log_entries) \
+	X(log_slot, any_log_slot, log_slot) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
 	NUMBER(master_query, any_number, master_query, uint64_t)
