@@ -14,7 +14,7 @@ build_packages=(
 	libevent-dev protobuf-c-compiler libprotobuf-c-dev libinih-dev libjansson-dev libzstd-dev
 )
 test_packages=(check netcat-openbsd curl jq)
-dev_packages=(clang clang-format clang-tidy)
+dev_packages=(clang libclang-rt-14-dev clang-format clang-tidy)
 
 usage() {
 	sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"

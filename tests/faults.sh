@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lists which faults of docs/faults.md are made to happen by which tests, and which are still open.
+# Lists which faults of docs/faults.md are made to happen by which tests or parts of the simulator, and which are still open.
 #
 #   tests/faults.sh            a line a fault that the code of today can meet
 #   tests/faults.sh --open     only those without a test; exit status 1 if there are any
@@ -21,7 +21,7 @@ while IFS=: read -r file _ text; do
 			[[ " ${tests[$n]-} " == *" $file "* ]] || tests[$n]="${tests[$n]-} $file"
 		done
 	done < <(tr ',' '\n' <<<"$numbers" | tr -d ' ')
-done < <(grep -rnE 'faults: *[0-9]' tests --include='*.c' --include='*.h' --include='*.sh' --include='*.txt')
+done < <(grep -rnE 'faults: *[0-9]' tests src/sim cmd/synod-sim --include='*.c' --include='*.h' --include='*.sh' --include='*.txt')
 
 missing=0
 total=0

@@ -23,6 +23,7 @@ static const char usage[] =
 	"  --seeds A..B      each seed from A to B\n"
 	"  --cluster         shard masters, groups and client library, instead of one group of lists\n"
 	"  --pb              view service, primary and backup, and client library\n"
+	"  --paxosd          peers of the agreement service and the log, and client library\n"
 	"  --beyond          damage to disks beyond what can be recovered from: no answer is fine, a wrong one is not\n"
 	"  --replicas N      of each group (default: drawn)\n"
 	"  --seconds N       virtual length of the safety phase (default 60)\n"
@@ -81,7 +82,7 @@ static double seconds_now(void)
 static void print_hint(const struct arguments *arguments)
 {
 	const struct scene_options *scene = &arguments->scene;
-	printf("a seed repeats exactly with: synod-sim%s%s", scene->cluster ? " --cluster" : scene->pb ? " --pb" : "", scene->beyond ? " --beyond" : "");
+	printf("a seed repeats exactly with: synod-sim%s%s", scene->cluster ? " --cluster" : scene->pb ? " --pb" : scene->paxosd ? " --paxosd" : "", scene->beyond ? " --beyond" : "");
 	if (scene->replicas != 0)
 		printf(" --replicas %" PRIu32, scene->replicas);
 	printf(" --seconds %" PRIu64 " --seed N --trace, or --minimise\n", scene->safety_us / SIM_SECOND);
@@ -165,6 +166,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
 		{"replicas", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
 		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'}, {"pb", no_argument, NULL, 'p'},
+		{"paxosd", no_argument, NULL, 'P'},
 		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
 		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
 		{"jobs", required_argument, NULL, 'j'}, {"beyond", no_argument, NULL, 'b'}, {"minimise", no_argument, NULL, 'm'},
@@ -185,6 +187,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'c': arguments->scene.calm = true; break;
 		case 'g': arguments->scene.cluster = true; break;
 		case 'p': arguments->scene.pb = true; break;
+		case 'P': arguments->scene.paxosd = true; break;
 		case 'C': arguments->wishes.check_repeat = true; break;
 		case 't':
 			arguments->scene.trace = sim_trace_print;

@@ -10,7 +10,7 @@
 
 void scene_fail(struct scene *scene, enum verdict verdict, const char *format, ...)
 {
-	char text[1024];
+	char text[6000];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
@@ -114,6 +114,8 @@ static void after_turn(void *context, struct sim_process *process)
 	}
 	compare_state(scene, replica);
 	check_core(scene, replica->group);
+	if (scene->kind->replica_turn != NULL)
+		scene->kind->replica_turn(scene, replica);
 }
 
 /* Whoever leads is worth more trouble. */
@@ -137,16 +139,22 @@ static void halted(void *context, struct sim_process *process)
 
 /* ---- phases ---- */
 
+static struct sim_mix *mix_of(const struct scene *scene)
+{
+	return scene->kind->mix == NULL ? NULL : scene->kind->mix(scene);
+}
+
 static bool progressed(void *context)
 {
 	struct scene *scene = context;
-	return scene->over || sim_load_progress(&scene->load);
+	bool own = scene->kind->progressed == NULL || scene->kind->progressed(scene);
+	return scene->over || (own && sim_load_progress(&scene->load));
 }
 
 static bool idle(void *context)
 {
 	struct scene *scene = context;
-	return scene->over || scene->load.busy == 0;
+	return scene->over || (scene->load.busy == 0 && (mix_of(scene) == NULL || sim_mix_busy(mix_of(scene)) == 0));
 }
 
 static bool finally_read(void *context)
@@ -174,7 +182,7 @@ static bool converged(void *context)
 			applied = replica->applied;
 		}
 	}
-	return true;
+	return scene->over || scene->kind->converged == NULL || scene->kind->converged(scene);
 }
 
 static bool is_ready(void *context)
@@ -193,6 +201,8 @@ static void phase_safety(struct scene *scene)
 		return;
 	}
 	sim_load_start(&scene->load);
+	if (mix_of(scene) != NULL)
+		sim_mix_start(mix_of(scene));
 	sim_nemesis_start(scene->nemesis);
 	while (world->now_us < end_us && !scene->over)
 		sim_world_run_until(world, world->now_us + 100 * SIM_MILLISECOND);
@@ -226,6 +236,8 @@ static void phase_quiet(struct scene *scene)
 	struct sim_world *world = scene->world;
 	sim_trace_note(&world->trace, "phase=quiet");
 	sim_load_stop(&scene->load);
+	if (scene->kind->quiet != NULL)
+		scene->kind->quiet(scene);
 	if (!sim_world_run_until_true(world, idle, scene, 60 * SIM_SECOND)) {
 		scene_fail(scene, VERDICT_LIVENESS, "%u operations never ended", scene->load.busy);
 		return;
@@ -241,7 +253,20 @@ static void phase_quiet(struct scene *scene)
 		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
 }
 
-static void check_history(struct scene *scene)
+static void check_mix(struct scene *scene, const struct sim_mix *mix)
+{
+	struct buffer why = {0};
+	if (sim_mix_problem(mix) != NULL)
+		scene_fail(scene, VERDICT_SAFETY, "%s", sim_mix_problem(mix));
+	enum check_verdict verdict = sim_mix_check(mix, &why);
+	if (verdict == CHECK_VIOLATION)
+		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
+	scene->result->undecided = verdict == CHECK_GAVE_UP;
+	scene->result->mixed = sim_mix_operations(mix);
+	buffer_free(&why);
+}
+
+static void check_lists(struct scene *scene)
 {
 	struct buffer why = {0};
 	if (!sim_history_check(&scene->load.history, sim_load_final_done(&scene->load), &why))
@@ -268,6 +293,7 @@ void scene_options_line(const struct scene *scene, struct buffer *out)
 
 /* ---- the whole ---- */
 
+/* faults: 9, 26, 31, 32, 77. Log is released, and snapshots follow each other, every few dozen commands. */
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 {
 	rsm_settings_default(settings);
@@ -327,6 +353,8 @@ static void scene_build(struct scene *scene)
 static void scene_free(struct scene *scene)
 {
 	sim_load_stop(&scene->load);
+	if (scene->kind->quiet != NULL)
+		scene->kind->quiet(scene);
 	sim_nemesis_destroy(scene->nemesis);
 	sim_world_destroy(scene->world);
 	sim_load_free(&scene->load);
@@ -343,7 +371,7 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 	struct scene *scene = ALLOC(struct scene);
 	scene->options = options;
 	scene->result = result;
-	scene->kind = options->cluster ? &scene_cluster : options->pb ? &scene_pb : &scene_rsm;
+	scene->kind = options->cluster ? &scene_cluster : options->pb ? &scene_pb : options->paxosd ? &scene_paxosd : &scene_rsm;
 	scene_build(scene);
 
 	struct buffer line = {0};
@@ -356,7 +384,9 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 		phase_liveness(scene);
 	if (!scene->over)
 		phase_quiet(scene);
-	check_history(scene);
+	check_lists(scene);
+	if (mix_of(scene) != NULL && idle(scene) && scene->result->verdict == VERDICT_OK)
+		check_mix(scene, mix_of(scene));
 
 	result->trace_hash = scene->world->trace.hash;
 	result->events = scene->world->trace.events;

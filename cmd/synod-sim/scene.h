@@ -6,7 +6,7 @@
  *   liveness phase  a core of every group is healed; every client must get an operation through in time
  *   last reads      the load ends, every key is read once more
  *   convergence     the replicas of the core must reach the same slot with the same state
- *   the history     must be linearizable (history.h)
+ *   the histories   must be linearizable (sim/history.h for the lists, check/check.h for everything else)
  *
  * Beyond the atlas (see sim/nemesis.h) nobody is entitled to progress: the phases are the same, and whatever is answered must
  * be right.
@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #include "load.h"
+#include "mix.h"
 #include "paxos/invariants.h"
 #include "rsm/rsm.h"
 #include "sim/nemesis.h"
@@ -41,6 +42,7 @@ struct scene_options {
 	uint64_t liveness_us;   /* limit for progress after the healing */
 	bool calm;              /* no faults at all */
 	bool cluster;           /* shard masters, groups and the client library; otherwise one rsm group with lists */
+	bool paxosd;            /* peers of the agreement service and the log */
 	bool pb;                /* view service, primary and backup, and the client library */
 	bool beyond;            /* more damage than what can be recovered from */
 	const char *history;    /* file to write the history to; NULL: none */
@@ -67,12 +69,13 @@ extern const uint32_t scene_nbackgrounds;
 /* Plain bytes: it crosses from the process that ran the seed to the one that reports. */
 struct scene_result {
 	enum verdict verdict;
-	char problem[2048];        /* what is wrong, lines */
+	char problem[8192];        /* what is wrong, lines */
 	char options[2048];        /* what was drawn */
 	struct sim_fault_counts faults;
 	uint32_t backgrounds;      /* those that are on, bits */
 	uint64_t trace_hash, events;
 	uint64_t ok, failed, unknown;
+	uint64_t mixed;            /* operations of the second load */
 	bool undecided;            /* the history was too hard for the checker */
 	bool excused;              /* no progress, and none was to be expected */
 	uint64_t crashes, messages;
@@ -108,7 +111,16 @@ struct scene_kind {
 	void (*heal)(struct scene *scene);
 	/* True if no progress can be expected: more has failed than the service promises to survive. May be NULL: never. */
 	bool (*excused)(struct scene *scene);
+	/* A load and checks of its own; each may be NULL. After a turn of a replica; */
+	void (*replica_turn)(struct scene *scene, struct scene_replica *replica);
+	/* after the healing, besides that of the common load; */
+	bool (*progressed)(struct scene *scene);
+	/* no new load; */
+	void (*quiet)(struct scene *scene);
+	/* and in the end. */
+	bool (*converged)(struct scene *scene);
 	void (*free)(struct scene *scene);
+	struct sim_mix *(*mix)(const struct scene *scene); /* the second load; NULL: none */
 };
 
 struct scene {
@@ -131,6 +143,7 @@ struct scene {
 
 extern const struct scene_kind scene_rsm;
 extern const struct scene_kind scene_cluster;
+extern const struct scene_kind scene_paxosd;
 extern const struct scene_kind scene_pb;
 
 /* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */

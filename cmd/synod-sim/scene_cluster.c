@@ -35,6 +35,7 @@ struct cluster_scene {
 	struct place places[GROUPS_LIMIT + 1][REPLICAS_MAX];
 	const char *masters[MASTERS];
 	struct sim_kv_client clients[CLIENTS_LIMIT];
+	struct sim_mix *mix;
 
 	struct sim_kv_client administrator;
 	struct sim_process *administrator_process;
@@ -144,7 +145,10 @@ static int request_join(const struct cluster_scene *cluster, uint64_t gid, struc
 	return client_request_join(request, &group, 1);
 }
 
-/* A change that may or may not be allowed at the moment. */
+/*
+ * A change that may or may not be allowed at the moment, whatever state the groups are in that gain or lose shards by it.
+ * faults: 57, 58
+ */
 static void administrator_ask(void *data, struct node *node)
 {
 	struct cluster_scene *cluster = data;
@@ -202,6 +206,9 @@ static void build_clients(struct cluster_scene *cluster)
 	scene->load.submit = sim_kv_client_submit;
 	scene->load.backend = cluster->clients;
 	sim_load_init(&scene->load, scene->world, &options, processes);
+	cluster->mix = sim_mix_create(scene->world, &(struct sim_mix_options){
+		.clients = options.clients, .window = 2, .think_mean_us = 2 * options.think_mean_us,
+		.timeout_min_ms = options.timeout_min_ms, .timeout_max_ms = options.timeout_max_ms}, processes, cluster->clients);
 	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
 	timer_init(&cluster->timer, administrator_due, cluster);
 }
@@ -244,9 +251,22 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 	return app->ops->hash(app);
 }
 
+static struct sim_mix *cluster_mix(const struct scene *scene)
+{
+	const struct cluster_scene *cluster = scene->own;
+	return cluster->mix;
+}
+
+static void cluster_quiet(struct scene *scene)
+{
+	sim_mix_stop(cluster_mix(scene));
+}
+
 static void cluster_free(struct scene *scene)
 {
-	free(scene->own);
+	struct cluster_scene *cluster = scene->own;
+	sim_mix_free(cluster->mix);
+	free(cluster);
 }
 
 const struct scene_kind scene_cluster = {
@@ -254,5 +274,7 @@ const struct scene_kind scene_cluster = {
 	.ready = cluster_ready,
 	.rsm = cluster_rsm,
 	.hash = cluster_hash,
+	.quiet = cluster_quiet,
 	.free = cluster_free,
+	.mix = cluster_mix,
 };

@@ -42,6 +42,7 @@ struct pb_scene {
 	struct scene *scene;
 	uint32_t nviews, nservers;
 	uint32_t ping_interval_ms, dead_pings;
+	uint32_t transfer_piece_bytes; /* mostly small, so that a transfer takes many round trips */
 	struct rsm_settings settings;
 	struct pb_place views[VIEWS_LIMIT], servers[SERVERS_LIMIT];
 	const char *view_addresses[VIEWS_LIMIT], *server_addresses[SERVERS_LIMIT];
@@ -82,7 +83,7 @@ static struct node *build_server(void *context, struct sim_process *process)
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .address = place->address,
 		.version = "sim", .nshards = 1, .nviews = pb->nviews, .ping_interval_ms = pb->ping_interval_ms,
 		.dead_pings = pb->dead_pings, .key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
-		.sessions_max = pb->settings.sessions_max, .session_idle_us = pb->settings.session_idle_us,
+		.transfer_piece_bytes = pb->transfer_piece_bytes, .sessions_max = pb->settings.sessions_max, .session_idle_us = pb->settings.session_idle_us,
 	};
 	for (uint32_t i = 0; i < pb->nviews; i++)
 		options.views[i] = pb->view_addresses[i];
@@ -328,6 +329,7 @@ static void pb_build(struct scene *scene)
 	pb->nservers = (uint32_t)rng_range(&scene->rng, 2, SERVERS_LIMIT);
 	pb->ping_interval_ms = (uint32_t)rng_range(&scene->rng, 20, 200);
 	pb->dead_pings = (uint32_t)rng_range(&scene->rng, 3, 8);
+	pb->transfer_piece_bytes = 1u << rng_range(&scene->rng, 4, 17);
 	pb->crash_mean_us = rng_range(&scene->rng, 500, 8000) * SIM_MILLISECOND;
 	pb->down_mean_us = rng_range(&scene->rng, 10, 3000) * SIM_MILLISECOND;
 	scene_draw_settings(scene, &pb->settings);

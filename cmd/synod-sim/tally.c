@@ -32,6 +32,7 @@ void tally_add(struct tally *tally, const struct run *run)
 	tally->ok += result->ok;
 	tally->failed += result->failed;
 	tally->unknown += result->unknown;
+	tally->mixed += result->mixed;
 	tally->events += result->events;
 	tally->undecided += result->undecided;
 	tally->excused += result->excused;
@@ -91,15 +92,15 @@ void tally_print(const struct tally *tally, double wall_s)
 	if (tally->nby_seed > 0)
 		print_faults(tally);
 	printf("%" PRIu64 " seeds in %.1f s: %.1f seeds/s; simulated time is %.0f times the processor time; %" PRIu64
-	       " operations ok, %" PRIu64 " failed, %" PRIu64 " unknown\n",
+	       " operations on lists ok, %" PRIu64 " failed, %" PRIu64 " unknown; %" PRIu64 " others\n",
 	       tally->seeds, wall_s, wall_s > 0 ? (double)tally->seeds / wall_s : 0,
-	       tally->cpu_s > 0 ? tally->simulated_s / tally->cpu_s : 0, tally->ok, tally->failed, tally->unknown);
+	       tally->cpu_s > 0 ? tally->simulated_s / tally->cpu_s : 0, tally->ok, tally->failed, tally->unknown, tally->mixed);
 	printf("verdicts: ok=%" PRIu64, tally->verdicts[0]);
 	for (enum verdict v = VERDICT_CRASH; v <= VERDICT_LINEARIZABILITY; v++)
 		printf(" %s=%" PRIu64, verdict_text(v), tally->verdicts[v - VERDICT_CRASH + 1]);
 	if (tally->excused > 0)
 		printf(" (in %" PRIu64 " seeds more failed than can be survived, and nobody answered)", tally->excused);
-	printf("%s\n", tally->undecided > 0 ? " (some histories were too hard to decide)" : "");
+	printf("; %" PRIu64 " histories were too hard to decide\n", tally->undecided);
 }
 
 void tally_free(struct tally *tally)

@@ -16,7 +16,7 @@ struct tally {
 	uint64_t undecided;
 	uint64_t excused;
 	double cpu_s, simulated_s;
-	uint64_t ok, failed, unknown, events;
+	uint64_t ok, failed, unknown, mixed, events;
 	struct tally_seed *by_seed; /* of those that did not crash */
 	size_t nby_seed, capacity;
 };

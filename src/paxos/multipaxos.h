@@ -26,7 +26,11 @@
  *   follower ──election timeout──▶ pre-candidate ──quorum of grants──▶ candidate ──quorum of promises──▶ leader
  *      ▲────────────── a higher ballot, or no contact with a quorum (check-quorum) ──────────────────────┘
  *   Pre-vote (Ongaro 2014, section 9.6): a replica asks before it disturbs; it is refused by those who heard from a leader within the
- *   election timeout, so a replica that cannot hear the leader cannot depose it. A candidate that is far behind is refused too.
+ *   election timeout, so a replica that cannot hear the leader cannot depose it. A candidate that is far behind is refused too, and
+ *   so is everybody while a promise is being written down or has just been given to somebody else: an election may take
+ *   several syncs of a slow disk, and another one would only begin it anew.
+ *   A leader that was promised "chosen" for slots that it misses, and cannot get hold of them, lets go: the next election's quorum
+ *   proposes them anew.
  *
  * MESSAGES (struct wire_paxos; the RPC method is the kind)
  *   PRE_VOTE        ballot: would be used; chosen

@@ -22,8 +22,8 @@
 #define PINGS_MAX 4u
 /* Unconfirmed frames on their way to the backup; the rest wait here. */
 #define WINDOW_BYTES (8u * MIB)
-/* Of these, pieces of the state transfer: what a command has to wait behind. */
-#define TRANSFER_WINDOW_BYTES (1u * MIB)
+/* Of these, so many pieces of the state transfer: what a command has to wait behind. */
+#define TRANSFER_PIECES_MAX 8u
 #define TRANSFER_PIECE_BYTES (128u * KIB)
 /* Frames and held answers together: above, commands are refused with BUSY. */
 #define QUEUE_BYTES_MAX (64u * MIB)
@@ -50,7 +50,7 @@ struct frame {
 	struct list link;      /* in stream.frames, or free */
 	uint64_t number;
 	struct buffer message; /* encoded PbForward */
-	bool transfer;         /* counts against TRANSFER_WINDOW_BYTES */
+	bool transfer;         /* counts against TRANSFER_PIECES_MAX */
 	struct held *held;
 	uint32_t nheld, held_capacity;
 	struct buffer replies;
@@ -71,7 +71,7 @@ struct stream {
 	uint64_t confirmed;
 	uint64_t flight_bytes;    /* of frames in (confirmed, sent] */
 	uint64_t queue_bytes;     /* of frames and held answers that are not confirmed */
-	uint64_t transfer_bytes;  /* of them, pieces of the state transfer */
+	uint32_t pieces;          /* of them, of the state transfer */
 	bool probing;             /* one frame at a time, until the backup has confirmed one */
 	enum transfer transfer;
 	bool begun;               /* the cursor stands somewhere */

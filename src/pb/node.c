@@ -151,6 +151,8 @@ static const char *keep(struct pb_node *n, const char *text)
 static void copy_options(struct pb_node *n, const struct pb_node_options *options)
 {
 	n->options = *options;
+	if (n->options.transfer_piece_bytes == 0)
+		n->options.transfer_piece_bytes = TRANSFER_PIECE_BYTES;
 	n->options.cluster = keep(n, options->cluster);
 	n->options.name = keep(n, options->name);
 	n->options.address = keep(n, options->address);

@@ -51,6 +51,7 @@ struct pb_node_options {
 	uint32_t value_bytes_max;
 	uint32_t sessions_max;
 	uint64_t session_idle_us;
+	uint32_t transfer_piece_bytes; /* of the state transfer; 0: 128 KiB */
 };
 
 struct node *pb_node_create(const struct pb_node_options *options);

@@ -78,8 +78,7 @@ static void queue_frame(struct pb_node *n, struct frame *frame, struct wire_pb_f
 		wire->digest = n->state.digest;
 	wire_pb_forward_encode(wire, &frame->message);
 	s->queue_bytes += frame->message.len;
-	if (frame->transfer)
-		s->transfer_bytes += frame->message.len;
+	s->pieces += frame->transfer;
 	list_push_back(&s->frames, &frame->link);
 }
 
@@ -152,7 +151,8 @@ static void queue_sessions(struct pb_node *n)
 	do {
 		struct frame *frame = frame_take(s);
 		struct wire_pb_forward wire = {0};
-		slice_take(&rest, rest.len < TRANSFER_PIECE_BYTES ? rest.len : TRANSFER_PIECE_BYTES, &wire.sessions);
+		slice_take(&rest, rest.len < n->options.transfer_piece_bytes ? rest.len : n->options.transfer_piece_bytes,
+			   &wire.sessions);
 		frame->transfer = true;
 		if (rest.len == 0) {
 			wire.flags = WIRE_PB_COMPLETE;
@@ -171,11 +171,11 @@ static void queue_sessions(struct pb_node *n)
 static void transfer(struct pb_node *n)
 {
 	struct stream *s = &n->stream;
-	while (s->transfer == TRANSFER_RECORDS && s->transfer_bytes < TRANSFER_WINDOW_BYTES) {
+	while (s->transfer == TRANSFER_RECORDS && s->pieces < TRANSFER_PIECES_MAX) {
 		struct frame *frame = frame_take(s);
 		frame->transfer = true;
 		buffer_clear(&s->records);
-		bool more = pb_state_put_records(&n->state, &s->cursor, s->begun, TRANSFER_PIECE_BYTES, &s->records);
+		bool more = pb_state_put_records(&n->state, &s->cursor, s->begun, n->options.transfer_piece_bytes, &s->records);
 		n->counters.transfer_bytes += s->records.len;
 		s->begun = true;
 		queue_frame(n, frame, &(struct wire_pb_forward){.records = buffer_slice(&s->records)});
@@ -261,8 +261,7 @@ static void confirm(struct pb_node *n, uint64_t received)
 		if (frame->number > received)
 			break;
 		s->queue_bytes -= frame->message.len + held_bytes(frame);
-		if (frame->transfer)
-			s->transfer_bytes -= frame->message.len;
+		s->pieces -= frame->transfer;
 		if (frame->number <= s->sent)
 			s->flight_bytes -= frame->message.len;
 		primary_release(n, frame);
@@ -350,7 +349,8 @@ void stream_begin(struct pb_node *n)
 	s->open = carried;
 	s->link = wire_view_nobody(&n->backup.wire) ? 0 : node_dial(&n->node, n->backup.address);
 	s->next = 1;
-	s->sent = s->confirmed = s->flight_bytes = s->transfer_bytes = s->complete_frame = 0;
+	s->sent = s->confirmed = s->flight_bytes = s->complete_frame = 0;
+	s->pieces = 0;
 	s->queue_bytes = held_bytes(carried);
 	s->batch_count = 0;
 	buffer_clear(&s->batch);
@@ -379,7 +379,8 @@ void stream_abandon(struct pb_node *n)
 	s->link = 0;
 	s->transfer = TRANSFER_NONE;
 	s->next = 1;
-	s->sent = s->confirmed = s->flight_bytes = s->queue_bytes = s->transfer_bytes = s->complete_frame = 0;
+	s->sent = s->confirmed = s->flight_bytes = s->queue_bytes = s->complete_frame = 0;
+	s->pieces = 0;
 	s->batch_count = 0;
 	buffer_clear(&s->batch);
 	buffer_clear(&s->records);

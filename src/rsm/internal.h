@@ -215,6 +215,8 @@ struct rsm {
 	bool snapshot_wanted;          /* a peer needs one newer than ours */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
+	uint32_t damaged_from;         /* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
+	uint64_t damaged_slot;
 	struct list snapshot_reads;    /* struct snapshot_read under way */
 	struct list discards;          /* files being closed and removed */
 	uint64_t snapshot_fetched_us;  /* a peer last asked for a piece */

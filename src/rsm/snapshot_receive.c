@@ -76,6 +76,9 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
 	uint8_t *buffer = r->buffer != NULL ? r->buffer : alloc_bytes(SNAPSHOT_CHUNK_BYTES);
+	/* The file may be damaged on its disk, of which it knows nothing: to be asked for a newer one makes it take one. */
+	if (from == rsm->damaged_from && slot_min <= rsm->damaged_slot)
+		slot_min = rsm->damaged_slot + 1;
 	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .buffer = buffer};
 	timer_init(&r->timer, silence, rsm);
 	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from, slot_min);
@@ -197,12 +200,15 @@ static void pass_portion(struct rsm *rsm, const struct disk_request *request)
 		status = snapshot_parse_end(&r->parser);
 	if (status != 0 && restore)
 		node_fatal(rsm->node, status, "snapshot %" PRIu64 " changed between its verification and its use", r->slot);
-	if (status != 0)
-		give_up(rsm, "damaged on the way", SNAPSHOT_PAUSE_US);
-	else if (restore)
+	if (status != 0) {
+		rsm->damaged_from = r->from;
+		rsm->damaged_slot = r->slot;
+		give_up(rsm, "it is damaged", SNAPSHOT_PAUSE_US);
+	} else if (restore) {
 		restored(rsm);
-	else
+	} else {
 		verified(rsm);
+	}
 }
 
 static void step_done(struct disk_request *request)

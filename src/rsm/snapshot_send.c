@@ -1,4 +1,5 @@
 /* Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,11 @@ static void piece_read(struct disk_request *request)
 		};
 		peers_send(rsm, read->to, METHOD_SNAPSHOT_CHUNK, &m);
 		rsm->counters.snapshot_pieces_sent++;
+	} else {
+		/* A file that cannot be read, or has become shorter, helps nobody: a new one takes its place. */
+		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "slot=%" PRIu64 " offset=%" PRIu64 " status=%s", read->slot,
+			  request->offset, status_name(request->status));
+		rsm->snapshot_wanted = true;
 	}
 	list_remove(&read->link);
 	free(request->data);

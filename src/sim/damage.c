@@ -128,6 +128,34 @@ static bool is_seen(struct disk *disk, const char *name, uint64_t end, bool is_l
 	return !damageable(disk, name, is_last, &now) || now < end;
 }
 
+/*
+ * The oldest segment that the log still needs, by the newest record of a snapshot (rsm/recover.c): those before it may be there because
+ * a crash came before they could be recycled. Nobody misses them.
+ */
+static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
+{
+	uint64_t needed = 1;
+	for (size_t i = 0; i < s->count; i++) {
+		char name[WAL_NAME_BYTES];
+		uint64_t size;
+		struct extent extent = {0};
+		struct wal_frame frame;
+		wal_name(name, WAL_LOG_PREFIX, s->ids[i]);
+		uint8_t *data = read_file(disk, name, &size);
+		if (data != NULL && walk(data, size, &extent)) {
+			for (uint64_t at = WAL_HEADER_BYTES; at < extent.end; at += frame.size) {
+				uint64_t kept_from = 0;
+				wal_record_view(data + at, &frame);
+				if (frame.type == WAL_SNAPSHOT && slice_take_u64(&frame.payload, &kept_from))
+					needed = kept_from == 0 ? s->ids[i] : wal_position_segment(kept_from);
+			}
+		}
+		free(data);
+	}
+	return needed;
+}
+
+/* faults: 14, 15, 28 */
 bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what)
 {
 	static const enum sim_fault faults[] = {SIM_FAULT_LOG_FLIP, SIM_FAULT_LOG_ZERO, SIM_FAULT_LOG_MISDIRECT,
@@ -154,6 +182,8 @@ bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, s
 	}
 	*fault = faults[manner];
 	buffer_format(what, "%s of %" PRIu64 " bytes: ", name, size);
+	if (manner == UNLINK && chosen == 0 && s.ids[0] < oldest_needed(disk, &s))
+		return false;
 	if (manner == UNLINK) {
 		buffer_format(what, "the name is lost");
 		return disk_sim_remove(disk, name) == 0;
@@ -204,6 +234,7 @@ bool sim_damage_snapshot_is_whole(struct disk *disk, uint64_t slot)
 	return newest_snapshot(disk, &newest) && newest >= slot && is_whole(disk, snapshot_name(newest, name));
 }
 
+/* faults: 34 */
 bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot, struct buffer *what)
 {
 	static const enum sim_fault faults[] = {SIM_FAULT_SNAPSHOT_FLIP, SIM_FAULT_SNAPSHOT_ZERO, SIM_FAULT_SNAPSHOT_MISDIRECT,

@@ -57,14 +57,18 @@ static bool start_is_planned(struct sim_nemesis *nemesis, const struct sim_proce
 	return false;
 }
 
-/* Whoever went down by himself (a failed disk, an orderly stop) is started again by his operator. */
+/*
+ * Whoever went down by himself (a failed disk, an orderly stop) is started again by his operator. In peace as well: a
+ * request that was under way may still fail.
+ */
 static void caretaker_due(void *data)
 {
 	struct sim_nemesis *nemesis = data;
 	uint64_t down_us = nemesis->world->options.nemesis.down_mean_us;
 	for (uint32_t i = 0; i < nemesis->nreplicas; i++) {
 		struct sim_process *process = nemesis->victims[i];
-		if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
+		bool condemned = nemesis->core != NULL && !nemesis->core[process->index];
+		if (!sim_process_alive(process) && !condemned && !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
 			nemesis_plan_at(nemesis, nemesis_draw_length(&nemesis->rng_care, down_us), DEED_START, process, NULL);
 	}
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
@@ -199,6 +203,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 			disk_sim_set_faults(nemesis->victims[i]->disk, NULL);
 		revive(nemesis, nemesis->victims[i]);
 	}
+	sim_world_timer_set(world, &nemesis->caretaker, world->now_us + CARETAKER_US);
 }
 
 /* What becomes of those who are not healed. */

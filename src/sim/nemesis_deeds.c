@@ -68,6 +68,7 @@ static struct sim_process *draw_victim(struct sim_nemesis *nemesis)
 
 /* ---- deeds ---- */
 
+/* faults: 11, 27 */
 static void crash_one(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	const struct sim_nemesis_options *o = &nemesis->world->options.nemesis;
@@ -84,6 +85,7 @@ static void crash_one(struct sim_nemesis *nemesis, struct sim_process *process)
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 }
 
+/* faults: 2, 61. One of several groups may be gone as a whole, while the others serve. */
 static void crash(struct sim_nemesis *nemesis)
 {
 	if (!rng_chance(&nemesis->rng, nemesis->world->options.nemesis.crash_all_ppm)) {
@@ -150,6 +152,7 @@ static void tell_partition(struct sim_nemesis *nemesis, const bool *side, const 
 	buffer_free(&names);
 }
 
+/* faults: 7, 43, 77. Some last for as long as a group needs to release the log that those cut off would need. */
 static void partition(struct sim_nemesis *nemesis)
 {
 	const struct sim_nemesis_options *o = &nemesis->world->options.nemesis;
@@ -205,6 +208,7 @@ static void swizzle(struct sim_nemesis *nemesis)
 	}
 }
 
+/* faults: 45, 47, 52 */
 static void clock_jump(struct sim_nemesis *nemesis)
 {
 	uint64_t max_us = nemesis->world->options.nemesis.clock_jump_max_us;
@@ -227,6 +231,7 @@ static void clock_drift(struct sim_nemesis *nemesis)
 	sim_process_set_drift(process, drift_ppm);
 }
 
+/* faults: 44 */
 static void pause_one(struct sim_nemesis *nemesis)
 {
 	struct sim_process *process = draw_victim(nemesis);

@@ -58,6 +58,7 @@ static enum sim_verdict moment_filter(void *context, const struct sim_process *f
 	return SIM_PASS;
 }
 
+/* faults: 1, 2, 3, 11, 12 */
 void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_PROMISE, METHOD_ACCEPT, METHOD_ACCEPTED,
@@ -83,7 +84,10 @@ void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *proc
 	sim_network_set_filter(nemesis->world, moment_filter, nemesis);
 }
 
-/* Its group does not hear it, and goes on without it; what the group has sent it comes late, as if nothing had happened. */
+/*
+ * faults: 7, 43. Its group does not hear it, and goes on without it; what the group has sent it comes late, as if nothing
+ * had happened.
+ */
 void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	uint32_t member;

@@ -44,11 +44,11 @@ static void draw_network(struct sim_network_options *o, struct rng *rng)
 	o->delay_mean_us = o->delay_min_us + rng_range(rng, 100, 5 * SIM_MILLISECOND) + slow_us;
 	o->delay_max_us = o->delay_mean_us * rng_range(rng, 2, 100);
 	o->bytes_per_s = maybe(rng, 25, 1000000, 100000000);
-	o->reorder = rng_below(rng, 100) < 60;
-	o->loss_ppm = (uint32_t)maybe(rng, 75, 1000, 200000);
-	o->duplicate_ppm = (uint32_t)maybe(rng, 65, 1000, 200000);
+	o->reorder = rng_below(rng, 100) < 70;
+	o->loss_ppm = (uint32_t)maybe(rng, 80, 1000, 200000);
+	o->duplicate_ppm = (uint32_t)maybe(rng, 72, 1000, 200000);
 	o->duplicate_delay_max_us = rng_range(rng, 1, 2 * SIM_SECOND);
-	o->reset_ppm = (uint32_t)maybe(rng, 60, 100, 50000);
+	o->reset_ppm = (uint32_t)maybe(rng, 68, 100, 50000);
 	o->timeout_min_us = rng_range(rng, 100 * SIM_MILLISECOND, 2 * SIM_SECOND);
 	o->timeout_max_us = o->timeout_min_us + rng_range(rng, 0, 5 * SIM_SECOND);
 }
@@ -86,27 +86,27 @@ static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
 
 static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 {
-	o->crash_mean_us = maybe(rng, 85, SIM_SECOND, 20 * SIM_SECOND);
+	o->crash_mean_us = maybe(rng, 90, SIM_SECOND, 20 * SIM_SECOND);
 	o->power_ppm = (uint32_t)rng_below(rng, 1000001);
 	o->crash_all_ppm = (uint32_t)maybe(rng, 55, 10000, 300000);
 	o->down_mean_us = rng_range(rng, 10 * SIM_MILLISECOND, 5 * SIM_SECOND);
-	o->stop_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->pause_mean_us = maybe(rng, 70, SIM_SECOND, 20 * SIM_SECOND);
+	o->stop_mean_us = maybe(rng, 70, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->pause_mean_us = maybe(rng, 78, SIM_SECOND, 20 * SIM_SECOND);
 	o->pause_length_us = rng_range(rng, 10 * SIM_MILLISECOND, 3 * SIM_SECOND);
-	o->partition_mean_us = maybe(rng, 80, SIM_SECOND, 15 * SIM_SECOND);
+	o->partition_mean_us = maybe(rng, 86, SIM_SECOND, 15 * SIM_SECOND);
 	o->partition_length_us = rng_range(rng, 100 * SIM_MILLISECOND, 8 * SIM_SECOND);
 	o->one_way_ppm = (uint32_t)maybe(rng, 65, 100000, 1000000);
-	o->clog_mean_us = maybe(rng, 70, 500 * SIM_MILLISECOND, 10 * SIM_SECOND);
+	o->clog_mean_us = maybe(rng, 78, 500 * SIM_MILLISECOND, 10 * SIM_SECOND);
 	o->clog_length_us = rng_range(rng, 10 * SIM_MILLISECOND, 2 * SIM_SECOND);
-	o->swizzle_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->clock_mean_us = maybe(rng, 65, SIM_SECOND, 20 * SIM_SECOND);
+	o->swizzle_mean_us = maybe(rng, 68, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->clock_mean_us = maybe(rng, 72, SIM_SECOND, 20 * SIM_SECOND);
 	o->clock_jump_max_us = rng_range(rng, SIM_MILLISECOND, 3600 * SIM_SECOND);
-	o->disk_mean_us = maybe(rng, 70, 3 * SIM_SECOND, 30 * SIM_SECOND);
-	o->slow_disk_mean_us = maybe(rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->disk_errors_mean_us = maybe(rng, 65, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->full_disk_mean_us = maybe(rng, 65, 5 * SIM_SECOND, 30 * SIM_SECOND);
-	o->damage_mean_us = maybe(rng, 85, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	o->client_crash_mean_us = maybe(rng, 65, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->disk_mean_us = maybe(rng, 80, 3 * SIM_SECOND, 30 * SIM_SECOND);
+	o->slow_disk_mean_us = maybe(rng, 70, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->disk_errors_mean_us = maybe(rng, 75, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->full_disk_mean_us = maybe(rng, 80, 5 * SIM_SECOND, 30 * SIM_SECOND);
+	o->damage_mean_us = maybe(rng, 92, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	o->client_crash_mean_us = maybe(rng, 75, 2 * SIM_SECOND, 20 * SIM_SECOND);
 	o->drift_mean_us = maybe(rng, 80, SIM_SECOND, 20 * SIM_SECOND);
 	o->crash_at_send_mean_us = maybe(rng, 75, SIM_SECOND, 10 * SIM_SECOND);
 	o->deaf_mean_us = maybe(rng, 65, SIM_SECOND, 10 * SIM_SECOND);

@@ -1,7 +1,7 @@
 /*
  * libFuzzer: the consensus core under any schedule.
  *
- * Three replicas, a pool of the genuine messages that they have sent, a disk each. The input is the schedule: which message is delivered
+ * Three or five replicas, a pool of the genuine messages that they have sent, a disk each. The input is the schedule: which message is delivered
  * next, whether it stays in the pool (to be delivered again, however late), is thrown away, when a disk has synced how much, how time
  * passes for each replica, who crashes losing what was not synced, who is proposed to and read from. Networks and
  * disks may do nothing else: messages are never made up, since replicas trust each other (docs/protocol.md, section 10).
@@ -18,7 +18,7 @@
 #include "paxos/invariants.h"
 #include "paxos/multipaxos.h"
 
-#define REPLICAS 3u
+#define REPLICAS 5u /* at most */
 #define POOL_MAX 96u
 #define SLOTS_MAX 4096u
 #define STEPS_MAX 2000u
@@ -45,6 +45,7 @@ struct replica {
 };
 
 struct group {
+	uint32_t count;
 	struct replica replicas[REPLICAS];
 	struct packet pool[POOL_MAX];
 	uint32_t npool;
@@ -65,9 +66,9 @@ static uint64_t group_random(void *context)
 static void check(struct group *g)
 {
 	const struct paxos *cores[REPLICAS];
-	for (uint32_t i = 0; i < REPLICAS; i++)
+	for (uint32_t i = 0; i < g->count; i++)
 		cores[i] = g->replicas[i].core;
-	const char *problem = paxos_invariants_check(g->invariants, cores, REPLICAS);
+	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
 	if (problem != NULL)
 		assert_failed(problem, __FILE__, __LINE__);
 }
@@ -173,8 +174,8 @@ static void start(struct group *g, uint32_t i)
 	struct replica *r = &g->replicas[i];
 	struct paxos_options options = {.group = 1,
 					.self = i + 1,
-					.nmembers = REPLICAS,
-					.members = {1, 2, 3},
+					.nmembers = g->count,
+					.members = {1, 2, 3, 4, 5},
 					.election_timeout_us = 150000,
 					.heartbeat_us = 30000,
 					.cache_bytes = 256,
@@ -276,7 +277,7 @@ static void read_index(struct group *g, uint32_t i)
 {
 	struct replica *r = &g->replicas[i];
 	uint64_t floor = 0;
-	for (uint32_t k = 0; k < REPLICAS; k++)
+	for (uint32_t k = 0; k < g->count; k++)
 		if (paxos_chosen_slot(g->replicas[k].core) > floor)
 			floor = paxos_chosen_slot(g->replicas[k].core);
 	if (!paxos_read(r->core, ++g->reads))
@@ -288,7 +289,7 @@ static void read_index(struct group *g, uint32_t i)
 
 static void step(struct group *g, uint8_t what, uint8_t argument)
 {
-	uint32_t i = what / 16 % REPLICAS;
+	uint32_t i = what / 16 % g->count;
 	switch (what % 16) {
 	case 0:
 	case 1:
@@ -323,14 +324,14 @@ static void step(struct group *g, uint8_t what, uint8_t argument)
 		crash(g, i, argument);
 		break;
 	default:
-		if (paxos_transfer(g->replicas[i].core, g->replicas[i].now_us, argument % (REPLICAS + 1)))
+		if (paxos_transfer(g->replicas[i].core, g->replicas[i].now_us, argument % (g->count + 1)))
 			settle(g, i);
 	}
 }
 
 static void group_free(struct group *g)
 {
-	for (uint32_t i = 0; i < REPLICAS; i++) {
+	for (uint32_t i = 0; i < g->count; i++) {
 		struct replica *r = &g->replicas[i];
 		paxos_destroy(r->core);
 		for (uint32_t k = 0; k < r->records; k++)
@@ -352,9 +353,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&g, 0, sizeof g);
 	g.invariants = paxos_invariants_create();
-	rng_seed(&g.rng, input_u8(&in));
+	uint8_t seed = input_u8(&in);
+	g.count = seed >= 128 ? 5 : 3;
+	rng_seed(&g.rng, seed);
 	arena_init(&g.arena, ARENA_BYTES_MAX);
-	for (uint32_t i = 0; i < REPLICAS; i++)
+	for (uint32_t i = 0; i < g.count; i++)
 		start(&g, i);
 	for (uint32_t steps = 0; in.len > 0 && steps < STEPS_MAX; steps++) {
 		uint8_t what = input_u8(&in);

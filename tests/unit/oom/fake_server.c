@@ -52,7 +52,7 @@ static void answer_query(struct fake_node *fake, const struct message *message, 
 	reply.nrecords = query.has_scan ? 3 : 0;
 	for (uint32_t i = 0; i < reply.nrecords; i++)
 		records[i] = (struct wire_kv_record){
-			.key = slice("abc" + i, 1), .value = slice_string("value"), .version = 1};
+			.key = slice(&"abc"[i], 1), .value = slice_string("value"), .version = 1};
 	wire_kv_query_reply_encode(&reply, out);
 }
 

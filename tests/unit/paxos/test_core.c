@@ -1,189 +1,6 @@
-/* One core, driven message by message: what the rules demand in corners that random schedules seldom reach. */
-#include <check.h>
-
+/* One core, driven message by message: acceptor, learner and candidate in corners that random schedules seldom reach. */
 #include "../support/check_main.h"
-#include "base/alloc.h"
-#include "base/rng.h"
-#include "paxos/internal.h"
-
-struct bench {
-	struct paxos *core;
-	struct rng rng;
-	uint64_t now_us;
-	uint64_t persisted; /* highest sequence number handed out */
-};
-
-static uint64_t bench_random(void *context)
-{
-	return rng_next(&((struct bench *)context)->rng);
-}
-
-static void bench_init(struct bench *b, uint32_t self, uint32_t members)
-{
-	struct paxos_options options = {
-		.group = 1,
-		.self = self,
-		.nmembers = members,
-		.election_timeout_us = 150000,
-		.heartbeat_us = 30000,
-		.cache_bytes = 4096,
-		.random = bench_random,
-		.context = b,
-	};
-	*b = (struct bench){.now_us = 1000};
-	rng_seed(&b->rng, 1);
-	for (uint32_t i = 0; i < members; i++)
-		options.members[i] = i + 1;
-	b->core = paxos_create(&options, 0);
-	paxos_start(b->core, b->now_us);
-}
-
-/* Takes the output; what it wants persisted is remembered, but durable only after sync(). */
-static const struct paxos_output *settle(struct bench *b)
-{
-	const struct paxos_output *out = paxos_output(b->core, b->now_us);
-	if (out->npersists > 0)
-		b->persisted = out->persists[out->npersists - 1].sequence;
-	return out;
-}
-
-static void sync_all(struct bench *b)
-{
-	paxos_persisted(b->core, b->now_us, b->persisted);
-}
-
-static void receive(struct bench *b, enum method method, struct wire_paxos m)
-{
-	m.group = 1;
-	m.to = b->core->options.self;
-	paxos_receive(b->core, b->now_us, method, &m);
-}
-
-static const struct paxos_send *sent(const struct paxos_output *out, uint32_t to, enum method method)
-{
-	for (uint32_t i = 0; i < out->nsends; i++)
-		if (out->sends[i].to == to && out->sends[i].method == method)
-			return &out->sends[i];
-	return NULL;
-}
-
-/* Elected by the answers of members 2 … count/2 + 1, of which member 2 says that so many slots are chosen. */
-static void lead(struct bench *b, uint64_t chosen_elsewhere)
-{
-	b->now_us = paxos_deadline_us(b->core);
-	paxos_tick(b->core, b->now_us);
-	settle(b);
-	uint32_t needed = b->core->options.nmembers / 2;
-	for (uint32_t i = 0; i < needed; i++)
-		receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i + 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
-	settle(b);
-	sync_all(b);
-	settle(b);
-	for (uint32_t i = 0; i < needed; i++)
-		receive(b, METHOD_PROMISE, (struct wire_paxos){.from = i + 2,
-							       .ballot = b->core->ballot,
-							       .slot = b->core->peers[i + 1].promise_next,
-							       .chosen = i == 0 ? chosen_elsewhere : 0});
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_LEADER);
-	settle(b);
-}
-
-/* faults: 6 */
-/* An acceptor that says the same thing again and again is still one acceptor. */
-START_TEST(test_quorum_counts_members)
-{
-	struct bench b;
-	struct wire_range range = {.first = 1, .last = 1};
-	bench_init(&b, 1, 5);
-	lead(&b, 0);
-	sync_all(&b);
-	for (uint32_t i = 0; i < 5; i++)
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
-	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot - 1, .nranges = 1, .ranges = &range});
-	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
-	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
-	paxos_destroy(b.core);
-}
-END_TEST
-
-/* P2c: of what a quorum accepted in a slot, the value of the highest ballot is proposed, in whatever order the promises come;
- * slots between, of which nobody reports anything, become no-ops. */
-START_TEST(test_highest_accepted_value_is_proposed)
-{
-	for (uint32_t order = 0; order < 2; order++) {
-		struct bench b;
-		bench_init(&b, 1, 5);
-		paxos_restore_entry(b.core, 1, ballot_make(2, 4), slice_string("middle"));
-		paxos_restore_entry(b.core, 2, ballot_make(4, 4), slice_string("mine"));
-		struct wire_entry low[] = {{.slot = 1, .ballot = ballot_make(1, 5), .value = slice_string("low")},
-					   {.slot = 2, .ballot = ballot_make(1, 5), .value = slice_string("low")}};
-		struct wire_entry high[] = {{.slot = 1, .ballot = ballot_make(3, 5), .value = slice_string("high")},
-					    {.slot = 4, .ballot = ballot_make(1, 4), .value = slice_string("last")}};
-		b.core->round_seen = 4;
-		b.now_us = paxos_deadline_us(b.core);
-		paxos_tick(b.core, b.now_us);
-		for (uint32_t i = 2; i <= 3; i++)
-			receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
-		settle(&b);
-		sync_all(&b);
-		settle(&b);
-		struct wire_paxos promises[] = {{.from = 2, .nentries = 2, .entries = low}, {.from = 3, .nentries = 2, .entries = high}};
-		for (uint32_t i = 0; i < 2; i++) {
-			struct wire_paxos m = promises[i ^ order];
-			m.ballot = b.core->ballot;
-			m.slot = 1;
-			receive(&b, METHOD_PROMISE, m);
-		}
-		ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
-		const struct paxos_send *accept = sent(settle(&b), 5, METHOD_ACCEPT);
-		ck_assert_ptr_nonnull(accept);
-		ck_assert_uint_eq(accept->message.nentries, 4);
-		const char *const want[] = {"high", "mine", "", "last"};
-		for (uint32_t i = 0; i < 4; i++) {
-			ck_assert_uint_eq(accept->message.entries[i].slot, i + 1);
-			ck_assert(slice_equal(accept->message.entries[i].value, slice_string(want[i])));
-		}
-		ck_assert_uint_eq(paxos_barrier(b.core), 4);
-		paxos_destroy(b.core);
-	}
-}
-END_TEST
-
-/* A snapshot that covers slots which a leader proposed and never saw chosen was made under another leader: it must not go on
- * leading, since its word that they are chosen would be taken for a word about its own values. */
-START_TEST(test_snapshot_over_own_slots_ends_leadership)
-{
-	struct bench b;
-	bench_init(&b, 1, 5);
-	lead(&b, 0);
-	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine"))), 2);
-	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine too"))), 3);
-	settle(&b);
-	paxos_install_snapshot(b.core, b.now_us, 2);
-	b.now_us += 30000;
-	paxos_tick(b.core, b.now_us);
-	const struct paxos_output *out = settle(&b);
-	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
-	ck_assert_ptr_null(sent(out, 2, METHOD_ACCEPT));
-	paxos_destroy(b.core);
-}
-END_TEST
-
-/* A snapshot of the prefix that a new leader missed leaves it in place. */
-START_TEST(test_snapshot_below_own_slots_keeps_leadership)
-{
-	struct bench b;
-	bench_init(&b, 1, 3);
-	lead(&b, 100);
-	ck_assert_uint_eq(paxos_barrier(b.core), 101);
-	paxos_install_snapshot(b.core, b.now_us, 100);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
-	ck_assert_uint_eq(paxos_chosen_slot(b.core), 100);
-	paxos_destroy(b.core);
-}
-END_TEST
+#include "bench.h"
 
 /* A follower that learns of a newer ballot from an entry must not answer in that ballot with a heartbeat round of the older
  * one, even if both are of the same replica: the new leadership would take it for an answer to a round that was never sent. */
@@ -207,31 +24,6 @@ START_TEST(test_rounds_do_not_cross_ballots)
 	accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.sequence, 1);
-	paxos_destroy(b.core);
-}
-END_TEST
-
-/* Reads that overlap without end use no more memory than a moment's worth of them. */
-START_TEST(test_endless_reads_need_bounded_memory)
-{
-	struct bench b;
-	uint64_t id = 0, confirmed = 0;
-	bench_init(&b, 1, 3);
-	lead(&b, 0);
-	for (uint32_t turn = 0; turn < 20000; turn++) {
-		for (uint32_t i = 0; i < 10; i++)
-			ck_assert(paxos_read(b.core, ++id));
-		/* The answer to the round before arrives while these wait for theirs. */
-		uint64_t round = b.core->round;
-		settle(&b);
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = round});
-		b.now_us += 10;
-		const struct paxos_output *out = settle(&b);
-		for (uint32_t i = 0; i < out->nreads; i++)
-			ck_assert_uint_eq(out->reads[i].id, ++confirmed);
-	}
-	ck_assert_uint_ge(confirmed + 20, id);
-	ck_assert_uint_lt(b.core->waiting.capacity, 1000);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -287,84 +79,59 @@ START_TEST(test_refused_candidate_fetches)
 }
 END_TEST
 
-/* A leader that learnt in its election of chosen slots which it misses, and of which nobody can tell it any more, does not
- * block the group: it lets go, and the next election proposes them anew. */
-START_TEST(test_leader_that_cannot_learn_lets_go)
+/* A promise with more than fits a message comes in parts; only the last of them counts as the promise. */
+START_TEST(test_promise_in_parts)
 {
 	struct bench b;
-	bench_init(&b, 1, 3);
-	lead(&b, 10);
-	uint64_t until = b.now_us + 5000000;
-	while (paxos_role(b.core) == PAXOS_LEADER && b.now_us < until) {
-		b.now_us += 10000;
-		paxos_tick(b.core, b.now_us);
-		/* Member 3 follows, and knows as little. */
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
-		settle(&b);
-		sync_all(&b);
-	}
-	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
-	paxos_destroy(b.core);
-}
-END_TEST
-
-/* Between what is chosen here and the first slot of its own a new leader may hold values that lost: it sends them to nobody. */
-START_TEST(test_only_own_slots_are_sent)
-{
-	struct bench b;
-	bench_init(&b, 1, 3);
-	for (uint64_t slot = 1; slot <= 3; slot++)
-		paxos_restore_entry(b.core, slot, ballot_make(1, 3), slice_string("perhaps lost"));
-	b.core->round_seen = 1;
-	lead(&b, 10);
-	/* The other follower lacks everything, and says so in answer to a round. */
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
-	for (uint32_t i = 0; i < 5; i++) {
-		const struct paxos_output *out = settle(&b);
-		for (uint32_t k = 0; k < out->nsends; k++)
-			for (uint32_t e = 0; e < out->sends[k].message.nentries && out->sends[k].method == METHOD_ACCEPT; e++)
-				ck_assert_uint_gt(out->sends[k].message.entries[e].slot, 10);
-		b.now_us += 30000;
-		paxos_tick(b.core, b.now_us);
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
-	}
-	paxos_destroy(b.core);
-}
-END_TEST
-
-/* A leader hands over when its successor has everything and everything is chosen; and says so, since it may be gone in a moment. */
-START_TEST(test_hand_over_leaves_nothing_to_ask)
-{
-	struct bench b;
-	struct wire_range range = {.first = 1, .last = 2};
-	bench_init(&b, 1, 3);
-	lead(&b, 0);
-	paxos_propose(b.core, bytes_copy(slice_string("a")));
-	settle(&b);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .slot = 2, .nranges = 1, .ranges = &range});
-	ck_assert(paxos_transfer(b.core, b.now_us, 2));
-	ck_assert_ptr_null(sent(settle(&b), 2, METHOD_TAKE_OVER));
-	sync_all(&b);
-	const struct paxos_send *take_over = sent(settle(&b), 2, METHOD_TAKE_OVER);
-	ck_assert_ptr_nonnull(take_over);
-	ck_assert_uint_eq(take_over->message.chosen, 2);
-	paxos_destroy(b.core);
-
-	/* The successor's side: what it had only accepted is chosen for it. */
-	struct wire_entry entries[] = {{.slot = 1}, {.slot = 2, .value = slice_string("a")}};
+	const size_t size = 700 * KIB;
+	uint8_t *value = alloc_zeroed(size, 1);
 	bench_init(&b, 2, 3);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .nentries = 2, .entries = entries});
+	for (uint64_t slot = 1; slot <= 3; slot++)
+		paxos_restore_entry(b.core, slot, ballot_make(1, 3), slice(value, size));
+	struct wire_paxos prepare = {.from = 1, .ballot = ballot_make(2, 1), .slot = 1};
+	receive(&b, METHOD_PREPARE, prepare);
+	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_PROMISE));
+	sync_all(&b);
+	const struct paxos_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
+	ck_assert_ptr_nonnull(promise);
+	ck_assert_uint_eq(promise->message.nentries, 2);
+	ck_assert_uint_eq(promise->message.flags, PAXOS_MORE);
+	prepare.slot = 3;
+	receive(&b, METHOD_PREPARE, prepare);
+	promise = sent(settle(&b), 1, METHOD_PROMISE);
+	ck_assert_ptr_nonnull(promise);
+	ck_assert_uint_eq(promise->message.nentries, 1);
+	ck_assert_uint_eq(promise->message.entries[0].slot, 3);
+	ck_assert_uint_eq(promise->message.flags, 0);
+	paxos_destroy(b.core);
+	free(value);
+
+	/* The candidate's side. */
+	struct wire_entry entry = {.slot = 1, .ballot = ballot_make(1, 3), .value = slice_string("a")};
+	bench_init(&b, 1, 3);
+	b.core->round_seen = 1;
+	b.now_us = paxos_deadline_us(b.core);
+	paxos_tick(b.core, b.now_us);
+	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
 	settle(&b);
-	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
+	sync_all(&b);
+	settle(&b);
+	struct wire_paxos part = {
+		.from = 2, .ballot = b.core->ballot, .slot = 1, .flags = PAXOS_MORE, .nentries = 1, .entries = &entry};
+	receive(&b, METHOD_PROMISE, part);
+	receive(&b, METHOD_PROMISE, part);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
-	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
+	const struct paxos_send *again = sent(settle(&b), 2, METHOD_PREPARE);
+	ck_assert_ptr_nonnull(again);
+	ck_assert_uint_eq(again->message.slot, 2);
+	part.slot = entry.slot = 2;
+	part.flags = 0;
+	receive(&b, METHOD_PROMISE, part);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_uint_eq(paxos_barrier(b.core), 2);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-CHECK_MAIN("paxos core", test_quorum_counts_members, test_highest_accepted_value_is_proposed,
-	   test_snapshot_over_own_slots_ends_leadership, test_snapshot_below_own_slots_keeps_leadership,
-	   test_rounds_do_not_cross_ballots, test_endless_reads_need_bounded_memory, test_learning_ahead_of_applying_is_bounded,
-	   test_refused_candidate_fetches,
-	   test_leader_that_cannot_learn_lets_go, test_only_own_slots_are_sent,
-	   test_hand_over_leaves_nothing_to_ask)
+CHECK_MAIN("paxos core", test_rounds_do_not_cross_ballots, test_learning_ahead_of_applying_is_bounded,
+	   test_refused_candidate_fetches, test_promise_in_parts)

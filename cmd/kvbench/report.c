@@ -1,0 +1,102 @@
+#include "report.h"
+
+#include <inttypes.h>
+
+static const struct {
+	double percent;
+	const char *name, *member;
+} PERCENTILES[] = {{50, "p50", "p50_us"}, {90, "p90", "p90_us"}, {99, "p99", "p99_us"}, {99.9, "p99.9", "p999_us"}};
+#define NPERCENTILES (sizeof PERCENTILES / sizeof PERCENTILES[0])
+
+#define RATES_PER_LINE 10u
+
+static double per_op_us(const struct bench *b, double cpu_s)
+{
+	return b->ops == 0 ? 0 : cpu_s * 1e6 / (double)b->ops;
+}
+
+static double mean_us(const struct bench *b)
+{
+	return b->latency.count == 0 ? 0 : (double)b->latency.sum / (double)b->latency.count;
+}
+
+/* A daemon that was restarted meanwhile began to count again. */
+static bool measured(const struct bench_daemon *d)
+{
+	return d->before.known && d->after.known && d->after.cpu_s >= d->before.cpu_s;
+}
+
+/* ---- plain ---- */
+
+static void print_daemons(const struct bench *b, const struct bench_daemons *d)
+{
+	printf("processor time, µs an operation: kvbench %.1f\n", per_op_us(b, b->own_cpu_s));
+	if (!d->known)
+		printf("  the daemons' is not known without --config FILE\n");
+	for (uint32_t i = 0; i < d->count; i++) {
+		const struct bench_daemon *daemon = &d->daemons[i];
+		double cpu_s = daemon->after.cpu_s - daemon->before.cpu_s;
+		if (measured(daemon))
+			printf("  %-12s %-12s %8.1f µs %6.1f %% of a core %8.1f MiB resident %8.1f MiB heap\n", daemon->name, daemon->role,
+			       per_op_us(b, cpu_s), 100 * cpu_s / b->seconds, (double)daemon->after.resident_bytes / 1048576,
+			       (double)daemon->after.heap_bytes / 1048576);
+		else
+			printf("  %-12s %-12s not available: %s\n", daemon->name, daemon->role,
+			       daemon->http == NULL ? "no http address is configured" : "no answer, or restarted meanwhile");
+	}
+}
+
+void bench_report_plain(const struct bench *b, const struct bench_daemons *d)
+{
+	const struct bench_options *o = &b->options;
+	printf("workload %s, %u clients: %" PRIu64 " operations in %.2f s: %.0f/s, %" PRIu64 " errors, %" PRIu64 " unknown\n",
+	       o->workload_name, o->clients, b->ops, b->seconds, (double)b->ops / b->seconds, b->errors, b->unknown);
+	if (b->missing + b->conflicts > 0)
+		printf("of these, %" PRIu64 " found no key, %" PRIu64 " were refused because of a conflict\n", b->missing, b->conflicts);
+	if (o->rate > 0)
+		printf("open loop, %.0f/s asked for: %" PRIu64 " operations could not be started\n", o->rate, b->unsent);
+	printf("latency in µs:");
+	for (size_t i = 0; i < NPERCENTILES; i++)
+		printf(" %s %" PRIu64 " ", PERCENTILES[i].name, histogram_percentile(&b->latency, PERCENTILES[i].percent));
+	printf(" max %" PRIu64 "  mean %.0f\n", b->latency.max, mean_us(b));
+	for (uint32_t i = 0; i < b->nrates; i++)
+		printf("%s%" PRIu64, i == 0 ? "each second: " : i % RATES_PER_LINE == 0 ? "\n             " : " ", b->rates[i]);
+	printf("%s", b->nrates > 0 ? "\n" : "");
+	print_daemons(b, d);
+}
+
+/* ---- JSON ---- */
+
+static void print_json_daemon(const struct bench *b, const struct bench_daemon *d)
+{
+	double cpu_s = d->after.cpu_s - d->before.cpu_s;
+	printf("{\"name\":\"%s\",\"role\":\"%s\",\"available\":%s", d->name, d->role, measured(d) ? "true" : "false");
+	if (measured(d))
+		printf(",\"cpu_s\":%.3f,\"cpu_us_per_op\":%.2f,\"resident_bytes\":%" PRIu64 ",\"heap_bytes\":%" PRIu64, cpu_s,
+		       per_op_us(b, cpu_s), d->after.resident_bytes, d->after.heap_bytes);
+	printf("}");
+}
+
+void bench_report_json(const struct bench *b, const struct bench_daemons *d)
+{
+	const struct bench_options *o = &b->options;
+	printf("{\"workload\":\"%s\",\"clients\":%u,\"connections\":%u,\"pipeline\":%u,\"keys\":%" PRIu64 ",\"dist\":\"%s\",\"value_size\":%u",
+	       o->workload_name, o->clients, o->connections, o->pipeline, o->keys, o->distribution == BENCH_ZIPFIAN ? "zipfian" : "uniform",
+	       o->value_size);
+	if (o->rate > 0)
+		printf(",\"rate\":%.2f,\"unsent\":%" PRIu64, o->rate, b->unsent);
+	printf(",\"ops\":%" PRIu64 ",\"seconds\":%.3f,\"ops_per_s\":%.1f,\"errors\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"missing\":%" PRIu64
+	       ",\"conflicts\":%" PRIu64,
+	       b->ops, b->seconds, (double)b->ops / b->seconds, b->errors, b->unknown, b->missing, b->conflicts);
+	for (size_t i = 0; i < NPERCENTILES; i++)
+		printf(",\"%s\":%" PRIu64, PERCENTILES[i].member, histogram_percentile(&b->latency, PERCENTILES[i].percent));
+	printf(",\"max_us\":%" PRIu64 ",\"mean_us\":%.1f,\"rates\":[", b->latency.max, mean_us(b));
+	for (uint32_t i = 0; i < b->nrates; i++)
+		printf("%s%" PRIu64, i == 0 ? "" : ",", b->rates[i]);
+	printf("],\"cpu_us_per_op\":%.2f,\"daemons\":[", per_op_us(b, b->own_cpu_s));
+	for (uint32_t i = 0; i < d->count; i++) {
+		printf("%s", i == 0 ? "" : ",");
+		print_json_daemon(b, &d->daemons[i]);
+	}
+	printf("]}\n");
+}

@@ -1,0 +1,476 @@
+#include "mix.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define TAG_KEYS 3u
+#define TAGS_AT_A_TIME 3u
+#define TAG_OPERATIONS 50u
+#define MIX_OPS_MAX 3u
+#define TEXT_BYTES 24u
+#define STEPS_MAX 500000u
+
+/* One operation, as it was asked; what `call` points to lies in the arena. */
+struct mix_slot {
+	struct sim_mix *mix;
+	struct sim_process *process;
+	uint32_t client;
+	struct timer timer;
+	bool busy;
+	bool scan;
+	uint32_t tag;
+	uint32_t timeout_ms;
+	struct check_call call;
+	struct arena arena;
+};
+
+/* What somebody last saw a key hold: worth comparing with. */
+struct mix_seen {
+	char text[TEXT_BYTES];
+	uint64_t version;
+};
+
+struct sim_mix {
+	struct sim_world *world;
+	struct sim_mix_options options;
+	struct sim_kv_client *clients;
+	struct mix_slot *slots;
+	uint32_t nslots;
+	uint32_t busy;
+	bool stopped;
+	uint64_t started;
+	struct mix_seen *seen; /* by tag and key */
+	uint32_t nseen;
+	struct check_history history;
+	char problem[256];
+};
+
+/* ---- drawing ---- */
+
+static struct rng *rng_of(const struct sim_mix *mix)
+{
+	return &mix->world->rng_workload;
+}
+
+static struct slice number_text(struct mix_slot *slot, uint64_t number)
+{
+	char text[TEXT_BYTES];
+	int len = snprintf(text, sizeof text, "%" PRIu64, number);
+	return arena_copy(&slot->arena, slice(text, (size_t)len));
+}
+
+static struct slice key_of(struct mix_slot *slot, uint32_t key)
+{
+	char text[TEXT_BYTES];
+	int len = snprintf(text, sizeof text, "{m%" PRIu32 "}%" PRIu32, slot->tag, key);
+	return arena_copy(&slot->arena, slice(text, (size_t)len));
+}
+
+static const struct mix_seen *seen_of(struct sim_mix *mix, uint32_t tag, uint32_t key)
+{
+	uint32_t index = tag * TAG_KEYS + key;
+	while (index >= mix->nseen) {
+		uint32_t count = mix->nseen == 0 ? 64 : mix->nseen * 2;
+		mix->seen = alloc_resize(mix->seen, count, sizeof *mix->seen);
+		memset(mix->seen + mix->nseen, 0, (count - mix->nseen) * sizeof *mix->seen);
+		mix->nseen = count;
+	}
+	return &mix->seen[index];
+}
+
+static struct slice seen_text(struct mix_slot *slot, const struct mix_seen *seen)
+{
+	return arena_copy(&slot->arena, slice_string(seen->text[0] == '\0' ? "0" : seen->text));
+}
+
+static void draw_op(struct mix_slot *slot, struct check_op *op)
+{
+	static const enum check_kind kinds[] = {CHECK_GET, CHECK_GET, CHECK_GET, CHECK_PUT, CHECK_PUT, CHECK_DELETE,
+						CHECK_CAS, CHECK_CAS, CHECK_CAS, CHECK_INCR, CHECK_INCR};
+	struct sim_mix *mix = slot->mix;
+	struct rng *rng = rng_of(mix);
+	uint32_t key = (uint32_t)rng_below(rng, TAG_KEYS);
+	const struct mix_seen *seen = seen_of(mix, slot->tag, key);
+	*op = (struct check_op){.kind = kinds[rng_below(rng, sizeof kinds / sizeof kinds[0])], .key = key_of(slot, key)};
+	uint64_t number = ++mix->started * 100;
+	switch (op->kind) {
+	case CHECK_PUT:
+		op->value = number_text(slot, number);
+		break;
+	case CHECK_CAS:
+		op->value = number_text(slot, number);
+		op->absent = rng_chance(rng, 300000);
+		if (!op->absent)
+			op->expect = seen_text(slot, seen);
+		break;
+	case CHECK_INCR:
+		op->delta = (int64_t)rng_range(rng, 1, 9);
+		break;
+	default:
+		break;
+	}
+}
+
+static struct check_op *draw_ops(struct mix_slot *slot, uint32_t count)
+{
+	struct check_op *ops = arena_get(&slot->arena, (count + 1) * sizeof *ops);
+	for (uint32_t i = 0; i < count; i++)
+		draw_op(slot, &ops[i]);
+	return ops;
+}
+
+static void draw_compare(struct mix_slot *slot, struct check_compare *compare)
+{
+	struct rng *rng = rng_of(slot->mix);
+	uint32_t key = (uint32_t)rng_below(rng, TAG_KEYS);
+	const struct mix_seen *seen = seen_of(slot->mix, slot->tag, key);
+	*compare = (struct check_compare){.key = key_of(slot, key)};
+	switch (rng_below(rng, 3)) {
+	case 0:
+		compare->target = CHECK_VALUE;
+		compare->relation = rng_chance(rng, 500000) ? CHECK_EQUAL : CHECK_NOT_EQUAL;
+		compare->value = seen_text(slot, seen);
+		break;
+	case 1:
+		compare->target = CHECK_VERSION;
+		compare->relation = (enum check_relation)rng_below(rng, 4);
+		compare->number = seen->version;
+		break;
+	default:
+		compare->target = CHECK_EXISTS;
+		compare->relation = CHECK_EQUAL;
+		compare->number = rng_below(rng, 2);
+		break;
+	}
+}
+
+static void draw(struct mix_slot *slot)
+{
+	struct sim_mix *mix = slot->mix;
+	struct rng *rng = rng_of(mix);
+	struct check_call *call = &slot->call;
+	uint64_t kind = rng_below(rng, 100);
+	arena_reset(&slot->arena);
+	slot->tag = (uint32_t)(mix->started / TAG_OPERATIONS + rng_below(rng, TAGS_AT_A_TIME));
+	slot->timeout_ms = (uint32_t)rng_range(rng, mix->options.timeout_min_ms, mix->options.timeout_max_ms);
+	slot->scan = kind < 8;
+	*call = (struct check_call){.client = slot->client, .id = ++mix->started, .call = mix->world->now_us};
+	if (slot->scan)
+		return;
+	call->transaction = kind < 35;
+	call->nthen = call->transaction ? (uint32_t)rng_range(rng, 1, MIX_OPS_MAX) : 1;
+	call->then = draw_ops(slot, call->nthen);
+	if (!call->transaction)
+		return;
+	call->nwhen = (uint32_t)rng_below(rng, 3);
+	call->when = arena_get(&slot->arena, (call->nwhen + 1) * sizeof *call->when);
+	for (uint32_t i = 0; i < call->nwhen; i++)
+		draw_compare(slot, &call->when[i]);
+	call->notherwise = call->nwhen == 0 ? 0 : (uint32_t)rng_below(rng, MIX_OPS_MAX);
+	call->otherwise = draw_ops(slot, call->notherwise);
+}
+
+/* ---- asking ---- */
+
+static struct synod_bytes bytes_of(struct slice s)
+{
+	return (struct synod_bytes){.data = (const char *)s.data, .len = s.len};
+}
+
+static struct synod_op op_of(const struct check_op *op)
+{
+	static const enum synod_op_kind kinds[] = {
+		[CHECK_GET] = SYNOD_OP_GET, [CHECK_PUT] = SYNOD_OP_PUT, [CHECK_APPEND] = SYNOD_OP_APPEND,
+		[CHECK_DELETE] = SYNOD_OP_DELETE, [CHECK_CAS] = SYNOD_OP_CAS, [CHECK_INCR] = SYNOD_OP_INCR,
+	};
+	return (struct synod_op){.kind = kinds[op->kind], .key = bytes_of(op->key), .value = bytes_of(op->value),
+				 .expect = bytes_of(op->expect), .absent = op->absent, .delta = op->delta};
+}
+
+static int request_txn(const struct check_call *call, struct client_request **request)
+{
+	static const enum synod_target targets[] = {
+		[CHECK_VALUE] = SYNOD_VALUE, [CHECK_VERSION] = SYNOD_VERSION, [CHECK_EXISTS] = SYNOD_EXISTS_FLAG};
+	static const enum synod_relation relations[] = {[CHECK_EQUAL] = SYNOD_EQUAL, [CHECK_NOT_EQUAL] = SYNOD_NOT_EQUAL,
+							[CHECK_LESS] = SYNOD_LESS, [CHECK_GREATER] = SYNOD_GREATER};
+	struct synod_compare when[2];
+	struct synod_op then[MIX_OPS_MAX], otherwise[MIX_OPS_MAX];
+	for (uint32_t i = 0; i < call->nwhen; i++)
+		when[i] = (struct synod_compare){
+			.target = targets[call->when[i].target], .relation = relations[call->when[i].relation],
+			.key = bytes_of(call->when[i].key), .value = bytes_of(call->when[i].value), .number = call->when[i].number};
+	for (uint32_t i = 0; i < call->nthen; i++)
+		then[i] = op_of(&call->then[i]);
+	for (uint32_t i = 0; i < call->notherwise; i++)
+		otherwise[i] = op_of(&call->otherwise[i]);
+	return client_request_txn(request, &(struct synod_txn){.when = when, .nwhen = call->nwhen, .then = then, .nthen = call->nthen,
+							      .otherwise = otherwise, .notherwise = call->notherwise});
+}
+
+static int request_scan(struct mix_slot *slot, struct client_request **request)
+{
+	char prefix[TEXT_BYTES], storage[TEXT_BYTES];
+	struct synod_scan scan = {0};
+	int len = snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
+	synod_scan_prefix(&scan, prefix, (size_t)len, storage);
+	return client_request_scan(request, &scan);
+}
+
+static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload);
+
+static void submit(void *data, struct node *node)
+{
+	struct mix_slot *slot = data;
+	const struct check_call *call = &slot->call;
+	struct client_request *request = NULL;
+	int status;
+	(void)node;
+	if (slot->scan) {
+		status = request_scan(slot, &request);
+	} else if (call->transaction) {
+		status = request_txn(call, &request);
+	} else {
+		struct synod_op op = op_of(&call->then[0]);
+		status = client_request_op(&request, &op);
+	}
+	ASSERT(status == 0);
+	request->timeout_ms = slot->timeout_ms;
+	request->done = done;
+	request->context = slot;
+	client_submit(slot->mix->clients[slot->client].client, request);
+}
+
+static void slot_later(struct mix_slot *slot)
+{
+	struct sim_mix *mix = slot->mix;
+	uint64_t think_us = rng_below(rng_of(mix), 2 * mix->options.think_mean_us + 1);
+	sim_world_timer_set(mix->world, &slot->timer, mix->world->now_us + think_us);
+}
+
+static void slot_due(void *data)
+{
+	struct mix_slot *slot = data;
+	if (slot->process->state != SIM_RUNNING) {
+		slot_later(slot);
+		return;
+	}
+	draw(slot);
+	slot->busy = true;
+	slot->mix->busy++;
+	sim_process_call(slot->process, submit, slot);
+}
+
+/* ---- answers ---- */
+
+static void complain(struct sim_mix *mix, const char *what, const struct synod_reply *reply)
+{
+	if (mix->problem[0] == '\0')
+		snprintf(mix->problem, sizeof mix->problem, "%s: %s: %s", what, synod_status_text(reply->status), reply->message);
+}
+
+static void note_seen(struct mix_slot *slot, const struct check_op *op)
+{
+	struct sim_mix *mix = slot->mix;
+	uint32_t key = (uint32_t)(op->key.data[op->key.len - 1] - '0');
+	if ((op->saw & CHECK_SAW_VALUE) == 0 || op->result.len >= TEXT_BYTES)
+		return;
+	(void)seen_of(mix, slot->tag, key);
+	struct mix_seen *seen = &mix->seen[slot->tag * TAG_KEYS + key];
+	memset(seen->text, 0, sizeof seen->text);
+	memcpy(seen->text, op->result.data, op->result.len);
+	seen->version = op->version;
+}
+
+/* What one operation said it saw. False: it cannot have said that. */
+static bool note_result(struct mix_slot *slot, struct check_op *op, int status, struct synod_bytes value, uint64_t version)
+{
+	bool ok = status == SYNOD_OK, missing = status == SYNOD_NOT_FOUND, refused = status == SYNOD_COMPARE_FALSE;
+	op->result = slice(value.data, value.len);
+	op->version = version;
+	switch (op->kind) {
+	case CHECK_GET:
+		op->saw = ok ? CHECK_SAW_VALUE | CHECK_SAW_VERSION : CHECK_SAW_MISSING;
+		break;
+	case CHECK_PUT:
+		op->saw = CHECK_SAW_VERSION;
+		missing = false;
+		break;
+	case CHECK_DELETE:
+		op->saw = ok ? CHECK_SAW_PRESENT : CHECK_SAW_MISSING;
+		break;
+	case CHECK_CAS:
+		op->saw = ok ? CHECK_SAW_DONE | CHECK_SAW_VERSION
+			  : missing ? CHECK_SAW_MISSING : CHECK_SAW_REFUSED | CHECK_SAW_VALUE | CHECK_SAW_VERSION;
+		break;
+	default:
+		op->saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
+		missing = false;
+		break;
+	}
+	note_seen(slot, op);
+	return ok || missing || (refused && op->kind == CHECK_CAS);
+}
+
+static bool note_txn(struct mix_slot *slot, const struct synod_reply *reply)
+{
+	struct check_call *call = &slot->call;
+	struct check_op *ops = reply->succeeded ? call->then : call->otherwise;
+	uint32_t count = reply->succeeded ? call->nthen : call->notherwise;
+	call->branch = reply->succeeded ? CHECK_BRANCH_THEN : CHECK_BRANCH_OTHERWISE;
+	if (reply->nresults != count)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!note_result(slot, &ops[i], reply->results[i].status, reply->results[i].value, reply->results[i].version))
+			return false;
+	return true;
+}
+
+/* A read of each key. */
+static void note_scan(struct mix_slot *slot, const struct synod_reply *reply)
+{
+	for (uint32_t key = 0; key < TAG_KEYS; key++) {
+		struct check_op op = {.kind = CHECK_GET, .saw = CHECK_SAW_MISSING, .key = key_of(slot, key)};
+		for (size_t i = 0; i < reply->nrecords; i++) {
+			const struct synod_record *record = &reply->records[i];
+			if (!slice_equal(op.key, slice(record->key.data, record->key.len)))
+				continue;
+			op.saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
+			op.result = slice(record->value.data, record->value.len);
+			op.version = record->version;
+		}
+		struct check_call call = slot->call;
+		call.outcome = CHECK_OK;
+		call.nthen = 1;
+		call.then = &op;
+		check_history_add(&slot->mix->history, &call);
+	}
+}
+
+static void note(struct mix_slot *slot, const struct synod_reply *reply)
+{
+	struct sim_mix *mix = slot->mix;
+	struct check_call *call = &slot->call;
+	switch (reply->status) {
+	case SYNOD_OK:
+	case SYNOD_NOT_FOUND:
+	case SYNOD_COMPARE_FALSE:
+		call->outcome = CHECK_OK;
+		if (slot->scan) {
+			note_scan(slot, reply);
+			return;
+		}
+		if (!(call->transaction ? note_txn(slot, reply)
+					: note_result(slot, &call->then[0], reply->status, reply->value, reply->version)))
+			complain(mix, "an operation had a result that it cannot have", reply);
+		break;
+	case SYNOD_UNKNOWN:
+	case SYNOD_CLOSED:
+		call->outcome = CHECK_UNKNOWN;
+		break;
+	case SYNOD_UNAVAILABLE:
+	case SYNOD_NO_SPACE:
+		call->outcome = CHECK_FAILED;
+		break;
+	default:
+		complain(mix, "an operation ended in a way that it cannot", reply);
+		return;
+	}
+	if (!slot->scan)
+		check_history_add(&mix->history, call);
+}
+
+static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct mix_slot *slot = request->context;
+	struct sim_mix *mix = slot->mix;
+	(void)payload;
+	slot->call.ret = mix->world->now_us;
+	sim_trace_note(&mix->world->trace, "mix client=%u op=%" PRIu64 " %s", slot->client, slot->call.id,
+		       synod_status_text(reply->status));
+	note(slot, reply);
+	slot->busy = false;
+	mix->busy--;
+	if (!mix->stopped)
+		slot_later(slot);
+}
+
+/* ---- the whole ---- */
+
+struct sim_mix *sim_mix_create(struct sim_world *world, const struct sim_mix_options *options,
+			       struct sim_process *const *processes, struct sim_kv_client *clients)
+{
+	struct sim_mix *mix = ALLOC(struct sim_mix);
+	mix->world = world;
+	mix->options = *options;
+	mix->clients = clients;
+	mix->nslots = options->clients * options->window;
+	mix->slots = alloc_zeroed(mix->nslots, sizeof *mix->slots);
+	check_history_init(&mix->history);
+	for (uint32_t i = 0; i < mix->nslots; i++) {
+		struct mix_slot *slot = &mix->slots[i];
+		slot->mix = mix;
+		slot->client = i / options->window;
+		slot->process = processes[slot->client];
+		timer_init(&slot->timer, slot_due, slot);
+		arena_init(&slot->arena, ARENA_BYTES_MAX);
+	}
+	return mix;
+}
+
+void sim_mix_start(struct sim_mix *mix)
+{
+	mix->stopped = false;
+	for (uint32_t i = 0; i < mix->nslots; i++)
+		if (!mix->slots[i].busy)
+			slot_later(&mix->slots[i]);
+}
+
+void sim_mix_stop(struct sim_mix *mix)
+{
+	mix->stopped = true;
+	for (uint32_t i = 0; i < mix->nslots; i++)
+		sim_world_timer_cancel(mix->world, &mix->slots[i].timer);
+}
+
+uint32_t sim_mix_busy(const struct sim_mix *mix)
+{
+	return mix->busy;
+}
+
+uint64_t sim_mix_operations(const struct sim_mix *mix)
+{
+	return mix->history.count;
+}
+
+const char *sim_mix_problem(const struct sim_mix *mix)
+{
+	return mix->problem[0] == '\0' ? NULL : mix->problem;
+}
+
+enum check_verdict sim_mix_check(const struct sim_mix *mix, struct buffer *why)
+{
+	struct check_report report;
+	struct check_limits limits = {.steps_max = STEPS_MAX};
+	check_history(&mix->history, &limits, &report);
+	enum check_verdict verdict = report.verdict;
+	if (verdict == CHECK_VIOLATION)
+		check_show_text(&mix->history, &report, &(struct check_names){.unit_us = 1}, why);
+	check_report_free(&report);
+	return verdict;
+}
+
+void sim_mix_free(struct sim_mix *mix)
+{
+	if (mix == NULL)
+		return;
+	for (uint32_t i = 0; i < mix->nslots; i++)
+		arena_free(&mix->slots[i].arena);
+	check_history_free(&mix->history);
+	free(mix->seen);
+	free(mix->slots);
+	free(mix);
+}

@@ -1,0 +1,442 @@
+/*
+ * Whole paxosds in the simulated world, asked through the client library: restarts, deaf peers, long polls, the length of
+ * the agreement log, full disks. faults: 2, 7, 9, 11, 21, 49
+ */
+#include "../support/check_main.h"
+#include "agreement/service.h"
+#include "base/alloc.h"
+#include "client/core.h"
+#include "paxoslog/paxosd.h"
+#include "sim/network.h"
+#include "sim/world.h"
+#include "wire/method.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define PEERS 3u
+
+struct bench {
+	struct sim_world *world;
+	struct sim_process *peers[PEERS];
+	struct sim_process *user;
+	struct client *client;
+	struct paxosd_options options;
+	char names[PEERS][8], addresses[PEERS][16];
+	const char *paxosds[PEERS];
+	struct client_request *request; /* to be submitted */
+	/* The answer of the last request. */
+	bool answered;
+	int status;
+	uint64_t version, modification;
+	size_t nrecords;
+	char message[256], value[256];
+	enum wire_agreement_status state;
+	enum wire_log_state slot_state;
+	uint64_t min, next;
+};
+
+static struct node *build_peer(void *context, struct sim_process *process)
+{
+	struct bench *b = context;
+	struct paxosd_options options = b->options;
+	for (uint32_t i = 0; i < PEERS; i++)
+		if (strcmp(process->name, b->names[i]) == 0)
+			options.replica = i + 1;
+	options.name = process->name;
+	options.env = &process->env;
+	options.log = &process->log;
+	return paxosd_create(&options);
+}
+
+static struct node *build_user(void *context, struct sim_process *process)
+{
+	struct bench *b = context;
+	b->client = client_create(&process->env, &process->log,
+				  &(struct client_options){.paxosds = b->paxosds, .npaxosds = PEERS});
+	return client_node(b->client);
+}
+
+static void setup(struct bench *b, uint64_t segment_bytes)
+{
+	struct sim_options options;
+	*b = (struct bench){.options = {.cluster = "test", .version = "test", .nmembers = PEERS}};
+	sim_options_calm(&options);
+	b->world = sim_world_create(7, &options);
+	rsm_settings_default(&b->options.settings);
+	agreement_settings_default(&b->options.agreement);
+	b->options.settings.wal_segment_bytes = b->options.agreement.wal_segment_bytes = segment_bytes;
+	b->options.paxoslog = (struct paxoslog_settings){.bytes_max = MIB, .value_bytes_max = KIB};
+	for (uint32_t i = 0; i < PEERS; i++) {
+		snprintf(b->names[i], sizeof b->names[i], "p%u", i + 1);
+		snprintf(b->addresses[i], sizeof b->addresses[i], "p%u:7000", i + 1);
+		b->paxosds[i] = b->addresses[i];
+		b->options.members[i] = (struct rsm_member){.replica = i + 1, .name = b->names[i], .address = b->addresses[i],
+							    .client_address = b->addresses[i]};
+	}
+	for (uint32_t i = 0; i < PEERS; i++)
+		b->peers[i] = sim_process_add(b->world, &(struct sim_process_spec){
+			.name = b->names[i], .address = b->addresses[i], .build = build_peer, .context = b, .disk = true});
+	b->user = sim_process_add(b->world, &(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
+	for (uint32_t i = 0; i < PEERS; i++)
+		sim_process_start(b->peers[i]);
+	sim_process_start(b->user);
+	sim_world_run_for(b->world, SIM_SECOND);
+}
+
+static void teardown(struct bench *b)
+{
+	sim_world_destroy(b->world);
+}
+
+/* ---- asking ---- */
+
+static void copy(char *out, size_t size, const char *data, size_t len)
+{
+	snprintf(out, size, "%.*s", (int)len, data);
+}
+
+static void read_payload(struct bench *b, const struct client_request *request, struct slice payload)
+{
+	struct arena arena;
+	struct wire_agreement_state state;
+	struct wire_log_slot slot;
+	arena_init(&arena, ARENA_BYTES_MAX);
+	if (request->method == METHOD_LOG_SLOT) {
+		ck_assert_int_eq(wire_log_slot_decode(payload, &arena, &slot), 0);
+		b->slot_state = slot.state;
+		copy(b->value, sizeof b->value, (const char *)slot.value.data, slot.value.len);
+	} else {
+		ck_assert_int_eq(wire_agreement_state_decode(payload, &arena, &state), 0);
+		b->state = state.status;
+		b->min = state.min;
+		b->next = state.next;
+		copy(b->value, sizeof b->value, (const char *)state.value.data, state.value.len);
+	}
+	arena_free(&arena);
+}
+
+static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+{
+	struct bench *b = request->context;
+	b->answered = true;
+	b->status = reply->status;
+	b->version = reply->version;
+	b->modification = reply->modification;
+	b->nrecords = reply->nrecords;
+	copy(b->message, sizeof b->message, reply->message, strlen(reply->message));
+	if (reply->nrecords > 0)
+		copy(b->value, sizeof b->value, reply->records[0].value.data, reply->records[0].value.len);
+	if (reply->status == SYNOD_OK && request->kind == CLIENT_PEER)
+		read_payload(b, request, payload);
+}
+
+static void submit(void *data, struct node *node)
+{
+	struct bench *b = data;
+	(void)node;
+	client_submit(b->client, b->request);
+}
+
+static void ask_later(struct bench *b, int made, struct client_request *request, uint32_t timeout_ms)
+{
+	ck_assert_int_eq(made, 0);
+	request->timeout_ms = timeout_ms;
+	request->done = done;
+	request->context = b;
+	b->request = request;
+	b->answered = false;
+	sim_process_call(b->user, submit, b);
+}
+
+static bool answered(void *context)
+{
+	return ((struct bench *)context)->answered;
+}
+
+static int ask(struct bench *b, int made, struct client_request *request)
+{
+	ask_later(b, made, request, 3000);
+	ck_assert(sim_world_run_until_true(b->world, answered, b, 10 * SIM_SECOND));
+	return b->status;
+}
+
+static int agreement(struct bench *b, uint32_t peer, uint16_t method, uint64_t seq, const char *value)
+{
+	struct client_request *request;
+	struct synod_bytes bytes = {.data = value, .len = strlen(value)};
+	int made = client_request_agreement(&request, b->addresses[peer], method, seq, bytes);
+	return ask(b, made, request);
+}
+
+static int start(struct bench *b, uint32_t peer, uint64_t seq, const char *value)
+{
+	return agreement(b, peer, METHOD_AGREEMENT_START, seq, value);
+}
+
+/* Waits for the decision at one peer. */
+static const char *decision(struct bench *b, uint32_t peer, uint64_t seq)
+{
+	ck_assert_int_eq(agreement(b, peer, METHOD_AGREEMENT_WAIT, seq, ""), SYNOD_OK);
+	return b->state == WIRE_AGREEMENT_IS_DECIDED ? b->value : NULL;
+}
+
+static enum wire_agreement_status state_at(struct bench *b, uint32_t peer, uint64_t seq)
+{
+	ck_assert_int_eq(agreement(b, peer, METHOD_AGREEMENT_STATUS, seq, ""), SYNOD_OK);
+	return b->state;
+}
+
+static int append(struct bench *b, const char *value)
+{
+	struct client_request *request;
+	struct synod_bytes bytes = {.data = value, .len = strlen(value)};
+	int made = client_request_log_append(&request, &bytes, 1, 0);
+	return ask(b, made, request);
+}
+
+static int read_log(struct bench *b, bool tail, uint64_t from)
+{
+	struct client_request *request;
+	int made = client_request_log_read(&request, tail, from, 0);
+	return ask(b, made, request);
+}
+
+static enum wire_log_state slot_at(struct bench *b, uint32_t peer, uint64_t slot)
+{
+	struct client_request *request;
+	int made = client_request_log_slot(&request, b->addresses[peer], slot);
+	ck_assert_int_eq(ask(b, made, request), SYNOD_OK);
+	return b->slot_state;
+}
+
+static uint32_t leader_of(const struct bench *b)
+{
+	for (uint32_t i = 0; i < PEERS; i++)
+		if (rsm_is_leader(paxosd_rsm(b->peers[i]->node)))
+			return i;
+	ck_abort_msg("nobody leads");
+	return 0;
+}
+
+/* ---- tests ---- */
+
+/* Decisions, Done values and the log survive a power loss of all peers. */
+START_TEST(test_restart)
+{
+	struct bench b;
+	setup(&b, 64 * KIB);
+	for (uint64_t seq = 0; seq < 5; seq++) {
+		ck_assert_int_eq(start(&b, (uint32_t)seq % PEERS, seq, "value"), SYNOD_OK);
+		for (uint32_t peer = 0; peer < PEERS; peer++)
+			ck_assert_str_eq(decision(&b, peer, seq), "value");
+	}
+	for (uint32_t peer = 0; peer < PEERS; peer++)
+		ck_assert_int_eq(agreement(&b, peer, METHOD_AGREEMENT_DONE, 1, ""), SYNOD_OK);
+	ck_assert_int_eq(append(&b, "entry"), SYNOD_OK);
+	sim_world_run_for(b.world, 2 * SIM_SECOND);
+	for (uint32_t i = 0; i < PEERS; i++)
+		sim_process_power_loss(b.peers[i]);
+	for (uint32_t i = 0; i < PEERS; i++)
+		sim_process_start(b.peers[i]);
+	sim_world_run_for(b.world, 2 * SIM_SECOND);
+	for (uint32_t peer = 0; peer < PEERS; peer++) {
+		ck_assert_int_eq(state_at(&b, peer, 1), WIRE_AGREEMENT_IS_FORGOTTEN);
+		ck_assert_str_eq(decision(&b, peer, 2), "value");
+		ck_assert_uint_eq(b.min, 2);
+		ck_assert_uint_eq(b.next, 5);
+		ck_assert_int_eq(start(&b, peer, 0, "again"), SYNOD_COMPACTED);
+	}
+	ck_assert_int_eq(read_log(&b, false, 1), SYNOD_OK);
+	ck_assert_str_eq(b.value, "entry");
+	teardown(&b);
+}
+END_TEST
+
+/* Requests of other peers do not reach the deaf one; replies to its own do. */
+static enum sim_verdict deafen_first(void *context, const struct sim_process *from, const struct sim_process *to,
+				     const struct message *message, uint64_t *delay_us)
+{
+	const struct bench *b = context;
+	(void)from;
+	(void)delay_us;
+	bool request = message->kind == MESSAGE_REQUEST && message->method == METHOD_AGREEMENT;
+	return to == b->peers[0] && request ? SIM_SWALLOW : SIM_PASS;
+}
+
+/* A daemon that its peers cannot reach knows nothing until it proposes, and then what was agreed without it. */
+/* course: 2015 paxos TestDeaf */
+START_TEST(test_deaf)
+{
+	struct bench b;
+	setup(&b, 64 * KIB);
+	sim_network_set_filter(b.world, deafen_first, &b);
+	ck_assert_int_eq(start(&b, 1, 9, "theirs"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 2, 9), "theirs");
+	sim_world_run_for(b.world, 5 * SIM_SECOND);
+	ck_assert_int_eq(state_at(&b, 0, 9), WIRE_AGREEMENT_PENDING);
+	ck_assert_int_eq(start(&b, 0, 9, "mine"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 0, 9), "theirs");
+	teardown(&b);
+}
+END_TEST
+
+/* One instance that nobody is done with does not keep the whole log; and it is still there afterwards. */
+START_TEST(test_log_stays_short)
+{
+	struct bench b;
+	char large[200];
+	setup(&b, 8 * KIB);
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	ck_assert_int_eq(start(&b, 0, 1000, "kept"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 1, 1000), "kept");
+	for (uint64_t seq = 0; seq < 300; seq++) {
+		ck_assert_int_eq(start(&b, (uint32_t)seq % PEERS, seq, large), SYNOD_OK);
+		ck_assert(decision(&b, (uint32_t)seq % PEERS, seq) != NULL);
+		for (uint32_t peer = 0; seq % 10 == 9 && peer < PEERS; peer++)
+			ck_assert_int_eq(agreement(&b, peer, METHOD_AGREEMENT_DONE, seq, ""), SYNOD_OK);
+	}
+	sim_world_run_for(b.world, 2 * SIM_SECOND);
+	for (uint32_t peer = 0; peer < PEERS; peer++) {
+		struct buffer metrics = {0};
+		metrics_render(&b.peers[peer]->node->metrics, &metrics);
+		buffer_add_u8(&metrics, '\0');
+		const char *line = strstr((const char *)metrics.data, "\nsynod_agreement_wal_bytes ");
+		ck_assert_ptr_nonnull(line);
+		/* Without cleaning it would be more than 300 × 300 bytes. */
+		ck_assert_uint_le(strtoull(strchr(line, ' '), NULL, 10), 8 * 8 * KIB);
+		buffer_free(&metrics);
+		sim_process_restart(b.peers[peer]);
+	}
+	sim_world_run_for(b.world, SIM_SECOND);
+	for (uint32_t peer = 0; peer < PEERS; peer++) {
+		ck_assert_str_eq(decision(&b, peer, 1000), "kept");
+		ck_assert_uint_eq(b.min, 300);
+	}
+	teardown(&b);
+}
+END_TEST
+
+/* Waiting ends with the decision, with the time, or when the instance is forgotten. */
+START_TEST(test_wait)
+{
+	struct bench b;
+	struct client_request *request;
+	setup(&b, 64 * KIB);
+	ck_assert_ptr_null(decision(&b, 0, 4));
+	int made = client_request_agreement(&request, b.addresses[2], METHOD_AGREEMENT_WAIT, 5, (struct synod_bytes){0});
+	ask_later(&b, made, request, 10000);
+	sim_world_run_for(b.world, SIM_SECOND);
+	ck_assert(!b.answered);
+	struct bench other = b;
+	made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_START, 5, (struct synod_bytes){.data = "v", .len = 1});
+	ck_assert_int_eq(ask(&other, made, request), SYNOD_OK);
+	ck_assert(sim_world_run_until_true(b.world, answered, &b, SIM_SECOND));
+	ck_assert_int_eq(b.state, WIRE_AGREEMENT_IS_DECIDED);
+	ck_assert_str_eq(b.value, "v");
+	teardown(&b);
+}
+END_TEST
+
+/* A reader that waits gets the value when it is appended, from any replica; at a trimmed slot it is told so. */
+START_TEST(test_tail)
+{
+	struct bench b;
+	struct client_request *request;
+	setup(&b, 64 * KIB);
+	ck_assert_int_eq(read_log(&b, true, 1), SYNOD_OK);
+	ck_assert_uint_eq(b.nrecords, 0);
+	ask_later(&b, client_request_log_read(&request, true, 2, 0), request, 10000);
+	sim_world_run_for(b.world, SIM_MILLISECOND);
+	struct bench other = b;
+	ck_assert_int_eq(append(&other, "first"), SYNOD_OK);
+	sim_world_run_for(b.world, SIM_SECOND);
+	ck_assert(!b.answered);
+	ck_assert_int_eq(append(&other, "second"), SYNOD_OK);
+	ck_assert(sim_world_run_until_true(b.world, answered, &b, SIM_SECOND));
+	ck_assert_uint_eq(b.nrecords, 1);
+	ck_assert_str_eq(b.value, "second");
+	ck_assert_int_eq(ask(&b, client_request_log_trim(&request, 1), request), SYNOD_OK);
+	ck_assert_int_eq(read_log(&b, true, 1), SYNOD_COMPACTED);
+	teardown(&b);
+}
+END_TEST
+
+/* A slot is empty, accepted where it was accepted but not chosen, chosen everywhere in the end, and cleared. */
+START_TEST(test_slot_states)
+{
+	struct bench b;
+	struct client_request *request;
+	setup(&b, 64 * KIB);
+	ck_assert_int_eq(append(&b, "one"), SYNOD_OK);
+	uint32_t leader = leader_of(&b);
+	for (uint32_t i = 0; i < PEERS; i++)
+		if (i != leader)
+			sim_network_cut(b.world, b.peers[leader], b.peers[i]);
+	struct synod_bytes two = {.data = "two", .len = 3};
+	ask_later(&b, client_request_log_append(&request, &two, 1, 0), request, 10000);
+	sim_world_run_for(b.world, 20 * SIM_MILLISECOND);
+	struct bench other = b;
+	ck_assert_int_eq(slot_at(&other, leader, 2), WIRE_LOG_ACCEPTED);
+	ck_assert_str_eq(other.value, "two");
+	ck_assert_int_eq(slot_at(&other, (leader + 1) % PEERS, 2), WIRE_LOG_EMPTY);
+	sim_network_heal(b.world);
+	ck_assert(sim_world_run_until_true(b.world, answered, &b, 10 * SIM_SECOND));
+	ck_assert_int_eq(b.status, SYNOD_OK);
+	sim_world_run_for(b.world, SIM_SECOND);
+	for (uint32_t peer = 0; peer < PEERS; peer++)
+		ck_assert_int_eq(slot_at(&b, peer, 2), WIRE_LOG_CHOSEN);
+	ck_assert_int_eq(slot_at(&b, leader, 3), WIRE_LOG_EMPTY);
+	ck_assert_int_eq(ask(&b, client_request_log_trim(&request, 1), request), SYNOD_OK);
+	ck_assert_int_eq(slot_at(&b, leader_of(&b), 1), WIRE_LOG_CLEARED);
+	teardown(&b);
+}
+END_TEST
+
+/* What is meant for another service does not get into the log. */
+START_TEST(test_other_services)
+{
+	struct bench b;
+	struct client_request *request;
+	setup(&b, 64 * KIB);
+	int made = client_request_agreement(&request, b.addresses[leader_of(&b)], METHOD_COMMAND, 5, (struct synod_bytes){0});
+	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
+	made = client_request_agreement(&request, b.addresses[0], METHOD_QUERY, 5, (struct synod_bytes){0});
+	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
+	ck_assert_int_eq(read_log(&b, false, 0), SYNOD_OK);
+	ck_assert_uint_eq(b.version, 0);
+	teardown(&b);
+}
+END_TEST
+
+/* A full disk refuses new proposals clearly; what there is can still be read; with space again all goes on. */
+START_TEST(test_disk_full)
+{
+	struct bench b;
+	char large[900];
+	struct disk_sim_faults faults = {.space_bytes = 1};
+	setup(&b, 16 * KIB);
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	ck_assert_int_eq(start(&b, 0, 0, "before"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 0, 0), "before");
+	disk_sim_set_faults(b.peers[0]->disk, &faults);
+	int status = SYNOD_OK;
+	for (uint64_t seq = 3; seq < 150 && status == SYNOD_OK; seq += 3) {
+		status = start(&b, 0, seq, large);
+		if (status == SYNOD_OK)
+			sim_world_run_for(b.world, 20 * SIM_MILLISECOND);
+	}
+	ck_assert_int_eq(status, SYNOD_NO_SPACE);
+	ck_assert_str_eq(decision(&b, 0, 0), "before");
+	disk_sim_set_faults(b.peers[0]->disk, NULL);
+	sim_world_run_for(b.world, 3 * SIM_SECOND);
+	ck_assert_int_eq(start(&b, 0, 300, "after"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 2, 300), "after");
+	teardown(&b);
+}
+END_TEST
+
+CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states, test_other_services,
+	   test_disk_full)
