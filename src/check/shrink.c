@@ -18,7 +18,7 @@ struct shrink {
  * step a call is as good as a failed one.
  */
 #define TRIAL_STEPS_PER_CALL 50u
-#define TRIAL_STEPS_MIN 10000u
+#define TRIAL_STEPS_MIN 100000u
 
 /* Whether the items still fit into no order; then what claims nothing any more is dropped from them. */
 static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *count)

@@ -176,7 +176,7 @@ END_TEST
 /* A check that may not take enough steps, or memory, says so instead of guessing, and decides what it can. */
 START_TEST(gives_up)
 {
-	static const char *const lines[] = {"put x 1  |-------|", "put x 2  |-------|", "get x 1              |-|", "get x 2                  |-|",
+	static const char *const lines[] = {"append x a  |-------|", "append x b  |-------|", "append x c  |-------|", "get x cab              |-|",
 					    "put y 1  |-|",       "get y 2      |-|",     NULL};
 	struct check_history h;
 	struct check_report report;

@@ -135,25 +135,25 @@ static void check_end(struct run *r, uint64_t seed)
 	group_heal(g);
 	group_run(g, 3000000);
 	uint32_t leader = group_leader(g);
-	ck_assert_msg(leader != UINT32_MAX, "seed %" PRIu64 ": no leader after healing", seed);
+	CHECK_THAT(leader != UINT32_MAX, "seed %" PRIu64 ": no leader after healing", seed);
 	uint64_t last = group_propose(g, leader, "last");
-	ck_assert_msg(last != 0, "seed %" PRIu64 ": the leader cannot propose", seed);
+	CHECK_THAT(last != 0, "seed %" PRIu64 ": the leader cannot propose", seed);
 	group_run(g, 1000000);
 	collect(r);
 	for (uint32_t i = 0; i < g->count; i++)
-		ck_assert_msg(g->replicas[i].applied_count >= last, "seed %" PRIu64 ": replica %u applied %" PRIu64 " of %" PRIu64, seed, i + 1,
+		CHECK_THAT(g->replicas[i].applied_count >= last, "seed %" PRIu64 ": replica %u applied %" PRIu64 " of %" PRIu64, seed, i + 1,
 			      g->replicas[i].applied_count, last);
 	for (uint32_t i = 1; i < g->count; i++)
 		for (uint64_t slot = 1; slot <= last; slot++) {
 			const struct bytes *a = g->replicas[0].applied[slot - 1], *b = g->replicas[i].applied[slot - 1];
-			ck_assert_msg(a == NULL ? b == NULL : b != NULL && slice_equal(bytes_slice(a), bytes_slice(b)),
+			CHECK_THAT(a == NULL ? b == NULL : b != NULL && slice_equal(bytes_slice(a), bytes_slice(b)),
 				      "seed %" PRIu64 ": replica %u applied something else in slot %" PRIu64, seed, i + 1, slot);
 		}
 	for (uint32_t k = 0; k < r->count; k++) {
 		const struct proposal *p = &r->proposals[k];
 		for (uint32_t i = 0; i < g->count && p->acknowledged; i++) {
 			const struct bytes *v = g->replicas[i].applied[p->slot - 1];
-			ck_assert_msg(v != NULL && slice_equal(bytes_slice(v), slice_string(p->value)),
+			CHECK_THAT(v != NULL && slice_equal(bytes_slice(v), slice_string(p->value)),
 				      "seed %" PRIu64 ": %s acknowledged in slot %" PRIu64 " is not at replica %u", seed, p->value, p->slot, i + 1);
 		}
 	}

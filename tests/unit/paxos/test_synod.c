@@ -119,4 +119,24 @@ START_TEST(test_agreement)
 }
 END_TEST
 
-CHECK_MAIN("synod", test_p1a, test_p1b, test_p2c, test_duplicates, test_agreement)
+/* In the lowest ballot of all there is nothing to ask for: phase 2 at once, with the wish; later ballots ask again. */
+START_TEST(test_lowest_ballot)
+{
+	struct synod_proposer p;
+	struct bytes *wish = bytes_copy(slice_string("wish")), *other = bytes_copy(slice_string("other"));
+	synod_proposer_init(&p, 3);
+	synod_proposer_start_lowest(&p, ballot_make(0, 2), wish);
+	ck_assert(!synod_proposer_promise(&p, 1, ballot_make(0, 2), 0, NULL));
+	ck_assert(!synod_proposer_accepted(&p, 0, ballot_make(0, 2)));
+	synod_proposer_start(&p, ballot_make(1, 2), wish);
+	ck_assert(!synod_proposer_accepted(&p, 1, ballot_make(1, 2)));
+	ck_assert(!synod_proposer_promise(&p, 0, ballot_make(1, 2), ballot_make(0, 2), other));
+	ck_assert(synod_proposer_promise(&p, 1, ballot_make(1, 2), 0, NULL));
+	ck_assert_ptr_eq(p.value, other);
+	synod_proposer_free(&p);
+	bytes_unref(wish);
+	bytes_unref(other);
+}
+END_TEST
+
+CHECK_MAIN("synod", test_p1a, test_p1b, test_p2c, test_duplicates, test_agreement, test_lowest_ballot)

@@ -1,8 +1,8 @@
 #include "group.h"
 
-#include <check.h>
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "base/alloc.h"
 #include "rsm/internal.h"
 
@@ -124,8 +124,8 @@ static void client_message(struct node *node, link_id from, const struct message
 	struct slice payload = message->payload;
 	struct answer_slot *a = &g->answers[message->id];
 	(void)from;
-	ck_assert(message->kind == MESSAGE_REPLY && message->id >= 1 && message->id <= g->asked);
-	ck_assert_msg(a->status == PENDING || a->status == LOST, "request %u is answered twice", (unsigned)message->id);
+	CHECK_THAT(message->kind == MESSAGE_REPLY && message->id >= 1 && message->id <= g->asked, "a reply to nothing");
+	CHECK_THAT(a->status == PENDING || a->status == LOST, "request %u is answered twice", (unsigned)message->id);
 	a->status = message->status;
 	a->len = payload.len;
 	if (message->method == METHOD_REGISTER && message->status == 0) {
@@ -140,7 +140,7 @@ static void client_message(struct node *node, link_id from, const struct message
 		payload = message->payload;
 		a->number = payload.len / 8;
 		for (uint64_t i = 1, value = 0; slice_take_u64(&payload, &value) && g->appended != 0; i++)
-			ck_assert_uint_eq(value, i);
+			CHECK_THAT(value == i, "value %u is %u", (unsigned)i, (unsigned)value);
 	}
 }
 
@@ -208,7 +208,7 @@ static void check_state(struct rsm_group *g, struct rsm *rsm)
 	if (first == NULL)
 		map_put(&g->hashes, rsm->applied, hash);
 	else
-		ck_assert_msg(first == hash, "replica %u has another state after slot %llu", rsm->options.replica,
+		CHECK_THAT(first == hash, "replica %u has another state after slot %llu", rsm->options.replica,
 			      (unsigned long long)rsm->applied);
 }
 
@@ -229,7 +229,7 @@ static void after_turn(void *context, struct sim_process *process)
 	if (rsm == NULL || rsm_core(rsm) == NULL)
 		return;
 	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
-	ck_assert_msg(problem == NULL, "%s", problem);
+	CHECK_THAT(problem == NULL, "%s", problem);
 	check_state(g, rsm);
 }
 
@@ -303,7 +303,7 @@ uint32_t rsm_group_elect(struct rsm_group *g)
 	uint64_t until = g->world->now_us + 10 * SIM_SECOND;
 	while (rsm_group_leader(g) == UINT32_MAX && g->world->now_us < until)
 		rsm_group_run(g, SIM_MILLISECOND);
-	ck_assert_msg(rsm_group_leader(g) != UINT32_MAX, "no leader within ten seconds");
+	CHECK_THAT(rsm_group_leader(g) != UINT32_MAX, "no leader within ten seconds");
 	return rsm_group_leader(g);
 }
 
@@ -332,7 +332,7 @@ uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, stru
 {
 	struct request *r = ALLOC(struct request);
 	uint8_t *copy = alloc_bytes(payload.len + 1);
-	ck_assert_uint_lt(g->asked + 1, ANSWERS_MAX);
+	CHECK_THAT(g->asked + 1 < ANSWERS_MAX, "too many requests");
 	if (payload.len > 0)
 		memcpy(copy, payload.data, payload.len);
 	r->replica = i;
@@ -343,7 +343,7 @@ uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, stru
 	sim_process_call(g->client, send_request, r);
 	/* Calls are made one at a time. */
 	while (g->client->call != NULL)
-		ck_assert(sim_world_step(g->world));
+		CHECK_THAT(sim_world_step(g->world), "nothing happens any more");
 	return g->asked;
 }
 
@@ -391,7 +391,7 @@ void rsm_group_append(struct rsm_group *g, size_t extra)
 		else
 			rsm_group_run(g, 20 * SIM_MILLISECOND);
 	}
-	ck_assert_msg(status == 0, "an append is not acknowledged: status %d", status);
+	CHECK_THAT(status == 0, "an append is not acknowledged: status %d", status);
 	g->appended++;
 }
 

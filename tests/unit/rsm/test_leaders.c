@@ -94,19 +94,19 @@ static void check_ledger(struct rsm_group *g, struct ledger *l)
 	uint64_t *values = read_values(g, &count);
 	uint8_t *times = alloc_zeroed(l->count + 2, 1);
 	for (uint64_t i = 0; i < count; i++) {
-		ck_assert_uint_le(values[i], l->count);
+		CHECK_THAT(values[i] <= l->count, "a value that nobody sent");
 		times[values[i]]++;
 	}
 	for (uint32_t k = 0; k < l->count; k++) {
 		const struct answer_slot *a = &g->answers[l->requests[k]];
 		int status_kind = a->status == PENDING || a->status == LOST ? STATUS_UNKNOWN : a->status;
-		ck_assert_msg(times[k + 1] <= 1, "command %u is applied %u times", k, times[k + 1]);
+		CHECK_THAT(times[k + 1] <= 1, "command %u is applied %u times", k, times[k + 1]);
 		if (status_kind == 0) {
-			ck_assert_msg(times[k + 1] == 1, "command %u was acknowledged and is gone", k);
+			CHECK_THAT(times[k + 1] == 1, "command %u was acknowledged and is gone", k);
 			ck_assert_uint_eq(values[a->number - 1], k + 1);
 			l->applied++;
 		} else if (status_class(status_kind) != STATUS_CLASS_UNKNOWN) {
-			ck_assert_msg(times[k + 1] == 0, "command %u was answered %s and is applied", k, status_name(status_kind));
+			CHECK_THAT(times[k + 1] == 0, "command %u was answered %s and is applied", k, status_name(status_kind));
 			l->definite_refusals++;
 		}
 	}
@@ -146,7 +146,7 @@ START_TEST(test_answers_are_true)
 					acknowledged = g.answers[l->requests[k]].number;
 			uint32_t r = step % 4;
 			if (read[r].request != 0 && g.answers[read[r].request].status == 0) {
-				ck_assert_msg(g.answers[read[r].request].number >= read[r].least, "seed %u: a stale read", (unsigned)seed);
+				CHECK_THAT(g.answers[read[r].request].number >= read[r].least, "seed %u: a stale read", (unsigned)seed);
 				reads++;
 			}
 			read[r].request = rsm_group_ask(&g, (uint32_t)rng_below(rng, g.count), METHOD_QUERY, slice(NULL, 0));
@@ -159,7 +159,7 @@ START_TEST(test_answers_are_true)
 		g.world->options.network.loss_ppm = 0;
 		g.world->options.network.delay_max_us = 1000;
 		rsm_group_run(&g, 2 * SIM_SECOND);
-		ck_assert_msg(rsm_group_agree(&g, 20 * SIM_SECOND), "seed %u: no agreement", (unsigned)seed);
+		CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "seed %u: no agreement", (unsigned)seed);
 		check_ledger(&g, l);
 		ck_assert_uint_eq(g.halts, 0);
 		refusals += l->definite_refusals;
@@ -200,7 +200,7 @@ START_TEST(test_orderly_stop)
 		if (g.count > 1) {
 			uint32_t next = rsm_group_elect(&g);
 			ck_assert_uint_ne(next, leader);
-			ck_assert_msg(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader", (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
+			CHECK_THAT(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader", (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
 		}
 		sim_process_start(g.replicas[leader].process);
 		rsm_group_run(&g, SIM_SECOND);

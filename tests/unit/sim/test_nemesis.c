@@ -26,7 +26,11 @@ static void count_event(void *context, const char *line)
 	scene->clocks += strstr(line, " clock ") != NULL;
 }
 
-static void scene_begin(struct scene *scene, uint64_t seed)
+struct schedule;
+static void note_fault(void *context, const struct sim_nemesis_record *record);
+
+/* left_out: 512 of them, or NULL. schedule: hears of the faults, or NULL. */
+static void scene_begin(struct scene *scene, uint64_t seed, const bool *left_out, struct schedule *schedule)
 {
 	static const char *const addresses[] = {"r0:1", "r1:1", "r2:1", "r3:1", "r4:1"};
 	static const char *const names[] = {"r0", "r1", "r2", "r3", "r4", "client"};
@@ -53,6 +57,10 @@ static void scene_begin(struct scene *scene, uint64_t seed)
 	scene->nemesis = sim_nemesis_create(scene->world);
 	sim_nemesis_add_group(scene->nemesis, scene->processes, REPLICAS);
 	sim_nemesis_add_client(scene->nemesis, scene->processes[REPLICAS]);
+	if (left_out != NULL)
+		sim_nemesis_leave_out(scene->nemesis, left_out, 512);
+	if (schedule != NULL)
+		sim_nemesis_listen(scene->nemesis, note_fault, schedule);
 	sim_nemesis_start(scene->nemesis);
 }
 
@@ -78,7 +86,7 @@ START_TEST(faults_happen)
 	static struct scene scene;
 	uint64_t hash = 0;
 	for (int run = 0; run < 2; run++) {
-		scene_begin(&scene, 11);
+		scene_begin(&scene, 11, NULL, NULL);
 		sim_world_run_for(scene.world, 60 * SIM_SECOND);
 		ck_assert_uint_gt(scene.crashes, 30);
 		ck_assert_uint_gt(scene.pauses, 30);
@@ -94,12 +102,55 @@ START_TEST(faults_happen)
 }
 END_TEST
 
+/* When each fault was due, by its number; 0: it did nothing. */
+struct schedule {
+	uint64_t at_us[512];
+	unsigned count;
+};
+
+static void note_fault(void *context, const struct sim_nemesis_record *record)
+{
+	struct schedule *schedule = context;
+	ck_assert_uint_gt(strlen(record->text), 0);
+	/* A moment that was waited for comes when it comes. */
+	if (record->number < 512 && schedule->at_us[record->number] == 0) {
+		schedule->at_us[record->number] = record->at_us;
+		schedule->count++;
+	}
+}
+
+START_TEST(faults_can_be_left_out)
+{
+	/* Leaving some faults out changes neither the time nor the number of the others. */
+	static struct scene scene;
+	struct schedule whole = {0}, part = {0};
+	bool left_out[512];
+	for (size_t i = 0; i < 512; i++)
+		left_out[i] = i % 3 != 0;
+	scene_begin(&scene, 5, NULL, &whole);
+	sim_world_run_for(scene.world, 30 * SIM_SECOND);
+	scene_end(&scene);
+	scene_begin(&scene, 5, left_out, &part);
+	sim_world_run_for(scene.world, 30 * SIM_SECOND);
+	scene_end(&scene);
+	ck_assert_uint_gt(part.count, 20);
+	ck_assert_uint_gt(whole.count, 2 * part.count);
+	for (size_t i = 0; i < 512; i++) {
+		if (part.at_us[i] == 0)
+			continue;
+		ck_assert(!left_out[i]);
+		if (whole.at_us[i] != 0)
+			ck_assert_uint_eq(part.at_us[i], whole.at_us[i]);
+	}
+}
+END_TEST
+
 START_TEST(faults_end_after_stop)
 {
 	/* After stop, what is under way ends at its time: a minute later everything is as it should be. */
 	static struct scene scene;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
-		scene_begin(&scene, seed);
+		scene_begin(&scene, seed, NULL, NULL);
 		sim_world_run_for(scene.world, 20 * SIM_SECOND);
 		sim_nemesis_stop(scene.nemesis);
 		sim_world_run_for(scene.world, 60 * SIM_SECOND);
@@ -119,7 +170,7 @@ START_TEST(peace_for_all)
 	/* heal_all ends everything at once. */
 	static struct scene scene;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
-		scene_begin(&scene, seed);
+		scene_begin(&scene, seed, NULL, NULL);
 		sim_world_run_for(scene.world, 20 * SIM_SECOND);
 		sim_nemesis_heal_all(scene.nemesis);
 		sim_world_run_for(scene.world, 50 * SIM_MILLISECOND);
@@ -138,7 +189,7 @@ START_TEST(peace_for_a_core)
 	static struct scene scene;
 	unsigned outcasts = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		scene_begin(&scene, seed);
+		scene_begin(&scene, seed, NULL, NULL);
 		sim_world_run_for(scene.world, 10 * SIM_SECOND);
 		sim_nemesis_heal_core(scene.nemesis);
 		sim_world_run_for(scene.world, 50 * SIM_MILLISECOND);

@@ -1,10 +1,10 @@
 #include "paxos_group.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "check_main.h"
 #include "paxos/internal.h"
 
 static uint64_t group_random(void *context)
@@ -48,7 +48,7 @@ static void check(struct group *g)
 	for (uint32_t i = 0; i < g->count; i++)
 		cores[i] = g->replicas[i].core;
 	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
-	ck_assert_msg(problem == NULL, "%s", problem);
+	CHECK_THAT(problem == NULL, "%s", problem);
 }
 
 void group_init(struct group *g, uint32_t count, uint64_t seed)
@@ -137,19 +137,19 @@ static uint64_t durable_accepted(const struct group_replica *r, uint64_t slot)
 static void check_told(const struct group_replica *r, enum method method, const struct wire_paxos *m)
 {
 	if (method == METHOD_PREPARE || (method == METHOD_PROMISE && paxos_role(r->core) != PAXOS_LEADER))
-		ck_assert_msg(m->ballot <= r->durable_ballot, "a %s leaves before it is durable", method_text((uint16_t)method));
+		CHECK_THAT(m->ballot <= r->durable_ballot, "a %s leaves before it is durable", method_text((uint16_t)method));
 	for (uint32_t k = 0; k < m->nranges; k++)
 		for (uint64_t slot = m->ranges[k].first; slot <= m->ranges[k].last; slot++)
-			ck_assert_msg(durable_accepted(r, slot) == m->ballot, "slot %" PRIu64 " is told to be accepted and not durable", slot);
+			CHECK_THAT(durable_accepted(r, slot) == m->ballot, "slot %" PRIu64 " is told to be accepted and not durable", slot);
 }
 
 /* After a restart: everything that was durable is known again. */
 static void check_restored(const struct group_replica *r)
 {
-	ck_assert_msg(paxos_ballot(r->core) >= r->durable_ballot, "a promise is forgotten");
+	CHECK_THAT(paxos_ballot(r->core) >= r->durable_ballot, "a promise is forgotten");
 	for (uint64_t slot = r->base + 1; slot < r->durable_accepted_count; slot++) {
 		const struct ring_slot *s = ring_get(&r->core->ring, slot);
-		ck_assert_msg(durable_accepted(r, slot) == 0 || (s != NULL && s->ballot >= durable_accepted(r, slot)),
+		CHECK_THAT(durable_accepted(r, slot) == 0 || (s != NULL && s->ballot >= durable_accepted(r, slot)),
 			      "slot %" PRIu64 " is forgotten", slot);
 	}
 }
@@ -197,7 +197,7 @@ static void deliver(struct group *g, struct group_message *m)
 		struct arena arena;
 		struct wire_paxos p;
 		arena_init(&arena, ARENA_BYTES_MAX);
-		ck_assert_int_eq(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p), 0);
+		CHECK_THAT(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p) == 0, "a message cannot be decoded");
 		trace_message(g, m, &p);
 		paxos_receive(r->core, g->now_us, m->method, &p);
 		g->delivered_messages++;
@@ -324,7 +324,7 @@ static void apply(struct group *g, uint32_t i)
 	struct paxos_chosen c;
 	uint64_t before = r->applied_count;
 	while (!r->blocked && paxos_next_chosen(r->core, &c)) {
-		ck_assert_uint_eq(c.slot, r->applied_count + 1);
+		CHECK_THAT(c.slot == r->applied_count + 1, "a slot is applied out of order");
 		push_applied(r, c.value);
 		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot, c.value == NULL ? 5 : (int)c.value->len,
 		      c.value == NULL ? "no-op" : (const char *)c.value->data);

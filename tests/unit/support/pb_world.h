@@ -44,7 +44,7 @@ struct pb_world {
 	struct sim_process *clients[PB_CLIENTS_LIMIT];
 	struct client *nodes[PB_CLIENTS_LIMIT];
 	struct rsm_member members[REPLICAS_MAX];
-	char view_names[REPLICAS_MAX][8], view_addresses[REPLICAS_MAX][16];
+	char view_names[REPLICAS_MAX][16], view_addresses[REPLICAS_MAX][24];
 	char server_names[PB_SERVERS_LIMIT][8], server_addresses[PB_SERVERS_LIMIT][16];
 	const char *view_list[REPLICAS_MAX], *server_list[PB_SERVERS_LIMIT];
 	uint32_t value_bytes_max;

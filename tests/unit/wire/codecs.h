@@ -11,12 +11,16 @@
 
 #include "base/rng.h"
 #include "kv.pb-c.h"
+#include "pb.pb-c.h"
+#include "view.pb-c.h"
 #include "paxos.pb-c.h"
 #include "paxosd.pb-c.h"
 #include "rpc.pb-c.h"
 #include "shardmaster.pb-c.h"
 #include "wire/paxosd.h"
 #include "wire/wire.h"
+#include "wire/wire_pb.h"
+#include "wire/wire_view.h"
 
 struct codec {
 	const char *name;
@@ -304,6 +308,61 @@ static inline void any_log_slot(struct rng *r, struct arena *a, void *out)
 		(enum wire_log_state)rng_below(r, WIRE_LOG_CLEARED + 1), any_bytes(r, a), any_u64(r), any_u64(r)};
 }
 
+/* Nobody, or somebody with a name and an address. */
+static inline struct wire_view_server any_server(struct rng *r, struct arena *a, bool somebody)
+{
+	struct wire_view_server s = {any_name(r, a), any_address(r, a), any_u64(r)};
+	if (s.name.len > 0 && s.address.len > 0 && s.incarnation != 0)
+		return s;
+	return somebody ? (struct wire_view_server){slice_string("n"), slice_string("a"), 1} : (struct wire_view_server){0};
+}
+static inline struct wire_view any_one_view(struct rng *r, struct arena *a)
+{
+	return (struct wire_view){any_u64(r), any_server(r, a, false), any_server(r, a, false), rng_below(r, 2) == 0,
+				  rng_below(r, 2) == 0, rng_below(r, 2) == 0};
+}
+static inline void any_view_ping(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_view_ping *)out =
+		(struct wire_view_ping){any_server(r, a, true), any_u64(r), rng_below(r, 2) == 0, rng_below(r, 2) == 0};
+}
+static inline void any_view_query(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_view_query *)out = (struct wire_view_query){rng_below(r, 2) == 0, rng_below(r, 2) == 0};
+}
+static inline void any_view_reply(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_view_reply *reply = out;
+	*reply = (struct wire_view_reply){
+		.view = any_one_view(r, a), .nhistory = any_count(r, 10), .nservers = any_count(r, 10)};
+	reply->history = arena_get(a, reply->nhistory * sizeof *reply->history);
+	reply->servers = arena_get(a, reply->nservers * sizeof *reply->servers);
+	for (uint32_t i = 0; i < reply->nhistory; i++)
+		reply->history[i] = (struct wire_view_past){any_one_view(r, a), any_u64(r)};
+	for (uint32_t i = 0; i < reply->nservers; i++)
+		reply->servers[i] = (struct wire_view_liveness){any_server(r, a, false), any_u64(r), any_u64(r), rng_below(r, 2) == 0};
+}
+static inline void any_view_command(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_view_command *)out = (struct wire_view_command){
+		(enum wire_view_op)rng_range(r, WIRE_VIEW_CHANGE, WIRE_VIEW_RESET), any_u64(r), any_server(r, a, false),
+		any_server(r, a, false)};
+}
+static inline void any_pb_forward(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_pb_forward *)out = (struct wire_pb_forward){
+		.view = any_u64(r) | 1, .frame = any_u64(r) | 1, .flags = (uint32_t)rng_below(r, 8), .value_bytes_max = any_u32(r),
+		.batch = any_bytes(r, a), .records = any_bytes(r, a), .sessions = any_bytes(r, a), .counter = any_u64(r),
+		.time_us = any_u64(r), .digest = any_u64(r), .commands = any_u64(r)};
+}
+static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_pb_forward_reply *)out =
+		(struct wire_pb_forward_reply){any_u64(r), any_u64(r), rng_below(r, 2) == 0};
+}
+
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
 #define CODEC_MAP(X, NUMBER) \
 	X(hello, any_hello, hello) \
@@ -327,6 +386,12 @@ static inline void any_log_slot(struct rng *r, struct arena *a, void *out)
 	X(log_query, any_log_query, log_query) \
 	X(log_entries, any_log_entries, log_entries) \
 	X(log_slot, any_log_slot, log_slot) \
+	X(view_ping, any_view_ping, view_ping) \
+	X(view_query, any_view_query, view_query) \
+	X(view_reply, any_view_reply, view_reply) \
+	X(view_command, any_view_command, view_command) \
+	X(pb_forward, any_pb_forward, pb_forward) \
+	X(pb_forward_reply, any_pb_forward_reply, pb_forward_reply) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
 	NUMBER(master_query, any_number, master_query, uint64_t)
