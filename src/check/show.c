@@ -1,11 +1,8 @@
 #include "check/show.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/utf8.h"
-#include "check/values.h"
 
 #define VALUE_HEAD_BYTES 16u
 #define VALUE_TAIL_BYTES 24u
@@ -165,105 +162,4 @@ void check_describe(const struct check_call *call, uint32_t weakness, struct buf
 	describe_ops(" else ", call->otherwise, call->notherwise, weakness, !open && call->branch != CHECK_BRANCH_THEN, out);
 	if (call->nwhen > 0 && !open && call->branch != CHECK_BRANCH_UNSEEN)
 		buffer_format(out, " → %s", call->branch == CHECK_BRANCH_THEN ? "then" : "else");
-}
-
-/* ---- sentences ---- */
-
-void show_keys(const struct check_history *h, const struct check_violation *v, struct buffer *out)
-{
-	bool *shown = alloc_zeroed(h->keys->count, sizeof *shown);
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < v->count; i++) {
-		const struct check_call *call = &h->calls[v->items[i].call];
-		for (uint32_t j = 0; j < call->nthen + call->notherwise; j++) {
-			const struct check_op *op = j < call->nthen ? &call->then[j] : &call->otherwise[j - call->nthen];
-			if (shown[op->key_number])
-				continue;
-			shown[op->key_number] = true;
-			buffer_format(out, "%s", count++ == 0 ? "" : ", ");
-			show_value(op->key, out);
-		}
-	}
-	free(shown);
-}
-
-void show_explanation(const struct check_history *h, const struct check_violation *v, const struct check_names *names,
-		      struct buffer *out)
-{
-	const struct check_call *stuck = &h->calls[v->items[v->stuck].call];
-	buffer_format(out, "No order of these %u calls (of %u on the same keys) agrees with their times and with what they saw. ",
-		      v->count, v->component_calls);
-	if (v->norder == 0) {
-		buffer_format(out, "None of them can come first. ");
-	} else {
-		buffer_format(out, "The furthest one gets is ");
-		for (uint32_t i = 0; i < v->norder; i++) {
-			const struct check_item *item = &v->items[v->order[i]];
-			buffer_format(out, "%s", i == 0 ? "" : ", then ");
-			if (i >= 3 && i + 4 < v->norder) {
-				buffer_format(out, "%u others", v->norder - 4 - i + 1);
-				i = v->norder - 4;
-				continue;
-			}
-			check_describe(&h->calls[item->call], item->weakness, out);
-		}
-		buffer_format(out, ". ");
-	}
-	buffer_format(out, "Then ");
-	buffer_add_slice(out, buffer_slice(&v->state));
-	buffer_format(out, ", and nothing that was under way makes this fit: ");
-	check_describe(stuck, v->items[v->stuck].weakness, out);
-	buffer_format(out, " (");
-	show_place(stuck, names, out);
-	buffer_format(out, ").");
-}
-
-/* ---- columns ---- */
-
-struct instant {
-	uint64_t time;
-	uint32_t item;
-	bool is_return;
-};
-
-static int by_time(const void *a, const void *b)
-{
-	const struct instant *x = a, *y = b;
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	return x->is_return - y->is_return;
-}
-
-void show_columns_init(struct show_columns *c, const struct check_history *h, const struct check_violation *v)
-{
-	struct instant *instants = alloc_zeroed(2 * (size_t)v->count + 1, sizeof *instants);
-	size_t count = 0;
-	*c = (struct show_columns){0};
-	c->call = alloc_zeroed(v->count + 1, sizeof *c->call);
-	c->ret = alloc_zeroed(v->count + 1, sizeof *c->ret);
-	for (uint32_t i = 0; i < v->count; i++) {
-		const struct check_call *call = &h->calls[v->items[i].call];
-		instants[count++] = (struct instant){.time = call->call, .item = i};
-		if (!show_is_open(call, v->items[i].weakness))
-			instants[count++] = (struct instant){.time = call->ret, .item = i, .is_return = true};
-	}
-	qsort(instants, count, sizeof *instants, by_time);
-	c->first = instants[0].time;
-	c->last = instants[count - 1].time;
-	for (size_t i = 0; i < count; i++) {
-		if (i == 0 || instants[i].is_return != instants[i - 1].is_return)
-			c->count++;
-		(instants[i].is_return ? c->ret : c->call)[instants[i].item] = c->count - 1;
-	}
-	for (uint32_t i = 0; i < v->count; i++)
-		if (show_is_open(&h->calls[v->items[i].call], v->items[i].weakness))
-			c->ret[i] = c->count;
-	free(instants);
-}
-
-void show_columns_free(struct show_columns *c)
-{
-	free(c->call);
-	free(c->ret);
-	*c = (struct show_columns){0};
 }

@@ -71,12 +71,12 @@ static void add_tip(struct buffer *out, const struct check_call *call, const str
 }
 
 static void add_row(struct buffer *out, struct buffer *scratch, const struct check_history *h, const struct check_violation *v,
-		    uint32_t item, const struct show_columns *columns, const struct check_names *names)
+		    uint32_t item, uint32_t row, const struct show_columns *columns, const struct check_names *names)
 {
 	const struct check_call *call = &h->calls[v->items[item].call];
 	bool open = show_is_open(call, v->items[item].weakness);
 	double width = 100.0 / columns->count;
-	uint32_t end = open ? columns->count : columns->ret[item] + 1;
+	uint32_t end = open ? columns->count : columns->ret[row] + 1;
 	buffer_format(out, "<tr%s><td class=\"where\">", item == v->stuck ? " class=\"stuck\"" : "");
 	show_place(call, names, scratch);
 	flush_escaped(out, scratch);
@@ -84,7 +84,7 @@ static void add_row(struct buffer *out, struct buffer *scratch, const struct che
 	check_describe(call, v->items[item].weakness, scratch);
 	flush_escaped(out, scratch);
 	buffer_format(out, "</td><td class=\"time\"><div class=\"track\" tabindex=\"0\"><div class=\"bar %s%s\" style=\"left:%.2f%%;width:%.2f%%\"></div>",
-		      colour_of(call), open ? " open" : "", columns->call[item] * width, (end - columns->call[item]) * width);
+		      colour_of(call), open ? " open" : "", columns->call[row] * width, (end - columns->call[row]) * width);
 	add_tip(out, call, columns, open, names->unit_us);
 	buffer_format(out, "</div></td></tr>\n");
 }
@@ -93,23 +93,26 @@ void check_show_html(const struct check_history *h, const struct check_report *r
 		     struct buffer *out)
 {
 	const struct check_violation *v = &report->violation;
+	struct show_rows rows;
 	struct show_columns columns;
 	struct buffer scratch = {0};
 	ASSERT(report->verdict == CHECK_VIOLATION);
-	show_columns_init(&columns, h, v);
+	show_rows_init(&rows, h, v);
+	show_columns_init(&columns, h, v, &rows);
 	buffer_format(out, "%s<h1>Not linearizable: ", HEAD);
-	show_keys(h, v, &scratch);
+	show_keys(h, v, &rows, &scratch);
 	flush_escaped(out, &scratch);
 	buffer_format(out, "</h1>\n<p>");
-	show_explanation(h, v, names, &scratch);
+	show_explanation(h, v, &rows, names, &scratch);
 	flush_escaped(out, &scratch);
 	buffer_format(out, "</p>\n<table>\n<tr><th>where</th><th>client</th><th>call</th>"
 			   "<th>time, from left to right, %.0f µs in all, not to scale</th></tr>\n",
 		      (double)(columns.last - columns.first) * names->unit_us);
-	for (uint32_t i = 0; i < v->count; i++)
-		add_row(out, &scratch, h, v, i, &columns, names);
+	for (uint32_t row = 0; row < rows.count; row++)
+		add_row(out, &scratch, h, v, rows.items[row], row, &columns, names);
 	buffer_format(out, "</table>\n<p class=\"key where\"><i class=\"read\"></i>read<i class=\"write\"></i>write<i class=\"txn\"></i>transaction"
 			   "<i class=\"write open\"></i>had its effect at any time after its beginning, or never</p>\n</body>\n</html>\n");
 	buffer_free(&scratch);
 	show_columns_free(&columns);
+	show_rows_free(&rows);
 }

@@ -59,6 +59,9 @@ static int read_view(struct slice in, struct wire_view *out)
 
 static void put_view(struct buffer *out, uint32_t number, const struct wire_view *in)
 {
+	if (in->number == 0 && wire_view_nobody(&in->primary) && wire_view_nobody(&in->backup) && !in->acknowledged &&
+	    !in->synced && !in->fresh)
+		return;
 	struct pb_mark mark = pb_begin(out, number, in->primary.name.len + in->primary.address.len +
 							    in->backup.name.len + in->backup.address.len);
 	pb_put_u64(out, 1, in->number);

@@ -1,10 +1,11 @@
 /*
  * load: clients that write to a cluster without pause while a test breaks it, and then check what became of it.
  *
- *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S] [--prefix P]
+ *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S] [--prefix P] [--pb]
  *
  * Each client is a thread with a handle (so, a session) of its own. In turn n it appends "CLIENT:n;" to one of a few keys that
  * all clients share at that time, puts n to a key of its own, and reads both. It runs until SIGTERM, then reads everything back.
+ * With --pb all of it goes to the primary of the view instead of the shards.
  * All keys begin with P (default "load"), and must be new. FILE holds how many writes were acknowledged up to now, so that a test can wait for progress.
  *
  * Checked while it runs:
@@ -124,6 +125,16 @@ static void observe(uint32_t key, struct synod_bytes value, size_t floor, const 
 	pthread_mutex_unlock(&shared_lock);
 }
 
+static struct synod_reply *run(struct synod *synod, const struct synod_op *op)
+{
+	return options.pb ? synod_pb_do(synod, op, options.timeout_ms) : synod_do(synod, op, options.timeout_ms);
+}
+
+static struct synod_reply *get(struct synod *synod, const char *key)
+{
+	return run(synod, &(struct synod_op){.kind = SYNOD_OP_GET, .key = bytes_of(key)});
+}
+
 static enum outcome outcome_of(const struct synod_reply *reply, const char *what)
 {
 	switch (reply->status) {
@@ -151,7 +162,7 @@ static void append_shared(struct client *c, uint32_t turn)
 	snprintf(item, sizeof item, "%u:%u;", c->number, turn);
 	struct synod_op op = {.kind = SYNOD_OP_APPEND, .key = bytes_of(key), .value = bytes_of(item)};
 	size_t floor = floor_of(number);
-	struct synod_reply *reply = synod_do(c->synod, &op, options.timeout_ms);
+	struct synod_reply *reply = run(c->synod, &op);
 	enum outcome outcome = outcome_of(reply, "append");
 	c->appends[turn] = (uint8_t)outcome;
 	if (outcome == ACKNOWLEDGED) {
@@ -170,7 +181,7 @@ static void read_shared(struct client *c, uint32_t turn)
 	uint32_t number = shared_of(turn);
 	snprintf(key, sizeof key, "%s/shared/%u", options.prefix, number);
 	size_t floor = floor_of(number);
-	struct synod_reply *reply = synod_get(c->synod, key, strlen(key));
+	struct synod_reply *reply = get(c->synod, key);
 	if (reply->status == SYNOD_OK)
 		observe(number, reply->value, floor, "get");
 	else if (reply->status == SYNOD_NOT_FOUND && floor > 0)
@@ -208,13 +219,13 @@ static void put_private(struct client *c, uint32_t turn)
 	snprintf(key, sizeof key, "%s/private/%u", options.prefix, c->number);
 	snprintf(value, sizeof value, "%u", turn);
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = bytes_of(key), .value = bytes_of(value)};
-	struct synod_reply *reply = synod_do(c->synod, &op, options.timeout_ms);
+	struct synod_reply *reply = run(c->synod, &op);
 	c->puts[turn] = (uint8_t)outcome_of(reply, "put");
 	if (c->puts[turn] == ACKNOWLEDGED)
 		c->last_put = turn + 1;
 	synod_reply_free(reply);
 	if (turn % 4 == 0) {
-		reply = synod_get(c->synod, key, strlen(key));
+		reply = get(c->synod, key);
 		check_private(c, reply);
 		synod_reply_free(reply);
 	}
@@ -248,7 +259,7 @@ static int64_t now_ms(void)
 static struct synod_reply *get_until(struct synod *synod, const char *key, int64_t deadline_ms)
 {
 	for (;;) {
-		struct synod_reply *reply = synod_get(synod, key, strlen(key));
+		struct synod_reply *reply = get(synod, key);
 		if (reply->status == SYNOD_OK || reply->status == SYNOD_NOT_FOUND)
 			return reply;
 		if (now_ms() >= deadline_ms) {
@@ -419,7 +430,8 @@ static bool parse_arguments(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},   {"clients", required_argument, NULL, 'n'},
 		{"rate", required_argument, NULL, 'r'},     {"timeout-ms", required_argument, NULL, 't'},
 		{"progress", required_argument, NULL, 'p'}, {"verify-s", required_argument, NULL, 'v'},
-		{"prefix", required_argument, NULL, 'k'},   {NULL, 0, NULL, 0},
+		{"prefix", required_argument, NULL, 'k'},   {"pb", no_argument, NULL, 'b'},
+		{NULL, 0, NULL, 0},
 	};
 	bool good = true;
 	int option;
@@ -434,6 +446,9 @@ static bool parse_arguments(int argc, char **argv)
 		case 'k':
 			options.prefix = optarg;
 			good = strlen(optarg) <= 32;
+			break;
+		case 'b':
+			options.pb = true;
 			break;
 		case 'n':
 			good = parse_number(optarg, CLIENTS_MAX, &options.clients);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Agreement and the replicated log with real processes: kills, restarts of all, deaf and paused peers, memory that comes back, readers
 # that follow the log meanwhile. faults: 2, 7, 9, 11, 48, 49
+# shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster up --masters 1 --groups 1 --replicas 1 --paxos 3 --set agreement_bytes_max=64MiB
@@ -62,9 +63,12 @@ for seq in {10..19}; do
 	"$SYNOD_BIN/kvctl" --config "$config" paxos start "$seq" --wait --peer p1 <"$scratch/large" >"$scratch/out"
 	[[ $(wc -c <"$scratch/out") -eq 1000009 ]] || fail "instance $seq is not decided: $(head -c 100 "$scratch/out")"
 done
-await "p2 to know them" eval '[[ $(metric p2 synod_agreement_bytes) -gt 10000000 ]]'
+p2_holds() {
+	[[ $(metric p2 synod_agreement_bytes) -gt $1 ]]
+}
+await "p2 to know them" p2_holds 10000000
 peak=$(metric p2 synod_heap_bytes)
-kv paxos done 19
+kv paxos "done" 19
 expect 0 OK
 for node in p1 p2 p3; do
 	await "$node to forget" min_is "$node" 20
@@ -192,5 +196,47 @@ expect 0
 [[ $(curl -sf "http://$(address p1 http)/api/v1/status" | jq -r '[.role, .log.last, .agreement.max] | join(" ")') == "paxos $((total + 4)) 31" ]] ||
 	fail "unexpected status of p1: $(curl -s "http://$(address p1 http)/api/v1/status")"
 same "$(metric p1 synod_agreement_conflicts_total)" 0 "conflicts"
+
+# The bash code of docs/log.md, as it stands there.
+kvctl() {
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s "$@"
+}
+awk '/^```bash/ { code = 1; next } /^```/ { code = 0 } code' "$repository/docs/log.md" >"$scratch/log.bash"
+[[ $(grep -c '()' "$scratch/log.bash") -ge 7 ]] || fail "docs/log.md has lost its examples"
+# shellcheck disable=SC1091
+source "$scratch/log.bash"
+
+begin "docs/log.md: a counter, whose checkpoint keeps the log short"
+kvctl log trim "$(kvctl log read | tail -n 1 | cut -f 1)" >/dev/null
+for i in {1..10}; do add "$i" >/dev/null; done
+same "$(total | cut -d ' ' -f 2)" 55 "the sum"
+checkpoint
+add -5 >/dev/null
+same "$(total | cut -d ' ' -f 2)" 50 "the sum behind the checkpoint"
+same "$(kvctl log read | wc -l)" 2 "what is left of the log"
+
+begin "docs/log.md: a lock is held by one at a time, and a holder that was given up is fenced off"
+worker() {
+	local token
+	for _ in 1 2 3; do
+		token=$(lock "worker $1")
+		echo "$token in" >>"$scratch/held"
+		guarded "$token" "$scratch/protected" "worker $1"
+		echo "$token out" >>"$scratch/held"
+		unlock "$token"
+	done
+}
+for i in 1 2 3 4; do worker "$i" & helpers+=("$!"); done
+for worker in "${helpers[@]: -4}"; do wait "$worker"; done
+same "$(wc -l <"$scratch/protected")" 12 "lines that were written under the lock"
+awk '$2 == "in" { if (held) exit 1; held = $1; if ($1 <= last) exit 1; last = $1 } $2 == "out" { if (held != $1) exit 1; held = 0 }' \
+	"$scratch/held" || fail "two held the lock at a time, or tokens did not grow: $(cat "$scratch/held")"
+sleeper=$(lock sleeper)
+unlock "$sleeper" # by somebody else
+token=$(lock next)
+guarded "$token" "$scratch/protected" next
+! guarded "$sleeper" "$scratch/protected" 'too late' || fail "a holder that was given up has written"
+unlock "$token"
+same "$(holder)" '' "the holder in the end"
 
 finish

@@ -205,6 +205,62 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 }
 END_TEST
 
+struct old_entries {
+	struct rsm_group *g;
+	uint32_t from, to;
+};
+
+/* As if an old question of replica `to` had only now arrived. */
+static void send_old_entries(void *data, struct node *node)
+{
+	const struct old_entries *o = data;
+	struct rsm *rsm = rsm_group_rsm(o->g, o->from);
+	(void)node;
+	peers_old_fetch(rsm, &(struct paxos_old_fetch){.to = o->to + 1,
+						       .first = rsm_applied(rsm_group_rsm(o->g, o->to)) + 1,
+						       .last = rsm_applied(rsm)});
+}
+
+/* faults: 29 */
+/* While a replica fetches a snapshot, the log brings it further than that snapshot: it is not installed when it is complete. */
+START_TEST(test_late_snapshot_is_ignored)
+{
+	struct rsm_group g;
+	struct rsm_settings lazy;
+	rsm_group_settings(&lazy);
+	lazy.snapshot_log_bytes = 64 * MIB;
+	lazy.wal_segment_bytes = 4 * MIB;
+	rsm_group_init(&g, 3, 2, NULL);
+	uint32_t leader = rsm_group_elect(&g);
+	struct old_entries old = {.g = &g, .from = (leader + 1) % 3, .to = (leader + 2) % 3};
+	g.replicas[old.from].settings = &lazy;
+	sim_process_restart(g.replicas[old.from].process);
+	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
+	sim_network_isolate(g.world, g.replicas[old.to].process);
+	rsm_group_append_many(&g, 150);
+	ck_assert_uint_eq(rsm_group_elect(&g), leader);
+	uint64_t offered = rsm_group_rsm(&g, leader)->snapshot_slot;
+	ck_assert_uint_gt(offered, rsm_applied(rsm_group_rsm(&g, old.to)) + 10);
+	struct sim_rule rule = {.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_PASS, .delay_us = 300 * SIM_MILLISECOND};
+	sim_network_add_rule(g.world, &rule);
+	sim_network_rejoin(g.world, g.replicas[old.to].process);
+	while (rsm_group_rsm(&g, old.to)->receive.step != RECEIVE_FETCH)
+		ck_assert(sim_world_step(g.world));
+	for (uint32_t k = 0; k < 100 && rsm_applied(rsm_group_rsm(&g, old.to)) <= offered; k++) {
+		sim_process_call(g.replicas[old.from].process, send_old_entries, &old);
+		rsm_group_run(&g, 5 * SIM_MILLISECOND);
+	}
+	ck_assert_uint_gt(rsm_applied(rsm_group_rsm(&g, old.to)), offered);
+	ck_assert_int_ne(rsm_group_rsm(&g, old.to)->receive.step, RECEIVE_IDLE);
+	rsm_group_run(&g, 10 * SIM_SECOND);
+	ck_assert_uint_eq(rsm_group_rsm(&g, old.to)->counters.snapshots_installed, 0);
+	rsm_group_append_many(&g, 10);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* faults: 27, 28, 32 */
 /* Power is lost at every single operation of the disk while a snapshot is fetched and installed. */
 START_TEST(test_crash_at_each_step_of_receiving)
@@ -299,5 +355,5 @@ START_TEST(test_no_space_for_the_snapshot)
 END_TEST
 
 CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
-	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica,
+	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
 	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot)

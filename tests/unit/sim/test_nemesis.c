@@ -218,6 +218,7 @@ int main(void)
 	TCase *tcase = tcase_create("nemesis");
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, faults_happen);
+	tcase_add_test(tcase, faults_can_be_left_out);
 	tcase_add_test(tcase, faults_end_after_stop);
 	tcase_add_test(tcase, peace_for_all);
 	tcase_add_test(tcase, peace_for_a_core);
