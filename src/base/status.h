@@ -42,7 +42,7 @@
 	X(NO_SUCH_GROUP, 20, REFUSED, "no such group") \
 	X(DENIED, 21, REFUSED, "denied") \
 	X(NOT_NUMBER, 22, REFUSED, "value is not a 64-bit integer") \
-	X(NO_SPACE, 23, REFUSED, "disk is full, writes are refused") \
+	X(NO_SPACE, 23, REFUSED, "no space, writes are refused") \
 	X(COMPACTED, 24, REFUSED, "no longer kept") \
 	X(INTERNAL, 25, UNKNOWN, "internal error") \
 	X(NO_MEMORY, 100, LOCAL, "out of memory") \

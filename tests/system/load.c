@@ -64,6 +64,7 @@ struct shared {
 static struct options {
 	const char *config, *progress, *prefix;
 	uint32_t clients, rate, timeout_ms, verify_s;
+	bool pb;
 } options = {.prefix = "load", .clients = 8, .rate = 100, .timeout_ms = 5000, .verify_s = 60};
 
 static struct client clients[CLIENTS_MAX];
@@ -125,14 +126,14 @@ static void observe(uint32_t key, struct synod_bytes value, size_t floor, const 
 	pthread_mutex_unlock(&shared_lock);
 }
 
-static struct synod_reply *run(struct synod *synod, const struct synod_op *op)
+static struct synod_reply *run_op(struct synod *synod, const struct synod_op *op)
 {
 	return options.pb ? synod_pb_do(synod, op, options.timeout_ms) : synod_do(synod, op, options.timeout_ms);
 }
 
 static struct synod_reply *get(struct synod *synod, const char *key)
 {
-	return run(synod, &(struct synod_op){.kind = SYNOD_OP_GET, .key = bytes_of(key)});
+	return run_op(synod, &(struct synod_op){.kind = SYNOD_OP_GET, .key = bytes_of(key)});
 }
 
 static enum outcome outcome_of(const struct synod_reply *reply, const char *what)
@@ -162,7 +163,7 @@ static void append_shared(struct client *c, uint32_t turn)
 	snprintf(item, sizeof item, "%u:%u;", c->number, turn);
 	struct synod_op op = {.kind = SYNOD_OP_APPEND, .key = bytes_of(key), .value = bytes_of(item)};
 	size_t floor = floor_of(number);
-	struct synod_reply *reply = run(c->synod, &op);
+	struct synod_reply *reply = run_op(c->synod, &op);
 	enum outcome outcome = outcome_of(reply, "append");
 	c->appends[turn] = (uint8_t)outcome;
 	if (outcome == ACKNOWLEDGED) {
@@ -219,7 +220,7 @@ static void put_private(struct client *c, uint32_t turn)
 	snprintf(key, sizeof key, "%s/private/%u", options.prefix, c->number);
 	snprintf(value, sizeof value, "%u", turn);
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = bytes_of(key), .value = bytes_of(value)};
-	struct synod_reply *reply = run(c->synod, &op);
+	struct synod_reply *reply = run_op(c->synod, &op);
 	c->puts[turn] = (uint8_t)outcome_of(reply, "put");
 	if (c->puts[turn] == ACKNOWLEDGED)
 		c->last_put = turn + 1;
