@@ -14,6 +14,7 @@ static const char USAGE[] =
 	"\n"
 	"  --workload W      put (default), get, mixed (half and half), append, cas, incr, txn,\n"
 	"                    ycsb-a, ycsb-b, ycsb-c, ycsb-d, ycsb-e, ycsb-f\n"
+	"  --pb              the primary of the view instead of the shards (put, get, mixed, append, cas, incr)\n"
 	"  --rate OPS        start so many operations a second, whether replies come or not (open loop), and measure\n"
 	"                    from when each should have started; without it, each client waits for its reply\n"
 	"  --clients N       independent clients (default 64)\n"
@@ -100,13 +101,14 @@ static const char *key_prefix(const char *text)
 
 enum {
 	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, PIPELINE, KEYS, DIST, KEY_SIZE, KEY_PREFIX, VALUE_SIZE, TXN_KEYS,
-	TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED, HELP,
+	TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED, PB, HELP,
 };
 
 static const struct option LONG[] = {
 	{"config", required_argument, NULL, CONFIG},
 	{"endpoints", required_argument, NULL, ENDPOINTS},
 	{"workload", required_argument, NULL, WORKLOAD},
+	{"pb", no_argument, NULL, PB},
 	{"rate", required_argument, NULL, RATE},
 	{"clients", required_argument, NULL, CLIENTS},
 	{"connections", required_argument, NULL, CONNECTIONS},
@@ -175,6 +177,7 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 		break;
 	case KEY_PREFIX: o->key_prefix = key_prefix(optarg); break;
 	case TXN_SPREAD: o->txn_spread = true; break;
+	case PB: o->primary = true; break;
 	case FILL:
 	case NO_FILL:
 		o->fill = c == FILL;
@@ -207,6 +210,8 @@ static void choose_rest(struct bench_options *o, const struct open_choices *open
 		usage("a history cannot hold scans", "--history with --workload ycsb-e");
 	if (o->connections > o->clients)
 		o->connections = o->clients;
+	if (o->primary && (o->workload == BENCH_TXN || o->workload == BENCH_YCSB_E))
+		usage("a primary takes single keys", "--pb with transactions or scans");
 	if (o->keys < o->txn_keys && o->workload == BENCH_TXN)
 		usage("--keys must be at least --txn-keys", "too few keys");
 }

@@ -36,6 +36,7 @@ struct bench_options {
 	uint32_t key_size, value_size;
 	uint32_t txn_keys;      /* of one transaction */
 	bool txn_spread;        /* they need not be in one group */
+	bool primary;           /* of the view, instead of the shards */
 	double rate;            /* operations a second; 0: as many as come */
 	uint32_t duration_ms, warmup_ms, timeout_ms;
 	uint64_t seed;

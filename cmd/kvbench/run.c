@@ -22,12 +22,12 @@ uint64_t bench_now_ns(void)
 
 static enum bench_phase phase_of(const struct bench *b)
 {
-	return __atomic_load_n(&b->phase, __ATOMIC_RELAXED);
+	return __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE);
 }
 
 static void set_phase(struct bench *b, enum bench_phase phase)
 {
-	__atomic_store_n(&b->phase, phase, __ATOMIC_RELAXED);
+	__atomic_store_n(&b->phase, phase, __ATOMIC_RELEASE);
 }
 
 static bool is_open_loop(const struct bench *b)
@@ -79,7 +79,7 @@ static bool send_request(struct bench_stream *s)
 {
 	struct bench_connection *c = s->connection;
 	s->call_ns = bench_now_ns();
-	int status = bench_request_send(&s->request, c->handle, on_reply, s);
+	int status = bench_request_send(&s->request, &c->bench->load, c->handle, on_reply, s);
 	if (status == SYNOD_OK)
 		return true;
 	/* Nothing was sent, so nothing can have happened; the stream ends here rather than trying without pause. */
@@ -293,7 +293,8 @@ static void measure(struct bench *b)
 	if (b->options.rate == 0)
 		return;
 	/* What should have started and did not has waited at least until now. */
-	for (uint64_t due; (due = due_of(b, b->next_ticket)) < stopped; b->next_ticket++) {
+	uint64_t ticket = __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED);
+	for (uint64_t due; (due = due_of(b, ticket)) < stopped; ticket++) {
 		b->unsent++;
 		histogram_record(&b->latency, (stopped - due) / 1000);
 	}

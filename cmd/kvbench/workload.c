@@ -303,7 +303,8 @@ bool bench_request_more(struct bench_request *r, const struct bench_load *load, 
 	return true;
 }
 
-int bench_request_send(struct bench_request *r, struct synod *handle, synod_callback done, void *context)
+int bench_request_send(struct bench_request *r, const struct bench_load *load, struct synod *handle, synod_callback done,
+		       void *context)
 {
 	if (r->kind == BENCH_TRANSACTION) {
 		struct synod_txn txn = {.when = r->when, .nwhen = r->nwhen, .then = r->then, .nthen = r->nthen,
@@ -314,5 +315,7 @@ int bench_request_send(struct bench_request *r, struct synod *handle, synod_call
 		struct synod_scan scan = {.start = r->then[0].key, .limit = r->scan_limit};
 		return synod_scan_async(handle, &scan, 0, done, context);
 	}
+	if (load->options->primary)
+		return synod_pb_op_async(handle, &r->then[0], 0, done, context);
 	return synod_op_async(handle, &r->then[0], 0, done, context);
 }

@@ -49,6 +49,7 @@ bool bench_request_fill(struct bench_request *r, struct bench_load *load, uint64
 void bench_request_next(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client, uint64_t id);
 /* Whether the operation needs another request after this reply. */
 bool bench_request_more(struct bench_request *r, const struct bench_load *load, const struct synod_reply *reply);
-int bench_request_send(struct bench_request *r, struct synod *handle, synod_callback done, void *context);
+int bench_request_send(struct bench_request *r, const struct bench_load *load, struct synod *handle, synod_callback done,
+		       void *context);
 
 #endif

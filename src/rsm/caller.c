@@ -10,6 +10,8 @@
 
 /* Copies of one request that may still be answered. An older one is forgotten, and then counts as possibly executed. */
 #define ATTEMPTS_MAX 8u
+/* Addresses that hints may make of a few. */
+#define ADOPTED_MAX 16u
 /* An attempt is not given less than this, however near the deadline. */
 #define ATTEMPT_MIN_US 100000u
 
@@ -26,6 +28,7 @@ struct caller {
 	struct server *servers;
 	uint32_t nservers;
 	uint32_t preferred; /* the presumed leader: every attempt goes there */
+	bool adopt_hints;
 	uint64_t next_id;
 	struct list calls; /* in the order of their start, so that retries keep it */
 	struct map by_id;  /* request id of every open attempt → its call */
@@ -358,7 +361,28 @@ bool caller_may_be_executed(const struct caller_call *call)
 	return call->lost || call->nattempts > 0;
 }
 
-/* Takes the hint of a NOT_LEADER answer. A server that the caller does not know is nobody to follow. */
+void caller_adopt_hints(struct caller *caller)
+{
+	caller->adopt_hints = true;
+}
+
+/* Adds a server behind those that are known; its index. */
+static uint32_t adopt(struct caller *caller, struct slice address)
+{
+	const char *addresses[ADOPTED_MAX];
+	uint32_t count = caller->nservers;
+	if (count >= ADOPTED_MAX)
+		return UINT32_MAX;
+	for (uint32_t i = 0; i < count; i++)
+		addresses[i] = caller->servers[i].address;
+	char *text = alloc_format("%.*s", (int)address.len, (const char *)address.data);
+	addresses[count] = text;
+	caller_set_addresses(caller, addresses, count + 1);
+	free(text);
+	return count;
+}
+
+/* Takes the hint of a NOT_LEADER answer. A server that the caller does not know is nobody to follow, unless it was told so. */
 static void follow_hint(struct caller *caller, uint32_t index, struct slice payload)
 {
 	struct wire_error error;
@@ -367,6 +391,8 @@ static void follow_hint(struct caller *caller, uint32_t index, struct slice payl
 	if (wire_error_decode(payload, &caller->arena, &error) != 0 || error.leader.len == 0)
 		return;
 	uint32_t leader = find_address(caller->servers, caller->nservers, error.leader);
+	if (leader == UINT32_MAX && caller->adopt_hints)
+		leader = adopt(caller, error.leader);
 	if (leader != UINT32_MAX && leader != index)
 		caller->preferred = leader;
 }

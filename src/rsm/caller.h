@@ -48,6 +48,11 @@ struct caller *caller_create(const struct caller_options *options);
 void caller_set_addresses(struct caller *caller, const char *const *addresses, uint32_t count);
 uint32_t caller_address_count(const struct caller *caller);
 /*
+ * The addresses are only a beginning: a leader that a NOT_LEADER answer names, and that is not among them, is added to them and
+ * asked. Otherwise such a hint is ignored.
+ */
+void caller_adopt_hints(struct caller *caller);
+/*
  * Starts a call. The payload is copied (it is sent again on a retry). deadline_us: of the node's monotonic clock.
  * Returned handle is valid until done.
  */

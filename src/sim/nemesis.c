@@ -170,9 +170,9 @@ static void forget_plans(struct sim_nemesis *nemesis)
 {
 	sim_nemesis_stop(nemesis);
 	sim_world_timer_cancel(nemesis->world, &nemesis->caretaker);
-	if (nemesis->moment.process != NULL)
+	if (nemesis->moment.group != NULL)
 		sim_network_set_filter(nemesis->world, NULL, NULL);
-	nemesis->moment.process = NULL;
+	nemesis->moment.group = NULL;
 	LIST_FOR_SAFE(link, after, &nemesis->plans)
 		nemesis_plan_free(LIST_ENTRY(link, struct nemesis_plan, link));
 }
@@ -199,8 +199,10 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 	world->options.process.turn_single_ppm = calm.process.turn_single_ppm;
 	sim_network_heal(world);
 	for (uint32_t i = 0; i < nemesis->nvictims; i++) {
-		if (nemesis->victims[i]->disk != NULL)
+		if (nemesis->victims[i]->disk != NULL) {
 			disk_sim_set_faults(nemesis->victims[i]->disk, NULL);
+			disk_sim_hold_syncs(nemesis->victims[i]->disk, DISK_LANE_LOG, false);
+		}
 		revive(nemesis, nemesis->victims[i]);
 	}
 	sim_world_timer_set(world, &nemesis->caretaker, world->now_us + CARETAKER_US);

@@ -73,6 +73,7 @@ void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process)
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	disk_sim_set_faults(process->disk, &nemesis->world->options.disk.faults);
+	disk_sim_hold_syncs(process->disk, DISK_LANE_LOG, false);
 }
 
 /* ---- at rest: the atlas ---- */

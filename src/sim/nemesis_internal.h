@@ -43,20 +43,21 @@ struct nemesis_damage {
 	uint64_t snapshot_slot;
 };
 
-/* A power loss that waits for its moment. */
-struct nemesis_moment {
-	struct sim_process *process; /* NULL: none */
-	uint16_t method;
-	uint32_t number; /* of the deed */
-	uint64_t until_us, down_us;
-	uint64_t cut_us; /* 0: the network stays as it is */
-	uint64_t drawn;  /* whom the receiver is cut off from */
-};
-
 struct nemesis_group {
 	struct sim_process *members[REPLICAS_MAX];
 	struct nemesis_damage damage[REPLICAS_MAX];
 	uint32_t count;
+};
+
+/* A power loss that waits for its moment: that a replica of the group sends a message of a method. */
+struct nemesis_moment {
+	const struct nemesis_group *group; /* NULL: none */
+	uint16_t method;
+	uint32_t company;  /* what else happens then: see nemesis_moment.c */
+	uint32_t number;   /* of the deed */
+	uint64_t until_us, down_us, length_us;
+	uint64_t drawn;    /* to choose a third replica by */
+	const struct sim_process *candidate;
 };
 
 struct sim_nemesis {

@@ -10,51 +10,125 @@
 #include "wire/method.h"
 
 #define MOMENT_WAIT_US (10 * SIM_SECOND)
+#define REIGN_US (300 * SIM_MILLISECOND)
 
-/* Cuts the receiver off from a third replica: it must do with what the dead one told it. */
-static void cut_third(struct sim_nemesis *nemesis, const struct nemesis_moment *moment, struct sim_process *receiver)
+/* What happens around the power loss. */
+enum company {
+	ALONE,
+	CUT_THIRD,     /* the receiver is cut off from a third replica: it must do with what the dead one told it */
+	SLEEP,         /* the receiver is paused, and acts on what it was told when others have gone on without it */
+	SECOND_LIFE,   /* of a new leader, before anything of its reign is on its disk: its first life reaches one replica, its second another */
+	COMPANIES
+};
+
+static void forget_moment(struct sim_nemesis *nemesis)
 {
-	uint32_t member;
-	const struct nemesis_group *group = nemesis_group_of(nemesis, receiver, &member);
-	if (group == NULL || group->count < 3)
-		return;
+	nemesis->moment.group = NULL;
+	sim_network_set_filter(nemesis->world, NULL, NULL);
+}
+
+static void cut_pair(struct sim_nemesis *nemesis, struct sim_process *a, struct sim_process *b, uint64_t length_us)
+{
+	nemesis_tell(nemesis, "%s and %s are cut from each other for %" PRIu64 " ms", a->name, b->name, length_us / 1000);
+	sim_network_cut(nemesis->world, a, b);
+	sim_network_cut(nemesis->world, b, a);
+	nemesis_plan_at(nemesis, length_us, DEED_MEND_PAIR, a, b);
+}
+
+static void mend_group(struct sim_nemesis *nemesis, const struct nemesis_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		for (uint32_t j = 0; j < group->count; j++)
+			sim_network_mend(nemesis->world, group->members[i], group->members[j]);
+}
+
+/* A member of the group that is neither of the two; NULL if there is none. */
+static struct sim_process *third_of(const struct nemesis_group *group, uint64_t drawn, const struct sim_process *a,
+				    const struct sim_process *b)
+{
 	for (uint32_t i = 0; i < group->count; i++) {
-		struct sim_process *third = group->members[(moment->drawn + i) % group->count];
-		if (third == receiver || third == moment->process)
-			continue;
-		nemesis_tell(nemesis, "%s and %s are cut from each other for %" PRIu64 " ms", receiver->name, third->name, moment->cut_us / 1000);
-		sim_network_cut(nemesis->world, receiver, third);
-		sim_network_cut(nemesis->world, third, receiver);
-		nemesis_plan_at(nemesis, moment->cut_us, DEED_MEND_PAIR, receiver, third);
-		return;
+		struct sim_process *third = group->members[(drawn + i) % group->count];
+		if (third != a && third != b)
+			return third;
+	}
+	return NULL;
+}
+
+static void keep_company(struct sim_nemesis *nemesis, const struct nemesis_moment *moment, struct sim_process *sender,
+			 struct sim_process *receiver)
+{
+	struct sim_process *third = third_of(moment->group, moment->drawn, sender, receiver);
+	switch ((enum company)moment->company) {
+	case CUT_THIRD:
+		if (third != NULL)
+			cut_pair(nemesis, receiver, third, moment->length_us);
+		break;
+	case SLEEP:
+		if (receiver->state != SIM_RUNNING)
+			break;
+		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms, and its group is whole", receiver->name, moment->length_us / 1000);
+		nemesis_count(nemesis, SIM_FAULT_PAUSE);
+		mend_group(nemesis, moment->group);
+		sim_process_pause(receiver);
+		nemesis_plan_at(nemesis, moment->length_us, DEED_RESUME, receiver, NULL);
+		break;
+	case SECOND_LIFE:
+		mend_group(nemesis, moment->group);
+		cut_pair(nemesis, sender, receiver, moment->length_us);
+		break;
+	case ALONE:
+	case COMPANIES:
+		break;
 	}
 }
 
-/* Sees every message that is sent. The process is in the middle of its turn: its machine stops at the end of it. */
+/* A candidate has begun: its log stands still, and all but one of the others do not hear of it. */
+static void reign_begins(struct sim_nemesis *nemesis, struct nemesis_moment *moment, struct sim_process *sender,
+			 const struct sim_process *receiver)
+{
+	struct sim_process *third = third_of(moment->group, moment->drawn, sender, receiver);
+	nemesis->current = moment->number;
+	moment->candidate = sender;
+	moment->until_us = nemesis->world->now_us + REIGN_US;
+	nemesis_tell(nemesis, "the log of %s stands still for at most %" PRIu64 " ms", sender->name, (uint64_t)REIGN_US / 1000);
+	disk_sim_hold_syncs(sender->disk, DISK_LANE_LOG, true);
+	nemesis_plan_at(nemesis, REIGN_US, DEED_GOOD_DISK, sender, NULL);
+	if (third != NULL)
+		cut_pair(nemesis, sender, third, REIGN_US);
+}
+
+/* Sees every message that is sent. The sender is in the middle of its turn: its machine stops at the end of it. */
 static enum sim_verdict moment_filter(void *context, const struct sim_process *from, const struct sim_process *to,
 				      const struct message *message, uint64_t *delay_us)
 {
 	struct sim_nemesis *nemesis = context;
 	struct sim_world *world = nemesis->world;
-	struct nemesis_moment moment = nemesis->moment;
+	struct nemesis_moment *moment = &nemesis->moment;
+	uint32_t member;
 	(void)delay_us;
-	if (world->now_us > moment.until_us) {
-		nemesis->moment.process = NULL;
-		sim_network_set_filter(world, NULL, NULL);
+	if (world->now_us > moment->until_us) {
+		forget_moment(nemesis);
 		return SIM_PASS;
 	}
-	if (from != moment.process || message->method != moment.method || world->current != from)
+	if (world->current != from || nemesis_group_of(nemesis, from, &member) != moment->group)
 		return SIM_PASS;
-	nemesis->moment.process = NULL;
-	sim_network_set_filter(world, NULL, NULL);
-	nemesis->current = moment.number;
+	struct sim_process *sender = world->processes[from->index], *receiver = world->processes[to->index];
+	if (moment->company == SECOND_LIFE && moment->candidate == NULL) {
+		if (message->method == METHOD_PREPARE)
+			reign_begins(nemesis, moment, sender, receiver);
+		return SIM_PASS;
+	}
+	if (message->method != moment->method || (moment->candidate != NULL && moment->candidate != sender))
+		return SIM_PASS;
+	struct nemesis_moment now = *moment;
+	forget_moment(nemesis);
+	nemesis->current = now.number;
 	nemesis_count(nemesis, SIM_FAULT_CRASH_AT_SEND);
 	nemesis_tell(nemesis, "%s loses power while it sends %s to %s, for %" PRIu64 " ms", from->name, method_text(message->method),
-		     to->name, moment.down_us / 1000);
-	disk_sim_stop(moment.process->disk);
-	nemesis_plan_at(nemesis, moment.down_us, DEED_START, moment.process, NULL);
-	if (moment.cut_us > 0)
-		cut_third(nemesis, &moment, world->processes[to->index]);
+		     to->name, now.down_us / 1000);
+	disk_sim_stop(sender->disk);
+	nemesis_plan_at(nemesis, now.down_us, DEED_START, sender, NULL);
+	keep_company(nemesis, &now, sender, receiver);
 	return SIM_PASS;
 }
 
@@ -64,21 +138,24 @@ void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *proc
 	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_PROMISE, METHOD_ACCEPT, METHOD_ACCEPTED,
 					   METHOD_COMMAND, METHOD_CHOSEN, METHOD_SNAPSHOT_CHUNK, METHOD_SNAPSHOT_FETCH};
 	struct rng *rng = &nemesis->rng;
+	uint32_t member;
 	struct nemesis_moment moment = {
-		.process = process,
+		.group = nemesis_group_of(nemesis, process, &member),
 		.method = methods[rng_below(rng, sizeof methods / sizeof methods[0])],
+		.company = (uint32_t)rng_below(rng, COMPANIES),
 		.number = nemesis->current,
 		.until_us = nemesis->world->now_us + MOMENT_WAIT_US,
+		.drawn = rng_next(rng),
+		.length_us = rng_range(rng, 100 * SIM_MILLISECOND, 2 * SIM_SECOND),
 	};
-	bool soon = rng_chance(rng, 700000), cut = rng_chance(rng, 600000);
+	bool soon = rng_chance(rng, 700000);
 	moment.down_us = soon ? rng_range(rng, SIM_MILLISECOND, 100 * SIM_MILLISECOND)
 			      : nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
-	moment.cut_us = rng_range(rng, 100 * SIM_MILLISECOND, 2 * SIM_SECOND);
-	moment.drawn = rng_next(rng);
-	if (!cut)
-		moment.cut_us = 0;
-	/* Candidates for it: a leader promises nothing. Any replica of the group will do that is not paused. */
-	if (process->disk == NULL || nemesis->moment.process != NULL || process->state != SIM_RUNNING)
+	if (moment.company == SLEEP)
+		moment.method = METHOD_PROMISE;
+	if (moment.company == SECOND_LIFE)
+		moment.method = METHOD_ACCEPT;
+	if (process->disk == NULL || moment.group == NULL || nemesis->moment.group != NULL)
 		return;
 	nemesis->moment = moment;
 	sim_network_set_filter(nemesis->world, moment_filter, nemesis);
@@ -93,8 +170,18 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 	uint32_t member;
 	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t length_us = rng_range(&nemesis->rng, 100 * SIM_MILLISECOND, 800 * SIM_MILLISECOND);
+	/* Paused meanwhile, it wakes to what its clients have sent before it hears from its group. */
+	bool asleep = rng_chance(&nemesis->rng, 500000);
+	uint64_t late_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 200 * SIM_MILLISECOND);
 	if (group == NULL)
 		return;
+	if (asleep && process->state == SIM_RUNNING) {
+		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms", process->name, length_us / 1000);
+		nemesis_count(nemesis, SIM_FAULT_PAUSE);
+		sim_process_pause(process);
+		nemesis_plan_at(nemesis, length_us, DEED_RESUME, process, NULL);
+		length_us += late_us;
+	}
 	nemesis_count(nemesis, SIM_FAULT_DEAF);
 	nemesis_tell(nemesis, "%s is not heard by its group, and hears it %" PRIu64 " ms late", process->name, length_us / 1000);
 	for (uint32_t i = 0; i < group->count; i++) {

@@ -74,7 +74,8 @@ for node in p1 p2 p3; do
 	await "$node to forget" min_is "$node" 20
 done
 after=$(metric p2 synod_heap_bytes)
-[[ $peak -gt $((before + 9000000)) && $((after - before)) -lt $(((peak - before) / 2)) ]] ||
+# A sanitizer's allocator does not tell.
+[[ $before -eq 0 ]] || [[ $peak -gt $((before + 9000000)) && $((after - before)) -lt $(((peak - before) / 2)) ]] ||
 	fail "heap of p2: $before before, $peak with ten values of a megabyte, $after afterwards"
 kv paxos status 12 --peer p3
 expect 0 forgotten

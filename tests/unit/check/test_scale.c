@@ -91,7 +91,7 @@ START_TEST(refuses)
 		       (double)report.steps / h.count, report.violation.count, report.violation.component_calls);
 		ck_assert_int_eq(report.verdict, CHECK_VIOLATION);
 		ck_assert_uint_le(report.steps, LOADS[i].steps_per_call * h.count);
-		ck_assert_uint_le(report.violation.count, 8);
+		ck_assert_uint_le(report.violation.count, 6);
 		check_report_free(&report);
 		check_history_free(&h);
 	}

@@ -132,6 +132,22 @@ START_TEST(answers_are_handed_over)
 }
 END_TEST
 
+START_TEST(hints_are_adopted_if_wanted)
+{
+	/* A leader that is not among the addresses is asked only by a caller whose addresses are but a beginning. */
+	static struct outcome outcome;
+	start(&outcome, "x");
+	reply_not_leader(expect_sent("a:1"), "z:9");
+	reply_not_leader(expect_sent("b:2"), "");
+	caller_adopt_hints(caller);
+	uint32_t before = caller_address_count(caller);
+	reply_not_leader(expect_sent("c:3"), "z:9");
+	ck_assert_uint_eq(caller_address_count(caller), before + 1);
+	ck_assert(reply(expect_sent("z:9"), 0, slice_string("done")));
+	ck_assert_str_eq(outcome.payload, "done");
+}
+END_TEST
+
 START_TEST(other_messages_are_not_ours)
 {
 	/* Requests, replies with a foreign id and replies from another link are left to the node. */
@@ -490,6 +506,7 @@ int main(void)
 	TCase *tcase = tcase_create("caller");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, answers_are_handed_over);
+	tcase_add_test(tcase, hints_are_adopted_if_wanted);
 	tcase_add_test(tcase, other_messages_are_not_ours);
 	tcase_add_test(tcase, hint_is_followed_at_once);
 	tcase_add_test(tcase, without_a_hint_servers_are_asked_in_turn);

@@ -41,7 +41,8 @@ static struct node *build_client(void *context, struct sim_process *process)
 	struct pb_world *w = context;
 	uint32_t number = (uint32_t)atoi(process->name + 1);
 	struct client_options options = {
-		.views = w->view_list, .nviews = w->nviews, .pbs = w->server_list, .npbs = PB_SERVERS_LIMIT};
+		.views = w->view_list, .nviews = w->nviews, .pbs = w->server_list, .npbs = PB_SERVERS_LIMIT,
+		.attempt_timeout_ms = PB_PING_MS}; /* impatient, as the courses' clients are */
 	w->nodes[number] = client_create(&process->env, &process->log, &options);
 	return client_node(w->nodes[number]);
 }
@@ -135,7 +136,7 @@ struct pb_world *pb_world_create(uint64_t seed, uint32_t nviews, const struct si
 			.name = w->server_names[i], .address = w->server_addresses[i], .build = build_server, .context = w});
 	}
 	for (uint32_t i = 0; i < PB_CLIENTS_LIMIT; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
 		w->clients[i] = sim_process_add(w->world, &(struct sim_process_spec){
 			.name = name, .build = build_client, .context = w});

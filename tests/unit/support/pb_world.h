@@ -45,7 +45,7 @@ struct pb_world {
 	struct client *nodes[PB_CLIENTS_LIMIT];
 	struct rsm_member members[REPLICAS_MAX];
 	char view_names[REPLICAS_MAX][16], view_addresses[REPLICAS_MAX][24];
-	char server_names[PB_SERVERS_LIMIT][8], server_addresses[PB_SERVERS_LIMIT][16];
+	char server_names[PB_SERVERS_LIMIT][16], server_addresses[PB_SERVERS_LIMIT][24];
 	const char *view_list[REPLICAS_MAX], *server_list[PB_SERVERS_LIMIT];
 	uint32_t value_bytes_max;
 	/* Checked after every turn: in any view only one server has answered clients. By view number. */

@@ -24,10 +24,10 @@ static struct pinger *pinger_of(struct node *node)
 	return (struct pinger *)(void *)node;
 }
 
-static void copy_name(char out[8], struct slice name)
+static void copy_name(char out[16], struct slice name)
 {
-	ck_assert_uint_lt(name.len, 8);
-	memset(out, 0, 8);
+	ck_assert_uint_lt(name.len, 16);
+	memset(out, 0, 16);
 	if (name.len > 0)
 		memcpy(out, name.data, name.len);
 }

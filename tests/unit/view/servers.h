@@ -17,14 +17,14 @@
 struct test_server {
 	struct service *service;
 	struct sim_process *process;
-	char name[8], address[16];
+	char name[16], address[24];
 	bool withhold;           /* pings without acknowledging: with the number that it had before */
 	bool unsynced;           /* as primary it does not say that its backup holds the state */
 	uint64_t incarnation;    /* of the present life */
 	uint64_t number;         /* what it pings with */
 	uint64_t answers;        /* pings answered in this life */
 	uint64_t view;           /* as answered last */
-	char primary[8], backup[8];
+	char primary[16], backup[16];
 };
 
 struct service {
@@ -32,7 +32,7 @@ struct service {
 	uint32_t nviews;
 	struct sim_process *views[REPLICAS_MAX];
 	struct rsm_member members[REPLICAS_MAX];
-	char names[REPLICAS_MAX][8], addresses[REPLICAS_MAX][16];
+	char names[REPLICAS_MAX][16], addresses[REPLICAS_MAX][24];
 	struct test_server servers[SERVERS_LIMIT];
 };
 

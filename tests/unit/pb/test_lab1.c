@@ -1,0 +1,214 @@
+/*
+ * The scenarios of DSLabs lab 1, exactly-once calls to one server, against a pbserver that is primary without a backup.
+ * Part 1 has a reliable network; part 2 loses a fifth of all messages each way, so that nearly half of all calls have to be
+ * made again.
+ */
+/* faults: 49, 50 */
+#include <stdio.h>
+
+#include "../support/check_main.h"
+#include "../support/pb_world.h"
+#include "base/alloc.h"
+
+#define LOST_PPM 200000u
+
+static struct pb_world *w;
+
+static void open_server(uint64_t seed, bool unreliable)
+{
+	w = pb_world_create(seed, 1, NULL);
+	pb_server_start(w, 1);
+	ck_assert(pb_reaches(w, "1 s1 -", 20));
+	if (unreliable)
+		pb_unreliable(w, LOST_PPM, LOST_PPM);
+}
+
+static void close_server(void)
+{
+	pb_world_destroy(w);
+}
+
+/* course: DSLabs lab 1 test 02 — Put, append and get; an append answers the new value, a missing key is not found. */
+START_TEST(simple)
+{
+	static const struct {
+		enum synod_op_kind kind;
+		const char *key, *value, *answer;
+	} steps[] = {
+		{SYNOD_OP_GET, "foo", "", NULL},           {SYNOD_OP_PUT, "foo", "bar", ""},
+		{SYNOD_OP_GET, "foo", "", "bar"},          {SYNOD_OP_APPEND, "foo", "baz", "barbaz"},
+		{SYNOD_OP_GET, "foo", "", "barbaz"},       {SYNOD_OP_APPEND, "new", "value", "value"},
+		{SYNOD_OP_GET, "new", "", "value"},        {SYNOD_OP_PUT, "foo", "again", ""},
+		{SYNOD_OP_GET, "foo", "", "again"},        {SYNOD_OP_PUT, "empty", "", ""},
+		{SYNOD_OP_GET, "empty", "", ""},           {SYNOD_OP_APPEND, "empty", "x", "x"},
+		{SYNOD_OP_DELETE, "foo", "", ""},          {SYNOD_OP_GET, "foo", "", NULL},
+	};
+	open_server(1, _i == 1);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		struct pb_op *op = pb_start(w, 0, steps[i].kind, steps[i].key, steps[i].value, 60000);
+		ck_assert(pb_wait(w, op, 650));
+		ck_assert_int_eq(op->status, steps[i].answer == NULL ? SYNOD_NOT_FOUND : SYNOD_OK);
+		ck_assert_str_eq(op->result, steps[i].answer == NULL ? "" : steps[i].answer);
+		pb_op_free(op);
+	}
+	close_server();
+}
+END_TEST
+
+/* `count` appends of each client, to a key of its own or one for all, each after the answer to the one before. */
+static void append_all(uint32_t clients, uint32_t count, bool shared)
+{
+	struct pb_op *ops[PB_CLIENTS_LIMIT] = {NULL};
+	uint32_t begun[PB_CLIENTS_LIMIT] = {0};
+	char *last[PB_CLIENTS_LIMIT] = {NULL};
+	bool open = true;
+	while (open) {
+		open = false;
+		for (uint32_t c = 0; c < clients; c++) {
+			char key[16], mark[16];
+			if (ops[c] != NULL && ops[c]->done) {
+				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
+				/* An append answers the value with itself at the end, and what was there stays in front. */
+				size_t length = ops[c]->result_len;
+				snprintf(mark, sizeof mark, "%u,", begun[c] - 1);
+				ck_assert(length >= strlen(mark));
+				ck_assert_str_eq(ops[c]->result + length - strlen(mark), mark);
+				if (last[c] != NULL)
+					ck_assert_int_eq(strncmp(ops[c]->result, last[c], strlen(last[c])), 0);
+				free(last[c]);
+				last[c] = alloc_string(ops[c]->result);
+				pb_op_free(ops[c]);
+				ops[c] = NULL;
+			}
+			if (ops[c] == NULL && begun[c] < count) {
+				snprintf(key, sizeof key, "key%u", shared ? 0 : c);
+				snprintf(mark, sizeof mark, "%u,", begun[c]++);
+				ops[c] = pb_start(w, c, SYNOD_OP_APPEND, key, mark, 60000);
+			}
+			open = open || ops[c] != NULL;
+		}
+		sim_world_run_for(w->world, SIM_MILLISECOND);
+	}
+	for (uint32_t c = 0; c < clients; c++)
+		free(last[c]);
+}
+
+static size_t length_of_marks(uint32_t count)
+{
+	size_t length = 0;
+	char mark[16];
+	for (uint32_t i = 0; i < count; i++)
+		length += (size_t)snprintf(mark, sizeof mark, "%u,", i);
+	return length;
+}
+
+/* course: DSLabs lab 1 test 03 — Ten clients, a hundred appends each to a key of its own. */
+START_TEST(own_keys)
+{
+	uint32_t count = _i == 1 ? 25 : 100;
+	open_server(2, _i == 1);
+	append_all(10, count, false);
+	pb_unreliable(w, 0, 0);
+	for (uint32_t c = 0; c < 10; c++) {
+		char key[16];
+		snprintf(key, sizeof key, "key%u", c);
+		ck_assert_uint_eq(strlen(pb_get(w, 0, key)), length_of_marks(count));
+	}
+	close_server();
+}
+END_TEST
+
+/* course: DSLabs lab 1 test 04 — Ten clients, five appends each to one key: everything stands there once. */
+START_TEST(one_key)
+{
+	open_server(3, _i == 1);
+	append_all(10, 5, true);
+	pb_unreliable(w, 0, 0);
+	ck_assert_uint_eq(strlen(pb_get(w, 0, "key0")), 10 * length_of_marks(5));
+	close_server();
+}
+END_TEST
+
+/*
+ * course: DSLabs lab 1 part 2 test 05 — Five clients append large values to five keys each and then empty them: what
+ * the server keeps is small again, sessions and their answers included.
+ */
+START_TEST(memory_is_given_back)
+{
+	enum { CLIENTS = 5, KEYS = 5, APPENDS = 3, BYTES = 300000 };
+	char *large = alloc_zeroed(BYTES + 1, 1);
+	open_server(4, false);
+	memset(large, 'x', BYTES);
+	for (uint32_t c = 0; c < CLIENTS; c++) {
+		for (uint32_t k = 0; k < KEYS; k++) {
+			char key[16];
+			snprintf(key, sizeof key, "%u-%u", c, k);
+			for (uint32_t i = 0; i < APPENDS; i++)
+				pb_append(w, c, key, large);
+		}
+	}
+	const struct pb_state *state = pb_node_state(pb_server(w, 1)->node);
+	ck_assert_uint_ge(pb_state_bytes(state), CLIENTS * KEYS * APPENDS * BYTES);
+	for (uint32_t c = 0; c < CLIENTS; c++) {
+		for (uint32_t k = 0; k < KEYS; k++) {
+			char key[16];
+			snprintf(key, sizeof key, "%u-%u", c, k);
+			pb_put(w, c, key, "");
+		}
+	}
+	struct buffer sessions = {0};
+	sessions_encode(&state->sessions, &sessions);
+	ck_assert_uint_lt(pb_state_bytes(state) + sessions.len, 2u << 20);
+	buffer_free(&sessions);
+	free(large);
+	close_server();
+}
+END_TEST
+
+/* course: DSLabs lab 1 part 2 test 06 — Four clients for thirty seconds: nobody waits for longer than the retries take. */
+START_TEST(nobody_waits_for_long)
+{
+	struct pb_op *ops[4] = {NULL};
+	uint32_t completed[4] = {0};
+	bool open = true;
+	open_server(5, true);
+	uint64_t end_us = w->world->now_us + 30 * SIM_SECOND;
+	while (open) {
+		open = false;
+		for (uint32_t c = 0; c < 4; c++) {
+			if (ops[c] != NULL && ops[c]->done) {
+				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
+				/* Of a hundred attempts 36 fail, each of which costs a tenth of a second, or some more. */
+				ck_assert_uint_lt(ops[c]->ended_us - ops[c]->started_us, 2 * SIM_SECOND);
+				completed[c]++;
+				pb_op_free(ops[c]);
+				ops[c] = NULL;
+			}
+			if (ops[c] == NULL && w->world->now_us < end_us)
+				ops[c] = pb_start(w, c, SYNOD_OP_PUT, "key", "value", 60000);
+			open = open || ops[c] != NULL;
+		}
+		sim_world_run_for(w->world, SIM_MILLISECOND);
+	}
+	for (uint32_t c = 0; c < 4; c++)
+		ck_assert_uint_ge(completed[c], 100);
+	close_server();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pb lab 1");
+	TCase *tcase = tcase_create("pb lab 1");
+	tcase_add_loop_test(tcase, simple, 0, 2);
+	tcase_add_loop_test(tcase, own_keys, 0, 2);
+	tcase_add_loop_test(tcase, one_key, 0, 2);
+	tcase_add_test(tcase, memory_is_given_back);
+	tcase_add_test(tcase, nobody_waits_for_long);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
