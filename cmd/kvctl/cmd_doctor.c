@@ -72,10 +72,15 @@ static bool same_group(const struct kvctl_node *a, const struct kvctl_node *b)
 	return a->group == b->group && strcmp(a->role, b->role) == 0;
 }
 
+static bool is_role(const struct kvctl_node *node, enum node_role role)
+{
+	return strcmp(node->role, node_role_text(role)) == 0;
+}
+
 static bool replicated(const struct kvctl_node *node)
 {
-	return strcmp(node->role, node_role_text(ROLE_SHARDMASTER)) == 0 ||
-	       strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0;
+	return is_role(node, ROLE_SHARDMASTER) ||
+	       is_role(node, ROLE_SHARDKV) || is_role(node, ROLE_VIEWSERVER);
 }
 
 static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
@@ -97,7 +102,7 @@ static void check_group(struct doctor *doctor, size_t first)
 	size_t leader, members = 0, up = 0;
 	uint64_t chosen;
 	char *group = node->group != 0 ? alloc_format("group %" PRIu64, node->group)
-				       : alloc_string("shard masters");
+				       : alloc_string(is_role(node, ROLE_VIEWSERVER) ? "viewservers" : "shard masters");
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
 		bool same = same_group(&doctor->nodes.nodes[i], node);
 		members += same;
@@ -136,6 +141,39 @@ static void check_groups(struct doctor *doctor)
 		if (!seen)
 			check_group(doctor, i);
 	}
+}
+
+/* Primary and backup, if there are servers for that. */
+static void check_pair(struct doctor *doctor)
+{
+	bool any = false;
+	for (size_t i = 0; i < doctor->nodes.count; i++)
+		any |= is_role(&doctor->nodes.nodes[i], ROLE_PBSERVER);
+	if (!any)
+		return;
+	struct synod_view *view = synod_view(kvctl_synod(doctor->kvctl), 0);
+	bool lives = false;
+	for (size_t i = 0; i < view->nservers; i++)
+		lives |= view->servers[i].alive && view->servers[i].server.incarnation == view->primary.incarnation;
+	if (view->status != SYNOD_OK)
+		report(doctor, FINDING_FAIL, "the view service does not answer: %s", view->message);
+	else if (view->primary.name[0] == '\0')
+		report(doctor, FINDING_FAIL, "view %" PRIu64 " has no primary: no pbserver has pinged", view->number);
+	else if (!lives)
+		report(doctor, FINDING_FAIL,
+		       "the primary %s of view %" PRIu64 " is dead: the backup takes over, or, if it is gone too, the state "
+		       "is lost: kvctl view reset begins anew",
+		       view->primary.name, view->number);
+	else if (view->backup.name[0] == '\0')
+		report(doctor, FINDING_WARN, "the primary %s has no backup: the next failure loses the state",
+		       view->primary.name);
+	else if (!view->synced)
+		report(doctor, FINDING_WARN, "the backup %s is being filled by the primary %s", view->backup.name,
+		       view->primary.name);
+	else
+		report(doctor, FINDING_OK, "view %" PRIu64 ": primary %s, backup %s", view->number, view->primary.name,
+		       view->backup.name);
+	synod_view_free(view);
 }
 
 static bool in_group(const struct kvctl_node *node, uint64_t gid, const char *address)
@@ -234,6 +272,7 @@ int kvctl_doctor(struct kvctl *kvctl, int argc, char **argv)
 	for (size_t i = 0; i < doctor.nodes.count; i++)
 		check_node(&doctor, &doctor.nodes.nodes[i]);
 	check_groups(&doctor);
+	check_pair(&doctor);
 	check_config(&doctor);
 	check_clocks(&doctor);
 	exit_code = conclude(&doctor);

@@ -18,13 +18,15 @@ static void check_value(struct agreement_load *load, const char *who, uint64_t s
 	struct bytes *known = map_get(&load->decided, seq + 1);
 	int len = snprintf(proposed, sizeof proposed, "%" PRIu64 ".", seq);
 	if (!slice_has_prefix(value, slice(proposed, (size_t)len)))
-		scene_fail(load->scene, VERDICT_SAFETY, "%s: instance %" PRIu64 " is decided with what nobody proposed: %.*s", who, seq,
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s: instance %" PRIu64 " is decided with what nobody proposed: %.*s", who, seq,
 			   (int)value.len, (const char *)value.data);
 	if (known == NULL)
 		map_put(&load->decided, seq + 1, bytes_copy(value));
 	else if (!slice_equal(bytes_slice(known), value))
-		scene_fail(load->scene, VERDICT_SAFETY, "%s: instance %" PRIu64 " has two decisions, %.*s and %.*s", who, seq,
-			   (int)known->len, (const char *)known->data, (int)value.len, (const char *)value.data);
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s: instance %" PRIu64 " has two decisions, %.*s and %.*s", who, seq, (int)known->len,
+			   (const char *)known->data, (int)value.len, (const char *)value.data);
 	while (map_get(&load->decided, load->low + 1) != NULL)
 		load->low++;
 }
@@ -47,8 +49,8 @@ static void check_shown(struct agreement_load *load, struct agreement_peer *peer
 		struct bytes *now;
 		enum agreement_state state = agreement_status(core, key - 1, &now);
 		if (state == AGREEMENT_STATE_PENDING)
-			scene_fail(load->scene, VERDICT_SAFETY, "%s has shown a decision of instance %" PRIu64 ", and lost it", name,
-				   key - 1);
+			scene_fail(load->scene, VERDICT_SAFETY,
+				   "%s has shown a decision of instance %" PRIu64 ", and lost it", name, key - 1);
 	}
 }
 
@@ -72,7 +74,8 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 	}
 	uint64_t min = agreement_min(core);
 	if (min < peer->min || min > least_done(load))
-		scene_fail(load->scene, VERDICT_SAFETY, "%s: min is %" PRIu64 ", was %" PRIu64 ", and all are done below %" PRIu64,
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s: min is %" PRIu64 ", was %" PRIu64 ", and all are done below %" PRIu64,
 			   process->name, min, peer->min, least_done(load));
 	peer->min = min;
 	if (agreement_counters(core)->conflicts > 0)
@@ -84,7 +87,8 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 static void later(struct agreement_actor *actor)
 {
 	struct sim_world *world = actor->load->scene->world;
-	sim_world_timer_set(world, &actor->timer, world->now_us + rng_below(&world->rng_workload, 40 * SIM_MILLISECOND));
+	sim_world_timer_set(world, &actor->timer,
+			    world->now_us + rng_below(&world->rng_workload, 40 * SIM_MILLISECOND));
 }
 
 static void end(struct agreement_actor *actor)
@@ -98,7 +102,12 @@ static void end(struct agreement_actor *actor)
 static void check_status(struct agreement_actor *actor, const struct synod_reply *reply)
 {
 	switch (reply->status) {
-	case SYNOD_OK: case SYNOD_COMPACTED: case SYNOD_UNAVAILABLE: case SYNOD_UNKNOWN: case SYNOD_CLOSED: case SYNOD_NO_SPACE:
+	case SYNOD_OK:
+	case SYNOD_COMPACTED:
+	case SYNOD_UNAVAILABLE:
+	case SYNOD_UNKNOWN:
+	case SYNOD_CLOSED:
+	case SYNOD_NO_SPACE:
 		break;
 	default:
 		scene_fail(actor->load->scene, VERDICT_SAFETY, "the agreement service answered %s: %s",
@@ -121,7 +130,8 @@ static bool check_answer(struct agreement_actor *actor, const struct synod_reply
 	if (wire_agreement_state_decode(payload, &arena, &state) != 0)
 		scene_fail(load->scene, VERDICT_SAFETY, "an answer of the agreement service is malformed");
 	else if (state.status == WIRE_AGREEMENT_IS_FORGOTTEN && actor->seq >= least_done(load))
-		scene_fail(load->scene, VERDICT_SAFETY, "instance %" PRIu64 " is said to be forgotten, and is not", actor->seq);
+		scene_fail(load->scene, VERDICT_SAFETY, "instance %" PRIu64 " is said to be forgotten, and is not",
+			   actor->seq);
 	else if (state.status == WIRE_AGREEMENT_IS_DECIDED)
 		decided = true;
 	if (decided)
@@ -130,7 +140,8 @@ static bool check_answer(struct agreement_actor *actor, const struct synod_reply
 	return decided;
 }
 
-static void ask(struct agreement_actor *actor, uint16_t method, const char *peer, struct synod_bytes value, client_done done)
+static void ask(struct agreement_actor *actor, uint16_t method, const char *peer, struct synod_bytes value,
+		client_done done)
 {
 	struct client_request *request;
 	int status = client_request_agreement(&request, peer, method, actor->seq, value);
@@ -155,7 +166,8 @@ static void started(struct client_request *request, const struct synod_reply *re
 	struct agreement_load *load = actor->load;
 	(void)payload;
 	check_status(actor, reply);
-	if (reply->status == SYNOD_OK && !load->stopped && (load->marked || rng_chance(&load->scene->world->rng_workload, 300000)))
+	if (reply->status == SYNOD_OK && !load->stopped &&
+	    (load->marked || rng_chance(&load->scene->world->rng_workload, 300000)))
 		ask(actor, METHOD_AGREEMENT_WAIT, NULL, (struct synod_bytes){0}, waited);
 	else
 		end(actor);
@@ -181,7 +193,8 @@ static void act(void *data, struct node *node)
 	if (choice < 65 || load->low < 4) {
 		char value[64];
 		actor->seq = load->low + rng_below(rng, OPEN_INSTANCES);
-		int len = snprintf(value, sizeof value, "%" PRIu64 ".%u.%" PRIu64, actor->seq, actor->number, load->proposals++);
+		int len = snprintf(value, sizeof value, "%" PRIu64 ".%u.%" PRIu64, actor->seq, actor->number,
+				   load->proposals++);
 		ask(actor, METHOD_AGREEMENT_START, load->marked ? NULL : peer->address,
 		    (struct synod_bytes){.data = value, .len = (size_t)len}, started);
 	} else if (choice < 85) {

@@ -23,6 +23,8 @@ struct list_client {
 	struct node node;
 	const struct list_client_options *options;
 	struct caller *caller;
+	/* One for each server alone: who asks a leader that has been replaced, or the first one that its successor has. */
+	struct caller *direct[REPLICAS_MAX];
 	struct arena arena;
 	struct buffer scratch;
 	uint64_t session; /* 0: none */
@@ -36,6 +38,11 @@ struct list_client {
 static struct list_client *client_of(struct node *node)
 {
 	return (struct list_client *)(void *)node;
+}
+
+static struct caller *caller_for(const struct list_client *client, const struct sim_load_slot *slot)
+{
+	return slot->direct == 0 ? client->caller : client->direct[slot->direct / 2 % client->options->count];
 }
 
 /* ---- reads ---- */
@@ -58,7 +65,7 @@ static void read_start(struct list_client *client, struct sim_load_slot *slot)
 {
 	uint8_t query[4];
 	store_u32(query, slot->key);
-	caller_start(client->caller, METHOD_QUERY, slice(query, sizeof query),
+	caller_start(caller_for(client, slot), METHOD_QUERY, slice(query, sizeof query),
 		     node_now_us(&client->node) + slot->timeout_ms * 1000ull, read_done, slot);
 }
 
@@ -122,7 +129,7 @@ static void command_send(struct list_client *client, struct command *command)
 	};
 	buffer_clear(&client->scratch);
 	wire_command_encode(&wire, &client->scratch);
-	command->call = caller_start(client->caller, METHOD_COMMAND, buffer_slice(&client->scratch), command->deadline_us, append_done,
+	command->call = caller_start(caller_for(client, command->slot), METHOD_COMMAND, buffer_slice(&client->scratch), command->deadline_us, append_done,
 				     command);
 }
 
@@ -192,17 +199,25 @@ static int client_start(struct node *node)
 {
 	struct list_client *client = client_of(node);
 	caller_set_addresses(client->caller, client->options->addresses, client->options->count);
+	for (uint32_t i = 0; i < client->options->count; i++)
+		caller_set_addresses(client->direct[i], &client->options->addresses[i], 1);
 	return 0;
 }
 
 static void client_message(struct node *node, link_id from, const struct message *message)
 {
-	caller_message(client_of(node)->caller, from, message);
+	struct list_client *client = client_of(node);
+	bool taken = caller_message(client->caller, from, message);
+	for (uint32_t i = 0; !taken && i < client->options->count; i++)
+		taken = caller_message(client->direct[i], from, message);
 }
 
 static void client_link_down(struct node *node, link_id link)
 {
-	caller_link_down(client_of(node)->caller, link);
+	struct list_client *client = client_of(node);
+	caller_link_down(client->caller, link);
+	for (uint32_t i = 0; i < client->options->count; i++)
+		caller_link_down(client->direct[i], link);
 }
 
 static void client_turn_end(struct node *node)
@@ -230,6 +245,8 @@ static void client_destroy(struct node *node)
 	struct list_client *client = client_of(node);
 	client->ending = true;
 	caller_destroy(client->caller);
+	for (uint32_t i = 0; i < client->options->count; i++)
+		caller_destroy(client->direct[i]);
 	ASSERT(list_empty(&client->open)); /* the caller has ended them */
 	free_waiting(client);
 	arena_free(&client->arena);
@@ -267,6 +284,8 @@ struct node *list_client_build(void *context, struct sim_process *process)
 	node_init(&client->node, &client_ops, &process->env, &process->log);
 	client->options = context;
 	client->caller = caller_create(&(struct caller_options){.node = &client->node});
+	for (uint32_t i = 0; i < client->options->count; i++)
+		client->direct[i] = caller_create(&(struct caller_options){.node = &client->node});
 	arena_init(&client->arena, ARENA_BYTES_MAX);
 	list_init(&client->open);
 	list_init(&client->waiting);

@@ -77,6 +77,9 @@ static void slot_draw(struct sim_load_slot *slot)
 	slot->kind = rng_below(rng, 100) < load->options.read_percent ? SIM_HISTORY_READ : SIM_HISTORY_APPEND;
 	slot->key = keys_begun(load) - 1 - (uint32_t)rng_below(rng, load->options.keys);
 	slot->timeout_ms = (uint32_t)rng_range(rng, load->options.timeout_min_ms, load->options.timeout_max_ms);
+	bool direct = rng_below(rng, 100) < 30;
+	uint64_t drawn = rng_next(rng) | 1;
+	slot->direct = direct ? drawn : 0;
 	load->started++;
 }
 
@@ -102,6 +105,7 @@ static void slot_due(void *data)
 		slot->kind = SIM_HISTORY_READ;
 		slot->key = load->final_next++;
 		slot->timeout_ms = 5000;
+		slot->direct = 0;
 	} else {
 		slot_draw(slot);
 	}

@@ -41,6 +41,7 @@ struct sim_load_slot {
 	uint32_t key;
 	uint64_t value;
 	uint32_t timeout_ms;
+	uint64_t direct;  /* not 0: asks one server only, by this number, whoever it believes to lead */
 	uint64_t ended;       /* OK operations that began after sim_load_mark() */
 	uint64_t mark_us;
 };

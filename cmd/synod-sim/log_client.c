@@ -26,8 +26,8 @@ struct node *sim_log_client_build(void *context, struct sim_process *process)
 
 static void violation(const struct operation *op, const char *what, uint64_t slot)
 {
-	op->slot->load->violation(op->slot->load->context, "client %u, slot %" PRIu64 " of the log: %s", op->slot->client, slot,
-				  what);
+	op->slot->load->violation(op->slot->load->context, "client %u, slot %" PRIu64 " of the log: %s",
+				  op->slot->client, slot, what);
 }
 
 /* ---- what was seen ---- */
@@ -129,7 +129,8 @@ static void succeed(struct operation *op)
 		while (place < length && values[place] != slot->value)
 			place++;
 		if (place == length)
-			slot->load->violation(slot->load->context, "an append to list %u was acknowledged, and is not in the log",
+			slot->load->violation(slot->load->context,
+					      "an append to list %u was acknowledged, and is not in the log",
 					      slot->key);
 		sim_load_end_append(slot, place + 1);
 	}

@@ -64,10 +64,16 @@ static void build_peers(struct scene *scene, struct paxosd_scene *own)
 		snprintf(place->name, sizeof place->name, "p%u", i + 1);
 		snprintf(place->address, sizeof place->address, "p%u:7000", i + 1);
 		own->addresses[i] = own->agreement.peers[i].address = place->address;
-		own->options.members[i] = (struct rsm_member){.replica = i + 1, .name = place->name, .address = place->address,
+		own->options.members[i] = (struct rsm_member){.replica = i + 1,
+							      .name = place->name,
+							      .address = place->address,
 							      .client_address = place->address};
-		own->processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = place->name, .address = place->address, .build = build_peer, .context = place, .disk = true});
+		own->processes[i] = sim_process_add(scene->world,
+						    &(struct sim_process_spec){.name = place->name,
+									       .address = place->address,
+									       .build = build_peer,
+									       .context = place,
+									       .disk = true});
 		scene_add_replica(scene, own->processes[i], 0);
 	}
 	sim_nemesis_add_group(scene->nemesis, own->processes, own->npeers);
@@ -91,7 +97,8 @@ static void build_clients(struct scene *scene, struct paxosd_scene *own)
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
 			.name = name, .build = sim_log_client_build, .context = &own->clients[i]});
 		sim_nemesis_add_client(scene->nemesis, processes[i]);
-		own->agreement.actors[i] = (struct agreement_actor){.process = processes[i], .client = &own->clients[i]};
+		own->agreement.actors[i] = (struct agreement_actor){.process = processes[i],
+								    .client = &own->clients[i]};
 	}
 	scene->load.submit = sim_log_client_submit;
 	scene->load.backend = &own->log;

@@ -121,7 +121,8 @@ static void decided(struct answering *answering, struct instance *instance, cons
 }
 
 /* The instance is decided: those who propose learn it, those who tell it are told that it is known. */
-static void answer_decided(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
+static void answer_decided(struct answering *answering, struct instance *instance,
+			   const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
 	switch (item->kind) {
@@ -141,7 +142,8 @@ static void answer_decided(struct answering *answering, struct instance *instanc
 static void answer_item(struct answering *answering, const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
-	if (item->seq >= AGREEMENT_SEQ_MAX || item->kind == WIRE_AGREEMENT_NONE || item->kind > WIRE_AGREEMENT_DECIDED)
+	if (item->seq >= AGREEMENT_SEQ_MAX || item->kind == WIRE_AGREEMENT_NONE ||
+	    item->kind > WIRE_AGREEMENT_DECIDED)
 		return;
 	if (item->seq < a->min) {
 		add(answering, WIRE_AGREEMENT_FORGOTTEN, item, 0, NULL, 0);
@@ -167,7 +169,8 @@ static void answer_item(struct answering *answering, const struct wire_agreement
 	}
 }
 
-void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id, const struct wire_agreement *m)
+void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id,
+		       const struct wire_agreement *m)
 {
 	struct answering answering = {.a = a, .now_us = now_us, .from = member_index(a, m->from)};
 	if (answering.from >= a->options.nmembers || answering.from == a->self || m->to != a->options.self)

@@ -136,7 +136,8 @@ struct agreement_counters {
 struct agreement *agreement_create(const struct agreement_options *options);
 /* Recovery: what the log held, in its order; then agreement_begin(). */
 void agreement_restore_promise(struct agreement *a, uint64_t seq, uint64_t ballot, uint64_t position);
-void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value, uint64_t position);
+void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value,
+			      uint64_t position);
 void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value,
 			       uint64_t position);
 /* STATUS_CORRUPT: no such record of this group. */
@@ -163,7 +164,8 @@ uint64_t agreement_next(const struct agreement *a);
 /* 1 + Done of member i, as known here. */
 uint64_t agreement_done_of(const struct agreement *a, uint32_t i);
 
-void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id, const struct wire_agreement *m);
+void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id,
+		       const struct wire_agreement *m);
 void agreement_reply(struct agreement *a, uint64_t now_us, const struct wire_agreement *m);
 void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence);
 void agreement_tick(struct agreement *a, uint64_t now_us);

@@ -1,7 +1,8 @@
 /*
  * The inside of struct agreement, shared by the files of this directory; nobody else.
  *
- *   core.c      instances, recovery, limits, time, what clients ask
+ *   core.c      instances, limits, time, what clients ask
+ *   log.c       recovery from the log's records, and which of them are still needed
  *   acceptor.c  requests of peers and their answers
  *   proposer.c  rounds of this peer's proposals, and answers to them
  *   spread.c    decisions and Done values to everybody
@@ -27,7 +28,8 @@
 #define INSTANCE_BYTES 512u
 /* Ballots beyond are nonsense. */
 #define ROUND_MAX (UINT64_C(1) << 48)
-_Static_assert(MESSAGE_VALUE_BYTES + COMMAND_BYTES_MAX + MESSAGE_ITEMS_MAX * 64u < FRAME_BYTES_MAX, "a message fits a frame");
+_Static_assert(MESSAGE_VALUE_BYTES + COMMAND_BYTES_MAX + MESSAGE_ITEMS_MAX * 64u < FRAME_BYTES_MAX,
+	       "a message fits a frame");
 
 /*
  *            start             own promise is durable          quorum
@@ -160,6 +162,8 @@ struct instance *find_instance(const struct agreement *a, uint64_t seq);
 bool agreement_has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer);
 struct instance *create_instance(struct agreement *a, uint64_t seq);
 void agreement_account(struct agreement *a, struct instance *instance);
+/* The least of the Done values that are known: what min will be when that is durable. */
+uint64_t least_done(const struct agreement *a);
 /* A record that says so is durable. */
 void min_durable(struct agreement *a, uint64_t min);
 /* A uniform number in [low, high]. */
@@ -176,8 +180,8 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 
 /* spread.c */
 /* The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won. */
-void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
-	    uint32_t from);
+void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value,
+		      uint64_t ballot, uint32_t from);
 /* Lets the instance, decided here, be told to everybody who may not know it. */
 void agreement_spread(struct agreement *a, struct instance *instance, uint64_t after_us);
 void note_known(struct agreement *a, struct instance *instance, uint32_t member);
@@ -193,17 +197,18 @@ void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq,
 	       struct bytes *value);
 void items_free(struct items *items);
 /* Due to a member, by the end of this turn. */
-void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
-	  struct bytes *value);
-void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
-		 uint64_t ballot, struct bytes *value);
-void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind, uint64_t ballot,
-		      struct bytes *value);
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq,
+		    uint64_t ballot, struct bytes *value);
+void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind,
+			   const struct instance *instance, uint64_t ballot, struct bytes *value);
+void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind,
+		      uint64_t ballot, struct bytes *value);
 void persist_dones(struct agreement *a);
 /* Until everything persisted so far is durable. */
 struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t seq, uint64_t ballot);
 /* Answers when the records with that sequence are durable. Takes the items. */
-void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence);
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take,
+			    uint64_t sequence);
 void output_free(struct agreement *a);
 
 #endif

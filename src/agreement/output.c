@@ -29,8 +29,11 @@ void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq,
 		items->capacity = items->capacity == 0 ? 8 : items->capacity * 2;
 		items->items = alloc_resize(items->items, items->capacity, sizeof *items->items);
 	}
-	items->items[items->count++] = (struct item){
-		.kind = kind, .seq = seq, .ballot = ballot, .other = other, .value = value != NULL ? bytes_ref(value) : NULL};
+	items->items[items->count++] = (struct item){.kind = kind,
+						     .seq = seq,
+						     .ballot = ballot,
+						     .other = other,
+						     .value = value != NULL ? bytes_ref(value) : NULL};
 }
 
 static void items_clear(struct items *items)
@@ -47,16 +50,16 @@ void items_free(struct items *items)
 	*items = (struct items){0};
 }
 
-void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
-	  struct bytes *value)
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq,
+		    uint64_t ballot, struct bytes *value)
 {
 	ASSERT(member != a->self);
 	items_add(&a->peers[member].outbox, kind, seq, ballot, 0, value);
 	a->counters.sent[kind]++;
 }
 
-void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind, const struct instance *instance,
-		 uint64_t ballot, struct bytes *value)
+void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind,
+			   const struct instance *instance, uint64_t ballot, struct bytes *value)
 {
 	for (uint32_t i = 0; i < a->options.nmembers; i++)
 		if (i != a->self && (except & member_bit(i)) == 0)
@@ -77,8 +80,8 @@ static struct agreement_persist *persist(struct agreement *a, enum agreement_per
 	return p;
 }
 
-void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind, uint64_t ballot,
-		      struct bytes *value)
+void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind,
+		      uint64_t ballot, struct bytes *value)
 {
 	struct agreement_persist *p = persist(a, kind, value);
 	p->seq = instance->seq;
@@ -119,7 +122,8 @@ struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t se
 	return wait;
 }
 
-void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take, uint64_t sequence)
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take,
+			    uint64_t sequence)
 {
 	struct wait *wait = sequence <= a->persisted ? agreement_vector_add(&a->answers, sizeof *wait)
 						     : wait_for_disk(a, WAIT_ANSWER, 0, 0);
@@ -294,8 +298,8 @@ void output_free(struct agreement *a)
 	for (uint32_t i = 0; i < a->options.nmembers; i++)
 		items_free(&a->peers[i].outbox);
 	items_free(&a->held);
-	struct vector *vectors[] = {&a->waits, &a->persists, &a->persists_out, &a->answers, &a->answers_out, &a->settled,
-				    &a->settled_out, &a->sends, &a->items, &a->replies};
+	struct vector *vectors[] = {&a->waits,   &a->persists,    &a->persists_out, &a->answers, &a->answers_out,
+				    &a->settled, &a->settled_out, &a->sends,        &a->items,   &a->replies};
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
 		free(vectors[i]->items);
 }

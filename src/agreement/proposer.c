@@ -60,7 +60,8 @@ static void start_accepting(struct agreement *a, uint64_t now_us, struct instanc
 /* May this peer use the lowest ballot? Only as the instance's owner, before anything else was promised or tried here. */
 static bool may_use_lowest(const struct agreement *a, const struct instance *instance)
 {
-	return owner_of(a, instance->seq) == a->self && instance->acceptor.promised == 0 && instance->proposer.ballot == 0;
+	return owner_of(a, instance->seq) == a->self && instance->acceptor.promised == 0 &&
+	       instance->proposer.ballot == 0;
 }
 
 static void begin_round(struct agreement *a, struct instance *instance)
@@ -182,7 +183,8 @@ void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 static void promised(struct agreement *a, uint64_t now_us, struct instance *instance, uint32_t from,
 		     const struct wire_agreement_item *item)
 {
-	if (instance->stage != STAGE_PREPARING || item->ballot != instance->proposer.ballot || item->other >= item->ballot)
+	if (instance->stage != STAGE_PREPARING || item->ballot != instance->proposer.ballot ||
+	    item->other >= item->ballot)
 		return;
 	struct bytes *value = item->other != 0 ? bytes_copy(item->value) : NULL;
 	if (synod_proposer_promise(&instance->proposer, from, item->ballot, item->other, value))

@@ -77,19 +77,22 @@ static void register_metrics(struct agreement_service *service)
 		{"synod_agreement_started_total", "Proposals begun here.", read_started, METRIC_COUNTER},
 		{"synod_agreement_decided_total", "Decisions learnt here.", read_decided, METRIC_COUNTER},
 		{"synod_agreement_rounds_total", "Ballots begun here.", read_rounds, METRIC_COUNTER},
-		{"synod_agreement_defeats_total", "Ballots given up for a higher one.", read_defeats, METRIC_COUNTER},
-		{"synod_agreement_refused_total", "Instances refused for lack of room.", read_refused, METRIC_COUNTER},
+		{"synod_agreement_defeats_total", "Ballots given up for a higher one.", read_defeats,
+		 METRIC_COUNTER},
+		{"synod_agreement_refused_total", "Instances refused for lack of room.", read_refused,
+		 METRIC_COUNTER},
 		{"synod_agreement_requests_total", "Requests to peers.", read_requests, METRIC_COUNTER},
-		{"synod_agreement_conflicts_total", "Peers that told another decision than the known one; must be 0.",
-		 read_conflicts, METRIC_COUNTER},
-		{"synod_agreement_wal_bytes", "Bytes of all log segments of the agreement service.", read_wal_bytes,
-		 METRIC_GAUGE},
+		{"synod_agreement_conflicts_total",
+		 "Peers that told another decision than the known one; must be 0.", read_conflicts,
+		 METRIC_COUNTER},
+		{"synod_agreement_wal_bytes", "Bytes of all log segments of the agreement service.",
+		 read_wal_bytes, METRIC_GAUGE},
 	};
 	for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
 		metrics_add_read(&service->node->metrics, metrics[i].type, metrics[i].name, metrics[i].help, NULL,
 				 metrics[i].read, service);
-	metrics_add(&service->node->metrics, METRIC_GAUGE, "synod_agreement_waiters", "Clients that wait for an instance.",
-		    NULL, &service->waiters);
+	metrics_add(&service->node->metrics, METRIC_GAUGE, "synod_agreement_waiters",
+		    "Clients that wait for an instance.", NULL, &service->waiters);
 }
 
 /* ---- life ---- */
@@ -187,8 +190,12 @@ static void replay(void *context, const struct wal_record *record)
 	uint64_t seq = record->slot - 1;
 	switch (record->type) {
 	case WAL_PROMISE: agreement_restore_promise(core, seq, record->ballot, record->position); break;
-	case WAL_ACCEPT: agreement_restore_accept(core, seq, record->ballot, record->payload, record->position); break;
-	case WAL_CHOSEN: agreement_restore_decided(core, seq, record->ballot, record->payload, record->position); break;
+	case WAL_ACCEPT:
+		agreement_restore_accept(core, seq, record->ballot, record->payload, record->position);
+		break;
+	case WAL_CHOSEN:
+		agreement_restore_decided(core, seq, record->ballot, record->payload, record->position);
+		break;
 	case WAL_SNAPSHOT:
 		if (agreement_restore_dones(core, record->payload, record->position) != 0)
 			service->recovery_status = STATUS_CORRUPT;
@@ -222,7 +229,8 @@ static int open_log(struct agreement_service *service)
 		return status;
 	}
 	log_event(service->node->log, LOG_INFO, "agreement_log_opened",
-		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " instances=%" PRIu64 " min=%" PRIu64,
+		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " instances=%" PRIu64
+		  " min=%" PRIu64,
 		  info.segments, info.records, info.torn_bytes, agreement_instances(service->core),
 		  agreement_min(service->core));
 	return 0;

@@ -151,8 +151,9 @@ static void start_request(struct agreement_service *service, link_id from, const
 	struct agreement *core = service->core;
 	uint32_t value_bytes_max = service->options.settings.value_bytes_max;
 	if (asked->value.len > value_bytes_max) {
-		refuse(service, from, request, STATUS_TOO_LARGE, "a value of %zu bytes; the limit is %u (value_bytes_max)",
-		       asked->value.len, value_bytes_max);
+		refuse(service, from, request, STATUS_TOO_LARGE,
+		       "a value of %zu bytes; the limit is %u (value_bytes_max)", asked->value.len,
+		       value_bytes_max);
 		return;
 	}
 	if (wal_full(service->wal)) {
@@ -165,13 +166,15 @@ static void start_request(struct agreement_service *service, link_id from, const
 	if (status == 0)
 		answer_state(service, from, request, asked->seq);
 	else if (status == STATUS_COMPACTED)
-		refuse(service, from, request, status, "instance %" PRIu64 " is forgotten: min is %" PRIu64, asked->seq,
-		       agreement_min(core));
+		refuse(service, from, request, status, "instance %" PRIu64 " is forgotten: min is %" PRIu64,
+		       asked->seq, agreement_min(core));
 	else
 		refuse(service, from, request, status,
 		       "%" PRIu64 " instances with %" PRIu64 " bytes are kept here, %" PRIu64
-		       " are being proposed: no more before the applications are done with old ones (min is %" PRIu64 ")",
-		       agreement_instances(core), agreement_bytes(core), agreement_proposing(core), agreement_min(core));
+		       " are being proposed: no more before the applications are done with old ones (min is "
+		       "%" PRIu64 ")",
+		       agreement_instances(core), agreement_bytes(core), agreement_proposing(core),
+		       agreement_min(core));
 }
 
 static void wait_request(struct agreement_service *service, link_id from, const struct message *request,
@@ -243,7 +246,8 @@ static void peer_message(struct agreement_service *service, link_id from, const 
 	if (status == 0 && (!is_peer(service, m.from) || m.to != service->options.replica))
 		status = STATUS_DENIED;
 	if (status != 0) {
-		log_event(service->node->log, LOG_WARN, "agreement_message_refused", "status=%s", status_name(status));
+		log_event(service->node->log, LOG_WARN, "agreement_message_refused", "status=%s",
+			  status_name(status));
 		if (message->kind == MESSAGE_REQUEST)
 			refuse(service, from, message, status, "not from a peer, or not to this one");
 	} else if (message->kind == MESSAGE_REQUEST) {

@@ -23,15 +23,16 @@ void agreement_spread(struct agreement *a, struct instance *instance, uint64_t a
 	}
 }
 
-void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value, uint64_t ballot,
-	    uint32_t from)
+void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value,
+		      uint64_t ballot, uint32_t from)
 {
 	struct synod_acceptor *acceptor = &instance->acceptor;
 	bool accepted_here = ballot != 0 && acceptor->accepted == ballot;
 	ASSERT(instance->decided == NULL);
 	instance->decided = bytes_ref(value);
 	instance->decided_ballot = ballot;
-	persist_instance(a, instance, AGREEMENT_PERSIST_DECIDED, accepted_here ? ballot : 0, accepted_here ? NULL : value);
+	persist_instance(a, instance, AGREEMENT_PERSIST_DECIDED, accepted_here ? ballot : 0,
+			 accepted_here ? NULL : value);
 	instance->decided_sequence = instance->sequence;
 	wait_for_disk(a, WAIT_DECIDED, instance->seq, 0);
 	a->counters.decided++;
@@ -47,7 +48,8 @@ void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *ins
 		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, ballot, NULL);
 		agreement_spread(a, instance, now_us + a->options.retry_us);
 	} else {
-		agreement_spread(a, instance, now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us));
+		agreement_spread(a, instance,
+				 now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us));
 	}
 }
 
@@ -60,7 +62,8 @@ static void spread_to(struct agreement *a, uint64_t now_us, uint32_t member)
 	LIST_FOR(link, &peer->spreading) {
 		const struct instance *instance = LIST_ENTRY(link, struct instance, spreading[member]);
 		if (told < SPREAD_ITEMS_MAX && instance->spread_after_us <= now_us) {
-			agreement_post(a, member, WIRE_AGREEMENT_LEARN, instance->seq, instance->decided_ballot, NULL);
+			agreement_post(a, member, WIRE_AGREEMENT_LEARN, instance->seq, instance->decided_ballot,
+				       NULL);
 			told++;
 		}
 		if (instance->spread_after_us < peer->spread_due_us)

@@ -84,7 +84,8 @@ static int append(struct paxoslog *log, const struct wire_log_command *command, 
 static int trim(struct paxoslog *log, uint64_t slot, struct buffer *error)
 {
 	if (slot > log->slots.last) {
-		wire_error_format(error, "there is no slot %" PRIu64 " yet, the newest is %" PRIu64, slot, log->slots.last);
+		wire_error_format(error, "there is no slot %" PRIu64 " yet, the newest is %" PRIu64, slot,
+				  log->slots.last);
 		return STATUS_NOT_FOUND;
 	}
 	slots_trim(&log->slots, slot);
@@ -117,7 +118,8 @@ void paxoslog_app_read(const struct app *app, const struct wire_log_query *query
 	uint32_t limit = query->limit == 0 || query->limit > WIRE_LOG_VALUES_MAX ? WIRE_LOG_VALUES_MAX : query->limit;
 	struct wire_log_entries entries = {.from = from, .first = slots->first, .last = slots->last};
 	if (from < slots->first) {
-		wire_error_format(reply->body, "slot %" PRIu64 " has been trimmed, the oldest is %" PRIu64, from, slots->first);
+		wire_error_format(reply->body, "slot %" PRIu64 " has been trimmed, the oldest is %" PRIu64, from,
+				  slots->first);
 		reply->status = STATUS_COMPACTED;
 		return;
 	}
@@ -212,7 +214,8 @@ static int restore_chunk(struct app *app, struct slice chunk, struct arena *aren
 	while (status == 0 && chunk.len > 0) {
 		uint32_t len;
 		struct slice value;
-		if (log->slots.last == log->expected || !slice_take_u32(&chunk, &len) || !slice_take(&chunk, len, &value))
+		if (log->slots.last == log->expected || !slice_take_u32(&chunk, &len) ||
+		    !slice_take(&chunk, len, &value))
 			return STATUS_CORRUPT;
 		slots_append(&log->slots, value);
 	}

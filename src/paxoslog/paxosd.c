@@ -168,7 +168,8 @@ static void write_status_json(struct node *node, struct buffer *out)
 			      ",\"agreement\":{\"min\":%" PRIu64 ",\"max\":%" PRId64 ",\"instances\":%" PRIu64
 			      ",\"bytes\":%" PRIu64 ",\"proposing\":%" PRIu64 "}",
 			      agreement_min(agreement), (int64_t)agreement_next(agreement) - 1,
-			      agreement_instances(agreement), agreement_bytes(agreement), agreement_proposing(agreement));
+			      agreement_instances(agreement), agreement_bytes(agreement),
+			      agreement_proposing(agreement));
 	buffer_format(out, "}");
 }
 
@@ -208,8 +209,8 @@ static void add_metrics(struct paxosd *d)
 	struct metrics *metrics = &d->node.metrics;
 	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_first", "Oldest slot of the log.", NULL, read_first, d);
 	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_last", "Newest slot of the log.", NULL, read_last, d);
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_values_bytes", "Bytes of the values in the log.", NULL, read_bytes,
-			 d);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_values_bytes", "Bytes of the values in the log.", NULL,
+			 read_bytes, d);
 	metrics_add(metrics, METRIC_GAUGE, "synod_log_tailers", "Requests that wait for a slot of the log.", NULL,
 		    &d->tailers.count);
 }

@@ -6,12 +6,14 @@
 
 /* ---- LOG_TAIL ---- */
 
-static void answer_tail(void *context, link_id from, const struct message *request, const struct wire_log_query *query)
+static void answer_tail(void *context, link_id from, const struct message *request,
+			const struct wire_log_query *query)
 {
 	struct paxosd *d = context;
 	/* A replica without a leader may be behind for long: another one may know more. */
 	if (!rsm_ready(d->rsm) || paxoslog_app_slots(d->app) == NULL) {
-		paxosd_refuse(d, from, request, STATUS_UNAVAILABLE, "this replica knows no leader, or is catching up");
+		paxosd_refuse(d, from, request, STATUS_UNAVAILABLE,
+			      "this replica knows no leader, or is catching up");
 		return;
 	}
 	struct reply reply = {.body = &d->out};

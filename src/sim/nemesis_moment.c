@@ -170,12 +170,17 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 	uint32_t member;
 	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t length_us = rng_range(&nemesis->rng, 100 * SIM_MILLISECOND, 800 * SIM_MILLISECOND);
-	/* Paused meanwhile, it wakes to what its clients have sent before it hears from its group. */
+	/*
+	 * Paused meanwhile, it wakes to what its clients have sent before it hears from its group. For so long that some clients
+	 * have turned to its successor, and others have not.
+	 */
 	bool asleep = rng_chance(&nemesis->rng, 500000);
+	uint64_t asleep_us = rng_range(&nemesis->rng, 900 * SIM_MILLISECOND, 2200 * SIM_MILLISECOND);
 	uint64_t late_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 200 * SIM_MILLISECOND);
 	if (group == NULL)
 		return;
 	if (asleep && process->state == SIM_RUNNING) {
+		length_us = asleep_us;
 		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms", process->name, length_us / 1000);
 		nemesis_count(nemesis, SIM_FAULT_PAUSE);
 		sim_process_pause(process);

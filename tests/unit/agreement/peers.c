@@ -80,7 +80,8 @@ static void check_decision(struct peers *p, uint32_t i, const struct agreement_v
 		abort();
 	}
 	struct bytes *shown;
-	if (agreement_status(peer->core, view->seq, &shown) == AGREEMENT_STATE_DECIDED && map_get(&peer->shown, view->seq) == NULL)
+	if (agreement_status(peer->core, view->seq, &shown) == AGREEMENT_STATE_DECIDED &&
+	    map_get(&peer->shown, view->seq) == NULL)
 		map_put(&peer->shown, view->seq, bytes_ref(view->decided));
 }
 
@@ -165,8 +166,11 @@ static void send(struct peers *p, uint32_t from, uint32_t to, bool reply, const 
 	if (cut || rng_chance(&p->rng, loss_ppm))
 		return;
 	for (uint32_t copies = 1 + rng_chance(&p->rng, p->repeat_ppm); copies > 0; copies--) {
-		struct test_message message = {.at_us = p->now_us + rng_range(&p->rng, p->delay_min_us, p->delay_max_us),
-					       .from = from, .to = to, .reply = reply};
+		struct test_message message = {.at_us = p->now_us +
+							rng_range(&p->rng, p->delay_min_us, p->delay_max_us),
+					       .from = from,
+					       .to = to,
+					       .reply = reply};
 		wire_agreement_encode(m, &message.payload);
 		enqueue(p, message);
 	}
@@ -311,9 +315,15 @@ void peers_restart(struct peers *p, uint32_t i)
 		if (peer->log[k].released)
 			continue;
 		switch (r->kind) {
-		case AGREEMENT_PERSIST_PROMISE: agreement_restore_promise(peer->core, r->seq, r->ballot, k + 1); break;
-		case AGREEMENT_PERSIST_ACCEPT: agreement_restore_accept(peer->core, r->seq, r->ballot, value, k + 1); break;
-		case AGREEMENT_PERSIST_DECIDED: agreement_restore_decided(peer->core, r->seq, r->ballot, value, k + 1); break;
+		case AGREEMENT_PERSIST_PROMISE:
+			agreement_restore_promise(peer->core, r->seq, r->ballot, k + 1);
+			break;
+		case AGREEMENT_PERSIST_ACCEPT:
+			agreement_restore_accept(peer->core, r->seq, r->ballot, value, k + 1);
+			break;
+		case AGREEMENT_PERSIST_DECIDED:
+			agreement_restore_decided(peer->core, r->seq, r->ballot, value, k + 1);
+			break;
 		case AGREEMENT_PERSIST_DONES: status = agreement_restore_dones(peer->core, value, k + 1); break;
 		}
 		ASSERT(status == 0);

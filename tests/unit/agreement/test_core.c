@@ -15,8 +15,17 @@ static uint64_t no_random(void *context)
 static struct agreement *core_of(uint32_t self, uint64_t instances_max)
 {
 	struct agreement_options options = {
-		.self = self, .nmembers = 3, .members = {1, 2, 3}, .retry_us = 100, .retry_max_us = 500, .backoff_us = 10,
-		.backoff_max_us = 500, .spread_us = 1000, .instances_max = instances_max, .bytes_max = MIB, .random = no_random,
+		.self = self,
+		.nmembers = 3,
+		.members = {1, 2, 3},
+		.retry_us = 100,
+		.retry_max_us = 500,
+		.backoff_us = 10,
+		.backoff_max_us = 500,
+		.spread_us = 1000,
+		.instances_max = instances_max,
+		.bytes_max = MIB,
+		.random = no_random,
 	};
 	return agreement_create(&options);
 }
@@ -85,7 +94,9 @@ START_TEST(test_lowest_ballot)
 	out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->nsends, 2);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_ACCEPT);
-	reply(a, 1, 2, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 1, .ballot = ballot_make(0, 2)});
+	reply(a, 1, 2,
+	      (struct wire_agreement_item){
+		      .kind = WIRE_AGREEMENT_ACCEPTED, .seq = 1, .ballot = ballot_make(0, 2)});
 	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_PENDING);
 	out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->nsends, 2);
@@ -111,7 +122,9 @@ START_TEST(test_prepare)
 	out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->nsends, 2);
 	ck_assert_uint_eq(out->sends[1].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = ballot_make(4, 2)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = ballot_make(4, 2)});
 	settle(a, 0);
 	ck_assert_int_eq(start(a, 0, "mine"), 0);
 	out = agreement_output(a, 0);
@@ -153,16 +166,24 @@ END_TEST
 START_TEST(test_ballots)
 {
 	struct agreement *a = fresh(1);
-	request(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(7, 3)});
+	request(a, 3, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(7, 3)});
 	settle(a, 0);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = ballot_make(2, 2)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = ballot_make(2, 2)});
 	const struct wire_agreement_item *answer = only_answer(agreement_output(a, 0));
 	ck_assert_uint_eq(answer->kind, WIRE_AGREEMENT_REJECT);
 	ck_assert_uint_eq(answer->ballot, ballot_make(2, 2));
 	ck_assert_uint_eq(answer->other, ballot_make(7, 3));
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 8, .ballot = ballot_make(7, 3)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 8, .ballot = ballot_make(7, 3)});
 	ck_assert_uint_eq(agreement_output(a, 0)->answers[0].message.nitems, 0);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_ACCEPT, .seq = 8, .ballot = ballot_make(0, 2)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 8, .ballot = ballot_make(0, 2)});
 	ck_assert_uint_eq(agreement_output(a, 0)->answers[0].message.nitems, 0);
 	ck_assert_uint_eq(agreement_instances(a), 1);
 	agreement_destroy(a);
@@ -175,8 +196,12 @@ START_TEST(test_adopts)
 	struct agreement *a = fresh(1);
 	ck_assert_int_eq(start(a, 1, "mine"), 0);
 	settle(a, 0);
-	reply(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PROMISE, .seq = 1, .ballot = ballot_make(1, 1),
-						     .other = ballot_make(0, 2), .value = slice_string("theirs")});
+	reply(a, 3, 1,
+	      (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PROMISE,
+					   .seq = 1,
+					   .ballot = ballot_make(1, 1),
+					   .other = ballot_make(0, 2),
+					   .value = slice_string("theirs")});
 	const struct agreement_output *out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_ACCEPT);
 	ck_assert(slice_equal(out->sends[0].message.items[0].value, slice_string("theirs")));
@@ -188,14 +213,24 @@ END_TEST
 START_TEST(test_counts_members)
 {
 	struct agreement_options options = {
-		.self = 1, .nmembers = 5, .members = {1, 2, 3, 4, 5}, .retry_us = 100, .retry_max_us = 500, .backoff_us = 10,
-		.backoff_max_us = 500, .spread_us = 1000, .instances_max = 10, .bytes_max = MIB, .random = no_random,
+		.self = 1,
+		.nmembers = 5,
+		.members = {1, 2, 3, 4, 5},
+		.retry_us = 100,
+		.retry_max_us = 500,
+		.backoff_us = 10,
+		.backoff_max_us = 500,
+		.spread_us = 1000,
+		.instances_max = 10,
+		.bytes_max = MIB,
+		.random = no_random,
 	};
 	struct agreement *a = agreement_create(&options);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 	ck_assert_int_eq(start(a, 0, "v"), 0);
 	settle(a, 0);
-	struct wire_agreement_item accepted = {.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = ballot_make(0, 1)};
+	struct wire_agreement_item accepted = {
+		.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = ballot_make(0, 1)};
 	reply(a, 3, 1, accepted);
 	reply(a, 3, 1, accepted);
 	settle(a, 0);
@@ -211,18 +246,25 @@ END_TEST
 START_TEST(test_learning)
 {
 	struct agreement *a = fresh(1);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = ballot_make(0, 2)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = ballot_make(0, 2)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_WANT);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_DECIDED, .seq = 1, .value = slice_string("v")});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_DECIDED, .seq = 1, .value = slice_string("v")});
 	ck_assert_uint_eq(agreement_output(a, 0)->nanswers, 0);
 	agreement_persisted(a, 0, 1);
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_KNOWN);
-	request(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 1, .ballot = ballot_make(9, 3)});
+	request(a, 3, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 1, .ballot = ballot_make(9, 3)});
 	const struct wire_agreement_item *answer = only_answer(agreement_output(a, 0));
 	ck_assert_uint_eq(answer->kind, WIRE_AGREEMENT_DECIDED);
 	ck_assert(slice_equal(answer->value, slice_string("v")));
 	/* Another decision would be the end of agreement: it is noticed, not taken. */
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_DECIDED, .seq = 1, .value = slice_string("w")});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_DECIDED, .seq = 1, .value = slice_string("w")});
 	ck_assert_uint_eq(agreement_counters(a)->conflicts, 1);
 	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_DECIDED);
 	agreement_destroy(a);
@@ -243,8 +285,11 @@ START_TEST(test_retries)
 	ck_assert_uint_eq(agreement_deadline_us(a), 700);
 	agreement_output(a, 300);
 	for (uint32_t peer = 1; peer <= 3; peer += 2)
-		reply(a, peer, 2, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_REJECT, .seq = 1, .ballot = ballot_make(0, 2),
-							       .other = ballot_make(6, peer)});
+		reply(a, peer, 2,
+		      (struct wire_agreement_item){.kind = WIRE_AGREEMENT_REJECT,
+						   .seq = 1,
+						   .ballot = ballot_make(0, 2),
+						   .other = ballot_make(6, peer)});
 	ck_assert_uint_eq(agreement_counters(a)->defeats, 1);
 	agreement_tick(a, agreement_deadline_us(a));
 	const struct agreement_output *out = agreement_output(a, 0);
@@ -263,12 +308,18 @@ START_TEST(test_limits)
 	ck_assert_int_eq(start(a, 4, "v"), STATUS_BUSY);
 	ck_assert_int_eq(start(a, 3, "again"), 0);
 	settle(a, 0);
-	request(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 4, .ballot = ballot_make(1, 3)});
+	request(a, 3, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 4, .ballot = ballot_make(1, 3)});
 	settle(a, 0);
-	request(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(1, 3)});
+	request(a, 3, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(1, 3)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_FULL);
 	agreement_set_disk_full(a, true);
-	request(a, 3, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_ACCEPT, .seq = 4, .ballot = ballot_make(1, 3)});
+	request(a, 3, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 4, .ballot = ballot_make(1, 3)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_FULL);
 	agreement_done(a, 0, 3);
 	struct wire_agreement m = {.from = 3, .to = 1, .ndones = 3, .dones = {0, 9, 9}};
@@ -291,7 +342,9 @@ START_TEST(test_done)
 	uint64_t sequence = agreement_done(a, 0, 8);
 	ck_assert_uint_eq(sequence, 1);
 	ck_assert_uint_eq(agreement_done(a, 0, 5), 1);
-	request(a, 2, 1, (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE, .seq = 20, .ballot = ballot_make(1, 2)});
+	request(a, 2, 1,
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 20, .ballot = ballot_make(1, 2)});
 	const struct agreement_output *out = agreement_output(a, 0);
 	agreement_persisted(a, 0, out->persists[out->npersists - 1].sequence);
 	out = agreement_output(a, 0);
@@ -391,5 +444,6 @@ START_TEST(test_strangers)
 }
 END_TEST
 
-CHECK_MAIN("agreement core", test_lowest_ballot, test_prepare, test_answers_wait, test_ballots, test_adopts, test_counts_members,
-	   test_learning, test_retries, test_limits, test_done, test_resumes, test_rewrite, test_corrupt, test_strangers)
+CHECK_MAIN("agreement core", test_lowest_ballot, test_prepare, test_answers_wait, test_ballots, test_adopts,
+	   test_counts_members, test_learning, test_retries, test_limits, test_done, test_resumes, test_rewrite,
+	   test_corrupt, test_strangers)

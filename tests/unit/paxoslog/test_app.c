@@ -141,7 +141,8 @@ START_TEST(test_limits)
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.trim = 2}), 0);
 	ck_assert_int_eq(trim(&f, 2), 0);
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
-	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value, .trim = 1}), STATUS_BAD_REQUEST);
+	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value, .trim = 1}),
+			 STATUS_BAD_REQUEST);
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){0}), STATUS_BAD_REQUEST);
 	teardown(&f);
 }

@@ -71,13 +71,19 @@ static void setup(struct bench *b, uint64_t segment_bytes)
 		snprintf(b->names[i], sizeof b->names[i], "p%u", i + 1);
 		snprintf(b->addresses[i], sizeof b->addresses[i], "p%u:7000", i + 1);
 		b->paxosds[i] = b->addresses[i];
-		b->options.members[i] = (struct rsm_member){.replica = i + 1, .name = b->names[i], .address = b->addresses[i],
+		b->options.members[i] = (struct rsm_member){.replica = i + 1,
+							    .name = b->names[i],
+							    .address = b->addresses[i],
 							    .client_address = b->addresses[i]};
 	}
 	for (uint32_t i = 0; i < PEERS; i++)
-		b->peers[i] = sim_process_add(b->world, &(struct sim_process_spec){
-			.name = b->names[i], .address = b->addresses[i], .build = build_peer, .context = b, .disk = true});
-	b->user = sim_process_add(b->world, &(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
+		b->peers[i] = sim_process_add(b->world, &(struct sim_process_spec){.name = b->names[i],
+										   .address = b->addresses[i],
+										   .build = build_peer,
+										   .context = b,
+										   .disk = true});
+	b->user = sim_process_add(b->world,
+				  &(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
 	for (uint32_t i = 0; i < PEERS; i++)
 		sim_process_start(b->peers[i]);
 	sim_process_start(b->user);
@@ -325,12 +331,14 @@ START_TEST(test_wait)
 	struct client_request *request;
 	setup(&b, 64 * KIB);
 	ck_assert_ptr_null(decision(&b, 0, 4));
-	int made = client_request_agreement(&request, b.addresses[2], METHOD_AGREEMENT_WAIT, 5, (struct synod_bytes){0});
+	int made = client_request_agreement(&request, b.addresses[2], METHOD_AGREEMENT_WAIT, 5,
+					    (struct synod_bytes){0});
 	ask_later(&b, made, request, 10000);
 	sim_world_run_for(b.world, SIM_SECOND);
 	ck_assert(!b.answered);
 	struct bench other = b;
-	made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_START, 5, (struct synod_bytes){.data = "v", .len = 1});
+	made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_START, 5,
+					(struct synod_bytes){.data = "v", .len = 1});
 	ck_assert_int_eq(ask(&other, made, request), SYNOD_OK);
 	ck_assert(sim_world_run_until_true(b.world, answered, &b, SIM_SECOND));
 	ck_assert_int_eq(b.state, WIRE_AGREEMENT_IS_DECIDED);
@@ -405,7 +413,8 @@ START_TEST(test_other_services)
 	struct bench b;
 	struct client_request *request;
 	setup(&b, 64 * KIB);
-	int made = client_request_agreement(&request, b.addresses[leader_of(&b)], METHOD_COMMAND, 5, (struct synod_bytes){0});
+	int made = client_request_agreement(&request, b.addresses[leader_of(&b)], METHOD_COMMAND, 5,
+					    (struct synod_bytes){0});
 	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
 	made = client_request_agreement(&request, b.addresses[0], METHOD_QUERY, 5, (struct synod_bytes){0});
 	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
@@ -443,5 +452,5 @@ START_TEST(test_disk_full)
 }
 END_TEST
 
-CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states, test_other_services,
-	   test_disk_full)
+CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states,
+	   test_other_services, test_disk_full)

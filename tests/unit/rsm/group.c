@@ -4,6 +4,7 @@
 
 #include "../support/check_main.h"
 #include "base/alloc.h"
+#include "paxos/internal.h"
 #include "rsm/internal.h"
 
 /* ---- a replica's node ---- */
@@ -199,6 +200,55 @@ void rsm_group_settings(struct rsm_settings *settings)
 	settings->log_cache_bytes = 4 * KIB;
 }
 
+static void note_accepted(struct rsm_replica *r, uint64_t slot, uint64_t ballot)
+{
+	if (slot >= r->accepted_told_count) {
+		uint64_t count = 2 * slot + 64;
+		r->accepted_told = alloc_resize(r->accepted_told, count, sizeof *r->accepted_told);
+		memset(r->accepted_told + r->accepted_told_count, 0, (count - r->accepted_told_count) * sizeof *r->accepted_told);
+		r->accepted_told_count = count;
+	}
+	if (ballot > r->accepted_told[slot])
+		r->accepted_told[slot] = ballot;
+}
+
+/* Sees every message that leaves a process. */
+static enum sim_verdict note_told(void *context, const struct sim_process *from, const struct sim_process *to,
+				  const struct message *message, uint64_t *delay_us)
+{
+	struct rsm_group *g = context;
+	struct arena arena;
+	struct wire_paxos m;
+	(void)to;
+	(void)delay_us;
+	if (message->method != METHOD_PROMISE && message->method != METHOD_PREPARE && message->method != METHOD_ACCEPTED)
+		return SIM_PASS;
+	arena_init(&arena, ARENA_BYTES_MAX);
+	CHECK_THAT(wire_paxos_decode(message->payload, &arena, &m) == 0, "a message cannot be decoded");
+	for (uint32_t i = 0; i < g->count; i++) {
+		struct rsm_replica *r = &g->replicas[i];
+		if (r->process != from)
+			continue;
+		if (message->method != METHOD_ACCEPTED && m.ballot > r->promise_told)
+			r->promise_told = m.ballot;
+		for (uint32_t k = 0; k < m.nranges; k++)
+			for (uint64_t slot = m.ranges[k].first; slot <= m.ranges[k].last; slot++)
+				note_accepted(r, slot, m.ballot);
+	}
+	arena_free(&arena);
+	return SIM_PASS;
+}
+
+static void check_told(const struct rsm_replica *r, const struct paxos *core)
+{
+	CHECK_THAT(paxos_ballot(core) >= r->promise_told, "replica %u has forgotten a promise", r->id);
+	for (uint64_t slot = core->ring.first; slot < r->accepted_told_count; slot++) {
+		const struct ring_slot *s = ring_get(&core->ring, slot);
+		CHECK_THAT(r->accepted_told[slot] == 0 || (s != NULL && s->ballot >= r->accepted_told[slot]),
+			   "replica %u has forgotten slot %u", r->id, (unsigned)slot);
+	}
+}
+
 static void check_state(struct rsm_group *g, struct rsm *rsm)
 {
 	if (rsm->restoring || rsm->state_lost || rsm->applied == 0)
@@ -225,11 +275,14 @@ static void after_turn(void *context, struct sim_process *process)
 			continue;
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
+		if (cores[i] != NULL)
+			check_told(&g->replicas[i], cores[i]);
 	}
 	if (rsm == NULL || rsm_core(rsm) == NULL)
 		return;
 	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
 	CHECK_THAT(problem == NULL, "%s", problem);
+	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= paxos_barrier(rsm_core(rsm)), "it serves before it may");
 	check_state(g, rsm);
 }
 
@@ -255,6 +308,7 @@ void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const st
 	g->world->after_turn = after_turn;
 	g->world->halted = halted;
 	g->world->context = g;
+	sim_network_set_filter(g->world, note_told, g);
 	for (uint32_t i = 0; i < count; i++) {
 		g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1};
 		g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){.name = names[i],
@@ -274,6 +328,8 @@ void rsm_group_free(struct rsm_group *g)
 	sim_world_destroy(g->world);
 	paxos_invariants_free(g->invariants);
 	map_free(&g->hashes);
+	for (uint32_t i = 0; i < g->count; i++)
+		free(g->replicas[i].accepted_told);
 	buffer_free(&g->scratch);
 	free(g->answers);
 }

@@ -3,7 +3,7 @@
  * client that says to which replica each request goes.
  *
  * After every turn the core's invariants are checked, and the state of every replica against that of whoever applied the same
- * slot first (fault 33).
+ * slot first (fault 33). After every restart: that nothing is forgotten that others were told (faults 1, 2, 11).
  */
 #ifndef SYNOD_TESTS_RSM_GROUP_H
 #define SYNOD_TESTS_RSM_GROUP_H
@@ -31,6 +31,9 @@ struct rsm_replica {
 	struct sim_process *process;
 	uint32_t id;
 	uint32_t incarnation; /* seen by the checker */
+	uint64_t promise_told;    /* highest ballot in any Prepare or Promise that left: no restart may forget it … */
+	uint64_t *accepted_told;  /* … nor, by slot, the highest ballot in any Accepted */
+	uint64_t accepted_told_count;
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
 };
 

@@ -55,7 +55,7 @@ static void tally_apply(struct app *app, const struct apply_context *context, st
 	(void)context;
 	if (!slice_take_u64(&command, &value))
 		reply->status = STATUS_BAD_REQUEST;
-	else if (value == TALLY_RETRY)
+	else if (value == TALLY_RETRY && t->count % 2 == 1)
 		reply->status = STATUS_BUSY;
 	else
 		add(t, value, crc32c(0, command.data, command.len));

@@ -3,7 +3,7 @@
  * snapshots of many pieces.
  *
  *   command  u64 value, then anything: appends the value and the checksum of the rest; the reply is the new length, u64.
- *            A value of TALLY_RETRY is refused with BUSY and changes nothing.
+ *            TALLY_RETRY is refused with BUSY, and changes nothing, while the number of values is odd.
  *   query    anything: all values, u64 each
  */
 #ifndef SYNOD_TESTS_TALLY_H

@@ -215,6 +215,52 @@ START_TEST(test_orderly_stop)
 }
 END_TEST
 
+/* faults: 33, 49, 54 */
+/* A command that is sent again gets its first answer and is applied once: by the same leader, after all were restarted, after a
+ * change of leader, after the session travelled in a snapshot. One that was to be tried again later is. */
+START_TEST(test_repeated_commands)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 8, NULL);
+	rsm_group_append_many(&g, 3);
+	uint64_t client = g.session, sequence = g.sequence + 1;
+	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), client, sequence, 4, 10), SIM_SECOND), 0);
+	g.sequence++;
+	g.appended++;
+	for (uint32_t round = 0; round < 6; round++) {
+		uint32_t leader = rsm_group_elect(&g);
+		uint64_t again = rsm_group_command(&g, leader, client, sequence, 4, 10);
+		ck_assert_int_eq(rsm_group_wait(&g, again, SIM_SECOND), 0);
+		ck_assert_uint_eq(g.answers[again].number, 4);
+		uint64_t other = rsm_group_command(&g, leader, client, sequence, 5, 10);
+		ck_assert_int_eq(rsm_group_wait(&g, other, SIM_SECOND), STATUS_SEQUENCE_REUSED);
+		ck_assert_int_eq(rsm_group_read(&g, leader, g.appended), 0);
+		ck_assert_uint_eq(g.answers[g.asked].number, g.appended);
+		if (round % 2 == 0)
+			for (uint32_t i = 0; i < g.count; i++)
+				sim_process_restart(g.replicas[i].process);
+		else
+			transfer(&g, leader, (leader + 1) % 3);
+		rsm_group_run(&g, 500 * SIM_MILLISECOND);
+		rsm_group_append_many(&g, 60);
+	}
+	uint64_t retry = g.sequence + 1, before = g.appended;
+	ck_assert_uint_eq(before % 2, 0);
+	uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, before + 1, 10);
+	ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), 0);
+	request = rsm_group_command(&g, rsm_group_elect(&g), client, retry, TALLY_RETRY, 10);
+	ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), STATUS_BUSY);
+	request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, before + 2, 10);
+	ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), 0);
+	for (uint32_t k = 0; k < 2; k++) {
+		request = rsm_group_command(&g, rsm_group_elect(&g), client, retry, TALLY_RETRY, 10);
+		ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), 0);
+		ck_assert_uint_eq(g.answers[request].number, before + 3);
+	}
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* ---- leadership that comes and goes within one turn ---- */
 
 struct one_turn {
@@ -279,4 +325,5 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_leadership_within_one_turn)
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_repeated_commands,
+	   test_leadership_within_one_turn)

@@ -221,31 +221,40 @@ static void send_old_entries(void *data, struct node *node)
 						       .last = rsm_applied(rsm)});
 }
 
+/* Replica 0 of the pair lags and begins to fetch a snapshot, slowly; the other one has the whole log. */
+static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
+{
+	static struct sim_rule rule;
+	rsm_group_init(g, 3, 2, NULL);
+	uint32_t leader = rsm_group_elect(g);
+	*old = (struct old_entries){.g = g, .from = (leader + 1) % 3, .to = (leader + 2) % 3};
+	g->replicas[old->from].settings = lazy;
+	sim_process_restart(g->replicas[old->from].process);
+	ck_assert(rsm_group_agree(g, 5 * SIM_SECOND));
+	sim_network_isolate(g->world, g->replicas[old->to].process);
+	for (uint32_t k = 0; k < 600; k++)
+		rsm_group_append(g, 1000);
+	ck_assert_uint_eq(rsm_group_elect(g), leader);
+	ck_assert_uint_gt(rsm_group_rsm(g, leader)->snapshot_slot, rsm_applied(rsm_group_rsm(g, old->to)) + 10);
+	rule = (struct sim_rule){.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_PASS, .delay_us = 100 * SIM_MILLISECOND};
+	sim_network_add_rule(g->world, &rule);
+	sim_network_rejoin(g->world, g->replicas[old->to].process);
+	while (rsm_group_rsm(g, old->to)->receive.step != RECEIVE_FETCH || rsm_group_rsm(g, old->to)->receive.slot == 0)
+		ck_assert(sim_world_step(g->world));
+}
+
 /* faults: 29 */
 /* While a replica fetches a snapshot, the log brings it further than that snapshot: it is not installed when it is complete. */
 START_TEST(test_late_snapshot_is_ignored)
 {
 	struct rsm_group g;
 	struct rsm_settings lazy;
+	struct old_entries old;
 	rsm_group_settings(&lazy);
 	lazy.snapshot_log_bytes = 64 * MIB;
 	lazy.wal_segment_bytes = 4 * MIB;
-	rsm_group_init(&g, 3, 2, NULL);
-	uint32_t leader = rsm_group_elect(&g);
-	struct old_entries old = {.g = &g, .from = (leader + 1) % 3, .to = (leader + 2) % 3};
-	g.replicas[old.from].settings = &lazy;
-	sim_process_restart(g.replicas[old.from].process);
-	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
-	sim_network_isolate(g.world, g.replicas[old.to].process);
-	rsm_group_append_many(&g, 150);
-	ck_assert_uint_eq(rsm_group_elect(&g), leader);
-	uint64_t offered = rsm_group_rsm(&g, leader)->snapshot_slot;
-	ck_assert_uint_gt(offered, rsm_applied(rsm_group_rsm(&g, old.to)) + 10);
-	struct sim_rule rule = {.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_PASS, .delay_us = 300 * SIM_MILLISECOND};
-	sim_network_add_rule(g.world, &rule);
-	sim_network_rejoin(g.world, g.replicas[old.to].process);
-	while (rsm_group_rsm(&g, old.to)->receive.step != RECEIVE_FETCH)
-		ck_assert(sim_world_step(g.world));
+	begin_slow_fetch(&g, &old, &lazy);
+	uint64_t offered = rsm_group_rsm(&g, old.to)->receive.slot;
 	for (uint32_t k = 0; k < 100 && rsm_applied(rsm_group_rsm(&g, old.to)) <= offered; k++) {
 		sim_process_call(g.replicas[old.from].process, send_old_entries, &old);
 		rsm_group_run(&g, 5 * SIM_MILLISECOND);
@@ -256,6 +265,37 @@ START_TEST(test_late_snapshot_is_ignored)
 	ck_assert_uint_eq(rsm_group_rsm(&g, old.to)->counters.snapshots_installed, 0);
 	rsm_group_append_many(&g, 10);
 	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* faults: 29, 32 */
+/* The same, but the log arrives while the snapshot is being restored: it is applied when that is done. */
+START_TEST(test_log_arrives_while_restoring)
+{
+	struct rsm_group g;
+	struct rsm_settings lazy;
+	struct old_entries old;
+	rsm_group_settings(&lazy);
+	lazy.snapshot_log_bytes = 64 * MIB;
+	lazy.wal_segment_bytes = 4 * MIB;
+	begin_slow_fetch(&g, &old, &lazy);
+	struct rsm *rsm = rsm_group_rsm(&g, old.to);
+	while (rsm->receive.step != RECEIVE_VERIFY)
+		ck_assert(sim_world_step(g.world));
+	disk_sim_set_faults(disk_of(&g, old.to), &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 20000});
+	while (!rsm->restoring)
+		ck_assert(sim_world_step(g.world));
+	uint64_t before = rsm_applied(rsm);
+	sim_process_call(g.replicas[old.from].process, send_old_entries, &old);
+	while (rsm->restoring && paxos_chosen_slot(rsm->paxos) == before)
+		ck_assert(sim_world_step(g.world));
+	ck_assert(rsm->restoring);
+	ck_assert_uint_eq(rsm_applied(rsm), before);
+	disk_sim_set_faults(disk_of(&g, old.to), NULL);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	ck_assert_uint_eq(rsm->counters.snapshots_installed, 1);
 	sim_network_clear_rules(g.world);
 	rsm_group_free(&g);
 }
@@ -356,4 +396,5 @@ END_TEST
 
 CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
 	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
+	   test_log_arrives_while_restoring,
 	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot)
