@@ -4,6 +4,8 @@
 
 #include "base/alloc.h"
 
+#define DIRECT_TIMEOUT_MS 100u
+
 void sim_load_options_draw(struct sim_load_options *options, struct rng *rng)
 {
 	*options = (struct sim_load_options){
@@ -77,9 +79,11 @@ static void slot_draw(struct sim_load_slot *slot)
 	slot->kind = rng_below(rng, 100) < load->options.read_percent ? SIM_HISTORY_READ : SIM_HISTORY_APPEND;
 	slot->key = keys_begun(load) - 1 - (uint32_t)rng_below(rng, load->options.keys);
 	slot->timeout_ms = (uint32_t)rng_range(rng, load->options.timeout_min_ms, load->options.timeout_max_ms);
-	bool direct = rng_below(rng, 100) < 30;
+	bool direct = rng_below(rng, 100) < 45;
 	uint64_t drawn = rng_next(rng) | 1;
 	slot->direct = direct ? drawn : 0;
+	if (direct && slot->timeout_ms > DIRECT_TIMEOUT_MS)
+		slot->timeout_ms = DIRECT_TIMEOUT_MS;
 	load->started++;
 }
 

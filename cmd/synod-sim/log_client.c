@@ -162,8 +162,11 @@ static void followed(struct client_request *request, const struct synod_reply *r
 		follow(op, op->wanted == 0);
 		break;
 	case SYNOD_UNAVAILABLE:
+		/* An append was acknowledged; where it stands can be seen later, unless that never comes. */
 		if (op->slot->kind == SIM_HISTORY_READ)
 			fail(op, SIM_HISTORY_FAILED);
+		else if (op->slot->load->stopped)
+			fail(op, SIM_HISTORY_UNKNOWN);
 		else
 			follow(op, false);
 		break;

@@ -298,7 +298,7 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 {
 	rsm_settings_default(settings);
 	bool small = rng_chance(&scene->rng, 750000);
-	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, small ? 10 : 13, small ? 14 : 20);
+	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, small ? 9 : 13, small ? 13 : 20);
 	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, small ? 17 : 22);
 	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
 	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);

@@ -4,7 +4,8 @@
  *   node.c     life, the way of messages, the turn
  *   pings.c    pinging the view service, adopting views
  *   primary.c  requests of clients, held answers
- *   stream.c   frames to the backup, state transfer
+ *   stream.c   the frames of a view, state transfer
+ *   send.c     their way to the backup, and its confirmations
  *   backup.c   frames from the primary
  *   status.c   STATUS, CLUSTER, JSON, metrics
  */
@@ -185,9 +186,22 @@ struct frame *stream_open(struct pb_node *n);
 /* Notes a command that has been executed, for the backup. */
 void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote, struct slice key);
 void stream_turn_end(struct pb_node *n);
-void stream_reply(struct pb_node *n, const struct message *message);
-void stream_link_down(struct pb_node *n, link_id link);
 bool stream_idle(const struct pb_node *n);
+void stream_give_back(struct stream *s, struct frame *frame);
+/* What a frame's answers take while they wait. */
+static inline uint64_t frame_held_bytes(const struct frame *frame)
+{
+	return frame->replies.len + frame->nheld * sizeof *frame->held;
+}
+
+/* ---- send.c ---- */
+
+/* Sends what the window has room for. */
+void send_frames(struct pb_node *n);
+void send_retry(void *node);
+/* The backup has answered a frame; its link has lost its connection. */
+void send_reply(struct pb_node *n, const struct message *message);
+void send_link_down(struct pb_node *n, link_id link);
 
 /* ---- backup.c ---- */
 
@@ -196,9 +210,9 @@ void backup_forward(struct pb_node *n, link_id from, const struct message *reque
 
 /* ---- status.c ---- */
 
-void status_metrics(struct pb_node *n);
-void status_answer(struct pb_node *n, link_id from, const struct message *request);
-void status_cluster(struct pb_node *n, link_id from, const struct message *request);
-void status_write_json(struct node *node, struct buffer *out);
+void pb_status_metrics(struct pb_node *n);
+void pb_status_answer(struct pb_node *n, link_id from, const struct message *request);
+void pb_status_cluster(struct pb_node *n, link_id from, const struct message *request);
+void pb_status_json(struct node *node, struct buffer *out);
 
 #endif

@@ -61,7 +61,7 @@ static void message(struct node *node, link_id from, const struct message *messa
 	struct pb_node *n = pb_node_of(node);
 	if (message->kind == MESSAGE_REPLY) {
 		if (message->method == METHOD_PB_FORWARD)
-			stream_reply(n, message);
+			send_reply(n, message);
 		else
 			caller_message(n->views, from, message);
 		return;
@@ -72,8 +72,8 @@ static void message(struct node *node, link_id from, const struct message *messa
 	case METHOD_COMMAND:
 	case METHOD_QUERY: primary_request(n, from, message); break;
 	case METHOD_PB_FORWARD: backup_forward(n, from, message); break;
-	case METHOD_STATUS: status_answer(n, from, message); break;
-	case METHOD_CLUSTER: status_cluster(n, from, message); break;
+	case METHOD_STATUS: pb_status_answer(n, from, message); break;
+	case METHOD_CLUSTER: pb_status_cluster(n, from, message); break;
 	default:
 		pb_refuse(n, from, message, STATUS_UNKNOWN_METHOD, "a pbserver has no such method");
 		break;
@@ -84,7 +84,7 @@ static void link_down(struct node *node, link_id link)
 {
 	struct pb_node *n = pb_node_of(node);
 	caller_link_down(n->views, link);
-	stream_link_down(n, link);
+	send_link_down(n, link);
 }
 
 static void turn_end(struct node *node)
@@ -137,7 +137,7 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
-	.status_json = status_write_json,
+	.status_json = pb_status_json,
 };
 
 static const char *keep(struct pb_node *n, const char *text)
@@ -183,7 +183,7 @@ struct node *pb_node_create(const struct pb_node_options *options)
 	};
 	n->views = caller_create(&caller);
 	caller_set_addresses(n->views, n->options.views, n->options.nviews);
-	status_metrics(n);
+	pb_status_metrics(n);
 	return &n->node;
 }
 

@@ -35,7 +35,7 @@ static void fill_status(struct pb_node *n, struct wire_status *out)
 	};
 }
 
-void status_answer(struct pb_node *n, link_id from, const struct message *request)
+void pb_status_answer(struct pb_node *n, link_id from, const struct message *request)
 {
 	struct wire_status status;
 	fill_status(n, &status);
@@ -44,7 +44,7 @@ void status_answer(struct pb_node *n, link_id from, const struct message *reques
 	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
 }
 
-void status_cluster(struct pb_node *n, link_id from, const struct message *request)
+void pb_status_cluster(struct pb_node *n, link_id from, const struct message *request)
 {
 	struct wire_cluster cluster = {
 		.cluster = slice_string(n->options.cluster),
@@ -58,7 +58,7 @@ void status_cluster(struct pb_node *n, link_id from, const struct message *reque
 	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
 }
 
-void status_write_json(struct node *node, struct buffer *out)
+void pb_status_json(struct node *node, struct buffer *out)
 {
 	struct wire_status status;
 	fill_status(pb_node_of(node), &status);
@@ -86,7 +86,7 @@ static uint64_t read_synced(void *context)
 	return n->role == PB_PRIMARY && n->synced;
 }
 
-void status_metrics(struct pb_node *n)
+void pb_status_metrics(struct pb_node *n)
 {
 	struct metrics *m = &n->node.metrics;
 	const struct pb_counters *c = &n->counters;

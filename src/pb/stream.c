@@ -4,17 +4,11 @@
  *   frame 1         RESET: the backup's state becomes empty
  *   … frame k       TRANSFER: pieces of records and of sessions, and the turns meanwhile; the last one is COMPLETE
  *   k + 1 …         batches of commands, one a turn
- *
- * Frames are kept until they are confirmed, and sent again from the first unconfirmed one after a lost connection. What is
- * sent beside the stream's order is not taken by the backup, so neither repetition nor reordering can do harm.
  */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "pb/internal.h"
-#include "wire/method.h"
-
-static void send_frames(struct pb_node *n);
 
 /* ---- frames ---- */
 
@@ -44,7 +38,7 @@ static void frame_free(struct frame *frame)
 }
 
 /* Memory of unusual frames goes back at once. */
-static void frame_give_back(struct stream *s, struct frame *frame)
+void stream_give_back(struct stream *s, struct frame *frame)
 {
 	list_remove(&frame->link);
 	if (s->nfree == FREE_FRAMES_MAX || frame->message.capacity + frame->replies.capacity > PB_FRAME_BYTES_SOFT_MAX) {
@@ -55,11 +49,6 @@ static void frame_give_back(struct stream *s, struct frame *frame)
 	buffer_clear(&frame->replies);
 	list_push_back(&s->free, &frame->link);
 	s->nfree++;
-}
-
-static uint64_t held_bytes(const struct frame *frame)
-{
-	return frame->replies.len + frame->nheld * sizeof *frame->held;
 }
 
 /* Encodes it, under the next number, and queues it. */
@@ -93,9 +82,9 @@ static void close_open(struct pb_node *n)
 	s->open = NULL;
 	if (s->link == 0) {
 		/* Nobody has to confirm it. */
-		s->queue_bytes -= held_bytes(frame);
+		s->queue_bytes -= frame_held_bytes(frame);
 		primary_release(n, frame);
-		frame_give_back(s, frame);
+		stream_give_back(s, frame);
 		s->batch_count = 0;
 		return;
 	}
@@ -185,127 +174,6 @@ static void transfer(struct pb_node *n)
 	}
 }
 
-/* ---- sending ---- */
-
-static void send_frame(struct pb_node *n, const struct frame *frame)
-{
-	struct stream *s = &n->stream;
-	struct message message = {
-		.kind = MESSAGE_REQUEST,
-		.method = METHOD_PB_FORWARD,
-		.id = n->next_id++,
-		.payload = buffer_slice(&frame->message),
-	};
-	node_send(&n->node, s->link, &message);
-	n->counters.frames_sent++;
-	s->sent = frame->number;
-	s->flight_bytes += frame->message.len;
-}
-
-static void send_frames(struct pb_node *n)
-{
-	struct stream *s = &n->stream;
-	/* Nearly always there is nothing, or only the newest frame to be sent: look from the end. */
-	struct list *link = &s->frames;
-	while (link->prev != &s->frames && LIST_ENTRY(link->prev, struct frame, link)->number > s->sent)
-		link = link->prev;
-	for (; link != &s->frames; link = link->next) {
-		if (s->flight_bytes >= WINDOW_BYTES || (s->probing && s->flight_bytes > 0))
-			break;
-		send_frame(n, LIST_ENTRY(link, struct frame, link));
-	}
-	if (!list_empty(&s->frames) && !timer_armed(&s->retry))
-		node_timer_after(&n->node, &s->retry, RETRY_US);
-}
-
-/* Everything unconfirmed will be sent again; first one frame, to see whether it is taken. */
-static void rewind_stream(struct stream *s)
-{
-	s->sent = s->confirmed;
-	s->flight_bytes = 0;
-	s->probing = true;
-}
-
-static void retry(void *data)
-{
-	struct pb_node *n = data;
-	struct stream *s = &n->stream;
-	struct env *env = n->node.env;
-	if (s->link == 0 || list_empty(&s->frames))
-		return;
-	/* A backup that is only slow must not be buried under repetitions. */
-	if (env->ops->backlog(env, s->link) == 0) {
-		n->counters.frames_resent += s->sent - s->confirmed;
-		rewind_stream(s);
-	}
-	send_frames(n);
-}
-
-static void retry_soon(struct pb_node *n)
-{
-	rewind_stream(&n->stream);
-	node_timer_after(&n->node, &n->stream.retry, RETRY_SOON_US);
-}
-
-static void confirm(struct pb_node *n, uint64_t received)
-{
-	struct stream *s = &n->stream;
-	if (received <= s->confirmed)
-		return;
-	s->probing = false;
-	s->confirmed = received;
-	node_timer_cancel(&n->node, &s->retry);
-	struct list *first;
-	while ((first = list_first(&s->frames)) != NULL) {
-		struct frame *frame = LIST_ENTRY(first, struct frame, link);
-		if (frame->number > received)
-			break;
-		s->queue_bytes -= frame->message.len + held_bytes(frame);
-		s->pieces -= frame->transfer;
-		if (frame->number <= s->sent)
-			s->flight_bytes -= frame->message.len;
-		primary_release(n, frame);
-		frame_give_back(s, frame);
-	}
-	/* A frame that was to be sent again may have been confirmed by a late answer. */
-	if (s->sent < received)
-		s->sent = received;
-	if (!n->synced && s->complete_frame != 0 && received >= s->complete_frame) {
-		n->synced = true;
-		n->counters.transfers_done++;
-		log_event(n->node.log, LOG_INFO, "backup_synced", "view=%llu backup=%s keys=%llu",
-			  (unsigned long long)n->view, n->backup.name, (unsigned long long)pb_state_keys(&n->state));
-		pings_now(n);
-	}
-	send_frames(n);
-}
-
-void stream_reply(struct pb_node *n, const struct message *message)
-{
-	struct stream *s = &n->stream;
-	struct wire_pb_forward_reply reply;
-	arena_reset(&n->arena);
-	if (s->link == 0 || message->status != 0 ||
-	    wire_pb_forward_reply_decode(message->payload, &n->arena, &reply) != 0)
-		return;
-	if (reply.view > n->view)
-		pings_now(n);
-	/* Of an earlier view of ours, or it does not know this one yet, or it has restarted and the view service will tell. */
-	if (reply.view != n->view || !reply.backup) {
-		if (reply.view <= n->view)
-			retry_soon(n);
-		return;
-	}
-	if (reply.received < s->next)
-		confirm(n, reply.received);
-}
-
-void stream_link_down(struct pb_node *n, link_id link)
-{
-	if (n->stream.link == link && link != 0 && !list_empty(&n->stream.frames))
-		retry_soon(n);
-}
-
 /* ---- views ---- */
 
 void stream_init(struct pb_node *n)
@@ -313,7 +181,7 @@ void stream_init(struct pb_node *n)
 	struct stream *s = &n->stream;
 	list_init(&s->frames);
 	list_init(&s->free);
-	timer_init(&s->retry, retry, n);
+	timer_init(&s->retry, send_retry, n);
 	s->next = 1;
 }
 
@@ -339,11 +207,11 @@ void stream_begin(struct pb_node *n)
 	while ((first = list_first(&s->frames)) != NULL) {
 		struct frame *frame = LIST_ENTRY(first, struct frame, link);
 		merge_held(carried, frame);
-		frame_give_back(s, frame);
+		stream_give_back(s, frame);
 	}
 	if (s->open != NULL) {
 		merge_held(carried, s->open);
-		frame_give_back(s, s->open);
+		stream_give_back(s, s->open);
 	}
 	node_timer_cancel(&n->node, &s->retry);
 	s->open = carried;
@@ -351,7 +219,7 @@ void stream_begin(struct pb_node *n)
 	s->next = 1;
 	s->sent = s->confirmed = s->flight_bytes = s->complete_frame = 0;
 	s->pieces = 0;
-	s->queue_bytes = held_bytes(carried);
+	s->queue_bytes = frame_held_bytes(carried);
 	s->batch_count = 0;
 	buffer_clear(&s->batch);
 	buffer_clear(&s->records);
@@ -373,7 +241,7 @@ void stream_abandon(struct pb_node *n)
 	while ((first = list_first(&s->frames)) != NULL) {
 		struct frame *frame = LIST_ENTRY(first, struct frame, link);
 		primary_abandon(n, frame);
-		frame_give_back(s, frame);
+		stream_give_back(s, frame);
 	}
 	node_timer_cancel(&n->node, &s->retry);
 	s->link = 0;

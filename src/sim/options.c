@@ -109,7 +109,7 @@ static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 	o->client_crash_mean_us = maybe(rng, 75, 2 * SIM_SECOND, 20 * SIM_SECOND);
 	o->drift_mean_us = maybe(rng, 80, SIM_SECOND, 20 * SIM_SECOND);
 	o->crash_at_send_mean_us = maybe(rng, 75, SIM_SECOND, 10 * SIM_SECOND);
-	o->deaf_mean_us = maybe(rng, 65, SIM_SECOND, 10 * SIM_SECOND);
+	o->deaf_mean_us = maybe(rng, 80, SIM_SECOND, 6 * SIM_SECOND);
 	if (rng_below(rng, 100) < 30)
 		make_storm(o, rng_range(rng, 3, 15));
 }

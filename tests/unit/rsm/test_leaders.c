@@ -200,7 +200,8 @@ START_TEST(test_orderly_stop)
 		if (g.count > 1) {
 			uint32_t next = rsm_group_elect(&g);
 			ck_assert_uint_ne(next, leader);
-			CHECK_THAT(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader", (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
+			CHECK_THAT(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader",
+				   (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
 		}
 		sim_process_start(g.replicas[leader].process);
 		rsm_group_run(&g, SIM_SECOND);

@@ -232,7 +232,7 @@ static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const
 	sim_process_restart(g->replicas[old->from].process);
 	ck_assert(rsm_group_agree(g, 5 * SIM_SECOND));
 	sim_network_isolate(g->world, g->replicas[old->to].process);
-	for (uint32_t k = 0; k < 600; k++)
+	for (uint32_t k = 0; k < 400; k++)
 		rsm_group_append(g, 1000);
 	ck_assert_uint_eq(rsm_group_elect(g), leader);
 	ck_assert_uint_gt(rsm_group_rsm(g, leader)->snapshot_slot, rsm_applied(rsm_group_rsm(g, old->to)) + 10);
@@ -298,6 +298,52 @@ START_TEST(test_log_arrives_while_restoring)
 	ck_assert_uint_eq(rsm->counters.snapshots_installed, 1);
 	sim_network_clear_rules(g.world);
 	rsm_group_free(&g);
+}
+END_TEST
+
+static void count_snapshots(void *context, const char *name, uint64_t size)
+{
+	(void)size;
+	*(uint32_t *)context += strncmp(name, "snapshot-", 9) == 0;
+}
+
+/* faults: 31, 32 */
+/* A peer's snapshot is installed while an own one is being written, at any step of that: the own one is given up, and nothing
+ * of it stays on the disk. */
+START_TEST(test_own_snapshot_gives_way)
+{
+	uint32_t overlaps[TAKE_SYNC_DIRECTORY + 1] = {0};
+	for (uint32_t offset = 0; offset < 24; offset++) {
+		struct rsm_group g;
+		struct rsm_settings lazy;
+		struct old_entries old;
+		rsm_group_settings(&lazy);
+		lazy.snapshot_log_bytes = 64 * MIB;
+		lazy.wal_segment_bytes = 4 * MIB;
+		begin_slow_fetch(&g, &old, &lazy);
+		struct rsm *rsm = rsm_group_rsm(&g, old.to);
+		uint64_t after = 0;
+		while (!rsm->restoring) {
+			ck_assert(sim_world_step(g.world));
+			/* From the last piece on. */
+			bool last = rsm->receive.total - rsm->receive.offset <= SNAPSHOT_CHUNK_BYTES;
+			if (rsm->receive.step >= RECEIVE_WRITE && last && after++ == offset)
+				rsm->snapshot_wanted = true;
+		}
+		if (rsm->take.active)
+			overlaps[rsm->take.step]++;
+		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+		ck_assert_uint_eq(rsm->counters.snapshots_installed, 1);
+		rsm_group_run(&g, SIM_SECOND);
+		uint32_t files = 0;
+		struct disk *disk = disk_of(&g, old.to);
+		ck_assert_int_eq(disk->ops->list(disk, count_snapshots, &files), 0);
+		ck_assert_uint_eq(files, 1 + rsm->take.active);
+		sim_network_clear_rules(g.world);
+		rsm_group_free(&g);
+	}
+	ck_assert_uint_gt(overlaps[TAKE_WRITE], 0);
+	ck_assert_uint_gt(overlaps[TAKE_RENAME] + overlaps[TAKE_SYNC_DIRECTORY], 0);
 }
 END_TEST
 
@@ -396,5 +442,5 @@ END_TEST
 
 CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
 	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
-	   test_log_arrives_while_restoring,
+	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
 	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot)
