@@ -299,6 +299,10 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	rsm_settings_default(settings);
 	bool small = rng_chance(&scene->rng, 750000);
 	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, small ? 9 : 13, small ? 13 : 20);
+	uint64_t entry_bytes_max = settings->wal_segment_bytes / 4;
+	if (entry_bytes_max > ENTRY_BYTES_SOFT_MAX)
+		entry_bytes_max = ENTRY_BYTES_SOFT_MAX;
+	settings->entry_bytes = rng_range(&scene->rng, 1, entry_bytes_max);
 	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, small ? 17 : 22);
 	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
 	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);

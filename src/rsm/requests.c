@@ -109,7 +109,7 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	batch->requesters[batch->count++] = *from;
 	rsm->pending_requests++;
 	entry_add(&batch->encoding, command);
-	if (batch->encoding.len >= ENTRY_BYTES_SOFT_MAX || batch->count == ENTRY_COMMANDS_MAX)
+	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX)
 		close_current(rsm);
 	return true;
 }

@@ -12,6 +12,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.election_timeout_ms = 150,
 		.heartbeat_interval_ms = 30,
 		.wal_segment_bytes = 16 * MIB,
+		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
 		.log_cache_bytes = 8 * MIB,
 		.sessions_max = SESSIONS_MAX,

@@ -46,6 +46,8 @@ struct rsm_settings {
 	uint32_t election_timeout_ms;  /* lower bound; the upper is twice this. Default 150 */
 	uint32_t heartbeat_interval_ms; /* default 30 */
 	uint64_t wal_segment_bytes;    /* default 16 MiB */
+	uint64_t entry_bytes;          /* a batch is closed when it passes this. Default and most ENTRY_BYTES_SOFT_MAX; an entry must
+					* fit a segment: this and the longest command together are less than one */
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 8 MiB */
 	uint32_t sessions_max;         /* default SESSIONS_MAX */
