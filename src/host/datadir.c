@@ -209,7 +209,7 @@ int datadir_open(struct disk **out, const char *path, const struct datadir_ident
 	int status = make_directories(path, error, error_size);
 	if (status != 0)
 		return status;
-	status = disk_posix_create(&disk, path, NULL);
+	status = disk_posix_create(&disk, path);
 	if (status == STATUS_LOCKED)
 		return fail(status, path, "in use by another process", error, error_size);
 	if (status != 0)

@@ -34,7 +34,6 @@ struct posix_lane {
 
 struct disk_posix {
 	struct disk disk;
-	struct disk_posix_options options;
 	int directory_fd;
 	int event_fd;
 	uint64_t outstanding; /* the loop's thread only */
@@ -146,11 +145,6 @@ static void posix_submit(struct disk *disk, struct disk_request *request)
 	struct posix_lane *lane = &posix->lanes[request->lane];
 	ASSERT(request->callback != NULL);
 	posix->outstanding++;
-	if (posix->options.inline_log && request->lane == DISK_LANE_LOG) {
-		request->status = disk_file_run(posix->directory_fd, request);
-		complete(posix, request);
-		return;
-	}
 	if (!lane->started)
 		lane_start(lane);
 	lock(&lane->lock);
@@ -249,7 +243,7 @@ uint64_t disk_posix_bytes(struct disk *disk)
 	return disk_file_list(posix_of(disk)->directory_fd, add_size, &bytes) == 0 ? bytes : 0;
 }
 
-int disk_posix_create(struct disk **out, const char *directory, const struct disk_posix_options *options)
+int disk_posix_create(struct disk **out, const char *directory)
 {
 	static const struct disk_ops ops = {
 		.list = posix_list,
@@ -272,8 +266,6 @@ int disk_posix_create(struct disk **out, const char *directory, const struct dis
 	}
 	struct disk_posix *posix = ALLOC(struct disk_posix);
 	posix->disk.ops = &ops;
-	if (options != NULL)
-		posix->options = *options;
 	posix->directory_fd = directory_fd;
 	posix->event_fd = event_fd;
 	pthread_mutex_init(&posix->completed_lock, NULL);

@@ -7,10 +7,8 @@
  * the event loop then calls disk_posix_dispatch(), which runs the callbacks. A
  * thread is woken once for however many requests a loop turn submits.
  *
- * With `inline_log` the requests of DISK_LANE_LOG are carried out within
- * disk_submit(), on the caller's thread: no wake-ups, but the loop stands still while
- * the disk syncs. Completions still arrive through dispatch. (Measured on 2 cores, write
- * of 4 KiB and fdatasync, median of 3000: inline 126 µs, through a thread 131–136 µs.)
+ * (Carrying the log's requests out on the loop's own thread, once a turn and after its messages have left, was
+ * tried: with one client a put took 3–5 % less time, with many up to 20 % more, and a slow disk held up heartbeats.)
  *
  * Files. DISK_CREATE writes real zeros (fallocate first, so that a full disk is found
  * out early): later writes then change no metadata, and fdatasync is all they need.
@@ -30,15 +28,11 @@
 #include "base/status.h"
 #include "node/disk.h"
 
-struct disk_posix_options {
-	bool inline_log;
-};
-
 /*
- * Opens `directory`, creating it and its parents if need be. `options` may be NULL (defaults).
+ * Opens `directory`, creating it and its parents if need be.
  * 0; STATUS_LOCKED if another process uses it, STATUS_READ_ONLY, STATUS_NO_SPACE, STATUS_IO.
  */
-int disk_posix_create(struct disk **out, const char *directory, const struct disk_posix_options *options) MUST_CHECK;
+int disk_posix_create(struct disk **out, const char *directory) MUST_CHECK;
 /* Readable when completions wait for disk_posix_dispatch(). */
 int disk_posix_fd(struct disk *disk);
 /* Runs the callbacks of the requests that have completed, in order. They may submit. */

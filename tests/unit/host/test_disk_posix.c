@@ -19,16 +19,14 @@ struct fixture {
 	struct disk *disk;
 };
 
-static void begin(struct fixture *f, bool inline_log)
+static void begin(struct fixture *f)
 {
 	const char *base = getenv("TMPDIR");
 	int len = snprintf(f->directory, sizeof f->directory, "%s/synod-disk-XXXXXX",
 			   base != NULL ? base : "/tmp");
 	ck_assert(len > 0 && (size_t)len < sizeof f->directory);
 	ck_assert_ptr_nonnull(mkdtemp(f->directory));
-	ck_assert_int_eq(
-		disk_posix_create(&f->disk, f->directory, &(struct disk_posix_options){.inline_log = inline_log}),
-		0);
+	ck_assert_int_eq(disk_posix_create(&f->disk, f->directory), 0);
 }
 
 static void end(struct fixture *f)
@@ -84,7 +82,7 @@ START_TEST(blocking_calls_do_what_they_say)
 {
 	/* Create, write, sync, read, rename, remove and list, one after another. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
 	uint8_t data[100];
 	memset(data, 7, sizeof data);
@@ -118,7 +116,7 @@ START_TEST(a_created_file_is_really_filled)
 {
 	/* DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file held before. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
 	uint8_t data[5000];
 	memset(data, 9, sizeof data);
@@ -202,18 +200,8 @@ START_TEST(requests_of_a_lane_keep_their_order)
 {
 	/* Many requests on both lanes complete in order, never within submit, and have their effect in order. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	submit_many(&f);
-	submit_many(&f);
-	end(&f);
-}
-END_TEST
-
-START_TEST(inline_requests_complete_through_dispatch)
-{
-	/* With inline_log the same holds: submit does the work, the callback waits for dispatch. */
-	struct fixture f;
-	begin(&f, true);
 	submit_many(&f);
 	end(&f);
 }
@@ -254,27 +242,25 @@ static void chain_next(struct disk_request *request)
 START_TEST(callbacks_may_submit)
 {
 	/* A chain of every operation, each submitted from the callback of the one before. */
-	for (int inline_log = 0; inline_log <= 1; inline_log++) {
-		struct fixture f;
-		begin(&f, inline_log == 1);
-		struct chain chain = {.f = &f, .name = "a"};
-		memset(chain.data, 5, sizeof chain.data);
-		chain.request = (struct disk_request){
-			.operation = DISK_CREATE,
-			.lane = DISK_LANE_LOG,
-			.name = chain.name,
-			.new_name = "b",
-			.callback = chain_next,
-			.owner = &chain,
-		};
-		disk_submit(f.disk, &chain.request);
-		ck_assert_uint_eq(chain.done, 0);
-		disk_posix_drain(f.disk);
-		ck_assert_uint_eq(chain.done, 8);
-		ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
-		ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
-		end(&f);
-	}
+	struct fixture f;
+	begin(&f);
+	struct chain chain = {.f = &f, .name = "a"};
+	memset(chain.data, 5, sizeof chain.data);
+	chain.request = (struct disk_request){
+		.operation = DISK_CREATE,
+		.lane = DISK_LANE_LOG,
+		.name = chain.name,
+		.new_name = "b",
+		.callback = chain_next,
+		.owner = &chain,
+	};
+	disk_submit(f.disk, &chain.request);
+	ck_assert_uint_eq(chain.done, 0);
+	disk_posix_drain(f.disk);
+	ck_assert_uint_eq(chain.done, 8);
+	ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
+	ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
+	end(&f);
 }
 END_TEST
 
@@ -282,15 +268,15 @@ START_TEST(a_directory_has_one_user)
 {
 	/* A second disk on the same directory is LOCKED until the first is gone; parents are created. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	struct disk *other;
-	ck_assert_int_eq(disk_posix_create(&other, f.directory, NULL), STATUS_LOCKED);
+	ck_assert_int_eq(disk_posix_create(&other, f.directory), STATUS_LOCKED);
 	ck_assert_ptr_null(other);
 	char path[128];
 	snprintf(path, sizeof path, "%s/x/y", f.directory);
-	ck_assert_int_eq(disk_posix_create(&other, path, NULL), 0);
+	ck_assert_int_eq(disk_posix_create(&other, path), 0);
 	disk_posix_destroy(other);
-	ck_assert_int_eq(disk_posix_create(&other, path, NULL), 0);
+	ck_assert_int_eq(disk_posix_create(&other, path), 0);
 	disk_posix_destroy(other);
 	ck_assert_int_eq(rmdir(path), 0);
 	snprintf(path, sizeof path, "%s/x", f.directory);
@@ -298,7 +284,7 @@ START_TEST(a_directory_has_one_user)
 	struct disk_file *file = create(&f, "plain", 1);
 	close_file(&f, file);
 	snprintf(path, sizeof path, "%s/plain", f.directory);
-	ck_assert_int_ne(disk_posix_create(&other, path, NULL), 0);
+	ck_assert_int_ne(disk_posix_create(&other, path), 0);
 	end(&f);
 }
 END_TEST
@@ -308,7 +294,7 @@ START_TEST(descriptors_are_close_on_exec)
 {
 	/* No descriptor of the disk is inherited by a program that the process starts. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	struct disk_file *file = create(&f, "a", 10);
 	DIR *open_files = opendir("/proc/self/fd");
 	ck_assert_ptr_nonnull(open_files);
@@ -337,7 +323,7 @@ START_TEST(a_write_that_ends_early_is_an_error)
 {
 	/* When a limit lets only the first part of a write through, the write has failed. */
 	struct fixture f;
-	begin(&f, false);
+	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
 	pid_t child = fork();
 	ck_assert_int_ge(child, 0);
@@ -388,47 +374,45 @@ static void user_fatal(void *context, int status, const char *why)
 START_TEST(a_wal_lives_on_the_real_disk)
 {
 	/* Records over several segments are all there when the log is opened again. */
-	for (int inline_log = 0; inline_log <= 1; inline_log++) {
-		struct fixture f;
-		begin(&f, inline_log == 1);
-		struct wal_user user = {.next_slot = 1};
-		struct wal_options options = {
-			.disk = f.disk,
-			.group = 1,
-			.segment_bytes = 16384,
-			.durable = user_durable,
-			.fatal = user_fatal,
-			.context = &user,
-		};
-		uint8_t payload[500] = {3};
-		uint64_t slot = 1;
-		for (int life = 0; life < 3; life++) {
-			struct wal *wal;
-			struct wal_recovery info;
-			user = (struct wal_user){.next_slot = 1};
-			ck_assert_int_eq(wal_open(&wal, &options, user_replay, &info), 0);
-			ck_assert_uint_eq(user.replayed, slot - 1);
-			uint64_t appended = 0;
-			for (int batch = 0; batch < 30; batch++) {
-				for (int i = 0; i < 7; i++, slot++) {
-					struct wal_record record = {.type = WAL_ACCEPT,
-								    .slot = slot,
-								    .payload = slice(payload, slot % 500)};
-					appended = wal_append(wal, &record, NULL);
-				}
-				wal_flush(wal);
-				disk_posix_dispatch(f.disk);
+	struct fixture f;
+	begin(&f);
+	struct wal_user user = {.next_slot = 1};
+	struct wal_options options = {
+		.disk = f.disk,
+		.group = 1,
+		.segment_bytes = 16384,
+		.durable = user_durable,
+		.fatal = user_fatal,
+		.context = &user,
+	};
+	uint8_t payload[500] = {3};
+	uint64_t slot = 1;
+	for (int life = 0; life < 3; life++) {
+		struct wal *wal;
+		struct wal_recovery info;
+		user = (struct wal_user){.next_slot = 1};
+		ck_assert_int_eq(wal_open(&wal, &options, user_replay, &info), 0);
+		ck_assert_uint_eq(user.replayed, slot - 1);
+		uint64_t appended = 0;
+		for (int batch = 0; batch < 30; batch++) {
+			for (int i = 0; i < 7; i++, slot++) {
+				struct wal_record record = {.type = WAL_ACCEPT,
+							    .slot = slot,
+							    .payload = slice(payload, slot % 500)};
+				appended = wal_append(wal, &record, NULL);
 			}
-			disk_posix_drain(f.disk);
-			ck_assert_uint_eq(user.durable, appended);
-			wal_close(wal);
+			wal_flush(wal);
+			disk_posix_dispatch(f.disk);
 		}
-		end(&f);
+		disk_posix_drain(f.disk);
+		ck_assert_uint_eq(user.durable, appended);
+		wal_close(wal);
 	}
+	end(&f);
 }
 END_TEST
 
 CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
-	   requests_of_a_lane_keep_their_order, inline_requests_complete_through_dispatch, callbacks_may_submit,
+	   requests_of_a_lane_keep_their_order, callbacks_may_submit,
 	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
 	   a_wal_lives_on_the_real_disk)
