@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "sim/network.h"
+#include "wire/method.h"
+#include "wire/wire.h"
 
 void scene_fail(struct scene *scene, enum verdict verdict, const char *format, ...)
 {
@@ -124,6 +126,24 @@ static bool is_leader(void *context, const struct sim_process *process)
 	struct scene *scene = context;
 	return sim_process_alive(process) && scene->by_process[process->index] != NULL &&
 	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
+}
+
+static void ask_to_hand_over(void *data, struct node *node)
+{
+	struct buffer *request = data;
+	node->ops->message(node, 0, &(struct message){
+		.kind = MESSAGE_REQUEST, .method = METHOD_TRANSFER, .id = 1, .payload = buffer_slice(request)});
+}
+
+static void hand_over(void *context, struct sim_process *process)
+{
+	struct scene *scene = context;
+	struct buffer request = {0};
+	if (scene->by_process[process->index] == NULL)
+		return;
+	wire_transfer_encode(0, &request);
+	sim_process_call(process, ask_to_hand_over, &request);
+	buffer_free(&request);
 }
 
 /* Errors of the disk are what the nemesis does; that anything synced was found damaged must be its work as well. */
@@ -306,6 +326,11 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, small ? 17 : 22);
 	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
 	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);
+	if (rng_chance(&scene->rng, 500000)) {
+		uint32_t timeout_ms = (uint32_t)rng_range(&scene->rng, 100, 400);
+		settings->election_timeout_ms = timeout_ms;
+		settings->heartbeat_interval_ms = (uint32_t)rng_range(&scene->rng, timeout_ms / 10, timeout_ms * 2 / 3);
+	}
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
 		settings->session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
@@ -346,6 +371,7 @@ static void scene_build(struct scene *scene)
 	scene->world->context = scene;
 	scene->nemesis = sim_nemesis_create(scene->world);
 	sim_nemesis_prefer(scene->nemesis, is_leader, scene);
+	sim_nemesis_operate(scene->nemesis, hand_over, scene);
 	sim_nemesis_listen(scene->nemesis, scene->options->told, scene->options->told_context);
 	sim_nemesis_leave_out(scene->nemesis, scene->options->left_out, scene->options->nleft_out);
 	scene->load.violation = load_violation;

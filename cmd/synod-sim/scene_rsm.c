@@ -19,6 +19,12 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	struct sim_process *processes[REPLICAS_MAX];
 	struct list_replica_options first = {.group = 1, .nmembers = count};
 	scene_draw_settings(scene, &first.settings);
+	/* The commands of lists are short: a dozen records can fill a segment, and be snapshotted. */
+	if (rng_chance(&scene->rng, 400000)) {
+		first.settings.wal_segment_bytes = 8 * rng_range(&scene->rng, 80, 256);
+		first.settings.entry_bytes = rng_range(&scene->rng, 1, first.settings.wal_segment_bytes / 4);
+		first.settings.snapshot_log_bytes = rng_range(&scene->rng, 512, 8192);
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		own->names[i] = alloc_format("r%u", i + 1);
 		own->addresses[i] = alloc_format("r%u:7000", i + 1);

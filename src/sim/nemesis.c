@@ -23,6 +23,7 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 		[DEED_DISK_ERRORS] = o->disk_errors_mean_us, [DEED_FULL_DISK] = o->full_disk_mean_us,
 		[DEED_DAMAGE] = o->damage_mean_us, [DEED_CLIENT_CRASH] = o->client_crash_mean_us,
 		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us, [DEED_DEAF] = o->deaf_mean_us, [DEED_DRIFT] = o->drift_mean_us,
+		[DEED_HAND_OVER] = o->hand_over_mean_us,
 	};
 	return means[deed];
 }
@@ -150,6 +151,13 @@ void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *conte
 {
 	nemesis->prefers = prefers;
 	nemesis->prefers_context = context;
+}
+
+void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *context, struct sim_process *process),
+			 void *context)
+{
+	nemesis->hand_over = hand_over;
+	nemesis->operate_context = context;
 }
 
 void sim_nemesis_start(struct sim_nemesis *nemesis)

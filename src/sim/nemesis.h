@@ -53,6 +53,13 @@ void sim_nemesis_add_client(struct sim_nemesis *nemesis, struct sim_process *pro
 void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *context, const struct sim_process *process),
 			void *context);
 
+/*
+ * What an operator may do at any time: `hand_over` has a process, if it leads, look for a successor. Without it that is
+ * never done.
+ */
+void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *context, struct sim_process *process),
+			 void *context);
+
 void sim_nemesis_start(struct sim_nemesis *nemesis);
 /* No new faults; those under way end at their time. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);

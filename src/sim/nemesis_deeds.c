@@ -277,6 +277,7 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 	case DEED_DAMAGE: nemesis_disk_damage(nemesis, draw_replica(nemesis)); break;
 	case DEED_CRASH_AT_SEND: nemesis_crash_at_send(nemesis, draw_replica(nemesis)); break;
 	case DEED_DEAF: nemesis_deafen(nemesis, draw_replica(nemesis)); break;
+	case DEED_HAND_OVER: nemesis_hand_over(nemesis, draw_replica(nemesis)); break;
 	case DEED_MEND_PAIR:
 		sim_network_mend(world, plan->process, plan->other);
 		sim_network_mend(world, plan->other, plan->process);

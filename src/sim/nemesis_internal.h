@@ -12,7 +12,7 @@
 enum deed {
 	DEED_CRASH, DEED_STOP, DEED_PAUSE, DEED_PARTITION, DEED_CLOG, DEED_SWIZZLE, DEED_CLOCK, DEED_DISK, DEED_SLOW_DISK,
 	DEED_DISK_ERRORS, DEED_FULL_DISK, DEED_DAMAGE, DEED_CLIENT_CRASH, DEED_DRIFT,
-	DEED_CRASH_AT_SEND, DEED_DEAF,
+	DEED_CRASH_AT_SEND, DEED_DEAF, DEED_HAND_OVER,
 	DEEDS,
 	/* Ends, and parts of others. */
 	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
@@ -87,6 +87,8 @@ struct sim_nemesis {
 	bool *core; /* by process index */
 	bool (*prefers)(void *context, const struct sim_process *process);
 	void *prefers_context;
+	void (*hand_over)(void *context, struct sim_process *process);
+	void *operate_context;
 };
 
 /* ---- nemesis_deeds.c ---- */
@@ -121,6 +123,7 @@ struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const 
 
 void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process);
 
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);

@@ -197,3 +197,26 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 		nemesis_plan_at(nemesis, length_us, DEED_HEAR, process, group->members[i]);
 	}
 }
+
+/*
+ * faults: 43. Its successor need not wait until the group misses it; half of the time what its group sends it comes late, so
+ * that it goes on as a leader meanwhile.
+ */
+void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	bool late = rng_chance(&nemesis->rng, 500000);
+	uint64_t length_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 500 * SIM_MILLISECOND);
+	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING)
+		return;
+	nemesis_count(nemesis, SIM_FAULT_HAND_OVER);
+	nemesis_tell(nemesis, "%s is told to hand over%s", process->name, late ? ", and hears of its successor late" : "");
+	nemesis->hand_over(nemesis->operate_context, process);
+	for (uint32_t i = 0; late && i < group->count; i++) {
+		if (i == member)
+			continue;
+		sim_network_clog(nemesis->world, group->members[i], process);
+		nemesis_plan_at(nemesis, length_us, DEED_UNCLOG, group->members[i], process);
+	}
+}

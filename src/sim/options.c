@@ -78,7 +78,7 @@ static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
 		&o->crash_mean_us, &o->down_mean_us, &o->stop_mean_us, &o->pause_mean_us, &o->pause_length_us,
 		&o->partition_mean_us, &o->partition_length_us, &o->clog_mean_us, &o->clog_length_us, &o->swizzle_mean_us,
 		&o->disk_mean_us, &o->slow_disk_mean_us, &o->disk_errors_mean_us, &o->full_disk_mean_us, &o->damage_mean_us,
-		&o->client_crash_mean_us, &o->crash_at_send_mean_us, &o->deaf_mean_us, &o->drift_mean_us,
+		&o->client_crash_mean_us, &o->crash_at_send_mean_us, &o->deaf_mean_us, &o->drift_mean_us, &o->hand_over_mean_us,
 	};
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
 		*times[i] /= factor;
@@ -110,6 +110,7 @@ static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 	o->drift_mean_us = maybe(rng, 80, SIM_SECOND, 20 * SIM_SECOND);
 	o->crash_at_send_mean_us = maybe(rng, 75, SIM_SECOND, 10 * SIM_SECOND);
 	o->deaf_mean_us = maybe(rng, 80, SIM_SECOND, 6 * SIM_SECOND);
+	o->hand_over_mean_us = maybe(rng, 70, SIM_SECOND / 2, 10 * SIM_SECOND);
 	if (rng_below(rng, 100) < 30)
 		make_storm(o, rng_range(rng, 3, 15));
 }
@@ -158,7 +159,7 @@ static const struct option table[] = {
 	OPTION(nemesis.swizzle_mean_us), OPTION(nemesis.clock_mean_us), OPTION(nemesis.clock_jump_max_us),
 	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us), OPTION(nemesis.disk_errors_mean_us),
 	OPTION(nemesis.full_disk_mean_us), OPTION(nemesis.damage_mean_us), OPTION(nemesis.beyond),
-	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.drift_mean_us),
+	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)
