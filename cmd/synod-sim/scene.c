@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "sim/network.h"
+#include "tally.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -17,13 +18,15 @@ void scene_fail(struct scene *scene, enum verdict verdict, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	sim_trace_note(&scene->world->trace, "verdict=%d %.400s", (int)verdict, text);
-	if (scene->result->verdict == VERDICT_OK) {
-		scene->result->verdict = verdict;
-		snprintf(scene->result->problem, sizeof scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n",
-			 scene->world->now_us / SIM_SECOND, scene->world->now_us % SIM_SECOND, text);
-	}
 	scene->over = true;
+	if (scene->result->verdict != VERDICT_OK)
+		return;
+	scene->result->verdict = verdict;
+	snprintf(scene->result->problem, sizeof scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n",
+		 scene->world->now_us / SIM_SECOND, scene->world->now_us % SIM_SECOND, text);
+	sim_trace_note(&scene->world->trace, "verdict=%s %.400s", verdict_text(verdict), text);
+	/* Its reader wants to see how it came to this, not how it goes on. */
+	scene->world->trace.line = NULL;
 }
 
 __attribute__((format(printf, 2, 3))) static void load_violation(void *context, const char *format, ...)

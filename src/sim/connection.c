@@ -146,7 +146,7 @@ void sim_connection_transmit(struct sim_connection *connection, uint32_t end, co
 	network->counters.bytes += message->payload.len;
 	network->counters.by_method[message->method < 64 ? message->method : 0]++;
 	uint32_t crc = crc32c(0, message->payload.data, message->payload.len);
-	sim_trace_event(&world->trace, SIM_EVENT_SEND, from, to, message->method, (uint64_t)crc << 32 | message->payload.len);
+	sim_trace_message(&world->trace, SIM_EVENT_SEND, from, to, message, crc);
 	if (connection->failed) {
 		trace_drop(connection, end, message);
 		return;

@@ -113,8 +113,7 @@ static void deliver_message(struct sim_process *process, struct sim_packet *pack
 		sim_connection_ref(connection);
 	}
 	world->network->counters.delivered++;
-	sim_trace_event(&world->trace, SIM_EVENT_DELIVER, process, sim_packet_from(packet), packet->message.method,
-			packet->message.payload.len);
+	sim_trace_message(&world->trace, SIM_EVENT_DELIVER, process, sim_packet_from(packet), &packet->message, 0);
 	node_deliver(process->node, end->link->id, &packet->message);
 }
 

@@ -62,8 +62,9 @@ static void line_details(struct sim_trace *trace, enum sim_event event, uint64_t
 	}
 }
 
-void sim_trace_event(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
-		     const struct sim_process *other, uint64_t a, uint64_t b)
+/* False: nobody wants a line. */
+static bool event_begin(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
+			const struct sim_process *other, uint64_t a, uint64_t b)
 {
 	uint64_t who = process == NULL ? 0 : process->index + 1ull;
 	uint64_t whom = other == NULL ? 0 : other->index + 1ull;
@@ -72,11 +73,27 @@ void sim_trace_event(struct sim_trace *trace, enum sim_event event, const struct
 	mix(trace, (uint64_t)event << 56 | who << 28 | whom);
 	mix(trace, a ^ b << 16 ^ b >> 48);
 	if (trace->line == NULL)
-		return;
+		return false;
 	line_begin(trace, event, process);
 	if (other != NULL)
 		buffer_format(&trace->scratch, " peer=%s", other->name);
 	line_details(trace, event, a, b);
+	return true;
+}
+
+void sim_trace_event(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
+		     const struct sim_process *other, uint64_t a, uint64_t b)
+{
+	if (event_begin(trace, event, process, other, a, b))
+		line_end(trace);
+}
+
+void sim_trace_message(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
+		       const struct sim_process *other, const struct message *message, uint32_t mark)
+{
+	if (!event_begin(trace, event, process, other, message->method, (uint64_t)mark << 32 | message->payload.len))
+		return;
+	sim_trace_describe(message->method, message->payload, &trace->scratch);
 	line_end(trace);
 }
 

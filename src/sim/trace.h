@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "node/node.h"
 
 #define SIM_EVENT_MAP(X) \
 	X(START, "start") X(CRASH, "crash") X(POWER, "power_loss") X(HALT, "halt") X(STOP, "stop") X(STOPPED, "stopped") \
@@ -46,6 +47,11 @@ struct sim_trace {
 struct sim_process;
 void sim_trace_event(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
 		     const struct sim_process *other, uint64_t a, uint64_t b);
+/* A message: SEND or DELIVER. `mark` goes into the hash, and is shown by no line. */
+void sim_trace_message(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
+		       const struct sim_process *other, const struct message *message, uint32_t mark);
+/* What a message of the consensus protocol says: " ballot=3.1 entry=17 chosen=16". Nothing for other methods. */
+void sim_trace_describe(uint16_t method, struct slice payload, struct buffer *out);
 /* Text: a node's log line, a note of the test. */
 void sim_trace_text(struct sim_trace *trace, enum sim_event event, const struct sim_process *process, struct slice text);
 void sim_trace_note(struct sim_trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
