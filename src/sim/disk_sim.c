@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/crc32c.h"
 #include "sim/disk_sim_state.h"
 
 static struct inode *inode_of(const struct disk_sim *sim, const struct disk_file *file)
@@ -344,11 +345,25 @@ static void lane_begin(struct disk_sim *sim, struct lane *lane)
 		lane_schedule(sim, lane, draw_delay(sim, request));
 }
 
+/* A write's buffer is the disk's until completion, whenever a real one would come to read it. */
+static void buffer_taken(struct disk_request *request)
+{
+	if (is_write(request->operation))
+		request->order = crc32c(0, request->data, request->len);
+}
+
+static void buffer_given_back(const struct disk_request *request)
+{
+	if (is_write(request->operation))
+		ASSERT(request->order == crc32c(0, request->data, request->len));
+}
+
 static void sim_submit(struct disk *disk, struct disk_request *request)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	struct lane *lane = &sim->lanes[request->lane];
 	request->next = NULL;
+	buffer_taken(request);
 	if (lane->first == NULL) {
 		lane->first = lane->last = request;
 		lane_begin(sim, lane);
@@ -363,6 +378,7 @@ static void lane_finish(struct disk_sim *sim, struct lane *lane)
 	struct disk_request *request = lane->first;
 	lane->ticket = 0;
 	lane->held = false;
+	buffer_given_back(request);
 	if (request->status == 0)
 		request->status = carry_out(sim, lane->fault, request);
 	lane->first = request->next;
