@@ -14,12 +14,12 @@
 #   what stands there instead
 #   >>>>
 #
-# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 300) until one fails. A mutant that no seed
+# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500) until one fails. A mutant that no seed
 # catches is a hole in the simulator, and makes this script fail. So does one that can no longer be applied.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seeds=300
+seeds=500
 names=()
 while (($#)); do
 	case $1 in

@@ -31,6 +31,20 @@ void follow(struct paxos *p, uint64_t now_us, uint32_t from)
 	p->leader_heard_us = now_us;
 }
 
+void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
+{
+	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || p->leader != replica)
+		return;
+	uint64_t grace_us = p->options.heartbeat_us, timeout_us = p->options.election_timeout_us;
+	uint64_t stand_us = now_us + grace_us + p->options.random(p->options.context) % (grace_us + 1);
+	if (stand_us < p->election_at_us)
+		p->election_at_us = stand_us;
+	/* After the grace it no longer keeps us from voting for others. */
+	uint64_t heard_us = now_us + grace_us > timeout_us ? now_us + grace_us - timeout_us : 0;
+	if (heard_us < p->leader_heard_us)
+		p->leader_heard_us = heard_us;
+}
+
 /* ---- pre-vote ---- */
 
 void start_pre_vote(struct paxos *p, uint64_t now_us)

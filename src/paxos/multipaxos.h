@@ -130,6 +130,11 @@ void paxos_destroy(struct paxos *p);
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message);
 void paxos_tick(struct paxos *p, uint64_t now_us);
 uint64_t paxos_deadline_us(const struct paxos *p);
+/*
+ * The connection to a replica is lost. If it led us and lives, it will be heard again within a heartbeat; otherwise we stand soon
+ * after, instead of at the end of the election timeout: of a process that is killed its peers hear at once.
+ */
+void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica);
 void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence);
 
 /* Leader, window not full, no transfer under way. */

@@ -339,8 +339,11 @@ bool rsm_message(struct rsm *rsm, link_id from, const struct message *message)
 void rsm_link_down(struct rsm *rsm, link_id link)
 {
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (rsm->links[i] == link)
+		if (rsm->links[i] == link) {
+			if (rsm->started)
+				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node), rsm->options.members[i].replica);
 			return;
+		}
 	requests_link_down(rsm, link);
 }
 

@@ -199,14 +199,14 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 }
 
 /*
- * faults: 43. Its successor need not wait until the group misses it; half of the time what its group sends it comes late, so
+ * faults: 43. Its successor need not wait until the group misses it; most of the time what its group sends it comes late, so
  * that it goes on as a leader meanwhile.
  */
 void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	uint32_t member;
 	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
-	bool late = rng_chance(&nemesis->rng, 500000);
+	bool late = rng_chance(&nemesis->rng, 750000);
 	uint64_t length_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 500 * SIM_MILLISECOND);
 	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING)
 		return;

@@ -110,7 +110,7 @@ static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 	o->drift_mean_us = maybe(rng, 80, SIM_SECOND, 20 * SIM_SECOND);
 	o->crash_at_send_mean_us = maybe(rng, 75, SIM_SECOND, 10 * SIM_SECOND);
 	o->deaf_mean_us = maybe(rng, 80, SIM_SECOND, 6 * SIM_SECOND);
-	o->hand_over_mean_us = maybe(rng, 70, SIM_SECOND / 2, 10 * SIM_SECOND);
+	o->hand_over_mean_us = maybe(rng, 75, SIM_SECOND / 4, 5 * SIM_SECOND);
 	if (rng_below(rng, 100) < 30)
 		make_storm(o, rng_range(rng, 3, 15));
 }

@@ -17,6 +17,7 @@
  *   elect R              replica R's election timer runs out; runs until it leads
  *   propose R VALUE      · read R ID · transfer R TO · crash R · start R
  *   cut A B              messages from A to B are lost · join A B · isolate R · heal
+ *   lost A B             A hears that its connection to B has ended
  *   hold R               R's disk does not finish syncs · release R
  *   status               one line a replica
  *   log R                what R has applied
@@ -150,6 +151,8 @@ static void run_command(struct script *s, const char *line)
 		cut(s, a - 1, b - 1, true);
 	else if (strcmp(name, "join") == 0 && two)
 		cut(s, a - 1, b - 1, false);
+	else if (strcmp(name, "lost") == 0 && two)
+		paxos_peer_lost(g->replicas[a - 1].core, g->now_us, b);
 	else if (strcmp(name, "isolate") == 0 && one)
 		for (uint32_t i = 0; i < g->count; i++)
 			g->cut[a - 1][i] = g->cut[i][a - 1] = i != a - 1;

@@ -216,6 +216,36 @@ START_TEST(test_orderly_stop)
 }
 END_TEST
 
+/* A leader that is killed is replaced within a few heartbeats: its followers lose their connections to it, and need not wait for
+ * the election timeout. A lost connection to a leader that lives changes nothing. */
+START_TEST(test_killed_leader)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct rsm_group g;
+		struct rsm_settings patient;
+		rsm_group_settings(&patient);
+		patient.election_timeout_ms = 3000;
+		rsm_group_init(&g, seed % 2 == 0 ? 3 : 5, seed, &patient);
+		uint32_t leader = rsm_group_elect(&g);
+		rsm_group_run(&g, SIM_SECOND);
+		uint64_t before = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
+		for (uint32_t i = 0; i < g.count; i++)
+			if (i != leader)
+				sim_network_reset(g.world, g.replicas[i].process, g.replicas[leader].process);
+		rsm_group_run(&g, 10 * SIM_SECOND);
+		ck_assert_uint_eq(rsm_group_elect(&g), leader);
+		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, leader))), before);
+
+		uint64_t killed_us = g.world->now_us;
+		sim_process_crash(g.replicas[leader].process);
+		ck_assert_uint_ne(rsm_group_elect(&g), leader);
+		CHECK_THAT(g.world->now_us < killed_us + 300 * SIM_MILLISECOND, "seed %u: %u ms without a leader",
+			   (unsigned)seed, (unsigned)((g.world->now_us - killed_us) / 1000));
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 /* faults: 33, 49, 54 */
 /* A command that is sent again gets its first answer and is applied once: by the same leader, after all were restarted, after a
  * change of leader, after the session travelled in a snapshot. One that was to be tried again later is. */
@@ -326,5 +356,5 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_repeated_commands,
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_killed_leader, test_repeated_commands,
 	   test_leadership_within_one_turn)
