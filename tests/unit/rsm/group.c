@@ -265,22 +265,26 @@ static void check_state(struct rsm_group *g, struct rsm *rsm)
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct rsm_group *g = context;
-	const struct paxos *cores[REPLICAS_MAX];
+	/* Only whose turn it was can have changed: the others' cores need not be looked at again. */
+	const struct paxos *changed[REPLICAS_MAX] = {NULL};
 	struct rsm *rsm = NULL;
 	for (uint32_t i = 0; i < g->count; i++) {
-		cores[i] = rsm_group_rsm(g, i) == NULL ? NULL : rsm_core(rsm_group_rsm(g, i));
-		if (g->replicas[i].process == process)
-			rsm = rsm_group_rsm(g, i);
-		if (cores[i] != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
+		struct rsm *replica = rsm_group_rsm(g, i);
+		const struct paxos *core = replica == NULL ? NULL : rsm_core(replica);
+		if (g->replicas[i].process == process) {
+			rsm = replica;
+			changed[i] = core;
+		}
+		if (core != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
 			continue;
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
-		if (cores[i] != NULL)
-			check_told(&g->replicas[i], cores[i]);
+		if (core != NULL)
+			check_told(&g->replicas[i], core);
 	}
 	if (rsm == NULL || rsm_core(rsm) == NULL)
 		return;
-	const char *problem = paxos_invariants_check(g->invariants, cores, g->count);
+	const char *problem = paxos_invariants_check(g->invariants, changed, g->count);
 	CHECK_THAT(problem == NULL, "%s", problem);
 	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= paxos_barrier(rsm_core(rsm)), "it serves before it may");
 	check_state(g, rsm);
