@@ -34,6 +34,7 @@ struct client_group *client_group_create(struct client *client, uint64_t gid, co
 	group->caller = caller_create(&(struct caller_options){
 		.node = &client->node,
 		.attempt_timeout_ms = client->attempt_timeout_ms,
+		.backoff_max_ms = client->backoff_max_ms,
 	});
 	caller_set_addresses(group->caller, addresses, count);
 	list_push_back(&client->groups, &group->link);
@@ -100,6 +101,7 @@ struct client *client_create(struct env *env, struct log *log, const struct clie
 	node_init(&client->node, &client_node_ops, env, log);
 	client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : CLIENT_TIMEOUT_MS_DEFAULT;
 	client->attempt_timeout_ms = options->attempt_timeout_ms;
+	client->backoff_max_ms = options->backoff_max_ms;
 	list_init(&client->requests);
 	list_init(&client->groups);
 	list_init(&client->config_waiters);

@@ -39,6 +39,7 @@ struct client_options {
 	uint32_t npaxosds;
 	uint32_t timeout_ms;         /* of requests that say nothing; 0: 5000 */
 	uint32_t attempt_timeout_ms; /* rsm/caller.h; 0: its default */
+	uint32_t backoff_max_ms;     /* the same */
 };
 
 #define CLIENT_TIMEOUT_MS_DEFAULT 5000u

@@ -57,7 +57,7 @@ struct client_service {
 
 struct client {
 	struct node node;
-	uint32_t timeout_ms, attempt_timeout_ms;
+	uint32_t timeout_ms, attempt_timeout_ms, backoff_max_ms;
 	struct list requests; /* all, in the order of their start */
 	uint64_t nrequests;
 	struct list groups;

@@ -1,13 +1,11 @@
 /*
- * The courses' scenarios for primary and backup: "2015 pbservice" and DSLabs lab 2, PrimaryBackupTest 02–15. Servers, view
- * service and clients are those of production; split brain is looked for after every turn (support/pb_world.c).
+ * The courses' scenarios for primary and backup, story by story: "2015 pbservice" and DSLabs lab 2, PrimaryBackupTest; those
+ * with many clients at the same time stand in test_courses_load.c. Servers, view service and clients are those of
+ * production; split brain is looked for after every turn (support/pb_world.c).
  */
 /* faults: 42, 49 */
-#include <stdio.h>
-
 #include "../support/check_main.h"
-#include "../support/pb_world.h"
-#include "base/alloc.h"
+#include "load.h"
 
 static struct pb_world *w;
 
@@ -124,59 +122,13 @@ START_TEST(both_killed)
 }
 END_TEST
 
-/* Appends "x c0 i y" as the courses' clients do, and checks their order and that each stands exactly once. */
-static void append_marks(uint32_t clients, uint32_t count, const char *key)
-{
-	struct pb_op *ops[PB_CLIENTS_LIMIT] = {NULL};
-	uint32_t begun[PB_CLIENTS_LIMIT] = {0}, open = clients;
-	for (uint32_t c = 0; c < clients; c++)
-		begun[c] = 0;
-	while (open > 0) {
-		open = 0;
-		for (uint32_t c = 0; c < clients; c++) {
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && begun[c] < count) {
-				char mark[32];
-				snprintf(mark, sizeof mark, "x %u %u y", c, begun[c]++);
-				ops[c] = pb_start(w, c, SYNOD_OP_APPEND, key, mark, 60000);
-			}
-			open += ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, SIM_MILLISECOND);
-	}
-}
-
-static void check_marks(uint32_t clients, uint32_t count, const char *key)
-{
-	char *value = alloc_string(pb_get(w, 0, key));
-	size_t total = 0;
-	for (uint32_t c = 0; c < clients; c++) {
-		const char *at = value;
-		for (uint32_t i = 0; i < count; i++) {
-			char mark[32];
-			snprintf(mark, sizeof mark, "x %u %u y", c, i);
-			at = strstr(at, mark);
-			ck_assert_msg(at != NULL, "%s is missing, or out of order", mark);
-			at += strlen(mark);
-			total += strlen(mark);
-			ck_assert_msg(strstr(at, mark) == NULL, "%s stands twice", mark);
-		}
-	}
-	ck_assert_uint_eq(strlen(value), total);
-	free(value);
-}
-
 /* course: 2015 pbservice TestAtMostOnce, DSLabs PrimaryBackupTest 08 — 100 appends, one after another, unreliable. */
 START_TEST(at_most_once)
 {
 	open_servers(5, 1);
 	pb_unreliable(w, _i == 0 ? 100000 : 200000, 200000);
-	append_marks(1, 100, "k");
-	check_marks(1, 100, "k");
+	pb_load_append_marks(w, 1, 100, "k");
+	pb_load_check_marks(w, 1, (const uint32_t[]){100}, "k");
 	close_world();
 }
 END_TEST
@@ -201,211 +153,6 @@ START_TEST(fail_put)
 	ck_assert_str_eq(pb_get(w, 0, "a"), "aaa");
 	ck_assert_str_eq(pb_get(w, 0, "b"), "bbb");
 	ck_assert_str_eq(pb_get(w, 0, "c"), "cc");
-	close_world();
-}
-END_TEST
-
-/* Random puts of three clients on two keys, for five seconds. */
-static void put_at_random(uint32_t clients, uint32_t ticks)
-{
-	struct pb_op *ops[PB_CLIENTS_LIMIT] = {NULL};
-	uint64_t end_us = w->world->now_us + ticks * PB_TICK_US;
-	bool open = true;
-	while (open) {
-		open = false;
-		for (uint32_t c = 0; c < clients; c++) {
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && w->world->now_us < end_us) {
-				char value[32];
-				snprintf(value, sizeof value, "%u", (unsigned)rng_below(&w->rng, 1u << 30));
-				ops[c] = pb_start(w, c, SYNOD_OP_PUT, rng_below(&w->rng, 2) == 0 ? "0" : "1", value, 60000);
-			}
-			open = open || ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, SIM_MILLISECOND);
-	}
-}
-
-/* The value of both keys as the primary has them, and after its end as the backup has them. */
-static void check_same_after_takeover(void)
-{
-	char *zero = alloc_string(pb_get(w, 0, "0")), *one = alloc_string(pb_get(w, 0, "1"));
-	ck_assert(pb_settles(w, 50));
-	ck_assert_uint_eq(pb_hash(w, pb_primary(w)), pb_hash(w, pb_backup(w)));
-	pb_server_stop(w, pb_primary(w));
-	ck_assert_str_eq(pb_get(w, 0, "0"), zero);
-	ck_assert_str_eq(pb_get(w, 1, "1"), one);
-	free(zero);
-	free(one);
-}
-
-/* course: 2015 pbservice TestConcurrentSame, DSLabs PrimaryBackupTest 10 — Concurrent puts end in the same order at both. */
-START_TEST(concurrent_same)
-{
-	open_servers(7, 2);
-	put_at_random(3, 50);
-	check_same_after_takeover();
-	close_world();
-}
-END_TEST
-
-/* course: 2015 pbservice TestConcurrentSameUnreliable, DSLabs PrimaryBackupTest 12 — The same with losses. */
-START_TEST(concurrent_same_unreliable)
-{
-	open_servers(8, 2);
-	pb_unreliable(w, 100000, 200000);
-	put_at_random(3, 50);
-	pb_unreliable(w, 0, 0);
-	check_same_after_takeover();
-	close_world();
-}
-END_TEST
-
-/*
- * course: 2015 pbservice TestConcurrentSameAppend, DSLabs PrimaryBackupTest 11 and, with losses, 13 — Appends of three
- * clients to one key: all there, once, in each client's order; and at the backup too.
- */
-START_TEST(concurrent_same_append)
-{
-	open_servers(9, 2);
-	if (_i == 1)
-		pb_unreliable(w, 200000, 200000);
-	append_marks(3, _i == 0 ? 100 : 50, "k");
-	pb_unreliable(w, 0, 0);
-	check_marks(3, _i == 0 ? 100 : 50, "k");
-	ck_assert(pb_settles(w, 50));
-	ck_assert_uint_eq(pb_hash(w, pb_primary(w)), pb_hash(w, pb_backup(w)));
-	pb_server_stop(w, pb_primary(w));
-	check_marks(3, _i == 0 ? 100 : 50, "k");
-	close_world();
-}
-END_TEST
-
-/* A server is killed, and comes back empty a second later; a second after that the next one. */
-struct killer {
-	uint64_t next_us;
-	uint32_t dead; /* 0: none */
-	uint32_t kills;
-};
-
-static void kill_and_restart(struct killer *k)
-{
-	if (w->world->now_us < k->next_us)
-		return;
-	if (k->dead != 0) {
-		pb_server_start(w, k->dead);
-		k->dead = 0;
-	} else {
-		k->dead = 1 + (uint32_t)rng_below(&w->rng, 3);
-		pb_server_stop(w, k->dead);
-		k->kills++;
-	}
-	k->next_us = w->world->now_us + SIM_SECOND;
-}
-
-/*
- * course: 2015 pbservice TestRepeatedCrash, DSLabs PrimaryBackupTest 14 — Servers crash and come back for 30 seconds; clients
- * read what they have written, and no operation waits for more than five seconds.
- */
-START_TEST(repeated_crash)
-{
-	open_servers((uint64_t)(10 + _i), 3);
-	struct killer killer = {.next_us = w->world->now_us + SIM_SECOND};
-	struct pb_op *ops[3] = {NULL};
-	uint32_t last[3][10] = {{0}};
-	uint32_t key_of[3] = {0}, completed = 0;
-	bool reads[3] = {false};
-	uint64_t end_us = w->world->now_us + 30 * SIM_SECOND;
-	uint32_t counter = 0;
-	bool open = true;
-	while (open) {
-		open = false;
-		if (w->world->now_us < end_us)
-			kill_and_restart(&killer);
-		for (uint32_t c = 0; c < 3; c++) {
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				ck_assert_uint_lt(ops[c]->ended_us - ops[c]->started_us, 5 * SIM_SECOND);
-				if (reads[c])
-					ck_assert_uint_eq((unsigned)atoi(ops[c]->result), last[c][key_of[c]]);
-				completed++;
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && w->world->now_us < end_us) {
-				char key[16], value[16];
-				key_of[c] = (uint32_t)rng_below(&w->rng, 10);
-				snprintf(key, sizeof key, "%u-%u", c, key_of[c]);
-				reads[c] = last[c][key_of[c]] != 0 && rng_below(&w->rng, 2) == 0;
-				if (!reads[c])
-					last[c][key_of[c]] = ++counter;
-				snprintf(value, sizeof value, "%u", last[c][key_of[c]]);
-				ops[c] = pb_start(w, c, reads[c] ? SYNOD_OP_GET : SYNOD_OP_PUT, key, reads[c] ? NULL : value,
-						  60000);
-			}
-			open = open || ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, 2 * SIM_MILLISECOND);
-	}
-	ck_assert_uint_ge(killer.kills, 10);
-	ck_assert_uint_ge(completed, 1000);
-	close_world();
-}
-END_TEST
-
-/*
- * course: 2015 pbservice TestRepeatedCrashUnreliable, DSLabs PrimaryBackupTest 15 — The same with losses, and with appends
- * to one key, which must all be there once.
- */
-START_TEST(repeated_crash_unreliable)
-{
-	open_servers((uint64_t)(20 + _i), 3);
-	pb_unreliable(w, 100000, 200000);
-	struct killer killer = {.next_us = w->world->now_us + SIM_SECOND};
-	struct pb_op *ops[2] = {NULL};
-	uint32_t begun[2] = {0};
-	uint64_t end_us = w->world->now_us + 20 * SIM_SECOND;
-	bool open = true;
-	while (open) {
-		open = false;
-		if (w->world->now_us < end_us)
-			kill_and_restart(&killer);
-		for (uint32_t c = 0; c < 2; c++) {
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && w->world->now_us < end_us && begun[c] < 400) {
-				char mark[32];
-				snprintf(mark, sizeof mark, "x %u %u y", c, begun[c]++);
-				ops[c] = pb_start(w, c, SYNOD_OP_APPEND, "0", mark, 60000);
-			}
-			open = open || ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, 2 * SIM_MILLISECOND);
-	}
-	pb_unreliable(w, 0, 0);
-	char *value = alloc_string(pb_get(w, 0, "0"));
-	size_t total = 0;
-	for (uint32_t c = 0; c < 2; c++) {
-		const char *at = value;
-		for (uint32_t i = 0; i < begun[c]; i++) {
-			char mark[32];
-			snprintf(mark, sizeof mark, "x %u %u y", c, i);
-			at = strstr(at, mark);
-			ck_assert_ptr_nonnull(at);
-			at += strlen(mark);
-			total += strlen(mark);
-			ck_assert_ptr_null(strstr(at, mark));
-		}
-	}
-	ck_assert_uint_eq(strlen(value), total);
-	free(value);
 	close_world();
 }
 END_TEST
@@ -503,13 +250,10 @@ int main(void)
 	Suite *suite = suite_create("pb courses");
 	TCase *tcase = tcase_create("pb courses");
 	const TTest *const single[] = {one_server, basic_fail, view_service_is_spared, both_killed, fail_put,
-				       concurrent_same, concurrent_same_unreliable, partition_1, partition_2};
+				       partition_1, partition_2};
 	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
 		tcase_add_test(tcase, single[i]);
 	tcase_add_loop_test(tcase, at_most_once, 0, 2);
-	tcase_add_loop_test(tcase, concurrent_same_append, 0, 2);
-	tcase_add_loop_test(tcase, repeated_crash, 0, 2);
-	tcase_add_loop_test(tcase, repeated_crash_unreliable, 0, 2);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -5,10 +5,11 @@
  */
 /* faults: 49, 50 */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../support/check_main.h"
-#include "../support/pb_world.h"
 #include "base/alloc.h"
+#include "load.h"
 
 #define LOST_PPM 200000u
 
@@ -28,7 +29,7 @@ static void close_server(void)
 	pb_world_destroy(w);
 }
 
-/* course: DSLabs lab 1 test 02 — Put, append and get; an append answers the new value, a missing key is not found. */
+/* course: DSLabs lab 1 part 1 test 02, part 2 test 01 — Put, append and get; an append answers the new value, a missing key is not found. */
 START_TEST(simple)
 {
 	static const struct {
@@ -55,42 +56,43 @@ START_TEST(simple)
 }
 END_TEST
 
-/* `count` appends of each client, to a key of its own or one for all, each after the answer to the one before. */
+/* Appends "0,", "1,", … of each client, to a key of its own or one for all, each after the answer to the one before. */
+struct numbers {
+	bool shared;
+	uint32_t count, begun[PB_CLIENTS_LIMIT];
+	char *last[PB_CLIENTS_LIMIT]; /* answer */
+};
+
+static bool next_number(void *context, uint32_t c, struct pb_step *step)
+{
+	struct numbers *n = context;
+	if (n->begun[c] == n->count)
+		return false;
+	step->kind = SYNOD_OP_APPEND;
+	snprintf(step->key, sizeof step->key, "key%u", n->shared ? 0 : c);
+	snprintf(step->value, sizeof step->value, "%u,", n->begun[c]++);
+	return true;
+}
+
+/* An append answers the value with itself at the end, and what was there stays in front. */
+static void check_number(void *context, uint32_t c, const struct pb_op *op)
+{
+	struct numbers *n = context;
+	size_t len = strlen(op->value);
+	ck_assert_uint_ge(op->result_len, len);
+	ck_assert_str_eq(op->result + op->result_len - len, op->value);
+	if (n->last[c] != NULL)
+		ck_assert_int_eq(strncmp(op->result, n->last[c], strlen(n->last[c])), 0);
+	free(n->last[c]);
+	n->last[c] = alloc_string(op->result);
+}
+
 static void append_all(uint32_t clients, uint32_t count, bool shared)
 {
-	struct pb_op *ops[PB_CLIENTS_LIMIT] = {NULL};
-	uint32_t begun[PB_CLIENTS_LIMIT] = {0};
-	char *last[PB_CLIENTS_LIMIT] = {NULL};
-	bool open = true;
-	while (open) {
-		open = false;
-		for (uint32_t c = 0; c < clients; c++) {
-			char key[16], mark[16];
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				/* An append answers the value with itself at the end, and what was there stays in front. */
-				size_t length = ops[c]->result_len;
-				snprintf(mark, sizeof mark, "%u,", begun[c] - 1);
-				ck_assert(length >= strlen(mark));
-				ck_assert_str_eq(ops[c]->result + length - strlen(mark), mark);
-				if (last[c] != NULL)
-					ck_assert_int_eq(strncmp(ops[c]->result, last[c], strlen(last[c])), 0);
-				free(last[c]);
-				last[c] = alloc_string(ops[c]->result);
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && begun[c] < count) {
-				snprintf(key, sizeof key, "key%u", shared ? 0 : c);
-				snprintf(mark, sizeof mark, "%u,", begun[c]++);
-				ops[c] = pb_start(w, c, SYNOD_OP_APPEND, key, mark, 60000);
-			}
-			open = open || ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, SIM_MILLISECOND);
-	}
+	struct numbers n = {.shared = shared, .count = count};
+	pb_load_run(w, &(struct pb_load){.clients = clients, .next = next_number, .done = check_number, .context = &n});
 	for (uint32_t c = 0; c < clients; c++)
-		free(last[c]);
+		free(n.last[c]);
 }
 
 static size_t length_of_marks(uint32_t count)
@@ -102,7 +104,10 @@ static size_t length_of_marks(uint32_t count)
 	return length;
 }
 
-/* course: DSLabs lab 1 test 03 — Ten clients, a hundred appends each to a key of its own. */
+/*
+ * course: DSLabs lab 1 part 1 tests 03, 05, part 2 test 02 — Ten clients append to a key of their own, a hundred times each,
+ * or 25 times over the bad network.
+ */
 START_TEST(own_keys)
 {
 	uint32_t count = _i == 1 ? 25 : 100;
@@ -118,7 +123,7 @@ START_TEST(own_keys)
 }
 END_TEST
 
-/* course: DSLabs lab 1 test 04 — Ten clients, five appends each to one key: everything stands there once. */
+/* course: DSLabs lab 1 part 1 test 04, part 2 test 03 — Ten clients, five appends each to one key: everything stands there once. */
 START_TEST(one_key)
 {
 	open_server(3, _i == 1);
@@ -130,12 +135,12 @@ START_TEST(one_key)
 END_TEST
 
 /*
- * course: DSLabs lab 1 part 2 test 05 — Five clients append large values to five keys each and then empty them: what
- * the server keeps is small again, sessions and their answers included.
+ * course: DSLabs lab 1 part 2 test 05 — Five clients append to five keys each, up to the size that a value may have, and then
+ * empty them: what the server keeps is small again, sessions and their answers included.
  */
 START_TEST(memory_is_given_back)
 {
-	enum { CLIENTS = 5, KEYS = 5, APPENDS = 3, BYTES = 300000 };
+	enum { CLIENTS = 5, KEYS = 5, APPENDS = 3, BYTES = VALUE_BYTES_MAX / 3 };
 	char *large = alloc_zeroed(BYTES + 1, 1);
 	open_server(4, false);
 	memset(large, 'x', BYTES);
@@ -165,33 +170,27 @@ START_TEST(memory_is_given_back)
 }
 END_TEST
 
-/* course: DSLabs lab 1 part 2 test 06 — Four clients for thirty seconds: nobody waits for longer than the retries take. */
+static bool next_put(void *context, uint32_t c, struct pb_step *step)
+{
+	(void)c;
+	*step = (struct pb_step){.kind = SYNOD_OP_PUT, .key = "key", .value = "value"};
+	return w->world->now_us < *(const uint64_t *)context;
+}
+
+/*
+ * course: DSLabs lab 1 part 2 test 06 — Four clients for thirty seconds: nobody waits for more than a second, though 36 of a
+ * hundred attempts fail.
+ */
 START_TEST(nobody_waits_for_long)
 {
-	struct pb_op *ops[4] = {NULL};
-	uint32_t completed[4] = {0};
-	bool open = true;
 	open_server(5, true);
+	pb_clients_restart(w, 40);
 	uint64_t end_us = w->world->now_us + 30 * SIM_SECOND;
-	while (open) {
-		open = false;
-		for (uint32_t c = 0; c < 4; c++) {
-			if (ops[c] != NULL && ops[c]->done) {
-				ck_assert_int_eq(ops[c]->status, SYNOD_OK);
-				/* Of a hundred attempts 36 fail, each of which costs a tenth of a second, or some more. */
-				ck_assert_uint_lt(ops[c]->ended_us - ops[c]->started_us, 2 * SIM_SECOND);
-				completed[c]++;
-				pb_op_free(ops[c]);
-				ops[c] = NULL;
-			}
-			if (ops[c] == NULL && w->world->now_us < end_us)
-				ops[c] = pb_start(w, c, SYNOD_OP_PUT, "key", "value", 60000);
-			open = open || ops[c] != NULL;
-		}
-		sim_world_run_for(w->world, SIM_MILLISECOND);
-	}
+	struct pb_load load = {.clients = 4, .next = next_put, .context = &end_us};
+	pb_load_run(w, &load);
+	ck_assert_uint_lt(load.longest_us, SIM_SECOND);
 	for (uint32_t c = 0; c < 4; c++)
-		ck_assert_uint_ge(completed[c], 100);
+		ck_assert_uint_ge(load.completed[c], 100);
 	close_server();
 }
 END_TEST

@@ -17,6 +17,7 @@ static struct node *build_view(void *context, struct sim_process *process)
 		.nshards = 16, .nmembers = w->nviews, .ping_interval_ms = PB_PING_MS, .dead_pings = PB_DEAD_PINGS,
 	};
 	rsm_settings_default(&options.settings);
+	options.settings.wal_segment_bytes = 64 * KIB; /* what is empty takes longer to read than all else */
 	memcpy(options.members, w->members, sizeof w->members);
 	options.replica = (uint32_t)(process->name[1] - '0');
 	return view_node_create(&options);
@@ -42,7 +43,7 @@ static struct node *build_client(void *context, struct sim_process *process)
 	uint32_t number = (uint32_t)atoi(process->name + 1);
 	struct client_options options = {
 		.views = w->view_list, .nviews = w->nviews, .pbs = w->server_list, .npbs = PB_SERVERS_LIMIT,
-		.attempt_timeout_ms = PB_PING_MS}; /* impatient, as the courses' clients are */
+		.attempt_timeout_ms = w->attempt_timeout_ms, .backoff_max_ms = w->attempt_timeout_ms};
 	w->nodes[number] = client_create(&process->env, &process->log, &options);
 	return client_node(w->nodes[number]);
 }
@@ -118,6 +119,7 @@ struct pb_world *pb_world_create(uint64_t seed, uint32_t nviews, const struct si
 	w->world = sim_world_create(seed, given != NULL ? given : &options);
 	w->nviews = nviews;
 	w->value_bytes_max = VALUE_BYTES_MAX;
+	w->attempt_timeout_ms = PB_PING_MS;
 	rng_seed(&w->rng, seed);
 	for (uint32_t i = 0; i < nviews; i++) {
 		snprintf(w->view_names[i], sizeof w->view_names[i], "v%u", i + 1);
@@ -168,6 +170,13 @@ void pb_unreliable(struct pb_world *w, uint32_t request_loss_ppm, uint32_t reply
 	w->unreliable = request_loss_ppm > 0 || reply_loss_ppm > 0;
 	w->request_loss_ppm = request_loss_ppm;
 	w->reply_loss_ppm = reply_loss_ppm;
+}
+
+void pb_clients_restart(struct pb_world *w, uint32_t attempt_timeout_ms)
+{
+	w->attempt_timeout_ms = attempt_timeout_ms;
+	for (uint32_t i = 0; i < PB_CLIENTS_LIMIT; i++)
+		sim_process_restart(w->clients[i]);
 }
 
 struct sim_process *pb_server(struct pb_world *w, uint32_t number)

@@ -48,6 +48,7 @@ struct pb_world {
 	char server_names[PB_SERVERS_LIMIT][16], server_addresses[PB_SERVERS_LIMIT][24];
 	const char *view_list[REPLICAS_MAX], *server_list[PB_SERVERS_LIMIT];
 	uint32_t value_bytes_max;
+	uint32_t attempt_timeout_ms; /* of the clients, and their longest pause; a ping interval: impatient, as those of the courses are */
 	/* Checked after every turn: in any view only one server has answered clients. By view number. */
 	struct sim_process *answered_by[4096];
 	uint32_t answered_in[4096];
@@ -65,6 +66,9 @@ void pb_world_destroy(struct pb_world *w);
 void pb_run(struct pb_world *w, uint32_t ticks);
 /* From now on: of each request this share is lost, of the others this share of replies. */
 void pb_unreliable(struct pb_world *w, uint32_t request_loss_ppm, uint32_t reply_loss_ppm);
+
+/* The clients start anew, and ask again after this; they never pause for longer either. */
+void pb_clients_restart(struct pb_world *w, uint32_t attempt_timeout_ms);
 
 /* Server s1 is number 1. Starting one that runs restarts it; it comes back empty. */
 struct sim_process *pb_server(struct pb_world *w, uint32_t number);
