@@ -3,6 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with lib.sh and the tests
 #
 #   proxy_cluster up [OPTION]...     one group, g1a g1b g1c, beside the shard masters; OPTIONs as those of cluster.sh up
+#   route_links 'PROGRAM…' LINK=N…   proxies on some links of another kind of cluster, before it is started
 #   proxy cut 'g1a-*'                a command of proxy.c; what it prints is in out
 #   isolate NODE                     no other replica and NODE hear each other; clients still reach it
 #   deafen NODE                      NODE hears no other replica, and is heard by all
@@ -60,6 +61,28 @@ start_proxy() {
 	done
 	helper_start "$tools/proxy" "$scratch/proxy" "${arguments[@]}"
 	disown "$helper" # it is killed in the end, of which the shell need not speak
+	await "the proxy" test -S "$scratch/proxy"
+}
+
+# Puts proxies on links FROM-TO=N: TO is the Nth node of the cluster, and FROM runs one of the programs.
+route_links() {
+	local program link port=$((base_port + 20)) arguments=()
+	real_bin=$SYNOD_BIN
+	mkdir -p "$scratch/bin" "$scratch/routes"
+	ln -sf "$real_bin"/* "$scratch/bin/"
+	for program in $1; do
+		rm "$scratch/bin/$program"
+		wrap_program "$program"
+	done
+	SYNOD_BIN=$scratch/bin
+	for link in "${@:2}"; do
+		port=$((port + 1))
+		arguments+=("${link%=*}=127.0.0.1:$port,127.0.0.1:$((base_port + ${link#*=}))")
+		link=${link%=*}
+		printf '%s\n' --route "${link#*-}=127.0.0.1:$port" >>"$scratch/routes/${link%-*}"
+	done
+	helper_start "$tools/proxy" "$scratch/proxy" "${arguments[@]}"
+	disown "$helper"
 	await "the proxy" test -S "$scratch/proxy"
 }
 

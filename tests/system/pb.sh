@@ -6,24 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib_proxy.sh"
 
-# A proxy stands on the links from pb1 to the viewservers. Nodes are numbered from base_port + 1 on: m1 g1a g1b g1c v1 v2 v3 pb1 …
-start_view_proxy() {
-	local number arguments=()
-	real_bin=$SYNOD_BIN
-	mkdir -p "$scratch/bin" "$scratch/routes"
-	ln -sf "$real_bin"/* "$scratch/bin/"
-	rm "$scratch/bin/pbserver"
-	wrap_program pbserver
-	SYNOD_BIN=$scratch/bin
-	for number in 1 2 3; do
-		printf '%s\n' --route "v$number=127.0.0.1:$((base_port + 20 + number))" >>"$scratch/routes/pb1"
-		arguments+=("pb1-v$number=127.0.0.1:$((base_port + 20 + number)),127.0.0.1:$((base_port + 4 + number))")
-	done
-	helper_start "$tools/proxy" "$scratch/proxy" "${arguments[@]}"
-	disown "$helper"
-	await "the proxy" test -S "$scratch/proxy"
-}
-
 view() {
 	"$SYNOD_BIN/kvctl" --config "$config" -o json view 2>/dev/null | jq -er "$1"
 }
@@ -50,7 +32,8 @@ pb() {
 	kv pb "$@"
 }
 
-start_view_proxy
+# Nodes are numbered m1 g1a g1b g1c v1 v2 v3 pb1 …: a proxy stands between pb1 and the viewservers.
+route_links pbserver pb1-v1=5 pb1-v2=6 pb1-v3=7
 # A little more patience than by default, for machines that are busy with other tests.
 cluster up --masters 1 --groups 1 --replicas 3 --views 3 --pb 3 --set dead_pings=8
 
@@ -93,6 +76,7 @@ expect 0
 grep -qE '^pb[1-3] +pbserver .* primary ' <<<"$out" || fail "it said: $out"
 
 begin "clients go on when the primary is killed, and when it comes back, empty, as a backup or idle"
+# course: 2015 pbservice TestBasicFail
 load_start --pb --clients 8
 primary=$(view .primary)
 cluster kill "$primary"
@@ -141,6 +125,7 @@ await "another primary" primary_is_not "$primary"
 load_goes_on 100
 
 begin "a primary that is cut off from the view service serves nothing"
+# course: 2015 pbservice TestPartition1
 for attempt in 1 2 3 4 5 6; do
 	await "a pair" has_pair
 	[[ $(view .primary) != pb1 ]] || break
@@ -167,6 +152,7 @@ begin "no acknowledged write is lost, none is applied twice, none overtakes anot
 load_check
 
 begin "the view service is not asked for every operation"
+# course: 2015 pbservice TestBasicFail
 pings() {
 	curl -s "http://$(address "$1" http)/metrics" | awk '/^synod_rpc_frames_received_total/ && /peer="client"/ && !/hello|status/ {sum += $2} END {print sum + 0}'
 }
@@ -186,6 +172,7 @@ for workload in put get; do
 done
 
 begin "when primary and backup are both killed nobody serves, until an operator gives the state up"
+# course: 2015 pbservice TestBasicFail
 await "a pair" has_pair
 cluster kill "$(view .primary)" "$(view .backup)"
 for node in pb1 pb2 pb3; do

@@ -23,8 +23,10 @@ static uint64_t min_of(const struct peers *p, uint32_t i)
 	return agreement_min(p->peers[i].core);
 }
 
-/* Single proposer, three with one value, three with different values, instances out of order; Max is the highest seen. */
-/* course: 2015 paxos TestBasic */
+/*
+ * course: 2015 paxos TestBasic — Single proposer, three with one value, three with different values,
+ * instances out of order; Max is the highest seen.
+ */
 START_TEST(test_basic)
 {
 	struct peers p;
@@ -53,8 +55,10 @@ START_TEST(test_basic)
 }
 END_TEST
 
-/* A deaf peer, which nobody reaches, learns nothing until it proposes; then it learns through its own requests. */
-/* course: 2015 paxos TestDeaf */
+/*
+ * course: 2015 paxos TestDeaf — A deaf peer, which nobody reaches, learns nothing until it proposes; then
+ * it learns through its own requests.
+ */
 START_TEST(test_deaf)
 {
 	struct peers p;
@@ -78,8 +82,7 @@ START_TEST(test_deaf)
 }
 END_TEST
 
-/* Min stays 0 until every peer has said Done, and then rises everywhere. */
-/* course: 2015 paxos TestForget */
+/* course: 2015 paxos TestForget — Min stays 0 until every peer has said Done, and then rises everywhere. */
 START_TEST(test_forget)
 {
 	struct peers p;
@@ -108,8 +111,10 @@ START_TEST(test_forget)
 }
 END_TEST
 
-/* Many instances in any order with Dones in between, over a bad network: nothing breaks, everything is answered. */
-/* course: 2015 paxos TestManyForget */
+/*
+ * course: 2015 paxos TestManyForget — Many instances in any order with Dones in between, over a bad
+ * network: nothing breaks, everything is answered.
+ */
 START_TEST(test_many_forget)
 {
 	struct peers p;
@@ -142,8 +147,10 @@ START_TEST(test_many_forget)
 }
 END_TEST
 
-/* Memory of values is given back when all are done with them; forgotten instances say so, and refuse to start. */
-/* course: 2015 paxos TestForgetMem */
+/*
+ * course: 2015 paxos TestForgetMem — Memory of values is given back when all are done with them; forgotten
+ * instances say so, and refuse to start.
+ */
 START_TEST(test_forget_memory)
 {
 	struct peers p;
@@ -181,8 +188,7 @@ START_TEST(test_forget_memory)
 }
 END_TEST
 
-/* Max does not fall when what it counted is forgotten. */
-/* course: 2015 paxos TestDoneMax */
+/* course: 2015 paxos TestDoneMax — Max does not fall when what it counted is forgotten. */
 START_TEST(test_done_max)
 {
 	struct peers p;
@@ -208,10 +214,10 @@ START_TEST(test_done_max)
 END_TEST
 
 /*
- * Messages of an agreement. The course counts the calls of a peer to itself, and allows 9 an instance without contention, 45
- * with three proposers; here a peer does not call itself, so the counts are those times 2/3.
+ * course: 2015 paxos TestRPCCount — Messages of an agreement. The course counts the calls of a peer to
+ * itself, and allows 9 an instance without contention, 45 with three proposers; here a peer does not call
+ * itself, so the counts are those times 2/3.
  */
-/* course: 2015 paxos TestRPCCount */
 START_TEST(test_rpc_count)
 {
 	struct peers p;
@@ -248,6 +254,26 @@ START_TEST(test_rpc_count)
 }
 END_TEST
 
+/*
+ * course: 2015 paxos noTestSpeed — Twenty agreements, one after another: what they take is printed, and is
+ * bounded by round trips.
+ */
+START_TEST(test_speed)
+{
+	struct peers p;
+	peers_init(&p, 3, 13);
+	uint64_t trip_us = 2 * p.delay_max_us, sync_us = p.peers[0].sync_max_us;
+	for (uint64_t seq = 0; seq < 20; seq++) {
+		start_number(&p, 0, seq, seq);
+		ck_assert(peers_wait(&p, seq, 3, SOON));
+	}
+	printf("twenty agreements among three peers: %" PRIu64 " us, %" PRIu64 " requests\n", p.now_us, p.requests);
+	/* Two phases of a round trip and a synced write each, and a trip that tells the decision. */
+	ck_assert_uint_le(p.now_us, 20 * (3 * trip_us + 3 * sync_us));
+	peers_free(&p);
+}
+END_TEST
+
 static void many(struct peers *p, uint64_t seqs, uint64_t open)
 {
 	for (uint64_t seq = 1; seq < seqs; seq++) {
@@ -260,8 +286,7 @@ static void many(struct peers *p, uint64_t seqs, uint64_t open)
 		ck_assert(peers_wait(p, seq, 3, SOON));
 }
 
-/* Many instances with three proposers each, five at a time. */
-/* course: 2015 paxos TestMany */
+/* course: 2015 paxos TestMany — Many instances with three proposers each, five at a time. */
 START_TEST(test_many)
 {
 	struct peers p;
@@ -273,8 +298,7 @@ START_TEST(test_many)
 }
 END_TEST
 
-/* The same over a bad network, three at a time. */
-/* course: 2015 paxos TestManyUnreliable */
+/* course: 2015 paxos TestManyUnreliable — The same over a bad network, three at a time. */
 START_TEST(test_many_unreliable)
 {
 	struct peers p;
@@ -287,8 +311,10 @@ START_TEST(test_many_unreliable)
 }
 END_TEST
 
-/* A peer that starts late and proposes something else learns what was agreed without it. */
-/* course: 2015 paxos TestOld */
+/*
+ * course: 2015 paxos TestOld — A peer that starts late and proposes something else learns what was agreed
+ * without it.
+ */
 START_TEST(test_old)
 {
 	struct peers p;
@@ -318,8 +344,10 @@ static void switch_sides(struct peers *p, uint64_t first)
 	}
 }
 
-/* No majority, no decision; a majority decides; whoever comes back learns; also while one peer switches sides all the time. */
-/* course: 2015 paxos TestPartition */
+/*
+ * course: 2015 paxos TestPartition — No majority, no decision; a majority decides; whoever comes back
+ * learns; also while one peer switches sides all the time.
+ */
 START_TEST(test_partition)
 {
 	struct peers p;
@@ -353,8 +381,10 @@ static void repartition(struct peers *p)
 	peers_partition(p, sides);
 }
 
-/* Twenty seconds of partitions that change all the time over a bad network, ten instances open; then all are decided. */
-/* course: 2015 paxos TestLots */
+/*
+ * course: 2015 paxos TestLots — Twenty seconds of partitions that change all the time over a bad network,
+ * ten instances open; then all are decided.
+ */
 START_TEST(test_lots)
 {
 	struct peers p;
@@ -381,4 +411,4 @@ START_TEST(test_lots)
 END_TEST
 
 CHECK_MAIN("agreement courses", test_basic, test_deaf, test_forget, test_many_forget, test_forget_memory, test_done_max,
-	   test_rpc_count, test_many, test_many_unreliable, test_old, test_partition, test_lots)
+	   test_rpc_count, test_speed, test_many, test_many_unreliable, test_old, test_partition, test_lots)

@@ -64,8 +64,9 @@ static void check_same_after_takeover(void)
 }
 
 /*
- * course: 2015 pbservice TestConcurrentSame, TestConcurrentSameUnreliable; DSLabs PrimaryBackupTest 10, 12 — Concurrent puts
- * of three clients on two keys end in the same order at both servers: five seconds of them, or a hundred of each client.
+ * course: 2015 pbservice TestConcurrentSame, TestConcurrentSameUnreliable; DSLabs PrimaryBackupTest 10, 12
+ * — Concurrent puts of three clients on two keys end in the same order at both servers: five seconds of
+ * them, or a hundred of each client.
  */
 START_TEST(concurrent_same)
 {
@@ -83,8 +84,8 @@ START_TEST(concurrent_same)
 END_TEST
 
 /*
- * course: 2015 pbservice TestConcurrentSameAppend; DSLabs PrimaryBackupTest 11, 13 — Appends of three clients to one key: all
- * there, once, in each client's order; and at the backup too.
+ * course: 2015 pbservice TestConcurrentSameAppend; DSLabs PrimaryBackupTest 11, 13 — Appends of three
+ * clients to one key: all there, once, in each client's order; and at the backup too.
  */
 START_TEST(concurrent_same_append)
 {
@@ -140,8 +141,9 @@ static void kill_private(void *context)
 }
 
 /*
- * course: 2015 pbservice TestRepeatedCrash; DSLabs PrimaryBackupTest 14, 15 — Servers crash and come back empty for 30 seconds;
- * clients read what they have written, and no operation waits for more than five seconds.
+ * course: 2015 pbservice TestRepeatedCrash; DSLabs PrimaryBackupTest 14, 15 — Servers crash and come back
+ * empty for 30 seconds; clients read what they have written, and no operation waits for more than five
+ * seconds.
  */
 START_TEST(repeated_crash)
 {
@@ -183,8 +185,8 @@ static void kill_marks(void *context)
 }
 
 /*
- * course: 2015 pbservice TestRepeatedCrashUnreliable — Servers crash, a tenth of the requests and a fifth of the replies are
- * lost, and appends of two clients to one key must all be there once.
+ * course: 2015 pbservice TestRepeatedCrashUnreliable — Servers crash, a tenth of the requests and a fifth
+ * of the replies are lost, and appends of two clients to one key must all be there once.
  */
 START_TEST(repeated_crash_unreliable)
 {

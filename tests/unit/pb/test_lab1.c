@@ -29,7 +29,10 @@ static void close_server(void)
 	pb_world_destroy(w);
 }
 
-/* course: DSLabs lab 1 part 1 test 02, part 2 test 01 — Put, append and get; an append answers the new value, a missing key is not found. */
+/*
+ * course: DSLabs lab 1 part 1 02; DSLabs lab 1 part 2 01 — Put, append and get; an append answers the new
+ * value, a missing key is not found.
+ */
 START_TEST(simple)
 {
 	static const struct {
@@ -105,8 +108,8 @@ static size_t length_of_marks(uint32_t count)
 }
 
 /*
- * course: DSLabs lab 1 part 1 tests 03, 05, part 2 test 02 — Ten clients append to a key of their own, a hundred times each,
- * or 25 times over the bad network.
+ * course: DSLabs lab 1 part 1 03, 05; DSLabs lab 1 part 2 02, 04 — Ten clients append to a key of their
+ * own, a hundred times each, or 25 times over the bad network.
  */
 START_TEST(own_keys)
 {
@@ -123,7 +126,10 @@ START_TEST(own_keys)
 }
 END_TEST
 
-/* course: DSLabs lab 1 part 1 test 04, part 2 test 03 — Ten clients, five appends each to one key: everything stands there once. */
+/*
+ * course: DSLabs lab 1 part 1 04; DSLabs lab 1 part 2 03 — Ten clients, five appends each to one key:
+ * everything stands there once.
+ */
 START_TEST(one_key)
 {
 	open_server(3, _i == 1);
@@ -135,8 +141,8 @@ START_TEST(one_key)
 END_TEST
 
 /*
- * course: DSLabs lab 1 part 2 test 05 — Five clients append to five keys each, up to the size that a value may have, and then
- * empty them: what the server keeps is small again, sessions and their answers included.
+ * course: DSLabs lab 1 part 2 05 — Five clients append to five keys each, up to the size that a value
+ * may have, and then empty them: what the server keeps is small again, sessions and their answers included.
  */
 START_TEST(memory_is_given_back)
 {
@@ -178,8 +184,8 @@ static bool next_put(void *context, uint32_t c, struct pb_step *step)
 }
 
 /*
- * course: DSLabs lab 1 part 2 test 06 — Four clients for thirty seconds: nobody waits for more than a second, though 36 of a
- * hundred attempts fail.
+ * course: DSLabs lab 1 part 2 06 — Four clients for thirty seconds: nobody waits for more than a
+ * second, though 36 of a hundred attempts fail.
  */
 START_TEST(nobody_waits_for_long)
 {

@@ -3,7 +3,10 @@
 
 static const uint32_t SIZES[] = {10, 100};
 
-/* DSLabs ShardMasterTest 01: Join, Leave, Move and Query of a valid kind are answered with OK and a configuration. */
+/*
+ * course: DSLabs ShardMasterTest 01 — Join, Leave, Move and Query of a valid kind are answered with OK and
+ * a configuration.
+ */
 START_TEST(commands_are_answered)
 {
 	struct master m;
@@ -21,7 +24,10 @@ START_TEST(commands_are_answered)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 02 and MIT TestBasic: configuration 0 has no groups and every shard unassigned. */
+/*
+ * course: DSLabs ShardMasterTest 02; 2015 shardmaster TestBasic — Configuration 0 has no groups, every
+ * shard is unassigned.
+ */
 START_TEST(configuration_zero_is_empty)
 {
 	struct master m;
@@ -40,8 +46,8 @@ START_TEST(configuration_zero_is_empty)
 END_TEST
 
 /*
- * DSLabs ShardMasterTest 03: duplicate Join, unknown Leave, and Move to the same, an unknown or no group, or of
- * no shard, are errors.
+ * course: DSLabs ShardMasterTest 03 — Duplicate Join, unknown Leave, and Move to the same, an unknown or no
+ * group, or of no shard, are errors.
  */
 START_TEST(bad_commands_are_errors)
 {
@@ -63,7 +69,10 @@ START_TEST(bad_commands_are_errors)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 04: the first group gets every shard, and the last that leaves gives them all back. */
+/*
+ * course: DSLabs ShardMasterTest 04 — The first group gets every shard, and the last that leaves gives them
+ * all back.
+ */
 START_TEST(first_group_gets_all)
 {
 	struct master m;
@@ -80,8 +89,8 @@ START_TEST(first_group_gets_all)
 END_TEST
 
 /*
- * DSLabs ShardMasterTest 05 and MIT "minimal transfer": joins and leaves keep the balance and move exactly what
- * they must.
+ * course: DSLabs ShardMasterTest 05; 2015 shardmaster TestBasic (minimal transfer) — Joins and leaves keep
+ * the balance and move exactly what they must.
  */
 START_TEST(movement_is_exactly_minimal)
 {
@@ -109,7 +118,10 @@ START_TEST(movement_is_exactly_minimal)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 06 and MIT "historical queries": every earlier configuration stays as it was. */
+/*
+ * course: DSLabs ShardMasterTest 06; 2015 shardmaster TestBasic (historical queries) — Every earlier one
+ * stays as it was.
+ */
 START_TEST(history_is_kept)
 {
 	struct shard_config *seen[64];
@@ -140,8 +152,8 @@ START_TEST(history_is_kept)
 END_TEST
 
 /*
- * DSLabs ShardMasterTest 07 and MIT "Move": Move makes a new configuration with only that change, which stays
- * until the next balance.
+ * course: DSLabs ShardMasterTest 07; 2015 shardmaster TestBasic (Move) — Move makes a new configuration
+ * with only that change, which stays until the next balance.
  */
 START_TEST(move_sticks_until_the_next_balance)
 {
@@ -169,7 +181,7 @@ START_TEST(move_sticks_until_the_next_balance)
 }
 END_TEST
 
-/* DSLabs ShardMasterTest 08: the same commands give the same bytes, ten times. */
+/* course: DSLabs ShardMasterTest 08 — The same commands give the same bytes, ten times. */
 START_TEST(ten_runs_are_identical)
 {
 	struct buffer first = {0};
@@ -205,7 +217,7 @@ START_TEST(ten_runs_are_identical)
 }
 END_TEST
 
-/* MIT TestBasic: several groups may join and leave in one command. */
+/* course: 2015 shardmaster TestBasic — Several groups may join and leave in one command. */
 START_TEST(several_groups_at_once)
 {
 	char text[3][3][40];

@@ -89,12 +89,13 @@ static enum sim_verdict filter(void *context, const struct sim_process *from, co
 			       const struct message *message, uint64_t *delay_us)
 {
 	struct pb_world *w = context;
-	(void)delay_us;
 	if (to->name[0] == 'v' && from->name[0] != 'v')
 		w->view_messages++;
 	if (!w->unreliable || from->name[0] == 'v' || to->name[0] == 'v')
 		return SIM_PASS;
 	uint32_t loss_ppm = message->kind == MESSAGE_REPLY ? w->reply_loss_ppm : w->request_loss_ppm;
+	if (message->kind == MESSAGE_REPLY && is_client(to) && rng_chance(&w->rng, w->late_reply_ppm))
+		*delay_us = rng_range(&w->rng, 200, 2200) * SIM_MILLISECOND;
 	if (!rng_chance(&w->rng, loss_ppm))
 		return SIM_PASS;
 	return is_client(from) || is_client(to) ? SIM_SWALLOW : SIM_DROP;

@@ -55,6 +55,7 @@ struct pb_world {
 	/* The courses' unreliable network (pb_unreliable). */
 	bool unreliable;
 	uint32_t request_loss_ppm, reply_loss_ppm;
+	uint32_t late_reply_ppm; /* of what comes back to clients, this share is late by 0.2 … 2.2 s */
 	struct rng rng;
 	/* Messages to the viewservers. */
 	uint64_t view_messages;

@@ -41,7 +41,10 @@ START_TEST(there_is_no_view_without_servers)
 }
 END_TEST
 
-/* course: 2015 viewservice 1, DSLabs ViewServerTest 02 — The first server that pings becomes primary, without a backup. */
+/*
+ * course: 2015 viewservice 1; DSLabs ViewServerTest 02 — The first server that pings becomes primary,
+ * without a backup.
+ */
 START_TEST(first_primary)
 {
 	open_service(_i);
@@ -53,7 +56,7 @@ START_TEST(first_primary)
 }
 END_TEST
 
-/* course: 2015 viewservice 2, DSLabs ViewServerTest 03 — The next server becomes backup, in the next view. */
+/* course: 2015 viewservice 2; DSLabs ViewServerTest 03 — The next server becomes backup, in the next view. */
 START_TEST(first_backup)
 {
 	open_pair(_i);
@@ -62,7 +65,10 @@ START_TEST(first_backup)
 }
 END_TEST
 
-/* course: DSLabs ViewServerTest 04 — A backup that pings before the primary has acknowledged does not move the view. */
+/*
+ * course: DSLabs ViewServerTest 04 — A backup that pings before the primary has acknowledged does not move
+ * the view.
+ */
 START_TEST(backup_pings_first)
 {
 	open_service(_i);
@@ -78,7 +84,10 @@ START_TEST(backup_pings_first)
 }
 END_TEST
 
-/* course: 2015 viewservice 3, DSLabs ViewServerTest 05 — When the primary falls silent the backup takes over, alone. */
+/*
+ * course: 2015 viewservice 3; DSLabs ViewServerTest 05 — When the primary falls silent the backup takes
+ * over, alone.
+ */
 START_TEST(backup_takes_over)
 {
 	open_pair(_i);
@@ -88,7 +97,7 @@ START_TEST(backup_takes_over)
 }
 END_TEST
 
-/* course: 2015 viewservice 4, DSLabs ViewServerTest 06 — The old primary comes back, and becomes backup. */
+/* course: 2015 viewservice 4; DSLabs ViewServerTest 06 — The old primary comes back, and becomes backup. */
 START_TEST(restarted_server_becomes_backup)
 {
 	open_pair(_i);
@@ -101,8 +110,8 @@ START_TEST(restarted_server_becomes_backup)
 END_TEST
 
 /*
- * course: 2015 viewservice 5, DSLabs ViewServerTest 07 — An idle third server becomes backup in the same view that
- * promotes the backup.
+ * course: 2015 viewservice 5; DSLabs ViewServerTest 07 — An idle third server becomes backup in the same
+ * view that promotes the backup.
  */
 START_TEST(idle_third_server_becomes_backup)
 {
@@ -116,7 +125,10 @@ START_TEST(idle_third_server_becomes_backup)
 }
 END_TEST
 
-/* course: 2015 viewservice 6 — A primary that restarts within a ping interval has lost its state, and counts as dead. */
+/*
+ * course: 2015 viewservice 6 — A primary that restarts within a ping interval has lost its state, and
+ * counts as dead.
+ */
 START_TEST(restarted_primary_is_dead)
 {
 	open_pair(_i);
@@ -136,7 +148,7 @@ START_TEST(restarted_backup_is_a_new_one)
 }
 END_TEST
 
-/* course: 2015 viewservice 7, DSLabs ViewServerTest 09 — A dead backup is removed, and the primary stays. */
+/* course: 2015 viewservice 7; DSLabs ViewServerTest 09 — A dead backup is removed, and the primary stays. */
 START_TEST(dead_backup_is_removed)
 {
 	open_pair(_i);
@@ -147,8 +159,8 @@ START_TEST(dead_backup_is_removed)
 END_TEST
 
 /*
- * course: 2015 viewservice 8, DSLabs ViewServerTest 08 — No view follows one that its primary has not acknowledged, not
- * even when that primary dies.
+ * course: 2015 viewservice 8; DSLabs ViewServerTest 08 — No view follows one that its primary has not
+ * acknowledged, not even when that primary dies.
  */
 START_TEST(waits_for_the_acknowledgement)
 {
@@ -171,8 +183,8 @@ START_TEST(waits_for_the_acknowledgement)
 END_TEST
 
 /*
- * course: 2015 viewservice 9, DSLabs ViewServerTest 10 — When primary and backup are both gone, a server without the state
- * is not promoted, however long it waits.
+ * course: 2015 viewservice 9; DSLabs ViewServerTest 10 — When primary and backup are both gone, a server
+ * without the state is not promoted, however long it waits.
  */
 START_TEST(uninitialised_server_is_not_promoted)
 {
@@ -193,8 +205,8 @@ START_TEST(uninitialised_server_is_not_promoted)
 END_TEST
 
 /*
- * course: 2015 viewservice 9 — Nor is a backup that has not been filled yet; and when that one dies, it is replaced, which
- * the courses' view service could not do.
+ * course: 2015 viewservice 9 — Nor is a backup that has not been filled yet; and when that one dies, it is
+ * replaced, which the courses' view service could not do.
  */
 START_TEST(unfilled_backup_is_not_promoted)
 {
