@@ -2,8 +2,8 @@
  * Whole replicas in the simulated world: log, snapshots, sessions and reads over the consensus core, with the tally app, and one
  * client that says to which replica each request goes.
  *
- * After every turn the core's invariants are checked, and the state of every replica against that of whoever applied the same
- * slot first (fault 33). After every restart: that nothing is forgotten that others were told (faults 1, 2, 11).
+ * After every turn the core's invariants are checked, and the state of the replica against that of whoever applied the same
+ * slot first (fault 33): when it has applied something, and now and then when it has not. After every restart: that nothing is forgotten that others were told (faults 1, 2, 11).
  */
 #ifndef SYNOD_TESTS_RSM_GROUP_H
 #define SYNOD_TESTS_RSM_GROUP_H
@@ -34,6 +34,8 @@ struct rsm_replica {
 	uint64_t promise_told;    /* highest ballot in any Prepare or Promise that left: no restart may forget it … */
 	uint64_t *accepted_told;  /* … nor, by slot, the highest ballot in any Accepted */
 	uint64_t accepted_told_count;
+	uint64_t compared;        /* slot whose state has been compared with the others' … */
+	uint32_t idle_turns;      /* … and turns since then */
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
 };
 
