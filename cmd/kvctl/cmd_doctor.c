@@ -65,6 +65,10 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 		       name, status->round_trip_us / 1000);
 	if (strcmp(status->state, "recovering") == 0)
 		report(doctor, FINDING_WARN, "%s is still recovering", name);
+	if (strcmp(status->state, "cut off") == 0)
+		report(doctor, FINDING_FAIL, "%s gets no answer from the viewservers: can it reach them?", name);
+	if (strcmp(status->state, "without state") == 0)
+		report(doctor, FINDING_FAIL, "%s is named primary and has not got the state: kvctl view reset begins anew", name);
 }
 
 static bool same_group(const struct kvctl_node *a, const struct kvctl_node *b)
@@ -79,8 +83,18 @@ static bool is_role(const struct kvctl_node *node, enum node_role role)
 
 static bool replicated(const struct kvctl_node *node)
 {
-	return is_role(node, ROLE_SHARDMASTER) ||
-	       is_role(node, ROLE_SHARDKV) || is_role(node, ROLE_VIEWSERVER);
+	return is_role(node, ROLE_SHARDMASTER) || is_role(node, ROLE_SHARDKV) || is_role(node, ROLE_VIEWSERVER) ||
+	       is_role(node, ROLE_PAXOS);
+}
+
+/* What the replicas of a node's group are called together; the caller frees it. */
+static char *group_name(const struct kvctl_node *node)
+{
+	if (is_role(node, ROLE_VIEWSERVER))
+		return alloc_string("viewservers");
+	if (is_role(node, ROLE_PAXOS))
+		return alloc_string("paxosds");
+	return node->group != 0 ? alloc_format("group %" PRIu64, node->group) : alloc_string("shard masters");
 }
 
 static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
@@ -101,8 +115,7 @@ static void check_group(struct doctor *doctor, size_t first)
 	const struct kvctl_node *node = &doctor->nodes.nodes[first];
 	size_t leader, members = 0, up = 0;
 	uint64_t chosen;
-	char *group = node->group != 0 ? alloc_format("group %" PRIu64, node->group)
-				       : alloc_string(is_role(node, ROLE_VIEWSERVER) ? "viewservers" : "shard masters");
+	char *group = group_name(node);
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
 		bool same = same_group(&doctor->nodes.nodes[i], node);
 		members += same;

@@ -95,7 +95,7 @@ const struct kvctl_command kvctl_commands[] = {
 	 "list transfer", kvctl_member},
 	{"doctor", "", "look for what is wrong, and say what to do",
 	 "Checks the configuration file, that every node answers as the one it should be, versions, majorities, leaders,\n"
-	 "lags, shards without a group, and clocks. Exit code 3 if something is not available.\n\n"
+	 "lags, primary and backup, shards without a group, and clocks. Exit code 3 if something is not available.\n\n"
 	 "  kvctl doctor\n",
 	 "", kvctl_doctor},
 	{"shell", "", "many commands over one connection",

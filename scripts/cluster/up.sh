@@ -166,6 +166,21 @@ wait_serving() {
 	done
 }
 
+# some NUMBER WORD: "1 WORD" or "N WORDs", for numbers from 1
+some() {
+	[[ $1 -eq 0 ]] || echo "$1 $2$([[ $1 -eq 1 ]] || echo s)"
+}
+
+what_runs() {
+	{
+		some "$(count_nodes shardmaster)" "shard master"
+		some "$(group_numbers | wc -l)" group
+		some "$(count_nodes viewserver)" viewserver
+		some "$(count_nodes pbserver)" pbserver
+		some "$(count_nodes paxos)" paxosd
+	} | paste -sd , | sed 's/,/, /g'
+}
+
 # Takes the directory for this `up` alone.
 prepare_directory() {
 	mkdir -p "$directory" 2>/dev/null || die "cannot make the directory $directory"
@@ -205,6 +220,6 @@ up() {
 	if [[ ${#absent[@]} -eq 0 ]]; then
 		say "already running in $directory"
 	else
-		say "serving: $(count_nodes shardmaster) shard masters, $(group_numbers | wc -l) groups; see $(config_file)"
+		say "serving: $(what_runs); see $(config_file)"
 	fi
 }

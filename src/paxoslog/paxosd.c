@@ -157,9 +157,7 @@ static void write_status_json(struct node *node, struct buffer *out)
 	const struct slots *slots = paxoslog_app_slots(d->app);
 	struct wire_status status;
 	fill_status(d, &status);
-	status_json(&status, out);
-	ASSERT(out->len > 0 && out->data[out->len - 1] == '}');
-	out->len--;
+	status_json_open(&status, out);
 	if (slots != NULL)
 		buffer_format(out, ",\"log\":{\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
 			      slots->first, slots->last, slots->bytes);

@@ -1,4 +1,7 @@
 /* What a pbserver tells about itself: STATUS, CLUSTER, JSON, metrics. */
+#include <inttypes.h>
+
+#include "base/log_json.h"
 #include "pb/internal.h"
 #include "rsm/status_json.h"
 
@@ -60,9 +63,16 @@ void pb_status_cluster(struct pb_node *n, link_id from, const struct message *re
 
 void pb_status_json(struct node *node, struct buffer *out)
 {
+	struct pb_node *n = pb_node_of(node);
 	struct wire_status status;
-	fill_status(pb_node_of(node), &status);
-	status_json(&status, out);
+	fill_status(n, &status);
+	status_json_open(&status, out);
+	buffer_format(out, ",\"view\":{\"number\":%" PRIu64 ",\"primary\":", n->view);
+	log_json_string(out, n->primary.wire.name);
+	buffer_format(out, ",\"backup\":");
+	log_json_string(out, n->backup.wire.name);
+	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}}", n->complete ? "true" : "false",
+		      n->stream.queue_bytes);
 }
 
 static uint64_t read_keys(void *context)

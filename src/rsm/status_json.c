@@ -30,7 +30,7 @@ static void put_peers(struct buffer *out, const struct wire_status *status)
 	buffer_format(out, "]");
 }
 
-void status_json(const struct wire_status *status, struct buffer *out)
+void status_json_open(const struct wire_status *status, struct buffer *out)
 {
 	bool leads = slice_equal(status->state, slice_string("leader")) ||
 		     slice_equal(status->state, slice_string("primary"));
@@ -59,5 +59,10 @@ void status_json(const struct wire_status *status, struct buffer *out)
 	put_number(out, ",\"uptime_ms", status->uptime_ms);
 	put_text(out, ",\"version", status->version);
 	put_peers(out, status);
+}
+
+void status_json(const struct wire_status *status, struct buffer *out)
+{
+	status_json_open(status, out);
 	buffer_format(out, "}");
 }

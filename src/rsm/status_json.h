@@ -8,5 +8,7 @@
 #include "wire/wire.h"
 
 void status_json(const struct wire_status *status, struct buffer *out);
+/* The same without the brace at its end: a service adds members of its own, each with a comma in front, and the brace. */
+void status_json_open(const struct wire_status *status, struct buffer *out);
 
 #endif

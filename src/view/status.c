@@ -1,4 +1,7 @@
 /* What a viewserver tells about itself: STATUS, CLUSTER, JSON, metrics. */
+#include <inttypes.h>
+
+#include "base/log_json.h"
 #include "rsm/status_json.h"
 #include "view/node_internal.h"
 
@@ -33,9 +36,17 @@ void view_status_cluster(struct view_node *n, link_id from, const struct message
 
 void view_status_json(struct node *node, struct buffer *out)
 {
+	struct view_node *n = view_node_of(node);
+	const struct view *view = view_app_current(n->app);
 	struct wire_status status;
-	fill_status(view_node_of(node), &status);
-	status_json(&status, out);
+	fill_status(n, &status);
+	status_json_open(&status, out);
+	buffer_format(out, ",\"view\":{\"number\":%" PRIu64 ",\"primary\":", view->number);
+	log_json_string(out, slice_string(view->primary.name));
+	buffer_format(out, ",\"backup\":");
+	log_json_string(out, slice_string(view->backup.name));
+	buffer_format(out, ",\"acknowledged\":%s,\"synced\":%s}}", view->acknowledged ? "true" : "false",
+		      view->synced ? "true" : "false");
 }
 
 static uint64_t read_view_number(void *context)

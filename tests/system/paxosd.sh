@@ -189,7 +189,7 @@ for reader in 1 2 3; do
 	cmp "$scratch/expected" "$scratch/tail.$reader" || fail "reader $reader has seen something else: $(tail -n 3 "$scratch/tail.$reader")"
 done
 
-begin "all peers show up in status and over http"
+begin "all peers show up in status, in doctor and over http"
 await "all to be healthy" all_healthy
 kv status
 expect 0
@@ -197,6 +197,9 @@ expect 0
 [[ $(curl -sf "http://$(address p1 http)/api/v1/status" | jq -r '[.role, .log.last, .agreement.max] | join(" ")') == "paxos $((total + 4)) 31" ]] ||
 	fail "unexpected status of p1: $(curl -s "http://$(address p1 http)/api/v1/status")"
 same "$(metric p1 synod_agreement_conflicts_total)" 0 "conflicts"
+kv doctor
+expect 0
+grep -qE '^ok +paxosds: led by p[1-3], all 3 members answer' <<<"$out" || fail "doctor says nothing of the paxosds: $out"
 
 # The bash code of docs/log.md, as it stands there.
 kvctl() {

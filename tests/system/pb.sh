@@ -10,6 +10,11 @@ view() {
 	"$SYNOD_BIN/kvctl" --config "$config" -o json view 2>/dev/null | jq -er "$1"
 }
 
+# NODE says over http who is who, and is right.
+shows_view() {
+	[[ $(curl -sf "http://$(address "$1" http)/api/v1/status" | jq -r .view.primary,.view.backup) == "$(view .primary,.backup)" ]]
+}
+
 # The view has a primary and a backup that holds the state, neither of them NODE.
 pair_without() {
 	view "select(.primary != \"\" and .backup != \"\" and .synced and .primary != \"$1\" and .backup != \"$1\") | .primary" >/dev/null
@@ -74,6 +79,10 @@ expect_json '.history[0].viewnum == .viewnum' true
 kv status
 expect 0
 grep -qE '^pb[1-3] +pbserver .* primary ' <<<"$out" || fail "it said: $out"
+kv doctor
+expect 0
+grep -qE '^ok +view [0-9]+: primary pb[1-3], backup pb[1-3]' <<<"$out" || fail "it said: $out"
+for node in v1 pb1; do await "the view in the status of $node" shows_view "$node"; done
 
 begin "clients go on when the primary is killed, and when it comes back, empty, as a backup or idle"
 # course: 2015 pbservice TestBasicFail
