@@ -61,3 +61,11 @@ void host_watch(struct host *host, int fd, void (*callback)(void *), void *conte
 	event_assign(&watch->event, host->base, fd, EV_READ | EV_PERSIST, on_watch, watch);
 	event_add(&watch->event, NULL);
 }
+
+void host_work(struct host *host, bool (*work)(void *), void (*done)(void *), void *context)
+{
+	ASSERT(host->work == NULL);
+	host->work = work;
+	host->work_done = done;
+	host->work_context = context;
+}

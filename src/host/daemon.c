@@ -103,6 +103,11 @@ static void dispatch_disk(void *context)
 	disk_posix_dispatch(context);
 }
 
+static bool work_for_disk(void *context)
+{
+	return disk_posix_run(context);
+}
+
 static int open_disk(struct running *r)
 {
 	const struct clusterconf_node *self = r->config.self;
@@ -132,8 +137,11 @@ static int create_host(struct running *r)
 	};
 	copy_host_settings(&r->config.settings, &options.settings);
 	int status = host_create(&r->host, &options, r->error, sizeof r->error);
-	if (status == 0)
+	if (status == 0) {
 		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
+		disk_posix_use_loop(r->disk);
+		host_work(r->host, work_for_disk, dispatch_disk, r->disk);
+	}
 	return status;
 }
 

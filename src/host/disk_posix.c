@@ -6,12 +6,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/list.h"
 #include "host/disk_file.h"
+
+#define LOOP_BYTES_MAX 32768u  /* a longer write is worth a thread */
+#define SLOW_US 5000u          /* a sync of the log that takes so long is slow */
+#define SLOW_PAUSE_US 1000000u /* and for so long after it, everything goes through the thread */
+
+/* In disk_request.order, of the log's lane: who carries it out. */
+enum { AT_LOOP = 1, AT_THREAD };
 
 /* A first-in first-out list of requests. */
 struct queue {
@@ -40,6 +48,12 @@ struct disk_posix {
 	struct posix_lane lanes[DISK_LANES];
 	pthread_mutex_t completed_lock;
 	struct queue completed; /* guarded by completed_lock */
+	/* The loop's thread only: */
+	bool use_loop;
+	struct queue left;      /* for disk_posix_run() */
+	uint64_t log_at_thread; /* requests of the log's lane that its thread has */
+	/* Both threads: */
+	_Atomic uint64_t slow_until_us; /* the log goes through its thread until then */
 };
 
 static struct disk_posix *posix_of(struct disk *disk)
@@ -94,6 +108,25 @@ static void complete(struct disk_posix *posix, struct disk_request *request)
 	}
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void run_request(struct disk_posix *posix, struct disk_request *request)
+{
+	bool timed = posix->use_loop && request->lane == DISK_LANE_LOG;
+	uint64_t began_us = timed ? now_us() : 0;
+	request->status = disk_file_run(posix->directory_fd, request);
+	if (!timed)
+		return;
+	uint64_t ended_us = now_us();
+	if (ended_us - began_us >= SLOW_US)
+		posix->slow_until_us = ended_us + SLOW_PAUSE_US;
+}
+
 /* A lane's thread: takes all that is queued, carries it out in order, sleeps. */
 static void *lane_main(void *data)
 {
@@ -114,7 +147,7 @@ static void *lane_main(void *data)
 		while (request != NULL) {
 			/* Once completed, the request is its owner's again. */
 			struct disk_request *next = request->next;
-			request->status = disk_file_run(posix->directory_fd, request);
+			run_request(posix, request);
 			complete(posix, request);
 			request = next;
 		}
@@ -139,12 +172,8 @@ static void lane_start(struct posix_lane *lane)
 	lane->started = true;
 }
 
-static void posix_submit(struct disk *disk, struct disk_request *request)
+static void lane_submit(struct posix_lane *lane, struct disk_request *request)
 {
-	struct disk_posix *posix = posix_of(disk);
-	struct posix_lane *lane = &posix->lanes[request->lane];
-	ASSERT(request->callback != NULL);
-	posix->outstanding++;
 	if (!lane->started)
 		lane_start(lane);
 	lock(&lane->lock);
@@ -153,6 +182,52 @@ static void posix_submit(struct disk *disk, struct disk_request *request)
 	unlock(&lane->lock);
 	if (wake)
 		pthread_cond_signal(&lane->wake);
+}
+
+/* In the order of submission: not past what the thread has. */
+static bool is_for_loop(const struct disk_posix *posix, const struct disk_request *request)
+{
+	return posix->use_loop && posix->log_at_thread == 0 &&
+	       (posix->left.first != NULL || (request->len <= LOOP_BYTES_MAX && now_us() >= posix->slow_until_us));
+}
+
+static void posix_submit(struct disk *disk, struct disk_request *request)
+{
+	struct disk_posix *posix = posix_of(disk);
+	ASSERT(request->callback != NULL);
+	posix->outstanding++;
+	if (request->lane == DISK_LANE_LOG) {
+		request->order = is_for_loop(posix, request) ? AT_LOOP : AT_THREAD;
+		if (request->order == AT_LOOP) {
+			queue_push(&posix->left, request);
+			return;
+		}
+		posix->log_at_thread++;
+	}
+	lane_submit(&posix->lanes[request->lane], request);
+}
+
+void disk_posix_use_loop(struct disk *disk)
+{
+	ASSERT(disk_posix_outstanding(disk) == 0);
+	posix_of(disk)->use_loop = true;
+}
+
+bool disk_posix_run(struct disk *disk)
+{
+	struct disk_posix *posix = posix_of(disk);
+	struct disk_request *request = queue_take_all(&posix->left);
+	if (request == NULL)
+		return false;
+	while (request != NULL) {
+		struct disk_request *next = request->next;
+		run_request(posix, request);
+		lock(&posix->completed_lock);
+		queue_push(&posix->completed, request);
+		unlock(&posix->completed_lock);
+		request = next;
+	}
+	return true;
 }
 
 int disk_posix_fd(struct disk *disk)
@@ -177,6 +252,8 @@ void disk_posix_dispatch(struct disk *disk)
 		struct disk_request *next = request->next;
 		ASSERT(posix->outstanding > 0);
 		posix->outstanding--;
+		if (request->lane == DISK_LANE_LOG && request->order == AT_THREAD)
+			posix->log_at_thread--;
 		request->callback(request);
 		request = next;
 	}
@@ -192,7 +269,7 @@ void disk_posix_drain(struct disk *disk)
 	struct disk_posix *posix = posix_of(disk);
 	while (posix->outstanding > 0) {
 		struct pollfd wait = {.fd = posix->event_fd, .events = POLLIN};
-		int ready = poll(&wait, 1, -1);
+		int ready = disk_posix_run(disk) ? 1 : poll(&wait, 1, -1);
 		ASSERT(ready >= 0 || errno == EINTR);
 		disk_posix_dispatch(disk);
 	}

@@ -7,8 +7,10 @@
  * the event loop then calls disk_posix_dispatch(), which runs the callbacks. A
  * thread is woken once for however many requests a loop turn submits.
  *
- * (Carrying the log's requests out on the loop's own thread, once a turn and after its messages have left, was
- * tried: with one client a put took 3–5 % less time, with many up to 20 % more, and a slow disk held up heartbeats.)
+ * After disk_posix_use_loop() small writes to the log (LOOP_BYTES_MAX) are carried out by the loop's own thread, once a
+ * turn and after the turn's messages have left: that saves two wake-ups a sync. The loop stands still meanwhile: large
+ * writes, during which there is a next batch to be made ready, go through the thread as before, and so does
+ * everything for a while after a sync that was slow (SLOW_US), so that one slow sync at most holds up heartbeats.
  *
  * Files. DISK_CREATE writes real zeros (fallocate first, so that a full disk is found
  * out early): later writes then change no metadata, and fdatasync is all they need.
@@ -37,6 +39,13 @@ int disk_posix_create(struct disk **out, const char *directory) MUST_CHECK;
 int disk_posix_fd(struct disk *disk);
 /* Runs the callbacks of the requests that have completed, in order. They may submit. */
 void disk_posix_dispatch(struct disk *disk);
+/* From now on disk_posix_run() is called at the end of every turn. Nothing may be outstanding. */
+void disk_posix_use_loop(struct disk *disk);
+/*
+ * Carries out what was left for the loop's thread. True if requests are complete: disk_posix_dispatch() is due, and the
+ * descriptor does not say so.
+ */
+bool disk_posix_run(struct disk *disk);
 /* Requests submitted whose callback has not run yet. */
 uint64_t disk_posix_outstanding(struct disk *disk);
 /*

@@ -82,7 +82,7 @@ struct host_options {
 	const char *listen;  /* HOST:PORT; port 0 takes any free one; NULL: do not listen */
 	uint32_t npeers;
 	const struct host_peer *peers;
-	struct disk *disk; /* NULL: none. The creator also calls host_watch() for its completions. */
+	struct disk *disk; /* NULL: none. The creator also calls host_watch() and host_work() for it. */
 	struct log *log;
 	struct host_settings settings;
 };
@@ -153,6 +153,11 @@ void host_request_cancel(struct host_request *request);
  * Runs `callback` as an input whenever `fd` is readable (the disk's completions), until the host is destroyed.
  */
 void host_watch(struct host *host, int fd, void (*callback)(void *context), void *context);
+/*
+ * Runs `work` at the end of every turn, when the turn's messages have left: what takes long and must not hold them up
+ * (the disk's syncs). When it returns true, `done` runs as an input of the next turn, which does not wait. Once a host.
+ */
+void host_work(struct host *host, bool (*work)(void *context), void (*done)(void *context), void *context);
 
 /* For what else lives on the same loop (HTTP, signals). A callback of its own events is an input of the node. */
 struct event_base *host_event_base(struct host *host);

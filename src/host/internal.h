@@ -160,6 +160,10 @@ struct host {
 	uint64_t accepted_count;
 
 	struct watch *watches;
+	bool (*work)(void *context); /* NULL: none */
+	void (*work_done)(void *context);
+	void *work_context;
+	bool work_is_done; /* work_done() is due */
 	pthread_mutex_t calls_lock;
 	struct host_call *calls, **calls_tail;
 	int calls_fd;

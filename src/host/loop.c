@@ -91,6 +91,10 @@ bool host_turn(struct host *host, bool wait)
 	host->input_due = false;
 	host->gathering = true;
 	event_base_loop(host->base, EVLOOP_ONCE | (wait && idle ? 0 : EVLOOP_NONBLOCK));
+	if (host->work_is_done) {
+		host->work_is_done = false;
+		host->work_done(host->work_context);
+	}
 	settle_cuts(host);
 	run_timers(host);
 	if (host->node->ops->turn_end != NULL && !host->stopped)
@@ -99,6 +103,8 @@ bool host_turn(struct host *host, bool wait)
 	requests_answer(host);
 	flush_links(host);
 	note_turn(host);
+	if (host->work != NULL && host->work(host->work_context))
+		host->work_is_done = host->input_due = true;
 	host->now_us = 0;
 	return !host->stopped;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../support/check_main.h"
+#include "base/rng.h"
 #include "host/disk_posix.h"
 #include "wal/wal.h"
 
@@ -207,6 +208,96 @@ START_TEST(requests_of_a_lane_keep_their_order)
 }
 END_TEST
 
+struct sized {
+	struct disk_request request;
+	uint8_t *data;
+	size_t number;
+	size_t *done;
+};
+
+static void sized_done(struct disk_request *request)
+{
+	struct sized *sized = request->owner;
+	ck_assert_int_eq(request->status, 0);
+	ck_assert_uint_eq(sized->number, (*sized->done)++);
+}
+
+static void submit_sized(struct fixture *f, struct disk_file *file, struct sized *sized, size_t number, size_t len,
+			 size_t *done)
+{
+	*sized = (struct sized){.data = malloc(len), .number = number, .done = done};
+	ck_assert_ptr_nonnull(sized->data);
+	memset(sized->data, (int)number, len);
+	sized->request = (struct disk_request){
+		.operation = DISK_WRITE_SYNC,
+		.lane = DISK_LANE_LOG,
+		.file = file,
+		.data = sized->data,
+		.len = len,
+		.callback = sized_done,
+		.owner = sized,
+	};
+	disk_submit(f->disk, &sized->request);
+}
+
+START_TEST(the_loop_carries_out_small_writes)
+{
+	/* After use_loop, small writes to the log wait for run, and their callbacks for dispatch. Large ones need neither. */
+	struct fixture f;
+	begin(&f);
+	disk_posix_use_loop(f.disk);
+	struct disk_file *file = create(&f, "log", 0);
+	struct sized small, large;
+	size_t done = 0;
+	ck_assert(!disk_posix_run(f.disk));
+	submit_sized(&f, file, &small, 0, 100, &done);
+	ck_assert(!readable(&f));
+	ck_assert(disk_posix_run(f.disk));
+	ck_assert(!disk_posix_run(f.disk));
+	ck_assert_uint_eq(done, 0);
+	disk_posix_dispatch(f.disk);
+	ck_assert_uint_eq(done, 1);
+	submit_sized(&f, file, &large, 1, 1000000, &done);
+	ck_assert(!disk_posix_run(f.disk));
+	loop_until(&f, &done, 2);
+	free(small.data);
+	free(large.data);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
+START_TEST(small_and_large_writes_keep_their_order)
+{
+	/* Whoever carries a write to the log out, the loop or the thread: they complete, and have their effect, in order. */
+	struct fixture f;
+	begin(&f);
+	disk_posix_use_loop(f.disk);
+	struct disk_file *file = create(&f, "log", 0);
+	static struct sized sized[200];
+	struct rng rng;
+	size_t done = 0, submitted = 0;
+	rng_seed(&rng, 1);
+	while (done < 200) {
+		for (uint64_t n = rng_below(&rng, 4); n > 0 && submitted < 200; n--, submitted++)
+			submit_sized(&f, file, &sized[submitted], submitted, rng_chance(&rng, 300000) ? 100000 : 100, &done);
+		/* As a turn of the loop: what has completed until now, then the work that was left. */
+		disk_posix_dispatch(f.disk);
+		disk_posix_run(f.disk);
+		uint8_t byte;
+		if (done == submitted && done > 0) {
+			ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, 0, &byte, 1), 0);
+			ck_assert_uint_eq(byte, (uint8_t)(done - 1));
+		}
+	}
+	ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
+	for (size_t i = 0; i < 200; i++)
+		free(sized[i].data);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
 struct chain {
 	struct fixture *f;
 	struct disk_request request;
@@ -239,11 +330,12 @@ static void chain_next(struct disk_request *request)
 	disk_submit(chain->f->disk, request);
 }
 
-START_TEST(callbacks_may_submit)
+static void run_chain(bool use_loop)
 {
-	/* A chain of every operation, each submitted from the callback of the one before. */
 	struct fixture f;
 	begin(&f);
+	if (use_loop)
+		disk_posix_use_loop(f.disk);
 	struct chain chain = {.f = &f, .name = "a"};
 	memset(chain.data, 5, sizeof chain.data);
 	chain.request = (struct disk_request){
@@ -261,6 +353,13 @@ START_TEST(callbacks_may_submit)
 	ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
 	ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
 	end(&f);
+}
+
+START_TEST(callbacks_may_submit)
+{
+	/* A chain of every operation, each submitted from the callback of the one before. */
+	for (int use_loop = 0; use_loop <= 1; use_loop++)
+		run_chain(use_loop == 1);
 }
 END_TEST
 
@@ -376,6 +475,7 @@ START_TEST(a_wal_lives_on_the_real_disk)
 	/* Records over several segments are all there when the log is opened again. */
 	struct fixture f;
 	begin(&f);
+	disk_posix_use_loop(f.disk);
 	struct wal_user user = {.next_slot = 1};
 	struct wal_options options = {
 		.disk = f.disk,
@@ -402,6 +502,7 @@ START_TEST(a_wal_lives_on_the_real_disk)
 				appended = wal_append(wal, &record, NULL);
 			}
 			wal_flush(wal);
+			disk_posix_run(f.disk);
 			disk_posix_dispatch(f.disk);
 		}
 		disk_posix_drain(f.disk);
@@ -413,6 +514,7 @@ START_TEST(a_wal_lives_on_the_real_disk)
 END_TEST
 
 CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
-	   requests_of_a_lane_keep_their_order, callbacks_may_submit,
+	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
+	   small_and_large_writes_keep_their_order, callbacks_may_submit,
 	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
 	   a_wal_lives_on_the_real_disk)
