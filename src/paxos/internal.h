@@ -128,7 +128,8 @@ struct paxos {
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
-	uint64_t heartbeat_at_us;
+	uint64_t heartbeat_at_us; /* put off by every round of reads … */
+	uint64_t check_at_us;     /* … but not this: when the leader looks at itself next */
 	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
 	uint64_t learn_until_us;  /* … which it must do again until then */
 	struct vector waiting;    /* struct pending_read, rounds ascending */

@@ -14,6 +14,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->round = 0;
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = 0;
+	p->check_at_us = now_us + p->options.heartbeat_us;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->next = p->next_slot;
@@ -54,8 +55,13 @@ static bool cannot_learn(struct paxos *p, uint64_t now_us)
 	return now_us >= p->learn_until_us;
 }
 
+/*
+ * At every heartbeat, and as often when reads in quick succession put the heartbeat off for ever: a successor that does not
+ * answer, or slots that nobody can tell, would otherwise block the group for as long as somebody reads.
+ */
 void leader_tick(struct paxos *p, uint64_t now_us)
 {
+	p->check_at_us = now_us + p->options.heartbeat_us;
 	synod_set heard = member_bit(p->self);
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self && peer_alive(p, i, now_us))

@@ -199,7 +199,48 @@ START_TEST(test_hand_over_leaves_nothing_to_ask)
 }
 END_TEST
 
+/* A leader whose clients read all the time: time passes, and is told to the core only when that has asked for it. */
+static void read_for(struct bench *b, uint64_t duration_us)
+{
+	uint64_t until = b->now_us + duration_us, id = 0;
+	while (b->now_us < until && paxos_role(b->core) == PAXOS_LEADER) {
+		b->now_us += 5000;
+		if (paxos_deadline_us(b->core) <= b->now_us)
+			paxos_tick(b->core, b->now_us);
+		(void)paxos_read(b->core, ++id);
+		settle(b);
+		receive(b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b->core->ballot, .sequence = b->core->round});
+		settle(b);
+		sync_all(b);
+	}
+}
+
+/* Reads in quick succession, each round of which is a heartbeat, do not keep a leader from looking at itself. */
+START_TEST(test_reads_do_not_stop_the_clock)
+{
+	struct wire_range range = {.first = 1, .last = 1};
+	struct bench b;
+	/* The successor has never heard of the hand-over: the leader goes on after a while. */
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
+	settle(&b);
+	ck_assert(paxos_transfer(b.core, b.now_us, 2));
+	ck_assert(!paxos_can_propose(b.core));
+	read_for(&b, 1000000);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert(paxos_can_propose(b.core));
+	paxos_destroy(b.core);
+	/* Slots that nobody can tell: the leader lets go. */
+	bench_init(&b, 1, 3);
+	lead(&b, 10);
+	read_for(&b, 2000000);
+	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 CHECK_MAIN("paxos leader", test_quorum_counts_members, test_highest_accepted_value_is_proposed,
 	   test_snapshot_over_own_slots_ends_leadership, test_snapshot_below_own_slots_keeps_leadership,
 	   test_endless_reads_need_bounded_memory, test_leader_that_cannot_learn_lets_go,
-	   test_only_own_slots_are_sent, test_hand_over_leaves_nothing_to_ask)
+	   test_only_own_slots_are_sent, test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock)
