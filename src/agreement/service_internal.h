@@ -1,8 +1,10 @@
 /*
  * The inside of struct agreement_service.
  *
- *   service.c           life, the turn, the log
+ *   service.c           life, the turn
+ *   service_log.c       the log
  *   service_requests.c  peers and clients
+ *   service_metrics.c   metrics
  */
 #ifndef SYNOD_AGREEMENT_SERVICE_INTERNAL_H
 #define SYNOD_AGREEMENT_SERVICE_INTERNAL_H
@@ -47,7 +49,27 @@ struct agreement_service {
 	struct buffer out;
 };
 
-/* service_requests.c */
+/* ---- service.c ---- */
+
+/* Carries out what the core wants, in the order that agreement.h prescribes. */
+void agreement_carry_out(struct agreement_service *service);
+
+/* ---- service_log.c ---- */
+
+/* Opens the log and tells the core what is in it: 0 or a status, logged. */
+int agreement_log_open(struct agreement_service *service);
+void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist);
+/* Keeps the log in proportion to what is live in it: agreement.h says what is needed, the wal lets go of the rest. */
+void agreement_log_clean(struct agreement_service *service);
+/* Whoever frees space on a full disk need not tell us. Returns when to look again. */
+uint64_t agreement_log_watch_space(struct agreement_service *service);
+
+/* ---- service_metrics.c ---- */
+
+void agreement_register_metrics(struct agreement_service *service);
+
+/* ---- service_requests.c ---- */
+
 void agreement_answer_settled(struct agreement_service *service, uint64_t seq);
 /* min has risen: whoever waits for a forgotten instance is told. */
 void agreement_answer_forgotten(struct agreement_service *service);

@@ -5,9 +5,6 @@
 #include "kv/digest.h"
 #include "kv/operation.h"
 
-#define SPACE 0u
-enum { RECORD_PUT = 1, RECORD_DELETE = 2 };
-
 void pb_state_init(struct pb_state *s, uint32_t sessions_max, uint64_t session_idle_us)
 {
 	*s = (struct pb_state){.store = store_memory_create(1)};
@@ -26,13 +23,13 @@ void pb_state_clear(struct pb_state *s)
 	uint64_t session_idle_us = s->sessions.idle_us;
 	sessions_free(&s->sessions);
 	sessions_init(&s->sessions, sessions_max, session_idle_us);
-	s->store->ops->drop_space(s->store, SPACE);
+	s->store->ops->drop_space(s->store, PB_STATE_SPACE);
 	s->counter = s->time_us = s->digest = s->commands = 0;
 }
 
 uint64_t pb_state_keys(const struct pb_state *s)
 {
-	return s->store->ops->space_count(s->store, SPACE);
+	return s->store->ops->space_count(s->store, PB_STATE_SPACE);
 }
 
 uint64_t pb_state_bytes(const struct pb_state *s)
@@ -90,11 +87,6 @@ void pb_state_batch(struct pb_state *s, uint64_t time_us)
 	sessions_expire(&s->sessions, time_us);
 }
 
-static bool lookup(const struct pb_state *s, struct slice key, struct store_record *out)
-{
-	return s->store->ops->get(s->store, SPACE, key, out);
-}
-
 /* `before` points into the store, and is gone afterwards. */
 static void store_effect(struct pb_state *s, struct slice key, const struct store_record *before,
 			 const struct kv_outcome *outcome, struct wire_kv_result *result)
@@ -111,9 +103,9 @@ static void store_effect(struct pb_state *s, struct slice key, const struct stor
 	result->modification = record.modification;
 	if (outcome->effect == KV_EFFECT_PUT) {
 		s->digest += digest_record(&record);
-		s->store->ops->put(s->store, SPACE, &record);
+		s->store->ops->put(s->store, PB_STATE_SPACE, &record);
 	} else {
-		bool existed = s->store->ops->delete(s->store, SPACE, key);
+		bool existed = s->store->ops->delete(s->store, PB_STATE_SPACE, key);
 		ASSERT(existed);
 	}
 }
@@ -124,7 +116,7 @@ static int execute(struct pb_state *s, const struct wire_kv_op *op, uint32_t val
 	struct kv_evaluation evaluation;
 	struct kv_outcome outcome;
 	struct store_record record;
-	const struct store_record *before = lookup(s, op->key, &record) ? &record : NULL;
+	const struct store_record *before = pb_state_get(s, op->key, &record) ? &record : NULL;
 	evaluation.arena = arena;
 	evaluation.value_bytes_max = value_bytes_max;
 	evaluation.result_bytes = 0;
@@ -194,7 +186,7 @@ int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena, 
 	for (uint32_t i = 0; i < q.nkeys; i++) {
 		struct store_record record;
 		out.results[i] = (struct wire_kv_result){.status = STATUS_NOT_FOUND};
-		if (!lookup(s, q.keys[i], &record))
+		if (!pb_state_get(s, q.keys[i], &record))
 			continue;
 		out.results[i] = (struct wire_kv_result){
 			.value = record.value, .version = record.version, .modification = record.modification};
@@ -207,100 +199,6 @@ int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena, 
 	}
 	wire_kv_query_reply_encode(&out, reply);
 	return 0;
-}
-
-/* ---- state transfer ---- */
-
-static void put_record(const struct store_record *record, struct buffer *out)
-{
-	buffer_add_u8(out, RECORD_PUT);
-	buffer_add_u32(out, (uint32_t)record->key.len);
-	buffer_add_u32(out, (uint32_t)record->value.len);
-	buffer_add_u64(out, record->version);
-	buffer_add_u64(out, record->modification);
-	buffer_add_slice(out, record->key);
-	buffer_add_slice(out, record->value);
-}
-
-void pb_state_put_record(const struct pb_state *s, struct slice key, struct buffer *out)
-{
-	struct store_record record;
-	if (lookup(s, key, &record)) {
-		put_record(&record, out);
-		return;
-	}
-	buffer_add_u8(out, RECORD_DELETE);
-	buffer_add_u32(out, (uint32_t)key.len);
-	buffer_add_slice(out, key);
-}
-
-bool pb_state_put_records(const struct pb_state *s, struct buffer *cursor, bool begun, size_t bytes, struct buffer *out)
-{
-	struct store_record record;
-	size_t start = out->len;
-	/* The first key behind the cursor is the cursor with a zero byte added. */
-	if (begun)
-		buffer_add_u8(cursor, 0);
-	struct store_iterator *iterator = s->store->ops->iterate(s->store, NULL, SPACE, buffer_slice(cursor));
-	bool more = false;
-	while ((more = s->store->ops->next(iterator, &record))) {
-		put_record(&record, out);
-		if (out->len - start >= bytes) {
-			buffer_clear(cursor);
-			buffer_add_slice(cursor, record.key);
-			break;
-		}
-	}
-	s->store->ops->iterate_end(iterator);
-	return more;
-}
-
-static void drop_digest(struct pb_state *s, struct slice key)
-{
-	struct store_record old;
-	if (lookup(s, key, &old))
-		s->digest -= digest_record(&old);
-}
-
-static int take_put(struct pb_state *s, struct slice *in)
-{
-	struct store_record record;
-	uint32_t key_len, value_len;
-	if (!slice_take_u32(in, &key_len) || !slice_take_u32(in, &value_len) || !slice_take_u64(in, &record.version) ||
-	    !slice_take_u64(in, &record.modification) || !slice_take(in, key_len, &record.key) ||
-	    !slice_take(in, value_len, &record.value) || key_len == 0 || key_len > STORE_KEY_BYTES_MAX ||
-	    record.version > STORE_VERSION_MAX)
-		return STATUS_CORRUPT;
-	drop_digest(s, record.key);
-	s->digest += digest_record(&record);
-	s->store->ops->put(s->store, SPACE, &record);
-	return 0;
-}
-
-static int take_delete(struct pb_state *s, struct slice *in)
-{
-	uint32_t key_len;
-	struct slice key;
-	if (!slice_take_u32(in, &key_len) || !slice_take(in, key_len, &key))
-		return STATUS_CORRUPT;
-	drop_digest(s, key);
-	s->store->ops->delete(s->store, SPACE, key);
-	return 0;
-}
-
-int pb_state_take_records(struct pb_state *s, struct slice in)
-{
-	uint8_t kind;
-	int status = 0;
-	while (status == 0 && slice_take_u8(&in, &kind)) {
-		if (kind == RECORD_PUT)
-			status = take_put(s, &in);
-		else if (kind == RECORD_DELETE)
-			status = take_delete(s, &in);
-		else
-			status = STATUS_CORRUPT;
-	}
-	return status;
 }
 
 uint64_t pb_state_hash(const struct pb_state *s)

@@ -33,6 +33,8 @@ struct pb_state {
 	uint64_t commands;     /* applied; not part of what is compared */
 };
 
+#define PB_STATE_SPACE 0u /* of the store */
+
 void pb_state_init(struct pb_state *s, uint32_t sessions_max, uint64_t session_idle_us);
 void pb_state_free(struct pb_state *s);
 /* Back to empty. */
@@ -63,6 +65,12 @@ struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command 
 				 uint32_t value_bytes_max, struct arena *arena, struct buffer *reply);
 /* Reads keys; appends a KvQueryReply or an encoded Error. The reply's status. */
 int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena, struct buffer *reply);
+
+/* The record of a key, which points into the store; false: there is none. */
+static inline bool pb_state_get(const struct pb_state *s, struct slice key, struct store_record *out)
+{
+	return s->store->ops->get(s->store, PB_STATE_SPACE, key, out);
+}
 
 /* Appends the record of a key, or that there is none. */
 void pb_state_put_record(const struct pb_state *s, struct slice key, struct buffer *out);

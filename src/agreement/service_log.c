@@ -1,0 +1,137 @@
+/* The log of a peer of the agreement service: recovery, what is appended, and how it is kept short. */
+#include <inttypes.h>
+
+#include "agreement/service_internal.h"
+
+#define LOG_PREFIX "agreement-"
+/* Written anew in one turn to keep the log short. */
+#define CLEAN_BYTES_PER_TURN (1u * MIB)
+#define CLEAN_RECORDS_PER_TURN 256u
+/* Segments that the log may have besides three times what is live in it. */
+#define CLEAN_SEGMENTS 3u
+#define SPACE_RETRY_US 1000000u
+
+static void durable(void *context, uint64_t sequence)
+{
+	struct agreement_service *service = context;
+	agreement_persisted(service->core, node_now_us(service->node), sequence);
+	agreement_answer_done(service, sequence);
+}
+
+static void failed(void *context, int status, const char *why)
+{
+	struct agreement_service *service = context;
+	node_fatal(service->node, status, "agreement log: %s", why);
+}
+
+static void replay(void *context, const struct wal_record *record)
+{
+	struct agreement_service *service = context;
+	struct agreement *core = service->core;
+	/* The promise in a segment's header is the highest of all instances: it means nothing here. */
+	if (record->slot == 0 && record->type != WAL_SNAPSHOT)
+		return;
+	uint64_t seq = record->slot - 1;
+	switch (record->type) {
+	case WAL_PROMISE: agreement_restore_promise(core, seq, record->ballot, record->position); break;
+	case WAL_ACCEPT:
+		agreement_restore_accept(core, seq, record->ballot, record->payload, record->position);
+		break;
+	case WAL_CHOSEN:
+		agreement_restore_decided(core, seq, record->ballot, record->payload, record->position);
+		break;
+	case WAL_SNAPSHOT:
+		if (agreement_restore_dones(core, record->payload, record->position) != 0)
+			service->recovery_status = STATUS_CORRUPT;
+		break;
+	}
+	if (record->position > service->last_position)
+		service->last_position = record->position;
+}
+
+int agreement_log_open(struct agreement_service *service)
+{
+	struct wal_options options = {
+		.disk = service->node->env->disk,
+		.log = service->node->log,
+		.segment_bytes = service->options.settings.wal_segment_bytes,
+		.recycle_max = 2,
+		.prefix = LOG_PREFIX,
+		.durable = durable,
+		.fatal = failed,
+		.context = service,
+	};
+	struct wal_recovery info = {0};
+	int status = wal_open(&service->wal, &options, replay, &info);
+	if (status == 0 && service->recovery_status != 0) {
+		status = service->recovery_status;
+		snprintf(info.problem, sizeof info.problem, "its members are not those of the configuration");
+	}
+	if (status != 0) {
+		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
+			  status_name(status), info.problem);
+		return status;
+	}
+	log_event(service->node->log, LOG_INFO, "agreement_log_opened",
+		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " instances=%" PRIu64
+		  " min=%" PRIu64,
+		  info.segments, info.records, info.torn_bytes, agreement_instances(service->core),
+		  agreement_min(service->core));
+	return 0;
+}
+
+void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist)
+{
+	static const enum wal_type types[] = {
+		[AGREEMENT_PERSIST_PROMISE] = WAL_PROMISE,
+		[AGREEMENT_PERSIST_ACCEPT] = WAL_ACCEPT,
+		[AGREEMENT_PERSIST_DECIDED] = WAL_CHOSEN,
+		[AGREEMENT_PERSIST_DONES] = WAL_SNAPSHOT,
+	};
+	struct wal_record record = {
+		.type = types[persist->kind],
+		.slot = persist->kind == AGREEMENT_PERSIST_DONES ? 0 : persist->seq + 1,
+		.ballot = persist->ballot,
+		.payload = persist->value,
+	};
+	uint64_t sequence = wal_append(service->wal, &record, &service->last_position);
+	ASSERT(sequence == persist->sequence);
+	agreement_logged(service->core, persist, service->last_position);
+}
+
+static uint64_t segments_held(const struct agreement_service *service)
+{
+	uint64_t oldest = agreement_oldest_position(service->core);
+	return oldest >= service->last_position ? 0 : (service->last_position >> 32) - (oldest >> 32);
+}
+
+void agreement_log_clean(struct agreement_service *service)
+{
+	uint64_t live = 3 * agreement_bytes(service->core) / service->options.settings.wal_segment_bytes;
+	uint64_t written = wal_pending_bytes(service->wal);
+	uint32_t records = 0;
+	while (segments_held(service) > CLEAN_SEGMENTS + live && records++ < CLEAN_RECORDS_PER_TURN &&
+	       wal_pending_bytes(service->wal) < written + CLEAN_BYTES_PER_TURN && !wal_full(service->wal)) {
+		agreement_rewrite_oldest(service->core);
+		agreement_carry_out(service);
+	}
+	uint64_t oldest = agreement_oldest_position(service->core);
+	if (oldest == UINT64_MAX || oldest >> 32 <= service->released >> 32)
+		return;
+	service->released = oldest;
+	wal_release(service->wal, oldest);
+}
+
+uint64_t agreement_log_watch_space(struct agreement_service *service)
+{
+	uint64_t now = node_now_us(service->node);
+	bool full = wal_full(service->wal);
+	agreement_set_disk_full(service->core, full);
+	if (!full)
+		return UINT64_MAX;
+	if (now >= service->space_retry_us) {
+		service->space_retry_us = now + SPACE_RETRY_US;
+		wal_retry_space(service->wal);
+	}
+	return service->space_retry_us;
+}
