@@ -13,7 +13,7 @@ build_packages=(
 	gcc make pkg-config libc6-dev
 	libevent-dev protobuf-c-compiler libprotobuf-c-dev libinih-dev libjansson-dev libzstd-dev
 )
-test_packages=(check netcat-openbsd curl jq)
+test_packages=(check netcat-openbsd curl jq valgrind)
 dev_packages=(clang libclang-rt-14-dev clang-format clang-tidy)
 
 usage() {

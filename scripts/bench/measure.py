@@ -13,6 +13,7 @@ KEYS = 100000
 ECHO_CONNECTIONS = [1, 16, 64]
 ECHO_BYTES = 256
 ECHO_SHARING = 16  # clients on each connection
+GROUP_CLIENTS = 256
 PORTS = 100  # of one system
 BURST_S = 1
 SETTLED_S = 2
@@ -121,12 +122,13 @@ class Measurement:
     # ---- groups ----
 
     def groups(self):
-        """Total throughput of puts, with the same clients over more and more groups on this machine."""
+        """Total throughput of puts over more and more groups on this machine, with as many clients for each."""
         for groups in self.options.groups:
             system = self._start(Synod(self.options, self._ports(), groups))
             for round_number in range(self.options.rounds):
-                row = system.load("put", 256, self.options.seconds, KEYS)
-                row.update(groups=groups, clients=256, round=round_number)
+                clients = GROUP_CLIENTS * groups
+                row = system.load("put", clients, self.options.seconds, KEYS, 1)
+                row.update(groups=groups, clients=clients, round=round_number)
                 self.results["groups"].append(row)
             rates = [r["ops_per_s"] for r in self.results["groups"] if r["groups"] == groups]
             say(f"{groups} groups  {statistics.median(rates):.0f} puts/s")
