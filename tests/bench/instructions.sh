@@ -83,9 +83,11 @@ rewrite() {
 # The functions whose cost has grown most since the budget was written: show_growth WORKLOAD
 show_growth() {
 	echo "what has grown most since the budget was written (instructions an operation: then, now, more; function):"
+	# Of functions that were cheaper than all that the file names, nothing is known but that.
 	awk -v workload="$1" '
-		NR == FNR { if ($1 == "function" && $2 == workload) then_[$4] = $3; next }
-		{ printf "%10.1f %10.1f %+10.1f  %s%s\n", then_[$2], $1, $1 - then_[$2], $2, $2 in then_ ? "" : " (not among the dearest then)" }
+		NR == FNR { if ($1 == "function" && $2 == workload) least = then_[$4] = $3; next }
+		$2 in then_ { printf "%10.1f %10.1f %+10.1f  %s\n", then_[$2], $1, $1 - then_[$2], $2; next }
+		$1 > least { printf "%10s %10.1f %+10.1f  %s\n", "<" least, $1, $1 - least, $2 }
 	' "$budget" "$scratch/$1" | sort -k3,3gr | sed -n 1,10p
 }
 
