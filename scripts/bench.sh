@@ -121,7 +121,7 @@ if [[ $render == no ]]; then
 		[[ $install == yes ]] || die "there is no $etcd_benchmark; 'scripts/bench.sh --install' builds it"
 		build_etcd_benchmark
 	fi
-	make -s -j2 BUILD="$build" all "$build/tests/bench/bench_tcp"
+	make -s -j2 BUILD="$build" all "$build/tests/bench/bench_tcp" >/dev/null
 fi
 exec python3 scripts/bench/main.py --bin "$build/bin" --out "$work" --etcd-benchmark "$etcd_benchmark" \
 	--echo "$build/tests/bench/bench_tcp" "${arguments[@]}"

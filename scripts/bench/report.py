@@ -76,18 +76,22 @@ def replace_block(text, name, content):
     return pattern.sub(lambda m: f"{m.group(1)}{content}\n{m.group(2)}", text)
 
 
-def write(results, docs):
-    made = {name: content for name, content in blocks(results).items() if content}
-    for name, content in made.items():
-        print(f"\n== {name}\n{content}")
-    if not docs:
-        return
+def write_blocks(made):
     with open(DOCS, encoding="utf-8") as page:
         text = page.read()
     for name, content in made.items():
         text = replace_block(text, name, content)
     with open(DOCS, "w", encoding="utf-8") as page:
         page.write(text)
+
+
+def write(results, docs):
+    made = {name: content for name, content in blocks(results).items() if content}
+    for name, content in made.items():
+        print(f"\n== {name}\n{content}")
+    if not docs:
+        return
+    write_blocks(made)
     with open(DATA, "w", encoding="utf-8") as data:
         json.dump(results, data, indent=1)
         data.write("\n")

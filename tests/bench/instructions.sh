@@ -4,7 +4,7 @@
 # gives the same count, however busy the machine is. What the simulator itself costs is left out.
 #
 #   tests/bench/instructions.sh             compares with the budget
-#   tests/bench/instructions.sh --show      prints where the instructions go
+#   tests/bench/instructions.sh --show [N]  prints the N (25) functions where the instructions go
 #   tests/bench/instructions.sh --rewrite   sets the budget to what is measured now and 3 % more
 #
 # A budget holds for one compiler and its flags: with another one, or a sanitizer, there is nothing to compare.
@@ -147,7 +147,7 @@ compare) compare ;;
 --show)
 	for workload in put get; do
 		echo "$workload: $(total "$workload") instructions"
-		head -n 25 "$scratch/$workload"
+		head -n "${2:-25}" "$scratch/$workload"
 	done
 	;;
 *)
