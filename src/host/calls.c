@@ -4,6 +4,22 @@
 #include "base/alloc.h"
 #include "host/internal.h"
 
+/*
+ * The host whose turn this thread is in. A call from within a turn needs no descriptor to wake the loop: whoever
+ * answers one request with the next would otherwise pay a write, a read and another look at all descriptors for each.
+ */
+static _Thread_local const struct host *turning;
+
+void host_turn_begins(struct host *host)
+{
+	turning = host;
+}
+
+void host_turn_ends(void)
+{
+	turning = NULL;
+}
+
 void host_wakeup(struct host *host, struct host_call *call)
 {
 	bool first = false;
@@ -16,17 +32,16 @@ void host_wakeup(struct host *host, struct host_call *call)
 		host->calls_tail = &call->next;
 	}
 	pthread_mutex_unlock(&host->calls_lock);
+	if (turning == host)
+		host->calls_due = true;
 	/* Cannot fail: the counter is read before it could overflow. */
-	if (first)
+	else if (first)
 		(void)!write(host->calls_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-void host_on_calls(evutil_socket_t fd, short what, void *context)
+void host_run_calls(struct host *host)
 {
-	struct host *host = context;
-	uint64_t count;
-	(void)what;
-	(void)!read(fd, &count, sizeof count);
+	host->calls_due = false;
 	pthread_mutex_lock(&host->calls_lock);
 	struct host_call *call = host->calls;
 	host->calls = NULL;
@@ -41,6 +56,14 @@ void host_on_calls(evutil_socket_t fd, short what, void *context)
 		call = next;
 	}
 	pthread_mutex_unlock(&host->calls_lock);
+}
+
+void host_on_calls(evutil_socket_t fd, short what, void *context)
+{
+	uint64_t count;
+	(void)what;
+	(void)!read(fd, &count, sizeof count);
+	host_run_calls(context);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *context)

@@ -166,6 +166,7 @@ struct host {
 	bool work_is_done; /* work_done() is due */
 	pthread_mutex_t calls_lock;
 	struct host_call *calls, **calls_tail;
+	bool calls_due; /* asked for within a turn, which looks for them itself; the loop's thread only */
 	int calls_fd;
 	struct event calls_event;
 
@@ -188,6 +189,10 @@ void requests_take(struct host *host, const struct message *message);
 /* Runs the callbacks that are due. */
 void requests_answer(struct host *host);
 
+/* calls.c */
+void host_turn_begins(struct host *host);
+void host_turn_ends(void);
+void host_run_calls(struct host *host);
 /* calls.c, loop.c: callbacks of the host's own events */
 void host_on_calls(evutil_socket_t fd, short what, void *context);
 void host_on_timer(evutil_socket_t fd, short what, void *context);

@@ -86,10 +86,11 @@ bool host_turn(struct host *host, bool wait)
 {
 	if (host->stopped)
 		return false;
-	bool idle = arm_timer(host) && list_empty(&host->cut) && !host->input_due;
+	bool idle = arm_timer(host) && list_empty(&host->cut) && !host->input_due && !host->calls_due;
 	host->now_us = 0;
 	host->input_due = false;
 	host->gathering = true;
+	host_turn_begins(host);
 	event_base_loop(host->base, EVLOOP_ONCE | (wait && idle ? 0 : EVLOOP_NONBLOCK));
 	if (host->work_is_done) {
 		host->work_is_done = false;
@@ -97,11 +98,15 @@ bool host_turn(struct host *host, bool wait)
 	}
 	settle_cuts(host);
 	run_timers(host);
+	/* Once: one that asks for another call waits for the next turn with it. */
+	if (host->calls_due)
+		host_run_calls(host);
 	if (host->node->ops->turn_end != NULL && !host->stopped)
 		host->node->ops->turn_end(host->node);
 	host->gathering = false;
 	requests_answer(host);
 	flush_links(host);
+	host_turn_ends();
 	note_turn(host);
 	if (host->work != NULL && host->work(host->work_context))
 		host->work_is_done = host->input_due = true;

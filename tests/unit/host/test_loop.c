@@ -94,6 +94,29 @@ START_TEST(call_is_input)
 }
 END_TEST
 
+static struct host_call repeating;
+static unsigned repeated;
+
+static void on_repeat(void *context)
+{
+	repeated++;
+	host_wakeup(one.host, context);
+}
+
+/* A call that asks for itself runs again without waiting: in the same turn if that was still reading, otherwise in the next. */
+START_TEST(call_from_within)
+{
+	repeating = (struct host_call){.callback = on_repeat, .context = &repeating};
+	start_one(1000);
+	host_wakeup(one.host, &repeating);
+	for (unsigned turns = 1; turns <= 3; turns++) {
+		host_turn(one.host, true);
+		ck_assert_uint_eq(repeated, turns + 1);
+	}
+	echo_end(&one);
+}
+END_TEST
+
 struct firing {
 	struct timer timer;
 	char name;
@@ -241,4 +264,4 @@ START_TEST(fatal)
 }
 END_TEST
 
-CHECK_MAIN("loop", wakeups, call_is_input, timers, timer_without_end, watching, orderly_stop, stop_timeout, fatal)
+CHECK_MAIN("loop", wakeups, call_is_input, call_from_within, timers, timer_without_end, watching, orderly_stop, stop_timeout, fatal)
