@@ -29,6 +29,8 @@
 #define RANGES_MAX 64u
 /* Heartbeat rounds for reads that may be under way at once; later reads share the next one. */
 #define READ_ROUNDS_MAX 2u
+/* A round is asked of all, if need be, after this part of a heartbeat interval. */
+#define READ_PATIENCE 10u
 
 struct paxos_peer {
 	uint32_t replica;
@@ -128,8 +130,7 @@ struct paxos {
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
-	uint64_t heartbeat_at_us; /* put off by every round of reads … */
-	uint64_t check_at_us;     /* … but not this: when the leader looks at itself next */
+	uint64_t heartbeat_at_us; /* of all peers; a round of reads brings it forward */
 	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
 	uint64_t learn_until_us;  /* … which it must do again until then */
 	struct vector waiting;    /* struct pending_read, rounds ascending */

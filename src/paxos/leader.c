@@ -14,7 +14,6 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->round = 0;
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = 0;
-	p->check_at_us = now_us + p->options.heartbeat_us;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->next = p->next_slot;
@@ -56,12 +55,11 @@ static bool cannot_learn(struct paxos *p, uint64_t now_us)
 }
 
 /*
- * At every heartbeat, and as often when reads in quick succession put the heartbeat off for ever: a successor that does not
- * answer, or slots that nobody can tell, would otherwise block the group for as long as somebody reads.
+ * At every heartbeat, whoever reads meanwhile: a successor that does not answer, or slots that nobody can tell, would
+ * otherwise block the group.
  */
 void leader_tick(struct paxos *p, uint64_t now_us)
 {
-	p->check_at_us = now_us + p->options.heartbeat_us;
 	synod_set heard = member_bit(p->self);
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self && peer_alive(p, i, now_us))
@@ -204,6 +202,34 @@ static uint64_t confirmed_round(const struct paxos *p)
 	return best;
 }
 
+/* The peer that was heard last, of those that are not in the set. */
+static uint32_t heard_last(const struct paxos *p, synod_set without)
+{
+	uint32_t best = UINT32_MAX;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if ((without & member_bit(i)) == 0 && (best == UINT32_MAX || p->peers[i].acked_us > p->peers[best].acked_us))
+			best = i;
+	return best;
+}
+
+/*
+ * A heartbeat for just a quorum: those that were heard last are most likely to answer now, and nobody else need wake up for a
+ * read. If one of them does not answer, all are asked a little later.
+ */
+static void read_round(struct paxos *p, uint64_t now_us)
+{
+	p->round++;
+	synod_set asked = member_bit(p->self);
+	while (!is_quorum(p, p->next_slot, asked)) {
+		uint32_t next = heard_last(p, asked);
+		p->peers[next].due_heartbeat = true;
+		asked |= member_bit(next);
+	}
+	uint64_t all_us = now_us + p->options.heartbeat_us / READ_PATIENCE;
+	if (all_us < p->heartbeat_at_us)
+		p->heartbeat_at_us = all_us;
+}
+
 /* Starts a round if reads wait for one and not too many are under way: those that come meanwhile share the next. */
 void leader_start_read_round(struct paxos *p, uint64_t now_us)
 {
@@ -211,7 +237,7 @@ void leader_start_read_round(struct paxos *p, uint64_t now_us)
 		return;
 	const struct pending_read *items = p->waiting.items;
 	if (items[p->waiting.count - 1].round > p->round && p->round - confirmed_round(p) < READ_ROUNDS_MAX)
-		leader_heartbeat(p, now_us);
+		read_round(p, now_us);
 }
 
 void leader_check_reads(struct paxos *p)
