@@ -15,6 +15,42 @@ void node_init(struct node *node, const struct node_ops *ops, struct env *env, s
 void node_done(struct node *node)
 {
 	metrics_free(&node->metrics);
+	tracer_free(&node->tracer);
+}
+
+static void note_message(struct node *node, enum trace_kind kind, link_id link, const struct message *message)
+{
+	struct trace_event event = {
+		.kind = kind,
+		.method = message->method,
+		.status = message->status,
+		.reply = message->kind == MESSAGE_REPLY,
+		.request = message->trace,
+		.lamport = node->clocks.lamport,
+		.hlc = node->clocks.hlc,
+		.origin = message->origin,
+		.sent = message->lamport,
+		.link = link,
+	};
+	if (kind == TRACE_SEND && message->detail != NULL)
+		event.detail = *message->detail;
+	tracer_note(&node->tracer, &event);
+}
+
+void node_note_step(struct node *node, enum trace_step step, uint64_t request,
+		    const struct trace_detail *detail)
+{
+	clocks_tick(&node->clocks, node_wall_us(node));
+	struct trace_event event = {
+		.kind = TRACE_STEP,
+		.step = step,
+		.request = request,
+		.lamport = node->clocks.lamport,
+		.hlc = node->clocks.hlc,
+	};
+	if (detail != NULL)
+		event.detail = *detail;
+	tracer_note(&node->tracer, &event);
 }
 
 void node_send(struct node *node, link_id link, struct message *message)
@@ -22,6 +58,11 @@ void node_send(struct node *node, link_id link, struct message *message)
 	clocks_tick(&node->clocks, node_wall_us(node));
 	message->lamport = node->clocks.lamport;
 	message->hlc = node->clocks.hlc;
+	message->origin = node->tracer.life;
+	if (message->trace == 0)
+		message->trace = node->tracer.current;
+	if (tracer_wants(&node->tracer, message->trace))
+		note_message(node, TRACE_SEND, link, message);
 	node->env->ops->send(node->env, link, message);
 }
 
@@ -30,7 +71,11 @@ void node_deliver(struct node *node, link_id from, const struct message *message
 {
 	if (!clocks_merge(&node->clocks, message->lamport, message->hlc, node_wall_us(node)))
 		node->clock_rejected++;
+	if (tracer_wants(&node->tracer, message->trace))
+		note_message(node, TRACE_RECEIVE, from, message);
+	node->tracer.current = message->trace;
 	node->ops->message(node, from, message);
+	node->tracer.current = 0;
 }
 
 void node_reply(struct node *node, link_id link, const struct message *request, int status, struct slice payload)
@@ -40,6 +85,7 @@ void node_reply(struct node *node, link_id link, const struct message *request, 
 		.method = request->method,
 		.status = status,
 		.id = request->id,
+		.trace = request->trace,
 		.payload = payload,
 	};
 

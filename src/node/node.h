@@ -27,6 +27,7 @@
 #include "base/metrics.h"
 #include "node/clock.h"
 #include "node/timer.h"
+#include "node/tracer.h"
 
 struct node;
 struct env;
@@ -54,6 +55,9 @@ struct message {
 	uint64_t id;           /* requests and replies: chosen by the requester, unique on the link */
 	uint64_t lamport;      /* stamped by node_send(), merged by node_deliver() */
 	uint64_t hlc;
+	uint64_t trace;        /* of the traced request that it belongs to; 0: none (node/tracer.h) */
+	uint64_t origin;       /* the sender's life: stamped by node_send(), told to the receiver by its world */
+	const struct trace_detail *detail; /* for the sender's tracer alone; NULL: nothing to say */
 	struct slice payload;  /* protobuf, see wire/ */
 };
 
@@ -80,6 +84,7 @@ struct node {
 	const struct node_ops *ops;
 	struct env *env;
 	struct clocks clocks;
+	struct tracer tracer;
 	struct metrics metrics;
 	uint64_t clock_rejected; /* messages whose time clocks_merge() did not adopt */
 	struct log *log; /* owned by the world */
@@ -121,10 +126,21 @@ struct env {
 void node_init(struct node *node, const struct node_ops *ops, struct env *env, struct log *log);
 void node_done(struct node *node);
 
-/* Stamps the logical clocks and sends. */
+/* Stamps the logical clocks and sends. What a traced message makes a node send belongs to the same request. */
 void node_send(struct node *node, link_id link, struct message *message);
 /* Worlds deliver with this: it merges the message's clocks, then calls ops->message. */
 void node_deliver(struct node *node, link_id from, const struct message *message);
+
+/* node_step() alone calls this. */
+void node_note_step(struct node *node, enum trace_step step, uint64_t request,
+		    const struct trace_detail *detail);
+/* Notes a step of the protocol, if that is wanted: an event of its own. */
+static inline void node_step(struct node *node, enum trace_step step, uint64_t request,
+			     const struct trace_detail *detail)
+{
+	if (tracer_wants(&node->tracer, request))
+		node_note_step(node, step, request, detail);
+}
 
 /* Answers `request`, which came from `link`. */
 void node_reply(struct node *node, link_id link, const struct message *request, int status, struct slice payload);

@@ -13,7 +13,7 @@ enum frame_offset {
 	OFFSET_ID = 16,
 	OFFSET_LAMPORT = 24,
 	OFFSET_HLC = 32,
-	OFFSET_RESERVED = 40,
+	OFFSET_TRACE = 40,
 };
 
 static uint32_t timeout_or_status(const struct message *message)
@@ -45,6 +45,7 @@ void frame_append(struct buffer *out, const struct message *message)
 	store_u64(frame + OFFSET_ID, message->id);
 	store_u64(frame + OFFSET_LAMPORT, message->lamport);
 	store_u64(frame + OFFSET_HLC, message->hlc);
+	store_u64(frame + OFFSET_TRACE, message->trace);
 	if (payload.len > 0)
 		memcpy(frame + FRAME_HEADER_BYTES, payload.data, payload.len);
 	store_u32(frame + OFFSET_CHECKSUM,
@@ -57,8 +58,7 @@ static int parse_fields(const uint8_t *frame, struct message *message)
 	uint8_t kind = frame[OFFSET_KIND];
 	uint32_t word = load_u32(frame + OFFSET_TIMEOUT_OR_STATUS);
 
-	if (kind < MESSAGE_ONEWAY || kind > MESSAGE_REPLY || frame[OFFSET_ZERO] != 0 ||
-	    load_u64(frame + OFFSET_RESERVED) != 0)
+	if (kind < MESSAGE_ONEWAY || kind > MESSAGE_REPLY || frame[OFFSET_ZERO] != 0)
 		return STATUS_CORRUPT;
 	message->kind = (enum message_kind)kind;
 	message->method = load_u16(frame + OFFSET_METHOD);
@@ -67,6 +67,7 @@ static int parse_fields(const uint8_t *frame, struct message *message)
 	message->id = load_u64(frame + OFFSET_ID);
 	message->lamport = load_u64(frame + OFFSET_LAMPORT);
 	message->hlc = load_u64(frame + OFFSET_HLC);
+	message->trace = load_u64(frame + OFFSET_TRACE);
 	return 0;
 }
 

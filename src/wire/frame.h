@@ -11,7 +11,7 @@
  *   16      8     request id
  *   24      8     Lamport time of the sender
  *   32      8     hybrid logical time of the sender
- *   40      8     reserved, 0
+ *   40      8     trace id of the request that the message belongs to; 0: none (node/tracer.h)
  *   48      …     payload (protobuf)
  *
  * The length is checked against the limit before anything is buffered for it.

@@ -12,6 +12,7 @@
 	X(PING, 2, "ping") \
 	X(STATUS, 3, "status") \
 	X(CLUSTER, 4, "cluster") \
+	X(TRACE, 5, "trace") \
 	X(COMMAND, 16, "command") \
 	X(QUERY, 17, "query") \
 	X(REGISTER, 18, "register") \

@@ -34,6 +34,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.node = unpack_text(hello->node),
 		.target = unpack_text(hello->target),
 		.role = unpack_text(hello->role),
+		.life = hello->life,
 	};
 	return check_hello(out);
 }
@@ -45,6 +46,7 @@ void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 	pb_put_bytes(out, 3, in->node);
 	pb_put_bytes(out, 4, in->target);
 	pb_put_bytes(out, 5, in->role);
+	pb_put_u64(out, 6, in->life);
 }
 
 int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *out)

@@ -34,6 +34,7 @@
 struct wire_hello {
 	uint32_t version;
 	struct slice cluster, node, target, role;
+	uint64_t life;
 };
 int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *out) MUST_CHECK;
 void wire_hello_encode(const struct wire_hello *in, struct buffer *out);
@@ -85,6 +86,18 @@ struct wire_cluster {
 };
 int wire_cluster_decode(struct slice in, struct arena *arena, struct wire_cluster *out) MUST_CHECK;
 void wire_cluster_encode(const struct wire_cluster *in, struct buffer *out);
+
+#define TRACE_EVENT_BYTES_MAX 1024u /* of one event in a reply */
+struct wire_trace {
+	struct slice node;
+	uint32_t nevents;
+	struct slice *events; /* arena */
+};
+int wire_trace_decode(struct slice in, struct arena *arena, struct wire_trace *out) MUST_CHECK;
+void wire_trace_encode(const struct wire_trace *in, struct buffer *out);
+/* STATUS_BAD_REQUEST: id 0. */
+int wire_trace_request_decode(struct slice in, struct arena *arena, uint64_t *request) MUST_CHECK;
+void wire_trace_request_encode(uint64_t request, struct buffer *out);
 
 /* ---- paxos.proto ---- */
 

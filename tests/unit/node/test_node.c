@@ -114,6 +114,95 @@ START_TEST(reply)
 }
 END_TEST
 
+static struct trace_event noted[8];
+static unsigned nnoted;
+
+static void on_traced(void *context, const struct trace_event *event)
+{
+	ck_assert_ptr_eq(context, &node);
+	noted[nnoted++] = *event;
+}
+static void answer(struct node *self, link_id from, const struct message *message)
+{
+	struct message more = {.kind = MESSAGE_ONEWAY, .method = 8};
+	node_send(self, 9, &more);
+	node_reply(self, from, message, 0, slice(NULL, 0));
+}
+static const struct node_ops answering_ops = {.message = answer};
+
+/* With a sink every message is noted, with its clocks, and identified by who sent it when. */
+START_TEST(traces_everything)
+{
+	const struct trace_detail detail = {.first = 3, .last = 4, .ballot = 5};
+	struct message message = {.kind = MESSAGE_ONEWAY, .method = 7, .detail = &detail},
+		       in = {.kind = MESSAGE_ONEWAY, .method = 6, .lamport = 40, .origin = 11};
+
+	node_init(&node, &node_ops, &env, NULL);
+	node.tracer = (struct tracer){.life = 10, .sink = on_traced, .context = &node};
+	nnoted = 0;
+	node_send(&node, 5, &message);
+	node_deliver(&node, 3, &in);
+	node_step(&node, TRACE_STEP_SYNC, 0, &detail);
+	ck_assert_uint_eq(nnoted, 3);
+	ck_assert_int_eq(noted[0].kind, TRACE_SEND);
+	ck_assert(noted[0].origin == 10 && noted[0].sent == 1 && noted[0].lamport == 1 && noted[0].link == 5);
+	ck_assert(noted[0].detail.first == 3 && noted[0].detail.ballot == 5 && noted[0].hlc == sent.hlc);
+	ck_assert_uint_eq(sent.origin, 10);
+	ck_assert_int_eq(noted[1].kind, TRACE_RECEIVE);
+	ck_assert(noted[1].origin == 11 && noted[1].sent == 40 && noted[1].lamport == 41 &&
+		  noted[1].link == 3);
+	ck_assert_int_eq(noted[2].kind, TRACE_STEP);
+	ck_assert(noted[2].step == TRACE_STEP_SYNC && noted[2].lamport == 42 && noted[2].detail.last == 4);
+	ck_assert_ptr_null(node.tracer.ring);
+	node_done(&node);
+}
+END_TEST
+
+/* Without a sink only traced requests are noted; what a node sends while it handles one belongs to it too. */
+START_TEST(traces_requests)
+{
+	struct message request = {.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .lamport = 4, .origin = 2};
+	uint64_t position = 0;
+
+	node_init(&node, &answering_ops, &env, NULL);
+	node_deliver(&node, 3, &request);
+	ck_assert_uint_eq(sent.trace, 0);
+	ck_assert_ptr_null(node.tracer.ring);
+	request.trace = 99;
+	node_deliver(&node, 3, &request);
+	ck_assert_uint_eq(sent.trace, 99);
+	ck_assert_uint_eq(node.tracer.current, 0);
+	const struct trace_event *e = tracer_next(&node.tracer, 99, &position);
+	ck_assert(e->kind == TRACE_RECEIVE && e->method == 12 && e->link == 3);
+	e = tracer_next(&node.tracer, 99, &position);
+	ck_assert(e->kind == TRACE_SEND && e->method == 8 && e->link == 9);
+	e = tracer_next(&node.tracer, 99, &position);
+	ck_assert(e->kind == TRACE_SEND && e->method == 12 && e->reply && e->link == 3);
+	ck_assert_ptr_null(tracer_next(&node.tracer, 99, &position));
+	position = 0;
+	ck_assert_ptr_null(tracer_next(&node.tracer, 98, &position));
+	node_done(&node);
+}
+END_TEST
+
+/* The ring keeps the newest events, however many there are. */
+START_TEST(ring_is_bounded)
+{
+	uint64_t position = 0, count = 0, expected = 0;
+
+	node_init(&node, &node_ops, &env, NULL);
+	for (uint64_t i = 0; i < 3 * TRACER_RING_MAX; i++)
+		node_step(&node, TRACE_STEP_APPLY, 1 + i % 2,
+			  &(struct trace_detail){.first = i + 1, .last = i + 1});
+	for (const struct trace_event *e; (e = tracer_next(&node.tracer, 1, &position)) != NULL; count++) {
+		expected = expected == 0 ? 2 * TRACER_RING_MAX + 1 : expected + 2;
+		ck_assert_uint_eq(e->detail.first, expected);
+	}
+	ck_assert_uint_eq(count, TRACER_RING_MAX / 2);
+	node_done(&node);
+}
+END_TEST
+
 static void end_node(void)
 {
 	node_init(&node, &node_ops, &env, NULL);
@@ -127,4 +216,5 @@ START_TEST(fatal)
 }
 END_TEST
 
-CHECK_MAIN("node", stamps, delivery, absurd_time, reply, fatal)
+CHECK_MAIN("node", stamps, delivery, absurd_time, reply, traces_everything, traces_requests, ring_is_bounded,
+	   fatal)

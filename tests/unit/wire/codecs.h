@@ -36,6 +36,7 @@ union message_space {
 	struct wire_paxos paxos;
 	struct wire_kv_command command;
 	struct wire_cluster cluster;
+	struct wire_trace trace;
 	struct wire_hello hello;
 	uint64_t words[256];
 };
@@ -83,7 +84,7 @@ static inline uint32_t any_count(struct rng *r, uint32_t max)
 
 static inline void any_hello(struct rng *r, struct arena *a, void *out)
 {
-	*(struct wire_hello *)out = (struct wire_hello){any_u32(r), any_name(r, a), any_name(r, a), any_name(r, a), any_name(r, a)};
+	*(struct wire_hello *)out = (struct wire_hello){any_u32(r), any_name(r, a), any_name(r, a), any_name(r, a), any_name(r, a), any_u64(r)};
 }
 static inline void any_error(struct rng *r, struct arena *a, void *out)
 {
@@ -124,6 +125,14 @@ static inline void any_cluster(struct rng *r, struct arena *a, void *out)
 		.cluster = any_name(r, a), .shards = (uint32_t)rng_below(r, SHARDS_MAX + 1), .nmasters = any_count(r, REPLICAS_MAX)};
 	for (uint32_t i = 0; i < c->nmasters; i++)
 		c->masters[i] = any_address(r, a);
+}
+static inline void any_trace(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_trace *t = out;
+	*t = (struct wire_trace){.node = any_name(r, a), .nevents = any_count(r, 40)};
+	t->events = arena_get(a, (t->nevents + 1) * sizeof *t->events);
+	for (uint32_t i = 0; i < t->nevents; i++)
+		t->events[i] = any_text(r, a, TRACE_EVENT_BYTES_MAX);
 }
 static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 {
@@ -370,6 +379,7 @@ static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *ou
 	X(command, any_command, command) \
 	X(status, any_status, status_reply) \
 	X(cluster, any_cluster, cluster_reply) \
+	X(trace, any_trace, trace_reply) \
 	X(paxos, any_paxos, paxos_message) \
 	X(config, any_config, config) \
 	X(master_command, any_master_command, master_command) \

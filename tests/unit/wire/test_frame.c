@@ -16,6 +16,7 @@ static struct message any_message(struct rng *r, struct slice payload)
 		.id = rng_next(r),
 		.lamport = rng_next(r),
 		.hlc = rng_next(r),
+		.trace = rng_chance(r, 500000) ? rng_next(r) : 0,
 		.payload = payload,
 	};
 	if (m.kind == MESSAGE_REQUEST)
@@ -34,6 +35,7 @@ static void assert_message(const struct message *a, const struct message *b)
 	ck_assert_uint_eq(a->id, b->id);
 	ck_assert_uint_eq(a->lamport, b->lamport);
 	ck_assert_uint_eq(a->hlc, b->hlc);
+	ck_assert_uint_eq(a->trace, b->trace);
 	ck_assert(slice_equal(a->payload, b->payload));
 }
 
@@ -127,10 +129,9 @@ static int parse_sealed(struct buffer *frame, struct message *got)
 	return frame_parse(buffer_slice(frame), FRAME_BYTES_MAX, got, &consumed, &needed);
 }
 
-/* Kinds that do not exist and reserved bytes that are not zero are refused even with a right checksum. faults: 69 */
+/* Kinds that do not exist, and a reserved byte other than zero, are refused despite the checksum. faults: 69 */
 START_TEST(reserved_fields_must_be_zero)
 {
-	static const size_t reserved[] = {9, 40, 41, 42, 43, 44, 45, 46, 47};
 	struct message sent = {.kind = MESSAGE_REQUEST, .method = METHOD_PING}, got;
 	struct buffer frame = {0};
 
@@ -140,11 +141,9 @@ START_TEST(reserved_fields_must_be_zero)
 		ck_assert_int_eq(parse_sealed(&frame, &got), kind >= 1 && kind <= 3 ? 0 : STATUS_CORRUPT);
 	}
 	frame.data[8] = MESSAGE_REQUEST;
-	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
-		frame.data[reserved[i]] = 1;
-		ck_assert_int_eq(parse_sealed(&frame, &got), STATUS_CORRUPT);
-		frame.data[reserved[i]] = 0;
-	}
+	frame.data[9] = 1;
+	ck_assert_int_eq(parse_sealed(&frame, &got), STATUS_CORRUPT);
+	frame.data[9] = 0;
 	ck_assert_int_eq(parse_sealed(&frame, &got), 0);
 	buffer_free(&frame);
 }
@@ -171,11 +170,17 @@ END_TEST
 START_TEST(layout_is_the_documented_one)
 {
 	static const uint8_t expected[] = {
-		2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 17, 0, 0xe8, 3, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 0, 0, 0,
-		0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'h', 'i',
+		2, 0, 0, 0, 0, 0, 0, 0,  2, 0, 17, 0, 0xe8, 3, 0, 0,  8, 7, 6, 5, 4, 3, 2, 1,   9,
+		0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0,  0, 0,    0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 'h', 'i',
 	};
-	struct message sent = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .timeout_ms = 1000, .id = 0x0102030405060708,
-			       .lamport = 9, .hlc = 10, .payload = slice_string("hi")};
+	struct message sent = {.kind = MESSAGE_REQUEST,
+			       .method = METHOD_QUERY,
+			       .timeout_ms = 1000,
+			       .id = 0x0102030405060708,
+			       .lamport = 9,
+			       .hlc = 10,
+			       .trace = 11,
+			       .payload = slice_string("hi")};
 	struct buffer frame = {0};
 
 	frame_append(&frame, &sent);
