@@ -48,7 +48,7 @@ CFLAGS_ALL := -std=gnu11 $(OPT) -g -fno-omit-frame-pointer -fno-strict-aliasing 
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
 CHECK_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 
-LAYERS := base node wire wal store kv paxos rsm agreement paxoslog shardmaster shardkv view pb client host sim check
+LAYERS := base node wire wal store kv paxos trace rsm agreement paxoslog shardmaster shardkv view pb client host sim check
 PROTOS := $(wildcard proto/*.proto)
 GEN_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
 SRC := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))

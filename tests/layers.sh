@@ -19,6 +19,7 @@ below[wire]="${below[node]} node"
 below[wal]="${below[node]} node"
 below[store]="${below[node]} node"
 below[paxos]="${below[wire]} wire wal store"
+below[trace]="${below[wire]} wire paxos"
 below[rsm]="${below[paxos]} paxos"
 below[agreement]="${below[rsm]} rsm"
 below[shardmaster]="${below[rsm]} rsm"
@@ -27,10 +28,10 @@ below[kv]="${below[wire]} wire store"
 below[shardkv]="${below[shardmaster]} shardmaster kv"
 below[view]="${below[rsm]} rsm"
 below[pb]="${below[rsm]} rsm kv"
-below[client]="${below[shardkv]} shardkv view pb"
+below[client]="${below[shardkv]} shardkv view pb trace"
 # The two worlds know protocols at most to check their invariants, and no service.
-below[host]="${below[rsm]} rsm"
-below[sim]="${below[rsm]} rsm"
+below[host]="${below[rsm]} rsm trace"
+below[sim]="${below[rsm]} rsm trace"
 # The judge of histories knows nothing of what it judges.
 below[check]='base'
 
@@ -43,7 +44,7 @@ may_touch_world() {
 	case $1 in
 	src/host/* | cmd/*) ;;
 	src/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
-	src/client/handle.[ch] | src/client/open.c | src/client/sync.c | src/client/cluster.c | src/client/view.c | src/client/paxosd.c) ;; # a client node's own thread
+	src/client/handle.[ch] | src/client/open.c | src/client/sync.c | src/client/cluster.c | src/client/trace.c | src/client/view.c | src/client/paxosd.c) ;; # a client node's own thread
 	*) return 1 ;;
 	esac
 }
