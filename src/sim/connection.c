@@ -17,7 +17,7 @@ static void connection_timed_out(void *data)
 	sim_connection_fail(connection);
 }
 
-static struct sim_process *process_at(struct sim_world *world, const char *address)
+struct sim_process *sim_process_at(struct sim_world *world, const char *address)
 {
 	for (uint32_t i = 0; i < world->nprocesses; i++) {
 		struct sim_process *process = world->processes[i];
@@ -34,7 +34,7 @@ void sim_connection_open(struct sim_process *process, struct sim_link *link)
 	connection->world = world;
 	timer_init(&connection->timeout, connection_timed_out, connection);
 	connection->ends[0] = (struct sim_end){.process = process, .link = link, .open = true};
-	connection->ends[1] = (struct sim_end){.process = process_at(world, link->address), .open = true};
+	connection->ends[1] = (struct sim_end){.process = sim_process_at(world, link->address), .open = true};
 	/* The first packet waits for the handshake: one way there and one back. */
 	connection->ends[1].arrival_us = world->now_us + sim_network_delay(world->network) + sim_network_delay(world->network);
 	sim_connection_ref(connection);

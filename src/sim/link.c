@@ -68,6 +68,17 @@ void sim_link_send(struct sim_process *process, link_id id, const struct message
 	sim_connection_transmit(link->connection, !link->end, message);
 }
 
+const char *sim_process_peer(const struct sim_process *process, link_id id)
+{
+	const struct sim_link *link = sim_link_find(process, id);
+	const struct sim_process *peer = NULL;
+	if (link != NULL && link->connection != NULL)
+		peer = link->connection->ends[!link->end].process;
+	else if (link != NULL && link->address != NULL)
+		peer = sim_process_at(process->world, link->address);
+	return peer == NULL ? "" : peer->name;
+}
+
 uint64_t sim_link_backlog(const struct sim_process *process, link_id id)
 {
 	const struct sim_link *link = sim_link_find(process, id);

@@ -131,6 +131,8 @@ static inline bool sim_packet_stale(const struct sim_packet *packet)
 
 /* ---- connection.c: what happens on the way ---- */
 
+/* Who has the address; NULL: nobody. */
+struct sim_process *sim_process_at(struct sim_world *world, const char *address);
 void sim_connection_open(struct sim_process *process, struct sim_link *link);
 /* Sends one message towards `end`. */
 void sim_connection_transmit(struct sim_connection *connection, uint32_t end, const struct message *message);

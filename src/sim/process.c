@@ -218,6 +218,27 @@ static void node_start(struct sim_process *process)
 	process->halt_status = process->node->ops->start(process->node);
 }
 
+static void hand_over_traced(void *context, const struct trace_event *event)
+{
+	struct sim_process *process = context;
+	process->world->traced(process->world->traced_context, process, event);
+}
+
+static void set_sink(struct sim_process *process)
+{
+	process->node->tracer.sink = process->world->traced != NULL ? hand_over_traced : NULL;
+	process->node->tracer.context = process;
+}
+
+void sim_world_trace(struct sim_world *world, sim_traced traced, void *context)
+{
+	world->traced = traced;
+	world->traced_context = context;
+	for (uint32_t i = 0; i < world->nprocesses; i++)
+		if (sim_process_alive(world->processes[i]))
+			set_sink(world->processes[i]);
+}
+
 void sim_process_start(struct sim_process *process)
 {
 	struct sim_world *world = process->world;
@@ -233,6 +254,9 @@ void sim_process_start(struct sim_process *process)
 	sim_trace_event(&world->trace, SIM_EVENT_START, process, NULL, process->incarnation, 0);
 	process->state = SIM_RUNNING;
 	process->node = process->build(process->context, process);
+	process->node->tracer.life = (process->index + 1ull) << 32 | process->incarnation;
+	set_sink(process);
+	node_step(process->node, TRACE_STEP_START, 0, NULL);
 	process->halted_at_start = true;
 	if (!sim_process_guarded(process, node_start))
 		return;

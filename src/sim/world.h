@@ -69,6 +69,9 @@ enum sim_process_state { SIM_DOWN, SIM_RUNNING, SIM_PAUSED, SIM_HALTED };
 /* Makes a process's node: allocated, not started. Use &process->env and &process->log for node_init. */
 typedef struct node *(*sim_build)(void *context, struct sim_process *process);
 
+/* An event of a process's tracer (node/tracer.h). */
+typedef void (*sim_traced)(void *context, struct sim_process *process, const struct trace_event *event);
+
 struct sim_process_spec {
 	const char *name;    /* copied */
 	const char *address; /* "name:port", copied; NULL for processes that nobody dials (clients) */
@@ -143,6 +146,8 @@ struct sim_world {
 
 	/* Called after every turn of any process: the place for checks of invariants. May be NULL. */
 	void (*after_turn)(void *context, struct sim_process *process);
+	sim_traced traced; /* sim_world_trace() */
+	void *traced_context;
 	/* Called when a process has entered HALTED. May be NULL. */
 	void (*halted)(void *context, struct sim_process *process);
 	void *context;
@@ -175,6 +180,9 @@ void sim_world_timer_cancel(struct sim_world *world, struct timer *timer);
 void sim_world_faults(const struct sim_world *world, struct sim_fault_counts *out);
 /* Calls once, at_us. */
 void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data), void *data);
+
+/* From now on all tracers hand every event over; NULL: no more. Does not change what happens. */
+void sim_world_trace(struct sim_world *world, sim_traced traced, void *context);
 
 /* ---- processes ---- */
 
@@ -210,5 +218,7 @@ void sim_process_wall_jump(struct sim_process *process, int64_t delta_us);
 void sim_process_set_drift(struct sim_process *process, int32_t drift_ppm);
 uint64_t sim_process_now_us(const struct sim_process *process);
 uint64_t sim_process_wall_us(const struct sim_process *process);
+/* The name of the process at the other end of a link; "" if the link has ended. */
+const char *sim_process_peer(const struct sim_process *process, link_id link);
 
 #endif
