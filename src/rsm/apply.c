@@ -97,6 +97,8 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 {
 	struct batch *batch = take_proposed(rsm, chosen->slot);
 	bool ours = batch != NULL && same_value(batch, chosen);
+	if (rsm_traces(rsm))
+		traced_applying(rsm, chosen);
 	if (batch != NULL && !ours)
 		refuse_lost(rsm, batch);
 	uint32_t count = 0;
@@ -141,6 +143,8 @@ void apply_chosen(struct rsm *rsm)
 	}
 	if (rsm->applied == before)
 		return;
+	if (rsm_traces(rsm))
+		traced_applied(rsm);
 	paxos_applied(rsm->paxos, rsm->applied);
 	if (rsm->applied < paxos_chosen_slot(rsm->paxos) && !timer_armed(&rsm->apply_timer))
 		node_timer_after(rsm->node, &rsm->apply_timer, 0);

@@ -49,6 +49,7 @@ struct caller_call {
 	caller_done done;
 	void *context;
 	uint16_t method;
+	uint64_t trace; /* what the node was tracing when the call began: all its attempts belong to that */
 	bool waiting;   /* for the answer to attempts[nattempts - 1]; otherwise backing off */
 	bool lost;      /* an attempt was lost after it may have reached a server */
 	uint32_t tries; /* in this round over the servers */
@@ -307,6 +308,7 @@ static void send_attempt(struct caller_call *call)
 		.method = call->method,
 		.timeout_ms = timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
 		.id = attempt->id,
+		.trace = call->trace,
 		.payload = slice(call->payload, call->len),
 	};
 	arm(call, attempt_us);
@@ -324,6 +326,7 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		.done = done,
 		.context = context,
 		.method = method,
+		.trace = caller->node->tracer.current,
 		.len = payload.len,
 	};
 	if (call->deadline_us < call->started_us)

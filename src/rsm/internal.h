@@ -6,6 +6,7 @@
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
  *   peers.c             messages between replicas; old entries for lagging peers
+ *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
  *   snapshot_receive.c  getting a peer's, verifying and installing it
@@ -52,6 +53,7 @@ struct requester {
 	link_id link;
 	uint64_t id;
 	uint16_t method;
+	uint64_t trace; /* of a traced request; 0: it is none */
 };
 
 /* Commands that become, or have become, one entry. */
@@ -63,6 +65,7 @@ struct batch {
 	uint32_t count;
 	uint32_t capacity;
 	bool internal;          /* holds a command of the service itself */
+	uint64_t trace;         /* of a traced request among them; 0: none */
 	struct requester *requesters; /* one a command */
 };
 
@@ -88,6 +91,21 @@ struct old_fetch {
 /* Which wal sequence number makes which core sequence number durable. */
 struct durable_mark {
 	uint64_t wal_sequence, core_sequence;
+	struct trace_detail detail; /* the entries, if somebody wants to know */
+};
+
+/* Entries that belong to a traced request, until everybody who is to hear of them has. */
+#define TRACED_ENTRIES_MAX 16u
+struct traced_entry {
+	uint64_t request;
+	uint64_t first, last; /* slots */
+	uint32_t told;        /* leader: members, by index, that have been sent word that they are chosen */
+};
+struct traced {
+	struct traced_entry entries[TRACED_ENTRIES_MAX]; /* oldest first */
+	uint32_t count;
+	uint64_t read; /* leader: of a traced read that is not confirmed yet */
+	uint64_t echo; /* follower: of the newest Accept, until it is answered */
 };
 
 enum take_step { TAKE_CREATE, TAKE_WRITE, TAKE_SYNC, TAKE_RENAME, TAKE_SYNC_DIRECTORY };
@@ -223,6 +241,7 @@ struct rsm {
 	uint64_t receive_after_us;     /* after a failure to get one: not before then */
 	struct old_fetch old[REPLICAS_MAX];
 
+	struct traced traced;
 	struct rsm_counters counters;
 };
 
@@ -234,6 +253,12 @@ static inline struct disk *rsm_disk(struct rsm *rsm)
 static inline bool rsm_log_is_congested(const struct rsm *rsm)
 {
 	return wal_full(rsm->wal) || wal_pending_bytes(rsm->wal) > UNWRITTEN_BYTES_MAX;
+}
+/* Does anybody want to know of entries and messages? */
+static inline bool rsm_traces(const struct rsm *rsm)
+{
+	const struct traced *t = &rsm->traced;
+	return __builtin_expect((t->count | t->read | t->echo) != 0 || rsm->node->tracer.sink != NULL, 0);
 }
 static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
 {
@@ -269,6 +294,21 @@ bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
+/* traced.c: each only if rsm_traces(), or for what is traced itself. */
+/* The batch has been given its slot. */
+void traced_proposed(struct rsm *rsm, const struct batch *batch);
+/* A message that bears a trace id. */
+void traced_received(struct rsm *rsm, const struct message *message, const struct wire_paxos *m);
+/* What the output says to write has been handed to the log. */
+void traced_written(struct rsm *rsm, const struct paxos_output *out, struct durable_mark *mark);
+void traced_synced(struct rsm *rsm, const struct durable_mark *mark);
+/* Fills in trace and detail of a message to member `peer`. */
+void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const struct wire_paxos *m,
+		    struct message *message, struct trace_detail *detail);
+void traced_applying(struct rsm *rsm, const struct paxos_chosen *chosen);
+void traced_applied(struct rsm *rsm);
+void traced_reading(struct rsm *rsm, uint64_t request);
+void traced_confirmed(struct rsm *rsm, uint64_t request, uint64_t slot);
 /* snapshot_take.c */
 void snapshot_maybe_take(struct rsm *rsm);
 void snapshot_take_abort(struct rsm *rsm);

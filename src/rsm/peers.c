@@ -19,6 +19,9 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	buffer_clear(&rsm->out);
 	wire_paxos_encode(message, &rsm->out);
 	struct message m = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&rsm->out)};
+	struct trace_detail detail;
+	if (rsm_traces(rsm))
+		traced_sending(rsm, index, method, message, &m, &detail);
 	node_send(rsm->node, rsm->links[index], &m);
 }
 
@@ -53,6 +56,8 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	 */
 	if (rsm_log_is_congested(rsm) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
 		strip_entries(&m);
+	if (message->trace != 0)
+		traced_received(rsm, message, &m);
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

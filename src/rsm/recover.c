@@ -174,7 +174,10 @@ static void wal_durable_now(void *context, uint64_t sequence)
 	struct rsm *rsm = context;
 	uint64_t core = 0;
 	while (rsm->marks_count > 0 && rsm->marks[rsm->marks_head].wal_sequence <= sequence) {
-		core = rsm->marks[rsm->marks_head].core_sequence;
+		const struct durable_mark *mark = &rsm->marks[rsm->marks_head];
+		core = mark->core_sequence;
+		if (mark->detail.first != 0)
+			traced_synced(rsm, mark);
 		rsm->marks_head = (rsm->marks_head + 1) % rsm->marks_capacity;
 		rsm->marks_count--;
 	}

@@ -13,7 +13,8 @@ void answer(struct rsm *rsm, const struct requester *to, int status, struct slic
 {
 	if (to->link == 0)
 		return;
-	struct message request = {.kind = MESSAGE_REQUEST, .method = to->method, .id = to->id};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .method = to->method, .id = to->id, .trace = to->trace};
 	node_reply(rsm->node, to->link, &request, status, body);
 }
 
@@ -34,7 +35,8 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 
 static struct requester requester_of(link_id from, const struct message *message)
 {
-	return (struct requester){.link = from, .id = message->id, .method = message->method};
+	return (struct requester){
+		.link = from, .id = message->id, .method = message->method, .trace = message->trace};
 }
 
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request)
@@ -58,6 +60,7 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	rsm->pending_requests -= batch->count;
 	batch->count = 0;
 	batch->internal = false;
+	batch->trace = 0;
 	if (rsm->free_batch_count == READY_BATCHES_MAX) {
 		buffer_free(&batch->encoding);
 		free(batch->requesters);
@@ -107,6 +110,8 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 		batch->requesters = alloc_resize(batch->requesters, batch->capacity, sizeof *batch->requesters);
 	}
 	batch->requesters[batch->count++] = *from;
+	if (batch->trace == 0)
+		batch->trace = from->trace;
 	rsm->pending_requests++;
 	entry_add(&batch->encoding, command);
 	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX)
@@ -168,6 +173,8 @@ void requests_propose(struct rsm *rsm)
 		list_push_back(&rsm->proposed, &batch->link);
 		rsm->proposed_bytes += batch->value->len;
 		rsm->counters.batches++;
+		if (batch->trace != 0 || rsm_traces(rsm))
+			traced_proposed(rsm, batch);
 	}
 }
 
@@ -264,6 +271,8 @@ static void query_request(struct rsm *rsm, const struct requester *from, const s
 		.payload = bytes_copy(message->payload),
 		.id = id,
 	};
+	if (tracer_wants(&rsm->node->tracer, from->trace))
+		traced_reading(rsm, from->trace);
 }
 
 static void register_request(struct rsm *rsm, const struct requester *from)
@@ -324,7 +333,11 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 	/* Forgotten when leadership was lost in between. */
 	if (id < oldest || id - oldest >= rsm->queries_count)
 		return;
-	rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) & (rsm->queries_capacity - 1)].slot = slot;
+	struct pending_query *query =
+		&rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) & (rsm->queries_capacity - 1)];
+	query->slot = slot;
+	if (tracer_wants(&rsm->node->tracer, query->requester.trace))
+		traced_confirmed(rsm, query->requester.trace, slot);
 }
 
 static void pop_query(struct rsm *rsm)
@@ -361,6 +374,7 @@ void requests_serve_reads(struct rsm *rsm)
  */
 void requests_leadership_lost(struct rsm *rsm)
 {
+	rsm->traced.read = 0;
 	close_current(rsm);
 	refuse_ready(rsm, true, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
 	while (rsm->queries_count > 0) {

@@ -201,7 +201,7 @@ static void check_stop(struct rsm *rsm)
 
 /* ---- the turn ---- */
 
-static void mark_durable(struct rsm *rsm, uint64_t wal_sequence, uint64_t core_sequence)
+static struct durable_mark *mark_durable(struct rsm *rsm, uint64_t wal_sequence, uint64_t core_sequence)
 {
 	if (rsm->marks_count == rsm->marks_capacity) {
 		uint32_t capacity = rsm->marks_capacity == 0 ? 64 : rsm->marks_capacity * 2;
@@ -213,8 +213,9 @@ static void mark_durable(struct rsm *rsm, uint64_t wal_sequence, uint64_t core_s
 		rsm->marks_head = 0;
 		rsm->marks_capacity = capacity;
 	}
-	rsm->marks[(rsm->marks_head + rsm->marks_count++) % rsm->marks_capacity] =
-		(struct durable_mark){.wal_sequence = wal_sequence, .core_sequence = core_sequence};
+	struct durable_mark *mark = &rsm->marks[(rsm->marks_head + rsm->marks_count++) % rsm->marks_capacity];
+	*mark = (struct durable_mark){.wal_sequence = wal_sequence, .core_sequence = core_sequence};
+	return mark;
 }
 
 static void persist_all(struct rsm *rsm, const struct paxos_output *out)
@@ -234,8 +235,11 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 		if (p->kind == PAXOS_PERSIST_ACCEPT)
 			log_index_set(&rsm->index, p->slot, position);
 	}
-	if (out->npersists > 0)
-		mark_durable(rsm, sequence, out->persists[out->npersists - 1].sequence);
+	if (out->npersists == 0)
+		return;
+	struct durable_mark *mark = mark_durable(rsm, sequence, out->persists[out->npersists - 1].sequence);
+	if (rsm_traces(rsm))
+		traced_written(rsm, out, mark);
 }
 
 /* One round of: what the core wants, carried out in the order that paxos/multipaxos.h prescribes. */

@@ -405,8 +405,11 @@ uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, stru
 		memcpy(copy, payload.data, payload.len);
 	r->replica = i;
 	r->payload = slice(copy, payload.len);
-	r->message = (struct message){
-		.kind = MESSAGE_REQUEST, .method = (uint16_t)method, .id = ++g->asked, .payload = r->payload};
+	r->message = (struct message){.kind = MESSAGE_REQUEST,
+				      .method = (uint16_t)method,
+				      .id = ++g->asked,
+				      .trace = g->trace,
+				      .payload = r->payload};
 	g->answers[g->asked] = (struct answer_slot){.status = PENDING, .replica = i};
 	sim_process_call(g->client, send_request, r);
 	/* Calls are made one at a time. */

@@ -47,6 +47,7 @@ struct rsm_group {
 	struct sim_process *client;
 	struct answer_slot *answers; /* by request id */
 	uint64_t asked;
+	uint64_t trace;              /* id that requests bear from now on; 0: none */
 	uint64_t session, sequence;  /* of the client's own appends */
 	uint64_t appended;           /* values 1 … so many are in the state, in order, if every append succeeded */
 	struct paxos_invariants *invariants;
