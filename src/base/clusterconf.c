@@ -266,6 +266,8 @@ static void set_node_key(struct clusterconf_parser *p, const char *key, const ch
 		set_text(p, key, value, &node->listen, &node->listen_line, true);
 	} else if (strcmp(key, "http") == 0) {
 		set_text(p, key, value, &node->http, &node->http_line, true);
+	} else if (strcmp(key, "trace") == 0) {
+		set_text(p, key, value, &node->trace, &node->trace_line, false);
 	} else if (strcmp(key, "dir") == 0) {
 		set_text(p, key, value, &node->dir, &node->dir_line, false);
 	} else if (!set_setting(p, &node->settings, node->setting_lines, key, value)) {
@@ -315,6 +317,7 @@ void clusterconf_free(struct clusterconf *conf)
 		free(node->name);
 		free(node->listen);
 		free(node->http);
+		free(node->trace);
 		free(node->dir);
 	}
 	free(conf->nodes);

@@ -12,6 +12,7 @@
  *   replica = 1                 ; optional; otherwise the position among the nodes of the same role and group,
  *   from 1 listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
  *   http = 127.0.0.1:8011       ; optional
+ *   trace = run/g1a.trace       ; optional: a causal trace of everything (docs/tracing.md)
  *   dir = run/g1a               ; data directory
  *   log_level = debug           ; optional: any setting, for this node
  *
@@ -40,10 +41,11 @@ struct clusterconf_node {
 	uint32_t replica; /* from 1 */
 	char *listen;
 	char *http; /* NULL: none */
+	char *trace; /* file for a causal trace; NULL: none */
 	char *dir;
 	struct settings settings;               /* the file's: defaults, then [cluster], then [node] */
 	uint32_t setting_lines[SETTINGS_COUNT]; /* where each setting was set; 0: default */
-	uint32_t line, listen_line, http_line, dir_line;
+	uint32_t line, listen_line, http_line, dir_line, trace_line;
 };
 
 struct clusterconf {

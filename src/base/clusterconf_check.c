@@ -83,11 +83,11 @@ static int compare_claims(const void *a, const void *b)
 	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-/* Two nodes with one address or one directory. Sorted, since a large cluster has thousands of nodes. */
+/* Two nodes with one address, directory or trace. Sorted, since a large cluster has thousands of nodes. */
 static void check_unique(struct clusterconf_parser *p)
 {
 	struct clusterconf *conf = p->conf;
-	struct claim *claims = alloc_zeroed((size_t)conf->nnodes * 3 + 1, sizeof *claims);
+	struct claim *claims = alloc_zeroed((size_t)conf->nnodes * 4 + 1, sizeof *claims);
 	size_t n = 0;
 	for (uint32_t i = 0; i < conf->nnodes; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
@@ -95,6 +95,8 @@ static void check_unique(struct clusterconf_parser *p)
 		claims[n++] = (struct claim){node->dir, "dir", node, node->dir_line};
 		if (node->http != NULL)
 			claims[n++] = (struct claim){node->http, "http", node, node->http_line};
+		if (node->trace != NULL)
+			claims[n++] = (struct claim){node->trace, "trace", node, node->trace_line};
 	}
 	qsort(claims, n, sizeof *claims, compare_claims);
 	for (size_t i = 1; i < n; i++) {

@@ -73,6 +73,8 @@
 	X(network_bytes_max, BYTES, 512 * MIB, 64 * MIB, 65536ull * MIB, NULL, \
 	  "buffers of all connections together") \
 	X(stop_timeout_ms, MILLISECONDS, 5000, 1, 600000, NULL, "for an orderly shutdown after SIGTERM") \
+	X(trace_bytes_max, BYTES, 1024 * MIB, 1 * MIB, 1048576ull * MIB, NULL, \
+	  "a trace file that has become so large gets no more events") \
 	X(log_level, CHOICE, 1, 0, 4, SETTING_LOG_LEVELS, "lines below this level are not written") \
 	X(log_format, CHOICE, 0, 0, 1, SETTING_LOG_FORMATS, "format of log lines")
 

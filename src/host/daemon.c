@@ -132,6 +132,8 @@ static int create_host(struct running *r)
 		.listen = self->listen,
 		.npeers = r->config.npeers,
 		.peers = r->config.peers,
+		.trace = self->trace,
+		.trace_bytes_max = r->config.settings.trace_bytes_max,
 		.disk = r->disk,
 		.log = &r->log,
 	};

@@ -9,8 +9,8 @@
  *   }
  *
  * A value comes from (later wins): its default, cluster.conf, SYNOD_NAME in the environment, --name on the
- * command line. So can be set every setting of base/settings.h, and this node's listen, http and dir. --config
- * and --node may be SYNOD_CONFIG and SYNOD_NODE.
+ * command line. So can be set every setting of base/settings.h, and this node's listen, http, dir and trace.
+ * --config and --node may be SYNOD_CONFIG and SYNOD_NODE.
  *
  * SIGTERM and SIGINT ask the node to stop; a second one ends the process at once. SIGHUP and SIGPIPE are
  * ignored. Log lines go to stderr.

@@ -26,6 +26,7 @@ static const struct option FIXED[] = {
 	{"listen", required_argument, NULL, OPTION_TEXT + DAEMON_LISTEN},
 	{"http", required_argument, NULL, OPTION_TEXT + DAEMON_HTTP},
 	{"dir", required_argument, NULL, OPTION_TEXT + DAEMON_DIR},
+	{"trace", required_argument, NULL, OPTION_TEXT + DAEMON_TRACE},
 };
 #define FIXED_COUNT (sizeof FIXED / sizeof FIXED[0])
 
@@ -140,6 +141,8 @@ void daemon_usage(const char *program, const char *summary, FILE *out)
 		"  --listen HOST:PORT      instead of the file's\n"
 		"  --http HOST:PORT        instead of the file's\n"
 		"  --dir DIR               instead of the file's\n"
+		"  --trace FILE            append every message and step to FILE, for kvctl trace --merge "
+		"and ShiViz\n"
 		"  --print-config          show every value and where it comes from, and exit\n"
 		"  --help, --version\n\n"
 		"Settings, each also as a key of the file and as SYNOD_NAME in the environment:\n\n",

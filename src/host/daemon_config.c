@@ -11,7 +11,7 @@
 
 #define FILE_BYTES_MAX (16u * MIB)
 
-static const char *const TEXT_NAMES[DAEMON_TEXTS] = {"listen", "http", "dir"};
+static const char *const TEXT_NAMES[DAEMON_TEXTS] = {"listen", "http", "dir", "trace"};
 
 /* SYNOD_ELECTION_TIMEOUT_MS */
 static const char *environment_name(const char *name, char *out, size_t size)
@@ -89,7 +89,7 @@ static int find_self(struct daemon_config *config, const char *name, enum node_r
 
 static char **text_of(struct clusterconf_node *node, enum daemon_text text)
 {
-	char **const texts[DAEMON_TEXTS] = {&node->listen, &node->http, &node->dir};
+	char **const texts[DAEMON_TEXTS] = {&node->listen, &node->http, &node->dir, &node->trace};
 	return texts[text];
 }
 
@@ -100,10 +100,12 @@ static int override_text(struct daemon_config *config, enum daemon_text text, co
 	if (value == NULL)
 		return 0;
 	set_origin(&config->text_origins[text], prefix, name);
-	if (text == DAEMON_DIR ? value[0] == '\0' : !address_valid(value)) {
+	bool is_path = text == DAEMON_DIR || text == DAEMON_TRACE;
+	if (is_path ? value[0] == '\0' : !address_valid(value)) {
 		snprintf(error, error_size, "%s = %s: %s", config->text_origins[text], value,
-			 text == DAEMON_DIR ? "empty: expected a directory"
-					    : "not an address: expected HOST:PORT with a port from 1 to 65535");
+			 is_path ? text == DAEMON_DIR ? "empty: expected a directory"
+						      : "empty: expected a file"
+				 : "not an address: expected HOST:PORT with a port from 1 to 65535");
 		return STATUS_CONFIG;
 	}
 	char **place = text_of(config->self, text);
@@ -129,7 +131,8 @@ static int override_setting(struct daemon_config *config, size_t index, const ch
 static void origins_of_file(struct daemon_config *config)
 {
 	const struct clusterconf_node *self = config->self;
-	const uint32_t text_lines[DAEMON_TEXTS] = {self->listen_line, self->http_line, self->dir_line};
+	const uint32_t text_lines[DAEMON_TEXTS] = {self->listen_line, self->http_line, self->dir_line,
+						   self->trace_line};
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		uint32_t line = self->setting_lines[i];
 		config->setting_origins[i] = line == 0 ? alloc_string("default")

@@ -10,8 +10,8 @@
 #include "base/clusterconf.h"
 #include "host/host.h"
 
-/* What cluster.conf calls listen, http and dir: the part of a node that is text. */
-enum daemon_text { DAEMON_LISTEN, DAEMON_HTTP, DAEMON_DIR, DAEMON_TEXTS };
+/* What cluster.conf calls listen, http, dir and trace: the part of a node that is text. */
+enum daemon_text { DAEMON_LISTEN, DAEMON_HTTP, DAEMON_DIR, DAEMON_TRACE, DAEMON_TEXTS };
 
 struct daemon_route {
 	char *node;

@@ -103,6 +103,7 @@ __attribute__((noreturn)) static void env_fatal(struct env *env, int status, con
 	char text[512];
 	log_event(host_of(env)->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(status),
 		  log_quote(text, sizeof text, slice_string(why)));
+	tracing_flush(host_of(env));
 	_exit(EXIT_FATAL);
 }
 

@@ -21,6 +21,7 @@ static void encode(struct link *link, const char *target, struct buffer *out)
 		.node = name_of(host->name),
 		.target = name_of(target),
 		.role = name_of(host->role),
+		.life = host->life,
 	};
 	wire_hello_encode(&hello, out);
 }
@@ -182,6 +183,7 @@ bool hello_receive(struct link *link, const struct message *message)
 	}
 	if (!link->dialled)
 		link->peer = traffic_peer_of(host, (const char *)hello.node.data, hello.node.len);
+	link->peer_life = hello.life;
 	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);
 	return link->dialled ? accept_answer(link, &hello) : answer(link, message, &hello);
 }

@@ -62,7 +62,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	struct host *host = ALLOC(struct host);
 	*out = NULL;
 	host->env = (struct env){.ops = &HOST_ENV_OPS, .disk = options->disk};
-	host->listen_fd = host->calls_fd = -1;
+	host->listen_fd = host->calls_fd = host->trace.fd = -1;
 	host->armed_us = UINT64_MAX;
 	host->calls_tail = &host->calls;
 	pthread_mutex_init(&host->calls_lock, NULL);
@@ -72,6 +72,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	copy_options(host, options);
 	traffic_init(host);
 	seed(host);
+	host->life = rng_next(&host->rng) | 1; /* never 0 */
 	arena_init(&host->arena, HELLO_ARENA_BYTES_MAX);
 	host->scratch = alloc_bytes(SCRATCH_BYTES);
 	host->base = event_base_new();
@@ -84,6 +85,9 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	}
 	event_assign(&host->timer_event, host->base, -1, 0, host_on_timer, host);
 	event_assign(&host->calls_event, host->base, host->calls_fd, EV_READ | EV_PERSIST, host_on_calls, host);
+	status = tracing_open(host, options, error, error_size);
+	if (status != 0)
+		goto fail;
 	if (event_add(&host->calls_event, NULL) != 0) {
 		snprintf(error, error_size, "cannot create an event loop: out of memory");
 		status = STATUS_NO_MEMORY;
@@ -125,6 +129,7 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 {
 	host->node = node;
 	traffic_register(host);
+	tracing_begin(host);
 	timer_init(&host->stop_timer, on_stop_timeout, host);
 	int status = node->ops->start != NULL ? node->ops->start(node) : 0;
 	if (status != 0) {
@@ -201,6 +206,7 @@ static void free_options(struct host *host)
 void host_destroy(struct host *host)
 {
 	listen_close(host);
+	tracing_close(host);
 	free_links(host);
 	requests_free(host);
 	free_events(host);

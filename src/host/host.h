@@ -82,6 +82,9 @@ struct host_options {
 	const char *listen;  /* HOST:PORT; port 0 takes any free one; NULL: do not listen */
 	uint32_t npeers;
 	const struct host_peer *peers;
+	const char *trace; /* file to which every event of the node is appended (trace/event.h); NULL: none */
+	const char *trace_name; /* of this host in it; NULL: the node's, or "client-" and a random number */
+	uint64_t trace_bytes_max; /* how large that file may become; then it ends; 0: 1 GiB */
 	struct disk *disk; /* NULL: none. The creator also calls host_watch() and host_work() for it. */
 	struct log *log;
 	struct host_settings settings;
@@ -89,7 +92,8 @@ struct host_options {
 
 /*
  * Creates the host and binds its listening socket. 0, STATUS_ADDRESS_IN_USE, STATUS_CONFIG (an address that is
- * none), STATUS_IO; then `error` holds one line that says what is wrong and what to do, and *out is NULL.
+ * none), STATUS_IO (also for a trace file that cannot be written, or that another process writes); then `error`
+ * holds one line that says what is wrong and what to do, and *out is NULL.
  */
 int host_create(struct host **out, const struct host_options *options, char *error, size_t error_size) MUST_CHECK;
 struct env *host_env(struct host *host);

@@ -12,6 +12,7 @@
  *   link.c       life of a link: states, cutting, queueing and writing
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
+ *   tracing.c    the trace file, TRACE
  *   traffic.c    counters by peer and method
  *   address.c    HOST:PORT and socket addresses
  *
@@ -81,6 +82,7 @@ struct link {
 	struct list cut;   /* in host->cut */
 	char remote[80];   /* the peer's socket address, for log lines */
 	struct traffic_peer *peer;
+	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
 
 	struct buffer in;  /* the beginning of one unfinished frame */
 	size_t in_needed;  /* its whole length, as far as is known */
@@ -110,6 +112,15 @@ struct link {
 	uint64_t opened; /* how often it has become LINK_OPEN */
 };
 
+/* Where every event of the node goes; fd -1: nowhere. */
+struct trace_file {
+	int fd;
+	char *path, *name;
+	uint64_t events;           /* in the file, of this host */
+	uint64_t bytes, bytes_max; /* of the file */
+	struct buffer pending;     /* not yet written */
+};
+
 struct watch {
 	struct event event;
 	struct watch *next;
@@ -120,6 +131,7 @@ struct watch {
 struct host {
 	struct env env;
 	struct node *node;
+	uint64_t life; /* random */
 	struct log *log;
 	char *cluster, *name, *role;
 	struct map dialled; /* links by a hash of their address */
@@ -173,6 +185,7 @@ struct host {
 	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
 	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total;
 	uint64_t complaint_us, complaints_suppressed;
+	struct trace_file trace;
 	struct histogram turn_us; /* how long turns took, without waiting */
 };
 
@@ -265,6 +278,17 @@ void listen_close(struct host *host);
 
 /* watchdog.c */
 void watchdog_start(struct host *host);
+
+/* tracing.c */
+int tracing_open(struct host *host, const struct host_options *options, char *error,
+		 size_t error_size) MUST_CHECK;
+/* The node's tracer gets its identity and, with a file, its sink; before the node starts. */
+void tracing_begin(struct host *host);
+/* Writes what has been noted: before the messages that it tells of leave. */
+void tracing_flush(struct host *host);
+void tracing_close(struct host *host);
+/* Answers TRACE: the payload of a reply, or of an error. A status. */
+int tracing_answer(struct host *host, struct slice request, struct buffer *out) MUST_CHECK;
 
 /* traffic.c */
 enum traffic_direction { TRAFFIC_RECEIVED, TRAFFIC_SENT };

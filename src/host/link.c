@@ -224,16 +224,25 @@ void link_append(struct link *link, const struct message *message)
 	queue_flush(link);
 }
 
+/* For a peer that has not said that it knows trace ids: an older release takes a frame with one for damaged. */
+static struct message without_trace(const struct message *message)
+{
+	struct message untraced = *message;
+	untraced.trace = 0;
+	return untraced;
+}
+
 /* Queued until the hello is over; one-way messages only as far as they are likely to be of use by then. */
 static void append_waiting(struct link *link, const struct message *message)
 {
+	const struct message untraced = without_trace(message);
 	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX : WAITING_BYTES_MAX;
 	size_t len = message->payload.len + FRAME_HEADER_BYTES;
 	if ((link->waiting.len > 0 && link->waiting.len + len > limit) || !link_make_room(&link->waiting, len)) {
 		link->host->dropped_total++;
 		return;
 	}
-	frame_append(&link->waiting, message);
+	frame_append(&link->waiting, &untraced);
 	traffic_count(link, TRAFFIC_SENT, message->method, len);
 	link_account(link);
 }
@@ -256,7 +265,12 @@ void link_send(struct link *link, const struct message *message)
 			if (link->unanswered > 0)
 				link->unanswered--;
 		}
-		link_append(link, message);
+		if (__builtin_expect(message->trace != 0 && link->peer_life == 0, 0)) {
+			const struct message untraced = without_trace(message);
+			link_append(link, &untraced);
+		} else {
+			link_append(link, message);
+		}
 		break;
 	case LINK_PAUSED:
 		host->dropped_total++;

@@ -105,6 +105,7 @@ bool host_turn(struct host *host, bool wait)
 		host->node->ops->turn_end(host->node);
 	host->gathering = false;
 	requests_answer(host);
+	tracing_flush(host);
 	flush_links(host);
 	host_turn_ends();
 	note_turn(host);

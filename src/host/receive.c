@@ -37,12 +37,31 @@ static bool too_many_requests(struct link *link)
 	return false;
 }
 
-static void deliver(struct link *link, const struct message *message)
+static void answer_trace(struct link *link, const struct message *message)
+{
+	struct buffer payload = {0};
+	int status = tracing_answer(link->host, message->payload, &payload);
+	struct message reply = {
+		.kind = MESSAGE_REPLY,
+		.method = METHOD_TRACE,
+		.status = status,
+		.id = message->id,
+		.payload = buffer_slice(&payload),
+	};
+	link_append(link, &reply);
+	buffer_free(&payload);
+}
+
+static void deliver(struct link *link, struct message *message)
 {
 	struct host *host = link->host;
 	if (message->kind == MESSAGE_REQUEST) {
 		if (message->method == METHOD_PING) {
 			answer(link, message, 0, NULL);
+			return;
+		}
+		if (message->method == METHOD_TRACE) {
+			answer_trace(link, message);
 			return;
 		}
 		if (!link->dialled && too_many_requests(link)) {
@@ -53,11 +72,12 @@ static void deliver(struct link *link, const struct message *message)
 			link->unanswered++;
 	}
 	link->known = true;
+	message->origin = link->peer_life;
 	node_deliver(host->node, link->id, message);
 }
 
 /* False: the link was cut. */
-static bool take_message(struct link *link, const struct message *message)
+static bool take_message(struct link *link, struct message *message)
 {
 	if (link->state == LINK_HELLO) /* says who it is that is to be counted */
 		return hello_receive(link, message);
