@@ -3,7 +3,7 @@
 
 #include "kvctl.h"
 
-#define GLOBAL_OPTIONS "--config --endpoints --timeout --output --help"
+#define GLOBAL_OPTIONS "--config --endpoints --timeout --trace --output --help"
 
 static void print_names(const char *before, const char *after)
 {
@@ -18,13 +18,13 @@ static void print_bash(void)
 	puts("\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= i");
 	puts("\tCOMPREPLY=()");
 	puts("\tcase $previous in");
-	puts("\t--config) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); return ;;");
+	puts("\t--config|--trace) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); return ;;");
 	puts("\t-o|--output) COMPREPLY=($(compgen -W 'plain json' -- \"$word\")); return ;;");
 	puts("\t--endpoints|--timeout) return ;;");
 	puts("\tesac");
 	puts("\tfor ((i = 1; i < COMP_CWORD; i++)); do");
 	puts("\t\tcase ${COMP_WORDS[i]} in");
-	puts("\t\t--config|--endpoints|--timeout|-o|--output) ((i++)) ;;");
+	puts("\t\t--config|--endpoints|--timeout|--trace|-o|--output) ((i++)) ;;");
 	puts("\t\t-*) ;;");
 	puts("\t\t*) command=${COMP_WORDS[i]}; break ;;");
 	puts("\t\tesac");
@@ -73,6 +73,7 @@ static void print_zsh(void)
 	puts("\t_arguments -C '--config[cluster.conf]:file:_files' '--endpoints[HOST\\:PORT,…]:endpoints:' \\");
 	puts("\t\t'--timeout[of a request]:duration:' '(-o --output)'{-o,--output}'[format]:format:(plain json)' "
 	     "\\");
+	puts("\t\t'--trace[causal trace]:file:_files' \\");
 	puts("\t\t'1:command:->command' '*::argument:->argument'");
 	puts("\tcase $state in");
 	puts("\tcommand) _describe command commands ;;");
@@ -95,6 +96,7 @@ static void print_fish(void)
 	puts("complete -c kvctl -l config -r -F -d 'cluster.conf'");
 	puts("complete -c kvctl -l endpoints -x -d 'HOST:PORT,…'");
 	puts("complete -c kvctl -l timeout -x -d 'of a request, as in 5s'");
+	puts("complete -c kvctl -l trace -r -F -d 'file for a causal trace'");
 	puts("complete -c kvctl -s o -l output -x -a 'plain json' -d 'format'");
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];

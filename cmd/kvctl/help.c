@@ -147,6 +147,21 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl log tail | while IFS=$'\\t' read -r slot value; do echo \"$slot: $value\"; done\n"
 	 "  kvctl log trim 100\n",
 	 "append read tail trim slot --at --count --peer", kvctl_log},
+	{"trace", "KEY [--put VALUE] [--shiviz FILE] | --merge FILE…",
+	 "where one request went, in causal order",
+	 "Reads KEY (with --put: stores VALUE), asks every node what it did on that request's account, and prints\n"
+	 "a line for each event: messages sent and received, entries written, synced, chosen and applied. An event\n"
+	 "stands below everything that happened before it; CAUSE is the line of the message that it receives.\n"
+	 "LAMPORT and HLC are its logical times.\n\n"
+	 "  --put VALUE     trace a write instead of a read\n"
+	 "  --shiviz FILE   write the same with vector clocks, for ShiViz\n"
+	 "  --merge FILE…   put the files that daemons and kvctl have written with --trace FILE into one, with\n"
+	 "                  vector clocks, on stdout\n\n"
+	 "  kvctl trace city\n"
+	 "  kvctl trace city --put Berlin\n"
+	 "  kvctl --trace client.trace put city Berlin\n"
+	 "  kvctl trace --merge client.trace g1?.trace >all.trace\n",
+	 "--put --shiviz --merge", kvctl_trace},
 	NOT_SERVED("snapshot"),
 };
 const size_t kvctl_ncommands = sizeof kvctl_commands / sizeof kvctl_commands[0];
@@ -181,12 +196,13 @@ int kvctl_version(struct kvctl *kvctl, int argc, char **argv)
 
 static void print_overview(void)
 {
-	puts("usage: kvctl [--config FILE | --endpoints HOST:PORT,…] [--timeout 5s] [-o plain|json] COMMAND …\n");
+	puts("usage: kvctl [--config FILE | --endpoints HOST:PORT,…] [--timeout 5s] [--trace FILE] [-o plain|json]\n"
+	     "             COMMAND …\n");
 	for (size_t i = 0; i < kvctl_ncommands; i++)
 		if (kvctl_commands[i].run != kvctl_not_served)
 			printf("  %-11s %s\n", kvctl_commands[i].name, kvctl_commands[i].summary);
 	puts("\nThe cluster is that of --config or --endpoints, else of KVCTL_CONFIG or KVCTL_ENDPOINTS, else of ./run/cluster.conf.\n"
-	     "Data goes to stdout, everything else to stderr.\n\n"
+	     "Data goes to stdout, everything else to stderr. --trace FILE notes every message (kvctl help trace).\n\n"
 	     "Exit codes: 0 ok, 1 not found, 2 compare false or transaction failed, 3 unavailable and certainly not applied,\n"
 	     "4 outcome unknown, 5 refused by the server, 64 usage.\n\n"
 	     "kvctl help COMMAND says more, with examples.");

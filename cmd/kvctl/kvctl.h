@@ -39,6 +39,8 @@ enum kvctl_exit {
 struct kvctl {
 	const char *config_file; /* NULL: endpoints */
 	const char *endpoints;
+	const char *trace_file; /* every message of this process is appended to it; NULL: none */
+	char trace_name[24];    /* of this process in it */
 	uint32_t timeout_ms; /* of a request */
 	bool timeout_given;
 	bool json;
@@ -85,6 +87,8 @@ int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct o
 /* Begins with a new argv, and ends. Between them argv may be changed. */
 void kvctl_options_begin(int argc, char **argv);
 void kvctl_options_end(int argc, char **argv);
+/* optarg as it was given, for an option whose argument may be -5. */
+const char *kvctl_option_text(const char *argument);
 /* For commands without options of their own. Operands start at *first. 0 or EXIT_USAGE, reported. */
 int kvctl_operands(struct kvctl *kvctl, int argc, char **argv, int min, int max, int *first);
 int kvctl_check_operands(struct kvctl *kvctl, int count, int min, int max);
@@ -210,6 +214,9 @@ int kvctl_pb(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_view(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_paxos(struct kvctl *kvctl, int argc, char **argv);
 int kvctl_log(struct kvctl *kvctl, int argc, char **argv);
+/* One request's way (cmd_trace.c), and files of --trace put together (cmd_trace_merge.c). */
+int kvctl_trace(struct kvctl *kvctl, int argc, char **argv);
+int kvctl_trace_merge(struct kvctl *kvctl, int count, char **files);
 int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
 
 /* ---- shared by some of them ---- */

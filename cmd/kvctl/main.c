@@ -39,6 +39,8 @@ struct synod *kvctl_synod(struct kvctl *kvctl)
 		.config_file = kvctl->config_file,
 		.endpoints = kvctl->endpoints,
 		.timeout_ms = kvctl->timeout_ms,
+		.trace_file = kvctl->trace_file,
+		.trace_name = kvctl->trace_name,
 	};
 	struct synod *s;
 	if (synod_open(&s, &options) != SYNOD_OK) {

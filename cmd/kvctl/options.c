@@ -1,16 +1,18 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "kvctl.h"
 
-enum { GLOBAL_CONFIG = 1, GLOBAL_ENDPOINTS, GLOBAL_TIMEOUT };
+enum { GLOBAL_CONFIG = 1, GLOBAL_ENDPOINTS, GLOBAL_TIMEOUT, GLOBAL_TRACE };
 
 static const struct option global_options[] = {
 	{"config", required_argument, NULL, GLOBAL_CONFIG},
 	{"endpoints", required_argument, NULL, GLOBAL_ENDPOINTS},
 	{"timeout", required_argument, NULL, GLOBAL_TIMEOUT},
+	{"trace", required_argument, NULL, GLOBAL_TRACE},
 	{"output", required_argument, NULL, 'o'},
 	{"help", no_argument, NULL, 'h'},
 };
@@ -26,6 +28,15 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 			return kvctl_usage(kvctl, "the shell stays with the cluster that it was started for");
 		kvctl->config_file = option == GLOBAL_CONFIG ? argument : NULL;
 		kvctl->endpoints = option == GLOBAL_ENDPOINTS ? argument : NULL;
+		return EXIT_OK;
+	case GLOBAL_TRACE:
+		if (kvctl->synod != NULL)
+			return kvctl_usage(
+				kvctl, "--trace comes before the first request: kvctl --trace FILE shell");
+		if (argument[0] == '\0')
+			return kvctl_usage(kvctl, "--trace wants the name of a file");
+		kvctl->trace_file = argument;
+		snprintf(kvctl->trace_name, sizeof kvctl->trace_name, "kvctl-%ld", (long)getpid());
 		return EXIT_OK;
 	case GLOBAL_TIMEOUT:
 		kvctl->timeout_given = true;
@@ -70,6 +81,11 @@ void kvctl_options_end(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] == NUMBER_MARK && is_negative_number(argv[i] + 1))
 			argv[i]++;
+}
+
+const char *kvctl_option_text(const char *argument)
+{
+	return argument[0] == NUMBER_MARK && is_negative_number(argument + 1) ? argument + 1 : argument;
 }
 
 static void report_mistake(struct kvctl *kvctl, int kind, char **argv)

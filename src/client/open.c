@@ -205,7 +205,7 @@ static uint64_t log_time(void *context)
 	return 0;
 }
 
-static int start_client(struct synod *s, const struct plan *plan)
+static int start_client(struct synod *s, const struct plan *plan, const struct synod_options *options)
 {
 	struct host_options host_options = {
 		.cluster = plan->cluster,
@@ -213,10 +213,15 @@ static int start_client(struct synod *s, const struct plan *plan)
 		.role = "",
 		.npeers = plan->npeers,
 		.peers = plan->peers,
+		.trace = options->trace_file,
+		.trace_name = options->trace_name,
 		.log = &s->log,
 	};
 	host_settings_default(&host_options.settings);
-	if (host_create(&s->host, &host_options, s->error, sizeof s->error) != 0)
+	int status = host_create(&s->host, &host_options, s->error, sizeof s->error);
+	if (status != 0 && options->trace_file != NULL && status == STATUS_IO)
+		return SYNOD_CONFIG;
+	if (status != 0)
 		return SYNOD_NO_MEMORY; /* or another resource of which a process has only so much, as the message says */
 	s->client = client_create(host_env(s->host), &s->log,
 				  &(struct client_options){
@@ -270,7 +275,7 @@ int synod_open(struct synod **out, const struct synod_options *options)
 	struct alloc_reserve *before = alloc_reserve_use(s->reserve);
 	int status = make_plan(&plan, options, s->error, sizeof s->error);
 	if (status == SYNOD_OK)
-		status = start_client(s, &plan);
+		status = start_client(s, &plan, options);
 	plan_free(&plan);
 	/* Only now does the thread run, which uses the reserve from here on. */
 	if (!alloc_reserve_refill(s->reserve)) {

@@ -1,8 +1,9 @@
 /*
- * STATUS of one server: sent to that address alone, once. Whether it answers is the question, so nobody else is
- * asked, and a refused connection is an answer.
+ * STATUS and TRACE of one server: sent to that address alone, once. Whether it answers is the question, so
+ * nobody else is asked, and a refused connection is an answer.
  */
 #include "client/internal.h"
+#include "trace/report.h"
 #include "wire/method.h"
 
 static void send_probe(struct client_request *request)
@@ -15,9 +16,10 @@ static void send_probe(struct client_request *request)
 	uint64_t left_us = request->deadline_us - request->probe_sent_us;
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
-		.method = METHOD_STATUS,
+		.method = request->kind == CLIENT_TRACE ? METHOD_TRACE : METHOD_STATUS,
 		.timeout_ms = (uint32_t)((left_us + 999) / 1000),
 		.id = request->probe_id,
+		.payload = request->body,
 	};
 	node_send(&client->node, request->probe_link, &message);
 }
@@ -28,9 +30,35 @@ static void timed_out(void *data)
 	client_finish_text(request, STATUS_UNAVAILABLE, "%s does not answer", request->addresses[0]);
 }
 
+/* Numbers of links say nothing to others; who got a message shows where it was received. */
+static const char *no_name(void *context, uint64_t link)
+{
+	(void)context;
+	(void)link;
+	return "";
+}
+
+/* What this client has noted itself: as another node would answer. */
+static void answer_own(void *data)
+{
+	struct client_request *request = data;
+	struct client *client = request->client;
+	struct buffer payload = {0};
+	arena_reset(&client->arena);
+	int status = trace_report(&client->node.tracer, request->body, "client", no_name, NULL,
+				  &client->arena, &payload);
+	client_finish(request, status, buffer_slice(&payload));
+	buffer_free(&payload);
+}
+
 void client_probe_start(struct client_request *request)
 {
 	struct node *node = &request->client->node;
+	if (request->naddresses == 0) {
+		timer_init(&request->timer, answer_own, request);
+		node_timer_after(node, &request->timer, 0);
+		return;
+	}
 	timer_init(&request->timer, timed_out, request);
 	node_timer_at(node, &request->timer, request->deadline_us);
 	request->probe_link = node_dial(node, request->addresses[0]);

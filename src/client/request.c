@@ -373,6 +373,16 @@ int client_request_status(struct client_request **out, const char *address)
 	return make_addressed(out, CLIENT_STATUS, &(struct buffer){0}, &address, 1);
 }
 
+int client_request_trace(struct client_request **out, const char *address, uint64_t id)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_trace_request_encode(id, &body);
+	return address != NULL ? make_addressed(out, CLIENT_TRACE, &body, &address, 1)
+			       : make_take(out, CLIENT_TRACE, &body, NULL, 0);
+}
+
 int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
 			    uint32_t replica)
 {

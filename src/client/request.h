@@ -25,6 +25,7 @@ enum client_kind {
 	CLIENT_MASTER_WRITE, /* MasterCommand */
 	CLIENT_MASTER_READ,  /* MasterQuery */
 	CLIENT_STATUS,       /* of one server */
+	CLIENT_TRACE,        /* TraceRequest, to one server; without an address: this client's own part */
 	CLIENT_TRANSFER,     /* to the leader among some servers */
 	CLIENT_PB_WRITE,     /* KvCommand, to the primary */
 	CLIENT_PB_READ,      /* KvQuery of one key, to the primary */
@@ -38,10 +39,10 @@ enum client_kind {
 struct client_request;
 
 /*
- * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ, STATUS, PEER and VIEW_…
- * that succeeded `payload` is the server's answer, otherwise empty; then value holds the addresses of the shard
- * masters (MASTER_READ), or version the round trip in microseconds and modification the hybrid time of the
- * answer (STATUS).
+ * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ, STATUS,
+ * TRACE, PEER and VIEW_… that succeeded `payload` is the server's answer, otherwise empty; then value holds the
+ * addresses of the shard masters (MASTER_READ), or version the round trip in microseconds and modification the
+ * hybrid time of the answer (STATUS).
  */
 typedef void (*client_done)(struct client_request *request, const struct synod_reply *reply, struct slice payload);
 
@@ -68,6 +69,7 @@ struct client_request {
 	uint32_t naddresses;
 	const char **addresses; /* STATUS, PEER: one; TRANSFER: the members */
 	uint16_t method;        /* LOG_READ, PEER */
+	uint64_t trace;         /* id that its messages bear; 0: none */
 
 	/* The way: the client node's own. */
 	struct list link;
@@ -85,7 +87,7 @@ struct client_request {
 	struct client_group *group;
 	struct caller_call *call;
 	struct client_scan *scanning;
-	uint64_t probe_id; /* STATUS */
+	uint64_t probe_id; /* STATUS, TRACE */
 	link_id probe_link;
 	uint32_t probe_tries;
 	uint64_t probe_sent_us, probe_hlc;
@@ -104,6 +106,8 @@ int client_request_move(struct client_request **out, uint32_t shard, uint64_t gi
 int client_request_rebalance(struct client_request **out) MUST_CHECK;
 int client_request_config(struct client_request **out, uint64_t number) MUST_CHECK;
 int client_request_status(struct client_request **out, const char *address) MUST_CHECK;
+/* address NULL: this client. */
+int client_request_trace(struct client_request **out, const char *address, uint64_t id) MUST_CHECK;
 int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
 			    uint32_t replica) MUST_CHECK;
 int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count,
@@ -121,6 +125,12 @@ static inline bool client_request_writes(const struct client_request *request)
 {
 	return request->kind == CLIENT_WRITE || request->kind == CLIENT_MASTER_WRITE || request->kind == CLIENT_PB_WRITE ||
 	       request->kind == CLIENT_LOG_WRITE;
+}
+
+/* True for what asks one server, and nobody in its place. */
+static inline bool client_request_probes(const struct client_request *request)
+{
+	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE;
 }
 
 #endif

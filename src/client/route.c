@@ -44,7 +44,7 @@ void client_finish_reply(struct client_request *request, const struct synod_repl
 	client_stop_waiting(request);
 	if (request->call != NULL)
 		caller_cancel(request->call);
-	if (request->kind == CLIENT_STATUS)
+	if (client_request_probes(request))
 		client_probe_cancel(request);
 	end_transfer(request);
 	list_remove(&request->link);
@@ -81,6 +81,7 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_LOG_READ:
 		return client_reply_decode_log_read(reply, payload, arena);
 	case CLIENT_PEER:
+	case CLIENT_TRACE:
 	case CLIENT_TRANSFER:
 	case CLIENT_SCAN:
 	case CLIENT_VIEW_READ:
@@ -222,12 +223,16 @@ static void starve(struct client_request *request)
 
 static void call(struct client_request *request, struct client_group *group, uint16_t method, struct slice payload)
 {
+	struct tracer *tracer = &request->client->node.tracer;
+	uint64_t outer = tracer->current;
 	request->starved = false;
 	request->group = group;
+	tracer->current = request->trace;
 	if (payload.len <= SMALL_BYTES_MAX)
 		request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
 	else
 		request->call = caller_try_start(group->caller, method, payload, request->deadline_us, called, request);
+	tracer->current = outer;
 	if (request->call == NULL)
 		starve(request);
 }
@@ -326,7 +331,7 @@ void client_route_recall(struct client_request *request)
 void client_route_start(struct client_request *request)
 {
 	timer_init(&request->timer, timer_fired, request);
-	if (request->kind == CLIENT_STATUS) {
+	if (client_request_probes(request)) {
 		client_probe_start(request);
 	} else if (request->naddresses > 0) {
 		struct client_group *group = client_group_create(request->client, 0, request->addresses,

@@ -81,6 +81,8 @@ struct synod_options {
 	uint32_t timeout_ms;      /* default deadline of a request; 0: 5000 */
 	uint32_t connections;     /* to each server; 0: 1. This version always uses one, on which it pipelines */
 	uint32_t outstanding_max; /* requests under way; 0: 4096 */
+	const char *trace_file;   /* every message of this handle is appended to it (docs/tracing.md) */
+	const char *trace_name;   /* of this client in it; NULL: "client-" and a number */
 };
 
 /*
@@ -252,6 +254,29 @@ void synod_node_status_all(struct synod *s, const char *const *addresses, size_t
 void synod_node_status_free(struct synod_node_status *status);
 /* Asks the leader among `members` to hand over to `replica` (0: the most caught-up one). */
 struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica);
+
+/* ---- tracing: where one request went ---- */
+
+/*
+ * As synod_do(), with a trace id that is drawn for it and stored in *id: every node on the way notes what it does
+ * on the request's account, and keeps that for a while (the newest 1,024 such events of all traced requests).
+ */
+struct synod_reply *synod_do_traced(struct synod *s, const struct synod_op *op, uint32_t timeout_ms,
+				    uint64_t *id);
+struct synod_trace {
+	int status; /* SYNOD_OK, or why there is no answer */
+	const char *message;
+	const char *node; /* its name; "client" for this handle's own events */
+	size_t nevents;
+	const char *const *events; /* oldest first; the words are those of docs/tracing.md */
+};
+/*
+ * What several nodes have noted of the request; out[i] is the answer of addresses[i], to be freed one by one. The
+ * address NULL stands for this handle.
+ */
+void synod_trace_all(struct synod *s, uint64_t id, const char *const *addresses, size_t count,
+		     uint32_t timeout_ms, struct synod_trace **out);
+void synod_trace_free(struct synod_trace *trace);
 
 /* ---- primary and backup (pbserver), and the view service that names them ---- */
 
