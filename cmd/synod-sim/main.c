@@ -31,6 +31,7 @@ static const char usage[] =
 	"  --calm            no faults\n"
 	"  --check-repeat    run every seed twice and compare\n"
 	"  --trace           print every event\n"
+	"  --shiviz FILE     write a causal trace of one seed, with vector clocks, for ShiViz\n"
 	"  --history FILE    write the history, one JSON object a line\n"
 	"  --minimise        of a seed that fails: leave out faults while it still does, and print the rest\n"
 	"  --runs N          … in at most N runs (default 500)\n"
@@ -166,7 +167,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
 		{"replicas", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
 		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'}, {"pb", no_argument, NULL, 'p'},
-		{"paxosd", no_argument, NULL, 'P'},
+		{"paxosd", no_argument, NULL, 'P'}, {"shiviz", required_argument, NULL, 'V'},
 		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
 		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
 		{"jobs", required_argument, NULL, 'j'}, {"beyond", no_argument, NULL, 'b'}, {"minimise", no_argument, NULL, 'm'},
@@ -199,11 +200,16 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'L': arguments->lines = (uint32_t)parse_number(optarg); break;
 		case 'q': arguments->quiet = true; break;
 		case 'H': arguments->scene.history = optarg; break;
+		case 'V': arguments->scene.shiviz = optarg; break;
 		case 'j': arguments->jobs = (uint32_t)parse_number(optarg); break;
 		case 'k': arguments->keep_going = true; break;
 		case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
 		default: fputs(usage, stderr); exit(VERDICT_USAGE);
 		}
+	}
+	if (arguments->scene.shiviz != NULL && (arguments->first != arguments->last || arguments->minimise)) {
+		fputs("synod-sim: --shiviz takes one seed: --seed N\n", stderr);
+		exit(VERDICT_USAGE);
 	}
 	if (optind < argc || arguments->first > arguments->last || arguments->scene.replicas > REPLICAS_MAX ||
 	    arguments->jobs == 0 || arguments->jobs > JOBS_MAX) {

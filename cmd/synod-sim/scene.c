@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "shiviz.h"
 #include "sim/network.h"
 #include "tally.h"
 #include "wire/method.h"
@@ -367,6 +368,7 @@ static void scene_build(struct scene *scene)
 	struct sim_options sim_options;
 	draw_options(scene, &sim_options);
 	scene->world = sim_world_create(scene->options->seed, &sim_options);
+	scene->shiviz = shiviz_begin(scene->world, scene->options->shiviz);
 	scene->world->trace.line = scene->options->trace;
 	scene->world->trace.context = scene->options->trace_context;
 	scene->world->after_turn = after_turn;
@@ -421,6 +423,10 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 	if (mix_of(scene) != NULL && idle(scene) && scene->result->verdict == VERDICT_OK)
 		check_mix(scene, mix_of(scene));
 
+	int traced = shiviz_end(scene->shiviz, scene->world);
+	if (traced != 0)
+		scene_fail(scene, traced == STATUS_IO ? VERDICT_USAGE : VERDICT_SAFETY,
+			   "there is no causal trace");
 	result->trace_hash = scene->world->trace.hash;
 	result->events = scene->world->trace.events;
 	result->ok = scene->load.ok;

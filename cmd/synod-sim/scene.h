@@ -46,6 +46,7 @@ struct scene_options {
 	bool pb;                /* view service, primary and backup, and the client library */
 	bool beyond;            /* more damage than what can be recovered from */
 	const char *history;    /* file to write the history to; NULL: none */
+	const char *shiviz;     /* file to write a causal trace to (shiviz.h); NULL: none */
 	/* Each may be NULL. */
 	void (*trace)(void *context, const char *line);
 	void *trace_context;
@@ -128,6 +129,7 @@ struct scene {
 	struct scene_result *result;
 	const struct scene_kind *kind;
 	struct sim_world *world;
+	struct shiviz *shiviz;
 	struct sim_nemesis *nemesis;
 	struct rng rng; /* for what the scene itself draws */
 	struct sim_load load;
