@@ -165,14 +165,11 @@ static void check_pair(struct doctor *doctor)
 	if (!any)
 		return;
 	struct synod_view *view = synod_view(kvctl_synod(doctor->kvctl), 0);
-	bool lives = false;
-	for (size_t i = 0; i < view->nservers; i++)
-		lives |= view->servers[i].alive && view->servers[i].server.incarnation == view->primary.incarnation;
 	if (view->status != SYNOD_OK)
 		report(doctor, FINDING_FAIL, "the view service does not answer: %s", view->message);
 	else if (view->primary.name[0] == '\0')
 		report(doctor, FINDING_FAIL, "view %" PRIu64 " has no primary: no pbserver has pinged", view->number);
-	else if (!lives)
+	else if (!kvctl_view_primary_lives(view))
 		report(doctor, FINDING_FAIL,
 		       "the primary %s of view %" PRIu64 " is dead: the backup takes over, or, if it is gone too, the state "
 		       "is lost: kvctl view reset begins anew",

@@ -44,6 +44,28 @@ static const char *role_of(const struct synod_view *view, const struct synod_vie
 	return server->incarnation == view->backup.incarnation ? "backup" : "idle";
 }
 
+bool kvctl_view_primary_lives(const struct synod_view *view)
+{
+	for (size_t i = 0; i < view->nservers; i++)
+		if (view->servers[i].alive && view->servers[i].server.incarnation == view->primary.incarnation)
+			return true;
+	return false;
+}
+
+/* What is not as it should be about a view; "" if nothing is. */
+static const char *trouble_of(const struct synod_view *view)
+{
+	bool backup = view->backup.name[0] != '\0';
+	if (view->primary.name[0] == '\0')
+		return "";
+	if (!kvctl_view_primary_lives(view))
+		return backup && view->synced ? " (the primary is gone: the backup takes over)"
+					      : " (the primary is gone, and the state with it: kvctl view reset begins anew)";
+	if (!view->acknowledged)
+		return " (the primary has not acknowledged it yet)";
+	return backup && !view->synced ? " (the backup is being filled)" : "";
+}
+
 static json_t *server_json(const struct synod_view *view, const struct synod_view_liveness *server)
 {
 	return json_pack("{s:s,s:s,s:s,s:b,s:o,s:o}", "name", server->server.name, "address",
@@ -117,13 +139,8 @@ static void print_history(const struct synod_view *view)
 
 static void print_view(const struct synod_view *view)
 {
-	const char *state = "";
-	if (view->number > 0 && !view->acknowledged)
-		state = " (the primary has not acknowledged it yet)";
-	else if (view->backup.name[0] != '\0' && !view->synced)
-		state = " (the backup is being filled)";
-	printf("view %" PRIu64 ": primary %s, backup %s%s\n", view->number, name_of(&view->primary),
-	       name_of(&view->backup), state);
+	printf("view %" PRIu64 ": primary %s, backup %s%s\n", view->number, name_of(&view->primary), name_of(&view->backup),
+	       trouble_of(view));
 	if (view->nservers > 0) {
 		putchar('\n');
 		print_servers(view);

@@ -225,6 +225,8 @@ int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
 bool kvctl_read_stdin(struct buffer *out);
 /* The address of the paxosd that --peer names (NULL: none was given, NULL). 0 or EXIT_USAGE, reported. */
 int kvctl_peer_option(struct kvctl *kvctl, const char *name, const char **address);
+/* True if the view service takes the primary for alive. */
+bool kvctl_view_primary_lives(const struct synod_view *view);
 
 /* ---- shared by status, member and doctor ---- */
 

@@ -74,11 +74,11 @@ int kvctl_exit_code(int status)
 }
 
 /* What a user may want to do next, where the message of the server cannot know. */
-static const char *advice(int status)
+static const char *advice(const struct kvctl *kvctl, int status)
 {
 	switch (status) {
 	case SYNOD_UNAVAILABLE:
-		return " (see kvctl status)";
+		return kvctl->primary ? " (see kvctl view)" : " (see kvctl status)";
 	case SYNOD_UNKNOWN:
 		return " (it may or may not have been applied: read before you repeat it)";
 	default:
@@ -92,11 +92,11 @@ int kvctl_failed(const struct kvctl *kvctl, int status, const char *message)
 	if (status == SYNOD_OK)
 		return EXIT_OK;
 	if (message == NULL || message[0] == '\0')
-		kvctl_error(kvctl, "%s%s", text, advice(status));
+		kvctl_error(kvctl, "%s%s", text, advice(kvctl, status));
 	else if (strstr(message, text) != NULL)
-		kvctl_error(kvctl, "%s%s", message, advice(status));
+		kvctl_error(kvctl, "%s%s", message, advice(kvctl, status));
 	else
-		kvctl_error(kvctl, "%s: %s%s", text, message, advice(status));
+		kvctl_error(kvctl, "%s: %s%s", text, message, advice(kvctl, status));
 	return kvctl_exit_code(status);
 }
 

@@ -189,6 +189,9 @@ for node in pb1 pb2 pb3; do
 done
 kv_timeout=2s pb get register
 expect 3
+expect_error 'see kvctl view'
+kv view
+grep -qE '^view .* \(the primary is gone' <<<"$out" || fail "it said: $out"
 kv view reset
 expect 0
 kv view reset
