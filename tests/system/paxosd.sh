@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Agreement and the replicated log with real processes: kills, restarts of all, deaf and paused peers, memory that comes back, readers
+# Agreement and the replicated log with real processes: kills, restarts of all, paused peers, memory that comes back, readers
 # that follow the log meanwhile. faults: 2, 7, 9, 11, 48, 49
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
