@@ -254,19 +254,6 @@ START_TEST(partition_2)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb courses");
-	TCase *tcase = tcase_create("pb courses");
-	const TTest *const single[] = {one_server, basic_fail, view_service_is_spared, both_killed, fail_put,
-				       partition_1, partition_2};
-	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-		tcase_add_test(tcase, single[i]);
-	tcase_add_loop_test(tcase, at_most_once, 0, 3);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb courses", {one_server, 0, 1}, {basic_fail, 0, 1}, {view_service_is_spared, 0, 1},
+		 {both_killed, 0, 1}, {fail_put, 0, 1}, {partition_1, 0, 1}, {partition_2, 0, 1},
+		 {at_most_once, 0, 3})

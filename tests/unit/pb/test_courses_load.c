@@ -202,18 +202,5 @@ START_TEST(repeated_crash_unreliable)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb courses, load");
-	TCase *tcase = tcase_create("pb courses, load");
-	tcase_add_loop_test(tcase, concurrent_same, 0, 4);
-	tcase_add_loop_test(tcase, concurrent_same_append, 0, 2);
-	tcase_add_loop_test(tcase, repeated_crash, 0, 4);
-	tcase_add_loop_test(tcase, repeated_crash_unreliable, 0, 2);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb courses, load", {concurrent_same, 0, 4}, {concurrent_same_append, 0, 2}, {repeated_crash, 0, 4},
+		 {repeated_crash_unreliable, 0, 2})

@@ -201,19 +201,5 @@ START_TEST(nobody_waits_for_long)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb lab 1");
-	TCase *tcase = tcase_create("pb lab 1");
-	tcase_add_loop_test(tcase, simple, 0, 2);
-	tcase_add_loop_test(tcase, own_keys, 0, 2);
-	tcase_add_loop_test(tcase, one_key, 0, 2);
-	tcase_add_test(tcase, memory_is_given_back);
-	tcase_add_test(tcase, nobody_waits_for_long);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb lab 1", {memory_is_given_back, 0, 1}, {nobody_waits_for_long, 0, 1}, {simple, 0, 2},
+		 {own_keys, 0, 2}, {one_key, 0, 2})

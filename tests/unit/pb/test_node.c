@@ -286,19 +286,6 @@ START_TEST(many_clients)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb node");
-	TCase *tcase = tcase_create("pb node");
-	const TTest *const single[] = {cut_off_from_the_view_service, cut_off_from_the_backup, paused_primary, orderly_stop,
-				       bounded_queue, generations, given_up, many_clients};
-	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-		tcase_add_test(tcase, single[i]);
-	tcase_add_loop_test(tcase, transfer_while_serving, 0, 2);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb node", {cut_off_from_the_view_service, 0, 1}, {cut_off_from_the_backup, 0, 1},
+		 {paused_primary, 0, 1}, {orderly_stop, 0, 1}, {bounded_queue, 0, 1}, {generations, 0, 1},
+		 {given_up, 0, 1}, {many_clients, 0, 1}, {transfer_while_serving, 0, 2})

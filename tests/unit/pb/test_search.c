@@ -194,16 +194,4 @@ START_TEST(two_deviations)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb search");
-	TCase *tcase = tcase_create("pb search");
-	tcase_add_loop_test(tcase, one_deviation, LOST, DEVIATIONS);
-	tcase_add_loop_test(tcase, two_deviations, LOST, DEVIATIONS);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb search", {one_deviation, LOST, DEVIATIONS}, {two_deviations, LOST, DEVIATIONS})

@@ -217,19 +217,4 @@ START_TEST(broken_pieces)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("pb state");
-	TCase *tcase = tcase_create("pb state");
-	tcase_add_test(tcase, exactly_once);
-	tcase_add_test(tcase, refusals);
-	tcase_add_test(tcase, digest);
-	tcase_add_loop_test(tcase, transfer, 0, 200);
-	tcase_add_test(tcase, broken_pieces);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("pb state", {exactly_once, 0, 1}, {refusals, 0, 1}, {digest, 0, 1}, {transfer, 0, 200}, {broken_pieces, 0, 1})

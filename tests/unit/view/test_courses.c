@@ -7,6 +7,7 @@
 #include "servers.h"
 
 static const uint32_t SIZES[] = {1, 3, 5};
+#define NSIZES ((int)(sizeof SIZES / sizeof SIZES[0]))
 
 static struct service *s;
 
@@ -332,26 +333,11 @@ START_TEST(both_silent)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const looped[] = {
-		there_is_no_view_without_servers, first_primary, first_backup, backup_pings_first, backup_takes_over,
-		restarted_server_becomes_backup, idle_third_server_becomes_backup, restarted_primary_is_dead,
-		restarted_backup_is_a_new_one, dead_backup_is_removed, waits_for_the_acknowledgement,
-		uninitialised_server_is_not_promoted, unfilled_backup_is_not_promoted,
-		dead_idle_server_is_not_made_backup, no_new_view_without_a_reason,
-	};
-	const TTest *const single[] = {viewservers_fail, viewservers_restart, both_silent};
-	Suite *suite = suite_create("view courses");
-	TCase *tcase = tcase_create("view courses");
-	for (size_t i = 0; i < sizeof looped / sizeof looped[0]; i++)
-		tcase_add_loop_test(tcase, looped[i], 0, (int)(sizeof SIZES / sizeof SIZES[0]));
-	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-		tcase_add_test(tcase, single[i]);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+CHECK_MAIN_LOOPS("view courses", {there_is_no_view_without_servers, 0, NSIZES}, {first_primary, 0, NSIZES},
+		 {first_backup, 0, NSIZES}, {backup_pings_first, 0, NSIZES}, {backup_takes_over, 0, NSIZES},
+		 {restarted_server_becomes_backup, 0, NSIZES}, {idle_third_server_becomes_backup, 0, NSIZES},
+		 {restarted_primary_is_dead, 0, NSIZES}, {restarted_backup_is_a_new_one, 0, NSIZES},
+		 {dead_backup_is_removed, 0, NSIZES}, {waits_for_the_acknowledgement, 0, NSIZES},
+		 {uninitialised_server_is_not_promoted, 0, NSIZES}, {unfilled_backup_is_not_promoted, 0, NSIZES},
+		 {dead_idle_server_is_not_made_backup, 0, NSIZES}, {no_new_view_without_a_reason, 0, NSIZES},
+		 {viewservers_fail, 0, 1}, {viewservers_restart, 0, 1}, {both_silent, 0, 1})
