@@ -91,7 +91,7 @@ static void close_open(struct pb_node *n)
 	if (s->transfer == TRANSFER_RECORDS) {
 		wire.records = buffer_slice(&s->records);
 	} else if (s->batch_count > 0) {
-		entry_finish(&s->batch, s->batch_count, n->state.time_us);
+		entry_finish(&s->batch, s->batch_count, n->state.time_us, n->view);
 		wire.batch = buffer_slice(&s->batch);
 	}
 	queue_frame(n, frame, &wire);

@@ -5,6 +5,7 @@ void entry_begin(struct buffer *b)
 	buffer_clear(b);
 	buffer_add_u64(b, ENTRY_FORMAT);
 	buffer_add_u64(b, 0);
+	buffer_add_u64(b, 0);
 }
 
 void entry_add(struct buffer *b, const struct entry_command *command)
@@ -21,11 +22,12 @@ void entry_add(struct buffer *b, const struct entry_command *command)
 	buffer_add_slice(b, command->body);
 }
 
-void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us)
+void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t origin)
 {
 	ASSERT(b->len >= ENTRY_HEADER_BYTES && count > 0);
 	store_u32(b->data + 4, count);
 	store_u64(b->data + 8, time_us);
+	store_u64(b->data + 16, origin);
 }
 
 int entry_read(struct entry_reader *r, struct slice value)
@@ -33,7 +35,7 @@ int entry_read(struct entry_reader *r, struct slice value)
 	uint32_t format;
 	r->rest = value;
 	if (!slice_take_u32(&r->rest, &format) || !slice_take_u32(&r->rest, &r->left) ||
-	    !slice_take_u64(&r->rest, &r->time_us) || format != ENTRY_FORMAT)
+	    !slice_take_u64(&r->rest, &r->time_us) || !slice_take_u64(&r->rest, &r->origin) || format != ENTRY_FORMAT)
 		return STATUS_CORRUPT;
 	return 0;
 }

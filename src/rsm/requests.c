@@ -167,7 +167,7 @@ void requests_propose(struct rsm *rsm)
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
-		entry_finish(&batch->encoding, batch->count, entry_time(rsm));
+		entry_finish(&batch->encoding, batch->count, entry_time(rsm), paxos_ballot(rsm->paxos));
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);

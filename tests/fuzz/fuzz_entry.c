@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		count++;
 	}
 	if (more == 0 && count > 0) {
-		entry_finish(&again, count, reader.time_us);
+		entry_finish(&again, count, reader.time_us, reader.origin);
 		ASSERT(slice_equal(buffer_slice(&again), slice(data, size)));
 	}
 	buffer_free(&again);

@@ -8,7 +8,7 @@ static void build(struct buffer *b)
 	entry_begin(b);
 	entry_add(b, &a);
 	entry_add(b, &r);
-	entry_finish(b, 2, 123456);
+	entry_finish(b, 2, 123456, 0x301);
 }
 
 /* What was put in comes out, in order. */
@@ -20,6 +20,7 @@ START_TEST(test_round_trip)
 	build(&b);
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
 	ck_assert_uint_eq(reader.time_us, 123456);
+	ck_assert_uint_eq(reader.origin, 0x301);
 	ck_assert_int_eq(entry_next(&reader, &c), 1);
 	ck_assert_uint_eq(c.client, 7);
 	ck_assert_uint_eq(c.sequence, 3);
@@ -61,7 +62,7 @@ START_TEST(test_unknown)
 	b.data[ENTRY_HEADER_BYTES + 4] = 9;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
 	ck_assert_int_eq(entry_next(&reader, &c), STATUS_CORRUPT);
-	b.data[0] = 2;
+	b.data[0] = ENTRY_FORMAT + 1;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_CORRUPT);
 	buffer_free(&b);
 }

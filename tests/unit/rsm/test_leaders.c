@@ -246,6 +246,48 @@ START_TEST(test_killed_leader)
 }
 END_TEST
 
+/* faults: 49, 54 */
+/* Two leaders propose, for the same slot and with the same time, what is the same but for its origin: that a client gets an id.
+ * Only the one whose entry is chosen says so to its client. */
+START_TEST(test_same_request_of_two_leaders)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 7, NULL);
+	uint32_t old = rsm_group_elect(&g);
+	rsm_group_append_many(&g, 5);
+	ck_assert(rsm_group_agree(&g, SIM_SECOND));
+	/* No entry's time is later than what has been applied. */
+	for (uint32_t i = 0; i < g.count; i++)
+		sim_process_wall_jump(g.replicas[i].process, -3600 * (int64_t)SIM_SECOND);
+	for (uint32_t i = 0; i < g.count; i++) {
+		if (i == old)
+			continue;
+		sim_network_cut(g.world, g.replicas[old].process, g.replicas[i].process);
+		sim_network_cut(g.world, g.replicas[i].process, g.replicas[old].process);
+	}
+	/* One of these slots will be the no-op of the next leader, and one its client's. */
+	uint64_t lost[3];
+	for (uint32_t k = 0; k < 3; k++) {
+		lost[k] = rsm_group_ask(&g, old, METHOD_REGISTER, slice(NULL, 0));
+		rsm_group_run(&g, 5 * SIM_MILLISECOND);
+	}
+	ck_assert_uint_eq(rsm_group_leader(&g), old);
+	while (rsm_group_leader(&g) == old || rsm_group_leader(&g) == UINT32_MAX)
+		rsm_group_run(&g, SIM_MILLISECOND);
+	uint64_t first = rsm_group_ask(&g, rsm_group_leader(&g), METHOD_REGISTER, slice(NULL, 0));
+	ck_assert_int_eq(rsm_group_wait(&g, first, SIM_SECOND), 0);
+	sim_network_heal(g.world);
+	rsm_group_append_many(&g, 3);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	for (uint32_t k = 0; k < 3; k++) {
+		int status = g.answers[lost[k]].status;
+		ck_assert_msg(status != 0 && status != PENDING, "status %d id %llu", status,
+			      (unsigned long long)g.answers[lost[k]].number);
+	}
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* faults: 33, 49, 54 */
 /* A command that is sent again gets its first answer and is applied once: by the same leader, after all were restarted, after a
  * change of leader, after the session travelled in a snapshot. One that was to be tried again later is. */
@@ -356,5 +398,5 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_killed_leader, test_repeated_commands,
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_killed_leader, test_same_request_of_two_leaders, test_repeated_commands,
 	   test_leadership_within_one_turn)
