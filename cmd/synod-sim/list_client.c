@@ -176,6 +176,8 @@ static void append_start(struct list_client *client, struct sim_load_slot *slot)
 	command->client = client;
 	command->slot = slot;
 	command->deadline_us = node_now_us(&client->node) + slot->timeout_ms * 1000ull;
+	if (rng_below(&slot->load->world->rng_workload, 100) < slot->load->options.renew_percent)
+		client->session = 0;
 	if (client->session != 0) {
 		command_send(client, command);
 		return;

@@ -17,14 +17,17 @@ void sim_load_options_draw(struct sim_load_options *options, struct rng *rng)
 		.think_mean_us = rng_range(rng, 1, 100) * SIM_MILLISECOND,
 		.timeout_min_ms = (uint32_t)rng_range(rng, 50, 1000),
 	};
+	if (rng_below(rng, 100) < 50)
+		options->renew_percent = (uint32_t)rng_range(rng, 1, 60);
 	options->timeout_max_ms = options->timeout_min_ms + (uint32_t)rng_range(rng, 0, 5000);
 }
 
 void sim_load_options_format(const struct sim_load_options *o, struct buffer *out)
 {
-	buffer_format(out, "clients=%u window=%u keys=%u key_operations=%u read_percent=%u think_mean_us=%llu timeout_ms=%u…%u",
+	buffer_format(out, "clients=%u window=%u keys=%u key_operations=%u read_percent=%u think_mean_us=%llu timeout_ms=%u…%u renew_percent=%u",
 		      o->clients, o->window, o->keys, o->key_operations, o->read_percent,
-		      (unsigned long long)o->think_mean_us, o->timeout_min_ms, o->timeout_max_ms);
+		      (unsigned long long)o->think_mean_us, o->timeout_min_ms, o->timeout_max_ms,
+		      o->renew_percent);
 }
 
 static void slot_due(void *data);

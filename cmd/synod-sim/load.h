@@ -23,6 +23,7 @@ struct sim_load_options {
 	uint64_t think_mean_us;   /* between the end of an operation and the next */
 	uint32_t timeout_min_ms;
 	uint32_t timeout_max_ms;
+	uint32_t renew_percent; /* of appends: clients of lists give up their session and ask for another */
 };
 void sim_load_options_draw(struct sim_load_options *options, struct rng *rng);
 void sim_load_options_format(const struct sim_load_options *options, struct buffer *out);

@@ -108,6 +108,11 @@ static bool work_for_disk(void *context)
 	return disk_posix_run(context);
 }
 
+static void finish_work(void *context)
+{
+	disk_posix_finish(context);
+}
+
 static int open_disk(struct running *r)
 {
 	const struct clusterconf_node *self = r->config.self;
@@ -142,7 +147,7 @@ static int create_host(struct running *r)
 	if (status == 0) {
 		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
 		disk_posix_use_loop(r->disk);
-		host_work(r->host, work_for_disk, dispatch_disk, r->disk);
+		host_work(r->host, work_for_disk, finish_work, r->disk);
 	}
 	return status;
 }

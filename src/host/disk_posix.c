@@ -245,6 +245,12 @@ void disk_posix_dispatch(struct disk *disk)
 		got = read(posix->event_fd, &count, sizeof count);
 	} while (got < 0 && errno == EINTR);
 	ASSERT(got == sizeof count || errno == EAGAIN);
+	disk_posix_finish(disk);
+}
+
+void disk_posix_finish(struct disk *disk)
+{
+	struct disk_posix *posix = posix_of(disk);
 	lock(&posix->completed_lock);
 	struct disk_request *request = queue_take_all(&posix->completed);
 	unlock(&posix->completed_lock);

@@ -42,10 +42,11 @@ void disk_posix_dispatch(struct disk *disk);
 /* From now on disk_posix_run() is called at the end of every turn. Nothing may be outstanding. */
 void disk_posix_use_loop(struct disk *disk);
 /*
- * Carries out what was left for the loop's thread. True if requests are complete: disk_posix_dispatch() is due, and the
- * descriptor does not say so.
+ * Carries out what was left for the loop's thread. True if requests are complete; then disk_posix_finish() is due, which is
+ * disk_posix_dispatch() without a look at the descriptor.
  */
 bool disk_posix_run(struct disk *disk);
+void disk_posix_finish(struct disk *disk);
 /* Requests submitted whose callback has not run yet. */
 uint64_t disk_posix_outstanding(struct disk *disk);
 /*

@@ -255,7 +255,7 @@ START_TEST(the_loop_carries_out_small_writes)
 	ck_assert(disk_posix_run(f.disk));
 	ck_assert(!disk_posix_run(f.disk));
 	ck_assert_uint_eq(done, 0);
-	disk_posix_dispatch(f.disk);
+	disk_posix_finish(f.disk);
 	ck_assert_uint_eq(done, 1);
 	submit_sized(&f, file, &large, 1, 1000000, &done);
 	ck_assert(!disk_posix_run(f.disk));
