@@ -33,6 +33,7 @@ static const char USAGE[] =
 	"  --fill, --no-fill put every key once first (default: only for ycsb)\n"
 	"  --history FILE    write every operation and its outcome, for kvcheck\n"
 	"  --seed N          of the choice of keys and operations (default 1)\n"
+	"  --histogram       show how latencies are distributed (-o json always does)\n"
 	"  -o plain|json     (default plain)\n"
 	"\n"
 	"Exit status: 0 all operations succeeded, 1 some failed or their outcome is unknown, 64 usage.\n";
@@ -101,7 +102,8 @@ static const char *key_prefix(const char *text)
 
 enum {
 	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, PIPELINE, KEYS, DIST, KEY_SIZE, KEY_PREFIX, VALUE_SIZE, TXN_KEYS,
-	TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED, PB, HELP,
+	TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED, PB, HISTOGRAM,
+	HELP,
 };
 
 static const struct option LONG[] = {
@@ -127,6 +129,7 @@ static const struct option LONG[] = {
 	{"no-fill", no_argument, NULL, NO_FILL},
 	{"history", required_argument, NULL, HISTORY},
 	{"seed", required_argument, NULL, SEED},
+	{"histogram", no_argument, NULL, HISTOGRAM},
 	{"output", required_argument, NULL, 'o'},
 	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
@@ -178,6 +181,7 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 	case KEY_PREFIX: o->key_prefix = key_prefix(optarg); break;
 	case TXN_SPREAD: o->txn_spread = true; break;
 	case PB: o->primary = true; break;
+	case HISTOGRAM: o->histogram = true; break;
 	case FILL:
 	case NO_FILL:
 		o->fill = c == FILL;

@@ -41,6 +41,7 @@ struct bench_options {
 	uint32_t duration_ms, warmup_ms, timeout_ms;
 	uint64_t seed;
 	bool json;
+	bool histogram; /* of latencies, in the plain report */
 	bool fill; /* put every key once before measuring */
 	const char *history; /* file; NULL: none */
 };

@@ -26,6 +26,51 @@ static bool measured(const struct bench_daemon *d)
 	return d->before.known && d->after.known && d->after.cpu_s >= d->before.cpu_s;
 }
 
+/* ---- histogram ---- */
+
+#define STEPS_PER_OCTAVE 4u
+#define BAR_WIDTH 50u
+
+/* The upper ends of the ranges in which latencies are shown: 0, 1, 2, 3, then four in each power of two. All are ends of buckets. */
+static uint64_t range_end(unsigned i)
+{
+	if (i < STEPS_PER_OCTAVE)
+		return i;
+	unsigned octave = i / STEPS_PER_OCTAVE - 1;
+	return ((uint64_t)(STEPS_PER_OCTAVE + i % STEPS_PER_OCTAVE + 1) << octave) - 1;
+}
+
+/* Calls `each` for every range in which there is something. */
+static void each_range(const struct histogram *h, void (*each)(void *context, uint64_t from, uint64_t to, uint64_t count), void *context)
+{
+	uint64_t below = 0, from = 0;
+	for (unsigned i = 0; below < h->count; i++) {
+		uint64_t end = range_end(i), to_here = histogram_count_at_most(h, end);
+		if (to_here > below)
+			each(context, from, end, to_here - below);
+		below = to_here;
+		from = end + 1;
+	}
+}
+
+static void print_bar(void *context, uint64_t from, uint64_t to, uint64_t count)
+{
+	const struct bench *b = context;
+	unsigned width = (unsigned)(count * BAR_WIDTH / b->latency.count);
+	printf("%10" PRIu64 " – %10" PRIu64 " µs %10" PRIu64 " %5.1f %% ", from, to, count, 100 * (double)count / (double)b->latency.count);
+	for (unsigned i = 0; i < width; i++)
+		putchar('#');
+	putchar('\n');
+}
+
+static void print_pair(void *context, uint64_t from, uint64_t to, uint64_t count)
+{
+	const char **separator = context;
+	(void)from;
+	printf("%s[%" PRIu64 ",%" PRIu64 "]", *separator, to, count);
+	*separator = ",";
+}
+
 /* ---- plain ---- */
 
 static void print_daemons(const struct bench *b, const struct bench_daemons *d)
@@ -62,6 +107,8 @@ void bench_report_plain(const struct bench *b, const struct bench_daemons *d)
 	for (uint32_t i = 0; i < b->nrates; i++)
 		printf("%s%" PRIu64, i == 0 ? "each second: " : i % RATES_PER_LINE == 0 ? "\n             " : " ", b->rates[i]);
 	printf("%s", b->nrates > 0 ? "\n" : "");
+	if (o->histogram)
+		each_range(&b->latency, print_bar, (void *)(uintptr_t)b);
 	print_daemons(b, d);
 }
 
@@ -93,6 +140,10 @@ void bench_report_json(const struct bench *b, const struct bench_daemons *d)
 	printf(",\"max_us\":%" PRIu64 ",\"mean_us\":%.1f,\"rates\":[", b->latency.max, mean_us(b));
 	for (uint32_t i = 0; i < b->nrates; i++)
 		printf("%s%" PRIu64, i == 0 ? "" : ",", b->rates[i]);
+	/* How many were above the range before, and at most so long. */
+	const char *separator = "";
+	printf("],\"histogram_us\":[");
+	each_range(&b->latency, print_pair, &separator);
 	printf("],\"cpu_us_per_op\":%.2f,\"daemons\":[", per_op_us(b, b->own_cpu_s));
 	for (uint32_t i = 0; i < d->count; i++) {
 		printf("%s", i == 0 ? "" : ",");

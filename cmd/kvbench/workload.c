@@ -60,7 +60,8 @@ void bench_request_init(struct bench_request *r, const struct bench_load *load)
 	*r = (struct bench_request){0};
 	r->keys = alloc_bytes(count * load->key_room);
 	r->values = alloc_bytes(count * load->value_room);
-	r->seen_value = alloc_bytes(load->value_room);
+	r->seen_room = load->value_room;
+	r->seen_value = alloc_bytes(r->seen_room);
 }
 
 void bench_request_free(struct bench_request *r)
@@ -207,6 +208,17 @@ static void second_step(struct bench_request *r, struct bench_load *load, uint64
 	r->then[0].absent = cas && !r->seen;
 }
 
+/*
+ * Keys that are there to be read. Each stream inserts one at a time, so that of the newest as many may be on their way as there are
+ * streams.
+ */
+static uint64_t inserted(const struct bench_load *load)
+{
+	const struct bench_options *o = load->options;
+	uint64_t count = __atomic_load_n(&load->next_insert, __ATOMIC_RELAXED), streams = (uint64_t)o->clients * o->pipeline;
+	return count > o->keys + streams ? count - streams : o->keys;
+}
+
 static void next_ycsb(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client, uint64_t id)
 {
 	const struct bench_options *o = load->options;
@@ -218,7 +230,7 @@ static void next_ycsb(struct bench_request *r, struct bench_load *load, struct r
 		single_put(r, load, __atomic_fetch_add(&load->next_insert, 1, __ATOMIC_RELAXED), client, id);
 		return;
 	}
-	uint64_t count = inserts ? __atomic_load_n(&load->next_insert, __ATOMIC_RELAXED) : o->keys;
+	uint64_t count = inserts ? inserted(load) : o->keys;
 	if (w == BENCH_YCSB_D)
 		number = count - 1 - bench_keys_choose_recent(count, rng);
 	else
@@ -286,8 +298,7 @@ bool bench_request_more(struct bench_request *r, const struct bench_load *load, 
 	bool ok = reply->status == SYNOD_OK || reply->status == SYNOD_NOT_FOUND;
 	size_t bytes_max = load->unique ? APPEND_HISTORY_BYTES_MAX : APPEND_BYTES_MAX;
 	r->reset = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_APPEND && reply->status == SYNOD_OK && reply->value.len > bytes_max;
-	if (!first || !ok || (r->kind == BENCH_OP && reply->value.len > load->value_room) ||
-	    (r->kind == BENCH_TRANSACTION && reply->nresults != r->nthen)) {
+	if (!first || !ok || (r->kind == BENCH_TRANSACTION && reply->nresults != r->nthen)) {
 		r->step = 0;
 		return false;
 	}
@@ -298,6 +309,11 @@ bool bench_request_more(struct bench_request *r, const struct bench_load *load, 
 	}
 	r->seen = reply->status == SYNOD_OK;
 	r->seen_len = reply->value.len;
+	/* Another load may have left longer values than this one writes. */
+	if (r->seen_len > r->seen_room) {
+		r->seen_room = r->seen_len;
+		r->seen_value = alloc_resize(r->seen_value, r->seen_room, 1);
+	}
 	if (r->seen_len > 0)
 		memcpy(r->seen_value, reply->value.data, r->seen_len);
 	return true;

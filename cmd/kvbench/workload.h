@@ -35,7 +35,7 @@ struct bench_request {
 	unsigned step;
 	bool reset;     /* the key has become too long: delete it next */
 	bool seen;      /* the key was there, with seen_value */
-	size_t seen_len;
+	size_t seen_len, seen_room;
 	uint64_t versions[BENCH_OPS_MAX];
 	char *keys, *values, *seen_value; /* owned */
 };

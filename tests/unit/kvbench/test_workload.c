@@ -83,6 +83,52 @@ START_TEST(cas_takes_two_steps)
 }
 END_TEST
 
+/* A cas expects all of what it has read, also if that is longer than what it writes. */
+START_TEST(cas_of_long_value)
+{
+	struct scene s;
+	static char text[3000];
+	begin(&s, BENCH_CAS);
+	memset(text, 'x', sizeof text - 1);
+	bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
+	ck_assert(bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK, .value = bytes(text)}));
+	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
+	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_CAS);
+	ck_assert(equal(s.request.then[0].expect, text));
+	end(&s);
+}
+END_TEST
+
+static uint64_t number_of(const struct scene *s)
+{
+	char key[64];
+	memcpy(key, s->request.then[0].key.data, s->request.then[0].key.len);
+	key[s->request.then[0].key.len] = '\0';
+	return strtoull(key + 1, NULL, 10);
+}
+
+/* Of keys that a load adds, it reads those only whose puts must have ended, because each stream has one under way at most. */
+START_TEST(new_keys_are_read_late)
+{
+	struct scene s;
+	begin(&s, BENCH_YCSB_D);
+	s.options.clients = 2;
+	s.options.pipeline = 4;
+	uint64_t puts = 0, newest = 0;
+	for (int i = 0; i < 10000; i++) {
+		bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
+		if (s.request.then[0].kind == SYNOD_OP_PUT) {
+			ck_assert_uint_eq(number_of(&s), s.options.keys + puts++);
+			continue;
+		}
+		ck_assert_uint_lt(number_of(&s), s.options.keys + (puts > 8 ? puts - 8 : 0));
+		newest = number_of(&s) > newest ? number_of(&s) : newest;
+	}
+	ck_assert_uint_gt(newest, s.options.keys);
+	end(&s);
+}
+END_TEST
+
 /* A first step that fails is not followed by a second one. */
 START_TEST(failed_step_ends_operation)
 {
@@ -280,5 +326,5 @@ START_TEST(written_transactions_are_read)
 }
 END_TEST
 
-CHECK_MAIN("kvbench workload", unique_values, cas_takes_two_steps, failed_step_ends_operation, appends_start_again, transactions, fill,
+CHECK_MAIN("kvbench workload", unique_values, cas_takes_two_steps, cas_of_long_value, new_keys_are_read_late, failed_step_ends_operation, appends_start_again, transactions, fill,
 	   written_operations_are_read, written_transactions_are_read)
