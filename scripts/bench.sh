@@ -3,14 +3,15 @@
 #
 #   scripts/bench.sh              everything: about a quarter of an hour
 #   scripts/bench.sh --quick      shorter and with fewer keys: about two minutes
-#   scripts/bench.sh --install    first installs the peers' Debian packages, and builds etcd's benchmark tool from Debian's source of etcd
+#   scripts/bench.sh --install    first installs the peers' Debian packages, and builds etcd's benchmark tool
+#                                 from Debian's source of etcd
 #   scripts/bench.sh --docs       and brings docs/performance.{md,svg,json} up to date
-#   scripts/bench.sh --render FILE [--docs]    only shows, or writes, what was measured before
+#   scripts/bench.sh --render FILE [--docs]    only shows (or writes) results that were measured before
 #
 #       --peers etcd,redis    beside which (an empty list: none)
 #       --clients 1,64        how many clients (default 1,16,64,256,1000)
-#       --connections N       that the clients share, of Synod and of etcd (default 16; each of Redis's has its own)
-#       --seconds S           of one measurement (default 3)
+#       --connections N       that the clients of Synod and of etcd share (default 16; Redis's have their own)
+#       --seconds S           of one measurement (default 2)
 #       --rounds N            how often each is repeated, in alternating order (default 3)
 #       --keys N              for memory, disk space and restart (default 1000000)
 #       --failovers N         how often the leader is killed (default 11)
@@ -19,8 +20,9 @@
 #       --dir DIR             where the data is kept meanwhile: a real disk (default build/bench)
 #       --base-port P         the first port that may be used (default 15000)
 #
-# All writes are synced before they are acknowledged: by a majority of three (Synod, etcd) or by the one copy (Redis). All traffic
-# stays on 127.0.0.1. What it starts it ends, also on Ctrl-C. Exit codes: 0 done, 1 failed, 64 usage, 130 interrupted.
+# All writes are synced before they are acknowledged: by a majority of three (Synod, etcd) or by the one copy
+# (Redis). All traffic stays on 127.0.0.1. What it starts it ends, also on Ctrl-C.
+# Exit codes: 0 done, 1 failed, 64 usage, 130 interrupted.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,9 +43,10 @@ die() {
 }
 
 missing_of() {
-	local package
+	local package state
 	for package in "$@"; do
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || echo "$package"
+		state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+		[[ $state == installed ]] || echo "$package"
 	done
 }
 
@@ -67,23 +70,24 @@ install_packages() {
 	done
 }
 
-# The benchmark tool is part of Debian's source of etcd, but of none of its packages. The source is fetched with lists of packages of
-# its own, so that the system's stay as they are, and compiled against Debian's Go packages.
+# The benchmark tool is part of Debian's source of etcd, but of none of its packages. The source is fetched with
+# lists of packages of its own, so that the system's stay as they are, and compiled against Debian's Go packages.
 build_etcd_benchmark() {
 	local apt=$PWD/$work/apt tree=$PWD/$work/go options file
+	local etcd=src/go.etcd.io/etcd
 	rm -rf "$apt" "$tree"
-	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts" "$apt/source" "$tree/src/go.etcd.io/etcd"
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts" "$apt/source" "$tree/$etcd"
 	for file in /etc/apt/sources.list.d/*.sources; do
 		[[ ! -f $file ]] || sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/${file##*/}"
 	done
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 		[[ ! -f $file ]] || sed -n 's/^deb /deb-src /p' "$file" >"$apt/parts/${file##*/}.list"
 	done
-	options=(-q -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts" -o "Dir::State::Lists=$apt/lists"
-		-o "Dir::Cache=$apt" -o APT::Sandbox::User=)
+	options=(-q -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts"
+		-o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o APT::Sandbox::User=)
 	apt-get "${options[@]}" update || true # other archives than Debian's may have no sources
 	(cd "$apt/source" && apt-get "${options[@]}" source --download-only etcd)
-	tar -xf "$apt"/source/etcd_*.orig.tar.* -C "$tree/src/go.etcd.io/etcd" --strip-components=1 --wildcards '*/tools/benchmark'
+	tar -xf "$apt"/source/etcd_*.orig.tar.* -C "$tree/$etcd" --strip-components=1 --wildcards '*/tools/benchmark'
 	env GO111MODULE=off GOFLAGS= GOPATH="$tree:/usr/share/gocode" GOCACHE="$PWD/$work/go-cache" \
 		go build -o "$etcd_benchmark" go.etcd.io/etcd/tools/benchmark
 	rm -rf "$apt" "$tree" "$work/go-cache"
@@ -114,11 +118,13 @@ mkdir -p "$work"
 if [[ $render == no ]]; then
 	mapfile -t missing < <(missing_of "${packages[@]}")
 	if [[ ${#missing[@]} -gt 0 ]]; then
-		[[ $install == yes ]] || die "not installed: ${missing[*]}; 'scripts/bench.sh --install' installs them"
+		[[ $install == yes ]] ||
+			die "not installed: ${missing[*]}; 'scripts/bench.sh --install' installs them"
 		install_packages "${missing[@]}"
 	fi
 	if [[ $peers == *etcd* && ! -x $etcd_benchmark ]]; then
-		[[ $install == yes ]] || die "there is no $etcd_benchmark; 'scripts/bench.sh --install' builds it"
+		[[ $install == yes ]] ||
+			die "there is no $etcd_benchmark; 'scripts/bench.sh --install' builds it"
 		build_etcd_benchmark
 	fi
 	make -s -j2 BUILD="$build" all "$build/tests/bench/bench_tcp" >/dev/null

@@ -40,7 +40,8 @@ void bench_daemons_init(struct bench_daemons *d, const char *config_file)
 	d->daemons = alloc_zeroed(d->count + 1, sizeof *d->daemons);
 	for (uint32_t i = 0; i < d->count; i++) {
 		const struct clusterconf_node *node = &d->conf.nodes[i];
-		d->daemons[i] = (struct bench_daemon){.name = node->name, .role = node_role_text(node->role), .http = node->http};
+		d->daemons[i] = (struct bench_daemon){
+			.name = node->name, .role = node_role_text(node->role), .http = node->http};
 	}
 }
 
@@ -99,7 +100,8 @@ static void understand(struct question *q)
 	double resident = 0, heap = 0;
 	buffer_add_u8(&q->answer, 0);
 	const char *text = (const char *)q->answer.data;
-	q->usage->known = strncmp(text, "HTTP/1.", 7) == 0 && metric(text, "process_cpu_seconds_total", &q->usage->cpu_s);
+	q->usage->known = strncmp(text, "HTTP/1.", 7) == 0 &&
+			  metric(text, "process_cpu_seconds_total", &q->usage->cpu_s);
 	metric(text, "process_resident_memory_bytes", &resident);
 	metric(text, "synod_heap_bytes", &heap);
 	q->usage->resident_bytes = (uint64_t)resident;
@@ -144,7 +146,8 @@ void bench_daemons_ask(struct bench_daemons *d, bool after)
 	int64_t deadline = now_ms() + ANSWER_TIMEOUT_MS, left;
 	uint32_t open = 0;
 	for (uint32_t i = 0; i < d->count; i++) {
-		polls[i] = (struct pollfd){.fd = d->daemons[i].http == NULL ? -1 : dial(d->daemons[i].http), .events = POLLOUT};
+		polls[i] = (struct pollfd){.fd = d->daemons[i].http == NULL ? -1 : dial(d->daemons[i].http),
+					   .events = POLLOUT};
 		questions[i].usage = after ? &d->daemons[i].after : &d->daemons[i].before;
 		open += polls[i].fd >= 0;
 	}

@@ -45,8 +45,7 @@ int bench_outcome(int status)
 	switch (status) {
 	case SYNOD_OK:
 	case SYNOD_NOT_FOUND:
-	case SYNOD_COMPARE_FALSE:
-		return 1;
+	case SYNOD_COMPARE_FALSE: return 1;
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_BAD_REQUEST:
 	case SYNOD_TOO_LARGE:
@@ -59,10 +58,8 @@ int bench_outcome(int status)
 	case SYNOD_HOLDS_DATA:
 	case SYNOD_DENIED:
 	case SYNOD_NOT_NUMBER:
-	case SYNOD_NO_SPACE:
-		return 0;
-	default:
-		return -1;
+	case SYNOD_NO_SPACE: return 0;
+	default: return -1;
 	}
 }
 
@@ -126,8 +123,9 @@ static void add_version(struct buffer *out, uint64_t version)
 static void add_asked(struct buffer *out, const struct synod_op *op)
 {
 	static const char *const names[] = {
-		[SYNOD_OP_GET] = "\"op\":\"get\"",    [SYNOD_OP_PUT] = "\"op\":\"put\"", [SYNOD_OP_APPEND] = "\"op\":\"append\"",
-		[SYNOD_OP_DELETE] = "\"op\":\"del\"", [SYNOD_OP_CAS] = "\"op\":\"cas\"", [SYNOD_OP_INCR] = "\"op\":\"incr\"",
+		[SYNOD_OP_GET] = "\"op\":\"get\"",       [SYNOD_OP_PUT] = "\"op\":\"put\"",
+		[SYNOD_OP_APPEND] = "\"op\":\"append\"", [SYNOD_OP_DELETE] = "\"op\":\"del\"",
+		[SYNOD_OP_CAS] = "\"op\":\"cas\"",       [SYNOD_OP_INCR] = "\"op\":\"incr\"",
 	};
 	add(out, names[op->kind]);
 	add_bytes(out, ",\"key\":", ",\"key_encoding\":", op->key);
@@ -141,7 +139,7 @@ static void add_asked(struct buffer *out, const struct synod_op *op)
 		add_bytes(out, ",\"expect\":", ",\"expect_encoding\":", op->expect);
 }
 
-/* What was answered. False for a cas that was refused: it certainly had no effect, and still tells something. */
+/* What was answered. False for a cas that was refused: it had no effect for certain, and tells something. */
 static bool add_answer(struct buffer *out, const struct synod_op *op, const struct synod_result *result)
 {
 	bool found = result->status != SYNOD_NOT_FOUND;
@@ -154,9 +152,7 @@ static bool add_answer(struct buffer *out, const struct synod_op *op, const stru
 		else
 			add(out, ",\"result\":null");
 		break;
-	case SYNOD_OP_DELETE:
-		add(out, found ? ",\"found\":true" : ",\"found\":false");
-		return true;
+	case SYNOD_OP_DELETE: add(out, found ? ",\"found\":true" : ",\"found\":false"); return true;
 	case SYNOD_OP_CAS:
 		if (result->status == SYNOD_OK)
 			break;
@@ -167,8 +163,7 @@ static bool add_answer(struct buffer *out, const struct synod_op *op, const stru
 			add(out, ",\"result\":null");
 		add_version(out, found ? result->version : 0);
 		return false;
-	case SYNOD_OP_PUT:
-		break;
+	case SYNOD_OP_PUT: break;
 	}
 	add_version(out, found ? result->version : 0);
 	return true;
@@ -188,14 +183,17 @@ static void add_ops(struct buffer *out, const char *member, const struct synod_o
 	add(out, "]");
 }
 
-static void add_transaction(struct buffer *out, const struct bench_request *r, const struct synod_reply *reply, bool answered)
+static void add_transaction(struct buffer *out, const struct bench_request *r,
+			    const struct synod_reply *reply, bool answered)
 {
 	bool otherwise = answered && !reply->succeeded;
-	const struct synod_op *done = otherwise ? r->otherwise : r->then, *other = otherwise ? r->then : r->otherwise;
+	const struct synod_op *done = otherwise ? r->otherwise : r->then,
+			      *other = otherwise ? r->then : r->otherwise;
 	uint32_t ndone = otherwise ? r->notherwise : r->nthen, nother = otherwise ? r->nthen : r->notherwise;
 	add(out, "\"op\":\"txn\"");
 	for (uint32_t i = 0; i < r->nwhen; i++) {
-		add(out, i == 0 ? ",\"when\":[{\"target\":\"version\",\"relation\":\"=\"" : ",{\"target\":\"version\",\"relation\":\"=\"");
+		add(out, i == 0 ? ",\"when\":[{\"target\":\"version\",\"relation\":\"=\""
+				: ",{\"target\":\"version\",\"relation\":\"=\"");
 		add_bytes(out, ",\"key\":", ",\"key_encoding\":", r->when[i].key);
 		add_number(out, ",\"number\":", r->when[i].number);
 		add(out, "}");
@@ -209,8 +207,8 @@ static void add_transaction(struct buffer *out, const struct bench_request *r, c
 		add(out, reply->succeeded ? ",\"succeeded\":true" : ",\"succeeded\":false");
 }
 
-void bench_history_write(struct bench_history_writer *w, const struct bench_request *r, const struct synod_reply *reply,
-			 const struct bench_history_times *times)
+void bench_history_write(struct bench_history_writer *w, const struct bench_request *r,
+			 const struct synod_reply *reply, const struct bench_history_times *times)
 {
 	static const char *const outcomes[] = {",\"ok\":null", ",\"ok\":false", ",\"ok\":true"};
 	struct buffer *out = &w->lines;
@@ -222,8 +220,10 @@ void bench_history_write(struct bench_history_writer *w, const struct bench_requ
 		add_transaction(out, r, reply, outcome == 1);
 	} else {
 		add_asked(out, &r->then[0]);
-		struct synod_result result = {
-			.status = reply->status, .value = reply->value, .version = reply->version, .modification = reply->modification};
+		struct synod_result result = {.status = reply->status,
+					      .value = reply->value,
+					      .version = reply->version,
+					      .modification = reply->modification};
 		if (outcome == 1 && !add_answer(out, &r->then[0], &result))
 			outcome = 0;
 	}

@@ -1,7 +1,9 @@
 /*
- * Writes what was asked and what came of it, one JSON object a line, in the format that cmd/kvcheck/read.h describes.
+ * Writes what was asked and what came of it, one JSON object a line, in the format that cmd/kvcheck/read.h
+ * describes.
  *
- * A writer collects lines and hands them to the file in large pieces, or after a second. Writers belong to one thread each and share a file.
+ * A writer collects lines and hands them to the file in large pieces, or after a second. Writers belong to
+ * one thread each and share a file.
  */
 #ifndef SYNOD_KVBENCH_HISTORY_H
 #define SYNOD_KVBENCH_HISTORY_H
@@ -32,8 +34,8 @@ bool bench_history_close(struct bench_history *h);
 struct bench_history_times {
 	uint64_t client, id, call_ns, return_ns;
 };
-void bench_history_write(struct bench_history_writer *w, const struct bench_request *r, const struct synod_reply *reply,
-			 const struct bench_history_times *times);
+void bench_history_write(struct bench_history_writer *w, const struct bench_request *r,
+			 const struct synod_reply *reply, const struct bench_history_times *times);
 void bench_history_flush(struct bench_history_writer *w);
 
 /* What a status says about a request: 1 it was answered, 0 it certainly had no effect, -1 unknown. */

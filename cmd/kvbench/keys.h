@@ -1,8 +1,9 @@
 /*
  * Which keys a load uses: their names, and how often each is chosen.
  *
- * Zipfian: the key of rank r is chosen in proportion to 1/r^0.99, as YCSB does it (Cooper and others, "Benchmarking cloud
- * serving systems with YCSB", 2010); ranks are scattered over all keys, so that popular ones are not neighbours.
+ * Zipfian: the key of rank r is chosen in proportion to 1/r^0.99, as YCSB does it (Cooper and others,
+ * "Benchmarking cloud serving systems with YCSB", 2010); ranks are scattered over all keys, so that popular
+ * ones are not neighbours.
  */
 #ifndef SYNOD_KVBENCH_KEYS_H
 #define SYNOD_KVBENCH_KEYS_H

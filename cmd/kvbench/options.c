@@ -14,16 +14,17 @@ static const char USAGE[] =
 	"\n"
 	"  --workload W      put (default), get, mixed (half and half), append, cas, incr, txn,\n"
 	"                    ycsb-a, ycsb-b, ycsb-c, ycsb-d, ycsb-e, ycsb-f\n"
-	"  --pb              the primary of the view instead of the shards (put, get, mixed, append, cas, incr)\n"
-	"  --rate OPS        start so many operations a second, whether replies come or not (open loop), and measure\n"
-	"                    from when each should have started; without it, each client waits for its reply\n"
+	"  --pb              the primary of the view instead of the shards (not with txn, ycsb-e)\n"
+	"  --rate OPS        start so many operations a second, whether replies come or not (open loop),\n"
+	"                    and measure from when each should have started; without it, each client\n"
+	"                    waits for its reply\n"
 	"  --clients N       independent clients (default 64)\n"
 	"  --connections N   connections to each server, shared by the clients (default 1)\n"
 	"  --pipeline N      requests that one client keeps under way (default 1)\n"
 	"  --keys N          different keys (default 100000)\n"
 	"  --dist D          which of them: uniform or zipfian (default uniform; for ycsb, zipfian)\n"
 	"  --key-size B      bytes of a key (default 16)\n"
-	"  --key-prefix P    what keys begin with (default k; with --history, something that was not used before)\n"
+	"  --key-prefix P    what keys begin with (default k; with --history, something not used before)\n"
 	"  --value-size B    bytes of a value (default 256; with --history, 16)\n"
 	"  --txn-keys N      keys of a transaction (default 2)\n"
 	"  --txn-spread      whose keys may be in different groups\n"
@@ -53,8 +54,8 @@ static uint64_t number(const char *option, const char *text, uint64_t min, uint6
 	unsigned long long value = strtoull(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end != '\0' || value < min || value > max) {
 		char why[100];
-		snprintf(why, sizeof why, "--%s must be a number from %llu to %llu", option, (unsigned long long)min,
-			 (unsigned long long)max);
+		snprintf(why, sizeof why, "--%s must be a number from %llu to %llu", option,
+			 (unsigned long long)min, (unsigned long long)max);
 		usage(why, text);
 	}
 	return value;
@@ -64,7 +65,8 @@ static uint32_t duration_ms(const char *option, const char *text)
 {
 	char *end;
 	double value = strtod(text, &end);
-	double unit = strcmp(end, "ms") == 0 ? 1 : strcmp(end, "s") == 0 || *end == '\0' ? 1000 : strcmp(end, "m") == 0 ? 60000 : 0;
+	bool seconds = strcmp(end, "s") == 0 || *end == '\0';
+	double unit = strcmp(end, "ms") == 0 ? 1 : seconds ? 1000 : strcmp(end, "m") == 0 ? 60000 : 0;
 	if (end == text || unit == 0 || !(value >= 0) || value * unit > 86400000) {
 		char why[100];
 		snprintf(why, sizeof why, "--%s must be a duration like 10s, 500ms or 2m", option);
@@ -101,9 +103,9 @@ static const char *key_prefix(const char *text)
 }
 
 enum {
-	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, PIPELINE, KEYS, DIST, KEY_SIZE, KEY_PREFIX, VALUE_SIZE, TXN_KEYS,
-	TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED, PB, HISTOGRAM,
-	HELP,
+	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, PIPELINE, KEYS, DIST, KEY_SIZE,
+	KEY_PREFIX, VALUE_SIZE, TXN_KEYS, TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED,
+	PB, HISTOGRAM, HELP,
 };
 
 static const struct option LONG[] = {
@@ -168,14 +170,18 @@ static void parse_number(struct bench_options *o, struct open_choices *open, int
 
 static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 {
-	static const char *const distributions[] = {"uniform", "zipfian", NULL}, *const outputs[] = {"plain", "json", NULL};
+	static const char *const distributions[] = {"uniform", "zipfian", NULL};
+	static const char *const outputs[] = {"plain", "json", NULL};
 	switch (c) {
 	case CONFIG: o->config = optarg; break;
 	case ENDPOINTS: o->endpoints = optarg; break;
-	case WORKLOAD: o->workload = (enum bench_workload)choice("no such workload, see --help", optarg, WORKLOADS); break;
+	case WORKLOAD:
+		o->workload = (enum bench_workload)choice("no such workload, see --help", optarg, WORKLOADS);
+		break;
 	case RATE: o->rate = rate(optarg); break;
 	case DIST:
-		o->distribution = (enum bench_distribution)choice("--dist must be uniform or zipfian", optarg, distributions);
+		o->distribution = (enum bench_distribution)choice("--dist must be uniform or zipfian", optarg,
+								  distributions);
 		open->distribution = false;
 		break;
 	case KEY_PREFIX: o->key_prefix = key_prefix(optarg); break;

@@ -14,7 +14,7 @@ enum bench_workload {
 	BENCH_APPEND, /* delete now and then, so that values stay short */
 	BENCH_CAS,    /* read a key, then replace what was read if it is still there */
 	BENCH_INCR,
-	BENCH_TXN,    /* over several keys: read all, write all, or read all and write all if nothing has changed */
+	BENCH_TXN,    /* over several keys: read all, write all, or both if nothing has changed */
 	BENCH_YCSB_A, /* half get, half put */
 	BENCH_YCSB_B, /* 95 % get, 5 % put */
 	BENCH_YCSB_C, /* get */

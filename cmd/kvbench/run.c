@@ -8,188 +8,15 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "stream.h"
 
 #define SECOND_NS 1000000000u
 #define SLEEP_MIN_NS 50000u /* the open loop starts what is due this often */
 #define SLEEP_BUSY_NS 1000000u
 
-uint64_t bench_now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
-}
-
-static enum bench_phase phase_of(const struct bench *b)
-{
-	return __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE);
-}
-
 static void set_phase(struct bench *b, enum bench_phase phase)
 {
 	__atomic_store_n(&b->phase, phase, __ATOMIC_RELEASE);
-}
-
-static bool is_open_loop(const struct bench *b)
-{
-	return b->options.rate > 0 && phase_of(b) != BENCH_FILL;
-}
-
-/* Only the connection's own thread writes; another may read. */
-static void count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
-
-/* ---- streams ---- */
-
-static void on_reply(void *context, const struct synod_reply *reply);
-
-static void stream_ended(struct bench *b, struct bench_stream *s)
-{
-	pthread_mutex_lock(&b->mutex);
-	if (s != NULL) {
-		s->next_free = b->free;
-		b->free = s;
-	}
-	if (--b->running == 0)
-		pthread_cond_signal(&b->idle);
-	pthread_mutex_unlock(&b->mutex);
-}
-
-static uint64_t due_of(const struct bench *b, uint64_t ticket)
-{
-	return b->rate_from_ns + (uint64_t)((double)ticket * (SECOND_NS / b->options.rate));
-}
-
-/* Takes the next operation of the open loop if it is due. */
-static bool take_ticket(struct bench *b, uint64_t now, struct bench_stream *s)
-{
-	uint64_t ticket = __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED);
-	do {
-		s->due_ns = due_of(b, ticket);
-		if (s->due_ns > now)
-			return false;
-	} while (!__atomic_compare_exchange_n(&b->next_ticket, &ticket, ticket + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	s->measured = phase_of(b) == BENCH_MEASURE && ticket >= b->first_measured_ticket;
-	return true;
-}
-
-static bool send_request(struct bench_stream *s)
-{
-	struct bench_connection *c = s->connection;
-	s->call_ns = bench_now_ns();
-	int status = bench_request_send(&s->request, &c->bench->load, c->handle, on_reply, s);
-	if (status == SYNOD_OK)
-		return true;
-	/* Nothing was sent, so nothing can have happened; the stream ends here rather than trying without pause. */
-	count(&c->errors);
-	snprintf(c->last_error, sizeof c->last_error, "%s", synod_status_text(status));
-	return false;
-}
-
-/* Starts the stream's next operation; false if there is none now. */
-static bool start_operation(struct bench_stream *s)
-{
-	struct bench *b = s->connection->bench;
-	enum bench_phase phase = phase_of(b);
-	if (phase == BENCH_OVER)
-		return false;
-	if (is_open_loop(b)) {
-		if (!take_ticket(b, bench_now_ns(), s))
-			return false;
-	} else {
-		s->due_ns = 0;
-		s->measured = phase == BENCH_MEASURE;
-	}
-	s->id++;
-	if (phase != BENCH_FILL)
-		bench_request_next(&s->request, &b->load, &s->connection->rng, s->client, s->id);
-	else if (!bench_request_fill(&s->request, &b->load, s->client, s->id))
-		return false;
-	bool sent = send_request(s);
-	if (s->due_ns == 0)
-		s->due_ns = s->call_ns;
-	return sent;
-}
-
-static void count_operation(struct bench_stream *s, const struct synod_reply *reply, uint64_t now)
-{
-	struct bench_connection *c = s->connection;
-	const struct bench_request *r = &s->request;
-	int outcome = bench_outcome(reply->status);
-	if (outcome != 1) {
-		count(outcome < 0 ? &c->unknown : &c->errors);
-		snprintf(c->last_error, sizeof c->last_error, "%s", reply->message);
-	}
-	/* What was refused has not been served, however quickly. */
-	if (s->measured && outcome != 0)
-		histogram_record(&c->latency, (now - s->due_ns) / 1000);
-	if (outcome != 1 || phase_of(c->bench) != BENCH_MEASURE)
-		return;
-	count(&c->ops);
-	bool not_found = reply->status == SYNOD_NOT_FOUND, cas = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_CAS;
-	c->missing += not_found && !cas;
-	c->conflicts += cas ? reply->status != SYNOD_OK : r->kind == BENCH_TRANSACTION && !reply->succeeded;
-}
-
-static void on_reply(void *context, const struct synod_reply *reply)
-{
-	struct bench_stream *s = context;
-	struct bench_connection *c = s->connection;
-	struct bench *b = c->bench;
-	uint64_t now = bench_now_ns();
-	if (c->history.history != NULL) {
-		struct bench_history_times times = {.client = s->client, .id = s->id, .call_ns = s->call_ns, .return_ns = now};
-		bench_history_write(&c->history, &s->request, reply, &times);
-	}
-	if (bench_request_more(&s->request, &b->load, reply)) {
-		s->id++;
-		bench_request_next(&s->request, &b->load, &c->rng, s->client, s->id);
-		if (send_request(s))
-			return;
-	} else {
-		count_operation(s, reply, now);
-		if (start_operation(s))
-			return;
-	}
-	stream_ended(b, s);
-}
-
-/* Starts streams that are free, as long as there is something to start. */
-static void start_free_streams(struct bench *b)
-{
-	for (;;) {
-		pthread_mutex_lock(&b->mutex);
-		struct bench_stream *s = b->free;
-		if (s != NULL) {
-			b->free = s->next_free;
-			b->running++;
-		}
-		pthread_mutex_unlock(&b->mutex);
-		if (s == NULL)
-			return;
-		if (!start_operation(s)) {
-			stream_ended(b, s);
-			return;
-		}
-	}
-}
-
-static bool any_free(struct bench *b)
-{
-	pthread_mutex_lock(&b->mutex);
-	bool any = b->free != NULL;
-	pthread_mutex_unlock(&b->mutex);
-	return any;
-}
-
-static void wait_idle(struct bench *b)
-{
-	pthread_mutex_lock(&b->mutex);
-	while (b->running > 0)
-		pthread_cond_wait(&b->idle, &b->mutex);
-	pthread_mutex_unlock(&b->mutex);
 }
 
 /* ---- phases ---- */
@@ -210,11 +37,11 @@ static void run_until(struct bench *b, uint64_t until)
 {
 	for (uint64_t now; (now = bench_now_ns()) < until && !interrupted(b);) {
 		uint64_t wake = until;
-		if (is_open_loop(b)) {
-			start_free_streams(b);
+		if (bench_is_open_loop(b)) {
+			bench_streams_start(b);
 			/* While all streams are busy, they take what is due when they have their replies. */
-			uint64_t due = due_of(b, __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED));
-			uint64_t soonest = now + (any_free(b) ? SLEEP_MIN_NS : SLEEP_BUSY_NS);
+			uint64_t due = bench_due_ns(b, __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED));
+			uint64_t soonest = now + (bench_streams_any_free(b) ? SLEEP_MIN_NS : SLEEP_BUSY_NS);
 			wake = due < soonest ? soonest : due < until ? due : until;
 		}
 		/* A signal need not wait for the end of a long sleep. */
@@ -226,7 +53,9 @@ static uint64_t total(const struct bench *b, size_t offset)
 {
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < b->options.connections; i++)
-		sum += __atomic_load_n((const uint64_t *)(const void *)((const char *)&b->connections[i] + offset), __ATOMIC_RELAXED);
+		sum += __atomic_load_n(
+			(const uint64_t *)(const void *)((const char *)&b->connections[i] + offset),
+			__ATOMIC_RELAXED);
 	return sum;
 }
 
@@ -234,7 +63,7 @@ static void fill(struct bench *b)
 {
 	bool show = isatty(STDERR_FILENO);
 	set_phase(b, BENCH_FILL);
-	start_free_streams(b);
+	bench_streams_start(b);
 	pthread_mutex_lock(&b->mutex);
 	while (b->running > 0) {
 		struct timespec t;
@@ -243,8 +72,8 @@ static void fill(struct bench *b)
 		pthread_cond_timedwait(&b->idle, &b->mutex, &t);
 		uint64_t done = __atomic_load_n(&b->load.next_fill, __ATOMIC_RELAXED);
 		if (show)
-			fprintf(stderr, "\rfilling: %" PRIu64 " of %" PRIu64 " keys ", done < b->options.keys ? done : b->options.keys,
-				b->options.keys);
+			fprintf(stderr, "\rfilling: %" PRIu64 " of %" PRIu64 " keys ",
+				done < b->options.keys ? done : b->options.keys, b->options.keys);
 		if (interrupted(b))
 			set_phase(b, BENCH_OVER);
 	}
@@ -259,8 +88,9 @@ static void end_second(struct bench *b, uint64_t *ops_before)
 	uint64_t ops = total(b, offsetof(struct bench_connection, ops));
 	b->rates[b->nrates++] = ops - *ops_before;
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "%4u s %10" PRIu64 " ops/s %8" PRIu64 " errors %8" PRIu64 " unknown\n", b->nrates, ops - *ops_before,
-			total(b, offsetof(struct bench_connection, errors)), total(b, offsetof(struct bench_connection, unknown)));
+		fprintf(stderr, "%4u s %10" PRIu64 " ops/s %8" PRIu64 " errors %8" PRIu64 " unknown\n",
+			b->nrates, ops - *ops_before, total(b, offsetof(struct bench_connection, errors)),
+			total(b, offsetof(struct bench_connection, unknown)));
 	*ops_before = ops;
 }
 
@@ -268,12 +98,14 @@ static double cpu_s(void)
 {
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void measure(struct bench *b)
 {
-	uint64_t start = bench_now_ns(), end = start + (uint64_t)b->options.duration_ms * 1000000u, ops_before = 0;
+	uint64_t start = bench_now_ns(), end = start + (uint64_t)b->options.duration_ms * 1000000u,
+		 ops_before = 0;
 	double cpu_before = cpu_s();
 	b->rates = alloc_zeroed(b->options.duration_ms / 1000 + 1, sizeof *b->rates);
 	b->first_measured_ticket = __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED);
@@ -284,8 +116,8 @@ static void measure(struct bench *b)
 			end_second(b, &ops_before);
 	}
 	run_until(b, end);
-	if (is_open_loop(b))
-		start_free_streams(b);
+	if (bench_is_open_loop(b))
+		bench_streams_start(b);
 	set_phase(b, BENCH_OVER);
 	uint64_t stopped = bench_now_ns();
 	b->seconds = (double)(stopped - start) / 1e9;
@@ -294,7 +126,7 @@ static void measure(struct bench *b)
 		return;
 	/* What should have started and did not has waited at least until now. */
 	uint64_t ticket = __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED);
-	for (uint64_t due; (due = due_of(b, ticket)) < stopped; ticket++) {
+	for (uint64_t due; (due = bench_due_ns(b, ticket)) < stopped; ticket++) {
 		b->unsent++;
 		histogram_record(&b->latency, (stopped - due) / 1000);
 	}
@@ -322,12 +154,12 @@ void bench_run(struct bench *b, void (*measuring)(void *context, bool begins), v
 	if (!interrupted(b))
 		set_phase(b, BENCH_WARMUP);
 	b->rate_from_ns = bench_now_ns();
-	start_free_streams(b);
+	bench_streams_start(b);
 	run_until(b, bench_now_ns() + (uint64_t)b->options.warmup_ms * 1000000u);
 	measuring(context, true);
 	measure(b);
 	measuring(context, false);
-	wait_idle(b);
+	bench_streams_wait(b);
 	add_up(b);
 }
 
@@ -337,8 +169,10 @@ static void open_connection(struct bench *b, uint32_t i)
 {
 	const struct bench_options *o = &b->options;
 	struct bench_connection *c = &b->connections[i];
-	struct synod_options options = {
-		.config_file = o->config, .endpoints = o->endpoints, .timeout_ms = o->timeout_ms, .outstanding_max = b->nstreams + 16};
+	struct synod_options options = {.config_file = o->config,
+					.endpoints = o->endpoints,
+					.timeout_ms = o->timeout_ms,
+					.outstanding_max = b->nstreams + 16};
 	c->bench = b;
 	c->history.history = o->history != NULL ? &b->history : NULL;
 	rng_seed(&c->rng, o->seed + i);

@@ -9,8 +9,8 @@
 
 #include "base/alloc.h"
 
-#define KEY_EXTRA_BYTES 4u     /* {, }, a digit */
-#define UNIQUE_BYTES_MAX 48u   /* what makes a value unique */
+#define KEY_EXTRA_BYTES 4u   /* {, }, a digit */
+#define UNIQUE_BYTES_MAX 48u /* what makes a value unique */
 #define SCAN_KEYS_MAX 100u
 #define APPEND_BYTES_MAX 65536u /* a value that has grown beyond this is deleted */
 #define APPEND_HISTORY_BYTES_MAX 1024u
@@ -18,8 +18,8 @@
 /* ---- the whole load ---- */
 
 /*
- * A history must begin with keys that do not exist, whatever was done to the cluster before: their names come from the
- * clock and the process id.
+ * A history must begin with keys that do not exist, whatever was done to the cluster before: their names come
+ * from the clock and the process id.
  */
 static void fresh_prefix(char *out, size_t size)
 {
@@ -35,7 +35,8 @@ void bench_load_init(struct bench_load *load, const struct bench_options *option
 	/* Counters have keys of their own: a value that another load has put is no number. */
 	char prefix[BENCH_PREFIX_BYTES_MAX + 1] = {options->workload == BENCH_INCR ? 'n' : 'k'};
 	struct rng rng;
-	*load = (struct bench_load){.options = options, .unique = options->history != NULL, .next_insert = options->keys};
+	*load = (struct bench_load){
+		.options = options, .unique = options->history != NULL, .next_insert = options->keys};
 	if (options->key_prefix != NULL)
 		snprintf(prefix, sizeof prefix, "%s", options->key_prefix);
 	else if (options->history != NULL)
@@ -73,7 +74,8 @@ void bench_request_free(struct bench_request *r)
 
 /* ---- parts of a request ---- */
 
-static struct synod_bytes key_of(struct bench_request *r, const struct bench_load *load, uint32_t i, uint64_t number)
+static struct synod_bytes key_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
+				 uint64_t number)
 {
 	char *key = r->keys + i * load->key_room;
 	bench_key_write(&load->format, number, key);
@@ -81,7 +83,8 @@ static struct synod_bytes key_of(struct bench_request *r, const struct bench_loa
 }
 
 /* A key of a family that a hash tag keeps in one group: {number}i */
-static struct synod_bytes tagged_key_of(struct bench_request *r, const struct bench_load *load, uint32_t i, uint64_t number)
+static struct synod_bytes tagged_key_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
+					uint64_t number)
 {
 	char *key = r->keys + i * load->key_room;
 	key[0] = '{';
@@ -91,8 +94,12 @@ static struct synod_bytes tagged_key_of(struct bench_request *r, const struct be
 	return (struct synod_bytes){key, load->format.size + 3};
 }
 
-/* The i-th value of call `id` of `client`: unique from its first byte, which stands nowhere else in it, to where padding begins. */
-static struct synod_bytes value_of(struct bench_request *r, const struct bench_load *load, uint32_t i, uint64_t client, uint64_t id)
+/*
+ * The i-th value of call `id` of `client`: unique from its first byte, which stands nowhere else in it, to
+ * where padding begins.
+ */
+static struct synod_bytes value_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
+				   uint64_t client, uint64_t id)
 {
 	if (!load->unique)
 		return (struct synod_bytes){load->value, load->options->value_size};
@@ -112,7 +119,8 @@ static void single(struct bench_request *r, enum synod_op_kind kind, struct syno
 	r->then[0] = (struct synod_op){.kind = kind, .key = key};
 }
 
-static void single_put(struct bench_request *r, const struct bench_load *load, uint64_t number, uint64_t client, uint64_t id)
+static void single_put(struct bench_request *r, const struct bench_load *load, uint64_t number,
+		       uint64_t client, uint64_t id)
 {
 	single(r, SYNOD_OP_PUT, key_of(r, load, 0, number));
 	r->then[0].value = value_of(r, load, 0, client, id);
@@ -123,7 +131,8 @@ static void single_put(struct bench_request *r, const struct bench_load *load, u
 static void choose_transaction_keys(struct bench_request *r, const struct bench_load *load, struct rng *rng)
 {
 	const struct bench_options *o = load->options;
-	uint64_t numbers[BENCH_OPS_MAX], family = bench_keys_choose(o->distribution, o->keys / o->txn_keys, rng);
+	uint64_t numbers[BENCH_OPS_MAX],
+		family = bench_keys_choose(o->distribution, o->keys / o->txn_keys, rng);
 	for (uint32_t i = 0; i < o->txn_keys; i++) {
 		if (!o->txn_spread) {
 			r->then[i].key = tagged_key_of(r, load, i, family);
@@ -141,7 +150,8 @@ static void choose_transaction_keys(struct bench_request *r, const struct bench_
 	}
 }
 
-static void transaction(struct bench_request *r, const struct bench_load *load, enum synod_op_kind kind, uint64_t client, uint64_t id)
+static void transaction(struct bench_request *r, const struct bench_load *load, enum synod_op_kind kind,
+			uint64_t client, uint64_t id)
 {
 	r->kind = BENCH_TRANSACTION;
 	r->nthen = load->options->txn_keys;
@@ -154,18 +164,22 @@ static void transaction(struct bench_request *r, const struct bench_load *load, 
 }
 
 /* Writes all keys if they are as they were seen, otherwise reads them again. */
-static void conditional_transaction(struct bench_request *r, const struct bench_load *load, uint64_t client, uint64_t id)
+static void conditional_transaction(struct bench_request *r, const struct bench_load *load, uint64_t client,
+				    uint64_t id)
 {
 	transaction(r, load, SYNOD_OP_PUT, client, id);
 	r->nwhen = r->notherwise = r->nthen;
 	for (uint32_t i = 0; i < r->nthen; i++) {
-		r->when[i] = (struct synod_compare){
-			.target = SYNOD_VERSION, .relation = SYNOD_EQUAL, .key = r->then[i].key, .number = r->versions[i]};
+		r->when[i] = (struct synod_compare){.target = SYNOD_VERSION,
+						    .relation = SYNOD_EQUAL,
+						    .key = r->then[i].key,
+						    .number = r->versions[i]};
 		r->otherwise[i] = (struct synod_op){.kind = SYNOD_OP_GET, .key = r->then[i].key};
 	}
 }
 
-static void next_transaction(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client, uint64_t id)
+static void next_transaction(struct bench_request *r, struct bench_load *load, struct rng *rng,
+			     uint64_t client, uint64_t id)
 {
 	if (r->step == 1) {
 		r->step = 0;
@@ -209,21 +223,24 @@ static void second_step(struct bench_request *r, struct bench_load *load, uint64
 }
 
 /*
- * Keys that are there to be read. Each stream inserts one at a time, so that of the newest as many may be on their way as there are
- * streams.
+ * Keys that are there to be read. Each stream inserts one at a time, so that of the newest as many may be on
+ * their way as there are streams.
  */
 static uint64_t inserted(const struct bench_load *load)
 {
 	const struct bench_options *o = load->options;
-	uint64_t count = __atomic_load_n(&load->next_insert, __ATOMIC_RELAXED), streams = (uint64_t)o->clients * o->pipeline;
+	uint64_t count = __atomic_load_n(&load->next_insert, __ATOMIC_RELAXED),
+		 streams = (uint64_t)o->clients * o->pipeline;
 	return count > o->keys + streams ? count - streams : o->keys;
 }
 
-static void next_ycsb(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client, uint64_t id)
+static void next_ycsb(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client,
+		      uint64_t id)
 {
 	const struct bench_options *o = load->options;
 	enum bench_workload w = o->workload;
-	bool mostly = rng_below(rng, 100) < (w == BENCH_YCSB_A || w == BENCH_YCSB_F ? 50 : w == BENCH_YCSB_C ? 100 : 95);
+	bool half = w == BENCH_YCSB_A || w == BENCH_YCSB_F;
+	bool mostly = rng_below(rng, 100) < (half ? 50 : w == BENCH_YCSB_C ? 100 : 95);
 	bool inserts = w == BENCH_YCSB_D || w == BENCH_YCSB_E;
 	uint64_t number;
 	if (inserts && !mostly) {
@@ -250,20 +267,16 @@ static void next_ycsb(struct bench_request *r, struct bench_load *load, struct r
 static enum synod_op_kind kind_of(enum bench_workload workload, struct rng *rng)
 {
 	switch (workload) {
-	case BENCH_MIXED:
-		return rng_chance(rng, 500000) ? SYNOD_OP_GET : SYNOD_OP_PUT;
-	case BENCH_APPEND:
-		return SYNOD_OP_APPEND;
-	case BENCH_INCR:
-		return SYNOD_OP_INCR;
-	case BENCH_PUT:
-		return SYNOD_OP_PUT;
-	default:
-		return SYNOD_OP_GET;
+	case BENCH_MIXED: return rng_chance(rng, 500000) ? SYNOD_OP_GET : SYNOD_OP_PUT;
+	case BENCH_APPEND: return SYNOD_OP_APPEND;
+	case BENCH_INCR: return SYNOD_OP_INCR;
+	case BENCH_PUT: return SYNOD_OP_PUT;
+	default: return SYNOD_OP_GET;
 	}
 }
 
-void bench_request_next(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client, uint64_t id)
+void bench_request_next(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client,
+			uint64_t id)
 {
 	const struct bench_options *o = load->options;
 	if (o->workload == BENCH_TXN) {
@@ -292,12 +305,14 @@ void bench_request_next(struct bench_request *r, struct bench_load *load, struct
 	r->step = o->workload == BENCH_CAS ? 1 : 0;
 }
 
-bool bench_request_more(struct bench_request *r, const struct bench_load *load, const struct synod_reply *reply)
+bool bench_request_more(struct bench_request *r, const struct bench_load *load,
+			const struct synod_reply *reply)
 {
 	bool first = r->step == 1 && r->then[0].kind == SYNOD_OP_GET && r->nwhen == 0;
 	bool ok = reply->status == SYNOD_OK || reply->status == SYNOD_NOT_FOUND;
 	size_t bytes_max = load->unique ? APPEND_HISTORY_BYTES_MAX : APPEND_BYTES_MAX;
-	r->reset = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_APPEND && reply->status == SYNOD_OK && reply->value.len > bytes_max;
+	r->reset = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_APPEND && reply->status == SYNOD_OK &&
+		   reply->value.len > bytes_max;
 	if (!first || !ok || (r->kind == BENCH_TRANSACTION && reply->nresults != r->nthen)) {
 		r->step = 0;
 		return false;
@@ -319,12 +334,16 @@ bool bench_request_more(struct bench_request *r, const struct bench_load *load, 
 	return true;
 }
 
-int bench_request_send(struct bench_request *r, const struct bench_load *load, struct synod *handle, synod_callback done,
-		       void *context)
+int bench_request_send(struct bench_request *r, const struct bench_load *load, struct synod *handle,
+		       synod_callback done, void *context)
 {
 	if (r->kind == BENCH_TRANSACTION) {
-		struct synod_txn txn = {.when = r->when, .nwhen = r->nwhen, .then = r->then, .nthen = r->nthen,
-					.otherwise = r->otherwise, .notherwise = r->notherwise};
+		struct synod_txn txn = {.when = r->when,
+					.nwhen = r->nwhen,
+					.then = r->then,
+					.nthen = r->nthen,
+					.otherwise = r->otherwise,
+					.notherwise = r->notherwise};
 		return synod_txn_async(handle, &txn, 0, done, context);
 	}
 	if (r->kind == BENCH_SCAN) {

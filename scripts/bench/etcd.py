@@ -38,18 +38,37 @@ class Etcd:
         cluster = ",".join(f"{name}=http://{address}" for name, address in self.peer.items())
         for name in self.client:
             self.processes.commands[name] = [
-                "etcd", "--name", name, "--data-dir", f"{self.directory}/{name}",
-                "--listen-client-urls", f"http://{self.client[name]}",
-                "--advertise-client-urls", f"http://{self.client[name]}",
-                "--listen-peer-urls", f"http://{self.peer[name]}",
-                "--initial-advertise-peer-urls", f"http://{self.peer[name]}",
-                "--initial-cluster", cluster, "--initial-cluster-state", "new",
-                "--quota-backend-bytes", "8000000000", "--log-level", "error"]
+                "etcd",
+                "--name",
+                name,
+                "--data-dir",
+                f"{self.directory}/{name}",
+                "--listen-client-urls",
+                f"http://{self.client[name]}",
+                "--advertise-client-urls",
+                f"http://{self.client[name]}",
+                "--listen-peer-urls",
+                f"http://{self.peer[name]}",
+                "--initial-advertise-peer-urls",
+                f"http://{self.peer[name]}",
+                "--initial-cluster",
+                cluster,
+                "--initial-cluster-state",
+                "new",
+                "--quota-backend-bytes",
+                "8000000000",
+                "--log-level",
+                "error",
+            ]
         self.restart()
         if first_success_s(list(self.client.values()), "POST", PUT, PUT_BODY) is None:
             raise Failure(f"etcd does not serve; see {self.directory}/*.log")
         self.leader()
-        ask("POST", f"http://{self.client['n0']}{PUT}", {"key": encoded("bench"), "value": encoded("v" * 256)})
+        ask(
+            "POST",
+            f"http://{self.client['n0']}{PUT}",
+            {"key": encoded("bench"), "value": encoded("v" * 256)},
+        )
 
     def restart(self):
         for name in self.processes.commands:
@@ -63,9 +82,18 @@ class Etcd:
         return self.processes.pids()
 
     def _benchmark(self, clients, *arguments):
-        command = [self.options.etcd_benchmark, "--endpoints", ",".join(self.client.values()), "--target-leader",
-                   "--precise", "--clients", str(clients), "--conns", str(min(clients, self.options.connections)),
-                   *arguments]
+        command = [
+            self.options.etcd_benchmark,
+            "--endpoints",
+            ",".join(self.client.values()),
+            "--target-leader",
+            "--precise",
+            "--clients",
+            str(clients),
+            "--conns",
+            str(min(clients, self.options.connections)),
+            *arguments,
+        ]
         self.command = command
         pids = self.pids()
         before = cpu_s(pids)
@@ -79,26 +107,48 @@ class Etcd:
             if match is None:
                 raise Failure(f"{' '.join(command)} has no {pattern}: {out}")
             return float(match.group(1))
+
         ops_per_s = figure(r"Requests/sec:\s*([0-9.]+)")
         ops = round(ops_per_s * figure(r"Total:\s*([0-9.]+)"))
-        return {"ops_per_s": ops_per_s, "p50_us": figure(r"50% in ([0-9.]+)") * 1e6,
-                "p99_us": figure(r"99% in ([0-9.]+)") * 1e6, "server_cpu_us": server_cpu * 1e6 / ops,
-                "client_cpu_us": client_cpu * 1e6 / ops, "ops": ops}
+        return {
+            "ops_per_s": ops_per_s,
+            "p50_us": figure(r"50% in ([0-9.]+)") * 1e6,
+            "p99_us": figure(r"99% in ([0-9.]+)") * 1e6,
+            "server_cpu_us": server_cpu * 1e6 / ops,
+            "client_cpu_us": client_cpu * 1e6 / ops,
+            "ops": ops,
+        }
 
     def fill(self, keys):
         start = time.monotonic()
-        self._benchmark(1000, "put", "--sequential-keys", "--key-space-size", str(keys), "--total", str(keys),
-                        "--key-size", "16", "--val-size", "256")
+        self._benchmark(
+            1000,
+            "put",
+            "--sequential-keys",
+            "--key-space-size",
+            str(keys),
+            "--total",
+            str(keys),
+            "--key-size",
+            "16",
+            "--val-size",
+            "256",
+        )
         return time.monotonic() - start
 
     def load(self, workload, clients, seconds, keys):
         """The tool runs a number of operations: as many as the rate before, or a short run, lets expect."""
-        arguments = (["put", "--key-size", "16", "--val-size", "256", "--key-space-size", str(keys)]
-                     if workload == "put" else ["range", "bench", "--consistency", "l"])
+        arguments = (
+            ["put", "--key-size", "16", "--val-size", "256", "--key-space-size", str(keys)]
+            if workload == "put"
+            else ["range", "bench", "--consistency", "l"]
+        )
         kind = (workload, clients)
         if kind not in self.rates:
             calibration = max(300, CALIBRATION_OPS_PER_CLIENT * clients)
-            self.rates[kind] = self._benchmark(clients, *arguments, "--total", str(calibration))["ops_per_s"]
+            self.rates[kind] = self._benchmark(clients, *arguments, "--total", str(calibration))[
+                "ops_per_s"
+            ]
         total = max(clients, round(self.rates[kind] * seconds))
         result = self._benchmark(clients, *arguments, "--total", str(total))
         self.rates[kind] = result["ops_per_s"]
@@ -116,7 +166,9 @@ class Etcd:
         return cpu_s(self.pids())
 
     def until_serving_s(self, key):
-        return first_success_s(list(self.client.values()), "POST", "/v3/kv/range", {"key": key}, timeout_s=300)
+        return first_success_s(
+            list(self.client.values()), "POST", "/v3/kv/range", {"key": key}, timeout_s=300
+        )
 
     def key(self, number):
         """Any key will do: a range over none is as linearizable a read as one over some."""
@@ -126,14 +178,17 @@ class Etcd:
 
     def leader(self):
         def found():
-            answers = {name: ask("POST", f"http://{address}/v3/maintenance/status", {})
-                       for name, address in self.client.items()}
+            answers = {
+                name: ask("POST", f"http://{address}/v3/maintenance/status", {})
+                for name, address in self.client.items()
+            }
             if not all(answers.values()):
                 return None
             applied = {answer["raftIndex"] for answer in answers.values()}
             leaders = {answer.get("leader", "0") for answer in answers.values()}
             named = [name for name, answer in answers.items() if answer["header"]["member_id"] in leaders]
             return named[0] if len(leaders) == 1 and len(named) == 1 and len(applied) == 1 else None
+
         return wait_for(found, "a leader, and followers that have caught up")
 
     def failover_s(self):

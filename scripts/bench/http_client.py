@@ -42,14 +42,16 @@ async def _first_success(addresses, request, timeout_s):
     won = False
     while not won and loop.time() < deadline:
         under_way |= {loop.create_task(_attempt(address, request)) for address in addresses}
-        done, under_way = await asyncio.wait(under_way, timeout=ATTEMPT_EVERY_S,
-                                             return_when=asyncio.FIRST_COMPLETED)
+        done, under_way = await asyncio.wait(
+            under_way, timeout=ATTEMPT_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+        )
         won = any(task.result() for task in done)
         # An attempt that was refused at once is repeated at the pace of the others.
         pause_until = loop.time() + ATTEMPT_EVERY_S / 2
         while not won and loop.time() < pause_until and under_way:
-            done, under_way = await asyncio.wait(under_way, timeout=pause_until - loop.time(),
-                                                 return_when=asyncio.FIRST_COMPLETED)
+            done, under_way = await asyncio.wait(
+                under_way, timeout=pause_until - loop.time(), return_when=asyncio.FIRST_COMPLETED
+            )
             won = any(task.result() for task in done)
         if not won and not under_way:
             await asyncio.sleep(ATTEMPT_EVERY_S / 2)
@@ -61,12 +63,14 @@ async def _first_success(addresses, request, timeout_s):
 
 def first_success_s(addresses, method, path, body=None, timeout_s=60):
     """
-    Sends the same request to all addresses again and again, about every 10 ms, without waiting for the answers to those before.
-    The seconds until one was answered with 200; None if none was in time.
+    Sends the same request to all addresses again and again, about every 10 ms, without waiting for the
+    answers to those before. The seconds until one was answered with 200; None if none was in time.
     """
     payload = b"" if body is None else json.dumps(body).encode()
-    request = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-               f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n").encode() + payload
+    request = (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    ).encode() + payload
     start = time.monotonic()
     if not asyncio.run(_first_success(addresses, request, timeout_s)):
         return None

@@ -44,9 +44,22 @@ def parse():
     p.add_argument("--echo", required=True)
     p.add_argument("--out", required=True)
     options = p.parse_args()
-    full = {"clients": [1, 16, 64, 256, 1000], "seconds": 3, "rounds": 3, "keys": 1000000, "failovers": 11,
-            "groups": [1, 2, 4, 8]}
-    quick = {"clients": [1, 64, 256], "seconds": 1, "rounds": 1, "keys": 100000, "failovers": 3, "groups": [1, 4]}
+    full = {
+        "clients": [1, 16, 64, 256, 1000],
+        "seconds": 2,
+        "rounds": 3,
+        "keys": 1000000,
+        "failovers": 11,
+        "groups": [1, 2, 4, 8],
+    }
+    quick = {
+        "clients": [1, 64, 256],
+        "seconds": 1,
+        "rounds": 1,
+        "keys": 100000,
+        "failovers": 3,
+        "groups": [1, 4],
+    }
     for name, value in (quick if options.quick else full).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -70,8 +83,11 @@ def main():
     status = 1
     try:
         measurement.results["machine"] = report.machine(options.dir)
-        measurement.results["options"] = {k: v for k, v in vars(options).items()
-                                          if k not in ("dir", "bin", "out", "echo", "etcd_benchmark", "render")}
+        measurement.results["options"] = {
+            k: v
+            for k, v in vars(options).items()
+            if k not in ("dir", "bin", "out", "echo", "etcd_benchmark", "render")
+        }
         for section in options.only:
             getattr(measurement, section)()
         status = 0

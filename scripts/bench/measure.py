@@ -1,4 +1,4 @@
-"""What is measured, in which order. Every result is a row that can stand alone; report.py makes tables of them."""
+"""What is measured, in which order. Every result is a row; report.py makes tables of them."""
 
 import re
 import statistics
@@ -28,8 +28,15 @@ class Measurement:
         self.options = options
         self.next_port = options.base_port
         self.systems = []  # whatever may be running
-        self.results = {"rates": [], "sizes": [], "failover": [], "groups": [], "echo": [], "versions": {},
-                        "commands": {}}
+        self.results = {
+            "rates": [],
+            "sizes": [],
+            "failover": [],
+            "groups": [],
+            "echo": [],
+            "versions": {},
+            "commands": {},
+        }
 
     def _start(self, system):
         self.systems.append(system)
@@ -59,13 +66,19 @@ class Measurement:
 
     def _one_rate(self, system, workload, clients, round_number, after_burst=False):
         row = system.load(workload, clients, self.options.seconds, KEYS)
-        row.update(system=system.name, workload="get-burst" if after_burst else workload, clients=clients,
-                   round=round_number)
+        row.update(
+            system=system.name,
+            workload="get-burst" if after_burst else workload,
+            clients=clients,
+            round=round_number,
+        )
         self.results["rates"].append(row)
         self.results["commands"].setdefault(f"{system.name} {workload}", system.command)
-        say(f"{row['workload']:9} {clients:5} clients  {system.name:6} {row['ops_per_s']:9.0f}/s  "
+        say(
+            f"{row['workload']:9} {clients:5} clients  {system.name:6} {row['ops_per_s']:9.0f}/s  "
             f"p50 {row['p50_us']:7.0f} µs  p99 {row['p99_us']:7.0f} µs  "
-            f"servers {row['server_cpu_us']:6.1f} µs/op  generator {row['client_cpu_us']:5.1f} µs/op")
+            f"servers {row['server_cpu_us']:6.1f} µs/op  generator {row['client_cpu_us']:5.1f} µs/op"
+        )
 
     def rates(self):
         systems = [self._start(system) for system in self._peers()]
@@ -74,7 +87,7 @@ class Measurement:
         for clients in self.options.clients:
             for round_number in range(self.options.rounds):
                 for workload in "get", "put":
-                    # The order changes with each round: whatever runs first may find the machine in another state.
+                    # What runs first may find the machine in another state: the order changes.
                     for system in systems[::-1] if round_number % 2 else systems:
                         self._one_rate(system, workload, clients, round_number)
         for round_number in range(self.options.rounds):
@@ -90,7 +103,12 @@ class Measurement:
         keys = self.options.keys
         for system in self._peers():
             self._start(system)
-            row = {"system": system.name, "keys": keys, "copies": system.copies, "fill_s": system.fill(keys)}
+            row = {
+                "system": system.name,
+                "keys": keys,
+                "copies": system.copies,
+                "fill_s": system.fill(keys),
+            }
             time.sleep(SETTLED_S)
             row["resident_bytes"] = system.resident_bytes() / system.copies
             row["disk_bytes"] = system.disk_bytes() / system.copies
@@ -101,9 +119,11 @@ class Measurement:
             row["restart_s"] = time.monotonic() - started
             row["resident_after_restart_bytes"] = system.resident_bytes() / system.copies
             self.results["sizes"].append(row)
-            say(f"{keys} keys  {system.name:6} {row['resident_bytes'] / keys:6.0f} B/key resident  "
+            say(
+                f"{keys} keys  {system.name:6} {row['resident_bytes'] / keys:6.0f} B/key resident  "
                 f"{row['disk_bytes'] / keys:6.0f} B/key on disk  restart {row['restart_s']:6.2f} s  "
-                f"filled in {row['fill_s']:.1f} s")
+                f"filled in {row['fill_s']:.1f} s"
+            )
             self._stop(system)
 
     # ---- failover ----
@@ -115,14 +135,16 @@ class Measurement:
             self._start(system)
             seconds = [system.failover_s() for _ in range(self.options.failovers)]
             self.results["failover"].append({"system": system.name, "seconds": seconds})
-            say(f"failover  {system.name:6} median {statistics.median(seconds) * 1000:5.0f} ms of "
-                + " ".join(f"{s * 1000:.0f}" for s in seconds))
+            say(
+                f"failover  {system.name:6} median {statistics.median(seconds) * 1000:5.0f} ms of "
+                + " ".join(f"{s * 1000:.0f}" for s in seconds)
+            )
             self._stop(system)
 
     # ---- groups ----
 
     def groups(self):
-        """Total throughput of puts over more and more groups on this machine, with as many clients for each."""
+        """Total throughput of puts over more and more groups, with as many clients for each."""
         for groups in self.options.groups:
             system = self._start(Synod(self.options, self._ports(), groups))
             for round_number in range(self.options.rounds):
@@ -145,8 +167,11 @@ class Measurement:
         for field, clients in ("get_per_s", connections), ("get_shared_per_s", ECHO_SHARING * connections):
             row[field] = system.load("get", clients, self.options.seconds, KEYS, connections)["ops_per_s"]
         self.results["echo"].append(row)
-        say(f"{connections:3} connections: {row['get_per_s']:.0f} gets/s, {row['get_shared_per_s']:.0f} gets/s of "
-            f"{ECHO_SHARING} clients on each, {row['echo_per_s']:.0f} echoes/s")
+        say(
+            f"{connections:3} connections: {row['get_per_s']:.0f} gets/s, "
+            f"{row['get_shared_per_s']:.0f} gets/s of "
+            f"{ECHO_SHARING} clients on each, {row['echo_per_s']:.0f} echoes/s"
+        )
 
     def echo(self):
         """Gets beside a server that only sends back what it has read, with as many connections."""

@@ -1,4 +1,4 @@
-"""Draws throughput over the number of clients as SVG: one panel for puts, one for gets, both axes logarithmic."""
+"""Throughput over the number of clients as SVG: puts and gets, all axes logarithmic."""
 
 import math
 
@@ -7,8 +7,10 @@ from tables import TITLES, Rates
 WIDTH, HEIGHT = 430, 330
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 34, 46
 COLOURS = {"synod": "#0b6e4f", "etcd": "#c1440e", "redis": "#51658d"}
-STYLE = ("text{font:12px sans-serif;fill:#444}.title{font-size:14px;font-weight:bold}"
-         ".grid{stroke:#ddd}.axis{stroke:#888;fill:none}")
+STYLE = (
+    "text{font:12px sans-serif;fill:#444}.title{font-size:14px;font-weight:bold}"
+    ".grid{stroke:#ddd}.axis{stroke:#888;fill:none}"
+)
 
 
 def _decades(values):
@@ -39,12 +41,15 @@ class Panel:
         left, right = self.x_offset + LEFT, self.x_offset + WIDTH - RIGHT
         self.add(f'<text class="title" x="{left}" y="20">{title}</text>')
         for exponent in range(self.y_low, self.y_high + 1):
-            y = self.y(10 ** exponent)
+            y = self.y(10**exponent)
             label = f"{10 ** exponent:,}".replace(",", " ")
             self.add(f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
             self.add(f'<text text-anchor="end" x="{left - 6}" y="{y + 4:.1f}">{label}</text>')
         for clients in self.clients:
-            self.add(f'<text text-anchor="middle" x="{self.x(clients):.1f}" y="{HEIGHT - BOTTOM + 18}">{clients}</text>')
+            self.add(
+                f'<text text-anchor="middle" x="{self.x(clients):.1f}" y="{HEIGHT - BOTTOM + 18}">'
+                f"{clients}</text>"
+            )
         self.add(f'<text text-anchor="middle" x="{(left + right) / 2}" y="{HEIGHT - 8}">clients</text>')
         self.add(f'<path class="axis" d="M{left} {TOP}V{HEIGHT - BOTTOM}H{right}"/>')
 
@@ -62,12 +67,18 @@ def throughput(results):
     parts = []
     for number, (workload, title) in enumerate((("put", "puts/s, synced"), ("get", "linearizable gets/s"))):
         clients = rates.clients(workload)
-        lines = {s: [(c, rates.median(workload, c, s, "ops_per_s")) for c in clients] for s in rates.systems}
+        lines = {
+            s: [(c, rates.median(workload, c, s, "ops_per_s")) for c in clients] for s in rates.systems
+        }
         panel = Panel(number * WIDTH, clients, [v for points in lines.values() for _, v in points])
         panel.axes(title)
         for i, (system, points) in enumerate(lines.items()):
-            panel.line(points, COLOURS[system], TITLES[system], HEIGHT - BOTTOM - 12 - 16 * (len(lines) - 1 - i))
+            panel.line(
+                points, COLOURS[system], TITLES[system], HEIGHT - BOTTOM - 12 - 16 * (len(lines) - 1 - i)
+            )
         parts += panel.parts
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{HEIGHT}" '
-            f'viewBox="0 0 {2 * WIDTH} {HEIGHT}">\n<style>{STYLE}</style>\n'
-            f'<rect width="{2 * WIDTH}" height="{HEIGHT}" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {2 * WIDTH} {HEIGHT}">\n<style>{STYLE}</style>\n'
+        f'<rect width="{2 * WIDTH}" height="{HEIGHT}" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )

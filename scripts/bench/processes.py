@@ -1,4 +1,4 @@
-"""Processes that a measurement starts: what they cost, and that every one of them is ended by its own id."""
+"""Processes that a measurement starts: what they cost, and that each is ended by its own id."""
 
 import os
 import resource
@@ -31,9 +31,10 @@ class Processes:
     def start(self, name, command=None):
         command = self.commands.setdefault(name, command)
         with open(self.log_of(name), "ab") as log:
-            # A session of its own, so that Ctrl-C at the terminal reaches this program alone, which then ends them in order.
-            self.running[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                  start_new_session=True)
+            # In a session of its own: Ctrl-C reaches this program alone, which then ends them in order.
+            self.running[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def end(self, names=None, how=signal.SIGTERM):
         names = [name for name in (names or list(self.running)) if name in self.running]
@@ -91,8 +92,16 @@ def run(command, timeout_s=600):
     """Runs a load generator to its end: its output, and the processor time it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=timeout_s, check=False, text=True, errors="replace")
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout_s,
+            check=False,
+            text=True,
+            errors="replace",
+        )
     except subprocess.TimeoutExpired as late:
         raise Failure(f"still running after {timeout_s} s: {' '.join(command)}") from late
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -26,6 +26,7 @@ LOAD_S = 3
 
 # ---- instructions ----
 
+
 def instructions():
     """{workload: [(instructions an operation, file, function)]}, the dearest first."""
     out, _ = run(["tests/bench/instructions.sh", "--show", "100000"])
@@ -50,8 +51,9 @@ def layers_table(counts):
     for workload in WORKLOADS:
         for count, file, _ in counts[workload]:
             totals[workload][layer_of(file)] += count
-    rows = [[layer] + [f"{totals[w][layer]:.0f}" for w in WORKLOADS]
-            for layer, _ in totals["put"].most_common()]
+    rows = [
+        [layer] + [f"{totals[w][layer]:.0f}" for w in WORKLOADS] for layer, _ in totals["put"].most_common()
+    ]
     rows.append(["**together**"] + [f"**{sum(totals[w].values()):.0f}**" for w in WORKLOADS])
     return table(["instructions an operation", "put", "get"], rows)
 
@@ -65,13 +67,23 @@ def functions_table(counts):
 
 # ---- allocations and copies ----
 
+
 def names_of_simulator(build):
     """Functions of the simulator and of the load, and helpers that count for whoever calls them."""
     simulator, helpers, protocol = set(), set(), set()
     for path in glob.glob(f"{build}/obj/src/*/*.o") + [f"{build}/obj/tests/bench/calm_load.o"]:
-        names = {line.split()[2].split(".")[0] for line in run(["nm", "--defined-only", path])[0].splitlines()
-                 if line.split()[1] in "tT"}
-        kind = simulator if "/src/sim/" in path or "/tests/" in path else helpers if "/src/base/" in path else protocol
+        names = {
+            line.split()[2].split(".")[0]
+            for line in run(["nm", "--defined-only", path])[0].splitlines()
+            if line.split()[1] in "tT"
+        }
+        kind = (
+            simulator
+            if "/src/sim/" in path or "/tests/" in path
+            else helpers
+            if "/src/base/" in path
+            else protocol
+        )
         kind |= names
     return simulator - protocol, protocol
 
@@ -90,8 +102,18 @@ def whose(frames, simulator, protocol):
 def dhat(build, scratch, mode, workload, operations, names):
     """(blocks, bytes) that were not the simulator's."""
     out = os.path.join(scratch, f"dhat.{mode}.{workload}.{operations}")
-    run(["valgrind", "--tool=dhat", f"--mode={mode}", "--num-callers=8", f"--dhat-out-file={out}",
-         f"{build}/tests/bench/calm_load", workload, str(operations)])
+    run(
+        [
+            "valgrind",
+            "--tool=dhat",
+            f"--mode={mode}",
+            "--num-callers=8",
+            f"--dhat-out-file={out}",
+            f"{build}/tests/bench/calm_load",
+            workload,
+            str(operations),
+        ]
+    )
     with open(out, encoding="utf-8") as text:
         profile = json.load(text)
     blocks = size = 0
@@ -104,27 +126,46 @@ def dhat(build, scratch, mode, workload, operations, names):
 
 def memory_table(build, scratch):
     names = names_of_simulator(build)
-    rows = [["allocations", []], ["bytes allocated", []], ["copies (memcpy and the like, not inlined ones)", []], ["bytes copied", []]]
+    rows = [
+        ["allocations", []],
+        ["bytes allocated", []],
+        ["copies (memcpy and the like, not inlined ones)", []],
+        ["bytes copied", []],
+    ]
     for workload in WORKLOADS:
         for first, mode in ((0, "heap"), (2, "copy")):
             short, long = (dhat(build, scratch, mode, workload, n, names) for n in (SHORT, LONG))
             for i in range(2):
                 rows[first + i][1].append(f"{(long[i] - short[i]) / (LONG - SHORT):.1f}")
-    return table(["an operation, of client and three replicas"] + WORKLOADS, [[name] + cells for name, cells in rows])
+    return table(
+        ["an operation, of client and three replicas"] + WORKLOADS, [[name] + cells for name, cells in rows]
+    )
 
 
 # ---- system calls ----
+
 
 def count_calls(pids, scratch, load):
     """The result of the load, and the calls that each process made meanwhile."""
     tracers = []
     for pid in pids:
         out = os.path.join(scratch, f"strace.{pid}")
-        tracers.append((out, subprocess.Popen(["strace", "-f", "-c", "-o", out, "-p", str(pid)],
-                                              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)))
+        tracers.append(
+            (
+                out,
+                subprocess.Popen(
+                    ["strace", "-f", "-c", "-o", out, "-p", str(pid)],
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                ),
+            )
+        )
     try:
         for pid in pids:
-            wait_for(lambda p=pid: all(_traced(p, task) for task in os.listdir(f"/proc/{p}/task")), "strace attaches")
+            wait_for(
+                lambda p=pid: all(_traced(p, task) for task in os.listdir(f"/proc/{p}/task")),
+                "strace attaches",
+            )
         result = load()
     finally:
         for _, tracer in tracers:
@@ -149,7 +190,10 @@ def _read_counts(path):
 
 
 def calls_table(options, scratch):
-    system = Synod(SimpleNamespace(dir=scratch, bin=os.path.join(options.build, "bin"), connections=16), free_ports(options.base_port, 100))
+    system = Synod(
+        SimpleNamespace(dir=scratch, bin=os.path.join(options.build, "bin"), connections=16),
+        free_ports(options.base_port, 100),
+    )
     rows = []
     try:
         system.start()
@@ -159,14 +203,24 @@ def calls_table(options, scratch):
         system.fill(10000)
         for workload in WORKLOADS:
             for clients in 1, 64:
-                result, counts = count_calls(pids, scratch, lambda w=workload, c=clients: system.load(w, c, LOAD_S, 10000, 1))
+                result, counts = count_calls(
+                    pids, scratch, lambda w=workload, c=clients: system.load(w, c, LOAD_S, 10000, 1)
+                )
                 # The half second before the measurement was traced too.
                 operations = result["ops"] * (LOAD_S + 0.5) / LOAD_S
                 for name, count in zip(("leader", "follower"), counts):
-                    dearest = ", ".join(f"{call} {n / operations:.2f}" for call, n in count.most_common(5)
-                                        if n / operations >= 0.005)
-                    rows.append([f"{workload}, {clients} client{'s' * (clients > 1)}, {name}",
-                                 f"{sum(count.values()) / operations:.2f}", dearest])
+                    dearest = ", ".join(
+                        f"{call} {n / operations:.2f}"
+                        for call, n in count.most_common(5)
+                        if n / operations >= 0.005
+                    )
+                    rows.append(
+                        [
+                            f"{workload}, {clients} client{'s' * (clients > 1)}, {name}",
+                            f"{sum(count.values()) / operations:.2f}",
+                            dearest,
+                        ]
+                    )
     finally:
         system.stop()
     lines = table(["", "system calls an operation", "the most frequent"], rows)
@@ -183,8 +237,12 @@ def main():
     scratch = tempfile.mkdtemp(prefix="profile-", dir=os.path.join(options.build, "bench"))
     try:
         counts = instructions()
-        blocks = [layers_table(counts), functions_table(counts), memory_table(options.build, scratch),
-                  calls_table(options, scratch)]
+        blocks = [
+            layers_table(counts),
+            functions_table(counts),
+            memory_table(options.build, scratch),
+            calls_table(options, scratch),
+        ]
     except Failure as failure:
         print(f"profile: {failure}", file=sys.stderr)
         return 1

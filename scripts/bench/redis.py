@@ -25,8 +25,24 @@ class Redis:
 
     def start(self):
         self.processes.commands["redis"] = [
-            "redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.directory, "--save", "",
-            "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", "--maxclients", "2000"]
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            self.directory,
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--daemonize",
+            "no",
+            "--maxclients",
+            "2000",
+        ]
         self.restart()
         wait_for(self._ready, "redis serves")
 
@@ -54,8 +70,25 @@ class Redis:
         return self.processes.pids()
 
     def _benchmark(self, workload, clients, ops, keys, *arguments):
-        command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(self.port), "-c", str(clients), "-n", str(ops),
-                   "-d", "256", "-r", str(keys), "-t", {"put": "set", "get": "get"}[workload], "--csv", *arguments]
+        command = [
+            "redis-benchmark",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-c",
+            str(clients),
+            "-n",
+            str(ops),
+            "-d",
+            "256",
+            "-r",
+            str(keys),
+            "-t",
+            {"put": "set", "get": "get"}[workload],
+            "--csv",
+            *arguments,
+        ]
         self.command = command
         before = cpu_s(self.pids())
         out, client_cpu = run(command)
@@ -64,9 +97,14 @@ class Redis:
         if len(rows) != 1:
             raise Failure(f"{' '.join(command)} answered: {out}")
         row = rows[0]
-        return {"ops_per_s": float(row["rps"]), "p50_us": float(row["p50_latency_ms"]) * 1000,
-                "p99_us": float(row["p99_latency_ms"]) * 1000, "server_cpu_us": server_cpu * 1e6 / ops,
-                "client_cpu_us": client_cpu * 1e6 / ops, "ops": ops}
+        return {
+            "ops_per_s": float(row["rps"]),
+            "p50_us": float(row["p50_latency_ms"]) * 1000,
+            "p99_us": float(row["p99_latency_ms"]) * 1000,
+            "server_cpu_us": server_cpu * 1e6 / ops,
+            "client_cpu_us": client_cpu * 1e6 / ops,
+            "ops": ops,
+        }
 
     def fill(self, keys):
         """Each key once, in one pipelined stream: redis-benchmark would choose them by chance."""
@@ -75,8 +113,12 @@ class Redis:
             answers = connection.makefile("rb")
             for first in range(0, keys, 1000):
                 batch = range(first, min(first + 1000, keys))
-                connection.sendall(b"".join(
-                    b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$256\r\n%s\r\n" % (i, b"v" * 256) for i in batch))
+                connection.sendall(
+                    b"".join(
+                        b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$256\r\n%s\r\n" % (i, b"v" * 256)
+                        for i in batch
+                    )
+                )
                 for _ in batch:
                     if answers.readline() != b"+OK\r\n":
                         raise Failure(f"redis refuses writes; see {self.processes.log_of('redis')}")

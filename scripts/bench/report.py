@@ -1,6 +1,6 @@
 """
-Shows results, and brings the generated blocks of docs/performance.md up to date. A block stands between `<!-- bench: NAME -->` and
-`<!-- end -->`; one that this run has not measured stays as it is.
+Shows results, and brings the generated blocks of docs/performance.md up to date. A block stands between
+`<!-- bench: NAME -->` and `<!-- end -->`; one that this run has not measured stays as it is.
 """
 
 import json
@@ -34,18 +34,26 @@ def _file_system(directory):
 
 def machine(directory):
     memory_kib = _first("/proc/meminfo", r"^MemTotal:\s*(\d+)")
-    return {"cpu": _first("/proc/cpuinfo", r"^model name\s*:\s*(.*)$"), "cores": os.cpu_count(),
-            "memory_gib": round(int(memory_kib) / 1048576) if memory_kib.isdigit() else 0,
-            "kernel": platform.release(), "system": _first("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)'),
-            "file_system": _file_system(directory), "load_before": os.getloadavg()[0]}
+    return {
+        "cpu": _first("/proc/cpuinfo", r"^model name\s*:\s*(.*)$"),
+        "cores": os.cpu_count(),
+        "memory_gib": round(int(memory_kib) / 1048576) if memory_kib.isdigit() else 0,
+        "kernel": platform.release(),
+        "system": _first("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)'),
+        "file_system": _file_system(directory),
+        "load_before": os.getloadavg()[0],
+    }
 
 
 def _machine_text(results):
     m, o = results["machine"], results["options"]
     versions = "; ".join(results["versions"][s] for s in sorted(results["versions"]))
-    return (f"{m['cores']} cores ({m['cpu']}), {m['memory_gib']} GiB, {m['system']}, Linux {m['kernel']}; data on {m['file_system']}; "
-            f"load average at the start {m['load_before']:.1f}. {versions}. {o['rounds']} rounds of {o['seconds']:g} s, "
-            f"up to {o['connections']} connections.")
+    return (
+        f"{m['cores']} cores ({m['cpu']}), {m['memory_gib']} GiB, {m['system']}, "
+        f"Linux {m['kernel']}; data on {m['file_system']}; load average at the start {m['load_before']:.1f}. "
+        f"{versions}. {o['rounds']} rounds of {o['seconds']:g} s, "
+        f"up to {o['connections']} connections."
+    )
 
 
 def _commands_text(results):

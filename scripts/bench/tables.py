@@ -1,4 +1,4 @@
-"""Markdown tables of results: one function for each block of docs/performance.md, None if it was not measured."""
+"""Markdown tables of results: for each block of docs/performance.md one function, None if not measured."""
 
 import statistics
 
@@ -35,8 +35,11 @@ class Rates:
         return sorted({r["clients"] for r in self.rows if r["workload"] == workload})
 
     def of(self, workload, clients, system):
-        found = [r for r in self.rows
-                 if (r["workload"], r["clients"], r["system"]) == (workload, clients, system)]
+        found = [
+            r
+            for r in self.rows
+            if (r["workload"], r["clients"], r["system"]) == (workload, clients, system)
+        ]
         return sorted(found, key=lambda r: r["round"])
 
     def median(self, workload, clients, system, field):
@@ -44,7 +47,7 @@ class Rates:
         return statistics.median(found) if found else None
 
     def versus(self, workload, clients, peer, field):
-        """Synod's figure divided by the peer's in the same round, the median of that; None if there is none."""
+        """Synod's figure divided by the peer's in the same round, the median of that; or None."""
         pairs = zip(self.of(workload, clients, "synod"), self.of(workload, clients, peer))
         found = [ours[field] / theirs[field] for ours, theirs in pairs if theirs[field] > 0]
         return statistics.median(found) if found else None
@@ -62,9 +65,16 @@ def rates(results, workload):
     for clients in r.clients(workload):
         row = [str(clients)]
         for system in r.systems:
-            figures = [r.median(workload, clients, system, f) for f in ("ops_per_s", "p50_us", "p99_us", "server_cpu_us")]
-            row += [f"**{count_text(figures[0])}**" if system == "synod" else count_text(figures[0]),
-                    time_text(figures[1]), time_text(figures[2]), f"{figures[3]:.1f}"]
+            figures = [
+                r.median(workload, clients, system, f)
+                for f in ("ops_per_s", "p50_us", "p99_us", "server_cpu_us")
+            ]
+            row += [
+                f"**{count_text(figures[0])}**" if system == "synod" else count_text(figures[0]),
+                time_text(figures[1]),
+                time_text(figures[2]),
+                f"{figures[3]:.1f}",
+            ]
         rows.append(row + [ratio(r.versus(workload, clients, p, "ops_per_s")) for p in r.peers])
     return table(head, rows)
 
@@ -81,7 +91,9 @@ def generators(results):
             for system in r.systems:
                 own = r.median(workload, clients, system, "client_cpu_us")
                 servers = r.median(workload, clients, system, "server_cpu_us")
-                row.append(f"{own:.1f} of {own + servers:.1f} µs ({100 * own / max(own + servers, 0.01):.0f} %)")
+                row.append(
+                    f"{own:.1f} of {own + servers:.1f} µs ({100 * own / max(own + servers, 0.01):.0f} %)"
+                )
             rows.append(row)
     return table(["load"] + [TITLES[s] for s in r.systems], rows)
 
@@ -92,13 +104,29 @@ def sizes(results):
         return None
     body = []
     for row in rows:
-        body.append([TITLES[row["system"]], f"{row['resident_bytes'] / 1048576:.0f} MiB",
-                     f"{row['resident_bytes'] / row['keys']:.0f}", f"{row['disk_bytes'] / row['keys']:.0f}",
-                     f"{row['restart_s']:.2f} s", f"{row['resident_after_restart_bytes'] / 1048576:.0f} MiB",
-                     f"{row['fill_s']:.1f} s"])
+        body.append(
+            [
+                TITLES[row["system"]],
+                f"{row['resident_bytes'] / 1048576:.0f} MiB",
+                f"{row['resident_bytes'] / row['keys']:.0f}",
+                f"{row['disk_bytes'] / row['keys']:.0f}",
+                f"{row['restart_s']:.2f} s",
+                f"{row['resident_after_restart_bytes'] / 1048576:.0f} MiB",
+                f"{row['fill_s']:.1f} s",
+            ]
+        )
     return f"{count_text(rows[0]['keys'])} keys:\n\n" + table(
-        ["a copy of", "resident", "resident bytes a key", "disk bytes a key", "restart until a key is read",
-         "resident after it", "time to fill"], body)
+        [
+            "a copy of",
+            "resident",
+            "resident bytes a key",
+            "disk bytes a key",
+            "restart until a key is read",
+            "resident after it",
+            "time to fill",
+        ],
+        body,
+    )
 
 
 def failover(results):
@@ -108,8 +136,15 @@ def failover(results):
     body = []
     for row in rows:
         ms = sorted(s * 1000 for s in row["seconds"])
-        body.append([TITLES[row["system"]], f"{statistics.median(ms):.0f} ms", f"{ms[0]:.0f} ms", f"{ms[-1]:.0f} ms",
-                     str(len(ms))])
+        body.append(
+            [
+                TITLES[row["system"]],
+                f"{statistics.median(ms):.0f} ms",
+                f"{ms[0]:.0f} ms",
+                f"{ms[-1]:.0f} ms",
+                str(len(ms)),
+            ]
+        )
     return table(["", "median", "least", "most", "times"], body)
 
 
@@ -122,14 +157,24 @@ def groups(results):
 
     def median(n, field):
         return statistics.median(r[field] for r in rows if r["groups"] == n)
+
     for n in counts:
-        body.append([str(n), count_text(median(n, "ops_per_s")), ratio(median(n, "ops_per_s") / median(counts[0], "ops_per_s")),
-                     time_text(median(n, "p99_us")), f"{median(n, 'server_cpu_us'):.1f}"])
+        body.append(
+            [
+                str(n),
+                count_text(median(n, "ops_per_s")),
+                ratio(median(n, "ops_per_s") / median(counts[0], "ops_per_s")),
+                time_text(median(n, "p99_us")),
+                f"{median(n, 'server_cpu_us'):.1f}",
+            ]
+        )
     return table(["groups", "puts/s in total", f"of {counts[0]} group's", "p99", "CPU µs/op"], body)
 
 
 def echo_ratio(results, connections, field):
-    return statistics.median(r[field] / r["echo_per_s"] for r in results["echo"] if r["connections"] == connections)
+    return statistics.median(
+        r[field] / r["echo_per_s"] for r in results["echo"] if r["connections"] == connections
+    )
 
 
 def echo(results):
@@ -144,5 +189,14 @@ def echo(results):
             if field != "echo_per_s":
                 row.append(ratio(echo_ratio(results, n, field)))
         body.append(row)
-    return table(["connections", "bare echoes/s", "gets/s, one client on each", "of the echo's",
-                  "gets/s, 16 clients on each", "of the echo's"], body)
+    return table(
+        [
+            "connections",
+            "bare echoes/s",
+            "gets/s, one client on each",
+            "of the echo's",
+            "gets/s, 16 clients on each",
+            "of the echo's",
+        ],
+        body,
+    )

@@ -18,25 +18,42 @@ def _rate_targets(results):
 
     def over(workload, field, clients, peer="etcd"):
         return [(r.versus(workload, c, peer, field), c) for c in clients]
+
     many = [c for c in r.clients("put") if c >= 64]
-    gets = over("get", "ops_per_s", r.clients("get")) + over("get-burst", "ops_per_s", r.clients("get-burst"))
+    gets = over("get", "ops_per_s", r.clients("get")) + over(
+        "get-burst", "ops_per_s", r.clients("get-burst")
+    )
     both = [("put", c) for c in r.clients("put")] + [("get", c) for c in r.clients("get")]
-    yield "put throughput, 64 and more clients, of etcd's", 10, True, _extreme(over("put", "ops_per_s", many), True)
+    yield "put throughput, 64 and more clients, of etcd's", 10, True, _extreme(
+        over("put", "ops_per_s", many), True
+    )
     yield "put throughput, one client, of etcd's", 2, True, _extreme(over("put", "ops_per_s", [1]), True)
     yield "linearizable get throughput, of etcd's", 8, True, _extreme(gets, True)
     for workload in "put", "get":
-        yield (f"{workload} p99, of etcd's", 1, False,
-               _extreme(over(workload, "p99_us", r.clients(workload)), False))
-    yield ("servers' processor time an operation, of etcd's", 1 / 8, False,
-           _extreme([(r.versus(w, c, "etcd", "server_cpu_us"), f"{c} ({w})") for w, c in both], False))
-    yield "put throughput, 256 clients, of Redis's", 1, True, _extreme(over("put", "ops_per_s", [256], "redis"), True)
+        yield (
+            f"{workload} p99, of etcd's",
+            1,
+            False,
+            _extreme(over(workload, "p99_us", r.clients(workload)), False),
+        )
+    yield (
+        "servers' processor time an operation, of etcd's",
+        1 / 8,
+        False,
+        _extreme([(r.versus(w, c, "etcd", "server_cpu_us"), f"{c} ({w})") for w, c in both], False),
+    )
+    yield "put throughput, 256 clients, of Redis's", 1, True, _extreme(
+        over("put", "ops_per_s", [256], "redis"), True
+    )
 
 
 def _size_targets(results):
     rows = {row["system"]: row for row in results["sizes"]}
-    for title, field, limit in (("resident memory, of etcd's", "resident_bytes", 0.6),
-                                ("disk bytes a key, of etcd's", "disk_bytes", 0.8),
-                                ("restart, of etcd's", "restart_s", 0.5)):
+    for title, field, limit in (
+        ("resident memory, of etcd's", "resident_bytes", 0.6),
+        ("disk bytes a key, of etcd's", "disk_bytes", 0.8),
+        ("restart, of etcd's", "restart_s", 0.5),
+    ):
         known = "synod" in rows and "etcd" in rows
         yield title, limit, False, (rows["synod"][field] / rows["etcd"][field], None) if known else None
     medians = {row["system"]: statistics.median(row["seconds"]) for row in results["failover"]}
@@ -54,7 +71,9 @@ def _own_targets(results):
     counts = sorted({r["connections"] for r in results["echo"]})
     for field, clients in ("get_per_s", "one client"), ("get_shared_per_s", "16 clients"):
         values = [(echo_ratio(results, n, field), f"{n} connections") for n in counts]
-        yield f"linearizable gets, {clients} on each connection, of a bare echo's", 0.6, True, _extreme(values, True)
+        yield f"linearizable gets, {clients} on each connection, of a bare echo's", 0.6, True, _extreme(
+            values, True
+        )
 
 
 def _text(value):
@@ -69,7 +88,19 @@ def targets(results):
                 continue
             value, where = measured
             met = value >= limit if at_least else value <= limit
-            place = "" if where is None else f" at {where}" if isinstance(where, str) else f" at {where} clients"
-            body.append([title, ("≥ " if at_least else "≤ ") + _text(limit), _text(value) + place,
-                         "met" if met else "**missed**"])
+            place = (
+                ""
+                if where is None
+                else f" at {where}"
+                if isinstance(where, str)
+                else f" at {where} clients"
+            )
+            body.append(
+                [
+                    title,
+                    ("≥ " if at_least else "≤ ") + _text(limit),
+                    _text(value) + place,
+                    "met" if met else "**missed**",
+                ]
+            )
     return table(["", "aim", "worst measured", ""], body) if body else None

@@ -1,6 +1,7 @@
 /*
- * A bare echo over TCP on the loopback interface: what the kernel allows a server of one thread, before it does anything. Each connection
- * keeps one message of `size` bytes under way; the server sends back what it has read.
+ * A bare echo over TCP on the loopback interface: what the kernel allows a server of one thread, before it
+ * does anything. Each connection keeps one message of `size` bytes under way; the server sends back what it
+ * has read.
  *
  *   bench_tcp [connections] [size] [seconds]
  *
@@ -41,8 +42,8 @@ static void connect_all(void)
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof address;
 	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) != 0 || listen(listener, 16) != 0 ||
-	    getsockname(listener, (struct sockaddr *)&address, &len) != 0)
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) != 0 ||
+	    listen(listener, 16) != 0 || getsockname(listener, (struct sockaddr *)&address, &len) != 0)
 		err(1, "listen");
 	for (int i = 0; i < connections; i++) {
 		pairs[0][i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -116,8 +117,10 @@ int main(int argc, char **argv)
 	double duration_s = argc > 3 ? atof(argv[3]) : 2;
 	connections = argc > 1 ? atoi(argv[1]) : connections;
 	message_bytes = argc > 2 ? (size_t)atol(argv[2]) : message_bytes;
-	if (connections < 1 || connections > CONNECTIONS_MAX || message_bytes < 1 || message_bytes > MESSAGE_BYTES_MAX || !(duration_s > 0))
-		errx(64, "usage: bench_tcp [connections up to %d] [size up to %d] [seconds]", CONNECTIONS_MAX, MESSAGE_BYTES_MAX);
+	if (connections < 1 || connections > CONNECTIONS_MAX || message_bytes < 1 ||
+	    message_bytes > MESSAGE_BYTES_MAX || !(duration_s > 0))
+		errx(64, "usage: bench_tcp [connections up to %d] [size up to %d] [seconds]", CONNECTIONS_MAX,
+		     MESSAGE_BYTES_MAX);
 	connect_all();
 	pthread_t server;
 	if (pthread_create(&server, NULL, run_server, NULL) != 0)
@@ -128,10 +131,13 @@ int main(int argc, char **argv)
 		if (write(pairs[0][i], message, message_bytes) != (ssize_t)message_bytes)
 			err(1, "write");
 	serve(0, answer);
-	double seconds = seconds_of(CLOCK_MONOTONIC) - start, cpu_s = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
+	double seconds = seconds_of(CLOCK_MONOTONIC) - start,
+	       cpu_s = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
 	__atomic_store_n(&stopping, true, __ATOMIC_RELAXED);
 	pthread_join(server, NULL);
-	printf("%d connections, %zu bytes: %.0f messages/s, server %.2f µs, client %.2f µs of processor time each\n", connections,
-	       message_bytes, (double)done / seconds, server_cpu_s * 1e6 / (double)done, cpu_s * 1e6 / (double)done);
+	printf("%d connections, %zu bytes: %.0f messages/s, server %.2f µs, client %.2f µs of processor time "
+	       "each\n",
+	       connections, message_bytes, (double)done / seconds, server_cpu_s * 1e6 / (double)done,
+	       cpu_s * 1e6 / (double)done);
 	return 0;
 }

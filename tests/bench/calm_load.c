@@ -1,7 +1,7 @@
 /*
- * A load whose every instruction repeats: one shard master, a group of three replicas and a client of the client library in the simulated
- * world, without faults, from a fixed seed. tests/bench/instructions.sh counts the instructions of two lengths of it; the
- * difference is what the operations cost.
+ * A load whose every instruction repeats: one shard master, a group of three replicas and a client of the
+ * client library in the simulated world, without faults, from a fixed seed. tests/bench/instructions.sh
+ * counts the instructions of two lengths of it; the difference is what the operations cost.
  *
  *   calm_load put|get OPERATIONS
  *
@@ -29,7 +29,8 @@
 #define SEGMENT_BYTES (1u << 20) /* a first start writes and reads a whole one */
 
 static const char *const MASTER = "m1:7000";
-static const char *const NAMES[REPLICAS] = {"g1a", "g1b", "g1c"}, *const ADDRESSES[REPLICAS] = {"g1a:7000", "g1b:7000", "g1c:7000"};
+static const char *const NAMES[REPLICAS] = {"g1a", "g1b", "g1c"}, *const ADDRESSES[REPLICAS] = {
+									  "g1a:7000", "g1b:7000", "g1c:7000"};
 
 struct load {
 	struct sim_world *world;
@@ -47,8 +48,14 @@ struct load {
 static struct node *build_master(void *context, struct sim_process *process)
 {
 	struct shardmaster_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "calm", .name = "m1", .version = "calm", .nshards = SHARDS,
-		.replica = 1, .nmembers = 1,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "calm",
+		.name = "m1",
+		.version = "calm",
+		.nshards = SHARDS,
+		.replica = 1,
+		.nmembers = 1,
 		.members = {{.replica = 1, .name = "m1", .address = MASTER, .client_address = MASTER}},
 	};
 	(void)context;
@@ -62,13 +69,26 @@ static struct node *build_replica(void *context, struct sim_process *process)
 {
 	uint32_t self = *(const uint32_t *)context;
 	struct shardkv_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "calm", .name = NAMES[self], .version = "calm", .gid = 1,
-		.replica = self + 1, .nmembers = REPLICAS, .nshards = SHARDS, .nmasters = 1, .masters = {MASTER},
-		.client_masters = {MASTER}, .key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "calm",
+		.name = NAMES[self],
+		.version = "calm",
+		.gid = 1,
+		.replica = self + 1,
+		.nmembers = REPLICAS,
+		.nshards = SHARDS,
+		.nmasters = 1,
+		.masters = {MASTER},
+		.client_masters = {MASTER},
+		.key_bytes_max = KEY_BYTES_MAX,
+		.value_bytes_max = VALUE_BYTES_MAX,
 	};
 	for (uint32_t i = 0; i < REPLICAS; i++)
-		options.members[i] = (struct rsm_member){
-			.replica = i + 1, .name = NAMES[i], .address = ADDRESSES[i], .client_address = ADDRESSES[i]};
+		options.members[i] = (struct rsm_member){.replica = i + 1,
+							 .name = NAMES[i],
+							 .address = ADDRESSES[i],
+							 .client_address = ADDRESSES[i]};
 	rsm_settings_default(&options.settings);
 	options.settings.wal_segment_bytes = SEGMENT_BYTES;
 	return shardkv_node_create(&options);
@@ -88,11 +108,18 @@ static void build_world(struct load *load)
 	struct sim_options options;
 	sim_options_calm(&options);
 	load->world = sim_world_create(1, &options);
-	sim_process_add(load->world, &(struct sim_process_spec){.name = "m1", .address = MASTER, .build = build_master, .disk = true});
+	sim_process_add(load->world,
+			&(struct sim_process_spec){
+				.name = "m1", .address = MASTER, .build = build_master, .disk = true});
 	for (uint32_t i = 0; i < REPLICAS; i++)
-		sim_process_add(load->world, &(struct sim_process_spec){.name = NAMES[i], .address = ADDRESSES[i],
-			.build = build_replica, .context = (void *)(uintptr_t)&selves[i], .disk = true});
-	load->process = sim_process_add(load->world, &(struct sim_process_spec){.name = "c", .build = build_client, .context = load});
+		sim_process_add(load->world,
+				&(struct sim_process_spec){.name = NAMES[i],
+							   .address = ADDRESSES[i],
+							   .build = build_replica,
+							   .context = (void *)(uintptr_t)&selves[i],
+							   .disk = true});
+	load->process = sim_process_add(
+		load->world, &(struct sim_process_spec){.name = "c", .build = build_client, .context = load});
 	for (uint32_t i = 0; i < load->world->nprocesses; i++)
 		sim_process_start(load->world->processes[i]);
 }
@@ -189,8 +216,10 @@ int main(int argc, char **argv)
 	run(load, start_join);
 	run_operations(load, SYNOD_OP_PUT, KEYS);
 	uint64_t start_us = load->world->now_us;
-	run_operations(load, strcmp(argv[1], "put") == 0 ? SYNOD_OP_PUT : SYNOD_OP_GET, strtoull(argv[2], NULL, 10));
-	printf("%s: %s operations in %" PRIu64 " µs of simulated time\n", argv[1], argv[2], load->world->now_us - start_us);
+	run_operations(load, strcmp(argv[1], "put") == 0 ? SYNOD_OP_PUT : SYNOD_OP_GET,
+		       strtoull(argv[2], NULL, 10));
+	printf("%s: %s operations in %" PRIu64 " µs of simulated time\n", argv[1], argv[2],
+	       load->world->now_us - start_us);
 	sim_world_destroy(load->world);
 	free(load);
 	return 0;

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Counts the instructions that a put and a get cost, client, leader and followers together, and fails if they have become more than the
-# budget in tests/bench/instructions.budget. Counted under callgrind, in the simulated world (tests/bench/calm_load.c): the same program
-# gives the same count, however busy the machine is. What the simulator itself costs is left out.
+# Counts the instructions that a put and a get cost, client, leader and followers together, and fails if they
+# have become more than the budget in tests/bench/instructions.budget. Counted under callgrind, in the simulated
+# world (tests/bench/calm_load.c): the same program gives the same count, however busy the machine is. What the
+# simulator itself costs is left out.
 #
 #   tests/bench/instructions.sh             compares with the budget
 #   tests/bench/instructions.sh --show [N]  prints the N (25) functions where the instructions go
 #   tests/bench/instructions.sh --rewrite   sets the budget to what is measured now and 3 % more
 #
-# A budget holds for one compiler and its flags: with another one, or a sanitizer, there is nothing to compare.
+# A budget holds for one compiler and its flags: with another, or a sanitizer, there is nothing to compare.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export LC_ALL=C
@@ -31,10 +32,12 @@ skip() {
 }
 
 # "Ir function" of one run: count_run WORKLOAD OPERATIONS
-# What the C library and src/base do counts for whoever called them, at most four calls away, and is left out if that is the simulator.
+# What the C library and src/base do counts for whoever called them, at most four calls away, and is left out if
+# that is the simulator.
 count_run() {
 	local out=$scratch/$1.$2
-	if ! valgrind --tool=callgrind --separate-callers=4 --callgrind-out-file="$out" "$program" "$1" "$2" >"$out.log" 2>&1; then
+	if ! valgrind --tool=callgrind --separate-callers=4 --callgrind-out-file="$out" \
+		"$program" "$1" "$2" >"$out.log" 2>&1; then
 		cat "$out.log" >&2
 		die "$program $1 $2 fails under callgrind"
 	fi
@@ -73,7 +76,8 @@ count_operation() {
 		count_run "$1" "$long"
 	} | awk -v operations=$((long - short)) '
 		{ sum[$2] += $1 }
-		END { for (name in sum) printf "%.1f %s\n", sum[name] / operations, name }' | sort -k1,1gr -k2 >"$scratch/$1"
+		END { for (name in sum) printf "%.1f %s\n", sum[name] / operations, name }' |
+		sort -k1,1gr -k2 >"$scratch/$1"
 }
 
 total() {
@@ -102,7 +106,7 @@ rewrite() {
 
 # The functions whose cost has grown most since the budget was written: show_growth WORKLOAD
 show_growth() {
-	echo "what has grown most since the budget was written (instructions an operation: then, now, more; function):"
+	echo "what has grown most since then (instructions an operation: then, now, more; function):"
 	# Of functions that were cheaper than all that the file names, nothing is known but that.
 	awk -v workload="$1" '
 		NR == FNR { if ($1 == "function" && $2 == workload) least = then_[$4] = $3; next }
@@ -123,7 +127,8 @@ compare() {
 		fi
 		echo "$workload: $count instructions, $((count - limit)) more than the budget of $limit"
 		show_growth "$workload"
-		echo "If it is worth that, say so in the commit, and raise the budget: tests/bench/instructions.sh --rewrite"
+		echo "If it is worth that, say so in the commit, and raise the budget:" \
+			"tests/bench/instructions.sh --rewrite"
 		failed=$((failed + 1))
 	done
 	echo "$((2 - failed)) passed, $failed failed"
@@ -132,7 +137,8 @@ compare() {
 
 command -v valgrind >/dev/null || skip "valgrind is not installed (scripts/setup.sh --tests installs it)"
 [[ -x $program ]] || die "there is no $program: run 'make tests' first"
-! nm "$program" | grep -qE '__asan_init|__ubsan_|__tsan_init' || skip "instructions are not counted under a sanitizer"
+! nm "$program" | grep -qE '__asan_init|__ubsan_|__tsan_init' ||
+	skip "instructions are not counted under a sanitizer"
 if [[ $mode == compare && $(sed -n 's/^compiler //p' "$budget") != "$(compiler)" ]]; then
 	skip "the budget is for $(sed -n 's/^compiler //p' "$budget"), this was built with $(compiler)"
 fi

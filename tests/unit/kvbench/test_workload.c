@@ -12,8 +12,13 @@
 
 static struct bench_options options_for(enum bench_workload workload)
 {
-	return (struct bench_options){
-		.workload = workload, .keys = 100, .value_size = 16, .txn_keys = 2, .seed = 1, .history = "h", .key_prefix = "p"};
+	return (struct bench_options){.workload = workload,
+				      .keys = 100,
+				      .value_size = 16,
+				      .txn_keys = 2,
+				      .seed = 1,
+				      .history = "h",
+				      .key_prefix = "p"};
 }
 
 struct scene {
@@ -68,7 +73,8 @@ START_TEST(cas_takes_two_steps)
 	begin(&s, BENCH_CAS);
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_GET);
-	ck_assert(bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK, .value = bytes("old")}));
+	ck_assert(bench_request_more(&s.request, &s.load,
+				     &(struct synod_reply){.status = SYNOD_OK, .value = bytes("old")}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_CAS);
 	ck_assert(equal(s.request.then[0].expect, "old"));
@@ -91,7 +97,8 @@ START_TEST(cas_of_long_value)
 	begin(&s, BENCH_CAS);
 	memset(text, 'x', sizeof text - 1);
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
-	ck_assert(bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK, .value = bytes(text)}));
+	ck_assert(bench_request_more(&s.request, &s.load,
+				     &(struct synod_reply){.status = SYNOD_OK, .value = bytes(text)}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_CAS);
 	ck_assert(equal(s.request.then[0].expect, text));
@@ -107,7 +114,10 @@ static uint64_t number_of(const struct scene *s)
 	return strtoull(key + 1, NULL, 10);
 }
 
-/* Of keys that a load adds, it reads those only whose puts must have ended, because each stream has one under way at most. */
+/*
+ * Of keys that a load adds, it reads those only whose puts must have ended, because each stream has one under
+ * way at most.
+ */
 START_TEST(new_keys_are_read_late)
 {
 	struct scene s;
@@ -137,7 +147,8 @@ START_TEST(failed_step_ends_operation)
 	do
 		bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
 	while (s.request.step == 0);
-	ck_assert(!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_UNAVAILABLE}));
+	ck_assert(
+		!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_UNAVAILABLE}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_GET);
 	end(&s);
@@ -154,7 +165,9 @@ START_TEST(appends_start_again)
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_APPEND);
 	char key[16];
 	memcpy(key, s.request.then[0].key.data, sizeof key);
-	ck_assert(!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK, .value = {text, sizeof text}}));
+	ck_assert(
+		!bench_request_more(&s.request, &s.load,
+				    &(struct synod_reply){.status = SYNOD_OK, .value = {text, sizeof text}}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_DELETE);
 	ck_assert_int_eq(memcmp(key, s.request.then[0].key.data, sizeof key), 0);
@@ -165,7 +178,10 @@ START_TEST(appends_start_again)
 }
 END_TEST
 
-/* The keys of a transaction share a hash tag, and a conditional one compares with the versions that were read. */
+/*
+ * The keys of a transaction share a hash tag, and a conditional one compares with the versions that were
+ * read.
+ */
 START_TEST(transactions)
 {
 	struct scene s;
@@ -182,7 +198,9 @@ START_TEST(transactions)
 	ck_assert_int_eq(memcmp(s.request.then[0].key.data, s.request.then[1].key.data, tag + 1), 0);
 	ck_assert_int_ne(s.request.then[0].key.data[tag + 1], s.request.then[1].key.data[tag + 1]);
 	struct synod_result results[2] = {{.status = SYNOD_OK, .version = 5}, {.status = SYNOD_NOT_FOUND}};
-	ck_assert(bench_request_more(&s.request, &s.load, &(struct synod_reply){.succeeded = true, .nresults = 2, .results = results}));
+	ck_assert(bench_request_more(
+		&s.request, &s.load,
+		&(struct synod_reply){.succeeded = true, .nresults = 2, .results = results}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_uint_eq(s.request.nwhen, 2);
 	ck_assert_uint_eq(s.request.when[0].number, 5);
@@ -225,7 +243,9 @@ static void write_begin(struct written *w)
 
 static void write_call(struct written *w, const struct bench_request *r, const struct synod_reply *reply)
 {
-	bench_history_write(&w->writer, r, reply, &(struct bench_history_times){.client = 1, .id = 2, .call_ns = 3, .return_ns = 4});
+	bench_history_write(
+		&w->writer, r, reply,
+		&(struct bench_history_times){.client = 1, .id = 2, .call_ns = 3, .return_ns = 4});
 }
 
 static void write_end(struct written *w)
@@ -252,7 +272,12 @@ static void expect(struct written *w, uint32_t call, enum check_outcome outcome,
 
 static struct bench_request request(enum synod_op_kind kind)
 {
-	struct bench_request r = {.nthen = 1, .then = {{.kind = kind, .key = bytes("k"), .value = bytes("v"), .expect = bytes("e"), .delta = 4}}};
+	struct bench_request r = {.nthen = 1,
+				  .then = {{.kind = kind,
+					    .key = bytes("k"),
+					    .value = bytes("v"),
+					    .expect = bytes("e"),
+					    .delta = 4}}};
 	return r;
 }
 
@@ -261,9 +286,11 @@ START_TEST(written_operations_are_read)
 {
 	struct written w;
 	struct bench_request r;
-	static const struct synod_reply missing = {.status = SYNOD_NOT_FOUND}, unknown = {.status = SYNOD_UNKNOWN},
+	static const struct synod_reply missing = {.status = SYNOD_NOT_FOUND},
+					unknown = {.status = SYNOD_UNKNOWN},
 					failed = {.status = SYNOD_UNAVAILABLE};
-	struct synod_reply ok = {.value = bytes("n\xff\"\n"), .version = 3}, other = {.status = SYNOD_COMPARE_FALSE, .value = bytes("x"), .version = 2};
+	struct synod_reply ok = {.value = bytes("n\xff\"\n"), .version = 3},
+			   other = {.status = SYNOD_COMPARE_FALSE, .value = bytes("x"), .version = 2};
 	write_begin(&w);
 	r = request(SYNOD_OP_GET);
 	write_call(&w, &r, &ok);
@@ -319,12 +346,15 @@ START_TEST(written_transactions_are_read)
 	write_call(&w, &r, &(struct synod_reply){.nresults = 1, .results = &get});
 	write_call(&w, &r, &(struct synod_reply){.status = SYNOD_UNKNOWN});
 	write_end(&w);
-	expect(&w, 0, CHECK_OK, "txn if version(\"k\") = 1 then put \"k\" \"v\" (version 2) else get \"k\" → then");
-	expect(&w, 1, CHECK_OK, "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\" → \"x\" (version 7) → else");
+	expect(&w, 0, CHECK_OK,
+	       "txn if version(\"k\") = 1 then put \"k\" \"v\" (version 2) else get \"k\" → then");
+	expect(&w, 1, CHECK_OK,
+	       "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\" → \"x\" (version 7) → else");
 	expect(&w, 2, CHECK_UNKNOWN, "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\"");
 	check_history_free(&w.read);
 }
 END_TEST
 
-CHECK_MAIN("kvbench workload", unique_values, cas_takes_two_steps, cas_of_long_value, new_keys_are_read_late, failed_step_ends_operation, appends_start_again, transactions, fill,
-	   written_operations_are_read, written_transactions_are_read)
+CHECK_MAIN("kvbench workload", unique_values, cas_takes_two_steps, cas_of_long_value, new_keys_are_read_late,
+	   failed_step_ends_operation, appends_start_again, transactions, fill, written_operations_are_read,
+	   written_transactions_are_read)
