@@ -223,7 +223,6 @@ bool bench_close(struct bench *b)
 		fprintf(stderr, "kvbench: %s: %s\n", b->options.history, strerror(errno));
 		complete = false;
 	}
-	bench_load_free(&b->load);
 	free(b->connections);
 	free(b->streams);
 	free(b->rates);

@@ -34,7 +34,6 @@ void bench_load_init(struct bench_load *load, const struct bench_options *option
 {
 	/* Counters have keys of their own: a value that another load has put is no number. */
 	char prefix[BENCH_PREFIX_BYTES_MAX + 1] = {options->workload == BENCH_INCR ? 'n' : 'k'};
-	struct rng rng;
 	*load = (struct bench_load){
 		.options = options, .unique = options->history != NULL, .next_insert = options->keys};
 	if (options->key_prefix != NULL)
@@ -44,15 +43,6 @@ void bench_load_init(struct bench_load *load, const struct bench_options *option
 	bench_key_format_init(&load->format, prefix, options->key_size, options->keys);
 	load->key_room = load->format.size + KEY_EXTRA_BYTES;
 	load->value_room = options->value_size + UNIQUE_BYTES_MAX;
-	load->value = alloc_bytes(options->value_size + 1);
-	rng_seed(&rng, options->seed);
-	for (uint32_t i = 0; i < options->value_size; i++)
-		load->value[i] = (char)('!' + rng_below(&rng, 90));
-}
-
-void bench_load_free(struct bench_load *load)
-{
-	free(load->value);
 }
 
 void bench_request_init(struct bench_request *r, const struct bench_load *load)
@@ -94,16 +84,31 @@ static struct synod_bytes tagged_key_of(struct bench_request *r, const struct be
 	return (struct synod_bytes){key, load->format.size + 3};
 }
 
+/* Bytes that no compression makes fewer, neither one value's nor those of many values together. */
+static void fill_random(char *value, size_t size, uint64_t seed)
+{
+	struct rng rng;
+	rng_seed(&rng, seed);
+	/* There is room for the last eight bytes to be written whole. */
+	for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+		uint64_t bytes = rng_next(&rng);
+		memcpy(value + at, &bytes, sizeof bytes);
+	}
+}
+
 /*
- * The i-th value of call `id` of `client`: unique from its first byte, which stands nowhere else in it, to
- * where padding begins.
+ * The i-th value of call `id` of `client`. In a history it is unique from its first byte, which stands nowhere else
+ * in it, to where padding begins.
  */
 static struct synod_bytes value_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
 				   uint64_t client, uint64_t id)
 {
-	if (!load->unique)
-		return (struct synod_bytes){load->value, load->options->value_size};
 	char *value = r->values + i * load->value_room;
+	if (!load->unique) {
+		fill_random(value, load->options->value_size,
+			    load->options->seed ^ client << 44 ^ id << 4 ^ i);
+		return (struct synod_bytes){value, load->options->value_size};
+	}
 	int len = snprintf(value, UNIQUE_BYTES_MAX, ";%" PRIu64 ".%" PRIu64 ".%" PRIu32, client, id, i);
 	size_t used = (size_t)len, size = load->options->value_size;
 	if (used < size)

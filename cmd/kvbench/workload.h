@@ -14,7 +14,6 @@
 struct bench_load {
 	const struct bench_options *options;
 	struct bench_key_format format;
-	char *value; /* of all writes, unless they are unique */
 	bool unique; /* each write has a value of its own, so that a history says who has read whose */
 	size_t key_room, value_room;
 	uint64_t next_fill;   /* atomic */
@@ -22,7 +21,6 @@ struct bench_load {
 };
 
 void bench_load_init(struct bench_load *load, const struct bench_options *options);
-void bench_load_free(struct bench_load *load);
 
 enum bench_request_kind { BENCH_OP, BENCH_TRANSACTION, BENCH_SCAN };
 

@@ -6,6 +6,7 @@ from tables import TITLES, Rates
 
 WIDTH, HEIGHT = 430, 330
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 34, 46
+LABELS_X = [215, 265, 305]  # beside the title
 COLOURS = {"synod": "#0b6e4f", "etcd": "#c1440e", "redis": "#51658d"}
 STYLE = (
     "text{font:12px sans-serif;fill:#444}.title{font-size:14px;font-weight:bold}"
@@ -53,13 +54,12 @@ class Panel:
         self.add(f'<text text-anchor="middle" x="{(left + right) / 2}" y="{HEIGHT - 8}">clients</text>')
         self.add(f'<path class="axis" d="M{left} {TOP}V{HEIGHT - BOTTOM}H{right}"/>')
 
-    def line(self, points, colour, name, label_y):
+    def line(self, points, colour, name, label_x):
         path = "L".join(f"{self.x(c):.1f} {self.y(v):.1f}" for c, v in points)
         self.add(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         for c, v in points:
             self.add(f'<circle cx="{self.x(c):.1f}" cy="{self.y(v):.1f}" r="3" fill="{colour}"/>')
-        x = self.x_offset + WIDTH - RIGHT - 110
-        self.add(f'<text x="{x}" y="{label_y}" style="fill:{colour}">{name}</text>')
+        self.add(f'<text x="{self.x_offset + label_x}" y="20" style="fill:{colour}">{name}</text>')
 
 
 def throughput(results):
@@ -73,9 +73,7 @@ def throughput(results):
         panel = Panel(number * WIDTH, clients, [v for points in lines.values() for _, v in points])
         panel.axes(title)
         for i, (system, points) in enumerate(lines.items()):
-            panel.line(
-                points, COLOURS[system], TITLES[system], HEIGHT - BOTTOM - 12 - 16 * (len(lines) - 1 - i)
-            )
+            panel.line(points, COLOURS[system], TITLES[system], LABELS_X[i])
         parts += panel.parts
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{HEIGHT}" '

@@ -39,7 +39,6 @@ static void begin(struct scene *s, enum bench_workload workload)
 static void end(struct scene *s)
 {
 	bench_request_free(&s->request);
-	bench_load_free(&s->load);
 }
 
 static struct synod_bytes bytes(const char *text)
@@ -62,6 +61,27 @@ START_TEST(unique_values)
 	ck_assert(equal(s.request.then[0].value, ";3.7.0__________"));
 	ck_assert_uint_eq(s.request.then[0].key.len, 16);
 	ck_assert_int_eq(s.request.then[0].key.data[0], 'p');
+	end(&s);
+}
+END_TEST
+
+/* Otherwise values are as long as they should be, and have as little in common as random bytes. */
+START_TEST(random_values)
+{
+	struct scene s;
+	unsigned seen[256] = {0}, most = 0;
+	begin(&s, BENCH_PUT);
+	s.load.unique = false;
+	for (uint64_t id = 0; id < 1000; id++) {
+		bench_request_next(&s.request, &s.load, &s.rng, id % 7, id);
+		struct synod_bytes value = s.request.then[0].value;
+		ck_assert_uint_eq(value.len, 16);
+		for (size_t i = 0; i < value.len; i++)
+			seen[(unsigned char)value.data[i]]++;
+	}
+	for (size_t i = 0; i < 256; i++)
+		most = seen[i] > most ? seen[i] : most;
+	ck_assert_uint_lt(most, 2 * 16000 / 256);
 	end(&s);
 }
 END_TEST
@@ -355,6 +375,7 @@ START_TEST(written_transactions_are_read)
 }
 END_TEST
 
-CHECK_MAIN("kvbench workload", unique_values, cas_takes_two_steps, cas_of_long_value, new_keys_are_read_late,
+CHECK_MAIN("kvbench workload", unique_values, random_values, cas_takes_two_steps, cas_of_long_value,
+	   new_keys_are_read_late,
 	   failed_step_ends_operation, appends_start_again, transactions, fill, written_operations_are_read,
 	   written_transactions_are_read)
