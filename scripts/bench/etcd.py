@@ -37,29 +37,13 @@ class Etcd:
     def start(self):
         cluster = ",".join(f"{name}=http://{address}" for name, address in self.peer.items())
         for name in self.client:
-            self.processes.commands[name] = [
-                "etcd",
-                "--name",
-                name,
-                "--data-dir",
-                f"{self.directory}/{name}",
-                "--listen-client-urls",
-                f"http://{self.client[name]}",
-                "--advertise-client-urls",
-                f"http://{self.client[name]}",
-                "--listen-peer-urls",
-                f"http://{self.peer[name]}",
-                "--initial-advertise-peer-urls",
-                f"http://{self.peer[name]}",
-                "--initial-cluster",
-                cluster,
-                "--initial-cluster-state",
-                "new",
-                "--quota-backend-bytes",
-                "8000000000",
-                "--log-level",
-                "error",
-            ]
+            client, peer = f"http://{self.client[name]}", f"http://{self.peer[name]}"
+            self.processes.commands[name] = (
+                f"etcd --name {name} --data-dir {self.directory}/{name} --listen-client-urls {client} "
+                f"--advertise-client-urls {client} --listen-peer-urls {peer} --initial-advertise-peer-urls {peer} "
+                f"--initial-cluster {cluster} --initial-cluster-state new --quota-backend-bytes 8000000000 "
+                "--log-level error"
+            ).split()
         self.restart()
         if first_success_s(list(self.client.values()), "POST", PUT, PUT_BODY) is None:
             raise Failure(f"etcd does not serve; see {self.directory}/*.log")
@@ -82,18 +66,11 @@ class Etcd:
         return self.processes.pids()
 
     def _benchmark(self, clients, *arguments):
-        command = [
-            self.options.etcd_benchmark,
-            "--endpoints",
-            ",".join(self.client.values()),
-            "--target-leader",
-            "--precise",
-            "--clients",
-            str(clients),
-            "--conns",
-            str(min(clients, self.options.connections)),
-            *arguments,
-        ]
+        endpoints, connections = ",".join(self.client.values()), min(clients, self.options.connections)
+        command = (
+            f"--endpoints {endpoints} --target-leader --precise --clients {clients} --conns {connections}"
+        )
+        command = [self.options.etcd_benchmark] + command.split() + list(arguments)
         self.command = command
         pids = self.pids()
         before = cpu_s(pids)
@@ -191,11 +168,12 @@ class Etcd:
 
         return wait_for(found, "a leader, and followers that have caught up")
 
-    def failover_s(self):
+    def failover_s(self, how):
         leader = self.leader()
         survivors = [address for name, address in self.client.items() if name != leader]
-        self.processes.end([leader], signal.SIGKILL)
+        self.processes.running[leader].send_signal(how)
         seconds = first_success_s(survivors, "POST", PUT, PUT_BODY)
+        self.processes.end([leader], signal.SIGKILL)
         self.processes.start(leader)
         return seconds
 

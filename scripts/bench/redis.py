@@ -9,6 +9,7 @@ import time
 from processes import Failure, Processes, cpu_s, disk_bytes, resident_bytes, run, wait_for
 
 CALIBRATION_OPS_PER_CLIENT = 100
+VALUE_BYTES = 256
 
 
 class Redis:
@@ -24,25 +25,11 @@ class Redis:
         self.rates = {}
 
     def start(self):
-        self.processes.commands["redis"] = [
-            "redis-server",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--dir",
-            self.directory,
-            "--save",
-            "",
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-            "--daemonize",
-            "no",
-            "--maxclients",
-            "2000",
-        ]
+        listen = (
+            f"redis-server --bind 127.0.0.1 --port {self.port} --dir {self.directory} --maxclients 2000"
+        )
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        self.processes.commands["redis"] = listen.split() + durable
         self.restart()
         wait_for(self._ready, "redis serves")
 
@@ -70,25 +57,11 @@ class Redis:
         return self.processes.pids()
 
     def _benchmark(self, workload, clients, ops, keys, *arguments):
-        command = [
-            "redis-benchmark",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-c",
-            str(clients),
-            "-n",
-            str(ops),
-            "-d",
-            "256",
-            "-r",
-            str(keys),
-            "-t",
-            {"put": "set", "get": "get"}[workload],
-            "--csv",
-            *arguments,
-        ]
+        test = {"put": "set", "get": "get"}[workload]
+        command = (
+            f"redis-benchmark -h 127.0.0.1 -p {self.port} -c {clients} -n {ops} -d {VALUE_BYTES} -r {keys}"
+        )
+        command = command.split() + ["-t", test, "--csv", *arguments]
         self.command = command
         before = cpu_s(self.pids())
         out, client_cpu = run(command)
@@ -106,6 +79,15 @@ class Redis:
             "ops": ops,
         }
 
+    def _set(self, number, values):
+        key = self.key(number).encode()
+        return b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (
+            len(key),
+            key,
+            VALUE_BYTES,
+            values[:VALUE_BYTES],
+        )
+
     def fill(self, keys):
         """Each key once, in one pipelined stream: redis-benchmark would choose them by chance."""
         start = time.monotonic()
@@ -113,11 +95,9 @@ class Redis:
             answers = connection.makefile("rb")
             for first in range(0, keys, 1000):
                 batch = range(first, min(first + 1000, keys))
+                values = os.urandom(VALUE_BYTES * len(batch))
                 connection.sendall(
-                    b"".join(
-                        b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$256\r\n%s\r\n" % (i, b"v" * 256)
-                        for i in batch
-                    )
+                    b"".join(self._set(i, values[VALUE_BYTES * n :]) for n, i in enumerate(batch))
                 )
                 for _ in batch:
                     if answers.readline() != b"+OK\r\n":

@@ -187,11 +187,12 @@ class Synod:
 
         return wait_for(found, "a leader, and followers that have caught up")
 
-    def failover_s(self):
+    def failover_s(self, how):
         leader = self.leader()
         survivors = [self.http[node] for node in self.http if node.startswith("g1") and node != leader]
-        self.processes.end([leader], signal.SIGKILL)
+        self.processes.running[leader].send_signal(how)
         seconds = first_success_s(survivors, "PUT", SUCCESS_PATH, SUCCESS_BODY)
+        self.processes.end([leader], signal.SIGKILL)
         self.processes.start(leader)
         return seconds
 

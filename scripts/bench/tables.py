@@ -134,16 +134,12 @@ def failover(results):
     if not rows:
         return None
     body = []
-    for row in rows:
+    for row in sorted(rows, key=lambda r: r["failure"]):
         ms = sorted(s * 1000 for s in row["seconds"])
         body.append(
-            [
-                TITLES[row["system"]],
-                f"{statistics.median(ms):.0f} ms",
-                f"{ms[0]:.0f} ms",
-                f"{ms[-1]:.0f} ms",
-                str(len(ms)),
-            ]
+            [f"{TITLES[row['system']]}, leader {row['failure']}"]
+            + [f"{t:.0f} ms" for t in (statistics.median(ms), ms[0], ms[-1])]
+            + [str(len(ms))]
         )
     return table(["", "median", "least", "most", "times"], body)
 

@@ -56,9 +56,15 @@ def _size_targets(results):
     ):
         known = "synod" in rows and "etcd" in rows
         yield title, limit, False, (rows["synod"][field] / rows["etcd"][field], None) if known else None
-    medians = {row["system"]: statistics.median(row["seconds"]) for row in results["failover"]}
-    known = "synod" in medians and "etcd" in medians
-    yield "failover, of etcd's", 0.25, False, (medians["synod"] / medians["etcd"], None) if known else None
+    for kind in sorted({row["failure"] for row in results["failover"]}):
+        medians = {
+            row["system"]: statistics.median(row["seconds"])
+            for row in results["failover"]
+            if row["failure"] == kind
+        }
+        known = "synod" in medians and "etcd" in medians
+        ratios = (medians["synod"] / medians["etcd"], None) if known else None
+        yield f"failover, leader {kind}, of etcd's", 0.25, False, ratios
 
 
 def _own_targets(results):
