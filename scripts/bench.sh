@@ -7,6 +7,7 @@
 #                                 from Debian's source of etcd
 #   scripts/bench.sh --docs       and brings docs/performance.{md,svg,json} up to date
 #   scripts/bench.sh --render FILE [--docs]    only shows (or writes) results that were measured before
+#   scripts/bench.sh --render FILE --check     only says by its exit code whether docs/ are those of the results
 #
 #       --peers etcd,redis    beside which (an empty list: none)
 #       --clients 1,64        how many clients (default 1,16,64,256,1000)
@@ -129,5 +130,5 @@ if [[ $render == no ]]; then
 	fi
 	make -s -j2 BUILD="$build" all "$build/tests/bench/bench_tcp" >/dev/null
 fi
-exec python3 scripts/bench/main.py --bin "$build/bin" --out "$work" --etcd-benchmark "$etcd_benchmark" \
+exec python3 -B scripts/bench/main.py --bin "$build/bin" --out "$work" --etcd-benchmark "$etcd_benchmark" \
 	--echo "$build/tests/bench/bench_tcp" "${arguments[@]}"

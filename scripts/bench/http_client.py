@@ -6,6 +6,8 @@ import time
 import urllib.error
 import urllib.request
 
+from processes import Failure
+
 ATTEMPT_EVERY_S = 0.01
 ATTEMPT_TIMEOUT_S = 5
 
@@ -37,24 +39,21 @@ async def _attempt(address, request):
 
 async def _first_success(addresses, request, timeout_s):
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    under_way = set()
-    won = False
+    next_start = loop.time()
+    deadline = next_start + timeout_s
+    under_way, won = set(), False
     while not won and loop.time() < deadline:
-        under_way |= {loop.create_task(_attempt(address, request)) for address in addresses}
-        done, under_way = await asyncio.wait(
-            under_way, timeout=ATTEMPT_EVERY_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        won = any(task.result() for task in done)
-        # An attempt that was refused at once is repeated at the pace of the others.
-        pause_until = loop.time() + ATTEMPT_EVERY_S / 2
-        while not won and loop.time() < pause_until and under_way:
+        if loop.time() >= next_start:
+            under_way |= {loop.create_task(_attempt(address, request)) for address in addresses}
+            next_start = loop.time() + ATTEMPT_EVERY_S
+        pause_s = max(0, next_start - loop.time())
+        if under_way:
             done, under_way = await asyncio.wait(
-                under_way, timeout=pause_until - loop.time(), return_when=asyncio.FIRST_COMPLETED
+                under_way, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
             )
             won = any(task.result() for task in done)
-        if not won and not under_way:
-            await asyncio.sleep(ATTEMPT_EVERY_S / 2)
+        else:
+            await asyncio.sleep(pause_s)
     for task in under_way:
         task.cancel()
     await asyncio.gather(*under_way, return_exceptions=True)
@@ -64,7 +63,7 @@ async def _first_success(addresses, request, timeout_s):
 def first_success_s(addresses, method, path, body=None, timeout_s=60):
     """
     Sends the same request to all addresses again and again, about every 10 ms, without waiting for the
-    answers to those before. The seconds until one was answered with 200; None if none was in time.
+    answers to those before. The seconds until one was answered with 200.
     """
     payload = b"" if body is None else json.dumps(body).encode()
     request = (
@@ -73,5 +72,7 @@ def first_success_s(addresses, method, path, body=None, timeout_s=60):
     ).encode() + payload
     start = time.monotonic()
     if not asyncio.run(_first_success(addresses, request, timeout_s)):
-        return None
+        raise Failure(
+            f"{method} {path} had no success within {timeout_s} s at any of {' '.join(addresses)}"
+        )
     return time.monotonic() - start

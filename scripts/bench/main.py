@@ -37,6 +37,7 @@ def parse():
     p.add_argument("--quick", action="store_true")
     p.add_argument("--docs", action="store_true")
     p.add_argument("--render")
+    p.add_argument("--check", action="store_true")
     p.add_argument("--dir")
     p.add_argument("--base-port", type=int, default=15000)
     p.add_argument("--bin", required=True)
@@ -74,7 +75,10 @@ def main():
     options = parse()
     if options.render:
         with open(options.render, encoding="utf-8") as stored:
-            report.write(json.load(stored), options.docs)
+            results = json.load(stored)
+        if options.check:
+            return 0 if report.is_written(results) else 1
+        report.write(results, options.docs)
         return 0
     signal.signal(signal.SIGTERM, interrupted)
     os.makedirs(options.out, exist_ok=True)

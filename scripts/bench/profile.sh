@@ -24,4 +24,4 @@ done
 build=${BUILD:-build}
 make -s -j2 BUILD="$build" all "$build/tests/bench/calm_load" >/dev/null
 mkdir -p "$build/bench"
-exec env BUILD="$build" python3 scripts/bench/profile.py --build "$build" "$@"
+exec env BUILD="$build" python3 -B scripts/bench/profile.py --build "$build" "$@"

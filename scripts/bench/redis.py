@@ -119,9 +119,6 @@ class Redis:
     def disk_bytes(self):
         return disk_bytes(self.directory)
 
-    def cpu_s(self):
-        return cpu_s(self.pids())
-
     def until_serving_s(self, key):
         start = time.monotonic()
         wait_for(lambda: (self._say("GET", key) or "").startswith("$"), "redis answers", 300, 0.005)

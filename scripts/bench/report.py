@@ -84,17 +84,35 @@ def replace_block(text, name, content):
     return pattern.sub(lambda m: f"{m.group(1)}{content}\n{m.group(2)}", text)
 
 
-def write_blocks(made):
+def with_blocks(made):
+    """The page with these blocks in it."""
     with open(DOCS, encoding="utf-8") as page:
         text = page.read()
     for name, content in made.items():
         text = replace_block(text, name, content)
+    return text
+
+
+def write_blocks(made):
+    text = with_blocks(made)
     with open(DOCS, "w", encoding="utf-8") as page:
         page.write(text)
 
 
+def known_blocks(results):
+    return {name: content for name, content in blocks(results).items() if content}
+
+
+def is_written(results):
+    """The page and the picture are those of the results."""
+    with open(DOCS, encoding="utf-8") as page, open(PLOT, encoding="utf-8") as picture:
+        return page.read() == with_blocks(known_blocks(results)) and picture.read() == plot.throughput(
+            results
+        )
+
+
 def write(results, docs):
-    made = {name: content for name, content in blocks(results).items() if content}
+    made = known_blocks(results)
     for name, content in made.items():
         print(f"\n== {name}\n{content}")
     if not docs:

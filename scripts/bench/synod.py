@@ -5,8 +5,8 @@ import os
 import signal
 import time
 
-from http_client import ask, first_success_s
-from processes import Failure, Processes, cpu_s, disk_bytes, resident_bytes, run, wait_for
+from http_client import first_success_s
+from processes import Failure, Processes, disk_bytes, resident_bytes, run, wait_for
 
 REPLICAS = 3
 SUCCESS_PATH = "/put"
@@ -161,9 +161,6 @@ class Synod:
     def disk_bytes(self):
         return disk_bytes(self.directory)
 
-    def cpu_s(self):
-        return cpu_s(self.pids())
-
     def until_serving_s(self, key):
         """Seconds until a linearizable read of a key is answered."""
         return first_success_s(
@@ -198,6 +195,3 @@ class Synod:
 
     def version(self):
         return self.kvctl("version").strip()
-
-    def alive(self, node):
-        return ask("GET", f"http://{self.http[node]}/readyz") is not None

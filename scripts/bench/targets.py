@@ -82,7 +82,10 @@ def _own_targets(results):
         )
 
 
-def _text(value):
+def _text(value, limit=None):
+    # What is close to the limit is shown exactly enough to see on which side it is.
+    if limit is not None and abs(value - limit) < limit / 50:
+        return f"{value:.3f}×"
     return f"1/{1 / value:.1f}" if 0 < value < 0.3 else ratio(value)
 
 
@@ -105,7 +108,7 @@ def targets(results):
                 [
                     title,
                     ("≥ " if at_least else "≤ ") + _text(limit),
-                    _text(value) + place,
+                    _text(value, limit) + place,
                     "met" if met else "**missed**",
                 ]
             )
