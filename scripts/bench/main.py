@@ -80,7 +80,8 @@ def main():
             return 0 if report.is_written(results) else 1
         report.write(results, options.docs)
         return 0
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, interrupted)
     os.makedirs(options.out, exist_ok=True)
     options.dir = tempfile.mkdtemp(prefix="scratch-", dir=options.dir or options.out)
     measurement = Measurement(options)

@@ -137,7 +137,7 @@ compare() {
 
 command -v valgrind >/dev/null || skip "valgrind is not installed (scripts/setup.sh --tests installs it)"
 [[ -x $program ]] || die "there is no $program: run 'make tests' first"
-! nm "$program" | grep -qE '__asan_init|__ubsan_|__tsan_init' ||
+! nm "$program" | grep -E '__asan_init|__ubsan_|__tsan_init' >/dev/null ||
 	skip "instructions are not counted under a sanitizer"
 if [[ $mode == compare && $(sed -n 's/^compiler //p' "$budget") != "$(compiler)" ]]; then
 	skip "the budget is for $(sed -n 's/^compiler //p' "$budget"), this was built with $(compiler)"
