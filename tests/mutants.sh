@@ -8,18 +8,19 @@
 #   # what is broken, and which faults of docs/faults.md it invites (faults: 1, 2)
 #   file: src/paxos/output.c
 #   run: --cluster              optional: arguments for synod-sim; without it, one group of replicas
+#   seeds: 4000                 optional: its budget, if it takes a rare meeting of faults to show it
 #   <<<<
 #   the lines to replace: they must stand in the file exactly once
 #   ====
 #   what stands there instead
 #   >>>>
 #
-# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500) until one fails. A mutant that no seed
+# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500, or its own budget) until one fails. A mutant that no seed
 # catches is a hole in the simulator, and makes this script fail. So does one that can no longer be applied.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seeds=500
+seeds=
 names=()
 while (($#)); do
 	case $1 in
@@ -81,11 +82,13 @@ for name in "${names[@]}"; do
 		continue
 	fi
 	read -ra arguments <<<"$(sed -n 's/^run: //p' "$mutant")"
+	own=$(sed -n 's/^seeds: //p' "$mutant")
+	budget=${seeds:-${own:-500}}
 	verdict=survived
 	if ! simulator; then
 		verdict="does not compile, see $build/make.log"
 	else
-		for ((first = 1; first <= seeds && ${#verdict} == 8; first += 20)); do
+		for ((first = 1; first <= budget && ${#verdict} == 8; first += 20)); do
 			status=0
 			"$build/out/bin/synod-sim" --seeds "$first..$((first + 19))" "${arguments[@]}" >"$build/run.log" 2>&1 || status=$?
 			((status == 0)) || verdict=$(grep -m 1 -oE '^seed=[0-9]+ verdict=(crash|safety|liveness|linearizability)' "$build/run.log" ||
