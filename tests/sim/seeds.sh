@@ -4,11 +4,11 @@
 set -euo pipefail
 
 sim=${SYNOD_BIN:?}/synod-sim
-groups=${SEEDS:-1..240}
-beyond=${SEEDS:-1..30}
-clusters=${SEEDS:-1..50}
-paxosds=${SEEDS:-1..60}
-pairs=${SEEDS:-1..80}
+groups=${SEEDS:-1..1000}
+beyond=${SEEDS:-1..100}
+clusters=${SEEDS:-1..150}
+paxosds=${SEEDS:-1..200}
+pairs=${SEEDS:-1..250}
 if [[ -z ${SEEDS-} ]] && grep -qa __asan_init "$sim"; then
 	groups=1..24
 	beyond=1..6
