@@ -273,6 +273,8 @@ uint64_t disk_posix_outstanding(struct disk *disk)
 void disk_posix_drain(struct disk *disk)
 {
 	struct disk_posix *posix = posix_of(disk);
+	/* What the loop has carried out but nobody has finished does not make the descriptor readable, nor does what joins it. */
+	disk_posix_finish(disk);
 	while (posix->outstanding > 0) {
 		struct pollfd wait = {.fd = posix->event_fd, .events = POLLIN};
 		int ready = disk_posix_run(disk) ? 1 : poll(&wait, 1, -1);

@@ -267,6 +267,26 @@ START_TEST(the_loop_carries_out_small_writes)
 }
 END_TEST
 
+START_TEST(drain_takes_what_the_loop_has_carried_out)
+{
+	/* Drain returns also when the last turn ran what was left and nobody has run the callbacks. */
+	struct fixture f;
+	begin(&f);
+	disk_posix_use_loop(f.disk);
+	struct disk_file *file = create(&f, "log", 0);
+	struct sized small;
+	size_t done = 0;
+	submit_sized(&f, file, &small, 0, 100, &done);
+	ck_assert(disk_posix_run(f.disk));
+	disk_posix_drain(f.disk);
+	ck_assert_uint_eq(done, 1);
+	ck_assert_uint_eq(disk_posix_outstanding(f.disk), 0);
+	free(small.data);
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
 START_TEST(small_and_large_writes_keep_their_order)
 {
 	/* Whoever carries a write to the log out, the loop or the thread: they complete, and have their effect, in order. */
@@ -515,6 +535,7 @@ END_TEST
 
 CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
 	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
+	   drain_takes_what_the_loop_has_carried_out,
 	   small_and_large_writes_keep_their_order, callbacks_may_submit,
 	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
 	   a_wal_lives_on_the_real_disk)
