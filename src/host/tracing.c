@@ -36,7 +36,7 @@ static const char *peer_name(void *context, uint64_t id)
 
 /*
  * Reads a file that exists already: counts this host's events, and finds the end of the last whole one; what
- * a power loss left behind it is cut off.
+ * a power loss left behind it is cut off. STATUS_BAD_REQUEST: it is some other file, which is left alone.
  */
 static int continue_file(struct trace_file *file)
 {
@@ -52,6 +52,11 @@ static int continue_file(struct trace_file *file)
 		return STATUS_IO;
 	}
 	for (ssize_t len; (len = getline(&line, &capacity, in)) > 0 && line[len - 1] == '\n';) {
+		struct slice host;
+		if (lines == 0 && !trace_host_parse(slice((const uint8_t *)line, (size_t)len - 1), &host)) {
+			status = STATUS_BAD_REQUEST;
+			break;
+		}
 		at += (uint64_t)len;
 		bool is_host = lines++ % 2 == 0;
 		ours += is_host && (size_t)len > name_len && memcmp(line, file->name, name_len) == 0 &&
@@ -61,7 +66,7 @@ static int continue_file(struct trace_file *file)
 			file->events = ours;
 		}
 	}
-	if (ferror(in) || ftruncate(file->fd, (off_t)whole) != 0)
+	if (status == 0 && (ferror(in) || ftruncate(file->fd, (off_t)whole) != 0))
 		status = STATUS_IO;
 	file->bytes = whole;
 	free(line);
@@ -87,7 +92,13 @@ static int open_file(struct trace_file *file, char *error, size_t error_size)
 			 file->path);
 		return STATUS_IO;
 	}
-	if (continue_file(file) != 0) {
+	int status = continue_file(file);
+	if (status == STATUS_BAD_REQUEST) {
+		snprintf(error, error_size, "cannot write the trace %s: the file holds something else",
+			 file->path);
+		return STATUS_IO;
+	}
+	if (status != 0) {
 		snprintf(error, error_size, "cannot read the trace %s: %s", file->path, strerror(errno));
 		return STATUS_IO;
 	}

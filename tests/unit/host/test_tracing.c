@@ -127,6 +127,27 @@ START_TEST(torn_and_taken)
 }
 END_TEST
 
+/* A file that is no trace is neither cut nor written to: somebody has mistaken its name. */
+START_TEST(some_other_file)
+{
+	static const char text[] = "[cluster]\nname = test\nshards = 4\n";
+	char error[256];
+	struct host *host;
+	struct log log;
+	make_directory();
+	FILE *out = fopen(file[0], "w");
+	fputs(text, out);
+	fclose(out);
+	struct host_options options = options_of("s1", NULL, file[0]);
+	log_init_fd(&log, STDERR_FILENO, "s1");
+	options.log = &log;
+	ck_assert_int_eq(host_create(&host, &options, error, sizeof error), STATUS_IO);
+	ck_assert_ptr_nonnull(strstr(error, "holds something else"));
+	ck_assert_str_eq(content_of(file[0]), text);
+	remove_directory();
+}
+END_TEST
+
 /* A file that has become as large as it may gets no more, and the node goes on. */
 START_TEST(limit)
 {
@@ -248,4 +269,4 @@ START_TEST(older_peers)
 }
 END_TEST
 
-CHECK_MAIN("tracing", files, torn_and_taken, limit, ask, older_peers)
+CHECK_MAIN("tracing", files, torn_and_taken, some_other_file, limit, ask, older_peers)
