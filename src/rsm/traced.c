@@ -132,10 +132,9 @@ void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const st
 			message->trace = told;
 	} else if (method == METHOD_ACCEPTED) {
 		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last) : 0;
-		if (message->trace == 0) {
+		if (message->trace == 0)
 			message->trace = t->echo;
-			t->echo = 0;
-		}
+		t->echo = 0;
 	}
 }
 

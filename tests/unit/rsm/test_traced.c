@@ -195,6 +195,34 @@ START_TEST(a_read)
 }
 END_TEST
 
+static bool has_accepted(struct node *node, uint64_t request)
+{
+	uint64_t position = 0;
+	const struct trace_event *e;
+	while ((e = tracer_next(&node->tracer, request, &position)) != NULL)
+		if (e->kind == TRACE_SEND && e->method == METHOD_ACCEPTED)
+			return true;
+	return false;
+}
+
+/* Once a follower has answered a traced Accept, what it says next is not taken for another answer. */
+START_TEST(answered_once)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 5, NULL);
+	uint32_t leader = rsm_group_elect(&g);
+	rsm_group_run(&g, SIM_SECOND);
+	g.trace = REQUEST;
+	rsm_group_command(&g, leader, 0, 0, 1, 0);
+	g.trace = 0;
+	for (uint32_t i = 0; i < 10000 && !has_accepted(node_at(&g, (leader + 1) % 3), REQUEST); i++)
+		rsm_group_run(&g, 10);
+	ck_assert(has_accepted(node_at(&g, (leader + 1) % 3), REQUEST));
+	ck_assert_uint_eq(rsm_group_rsm(&g, (leader + 1) % 3)->traced.echo, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* Who does not lead says so, within the trace. */
 START_TEST(a_refusal)
 {
@@ -337,5 +365,5 @@ START_TEST(vector_order_is_happens_before)
 }
 END_TEST
 
-CHECK_MAIN("traced", a_write, a_read, a_refusal, nothing_unasked, many_at_once,
+CHECK_MAIN("traced", a_write, a_read, answered_once, a_refusal, nothing_unasked, many_at_once,
 	   vector_order_is_happens_before)
