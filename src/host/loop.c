@@ -108,9 +108,9 @@ bool host_turn(struct host *host, bool wait)
 	tracing_flush(host);
 	flush_links(host);
 	host_turn_ends();
-	note_turn(host);
 	if (host->work != NULL && host->work(host->work_context))
 		host->work_is_done = host->input_due = true;
+	note_turn(host);
 	host->now_us = 0;
 	return !host->stopped;
 }
