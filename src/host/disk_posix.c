@@ -51,6 +51,7 @@ struct disk_posix {
 	/* The loop's thread only: */
 	bool use_loop;
 	struct queue left;      /* for disk_posix_run() */
+	struct queue done;      /* by it: for disk_posix_finish() */
 	uint64_t log_at_thread; /* requests of the log's lane that its thread has */
 	/* Both threads: */
 	_Atomic uint64_t slow_until_us; /* the log goes through its thread until then */
@@ -222,9 +223,7 @@ bool disk_posix_run(struct disk *disk)
 	while (request != NULL) {
 		struct disk_request *next = request->next;
 		run_request(posix, request);
-		lock(&posix->completed_lock);
-		queue_push(&posix->completed, request);
-		unlock(&posix->completed_lock);
+		queue_push(&posix->done, request);
 		request = next;
 	}
 	return true;
@@ -233,6 +232,19 @@ bool disk_posix_run(struct disk *disk)
 int disk_posix_fd(struct disk *disk)
 {
 	return posix_of(disk)->event_fd;
+}
+
+static void run_callbacks(struct disk_posix *posix, struct disk_request *request)
+{
+	while (request != NULL) {
+		struct disk_request *next = request->next;
+		ASSERT(posix->outstanding > 0);
+		posix->outstanding--;
+		if (request->lane == DISK_LANE_LOG && request->order == AT_THREAD)
+			posix->log_at_thread--;
+		request->callback(request);
+		request = next;
+	}
 }
 
 void disk_posix_dispatch(struct disk *disk)
@@ -245,24 +257,16 @@ void disk_posix_dispatch(struct disk *disk)
 		got = read(posix->event_fd, &count, sizeof count);
 	} while (got < 0 && errno == EINTR);
 	ASSERT(got == sizeof count || errno == EAGAIN);
-	disk_posix_finish(disk);
+	lock(&posix->completed_lock);
+	struct disk_request *request = queue_take_all(&posix->completed);
+	unlock(&posix->completed_lock);
+	run_callbacks(posix, request);
 }
 
 void disk_posix_finish(struct disk *disk)
 {
 	struct disk_posix *posix = posix_of(disk);
-	lock(&posix->completed_lock);
-	struct disk_request *request = queue_take_all(&posix->completed);
-	unlock(&posix->completed_lock);
-	while (request != NULL) {
-		struct disk_request *next = request->next;
-		ASSERT(posix->outstanding > 0);
-		posix->outstanding--;
-		if (request->lane == DISK_LANE_LOG && request->order == AT_THREAD)
-			posix->log_at_thread--;
-		request->callback(request);
-		request = next;
-	}
+	run_callbacks(posix, queue_take_all(&posix->done));
 }
 
 uint64_t disk_posix_outstanding(struct disk *disk)
@@ -273,11 +277,14 @@ uint64_t disk_posix_outstanding(struct disk *disk)
 void disk_posix_drain(struct disk *disk)
 {
 	struct disk_posix *posix = posix_of(disk);
-	/* What the loop has carried out but nobody has finished does not make the descriptor readable, nor does what joins it. */
-	disk_posix_finish(disk);
 	while (posix->outstanding > 0) {
+		/* What the loop's thread has carried out, or is to, comes first: no descriptor tells of it. */
+		if (posix->done.first != NULL || disk_posix_run(disk)) {
+			disk_posix_finish(disk);
+			continue;
+		}
 		struct pollfd wait = {.fd = posix->event_fd, .events = POLLIN};
-		int ready = disk_posix_run(disk) ? 1 : poll(&wait, 1, -1);
+		int ready = poll(&wait, 1, -1);
 		ASSERT(ready >= 0 || errno == EINTR);
 		disk_posix_dispatch(disk);
 	}

@@ -42,8 +42,8 @@ void disk_posix_dispatch(struct disk *disk);
 /* From now on disk_posix_run() is called at the end of every turn. Nothing may be outstanding. */
 void disk_posix_use_loop(struct disk *disk);
 /*
- * Carries out what was left for the loop's thread. True if requests are complete; then disk_posix_finish() is due, which is
- * disk_posix_dispatch() without a look at the descriptor.
+ * Carries out what was left for the loop's thread. True if there was anything: then disk_posix_finish() is due, which runs
+ * the callbacks. The descriptor tells only of what the other threads have done.
  */
 bool disk_posix_run(struct disk *disk);
 void disk_posix_finish(struct disk *disk);

@@ -303,6 +303,7 @@ START_TEST(small_and_large_writes_keep_their_order)
 			submit_sized(&f, file, &sized[submitted], submitted, rng_chance(&rng, 300000) ? 100000 : 100, &done);
 		/* As a turn of the loop: what has completed until now, then the work that was left. */
 		disk_posix_dispatch(f.disk);
+		disk_posix_finish(f.disk);
 		disk_posix_run(f.disk);
 		uint8_t byte;
 		if (done == submitted && done > 0) {
@@ -523,6 +524,7 @@ START_TEST(a_wal_lives_on_the_real_disk)
 			}
 			wal_flush(wal);
 			disk_posix_run(f.disk);
+			disk_posix_finish(f.disk);
 			disk_posix_dispatch(f.disk);
 		}
 		disk_posix_drain(f.disk);
