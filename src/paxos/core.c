@@ -214,6 +214,8 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 uint64_t paxos_deadline_us(const struct paxos *p)
 {
 	uint64_t at = p->role == PAXOS_LEADER ? p->heartbeat_at_us : p->election_at_us;
+	if (p->role == PAXOS_LEADER && p->patience_round != 0 && p->patience_us < at)
+		at = p->patience_us;
 	if (p->role == PAXOS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
 		at = p->retry_at_us;
 	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)

@@ -29,7 +29,7 @@
 #define RANGES_MAX 64u
 /* Heartbeat rounds for reads that may be under way at once; later reads share the next one. */
 #define READ_ROUNDS_MAX 2u
-/* A round is asked of all, if need be, after this part of a heartbeat interval. */
+/* A round of reads is asked of all, if it has not been confirmed after this part of a heartbeat interval. */
 #define READ_PATIENCE 10u
 
 struct paxos_peer {
@@ -130,7 +130,9 @@ struct paxos {
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
-	uint64_t heartbeat_at_us; /* of all peers; a round of reads brings it forward */
+	uint64_t heartbeat_at_us; /* of all peers */
+	uint64_t patience_us;     /* all are asked then, unless this round of reads has been confirmed … */
+	uint64_t patience_round;  /* … 0: no round of reads is watched */
 	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
 	uint64_t learn_until_us;  /* … which it must do again until then */
 	struct vector waiting;    /* struct pending_read, rounds ascending */

@@ -11,7 +11,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->next_slot = p->own_first = p->prepare_chosen + 1;
 	p->self_acked = p->prepare_chosen;
 	p->open_bytes = 0;
-	p->round = 0;
+	p->round = p->patience_round = 0;
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = 0;
 	for (uint32_t i = 0; i < member_count(p); i++) {
@@ -29,9 +29,26 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 {
 	p->round++;
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
+	p->patience_round = 0;
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self)
 			p->peers[i].due_heartbeat = true;
+}
+
+/* The highest round that a quorum, ourselves included, has echoed. */
+static uint64_t confirmed_round(const struct paxos *p)
+{
+	uint64_t best = 0;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		uint64_t round = i == p->self ? p->round : p->peers[i].round_acked;
+		synod_set at_least = 0;
+		for (uint32_t j = 0; j < member_count(p); j++)
+			if ((j == p->self ? p->round : p->peers[j].round_acked) >= round)
+				at_least |= member_bit(j);
+		if (round > best && is_quorum(p, p->next_slot, at_least))
+			best = round;
+	}
+	return best;
 }
 
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
@@ -54,6 +71,24 @@ static bool cannot_learn(struct paxos *p, uint64_t now_us)
 	return now_us >= p->learn_until_us;
 }
 
+static void watch_round(struct paxos *p, uint64_t now_us)
+{
+	p->patience_round = p->round;
+	p->patience_us = now_us + p->options.heartbeat_us / READ_PATIENCE;
+}
+
+/* The watched round of reads has had its time. If it is confirmed the newest is watched in its place, if that is not. */
+static void lose_patience(struct paxos *p, uint64_t now_us)
+{
+	uint64_t confirmed = confirmed_round(p);
+	if (confirmed < p->patience_round)
+		leader_heartbeat(p, now_us);
+	else if (confirmed < p->round)
+		watch_round(p, now_us);
+	else
+		p->patience_round = 0;
+}
+
 /*
  * At every heartbeat, whoever reads meanwhile: a successor that does not answer, or slots that nobody can tell, would
  * otherwise block the group.
@@ -74,6 +109,8 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 	if (now_us >= p->heartbeat_at_us) {
 		leader_heartbeat(p, now_us);
 		p->hint_due = true;
+	} else if (p->patience_round != 0 && now_us >= p->patience_us) {
+		lose_patience(p, now_us);
 	}
 }
 
@@ -186,22 +223,6 @@ bool paxos_read(struct paxos *p, uint64_t id)
 	return true;
 }
 
-/* The highest round that a quorum, ourselves included, has echoed. */
-static uint64_t confirmed_round(const struct paxos *p)
-{
-	uint64_t best = 0;
-	for (uint32_t i = 0; i < member_count(p); i++) {
-		uint64_t round = i == p->self ? p->round : p->peers[i].round_acked;
-		synod_set at_least = 0;
-		for (uint32_t j = 0; j < member_count(p); j++)
-			if ((j == p->self ? p->round : p->peers[j].round_acked) >= round)
-				at_least |= member_bit(j);
-		if (round > best && is_quorum(p, p->next_slot, at_least))
-			best = round;
-	}
-	return best;
-}
-
 /* The peer that was heard last, of those that are not in the set. */
 static uint32_t heard_last(const struct paxos *p, synod_set without)
 {
@@ -225,9 +246,8 @@ static void read_round(struct paxos *p, uint64_t now_us)
 		p->peers[next].due_heartbeat = true;
 		asked |= member_bit(next);
 	}
-	uint64_t all_us = now_us + p->options.heartbeat_us / READ_PATIENCE;
-	if (all_us < p->heartbeat_at_us)
-		p->heartbeat_at_us = all_us;
+	if (p->patience_round == 0)
+		watch_round(p, now_us);
 }
 
 /* Starts a round if reads wait for one and not too many are under way: those that come meanwhile share the next. */

@@ -240,7 +240,45 @@ START_TEST(test_reads_do_not_stop_the_clock)
 }
 END_TEST
 
+/* Member 2 answers every round of reads, so that a quorum is there: member 3 hears of nothing but the regular heartbeats. When
+ * member 2 falls silent, member 3 is asked soon, and the reads go on. */
+START_TEST(test_reads_wake_nobody_but_a_quorum)
+{
+	struct bench b;
+	uint64_t id = 0, heartbeats = 0, confirmed = 0;
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+	sync_all(&b);
+	settle(&b);
+	for (uint64_t until = b.now_us + 300000; b.now_us < until; b.now_us += 100) {
+		if (paxos_deadline_us(b.core) <= b.now_us)
+			paxos_tick(b.core, b.now_us);
+		ck_assert(paxos_read(b.core, ++id));
+		heartbeats += sent(settle(&b), 3, METHOD_ACCEPT) != NULL;
+		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+		confirmed += settle(&b)->nreads;
+	}
+	ck_assert_uint_eq(confirmed, id);
+	ck_assert_uint_ge(heartbeats, 9);
+	ck_assert_uint_le(heartbeats, 11);
+	uint64_t silent_us = b.now_us;
+	ck_assert(paxos_read(b.core, ++id));
+	const struct paxos_output *out = settle(&b);
+	while (sent(out, 3, METHOD_ACCEPT) == NULL) {
+		b.now_us = paxos_deadline_us(b.core);
+		paxos_tick(b.core, b.now_us);
+		out = settle(&b);
+	}
+	ck_assert_uint_le(b.now_us - silent_us, 2 * 30000 / READ_PATIENCE);
+	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+	ck_assert_uint_eq(settle(&b)->nreads, 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 CHECK_MAIN("paxos leader", test_quorum_counts_members, test_highest_accepted_value_is_proposed,
 	   test_snapshot_over_own_slots_ends_leadership, test_snapshot_below_own_slots_keeps_leadership,
 	   test_endless_reads_need_bounded_memory, test_leader_that_cannot_learn_lets_go,
-	   test_only_own_slots_are_sent, test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock)
+	   test_only_own_slots_are_sent, test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock,
+	   test_reads_wake_nobody_but_a_quorum)
