@@ -29,6 +29,7 @@
 #define APPLY_COMMANDS_PER_TURN 4096u
 /* Batches that wait for the window to open. */
 #define READY_BATCHES_MAX 64u
+#define FREE_BATCH_BYTES_MAX (1u * MIB) /* kept for reuse */
 /* Of all reads that wait. */
 #define QUERY_BYTES_MAX (64u * MIB)
 /*
@@ -218,7 +219,7 @@ struct rsm {
 	struct list proposed;          /* in slot order */
 	uint64_t proposed_bytes;       /* of their values */
 	struct list free_batches;
-	uint32_t free_batch_count;
+	size_t free_batch_bytes;       /* of what they hold on to */
 	uint32_t pending_requests;
 	struct pending_query *queries; /* circular, in order of id */
 	uint32_t queries_head, queries_count, queries_capacity;

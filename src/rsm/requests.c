@@ -51,6 +51,11 @@ void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *r
 
 /* ---- batches ---- */
 
+static size_t batch_bytes(const struct batch *batch)
+{
+	return sizeof *batch + batch->encoding.capacity + batch->capacity * sizeof *batch->requesters;
+}
+
 void batch_release(struct rsm *rsm, struct batch *batch)
 {
 	if (batch->value != NULL)
@@ -61,14 +66,15 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	batch->count = 0;
 	batch->internal = false;
 	batch->trace = 0;
-	if (rsm->free_batch_count == READY_BATCHES_MAX) {
+	if (rsm->free_batch_bytes + batch_bytes(batch) > FREE_BATCH_BYTES_MAX) {
 		buffer_free(&batch->encoding);
 		free(batch->requesters);
 		free(batch);
 		return;
 	}
-	rsm->free_batch_count++;
-	list_push_back(&rsm->free_batches, &batch->link);
+	/* In front: the one used last is used next, so that not all of them grow to the size of the largest batch. */
+	rsm->free_batch_bytes += batch_bytes(batch);
+	list_push_front(&rsm->free_batches, &batch->link);
 }
 
 static struct batch *current_batch(struct rsm *rsm)
@@ -78,8 +84,8 @@ static struct batch *current_batch(struct rsm *rsm)
 	struct list *link = list_first(&rsm->free_batches);
 	if (link != NULL) {
 		list_remove(link);
-		rsm->free_batch_count--;
 		rsm->current = LIST_ENTRY(link, struct batch, link);
+		rsm->free_batch_bytes -= batch_bytes(rsm->current);
 	} else {
 		rsm->current = ALLOC(struct batch);
 		list_init(&rsm->current->link);

@@ -15,7 +15,7 @@
 #include "base/assert.h"
 
 /* A buffer that has grown beyond this is given back after use. */
-enum { BUFFER_KEEP_BYTES = 8 * 1024 * 1024, BUFFER_FIRST_BYTES = 64 * 1024 };
+enum { BUFFER_KEEP_BYTES = 1024 * 1024, BUFFER_FIRST_BYTES = 64 * 1024 };
 
 static void part_written(struct disk_request *request);
 static void header_written(struct disk_request *request);
