@@ -20,6 +20,7 @@ static const char USAGE[] =
 	"                    waits for its reply\n"
 	"  --clients N       independent clients (default 64)\n"
 	"  --connections N   connections to each server, shared by the clients (default 1)\n"
+	"  --threads N       threads of kvbench that serve the connections (default 1)\n"
 	"  --pipeline N      requests that one client keeps under way (default 1)\n"
 	"  --keys N          different keys (default 100000)\n"
 	"  --dist D          which of them: uniform or zipfian (default uniform; for ycsb, zipfian)\n"
@@ -103,7 +104,7 @@ static const char *key_prefix(const char *text)
 }
 
 enum {
-	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, PIPELINE, KEYS, DIST, KEY_SIZE,
+	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, THREADS, PIPELINE, KEYS, DIST, KEY_SIZE,
 	KEY_PREFIX, VALUE_SIZE, TXN_KEYS, TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED,
 	PB, HISTOGRAM, HELP,
 };
@@ -116,6 +117,7 @@ static const struct option LONG[] = {
 	{"rate", required_argument, NULL, RATE},
 	{"clients", required_argument, NULL, CLIENTS},
 	{"connections", required_argument, NULL, CONNECTIONS},
+	{"threads", required_argument, NULL, THREADS},
 	{"pipeline", required_argument, NULL, PIPELINE},
 	{"keys", required_argument, NULL, KEYS},
 	{"dist", required_argument, NULL, DIST},
@@ -147,6 +149,7 @@ static void parse_number(struct bench_options *o, struct open_choices *open, int
 	switch (c) {
 	case CLIENTS: o->clients = (uint32_t)number("clients", optarg, 1, 10000); break;
 	case CONNECTIONS: o->connections = (uint32_t)number("connections", optarg, 1, 1000); break;
+	case THREADS: o->threads = (uint32_t)number("threads", optarg, 1, 64); break;
 	case PIPELINE: o->pipeline = (uint32_t)number("pipeline", optarg, 1, 1000); break;
 	case KEYS: o->keys = number("keys", optarg, 1, BENCH_KEYS_MAX); break;
 	case TXN_KEYS: o->txn_keys = (uint32_t)number("txn-keys", optarg, 1, BENCH_OPS_MAX); break;
@@ -234,6 +237,7 @@ void bench_options_parse(struct bench_options *o, int argc, char **argv)
 		.endpoints = getenv("KVCTL_ENDPOINTS"),
 		.clients = 64,
 		.connections = 1,
+		.threads = 1,
 		.pipeline = 1,
 		.keys = 100000,
 		.value_size = 256,

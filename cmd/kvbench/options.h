@@ -29,6 +29,7 @@ struct bench_options {
 	const char *workload_name;
 	uint32_t clients;     /* independent ones, each waiting for its reply */
 	uint32_t connections; /* handles that they share */
+	uint32_t threads;     /* that the handles share */
 	uint32_t pipeline;    /* requests that one client keeps under way */
 	uint64_t keys;
 	enum bench_distribution distribution;

@@ -172,7 +172,8 @@ static void open_connection(struct bench *b, uint32_t i)
 	struct synod_options options = {.config_file = o->config,
 					.endpoints = o->endpoints,
 					.timeout_ms = o->timeout_ms,
-					.outstanding_max = b->nstreams + 16};
+					.outstanding_max = b->nstreams + 16,
+					.thread_of = i < o->threads ? NULL : b->connections[i % o->threads].handle};
 	c->bench = b;
 	c->history.history = o->history != NULL ? &b->history : NULL;
 	rng_seed(&c->rng, o->seed + i);

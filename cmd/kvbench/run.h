@@ -6,7 +6,8 @@
  * it starts late, but its latency is measured from when it should have started. Otherwise a server that
  * stalls would also stop the questions that show it (coordinated omission).
  *
- * Replies are handled on the threads of the handles. What they count belongs to their connection; the main
+ * Replies are handled on the threads of the handles, few for many: a thread for each would cost the machine that it shares
+ * with the servers more than the requests do. What they count belongs to their connection; the main
  * thread reads it once a second, and adds it up when all has ended.
  */
 #ifndef SYNOD_KVBENCH_RUN_H

@@ -46,6 +46,16 @@ static inline void list_remove(struct list *element)
 	element->next->prev = element->prev;
 	list_init(element);
 }
+/* Moves all of one list, in their order, into another, which it initialises. */
+static inline void list_take_all(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	list_init(from);
+}
 static inline struct list *list_first(struct list *head)
 {
 	return list_empty(head) ? NULL : head->next;

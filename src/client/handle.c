@@ -9,14 +9,9 @@ void handle_take_submitted(void *context)
 {
 	struct synod *s = context;
 	struct list taken;
-	list_init(&taken);
 	pthread_mutex_lock(&s->mutex);
 	bool closing = s->closing;
-	if (!list_empty(&s->submitted)) {
-		taken = s->submitted;
-		taken.next->prev = taken.prev->next = &taken;
-		list_init(&s->submitted);
-	}
+	list_take_all(&s->submitted, &taken);
 	pthread_mutex_unlock(&s->mutex);
 	struct list *first;
 	while ((first = list_first(&taken)) != NULL) {
@@ -25,6 +20,15 @@ void handle_take_submitted(void *context)
 	}
 	if (closing)
 		host_stop(s->host);
+}
+
+void handle_give_up(struct synod *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->closing = s->no_memory = true;
+	pthread_cond_broadcast(&s->room);
+	pthread_mutex_unlock(&s->mutex);
+	handle_take_submitted(s);
 }
 
 static struct timespec deadline_after(uint32_t timeout_ms)
@@ -97,7 +101,7 @@ int handle_submit(struct synod *s, struct client_request *request, bool wait)
 {
 	request->owner = s;
 	pthread_mutex_lock(&s->mutex);
-	int status = s->running ? wait_for_room(s, request, wait) : SYNOD_CLOSED;
+	int status = s->open ? wait_for_room(s, request, wait) : SYNOD_CLOSED;
 	bool nudge = false;
 	if (status == SYNOD_OK) {
 		s->outstanding++;

@@ -5,19 +5,21 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "client/core.h"
 #include "client/synod.h"
+#include "client/thread.h"
 #include "host/host.h"
 
 struct synod {
-	pthread_t thread; /* runs the host; everything of the client node happens there */
-	bool running;
+	struct client_thread *thread; /* everything of the host and the client node happens there */
+	struct list on_thread;        /* in client_thread_handles() */
+	bool open;
 	struct host *host;
 	struct client *client;
 	struct log log;
 	struct host_call nudge;
-	struct alloc_reserve *reserve; /* of the handle's thread; while opening and closing, of the thread that does it */
 	uint32_t timeout_ms;
 	uint32_t outstanding_max;
 
@@ -49,6 +51,8 @@ void handle_ended(struct synod *s, const struct client_request *request);
 int handle_end_status(struct synod *s, int status);
 /* On the handle's thread: takes over what has been submitted. */
 void handle_take_submitted(void *context);
+/* On the handle's thread: as if it were closed, for want of memory. */
+void handle_give_up(struct synod *s);
 
 /* A request that somebody waits for. */
 struct handle_wait {

@@ -1,8 +1,7 @@
-/* Opening and closing a handle; its thread. */
+/* Opening and closing a handle. */
 #include "client/handle.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -151,47 +150,6 @@ static int make_plan(struct plan *plan, const struct synod_options *options, cha
 	return status;
 }
 
-/*
- * What could not be allocated in a turn came from the reserve, so that the turn was completed. When there is no memory to fill that up
- * again, the thread ends in order, as if the handle were closed, while there is something left to do it with.
- */
-static void give_up(struct synod *s)
-{
-	pthread_mutex_lock(&s->mutex);
-	s->closing = s->no_memory = true;
-	pthread_cond_broadcast(&s->room);
-	pthread_mutex_unlock(&s->mutex);
-	handle_take_submitted(s);
-}
-
-static void *run(void *argument)
-{
-	struct synod *s = argument;
-	alloc_reserve_use(s->reserve);
-	while (host_turn(s->host, true)) {
-		if (!alloc_reserve_refill(s->reserve) && !s->no_memory)
-			give_up(s);
-	}
-	alloc_reserve_use(NULL);
-	return NULL;
-}
-
-/* The thread takes no signals: they belong to the program. */
-static int start_thread(struct synod *s)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&s->thread, NULL, run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error == 0) {
-		s->running = true;
-		return SYNOD_OK;
-	}
-	snprintf(s->error, sizeof s->error, "cannot start a thread: %s", strerror(error));
-	return SYNOD_NO_MEMORY;
-}
-
 static void log_nothing(void *context, const char *line, size_t len)
 {
 	(void)context;
@@ -205,6 +163,14 @@ static uint64_t log_time(void *context)
 	return 0;
 }
 
+/* What is done on the handle's thread to open it. */
+struct opening {
+	struct synod *s;
+	const struct plan *plan;
+	const struct synod_options *options;
+	int status;
+};
+
 static int start_client(struct synod *s, const struct plan *plan, const struct synod_options *options)
 {
 	struct host_options host_options = {
@@ -216,6 +182,7 @@ static int start_client(struct synod *s, const struct plan *plan, const struct s
 		.trace = options->trace_file,
 		.trace_name = options->trace_name,
 		.log = &s->log,
+		.loop = client_thread_loop(s->thread),
 	};
 	host_settings_default(&host_options.settings);
 	int status = host_create(&s->host, &host_options, s->error, sizeof s->error);
@@ -237,10 +204,16 @@ static int start_client(struct synod *s, const struct plan *plan, const struct s
 					  .npaxosds = plan->npaxosds,
 					  .timeout_ms = s->timeout_ms,
 				  });
-	s->nudge = (struct host_call){.callback = handle_take_submitted, .context = s};
 	if (host_start(s->host, client_node(s->client), s->error, sizeof s->error) != 0)
 		return SYNOD_CONFIG;
+	list_push_back(client_thread_handles(s->thread), &s->on_thread);
 	return SYNOD_OK;
+}
+
+static void open_on_thread(void *context)
+{
+	struct opening *opening = context;
+	opening->status = start_client(opening->s, opening->plan, opening->options);
 }
 
 static void init_locks(struct synod *s)
@@ -253,6 +226,32 @@ static void init_locks(struct synod *s)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static int join_thread(struct synod *s, const struct synod *other)
+{
+	if (other == NULL)
+		return client_thread_start(&s->thread, s->error, sizeof s->error) == 0 ? SYNOD_OK : SYNOD_NO_MEMORY;
+	if (other->thread == NULL || client_thread_is_this(other->thread)) {
+		snprintf(s->error, sizeof s->error, "%s",
+			 other->thread == NULL ? "thread_of is a handle that could not be opened"
+					       : "a callback cannot open a handle on its own thread");
+		return SYNOD_BAD_REQUEST;
+	}
+	s->thread = client_thread_hold(other->thread);
+	return SYNOD_OK;
+}
+
+static int open_planned(struct synod *s, const struct plan *plan, const struct synod_options *options)
+{
+	struct opening opening = {.s = s, .plan = plan, .options = options};
+	int status = join_thread(s, options->thread_of);
+	if (status != SYNOD_OK)
+		return status;
+	if (client_thread_do(s->thread, open_on_thread, &opening))
+		return opening.status;
+	snprintf(s->error, sizeof s->error, "out of memory: the thread has given up");
+	return SYNOD_NO_MEMORY;
+}
+
 int synod_open(struct synod **out, const struct synod_options *options)
 {
 	struct synod *s = calloc(1, sizeof *s);
@@ -261,31 +260,45 @@ int synod_open(struct synod **out, const struct synod_options *options)
 		return SYNOD_NO_MEMORY;
 	init_locks(s);
 	list_init(&s->submitted);
+	list_init(&s->on_thread);
 	s->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : CLIENT_TIMEOUT_MS_DEFAULT;
 	s->outstanding_max = options->outstanding_max != 0 ? options->outstanding_max : OUTSTANDING_MAX_DEFAULT;
 	if (s->outstanding_max > OUTSTANDING_MAX_MAX)
 		s->outstanding_max = OUTSTANDING_MAX_MAX;
 	s->log = (struct log){.level = LOG_OFF, .node = "client", .wall_us = log_time, .write = log_nothing};
-	s->reserve = alloc_reserve_create();
-	if (s->reserve == NULL) {
+	s->nudge = (struct host_call){.callback = handle_take_submitted, .context = s};
+	/* For the plan, which is made here and not on the handle's thread: it reads a file. */
+	struct alloc_reserve *reserve = alloc_reserve_create();
+	if (reserve == NULL) {
 		snprintf(s->error, sizeof s->error, "out of memory");
 		return SYNOD_NO_MEMORY;
 	}
 	struct plan plan = {0};
-	struct alloc_reserve *before = alloc_reserve_use(s->reserve);
+	struct alloc_reserve *before = alloc_reserve_use(reserve);
 	int status = make_plan(&plan, options, s->error, sizeof s->error);
-	if (status == SYNOD_OK)
-		status = start_client(s, &plan, options);
-	plan_free(&plan);
-	/* Only now does the thread run, which uses the reserve from here on. */
-	if (!alloc_reserve_refill(s->reserve)) {
-		snprintf(s->error, sizeof s->error, "out of memory");
-		status = SYNOD_NO_MEMORY;
-	}
 	alloc_reserve_use(before);
 	if (status == SYNOD_OK)
-		status = start_thread(s);
+		status = open_planned(s, &plan, options);
+	plan_free(&plan);
+	alloc_reserve_free(reserve);
+	s->open = status == SYNOD_OK;
 	return status;
+}
+
+/* Requests that are under way end here. */
+static void close_on_thread(void *context)
+{
+	struct synod *s = context;
+	list_remove(&s->on_thread);
+	if (s->open)
+		handle_take_submitted(s);
+	host_loop_forget(client_thread_loop(s->thread), &s->nudge);
+	if (s->client != NULL) {
+		struct node *node = client_node(s->client);
+		node->ops->destroy(node);
+	}
+	if (s->host != NULL)
+		host_destroy(s->host);
 }
 
 void synod_close(struct synod *s)
@@ -296,19 +309,11 @@ void synod_close(struct synod *s)
 	s->closing = true;
 	pthread_cond_broadcast(&s->room);
 	pthread_mutex_unlock(&s->mutex);
-	if (s->running) {
-		host_wakeup(s->host, &s->nudge);
-		pthread_join(s->thread, NULL);
+	if (s->thread != NULL) {
+		if (!client_thread_do(s->thread, close_on_thread, s))
+			client_thread_do_for(s->thread, close_on_thread, s);
+		client_thread_release(s->thread);
 	}
-	struct alloc_reserve *before = alloc_reserve_use(s->reserve);
-	if (s->client != NULL) {
-		struct node *node = client_node(s->client);
-		node->ops->destroy(node);
-	}
-	if (s->host != NULL)
-		host_destroy(s->host);
-	alloc_reserve_use(before);
-	alloc_reserve_free(s->reserve);
 	pthread_cond_destroy(&s->room);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);

@@ -83,7 +83,7 @@ void handle_begin(struct synod *s, int made, struct client_request *request, uin
 		end_at_once(wait, refusal(-made));
 		return;
 	}
-	if (s->running && pthread_equal(pthread_self(), s->thread)) {
+	if (s->open && client_thread_is_this(s->thread)) {
 		client_request_free(request);
 		end_at_once(wait, (struct synod_reply *)(uintptr_t)&in_callback);
 		return;

@@ -9,7 +9,9 @@
  *   synod_reply_free(r);
  *   synod_close(s);
  *
- * A handle runs a thread of its own that owns all connections; every function may be called from any thread.
+ * A handle runs a thread that owns all its connections; every function may be called from any thread. Several handles (with
+ * a session and connections of its own each) may share a thread: cheaper by far for a program that plays many clients, and
+ * no slower until one core is not enough for what the callbacks do.
  * Asynchronous calls return at once; their callback runs on the handle's thread and must not block or
  * call a synchronous function. Requests of one handle are pipelined: those to the same key
  * are started in the order of the calls.
@@ -27,7 +29,8 @@
  * which is never touched); when it cannot fill that up again at the end of a turn of its loop, the handle gives up: what is
  * under way and whatever follows ends with SYNOD_NO_MEMORY; close it, and open another when there is memory. What is not
  * covered: more allocations in one turn than the reserve has blocks (some hundred), as when a configuration of several
- * hundred groups arrives while there is no memory at all. Then the process is ended with a line on stderr.
+ * hundred groups arrives while there is no memory at all. Then the process is ended with a line on stderr. Handles that share a
+ * thread share its reserve, and give up together.
  *
  * Lifetimes: arguments are copied before a function returns. A reply belongs to whoever it was returned to
  * (synchronous) or is valid during the callback (asynchronous). Strings inside are followed by a zero byte that
@@ -83,6 +86,7 @@ struct synod_options {
 	uint32_t outstanding_max; /* requests under way; 0: 4096 */
 	const char *trace_file;   /* every message of this handle is appended to it (docs/tracing.md) */
 	const char *trace_name;   /* of this client in it; NULL: "client-" and a number */
+	struct synod *thread_of;  /* an open handle, whose thread is to serve this one too; NULL: a thread of its own */
 };
 
 /*

@@ -122,6 +122,7 @@ static void on_resolved(int result, struct evutil_addrinfo *found, void *context
 	if (result == EVUTIL_EAI_CANCEL)
 		return;
 	ASSERT(link->state == LINK_RESOLVING);
+	host_touch(link->host);
 	link->resolving = NULL;
 	if (result != 0 || address_split(link->route, name, sizeof name, &port) != 0) {
 		snprintf(why, sizeof why, "cannot resolve the name: %s", evutil_gai_strerror(result));
@@ -143,22 +144,22 @@ static void on_resolved(int result, struct evutil_addrinfo *found, void *context
 
 static void resolve(struct link *link)
 {
-	struct host *host = link->host;
+	struct host_loop *loop = link->host->loop;
 	char name[ADDRESS_BYTES_MAX + 1];
 	uint16_t port;
 	if (address_split(link->route, name, sizeof name, &port) != 0) {
 		link_cut(link, "not an address: expected HOST:PORT");
 		return;
 	}
-	if (host->dns == NULL)
-		host->dns = evdns_base_new(host->base,
+	if (loop->dns == NULL)
+		loop->dns = evdns_base_new(loop->base,
 					   EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-	if (host->dns == NULL) {
+	if (loop->dns == NULL) {
 		link_cut(link, "cannot resolve names: no usable /etc/resolv.conf");
 		return;
 	}
 	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(host->dns, name, NULL, &hints, on_resolved,
+	struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(loop->dns, name, NULL, &hints, on_resolved,
 								      link);
 	/* NULL: already answered. */
 	if (request != NULL)

@@ -18,17 +18,18 @@ uint64_t host_clock_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-static void read_clocks(struct host *host)
+uint64_t loop_now_us(struct host_loop *loop)
 {
-	host->now_us = host_clock_us(CLOCK_MONOTONIC);
-	host->wall_us = host_clock_us(CLOCK_REALTIME);
+	if (loop->now_us == 0) {
+		loop->now_us = host_clock_us(CLOCK_MONOTONIC);
+		loop->wall_us = host_clock_us(CLOCK_REALTIME);
+	}
+	return loop->now_us;
 }
 
 uint64_t host_now_us(struct host *host)
 {
-	if (host->now_us == 0)
-		read_clocks(host);
-	return host->now_us;
+	return loop_now_us(host->loop);
 }
 
 static uint64_t env_now_us(struct env *env)
@@ -38,10 +39,9 @@ static uint64_t env_now_us(struct env *env)
 
 static uint64_t env_wall_us(struct env *env)
 {
-	struct host *host = host_of(env);
-	if (host->now_us == 0)
-		read_clocks(host);
-	return host->wall_us;
+	struct host_loop *loop = host_of(env)->loop;
+	loop_now_us(loop);
+	return loop->wall_us;
 }
 
 static uint64_t env_random(struct env *env)
@@ -89,7 +89,9 @@ static void env_close(struct env *env, link_id id)
 
 static void env_timer_set(struct env *env, struct timer *timer, uint64_t at_us)
 {
-	timers_set(&host_of(env)->timers, timer, at_us);
+	struct host *host = host_of(env);
+	timers_set(&host->timers, timer, at_us);
+	host_touch(host);
 }
 
 static void env_timer_cancel(struct env *env, struct timer *timer)

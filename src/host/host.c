@@ -1,10 +1,8 @@
 /* Life of a host: options, start, stop, end. */
 #include <errno.h>
-#include <event2/dns.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,15 +55,33 @@ static void seed(struct host *host)
 	rng_seed(&host->rng, number);
 }
 
+static void on_wake(void *context)
+{
+	host_touch(context);
+}
+
+static int join_loop(struct host *host, const struct host_options *options, char *error, size_t error_size)
+{
+	host->loop = options->loop;
+	if (host->loop != NULL)
+		return 0;
+	host->loop = host_loop_create();
+	if (host->loop == NULL) {
+		snprintf(error, error_size, "cannot create an event loop: %s", strerror(errno));
+		return STATUS_IO;
+	}
+	host->loop->owner = host;
+	return 0;
+}
+
 int host_create(struct host **out, const struct host_options *options, char *error, size_t error_size)
 {
 	struct host *host = ALLOC(struct host);
 	*out = NULL;
 	host->env = (struct env){.ops = &HOST_ENV_OPS, .disk = options->disk};
-	host->listen_fd = host->calls_fd = host->trace.fd = -1;
-	host->armed_us = UINT64_MAX;
-	host->calls_tail = &host->calls;
-	pthread_mutex_init(&host->calls_lock, NULL);
+	host->listen_fd = host->trace.fd = -1;
+	list_init(&host->touched);
+	timer_init(&host->wake, on_wake, host);
 	list_init(&host->flush);
 	list_init(&host->cut);
 	requests_init(host);
@@ -74,32 +90,15 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	seed(host);
 	host->life = rng_next(&host->rng) | 1; /* never 0 */
 	arena_init(&host->arena, HELLO_ARENA_BYTES_MAX);
-	host->scratch = alloc_bytes(SCRATCH_BYTES);
-	host->base = event_base_new();
-	host->calls_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	int status = 0;
-	if (host->base == NULL || host->calls_fd < 0) {
-		snprintf(error, error_size, "cannot create an event loop: %s", strerror(errno));
-		status = STATUS_IO;
-		goto fail;
-	}
-	event_assign(&host->timer_event, host->base, -1, 0, host_on_timer, host);
-	event_assign(&host->calls_event, host->base, host->calls_fd, EV_READ | EV_PERSIST, host_on_calls, host);
-	status = tracing_open(host, options, error, error_size);
-	if (status != 0)
-		goto fail;
-	if (event_add(&host->calls_event, NULL) != 0) {
-		snprintf(error, error_size, "cannot create an event loop: out of memory");
-		status = STATUS_NO_MEMORY;
-	} else if (options->listen != NULL) {
+	int status = join_loop(host, options, error, error_size);
+	if (status == 0)
+		status = tracing_open(host, options, error, error_size);
+	if (status == 0 && options->listen != NULL)
 		status = listen_bind(host, options->listen, error, error_size);
-	}
-	if (status != 0)
-		goto fail;
-	*out = host;
-	return 0;
-fail:
-	host_destroy(host);
+	if (status == 0)
+		*out = host;
+	else
+		host_destroy(host);
 	return status;
 }
 
@@ -115,7 +114,12 @@ uint16_t host_port(const struct host *host)
 
 struct event_base *host_event_base(struct host *host)
 {
-	return host->base;
+	return host->loop->base;
+}
+
+bool host_stopped(const struct host *host)
+{
+	return host->stopped;
 }
 
 static void on_stop_timeout(void *context)
@@ -136,8 +140,11 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 		snprintf(error, error_size, "the node cannot start: %s", status_text(status));
 		return status;
 	}
-	host->now_us = 0;
+	/* Recovery may have taken long. */
+	if (!host->loop->gathering)
+		host->loop->now_us = 0;
 	host->input_due = true; /* start() was one */
+	host_touch(host);
 	watchdog_start(host);
 	return listen_start(host, error, error_size);
 }
@@ -147,20 +154,13 @@ void host_stop(struct host *host)
 	if (host->stopping)
 		return;
 	host->stopping = true;
+	host_touch(host);
 	timers_set(&host->timers, &host->stop_timer, host_now_us(host) + host->settings.stop_timeout_ms * 1000ull);
 	if (host->node->ops->stop != NULL)
 		host->node->ops->stop(host->node);
 	else
 		host->stopped = true;
-}
-
-/* Questions under way are cancelled, and the resolver is given the one turn that it needs to let go of them. */
-static void free_resolver(struct host *host)
-{
-	if (host->dns == NULL)
-		return;
-	evdns_base_free(host->dns, 1);
-	event_base_loop(host->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	tracing_flush(host); /* it may be destroyed before the turn's end */
 }
 
 static void free_links(struct host *host)
@@ -176,7 +176,7 @@ static void free_links(struct host *host)
 	map_free(&host->dialled);
 }
 
-static void free_events(struct host *host)
+static void free_watches(struct host *host)
 {
 	while (host->watches != NULL) {
 		struct watch *next = host->watches->next;
@@ -184,10 +184,17 @@ static void free_events(struct host *host)
 		free(host->watches);
 		host->watches = next;
 	}
-	if (host->base != NULL && event_initialized(&host->timer_event)) {
-		event_del(&host->timer_event);
-		event_del(&host->calls_event);
-	}
+}
+
+static void leave_loop(struct host *host)
+{
+	struct host_loop *loop = host->loop;
+	if (loop == NULL)
+		return;
+	timers_cancel(&loop->wakes, &host->wake);
+	list_remove(&host->touched);
+	if (loop->owner == host)
+		host_loop_destroy(loop);
 }
 
 static void free_options(struct host *host)
@@ -209,17 +216,11 @@ void host_destroy(struct host *host)
 	tracing_close(host);
 	free_links(host);
 	requests_free(host);
-	free_events(host);
-	free_resolver(host);
-	if (host->calls_fd >= 0)
-		close(host->calls_fd);
-	if (host->base != NULL)
-		event_base_free(host->base);
+	free_watches(host);
+	leave_loop(host);
 	traffic_free(host);
 	timers_free(&host->timers);
 	arena_free(&host->arena);
-	pthread_mutex_destroy(&host->calls_lock);
-	free(host->scratch);
 	free_options(host);
 	free(host);
 }

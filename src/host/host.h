@@ -24,12 +24,16 @@
  * No stranger can make a host use unbounded memory, or hold it up: see struct host_settings. Bad bytes cost the
  * sender its connection.
  *
- * Threads. Everything here is called on the thread that runs host_run() (before that: on the thread that created
- * the host), except host_wakeup(), which any thread may call at any time between host_create() and
- * host_destroy().
+ * Loops. A host has a loop of its own, or shares one with others: then a turn is one look at all their sockets, and
+ * whichever of them had an input has its turn_end() and its writes. A server has its own; clients share one when one
+ * thread is to serve many of them.
  *
- * A client is a node without listen address and disk; its host runs on a thread of its own, and other threads
- * reach it with host_wakeup().
+ * Threads. Everything here is called on the thread that runs host_run() or host_loop_turn() (before that: on the thread
+ * that created the host or the loop), except host_wakeup() and host_loop_wakeup(), which any thread may call at any time
+ * between creation and destruction.
+ *
+ * A client is a node without listen address and disk; its host runs on a thread of its own or on one of several clients,
+ * and other threads reach it with host_wakeup().
  */
 #ifndef SYNOD_HOST_HOST_H
 #define SYNOD_HOST_HOST_H
@@ -44,6 +48,7 @@
 #include "node/node.h"
 
 struct host;
+struct host_loop;
 
 /*
  * A node that may be dialled by its address. Addresses that are not listed can be dialled too; then any node may
@@ -87,6 +92,7 @@ struct host_options {
 	uint64_t trace_bytes_max; /* how large that file may become; then it ends; 0: 1 GiB */
 	struct disk *disk; /* NULL: none. The creator also calls host_watch() and host_work() for it. */
 	struct log *log;
+	struct host_loop *loop; /* shared with others, and outliving the host; NULL: one of its own */
 	struct host_settings settings;
 };
 
@@ -111,16 +117,18 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
  */
 bool host_run(struct host *host);
 /*
- * One turn; waits for an input if `wait`. False when the node has stopped. For tests that run several hosts on
- * one thread.
+ * One turn of a host with a loop of its own; waits for an input if `wait`. False when the node has stopped. For tests
+ * that run several hosts on one thread.
  */
 bool host_turn(struct host *host, bool wait);
+/* The node has stopped, or was given up. A host on a shared loop gets no turn_end() any more; it may be destroyed. */
+bool host_stopped(const struct host *host);
 /*
  * Asks the node to stop: host_run() returns when it has, or after stop_timeout_ms. Loop thread only: others use
  * host_wakeup(). Asking twice is harmless.
  */
 void host_stop(struct host *host);
-/* Closes everything. The node is not touched any more. */
+/* Closes everything. The node is not touched any more. Not within an input or the turn_end() of its node. */
 void host_destroy(struct host *host);
 
 /*
@@ -132,10 +140,25 @@ void host_destroy(struct host *host);
 struct host_call {
 	void (*callback)(void *context);
 	void *context;
-	bool waiting;           /* private: guarded by the host's lock */
+	bool waiting;           /* private: guarded by the loop's lock */
+	struct host *host;      /* private: whose input it is; NULL: nobody's; to be forgotten before that is destroyed */
 	struct host_call *next; /* private */
 };
 void host_wakeup(struct host *host, struct host_call *call);
+
+/* A loop that several hosts share. NULL: the process has no more descriptors, or memory. */
+struct host_loop *host_loop_create(void);
+/* One turn for all hosts on it; waits for an input if `wait`. */
+void host_loop_turn(struct host_loop *loop, bool wait);
+/* As host_wakeup(), for what is no input of any one host: creating one, say. */
+void host_loop_wakeup(struct host_loop *loop, struct host_call *call);
+/*
+ * A call that waits will not run: for one whose struct ends before its loop. On the loop's thread, or when no turn will be
+ * run any more.
+ */
+void host_loop_forget(struct host_loop *loop, struct host_call *call);
+/* Every host on it has been destroyed. */
+void host_loop_destroy(struct host_loop *loop);
 
 /*
  * A request from within this process to the host's own node, for what else lives on its loop (HTTP): the node sees a
@@ -163,7 +186,10 @@ void host_watch(struct host *host, int fd, void (*callback)(void *context), void
  */
 void host_work(struct host *host, bool (*work)(void *context), void (*done)(void *context), void *context);
 
-/* For what else lives on the same loop (HTTP, signals). A callback of its own events is an input of the node. */
+/*
+ * For what else lives on the same loop (HTTP, signals). A callback of its own events is an input of the node, if the loop
+ * is the host's own.
+ */
 struct event_base *host_event_base(struct host *host);
 
 #endif

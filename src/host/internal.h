@@ -2,7 +2,7 @@
  * What the files of the transport share. Nobody outside this directory includes it.
  *
  *   host.c       life of a host
- *   loop.c       turns
+ *   loop.c       loops and their turns
  *   env.c        the env
  *   calls.c      calls from other threads, watched descriptors
  *   request.c    requests from this process to the node
@@ -123,9 +123,34 @@ struct trace_file {
 
 struct watch {
 	struct event event;
+	struct host *host;
 	struct watch *next;
 	void (*callback)(void *context);
 	void *context;
+};
+
+/*
+ * What the hosts of one thread share. In a turn the hosts that get an input collect on `touched`; those are the ones whose
+ * turn is ended. Between turns a host is on it if it must have a turn that does not wait.
+ */
+struct host_loop {
+	struct event_base *base;
+	struct host *owner;     /* whose own loop it is, and which has its turn ended in every turn; NULL: shared */
+	struct evdns_base *dns; /* made when the first name has to be resolved */
+	uint64_t now_us;        /* of this turn; 0: not read yet */
+	uint64_t wall_us;
+	struct timers wakes; /* struct host's `wake` */
+	struct event timer_event;
+	uint64_t armed_us; /* what timer_event is set to; UINT64_MAX: not set */
+	bool gathering;    /* between the beginning of a turn and the first turn_end() */
+	struct list touched;
+	uint8_t *scratch;
+
+	pthread_mutex_t calls_lock;
+	struct host_call *calls, **calls_tail;
+	bool calls_due; /* asked for within a turn, which looks for them itself; the loop's thread only */
+	int calls_fd;
+	struct event calls_event;
 };
 
 struct host {
@@ -139,16 +164,12 @@ struct host {
 	struct host_peer *peers;
 	struct host_settings settings;
 
-	struct event_base *base;
-	struct evdns_base *dns; /* made when the first name has to be resolved */
-	uint64_t now_us;        /* of this turn; 0: not read yet */
-	uint64_t wall_us;
+	struct host_loop *loop;
+	struct list touched; /* in loop->touched */
+	struct timer wake;   /* in loop->wakes: when the earliest of `timers` is due */
+	bool input_due;      /* the node got input when no turn was gathering: the next one does not wait */
 	struct rng rng;
 	struct timers timers;
-	struct event timer_event;
-	uint64_t armed_us; /* what timer_event is set to; UINT64_MAX: not set */
-	bool gathering;    /* between the beginning of a turn and its turn_end() */
-	bool input_due;    /* the node got input at another time: its turn_end() is due */
 	bool stopping, stopped, stop_timed_out;
 	struct timer stop_timer, watchdog;
 	uint64_t watchdog_us; /* interval */
@@ -161,7 +182,6 @@ struct host {
 	uint64_t last_own_request;
 	struct list own_answered; /* whose callback is due at the end of the turn */
 	uint64_t buffered_bytes;
-	uint8_t *scratch;
 	struct arena arena; /* hellos */
 
 	int listen_fd;
@@ -176,11 +196,6 @@ struct host {
 	void (*work_done)(void *context);
 	void *work_context;
 	bool work_is_done; /* work_done() is due */
-	pthread_mutex_t calls_lock;
-	struct host_call *calls, **calls_tail;
-	bool calls_due; /* asked for within a turn, which looks for them itself; the loop's thread only */
-	int calls_fd;
-	struct event calls_event;
 
 	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
 	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total;
@@ -191,7 +206,8 @@ struct host {
 
 /* env.c */
 extern const struct env_ops HOST_ENV_OPS;
-uint64_t host_now_us(struct host *host); /* of this turn */
+uint64_t loop_now_us(struct host_loop *loop); /* of this turn */
+uint64_t host_now_us(struct host *host);
 uint64_t host_clock_us(clockid_t clock);
 
 /* request.c */
@@ -202,13 +218,19 @@ void requests_take(struct host *host, const struct message *message);
 /* Runs the callbacks that are due. */
 void requests_answer(struct host *host);
 
+/* loop.c. The node gets an input, or there is something to be done when the turn ends. */
+static inline void host_touch(struct host *host)
+{
+	if (list_empty(&host->touched))
+		list_push_back(&host->loop->touched, &host->touched);
+}
+
 /* calls.c */
-void host_turn_begins(struct host *host);
-void host_turn_ends(void);
-void host_run_calls(struct host *host);
-/* calls.c, loop.c: callbacks of the host's own events */
-void host_on_calls(evutil_socket_t fd, short what, void *context);
-void host_on_timer(evutil_socket_t fd, short what, void *context);
+bool calls_init(struct host_loop *loop) MUST_CHECK;
+void calls_free(struct host_loop *loop);
+void calls_run(struct host_loop *loop);
+void calls_turn_begins(struct host_loop *loop);
+void calls_turn_ends(void);
 
 /* address.c. STATUS_CONFIG: not HOST:PORT. Splits; a bracketed IPv6 address loses its brackets. */
 int address_split(const char *text, char *name, size_t name_size, uint16_t *port) MUST_CHECK;

@@ -12,13 +12,16 @@
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
+	struct link *link = context;
 	(void)fd;
 	(void)what;
-	link_receive(context);
+	host_touch(link->host);
+	link_receive(link);
 }
 
 static void queue_flush(struct link *link)
 {
+	host_touch(link->host);
 	if (list_empty(&link->flush))
 		list_push_back(&link->host->flush, &link->flush);
 }
@@ -28,6 +31,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 	struct link *link = context;
 	(void)fd;
 	(void)what;
+	host_touch(link->host);
 	link->writing = false; /* the event is not persistent */
 	if (link->state == LINK_CONNECTING)
 		dial_connected(link);
@@ -73,8 +77,8 @@ void link_attach(struct link *link, int fd)
 	link->began_us = link->heard_us = link->answered_us = host_now_us(host);
 	link->frame_us = link->stuck_us = link->pinged_us = 0;
 	link->unanswered = 0;
-	event_assign(&link->readable, host->base, fd, EV_READ | EV_PERSIST, on_readable, link);
-	event_assign(&link->writable, host->base, fd, EV_WRITE, on_writable, link);
+	event_assign(&link->readable, host->loop->base, fd, EV_READ | EV_PERSIST, on_readable, link);
+	event_assign(&link->writable, host->loop->base, fd, EV_WRITE, on_writable, link);
 	link->reading = link->writing = false;
 }
 
@@ -110,6 +114,7 @@ static void link_end(struct link *link)
 	list_remove(&link->flush);
 	link->state = LINK_CUT;
 	list_push_back(&link->host->cut, &link->cut);
+	host_touch(link->host);
 }
 
 /* One line when a peer is lost or first cannot be reached, none for the attempts after it. */

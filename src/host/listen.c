@@ -127,6 +127,7 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
 	struct host *host = context;
 	(void)what;
+	host_touch(host);
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		struct socket_address from = {.len = sizeof from.u};
 		int fd = accept4(listen_fd, &from.u.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -155,7 +156,7 @@ int listen_start(struct host *host, char *error, size_t error_size)
 	address_format(&bound, address, sizeof address);
 	if (listen(host->listen_fd, BACKLOG) != 0)
 		return explain(errno, address, error, error_size);
-	event_assign(&host->accepting, host->base, host->listen_fd, EV_READ | EV_PERSIST, on_acceptable, host);
+	event_assign(&host->accepting, host->loop->base, host->listen_fd, EV_READ | EV_PERSIST, on_acceptable, host);
 	event_add(&host->accepting, NULL);
 	timer_init(&host->accept_again, on_accept_again, host);
 	log_event(host->log, LOG_INFO, "listening", "address=%s", address);

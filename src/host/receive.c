@@ -220,7 +220,7 @@ void link_receive(struct link *link)
 {
 	struct host *host = link->host;
 	bool direct = link->in.len > 0 && link->in_needed - link->in.len >= SCRATCH_BYTES;
-	uint8_t *into = host->scratch;
+	uint8_t *into = host->loop->scratch;
 	if (direct) {
 		if (!room_for_input(link, SCRATCH_BYTES))
 			return;
@@ -236,5 +236,5 @@ void link_receive(struct link *link)
 	link->pinged_us = 0;
 	if (direct)
 		link->in.len += (size_t)received;
-	take_bytes(link, slice(host->scratch, direct ? 0 : (size_t)received));
+	take_bytes(link, slice(host->loop->scratch, direct ? 0 : (size_t)received));
 }

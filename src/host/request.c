@@ -71,8 +71,9 @@ struct host_request *host_request(struct host *host, uint16_t method, struct sli
 	map_put(&host->own_requests, request->id, request);
 	if (host->own_link == 0)
 		host->own_link = ++host->last_id;
-	if (!host->gathering)
+	if (!host->loop->gathering)
 		host->input_due = true;
+	host_touch(host);
 	node_deliver(host->node, host->own_link, &message);
 	/* Set after what the node may have set for the same moment: what it then says is worth more than our silence. */
 	if (list_empty(&request->link))
@@ -99,11 +100,7 @@ void requests_answer(struct host *host)
 {
 	/* What is asked by these callbacks, and answered at once, waits for the end of the next turn. */
 	struct list due, *first;
-	list_init(&due);
-	while ((first = list_first(&host->own_answered)) != NULL) {
-		list_remove(first);
-		list_push_back(&due, first);
-	}
+	list_take_all(&host->own_answered, &due);
 	while ((first = list_first(&due)) != NULL) {
 		struct host_request *request = LIST_ENTRY(first, struct host_request, link);
 		list_remove(first);
