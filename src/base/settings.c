@@ -158,6 +158,20 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 			 s->heartbeat_interval_ms, s->election_timeout_ms);
 		return STATUS_CONFIG;
 	}
+	if (s->read_lease_ms > s->election_timeout_ms) {
+		snprintf(error, error_size,
+			 "read_lease_ms = %" PRIu64 " is more than election_timeout_ms = %" PRIu64
+			 ": a replica that has just been started could not keep to it",
+			 s->read_lease_ms, s->election_timeout_ms);
+		return STATUS_CONFIG;
+	}
+	if (s->read_lease_ms != 0 && s->read_lease_ms < s->heartbeat_interval_ms * 2) {
+		snprintf(error, error_size,
+			 "read_lease_ms = %" PRIu64 " is less than twice heartbeat_interval_ms = %" PRIu64
+			 ": it would be over before it is renewed",
+			 s->read_lease_ms, s->heartbeat_interval_ms);
+		return STATUS_CONFIG;
+	}
 	if (s->reconnect_min_ms > s->reconnect_max_ms) {
 		snprintf(error, error_size,
 			 "reconnect_min_ms = %" PRIu64 " is more than reconnect_max_ms = %" PRIu64,

@@ -29,6 +29,8 @@
 	  "a follower that hears no leader for between this and twice this starts an election") \
 	X(heartbeat_interval_ms, MILLISECONDS, 30, 5, 20000, NULL, \
 	  "a leader sends something to every follower this often") \
+	X(read_lease_ms, MILLISECONDS, 0, 0, 60000, NULL, \
+	  "a leader may answer reads alone for this long after a majority has heard it; 0: it asks them first") \
 	X(wal_segment_bytes, BYTES, 16 * MIB, 4 * MIB, 1024 * MIB, NULL, "size of one file of the log") \
 	X(snapshot_log_bytes, BYTES, 64 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \

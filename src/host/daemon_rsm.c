@@ -25,6 +25,7 @@ struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
 	rsm_settings_default(&settings);
 	settings.election_timeout_ms = (uint32_t)from->election_timeout_ms;
 	settings.heartbeat_interval_ms = (uint32_t)from->heartbeat_interval_ms;
+	settings.read_lease_ms = (uint32_t)from->read_lease_ms;
 	settings.wal_segment_bytes = from->wal_segment_bytes;
 	settings.snapshot_log_bytes = from->snapshot_log_bytes;
 	settings.log_cache_bytes = from->log_cache_bytes;

@@ -21,7 +21,7 @@ uint64_t host_clock_us(clockid_t clock)
 uint64_t loop_now_us(struct host_loop *loop)
 {
 	if (loop->now_us == 0) {
-		loop->now_us = host_clock_us(CLOCK_MONOTONIC);
+		loop->now_us = host_clock_us(HOST_CLOCK);
 		loop->wall_us = host_clock_us(CLOCK_REALTIME);
 	}
 	return loop->now_us;
@@ -35,6 +35,12 @@ uint64_t host_now_us(struct host *host)
 static uint64_t env_now_us(struct env *env)
 {
 	return host_now_us(host_of(env));
+}
+
+static uint64_t env_clock_us(struct env *env)
+{
+	(void)env;
+	return host_clock_us(HOST_CLOCK);
 }
 
 static uint64_t env_wall_us(struct env *env)
@@ -116,6 +122,7 @@ static void env_stopped(struct env *env)
 
 const struct env_ops HOST_ENV_OPS = {
 	.now_us = env_now_us,
+	.clock_us = env_clock_us,
 	.wall_us = env_wall_us,
 	.random = env_random,
 	.dial = env_dial,

@@ -209,6 +209,8 @@ extern const struct env_ops HOST_ENV_OPS;
 uint64_t loop_now_us(struct host_loop *loop); /* of this turn */
 uint64_t host_now_us(struct host *host);
 uint64_t host_clock_us(clockid_t clock);
+/* What nodes measure time by. It goes on while the machine is suspended: read leases rely on that. */
+#define HOST_CLOCK CLOCK_BOOTTIME
 
 /* request.c */
 void requests_init(struct host *host);

@@ -73,7 +73,7 @@ static bool arm_timer(struct host_loop *loop)
 		loop->armed_us = UINT64_MAX;
 		return true;
 	}
-	uint64_t now_us = host_clock_us(CLOCK_MONOTONIC);
+	uint64_t now_us = host_clock_us(HOST_CLOCK);
 	if (next_us <= now_us)
 		return false;
 	if (next_us != loop->armed_us || !event_pending(&loop->timer_event, EV_TIMEOUT, NULL)) {
@@ -177,7 +177,7 @@ static void work(struct host *host)
  */
 static void note_turn(struct host *host)
 {
-	uint64_t took_us = host_clock_us(CLOCK_MONOTONIC) - host_now_us(host);
+	uint64_t took_us = host_clock_us(HOST_CLOCK) - host_now_us(host);
 	histogram_record(&host->turn_us, took_us);
 	if (took_us >= SLOW_TURN_US)
 		log_event(host->log, LOG_WARN, "slow_turn", "duration_ms=%llu",

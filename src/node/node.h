@@ -92,7 +92,8 @@ struct node {
 
 /* The world's side. Every function may be called from any input of the node. */
 struct env_ops {
-	uint64_t (*now_us)(struct env *env);  /* monotonic */
+	uint64_t (*now_us)(struct env *env);  /* monotonic; stands still within a turn */
+	uint64_t (*clock_us)(struct env *env); /* the same clock as it is at this moment */
 	uint64_t (*wall_us)(struct env *env); /* since the epoch; may jump */
 	uint64_t (*random)(struct env *env);
 	/* The dialled link to HOST:PORT; the same address always gives the same link. Resolves and connects lazily. */
@@ -148,6 +149,10 @@ void node_reply(struct node *node, link_id link, const struct message *request, 
 static inline uint64_t node_now_us(struct node *node)
 {
 	return node->env->ops->now_us(node->env);
+}
+static inline uint64_t node_clock_us(struct node *node)
+{
+	return node->env->ops->clock_us(node->env);
 }
 static inline uint64_t node_wall_us(struct node *node)
 {

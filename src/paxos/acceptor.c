@@ -29,7 +29,7 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
 	s->persist = record->sequence;
 }
 
-void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m)
+void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
@@ -37,6 +37,8 @@ void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m)
 		return;
 	}
 	if (m->ballot > p->promised) {
+		if (lease_refuses(p, now_us, m))
+			return;
 		promise(p, m->ballot);
 		p->leader = 0;
 	}
@@ -78,7 +80,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	}
 	ASSERT(p->role != PAXOS_LEADER || m->ballot != p->ballot);
 	if (m->ballot > p->promised || p->leader != peer->replica)
-		peer->accepted_round = 0; /* a new leadership counts its rounds anew */
+		peer->accepted_round = peer->lease_round = 0; /* a new leadership counts its rounds anew */
 	/* Not persisted on its own: the entries' records carry the ballot, and a heartbeat promises nothing. */
 	p->promised = m->ballot;
 	follow(p, now_us, from);
@@ -89,6 +91,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	if (m->sequence > peer->accepted_round) {
 		peer->accepted_round = m->sequence;
 		peer->due_accepted = true;
+		lease_grant(p, from, m);
 	}
 	if (m->nentries == 0)
 		p->hint_due = true;

@@ -28,6 +28,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 {
 	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
 	ASSERT(options->heartbeat_us > 0 && options->heartbeat_us < options->election_timeout_us);
+	ASSERT(options->lease_us == 0 || (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
 	struct paxos *p = ALLOC(struct paxos);
 	p->options = *options;
 	p->self = options->nmembers;
@@ -102,6 +103,7 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 void paxos_start(struct paxos *p, uint64_t now_us)
 {
 	p->round_seen = ballot_round(p->promised);
+	lease_restarted(p, now_us);
 	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
 	if (member_count(p) == 1)
 		p->election_at_us = now_us;
@@ -157,7 +159,7 @@ void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const s
 	case METHOD_PREPARE:
 		if (m->ballot > p->promised && p->role != PAXOS_FOLLOWER)
 			become_follower(p, now_us, 0);
-		receive_prepare(p, from, m);
+		receive_prepare(p, now_us, from, m);
 		break;
 	case METHOD_PROMISE:
 		receive_promise(p, now_us, from, m);

@@ -49,6 +49,10 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 
 void start_pre_vote(struct paxos *p, uint64_t now_us)
 {
+	if (now_us < lease_own_promise_us(p)) {
+		p->election_at_us = lease_own_promise_us(p);
+		return;
+	}
 	become_follower(p, now_us, 0);
 	if (!p->electable)
 		return;
@@ -75,7 +79,8 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 							     now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
-	peer->pre_vote_granted = recent && !engaged && m->ballot > p->promised && !paxos_has_leader(p, now_us);
+	peer->pre_vote_granted = recent && !engaged && m->ballot > p->promised &&
+				  !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
 		uint64_t soon = now_us + 1 + p->options.random(p->options.context) % p->options.heartbeat_us;
@@ -107,6 +112,7 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->votes = 0;
 	p->prepare_sent = false;
 	p->prepared_us = now_us;
+	p->lease_over = 0;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
@@ -229,8 +235,11 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 {
 	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable)
 		return;
+	if (!lease_taken_over(p, now_us, m->ballot))
+		return;
 	/* With what the leader knew, so that nothing has to be asked of it when it is perhaps gone. */
 	leader_says_chosen(p, m);
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);
+	p->lease_over = m->ballot;
 }

@@ -5,6 +5,7 @@
  *   acceptor.c  Prepare, Accept, what is durable
  *   election.c  pre-vote, candidate, becoming and ceasing to be leader
  *   leader.c    proposing, progress of peers, reads, transfer
+ *   lease.c     read leases
  *   learner.c   what is chosen, fetching what is missing
  *   output.c    building messages from what is due
  *
@@ -31,6 +32,10 @@
 #define READ_ROUNDS_MAX 2u
 /* A round of reads is asked of all, if it has not been confirmed after this part of a heartbeat interval. */
 #define READ_PATIENCE 10u
+/* Of the lease, the leader relies on all but this part: so much faster may a follower's clock run than its own. */
+#define LEASE_DRIFT_PART 8u
+/* A lease may rest on a round that is up to so many rounds old. */
+#define LEASE_ROUNDS 64u
 
 struct paxos_peer {
 	uint32_t replica;
@@ -40,6 +45,7 @@ struct paxos_peer {
 	uint64_t received;        /* every slot ≤ it has arrived there */
 	uint64_t sent_bytes;      /* sent beyond `received`; an upper bound */
 	uint64_t round_acked;     /* highest heartbeat round echoed */
+	uint64_t lease_acked;     /* highest one for which it has granted a lease */
 	uint64_t probe_round;     /* when this round is echoed, `probe_slot` must have been received */
 	uint64_t probe_slot;
 	uint64_t heard_us;        /* any message */
@@ -57,6 +63,7 @@ struct paxos_peer {
 	bool due_heartbeat;
 	bool due_accepted;
 	uint64_t accepted_round;  /* to echo */
+	uint64_t lease_round;     /* the highest one for which we have granted it a lease */
 	bool due_reject;
 	bool due_fetch;
 	bool due_chosen;
@@ -92,6 +99,9 @@ struct paxos {
 	uint64_t persisted;       /* durable up to here */
 	uint64_t ack_persisted;   /* `persisted` when the last Accepted was made due */
 	bool accepted_since_ack;
+	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
+	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
+	uint64_t restart_until_us; /* nor until then, whoever was promised that before a restart */
 
 	/* Learner. */
 	uint64_t chosen;          /* every slot ≤ it is chosen, and known here */
@@ -122,6 +132,7 @@ struct paxos {
 	uint32_t prepare_chosen_from;
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
 	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
+	uint64_t lease_over;      /* candidate: the leader of this ballot has given up its lease, and asked us to take over */
 
 	/* Leader. */
 	uint64_t next_slot;
@@ -130,6 +141,8 @@ struct paxos {
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
+	uint64_t round_began_us[LEASE_ROUNDS]; /* of round r, at r % LEASE_ROUNDS */
+	bool lease_given_up;      /* for the rest of this ballot */
 	uint64_t heartbeat_at_us; /* of all peers */
 	uint64_t patience_us;     /* all are asked then, unless this round of reads has been confirmed … */
 	uint64_t patience_round;  /* … 0: no round of reads is watched */
@@ -183,7 +196,7 @@ void release_persists(struct vector *v);
 /* acceptor.c */
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take);
 void promise(struct paxos *p, uint64_t ballot);
-void receive_prepare(struct paxos *p, uint32_t from, const struct wire_paxos *m);
+void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 bool slot_durable(const struct paxos *p, const struct ring_slot *s);
 /* election.c */
@@ -204,11 +217,26 @@ void leader_tick(struct paxos *p, uint64_t now_us);
 void leader_heartbeat(struct paxos *p, uint64_t now_us);
 void leader_persisted(struct paxos *p);
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
-void leader_check_reads(struct paxos *p);
+void leader_confirm_reads(struct paxos *p, uint64_t now_us);
 void leader_hand_over(struct paxos *p);
-void leader_start_read_round(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+/* The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for it. */
+uint64_t confirmed_round(const struct paxos *p, bool leased);
+/* lease.c */
+/* What was granted before a crash is forgotten, but must hold. */
+void lease_restarted(struct paxos *p, uint64_t now_us);
+/* An Accept in the promised ballot that begins a new round of peer `to`. */
+void lease_grant(struct paxos *p, uint32_t to, const struct wire_paxos *m);
+bool lease_granted(const struct paxos *p, uint64_t now_us);
+/* When we may promise something to ourselves. */
+uint64_t lease_own_promise_us(const struct paxos *p);
+/* A Prepare in a higher ballot must not be answered yet: it comes again. */
+bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_paxos *m);
+/* The leader of `ballot` has given up its lease, and hands over to us. False: another one may hold. */
+bool lease_taken_over(struct paxos *p, uint64_t now_us, uint64_t ballot);
+/* p->round has just begun. */
+void lease_round_begins(struct paxos *p, uint64_t now_us);
 /* learner.c */
 void advance_chosen(struct paxos *p);
 /* A message of the leader in the promised ballot. */

@@ -21,6 +21,7 @@ struct paxos_invariants {
 	struct map chosen;    /* slot → fingerprint */
 	struct map proposals; /* hash of (slot, ballot) → fingerprint */
 	struct map leaders;   /* ballot → replica id */
+	uint64_t latest;      /* the highest ballot that anybody has led in */
 	char problem[256];
 };
 
@@ -109,6 +110,8 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 		snprintf(inv->problem, sizeof inv->problem, "I5: replica %u leads in a ballot that is not its own", p->options.self);
 		return false;
 	}
+	if (p->ballot > inv->latest)
+		inv->latest = p->ballot;
 	uint64_t first = p->own_first > p->chosen + 1 ? p->own_first : p->chosen + 1;
 	for (uint64_t slot = first; slot < p->next_slot; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
@@ -136,6 +139,16 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 	return true;
 }
 
+/* When all have been looked at. */
+static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
+{
+	if (p->ballot >= inv->latest || !paxos_lease_holds(p))
+		return true;
+	snprintf(inv->problem, sizeof inv->problem, "I8: leader %u relies on its lease though there is a later ballot's leader",
+		 p->options.self);
+	return false;
+}
+
 const char *paxos_invariants_check(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count)
 {
 	ASSERT(count <= REPLICAS_MAX);
@@ -147,6 +160,9 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_entries(inv, p, seen))
 			return inv->problem;
 	}
+	for (uint32_t i = 0; i < count; i++)
+		if (replicas[i] != NULL && !check_lease(inv, replicas[i]))
+			return inv->problem;
 	return NULL;
 }
 

@@ -10,6 +10,7 @@
  *   I5  one leader     at most one replica leads in a ballot, and it is the ballot's own replica
  *   I6  in order       delivered ≤ chosen, and chosen never falls while it runs; every slot in between is held
  *   I7  leader's log   a leader holds every slot that it proposed and that is not yet chosen, in its own ballot
+ *   I8  lease          while a leader's read lease holds, nobody has led in a later ballot
  *
  * The checker owns nothing of the cores. It keeps a hash of each chosen value, so memory grows with the log.
  */

@@ -14,13 +14,14 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->round = p->patience_round = 0;
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = 0;
+	p->lease_given_up = false;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->next = p->next_slot;
 		peer->matched = 0;
 		peer->received = p->prepare_chosen; /* until it says otherwise */
 		peer->sent_bytes = 0;
-		peer->round_acked = peer->probe_round = 0;
+		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
 		peer->acked_us = now_us;
 	}
 }
@@ -28,6 +29,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 void leader_heartbeat(struct paxos *p, uint64_t now_us)
 {
 	p->round++;
+	lease_round_begins(p, now_us);
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
 	p->patience_round = 0;
 	for (uint32_t i = 0; i < member_count(p); i++)
@@ -35,15 +37,21 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 			p->peers[i].due_heartbeat = true;
 }
 
-/* The highest round that a quorum, ourselves included, has echoed. */
-static uint64_t confirmed_round(const struct paxos *p)
+static uint64_t acked_round(const struct paxos *p, uint32_t member, bool leased)
+{
+	if (member == p->self)
+		return p->round;
+	return leased ? p->peers[member].lease_acked : p->peers[member].round_acked;
+}
+
+uint64_t confirmed_round(const struct paxos *p, bool leased)
 {
 	uint64_t best = 0;
 	for (uint32_t i = 0; i < member_count(p); i++) {
-		uint64_t round = i == p->self ? p->round : p->peers[i].round_acked;
+		uint64_t round = acked_round(p, i, leased);
 		synod_set at_least = 0;
 		for (uint32_t j = 0; j < member_count(p); j++)
-			if ((j == p->self ? p->round : p->peers[j].round_acked) >= round)
+			if (acked_round(p, j, leased) >= round)
 				at_least |= member_bit(j);
 		if (round > best && is_quorum(p, p->next_slot, at_least))
 			best = round;
@@ -80,7 +88,7 @@ static void watch_round(struct paxos *p, uint64_t now_us)
 /* The watched round of reads has had its time. If it is confirmed the newest is watched in its place, if that is not. */
 static void lose_patience(struct paxos *p, uint64_t now_us)
 {
-	uint64_t confirmed = confirmed_round(p);
+	uint64_t confirmed = confirmed_round(p, false);
 	if (confirmed < p->patience_round)
 		leader_heartbeat(p, now_us);
 	else if (confirmed < p->round)
@@ -195,8 +203,11 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 		return;
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
-	if (m->sequence > peer->round_acked)
-		peer->round_acked = m->sequence < p->round ? m->sequence : p->round;
+	uint64_t round = m->sequence < p->round ? m->sequence : p->round;
+	if (round > peer->round_acked)
+		peer->round_acked = round;
+	if ((m->flags & PAXOS_LEASED) != 0 && round > peer->lease_acked)
+		peer->lease_acked = round;
 	for (uint32_t i = 0; i < m->nranges; i++) {
 		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first : p->chosen + 1;
 		uint64_t last = m->ranges[i].last < p->next_slot ? m->ranges[i].last : p->next_slot - 1;
@@ -240,6 +251,7 @@ static uint32_t heard_last(const struct paxos *p, synod_set without)
 static void read_round(struct paxos *p, uint64_t now_us)
 {
 	p->round++;
+	lease_round_begins(p, now_us);
 	synod_set asked = member_bit(p->self);
 	while (!is_quorum(p, p->next_slot, asked)) {
 		uint32_t next = heard_last(p, asked);
@@ -251,21 +263,24 @@ static void read_round(struct paxos *p, uint64_t now_us)
 }
 
 /* Starts a round if reads wait for one and not too many are under way: those that come meanwhile share the next. */
-void leader_start_read_round(struct paxos *p, uint64_t now_us)
+static void start_read_round(struct paxos *p, uint64_t now_us)
 {
-	if (p->waiting_head == p->waiting.count)
-		return;
 	const struct pending_read *items = p->waiting.items;
-	if (items[p->waiting.count - 1].round > p->round && p->round - confirmed_round(p) < READ_ROUNDS_MAX)
+	if (items[p->waiting.count - 1].round > p->round && p->round - confirmed_round(p, false) < READ_ROUNDS_MAX)
 		read_round(p, now_us);
 }
 
-void leader_check_reads(struct paxos *p)
+void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 {
 	if (p->waiting_head == p->waiting.count)
 		return;
 	struct pending_read *items = p->waiting.items;
-	uint64_t confirmed = confirmed_round(p);
+	/* A lease that holds now, when all of them have been received, stands for a round that would begin now. */
+	uint64_t confirmed = UINT64_MAX;
+	if (!paxos_lease_holds(p)) {
+		start_read_round(p, now_us);
+		confirmed = confirmed_round(p, false);
+	}
 	while (p->waiting_head < p->waiting.count && items[p->waiting_head].round <= confirmed) {
 		struct paxos_read_confirmed *read = vector_add(&p->reads, sizeof *read);
 		read->id = items[p->waiting_head].id;
@@ -310,6 +325,6 @@ void leader_hand_over(struct paxos *p)
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		if (peer->replica == p->transfer_to && peer->matched + 1 >= p->next_slot)
-			peer->due_take_over = p->transfer_sent = true;
+			peer->due_take_over = p->transfer_sent = p->lease_given_up = true;
 	}
 }

@@ -35,16 +35,33 @@
  * MESSAGES (struct wire_paxos; the RPC method is the kind)
  *   PRE_VOTE        ballot: would be used; chosen
  *   PRE_VOTE_REPLY  ballot: sender's promise; sequence: ballot asked about; flags: PAXOS_GRANTED
- *   PREPARE         ballot; slot: report accepted entries from here on
+ *   PREPARE         ballot; slot: report accepted entries from here on; flags: PAXOS_LEASE_OVER: the leader of ballot `sequence` has
+ *                   given up its lease
  *   PROMISE         ballot; slot: echo; chosen: every slot ≤ it is chosen (and not reported); entries accepted in slots ≥ max(slot, chosen + 1);
  *                   flags: PAXOS_MORE: ask again (PREPARE) for slots after the last entry
- *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed. Without entries: a heartbeat.
- *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo
+ *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it.
+ *                   Without entries: a heartbeat.
+ *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
+ *                   PAXOS_LEASED: with the lease
  *   REJECT          ballot: a higher one that the sender has promised
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
  *                   be had as a snapshot (methods SNAPSHOT_…, handled by rsm/)
  *   TAKE_OVER       ballot, chosen: the leader asks this replica, which has all its entries, to start an election at once
+ *
+ * READS. A read is confirmed by a round of heartbeats that begins after it was received and that a quorum echoes (read index:
+ * Ongaro 2014, section 6.4): whoever echoes has promised nothing to a later ballot, so nothing newer is chosen. No clock is involved.
+ *
+ * With leases (lease_us; Gray and Cheriton 1989; Ongaro 2014, section 6.4.1) a round also asks its receivers to promise nothing to
+ * another ballot for lease_us. When a quorum has granted that for a round, the leader knows of no other leader's being elected
+ * before the round's beginning + lease_us, and confirms reads by a look at its clock. What makes that true:
+ *   - the receiver counts from its receiving the round, which is after its beginning; the leader relies on 7/8 of the time. So a
+ *     follower's clock may run up to 12 % faster than the leader's; what either shows is of no importance;
+ *   - clocks are looked at when they count, not at the beginning of a turn (options.clock_us): the receiver's after the round has
+ *     arrived, the leader's after the reads have. A process may stop at any moment, for any time;
+ *   - a receiver also keeps its own promise, to itself, back until then; and, having forgotten after a crash, promises nothing
+ *     before an election timeout (which no lease exceeds) is over;
+ *   - a leader that hands over gives up its lease for the rest of its ballot, before it says so; the successor's Prepare says that.
  *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
  * missed the entry, or has an older ballot's) it fetches.
@@ -66,7 +83,7 @@
 struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
-enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4 };
+enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16 };
 
 struct paxos_options {
 	uint64_t group;
@@ -75,8 +92,11 @@ struct paxos_options {
 	uint32_t members[REPLICAS_MAX]; /* replica ids */
 	uint64_t election_timeout_us;   /* each wait is drawn from [this, 2 × this] */
 	uint64_t heartbeat_us;
+	uint64_t lease_us;              /* read lease; at most election_timeout_us; 0: none */
 	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
 	uint64_t (*random)(void *context);
+	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */
+	uint64_t (*clock_us)(void *context);
 	void *context;
 };
 
@@ -146,6 +166,8 @@ uint64_t paxos_propose(struct paxos *p, struct bytes *value_take);
  * the caller sees the role change.
  */
 bool paxos_read(struct paxos *p, uint64_t id);
+/* Leader: no other can have been elected yet, so that reads need no round. */
+bool paxos_lease_holds(const struct paxos *p);
 /* Leader: hand over to `replica` (0: whoever has most). False if there is nobody or one is under way. */
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica);
 /* A replica that is not electable (restoring a snapshot) votes and accepts but does not stand. */

@@ -59,6 +59,18 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 		ASSERT(m->entries[i].ballot <= p->promised);
 }
 
+/* The message begins the newest round for the peer. */
+static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
+{
+	peer->due_heartbeat = false;
+	m->sequence = p->round;
+	m->lease_us = p->lease_given_up ? 0 : p->options.lease_us;
+	if (peer->probe_round == 0) {
+		peer->probe_round = p->round;
+		peer->probe_slot = peer->next - 1;
+	}
+}
+
 /* Entries that the peer has not been sent, as far as its window is open; a heartbeat if one is due. */
 static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 {
@@ -83,23 +95,13 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 			m->entries[i].ballot = 0;
 		}
 		if (peer->due_heartbeat)
-			m->sequence = p->round;
-		peer->due_heartbeat = false;
-		if (m->sequence != 0 && peer->probe_round == 0) {
-			peer->probe_round = p->round;
-			peer->probe_slot = peer->next - 1;
-		}
+			add_round(p, peer, m);
 	}
 	if (!peer->due_heartbeat)
 		return;
-	peer->due_heartbeat = false;
 	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
 	m->ballot = p->ballot;
-	m->sequence = p->round;
-	if (peer->probe_round == 0) {
-		peer->probe_round = p->round;
-		peer->probe_slot = peer->next - 1;
-	}
+	add_round(p, peer, m);
 }
 
 /* Which slots are durable here in the leader's ballot, and how far they have arrived without a gap. */
@@ -112,6 +114,8 @@ static void send_accepted(struct paxos *p, uint32_t to)
 	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPTED);
 	m->ballot = p->promised;
 	m->sequence = peer->accepted_round;
+	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
+		m->flags = PAXOS_LEASED;
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
 	m->slot = p->chosen;
 	bool open = false;
@@ -172,6 +176,10 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		struct wire_paxos *m = add_send(p, to, METHOD_PREPARE);
 		m->ballot = p->ballot;
 		m->slot = peer->promise_next;
+		if (p->lease_over != 0) {
+			m->flags = PAXOS_LEASE_OVER;
+			m->sequence = p->lease_over;
+		}
 	}
 	if (peer->due_promise)
 		send_promise(p, to, now_us);
@@ -204,14 +212,12 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
 	if (p->role == PAXOS_LEADER) {
-		leader_start_read_round(p, now_us);
 		leader_hand_over(p);
+		leader_confirm_reads(p, now_us);
 	}
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self)
 			send_to_peer(p, i, now_us);
-	if (p->role == PAXOS_LEADER)
-		leader_check_reads(p);
 	/* What is chosen rides along with other records, or is written alone when things are quiet. */
 	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
 		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;

@@ -151,6 +151,12 @@ static uint64_t node_random_of(void *context)
 	return node_random(rsm->node);
 }
 
+static uint64_t node_clock_of(void *context)
+{
+	struct rsm *rsm = context;
+	return node_clock_us(rsm->node);
+}
+
 static void create_core(struct rsm *rsm)
 {
 	struct paxos_options options = {
@@ -159,7 +165,9 @@ static void create_core(struct rsm *rsm)
 		.nmembers = rsm->options.nmembers,
 		.election_timeout_us = rsm->settings.election_timeout_ms * 1000ull,
 		.heartbeat_us = rsm->settings.heartbeat_interval_ms * 1000ull,
+		.lease_us = rsm->settings.read_lease_ms * 1000ull,
 		.cache_bytes = rsm->settings.log_cache_bytes,
+		.clock_us = node_clock_of,
 		.random = node_random_of,
 		.context = rsm,
 	};

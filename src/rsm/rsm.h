@@ -45,6 +45,7 @@ struct rsm_member {
 struct rsm_settings {
 	uint32_t election_timeout_ms;  /* lower bound; the upper is twice this. Default 150 */
 	uint32_t heartbeat_interval_ms; /* default 30 */
+	uint32_t read_lease_ms;        /* at most election_timeout_ms; 0 (the default): none (paxos/multipaxos.h, READS) */
 	uint64_t wal_segment_bytes;    /* default 16 MiB */
 	uint64_t entry_bytes;          /* a batch is closed when it passes this. Default and most ENTRY_BYTES_SOFT_MAX; an entry must
 					* fit a segment: this and the longest command together are less than one */

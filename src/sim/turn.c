@@ -234,6 +234,7 @@ static void env_stopped(struct env *env)
 
 const struct env_ops sim_process_env_ops = {
 	.now_us = env_now_us,
+	.clock_us = env_now_us,
 	.wall_us = env_wall_us,
 	.random = env_random,
 	.dial = env_dial,

@@ -48,6 +48,7 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 		case 11: pb_get_u64(&r, &out->position); break;
 		case 12: pb_get_u64(&r, &out->total); break;
 		case 13: pb_get_bytes(&r, &out->data); break;
+		case 14: pb_get_u64(&r, &out->lease_us); break;
 		}
 	}
 	return r.status;
@@ -103,4 +104,5 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 	pb_put_u64(out, 11, in->position);
 	pb_put_u64(out, 12, in->total);
 	pb_put_bytes(out, 13, in->data);
+	pb_put_u64(out, 14, in->lease_us);
 }

@@ -118,6 +118,7 @@ struct wire_paxos {
 	struct wire_range *ranges;
 	uint64_t position, total;
 	struct slice data;
+	uint64_t lease_us;
 };
 int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out) MUST_CHECK;
 void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out);

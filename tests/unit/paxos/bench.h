@@ -14,6 +14,7 @@ struct bench {
 	struct paxos *core;
 	struct rng rng;
 	uint64_t now_us;
+	uint64_t later_us; /* the clock has gone on by so much since now_us was read */
 	uint64_t persisted; /* highest sequence number handed out */
 };
 
@@ -22,7 +23,14 @@ static inline uint64_t bench_random(void *context)
 	return rng_next(&((struct bench *)context)->rng);
 }
 
-static inline void bench_init(struct bench *b, uint32_t self, uint32_t members)
+static inline uint64_t bench_clock(void *context)
+{
+	const struct bench *b = context;
+	return b->now_us + b->later_us;
+}
+
+/* Started long ago. */
+static inline void bench_init_leased(struct bench *b, uint32_t self, uint32_t members, uint64_t lease_us)
 {
 	struct paxos_options options = {
 		.group = 1,
@@ -30,8 +38,10 @@ static inline void bench_init(struct bench *b, uint32_t self, uint32_t members)
 		.nmembers = members,
 		.election_timeout_us = 150000,
 		.heartbeat_us = 30000,
+		.lease_us = lease_us,
 		.cache_bytes = 4096,
 		.random = bench_random,
+		.clock_us = bench_clock,
 		.context = b,
 	};
 	*b = (struct bench){.now_us = 1000};
@@ -40,6 +50,12 @@ static inline void bench_init(struct bench *b, uint32_t self, uint32_t members)
 		options.members[i] = i + 1;
 	b->core = paxos_create(&options, 0);
 	paxos_start(b->core, b->now_us);
+	b->now_us += options.election_timeout_us;
+}
+
+static inline void bench_init(struct bench *b, uint32_t self, uint32_t members)
+{
+	bench_init_leased(b, self, members, 0);
 }
 
 /* Takes the output; what it wants persisted is remembered, but durable only after sync(). */

@@ -165,6 +165,7 @@ static uint32_t run_seed(uint64_t seed, uint64_t *installed)
 	const uint32_t rounds = 400;
 	rng_seed(&r->rng, seed * 7919);
 	group_init(&r->g, (uint32_t[]){1, 2, 3, 3, 3, 5, 5, 7}[rng_below(&r->rng, 8)], seed);
+	r->g.lease_us = rng_chance(&r->rng, 500000) ? rng_range(&r->rng, 40000, 150000) : 0;
 	r->g.loss_ppm = rng_chance(&r->rng, 500000) ? (uint32_t)rng_below(&r->rng, 300000) : 0;
 	r->g.duplicate_ppm = rng_chance(&r->rng, 500000) ? (uint32_t)rng_below(&r->rng, 200000) : 0;
 	r->g.delay_max_us = rng_chance(&r->rng, 300000) ? 50000 : 1000;

@@ -13,6 +13,11 @@ static uint64_t group_random(void *context)
 	return rng_next(&g->rng);
 }
 
+static uint64_t group_clock(void *context)
+{
+	return ((struct group *)context)->now_us;
+}
+
 __attribute__((format(printf, 2, 3))) static void trace(struct group *g, const char *format, ...)
 {
 	if (g->trace == NULL)
@@ -33,8 +38,10 @@ static struct paxos *make_core(struct group *g, uint32_t i, uint64_t base)
 		.nmembers = g->count,
 		.election_timeout_us = 150000,
 		.heartbeat_us = 30000,
+		.lease_us = g->lease_us,
 		.cache_bytes = g->cache_bytes,
 		.random = group_random,
+		.clock_us = group_clock,
 		.context = g,
 	};
 	for (uint32_t j = 0; j < g->count; j++)

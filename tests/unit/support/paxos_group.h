@@ -56,7 +56,7 @@ struct group {
 	uint32_t replay_ppm;           /* delivered messages that come again, up to five seconds later */
 	uint64_t delay_min_us, delay_max_us;
 	uint64_t sync_min_us, sync_max_us;
-	uint64_t cache_bytes;          /* of cores that are started from now on */
+	uint64_t cache_bytes, lease_us; /* of cores that are started from now on */
 	struct paxos_invariants *invariants;
 	uint64_t delivered_messages;
 	uint64_t installed;            /* snapshots */
