@@ -230,10 +230,10 @@ static int join_thread(struct synod *s, const struct synod *other)
 {
 	if (other == NULL)
 		return client_thread_start(&s->thread, s->error, sizeof s->error) == 0 ? SYNOD_OK : SYNOD_NO_MEMORY;
-	if (other->thread == NULL || client_thread_is_this(other->thread)) {
+	if (!other->open || client_thread_is_this(other->thread)) {
 		snprintf(s->error, sizeof s->error, "%s",
-			 other->thread == NULL ? "thread_of is a handle that could not be opened"
-					       : "a callback cannot open a handle on its own thread");
+			 !other->open ? "thread_of is a handle that could not be opened"
+				      : "a callback cannot open a handle on its own thread");
 		return SYNOD_BAD_REQUEST;
 	}
 	s->thread = client_thread_hold(other->thread);

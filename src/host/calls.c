@@ -80,39 +80,45 @@ void host_loop_wakeup(struct host_loop *loop, struct host_call *call)
 	enqueue(loop, call, NULL);
 }
 
+/* Those that wait now: what is asked for meanwhile waits for the next time. */
 void calls_run(struct host_loop *loop)
 {
+	struct host_call *call;
 	loop->calls_due = false;
 	pthread_mutex_lock(&loop->calls_lock);
-	struct host_call *call = loop->calls;
+	loop->running = loop->calls;
 	loop->calls = NULL;
 	loop->calls_tail = &loop->calls;
-	/* Marked before they run, so that one that is asked for meanwhile runs again. */
-	while (call != NULL) {
-		struct host_call *next = call->next;
+	while ((call = loop->running) != NULL) {
 		struct host *host = call->host;
-		call->waiting = false;
+		loop->running = call->next;
+		call->waiting = false; /* before it runs, so that one that is asked for meanwhile runs again */
 		pthread_mutex_unlock(&loop->calls_lock);
 		if (host != NULL)
 			host_touch(host);
 		call->callback(call->context);
 		pthread_mutex_lock(&loop->calls_lock);
-		call = next;
 	}
 	pthread_mutex_unlock(&loop->calls_lock);
 }
 
-void host_loop_forget(struct host_loop *loop, struct host_call *call)
+/* Takes the call out of a list; returns where the list ends. */
+static struct host_call **take_out(struct host_call **next, const struct host_call *call)
 {
-	pthread_mutex_lock(&loop->calls_lock);
-	struct host_call **next = &loop->calls;
 	while (*next != NULL) {
 		if (*next == call)
 			*next = call->next;
 		else
 			next = &(*next)->next;
 	}
-	loop->calls_tail = next;
+	return next;
+}
+
+void host_loop_forget(struct host_loop *loop, struct host_call *call)
+{
+	pthread_mutex_lock(&loop->calls_lock);
+	loop->calls_tail = take_out(&loop->calls, call);
+	take_out(&loop->running, call);
 	call->waiting = false;
 	pthread_mutex_unlock(&loop->calls_lock);
 }

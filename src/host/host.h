@@ -133,7 +133,8 @@ void host_destroy(struct host *host);
 
 /*
  * Runs `callback` soon, as an input of the node, on the loop's thread. The struct belongs to the caller, must
- * stay valid until the callback runs (or the host is destroyed), and may be used again from within the callback.
+ * stay valid until the callback runs (or the host is destroyed with a loop of its own; on a shared one the call is to
+ * be forgotten before that, see host_loop_forget()), and may be used again from within the callback.
  * A call that is already waiting is not queued twice, so that a producer may nudge the loop for every item it
  * adds to a queue of its own.
  */
@@ -141,7 +142,7 @@ struct host_call {
 	void (*callback)(void *context);
 	void *context;
 	bool waiting;           /* private: guarded by the loop's lock */
-	struct host *host;      /* private: whose input it is; NULL: nobody's; to be forgotten before that is destroyed */
+	struct host *host;      /* private: whose input it is; NULL: nobody's */
 	struct host_call *next; /* private */
 };
 void host_wakeup(struct host *host, struct host_call *call);
@@ -153,8 +154,8 @@ void host_loop_turn(struct host_loop *loop, bool wait);
 /* As host_wakeup(), for what is no input of any one host: creating one, say. */
 void host_loop_wakeup(struct host_loop *loop, struct host_call *call);
 /*
- * A call that waits will not run: for one whose struct ends before its loop. On the loop's thread, or when no turn will be
- * run any more.
+ * A call that waits will not run: for one whose struct, or host, ends before its loop. On the loop's thread, also from within
+ * another call, or when no turn will be run any more.
  */
 void host_loop_forget(struct host_loop *loop, struct host_call *call);
 /* Every host on it has been destroyed. */

@@ -148,6 +148,7 @@ struct host_loop {
 
 	pthread_mutex_t calls_lock;
 	struct host_call *calls, **calls_tail;
+	struct host_call *running; /* whose turn has come: those that calls_run() has yet to run */
 	bool calls_due; /* asked for within a turn, which looks for them itself; the loop's thread only */
 	int calls_fd;
 	struct event calls_event;

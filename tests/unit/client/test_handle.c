@@ -1,10 +1,13 @@
 #include <check.h>
+#include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../support/fake_server.h"
 #include "client/synod.h"
 
 /* Nobody listens on port 1. */
@@ -209,6 +212,306 @@ START_TEST(closing_nothing)
 }
 END_TEST
 
+/* ---- handles that share a thread ---- */
+
+static struct fake_cluster cluster;
+
+static void start_cluster(void)
+{
+	fake_cluster_start(&cluster);
+}
+
+static void stop_cluster(void)
+{
+	fake_cluster_stop(&cluster);
+}
+
+static struct synod *open_on(struct synod *thread_of)
+{
+	struct synod *s;
+	struct synod_options options = {.config_file = cluster.config_file, .timeout_ms = 60000, .thread_of = thread_of};
+	ck_assert_int_eq(synod_open(&s, &options), SYNOD_OK);
+	return s;
+}
+
+static struct synod *open_nobody_on(struct synod *thread_of, uint32_t timeout_ms)
+{
+	struct synod *s;
+	struct synod_options options = {.endpoints = NOBODY, .timeout_ms = timeout_ms, .thread_of = thread_of};
+	ck_assert_int_eq(synod_open(&s, &options), SYNOD_OK);
+	return s;
+}
+
+static void check_answers(struct synod *s)
+{
+	struct synod_reply *reply = synod_put(s, "k", 1, "v", 1);
+	ck_assert_int_eq(reply->status, SYNOD_OK);
+	synod_reply_free(reply);
+	reply = synod_get(s, "k", 1);
+	ck_assert_int_eq(reply->status, SYNOD_OK);
+	ck_assert_str_eq(reply->value.data, "value");
+	synod_reply_free(reply);
+}
+
+#define THREADS_MAX 64u
+
+/* The threads of this process; those that end may be among them for a moment yet. */
+static size_t list_threads(long threads[THREADS_MAX])
+{
+	size_t count = 0;
+	DIR *tasks = opendir("/proc/self/task");
+	ck_assert_ptr_nonnull(tasks);
+	for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+		if (task->d_name[0] == '.')
+			continue;
+		ck_assert_uint_lt(count, THREADS_MAX);
+		threads[count++] = strtol(task->d_name, NULL, 10);
+	}
+	closedir(tasks);
+	return count;
+}
+
+/* How many there are that were not among `before`. */
+static size_t new_threads(const long *before, size_t nbefore)
+{
+	long now[THREADS_MAX];
+	size_t nnow = list_threads(now), fresh = 0;
+	for (size_t i = 0; i < nnow; i++) {
+		size_t k = 0;
+		while (k < nbefore && before[k] != now[i])
+			k++;
+		fresh += k == nbefore;
+	}
+	return fresh;
+}
+
+START_TEST(one_thread_serves_many)
+{
+	/* Any number of handles on one thread cost one thread, and each answers; without that each has its own. */
+	enum { HANDLES = 10 };
+	struct synod *handles[HANDLES], *apart;
+	long before[THREADS_MAX];
+	size_t nbefore = list_threads(before);
+	for (int i = 0; i < HANDLES; i++)
+		handles[i] = open_on(i == 0 ? NULL : handles[i / 2]);
+	for (int i = 0; i < HANDLES; i++)
+		check_answers(handles[i]);
+	ck_assert_uint_eq(new_threads(before, nbefore), 1);
+	apart = open_on(NULL);
+	ck_assert_uint_eq(new_threads(before, nbefore), 2);
+	synod_close(apart);
+	for (int i = 0; i < HANDLES; i++)
+		synod_close(handles[i]);
+}
+END_TEST
+
+START_TEST(closed_in_any_order)
+{
+	/* The thread lives until its last handle is closed, whether that is the first one or another. */
+	enum { HANDLES = 5 };
+	for (int from = 0; from < HANDLES; from++) {
+		struct synod *handles[HANDLES];
+		for (int i = 0; i < HANDLES; i++)
+			handles[i] = open_on(i == 0 ? NULL : handles[0]);
+		for (int closed = 0; closed < HANDLES; closed++) {
+			synod_close(handles[(from + 2 * closed) % HANDLES]);
+			for (int left = closed + 1; left < HANDLES; left++)
+				check_answers(handles[(from + 2 * left) % HANDLES]);
+		}
+	}
+}
+END_TEST
+
+START_TEST(closing_ends_no_others)
+{
+	/* What is outstanding at a handle ends with CLOSED when that is closed; what is at others on its thread goes on. */
+	enum { REQUESTS = 10 };
+	struct counter closed = {.mutex = PTHREAD_MUTEX_INITIALIZER}, other = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
+	struct synod *s = closed.synod = open_nobody(600000, 0);
+	struct synod *unavailable = open_nobody_on(s, 200), *answering = open_on(s);
+	other.synod = unavailable;
+	for (int i = 0; i < REQUESTS; i++) {
+		ck_assert_int_eq(synod_op_async(s, &op, 0, count, &closed), SYNOD_OK);
+		ck_assert_int_eq(synod_op_async(unavailable, &op, 0, count, &other), SYNOD_OK);
+		ck_assert_int_eq(synod_op_async(answering, &op, 0, count, &other), SYNOD_OK);
+	}
+	synod_close(s);
+	ck_assert_int_eq(closed.calls, REQUESTS);
+	ck_assert_int_eq(closed.closed, REQUESTS);
+	check_answers(answering);
+	for (int calls = 0; calls < 2 * REQUESTS; usleep(1000)) {
+		pthread_mutex_lock(&other.mutex);
+		calls = other.calls;
+		pthread_mutex_unlock(&other.mutex);
+	}
+	synod_close(answering);
+	synod_close(unavailable);
+	ck_assert_int_eq(other.calls, 2 * REQUESTS);
+	ck_assert_int_eq(other.closed, 0);
+}
+END_TEST
+
+START_TEST(no_waiting_on_the_own_thread)
+{
+	/* In a callback a synchronous call is refused at every handle of the thread: it would wait for itself. */
+	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
+	struct synod *s = open_on(NULL);
+	counter.synod = open_on(s);
+	ck_assert_int_eq(synod_op_async(s, &op, 0, count, &counter), SYNOD_OK);
+	check_answers(s);
+	synod_close(s);
+	ck_assert_int_eq(counter.calls, 1);
+	ck_assert_int_eq(counter.refused_inside, 1);
+	check_answers(counter.synod);
+	synod_close(counter.synod);
+}
+END_TEST
+
+/* Each callback asks the other handle, `left` times in all. */
+struct relay {
+	struct synod *handles[2];
+	atomic_int left, failed;
+};
+
+static void pass_on(void *context, const struct synod_reply *reply)
+{
+	struct relay *relay = context;
+	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
+	atomic_fetch_add(&relay->failed, reply->status != SYNOD_OK);
+	int left = atomic_fetch_sub(&relay->left, 1) - 1;
+	if (left > 0 && synod_op_async(relay->handles[left % 2], &op, 0, pass_on, relay) != SYNOD_OK)
+		atomic_store(&relay->left, -1);
+}
+
+START_TEST(one_asks_the_other)
+{
+	/* In a callback other handles of the thread can be asked asynchronously. */
+	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
+	struct synod *s = open_on(NULL);
+	struct relay relay = {.handles = {s, open_on(s)}, .left = 100};
+	ck_assert_int_eq(synod_op_async(s, &op, 0, pass_on, &relay), SYNOD_OK);
+	while (atomic_load(&relay.left) > 0)
+		usleep(1000);
+	synod_close(relay.handles[0]);
+	synod_close(relay.handles[1]);
+	ck_assert_int_eq(atomic_load(&relay.left), 0);
+	ck_assert_int_eq(atomic_load(&relay.failed), 0);
+}
+END_TEST
+
+struct opener {
+	struct synod *thread_of, *own, *opened;
+	int status, own_status;
+};
+
+static void open_inside(void *context, const struct synod_reply *reply)
+{
+	struct opener *opener = context;
+	struct synod_options options = {.endpoints = NOBODY, .thread_of = opener->thread_of};
+	(void)reply;
+	opener->status = synod_open(&opener->opened, &options);
+	options.thread_of = NULL;
+	opener->own_status = synod_open(&opener->own, &options);
+}
+
+START_TEST(no_opening_on_the_own_thread)
+{
+	/* In a callback no handle can be opened on the callback's own thread, but one with a thread of its own can. */
+	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
+	struct synod *s = open_on(NULL);
+	struct opener opener = {.thread_of = open_on(s)};
+	ck_assert_int_eq(synod_op_async(s, &op, 0, open_inside, &opener), SYNOD_OK);
+	check_answers(s);
+	synod_close(s);
+	ck_assert_int_eq(opener.status, SYNOD_BAD_REQUEST);
+	ck_assert_ptr_nonnull(strstr(synod_error_message(opener.opened), "callback"));
+	ck_assert_int_eq(opener.own_status, SYNOD_OK);
+	synod_close(opener.opened);
+	synod_close(opener.own);
+	check_answers(opener.thread_of);
+	synod_close(opener.thread_of);
+}
+END_TEST
+
+START_TEST(failing_to_open_on_a_thread)
+{
+	/* A handle that cannot be opened, early or late, does no harm to those on the thread, and has none for others. */
+	static const struct synod_options wrong[] = {
+		{.endpoints = "nonsense"},
+		{.endpoints = NOBODY, .trace_file = "/does/not/exist"},
+	};
+	struct synod *s = open_on(NULL);
+	for (size_t i = 0; i < 4; i++) {
+		struct synod *failed, *late;
+		struct synod_options options = wrong[i / 2];
+		options.thread_of = i % 2 == 0 ? s : NULL;
+		ck_assert_int_eq(synod_open(&failed, &options), SYNOD_CONFIG);
+		check_answers(s);
+		options = (struct synod_options){.endpoints = NOBODY, .thread_of = failed};
+		ck_assert_int_eq(synod_open(&late, &options), SYNOD_BAD_REQUEST);
+		ck_assert_ptr_nonnull(strstr(synod_error_message(late), "could not be opened"));
+		synod_close(failed);
+		synod_close(late);
+		check_answers(s);
+	}
+	synod_close(s);
+}
+END_TEST
+
+START_TEST(closing_while_resolving)
+{
+	/* A handle can be closed while it looks for the address of a name; others on the thread do not mind. */
+	struct synod *s = open_on(NULL);
+	for (int i = 0; i < 20; i++) {
+		struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+		struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
+		struct synod_options options = {
+			.endpoints = "name.invalid:7001,other.invalid:7001", .timeout_ms = 600000, .thread_of = s};
+		ck_assert_int_eq(synod_open(&counter.synod, &options), SYNOD_OK);
+		ck_assert_int_eq(synod_op_async(counter.synod, &op, 0, count, &counter), SYNOD_OK);
+		check_answers(s);
+		synod_close(counter.synod);
+		ck_assert_int_eq(counter.calls, 1);
+		check_answers(s);
+	}
+	synod_close(s);
+}
+END_TEST
+
+static void *come_and_go(void *context)
+{
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
+	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	for (int i = 0; i < 20; i++) {
+		struct synod *s = counter.synod = open_on(context);
+		ck_assert_int_eq(synod_op_async(s, &op, 0, count, &counter), SYNOD_OK);
+		if (i % 2 == 0)
+			check_answers(s);
+		ck_assert_int_eq(synod_op_async(s, &op, 0, count, &counter), SYNOD_OK);
+		synod_close(s);
+		ck_assert_int_eq(counter.calls, 2 * (i + 1));
+	}
+	return NULL;
+}
+
+START_TEST(many_come_and_go)
+{
+	/* Handles can be opened on a thread and closed by several threads at once, while another is used. */
+	enum { THREADS = 4 };
+	pthread_t threads[THREADS];
+	struct synod *s = open_on(NULL);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, s), 0);
+	for (int i = 0; i < 20; i++)
+		check_answers(s);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	synod_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("handle");
@@ -223,6 +526,19 @@ int main(void)
 	tcase_add_test(tcase, closing_nothing);
 	Suite *suite = suite_create("client/handle");
 	suite_add_tcase(suite, tcase);
+	TCase *sharing = tcase_create("sharing");
+	tcase_set_timeout(sharing, 60);
+	tcase_add_checked_fixture(sharing, start_cluster, stop_cluster);
+	tcase_add_test(sharing, one_thread_serves_many);
+	tcase_add_test(sharing, closed_in_any_order);
+	tcase_add_test(sharing, closing_ends_no_others);
+	tcase_add_test(sharing, no_waiting_on_the_own_thread);
+	tcase_add_test(sharing, one_asks_the_other);
+	tcase_add_test(sharing, no_opening_on_the_own_thread);
+	tcase_add_test(sharing, failing_to_open_on_a_thread);
+	tcase_add_test(sharing, closing_while_resolving);
+	tcase_add_test(sharing, many_come_and_go);
+	suite_add_tcase(suite, sharing);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

@@ -6,24 +6,28 @@
 #include <string.h>
 
 #include "../support/check_main.h"
+#include "../support/fake_server.h"
 #include "client/synod.h"
 #include "failing_malloc.h"
-#include "fake_server.h"
 
 /*
  * What a session with every kind of request has come to. While allocations fail nothing is asserted, since the test library
  * allocates too.
  */
-enum call { OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, LAST_GET, CALLS };
-static const char *const call_texts[] = {"open",   "put",    "get",  "txn",  "scan",     "async",
-					 "config", "status", "join", "move", "transfer", "last get"};
+enum call {
+	OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, LAST_GET,
+	/* of a second handle, whose thread serves both */
+	OTHER_OPEN, OTHER_ASYNC, OTHER_PUT,
+	CALLS
+};
+static const char *const call_texts[] = {"open", "put",  "get",      "txn",      "scan",       "async",       "config",   "status",
+					 "join", "move", "transfer", "last get", "other open", "other async", "other put"};
 struct outcome {
 	int statuses[CALLS];
 	int callbacks, started;
 };
 
-static struct fake_server group, master;
-static char config_file[] = "/tmp/test-oom-XXXXXX";
+static struct fake_cluster cluster;
 
 static void on_async(void *context, const struct synod_reply *reply)
 {
@@ -42,7 +46,7 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 {
 	static char value[20000];
 	int *statuses = outcome->statuses;
-	const char *const members[] = {group.address};
+	const char *const members[] = {cluster.group.address};
 	struct synod_group groups = {.gid = 2, .nmembers = 1, .members = members};
 	struct synod_op ops[] = {
 		{.kind = SYNOD_OP_PUT, .key = {"key", 3}, .value = {value, sizeof value}},
@@ -61,7 +65,7 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 	struct synod_config *config = synod_config(s, UINT64_MAX);
 	statuses[CONFIG] = config->status;
 	synod_config_free(config);
-	struct synod_node_status *status = synod_node_status(s, group.address, 0);
+	struct synod_node_status *status = synod_node_status(s, cluster.group.address, 0);
 	statuses[STATUS] = status->status;
 	synod_node_status_free(status);
 	statuses[JOIN] = status_of(synod_join(s, &groups, 1));
@@ -70,17 +74,49 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 	statuses[LAST_GET] = status_of(synod_get(s, "key", 3));
 }
 
-static struct outcome run_session(uint64_t first, uint64_t last)
+static int open_handle(struct synod **s, struct synod *thread_of)
+{
+	return synod_open(s, &(struct synod_options){
+				     .config_file = cluster.config_file, .timeout_ms = 1000, .thread_of = thread_of});
+}
+
+/* What the other handle has under way while the first one is opened and used; then it is closed before that, or goes on. */
+static void run_with_other(struct outcome *outcome, atomic_int *callbacks, bool closes_early)
+{
+	struct synod *s, *other;
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {"key", 3}, .value = {"value", 5}};
+	int *statuses = outcome->statuses;
+	statuses[OTHER_OPEN] = open_handle(&other, NULL);
+	if (statuses[OTHER_OPEN] == SYNOD_OK) {
+		statuses[OTHER_ASYNC] = synod_op_async(other, &op, 0, on_async, callbacks);
+		outcome->started += statuses[OTHER_ASYNC] == SYNOD_OK;
+		statuses[OPEN] = open_handle(&s, other);
+		if (closes_early)
+			synod_close(other);
+		if (statuses[OPEN] == SYNOD_OK)
+			run_requests(s, outcome, callbacks);
+		if (!closes_early)
+			statuses[OTHER_PUT] = status_of(synod_put(other, "key", 3, "value", 5));
+		synod_close(s);
+	}
+	if (statuses[OTHER_OPEN] != SYNOD_OK || !closes_early)
+		synod_close(other);
+}
+
+static struct outcome run_session(uint64_t first, uint64_t last, bool shared)
 {
 	struct outcome outcome = {{0}, 0, 0};
 	atomic_int callbacks = 0;
 	struct synod *s;
 	failing_malloc_set(first, last);
-	outcome.statuses[OPEN] = synod_open(
-		&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000});
-	if (outcome.statuses[OPEN] == SYNOD_OK)
-		run_requests(s, &outcome, &callbacks);
-	synod_close(s);
+	if (shared) {
+		run_with_other(&outcome, &callbacks, first % 2 == 0);
+	} else {
+		outcome.statuses[OPEN] = open_handle(&s, NULL);
+		if (outcome.statuses[OPEN] == SYNOD_OK)
+			run_requests(s, &outcome, &callbacks);
+		synod_close(s);
+	}
 	outcome.callbacks = atomic_load(&callbacks);
 	return outcome;
 }
@@ -93,9 +129,9 @@ static bool is_sane(enum call call, int status)
 	case SYNOD_NO_MEMORY:
 		return true;
 	case SYNOD_UNAVAILABLE:
-		return call != OPEN;
+		return call != OPEN && call != OTHER_OPEN;
 	case SYNOD_UNKNOWN:
-		return call == PUT || call == TXN || call == JOIN || call == MOVE || call == TRANSFER;
+		return call == PUT || call == TXN || call == JOIN || call == MOVE || call == TRANSFER || call == OTHER_PUT;
 	default:
 		return false;
 	}
@@ -111,10 +147,10 @@ static void check_outcome(const struct outcome *outcome, uint64_t first)
 }
 
 /* The number of allocations of a session in which none fails. */
-static uint64_t warm_up(void)
+static uint64_t warm_up(bool shared)
 {
 	for (int i = 0; i < 3; i++) {
-		struct outcome outcome = run_session(0, 0);
+		struct outcome outcome = run_session(0, 0, shared);
 		for (enum call call = 0; call < CALLS; call++)
 			ck_assert_msg(outcome.statuses[call] == SYNOD_OK, "%s: %s", call_texts[call],
 				      synod_status_text(outcome.statuses[call]));
@@ -122,13 +158,13 @@ static uint64_t warm_up(void)
 	return failing_malloc_count();
 }
 
-static void sweep(uint64_t length, uint64_t step)
+static void sweep(uint64_t length, uint64_t step, bool shared)
 {
-	uint64_t count = warm_up();
+	uint64_t count = warm_up(shared);
 	ck_assert_uint_gt(count, 100);
 	for (uint64_t first = 1; first <= count; first += step) {
 		int64_t live = failing_malloc_live();
-		struct outcome outcome = run_session(first, length == UINT64_MAX ? length : first + length - 1);
+		struct outcome outcome = run_session(first, length == UINT64_MAX ? length : first + length - 1, shared);
 		failing_malloc_set(0, 0);
 		int64_t more = failing_malloc_live() - live;
 		check_outcome(&outcome, first);
@@ -137,29 +173,35 @@ static void sweep(uint64_t length, uint64_t step)
 	}
 }
 
+/* _i of the sweeps. */
+enum { ALONE, SHARED };
+
 START_TEST(one_allocation_fails)
 {
-	/* Whichever single allocation fails: every call ends, sanely, and nothing is left behind. */
-	sweep(1, 1);
+	/* Whichever single allocation fails: every call ends, sanely, and nothing is left behind; also with two handles on one thread. */
+	sweep(1, 1, _i == SHARED);
 }
 END_TEST
 
 START_TEST(some_allocations_fail)
 {
 	/* The same for a shortage that lasts for some allocations. */
-	sweep(40, 7);
+	sweep(40, 7, _i == SHARED);
 }
 END_TEST
 
 START_TEST(all_allocations_fail)
 {
 	/* When memory runs out for good the handle gives up: what is under way and what follows ends with NO_MEMORY. */
-	sweep(UINT64_MAX, 3);
+	sweep(UINT64_MAX, _i == SHARED ? 5 : 3, _i == SHARED);
 }
 END_TEST
 
-/* Some writes while the handle's thread gets no memory at all; counts those that did not end as they should. */
-static void write_without_memory(struct synod *s, const char *value, size_t len, size_t count)
+/*
+ * Some writes while the handle's thread gets no memory at all; counts those that did not end as they should. Returns the status of
+ * what comes after.
+ */
+static int write_without_memory(struct synod *s, const char *value, size_t len, size_t count)
 {
 	atomic_int callbacks = 0;
 	int started = 0, wrong = 0;
@@ -182,17 +224,40 @@ static void write_without_memory(struct synod *s, const char *value, size_t len,
 	synod_close(s);
 	ck_assert_int_eq(wrong, 0);
 	ck_assert_int_eq(atomic_load(&callbacks), started);
+	return after;
 }
 
 START_TEST(gives_up_for_good)
 {
 	/* When the thread gets no memory while the callers do, each request ends; a handle that gives up stays so; a new one works. */
 	struct synod *s;
-	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}),
-			 SYNOD_OK);
+	ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
 	write_without_memory(s, "value", 5, 100);
-	struct outcome outcome = run_session(0, 0);
+	struct outcome outcome = run_session(0, 0, false);
 	ck_assert_int_eq(outcome.statuses[LAST_GET], SYNOD_OK);
+}
+END_TEST
+
+START_TEST(give_up_together)
+{
+	/* Handles that share a thread give up together, with what is under way at any of them; then no other can be opened on it. */
+	struct synod *s, *waiting, *other, *late;
+	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {"key", 3}};
+	atomic_int callbacks = 0;
+	ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
+	ck_assert_int_eq(synod_open(&waiting, &(struct synod_options){.endpoints = "127.0.0.1:1", .thread_of = s}),
+			 SYNOD_OK);
+	ck_assert_int_eq(synod_op_async(waiting, &op, 600000, on_async, &callbacks), SYNOD_OK);
+	ck_assert_int_eq(open_handle(&other, waiting), SYNOD_OK);
+	int after = write_without_memory(s, "value", 5, 100);
+	ck_assert_int_eq(open_handle(&late, waiting), after);
+	ck_assert(after == SYNOD_OK || strstr(synod_error_message(late), "given up") != NULL);
+	ck_assert_int_eq(atomic_load(&callbacks), after == SYNOD_OK ? 0 : 1);
+	ck_assert_int_eq(status_of(synod_get(other, "key", 3)), after);
+	synod_close(waiting);
+	ck_assert_int_eq(atomic_load(&callbacks), 1);
+	synod_close(late);
+	synod_close(other);
 }
 END_TEST
 
@@ -203,9 +268,7 @@ START_TEST(large_requests)
 	memset(value, 'v', sizeof value);
 	for (int connected = 0; connected < 2; connected++) {
 		struct synod *s;
-		ck_assert_int_eq(
-			synod_open(&s, &(struct synod_options){.config_file = config_file, .timeout_ms = 1000}),
-			SYNOD_OK);
+		ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
 		for (int i = 0; i < connected; i++)
 			ck_assert_int_eq(status_of(synod_put(s, "key", 3, value, sizeof value)), SYNOD_OK);
 		write_without_memory(s, value, sizeof value, 6);
@@ -215,25 +278,12 @@ END_TEST
 
 static void start_cluster(void)
 {
-	char text[512];
-	fake_server_start(&group, NULL);
-	fake_server_start(&master, group.address);
-	snprintf(text, sizeof text,
-		 "[cluster]\nname = demo\n[node fake]\nrole = shardmaster\nlisten = %s\ndir = m\n"
-		 "[node other]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1\ndir = g\n",
-		 master.address);
-	strcpy(strchr(config_file, '\0') - 6, "XXXXXX");
-	int fd = mkstemp(config_file);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
+	fake_cluster_start(&cluster);
 }
 
 static void stop_cluster(void)
 {
-	fake_server_stop(&master);
-	fake_server_stop(&group);
-	unlink(config_file);
+	fake_cluster_stop(&cluster);
 }
 
 int main(void)
@@ -242,10 +292,11 @@ int main(void)
 	TCase *tests = tcase_create("oom");
 	tcase_add_checked_fixture(tests, start_cluster, stop_cluster);
 	tcase_set_timeout(tests, 300);
-	tcase_add_test(tests, one_allocation_fails);
-	tcase_add_test(tests, some_allocations_fail);
-	tcase_add_test(tests, all_allocations_fail);
+	tcase_add_loop_test(tests, one_allocation_fails, ALONE, SHARED + 1);
+	tcase_add_loop_test(tests, some_allocations_fail, ALONE, SHARED + 1);
+	tcase_add_loop_test(tests, all_allocations_fail, ALONE, SHARED + 1);
 	tcase_add_test(tests, gives_up_for_good);
+	tcase_add_test(tests, give_up_together);
 	tcase_add_test(tests, large_requests);
 	suite_add_tcase(suite, tests);
 	SRunner *runner = srunner_create(suite);

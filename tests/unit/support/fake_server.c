@@ -3,6 +3,8 @@
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,4 +150,27 @@ void fake_server_stop(struct fake_server *server)
 {
 	kill(server->pid, SIGKILL);
 	waitpid(server->pid, NULL, 0);
+}
+
+void fake_cluster_start(struct fake_cluster *cluster)
+{
+	char text[512];
+	fake_server_start(&cluster->group, NULL);
+	fake_server_start(&cluster->master, cluster->group.address);
+	snprintf(text, sizeof text,
+		 "[cluster]\nname = demo\n[node fake]\nrole = shardmaster\nlisten = %s\ndir = m\n"
+		 "[node other]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1\ndir = g\n",
+		 cluster->master.address);
+	snprintf(cluster->config_file, sizeof cluster->config_file, "/tmp/test-cluster-XXXXXX");
+	int fd = mkstemp(cluster->config_file);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+void fake_cluster_stop(struct fake_cluster *cluster)
+{
+	fake_server_stop(&cluster->master);
+	fake_server_stop(&cluster->group);
+	unlink(cluster->config_file);
 }

@@ -17,4 +17,12 @@ struct fake_server {
 void fake_server_start(struct fake_server *server, const char *group_address);
 void fake_server_stop(struct fake_server *server);
 
+/* A shard master and its group. */
+struct fake_cluster {
+	struct fake_server group, master;
+	char config_file[32]; /* names the shard master; removed by the end */
+};
+void fake_cluster_start(struct fake_cluster *cluster);
+void fake_cluster_stop(struct fake_cluster *cluster);
+
 #endif
