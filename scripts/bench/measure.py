@@ -14,6 +14,7 @@ KEYS = 100000
 ECHO_CONNECTIONS = [1, 16, 64]
 ECHO_BYTES = 256
 ECHO_SHARING = 16  # clients on each connection
+READ_LEASE = "read_lease_ms = 100"
 GROUP_CLIENTS = 256
 FAILURES = [("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)]
 PORTS = 100  # of one system
@@ -163,17 +164,23 @@ class Measurement:
 
     # ---- a bare echo ----
 
-    def _one_echo(self, system, connections, round_number):
+    def _one_echo(self, system, leased, connections, round_number):
         out, _ = run([self.options.echo, str(connections), str(ECHO_BYTES), str(self.options.seconds)])
         bare = re.search(r"([0-9]+) messages/s", out)
         if bare is None:
             raise Failure(f"{self.options.echo} answered: {out}")
         row = {"connections": connections, "round": round_number, "echo_per_s": float(bare.group(1))}
-        for field, clients in ("get_per_s", connections), ("get_shared_per_s", ECHO_SHARING * connections):
-            row[field] = system.load("get", clients, self.options.seconds, KEYS, connections)["ops_per_s"]
+        loads = [
+            ("get_per_s", system, connections),
+            ("get_leased_per_s", leased, connections),
+            ("get_shared_per_s", system, ECHO_SHARING * connections),
+        ]
+        for field, which, clients in loads:
+            row[field] = which.load("get", clients, self.options.seconds, KEYS, connections)["ops_per_s"]
         self.results["echo"].append(row)
         say(
             f"{connections:3} connections: {row['get_per_s']:.0f} gets/s, "
+            f"{row['get_leased_per_s']:.0f} gets/s with read leases, "
             f"{row['get_shared_per_s']:.0f} gets/s of "
             f"{ECHO_SHARING} clients on each, {row['echo_per_s']:.0f} echoes/s"
         )
@@ -181,8 +188,11 @@ class Measurement:
     def echo(self):
         """Gets beside a server that only sends back what it has read, with as many connections."""
         system = self._start(Synod(self.options, self._ports()))
+        leased = self._start(Synod(self.options, self._ports(), settings=[READ_LEASE]))
         system.fill(KEYS)
+        leased.fill(KEYS)
         for connections in ECHO_CONNECTIONS:
             for round_number in range(self.options.rounds):
-                self._one_echo(system, connections, round_number)
+                self._one_echo(system, leased, connections, round_number)
         self._stop(system)
+        self._stop(leased)

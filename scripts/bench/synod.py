@@ -18,9 +18,10 @@ class Synod:
     title = "Synod"
     copies = REPLICAS
 
-    def __init__(self, options, base_port, groups=1):
+    def __init__(self, options, base_port, groups=1, settings=()):
         self.options = options
         self.groups = groups
+        self.settings = settings
         self.directory = os.path.join(options.dir, f"synod-{groups}-{base_port}")
         self.processes = Processes(self.directory)
         self.config = os.path.join(self.directory, "cluster.conf")
@@ -38,6 +39,8 @@ class Synod:
         self.members = {}
         with open(self.config, "w", encoding="ascii") as out:
             out.write("[cluster]\nname = bench\n")
+            for setting in self.settings:
+                out.write(setting + "\n")
             for number, (node, role, group) in enumerate(nodes, start=1):
                 listen = f"127.0.0.1:{self.base_port + number}"
                 self.http[node] = f"127.0.0.1:{self.base_port + 50 + number}"

@@ -180,7 +180,7 @@ def echo(results):
     body = []
     for n in sorted({r["connections"] for r in rows}):
         row = [str(n)]
-        for field in "echo_per_s", "get_per_s", "get_shared_per_s":
+        for field in "echo_per_s", "get_per_s", "get_leased_per_s", "get_shared_per_s":
             row.append(count_text(statistics.median(r[field] for r in rows if r["connections"] == n)))
             if field != "echo_per_s":
                 row.append(ratio(echo_ratio(results, n, field)))
@@ -190,6 +190,8 @@ def echo(results):
             "connections",
             "bare echoes/s",
             "gets/s, one client on each",
+            "of the echo's",
+            "the same with read leases",
             "of the echo's",
             "gets/s, 16 clients on each",
             "of the echo's",
