@@ -160,3 +160,24 @@ ask() {
 another_leader() {
 	status_json "[.nodes[] | select(.up and .leader and .group == 1 and .name != \"$1\")] | first | .name" >/dev/null
 }
+
+# The leader sleeps while it is replaced, and a read waits for it: leader_sleeps NUMBER
+leader_sleeps() {
+	local leader asker
+	leader=$(leader_of 1)
+	kv put register "old$1"
+	expect 0
+	cluster stop "$leader"
+	# This read waits in the sleeper's socket, and is the first that it sees.
+	"$tools/ask" "$(address "$leader" listen)" "$(sed -n 's/^name = //p' "$config" | head -n 1)" register 20000 \
+		>"$scratch/ask.out" &
+	asker=$!
+	await "another leader" another_leader "$leader"
+	kv put register "new$1"
+	expect 0
+	cluster cont "$leader"
+	wait "$asker" || true
+	[[ $(<"$scratch/ask.out") != "OK old$1" ]] || fail "a stale read: $(<"$scratch/ask.out")"
+	say "the sleeper answered: $(<"$scratch/ask.out")"
+	await "$leader to catch up" caught_up "$leader"
+}

@@ -66,22 +66,7 @@ await "$leader to catch up" caught_up "$leader"
 
 begin "a leader that slept while it was replaced does not answer from the past"
 for round in 1 2; do
-	leader=$(leader_of 1)
-	kv put register "old$round"
-	expect 0
-	cluster stop "$leader"
-	# This read waits in the sleeper's socket, and is the first that it sees.
-	"$tools/ask" "$(address "$leader" listen)" "$(sed -n 's/^name = //p' "$config" | head -n 1)" register 20000 \
-		>"$scratch/ask.out" &
-	asker=$!
-	await "another leader" another_leader "$leader"
-	kv put register "new$round"
-	expect 0
-	cluster cont "$leader"
-	wait "$asker" || true
-	[[ $(<"$scratch/ask.out") != "OK old$round" ]] || fail "a stale read: $(<"$scratch/ask.out")"
-	say "the sleeper answered: $(<"$scratch/ask.out")"
-	await "$leader to catch up" caught_up "$leader"
+	leader_sleeps "$round"
 done
 
 begin "clients have seen nothing of all that"

@@ -155,7 +155,7 @@ START_TEST(test_grantor_does_not_stand)
 }
 END_TEST
 
-/* faults: 5 */
+/* faults: 44 */
 /* After a restart nobody knows what had been granted: nothing is promised before an election timeout is over, to oneself neither. */
 START_TEST(test_restart_keeps_what_it_forgot)
 {

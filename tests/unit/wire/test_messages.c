@@ -129,6 +129,7 @@ static void assert_paxos(const struct wire_paxos *ours, const Synod__PaxosMessag
 	ck_assert_uint_eq(ours->flags, theirs->flags);
 	ck_assert_uint_eq(ours->position, theirs->position);
 	ck_assert_uint_eq(ours->total, theirs->total);
+	ck_assert_uint_eq(ours->lease_us, theirs->lease_us);
 	assert_binary(ours->data, theirs->data);
 	ck_assert_uint_eq(ours->nentries, theirs->n_entries);
 	for (uint32_t i = 0; i < ours->nentries; i++) {
