@@ -339,11 +339,12 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	struct rng leases;
 	rng_seed(&leases, scene->options->seed ^ 0x6c65617365ull);
 	if (rng_chance(&leases, 500000)) {
-		if (rng_chance(&leases, 500000))
-			settings->election_timeout_ms = (uint32_t)rng_range(&leases, 600, 1000);
+		bool longer = rng_chance(&leases, 700000);
+		if (longer)
+			settings->election_timeout_ms = (uint32_t)rng_range(&leases, 800, 1500);
 		uint32_t min_ms = settings->heartbeat_interval_ms * 2, max_ms = settings->election_timeout_ms;
 		if (min_ms <= max_ms)
-			settings->read_lease_ms = (uint32_t)rng_range(&leases, min_ms, max_ms);
+			settings->read_lease_ms = longer ? max_ms : (uint32_t)rng_range(&leases, min_ms, max_ms);
 	}
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))

@@ -60,7 +60,8 @@
  *   - clocks are looked at when they count, not at the beginning of a turn (options.clock_us): the receiver's after the round has
  *     arrived, the leader's after the reads have. A process may stop at any moment, for any time;
  *   - a receiver also keeps its own promise, to itself, back until then; and, having forgotten after a crash, promises nothing
- *     before an election timeout (which no lease exceeds) is over;
+ *     before an election timeout (which no lease exceeds) is over. So that timeout may be lowered only when all replicas have been
+ *     restarted without leases;
  *   - a leader that hands over gives up its lease for the rest of its ballot, before it says so; the successor's Prepare says that.
  *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
