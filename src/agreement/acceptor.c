@@ -4,7 +4,6 @@
 /* The items that answer one request, and the record that must be durable before they leave. */
 struct answering {
 	struct agreement *a;
-	uint64_t now_us;
 	uint32_t from; /* member */
 	struct items items;
 	size_t bytes; /* of their values */
@@ -101,7 +100,7 @@ static void learn(struct answering *answering, struct instance *instance, const 
 			add(answering, WIRE_AGREEMENT_WANT, item, 0, NULL, 0);
 		return;
 	}
-	agreement_decide(a, answering->now_us, instance, instance->acceptor.value, item->ballot, answering->from);
+	agreement_decide(a, instance, instance->acceptor.value, item->ballot, answering->from);
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
 
@@ -115,7 +114,7 @@ static void decided(struct answering *answering, struct instance *instance, cons
 	if (instance == NULL)
 		instance = create_instance(a, item->seq);
 	struct bytes *value = value_of(instance, item->value);
-	agreement_decide(a, answering->now_us, instance, value, 0, answering->from);
+	agreement_decide(a, instance, value, 0, answering->from);
 	bytes_unref(value);
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
@@ -172,7 +171,7 @@ static void answer_item(struct answering *answering, const struct wire_agreement
 void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id,
 		       const struct wire_agreement *m)
 {
-	struct answering answering = {.a = a, .now_us = now_us, .from = member_index(a, m->from)};
+	struct answering answering = {.a = a, .from = member_index(a, m->from)};
 	if (answering.from >= a->options.nmembers || answering.from == a->self || m->to != a->options.self)
 		return;
 	merge_bounds(a, now_us, answering.from, m);

@@ -38,21 +38,22 @@
  * COST of one agreement among n peers without contention, not counting what a peer says to itself: the owner needs
  * n − 1 Accepts and n − 1 Learns, 4 requests for three peers; any other peer n − 1 Prepares more, 6 requests. (With its own
  * share counted as requests too, as the course does: 6 and 9.) The value travels once to each peer. Synced writes in
- * a row until the proposer knows: 2 for the owner, 3 for others.
+ * a row until the proposer shows the decision: 3 for the owner, 4 for others; and one more until the rest do.
  *
  * ORDER OF DURABILITY
  *   A Promise or Accepted leaves after what it says is durable. A Prepare leaves after the proposer's own promise of that
  *   ballot is durable, and an Accept of round 0 after the proposer's own acceptance is: so no ballot is ever used twice,
  *   or with two values, also across a crash. Other Accepts do not wait; the proposer's own acceptance counts when it is
- *   durable. A decision is shown by agreement_status(), and acknowledged by KNOWN, when it is durable here: what was
- *   shown once stays shown. Done values leave after they are durable.
+ *   durable. A decision is shown by agreement_status(), told to others by LEARN and acknowledged by KNOWN, when it is durable
+ *   here: what was shown once stays shown, and whoever has told or acknowledged a decision need not be told it again, even
+ *   after a crash. Done values leave after they are durable.
  *
  * DUELS. A proposer that can no longer get its quorum waits a random time, up to backoff_us doubled with each defeat,
  * and begins above every round it has seen.
  *
- * LEARNING. Whoever decides tells all others at once, and again until they say that they know. Whoever was told takes a
- * share in that after spread_us, for the case that the first has died, as one message a peer for many instances. A peer
- * that has missed a decision also finds it by proposing.
+ * LEARNING. Whoever decides tells all others as soon as that is durable, and again until they say that they know. Whoever
+ * was told takes a share in that after spread_us, for the case that the first has died, as one message a peer for many
+ * instances. A peer that has missed a decision also finds it by proposing.
  *
  * FORGETTING. done[i] is 1 + the highest seq that peer i's application is done with; min is the least of them. Instances
  * below min are freed, and refused forever: min is durable before the log lets go of what is below it. Done values of all

@@ -64,6 +64,7 @@ struct instance {
 	struct bytes *decided;  /* NULL: not */
 	uint64_t decided_ballot; /* in which whoever accepted has this value; 0: unknown */
 	uint64_t decided_sequence;
+	bool won;               /* by this peer's own proposal */
 	bool value_missing;     /* restored without its value, which must be in a later record */
 	synod_set known;        /* members that know */
 	struct list spreading[REPLICAS_MAX]; /* in the list of each peer that may not */
@@ -180,8 +181,10 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 
 /* spread.c */
 /* The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won. */
-void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value,
+void agreement_decide(struct agreement *a, struct instance *instance, struct bytes *value,
 		      uint64_t ballot, uint32_t from);
+/* The record that says so is durable: from here on the others are told. */
+void decision_durable(struct agreement *a, uint64_t now_us, struct instance *instance);
 /* Lets the instance, decided here, be told to everybody who may not know it. */
 void agreement_spread(struct agreement *a, struct instance *instance, uint64_t after_us);
 void note_known(struct agreement *a, struct instance *instance, uint32_t member);

@@ -137,10 +137,13 @@ void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uin
 		a->counters.sent[wait->items.items[i].kind]++;
 }
 
-static void settle(struct agreement *a, uint64_t seq)
+static void settle(struct agreement *a, uint64_t now_us, uint64_t seq)
 {
 	uint64_t *settled = agreement_vector_add(&a->settled, sizeof *settled);
 	*settled = seq;
+	struct instance *instance = seq < a->min ? NULL : find_instance(a, seq);
+	if (instance != NULL)
+		decision_durable(a, now_us, instance);
 }
 
 void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence)
@@ -156,7 +159,7 @@ void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence
 		switch (wait.kind) {
 		case WAIT_OWN_PROMISE: own_promised(a, now_us, wait.seq, wait.ballot); break;
 		case WAIT_OWN_ACCEPT: own_accepted(a, now_us, wait.seq, wait.ballot); break;
-		case WAIT_DECIDED: settle(a, wait.seq); break;
+		case WAIT_DECIDED: settle(a, now_us, wait.seq); break;
 		case WAIT_DONE:
 			a->done_told = at_least(a->done_told, wait.seq);
 			gossip_soon(a, now_us);

@@ -175,7 +175,7 @@ void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 		ask(a, now_us, instance);
 	}
 	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, a->self, ballot))
-		agreement_decide(a, now_us, instance, instance->proposer.value, ballot, a->self);
+		agreement_decide(a, instance, instance->proposer.value, ballot, a->self);
 }
 
 /* ---- answers ---- */
@@ -194,14 +194,14 @@ static void promised(struct agreement *a, uint64_t now_us, struct instance *inst
 	bytes_unref(value);
 }
 
-static void accepted(struct agreement *a, uint64_t now_us, struct instance *instance, uint32_t from,
+static void accepted(struct agreement *a, struct instance *instance, uint32_t from,
 		     const struct wire_agreement_item *item)
 {
 	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, from, item->ballot))
-		agreement_decide(a, now_us, instance, instance->proposer.value, item->ballot, a->self);
+		agreement_decide(a, instance, instance->proposer.value, item->ballot, a->self);
 }
 
-static void told_decision(struct agreement *a, uint64_t now_us, struct instance *instance, uint32_t from,
+static void told_decision(struct agreement *a, struct instance *instance, uint32_t from,
 			  const struct wire_agreement_item *item)
 {
 	if (instance->decided != NULL) {
@@ -210,7 +210,7 @@ static void told_decision(struct agreement *a, uint64_t now_us, struct instance 
 		return;
 	}
 	struct bytes *value = bytes_copy(item->value);
-	agreement_decide(a, now_us, instance, value, 0, from);
+	agreement_decide(a, instance, value, 0, from);
 	bytes_unref(value);
 }
 
@@ -221,7 +221,7 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const 
 		return;
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PROMISE: promised(a, now_us, instance, from, item); break;
-	case WIRE_AGREEMENT_ACCEPTED: accepted(a, now_us, instance, from, item); break;
+	case WIRE_AGREEMENT_ACCEPTED: accepted(a, instance, from, item); break;
 	case WIRE_AGREEMENT_REJECT:
 		if (ballot_round(item->other) > ROUND_MAX)
 			break;
@@ -230,7 +230,7 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const 
 		    item->ballot == instance->proposer.ballot && item->other > item->ballot)
 			rejected(a, now_us, instance, from);
 		break;
-	case WIRE_AGREEMENT_DECIDED: told_decision(a, now_us, instance, from, item); break;
+	case WIRE_AGREEMENT_DECIDED: told_decision(a, instance, from, item); break;
 	case WIRE_AGREEMENT_KNOWN:
 		if (instance->decided != NULL)
 			note_known(a, instance, from);

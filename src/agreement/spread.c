@@ -23,7 +23,7 @@ void agreement_spread(struct agreement *a, struct instance *instance, uint64_t a
 	}
 }
 
-void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *value,
+void agreement_decide(struct agreement *a, struct instance *instance, struct bytes *value,
 		      uint64_t ballot, uint32_t from)
 {
 	struct synod_acceptor *acceptor = &instance->acceptor;
@@ -44,8 +44,13 @@ void agreement_decide(struct agreement *a, uint64_t now_us, struct instance *ins
 	agreement_account(a, instance);
 
 	instance->known = member_bit(a->self) | member_bit(from);
-	if (from == a->self) {
-		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, ballot, NULL);
+	instance->won = from == a->self;
+}
+
+void decision_durable(struct agreement *a, uint64_t now_us, struct instance *instance)
+{
+	if (instance->won) {
+		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, instance->decided_ballot, NULL);
 		agreement_spread(a, instance, now_us + a->options.retry_us);
 	} else {
 		agreement_spread(a, instance,

@@ -296,7 +296,7 @@ void peers_crash(struct peers *p, uint32_t i)
 	peer->core = NULL;
 	/* Of what was not synced, some may have been written nevertheless. */
 	uint64_t kept = peer->durable;
-	if (rng_chance(&p->rng, 500000))
+	if (!peer->loses && rng_chance(&p->rng, 500000))
 		kept += rng_below(&p->rng, peer->records - peer->durable + 1);
 	for (uint64_t k = kept; k < peer->records; k++)
 		bytes_unref(peer->log[k].value);

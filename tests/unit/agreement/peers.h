@@ -31,6 +31,7 @@ struct test_peer {
 	struct map shown; /* seq → bytes that it showed as decided */
 	uint64_t min;     /* last seen */
 	uint64_t requests; /* arrived here */
+	bool loses;        /* a crash loses everything that was not synced, not a part */
 };
 
 struct test_message {

@@ -97,14 +97,17 @@ START_TEST(test_lowest_ballot)
 	reply(a, 1, 2,
 	      (struct wire_agreement_item){
 		      .kind = WIRE_AGREEMENT_ACCEPTED, .seq = 1, .ballot = ballot_make(0, 2)});
+	/* Shown, and told to the others, when it is durable. */
 	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_PENDING);
 	out = agreement_output(a, 0);
+	ck_assert_uint_eq(out->nsends, 0);
+	agreement_persisted(a, 0, out->persists[0].sequence);
+	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_DECIDED);
+	out = agreement_output(a, 0);
+	ck_assert_uint_eq(out->nsettled, 1);
 	ck_assert_uint_eq(out->nsends, 2);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_LEARN);
 	ck_assert_uint_eq(out->sends[0].message.items[0].value.len, 0);
-	agreement_persisted(a, 0, out->persists[0].sequence);
-	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_DECIDED);
-	ck_assert_uint_eq(agreement_output(a, 0)->nsettled, 1);
 	agreement_destroy(a);
 }
 END_TEST
