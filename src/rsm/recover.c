@@ -6,6 +6,7 @@
 #include "rsm/internal.h"
 
 #define READ_BYTES (1u * MIB)
+#define FREE_FILES_MAX 1024u
 
 struct found {
 	uint64_t slots[64];
@@ -199,6 +200,16 @@ static void wal_failed(void *context, int status, const char *why)
 	node_fatal(rsm->node, status, "%s", why);
 }
 
+/*
+ * As many as the log fills from one snapshot to the next, with what it began before and goes on with meanwhile: under load
+ * no file is filled with zeros only to be removed at the next snapshot. The log has been as large as all of them before.
+ */
+static uint32_t free_files_max(const struct rsm_settings *settings)
+{
+	uint64_t files = settings->snapshot_log_bytes / settings->wal_segment_bytes + 2;
+	return files < FREE_FILES_MAX ? (uint32_t)files : FREE_FILES_MAX;
+}
+
 static int open_log(struct rsm *rsm)
 {
 	struct wal_options options = {
@@ -206,7 +217,7 @@ static int open_log(struct rsm *rsm)
 		.log = rsm->log,
 		.group = rsm->options.group,
 		.segment_bytes = rsm->settings.wal_segment_bytes,
-		.recycle_max = 2,
+		.recycle_max = free_files_max(&rsm->settings),
 		.durable = wal_durable_now,
 		.fatal = wal_failed,
 		.context = rsm,

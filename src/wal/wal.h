@@ -77,8 +77,8 @@
  * wholly before it are recycled, oldest first, one after another: renamed to free-…, the
  * directory synced, later renamed to the next id; and only when everything appended before the
  * call is durable, so that a WAL_SNAPSHOT record may be appended and the release follow at
- * once. At most `recycle_max` free files are kept. There is always one in reserve, made ahead of need. When it cannot be made because the
- * disk is full, wal_full() is true and appends of new entries should be refused
+ * once. At most `recycle_max` free files are kept, and the rest removed. There is always one in reserve, made ahead of need.
+ * When it cannot be made because the disk is full, wal_full() is true and appends of new entries should be refused
  * (STATUS_NO_SPACE); promises and what is under way still have the rest of the current segment. It ends
  * with a release, or with wal_retry_space(). Should the current segment end before
  * that, what is appended waits.

@@ -440,7 +440,27 @@ START_TEST(test_no_space_for_the_snapshot)
 }
 END_TEST
 
+/* Under load the files of the log go round: as many are filled with zeros as are ever in use, and no more. */
+START_TEST(test_log_files_go_round)
+{
+	struct rsm_group g;
+	struct rsm_settings settings;
+	rsm_group_settings(&settings);
+	settings.snapshot_log_bytes = 4 * settings.wal_segment_bytes;
+	rsm_group_init(&g, 3, 1, &settings);
+	const struct rsm *rsm = rsm_group_rsm(&g, rsm_group_elect(&g));
+	const struct wal_counters *counters = wal_counters(rsm->wal);
+	while (rsm->counters.snapshots_taken < 8)
+		rsm_group_append(&g, 10000);
+	ck_assert_uint_ge(counters->segments_recycled, 7 * 4);
+	/* Four between two snapshots, one begun before, one gone on with meanwhile, one in reserve. */
+	ck_assert_uint_le(counters->segments_created, 7);
+	rsm_group_free(&g);
+}
+END_TEST
+
 CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
 	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
 	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
-	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot)
+	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot,
+	   test_log_files_go_round)
