@@ -18,6 +18,9 @@
 #include "wal/format.h"
 #include "wal/wal.h"
 
+/* Of the file system: writes end with one. */
+#define WAL_BLOCK_BYTES 4096u
+
 /* A file that bears, or will soon bear, the name log-… */
 struct wal_segment {
 	uint64_t id;

@@ -10,6 +10,7 @@
 #include "wal/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -68,9 +69,9 @@ static void make_room(struct wal *wal, size_t size)
 	}
 	if (!begun || !fits)
 		begin_part(wal);
-	if (buffer->len + size > buffer->capacity) {
+	if (buffer->len + size + WAL_BLOCK_BYTES > buffer->capacity) { /* and padding */
 		size_t capacity = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity * 2;
-		while (capacity < buffer->len + size)
+		while (capacity < buffer->len + size + WAL_BLOCK_BYTES)
 			capacity *= 2;
 		buffer->data = alloc_resize(buffer->data, capacity, 1);
 		buffer->capacity = capacity;
@@ -141,6 +142,18 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 	submit(wal, DISK_WRITE_SYNC, header_written);
 }
 
+/* Zeros behind the last part of the buffer, up to the end of the block. Behind the parts before it the segment ends. */
+static size_t pad(struct wal_buffer *buffer)
+{
+	const struct wal_part *part = last_part(buffer);
+	uint64_t end = part->offset + (part->end - part->begin);
+	uint64_t padding = -end % WAL_BLOCK_BYTES;
+	if (padding > part->segment->capacity - end)
+		padding = part->segment->capacity - end;
+	memset(buffer->data + part->end, 0, padding);
+	return padding;
+}
+
 /* Writes the next part of the buffer that is under way. */
 static void write_part(struct wal *wal)
 {
@@ -154,6 +167,8 @@ static void write_part(struct wal *wal)
 	wal->write_request.offset = part->offset;
 	wal->write_request.data = buffer->data + part->begin;
 	wal->write_request.len = part->end - part->begin;
+	if (part == last_part(buffer))
+		wal->write_request.len += pad(buffer);
 	submit(wal, DISK_WRITE_SYNC, part_written);
 }
 

@@ -499,6 +499,34 @@ START_TEST(counters_add_up)
 }
 END_TEST
 
+/* What a recycled file held before gives way to zeros up to the end of the block, and not beyond. */
+START_TEST(a_write_ends_with_its_block)
+{
+	struct fixture f;
+	begin_large(&f);
+	fixture_accept(&f, 1, 24);
+	fixture_flush(&f);
+	struct file_list files = fixture_files(&f);
+	const char *name = NULL;
+	for (size_t i = 0; i < files.count; i++)
+		if (strncmp(files.items[i].name, "log-", 4) == 0)
+			name = files.items[i].name;
+	ck_assert_ptr_nonnull(name);
+	uint8_t old[8192], now[8192];
+	uint64_t end = WAL_HEADER_BYTES + wal_counters(f.wal)->bytes;
+	memset(old, 0xa5, sizeof old);
+	ck_assert_int_eq(disk_sim_poke(f.disk, name, end, old, sizeof old - end), 0);
+	fixture_accept(&f, 2, 24);
+	fixture_flush(&f);
+	end = WAL_HEADER_BYTES + wal_counters(f.wal)->bytes;
+	ck_assert_int_eq(disk_sim_peek(f.disk, name, 0, now, sizeof now), 0);
+	for (size_t i = end; i < sizeof now; i++)
+		ck_assert_uint_eq(now[i], i < 4096 ? 0 : 0xa5);
+	reopen(&f, 0);
+	fixture_free(&f);
+}
+END_TEST
+
 CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_one_sync,
 	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
 	   positions_ascend_over_segments, the_largest_record_fits, records_are_read_back_from_wherever_they_are,
@@ -506,4 +534,5 @@ CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_
 	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released,
 	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
 	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
-	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up)
+	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up,
+	   a_write_ends_with_its_block)
