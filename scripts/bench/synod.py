@@ -71,6 +71,13 @@ class Synod:
             wait_for(
                 lambda g=group: self._try("join", str(g), ",".join(self.members[g])), f"group {group} joins"
             )
+        self._wait_until_serving()
+
+    def restart_and_serve(self):
+        self.restart()
+        self._wait_until_serving()
+
+    def _wait_until_serving(self):
         wait_for(lambda: self._served_by() == self.groups, "all groups serve")
 
     def _try(self, *arguments):
