@@ -163,13 +163,10 @@ class Measurement:
         time; they take turns, since the machine's disk is not always as fast.
         """
         systems = []
+        for groups in self.options.groups:
+            systems.append(self._start(Synod(self.options, self._ports(), groups)))
+            systems[-1].processes.end()
         for round_number in range(GROUP_ROUNDS * self.options.rounds):
-            if round_number == 0:
-                for groups in self.options.groups:
-                    systems.append(self._start(Synod(self.options, self._ports(), groups)))
-                    self._one_group_rate(systems[-1], round_number)
-                    systems[-1].processes.end()
-                continue
             for system in systems[::-1] if round_number % 2 else systems:
                 system.restart_and_serve()
                 self._one_group_rate(system, round_number)

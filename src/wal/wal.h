@@ -42,9 +42,8 @@
  * record of batch k+1 is on disk, batch k was durable before. A batch never spans
  * segments: what does not fit goes to the next segment as a batch of its own. Sectors of 512
  * bytes are taken to be written whole or not at all. A write is filled up with zeros to the end of its block
- * of 4 KiB, which the next write begins with: the kernel writes whole blocks anyway, and would first read
- * the last one from the disk if it has given up its copy of the recycled file
- * (measured, write + fdatasync of 8,000 B, median: in the page cache 467 µs, padded 476; not in it 567, padded 479).
+ * of 4 KiB; the next write begins where the records end. The kernel writes whole blocks anyway, and would
+ * first read the last one from the disk if it has given up its copy of a recycled file (docs/performance.md).
  *
  * RECOVERY. Segments are read in the order of their ids, batch by batch. A batch counts when
  * all its records verify, up to the one flagged as its last, and its number is the
