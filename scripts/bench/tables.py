@@ -144,12 +144,20 @@ def failover(results):
     return table(["", "median", "least", "most", "times"], body)
 
 
+def groups_ratio(results, n):
+    """Puts of n groups, of those of the fewest groups: the median of the rounds' ratios."""
+    rates = {(r["groups"], r["round"]): r["ops_per_s"] for r in results["groups"]}
+    fewest = min(groups for groups, _ in rates)
+    return statistics.median(rates[g, r] / rates[fewest, r] for g, r in rates if g == n)
+
+
 def groups(results):
     rows = results["groups"]
     if not rows:
         return None
     body = []
     counts = sorted({r["groups"] for r in rows})
+    first = {r["groups"]: r["ops_per_s"] for r in results.get("groups_first", [])}
 
     def median(n, field):
         return statistics.median(r[field] for r in rows if r["groups"] == n)
@@ -159,12 +167,14 @@ def groups(results):
             [
                 str(n),
                 count_text(median(n, "ops_per_s")),
-                ratio(median(n, "ops_per_s") / median(counts[0], "ops_per_s")),
+                ratio(groups_ratio(results, n)),
                 time_text(median(n, "p99_us")),
                 f"{median(n, 'server_cpu_us'):.1f}",
+                count_text(first[n]) if n in first else "",
             ]
         )
-    return table(["groups", "puts/s in total", f"of {counts[0]} group's", "p99", "CPU µs/op"], body)
+    head = ["groups", "puts/s in total", f"of {counts[0]} group's", "p99", "CPU µs/op"]
+    return table([*head, "puts/s while the logs were new"], body)
 
 
 def echo_ratio(results, connections, field):

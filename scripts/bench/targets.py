@@ -2,7 +2,7 @@
 
 import statistics
 
-from tables import Rates, echo_ratio, ratio, table
+from tables import Rates, echo_ratio, groups_ratio, ratio, table
 
 
 def _extreme(values, at_least):
@@ -71,8 +71,7 @@ def _own_targets(results):
     rows = results["groups"]
     if rows:
         counts = sorted({r["groups"] for r in rows})
-        median = {n: statistics.median(r["ops_per_s"] for r in rows if r["groups"] == n) for n in counts}
-        worst = _extreme([(median[n] / median[counts[0]], f"{n} groups") for n in counts[1:]], True)
+        worst = _extreme([(groups_ratio(results, n), f"{n} groups") for n in counts[1:]], True)
         yield "puts over more groups on the same machine, of one group's", 1, True, worst
     counts = sorted({r["connections"] for r in results["echo"]})
     kinds = [
