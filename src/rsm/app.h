@@ -32,6 +32,8 @@ struct reply {
 	struct buffer *body; /* the app appends its encoded reply; empty at the call */
 };
 
+#define APP_EXPECTED_MAX 16u
+
 struct app;
 struct app_snapshot; /* defined by the app */
 
@@ -44,6 +46,12 @@ struct app_ops {
 	void (*apply)(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply);
 	/* A read at the current state. Same reply conventions. */
 	void (*query)(struct app *app, struct slice query, struct arena *arena, struct reply *reply);
+	/*
+	 * Hints, and may be NULL: these commands (queries) come next, in this order, 2 … APP_EXPECTED_MAX of them. The app may bring what
+	 * they touch into the processor's cache, of all together, and must change nothing. They are not checked.
+	 */
+	void (*expect_commands)(struct app *app, const struct slice commands[], uint32_t count);
+	void (*expect_queries)(struct app *app, const struct slice queries[], uint32_t count);
 
 	/*
 	 * A consistent image of now, cheap to take (O(1) or a reference). next() appends up to about `bytes` bytes

@@ -93,6 +93,19 @@ static void apply_command(struct rsm *rsm, const struct entry_command *command, 
 		answer(rsm, requester, status, buffer_slice(&rsm->reply_body));
 }
 
+/* Tells the app which commands come next; the reader is a copy of the one that goes on. */
+static void expect_commands(struct rsm *rsm, struct entry_reader reader)
+{
+	struct slice bodies[APP_EXPECTED_MAX];
+	struct entry_command command;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < APP_EXPECTED_MAX && entry_next(&reader, &command) == 1; i++)
+		if (command.kind == ENTRY_APP)
+			bodies[count++] = command.body;
+	if (count > 1)
+		rsm->app->ops->expect_commands(rsm->app, bodies, count);
+}
+
 static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 {
 	struct batch *batch = take_proposed(rsm, chosen->slot);
@@ -109,7 +122,11 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 		if (status == 0 && reader.time_us > rsm->time_us)
 			rsm->time_us = reader.time_us;
 		sessions_expire(&rsm->sessions, rsm->time_us);
-		while (status == 0 && (status = entry_next(&reader, &command)) == 1) {
+		while (status == 0) {
+			if (count % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_commands != NULL)
+				expect_commands(rsm, reader);
+			if ((status = entry_next(&reader, &command)) != 1)
+				break;
 			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
 							    &batch->requesters[count] : NULL;
 			apply_command(rsm, &command, chosen->slot, requester);

@@ -355,12 +355,37 @@ static void pop_query(struct rsm *rsm)
 	rsm->queries_count--;
 }
 
+/* Whether the query may be answered: it is known which slot it must see, and that has been applied. */
+static bool is_ready(const struct rsm *rsm, const struct pending_query *query)
+{
+	return query->slot != 0 && query->slot <= rsm->applied;
+}
+
+/* Tells the app which queries come next. */
+static void expect_queries(struct rsm *rsm)
+{
+	struct slice payloads[APP_EXPECTED_MAX];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < APP_EXPECTED_MAX && i < rsm->queries_count; i++) {
+		const struct pending_query *query =
+			&rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)];
+		if (!is_ready(rsm, query))
+			break;
+		if (query->requester.link != 0)
+			payloads[count++] = bytes_slice(query->payload);
+	}
+	if (count > 1)
+		rsm->app->ops->expect_queries(rsm->app, payloads, count);
+}
+
 void requests_serve_reads(struct rsm *rsm)
 {
-	while (rsm->queries_count > 0 && !rsm->restoring) {
+	for (uint32_t served = 0; rsm->queries_count > 0 && !rsm->restoring; served++) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
-		if (query->slot == 0 || query->slot > rsm->applied)
+		if (!is_ready(rsm, query))
 			return;
+		if (served % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_queries != NULL)
+			expect_queries(rsm);
 		struct reply reply = {.body = &rsm->reply_body};
 		buffer_clear(&rsm->reply_body);
 		arena_reset(&rsm->arena);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/hashslot.h"
 #include "base/log.h"
 #include "store/memory.h"
 
@@ -156,6 +157,30 @@ static void query(struct app *app, struct slice bytes, struct arena *arena, stru
 	count_refusal(a, reply);
 }
 
+/* Brings what the keys of the messages lead to into the cache; of transactions with many keys, the first. */
+static void expect(struct shardkv_app *a, const struct slice messages[], uint32_t count,
+		   uint32_t (*keys_of)(struct slice message, struct slice keys[], uint32_t max))
+{
+	struct slice keys[STORE_PREFETCH_MAX];
+	struct store_lookup lookups[STORE_PREFETCH_MAX];
+	uint32_t nkeys = 0;
+	for (uint32_t i = 0; i < count; i++)
+		nkeys += keys_of(messages[i], &keys[nkeys], STORE_PREFETCH_MAX - nkeys);
+	for (uint32_t i = 0; i < nkeys; i++)
+		lookups[i] = (struct store_lookup){.space = shard_of_key(keys[i], a->nshards), .key = keys[i]};
+	a->store->ops->prefetch(a->store, lookups, nkeys);
+}
+
+static void expect_commands(struct app *app, const struct slice commands[], uint32_t count)
+{
+	expect(app_of(app), commands, count, wire_kv_command_keys);
+}
+
+static void expect_queries(struct app *app, const struct slice queries[], uint32_t count)
+{
+	expect(app_of(app), queries, count, wire_kv_query_keys);
+}
+
 static uint64_t hash(struct app *app)
 {
 	return snapshot_hash(app_of(app));
@@ -174,6 +199,8 @@ static const struct app_ops shardkv_app_ops = {
 	.admit = admit,
 	.apply = apply,
 	.query = query,
+	.expect_commands = expect_commands,
+	.expect_queries = expect_queries,
 	.snapshot_begin = snapshot_begin,
 	.snapshot_next = snapshot_next,
 	.snapshot_end = snapshot_end,

@@ -1,6 +1,9 @@
 /* Insertion, deletion and lazy freeing of the copy-on-write B+tree. */
 #include "store/btree.h"
 
+#define CACHE_LINE_BYTES 64u
+#define PREFETCH_RECORD_BYTES 320u /* of a record; of longer ones the processor sees that they are read in order */
+
 struct record *btree_get(const struct btree_node *root, struct slice key)
 {
 	const struct btree_node *node = root;
@@ -13,6 +16,55 @@ struct record *btree_get(const struct btree_node *root, struct slice key)
 	}
 	int position = btree_leaf_find(node, key);
 	return position < 0 ? NULL : node->keys[position];
+}
+
+static void prefetch_lines(const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i += CACHE_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)data + i);
+}
+
+static void prefetch_node(const struct btree_node *node)
+{
+	prefetch_lines(node, offsetof(struct btree_node, keys));
+}
+
+void btree_prefetch(const struct btree_node *roots[], const struct slice keys[], uint32_t count)
+{
+	ASSERT(count <= BTREE_PREFETCH_MAX);
+	struct record *const *slots[BTREE_PREFETCH_MAX];
+	for (uint32_t i = 0; i < count; i++)
+		if (roots[i] != NULL)
+			prefetch_node(roots[i]);
+	for (bool inner = true; inner;) {
+		inner = false;
+		/* A search compares with the first key before it looks at the heads. */
+		for (uint32_t i = 0; i < count; i++)
+			if (roots[i] != NULL && roots[i]->level > 0)
+				__builtin_prefetch(roots[i]->keys[0]->data);
+		for (uint32_t i = 0; i < count; i++) {
+			if (roots[i] == NULL || roots[i]->level == 0)
+				continue;
+			bool found;
+			uint32_t position = btree_node_search(roots[i], keys[i], &found);
+			roots[i] = roots[i]->children[position + found];
+			prefetch_node(roots[i]);
+			inner = true;
+		}
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		slots[i] = NULL;
+		if (roots[i] == NULL || roots[i]->count == 0)
+			continue;
+		uint32_t position = btree_leaf_guess(roots[i], keys[i]);
+		if (position < roots[i]->count) {
+			slots[i] = &roots[i]->keys[position];
+			__builtin_prefetch(slots[i]);
+		}
+	}
+	for (uint32_t i = 0; i < count; i++)
+		if (slots[i] != NULL)
+			prefetch_lines(*slots[i], PREFETCH_RECORD_BYTES);
 }
 
 /* Makes the node in *slot ours alone. Its parent already is, so one reference means that nobody else can reach it. */
@@ -110,6 +162,14 @@ static struct btree_node *insert_into(struct btree *tree, struct btree_node **sl
 				      struct record **separator)
 {
 	struct btree_node *node = own(slot);
+	if (node->level == 0) {
+		/* Most puts are of keys that exist, and finding these spares a look at the leaf's first key. */
+		int at = btree_leaf_find(node, record->key);
+		if (at >= 0) {
+			replace(tree, &node->keys[at], record);
+			return NULL;
+		}
+	}
 	bool found;
 	uint32_t position = btree_node_search(node, record->key, &found);
 	if (node->level > 0) {
@@ -117,10 +177,6 @@ static struct btree_node *insert_into(struct btree *tree, struct btree_node **sl
 		struct record *key = NULL;
 		struct btree_node *right = insert_into(tree, &node->children[position], record, &key);
 		return right == NULL ? NULL : inner_insert(node, position, key, right, separator);
-	}
-	if (found) {
-		replace(tree, &node->keys[position], record);
-		return NULL;
 	}
 	tree->count++;
 	tree->bytes += record->key.len + record->value.len;

@@ -34,6 +34,7 @@
 #define BTREE_MERGE_BELOW (BTREE_KEYS_MAX / 4)
 #define BTREE_MERGED_MAX (BTREE_KEYS_MAX * 3 / 4)
 #define BTREE_HEIGHT_MAX 16
+#define BTREE_PREFETCH_MAX 16
 
 struct btree_node {
 	uint32_t refs;
@@ -61,6 +62,12 @@ struct btree {
 
 /* The record of `key`, or NULL; borrowed until the next change of the tree. */
 struct record *btree_get(const struct btree_node *root, struct slice key);
+/*
+ * Brings what searches for keys[i] below roots[i] read into the processor's cache, all at once: the searches go
+ * down together, a level at a time, so that while one waits for memory the others do too. A hint without effect; roots (which
+ * it overwrites) may be NULL. At most BTREE_PREFETCH_MAX.
+ */
+void btree_prefetch(const struct btree_node *roots[], const struct slice keys[], uint32_t count);
 /* Inserts or replaces; everything is copied, even out of the tree itself. */
 void btree_put(struct btree *tree, const struct store_record *record);
 /* True if the key existed. */
@@ -102,6 +109,8 @@ struct btree_node *btree_node_copy(const struct btree_node *node);
 uint32_t btree_node_search(const struct btree_node *node, struct slice key, bool *found);
 /* As above for a key that is in the leaf, or else for nothing: -1 if the key is not there. */
 int btree_leaf_find(const struct btree_node *leaf, struct slice key);
+/* Where the key is if it is there and no other has the same head, without a look at any key. */
+uint32_t btree_leaf_guess(const struct btree_node *leaf, struct slice key);
 /* Takes over the reference to `key`. The node has room. */
 void btree_node_insert_key(struct btree_node *node, uint32_t position, struct record *key);
 /* Takes the key out; its reference goes to the caller. */

@@ -139,6 +139,11 @@ int btree_leaf_find(const struct btree_node *leaf, struct slice key)
 	return (int)position;
 }
 
+uint32_t btree_leaf_guess(const struct btree_node *leaf, struct slice key)
+{
+	return heads_lower_bound(leaf, head_of(key, leaf->skip));
+}
+
 void btree_node_insert_key(struct btree_node *node, uint32_t position, struct record *key)
 {
 	ASSERT(node->count < BTREE_KEYS_MAX && position <= node->count);

@@ -9,6 +9,8 @@
 /* Iterators kept for reuse; a scan opens one for each shard. */
 #define FREE_ITERATORS_MAX 1024u
 
+_Static_assert(STORE_PREFETCH_MAX <= BTREE_PREFETCH_MAX, "in one go");
+
 struct memory {
 	struct store store;
 	uint32_t spaces;
@@ -59,6 +61,18 @@ static bool memory_get(struct store *store, uint32_t space, struct slice key, st
 		return false;
 	record_view(record, out);
 	return true;
+}
+
+static void memory_prefetch(struct store *store, const struct store_lookup *lookups, uint32_t count)
+{
+	const struct btree_node *roots[STORE_PREFETCH_MAX];
+	struct slice keys[STORE_PREFETCH_MAX];
+	ASSERT(count <= STORE_PREFETCH_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		roots[i] = tree_of(memory_of(store), lookups[i].space)->root;
+		keys[i] = lookups[i].key;
+	}
+	btree_prefetch(roots, keys, count);
 }
 
 static void memory_put(struct store *store, uint32_t space, const struct store_record *record)
@@ -213,6 +227,7 @@ static void memory_destroy(struct store *store)
 }
 
 static const struct store_ops memory_ops = {
+	.prefetch = memory_prefetch,
 	.get = memory_get,
 	.put = memory_put,
 	.delete = memory_delete,

@@ -39,7 +39,20 @@ struct store_record {
 	uint64_t modification;
 };
 
+/* A key that is about to be looked up. */
+struct store_lookup {
+	uint32_t space;
+	struct slice key;
+};
+
+#define STORE_PREFETCH_MAX 16u /* lookups at a time */
+
 struct store_ops {
+	/*
+	 * A hint: these keys are read or written next. The engine may bring what that needs into the processor's cache, of
+	 * all together, which takes little longer than of one. Changes nothing.
+	 */
+	void (*prefetch)(struct store *store, const struct store_lookup *lookups, uint32_t count);
 	/* True and *out filled if the key exists. */
 	bool (*get)(struct store *store, uint32_t space, struct slice key, struct store_record *out);
 	void (*put)(struct store *store, uint32_t space, const struct store_record *record);

@@ -121,6 +121,36 @@ int wire_kv_command_decode(struct slice in, struct arena *arena, struct wire_kv_
 	return r.status;
 }
 
+/* The first field `number` of a message, if it is of bytes; false if there is none. */
+static bool find_bytes(struct slice in, uint32_t number, struct slice *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	while (pb_next(&r))
+		if (r.number == number && r.type == PB_BYTES) {
+			*out = r.bytes;
+			return true;
+		}
+	return false;
+}
+
+uint32_t wire_kv_command_keys(struct slice in, struct slice keys[], uint32_t max)
+{
+	struct pb_reader r = pb_reader(in);
+	uint32_t count = 0;
+
+	while (count < max && pb_next(&r)) {
+		if (r.type != PB_BYTES)
+			continue;
+		switch (r.number) {
+		case 1:
+		case 3: count += find_bytes(r.bytes, 2, &keys[count]); break;
+		case 2: count += find_bytes(r.bytes, 3, &keys[count]); break;
+		}
+	}
+	return count;
+}
+
 static void put_op(struct buffer *out, uint32_t number, const struct wire_kv_op *op)
 {
 	struct pb_mark mark = pb_begin(out, number, op->key.len + op->value.len + op->expect.len);

@@ -45,6 +45,17 @@ int wire_kv_query_decode(struct slice in, struct arena *arena, struct wire_kv_qu
 	return r.status;
 }
 
+uint32_t wire_kv_query_keys(struct slice in, struct slice keys[], uint32_t max)
+{
+	struct pb_reader r = pb_reader(in);
+	uint32_t count = 0;
+
+	while (count < max && pb_next(&r))
+		if (r.number == 1 && r.type == PB_BYTES)
+			keys[count++] = r.bytes;
+	return count;
+}
+
 static void put_scan(struct buffer *out, uint32_t number, const struct wire_kv_scan *scan)
 {
 	struct pb_mark mark = pb_begin(out, number, scan->start.len + scan->end.len);

@@ -209,6 +209,11 @@ struct wire_kv_command {
 	struct wire_kv_internal internal;
 };
 int wire_kv_command_decode(struct slice in, struct arena *arena, struct wire_kv_command *out) MUST_CHECK;
+/*
+ * For looking ahead: the keys of the operations and compares, at most `max`, without decoding the rest. Returns how many. What
+ * is malformed, or not the key, is passed over in silence: the decoder will say so.
+ */
+uint32_t wire_kv_command_keys(struct slice in, struct slice keys[], uint32_t max);
 void wire_kv_command_encode(const struct wire_kv_command *in, struct buffer *out);
 
 struct wire_kv_result {
@@ -237,6 +242,8 @@ struct wire_kv_query {
 	struct wire_kv_scan scan;
 };
 int wire_kv_query_decode(struct slice in, struct arena *arena, struct wire_kv_query *out) MUST_CHECK;
+/* As wire_kv_command_keys(). */
+uint32_t wire_kv_query_keys(struct slice in, struct slice keys[], uint32_t max);
 void wire_kv_query_encode(const struct wire_kv_query *in, struct buffer *out);
 
 struct wire_kv_record {

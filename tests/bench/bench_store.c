@@ -5,6 +5,7 @@
  * a snapshot and deletion, the memory that the process holds for it, and the longest 64 operations. All times are of the
  * processor, so that a busy machine measures the same.
  */
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,21 @@ static void do_delete(struct bench *b, uint32_t space, struct slice key, uint64_
 		abort();
 }
 
+static void measure_groups(struct bench *b, const char *name, operation op, uint32_t group)
+{
+	char texts[STORE_PREFETCH_MAX][16];
+	struct store_lookup lookups[STORE_PREFETCH_MAX];
+	uint64_t start = now_ns();
+	for (uint64_t n = 0; n + group <= b->keys; n += group) {
+		for (uint32_t i = 0; i < group; i++)
+			lookups[i].key = key_of(b, n + i, texts[i], &lookups[i].space);
+		b->store->ops->prefetch(b->store, lookups, group);
+		for (uint32_t i = 0; i < group; i++)
+			op(b, lookups[i].space, lookups[i].key, n + i);
+	}
+	printf("%-20s by %4" PRIu32 " %9.0f ops/s\n", name, group, (double)b->keys * 1e9 / (double)(now_ns() - start));
+}
+
 static void measure(struct bench *b, const char *name, operation op)
 {
 	char text[16];
@@ -116,6 +132,10 @@ int main(int argc, char **argv)
 	measure(&b, "put (new, shuffled)", do_put);
 	measure(&b, "put (overwrite)", do_put);
 	measure(&b, "get", do_get);
+	for (uint32_t group = 1; group <= STORE_PREFETCH_MAX; group *= 2) {
+		measure_groups(&b, "get", do_get, group);
+		measure_groups(&b, "put (overwrite)", do_put, group);
+	}
 	measure_scan(&b, NULL);
 	uint64_t start = now_ns();
 	struct store_snapshot *snapshot = b.store->ops->snapshot(b.store);
