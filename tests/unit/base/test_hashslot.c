@@ -55,6 +55,23 @@ START_TEST(no_hash_tag)
 }
 END_TEST
 
+/* A key of any length, wherever it lies: the sum takes four bytes at a time, and the rest one by one. */
+START_TEST(any_length)
+{
+	char text[80];
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	for (size_t len = 0; len < 64; len++)
+		for (size_t at = 0; at < 8; at++) {
+			for (size_t i = 0; i < len; i++)
+				text[at + i] = (char)rng_range(&rng, 128, 255);
+			text[at + len] = '\0';
+			ck_assert_uint_eq(slot(text + at), slot_without_tags(text + at));
+		}
+}
+END_TEST
+
 /* Shards are equal, contiguous ranges of slots that cover all of them. */
 START_TEST(shards)
 {
@@ -83,4 +100,4 @@ START_TEST(shards)
 }
 END_TEST
 
-CHECK_MAIN("hashslot", redis_slots, hash_tags, no_hash_tag, shards)
+CHECK_MAIN("hashslot", redis_slots, hash_tags, no_hash_tag, any_length, shards)

@@ -119,6 +119,20 @@ static void random_read(struct run *run, uint32_t space, struct slice key)
 		expect_range(s, run->snapshots[i], &run->images[i], space, key, (size_t)rng_below(&run->rng, 100));
 }
 
+/* Of keys that exist and of others, in all spaces: whatever follows must find nothing changed. */
+static void random_prefetch(struct run *run)
+{
+	struct store_lookup lookups[STORE_PREFETCH_MAX];
+	uint8_t bytes[STORE_PREFETCH_MAX][4096];
+	uint32_t count = (uint32_t)rng_below(&run->rng, STORE_PREFETCH_MAX + 1);
+	for (uint32_t i = 0; i < count; i++)
+		lookups[i] = (struct store_lookup){
+			.space = (uint32_t)rng_below(&run->rng, SPACES),
+			.key = key_of(&run->profile, rng_below(&run->rng, run->profile.keys), bytes[i]),
+		};
+	run->store->ops->prefetch(run->store, lookups, count);
+}
+
 static void random_operation(struct run *run, uint32_t n)
 {
 	struct store *s = run->store;
@@ -130,6 +144,7 @@ static void random_operation(struct run *run, uint32_t n)
 	if (dice < 3) {
 		random_snapshot(run);
 	} else if (dice < 55) {
+		random_prefetch(run);
 		random_read(run, space, key);
 	} else if (dice == 55 && rng_chance(&run->rng, 200000)) {
 		s->ops->drop_space(s, space);

@@ -261,6 +261,72 @@ START_TEST(deep_nesting)
 }
 END_TEST
 
+/* Reads the keys of a copy of exactly the given bytes, and all of each key. */
+static uint32_t keys_of(uint32_t (*read)(struct slice in, struct slice keys[], uint32_t max), struct slice bytes,
+			struct slice keys[], uint32_t max, uint8_t *sum)
+{
+	struct slice copy = exact_copy(bytes);
+	uint32_t count = read(copy, keys, max);
+	ck_assert_uint_le(count, max);
+	for (uint32_t i = 0; i < count; i++)
+		for (size_t b = 0; b < keys[i].len; b++)
+			*sum ^= keys[i].data[b];
+	for (uint32_t i = 0; i < count; i++)
+		keys[i].data = bytes.data + (keys[i].data - copy.data);
+	free((void *)(uintptr_t)copy.data);
+	return count;
+}
+
+/* Looking ahead finds the keys that decoding finds, of commands and of queries, and stays inside damaged ones. faults: 69 */
+START_TEST(keys_ahead)
+{
+	enum { MAX = 64 };
+	struct slice keys[MAX];
+	struct buffer bytes = {0};
+	struct rng r;
+	uint8_t sum = 0;
+
+	for (uint64_t seed = 0; seed < 20 * SEEDS; seed++) {
+		struct wire_kv_command command;
+		struct wire_kv_query query;
+		uint32_t found, want = 0;
+		rng_seed(&r, seed);
+		any_kv_command(&r, &arena, &command);
+		buffer_clear(&bytes);
+		wire_kv_command_encode(&command, &bytes);
+		uint32_t max = (uint32_t)rng_range(&r, 0, MAX);
+		found = keys_of(wire_kv_command_keys, buffer_slice(&bytes), keys, max, &sum);
+		/* In the order of the fields; an empty key is not encoded. */
+		for (uint32_t i = 0; i < command.nthen; i++)
+			if (command.then[i].key.len > 0 && want++ < found)
+				ck_assert(slice_equal(keys[want - 1], command.then[i].key));
+		for (uint32_t i = 0; i < command.nwhen; i++)
+			if (command.when[i].key.len > 0 && want++ < found)
+				ck_assert(slice_equal(keys[want - 1], command.when[i].key));
+		for (uint32_t i = 0; i < command.notherwise; i++)
+			if (command.otherwise[i].key.len > 0 && want++ < found)
+				ck_assert(slice_equal(keys[want - 1], command.otherwise[i].key));
+		ck_assert_uint_eq(found, want < max ? want : max);
+		for (int i = 0; i < 3 && bytes.len > 0; i++)
+			bytes.data[rng_below(&r, bytes.len)] = (uint8_t)rng_next(&r);
+		keys_of(wire_kv_command_keys, buffer_slice(&bytes), keys, max, &sum);
+
+		any_kv_query(&r, &arena, &query);
+		buffer_clear(&bytes);
+		wire_kv_query_encode(&query, &bytes);
+		found = keys_of(wire_kv_query_keys, buffer_slice(&bytes), keys, max, &sum);
+		ck_assert_uint_eq(found, query.nkeys < max ? query.nkeys : max);
+		for (uint32_t i = 0; i < found; i++)
+			ck_assert(slice_equal(keys[i], query.keys[i]));
+		for (int i = 0; i < 3 && bytes.len > 0; i++)
+			bytes.data[rng_below(&r, bytes.len)] = (uint8_t)rng_next(&r);
+		keys_of(wire_kv_query_keys, buffer_slice(&bytes), keys, max, &sum);
+		arena_reset(&arena);
+	}
+	buffer_free(&bytes);
+}
+END_TEST
+
 /* As many ops as a transaction may have are decoded, one more is refused. faults: 25 */
 START_TEST(transaction_ops_are_limited)
 {
@@ -442,6 +508,7 @@ int main(void)
 	tcase_add_loop_test(tests, empty_submessages_are_counted_first, 0, (int)CODECS);
 	tcase_add_loop_test(tests, repetition_of_any_field_is_bounded, 0, (int)CODECS);
 	tcase_add_loop_test(tests, deep_nesting, 0, (int)CODECS);
+	tcase_add_test(tests, keys_ahead);
 	tcase_add_test(tests, transaction_ops_are_limited);
 	tcase_add_test(tests, largest_config_fits);
 	tcase_add_test(tests, largest_page_fits);
