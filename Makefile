@@ -149,7 +149,7 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/rep
 tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_load
 
 check: tests
-	@tests/run.sh $(BUILD)/tests tests/layers.sh tests/courses.sh $(TEST_BIN) $(REPLAY_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
+	@tests/run.sh $(BUILD)/tests tests/layers.sh tests/courses.sh tests/mutants_fit.sh $(TEST_BIN) $(REPLAY_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
 
 unit: $(TEST_BIN)
 	@tests/run.sh $(BUILD)/tests $(TEST_BIN)

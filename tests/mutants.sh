@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Breaks the protocol on purpose, one small change at a time, and lets the simulator find out.
 #
-#   tests/mutants.sh [--seeds N] [--keep] [NAME…]      all of tests/mutants/, or those named
+#   tests/mutants.sh [--seeds N] [NAME…]      all of tests/mutants/, or those named
+#   tests/mutants.sh --check [NAME…]          only whether each can still be applied; builds nothing
 #
 # Each file tests/mutants/NAME.mutant is one mutant:
 #
@@ -21,10 +22,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seeds=
+check=no
 names=()
 while (($#)); do
 	case $1 in
 	--seeds) seeds=$2; shift ;;
+	--check) check=yes ;;
 	-*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 64 ;;
 	*) names+=("$1") ;;
 	esac
@@ -32,6 +35,40 @@ while (($#)); do
 done
 if ((${#names[@]} == 0)); then
 	for file in tests/mutants/*.mutant; do names+=("$(basename "$file" .mutant)"); done
+fi
+
+# apply TREE MUTANT: changes the file in the tree; prints its name. Without a tree it changes nothing.
+apply() {
+	awk -v tree="$1" '
+		/^file: / { file = substr($0, 7); next }
+		/^<<<<$/ { part = "old"; next }
+		/^====$/ { part = "new"; next }
+		/^>>>>$/ { part = ""; next }
+		part == "old" { old = old $0 "\n" }
+		part == "new" { new = new $0 "\n" }
+		END {
+			path = (tree == "" ? "." : tree) "/" file
+			while ((getline line < path) > 0) text = text line "\n"
+			close(path)
+			at = index(text, old)
+			if (file == "" || old == "" || at == 0 || index(substr(text, at + 1), old) > 0) exit 1
+			if (tree != "") printf "%s%s%s", substr(text, 1, at - 1), new, substr(text, at + length(old)) > path
+			print file
+		}' "$2"
+}
+
+unfit() {
+	echo "$1: CANNOT BE APPLIED: the lines to replace do not stand exactly once in their file"
+}
+
+if [[ $check == yes ]]; then
+	failed=0
+	for name in "${names[@]}"; do
+		apply "" "tests/mutants/$name.mutant" >/dev/null || { unfit "$name"; failed=$((failed + 1)); }
+	done
+	echo "$((${#names[@]} - failed)) of ${#names[@]} mutants can be applied"
+	((failed == 0))
+	exit
 fi
 
 build=$(realpath -m "${BUILD:-build}/mutants")
@@ -46,26 +83,6 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 	fi
 done
 
-# apply MUTANT: changes the file in the tree; prints its name.
-apply() {
-	awk -v tree="$tree" '
-		/^file: / { file = substr($0, 7); next }
-		/^<<<<$/ { part = "old"; next }
-		/^====$/ { part = "new"; next }
-		/^>>>>$/ { part = ""; next }
-		part == "old" { old = old $0 "\n" }
-		part == "new" { new = new $0 "\n" }
-		END {
-			path = tree "/" file
-			while ((getline line < path) > 0) text = text line "\n"
-			close(path)
-			at = index(text, old)
-			if (file == "" || old == "" || at == 0 || index(substr(text, at + 1), old) > 0) exit 1
-			printf "%s%s%s", substr(text, 1, at - 1), new, substr(text, at + length(old)) > path
-			print file
-		}' "$1"
-}
-
 simulator() {
 	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$build/out/bin/synod-sim" >"$build/make.log" 2>&1
 }
@@ -76,8 +93,8 @@ caught=0
 missed=()
 for name in "${names[@]}"; do
 	mutant=tests/mutants/$name.mutant
-	if ! file=$(apply "$mutant"); then
-		echo "$name: CANNOT BE APPLIED: the lines to replace do not stand exactly once in their file"
+	if ! file=$(apply "$tree" "$mutant"); then
+		unfit "$name"
 		missed+=("$name")
 		continue
 	fi
