@@ -25,6 +25,9 @@ struct list_client {
 	struct caller *caller;
 	/* One for each server alone: who asks a leader that has been replaced, or the first one that its successor has. */
 	struct caller *direct[REPLICAS_MAX];
+	/* One for each server that it takes for the leader: it confirms its reads itself. After them it forgets who leads. */
+	struct caller *readers[REPLICAS_MAX];
+	uint32_t reading[REPLICAS_MAX]; /* under way through each of them */
 	struct arena arena;
 	struct buffer scratch;
 	uint64_t session; /* 0: none */
@@ -47,9 +50,51 @@ static struct caller *caller_for(const struct list_client *client, const struct 
 
 /* ---- reads ---- */
 
+static bool confirms(const struct sim_load_slot *slot)
+{
+	return slot->direct >> 63 == 1;
+}
+
+static uint32_t reader_index(const struct list_client *client, const struct sim_load_slot *slot)
+{
+	return (uint32_t)(slot->direct / 2 % client->options->count);
+}
+
+/* One that takes server `index` for the leader. */
+static struct caller *reader_create(struct list_client *client, uint32_t index)
+{
+	const char *addresses[REPLICAS_MAX];
+	uint32_t count = client->options->count;
+	for (uint32_t i = 0; i < count; i++)
+		addresses[i] = client->options->addresses[(index + i) % count];
+	struct caller *caller = caller_create(
+		&(struct caller_options){.node = &client->node, .confirm_reads = true, .confirm_alone = 1});
+	caller_set_addresses(caller, addresses, count);
+	return caller;
+}
+
+static struct caller *reader_for(struct list_client *client, const struct sim_load_slot *slot)
+{
+	uint32_t index = reader_index(client, slot);
+	if (client->reading[index]++ == 0) {
+		caller_destroy(client->readers[index]);
+		client->readers[index] = reader_create(client, index);
+	}
+	return client->readers[index];
+}
+
+struct read {
+	struct list_client *client;
+	struct sim_load_slot *slot;
+};
+
 static void read_done(void *context, int status, struct slice payload)
 {
-	struct sim_load_slot *slot = context;
+	struct read *read = context;
+	struct sim_load_slot *slot = read->slot;
+	if (confirms(slot))
+		read->client->reading[reader_index(read->client, slot)]--;
+	free(read);
 	if (status != 0) {
 		sim_load_end(slot, SIM_HISTORY_FAILED);
 		return;
@@ -65,8 +110,10 @@ static void read_start(struct list_client *client, struct sim_load_slot *slot)
 {
 	uint8_t query[4];
 	store_u32(query, slot->key);
-	caller_start(caller_for(client, slot), METHOD_QUERY, slice(query, sizeof query),
-		     node_now_us(&client->node) + slot->timeout_ms * 1000ull, read_done, slot);
+	struct read *read = ALLOC(struct read);
+	*read = (struct read){.client = client, .slot = slot};
+	caller_start(confirms(slot) ? reader_for(client, slot) : caller_for(client, slot), METHOD_QUERY, slice(query, sizeof query),
+		     node_now_us(&client->node) + slot->timeout_ms * 1000ull, read_done, read);
 }
 
 /* ---- appends ---- */
@@ -200,9 +247,13 @@ void list_client_submit(struct node *node, struct sim_load_slot *slot)
 static int client_start(struct node *node)
 {
 	struct list_client *client = client_of(node);
-	caller_set_addresses(client->caller, client->options->addresses, client->options->count);
-	for (uint32_t i = 0; i < client->options->count; i++)
-		caller_set_addresses(client->direct[i], &client->options->addresses[i], 1);
+	const char *const *addresses = client->options->addresses;
+	uint32_t count = client->options->count;
+	caller_set_addresses(client->caller, addresses, count);
+	for (uint32_t i = 0; i < count; i++) {
+		caller_set_addresses(client->direct[i], &addresses[i], 1);
+		client->readers[i] = reader_create(client, i);
+	}
 	return 0;
 }
 
@@ -211,15 +262,17 @@ static void client_message(struct node *node, link_id from, const struct message
 	struct list_client *client = client_of(node);
 	bool taken = caller_message(client->caller, from, message);
 	for (uint32_t i = 0; !taken && i < client->options->count; i++)
-		taken = caller_message(client->direct[i], from, message);
+		taken = caller_message(client->direct[i], from, message) || caller_message(client->readers[i], from, message);
 }
 
 static void client_link_down(struct node *node, link_id link)
 {
 	struct list_client *client = client_of(node);
 	caller_link_down(client->caller, link);
-	for (uint32_t i = 0; i < client->options->count; i++)
+	for (uint32_t i = 0; i < client->options->count; i++) {
 		caller_link_down(client->direct[i], link);
+		caller_link_down(client->readers[i], link);
+	}
 }
 
 static void client_turn_end(struct node *node)
@@ -247,8 +300,11 @@ static void client_destroy(struct node *node)
 	struct list_client *client = client_of(node);
 	client->ending = true;
 	caller_destroy(client->caller);
-	for (uint32_t i = 0; i < client->options->count; i++)
+	for (uint32_t i = 0; i < client->options->count; i++) {
 		caller_destroy(client->direct[i]);
+		if (client->readers[i] != NULL)
+			caller_destroy(client->readers[i]);
+	}
 	ASSERT(list_empty(&client->open)); /* the caller has ended them */
 	free_waiting(client);
 	arena_free(&client->arena);

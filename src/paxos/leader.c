@@ -221,14 +221,25 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 
 /* ---- reads ---- */
 
+uint64_t paxos_read_slot(const struct paxos *p)
+{
+	ASSERT(p->role == PAXOS_LEADER);
+	/* Everything acknowledged by earlier leaders is at or below the barrier, everything by us is chosen. */
+	return p->chosen > p->barrier ? p->chosen : p->barrier;
+}
+
+uint32_t paxos_quorum_others(const struct paxos *p)
+{
+	return member_count(p) / 2;
+}
+
 bool paxos_read(struct paxos *p, uint64_t id)
 {
 	if (p->role != PAXOS_LEADER)
 		return false;
 	struct pending_read *read = vector_add(&p->waiting, sizeof *read);
 	read->id = id;
-	/* Everything acknowledged by earlier leaders is at or below the barrier, everything by us is chosen. */
-	read->slot = p->chosen > p->barrier ? p->chosen : p->barrier;
+	read->slot = paxos_read_slot(p);
 	/* Only a round that starts after the read arrived proves that we still led then. */
 	read->round = p->round + 1;
 	return true;

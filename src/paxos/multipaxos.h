@@ -167,6 +167,10 @@ uint64_t paxos_propose(struct paxos *p, struct bytes *value_take);
  * the caller sees the role change.
  */
 bool paxos_read(struct paxos *p, uint64_t id);
+/* Leader: the slot that a linearizable read which has arrived now must see. */
+uint64_t paxos_read_slot(const struct paxos *p);
+/* How many other replicas make a quorum with this one. */
+uint32_t paxos_quorum_others(const struct paxos *p);
 /* Leader: no other can have been elected yet, so that reads need no round. */
 bool paxos_lease_holds(const struct paxos *p);
 /* Leader: hand over to `replica` (0: whoever has most). False if there is nobody or one is under way. */

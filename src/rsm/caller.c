@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "rsm/confirm.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -31,7 +32,10 @@ struct caller {
 	bool adopt_hints;
 	uint64_t next_id;
 	struct list calls; /* in the order of their start, so that retries keep it */
-	struct map by_id;  /* request id of every open attempt → its call */
+	struct map by_id;  /* request id of every open attempt, and of every BALLOT that is waited for → its call */
+	bool confirm_reads;
+	uint32_t queries; /* calls that are QUERYs */
+	struct confirmation confirmation;
 	struct arena arena;
 };
 
@@ -51,6 +55,7 @@ struct caller_call {
 	uint16_t method;
 	uint64_t trace; /* what the node was tracing when the call began: all its attempts belong to that */
 	bool waiting;   /* for the answer to attempts[nattempts - 1]; otherwise backing off */
+	bool fresh;     /* no attempt has been sent yet */
 	bool lost;      /* an attempt was lost after it may have reached a server */
 	uint32_t tries; /* in this round over the servers */
 	uint32_t rounds;
@@ -84,6 +89,8 @@ struct caller *caller_create(const struct caller_options *options)
 	 * of its own. Shifting keeps the counter from wrapping.
 	 */
 	caller->next_id = node_random(caller->node) >> 1;
+	caller->confirm_reads = options->confirm_reads;
+	caller->confirmation.alone_min = options->confirm_alone != 0 ? options->confirm_alone : CONFIRM_ALONE_DEFAULT;
 	list_init(&caller->calls);
 	arena_init(&caller->arena, ARENA_BYTES_MAX);
 	return caller;
@@ -163,14 +170,34 @@ static void forget_attempt(struct caller_call *call, uint32_t index)
 		(call->nattempts - index) * sizeof call->attempts[0]);
 }
 
+static bool is_confirming(const struct caller_call *call)
+{
+	return call->caller->confirmation.call == call;
+}
+
+/* Nothing of it is waited for any more; an answer that still comes is not known. */
+static void end_confirmation(struct caller_call *call, void (*outcome)(struct confirmation *))
+{
+	struct confirmation *c = &call->caller->confirmation;
+	for (uint32_t i = 0; i < c->nasked; i++)
+		map_remove(&call->caller->by_id, c->asked[i].id);
+	for (uint32_t i = call->nattempts; i-- > 0;)
+		if (call->attempts[i].id == c->id)
+			forget_attempt(call, i);
+	outcome(c);
+}
+
 static void end_call(struct caller_call *call)
 {
+	call->caller->queries -= call->method == METHOD_QUERY;
 	node_timer_cancel(call->caller->node, &call->timer);
 	list_remove(&call->link);
 }
 
 static void free_call(struct caller_call *call)
 {
+	if (is_confirming(call))
+		end_confirmation(call, confirm_dropped);
 	while (call->nattempts > 0)
 		forget_attempt(call, call->nattempts - 1);
 	free(call);
@@ -232,10 +259,22 @@ static void arm(struct caller_call *call, uint64_t delay_us)
 	node_timer_at(call->caller->node, &call->timer, at_us < call->deadline_us ? at_us : call->deadline_us);
 }
 
+/* The short cut has led nowhere: the leader is asked to confirm the read itself. */
+static void fall_back(struct caller_call *call)
+{
+	end_confirmation(call, confirm_failed);
+	call->waiting = false;
+	send_attempt(call);
+}
+
 static void timer_fired(void *data)
 {
 	struct caller_call *call = data;
 	struct caller *caller = call->caller;
+	if (is_confirming(call) && node_now_us(caller->node) < call->deadline_us) {
+		fall_back(call);
+		return;
+	}
 	if (node_now_us(caller->node) >= call->deadline_us) {
 		/*
 		 * The next call must not begin with the one that was silent, or calls with short deadlines never get past it. A
@@ -268,6 +307,85 @@ static void back_off(struct caller_call *call, const char *outcome)
 	arm(call, delay_us / 2 + node_random(caller->node) % (delay_us / 2 + 1));
 }
 
+/* The others that a quorum needs beside the preferred server, if they are connected: their number, or 0. */
+static uint32_t others_to_ask(struct caller *caller, uint32_t others[CONFIRM_ASKED_MAX])
+{
+	uint32_t wanted = caller->nservers / 2, count = 0;
+	if (wanted > CONFIRM_ASKED_MAX)
+		return 0;
+	for (uint32_t i = 0; i < caller->nservers && count < wanted; i++) {
+		uint32_t index = (caller->confirmation.first + i) % caller->nservers;
+		if (index != caller->preferred && link_epoch(caller, caller->servers[index].link) % 2 == 1)
+			others[count++] = index;
+	}
+	return count == wanted ? count : 0;
+}
+
+static void send_ballot(struct caller_call *call, uint64_t id, link_id link)
+{
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = METHOD_BALLOT,
+		.timeout_ms = CONFIRM_TIMEOUT_US / 1000,
+		.id = id,
+		.trace = call->trace,
+	};
+	node_send(call->caller->node, link, &message);
+}
+
+/* Connects to everybody, for reads to come: their answers are of no interest. */
+static void connect_others(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	for (uint32_t i = 0; i < caller->nservers; i++)
+		if (link_epoch(caller, caller->servers[i].link) % 2 == 0)
+			send_ballot(call, caller->next_id++, caller->servers[i].link);
+}
+
+/* Sends a read in a way that we confirm ourselves; false if that is not the way for it now. */
+static bool send_unconfirmed(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	struct confirmation *c = &caller->confirmation;
+	uint32_t others[CONFIRM_ASKED_MAX];
+	bool fresh = call->fresh;
+	call->fresh = false;
+	if (!fresh || !caller->confirm_reads || call->method != METHOD_QUERY || caller->nservers < 2 || !confirm_worth(c))
+		return false;
+	uint32_t count = others_to_ask(caller, others);
+	if (count == 0) {
+		if (confirm_connects(c))
+			connect_others(call);
+		return false;
+	}
+	uint64_t now_us = node_now_us(caller->node);
+	const struct server *leader = &caller->servers[caller->preferred];
+	confirm_begin(c, call, now_us);
+	c->id = caller->next_id++;
+	c->link = leader->link;
+	call->attempts[call->nattempts++] = (struct attempt){.id = c->id, .link = c->link, .epoch = link_epoch(caller, c->link)};
+	map_put(&caller->by_id, c->id, call);
+	call->waiting = true;
+	arm(call, CONFIRM_TIMEOUT_US);
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = METHOD_QUERY_UNCONFIRMED,
+		.timeout_ms = CONFIRM_TIMEOUT_US / 1000,
+		.id = c->id,
+		.trace = call->trace,
+		.payload = slice(call->payload, call->len),
+	};
+	node_send(caller->node, c->link, &message);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t id = caller->next_id++;
+		link_id link = caller->servers[others[i]].link;
+		map_put(&caller->by_id, id, call);
+		confirm_ask(c, id, link);
+		send_ballot(call, id, link);
+	}
+	return true;
+}
+
 static void send_attempt(struct caller_call *call)
 {
 	struct caller *caller = call->caller;
@@ -276,6 +394,8 @@ static void send_attempt(struct caller_call *call)
 		arm(call, call->deadline_us > now_us ? call->deadline_us - now_us : 0);
 		return;
 	}
+	if (send_unconfirmed(call))
+		return;
 	if (call->nattempts == ATTEMPTS_MAX) {
 		call->lost = true;
 		forget_attempt(call, 0);
@@ -327,6 +447,7 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		.context = context,
 		.method = method,
 		.trace = caller->node->tracer.current,
+		.fresh = true,
 		.len = payload.len,
 	};
 	if (call->deadline_us < call->started_us)
@@ -335,6 +456,8 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		memcpy(call->payload, payload.data, payload.len);
 	timer_init(&call->timer, timer_fired, call);
 	list_push_back(&caller->calls, &call->link);
+	if (method == METHOD_QUERY)
+		confirm_read_begins(&caller->confirmation, caller->queries++ == 0);
 	send_attempt(call);
 	return call;
 }
@@ -417,6 +540,60 @@ static void refused(struct caller_call *call, bool current, uint32_t index, cons
 		try_again(call);
 }
 
+static void served_by(struct caller *caller, uint32_t index)
+{
+	if (index == UINT32_MAX)
+		return;
+	caller->preferred = index;
+	caller->servers[index].outcome = "answered";
+}
+
+/* `done` may begin the next confirmation. */
+static void finish_confirmed(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	struct slice answer = caller->confirmation.answer.body;
+	struct buffer body = confirm_take_body(&caller->confirmation);
+	served_by(caller, find_link(caller, caller->confirmation.link));
+	end_confirmation(call, confirm_succeeded);
+	finish(call, 0, answer);
+	confirm_give_body(&caller->confirmation, body);
+}
+
+static void act_on(struct caller_call *call, enum confirm_verdict verdict)
+{
+	struct confirmation *c = &call->caller->confirmation;
+	uint64_t now_us = node_now_us(call->caller->node);
+	if (verdict == CONFIRM_FAILED)
+		fall_back(call);
+	else if (verdict == CONFIRM_GOOD)
+		finish_confirmed(call);
+	else if (c->answered)
+		arm(call, confirm_patience_us(c, now_us) - now_us);
+}
+
+/* The reply to a message of the confirmation; false if it is none. */
+static bool confirmation_message(struct caller_call *call, link_id from, const struct message *message)
+{
+	struct caller *caller = call->caller;
+	struct confirmation *c = &caller->confirmation;
+	arena_reset(&caller->arena);
+	if (message->id == c->id && from == c->link && !c->answered) {
+		/* A refusal is not confirmed either: perhaps it is not for this server to say. */
+		act_on(call, message->status != 0 ? CONFIRM_FAILED : confirm_answer(c, message->payload, &caller->arena));
+		return true;
+	}
+	for (uint32_t i = 0; i < c->nasked; i++) {
+		struct confirm_asked *asked = &c->asked[i];
+		if (asked->id != message->id || asked->link != from || asked->answered)
+			continue;
+		act_on(call, message->status != 0 ? CONFIRM_FAILED
+						  : confirm_ballot(c, asked, message->payload, &caller->arena));
+		return true;
+	}
+	return false;
+}
+
 bool caller_message(struct caller *caller, link_id from, const struct message *message)
 {
 	if (message->kind != MESSAGE_REPLY)
@@ -424,6 +601,8 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	struct caller_call *call = map_get(&caller->by_id, message->id);
 	if (call == NULL)
 		return false;
+	if (is_confirming(call) && confirmation_message(call, from, message))
+		return true;
 	uint32_t index = 0;
 	while (call->attempts[index].id != message->id)
 		index++;
@@ -443,10 +622,7 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 		refused(call, current, server, message);
 		break;
 	default:
-		if (server != UINT32_MAX) {
-			caller->preferred = server;
-			caller->servers[server].outcome = "answered";
-		}
+		served_by(caller, server);
 		finish(call, message->status, message->payload);
 		break;
 	}
@@ -474,7 +650,9 @@ void caller_link_down(struct caller *caller, link_id link)
 	doubt(caller, find_link(caller, link), "connection failed or was lost");
 	LIST_FOR_SAFE (position, after, &caller->calls) {
 		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
-		if (lose_attempts(call, link))
+		if (is_confirming(call) && confirm_waits_for(&caller->confirmation, link))
+			fall_back(call);
+		else if (lose_attempts(call, link))
 			try_again(call);
 	}
 }
@@ -486,6 +664,7 @@ void caller_destroy(struct caller *caller)
 		finish(call, STATUS_CANCELLED, slice(NULL, 0));
 	}
 	free_servers(caller->servers, caller->nservers);
+	confirm_free(&caller->confirmation);
 	map_free(&caller->by_id);
 	arena_free(&caller->arena);
 	free(caller);

@@ -74,7 +74,19 @@ struct pending_query {
 	struct requester requester;
 	struct bytes *payload;
 	uint64_t id;
-	uint64_t slot; /* confirmed: answer when applied; 0: not confirmed */
+	uint64_t slot; /* confirmed, or not to be confirmed here: answer when applied; 0: not confirmed */
+	uint32_t confirmations; /* that the asker needs of others */
+};
+
+/* The last 8 reads are a crowd if they came within 400 µs from at least 3 connections: so many readers get more out of rounds, on two cores. */
+#define CROWD_READS 8u
+#define CROWD_LINKS 3u
+#define CROWD_US 400u
+struct crowd {
+	link_id links[CROWD_READS]; /* of the reads since since_us */
+	uint32_t reads;
+	uint64_t since_us;
+	bool crowded;
 };
 
 /* Reading chosen entries that are no longer in memory, for one peer. */
@@ -169,7 +181,7 @@ struct recovered {
 };
 
 struct rsm_counters {
-	uint64_t commands, batches, queries, registers, applied_commands, repeats, refused;
+	uint64_t commands, batches, queries, unconfirmed, ballots_told, registers, applied_commands, repeats, refused;
 	uint64_t elections_won, leadership_lost, snapshots_taken, snapshots_installed, snapshot_pieces_sent;
 	uint64_t old_entries_sent, busy;
 };
@@ -225,6 +237,7 @@ struct rsm {
 	uint32_t queries_head, queries_count, queries_capacity;
 	uint64_t next_query;
 	uint64_t queries_bytes;        /* of their payloads */
+	struct crowd crowd;            /* are there many readers? */
 
 	/* Snapshots. */
 	uint64_t snapshot_slot;        /* newest one on disk; 0: none */

@@ -258,9 +258,45 @@ static void grow_queries(struct rsm *rsm)
 	rsm->queries_capacity = capacity;
 }
 
+/*
+ * Reads that come in crowds share rounds of ours, which costs everybody less than confirming each of them: when so many have come within so short a
+ * time, from several connections, that they would.
+ */
+static void notice_crowd(struct rsm *rsm, link_id from)
+{
+	struct crowd *crowd = &rsm->crowd;
+	uint32_t distinct = 0;
+	crowd->links[crowd->reads++] = from;
+	if (crowd->reads < CROWD_READS)
+		return;
+	uint64_t now_us = node_now_us(rsm->node);
+	for (uint32_t i = 0; i < CROWD_READS; i++) {
+		uint32_t before = 0;
+		while (before < i && crowd->links[before] != crowd->links[i])
+			before++;
+		distinct += before == i;
+	}
+	crowd->crowded = distinct >= CROWD_LINKS && now_us - crowd->since_us < CROWD_US;
+	crowd->since_us = now_us;
+	crowd->reads = 0;
+}
+
+/* Asks the core for a confirmation; or, if the asker sees to that, notes what the read must see. */
+static uint64_t read_begins(struct rsm *rsm, uint64_t id, bool unconfirmed)
+{
+	if (unconfirmed)
+		return paxos_read_slot(rsm->paxos);
+	bool leading = paxos_read(rsm->paxos, id);
+	ASSERT(leading);
+	return 0;
+}
+
 static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
+	bool unconfirmed = message->method == METHOD_QUERY_UNCONFIRMED;
 	rsm->counters.queries++;
+	rsm->counters.unconfirmed += unconfirmed;
+	notice_crowd(rsm, from->link);
 	if (rsm->queries_count >= PENDING_REQUESTS_MAX || rsm->queries_bytes >= QUERY_BYTES_MAX) {
 		rsm->counters.busy++;
 		answer_error(rsm, from, STATUS_BUSY, "too many reads are waiting; try again");
@@ -270,14 +306,14 @@ static void query_request(struct rsm *rsm, const struct requester *from, const s
 		grow_queries(rsm);
 	rsm->queries_bytes += message->payload.len;
 	uint64_t id = ++rsm->next_query;
-	bool leading = paxos_read(rsm->paxos, id);
-	ASSERT(leading);
 	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] = (struct pending_query){
 		.requester = *from,
 		.payload = bytes_copy(message->payload),
 		.id = id,
+		.slot = read_begins(rsm, id, unconfirmed),
+		.confirmations = unconfirmed && !paxos_lease_holds(rsm->paxos) ? paxos_quorum_others(rsm->paxos) : 0,
 	};
-	if (tracer_wants(&rsm->node->tracer, from->trace))
+	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
 		traced_reading(rsm, from->trace);
 }
 
@@ -307,27 +343,54 @@ static void transfer_request(struct rsm *rsm, const struct requester *from, cons
 		answer(rsm, from, 0, slice(NULL, 0));
 }
 
+/* Somebody confirms a read with this. What has been promised but is not durable yet counts: it may be in a moment. */
+static void ballot_request(struct rsm *rsm, const struct requester *from)
+{
+	rsm->counters.ballots_told++;
+	buffer_clear(&rsm->out);
+	wire_ballot_reply_encode(&(struct wire_ballot_reply){
+					 .group = rsm->options.group,
+					 .replica = rsm->options.replica,
+					 .ballot = paxos_ballot(rsm->paxos),
+				 },
+				 &rsm->out);
+	answer(rsm, from, 0, buffer_slice(&rsm->out));
+}
+
+static void leader_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+{
+	if (message->method == METHOD_COMMAND)
+		command_request(rsm, from, message);
+	else if (message->method == METHOD_REGISTER)
+		register_request(rsm, from);
+	else if (message->method == METHOD_TRANSFER)
+		transfer_request(rsm, from, message);
+	else
+		query_request(rsm, from, message);
+}
+
 bool requests_message(struct rsm *rsm, link_id from, const struct message *message)
 {
 	if (message->kind != MESSAGE_REQUEST)
 		return false;
-	if (message->method != METHOD_COMMAND && message->method != METHOD_QUERY && message->method != METHOD_REGISTER &&
-	    message->method != METHOD_TRANSFER)
-		return false;
-	if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping) {
-		rsm_reply_not_leader(rsm, from, message);
-		return true;
-	}
 	struct requester requester = requester_of(from, message);
-	if (message->method == METHOD_COMMAND)
-		command_request(rsm, &requester, message);
-	else if (message->method == METHOD_QUERY)
-		query_request(rsm, &requester, message);
-	else if (message->method == METHOD_REGISTER)
-		register_request(rsm, &requester);
-	else
-		transfer_request(rsm, &requester, message);
-	return true;
+	switch (message->method) {
+	case METHOD_BALLOT:
+		ballot_request(rsm, &requester);
+		return true;
+	case METHOD_COMMAND:
+	case METHOD_QUERY:
+	case METHOD_QUERY_UNCONFIRMED:
+	case METHOD_REGISTER:
+	case METHOD_TRANSFER:
+		if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping)
+			rsm_reply_not_leader(rsm, from, message);
+		else
+			leader_request(rsm, &requester, message);
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* ---- reads ---- */
@@ -378,6 +441,24 @@ static void expect_queries(struct rsm *rsm)
 		rsm->app->ops->expect_queries(rsm->app, payloads, count);
 }
 
+static void answer_query(struct rsm *rsm, const struct pending_query *query, int status, struct slice body)
+{
+	if (query->requester.method != METHOD_QUERY_UNCONFIRMED || status != 0) {
+		answer(rsm, &query->requester, status, body);
+		return;
+	}
+	struct wire_unconfirmed_reply reply = {
+		.group = rsm->options.group,
+		.ballot = paxos_ballot(rsm->paxos),
+		.confirmations = query->confirmations,
+		.rather_query = query->confirmations == 0 || rsm->crowd.crowded,
+		.body = body,
+	};
+	buffer_clear(&rsm->out);
+	wire_unconfirmed_reply_encode(&reply, &rsm->out);
+	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));
+}
+
 void requests_serve_reads(struct rsm *rsm)
 {
 	for (uint32_t served = 0; rsm->queries_count > 0 && !rsm->restoring; served++) {
@@ -391,7 +472,7 @@ void requests_serve_reads(struct rsm *rsm)
 		arena_reset(&rsm->arena);
 		if (query->requester.link != 0) {
 			rsm->app->ops->query(rsm->app, bytes_slice(query->payload), &rsm->arena, &reply);
-			answer(rsm, &query->requester, reply.status, buffer_slice(&rsm->reply_body));
+			answer_query(rsm, query, reply.status, buffer_slice(&rsm->reply_body));
 		}
 		pop_query(rsm);
 	}

@@ -105,6 +105,8 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_requests_busy_total", "Requests refused because queues were full.", &c->busy},
 		{"synod_server_entries_proposed_total", "Entries proposed.", &c->batches},
 		{"synod_server_read_indexes_total", "Linearizable reads.", &c->queries},
+		{"synod_server_reads_unconfirmed_total", "Of these, reads that their askers confirm.", &c->unconfirmed},
+		{"synod_server_ballots_told_total", "Confirmations of other replicas' reads.", &c->ballots_told},
 		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},

@@ -18,6 +18,8 @@
 	X(REGISTER, 18, "register") \
 	X(TRANSFER, 19, "transfer") \
 	X(WATCH, 20, "watch") \
+	X(QUERY_UNCONFIRMED, 21, "query_unconfirmed") \
+	X(BALLOT, 22, "ballot") \
 	X(PRE_VOTE, 32, "pre_vote") \
 	X(PRE_VOTE_REPLY, 33, "pre_vote_reply") \
 	X(PREPARE, 34, "prepare") \

@@ -115,6 +115,56 @@ void wire_command_encode(const struct wire_command *in, struct buffer *out)
 	pb_put_bytes(out, 4, in->body);
 }
 
+int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct wire_unconfirmed_reply *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena; /* The body points into the input. */
+	*out = (struct wire_unconfirmed_reply){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->group); break;
+		case 2: pb_get_u64(&r, &out->ballot); break;
+		case 3: pb_get_u32(&r, &out->confirmations); break;
+		case 4: pb_get_bool(&r, &out->rather_query); break;
+		case 5: pb_get_bytes(&r, &out->body); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->group);
+	pb_put_u64(out, 2, in->ballot);
+	pb_put_u64(out, 3, in->confirmations);
+	pb_put_u64(out, 4, in->rather_query);
+	pb_put_bytes(out, 5, in->body);
+}
+
+int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena;
+	*out = (struct wire_ballot_reply){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->group); break;
+		case 2: pb_get_u32(&r, &out->replica); break;
+		case 3: pb_get_u64(&r, &out->ballot); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->group);
+	pb_put_u64(out, 2, in->replica);
+	pb_put_u64(out, 3, in->ballot);
+}
+
 int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client)
 {
 	Synod__RegisterReply *reply;

@@ -56,6 +56,22 @@ struct wire_command {
 int wire_command_decode(struct slice in, struct arena *arena, struct wire_command *out) MUST_CHECK;
 void wire_command_encode(const struct wire_command *in, struct buffer *out);
 
+struct wire_unconfirmed_reply {
+	uint64_t group, ballot;
+	uint32_t confirmations;
+	bool rather_query;
+	struct slice body; /* points into the input */
+};
+int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct wire_unconfirmed_reply *out) MUST_CHECK;
+void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, struct buffer *out);
+
+struct wire_ballot_reply {
+	uint64_t group, ballot;
+	uint32_t replica;
+};
+int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out) MUST_CHECK;
+void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer *out);
+
 int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client) MUST_CHECK;
 void wire_register_reply_encode(uint64_t client, struct buffer *out);
 

@@ -129,14 +129,19 @@ static void client_message(struct node *node, link_id from, const struct message
 	CHECK_THAT(a->status == PENDING || a->status == LOST, "request %u is answered twice", (unsigned)message->id);
 	a->status = message->status;
 	a->len = payload.len;
-	if (message->method == METHOD_REGISTER && message->status == 0) {
-		struct arena arena;
-		arena_init(&arena, 4096);
+	struct arena arena;
+	arena_init(&arena, 4096);
+	if (message->status == 0 && message->method == METHOD_REGISTER) {
 		ck_assert_int_eq(wire_register_reply_decode(payload, &arena, &a->number), 0);
-		arena_free(&arena);
+	} else if (message->status == 0 && message->method == METHOD_QUERY_UNCONFIRMED) {
+		ck_assert_int_eq(wire_unconfirmed_reply_decode(payload, &arena, &a->unconfirmed), 0);
+		a->number = a->unconfirmed.body.len / 8;
+	} else if (message->status == 0 && message->method == METHOD_BALLOT) {
+		ck_assert_int_eq(wire_ballot_reply_decode(payload, &arena, &a->ballot), 0);
 	} else {
 		(void)slice_take_u64(&payload, &a->number);
 	}
+	arena_free(&arena);
 	if (message->method == METHOD_QUERY && message->status == 0) {
 		payload = message->payload;
 		a->number = payload.len / 8;

@@ -14,6 +14,7 @@
 #include "sim/network.h"
 #include "sim/world.h"
 #include "tally.h"
+#include "wire/wire.h"
 
 #define ANSWERS_MAX 65536u
 #define PENDING (-1000) /* no answer yet */
@@ -24,6 +25,8 @@ struct answer_slot {
 	uint32_t replica;
 	uint64_t number; /* the reply, if it has eight bytes or more: its first number */
 	size_t len;
+	struct wire_unconfirmed_reply unconfirmed; /* QUERY_UNCONFIRMED, without its body: `number` is that of its values */
+	struct wire_ballot_reply ballot;           /* BALLOT */
 };
 
 struct rsm_replica {

@@ -94,6 +94,21 @@ static inline void any_command(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_command *)out = (struct wire_command){any_u64(r), any_u64(r), any_u64(r), any_bytes(r, a)};
 }
+static inline void any_unconfirmed_reply(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_unconfirmed_reply *)out = (struct wire_unconfirmed_reply){
+		.group = any_u64(r),
+		.ballot = any_u64(r),
+		.confirmations = any_u32(r),
+		.rather_query = rng_below(r, 2) == 0,
+		.body = any_bytes(r, a),
+	};
+}
+static inline void any_ballot_reply(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_ballot_reply *)out = (struct wire_ballot_reply){any_u64(r), any_u64(r), any_u32(r)};
+}
 static inline void any_number(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
@@ -377,6 +392,8 @@ static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *ou
 	X(hello, any_hello, hello) \
 	X(error, any_error, error) \
 	X(command, any_command, command) \
+	X(unconfirmed_reply, any_unconfirmed_reply, unconfirmed_reply) \
+	X(ballot_reply, any_ballot_reply, ballot_reply) \
 	X(status, any_status, status_reply) \
 	X(cluster, any_cluster, cluster_reply) \
 	X(trace, any_trace, trace_reply) \

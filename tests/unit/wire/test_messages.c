@@ -201,8 +201,24 @@ static void assert_command(const struct wire_command *ours, const Synod__Command
 	assert_binary(ours->body, theirs->body);
 }
 
+static void assert_unconfirmed_reply(const struct wire_unconfirmed_reply *ours, const Synod__UnconfirmedReply *theirs)
+{
+	ck_assert_uint_eq(ours->group, theirs->group);
+	ck_assert_uint_eq(ours->ballot, theirs->ballot);
+	ck_assert_uint_eq(ours->confirmations, theirs->confirmations);
+	ck_assert_int_eq(ours->rather_query, theirs->rather_query);
+	assert_binary(ours->body, theirs->body);
+}
+
+static void assert_ballot_reply(const struct wire_ballot_reply *ours, const Synod__BallotReply *theirs)
+{
+	ck_assert_uint_eq(ours->group, theirs->group);
+	ck_assert_uint_eq(ours->replica, theirs->replica);
+	ck_assert_uint_eq(ours->ballot, theirs->ballot);
+}
+
 #define HOT_MAP(X) \
-	X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
+	X(unconfirmed_reply, unconfirmed_reply) X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
 	X(kv_query_reply, kv_query_reply) X(paxos, paxos_message)
 
 /* The hand-read messages hold, field by field and name by name, what protobuf-c finds in the same bytes. */

@@ -1,0 +1,169 @@
+#include "rsm/confirm.h"
+
+#include "paxos/ballot.h"
+
+/* Reads that do not try after the first failure, and after the leader has said that it would rather be asked; twice as many each further time. */
+#define SKIP_FAILURE 16u
+#define SKIP_RATHER_QUERY 64u
+#define SKIP_MAX 4096u
+/* Of so many reads one finds it time to connect, and the first time is earlier: who reads once or twice is no reason. */
+#define CONNECT_FIRST 8u
+#define CONNECT_EVERY 128u
+#define BODY_KEPT_BYTES_MAX (64u * KIB)
+
+static uint32_t skip_after(uint32_t first, uint32_t times)
+{
+	uint32_t skip = first;
+	while (times-- > 0 && skip < SKIP_MAX)
+		skip *= 2;
+	return skip;
+}
+
+void confirm_read_begins(struct confirmation *c, bool alone)
+{
+	c->alone = alone ? c->alone + 1 : 0;
+}
+
+bool confirm_worth(struct confirmation *c)
+{
+	if (c->call != NULL || c->alone < c->alone_min)
+		return false;
+	if (c->skip == 0)
+		return true;
+	c->skip--;
+	return false;
+}
+
+bool confirm_connects(struct confirmation *c)
+{
+	return ++c->reads % CONNECT_EVERY == CONNECT_FIRST;
+}
+
+void confirm_begin(struct confirmation *c, struct caller_call *call, uint64_t now_us)
+{
+	ASSERT(c->call == NULL);
+	c->call = call;
+	c->started_us = now_us;
+	c->nasked = 0;
+	c->answered = false;
+}
+
+void confirm_ask(struct confirmation *c, uint64_t id, link_id link)
+{
+	ASSERT(c->nasked < CONFIRM_ASKED_MAX);
+	c->asked[c->nasked++] = (struct confirm_asked){.id = id, .link = link};
+}
+
+/* Does this one name the leader's ballot, and is nobody that has been counted? */
+static bool confirms(const struct confirmation *c, uint32_t index)
+{
+	const struct wire_ballot_reply *reply = &c->asked[index].reply;
+	if (reply->group != c->answer.group || reply->ballot != c->answer.ballot ||
+	    reply->replica == ballot_replica(c->answer.ballot))
+		return false;
+	for (uint32_t i = 0; i < index; i++)
+		if (c->asked[i].answered && c->asked[i].reply.replica == reply->replica)
+			return false;
+	return true;
+}
+
+static enum confirm_verdict judge(const struct confirmation *c)
+{
+	uint32_t confirmed = 0;
+	if (!c->answered)
+		return CONFIRM_WAITS;
+	for (uint32_t i = 0; i < c->nasked; i++) {
+		if (!c->asked[i].answered)
+			continue;
+		if (!confirms(c, i))
+			return CONFIRM_FAILED;
+		confirmed++;
+	}
+	if (confirmed >= c->answer.confirmations)
+		return CONFIRM_GOOD;
+	return c->nasked < c->answer.confirmations ? CONFIRM_FAILED : CONFIRM_WAITS;
+}
+
+enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload, struct arena *arena)
+{
+	if (wire_unconfirmed_reply_decode(payload, arena, &c->answer) != 0)
+		return CONFIRM_FAILED;
+	c->answered = true;
+	enum confirm_verdict verdict = judge(c);
+	if (verdict != CONFIRM_WAITS)
+		return verdict;
+	buffer_clear(&c->body);
+	if (!buffer_try_reserve(&c->body, c->answer.body.len))
+		return CONFIRM_FAILED;
+	buffer_add_slice(&c->body, c->answer.body);
+	c->answer.body = buffer_slice(&c->body);
+	return CONFIRM_WAITS;
+}
+
+enum confirm_verdict confirm_ballot(struct confirmation *c, struct confirm_asked *asked, struct slice payload, struct arena *arena)
+{
+	if (wire_ballot_reply_decode(payload, arena, &asked->reply) != 0)
+		return CONFIRM_FAILED;
+	asked->answered = true;
+	return judge(c);
+}
+
+uint64_t confirm_patience_us(const struct confirmation *c, uint64_t now_us)
+{
+	uint64_t patience_us = 2 * (now_us - c->started_us);
+	uint64_t until_us = now_us + (patience_us > CONFIRM_PATIENCE_US ? patience_us : CONFIRM_PATIENCE_US);
+	uint64_t end_us = c->started_us + CONFIRM_TIMEOUT_US;
+	return until_us < end_us ? until_us : end_us;
+}
+
+bool confirm_waits_for(const struct confirmation *c, link_id link)
+{
+	for (uint32_t i = 0; i < c->nasked; i++)
+		if (c->asked[i].link == link && !c->asked[i].answered)
+			return true;
+	return c->link == link;
+}
+
+struct buffer confirm_take_body(struct confirmation *c)
+{
+	struct buffer body = c->body;
+	c->body = (struct buffer){0};
+	return body;
+}
+
+void confirm_give_body(struct confirmation *c, struct buffer body)
+{
+	/* An answer may be large; the next need not be. */
+	if (c->body.data != NULL || body.capacity > BODY_KEPT_BYTES_MAX)
+		buffer_free(&body);
+	else
+		c->body = body;
+}
+
+void confirm_succeeded(struct confirmation *c)
+{
+	c->failures = 0;
+	if (c->answer.rather_query)
+		c->skip = skip_after(SKIP_RATHER_QUERY, c->refusals++);
+	else
+		c->refusals = 0;
+	confirm_dropped(c);
+}
+
+void confirm_failed(struct confirmation *c)
+{
+	c->skip = skip_after(SKIP_FAILURE, c->failures++);
+	c->first++;
+	confirm_dropped(c);
+}
+
+void confirm_dropped(struct confirmation *c)
+{
+	c->call = NULL;
+	confirm_give_body(c, confirm_take_body(c));
+}
+
+void confirm_free(struct confirmation *c)
+{
+	buffer_free(&c->body);
+}
