@@ -572,7 +572,7 @@ static void act_on(struct caller_call *call, enum confirm_verdict verdict)
 		arm(call, confirm_patience_us(c, now_us) - now_us);
 }
 
-/* The reply to a message of the confirmation; false if it is none. */
+/* The reply to a message of the confirmation; false if it is none, or a second one: those of a call that confirms know nothing else. */
 static bool confirmation_message(struct caller_call *call, link_id from, const struct message *message)
 {
 	struct caller *caller = call->caller;
@@ -601,8 +601,8 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	struct caller_call *call = map_get(&caller->by_id, message->id);
 	if (call == NULL)
 		return false;
-	if (is_confirming(call) && confirmation_message(call, from, message))
-		return true;
+	if (is_confirming(call))
+		return confirmation_message(call, from, message);
 	uint32_t index = 0;
 	while (call->attempts[index].id != message->id)
 		index++;

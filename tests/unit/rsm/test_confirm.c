@@ -203,6 +203,32 @@ START_TEST(only_other_replicas_of_the_group_confirm)
 }
 END_TEST
 
+START_TEST(second_answers_and_those_of_others_are_ignored)
+{
+	/* An answer that is waited for comes once, along the way that it was asked. */
+	static struct outcome outcome;
+	start(&outcome);
+	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("b:2", METHOD_BALLOT);
+	struct fake_sent elsewhere[] = {*query, *ballot};
+	elsewhere[0].link = ballot->link;
+	elsewhere[1].link = query->link;
+	ck_assert(!answer(&elsewhere[0], "forged"));
+	ck_assert(!tell(&elsewhere[1], GROUP, 2, BALLOT_A));
+	if (_i == 0) {
+		ck_assert(answer(query, "value"));
+		ck_assert(!answer(query, "again"));
+		ck_assert(!reply(query, STATUS_NOT_LEADER, slice(NULL, 0)));
+		ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
+	} else {
+		ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
+		ck_assert(!tell(ballot, GROUP, 2, ballot_make(9, 3)));
+		ck_assert(answer(query, "value"));
+	}
+	expect_outcome(&outcome, "value");
+	expect_silence();
+}
+END_TEST
+
 START_TEST(larger_groups_need_more)
 {
 	/* Of five replicas two others confirm; one that answers twice, under two addresses, is one. */
@@ -528,6 +554,7 @@ int main(void)
 	tcase_add_test(tcase, one_round_trip_is_enough);
 	tcase_add_loop_test(tcase, another_ballot_confirms_nothing, 0, 8);
 	tcase_add_loop_test(tcase, only_other_replicas_of_the_group_confirm, 0, 2);
+	tcase_add_loop_test(tcase, second_answers_and_those_of_others_are_ignored, 0, 2);
 	tcase_add_test(tcase, larger_groups_need_more);
 	tcase_add_test(tcase, leader_says_how_many_confirm);
 	tcase_add_test(tcase, leader_with_a_lease_needs_nobody);
