@@ -16,7 +16,7 @@ ECHO_BYTES = 256
 ECHO_SHARING = 16  # clients on each connection
 READ_LEASE = "read_lease_ms = 100"
 GROUP_CLIENTS = 256
-GROUP_ROUNDS = 2  # for each of the others': their ratio is near one
+GROUP_ROUNDS = 4  # for each of the others': their ratio is near one
 GROUP_LOAD_S = 2
 ROUND_THE_LOG_PUTS = 300000  # of a group: more than its log takes before a snapshot lets it begin anew
 FAILURES = [("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)]
