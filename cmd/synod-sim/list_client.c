@@ -25,9 +25,7 @@ struct list_client {
 	struct caller *caller;
 	/* One for each server alone: who asks a leader that has been replaced, or the first one that its successor has. */
 	struct caller *direct[REPLICAS_MAX];
-	/* One for each server that it takes for the leader: it confirms its reads itself. After them it forgets who leads. */
-	struct caller *readers[REPLICAS_MAX];
-	uint32_t reading[REPLICAS_MAX]; /* under way through each of them */
+	struct list readers; /* struct reader */
 	struct arena arena;
 	struct buffer scratch;
 	uint64_t session; /* 0: none */
@@ -50,51 +48,26 @@ static struct caller *caller_for(const struct list_client *client, const struct 
 
 /* ---- reads ---- */
 
-static bool confirms(const struct sim_load_slot *slot)
-{
-	return slot->direct >> 63 == 1;
-}
-
-static uint32_t reader_index(const struct list_client *client, const struct sim_load_slot *slot)
-{
-	return (uint32_t)(slot->direct / 2 % client->options->count);
-}
-
-/* One that takes server `index` for the leader. */
-static struct caller *reader_create(struct list_client *client, uint32_t index)
-{
-	const char *addresses[REPLICAS_MAX];
-	uint32_t count = client->options->count;
-	for (uint32_t i = 0; i < count; i++)
-		addresses[i] = client->options->addresses[(index + i) % count];
-	struct caller *caller = caller_create(
-		&(struct caller_options){.node = &client->node, .confirm_reads = true, .confirm_alone = 1});
-	caller_set_addresses(caller, addresses, count);
-	return caller;
-}
-
-static struct caller *reader_for(struct list_client *client, const struct sim_load_slot *slot)
-{
-	uint32_t index = reader_index(client, slot);
-	if (client->reading[index]++ == 0) {
-		caller_destroy(client->readers[index]);
-		client->readers[index] = reader_create(client, index);
-	}
-	return client->readers[index];
-}
-
-struct read {
-	struct list_client *client;
+/*
+ * A caller for one read, which it confirms itself. It takes any server for the leader; most of all one that does not know that another has
+ * been elected, or has just been elected itself.
+ */
+struct reader {
+	struct list link; /* in the client's readers */
+	struct caller *caller;
 	struct sim_load_slot *slot;
+	bool over; /* to be freed at the end of the turn: a caller is not destroyed within its callback */
 };
 
-static void read_done(void *context, int status, struct slice payload)
+/* Of a read that is not for whoever leads: which server it is for. */
+static uint32_t server_for(const struct list_client *client, const struct sim_load_slot *slot)
 {
-	struct read *read = context;
-	struct sim_load_slot *slot = read->slot;
-	if (confirms(slot))
-		read->client->reading[reader_index(read->client, slot)]--;
-	free(read);
+	uint32_t doubtful = client->options->doubtful_leader(client->options->context);
+	return doubtful != UINT32_MAX ? doubtful : (uint32_t)(slot->direct / 2 % client->options->count);
+}
+
+static void end_read(struct sim_load_slot *slot, int status, struct slice payload)
+{
 	if (status != 0) {
 		sim_load_end(slot, SIM_HISTORY_FAILED);
 		return;
@@ -106,14 +79,58 @@ static void read_done(void *context, int status, struct slice payload)
 	free(list);
 }
 
+static void read_done(void *context, int status, struct slice payload)
+{
+	end_read(context, status, payload);
+}
+
+static void reader_done(void *context, int status, struct slice payload)
+{
+	struct reader *reader = context;
+	reader->over = true;
+	end_read(reader->slot, status, payload);
+}
+
+static struct reader *reader_create(struct list_client *client, struct sim_load_slot *slot)
+{
+	const char *addresses[REPLICAS_MAX];
+	uint32_t count = client->options->count, first = server_for(client, slot);
+	for (uint32_t i = 0; i < count; i++)
+		addresses[i] = client->options->addresses[(first + i) % count];
+	struct reader *reader = ALLOC(struct reader);
+	reader->slot = slot;
+	reader->caller = caller_create(&(struct caller_options){.node = &client->node, .confirm_alone = 1});
+	caller_set_addresses(reader->caller, addresses, count);
+	list_push_back(&client->readers, &reader->link);
+	return reader;
+}
+
+static void free_readers(struct list_client *client, bool all)
+{
+	LIST_FOR_SAFE(link, after, &client->readers) {
+		struct reader *reader = LIST_ENTRY(link, struct reader, link);
+		if (!all && !reader->over)
+			continue;
+		caller_destroy(reader->caller);
+		list_remove(link);
+		free(reader);
+	}
+}
+
 static void read_start(struct list_client *client, struct sim_load_slot *slot)
 {
 	uint8_t query[4];
 	store_u32(query, slot->key);
-	struct read *read = ALLOC(struct read);
-	*read = (struct read){.client = client, .slot = slot};
-	caller_start(confirms(slot) ? reader_for(client, slot) : caller_for(client, slot), METHOD_QUERY, slice(query, sizeof query),
-		     node_now_us(&client->node) + slot->timeout_ms * 1000ull, read_done, read);
+	struct slice payload = slice(query, sizeof query);
+	uint64_t deadline_us = node_now_us(&client->node) + slot->timeout_ms * 1000ull;
+	if (slot->direct == 0) {
+		caller_start(client->caller, METHOD_QUERY, payload, deadline_us, read_done, slot);
+	} else if (slot->direct >> 63 == 0) {
+		caller_start(client->direct[server_for(client, slot)], METHOD_QUERY, payload, deadline_us, read_done, slot);
+	} else {
+		struct reader *reader = reader_create(client, slot);
+		caller_start(reader->caller, METHOD_QUERY_UNCONFIRMED, payload, deadline_us, reader_done, reader);
+	}
 }
 
 /* ---- appends ---- */
@@ -250,10 +267,8 @@ static int client_start(struct node *node)
 	const char *const *addresses = client->options->addresses;
 	uint32_t count = client->options->count;
 	caller_set_addresses(client->caller, addresses, count);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		caller_set_addresses(client->direct[i], &addresses[i], 1);
-		client->readers[i] = reader_create(client, i);
-	}
 	return 0;
 }
 
@@ -262,22 +277,24 @@ static void client_message(struct node *node, link_id from, const struct message
 	struct list_client *client = client_of(node);
 	bool taken = caller_message(client->caller, from, message);
 	for (uint32_t i = 0; !taken && i < client->options->count; i++)
-		taken = caller_message(client->direct[i], from, message) || caller_message(client->readers[i], from, message);
+		taken = caller_message(client->direct[i], from, message);
+	for (struct list *link = client->readers.next; !taken && link != &client->readers; link = link->next)
+		taken = caller_message(LIST_ENTRY(link, struct reader, link)->caller, from, message);
 }
 
 static void client_link_down(struct node *node, link_id link)
 {
 	struct list_client *client = client_of(node);
 	caller_link_down(client->caller, link);
-	for (uint32_t i = 0; i < client->options->count; i++) {
+	for (uint32_t i = 0; i < client->options->count; i++)
 		caller_link_down(client->direct[i], link);
-		caller_link_down(client->readers[i], link);
-	}
+	LIST_FOR(position, &client->readers)
+		caller_link_down(LIST_ENTRY(position, struct reader, link)->caller, link);
 }
 
 static void client_turn_end(struct node *node)
 {
-	(void)node;
+	free_readers(client_of(node), false);
 }
 
 static void client_stop(struct node *node)
@@ -300,11 +317,9 @@ static void client_destroy(struct node *node)
 	struct list_client *client = client_of(node);
 	client->ending = true;
 	caller_destroy(client->caller);
-	for (uint32_t i = 0; i < client->options->count; i++) {
+	for (uint32_t i = 0; i < client->options->count; i++)
 		caller_destroy(client->direct[i]);
-		if (client->readers[i] != NULL)
-			caller_destroy(client->readers[i]);
-	}
+	free_readers(client, true);
 	ASSERT(list_empty(&client->open)); /* the caller has ended them */
 	free_waiting(client);
 	arena_free(&client->arena);
@@ -345,6 +360,7 @@ struct node *list_client_build(void *context, struct sim_process *process)
 	for (uint32_t i = 0; i < client->options->count; i++)
 		client->direct[i] = caller_create(&(struct caller_options){.node = &client->node});
 	arena_init(&client->arena, ARENA_BYTES_MAX);
+	list_init(&client->readers);
 	list_init(&client->open);
 	list_init(&client->waiting);
 	return &client->node;

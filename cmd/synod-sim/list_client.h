@@ -23,6 +23,9 @@ struct list_client_options {
 	const char *const *addresses;
 	uint32_t count;
 	struct sim_load *load;
+	/* Index of a server that leads though another has been elected since, or does not serve yet; UINT32_MAX: none. */
+	uint32_t (*doubtful_leader)(void *context);
+	void *context;
 };
 struct node *list_client_build(void *context, struct sim_process *process);
 /* The backend's load.submit. */

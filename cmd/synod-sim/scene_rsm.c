@@ -44,13 +44,42 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 		sim_process_start(processes[i]);
 }
 
+static struct rsm *replica_rsm(const struct scene_replica *replica)
+{
+	return list_replica_rsm(replica->process->node);
+}
+
+/* faults: 4, 43 */
+static uint32_t doubtful_leader(void *context)
+{
+	struct scene *scene = context;
+	uint32_t lowest = UINT32_MAX;
+	uint64_t lowest_ballot = UINT64_MAX, highest_ballot = 0;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct paxos *core = sim_process_alive(scene->replicas[i].process) ? rsm_core(replica_rsm(&scene->replicas[i])) : NULL;
+		if (core == NULL || paxos_role(core) != PAXOS_LEADER)
+			continue;
+		uint64_t ballot = paxos_ballot(core);
+		if (!rsm_is_leader(replica_rsm(&scene->replicas[i])))
+			return i;
+		if (ballot > highest_ballot)
+			highest_ballot = ballot;
+		if (ballot < lowest_ballot) {
+			lowest_ballot = ballot;
+			lowest = i;
+		}
+	}
+	return lowest_ballot < highest_ballot ? lowest : UINT32_MAX;
+}
+
 static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t nreplicas)
 {
 	struct sim_process *processes[16];
 	struct sim_load_options options;
 	sim_load_options_draw(&options, &scene->rng);
 	own->client = (struct list_client_options){
-		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load};
+		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load,
+		.doubtful_leader = doubtful_leader, .context = scene};
 	for (uint32_t i = 0; i < options.clients; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
@@ -77,11 +106,6 @@ static bool rsm_is_ready(struct scene *scene)
 {
 	(void)scene;
 	return true;
-}
-
-static struct rsm *replica_rsm(const struct scene_replica *replica)
-{
-	return list_replica_rsm(replica->process->node);
 }
 
 static uint64_t replica_hash(const struct scene_replica *replica)

@@ -35,7 +35,6 @@ struct client_group *client_group_create(struct client *client, uint64_t gid, co
 		.node = &client->node,
 		.attempt_timeout_ms = client->attempt_timeout_ms,
 		.backoff_max_ms = client->backoff_max_ms,
-		.confirm_reads = gid != 0,
 	});
 	caller_set_addresses(group->caller, addresses, count);
 	list_push_back(&client->groups, &group->link);

@@ -239,7 +239,10 @@ static void call(struct client_request *request, struct client_group *group, uin
 
 void client_route_query(struct client_request *request, struct client_group *group)
 {
-	call(request, group, request->method != 0 ? request->method : METHOD_QUERY, request->body);
+	uint16_t method = request->method;
+	if (method == 0)
+		method = request->kind == CLIENT_READ ? METHOD_QUERY_UNCONFIRMED : METHOD_QUERY;
+	call(request, group, method, request->body);
 }
 
 void client_route_command(struct client_request *request, struct client_group *group)

@@ -33,7 +33,7 @@
 	X(SYNC, "sync")                      /* … and are durable */ \
 	X(CHOSEN, "chosen")                  /* this replica has learnt that the slot is chosen */ \
 	X(APPLY, "apply")                    /* … and has executed it */ \
-	X(READ, "read")                      /* the leader has begun to ask whether it still leads */ \
+	X(READ, "read")                      /* the leader has begun to ask whether it still leads (not of a read that the reader confirms) */ \
 	X(CONFIRM, "confirm")                /* … and a quorum has said so: read once the slot is applied */
 
 enum trace_step {

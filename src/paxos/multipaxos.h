@@ -52,6 +52,8 @@
  * READS. A read is confirmed by a round of heartbeats that begins after it was received and that a quorum echoes (read index:
  * Ongaro 2014, section 6.4): whoever echoes has promised nothing to a later ballot, so nothing newer is chosen. No clock is involved.
  *
+ * A reader may ask the quorum itself, at the same time as the leader (rsm/confirm.h): paxos_read_slot() and paxos_ballot() are what it is told.
+ *
  * With leases (lease_us; Gray and Cheriton 1989; Ongaro 2014, section 6.4.1) a round also asks its receivers to promise nothing to
  * another ballot for lease_us. When a quorum has granted that for a round, the leader knows of no other leader's being elected
  * before the round's beginning + lease_us, and confirms reads by a look at its clock. What makes that true:

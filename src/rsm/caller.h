@@ -13,7 +13,8 @@
  *   STATUS_UNKNOWN      if some attempt may have been executed (for reads the difference does not matter)
  * Every other status of a server's reply ends the request and is handed to `done` with its payload.
  *
- * With confirm_reads a QUERY is answered after one round trip instead of two if there is no other beside it: rsm/confirm.h.
+ * QUERY_UNCONFIRMED stands for a QUERY that may be confirmed here: it is answered after one round trip instead of two if there is no other beside it
+ * (rsm/confirm.h). Its outcome is that of a QUERY. If its first attempt fails, in whatever way, it is sent as a QUERY and all of the above holds.
  *
  * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and
  * cancel calls, but not destroy the caller.
@@ -36,8 +37,7 @@ struct caller_options {
 	uint32_t
 		backoff_min_ms; /* between rounds over all servers; default 10, doubling with jitter to backoff_max_ms */
 	uint32_t backoff_max_ms; /* default 500 */
-	bool confirm_reads;      /* the addresses are the replicas of one group */
-	uint32_t confirm_alone;  /* … from this read on of those that come one after the other, never two at a time; default 4 */
+	uint32_t confirm_alone;  /* of QUERY_UNCONFIRMED: this many reads that come one after the other show that they are alone; default 4 */
 };
 
 struct caller_call;

@@ -11,6 +11,11 @@
 #define CONNECT_EVERY 128u
 #define BODY_KEPT_BYTES_MAX (64u * KIB)
 
+void confirm_init(struct confirmation *c, uint32_t alone_min, uint32_t first)
+{
+	*c = (struct confirmation){.alone_min = alone_min != 0 ? alone_min : CONFIRM_ALONE_DEFAULT, .first = first};
+}
+
 static uint32_t skip_after(uint32_t first, uint32_t times)
 {
 	uint32_t skip = first;
@@ -39,11 +44,14 @@ bool confirm_connects(struct confirmation *c)
 	return ++c->reads % CONNECT_EVERY == CONNECT_FIRST;
 }
 
-void confirm_begin(struct confirmation *c, struct caller_call *call, uint64_t now_us)
+void confirm_begin(struct confirmation *c, struct caller_call *call, link_id link, uint64_t id, uint64_t now_us, uint64_t timeout_us)
 {
 	ASSERT(c->call == NULL);
 	c->call = call;
+	c->link = link;
+	c->id = id;
 	c->started_us = now_us;
+	c->end_us = now_us + timeout_us;
 	c->nasked = 0;
 	c->answered = false;
 }
@@ -86,7 +94,8 @@ static enum confirm_verdict judge(const struct confirmation *c)
 
 enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload, struct arena *arena)
 {
-	if (wire_unconfirmed_reply_decode(payload, arena, &c->answer) != 0)
+	/* Nobody leads in ballot 0: an empty message is no answer. */
+	if (wire_unconfirmed_reply_decode(payload, arena, &c->answer) != 0 || c->answer.ballot == 0)
 		return CONFIRM_FAILED;
 	c->answered = true;
 	enum confirm_verdict verdict = judge(c);
@@ -111,9 +120,10 @@ enum confirm_verdict confirm_ballot(struct confirmation *c, struct confirm_asked
 uint64_t confirm_patience_us(const struct confirmation *c, uint64_t now_us)
 {
 	uint64_t patience_us = 2 * (now_us - c->started_us);
-	uint64_t until_us = now_us + (patience_us > CONFIRM_PATIENCE_US ? patience_us : CONFIRM_PATIENCE_US);
-	uint64_t end_us = c->started_us + CONFIRM_TIMEOUT_US;
-	return until_us < end_us ? until_us : end_us;
+	if (patience_us < CONFIRM_PATIENCE_US)
+		patience_us = CONFIRM_PATIENCE_US;
+	uint64_t left_us = c->end_us > now_us ? c->end_us - now_us : 0;
+	return patience_us < left_us ? patience_us : left_us;
 }
 
 bool confirm_waits_for(const struct confirmation *c, link_id link)

@@ -7,19 +7,19 @@
  *   caller ── QUERY_UNCONFIRMED ──▶ leader     answers at once: group, the ballot in which it leads, how many must confirm
  *          ── BALLOT ─────────────▶ others     each answers: group, replica, the highest ballot that it has promised
  *
- * The answer counts if so many others of the group, a quorum with the leader, have named the leader's own ballot b.
+ * The answer counts if so many others of the group have named the leader's own ballot b: a quorum, with the leader, which names it by leading.
  *
- * WHY THAT IS LINEARIZABLE. Let the read have begun before both kinds of message were sent, and let some write have been acknowledged
+ * WHY THAT IS LINEARIZABLE. Both kinds of message are sent after the read has begun. Let some write have been acknowledged, or seen by another read,
  * before that.
- *   - Written in a ballot above b: a quorum had promised that ballot, durably, before the write was acknowledged. It has a member among those
- *     that named b afterwards. But promises only grow.
- *   - Written in b: by this leader, which acknowledges nothing before it has applied it.
+ *   - Written in a ballot above b: a quorum had promised that ballot before, durably. It has a member among those that named b afterwards. But a durable
+ *     promise is never taken back. (One that is not durable yet counts all the same, and one that a crash takes back was told to nobody.)
+ *   - Written in b: by this leader, the first to learn that it is chosen; it answers from a state with everything that it knew to be chosen.
  *   - Written in a ballot below b: the leader found it when it was elected, at or below its barrier (paxos_read_slot()).
  * So the leader's state contains the write. That the caller asks a quorum itself is the idea of Charapko, Ailijiang and Demirbas 2019, "Linearizable
  * Quorum Reads in Paxos" (HotStorage '19), where it asks followers alone and waits until what they have accepted is chosen.
  *
  * IT IS ONLY A SHORT CUT. Whatever else happens (another ballot, a refusal, a lost connection, silence for a while) the caller asks the leader
- * with a QUERY, as if nothing had been; struct confirmation also remembers for how long no other read should try.
+ * with a QUERY, as if nothing had been; struct confirmation also remembers how many of the next reads should not try.
  *
  * Not every read takes it: those that come in crowds are better off with the leader's rounds, which they share. So a read tries only if it
  * is alone and those before it were, and a leader that has many readers asks for QUERY instead (rather_query).
@@ -40,7 +40,7 @@
 
 /* Others that a quorum needs beside the leader. */
 #define CONFIRM_ASKED_MAX (REPLICAS_MAX / 2)
-/* The whole has so much time, … */
+/* The whole has so much time, or less if the caller is in a hurry, … */
 #define CONFIRM_TIMEOUT_US 100000u
 /* … and the others, when the leader has answered, twice what it has taken, but at least this. */
 #define CONFIRM_PATIENCE_US 5000u
@@ -63,7 +63,7 @@ struct confirmation {
 	struct caller_call *call; /* NULL: none */
 	uint64_t id;              /* of the QUERY_UNCONFIRMED */
 	link_id link;
-	uint64_t started_us;
+	uint64_t started_us, end_us;
 	uint32_t nasked;
 	struct confirm_asked asked[CONFIRM_ASKED_MAX];
 	bool answered;
@@ -80,13 +80,16 @@ struct confirmation {
 	uint32_t reads;    /* that found the others not connected */
 };
 
+/* alone_min: 0 for the default; first: any number, so that not all callers ask the same replica. */
+void confirm_init(struct confirmation *c, uint32_t alone_min, uint32_t first);
 /* A read has begun, beside others or not. */
 void confirm_read_begins(struct confirmation *c, bool alone);
 /* It is about to be sent. False if it had better be a QUERY. */
 bool confirm_worth(struct confirmation *c);
 /* The others are not connected: true if it is time to connect, as there are many reads. */
 bool confirm_connects(struct confirmation *c);
-void confirm_begin(struct confirmation *c, struct caller_call *call, uint64_t now_us);
+/* The QUERY_UNCONFIRMED has this id, goes this way, and has so much time. */
+void confirm_begin(struct confirmation *c, struct caller_call *call, link_id link, uint64_t id, uint64_t now_us, uint64_t timeout_us);
 void confirm_ask(struct confirmation *c, uint64_t id, link_id link);
 /*
  * Replies with status 0. After CONFIRM_GOOD c->answer is the read's, valid as long as the message is; after CONFIRM_FAILED the caller falls
@@ -94,9 +97,9 @@ void confirm_ask(struct confirmation *c, uint64_t id, link_id link);
  */
 enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload, struct arena *arena);
 enum confirm_verdict confirm_ballot(struct confirmation *c, struct confirm_asked *asked, struct slice payload, struct arena *arena);
-/* The leader has answered, others not yet: until when they may. */
+/* The leader has just answered, others not yet: how long they may take. */
 uint64_t confirm_patience_us(const struct confirmation *c, uint64_t now_us);
-/* Something on this link is still waited for, or was: an answer may be kept, but without its way. */
+/* A loss of this link ends it: the leader's always does, another's until it has answered. */
 bool confirm_waits_for(const struct confirmation *c, link_id link);
 /*
  * Takes what c->answer.body may point into out of the confirmation, so that it outlives it, and gives the memory back for the next. In between another

@@ -78,7 +78,10 @@ struct pending_query {
 	uint32_t confirmations; /* that the asker needs of others */
 };
 
-/* The last 8 reads are a crowd if they came within 400 µs from at least 3 connections: so many readers get more out of rounds, on two cores. */
+/*
+ * Each 8 reads are a crowd if they come within 400 µs of the 8 before and from at least 3 connections: so many readers get more
+ * out of rounds (measured on two cores that client and replicas share). What they are holds until the next 8 have come.
+ */
 #define CROWD_READS 8u
 #define CROWD_LINKS 3u
 #define CROWD_US 400u

@@ -22,6 +22,7 @@ struct outcome {
 };
 
 static struct fake_env *fake;
+static struct env_ops ops;
 static struct node node;
 static struct caller *caller;
 static const char *const addresses[] = {"a:1", "b:2", "c:3", "d:4", "e:5"};
@@ -41,7 +42,7 @@ static void on_done(void *context, int status, struct slice payload)
 
 static void begin(struct outcome *outcome)
 {
-	outcome->call = caller_start(caller, METHOD_QUERY, slice_string("key"), fake->now_us + DEADLINE_MS * MS, on_done, outcome);
+	outcome->call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"), fake->now_us + DEADLINE_MS * MS, on_done, outcome);
 }
 
 static void start(struct outcome *outcome)
@@ -51,11 +52,21 @@ static void start(struct outcome *outcome)
 	begin(outcome);
 }
 
+static uint64_t no_random(struct env *env)
+{
+	(void)env;
+	return 0;
+}
+
 static void setup_of(uint32_t members, uint32_t alone)
 {
 	fake = fake_create();
+	/* The first of the others is asked first. */
+	ops = fake_ops;
+	ops.random = no_random;
+	fake->env.ops = &ops;
 	node = (struct node){.env = &fake->env, .log = &fake->log};
-	caller = caller_create(&(struct caller_options){.node = &node, .confirm_reads = true, .confirm_alone = alone});
+	caller = caller_create(&(struct caller_options){.node = &node, .confirm_alone = alone});
 	caller_set_addresses(caller, addresses, members);
 }
 
@@ -317,7 +328,8 @@ START_TEST(refusals_are_asked_again)
 	start(&outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("b:2", METHOD_BALLOT);
 	ck_assert(reply(_i % 2 == 0 ? query : ballot, statuses[_i / 2], slice(NULL, 0)));
-	expect_query(&outcome, "a:1");
+	/* Who is not the leader is asked last. */
+	expect_query(&outcome, _i == 0 ? "b:2" : "a:1");
 }
 END_TEST
 
@@ -326,7 +338,7 @@ START_TEST(malformed_answers_are_refusals)
 	static struct outcome outcome;
 	start(&outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("b:2", METHOD_BALLOT);
-	ck_assert(reply(_i == 0 ? query : ballot, 0, slice_string("\xff")));
+	ck_assert(reply(_i % 2 == 0 ? query : ballot, 0, _i < 2 ? slice_string("\xff") : slice(NULL, 0)));
 	expect_query(&outcome, "a:1");
 }
 END_TEST
@@ -478,18 +490,66 @@ START_TEST(one_read_after_another)
 }
 END_TEST
 
+START_TEST(short_deadlines_leave_time_to_ask)
+{
+	/* A third of the time, and no more than an attempt has, is for the short cut. */
+	static struct outcome outcome;
+	outcome.call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"), fake->now_us + 60 * MS, on_done, &outcome);
+	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
+	expect("b:2", METHOD_BALLOT);
+	ck_assert(answer(query, "stale"));
+	fake_advance(fake, 19 * MS);
+	if (_i == 0) {
+		/* Patience ended before that: 5 ms. */
+		expect_query(&outcome, "a:1");
+		return;
+	}
+	caller_cancel(outcome.call);
+	caller_destroy(caller);
+	caller = caller_create(&(struct caller_options){.node = &node, .confirm_alone = 1, .attempt_timeout_ms = 20});
+	caller_set_addresses(caller, addresses, 3);
+	fake->taken = fake->nsent;
+	start(&outcome);
+	expect("a:1", METHOD_QUERY_UNCONFIRMED);
+	expect("b:2", METHOD_BALLOT);
+	fake_advance(fake, 19 * MS);
+	expect_silence();
+	fake_advance(fake, 1 * MS);
+	expect_query(&outcome, "a:1");
+}
+END_TEST
+
 START_TEST(deadline_ends_it)
 {
 	static struct outcome outcome;
-	outcome.call = caller_start(caller, METHOD_QUERY, slice_string("key"), fake->now_us + 50 * MS, on_done, &outcome);
+	outcome.call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"), fake->now_us + 60 * MS, on_done, &outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
 	expect("b:2", METHOD_BALLOT);
-	fake_advance(fake, 50 * MS);
+	fake_advance(fake, 19 * MS);
+	expect_silence();
+	fake_advance(fake, 1 * MS);
+	expect("a:1", METHOD_QUERY);
+	fake_advance(fake, 40 * MS);
 	ck_assert_int_eq(outcome.calls, 1);
 	ck_assert_int_eq(outcome.status, STATUS_UNKNOWN);
 	expect_silence();
 	ck_assert(!answer(query, "late"));
 	buffer_free(&outcome.payload);
+}
+END_TEST
+
+START_TEST(hint_of_a_refusal_is_followed)
+{
+	/* Who is no longer the leader says who is: that is asked with the QUERY. */
+	static struct outcome outcome;
+	start(&outcome);
+	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
+	expect("b:2", METHOD_BALLOT);
+	struct buffer error = {0};
+	wire_error_encode(&(struct wire_error){.leader = slice_string("c:3")}, &error);
+	ck_assert(reply(query, STATUS_NOT_LEADER, buffer_slice(&error)));
+	buffer_free(&error);
+	expect_query(&outcome, "c:3");
 }
 END_TEST
 
@@ -506,8 +566,12 @@ START_TEST(others_are_connected_when_reads_go_on)
 		}
 		expect_query(&outcome, "a:1");
 	}
-	/* One of them is enough. */
+	/* One of them is enough, if the leader is connected. */
 	fake->epochs[2] = 1;
+	fake->epochs[0] = 0;
+	start(&outcome);
+	expect_query(&outcome, "a:1");
+	fake->epochs[0] = 1;
 	start(&outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("c:3", METHOD_BALLOT);
 	ck_assert(answer(query, "value"));
@@ -560,7 +624,7 @@ int main(void)
 	tcase_add_test(tcase, leader_with_a_lease_needs_nobody);
 	tcase_add_test(tcase, crowded_leader_is_asked_to_confirm);
 	tcase_add_loop_test(tcase, refusals_are_asked_again, 0, 10);
-	tcase_add_loop_test(tcase, malformed_answers_are_refusals, 0, 2);
+	tcase_add_loop_test(tcase, malformed_answers_are_refusals, 0, 3);
 	tcase_add_test(tcase, silence_has_an_end);
 	tcase_add_loop_test(tcase, others_have_twice_the_leaders_time, 0, 3);
 	tcase_add_loop_test(tcase, lost_connections_fall_back_at_once, 0, 4);
@@ -570,6 +634,8 @@ int main(void)
 	tcase_add_test(tcase, only_who_reads_alone_confirms);
 	tcase_add_test(tcase, one_read_after_another);
 	tcase_add_test(tcase, deadline_ends_it);
+	tcase_add_loop_test(tcase, short_deadlines_leave_time_to_ask, 0, 2);
+	tcase_add_test(tcase, hint_of_a_refusal_is_followed);
 	tcase_add_test(tcase, others_are_connected_when_reads_go_on);
 	tcase_add_test(tcase, a_single_server_needs_no_confirmation);
 	tcase_add_loop_test(tcase, cancelled_read_is_silent, 0, 2);
