@@ -34,7 +34,7 @@
 	X(wal_segment_bytes, BYTES, 16 * MIB, 4 * MIB, 1024 * MIB, NULL, "size of one file of the log") \
 	X(snapshot_log_bytes, BYTES, 64 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \
-	X(log_cache_bytes, BYTES, 8 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
+	X(log_cache_bytes, BYTES, 4 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
 	  "chosen entries kept in memory for lagging peers") \
 	X(sessions_max, COUNT, SESSIONS_MAX, 16, 1048576, NULL, \
 	  "client sessions kept by a group; the least recently used goes first") \

@@ -14,7 +14,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.wal_segment_bytes = 16 * MIB,
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
-		.log_cache_bytes = 8 * MIB,
+		.log_cache_bytes = 4 * MIB,
 		.sessions_max = SESSIONS_MAX,
 		.session_idle_us = SESSION_IDLE_US,
 	};
