@@ -7,14 +7,15 @@
  *
  * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms
  * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). A long
- * poll (WATCH, AGREEMENT_WAIT, LOG_TAIL) is silent by intention and has only the one timeout. The answer to any attempt ends the request, also that of an
- * attempt that was given up for slow. When the deadline passes, the result is
+ * poll (WATCH, AGREEMENT_WAIT, LOG_TAIL) is silent by intention and has only the one timeout. The answer to any attempt ends the
+ * request, also that of an attempt that was given up for slow. When the deadline passes, the result is
  *   STATUS_UNAVAILABLE  if no attempt can have been executed: never sent, or every sent one was definitely refused
  *   STATUS_UNKNOWN      if some attempt may have been executed (for reads the difference does not matter)
  * Every other status of a server's reply ends the request and is handed to `done` with its payload.
  *
- * QUERY_UNCONFIRMED stands for a QUERY that may be confirmed here: it is answered after one round trip instead of two if there is no other beside it
- * (rsm/confirm.h). Its outcome is that of a QUERY. If its first attempt fails, in whatever way, it is sent as a QUERY and all of the above holds.
+ * QUERY_UNCONFIRMED stands for a QUERY that may be confirmed here: it is answered after one round trip instead of two if there is no
+ * other beside it (rsm/confirm.h). Its outcome is that of a QUERY. If its first attempt fails, in whatever way, it is sent as a QUERY,
+ * and all of the above holds.
  *
  * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and
  * cancel calls, but not destroy the caller.

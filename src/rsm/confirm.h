@@ -9,14 +9,16 @@
  *
  * The answer counts if so many others of the group have named the leader's own ballot b: a quorum, with the leader, which names it by leading.
  *
- * WHY THAT IS LINEARIZABLE. Both kinds of message are sent after the read has begun. Let some write have been acknowledged, or seen by another read,
- * before that.
- *   - Written in a ballot above b: a quorum had promised that ballot before, durably. It has a member among those that named b afterwards. But a durable
- *     promise is never taken back. (One that is not durable yet counts all the same, and one that a crash takes back was told to nobody.)
+ * WHY THAT IS LINEARIZABLE. Both kinds of message are sent after the read has begun. Let some write have been acknowledged, or seen by
+ * another read, before that.
+ *   - Written in a ballot above b: a quorum had promised that ballot before, durably. It has a member among those that named b
+ *     afterwards. But a durable promise is never taken back. (One that is not durable yet counts all the same, and one that a
+ *     crash takes back was told to nobody.)
  *   - Written in b: by this leader, the first to learn that it is chosen; it answers from a state with everything that it knew to be chosen.
  *   - Written in a ballot below b: the leader found it when it was elected, at or below its barrier (paxos_read_slot()).
- * So the leader's state contains the write. That the caller asks a quorum itself is the idea of Charapko, Ailijiang and Demirbas 2019, "Linearizable
- * Quorum Reads in Paxos" (HotStorage '19), where it asks followers alone and waits until what they have accepted is chosen.
+ * So the leader's state contains the write. That the caller asks a quorum itself is the idea of Charapko, Ailijiang and Demirbas
+ * 2019, "Linearizable Quorum Reads in Paxos" (HotStorage '19), where it asks followers alone and waits until what they have
+ * accepted is chosen.
  *
  * IT IS ONLY A SHORT CUT. Whatever else happens (another ballot, a refusal, a lost connection, silence for a while) the caller asks the leader
  * with a QUERY, as if nothing had been; struct confirmation also remembers how many of the next reads should not try.
@@ -24,7 +26,7 @@
  * Not every read takes it: those that come in crowds are better off with the leader's rounds, which they share. So a read tries only if it
  * is alone and those before it were, and a leader that has many readers asks for QUERY instead (rather_query).
  *
- * The struct is pure: the caller (rsm/caller.c) sends what it says and hands it what comes back.
+ * The struct is pure: the caller (rsm/caller_confirm.c) sends what it says and hands it what comes back.
  */
 #ifndef SYNOD_RSM_CONFIRM_H
 #define SYNOD_RSM_CONFIRM_H
@@ -102,8 +104,8 @@ uint64_t confirm_patience_us(const struct confirmation *c, uint64_t now_us);
 /* A loss of this link ends it: the leader's always does, another's until it has answered. */
 bool confirm_waits_for(const struct confirmation *c, link_id link);
 /*
- * Takes what c->answer.body may point into out of the confirmation, so that it outlives it, and gives the memory back for the next. In between another
- * read may have begun.
+ * Takes what c->answer.body may point into out of the confirmation, so that it outlives it, and gives the memory back for the next. In
+ * between another read may have begun.
  */
 struct buffer confirm_take_body(struct confirmation *c);
 void confirm_give_body(struct confirmation *c, struct buffer body);
