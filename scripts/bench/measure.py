@@ -6,7 +6,7 @@ import statistics
 import time
 
 from etcd import Etcd
-from processes import Failure, free_ports, run
+from processes import Failure, free_ports, run, say
 from redis import Redis
 from synod import Synod
 
@@ -23,10 +23,6 @@ FAILURES = [("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)]
 PORTS = 100  # of one system
 BURST_S = 1
 SETTLED_S = 2
-
-
-def say(text):
-    print(f"bench: {text}", flush=True)
 
 
 class Measurement:

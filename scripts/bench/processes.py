@@ -12,6 +12,10 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENDING_S = 20
 
 
+def say(text):
+    print(f"bench: {text}", flush=True)
+
+
 class Failure(Exception):
     """Something in the world does not work; the text says what, and where to look."""
 
