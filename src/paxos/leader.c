@@ -115,6 +115,8 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 	if (p->transfer_to != 0 && now_us >= p->transfer_deadline_us)
 		p->transfer_to = 0;
 	if (now_us >= p->heartbeat_at_us) {
+		/* TAKE_OVER may be lost, or come to a successor that is too young to take anything over. */
+		p->transfer_sent = false;
 		leader_heartbeat(p, now_us);
 		p->hint_due = true;
 	} else if (p->patience_round != 0 && now_us >= p->patience_us) {
@@ -323,9 +325,15 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 	if (best == NULL)
 		return false;
 	p->transfer_to = best->replica;
-	p->transfer_deadline_us = now_us + p->options.election_timeout_us;
+	/* A successor that has just been restarted promises nothing for an election timeout, not even to itself. */
+	p->transfer_deadline_us = now_us + 2 * p->options.election_timeout_us;
 	p->transfer_sent = false;
 	return true;
+}
+
+bool paxos_transferring(const struct paxos *p)
+{
+	return p->transfer_to != 0;
 }
 
 /* The successor is asked when it has everything, and everything is chosen: it then needs nothing from us any more. */

@@ -177,6 +177,8 @@ uint32_t paxos_quorum_others(const struct paxos *p);
 bool paxos_lease_holds(const struct paxos *p);
 /* Leader: hand over to `replica` (0: whoever has most). False if there is nobody or one is under way. */
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica);
+/* A hand-over is under way. It ends when this replica leads no longer, or after two election timeouts. */
+bool paxos_transferring(const struct paxos *p);
 /* A replica that is not electable (restoring a snapshot) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
 

@@ -70,6 +70,13 @@ struct batch {
 	struct requester *requesters; /* one a command */
 };
 
+/* A TRANSFER that is answered when the hand-over has ended. */
+struct pending_transfer {
+	bool waits;
+	struct requester requester;
+	uint32_t replica; /* that is to lead; 0: any other */
+};
+
 struct pending_query {
 	struct requester requester;
 	struct bytes *payload;
@@ -236,6 +243,7 @@ struct rsm {
 	struct list free_batches;
 	size_t free_batch_bytes;       /* of what they hold on to */
 	uint32_t pending_requests;
+	struct pending_transfer transfer;
 	struct pending_query *queries; /* circular, in order of id */
 	uint32_t queries_head, queries_count, queries_capacity;
 	uint64_t next_query;
@@ -296,6 +304,7 @@ void requests_propose(struct rsm *rsm);
 bool requests_can_propose(const struct rsm *rsm);
 void requests_serve_reads(struct rsm *rsm);
 void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
+void requests_end_transfer(struct rsm *rsm);
 void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);

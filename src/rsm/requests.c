@@ -340,7 +340,26 @@ static void transfer_request(struct rsm *rsm, const struct requester *from, cons
 	else if (!paxos_transfer(rsm->paxos, node_now_us(rsm->node), replica))
 		answer_error(rsm, from, STATUS_UNAVAILABLE, "no live replica can take over, or a transfer is under way");
 	else
-		answer(rsm, from, 0, slice(NULL, 0));
+		rsm->transfer = (struct pending_transfer){.waits = true, .requester = *from, .replica = replica};
+}
+
+/*
+ * OK says that the replica asked for leads. When another one has taken over meanwhile the asker finds it by itself, and is
+ * told by it.
+ */
+void requests_end_transfer(struct rsm *rsm)
+{
+	struct pending_transfer *transfer = &rsm->transfer;
+	if (!transfer->waits || paxos_transferring(rsm->paxos))
+		return;
+	transfer->waits = false;
+	if (paxos_role(rsm->paxos) == PAXOS_LEADER)
+		answer_error(rsm, &transfer->requester, STATUS_UNAVAILABLE,
+			     "the successor did not take over in time: this replica goes on leading");
+	else if (transfer->replica == 0)
+		answer(rsm, &transfer->requester, 0, slice(NULL, 0));
+	else
+		answer_error(rsm, &transfer->requester, STATUS_NOT_LEADER, "handed over: ask the new leader");
 }
 
 /* Somebody confirms a read with this. What has been promised but is not durable yet counts: it may be in a moment. */
@@ -529,6 +548,8 @@ void requests_link_down(struct rsm *rsm, link_id link)
 		if (query->requester.link == link)
 			query->requester.link = 0;
 	}
+	if (rsm->transfer.requester.link == link)
+		rsm->transfer.requester.link = 0;
 }
 
 static void free_list(struct list *head)

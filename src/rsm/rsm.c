@@ -325,6 +325,7 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
 	} while (requests_can_propose(rsm));
+	requests_end_transfer(rsm);
 	recover_state(rsm);
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);

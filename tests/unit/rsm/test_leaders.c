@@ -216,6 +216,52 @@ START_TEST(test_orderly_stop)
 }
 END_TEST
 
+/*
+ * OK says that the replica asked for leads, also when it has only just started and takes nothing over yet; a refusal, that the old
+ * leader goes on.
+ */
+START_TEST(test_hand_over_is_answered_when_it_has_ended)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 31, NULL);
+	rsm_group_append_many(&g, 20);
+	uint32_t old = rsm_group_elect(&g), target = (old + 1) % 3;
+	struct buffer body = {0};
+	wire_transfer_encode(target + 1, &body);
+	/* The moment it is back and has everything. */
+	sim_process_restart(g.replicas[target].process);
+	while (rsm_group_rsm(&g, target) == NULL || rsm_applied(rsm_group_rsm(&g, target)) < rsm_applied(rsm_group_rsm(&g, old)))
+		ck_assert(sim_world_step(g.world));
+	uint64_t asked = rsm_group_ask(&g, old, METHOD_TRANSFER, buffer_slice(&body));
+	int status = rsm_group_wait(&g, asked, SIM_SECOND);
+	/* The old leader no longer knows better than to name the new one, which says OK. */
+	ck_assert_int_eq(status, STATUS_NOT_LEADER);
+	ck_assert_uint_eq(rsm_group_elect(&g), target);
+	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND), 0);
+
+	/* To whoever can. */
+	buffer_clear(&body);
+	wire_transfer_encode(0, &body);
+	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND), 0);
+	uint32_t third = rsm_group_elect(&g);
+	ck_assert_uint_ne(third, target);
+
+	/* A successor that never hears of it. */
+	uint32_t deaf = (third + 1) % 3;
+	struct sim_rule no_take_over = {.from = g.replicas[third].process, .method = METHOD_TAKE_OVER, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &no_take_over);
+	buffer_clear(&body);
+	wire_transfer_encode(deaf + 1, &body);
+	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, third, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND),
+			 STATUS_UNAVAILABLE);
+	ck_assert_uint_gt(no_take_over.matched, 1);
+	ck_assert_uint_eq(rsm_group_leader(&g), third);
+	rsm_group_append_many(&g, 20);
+	buffer_free(&body);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* A leader that is killed is replaced within a few heartbeats: its followers lose their connections to it, and need not wait for
  * the election timeout. A lost connection to a leader that lives changes nothing. */
 START_TEST(test_killed_leader)
@@ -398,5 +444,6 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_killed_leader, test_same_request_of_two_leaders, test_repeated_commands,
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_hand_over_is_answered_when_it_has_ended, test_killed_leader,
+	   test_same_request_of_two_leaders, test_repeated_commands,
 	   test_leadership_within_one_turn)
