@@ -328,6 +328,8 @@ static void register_request(struct rsm *rsm, const struct requester *from)
 static void transfer_request(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
 	uint32_t replica;
+	/* One that has ended earlier in this turn is answered before the next begins. */
+	requests_end_transfer(rsm);
 	arena_reset(&rsm->arena);
 	int status = wire_transfer_decode(message->payload, &rsm->arena, &replica);
 	if (status != 0)
