@@ -1,46 +1,49 @@
 #include "host/http_internal.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <event2/listener.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "host/internal.h"
 
-#define HEADER_BYTES_MAX 16384 /* a key of the default limit, with every byte as %XX, and the rest */
 #define BODY_BYTES_MAX 1024
-#define TIMEOUT_S 5
-/* Everything else is answered with 501 by the library. */
-#define METHODS \
-	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | \
-	 EVHTTP_REQ_PATCH)
-#define ACCEPT_PAUSE_MS 200
-#define BACKLOG 64
+#define BACKLOG 256
 
-/* Out of descriptors: without a pause the loop would spin on the same connection. */
-static void on_accept_error(struct evconnlistener *listener, void *context)
+/* The socket, or -1 with errno. */
+static int listen_at(const struct addrinfo *at)
 {
-	struct http *http = context;
-	struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
-	evconnlistener_disable(listener);
-	event_add(http->accept_again, &pause);
+	int on = 1;
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
-static void on_accept_again(evutil_socket_t fd, short what, void *context)
+static int explain(int error, const char *address, char *text, size_t size)
 {
-	struct http *http = context;
-	(void)fd;
-	(void)what;
-	http_connections_accept(&http->connections);
+	if (error == EADDRINUSE) {
+		snprintf(text, size,
+			 "cannot serve HTTP on %s: address already in use: stop the other process, or change "
+			 "'http'",
+			 address);
+		return STATUS_ADDRESS_IN_USE;
+	}
+	snprintf(text, size, "cannot serve HTTP on %s: %s", address, strerror(error));
+	return STATUS_IO;
 }
 
-static int listen_on(struct http *http, struct event_base *base, const char *address, char *error,
-		     size_t error_size)
+static int listen_on(int *fd, const char *address, char *error, size_t error_size)
 {
 	char name[ADDRESS_BYTES_MAX + 1], service[8];
 	uint16_t port;
@@ -56,59 +59,45 @@ static int listen_on(struct http *http, struct event_base *base, const char *add
 		snprintf(error, error_size, "cannot serve HTTP on %s: %s", address, gai_strerror(result));
 		return STATUS_CONFIG;
 	}
-	http->listener = evconnlistener_new_bind(base, NULL, NULL,
-						 LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
-						 BACKLOG, found->ai_addr, (int)found->ai_addrlen);
+	*fd = -1;
+	errno = EADDRNOTAVAIL;
+	for (const struct addrinfo *at = found; at != NULL && *fd == -1; at = at->ai_next)
+		*fd = listen_at(at);
 	int failed = errno;
 	freeaddrinfo(found);
-	if (http->listener != NULL)
-		return 0;
-	if (failed == EADDRINUSE) {
-		snprintf(error, error_size,
-			 "cannot serve HTTP on %s: address already in use: stop the other process, or change "
-			 "'http'",
-			 address);
-		return STATUS_ADDRESS_IN_USE;
-	}
-	snprintf(error, error_size, "cannot serve HTTP on %s: %s", address, strerror(failed));
-	return STATUS_IO;
+	return *fd != -1 ? 0 : explain(failed, address, error, error_size);
 }
 
-static void serve(struct http *http, struct event_base *base)
+static void serve(struct http *http, int fd)
 {
 	struct socket_address bound = {.len = sizeof bound.u};
-	if (getsockname(evconnlistener_get_fd(http->listener), &bound.u.any, &bound.len) == 0)
+	if (getsockname(fd, &bound.u.any, &bound.len) == 0)
 		http->port = address_port(&bound);
-	evhttp_bind_listener(http->server, http->listener);
-	evconnlistener_set_error_cb(http->listener, on_accept_error);
-	evhttp_set_max_headers_size(http->server, HEADER_BYTES_MAX);
-	evhttp_set_timeout(http->server, TIMEOUT_S);
-	/* A body that is too long is read to its end: who is still sending would not see the answer. */
-	evhttp_set_flags(http->server, EVHTTP_SERVER_LINGERING_CLOSE);
-	evhttp_set_allowed_methods(http->server, METHODS);
-	evhttp_set_gencb(http->server, http_on_request, http);
-	http_connections_init(&http->connections, base, http->server, http->listener);
-	http_set_body_bytes_max(http, BODY_BYTES_MAX);
+	http->connections = (struct http_connections){
+		.base = host_event_base(http->host),
+		.log = http->host->log,
+		.serve = http_on_request,
+		.context = http,
+		.body_bytes_max = BODY_BYTES_MAX,
+		.request_timeout_ms = HTTP_REQUEST_TIMEOUT_MS,
+	};
+	http_connections_init(&http->connections, fd);
+	http_connections_metrics(&http->connections, &http->node->metrics);
 	http_add_own_pages(http);
 }
 
 int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error,
 		size_t error_size)
 {
-	struct event_base *base = host_event_base(host);
-	struct http *http = ALLOC(struct http);
+	int fd;
 	*out = NULL;
+	int status = listen_on(&fd, address, error, error_size);
+	if (status != 0)
+		return status;
+	struct http *http = ALLOC(struct http);
 	http->host = host;
 	http->node = node;
-	int status = listen_on(http, base, address, error, error_size);
-	if (status != 0) {
-		free(http);
-		return status;
-	}
-	http->server = evhttp_new(base);
-	http->accept_again = evtimer_new(base, on_accept_again, http);
-	ASSERT(http->server != NULL && http->accept_again != NULL);
-	serve(http, base);
+	serve(http, fd);
 	*out = http;
 	return 0;
 }
@@ -125,11 +114,8 @@ struct node *http_node(const struct http *http)
 
 void http_set_body_bytes_max(struct http *http, size_t bytes)
 {
-	if (bytes <= http->body_bytes_max)
-		return;
-	http->body_bytes_max = bytes;
-	http->connections.input_bytes_max = bytes + HEADER_BYTES_MAX;
-	evhttp_set_max_body_size(http->server, (ev_ssize_t)bytes);
+	if (bytes > http->connections.body_bytes_max)
+		http->connections.body_bytes_max = bytes;
 }
 
 void http_at_destroy(struct http *http, void (*callback)(void *), void *context)
@@ -153,8 +139,6 @@ void http_destroy(struct http *http)
 {
 	if (http->at_destroy != NULL)
 		http->at_destroy(http->at_destroy_context);
-	event_free(http->accept_again);
-	evhttp_free(http->server);
 	http_connections_free(&http->connections);
 	free(http);
 }

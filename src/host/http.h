@@ -7,19 +7,18 @@
  *   GET /api/v1/status   the node's status as one JSON object
  *
  * Modules may add pages of their own (host/http_kv.h). HEAD is answered like GET without a body, another method than
- * a page's with 405 and "Allow", every other path with 404.
+ * a page's with 405 and "Allow", every other path with 404. What is no request by the letter of RFC 9112 is refused, with a JSON object that
+ * says why, and ends the connection: host/http_parse.h.
  *
- * Requests are small (16 KiB of headers, 1 KiB of body unless a module needs more), a connection that is silent for
- * 5 s is closed, and there are bounds on connections and slow requests: host/http_connections.h. Meant for an address
- * that strangers cannot reach.
+ * Requests are small (16 KiB of headers, 1 KiB of body unless a module needs more), and there are bounds on connections and on slow and
+ * idle ones: host/http_connections.h. Meant for an address that strangers cannot reach.
  */
 #ifndef SYNOD_HOST_HTTP_H
 #define SYNOD_HOST_HTTP_H
 
-#include <event2/http.h>
-
 #include "base/status.h"
 #include "host/host.h"
+#include "host/http_parse.h"
 
 struct http;
 
@@ -38,11 +37,14 @@ void http_destroy(struct http *http);
 struct host *http_host(const struct http *http);
 struct node *http_node(const struct http *http);
 
+/* A request that has come in whole, until http_reply(). Its connection waits so long, and does not end. */
+struct http_request;
+
 struct http_page {
 	const char *path; /* exactly this; or, if it ends with '/', everything below it */
-	unsigned methods; /* EVHTTP_REQ_…, together; HEAD comes with GET */
+	unsigned methods; /* HTTP_GET …, together; HEAD comes with GET */
 	/* Answers with http_reply(), now or later. */
-	void (*serve)(struct evhttp_request *request, void *context);
+	void (*serve)(struct http_request *request, void *context);
 	void *context;
 };
 
@@ -52,7 +54,18 @@ void http_add_page(struct http *http, const struct http_page *page);
 void http_set_body_bytes_max(struct http *http, size_t bytes);
 /* Called by http_destroy(), before the requests that were not answered go away. One module may ask for it. */
 void http_at_destroy(struct http *http, void (*callback)(void *context), void *context);
-/* Answers and ends a request. Further headers can be added to the request's output headers before. */
-void http_reply(struct evhttp_request *request, int code, const char *type, struct slice body);
+
+/* What is borrowed from a request is valid until http_reply(). */
+enum http_method http_request_method(const struct http_request *request);
+const char *http_request_path(const struct http_request *request);  /* with %XX, as sent */
+const char *http_request_query(const struct http_request *request); /* the same; "": none */
+bool http_request_header(const struct http_request *request, const char *name, struct slice *value);
+struct slice http_request_body(const struct http_request *request);
+/* The body is not needed any more, though the answer will take its time. */
+void http_request_drop_body(struct http_request *request);
+/* A header of the answer: name and value are copied, and hold no control characters. */
+void http_add_header(struct http_request *request, const char *name, const char *value);
+/* Answers and ends a request. */
+void http_reply(struct http_request *request, int code, const char *type, struct slice body);
 
 #endif

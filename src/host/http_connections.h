@@ -1,51 +1,66 @@
 /*
- * The connections of an HTTP server, counted and bounded: libevent's own server does neither.
+ * The connections of the HTTP endpoint: accepting, reading requests, writing answers, and the bounds on all of that.
  *
- * While HTTP_CONNECTIONS_MAX are open no further one is accepted. A request must be complete within a time limit, from
- * the connection's beginning or the answer before it; a slower connection is cut. (The server itself cuts those on which
- * nothing comes at all.) Unread input of a connection is bounded too, so that nobody can pile
- * up requests behind an answer that he does not take.
+ * A connection reads until a request is complete (host/http_parse.h), then does not read until it has been answered; so pipelined requests
+ * are answered in their order, one a turn of the loop, and nobody can pile up requests behind an answer that he does not take. After an answer
+ * that ends the connection, what still comes is read and thrown away for a moment: closing at once would destroy the answer on its way
+ * to who is still sending.
  *
- * libevent does not tell when it has freed a connection. So every connection's bufferevent has a second reference here,
- * and one that has lost its callbacks, which only freeing does, is released by the next look at all of them.
+ * Bounds. A connection is closed when it is silent for HTTP_SILENCE_MS (between two requests, within one, or because it does not take
+ * its answer), or when a request takes longer than request_timeout_ms to arrive. At most HTTP_CONNECTIONS_MAX are open. When one more
+ * comes somebody gives way: a connection that has been answered and only waits for its end, otherwise the one that has been idle the longest,
+ * otherwise the one whose request has been incomplete the longest. (Probes come on a new connection and send at once; who holds connections
+ * open, on purpose or by a leak, cannot keep them out.) Requests that are being served or answered never give way; while there is nothing
+ * else, further connections wait in the kernel's queue.
+ *
+ * Out of descriptors, or of memory for a socket: the same connections give way, and if there is none, accepting pauses for
+ * HTTP_ACCEPT_PAUSE_MS, and is tried again for ever. The log names the errno, at most every HTTP_COMPLAINT_INTERVAL_MS.
  */
 #ifndef SYNOD_HOST_HTTP_CONNECTIONS_H
 #define SYNOD_HOST_HTTP_CONNECTIONS_H
 
 #include <event2/event.h>
 #include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
-#include <event2/http.h>
-#include <event2/listener.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/log.h"
+#include "base/metrics.h"
 
 #define HTTP_CONNECTIONS_MAX 128u
 #define HTTP_REQUEST_TIMEOUT_MS 15000u
+#define HTTP_SILENCE_MS 5000u
+#define HTTP_LINGER_MS 2000u
+#define HTTP_ACCEPT_PAUSE_MS 100u
+#define HTTP_COMPLAINT_INTERVAL_MS 10000u
+
+struct http_request;
 
 struct http_connections {
 	struct event_base *base;
-	struct evconnlistener *listener;
-	struct event *look_again;
-	struct list open;
-	uint32_t count;
+	struct log *log;
+	/* A request is complete: answer it with http_reply(), now or later. */
+	void (*serve)(struct http_request *request, void *context);
+	void *context;
+	size_t body_bytes_max; /* of each that is accepted from now on */
 	uint32_t request_timeout_ms;
-	size_t input_bytes_max; /* of each that is accepted from now on */
+
+	/* private */
+	int fd; /* listening */
+	struct event *accepting, *accept_again, *look_again;
+	bool full;   /* not accepting until a connection ends */
+	bool paused; /* not accepting for want of descriptors */
+	uint64_t complained_us;
+	struct list open;
+	uint64_t count, refused_total, gave_way_total, accept_failed_total;
 };
 
-/*
- * Watches what `server` accepts from now on; its listener is paused and enabled as needed. The limits are the defaults,
- * and can be set in the struct.
- */
-void http_connections_init(struct http_connections *connections, struct event_base *base, struct evhttp *server,
-			   struct evconnlistener *listener);
-/* A request has come in whole: the connection's time begins anew. */
-void http_connections_touch(struct http_connections *connections, struct evhttp_request *request);
-/* Begins, or goes on, to accept; for whoever had disabled the listener. */
-void http_connections_accept(struct http_connections *connections);
-/* After the server was freed. */
+/* Takes the descriptor, which is listening and does not block; the fields above "private" are set. */
+void http_connections_init(struct http_connections *connections, int fd);
+void http_connections_metrics(struct http_connections *connections, struct metrics *metrics);
+/* Nobody answers any more. */
 void http_connections_free(struct http_connections *connections);
 
 #endif

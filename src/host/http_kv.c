@@ -1,7 +1,6 @@
 /* From an HTTP request to the node, and back: http_kv.h. */
 #include "host/http_kv_internal.h"
 
-#include <event2/buffer.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -96,7 +95,7 @@ static void on_answer(void *context, int status, struct slice payload)
 /* ---- requests ---- */
 
 /* What is common to all: NULL, and the request is answered, if it cannot go on. */
-static struct pending *begin(struct http_kv *kv, struct evhttp_request *request, enum pending_kind kind)
+static struct pending *begin(struct http_kv *kv, struct http_request *request, enum pending_kind kind)
 {
 	char error[KV_JSON_ERROR_BYTES];
 	struct parameters parameters;
@@ -104,7 +103,7 @@ static struct pending *begin(struct http_kv *kv, struct evhttp_request *request,
 	 * A browser sends this header with what pages of other sites make it send. They could not read the answer, but a
 	 * write would be done.
 	 */
-	if (evhttp_find_header(evhttp_request_get_input_headers(request), "Origin") != NULL) {
+	if (http_request_header(request, "Origin", &(struct slice){0})) {
 		http_kv_refuse(kv, request, 403, STATUS_DENIED, "requests from web pages are not served");
 		return NULL;
 	}
@@ -172,9 +171,9 @@ static void serve_delete(struct pending *p, struct slice key)
 }
 
 /* GET, HEAD and DELETE /get/KEY */
-static void on_key(struct evhttp_request *request, void *context)
+static void on_key(struct http_request *request, void *context)
 {
-	bool deletes = evhttp_request_get_command(request) == EVHTTP_REQ_DELETE;
+	bool deletes = http_request_method(request) == HTTP_DELETE;
 	struct pending *p = begin(context, request, deletes ? PENDING_DELETE : PENDING_GET);
 	struct slice key;
 	if (p == NULL)
@@ -191,19 +190,17 @@ static void on_key(struct evhttp_request *request, void *context)
 		serve_get(p, key);
 }
 
-static void on_body(struct http_kv *kv, struct evhttp_request *request, enum pending_kind kind)
+static void on_body(struct http_kv *kv, struct http_request *request, enum pending_kind kind)
 {
 	char error[KV_JSON_ERROR_BYTES];
 	struct wire_kv_command command;
 	struct pending *p = begin(kv, request, kind);
 	if (p == NULL)
 		return;
-	struct evbuffer *input = evhttp_request_get_input_buffer(request);
-	size_t len = evbuffer_get_length(input);
-	struct slice text = slice(len > 0 ? evbuffer_pullup(input, -1) : NULL, len);
+	struct slice text = http_request_body(request);
 	int status = kind == PENDING_PUT ? kv_json_parse_record(text, &kv->arena, &command, error)
 					 : kv_json_parse_txn(text, &kv->arena, &command, error);
-	evbuffer_drain(input, len);
+	http_request_drop_body(request);
 	if (status != 0) {
 		refuse_begun(p, status, error);
 		return;
@@ -212,12 +209,12 @@ static void on_body(struct http_kv *kv, struct evhttp_request *request, enum pen
 	send_command(p, &command);
 }
 
-static void on_put(struct evhttp_request *request, void *context)
+static void on_put(struct http_request *request, void *context)
 {
 	on_body(context, request, PENDING_PUT);
 }
 
-static void on_txn(struct evhttp_request *request, void *context)
+static void on_txn(struct http_request *request, void *context)
 {
 	on_body(context, request, PENDING_TXN);
 }
@@ -242,9 +239,9 @@ void http_kv_serve(struct http *http, const struct http_kv_options *options)
 {
 	struct http_kv *kv = ALLOC(struct http_kv);
 	const struct http_page pages[] = {
-		{"/put", EVHTTP_REQ_PUT, on_put, kv},
-		{"/get/", EVHTTP_REQ_GET | EVHTTP_REQ_DELETE, on_key, kv},
-		{"/txn", EVHTTP_REQ_POST, on_txn, kv},
+		{"/put", HTTP_PUT, on_put, kv},
+		{"/get/", HTTP_GET | HTTP_DELETE, on_key, kv},
+		{"/txn", HTTP_POST, on_txn, kv},
 	};
 	kv->host = http_host(http);
 	kv->options = *options;

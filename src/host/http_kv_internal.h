@@ -8,8 +8,6 @@
 #ifndef SYNOD_HOST_HTTP_KV_INTERNAL_H
 #define SYNOD_HOST_HTTP_KV_INTERNAL_H
 
-#include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
-
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/metrics.h"
@@ -41,7 +39,7 @@ enum pending_kind { PENDING_GET, PENDING_PUT, PENDING_DELETE, PENDING_TXN };
 struct pending {
 	struct list link;
 	struct http_kv *kv;
-	struct evhttp_request *request;
+	struct http_request *request;
 	struct host_request *call;
 	enum pending_kind kind;
 	struct parameters parameters;
@@ -52,19 +50,19 @@ struct pending {
 /* ---- http_kv_url.c ---- */
 
 /* False: `error` says what is wrong. */
-bool http_kv_parameters(struct evhttp_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES]);
+bool http_kv_parameters(struct http_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES]);
 /* The key behind /get/, in the arena. NULL, or what is wrong. */
-const char *http_kv_key(struct evhttp_request *request, const struct parameters *parameters, struct arena *arena,
+const char *http_kv_key(struct http_request *request, const struct parameters *parameters, struct arena *arena,
 			struct slice *out);
 /* The URL of the same request at another server; false if it would not fit or is nothing to be put into a header. */
-bool http_kv_location(struct evhttp_request *request, const char *address, struct buffer *out);
+bool http_kv_location(struct http_request *request, const char *address, struct buffer *out);
 struct slice http_kv_first_key(const struct wire_kv_command *command);
 
 /* ---- http_kv_reply.c ---- */
 
-void http_kv_reply(struct http_kv *kv, struct evhttp_request *request, int code, struct slice json);
+void http_kv_reply(struct http_kv *kv, struct http_request *request, int code, struct slice json);
 /* What was found wrong before the node was asked. */
-void http_kv_refuse(struct http_kv *kv, struct evhttp_request *request, int code, int status, const char *why);
+void http_kv_refuse(struct http_kv *kv, struct http_request *request, int code, int status, const char *why);
 /* The node's status other than OK, with the encoded Error that came with it, if any. Does not free `p`. */
 void http_kv_reply_error(struct pending *p, int status, struct slice payload);
 void http_kv_metrics(struct http_kv *kv, struct metrics *metrics);

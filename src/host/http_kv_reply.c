@@ -5,7 +5,7 @@
 
 static const int codes[HTTP_KV_CODES] = {200, 307, 400, 403, 404, 409, 413, 421, 500, 503, 504, 507, 0};
 
-void http_kv_reply(struct http_kv *kv, struct evhttp_request *request, int code, struct slice json)
+void http_kv_reply(struct http_kv *kv, struct http_request *request, int code, struct slice json)
 {
 	size_t i = 0;
 	while (codes[i] != code && codes[i] != 0)
@@ -40,18 +40,17 @@ static int code_of(int status)
 	}
 }
 
-static void send_error(struct http_kv *kv, struct evhttp_request *request, int code, const struct kv_json_error *error)
+static void send_error(struct http_kv *kv, struct http_request *request, int code, const struct kv_json_error *error)
 {
 	struct buffer body = {0};
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	if (code == 503 && error->location.len == 0)
-		evhttp_add_header(headers, "Retry-After", "1");
+		http_add_header(request, "Retry-After", "1");
 	kv_json_error(&body, error);
 	http_kv_reply(kv, request, code, buffer_slice(&body));
 	buffer_free(&body);
 }
 
-void http_kv_refuse(struct http_kv *kv, struct evhttp_request *request, int code, int status, const char *why)
+void http_kv_refuse(struct http_kv *kv, struct http_request *request, int code, int status, const char *why)
 {
 	struct kv_json_error error = {.status = status, .message = slice_string(why)};
 	send_error(kv, request, code, &error);
@@ -97,7 +96,7 @@ static void set_location(struct pending *p, const struct buffer *location)
 	if (location->len == 0 || location->len >= sizeof terminated)
 		return;
 	snprintf(terminated, sizeof terminated, "%.*s", (int)location->len, (const char *)location->data);
-	evhttp_add_header(evhttp_request_get_output_headers(p->request), "Location", terminated);
+	http_add_header(p->request, "Location", terminated);
 }
 
 void http_kv_reply_error(struct pending *p, int status, struct slice payload)

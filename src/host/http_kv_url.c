@@ -1,5 +1,4 @@
 /* Keys and parameters in URLs: http_kv.h. */
-#include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,27 +41,6 @@ static const char *set_parameter(struct parameters *out, const char *name, const
 	return "is no parameter: timeout_ms, encoding, key_encoding, redirect are";
 }
 
-bool http_kv_parameters(struct evhttp_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES])
-{
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq pairs;
-	const char *wrong = NULL;
-	*out = (struct parameters){.timeout_ms = HTTP_KV_TIMEOUT_MS};
-	if (query == NULL || query[0] == '\0')
-		return true;
-	if (evhttp_parse_query_str(query, &pairs) != 0) {
-		snprintf(error, KV_JSON_ERROR_BYTES, "malformed parameters: expected name=value&name=value");
-		return false;
-	}
-	for (const struct evkeyval *pair = pairs.tqh_first; pair != NULL && wrong == NULL; pair = pair->next.tqe_next) {
-		wrong = set_parameter(out, pair->key, pair->value);
-		if (wrong != NULL)
-			snprintf(error, KV_JSON_ERROR_BYTES, "'%.40s' %s", pair->key, wrong);
-	}
-	evhttp_clear_headers(&pairs);
-	return wrong == NULL;
-}
-
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -72,33 +50,79 @@ static int hex_digit(char c)
 }
 
 /* %XX may stand for any byte, also for 0 and '/'. */
-static bool decode_percent(const char *text, uint8_t *out, size_t *len)
+static bool decode_percent(const char *text, size_t text_len, uint8_t *out, size_t *len)
 {
 	*len = 0;
-	for (; *text != '\0'; text++) {
-		if (*text != '%') {
-			out[(*len)++] = (uint8_t)*text;
+	for (size_t i = 0; i < text_len; i++) {
+		if (text[i] != '%') {
+			out[(*len)++] = (uint8_t)text[i];
 			continue;
 		}
-		int high = hex_digit(text[1]);
-		int low = high < 0 ? -1 : hex_digit(text[2]);
-		if (low < 0)
+		if (text_len - i < 3 || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
 			return false;
-		out[(*len)++] = (uint8_t)(high << 4 | low);
-		text += 2;
+		out[(*len)++] = (uint8_t)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+		i += 2;
 	}
 	return true;
 }
 
-const char *http_kv_key(struct evhttp_request *request, const struct parameters *parameters, struct arena *arena,
+#define PARAMETER_BYTES_MAX 128u
+
+/* "name=value", of `len` bytes, into two texts. */
+static bool split_parameter(const char *text, size_t len, char name[PARAMETER_BYTES_MAX + 1],
+			    char value[PARAMETER_BYTES_MAX + 1])
+{
+	const char *equals = memchr(text, '=', len);
+	size_t decoded;
+	if (equals == NULL || equals == text || len > PARAMETER_BYTES_MAX)
+		return false;
+	size_t name_len = (size_t)(equals - text);
+	if (!decode_percent(text, name_len, (uint8_t *)name, &decoded))
+		return false;
+	name[decoded] = '\0';
+	bool whole = strlen(name) == decoded;
+	if (!decode_percent(equals + 1, len - name_len - 1, (uint8_t *)value, &decoded))
+		return false;
+	value[decoded] = '\0';
+	return whole && strlen(value) == decoded;
+}
+
+/* One parameter; false: `error` says what is wrong. */
+static bool take_parameter(struct parameters *out, const char *text, size_t len, char error[KV_JSON_ERROR_BYTES])
+{
+	char name[PARAMETER_BYTES_MAX + 1], value[PARAMETER_BYTES_MAX + 1];
+	if (!split_parameter(text, len, name, value)) {
+		snprintf(error, KV_JSON_ERROR_BYTES, "malformed parameters: expected name=value&name=value");
+		return false;
+	}
+	const char *wrong = set_parameter(out, name, value);
+	if (wrong != NULL)
+		snprintf(error, KV_JSON_ERROR_BYTES, "'%.40s' %s", name, wrong);
+	return wrong == NULL;
+}
+
+bool http_kv_parameters(struct http_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES])
+{
+	const char *query = http_request_query(request);
+	*out = (struct parameters){.timeout_ms = HTTP_KV_TIMEOUT_MS};
+	while (*query != '\0') {
+		size_t len = strcspn(query, "&");
+		if (!take_parameter(out, query, len, error))
+			return false;
+		query += len + (query[len] == '&');
+	}
+	return true;
+}
+
+const char *http_kv_key(struct http_request *request, const struct parameters *parameters, struct arena *arena,
 			struct slice *out)
 {
-	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	const char *path = http_request_path(request);
 	ASSERT(strncmp(path, KEY_PATH, strlen(KEY_PATH)) == 0);
 	path += strlen(KEY_PATH);
 	uint8_t *bytes = arena_get(arena, strlen(path) + 1);
 	size_t len;
-	if (!decode_percent(path, bytes, &len))
+	if (!decode_percent(path, strlen(path), bytes, &len))
 		return "malformed %XX in the key";
 	if (parameters->key_base64 && !base64_decode(slice(bytes, len), bytes, &len))
 		return "the key is malformed base64";
@@ -114,14 +138,13 @@ static bool printable(const char *text)
 	return true;
 }
 
-bool http_kv_location(struct evhttp_request *request, const char *address, struct buffer *out)
+bool http_kv_location(struct http_request *request, const char *address, struct buffer *out)
 {
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-	const char *path = evhttp_uri_get_path(uri);
-	const char *query = evhttp_uri_get_query(uri);
-	if (!printable(address) || !printable(path) || (query != NULL && !printable(query)))
+	const char *path = http_request_path(request);
+	const char *query = http_request_query(request);
+	if (!printable(address) || !printable(path) || !printable(query))
 		return false;
-	buffer_format(out, "http://%s%s%s%s", address, path, query != NULL ? "?" : "", query != NULL ? query : "");
+	buffer_format(out, "http://%s%s%s%s", address, path, query[0] != '\0' ? "?" : "", query);
 	return true;
 }
 

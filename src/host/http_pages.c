@@ -1,21 +1,21 @@
 #include "host/http_internal.h"
 
-#include <event2/buffer.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/process.h"
 
-static const char *reason_of(int code)
+const char *http_reason(int code)
 {
 	static const struct {
 		int code;
 		const char *reason;
 	} reasons[] = {
 		{200, "OK"}, {307, "Temporary Redirect"}, {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
-		{405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Payload Too Large"}, {421, "Misdirected Request"},
-		{500, "Internal Server Error"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-		{507, "Insufficient Storage"},
+		{405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Content Too Large"}, {414, "URI Too Long"},
+		{417, "Expectation Failed"}, {421, "Misdirected Request"}, {431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
+		{504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"},
 	};
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
 		if (reasons[i].code == code)
@@ -23,39 +23,18 @@ static const char *reason_of(int code)
 	return "Unknown";
 }
 
-void http_reply(struct evhttp_request *request, int code, const char *type, struct slice body)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { /* the library would send the body */
-		char length[24];
-		snprintf(length, sizeof length, "%zu", body.len);
-		evhttp_add_header(headers, "Content-Length", length);
-		evhttp_send_reply(request, code, reason_of(code), NULL);
-		return;
-	}
-	struct evbuffer *out = evbuffer_new();
-	if (out == NULL || evbuffer_add(out, body.data, body.len) != 0)
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	else
-		evhttp_send_reply(request, code, reason_of(code), out);
-	if (out != NULL)
-		evbuffer_free(out);
-}
-
-static void reply_text(struct evhttp_request *request, int code, const char *text)
+static void reply_text(struct http_request *request, int code, const char *text)
 {
 	http_reply(request, code, "text/plain; charset=utf-8", slice_string(text));
 }
 
-static void on_livez(struct evhttp_request *request, void *context)
+static void on_livez(struct http_request *request, void *context)
 {
 	(void)context;
 	reply_text(request, 200, "ok\n");
 }
 
-static void on_readyz(struct evhttp_request *request, void *context)
+static void on_readyz(struct http_request *request, void *context)
 {
 	struct http *http = context;
 	struct node *node = http->node;
@@ -67,7 +46,7 @@ static void on_readyz(struct evhttp_request *request, void *context)
 		reply_text(request, 503, "not ready\n");
 }
 
-static void on_metrics(struct evhttp_request *request, void *context)
+static void on_metrics(struct http_request *request, void *context)
 {
 	struct http *http = context;
 	struct buffer body = {0};
@@ -77,7 +56,7 @@ static void on_metrics(struct evhttp_request *request, void *context)
 	buffer_free(&body);
 }
 
-static void on_status(struct evhttp_request *request, void *context)
+static void on_status(struct http_request *request, void *context)
 {
 	struct http *http = context;
 	struct buffer body = {0};
@@ -109,7 +88,7 @@ static const struct http_page *find_page(const struct http *http, const char *pa
 	return NULL;
 }
 
-static void reply_not_found(const struct http *http, struct evhttp_request *request)
+static void reply_not_found(const struct http *http, struct http_request *request)
 {
 	struct buffer body = {0};
 	buffer_format(&body, "not found: try");
@@ -120,13 +99,13 @@ static void reply_not_found(const struct http *http, struct evhttp_request *requ
 	buffer_free(&body);
 }
 
-static void reply_not_allowed(struct evhttp_request *request, const struct http_page *page)
+static void reply_not_allowed(struct http_request *request, const struct http_page *page)
 {
 	static const struct {
 		unsigned method;
 		const char *name;
-	} names[] = {{EVHTTP_REQ_GET, "GET"}, {EVHTTP_REQ_HEAD, "HEAD"}, {EVHTTP_REQ_PUT, "PUT"},
-		     {EVHTTP_REQ_POST, "POST"}, {EVHTTP_REQ_DELETE, "DELETE"}};
+	} names[] = {{HTTP_GET, "GET"}, {HTTP_HEAD, "HEAD"}, {HTTP_PUT, "PUT"},
+		     {HTTP_POST, "POST"}, {HTTP_DELETE, "DELETE"}};
 	char allow[64] = "";
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if ((page->methods & names[i].method) == 0)
@@ -134,19 +113,17 @@ static void reply_not_allowed(struct evhttp_request *request, const struct http_
 		size_t len = strlen(allow);
 		snprintf(allow + len, sizeof allow - len, "%s%s", len > 0 ? ", " : "", names[i].name);
 	}
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", allow);
+	http_add_header(request, "Allow", allow);
 	reply_text(request, 405, "method not allowed here: see the header Allow\n");
 }
 
-void http_on_request(struct evhttp_request *request, void *context)
+void http_on_request(struct http_request *request, void *context)
 {
 	struct http *http = context;
-	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
-	const struct http_page *page = path == NULL ? NULL : find_page(http, path);
-	http_connections_touch(&http->connections, request);
+	const struct http_page *page = find_page(http, http_request_path(request));
 	if (page == NULL)
 		reply_not_found(http, request);
-	else if ((page->methods & evhttp_request_get_command(request)) == 0)
+	else if ((page->methods & (unsigned)http_request_method(request)) == 0)
 		reply_not_allowed(request, page);
 	else
 		page->serve(request, page->context);
@@ -157,17 +134,17 @@ void http_add_page(struct http *http, const struct http_page *page)
 	ASSERT(http->npages < HTTP_PAGES_MAX && page->path[0] == '/');
 	struct http_page *added = &http->pages[http->npages++];
 	*added = *page;
-	if ((added->methods & EVHTTP_REQ_GET) != 0)
-		added->methods |= EVHTTP_REQ_HEAD;
+	if ((added->methods & HTTP_GET) != 0)
+		added->methods |= HTTP_HEAD;
 }
 
 void http_add_own_pages(struct http *http)
 {
 	const struct http_page pages[] = {
-		{"/livez", EVHTTP_REQ_GET, on_livez, http},
-		{"/readyz", EVHTTP_REQ_GET, on_readyz, http},
-		{"/metrics", EVHTTP_REQ_GET, on_metrics, http},
-		{"/api/v1/status", EVHTTP_REQ_GET, on_status, http},
+		{"/livez", HTTP_GET, on_livez, http},
+		{"/readyz", HTTP_GET, on_readyz, http},
+		{"/metrics", HTTP_GET, on_metrics, http},
+		{"/api/v1/status", HTTP_GET, on_status, http},
 	};
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
 		http_add_page(http, &pages[i]);

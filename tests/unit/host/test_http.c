@@ -1,4 +1,7 @@
 #include "../support/check_main.h"
+
+#include <sys/resource.h>
+
 #include "host/http_internal.h"
 #include "raw.h"
 
@@ -116,30 +119,210 @@ START_TEST(address_in_use)
 }
 END_TEST
 
-/* While there are as many connections as may be, further ones wait; they are served when others end. */
-START_TEST(connections)
+/* ---- connections ---- */
+
+#define PROBE "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+static void open_many(struct raw *raws, size_t count, const char *sent)
 {
-	static struct raw idle[HTTP_CONNECTIONS_MAX];
-	struct slice request = slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-	set_up();
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-		idle[i] = raw_connect(http_port(http));
+	for (size_t i = 0; i < count; i++) {
+		raws[i] = raw_connect(http_port(http));
+		ck_assert(raw_send(&raws[i], slice_string(sent)));
 		host_turn(one.host, false);
 	}
+	TURN_UNTIL(http->connections.count == count, one.host);
 	turn_some(one.host, NULL);
+}
+
+static size_t close_many(struct raw *raws, size_t count)
+{
+	size_t closed = 0;
+	for (size_t i = 0; i < count; i++) {
+		closed += raw_is_closed(&raws[i]);
+		raw_close(&raws[i]);
+	}
+	return closed;
+}
+
+/* While there are as many connections as may be, a probe is served all the same: those who are idle the longest go. faults: 97 */
+START_TEST(idle_give_way)
+{
+	static struct raw idle[HTTP_CONNECTIONS_MAX];
+	set_up();
+	open_many(idle, HTTP_CONNECTIONS_MAX, "");
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_ptr_nonnull(strstr(ask(PROBE), " 200 OK"));
+		ck_assert_uint_le(http->connections.count, HTTP_CONNECTIONS_MAX);
+	}
+	/* The first probe cost the oldest its place; the later ones took the place of the one before, which had been answered. */
+	ck_assert(raw_is_closed(&idle[0]));
+	ck_assert(!raw_is_closed(&idle[HTTP_CONNECTIONS_MAX - 1]));
+	ck_assert_uint_ge(http->connections.gave_way_total, 1);
+	ck_assert_uint_lt(close_many(idle, HTTP_CONNECTIONS_MAX), 4);
+	tear_down();
+}
+END_TEST
+
+/* The same of those who never finish their requests; who is idle goes before them. */
+START_TEST(incomplete_give_way)
+{
+	static struct raw slow[HTTP_CONNECTIONS_MAX];
+	set_up();
+	open_many(slow, HTTP_CONNECTIONS_MAX - 1, "GET /livez HTTP/1.1\r\nHost: x\r\nA: ");
+	slow[HTTP_CONNECTIONS_MAX - 1] = raw_connect(http_port(http));
+	TURN_UNTIL(http->connections.count == HTTP_CONNECTIONS_MAX, one.host);
+	struct raw first = raw_connect(http_port(http));
+	TURN_UNTIL(raw_is_closed(&slow[HTTP_CONNECTIONS_MAX - 1]), one.host);
+	ck_assert(!raw_is_closed(&slow[0]));
+	ck_assert(raw_send(&first, slice_string("GET /livez")));
+	turn_some(one.host, NULL);
+	ck_assert_ptr_nonnull(strstr(ask(PROBE), " 200 OK"));
+	ck_assert(raw_is_closed(&slow[0]));
+	ck_assert(!raw_is_closed(&slow[1]));
+	raw_close(&first);
+	close_many(slow, HTTP_CONNECTIONS_MAX);
+	tear_down();
+}
+END_TEST
+
+static struct http_request *held[HTTP_CONNECTIONS_MAX];
+static size_t nheld;
+
+static void hold(struct http_request *request, void *context)
+{
+	(void)context;
+	held[nheld++] = request;
+}
+
+/* Requests that are being served never give way: then one more waits until one of them has been answered. */
+START_TEST(served_stay)
+{
+	static struct raw busy[HTTP_CONNECTIONS_MAX];
+	const struct http_page page = {"/hold", HTTP_GET, hold, NULL};
+	set_up();
+	nheld = 0;
+	http_add_page(http, &page);
+	open_many(busy, HTTP_CONNECTIONS_MAX, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	TURN_UNTIL(nheld == HTTP_CONNECTIONS_MAX, one.host);
+	struct raw probe = raw_connect(http_port(http));
+	ck_assert(raw_send(&probe, slice_string(PROBE)));
+	turn_some(one.host, NULL);
+	ck_assert(!raw_is_closed(&probe));
+	ck_assert_uint_eq(probe.in.len, 0);
+	http_reply(held[5], 200, "text/plain", slice_string("x"));
+	raw_close(&busy[5]);
+	TURN_UNTIL(raw_is_closed(&probe), one.host);
+	ck_assert_uint_gt(probe.in.len, 0);
+	raw_close(&probe);
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		if (i == 5)
+			continue;
+		http_reply(held[i], 200, "text/plain", slice_string("x"));
+		TURN_UNTIL((raw_receive(&busy[i]), busy[i].in.len > 0), one.host);
+		ck_assert(!busy[i].closed);
+		raw_close(&busy[i]);
+	}
+	tear_down();
+}
+END_TEST
+
+/* ---- descriptors ---- */
+
+static rlim_t limit_before;
+
+/* No descriptor is left to this process. */
+static void exhaust(void)
+{
+	struct rlimit limit;
+	int next = dup(0);
+	ck_assert_int_ge(next, 0);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_before = limit.rlim_cur;
+	limit.rlim_cur = (rlim_t)next;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void relax(void)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit_before;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static struct buffer logged;
+
+static void keep_line(void *context, const char *line, size_t len)
+{
+	(void)context;
+	buffer_add(&logged, line, len);
+}
+
+/* A connection that cannot be accepted for want of descriptors waits until there are some; the log names the error, once. faults: 97 */
+START_TEST(no_descriptor)
+{
+	set_up();
+	one.log.write = keep_line;
+	struct raw probe = raw_connect(http_port(http));
+	ck_assert(raw_send(&probe, slice_string(PROBE)));
+	exhaust();
+	TURN_UNTIL(http->connections.accept_failed_total >= 3, one.host);
+	ck_assert(!raw_is_closed(&probe));
+	relax();
+	TURN_UNTIL(raw_is_closed(&probe), one.host);
+	ck_assert_uint_gt(probe.in.len, 0);
+	buffer_add_u8(&logged, 0);
+	const char *line = strstr((const char *)logged.data, "event=http_accept_paused errno=EMFILE");
+	ck_assert_ptr_nonnull(line);
+	ck_assert_ptr_null(strstr(line + 1, "event=http_accept_paused"));
+	raw_close(&probe);
+	ck_assert_ptr_nonnull(strstr(GET("/metrics"), "\nsynod_http_accept_failed_total "));
+	one.log.write = discard_line;
+	buffer_free(&logged);
+	tear_down();
+}
+END_TEST
+
+/* Without descriptors, too, who is idle gives way. faults: 97 */
+START_TEST(no_descriptor_but_an_idle_one)
+{
+	set_up();
+	struct raw idle[2];
+	open_many(idle, 2, "");
+	struct raw probe = raw_connect(http_port(http));
+	ck_assert(raw_send(&probe, slice_string(PROBE)));
+	exhaust();
+	TURN_UNTIL(raw_is_closed(&probe), one.host);
+	relax();
+	ck_assert_uint_gt(probe.in.len, 0);
+	ck_assert(raw_is_closed(&idle[0]));
+	ck_assert(!raw_is_closed(&idle[1]));
+	raw_close(&probe);
+	close_many(idle, 2);
+	tear_down();
+}
+END_TEST
+
+/* What is still being sent when a request has been refused does not destroy the answer. */
+START_TEST(answer_outlives_the_rest)
+{
+	static uint8_t rest[1u << 20];
+	size_t sent = 0;
+	set_up();
+	memset(rest, 'a', sizeof rest);
 	struct raw raw = raw_connect(http_port(http));
-	ck_assert(raw_send(&raw, request));
-	turn_some(one.host, NULL);
-	ck_assert(!raw_is_closed(&raw));
-	ck_assert_uint_eq(raw.in.len, 0);
-	raw_close(&idle[7]);
+	ck_assert(raw_send(&raw, slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nA: ")));
+	while (sent < sizeof rest) {
+		ssize_t part = send(raw.fd, rest + sent, sizeof rest - sent, MSG_NOSIGNAL);
+		ck_assert(part > 0 || errno == EAGAIN);
+		sent += part > 0 ? (size_t)part : 0;
+		host_turn(one.host, false);
+	}
 	TURN_UNTIL(raw_is_closed(&raw), one.host);
-	ck_assert_uint_gt(raw.in.len, 0);
+	buffer_add_u8(&raw.in, 0);
+	ck_assert_ptr_nonnull(strstr((const char *)raw.in.data, "HTTP/1.1 431 "));
 	raw_close(&raw);
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		if (i != 7)
-			raw_close(&idle[i]);
-	ck_assert_ptr_nonnull(strstr(GET("/livez"), "HTTP/1.1 200 OK"));
 	tear_down();
 }
 END_TEST
@@ -164,4 +347,5 @@ START_TEST(trickle)
 }
 END_TEST
 
-CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, connections, trickle)
+CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way, incomplete_give_way, served_stay,
+	   no_descriptor, no_descriptor_but_an_idle_one, answer_outlives_the_rest, trickle)
