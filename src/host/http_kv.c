@@ -13,6 +13,8 @@ static void pending_free(struct pending *p)
 	p->kv->npending--;
 	bytes_unref(p->command);
 	bytes_unref(p->key);
+	bytes_unref(p->payload);
+	bytes_unref(p->refusal);
 	free(p);
 }
 
@@ -77,9 +79,8 @@ static void answer_write(struct pending *p, struct slice payload)
 		answer_result(p, &reply.results[0]);
 }
 
-static void on_answer(void *context, int status, struct slice payload)
+void http_kv_answer(struct pending *p, int status, struct slice payload)
 {
-	struct pending *p = context;
 	arena_reset(&p->kv->arena);
 	if (status != 0)
 		http_kv_reply_error(p, status, payload);
@@ -132,11 +133,6 @@ static void refuse_begun(struct pending *p, int status, const char *why)
 	pending_free(p);
 }
 
-static void ask(struct pending *p, uint16_t method, struct slice payload)
-{
-	p->call = host_request(p->kv->host, method, payload, p->parameters.timeout_ms, on_answer, p);
-}
-
 static void send_command(struct pending *p, const struct wire_kv_command *command)
 {
 	struct buffer body = {0}, payload = {0};
@@ -148,7 +144,7 @@ static void send_command(struct pending *p, const struct wire_kv_command *comman
 		wire_command_encode(&message, &payload);
 		if (p->kind == PENDING_TXN)
 			p->command = bytes_copy(buffer_slice(&body));
-		ask(p, METHOD_COMMAND, buffer_slice(&payload));
+		http_kv_ask(p, METHOD_COMMAND, buffer_slice(&payload));
 	}
 	buffer_free(&body);
 	buffer_free(&payload);
@@ -159,7 +155,7 @@ static void serve_get(struct pending *p, struct slice key)
 	struct buffer payload = {0};
 	struct wire_kv_query query = {.nkeys = 1, .keys = &key};
 	wire_kv_query_encode(&query, &payload);
-	ask(p, METHOD_QUERY, buffer_slice(&payload));
+	http_kv_ask(p, METHOD_QUERY, buffer_slice(&payload));
 	buffer_free(&payload);
 }
 
@@ -228,9 +224,11 @@ static void on_destroy(void *context)
 	struct list *first;
 	while ((first = list_first(&kv->pending)) != NULL) {
 		struct pending *p = LIST_ENTRY(first, struct pending, link);
-		host_request_cancel(p->call);
+		http_kv_cancel(p);
 		pending_free(p);
 	}
+	if (kv->forwarder != NULL)
+		forwarder_destroy(kv->forwarder);
 	arena_free(&kv->arena);
 	free(kv);
 }
@@ -245,6 +243,7 @@ void http_kv_serve(struct http *http, const struct http_kv_options *options)
 	};
 	kv->host = http_host(http);
 	kv->options = *options;
+	kv->forwarder = forwarder_create(kv->host);
 	list_init(&kv->pending);
 	arena_init(&kv->arena, ARENA_BYTES_MAX);
 	http_kv_metrics(kv, &http_node(http)->metrics);

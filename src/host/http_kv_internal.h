@@ -1,9 +1,10 @@
 /*
  * What the files of http_kv share.
  *
- *   http_kv.c        requests, and the replies of the node
- *   http_kv_url.c    keys and parameters in URLs
- *   http_kv_reply.c  codes, errors, hints, counters
+ *   http_kv.c          requests, and the replies of nodes
+ *   http_kv_forward.c  which server is asked
+ *   http_kv_url.c      keys and parameters in URLs
+ *   http_kv_reply.c    codes, errors, hints, counters
  */
 #ifndef SYNOD_HOST_HTTP_KV_INTERNAL_H
 #define SYNOD_HOST_HTTP_KV_INTERNAL_H
@@ -11,19 +12,29 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/metrics.h"
+#include "host/forward.h"
 #include "host/http_kv.h"
 #include "host/kv_json.h"
 #include "wire/wire.h"
 
-enum { HTTP_KV_CODES = 13 };
+enum { HTTP_KV_CODES = 14, HTTP_KV_LEADERS = 64 };
+
+/* Who has answered for a group of which this node is no member. */
+struct http_kv_leader {
+	uint64_t group; /* 0: none */
+	char address[ADDRESS_BYTES_MAX + 1];
+};
 
 struct http_kv {
 	struct host *host;
 	struct http_kv_options options;
+	struct forwarder *forwarder; /* NULL: there could be none */
+	struct http_kv_leader leaders[HTTP_KV_LEADERS]; /* by group, modulo their number */
 	struct list pending;
 	uint64_t npending;
 	struct arena arena; /* of the request, or the reply, at hand */
 	uint64_t replies[HTTP_KV_CODES];
+	uint64_t forwarded;
 };
 
 struct parameters {
@@ -31,21 +42,49 @@ struct parameters {
 	bool base64;
 	bool key_base64;
 	bool redirect;
+	bool forward;
 };
 
 enum pending_kind { PENDING_GET, PENDING_PUT, PENDING_DELETE, PENDING_TXN };
 
-/* A request that the node has not answered. */
+/* A request that has not been answered. */
 struct pending {
 	struct list link;
 	struct http_kv *kv;
 	struct http_request *request;
-	struct host_request *call;
 	enum pending_kind kind;
 	struct parameters parameters;
 	struct bytes *key;     /* of a transaction: its first, by which its group is found */
 	struct bytes *command; /* transactions: encoded KvCommand, for the names in the answer */
+
+	/* http_kv_forward.c. At most one of call, forward and pause is under way. */
+	struct host_request *call;
+	struct forward *forward;
+	struct timer pause;
+	uint16_t method;
+	struct bytes *payload;
+	uint64_t deadline_us;
+	uint64_t leader_us;  /* until then it waits for a leader to be known */
+	uint32_t asked;      /* servers in this round, besides this node */
+	uint64_t group;      /* whose members the candidates are; 0: this node's own */
+	uint32_t ncandidates, next;
+	char candidates[REPLICAS_MAX][ADDRESS_BYTES_MAX + 1];
+	char target[ADDRESS_BYTES_MAX + 1]; /* who has been asked last; "": this node */
+	int refusal_status; /* of the last server */
+	struct bytes *refusal;
 };
+
+/* ---- http_kv.c ---- */
+
+/* The reply, or what has become of the request. Frees `p`. */
+void http_kv_answer(struct pending *p, int status, struct slice payload);
+
+/* ---- http_kv_forward.c ---- */
+
+/* Asks whoever has the key, as http_kv.h says. In the end, which may be before this returns, http_kv_answer(). */
+void http_kv_ask(struct pending *p, uint16_t method, struct slice payload);
+/* Forgets what is under way. */
+void http_kv_cancel(struct pending *p);
 
 /* ---- http_kv_url.c ---- */
 

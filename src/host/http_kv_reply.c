@@ -3,7 +3,7 @@
 
 #include "host/http_kv_internal.h"
 
-static const int codes[HTTP_KV_CODES] = {200, 307, 400, 403, 404, 409, 413, 421, 500, 503, 504, 507, 0};
+static const int codes[HTTP_KV_CODES] = {200, 307, 400, 403, 404, 409, 413, 421, 500, 502, 503, 504, 507, 0};
 
 void http_kv_reply(struct http_kv *kv, struct http_request *request, int code, struct slice json)
 {
@@ -31,6 +31,10 @@ static int code_of(int status)
 		return 413;
 	case STATUS_WRONG_GROUP:
 		return 421;
+	case STATUS_WRONG_CLUSTER:
+	case STATUS_WRONG_VERSION:
+	case STATUS_WRONG_NODE:
+		return 502;
 	case STATUS_UNKNOWN:
 		return 504;
 	case STATUS_NO_SPACE:
@@ -123,6 +127,8 @@ void http_kv_reply_error(struct pending *p, int status, struct slice payload)
 		.addresses = owner.addresses,
 		.location = buffer_slice(&location),
 	};
+	if (status == STATUS_UNAVAILABLE && error.leader.len == 0)
+		error.leader = slice_string(p->target); /* who cannot be reached */
 	set_location(p, &location);
 	send_error(p->kv, p->request, code, &error);
 	buffer_free(&location);
@@ -138,6 +144,8 @@ void http_kv_metrics(struct http_kv *kv, struct metrics *metrics)
 		metrics_add(metrics, METRIC_COUNTER, "synod_http_kv_replies_total",
 			    "Answers to requests for keys over HTTP.", label, &kv->replies[i]);
 	}
+	metrics_add(metrics, METRIC_COUNTER, "synod_http_kv_forwarded_total",
+		    "Requests for keys over HTTP that were sent to another server.", NULL, &kv->forwarded);
 	metrics_add(metrics, METRIC_GAUGE, "synod_http_kv_pending", "Requests for keys over HTTP that wait for an answer.",
 		    NULL, &kv->npending);
 }

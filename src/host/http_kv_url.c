@@ -27,18 +27,29 @@ static bool parse_choice(const char *text, const char *yes, const char *no, bool
 	return *out || (no != NULL && strcmp(text, no) == 0);
 }
 
-/* NULL, or what would be right. */
-static const char *set_parameter(struct parameters *out, const char *name, const char *value)
+/* NULL, or what would be right. `seen`: the parameters before this one, as bits. */
+static const char *set_parameter(struct parameters *out, unsigned *seen, const char *name, const char *value)
 {
-	if (strcmp(name, "timeout_ms") == 0)
+	static const char *const names[] = {"timeout_ms", "encoding", "key_encoding", "redirect", "forward"};
+	unsigned i = 0;
+	while (i < sizeof names / sizeof names[0] && strcmp(name, names[i]) != 0)
+		i++;
+	if ((*seen & 1u << i) != 0)
+		return "stands twice";
+	*seen |= 1u << i;
+	switch (i) {
+	case 0:
 		return parse_timeout(value, &out->timeout_ms) ? NULL : "must be 1 to 60000";
-	if (strcmp(name, "encoding") == 0)
+	case 1:
 		return parse_choice(value, "base64", NULL, &out->base64) ? NULL : "can only be base64";
-	if (strcmp(name, "key_encoding") == 0)
+	case 2:
 		return parse_choice(value, "base64", NULL, &out->key_base64) ? NULL : "can only be base64";
-	if (strcmp(name, "redirect") == 0)
+	case 3:
 		return parse_choice(value, "true", "false", &out->redirect) ? NULL : "must be true or false";
-	return "is no parameter: timeout_ms, encoding, key_encoding, redirect are";
+	case 4:
+		return parse_choice(value, "true", "false", &out->forward) ? NULL : "must be true or false";
+	}
+	return "is no parameter: timeout_ms, encoding, key_encoding, redirect, forward are";
 }
 
 static int hex_digit(char c)
@@ -88,14 +99,15 @@ static bool split_parameter(const char *text, size_t len, char name[PARAMETER_BY
 }
 
 /* One parameter; false: `error` says what is wrong. */
-static bool take_parameter(struct parameters *out, const char *text, size_t len, char error[KV_JSON_ERROR_BYTES])
+static bool take_parameter(struct parameters *out, unsigned *seen, const char *text, size_t len,
+			   char error[KV_JSON_ERROR_BYTES])
 {
 	char name[PARAMETER_BYTES_MAX + 1], value[PARAMETER_BYTES_MAX + 1];
 	if (!split_parameter(text, len, name, value)) {
 		snprintf(error, KV_JSON_ERROR_BYTES, "malformed parameters: expected name=value&name=value");
 		return false;
 	}
-	const char *wrong = set_parameter(out, name, value);
+	const char *wrong = set_parameter(out, seen, name, value);
 	if (wrong != NULL)
 		snprintf(error, KV_JSON_ERROR_BYTES, "'%.40s' %s", name, wrong);
 	return wrong == NULL;
@@ -104,10 +116,11 @@ static bool take_parameter(struct parameters *out, const char *text, size_t len,
 bool http_kv_parameters(struct http_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES])
 {
 	const char *query = http_request_query(request);
-	*out = (struct parameters){.timeout_ms = HTTP_KV_TIMEOUT_MS};
+	unsigned seen = 0;
+	*out = (struct parameters){.timeout_ms = HTTP_KV_TIMEOUT_MS, .forward = true};
 	while (*query != '\0') {
 		size_t len = strcspn(query, "&");
-		if (!take_parameter(out, query, len, error))
+		if (!take_parameter(out, &seen, query, len, error))
 			return false;
 		query += len + (query[len] == '&');
 	}

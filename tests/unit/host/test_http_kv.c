@@ -314,6 +314,10 @@ START_TEST(mistakes)
 	HAS(ask("GET", "/get/k?encoding=hex", ""), "HTTP/1.1 400 Bad Request");
 	HAS(ask("GET", "/get/k?redirect=maybe", ""), "HTTP/1.1 400 Bad Request");
 	HAS(ask("GET", "/get/k?bogus=1", ""), "'bogus' is no parameter");
+	HAS(ask("GET", "/get/k?timeout_ms=1&timeout_ms=2", ""), "'timeout_ms' stands twice");
+	HAS(ask("GET", "/get/k?timeout_ms", ""), "malformed parameters");
+	HAS(ask("GET", "/get/k?timeout_ms=1%002", ""), "malformed parameters");
+	HAS(ask("GET", "/get/k?forward=no", ""), "'forward' must be true or false");
 	HAS(ask("GET", "/put", ""), "HTTP/1.1 405 Method Not Allowed");
 	HAS(ask("GET", "/put", ""), "\r\nAllow: PUT\r\n");
 	HAS(ask("POST", "/put", "x"), "HTTP/1.1 405 ");
@@ -323,7 +327,7 @@ START_TEST(mistakes)
 	struct raw raw = begin("POST", "/txn", "Origin: http://elsewhere\r\n", slice_string("{}"));
 	HAS(finish(&raw), "HTTP/1.1 403 Forbidden");
 	ck_assert_uint_eq(fake.requests, 0);
-	HAS(ask("GET", "/metrics", ""), "\nsynod_http_kv_replies_total{code=\"400\"} 9\n");
+	HAS(ask("GET", "/metrics", ""), "\nsynod_http_kv_replies_total{code=\"400\"} 13\n");
 	tear_down();
 }
 END_TEST
@@ -366,15 +370,15 @@ START_TEST(leader_hint)
 {
 	set_up();
 	node_answers_error(STATUS_NOT_LEADER, "why", "b:1");
-	const char *answer = ask("GET", "/get/a%20b?timeout_ms=100", "");
+	const char *answer = ask("GET", "/get/a%20b?forward=false", "");
 	HAS(answer, "HTTP/1.1 503 Service Unavailable");
-	HAS(answer, "\r\nLocation: http://b:80/get/a%20b?timeout_ms=100\r\n");
-	HAS(answer, "\"leader\":\"b:1\",\"location\":\"http://b:80/get/a%20b?timeout_ms=100\"");
+	HAS(answer, "\r\nLocation: http://b:80/get/a%20b?forward=false\r\n");
+	HAS(answer, "\"leader\":\"b:1\",\"location\":\"http://b:80/get/a%20b?forward=false\"");
 	HAS_NOT(answer, "Retry-After");
 	answer = ask("PUT", "/put?redirect=true", "{\"key\":\"k\",\"value\":\"v\"}");
 	HAS(answer, "HTTP/1.1 307 Temporary Redirect");
 	HAS(answer, "\r\nLocation: http://b:80/put?redirect=true\r\n");
-	HAS(ask("GET", "/get/k?redirect=false", ""), "HTTP/1.1 503 ");
+	HAS(ask("GET", "/get/k?redirect=false&forward=false", ""), "HTTP/1.1 503 ");
 	/* Where the leader answers HTTP is not known, or the leader is not. */
 	node_answers_error(STATUS_NOT_LEADER, "why", "x:1");
 	answer = ask("GET", "/get/k?redirect=true", "");
@@ -394,13 +398,13 @@ START_TEST(group_hint)
 {
 	set_up();
 	node_answers_error(STATUS_WRONG_GROUP, "why", "");
-	const char *answer = ask("GET", "/get/theirs", "");
+	const char *answer = ask("GET", "/get/theirs?forward=false", "");
 	HAS(answer, "HTTP/1.1 421 Misdirected Request");
-	HAS(answer, "\"group\":2,\"addresses\":[\"c:1\",\"d:1\"],\"location\":\"http://d:80/get/theirs\"");
-	HAS(answer, "\r\nLocation: http://d:80/get/theirs\r\n");
+	HAS(answer, "\"group\":2,\"addresses\":[\"c:1\",\"d:1\"],\"location\":\"http://d:80/get/theirs?forward=false\"");
+	HAS(answer, "\r\nLocation: http://d:80/get/theirs?forward=false\r\n");
 	HAS(ask("POST", "/txn?redirect=true", "{\"then\":[{\"op\":\"get\",\"key\":\"theirs\"}]}"),
 	    "\r\nLocation: http://d:80/txn?redirect=true\r\n");
-	HAS(ask("PUT", "/put", "{\"key\":\"theirs\",\"value\":\"v\"}"), "HTTP/1.1 421 ");
+	HAS(ask("PUT", "/put?forward=false", "{\"key\":\"theirs\",\"value\":\"v\"}"), "HTTP/1.1 421 ");
 	HAS(ask("GET", "/get/nobodys", ""), "HTTP/1.1 503 ");
 	tear_down();
 }
@@ -411,7 +415,7 @@ START_TEST(strange_location)
 {
 	set_up();
 	node_answers_error(STATUS_NOT_LEADER, "why", "b:1");
-	const char *answer = ask("GET", "/get/\x80", "");
+	const char *answer = ask("GET", "/get/\x80?forward=false", "");
 	HAS(answer, "HTTP/1.1 503 ");
 	HAS_NOT(answer, "Location");
 	answer = ask("GET", "/get/k\rX-Injected: y", "");

@@ -1,0 +1,238 @@
+/*
+ * Which server is asked, and which one after it: http_kv.h.
+ *
+ * A round begins with the group that has the key: with this node, if it is its own group, otherwise with the member that led when last
+ * seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be reached. When a round has come to nothing there
+ * is a pause, and another round. A request goes on to the next server only while it has certainly not been carried out by any;
+ * a read also when that is not known.
+ */
+#include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "host/http_kv_internal.h"
+#include "host/internal.h"
+
+#define ROUND_PAUSE_MS 50u
+#define ASKED_A_ROUND_MAX (2u * REPLICAS_MAX)
+#define LEADER_WAIT_MS 1000u /* how long a request waits while this node knows no leader */
+
+static void ask_round(struct pending *p);
+
+static uint32_t left_ms(const struct pending *p)
+{
+	uint64_t now_us = host_now_us(p->kv->host);
+	return now_us < p->deadline_us ? (uint32_t)((p->deadline_us - now_us + 999) / 1000) : 0;
+}
+
+static bool may_forward(const struct pending *p)
+{
+	return p->kv->forwarder != NULL && p->parameters.forward && !p->parameters.redirect;
+}
+
+static void keep_refusal(struct pending *p, int status, struct slice payload)
+{
+	bytes_unref(p->refusal);
+	p->refusal_status = status;
+	p->refusal = bytes_copy(payload);
+}
+
+/* Nobody is asked any more: what was said last is the answer. */
+static void give_up(struct pending *p)
+{
+	struct bytes *refusal = bytes_ref(p->refusal);
+	http_kv_answer(p, p->refusal_status, bytes_slice(refusal));
+	bytes_unref(refusal);
+}
+
+/* ---- whom to ask ---- */
+
+/* The members of the group that has the key, if it is another one; in front the one that was the last to answer. */
+static bool find_group(struct pending *p)
+{
+	const struct http_kv_options *options = &p->kv->options;
+	struct http_kv_owner owner = {0};
+	p->ncandidates = p->next = 0;
+	p->group = 0;
+	if (options->owner == NULL || !options->owner(options->context, bytes_slice(p->key), &owner) || owner.naddresses == 0)
+		return false;
+	const struct http_kv_leader *known = &p->kv->leaders[owner.group % HTTP_KV_LEADERS];
+	p->group = owner.group;
+	uint32_t first = 0;
+	for (uint32_t i = 0; i < owner.naddresses; i++)
+		if (known->group == owner.group && strcmp(known->address, owner.addresses[i]) == 0)
+			first = i;
+	for (uint32_t i = 0; i < owner.naddresses; i++)
+		snprintf(p->candidates[p->ncandidates++], sizeof p->candidates[0], "%s",
+			 owner.addresses[(first + i) % owner.naddresses]);
+	return true;
+}
+
+static void remember_leader(struct pending *p)
+{
+	struct http_kv_leader *known = &p->kv->leaders[p->group % HTTP_KV_LEADERS];
+	if (p->group == 0)
+		return;
+	known->group = p->group;
+	snprintf(known->address, sizeof known->address, "%s", p->target);
+}
+
+/* Whom a NOT_LEADER answer names, if it is somebody else than has given it. */
+static bool take_hint(struct pending *p, struct slice payload)
+{
+	struct wire_error error = {0};
+	arena_reset(&p->kv->arena);
+	if (wire_error_decode(payload, &p->kv->arena, &error) != 0 || error.leader.len == 0 ||
+	    error.leader.len > ADDRESS_BYTES_MAX || slice_equal(error.leader, slice_string(p->target)) ||
+	    memchr(error.leader.data, '\0', error.leader.len) != NULL)
+		return false;
+	snprintf(p->target, sizeof p->target, "%.*s", (int)error.leader.len, (const char *)error.leader.data);
+	return true;
+}
+
+/* ---- asking ---- */
+
+static void on_pause(void *data)
+{
+	struct pending *p = data;
+	if (left_ms(p) == 0)
+		give_up(p);
+	else
+		ask_round(p);
+}
+
+static void pause_round(struct pending *p)
+{
+	uint32_t left = left_ms(p);
+	if (left == 0)
+		give_up(p);
+	else
+		node_timer_after(forwarder_node(p->kv->forwarder), &p->pause,
+				 (left < ROUND_PAUSE_MS ? left : ROUND_PAUSE_MS) * 1000ull);
+}
+
+static void on_elsewhere(void *context, int status, struct slice payload);
+
+/* Sends the request to p->target. */
+static void ask_elsewhere(struct pending *p)
+{
+	uint32_t left = left_ms(p);
+	if (left == 0) {
+		give_up(p);
+		return;
+	}
+	p->asked++;
+	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left, on_elsewhere, p);
+	if (p->forward != NULL) {
+		p->kv->forwarded++;
+		return;
+	}
+	struct buffer error = {0};
+	wire_error_format(&error, "too much is being forwarded, not applied");
+	http_kv_answer(p, STATUS_BUSY, buffer_slice(&error));
+	buffer_free(&error);
+}
+
+static void ask_next(struct pending *p)
+{
+	if (p->next == p->ncandidates || p->asked >= ASKED_A_ROUND_MAX) {
+		pause_round(p);
+		return;
+	}
+	snprintf(p->target, sizeof p->target, "%s", p->candidates[p->next++]);
+	ask_elsewhere(p);
+}
+
+static void not_leader(struct pending *p, struct slice payload)
+{
+	if (p->asked < ASKED_A_ROUND_MAX && take_hint(p, payload))
+		ask_elsewhere(p);
+	else
+		ask_next(p);
+}
+
+static void wrong_group(struct pending *p)
+{
+	uint64_t asked = p->group;
+	if (find_group(p) && p->group != asked)
+		ask_next(p);
+	else
+		pause_round(p); /* one of us does not know the newest configuration yet */
+}
+
+static void on_elsewhere(void *context, int status, struct slice payload)
+{
+	struct pending *p = context;
+	p->forward = NULL;
+	keep_refusal(p, status, payload);
+	if (status == STATUS_NOT_LEADER) {
+		not_leader(p, payload);
+	} else if (status == STATUS_WRONG_GROUP) {
+		wrong_group(p);
+	} else if (status == STATUS_UNAVAILABLE || (status == STATUS_UNKNOWN && p->method == METHOD_QUERY && left_ms(p) > 0)) {
+		ask_next(p);
+	} else {
+		if (status != STATUS_UNKNOWN)
+			remember_leader(p);
+		http_kv_answer(p, status, payload);
+	}
+}
+
+/* ---- this node ---- */
+
+static void on_here(void *context, int status, struct slice payload)
+{
+	struct pending *p = context;
+	p->call = NULL;
+	bool elsewhere = may_forward(p) && (status == STATUS_NOT_LEADER || status == STATUS_WRONG_GROUP);
+	if (elsewhere)
+		keep_refusal(p, status, payload);
+	p->target[0] = '\0';
+	if (!elsewhere) {
+		http_kv_answer(p, status, payload);
+	} else if (status == STATUS_WRONG_GROUP) {
+		if (find_group(p))
+			ask_next(p);
+		else
+			http_kv_answer(p, status, payload);
+	} else if (take_hint(p, payload)) {
+		ask_elsewhere(p);
+	} else if (host_now_us(p->kv->host) < p->leader_us) {
+		pause_round(p);
+	} else {
+		http_kv_answer(p, status, payload);
+	}
+}
+
+static void ask_round(struct pending *p)
+{
+	uint32_t left = left_ms(p);
+	p->asked = 0;
+	if (may_forward(p) && find_group(p))
+		ask_next(p);
+	else
+		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload), left > 0 ? left : 1, on_here, p);
+}
+
+void http_kv_ask(struct pending *p, uint16_t method, struct slice payload)
+{
+	uint64_t now_us = host_now_us(p->kv->host);
+	p->method = method;
+	p->payload = bytes_copy(payload);
+	p->deadline_us = now_us + p->parameters.timeout_ms * 1000ull;
+	p->leader_us = now_us + LEADER_WAIT_MS * 1000ull;
+	if (p->leader_us > p->deadline_us)
+		p->leader_us = p->deadline_us;
+	timer_init(&p->pause, on_pause, p);
+	ask_round(p);
+}
+
+void http_kv_cancel(struct pending *p)
+{
+	if (p->call != NULL)
+		host_request_cancel(p->call);
+	if (p->forward != NULL)
+		forward_cancel(p->forward);
+	if (p->kv->forwarder != NULL)
+		node_timer_cancel(forwarder_node(p->kv->forwarder), &p->pause);
+}
