@@ -28,7 +28,7 @@ static const char *method_name(enum http_method method)
 	case HTTP_PATCH:
 		return "PATCH";
 	}
-	ASSERT(!"a method");
+	ASSERT(false);
 	return "";
 }
 
