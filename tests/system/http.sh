@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The store over HTTP: the examples of docs/http.md as they stand there, hints, limits, and a leader that dies.
+# The store over HTTP: the examples of docs/http.md as they stand there, forwarding, hints, limits, requests that are none, no descriptors,
+# and a leader that dies. faults: 97
 for tool in curl jq; do
 	command -v "$tool" >/dev/null && continue
 	echo "SKIPPED: there is no $tool: scripts/setup.sh --tests installs it"
@@ -29,7 +30,7 @@ expect_code() {
 owner_of() {
 	local node
 	for node in g1a g1b g1c g2a g2b g2c; do
-		http GET "$node" "/get/$1"
+		http GET "$node" "/get/$1?forward=false"
 		if [[ $code == 200 || $code == 404 ]]; then
 			echo "$node"
 			return
@@ -78,9 +79,41 @@ kv put random text
 http GET "$owner" /get/random
 expect_json .value text
 
-begin "only the leader of the right group answers; every other server says who that is"
+begin "every server answers for every key, whoever has it"
 for node in g1a g1b g1c g2a g2b g2c; do
+	http PUT "$node" /put "{\"key\":\"random\",\"value\":\"by $node\"}"
+	expect_code 200
+	http GET "$owner" /get/random
+	expect_json .value "by $node"
+	http POST "$node" /txn '{"then":[{"op":"incr","key":"counted"}]}'
+	expect_code 200
 	http GET "$node" /get/random
+	expect_code 200
+	expect_json .value "by $node"
+done
+http GET g1a /get/counted
+expect_json .value 6
+http DELETE g1b /get/counted
+expect_code 200
+for node in g1a g1b g1c g2a g2b g2c; do
+	http GET "$node" /get/counted
+	expect_code 404
+done
+kv put random text
+
+begin "Python's urllib puts at any server"
+if command -v python3 >/dev/null; then
+	for node in g1a g1b g1c g2a g2b g2c; do
+		try python3 -c 'import sys, urllib.request as r
+print(r.urlopen(r.Request(sys.argv[1], b"{\"key\":\"random\",\"value\":\"text\"}", method="PUT")).status)' \
+			"http://$(address "$node" http)/put"
+		expect 0 200
+	done
+fi
+
+begin "without forwarding only the leader of the right group answers; every other server says who that is"
+for node in g1a g1b g1c g2a g2b g2c; do
+	http GET "$node" "/get/random?forward=false"
 	if [[ $node == "$owner" ]]; then
 		expect_code 200
 		continue
@@ -92,7 +125,7 @@ for node in g1a g1b g1c g2a g2b g2c; do
 		expect_code 503
 		leader=$(leader_of "$(sed -n "/^\[node $node\]/,/^\[node/s/^group = //p" "$config" | head -n 1)")
 		expect_json .leader "$(address "$leader" listen)"
-		same "$location" "http://$(address "$leader" http)/get/random" "where to go on"
+		same "$location" "http://$(address "$leader" http)/get/random?forward=false" "where to go on"
 		;;
 	WRONG_GROUP)
 		expect_code 421
@@ -145,6 +178,61 @@ expect_code 413
 http GET "$owner" /get/random
 expect_json '.value | length' 1048576
 
+begin "what is no request is refused, by name, and ends its connection"
+try curl -sS -o /dev/null -w '%{http_code} %{num_connects}' -H 'Host:' "http://$(address "$owner" http)/livez"
+expect 0 '400 1'
+try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -H 'Content-Length: 5' -d '{}' \
+	"http://$(address "$owner" http)/txn"
+expect 0 400
+try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: xchunked' -d '{}' "http://$(address "$owner" http)/txn"
+expect 0 400
+# A stream without a length comes in chunks.
+try bash -c 'echo "{\"key\":\"random\",\"value\":\"streamed\"}" | curl -sS -o /dev/null -w "%{http_code}" -T - "$0"' \
+	"http://$(address "$owner" http)/put"
+expect 0 200
+http GET "$owner" /get/random
+expect_json .value streamed
+
+begin "without a descriptor for a connection a server goes on, and serves it when there is one"
+if command -v prlimit >/dev/null; then
+	pid=$(pid_of "$owner")
+	limit=$(prlimit --pid "$pid" --nofile --noheadings --output SOFT)
+	free=0 # the lowest descriptor that it could get
+	while [[ -e /proc/$pid/fd/$free ]]; do
+		free=$((free + 1))
+	done
+	prlimit --pid "$pid" --nofile="$free:"
+	curl -sS -o "$scratch/livez" "http://$(address "$owner" http)/livez" &
+	probe=$!
+	refused() { grep -q 'http_accept_paused.*errno=EMFILE' "$run/$owner/log"; }
+	await "an attempt to accept it" refused
+	prlimit --pid "$pid" --nofile="$limit:"
+	wait "$probe" || fail "the probe failed: $?"
+	same "$(<"$scratch/livez")" ok "the probe's answer"
+	kv get random
+fi
+
+begin "a write whose server does not answer is 504, and not done twice"
+other=${owner%?}a
+[[ $other != "$owner" ]] || other=${owner%?}b
+kv put counted 0
+http POST "$other" /txn '{"then":[{"op":"incr","key":"counted"}]}'
+counted_by=$(owner_of counted)
+expect_code 200
+follower=${counted_by%?}a
+[[ $follower != "$counted_by" ]] || follower=${counted_by%?}b
+cluster stop "$counted_by"
+http POST "$follower" '/txn?timeout_ms=200' '{"then":[{"op":"incr","key":"counted"}]}'
+[[ $code == 504 ]] || [[ $code == 503 ]] || fail "answered $code: $out"
+[[ $code != 504 ]] || expect_json .status UNKNOWN
+cluster cont "$counted_by"
+get_counted() {
+	http GET "$follower" /get/counted
+	[[ $code == 200 ]]
+}
+await "a leader" get_counted
+[[ $(jq -r .value <<<"$out") == [12] ]] || fail "counted $out"
+
 begin "without a majority a write is 504 or 503, and no read is answered"
 others=()
 for node in "${owner%?}"{a,b,c}; do
@@ -171,12 +259,22 @@ get_answered() {
 	[[ $code == 200 ]]
 }
 await "an acknowledged write" put_acknowledged
+killed=$owner
 cluster kill "$owner"
 await "another leader" get_answered
 expect_json .value acknowledged
 
+begin "every server that is left answers with it, whoever leads"
+for node in g1a g1b g1c g2a g2b g2c; do
+	[[ $node != "$killed" ]] || continue
+	http GET "$node" /get/random
+	expect_code 200
+	expect_json .value acknowledged
+done
+
 begin "the counters show it"
 try curl -sS "http://$(address "$owner" http)/metrics"
 grep -qE '^synod_http_kv_replies_total\{code="200"\} [1-9]' <<<"$out" || fail "nothing was counted"
+grep -qE '^synod_http_kv_forwarded_total [0-9]' <<<"$out" || fail "what was forwarded was not counted"
 
 finish
