@@ -7,7 +7,8 @@
 #include "wire/frame.h"
 #include "wire/wire.h"
 
-_Static_assert(FORWARD_BYTES_MAX <= WAITING_BYTES_MAX, "what may be under way fits a link that is not connected yet");
+_Static_assert(FORWARD_BYTES_MAX <= WAITING_BYTES_MAX,
+	       "what may be under way fits a link that is not connected yet");
 
 struct forwarder {
 	struct node node;
@@ -82,7 +83,7 @@ static void on_link_down(struct node *node, link_id link)
 	uint64_t epoch = node->env->ops->link_epoch(node->env, link);
 	struct list lost, *first;
 	list_init(&lost);
-	LIST_FOR_SAFE(position, after, &forwarder->waiting) {
+	LIST_FOR_SAFE (position, after, &forwarder->waiting) {
 		if (LIST_ENTRY(position, struct forward, link)->to != link)
 			continue;
 		list_remove(position);
@@ -91,7 +92,8 @@ static void on_link_down(struct node *node, link_id link)
 	while ((first = list_first(&lost)) != NULL) {
 		struct forward *forward = LIST_ENTRY(first, struct forward, link);
 		if (epoch % 2 == 0 && forward->epoch == epoch)
-			fail(forward, STATUS_UNAVAILABLE, "the server that has the key cannot be reached, not applied");
+			fail(forward, STATUS_UNAVAILABLE,
+			     "the server that has the key cannot be reached, not applied");
 		else
 			fail(forward, STATUS_UNKNOWN,
 			     "outcome unknown: the connection to the server that has the key was lost");
@@ -149,8 +151,8 @@ struct node *forwarder_node(struct forwarder *forwarder)
 	return &forwarder->node;
 }
 
-struct forward *forward_start(struct forwarder *forwarder, const char *address, uint16_t method, struct slice payload,
-			      uint32_t timeout_ms, forward_done done, void *context)
+struct forward *forward_start(struct forwarder *forwarder, const char *address, uint16_t method,
+			      struct slice payload, uint32_t timeout_ms, forward_done done, void *context)
 {
 	struct node *node = &forwarder->node;
 	link_id to = node_dial(node, address);

@@ -79,6 +79,7 @@ static void serve(struct http *http, int fd)
 		.serve = http_on_request,
 		.context = http,
 		.body_bytes_max = BODY_BYTES_MAX,
+		.bodies_bytes_max = HTTP_BODIES_BYTES_MAX,
 		.request_timeout_ms = HTTP_REQUEST_TIMEOUT_MS,
 	};
 	http_connections_init(&http->connections, fd);

@@ -7,11 +7,11 @@
  *   GET /api/v1/status   the node's status as one JSON object
  *
  * Modules may add pages of their own (host/http_kv.h). HEAD is answered like GET without a body, another method than
- * a page's with 405 and "Allow", every other path with 404. What is no request by the letter of RFC 9112 is refused, with a JSON object that
- * says why, and ends the connection: host/http_parse.h.
+ * a page's with 405 and "Allow", every other path with 404. What is no request by the letter of RFC 9112 is refused,
+ * with a JSON object that says why, and ends the connection: host/http_parse.h.
  *
- * Requests are small (16 KiB of headers, 1 KiB of body unless a module needs more), and there are bounds on connections and on slow and
- * idle ones: host/http_connections.h. Meant for an address that strangers cannot reach.
+ * Requests are small (16 KiB of headers, 1 KiB of body unless a module needs more), and there are bounds on connections
+ * and on slow and idle ones: host/http_connections.h. Meant for an address that strangers cannot reach.
  */
 #ifndef SYNOD_HOST_HTTP_H
 #define SYNOD_HOST_HTTP_H

@@ -33,9 +33,11 @@ struct http_request {
 	enum stage stage;
 	bool closing;          /* after this answer */
 	struct buffer headers; /* of the answer, besides those that all have */
-	uint64_t since_us;     /* READING: the request's first byte or, idle, the answer before it; LINGERING: its beginning */
-	uint64_t moved_us;     /* when last a byte came, or left */
+	/* READING: of the request's first byte, or, idle, of the answer before it; LINGERING: of its beginning */
+	uint64_t since_us;
+	uint64_t moved_us; /* when last a byte came, or left */
 	size_t unsent;
+	size_t counted; /* of its body, in owner->bodies_bytes */
 };
 
 static uint64_t now_us(void)
@@ -51,9 +53,23 @@ static void update_accepting(struct http_connections *connections)
 		event_add(connections->accepting, NULL);
 }
 
+static void count_body(struct http_request *c)
+{
+	c->owner->bodies_bytes += c->parser.body.len;
+	c->owner->bodies_bytes -= c->counted;
+	c->counted = c->parser.body.len;
+}
+
+static void drop_body(struct http_request *c)
+{
+	buffer_free(&c->parser.body);
+	count_body(c);
+}
+
 static void request_free(struct http_request *c)
 {
 	struct http_connections *connections = c->owner;
+	drop_body(c);
 	list_remove(&c->link);
 	bufferevent_free(c->stream);
 	http_parser_free(&c->parser);
@@ -72,10 +88,15 @@ static void refuse(struct http_request *c)
 {
 	struct buffer body = {0};
 	const struct http_parser *p = &c->parser;
+	int status = STATUS_BAD_REQUEST;
+	if (p->code == 413 || p->code == 414 || p->code == 431)
+		status = STATUS_TOO_LARGE;
+	else if (p->code == 503)
+		status = STATUS_BUSY;
 	c->owner->refused_total++;
 	c->closing = true;
-	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", p->why,
-		      status_name(p->code == 413 || p->code == 414 || p->code == 431 ? STATUS_TOO_LARGE : STATUS_BAD_REQUEST));
+	drop_body(c);
+	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", p->why, status_name(status));
 	http_reply(c, p->code, "application/json", buffer_slice(&body));
 	buffer_free(&body);
 }
@@ -94,6 +115,12 @@ static void advance(struct http_request *c)
 			c->since_us = c->moved_us;
 		if (parsed == HTTP_EXPECTS && evbuffer_get_length(input) == 0)
 			bufferevent_write(c->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		count_body(c);
+		if (c->owner->bodies_bytes > c->owner->bodies_bytes_max) {
+			http_parser_refuse(&c->parser, 503,
+					   "too many bodies of requests are being sent, not applied");
+			parsed = HTTP_REFUSED;
+		}
 		if (parsed != HTTP_DONE && parsed != HTTP_REFUSED)
 			continue;
 		c->stage = SERVING;
@@ -131,6 +158,7 @@ static void on_written(struct bufferevent *stream, void *context)
 	}
 	c->stage = READING;
 	http_parser_next(&c->parser);
+	count_body(c);
 	bufferevent_enable(stream, EV_READ);
 	advance(c);
 }
@@ -179,7 +207,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	uint64_t now = now_us();
 	(void)fd;
 	(void)what;
-	LIST_FOR_SAFE(link, after, &connections->open) {
+	LIST_FOR_SAFE (link, after, &connections->open) {
 		struct http_request *c = LIST_ENTRY(link, struct http_request, link);
 		if (has_expired(c, now))
 			request_free(c);
@@ -202,7 +230,7 @@ static int dispensable(const struct http_request *c)
 static bool give_way(struct http_connections *connections)
 {
 	struct http_request *chosen = NULL;
-	LIST_FOR(link, &connections->open) {
+	LIST_FOR (link, &connections->open) {
 		struct http_request *c = LIST_ENTRY(link, struct http_request, link);
 		int more = dispensable(c) - (chosen == NULL ? 0 : dispensable(chosen));
 		if (more > 0 || (more == 0 && chosen != NULL && c->since_us < chosen->since_us))
@@ -243,9 +271,11 @@ static void pause_accepting(struct http_connections *connections, int error)
 	uint64_t now = now_us();
 	const char *name = strerrorname_np(error);
 	connections->accept_failed_total++;
-	if (connections->complained_us == 0 || now - connections->complained_us > HTTP_COMPLAINT_INTERVAL_MS * 1000ull) {
-		log_event(connections->log, LOG_ERROR, "http_accept_paused", "errno=%s why=\"%s\" connections=%llu failed=%llu",
-			  name != NULL ? name : "?", strerror(error), (unsigned long long)connections->count,
+	if (connections->complained_us == 0 ||
+	    now - connections->complained_us > HTTP_COMPLAINT_INTERVAL_MS * 1000ull) {
+		log_event(connections->log, LOG_ERROR, "http_accept_paused",
+			  "errno=%s why=\"%s\" connections=%llu failed=%llu", name != NULL ? name : "?",
+			  strerror(error), (unsigned long long)connections->count,
 			  (unsigned long long)connections->accept_failed_total);
 		connections->complained_us = now;
 	}
@@ -269,8 +299,8 @@ static bool is_shortage(int error)
 }
 
 /*
- * That somebody waits is certain only before the first accept4() of a turn, which without a free descriptor fails even if nobody
- * does; so only then does anybody give way. The event comes again while somebody waits.
+ * That somebody waits is certain only before the first accept4() of a turn, which without a free descriptor fails even
+ * if nobody does; so only then does anybody give way. The event comes again while somebody waits.
  */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
@@ -301,26 +331,29 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 void http_connections_init(struct http_connections *connections, int fd)
 {
 	connections->fd = fd;
-	connections->accepting = event_new(connections->base, fd, EV_READ | EV_PERSIST, on_acceptable, connections);
+	connections->accepting = event_new(connections->base, fd, EV_READ | EV_PERSIST, on_acceptable,
+					   connections);
 	connections->accept_again = evtimer_new(connections->base, on_accept_again, connections);
 	connections->look_again = evtimer_new(connections->base, on_look, connections);
-	ASSERT(connections->accepting != NULL && connections->accept_again != NULL && connections->look_again != NULL);
+	ASSERT(connections->accepting != NULL && connections->accept_again != NULL &&
+	       connections->look_again != NULL);
 	list_init(&connections->open);
 	update_accepting(connections);
 }
 
 void http_connections_metrics(struct http_connections *connections, struct metrics *metrics)
 {
-	metrics_add(metrics, METRIC_GAUGE, "synod_http_connections", "Open connections of the HTTP endpoint.", NULL,
-		    &connections->count);
-	metrics_add(metrics, METRIC_COUNTER, "synod_http_refused_total", "Requests that were no HTTP by RFC 9112.", NULL,
-		    &connections->refused_total);
+	metrics_add(metrics, METRIC_GAUGE, "synod_http_connections", "Open connections of the HTTP endpoint.",
+		    NULL, &connections->count);
+	metrics_add(metrics, METRIC_COUNTER, "synod_http_refused_total", "Requests that were no HTTP by RFC 9112.",
+		    NULL, &connections->refused_total);
 	metrics_add(metrics, METRIC_COUNTER, "synod_http_gave_way_total",
 		    "Idle or incomplete HTTP connections that were closed for the sake of new ones.", NULL,
 		    &connections->gave_way_total);
 	metrics_add(metrics, METRIC_COUNTER, "synod_http_accept_failed_total",
-		    "HTTP connections that could not be accepted for want of descriptors or memory, and were tried again.", NULL,
-		    &connections->accept_failed_total);
+		    "HTTP connections that could not be accepted for want of descriptors or memory, and were "
+		    "tried again.",
+		    NULL, &connections->accept_failed_total);
 }
 
 void http_connections_free(struct http_connections *connections)
@@ -363,7 +396,7 @@ struct slice http_request_body(const struct http_request *request)
 
 void http_request_drop_body(struct http_request *request)
 {
-	buffer_free(&request->parser.body);
+	drop_body(request);
 }
 
 void http_add_header(struct http_request *request, const char *name, const char *value)
@@ -385,8 +418,9 @@ void http_reply(struct http_request *request, int code, const char *type, struct
 	struct buffer head = {0};
 	ASSERT(request->stage == SERVING);
 	request->closing = request->closing || !request->parser.keep_alive;
-	buffer_format(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n", code,
-		      http_reason(code), type, body.len);
+	buffer_format(&head,
+		      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
+		      code, http_reason(code), type, body.len);
 	add_date(&head);
 	buffer_add_slice(&head, buffer_slice(&request->headers));
 	if (request->closing)

@@ -1,20 +1,25 @@
 /*
  * The connections of the HTTP endpoint: accepting, reading requests, writing answers, and the bounds on all of that.
  *
- * A connection reads until a request is complete (host/http_parse.h), then does not read until it has been answered; so pipelined requests
- * are answered in their order, one a turn of the loop, and nobody can pile up requests behind an answer that he does not take. After an answer
- * that ends the connection, what still comes is read and thrown away for a moment: closing at once would destroy the answer on its way
- * to who is still sending.
+ * A connection reads until a request is complete (host/http_parse.h), then does not read until it has been answered;
+ * so pipelined requests are answered in their order, one a turn of the loop, and nobody can pile up requests behind an
+ * answer that he does not take. After an answer that ends the connection, what still comes is read and thrown away for
+ * a moment: closing at once would destroy the answer on its way to who is still sending.
  *
- * Bounds. A connection is closed when it is silent for HTTP_SILENCE_MS (between two requests, within one, or because it does not take
- * its answer), or when a request takes longer than request_timeout_ms to arrive. At most HTTP_CONNECTIONS_MAX are open. When one more
- * comes somebody gives way: a connection that has been answered and only waits for its end, otherwise the one that has been idle the longest,
- * otherwise the one whose request has been incomplete the longest. (Probes come on a new connection and send at once; who holds connections
- * open, on purpose or by a leak, cannot keep them out.) Requests that are being served or answered never give way; while there is nothing
+ * Bounds. A connection is closed when it is silent for HTTP_SILENCE_MS (between two requests, within one, or because
+ * it does not take its answer), or when a request takes longer than request_timeout_ms to arrive. At most
+ * HTTP_CONNECTIONS_MAX are open. When one more comes somebody gives way: a connection that has been answered and only
+ * waits for its end, otherwise the one that has been idle the longest, otherwise the one whose request has been
+ * incomplete the longest. (Probes come on a new connection and send at once; who holds connections open, on purpose or
+ * by a leak, cannot keep them out.) Requests that are being served or answered never give way; while there is nothing
  * else, further connections wait in the kernel's queue.
  *
- * Out of descriptors, or of memory for a socket: the same connections give way, and if there is none, accepting pauses for
- * HTTP_ACCEPT_PAUSE_MS, and is tried again for ever. The log names the errno, at most every HTTP_COMPLAINT_INTERVAL_MS.
+ * Bodies of all connections together are bounded by bodies_bytes_max: the request that would pass it is refused with
+ * 503, which gives up what has come of it.
+ *
+ * Out of descriptors, or of memory for a socket: the same connections give way, and if there is none, accepting pauses
+ * for HTTP_ACCEPT_PAUSE_MS, and is tried again for ever. The log names the errno, at most every
+ * HTTP_COMPLAINT_INTERVAL_MS.
  */
 #ifndef SYNOD_HOST_HTTP_CONNECTIONS_H
 #define SYNOD_HOST_HTTP_CONNECTIONS_H
@@ -25,6 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -32,6 +38,7 @@
 #define HTTP_CONNECTIONS_MAX 128u
 #define HTTP_REQUEST_TIMEOUT_MS 15000u
 #define HTTP_SILENCE_MS 5000u
+#define HTTP_BODIES_BYTES_MAX (64u * MIB)
 #define HTTP_LINGER_MS 2000u
 #define HTTP_ACCEPT_PAUSE_MS 100u
 #define HTTP_COMPLAINT_INTERVAL_MS 10000u
@@ -45,6 +52,7 @@ struct http_connections {
 	void (*serve)(struct http_request *request, void *context);
 	void *context;
 	size_t body_bytes_max; /* of each that is accepted from now on */
+	size_t bodies_bytes_max;
 	uint32_t request_timeout_ms;
 
 	/* private */
@@ -54,6 +62,7 @@ struct http_connections {
 	bool paused; /* not accepting for want of descriptors */
 	uint64_t complained_us;
 	struct list open;
+	uint64_t bodies_bytes;
 	uint64_t count, refused_total, gave_way_total, accept_failed_total;
 };
 

@@ -14,16 +14,17 @@
  *   forward=false           nothing is forwarded: 421 and 503 say where the key is
  * Each at most once; others are refused.
  *
- * A request becomes an ordinary COMMAND or QUERY to this node, on a link of its own (host_request()), so it is admitted,
- * ordered and answered as those of RPC clients; reads are linearizable. Commands carry no session: one that is repeated
- * after an unknown outcome may be applied twice.
+ * A request becomes an ordinary COMMAND or QUERY to this node, on a link of its own (host_request()), so it is
+ * admitted, ordered and answered as those of RPC clients; reads are linearizable. Commands carry no session: one that
+ * is repeated after an unknown outcome may be applied twice.
  *
- * Forwarding. If another server has the key, this one asks it, as a client does (host/forward.h), and passes its answer on: the
- * leader of this group, as NOT_LEADER names it, or, of another group, the members that the newest configuration known here names.
- * The other server gets an RPC, which nobody forwards; so there is one hop, and no circle. A request goes on to the next server only after
- * a refusal that says that it was certainly not applied (NOT_LEADER, WRONG_GROUP), or if it has certainly not left this machine. A write that
- * gets no answer is never sent again: 504. (A read is, if the connection was lost.) All of that within timeout_ms; while
- * this node knows no leader it waits for one, at most a second of it.
+ * Forwarding. If another server has the key, this one asks it, as a client does (host/forward.h), and passes its answer
+ * on: the leader of this group, as NOT_LEADER names it, or, of another group, the members that the newest configuration
+ * known here names. The other server gets an RPC, which nobody forwards; so there is one hop, and no circle. A request
+ * goes on to the next server only after a refusal that says that it was certainly not applied (NOT_LEADER,
+ * WRONG_GROUP), or if it has certainly not left this machine. A write that gets no answer is never sent again: 504. (A
+ * read is, if the connection was lost.) All of that within timeout_ms; while this node knows no leader it waits for
+ * one, at most a second of it.
  *
  *   200  done (also a transaction whose compares did not hold: "succeeded":false)
  *   400  malformed; keys of different groups              403  from a web page of another origin
@@ -31,7 +32,8 @@
  *   409  INCR of what is no number                        413  key, value, command or result too large
  *   421  another group serves the key: "group", "addresses", "location"
  *   502  the server that has the key belongs to another cluster, or is of another version
- *   503  certainly not applied: no leader ("leader", "location"), cannot be reached, too busy, no time left ("Retry-After")
+ *   503  certainly not applied: no leader ("leader", "location"), cannot be reached, too busy, no time left
+ *        ("Retry-After")
  *   504  unknown outcome; of a read: no answer            507  disk full            500  a bug
  *
  * Every answer but 405 is JSON; errors are {"error":"…","status":"NOT_LEADER",…} with a status of base/status.h. (A body

@@ -1,10 +1,10 @@
 /*
  * Which server is asked, and which one after it: http_kv.h.
  *
- * A round begins with the group that has the key: with this node, if it is its own group, otherwise with the member that led when last
- * seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be reached. When a round has come to nothing there
- * is a pause, and another round. A request goes on to the next server only while it has certainly not been carried out by any;
- * a read also when that is not known.
+ * A round begins with the group that has the key: with this node, if it is its own group, otherwise with the member
+ * that led when last seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be
+ * reached. When a round has come to nothing there is a pause, and another round. A request goes on to the next server
+ * only while it has certainly not been carried out by any; a read also when that is not known.
  */
 #include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
 #include <stdio.h>
@@ -54,7 +54,8 @@ static bool find_group(struct pending *p)
 	struct http_kv_owner owner = {0};
 	p->ncandidates = p->next = 0;
 	p->group = 0;
-	if (options->owner == NULL || !options->owner(options->context, bytes_slice(p->key), &owner) || owner.naddresses == 0)
+	if (options->owner == NULL || !options->owner(options->context, bytes_slice(p->key), &owner) ||
+	    owner.naddresses == 0)
 		return false;
 	const struct http_kv_leader *known = &p->kv->leaders[owner.group % HTTP_KV_LEADERS];
 	p->group = owner.group;
@@ -122,7 +123,8 @@ static void ask_elsewhere(struct pending *p)
 		return;
 	}
 	p->asked++;
-	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left, on_elsewhere, p);
+	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left,
+				   on_elsewhere, p);
 	if (p->forward != NULL) {
 		p->kv->forwarded++;
 		return;
@@ -169,7 +171,8 @@ static void on_elsewhere(void *context, int status, struct slice payload)
 		not_leader(p, payload);
 	} else if (status == STATUS_WRONG_GROUP) {
 		wrong_group(p);
-	} else if (status == STATUS_UNAVAILABLE || (status == STATUS_UNKNOWN && p->method == METHOD_QUERY && left_ms(p) > 0)) {
+	} else if (status == STATUS_UNAVAILABLE ||
+		   (status == STATUS_UNKNOWN && p->method == METHOD_QUERY && left_ms(p) > 0)) {
 		ask_next(p);
 	} else {
 		if (status != STATUS_UNKNOWN)
@@ -211,7 +214,8 @@ static void ask_round(struct pending *p)
 	if (may_forward(p) && find_group(p))
 		ask_next(p);
 	else
-		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload), left > 0 ? left : 1, on_here, p);
+		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload), left > 0 ? left : 1,
+				       on_here, p);
 }
 
 void http_kv_ask(struct pending *p, uint16_t method, struct slice payload)

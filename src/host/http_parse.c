@@ -93,11 +93,11 @@ static bool take_before(struct slice *s, char separator, struct slice *out)
 /* ---- lines ---- */
 
 /*
- * Moves what belongs to the present line from `in` behind buffer->data + begin. True: it is complete, and *line is it without its
- * CRLF. False: more is needed, or it was refused (with `code` if it is too long).
+ * Moves what belongs to the present line from `in` behind buffer->data + begin. True: it is complete, and *line is it
+ * without its CRLF. False: more is needed, or it was refused (with `code` if it is too long).
  */
-static bool take_line(struct http_parser *p, struct slice *in, struct buffer *buffer, size_t begin, size_t max, int code,
-		      const char *too_long, struct slice *line)
+static bool take_line(struct http_parser *p, struct slice *in, struct buffer *buffer, size_t begin, size_t max,
+		      int code, const char *too_long, struct slice *line)
 {
 	const uint8_t *end = in->len == 0 ? NULL : memchr(in->data, '\n', in->len);
 	size_t len = end == NULL ? in->len : (size_t)(end - in->data) + 1;
@@ -122,7 +122,9 @@ static bool set_version(struct http_parser *p, struct slice version)
 {
 	if (version.len != 8 || memcmp(version.data, "HTTP/", 5) != 0 || !is_digit(version.data[5]) ||
 	    version.data[6] != '.' || !is_digit(version.data[7]))
-		return refuse(p, 400, "a malformed version: the line must be METHOD, TARGET and HTTP/1.1, each after one space");
+		return refuse(
+			p, 400,
+			"a malformed version: the line must be METHOD, TARGET and HTTP/1.1, each after one space");
 	if (version.data[5] != '1')
 		return refuse(p, 505, "another version than HTTP/1.1 or HTTP/1.0");
 	p->minor = version.data[7] == '0' ? 0 : 1;
@@ -134,7 +136,7 @@ static bool set_method(struct http_parser *p, struct slice name)
 	static const struct {
 		const char *name;
 		enum http_method method;
-	} methods[] = {{"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"PUT", HTTP_PUT},
+	} methods[] = {{"GET", HTTP_GET},       {"HEAD", HTTP_HEAD},       {"POST", HTTP_POST},  {"PUT", HTTP_PUT},
 		       {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS}, {"PATCH", HTTP_PATCH}};
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		if (!slice_equal(name, slice_string(methods[i].name)))
@@ -184,7 +186,8 @@ static bool check_target(struct http_parser *p, struct slice target)
 			return refuse(p, 400, "a tab in the request line");
 		if (c == '#')
 			return refuse(p, 400, "a fragment in the target: '#' in a key is written %23");
-		if (c == '%' && (target.len - i < 3 || hex_value(target.data[i + 1]) < 0 || hex_value(target.data[i + 2]) < 0))
+		if (c == '%' &&
+		    (target.len - i < 3 || hex_value(target.data[i + 1]) < 0 || hex_value(target.data[i + 2]) < 0))
 			return refuse(p, 400, "malformed %XX in the target");
 	}
 	return true;
@@ -262,7 +265,9 @@ static bool split_field(struct http_parser *p, struct slice line, struct slice *
 	if (!take_before(value, ':', name))
 		return refuse(p, 400, "a header without a colon");
 	if (!is_token(*name))
-		return refuse(p, 400, "the name of a header is empty, or holds a space or another character that may not be");
+		return refuse(
+			p, 400,
+			"the name of a header is empty, or holds a space or another character that may not be");
 	*value = trim(*value);
 	return true;
 }
@@ -342,7 +347,7 @@ static bool set_length(struct http_parser *p, struct slice digits)
 	return true;
 }
 
-/* A coding that exists, and that this server does not speak, in front of "chunked" (RFC 9112 6.1); anything else is a mistake. */
+/* A coding that exists, and that this server does not speak, in front of "chunked" (RFC 9112 6.1); else a mistake. */
 static bool refuse_coding(struct http_parser *p, struct slice value)
 {
 	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"};
@@ -499,7 +504,8 @@ static bool take_chunk_size(struct http_parser *p, struct slice line)
 
 static bool take_trailer(struct http_parser *p, struct slice line)
 {
-	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Host", "Connection", "Expect"};
+	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Host", "Connection",
+					      "Expect"};
 	struct slice name, value;
 	if (line.len == 0) {
 		p->state = HTTP_PARSE_DONE;
@@ -531,7 +537,7 @@ static bool step_small(struct http_parser *p, struct slice *in)
 	struct slice line;
 	size_t max = p->state == HTTP_PARSE_CHUNK_END ? 2 : CHUNK_LINE_BYTES_MAX;
 	const char *too_long = p->state == HTTP_PARSE_CHUNK_END ? "a chunk is longer than its size says"
-								 : "a line of a chunked body is too long";
+								: "a line of a chunked body is too long";
 	if (!take_line(p, in, &p->small, 0, max, 400, too_long, &line))
 		return false;
 	bool good = true;
@@ -608,6 +614,11 @@ enum http_parsed http_parser_feed(struct http_parser *p, struct slice *in)
 	if (p->state > HTTP_PARSE_FIELDS)
 		p->expects = false;
 	return waits ? HTTP_EXPECTS : HTTP_MORE;
+}
+
+void http_parser_refuse(struct http_parser *p, int code, const char *why)
+{
+	refuse(p, code, why);
 }
 
 bool http_parser_begun(const struct http_parser *p)

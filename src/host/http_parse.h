@@ -1,27 +1,32 @@
 /*
  * http_parse: HTTP/1.x requests out of a stream of bytes, by the letter of RFC 9112. Touches nothing but memory.
  *
- * Why there is one. Whoever stands in front of this server (a proxy, a load balancer) must see the same requests as it does, or a
- * stranger's bytes become the next user's request. libevent's evhttp takes what RFC 9112 says must be refused: it reads a Content-Length
- * with strtoll ("+5", "5x"), uses the first of several, looks for a prefix of Transfer-Encoding and ignores a length beside it, takes a
- * line that ends with LF alone, folded lines, names with spaces, NUL bytes and a missing Host, and lets the body of a GET stand for
- * the next request. A filter in front of it would have to find the end of every request, which is all that a parser does; and two parsers
- * that disagree are the very fault. Of the parsers in Debian 12, http-parser is no longer maintained and as lenient, and llhttp is
- * not packaged. So sockets and buffers remain libevent's, and the grammar is here, where it can be tested and fuzzed as a table.
+ * Why there is one. Whoever stands in front of this server (a proxy, a load balancer) must see the same requests as it
+ * does, or a stranger's bytes become the next user's request. libevent's evhttp takes what RFC 9112 says must be
+ * refused: "+5" as a Content-Length, and the first of two that differ; a space before the colon, which makes
+ * "Transfer-Encoding :" a header that it does not know; folded lines, lines that end with LF alone, values with NUL; no
+ * Host, or another one than the target's. A filter in front of it would have to find the end of every request, which is
+ * all that a parser does; and two parsers that disagree are the very fault. Of the parsers in Debian 12, http-parser is
+ * no longer maintained and as lenient, and llhttp is not packaged. So sockets and buffers remain libevent's, and the
+ * grammar is here, where a table and a fuzzer can test it.
  *
- * What is refused, with the code of the answer; the connection ends with it, since nobody knows where the next request would begin:
- *   400  a line that does not end with CRLF; CR, NUL or another control character in a line; no name, or a space before the colon; a
- *        line that begins with a space; a request line that is not METHOD SP TARGET SP VERSION; a target that is neither a path, nor
- *        http://HOST/PATH with the same host as in Host, nor "*" with OPTIONS; a fragment, a malformed %XX; Host missing (1.1), twice, or
- *        no host; Content-Length twice or not only digits; Transfer-Encoding twice, other than "chunked", in HTTP/1.0, or beside a
- *        Content-Length; chunk sizes that are not 1 to 16 hexadecimal digits, malformed extensions, chunks without their CRLF, fields
- *        of framing among the trailers
- *   413  a body that is longer than may be       414  a request line, 431 fields, longer than HTTP_HEAD_BYTES_MAX, or too many
- *   417  an expectation other than 100-continue  501  a method or a coding that is well-formed and unknown
+ * What is refused, with the code of the answer; the connection ends with it, since nobody knows where the next request
+ * would begin:
+ *   400  a line that does not end with CRLF; CR, NUL or another control character in a line; no name, or a space
+ *        before the colon; a line that begins with a space; a request line that is not METHOD SP TARGET SP VERSION; a
+ *        target that is neither a path, nor http://HOST/PATH with the same host as in Host, nor "*" with OPTIONS; a
+ *        fragment, a malformed %XX; Host missing (1.1), twice, or no host; Content-Length twice or not only digits;
+ *        Transfer-Encoding twice, other than "chunked", in HTTP/1.0, or beside a Content-Length; chunk sizes that are
+ *        not 1 to 16 hexadecimal digits, malformed extensions, chunks without their CRLF, fields of framing among the
+ *        trailers
+ *   413  a body that is longer than may be
+ *   414  a request line, 431 fields, longer than HTTP_HEAD_BYTES_MAX, or too many
+ *   417  an expectation other than 100-continue
+ *   501  a method or a coding that is well-formed and unknown
  *   505  another version than 1.x (1.2 to 1.9 are read as 1.1, RFC 9110 2.5)
  *
- * Empty lines before a request are skipped, a few of them. Unknown fields are kept, unknown extensions of chunks and trailers dropped.
- * The body of any method is read, so that what follows it is the next request.
+ * Empty lines before a request are skipped, a few of them. Unknown fields are kept, unknown extensions of chunks and
+ * trailers dropped. The body of any method is read, so that what follows it is the next request.
  */
 #ifndef SYNOD_HOST_HTTP_PARSE_H
 #define SYNOD_HOST_HTTP_PARSE_H
@@ -30,7 +35,8 @@
 
 #include "base/bytes.h"
 
-#define HTTP_HEAD_BYTES_MAX 16384u /* request line and fields: a key of the default limit, with every byte as %XX, and the rest */
+/* Request line and fields: a key of the default limit, with every byte as %XX, and the rest. */
+#define HTTP_HEAD_BYTES_MAX 16384u
 #define HTTP_FIELDS_MAX 100u
 
 enum http_method {
@@ -99,6 +105,8 @@ struct http_parser {
 
 /* Takes bytes from the front of *in. */
 enum http_parsed http_parser_feed(struct http_parser *parser, struct slice *in);
+/* Refuses a request for a reason that the parser does not know. */
+void http_parser_refuse(struct http_parser *parser, int code, const char *why);
 /* False: not a byte of a request is there. */
 bool http_parser_begun(const struct http_parser *parser);
 /* After HTTP_DONE: waits for the next request. */

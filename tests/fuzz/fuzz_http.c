@@ -1,7 +1,7 @@
 /*
- * libFuzzer: requests over HTTP. The first byte says how the rest is cut into pieces. However it is cut, the same requests are read and
- * the same refusal is said; what is accepted is within its bounds, and written down again it is read as the same, so that nobody else
- * can take it for something different.
+ * libFuzzer: requests over HTTP. The first byte says how the rest is cut into pieces. However it is cut, the same
+ * requests are read and the same refusal is said; what is accepted is within its bounds, and written down again it is
+ * read as the same, so that nobody else can take it for something different.
  */
 #include <stdlib.h>
 
@@ -40,8 +40,8 @@ static void write_request(const struct http_parser *p, struct buffer *out)
 	buffer_format(out, "%s %s", method_name(p->method), (const char *)p->path.data);
 	if (p->query.len > 0)
 		buffer_format(out, "?%s", (const char *)p->query.data);
-	buffer_format(out, " HTTP/1.%u\r\nHost: %.*s\r\nConnection: %s\r\nContent-Length: %zu\r\n\r\n", p->minor, (int)host.len,
-		      (const char *)host.data, p->keep_alive ? "keep-alive" : "close", p->body.len);
+	buffer_format(out, " HTTP/1.%u\r\nHost: %.*s\r\nConnection: %s\r\nContent-Length: %zu\r\n\r\n", p->minor,
+		      (int)host.len, (const char *)host.data, p->keep_alive ? "keep-alive" : "close", p->body.len);
 	buffer_add_slice(out, buffer_slice(&p->body));
 }
 
@@ -54,7 +54,8 @@ static void check_text(const struct buffer *text)
 
 static void check_request(const struct http_parser *p)
 {
-	ASSERT(p->body.len <= BODY_BYTES_MAX && p->nfields <= HTTP_FIELDS_MAX && p->head.len <= HTTP_HEAD_BYTES_MAX);
+	ASSERT(p->body.len <= BODY_BYTES_MAX && p->nfields <= HTTP_FIELDS_MAX &&
+	       p->head.len <= HTTP_HEAD_BYTES_MAX);
 	ASSERT(p->minor <= 1);
 	check_text(&p->path);
 	ASSERT(p->path.data[0] == '/' || (p->method == HTTP_OPTIONS && p->path.data[0] == '*'));
@@ -62,7 +63,8 @@ static void check_request(const struct http_parser *p)
 		check_text(&p->query);
 	struct slice value;
 	ASSERT(p->minor == 0 || http_parser_field(p, "host", &value));
-	ASSERT(!http_parser_field(p, "content-length", &value) || !http_parser_field(p, "transfer-encoding", &value));
+	ASSERT(!http_parser_field(p, "content-length", &value) ||
+	       !http_parser_field(p, "transfer-encoding", &value));
 }
 
 static void check_again(const struct http_parser *p, const struct buffer *written)

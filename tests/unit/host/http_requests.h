@@ -1,6 +1,6 @@
 /*
- * Requests over HTTP for tests: odd ones with the code that refuses them, and good ones with the bodies that a server must have read. Rows
- * name the section of RFC 9112, or of RFC 9110 after a '/'.
+ * Requests over HTTP for tests: odd ones with the code that refuses them, and good ones with the bodies that a server
+ * must have read. Rows name the section of RFC 9112, or of RFC 9110 after a '/'.
  */
 #ifndef SYNOD_TEST_HTTP_REQUESTS_H
 #define SYNOD_TEST_HTTP_REQUESTS_H

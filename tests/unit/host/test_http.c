@@ -144,7 +144,10 @@ static size_t close_many(struct raw *raws, size_t count)
 	return closed;
 }
 
-/* While there are as many connections as may be, a probe is served all the same: those who are idle the longest go. faults: 97 */
+/*
+ * While there are as many connections as may be, a probe is served all the same: those who are idle the longest go.
+ * faults: 97
+ */
 START_TEST(idle_give_way)
 {
 	static struct raw idle[HTTP_CONNECTIONS_MAX];
@@ -154,7 +157,7 @@ START_TEST(idle_give_way)
 		ck_assert_ptr_nonnull(strstr(ask(PROBE), " 200 OK"));
 		ck_assert_uint_le(http->connections.count, HTTP_CONNECTIONS_MAX);
 	}
-	/* The first probe cost the oldest its place; the later ones took the place of the one before, which had been answered. */
+	/* The first probe cost the oldest its place; later ones took that of the one before, which had been answered. */
 	ck_assert(raw_is_closed(&idle[0]));
 	ck_assert(!raw_is_closed(&idle[HTTP_CONNECTIONS_MAX - 1]));
 	ck_assert_uint_ge(http->connections.gave_way_total, 1);
@@ -259,7 +262,10 @@ static void keep_line(void *context, const char *line, size_t len)
 	buffer_add(&logged, line, len);
 }
 
-/* A connection that cannot be accepted for want of descriptors waits until there are some; the log names the error, once. faults: 97 */
+/*
+ * A connection that cannot be accepted for want of descriptors waits until there are some; the log names the error,
+ * once. faults: 97
+ */
 START_TEST(no_descriptor)
 {
 	set_up();
@@ -327,6 +333,38 @@ START_TEST(answer_outlives_the_rest)
 }
 END_TEST
 
+/* Bodies are bounded together, too: who would pass the bound is refused, and there is room again when he has gone. */
+START_TEST(bodies)
+{
+	struct raw raws[3];
+	set_up();
+	http->connections.bodies_bytes_max = 2000;
+	for (size_t i = 0; i < 3; i++) {
+		raws[i] = raw_connect(http_port(http));
+		struct buffer request = {0};
+		buffer_format(&request, "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n%0900d", 0);
+		ck_assert(raw_send(&raws[i], buffer_slice(&request)));
+		buffer_free(&request);
+		if (i < 2)
+			TURN_UNTIL(http->connections.bodies_bytes == (i + 1) * 900, one.host);
+	}
+	TURN_UNTIL(raw_is_closed(&raws[2]), one.host);
+	ck_assert(slice_has_prefix(buffer_slice(&raws[2].in), slice_string("HTTP/1.1 503 ")));
+	ck_assert_uint_eq(http->connections.bodies_bytes, 1800);
+	char rest[101];
+	snprintf(rest, sizeof rest, "%0100d", 0);
+	ck_assert(raw_send(&raws[0], slice_string(rest)));
+	TURN_UNTIL((raw_receive(&raws[0]), raws[0].in.len > 0), one.host);
+	ck_assert(slice_has_prefix(buffer_slice(&raws[0].in), slice_string("HTTP/1.1 405 ")));
+	TURN_UNTIL(http->connections.bodies_bytes == 900, one.host);
+	raw_close(&raws[1]);
+	TURN_UNTIL(http->connections.bodies_bytes == 0, one.host);
+	raw_close(&raws[0]);
+	raw_close(&raws[2]);
+	tear_down();
+}
+END_TEST
+
 /* Who sends his request byte by byte is cut off, however steadily he does it; others are not. */
 START_TEST(trickle)
 {
@@ -348,4 +386,4 @@ START_TEST(trickle)
 END_TEST
 
 CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way, incomplete_give_way, served_stay,
-	   no_descriptor, no_descriptor_but_an_idle_one, answer_outlives_the_rest, trickle)
+	   no_descriptor, no_descriptor_but_an_idle_one, answer_outlives_the_rest, bodies, trickle)

@@ -107,11 +107,15 @@ static void set_up_clusters(const char *const clusters[SERVERS])
 		options.settings.reconnect_max_ms = 10;
 		echo_start(&servers[i].echo, &options);
 		servers[i].echo.node.ops = &SERVER_OPS;
-		snprintf(servers[i].address, sizeof servers[i].address, "127.0.0.1:%u", host_port(servers[i].echo.host));
+		snprintf(servers[i].address, sizeof servers[i].address, "127.0.0.1:%u",
+			 host_port(servers[i].echo.host));
 		answers_error(&servers[i], STATUS_NOT_LEADER, "");
 	}
-	group_2 = (struct http_kv_owner){.group = 2, .naddresses = 2, .addresses = {servers[1].address, servers[2].address}};
-	ck_assert_int_eq(http_create(&http, servers[0].echo.host, &servers[0].echo.node, "127.0.0.1:0", error, sizeof error), 0);
+	group_2 = (struct http_kv_owner){
+		.group = 2, .naddresses = 2, .addresses = {servers[1].address, servers[2].address}};
+	ck_assert_int_eq(http_create(&http, servers[0].echo.host, &servers[0].echo.node, "127.0.0.1:0", error,
+				     sizeof error),
+			 0);
 	http_kv_serve(http, &kv);
 }
 
@@ -155,8 +159,8 @@ static struct raw begin(const char *method, const char *path, const char *body)
 {
 	struct buffer request = {0};
 	struct raw raw = raw_connect(http_port(http));
-	buffer_format(&request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-		      strlen(body), body);
+	buffer_format(&request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+		      method, path, strlen(body), body);
 	ck_assert(raw_send(&raw, buffer_slice(&request)));
 	buffer_free(&request);
 	return raw;
@@ -201,7 +205,8 @@ START_TEST(to_the_leader)
 	HAS(ask("GET", "/get/ours", ""), "\"value\":\"v\"");
 	answers_write(&servers[1], 0);
 	HAS(ask("DELETE", "/get/ours", ""), "HTTP/1.1 200 ");
-	HAS(ask("POST", "/txn", "{\"then\":[{\"op\":\"put\",\"key\":\"ours\",\"value\":\"1\"}]}"), "\"succeeded\":true");
+	HAS(ask("POST", "/txn", "{\"then\":[{\"op\":\"put\",\"key\":\"ours\",\"value\":\"1\"}]}"),
+	    "\"succeeded\":true");
 	ck_assert_uint_eq(servers[1].requests, 4);
 	answers_error(&servers[1], STATUS_NOT_NUMBER, "");
 	HAS(ask("POST", "/txn", "{\"then\":[{\"op\":\"incr\",\"key\":\"ours\"}]}"), "HTTP/1.1 409 ");
@@ -210,7 +215,10 @@ START_TEST(to_the_leader)
 }
 END_TEST
 
-/* A key of another group goes straight to a member of that, and on to whom that one names; later ones go there at once. */
+/*
+ * A key of another group goes straight to a member of that, and on to whom that one names; later ones go there at
+ * once.
+ */
 START_TEST(to_the_group)
 {
 	set_up();
@@ -243,7 +251,7 @@ START_TEST(wrong_group)
 	HAS(ask("PUT", "/put", PUT_OURS), "HTTP/1.1 503 ");
 	ck_assert_uint_eq(servers[0].requests, 1);
 	ck_assert_uint_eq(servers[1].requests, 0);
-	/* And another one, whom our configuration names, says so: asked again until the time is over, for one of both will learn. */
+	/* Another one, whom our configuration names, says so: asked again until the time is over; one of both will learn. */
 	group_2.group = 2;
 	answers_error(&servers[1], STATUS_WRONG_GROUP, "");
 	HAS(ask("PUT", "/put?timeout_ms=200", PUT_THEIRS), "HTTP/1.1 421 ");
@@ -294,7 +302,8 @@ START_TEST(lost_connection)
 	ck_assert_uint_eq(servers[1].requests, 1);
 	ck_assert_uint_eq(servers[2].requests, 0);
 	answers_read(&servers[2], "v");
-	while (servers[1].echo.host->accepted_count > 0) /* until it has been let go of, and may be dialled again */
+	while (servers[1].echo.host->accepted_count >
+	       0) /* until it has been let go of, and may be dialled again */
 		turn();
 	for (int i = 0; i < 200; i++)
 		turn();
@@ -345,7 +354,10 @@ START_TEST(no_leader)
 }
 END_TEST
 
-/* Two that take each other for the leader do not send a request round in circles: it ends in time, and neither of them forwards it. */
+/*
+ * Two that take each other for the leader do not send a request round in circles: it ends in time, and neither of
+ * them forwards it.
+ */
 START_TEST(no_circles)
 {
 	set_up();
@@ -416,13 +428,16 @@ START_TEST(bounded)
 	answered = 0;
 	answers_write(&servers[1], 1);
 	for (unsigned i = 0; i < FORWARD_BYTES_MAX / MIB; i++) {
-		last = forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL);
+		last = forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer,
+				     NULL);
 		ck_assert_ptr_nonnull(last);
 	}
-	ck_assert_ptr_null(forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
+	ck_assert_ptr_null(
+		forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
 	/* Nobody waits for it any more, but it is still going to be sent. */
 	forward_cancel(last);
-	ck_assert_ptr_null(forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
+	ck_assert_ptr_null(
+		forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
 	while (answered < FORWARD_BYTES_MAX / MIB - 1)
 		turn();
 	ck_assert_ptr_nonnull(
@@ -433,5 +448,5 @@ START_TEST(bounded)
 }
 END_TEST
 
-CHECK_MAIN("http_forward", to_the_leader, to_the_group, wrong_group, not_forwarded, no_answer, lost_connection, unreachable,
-	   no_leader, no_circles, another_cluster, abandoned, bounded)
+CHECK_MAIN("http_forward", to_the_leader, to_the_group, wrong_group, not_forwarded, no_answer, lost_connection,
+	   unreachable, no_leader, no_circles, another_cluster, abandoned, bounded)

@@ -1,6 +1,6 @@
 /*
- * The grammar of HTTP, alone: every request of the tables however it is cut into pieces, limits, and what a request looks like when it
- * has been read.
+ * The grammar of HTTP, alone: every request of the tables however it is cut into pieces, limits, and what a request
+ * looks like when it has been read.
  */
 #include "../support/check_main.h"
 #include "host/http_parse.h"
@@ -8,7 +8,10 @@
 
 #define BODY_BYTES_MAX 1024u
 
-/* Feeds `bytes` in pieces of `step`; what was read of each request is written as in the table. The code of the refusal, or 0. */
+/*
+ * Feeds `bytes` in pieces of `step`; what was read of each request is written as in the table. The code of the
+ * refusal, or 0.
+ */
 static int parse(struct slice bytes, size_t step, struct buffer *bodies, bool *stays)
 {
 	struct http_parser p = {.body_bytes_max = BODY_BYTES_MAX};
@@ -98,7 +101,10 @@ static int code_of(const struct buffer *request)
 	return code;
 }
 
-/* Lines, heads, extensions and trailers have bounds, and are refused as soon as they pass them, without waiting for their end. */
+/*
+ * Lines, heads, extensions and trailers have bounds, and are refused as soon as they pass them, without waiting for
+ * their end.
+ */
 START_TEST(bounds)
 {
 	static const struct {
