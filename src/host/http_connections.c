@@ -101,6 +101,14 @@ static void refuse(struct http_request *c)
 	buffer_free(&body);
 }
 
+static void refuse_incomplete(struct http_request *c, int code, const char *why)
+{
+	http_parser_refuse(&c->parser, code, why);
+	c->stage = SERVING;
+	bufferevent_disable(c->stream, EV_READ);
+	refuse(c);
+}
+
 /* Gives the parser what has come, until a request is complete. */
 static void advance(struct http_request *c)
 {
@@ -168,8 +176,9 @@ static void on_event(struct bufferevent *stream, short what, void *context)
 {
 	struct http_request *c = context;
 	(void)stream;
-	(void)what;
-	if (c->stage != SERVING)
+	if (c->stage == READING && (what & BEV_EVENT_EOF) != 0 && http_parser_begun(&c->parser))
+		refuse_incomplete(c, 400, "the request ends before it is complete");
+	else if (c->stage != SERVING)
 		request_free(c);
 }
 
@@ -209,7 +218,11 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	LIST_FOR_SAFE (link, after, &connections->open) {
 		struct http_request *c = LIST_ENTRY(link, struct http_request, link);
-		if (has_expired(c, now))
+		if (!has_expired(c, now))
+			continue;
+		if (c->stage == READING && http_parser_begun(&c->parser))
+			refuse_incomplete(c, 408, "the request did not arrive in time");
+		else
 			request_free(c);
 	}
 	schedule(connections);

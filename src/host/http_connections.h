@@ -6,13 +6,13 @@
  * answer that he does not take. After an answer that ends the connection, what still comes is read and thrown away for
  * a moment: closing at once would destroy the answer on its way to who is still sending.
  *
- * Bounds. A connection is closed when it is silent for HTTP_SILENCE_MS (between two requests, within one, or because
- * it does not take its answer), or when a request takes longer than request_timeout_ms to arrive. At most
- * HTTP_CONNECTIONS_MAX are open. When one more comes somebody gives way: a connection that has been answered and only
- * waits for its end, otherwise the one that has been idle the longest, otherwise the one whose request has been
- * incomplete the longest. (Probes come on a new connection and send at once; who holds connections open, on purpose or
- * by a leak, cannot keep them out.) Requests that are being served or answered never give way; while there is nothing
- * else, further connections wait in the kernel's queue.
+ * Bounds. A connection is closed, with 408 if it is in the middle of a request, when it is silent for HTTP_SILENCE_MS
+ * (between two requests, within one, or because it does not take its answer), or when a request takes longer than
+ * request_timeout_ms to arrive. At most HTTP_CONNECTIONS_MAX are open. When one more comes somebody gives way: a
+ * connection that has been answered and only waits for its end, otherwise the one that has been idle the longest,
+ * otherwise the one whose request has been incomplete the longest. (Probes come on a new connection and send at once;
+ * who holds connections open, on purpose or by a leak, cannot keep them out.) Requests that are being served or
+ * answered never give way; while there is nothing else, further connections wait in the kernel's queue.
  *
  * Bodies of all connections together are bounded by bodies_bytes_max: the request that would pass it is refused with
  * 503, which gives up what has come of it.

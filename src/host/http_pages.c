@@ -12,7 +12,7 @@ const char *http_reason(int code)
 		const char *reason;
 	} reasons[] = {
 		{200, "OK"}, {307, "Temporary Redirect"}, {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
-		{405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Content Too Large"}, {414, "URI Too Long"},
+		{405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"}, {413, "Content Too Large"}, {414, "URI Too Long"},
 		{417, "Expectation Failed"}, {421, "Misdirected Request"}, {431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
 		{503, "Service Unavailable"}, {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"},
@@ -121,12 +121,16 @@ void http_on_request(struct http_request *request, void *context)
 {
 	struct http *http = context;
 	const struct http_page *page = find_page(http, http_request_path(request));
-	if (page == NULL)
+	if (strcmp(http_request_path(request), "*") == 0) { /* OPTIONS only: RFC 9110 9.3.7 */
+		http_add_header(request, "Allow", "GET, HEAD, POST, PUT, DELETE");
+		reply_text(request, 200, "");
+	} else if (page == NULL) {
 		reply_not_found(http, request);
-	else if ((page->methods & (unsigned)http_request_method(request)) == 0)
+	} else if ((page->methods & (unsigned)http_request_method(request)) == 0) {
 		reply_not_allowed(request, page);
-	else
+	} else {
 		page->serve(request, page->context);
+	}
 }
 
 void http_add_page(struct http *http, const struct http_page *page)

@@ -191,4 +191,29 @@ START_TEST(half_closed)
 }
 END_TEST
 
-CHECK_MAIN("http_strict", odd, odd_in_a_pipeline, good, expectation, half_closed)
+/* One who ends his side in the middle of a request is told that it is incomplete; one who does so between two is not. */
+START_TEST(cut_off)
+{
+	set_up();
+	for (size_t i = 0; i < GOOD_COUNT; i++) {
+		struct slice bytes = GOOD_REQUESTS[i].bytes;
+		bytes.len -= 1;
+		struct raw raw = raw_connect(http_port(http));
+		ck_assert(raw_send(&raw, bytes));
+		ck_assert_int_eq(shutdown(raw.fd, SHUT_WR), 0);
+		TURN_UNTIL(raw_is_closed(&raw), one.host);
+		buffer_add_u8(&raw.in, 0);
+		ck_assert_msg(count((const char *)raw.in.data, "HTTP/1.1 400 ") == 1, "%s: %s", GOOD_REQUESTS[i].name,
+			      (const char *)raw.in.data);
+		raw_close(&raw);
+	}
+	struct raw raw = raw_connect(http_port(http));
+	ck_assert_int_eq(shutdown(raw.fd, SHUT_WR), 0);
+	TURN_UNTIL(raw_is_closed(&raw), one.host);
+	ck_assert_uint_eq(raw.in.len, 0);
+	raw_close(&raw);
+	tear_down();
+}
+END_TEST
+
+CHECK_MAIN("http_strict", odd, odd_in_a_pipeline, good, expectation, half_closed, cut_off)
