@@ -225,6 +225,10 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 		else
 			request_free(c);
 	}
+	if (connections->full) { /* perhaps somebody could give way by now */
+		connections->full = false;
+		update_accepting(connections);
+	}
 	schedule(connections);
 }
 
@@ -237,7 +241,7 @@ static int dispensable(const struct http_request *c)
 		return 3;
 	if (c->stage == READING)
 		return http_parser_begun(&c->parser) ? 1 : 2;
-	return 0;
+	return c->stage == WRITING && now_us() - c->moved_us > HTTP_STALL_MS * 1000ull;
 }
 
 static bool give_way(struct http_connections *connections)

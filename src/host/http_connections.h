@@ -10,9 +10,10 @@
  * (between two requests, within one, or because it does not take its answer), or when a request takes longer than
  * request_timeout_ms to arrive. At most HTTP_CONNECTIONS_MAX are open. When one more comes somebody gives way: a
  * connection that has been answered and only waits for its end, otherwise the one that has been idle the longest,
- * otherwise the one whose request has been incomplete the longest. (Probes come on a new connection and send at once;
- * who holds connections open, on purpose or by a leak, cannot keep them out.) Requests that are being served or
- * answered never give way; while there is nothing else, further connections wait in the kernel's queue.
+ * otherwise the oldest of those whose request is incomplete, or who have not taken any of their answer for
+ * HTTP_STALL_MS. (Probes come on a new connection and send at once; who holds connections open, on purpose or by a
+ * leak, cannot keep them out.) Other requests that are being served or answered never give way; while there is nothing
+ * else, further connections wait in the kernel's queue.
  *
  * Bodies of all connections together are bounded by bodies_bytes_max: the request that would pass it is refused with
  * 503, which gives up what has come of it.
@@ -39,6 +40,7 @@
 #define HTTP_REQUEST_TIMEOUT_MS 15000u
 #define HTTP_SILENCE_MS 5000u
 #define HTTP_BODIES_BYTES_MAX (64u * MIB)
+#define HTTP_STALL_MS 1000u
 #define HTTP_LINGER_MS 2000u
 #define HTTP_ACCEPT_PAUSE_MS 100u
 #define HTTP_COMPLAINT_INTERVAL_MS 10000u

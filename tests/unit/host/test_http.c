@@ -232,6 +232,43 @@ START_TEST(served_stay)
 }
 END_TEST
 
+static struct buffer large;
+
+static void serve_large(struct http_request *request, void *context)
+{
+	(void)context;
+	http_reply(request, 200, "text/plain", buffer_slice(&large));
+}
+
+/* One who does not take his answer gives way too. */
+START_TEST(stalled_gives_way)
+{
+	static struct raw busy[HTTP_CONNECTIONS_MAX - 1];
+	const struct http_page both[] = {{"/hold", HTTP_GET, hold, NULL}, {"/large", HTTP_GET, serve_large, NULL}};
+	set_up();
+	nheld = 0;
+	http_add_page(http, &both[0]);
+	http_add_page(http, &both[1]);
+	buffer_reserve(&large, 32u << 20);
+	large.len = 32u << 20;
+	memset(large.data, 'a', large.len);
+	open_many(busy, HTTP_CONNECTIONS_MAX - 1, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	struct raw deaf = raw_connect(http_port(http));
+	ck_assert(raw_send(&deaf, slice_string("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")));
+	TURN_UNTIL(http->connections.count == HTTP_CONNECTIONS_MAX, one.host);
+	ck_assert_ptr_nonnull(strstr(ask(PROBE), " 200 OK"));
+	ck_assert_uint_eq(http->connections.gave_way_total, 1);
+	raw_close(&deaf);
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX - 1; i++) {
+		http_reply(held[i], 200, "text/plain", slice_string("x"));
+		TURN_UNTIL((raw_receive(&busy[i]), busy[i].in.len > 0), one.host);
+		raw_close(&busy[i]);
+	}
+	buffer_free(&large);
+	tear_down();
+}
+END_TEST
+
 /* ---- descriptors ---- */
 
 static rlim_t limit_before;
@@ -388,5 +425,5 @@ START_TEST(trickle)
 }
 END_TEST
 
-CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way, incomplete_give_way, served_stay,
+CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way, incomplete_give_way, served_stay, stalled_gives_way,
 	   no_descriptor, no_descriptor_but_an_idle_one, answer_outlives_the_rest, bodies, trickle)
