@@ -183,28 +183,32 @@ static void on_elsewhere(void *context, int status, struct slice payload)
 
 /* ---- this node ---- */
 
-static void on_here(void *context, int status, struct slice payload)
+/* This node has not got the key, or does not lead; false: nor does it know who does. */
+static bool go_elsewhere(struct pending *p, int status, struct slice payload)
 {
-	struct pending *p = context;
-	p->call = NULL;
-	bool elsewhere = may_forward(p) && (status == STATUS_NOT_LEADER || status == STATUS_WRONG_GROUP);
-	if (elsewhere)
-		keep_refusal(p, status, payload);
+	keep_refusal(p, status, payload);
 	p->target[0] = '\0';
-	if (!elsewhere) {
-		http_kv_answer(p, status, payload);
-	} else if (status == STATUS_WRONG_GROUP) {
-		if (find_group(p))
-			ask_next(p);
-		else
-			http_kv_answer(p, status, payload);
+	if (status == STATUS_WRONG_GROUP) {
+		if (!find_group(p))
+			return false;
+		ask_next(p);
 	} else if (take_hint(p, payload)) {
 		ask_elsewhere(p);
 	} else if (host_now_us(p->kv->host) < p->leader_us) {
 		pause_round(p);
 	} else {
-		http_kv_answer(p, status, payload);
+		return false;
 	}
+	return true;
+}
+
+static void on_here(void *context, int status, struct slice payload)
+{
+	struct pending *p = context;
+	bool elsewhere = status == STATUS_NOT_LEADER || status == STATUS_WRONG_GROUP;
+	p->call = NULL;
+	if (!elsewhere || !may_forward(p) || !go_elsewhere(p, status, payload))
+		http_kv_answer(p, status, payload);
 }
 
 static void ask_round(struct pending *p)
