@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 
 #define BODY_BYTES_MAX 1024
 #define BACKLOG 256
+#define CONNECTIONS_MIN 4u
 
 /* The socket, or -1 with errno. */
 static int listen_at(const struct addrinfo *at)
@@ -68,6 +70,14 @@ static int listen_on(int *fd, const char *address, char *error, size_t error_siz
 	return *fd != -1 ? 0 : explain(failed, address, error, error_size);
 }
 
+static uint32_t connections_max(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 4 >= HTTP_CONNECTIONS_MAX)
+		return HTTP_CONNECTIONS_MAX;
+	return limit.rlim_cur / 4 > CONNECTIONS_MIN ? (uint32_t)(limit.rlim_cur / 4) : CONNECTIONS_MIN;
+}
+
 static void serve(struct http *http, int fd)
 {
 	struct socket_address bound = {.len = sizeof bound.u};
@@ -80,6 +90,7 @@ static void serve(struct http *http, int fd)
 		.context = http,
 		.body_bytes_max = BODY_BYTES_MAX,
 		.bodies_bytes_max = HTTP_BODIES_BYTES_MAX,
+		.connections_max = connections_max(),
 		.request_timeout_ms = HTTP_REQUEST_TIMEOUT_MS,
 	};
 	http_connections_init(&http->connections, fd);

@@ -323,12 +323,12 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
 	struct http_connections *connections = context;
 	(void)what;
-	if (connections->count >= HTTP_CONNECTIONS_MAX && !give_way(connections)) {
+	if (connections->count >= connections->connections_max && !give_way(connections)) {
 		connections->full = true;
 		update_accepting(connections);
 		return;
 	}
-	for (int i = 0; i < ACCEPTS_A_TURN && connections->count < HTTP_CONNECTIONS_MAX; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && connections->count < connections->connections_max; i++) {
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			take_connection(connections, fd);

@@ -15,6 +15,9 @@
  * leak, cannot keep them out.) Other requests that are being served or answered never give way; while there is nothing
  * else, further connections wait in the kernel's queue.
  *
+ * The bound is lower, a quarter of the process's descriptors, where there are few of them: the log and the peers need
+ * some too.
+ *
  * Bodies of all connections together are bounded by bodies_bytes_max: the request that would pass it is refused with
  * 503, which gives up what has come of it.
  *
@@ -56,6 +59,7 @@ struct http_connections {
 	size_t body_bytes_max; /* of each that is accepted from now on */
 	size_t bodies_bytes_max;
 	uint32_t request_timeout_ms;
+	uint32_t connections_max; /* HTTP_CONNECTIONS_MAX or fewer */
 
 	/* private */
 	int fd; /* listening */
