@@ -16,6 +16,7 @@ struct odd_request {
 #define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
 #define LINE(text) BYTES(text "\r\nHost: x\r\n\r\n")
 #define FIELD(text) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\n" text "\r\n\r\nabcde")
+#define FIELD_AND(text, body) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\n" text "\r\n\r\n" body)
 #define CHUNKED(text) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" text)
 #define HOST(text) BYTES("GET /echo HTTP/1.1\r\n" text "\r\n")
 
@@ -155,6 +156,10 @@ static const struct odd_request ODD_REQUESTS[] = {
 	/* 6.1, 6.3 Transfer-Encoding */
 	{"length, then chunked", FIELD("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400},
 	{"chunked, then length", FIELD("Transfer-Encoding: chunked\r\nContent-Length: 5"), 400},
+	{"good chunks and a length", FIELD_AND("Content-Length: 4\r\nTransfer-Encoding: chunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
+	{"good chunks, then a length", FIELD_AND("Transfer-Encoding: chunked\r\nContent-Length: 4", "5\r\nabcde\r\n0\r\n\r\n"), 400},
+	{"good chunks twice", FIELD_AND("Transfer-Encoding: chunked, chunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
+	{"good chunks of xchunked", FIELD_AND("Transfer-Encoding: xchunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
 	{"chunked and a length of 0", FIELD("Transfer-Encoding: chunked\r\nContent-Length: 0"), 400},
 	{"an unknown coding and a length", FIELD("Transfer-Encoding: identity\r\nContent-Length: 5"), 400},
 	{"xchunked", FIELD("Transfer-Encoding: xchunked"), 400},
