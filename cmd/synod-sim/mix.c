@@ -214,7 +214,8 @@ static int request_txn(const struct check_call *call, struct client_request **re
 static int request_scan(struct mix_slot *slot, struct client_request **request)
 {
 	char prefix[TEXT_BYTES], storage[TEXT_BYTES];
-	struct synod_scan scan = {0};
+	/* From either end, as the tag says: nothing is drawn for it. */
+	struct synod_scan scan = {.reverse = slot->tag % 2 != 0};
 	int len = snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
 	synod_scan_prefix(&scan, prefix, (size_t)len, storage);
 	return client_request_scan(request, &scan);

@@ -6,6 +6,8 @@
  * smaller ones has a page at hand. All pages of a round are of one configuration: a group that has another one
  * answers WRONG_GROUP, and the scan goes on behind the last key it has collected, under a newer one. So a scan
  * misses and repeats no key that stays; it is no snapshot: a write during the scan may or may not be seen.
+ *
+ * A reverse scan is the same from the end of the range: keys descend, and it goes on before the last key collected.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -81,21 +83,27 @@ void client_scan_free(struct client_request *request)
 	free(scan);
 }
 
-/* The first key that has not been collected, in `storage` if it has to be made: the smallest one behind the last. */
+/*
+ * Where to go on, in `storage` if it has to be made: the smallest key behind the last one collected, to start with; of a reverse
+ * scan that key itself, to end before.
+ */
 static struct slice resume_key(const struct client_request *request, struct buffer *storage)
 {
 	const struct client_scan *scan = request->scanning;
+	const struct synod_bytes *whole = request->scan.reverse ? &request->scan.end : &request->scan.start;
 	if (scan->nrecords == 0)
-		return slice(request->scan.start.data, request->scan.start.len);
+		return slice(whole->data, whole->len);
 	const struct collected *last = &scan->records[scan->nrecords - 1];
 	buffer_add(storage, scan->data.data + last->key, last->key_len);
-	buffer_add_u8(storage, 0);
+	if (!request->scan.reverse)
+		buffer_add_u8(storage, 0);
 	return buffer_slice(storage);
 }
 
-static void fetch_page(struct cursor *cursor, struct slice start)
+static void fetch_page(struct cursor *cursor, struct slice resume)
 {
 	struct client_request *request = cursor->request;
+	bool reverse = request->scan.reverse;
 	const struct client_scan *scan = request->scanning;
 	/* Each group is likely to hold its share; what is missing then is fetched with another page. */
 	uint32_t missing = request->scan.limit - scan->nrecords;
@@ -104,13 +112,14 @@ static void fetch_page(struct cursor *cursor, struct slice start)
 		.has_scan = true,
 		.scan =
 			{
-				.start = start,
-				.end = slice(request->scan.end.data, request->scan.end.len),
+				.start = reverse ? slice(request->scan.start.data, request->scan.start.len) : resume,
+				.end = reverse ? resume : slice(request->scan.end.data, request->scan.end.len),
 				.limit = request->scan.count_only ? 0
 					 : share < missing        ? share
 								  : missing,
 				.keys_only = request->scan.keys_only,
 				.count_only = request->scan.count_only,
+				.reverse = reverse,
 				.config = scan->config,
 			},
 	};
@@ -158,9 +167,9 @@ void client_scan_step(struct client_request *request)
 		return;
 	}
 	struct buffer storage = {0};
-	struct slice start = resume_key(request, &storage);
+	struct slice resume = resume_key(request, &storage);
 	for (uint32_t i = 0; i < scan->ncursors; i++)
-		fetch_page(&scan->cursors[i], start);
+		fetch_page(&scan->cursors[i], resume);
 	buffer_free(&storage);
 }
 
@@ -238,8 +247,14 @@ static bool exhausted(const struct cursor *cursor)
 	return cursor->position == cursor->reply.nrecords && !cursor->more;
 }
 
-/* The cursor with the smallest key at hand; NULL when all are exhausted. */
-static struct cursor *smallest(struct client_scan *scan)
+/* Negative: a comes before b in this scan. */
+static int scan_order(const struct client_request *request, struct slice a, struct slice b)
+{
+	return request->scan.reverse ? slice_compare(b, a) : slice_compare(a, b);
+}
+
+/* The cursor with the first key at hand; NULL when all are exhausted. */
+static struct cursor *first_cursor(struct client_scan *scan)
 {
 	struct cursor *best = NULL;
 	for (uint32_t i = 0; i < scan->ncursors; i++) {
@@ -247,8 +262,8 @@ static struct cursor *smallest(struct client_scan *scan)
 		if (exhausted(cursor))
 			continue;
 		ASSERT(cursor->position < cursor->reply.nrecords);
-		if (best == NULL || slice_compare(cursor->reply.records[cursor->position].key,
-						  best->reply.records[best->position].key) < 0)
+		if (best == NULL || scan_order(cursor->request, cursor->reply.records[cursor->position].key,
+					       best->reply.records[best->position].key) < 0)
 			best = cursor;
 	}
 	return best;
@@ -281,7 +296,7 @@ static void go_on(struct client_request *request)
 	while (scan->nrecords < request->scan.limit && scan->data.len < REPLY_BYTES_MAX) {
 		if (fetch_missing(scan))
 			return;
-		struct cursor *cursor = smallest(scan);
+		struct cursor *cursor = first_cursor(scan);
 		if (cursor == NULL)
 			break;
 		if (!collect(scan, &cursor->reply.records[cursor->position++])) {
@@ -292,7 +307,14 @@ static void go_on(struct client_request *request)
 	finish(request, anything_left(scan));
 }
 
-/* Takes a page. Its keys ascend, and a page that promises more moves forward: a scan ends. */
+/* Does what a page promises to be more lie behind its last key? That of a reverse scan ends before it. */
+static bool moves_on(const struct client_request *request, struct slice last, struct slice resume)
+{
+	int order = slice_compare(last, resume);
+	return request->scan.reverse ? order >= 0 && resume.len > 0 : order < 0;
+}
+
+/* Takes a page. Its keys are in the scan's order, and a page that promises more moves on: a scan ends. */
 static int take_page(struct cursor *cursor, struct slice payload)
 {
 	struct bytes *page = bytes_try_copy(payload);
@@ -306,10 +328,10 @@ static int take_page(struct cursor *cursor, struct slice payload)
 	if (status != 0)
 		return cursor->arena.failed ? STATUS_NO_MEMORY : status;
 	for (uint32_t i = 1; i < reply.nrecords; i++)
-		if (slice_compare(reply.records[i - 1].key, reply.records[i].key) >= 0)
+		if (scan_order(cursor->request, reply.records[i - 1].key, reply.records[i].key) >= 0)
 			return STATUS_BAD_REQUEST;
 	if (reply.more && reply.nrecords > 0 &&
-	    slice_compare(reply.records[reply.nrecords - 1].key, reply.resume) >= 0)
+	    !moves_on(cursor->request, reply.records[reply.nrecords - 1].key, reply.resume))
 		return STATUS_BAD_REQUEST;
 	cursor->reply = reply;
 	cursor->position = 0;

@@ -125,7 +125,7 @@ struct synod_reply {
 	struct synod_result *results; /* transaction: one for each operation of the branch taken */
 	size_t nrecords;
 	struct synod_record *records; /* scan, in key order */
-	bool more;                    /* scan: go on from `resume` */
+	bool more;                    /* scan: go on from `resume`, the next start (reverse: the next end) */
 	struct synod_bytes resume;
 };
 
@@ -171,6 +171,7 @@ struct synod_scan {
 	uint32_t limit;           /* 0: 1000 */
 	bool keys_only;
 	bool count_only; /* reply->version holds the count */
+	bool reverse;    /* the same range from its end, in descending order; `resume` of the reply is the next `end` */
 };
 
 /*

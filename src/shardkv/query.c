@@ -31,14 +31,22 @@ static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
 }
 
 /*
- * The merge: a binary heap of one source a shard, the smallest next key on top. Keys of different shards are never equal.
+ * The merge: a binary heap of one source a shard, on top the one whose key comes next: the smallest, or, backwards, the largest.
+ * Keys of different shards are never equal.
  */
 struct merge {
 	struct shardkv_app *a;
 	struct scan_source *heap; /* from 0; children of i: 2i + 1, 2i + 2 */
 	uint32_t count;
-	struct slice end;
+	struct slice start, end;
+	bool back;
 };
+
+static bool comes_before(const struct merge *m, const struct scan_source *a, const struct scan_source *b)
+{
+	int order = slice_compare(a->record.key, b->record.key);
+	return m->back ? order > 0 : order < 0;
+}
 
 static void sift_down(struct merge *m, uint32_t i)
 {
@@ -47,9 +55,9 @@ static void sift_down(struct merge *m, uint32_t i)
 		uint32_t child = 2 * i + 1;
 		if (child >= m->count)
 			break;
-		if (child + 1 < m->count && slice_compare(m->heap[child + 1].record.key, m->heap[child].record.key) < 0)
+		if (child + 1 < m->count && comes_before(m, &m->heap[child + 1], &m->heap[child]))
 			child++;
-		if (slice_compare(moving.record.key, m->heap[child].record.key) <= 0)
+		if (!comes_before(m, &m->heap[child], &moving))
 			break;
 		m->heap[i] = m->heap[child];
 		i = child;
@@ -62,13 +70,14 @@ static bool source_next(struct merge *m, struct scan_source *source)
 {
 	struct store *store = m->a->store;
 	if (store->ops->next(source->iterator, &source->record) &&
-	    (m->end.len == 0 || slice_compare(source->record.key, m->end) < 0))
+	    (m->back ? slice_compare(source->record.key, m->start) >= 0
+		     : m->end.len == 0 || slice_compare(source->record.key, m->end) < 0))
 		return true;
 	store->ops->iterate_end(source->iterator);
 	return false;
 }
 
-static void merge_begin(struct merge *m, struct slice start)
+static void merge_begin(struct merge *m)
 {
 	struct shardkv_app *a = m->a;
 	if (a->sources == NULL)
@@ -78,7 +87,8 @@ static void merge_begin(struct merge *m, struct slice start)
 		if (!shard_usable(&a->shards[shard]) || a->store->ops->space_count(a->store, shard) == 0)
 			continue;
 		struct scan_source *source = &m->heap[m->count];
-		source->iterator = a->store->ops->iterate(a->store, NULL, shard, start);
+		source->iterator = m->back ? a->store->ops->iterate_back(a->store, NULL, shard, m->end)
+					   : a->store->ops->iterate(a->store, NULL, shard, m->start);
 		m->count += source_next(m, source);
 	}
 	for (uint32_t i = m->count / 2; i-- > 0;)
@@ -103,6 +113,7 @@ static void scan_page(struct shardkv_app *a, const struct wire_kv_scan *scan, ui
 		      struct wire_kv_query_reply *out, struct merge *m)
 {
 	size_t bytes = 0;
+	struct slice last = {0};
 	uint32_t room = a->keys < limit ? (uint32_t)a->keys : limit;
 	if (!scan->count_only)
 		out->records = arena_get(arena, room * sizeof out->records[0]);
@@ -110,10 +121,11 @@ static void scan_page(struct shardkv_app *a, const struct wire_kv_scan *scan, ui
 		const struct store_record *r = &m->heap[0].record;
 		if (out->count == limit || bytes >= SCAN_BYTES_MAX) {
 			out->more = true;
-			out->resume = r->key;
+			out->resume = m->back ? last : r->key;
 			return;
 		}
 		out->count++;
+		last = r->key;
 		if (scan->count_only)
 			continue;
 		ASSERT(out->nrecords < room);
@@ -142,11 +154,11 @@ static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, s
 	if (ownership_check_scan(a, scan->config, reply) != 0)
 		return;
 	struct wire_kv_query_reply out = {0};
-	struct merge m = {.a = a, .end = scan->end};
+	struct merge m = {.a = a, .start = scan->start, .end = scan->end, .back = scan->reverse};
 	if (scan->count_only && scan->start.len == 0 && scan->end.len == 0 && scan->limit == 0) {
 		out.count = count_usable(a);
 	} else {
-		merge_begin(&m, scan->start);
+		merge_begin(&m);
 		uint32_t limit = scan->limit == 0 || scan->limit > SCAN_LIMIT_MAX ? SCAN_LIMIT_MAX : scan->limit;
 		scan_page(a, scan, limit, arena, &out, &m);
 	}

@@ -80,7 +80,7 @@ void btree_release(struct btree_node *root, struct btree_garbage *garbage);
 /* Takes at most nodes_max nodes apart; true while there is more. */
 bool btree_garbage_drain(struct btree_garbage *garbage, uint64_t nodes_max);
 
-/* A position in a tree. Valid as long as the nodes are: until a change, or, below a root that is held, until its release. */
+/* A position in a tree, between two records. Valid as long as the nodes are: until a change, or, below a root that is held, until its release. */
 struct btree_cursor {
 	uint32_t height; /* frames in use; 0: at the end */
 	struct {
@@ -91,8 +91,15 @@ struct btree_cursor {
 
 /* Before the first record with a key ≥ start. */
 void btree_cursor_seek(struct btree_cursor *cursor, const struct btree_node *root, struct slice start);
-/* The next record, borrowed, or NULL at the end. */
+/* Behind the last record. */
+void btree_cursor_seek_end(struct btree_cursor *cursor, const struct btree_node *root);
+/*
+ * The next record, borrowed, or NULL at the end. After a seek a cursor goes one way: forward with this one, or backward with the
+ * other.
+ */
 const struct record *btree_cursor_next(struct btree_cursor *cursor);
+/* The record before the position, borrowed, or NULL at the beginning. */
+const struct record *btree_cursor_previous(struct btree_cursor *cursor);
 
 /*
  * Checks every structural invariant below `root` and asserts if one is broken; returns the number of records.

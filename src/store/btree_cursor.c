@@ -42,6 +42,35 @@ const struct record *btree_cursor_next(struct btree_cursor *cursor)
 	return NULL;
 }
 
+void btree_cursor_seek_end(struct btree_cursor *cursor, const struct btree_node *root)
+{
+	cursor->height = 0;
+	for (const struct btree_node *node = root; node != NULL;) {
+		push(cursor, node, node->count);
+		node = node->level > 0 ? node->children[node->count] : NULL;
+	}
+}
+
+const struct record *btree_cursor_previous(struct btree_cursor *cursor)
+{
+	while (cursor->height > 0) {
+		const struct btree_node *node = cursor->path[cursor->height - 1].node;
+		uint32_t *position = &cursor->path[cursor->height - 1].position;
+		if (node->level == 0 && *position > 0)
+			return node->keys[--*position];
+		if (node->level > 0 && *position > 0) {
+			--*position;
+			push(cursor, node->children[*position], node->children[*position]->count);
+			/* Down the right edge of the subtree before. */
+			while ((node = cursor->path[cursor->height - 1].node)->level > 0)
+				push(cursor, node->children[node->count], node->children[node->count]->count);
+			continue;
+		}
+		cursor->height--;
+	}
+	return NULL;
+}
+
 static void check_key(const struct record *key, const struct record *low, const struct record *high)
 {
 	ASSERT(key->refs > 0);

@@ -41,6 +41,7 @@ struct store_iterator {
 	struct list link;
 	struct store_iterator *next_free;
 	struct btree_cursor cursor;
+	bool back;
 };
 
 static struct memory *memory_of(struct store *store)
@@ -158,11 +159,8 @@ static const struct btree_node *snapshot_root(const struct store_snapshot *snaps
 	return low < snapshot->count && snapshot->roots[low].space == space ? snapshot->roots[low].root : NULL;
 }
 
-static struct store_iterator *memory_iterate(struct store *store, struct store_snapshot *snapshot, uint32_t space,
-					     struct slice start)
+static struct store_iterator *new_iterator(struct memory *m, bool back)
 {
-	struct memory *m = memory_of(store);
-	struct btree *tree = tree_of(m, space);
 	struct store_iterator *iterator = m->free_list;
 	if (iterator != NULL) {
 		m->free_list = iterator->next_free;
@@ -171,14 +169,39 @@ static struct store_iterator *memory_iterate(struct store *store, struct store_s
 		iterator = alloc_bytes(sizeof *iterator);
 	}
 	iterator->memory = m;
+	iterator->back = back;
 	list_push_back(&m->iterators, &iterator->link);
+	return iterator;
+}
+
+static struct store_iterator *memory_iterate(struct store *store, struct store_snapshot *snapshot, uint32_t space,
+					     struct slice start)
+{
+	struct memory *m = memory_of(store);
+	struct btree *tree = tree_of(m, space);
+	struct store_iterator *iterator = new_iterator(m, false);
 	btree_cursor_seek(&iterator->cursor, snapshot == NULL ? tree->root : snapshot_root(snapshot, space), start);
+	return iterator;
+}
+
+static struct store_iterator *memory_iterate_back(struct store *store, struct store_snapshot *snapshot, uint32_t space,
+						  struct slice end)
+{
+	struct memory *m = memory_of(store);
+	struct btree *tree = tree_of(m, space);
+	const struct btree_node *root = snapshot == NULL ? tree->root : snapshot_root(snapshot, space);
+	struct store_iterator *iterator = new_iterator(m, true);
+	if (end.len == 0)
+		btree_cursor_seek_end(&iterator->cursor, root);
+	else
+		btree_cursor_seek(&iterator->cursor, root, end);
 	return iterator;
 }
 
 static bool memory_next(struct store_iterator *iterator, struct store_record *out)
 {
-	const struct record *record = btree_cursor_next(&iterator->cursor);
+	const struct record *record =
+		iterator->back ? btree_cursor_previous(&iterator->cursor) : btree_cursor_next(&iterator->cursor);
 	if (record == NULL)
 		return false;
 	record_view(record, out);
@@ -237,6 +260,7 @@ static const struct store_ops memory_ops = {
 	.snapshot = memory_snapshot,
 	.snapshot_release = memory_snapshot_release,
 	.iterate = memory_iterate,
+	.iterate_back = memory_iterate_back,
 	.next = memory_next,
 	.iterate_end = memory_iterate_end,
 	.set_applied = memory_set_applied,

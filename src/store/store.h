@@ -70,6 +70,9 @@ struct store_ops {
 	 * (any change of the store ends the iterator's validity).
 	 */
 	struct store_iterator *(*iterate)(struct store *store, struct store_snapshot *snapshot, uint32_t space, struct slice start);
+	/* The same backwards: in descending order, from the last key < end; `end` empty: from the last key of all. */
+	struct store_iterator *(*iterate_back)(struct store *store, struct store_snapshot *snapshot, uint32_t space,
+					       struct slice end);
 	bool (*next)(struct store_iterator *iterator, struct store_record *out);
 	void (*iterate_end)(struct store_iterator *iterator);
 

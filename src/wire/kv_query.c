@@ -13,6 +13,7 @@ static int read_scan(struct slice in, struct wire_kv_scan *out)
 		case 4: pb_get_bool(&r, &out->keys_only); break;
 		case 5: pb_get_u64(&r, &out->config); break;
 		case 6: pb_get_bool(&r, &out->count_only); break;
+		case 7: pb_get_bool(&r, &out->reverse); break;
 		}
 	}
 	return r.status;
@@ -66,6 +67,7 @@ static void put_scan(struct buffer *out, uint32_t number, const struct wire_kv_s
 	pb_put_u64(out, 4, scan->keys_only);
 	pb_put_u64(out, 5, scan->config);
 	pb_put_u64(out, 6, scan->count_only);
+	pb_put_u64(out, 7, scan->reverse);
 	pb_end(out, mark);
 }
 

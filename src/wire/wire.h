@@ -248,7 +248,7 @@ void wire_kv_reply_encode(const struct wire_kv_reply *in, struct buffer *out);
 struct wire_kv_scan {
 	struct slice start, end;
 	uint32_t limit;
-	bool keys_only, count_only;
+	bool keys_only, count_only, reverse;
 	uint64_t config;
 };
 struct wire_kv_query {

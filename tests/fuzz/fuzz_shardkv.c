@@ -121,6 +121,7 @@ static void build_query(struct slice *in, struct buffer *out)
 						   .limit = input_u8(in),
 						   .keys_only = (scan & 2) != 0,
 						   .count_only = (scan & 4) != 0,
+						   .reverse = (scan & 8) != 0,
 						   .config = input_u8(in)};
 	}
 	wire_kv_query_encode(&query, out);

@@ -106,8 +106,11 @@ static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct
 	}
 	struct wire_kv_record records[8];
 	struct wire_kv_query_reply reply = {.records = records};
-	for (uint32_t i = 0; keys_of_group[gid][i] != NULL; i++) {
-		struct slice key = slice_string(keys_of_group[gid][i]);
+	uint32_t nkeys = 0;
+	while (keys_of_group[gid][nkeys] != NULL)
+		nkeys++;
+	for (uint32_t i = 0; i < nkeys; i++) {
+		struct slice key = slice_string(keys_of_group[gid][scan->reverse ? nkeys - 1 - i : i]);
 		if (slice_compare(key, scan->start) < 0 ||
 		    (scan->end.len > 0 && slice_compare(key, scan->end) >= 0))
 			continue;
@@ -116,7 +119,7 @@ static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct
 			continue;
 		if (reply.nrecords == page_limit || reply.nrecords == scan->limit) {
 			reply.more = true;
-			reply.resume = key;
+			reply.resume = scan->reverse ? records[reply.nrecords - 1].key : key;
 			break;
 		}
 		records[reply.nrecords++] = (struct wire_kv_record){.key = key, .value = key, .version = 1};
@@ -236,6 +239,18 @@ static void op(struct outcome *outcome, enum synod_op_kind kind, const char *key
 	struct synod_op what = {
 		.kind = kind, .key = {.data = key, .len = strlen(key)}, .value = {.data = "v", .len = 1}};
 	int made = client_request_op(&request, &what);
+	submit(outcome, made, request);
+}
+
+/* From the end of everything below `end`. */
+static void scan_back(struct outcome *outcome, const char *start, const char *end, uint32_t limit)
+{
+	struct client_request *request;
+	struct synod_scan what = {.start = {.data = start, .len = strlen(start)},
+				  .end = {.data = end, .len = strlen(end)},
+				  .limit = limit,
+				  .reverse = true};
+	int made = client_request_scan(&request, &what);
 	submit(outcome, made, request);
 }
 
@@ -618,6 +633,51 @@ START_TEST(scans_survive_a_new_configuration)
 }
 END_TEST
 
+START_TEST(reverse_scans_are_merged_from_the_end)
+{
+	/* Backwards, in global order too; and the pages of any limit together are the whole range, each key once. */
+	for (page_limit = 1; page_limit <= 8; page_limit++) {
+		static struct outcome outcome;
+		scan_back(&outcome, "b", "i", 0);
+		settle();
+		ck_assert_str_eq(outcome.text, "gfedcb");
+		ck_assert(!outcome.more);
+		for (uint32_t limit = 1; limit <= 9; limit++) {
+			char all[32] = "", end[64] = "";
+			uint32_t pages = 0;
+			do {
+				scan_back(&outcome, "", end, limit);
+				settle();
+				ck_assert_int_eq(outcome.status, SYNOD_OK);
+				ck_assert_uint_le(strlen(outcome.text), limit);
+				strcat(all, outcome.text);
+				strcpy(end, outcome.resume);
+				pages++;
+			} while (outcome.more);
+			ck_assert_str_eq(all, "igfedcba");
+			ck_assert_uint_eq(pages, (8 + limit - 1) / limit);
+		}
+	}
+}
+END_TEST
+
+START_TEST(reverse_scans_survive_a_new_configuration)
+{
+	/* The configuration changes between two pages: the scan goes on before the last key that it has. */
+	static struct outcome outcome;
+	page_limit = 2;
+	op(&outcome, SYNOD_OP_GET, "warm up");
+	settle();
+	scan_back(&outcome, "", "", 0);
+	for (int i = 0; i < 3; i++)
+		answer_one(fake_next(fake));
+	config_number = 4;
+	pass(100);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_str_eq(outcome.text, "igfedcba");
+}
+END_TEST
+
 START_TEST(counts_are_added_up)
 {
 	/* A count asks every group for its number and transfers no key. */
@@ -772,6 +832,8 @@ int main(void)
 	tcase_add_test(tcase, scans_are_merged_in_key_order);
 	tcase_add_test(tcase, scans_stop_at_their_limit_and_resume);
 	tcase_add_test(tcase, scans_survive_a_new_configuration);
+	tcase_add_test(tcase, reverse_scans_are_merged_from_the_end);
+	tcase_add_test(tcase, reverse_scans_survive_a_new_configuration);
 	tcase_add_test(tcase, counts_are_added_up);
 	tcase_add_test(tcase, a_scan_that_loses_a_group_fails_as_a_whole);
 	tcase_add_test(tcase, master_commands_are_written_with_a_session);

@@ -66,6 +66,37 @@ static void scan_all(struct kv *kv, const struct names *names, const char *start
 	ck_assert_uint_eq(i, last < lower_bound(names, start) ? lower_bound(names, start) : last);
 }
 
+/* The same from the end, page by page: each ends before the last key of the one before. */
+static void scan_all_back(struct kv *kv, const struct names *names, const char *start, const char *end, struct wire_kv_scan scan)
+{
+	uint32_t first = lower_bound(names, start);
+	uint32_t i = *end == '\0' ? names->count : lower_bound(names, end);
+	uint32_t limit = scan.limit == 0 ? SCAN_LIMIT_MAX : scan.limit;
+	char resume[16];
+	scan.start = slice_string(start);
+	scan.end = slice_string(end);
+	scan.reverse = true;
+	if (i < first)
+		i = first;
+	for (;;) {
+		struct wire_kv_query query = {.has_scan = true, .scan = scan};
+		ck_assert_int_eq(kv_query(kv, &query), 0);
+		ck_assert_uint_le(kv->page.count, limit);
+		for (uint32_t r = 0; r < kv->page.nrecords; r++) {
+			ck_assert(slice_equal(kv->page.records[r].key, slice_string(names->key[i - 1 - r])));
+			ck_assert(slice_equal(kv->page.records[r].value, slice_string(scan.keys_only ? "" : names->key[i - 1 - r])));
+		}
+		i -= (uint32_t)kv->page.count;
+		if (!kv->page.more)
+			break;
+		ck_assert_uint_eq(kv->page.count, limit);
+		ck_assert(slice_equal(kv->page.resume, slice_string(names->key[i])));
+		snprintf(resume, sizeof resume, "%.*s", (int)kv->page.resume.len, (const char *)kv->page.resume.data);
+		scan.end = slice_string(resume);
+	}
+	ck_assert_uint_eq(i, first);
+}
+
 /* Pages of any size, over any range, give every key once and in order. */
 START_TEST(pages_match_model)
 {
@@ -79,6 +110,11 @@ START_TEST(pages_match_model)
 			if (limits[l] == 1 && r != 6)
 				continue;
 			scan_all(&kv, names, ranges[r][0], ranges[r][1], (struct wire_kv_scan){.limit = limits[l]});
+			scan_all_back(&kv, names, ranges[r][0], ranges[r][1], (struct wire_kv_scan){.limit = limits[l]});
+			scan_all_back(&kv, names, ranges[r][0], ranges[r][1],
+				      (struct wire_kv_scan){.limit = limits[l], .keys_only = true});
+			scan_all_back(&kv, names, ranges[r][0], ranges[r][1],
+				      (struct wire_kv_scan){.limit = limits[l], .count_only = true});
 			scan_all(&kv, names, ranges[r][0], ranges[r][1], (struct wire_kv_scan){.limit = limits[l], .keys_only = true});
 			scan_all(&kv, names, ranges[r][0], ranges[r][1], (struct wire_kv_scan){.limit = limits[l], .count_only = true});
 		}

@@ -40,6 +40,24 @@ static void expect_range(struct store *s, struct store_snapshot *snapshot, const
 	s->ops->iterate_end(iterator);
 }
 
+/* The same backwards, from the last record whose key is below `end`; an empty end: from the last of all. */
+static void expect_range_back(struct store *s, struct store_snapshot *snapshot, const struct model *m, uint32_t space,
+			      struct slice end, size_t limit)
+{
+	struct store_iterator *iterator = s->ops->iterate_back(s, snapshot, space, end);
+	struct store_record got;
+	size_t i = end.len == 0 ? model_search(m, space + 1, end) : model_search(m, space, end);
+	for (; limit > 0 && i > 0 && m->records[i - 1].space == space; i--, limit--) {
+		ck_assert(s->ops->next(iterator, &got));
+		expect_record(&got, &m->records[i - 1]);
+	}
+	if (limit > 0) {
+		ck_assert(!s->ops->next(iterator, &got));
+		ck_assert(!s->ops->next(iterator, &got));
+	}
+	s->ops->iterate_end(iterator);
+}
+
 static void expect_same(struct store *s, struct store_snapshot *snapshot, const struct model *m)
 {
 	uint64_t bytes = 0;
@@ -49,8 +67,10 @@ static void expect_same(struct store *s, struct store_snapshot *snapshot, const 
 		store_memory_check(s);
 		ck_assert_uint_eq(s->ops->bytes(s), bytes);
 	}
-	for (uint32_t space = 0; space < SPACES; space++)
+	for (uint32_t space = 0; space < SPACES; space++) {
 		expect_range(s, snapshot, m, space, slice(NULL, 0), SIZE_MAX);
+		expect_range_back(s, snapshot, m, space, slice(NULL, 0), SIZE_MAX);
+	}
 }
 
 /* What a random run looks like: how long keys are, how many there are, how often they are deleted. */
@@ -114,7 +134,10 @@ static void random_read(struct run *run, uint32_t space, struct slice key)
 	if (want != NULL)
 		expect_record(&got, want);
 	expect_range(s, NULL, &run->model, space, key, (size_t)rng_below(&run->rng, 100));
+	expect_range_back(s, NULL, &run->model, space, key, (size_t)rng_below(&run->rng, 100));
 	size_t i = (size_t)rng_below(&run->rng, OPEN_SNAPSHOTS);
+	if (run->snapshots[i] != NULL)
+		expect_range_back(s, run->snapshots[i], &run->images[i], space, key, (size_t)rng_below(&run->rng, 100));
 	if (run->snapshots[i] != NULL)
 		expect_range(s, run->snapshots[i], &run->images[i], space, key, (size_t)rng_below(&run->rng, 100));
 }

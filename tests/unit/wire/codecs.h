@@ -261,7 +261,7 @@ static inline void any_kv_query(struct rng *r, struct arena *a, void *out)
 		q->keys[i] = any_bytes(r, a);
 	if (q->has_scan)
 		q->scan = (struct wire_kv_scan){any_bytes(r, a), any_bytes(r, a), any_u32(r), rng_below(r, 2) == 0,
-						rng_below(r, 2) == 0, any_u64(r)};
+						rng_below(r, 2) == 0, rng_below(r, 2) == 0, any_u64(r)};
 }
 static inline void any_kv_query_reply(struct rng *r, struct arena *a, void *out)
 {

@@ -190,6 +190,7 @@ static void assert_kv_query(const struct wire_kv_query *ours, const Synod__KvQue
 	ck_assert_uint_eq(ours->scan.limit, theirs->scan->limit);
 	ck_assert_int_eq(ours->scan.keys_only, theirs->scan->keys_only);
 	ck_assert_int_eq(ours->scan.count_only, theirs->scan->count_only);
+	ck_assert_int_eq(ours->scan.reverse, theirs->scan->reverse);
 	ck_assert_uint_eq(ours->scan.config, theirs->scan->config);
 }
 
