@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/output.h"
 #include "report.h"
 
 static struct bench *running; /* for the signal handler */
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
 	struct bench *b = ALLOC(struct bench);
 	struct bench_daemons daemons;
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	output_begin();
 	bench_options_parse(&b->options, argc, argv);
 	running = b;
 	sigaction(SIGINT, &action, NULL);
@@ -39,5 +41,5 @@ int main(int argc, char **argv)
 	good &= bench_close(b);
 	bench_daemons_free(&daemons);
 	free(b);
-	return good ? 0 : 1;
+	return output_exit_code(good ? 0 : 1, "kvbench", "the report could not be written to stdout");
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
+
 #define EXIT_USAGE 64
 
 static const char USAGE[] =
@@ -200,7 +202,7 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 	case 'o': o->json = choice("-o must be plain or json", optarg, outputs) == 1; break;
 	case HELP:
 		fputs(USAGE, stdout);
-		exit(0);
+		exit(output_exit_code(0, "kvbench", "cannot write to stdout"));
 	default:
 		parse_number(o, open, c);
 	}

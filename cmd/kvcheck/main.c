@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/output.h"
 #include "read.h"
 
 enum { EXIT_LINEARIZABLE = 0, EXIT_VIOLATION = 1, EXIT_GAVE_UP = 3, EXIT_USAGE = 64 };
@@ -24,7 +25,8 @@ static const char USAGE[] =
 	"  --max-memory MIB  give up when the search needs more (default 1024)\n"
 	"  -o plain|json     (default plain)\n"
 	"\n"
-	"Exit status: 0 linearizable, 1 violation (shown), 3 gave up within its limits, 64 usage or unreadable history.\n";
+	"Exit status: 0 linearizable, 1 violation (shown), 3 gave up within its limits, 6 linearizable, but that could not be\n"
+	"written to stdout, 64 usage or unreadable history.\n";
 
 struct options {
 	bool txn, json;
@@ -77,7 +79,7 @@ static void parse(struct options *o, int argc, char **argv)
 				usage("-o must be plain or json", optarg);
 		} else if (c == HELP) {
 			fputs(USAGE, stdout);
-			exit(0);
+			exit(output_exit_code(0, "kvcheck", "cannot write to stdout"));
 		} else {
 			fprintf(stderr, "Try 'kvcheck --help'.\n");
 			exit(EXIT_USAGE);
@@ -161,6 +163,7 @@ int main(int argc, char **argv)
 	struct check_history h;
 	struct check_report report;
 	char *error;
+	output_begin();
 	parse(&o, argc, argv);
 	check_history_init(&h);
 	for (int i = 0; i < o.nfiles; i++) {
@@ -184,5 +187,5 @@ int main(int argc, char **argv)
 		write_html(o.html, &h, &report, &names);
 	check_report_free(&report);
 	check_history_free(&h);
-	return code;
+	return output_exit_code(code, "kvcheck", "the verdict could not be written to stdout");
 }

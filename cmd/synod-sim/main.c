@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/output.h"
 #include "minimise.h"
 #include "runner.h"
 #include "scene.h"
@@ -39,7 +40,8 @@ static const char usage[] =
 	"  --jobs N          seeds at a time (default: one a processor)\n"
 	"  --keep-going      go on after a seed that failed\n"
 	"  --quiet           print only what failed, and the totals\n"
-	"Exit code: 0 ok, 10 crash, 11 safety, 12 liveness, 13 linearizability, 64 usage.\n";
+	"Exit code: 0 ok, 6 ok, but stdout could not be written, 10 crash, 11 safety, 12 liveness, 13 linearizability,\n"
+	"64 usage, or a file that could not be written.\n";
 
 struct arguments {
 	struct scene_options scene;
@@ -203,7 +205,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'V': arguments->scene.shiviz = optarg; break;
 		case 'j': arguments->jobs = (uint32_t)parse_number(optarg); break;
 		case 'k': arguments->keep_going = true; break;
-		case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
+		case 'h': fputs(usage, stdout); exit(output_exit_code(EXIT_SUCCESS, "synod-sim", "cannot write to stdout"));
 		default: fputs(usage, stderr); exit(VERDICT_USAGE);
 		}
 	}
@@ -221,10 +223,14 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
+	enum verdict verdict;
+	output_begin();
 	parse_arguments(argc, argv, &arguments);
 	if (arguments.minimise) {
 		arguments.scene.seed = arguments.first;
-		return (int)minimise(&arguments.scene, arguments.runs, arguments.lines);
+		verdict = minimise(&arguments.scene, arguments.runs, arguments.lines);
+	} else {
+		verdict = run_all(&arguments);
 	}
-	return (int)run_all(&arguments);
+	return output_exit_code((int)verdict, "synod-sim", "cannot write to stdout");
 }

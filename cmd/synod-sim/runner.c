@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/output.h"
+
 struct run_report *run_report_map(void)
 {
 	struct run_report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -53,6 +55,7 @@ __attribute__((noreturn)) static void child(struct run_report *report, struct sc
 		scene_run(&options, &again);
 		report->again_hash = again.trace_hash;
 	}
+	report->output_error = output_end();
 	report->ended = true;
 	exit(0);
 }
@@ -91,6 +94,7 @@ struct run *run_wait(struct run *runs, uint32_t count)
 		if (runs[i].pid != pid)
 			continue;
 		runs[i].pid = 0;
+		output_failed(runs[i].report->output_error);
 		runs[i].signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 		runs[i].code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 		return &runs[i];

@@ -18,6 +18,7 @@ struct run_report {
 	bool ended;          /* result is filled in: the child did not crash */
 	uint64_t again_hash; /* of the second run, with check_repeat */
 	double cpu_s;
+	int output_error;    /* of its stdout (base/output.h) */
 	/* If asked for: what the nemesis did, … */
 	uint32_t nfaults;
 	struct sim_nemesis_record faults[RUN_FAULTS_MAX];

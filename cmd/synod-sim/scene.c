@@ -1,5 +1,6 @@
 #include "scene.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -299,12 +300,13 @@ static void check_lists(struct scene *scene)
 	if (scene->options->history == NULL)
 		return;
 	FILE *file = fopen(scene->options->history, "w");
-	if (file == NULL) {
-		perror(scene->options->history);
-		return;
-	}
-	sim_history_write(&scene->load.history, file);
-	fclose(file);
+	if (file != NULL)
+		sim_history_write(&scene->load.history, file);
+	int error = file == NULL || ferror(file) ? errno : 0;
+	if (file != NULL && fclose(file) != 0 && error == 0)
+		error = errno;
+	if (error != 0)
+		scene_fail(scene, VERDICT_USAGE, "cannot write %s: %s", scene->options->history, strerror(error));
 }
 
 void scene_options_line(const struct scene *scene, struct buffer *out)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "host/daemon_config.h"
 #include "host/datadir.h"
 #include "host/disk_posix.h"
@@ -251,7 +252,6 @@ static int configure_and_run(const struct daemon_kind *kind, struct daemon_argum
 		code = EXIT_CONFIG;
 	} else if (arguments->print_config) {
 		daemon_config_print(&running.config, stdout);
-		code = fflush(stdout) == 0 ? EXIT_OK : EXIT_START;
 	} else {
 		prepare_process();
 		code = run(&running);
@@ -264,7 +264,11 @@ int daemon_main(const struct daemon_kind *kind, int argc, char **argv)
 {
 	struct daemon_arguments arguments;
 	int code = EXIT_OK;
-	if (daemon_arguments_parse(&arguments, argc, argv) != 0)
+	bool parsed = daemon_arguments_parse(&arguments, argc, argv) == 0;
+	bool prints = parsed && (arguments.help || arguments.version || arguments.print_config);
+	if (prints)
+		output_begin();
+	if (!parsed)
 		code = EXIT_USAGE;
 	else if (arguments.help)
 		daemon_usage(kind->program, kind->summary, stdout);
@@ -272,6 +276,8 @@ int daemon_main(const struct daemon_kind *kind, int argc, char **argv)
 		printf("%s %s\n", kind->program, SYNOD_RELEASE);
 	else
 		code = configure_and_run(kind, &arguments);
+	if (prints)
+		code = output_exit_code(code, kind->program, "cannot write to stdout");
 	daemon_arguments_free(&arguments);
 	return code;
 }
