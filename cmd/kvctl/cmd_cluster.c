@@ -149,6 +149,7 @@ int kvctl_config(struct kvctl *kvctl, int argc, char **argv)
 static int changed(struct kvctl *kvctl, struct synod_reply *reply)
 {
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	kvctl->applied |= exit_code == EXIT_OK;
 	if (exit_code == EXIT_OK && kvctl->json)
 		kvctl_print_json(json_pack("{s:o}", "config", kvctl_json_u64(reply->version)));
 	else if (exit_code == EXIT_OK)

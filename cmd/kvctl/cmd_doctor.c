@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "kvctl.h"
@@ -22,6 +23,16 @@ struct doctor {
 	json_t *findings;
 	unsigned warnings, failures;
 };
+
+static void print_finding(const char *word, const char *text)
+{
+	struct buffer wrapped = {0};
+	char *line = alloc_format("%-4s  %s", word, text);
+	kvctl_wrap(&wrapped, line, kvctl_columns(STDOUT_FILENO), 6);
+	printf("%.*s\n", (int)wrapped.len, (const char *)wrapped.data);
+	buffer_free(&wrapped);
+	free(line);
+}
 
 __attribute__((format(printf, 3, 4))) static void report(struct doctor *doctor, enum finding finding,
 							 const char *format, ...)
@@ -41,7 +52,7 @@ __attribute__((format(printf, 3, 4))) static void report(struct doctor *doctor, 
 						finding == FINDING_FAIL ? "fail" : words[finding], "message",
 						text != NULL ? text : ""));
 	else
-		printf("%-4s  %s\n", words[finding], text != NULL ? text : "");
+		print_finding(words[finding], text != NULL ? text : "");
 	free(text);
 }
 
@@ -49,14 +60,16 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 {
 	const struct synod_node_status *status = node->status;
 	const char *name = node->name[0] != '\0' ? node->name : node->address;
+	if (node->outsider != NULL)
+		report(doctor, strcmp(node->outsider, "not joined") == 0 ? FINDING_WARN : FINDING_FAIL, "%s: %s: %s", name,
+		       node->outsider, node->detail);
+	if (node->outsider != NULL && !kvctl_node_up(node))
+		return;
 	if (status->status != SYNOD_OK) {
 		report(doctor, FINDING_FAIL, "%s (%s %s) does not answer: %s", name, node->role, node->address,
 		       status->message);
 		return;
 	}
-	if (strcmp(status->name, node->name) != 0)
-		report(doctor, FINDING_FAIL, "%s answers as \"%s\": is cluster.conf up to date?", name,
-		       status->name);
 	if (strcmp(status->version, synod_version()) != 0)
 		report(doctor, FINDING_WARN, "%s runs version %s, this kvctl is %s", name, status->version,
 		       synod_version());
@@ -71,11 +84,6 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 		report(doctor, FINDING_FAIL, "%s is named primary and has not got the state: kvctl view reset begins anew", name);
 }
 
-static bool same_group(const struct kvctl_node *a, const struct kvctl_node *b)
-{
-	return a->group == b->group && strcmp(a->role, b->role) == 0;
-}
-
 static bool is_role(const struct kvctl_node *node, enum node_role role)
 {
 	return strcmp(node->role, node_role_text(role)) == 0;
@@ -87,21 +95,11 @@ static bool replicated(const struct kvctl_node *node)
 	       is_role(node, ROLE_PAXOS);
 }
 
-/* What the replicas of a node's group are called together; the caller frees it. */
-static char *group_name(const struct kvctl_node *node)
-{
-	if (is_role(node, ROLE_VIEWSERVER))
-		return alloc_string("viewservers");
-	if (is_role(node, ROLE_PAXOS))
-		return alloc_string("paxosds");
-	return node->group != 0 ? alloc_format("group %" PRIu64, node->group) : alloc_string("shard masters");
-}
-
 static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
 {
 	for (size_t i = first; i < doctor->nodes.count; i++) {
 		const struct kvctl_node *node = &doctor->nodes.nodes[i];
-		if (same_group(node, &doctor->nodes.nodes[first]) && node->status->status == SYNOD_OK &&
+		if (kvctl_same_group(node, &doctor->nodes.nodes[first]) && kvctl_node_up(node) &&
 		    node->status->applied + LAG_MAX < chosen)
 			report(doctor, FINDING_WARN,
 			       "%s is %" PRIu64 " slots behind: it catches up, or its disk is too slow",
@@ -115,11 +113,11 @@ static void check_group(struct doctor *doctor, size_t first)
 	const struct kvctl_node *node = &doctor->nodes.nodes[first];
 	size_t leader, members = 0, up = 0;
 	uint64_t chosen;
-	char *group = group_name(node);
+	char *group = kvctl_group_name(node);
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
-		bool same = same_group(&doctor->nodes.nodes[i], node);
+		bool same = kvctl_same_group(&doctor->nodes.nodes[i], node);
 		members += same;
-		up += same && doctor->nodes.nodes[i].status->status == SYNOD_OK;
+		up += same && kvctl_node_up(&doctor->nodes.nodes[i]);
 	}
 	kvctl_nodes_group(&doctor->nodes, first, &leader, &chosen);
 	if (up <= members / 2)
@@ -150,7 +148,7 @@ static void check_groups(struct doctor *doctor)
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
 		bool seen = !replicated(&doctor->nodes.nodes[i]);
 		for (size_t j = 0; j < i && !seen; j++)
-			seen = same_group(&doctor->nodes.nodes[i], &doctor->nodes.nodes[j]);
+			seen = kvctl_same_group(&doctor->nodes.nodes[i], &doctor->nodes.nodes[j]);
 		if (!seen)
 			check_group(doctor, i);
 	}

@@ -1,4 +1,4 @@
-/* get, and its ranges */
+/* get: single keys, and ranges from either end; or how many there are */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,12 +6,20 @@
 #include "kvctl.h"
 
 struct get_options {
-	bool raw, keys_only, ranged;
+	bool raw, keys_only, ranged, count;
 	uint64_t limit; /* 0: none */
 	const char *prefix;
 	struct synod_scan scan;
 	char *storage; /* the end of the prefix's range */
 };
+
+static void print_count(const struct kvctl *kvctl, uint64_t count)
+{
+	if (kvctl->json)
+		kvctl_print_json(json_pack("{s:o}", "count", kvctl_json_u64(count)));
+	else
+		printf("%" PRIu64 "\n", count);
+}
 
 static void print_record_json(const struct get_options *options, const struct synod_record *record, bool first)
 {
@@ -42,6 +50,14 @@ static void print_record(const struct kvctl *kvctl, const struct get_options *op
 	fputc('\n', stdout);
 }
 
+void kvctl_scan_on(struct synod_scan *scan, const struct synod_reply *page)
+{
+	if (scan->reverse)
+		scan->end = page->resume;
+	else
+		scan->start = page->resume;
+}
+
 /* Page after page, printed as they come. */
 static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options *options, uint64_t *count,
 		       bool *more)
@@ -59,11 +75,24 @@ static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options 
 		for (size_t i = 0; i < page->nrecords; i++)
 			print_record(kvctl, options, &page->records[i], (*count)++ == 0);
 		*more = page->more;
-		options->scan.start = page->resume;
-	} while (exit_code == EXIT_OK && page->more && *count != options->limit && !ferror(stdout));
+		kvctl_scan_on(&options->scan, page);
+	} while (exit_code == EXIT_OK && page->more && *count != options->limit && output_error() == 0);
 	if (exit_code != EXIT_OK)
 		kvctl_failed(kvctl, page->status, page->message);
 	synod_reply_free(page);
+	return exit_code;
+}
+
+static int count_range(struct kvctl *kvctl, struct synod *s, const struct get_options *options)
+{
+	struct synod_scan scan = options->scan;
+	scan.count_only = true;
+	struct synod_reply *reply = synod_do_scan(s, &scan, kvctl->timeout_ms);
+	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	if (exit_code == EXIT_OK)
+		print_count(kvctl, options->limit != 0 && options->limit < reply->version ? options->limit
+											  : reply->version);
+	synod_reply_free(reply);
 	return exit_code;
 }
 
@@ -74,6 +103,8 @@ static int get_range(struct kvctl *kvctl, struct get_options *options)
 	bool more = false;
 	if (s == NULL)
 		return EXIT_USAGE;
+	if (options->count)
+		return count_range(kvctl, s, options);
 	if (kvctl->json)
 		fputs("{\"records\":[", stdout);
 	int exit_code = print_pages(kvctl, s, options, &count, &more);
@@ -82,36 +113,86 @@ static int get_range(struct kvctl *kvctl, struct get_options *options)
 	return exit_code;
 }
 
-static int get_key(struct kvctl *kvctl, const struct get_options *options, const char *key)
+static void print_value(const struct kvctl *kvctl, const struct get_options *options, const char *key,
+			const struct synod_reply *reply)
 {
-	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
-	struct synod_reply *reply = kvctl_do(kvctl, &op);
-	if (reply == NULL)
-		return EXIT_USAGE;
-	int exit_code = kvctl_exit_code(reply->status);
-	if (exit_code == EXIT_NOT_FOUND) {
-		kvctl_error(kvctl, "not found: %s", key);
-	} else if (exit_code != EXIT_OK) {
-		kvctl_failed(kvctl, reply->status, reply->message);
-	} else if (kvctl->json) {
-		struct synod_record record = {
-			.key = op.key,
-			.value = reply->value,
-			.version = reply->version,
-			.modification = reply->modification,
-		};
+	struct synod_record record = {
+		.key = {.data = key, .len = strlen(key)},
+		.value = reply->value,
+		.version = reply->version,
+		.modification = reply->modification,
+	};
+	if (kvctl->json) {
 		print_record_json(options, &record, true);
 		fputc('\n', stdout);
-	} else {
-		kvctl_print_bytes(options->keys_only ? op.key : reply->value);
-		if (!options->raw)
-			fputc('\n', stdout);
+		return;
 	}
-	synod_reply_free(reply);
+	kvctl_print_bytes(options->keys_only ? record.key : record.value);
+	if (!options->raw)
+		fputc('\n', stdout);
+}
+
+/* One of several values: a line as export writes it, so that whatever bytes it has, it is one. */
+static void print_line(const struct kvctl *kvctl, const struct get_options *options, const char *key,
+		       const struct synod_reply *reply, bool first)
+{
+	struct synod_record record = {
+		.key = {.data = key, .len = strlen(key)},
+		.value = reply->value,
+		.version = reply->version,
+		.modification = reply->modification,
+	};
+	if (kvctl->json || options->keys_only) {
+		print_record(kvctl, options, &record, first);
+		return;
+	}
+	struct buffer line = {0};
+	kvctl_record_format(&line, record.key, record.value, KVCTL_TSV);
+	buffer_add_u8(&line, '\n');
+	fwrite(line.data, 1, line.len, stdout);
+	buffer_free(&line);
+}
+
+/*
+ * Each key is read by itself. A missing one is said and makes the exit code 1, and the others are printed; any
+ * other failure is the end.
+ */
+static int get_keys(struct kvctl *kvctl, const struct get_options *options, int count, char **keys)
+{
+	uint64_t found = 0;
+	bool array = kvctl->json && count > 1 && !options->count;
+	int exit_code = EXIT_OK;
+	if (array)
+		fputc('[', stdout);
+	for (int i = 0; i < count; i++) {
+		struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = keys[i], .len = strlen(keys[i])}};
+		struct synod_reply *reply = kvctl_do(kvctl, &op);
+		int one = reply == NULL ? EXIT_USAGE : kvctl_exit_code(reply->status);
+		bool first = found == 0;
+		found += one == EXIT_OK;
+		if (options->count && one == EXIT_NOT_FOUND)
+			one = EXIT_OK;
+		else if (one == EXIT_NOT_FOUND)
+			kvctl_error(kvctl, "not found: %s", keys[i]);
+		else if (one != EXIT_OK && reply != NULL)
+			kvctl_failed(kvctl, reply->status, reply->message);
+		else if (one == EXIT_OK && !options->count && count == 1)
+			print_value(kvctl, options, keys[i], reply);
+		else if (one == EXIT_OK && !options->count)
+			print_line(kvctl, options, keys[i], reply, first);
+		synod_reply_free(reply);
+		exit_code = one != EXIT_OK ? one : exit_code;
+		if (exit_code != EXIT_OK && exit_code != EXIT_NOT_FOUND)
+			break;
+	}
+	if (array)
+		fputs("]\n", stdout);
+	if (options->count && exit_code == EXIT_OK)
+		print_count(kvctl, found);
 	return exit_code;
 }
 
-enum { GET_PREFIX, GET_RANGE, GET_LIMIT, GET_KEYS_ONLY, GET_RAW };
+enum { GET_PREFIX, GET_RANGE, GET_LIMIT, GET_KEYS_ONLY, GET_RAW, GET_COUNT, GET_REVERSE };
 
 static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options *options)
 {
@@ -121,6 +202,8 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		{"limit", required_argument, NULL, KVCTL_OPTION(GET_LIMIT)},
 		{"keys-only", no_argument, NULL, KVCTL_OPTION(GET_KEYS_ONLY)},
 		{"raw", no_argument, NULL, KVCTL_OPTION(GET_RAW)},
+		{"count", no_argument, NULL, KVCTL_OPTION(GET_COUNT)},
+		{"reverse", no_argument, NULL, KVCTL_OPTION(GET_REVERSE)},
 		{0},
 	};
 	int option;
@@ -129,8 +212,10 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		options->raw |= option == KVCTL_OPTION(GET_RAW);
 		options->keys_only |= option == KVCTL_OPTION(GET_KEYS_ONLY);
 		options->ranged |= option == KVCTL_OPTION(GET_RANGE);
+		options->count |= option == KVCTL_OPTION(GET_COUNT);
+		options->scan.reverse |= option == KVCTL_OPTION(GET_REVERSE);
 		if (option == KVCTL_OPTION(GET_PREFIX))
-			options->prefix = optarg;
+			options->prefix = kvctl_option_text(optarg);
 		if (option == KVCTL_OPTION(GET_LIMIT) &&
 		    (!kvctl_parse_u64(optarg, &options->limit) || options->limit == 0))
 			return kvctl_usage(kvctl, "--limit %s: a number from 1", optarg);
@@ -160,6 +245,20 @@ static int choose_range(struct kvctl *kvctl, struct get_options *options, int co
 	return EXIT_OK;
 }
 
+/* Of single keys. 0 or EXIT_USAGE. */
+static int check_keys(struct kvctl *kvctl, const struct get_options *options, int count, char **keys)
+{
+	int exit_code = kvctl_check_operands(kvctl, count, 1, INT32_MAX);
+	for (int i = 0; exit_code == EXIT_OK && i < count; i++)
+		if (keys[i][0] == '\0')
+			exit_code = kvctl_usage(kvctl, "the key is empty");
+	if (exit_code == EXIT_OK && (options->limit != 0 || options->scan.reverse))
+		exit_code = kvctl_usage(kvctl, "--limit and --reverse go with --prefix or --range");
+	if (exit_code == EXIT_OK && options->raw && count > 1)
+		exit_code = kvctl_usage(kvctl, "--raw is for one key: where would the values end?");
+	return exit_code;
+}
+
 int kvctl_get(struct kvctl *kvctl, int argc, char **argv)
 {
 	struct get_options options = {0};
@@ -178,8 +277,6 @@ int kvctl_get(struct kvctl *kvctl, int argc, char **argv)
 		free(options.storage);
 		return exit_code;
 	}
-	exit_code = kvctl_check_operands(kvctl, count, 1, 1);
-	if (exit_code == EXIT_OK && operands[0][0] == '\0')
-		exit_code = kvctl_usage(kvctl, "the key is empty");
-	return exit_code == EXIT_OK ? get_key(kvctl, &options, operands[0]) : exit_code;
+	exit_code = check_keys(kvctl, &options, count, operands);
+	return exit_code == EXIT_OK ? get_keys(kvctl, &options, count, operands) : exit_code;
 }

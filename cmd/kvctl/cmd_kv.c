@@ -1,4 +1,4 @@
-/* put, get, del, append, cas, incr */
+/* put, append, cas, incr */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,37 +163,4 @@ int kvctl_incr(struct kvctl *kvctl, int argc, char **argv)
 		kvctl_failed(kvctl, reply->status, reply->message);
 	synod_reply_free(reply);
 	return exit_code;
-}
-
-int kvctl_del(struct kvctl *kvctl, int argc, char **argv)
-{
-	int first;
-	uint64_t deleted = 0;
-	int exit_code = kvctl_operands(kvctl, argc, argv, 1, INT32_MAX, &first);
-	for (int i = first; exit_code == EXIT_OK && i < argc; i++)
-		exit_code = check_key(kvctl, argv[i]);
-	if (exit_code != EXIT_OK)
-		return exit_code;
-	for (int i = first; i < argc; i++) {
-		struct synod_op op = {.kind = SYNOD_OP_DELETE, .key = bytes_of(argv[i])};
-		struct synod_reply *reply;
-		int one = do_op(kvctl, &op, &reply);
-		deleted += one == EXIT_OK;
-		if (one != EXIT_OK && one != EXIT_NOT_FOUND) {
-			/* Which key failed matters when there are several. */
-			if (reply != NULL && argc - first > 1)
-				kvctl_error(kvctl, "at key %s:", argv[i]);
-			if (reply != NULL)
-				kvctl_failed(kvctl, reply->status, reply->message);
-			exit_code = one;
-		}
-		synod_reply_free(reply);
-		if (exit_code != EXIT_OK)
-			break;
-	}
-	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:I}", "deleted", (json_int_t)deleted));
-	else
-		printf("%" PRIu64 "\n", deleted);
-	return exit_code == EXIT_OK && deleted == 0 ? EXIT_NOT_FOUND : exit_code;
 }

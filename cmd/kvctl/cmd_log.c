@@ -41,6 +41,7 @@ static int append(struct kvctl *kvctl, struct synod *s, const struct log_options
 	if (exit_code == EXIT_OK) {
 		struct synod_reply *reply = synod_log_append(s, values, count, options->at, kvctl->timeout_ms);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+		kvctl->applied |= exit_code == EXIT_OK;
 		if (exit_code == EXIT_OK && kvctl->json)
 			kvctl_print_json(json_pack("{s:o,s:o}", "slot", kvctl_json_u64(reply->version), "count",
 						   kvctl_json_u64(count)));
@@ -61,6 +62,7 @@ static int trim(struct kvctl *kvctl, struct synod *s, const struct log_options *
 		return exit_code;
 	struct synod_reply *reply = synod_log_trim(s, slot, kvctl->timeout_ms);
 	exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	kvctl->applied |= exit_code == EXIT_OK;
 	if (exit_code == EXIT_OK && kvctl->json)
 		kvctl_print_json(json_pack("{s:o}", "first", kvctl_json_u64(reply->modification)));
 	else if (exit_code == EXIT_OK)
@@ -113,7 +115,7 @@ static int read_log(struct kvctl *kvctl, struct synod *s, const struct log_optio
 		first = reply->modification;
 		last = reply->version;
 		left -= reply->nrecords < left ? reply->nrecords : left;
-		more = reply->more && !ferror(stdout);
+		more = reply->more && output_error() == 0;
 		synod_reply_free(reply);
 	}
 	if (exit_code == EXIT_OK && kvctl->json)
@@ -140,7 +142,7 @@ static int tail(struct kvctl *kvctl, struct synod *s, const struct log_options *
 	int exit_code = parse_range(kvctl, options, &from, &left);
 	if (exit_code == EXIT_OK && options->noperands == 0)
 		exit_code = find_end(kvctl, s, &from);
-	while (exit_code == EXIT_OK && left > 0 && !ferror(stdout)) {
+	while (exit_code == EXIT_OK && left > 0 && output_error() == 0) {
 		struct synod_reply *reply = synod_log_tail(s, from, left < 1024 ? (uint32_t)left : 0, TAIL_TIMEOUT_MS);
 		for (size_t i = 0; i < reply->nrecords; i++) {
 			from = reply->records[i].version + 1;

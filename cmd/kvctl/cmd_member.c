@@ -82,6 +82,7 @@ static int transfer(struct kvctl *kvctl, int count, char **operands)
 		struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), members, nmembers, replica);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 		synod_reply_free(reply);
+		kvctl->applied |= exit_code == EXIT_OK;
 		if (exit_code == EXIT_OK && kvctl->json)
 			kvctl_print_json(json_pack("{s:b}", "ok", 1));
 		else if (exit_code == EXIT_OK)

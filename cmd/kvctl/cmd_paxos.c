@@ -107,8 +107,10 @@ static int start(struct kvctl *kvctl, struct synod *s, const struct paxos_option
 	buffer_free(&input);
 	if (exit_code != EXIT_OK)
 		return exit_code;
+	kvctl->applied = true;
 	if (options->wait)
-		return wait_for(kvctl, s, options->peer, seq);
+		/* Whatever the waiting comes to, the proposal has begun. */
+		return kvctl_partly(kvctl, wait_for(kvctl, s, options->peer, seq));
 	print_ok(kvctl);
 	return EXIT_OK;
 }
@@ -151,11 +153,13 @@ static int done(struct kvctl *kvctl, struct synod *s, const struct paxos_options
 	char storage[PEERS_MAX * (ADDRESS_BYTES_MAX + 2)];
 	size_t count = 1;
 	int exit_code = options->peer != NULL ? EXIT_OK : all_peers(kvctl, peers, &count, storage, sizeof storage);
-	for (size_t i = 0; i < count && exit_code == EXIT_OK; i++)
+	for (size_t i = 0; i < count && exit_code == EXIT_OK; i++) {
 		exit_code = end(kvctl, synod_paxos_done(s, peers[i], seq, kvctl->timeout_ms));
+		kvctl->applied |= exit_code == EXIT_OK;
+	}
 	if (exit_code == EXIT_OK)
 		print_ok(kvctl);
-	return exit_code;
+	return kvctl_partly(kvctl, exit_code);
 }
 
 static int bounds(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options, bool max)

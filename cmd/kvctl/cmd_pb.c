@@ -1,8 +1,11 @@
 /* pb and view: primary and backup, and the service that names them */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "kvctl.h"
 
 /* Views of the past that a terminal shows. */
@@ -139,8 +142,13 @@ static void print_history(const struct synod_view *view)
 
 static void print_view(const struct synod_view *view)
 {
-	printf("view %" PRIu64 ": primary %s, backup %s%s\n", view->number, name_of(&view->primary), name_of(&view->backup),
-	       trouble_of(view));
+	struct buffer wrapped = {0};
+	char *line = alloc_format("view %" PRIu64 ": primary %s, backup %s%s", view->number, name_of(&view->primary),
+				  name_of(&view->backup), trouble_of(view));
+	kvctl_wrap(&wrapped, line, kvctl_columns(STDOUT_FILENO), 2);
+	printf("%.*s\n", (int)wrapped.len, (const char *)wrapped.data);
+	buffer_free(&wrapped);
+	free(line);
 	if (view->nservers > 0) {
 		putchar('\n');
 		print_servers(view);
@@ -173,6 +181,7 @@ static int reset(struct kvctl *kvctl, struct synod *s)
 		return exit_code;
 	struct synod_reply *reply = synod_view_reset(s, number);
 	exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	kvctl->applied |= exit_code == EXIT_OK;
 	if (exit_code == EXIT_OK && kvctl->json)
 		kvctl_print_json(json_pack("{s:o}", "given_up", kvctl_json_u64(number)));
 	else if (exit_code == EXIT_OK)

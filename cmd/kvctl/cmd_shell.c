@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "kvctl.h"
 
-/* Runs one line; words with a zero byte inside cannot be arguments. */
+/* Runs one line, and sees its output off; words with a zero byte inside cannot be arguments. */
 static int run_line(struct kvctl *kvctl, struct slice line)
 {
 	struct kvctl_words words;
@@ -21,7 +21,7 @@ static int run_line(struct kvctl *kvctl, struct slice line)
 			exit_code = kvctl_usage(kvctl, "a zero byte cannot be part of an argument");
 	}
 	if (exit_code == EXIT_OK && words.count > 0)
-		exit_code = kvctl_dispatch(kvctl, (int)words.count, argv);
+		exit_code = kvctl_flush(kvctl, kvctl_dispatch(kvctl, (int)words.count, argv));
 	free(argv);
 	kvctl_words_free(&words);
 	return exit_code;
@@ -47,9 +47,10 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 	char *text = NULL;
 	size_t capacity = 0;
 	ssize_t len;
+	bool lost = false;
 	if (terminal)
-		fprintf(stderr, "Commands as on the command line, without \"kvctl\"; help lists them, exit or "
-				"Ctrl-D ends.\n");
+		kvctl_note("Commands as on the command line, without \"kvctl\"; help lists them, exit or Ctrl-D "
+			   "ends.");
 	for (;;) {
 		if (terminal)
 			fprintf(stderr, "synod> ");
@@ -70,10 +71,14 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 		kvctl->command = NULL;
 		kvctl->in_shell = true;
 		exit_code = run_line(kvctl, line);
+		lost |= exit_code == EXIT_UNPRINTED;
 	}
+	if (ferror(stdin))
+		exit_code = kvctl_usage(kvctl, "cannot read the commands from stdin");
 	if (terminal)
 		fputc('\n', stderr);
 	kvctl->in_shell = false;
 	free(text);
-	return exit_code;
+	/* The last command's, as a shell's; but what one before it could not print must not get lost. */
+	return exit_code == EXIT_OK && lost ? EXIT_UNPRINTED : exit_code;
 }

@@ -22,8 +22,7 @@ struct view {
 static struct view look(const struct kvctl_nodes *nodes, size_t i)
 {
 	const struct kvctl_node *node = &nodes->nodes[i];
-	struct view view = {
-		.node = node, .status = node->status, .up = node->status->status == SYNOD_OK, .leader_name = ""};
+	struct view view = {.node = node, .status = node->status, .up = kvctl_node_up(node), .leader_name = ""};
 	size_t leader;
 	uint64_t chosen;
 	kvctl_nodes_group(nodes, i, &leader, &chosen);
@@ -31,7 +30,7 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 	if (leader != SIZE_MAX)
 		view.leader_name = nodes->nodes[leader].name;
 	if (!view.up) {
-		view.health = "down";
+		view.health = node->outsider != NULL ? node->outsider : "down";
 		return view;
 	}
 	/* An idle pbserver holds nothing, and has nothing to catch up with. */
@@ -39,7 +38,9 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 	view.lag = !idle && chosen > node->status->applied ? chosen - node->status->applied : 0;
 	snprintf(view.ballot, sizeof view.ballot, "%" PRIu64 ".%" PRIu64, node->status->ballot >> 8,
 		 node->status->ballot & 0xff);
-	if (leader == SIZE_MAX)
+	if (node->outsider != NULL)
+		view.health = node->outsider;
+	else if (leader == SIZE_MAX)
 		view.health = "no leader";
 	else if (strcmp(node->status->state, "recovering") == 0 || strcmp(node->status->state, "filling") == 0)
 		view.health = node->status->state;
@@ -57,8 +58,12 @@ static json_t *view_json(const struct view *view)
 				   view->node->role, "group", kvctl_json_u64(view->node->group), "address",
 				   view->node->address, "up", (int)view->up, "leader", (int)view->leader, "health",
 				   view->health);
+	if (view->node->outsider != NULL)
+		json_object_set_new(object, "error", json_string(view->node->detail));
 	if (!view->up) {
-		json_object_set_new(object, "error", json_string(status->message));
+		if (view->node->outsider == NULL)
+			json_object_set_new(object, "error", json_string(status->message));
+		json_object_set_new(object, "state", json_string(view->health));
 		return object;
 	}
 	const struct {
@@ -110,6 +115,7 @@ static void view_row(struct kvctl_table *table, const struct view *view)
 	if (!view->up) {
 		for (size_t i = STATE; i < HEALTH; i++)
 			kvctl_table_cell(table, i, "-");
+		kvctl_table_cell(table, STATE, "%s", view->health);
 		return;
 	}
 	kvctl_table_cell(table, STATE, "%s", status->state);
@@ -119,6 +125,17 @@ static void view_row(struct kvctl_table *table, const struct view *view)
 	kvctl_table_cell(table, KEYS, "%" PRIu64, status->keys);
 	kvctl_table_cell(table, SIZE, "%s", kvctl_format_bytes(status->disk_bytes, text, sizeof text));
 	kvctl_table_cell(table, UPTIME, "%s", kvctl_format_duration(status->uptime_ms, text, sizeof text));
+}
+
+/*
+ * What a narrow terminal can do without, and in which order: a leader shows in STATE, and a number of the log next
+ * to its lag.
+ */
+static void rank_columns(struct kvctl_table *table)
+{
+	static const uint8_t order[] = {SIZE, UPTIME, KEYS, BALLOT, LEADER, APPLIED, ROLE};
+	for (size_t i = 0; i < sizeof order; i++)
+		table->rank[order[i]] = (uint8_t)(sizeof order - i);
 }
 
 static bool wanted(const struct kvctl_node *node, const char *role, uint64_t group)
@@ -135,6 +152,7 @@ int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, cons
 	for (size_t i = BALLOT; i < HEALTH; i++)
 		table.right[i] = true;
 	table.right[GROUP] = true;
+	rank_columns(&table);
 	for (size_t i = 0; i < nodes->count; i++) {
 		if (!wanted(&nodes->nodes[i], role, group))
 			continue;
@@ -157,6 +175,31 @@ int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, cons
 	return EXIT_OK;
 }
 
+/* Says which groups have no leader, and which nodes are none of the cluster's. An exit code. */
+static int check_groups(const struct kvctl *kvctl, const struct kvctl_nodes *nodes)
+{
+	int exit_code = EXIT_OK;
+	for (size_t i = 0; i < nodes->count; i++) {
+		const struct kvctl_node *node = &nodes->nodes[i];
+		size_t leader, first = 0;
+		uint64_t chosen;
+		if (node->outsider != NULL)
+			kvctl_error(kvctl, "%s: %s: %s", node->name[0] != '\0' ? node->name : node->address,
+				    node->outsider, node->detail);
+		while (!kvctl_same_group(&nodes->nodes[first], node))
+			first++;
+		kvctl_nodes_group(nodes, i, &leader, &chosen);
+		if (first != i || leader != SIZE_MAX)
+			continue;
+		char *group = kvctl_group_name(node);
+		kvctl_error(kvctl, "%s: no %s", group,
+			    strcmp(node->role, node_role_text(ROLE_PBSERVER)) == 0 ? "primary" : "leader");
+		free(group);
+		exit_code = EXIT_UNAVAILABLE;
+	}
+	return exit_code;
+}
+
 int kvctl_status(struct kvctl *kvctl, int argc, char **argv)
 {
 	int first;
@@ -167,6 +210,8 @@ int kvctl_status(struct kvctl *kvctl, int argc, char **argv)
 	if (exit_code != EXIT_OK)
 		return exit_code;
 	exit_code = kvctl_nodes_print(kvctl, &nodes, NULL, 0);
+	if (exit_code == EXIT_OK)
+		exit_code = check_groups(kvctl, &nodes);
 	kvctl_nodes_free(&nodes);
 	return exit_code;
 }

@@ -110,11 +110,18 @@ static int trace_request(struct tracing *t)
 	int outcome = reply->status == SYNOD_NOT_FOUND
 			      ? EXIT_OK
 			      : kvctl_failed(t->kvctl, reply->status, reply->message);
+	t->kvctl->applied |= reply->status == SYNOD_OK && t->value != NULL;
 	int exit_code = collect_all(t);
 	if (exit_code == EXIT_OK)
 		exit_code = trace_show(t, reply);
 	synod_reply_free(reply);
-	return outcome != EXIT_OK ? outcome : exit_code;
+	if (outcome != EXIT_OK)
+		return outcome;
+	/* A write that was applied has no other outcome because its trace cannot be had. */
+	if (exit_code == EXIT_OK || !t->kvctl->applied)
+		return exit_code;
+	kvctl_error(t->kvctl, "the value was stored (do not repeat it), but its trace could not be shown");
+	return EXIT_UNPRINTED;
 }
 
 static int run(struct tracing *t)

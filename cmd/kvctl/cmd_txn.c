@@ -66,6 +66,11 @@ static int parse_stdin(struct kvctl *kvctl, struct kvctl_txn *txn)
 			fprintf(stderr, "%s\n", prompts[blank_lines]);
 	}
 	free(line);
+	if (ferror(stdin)) {
+		/* Half a transaction is another one. */
+		buffer_free(&text);
+		return kvctl_usage(kvctl, "cannot read the transaction from stdin");
+	}
 	const char *wrong = kvctl_txn_blocks(txn, buffer_slice(&text), &number);
 	buffer_free(&text);
 	return wrong == NULL ? EXIT_OK : kvctl_usage(kvctl, "line %zu: %s", number, wrong);
@@ -121,6 +126,7 @@ static int run(struct kvctl *kvctl, const struct kvctl_txn *txn)
 	};
 	struct synod_reply *reply = synod_do_txn(s, &request, kvctl->timeout_ms);
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	kvctl->applied |= exit_code == EXIT_OK;
 	const struct synod_op *ops = reply->succeeded ? txn->then : txn->otherwise;
 	size_t nops = reply->succeeded ? txn->nthen : txn->notherwise;
 	if (exit_code == EXIT_OK && reply->nresults != nops) {

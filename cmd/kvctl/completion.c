@@ -32,11 +32,13 @@ static void print_bash(void)
 	puts("\tcase $command in");
 	fputs("\t'') COMPREPLY=($(compgen -W '", stdout);
 	print_names("", " ");
-	puts(GLOBAL_OPTIONS "' -- \"$word\")) ;;");
-	puts("\timport) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")) ;;");
+	puts(GLOBAL_OPTIONS " --version' -- \"$word\")) ;;");
+	puts("\timport)");
+	puts("\t\tif [[ $word == -* ]]; then COMPREPLY=($(compgen -W '--format " GLOBAL_OPTIONS "' -- \"$word\"))");
+	puts("\t\telse compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); fi ;;");
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
-		if (command->options[0] != '\0')
+		if (command->options[0] != '\0' && command->run != kvctl_import)
 			printf("\t%s) COMPREPLY=($(compgen -W '%s " GLOBAL_OPTIONS "' -- \"$word\")) ;;\n",
 			       command->name, command->options);
 	}
@@ -73,15 +75,15 @@ static void print_zsh(void)
 	puts("\t_arguments -C '--config[cluster.conf]:file:_files' '--endpoints[HOST\\:PORT,…]:endpoints:' \\");
 	puts("\t\t'--timeout[of a request]:duration:' '(-o --output)'{-o,--output}'[format]:format:(plain json)' "
 	     "\\");
-	puts("\t\t'--trace[causal trace]:file:_files' \\");
+	puts("\t\t'--trace[causal trace]:file:_files' '--version[of this program]' \\");
 	puts("\t\t'1:command:->command' '*::argument:->argument'");
 	puts("\tcase $state in");
 	puts("\tcommand) _describe command commands ;;");
 	puts("\targument)");
 	puts("\t\tcase $words[1] in");
-	puts("\t\timport) _files ;;");
+	puts("\t\timport) _arguments '--format[of the file]:format:(tsv jsonl csv)' '*:file:_files' ;;");
 	for (size_t i = 0; i < kvctl_ncommands; i++)
-		if (kvctl_commands[i].options[0] != '\0')
+		if (kvctl_commands[i].options[0] != '\0' && kvctl_commands[i].run != kvctl_import)
 			printf("\t\t%s) compadd -- %s ;;\n", kvctl_commands[i].name, kvctl_commands[i].options);
 	puts("\t\tesac ;;");
 	puts("\tesac");
@@ -97,6 +99,7 @@ static void print_fish(void)
 	puts("complete -c kvctl -l endpoints -x -d 'HOST:PORT,…'");
 	puts("complete -c kvctl -l timeout -x -d 'of a request, as in 5s'");
 	puts("complete -c kvctl -l trace -r -F -d 'file for a causal trace'");
+	puts("complete -c kvctl -n __fish_use_subcommand -l version -d 'of this program'");
 	puts("complete -c kvctl -s o -l output -x -a 'plain json' -d 'format'");
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];

@@ -1,6 +1,5 @@
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "import.h"
@@ -8,31 +7,24 @@
 #define BAR_WIDTH 30u
 #define DRAW_INTERVAL_MS 100u
 
-uint64_t import_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-void import_progress_begin(struct import_progress *progress, FILE *file)
+void import_progress_begin(struct import_progress *progress, int fd)
 {
 	struct stat info;
-	*progress = (struct import_progress){.shown = isatty(STDERR_FILENO) == 1, .began_ms = import_now_ms()};
-	if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
+	*progress = (struct import_progress){.shown = isatty(STDERR_FILENO) == 1, .began_ms = kvctl_now_ms()};
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
 		progress->total_bytes = (uint64_t)info.st_size;
 }
 
-void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records)
+void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records, const char *what)
 {
-	uint64_t now_ms = import_now_ms();
+	uint64_t now_ms = kvctl_now_ms();
 	if (!progress->shown || now_ms - progress->drawn_ms < DRAW_INTERVAL_MS)
 		return;
 	progress->drawn_ms = now_ms;
 	progress->drawn = true;
 	uint64_t rate = records * 1000 / (now_ms - progress->began_ms + 1);
 	if (progress->total_bytes == 0) {
-		fprintf(stderr, "\r%" PRIu64 " records, %" PRIu64 "/s\033[K", records, rate);
+		fprintf(stderr, "\r%" PRIu64 " %s, %" PRIu64 "/s\033[K", records, what, rate);
 		return;
 	}
 	uint64_t done = read_bytes < progress->total_bytes ? read_bytes : progress->total_bytes;
@@ -41,8 +33,8 @@ void import_progress_draw(struct import_progress *progress, uint64_t read_bytes,
 	for (size_t i = 0; i < BAR_WIDTH; i++)
 		bar[i] = i < filled ? '#' : '.';
 	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %3" PRIu64 "%%  %" PRIu64 " records, %" PRIu64 "/s\033[K", bar,
-		done * 100 / progress->total_bytes, records, rate);
+	fprintf(stderr, "\r[%s] %3" PRIu64 "%%  %" PRIu64 " %s, %" PRIu64 "/s\033[K", bar,
+		done * 100 / progress->total_bytes, records, what, rate);
 }
 
 void import_progress_clear(struct import_progress *progress)

@@ -35,6 +35,7 @@ static void on_done(void *context, const struct synod_reply *reply)
 	struct import *import = slot->import;
 	pthread_mutex_lock(&import->mutex);
 	slot->status = reply->status;
+	slot->unknown |= reply->status == SYNOD_UNKNOWN;
 	if (reply->status == SYNOD_OK) {
 		slot->state = IMPORT_FREE;
 		import->busy--;
@@ -78,6 +79,7 @@ static void settle_failed(struct import *import, struct import_slot *slot)
 		kvctl_error(import->kvctl, "line %" PRIu64 ": given up after %u attempts: %s", slot->line,
 			    slot->attempts, slot->message);
 	import->refused += refused;
+	import->unknown |= slot->unknown;
 	import->given_up |= !refused;
 	int exit_code = kvctl_exit_code(slot->status);
 	if (exit_code > import->worst || import->worst == EXIT_OK)
@@ -137,6 +139,7 @@ void import_send(struct import *import, struct buffer *bytes_take, size_t key_le
 	slot->hash = hash;
 	slot->line = line;
 	slot->attempts = 0;
+	slot->unknown = false;
 	send_slot(import, slot);
 }
 
@@ -151,9 +154,9 @@ void import_drain(struct import *import)
 	pthread_mutex_unlock(&import->mutex);
 }
 
-void import_init(struct import *import, struct kvctl *kvctl, struct synod *synod)
+void import_init(struct import *import, struct kvctl *kvctl, const char *name)
 {
-	*import = (struct import){.kvctl = kvctl, .synod = synod};
+	*import = (struct import){.kvctl = kvctl, .name = name};
 	pthread_mutex_init(&import->mutex, NULL);
 	pthread_cond_init(&import->changed, NULL);
 	for (unsigned i = 0; i < IMPORT_WINDOW; i++)

@@ -1,17 +1,22 @@
 /*
  * kvctl: the command line client.
  *
- *   main.c        global options, the command table, dispatch
+ *   main.c        global options; dispatch.c runs a command, cluster.c finds the cluster
  *   options.c     options of a command
- *   output.c      JSON, tables, errors and exit codes
+ *   output.c      JSON, errors and exit codes
+ *   table.c       aligned columns, and lines that fit a terminal
+ *   suggest.c     "did you mean"
  *   words.c       quoting: lines into words
  *   parse.c       durations, numbers, compares
  *   txn_parse.c   operations and etcd's three blocks
- *   record.c      one record as a line: tab-separated or JSON
+ *   record.c      one record as a line: tab-separated, JSON or CSV
+ *   import_*.c    reading files of records, and sending what they hold
  *   cmd_*.c       the commands
  *   help.c, completion.c
  *
- * Data goes to stdout, everything else to stderr. Exit codes are part of the interface.
+ * Data goes to stdout, everything else to stderr. Exit codes are part of the interface: a command returns what has
+ * become of its operation, and whether its output has arrived is looked at in one place, behind it (kvctl_flush,
+ * kvctl_end).
  */
 #ifndef SYNOD_KVCTL_H
 #define SYNOD_KVCTL_H
@@ -24,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/clusterconf.h"
+#include "base/output.h"
 #include "client/synod.h"
 
 enum kvctl_exit {
@@ -33,6 +39,7 @@ enum kvctl_exit {
 	EXIT_UNAVAILABLE = 3, /* certainly not applied */
 	EXIT_UNKNOWN = 4,
 	EXIT_REFUSED = 5,
+	EXIT_UNPRINTED = EXIT_NOT_PRINTED, /* done, but its output could not be written */
 	EXIT_USAGE = 64,
 };
 
@@ -50,6 +57,7 @@ struct kvctl {
 	bool has_conf;
 	bool in_shell;
 	bool primary; /* put, get, … go to the primary of the view instead of the shards */
+	bool applied; /* the command that is running has changed something */
 };
 
 struct kvctl_command {
@@ -63,7 +71,7 @@ struct kvctl_command {
 extern const struct kvctl_command kvctl_commands[];
 extern const size_t kvctl_ncommands;
 const struct kvctl_command *kvctl_find_command(const char *name);
-/* Runs argv[0] … as a command. An exit code. */
+/* Runs argv[0] … as a command. The exit code of its operation: see kvctl_flush. */
 int kvctl_dispatch(struct kvctl *kvctl, int argc, char **argv);
 
 /* The handle, opened with the first use. NULL: it could not be, and the error has been printed. */
@@ -99,11 +107,15 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument);
 
 /* "kvctl: …" and a newline on stderr. */
 void kvctl_error(const struct kvctl *kvctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for a mistake in the command line, with a pointer to the help. Returns EXIT_USAGE. */
+/* A line on stderr that says how it went, without a name in front. */
+void kvctl_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same as kvctl_error for a mistake in the command line, with a pointer to the help. Returns EXIT_USAGE. */
 int kvctl_usage(const struct kvctl *kvctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints the error of a request that has failed; nothing for SYNOD_OK. Returns the exit code. */
 int kvctl_failed(const struct kvctl *kvctl, int status, const char *message);
 int kvctl_exit_code(int status);
+/* "usage: kvctl NAME ARGUMENTS" and a newline, in lines of 80 columns. */
+void kvctl_usage_line(const struct kvctl_command *command, struct buffer *out);
 /* Prints one line of JSON on stdout, and drops the reference. */
 void kvctl_print_json(json_t *json_take);
 /* Sets "name", and "encoding" (or "NAME_encoding" for another name than value) when the bytes are not UTF-8. */
@@ -113,21 +125,56 @@ void kvctl_print_bytes(struct synod_bytes bytes);
 bool kvctl_is_text(struct slice bytes);
 /* Appends what base64 stands for (base/base64.h). False, and nothing appended, if it is malformed. */
 bool kvctl_base64_decode(struct buffer *out, struct slice in);
-/* stdout could take everything; otherwise reported, and the exit code is that of a failure. */
+/*
+ * After a command: exit_code if stdout could take everything or its reader has gone. Otherwise that is reported,
+ * with what has become of the operation, and success becomes EXIT_UNPRINTED; a failure keeps its code.
+ */
 int kvctl_flush(const struct kvctl *kvctl, int exit_code);
+/* The same as the last thing that a process does. */
+int kvctl_end(const struct kvctl *kvctl, int exit_code);
+/* The exit code of several operations, of which some have been applied: 3 would say that none was. */
+int kvctl_partly(const struct kvctl *kvctl, int exit_code);
 
-/* Aligned columns. Cells are copied. */
+/* ---- table.c ---- */
+
+/* The columns that a line on this descriptor has; 0: it is no terminal, and lines may be as long as they are. */
+size_t kvctl_columns(int fd);
+/*
+ * Appends text, broken at blanks into lines of at most so many columns (0: not broken) where its words allow that.
+ * Lines behind the first begin with `indent` blanks; newlines in the text stay.
+ */
+void kvctl_wrap(struct buffer *out, const char *text, size_t columns, size_t indent);
+
+/*
+ * Aligned columns. Cells are copied. Where a terminal is too narrow, columns are left out, the one with the
+ * highest rank first (0: stays), and then long cells are broken into lines.
+ */
+#define KVCTL_TABLE_COLUMNS_MAX 16u
 struct kvctl_table {
 	size_t ncolumns, nrows;
 	char **cells;
-	bool right[16]; /* columns of numbers */
+	bool right[KVCTL_TABLE_COLUMNS_MAX];  /* columns of numbers */
+	uint8_t rank[KVCTL_TABLE_COLUMNS_MAX];
 };
 void kvctl_table_init(struct kvctl_table *table, size_t ncolumns, const char *const *titles);
 void kvctl_table_cell(struct kvctl_table *table, size_t column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void kvctl_table_row(struct kvctl_table *table);
+/*
+ * In lines of at most so many columns (0: any). The titles of columns that were left out are appended to
+ * `missing`.
+ */
+void kvctl_table_format(const struct kvctl_table *table, size_t columns, struct buffer *out, struct buffer *missing);
+/* On stdout, as wide as it allows; what was left out is said on stderr. */
 void kvctl_table_print(const struct kvctl_table *table);
 void kvctl_table_free(struct kvctl_table *table);
+
+/* ---- suggest.c ---- */
+
+/* The candidate that a mistyped word may have meant; NULL: none comes close. */
+const char *kvctl_closest(const char *word, const char *const *candidates, size_t count);
+/* ", did you mean \"put\"?" for the name of a command, or "". */
+const char *kvctl_suggest_command(const char *word, char *out, size_t size);
 
 /* ---- parse.c ---- */
 
@@ -138,6 +185,8 @@ bool kvctl_parse_i64(const char *text, int64_t *out);
 /* "1.5 GiB" for people. */
 const char *kvctl_format_bytes(uint64_t bytes, char *out, size_t size);
 const char *kvctl_format_duration(uint64_t ms, char *out, size_t size);
+/* A clock that only goes forward. */
+uint64_t kvctl_now_ms(void);
 
 /* ---- words.c ---- */
 
@@ -177,13 +226,31 @@ void kvctl_txn_free(struct kvctl_txn *txn);
 /* ---- record.c ---- */
 
 /*
- * A record as one line, without its newline: KEY<tab>VALUE where both are plain text without control characters
- * (the value may hold tabs), otherwise {"key":…,"value":…} with "key_encoding"/"encoding":"base64" for bytes
- * that are not UTF-8. The first form is not used for a line that would read as JSON.
+ * How records stand in a file.
+ *
+ *   tsv     KEY<tab>VALUE, without control characters (the value may hold tabs). What does not fit that is a line
+ *           of JSON without tabs: {"key":…,"value":…}, with "key_encoding" or "encoding" "base64" for bytes that
+ *           are not UTF-8.
+ *   jsonl   such an object in every line.
+ *   csv     RFC 4180, with the columns key, value, key_encoding and encoding; the last two are empty or base64.
  */
-void kvctl_record_format(struct buffer *out, struct synod_bytes key, struct synod_bytes value, bool json);
-/* Appends key and value to `out`: the key's length in *key_len, the value is the rest. NULL, or what is wrong. */
-const char *kvctl_record_parse(struct slice line, struct buffer *out, size_t *key_len);
+enum kvctl_format { KVCTL_TSV, KVCTL_JSONL, KVCTL_CSV };
+#define KVCTL_CSV_HEADER "key,value,key_encoding,encoding\r\n"
+bool kvctl_parse_format(const char *text, enum kvctl_format *out);
+/* A record, without its newline. */
+void kvctl_record_format(struct buffer *out, struct synod_bytes key, struct synod_bytes value,
+			 enum kvctl_format format);
+/*
+ * A line of JSON. Appends key and value to `out`: the key's length in *key_len, the value is the rest. NULL, or
+ * what is wrong (in `error`, or static).
+ */
+const char *kvctl_record_parse_json(struct slice line, struct buffer *out, size_t *key_len, char *error,
+				    size_t error_size);
+/*
+ * True for the beginning of an object or of an array of objects: {" or {} or [{, or an open brace alone. {tag} is
+ * none.
+ */
+bool kvctl_looks_like_json(struct slice line);
 
 /* ---- the commands ---- */
 
@@ -221,6 +288,8 @@ int kvctl_not_served(struct kvctl *kvctl, int argc, char **argv);
 
 /* ---- shared by some of them ---- */
 
+/* Makes the scan that goes on where a page of it has ended. The page must live as long as that. */
+void kvctl_scan_on(struct synod_scan *scan, const struct synod_reply *page);
 /* Everything on stdin, as far as a command takes. */
 bool kvctl_read_stdin(struct buffer *out);
 /* The address of the paxosd that --peer names (NULL: none was given, NULL). 0 or EXIT_USAGE, reported. */
@@ -237,17 +306,29 @@ struct kvctl_node {
 	uint64_t group; /* 0 for others than shardkv */
 	const char *address;
 	struct synod_node_status *status;
+	/*
+	 * Why what is at the address, if anything, is no part of this cluster: "wrong node", …; NULL: nothing
+	 * speaks against it.
+	 */
+	const char *outsider;
+	char detail[256]; /* the same in a sentence, if there is an outsider */
 };
 struct kvctl_nodes {
 	size_t count;
 	struct kvctl_node *nodes;
-	struct synod_config *config; /* the newest; NULL if it was not needed or could not be had */
+	struct synod_config *config; /* the newest; NULL if it could not be had */
 };
 /* Finds all nodes and asks each for its status, in parallel. 0 or an exit code, reported. */
 int kvctl_nodes_ask(struct kvctl *kvctl, struct kvctl_nodes *out);
 void kvctl_nodes_free(struct kvctl_nodes *nodes);
 /* Prints those of a role (NULL: all) and group (0: all). An exit code. */
 int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group);
+/* True for a node that answers as the one that it should be. */
+bool kvctl_node_up(const struct kvctl_node *node);
+/* Both are replicas of one group, or pbservers. */
+bool kvctl_same_group(const struct kvctl_node *a, const struct kvctl_node *b);
+/* What the replicas of a node's group are called together; the caller frees it. */
+char *kvctl_group_name(const struct kvctl_node *node);
 /* Fills in what the group of node i as a whole shows: its leader (SIZE_MAX: none) and the newest chosen slot. */
 void kvctl_nodes_group(const struct kvctl_nodes *nodes, size_t i, size_t *leader, uint64_t *chosen);
 

@@ -1,153 +1,33 @@
+#include <stdint.h>
+
 #include "kvctl.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-/* Looked for when neither an option nor the environment names a cluster: what scripts/cluster.sh makes. */
-#define LOCAL_CLUSTER "run/cluster.conf"
 #define TIMEOUT_MS_DEFAULT 5000u
 
-/* What --config and --endpoints did not say. 0 or EXIT_USAGE. */
-static int find_cluster(struct kvctl *kvctl)
+static int run(struct kvctl *kvctl, int argc, char **argv)
 {
-	const char *config = getenv("KVCTL_CONFIG"), *endpoints = getenv("KVCTL_ENDPOINTS");
-	if (kvctl->config_file != NULL || kvctl->endpoints != NULL)
-		return EXIT_OK;
-	if (config != NULL && config[0] != '\0')
-		kvctl->config_file = config;
-	else if (endpoints != NULL && endpoints[0] != '\0')
-		kvctl->endpoints = endpoints;
-	else if (access(LOCAL_CLUSTER, R_OK) == 0)
-		kvctl->config_file = LOCAL_CLUSTER;
-	else
-		return kvctl_usage(
-			kvctl, "which cluster? Give --config FILE or --endpoints HOST:PORT,… (or KVCTL_CONFIG or "
-			       "KVCTL_ENDPOINTS); there is no ./" LOCAL_CLUSTER " either");
-	return EXIT_OK;
-}
-
-struct synod *kvctl_synod(struct kvctl *kvctl)
-{
-	if (kvctl->synod != NULL)
-		return kvctl->synod;
-	if (find_cluster(kvctl) != EXIT_OK)
-		return NULL;
-	struct synod_options options = {
-		.config_file = kvctl->config_file,
-		.endpoints = kvctl->endpoints,
-		.timeout_ms = kvctl->timeout_ms,
-		.trace_file = kvctl->trace_file,
-		.trace_name = kvctl->trace_name,
-	};
-	struct synod *s;
-	if (synod_open(&s, &options) != SYNOD_OK) {
-		kvctl_error(kvctl, "%s", synod_error_message(s));
-		synod_close(s);
-		return NULL;
+	int option;
+	opterr = 0;
+	while ((option = kvctl_next_option(kvctl, argc, argv, NULL)) == 0)
+		continue;
+	if (option == '?')
+		return EXIT_USAGE;
+	if (option == 'h' || option == 'V') {
+		char *instead[] = {(char *)(uintptr_t)(option == 'h' ? "help" : "version"), NULL};
+		return kvctl_dispatch(kvctl, 1, instead);
 	}
-	kvctl->synod = s;
-	return s;
-}
-
-struct synod_reply *kvctl_do(struct kvctl *kvctl, const struct synod_op *op)
-{
-	struct synod *s = kvctl_synod(kvctl);
-	if (s == NULL)
-		return NULL;
-	return kvctl->primary ? synod_pb_do(s, op, kvctl->timeout_ms) : synod_do(s, op, kvctl->timeout_ms);
-}
-
-static bool read_file(const char *name, struct buffer *out)
-{
-	FILE *file = fopen(name, "re");
-	size_t got = 1;
-	if (file == NULL)
-		return false;
-	while (got > 0 && out->len < 16u * MIB) {
-		buffer_reserve(out, 4096);
-		got = fread(out->data + out->len, 1, 4096, file);
-		out->len += got;
-	}
-	bool good = !ferror(file);
-	fclose(file);
-	return good;
-}
-
-const struct clusterconf *kvctl_conf(struct kvctl *kvctl, int *exit_code)
-{
-	char error[512];
-	struct buffer text = {0};
-	*exit_code = find_cluster(kvctl);
-	if (kvctl->has_conf)
-		return &kvctl->conf;
-	if (*exit_code != EXIT_OK || kvctl->config_file == NULL)
-		return NULL;
-	if (!read_file(kvctl->config_file, &text)) {
-		kvctl_error(kvctl, "cannot read %s: %s", kvctl->config_file, strerror(errno));
-		*exit_code = EXIT_USAGE;
-	} else if (clusterconf_parse(&kvctl->conf, kvctl->config_file, buffer_slice(&text), error, sizeof error) !=
-		   0) {
-		kvctl_error(kvctl, "%s", error);
-		*exit_code = EXIT_USAGE;
-	} else {
-		kvctl->has_conf = true;
-	}
-	buffer_free(&text);
-	return kvctl->has_conf ? &kvctl->conf : NULL;
-}
-
-void kvctl_close(struct kvctl *kvctl)
-{
-	synod_close(kvctl->synod);
-	if (kvctl->has_conf)
-		clusterconf_free(&kvctl->conf);
-}
-
-static bool asks_for_help(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			return true;
-	return false;
-}
-
-int kvctl_dispatch(struct kvctl *kvctl, int argc, char **argv)
-{
-	const struct kvctl_command *command = kvctl_find_command(argv[0]);
-	if (command == NULL)
-		return kvctl_usage(kvctl, "there is no command \"%s\"", argv[0]);
-	if (asks_for_help(argc, argv)) {
-		char *help[] = {(char *)(uintptr_t) "help", argv[0], NULL};
-		return kvctl_help(kvctl, 2, help);
-	}
-	kvctl->command = command;
-	return kvctl_flush(kvctl, command->run(kvctl, argc, argv));
+	if (optind == argc)
+		return kvctl_usage(kvctl, "which command?");
+	int first = optind;
+	return kvctl_dispatch(kvctl, argc - first, argv + first);
 }
 
 int main(int argc, char **argv)
 {
 	struct kvctl kvctl = {.timeout_ms = TIMEOUT_MS_DEFAULT};
-	int option;
-	/* A reader of stdout that has gone shows as an error of the write. */
-	signal(SIGPIPE, SIG_IGN);
-	opterr = 0;
-	while ((option = kvctl_next_option(&kvctl, argc, argv, NULL)) == 0)
-		continue;
-	if (option == '?')
-		return EXIT_USAGE;
-	if (option == 'h') {
-		char *help[] = {(char *)(uintptr_t) "help", NULL};
-		return kvctl_help(&kvctl, 1, help);
-	}
-	if (optind == argc) {
-		kvctl_usage(&kvctl, "which command?");
-		return EXIT_USAGE;
-	}
-	int first = optind;
-	int exit_code = kvctl_dispatch(&kvctl, argc - first, argv + first);
+	output_begin();
+	int exit_code = run(&kvctl, argc, argv);
+	exit_code = kvctl_end(&kvctl, exit_code);
 	kvctl_close(&kvctl);
 	return exit_code;
 }

@@ -18,6 +18,8 @@ static const struct option global_options[] = {
 };
 #define GLOBALS (sizeof global_options / sizeof global_options[0])
 #define SPECIFIC_MAX 16u
+/* In front of the command only. */
+static const struct option version_option = {"version", no_argument, NULL, 'V'};
 
 int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 {
@@ -31,8 +33,8 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 		return EXIT_OK;
 	case GLOBAL_TRACE:
 		if (kvctl->synod != NULL)
-			return kvctl_usage(
-				kvctl, "--trace comes before the first request: kvctl --trace FILE shell");
+			return kvctl_usage(kvctl,
+					   "--trace comes before the first request: kvctl --trace FILE shell");
 		if (argument[0] == '\0')
 			return kvctl_usage(kvctl, "--trace wants the name of a file");
 		kvctl->trace_file = argument;
@@ -88,9 +90,28 @@ const char *kvctl_option_text(const char *argument)
 	return argument[0] == NUMBER_MARK && is_negative_number(argument + 1) ? argument + 1 : argument;
 }
 
-static void report_mistake(struct kvctl *kvctl, int kind, char **argv)
+/* ", did you mean --limit?" or "": of the long options of `all`. */
+static const char *suggest_option(const char *word, const struct option *all, char *out, size_t size)
+{
+	const char *names[GLOBALS + SPECIFIC_MAX + 1];
+	char typed[64];
+	size_t count = 0;
+	out[0] = '\0';
+	if (strncmp(word, "--", 2) != 0)
+		return out;
+	snprintf(typed, sizeof typed, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	for (; all[count].name != NULL; count++)
+		names[count] = all[count].name;
+	const char *closest = kvctl_closest(typed, names, count);
+	if (closest != NULL)
+		snprintf(out, size, ", did you mean --%s?", closest);
+	return out;
+}
+
+static void report_mistake(struct kvctl *kvctl, int kind, char **argv, const struct option *all)
 {
 	const char *word = argv[optind - 1];
+	char suggestion[64];
 	if (kind == ':' && optopt != 0 && optopt < 128 && isprint(optopt))
 		kvctl_usage(kvctl, "-%c needs an argument", optopt);
 	else if (kind == ':')
@@ -99,7 +120,8 @@ static void report_mistake(struct kvctl *kvctl, int kind, char **argv)
 		kvctl_usage(kvctl, "unknown option -%c; a word that begins with a dash goes behind \"--\"",
 			    optopt);
 	else
-		kvctl_usage(kvctl, "unknown option %s; a word that begins with a dash goes behind \"--\"", word);
+		kvctl_usage(kvctl, "unknown option %s%s; a word that begins with a dash goes behind \"--\"", word,
+			    suggest_option(word, all, suggestion, sizeof suggestion));
 }
 
 int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct option *specific)
@@ -110,12 +132,15 @@ int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct o
 		ASSERT(i < SPECIFIC_MAX);
 		all[GLOBALS + i] = specific[i];
 	}
-	int option = getopt_long(argc, argv, kvctl->command == NULL ? "+:o:h" : ":o:h", all, NULL);
+	bool before = kvctl->command == NULL;
+	if (before)
+		all[GLOBALS] = version_option;
+	int option = getopt_long(argc, argv, before ? "+:o:hV" : ":o:h", all, NULL);
 	if (option == '?' || option == ':') {
-		report_mistake(kvctl, option, argv);
+		report_mistake(kvctl, option, argv, all);
 		return '?';
 	}
-	if (option == 'h' || option == -1 || option >= KVCTL_OPTION(0))
+	if (option == 'h' || option == 'V' || option == -1 || option >= KVCTL_OPTION(0))
 		return option;
 	return kvctl_global_option(kvctl, option, optarg) == EXIT_OK ? 0 : '?';
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/base64.h"
@@ -12,6 +13,16 @@
 
 /* ---- errors ---- */
 
+/* On stderr, in lines that fit a terminal. */
+static void print_line(const char *line)
+{
+	struct buffer wrapped = {0};
+	kvctl_wrap(&wrapped, line, kvctl_columns(STDERR_FILENO), 2);
+	buffer_add_u8(&wrapped, '\n');
+	fwrite(wrapped.data, 1, wrapped.len, stderr);
+	buffer_free(&wrapped);
+}
+
 __attribute__((format(printf, 2, 0))) static void print_error(const struct kvctl *kvctl, const char *format,
 							      va_list arguments)
 {
@@ -20,10 +31,24 @@ __attribute__((format(printf, 2, 0))) static void print_error(const struct kvctl
 		return;
 	/* Data that is already written comes first, also when both go to one terminal. */
 	fflush(stdout);
-	if (kvctl->command != NULL)
-		fprintf(stderr, "kvctl %s: %s\n", kvctl->command->name, text);
-	else
-		fprintf(stderr, "kvctl: %s\n", text);
+	char *line = kvctl->command != NULL ? alloc_format("kvctl %s: %s", kvctl->command->name, text)
+					    : alloc_format("kvctl: %s", text);
+	print_line(line);
+	free(line);
+	free(text);
+}
+
+void kvctl_note(const char *format, ...)
+{
+	char *text;
+	va_list arguments;
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	fflush(stdout);
+	if (text != NULL)
+		print_line(text);
 	free(text);
 }
 
@@ -41,12 +66,15 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
 	va_start(arguments, format);
 	print_error(kvctl, format, arguments);
 	va_end(arguments);
-	if (kvctl->command != NULL)
-		fprintf(stderr, "usage: kvctl %s%s%s\nSee kvctl help %s.\n", kvctl->command->name,
-			kvctl->command->arguments[0] != '\0' ? " " : "", kvctl->command->arguments,
+	if (kvctl->command != NULL) {
+		struct buffer usage = {0};
+		kvctl_usage_line(kvctl->command, &usage);
+		fprintf(stderr, "%.*sSee kvctl help %s.\n", (int)usage.len, (const char *)usage.data,
 			kvctl->command->name);
-	else
+		buffer_free(&usage);
+	} else {
 		fprintf(stderr, "See kvctl help.\n");
+	}
 	return EXIT_USAGE;
 }
 
@@ -100,14 +128,37 @@ int kvctl_failed(const struct kvctl *kvctl, int status, const char *message)
 	return kvctl_exit_code(status);
 }
 
+/*
+ * What a failed write of the output means for the exit code. A reader that has gone wanted no more: nothing is
+ * amiss.
+ */
+static int judge_output(const struct kvctl *kvctl, int exit_code, int error)
+{
+	if (error == 0 || error == EPIPE)
+		return exit_code;
+	if (exit_code != EXIT_OK)
+		kvctl_error(kvctl, "and its output could not be written to stdout: %s", strerror(error));
+	else if (kvctl->applied)
+		kvctl_error(kvctl, "applied (do not repeat it), but its output could not be written to stdout: %s",
+			    strerror(error));
+	else
+		kvctl_error(kvctl, "done, but its output could not be written to stdout: %s", strerror(error));
+	return exit_code == EXIT_OK ? EXIT_UNPRINTED : exit_code;
+}
+
 int kvctl_flush(const struct kvctl *kvctl, int exit_code)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return exit_code;
-	if (errno != EPIPE)
-		kvctl_error(kvctl, "cannot write to stdout: %s", strerror(errno));
-	clearerr(stdout);
-	return exit_code == EXIT_OK ? EXIT_UNAVAILABLE : exit_code;
+	return judge_output(kvctl, exit_code, output_end());
+}
+
+int kvctl_end(const struct kvctl *kvctl, int exit_code)
+{
+	return judge_output(kvctl, exit_code, output_close());
+}
+
+int kvctl_partly(const struct kvctl *kvctl, int exit_code)
+{
+	return exit_code == EXIT_UNAVAILABLE && kvctl->applied ? EXIT_UNKNOWN : exit_code;
 }
 
 /* ---- data ---- */
@@ -158,79 +209,4 @@ void kvctl_print_json(json_t *json_take)
 void kvctl_print_bytes(struct synod_bytes bytes)
 {
 	fwrite(bytes.data, 1, bytes.len, stdout);
-}
-
-/* ---- tables ---- */
-
-void kvctl_table_init(struct kvctl_table *table, size_t ncolumns, const char *const *titles)
-{
-	*table = (struct kvctl_table){.ncolumns = ncolumns};
-	ASSERT(ncolumns <= sizeof table->right / sizeof table->right[0]);
-	kvctl_table_row(table);
-	for (size_t i = 0; i < ncolumns; i++)
-		kvctl_table_cell(table, i, "%s", titles[i]);
-}
-
-void kvctl_table_row(struct kvctl_table *table)
-{
-	table->nrows++;
-	table->cells = alloc_resize(table->cells, table->nrows * table->ncolumns, sizeof *table->cells);
-	for (size_t i = 0; i < table->ncolumns; i++)
-		table->cells[(table->nrows - 1) * table->ncolumns + i] = NULL;
-}
-
-void kvctl_table_cell(struct kvctl_table *table, size_t column, const char *format, ...)
-{
-	char **cell = &table->cells[(table->nrows - 1) * table->ncolumns + column];
-	va_list arguments;
-	va_start(arguments, format);
-	free(*cell);
-	if (vasprintf(cell, format, arguments) < 0)
-		*cell = NULL;
-	va_end(arguments);
-}
-
-static const char *cell_at(const struct kvctl_table *table, size_t row, size_t column)
-{
-	const char *cell = table->cells[row * table->ncolumns + column];
-	return cell != NULL ? cell : "";
-}
-
-/* Width in characters: continuation bytes of UTF-8 do not count. */
-static int width_of(const char *cell)
-{
-	int width = 0;
-	for (; *cell != '\0'; cell++)
-		width += ((uint8_t)*cell & 0xc0) != 0x80;
-	return width;
-}
-
-static void print_row(const struct kvctl_table *table, size_t row, const int *widths)
-{
-	for (size_t i = 0; i < table->ncolumns; i++) {
-		const char *cell = cell_at(table, row, i);
-		int padding = widths[i] - width_of(cell);
-		bool last = i + 1 == table->ncolumns;
-		printf("%*s%s%*s", table->right[i] ? padding : 0, "", cell, table->right[i] || last ? 0 : padding,
-		       "");
-		fputs(last ? "\n" : "  ", stdout);
-	}
-}
-
-void kvctl_table_print(const struct kvctl_table *table)
-{
-	int widths[sizeof table->right / sizeof table->right[0]] = {0};
-	for (size_t row = 0; row < table->nrows; row++)
-		for (size_t i = 0; i < table->ncolumns; i++)
-			if (width_of(cell_at(table, row, i)) > widths[i])
-				widths[i] = width_of(cell_at(table, row, i));
-	for (size_t row = 0; row < table->nrows; row++)
-		print_row(table, row, widths);
-}
-
-void kvctl_table_free(struct kvctl_table *table)
-{
-	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
-		free(table->cells[i]);
-	free(table->cells);
 }

@@ -1,4 +1,5 @@
 /* The events of one request in causal order: as a table, as JSON, for ShiViz */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,9 @@ static void print_table(const struct tracing *t)
 	struct kvctl_table table;
 	struct row row;
 	kvctl_table_init(&table, 8, titles);
+	table.rank[6] = 3;
+	table.rank[4] = 2;
+	table.rank[7] = 1;
 	table.right[0] = table.right[3] = table.right[4] = table.right[5] = table.right[6] = true;
 	for (uint32_t i = 0; i < causal_count(t->causal); i++) {
 		const struct causal_event *e = causal_at(t->causal, i);
@@ -162,14 +166,15 @@ static int write_shiviz(const struct tracing *t)
 	FILE *file = fopen(t->shiviz, "we");
 	for (uint32_t i = 0; i < causal_count(t->causal); i++)
 		causal_append(t->causal, i, &text);
-	bool good = file != NULL && fwrite(text.data, 1, text.len, file) == text.len;
-	good = file != NULL && fclose(file) == 0 && good;
+	int error = file == NULL || fwrite(text.data, 1, text.len, file) != text.len ? errno : 0;
+	if (file != NULL && fclose(file) != 0 && error == 0)
+		error = errno;
 	buffer_free(&text);
-	if (!good)
-		kvctl_error(t->kvctl, "cannot write %s", t->shiviz);
+	if (error != 0)
+		kvctl_error(t->kvctl, "cannot write %s: %s", t->shiviz, strerror(error));
 	else
 		fprintf(stderr, "%s: for ShiViz, the expression is: %s\n", t->shiviz, TRACE_EXPRESSION);
-	return good ? EXIT_OK : EXIT_USAGE;
+	return error == 0 ? EXIT_OK : EXIT_UNPRINTED;
 }
 
 int trace_show(struct tracing *t, const struct synod_reply *reply)

@@ -1,9 +1,10 @@
 /*
  * libFuzzer: what kvctl reads from people and files. The first byte chooses the parser; each either says what is wrong or
- * gives something within its limits. A record that was read is written to a line that reads back as the same record.
+ * gives something within its limits. Records of a file that is imported are written so that they read back as the same.
  */
 #include <stdlib.h>
 
+#include "../../cmd/kvctl/import_reader.h"
 #include "../../cmd/kvctl/kvctl.h"
 #include "base/base64.h"
 #include "fuzz.h"
@@ -68,27 +69,88 @@ static void single(struct slice text)
 	kvctl_txn_free(&txn);
 }
 
-static void record(struct slice text)
+/* A file in memory, for the reader of imports: some bytes at a time. */
+struct file {
+	struct slice rest;
+	size_t step;
+};
+
+static ssize_t read_file(void *context, void *data, size_t size)
 {
-	struct buffer first = {0}, second = {0}, line = {0};
-	size_t key_len = 0, again_len = 0;
-	if (kvctl_record_parse(text, &first, &key_len) == NULL) {
-		ASSERT(key_len > 0 && key_len <= first.len);
-		struct synod_bytes key = {(const char *)first.data, key_len};
-		struct synod_bytes value = {(const char *)first.data + key_len, first.len - key_len};
-		for (int json = 0; json < 2; json++) {
-			buffer_clear(&line);
-			buffer_clear(&second);
-			kvctl_record_format(&line, key, value, json != 0);
-			ASSERT(memchr(line.data, '\n', line.len) == NULL);
-			const char *wrong = kvctl_record_parse(buffer_slice(&line), &second, &again_len);
-			ASSERT(wrong == NULL && again_len == key_len &&
-			       slice_equal(buffer_slice(&first), buffer_slice(&second)));
-		}
+	struct file *file = context;
+	size_t take = file->step < size ? file->step : size;
+	take = take < file->rest.len ? take : file->rest.len;
+	if (take > 0)
+		memcpy(data, file->rest.data, take);
+	file->rest.data += take;
+	file->rest.len -= take;
+	return (ssize_t)take;
+}
+
+/* A record that was read is written to a line (or CSV record) that reads back as the same record, and as the only one. */
+static void check_round_trip(struct slice record, size_t key_len)
+{
+	struct buffer content = {0}, again = {0};
+	struct synod_bytes key = {(const char *)record.data, key_len};
+	struct synod_bytes value = {(const char *)record.data + key_len, record.len - key_len};
+	for (enum kvctl_format format = KVCTL_TSV; format <= KVCTL_CSV; format++) {
+		struct import_reader reader;
+		size_t again_len = 0;
+		buffer_clear(&content);
+		buffer_clear(&again);
+		if (format == KVCTL_CSV)
+			buffer_add_slice(&content, slice_string(KVCTL_CSV_HEADER));
+		kvctl_record_format(&content, key, value, format);
+		ASSERT(format == KVCTL_CSV || memchr(content.data, '\n', content.len) == NULL);
+		buffer_add_u8(&content, '\n');
+		struct file file = {.rest = buffer_slice(&content), .step = 1000};
+		import_reader_init(&reader, read_file, &file);
+		enum import_next next = import_reader_next(&reader, &again, &again_len);
+		ASSERT(next == IMPORT_RECORD && again_len == key_len && slice_equal(record, buffer_slice(&again)));
+		next = import_reader_next(&reader, &again, &again_len);
+		ASSERT(next == IMPORT_END);
+		import_reader_free(&reader);
 	}
-	buffer_free(&first);
-	buffer_free(&second);
-	buffer_free(&line);
+	buffer_free(&content);
+	buffer_free(&again);
+}
+
+/* The first byte: the format, and how many bytes come at a time. What comes out is the same for any number. */
+static void records(struct slice text)
+{
+	struct buffer bytes = {0};
+	struct import_reader reader;
+	uint8_t how = input_u8(&text);
+	uint32_t hashes[2] = {0};
+	for (int run = 0; run < 2; run++) {
+		struct file file = {.rest = text, .step = run == 0 ? SIZE_MAX : 1u + how / 4u};
+		enum import_next next;
+		size_t key_len = 0;
+		uint64_t line = 0;
+		import_reader_init(&reader, read_file, &file);
+		if (how % 4 < 3)
+			import_reader_set(&reader, (enum kvctl_format)(how % 4));
+		do {
+			buffer_clear(&bytes);
+			next = import_reader_next(&reader, &bytes, &key_len);
+			ASSERT(next != IMPORT_ERROR);
+			ASSERT(next == IMPORT_END || reader.line >= line);
+			line = reader.line;
+			hashes[run] = hashes[run] * 31 + (uint32_t)next + (uint32_t)line;
+			if (next != IMPORT_RECORD) {
+				ASSERT(next == IMPORT_END || strlen(reader.wrong) > 0);
+				continue;
+			}
+			ASSERT(key_len > 0 && key_len <= bytes.len);
+			for (size_t i = 0; i < bytes.len; i++)
+				hashes[run] = hashes[run] * 31 + bytes.data[i];
+			if (run == 0)
+				check_round_trip(buffer_slice(&bytes), key_len);
+		} while (next == IMPORT_RECORD || next == IMPORT_WRONG);
+		import_reader_free(&reader);
+	}
+	ASSERT(hashes[0] == hashes[1]);
+	buffer_free(&bytes);
 }
 
 static void words(struct slice text)
@@ -134,7 +196,7 @@ static void numbers(struct slice text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(struct slice) = {blocks, single, record, words, base64, numbers};
+	static void (*const parsers[])(struct slice) = {blocks, single, records, words, base64, numbers};
 	struct slice in = slice(data, size);
 	uint8_t which = input_u8(&in);
 	char *copy = copy_of(in, false);
