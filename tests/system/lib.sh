@@ -35,29 +35,44 @@ say() {
 
 # --- Ports ---
 
-# Nothing accepts connections on any of the given ports of 127.0.0.1.
-ports_free() {
-	local port
-	for port in "$@"; do
-		! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 1
-	done
+# The ports of this machine that any socket has, in order.
+ports_taken() {
+	# Columns: number, local address as HEX:PORT in hexadecimal, … Sockets that only wait out the end (06) take nothing.
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$2 ~ /:/ && $4 != "06" { sub(/.*:/, "", $2); print "0x" $2 }' |
+		while read -r port; do echo $((port)); done | sort -nu
 }
 
-# Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone. All are below the ports that the kernel hands out.
+# None of the ports from FIRST to LAST is taken: ports_free FIRST LAST
+ports_free() {
+	ports_taken | awk -v first="$1" -v last="$2" '$1 >= first && $1 <= last { taken = 1 } END { exit taken }'
+}
+
+# The kernel gives ports FIRST to LAST to outgoing connections of whoever asks: ports_ephemeral FIRST LAST
+ports_ephemeral() {
+	local low high
+	read -r low high </proc/sys/net/ipv4/ip_local_port_range
+	[[ $2 -ge $low && $1 -le $high ]]
+}
+
+# Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone, as long as it runs, among all tests of this
+# # machine. All are ports that the kernel does not hand out itself, unless it hands out all.
 reserve_ports() {
 	local slot attempt
-	for ((attempt = 0; attempt < 100; attempt++)); do
+	for ((attempt = 0; attempt < 200; attempt++)); do
 		slot=$((($$ + attempt) % 100))
 		base_port=$((10000 + 2000 * (slot / 10) + 100 * (slot % 10)))
 		port_lock=${TMPDIR:-/tmp}/synod-test-port-$base_port.lock
 		exec {port_lock_fd}>"$port_lock"
-		if flock -n "$port_lock_fd" && ports_free $((base_port + 1)) $((base_port + 2)) $((base_port + 5)) \
-			$((base_port + 10)) $((base_port + 50)) $((base_port + 1001)); then
+		# Whoever had it before may have removed the file that was opened here: then others would lock another one.
+		if flock -n "$port_lock_fd" && [[ $port_lock -ef /proc/self/fd/$port_lock_fd ]] &&
+			{ [[ $attempt -ge 100 ]] || ! ports_ephemeral $((base_port + 1)) $((base_port + 1099)); } &&
+			ports_free $((base_port + 1)) $((base_port + 99)) &&
+			ports_free $((base_port + 1001)) $((base_port + 1099)); then
 			return
 		fi
 		exec {port_lock_fd}>&-
 	done
-	echo "no free ports"
+	echo "no free ports among 10000 to 29999"
 	exit 1
 }
 
