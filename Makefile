@@ -1,18 +1,23 @@
 # make              build everything into build/
 # make check        run every fast test suite (what scripts/test.sh runs)
-# make unit         run the unit and scenario tests only; TESTS="tests/unit/base/test_map.c …" runs just these
+# make unit         run the unit and scenario tests only;
+#                   TESTS="tests/unit/base/test_map.c …" runs just these
 # make layers       check which parts of the source include which
 # make asan         make check under the address and undefined-behaviour sanitizers, in build/asan
-# make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20, SIM_FLAGS="--seconds 60"
-# make fuzz         fuzz everything that reads foreign bytes with clang: each target of tests/fuzz, or FUZZ="wal wire", for FUZZ_S=60 seconds
+# make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20,
+#                   SIM_FLAGS="--seconds 60"
+# make fuzz         fuzz everything that reads foreign bytes with clang: each target
+#                   of tests/fuzz, or FUZZ="wal wire", for FUZZ_S=60 seconds
 # make bench        build and run the benchmarks of single modules
-# make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h, pkg-config file
+# make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h,
+#                   pkg-config file
 # make format       format the sources with clang-format
 # make tidy         lint the sources with clang-tidy
 # make clean        remove build/
 # make help         this list
 #
-# Variables: V=1 (show commands) BUILD=build CC=gcc OPT=-O2 SANITIZE= CFLAGS= LDFLAGS=
+# Variables: V=1 (show commands) BUILD=build CC=gcc OPT=-O2 SANITIZE= CFLAGS=
+#            LDFLAGS= TEST_JOBS= (suites at a time; default: the processors)
 
 VERSION := 1.0.0
 BUILD ?= build
@@ -77,11 +82,23 @@ TEST_LIB := $(if $(TEST_SUPPORT),$(BUILD)/lib/libtest.a)
 helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c),\
 	$(if $(filter test_%,$(notdir $(source))),,$(source))))
 
-# What is done is shown in short; V=1 shows the commands.
+# What is done is shown in short, as a step of so many: a run of make that builds nothing (-n) has counted them, with
+# STEPS=count. V=1 shows the commands instead.
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf "  %-8s %s\n" $(1) $(patsubst $(BUILD)/%,%,$(2)))
+ifeq ($(STEPS)$(V)$(findstring n,$(firstword -$(MAKEFLAGS)))$(filter asan fuzz clean help format layers,$(GOALS)),)
+STEPS := $(shell $(MAKE) -n --no-print-directory $(MAKEOVERRIDES) STEPS=count $(GOALS) 2>/dev/null | grep -c '^: step')
+endif
+STEPS_WIDTH := $(shell printf %s '$(STEPS)' | wc -c)
+next_step = $(eval STEPS_DONE += x)$(words $(STEPS_DONE))
+say = $(if $(V),,@$(if $(filter count,$(STEPS)),: step,\
+	printf '[%$(STEPS_WIDTH)d/%d] %-7s %s\n' $(next_step) '$(STEPS)' $(1) '$(patsubst $(BUILD)/%,%,$(2))'))
 
-export SYNOD_BIN = $(abspath $(BUILD)/bin)
+# Lists of make are divided at spaces: $(CURDIR), which may have some, is only ever used as a whole, and never within
+# $(abspath …) or $(wildcard …).
+ifneq ($(words $(BUILD)),1)
+$(error BUILD must be a path without spaces; a relative one may be below a directory that has some)
+endif
+export SYNOD_BIN = $(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))/bin
 export LC_ALL := C
 
 .PHONY: all tests check unit layers asan sim bench fuzz fuzz-run install format tidy clean help
@@ -149,7 +166,8 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/rep
 tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_load
 
 check: tests
-	@tests/run.sh $(BUILD)/tests tests/layers.sh tests/courses.sh tests/mutants_fit.sh $(TEST_BIN) $(REPLAY_BIN) $(TEST_SCRIPTS) -- $(SYSTEM_TESTS)
+	@tests/run.sh $(BUILD)/tests $(TEST_SCRIPTS) tests/layers.sh tests/courses.sh tests/mutants_fit.sh \
+		$(TEST_BIN) $(REPLAY_BIN) -- $(SYSTEM_TESTS)
 
 unit: $(TEST_BIN)
 	@tests/run.sh $(BUILD)/tests $(TEST_BIN)
@@ -196,29 +214,37 @@ fuzz:
 # --- Installation ---
 
 LIBDIR := $(DESTDIR)$(PREFIX)/lib
+# Where the dynamic loader looks by itself, once ldconfig has run. Programs that are linked against a library elsewhere
+# are told where it is.
+LOADER_DIRS := /lib /usr/lib /usr/local/lib
+RPATH := $(if $(filter $(PREFIX)/lib,$(LOADER_DIRS)),,-Wl$(comma)-rpath$(comma)$${libdir} )
 SONAME := libsynod.so.$(firstword $(subst ., ,$(VERSION)))
 PUBLIC := $(BUILD)/lib/public-symbols
 
 # The public symbols are the functions that the public header declares.
 $(PUBLIC): src/client/synod.h
 	@mkdir -p $(@D)
-	$(CC) -E -P $< | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >$@
+	$(call say,GEN,$@)
+	$(Q)$(CC) -E -P $< | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >$@
 
 $(BUILD)/lib/libsynod.map: $(PUBLIC)
-	(echo 'SYNOD_1 {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};') >$@
+	$(call say,GEN,$@)
+	$(Q)(echo 'SYNOD_1 {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};') >$@
 
 $(BUILD)/lib/$(SONAME): $(LIB) $(BUILD)/lib/libsynod.map
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(BUILD)/lib/libsynod.map \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(BUILD)/lib/libsynod.map \
 		-Wl,--no-undefined -Wl,--as-needed $$(sed 's/^/-Wl,-u,/' $(PUBLIC)) $(LIB) $(LIBS) -o $@
 	@nm -D --defined-only $@ | sed "s/.* //; s/@.*//" | sort | comm -13 - $(PUBLIC) | sed "s/$$/ is declared in synod.h and not defined/" | \
 		(! grep .) || { rm -f $@; false; }
 
 # One object whose other symbols are local: an internal name cannot collide with one of the user's.
 $(BUILD)/lib/libsynod.a: $(LIB) $(PUBLIC)
-	ld -r $$(sed 's/^/-u /' $(PUBLIC)) $(LIB) -o $(BUILD)/lib/synod.o
-	objcopy --keep-global-symbols=$(PUBLIC) $(BUILD)/lib/synod.o
+	$(call say,AR,$@)
+	$(Q)ld -r $$(sed 's/^/-u /' $(PUBLIC)) $(LIB) -o $(BUILD)/lib/synod.o
+	$(Q)objcopy --keep-global-symbols=$(PUBLIC) $(BUILD)/lib/synod.o
 	@rm -f $@
-	ar rcs $@ $(BUILD)/lib/synod.o
+	$(Q)ar rcs $@ $(BUILD)/lib/synod.o
 
 export PKGCONFIG
 define PKGCONFIG
@@ -230,21 +256,24 @@ Name: synod
 Description: Client of Synod, a sharded, replicated, transactional key-value store
 Version: $(VERSION)
 Requires.private: $(PACKAGES)
-Libs: -L$${libdir} -lsynod
+Libs: -L$${libdir} $(RPATH)-lsynod
 Libs.private: -lpthread -lm
 Cflags: -I$${includedir}
 endef
 
 install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(LIBDIR)/pkgconfig
-	set -e; for program in $(BINS); do install -m 755 $$program $(DESTDIR)$(PREFIX)/bin; done
-	install -m 644 src/client/synod.h $(DESTDIR)$(PREFIX)/include/synod.h
-	install -m 644 $(BUILD)/lib/libsynod.a $(LIBDIR)
-	install -m 755 $(BUILD)/lib/$(SONAME) $(LIBDIR)/libsynod.so.$(VERSION)
-	ln -sf libsynod.so.$(VERSION) $(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(LIBDIR)/libsynod.so
+	$(Q)install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include' '$(LIBDIR)/pkgconfig'
+	$(Q)install -m 755 $(BINS) '$(DESTDIR)$(PREFIX)/bin'
+	$(Q)install -m 644 src/client/synod.h '$(DESTDIR)$(PREFIX)/include'
+	$(Q)install -m 644 $(BUILD)/lib/libsynod.a '$(LIBDIR)'
+	$(Q)install -m 755 $(BUILD)/lib/$(SONAME) '$(LIBDIR)/libsynod.so.$(VERSION)'
+	$(Q)ln -sf libsynod.so.$(VERSION) '$(LIBDIR)/$(SONAME)'
+	$(Q)ln -sf $(SONAME) '$(LIBDIR)/libsynod.so'
 	@echo "$$PKGCONFIG" >$(BUILD)/lib/synod.pc
-	install -m 644 $(BUILD)/lib/synod.pc $(LIBDIR)/pkgconfig
+	$(Q)install -m 644 $(BUILD)/lib/synod.pc '$(LIBDIR)/pkgconfig'
+	@echo 'installed in $(DESTDIR)$(PREFIX): $(notdir $(BINS)),' | fold -s -w 78
+	@echo '   libsynod, synod.h, synod.pc'
+	@scripts/after_install.sh '$(PREFIX)' '$(DESTDIR)'
 
 # --- Upkeep ---
 
