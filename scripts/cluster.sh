@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Runs a Synod cluster on this machine.
 #
-#   scripts/cluster.sh up [OPTION]...   start it, or what of it does not run; returns when it serves
+#   scripts/cluster.sh up [OPTION]...   start it, or what of it does not run;
+#                                       returns when it serves
 #       --masters N       shard masters (default 3)
 #       --groups N        groups of the key-value store (default 2)
 #       --replicas N      replicas of each group (default 3)
 #       --views N         viewservers (default 0, or 3 with --pb)
 #       --pb N            primary/backup servers (default 0)
 #       --paxos N         paxosds: agreement and a replicated log (default 0)
-#       --base-port P     node number i listens on P+i, its HTTP endpoint on P+1000+i (default 7000, or
-#                         SYNOD_BASE_PORT)
+#       --base-port P     node number i listens on P+i, its HTTP endpoint on
+#                         P+1000+i (default 7000, or SYNOD_BASE_PORT)
 #       --engine memory   where groups keep their keys
-#       --set NAME=VALUE  a line of the configuration's [cluster], such as shards=1024; may be repeated
+#       --set NAME=VALUE  a line of the configuration's [cluster], such as
+#                         shards=1024; may be repeated
 #       --timeout S       how long to wait until it serves (default 60)
 #   scripts/cluster.sh status           processes, and what the nodes say
 #   scripts/cluster.sh kill NODE...     kill -9
@@ -22,28 +24,48 @@
 #   scripts/cluster.sh down             stop all nodes
 #   scripts/cluster.sh clean            stop all nodes and remove their data
 #
-# All take --dir DIR (default ./run). DIR/cluster.conf is written by the first `up`; later ones start what it
-# describes, also after it was edited. DIR/NODE/ holds the node's data, its log and its pid.
-# Nodes are named m1 m2 ..., g1a g1b ... g2a ..., v1 v2 ..., pb1 pb2 ..., p1 p2 ...; all listen on 127.0.0.1.
+# All take --dir DIR (default ./run). DIR/cluster.conf is written by the first
+# `up`; later ones start what it describes, also after it was edited. DIR/NODE/
+# holds the node's data, its log and its pid. Nodes are named m1 m2 ...,
+# g1a g1b ... g2a ..., v1 v2 ..., pb1 pb2 ..., p1 p2 ...; all listen on 127.0.0.1.
 #
-# The programs are those of $SYNOD_BIN, or of build/bin. Exit codes: 0 done, 1 failed, 64 usage.
+# An `up` that fails or is interrupted (Ctrl-C) stops what it has started. If it
+# was the first, the next one begins anew; what it wrote is in DIR/failed.
+#
+# The programs are those of $SYNOD_BIN, or of build/bin.
+# Exit codes: 0 done, 1 failed, 64 usage, 130 interrupted.
 set -euo pipefail
 
 readonly NODES_MAX=999 REPLICAS_MAX=7 BASE_PORT_MAX=63535
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 programs=${SYNOD_BIN:-$repository/build/bin}
-directory=./run
+me=$(printf %q "$0")
+directory=./run directory_given=no
+
+# shellcheck source=scripts/folded.sh
+source "$repository/scripts/folded.sh"
 
 usage() {
 	sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"
 }
 
+# On a terminal, lines are folded to its width; elsewhere each message stays one line.
 say() {
-	echo "cluster: $*"
+	echo "cluster: $*" | folded 1
 }
 
 complain() {
-	echo "cluster: $*" >&2
+	echo "cluster: $*" | folded 2 >&2
+}
+
+# A command line of this script, for this directory, to be typed: how COMMAND [ARGUMENT]...
+how() {
+	local line=$me argument
+	[[ $directory_given == no ]] || set -- "$@" --dir "$directory"
+	for argument in "$@"; do
+		line+=" $(printf %q "$argument")"
+	done
+	echo "'$line'"
 }
 
 die() {
@@ -53,12 +75,14 @@ die() {
 
 wrong_usage() {
 	complain "$@"
-	complain "'$0 --help' says more"
+	complain "'$me --help' says more"
 	exit 64
 }
 
 # shellcheck source=scripts/cluster/config.sh
 source "$repository/scripts/cluster/config.sh"
+# shellcheck source=scripts/cluster/ports.sh
+source "$repository/scripts/cluster/ports.sh"
 # shellcheck source=scripts/cluster/process.sh
 source "$repository/scripts/cluster/process.sh"
 # shellcheck source=scripts/cluster/up.sh
@@ -90,6 +114,7 @@ status() {
 
 restart() {
 	local node
+	lock_directory
 	for node in "$@"; do
 		end_nodes "$node"
 		check_ports "$node"
@@ -121,7 +146,8 @@ logs() {
 	fi
 }
 
-down() {
+# Ends all nodes that run.
+end_all() {
 	local node running=0
 	for node in "${names[@]}"; do
 		! pid_of "$node" >/dev/null || running=$((running + 1))
@@ -134,18 +160,29 @@ down() {
 	fi
 }
 
+down() {
+	lock_directory
+	end_all
+	[[ ! -e $directory/starting ]] || put_aside
+	leave_no_trace
+}
+
 clean() {
 	local node
-	if [[ ! -f $(config_file) ]]; then
+	if [[ ! -f $(config_file) && ! -d $directory/failed ]]; then
 		say "there is no cluster in $directory"
 		return
 	fi
-	load_config
-	down
-	for node in "${names[@]}"; do
-		rm -rf "${directory:?}/$node"
-	done
-	rm -f "$(config_file)" "$directory/joined" "$directory/lock"
+	lock_directory
+	if [[ -f $(config_file) ]]; then
+		load_config
+		note_strays
+		end_all
+		for node in "${names[@]}"; do
+			rm -rf "${directory:?}/$node"
+		done
+	fi
+	rm -rf "$(config_file)" "$directory/joined" "$directory/starting" "$directory/failed" "$directory/lock"
 	rmdir "$directory" 2>/dev/null || say "left in $directory: what is not of the cluster"
 	say "removed the cluster's data"
 }
@@ -154,7 +191,7 @@ clean() {
 
 masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
 given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_paxosds='' given_base_port=''
-settings=() started=() nodes=()
+settings=() started=() nodes=() new=no in_start=no interrupted=no
 command=''
 
 # number OPTION VALUE MIN MAX
@@ -164,7 +201,7 @@ number() {
 
 take_option() {
 	case $1 in
-	--dir) directory=$2 ;;
+	--dir) directory=$2 directory_given=yes ;;
 	--masters) number "$1" "$2" 1 $REPLICAS_MAX && masters=$((10#$2)) given_masters=yes ;;
 	--groups) number "$1" "$2" 1 $NODES_MAX && ngroups=$((10#$2)) given_groups=yes ;;
 	--replicas) number "$1" "$2" 1 $REPLICAS_MAX && replicas=$((10#$2)) given_replicas=yes ;;

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 to a running cluster that has survived a crash.
 #
-#   scripts/quickstart.sh [--dir DIR] [--base-port P]     (as scripts/cluster.sh; default ./run and 7000)
+#   scripts/quickstart.sh [--dir DIR] [--base-port P]
+#                             as for scripts/cluster.sh; default ./run and 7000
 #
-# Installs missing packages (which asks for root or sudo), builds, starts 3 shard masters and 2 groups of 3
-# replicas, stores which packages and files this machine has, kills the leader of a group in the middle of that, reads
-# everything back and compares, and shows a few commands. It may be run again at any time; data that is there stays.
+# Installs missing packages (which asks for root or sudo), builds, starts 3 shard
+# masters and 2 groups of 3 replicas, stores which packages and files this machine
+# has, kills the leader of a group in the middle of that, reads everything back
+# and compares, and shows a few commands. It may be run again at any time; data
+# that is there stays. Ctrl-C stops what it has started, and says what is left.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
 
 readonly records_max=20000
 directory=./run
 programs=${SYNOD_BIN:-build/bin}
-options=()
+options=() new_options=()
+given=() # of --dir and --base-port, what the user has to repeat
+phase=packages started=no victim='' child='' child_tree=no
+
+# shellcheck source=scripts/folded.sh
+source scripts/folded.sh
 
 usage() {
 	sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"
@@ -22,11 +31,18 @@ usage() {
 while [[ $# -gt 0 ]]; do
 	case $1 in
 	--dir | --base-port)
-		[[ $# -ge 2 ]] || {
+		[[ $# -ge 2 && -n $2 ]] || {
 			echo "quickstart: $1 needs a value" >&2
 			exit 64
 		}
-		if [[ $1 == --dir ]]; then directory=$2; else options+=("$1" "$2"); fi
+		if [[ $1 == --base-port ]]; then
+			options+=("$1" "$2")
+		elif [[ $2 == /* ]]; then
+			directory=$2
+		else
+			directory=$called_from/$2
+		fi
+		[[ $1 != --dir ]] || given=(--dir "$directory")
 		shift 2
 		;;
 	-h | --help)
@@ -46,12 +62,99 @@ step() {
 }
 
 say() {
-	echo "   $*"
+	printf '%s\n' "$*" | sed 's/^/   /' | folded 1
+}
+
+complain() {
+	printf 'quickstart: %s\n' "$*" | folded 2 >&2
+}
+
+# A command line to be typed: how PROGRAM ARGUMENT...
+how() {
+	local line=$1 argument
+	shift
+	for argument in "$@"; do
+		if [[ $argument =~ ^[A-Za-z0-9_./:=-]+$ ]]; then line+=" $argument"; else line+=" '${argument//\'/\'\\\'\'}'"; fi
+	done
+	echo "$line"
 }
 
 die() {
-	printf '\nquickstart: %s\n' "$*" >&2
+	echo >&2
+	complain "$*"
+	if [[ $started == yes || $phase == running ]]; then
+		complain "the cluster in $directory runs; to stop it: $(how scripts/cluster.sh down "${given[@]}")"
+	fi
 	exit 1
+}
+
+# Runs what takes long so that a signal is noticed at once: run COMMAND...
+# Children of a shell in the background would ignore Ctrl-C, which goes to all; `run_function` is for functions, whose
+# children are ended here.
+run() {
+	local status=0
+	env --default-signal=INT "$@" <&0 &
+	child=$! child_tree=no
+	wait "$child" || status=$?
+	child=''
+	return "$status"
+}
+
+run_function() {
+	local status=0
+	"$@" <&0 &
+	child=$! child_tree=yes
+	wait "$child" || status=$?
+	child=''
+	return "$status"
+}
+
+# Sends a signal to a process and its descendants: end_tree SIGNAL PID
+end_tree() {
+	local pid children=()
+	{ read -ra children <"/proc/$2/task/$2/children"; } 2>/dev/null || true
+	for pid in "${children[@]}"; do
+		end_tree "$1" "$pid"
+	done
+	kill "-$1" "$2" 2>/dev/null || true
+}
+
+# Ctrl-C, SIGTERM or SIGHUP: ends what is being done, then stops the cluster if this has started it.
+interrupted() {
+	trap '' INT TERM HUP
+	echo >&2
+	if [[ -z $child ]]; then
+		:
+	elif [[ $phase == packages ]]; then
+		end_tree INT "$child" # apt-get then ends in good order
+	elif [[ $child_tree == yes ]]; then
+		end_tree TERM "$child"
+	else
+		kill -TERM "$child" 2>/dev/null || true
+	fi
+	[[ -z $child ]] || wait "$child" 2>/dev/null || true
+	case $phase in
+	packages | building)
+		complain "interrupted while $phase_text: nothing was started; to go on, run it again"
+		;;
+	starting)
+		complain "interrupted; to begin again: $(how scripts/quickstart.sh "${given[@]}" "${options[@]}")"
+		;;
+	running)
+		[[ ! -s $scratch/victim ]] || victim=$(<"$scratch/victim")
+		if [[ $started == yes ]]; then
+			complain "interrupted: stopping the cluster that this has started"
+			scripts/cluster.sh down --dir "$directory" || true
+			complain "its data is in $directory: $(how scripts/cluster.sh up "${given[@]}") starts it again," \
+				"$(how scripts/cluster.sh clean "${given[@]}") removes it"
+		else
+			[[ -z $victim ]] || scripts/cluster.sh restart "$victim" --dir "$directory" || true
+			complain "interrupted: the cluster in $directory ran before, and goes on;" \
+				"$(how scripts/cluster.sh down "${given[@]}") stops it"
+		fi
+		;;
+	esac
+	exit 130
 }
 
 kvctl() {
@@ -64,14 +167,11 @@ cluster() {
 
 # Shows a command as one would type it, runs it, and demands that it prints what is expected: show EXPECTED ARGUMENT...
 show() {
-	local expected=$1 argument printed line=''
+	local expected=$1 printed
 	shift
-	for argument in "$@"; do
-		if [[ $argument =~ ^[A-Za-z0-9_./:=-]+$ ]]; then line+=" $argument"; else line+=" '$argument'"; fi
-	done
-	echo "   \$ kvctl$line"
+	say "\$ $(how kvctl "$@")"
 	printed=$(kvctl "$@") || die "that failed with exit code $?"
-	say "${printed//$'\n'/$'\n   '}"
+	say "$printed"
 	[[ $printed == "$expected" ]] || die "that should have printed '$expected'"
 }
 
@@ -134,35 +234,65 @@ feed() {
 	tail -n +$((count / 2 + 1)) "$scratch/records"
 }
 
+# Follows the steps that make counts, "[ 42/310] CC …": on a terminal in one line, elsewhere each tenth of them.
+show_progress() {
+	local line done_ total shown=0 columns=80
+	[[ ! -t 1 ]] || columns=$(stty size 2>/dev/null <&1 | cut -d ' ' -f 2)
+	[[ ${columns:-0} -ge 20 ]] || columns=80
+	while IFS= read -r line; do
+		[[ $line =~ ^\[\ *([0-9]+)/([0-9]+)\]\  ]] || continue
+		done_=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
+		if [[ -t 1 ]]; then
+			line="   $line"
+			printf '\r\e[K%s' "${line:0:columns-1}"
+		elif [[ $((done_ * 10 / total)) -gt $shown ]]; then
+			shown=$((done_ * 10 / total))
+			say "[$done_/$total] $((shown * 10)) %"
+		fi
+	done
+	[[ ! -t 1 ]] || printf '\r\e[K'
+}
+
+build() {
+	make -j"$(nproc)" 2>&1 | tee "$scratch/make" | show_progress
+}
+
+store() {
+	feed | kvctl import
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+trap interrupted INT TERM HUP
 
 step "1/6 Packages"
-scripts/setup.sh
+phase_text='installing packages'
+run scripts/setup.sh || die "packages are missing, see above"
 
 step "2/6 Building into build/ (a minute or less; nothing if it is built)"
+phase=building phase_text='building'
 if [[ -z ${SYNOD_BIN:-} ]]; then
-	make -j"$(nproc)" >"$scratch/make" 2>&1 || {
-		tail -n 40 "$scratch/make" >&2
+	run_function build || {
+		grep -v '^\[' "$scratch/make" | tail -n 40 >&2
 		die "'make' failed, see above"
 	}
 fi
 say "$("$programs/kvctl" version | head -n 1)"
 
 step "3/6 Starting 3 shard masters and 2 groups of 3 replicas on 127.0.0.1"
-if [[ ! -f $config ]]; then
-	options+=(--set wal_segment_bytes=16MiB)
-	cluster up "${options[@]}"
-else
-	cluster up
-fi
+phase=starting
+some_ran=$(scripts/cluster.sh status --dir "$directory" 2>/dev/null | grep -cE '^[a-z0-9]+ +[a-z]+ +(running|paused)' || true)
+[[ -f $config ]] || new_options=(--set wal_segment_bytes=16MiB)
+run scripts/cluster.sh up --dir "$directory" "${options[@]}" "${new_options[@]}" || die "the cluster did not start, see above"
+[[ $some_ran -gt 0 ]] || started=yes
+phase=running
 
 step "4/6 Storing this machine's packages and files, and killing a leader meanwhile"
 make_records >"$scratch/records"
 count=$(wc -l <"$scratch/records")
 say "$count records"
 before=$(applied) || die "group 1 has no leader; see $directory/*/log"
-feed | kvctl import || die "the import failed with exit code $?"
+run_function store || die "the import failed with exit code $?"
 victim=$(<"$scratch/victim")
 [[ -n $victim ]] || die "no leader was killed"
 say "imported; the group has gone on under $(leader || echo "another leader")"
@@ -187,18 +317,24 @@ show "$(dpkg-query -W -f '${Version}' bash)" get bash
 show OK put '{account}balance' 100
 show $'SUCCESS\nOK\n60' txn --if 'value({account}balance)=100' --then 'put {account}balance 60' \
 	--then 'get {account}balance'
-echo "   \$ kvctl status"
+say "\$ kvctl status"
 kvctl status | sed 's/^/   /'
 
+own_config=()
+[[ ${#given[@]} -eq 0 ]] || own_config=(--config "$config")
 cat <<END
 
-The cluster runs. To go on (kvctl finds ./run/cluster.conf by itself; for another --dir give it --config):
+The cluster runs. To go on:
 
+$([[ $called_from -ef . ]] || echo "   $(how cd "$PWD")")
    export PATH=\$PWD/build/bin:\$PATH
-   kvctl get --prefix /usr/bin/ --limit 5 --config $config
+   $(how kvctl get --prefix /usr/bin/ --limit 5 "${own_config[@]}")
    kvctl help                                   all commands
-   scripts/cluster.sh kill g1a                  break something, and see kvctl status
-   scripts/cluster.sh restart g1a
-   scripts/cluster.sh down                      stop; 'up' starts it again with its data
-   scripts/cluster.sh clean                     stop and remove the data
+   $(how scripts/cluster.sh kill g1a "${given[@]}")
+                                                break something: see kvctl status
+   $(how scripts/cluster.sh restart g1a "${given[@]}")
+   $(how scripts/cluster.sh down "${given[@]}")
+                                                stop; 'up' starts it again
+   $(how scripts/cluster.sh clean "${given[@]}")
+                                                stop and remove the data
 END

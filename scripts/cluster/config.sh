@@ -2,24 +2,30 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
 
 names=()
-declare -A role_of group_of listen_of http_of
+declare -A role_of group_of listen_of http_of dir_of
+declare -A setting_of # of [cluster]
 
 config_file() {
 	echo "$directory/cluster.conf"
 }
 
-# Reads the nodes of cluster.conf into the arrays above. What is wrong with the file, the daemons say better.
+# Reads the nodes of cluster.conf, or of FILE, into the arrays above. What is wrong with the file, the daemons say better.
 load_config() {
-	local line key value node=''
-	names=()
+	local line key value node='' section=''
+	names=() setting_of=()
 	while IFS= read -r line || [[ -n $line ]]; do
 		line=${line%%[;#]*}
 		if [[ $line =~ ^[[:space:]]*\[[[:space:]]*node[[:space:]]+([A-Za-z0-9._-]+)[[:space:]]*\] ]]; then
 			node=${BASH_REMATCH[1]}
 			names+=("$node")
-			role_of[$node]='' group_of[$node]=0 listen_of[$node]='' http_of[$node]=''
-		elif [[ $line =~ ^[[:space:]]*\[ ]]; then
-			node=''
+			role_of[$node]='' group_of[$node]=0 listen_of[$node]='' http_of[$node]='' dir_of[$node]=''
+			section=node
+		elif [[ $line =~ ^[[:space:]]*\[[[:space:]]*([a-z]+) ]]; then
+			node='' section=${BASH_REMATCH[1]}
+		elif [[ -n $node && $line =~ ^[[:space:]]*dir[[:space:]]*[=:][[:space:]]*(.*[^[:space:]]) ]]; then
+			dir_of[$node]=${BASH_REMATCH[1]} # may have spaces
+		elif [[ $section == cluster && $line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*(.*[^[:space:]]) ]]; then
+			setting_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
 		elif [[ -n $node && $line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*([^[:space:]]+) ]]; then
 			key=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
 			case $key in
@@ -29,13 +35,14 @@ load_config() {
 			http) http_of[$node]=$value ;;
 			esac
 		fi
-	done <"$(config_file)"
+	done <"${1:-$(config_file)}"
 	[[ ${#names[@]} -gt 0 ]] || die "$(config_file) describes no node"
 }
 
 need_config() {
-	[[ -f $(config_file) ]] || die "there is no cluster in $directory: '$0 up --dir $directory' makes one"
+	[[ -f $(config_file) ]] || die "there is no cluster in $directory: $(how up) makes one"
 	load_config
+	note_strays
 }
 
 # The group numbers, in ascending order.
@@ -74,8 +81,9 @@ write_node() {
 		$((base_port + $4)) $((base_port + 1000 + $4)) "$directory/$1"
 }
 
+# Writes cluster.conf, into FILE if that is given.
 write_config() {
-	local group replica number=0 setting letters=abcdefg
+	local group replica number=0 setting letters=abcdefg file=${1:-$(config_file)}
 	{
 		printf '[cluster]\nname = demo\n'
 		for setting in "${settings[@]}"; do
@@ -98,6 +106,6 @@ write_config() {
 		for ((replica = 1; replica <= paxosds; replica++)); do
 			write_node "p$replica" paxos 0 $((++number))
 		done
-	} >"$(config_file).new"
-	mv "$(config_file).new" "$(config_file)"
+	} >"$file.new"
+	mv "$file.new" "$file"
 }

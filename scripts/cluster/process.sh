@@ -1,7 +1,8 @@
 # The processes of the nodes: finding, starting, ending.
 #
-# A node runs if the process in DIR/NODE/pid has the command line of that node of this cluster. Only such a process is
-# ever signalled.
+# A node runs if the process in DIR/NODE/pid has the command line of that node of this cluster, and was started when
+# DIR/NODE/started says (the kernel's own count, which no other process with that number shares). Only such a process
+# is ever signalled.
 # shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
 
 program_of() {
@@ -17,13 +18,49 @@ program_of() {
 
 # Prints the process id of a node that runs; fails otherwise. A number that now belongs to something else does not count.
 pid_of() {
-	local pid arguments
+	local pid arguments started_pid started_at
 	{ read -r pid <"$directory/$1/pid"; } 2>/dev/null || return 1
 	[[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
 	{ mapfile -t -d '' arguments <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
 	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) && ${arguments[1]} == --config &&
 		${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node && ${arguments[4]} == "$1" ]] || return 1
+	# Of a node that an older version has started, only that is known.
+	if { read -r started_pid started_at <"$directory/$1/started"; } 2>/dev/null; then
+		[[ $started_pid == "$pid" && $started_at == "$(start_of "$pid")" ]] || return 1
+	fi
 	echo "$pid"
+}
+
+# When a process was started, in the kernel's ticks, and in which life of the machine.
+start_of() {
+	local stat fields boot=''
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	{ read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null || true
+	# Behind the program's name, which may have spaces and parentheses, it is the 20th field.
+	read -ra fields <<<"${stat##*) }"
+	echo "${fields[19]}@$boot"
+}
+
+# Notes the process of a node: note_process NODE PID
+note_process() {
+	echo "$2" >"$directory/$1/pid"
+	echo "$2 $(start_of "$2")" >"$directory/$1/started"
+}
+
+# A node whose start was interrupted at the wrong moment runs without that anybody has noted it. In a container there may
+# be a cluster with the same path, whose processes are seen here too: that has another cluster.conf.
+note_strays() {
+	local file pid arguments node
+	while read -r file; do
+		{ mapfile -t -d '' arguments <"$file"; } 2>/dev/null || continue
+		pid=${file#/proc/} pid=${pid%%/*} node=${arguments[4]:-}
+		if [[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) && ${arguments[1]} == --config &&
+			${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node &&
+			" ${names[*]} " == *" $node "* && /proc/$pid/root$(config_file) -ef $(config_file) ]] &&
+			! pid_of "$node" >/dev/null; then
+			mkdir -p "$directory/$node" && note_process "$node" "$pid"
+		fi
+	done < <(grep -lFz -- "$(config_file)" /proc/[0-9]*/cmdline 2>/dev/null)
 }
 
 # running | paused | down
@@ -62,11 +99,11 @@ last_lines() {
 start_node() {
 	local node=$1 program pid
 	program=$(program_of "$node")
-	mkdir -p "$directory/$node" || die "cannot make $directory/$node"
+	mkdir -p "$directory/$node" || give_up "cannot make $directory/$node"
 	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null >>"$directory/$node/log" 2>&1 9>&- &
 	pid=$!
 	disown "$pid"
-	echo "$pid" >"$directory/$node/pid"
+	note_process "$node" "$pid"
 	# Until the program has been loaded, the process is still a copy of this shell.
 	until pid_of "$node" >/dev/null; do
 		kill -0 "$pid" 2>/dev/null || return 0
@@ -89,7 +126,7 @@ end_nodes() {
 			complain "$node does not stop, killing it"
 			kill_nodes "$node"
 		}
-		rm -f "$directory/$node/pid"
+		rm -f "$directory/$node/pid" "$directory/$node/started"
 	done
 }
 
@@ -101,7 +138,7 @@ kill_nodes() {
 	done
 	for node in "$@"; do
 		wait_state "$node" 15 down || die "$node does not end"
-		rm -f "$directory/$node/pid"
+		rm -f "$directory/$node/pid" "$directory/$node/started"
 	done
 }
 

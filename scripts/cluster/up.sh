@@ -12,56 +12,146 @@ check_programs() {
 	done
 }
 
-# Something accepts connections at HOST:PORT.
-in_use() {
-	(exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
-}
-
-check_ports() {
-	local node address
-	for node in "$@"; do
-		for address in "${listen_of[$node]}" "${http_of[$node]}"; do
-			if [[ -n $address ]] && in_use "$address"; then
-				die "$address, which is for $node, is in use by another process: stop that, or choose" \
-					"other ports with --base-port (and another --dir)"
-			fi
-		done
-	done
-}
-
-# Options that were given must agree with the cluster that is there.
+# Options that were given must agree with the cluster that is there. Says all that differs.
 check_agreement() {
-	local group first=${names[0]} differs=''
-	if [[ -n $given_masters && $(count_nodes shardmaster) -ne $masters ]]; then
-		differs="$(count_nodes shardmaster) shard masters"
-	elif [[ -n $given_groups && $(group_numbers | wc -l) -ne $ngroups ]]; then
-		differs="$(group_numbers | wc -l) groups"
-	elif [[ -n $given_views && $(count_nodes viewserver) -ne $views ]]; then
-		differs="$(count_nodes viewserver) viewservers"
-	elif [[ -n $given_pbs && $(count_nodes pbserver) -ne $pbs ]]; then
-		differs="$(count_nodes pbserver) primary/backup servers"
-	elif [[ -n $given_paxosds && $(count_nodes paxos) -ne $paxosds ]]; then
-		differs="$(count_nodes paxos) paxosds"
-	elif [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
-		differs="its first node at port ${listen_of[$first]##*:}"
-	elif [[ ${#settings[@]} -gt 0 ]]; then
-		differs="its settings in $(config_file)"
-	fi
+	local group first=${names[0]} setting name differs=()
+	# agree GIVEN THERE WANTED WORD
+	agree() {
+		[[ -z $1 || $2 -eq $3 ]] || differs+=("$(some "$2" "$4" || echo "no $4s"), not $3")
+	}
+	agree "$given_masters" "$(count_nodes shardmaster)" "$masters" "shard master"
+	agree "$given_groups" "$(group_numbers | wc -l)" "$ngroups" group
+	agree "$given_views" "$(count_nodes viewserver)" "$views" viewserver
+	agree "$given_pbs" "$(count_nodes pbserver)" "$pbs" "primary/backup server"
+	agree "$given_paxosds" "$(count_nodes paxos)" "$paxosds" paxosd
 	if [[ -n $given_replicas ]]; then
 		for group in $(group_numbers); do
 			[[ $(count_nodes shardkv "$group") -eq $replicas ]] ||
-				differs="$(count_nodes shardkv "$group") replicas in group $group"
+				differs+=("$(some "$(count_nodes shardkv "$group")" replica) in group $group, not $replicas")
 		done
 	fi
-	[[ -z $differs ]] || die "the cluster in $directory has $differs: '$0 clean --dir $directory' removes it," \
+	if [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
+		differs+=("base port $((${listen_of[$first]##*:} - 1)), not $base_port")
+	fi
+	for setting in "${settings[@]}"; do
+		name=${setting%%=*}
+		if [[ -z ${setting_of[$name]:-} ]]; then
+			differs+=("no $name in $(config_file), where --set wants ${setting#*=}")
+		elif [[ ${setting_of[$name]} != "${setting#*=}" ]]; then
+			differs+=("$name = ${setting_of[$name]}, not ${setting#*=}")
+		fi
+	done
+	[[ ${#differs[@]} -eq 0 ]] || die "the cluster in $directory has $(join_with '; ' "${differs[@]}")." \
+		"$(how up) without these options starts it as it is, $(how clean) removes it and its data," \
 		"--dir makes another one"
 }
 
-# Ends this `up` without leaving anything behind that it started.
+# join_with SEPARATOR WORD...
+join_with() {
+	local separator=$1 text=$2
+	shift 2
+	[[ $# -eq 0 ]] || text+=$(printf "%s" "${@/#/$separator}")
+	echo "$text"
+}
+
+# The nodes' data must be here: cluster.conf of a directory that was copied or moved still names the old place, and the
+# nodes would use another cluster's data, or begin without any.
+check_directories() {
+	local node place
+	for node in "${names[@]}"; do
+		place=${dir_of[$node]}
+		[[ -n $place && $place == /* && ! $place -ef $directory/$node && $place != "$directory/$node" ]] || continue
+		if [[ ${place##*/} == "$node" && -f ${place%/*}/cluster.conf ]]; then
+			die "$(config_file) says dir = $place for $node, which is the data of the cluster in ${place%/*}:" \
+				"$directory seems to be a copy of that. $me up --dir ${place%/*} starts that one; if the copy is meant," \
+				"correct each dir (and the ports) in $(config_file)"
+		elif [[ -e $directory/$node/identity ]]; then
+			die "$(config_file) says dir = $place for $node, but there is data in $directory/$node: was the directory" \
+				"moved? Move it back, or correct each dir in $(config_file)"
+		fi
+	done
+}
+
+# Ends what this `up` has started. A cluster that has never served does not stay either, lest its configuration, with
+# ports that others may have by then, decide about the next start: it is put aside.
+undo() {
+	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
+	[[ ! -e $directory/starting ]] || put_aside
+}
+
+# Ends this command; an `up` leaves nothing behind that it started (see unwind).
 give_up() {
 	complain "$@"
-	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
 	exit 1
+}
+
+# What a start left that did not come to its end: nothing was served, so nothing is missed. It is kept in DIR/failed,
+# for those who look for the reason, until the next one or `clean`.
+put_aside() {
+	local node failed=$directory/failed
+	rm -rf "$failed"
+	if [[ -f $(config_file) ]]; then
+		mkdir "$failed"
+		load_config
+		for node in "${names[@]}"; do
+			[[ ! -d $directory/$node ]] || mv "$directory/$node" "$failed"
+		done
+		mv "$(config_file)" "$failed"
+		complain "what it wrote, with the logs, is in $failed; the next 'up' begins anew"
+	fi
+	rm -f "$directory/joined" "$directory/starting" "$(config_file).new"
+}
+
+# However an `up` ends that has not come to its end.
+unwind() {
+	trap '' INT TERM HUP
+	undo
+	leave_no_trace
+}
+
+# A directory without a cluster needs no lock, and if it is empty no place.
+leave_no_trace() {
+	if [[ ! -f $(config_file) ]]; then
+		rm -f "$directory/lock"
+		rmdir "$directory" 2>/dev/null || true
+	fi
+}
+
+# Ctrl-C, SIGTERM or SIGHUP while it starts. A node is either started and noted, or not.
+interrupted() {
+	interrupted=yes
+	[[ $in_start == no ]] || return 0
+	trap '' INT TERM HUP
+	if [[ ${#started[@]} -gt 0 ]]; then
+		complain "interrupted: stopping what was started (${started[*]})"
+	else
+		complain "interrupted: nothing was started"
+	fi
+	exit 130
+}
+
+start_all() {
+	local node
+	say "starting $* in $directory"
+	for node in "$@"; do
+		in_start=yes
+		started+=("$node")
+		start_node "$node"
+		in_start=no
+		[[ $interrupted == no ]] || interrupted
+	done
+}
+
+# The start before was killed: its nodes may run, and nobody was told that they serve.
+end_unfinished() {
+	[[ -e $directory/starting ]] || return 0
+	say "the last start in $directory was broken off: beginning anew"
+	if [[ -f $(config_file) ]]; then
+		load_config
+		note_strays
+		end_nodes "${names[@]}"
+	fi
+	put_aside
 }
 
 # Gives up if a node that should run has ended.
@@ -157,7 +247,7 @@ wait_serving() {
 	local deadline=$((SECONDS + up_timeout)) missing
 	while :; do
 		check_alive
-		missing=$(missing_for_service)
+		missing=$(missing_for_service) || missing="an answer"
 		[[ -n $missing ]] || return 0
 		if [[ $SECONDS -ge $deadline ]]; then
 			give_up "does not serve after $up_timeout s, waiting for ${missing//$'\n'/, }; see $directory/*/log"
@@ -166,9 +256,9 @@ wait_serving() {
 	done
 }
 
-# some NUMBER WORD: "1 WORD" or "N WORDs", for numbers from 1
+# some NUMBER WORD: "1 WORD" or "N WORDs"; for 0 it says nothing and fails
 some() {
-	[[ $1 -eq 0 ]] || echo "$1 $2$([[ $1 -eq 1 ]] || echo s)"
+	[[ $1 -gt 0 ]] && echo "$1 $2$([[ $1 -eq 1 ]] || echo s)"
 }
 
 what_runs() {
@@ -177,46 +267,73 @@ what_runs() {
 		some "$(group_numbers | wc -l)" group
 		some "$(count_nodes viewserver)" viewserver
 		some "$(count_nodes pbserver)" pbserver
-		some "$(count_nodes paxos)" paxosd
+		some "$(count_nodes paxos)" paxosd || true
 	} | paste -sd , | sed 's/,/, /g'
 }
 
-# Takes the directory for this `up` alone.
+# Takes the directory for this command alone. The file names the process that has it.
+lock_directory() {
+	local holder=''
+	exec 9<>"$directory/lock"
+	# `clean` removes the file; whoever opened it before that has locked nothing.
+	if ! flock -n 9 || ! [[ $directory/lock -ef /proc/self/fd/9 ]]; then
+		{ read -r holder <"$directory/lock"; } 2>/dev/null || true
+		die "another '${0##*/}'${holder:+ (process $holder)} is at work in $directory: wait until it ends"
+	fi
+	echo $$ >"$directory/lock"
+}
+
 prepare_directory() {
 	mkdir -p "$directory" 2>/dev/null || die "cannot make the directory $directory"
 	directory=$(cd "$directory" && pwd -P)
 	[[ $directory != *[\;#$'\n']* ]] || die "the path $directory has a character that cluster.conf does not allow"
 	[[ -w $directory ]] || die "the directory $directory is not writable"
-	exec 9>"$directory/lock"
-	flock -n 9 || die "another '$0 up' is at work in $directory"
+	lock_directory
+}
+
+# Writes the configuration of a new cluster, if its ports are free; otherwise leaves nothing.
+make_cluster() {
+	local draft=$directory/cluster.conf.draft
+	write_config "$draft"
+	load_config "$draft"
+	rm -f "$draft"
+	check_ports "${names[@]}"
+	warn_of_ephemeral_ports
+	touch "$directory/starting"
+	write_config
+	load_config
 }
 
 up() {
 	local node absent=()
 	check_programs
 	prepare_directory
+	trap interrupted INT TERM HUP
+	trap unwind EXIT
+	end_unfinished
 	if [[ -f $(config_file) ]]; then
+		new=no
 		load_config
+		note_strays
 		check_agreement
+		check_directories
 	else
-		write_config
-		load_config
+		new=yes
+		make_cluster
 	fi
 	for node in "${names[@]}"; do
 		case $(state_of "$node") in
 		down) absent+=("$node") ;;
-		paused) say "$node is paused: '$0 cont $node --dir $directory' lets it go on" ;;
+		paused) say "$node is paused: $(how cont "$node") lets it go on" ;;
 		esac
 	done
 	if [[ ${#absent[@]} -gt 0 ]]; then
-		check_ports "${absent[@]}"
-		say "starting ${absent[*]} in $directory"
-		for node in "${absent[@]}"; do
-			start_node "$node"
-			started+=("$node")
-		done
+		[[ $new == yes ]] || check_ports "${absent[@]}"
+		start_all "${absent[@]}"
 	fi
 	wait_serving
+	trap - EXIT
+	rm -rf "$directory/starting" "$directory/failed"
 	if [[ ${#absent[@]} -eq 0 ]]; then
 		say "already running in $directory"
 	else

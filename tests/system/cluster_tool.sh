@@ -63,7 +63,7 @@ grep -q 'already running' <<<"$out" || fail "it said: $out"
 same "$(cat "$run"/*/pid)" "$pids" "process ids"
 tool up --groups 2
 expect 1
-expect_error '1 groups'
+expect_error '1 group, not 2'
 tool status
 expect 0
 

@@ -55,7 +55,7 @@ ports_ephemeral() {
 }
 
 # Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone, as long as it runs, among all tests of this
-# # machine. All are ports that the kernel does not hand out itself, unless it hands out all.
+# machine. All are ports that the kernel does not hand out itself, unless it hands out all.
 reserve_ports() {
 	local slot attempt
 	for ((attempt = 0; attempt < 200; attempt++)); do
