@@ -247,7 +247,7 @@ wait_serving() {
 	local deadline=$((SECONDS + up_timeout)) missing
 	while :; do
 		check_alive
-		missing=$(missing_for_service) || missing="an answer"
+		missing=$(exec 9>&- && missing_for_service) || missing="an answer"
 		[[ -n $missing ]] || return 0
 		if [[ $SECONDS -ge $deadline ]]; then
 			give_up "does not serve after $up_timeout s, waiting for ${missing//$'\n'/, }; see $directory/*/log"
@@ -271,13 +271,20 @@ what_runs() {
 	} | paste -sd , | sed 's/,/, /g'
 }
 
-# Takes the directory for this command alone. The file names the process that has it.
+# Takes the directory for this command alone. The file names the process that has it; a child of one that was killed may
+# have it for a moment longer.
 lock_directory() {
 	local holder=''
 	exec 9<>"$directory/lock"
-	# `clean` removes the file; whoever opened it before that has locked nothing.
-	if ! flock -n 9 || ! [[ $directory/lock -ef /proc/self/fd/9 ]]; then
+	if ! flock -n 9; then
 		{ read -r holder <"$directory/lock"; } 2>/dev/null || true
+		holder=${holder:-unknown}
+		if [[ ! -d /proc/$holder ]] && flock -w 10 9; then
+			holder=''
+		fi
+	fi
+	# `clean` removes the file; whoever opened it before that has locked nothing.
+	if [[ -n $holder || ! $directory/lock -ef /proc/self/fd/9 ]]; then
 		die "another '${0##*/}'${holder:+ (process $holder)} is at work in $directory: wait until it ends"
 	fi
 	echo $$ >"$directory/lock"

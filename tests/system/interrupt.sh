@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Starts that fail or are interrupted: of scripts/cluster.sh, and of scripts/quickstart.sh in each of its phases. What was
-# started is stopped, or it is said what runs; what was written decides nothing about the next start.
+# Starts that fail or are interrupted: what was started is stopped, and what was written decides nothing about the next
+# start. Clusters that meet on one machine leave each other alone.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/system/lib_interrupt.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_interrupt.sh"
 
 tool() {
 	try "$repository/scripts/cluster.sh" "$@" --dir "$run"
@@ -10,38 +12,6 @@ tool() {
 
 small_cluster=(--masters 1 --groups 1 --replicas 3 "${small[@]}")
 never=(--set election_timeout_ms=60000) # elections take so long that it does not serve in time
-
-# Starts a program in a process group of its own, as a terminal would, its output in $scratch/output; helper is its pid.
-in_terminal() {
-	: >"$scratch/output"
-	set -m
-	env --default-signal=INT "$@" >"$scratch/output" 2>&1 </dev/null &
-	set +m
-	helper=$!
-	helpers+=("$helper")
-}
-
-# Waits for what in_terminal has started; its exit status and output are then in status and out.
-ended() {
-	status=0
-	wait "$helper" || status=$?
-	out=$(<"$scratch/output") err=$out last_command=interrupted
-}
-
-# The nodes that run with this test's configurations.
-nodes_running() {
-	{ grep -lFz -- "$scratch/" /proc/[0-9]*/cmdline 2>/dev/null || true; } | while read -r file; do
-		! tr '\0' ' ' 2>/dev/null <"$file" | grep -F -- ' --node ' || true
-	done
-}
-
-nothing_runs() {
-	[[ -z $(nodes_running) ]]
-}
-
-all_started() {
-	[[ $(cat "$run"/*/log 2>/dev/null | grep -c event=started) -ge $1 ]]
-}
 
 begin "a port that is taken is reported with who has it; nothing is written; the advice is good"
 run=$scratch/first config=$run/cluster.conf

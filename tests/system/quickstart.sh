@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# quickstart.sh interrupted in each of its phases: what it has started is stopped, or it is said what runs.
+# shellcheck source=tests/system/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/system/lib_interrupt.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_interrupt.sh"
+
+tool() {
+	try "$repository/scripts/cluster.sh" "$@" --dir "$run"
+}
+
+# Programs that stand still, before the real ones in PATH: stand_still NAME [LINE]
+mkdir "$scratch/still"
+stand_still() {
+	rm -f "$scratch/still"/*
+	printf '#!/bin/bash\necho "%s"\ntouch "%s"\nexec sleep 600\n' "${2:-}" "$scratch/still/reached" >"$scratch/still/$1"
+	chmod +x "$scratch/still/$1"
+}
+
+quickstart=("$repository/scripts/quickstart.sh" --dir "$run" --base-port "$base_port")
+
+said() {
+	grep -q -- "$1" "$scratch/output"
+}
+
+# Nothing that was started here still sleeps.
+no_stand_in() {
+	! grep -lFz "$scratch/still" /proc/[0-9]*/environ 2>/dev/null | grep -q .
+}
+
+for signal in INT TERM; do
+	begin "SIG$signal while quickstart looks for packages, or builds: nothing was started"
+	stand_still dpkg-query
+	in_terminal env PATH="$scratch/still:$PATH" "${quickstart[@]}"
+	await "the packages" test -e "$scratch/still/reached"
+	if [[ $signal == INT ]]; then kill -INT -- "-$helper"; else kill "-$signal" "$helper"; fi
+	ended
+	expect 130
+	expect_error 'nothing was started'
+	await "the end of its children" no_stand_in
+	stand_still make "[ 2/4] CC src/x.c"
+	in_terminal env -u SYNOD_BIN PATH="$scratch/still:$PATH" "${quickstart[@]}"
+	await "the build" said '\[2/4\] 50 %'
+	if [[ $signal == INT ]]; then kill -INT -- "-$helper"; else kill "-$signal" "$helper"; fi
+	ended
+	expect 130
+	expect_error 'nothing was started'
+	await "the end of its children" no_stand_in
+	[[ ! -e $run ]] || fail "it left: $(find "$run")"
+done
+
+begin "while the cluster starts: it is stopped"
+in_terminal env SYNOD_ELECTION_TIMEOUT_MS=60000 "${quickstart[@]}"
+await "the nodes" all_started 9
+kill -TERM "$helper"
+ended
+expect 130
+nothing_runs || fail "left running: $(nodes_running)"
+[[ ! -e $config ]] || fail "it left its configuration"
+
+begin "while it loads, a leader being dead: the cluster that it started is stopped, and its data named"
+in_terminal "${quickstart[@]}"
+await "a leader's death" said 'half way: killed'
+kill -INT -- "-$helper"
+ended
+expect 130
+expect_error "its data is in $run"
+nothing_runs || fail "left running: $(nodes_running)"
+
+begin "and one that ran before goes on, whole"
+tool up
+expect 0
+in_terminal "${quickstart[@]}"
+await "a leader's death" said 'half way: killed'
+kill -TERM "$helper"
+ended
+expect 130
+expect_error 'ran before, and goes on'
+await "all nodes" all_healthy
+tool clean
+expect 0
+
+finish
