@@ -100,7 +100,7 @@ start_node() {
 	local node=$1 program pid
 	program=$(program_of "$node")
 	mkdir -p "$directory/$node" || give_up "cannot make $directory/$node"
-	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null >>"$directory/$node/log" 2>&1 9>&- &
+	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null >>"$directory/$node/log" 2>&1 8>&- 9>&- &
 	pid=$!
 	disown "$pid"
 	note_process "$node" "$pid"

@@ -105,6 +105,7 @@ put_aside() {
 # However an `up` ends that has not come to its end.
 unwind() {
 	trap '' INT TERM HUP
+	exec 2>&8
 	undo
 	leave_no_trace
 }
@@ -122,6 +123,7 @@ interrupted() {
 	interrupted=yes
 	[[ $in_start == no ]] || return 0
 	trap '' INT TERM HUP
+	exec 2>&8 # it may have been turned elsewhere just now
 	if [[ ${#started[@]} -gt 0 ]]; then
 		complain "interrupted: stopping what was started (${started[*]})"
 	else
@@ -315,6 +317,7 @@ up() {
 	local node absent=()
 	check_programs
 	prepare_directory
+	exec 8>&2
 	trap interrupted INT TERM HUP
 	trap unwind EXIT
 	end_unfinished
