@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Synod needs and this machine lacks.
 #
-#   scripts/setup.sh            what building and running need
+#   scripts/setup.sh            what building, running and the docs' examples need
 #   scripts/setup.sh --tests    and what the tests need
-#   scripts/setup.sh --dev      and what `make format` and `make tidy` need
+#   scripts/setup.sh --dev      and what `make fuzz`, `make format`, `make tidy`
+#                               and .ci/run need
 #
 # Needs root or sudo only if something is missing; when all is there it touches
 # neither the system nor the network.
@@ -12,20 +13,24 @@ set -euo pipefail
 build_packages=(
 	gcc make pkg-config libc6-dev
 	libevent-dev protobuf-c-compiler libprotobuf-c-dev libinih-dev libjansson-dev libzstd-dev
+	curl jq
 )
-test_packages=(check netcat-openbsd curl jq valgrind)
-dev_packages=(clang libclang-rt-14-dev clang-format clang-tidy)
+test_packages=(check netcat-openbsd valgrind python3)
+dev_packages=(clang libclang-rt-14-dev clang-format clang-tidy shellcheck)
 
 usage() {
 	sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"
 }
 
+# shellcheck source=scripts/folded.sh
+source "$(dirname "${BASH_SOURCE[0]}")/folded.sh"
+
 say() {
-	echo "setup: $*"
+	echo "setup: $*" | folded 1
 }
 
 die() {
-	echo "setup: $*" >&2
+	echo "setup: $*" | folded 2 >&2
 	exit 1
 }
 
