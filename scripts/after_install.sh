@@ -18,7 +18,7 @@ case $prefix in
 	fi
 	;;
 esac
-if ! pkg-config --exists synod 2>/dev/null; then
+if [[ $(pkg-config --variable=prefix synod 2>/dev/null) != "$prefix" ]]; then
 	echo "pkg-config finds it after: export PKG_CONFIG_PATH=$prefix/lib/pkgconfig"
 fi
 if [[ :$PATH: != *:$prefix/bin:* ]]; then
