@@ -12,7 +12,7 @@
 # make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h,
 #                   pkg-config file
 # make format       format the sources with clang-format
-# make tidy         lint the sources with clang-tidy
+# make tidy         lint the sources with clang-tidy, and the scripts with shellcheck
 # make clean        remove build/
 # make help         this list
 #
@@ -271,8 +271,7 @@ install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
 	$(Q)ln -sf $(SONAME) '$(LIBDIR)/libsynod.so'
 	@echo "$$PKGCONFIG" >$(BUILD)/lib/synod.pc
 	$(Q)install -m 644 $(BUILD)/lib/synod.pc '$(LIBDIR)/pkgconfig'
-	@echo 'installed in $(DESTDIR)$(PREFIX): $(notdir $(BINS)),' | fold -s -w 78
-	@echo '   libsynod, synod.h, synod.pc'
+	@echo 'the programs, libsynod, synod.h and synod.pc are in $(DESTDIR)$(PREFIX)'
 	@scripts/after_install.sh '$(PREFIX)' '$(DESTDIR)'
 
 # --- Upkeep ---
@@ -283,7 +282,7 @@ format:
 	clang-format -i $(C_FILES)
 
 tidy: $(GEN_C)
-	clang-tidy --quiet $(SRC) $(CMD_SRC) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+	@scripts/lint.sh $(SRC) $(CMD_SRC) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
 
 clean:
 	rm -rf $(BUILD)

@@ -1,5 +1,5 @@
 # cluster.conf: writing it, and reading which nodes there are.
-# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154,SC2119,SC2120 # sourced by scripts/cluster.sh, whose variables these are
 
 names=()
 declare -A role_of group_of listen_of http_of dir_of

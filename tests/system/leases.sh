@@ -25,7 +25,7 @@ expect 0
 isolate "$leader"
 await "another leader" another_leader "$leader"
 (
-	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put register after && echo done
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put register after && echo "done"
 ) >"$scratch/put.out" 2>&1 &
 put=$!
 asked=0
@@ -37,7 +37,7 @@ until [[ -s $scratch/put.out ]]; do
 	[[ $asked -lt 200 ]] || fail "the put does not end"
 done
 wait "$put"
-grep -q done "$scratch/put.out" || fail "the put failed: $(<"$scratch/put.out")"
+grep -q "done" "$scratch/put.out" || fail "the put failed: $(<"$scratch/put.out")"
 ask "$leader" register 500
 [[ $out != OK* ]] || fail "the isolated leader answered '$out' after the others went on"
 mend

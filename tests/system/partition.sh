@@ -47,7 +47,7 @@ same "$out" "OK old" "what the leader answers before"
 isolate "$leader"
 # With one write acknowledged by the others.
 (
-	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put register new && echo done
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put register new && echo "done"
 ) >"$scratch/put.out" 2>&1 &
 put=$!
 asked=0
@@ -58,7 +58,7 @@ until [[ -s $scratch/put.out && $asked -ge 5 ]]; do
 	[[ $asked -lt 200 ]] || fail "the put does not end"
 done
 wait "$put"
-grep -q done "$scratch/put.out" || fail "the put failed: $(<"$scratch/put.out")"
+grep -q "done" "$scratch/put.out" || fail "the put failed: $(<"$scratch/put.out")"
 ask "$leader" register 500
 [[ $out != OK* ]] || fail "the isolated leader answered '$out' after the others went on"
 mend
