@@ -3,16 +3,17 @@
 # make unit         run the unit and scenario tests only;
 #                   TESTS="tests/unit/base/test_map.c …" runs just these
 # make layers       check which parts of the source include which
-# make asan         make check under the address and undefined-behaviour sanitizers, in build/asan
+# make asan         make check under the address and undefined-behaviour
+#                   sanitizers, in build/asan
 # make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20,
 #                   SIM_FLAGS="--seconds 60"
-# make fuzz         fuzz everything that reads foreign bytes with clang: each target
-#                   of tests/fuzz, or FUZZ="wal wire", for FUZZ_S=60 seconds
+# make fuzz         fuzz everything that reads foreign bytes with clang: each
+#                   target of tests/fuzz, or FUZZ="wal wire", for FUZZ_S=60 seconds
 # make bench        build and run the benchmarks of single modules
 # make install      PREFIX=/usr/local DESTDIR=: programs, libsynod, synod.h,
 #                   pkg-config file
 # make format       format the sources with clang-format
-# make tidy         lint the sources with clang-tidy, and the scripts with shellcheck
+# make tidy         lint the sources with clang-tidy, scripts with shellcheck
 # make clean        remove build/
 # make help         this list
 #

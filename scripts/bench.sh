@@ -1,28 +1,38 @@
 #!/usr/bin/env bash
-# Measures Synod beside etcd and Redis on this machine, and shows tables of ratios.
+# Measures Synod beside etcd and Redis on this machine; shows tables of ratios.
 #
 #   scripts/bench.sh              everything: about a quarter of an hour
 #   scripts/bench.sh --quick      shorter and with fewer keys: about two minutes
-#   scripts/bench.sh --install    first installs the peers' Debian packages, and builds etcd's benchmark tool
-#                                 from Debian's source of etcd
-#   scripts/bench.sh --docs       and brings docs/performance.{md,svg,json} up to date
-#   scripts/bench.sh --render FILE [--docs]    only shows (or writes) results that were measured before
-#   scripts/bench.sh --render FILE --check     only says by its exit code whether docs/ are those of the results
+#   scripts/bench.sh --install    first installs the peers' Debian packages, and
+#                                 builds etcd's benchmark tool from Debian's
+#                                 source of etcd
+#   scripts/bench.sh --docs       and brings docs/performance.{md,svg,json} up to
+#                                 date
+#   scripts/bench.sh --render FILE [--docs]   only shows (or writes) results that
+#                                 were measured before
+#   scripts/bench.sh --render FILE --check    only says by its exit code whether
+#                                 docs/ are those of the results
 #
 #       --peers etcd,redis    beside which (an empty list: none)
 #       --clients 1,64        how many clients (default 1,16,64,256,1000)
-#       --connections N       that the clients of Synod and of etcd share (default 16; Redis's have their own)
+#       --connections N       that the clients of Synod and of etcd share
+#                             (default 16; Redis's have their own)
 #       --seconds S           of one measurement (default 2)
-#       --rounds N            how often each is repeated, in alternating order (default 3)
-#       --keys N              for memory, disk space and restart (default 1000000)
+#       --rounds N            how often each is repeated, in alternating order
+#                             (default 3)
+#       --keys N              for memory, disk space and restart
+#                             (default 1000000)
 #       --failovers N         how often the leader is killed (default 11)
-#       --groups 1,2,4,8      how many groups share the machine (default 1,2,4,8)
+#       --groups 1,2,4,8      how many groups share the machine
+#                             (default 1,2,4,8)
 #       --only SECTIONS       of rates,sizes,failover,groups,echo
-#       --dir DIR             where the data is kept meanwhile: a real disk (default build/bench)
+#       --dir DIR             where the data is kept meanwhile: a real disk
+#                             (default build/bench)
 #       --base-port P         the first port that may be used (default 15000)
 #
-# All writes are synced before they are acknowledged: by a majority of three (Synod, etcd) or by the one copy
-# (Redis). All traffic stays on 127.0.0.1. What it starts it ends, also on Ctrl-C.
+# All writes are synced before they are acknowledged: by a majority of three
+# (Synod, etcd) or by the one copy (Redis). All traffic stays on 127.0.0.1. What
+# it starts it ends, also on Ctrl-C.
 # Exit codes: 0 done, 1 failed, 64 usage, 130 interrupted.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

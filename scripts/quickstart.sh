@@ -230,6 +230,7 @@ feed() {
 	victim=$(leader)
 	echo "$victim" >"$scratch/victim"
 	cluster kill "$victim" >/dev/null
+	[[ ! -t 2 ]] || printf '\r\e[K' >&2 # where the import shows how far it is
 	echo "   half way: killed $victim, the leader of group 1, with kill -9" >&2
 	tail -n +$((count / 2 + 1)) "$scratch/records"
 }
@@ -237,8 +238,7 @@ feed() {
 # Follows the steps that make counts, "[ 42/310] CC …": on a terminal in one line, elsewhere each tenth of them.
 show_progress() {
 	local line done_ total shown=0 columns=80
-	[[ ! -t 1 ]] || columns=$(stty size 2>/dev/null <&1 | cut -d ' ' -f 2)
-	[[ ${columns:-0} -ge 20 ]] || columns=80
+	[[ ! -t 1 ]] || measure 1
 	while IFS= read -r line; do
 		[[ $line =~ ^\[\ *([0-9]+)/([0-9]+)\]\  ]] || continue
 		done_=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
@@ -318,20 +318,18 @@ show OK put '{account}balance' 100
 show $'SUCCESS\nOK\n60' txn --if 'value({account}balance)=100' --then 'put {account}balance 60' \
 	--then 'get {account}balance'
 say "\$ kvctl status"
-kvctl status | sed 's/^/   /'
+kvctl status | sed 's/^/   /' | narrowed 1 "${unimportant[@]}"
 
-own_config=()
-[[ ${#given[@]} -eq 0 ]] || own_config=(--config "$config")
+printf '\nThe cluster runs. To go on:\n\n'
+[[ $called_from -ef . ]] || printf '   %s\n' "$(how cd "$PWD")"
+# shellcheck disable=SC2016 # to be typed as it is
+printf '   export PATH=$PWD/build/bin:$PATH\n'
+[[ ${#given[@]} -eq 0 ]] || printf '   export KVCTL_CONFIG=%s\n' "$(how '' "$config" | sed 's/^ //')"
 cat <<END
-
-The cluster runs. To go on:
-
-$([[ $called_from -ef . ]] || echo "   $(how cd "$PWD")")
-   export PATH=\$PWD/build/bin:\$PATH
-   $(how kvctl get --prefix /usr/bin/ --limit 5 "${own_config[@]}")
+   kvctl get --prefix /usr/bin/ --limit 5
    kvctl help                                   all commands
    $(how scripts/cluster.sh kill g1a "${given[@]}")
-                                                break something: see kvctl status
+                                                break something
    $(how scripts/cluster.sh restart g1a "${given[@]}")
    $(how scripts/cluster.sh down "${given[@]}")
                                                 stop; 'up' starts it again

@@ -77,6 +77,19 @@ ended
 expect 130
 expect_error 'ran before, and goes on'
 await "all nodes" all_healthy
+
+begin "lines fit a terminal of 80 columns"
+# A line that a path makes longer is not meant: there is nothing to divide it at. What stands before a carriage return
+# is overwritten.
+script -qec "stty cols 80 rows 24; $(printf '%q ' "${quickstart[@]}"); $(printf '%q ' "$repository/scripts/cluster.sh" status --dir "$run")
+	$(printf '%q ' "$repository/scripts/cluster.sh" up --groups 3 --dir "$run")
+	for name in cluster quickstart setup bench; do $(printf %q "$repository/scripts")/\$name.sh --help; done" \
+	/dev/null >"$scratch/output" 2>&1 </dev/null || true
+for words in 'export KVCTL_CONFIG=' 'NAME .* HEALTH' '2 groups, not 3' 'rounds'; do
+	tr -s '\r\n' ' ' <"$scratch/output" | grep -q -- "$words" || fail "there is no '$words': $(<"$scratch/output")"
+done
+sed 's/\r$//; s/.*\r//; s/\x1b\[K//g' "$scratch/output" | awk -v path="$run" 'length($0) > 80 && !index($0, path)' >"$scratch/long"
+[[ ! -s $scratch/long ]] || fail "longer than 80 columns: $(<"$scratch/long")"
 tool clean
 expect 0
 
