@@ -167,7 +167,7 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/rep
 tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_load
 
 check: tests
-	@tests/run.sh $(BUILD)/tests $(TEST_SCRIPTS) tests/layers.sh tests/courses.sh tests/mutants_fit.sh \
+	@tests/run.sh $(BUILD)/tests $(TEST_SCRIPTS) tests/layers.sh tests/courses.sh tests/mutants_fit.sh tests/ports.sh \
 		$(TEST_BIN) $(REPLAY_BIN) -- $(SYSTEM_TESTS)
 
 unit: $(TEST_BIN)

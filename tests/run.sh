@@ -8,8 +8,8 @@
 # "SKIPPED: why", and "0 passed, 0 failed". Suites behind "--" are run only if all before them passed; after the first
 # of them that fails, no other is started.
 #
-# They are started in the given order, TEST_JOBS (default: one for each processor) at a time. A script with a line
-# "# alone: why" runs after the others, with nothing beside it. Results are shown in the order of starting, each with
+# They are started in the given order, TEST_JOBS (default: one for each processor, at most 8) at a time. A script with
+# a line "# alone: why" runs after the others, with nothing beside it. Results are shown in the order of starting, each with
 # how long it took; on a terminal a line below them says what runs.
 #
 # The output of each suite goes to DIRECTORY/log/NAME.log and is shown if it fails.
@@ -21,7 +21,8 @@ directory=$1
 shift
 mkdir -p "$directory/log"
 rm -f "$directory/summary"
-jobs_max=${TEST_JOBS:-$(nproc)}
+processors=$(nproc)
+jobs_max=${TEST_JOBS:-$((processors < 8 ? processors : 8))}
 [[ $jobs_max =~ ^[1-9][0-9]{0,2}$ ]] || {
 	echo "TEST_JOBS takes a number from 1 to 999, not '$jobs_max'" >&2
 	exit 64
