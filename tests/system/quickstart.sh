@@ -9,12 +9,15 @@ tool() {
 	try "$repository/scripts/cluster.sh" "$@" --dir "$run"
 }
 
-# Programs that stand still, before the real ones in PATH: stand_still NAME [LINE]
-mkdir "$scratch/still"
+# Programs that stand still when they are called: functions, which bash hands on to bash, since from some machines' /tmp
+# no program can be run. stand_still NAME [LINE]
+export still_line='' still_reached=$scratch/still
 stand_still() {
-	rm -f "$scratch/still"/*
-	printf '#!/bin/bash\necho "%s"\ntouch "%s"\nexec sleep 600\n' "${2:-}" "$scratch/still/reached" >"$scratch/still/$1"
-	chmod +x "$scratch/still/$1"
+	unset -f dpkg-query make
+	rm -f "$still_reached"
+	still_line=${2:-}
+	eval "$1() { echo \"\$still_line\"; touch \"\$still_reached\"; exec sleep 600; }"
+	export -f "${1?}"
 }
 
 quickstart=("$repository/scripts/quickstart.sh" --dir "$run" --base-port "$base_port")
@@ -25,29 +28,31 @@ said() {
 
 # Nothing that was started here still sleeps.
 no_stand_in() {
-	! grep -lFz "$scratch/still" /proc/[0-9]*/environ 2>/dev/null | grep -q .
+	! grep -lFz "BASH_FUNC_$1%%" /proc/[0-9]*/environ 2>/dev/null | xargs -r grep -lFz "$still_reached" 2>/dev/null | grep -q .
 }
 
 for signal in INT TERM; do
 	begin "SIG$signal while quickstart looks for packages, or builds: nothing was started"
 	stand_still dpkg-query
-	in_terminal env PATH="$scratch/still:$PATH" "${quickstart[@]}"
-	await "the packages" test -e "$scratch/still/reached"
+	in_terminal "${quickstart[@]}"
+	await "the packages" test -e "$still_reached"
 	if [[ $signal == INT ]]; then kill -INT -- "-$helper"; else kill "-$signal" "$helper"; fi
 	ended
 	expect 130
 	expect_error 'nothing was started'
-	await "the end of its children" no_stand_in
+	await "the end of its children" no_stand_in dpkg-query
 	stand_still make "[ 2/4] CC src/x.c"
-	in_terminal env -u SYNOD_BIN PATH="$scratch/still:$PATH" "${quickstart[@]}"
+	in_terminal env -u SYNOD_BIN "${quickstart[@]}"
 	await "the build" said '\[2/4\] 50 %'
 	if [[ $signal == INT ]]; then kill -INT -- "-$helper"; else kill "-$signal" "$helper"; fi
 	ended
 	expect 130
 	expect_error 'nothing was started'
-	await "the end of its children" no_stand_in
+	await "the end of its children" no_stand_in make
 	[[ ! -e $run ]] || fail "it left: $(find "$run")"
 done
+
+unset -f dpkg-query make
 
 begin "while the cluster starts: it is stopped"
 in_terminal env SYNOD_ELECTION_TIMEOUT_MS=60000 "${quickstart[@]}"
