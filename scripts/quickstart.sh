@@ -190,16 +190,19 @@ make_records() {
 	}'
 }
 
+# One line for each node; also while a group elects, of which kvctl warns with its exit code.
+nodes() {
+	{ kvctl status -o json || [[ $? -eq 3 ]]; } | tr -d ' \t\n' | sed 's/{"name"/\n&/g'
+}
+
 # The name of the leader of group 1; fails when there is none at the moment.
 leader() {
-	kvctl status -o json | tr -d ' \t\n' | sed 's/{"name"/\n&/g' |
-		sed -nE '/"role":"shardkv"/{/"group":1[,}]/{/"leader":true/s/^\{"name":"([^"]*)".*/\1/p}}' | grep .
+	nodes | sed -nE '/"role":"shardkv"/{/"group":1[,}]/{/"leader":true/s/^\{"name":"([^"]*)".*/\1/p}}' | grep .
 }
 
 # How many writes the leader of group 1 has applied.
 applied() {
-	kvctl status -o json | tr -d ' \t\n' | sed 's/{"name"/\n&/g' |
-		sed -nE '/"group":1[,}]/{/"leader":true/s/.*"applied":([0-9]+).*/\1/p}' | grep .
+	nodes | sed -nE '/"group":1[,}]/{/"leader":true/s/.*"applied":([0-9]+).*/\1/p}' | grep .
 }
 
 # Waits until a command succeeds: await WHAT COMMAND...
@@ -219,15 +222,19 @@ grown() {
 
 same_slot() {
 	local states
-	states=$(kvctl status -o json | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep "^{\"name\":\"$1\"") &&
+	states=$(nodes | grep "^{\"name\":\"$1\"") &&
 		[[ $states == *'"up":true'* && $states == *'"lag":0,'* ]]
+}
+
+named_leader() {
+	victim=$(leader)
 }
 
 # Feeds the import: half of the records, then, when they are arriving, a leader's death, then the rest.
 feed() {
 	head -n $((count / 2)) "$scratch/records"
 	await "the first records to arrive" grown >&2
-	victim=$(leader)
+	await "group 1 to have a leader" named_leader >&2
 	echo "$victim" >"$scratch/victim"
 	cluster kill "$victim" >/dev/null
 	[[ ! -t 2 ]] || printf '\r\e[K' >&2 # where the import shows how far it is
