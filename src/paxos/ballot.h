@@ -12,6 +12,15 @@
 
 #define BALLOT_REPLICA_BITS 8
 #define BALLOT_TEXT_BYTES 32
+/*
+ * Rounds use 40 of their 56 bits; the rest is kept for what later versions may want to put into a ballot. No group comes near the
+ * end by itself (paxos/judge.h): a round beyond is refused wherever it comes from.
+ */
+#define BALLOT_ROUND_MAX ((UINT64_C(1) << 40) - 1)
+/* Up to here a round that others name is believed as it stands … */
+#define BALLOT_ROUND_FREE (UINT64_C(1) << 39)
+/* … and beyond, if it is at most so far above what is known already. */
+#define BALLOT_ROUND_STEP (UINT64_C(1) << 32)
 
 static inline uint64_t ballot_make(uint64_t round, uint32_t replica)
 {

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "paxos/internal.h"
+#include "paxos/judge.h"
 
 #define OUTPUT_ARENA_BYTES (4u * MIB)
 
@@ -38,6 +39,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 			p->self = i;
 	}
 	ASSERT(p->self < options->nmembers);
+	ASSERT(base_slot <= SLOT_MAX);
 	p->electable = true;
 	p->persist_next = 1;
 	ring_init(&p->ring, base_slot + 1);
@@ -144,8 +146,7 @@ static uint32_t member_index(const struct paxos *p, uint32_t replica)
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *m)
 {
 	uint32_t from = member_index(p, m->from);
-	if (m->group != p->options.group || m->to != p->options.self || from == UINT32_MAX || from == p->self)
-		return;
+	ASSERT(from != UINT32_MAX && from != p->self);
 	p->peers[from].heard_us = now_us;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
@@ -265,6 +266,11 @@ void paxos_abandon_snapshot(struct paxos *p)
 {
 	p->need_snapshot = false;
 	note_chosen(p, p->known_from, p->known_chosen);
+}
+
+bool paxos_rounds_are_used_up(const struct paxos *p)
+{
+	return p->round_seen >= BALLOT_ROUND_MAX;
 }
 
 enum paxos_role paxos_role(const struct paxos *p)

@@ -1,5 +1,6 @@
 /* Who leads: pre-vote, Prepare, and taking over what earlier ballots left open. */
 #include "paxos/internal.h"
+#include "paxos/judge.h"
 
 void draw_election_timeout(struct paxos *p, uint64_t now_us)
 {
@@ -54,7 +55,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
-	if (!p->electable)
+	if (!p->electable || paxos_rounds_are_used_up(p))
 		return;
 	p->role = PAXOS_PRE_CANDIDATE;
 	p->votes = member_bit(p->self);
@@ -104,6 +105,11 @@ void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, con
 
 void start_prepare(struct paxos *p, uint64_t now_us)
 {
+	/* Since the pre-vote began, say. */
+	if (paxos_rounds_are_used_up(p)) {
+		become_follower(p, now_us, 0);
+		return;
+	}
 	p->role = PAXOS_CANDIDATE;
 	p->leader = 0;
 	p->ballot = ballot_make(p->round_seen + 1, p->options.self);
@@ -136,8 +142,22 @@ static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct byte
 	ring_put(&p->recovered, slot, ballot, value_take);
 }
 
+/*
+ * Far behind what a promise calls chosen: between it and us there would be no more than a gap, in memory as well. Others know more,
+ * and stand.
+ */
+static bool lags_too_far(const struct paxos *p)
+{
+	return p->prepare_chosen > p->chosen + PROMISE_SPAN_MAX;
+}
+
 static void become_leader(struct paxos *p, uint64_t now_us)
 {
+	if (lags_too_far(p)) {
+		note_chosen(p, p->prepare_chosen_from, p->prepare_chosen);
+		become_follower(p, now_us, 0);
+		return;
+	}
 	if (p->prepare_chosen > p->chosen)
 		note_chosen(p, p->prepare_chosen_from, p->prepare_chosen);
 	else
@@ -213,6 +233,8 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	if (m->chosen > p->prepare_chosen) {
 		p->prepare_chosen = m->chosen;
 		p->prepare_chosen_from = from;
+		/* What is chosen need not be proposed again. */
+		ring_drop_below(&p->recovered, m->chosen + 1);
 	}
 	uint64_t last = m->slot;
 	for (uint32_t i = 0; i < m->nentries; i++) {
@@ -241,5 +263,6 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 	leader_says_chosen(p, m);
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);
-	p->lease_over = m->ballot;
+	if (p->role == PAXOS_CANDIDATE)
+		p->lease_over = m->ballot;
 }

@@ -2,6 +2,7 @@
  * The inside of struct paxos, shared by the files of this directory and by the invariants checker; nobody else.
  *
  *   core.c      creation, recovery, dispatch, time, accessors
+ *   judge.c     the door: what other replicas say is judged
  *   acceptor.c  Prepare, Accept, what is durable
  *   election.c  pre-vote, candidate, becoming and ceasing to be leader
  *   leader.c    proposing, progress of peers, reads, transfer

@@ -1,5 +1,6 @@
 /* The leader's side of the second phase: proposing, counting, reads, handing over. */
 #include "paxos/internal.h"
+#include "paxos/judge.h"
 
 void leader_start(struct paxos *p, uint64_t now_us)
 {
@@ -129,7 +130,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 bool paxos_can_propose(const struct paxos *p)
 {
 	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->next_slot - p->chosen <= OPEN_SLOTS_MAX &&
-	       p->open_bytes < OPEN_BYTES_MAX;
+	       p->open_bytes < OPEN_BYTES_MAX && p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
 }
 
 uint64_t paxos_propose(struct paxos *p, struct bytes *value_take)

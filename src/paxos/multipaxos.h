@@ -150,6 +150,7 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot);
 void paxos_start(struct paxos *p, uint64_t now_us);
 void paxos_destroy(struct paxos *p);
 
+/* A message of another member to us that paxos_judge() (paxos/judge.h) has let pass: what it refuses may reach assertions here. */
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message);
 void paxos_tick(struct paxos *p, uint64_t now_us);
 uint64_t paxos_deadline_us(const struct paxos *p);
@@ -192,6 +193,8 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot);
 void paxos_abandon_snapshot(struct paxos *p);
 
 enum paxos_role paxos_role(const struct paxos *p);
+/* A round has been named above which there is none: this replica does not stand for election any more. */
+bool paxos_rounds_are_used_up(const struct paxos *p);
 uint64_t paxos_ballot(const struct paxos *p);     /* highest promised */
 uint32_t paxos_leader(const struct paxos *p);     /* replica id; 0: unknown */
 uint64_t paxos_chosen_slot(const struct paxos *p); /* every slot ≤ it is chosen and known here */

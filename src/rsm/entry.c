@@ -47,9 +47,26 @@ int entry_next(struct entry_reader *r, struct entry_command *out)
 		return r->rest.len == 0 ? 0 : STATUS_CORRUPT;
 	if (!slice_take_u32(&r->rest, &len) || !slice_take_u32(&r->rest, &kind) ||
 	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
-	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) || kind > ENTRY_REGISTER)
+	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) || kind > ENTRY_KIND_LAST)
 		return STATUS_CORRUPT;
 	out->kind = (enum entry_kind)kind;
 	r->left--;
 	return 1;
+}
+
+bool entry_is_whole(const struct entry_reader *r)
+{
+	const uint8_t *at = r->rest.data;
+	size_t rest = r->rest.len;
+	for (uint32_t left = r->left; left > 0; left--) {
+		if (rest < ENTRY_COMMAND_BYTES || load_u32(at + 4) > ENTRY_KIND_LAST)
+			return false;
+		size_t body = load_u32(at);
+		rest -= ENTRY_COMMAND_BYTES;
+		if (body > rest)
+			return false;
+		rest -= body;
+		at += ENTRY_COMMAND_BYTES + body;
+	}
+	return rest == 0;
 }

@@ -27,7 +27,7 @@
 #define ENTRY_HEADER_BYTES 24u
 #define ENTRY_COMMAND_BYTES 32u
 
-enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1 };
+enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_KIND_LAST = ENTRY_REGISTER };
 
 struct entry_command {
 	enum entry_kind kind;
@@ -49,5 +49,7 @@ struct entry_reader {
 int entry_read(struct entry_reader *r, struct slice value) MUST_CHECK;
 /* 1: *out is the next command; 0: no more; STATUS_CORRUPT. */
 int entry_next(struct entry_reader *r, struct entry_command *out) MUST_CHECK;
+/* Whether entry_next() will come to the end of what is left. */
+bool entry_is_whole(const struct entry_reader *r);
 
 #endif

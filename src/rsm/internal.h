@@ -6,6 +6,7 @@
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
  *   peers.c             messages between replicas; old entries for lagging peers
+ *   judge.c             … which are judged before they are used
  *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
@@ -16,8 +17,10 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/refusals.h"
 #include "paxos/multipaxos.h"
 #include "rsm/entry.h"
+#include "rsm/judge.h"
 #include "rsm/log_index.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
@@ -187,6 +190,8 @@ struct snapshot_receive {
 struct recovered {
 	uint64_t promised, chosen, snapshot;
 	wal_position kept_from; /* what lies in older segments has been released */
+	const char *impossible;   /* what no replica can have written: the problem of the first such record; NULL: none */
+	uint64_t impossible_slot, impossible_ballot;
 	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };
 
@@ -267,6 +272,8 @@ struct rsm {
 	struct old_fetch old[REPLICAS_MAX];
 
 	struct traced traced;
+	struct refusals refusals;      /* of what other replicas say */
+	bool rounds_used_up;           /* has been said */
 	struct rsm_counters counters;
 };
 

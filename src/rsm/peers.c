@@ -41,13 +41,11 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		return false;
 	struct wire_paxos m;
 	arena_reset(&rsm->arena);
-	if (wire_paxos_decode(message->payload, &rsm->arena, &m) != 0) {
-		log_event(rsm->log, LOG_WARN, "peer_message_malformed", "method=%s", method_text(message->method));
-		return true;
-	}
-	if (m.group != rsm->options.group || m.to != rsm->options.replica || rsm_member_index(rsm, m.from) == UINT32_MAX) {
-		log_event(rsm->log, LOG_WARN, "peer_message_misdirected", "group=%llu from=%u to=%u",
-			  (unsigned long long)m.group, m.from, m.to);
+	const char *refused = "all: malformed";
+	if (wire_paxos_decode(message->payload, &rsm->arena, &m) == 0)
+		refused = judge_peer_message(rsm, message->method, &m);
+	if (refused != NULL) {
+		judge_refused(rsm, message->method, &m, refused);
 		return true;
 	}
 	/*

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "paxos/judge.h"
 #include "rsm/internal.h"
 
 #define READ_BYTES (1u * MIB)
@@ -75,6 +76,9 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 	uint64_t size;
 	struct snapshot_parser parser = {0};
 	int status = disk->ops->open(disk, snapshot_name(slot, name), &file, &size);
+	*why = "its slot is beyond every possible one";
+	if (slot > SLOT_MAX)
+		return STATUS_CORRUPT;
 	*why = "the file cannot be opened";
 	if (status != 0)
 		return status;
@@ -121,6 +125,15 @@ static void replay_record(void *context, const struct wal_record *record)
 {
 	struct rsm *rsm = context;
 	struct recovered *r = &rsm->recovered;
+	const char *impossible = r->impossible == NULL ? judge_log_record(rsm, record) : NULL;
+	if (impossible != NULL) {
+		r->impossible = impossible;
+		r->impossible_slot = record->slot;
+		r->impossible_ballot = record->ballot;
+	}
+	/* The start will be refused: only the rest of the log is still read. */
+	if (r->impossible != NULL)
+		return;
 	switch (record->type) {
 	case WAL_PROMISE:
 		if (record->ballot > r->promised)
@@ -227,6 +240,15 @@ static int open_log(struct rsm *rsm)
 	if (status != 0) {
 		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(status), info.problem);
 		return status;
+	}
+	if (rsm->recovered.impossible != NULL) {
+		char ballot[BALLOT_TEXT_BYTES];
+		log_event(rsm->log, LOG_ERROR, "log_unusable",
+			  "status=%s problem=\"it holds %s: written by a newer version, or by an earlier one that believed a forged "
+			  "message; leave the files as they are, this replica cannot take part with them\" slot=%" PRIu64
+			  " ballot=%s", status_name(STATUS_CORRUPT), rsm->recovered.impossible, rsm->recovered.impossible_slot,
+			  ballot_text(rsm->recovered.impossible_ballot, ballot));
+		return STATUS_CORRUPT;
 	}
 	/* Segments are released for snapshots only, and the record of that is among what is kept. */
 	const char *missing = NULL;

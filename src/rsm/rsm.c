@@ -20,10 +20,21 @@ void rsm_settings_default(struct rsm_settings *settings)
 	};
 }
 
+static void notice_last_round(struct rsm *rsm)
+{
+	if (rsm->rounds_used_up || !paxos_rounds_are_used_up(rsm->paxos))
+		return;
+	rsm->rounds_used_up = true;
+	log_event(rsm->log, LOG_ERROR, "rounds_used_up",
+		  "group=%" PRIu64 " round=%" PRIu64 " problem=\"a peer named the last possible round of ballots: this replica follows, but "
+		  "stands for no election any more; only forged messages go so far\"", rsm->options.group, BALLOT_ROUND_MAX);
+}
+
 static void tick(void *data)
 {
 	struct rsm *rsm = data;
 	paxos_tick(rsm->paxos, node_now_us(rsm->node));
+	notice_last_round(rsm);
 }
 
 static void apply_more(void *data)
@@ -108,6 +119,7 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_reads_unconfirmed_total", "Of these, reads that the client confirms itself.", &c->unconfirmed},
 		{"synod_server_ballots_told_total", "Ballots told to clients that confirm their reads themselves.", &c->ballots_told},
 		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
+		{"synod_server_peer_messages_refused_total", "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
 	};
@@ -379,6 +391,11 @@ uint64_t rsm_applied(const struct rsm *rsm)
 bool rsm_disk_full(const struct rsm *rsm)
 {
 	return rsm->started && wal_full(rsm->wal);
+}
+
+uint64_t rsm_refused(const struct rsm *rsm)
+{
+	return rsm->refusals.count;
 }
 
 const struct paxos *rsm_core(const struct rsm *rsm)

@@ -98,6 +98,9 @@ const char *rsm_leader_address(const struct rsm *rsm);
  */
 bool rsm_propose(struct rsm *rsm, struct slice command);
 
+/* Messages of other replicas that were refused as no replica can have sent them (rsm/judge.h). */
+uint64_t rsm_refused(const struct rsm *rsm);
+
 /* For checkers: the core (NULL before start), and a hash of the whole replicated state after slot rsm_applied(). */
 struct paxos;
 const struct paxos *rsm_core(const struct rsm *rsm);

@@ -4,7 +4,7 @@
  * Three or five replicas, a pool of the genuine messages that they have sent, a disk each. The input is the schedule: which message is delivered
  * next, whether it stays in the pool (to be delivered again, however late), is thrown away, when a disk has synced how much, how time
  * passes for each replica, who crashes losing what was not synced, who is proposed to and read from. Networks and
- * disks may do nothing else: messages are never made up, since replicas trust each other (docs/protocol.md, section 10).
+ * disks may do nothing else: messages are never made up: that is what fuzz_member.c does.
  *
  * What must hold: the invariants of paxos/invariants.h after each step; all replicas apply the same values; a confirmed read sees
  * whatever anybody knew to be chosen when it was asked for.
@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "fuzz.h"
 #include "paxos/invariants.h"
+#include "paxos/judge.h"
 #include "paxos/multipaxos.h"
 
 #define REPLICAS 5u /* at most */
@@ -233,6 +234,10 @@ static void deliver(struct group *g, uint8_t which, bool keep)
 	arena_reset(&g->arena);
 	int status = wire_paxos_decode(buffer_slice(&payload), &g->arena, &message);
 	ASSERT(status == 0);
+	/* Whatever the network does to it, what a replica has sent is believed. */
+	const char *refused = paxos_judge(r->core, method, &message);
+	if (refused != NULL)
+		assert_failed(refused, __FILE__, __LINE__);
 	paxos_receive(r->core, r->now_us, method, &message);
 	settle(g, to);
 	buffer_free(&payload);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "paxos/internal.h"
+#include "paxos/judge.h"
 
 static uint64_t group_random(void *context)
 {
@@ -206,6 +207,8 @@ static void deliver(struct group *g, struct group_message *m)
 		arena_init(&arena, ARENA_BYTES_MAX);
 		CHECK_THAT(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p) == 0, "a message cannot be decoded");
 		trace_message(g, m, &p);
+		const char *refused = paxos_judge(r->core, m->method, &p);
+		CHECK_THAT(refused == NULL, "a genuine message is refused: %s", refused);
 		paxos_receive(r->core, g->now_us, m->method, &p);
 		g->delivered_messages++;
 		group_settle(g, m->to);

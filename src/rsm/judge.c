@@ -1,0 +1,84 @@
+/* The rules stand in rsm/judge.h and paxos/judge.h. */
+#include "rsm/judge.h"
+
+#include <inttypes.h>
+
+#include "paxos/judge.h"
+#include "rsm/internal.h"
+
+const char *judge_entry_value(struct slice value)
+{
+	struct entry_reader reader;
+	if (value.len > ENTRY_BYTES_MAX)
+		return "entries.value: longer than any entry";
+	if (entry_read(&reader, value) != 0 || !entry_is_whole(&reader))
+		return "entries.value: not an entry that this version can read";
+	if (reader.left == 0 || reader.left > ENTRY_COMMANDS_MAX)
+		return "entries.value: no commands, or too many";
+	if (reader.time_us > ENTRY_TIME_US_MAX)
+		return "entries.value: of a time that no clock shows";
+	if (ballot_round(reader.origin) > BALLOT_ROUND_MAX)
+		return "entries.value: from a ballot beyond every possible one";
+	return NULL;
+}
+
+static __attribute__((noinline)) const char *judge_with_values(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
+{
+	const char *why = paxos_judge(rsm->paxos, (enum method)method, m);
+	for (uint32_t i = 0; i < m->nentries && why == NULL; i++)
+		why = m->entries[i].value.len == 0 ? NULL : judge_entry_value(m->entries[i].value);
+	return why;
+}
+
+static const char *judge_snapshot_fetch(const struct wire_paxos *m)
+{
+	if (m->slot > SLOT_MAX || m->chosen > SLOT_MAX)
+		return "slot: beyond every possible one";
+	return m->position > SNAPSHOT_BYTES_MAX ? "position: beyond every possible one" : NULL;
+}
+
+static const char *judge_snapshot_chunk(const struct wire_paxos *m)
+{
+	if (m->slot == 0 || m->slot > SLOT_MAX)
+		return "slot: beyond every possible one";
+	if (m->total > SNAPSHOT_BYTES_MAX || m->position >= m->total)
+		return "total: beyond every possible one, or not beyond the position";
+	return m->data.len == 0 || m->data.len > SNAPSHOT_CHUNK_BYTES || m->data.len > m->total - m->position ?
+		       "data: not a piece of a snapshot" : NULL;
+}
+
+const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
+{
+	if (m->group != rsm->options.group)
+		return "group: another one";
+	if (m->to != rsm->options.replica)
+		return "to: another replica";
+	if (m->from == rsm->options.replica || rsm_member_index(rsm, m->from) == UINT32_MAX)
+		return "from: not another member of the group";
+	if (method >= METHOD_SNAPSHOT_FETCH)
+		return method == METHOD_SNAPSHOT_FETCH ? judge_snapshot_fetch(m) : judge_snapshot_chunk(m);
+	if (m->nentries > 0)
+		return judge_with_values(rsm, method, m);
+	return paxos_judge(rsm->paxos, (enum method)method, m);
+}
+
+void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *m, const char *why)
+{
+	uint64_t refused = refusals_add(&rsm->refusals, node_now_us(rsm->node));
+	if (refused != 0)
+		log_event(rsm->log, LOG_ERROR, "peer_message_refused",
+			  "method=%s from=%u group=%" PRIu64 " to=%u field=\"%s\" ballot=%" PRIu64 " slot=%" PRIu64 " chosen=%" PRIu64
+			  " refused=%" PRIu64, method_text(method), m->from, m->group, m->to, why, m->ballot, m->slot, m->chosen,
+			  refused);
+}
+
+const char *judge_log_record(const struct rsm *rsm, const struct wal_record *record)
+{
+	if (ballot_round(record->ballot) > BALLOT_ROUND_MAX)
+		return "a ballot whose round is beyond every possible one";
+	if (record->slot > SLOT_MAX)
+		return "a slot that is beyond every possible one";
+	if (record->type != WAL_ACCEPT || record->payload.len == 0 || record->slot <= rsm->applied)
+		return NULL;
+	return judge_entry_value(record->payload) == NULL ? NULL : "an entry that cannot be read";
+}
