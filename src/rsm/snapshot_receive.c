@@ -162,12 +162,38 @@ static void begin_restore(struct rsm *rsm)
 	begin_pass(rsm, RECEIVE_RESTORE);
 }
 
+/*
+ * Its checksums hold, and yet what it says is no state: its maker has a fault, or lies. Part of it has replaced ours, which is on disk as it
+ * was, snapshot and log: so the state is lost in memory alone, and comes back from another peer, or from the disk at the next start.
+ */
+static void useless(struct rsm *rsm, const char *why)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	log_event(rsm->log, LOG_ERROR, "snapshot_useless",
+		  "from=%u slot=%" PRIu64 " why=\"%s\" action=\"fetching the state from another peer\"", r->from, r->slot, why);
+	rsm->damaged_from = r->from;
+	rsm->damaged_slot = r->slot;
+	/* What has been applied has been taken out of the core: an older state would be of no use any more. */
+	rsm->state_lost = true;
+	if (rsm->lost_slot < rsm->applied)
+		rsm->lost_slot = rsm->applied;
+	rsm->restoring = false;
+	discard_file(rsm, r->file, r->name);
+	r->file = NULL;
+	snapshot_parser_free(&r->parser);
+	r->step = RECEIVE_IDLE;
+	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
+	paxos_abandon_snapshot(rsm->paxos);
+}
+
 static void restored(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	const struct snapshot_header *header = &r->parser.header;
-	if (rsm->app->ops->restore_end(rsm->app) != 0 || rsm->app->ops->hash(rsm->app) != header->app_hash)
-		node_fatal(rsm->node, STATUS_CORRUPT, "the state of snapshot %" PRIu64 " does not have the hash that its maker gave", r->slot);
+	if (rsm->app->ops->restore_end(rsm->app) != 0 || rsm->app->ops->hash(rsm->app) != header->app_hash) {
+		useless(rsm, "the state does not have the hash that its maker gave");
+		return;
+	}
 	rsm->applied = r->slot;
 	rsm->applied_ballot = header->ballot;
 	rsm->time_us = header->time_us;
@@ -198,9 +224,9 @@ static void pass_portion(struct rsm *rsm, const struct disk_request *request)
 	}
 	if (status == 0)
 		status = snapshot_parse_end(&r->parser);
-	if (status != 0 && restore)
-		node_fatal(rsm->node, status, "snapshot %" PRIu64 " changed between its verification and its use", r->slot);
-	if (status != 0) {
+	if (status != 0 && restore) {
+		useless(rsm, "a chunk cannot be read, or has changed since it was verified");
+	} else if (status != 0) {
 		rsm->damaged_from = r->from;
 		rsm->damaged_slot = r->slot;
 		give_up(rsm, "it is damaged", SNAPSHOT_PAUSE_US);
