@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "liars.h"
 #include "shiviz.h"
 #include "sim/network.h"
 #include "tally.h"
@@ -119,6 +120,8 @@ static void after_turn(void *context, struct sim_process *process)
 		scene_fail(scene, VERDICT_SAFETY, "%s runs, though its log was damaged in the middle", process->name);
 		return;
 	}
+	if (sim_process_alive(process))
+		liars_after_turn(scene, replica);
 	compare_state(scene, replica);
 	check_core(scene, replica->group);
 	if (scene->kind->replica_turn != NULL)
@@ -395,6 +398,7 @@ static void scene_build(struct scene *scene)
 	scene->load.violation = load_violation;
 	scene->load.context = scene;
 	rng_seed(&scene->rng, scene->options->seed ^ 0x7363656e65ull);
+	liars_draw(scene);
 	scene->kind->build(scene);
 }
 

@@ -95,6 +95,8 @@ struct scene_replica {
 	uint64_t applied; /* last seen */
 	uint32_t incarnation;
 	uint32_t checked; /* the incarnation that the invariants know; 0: none */
+	uint32_t lied_to; /* an incarnation, and how often */
+	uint64_t lies;
 };
 
 /* What a kind of cluster brings along. */
@@ -139,6 +141,9 @@ struct scene {
 	uint32_t ngroups;
 	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
 	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
+	struct rng liars;   /* liars.h */
+	bool lying;
+	struct message lie; /* the one that is being told */
 	void *own; /* the kind's */
 	bool over; /* a safety violation has been found */
 };

@@ -15,7 +15,7 @@
 	X(CLOCK_JUMP, "clock_jump") X(CLOCK_DRIFT, "clock_drift") \
 	/* network */ \
 	X(LOSS, "loss") X(DUPLICATE, "duplicate") X(REORDER, "reorder") X(RESET, "reset") X(TIMEOUT, "timeout") \
-	X(PARTITION, "partition") X(ONE_WAY, "one_way_partition") X(CLOG, "clog") X(SWIZZLE, "swizzle") X(DEAF, "deaf_leader") \
+	X(LIE, "lie") X(PARTITION, "partition") X(ONE_WAY, "one_way_partition") X(CLOG, "clog") X(SWIZZLE, "swizzle") X(DEAF, "deaf_leader") \
 	/* disks under way */ \
 	X(READ_ERROR, "read_error") X(WRITE_ERROR, "write_error") X(SYNC_ERROR, "sync_error") X(NAME_ERROR, "name_error") \
 	X(DISK_STOP, "disk_stop") X(TORN_WRITE, "torn_write") X(SLOW_DISK, "slow_disk") X(FULL_DISK, "full_disk") \
