@@ -141,6 +141,8 @@ static void replica_turn(struct scene *scene, struct scene_replica *replica)
 {
 	struct paxosd_scene *own = scene->own;
 	agreement_load_check(&own->agreement, (uint32_t)(replica - scene->replicas), replica->process);
+	if (sim_process_alive(replica->process) && paxosd_agreement_refused(replica->process->node) > 0)
+		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another peer", replica->process->name);
 }
 
 static void heal(struct scene *scene)

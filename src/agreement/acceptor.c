@@ -24,7 +24,7 @@ static void add(struct answering *answering, enum wire_agreement_kind kind, cons
 /* Whose ballots they are; and those of round 0 are the owner's only. */
 static bool ballot_belongs(const struct agreement *a, uint32_t from, const struct wire_agreement_item *item)
 {
-	if (ballot_replica(item->ballot) != a->options.members[from] || ballot_round(item->ballot) > ROUND_MAX)
+	if (ballot_replica(item->ballot) != a->options.members[from] || ballot_round(item->ballot) > BALLOT_ROUND_MAX)
 		return false;
 	return ballot_round(item->ballot) > 0 || owner_of(a, item->seq) == from;
 }

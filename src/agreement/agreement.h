@@ -40,6 +40,12 @@
  * share counted as requests too, as the course does: 6 and 9.) The value travels once to each peer. Synced writes in
  * a row until the proposer shows the decision: 3 for the owner, 4 for others; and one more until the rest do.
  *
+ * JUDGEMENT (agreement_judge). What no peer can have sent is refused as a whole, and changes nothing: done values for other than each
+ * peer, instances from AGREEMENT_SEQ_MAX on, rounds above BALLOT_ROUND_MAX, answers among the questions and questions among the
+ * answers; a PREPARE or ACCEPT in a ballot that is not the sender's, or of round 0 if it does not own the instance; a PROMISE, ACCEPTED
+ * or REJECT of a ballot that is not ours; a PROMISE of what was accepted in a later ballot than the promised one. Two decisions
+ * of one instance are counted (conflicts): the first stays. A peer that lies within the possible is believed.
+ *
  * ORDER OF DURABILITY
  *   A Promise or Accepted leaves after what it says is durable. A Prepare leaves after the proposer's own promise of that
  *   ballot is durable, and an Accept of round 0 after the proposer's own acceptance is: so no ballot is ever used twice,
@@ -165,6 +171,8 @@ uint64_t agreement_next(const struct agreement *a);
 /* 1 + Done of member i, as known here. */
 uint64_t agreement_done_of(const struct agreement *a, uint32_t i);
 
+/* NULL, or which field of the message is wrong and why. The two below want messages that have passed. */
+const char *agreement_judge(const struct agreement *a, bool reply, const struct wire_agreement *m);
 void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint64_t id,
 		       const struct wire_agreement *m);
 void agreement_reply(struct agreement *a, uint64_t now_us, const struct wire_agreement *m);

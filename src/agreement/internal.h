@@ -3,6 +3,7 @@
  *
  *   core.c      instances, limits, time, what clients ask
  *   log.c       recovery from the log's records, and which of them are still needed
+ *   judge.c     the door: what peers say is judged
  *   acceptor.c  requests of peers and their answers
  *   proposer.c  rounds of this peer's proposals, and answers to them
  *   spread.c    decisions and Done values to everybody
@@ -26,8 +27,6 @@
 #define SPREAD_DELAY_MAX_US 5000000u
 /* What an instance costs besides its value. */
 #define INSTANCE_BYTES 512u
-/* Ballots beyond are nonsense. */
-#define ROUND_MAX (UINT64_C(1) << 48)
 _Static_assert(MESSAGE_VALUE_BYTES + COMMAND_BYTES_MAX + MESSAGE_ITEMS_MAX * 64u < FRAME_BYTES_MAX,
 	       "a message fits a frame");
 

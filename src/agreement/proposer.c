@@ -78,6 +78,11 @@ static void begin_round(struct agreement *a, struct instance *instance)
 		wait_for_disk(a, WAIT_OWN_ACCEPT, instance->seq, p->ballot);
 	} else {
 		uint64_t highest = at_least(at_least(acceptor->promised, instance->highest), p->ballot);
+		/* Nobody gets there by himself; whoever was told so waits for a decision of others. */
+		if (ballot_round(highest) >= BALLOT_ROUND_MAX) {
+			enter(instance, STAGE_BACKING_OFF);
+			return;
+		}
 		synod_proposer_start(p, ballot_make(ballot_round(highest) + 1, a->options.self), instance->wish);
 		bool promised = synod_acceptor_prepare(acceptor, p->ballot);
 		ASSERT(promised);
@@ -223,8 +228,6 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const 
 	case WIRE_AGREEMENT_PROMISE: promised(a, now_us, instance, from, item); break;
 	case WIRE_AGREEMENT_ACCEPTED: accepted(a, instance, from, item); break;
 	case WIRE_AGREEMENT_REJECT:
-		if (ballot_round(item->other) > ROUND_MAX)
-			break;
 		instance->highest = at_least(instance->highest, item->other);
 		if ((instance->stage == STAGE_PREPARING || instance->stage == STAGE_ACCEPTING) &&
 		    item->ballot == instance->proposer.ballot && item->other > item->ballot)

@@ -195,6 +195,11 @@ const struct agreement *agreement_service_core(const struct agreement_service *s
 	return service->core;
 }
 
+uint64_t agreement_service_refused(const struct agreement_service *service)
+{
+	return service->refused.count;
+}
+
 uint64_t agreement_service_disk_bytes(const struct agreement_service *service)
 {
 	return service->wal == NULL ? 0 : wal_disk_bytes(service->wal);

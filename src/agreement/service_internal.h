@@ -12,6 +12,7 @@
 #include "agreement/service.h"
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/refusals.h"
 #include "wal/wal.h"
 
 /* A client that waits: for an instance, or for its Done to be durable. */
@@ -36,6 +37,7 @@ struct agreement_service {
 	struct wal *wal;
 	bool started;
 	int recovery_status;
+	const char *recovery_problem;
 	wal_position last_position, released;
 	struct timer tick;
 	uint64_t space_retry_us;
@@ -44,6 +46,7 @@ struct agreement_service {
 	struct list waiting; /* for instances */
 	struct list done;    /* for the disk, ascending sequence */
 	uint64_t waiters;
+	struct refusals refused; /* messages that no peer can have sent */
 	uint64_t dropped;    /* messages that found too much waiting already */
 	struct arena arena;
 	struct buffer out;

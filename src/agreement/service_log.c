@@ -32,6 +32,14 @@ static void replay(void *context, const struct wal_record *record)
 	if (record->slot == 0 && record->type != WAL_SNAPSHOT)
 		return;
 	uint64_t seq = record->slot - 1;
+	if (service->recovery_status != 0)
+		return;
+	if (ballot_round(record->ballot) > BALLOT_ROUND_MAX || record->slot > AGREEMENT_SEQ_MAX) {
+		service->recovery_status = STATUS_CORRUPT;
+		service->recovery_problem = "it holds a ballot or an instance beyond every possible one: an earlier version believed a "
+					    "forged message; leave the files as they are, this peer cannot take part with them";
+		return;
+	}
 	switch (record->type) {
 	case WAL_PROMISE: agreement_restore_promise(core, seq, record->ballot, record->position); break;
 	case WAL_ACCEPT:
@@ -41,8 +49,10 @@ static void replay(void *context, const struct wal_record *record)
 		agreement_restore_decided(core, seq, record->ballot, record->payload, record->position);
 		break;
 	case WAL_SNAPSHOT:
-		if (agreement_restore_dones(core, record->payload, record->position) != 0)
+		if (agreement_restore_dones(core, record->payload, record->position) != 0) {
 			service->recovery_status = STATUS_CORRUPT;
+			service->recovery_problem = "its members are not those of the configuration";
+		}
 		break;
 	}
 	if (record->position > service->last_position)
@@ -65,7 +75,7 @@ int agreement_log_open(struct agreement_service *service)
 	int status = wal_open(&service->wal, &options, replay, &info);
 	if (status == 0 && service->recovery_status != 0) {
 		status = service->recovery_status;
-		snprintf(info.problem, sizeof info.problem, "its members are not those of the configuration");
+		snprintf(info.problem, sizeof info.problem, "%s", service->recovery_problem);
 	}
 	if (status != 0) {
 		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",

@@ -48,6 +48,8 @@ void agreement_register_metrics(struct agreement_service *service)
 	for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
 		metrics_add_read(&service->node->metrics, metrics[i].type, metrics[i].name, metrics[i].help, NULL,
 				 metrics[i].read, service);
+	metrics_add(&service->node->metrics, METRIC_COUNTER, "synod_agreement_messages_refused_total",
+		    "Messages of peers that no peer can have sent.", NULL, &service->refused.count);
 	metrics_add(&service->node->metrics, METRIC_GAUGE, "synod_agreement_waiters",
 		    "Clients that wait for an instance.", NULL, &service->waiters);
 }

@@ -230,30 +230,36 @@ static void client_request(struct agreement_service *service, link_id from, cons
 
 /* ---- peers ---- */
 
-static bool is_peer(const struct agreement_service *service, uint32_t replica)
+/* A reply comes along the link of its request: what comes along another is nobody's answer. */
+static bool comes_from_its_peer(const struct agreement_service *service, link_id from, uint32_t replica)
 {
 	for (uint32_t i = 0; i < service->options.nmembers; i++)
 		if (service->options.members[i].replica == replica)
-			return replica != service->options.replica;
+			return service->links[i] == from;
 	return false;
 }
 
 static void peer_message(struct agreement_service *service, link_id from, const struct message *message)
 {
 	struct wire_agreement m;
+	uint64_t now_us = node_now_us(service->node);
+	bool reply = message->kind == MESSAGE_REPLY;
 	arena_reset(&service->arena);
 	int status = wire_agreement_decode(message->payload, &service->arena, &m);
-	if (status == 0 && (!is_peer(service, m.from) || m.to != service->options.replica))
-		status = STATUS_DENIED;
-	if (status != 0) {
-		log_event(service->node->log, LOG_WARN, "agreement_message_refused", "status=%s",
-			  status_name(status));
-		if (message->kind == MESSAGE_REQUEST)
-			refuse(service, from, message, status, "not from a peer, or not to this one");
-	} else if (message->kind == MESSAGE_REQUEST) {
-		agreement_request(service->core, node_now_us(service->node), from, message->id, &m);
+	const char *why = status != 0 ? "all: malformed" : agreement_judge(service->core, reply, &m);
+	if (why == NULL && reply && !comes_from_its_peer(service, from, m.from))
+		why = "from: not the peer that was asked";
+	if (why == NULL && reply) {
+		agreement_reply(service->core, now_us, &m);
+	} else if (why == NULL) {
+		agreement_request(service->core, now_us, from, message->id, &m);
 	} else {
-		agreement_reply(service->core, node_now_us(service->node), &m);
+		uint64_t refused = refusals_add(&service->refused, now_us);
+		if (refused != 0)
+			log_event(service->node->log, LOG_ERROR, "agreement_message_refused",
+				  "from=%u to=%u field=\"%s\" refused=%" PRIu64, m.from, m.to, why, refused);
+		if (!reply)
+			refuse(service, from, message, status != 0 ? status : STATUS_DENIED, "no peer can have sent this: %s", why);
 	}
 }
 

@@ -281,3 +281,8 @@ const struct agreement *paxosd_agreement(struct node *node)
 {
 	return agreement_service_core(paxosd_of(node)->agreement);
 }
+
+uint64_t paxosd_agreement_refused(struct node *node)
+{
+	return agreement_service_refused(paxosd_of(node)->agreement);
+}

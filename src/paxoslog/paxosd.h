@@ -52,5 +52,7 @@ struct node *paxosd_create(const struct paxosd_options *options);
 struct rsm *paxosd_rsm(struct node *node);
 struct app *paxosd_app(struct node *node);
 const struct agreement *paxosd_agreement(struct node *node);
+/* Messages of other peers that its agreement service has refused. */
+uint64_t paxosd_agreement_refused(struct node *node);
 
 #endif

@@ -232,6 +232,10 @@ static void deliver(struct peers *p)
 		arena_init(&arena, ARENA_BYTES_MAX);
 		int status = wire_agreement_decode(buffer_slice(&m.payload), &arena, &wire);
 		ASSERT(status == 0);
+		/* What a peer has sent is believed, however late it comes. */
+		const char *refused = agreement_judge(peer->core, m.reply, &wire);
+		if (refused != NULL)
+			assert_failed(refused, __FILE__, __LINE__);
 		peer->requests += !m.reply;
 		if (m.reply)
 			agreement_reply(peer->core, p->now_us, &wire);
