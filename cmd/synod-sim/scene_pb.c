@@ -255,6 +255,10 @@ static void pb_after_turn(struct scene *scene, struct sim_process *process)
 	if (place == NULL || !sim_process_alive(process))
 		return;
 	struct pb_node_info info = pb_node_info(process->node);
+	if (info.anew > 0)
+		scene_fail(scene, VERDICT_SAFETY, "the state of %s was not its primary's", place->name);
+	if (info.refused > 0)
+		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine frame", place->name);
 	check_answers(pb, place, &info);
 	check_frames(pb, place, &info);
 }

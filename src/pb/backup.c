@@ -19,40 +19,47 @@ static void reply(struct pb_node *n, link_id from, const struct message *request
 	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
 }
 
-/* The same commands on the same state must give the same state: whatever else this is, it is not the primary's. */
-static void check_digest(struct pb_node *n, const struct wire_pb_forward *frame)
+/*
+ * What cannot be found out by looking at the frame alone: it does not go together with what is here. Be it the primary's fault, ours, or
+ * that of somebody who speaks in its place, this state is not the primary's, and must never become one.
+ */
+static void give_up(struct pb_node *n, const struct wire_pb_forward *frame, const char *why)
 {
-	if (n->state.digest != frame->digest)
-		node_fatal(&n->node, STATUS_CORRUPT,
-			   "after frame %" PRIu64 " of view %" PRIu64 " this backup's keys differ from the primary's: "
-			   "restart it, and it will be filled anew",
-			   frame->frame, frame->view);
+	log_event(n->node.log, LOG_ERROR, "state_differs",
+		  "view=%" PRIu64 " frame=%" PRIu64 " problem=\"%s\" action=\"beginning anew, to be filled again\"", frame->view,
+		  frame->frame, why);
+	pings_begin_anew(n);
 }
 
-static void finish_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
+/* The same commands on the same state must give the same state: whatever else this is, it is not the primary's. */
+static const char *check_digest(const struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	return n->state.digest != frame->digest ? "this backup's keys differ from the primary's" : NULL;
+}
+
+static const char *finish_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
 {
 	if (sessions_decode(&n->state.sessions, buffer_slice(&n->intake.sessions)) != 0)
-		node_fatal(&n->node, STATUS_CORRUPT, "the session table in frame %" PRIu64 " of view %" PRIu64
-			   " cannot be read", frame->frame, frame->view);
+		return "the session table cannot be read";
 	buffer_free(&n->intake.sessions);
 	n->state.counter = frame->counter;
 	n->state.commands = frame->commands;
 	n->state.time_us = frame->time_us;
 	n->intake.transferring = false;
-	n->complete = true;
-	check_digest(n, frame);
-	log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64, n->view,
-		  pb_state_keys(&n->state));
+	const char *why = check_digest(n, frame);
+	n->complete = why == NULL;
+	if (why == NULL)
+		log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64, n->view,
+			  pb_state_keys(&n->state));
+	return why;
 }
 
-static void take_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
+static const char *take_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
 {
 	if (pb_state_take_records(&n->state, frame->records) != 0)
-		node_fatal(&n->node, STATUS_CORRUPT, "the records in frame %" PRIu64 " of view %" PRIu64 " cannot be read",
-			   frame->frame, frame->view);
+		return "the records cannot be read";
 	buffer_add_slice(&n->intake.sessions, frame->sessions);
-	if (frame->flags & WIRE_PB_COMPLETE)
-		finish_transfer(n, frame);
+	return frame->flags & WIRE_PB_COMPLETE ? finish_transfer(n, frame) : NULL;
 }
 
 static int apply_command(struct pb_node *n, const struct entry_command *command, uint32_t value_bytes_max)
@@ -69,7 +76,7 @@ static int apply_command(struct pb_node *n, const struct entry_command *command,
 	return 0;
 }
 
-static void take_batch(struct pb_node *n, const struct wire_pb_forward *frame)
+static const char *take_batch(struct pb_node *n, const struct wire_pb_forward *frame)
 {
 	struct entry_reader reader;
 	struct entry_command command;
@@ -83,10 +90,7 @@ static void take_batch(struct pb_node *n, const struct wire_pb_forward *frame)
 		while (status == 0 && (status = entry_next(&reader, &command)) == 1)
 			status = apply_command(n, &command, frame->value_bytes_max);
 	}
-	if (status != 0)
-		node_fatal(&n->node, status, "the batch in frame %" PRIu64 " of view %" PRIu64
-			   " cannot be applied: this program may be older than the primary's", frame->frame, frame->view);
-	check_digest(n, frame);
+	return status != 0 ? "the batch cannot be applied: this program may be older than the primary's" : check_digest(n, frame);
 }
 
 /* True if the frame is the one that is expected, and makes sense at its place. */
@@ -105,8 +109,13 @@ void backup_forward(struct pb_node *n, link_id from, const struct message *reque
 	struct wire_pb_forward frame;
 	arena_reset(&n->arena);
 	int status = wire_pb_forward_decode(request->payload, &n->arena, &frame);
-	if (status != 0) {
-		pb_refuse(n, from, request, status, "not a frame that this version understands");
+	const char *why = status != 0 ? "all: not a frame that this version understands" : pb_judge_frame(n, &frame);
+	if (why != NULL) {
+		uint64_t refused = refusals_add(&n->refusals, node_now_us(&n->node));
+		if (refused != 0)
+			log_event(n->node.log, LOG_ERROR, "frame_refused", "view=%" PRIu64 " frame=%" PRIu64 " field=\"%s\" refused=%" PRIu64,
+				  frame.view, frame.frame, why, refused);
+		pb_refuse(n, from, request, status != 0 ? status : STATUS_BAD_REQUEST, "no primary can have sent this: %s", why);
 		return;
 	}
 	if (frame.view > n->view)
@@ -121,11 +130,12 @@ void backup_forward(struct pb_node *n, link_id from, const struct message *reque
 		n->intake.transferring = true;
 		n->complete = false;
 	}
-	if (n->intake.transferring)
-		take_transfer(n, &frame);
-	else
-		take_batch(n, &frame);
-	n->intake.received = frame.frame;
-	n->counters.frames_taken++;
+	why = n->intake.transferring ? take_transfer(n, &frame) : take_batch(n, &frame);
+	if (why != NULL) {
+		give_up(n, &frame, why);
+	} else {
+		n->intake.received = frame.frame;
+		n->counters.frames_taken++;
+	}
 	reply(n, from, request);
 }

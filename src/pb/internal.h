@@ -7,12 +7,14 @@
  *   stream.c   the frames of a view, state transfer
  *   send.c     their way to the backup, and its confirmations
  *   backup.c   frames from the primary
+ *   judge.c    … which are judged before they are used
  *   status.c   STATUS, CLUSTER, JSON, metrics
  */
 #ifndef SYNOD_PB_INTERNAL_H
 #define SYNOD_PB_INTERNAL_H
 
 #include "base/list.h"
+#include "base/refusals.h"
 #include "pb/node.h"
 #include "pb/state.h"
 #include "rsm/caller.h"
@@ -99,6 +101,7 @@ struct ping {
 struct pb_counters {
 	uint64_t commands, queries, repeats, not_primary, cut_off, busy;
 	uint64_t frames_sent, frames_resent, frames_taken, frames_refused;
+	uint64_t anew;
 	uint64_t transfers_begun, transfers_done, transfer_bytes, promotions;
 };
 
@@ -139,6 +142,7 @@ struct pb_node {
 	struct buffer out;
 	uint64_t next_id;      /* of requests to the backup */
 	uint64_t answered, answered_view;
+	struct refusals refusals; /* frames that no primary can have sent */
 	struct pb_counters counters;
 };
 
@@ -162,6 +166,11 @@ void pings_start(struct pb_node *n);
 void pings_free(struct pb_node *n);
 /* Pings at once: there is something to tell, or to learn. */
 void pings_now(struct pb_node *n);
+/*
+ * What this server holds is not what it should be. It begins another life, as if its process had ended and been started again: empty, under
+ * a new incarnation, of no view; the view service gives its place to somebody, perhaps to this life, and whoever it is gets filled.
+ */
+void pings_begin_anew(struct pb_node *n);
 /* The view service has answered a ping that was sent lately. */
 bool pings_fresh(struct pb_node *n);
 
@@ -200,13 +209,18 @@ static inline uint64_t frame_held_bytes(const struct frame *frame)
 void send_frames(struct pb_node *n);
 void send_retry(void *node);
 /* The backup has answered a frame; its link has lost its connection. */
-void send_reply(struct pb_node *n, const struct message *message);
+void send_reply(struct pb_node *n, link_id from, const struct message *message);
 void send_link_down(struct pb_node *n, link_id link);
 
 /* ---- backup.c ---- */
 
 void backup_begin(struct pb_node *n);
 void backup_forward(struct pb_node *n, link_id from, const struct message *request);
+
+/* ---- judge.c ---- */
+
+/* NULL, or which field of the frame is wrong and why: no primary can have sent it. */
+const char *pb_judge_frame(const struct pb_node *n, const struct wire_pb_forward *frame);
 
 /* ---- status.c ---- */
 

@@ -61,7 +61,7 @@ static void message(struct node *node, link_id from, const struct message *messa
 	struct pb_node *n = pb_node_of(node);
 	if (message->kind == MESSAGE_REPLY) {
 		if (message->method == METHOD_PB_FORWARD)
-			send_reply(n, message);
+			send_reply(n, from, message);
 		else
 			caller_message(n->views, from, message);
 		return;
@@ -197,6 +197,8 @@ struct pb_node_info pb_node_info(struct node *node)
 		.frame = n->role == PB_PRIMARY ? n->stream.next - 1 : n->intake.received,
 		.complete = n->complete,
 		.synced = n->synced,
+		.refused = n->refusals.count,
+		.anew = n->counters.anew,
 		.answered = n->answered,
 		.answered_view = n->answered_view,
 	};

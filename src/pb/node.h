@@ -65,6 +65,8 @@ struct pb_node_info {
 	uint64_t frame;      /* primary: the newest one made; backup: the newest one taken */
 	bool complete;       /* this server's state is the whole state */
 	bool synced;         /* primary: the backup has confirmed that it holds the whole state */
+	uint64_t refused;    /* frames that no primary can have sent */
+	uint64_t anew;       /* how often its state was not the primary's, and it has begun anew */
 	uint64_t answered;   /* answers given as primary */
 	uint64_t answered_view; /* in which the newest one of them was given; 0: none */
 };

@@ -62,6 +62,21 @@ void pings_now(struct pb_node *n)
 	node_timer_after(&n->node, &n->ping_timer, 0);
 }
 
+void pings_begin_anew(struct pb_node *n)
+{
+	static const struct view_place nobody;
+	stream_abandon(n);
+	pb_state_clear(&n->state);
+	backup_begin(n);
+	n->role = PB_IDLE;
+	n->view = n->answered_us = 0;
+	n->complete = n->synced = n->refused = false;
+	n->primary = n->backup = nobody;
+	n->incarnation = node_random(&n->node) | 1;
+	n->counters.anew++;
+	pings_now(n);
+}
+
 void pings_start(struct pb_node *n)
 {
 	timer_init(&n->ping_timer, timer_fired, n);

@@ -109,6 +109,11 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 		pb_refuse(n, from, request, STATUS_BAD_REQUEST, "malformed COMMAND");
 		return;
 	}
+	/* It travels to the backup in one frame, with others. */
+	if (wire.body.len > COMMAND_BYTES_MAX) {
+		pb_refuse(n, from, request, STATUS_TOO_LARGE, "command of %zu bytes; the limit is %u", wire.body.len, COMMAND_BYTES_MAX);
+		return;
+	}
 	buffer_clear(&n->out);
 	int status = pb_command_decode(wire.body, n->options.key_bytes_max, n->options.value_bytes_max, &n->arena, &op,
 				       &n->out);

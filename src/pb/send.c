@@ -100,12 +100,13 @@ static void confirm(struct pb_node *n, uint64_t received)
 	send_frames(n);
 }
 
-void send_reply(struct pb_node *n, const struct message *message)
+void send_reply(struct pb_node *n, link_id from, const struct message *message)
 {
 	struct stream *s = &n->stream;
 	struct wire_pb_forward_reply reply;
 	arena_reset(&n->arena);
-	if (s->link == 0 || message->status != 0 ||
+	/* What comes along another link than that to the backup is nobody's answer. */
+	if (s->link == 0 || from != s->link || message->status != 0 ||
 	    wire_pb_forward_reply_decode(message->payload, &n->arena, &reply) != 0)
 		return;
 	if (reply.view > n->view)

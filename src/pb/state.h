@@ -80,6 +80,8 @@ void pb_state_put_record(const struct pb_state *s, struct slice key, struct buff
  */
 bool pb_state_put_records(const struct pb_state *s, struct buffer *cursor, bool begun, size_t bytes, struct buffer *out);
 /* Takes a piece: 0 or STATUS_CORRUPT. */
+/* Without taking them: 0, or STATUS_CORRUPT if no primary can have them. */
+int pb_state_check_records(struct slice in) MUST_CHECK;
 int pb_state_take_records(struct pb_state *s, struct slice in) MUST_CHECK;
 
 /* Everything that primary and backup must have in common; O(sessions). */

@@ -1,5 +1,6 @@
 /* Records on their way to a new backup; the format stands in pb/state.h. */
 #include "kv/digest.h"
+#include "kv/operation.h"
 #include "pb/state.h"
 
 enum { RECORD_PUT = 1, RECORD_DELETE = 2 };
@@ -55,15 +56,47 @@ static void drop_digest(struct pb_state *s, struct slice key)
 		s->digest -= digest_record(&old);
 }
 
+/* What follows the kind RECORD_PUT. */
+static int read_put(struct slice *in, struct store_record *record)
+{
+	uint32_t key_len, value_len;
+	if (!slice_take_u32(in, &key_len) || !slice_take_u32(in, &value_len) || !slice_take_u64(in, &record->version) ||
+	    !slice_take_u64(in, &record->modification) || !slice_take(in, key_len, &record->key) ||
+	    !slice_take(in, value_len, &record->value))
+		return STATUS_CORRUPT;
+	/* Half of the versions are left, and a value that is sent on fits a frame. */
+	return key_len == 0 || key_len > STORE_KEY_BYTES_MAX || value_len > KV_RESULT_BYTES_MAX ||
+			       record->version > STORE_VERSION_MAX / 2 ? STATUS_CORRUPT : 0;
+}
+
+static int read_delete(struct slice *in, struct slice *key)
+{
+	uint32_t key_len;
+	return slice_take_u32(in, &key_len) && slice_take(in, key_len, key) ? 0 : STATUS_CORRUPT;
+}
+
+int pb_state_check_records(struct slice in)
+{
+	struct store_record record;
+	uint8_t kind;
+	int status = 0;
+	while (status == 0 && slice_take_u8(&in, &kind)) {
+		if (kind == RECORD_PUT)
+			status = read_put(&in, &record);
+		else if (kind == RECORD_DELETE)
+			status = read_delete(&in, &record.key);
+		else
+			status = STATUS_CORRUPT;
+	}
+	return status;
+}
+
 static int take_put(struct pb_state *s, struct slice *in)
 {
 	struct store_record record;
-	uint32_t key_len, value_len;
-	if (!slice_take_u32(in, &key_len) || !slice_take_u32(in, &value_len) || !slice_take_u64(in, &record.version) ||
-	    !slice_take_u64(in, &record.modification) || !slice_take(in, key_len, &record.key) ||
-	    !slice_take(in, value_len, &record.value) || key_len == 0 || key_len > STORE_KEY_BYTES_MAX ||
-	    record.version > STORE_VERSION_MAX)
-		return STATUS_CORRUPT;
+	int status = read_put(in, &record);
+	if (status != 0)
+		return status;
 	drop_digest(s, record.key);
 	s->digest += digest_record(&record);
 	s->store->ops->put(s->store, PB_STATE_SPACE, &record);
@@ -72,10 +105,10 @@ static int take_put(struct pb_state *s, struct slice *in)
 
 static int take_delete(struct pb_state *s, struct slice *in)
 {
-	uint32_t key_len;
 	struct slice key;
-	if (!slice_take_u32(in, &key_len) || !slice_take(in, key_len, &key))
-		return STATUS_CORRUPT;
+	int status = read_delete(in, &key);
+	if (status != 0)
+		return status;
 	drop_digest(s, key);
 	s->store->ops->delete(s->store, PB_STATE_SPACE, key);
 	return 0;

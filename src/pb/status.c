@@ -115,6 +115,8 @@ void pb_status_metrics(struct pb_node *n)
 		{"synod_pb_frames_resent_total", "Frames sent again.", &c->frames_resent},
 		{"synod_pb_frames_taken_total", "Frames taken as backup.", &c->frames_taken},
 		{"synod_pb_frames_refused_total", "Frames of other views or out of order.", &c->frames_refused},
+		{"synod_pb_frames_impossible_total", "Frames that no primary can have sent.", &n->refusals.count},
+		{"synod_pb_begun_anew_total", "Times this server's state was not its primary's, and it began anew.", &c->anew},
 		{"synod_pb_transfers_begun_total", "State transfers begun as primary.", &c->transfers_begun},
 		{"synod_pb_transfers_done_total", "State transfers confirmed by the backup.", &c->transfers_done},
 		{"synod_pb_transfer_bytes_total", "Bytes of records sent in state transfers.", &c->transfer_bytes},

@@ -223,7 +223,7 @@ static int read_records(struct shardkv_app *a, struct slice in)
 		if (!slice_take_u32(&in, &shard) || !slice_take_u32(&in, &key_len) || !slice_take_u32(&in, &value_len) ||
 		    !slice_take_u64(&in, &r.version) || !slice_take_u64(&in, &r.modification) ||
 		    !slice_take(&in, key_len, &r.key) || !slice_take(&in, value_len, &r.value) || shard >= a->nshards ||
-		    key_len == 0 || key_len > STORE_KEY_BYTES_MAX || r.version > STORE_VERSION_MAX ||
+		    key_len == 0 || key_len > STORE_KEY_BYTES_MAX || r.version > STORE_VERSION_MAX / 2 ||
 		    shard_of_key(r.key, a->nshards) != shard)
 			return STATUS_CORRUPT;
 		a->restore.records++;

@@ -100,7 +100,7 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 	if (!slice_take_u32(in, &magic) || magic != SNAPSHOT_MAGIC || !slice_take_u32(in, &nshards) ||
 	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) ||
 	    !slice_take_u32(in, &master->expected) || master->expected == 0 ||
-	    master->expected > CONFIG_HISTORY_MAX || master->oldest > UINT64_MAX - master->expected)
+	    master->expected > CONFIG_HISTORY_MAX || master->oldest > NUMBER_MAX - master->expected)
 		return STATUS_CORRUPT;
 	for (uint32_t w = 0; w < claim_words(nshards); w++)
 		if (!slice_take_u64(in, &master->claimed.words[w]))

@@ -95,7 +95,7 @@ static bool take_server(struct slice *in, struct view_server *out)
 static bool take_view(struct slice *in, struct view *out)
 {
 	uint8_t flags;
-	if (!slice_take_u64(in, &out->number) || !slice_take_u8(in, &flags) || !slice_take_u64(in, &out->time_us) ||
+	if (!slice_take_u64(in, &out->number) || out->number > NUMBER_MAX || !slice_take_u8(in, &flags) || !slice_take_u64(in, &out->time_us) ||
 	    !take_server(in, &out->primary) || !take_server(in, &out->backup))
 		return false;
 	out->acknowledged = (flags & FLAG_ACKNOWLEDGED) != 0;

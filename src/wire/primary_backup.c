@@ -24,7 +24,7 @@ int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_
 		case 11: pb_get_u64(&r, &out->commands); break;
 		}
 	}
-	if (out->view == 0 || out->frame == 0 || (out->flags & ~(uint32_t)FLAGS) != 0)
+	if (out->view == 0 || out->frame == 0 || out->view > NUMBER_MAX || out->frame > NUMBER_MAX || (out->flags & ~(uint32_t)FLAGS) != 0)
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
@@ -58,6 +58,8 @@ int wire_pb_forward_reply_decode(struct slice in, struct arena *arena, struct wi
 		case 3: pb_get_bool(&r, &out->backup); break;
 		}
 	}
+	if (out->view > NUMBER_MAX || out->received > NUMBER_MAX)
+		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
 

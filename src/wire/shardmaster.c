@@ -58,6 +58,9 @@ int wire_config_decode(struct slice in, struct arena *arena, struct wire_config 
 		return status;
 	if (config->n_shards > SHARDS_MAX)
 		return STATUS_TOO_LARGE;
+	/* Adopted, it would be the last one for good. */
+	if (config->number > NUMBER_MAX)
+		return STATUS_BAD_REQUEST;
 	*out = (struct wire_config){
 		.number = config->number,
 		.nshards = (uint32_t)config->n_shards,
@@ -81,6 +84,8 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 	if (status != 0)
 		return status;
 	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_CLAIM)
+		return STATUS_BAD_REQUEST;
+	if (command->config > NUMBER_MAX)
 		return STATUS_BAD_REQUEST;
 	if (command->n_shards > SHARDS_MAX || command->n_gids > GROUPS_MAX)
 		return STATUS_TOO_LARGE;
@@ -117,6 +122,8 @@ int wire_master_reply_decode(struct slice in, struct arena *arena, struct wire_m
 		return status;
 	if (reply->n_granted > SHARDS_MAX)
 		return STATUS_TOO_LARGE;
+	if (reply->config > NUMBER_MAX)
+		return STATUS_BAD_REQUEST;
 	*out = (struct wire_master_reply){
 		.config = reply->config,
 		.ngranted = (uint32_t)reply->n_granted,

@@ -54,6 +54,8 @@ static int read_view(struct slice in, struct wire_view *out)
 		case 6: pb_get_bool(&r, &out->fresh); break;
 		}
 	}
+	if (out->number > NUMBER_MAX)
+		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
 
@@ -87,7 +89,7 @@ int wire_view_ping_decode(struct slice in, struct arena *arena, struct wire_view
 		case 4: pb_get_bool(&r, &out->leaving); break;
 		}
 	}
-	if (wire_view_nobody(&out->server))
+	if (wire_view_nobody(&out->server) || out->number > NUMBER_MAX)
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
@@ -149,6 +151,8 @@ static int read_liveness(struct slice in, struct wire_view_liveness *out)
 		case 4: pb_get_bool(&r, &out->alive); break;
 		}
 	}
+	if (out->number > NUMBER_MAX)
+		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
 
@@ -219,7 +223,7 @@ int wire_view_command_decode(struct slice in, struct arena *arena, struct wire_v
 		case 4: get_server(&r, &out->backup); break;
 		}
 	}
-	if (op <= WIRE_VIEW_NONE || op > WIRE_VIEW_RESET)
+	if (op <= WIRE_VIEW_NONE || op > WIRE_VIEW_RESET || out->number > NUMBER_MAX)
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	out->op = (enum wire_view_op)op;
 	return r.status;

@@ -29,6 +29,12 @@
 #include "base/limits.h"
 #include "base/status.h"
 
+/*
+ * What counts one after another (views, frames, configurations) never comes so far: decoding refuses more, so that the next number exists
+ * wherever one is wanted.
+ */
+#define NUMBER_MAX (UINT64_C(1) << 48)
+
 /* ---- rpc.proto ---- */
 
 struct wire_hello {

@@ -48,6 +48,10 @@ static inline uint64_t any_u64(struct rng *r)
 		return 0;
 	return rng_next(r) >> rng_below(r, 64);
 }
+static inline uint64_t any_ordinal(struct rng *r)
+{
+	return any_u64(r) % NUMBER_MAX;
+}
 static inline uint32_t any_u32(struct rng *r)
 {
 	return (uint32_t)any_u64(r);
@@ -190,7 +194,7 @@ static inline uint32_t *any_u32s(struct rng *r, struct arena *a, uint32_t count)
 static inline void any_config(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_config *c = out;
-	*c = (struct wire_config){.number = any_u64(r), .nshards = any_count(r, 300), .ngroups = any_count(r, 10)};
+	*c = (struct wire_config){.number = any_ordinal(r), .nshards = any_count(r, 300), .ngroups = any_count(r, 10)};
 	c->shards = any_u64s(r, a, c->nshards);
 	c->groups = any_groups(r, a, c->ngroups);
 }
@@ -199,7 +203,7 @@ static inline void any_master_command(struct rng *r, struct arena *a, void *out)
 	struct wire_master_command *c = out;
 	*c = (struct wire_master_command){
 		.op = (enum wire_master_op)rng_range(r, WIRE_MASTER_JOIN, WIRE_MASTER_CLAIM), .ngroups = any_count(r, 5),
-		.ngids = any_count(r, 10), .shard = any_u32(r), .gid = any_u64(r), .nshards = any_count(r, 50), .config = any_u64(r)};
+		.ngids = any_count(r, 10), .shard = any_u32(r), .gid = any_u64(r), .nshards = any_count(r, 50), .config = any_ordinal(r)};
 	c->groups = any_groups(r, a, c->ngroups);
 	c->gids = any_u64s(r, a, c->ngids);
 	c->shards = any_u32s(r, a, c->nshards);
@@ -207,7 +211,7 @@ static inline void any_master_command(struct rng *r, struct arena *a, void *out)
 static inline void any_master_reply(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_master_reply *reply = out;
-	*reply = (struct wire_master_reply){.config = any_u64(r), .ngranted = any_count(r, 50)};
+	*reply = (struct wire_master_reply){.config = any_ordinal(r), .ngranted = any_count(r, 50)};
 	reply->granted = any_u32s(r, a, reply->ngranted);
 }
 static inline struct wire_kv_op *any_ops(struct rng *r, struct arena *a, uint32_t count)
@@ -342,13 +346,13 @@ static inline struct wire_view_server any_server(struct rng *r, struct arena *a,
 }
 static inline struct wire_view any_one_view(struct rng *r, struct arena *a)
 {
-	return (struct wire_view){any_u64(r), any_server(r, a, false), any_server(r, a, false), rng_below(r, 2) == 0,
+	return (struct wire_view){any_ordinal(r), any_server(r, a, false), any_server(r, a, false), rng_below(r, 2) == 0,
 				  rng_below(r, 2) == 0, rng_below(r, 2) == 0};
 }
 static inline void any_view_ping(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_view_ping *)out =
-		(struct wire_view_ping){any_server(r, a, true), any_u64(r), rng_below(r, 2) == 0, rng_below(r, 2) == 0};
+		(struct wire_view_ping){any_server(r, a, true), any_ordinal(r), rng_below(r, 2) == 0, rng_below(r, 2) == 0};
 }
 static inline void any_view_query(struct rng *r, struct arena *a, void *out)
 {
@@ -365,18 +369,18 @@ static inline void any_view_reply(struct rng *r, struct arena *a, void *out)
 	for (uint32_t i = 0; i < reply->nhistory; i++)
 		reply->history[i] = (struct wire_view_past){any_one_view(r, a), any_u64(r)};
 	for (uint32_t i = 0; i < reply->nservers; i++)
-		reply->servers[i] = (struct wire_view_liveness){any_server(r, a, false), any_u64(r), any_u64(r), rng_below(r, 2) == 0};
+		reply->servers[i] = (struct wire_view_liveness){any_server(r, a, false), any_ordinal(r), any_u64(r), rng_below(r, 2) == 0};
 }
 static inline void any_view_command(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_view_command *)out = (struct wire_view_command){
-		(enum wire_view_op)rng_range(r, WIRE_VIEW_CHANGE, WIRE_VIEW_RESET), any_u64(r), any_server(r, a, false),
+		(enum wire_view_op)rng_range(r, WIRE_VIEW_CHANGE, WIRE_VIEW_RESET), any_ordinal(r), any_server(r, a, false),
 		any_server(r, a, false)};
 }
 static inline void any_pb_forward(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_pb_forward *)out = (struct wire_pb_forward){
-		.view = any_u64(r) | 1, .frame = any_u64(r) | 1, .flags = (uint32_t)rng_below(r, 8), .value_bytes_max = any_u32(r),
+		.view = any_ordinal(r) | 1, .frame = any_ordinal(r) | 1, .flags = (uint32_t)rng_below(r, 8), .value_bytes_max = any_u32(r),
 		.batch = any_bytes(r, a), .records = any_bytes(r, a), .sessions = any_bytes(r, a), .counter = any_u64(r),
 		.time_us = any_u64(r), .digest = any_u64(r), .commands = any_u64(r)};
 }
@@ -384,7 +388,7 @@ static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *ou
 {
 	(void)a;
 	*(struct wire_pb_forward_reply *)out =
-		(struct wire_pb_forward_reply){any_u64(r), any_u64(r), rng_below(r, 2) == 0};
+		(struct wire_pb_forward_reply){any_ordinal(r), any_ordinal(r), rng_below(r, 2) == 0};
 }
 
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
