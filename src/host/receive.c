@@ -84,7 +84,8 @@ static bool take_message(struct link *link, struct message *message)
 	traffic_count(link, TRAFFIC_RECEIVED, message->method, FRAME_HEADER_BYTES + message->payload.len);
 	switch (link->state) {
 	case LINK_OPEN:
-		if (message->kind == MESSAGE_REPLY && message->id == 0) {
+		/* Who has been called asks nothing, so nobody has anything to answer. */
+		if (message->kind == MESSAGE_REPLY && (message->id == 0 || !link->dialled)) {
 			if (message->method != METHOD_PING || !link->dialled) {
 				link_reject(link, "a reply to nothing");
 				return false;

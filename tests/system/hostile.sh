@@ -41,6 +41,18 @@ done
 begin "a request that cannot be decoded is refused"
 rude "$leader" malformed
 
+# faults: 96
+begin "an answer that nobody asked for ends the connection"
+rude "$leader" reply
+rude m1 reply
+
+begin "messages as of members, with numbers beyond the possible, are refused"
+for node in m1 m2 m3 g1a g1b g1c; do
+	rude $node forged
+done
+kv put key value
+expect 0
+
 begin "who connects and says nothing is cut off"
 rude "$leader" silent
 

@@ -12,9 +12,12 @@
  *   checksum        a good hello, then a frame with a flipped bit
  *   malformed       a good hello, then a request whose payload is no message
  *   slow            a good hello, then a large request at one byte a second
+ *   reply           a good hello, then an answer to something that was never asked
+ *   forged          a good hello, then messages as of replicas and peers, of every method and kind, with numbers beyond the possible
  *   never-read      a good hello, then requests without end whose replies are never read
  *
- * Exit codes: 0 the server ended the connection (malformed: answered that it refuses the request) · 1 it did not within SECONDS
+ * Exit codes: 0 the server ended the connection (malformed: answered that it refuses the request; forged: or
+ * still answers on it) · 1 it did not within SECONDS
  * (default 60) · 2 it did something else · 64 usage. stdout says what happened.
  */
 #include <errno.h>
@@ -245,6 +248,52 @@ static int malformed(struct connection *c)
 	return status == STATUS_BAD_REQUEST || status == STATUS_NOT_LEADER ? EXIT_CUT : EXIT_OTHER;
 }
 
+static int reply_to_nothing(struct connection *c)
+{
+	greet(c);
+	send_message(c, &(struct message){.kind = MESSAGE_REPLY, .method = METHOD_PB_FORWARD, .id = 1});
+	return await_cut(c);
+}
+
+/* As replica `from` to `to` of the group, in each number something that cannot be. */
+static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t to, uint64_t number)
+{
+	struct wire_entry entry = {.slot = number, .ballot = number, .value = slice_string("no entry")};
+	struct wire_range range = {.first = 1, .last = number};
+	struct wire_paxos m = {
+		.group = group, .from = from, .to = to, .ballot = number << 8 | from, .slot = number, .chosen = number,
+		.sequence = number, .nentries = 1, .entries = &entry, .nranges = 1, .ranges = &range, .position = number,
+		.total = number, .data = slice_string("no piece"), .lease_us = number};
+	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_SNAPSHOT_CHUNK && !c->cut; method++) {
+		struct buffer payload = {0};
+		/* A few whose ballot alone is beyond the possible, and with which nothing else is wrong. */
+		struct wire_paxos bare = {.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};
+		wire_paxos_encode(&m, &payload);
+		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)});
+		buffer_clear(&payload);
+		wire_paxos_encode(&bare, &payload);
+		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)});
+		buffer_free(&payload);
+	}
+}
+
+static int forged(struct connection *c)
+{
+	static const uint64_t numbers[] = {UINT64_MAX, (UINT64_C(1) << 56) - 1, (UINT64_C(1) << 48) + 1, (UINT64_C(1) << 40)};
+	int status = 0;
+	char text[512];
+	greet(c);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		for (uint64_t group = 0; group < 3; group++)
+			for (uint32_t from = 1; from <= 3; from++)
+				for (uint32_t to = 1; to <= 3; to++)
+					forge(c, group, from, to, numbers[i]);
+	send_message(c, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = 1});
+	bool answered = receive_reply(c, &status, text, sizeof text);
+	printf("%s\n", answered ? "still answers" : c->cut ? "cut" : "no answer");
+	return (answered && status == 0) || c->cut ? EXIT_CUT : EXIT_NOT_CUT;
+}
+
 static int be_slow(struct connection *c)
 {
 	uint8_t payload[64 * KIB] = {0};
@@ -323,6 +372,8 @@ static const struct {
 	{"oversized", oversized},
 	{"checksum", bad_checksum},
 	{"malformed", malformed},
+	{"reply", reply_to_nothing},
+	{"forged", forged},
 	{"slow", be_slow},
 	{"never-read", never_read},
 };

@@ -149,6 +149,29 @@ START_TEST(oversize)
 }
 END_TEST
 
+/* Answers of somebody who was never asked end his connection; whatever number they bear, the node does not hear of them. */
+/* faults: 96 */
+START_TEST(replies_to_nothing)
+{
+	static const uint16_t methods[] = {METHOD_PING, METHOD_HELLO, METHOD_QUERY, METHOD_PB_FORWARD, METHOD_AGREEMENT, METHOD_ACCEPTED, 60000};
+	start_server();
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+		for (uint64_t id = 0; id < 3; id++) {
+			struct buffer out = {0};
+			struct raw raw = raw_open(server.host);
+			frame_of(&out, MESSAGE_REPLY, methods[i], id * UINT64_C(0x7fffffffffffffff), slice_string("x"));
+			ck_assert(raw_send(&raw, buffer_slice(&out)));
+			TURN_UNTIL(raw_is_closed(&raw), server.host);
+			raw_close(&raw);
+			buffer_free(&out);
+		}
+	}
+	ck_assert_uint_eq(server.replies, 0);
+	check_serves();
+	echo_end(&server);
+}
+END_TEST
+
 /* Frames that arrive byte by byte, or in any other portions, are the same frames. */
 START_TEST(portions)
 {
@@ -542,6 +565,6 @@ START_TEST(silent_make_room)
 }
 END_TEST
 
-CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, portions, slow_senders, never_reading,
+CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, replies_to_nothing, portions, slow_senders, never_reading,
 	   output_budget, total_budget, too_many_requests, ping, half_open, bad_servers, out_of_descriptors,
 	   connection_limit, silent_make_room)
