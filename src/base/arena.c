@@ -116,7 +116,7 @@ struct slice arena_copy(struct arena *a, struct slice s)
 	return slice(memory, s.len);
 }
 
-void arena_reset(struct arena *a)
+void arena_reset_used(struct arena *a)
 {
 	struct arena_chunk *kept = NULL;
 	struct arena_chunk *chunk = a->chunks;

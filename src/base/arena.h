@@ -38,8 +38,16 @@ void *arena_try(struct arena *a, size_t size);
 void *arena_get(struct arena *a, size_t size);
 void *arena_get_zeroed(struct arena *a, size_t size);
 struct slice arena_copy(struct arena *a, struct slice s);
-/* Frees everything at once; keeps one moderate chunk (256 KiB at most), so that steady use allocates nothing. */
-void arena_reset(struct arena *a);
+/*
+ * Frees everything at once; keeps one moderate chunk (256 KiB at most), so that steady use allocates nothing. Many messages need no memory:
+ * then there is nothing to do.
+ */
+void arena_reset_used(struct arena *a);
+static inline void arena_reset(struct arena *a)
+{
+	if (a->used_bytes != 0 || a->failed)
+		arena_reset_used(a);
+}
 void arena_free(struct arena *a);
 
 #endif

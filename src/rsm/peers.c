@@ -52,7 +52,7 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	 * A full or slow disk cannot take more entries. Without them these two still say who leads and what is chosen; a Promise
 	 * must keep its own, or the candidate would overlook what was accepted.
 	 */
-	if (rsm_log_is_congested(rsm) && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN))
+	if (m.nentries > 0 && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) && rsm_log_is_congested(rsm))
 		strip_entries(&m);
 	if (message->trace != 0)
 		traced_received(rsm, message, &m);
