@@ -90,6 +90,23 @@ wait_state() {
 	done
 }
 
+# A process that is ending has lost its command line before it lets go of its files and locks: until it is a zombie, or
+# gone, its directory is in use. ended PID START, with START as start_of printed it while it ran.
+ended() {
+	local state
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true)
+	[[ $state == @(Z|X|) || $(start_of "$1") != "$2" ]]
+}
+
+# await_end SECONDS PID START
+await_end() {
+	local deadline=$((SECONDS + $1))
+	until ended "$2" "$3"; do
+		[[ $SECONDS -lt $deadline ]] || return 1
+		sleep 0.02
+	done
+}
+
 last_lines() {
 	echo "--- the end of $directory/$1/log" >&2
 	tail -n 15 "$directory/$1/log" >&2 || true
@@ -113,16 +130,17 @@ start_node() {
 
 # SIGTERM to all given nodes that run, then SIGKILL to those that do not end.
 end_nodes() {
-	local node pid ending=()
+	local node pid
+	local -A pids=() starts=()
 	for node in "$@"; do
 		if pid=$(pid_of "$node"); then
-			ending+=("$node")
+			pids[$node]=$pid starts[$node]=$(start_of "$pid")
 			kill -TERM "$pid" 2>/dev/null || true
 			kill -CONT "$pid" 2>/dev/null || true # a paused process would not see the first signal
 		fi
 	done
-	for node in "${ending[@]}"; do
-		wait_state "$node" 15 down || {
+	for node in "${!pids[@]}"; do
+		await_end 15 "${pids[$node]}" "${starts[$node]}" || {
 			complain "$node does not stop, killing it"
 			kill_nodes "$node"
 		}
@@ -130,14 +148,18 @@ end_nodes() {
 	done
 }
 
-# SIGKILL to all given nodes that run, all at once.
+# SIGKILL to all given nodes that run, all at once. Returns when their directories are free.
 kill_nodes() {
 	local node pid
+	local -A pids=() starts=()
 	for node in "$@"; do
-		! pid=$(pid_of "$node") || kill -KILL "$pid" 2>/dev/null || true
+		if pid=$(pid_of "$node"); then
+			pids[$node]=$pid starts[$node]=$(start_of "$pid")
+			kill -KILL "$pid" 2>/dev/null || true
+		fi
 	done
 	for node in "$@"; do
-		wait_state "$node" 15 down || die "$node does not end"
+		[[ -z ${pids[$node]-} ]] || await_end 15 "${pids[$node]}" "${starts[$node]}" || die "$node does not end"
 		rm -f "$directory/$node/pid" "$directory/$node/started"
 	done
 }
