@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Data directories of an earlier version start under this one with equal contents: tests/fixtures, which make_v1.sh made.
+# shellcheck source=tests/system/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# The groups' addresses stand in the shard masters' configurations: the ports are those of the fixture, outside of the range that
+# reserve_ports takes from, and one run of this test at a time uses them.
+exec {fixture_lock}>"${TMPDIR:-/tmp}/synod-test-fixture-v1.lock"
+flock "$fixture_lock"
+for number in $(seq 30101 30112) $(seq 31101 31112); do
+	ports_free "$number" || skip "port $number, which the fixture needs, is in use"
+done
+mkdir -p "$run"
+tar -C "$run" -xzf "$repository/tests/fixtures/v1.tar.gz"
+sed -i "s|^dir = RUN/|dir = $run/|" "$config"
+
+# All that is to be compared, but the number of sessions, to which each kvctl adds one.
+compare() {
+	kv -o json export
+	expect 0
+	cmp "$scratch/out" "$run/records" || fail "other records"
+	kv log read
+	expect 0
+	cmp "$scratch/out" "$run/log.values" || fail "another log"
+	kv paxos status 7
+	expect 0 "$(<"$run/agreement")"
+	kv config -o json
+	expect 0 "$(<"$run/config.json")"
+}
+
+begin "the directories of version 1 start, and everything is there"
+cluster up
+compare
+for role in shardmaster shardkv paxos; do
+	before=$(jq -r ".[] | select(.name == \"$role\") | .sessions" "$run/sessions.json")
+	now=$(status_json ".nodes[] | select(.leader and .role == \"$role\") | .sessions")
+	[[ $now -ge $before ]] || fail "$now sessions at the leader with role $role, formerly $before"
+done
+
+begin "with each replica as the leader"
+for node in g1a g1b g1c; do
+	kv member transfer 1 "$node"
+	expect 0
+	await "$node to lead" eval '[[ $(leader_of 1) == '"$node"' ]]'
+	compare
+done
+
+begin "they take writes, and start again"
+kv append appended new
+expect 0 OK
+kv get appended
+expect 0 1,2,3,4,5,new
+kv log append new
+expect 0 21
+cluster kill m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3
+cluster up
+kv get appended
+expect 0 1,2,3,4,5,new
+kv log read 20
+expect 0 $'20\tvalue 20\n21\tnew'
+
+
+finish
