@@ -334,7 +334,7 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	settings->entry_bytes = rng_range(&scene->rng, 1, entry_bytes_max);
 	settings->snapshot_log_bytes = 1ull << rng_range(&scene->rng, 13, small ? 17 : 22);
 	settings->log_cache_bytes = 1ull << rng_range(&scene->rng, 10, 20);
-	settings->sessions_max = (uint32_t)rng_range(&scene->rng, 8, 64);
+	settings->group.sessions_max = rng_range(&scene->rng, 8, 64);
 	if (rng_chance(&scene->rng, 500000)) {
 		uint32_t timeout_ms = (uint32_t)rng_range(&scene->rng, 100, 400);
 		settings->election_timeout_ms = timeout_ms;
@@ -353,7 +353,7 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	}
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
-		settings->session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
+		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
 }
 
 static void draw_options(struct scene *scene, struct sim_options *options)

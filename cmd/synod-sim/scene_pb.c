@@ -83,7 +83,7 @@ static struct node *build_server(void *context, struct sim_process *process)
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .address = place->address,
 		.version = "sim", .nshards = 1, .nviews = pb->nviews, .ping_interval_ms = pb->ping_interval_ms,
 		.dead_pings = pb->dead_pings, .key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
-		.transfer_piece_bytes = pb->transfer_piece_bytes, .sessions_max = pb->settings.sessions_max, .session_idle_us = pb->settings.session_idle_us,
+		.transfer_piece_bytes = pb->transfer_piece_bytes, .sessions_max = (uint32_t)pb->settings.group.sessions_max, .session_idle_us = pb->settings.group.session_idle_us,
 	};
 	for (uint32_t i = 0; i < pb->nviews; i++)
 		options.views[i] = pb->view_addresses[i];

@@ -55,7 +55,8 @@
 	X(READ_ONLY, 107, LOCAL, "not writable") \
 	X(ADDRESS_IN_USE, 108, LOCAL, "address already in use") \
 	X(CLOSED, 109, LOCAL, "closed") \
-	X(CANCELLED, 110, LOCAL, "cancelled")
+	X(CANCELLED, 110, LOCAL, "cancelled") \
+	X(NEWER, 111, LOCAL, "written by a newer version of this program")
 
 enum status {
 #define X(name, code, class, text) STATUS_##name = -(code),

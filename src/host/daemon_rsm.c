@@ -29,7 +29,12 @@ struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
 	settings.wal_segment_bytes = from->wal_segment_bytes;
 	settings.snapshot_log_bytes = from->snapshot_log_bytes;
 	settings.log_cache_bytes = from->log_cache_bytes;
-	settings.sessions_max = (uint32_t)from->sessions_max;
-	settings.session_idle_us = from->session_idle_ms * 1000;
+	settings.group = (struct group_settings){
+		.sessions_max = from->sessions_max,
+		.session_idle_us = from->session_idle_ms * 1000,
+		.key_bytes_max = from->key_bytes_max,
+		.value_bytes_max = from->value_bytes_max,
+		.log_values_bytes_max = from->log_values_bytes_max,
+	};
 	return settings;
 }

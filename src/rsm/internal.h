@@ -20,6 +20,7 @@
 #include "base/refusals.h"
 #include "paxos/multipaxos.h"
 #include "rsm/entry.h"
+#include "rsm/group_fields.h"
 #include "rsm/judge.h"
 #include "rsm/log_index.h"
 #include "rsm/rsm.h"
@@ -143,7 +144,7 @@ struct snapshot_take {
 	struct disk_file *file;
 	struct disk_request request;
 	struct snapshot_header header;
-	struct buffer sessions;      /* the table of the moment, encoded */
+	struct buffer group, sessions; /* those of the moment, encoded */
 	struct buffer raw;           /* one app chunk */
 	struct buffer chunk;         /* the same, as it is written */
 	uint64_t chunks, offset;
@@ -227,6 +228,7 @@ struct rsm {
 	uint32_t marks_head, marks_count, marks_capacity;
 
 	/* State. */
+	struct group_fields group;
 	struct sessions sessions;
 	uint64_t applied;
 	uint64_t applied_ballot;
@@ -302,6 +304,9 @@ static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
 
 /* recover.c */
 int recover(struct rsm *rsm) MUST_CHECK;
+/* Replacing the state by a snapshot's: begin, each chunk, end with the file's header. */
+void state_restore_begin(struct rsm *rsm);
+void state_restore_end(struct rsm *rsm, const struct snapshot_header *header);
 int restore_chunk_into(void *rsm, enum snapshot_chunk_kind kind, struct slice payload);
 /* requests.c */
 bool requests_message(struct rsm *rsm, link_id from, const struct message *message);

@@ -36,9 +36,26 @@ static void each_file(void *context, const char *name, uint64_t size)
 	f->count = keep + 1;
 }
 
+void state_restore_begin(struct rsm *rsm)
+{
+	/* What a file of the first format does not say is as that version had it: by this node's own settings. */
+	group_fields_init(&rsm->group);
+	rsm->group.settings = rsm->settings.group;
+	sessions_clear(&rsm->sessions);
+	rsm->app->ops->restore_begin(rsm->app);
+}
+
+void state_restore_end(struct rsm *rsm, const struct snapshot_header *header)
+{
+	rsm->applied_ballot = header->ballot;
+	rsm->time_us = header->time_us;
+}
+
 int restore_chunk_into(void *context, enum snapshot_chunk_kind kind, struct slice payload)
 {
 	struct rsm *rsm = context;
+	if (kind == SNAPSHOT_GROUP)
+		return group_fields_decode(&rsm->group, payload);
 	if (kind == SNAPSHOT_SESSIONS)
 		return sessions_decode(&rsm->sessions, payload);
 	arena_reset(&rsm->arena);
@@ -82,7 +99,7 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 	*why = "the file cannot be opened";
 	if (status != 0)
 		return status;
-	rsm->app->ops->restore_begin(rsm->app);
+	state_restore_begin(rsm);
 	*why = "a chunk is damaged";
 	status = read_snapshot(rsm, file, size, &parser);
 	if (status == 0) {
@@ -105,8 +122,7 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 		return status;
 	}
 	rsm->applied = rsm->snapshot_slot = slot;
-	rsm->applied_ballot = parser.header.ballot;
-	rsm->time_us = parser.header.time_us;
+	state_restore_end(rsm, &parser.header);
 	rsm->snapshot_file = file;
 	rsm->snapshot_bytes = size;
 	snapshot_parser_free(&parser);
@@ -305,8 +321,8 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 	}
 	if (rsm->snapshot_slot == 0) {
 		/* A damaged one may have left its sessions, or part of its state. */
-		sessions_clear(&rsm->sessions);
-		rsm->app->ops->restore_begin(rsm->app);
+		state_restore_begin(rsm);
+		group_fields_init(&rsm->group);
 		(void)rsm->app->ops->restore_end(rsm->app);
 	}
 	return 0;

@@ -15,9 +15,8 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
 		.log_cache_bytes = 4 * MIB,
-		.sessions_max = SESSIONS_MAX,
-		.session_idle_us = SESSION_IDLE_US,
 	};
+	group_settings_default(&settings->group);
 }
 
 static void notice_last_round(struct rsm *rsm)
@@ -141,7 +140,8 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	copy_members(rsm);
 	ASSERT(rsm->options.members[rsm->self].replica == options->replica);
 	arena_init(&rsm->arena, ARENA_BYTES_MAX);
-	sessions_init(&rsm->sessions, rsm->settings.sessions_max, rsm->settings.session_idle_us);
+	group_fields_init(&rsm->group);
+	sessions_init(&rsm->sessions, (uint32_t)rsm->settings.group.sessions_max, rsm->settings.group.session_idle_us);
 	list_init(&rsm->ready);
 	list_init(&rsm->proposed);
 	list_init(&rsm->free_batches);
@@ -405,7 +405,7 @@ const struct paxos *rsm_core(const struct rsm *rsm)
 
 uint64_t rsm_state_hash(const struct rsm *rsm)
 {
-	return rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions);
+	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 + group_fields_hash(&rsm->group);
 }
 
 static const struct rsm_member *leader_member(const struct rsm *rsm)

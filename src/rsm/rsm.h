@@ -31,6 +31,7 @@
 #include "base/limits.h"
 #include "node/node.h"
 #include "rsm/app.h"
+#include "rsm/group_fields.h"
 #include "wire/wire.h"
 
 struct rsm;
@@ -51,8 +52,7 @@ struct rsm_settings {
 					* fit a segment: this and the longest command together are less than one */
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
-	uint32_t sessions_max;         /* default SESSIONS_MAX */
-	uint64_t session_idle_us;      /* default SESSION_IDLE_US */
+	struct group_settings group;   /* what this replica would have the group apply entries by */
 };
 void rsm_settings_default(struct rsm_settings *settings);
 

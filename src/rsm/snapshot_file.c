@@ -8,22 +8,28 @@
 #include "base/limits.h"
 
 #define MAGIC 0x504e53444f4e5953ull /* "SYNODSNP", little-endian */
-#define FORMAT 1u
 #define COMPRESSION_LEVEL 1
 #define COMPRESS_BYTES_MIN 128u
 #define PAYLOAD_BYTES_MAX (1u << 30)
 
+static uint32_t header_crc(const uint8_t *raw, uint32_t format)
+{
+	uint32_t crc = format == 1 ? 0 : crc32c(0, raw + 8, 4);
+	return crc32c(crc, raw + 16, SNAPSHOT_HEADER_BYTES - 16);
+}
+
 void snapshot_put_header(struct buffer *out, const struct snapshot_header *header)
 {
 	uint8_t raw[SNAPSHOT_HEADER_BYTES] = {0};
+	uint32_t format = header->format == 0 ? SNAPSHOT_FORMAT : header->format;
 	store_u64(raw, MAGIC);
-	store_u32(raw + 8, FORMAT);
+	store_u32(raw + 8, format);
 	store_u64(raw + 16, header->slot);
 	store_u64(raw + 24, header->ballot);
 	store_u64(raw + 32, header->group);
 	store_u64(raw + 40, header->time_us);
 	store_u64(raw + 48, header->app_hash);
-	store_u32(raw + 12, crc32c(0, raw + 16, sizeof raw - 16));
+	store_u32(raw + 12, header_crc(raw, format));
 	buffer_add(out, raw, sizeof raw);
 }
 
@@ -61,15 +67,18 @@ void snapshot_put_chunk(struct buffer *out, uint64_t index, enum snapshot_chunk_
 static int parse_header(struct snapshot_parser *p)
 {
 	const uint8_t *raw = p->pending.data;
-	if (load_u64(raw) != MAGIC || load_u32(raw + 8) != FORMAT ||
-	    load_u32(raw + 12) != crc32c(0, raw + 16, SNAPSHOT_HEADER_BYTES - 16))
+	uint32_t format = load_u32(raw + 8);
+	if (load_u64(raw) != MAGIC || format == 0 || load_u32(raw + 12) != header_crc(raw, format))
 		return STATUS_CORRUPT;
+	if (format > SNAPSHOT_FORMAT)
+		return STATUS_NEWER;
 	p->header = (struct snapshot_header){
 		.slot = load_u64(raw + 16),
 		.ballot = load_u64(raw + 24),
 		.group = load_u64(raw + 32),
 		.time_us = load_u64(raw + 40),
 		.app_hash = load_u64(raw + 48),
+		.format = format,
 	};
 	p->have_header = true;
 	return 0;
@@ -82,12 +91,15 @@ static int parse_chunk(struct snapshot_parser *p, const uint8_t *raw, size_t len
 	const uint8_t *body = raw + SNAPSHOT_CHUNK_HEADER_BYTES;
 	if (p->ended || load_u32(raw + 4) != chunk_crc(p->chunks, raw, body, len))
 		return STATUS_CORRUPT;
+	/* What the group is comes first: the rest is to be understood by it. */
+	if ((raw[8] == SNAPSHOT_GROUP) != (p->chunks == 0 && p->header.format >= 2))
+		return STATUS_CORRUPT;
 	p->chunks++;
 	if (raw[8] == SNAPSHOT_END) {
 		p->ended = true;
 		return 0;
 	}
-	if (raw[8] != SNAPSHOT_SESSIONS && raw[8] != SNAPSHOT_APP)
+	if (raw[8] != SNAPSHOT_SESSIONS && raw[8] != SNAPSHOT_APP && raw[8] != SNAPSHOT_GROUP)
 		return STATUS_CORRUPT;
 	if (chunk == NULL)
 		return 0;

@@ -4,16 +4,20 @@
  *   snapshot-SSSSSSSSSSSSSSSS   SS…: slot in 16 hex digits. Written as snapshot-new (our own) or snapshot-incoming (a peer's),
  *                               synced, verified, renamed, directory synced: so a file with the final name is whole.
  *
- *   offset 0, 64 bytes: u64 magic "SYNODSNP"   u32 format (1)   u32 crc32c of bytes 16 … 63
+ *   offset 0, 64 bytes: u64 magic "SYNODSNP"   u32 format (2)   u32 crc32c of bytes 8 … 11 and 16 … 63
  *                       u64 slot   u64 ballot of that slot   u64 group   u64 log time (µs)   u64 hash of the app's state
  *                       u64 reserved (0)
  *   then chunks:        u32 length of payload   u32 crc32c over (chunk number as u64, the next 8 bytes, payload)
  *                       u8 kind   u8 0   u16 0   u32 length when decompressed (0: payload is not compressed)
  *                       payload (zstd)
- *   kinds: 1 sessions (rsm/sessions.h, one chunk), 2 app (struct app chunks, in order), 3 end (empty; the last)
+ *   kinds: 1 sessions (rsm/sessions.h, one chunk), 2 app (struct app chunks, in order), 3 end (empty; the last),
+ *          4 group (rsm/group_fields.h, one chunk, the first)
+ *
+ * Format 1, of the first version: no group chunk, and the header's checksum covers bytes 16 … 63 only. It is read; what is
+ * written is format 2.
  *
  * The parser is a push parser: it is fed bytes in any portions and calls back for each verified chunk. A damaged, truncated or
- * foreign file gives STATUS_CORRUPT.
+ * foreign file gives STATUS_CORRUPT, one of a format that this program does not know STATUS_NEWER.
  */
 #ifndef SYNOD_RSM_SNAPSHOT_FILE_H
 #define SYNOD_RSM_SNAPSHOT_FILE_H
@@ -28,10 +32,13 @@
 #define SNAPSHOT_CHUNK_HEADER_BYTES 16u
 #define SNAPSHOT_NAME_BYTES 32u
 
-enum snapshot_chunk_kind { SNAPSHOT_SESSIONS = 1, SNAPSHOT_APP = 2, SNAPSHOT_END = 3 };
+#define SNAPSHOT_FORMAT 2u
+
+enum snapshot_chunk_kind { SNAPSHOT_SESSIONS = 1, SNAPSHOT_APP = 2, SNAPSHOT_END = 3, SNAPSHOT_GROUP = 4 };
 
 struct snapshot_header {
 	uint64_t slot, ballot, group, time_us, app_hash;
+	uint32_t format; /* of a file that is read; 0 in one that is written: SNAPSHOT_FORMAT */
 };
 
 /* Both append to `out`; index counts the chunks of the file from 0. */
@@ -46,7 +53,7 @@ struct snapshot_parser {
 	uint64_t chunks;
 };
 /*
- * Feeds bytes; `chunk` may be NULL (only verify). 0, STATUS_CORRUPT, or what `chunk` returned if not 0.
+ * Feeds bytes; `chunk` may be NULL (only verify). 0, STATUS_CORRUPT, STATUS_NEWER, or what `chunk` returned if not 0.
  */
 int snapshot_parse(struct snapshot_parser *parser, struct slice bytes,
 		   int (*chunk)(void *context, enum snapshot_chunk_kind kind, struct slice payload), void *context) MUST_CHECK;

@@ -158,7 +158,7 @@ static void begin_restore(struct rsm *rsm)
 	snapshot_take_abort(rsm);
 	rsm->restoring = true;
 	paxos_set_electable(rsm->paxos, false);
-	rsm->app->ops->restore_begin(rsm->app);
+	state_restore_begin(rsm);
 	begin_pass(rsm, RECEIVE_RESTORE);
 }
 
@@ -195,8 +195,7 @@ static void restored(struct rsm *rsm)
 		return;
 	}
 	rsm->applied = r->slot;
-	rsm->applied_ballot = header->ballot;
-	rsm->time_us = header->time_us;
+	state_restore_end(rsm, header);
 	rsm->restoring = rsm->state_lost = false;
 	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot);
 	paxos_set_electable(rsm->paxos, true);

@@ -74,6 +74,7 @@ static void release_image(struct rsm *rsm)
 static void release_buffers(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
+	buffer_free(&t->group);
 	buffer_free(&t->sessions);
 	buffer_free(&t->raw);
 	buffer_free(&t->chunk);
@@ -149,6 +150,7 @@ static void make_chunk(struct rsm *rsm)
 	buffer_clear(&t->chunk);
 	if (t->chunks == 0) {
 		snapshot_put_header(&t->chunk, &t->header);
+		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_GROUP, buffer_slice(&t->group));
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS, buffer_slice(&t->sessions));
 		buffer_free(&t->sessions);
 		return;
@@ -223,6 +225,7 @@ static void take_start(struct rsm *rsm)
 			.app_hash = rsm->app->ops->hash(rsm->app),
 		},
 	};
+	group_fields_encode(&rsm->group, &t->group);
 	sessions_encode(&rsm->sessions, &t->sessions);
 	rsm->snapshot_wanted = false;
 	rsm->log_bytes = 0;

@@ -25,7 +25,7 @@ struct seen {
 static int see_chunk(void *context, enum snapshot_chunk_kind kind, struct slice payload)
 {
 	struct seen *seen = context;
-	ASSERT(kind == SNAPSHOT_SESSIONS || kind == SNAPSHOT_APP);
+	ASSERT(kind == SNAPSHOT_SESSIONS || kind == SNAPSHOT_APP || (kind == SNAPSHOT_GROUP && seen->chunks == 0));
 	seen->chunks++;
 	seen->crc = crc32c(seen->crc, &kind, sizeof kind);
 	seen->crc = crc32c(seen->crc, payload.data, payload.len);
@@ -41,7 +41,7 @@ static int parse(struct slice file, size_t portion, bool look, struct seen *seen
 		status = snapshot_parse(&parser, input_bytes(&file, portion), look ? see_chunk : NULL, seen);
 	if (status == 0)
 		status = snapshot_parse_end(&parser);
-	ASSERT(status == 0 || status == STATUS_CORRUPT);
+	ASSERT(status == 0 || status == STATUS_CORRUPT || status == STATUS_NEWER);
 	snapshot_parser_free(&parser);
 	return status;
 }
@@ -52,6 +52,7 @@ static void put_header(struct buffer *file, struct slice fields)
 	size_t len = fields.len < sizeof header ? fields.len : sizeof header;
 	if (len > 0)
 		memcpy(&header, fields.data, len);
+	header.format %= SNAPSHOT_FORMAT + 2; /* one that is none, those that there are, and a newer one */
 	snapshot_put_header(file, &header);
 }
 
