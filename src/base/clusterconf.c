@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clusterconf_internal.h"
 #include "base/hashslot.h"
+#include "base/id.h"
 
 static const char *const ROLES[] = {"", "shardmaster", "shardkv", "viewserver", "pbserver", "paxos"};
 
@@ -200,6 +201,15 @@ static void set_cluster_key(struct clusterconf_parser *p, const char *key, const
 					 value, NAME_BYTES_MAX);
 		conf->name = alloc_string(value);
 		conf->name_line = p->line;
+	} else if (strcmp(key, "id") == 0) {
+		if (conf->id_line != 0)
+			clusterconf_fail(p, p->line, "id = %s: this key stands already in line %u", value, conf->id_line);
+		else if (!id_parse(value, &conf->id))
+			clusterconf_fail(p, p->line,
+					 "id = %s: not a cluster's id: 16 hex digits that are not all 0, as 'kvctl status' shows "
+					 "them",
+					 value);
+		conf->id_line = p->line;
 	} else if (strcmp(key, "shards") == 0) {
 		uint64_t shards = 0;
 		if (conf->shards_line != 0) {

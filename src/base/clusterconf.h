@@ -3,6 +3,7 @@
  *
  *   [cluster]
  *   name = demo                 ; letters, digits, . _ -
+ *   id = 0c5d1e2f3a4b5968       ; optional: of this cluster and no other of the name (base/id.h); the shard masters drew it
  *   shards = 256                ; optional
  *   election_timeout_ms = 200   ; optional: any setting (base/settings.h), for all nodes
  *
@@ -52,6 +53,8 @@ struct clusterconf {
 	char *file; /* as given, for messages */
 	char *name;
 	uint32_t name_line;
+	uint64_t id; /* 0: the file does not say */
+	uint32_t id_line;
 	uint32_t shards;
 	uint32_t shards_line;     /* 0: default */
 	struct settings settings; /* defaults, then [cluster]: what tools use */
