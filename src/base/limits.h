@@ -16,12 +16,12 @@
 #define SCAN_BYTES_MAX (1u * MIB)  /* a page ends after the key that passes this */
 
 /* RPC. */
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define FRAME_BYTES_MAX (4u * MIB)      /* payload of one frame */
 #define COMMAND_BYTES_MAX (2u * MIB)    /* one client command, all operations of a transaction together */
 #define MESSAGE_ELEMENTS_MAX 8192u      /* submessages and repeated elements in one message */
 #define ARENA_BYTES_MAX (16u * MIB)     /* decoding one message */
-#define HELLO_BYTES_MAX 1024u           /* frame size before the hello has been accepted */
+#define HELLO_BYTES_MAX 4096u           /* frame size before the hello has been accepted */
 #define NAME_BYTES_MAX 63u              /* node and cluster names */
 #define ADDRESS_BYTES_MAX 255u          /* HOST:PORT */
 #define LINK_OUTPUT_BYTES_MAX (32u * MIB) /* unsent output after which a connection is cut */

@@ -27,7 +27,7 @@
 	X(BAD_REQUEST, 5, REFUSED, "bad request") \
 	X(TOO_LARGE, 6, REFUSED, "too large") \
 	X(UNKNOWN_METHOD, 7, REFUSED, "unknown method") \
-	X(WRONG_CLUSTER, 8, REFUSED, "wrong cluster name") \
+	X(WRONG_CLUSTER, 8, REFUSED, "wrong cluster") \
 	X(WRONG_VERSION, 9, REFUSED, "protocol version not supported") \
 	X(WRONG_NODE, 10, REFUSED, "connected to another node than asked for") \
 	X(NOT_LEADER, 11, RETRY, "not the leader") \
@@ -45,6 +45,8 @@
 	X(NO_SPACE, 23, REFUSED, "no space, writes are refused") \
 	X(COMPACTED, 24, REFUSED, "no longer kept") \
 	X(INTERNAL, 25, UNKNOWN, "internal error") \
+	X(WRONG_MEMBERS, 26, REFUSED, "the members of the group differ") \
+	X(LOST_DIRECTORY, 27, REFUSED, "a member has come without its data directory") \
 	X(NO_MEMORY, 100, LOCAL, "out of memory") \
 	X(IO, 101, LOCAL, "input/output error") \
 	X(CORRUPT, 102, LOCAL, "corrupt data") \

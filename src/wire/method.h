@@ -13,6 +13,7 @@
 	X(STATUS, 3, "status") \
 	X(CLUSTER, 4, "cluster") \
 	X(TRACE, 5, "trace") \
+	X(IDENTITY, 6, "identity") \
 	X(COMMAND, 16, "command") \
 	X(QUERY, 17, "query") \
 	X(REGISTER, 18, "register") \

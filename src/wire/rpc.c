@@ -9,46 +9,6 @@
 /* A formatted error message is cut to this. */
 #define ERROR_TEXT_BYTES_MAX 1024u
 
-static int check_hello(const struct wire_hello *hello)
-{
-	const struct slice names[] = {hello->cluster, hello->node, hello->target, hello->role};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		int status = text_check_name(names[i], NAME_BYTES_MAX);
-		if (status != 0)
-			return status;
-	}
-	return 0;
-}
-
-int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *out)
-{
-	Synod__Hello *hello;
-
-	int status = unpack(in, &synod__hello__descriptor, arena, &hello);
-	if (status != 0)
-		return status;
-	*out = (struct wire_hello){
-		.version = hello->version,
-		.cluster = unpack_text(hello->cluster),
-		.node = unpack_text(hello->node),
-		.target = unpack_text(hello->target),
-		.role = unpack_text(hello->role),
-		.life = hello->life,
-	};
-	return check_hello(out);
-}
-
-void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
-{
-	pb_put_u64(out, 1, in->version);
-	pb_put_bytes(out, 2, in->cluster);
-	pb_put_bytes(out, 3, in->node);
-	pb_put_bytes(out, 4, in->target);
-	pb_put_bytes(out, 5, in->role);
-	pb_put_u64(out, 6, in->life);
-}
-
 int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *out)
 {
 	Synod__Error *error;

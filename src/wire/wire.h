@@ -37,13 +37,28 @@
 
 /* ---- rpc.proto ---- */
 
+struct wire_hello_member {
+	uint32_t replica;
+	struct slice name;
+};
 struct wire_hello {
 	uint32_t version;
 	struct slice cluster, node, target, role;
-	uint64_t life;
+	uint64_t life, nonce, cluster_id, group_id, group;
+	uint32_t nmembers;
+	struct wire_hello_member members[REPLICAS_MAX];
 };
+/* Members not in ascending order of their numbers, or without a name: STATUS_BAD_REQUEST. */
 int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *out) MUST_CHECK;
 void wire_hello_encode(const struct wire_hello *in, struct buffer *out);
+
+struct wire_identity {
+	uint64_t nonce;
+	bool opened;
+	uint64_t cluster_id, group_id;
+};
+int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out) MUST_CHECK;
+void wire_identity_encode(const struct wire_identity *in, struct buffer *out);
 
 struct wire_error {
 	struct slice message;

@@ -18,6 +18,7 @@ static struct arena arena;
 	X(error) X(command) X(status) X(cluster) X(paxos) X(config) X(master_command) X(master_reply) \
 		X(kv_command) X(kv_reply) X(kv_query) X(kv_query_reply)
 #define MORE_STRUCT_MAP(X) \
+	X(identity) \
 	X(view_ping) \
 	X(view_query) \
 	X(view_reply) X(view_command) X(pb_forward) X(pb_forward_reply) X(agreement) X(agreement_request) \

@@ -106,7 +106,7 @@ END_TEST
  */
 START_TEST(huge_length_is_refused_at_once)
 {
-	static const uint32_t lengths[] = {1025, FRAME_BYTES_MAX + 1, INT32_MAX, 0x80000000u, UINT32_MAX - FRAME_HEADER_BYTES + 1, UINT32_MAX};
+	static const uint32_t lengths[] = {HELLO_BYTES_MAX + 1, FRAME_BYTES_MAX + 1, INT32_MAX, 0x80000000u, UINT32_MAX - FRAME_HEADER_BYTES + 1, UINT32_MAX};
 	struct message got;
 	size_t consumed, needed;
 	uint8_t bytes[4];
