@@ -116,6 +116,11 @@ struct env_ops {
 	void (*fatal)(struct env *env, int status, const char *why) __attribute__((noreturn));
 	/* The node has finished its orderly shutdown. */
 	void (*stopped)(struct env *env);
+	/*
+	 * The node's state says that its group has this id: when the group draws it, and at every start after that. 0, or
+	 * STATUS_IDENTITY: the node's directory belongs to another group, it must not go on. NULL: this world does not care.
+	 */
+	int (*identified)(struct env *env, uint64_t group_id);
 };
 
 struct env {

@@ -64,6 +64,10 @@ static void apply_command(struct rsm *rsm, const struct entry_command *command, 
 		apply_register(rsm, requester);
 		return;
 	}
+	if (command->kind == ENTRY_IDENTITY) {
+		identity_apply(rsm, command->body, slot);
+		return;
+	}
 	struct session *session = NULL;
 	if (command->client != 0) {
 		const struct session_reply *repeat = NULL;

@@ -47,7 +47,8 @@ int entry_next(struct entry_reader *r, struct entry_command *out)
 		return r->rest.len == 0 ? 0 : STATUS_CORRUPT;
 	if (!slice_take_u32(&r->rest, &len) || !slice_take_u32(&r->rest, &kind) ||
 	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
-	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) || kind > ENTRY_KIND_LAST)
+	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) ||
+	    (kind > ENTRY_REGISTER && kind != ENTRY_IDENTITY))
 		return STATUS_CORRUPT;
 	out->kind = (enum entry_kind)kind;
 	r->left--;

@@ -12,6 +12,7 @@
  * microsecond, and propose it for the same slot. Only one of them has its entry chosen, and must know which.
  *
  * kind ENTRY_APP: body goes to the app. ENTRY_REGISTER: hands out a client id; empty body.
+ * ENTRY_IDENTITY: the id and the members of the group (rsm/group_identity.h); the first that is chosen counts.
  * (Kinds for membership changes will follow; an unknown kind or format stops the replica: it is older than its group.)
  */
 #ifndef SYNOD_RSM_ENTRY_H
@@ -27,7 +28,7 @@
 #define ENTRY_HEADER_BYTES 24u
 #define ENTRY_COMMAND_BYTES 32u
 
-enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_KIND_LAST = ENTRY_REGISTER };
+enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_IDENTITY = 3, ENTRY_KIND_LAST = ENTRY_IDENTITY };
 
 struct entry_command {
 	enum entry_kind kind;

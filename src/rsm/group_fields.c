@@ -1,6 +1,7 @@
 #include "rsm/group_fields.h"
 
 #include "base/crc32c.h"
+#include "rsm/group_identity.h"
 
 /* ---- settings ---- */
 
@@ -87,6 +88,27 @@ static int take_settings(struct group_fields *fields, struct slice in)
 	return group_settings_decode(&fields->settings, in);
 }
 
+static void put_id(const struct group_fields *fields, struct buffer *out)
+{
+	if (fields->id != 0)
+		buffer_add_u64(out, fields->id);
+}
+
+static int take_id(struct group_fields *fields, struct slice in)
+{
+	return slice_take_u64(&in, &fields->id) && in.len == 0 && fields->id != 0 ? 0 : STATUS_CORRUPT;
+}
+
+static void put_members(const struct group_fields *fields, struct buffer *out)
+{
+	group_members_encode(&fields->members, out);
+}
+
+static int take_members(struct group_fields *fields, struct slice in)
+{
+	return group_members_decode(&fields->members, in);
+}
+
 /* In the order of their numbers. A field of which put() writes nothing is left out. */
 static const struct {
 	uint16_t number;
@@ -95,6 +117,8 @@ static const struct {
 } table[] = {
 	{1, put_lived, take_lived},
 	{2, put_settings, take_settings},
+	{16, put_id, take_id},
+	{17, put_members, take_members},
 };
 #define FIELDS_COUNT (sizeof table / sizeof table[0])
 

@@ -6,6 +6,8 @@
  *
  *   1 lived     u64: time that leaders have lived through, in µs (rsm/entry.h)
  *   2 settings  for each setting, ascending: u16 number, u64 value (GROUP_SETTINGS_MAP)
+ *  16 id        u64: of the group, random; left out while it has none
+ *  17 members   those of the group when the id was drawn (rsm/group_identity.h)
  *
  * To add a field: a number, a row in the table of group_fields.c, a member here. A number is never used again for something else.
  * A field or setting that this program does not know was written by a newer one: STATUS_NEWER, never ignored, for
@@ -20,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "node/identity.h"
 
 /*
  * The settings that decide what applying an entry does. A group follows those of its leader: it logs an entry with them when
@@ -68,6 +71,8 @@ const struct group_setting *group_settings_differ(const struct group_settings *a
 struct group_fields {
 	uint64_t lived_us;
 	struct group_settings settings;
+	uint64_t id; /* 0: not drawn yet */
+	struct identity_members members;
 };
 
 /* Of a group without entries. */

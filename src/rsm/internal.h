@@ -242,6 +242,7 @@ struct rsm {
 
 	/* Leader. */
 	bool leading, serving;         /* leads; and the barrier is applied */
+	bool identity_proposed;        /* in this leadership */
 	struct batch *current;         /* being filled */
 	struct list ready;             /* full, waiting for the window */
 	uint32_t ready_count;
@@ -325,6 +326,14 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 /* Slots up to here were skipped by a snapshot: what was proposed in them has an unknown outcome. */
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
+/* A command of the rsm's own, into the batch of this turn; false: the queues are full. */
+bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
+/* group_identity.c */
+/* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
+int identity_check(struct rsm *rsm) MUST_CHECK;
+void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot);
+/* As the leader. */
+void identity_propose(struct rsm *rsm);
 /* apply.c */
 void apply_chosen(struct rsm *rsm);
 /* peers.c */

@@ -184,18 +184,21 @@ void requests_propose(struct rsm *rsm)
 	}
 }
 
-bool rsm_propose(struct rsm *rsm, struct slice command)
+bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body)
 {
 	struct requester nobody = {0};
-	struct entry_command c = {.kind = ENTRY_APP, .body = command};
-	if (!rsm->serving || wal_full(rsm->wal))
-		return false;
+	struct entry_command c = {.kind = kind, .body = body};
 	/* A batch that is closed by the command itself is the last of the ready ones. */
 	if (!add_command(rsm, &nobody, &c))
 		return false;
 	struct batch *batch = rsm->current != NULL ? rsm->current : LIST_ENTRY(rsm->ready.prev, struct batch, link);
 	batch->internal = true;
 	return true;
+}
+
+bool rsm_propose(struct rsm *rsm, struct slice command)
+{
+	return rsm->serving && !wal_full(rsm->wal) && requests_add_own(rsm, ENTRY_APP, command);
 }
 
 /* ---- requests ---- */

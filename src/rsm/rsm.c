@@ -157,6 +157,8 @@ struct rsm *rsm_create(const struct rsm_options *options)
 int rsm_start(struct rsm *rsm)
 {
 	int status = recover(rsm);
+	if (status == 0)
+		status = identity_check(rsm);
 	if (status != 0)
 		return status;
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
@@ -293,6 +295,7 @@ static void notice_leadership(struct rsm *rsm)
 	bool leading = paxos_role(rsm->paxos) == PAXOS_LEADER;
 	if (leading && !rsm->leading) {
 		rsm->counters.elections_won++;
+		rsm->identity_proposed = false;
 		log_event(rsm->log, LOG_INFO, "leader_elected", "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group, paxos_chosen_slot(rsm->paxos));
 	}
@@ -330,6 +333,8 @@ void rsm_turn_end(struct rsm *rsm)
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
 		notice_leadership(rsm);
+		if (rsm->leading)
+			identity_propose(rsm);
 		if (rsm->leading)
 			requests_propose(rsm);
 		carry_out(rsm);

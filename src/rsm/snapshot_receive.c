@@ -196,6 +196,8 @@ static void restored(struct rsm *rsm)
 	}
 	rsm->applied = r->slot;
 	state_restore_end(rsm, header);
+	if (identity_check(rsm) != 0)
+		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
 	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot);
 	paxos_set_electable(rsm->paxos, true);

@@ -1,0 +1,446 @@
+#include "node/identity.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+#include "base/id.h"
+
+#define MAGIC "synod-identity "
+#define CHECKSUM "checksum = "
+
+/* ---- members ---- */
+
+void identity_add_member(struct identity_members *members, uint32_t replica, const char *name, const char *address)
+{
+	ASSERT(members->count < REPLICAS_MAX && strlen(name) <= NAME_BYTES_MAX && strlen(address) <= ADDRESS_BYTES_MAX);
+	uint32_t at = members->count++;
+	for (; at > 0 && members->list[at - 1].replica > replica; at--)
+		members->list[at] = members->list[at - 1];
+	struct identity_member *m = &members->list[at];
+	*m = (struct identity_member){.replica = replica};
+	snprintf(m->name, sizeof m->name, "%s", name);
+	snprintf(m->address, sizeof m->address, "%s", address);
+}
+
+bool identity_members_equal(const struct identity_members *a, const struct identity_members *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++) {
+		if (a->list[i].replica != b->list[i].replica || strcmp(a->list[i].name, b->list[i].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+struct identity_member *identity_find_member(struct identity_members *members, const char *name)
+{
+	for (uint32_t i = 0; i < members->count; i++) {
+		if (strcmp(members->list[i].name, name) == 0)
+			return &members->list[i];
+	}
+	return NULL;
+}
+
+const char *identity_members_text(const struct identity_members *members, char text[IDENTITY_MEMBERS_TEXT_BYTES])
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < members->count && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
+		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %s", i == 0 ? "" : ", ",
+				    members->list[i].replica, members->list[i].name);
+		used += more > 0 ? (size_t)more : 0;
+	}
+	return text;
+}
+
+/* ---- the file's text ---- */
+
+void identity_format(const struct identity *id, struct buffer *out)
+{
+	char cluster[ID_TEXT_BYTES], group[ID_TEXT_BYTES];
+	size_t begin = out->len;
+	buffer_format(out,
+		      MAGIC "2\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %" PRIu32
+			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlog = %s\n",
+		      id->cluster, id->node, id->role, id->group, id->replica, id->shards,
+		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id->log ? "yes" : "no");
+	for (uint32_t i = 0; i < id->members.count; i++) {
+		const struct identity_member *m = &id->members.list[i];
+		buffer_format(out, "member = %" PRIu32 " %s %s%s\n", m->replica, m->name, m->address, m->seen ? " seen" : "");
+	}
+	uint32_t checksum = crc32c(0, out->data + begin, out->len - begin);
+	buffer_format(out, CHECKSUM "%08" PRIx32 "\n", checksum);
+}
+
+/* Copies the value of line "key = value" at *text, and goes on to the next line. */
+static bool take_line(const char **text, const char *key, char *value, size_t size)
+{
+	size_t key_len = strlen(key);
+	const char *end = strchr(*text, '\n');
+	if (end == NULL || strncmp(*text, key, key_len) != 0 || strncmp(*text + key_len, " = ", 3) != 0)
+		return false;
+	const char *begin = *text + key_len + 3;
+	size_t len = (size_t)(end - begin);
+	if (len >= size)
+		return false;
+	memcpy(value, begin, len);
+	value[len] = '\0';
+	*text = end + 1;
+	return true;
+}
+
+static bool take_number(const char **text, const char *key, uint64_t max, uint64_t *number)
+{
+	char value[24], *end;
+	if (!take_line(text, key, value, sizeof value) || value[0] < '0' || value[0] > '9')
+		return false;
+	*number = strtoull(value, &end, 10);
+	return *end == '\0' && *number <= max;
+}
+
+static bool take_id(const char **text, const char *key, uint64_t *id)
+{
+	char value[ID_TEXT_BYTES];
+	if (!take_line(text, key, value, sizeof value))
+		return false;
+	*id = 0;
+	return id_parse(value, id) || strcmp(value, "0000000000000000") == 0;
+}
+
+static bool take_member(const char **text, struct identity_members *members)
+{
+	char line[NAME_BYTES_MAX + ADDRESS_BYTES_MAX + 32], *rest = NULL;
+	if (members->count == REPLICAS_MAX || !take_line(text, "member", line, sizeof line))
+		return false;
+	const char *number = strtok_r(line, " ", &rest), *name = strtok_r(NULL, " ", &rest);
+	const char *address = strtok_r(NULL, " ", &rest), *seen = strtok_r(NULL, " ", &rest);
+	char *end;
+	if (address == NULL || strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
+		return false;
+	unsigned long replica = strtoul(number, &end, 10);
+	if (*end != '\0' || replica == 0 || replica > UINT32_MAX)
+		return false;
+	identity_add_member(members, (uint32_t)replica, name, address);
+	if (seen != NULL)
+		identity_find_member(members, name)->seen = true;
+	return seen == NULL || strcmp(seen, "seen") == 0;
+}
+
+static bool checksum_fits(const char *text)
+{
+	const char *line = text, *next;
+	while ((next = strchr(line, '\n')) != NULL && next[1] != '\0')
+		line = next + 1;
+	char value[16], wanted[16];
+	const char *at = line;
+	snprintf(wanted, sizeof wanted, "%08" PRIx32, crc32c(0, text, (size_t)(line - text)));
+	return take_line(&at, "checksum", value, sizeof value) && strcmp(value, wanted) == 0;
+}
+
+static bool parse_common(const char **text, struct identity *out)
+{
+	uint64_t replica = 0, shards = 0;
+	bool whole = take_line(text, "cluster", out->cluster, sizeof out->cluster) &&
+		     take_line(text, "node", out->node, sizeof out->node) &&
+		     take_line(text, "role", out->role, sizeof out->role) &&
+		     take_number(text, "group", UINT64_MAX, &out->group) &&
+		     take_number(text, "replica", UINT32_MAX, &replica) && take_number(text, "shards", UINT32_MAX, &shards);
+	out->replica = (uint32_t)replica;
+	out->shards = (uint32_t)shards;
+	return whole;
+}
+
+int identity_parse(const char *text, struct identity *out, uint32_t *version)
+{
+	char value[8];
+	*out = (struct identity){0};
+	*version = 0;
+	if (strncmp(text, MAGIC, strlen(MAGIC)) != 0)
+		return STATUS_CORRUPT;
+	text += strlen(MAGIC);
+	*version = (uint32_t)strtoul(text, NULL, 10);
+	const char *whole = text - strlen(MAGIC);
+	const char *line = strchr(text, '\n');
+	if (line == NULL || *version == 0)
+		return STATUS_CORRUPT;
+	line++;
+	if (*version > 2)
+		return 0; /* what a newer program writes there is its own affair */
+	if (*version == 2 && !checksum_fits(whole))
+		return STATUS_CORRUPT;
+	if (!parse_common(&line, out))
+		return STATUS_CORRUPT;
+	if (*version == 1)
+		return *line == '\0' ? 0 : STATUS_CORRUPT;
+	if (!take_id(&line, "cluster_id", &out->cluster_id) || !take_id(&line, "group_id", &out->group_id) ||
+	    !take_line(&line, "log", value, sizeof value))
+		return STATUS_CORRUPT;
+	out->log = strcmp(value, "yes") == 0;
+	while (strncmp(line, "member", 6) == 0) {
+		if (!take_member(&line, &out->members))
+			return STATUS_CORRUPT;
+	}
+	return strncmp(line, CHECKSUM, strlen(CHECKSUM)) == 0 ? 0 : STATUS_CORRUPT;
+}
+
+/* ---- the file ---- */
+
+int identity_write_now(struct disk *disk, const struct identity *identity)
+{
+	struct disk_request create = {.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW};
+	struct disk_request rename_it = {.operation = DISK_RENAME, .name = IDENTITY_FILE_NEW, .new_name = IDENTITY_FILE};
+	struct disk_request sync_directory = {.operation = DISK_SYNC_DIRECTORY};
+	int status = disk->ops->run_now(disk, &create);
+	if (status != 0)
+		return status;
+	struct buffer text = {0};
+	identity_format(identity, &text);
+	struct disk_request close_it = {.operation = DISK_CLOSE, .file = create.file};
+	status = disk->ops->write_now(disk, create.file, 0, text.data, text.len);
+	buffer_free(&text);
+	if (status == 0)
+		status = disk->ops->sync_now(disk, create.file);
+	int closed = disk->ops->run_now(disk, &close_it);
+	if (status == 0)
+		status = closed;
+	if (status == 0)
+		status = disk->ops->run_now(disk, &rename_it);
+	if (status == 0)
+		status = disk->ops->run_now(disk, &sync_directory);
+	return status;
+}
+
+static int read_text(struct disk *disk, char *out, size_t out_size)
+{
+	struct disk_file *file;
+	uint64_t size = 0;
+	int status = disk->ops->open(disk, IDENTITY_FILE, &file, &size);
+	if (status != 0)
+		return status;
+	size_t len = size < out_size - 1 ? (size_t)size : out_size - 1;
+	memset(out, 0, out_size);
+	if (len > 0)
+		status = disk->ops->read_now(disk, file, 0, (uint8_t *)out, len);
+	struct disk_request close_it = {.operation = DISK_CLOSE, .file = file};
+	int closed = disk->ops->run_now(disk, &close_it);
+	return status != 0 ? status : closed;
+}
+
+/* ---- the claim ---- */
+
+struct judging {
+	const struct identity_claim *claim;
+	const struct identity *own, *found;
+	char *error;
+	size_t error_size;
+};
+
+#define REFUSE(j, status, format, ...) \
+	(snprintf((j)->error, (j)->error_size, "data directory %s: " format, (j)->claim->directory, __VA_ARGS__), (status))
+
+#define DESCRIPTION_BYTES (2 * NAME_BYTES_MAX + IDENTITY_ROLE_BYTES_MAX + 160u)
+
+static void describe(const struct identity *id, char out[DESCRIPTION_BYTES])
+{
+	snprintf(out, DESCRIPTION_BYTES,
+		 "cluster = %.*s, node = %.*s, role = %.*s, group = %" PRIu64 ", replica = %" PRIu32 ", shards = %" PRIu32,
+		 (int)NAME_BYTES_MAX, id->cluster, (int)NAME_BYTES_MAX, id->node, (int)IDENTITY_ROLE_BYTES_MAX, id->role,
+		 id->group, id->replica, id->shards);
+}
+
+static int judge_members(const struct judging *j)
+{
+	char durable[IDENTITY_MEMBERS_TEXT_BYTES], configured[IDENTITY_MEMBERS_TEXT_BYTES];
+	if (identity_members_equal(&j->found->members, &j->own->members))
+		return 0;
+	identity_members_text(&j->found->members, durable);
+	identity_members_text(&j->own->members, configured);
+	for (uint32_t i = 0; i < j->own->members.count; i++) {
+		const struct identity_member *now = &j->own->members.list[i];
+		const struct identity_member *then =
+			identity_find_member((struct identity_members *)&j->found->members, now->name);
+		if (then != NULL && then->replica != now->replica)
+			return REFUSE(j, STATUS_IDENTITY,
+				      "the group's members are (%s), but %s names (%s): %s would become replica %" PRIu32
+				      " instead of %" PRIu32 ": the numbers are positions in the file; restore the order, or "
+				      "write 'replica = %" PRIu32 "' into [node %s]",
+				      durable, j->claim->file, configured, now->name, now->replica, then->replica, then->replica,
+				      now->name);
+	}
+	return REFUSE(j, STATUS_IDENTITY,
+		      "the group's members are (%s), but %s names (%s): this version cannot add, remove or rename members; a "
+		      "group with two lists would decide twice: restore the list (addresses may change)",
+		      durable, j->claim->file, configured);
+}
+
+static int judge_ids(const struct judging *j)
+{
+	char found[ID_TEXT_BYTES], configured[ID_TEXT_BYTES];
+	uint64_t id = j->claim->configured_id;
+	if (id == 0 || j->found->cluster_id == 0 || j->found->cluster_id == id)
+		return 0;
+	return REFUSE(j, STATUS_IDENTITY,
+		      "it belongs to cluster '%s' with id %s, but %s says id = %s: another cluster of the same name; set 'dir' to "
+		      "this node's own directory, or use the other cluster's file",
+		      j->found->cluster, id_text(j->found->cluster_id, found), j->claim->file,
+		      id_text(id, configured));
+}
+
+static int judge(const struct judging *j)
+{
+	const struct identity *own = j->own, *found = j->found;
+	bool same_node = strcmp(own->cluster, found->cluster) == 0 && strcmp(own->node, found->node) == 0 &&
+			 strcmp(own->role, found->role) == 0 && own->group == found->group;
+	/* A list that differs says more than the number alone that follows from it. */
+	if (same_node && found->members.count > 0) {
+		int status = judge_members(j);
+		if (status != 0)
+			return status;
+	}
+	if (!same_node || own->replica != found->replica || own->shards != found->shards) {
+		char theirs[DESCRIPTION_BYTES], ours[DESCRIPTION_BYTES];
+		describe(found, theirs);
+		describe(own, ours);
+		snprintf(j->error, j->error_size,
+			 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this node's own "
+			 "directory",
+			 j->claim->directory, theirs, ours);
+		return STATUS_IDENTITY;
+	}
+	return judge_ids(j);
+}
+
+/* ---- logs ---- */
+
+#define LOGS_MAX 2u
+
+struct logs {
+	const char *prefixes[LOGS_MAX]; /* of the logs that a node of the role keeps; NULL: none */
+	bool found[LOGS_MAX];
+};
+
+static struct logs logs_of(const struct identity *id)
+{
+	struct logs logs = {.prefixes = {"log-"}};
+	if (strcmp(id->role, "pbserver") == 0)
+		logs.prefixes[0] = NULL; /* everything is in memory */
+	else if (strcmp(id->role, "paxos") == 0)
+		logs.prefixes[1] = "agreement-log-";
+	return logs;
+}
+
+static void note_log(void *context, const char *name, uint64_t size)
+{
+	struct logs *logs = context;
+	(void)size;
+	for (size_t i = 0; i < LOGS_MAX; i++) {
+		const char *prefix = logs->prefixes[i];
+		if (prefix != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
+			logs->found[i] = true;
+	}
+}
+
+static const char *missing_log(const struct logs *logs)
+{
+	for (size_t i = 0; i < LOGS_MAX; i++) {
+		if (logs->prefixes[i] != NULL && !logs->found[i])
+			return logs->prefixes[i];
+	}
+	return NULL;
+}
+
+int identity_has_log(struct disk *disk, const struct identity *identity, bool *has_log)
+{
+	struct logs logs = logs_of(identity);
+	int status = disk->ops->list(disk, note_log, &logs);
+	*has_log = logs.prefixes[0] != NULL && missing_log(&logs) == NULL;
+	return status;
+}
+
+/* An identity without a log: whatever was promised is forgotten. Version 1 does not say whether there has been a log yet. */
+static int judge_log(const struct judging *j, const struct logs *logs, uint32_t version)
+{
+	const char *missing = missing_log(logs);
+	if (missing == NULL || (version == 2 && !j->found->log))
+		return 0;
+	return REFUSE(j, STATUS_CORRUPT,
+		      "it belongs to this node, but its log (files %s…) is missing: a replica without its log would break promises that "
+		      "it has made; find the files, or leave everything as it is; the other replicas go on without this one "
+		      "(docs/operations.md)",
+		      missing);
+}
+
+static int claim_new(struct disk *disk, const struct judging *j, const struct logs *logs, struct identity *own)
+{
+	char id[ID_TEXT_BYTES];
+	if (logs->found[0] || logs->found[1])
+		return REFUSE(j, STATUS_IDENTITY,
+			      "it holds a log but no file %s, so whose it is cannot be told: find that file, or leave everything as "
+			      "it is; the other replicas go on without this one (docs/operations.md)",
+			      IDENTITY_FILE);
+	/* The cluster has begun to live with this replica's directory: there was nobody else who could. */
+	if (j->claim->configured_id != 0 && own->members.count == 1 && strcmp(own->role, "shardmaster") == 0)
+		return REFUSE(j, STATUS_IDENTITY,
+			      "it is empty, but %s says that cluster %s with id %s exists, and this is its only shard master: is "
+			      "'dir' right, and, if it is relative, the working directory? Is a disk not mounted?",
+			      j->claim->file, own->cluster, id_text(j->claim->configured_id, id));
+	int status = identity_write_now(disk, own);
+	if (status != 0)
+		return REFUSE(j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
+	return 0;
+}
+
+/* Completes `own` from the file; true: the file must be written anew. */
+static bool take_over(struct identity *own, const struct identity *found, uint32_t version)
+{
+	bool differs = version != 2 || found->members.count != own->members.count;
+	own->cluster_id = found->cluster_id;
+	own->group_id = found->group_id;
+	own->log = found->log;
+	for (uint32_t i = 0; i < own->members.count && i < found->members.count; i++) {
+		own->members.list[i].seen = found->members.list[i].seen;
+		differs |= strcmp(own->members.list[i].address, found->members.list[i].address) != 0;
+	}
+	return differs;
+}
+
+int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created, char *error,
+		   size_t error_size)
+{
+	char text[IDENTITY_BYTES_MAX];
+	struct identity found;
+	uint32_t version = 0;
+	struct logs logs = logs_of(own);
+	struct judging j = {.claim = claim, .own = own, .found = &found, .error = error, .error_size = error_size};
+	*created = false;
+	int status = read_text(disk, text, sizeof text);
+	if (status != 0 && status != STATUS_NOT_FOUND)
+		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE, status_text(status));
+	int listed = disk->ops->list(disk, note_log, &logs);
+	if (listed != 0)
+		return REFUSE(&j, listed, "cannot list it: %s", status_text(listed));
+	if (status == STATUS_NOT_FOUND) {
+		*created = true;
+		return claim_new(disk, &j, &logs, own);
+	}
+	if (identity_parse(text, &found, &version) != 0)
+		return REFUSE(&j, STATUS_CORRUPT,
+			      "its file %s is damaged, so whose it is cannot be told: leave everything as it is; the other replicas "
+			      "go on without this one (docs/operations.md)",
+			      IDENTITY_FILE);
+	if (version > 2)
+		return REFUSE(&j, STATUS_IDENTITY, "its file %s is of version %" PRIu32 ": it was written by a newer program",
+			      IDENTITY_FILE, version);
+	status = judge(&j);
+	if (status == 0)
+		status = judge_log(&j, &logs, version);
+	if (status != 0 || !take_over(own, &found, version))
+		return status;
+	status = identity_write_now(disk, own);
+	return status == 0 ? 0 : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
+}
