@@ -30,6 +30,7 @@ struct running {
 	const struct daemon_kind *kind;
 	struct daemon_config config;
 	struct daemon daemon;
+	struct identity identity;
 	struct log log;
 	struct disk *disk;
 	struct host *host;
@@ -114,18 +115,25 @@ static void finish_work(void *context)
 	disk_posix_finish(context);
 }
 
+static void make_identity(struct running *r)
+{
+	const struct clusterconf *conf = &r->config.conf;
+	const struct clusterconf_node *self = r->config.self, *node = NULL;
+	struct identity *id = &r->identity;
+	*id = (struct identity){.group = self->group, .replica = self->replica, .shards = conf->shards};
+	snprintf(id->cluster, sizeof id->cluster, "%s", conf->name);
+	snprintf(id->node, sizeof id->node, "%s", self->name);
+	snprintf(id->role, sizeof id->role, "%s", node_role_text(self->role));
+	/* Primary and backup are whom the view service names. */
+	while (self->role != ROLE_PBSERVER && (node = clusterconf_next(conf, self->role, self->group, node)) != NULL)
+		identity_add_member(&id->members, node->replica, node->name, node->listen);
+}
+
 static int open_disk(struct running *r)
 {
-	const struct clusterconf_node *self = r->config.self;
-	const struct datadir_identity identity = {
-		.cluster = r->config.conf.name,
-		.node = self->name,
-		.role = node_role_text(self->role),
-		.group = self->group,
-		.replica = self->replica,
-		.shards = r->config.conf.shards,
-	};
-	return datadir_open(&r->disk, self->dir, &identity, r->error, sizeof r->error);
+	make_identity(r);
+	return datadir_open(&r->disk, r->config.self->dir, &r->identity, r->config.conf.file, r->config.conf.id, r->error,
+			    sizeof r->error);
 }
 
 static int create_host(struct running *r)
@@ -135,6 +143,8 @@ static int create_host(struct running *r)
 		.cluster = r->config.conf.name,
 		.node = self->name,
 		.role = node_role_text(self->role),
+		.identity = &r->identity,
+		.cluster_id = r->config.conf.id,
 		.listen = self->listen,
 		.npeers = r->config.npeers,
 		.peers = r->config.peers,

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/id.h"
+#include "wire/sender.h"
 
 #define FILE_BYTES_MAX (16u * MIB)
 
@@ -169,6 +171,16 @@ static int override_all(struct daemon_config *config, const struct daemon_argume
 	return status;
 }
 
+/* What a node of the file may send to this one, besides what anybody may. */
+static uint32_t speaks_of(const struct clusterconf_node *self, const struct clusterconf_node *other)
+{
+	if (self == other)
+		return 0;
+	if (other->role == ROLE_PBSERVER)
+		return self->role == ROLE_PBSERVER || self->role == ROLE_VIEWSERVER ? SENDER_PB : 0;
+	return other->role == self->role && other->group == self->group ? SENDER_REPLICA : 0;
+}
+
 static int make_peers(struct daemon_config *config, const struct daemon_arguments *arguments, char *error,
 		      size_t error_size)
 {
@@ -176,8 +188,12 @@ static int make_peers(struct daemon_config *config, const struct daemon_argument
 	config->npeers = conf->nnodes;
 	config->peers = alloc_zeroed((size_t)conf->nnodes + 1, sizeof *config->peers);
 	for (uint32_t i = 0; i < conf->nnodes; i++)
-		config->peers[i] = (struct host_peer){.name = conf->nodes[i].name,
-						      .address = conf->nodes[i].listen};
+		config->peers[i] = (struct host_peer){
+			.name = conf->nodes[i].name,
+			.address = conf->nodes[i].listen,
+			.speaks = speaks_of(config->self, &conf->nodes[i]),
+			.master = conf->nodes[i].role == ROLE_SHARDMASTER,
+		};
 	for (uint32_t r = 0; r < arguments->nroutes; r++) {
 		const struct clusterconf_node *node = clusterconf_find(conf, arguments->routes[r].node);
 		if (node == NULL) {
@@ -240,6 +256,10 @@ void daemon_config_print(const struct daemon_config *config, FILE *out)
 	fprintf(out, "[cluster]\n");
 	snprintf(origin, sizeof origin, "%s:%u", conf->file, conf->name_line);
 	print_line(out, "name", conf->name, origin);
+	if (conf->id != 0) {
+		snprintf(origin, sizeof origin, "%s:%u", conf->file, conf->id_line);
+		print_line(out, "id", id_text(conf->id, value), origin);
+	}
 	snprintf(value, sizeof value, "%u", conf->shards);
 	snprintf(origin, sizeof origin, "%s:%u", conf->file, conf->shards_line);
 	print_line(out, "shards", value, conf->shards_line == 0 ? "default" : origin);

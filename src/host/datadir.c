@@ -5,17 +5,13 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "host/disk_posix.h"
-
-#define IDENTITY_FILE "identity"
-#define IDENTITY_NEW "identity-new"
-#define IDENTITY_BYTES_MAX 1024u
-#define LOG_PREFIX "log-"
 
 static int status_of(int error)
 {
@@ -81,132 +77,60 @@ static int make_directories(const char *path, char *error, size_t error_size)
 	return 0;
 }
 
-static void format_identity(const struct datadir_identity *id, char *out, size_t size)
+/* Of a relative path, the same below `base`: is there an identity of this node? */
+static bool lives_at(const char *base, size_t base_len, const char *path, const struct identity *own, char *where,
+		     size_t where_size)
 {
-	snprintf(out, size,
-		 "synod-identity 1\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64
-		 "\nreplica = %u\nshards = %u\n",
-		 id->cluster, id->node, id->role, id->group, id->replica, id->shards);
+	char name[PATH_MAX], text[IDENTITY_BYTES_MAX];
+	struct identity found;
+	uint32_t version;
+	if ((size_t)snprintf(where, where_size, "%.*s/%s", (int)base_len, base, path) >= where_size ||
+	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, where) >= sizeof name)
+		return false;
+	FILE *file = fopen(name, "re");
+	if (file == NULL)
+		return false;
+	size_t len = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return identity_parse(text, &found, &version) == 0 && strcmp(found.cluster, own->cluster) == 0 &&
+	       strcmp(found.node, own->node) == 0;
 }
 
-/* "cluster = demo, node = g1a, …" out of the file's lines, without the first. */
-static void describe(const char *identity, char *out, size_t size)
+static int check_elsewhere(const char *path, const struct identity *own, const char *file, char *error, size_t error_size)
 {
-	const char *line = strchr(identity, '\n');
-	size_t used = 0;
-	if (line == NULL)
-		line = identity;
-	for (line += *line == '\n'; *line != '\0' && used + 2 < size; line++) {
-		if (*line == '\n' && line[1] != '\0') {
-			out[used++] = ',';
-			out[used++] = ' ';
-		} else if (*line != '\n') {
-			out[used++] = *line;
+	char name[PATH_MAX], where[PATH_MAX], here[PATH_MAX], real[PATH_MAX];
+	if (path[0] == '/' || path[0] == '\0' ||
+	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, path) >= sizeof name || access(name, F_OK) == 0 ||
+	    realpath(file, real) == NULL || getcwd(here, sizeof here) == NULL)
+		return 0;
+	for (char *end = strrchr(real, '/'); end != NULL; end = strrchr(real, '/')) {
+		*end = '\0';
+		if (lives_at(real, strlen(real), path, own, where, sizeof where)) {
+			snprintf(error, error_size,
+				 "data directory %s: there is nothing at this path below the working directory %s, but %s belongs "
+				 "to this node: start it from %s/, or write the whole path into %s",
+				 path, here, where, real, file);
+			return STATUS_IDENTITY;
 		}
 	}
-	out[used] = '\0';
-}
-
-static int check_identity(const char *path, const char *found, const char *own, char *error, size_t error_size)
-{
-	char theirs[IDENTITY_BYTES_MAX], ours[IDENTITY_BYTES_MAX];
-	if (strcmp(found, own) == 0)
-		return 0;
-	if (strncmp(found, "synod-identity ", 15) != 0) {
-		snprintf(error, error_size,
-			 "data directory %s: its file %s is damaged: restore it, or set 'dir' to an empty "
-			 "directory",
-			 path, IDENTITY_FILE);
-		return STATUS_CORRUPT;
-	}
-	describe(found, theirs, sizeof theirs);
-	describe(own, ours, sizeof ours);
-	snprintf(error, error_size,
-		 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this node's own "
-		 "directory",
-		 path, theirs, ours);
-	return STATUS_IDENTITY;
-}
-
-static void note_log(void *context, const char *name, uint64_t size)
-{
-	(void)size;
-	if (strncmp(name, LOG_PREFIX, strlen(LOG_PREFIX)) == 0)
-		*(bool *)context = true;
-}
-
-static int write_identity(struct disk *disk, const char *own)
-{
-	struct disk_request create = {.operation = DISK_CREATE, .name = IDENTITY_NEW};
-	struct disk_request rename_it = {
-		.operation = DISK_RENAME, .name = IDENTITY_NEW, .new_name = IDENTITY_FILE};
-	struct disk_request sync_directory = {.operation = DISK_SYNC_DIRECTORY};
-	int status = disk->ops->run_now(disk, &create);
-	if (status != 0)
-		return status;
-	struct disk_request close_it = {.operation = DISK_CLOSE, .file = create.file};
-	status = disk->ops->write_now(disk, create.file, 0, (const uint8_t *)own, strlen(own));
-	if (status == 0)
-		status = disk->ops->sync_now(disk, create.file);
-	int closed = disk->ops->run_now(disk, &close_it);
-	if (status == 0)
-		status = closed;
-	if (status == 0)
-		status = disk->ops->run_now(disk, &rename_it);
-	if (status == 0)
-		status = disk->ops->run_now(disk, &sync_directory);
-	return status;
-}
-
-static int read_identity(struct disk *disk, char *out, size_t out_size)
-{
-	struct disk_file *file;
-	uint64_t size = 0;
-	int status = disk->ops->open(disk, IDENTITY_FILE, &file, &size);
-	if (status != 0)
-		return status;
-	size_t len = size < out_size - 1 ? (size_t)size : out_size - 1;
-	memset(out, 0, out_size);
-	if (len > 0)
-		status = disk->ops->read_now(disk, file, 0, (uint8_t *)out, len);
-	struct disk_request close_it = {.operation = DISK_CLOSE, .file = file};
-	int closed = disk->ops->run_now(disk, &close_it);
-	return status != 0 ? status : closed;
-}
-
-static int claim(struct disk *disk, const char *path, const struct datadir_identity *identity, char *error,
-		 size_t error_size)
-{
-	char own[IDENTITY_BYTES_MAX], found[IDENTITY_BYTES_MAX];
-	bool has_log = false;
-	format_identity(identity, own, sizeof own);
-	int status = read_identity(disk, found, sizeof found);
-	if (status == 0)
-		return check_identity(path, found, own, error, error_size);
-	if (status != STATUS_NOT_FOUND)
-		return fail(status, path, "cannot read its file " IDENTITY_FILE, error, error_size);
-	status = disk->ops->list(disk, note_log, &has_log);
-	if (status != 0)
-		return fail(status, path, "cannot list it", error, error_size);
-	if (has_log) {
-		snprintf(error, error_size,
-			 "data directory %s holds a log but no file %s: restore that file, or set 'dir' to an "
-			 "empty directory",
-			 path, IDENTITY_FILE);
-		return STATUS_IDENTITY;
-	}
-	status = write_identity(disk, own);
-	if (status != 0)
-		return fail(status, path, "cannot write its file " IDENTITY_FILE, error, error_size);
 	return 0;
 }
 
-int datadir_open(struct disk **out, const char *path, const struct datadir_identity *identity, char *error,
-		 size_t error_size)
+int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file, uint64_t configured_id,
+		 char *error, size_t error_size)
 {
 	struct disk *disk = NULL;
+	bool created;
+	const struct identity_claim claim = {
+		.directory = path,
+		.file = file,
+		.configured_id = configured_id,
+	};
 	*out = NULL;
-	int status = make_directories(path, error, error_size);
+	int status = check_elsewhere(path, identity, file, error, error_size);
+	if (status == 0)
+		status = make_directories(path, error, error_size);
 	if (status != 0)
 		return status;
 	status = disk_posix_create(&disk, path);
@@ -214,7 +138,7 @@ int datadir_open(struct disk **out, const char *path, const struct datadir_ident
 		return fail(status, path, "in use by another process", error, error_size);
 	if (status != 0)
 		return fail(status, path, status_text(status), error, error_size);
-	status = claim(disk, path, identity, error, error_size);
+	status = identity_claim(disk, &claim, identity, &created, error, error_size);
 	if (status != 0) {
 		disk_posix_destroy(disk);
 		return status;

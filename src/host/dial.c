@@ -37,6 +37,7 @@ link_id dial_link(struct host *host, const char *address)
 		link->name = alloc_string(peer->name);
 		link->route = alloc_string(peer->route);
 		link->peer = traffic_peer_of(host, peer->name, strlen(peer->name));
+		link->may |= peer->speaks;
 		return link->id;
 	}
 	link->name = alloc_string("");
@@ -48,6 +49,9 @@ static void connected(struct link *link)
 {
 	link->state = LINK_HELLO;
 	link->began_us = host_now_us(link->host);
+	if (link->host->name[0] != '\0')
+		link->nonce = rng_next(&link->host->rng) | 1; /* never 0 */
+	link->cluster_id = link->group_id = 0;
 	link_update_reading(link);
 	if (link->state != LINK_CUT)
 		hello_send(link);

@@ -120,6 +120,11 @@ static void env_stopped(struct env *env)
 	host_of(env)->stopped = true;
 }
 
+static int env_identified(struct env *env, uint64_t group_id)
+{
+	return host_identity_of_group(host_of(env), group_id);
+}
+
 const struct env_ops HOST_ENV_OPS = {
 	.now_us = env_now_us,
 	.clock_us = env_clock_us,
@@ -134,4 +139,5 @@ const struct env_ops HOST_ENV_OPS = {
 	.timer_cancel = env_timer_cancel,
 	.fatal = env_fatal,
 	.stopped = env_stopped,
+	.identified = env_identified,
 };

@@ -5,14 +5,14 @@
 #include "wire/frame.h"
 #include "wire/wire.h"
 
-#define TEXT_BYTES_MAX 600u /* of a refusal: it fits a frame of HELLO_BYTES_MAX */
+#define TEXT_BYTES_MAX 2400u /* of a refusal: it fits a frame of HELLO_BYTES_MAX */
 
 static struct slice name_of(const char *text)
 {
 	return slice_string(text);
 }
 
-static void encode(struct link *link, const char *target, struct buffer *out)
+static void encode(const struct link *link, const char *target, struct buffer *out)
 {
 	const struct host *host = link->host;
 	struct wire_hello hello = {
@@ -23,6 +23,7 @@ static void encode(struct link *link, const char *target, struct buffer *out)
 		.role = name_of(host->role),
 		.life = host->life,
 	};
+	host_identity_tell(link, &hello);
 	wire_hello_encode(&hello, out);
 }
 
@@ -41,7 +42,7 @@ void hello_send(struct link *link)
 }
 
 /* What of `hello` does not suit us: 0, or the status, with the text for the other side. */
-static int judge(const struct host *host, const struct wire_hello *hello, char *text)
+static int judge(struct host *host, const struct wire_hello *hello, char *text)
 {
 	bool asks = hello->cluster.len == 0 && hello->node.len == 0; /* a client that takes any cluster */
 	if (hello->version != PROTOCOL_VERSION) {
@@ -64,7 +65,7 @@ static int judge(const struct host *host, const struct wire_hello *hello, char *
 			host->name, (int)hello->target.len, (const char *)hello->target.data);
 		return STATUS_WRONG_NODE;
 	}
-	return 0;
+	return host_identity_judge(host, hello, text, TEXT_BYTES_MAX);
 }
 
 static bool answer(struct link *link, const struct message *message, const struct wire_hello *hello)
@@ -84,7 +85,13 @@ static bool answer(struct link *link, const struct message *message, const struc
 		.id = message->id,
 		.payload = buffer_slice(&payload),
 	};
-	link->state = status == 0 ? LINK_OPEN : LINK_REFUSED;
+	link->state = LINK_REFUSED;
+	if (status == 0) {
+		link->nonce = hello->nonce;
+		link->cluster_id = hello->cluster_id;
+		link->group_id = hello->group_id;
+		link->state = host_identity_accepted(link) ? LINK_OPEN : LINK_UNCONFIRMED;
+	}
 	link_append(link, &reply);
 	buffer_free(&payload);
 	if (status != 0) {
@@ -92,6 +99,8 @@ static bool answer(struct link *link, const struct message *message, const struc
 		link_complain(link, "hello_refused", text);
 	} else if (hello->node.len > 0) {
 		dial_peer_is_up(host, hello->node);
+		if (link->state == LINK_UNCONFIRMED)
+			host_identity_unconfirmed(link);
 	}
 	return link->state != LINK_CUT;
 }
@@ -128,12 +137,30 @@ static bool refused(struct link *link, const struct message *message)
 	if (wire_error_decode(message->payload, &link->host->arena, &error) != 0)
 		error.message = slice_string(status_text(message->status));
 	snprintf(why, sizeof why, "hello refused: %.*s", (int)error.message.len, (const char *)error.message.data);
+	if (message->status == STATUS_LOST_DIRECTORY && (link->may & SENDER_REPLICA) != 0) {
+		char text[TEXT_BYTES_MAX];
+		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
+		host_identity_lost(link->host, text);
+	}
 	if (message->status == STATUS_WRONG_CLUSTER || message->status == STATUS_WRONG_VERSION) {
 		/* What the node sends in its answers must not join what is being answered. */
 		link_cut(link, why);
 		answer_waiting(link, message->status, message->payload);
 	} else {
 		link_cut(link, why);
+	}
+	return false;
+}
+
+/* The node there is not the one that is meant: requests are answered if that will not change by itself. */
+static bool not_met(struct link *link, int status, const char *text)
+{
+	struct buffer error = {0};
+	link_cut(link, text);
+	if (status == STATUS_WRONG_CLUSTER) {
+		wire_error_format(&error, "%s", text);
+		answer_waiting(link, status, buffer_slice(&error));
+		buffer_free(&error);
 	}
 	return false;
 }
@@ -145,21 +172,23 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 	if (host->cluster[0] != '\0' && !slice_equal(hello->cluster, name_of(host->cluster))) {
 		snprintf(why, sizeof why, "the node there belongs to cluster '%.*s'", (int)hello->cluster.len,
 			 (const char *)hello->cluster.data);
-		link_cut(link, why);
-		return false;
+		return not_met(link, STATUS_WRONG_NODE, why);
 	}
 	if (link->name[0] != '\0' && !slice_equal(hello->node, name_of(link->name))) {
 		snprintf(why, sizeof why, "the node there is '%.*s'", (int)hello->node.len,
 			 (const char *)hello->node.data);
-		link_cut(link, why);
-		return false;
+		return not_met(link, STATUS_WRONG_NODE, why);
 	}
 	if (link_unsent(link) > 0) {
 		link_reject(link, "an answer before the question");
 		return false;
 	}
+	int status = host_identity_met(link, hello, why, sizeof why);
+	if (status != 0)
+		return not_met(link, status, why);
 	dial_opened(link);
-	return true;
+	host_identity_opened(link);
+	return link->state != LINK_CUT;
 }
 
 bool hello_receive(struct link *link, const struct message *message)

@@ -44,6 +44,8 @@ static void copy_options(struct host *host, const struct host_options *options)
 		host->peers[i].name = alloc_string(peer->name == NULL ? "" : peer->name);
 		host->peers[i].address = alloc_string(peer->address);
 		host->peers[i].route = alloc_string(peer->route == NULL ? peer->address : peer->route);
+		host->peers[i].speaks = peer->speaks;
+		host->peers[i].master = peer->master;
 	}
 }
 
@@ -87,6 +89,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	requests_init(host);
 	copy_options(host, options);
 	traffic_init(host);
+	host_identity_create(host, options);
 	seed(host);
 	host->life = rng_next(&host->rng) | 1; /* never 0 */
 	arena_init(&host->arena, HELLO_ARENA_BYTES_MAX);
@@ -140,6 +143,7 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 		snprintf(error, error_size, "the node cannot start: %s", status_text(status));
 		return status;
 	}
+	host_identity_started(host);
 	/* Recovery may have taken long. */
 	if (!host->loop->gathering)
 		host->loop->now_us = 0;
@@ -219,6 +223,7 @@ void host_destroy(struct host *host)
 	free_watches(host);
 	leave_loop(host);
 	traffic_free(host);
+	host_identity_free(host);
 	timers_free(&host->timers);
 	arena_free(&host->arena);
 	free_options(host);

@@ -9,6 +9,7 @@
  *   listen.c     the listening socket, accepting
  *   dial.c       dialled links: resolving, connecting, pauses after failures
  *   hello.c      the handshake, both sides
+ *   identity.c   ids, members, which connections belong to members for certain
  *   link.c       life of a link: states, cutting, queueing and writing
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
@@ -36,12 +37,14 @@
 #include "base/rng.h"
 #include "host/host.h"
 #include "wire/method.h"
+#include "wire/sender.h"
 
 #define ADDRESSES_MAX 8u                    /* of one host name */
 #define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
 #define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
 #define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
 #define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
+#define UNCONFIRMED_BYTES_MAX (1u * MIB)    /* kept of a link that is not confirmed yet */
 #define BUFFER_KEPT_BYTES (64u * KIB)       /* an empty buffer larger than this is given back */
 #define ACCEPT_PAUSE_US 100000u             /* after running out of descriptors */
 #define FORGOTTEN_US (60ull * 1000000ull)   /* requests unanswered for so long no longer count */
@@ -52,6 +55,7 @@ enum link_state {
 	LINK_RESOLVING,
 	LINK_CONNECTING,
 	LINK_HELLO, /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
+	LINK_UNCONFIRMED, /* accepted, in the name of a member that has not yet said that it is its own */
 	LINK_OPEN,
 	LINK_REFUSED, /* accepted: the refusal is on its way, then the connection ends */
 	LINK_CUT,     /* no socket any more; the node has not been told yet */
@@ -83,6 +87,9 @@ struct link {
 	char remote[80];   /* the peer's socket address, for log lines */
 	struct traffic_peer *peer;
 	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
+	uint32_t may;       /* what the other end may send: SENDER_… */
+	uint64_t nonce;     /* of this connection: drawn by who dialled */
+	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
 
 	struct buffer in;  /* the beginning of one unfinished frame */
 	size_t in_needed;  /* its whole length, as far as is known */
@@ -102,7 +109,7 @@ struct link {
 	char *address;         /* as given to dial() */
 	char *route;           /* where to connect */
 	char *name;            /* of the node that must answer; "": any */
-	struct buffer waiting; /* frames that wait for the hello */
+	struct buffer waiting; /* dialled: frames that wait for the hello; accepted: those that wait for being confirmed */
 	struct socket_address addresses[ADDRESSES_MAX];
 	uint32_t naddresses, next_address;
 	struct evdns_getaddrinfo_request *resolving;
@@ -160,6 +167,7 @@ struct host {
 	uint64_t life; /* random */
 	struct log *log;
 	char *cluster, *name, *role;
+	struct host_identity *identity;
 	struct map dialled; /* links by a hash of their address */
 	uint32_t npeers;
 	struct host_peer *peers;
@@ -199,7 +207,7 @@ struct host {
 	bool work_is_done; /* work_done() is due */
 
 	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
-	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total;
+	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total, denied_total;
 	uint64_t complaint_us, complaints_suppressed;
 	struct trace_file trace;
 	struct histogram turn_us; /* how long turns took, without waiting */
@@ -243,6 +251,9 @@ void address_set_port(struct socket_address *address, uint16_t port);
 uint16_t address_port(const struct socket_address *address);
 const char *address_format(const struct socket_address *address, char *out, size_t size);
 
+/* receive.c. An unconfirmed link is confirmed: what was kept is delivered. */
+void link_confirmed(struct link *link);
+
 /* link.c */
 struct link *link_new(struct host *host, bool dialled);
 /* A socket that has been connected, or is about to be. */
@@ -267,6 +278,11 @@ void link_lose(struct link *link);
 /* Carries out what link_cut() put off, and tells the node. May free the link. */
 void link_settle(struct link *link);
 void link_free(struct link *link);
+/* Does it belong for certain to a member of this node's group, or to who else may send what strangers may not? */
+static inline bool link_is_member(const struct link *link)
+{
+	return link->state == LINK_OPEN && (link->may & ~SENDER_ANYBODY) != 0;
+}
 /* Reads only while the peer takes our output. */
 void link_update_reading(struct link *link);
 void link_account(struct link *link);
@@ -295,6 +311,37 @@ void dial_peer_is_up(struct host *host, struct slice name);
 void hello_send(struct link *link);
 /* The first frame of a connection; false: the link was cut. */
 bool hello_receive(struct link *link, const struct message *message);
+
+/* identity.c */
+#define HOST_EXIT_LOST 1
+void host_identity_create(struct host *host, const struct host_options *options);
+void host_identity_free(struct host *host);
+/* The node has started: from now on its log must be there. */
+void host_identity_started(struct host *host);
+/* Fills in what a hello says of us. */
+struct wire_hello;
+void host_identity_tell(const struct link *link, struct wire_hello *hello);
+/* Does what the other side says of itself agree with us? 0, or the status and a text for both. */
+int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
+/* The same for the answer to our own hello; notes what it says if it agrees. */
+int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
+/* Of an accepted link whose hello has been judged: may what comes along it be delivered at once? Otherwise, when its hello has been
+ * answered: unconfirmed(). */
+bool host_identity_accepted(struct link *link);
+void host_identity_unconfirmed(struct link *link);
+/* The link has become LINK_OPEN: after it was unconfirmed; as a dialled one. */
+void host_identity_confirmed(struct link *link);
+void host_identity_opened(struct link *dialled);
+/* Asks the node at the other end of a dialled link, or dials it, so that it will be asked; nonce 0: for its ids only. */
+void host_identity_ask(struct link *dialled, uint64_t nonce);
+void host_identity_question(struct link *link, const struct message *message);
+void host_identity_answer(struct link *dialled, const struct message *message);
+/* From time to time. */
+void host_identity_tick(struct host *host, uint64_t now_us);
+/* What the node's state says of its group. 0, or STATUS_IDENTITY (logged): it is not that of this directory. */
+int host_identity_of_group(struct host *host, uint64_t group_id) MUST_CHECK;
+/* A member refuses us: we have taken part, and do not know it. Ends the process. */
+void host_identity_lost(struct host *host, const char *text);
 
 /* listen.c */
 int listen_bind(struct host *host, const char *address, char *error, size_t error_size) MUST_CHECK;

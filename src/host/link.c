@@ -48,6 +48,7 @@ struct link *link_new(struct host *host, bool dialled)
 	link->fd = -1;
 	link->state = LINK_IDLE;
 	link->peer = traffic_peer_of(host, "", 0);
+	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
 	list_init(&link->cut);
 	map_put(&host->links, link->id, link);
@@ -283,6 +284,7 @@ void link_send(struct link *link, const struct message *message)
 			link_lose(link);
 		break;
 	case LINK_IDLE:
+	case LINK_UNCONFIRMED:
 	case LINK_REFUSED:
 	case LINK_CUT:
 		host->dropped_total++;

@@ -52,12 +52,36 @@ static void answer_trace(struct link *link, const struct message *message)
 	buffer_free(&payload);
 }
 
+/* What only a member may send is not delivered from anybody else. */
+static void deny(struct link *link, const struct message *message)
+{
+	struct host *host = link->host;
+	uint32_t senders = method_senders(message->method);
+	char text[256];
+	host->denied_total++;
+	snprintf(text, sizeof text, "%s may be sent by %s only", method_text(message->method), sender_text(senders));
+	if (message->kind != MESSAGE_REQUEST)
+		link_complain(link, "message_denied", text);
+	else if (senders == 0)
+		answer(link, message, STATUS_UNKNOWN_METHOD, "there is no such method");
+	else
+		answer(link, message, STATUS_DENIED, text);
+}
+
 static void deliver(struct link *link, struct message *message)
 {
 	struct host *host = link->host;
+	if (message->kind != MESSAGE_REPLY && (method_senders(message->method) & link->may) == 0) {
+		deny(link, message);
+		return;
+	}
 	if (message->kind == MESSAGE_REQUEST) {
 		if (message->method == METHOD_PING) {
 			answer(link, message, 0, NULL);
+			return;
+		}
+		if (message->method == METHOD_IDENTITY) {
+			host_identity_question(link, message);
 			return;
 		}
 		if (message->method == METHOD_TRACE) {
@@ -76,6 +100,44 @@ static void deliver(struct link *link, struct message *message)
 	node_deliver(host->node, link->id, message);
 }
 
+/*
+ * From a link that is not confirmed yet. What is not kept is lost as on a slow network: its sender repeats it. The questions
+ * by which links are confirmed do not wait: the other side may wait for the answer.
+ */
+static void keep_unconfirmed(struct link *link, struct message *message)
+{
+	bool at_once = message->method == METHOD_IDENTITY || message->method == METHOD_PING;
+	size_t len = FRAME_HEADER_BYTES + message->payload.len;
+	if (at_once && message->kind == MESSAGE_REQUEST) {
+		deliver(link, message);
+		return;
+	}
+	if (link->waiting.len + len > UNCONFIRMED_BYTES_MAX || !link_make_room(&link->waiting, len)) {
+		link->host->dropped_total++;
+		return;
+	}
+	frame_append(&link->waiting, message);
+	link_account(link);
+}
+
+void link_confirmed(struct link *link)
+{
+	struct buffer kept = link->waiting;
+	struct slice rest = buffer_slice(&kept);
+	struct message message;
+	size_t consumed, needed;
+	link->waiting = (struct buffer){0};
+	link->state = LINK_OPEN;
+	link_account(link);
+	host_identity_confirmed(link);
+	while (link->state == LINK_OPEN && rest.len > 0 &&
+	       frame_parse(rest, FRAME_BYTES_MAX, &message, &consumed, &needed) == 0) {
+		(void)slice_take(&rest, consumed, &(struct slice){0});
+		deliver(link, &message);
+	}
+	buffer_free(&kept);
+}
+
 /* False: the link was cut. */
 static bool take_message(struct link *link, struct message *message)
 {
@@ -86,17 +148,26 @@ static bool take_message(struct link *link, struct message *message)
 	case LINK_OPEN:
 		/* Who has been called asks nothing, so nobody has anything to answer. */
 		if (message->kind == MESSAGE_REPLY && (message->id == 0 || !link->dialled)) {
-			if (message->method != METHOD_PING || !link->dialled) {
+			if ((message->method != METHOD_PING && message->method != METHOD_IDENTITY) || !link->dialled) {
 				link_reject(link, "a reply to nothing");
 				return false;
 			}
-			break; /* that it came is what was asked for */
+			if (message->method == METHOD_IDENTITY)
+				host_identity_answer(link, message);
+			break; /* of a PING, that it came is what was asked for */
 		}
 		if (message->method == METHOD_HELLO) {
 			link_reject(link, "a second hello");
 			return false;
 		}
 		deliver(link, message);
+		break;
+	case LINK_UNCONFIRMED:
+		if (message->kind == MESSAGE_REPLY || message->method == METHOD_HELLO) {
+			link_reject(link, message->kind == MESSAGE_REPLY ? "a reply to nothing" : "a second hello");
+			return false;
+		}
+		keep_unconfirmed(link, message);
 		break;
 	case LINK_REFUSED: /* what it had already sent is of no interest */
 		break;

@@ -60,6 +60,8 @@ void traffic_register(struct host *host)
 		    "Connections that this side ended for a limit or an error.", NULL, &host->cut_total);
 	metrics_add(m, METRIC_COUNTER, "synod_hellos_refused_total",
 		    "Connections refused for cluster, version or node.", NULL, &host->hello_refused_total);
+	metrics_add(m, METRIC_COUNTER, "synod_messages_denied_total",
+		    "Messages that their sender may not send (wire/sender.h).", NULL, &host->denied_total);
 	metrics_add(m, METRIC_COUNTER, "synod_messages_dropped_total",
 		    "Messages dropped because their link could not take them.", NULL, &host->dropped_total);
 	metrics_add_histogram(m, "synod_loop_turn_seconds",

@@ -53,6 +53,12 @@ static void check_link(struct link *link, uint64_t now_us)
 		if (passed(now_us, link->began_us, limits->connect_timeout_ms))
 			link_cut(link, "no connection (connect_timeout_ms)");
 		break;
+	case LINK_UNCONFIRMED:
+		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
+			link->host->cut_total++;
+			link_cut(link, "the member whose name it bears has not confirmed it (hello_timeout_ms)");
+		}
+		break;
 	case LINK_REFUSED:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms))
 			link_cut(link, "refused");
@@ -84,6 +90,7 @@ static void on_watchdog(void *context)
 	void *value;
 	while (map_next(&host->links, &position, &id, &value))
 		check_link(value, now_us);
+	host_identity_tick(host, now_us);
 }
 
 void watchdog_start(struct host *host)

@@ -99,7 +99,7 @@ START_TEST(refusals)
 		int status;
 		const char *text;
 	} cases[] = {
-		{PROTOCOL_VERSION + 1, "test", "", STATUS_WRONG_VERSION, "speaks protocol version 1, not 2"},
+		{PROTOCOL_VERSION + 1, "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 3"},
 		{PROTOCOL_VERSION, "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
 		{PROTOCOL_VERSION, "test", "s2", STATUS_WRONG_NODE, "this is node s1, not 's2'"},
 	};

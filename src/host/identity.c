@@ -1,0 +1,636 @@
+/*
+ * Who this process is to others, and who others are to it: ids, members, confirmations.
+ *
+ * CONFIRMATIONS. What replicas say to each other counts only if it comes from a replica. A connection that this node has dialled
+ * leads to where the configuration says that the member lives. One that it has accepted only claims a name. So every connection
+ * that a node dials bears a nonce in its hello, and who accepts one in the name of a member (struct host_peer, `speaks`) asks
+ * that member, along its own connection to it, whether the nonce is one of its own (IDENTITY). Until the answer is there, the
+ * link is LINK_UNCONFIRMED: what comes along it is kept, up to a limit, but for IDENTITY and PING, which are answered at
+ * once (or two nodes would wait for each other). That costs one round trip when a connection is new, and nothing later. A nonce is
+ * known to the two ends alone.
+ *
+ * IDS. The id of this node's group comes from its state (env identified()); from then on it is told to others, but not before the
+ * file `identity` holds it durably. The id of the cluster is that of the shard masters' group: the others take it from the first
+ * shard master that they dial and that knows it. A client keeps to what it met first.
+ *
+ * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in `identity`. If it comes again and
+ * does not know it, it has another directory than before, and has forgotten what it promised: it is refused, and told so.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/id.h"
+#include "host/internal.h"
+#include "wire/frame.h"
+#include "wire/wire.h"
+
+#define LEARN_PAUSE_US 500000ull  /* between two questions for the cluster's id */
+#define WRITE_RETRY_US 1000000ull /* after a failure to write the file */
+
+enum write_step { WRITE_NOTHING, WRITE_CREATE, WRITE_DATA, WRITE_CLOSE, WRITE_RENAME, WRITE_DIRECTORY };
+
+struct host_identity {
+	struct host *host;
+	struct identity own;        /* what is known */
+	uint64_t configured_id;     /* of the cluster, by the configuration; 0: it does not say */
+	uint64_t durable_group_id;  /* what the file holds */
+	uint64_t learn_after_us;
+	uint32_t next_master;       /* index into host->peers */
+	struct {
+		char role[IDENTITY_ROLE_BYTES_MAX + 1];
+		uint64_t id;
+	} met[4]; /* client: ids of groups that are the only ones of their role */
+
+	enum write_step step;
+	bool changed;               /* since what is being written */
+	bool failed;
+	uint64_t writing_group_id;
+	struct buffer text;
+	struct disk_request request;
+	struct disk_file *file;
+	struct timer retry;
+};
+
+/* ---- writing the file ---- */
+
+static void write_next(struct host_identity *id);
+
+static void write_done(struct disk_request *request)
+{
+	struct host_identity *id = request->owner;
+	if (request->status != 0 && !id->failed) {
+		id->failed = true;
+		log_event(id->host->log, LOG_WARN, "identity_not_written", "status=%s", status_name(request->status));
+	}
+	if (id->step == WRITE_CREATE && request->status == 0)
+		id->file = request->file;
+	write_next(id);
+}
+
+static void submit(struct host_identity *id, enum write_step step, struct disk_request request)
+{
+	id->step = step;
+	id->request = request;
+	id->request.lane = DISK_LANE_BULK;
+	id->request.callback = write_done;
+	id->request.owner = id;
+	disk_submit(id->host->env.disk, &id->request);
+}
+
+static void announce(struct host_identity *id);
+
+static void write_over(struct host_identity *id)
+{
+	struct host *host = id->host;
+	id->step = WRITE_NOTHING;
+	if (id->failed) {
+		id->changed = true;
+		if (!host->stopping)
+			timers_set(&host->timers, &id->retry, host_now_us(host) + WRITE_RETRY_US);
+		return;
+	}
+	if (id->durable_group_id != id->writing_group_id) {
+		id->durable_group_id = id->writing_group_id;
+		announce(id);
+	}
+	if (id->changed && !host->stopping)
+		write_next(id);
+}
+
+static void write_next(struct host_identity *id)
+{
+	switch (id->step) {
+	case WRITE_NOTHING:
+		id->changed = id->failed = false;
+		id->writing_group_id = id->own.group_id;
+		buffer_clear(&id->text);
+		identity_format(&id->own, &id->text);
+		submit(id, WRITE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW});
+		break;
+	case WRITE_CREATE:
+		if (id->failed)
+			write_over(id);
+		else
+			submit(id, WRITE_DATA,
+			       (struct disk_request){.operation = DISK_WRITE_SYNC, .file = id->file, .data = id->text.data,
+						     .len = id->text.len});
+		break;
+	case WRITE_DATA:
+		submit(id, WRITE_CLOSE, (struct disk_request){.operation = DISK_CLOSE, .file = id->file});
+		break;
+	case WRITE_CLOSE:
+		if (id->failed)
+			write_over(id);
+		else
+			submit(id, WRITE_RENAME,
+			       (struct disk_request){.operation = DISK_RENAME, .name = IDENTITY_FILE_NEW, .new_name = IDENTITY_FILE});
+		break;
+	case WRITE_RENAME:
+		if (id->failed)
+			write_over(id);
+		else
+			submit(id, WRITE_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
+		break;
+	case WRITE_DIRECTORY: write_over(id); break;
+	}
+}
+
+static void on_retry(void *context)
+{
+	struct host_identity *id = context;
+	if (id->step == WRITE_NOTHING)
+		write_next(id);
+}
+
+/* What is known has changed. Without a disk nothing outlives the process, and nothing has to be waited for. */
+static void note_change(struct host_identity *id)
+{
+	id->changed = true;
+	if (id->host->env.disk == NULL || id->own.node[0] == '\0') {
+		if (id->durable_group_id != id->own.group_id) {
+			id->durable_group_id = id->own.group_id;
+			announce(id);
+		}
+	} else if (id->step == WRITE_NOTHING && !timer_armed(&id->retry)) {
+		write_next(id);
+	}
+}
+
+/* ---- life ---- */
+
+void host_identity_create(struct host *host, const struct host_options *options)
+{
+	struct host_identity *id = ALLOC(struct host_identity);
+	host->identity = id;
+	id->host = host;
+	id->configured_id = options->cluster_id;
+	timer_init(&id->retry, on_retry, id);
+	if (options->identity != NULL)
+		id->own = *options->identity;
+	id->durable_group_id = id->own.group_id;
+}
+
+void host_identity_free(struct host *host)
+{
+	if (host->identity == NULL)
+		return;
+	timers_cancel(&host->timers, &host->identity->retry);
+	buffer_free(&host->identity->text);
+	free(host->identity);
+}
+
+void host_identity_started(struct host *host)
+{
+	struct host_identity *id = host->identity;
+	bool has_log = false;
+	if (id->own.log || id->own.node[0] == '\0' || host->env.disk == NULL ||
+	    identity_has_log(host->env.disk, &id->own, &has_log) != 0 || !has_log)
+		return;
+	id->own.log = true;
+	note_change(id);
+}
+
+static bool is_master(const struct host *host)
+{
+	return strcmp(host->role, "shardmaster") == 0;
+}
+
+static const struct host_peer *peer_of(const struct link *link)
+{
+	const char *name = traffic_peer_name(link->peer);
+	for (uint32_t i = 0; i < link->host->npeers; i++) {
+		if (strcmp(link->host->peers[i].name, name) == 0)
+			return &link->host->peers[i];
+	}
+	return NULL;
+}
+
+/* ---- the cluster's id ---- */
+
+uint64_t host_cluster_id(const struct host *host)
+{
+	const struct host_identity *id = host->identity;
+	return id->configured_id != 0 ? id->configured_id : __atomic_load_n(&id->own.cluster_id, __ATOMIC_RELAXED);
+}
+
+/* Connections to others of the cluster's name that were accepted before this was known. */
+static void cut_strangers(struct host *host)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		if (link->cluster_id != 0 && link->cluster_id != host_cluster_id(host))
+			link_cut(link, "belongs to another cluster of the same name");
+	}
+}
+
+static void learn_cluster(struct host_identity *id, uint64_t cluster_id)
+{
+	char text[ID_TEXT_BYTES];
+	if (cluster_id == 0 || id->own.cluster_id != 0)
+		return;
+	__atomic_store_n(&id->own.cluster_id, cluster_id, __ATOMIC_RELAXED);
+	if (id->host->role[0] != '\0') {
+		log_event(id->host->log, LOG_INFO, "cluster_id", "id=%s", id_text(cluster_id, text));
+		note_change(id);
+	}
+	cut_strangers(id->host);
+}
+
+/* The shard masters need not be asked by a protocol of this node's own. */
+static void ask_masters(struct host_identity *id, uint64_t now_us)
+{
+	struct host *host = id->host;
+	if (id->own.cluster_id != 0 || host->role[0] == '\0' || is_master(host) || now_us < id->learn_after_us)
+		return;
+	id->learn_after_us = now_us + LEARN_PAUSE_US;
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		id->next_master = (id->next_master + 1) % host->npeers;
+		if (!host->peers[id->next_master].master)
+			continue;
+		host_identity_ask(map_get(&host->links, dial_link(host, host->peers[id->next_master].address)), 0);
+		return;
+	}
+}
+
+/* ---- IDENTITY ---- */
+
+static void send_identity(struct link *link, enum message_kind kind, const struct wire_identity *identity)
+{
+	struct buffer payload = {0};
+	wire_identity_encode(identity, &payload);
+	struct message message = {
+		.kind = kind,
+		.method = METHOD_IDENTITY,
+		.timeout_ms = kind == MESSAGE_REQUEST ? link->host->settings.hello_timeout_ms : 0,
+		.payload = buffer_slice(&payload),
+	};
+	link_append(link, &message);
+	buffer_free(&payload);
+}
+
+static struct wire_identity ours(const struct host *host)
+{
+	return (struct wire_identity){.cluster_id = host->identity->own.cluster_id,
+				      .group_id = host->identity->durable_group_id};
+}
+
+void host_identity_ask(struct link *dialled, uint64_t nonce)
+{
+	struct host *host = dialled->host;
+	if (dialled->state == LINK_OPEN) {
+		struct wire_identity question = ours(host);
+		question.nonce = nonce;
+		send_identity(dialled, MESSAGE_REQUEST, &question);
+	} else if (dialled->state == LINK_IDLE ||
+		   (dialled->state == LINK_PAUSED && host_now_us(host) >= dialled->retry_us)) {
+		dial_begin(dialled); /* and asked when it is open */
+	}
+}
+
+/* To all members to which there is a connection. */
+static void announce(struct host_identity *id)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&id->host->dialled, &position, &key, &value)) {
+		struct link *link = value;
+		if (link->state == LINK_OPEN && (link->may & SENDER_REPLICA) != 0)
+			host_identity_ask(link, 0);
+	}
+}
+
+/* `link` is certain to lead to the node that it names. */
+static void learn_from(struct link *link)
+{
+	struct host_identity *id = link->host->identity;
+	const struct host_peer *peer = peer_of(link);
+	if (peer != NULL && peer->master && link->dialled && !is_master(link->host))
+		learn_cluster(id, link->cluster_id);
+	if ((link->may & SENDER_REPLICA) == 0 || link->group_id == 0 || link->group_id != id->own.group_id)
+		return;
+	struct identity_member *member = identity_find_member(&id->own.members, traffic_peer_name(link->peer));
+	if (member == NULL || member->seen)
+		return;
+	member->seen = true;
+	note_change(id);
+}
+
+/* Our own connection with that nonce to the node that asks. */
+static bool opened(const struct link *asking, uint64_t nonce)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	if (nonce == 0)
+		return false;
+	while (map_next(&asking->host->dialled, &position, &key, &value)) {
+		const struct link *link = value;
+		if (link->peer == asking->peer && link->nonce == nonce &&
+		    (link->state == LINK_HELLO || link->state == LINK_OPEN))
+			return true;
+	}
+	return false;
+}
+
+void host_identity_question(struct link *link, const struct message *message)
+{
+	struct wire_identity question;
+	arena_reset(&link->host->arena);
+	if (wire_identity_decode(message->payload, &link->host->arena, &question) != 0) {
+		link_reject(link, "a malformed question");
+		return;
+	}
+	if (question.cluster_id != 0)
+		link->cluster_id = question.cluster_id;
+	if (question.group_id != 0)
+		link->group_id = question.group_id;
+	if (link->state == LINK_OPEN && !link->dialled)
+		learn_from(link);
+	struct wire_identity answer = ours(link->host);
+	answer.nonce = question.nonce;
+	answer.opened = opened(link, question.nonce);
+	send_identity(link, MESSAGE_REPLY, &answer);
+}
+
+void host_identity_answer(struct link *link, const struct message *message)
+{
+	struct host *host = link->host;
+	struct wire_identity answer;
+	arena_reset(&host->arena);
+	if (message->status != 0 || wire_identity_decode(message->payload, &host->arena, &answer) != 0)
+		return;
+	if (answer.cluster_id != 0)
+		link->cluster_id = answer.cluster_id;
+	if (answer.group_id != 0)
+		link->group_id = answer.group_id;
+	learn_from(link);
+	if (answer.nonce == 0)
+		return;
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *accepted = value;
+		if (accepted->state != LINK_UNCONFIRMED || accepted->peer != link->peer || accepted->nonce != answer.nonce)
+			continue;
+		if (answer.opened)
+			link_confirmed(accepted);
+		else
+			link_reject(accepted, "the member whose name it bears has not opened it");
+		return;
+	}
+}
+
+void host_identity_opened(struct link *dialled)
+{
+	struct host *host = dialled->host;
+	learn_from(dialled);
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		if (link->state == LINK_UNCONFIRMED && link->peer == dialled->peer)
+			host_identity_ask(dialled, link->nonce);
+	}
+	/* Ids that have become known after the other side has read the hello. */
+	if ((dialled->may & SENDER_REPLICA) != 0)
+		host_identity_ask(dialled, 0);
+}
+
+/* Our own link to the member in whose name this one was accepted. */
+static struct link *dialled_to(const struct link *accepted)
+{
+	const struct host_peer *peer = peer_of(accepted);
+	ASSERT(peer != NULL);
+	return map_get(&accepted->host->links, dial_link(accepted->host, peer->address));
+}
+
+bool host_identity_accepted(struct link *link)
+{
+	const struct host_peer *peer = peer_of(link);
+	link->may = SENDER_ANYBODY;
+	if (peer == NULL || peer->speaks == 0)
+		return true;
+	link->may |= peer->speaks; /* once it is confirmed: until then nothing is delivered */
+	return false;
+}
+
+void host_identity_unconfirmed(struct link *link)
+{
+	host_identity_ask(dialled_to(link), link->nonce);
+}
+
+void host_identity_confirmed(struct link *link)
+{
+	learn_from(link);
+}
+
+void host_identity_tick(struct host *host, uint64_t now_us)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	ask_masters(host->identity, now_us);
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		/* The link to the member is there since its hello: none is added while we walk. */
+		if (link->state == LINK_UNCONFIRMED && dialled_to(link)->state != LINK_OPEN)
+			host_identity_ask(dialled_to(link), link->nonce);
+	}
+}
+
+/* ---- the hello ---- */
+
+static void describe_members(const struct wire_hello *hello, char text[IDENTITY_MEMBERS_TEXT_BYTES])
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < hello->nmembers && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
+		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %.*s", i == 0 ? "" : ", ",
+				    hello->members[i].replica, (int)hello->members[i].name.len,
+				    (const char *)hello->members[i].name.data);
+		used += more > 0 ? (size_t)more : 0;
+	}
+}
+
+static bool same_members(const struct identity_members *own, const struct wire_hello *hello)
+{
+	if (own->count != hello->nmembers)
+		return false;
+	for (uint32_t i = 0; i < own->count; i++) {
+		if (own->list[i].replica != hello->members[i].replica ||
+		    !slice_equal(slice_string(own->list[i].name), hello->members[i].name))
+			return false;
+	}
+	return true;
+}
+
+void host_identity_tell(const struct link *link, struct wire_hello *hello)
+{
+	const struct host_identity *id = link->host->identity;
+	hello->nonce = link->nonce;
+	hello->cluster_id = host_cluster_id(link->host);
+	hello->group_id = id->durable_group_id;
+	hello->group = id->own.group;
+	hello->nmembers = id->own.members.count;
+	for (uint32_t i = 0; i < hello->nmembers; i++)
+		hello->members[i] = (struct wire_hello_member){.replica = id->own.members.list[i].replica,
+							       .name = slice_string(id->own.members.list[i].name)};
+}
+
+static int judge_cluster(const struct host *host, const struct wire_hello *hello, char *text, size_t size)
+{
+	const struct host_identity *id = host->identity;
+	char here[ID_TEXT_BYTES], there[ID_TEXT_BYTES];
+	uint64_t known = host_cluster_id(host);
+	if (known == 0 || hello->cluster_id == 0 || known == hello->cluster_id)
+		return 0;
+	snprintf(text, size,
+		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one name; use the "
+		 "configuration, the addresses and the directories of one of them%s",
+		 host->name[0] != '\0' ? "node " : "this client", host->name, host->cluster[0] != '\0' ? host->cluster : "?",
+		 id_text(known, here), hello->node.len > 0 ? "node " : "the client", (int)hello->node.len,
+		 (const char *)hello->node.data, id_text(hello->cluster_id, there),
+		 id->configured_id != 0 && host->name[0] == '\0' ? " (the first id is that of the configuration)" : "");
+	return STATUS_WRONG_CLUSTER;
+}
+
+/* A client's: the groups that have no cluster's id in common, because there are no shard masters. */
+static int judge_met(struct host *host, const struct wire_hello *hello, char *text, size_t size)
+{
+	struct host_identity *id = host->identity;
+	char first[ID_TEXT_BYTES], now[ID_TEXT_BYTES];
+	if (host->role[0] != '\0' || hello->group_id == 0 || hello->group != 0 || hello->role.len > IDENTITY_ROLE_BYTES_MAX)
+		return 0;
+	for (size_t i = 0; i < sizeof id->met / sizeof id->met[0]; i++) {
+		if (id->met[i].id == 0) {
+			snprintf(id->met[i].role, sizeof id->met[i].role, "%.*s", (int)hello->role.len,
+				 (const char *)hello->role.data);
+			id->met[i].id = hello->group_id;
+			return 0;
+		}
+		if (!slice_equal(slice_string(id->met[i].role), hello->role))
+			continue;
+		if (id->met[i].id == hello->group_id)
+			return 0;
+		snprintf(text, size,
+			 "node %.*s belongs to the group with id %s, the others with role %s that this client has met to the one with "
+			 "id %s: two clusters of one name",
+			 (int)hello->node.len, (const char *)hello->node.data, id_text(hello->group_id, now), id->met[i].role,
+			 id_text(id->met[i].id, first));
+		return STATUS_WRONG_CLUSTER;
+	}
+	return 0;
+}
+
+static int judge_group(struct host *host, const struct wire_hello *hello, char *text, size_t size)
+{
+	struct host_identity *id = host->identity;
+	char a[IDENTITY_MEMBERS_TEXT_BYTES], b[IDENTITY_MEMBERS_TEXT_BYTES], name[NAME_BYTES_MAX + 1];
+	bool same = id->own.members.count > 0 && hello->node.len > 0 && hello->group == id->own.group &&
+		    slice_equal(hello->role, slice_string(host->role));
+	if (!same)
+		return 0;
+	snprintf(name, sizeof name, "%.*s", (int)hello->node.len, (const char *)hello->node.data);
+	if (!same_members(&id->own.members, hello)) {
+		describe_members(hello, b);
+		snprintf(text, size,
+			 "node %s has the members (%s) in its group, node %s has (%s): the sections of the group must be alike in "
+			 "cluster.conf on all nodes",
+			 host->name, identity_members_text(&id->own.members, a), name, b);
+		return STATUS_WRONG_MEMBERS;
+	}
+	if (hello->group_id != 0 && id->own.group_id != 0 && hello->group_id != id->own.group_id) {
+		snprintf(text, size,
+			 "node %s belongs to the group with id %s, node %s to the one with id %s: two groups of one name; set 'dir' of "
+			 "each node to its own directory",
+			 host->name, id_text(id->own.group_id, a), name, id_text(hello->group_id, b));
+		return STATUS_WRONG_CLUSTER;
+	}
+	const struct identity_member *member = identity_find_member(&id->own.members, name);
+	if (hello->group_id == 0 && member != NULL && member->seen) {
+		snprintf(text, size,
+			 "node %s has come without its data directory: it has taken part in the group with id %s, and does not know "
+			 "it any more. Is its 'dir' right, and, if that is relative, its working directory? Is a disk not mounted? "
+			 "It may not vote again with another directory (docs/operations.md)",
+			 name, id_text(id->own.group_id, a));
+		return STATUS_LOST_DIRECTORY;
+	}
+	return 0;
+}
+
+int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size)
+{
+	int status = judge_cluster(host, hello, text, size);
+	if (status == 0)
+		status = judge_group(host, hello, text, size);
+	return status;
+}
+
+int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size)
+{
+	struct host *host = link->host;
+	int status = host_identity_judge(host, hello, text, size);
+	if (status == 0)
+		status = judge_met(host, hello, text, size);
+	if (status != 0)
+		return status;
+	link->cluster_id = hello->cluster_id;
+	link->group_id = hello->group_id;
+	if (host->role[0] == '\0')
+		learn_cluster(host->identity, hello->cluster_id);
+	return 0;
+}
+
+/* ---- what the node's state says ---- */
+
+int host_identity_of_group(struct host *host, uint64_t group_id)
+{
+	struct host_identity *id = host->identity;
+	char here[ID_TEXT_BYTES], there[ID_TEXT_BYTES];
+	uint64_t cluster_id = is_master(host) ? group_id : 0;
+	if (id->own.group_id != 0 && id->own.group_id != group_id) {
+		log_event(host->log, LOG_ERROR, "identity_differs",
+			  "why=\"the directory's file identity names the group with id %s, its log and snapshots are of the one with "
+			  "id %s: they are not from one directory\"",
+			  id_text(id->own.group_id, here), id_text(group_id, there));
+		return STATUS_IDENTITY;
+	}
+	if (cluster_id != 0 && id->configured_id != 0 && id->configured_id != cluster_id) {
+		log_event(host->log, LOG_ERROR, "identity_differs",
+			  "why=\"the configuration says that the cluster has id %s, these shard masters have id %s: another cluster of "
+			  "the same name, or its shard masters have lost their directories\"",
+			  id_text(id->configured_id, here), id_text(cluster_id, there));
+		return STATUS_IDENTITY;
+	}
+	if (id->own.group_id == group_id)
+		return 0;
+	id->own.group_id = group_id;
+	log_event(host->log, LOG_INFO, "group_id", "id=%s", id_text(group_id, here));
+	if (cluster_id != 0)
+		learn_cluster(id, cluster_id);
+	note_change(id);
+	return 0;
+}
+
+void host_identity_lost(struct host *host, const char *text)
+{
+	char quoted[1200];
+	/* Only who has not yet a group can be told so; and only by a member that it has asked itself. */
+	if (host->identity->own.group_id != 0)
+		return;
+	log_event(host->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(STATUS_LOST_DIRECTORY),
+		  log_quote(quoted, sizeof quoted, slice_string(text)));
+	fprintf(stderr, "%s: %s\n", host->name, text);
+	tracing_flush(host);
+	_exit(HOST_EXIT_LOST);
+}
