@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/id.h"
 #include "kvctl.h"
 
 /* Slots behind the newest chosen one that are nothing to worry about: batches under way. */
@@ -143,6 +144,14 @@ static bool wanted(const struct kvctl_node *node, const char *role, uint64_t gro
 	return role == NULL || (strcmp(node->role, role) == 0 && (group == 0 || node->group == group));
 }
 
+/* null: nobody that answers knows it. */
+static json_t *cluster_id_json(const struct kvctl *kvctl)
+{
+	char text[ID_TEXT_BYTES];
+	uint64_t id = synod_cluster_id(kvctl->synod);
+	return id == 0 ? json_null() : json_string(id_text(id, text));
+}
+
 int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group)
 {
 	size_t up = 0, shown = 0;
@@ -163,7 +172,7 @@ int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, cons
 		view_row(&table, &view);
 	}
 	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:O}", "nodes", array));
+		kvctl_print_json(json_pack("{s:O,s:o}", "nodes", array, "cluster_id", cluster_id_json(kvctl)));
 	else
 		kvctl_table_print(&table);
 	json_decref(array);

@@ -344,6 +344,7 @@ up() {
 	wait_serving
 	trap - EXIT
 	rm -rf "$directory/starting" "$directory/failed"
+	write_id
 	if [[ ${#absent[@]} -eq 0 ]]; then
 		say "already running in $directory"
 	else

@@ -29,6 +29,11 @@ const char *synod_error_message(const struct synod *s)
 	return s == NULL ? status_text(STATUS_NO_MEMORY) : s->error;
 }
 
+uint64_t synod_cluster_id(const struct synod *s)
+{
+	return s == NULL || s->host == NULL ? 0 : host_cluster_id(s->host);
+}
+
 /* What the options come down to. */
 struct plan {
 	struct clusterconf conf;
@@ -177,6 +182,7 @@ static int start_client(struct synod *s, const struct plan *plan, const struct s
 		.cluster = plan->cluster,
 		.node = "",
 		.role = "",
+		.cluster_id = plan->has_conf ? plan->conf.id : 0,
 		.npeers = plan->npeers,
 		.peers = plan->peers,
 		.trace = options->trace_file,

@@ -495,8 +495,8 @@ static int judge_cluster(const struct host *host, const struct wire_hello *hello
 	if (known == 0 || hello->cluster_id == 0 || known == hello->cluster_id)
 		return 0;
 	snprintf(text, size,
-		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one name; use the "
-		 "configuration, the addresses and the directories of one of them%s",
+		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one name: compare 'id' "
+		 "and the addresses in cluster.conf on both sides, and the directories%s",
 		 host->name[0] != '\0' ? "node " : "this client", host->name, host->cluster[0] != '\0' ? host->cluster : "?",
 		 id_text(known, here), hello->node.len > 0 ? "node " : "the client", (int)hello->node.len,
 		 (const char *)hello->node.data, id_text(hello->cluster_id, there),
