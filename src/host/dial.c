@@ -51,7 +51,7 @@ static void connected(struct link *link)
 	link->began_us = host_now_us(link->host);
 	if (link->host->name[0] != '\0')
 		link->nonce = rng_next(&link->host->rng) | 1; /* never 0 */
-	link->cluster_id = link->group_id = 0;
+	link->cluster_id = link->group_id = link->seen = 0;
 	link_update_reading(link);
 	if (link->state != LINK_CUT)
 		hello_send(link);

@@ -244,12 +244,11 @@ static void learn_cluster(struct host_identity *id, uint64_t cluster_id)
 }
 
 /* The shard masters need not be asked by a protocol of this node's own. */
-static void ask_masters(struct host_identity *id, uint64_t now_us)
+static void ask_masters(struct host_identity *id)
 {
 	struct host *host = id->host;
-	if (id->own.cluster_id != 0 || host->role[0] == '\0' || is_master(host) || now_us < id->learn_after_us)
+	if (id->own.cluster_id != 0 || host->role[0] == '\0' || is_master(host))
 		return;
-	id->learn_after_us = now_us + LEARN_PAUSE_US;
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		id->next_master = (id->next_master + 1) % host->npeers;
 		if (!host->peers[id->next_master].master)
@@ -277,8 +276,20 @@ static void send_identity(struct link *link, enum message_kind kind, const struc
 
 static struct wire_identity ours(const struct host *host)
 {
-	return (struct wire_identity){.cluster_id = host->identity->own.cluster_id,
-				      .group_id = host->identity->durable_group_id};
+	const struct host_identity *id = host->identity;
+	struct wire_identity identity = {.cluster_id = id->own.cluster_id, .group_id = id->durable_group_id};
+	for (uint32_t i = 0; i < id->own.members.count; i++)
+		identity.seen |= (uint32_t)id->own.members.list[i].seen << i;
+	return identity;
+}
+
+static void note_ids(struct link *link, const struct wire_identity *theirs)
+{
+	if (theirs->cluster_id != 0)
+		link->cluster_id = theirs->cluster_id;
+	if (theirs->group_id != 0)
+		link->group_id = theirs->group_id;
+	link->seen = theirs->seen;
 }
 
 void host_identity_ask(struct link *dialled, uint64_t nonce)
@@ -294,16 +305,20 @@ void host_identity_ask(struct link *dialled, uint64_t nonce)
 	}
 }
 
-/* To all members to which there is a connection. */
+/*
+ * To the members that have not been heard to know the id: followers need not have spoken to each other. What one hears, it has told as
+ * well: the question bears our ids, the answer theirs.
+ */
 static void announce(struct host_identity *id)
 {
-	size_t position = 0;
-	uint64_t key;
-	void *value;
-	while (map_next(&id->host->dialled, &position, &key, &value)) {
-		struct link *link = value;
-		if (link->state == LINK_OPEN && (link->may & SENDER_REPLICA) != 0)
-			host_identity_ask(link, 0);
+	struct host *host = id->host;
+	if (id->durable_group_id == 0)
+		return;
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		const struct host_peer *peer = &host->peers[i];
+		const struct identity_member *member = identity_find_member(&id->own.members, peer->name);
+		if ((peer->speaks & SENDER_REPLICA) != 0 && (member == NULL || !member->seen))
+			host_identity_ask(map_get(&host->links, dial_link(host, peer->address)), 0);
 	}
 }
 
@@ -316,11 +331,18 @@ static void learn_from(struct link *link)
 		learn_cluster(id, link->cluster_id);
 	if ((link->may & SENDER_REPLICA) == 0 || link->group_id == 0 || link->group_id != id->own.group_id)
 		return;
-	struct identity_member *member = identity_find_member(&id->own.members, traffic_peer_name(link->peer));
-	if (member == NULL || member->seen)
-		return;
-	member->seen = true;
-	note_change(id);
+	/* What it has seen counts as well: those two may never have spoken to each other, or to us. */
+	bool more = false;
+	for (uint32_t i = 0; i < id->own.members.count; i++) {
+		struct identity_member *member = &id->own.members.list[i];
+		bool seen = (link->seen >> i & 1) != 0 || strcmp(member->name, traffic_peer_name(link->peer)) == 0;
+		if (strcmp(member->name, id->own.node) == 0)
+			continue;
+		more |= seen && !member->seen;
+		member->seen |= seen;
+	}
+	if (more)
+		note_change(id);
 }
 
 /* Our own connection with that nonce to the node that asks. */
@@ -348,10 +370,7 @@ void host_identity_question(struct link *link, const struct message *message)
 		link_reject(link, "a malformed question");
 		return;
 	}
-	if (question.cluster_id != 0)
-		link->cluster_id = question.cluster_id;
-	if (question.group_id != 0)
-		link->group_id = question.group_id;
+	note_ids(link, &question);
 	if (link->state == LINK_OPEN && !link->dialled)
 		learn_from(link);
 	struct wire_identity answer = ours(link->host);
@@ -367,10 +386,7 @@ void host_identity_answer(struct link *link, const struct message *message)
 	arena_reset(&host->arena);
 	if (message->status != 0 || wire_identity_decode(message->payload, &host->arena, &answer) != 0)
 		return;
-	if (answer.cluster_id != 0)
-		link->cluster_id = answer.cluster_id;
-	if (answer.group_id != 0)
-		link->group_id = answer.group_id;
+	note_ids(link, &answer);
 	learn_from(link);
 	if (answer.nonce == 0)
 		return;
@@ -439,7 +455,11 @@ void host_identity_tick(struct host *host, uint64_t now_us)
 	size_t position = 0;
 	uint64_t key;
 	void *value;
-	ask_masters(host->identity, now_us);
+	if (now_us >= host->identity->learn_after_us) {
+		host->identity->learn_after_us = now_us + LEARN_PAUSE_US;
+		ask_masters(host->identity);
+		announce(host->identity);
+	}
 	while (map_next(&host->links, &position, &key, &value)) {
 		struct link *link = value;
 		/* The link to the member is there since its hello: none is added while we walk. */

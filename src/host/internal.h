@@ -90,6 +90,7 @@ struct link {
 	uint32_t may;       /* what the other end may send: SENDER_… */
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
+	uint32_t seen;                 /* members that the other end has heard to know the group's id, by position */
 
 	struct buffer in;  /* the beginning of one unfinished frame */
 	size_t in_needed;  /* its whole length, as far as is known */

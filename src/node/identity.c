@@ -253,6 +253,22 @@ static void describe(const struct identity *id, char out[DESCRIPTION_BYTES])
 		 id->group, id->replica, id->shards);
 }
 
+/* A member that has another number than before: this node, if it is one of them. */
+static const struct identity_member *renumbered(const struct judging *j)
+{
+	const struct identity_member *first = NULL;
+	for (uint32_t i = 0; i < j->own->members.count; i++) {
+		const struct identity_member *now = &j->own->members.list[i];
+		const struct identity_member *then =
+			identity_find_member((struct identity_members *)&j->found->members, now->name);
+		if (then == NULL || then->replica == now->replica)
+			continue;
+		if (first == NULL || strcmp(now->name, j->own->node) == 0)
+			first = now;
+	}
+	return first;
+}
+
 static int judge_members(const struct judging *j)
 {
 	char durable[IDENTITY_MEMBERS_TEXT_BYTES], configured[IDENTITY_MEMBERS_TEXT_BYTES];
@@ -260,17 +276,14 @@ static int judge_members(const struct judging *j)
 		return 0;
 	identity_members_text(&j->found->members, durable);
 	identity_members_text(&j->own->members, configured);
-	for (uint32_t i = 0; i < j->own->members.count; i++) {
-		const struct identity_member *now = &j->own->members.list[i];
-		const struct identity_member *then =
-			identity_find_member((struct identity_members *)&j->found->members, now->name);
-		if (then != NULL && then->replica != now->replica)
-			return REFUSE(j, STATUS_IDENTITY,
-				      "the group's members are (%s), but %s names (%s): %s would become replica %" PRIu32
-				      " instead of %" PRIu32 ": the numbers are positions in the file; restore the order, or "
-				      "write 'replica = %" PRIu32 "' into [node %s]",
-				      durable, j->claim->file, configured, now->name, now->replica, then->replica, then->replica,
-				      now->name);
+	const struct identity_member *now = renumbered(j);
+	if (now != NULL) {
+		uint32_t before = identity_find_member((struct identity_members *)&j->found->members, now->name)->replica;
+		return REFUSE(j, STATUS_IDENTITY,
+			      "the group's members are (%s), but %s names (%s): %s would become replica %" PRIu32
+			      " instead of %" PRIu32 ": the numbers are positions in the file; restore the order, or write "
+			      "'replica = %" PRIu32 "' into [node %s]",
+			      durable, j->claim->file, configured, now->name, now->replica, before, before, now->name);
 	}
 	return REFUSE(j, STATUS_IDENTITY,
 		      "the group's members are (%s), but %s names (%s): this version cannot add, remove or rename members; a "

@@ -152,8 +152,9 @@ static void give_up(struct caller_call *call)
 	if (caller->nservers == 0)
 		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
 	else
-		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s", waited_ms,
-				  (int)tried.len, (const char *)tried.data);
+		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s%s%.*s", waited_ms,
+				  (int)tried.len, (const char *)tried.data, caller->stranger.len > 0 ? "; " : "",
+				  (int)caller->stranger.len, (const char *)caller->stranger.data);
 	caller_finish(call, caller_may_be_executed(call) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE, buffer_slice(&error));
 	buffer_free(&error);
 	buffer_free(&tried);
@@ -167,6 +168,27 @@ static void doubt(struct caller *caller, uint32_t index, const char *outcome)
 	caller->servers[index].outcome = outcome;
 	if (caller->preferred == index)
 		caller->preferred = (index + 1) % caller->nservers;
+}
+
+static const char stranger[] = "belongs to another cluster";
+
+static bool all_strangers(const struct caller *caller)
+{
+	for (uint32_t i = 0; i < caller->nservers; i++) {
+		if (caller->servers[i].outcome != stranger)
+			return false;
+	}
+	return true;
+}
+
+/* What it says of itself, for the error message. */
+static void note_stranger(struct caller *caller, struct slice payload)
+{
+	struct wire_error error;
+	arena_reset(&caller->arena);
+	buffer_clear(&caller->stranger);
+	if (wire_error_decode(payload, &caller->arena, &error) == 0)
+		buffer_add_slice(&caller->stranger, error.message);
 }
 
 /* Tries the preferred server, or waits when every server has had its turn in this round. */
@@ -422,6 +444,15 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	case STATUS_DEADLINE:
 		refused(call, current, server, message);
 		break;
+	case STATUS_WRONG_CLUSTER:
+		/* Somebody else's node at one of the addresses; the others may be who they should be. */
+		doubt(caller, server, stranger);
+		note_stranger(caller, message->payload);
+		if (all_strangers(caller))
+			caller_finish(call, message->status, message->payload);
+		else if (current)
+			try_again(call);
+		break;
 	default:
 		caller_served_by(caller, server);
 		caller_finish(call, message->status, message->payload);
@@ -468,5 +499,6 @@ void caller_destroy(struct caller *caller)
 	confirm_free(&caller->confirmation);
 	map_free(&caller->by_id);
 	arena_free(&caller->arena);
+	buffer_free(&caller->stranger);
 	free(caller);
 }

@@ -32,6 +32,7 @@ struct caller {
 	struct map by_id;  /* request id of every open attempt, and of every BALLOT that is waited for → its call */
 	uint32_t queries;  /* calls that are QUERYs */
 	struct confirmation confirmation;
+	struct buffer stranger; /* what the last node of another cluster has said */
 	struct arena arena;
 };
 

@@ -84,6 +84,7 @@ int wire_identity_decode(struct slice in, struct arena *arena, struct wire_ident
 		case 2: pb_get_bool(&r, &out->opened); break;
 		case 3: pb_get_u64(&r, &out->cluster_id); break;
 		case 4: pb_get_u64(&r, &out->group_id); break;
+		case 5: pb_get_u32(&r, &out->seen); break;
 		default: break;
 		}
 	}
@@ -96,4 +97,5 @@ void wire_identity_encode(const struct wire_identity *in, struct buffer *out)
 	pb_put_u64(out, 2, in->opened);
 	pb_put_u64(out, 3, in->cluster_id);
 	pb_put_u64(out, 4, in->group_id);
+	pb_put_u64(out, 5, in->seen);
 }

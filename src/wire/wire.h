@@ -56,6 +56,7 @@ struct wire_identity {
 	uint64_t nonce;
 	bool opened;
 	uint64_t cluster_id, group_id;
+	uint32_t seen;
 };
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out) MUST_CHECK;
 void wire_identity_encode(const struct wire_identity *in, struct buffer *out);

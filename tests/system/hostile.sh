@@ -70,7 +70,7 @@ rude g1a wrong-version
 sed 's/^name = demo/name = another/' "$config" >"$scratch/another.conf"
 try "$SYNOD_BIN/kvctl" --config "$scratch/another.conf" --timeout 30s get key
 expect 5
-expect_error "wrong cluster name"
+expect_error "wrong cluster"
 
 begin "many of them at once change nothing"
 crowd=()

@@ -101,6 +101,26 @@ static void answer_until_done(const struct outcome *outcome, void (*answer)(cons
 	}
 }
 
+/* faults: 90. A stranger's node at one address is passed over; at all of them, it is said at once. */
+START_TEST(strangers)
+{
+	struct outcome outcome;
+	start(&outcome, "put");
+	ck_assert(reply(expect_sent("a:1"), STATUS_WRONG_CLUSTER, slice_string("who")));
+	ck_assert(reply(expect_sent("b:2"), STATUS_WRONG_CLUSTER, slice_string("who")));
+	ck_assert(reply(expect_sent("c:3"), 0, slice_string("done")));
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, 0);
+	expect_silence();
+	start(&outcome, "put");
+	ck_assert(reply(expect_sent("c:3"), STATUS_WRONG_CLUSTER, slice_string("who")));
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, STATUS_WRONG_CLUSTER);
+	ck_assert_str_eq(outcome.payload, "who");
+	expect_silence();
+}
+END_TEST
+
 static void answer_not_leader(const struct fake_sent *sent)
 {
 	reply_not_leader(sent, "");
@@ -506,6 +526,7 @@ int main(void)
 	TCase *tcase = tcase_create("caller");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, answers_are_handed_over);
+	tcase_add_test(tcase, strangers);
 	tcase_add_test(tcase, hints_are_adopted_if_wanted);
 	tcase_add_test(tcase, other_messages_are_not_ours);
 	tcase_add_test(tcase, hint_is_followed_at_once);

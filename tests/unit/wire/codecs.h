@@ -403,7 +403,7 @@ static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *ou
 static inline void any_identity(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
-	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r), any_u64(r)};
+	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r), any_u64(r), any_u32(r)};
 }
 
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
