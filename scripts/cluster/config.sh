@@ -88,7 +88,13 @@ write_id() {
 	! grep -qE '^[[:space:]]*id[[:space:]]*[=:]' "$(config_file)" || return 0
 	id=$(kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed -nE 's/.*"cluster_id":"([0-9a-f]{16})".*/\1/p') || true
 	[[ -n $id ]] || return 0
-	sed "0,/^[[:space:]]*name[[:space:]]*[=:]/s//id = $id\n&/" "$(config_file)" >"$(config_file).new"
+	# At the end of the section [cluster].
+	awk -v id="$id" '
+		function put() { if (inside) print "id = " id; inside = 0; printf "%s", blank; blank = "" }
+		inside && /^[[:space:]]*$/ { blank = blank $0 "\n"; next }
+		/^[[:space:]]*\[/ { put(); inside = /^[[:space:]]*\[[[:space:]]*cluster[[:space:]]*\]/ }
+		{ printf "%s", blank; blank = ""; print }
+		END { put() }' "$(config_file)" >"$(config_file).new"
 	mv "$(config_file).new" "$(config_file)"
 }
 

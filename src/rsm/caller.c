@@ -479,7 +479,10 @@ static bool lose_attempts(struct caller_call *call, link_id link)
 
 void caller_link_down(struct caller *caller, link_id link)
 {
-	doubt(caller, caller_find_link(caller, link), "connection failed or was lost");
+	uint32_t server = caller_find_link(caller, link);
+	/* A stranger has been told so, and then cut off: that is what there is to say of it. */
+	bool known = server != UINT32_MAX && caller->servers[server].outcome == stranger;
+	doubt(caller, server, known ? stranger : "connection failed or was lost");
 	LIST_FOR_SAFE (position, after, &caller->calls) {
 		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
 		if (is_confirming(call) && confirm_waits_for(&caller->confirmation, link))
