@@ -107,6 +107,18 @@ static void check_core(struct scene *scene, uint32_t group)
 		scene_fail(scene, VERDICT_SAFETY, "%s", problem);
 }
 
+/* One group, one id. */
+static void check_group_id(struct scene *scene, const struct scene_replica *replica)
+{
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *other = &scene->replicas[i];
+		uint64_t theirs = other->process->group_id, ours = replica->process->group_id;
+		if (other->group == replica->group && theirs != 0 && ours != 0 && theirs != ours)
+			scene_fail(scene, VERDICT_SAFETY, "%s and %s of one group have two ids", other->process->name,
+				   replica->process->name);
+	}
+}
+
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
@@ -117,15 +129,31 @@ static void after_turn(void *context, struct sim_process *process)
 		return;
 	}
 	if (sim_nemesis_must_not_run(scene->nemesis, process) && sim_process_alive(process)) {
-		scene_fail(scene, VERDICT_SAFETY, "%s runs, though its log was damaged in the middle", process->name);
+		scene_fail(scene, VERDICT_SAFETY, "%s runs, though %s", process->name,
+			   process->misconfigured != NULL ? "its configuration names other members than its group has"
+							  : "its log was damaged in the middle");
 		return;
 	}
 	if (sim_process_alive(process))
 		liars_after_turn(scene, replica);
+	check_group_id(scene, replica);
 	compare_state(scene, replica);
 	check_core(scene, replica->group);
 	if (scene->kind->replica_turn != NULL)
 		scene->kind->replica_turn(scene, replica);
+}
+
+void scene_identify_group(struct sim_process *const *processes, uint32_t count, const char *role, uint64_t group)
+{
+	struct identity own = {.cluster = "sim", .group = group, .shards = 1};
+	snprintf(own.role, sizeof own.role, "%s", role);
+	for (uint32_t i = 0; i < count; i++)
+		identity_add_member(&own.members, i + 1, processes[i]->name, processes[i]->address);
+	for (uint32_t i = 0; i < count; i++) {
+		own.replica = i + 1;
+		snprintf(own.node, sizeof own.node, "%s", processes[i]->name);
+		sim_process_identify(processes[i], &own);
+	}
 }
 
 /* Whoever leads is worth more trouble. */
@@ -159,6 +187,7 @@ static void halted(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
 	bool fine = process->halt_status == STATUS_IO || process->halt_status == STATUS_NO_SPACE ||
+		    (process->halt_status == STATUS_IDENTITY && process->misconfigured != NULL) ||
 		    (process->halt_status == STATUS_CORRUPT && sim_nemesis_may_be_corrupt(scene->nemesis, process));
 	if (!fine)
 		scene_fail(scene, VERDICT_CRASH, "%s halted with %s: %s", process->name, status_name(process->halt_status),

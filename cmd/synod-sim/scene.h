@@ -161,5 +161,7 @@ void scene_options_line(const struct scene *scene, struct buffer *out);
 /* Ends the run with this verdict, unless it has ended before. */
 void scene_fail(struct scene *scene, enum verdict verdict, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_t group);
+/* Those of one group are numbered from 1 in this order: their disks are judged by that at every start. */
+void scene_identify_group(struct sim_process *const *processes, uint32_t count, const char *role, uint64_t group);
 
 #endif

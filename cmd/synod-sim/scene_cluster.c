@@ -108,6 +108,7 @@ static void build_group(struct cluster_scene *cluster, uint32_t group)
 			.context = place, .disk = true});
 		scene_add_replica(scene, processes[i], group);
 	}
+	scene_identify_group(processes, count, group == 0 ? "shardmaster" : "shardkv", group);
 	sim_nemesis_add_group(scene->nemesis, processes, count);
 	for (uint32_t i = 0; i < count; i++)
 		if (group == 0)

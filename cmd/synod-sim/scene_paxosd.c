@@ -76,6 +76,7 @@ static void build_peers(struct scene *scene, struct paxosd_scene *own)
 									       .disk = true});
 		scene_add_replica(scene, own->processes[i], 0);
 	}
+	scene_identify_group(own->processes, own->npeers, "paxos", 0);
 	sim_nemesis_add_group(scene->nemesis, own->processes, own->npeers);
 }
 

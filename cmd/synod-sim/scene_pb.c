@@ -279,6 +279,7 @@ static void build_views(struct pb_scene *pb)
 			.name = place->name, .address = place->address, .build = build_view, .context = place, .disk = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
+	scene_identify_group(processes, pb->nviews, "viewserver", 0);
 	sim_nemesis_add_group(scene->nemesis, processes, pb->nviews);
 }
 

@@ -39,6 +39,7 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 			.context = &own->replicas[i], .disk = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
+	scene_identify_group(processes, count, "list", 1);
 	sim_nemesis_add_group(scene->nemesis, processes, count);
 	for (uint32_t i = 0; i < count; i++)
 		sim_process_start(processes[i]);

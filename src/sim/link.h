@@ -157,6 +157,14 @@ void sim_link_deliver(struct sim_process *process, struct sim_packet *packet);
 /* The process has died: frees its links. */
 void sim_link_drop_all(struct sim_process *process, bool silently);
 
+/* ---- process_identity.c ---- */
+
+/* Blocking, at the start: does the disk belong to the process as it is configured? 0 or why not. */
+int sim_process_claim(struct sim_process *process) MUST_CHECK;
+/* The node has started: from now on its log must be there. */
+int sim_process_started(struct sim_process *process) MUST_CHECK;
+int sim_process_identified(struct sim_process *process, uint64_t group_id) MUST_CHECK;
+
 /* ---- process.c and turn.c ---- */
 
 void sim_process_inbox_add(struct sim_process *process, struct sim_packet *packet);

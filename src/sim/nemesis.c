@@ -118,6 +118,7 @@ struct sim_nemesis *sim_nemesis_create(struct sim_world *world)
 		timer_init(&source->timer, source_due, source);
 	}
 	timer_init(&nemesis->caretaker, caretaker_due, nemesis);
+	rng_seed(&nemesis->rng_members, world->seed ^ 0x6c69737473ull);
 	return nemesis;
 }
 
@@ -165,6 +166,7 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 	ASSERT(nemesis->nreplicas > 0);
 	for (unsigned deed = 0; deed < DEEDS; deed++)
 		source_arm(&nemesis->sources[deed]);
+	nemesis_members_start(nemesis);
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
 }
 
@@ -172,6 +174,7 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 {
 	for (unsigned deed = 0; deed < DEEDS; deed++)
 		sim_world_timer_cancel(nemesis->world, &nemesis->sources[deed].timer);
+	nemesis_members_stop(nemesis);
 }
 
 static void forget_plans(struct sim_nemesis *nemesis)
@@ -193,8 +196,10 @@ static void revive(const struct sim_nemesis *nemesis, struct sim_process *proces
 	sim_process_resume(process);
 	if (process->stopping)
 		sim_process_crash(process);
-	if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process))
+	if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process)) {
+		nemesis_members_correct(process);
 		sim_process_start(process);
+	}
 }
 
 void sim_nemesis_heal_all(struct sim_nemesis *nemesis)

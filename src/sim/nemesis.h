@@ -12,6 +12,7 @@
  *   clocks     wall clocks jump either way; rates differ (sim_process_options), and change
  *   disks      errors of reads, writes, syncs and name operations, writes that stop in the middle (the machine goes
  *              down), slow phases, full disks. Never: a sync that reports success and has kept nothing
+ *   lists      a replica is started with a list of members that is not its group's, which it must notice
  *   at rest    damage to logs and snapshots (sim/damage.h), by the atlas
  *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
@@ -68,7 +69,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis);
 void sim_nemesis_heal_core(struct sim_nemesis *nemesis);
 /* True if a fatal STATUS_CORRUPT, or a refusal to start because of one, is what must happen to this process sooner or later. */
 bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process);
-/* True if this incarnation should have refused to start: its log was damaged while it was down. */
+/* True if this incarnation should have refused to start: its log was damaged while it was down, or its members are not the group's. */
 bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process);
 
 /* The faults whose numbers are true are left out. Before start; `numbers` is the caller's. */

@@ -287,8 +287,10 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 		sim_network_unclog(world, plan->other, plan->process);
 		break;
 	case DEED_START:
-		if (!sim_process_alive(plan->process))
+		if (!sim_process_alive(plan->process)) {
+			nemesis_members_correct(plan->process);
 			sim_process_start(plan->process);
+		}
 		break;
 	case DEED_RESUME: sim_process_resume(plan->process); break;
 	case DEED_MEND: mend_sides(nemesis, plan->side); break;

@@ -173,5 +173,6 @@ bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct 
 bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process)
 {
 	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
-	return damage != NULL && damage->log_before != 0 && process->incarnation >= damage->log_before;
+	return process->misconfigured != NULL ||
+	       (damage != NULL && damage->log_before != 0 && process->incarnation >= damage->log_before);
 }

@@ -69,6 +69,9 @@ struct sim_nemesis {
 	struct rng schedule;
 	struct rng rng; /* of the deed that is being done */
 	struct rng rng_care, rng_peace;
+	/* nemesis_members.c: of a stream of its own, so that the schedule of the others is what it was before there was this one. */
+	struct rng rng_members;
+	struct timer members_timer;
 	uint32_t deeds;   /* so far */
 	uint32_t current; /* number of the one that is being done */
 	struct nemesis_moment moment;
@@ -124,6 +127,13 @@ struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const 
 void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process);
+
+/* ---- nemesis_members.c: lists of members that disagree ---- */
+
+void nemesis_members_start(struct sim_nemesis *nemesis);
+void nemesis_members_stop(struct sim_nemesis *nemesis);
+/* Whoever is started next has the right configuration again. */
+void nemesis_members_correct(struct sim_process *process);
 
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);

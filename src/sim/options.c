@@ -129,6 +129,9 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	draw_disk(&options->disk, &rng);
 	rng_seed(&rng, rng_next(&seeds));
 	draw_nemesis(&options->nemesis, &rng);
+	/* Younger than the seeds that are known by their number: of a stream of its own. */
+	rng_seed(&rng, seed ^ 0x6d656d62657273ull);
+	options->nemesis.members_mean_us = maybe(&rng, 50, 2 * SIM_SECOND, 20 * SIM_SECOND);
 }
 
 /* ---- printing ---- */
@@ -159,7 +162,7 @@ static const struct option table[] = {
 	OPTION(nemesis.swizzle_mean_us), OPTION(nemesis.clock_mean_us), OPTION(nemesis.clock_jump_max_us),
 	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us), OPTION(nemesis.disk_errors_mean_us),
 	OPTION(nemesis.full_disk_mean_us), OPTION(nemesis.damage_mean_us), OPTION(nemesis.beyond),
-	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
+	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us), OPTION(nemesis.members_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)

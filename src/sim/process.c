@@ -215,7 +215,11 @@ void sim_process_power_loss(struct sim_process *process)
 
 static void node_start(struct sim_process *process)
 {
-	process->halt_status = process->node->ops->start(process->node);
+	process->halt_status = sim_process_claim(process);
+	if (process->halt_status == 0)
+		process->halt_status = process->node->ops->start(process->node);
+	if (process->halt_status == 0)
+		process->halt_status = sim_process_started(process);
 }
 
 static void hand_over_traced(void *context, const struct trace_event *event)
@@ -265,7 +269,8 @@ void sim_process_start(struct sim_process *process)
 		return;
 	}
 	if (process->halt_status != 0) {
-		sim_process_halt(process, process->halt_status, status_text(process->halt_status), false);
+		sim_process_halt(process, process->halt_status,
+				 process->halt_reason[0] != '\0' ? NULL : status_text(process->halt_status), false);
 		return;
 	}
 	process->halted_at_start = false;
@@ -365,6 +370,8 @@ void sim_process_destroy(struct sim_process *process)
 	}
 	timers_free(&process->timers);
 	free(process->links);
+	free(process->identity);
+	free(process->misconfigured);
 	free(process->address);
 	free(process->name);
 	free(process);

@@ -232,6 +232,11 @@ static void env_stopped(struct env *env)
 	process_of(env)->stopped = true;
 }
 
+static int env_identified(struct env *env, uint64_t group_id)
+{
+	return sim_process_identified(process_of(env), group_id);
+}
+
 const struct env_ops sim_process_env_ops = {
 	.now_us = env_now_us,
 	.clock_us = env_now_us,
@@ -245,4 +250,5 @@ const struct env_ops sim_process_env_ops = {
 	.timer_cancel = env_timer_cancel,
 	.fatal = env_fatal,
 	.stopped = env_stopped,
+	.identified = env_identified,
 };

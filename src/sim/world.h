@@ -50,6 +50,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "node/identity.h"
 #include "node/node.h"
 #include "node/timer.h"
 #include "sim/faults.h"
@@ -101,6 +102,12 @@ struct sim_process {
 	char halt_reason[256];
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
+
+	/* Who it is by its configuration, by which its disk is judged at every start (node/identity.h); NULL: nobody asks. */
+	struct identity *identity;
+	struct identity claimed;    /* … and its directory; node[0] is 0 before it has had one */
+	struct identity_members *misconfigured; /* what an operator took for its members at the last start; NULL: the right ones */
+	uint64_t group_id;          /* as its state has said once; it never changes */
 
 	/* Clocks: local monotonic = base_local + (now − base_world) × (1 + drift). */
 	uint64_t base_local_us;
@@ -200,6 +207,8 @@ void sim_process_start(struct sim_process *process);
 void sim_process_crash(struct sim_process *process);
 /* The machine loses power. */
 void sim_process_power_loss(struct sim_process *process);
+/* Copied. Before the first start; the process has a disk. */
+void sim_process_identify(struct sim_process *process, const struct identity *identity);
 /* Asks for an orderly shutdown; the process is DOWN some time after. */
 void sim_process_stop(struct sim_process *process);
 /* crash if alive, then start */
