@@ -110,6 +110,7 @@ struct forwarder *forwarder_create(struct host *host)
 		.cluster = host->cluster,
 		.node = "",
 		.role = "",
+		.cluster_id = host_cluster_id(host),
 		.npeers = host->npeers,
 		.peers = host->peers,
 		.log = host->log,

@@ -642,6 +642,11 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	return 0;
 }
 
+struct identity_members *host_identity_members(struct host *host)
+{
+	return &host->identity->own.members;
+}
+
 void host_identity_lost(struct host *host, const char *text)
 {
 	char quoted[1200];

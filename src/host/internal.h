@@ -341,6 +341,8 @@ void host_identity_answer(struct link *dialled, const struct message *message);
 void host_identity_tick(struct host *host, uint64_t now_us);
 /* What the node's state says of its group. 0, or STATUS_IDENTITY (logged): it is not that of this directory. */
 int host_identity_of_group(struct host *host, uint64_t group_id) MUST_CHECK;
+/* Of the group that the node belongs to. For tests. */
+struct identity_members *host_identity_members(struct host *host);
 /* A member refuses us: we have taken part, and do not know it. Ends the process. */
 void host_identity_lost(struct host *host, const char *text);
 
