@@ -31,6 +31,14 @@ compare() {
 begin "the directories of version 1 start, and everything is there"
 cluster up
 compare
+identified() {
+	grep -q '^synod-identity 2' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
+}
+for node in m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3; do
+	await "$node to know the cluster's id" identified $node
+done
+same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "ids of one cluster"
+same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
 for role in shardmaster shardkv paxos; do
 	before=$(jq -r ".[] | select(.name == \"$role\") | .sessions" "$run/sessions.json")
 	now=$(status_json ".nodes[] | select(.leader and .role == \"$role\") | .sessions")

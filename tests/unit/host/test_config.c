@@ -39,6 +39,13 @@ START_TEST(mistakes)
 		{"[cluster]\nname =\n", "c.conf:2: name = : not a name"},
 		{"[cluster]\nname = a\n[cluster]\n",
 		 "c.conf:3: [cluster]: this section stands already in line 2"},
+		{"[cluster]\nname = a\nid = 12\n", "c.conf:3: id = 12: not a cluster's id: 16 hex digits"},
+		{"[cluster]\nname = a\nid = 0000000000000000\n", "c.conf:3: id = 0000000000000000: not a cluster's id"},
+		{"[cluster]\nname = a\nid = 00000000000000ag\n", "c.conf:3: id = 00000000000000ag: not a cluster's id"},
+		{"[cluster]\nname = a\nid = 0c5d1e2f3a4b5968\nid = 0c5d1e2f3a4b5968\n",
+		 "c.conf:4: id = 0c5d1e2f3a4b5968: this key stands already in line 3"},
+		{"[cluster]\nname = a\nid = 0c5d1e2f3a4b5968\n[node v]\nrole = viewserver\nlisten = a:1\ndir = d\n",
+		 "c.conf:3: [cluster]: id: it is that of the shard masters, and the file has none"},
 		{"[cluster]\nname = a\nshard = 4\n", "c.conf:3: shard = 4: unknown key in [cluster]"},
 		{"[cluster]\nname = a\nshards = 0\n",
 		 "c.conf:3: shards = 0: out of range, allowed 1 … 16384"},
@@ -143,6 +150,19 @@ START_TEST(layout)
 END_TEST
 
 /* A long comment is no error, a long value is: it would be cut. */
+START_TEST(cluster_id)
+{
+	ck_assert_int_eq(parse(GOOD), 0);
+	ck_assert_uint_eq(conf.id, 0);
+	clusterconf_free(&conf);
+	ck_assert_int_eq(parse("[cluster]\nid = 0C5d1e2f3a4b5968\nname = demo\n[node m1]\nrole = shardmaster\nlisten = "
+			       "127.0.0.1:7001\ndir = run/m1\n"),
+			 0);
+	ck_assert_uint_eq(conf.id, 0x0c5d1e2f3a4b5968);
+	clusterconf_free(&conf);
+}
+END_TEST
+
 START_TEST(long_lines)
 {
 	char text[4096];
@@ -293,5 +313,5 @@ START_TEST(mutations)
 }
 END_TEST
 
-CHECK_MAIN("config", mistakes, layout, long_lines, zero_byte, inheritance, replica_numbers, too_many_replicas,
+CHECK_MAIN("config", mistakes, cluster_id, layout, long_lines, zero_byte, inheritance, replica_numbers, too_many_replicas,
 	   settings_round_trip, mutations)
