@@ -44,7 +44,7 @@
 #define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
 #define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
 #define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
-#define UNCONFIRMED_BYTES_MAX (1u * MIB)    /* kept of a link that is not confirmed yet */
+#define UNCONFIRMED_BYTES_MAX (256u * KIB)  /* kept of a link that is not confirmed yet */
 #define BUFFER_KEPT_BYTES (64u * KIB)       /* an empty buffer larger than this is given back */
 #define ACCEPT_PAUSE_US 100000u             /* after running out of descriptors */
 #define FORGOTTEN_US (60ull * 1000000ull)   /* requests unanswered for so long no longer count */
