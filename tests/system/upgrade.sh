@@ -7,14 +7,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # reserve_ports takes from, and one run of this test at a time uses them.
 exec {fixture_lock}>"${TMPDIR:-/tmp}/synod-test-fixture-v1.lock"
 flock "$fixture_lock"
-for number in $(seq 30101 30112) $(seq 31101 31112); do
-	ports_free "$number" || skip "port $number, which the fixture needs, is in use"
-done
+if ! ports_free 30101 30112 || ! ports_free 31101 31112; then
+	skip "the ports 30101-30112 and 31101-31112, which the fixture needs, are in use"
+fi
 mkdir -p "$run"
 tar -C "$run" -xzf "$repository/tests/fixtures/v1.tar.gz"
 sed -i "s|^dir = RUN/|dir = $run/|" "$config"
 
-# All that is to be compared, but the number of sessions, to which each kvctl adds one.
+# All that is to be compared. Not the sessions (sessions.json says how many there were): that version has them end an hour after their
+# last request, by the wall clock.
 compare() {
 	kv -o json export
 	expect 0
@@ -39,11 +40,6 @@ for node in m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3; do
 done
 same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "ids of one cluster"
 same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
-for role in shardmaster shardkv paxos; do
-	before=$(jq -r ".[] | select(.name == \"$role\") | .sessions" "$run/sessions.json")
-	now=$(status_json ".nodes[] | select(.leader and .role == \"$role\") | .sessions")
-	[[ $now -ge $before ]] || fail "$now sessions at the leader with role $role, formerly $before"
-done
 
 begin "with each replica as the leader"
 for node in g1a g1b g1c; do
