@@ -81,12 +81,13 @@ write_node() {
 		$((base_port + $4)) $((base_port + 1000 + $4)) "$directory/$1"
 }
 
-# Once the cluster serves it has an id, which no other of its name has: from then on it stands in cluster.conf, and daemons and tools
-# keep to it.
+# Once the cluster serves it has an id, which no other of its name has: from then on it stands in cluster.conf, and
+# daemons and tools keep to it.
 write_id() {
 	local id
 	! grep -qE '^[[:space:]]*id[[:space:]]*[=:]' "$(config_file)" || return 0
-	id=$(kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed -nE 's/.*"cluster_id":"([0-9a-f]{16})".*/\1/p') || true
+	id=$(kvctl status -o json 2>/dev/null | tr -d ' \t\n' |
+		sed -nE 's/.*"cluster_id":"([0-9a-f]{16})".*/\1/p') || true
 	[[ -n $id ]] || return 0
 	# At the end of the section [cluster].
 	awk -v id="$id" '

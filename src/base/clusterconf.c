@@ -203,10 +203,12 @@ static void set_cluster_key(struct clusterconf_parser *p, const char *key, const
 		conf->name_line = p->line;
 	} else if (strcmp(key, "id") == 0) {
 		if (conf->id_line != 0)
-			clusterconf_fail(p, p->line, "id = %s: this key stands already in line %u", value, conf->id_line);
+			clusterconf_fail(p, p->line, "id = %s: this key stands already in line %u", value,
+					 conf->id_line);
 		else if (!id_parse(value, &conf->id))
 			clusterconf_fail(p, p->line,
-					 "id = %s: not a cluster's id: 16 hex digits that are not all 0, as 'kvctl status' shows "
+					 "id = %s: not a cluster's id: 16 hex digits that are not all 0, as "
+					 "'kvctl status' shows "
 					 "them",
 					 value);
 		conf->id_line = p->line;

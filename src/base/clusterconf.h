@@ -3,7 +3,7 @@
  *
  *   [cluster]
  *   name = demo                 ; letters, digits, . _ -
- *   id = 0c5d1e2f3a4b5968       ; optional: of this cluster and no other of the name (base/id.h); the shard masters drew it
+ *   id = 0c5d1e2f3a4b5968       ; optional: of this cluster and no other of its name
  *   shards = 256                ; optional
  *   election_timeout_ms = 200   ; optional: any setting (base/settings.h), for all nodes
  *

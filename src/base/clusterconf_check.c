@@ -122,7 +122,9 @@ void clusterconf_check(struct clusterconf_parser *p)
 		check_node(p, &conf->nodes[i]);
 	}
 	if (p->error_line == 0 && conf->id != 0 && clusterconf_next(conf, ROLE_SHARDMASTER, 0, NULL) == NULL)
-		clusterconf_fail(p, conf->id_line, "[cluster]: id: it is that of the shard masters, and the file has none: remove it");
+		clusterconf_fail(
+			p, conf->id_line,
+			"[cluster]: id: it is that of the shard masters, and the file has none: remove it");
 	for (uint32_t i = 0; i < conf->nnodes && p->error_line == 0; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
 		if (clusterconf_next(conf, node->role, node->group, NULL) == node)

@@ -96,8 +96,9 @@ struct synod_options {
 int synod_open(struct synod **out, const struct synod_options *options);
 const char *synod_error_message(const struct synod *s);
 /*
- * The id of the cluster that this handle talks to, which no other of its name has: that of the configuration file, or of the first
- * node that has answered and knows it. From then on nodes of another cluster are refused (SYNOD_WRONG_CLUSTER). 0: not known yet.
+ * The id of the cluster that this handle talks to, which no other of its name has: that of the configuration file,
+ * or of the first node that has answered and knows it. From then on nodes of another cluster are refused
+ * (SYNOD_WRONG_CLUSTER). 0: not known yet.
  */
 uint64_t synod_cluster_id(const struct synod *s);
 /* Outstanding asynchronous requests end with SYNOD_CLOSED. Must not be called from a callback. */

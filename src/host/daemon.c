@@ -125,15 +125,16 @@ static void make_identity(struct running *r)
 	snprintf(id->node, sizeof id->node, "%s", self->name);
 	snprintf(id->role, sizeof id->role, "%s", node_role_text(self->role));
 	/* Primary and backup are whom the view service names. */
-	while (self->role != ROLE_PBSERVER && (node = clusterconf_next(conf, self->role, self->group, node)) != NULL)
+	while (self->role != ROLE_PBSERVER &&
+	       (node = clusterconf_next(conf, self->role, self->group, node)) != NULL)
 		identity_add_member(&id->members, node->replica, node->name, node->listen);
 }
 
 static int open_disk(struct running *r)
 {
 	make_identity(r);
-	return datadir_open(&r->disk, r->config.self->dir, &r->identity, r->config.conf.file, r->config.conf.id, r->error,
-			    sizeof r->error);
+	return datadir_open(&r->disk, r->config.self->dir, &r->identity, r->config.conf.file, r->config.conf.id,
+			    r->error, sizeof r->error);
 }
 
 static int create_host(struct running *r)

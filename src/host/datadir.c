@@ -97,18 +97,20 @@ static bool lives_at(const char *base, size_t base_len, const char *path, const 
 	       strcmp(found.node, own->node) == 0;
 }
 
-static int check_elsewhere(const char *path, const struct identity *own, const char *file, char *error, size_t error_size)
+static int check_elsewhere(const char *path, const struct identity *own, const char *file, char *error,
+			   size_t error_size)
 {
 	char name[PATH_MAX], where[PATH_MAX], here[PATH_MAX], real[PATH_MAX];
 	if (path[0] == '/' || path[0] == '\0' ||
-	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, path) >= sizeof name || access(name, F_OK) == 0 ||
-	    realpath(file, real) == NULL || getcwd(here, sizeof here) == NULL)
+	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, path) >= sizeof name ||
+	    access(name, F_OK) == 0 || realpath(file, real) == NULL || getcwd(here, sizeof here) == NULL)
 		return 0;
 	for (char *end = strrchr(real, '/'); end != NULL; end = strrchr(real, '/')) {
 		*end = '\0';
 		if (lives_at(real, strlen(real), path, own, where, sizeof where)) {
 			snprintf(error, error_size,
-				 "data directory %s: there is nothing at this path below the working directory %s, but %s belongs "
+				 "data directory %s: there is nothing at this path below the working directory "
+				 "%s, but %s belongs "
 				 "to this node: start it from %s/, or write the whole path into %s",
 				 path, here, where, real, file);
 			return STATUS_IDENTITY;
@@ -117,8 +119,8 @@ static int check_elsewhere(const char *path, const struct identity *own, const c
 	return 0;
 }
 
-int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file, uint64_t configured_id,
-		 char *error, size_t error_size)
+int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file,
+		 uint64_t configured_id, char *error, size_t error_size)
 {
 	struct disk *disk = NULL;
 	bool created;

@@ -13,8 +13,9 @@
  * node sends in a turn leaves in that turn, if the socket takes it. now_us() stands still within a turn.
  *
  * Links (node/node.h). A connection begins with a hello in each direction (src/wire, HELLO with request id 0,
- * answered by a reply): protocol version, cluster name and id, the members of the group if both belong to it, and, where the
- * dialler knows whom it wants, the node's name must agree; otherwise the answer says what is wrong and the connection is closed. A dialled link connects when
+ * answered by a reply): protocol version, cluster name and id, the members of the group if both belong to it, and,
+ * where the dialler knows whom it wants, the node's name must agree; otherwise the answer says what is wrong and
+ * the connection is closed. A dialled link connects when
  * something is sent. What is sent while it connects waits, up to a limit, and is dropped beyond it; when the
  * attempt fails, or the connection is lost, everything queued is dropped, the node's link_down() is called, and
  * until a jittered, doubling pause is over whatever is sent is lost at once (a request with link_down() in the
@@ -60,8 +61,8 @@ struct host_peer {
 	const char *address; /* what env dial() is called with: HOST:PORT */
 	const char *route;   /* HOST:PORT to connect to instead; NULL: address */
 	/*
-	 * What it may send besides what anybody may: SENDER_… of wire/sender.h, on a connection that this node has dialled, or that
-	 * the peer has confirmed to have opened (identity.c). 0: nothing.
+	 * What it may send besides what anybody may: SENDER_… of wire/sender.h, on a connection that this node has
+	 * dialled, or that the peer has confirmed to have opened (identity.c). 0: nothing.
 	 */
 	uint32_t speaks;
 	bool master; /* a shard master: knows the cluster's id */
@@ -95,7 +96,8 @@ struct host_options {
 	 * Of the directory, whose file is kept up to date along `disk` (node/identity.h); NULL: none. Copied.
 	 */
 	const struct identity *identity;
-	uint64_t cluster_id; /* by the configuration; 0: it does not say. A client then keeps to the one that it meets first */
+	/* By the configuration; 0: it does not say. A client then keeps to the one that it meets first. */
+	uint64_t cluster_id;
 	const char *listen;  /* HOST:PORT; port 0 takes any free one; NULL: do not listen */
 	uint32_t npeers;
 	const struct host_peer *peers;

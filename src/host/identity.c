@@ -1,20 +1,22 @@
 /*
  * Who this process is to others, and who others are to it: ids, members, confirmations.
  *
- * CONFIRMATIONS. What replicas say to each other counts only if it comes from a replica. A connection that this node has dialled
- * leads to where the configuration says that the member lives. One that it has accepted only claims a name. So every connection
- * that a node dials bears a nonce in its hello, and who accepts one in the name of a member (struct host_peer, `speaks`) asks
- * that member, along its own connection to it, whether the nonce is one of its own (IDENTITY). Until the answer is there, the
- * link is LINK_UNCONFIRMED: what comes along it is kept, up to a limit, but for IDENTITY and PING, which are answered at
- * once (or two nodes would wait for each other). That costs one round trip when a connection is new, and nothing later. A nonce is
- * known to the two ends alone.
+ * CONFIRMATIONS. What replicas say to each other counts only if it comes from a replica. A connection that this
+ * node has dialled leads to where the configuration says that the member lives. One that it has accepted only
+ * claims a name. So every connection that a node dials bears a nonce in its hello, and who accepts one in the name
+ * of a member (struct host_peer, `speaks`) asks that member, along its own connection to it, whether the nonce is
+ * one of its own (IDENTITY). Until the answer is there, the link is LINK_UNCONFIRMED: what comes along it is kept,
+ * up to a limit, but for IDENTITY and PING, which are answered at once (or two nodes would wait for each other).
+ * That costs one round trip when a connection is new, and nothing later. A nonce is known to the two ends alone.
  *
- * IDS. The id of this node's group comes from its state (env identified()); from then on it is told to others, but not before the
- * file `identity` holds it durably. The id of the cluster is that of the shard masters' group: the others take it from the first
- * shard master that they dial and that knows it. A client keeps to what it met first.
+ * IDS. The id of this node's group comes from its state (env identified()); from then on it is told to others, but
+ * not before the file `identity` holds it durably. The id of the cluster is that of the shard masters' group: the
+ * others take it from the first shard master that they dial and that knows it. A client keeps to what it met
+ * first.
  *
- * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in `identity`. If it comes again and
- * does not know it, it has another directory than before, and has forgotten what it promised: it is refused, and told so.
+ * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in `identity`. If
+ * it comes again and does not know it, it has another directory than before, and has forgotten what it promised:
+ * it is refused, and told so.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,18 +37,18 @@ enum write_step { WRITE_NOTHING, WRITE_CREATE, WRITE_DATA, WRITE_CLOSE, WRITE_RE
 
 struct host_identity {
 	struct host *host;
-	struct identity own;        /* what is known */
-	uint64_t configured_id;     /* of the cluster, by the configuration; 0: it does not say */
-	uint64_t durable_group_id;  /* what the file holds */
+	struct identity own;       /* what is known */
+	uint64_t configured_id;    /* of the cluster, by the configuration; 0: it does not say */
+	uint64_t durable_group_id; /* what the file holds */
 	uint64_t learn_after_us;
-	uint32_t next_master;       /* index into host->peers */
+	uint32_t next_master; /* index into host->peers */
 	struct {
 		char role[IDENTITY_ROLE_BYTES_MAX + 1];
 		uint64_t id;
 	} met[4]; /* client: ids of groups that are the only ones of their role */
 
 	enum write_step step;
-	bool changed;               /* since what is being written */
+	bool changed; /* since what is being written */
 	bool failed;
 	uint64_t writing_group_id;
 	struct buffer text;
@@ -64,7 +66,8 @@ static void write_done(struct disk_request *request)
 	struct host_identity *id = request->owner;
 	if (request->status != 0 && !id->failed) {
 		id->failed = true;
-		log_event(id->host->log, LOG_WARN, "identity_not_written", "status=%s", status_name(request->status));
+		log_event(id->host->log, LOG_WARN, "identity_not_written", "status=%s",
+			  status_name(request->status));
 	}
 	if (id->step == WRITE_CREATE && request->status == 0)
 		id->file = request->file;
@@ -109,14 +112,17 @@ static void write_next(struct host_identity *id)
 		id->writing_group_id = id->own.group_id;
 		buffer_clear(&id->text);
 		identity_format(&id->own, &id->text);
-		submit(id, WRITE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW});
+		submit(id, WRITE_CREATE,
+		       (struct disk_request){.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW});
 		break;
 	case WRITE_CREATE:
 		if (id->failed)
 			write_over(id);
 		else
 			submit(id, WRITE_DATA,
-			       (struct disk_request){.operation = DISK_WRITE_SYNC, .file = id->file, .data = id->text.data,
+			       (struct disk_request){.operation = DISK_WRITE_SYNC,
+						     .file = id->file,
+						     .data = id->text.data,
 						     .len = id->text.len});
 		break;
 	case WRITE_DATA:
@@ -127,7 +133,9 @@ static void write_next(struct host_identity *id)
 			write_over(id);
 		else
 			submit(id, WRITE_RENAME,
-			       (struct disk_request){.operation = DISK_RENAME, .name = IDENTITY_FILE_NEW, .new_name = IDENTITY_FILE});
+			       (struct disk_request){.operation = DISK_RENAME,
+						     .name = IDENTITY_FILE_NEW,
+						     .new_name = IDENTITY_FILE});
 		break;
 	case WRITE_RENAME:
 		if (id->failed)
@@ -135,7 +143,9 @@ static void write_next(struct host_identity *id)
 		else
 			submit(id, WRITE_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
 		break;
-	case WRITE_DIRECTORY: write_over(id); break;
+	case WRITE_DIRECTORY:
+		write_over(id);
+		break;
 	}
 }
 
@@ -306,8 +316,8 @@ void host_identity_ask(struct link *dialled, uint64_t nonce)
 }
 
 /*
- * To the members that have not been heard to know the id: followers need not have spoken to each other. What one hears, it has told as
- * well: the question bears our ids, the answer theirs.
+ * To the members that have not been heard to know the id: followers need not have spoken to each other. What one
+ * hears, it has told as well: the question bears our ids, the answer theirs.
  */
 static void announce(struct host_identity *id)
 {
@@ -395,7 +405,8 @@ void host_identity_answer(struct link *link, const struct message *message)
 	void *value;
 	while (map_next(&host->links, &position, &key, &value)) {
 		struct link *accepted = value;
-		if (accepted->state != LINK_UNCONFIRMED || accepted->peer != link->peer || accepted->nonce != answer.nonce)
+		if (accepted->state != LINK_UNCONFIRMED || accepted->peer != link->peer ||
+		    accepted->nonce != answer.nonce)
 			continue;
 		if (answer.opened)
 			link_confirmed(accepted);
@@ -475,8 +486,8 @@ static void describe_members(const struct wire_hello *hello, char text[IDENTITY_
 	size_t used = 0;
 	text[0] = '\0';
 	for (uint32_t i = 0; i < hello->nmembers && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
-		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %.*s", i == 0 ? "" : ", ",
-				    hello->members[i].replica, (int)hello->members[i].name.len,
+		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %.*s",
+				    i == 0 ? "" : ", ", hello->members[i].replica, (int)hello->members[i].name.len,
 				    (const char *)hello->members[i].name.data);
 		used += more > 0 ? (size_t)more : 0;
 	}
@@ -515,12 +526,15 @@ static int judge_cluster(const struct host *host, const struct wire_hello *hello
 	if (known == 0 || hello->cluster_id == 0 || known == hello->cluster_id)
 		return 0;
 	snprintf(text, size,
-		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one name: compare 'id' "
+		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one "
+		 "name: compare 'id' "
 		 "and the addresses in cluster.conf on both sides, and the directories%s",
-		 host->name[0] != '\0' ? "node " : "this client", host->name, host->cluster[0] != '\0' ? host->cluster : "?",
-		 id_text(known, here), hello->node.len > 0 ? "node " : "the client", (int)hello->node.len,
+		 host->name[0] != '\0' ? "node " : "this client", host->name,
+		 host->cluster[0] != '\0' ? host->cluster : "?", id_text(known, here),
+		 hello->node.len > 0 ? "node " : "the client", (int)hello->node.len,
 		 (const char *)hello->node.data, id_text(hello->cluster_id, there),
-		 id->configured_id != 0 && host->name[0] == '\0' ? " (the first id is that of the configuration)" : "");
+		 id->configured_id != 0 && host->name[0] == '\0' ? " (the first id is that of the configuration)"
+								 : "");
 	return STATUS_WRONG_CLUSTER;
 }
 
@@ -529,7 +543,8 @@ static int judge_met(struct host *host, const struct wire_hello *hello, char *te
 {
 	struct host_identity *id = host->identity;
 	char first[ID_TEXT_BYTES], now[ID_TEXT_BYTES];
-	if (host->role[0] != '\0' || hello->group_id == 0 || hello->group != 0 || hello->role.len > IDENTITY_ROLE_BYTES_MAX)
+	if (host->role[0] != '\0' || hello->group_id == 0 || hello->group != 0 ||
+	    hello->role.len > IDENTITY_ROLE_BYTES_MAX)
 		return 0;
 	for (size_t i = 0; i < sizeof id->met / sizeof id->met[0]; i++) {
 		if (id->met[i].id == 0) {
@@ -543,10 +558,11 @@ static int judge_met(struct host *host, const struct wire_hello *hello, char *te
 		if (id->met[i].id == hello->group_id)
 			return 0;
 		snprintf(text, size,
-			 "node %.*s belongs to the group with id %s, the others with role %s that this client has met to the one with "
+			 "node %.*s belongs to the group with id %s, the others with role %s that this client has "
+			 "met to the one with "
 			 "id %s: two clusters of one name",
-			 (int)hello->node.len, (const char *)hello->node.data, id_text(hello->group_id, now), id->met[i].role,
-			 id_text(id->met[i].id, first));
+			 (int)hello->node.len, (const char *)hello->node.data, id_text(hello->group_id, now),
+			 id->met[i].role, id_text(id->met[i].id, first));
 		return STATUS_WRONG_CLUSTER;
 	}
 	return 0;
@@ -564,14 +580,16 @@ static int judge_group(struct host *host, const struct wire_hello *hello, char *
 	if (!same_members(&id->own.members, hello)) {
 		describe_members(hello, b);
 		snprintf(text, size,
-			 "node %s has the members (%s) in its group, node %s has (%s): the sections of the group must be alike in "
+			 "node %s has the members (%s) in its group, node %s has (%s): the sections of the group "
+			 "must be alike in "
 			 "cluster.conf on all nodes",
 			 host->name, identity_members_text(&id->own.members, a), name, b);
 		return STATUS_WRONG_MEMBERS;
 	}
 	if (hello->group_id != 0 && id->own.group_id != 0 && hello->group_id != id->own.group_id) {
 		snprintf(text, size,
-			 "node %s belongs to the group with id %s, node %s to the one with id %s: two groups of one name; set 'dir' of "
+			 "node %s belongs to the group with id %s, node %s to the one with id %s: two groups of "
+			 "one name; set 'dir' of "
 			 "each node to its own directory",
 			 host->name, id_text(id->own.group_id, a), name, id_text(hello->group_id, b));
 		return STATUS_WRONG_CLUSTER;
@@ -579,8 +597,10 @@ static int judge_group(struct host *host, const struct wire_hello *hello, char *
 	const struct identity_member *member = identity_find_member(&id->own.members, name);
 	if (hello->group_id == 0 && member != NULL && member->seen) {
 		snprintf(text, size,
-			 "node %s has come without its data directory: it has taken part in the group with id %s, and does not know "
-			 "it any more. Is its 'dir' right, and, if that is relative, its working directory? Is a disk not mounted? "
+			 "node %s has come without its data directory: it has taken part in the group with id %s, "
+			 "and does not know "
+			 "it any more. Is its 'dir' right, and, if that is relative, its working directory? Is a "
+			 "disk not mounted? "
 			 "It may not vote again with another directory (docs/operations.md)",
 			 name, id_text(id->own.group_id, a));
 		return STATUS_LOST_DIRECTORY;
@@ -620,14 +640,16 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	uint64_t cluster_id = is_master(host) ? group_id : 0;
 	if (id->own.group_id != 0 && id->own.group_id != group_id) {
 		log_event(host->log, LOG_ERROR, "identity_differs",
-			  "why=\"the directory's file identity names the group with id %s, its log and snapshots are of the one with "
+			  "why=\"the directory's file identity names the group with id %s, its log and snapshots "
+			  "are of the one with "
 			  "id %s: they are not from one directory\"",
 			  id_text(id->own.group_id, here), id_text(group_id, there));
 		return STATUS_IDENTITY;
 	}
 	if (cluster_id != 0 && id->configured_id != 0 && id->configured_id != cluster_id) {
 		log_event(host->log, LOG_ERROR, "identity_differs",
-			  "why=\"the configuration says that the cluster has id %s, these shard masters have id %s: another cluster of "
+			  "why=\"the configuration says that the cluster has id %s, these shard masters have id "
+			  "%s: another cluster of "
 			  "the same name, or its shard masters have lost their directories\"",
 			  id_text(id->configured_id, here), id_text(cluster_id, there));
 		return STATUS_IDENTITY;

@@ -54,7 +54,7 @@ enum link_state {
 	LINK_IDLE, /* dialled: nothing to send yet, no socket */
 	LINK_RESOLVING,
 	LINK_CONNECTING,
-	LINK_HELLO, /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
+	LINK_HELLO,       /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
 	LINK_UNCONFIRMED, /* accepted, in the name of a member that has not yet said that it is its own */
 	LINK_OPEN,
 	LINK_REFUSED, /* accepted: the refusal is on its way, then the connection ends */
@@ -90,7 +90,7 @@ struct link {
 	uint32_t may;       /* what the other end may send: SENDER_… */
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
-	uint32_t seen;                 /* members that the other end has heard to know the group's id, by position */
+	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
 
 	struct buffer in;  /* the beginning of one unfinished frame */
 	size_t in_needed;  /* its whole length, as far as is known */
@@ -110,7 +110,7 @@ struct link {
 	char *address;         /* as given to dial() */
 	char *route;           /* where to connect */
 	char *name;            /* of the node that must answer; "": any */
-	struct buffer waiting; /* dialled: frames that wait for the hello; accepted: those that wait for being confirmed */
+	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
 	struct socket_address addresses[ADDRESSES_MAX];
 	uint32_t naddresses, next_address;
 	struct evdns_getaddrinfo_request *resolving;
@@ -208,7 +208,8 @@ struct host {
 	bool work_is_done; /* work_done() is due */
 
 	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
-	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total, denied_total;
+	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total,
+		denied_total;
 	uint64_t complaint_us, complaints_suppressed;
 	struct trace_file trace;
 	struct histogram turn_us; /* how long turns took, without waiting */
@@ -326,14 +327,19 @@ void host_identity_tell(const struct link *link, struct wire_hello *hello);
 int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
 /* The same for the answer to our own hello; notes what it says if it agrees. */
 int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
-/* Of an accepted link whose hello has been judged: may what comes along it be delivered at once? Otherwise, when its hello has been
- * answered: unconfirmed(). */
+/*
+ * Of an accepted link whose hello has been judged: may what comes along it be delivered at once? Otherwise, when
+ * its hello has been answered: unconfirmed().
+ */
 bool host_identity_accepted(struct link *link);
 void host_identity_unconfirmed(struct link *link);
 /* The link has become LINK_OPEN: after it was unconfirmed; as a dialled one. */
 void host_identity_confirmed(struct link *link);
 void host_identity_opened(struct link *dialled);
-/* Asks the node at the other end of a dialled link, or dials it, so that it will be asked; nonce 0: for its ids only. */
+/*
+ * Asks the node at the other end of a dialled link, or dials it, so that it will be asked; nonce 0: for its ids
+ * only.
+ */
 void host_identity_ask(struct link *dialled, uint64_t nonce);
 void host_identity_question(struct link *link, const struct message *message);
 void host_identity_answer(struct link *dialled, const struct message *message);

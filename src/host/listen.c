@@ -93,7 +93,8 @@ static bool make_room(struct host *host)
 	void *value;
 	while (map_next(&host->links, &position, &id, &value)) {
 		struct link *link = value;
-		if (!link->dialled && (link->state == LINK_HELLO || link->state == LINK_UNCONFIRMED) && (oldest == NULL || link->id < oldest->id))
+		if (!link->dialled && (link->state == LINK_HELLO || link->state == LINK_UNCONFIRMED) &&
+		    (oldest == NULL || link->id < oldest->id))
 			oldest = link;
 	}
 	if (oldest == NULL)

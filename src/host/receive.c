@@ -101,8 +101,8 @@ static void deliver(struct link *link, struct message *message)
 }
 
 /*
- * From a link that is not confirmed yet. What is not kept is lost as on a slow network: its sender repeats it. The questions
- * by which links are confirmed do not wait: the other side may wait for the answer.
+ * From a link that is not confirmed yet. What is not kept is lost as on a slow network: its sender repeats it. The
+ * questions by which links are confirmed do not wait: the other side may wait for the answer.
  */
 static void keep_unconfirmed(struct link *link, struct message *message)
 {

@@ -16,7 +16,8 @@
 
 void identity_add_member(struct identity_members *members, uint32_t replica, const char *name, const char *address)
 {
-	ASSERT(members->count < REPLICAS_MAX && strlen(name) <= NAME_BYTES_MAX && strlen(address) <= ADDRESS_BYTES_MAX);
+	ASSERT(members->count < REPLICAS_MAX && strlen(name) <= NAME_BYTES_MAX &&
+	       strlen(address) <= ADDRESS_BYTES_MAX);
 	uint32_t at = members->count++;
 	for (; at > 0 && members->list[at - 1].replica > replica; at--)
 		members->list[at] = members->list[at - 1];
@@ -51,8 +52,8 @@ const char *identity_members_text(const struct identity_members *members, char t
 	size_t used = 0;
 	text[0] = '\0';
 	for (uint32_t i = 0; i < members->count && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
-		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %s", i == 0 ? "" : ", ",
-				    members->list[i].replica, members->list[i].name);
+		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %s",
+				    i == 0 ? "" : ", ", members->list[i].replica, members->list[i].name);
 		used += more > 0 ? (size_t)more : 0;
 	}
 	return text;
@@ -71,7 +72,8 @@ void identity_format(const struct identity *id, struct buffer *out)
 		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id->log ? "yes" : "no");
 	for (uint32_t i = 0; i < id->members.count; i++) {
 		const struct identity_member *m = &id->members.list[i];
-		buffer_format(out, "member = %" PRIu32 " %s %s%s\n", m->replica, m->name, m->address, m->seen ? " seen" : "");
+		buffer_format(out, "member = %" PRIu32 " %s %s%s\n", m->replica, m->name, m->address,
+			      m->seen ? " seen" : "");
 	}
 	uint32_t checksum = crc32c(0, out->data + begin, out->len - begin);
 	buffer_format(out, CHECKSUM "%08" PRIx32 "\n", checksum);
@@ -149,7 +151,8 @@ static bool parse_common(const char **text, struct identity *out)
 		     take_line(text, "node", out->node, sizeof out->node) &&
 		     take_line(text, "role", out->role, sizeof out->role) &&
 		     take_number(text, "group", UINT64_MAX, &out->group) &&
-		     take_number(text, "replica", UINT32_MAX, &replica) && take_number(text, "shards", UINT32_MAX, &shards);
+		     take_number(text, "replica", UINT32_MAX, &replica) &&
+		     take_number(text, "shards", UINT32_MAX, &shards);
 	out->replica = (uint32_t)replica;
 	out->shards = (uint32_t)shards;
 	return whole;
@@ -193,7 +196,8 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 int identity_write_now(struct disk *disk, const struct identity *identity)
 {
 	struct disk_request create = {.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW};
-	struct disk_request rename_it = {.operation = DISK_RENAME, .name = IDENTITY_FILE_NEW, .new_name = IDENTITY_FILE};
+	struct disk_request rename_it = {
+		.operation = DISK_RENAME, .name = IDENTITY_FILE_NEW, .new_name = IDENTITY_FILE};
 	struct disk_request sync_directory = {.operation = DISK_SYNC_DIRECTORY};
 	int status = disk->ops->run_now(disk, &create);
 	if (status != 0)
@@ -241,16 +245,18 @@ struct judging {
 };
 
 #define REFUSE(j, status, format, ...) \
-	(snprintf((j)->error, (j)->error_size, "data directory %s: " format, (j)->claim->directory, __VA_ARGS__), (status))
+	(snprintf((j)->error, (j)->error_size, "data directory %s: " format, (j)->claim->directory, __VA_ARGS__), \
+	 (status))
 
 #define DESCRIPTION_BYTES (2 * NAME_BYTES_MAX + IDENTITY_ROLE_BYTES_MAX + 160u)
 
 static void describe(const struct identity *id, char out[DESCRIPTION_BYTES])
 {
 	snprintf(out, DESCRIPTION_BYTES,
-		 "cluster = %.*s, node = %.*s, role = %.*s, group = %" PRIu64 ", replica = %" PRIu32 ", shards = %" PRIu32,
-		 (int)NAME_BYTES_MAX, id->cluster, (int)NAME_BYTES_MAX, id->node, (int)IDENTITY_ROLE_BYTES_MAX, id->role,
-		 id->group, id->replica, id->shards);
+		 "cluster = %.*s, node = %.*s, role = %.*s, group = %" PRIu64 ", replica = %" PRIu32
+		 ", shards = %" PRIu32,
+		 (int)NAME_BYTES_MAX, id->cluster, (int)NAME_BYTES_MAX, id->node, (int)IDENTITY_ROLE_BYTES_MAX,
+		 id->role, id->group, id->replica, id->shards);
 }
 
 /* A member that has another number than before: this node, if it is one of them. */
@@ -259,8 +265,8 @@ static const struct identity_member *renumbered(const struct judging *j)
 	const struct identity_member *first = NULL;
 	for (uint32_t i = 0; i < j->own->members.count; i++) {
 		const struct identity_member *now = &j->own->members.list[i];
-		const struct identity_member *then =
-			identity_find_member((struct identity_members *)&j->found->members, now->name);
+		const struct identity_member *then = identity_find_member(
+			(struct identity_members *)&j->found->members, now->name);
 		if (then == NULL || then->replica == now->replica)
 			continue;
 		if (first == NULL || strcmp(now->name, j->own->node) == 0)
@@ -278,15 +284,19 @@ static int judge_members(const struct judging *j)
 	identity_members_text(&j->own->members, configured);
 	const struct identity_member *now = renumbered(j);
 	if (now != NULL) {
-		uint32_t before = identity_find_member((struct identity_members *)&j->found->members, now->name)->replica;
+		uint32_t before =
+			identity_find_member((struct identity_members *)&j->found->members, now->name)->replica;
 		return REFUSE(j, STATUS_IDENTITY,
 			      "the group's members are (%s), but %s names (%s): %s would become replica %" PRIu32
-			      " instead of %" PRIu32 ": the numbers are positions in the file; restore the order, or write "
+			      " instead of %" PRIu32
+			      ": the numbers are positions in the file; restore the order, or write "
 			      "'replica = %" PRIu32 "' into [node %s]",
-			      durable, j->claim->file, configured, now->name, now->replica, before, before, now->name);
+			      durable, j->claim->file, configured, now->name, now->replica, before, before,
+			      now->name);
 	}
 	return REFUSE(j, STATUS_IDENTITY,
-		      "the group's members are (%s), but %s names (%s): this version cannot add, remove or rename members; a "
+		      "the group's members are (%s), but %s names (%s): this version cannot add, remove or rename "
+		      "members; a "
 		      "group with two lists would decide twice: restore the list (addresses may change)",
 		      durable, j->claim->file, configured);
 }
@@ -298,7 +308,8 @@ static int judge_ids(const struct judging *j)
 	if (id == 0 || j->found->cluster_id == 0 || j->found->cluster_id == id)
 		return 0;
 	return REFUSE(j, STATUS_IDENTITY,
-		      "it belongs to cluster '%s' with id %s, but %s says id = %s: another cluster of the same name; set 'dir' to "
+		      "it belongs to cluster '%s' with id %s, but %s says id = %s: another cluster of the same "
+		      "name; set 'dir' to "
 		      "this node's own directory, or use the other cluster's file",
 		      j->found->cluster, id_text(j->found->cluster_id, found), j->claim->file,
 		      id_text(id, configured));
@@ -320,7 +331,8 @@ static int judge(const struct judging *j)
 		describe(found, theirs);
 		describe(own, ours);
 		snprintf(j->error, j->error_size,
-			 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this node's own "
+			 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this "
+			 "node's own "
 			 "directory",
 			 j->claim->directory, theirs, ours);
 		return STATUS_IDENTITY;
@@ -375,15 +387,20 @@ int identity_has_log(struct disk *disk, const struct identity *identity, bool *h
 	return status;
 }
 
-/* An identity without a log: whatever was promised is forgotten. Version 1 does not say whether there has been a log yet. */
+/*
+ * An identity without a log: whatever was promised is forgotten. Version 1 does not say whether there has been a
+ * log yet.
+ */
 static int judge_log(const struct judging *j, const struct logs *logs, uint32_t version)
 {
 	const char *missing = missing_log(logs);
 	if (missing == NULL || (version == 2 && !j->found->log))
 		return 0;
 	return REFUSE(j, STATUS_CORRUPT,
-		      "it belongs to this node, but its log (files %s…) is missing: a replica without its log would break promises that "
-		      "it has made; find the files, or leave everything as it is; the other replicas go on without this one "
+		      "it belongs to this node, but its log (files %s…) is missing: a replica without its log "
+		      "would break promises that "
+		      "it has made; find the files, or leave everything as it is; the other replicas go on "
+		      "without this one "
 		      "(docs/operations.md)",
 		      missing);
 }
@@ -393,13 +410,15 @@ static int claim_new(struct disk *disk, const struct judging *j, const struct lo
 	char id[ID_TEXT_BYTES];
 	if (logs->found[0] || logs->found[1])
 		return REFUSE(j, STATUS_IDENTITY,
-			      "it holds a log but no file %s, so whose it is cannot be told: find that file, or leave everything as "
+			      "it holds a log but no file %s, so whose it is cannot be told: find that file, or "
+			      "leave everything as "
 			      "it is; the other replicas go on without this one (docs/operations.md)",
 			      IDENTITY_FILE);
 	/* The cluster has begun to live with this replica's directory: there was nobody else who could. */
 	if (j->claim->configured_id != 0 && own->members.count == 1 && strcmp(own->role, "shardmaster") == 0)
 		return REFUSE(j, STATUS_IDENTITY,
-			      "it is empty, but %s says that cluster %s with id %s exists, and this is its only shard master: is "
+			      "it is empty, but %s says that cluster %s with id %s exists, and this is its only "
+			      "shard master: is "
 			      "'dir' right, and, if it is relative, the working directory? Is a disk not mounted?",
 			      j->claim->file, own->cluster, id_text(j->claim->configured_id, id));
 	int status = identity_write_now(disk, own);
@@ -422,8 +441,8 @@ static bool take_over(struct identity *own, const struct identity *found, uint32
 	return differs;
 }
 
-int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created, char *error,
-		   size_t error_size)
+int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created,
+		   char *error, size_t error_size)
 {
 	char text[IDENTITY_BYTES_MAX];
 	struct identity found;
@@ -443,11 +462,13 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 	}
 	if (identity_parse(text, &found, &version) != 0)
 		return REFUSE(&j, STATUS_CORRUPT,
-			      "its file %s is damaged, so whose it is cannot be told: leave everything as it is; the other replicas "
+			      "its file %s is damaged, so whose it is cannot be told: leave everything as it is; "
+			      "the other replicas "
 			      "go on without this one (docs/operations.md)",
 			      IDENTITY_FILE);
 	if (version > 2)
-		return REFUSE(&j, STATUS_IDENTITY, "its file %s is of version %" PRIu32 ": it was written by a newer program",
+		return REFUSE(&j, STATUS_IDENTITY,
+			      "its file %s is of version %" PRIu32 ": it was written by a newer program",
 			      IDENTITY_FILE, version);
 	status = judge(&j);
 	if (status == 0)
@@ -455,5 +476,7 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 	if (status != 0 || !take_over(own, &found, version))
 		return status;
 	status = identity_write_now(disk, own);
-	return status == 0 ? 0 : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
+	return status == 0
+		       ? 0
+		       : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
 }

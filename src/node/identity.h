@@ -1,5 +1,6 @@
 /*
- * Whose data directory is this? The file "identity", over struct disk, so that daemons and the simulator judge by the same code.
+ * Whose data directory is this? The file "identity", over struct disk, so that daemons and the simulator judge by
+ * the same code.
  *
  *   synod-identity 2
  *   cluster = demo
@@ -15,12 +16,14 @@
  *   member = 2 g1b 127.0.0.1:7012 seen     and was heard to know the group's id
  *   checksum = 9ae0daaf                    crc32c of everything before this line
  *
- * Written before anything else, as identity-new, synced, renamed, directory synced. What it says can only be added to (an id that
- * was not known, a member that was seen, another address). Version 1 has the lines up to `shards` and no checksum; it is read
- * and rewritten as version 2, with the members that the configuration names. An older program refuses version 2.
+ * Written before anything else, as identity-new, synced, renamed, directory synced. What it says can only be added
+ * to (an id that was not known, a member that was seen, another address). Version 1 has the lines up to `shards`
+ * and no checksum; it is read and rewritten as version 2, with the members that the configuration names. An older
+ * program refuses version 2.
  *
- * A replica that starts with another's directory, with another list of members, or with an empty directory in place of its own
- * would deny promises that it has made, or count votes that are none. So whatever differs is refused, by name.
+ * A replica that starts with another's directory, with another list of members, or with an empty directory in
+ * place of its own would deny promises that it has made, or count votes that are none. So whatever differs is
+ * refused, by name.
  *
  * Ids are random and never 0 (base/id.h).
  */
@@ -60,8 +63,11 @@ struct identity {
 	struct identity_members members;
 };
 
-/* Puts it in its place. REPLICAS_MAX members fit; the texts have been checked to be no longer than their limits. */
-void identity_add_member(struct identity_members *members, uint32_t replica, const char *name, const char *address);
+/*
+ * Puts it in its place. REPLICAS_MAX members fit; the texts have been checked to be no longer than their limits.
+ */
+void identity_add_member(struct identity_members *members, uint32_t replica, const char *name,
+			 const char *address);
 /* The same numbers and names; addresses may differ. */
 bool identity_members_equal(const struct identity_members *a, const struct identity_members *b);
 struct identity_member *identity_find_member(struct identity_members *members, const char *name);
@@ -70,19 +76,19 @@ const char *identity_members_text(const struct identity_members *members, char t
 
 /* What a claim is judged by, besides the directory. */
 struct identity_claim {
-	const char *directory;   /* for messages */
-	const char *file;        /* the configuration, for messages */
-	uint64_t configured_id;  /* of the cluster, as the configuration has it; 0: it says nothing */
+	const char *directory;  /* for messages */
+	const char *file;       /* the configuration, for messages */
+	uint64_t configured_id; /* of the cluster, as the configuration has it; 0: it says nothing */
 };
 
 /*
- * Blocking. Reads the directory's identity and compares it with *own, the node as it is configured; completes *own by what only the
- * directory knows (ids, log, seen). Writes the file if it is new, of version 1, or if addresses have changed. 0;
- * STATUS_IDENTITY, STATUS_CORRUPT, or what the disk says: then `error` is one line that says what differs and what to do. *created:
- * there was none, the directory is new.
+ * Blocking. Reads the directory's identity and compares it with *own, the node as it is configured; completes *own
+ * by what only the directory knows (ids, log, seen). Writes the file if it is new, of version 1, or if addresses
+ * have changed. 0; STATUS_IDENTITY, STATUS_CORRUPT, or what the disk says: then `error` is one line that says what
+ * differs and what to do. *created: there was none, the directory is new.
  */
-int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created, char *error,
-		   size_t error_size) MUST_CHECK;
+int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created,
+		   char *error, size_t error_size) MUST_CHECK;
 /* Blocking. Are all logs there that a node of this role keeps? (A primary/backup server keeps none: false.) */
 int identity_has_log(struct disk *disk, const struct identity *identity, bool *has_log) MUST_CHECK;
 /* Blocking: for the start. */

@@ -117,8 +117,9 @@ struct env_ops {
 	/* The node has finished its orderly shutdown. */
 	void (*stopped)(struct env *env);
 	/*
-	 * The node's state says that its group has this id: when the group draws it, and at every start after that. 0, or
-	 * STATUS_IDENTITY: the node's directory belongs to another group, it must not go on. NULL: this world does not care.
+	 * The node's state says that its group has this id: when the group draws it, and at every start after
+	 * that. 0, or STATUS_IDENTITY: the node's directory belongs to another group, it must not go on. NULL:
+	 * this world does not care.
 	 */
 	int (*identified)(struct env *env, uint64_t group_id);
 };

@@ -86,9 +86,11 @@ int identity_check(struct rsm *rsm)
 	own_members(rsm, &own);
 	if (!identity_members_equal(&own, &rsm->group.members)) {
 		log_event(rsm->log, LOG_ERROR, "members_differ",
-			  "why=\"the group's members are (%s), the configuration names (%s): this version cannot add, remove or rename "
+			  "why=\"the group's members are (%s), the configuration names (%s): this version cannot "
+			  "add, remove or rename "
 			  "members: restore the list\"",
-			  identity_members_text(&rsm->group.members, state), identity_members_text(&own, configured));
+			  identity_members_text(&rsm->group.members, state),
+			  identity_members_text(&own, configured));
 		return STATUS_IDENTITY;
 	}
 	return env->ops->identified == NULL ? 0 : env->ops->identified(env, rsm->group.id);
@@ -100,18 +102,23 @@ void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot)
 	uint64_t id;
 	struct identity_members members;
 	if (group_identity_decode(&id, &members, body) != 0)
-		node_fatal(rsm->node, STATUS_CORRUPT, "the identity of the group in slot %" PRIu64 " cannot be read", slot);
+		node_fatal(rsm->node, STATUS_CORRUPT,
+			   "the identity of the group in slot %" PRIu64 " cannot be read", slot);
 	if (rsm->group.id != 0)
 		return;
 	rsm->group.id = id;
 	rsm->group.members = members;
-	log_event(rsm->log, LOG_INFO, "group_identified", "group=%" PRIu64 " id=%s slot=%" PRIu64, rsm->options.group,
-		  id_text(id, text), slot);
+	log_event(rsm->log, LOG_INFO, "group_identified", "group=%" PRIu64 " id=%s slot=%" PRIu64,
+		  rsm->options.group, id_text(id, text), slot);
 	if (identity_check(rsm) != 0)
-		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose entries it holds");
+		node_fatal(rsm->node, STATUS_IDENTITY,
+			   "this replica does not belong to the group whose entries it holds");
 }
 
-/* Of a group without entries, before anything else can be proposed; of an older one, when it is certain that it has no id. */
+/*
+ * Of a group without entries, before anything else can be proposed; of an older one, when it is certain that it
+ * has no id.
+ */
 void identity_propose(struct rsm *rsm)
 {
 	if (rsm->group.id != 0 || rsm->identity_proposed || !(rsm->serving || paxos_last_slot(rsm->paxos) == 0))

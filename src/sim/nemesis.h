@@ -69,7 +69,10 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis);
 void sim_nemesis_heal_core(struct sim_nemesis *nemesis);
 /* True if a fatal STATUS_CORRUPT, or a refusal to start because of one, is what must happen to this process sooner or later. */
 bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process);
-/* True if this incarnation should have refused to start: its log was damaged while it was down, or its members are not the group's. */
+/*
+ * True if this incarnation should have refused to start: its log was damaged while it was down, or its members are
+ * not the group's.
+ */
 bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process);
 
 /* The faults whose numbers are true are left out. Before start; `numbers` is the caller's. */

@@ -69,7 +69,10 @@ struct sim_nemesis {
 	struct rng schedule;
 	struct rng rng; /* of the deed that is being done */
 	struct rng rng_care, rng_peace;
-	/* nemesis_members.c: of a stream of its own, so that the schedule of the others is what it was before there was this one. */
+	/*
+	 * nemesis_members.c: of a stream of its own, so that the schedule of the others is what it was before
+	 * there was this one.
+	 */
 	struct rng rng_members;
 	struct timer members_timer;
 	uint32_t deeds;   /* so far */

@@ -1,6 +1,7 @@
 /*
- * faults: 91. An operator's hand: a replica is started with a configuration whose list of members is not its group's: one less, one
- * more, another name, two numbers exchanged, itself alone. It must refuse to start. After a while it is started with the right one.
+ * faults: 91. An operator's hand: a replica is started with a configuration whose list of members is not its
+ * group's: one less, one more, another name, two numbers exchanged, itself alone. It must refuse to start. After a
+ * while it is started with the right one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static const char *alter(struct identity_members *members, const struct identity
 	switch (rng_below(rng, 5)) {
 	case 0:
 		if (members->count < REPLICAS_MAX) {
-			identity_add_member(members, right.list[right.count - 1].replica + 1, "stranger", "stranger:7000");
+			identity_add_member(members, right.list[right.count - 1].replica + 1, "stranger",
+					    "stranger:7000");
 			return "one more";
 		}
 		/* fall through */
@@ -27,7 +29,8 @@ static const char *alter(struct identity_members *members, const struct identity
 			members->count = 0;
 			for (uint32_t i = 0; i < right.count; i++)
 				if (i != other)
-					identity_add_member(members, right.list[i].replica, right.list[i].name, right.list[i].address);
+					identity_add_member(members, right.list[i].replica, right.list[i].name,
+							    right.list[i].address);
 			return "one less";
 		}
 		/* fall through */
@@ -42,8 +45,10 @@ static const char *alter(struct identity_members *members, const struct identity
 		if (right.count > 2) {
 			/* Two others, or this one and another. */
 			uint32_t next = (other + 1) % right.count;
-			snprintf(members->list[other].name, sizeof members->list[other].name, "%s", right.list[next].name);
-			snprintf(members->list[next].name, sizeof members->list[next].name, "%s", right.list[other].name);
+			snprintf(members->list[other].name, sizeof members->list[other].name, "%s",
+				 right.list[next].name);
+			snprintf(members->list[next].name, sizeof members->list[next].name, "%s",
+				 right.list[other].name);
 			return "two exchanged";
 		}
 		/* fall through */

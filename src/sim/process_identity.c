@@ -1,5 +1,6 @@
 /*
- * Whose disk a process starts with: the same judgement as a daemon's (node/identity.h). And the ids of groups, which must not change.
+ * Whose disk a process starts with: the same judgement as a daemon's (node/identity.h). And the ids of groups,
+ * which must not change.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ int sim_process_claim(struct sim_process *process)
 	bool created;
 	if (process->misconfigured != NULL)
 		own.members = *process->misconfigured;
-	int status = identity_claim(process->env.disk, &claim, &own, &created, process->halt_reason, sizeof process->halt_reason);
+	int status = identity_claim(process->env.disk, &claim, &own, &created, process->halt_reason,
+				    sizeof process->halt_reason);
 	if (status == 0)
 		process->claimed = own;
 	return status;

@@ -103,11 +103,15 @@ struct sim_process {
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
 
-	/* Who it is by its configuration, by which its disk is judged at every start (node/identity.h); NULL: nobody asks. */
+	/*
+	 * Who it is by its configuration, by which its disk is judged at every start (node/identity.h); NULL:
+	 * nobody asks.
+	 */
 	struct identity *identity;
-	struct identity claimed;    /* … and its directory; node[0] is 0 before it has had one */
-	struct identity_members *misconfigured; /* what an operator took for its members at the last start; NULL: the right ones */
-	uint64_t group_id;          /* as its state has said once; it never changes */
+	struct identity claimed; /* … and its directory; node[0] is 0 before it has had one */
+	/* What an operator took for its members at the last start; NULL: the right ones. */
+	struct identity_members *misconfigured;
+	uint64_t group_id; /* as its state has said once; it never changes */
 
 	/* Clocks: local monotonic = base_local + (now − base_world) × (1 + drift). */
 	uint64_t base_local_us;

@@ -80,12 +80,23 @@ int wire_identity_decode(struct slice in, struct arena *arena, struct wire_ident
 	*out = (struct wire_identity){0};
 	while (pb_next(&r)) {
 		switch (r.number) {
-		case 1: pb_get_u64(&r, &out->nonce); break;
-		case 2: pb_get_bool(&r, &out->opened); break;
-		case 3: pb_get_u64(&r, &out->cluster_id); break;
-		case 4: pb_get_u64(&r, &out->group_id); break;
-		case 5: pb_get_u32(&r, &out->seen); break;
-		default: break;
+		case 1:
+			pb_get_u64(&r, &out->nonce);
+			break;
+		case 2:
+			pb_get_bool(&r, &out->opened);
+			break;
+		case 3:
+			pb_get_u64(&r, &out->cluster_id);
+			break;
+		case 4:
+			pb_get_u64(&r, &out->group_id);
+			break;
+		case 5:
+			pb_get_u32(&r, &out->seen);
+			break;
+		default:
+			break;
 		}
 	}
 	return r.status;

@@ -28,7 +28,8 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_LOG_QUERY:
 	case METHOD_LOG_REGISTER:
 	case METHOD_LOG_TAIL:
-	case METHOD_LOG_SLOT: return SENDER_ANYBODY;
+	case METHOD_LOG_SLOT:
+		return SENDER_ANYBODY;
 	case METHOD_PRE_VOTE:
 	case METHOD_PRE_VOTE_REPLY:
 	case METHOD_PREPARE:
@@ -41,10 +42,13 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_TAKE_OVER:
 	case METHOD_SNAPSHOT_FETCH:
 	case METHOD_SNAPSHOT_CHUNK:
-	case METHOD_AGREEMENT: return SENDER_REPLICA;
+	case METHOD_AGREEMENT:
+		return SENDER_REPLICA;
 	case METHOD_VIEW_PING:
-	case METHOD_PB_FORWARD: return SENDER_PB;
-	case METHOD_NUMBER_MAX: break;
+	case METHOD_PB_FORWARD:
+		return SENDER_PB;
+	case METHOD_NUMBER_MAX:
+		break;
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Who belongs to what: clusters of one name, other members, directories that are not the node's own, and strangers who speak as
-# replicas. Whatever does not fit is refused with an error that says what differs. (faults: 90, 91, 92)
-# shellcheck source=tests/system/lib.sh
+# Who belongs to what: clusters of one name, other members, directories that are not the node's own, and strangers
+# who speak as replicas. Whatever does not fit is refused with an error that says what differs. (faults: 90, 91,
+# 92) shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster up --masters 1 --groups 1 --set hello_timeout_ms=1500
@@ -10,7 +10,8 @@ expect 0 OK
 id=$(sed -n 's/^id = //p' "$config")
 [[ $id =~ ^[0-9a-f]{16}$ ]] || fail "cluster.conf has no id"
 
-# A daemon that must not start: its exit code is in status, what it says in err. refused_start PATTERN [FILE [NODE]]
+# A daemon that must not start: its exit code is in status, what it says in err. refused_start PATTERN [FILE
+# [NODE]]
 refused_start() {
 	try timeout --kill-after=1 "$deadline_s" "$SYNOD_BIN/shardkvd" --config "${2:-$config}" --node "${3:-g1b}"
 	[[ $status -eq 1 ]] || fail "the start was not refused: $status $err"

@@ -3,9 +3,10 @@
  *
  *   impostor HOST:PORT CLUSTER GROUP MEMBER,MEMBER,… TO GROUP_ID NODE      NODE "": as a client
  *
- * A hello in the name of NODE, with these members, this id of the group, and a nonce of its own; then what only a replica may send to replica number TO,
- * in the name of every other one: a Prepare with a high ballot, Accepted of slots that nobody has, and AGREEMENT as a request; then
- * STATUS. Prints a word for each reply, "closed" when the replica ends the connection.
+ * A hello in the name of NODE, with these members, this id of the group, and a nonce of its own; then what only a
+ * replica may send to replica number TO, in the name of every other one: a Prepare with a high ballot, Accepted of
+ * slots that nobody has, and AGREEMENT as a request; then STATUS. Prints a word for each reply, "closed" when the
+ * replica ends the connection.
  *
  * Exit codes: 0 said its piece · 1 could not connect, or the hello was refused · 64 usage.
  */
@@ -44,7 +45,8 @@ static void add_hello(char **argv)
 				   .group = strtoull(argv[3], NULL, 10),
 				   .group_id = strtoull(argv[6], NULL, 16),
 				   .nonce = 0x1234567};
-	for (char *name = strtok(argv[4], ","); name != NULL && hello.nmembers < REPLICAS_MAX; name = strtok(NULL, ",")) {
+	for (char *name = strtok(argv[4], ","); name != NULL && hello.nmembers < REPLICAS_MAX;
+	     name = strtok(NULL, ",")) {
 		hello.members[hello.nmembers].replica = hello.nmembers + 1;
 		hello.members[hello.nmembers++].name = slice_string(name);
 	}
@@ -59,9 +61,15 @@ static void add_piece(uint64_t group, uint32_t from, uint32_t to)
 {
 	struct buffer payload = {0};
 	struct wire_range all = {.first = 1, .last = 1u << 20};
-	struct wire_paxos prepare = {.group = group, .from = from, .to = to, .ballot = 1000u << 8 | from, .slot = 1};
-	struct wire_paxos accepted = {.group = group, .from = from, .to = to, .ballot = 1000u << 8 | to, .slot = all.last,
-				      .nranges = 1, .ranges = &all};
+	struct wire_paxos prepare = {
+		.group = group, .from = from, .to = to, .ballot = 1000u << 8 | from, .slot = 1};
+	struct wire_paxos accepted = {.group = group,
+				      .from = from,
+				      .to = to,
+				      .ballot = 1000u << 8 | to,
+				      .slot = all.last,
+				      .nranges = 1,
+				      .ranges = &all};
 	wire_paxos_encode(&prepare, &payload);
 	add(MESSAGE_ONEWAY, METHOD_PREPARE, 0, &payload);
 	buffer_clear(&payload);

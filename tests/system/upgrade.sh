@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Data directories of an earlier version start under this one with equal contents: tests/fixtures, which make_v1.sh made.
-# shellcheck source=tests/system/lib.sh
+# Data directories of an earlier version start under this one with equal contents: tests/fixtures, which make_v1.sh
+# made. shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# The groups' addresses stand in the shard masters' configurations: the ports are those of the fixture, outside of the range that
-# reserve_ports takes from, and one run of this test at a time uses them.
+# The groups' addresses stand in the shard masters' configurations: the ports are those of the fixture, outside of
+# the range that reserve_ports takes from, and one run of this test at a time uses them.
 exec {fixture_lock}>"${TMPDIR:-/tmp}/synod-test-fixture-v1.lock"
 flock "$fixture_lock"
 if ! ports_free 30101 30112 || ! ports_free 31101 31112; then
@@ -14,8 +14,8 @@ mkdir -p "$run"
 tar -C "$run" -xzf "$repository/tests/fixtures/v1.tar.gz"
 sed -i "s|^dir = RUN/|dir = $run/|" "$config"
 
-# All that is to be compared. Not the sessions (sessions.json says how many there were): that version has them end an hour after their
-# last request, by the wall clock.
+# All that is to be compared. Not the sessions (sessions.json says how many there were): that version has them end
+# an hour after their last request, by the wall clock.
 compare() {
 	kv -o json export
 	expect 0

@@ -14,7 +14,8 @@ static struct disk *disk;
 /* The configuration of node g1a, of three members. */
 static struct identity g1a(void)
 {
-	struct identity id = {.cluster = "demo", .node = "g1a", .role = "shardkv", .group = 1, .replica = 1, .shards = 16};
+	struct identity id = {
+		.cluster = "demo", .node = "g1a", .role = "shardkv", .group = 1, .replica = 1, .shards = 16};
 	identity_add_member(&id.members, 1, "g1a", "127.0.0.1:7011");
 	identity_add_member(&id.members, 2, "g1b", "127.0.0.1:7012");
 	identity_add_member(&id.members, 3, "g1c", "127.0.0.1:7013");
@@ -175,13 +176,17 @@ START_TEST(not_a_directory)
 }
 END_TEST
 
-/* A version that wrote the identity without ids and members: read, and rewritten with the members that are configured. */
+/*
+ * A version that wrote the identity without ids and members: read, and rewritten with the members that are
+ * configured.
+ */
 START_TEST(version_1)
 {
 	char text[IDENTITY_BYTES_MAX];
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put("identity", "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
+	put("identity",
+	    "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
 	put("log-0000000000000001", "x");
 	ck_assert_int_eq(open_as(G1A), 0);
 	ck_assert_uint_eq(known.group_id, 0);
@@ -207,7 +212,10 @@ START_TEST(newer_version)
 }
 END_TEST
 
-/* faults: 91. Another list of members is refused by name: a member less, more, renamed, renumbered. Another address is not. */
+/*
+ * faults: 91. Another list of members is refused by name: a member less, more, renamed, renumbered. Another
+ * address is not.
+ */
 START_TEST(other_members)
 {
 	set_up("d");
@@ -221,12 +229,13 @@ START_TEST(other_members)
 	strcpy(swapped.members.list[2].name, "g1b");
 	alone.members.count = 1;
 	const struct identity wrong[5] = {less, more, renamed, swapped, alone};
-	static const char *const says[5] = {"names (1 g1a, 2 g1b): ", "names (1 g1a, 2 g1b, 3 g1c, 4 g1d): ",
-					    "names (1 g1a, 2 g1b, 3 g1x): ", "g1c would become replica 2 instead of 3",
-					    "names (1 g1a): "};
+	static const char *const says[5] = {
+		"names (1 g1a, 2 g1b): ", "names (1 g1a, 2 g1b, 3 g1c, 4 g1d): ", "names (1 g1a, 2 g1b, 3 g1x): ",
+		"g1c would become replica 2 instead of 3", "names (1 g1a): "};
 	for (size_t i = 0; i < 5; i++) {
 		ck_assert_int_eq(open_as(wrong[i]), STATUS_IDENTITY);
-		ck_assert_ptr_nonnull(strstr(error, "the group's members are (1 g1a, 2 g1b, 3 g1c), but test.conf "));
+		ck_assert_ptr_nonnull(
+			strstr(error, "the group's members are (1 g1a, 2 g1b, 3 g1c), but test.conf "));
 		ck_assert_msg(strstr(error, says[i]) != NULL, "%s", error);
 		ck_assert_ptr_null(strchr(error, '\n'));
 	}
@@ -291,7 +300,8 @@ START_TEST(without_log)
 	/* Version 1 does not say whether there has been one; it was made right after the identity. */
 	snprintf(command, sizeof command, "rm %s/log-*", path);
 	ck_assert_int_eq(system(command), 0);
-	put("identity", "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
+	put("identity",
+	    "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
 	ck_assert_int_eq(open_as(G1A), STATUS_CORRUPT);
 	tear_down();
 }
@@ -313,7 +323,8 @@ START_TEST(elsewhere)
 	disk_posix_destroy(disk);
 	ck_assert_int_eq(chdir(other), 0);
 	ck_assert_int_eq(datadir_open(&disk, "run/g1a", &known, config, 0, error, sizeof error), STATUS_IDENTITY);
-	snprintf(other, sizeof other, "%s/run/g1a belongs to this node: start it from %s/, or write the whole path", root, root);
+	snprintf(other, sizeof other,
+		 "%s/run/g1a belongs to this node: start it from %s/, or write the whole path", root, root);
 	ck_assert_msg(strstr(error, other) != NULL, "%s", error);
 	ck_assert_int_eq(access("run", F_OK), -1);
 	/* Another node's directory there says nothing. */
@@ -333,7 +344,8 @@ START_TEST(only_master)
 	set_up("d");
 	configured_id = 0xabc;
 	ck_assert_int_eq(open_as(m1), STATUS_IDENTITY);
-	ck_assert_ptr_nonnull(strstr(error, "it is empty, but test.conf says that cluster demo with id 0000000000000abc exists"));
+	ck_assert_ptr_nonnull(strstr(
+		error, "it is empty, but test.conf says that cluster demo with id 0000000000000abc exists"));
 	configured_id = 0;
 	ck_assert_int_eq(open_as(m1), 0);
 	disk_posix_destroy(disk);
@@ -362,5 +374,5 @@ START_TEST(every_byte)
 }
 END_TEST
 
-CHECK_MAIN("datadir", version_1, newer_version, other_members, other_cluster, without_log, elsewhere, only_master, every_byte,
-	   creates, another_node, locked, damaged, other_files, not_a_directory)
+CHECK_MAIN("datadir", version_1, newer_version, other_members, other_cluster, without_log, elsewhere, only_master,
+	   every_byte, creates, another_node, locked, damaged, other_files, not_a_directory)

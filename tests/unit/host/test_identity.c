@@ -1,6 +1,6 @@
 /*
- * Who may speak, and who belongs to what, over real connections: two members of a group, a shard master, clients and strangers.
- * faults: 90, 91, 96
+ * Who may speak, and who belongs to what, over real connections: two members of a group, a shard master, clients
+ * and strangers. faults: 90, 91, 96
  */
 #include <sys/socket.h>
 
@@ -39,8 +39,13 @@ static struct identity member(uint32_t number)
 
 static void start(struct echo *e, const struct identity *id)
 {
-	struct host_options options = {.cluster = "test", .node = id->node, .role = id->role, .identity = id,
-				       .listen = addresses[id->replica - 1], .npeers = 2, .peers = peers};
+	struct host_options options = {.cluster = "test",
+				       .node = id->node,
+				       .role = id->role,
+				       .identity = id,
+				       .listen = addresses[id->replica - 1],
+				       .npeers = 2,
+				       .peers = peers};
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
 	options.settings.hello_timeout_ms = 300;
@@ -63,15 +68,24 @@ static void send_accept(struct echo *from, link_id to)
 static void member_hello(struct buffer *out, const char *node, uint64_t group_id)
 {
 	struct buffer payload = {0};
-	struct wire_hello hello = {.version = PROTOCOL_VERSION, .cluster = slice_string("test"), .node = slice_string(node),
-				   .role = slice_string("shardkv"), .group = 1, .group_id = group_id, .nonce = 7, .nmembers = 2,
+	struct wire_hello hello = {.version = PROTOCOL_VERSION,
+				   .cluster = slice_string("test"),
+				   .node = slice_string(node),
+				   .role = slice_string("shardkv"),
+				   .group = 1,
+				   .group_id = group_id,
+				   .nonce = 7,
+				   .nmembers = 2,
 				   .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}};
 	wire_hello_encode(&hello, &payload);
 	frame_of(out, MESSAGE_REQUEST, METHOD_HELLO, 0, buffer_slice(&payload));
 	buffer_free(&payload);
 }
 
-/* What a member sends is delivered, in the order in which it was sent, once the other has asked it whether the connection is its own. */
+/*
+ * What a member sends is delivered, in the order in which it was sent, once the other has asked it whether the
+ * connection is its own.
+ */
 START_TEST(members_hear_each_other)
 {
 	choose_addresses();
@@ -108,7 +122,8 @@ START_TEST(confirmed_later)
 	ck_assert_int_eq(message.status, 0);
 	/* s1 is us: it says that the nonce is its own. */
 	int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strchr(addresses[0], ':') + 1)),
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)atoi(strchr(addresses[0], ':') + 1)),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&at, sizeof at), 0);
@@ -119,9 +134,13 @@ START_TEST(confirmed_later)
 	buffer_consume(&asked.in, consumed);
 	buffer_clear(&out);
 	struct buffer payload = {0};
-	wire_hello_encode(&(struct wire_hello){.version = PROTOCOL_VERSION, .cluster = slice_string("test"),
-					       .node = slice_string("s1"), .role = slice_string("shardkv"), .group = 1,
-					       .nmembers = 2, .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}},
+	wire_hello_encode(&(struct wire_hello){.version = PROTOCOL_VERSION,
+					       .cluster = slice_string("test"),
+					       .node = slice_string("s1"),
+					       .role = slice_string("shardkv"),
+					       .group = 1,
+					       .nmembers = 2,
+					       .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}},
 			  &payload);
 	frame_of(&out, MESSAGE_REPLY, METHOD_HELLO, 0, buffer_slice(&payload));
 	ck_assert(raw_send(&asked, buffer_slice(&out)));
@@ -143,7 +162,10 @@ START_TEST(confirmed_later)
 }
 END_TEST
 
-/* A connection in the name of a member: while the member is down nothing comes of it, and it ends; when it is up, it says no. */
+/*
+ * A connection in the name of a member: while the member is down nothing comes of it, and it ends; when it is up,
+ * it says no.
+ */
 START_TEST(impostors)
 {
 	choose_addresses();
@@ -199,7 +221,9 @@ START_TEST(bounded)
 }
 END_TEST
 
-/* A client's one-way message that is a replica's is dropped, its request answered; an unknown method is nobody's. */
+/*
+ * A client's one-way message that is a replica's is dropped, its request answered; an unknown method is nobody's.
+ */
 START_TEST(clients_are_denied)
 {
 	choose_addresses();
@@ -269,15 +293,23 @@ START_TEST(hellos)
 	id.group_id = 0x91;
 	id.members.list[0].seen = true;
 	start(&s2, &id);
-	struct wire_hello hello = {.version = PROTOCOL_VERSION, .cluster = slice_string("test"), .node = slice_string("s1"),
-				   .role = slice_string("shardkv"), .group = 1, .cluster_id = 0xc2, .group_id = 0x91, .nmembers = 2,
+	struct wire_hello hello = {.version = PROTOCOL_VERSION,
+				   .cluster = slice_string("test"),
+				   .node = slice_string("s1"),
+				   .role = slice_string("shardkv"),
+				   .group = 1,
+				   .cluster_id = 0xc2,
+				   .group_id = 0x91,
+				   .nmembers = 2,
 				   .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}};
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER, "with id 00000000000000c1, node s1 to the one with id 00000000000000c2");
+	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER,
+		       "with id 00000000000000c1, node s1 to the one with id 00000000000000c2");
 	hello.cluster_id = 0;
 	hello.group_id = 0x92;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER, "the group with id 0000000000000091, node s1 to the one with id 0000000000000092");
+	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER,
+		       "the group with id 0000000000000091, node s1 to the one with id 0000000000000092");
 	hello.group_id = 0;
 	add_hello(&out, &hello);
 	expect_refusal(&s2, &out, STATUS_LOST_DIRECTORY, "node s1 has come without its data directory");
@@ -285,7 +317,8 @@ START_TEST(hellos)
 	hello.members[0].replica = 2;
 	hello.members[1].replica = 3;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_MEMBERS, "node s2 has the members (1 s1, 2 s2) in its group, node s1 has (2 s1, 3 s2)");
+	expect_refusal(&s2, &out, STATUS_WRONG_MEMBERS,
+		       "node s2 has the members (1 s1, 2 s2) in its group, node s1 has (2 s1, 3 s2)");
 	hello.nmembers = 1;
 	add_hello(&out, &hello);
 	expect_refusal(&s2, &out, STATUS_WRONG_MEMBERS, "node s1 has (2 s1)");
@@ -343,7 +376,8 @@ START_TEST(members_are_seen)
 	choose_addresses();
 	start_member(&s1, 1);
 	start_member(&s2, 2);
-	struct identity_members *seen_by_1 = host_identity_members(s1.host), *seen_by_2 = host_identity_members(s2.host);
+	struct identity_members *seen_by_1 = host_identity_members(s1.host),
+				*seen_by_2 = host_identity_members(s2.host);
 	ck_assert_int_eq(host_env(s1.host)->ops->identified(host_env(s1.host), 0x91), 0);
 	for (int i = 0; i < 50; i++)
 		turn_some(s1.host, s2.host);

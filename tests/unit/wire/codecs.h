@@ -89,14 +89,23 @@ static inline uint32_t any_count(struct rng *r, uint32_t max)
 static inline void any_hello(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_hello *hello = out;
-	*hello = (struct wire_hello){any_u32(r), any_name(r, a), any_name(r, a), any_name(r, a), any_name(r, a), any_u64(r),
-				     any_u64(r), any_u64(r), any_u64(r), any_u64(r),
-				     (uint32_t)rng_range(r, 0, REPLICAS_MAX), {{0}}};
+	*hello = (struct wire_hello){any_u32(r),
+				     any_name(r, a),
+				     any_name(r, a),
+				     any_name(r, a),
+				     any_name(r, a),
+				     any_u64(r),
+				     any_u64(r),
+				     any_u64(r),
+				     any_u64(r),
+				     any_u64(r),
+				     (uint32_t)rng_range(r, 0, REPLICAS_MAX),
+				     {{0}}};
 	for (uint32_t i = 0; i < hello->nmembers; i++) {
 		struct slice name = any_name(r, a);
-		hello->members[i] = (struct wire_hello_member){
-			(i == 0 ? 0 : hello->members[i - 1].replica) + (uint32_t)rng_range(r, 1, 1000),
-			name.len == 0 ? slice_string("n") : name};
+		hello->members[i] = (struct wire_hello_member){(i == 0 ? 0 : hello->members[i - 1].replica) +
+								       (uint32_t)rng_range(r, 1, 1000),
+							       name.len == 0 ? slice_string("n") : name};
 	}
 }
 static inline void any_error(struct rng *r, struct arena *a, void *out)
@@ -403,7 +412,8 @@ static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *ou
 static inline void any_identity(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
-	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r), any_u64(r), any_u32(r)};
+	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r),
+							      any_u64(r), any_u32(r)};
 }
 
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
