@@ -64,6 +64,7 @@ int agreement_log_open(struct agreement_service *service)
 	struct wal_options options = {
 		.disk = service->node->env->disk,
 		.log = service->node->log,
+		.replica = service->options.replica,
 		.segment_bytes = service->options.settings.wal_segment_bytes,
 		.recycle_max = 2,
 		.prefix = LOG_PREFIX,

@@ -239,12 +239,16 @@ static uint32_t free_files_max(const struct rsm_settings *settings)
 	return files < FREE_FILES_MAX ? (uint32_t)files : FREE_FILES_MAX;
 }
 
-static int open_log(struct rsm *rsm)
+/* damaged: the slot of a damaged snapshot; 0: there is none. */
+static int open_log(struct rsm *rsm, uint64_t damaged)
 {
 	struct wal_options options = {
 		.disk = rsm_disk(rsm),
 		.log = rsm->log,
 		.group = rsm->options.group,
+		.replica = rsm->options.replica,
+		/* A snapshot is installed when there is a log, and not before. */
+		.begun = rsm->snapshot_slot != 0 || damaged != 0,
 		.segment_bytes = rsm->settings.wal_segment_bytes,
 		.recycle_max = free_files_max(&rsm->settings),
 		.durable = wal_durable_now,
@@ -270,10 +274,14 @@ static int open_log(struct rsm *rsm)
 	const char *missing = NULL;
 	if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
 		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
-	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0)
+	/*
+	 * A replica whose first snapshot came from a peer may have written nothing else yet. But before logs were noted, one that had
+	 * been lost was made anew, empty.
+	 */
+	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.noted)
 		missing = "there is a snapshot, but its log is missing";
 	if (missing != NULL) {
-		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s: put the files back from a copy\"",
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s; " WAL_LOST_ADVICE "\"",
 			  status_name(STATUS_CORRUPT), missing);
 		return STATUS_CORRUPT;
 	}
@@ -364,7 +372,7 @@ int recover(struct rsm *rsm)
 		return status;
 	}
 	create_core(rsm);
-	status = open_log(rsm);
+	status = open_log(rsm, damaged);
 	if (status != 0)
 		return status;
 	const struct recovered *r = &rsm->recovered;
@@ -373,7 +381,7 @@ int recover(struct rsm *rsm)
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (rsm->options.nmembers == 1) {
 			log_event(rsm->log, LOG_ERROR, "state_lost",
-				  "snapshot=%" PRIu64 " action=\"the only replica's snapshot is damaged; restore a backup\"", covered);
+				  "snapshot=%" PRIu64 " action=\"none: the only replica's snapshot is damaged, and its log does not reach back to what it held\"", covered);
 			return STATUS_CORRUPT;
 		}
 		lose_state(rsm, covered);

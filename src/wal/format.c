@@ -8,7 +8,8 @@
 
 static const char magic[8] = {'S', 'Y', 'N', 'O', 'D', 'L', 'O', 'G'};
 
-enum { FORMAT_VERSION = 1, FLAG_LAST = 1 };
+/* Version 1 had no replica. */
+enum { FORMAT_FIRST = 1, FORMAT_VERSION = 2, FLAG_LAST = 1 };
 
 /* Where the fields of a record stand. */
 enum {
@@ -32,12 +33,14 @@ void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *h
 	store_u64(out + 32, header->first_batch);
 	store_u64(out + 40, header->promise);
 	store_u64(out + 48, header->group);
+	store_u64(out + 56, header->replica);
 	store_u32(out + 12, crc32c(0, out + 16, WAL_HEADER_BYTES - 16));
 }
 
 bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *out)
 {
-	if (memcmp(data, magic, sizeof magic) != 0 || load_u32(data + 8) != FORMAT_VERSION)
+	uint32_t version = load_u32(data + 8);
+	if (memcmp(data, magic, sizeof magic) != 0 || version < FORMAT_FIRST || version > FORMAT_VERSION)
 		return false;
 	if (load_u32(data + 12) != crc32c(0, data + 16, WAL_HEADER_BYTES - 16))
 		return false;
@@ -47,8 +50,14 @@ bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *
 		.first_batch = load_u64(data + 32),
 		.promise = load_u64(data + 40),
 		.group = load_u64(data + 48),
+		.replica = load_u64(data + 56),
 	};
 	return true;
+}
+
+bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES])
+{
+	return memcmp(data, magic, sizeof magic) == 0 && load_u32(data + 8) > FORMAT_VERSION;
 }
 
 void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch)

@@ -20,6 +20,7 @@ struct wal_header {
 	uint64_t first_batch;
 	uint64_t promise;
 	uint64_t group;
+	uint64_t replica; /* 0: not known */
 };
 
 /* A record as it stands in a segment. */
@@ -36,6 +37,8 @@ struct wal_frame {
 void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *header);
 /* False if magic, version or checksum are wrong. */
 bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *out);
+/* It is a header of a later format than this program knows. */
+bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES]);
 
 static inline size_t wal_record_size(size_t payload_len)
 {
@@ -60,6 +63,9 @@ bool wal_name_parse(const char *name, const char *prefix, uint64_t *number);
 
 #define WAL_LOG_PREFIX "log-"
 #define WAL_FREE_PREFIX "free-"
+/* Does not begin like a segment: what removes those leaves it, and so is noticed. */
+#define WAL_NEWEST_NAME "newest-segment"
+#define WAL_NEWEST_BYTES 64u
 
 static inline wal_position wal_position_make(uint64_t segment, uint64_t offset)
 {

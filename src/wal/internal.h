@@ -4,6 +4,7 @@
  *   format.c     bytes of headers and records
  *   recover.c    reading the segments at start-up: the decision table of wal.h
  *   wal.c        opening, creating the first segment, closing
+ *   newest.c     the note of the newest segment
  *   write.c      append, group commit, opening the next segment
  *   space.c      files in reserve, release and recycling
  *   read.c       reading records back
@@ -59,6 +60,7 @@ struct wal {
 	struct wal_options options;
 	struct disk *disk;
 	char log_prefix[WAL_PREFIX_BYTES_MAX + 8], free_prefix[WAL_PREFIX_BYTES_MAX + 8]; /* of file names */
+	char newest_name[WAL_NAME_BYTES], newest_new_name[WAL_NAME_BYTES + 4];
 
 	/* Oldest first, consecutive ids; the last one is being appended to. */
 	struct wal_segment **segments;
@@ -79,6 +81,9 @@ struct wal {
 	struct disk_request write_request;
 	uint8_t header[WAL_HEADER_BYTES];
 	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];
+	struct disk_file *newest_file;
+	uint64_t newest;            /* the segment that it names; 0: none, it is to be written */
+	uint8_t newest_data[WAL_NEWEST_BYTES];
 
 	/* Reserve. */
 	struct wal_free *free_files;
@@ -120,6 +125,18 @@ static inline struct wal_segment *wal_tail(const struct wal *wal)
 /* recover.c: reads and repairs the segments in wal->segments, whose files are open. */
 int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
 		struct wal_recovery *info) MUST_CHECK;
+
+/* STATUS_CORRUPT, with the problem in info and the log, and what must not be done about it. */
+int wal_problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* newest.c */
+/* What is there, against what is said to be there. wal->segments are open; nothing has been created yet. */
+int wal_newest_check(struct wal *wal, bool exists, struct wal_recovery *info) MUST_CHECK;
+/* Blocking: notes the last segment if another one, or none, is noted. */
+int wal_newest_write(struct wal *wal) MUST_CHECK;
+/* Into newest_data. */
+void wal_newest_encode(struct wal *wal, uint64_t segment);
 
 /* space.c */
 void wal_free_add(struct wal *wal, struct wal_free file);

@@ -20,10 +20,7 @@ struct scan {
 	uint64_t wrong_at;   /* a verifying record after x of a batch later than batch + 1; 0 if there is none */
 };
 
-static int problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
+int wal_problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
 {
 	const size_t size = sizeof info->problem;
 	va_list arguments;
@@ -32,8 +29,7 @@ static int problem(const struct wal *wal, struct wal_recovery *info, const char 
 	va_end(arguments);
 	if (len > 0 && (size_t)len < size)
 		snprintf(info->problem + len, size - (size_t)len,
-			 "; acknowledged entries may be lost: put the file back from a copy, or remove this replica "
-			 "from its group, empty the directory and add it again");
+			 "; " WAL_LOST_ADVICE);
 	if (wal->options.log != NULL) {
 		char quoted[sizeof info->problem + 8];
 		log_event(wal->options.log, LOG_ERROR, "wal_corrupt", "problem=%s",
@@ -155,21 +151,26 @@ static int read_headers(struct wal *wal, struct wal_header *headers, struct wal_
 		char name[WAL_NAME_BYTES];
 		wal_name(name, wal->log_prefix, segment->id);
 		if (i > 0 && segment->id != wal->segments[i - 1]->id + 1)
-			return problem(wal, info, "the segment before %s is missing", name);
+			return wal_problem(wal, info, "the segment before %s is missing", name);
 		if (segment->capacity < WAL_HEADER_BYTES)
-			return problem(wal, info, "%s is cut short: %" PRIu64 " bytes", name, segment->capacity);
+			return wal_problem(wal, info, "%s is cut short: %" PRIu64 " bytes", name, segment->capacity);
 		int status = disk->ops->read_now(disk, segment->file, 0, data, sizeof data);
 		if (status != 0)
 			return status;
 		if (!wal_header_decode(data, header))
-			return problem(wal, info, "the header of %s does not verify", name);
+			return wal_problem(wal, info, wal_header_is_newer(data) ?
+					   "%s was written by a newer version of this program" :
+					   "the header of %s does not verify", name);
 		if (header->segment != segment->id)
-			return problem(wal, info, "%s holds segment %" PRIu64, name, header->segment);
+			return wal_problem(wal, info, "%s holds segment %" PRIu64, name, header->segment);
 		if (header->group != wal->options.group)
-			return problem(wal, info, "%s belongs to group %" PRIu64 ", not to group %" PRIu64, name,
+			return wal_problem(wal, info, "%s belongs to group %" PRIu64 ", not to group %" PRIu64, name,
 				       header->group, wal->options.group);
+		if (header->replica != 0 && wal->options.replica != 0 && header->replica != wal->options.replica)
+			return wal_problem(wal, info, "%s belongs to replica %" PRIu64 " of the group, not to replica %" PRIu64,
+					   name, header->replica, wal->options.replica);
 		if (header->capacity != segment->capacity)
-			return problem(wal, info, "%s has %" PRIu64 " bytes, its header says %" PRIu64, name,
+			return wal_problem(wal, info, "%s has %" PRIu64 " bytes, its header says %" PRIu64, name,
 				       segment->capacity, header->capacity);
 	}
 	return 0;
@@ -189,7 +190,7 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 	scan_batches(&scan);
 	if (!is_last) {
 		if (headers[index + 1].first_batch != scan.batch + 1)
-			return problem(wal, info,
+			return wal_problem(wal, info,
 				       "%s: no good record at offset %" PRIu64 " after batch %" PRIu64
 				       ", but the next segment begins with batch %" PRIu64,
 				       name, scan.end, scan.batch, headers[index + 1].first_batch);
@@ -198,7 +199,7 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 	}
 	scan_beyond(&scan);
 	if (scan.wrong_at != 0)
-		return problem(wal, info,
+		return wal_problem(wal, info,
 			       "%s: damaged at or after offset %" PRIu64 " (after batch %" PRIu64
 			       "), but a later batch was written at offset %" PRIu64,
 			       name, scan.end, scan.batch, scan.wrong_at);

@@ -18,12 +18,15 @@ struct found {
 		bool is_log;
 	} *files;
 	size_t count, capacity;
+	bool newest; /* the note of the newest segment is there */
 };
 
 static void found_file(void *context, const char *name, uint64_t size)
 {
 	struct found *found = context;
 	uint64_t number;
+	if (strcmp(name, found->wal->newest_name) == 0)
+		found->newest = true;
 	bool is_log = wal_name_parse(name, found->wal->log_prefix, &number);
 	if (!is_log && !wal_name_parse(name, found->wal->free_prefix, &number))
 		return;
@@ -93,7 +96,7 @@ static int open_segments(struct wal *wal, const struct found *found, struct wal_
 			break;
 		if (ids[i] > UINT32_MAX || size > UINT32_MAX) {
 			close_file(wal, file);
-			snprintf(info->problem, sizeof info->problem, "%s cannot be a log segment: remove it", name);
+			snprintf(info->problem, sizeof info->problem, "%s cannot be a log segment: no log gets that far", name);
 			status = STATUS_CORRUPT;
 			break;
 		}
@@ -169,6 +172,7 @@ static int create_first(struct wal *wal)
 		.capacity = segment->capacity,
 		.first_batch = 1,
 		.group = wal->options.group,
+		.replica = wal->options.replica,
 	};
 	uint8_t data[WAL_HEADER_BYTES];
 	wal_header_encode(data, &header);
@@ -194,6 +198,8 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 	if (status == 0)
 		status = open_free_files(wal, &found);
 	free(found.files);
+	if (status == 0)
+		status = wal_newest_check(wal, found.newest, info);
 	if (status == 0 && wal->segment_count == 0)
 		status = create_first(wal);
 	if (status == 0)
@@ -201,6 +207,8 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 	/* A name that the process before did not come to sync may be in memory only. */
 	if (status == 0)
 		status = run_name(wal, DISK_SYNC_DIRECTORY, NULL, NULL);
+	if (status == 0)
+		status = wal_newest_write(wal);
 	return status;
 }
 
@@ -210,6 +218,8 @@ static void set_names(struct wal *wal)
 	ASSERT(strlen(prefix) <= WAL_PREFIX_BYTES_MAX);
 	snprintf(wal->log_prefix, sizeof wal->log_prefix, "%s" WAL_LOG_PREFIX, prefix);
 	snprintf(wal->free_prefix, sizeof wal->free_prefix, "%s" WAL_FREE_PREFIX, prefix);
+	snprintf(wal->newest_name, sizeof wal->newest_name, "%s" WAL_NEWEST_NAME, prefix);
+	snprintf(wal->newest_new_name, sizeof wal->newest_new_name, "%s" WAL_NEWEST_NAME "-new", prefix);
 }
 
 int wal_open(struct wal **out, const struct wal_options *options,
@@ -251,6 +261,7 @@ void wal_close(struct wal *wal)
 		close_file(wal, wal->free_files[i].file);
 	free(wal->free_files);
 	close_file(wal, wal->created.file);
+	close_file(wal, wal->newest_file);
 	if (wal->releasing != NULL) {
 		close_file(wal, wal->releasing->file);
 		free(wal->releasing);

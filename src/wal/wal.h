@@ -13,11 +13,11 @@
  * SEGMENT FILE  log-SSSSSSSSSSSSSSSS (id in 16 hex digits, ids are consecutive and never reused)
  *
  *   offset 0   64-byte header:
- *     u64 magic "SYNODLOG"     u32 format version (1)     u32 crc32c of bytes 16 … 63
+ *     u64 magic "SYNODLOG"     u32 format version (2)     u32 crc32c of bytes 16 … 63
  *     u64 segment id           u64 capacity (file size)   u64 number of the segment's first batch
  *     u64 highest ballot of any WAL_PROMISE or WAL_ACCEPT before this segment (accepting
  *         promises too): the promise outlives older segments
- *     u64 group id             u64 reserved (0)
+ *     u64 group id             u64 replica (0 in version 1: not known)
  *   then records, each aligned to 8 bytes:
  *     u32 crc32c               over the segment id (8 bytes), the record's offset in the file (8 bytes),
  *                              and bytes 4 … of the record including its payload: a record that was
@@ -33,8 +33,9 @@
  *   was there, which does not verify).
  *
  * A file is filled, gets its header and is synced under the name free-NNNNNNNNNNNNNNNN; then
- * it is renamed and the directory synced; then records are written. So whatever bears the
- * name log-… has a header and its full size, or is damaged.
+ * it is renamed and the directory synced; then it is noted as the newest segment, in the file newest-segment (wal/newest.c);
+ * then records are written. So whatever bears the name log-… has a header and its full size, or is damaged; and a log
+ * whose last segment, or all of it, is missing does not look like a shorter one, or a new one.
  *
  * GROUP COMMIT. wal_append() collects; wal_flush() hands everything collected to
  * the disk as one write and one sync if none is under way; while batch k syncs,
@@ -61,8 +62,12 @@
  *   a later segment whose first batch is another        corrupt middle      STATUS_CORRUPT
  *   a segment id missing between two others             missing segment     STATUS_CORRUPT
  *   header does not verify, or names another segment    corrupt header      STATUS_CORRUPT
- *     or another group
+ *     or another group or replica
  *   file size is not the header's capacity              truncated segment   STATUS_CORRUPT
+ *   the segment that was noted as the newest is later    missing segment     STATUS_CORRUPT
+ *     than all
+ *   no segment at all, but one was noted, or the owner  missing log         STATUS_CORRUPT
+ *     knows that there was a log
  *   no segment at all                                   new log             created
  *
  * Then batch k is written again and synced, and the directory too: what is replayed is
@@ -127,6 +132,8 @@ struct wal_options {
 	struct disk *disk;
 	struct log *log;
 	uint64_t group;
+	uint64_t replica;        /* whose log it is: another's is refused. 0: not said */
+	bool begun;              /* something else shows that there must be one: it is not created */
 	uint64_t segment_bytes;  /* 0: 64 MiB; a multiple of 8 that holds at least one maximal record, below 4 GiB */
 	uint32_t recycle_max;    /* 0: 2 */
 	/* Before the names of all files, so that two logs can live in one directory ("agreement-log-…"); NULL: nothing. Copied. */
@@ -138,12 +145,18 @@ struct wal_options {
 	void *context;
 };
 
+/* After what is wrong with a log. */
+#define WAL_LOST_ADVICE \
+	"this replica must not be started without it, nor on an empty or older copy of its directory: it may have promised or " \
+	"accepted what the others count on. The group goes on while a majority of its replicas runs"
+
 struct wal_recovery {
 	uint64_t segments;
 	uint64_t oldest_segment; /* its id; the owner knows from its records how much it has released */
 	uint64_t records;
 	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
-	char problem[400];   /* why STATUS_CORRUPT, with file and offset; what to do */
+	bool noted;          /* the newest segment had been noted: whatever is there is all that was written */
+	char problem[500];   /* why STATUS_CORRUPT, with file and offset; what to do, and what not */
 };
 
 /*

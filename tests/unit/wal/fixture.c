@@ -101,6 +101,8 @@ int fixture_open(struct fixture *f)
 	struct wal_options options = {
 		.disk = f->disk,
 		.group = f->group,
+		.replica = f->replica,
+		.begun = f->begun,
 		.segment_bytes = f->segment_bytes,
 		.recycle_max = f->recycle_max,
 		.durable = fixture_durable,

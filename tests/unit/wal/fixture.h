@@ -44,6 +44,8 @@ struct fixture {
 	uint64_t segment_bytes;
 	uint32_t recycle_max;
 	uint64_t group;
+	uint64_t replica;
+	bool begun;
 	struct wal_recovery info;
 	int fatal_status; /* of options.fatal; 0: not called */
 	uint64_t durable; /* last told by options.durable */

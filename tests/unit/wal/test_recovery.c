@@ -75,7 +75,7 @@ START_TEST(no_segment_is_a_new_log)
 	fixture_init(&f, 1, SMALL);
 	expect_records(&f, 0);
 	ck_assert_uint_eq(fixture_count_files(&f, SEGMENT_1), 1);
-	ck_assert_uint_eq(fixture_count_files(&f, ""), 1);
+	ck_assert_uint_eq(fixture_count_files(&f, ""), 2); /* and the note of it */
 	fixture_crash(&f, DISK_SIM_POWER);
 	expect_records(&f, 0);
 	expect_usable(&f);
@@ -434,6 +434,139 @@ START_TEST(opening_reports_errors_of_the_disk)
 }
 END_TEST
 
+/* faults: 15, 31 */
+START_TEST(the_newest_segment_is_missed)
+{
+	/* What is left looks like a whole, shorter log; so it is a note of the newest segment that tells. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	size_t segments = fixture_count_files(&f, "log-");
+	char name[WAL_NAME_BYTES];
+	wal_name(name, WAL_LOG_PREFIX, segments);
+	ck_assert_int_eq(disk_sim_remove(f.disk, name), 0);
+	expect_corrupt(&f, name);
+	ck_assert_ptr_nonnull(strstr(f.info.problem, "is missing"));
+	/* Refusing changes nothing: so it is the next time. */
+	expect_corrupt(&f, name);
+	fixture_free(&f);
+}
+END_TEST
+
+static void remove_log(struct fixture *f)
+{
+	for (uint64_t id = 1; fixture_count_files(f, "log-") > 0; id++) {
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_LOG_PREFIX, id);
+		ck_assert_int_eq(disk_sim_remove(f->disk, name), 0);
+	}
+}
+
+/* faults: 15, 31 */
+START_TEST(a_lost_log_is_missed)
+{
+	/* A directory without a segment is a new log only if there has never been one; and it stays refused. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	remove_log(&f);
+	for (int i = 0; i < 3; i++) {
+		expect_corrupt(&f, "the log is missing");
+		ck_assert_uint_eq(fixture_count_files(&f, "log-"), 0);
+	}
+	fixture_free(&f);
+	/* The owner may know it better than the log. */
+	fixture_init(&f, 1, SMALL);
+	f.begun = true;
+	expect_corrupt(&f, "the log is missing");
+	ck_assert_uint_eq(fixture_count_files(&f, ""), 0);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_log_of_another_replica_is_refused)
+{
+	/* Files of another replica of the same group are refused, be it one segment or the note; those that say nothing are not. */
+	struct fixture f;
+	uint8_t header[WAL_HEADER_BYTES];
+	struct wal_header h;
+	fixture_init(&f, 1, SMALL);
+	f.replica = 2;
+	ck_assert_int_eq(fixture_open(&f), 0);
+	fixture_accept(&f, 1, 24);
+	fixture_flush(&f);
+	fixture_crash(&f, DISK_SIM_POWER);
+	f.replica = 3;
+	expect_corrupt(&f, "replica 2, not to group 7, replica 3");
+	f.replica = 2;
+	expect_records(&f, 1);
+	fixture_crash(&f, DISK_SIM_POWER);
+	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	ck_assert(wal_header_decode(header, &h));
+	ck_assert_uint_eq(h.replica, 2);
+	h.replica = 1;
+	wal_header_encode(header, &h);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	expect_corrupt(&f, SEGMENT_1 " belongs to replica 1 of the group, not to replica 2");
+	h.replica = 0;
+	wal_header_encode(header, &h);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	expect_records(&f, 1);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 14 */
+START_TEST(a_damaged_note_costs_nothing)
+{
+	/* The log says itself what it holds: without the note only what is missing at its end would not be missed. It is written anew. */
+	for (uint64_t at = 0; at < WAL_NEWEST_BYTES; at++) {
+		struct fixture f;
+		log_of(&f, 25, 1);
+		damage(&f, WAL_NEWEST_NAME, at);
+		bool version = at >= 8 && at < 12; /* a bit that makes it a newer version's */
+		if (!version) {
+			expect_records(&f, 25);
+			fixture_crash(&f, DISK_SIM_POWER);
+		}
+		remove_log(&f);
+		expect_corrupt(&f, version ? "newer version" : "the log is missing");
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(a_log_without_a_note_gets_one)
+{
+	/* As the version before left it: header of format 1, and no note. */
+	struct fixture f;
+	uint8_t header[WAL_HEADER_BYTES];
+	log_of(&f, 3, 1);
+	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	store_u32(header + 8, 1);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	ck_assert_int_eq(disk_sim_remove(f.disk, WAL_NEWEST_NAME), 0);
+	expect_records(&f, 3);
+	ck_assert(!f.info.noted);
+	expect_usable(&f);
+	ck_assert(f.info.noted);
+	fixture_crash(&f, DISK_SIM_POWER);
+	remove_log(&f);
+	expect_corrupt(&f, "the log is missing");
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(what_a_newer_version_wrote_is_refused_by_name)
+{
+	struct fixture f;
+	uint8_t version[4];
+	store_u32(version, 3);
+	log_of(&f, 3, 1);
+	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 8, version, sizeof version), 0);
+	expect_corrupt(&f, SEGMENT_1 " was written by a newer version");
+	fixture_free(&f);
+}
+END_TEST
+
 CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_are_the_end,
 	   a_torn_last_batch_is_dropped_whole, the_zeros_over_a_torn_batch_are_durable,
 	   a_batch_whose_end_is_missing_is_dropped, damage_before_a_later_batch_is_corruption,
@@ -444,4 +577,6 @@ CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_
 	   a_header_of_another_segment_is_corruption, a_log_of_another_group_is_refused,
 	   a_file_that_is_too_short_is_corruption, records_in_another_place_do_not_verify, a_huge_length_is_bounded,
 	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed, free_files_are_kept_or_removed,
-	   the_segment_size_may_change, opening_reports_errors_of_the_disk)
+	   the_segment_size_may_change, opening_reports_errors_of_the_disk, the_newest_segment_is_missed, a_lost_log_is_missed,
+	   a_log_of_another_replica_is_refused, a_damaged_note_costs_nothing, a_log_without_a_note_gets_one,
+	   what_a_newer_version_wrote_is_refused_by_name)
