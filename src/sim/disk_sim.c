@@ -97,6 +97,11 @@ static enum disk_sim_fault draw_fault(struct disk_sim *sim, enum disk_operation 
 		fault = DISK_SIM_NO_FAULT;
 	if ((fault == DISK_SIM_MISDIRECT || fault == DISK_SIM_LOSE_WRITE) && !is_write(operation))
 		fault = DISK_SIM_NO_FAULT;
+	if (fault == DISK_SIM_KILLED) {
+		/* From here on it is a stop like any other. */
+		sim->killed = true;
+		fault = DISK_SIM_STOP;
+	}
 	if (fault == DISK_SIM_STOP || fault == DISK_SIM_TORN_WRITE)
 		sim->stopped = true;
 	if (fault != DISK_SIM_NO_FAULT)
@@ -425,7 +430,7 @@ void disk_sim_crash(struct disk *disk, enum disk_sim_crash kind)
 	struct disk_sim *sim = disk_sim_of(disk);
 	memset(sim->lanes, 0, sizeof sim->lanes);
 	sim->process++;
-	sim->stopped = false;
+	sim->stopped = sim->killed = false;
 	sim->counters.crashes++;
 	if (kind == DISK_SIM_KILL)
 		return;
@@ -463,6 +468,11 @@ void disk_sim_stop(struct disk *disk)
 bool disk_sim_stopped(const struct disk *disk)
 {
 	return LIST_ENTRY(disk, const struct disk_sim, disk)->stopped;
+}
+
+bool disk_sim_killed(const struct disk *disk)
+{
+	return LIST_ENTRY(disk, const struct disk_sim, disk)->killed;
 }
 
 const struct disk_sim_counters *disk_sim_counters(const struct disk *disk)

@@ -73,6 +73,7 @@ enum disk_sim_fault {
 	DISK_SIM_MISDIRECT,  /* writes */
 	DISK_SIM_LOSE_WRITE,
 	DISK_SIM_TORN_WRITE, /* part of the write happens, then as STOP */
+	DISK_SIM_KILLED,     /* as STOP, but the machine goes on: what had been written is in its cache */
 };
 
 enum disk_sim_crash { DISK_SIM_KILL, DISK_SIM_POWER };
@@ -93,8 +94,10 @@ void disk_sim_set_faults(struct disk *disk, const struct disk_sim_faults *faults
 /* One fault at operation number `operation` (counted from creation, see disk_sim_operations). */
 void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_fault fault);
 uint64_t disk_sim_operations(const struct disk *disk);
-/* The process was stopped by DISK_SIM_STOP or DISK_SIM_TORN_WRITE and waits for disk_sim_crash(). */
+/* The process was stopped by DISK_SIM_STOP, DISK_SIM_TORN_WRITE or DISK_SIM_KILLED and waits for disk_sim_crash(). */
 bool disk_sim_stopped(const struct disk *disk);
+/* … and the machine goes on (DISK_SIM_KILLED). */
+bool disk_sim_killed(const struct disk *disk);
 /* Nothing that is under way or comes later happens: as STOP, at once. */
 void disk_sim_stop(struct disk *disk);
 /* While held, requests of the lane that include a sync do not finish (their ticket is asked for again on release). */

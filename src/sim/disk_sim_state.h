@@ -37,6 +37,7 @@ struct disk_sim {
 	uint64_t fault_at;
 	enum disk_sim_fault fault;
 	bool stopped;
+	bool killed; /* stopped, by the process's death alone */
 	struct disk_sim_counters counters;
 };
 

@@ -178,6 +178,8 @@ bool sim_process_guarded(struct sim_process *process, void (*body)(struct sim_pr
 void sim_process_halt(struct sim_process *process, int status, const char *reason, bool interrupted);
 /* The node has stopped in an orderly way. */
 void sim_process_exit(struct sim_process *process);
+/* If its disk has stopped it, it is down now: killed, or without power. */
+bool sim_process_stopped_by_disk(struct sim_process *process);
 void sim_process_destroy(struct sim_process *process);
 extern const struct env_ops sim_process_env_ops;
 /* Monotonic time of the process → virtual time at which its clock has reached it. */

@@ -211,6 +211,17 @@ void sim_process_power_loss(struct sim_process *process)
 	process_end(process, END_POWER, false);
 }
 
+bool sim_process_stopped_by_disk(struct sim_process *process)
+{
+	if (process->disk == NULL || !disk_sim_stopped(process->disk))
+		return false;
+	if (disk_sim_killed(process->disk))
+		sim_process_crash(process);
+	else
+		sim_process_power_loss(process);
+	return true;
+}
+
 /* ---- beginnings ---- */
 
 static void node_start(struct sim_process *process)
@@ -264,10 +275,8 @@ void sim_process_start(struct sim_process *process)
 	process->halted_at_start = true;
 	if (!sim_process_guarded(process, node_start))
 		return;
-	if (process->disk != NULL && disk_sim_stopped(process->disk)) {
-		sim_process_power_loss(process);
+	if (sim_process_stopped_by_disk(process))
 		return;
-	}
 	if (process->halt_status != 0) {
 		sim_process_halt(process, process->halt_status,
 				 process->halt_reason[0] != '\0' ? NULL : status_text(process->halt_status), false);

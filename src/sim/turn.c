@@ -136,10 +136,8 @@ void sim_process_turn_event(void *data)
 	if (!finished)
 		return;
 	process->busy_until_us = world->now_us + cost_us;
-	if (process->disk != NULL && disk_sim_stopped(process->disk)) {
-		sim_process_power_loss(process);
+	if (sim_process_stopped_by_disk(process))
 		return;
-	}
 	if (process->stopped)
 		sim_process_exit(process);
 	else
