@@ -275,10 +275,10 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
 		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
 	/*
-	 * A replica whose first snapshot came from a peer may have written nothing else yet. But before logs were noted, one that had
-	 * been lost was made anew, empty.
+	 * A replica whose first snapshot came from a peer may have written nothing else yet. But the version that did not write down which segments
+	 * there are made a log that had been lost anew, empty.
 	 */
-	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.noted)
+	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.ranged)
 		missing = "there is a snapshot, but its log is missing";
 	if (missing != NULL) {
 		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s; " WAL_LOST_ADVICE "\"",

@@ -64,8 +64,9 @@ bool wal_name_parse(const char *name, const char *prefix, uint64_t *number);
 #define WAL_LOG_PREFIX "log-"
 #define WAL_FREE_PREFIX "free-"
 /* Does not begin like a segment: what removes those leaves it, and so is noticed. */
-#define WAL_NEWEST_NAME "newest-segment"
-#define WAL_NEWEST_BYTES 64u
+#define WAL_RANGE_NAME "segment-range"
+#define WAL_RANGE_HALF_BYTES 512u
+#define WAL_RANGE_BYTES 1024u
 
 static inline wal_position wal_position_make(uint64_t segment, uint64_t offset)
 {

@@ -4,7 +4,7 @@
  *   format.c     bytes of headers and records
  *   recover.c    reading the segments at start-up: the decision table of wal.h
  *   wal.c        opening, creating the first segment, closing
- *   newest.c     the note of the newest segment
+ *   range.c      which segments there are
  *   write.c      append, group commit, opening the next segment
  *   space.c      files in reserve, release and recycling
  *   read.c       reading records back
@@ -30,6 +30,8 @@ struct wal_segment {
 	bool ready;             /* the header and the name are durable */
 	uint32_t readers;       /* reads under way: not recycled meanwhile */
 };
+
+enum wal_end { WAL_NEWEST, WAL_OLDEST };
 
 /* A file in reserve, of options.segment_bytes. */
 struct wal_free {
@@ -60,7 +62,7 @@ struct wal {
 	struct wal_options options;
 	struct disk *disk;
 	char log_prefix[WAL_PREFIX_BYTES_MAX + 8], free_prefix[WAL_PREFIX_BYTES_MAX + 8]; /* of file names */
-	char newest_name[WAL_NAME_BYTES], newest_new_name[WAL_NAME_BYTES + 4];
+	char range_name[WAL_NAME_BYTES], range_new_name[WAL_NAME_BYTES + 4];
 
 	/* Oldest first, consecutive ids; the last one is being appended to. */
 	struct wal_segment **segments;
@@ -81,9 +83,11 @@ struct wal {
 	struct disk_request write_request;
 	uint8_t header[WAL_HEADER_BYTES];
 	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];
-	struct disk_file *newest_file;
-	uint64_t newest;            /* the segment that it names; 0: none, it is to be written */
-	uint8_t newest_data[WAL_NEWEST_BYTES];
+
+	/* What the file of the range says: by the writer the newest, by the release the oldest. */
+	struct disk_file *range_file;
+	uint64_t range[2];          /* 0: not known */
+	uint8_t range_data[2][WAL_RANGE_HALF_BYTES];
 
 	/* Reserve. */
 	struct wal_free *free_files;
@@ -130,13 +134,13 @@ int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_
 int wal_problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* newest.c */
+/* range.c */
 /* What is there, against what is said to be there. wal->segments are open; nothing has been created yet. */
-int wal_newest_check(struct wal *wal, bool exists, struct wal_recovery *info) MUST_CHECK;
-/* Blocking: notes the last segment if another one, or none, is noted. */
-int wal_newest_write(struct wal *wal) MUST_CHECK;
-/* Into newest_data. */
-void wal_newest_encode(struct wal *wal, uint64_t segment);
+int wal_range_check(struct wal *wal, bool exists, struct wal_recovery *info) MUST_CHECK;
+/* Blocking: names what is there. */
+int wal_range_write(struct wal *wal) MUST_CHECK;
+/* Fills in what a write needs that names the segment; its data is the wal's. */
+void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, struct disk_request *request);
 
 /* space.c */
 void wal_free_add(struct wal *wal, struct wal_free file);

@@ -2,8 +2,8 @@
  * Files in reserve, and segments that are no longer needed.
  *
  *   making a free file:  create and fill ─▶ sync ─▶ into the reserve      (disk full: remove, wal_full)
- *   recycling a segment: rename log-… to free-… ─▶ sync directory ─▶ into the reserve
- *   or, enough in it:    remove log-… ─▶ sync directory ─▶ close
+ *   recycling a segment: name the next one as the oldest (range.c) ─▶ rename log-… to free-… ─▶ sync directory ─▶ into the reserve
+ *   or, enough in it:    the same ─▶ remove log-… ─▶ sync directory ─▶ close
  *
  * Both run on the BULK lane. One segment at a time is recycled, oldest first, each step
  * durable before the next: a crash must not leave a gap in the ids. A file
@@ -20,6 +20,7 @@
 static void free_file_created(struct disk_request *request);
 static void free_file_synced(struct disk_request *request);
 static void free_file_removed(struct disk_request *request);
+static void oldest_named(struct disk_request *request);
 static void segment_unlinked(struct disk_request *request);
 static void release_synced(struct disk_request *request);
 static void released_closed(struct disk_request *request);
@@ -153,17 +154,28 @@ void wal_release_step(struct wal *wal)
 	wal->segment_count--;
 	memmove(wal->segments, wal->segments + 1, wal->segment_count * sizeof *wal->segments);
 	wal->releasing = segment;
+	wal->release_request = (struct disk_request){0};
+	wal_range_request(wal, WAL_OLDEST, segment->id + 1, &wal->release_request);
+	submit(wal, &wal->release_request, DISK_WRITE_SYNC, oldest_named);
+}
+
+static void oldest_named(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (!wal_went_well(wal, request->status, "naming the oldest log segment failed"))
+		return;
+	struct wal_segment *segment = wal->releasing;
 	wal_name(wal->release_name, wal->log_prefix, segment->id);
-	wal->release_request = (struct disk_request){.name = wal->release_name, .file = segment->file};
+	*request = (struct disk_request){.name = wal->release_name, .file = segment->file};
 	wal->release_keeps = segment->capacity == wal->options.segment_bytes &&
 			     wal->free_count + (wal->creating ? 1 : 0) < wal->options.recycle_max;
 	if (wal->release_keeps) {
 		wal->release_number = wal->next_free_number++;
 		wal_name(wal->release_new_name, wal->free_prefix, wal->release_number);
-		wal->release_request.new_name = wal->release_new_name;
-		submit(wal, &wal->release_request, DISK_RENAME, segment_unlinked);
+		request->new_name = wal->release_new_name;
+		submit(wal, request, DISK_RENAME, segment_unlinked);
 	} else {
-		submit(wal, &wal->release_request, DISK_REMOVE, segment_unlinked);
+		submit(wal, request, DISK_REMOVE, segment_unlinked);
 	}
 }
 

@@ -18,15 +18,15 @@ struct found {
 		bool is_log;
 	} *files;
 	size_t count, capacity;
-	bool newest; /* the note of the newest segment is there */
+	bool range; /* the file that says which segments there are, is there */
 };
 
 static void found_file(void *context, const char *name, uint64_t size)
 {
 	struct found *found = context;
 	uint64_t number;
-	if (strcmp(name, found->wal->newest_name) == 0)
-		found->newest = true;
+	if (strcmp(name, found->wal->range_name) == 0)
+		found->range = true;
 	bool is_log = wal_name_parse(name, found->wal->log_prefix, &number);
 	if (!is_log && !wal_name_parse(name, found->wal->free_prefix, &number))
 		return;
@@ -199,7 +199,7 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 		status = open_free_files(wal, &found);
 	free(found.files);
 	if (status == 0)
-		status = wal_newest_check(wal, found.newest, info);
+		status = wal_range_check(wal, found.range, info);
 	if (status == 0 && wal->segment_count == 0)
 		status = create_first(wal);
 	if (status == 0)
@@ -208,7 +208,7 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 	if (status == 0)
 		status = run_name(wal, DISK_SYNC_DIRECTORY, NULL, NULL);
 	if (status == 0)
-		status = wal_newest_write(wal);
+		status = wal_range_write(wal);
 	return status;
 }
 
@@ -218,8 +218,8 @@ static void set_names(struct wal *wal)
 	ASSERT(strlen(prefix) <= WAL_PREFIX_BYTES_MAX);
 	snprintf(wal->log_prefix, sizeof wal->log_prefix, "%s" WAL_LOG_PREFIX, prefix);
 	snprintf(wal->free_prefix, sizeof wal->free_prefix, "%s" WAL_FREE_PREFIX, prefix);
-	snprintf(wal->newest_name, sizeof wal->newest_name, "%s" WAL_NEWEST_NAME, prefix);
-	snprintf(wal->newest_new_name, sizeof wal->newest_new_name, "%s" WAL_NEWEST_NAME "-new", prefix);
+	snprintf(wal->range_name, sizeof wal->range_name, "%s" WAL_RANGE_NAME, prefix);
+	snprintf(wal->range_new_name, sizeof wal->range_new_name, "%s" WAL_RANGE_NAME "-new", prefix);
 }
 
 int wal_open(struct wal **out, const struct wal_options *options,
@@ -261,7 +261,7 @@ void wal_close(struct wal *wal)
 		close_file(wal, wal->free_files[i].file);
 	free(wal->free_files);
 	close_file(wal, wal->created.file);
-	close_file(wal, wal->newest_file);
+	close_file(wal, wal->range_file);
 	if (wal->releasing != NULL) {
 		close_file(wal, wal->releasing->file);
 		free(wal->releasing);

@@ -33,9 +33,9 @@
  *   was there, which does not verify).
  *
  * A file is filled, gets its header and is synced under the name free-NNNNNNNNNNNNNNNN; then
- * it is renamed and the directory synced; then it is noted as the newest segment, in the file newest-segment (wal/newest.c);
+ * it is renamed and the directory synced; then it is named as the newest segment, in the file segment-range (wal/range.c);
  * then records are written. So whatever bears the name log-… has a header and its full size, or is damaged; and a log
- * whose last segment, or all of it, is missing does not look like a shorter one, or a new one.
+ * whose first or last segment, or all of it, is missing does not look like a shorter one, or a new one.
  *
  * GROUP COMMIT. wal_append() collects; wal_flush() hands everything collected to
  * the disk as one write and one sync if none is under way; while batch k syncs,
@@ -64,9 +64,9 @@
  *   header does not verify, or names another segment    corrupt header      STATUS_CORRUPT
  *     or another group or replica
  *   file size is not the header's capacity              truncated segment   STATUS_CORRUPT
- *   the segment that was noted as the newest is later    missing segment     STATUS_CORRUPT
- *     than all
- *   no segment at all, but one was noted, or the owner  missing log         STATUS_CORRUPT
+ *   the oldest or the newest that was named is not      missing segment     STATUS_CORRUPT
+ *     there
+ *   no segment at all, but one was named, or the owner  missing log         STATUS_CORRUPT
  *     knows that there was a log
  *   no segment at all                                   new log             created
  *
@@ -79,7 +79,7 @@
  * narrow that window to the time between the sync and the next append.)
  *
  * SPACE. wal_release(position) says that records before position are no longer needed; segments
- * wholly before it are recycled, oldest first, one after another: renamed to free-…, the
+ * wholly before it are recycled, oldest first, one after another: the next one named as the oldest, renamed to free-…, the
  * directory synced, later renamed to the next id; and only when everything appended before the
  * call is durable, so that a WAL_SNAPSHOT record may be appended and the release follow at
  * once. At most `recycle_max` free files are kept, and the rest removed. There is always one in reserve, made ahead of need.
@@ -155,7 +155,7 @@ struct wal_recovery {
 	uint64_t oldest_segment; /* its id; the owner knows from its records how much it has released */
 	uint64_t records;
 	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
-	bool noted;          /* the newest segment had been noted: whatever is there is all that was written */
+	bool ranged;         /* it was written down which segments there are: whatever is there is all that was written */
 	char problem[500];   /* why STATUS_CORRUPT, with file and offset; what to do, and what not */
 };
 

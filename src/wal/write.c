@@ -4,7 +4,7 @@
  * Idle until wal_flush() finds something collected. Then the buffer is written part
  * by part, each after the one before is durable; a part that opens a segment first takes
  * a free file (waiting for one if need be), writes and syncs the header in it, renames it, syncs
- * the directory and notes it as the newest segment (newest.c). After the last part the other buffer follows, if it was
+ * the directory and names it as the newest segment (range.c). After the last part the other buffer follows, if it was
  * flushed meanwhile; otherwise the writer is idle again.
  */
 #include "wal/internal.h"
@@ -22,7 +22,7 @@ static void part_written(struct disk_request *request);
 static void header_written(struct disk_request *request);
 static void segment_renamed(struct disk_request *request);
 static void directory_synced(struct disk_request *request);
-static void newest_noted(struct disk_request *request);
+static void newest_named(struct disk_request *request);
 
 static struct wal_part *last_part(struct wal_buffer *buffer)
 {
@@ -198,18 +198,14 @@ static void directory_synced(struct disk_request *request)
 	if (!wal_went_well(wal, request->status, "syncing the log's directory failed"))
 		return;
 	/* Before it holds a record: were it missing at the next start, it would be missed. */
-	wal_newest_encode(wal, wal->writing->parts[wal->writing_part].segment->id);
-	request->file = wal->newest_file;
-	request->offset = 0;
-	request->data = wal->newest_data;
-	request->len = sizeof wal->newest_data;
-	submit(wal, DISK_WRITE_SYNC, newest_noted);
+	wal_range_request(wal, WAL_NEWEST, wal->writing->parts[wal->writing_part].segment->id, request);
+	submit(wal, DISK_WRITE_SYNC, newest_named);
 }
 
-static void newest_noted(struct disk_request *request)
+static void newest_named(struct disk_request *request)
 {
 	struct wal *wal = request->owner;
-	if (!wal_went_well(wal, request->status, "noting the newest log segment failed"))
+	if (!wal_went_well(wal, request->status, "naming the newest log segment failed"))
 		return;
 	wal->writing->parts[wal->writing_part].segment->ready = true;
 	write_part(wal);

@@ -53,7 +53,7 @@ static void expect_corrupt(struct fixture *f, const char *file)
 {
 	ck_assert_int_eq(fixture_open(f), STATUS_CORRUPT);
 	ck_assert_ptr_null(f->wal);
-	ck_assert_ptr_nonnull(strstr(f->info.problem, file));
+	ck_assert_msg(strstr(f->info.problem, file) != NULL, "%s", f->info.problem);
 }
 
 /* Appends, and expects that everything is there after a power loss. */
@@ -75,7 +75,7 @@ START_TEST(no_segment_is_a_new_log)
 	fixture_init(&f, 1, SMALL);
 	expect_records(&f, 0);
 	ck_assert_uint_eq(fixture_count_files(&f, SEGMENT_1), 1);
-	ck_assert_uint_eq(fixture_count_files(&f, ""), 2); /* and the note of it */
+	ck_assert_uint_eq(fixture_count_files(&f, ""), 2); /* and what names it */
 	fixture_crash(&f, DISK_SIM_POWER);
 	expect_records(&f, 0);
 	expect_usable(&f);
@@ -437,7 +437,7 @@ END_TEST
 /* faults: 15, 31 */
 START_TEST(the_newest_segment_is_missed)
 {
-	/* What is left looks like a whole, shorter log; so it is a note of the newest segment that tells. */
+	/* What is left looks like a whole, shorter log; so it is another file that tells. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	size_t segments = fixture_count_files(&f, "log-");
@@ -447,6 +447,35 @@ START_TEST(the_newest_segment_is_missed)
 	expect_corrupt(&f, name);
 	ck_assert_ptr_nonnull(strstr(f.info.problem, "is missing"));
 	/* Refusing changes nothing: so it is the next time. */
+	expect_corrupt(&f, name);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 15 */
+START_TEST(the_oldest_segment_is_missed)
+{
+	/* So does a log without its beginning; what has been released is another matter. */
+	struct fixture f;
+	log_of(&f, 25, 1);
+	ck_assert_int_eq(disk_sim_remove(f.disk, SEGMENT_1), 0);
+	expect_corrupt(&f, "the oldest segment, " SEGMENT_1 ", is missing");
+	fixture_free(&f);
+
+	log_of(&f, 25, 1);
+	expect_records(&f, 25);
+	wal_position released = f.appended.items[12].position;
+	wal_release(f.wal, released);
+	fixture_run(&f);
+	uint64_t oldest = wal_position_segment(released);
+	ck_assert_uint_eq(oldest, 2);
+	fixture_crash(&f, DISK_SIM_POWER);
+	ck_assert_int_eq(fixture_open(&f), 0);
+	ck_assert_uint_eq(f.info.oldest_segment, oldest);
+	fixture_crash(&f, DISK_SIM_POWER);
+	char name[WAL_NAME_BYTES];
+	wal_name(name, WAL_LOG_PREFIX, oldest);
+	ck_assert_int_eq(disk_sim_remove(f.disk, name), 0);
 	expect_corrupt(&f, name);
 	fixture_free(&f);
 }
@@ -484,7 +513,7 @@ END_TEST
 
 START_TEST(a_log_of_another_replica_is_refused)
 {
-	/* Files of another replica of the same group are refused, be it one segment or the note; those that say nothing are not. */
+	/* Files of another replica of the same group are refused, be it one segment or what names it; those that say nothing are not. */
 	struct fixture f;
 	uint8_t header[WAL_HEADER_BYTES];
 	struct wal_header h;
@@ -515,14 +544,15 @@ START_TEST(a_log_of_another_replica_is_refused)
 END_TEST
 
 /* faults: 14 */
-START_TEST(a_damaged_note_costs_nothing)
+START_TEST(a_damaged_range_costs_nothing)
 {
 	/* The log says itself what it holds: without the note only what is missing at its end would not be missed. It is written anew. */
-	for (uint64_t at = 0; at < WAL_NEWEST_BYTES; at++) {
+	for (uint64_t i = 0; i < 128; i++) {
+		uint64_t at = i < 64 ? i : WAL_RANGE_HALF_BYTES + i - 64;
 		struct fixture f;
 		log_of(&f, 25, 1);
-		damage(&f, WAL_NEWEST_NAME, at);
-		bool version = at >= 8 && at < 12; /* a bit that makes it a newer version's */
+		damage(&f, WAL_RANGE_NAME, at);
+		bool version = i % 64 >= 8 && i % 64 < 12; /* a bit that makes it a newer version's */
 		if (!version) {
 			expect_records(&f, 25);
 			fixture_crash(&f, DISK_SIM_POWER);
@@ -534,20 +564,20 @@ START_TEST(a_damaged_note_costs_nothing)
 }
 END_TEST
 
-START_TEST(a_log_without_a_note_gets_one)
+START_TEST(a_log_without_a_range_gets_one)
 {
-	/* As the version before left it: header of format 1, and no note. */
+	/* As the version before left it: header of format 1, and no range. */
 	struct fixture f;
 	uint8_t header[WAL_HEADER_BYTES];
 	log_of(&f, 3, 1);
 	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
 	store_u32(header + 8, 1);
 	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
-	ck_assert_int_eq(disk_sim_remove(f.disk, WAL_NEWEST_NAME), 0);
+	ck_assert_int_eq(disk_sim_remove(f.disk, WAL_RANGE_NAME), 0);
 	expect_records(&f, 3);
-	ck_assert(!f.info.noted);
+	ck_assert(!f.info.ranged);
 	expect_usable(&f);
-	ck_assert(f.info.noted);
+	ck_assert(f.info.ranged);
 	fixture_crash(&f, DISK_SIM_POWER);
 	remove_log(&f);
 	expect_corrupt(&f, "the log is missing");
@@ -577,6 +607,6 @@ CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_
 	   a_header_of_another_segment_is_corruption, a_log_of_another_group_is_refused,
 	   a_file_that_is_too_short_is_corruption, records_in_another_place_do_not_verify, a_huge_length_is_bounded,
 	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed, free_files_are_kept_or_removed,
-	   the_segment_size_may_change, opening_reports_errors_of_the_disk, the_newest_segment_is_missed, a_lost_log_is_missed,
-	   a_log_of_another_replica_is_refused, a_damaged_note_costs_nothing, a_log_without_a_note_gets_one,
+	   the_segment_size_may_change, opening_reports_errors_of_the_disk, the_newest_segment_is_missed, the_oldest_segment_is_missed, a_lost_log_is_missed,
+	   a_log_of_another_replica_is_refused, a_damaged_range_costs_nothing, a_log_without_a_range_gets_one,
 	   what_a_newer_version_wrote_is_refused_by_name)

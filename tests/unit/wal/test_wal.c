@@ -381,7 +381,7 @@ START_TEST(a_full_disk_is_said_and_survived)
 	/* Without room for a reserve the wal is full; what is appended still fits the segment, then waits; space ends it. */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
-	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2});
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2 + WAL_RANGE_BYTES});
 	ck_assert_int_eq(fixture_open(&f), 0);
 	fixture_append(&f, WAL_PROMISE, 0, 5, NULL, 0);
 	ck_assert(!wal_full(f.wal));
