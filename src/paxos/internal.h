@@ -51,6 +51,7 @@ struct paxos_peer {
 	uint64_t probe_slot;
 	uint64_t heard_us;        /* any message */
 	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
+	bool unfit;               /* its last one said so */
 	/* Candidate: collecting its promise. */
 	uint64_t promise_next;    /* PREPARE.slot still to be answered */
 	bool promise_done;
@@ -152,6 +153,7 @@ struct paxos {
 	struct vector waiting;    /* struct pending_read, rounds ascending */
 	uint32_t waiting_head;
 	uint32_t transfer_to;     /* replica id, 0 none */
+	uint32_t relieved_by;     /* replica id that was last asked because this one is unfit; 0: none */
 	bool transfer_sent;
 	uint64_t transfer_deadline_us;
 

@@ -14,7 +14,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->open_bytes = 0;
 	p->round = p->patience_round = 0;
 	p->waiting.count = p->waiting_head = 0;
-	p->transfer_to = 0;
+	p->transfer_to = p->relieved_by = 0;
 	p->lease_given_up = false;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
@@ -24,6 +24,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->sent_bytes = 0;
 		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
 		peer->acked_us = now_us;
+		peer->unfit = false;
 	}
 }
 
@@ -206,6 +207,7 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 		return;
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
+	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
 	uint64_t round = m->sequence < p->round ? m->sequence : p->round;
 	if (round > peer->round_acked)
 		peer->round_acked = round;
@@ -311,6 +313,19 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 
 /* ---- handing over ---- */
 
+static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
+{
+	return peer != p->self && peer_alive(p, peer, now_us) && !p->peers[peer].unfit;
+}
+
+static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
+{
+	p->transfer_to = replica;
+	/* A successor that has just been restarted promises nothing for an election timeout, not even to itself. */
+	p->transfer_deadline_us = now_us + 2 * p->options.election_timeout_us;
+	p->transfer_sent = false;
+}
+
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
 	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
@@ -318,17 +333,41 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 	struct paxos_peer *best = NULL;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
-		if (i == p->self || !peer_alive(p, i, now_us) || (replica != 0 && peer->replica != replica))
+		if (!may_succeed(p, i, now_us) || (replica != 0 && peer->replica != replica))
 			continue;
 		if (best == NULL || peer->matched > best->matched)
 			best = peer;
 	}
 	if (best == NULL)
 		return false;
-	p->transfer_to = best->replica;
-	/* A successor that has just been restarted promises nothing for an election timeout, not even to itself. */
-	p->transfer_deadline_us = now_us + 2 * p->options.election_timeout_us;
-	p->transfer_sent = false;
+	begin_transfer(p, now_us, best->replica);
+	return true;
+}
+
+bool paxos_relieve(struct paxos *p, uint64_t now_us)
+{
+	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
+		return false;
+	struct paxos_peer *best = NULL;
+	synod_set fit = 0;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		if (!may_succeed(p, i, now_us))
+			continue;
+		fit |= member_bit(i);
+		/* Whoever was asked and has not taken over comes after those who have as much of what is chosen. */
+		bool better = best == NULL || peer->matched > best->matched;
+		if (best != NULL && best->replica == p->relieved_by && peer->matched >= p->chosen)
+			better = true;
+		if (best != NULL && peer->replica == p->relieved_by && best->matched >= p->chosen)
+			better = false;
+		if (better)
+			best = peer;
+	}
+	if (!is_quorum(p, p->next_slot, fit))
+		return false;
+	begin_transfer(p, now_us, best->replica);
+	p->relieved_by = best->replica;
 	return true;
 }
 

@@ -42,7 +42,7 @@
  *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it.
  *                   Without entries: a heartbeat.
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
- *                   PAXOS_LEASED: with the lease
+ *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to, it would not stand
  *   REJECT          ballot: a higher one that the sender has promised
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
@@ -86,7 +86,7 @@
 struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
-enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16 };
+enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16, PAXOS_UNFIT = 32 };
 
 struct paxos_options {
 	uint64_t group;
@@ -180,7 +180,12 @@ bool paxos_lease_holds(const struct paxos *p);
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica);
 /* A hand-over is under way. It ends when this replica leads no longer, or after two election timeouts. */
 bool paxos_transferring(const struct paxos *p);
-/* A replica that is not electable (restoring a snapshot) votes and accepts but does not stand. */
+/*
+ * Leader that had better not be one, because its disk does not answer: hands over to somebody, if those who say nothing of the kind
+ * are a quorum without it; to one after the other, if need be. False if they are none, or a transfer is under way.
+ */
+bool paxos_relieve(struct paxos *p, uint64_t now_us);
+/* A replica that is not electable (restoring a snapshot, or waiting for its disk) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
 
 const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us);

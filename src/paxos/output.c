@@ -116,6 +116,8 @@ static void send_accepted(struct paxos *p, uint32_t to)
 	m->sequence = peer->accepted_round;
 	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
 		m->flags = PAXOS_LEASED;
+	if (!p->electable)
+		m->flags |= PAXOS_UNFIT;
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
 	m->slot = p->chosen;
 	bool open = false;

@@ -7,6 +7,7 @@
  *   apply.c             chosen entries → sessions → app
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
+ *   disk_watch.c        a disk that does not answer
  *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
@@ -187,6 +188,17 @@ struct snapshot_receive {
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
+/* How long the log has waited for its disk. */
+struct disk_watch {
+	uint64_t operations; /* wal_operations() when the oldest one that is under way began … */
+	uint64_t since_us;   /* … which was then; 0: none is */
+	uint64_t slowest_us; /* of late */
+	uint64_t looked_us;
+	uint64_t hangs;      /* so far */
+	bool hung;
+	bool told; /* that leadership is to be handed over for it */
+};
+
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
@@ -274,6 +286,7 @@ struct rsm {
 	uint64_t receive_after_us;     /* after a failure to get one: not before then */
 	struct old_fetch old[REPLICAS_MAX];
 
+	struct disk_watch disk_watch;
 	struct traced traced;
 	struct refusals refusals;      /* of what other replicas say */
 	bool rounds_used_up;           /* has been said */
@@ -341,6 +354,10 @@ bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
+/* disk_watch.c: at the end of every turn. */
+void disk_watch(struct rsm *rsm);
+/* Whether it may stand has changed, or may have. */
+void rsm_set_electable(struct rsm *rsm);
 /* traced.c: each only if rsm_traces(), or for what is traced itself. */
 /* The batch has been given its slot. */
 void traced_proposed(struct rsm *rsm, const struct batch *batch);

@@ -348,7 +348,7 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 	rsm->state_lost = true;
 	rsm->lost_slot = covered;
 	paxos_install_snapshot(rsm->paxos, 0, covered);
-	paxos_set_electable(rsm->paxos, false);
+	rsm_set_electable(rsm);
 	log_index_drop_below(&rsm->index, covered + 1);
 }
 

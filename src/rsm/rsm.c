@@ -82,6 +82,7 @@ GAUGE(read_wal_bytes, rsm->wal == NULL ? 0 : wal_disk_bytes(rsm->wal))
 GAUGE(read_wal_syncs, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->batches)
 GAUGE(read_wal_written, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->bytes)
 GAUGE(read_pending, rsm->pending_requests)
+GAUGE(read_disk_hung, rsm->disk_watch.hung)
 
 static void register_metrics(struct rsm *rsm)
 {
@@ -98,6 +99,7 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_proposals_pending", "Commands waiting to be chosen.", read_pending, METRIC_GAUGE},
 		{"synod_server_sessions", "Client sessions.", read_sessions, METRIC_GAUGE},
 		{"synod_disk_wal_bytes", "Bytes of all log segments.", read_wal_bytes, METRIC_GAUGE},
+		{"synod_disk_hung", "1 if the log's disk does not answer.", read_disk_hung, METRIC_GAUGE},
 		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
 		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
 	};
@@ -119,6 +121,7 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_ballots_told_total", "Ballots told to clients that confirm their reads themselves.", &c->ballots_told},
 		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
 		{"synod_server_peer_messages_refused_total", "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
+		{"synod_disk_hangs_total", "Times that the log's disk did not answer.", &rsm->disk_watch.hangs},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
 	};
@@ -347,6 +350,7 @@ void rsm_turn_end(struct rsm *rsm)
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);
 	wal_flush(rsm->wal);
+	disk_watch(rsm);
 	check_stop(rsm);
 	uint64_t at = paxos_deadline_us(rsm->paxos);
 	if (!timer_armed(&rsm->tick) || rsm->tick.at_us != at)
@@ -380,7 +384,7 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || rsm->restoring || rsm->state_lost || rsm->stopping)
+	if (!rsm->started || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;

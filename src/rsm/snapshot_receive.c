@@ -157,7 +157,7 @@ static void begin_restore(struct rsm *rsm)
 	}
 	snapshot_take_abort(rsm);
 	rsm->restoring = true;
-	paxos_set_electable(rsm->paxos, false);
+	rsm_set_electable(rsm);
 	state_restore_begin(rsm);
 	begin_pass(rsm, RECEIVE_RESTORE);
 }
@@ -200,7 +200,7 @@ static void restored(struct rsm *rsm)
 		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
 	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot);
-	paxos_set_electable(rsm->paxos, true);
+	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
 	struct disk_file *file = r->file;
 	r->file = NULL;

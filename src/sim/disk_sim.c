@@ -401,7 +401,7 @@ bool disk_sim_complete(struct disk *disk, uint64_t ticket)
 		struct lane *lane = &sim->lanes[i];
 		if (lane->ticket != ticket)
 			continue;
-		if (lane->hold && is_sync(lane->first->operation)) {
+		if (lane->hang || (lane->hold && is_sync(lane->first->operation))) {
 			lane->ticket = 0;
 			lane->held = true;
 			return false;
@@ -412,15 +412,34 @@ bool disk_sim_complete(struct disk *disk, uint64_t ticket)
 	return false;
 }
 
+/* What was held is asked for again, if nothing holds it any more. */
+static void lane_let_go(struct disk_sim *sim, struct lane *lane)
+{
+	if (!lane->held || lane->hang || (lane->hold && is_sync(lane->first->operation)))
+		return;
+	lane->held = false;
+	lane_schedule(sim, lane, 1);
+}
+
 void disk_sim_hold_syncs(struct disk *disk, enum disk_lane number, bool hold)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	struct lane *lane = &sim->lanes[number];
 	lane->hold = hold;
-	if (!hold && lane->held) {
-		lane->held = false;
-		lane_schedule(sim, lane, 1);
-	}
+	lane_let_go(sim, lane);
+}
+
+void disk_sim_hang_lane(struct disk *disk, enum disk_lane number, bool hang)
+{
+	struct disk_sim *sim = disk_sim_of(disk);
+	sim->lanes[number].hang = hang;
+	lane_let_go(sim, &sim->lanes[number]);
+}
+
+void disk_sim_hang(struct disk *disk, bool hang)
+{
+	for (int i = 0; i < DISK_LANES; i++)
+		disk_sim_hang_lane(disk, (enum disk_lane)i, hang);
 }
 
 /* The process and its faults. */

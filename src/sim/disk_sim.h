@@ -102,6 +102,10 @@ bool disk_sim_killed(const struct disk *disk);
 void disk_sim_stop(struct disk *disk);
 /* While held, requests of the lane that include a sync do not finish (their ticket is asked for again on release). */
 void disk_sim_hold_syncs(struct disk *disk, enum disk_lane lane, bool hold);
+/* While it hangs no request of the lane finishes, nor fails. Ended by a crash. */
+void disk_sim_hang_lane(struct disk *disk, enum disk_lane lane, bool hang);
+/* Every lane. */
+void disk_sim_hang(struct disk *disk, bool hang);
 
 /*
  * Looking at files, and damaging them at rest (durable contents and cache alike); by name

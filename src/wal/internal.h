@@ -80,6 +80,7 @@ struct wal {
 	size_t writing_part;
 	bool flush_wanted;          /* flushed while a batch was under way */
 	bool failed;
+	uint64_t operations;        /* of the disk, that have ended */
 	struct disk_request write_request;
 	uint8_t header[WAL_HEADER_BYTES];
 	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];

@@ -292,6 +292,16 @@ uint64_t wal_disk_bytes(const struct wal *wal)
 	return bytes;
 }
 
+bool wal_busy(const struct wal *wal)
+{
+	return wal->writing != NULL && !(wal->opening_waits && wal->full);
+}
+
+uint64_t wal_operations(const struct wal *wal)
+{
+	return wal->operations;
+}
+
 const struct wal_counters *wal_counters(const struct wal *wal)
 {
 	return &wal->counters;
@@ -299,6 +309,7 @@ const struct wal_counters *wal_counters(const struct wal *wal)
 
 bool wal_went_well(struct wal *wal, int status, const char *why)
 {
+	wal->operations++;
 	if (wal->failed)
 		return false;
 	if (status == 0)

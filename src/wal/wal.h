@@ -181,6 +181,10 @@ void wal_flush(struct wal *wal);
 uint64_t wal_durable(const struct wal *wal);
 /* Appended and not yet durable, in bytes: what a full queue is measured by. */
 uint64_t wal_pending_bytes(const struct wal *wal);
+/* The disk works on a batch, or on a file for it. False if the batch waits for space on a full disk. */
+bool wal_busy(const struct wal *wal);
+/* How many operations of the disk have ended: while the log is busy and this stands still, the disk does not answer. */
+uint64_t wal_operations(const struct wal *wal);
 bool wal_full(const struct wal *wal);
 /* If the disk was full, tries again: to be called now and then (say every second) while wal_full(). */
 void wal_retry_space(struct wal *wal);

@@ -98,10 +98,10 @@ static void cmd_elect(struct script *s, uint32_t i)
 			paxos_set_electable(g->replicas[j].core, false);
 	while (paxos_role(g->replicas[i].core) != PAXOS_LEADER && group_step(g, until))
 		continue;
-	group_run(g, 10000);
 	for (uint32_t j = 0; j < g->count; j++)
 		if (g->replicas[j].core != NULL)
 			paxos_set_electable(g->replicas[j].core, true);
+	group_run(g, 10000);
 }
 
 static void cut(struct script *s, uint32_t a, uint32_t b, bool value)
