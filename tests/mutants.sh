@@ -10,13 +10,14 @@
 #   file: src/paxos/output.c
 #   run: --cluster              optional: arguments for synod-sim; without it, one group of replicas
 #   seeds: 4000                 optional: its budget, if it takes a rare meeting of faults to show it
+#   test: tests/unit/a/test.c   optional: for what does not run in the simulator, the suite that must fail instead
 #   <<<<
 #   the lines to replace: they must stand in the file exactly once
 #   ====
 #   what stands there instead
 #   >>>>
 #
-# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500, or its own budget) until one fails. A mutant that no seed
+# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500, or its own budget) until one fails. A mutant that no seed, or no test,
 # catches is a hole in the simulator, and makes this script fail. So does one that can no longer be applied.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -83,6 +84,14 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 	fi
 done
 
+# Builds a suite and runs it; 0: it has passed, 1: a test of it has failed, 2: it cannot be built.
+suite() {
+	local program=$build/out/${1%.c}
+	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$program" >"$build/make.log" 2>&1 || return 2
+	# In the place and with the time limit that tests/run.sh gives it.
+	(cd "$tree" && CK_DEFAULT_TIMEOUT=60 timeout 300 "$program") >"$build/run.log" 2>&1 || return 1
+}
+
 simulator() {
 	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$build/out/bin/synod-sim" >"$build/make.log" 2>&1
 }
@@ -102,7 +111,15 @@ for name in "${names[@]}"; do
 	own=$(sed -n 's/^seeds: //p' "$mutant")
 	budget=${seeds:-${own:-500}}
 	verdict=survived
-	if ! simulator; then
+	test=$(sed -n 's/^test: //p' "$mutant")
+	if [[ -n $test ]]; then
+		status=0
+		suite "$test" || status=$?
+		case $status in
+		1) verdict="test=$(grep -m 1 -oE '[^:/ ]+\.c:[0-9]+:[FE]:[^:]+:[^:]+' "$build/run.log" || echo "$test")" ;;
+		2) verdict="does not compile, see $build/make.log" ;;
+		esac
+	elif ! simulator; then
 		verdict="does not compile, see $build/make.log"
 	else
 		for ((first = 1; first <= budget && ${#verdict} == 8; first += 20)); do
@@ -113,7 +130,7 @@ for name in "${names[@]}"; do
 		done
 	fi
 	case $verdict in
-	seed=*) caught=$((caught + 1)) ;;
+	seed=* | test=*) caught=$((caught + 1)) ;;
 	*) missed+=("$name") ;;
 	esac
 	printf '%-36s %s\n' "$name" "$verdict"

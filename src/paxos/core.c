@@ -32,6 +32,8 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 	ASSERT(options->lease_us == 0 || (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
 	struct paxos *p = ALLOC(struct paxos);
 	p->options = *options;
+	if (p->options.message_bytes == 0 || p->options.message_bytes > MESSAGE_ENTRY_BYTES)
+		p->options.message_bytes = MESSAGE_ENTRY_BYTES;
 	p->self = options->nmembers;
 	for (uint32_t i = 0; i < options->nmembers; i++) {
 		p->peers[i].replica = options->members[i];

@@ -139,6 +139,15 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 	return true;
 }
 
+static bool check_follower(struct paxos_invariants *inv, const struct paxos *p)
+{
+	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || ballot_replica(p->promised) == p->leader)
+		return true;
+	snprintf(inv->problem, sizeof inv->problem, "I9: replica %u follows replica %u, and has promised a ballot of replica %u",
+		 p->options.self, p->leader, ballot_replica(p->promised));
+	return false;
+}
+
 /* When all have been looked at. */
 static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 {
@@ -157,7 +166,7 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 		if (p == NULL)
 			continue;
 		struct seen *seen = &inv->seen[i];
-		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_entries(inv, p, seen))
+		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_entries(inv, p, seen))
 			return inv->problem;
 	}
 	for (uint32_t i = 0; i < count; i++)

@@ -11,6 +11,8 @@
  *   I6  in order       delivered ≤ chosen, and chosen never falls while it runs; every slot in between is held
  *   I7  leader's log   a leader holds every slot that it proposed and that is not yet chosen, in its own ballot
  *   I8  lease          while a leader's read lease holds, nobody has led in a later ballot
+ *   I9  whom to follow a follower's leader is that of the ballot that it has promised: to another one it would echo rounds in a
+ *                      ballot in which it has not heard of them
  *
  * The checker owns nothing of the cores. It keeps a hash of each chosen value, so memory grows with the log.
  */

@@ -96,6 +96,7 @@ struct paxos_options {
 	uint64_t election_timeout_us;   /* each wait is drawn from [this, 2 × this] */
 	uint64_t heartbeat_us;
 	uint64_t lease_us;              /* read lease; at most election_timeout_us; 0: none */
+	uint64_t message_bytes;         /* entries of one message stop after the one that passes this; 0: MESSAGE_ENTRY_BYTES, and at most that */
 	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */

@@ -14,7 +14,7 @@ static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method met
 }
 
 /*
- * Lists present slots of first … last until MESSAGE_ENTRY_BYTES is passed. Stops at a gap if `dense`. Returns the slot after the
+ * Lists present slots of first … last until options.message_bytes is passed. Stops at a gap if `dense`. Returns the slot after the
  * last one looked at.
  */
 static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t first, uint64_t last, bool dense)
@@ -24,7 +24,7 @@ static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t firs
 	m->entries = arena_get(&p->arena, count_max * sizeof *m->entries);
 	size_t bytes = 0;
 	uint64_t slot = first;
-	for (; slot <= last && m->nentries < count_max && bytes < MESSAGE_ENTRY_BYTES; slot++) {
+	for (; slot <= last && m->nentries < count_max && bytes < p->options.message_bytes; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL && dense)
 			break;

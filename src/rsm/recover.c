@@ -196,6 +196,7 @@ static void create_core(struct rsm *rsm)
 		.election_timeout_us = rsm->settings.election_timeout_ms * 1000ull,
 		.heartbeat_us = rsm->settings.heartbeat_interval_ms * 1000ull,
 		.lease_us = rsm->settings.read_lease_ms * 1000ull,
+		.message_bytes = rsm->settings.message_bytes,
 		.cache_bytes = rsm->settings.log_cache_bytes,
 		.clock_us = node_clock_of,
 		.random = node_random_of,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,20 @@ struct fixture {
 	char directory[64];
 	struct disk *disk;
 };
+
+/* This file's own read(), so that what happens at the worst moment can be made to happen: just before one of `watched_fd`. */
+static int watched_fd = -1;
+static void (*before_read)(void);
+
+ssize_t read(int fd, void *data, size_t len)
+{
+	if (fd == watched_fd && before_read != NULL) {
+		void (*hook)(void) = before_read;
+		before_read = NULL;
+		hook();
+	}
+	return (ssize_t)syscall(SYS_read, fd, data, len);
+}
 
 static void begin(struct fixture *f)
 {
@@ -535,9 +550,63 @@ START_TEST(a_wal_lives_on_the_real_disk)
 }
 END_TEST
 
+/* What the next test has asked of the disk. */
+static struct {
+	struct fixture f;
+	struct disk_request requests[3];
+	int answered;
+} three;
+
+static void one_of_three_done(struct disk_request *request)
+{
+	ck_assert_int_eq(request->status, 0);
+	three.answered++;
+}
+
+static void ask_for(int i)
+{
+	static const char *const names[] = {"a", "b", "c"};
+	three.requests[i] = (struct disk_request){
+		.operation = DISK_CREATE, .lane = DISK_LANE_BULK, .name = names[i], .callback = one_of_three_done};
+	disk_submit(three.f.disk, &three.requests[i]);
+}
+
+/* The second request ends while the loop is about to read: the lane's thread has begun the third one, so that is certain. */
+static void second_ends(void)
+{
+	char path[96];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/c", three.f.directory);
+	ask_for(1);
+	ask_for(2);
+	while (stat(path, &st) != 0)
+		usleep(1000);
+}
+
+START_TEST(a_completion_in_the_middle_of_a_dispatch_is_heard)
+{
+	/* What ends between the look at the descriptor and the look at the queue is taken, or makes the descriptor readable again. */
+	begin(&three.f);
+	watched_fd = disk_posix_fd(three.f.disk);
+	ask_for(0);
+	struct pollfd wait = {.fd = watched_fd, .events = POLLIN};
+	ck_assert_int_eq(poll(&wait, 1, -1), 1);
+	before_read = second_ends;
+	disk_posix_dispatch(three.f.disk);
+	ck_assert(before_read == NULL);
+	while (three.answered < 3) {
+		ck_assert_msg(poll(&wait, 1, 20000) == 1, "%d of 3 completions are heard of", three.answered);
+		disk_posix_dispatch(three.f.disk);
+	}
+	for (int i = 0; i < 3; i++)
+		close_file(&three.f, three.requests[i].file);
+	end(&three.f);
+}
+END_TEST
+
 CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
 	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
 	   drain_takes_what_the_loop_has_carried_out,
 	   small_and_large_writes_keep_their_order, callbacks_may_submit,
 	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
-	   a_wal_lives_on_the_real_disk)
+	   a_wal_lives_on_the_real_disk, a_completion_in_the_middle_of_a_dispatch_is_heard)
