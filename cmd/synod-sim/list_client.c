@@ -32,6 +32,7 @@ struct list_client {
 	uint64_t next;
 	bool registering;
 	bool ending; /* being destroyed */
+	struct rng reuse;
 	struct list open;    /* in the order of their sequence numbers */
 	struct list waiting;
 };
@@ -143,6 +144,29 @@ static void command_free(struct command *command)
 
 static void session_register(struct list_client *client);
 
+static void reuse_done(void *context, int status, struct slice payload)
+{
+	struct sim_load *load = context;
+	(void)payload;
+	if (status == STATUS_OK)
+		load->violation(load->context, "a command under the sequence of another one was answered as if it were that");
+}
+
+/* As a stray client would, at once: what the first one was answered may still be kept. Whatever comes of it, it is never applied. faults: 54 */
+static void reuse_sequence(struct list_client *client, const struct sim_load_slot *slot, uint64_t session, uint64_t sequence)
+{
+	uint8_t body[12];
+	if (client->ending || rng_below(&client->reuse, 100) >= client->options->reuse_percent)
+		return;
+	store_u32(body, slot->key);
+	store_u64(body + 4, ~slot->value);
+	struct wire_command wire = {.client = session, .sequence = sequence, .acknowledged = 1, .body = slice(body, sizeof body)};
+	buffer_clear(&client->scratch);
+	wire_command_encode(&wire, &client->scratch);
+	caller_start(caller_for(client, slot), METHOD_COMMAND, buffer_slice(&client->scratch),
+		     node_now_us(&client->node) + SIM_SECOND, reuse_done, slot->load);
+}
+
 static void append_done(void *context, int status, struct slice payload)
 {
 	struct command *command = context;
@@ -155,6 +179,7 @@ static void append_done(void *context, int status, struct slice payload)
 	command_free(command);
 	switch (status) {
 	case STATUS_OK:
+		reuse_sequence(client, slot, session, sequence);
 		if (!slice_take_u32(&payload, &length))
 			slot->load->violation(slot->load->context, "an append was answered with %zu bytes", payload.len);
 		sim_load_end_append(slot, length);
@@ -360,6 +385,8 @@ struct node *list_client_build(void *context, struct sim_process *process)
 	for (uint32_t i = 0; i < client->options->count; i++)
 		client->direct[i] = caller_create(&(struct caller_options){.node = &client->node});
 	arena_init(&client->arena, ARENA_BYTES_MAX);
+	/* Drawn apart from everything else, so that it changes nothing for those who do not. */
+	rng_seed(&client->reuse, process->world->seed * 31 + process->index * 4099u + process->incarnation);
 	list_init(&client->readers);
 	list_init(&client->open);
 	list_init(&client->waiting);

@@ -81,6 +81,10 @@ static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t n
 	own->client = (struct list_client_options){
 		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load,
 		.doubtful_leader = doubtful_leader, .context = scene};
+	struct rng strays;
+	rng_seed(&strays, scene->options->seed ^ 0x737472617973ull);
+	if (rng_chance(&strays, 500000))
+		own->client.reuse_percent = (uint32_t)rng_range(&strays, 5, 60);
 	for (uint32_t i = 0; i < options.clients; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
