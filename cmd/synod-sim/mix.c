@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hashslot.h"
 
 #define TAG_KEYS 3u
 #define TAGS_AT_A_TIME 3u
@@ -13,6 +14,10 @@
 #define MIX_OPS_MAX 3u
 #define TEXT_BYTES 24u
 #define STEPS_MAX 500000u
+#define PAGES_MAX 60u       /* a scan of more is given up */
+#define AIMED_OPERATIONS 40u
+#define AIMED_THINK_US (4 * SIM_MILLISECOND)
+#define FRESH_TAGS_FROM 20000u /* tags that are drawn in turn do not get that far */
 
 /* One operation, as it was asked; what `call` points to lies in the arena. */
 struct mix_slot {
@@ -26,6 +31,12 @@ struct mix_slot {
 	uint32_t timeout_ms;
 	struct check_call call;
 	struct arena arena;
+	/* Of a scan. */
+	bool wide;         /* of all tags */
+	uint32_t limit;    /* records of a page; 0: all at once */
+	uint32_t pages;
+	struct slice from; /* where the next one begins; empty: at the beginning */
+	struct check_op found[TAG_KEYS];
 };
 
 /* What somebody last saw a key hold: worth comparing with. */
@@ -43,6 +54,10 @@ struct sim_mix {
 	uint32_t busy;
 	bool stopped;
 	uint64_t started;
+	struct rng side; /* for scans in pages, aims and memory: drawn apart, so that what else is drawn stays */
+	uint32_t aims[SIM_MIX_AIMS_MAX], naims, aimed;
+	bool aimed_scans;
+	uint32_t fresh;
 	struct mix_seen *seen; /* by tag and key */
 	uint32_t nseen;
 	struct check_history history;
@@ -148,6 +163,19 @@ static void draw_compare(struct mix_slot *slot, struct check_compare *compare)
 	}
 }
 
+static void draw_scan(struct mix_slot *slot)
+{
+	struct rng *side = &slot->mix->side;
+	bool paged = rng_chance(side, 600000);
+	uint64_t limit = rng_range(side, 1, 4);
+	slot->wide = rng_chance(side, 300000);
+	slot->limit = paged ? (uint32_t)(slot->wide ? 2 * limit : limit) : 0;
+	slot->pages = 0;
+	slot->from = slice(NULL, 0);
+	for (uint32_t key = 0; key < TAG_KEYS; key++)
+		slot->found[key] = (struct check_op){.kind = CHECK_GET, .saw = CHECK_SAW_MISSING, .key = key_of(slot, key)};
+}
+
 static void draw(struct mix_slot *slot)
 {
 	struct sim_mix *mix = slot->mix;
@@ -157,7 +185,14 @@ static void draw(struct mix_slot *slot)
 	arena_reset(&slot->arena);
 	slot->tag = (uint32_t)(mix->started / TAG_OPERATIONS + rng_below(rng, TAGS_AT_A_TIME));
 	slot->timeout_ms = (uint32_t)rng_range(rng, mix->options.timeout_min_ms, mix->options.timeout_max_ms);
-	slot->scan = kind < 8;
+	slot->scan = kind < 8 && mix->world->now_us >= mix->options.scans_from_us;
+	if (mix->aimed > 0) {
+		mix->aimed--;
+		slot->tag = mix->aims[rng_below(&mix->side, mix->naims)];
+		slot->scan = kind < 40 && mix->aimed_scans;
+	}
+	if (slot->scan)
+		draw_scan(slot);
 	*call = (struct check_call){.client = slot->client, .id = ++mix->started, .call = mix->world->now_us};
 	if (slot->scan)
 		return;
@@ -216,8 +251,11 @@ static int request_scan(struct mix_slot *slot, struct client_request **request)
 	char prefix[TEXT_BYTES], storage[TEXT_BYTES];
 	/* From either end, as the tag says: nothing is drawn for it. */
 	struct synod_scan scan = {.reverse = slot->tag % 2 != 0};
-	int len = snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
+	int len = slot->wide ? snprintf(prefix, sizeof prefix, "{m") : snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
 	synod_scan_prefix(&scan, prefix, (size_t)len, storage);
+	scan.limit = slot->limit;
+	if (slot->from.len > 0)
+		*(scan.reverse ? &scan.end : &scan.start) = bytes_of(slot->from);
 	return client_request_scan(request, &scan);
 }
 
@@ -249,6 +287,9 @@ static void slot_later(struct mix_slot *slot)
 {
 	struct sim_mix *mix = slot->mix;
 	uint64_t think_us = rng_below(rng_of(mix), 2 * mix->options.think_mean_us + 1);
+	/* What it aims at is over soon. */
+	if (mix->aimed > 0)
+		think_us = rng_below(&mix->side, AIMED_THINK_US);
 	sim_world_timer_set(mix->world, &slot->timer, mix->world->now_us + think_us);
 }
 
@@ -330,19 +371,33 @@ static bool note_txn(struct mix_slot *slot, const struct synod_reply *reply)
 	return true;
 }
 
+/* Notes the page; true if there is another one, which has been asked for. */
+static bool next_page(struct mix_slot *slot, const struct synod_reply *reply)
+{
+	for (size_t i = 0; i < reply->nrecords; i++) {
+		const struct synod_record *record = &reply->records[i];
+		for (uint32_t key = 0; key < TAG_KEYS; key++) {
+			struct check_op *op = &slot->found[key];
+			if (!slice_equal(op->key, slice(record->key.data, record->key.len)))
+				continue;
+			op->saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
+			op->result = arena_copy(&slot->arena, slice(record->value.data, record->value.len));
+			op->version = record->version;
+		}
+	}
+	slot->pages++;
+	if (!reply->more || slot->mix->stopped)
+		return false;
+	slot->from = arena_copy(&slot->arena, slice(reply->resume.data, reply->resume.len));
+	submit(slot, NULL);
+	return true;
+}
+
 /* A read of each key. */
-static void note_scan(struct mix_slot *slot, const struct synod_reply *reply)
+static void note_scan(struct mix_slot *slot)
 {
 	for (uint32_t key = 0; key < TAG_KEYS; key++) {
-		struct check_op op = {.kind = CHECK_GET, .saw = CHECK_SAW_MISSING, .key = key_of(slot, key)};
-		for (size_t i = 0; i < reply->nrecords; i++) {
-			const struct synod_record *record = &reply->records[i];
-			if (!slice_equal(op.key, slice(record->key.data, record->key.len)))
-				continue;
-			op.saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
-			op.result = slice(record->value.data, record->value.len);
-			op.version = record->version;
-		}
+		struct check_op op = slot->found[key];
 		struct check_call call = slot->call;
 		call.outcome = CHECK_OK;
 		call.nthen = 1;
@@ -361,7 +416,8 @@ static void note(struct mix_slot *slot, const struct synod_reply *reply)
 	case SYNOD_COMPARE_FALSE:
 		call->outcome = CHECK_OK;
 		if (slot->scan) {
-			note_scan(slot, reply);
+			if (!reply->more)
+				note_scan(slot);
 			return;
 		}
 		if (!(call->transaction ? note_txn(slot, reply)
@@ -376,6 +432,10 @@ static void note(struct mix_slot *slot, const struct synod_reply *reply)
 	case SYNOD_NO_SPACE:
 		call->outcome = CHECK_FAILED;
 		break;
+	case SYNOD_NO_MEMORY:
+		if (!slot->scan)
+			complain(mix, "only scans find no memory", reply);
+		return;
 	default:
 		complain(mix, "an operation ended in a way that it cannot", reply);
 		return;
@@ -389,6 +449,8 @@ static void done(struct client_request *request, const struct synod_reply *reply
 	struct mix_slot *slot = request->context;
 	struct sim_mix *mix = slot->mix;
 	(void)payload;
+	if (slot->scan && reply->status == SYNOD_OK && slot->pages < PAGES_MAX && next_page(slot, reply))
+		return;
 	slot->call.ret = mix->world->now_us;
 	sim_trace_note(&mix->world->trace, "mix client=%u op=%" PRIu64 " %s", slot->client, slot->call.id,
 		       synod_status_text(reply->status));
@@ -401,6 +463,15 @@ static void done(struct client_request *request, const struct synod_reply *reply
 
 /* ---- the whole ---- */
 
+static bool refuses_memory(void *context)
+{
+	struct sim_mix *mix = context;
+	for (uint32_t i = 0; i < mix->nslots; i++)
+		if (mix->slots[i].process == mix->world->current)
+			return rng_chance(&mix->side, 60000);
+	return false;
+}
+
 struct sim_mix *sim_mix_create(struct sim_world *world, const struct sim_mix_options *options,
 			       struct sim_process *const *processes, struct sim_kv_client *clients)
 {
@@ -411,6 +482,10 @@ struct sim_mix *sim_mix_create(struct sim_world *world, const struct sim_mix_opt
 	mix->nslots = options->clients * options->window;
 	mix->slots = alloc_zeroed(mix->nslots, sizeof *mix->slots);
 	check_history_init(&mix->history);
+	mix->fresh = FRESH_TAGS_FROM;
+	rng_seed(&mix->side, world->seed ^ 0x73696465ull);
+	if (rng_chance(&mix->side, 500000))
+		alloc_try_refuse(refuses_memory, mix);
 	for (uint32_t i = 0; i < mix->nslots; i++) {
 		struct mix_slot *slot = &mix->slots[i];
 		slot->mix = mix;
@@ -428,6 +503,29 @@ void sim_mix_start(struct sim_mix *mix)
 	for (uint32_t i = 0; i < mix->nslots; i++)
 		if (!mix->slots[i].busy)
 			slot_later(&mix->slots[i]);
+}
+
+void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool scans, uint64_t within_us)
+{
+	ASSERT(count > 0 && count <= SIM_MIX_AIMS_MAX);
+	memcpy(mix->aims, tags, count * sizeof *tags);
+	mix->naims = count;
+	mix->aimed = AIMED_OPERATIONS;
+	mix->aimed_scans = scans;
+	for (uint32_t i = 0; !mix->stopped && i < mix->nslots; i++)
+		if (!mix->slots[i].busy)
+			sim_world_timer_set(mix->world, &mix->slots[i].timer,
+					    mix->world->now_us + rng_below(&mix->side, within_us + 1));
+}
+
+uint32_t sim_mix_fresh_tag(struct sim_mix *mix, uint32_t shard, uint32_t nshards)
+{
+	char text[TEXT_BYTES];
+	for (;;) {
+		int len = snprintf(text, sizeof text, "{m%u}0", mix->fresh++);
+		if (shard_of_key(slice(text, (size_t)len), nshards) == shard)
+			return mix->fresh - 1;
+	}
 }
 
 void sim_mix_stop(struct sim_mix *mix)
@@ -466,6 +564,7 @@ enum check_verdict sim_mix_check(const struct sim_mix *mix, struct buffer *why)
 
 void sim_mix_free(struct sim_mix *mix)
 {
+	alloc_try_refuse(NULL, NULL);
 	if (mix == NULL)
 		return;
 	for (uint32_t i = 0; i < mix->nslots; i++)

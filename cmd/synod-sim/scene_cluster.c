@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "kv_client.h"
 #include "scene.h"
+#include "shardkv/app.h"
 #include "shardkv/node.h"
 #include "shardmaster/node.h"
 #include "shardmaster/shard_config.h"
@@ -15,6 +16,7 @@
 #define MASTERS 3u
 #define GROUPS_LIMIT 5u
 #define CLIENTS_LIMIT 8u
+#define MOVE_WAITED_FOR 100u
 #define NODES_LIMIT (MASTERS + GROUPS_LIMIT * REPLICAS_MAX)
 
 /* A replica's place; the options of its node are made from it at every start. */
@@ -40,6 +42,8 @@ struct cluster_scene {
 	struct sim_kv_client administrator;
 	struct sim_process *administrator_process;
 	struct rng patience; /* of clients */
+	struct rng ambush;   /* … and of what waits for a change of the configuration */
+	bool ambushes;
 	struct timer timer;
 	bool asking;
 	bool joined;        /* at least one group serves */
@@ -147,6 +151,87 @@ static int request_join(const struct cluster_scene *cluster, uint64_t gid, struc
 	return client_request_join(request, &group, 1);
 }
 
+/* ---- what meets a change of the configuration ---- */
+
+/* The newest configuration that a living master knows; NULL: none. */
+static struct shard_config *newest_config(const struct cluster_scene *cluster)
+{
+	struct shard_config *newest = NULL;
+	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
+		const struct scene_replica *replica = &cluster->scene->replicas[i];
+		if (replica->group != 0 || !sim_process_alive(replica->process))
+			continue;
+		struct shard_config *config = shardmaster_config(replica->process->node);
+		if (config != NULL && (newest == NULL || config->number > newest->number))
+			newest = config;
+	}
+	return newest;
+}
+
+static bool is_granted(const struct cluster_scene *cluster, uint32_t shard)
+{
+	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
+		const struct scene_replica *replica = &cluster->scene->replicas[i];
+		if (replica->group != 0 && sim_process_alive(replica->process) &&
+		    shardkv_app_is_granted(shardkv_node_app(replica->process->node), shard))
+			return true;
+	}
+	return false;
+}
+
+/* Some of the shards of one group that nobody has used yet. */
+static uint32_t unused_shards(struct cluster_scene *cluster, const struct shard_config *config, uint32_t *shards)
+{
+	uint32_t count = 0, first = (uint32_t)rng_below(&cluster->ambush, config->nshards);
+	uint64_t gid = 0;
+	for (uint32_t i = 0; i < config->nshards && count < SIM_MIX_AIMS_MAX; i++) {
+		uint32_t shard = (first + i) % config->nshards;
+		if (shard_config_gid(config, shard) == 0 || is_granted(cluster, shard))
+			continue;
+		if (gid == 0)
+			gid = shard_config_gid(config, shard);
+		if (shard_config_gid(config, shard) == gid)
+			shards[count++] = shard;
+	}
+	return count;
+}
+
+/*
+ * Clients with the old configuration begin to use shards that nobody has used, several at once, at the moment at which one of them
+ * is moved: their group claims what it may no longer have. Or a scan with the old configuration meets what others have written under
+ * the new one. faults: 57, 58. The shard that is to move; UINT32_MAX: any.
+ */
+static uint32_t lie_in_ambush(struct cluster_scene *cluster)
+{
+	uint32_t shards[SIM_MIX_AIMS_MAX], tags[SIM_MIX_AIMS_MAX];
+	const struct shard_config *config = newest_config(cluster);
+	if (!cluster->ambushes || config == NULL || !rng_chance(&cluster->ambush, 800000))
+		return UINT32_MAX;
+	uint32_t count = unused_shards(cluster, config, shards);
+	if (count == 0)
+		return UINT32_MAX;
+	for (uint32_t i = 0; i < count; i++)
+		tags[i] = sim_mix_fresh_tag(cluster->mix, shards[i], config->nshards);
+	uint64_t rounds = rng_range(&cluster->ambush, 0, 6);
+	sim_mix_aim(cluster->mix, tags, count, rng_chance(&cluster->ambush, 250000), 2 * rounds * cluster->scene->world->options.network.delay_mean_us);
+	sim_trace_note(&cluster->scene->world->trace, "ambush shards=%" PRIu32 " first=%" PRIu32, count, shards[0]);
+	return shards[0];
+}
+
+/* A group that serves others; 0: there is none. */
+static uint64_t other_group(struct cluster_scene *cluster, uint32_t shard)
+{
+	const struct shard_config *config = newest_config(cluster);
+	uint64_t owner = shard_config_gid(config, shard);
+	uint32_t first = (uint32_t)rng_below(&cluster->ambush, config->ngroups);
+	for (uint32_t i = 0; i < config->ngroups; i++) {
+		uint64_t gid = config->groups[(first + i) % config->ngroups]->gid;
+		if (gid != owner)
+			return gid;
+	}
+	return 0;
+}
+
 /*
  * A change that may or may not be allowed at the moment, whatever state the groups are in that gain or lose shards by it.
  * faults: 57, 58
@@ -160,7 +245,12 @@ static void administrator_ask(void *data, struct node *node)
 	uint64_t choice = cluster->joined ? rng_below(rng, 6) : 0;
 	int status;
 	(void)node;
+	uint32_t waited_for = cluster->joined ? lie_in_ambush(cluster) : UINT32_MAX;
+	uint64_t other = waited_for == UINT32_MAX || !rng_chance(&cluster->ambush, 600000) ? 0 : other_group(cluster, waited_for);
+	if (other != 0)
+		choice = MOVE_WAITED_FOR;
 	switch (choice) {
+	case MOVE_WAITED_FOR: status = client_request_move(&request, waited_for, other); break;
 	case 0: case 1: case 2: status = request_join(cluster, gid, &request); break;
 	case 3: status = client_request_leave(&request, &gid, 1); break;
 	case 4: status = client_request_move(&request, (uint32_t)rng_below(rng, cluster->nshards), gid); break;
@@ -223,7 +313,8 @@ static void build_clients(struct cluster_scene *cluster)
 	sim_load_init(&scene->load, scene->world, &options, processes);
 	cluster->mix = sim_mix_create(scene->world, &(struct sim_mix_options){
 		.clients = options.clients, .window = 2, .think_mean_us = 2 * options.think_mean_us,
-		.timeout_min_ms = options.timeout_min_ms, .timeout_max_ms = options.timeout_max_ms}, processes, cluster->clients);
+		.timeout_min_ms = options.timeout_min_ms, .timeout_max_ms = options.timeout_max_ms,
+		.scans_from_us = cluster->ambushes ? rng_below(&cluster->ambush, 40 * SIM_SECOND) : 0}, processes, cluster->clients);
 	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
 	timer_init(&cluster->timer, administrator_due, cluster);
 }
@@ -237,6 +328,8 @@ static void cluster_build(struct scene *scene)
 	cluster->ngroups = (uint32_t)rng_range(&scene->rng, 1, GROUPS_LIMIT - 1);
 	cluster->nreplicas = scene->options->replicas == 0 ? 3 : scene->options->replicas;
 	scene_draw_settings(scene, &cluster->settings);
+	rng_seed(&cluster->ambush, scene->options->seed ^ 0x616d62757368ull);
+	cluster->ambushes = rng_chance(&cluster->ambush, 700000);
 	rng_seed(&cluster->patience, scene->options->seed ^ 0x70617469656e6365ull);
 	for (uint32_t group = 0; group <= cluster->ngroups; group++)
 		build_group(cluster, group);

@@ -140,6 +140,22 @@ void *alloc_resize(void *old, size_t count, size_t size)
 	return memory;
 }
 
+static _Thread_local bool (*try_refuses)(void *context);
+static _Thread_local void *try_context;
+
+void alloc_try_refuse(bool (*refuses)(void *context), void *context)
+{
+	try_refuses = refuses;
+	try_context = context;
+}
+
+void *alloc_try_resize(void *old, size_t size)
+{
+	if (try_refuses != NULL && try_refuses(try_context))
+		return NULL;
+	return realloc(old, at_least_one(size));
+}
+
 char *alloc_string(const char *text)
 {
 	size_t size = strlen(text) + 1;

@@ -18,6 +18,10 @@ void *alloc_bytes(size_t size) __attribute__((malloc, returns_nonnull, alloc_siz
 void *alloc_zeroed(size_t count, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
 /* Like reallocarray, with the overflow check. */
 void *alloc_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+/* May fail (NULL; `old` is as it was): for as much as somebody else decides. */
+void *alloc_try_resize(void *old, size_t size) __attribute__((alloc_size(2)));
+/* For the simulator: this thread's alloc_try_resize() asks it, and true is as if there were no memory. NULL: nobody is asked. */
+void alloc_try_refuse(bool (*refuses)(void *context), void *context);
 char *alloc_string(const char *text) __attribute__((malloc, returns_nonnull));
 char *alloc_format(const char *format, ...) __attribute__((returns_nonnull, format(printf, 1, 2)));
 

@@ -178,7 +178,7 @@ static bool make_room(struct client_scan *scan, size_t len)
 {
 	if ((scan->nrecords & (scan->nrecords - 1)) == 0) {
 		size_t capacity = scan->nrecords == 0 ? 1 : 2 * (size_t)scan->nrecords;
-		struct collected *records = realloc(scan->records, capacity * sizeof *records);
+		struct collected *records = alloc_try_resize(scan->records, capacity * sizeof *records);
 		if (records == NULL)
 			return false;
 		scan->records = records;
