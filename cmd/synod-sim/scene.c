@@ -131,7 +131,7 @@ static void after_turn(void *context, struct sim_process *process)
 	if (sim_nemesis_must_not_run(scene->nemesis, process) && sim_process_alive(process)) {
 		scene_fail(scene, VERDICT_SAFETY, "%s runs, though %s", process->name,
 			   process->misconfigured != NULL ? "its configuration names other members than its group has"
-							  : "its log was damaged in the middle");
+							  : "its log was damaged in the middle, or lost");
 		return;
 	}
 	if (sim_process_alive(process))

@@ -23,9 +23,15 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 		[DEED_DISK_ERRORS] = o->disk_errors_mean_us, [DEED_FULL_DISK] = o->full_disk_mean_us,
 		[DEED_DAMAGE] = o->damage_mean_us, [DEED_CLIENT_CRASH] = o->client_crash_mean_us,
 		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us, [DEED_DEAF] = o->deaf_mean_us, [DEED_DRIFT] = o->drift_mean_us,
-		[DEED_HAND_OVER] = o->hand_over_mean_us,
+		[DEED_HAND_OVER] = o->hand_over_mean_us, [DEED_HUNG_DISK] = o->hung_disk_mean_us,
+		[DEED_EXCHANGE] = o->exchange_mean_us, [DEED_REELECT] = o->reelect_mean_us,
 	};
 	return means[deed];
+}
+
+static struct rng *schedule_of(struct nemesis_source *source)
+{
+	return source->deed < DEEDS_OF_OWN ? &source->nemesis->schedule : &source->own;
 }
 
 static void source_arm(struct nemesis_source *source)
@@ -34,14 +40,14 @@ static void source_arm(struct nemesis_source *source)
 	uint64_t mean_us = mean_of(nemesis, source->deed);
 	if (mean_us > 0)
 		sim_world_timer_set(nemesis->world, &source->timer,
-				    nemesis->world->now_us + nemesis_draw_length(&nemesis->schedule, mean_us));
+				    nemesis->world->now_us + nemesis_draw_length(schedule_of(source), mean_us));
 }
 
 static void source_due(void *data)
 {
 	struct nemesis_source *source = data;
 	struct sim_nemesis *nemesis = source->nemesis;
-	rng_seed(&nemesis->rng, rng_next(&nemesis->schedule));
+	rng_seed(&nemesis->rng, rng_next(schedule_of(source)));
 	source_arm(source);
 	nemesis->current = nemesis->deeds++;
 	if (nemesis->current >= nemesis->nleft_out || !nemesis->left_out[nemesis->current])
@@ -111,10 +117,13 @@ struct sim_nemesis *sim_nemesis_create(struct sim_world *world)
 	rng_seed(&nemesis->schedule, rng_next(&world->rng_nemesis));
 	rng_seed(&nemesis->rng_care, rng_next(&world->rng_nemesis));
 	rng_seed(&nemesis->rng_peace, rng_next(&world->rng_nemesis));
+	rng_seed(&nemesis->rng_hung, rng_next(&world->rng_nemesis));
 	list_init(&nemesis->plans);
 	for (unsigned deed = 0; deed < DEEDS; deed++) {
 		struct nemesis_source *source = &nemesis->sources[deed];
 		*source = (struct nemesis_source){.nemesis = nemesis, .deed = (enum deed)deed};
+		if (deed >= DEEDS_OF_OWN)
+			rng_seed(&source->own, rng_next(&world->rng_nemesis));
 		timer_init(&source->timer, source_due, source);
 	}
 	timer_init(&nemesis->caretaker, caretaker_due, nemesis);
@@ -215,6 +224,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 		if (nemesis->victims[i]->disk != NULL) {
 			disk_sim_set_faults(nemesis->victims[i]->disk, NULL);
 			disk_sim_hold_syncs(nemesis->victims[i]->disk, DISK_LANE_LOG, false);
+			disk_sim_hang(nemesis->victims[i]->disk, false);
 		}
 		revive(nemesis, nemesis->victims[i]);
 	}
@@ -225,6 +235,11 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	uint64_t fate = rng_below(&nemesis->rng_peace, 6);
+	if (process->disk != NULL && rng_chance(&nemesis->rng_hung, nemesis->world->options.nemesis.hung_for_good_ppm)) {
+		sim_trace_note(&nemesis->world->trace, "condemned=%s fate=hung", process->name);
+		disk_sim_hang(process->disk, true);
+		return;
+	}
 	sim_trace_note(&nemesis->world->trace, "condemned=%s fate=%" PRIu64, process->name, fate);
 	switch (fate) {
 	case 0: sim_process_crash(process); break;

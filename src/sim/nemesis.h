@@ -11,9 +11,10 @@
  *              after another and released in another order), and the random faults of sim_network_options
  *   clocks     wall clocks jump either way; rates differ (sim_process_options), and change
  *   disks      errors of reads, writes, syncs and name operations, writes that stop in the middle (the machine goes
- *              down), slow phases, full disks. Never: a sync that reports success and has kept nothing
+ *              down), slow phases, full disks, disks that hang. Never: a sync that reports success and has kept nothing
  *   lists      a replica is started with a list of members that is not its group's, which it must notice
- *   at rest    damage to logs and snapshots (sim/damage.h), by the atlas
+ *   at rest    damage to logs and snapshots (sim/damage.h), files of logs that are missing or another replica's
+ *              (sim/exchange.h), by the atlas
  *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
  * log is damaged must refuse to start, and counts for good; whose snapshot is damaged counts until a whole one
@@ -22,7 +23,7 @@
  *
  * PEACE. sim_nemesis_heal_core() ends all faults for a core: a majority of each group, with the network among them and
  * the clients whole and calm. Everybody else is left in a state that never ends: dead, frozen, cut off in both
- * directions or in one. The core must then make progress. Replicas with a damaged log are not in the core; those with a damaged
+ * directions or in one, with a disk that hangs. The core must then make progress. Replicas with a damaged log are not in the core; those with a damaged
  * snapshot only if everybody is who has an undamaged disk.
  *
  * THE SCHEDULE. Faults are numbered from 0. The time, kind and details of each depend on the seed and the options only, so that some

@@ -278,6 +278,10 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 	case DEED_CRASH_AT_SEND: nemesis_crash_at_send(nemesis, draw_replica(nemesis)); break;
 	case DEED_DEAF: nemesis_deafen(nemesis, draw_replica(nemesis)); break;
 	case DEED_HAND_OVER: nemesis_hand_over(nemesis, draw_replica(nemesis)); break;
+	case DEED_HUNG_DISK: nemesis_disk_hang(nemesis, draw_replica(nemesis)); break;
+	case DEED_EXCHANGE: nemesis_exchange(nemesis, draw_replica(nemesis)); break;
+	case DEED_REELECT: nemesis_reelect(nemesis, draw_replica(nemesis)); break;
+	case DEED_HAND_BACK: nemesis_hand_back(nemesis, plan->process); break;
 	case DEED_MEND_PAIR:
 		sim_network_mend(world, plan->process, plan->other);
 		sim_network_mend(world, plan->other, plan->process);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "sim/damage.h"
+#include "sim/exchange.h"
 
 /* ---- while they work ---- */
 
@@ -70,10 +71,23 @@ void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process)
 	disk_sim_set_faults(process->disk, &faults);
 }
 
+/* faults: 99. A crash ends it: to a process that starts the disk answers. */
+void nemesis_disk_hang(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint64_t length_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.hung_disk_length_us);
+	if (process->disk == NULL || !sim_process_alive(process))
+		return;
+	nemesis_count(nemesis, SIM_FAULT_HUNG_DISK);
+	nemesis_tell(nemesis, "the disk of %s hangs for %" PRIu64 " ms", process->name, length_us / 1000);
+	disk_sim_hang(process->disk, true);
+	nemesis_plan_at(nemesis, length_us, DEED_GOOD_DISK, process, NULL);
+}
+
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	disk_sim_set_faults(process->disk, &nemesis->world->options.disk.faults);
 	disk_sim_hold_syncs(process->disk, DISK_LANE_LOG, false);
+	disk_sim_hang(process->disk, false);
 }
 
 /* ---- at rest: the atlas ---- */
@@ -155,6 +169,34 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	}
 	damage(nemesis, process, &group->damage[member], log);
+}
+
+void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
+	uint64_t other = rng_next(&nemesis->rng);
+	if (process->disk == NULL || group == NULL || group->count < 2 || !atlas_allows(nemesis, group, member))
+		return;
+	if (sim_process_alive(process)) {
+		nemesis_tell(nemesis, "%s is killed for %" PRIu64 " ms", process->name, down_us / 1000);
+		nemesis_count(nemesis, SIM_FAULT_KILL);
+		sim_process_crash(process);
+		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+	}
+	uint32_t from = (uint32_t)((member + 1 + other % (group->count - 1)) % group->count);
+	struct buffer what = {0};
+	enum sim_fault fault = SIM_FAULT_LOG_MISSING;
+	if (sim_exchange_log(process->disk, group->members[from]->disk, &nemesis->rng, &fault, &what)) {
+		struct nemesis_damage *damage = &group->damage[member];
+		buffer_add_u8(&what, 0);
+		nemesis_count(nemesis, fault);
+		nemesis_tell(nemesis, "%s: %s", process->name, (const char *)what.data);
+		damage->log = true;
+		damage->log_before = process->incarnation + 1;
+	}
+	buffer_free(&what);
 }
 
 bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process)

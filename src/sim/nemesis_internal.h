@@ -13,10 +13,15 @@ enum deed {
 	DEED_CRASH, DEED_STOP, DEED_PAUSE, DEED_PARTITION, DEED_CLOG, DEED_SWIZZLE, DEED_CLOCK, DEED_DISK, DEED_SLOW_DISK,
 	DEED_DISK_ERRORS, DEED_FULL_DISK, DEED_DAMAGE, DEED_CLIENT_CRASH, DEED_DRIFT,
 	DEED_CRASH_AT_SEND, DEED_DEAF, DEED_HAND_OVER,
+	/* Those that came later have schedules of their own. */
+	DEED_HUNG_DISK, DEED_EXCHANGE, DEED_REELECT,
 	DEEDS,
 	/* Ends, and parts of others. */
 	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
+	DEED_HAND_BACK,
 };
+
+#define DEEDS_OF_OWN DEED_HUNG_DISK
 
 /* Something that will be done to a process (or a pair). */
 struct nemesis_plan {
@@ -33,6 +38,7 @@ struct nemesis_source {
 	struct timer timer;
 	struct sim_nemesis *nemesis;
 	enum deed deed;
+	struct rng own; /* the schedule of one that came later */
 };
 
 /* What has become of a replica's disk: the atlas. */
@@ -68,7 +74,7 @@ struct sim_nemesis {
 	 */
 	struct rng schedule;
 	struct rng rng; /* of the deed that is being done */
-	struct rng rng_care, rng_peace;
+	struct rng rng_care, rng_peace, rng_hung;
 	/*
 	 * nemesis_members.c: of a stream of its own, so that the schedule of the others is what it was before
 	 * there was this one.
@@ -118,9 +124,11 @@ void nemesis_disk_fault(struct sim_nemesis *nemesis, struct sim_process *process
 void nemesis_disk_slow(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_errors(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process);
-/* Ends the last three. */
+void nemesis_disk_hang(struct sim_nemesis *nemesis, struct sim_process *process);
+/* Ends the last four. */
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process);
 /* It has halted, and starting it again would not help. */
 bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process);
 struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const struct sim_process *process, uint32_t *member);
@@ -130,6 +138,9 @@ struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const 
 void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_reelect(struct sim_nemesis *nemesis, struct sim_process *process);
+/* Whoever leads the group of the process now hands over, if it is another one. */
+void nemesis_hand_back(struct sim_nemesis *nemesis, struct sim_process *process);
 
 /* ---- nemesis_members.c: lists of members that disagree ---- */
 

@@ -220,3 +220,57 @@ void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
 		nemesis_plan_at(nemesis, length_us, DEED_UNCLOG, group->members[i], process);
 	}
 }
+
+static bool leads(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	return process->state == SIM_RUNNING && process->call == NULL && nemesis->prefers != NULL &&
+	       nemesis->prefers(nemesis->prefers_context, process);
+}
+
+void nemesis_hand_back(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct sim_process *leader = group->members[i];
+		if (leader == process || !leads(nemesis, leader))
+			continue;
+		nemesis_tell(nemesis, "%s is told to hand over", leader->name);
+		nemesis->hand_over(nemesis->operate_context, leader);
+		return;
+	}
+}
+
+/*
+ * faults: 43. A follower hears nothing of its leader, or of nobody, while that hands over and is handed back to, once or more: it is
+ * led by the same one again when it hears of it, in another ballot than it knows.
+ */
+void nemesis_reelect(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	struct rng *rng = &nemesis->rng;
+	uint64_t drawn = rng_next(rng), rounds = rng_range(rng, 1, 3), at_us = 0;
+	bool by_all = rng_chance(rng, 400000);
+	uint64_t length_us = rng_range(rng, 100 * SIM_MILLISECOND, 1200 * SIM_MILLISECOND);
+	if (group == NULL || nemesis->hand_over == NULL || !leads(nemesis, process))
+		return;
+	struct sim_process *deaf = third_of(group, drawn, process, NULL);
+	if (deaf == NULL)
+		return;
+	nemesis_count(nemesis, SIM_FAULT_REELECT);
+	nemesis_tell(nemesis, "%s is not heard by %s%s for %" PRIu64 " ms, and hands over meanwhile", process->name, deaf->name,
+		     by_all ? ", nor are the others," : "", length_us / 1000);
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct sim_process *other = group->members[i];
+		if (other == deaf || (other != process && !by_all))
+			continue;
+		sim_network_cut(nemesis->world, other, deaf);
+		nemesis_plan_at(nemesis, length_us, DEED_HEAR, other, deaf);
+	}
+	nemesis->hand_over(nemesis->operate_context, process);
+	for (uint64_t i = 0; i < rounds; i++) {
+		at_us += rng_range(rng, 20 * SIM_MILLISECOND, 300 * SIM_MILLISECOND);
+		nemesis_plan_at(nemesis, at_us, DEED_HAND_BACK, process, NULL);
+	}
+}

@@ -115,6 +115,16 @@ static void draw_nemesis(struct sim_nemesis_options *o, struct rng *rng)
 		make_storm(o, rng_range(rng, 3, 15));
 }
 
+/* From a stream of their own: they came later. */
+static void draw_later_nemeses(struct sim_nemesis_options *o, struct rng *rng)
+{
+	o->hung_disk_mean_us = maybe(rng, 60, SIM_SECOND, 15 * SIM_SECOND);
+	o->hung_disk_length_us = rng_range(rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
+	o->hung_for_good_ppm = (uint32_t)maybe(rng, 50, 100000, 1000000);
+	o->exchange_mean_us = maybe(rng, 25, 10 * SIM_SECOND, 60 * SIM_SECOND);
+	o->reelect_mean_us = maybe(rng, 60, SIM_SECOND / 2, 6 * SIM_SECOND);
+}
+
 void sim_options_draw(struct sim_options *options, uint64_t seed)
 {
 	struct rng seeds, rng;
@@ -129,6 +139,8 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	draw_disk(&options->disk, &rng);
 	rng_seed(&rng, rng_next(&seeds));
 	draw_nemesis(&options->nemesis, &rng);
+	rng_seed(&rng, rng_next(&seeds));
+	draw_later_nemeses(&options->nemesis, &rng);
 	/* Younger than the seeds that are known by their number: of a stream of its own. */
 	rng_seed(&rng, seed ^ 0x6d656d62657273ull);
 	options->nemesis.members_mean_us = maybe(&rng, 50, 2 * SIM_SECOND, 20 * SIM_SECOND);
@@ -162,7 +174,9 @@ static const struct option table[] = {
 	OPTION(nemesis.swizzle_mean_us), OPTION(nemesis.clock_mean_us), OPTION(nemesis.clock_jump_max_us),
 	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us), OPTION(nemesis.disk_errors_mean_us),
 	OPTION(nemesis.full_disk_mean_us), OPTION(nemesis.damage_mean_us), OPTION(nemesis.beyond),
-	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us), OPTION(nemesis.members_mean_us),
+	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
+	OPTION(nemesis.hung_disk_mean_us), OPTION(nemesis.hung_disk_length_us), OPTION(nemesis.hung_for_good_ppm),
+	OPTION(nemesis.exchange_mean_us), OPTION(nemesis.reelect_mean_us), OPTION(nemesis.members_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)
