@@ -57,6 +57,8 @@ struct sim_mix {
 	struct rng side; /* for scans in pages, aims and memory: drawn apart, so that what else is drawn stays */
 	uint32_t aims[SIM_MIX_AIMS_MAX], naims, aimed;
 	bool aimed_scans;
+	uint32_t writer;    /* … by all clients but this one, */
+	uint64_t hold_us;   /* not before this time */
 	uint32_t fresh;
 	struct mix_seen *seen; /* by tag and key */
 	uint32_t nseen;
@@ -189,7 +191,7 @@ static void draw(struct mix_slot *slot)
 	if (mix->aimed > 0) {
 		mix->aimed--;
 		slot->tag = mix->aims[rng_below(&mix->side, mix->naims)];
-		slot->scan = kind < 40 && mix->aimed_scans;
+		slot->scan = mix->aimed_scans && slot->client != mix->writer;
 	}
 	if (slot->scan)
 		draw_scan(slot);
@@ -283,13 +285,21 @@ static void submit(void *data, struct node *node)
 	client_submit(slot->mix->clients[slot->client].client, request);
 }
 
+/* For how long it has to be silent. */
+static uint64_t held_us(const struct mix_slot *slot)
+{
+	const struct sim_mix *mix = slot->mix;
+	bool held = mix->aimed > 0 && mix->aimed_scans && slot->client != mix->writer && mix->hold_us > mix->world->now_us;
+	return held ? mix->hold_us - mix->world->now_us : 0;
+}
+
 static void slot_later(struct mix_slot *slot)
 {
 	struct sim_mix *mix = slot->mix;
 	uint64_t think_us = rng_below(rng_of(mix), 2 * mix->options.think_mean_us + 1);
 	/* What it aims at is over soon. */
 	if (mix->aimed > 0)
-		think_us = rng_below(&mix->side, AIMED_THINK_US);
+		think_us = rng_below(&mix->side, AIMED_THINK_US) + held_us(slot);
 	sim_world_timer_set(mix->world, &slot->timer, mix->world->now_us + think_us);
 }
 
@@ -512,10 +522,14 @@ void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool
 	mix->naims = count;
 	mix->aimed = AIMED_OPERATIONS;
 	mix->aimed_scans = scans;
+	mix->writer = (uint32_t)rng_below(&mix->side, mix->options.clients);
+	mix->hold_us = mix->world->now_us + rng_range(&mix->side, 10 * SIM_MILLISECOND, 400 * SIM_MILLISECOND);
+	if (scans)
+		mix->aimed *= 3;
 	for (uint32_t i = 0; !mix->stopped && i < mix->nslots; i++)
 		if (!mix->slots[i].busy)
 			sim_world_timer_set(mix->world, &mix->slots[i].timer,
-					    mix->world->now_us + rng_below(&mix->side, within_us + 1));
+					    mix->world->now_us + rng_below(&mix->side, within_us + 1) + held_us(&mix->slots[i]));
 }
 
 uint32_t sim_mix_fresh_tag(struct sim_mix *mix, uint32_t shard, uint32_t nshards)

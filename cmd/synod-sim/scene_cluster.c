@@ -201,7 +201,7 @@ static uint32_t unused_shards(struct cluster_scene *cluster, const struct shard_
  * is moved: their group claims what it may no longer have. Or a scan with the old configuration meets what others have written under
  * the new one. faults: 57, 58. The shard that is to move; UINT32_MAX: any.
  */
-static uint32_t lie_in_ambush(struct cluster_scene *cluster)
+static uint32_t lie_in_ambush(struct cluster_scene *cluster, bool *scans)
 {
 	uint32_t shards[SIM_MIX_AIMS_MAX], tags[SIM_MIX_AIMS_MAX];
 	const struct shard_config *config = newest_config(cluster);
@@ -213,15 +213,27 @@ static uint32_t lie_in_ambush(struct cluster_scene *cluster)
 	for (uint32_t i = 0; i < count; i++)
 		tags[i] = sim_mix_fresh_tag(cluster->mix, shards[i], config->nshards);
 	uint64_t rounds = rng_range(&cluster->ambush, 0, 6);
-	sim_mix_aim(cluster->mix, tags, count, rng_chance(&cluster->ambush, 250000), 2 * rounds * cluster->scene->world->options.network.delay_mean_us);
+	*scans = rng_chance(&cluster->ambush, 400000);
+	sim_mix_aim(cluster->mix, tags, count, *scans, 2 * rounds * cluster->scene->world->options.network.delay_mean_us);
 	sim_trace_note(&cluster->scene->world->trace, "ambush shards=%" PRIu32 " first=%" PRIu32, count, shards[0]);
 	return shards[0];
 }
 
-/* A group that serves others; 0: there is none. */
-static uint64_t other_group(struct cluster_scene *cluster, uint32_t shard)
+/* A group that has no shard in the configuration; 0: there is none. */
+static uint64_t idle_group(struct cluster_scene *cluster, const struct shard_config *config)
 {
-	const struct shard_config *config = newest_config(cluster);
+	uint32_t first = (uint32_t)rng_below(&cluster->ambush, cluster->ngroups);
+	for (uint32_t i = 0; i < cluster->ngroups; i++) {
+		uint64_t gid = 1 + (first + i) % cluster->ngroups;
+		if (shard_config_count(config, gid) == 0)
+			return gid;
+	}
+	return 0;
+}
+
+/* A group that serves others; 0: there is none. */
+static uint64_t other_group(struct cluster_scene *cluster, const struct shard_config *config, uint32_t shard)
+{
 	uint64_t owner = shard_config_gid(config, shard);
 	uint32_t first = (uint32_t)rng_below(&cluster->ambush, config->ngroups);
 	for (uint32_t i = 0; i < config->ngroups; i++) {
@@ -245,12 +257,24 @@ static void administrator_ask(void *data, struct node *node)
 	uint64_t choice = cluster->joined ? rng_below(rng, 6) : 0;
 	int status;
 	(void)node;
-	uint32_t waited_for = cluster->joined ? lie_in_ambush(cluster) : UINT32_MAX;
-	uint64_t other = waited_for == UINT32_MAX || !rng_chance(&cluster->ambush, 600000) ? 0 : other_group(cluster, waited_for);
-	if (other != 0)
-		choice = MOVE_WAITED_FOR;
+	bool scans = false;
+	uint32_t waited_for = cluster->joined ? lie_in_ambush(cluster, &scans) : UINT32_MAX;
+	const struct shard_config *config = newest_config(cluster);
+	if (waited_for != UINT32_MAX && rng_chance(&cluster->ambush, 700000)) {
+		/* A group whom the scans of those who do not know of it do not ask. */
+		uint64_t idle = scans ? idle_group(cluster, config) : 0;
+		uint64_t other = other_group(cluster, config, waited_for);
+		bool joined = idle != 0 && shard_config_group(config, idle) != NULL;
+		if (idle != 0 && !joined) {
+			choice = 0;
+			gid = idle;
+		} else if (idle != 0 || other != 0) {
+			choice = MOVE_WAITED_FOR;
+			gid = idle != 0 ? idle : other;
+		}
+	}
 	switch (choice) {
-	case MOVE_WAITED_FOR: status = client_request_move(&request, waited_for, other); break;
+	case MOVE_WAITED_FOR: status = client_request_move(&request, waited_for, gid); break;
 	case 0: case 1: case 2: status = request_join(cluster, gid, &request); break;
 	case 3: status = client_request_leave(&request, &gid, 1); break;
 	case 4: status = client_request_move(&request, (uint32_t)rng_below(rng, cluster->nshards), gid); break;

@@ -14,6 +14,26 @@ struct rsm_scene {
 	char *addresses[REPLICAS_MAX];
 };
 
+/*
+ * Some replicas never take a snapshot and keep their whole log, while the others drop theirs after a few entries: whatever the first
+ * miss comes as a snapshot, over slots of which their log still holds what lost. From a stream of their own. faults: 28, 34
+ */
+static void draw_hoarders(struct scene *scene, struct rsm_scene *own, uint32_t count)
+{
+	struct rng rng;
+	rng_seed(&rng, scene->options->seed ^ 0x686f617264657273ull);
+	if (!rng_chance(&rng, 400000))
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		struct rsm_settings *settings = &own->replicas[i].settings;
+		bool hoards = rng_chance(&rng, 500000);
+		settings->entry_bytes = 64;
+		settings->wal_segment_bytes = hoards ? 4 * MIB : 8 * rng_range(&rng, 80, 128);
+		settings->snapshot_log_bytes = hoards ? 64 * MIB : rng_range(&rng, 64, 1024);
+		settings->log_cache_bytes = 64;
+	}
+}
+
 static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t count)
 {
 	struct sim_process *processes[REPLICAS_MAX];
@@ -34,6 +54,9 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		own->replicas[i] = first;
 		own->replicas[i].replica = i + 1;
+	}
+	draw_hoarders(scene, own, count);
+	for (uint32_t i = 0; i < count; i++) {
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
 			.name = own->names[i], .address = own->addresses[i], .build = list_replica_build,
 			.context = &own->replicas[i], .disk = true});

@@ -121,6 +121,9 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->lease_over = 0;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
+	/* Once: if the others are not there, the one that knows of chosen slots is better than none. */
+	p->disregarded = p->unhelpful & ~member_bit(p->self);
+	p->unhelpful = 0;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	ring_free(&p->recovered);
 	ring_init(&p->recovered, p->chosen + 1);
@@ -228,7 +231,7 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent || peer->promise_done ||
-	    m->slot != peer->promise_next)
+	    m->slot != peer->promise_next || (p->disregarded & member_bit(from)) != 0)
 		return;
 	if (m->chosen > p->prepare_chosen) {
 		p->prepare_chosen = m->chosen;

@@ -132,6 +132,8 @@ struct paxos {
 	uint64_t prepared_us;     /* when the candidate made its own promise */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
+	synod_set unhelpful;      /* who said, at our last election, that slots are chosen that nobody could tell us … */
+	synod_set disregarded;    /* … and whose promises do not count at this one */
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
 	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
 	uint64_t lease_over;      /* candidate: the leader of this ballot has given up its lease, and asked us to take over */

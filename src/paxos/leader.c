@@ -68,7 +68,8 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
 
 /*
  * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever knew is gone. We did not ask
- * the others what they had accepted there, so the slots can only be closed by another election, whose quorum has them.
+ * the others what they had accepted there, so the slots can only be closed by another election, whose quorum has them. Whoever
+ * said so would be the first to promise again, having the least to report: at that election the others must do without it.
  */
 static bool cannot_learn(struct paxos *p, uint64_t now_us)
 {
@@ -110,7 +111,12 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		if (i != p->self && peer_alive(p, i, now_us))
 			heard |= member_bit(i);
 	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
-	if (!is_quorum(p, p->next_slot, heard) || cannot_learn(p, now_us)) {
+	if (!is_quorum(p, p->next_slot, heard)) {
+		become_follower(p, now_us, 0);
+		return;
+	}
+	if (cannot_learn(p, now_us)) {
+		p->unhelpful = member_bit(p->prepare_chosen_from);
 		become_follower(p, now_us, 0);
 		return;
 	}

@@ -21,6 +21,9 @@ static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t firs
 {
 	uint64_t span = last < first ? 0 : last - first + 1;
 	uint32_t count_max = (uint32_t)(span < OPEN_SLOTS_MAX ? span : OPEN_SLOTS_MAX);
+	/* Each counts with more than this. */
+	if (count_max > p->options.message_bytes / sizeof *m->entries + 1)
+		count_max = (uint32_t)(p->options.message_bytes / sizeof *m->entries + 1);
 	m->entries = arena_get(&p->arena, count_max * sizeof *m->entries);
 	size_t bytes = 0;
 	uint64_t slot = first;

@@ -444,6 +444,82 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
+static struct paxos *core_of(const struct rsm_group *g, uint32_t i)
+{
+	return rsm_group_rsm(g, i)->paxos;
+}
+
+/*
+ * Of two that can be elected with it, one replica knows only that slots are chosen, having lost its state, and the other holds what was
+ * accepted there, and takes many messages to say so. The first one's promise is complete at once; the leader that it elects
+ * can learn from nobody what is chosen, and lets go. Its next election must wait for the other.
+ */
+START_TEST(test_report_of_who_knows_least_is_first)
+{
+	uint32_t told = 0;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		struct rsm_settings settings;
+		rsm_group_settings(&settings);
+		settings.wal_segment_bytes = 8 * KIB;
+		settings.snapshot_log_bytes = 4 * KIB;
+		settings.log_cache_bytes = 64;
+		settings.entry_bytes = 1;
+		settings.message_bytes = 64;
+		rsm_group_init(&g, 3, seed, &settings);
+		uint32_t knows = rsm_group_elect(&g), holds = (knows + 1) % 3, stands = (knows + 2) % 3;
+		rsm_group_append_many(&g, 100); /* segments have been released meanwhile */
+		ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
+		ck_assert_uint_eq(rsm_group_leader(&g), knows);
+		uint64_t before = paxos_chosen_slot(core_of(&g, holds)), last = paxos_last_slot(core_of(&g, knows)) + 80;
+		sim_network_isolate(g.world, g.replicas[stands].process);
+		sim_process_pause(g.replicas[knows].process);
+		for (uint32_t k = 0; k < 100; k++)
+			rsm_group_command(&g, knows, 0, 0, k, 100);
+		sim_process_resume(g.replicas[knows].process);
+		for (uint32_t k = 0; k < 20000 && paxos_chosen_slot(core_of(&g, knows)) < last; k++) {
+			rsm_group_run(&g, 10);
+			if (paxos_last_slot(core_of(&g, holds)) >= last)
+				sim_network_cut(g.world, g.replicas[knows].process, g.replicas[holds].process);
+		}
+		ck_assert_uint_ge(paxos_chosen_slot(core_of(&g, knows)), last);
+		ck_assert_uint_lt(paxos_chosen_slot(core_of(&g, holds)), before + 70);
+		sim_network_isolate(g.world, g.replicas[knows].process);
+		/* As if a peer had asked for a newer one. */
+		for (uint32_t k = 0; k < 1000 && rsm_group_rsm(&g, knows)->snapshot_slot < last - 5; k++) {
+			rsm_group_rsm(&g, knows)->snapshot_wanted = true;
+			rsm_group_run(&g, SIM_MILLISECOND);
+		}
+		uint64_t slot = rsm_group_rsm(&g, knows)->snapshot_slot, size = 0;
+		ck_assert_uint_gt(slot, paxos_chosen_slot(core_of(&g, holds)));
+		char name[SNAPSHOT_NAME_BYTES];
+		struct disk *disk = g.replicas[knows].process->disk;
+		sim_process_power_loss(g.replicas[knows].process);
+		ck_assert_int_eq(disk_sim_size(disk, snapshot_name(slot, name), &size), 0);
+		ck_assert_int_eq(disk_sim_flip(disk, name, size / 2, 1), 0);
+		sim_process_start(g.replicas[knows].process);
+		/* If its log does not happen to reach back to the beginning. */
+		if (!rsm_group_rsm(&g, knows)->state_lost) {
+			rsm_group_free(&g);
+			continue;
+		}
+		told++;
+		paxos_set_electable(core_of(&g, holds), false);
+		sim_network_heal(g.world);
+		g.appended = 0; /* the values are not 1, 2, … */
+		bool served = false;
+		for (uint32_t k = 0; k < 500 && !served; k++) {
+			rsm_group_run(&g, 10 * SIM_MILLISECOND);
+			served = rsm_group_leader(&g) == stands;
+		}
+		ck_assert_msg(served, "seed %u: nobody serves", (unsigned)seed);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		rsm_group_free(&g);
+	}
+	ck_assert_uint_gt(told, 1);
+}
+END_TEST
+
 CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_hand_over_is_answered_when_it_has_ended, test_killed_leader,
 	   test_same_request_of_two_leaders, test_repeated_commands,
-	   test_leadership_within_one_turn)
+	   test_leadership_within_one_turn, test_report_of_who_knows_least_is_first)
