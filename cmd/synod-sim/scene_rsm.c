@@ -7,7 +7,17 @@
 #include "list_client.h"
 #include "scene.h"
 
+struct hoarder {
+	struct scene *scene;
+	struct sim_process *process;
+	uint32_t incarnation;
+	uint64_t installed; /* snapshots, by this incarnation */
+	bool hoards, spoiling;
+};
+
 struct rsm_scene {
+	struct hoarder hoarders[REPLICAS_MAX];
+	struct rng spoil;
 	struct list_replica_options replicas[REPLICAS_MAX];
 	struct list_client_options client;
 	char *names[REPLICAS_MAX];
@@ -22,11 +32,17 @@ static void draw_hoarders(struct scene *scene, struct rsm_scene *own, uint32_t c
 {
 	struct rng rng;
 	rng_seed(&rng, scene->options->seed ^ 0x686f617264657273ull);
+	own->spoil = rng;
 	if (!rng_chance(&rng, 400000))
 		return;
+	/* Leaders that go on alone for a while have much that loses. */
+	struct sim_nemesis_options *nemesis = &scene->world->options.nemesis;
+	if (!scene->options->calm)
+		nemesis->deaf_mean_us = rng_range(&rng, 200 * SIM_MILLISECOND, 2 * SIM_SECOND);
 	for (uint32_t i = 0; i < count; i++) {
 		struct rsm_settings *settings = &own->replicas[i].settings;
 		bool hoards = rng_chance(&rng, 500000);
+		own->hoarders[i].hoards = hoards;
 		settings->entry_bytes = 64;
 		settings->wal_segment_bytes = hoards ? 4 * MIB : 8 * rng_range(&rng, 80, 128);
 		settings->snapshot_log_bytes = hoards ? 64 * MIB : rng_range(&rng, 64, 1024);
@@ -130,6 +146,32 @@ static void rsm_build(struct scene *scene)
 	build_clients(scene, own, count);
 }
 
+static void spoil(void *data)
+{
+	struct hoarder *hoarder = data;
+	hoarder->spoiling = false;
+	sim_nemesis_spoil_snapshot(hoarder->scene->nemesis, hoarder->process);
+}
+
+/* What has just carried a hoarder over its own log is damaged soon: the log does not say what was chosen there. */
+static void rsm_replica_turn(struct scene *scene, struct scene_replica *replica)
+{
+	struct rsm_scene *own = scene->own;
+	struct hoarder *hoarder = &own->hoarders[replica - scene->replicas];
+	if (!hoarder->hoards || hoarder->spoiling || scene->load.stopped || !sim_process_alive(replica->process))
+		return;
+	uint64_t installed = rsm_snapshots_installed(replica_rsm(replica));
+	bool news = replica->process->incarnation == hoarder->incarnation && installed > hoarder->installed;
+	hoarder->incarnation = replica->process->incarnation;
+	hoarder->installed = installed;
+	if (!news || !rng_chance(&own->spoil, 500000))
+		return;
+	hoarder->scene = scene;
+	hoarder->process = replica->process;
+	hoarder->spoiling = true;
+	sim_world_call_at(scene->world, scene->world->now_us + rng_below(&own->spoil, 50 * SIM_MILLISECOND), spoil, hoarder);
+}
+
 static bool rsm_is_ready(struct scene *scene)
 {
 	(void)scene;
@@ -156,5 +198,6 @@ const struct scene_kind scene_rsm = {
 	.ready = rsm_is_ready,
 	.rsm = replica_rsm,
 	.hash = replica_hash,
+	.replica_turn = rsm_replica_turn,
 	.free = rsm_free,
 };

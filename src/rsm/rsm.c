@@ -412,6 +412,11 @@ const struct paxos *rsm_core(const struct rsm *rsm)
 	return rsm->started ? rsm->paxos : NULL;
 }
 
+uint64_t rsm_snapshots_installed(const struct rsm *rsm)
+{
+	return rsm->counters.snapshots_installed;
+}
+
 uint64_t rsm_state_hash(const struct rsm *rsm)
 {
 	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 + group_fields_hash(&rsm->group);

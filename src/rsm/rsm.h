@@ -106,6 +106,8 @@ uint64_t rsm_refused(const struct rsm *rsm);
 struct paxos;
 const struct paxos *rsm_core(const struct rsm *rsm);
 uint64_t rsm_state_hash(const struct rsm *rsm);
+/* Snapshots of peers that have replaced the state. */
+uint64_t rsm_snapshots_installed(const struct rsm *rsm);
 
 /* Answers a request with NOT_LEADER and the hint. */
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request);

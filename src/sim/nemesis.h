@@ -62,6 +62,8 @@ void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *conte
 void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *context, struct sim_process *process),
 			 void *context);
 
+/* Now: the process loses power, and its newest snapshot is damaged, if the atlas allows it. From outside any process. */
+void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process);
 void sim_nemesis_start(struct sim_nemesis *nemesis);
 /* No new faults; those under way end at their time. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);

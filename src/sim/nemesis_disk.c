@@ -171,6 +171,25 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 	damage(nemesis, process, &group->damage[member], log);
 }
 
+void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	if (nemesis->core != NULL || group == NULL || process->disk == NULL || !sim_process_alive(process) ||
+	    !atlas_allows(nemesis, group, member))
+		return;
+	rng_seed(&nemesis->rng, rng_next(&nemesis->rng_hung));
+	nemesis->current = nemesis->deeds++;
+	if (nemesis->current < nemesis->nleft_out && nemesis->left_out[nemesis->current])
+		return;
+	uint64_t down_us = nemesis_draw_length(&nemesis->rng, 100 * SIM_MILLISECOND);
+	nemesis_tell(nemesis, "%s loses power for %" PRIu64 " ms", process->name, down_us / 1000);
+	nemesis_count(nemesis, SIM_FAULT_POWER_LOSS);
+	sim_process_power_loss(process);
+	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+	damage(nemesis, process, &group->damage[member], false);
+}
+
 void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	uint32_t member;
