@@ -37,7 +37,7 @@ void sim_mix_stop(struct sim_mix *mix);
  * The next operations are for these tags, and whoever is idle begins soon, within so long: they meet what is about to happen to the
  * tags' shards. With `scans` one client writes, and the others, which hear of nothing until then, scan a little later.
  */
-#define SIM_MIX_AIMS_MAX 4u
+#define SIM_MIX_AIMS_MAX 8u
 void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool scans, uint64_t within_us);
 /* A tag that is in nobody's use yet, of keys of this shard. */
 uint32_t sim_mix_fresh_tag(struct sim_mix *mix, uint32_t shard, uint32_t nshards);

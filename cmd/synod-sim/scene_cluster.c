@@ -12,6 +12,8 @@
 #include "shardkv/node.h"
 #include "shardmaster/node.h"
 #include "shardmaster/shard_config.h"
+#include "sim/network.h"
+#include "wire/method.h"
 
 #define MASTERS 3u
 #define GROUPS_LIMIT 5u
@@ -44,6 +46,8 @@ struct cluster_scene {
 	struct rng patience; /* of clients */
 	struct rng ambush;   /* … and of what waits for a change of the configuration */
 	bool ambushes;
+	struct sim_rule rules[4 * MASTERS * REPLICAS_MAX]; /* of a group that hears of no configuration */
+	bool ignorant;
 	struct timer timer;
 	bool asking;
 	bool joined;        /* at least one group serves */
@@ -196,6 +200,48 @@ static uint32_t unused_shards(struct cluster_scene *cluster, const struct shard_
 	return count;
 }
 
+static void end_ignorance(void *data)
+{
+	struct cluster_scene *cluster = data;
+	cluster->ignorant = false;
+	sim_network_clear_rules(cluster->scene->world);
+}
+
+/*
+ * For a while the group's questions for the newest configuration, and the answers, get lost; its claims do not. So it goes on with
+ * an old one, and is granted what is still its own.
+ */
+static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
+{
+	static const uint16_t methods[] = {METHOD_WATCH, METHOD_QUERY};
+	struct sim_world *world = cluster->scene->world;
+	uint32_t count = 0;
+	if (cluster->ignorant || gid == 0 || gid > cluster->ngroups)
+		return;
+	for (uint32_t i = 0; i < cluster->nreplicas; i++) {
+		const struct sim_process *replica = sim_process_find(world, cluster->places[gid][i].name);
+		for (uint32_t m = 0; m < MASTERS; m++) {
+			const struct sim_process *master = sim_process_find(world, cluster->places[0][m].name);
+			for (uint32_t k = 0; k < sizeof methods / sizeof methods[0]; k++) {
+				struct sim_rule *to = &cluster->rules[count++], *from = &cluster->rules[count++];
+				*to = (struct sim_rule){.from = replica, .to = master, .method = methods[k], .verdict = SIM_SWALLOW};
+				*from = (struct sim_rule){.from = master, .to = replica, .method = methods[k], .verdict = SIM_SWALLOW};
+				sim_network_add_rule(world, to);
+				sim_network_add_rule(world, from);
+			}
+		}
+	}
+	cluster->ignorant = true;
+	uint64_t length_us = rng_range(&cluster->ambush, 200 * SIM_MILLISECOND, 3 * SIM_SECOND);
+	sim_trace_note(&world->trace, "group %" PRIu64 " hears of no configuration for %" PRIu64 " ms", gid, length_us / 1000);
+	sim_world_call_at(world, world->now_us + length_us, end_ignorance, cluster);
+}
+
+static void cluster_heal(struct scene *scene)
+{
+	end_ignorance(scene->own);
+}
+
 /*
  * Clients with the old configuration begin to use shards that nobody has used, several at once, at the moment at which one of them
  * is moved: their group claims what it may no longer have. Or a scan with the old configuration meets what others have written under
@@ -212,8 +258,13 @@ static uint32_t lie_in_ambush(struct cluster_scene *cluster, bool *scans)
 		return UINT32_MAX;
 	for (uint32_t i = 0; i < count; i++)
 		tags[i] = sim_mix_fresh_tag(cluster->mix, shards[i], config->nshards);
-	uint64_t rounds = rng_range(&cluster->ambush, 0, 6);
 	*scans = rng_chance(&cluster->ambush, 400000);
+	uint64_t rounds = rng_range(&cluster->ambush, 0, 6);
+	if (!*scans && rng_chance(&cluster->ambush, 700000)) {
+		keep_ignorant(cluster, shard_config_gid(config, shards[0]));
+		/* While the first one's claim is under way the others come together for the next. */
+		rounds = 1;
+	}
 	sim_mix_aim(cluster->mix, tags, count, *scans, 2 * rounds * cluster->scene->world->options.network.delay_mean_us);
 	sim_trace_note(&cluster->scene->world->trace, "ambush shards=%" PRIu32 " first=%" PRIu32, count, shards[0]);
 	return shards[0];
@@ -260,7 +311,7 @@ static void administrator_ask(void *data, struct node *node)
 	bool scans = false;
 	uint32_t waited_for = cluster->joined ? lie_in_ambush(cluster, &scans) : UINT32_MAX;
 	const struct shard_config *config = newest_config(cluster);
-	if (waited_for != UINT32_MAX && rng_chance(&cluster->ambush, 700000)) {
+	if (waited_for != UINT32_MAX && (cluster->ignorant || rng_chance(&cluster->ambush, 700000))) {
 		/* A group whom the scans of those who do not know of it do not ask. */
 		uint64_t idle = scans ? idle_group(cluster, config) : 0;
 		uint64_t other = other_group(cluster, config, waited_for);
@@ -336,7 +387,7 @@ static void build_clients(struct cluster_scene *cluster)
 	scene->load.backend = cluster->clients;
 	sim_load_init(&scene->load, scene->world, &options, processes);
 	cluster->mix = sim_mix_create(scene->world, &(struct sim_mix_options){
-		.clients = options.clients, .window = 2, .think_mean_us = 2 * options.think_mean_us,
+		.clients = options.clients, .window = cluster->ambushes ? 4 : 2, .think_mean_us = 2 * options.think_mean_us,
 		.timeout_min_ms = options.timeout_min_ms, .timeout_max_ms = options.timeout_max_ms,
 		.scans_from_us = cluster->ambushes ? rng_below(&cluster->ambush, 40 * SIM_SECOND) : 0}, processes, cluster->clients);
 	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
@@ -407,6 +458,7 @@ const struct scene_kind scene_cluster = {
 	.ready = cluster_ready,
 	.rsm = cluster_rsm,
 	.hash = cluster_hash,
+	.heal = cluster_heal,
 	.quiet = cluster_quiet,
 	.free = cluster_free,
 	.mix = cluster_mix,
