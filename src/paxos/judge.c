@@ -156,7 +156,7 @@ static const char *judge_accepted(const struct paxos *p, const struct wire_paxos
 	const char *why = judge_our_ballot(p, m);
 	if (why != NULL)
 		return why;
-	if ((m->flags & ~(uint32_t)PAXOS_LEASED) != 0)
+	if ((m->flags & ~(uint32_t)(PAXOS_LEASED | PAXOS_UNFIT)) != 0)
 		return "flags";
 	bool leads = p->role == PAXOS_LEADER && m->ballot == p->ballot;
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
