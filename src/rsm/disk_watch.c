@@ -67,7 +67,7 @@ static void look(struct rsm *rsm, uint64_t now_us)
 	uint64_t length_us = w->since_us == 0 ? 0 : now_us - w->since_us;
 	bool ended = w->operations != wal_operations(rsm->wal);
 	w->operations = wal_operations(rsm->wal);
-	/* While this process did not run either, the disk may have answered: it is heard in the next turn. */
+	/* While this process did not run either, the disk may have answered: that is heard in the next turn. */
 	bool slept = now_us - w->looked_us > timeouts_us(rsm, HUNG_TIMEOUTS / 2);
 	w->looked_us = now_us;
 	if (w->since_us != 0 && ended) {

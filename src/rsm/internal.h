@@ -354,7 +354,7 @@ bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
-/* disk_watch.c: at the end of every turn. */
+/* disk_watch.c: at the end of every turn in which the log waits for its disk, or did at the last one. */
 void disk_watch(struct rsm *rsm);
 /* Whether it may stand has changed, or may have. */
 void rsm_set_electable(struct rsm *rsm);
