@@ -152,7 +152,7 @@ static void reuse_done(void *context, int status, struct slice payload)
 		load->violation(load->context, "a command under the sequence of another one was answered as if it were that");
 }
 
-/* As a stray client would, at once: what the first one was answered may still be kept. Whatever comes of it, it is never applied. faults: 54 */
+/* As a stray client would, at once, while the first one's answer may still be kept. It is never applied. faults: 54 */
 static void reuse_sequence(struct list_client *client, const struct sim_load_slot *slot, uint64_t session, uint64_t sequence)
 {
 	uint8_t body[12];

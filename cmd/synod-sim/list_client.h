@@ -26,7 +26,7 @@ struct list_client_options {
 	/* Index of a server that leads though another has been elected since, or does not serve yet; UINT32_MAX: none. */
 	uint32_t (*doubtful_leader)(void *context);
 	void *context;
-	/* So many of 100 appends are followed by another command under their sequence, which must not be answered like the first. */
+	/* So many of 100 appends are followed by another command under their sequence: not to be answered like the first. */
 	uint32_t reuse_percent;
 };
 struct node *list_client_build(void *context, struct sim_process *process);

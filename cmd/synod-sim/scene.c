@@ -380,7 +380,7 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 		if (min_ms <= max_ms)
 			settings->read_lease_ms = longer ? max_ms : (uint32_t)rng_range(&leases, min_ms, max_ms);
 	}
-	/* faults: 3. So short that a candidate gets its reports in many parts, and a peer what it has missed. From a stream of their own. */
+	/* faults: 3. So short that a candidate gets its reports in many parts. From a stream of their own. */
 	struct rng messages;
 	rng_seed(&messages, scene->options->seed ^ 0x6d65737361676573ull);
 	if (rng_chance(&messages, 600000))

@@ -86,7 +86,8 @@
 struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
-enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16, PAXOS_UNFIT = 32 };
+enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
+		  PAXOS_UNFIT = 32 };
 
 struct paxos_options {
 	uint64_t group;
@@ -96,7 +97,7 @@ struct paxos_options {
 	uint64_t election_timeout_us;   /* each wait is drawn from [this, 2 × this] */
 	uint64_t heartbeat_us;
 	uint64_t lease_us;              /* read lease; at most election_timeout_us; 0: none */
-	uint64_t message_bytes;         /* entries of one message stop after the one that passes this; 0: MESSAGE_ENTRY_BYTES, and at most that */
+	uint64_t message_bytes;         /* entries of one message stop after the one that passes this; 0, or more: 1 MiB */
 	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */

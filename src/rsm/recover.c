@@ -276,8 +276,8 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
 		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
 	/*
-	 * A replica whose first snapshot came from a peer may have written nothing else yet. But the version that did not write down which segments
-	 * there are made a log that had been lost anew, empty.
+	 * A replica whose first snapshot came from a peer may have written nothing else yet. But the version that did not
+	 * write down which segments there are made a log that had been lost anew, empty.
 	 */
 	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.ranged)
 		missing = "there is a snapshot, but its log is missing";
@@ -382,7 +382,8 @@ int recover(struct rsm *rsm)
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (rsm->options.nmembers == 1) {
 			log_event(rsm->log, LOG_ERROR, "state_lost",
-				  "snapshot=%" PRIu64 " action=\"none: the only replica's snapshot is damaged, and its log does not reach back to what it held\"", covered);
+				  "snapshot=%" PRIu64 " action=\"none: the only replica's snapshot is damaged, and its log does "
+				  "not reach back to what it held\"", covered);
 			return STATUS_CORRUPT;
 		}
 		lose_state(rsm, covered);

@@ -51,7 +51,7 @@ struct rsm_settings {
 	uint64_t entry_bytes;          /* a batch is closed when it passes this. Default and most ENTRY_BYTES_SOFT_MAX; an entry must
 					* fit a segment: this and the longest command together are less than one */
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
-	uint64_t message_bytes;        /* replicas send each other no more entries in one message than until this is passed; 0, the default: 1 MiB, the most */
+	uint64_t message_bytes;        /* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
 	struct group_settings group;   /* what this replica would have the group apply entries by */
 };

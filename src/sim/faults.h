@@ -20,11 +20,13 @@
 	X(REELECT, "reelected_past_a_deaf_one") \
 	/* disks under way */ \
 	X(READ_ERROR, "read_error") X(WRITE_ERROR, "write_error") X(SYNC_ERROR, "sync_error") X(NAME_ERROR, "name_error") \
-	X(DISK_STOP, "disk_stop") X(TORN_WRITE, "torn_write") X(SLOW_DISK, "slow_disk") X(FULL_DISK, "full_disk") X(HUNG_DISK, "hung_disk") \
+	X(DISK_STOP, "disk_stop") X(TORN_WRITE, "torn_write") X(SLOW_DISK, "slow_disk") X(FULL_DISK, "full_disk") \
+	X(HUNG_DISK, "hung_disk") \
 	X(LOST_WRITE, "lost_unsynced_write") X(LOST_NAME, "lost_unsynced_name") \
 	/* disks at rest */ \
 	X(LOG_FLIP, "log_flip") X(LOG_ZERO, "log_zeroed_sector") X(LOG_MISDIRECT, "log_misdirected_sector") \
-	X(LOG_CUT, "log_cut_short") X(LOG_UNLINK, "log_name_lost") X(LOG_MISSING, "log_missing") X(LOG_EXCHANGED, "log_exchanged") \
+	X(LOG_CUT, "log_cut_short") X(LOG_UNLINK, "log_name_lost") \
+	X(LOG_MISSING, "log_missing") X(LOG_EXCHANGED, "log_exchanged") \
 	X(SNAPSHOT_FLIP, "snapshot_flip") X(SNAPSHOT_ZERO, "snapshot_zeroed_sector") \
 	X(SNAPSHOT_MISDIRECT, "snapshot_misdirected_sector") X(SNAPSHOT_CUT, "snapshot_cut_short") \
 	X(SNAPSHOT_UNLINK, "snapshot_name_lost")
