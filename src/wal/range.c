@@ -93,7 +93,7 @@ int wal_range_check(struct wal *wal, bool exists, struct wal_recovery *info)
 	info->ranged = exists;
 	if (wal->segment_count == 0) {
 		if (exists || wal->options.begun)
-			return wal_problem(wal, info, "the log is missing: there is no file %s…", wal->log_prefix);
+			return wal_problem(wal, info, "the log is missing: no name of a file begins with %s", wal->log_prefix);
 		return 0;
 	}
 	char name[WAL_NAME_BYTES], other[WAL_NAME_BYTES];
