@@ -323,7 +323,7 @@ int client_request_config(struct client_request **out, uint64_t number)
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
-	wire_master_query_encode(number, &body);
+	wire_master_query_encode(&(struct wire_master_query){.number = number}, &body);
 	return make_take(out, CLIENT_MASTER_READ, &body, NULL, 0);
 }
 

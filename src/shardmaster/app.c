@@ -160,15 +160,14 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 {
 	struct shardmaster_app *master = master_of(app);
 	uint64_t newest = shardmaster_newest(master)->number;
-	uint64_t number;
+	struct wire_master_query decoded = {0};
 
-	reply->status = wire_master_query_decode(request, arena, &number);
+	reply->status = wire_master_query_decode(request, arena, &decoded);
 	if (reply->status != 0) {
 		wire_error_format(reply->body, "not a query of the shard master: %s", status_text(reply->status));
 		return;
 	}
-	if (number == UINT64_MAX)
-		number = newest;
+	uint64_t number = decoded.number == UINT64_MAX ? newest : decoded.number;
 	if (number > newest) {
 		wire_error_format(reply->body, "there is no configuration %" PRIu64 " yet, the newest is %" PRIu64,
 				  number, newest);
@@ -179,7 +178,14 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 				  master->oldest);
 		reply->status = STATUS_COMPACTED;
 	} else {
-		shard_config_encode(shardmaster_kept(master, number), reply->body);
+		struct wire_config brief = {.number = number};
+		if (decoded.brief)
+			wire_config_encode(&brief, reply->body);
+		else
+			shard_config_encode(shardmaster_kept(master, number), reply->body);
+		/* A field more, behind the configuration's own. */
+		if (master->clients != NULL)
+			wire_config_encode(&(struct wire_config){.clients = master->clients(master->clients_context)}, reply->body);
 	}
 }
 
@@ -227,6 +233,14 @@ struct app *shardmaster_app_create(uint32_t nshards)
 	master->nshards = nshards;
 	shardmaster_append_take(master, shard_config_initial(nshards));
 	return &master->app;
+}
+
+void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *context), void *context)
+{
+	struct shardmaster_app *master = master_of(app);
+
+	master->clients = clients;
+	master->clients_context = context;
 }
 
 struct shard_config *shardmaster_app_newest(const struct app *app)

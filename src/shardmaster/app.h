@@ -9,7 +9,7 @@
  * Claiming again grants again. So a granted shard is the group's for good, whatever configurations follow, and
  * a group that has fallen behind is never granted what somebody else may be using.
  *
- * QUERY(n) answers configuration n: UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED
+ * QUERY(n) answers configuration n, with the highest client id that has been handed out (`brief`: with nothing else): UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED
  * if it is no longer among the CONFIG_HISTORY_MAX kept ones.
  *
  * Snapshot: a stream of records, cut into chunks between records; integers are little-endian.
@@ -35,6 +35,8 @@
 struct app *shardmaster_app_create(uint32_t nshards);
 /* Borrowed; until the next apply or restore. */
 struct shard_config *shardmaster_app_newest(const struct app *app);
+/* Says up to which client id the service has handed out ids, for answers; NULL (the default): 0. */
+void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *context), void *context);
 /* How many shards have been claimed. */
 uint32_t shardmaster_app_claimed(const struct app *app);
 

@@ -16,6 +16,8 @@ struct shardmaster_app {
 	uint64_t oldest;
 	uint32_t kept;
 	struct shard_set claimed;
+	uint64_t (*clients)(void *context); /* not part of the state */
+	void *clients_context;
 	/* During a restore. */
 	bool header_seen;
 	uint32_t expected;

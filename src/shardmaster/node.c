@@ -47,7 +47,7 @@ static void answer_watch(void *context, link_id from, const struct message *requ
 	struct message query = *request;
 	query.method = METHOD_QUERY;
 	buffer_clear(&master->out);
-	wire_master_query_encode(UINT64_MAX, &master->out);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX}, &master->out);
 	query.payload = buffer_slice(&master->out);
 	bool taken = rsm_message(master->rsm, from, &query);
 	ASSERT(taken);
@@ -87,14 +87,14 @@ static void reply_error(struct shardmaster *master, link_id from, const struct m
 static void watch(struct shardmaster *master, link_id from, const struct message *request)
 {
 	uint32_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : WATCH_DEFAULT_MS;
-	uint64_t number;
+	struct wire_master_query query;
 
 	if (!rsm_is_leader(master->rsm)) {
 		rsm_reply_not_leader(master->rsm, from, request);
 		return;
 	}
 	arena_reset(&master->arena);
-	int status = wire_master_query_decode(request->payload, &master->arena, &number);
+	int status = wire_master_query_decode(request->payload, &master->arena, &query);
 	if (status != 0) {
 		reply_error(master, from, request, status, "not a query of the shard master");
 		return;
@@ -104,9 +104,9 @@ static void watch(struct shardmaster *master, link_id from, const struct message
 	struct message waiting = *request;
 	/* The read that follows the wait has as long again: it must not be refused as too late. */
 	waiting.timeout_ms = timeout_ms;
-	if (number < shardmaster_app_newest(master->app)->number)
+	if (query.number < shardmaster_app_newest(master->app)->number)
 		answer_watch(master, from, &waiting);
-	else if (!watchers_add(&master->watchers, from, &waiting, number, timeout_ms))
+	else if (!watchers_add(&master->watchers, from, &waiting, query.number, timeout_ms))
 		reply_error(master, from, request, STATUS_BUSY,
 			    "too many watch requests are waiting here; ask again later");
 }

@@ -52,7 +52,7 @@ static void poll_next(struct master_watch *watch)
 	if (!watch->started || !watch->options.poll || watch->poll != NULL || watch->config == NULL)
 		return;
 	buffer_clear(&watch->request);
-	wire_master_query_encode(watch->config->number, &watch->request);
+	wire_master_query_encode(&(struct wire_master_query){.number = watch->config->number}, &watch->request);
 	watch->poll = caller_start(watch->options.caller, METHOD_WATCH, buffer_slice(&watch->request),
 				   deadline(watch, POLL_MS), poll_done, watch);
 }
@@ -127,7 +127,7 @@ static void fetch(struct master_watch *watch)
 	if (watch->fetch != NULL)
 		return;
 	buffer_clear(&watch->request);
-	wire_master_query_encode(UINT64_MAX, &watch->request);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX}, &watch->request);
 	watch->fetch = caller_start(watch->options.caller, METHOD_QUERY, buffer_slice(&watch->request),
 				    deadline(watch, FETCH_MS), fetch_done, watch);
 }

@@ -131,6 +131,8 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 	}
 	if (decoded.servers && views->hooks.servers != NULL)
 		views->hooks.servers(views->hooks.context, &answer, arena);
+	if (views->hooks.clients != NULL)
+		answer.clients = views->hooks.clients(views->hooks.context);
 	wire_view_reply_encode(&answer, reply->body);
 }
 

@@ -30,6 +30,8 @@ struct view_app_hooks {
 	void (*servers)(void *context, struct wire_view_reply *reply, struct arena *arena);
 	/* True if the primary of the present view is thought to live. May be NULL: it does not. */
 	bool (*primary_lives)(void *context);
+	/* The highest client id that has been handed out. May be NULL: 0. */
+	uint64_t (*clients)(void *context);
 	void *context;
 };
 

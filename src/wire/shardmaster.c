@@ -65,6 +65,7 @@ int wire_config_decode(struct slice in, struct arena *arena, struct wire_config 
 		.number = config->number,
 		.nshards = (uint32_t)config->n_shards,
 		.shards = config->shards,
+		.clients = config->clients,
 	};
 	return convert_groups(config->groups, config->n_groups, arena, &out->ngroups, &out->groups);
 }
@@ -74,6 +75,7 @@ void wire_config_encode(const struct wire_config *in, struct buffer *out)
 	pb_put_u64(out, 1, in->number);
 	pb_put_u64s(out, 2, in->shards, in->nshards);
 	put_groups(out, 3, in->groups, in->ngroups);
+	pb_put_u64(out, 4, in->clients);
 }
 
 int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out)
@@ -138,18 +140,19 @@ void wire_master_reply_encode(const struct wire_master_reply *in, struct buffer 
 	pb_put_u32s(out, 2, in->granted, in->ngranted);
 }
 
-int wire_master_query_decode(struct slice in, struct arena *arena, uint64_t *number)
+int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_master_query *out)
 {
 	Synod__MasterQuery *query;
 
 	int status = unpack(in, &synod__master_query__descriptor, arena, &query);
 	if (status != 0)
 		return status;
-	*number = query->number;
+	*out = (struct wire_master_query){.number = query->number, .brief = query->brief};
 	return 0;
 }
 
-void wire_master_query_encode(uint64_t number, struct buffer *out)
+void wire_master_query_encode(const struct wire_master_query *in, struct buffer *out)
 {
-	pb_put_u64(out, 1, number);
+	pb_put_u64(out, 1, in->number);
+	pb_put_u64(out, 2, in->brief);
 }

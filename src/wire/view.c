@@ -169,6 +169,7 @@ int wire_view_reply_decode(struct slice in, struct arena *arena, struct wire_vie
 			break;
 		case 2: pb_count(&count, &out->nhistory, MESSAGE_ELEMENTS_MAX - out->nservers); break;
 		case 3: pb_count(&count, &out->nservers, MESSAGE_ELEMENTS_MAX - out->nhistory); break;
+		case 4: pb_get_u64(&count, &out->clients); break;
 		}
 	}
 	if (count.status != 0 || (out->nhistory == 0 && out->nservers == 0))
@@ -206,6 +207,7 @@ void wire_view_reply_encode(const struct wire_view_reply *in, struct buffer *out
 		pb_put_u64(out, 4, in->servers[i].alive);
 		pb_end(out, mark);
 	}
+	pb_put_u64(out, 4, in->clients);
 }
 
 int wire_view_command_decode(struct slice in, struct arena *arena, struct wire_view_command *out)

@@ -174,6 +174,7 @@ struct wire_config {
 	uint64_t *shards; /* arena */
 	uint32_t ngroups;
 	struct wire_group *groups;
+	uint64_t clients;
 };
 int wire_config_decode(struct slice in, struct arena *arena, struct wire_config *out) MUST_CHECK;
 void wire_config_encode(const struct wire_config *in, struct buffer *out);
@@ -209,8 +210,12 @@ struct wire_master_reply {
 int wire_master_reply_decode(struct slice in, struct arena *arena, struct wire_master_reply *out) MUST_CHECK;
 void wire_master_reply_encode(const struct wire_master_reply *in, struct buffer *out);
 
-int wire_master_query_decode(struct slice in, struct arena *arena, uint64_t *number) MUST_CHECK;
-void wire_master_query_encode(uint64_t number, struct buffer *out);
+struct wire_master_query {
+	uint64_t number;
+	bool brief;
+};
+int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_master_query *out) MUST_CHECK;
+void wire_master_query_encode(const struct wire_master_query *in, struct buffer *out);
 
 /* ---- kv.proto ---- */
 

@@ -45,6 +45,7 @@ struct wire_view_reply {
 	uint32_t nhistory, nservers;
 	struct wire_view_past *history; /* arena */
 	struct wire_view_liveness *servers;
+	uint64_t clients;
 };
 int wire_view_reply_decode(struct slice in, struct arena *arena, struct wire_view_reply *out) MUST_CHECK;
 void wire_view_reply_encode(const struct wire_view_reply *in, struct buffer *out);

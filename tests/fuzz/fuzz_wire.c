@@ -18,13 +18,14 @@ static struct arena arena;
 	X(error) X(command) X(status) X(cluster) X(paxos) X(config) X(master_command) X(master_reply) \
 		X(kv_command) X(kv_reply) X(kv_query) X(kv_query_reply)
 #define MORE_STRUCT_MAP(X) \
+	X(master_query) \
 	X(identity) \
 	X(view_ping) \
 	X(view_query) \
 	X(view_reply) X(view_command) X(pb_forward) X(pb_forward_reply) X(agreement) X(agreement_request) \
 		X(agreement_state) X(log_command) X(log_reply) X(log_query) X(log_entries) X(log_slot) \
 			X(trace) X(unconfirmed_reply) X(ballot_reply)
-#define NUMBER_MAP(X) X(register_reply, uint64_t) X(transfer, uint32_t) X(master_query, uint64_t)
+#define NUMBER_MAP(X) X(register_reply, uint64_t) X(transfer, uint32_t)
 
 #define DEFINE(name, type, encode_argument) \
 	static void check_##name(struct slice in) \

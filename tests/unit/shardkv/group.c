@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/hashslot.h"
+#include "host/daemon_rsm.h"
 #include "shardkv/app.h"
 #include "wire/method.h"
 
@@ -65,6 +66,7 @@ static void tell_config(struct master *m, link_id link, const struct message *re
 	for (uint32_t i = 0; i < 2; i++)
 		groups[i] = (struct wire_group){.gid = i + 1, .nmembers = 1, .members = {slice_string("g:1")}};
 	struct wire_config config = {
+		.clients = g->clients,
 		.number = g->number, .nshards = GROUP_SHARDS, .shards = g->gids, .ngroups = g->number == 0 ? 0 : 2, .groups = groups};
 	buffer_clear(&m->out);
 	wire_config_encode(&config, &m->out);
@@ -99,15 +101,18 @@ static void answer_claim(struct master *m, link_id from, const struct message *m
 static void master_message(struct node *node, link_id from, const struct message *message)
 {
 	struct master *m = master_of(node);
-	uint64_t number = 0;
+	struct wire_master_query query = {0};
+	arena_reset(&m->arena);
 	if (message->method == METHOD_COMMAND) {
 		answer_claim(m, from, message);
 	} else if (message->method == METHOD_QUERY) {
-		tell_config(m, from, message);
+		ck_assert_int_eq(wire_master_query_decode(message->payload, &m->arena, &query), 0);
+		m->group->questions += query.brief;
+		if (!query.brief || !m->group->deaf)
+			tell_config(m, from, message);
 	} else if (message->method == METHOD_WATCH) {
-		arena_reset(&m->arena);
-		ck_assert_int_eq(wire_master_query_decode(message->payload, &m->arena, &number), 0);
-		if (number < m->group->number) {
+		ck_assert_int_eq(wire_master_query_decode(message->payload, &m->arena, &query), 0);
+		if (query.number < m->group->number) {
 			tell_config(m, from, message);
 			return;
 		}
@@ -294,6 +299,22 @@ uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wir
 	return number;
 }
 
+uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence, uint64_t acknowledged,
+		       const struct wire_kv_op *op)
+{
+	struct buffer body = {0}, payload = {0};
+	struct wire_kv_op copy = *op;
+	struct wire_kv_command kv = {.nthen = 1, .then = &copy};
+	wire_kv_command_encode(&kv, &body);
+	struct wire_command command = {
+		.client = client, .sequence = sequence, .acknowledged = acknowledged, .body = buffer_slice(&body)};
+	wire_command_encode(&command, &payload);
+	uint32_t number = group_send(g, to, METHOD_COMMAND, buffer_slice(&payload), 5000);
+	buffer_free(&body);
+	buffer_free(&payload);
+	return number;
+}
+
 uint32_t group_send_scan(struct group *g, struct sim_process *to, uint64_t config)
 {
 	struct buffer payload = {0};
@@ -314,6 +335,15 @@ const char *group_key(char out[16], uint32_t shard)
 }
 
 /* ---- the group ---- */
+
+/* As the daemon does. */
+static void take_settings(struct shardkv_node_options *options, const struct settings *settings)
+{
+	struct daemon daemon = {.settings = *settings};
+	options->settings = daemon_rsm_settings(&daemon);
+	options->key_bytes_max = (uint32_t)settings->key_bytes_max;
+	options->value_bytes_max = (uint32_t)settings->value_bytes_max;
+}
 
 static struct node *build_replica(void *context, struct sim_process *process)
 {
@@ -343,6 +373,10 @@ static struct node *build_replica(void *context, struct sim_process *process)
 		if (strcmp(names[i], process->name) == 0)
 			options.replica = i + 1;
 	}
+	if (g->settings[options.replica - 1] != NULL)
+		take_settings(&options, g->settings[options.replica - 1]);
+	if (g->shards[options.replica - 1] != 0)
+		options.nshards = g->shards[options.replica - 1];
 	return shardkv_node_create(&options);
 }
 

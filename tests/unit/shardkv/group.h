@@ -4,6 +4,7 @@
 #ifndef SYNOD_TESTS_SHARDKV_GROUP_H
 #define SYNOD_TESTS_SHARDKV_GROUP_H
 
+#include "base/settings.h"
 #include "shardkv/node.h"
 #include "sim/world.h"
 #include "wire/wire.h"
@@ -30,11 +31,16 @@ struct group {
 	struct sim_process *master;
 	struct sim_process *client;
 	uint32_t key_bytes_max;
+	const struct settings *settings[GROUP_REPLICAS_MAX]; /* of a replica from its next start on; NULL: the defaults */
+	uint32_t shards[GROUP_REPLICAS_MAX];                 /* other than GROUP_SHARDS */
 
 	/* The master. */
 	uint64_t number;
 	uint64_t gids[GROUP_SHARDS];
 	enum claim_mode claims;
+	uint64_t clients;        /* the highest client id that it has handed out */
+	uint32_t questions;      /* how often it was asked for that */
+	bool deaf;               /* to these questions */
 	uint32_t claims_received;
 	uint32_t shards_claimed; /* in the last claim */
 
@@ -59,6 +65,9 @@ uint32_t group_send(struct group *g, struct sim_process *to, uint16_t method, st
 struct asked *group_wait(struct group *g, uint32_t number);
 /* One operation as a COMMAND without session, or, for GET, a QUERY for the key. */
 uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wire_kv_op *op, uint32_t timeout_ms);
+/* The same for a write of a session. */
+uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence, uint64_t acknowledged,
+		       const struct wire_kv_op *op);
 uint32_t group_send_scan(struct group *g, struct sim_process *to, uint64_t config);
 /* A key of that shard. */
 const char *group_key(char out[16], uint32_t shard);

@@ -127,7 +127,7 @@ static inline int master_query(struct master *m, uint64_t number, struct shard_c
 	struct reply reply = {.body = &m->reply};
 	buffer_clear(&m->command);
 	buffer_clear(&m->reply);
-	wire_master_query_encode(number, &m->command);
+	wire_master_query_encode(&(struct wire_master_query){.number = number}, &m->command);
 	m->app->ops->query(m->app, buffer_slice(&m->command), &m->arena, &reply);
 	if (reply.status != 0)
 		return master_take_error(m, reply.status);

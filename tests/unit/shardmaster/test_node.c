@@ -244,7 +244,7 @@ static int join(uint32_t index, uint64_t gid)
 static void start_query(uint32_t index, uint16_t method, uint64_t number, uint64_t timeout_us)
 {
 	buffer_clear(&client(index)->request);
-	wire_master_query_encode(number, &client(index)->request);
+	wire_master_query_encode(&(struct wire_master_query){.number = number}, &client(index)->request);
 	start_request(index, method, timeout_us);
 }
 

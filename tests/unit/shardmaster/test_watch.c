@@ -71,13 +71,13 @@ static struct fake_sent *expect(uint16_t method, uint64_t number)
 {
 	struct fake_sent *sent = fake_next(fake);
 	struct arena arena;
-	uint64_t asked;
+	struct wire_master_query asked;
 
 	ck_assert_ptr_nonnull(sent);
 	ck_assert_uint_eq(sent->message.method, method);
 	arena_init(&arena, ARENA_BYTES_MAX);
 	ck_assert_int_eq(wire_master_query_decode(sent->message.payload, &arena, &asked), 0);
-	ck_assert_uint_eq(asked, number);
+	ck_assert_uint_eq(asked.number, number);
 	arena_free(&arena);
 	return sent;
 }

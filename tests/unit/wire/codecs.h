@@ -136,6 +136,11 @@ static inline void any_number(struct rng *r, struct arena *a, void *out)
 	(void)a;
 	*(uint64_t *)out = any_u64(r);
 }
+static inline void any_master_query(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_master_query *)out = (struct wire_master_query){.number = any_u64(r), .brief = rng_below(r, 2) == 0};
+}
 static inline void any_replica(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
@@ -212,7 +217,8 @@ static inline uint32_t *any_u32s(struct rng *r, struct arena *a, uint32_t count)
 static inline void any_config(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_config *c = out;
-	*c = (struct wire_config){.number = any_ordinal(r), .nshards = any_count(r, 300), .ngroups = any_count(r, 10)};
+	*c = (struct wire_config){.number = any_ordinal(r), .nshards = any_count(r, 300), .ngroups = any_count(r, 10),
+				  .clients = any_ordinal(r)};
 	c->shards = any_u64s(r, a, c->nshards);
 	c->groups = any_groups(r, a, c->ngroups);
 }
@@ -381,7 +387,7 @@ static inline void any_view_reply(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_view_reply *reply = out;
 	*reply = (struct wire_view_reply){
-		.view = any_one_view(r, a), .nhistory = any_count(r, 10), .nservers = any_count(r, 10)};
+		.view = any_one_view(r, a), .nhistory = any_count(r, 10), .nservers = any_count(r, 10), .clients = any_u64(r)};
 	reply->history = arena_get(a, reply->nhistory * sizeof *reply->history);
 	reply->servers = arena_get(a, reply->nservers * sizeof *reply->servers);
 	for (uint32_t i = 0; i < reply->nhistory; i++)
@@ -451,7 +457,7 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 	X(pb_forward_reply, any_pb_forward_reply, pb_forward_reply) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
-	NUMBER(master_query, any_number, master_query, uint64_t)
+	X(master_query, any_master_query, master_query)
 
 #define DEFINE_STRUCT(name, generator, descriptor) \
 	static inline int decode_##name(struct slice in, struct arena *a, void *out) \
