@@ -37,9 +37,9 @@
 	X(log_cache_bytes, BYTES, 4 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
 	  "chosen entries kept in memory for lagging peers") \
 	X(sessions_max, COUNT, SESSIONS_MAX, 16, 1048576, NULL, \
-	  "client sessions kept by a group; the least recently used goes first") \
+	  "client sessions kept by a group, which follows its leader's setting; the least recently used goes first") \
 	X(session_idle_ms, MILLISECONDS, 3600000, 1000, 2592000000ull, NULL, \
-	  "an idle client session is forgotten after this time") \
+	  "an idle client session is forgotten after this time, as its group's leaders live through it") \
 	X(ping_interval_ms, MILLISECONDS, 100, 5, 60000, NULL, \
 	  "a primary/backup server pings the view service this often") \
 	X(dead_pings, COUNT, 5, 2, 1000, NULL, \

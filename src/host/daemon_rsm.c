@@ -32,9 +32,7 @@ struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
 	settings.group = (struct group_settings){
 		.sessions_max = from->sessions_max,
 		.session_idle_us = from->session_idle_ms * 1000,
-		.key_bytes_max = from->key_bytes_max,
 		.value_bytes_max = from->value_bytes_max,
-		.log_values_bytes_max = from->log_values_bytes_max,
 	};
 	return settings;
 }

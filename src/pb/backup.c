@@ -76,6 +76,13 @@ static int apply_command(struct pb_node *n, const struct entry_command *command,
 	return 0;
 }
 
+/* What the primary decides by counts here, too. */
+static void take_limits(struct pb_node *n, const struct wire_pb_forward *frame)
+{
+	sessions_limit(&n->state.sessions, frame->sessions_max, frame->session_idle_us);
+	sessions_registered(&n->state.sessions, frame->registered);
+}
+
 static const char *take_batch(struct pb_node *n, const struct wire_pb_forward *frame)
 {
 	struct entry_reader reader;
@@ -83,10 +90,10 @@ static const char *take_batch(struct pb_node *n, const struct wire_pb_forward *f
 	int status = 0;
 	if (frame->batch.len > 0) {
 		status = entry_read(&reader, frame->batch);
-		if (status == 0 && reader.time_us < n->state.time_us)
+		if (status == 0 && (reader.format != ENTRY_FORMAT || reader.lived_us < n->state.time_us))
 			status = STATUS_CORRUPT;
 		if (status == 0)
-			pb_state_batch(&n->state, reader.time_us);
+			pb_state_batch(&n->state, reader.lived_us);
 		while (status == 0 && (status = entry_next(&reader, &command)) == 1)
 			status = apply_command(n, &command, frame->value_bytes_max);
 	}
@@ -130,6 +137,7 @@ void backup_forward(struct pb_node *n, link_id from, const struct message *reque
 		n->intake.transferring = true;
 		n->complete = false;
 	}
+	take_limits(n, &frame);
 	why = n->intake.transferring ? take_transfer(n, &frame) : take_batch(n, &frame);
 	if (why != NULL) {
 		give_up(n, &frame, why);

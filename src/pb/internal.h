@@ -4,6 +4,7 @@
  *   node.c     life, the way of messages, the turn
  *   pings.c    pinging the view service, adopting views
  *   primary.c  requests of clients, held answers
+ *   clients.c  their ids, lived time
  *   stream.c   the frames of a view, state transfer
  *   send.c     their way to the backup, and its confirmations
  *   backup.c   frames from the primary
@@ -18,6 +19,7 @@
 #include "pb/node.h"
 #include "pb/state.h"
 #include "rsm/caller.h"
+#include "rsm/registrar.h"
 #include "wire/wire_pb.h"
 #include "wire/wire_view.h"
 
@@ -135,6 +137,9 @@ struct pb_node {
 	bool refused;          /* the view names this server primary, and it has not got the state */
 
 	struct pb_state state;
+	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h) as primary, and when it was last looked at */
+	struct registrar registrar;     /* client ids come from the view service */
+	uint64_t clients;               /* … which has handed out those up to this one */
 	struct stream stream;
 	struct intake intake;
 	struct timer stop_timer;
@@ -181,6 +186,14 @@ void primary_request(struct pb_node *n, link_id from, const struct message *requ
 void primary_release(struct pb_node *n, struct frame *frame);
 /* The frame will never be confirmed: reads are sent elsewhere, connections that wait for writes are closed. */
 void primary_abandon(struct pb_node *n, struct frame *frame);
+
+/* ---- clients.c ---- */
+
+void clients_start(struct pb_node *n);
+/* Primary: whether a command's session can be continued or begun. False: it has been answered, or put aside. */
+bool clients_admit(struct pb_node *n, link_id from, const struct message *request, const struct wire_command *command);
+/* Time goes on: what sessions expire by. */
+void clients_live(struct pb_node *n);
 
 /* ---- stream.c ---- */
 

@@ -3,6 +3,7 @@
  *
  *   view, frame      1 … NUMBER_MAX (decoding); counter, commands: at most COUNT_MAX; time_us: of a time that a clock may show
  *   flags            only those that are known (decoding); RESET and COMPLETE only with TRANSFER
+ *   registered       at most ENTRY_CLIENT_MAX; sessions_max, session_idle_us: what may be configured (decoding)
  *   value_bytes_max  at most KV_RESULT_BYTES_MAX: nobody can be configured to more
  *   batch            an entry that can be read to its end, of commands of clients; not during the transfer
  *   records          whole, with keys, values and versions that the store can hold; only in the transfer
@@ -41,6 +42,8 @@ const char *pb_judge_frame(const struct pb_node *n, const struct wire_pb_forward
 {
 	if (frame->counter > COUNT_MAX || frame->commands > COUNT_MAX || frame->time_us > ENTRY_TIME_US_MAX)
 		return "counter: beyond every possible one";
+	if (frame->registered > ENTRY_CLIENT_MAX)
+		return "registered: beyond every possible one";
 	if (frame->value_bytes_max > KV_RESULT_BYTES_MAX)
 		return "value_bytes_max: more than anybody can be configured to";
 	if ((frame->flags & WIRE_PB_TRANSFER) != 0)

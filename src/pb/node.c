@@ -84,12 +84,14 @@ static void link_down(struct node *node, link_id link)
 {
 	struct pb_node *n = pb_node_of(node);
 	caller_link_down(n->views, link);
+	registrar_link_down(&n->registrar, link);
 	send_link_down(n, link);
 }
 
 static void turn_end(struct node *node)
 {
 	struct pb_node *n = pb_node_of(node);
+	clients_live(n);
 	stream_turn_end(n);
 	store_memory_idle_work(n->state.store, IDLE_NODES);
 	if (n->stopping && stream_idle(n) && said_goodbye(n))
@@ -109,6 +111,7 @@ static void destroy(struct node *node)
 	struct pb_node *n = pb_node_of(node);
 	node_timer_cancel(node, &n->stop_timer);
 	pings_free(n);
+	registrar_free(&n->registrar);
 	caller_destroy(n->views);
 	stream_free(n);
 	buffer_free(&n->intake.sessions);
@@ -183,6 +186,7 @@ struct node *pb_node_create(const struct pb_node_options *options)
 	};
 	n->views = caller_create(&caller);
 	caller_set_addresses(n->views, n->options.views, n->options.nviews);
+	clients_start(n);
 	pb_status_metrics(n);
 	return &n->node;
 }

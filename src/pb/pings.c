@@ -160,6 +160,8 @@ static void adopt(struct pb_node *n, const struct wire_view *view)
 	if (n->refused)
 		log_event(n->node.log, LOG_ERROR, "promoted_without_state",
 			  "view=%" PRIu64, n->view);
+	if (n->role != PB_PRIMARY)
+		registrar_release(&n->registrar);
 	pings_now(n);
 }
 

@@ -91,11 +91,11 @@ static bool may_serve(struct pb_node *n, link_id from, const struct message *req
 	return true;
 }
 
-/* Time as sessions know it: of the frame, and never running backwards. */
+/* The time that sessions go by is the same for all commands of a frame. */
 static void begin_batch(struct pb_node *n)
 {
-	uint64_t now_us = node_wall_us(&n->node);
-	pb_state_batch(&n->state, now_us > n->state.time_us ? now_us : n->state.time_us);
+	clients_live(n);
+	pb_state_batch(&n->state, n->lived_us);
 }
 
 static void command(struct pb_node *n, link_id from, const struct message *request)
@@ -121,6 +121,8 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 		node_reply(&n->node, from, request, status, buffer_slice(&n->out));
 		return;
 	}
+	if (wire.client != 0 && !clients_admit(n, from, request, &wire))
+		return;
 	struct entry_command entry = {
 		.kind = ENTRY_APP,
 		.client = wire.client,
@@ -131,6 +133,7 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 	struct frame *frame = stream_open(n);
 	if (n->stream.batch_count == 0)
 		begin_batch(n);
+	sessions_registered(&n->state.sessions, n->clients);
 	size_t offset = frame->replies.len;
 	struct pb_applied applied =
 		pb_state_apply(&n->state, &entry, &op, n->options.value_bytes_max, &n->arena, &frame->replies);

@@ -146,8 +146,7 @@ struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command 
 	if (command->client != 0) {
 		const struct session_reply *repeat = NULL;
 		enum session_verdict verdict =
-			sessions_begin(&s->sessions, s->time_us, command->client, command->sequence,
-				       command->acknowledged, command->body, &session, &repeat, &out.status);
+			sessions_begin(&s->sessions, s->time_us, ENTRY_FORMAT, command, &session, &repeat, &out.status);
 		if (verdict == SESSION_REPEAT) {
 			buffer_add_slice(reply, session_reply_body(repeat));
 			out.status = repeat->status;

@@ -28,7 +28,7 @@ struct pb_state {
 	struct store *store;   /* one space */
 	struct sessions sessions;
 	uint64_t counter;      /* writes ever: the newest modification */
-	uint64_t time_us;      /* of the newest batch */
+	uint64_t time_us;      /* of the newest batch: lived time (rsm/entry.h) */
 	uint64_t digest;       /* sum of the records' digests */
 	uint64_t commands;     /* applied; not part of what is compared */
 };

@@ -58,7 +58,11 @@ static void queue_frame(struct pb_node *n, struct frame *frame, struct wire_pb_f
 	frame->number = s->next++;
 	wire->view = n->view;
 	wire->frame = frame->number;
+	/* Whatever the backup does with a command depends on these, not on its own settings. */
 	wire->value_bytes_max = n->options.value_bytes_max;
+	wire->sessions_max = n->options.sessions_max;
+	wire->session_idle_us = n->options.session_idle_us;
+	wire->registered = n->state.sessions.registered;
 	if (frame->number == 1)
 		wire->flags |= WIRE_PB_RESET;
 	if (s->transfer == TRANSFER_RECORDS)
@@ -91,7 +95,7 @@ static void close_open(struct pb_node *n)
 	if (s->transfer == TRANSFER_RECORDS) {
 		wire.records = buffer_slice(&s->records);
 	} else if (s->batch_count > 0) {
-		entry_finish(&s->batch, s->batch_count, n->state.time_us, n->view);
+		entry_finish(&s->batch, s->batch_count, 0, n->state.time_us, n->view);
 		wire.batch = buffer_slice(&s->batch);
 	}
 	queue_frame(n, frame, &wire);
@@ -202,6 +206,7 @@ static void merge_held(struct frame *to, struct frame *from)
 void stream_begin(struct pb_node *n)
 {
 	struct stream *s = &n->stream;
+	sessions_limit(&n->state.sessions, n->options.sessions_max, n->options.session_idle_us);
 	struct frame *carried = frame_take(s);
 	struct list *first;
 	while ((first = list_first(&s->frames)) != NULL) {

@@ -2,8 +2,8 @@
  * struct app: what a replicated state machine replicates.
  *
  * An app is deterministic: its state after a sequence of commands is a function of
- * that sequence and of the struct apply_context that comes with each. It reads no clock
- * and no random numbers; time comes from the entry. The rsm calls it on the node's
+ * that sequence and of the struct apply_context that comes with each. It reads no clock,
+ * no random numbers and no settings of this process; these come with the entry. The rsm calls it on the node's
  * thread, one call at a time.
  *
  * A reply is a status and bytes; both are stored with the session, so a repeated
@@ -18,10 +18,12 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "rsm/group_fields.h"
 
 struct apply_context {
 	uint64_t slot;     /* log slot of the entry */
-	uint64_t time_us;  /* leader's wall clock when it proposed; never decreases along the log */
+	uint64_t time_us;  /* leader's wall clock when it proposed: for people; clocks may stand wrong, and go back */
+	const struct group_settings *settings; /* by which this entry is applied, on every replica */
 	uint64_t client;   /* 0: proposed by the service itself */
 	uint64_t sequence;
 	struct arena *arena; /* for decoding; reset after the call */
@@ -40,7 +42,8 @@ struct app_snapshot; /* defined by the app */
 struct app_ops {
 	/*
 	 * Before a command is logged, on the leader: 0 to let it pass, or a refusal (STATUS_WRONG_GROUP,
-	 * STATUS_TOO_LARGE, …) with reply->body as an encoded error. Saves log space; apply() decides again.
+	 * STATUS_TOO_LARGE, …) with reply->body as an encoded error. What depends on this process's settings is judged here only; apply()
+	 * decides what depends on the state, and does what has been logged.
 	 */
 	int (*admit)(struct app *app, struct slice command, struct arena *arena, struct reply *reply);
 	void (*apply)(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply);

@@ -46,6 +46,7 @@ static int apply_app(struct rsm *rsm, const struct entry_command *command, uint6
 	struct apply_context context = {
 		.slot = slot,
 		.time_us = rsm->time_us,
+		.settings = &rsm->group.settings,
 		.client = command->client,
 		.sequence = command->sequence,
 		.arena = &rsm->arena,
@@ -56,45 +57,57 @@ static int apply_app(struct rsm *rsm, const struct entry_command *command, uint6
 	return reply.status;
 }
 
-/* requester NULL: another replica proposed it, or nobody waits. */
-static void apply_command(struct rsm *rsm, const struct entry_command *command, uint64_t slot, const struct requester *requester)
+/* Kinds other than the app's own. */
+static int apply_own(struct rsm *rsm, const struct entry_command *command, uint64_t slot,
+		     const struct requester *requester)
+{
+	switch (command->kind) {
+	case ENTRY_REGISTER: apply_register(rsm, requester); return 0;
+	case ENTRY_IDENTITY: identity_apply(rsm, command->body, slot); return 0;
+	default: return settle_apply(rsm, command);
+	}
+}
+
+/* The session's part: true if the app is to apply the command; otherwise it has been answered. */
+static bool begin_session(struct rsm *rsm, const struct entry_command *command, uint32_t format,
+			  const struct requester *requester, struct session **session)
+{
+	const struct session_reply *repeat = NULL;
+	int status = 0;
+	switch (sessions_begin(&rsm->sessions, rsm->group.lived_us, format, command, session, &repeat, &status)) {
+	case SESSION_NEW: return true;
+	case SESSION_REPEAT:
+		rsm->counters.repeats++;
+		if (requester != NULL)
+			answer(rsm, requester, repeat->status, session_reply_body(repeat));
+		return false;
+	case SESSION_REFUSED:
+		rsm->counters.refused++;
+		if (requester != NULL)
+			answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
+				     command->sequence, status_text(status));
+		return false;
+	}
+	return false;
+}
+
+/* requester NULL: another replica proposed it, or nobody waits. 0 or why this program cannot apply it. */
+static int apply_command(struct rsm *rsm, const struct entry_command *command, uint32_t format, uint64_t slot,
+			 const struct requester *requester)
 {
 	rsm->counters.applied_commands++;
-	if (command->kind == ENTRY_REGISTER) {
-		apply_register(rsm, requester);
-		return;
-	}
-	if (command->kind == ENTRY_IDENTITY) {
-		identity_apply(rsm, command->body, slot);
-		return;
-	}
+	if (command->kind != ENTRY_APP)
+		return apply_own(rsm, command, slot, requester);
 	struct session *session = NULL;
-	if (command->client != 0) {
-		const struct session_reply *repeat = NULL;
-		int status = 0;
-		enum session_verdict verdict =
-			sessions_begin(&rsm->sessions, rsm->time_us, command->client, command->sequence,
-				       command->acknowledged, command->body, &session, &repeat, &status);
-		if (verdict == SESSION_REPEAT) {
-			rsm->counters.repeats++;
-			if (requester != NULL)
-				answer(rsm, requester, repeat->status, session_reply_body(repeat));
-			return;
-		}
-		if (verdict == SESSION_REFUSED) {
-			rsm->counters.refused++;
-			if (requester != NULL)
-				answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s",
-					     command->client, command->sequence, status_text(status));
-			return;
-		}
-	}
+	if (command->client != 0 && !begin_session(rsm, command, format, requester, &session))
+		return 0;
 	int status = apply_app(rsm, command, slot);
 	/* What is to be tried again elsewhere must not be remembered as the answer. */
 	if (session != NULL && status_class(status) != STATUS_CLASS_RETRY)
 		sessions_record(session, command->sequence, command->body, status, buffer_slice(&rsm->reply_body));
 	if (requester != NULL)
 		answer(rsm, requester, status, buffer_slice(&rsm->reply_body));
+	return 0;
 }
 
 /* Tells the app which commands come next; the reader is a copy of the one that goes on. */
@@ -123,9 +136,9 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 		struct entry_reader reader;
 		struct entry_command command;
 		int status = entry_read(&reader, bytes_slice(chosen->value));
-		if (status == 0 && reader.time_us > rsm->time_us)
-			rsm->time_us = reader.time_us;
-		sessions_expire(&rsm->sessions, rsm->time_us);
+		if (status == 0)
+			settle_entry(rsm, &reader);
+		sessions_expire(&rsm->sessions, rsm->group.lived_us);
 		while (status == 0) {
 			if (count % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_commands != NULL)
 				expect_commands(rsm, reader);
@@ -133,14 +146,13 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 				break;
 			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
 							    &batch->requesters[count] : NULL;
-			apply_command(rsm, &command, chosen->slot, requester);
+			status = apply_command(rsm, &command, reader.format, chosen->slot, requester);
 			count++;
-			status = 0;
 		}
 		if (status != 0)
 			node_fatal(rsm->node, status,
-				   "the chosen entry in slot %" PRIu64 " cannot be read: this program may be older than its group",
-				   chosen->slot);
+				   "the chosen entry in slot %" PRIu64 " cannot be applied (%s): this program may be older than its group",
+				   chosen->slot, status_text(status));
 	}
 	if (batch != NULL)
 		batch_release(rsm, batch);

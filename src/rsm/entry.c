@@ -1,9 +1,13 @@
 #include "rsm/entry.h"
 
+#include "rsm/group_fields.h"
+#include "rsm/group_identity.h"
+
 void entry_begin(struct buffer *b)
 {
 	buffer_clear(b);
 	buffer_add_u64(b, ENTRY_FORMAT);
+	buffer_add_u64(b, 0);
 	buffer_add_u64(b, 0);
 	buffer_add_u64(b, 0);
 }
@@ -22,22 +26,39 @@ void entry_add(struct buffer *b, const struct entry_command *command)
 	buffer_add_slice(b, command->body);
 }
 
-void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t origin)
+void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t lived_us, uint64_t origin)
 {
 	ASSERT(b->len >= ENTRY_HEADER_BYTES && count > 0);
 	store_u32(b->data + 4, count);
 	store_u64(b->data + 8, time_us);
 	store_u64(b->data + 16, origin);
+	store_u64(b->data + 24, lived_us);
 }
 
 int entry_read(struct entry_reader *r, struct slice value)
 {
-	uint32_t format;
 	r->rest = value;
-	if (!slice_take_u32(&r->rest, &format) || !slice_take_u32(&r->rest, &r->left) ||
-	    !slice_take_u64(&r->rest, &r->time_us) || !slice_take_u64(&r->rest, &r->origin) || format != ENTRY_FORMAT)
+	if (!slice_take_u32(&r->rest, &r->format) || r->format < 2)
 		return STATUS_CORRUPT;
-	return 0;
+	if (r->format > ENTRY_FORMAT)
+		return STATUS_NEWER;
+	if (!slice_take_u32(&r->rest, &r->left) || !slice_take_u64(&r->rest, &r->time_us) ||
+	    !slice_take_u64(&r->rest, &r->origin))
+		return STATUS_CORRUPT;
+	r->lived_us = r->time_us;
+	return r->format == 2 || slice_take_u64(&r->rest, &r->lived_us) ? 0 : STATUS_CORRUPT;
+}
+
+static bool is_known(uint32_t format, uint32_t kind)
+{
+	switch (kind) {
+	case ENTRY_APP:
+	case ENTRY_REGISTER: return true;
+	case ENTRY_SETTINGS:
+	case ENTRY_IDENTITY:
+	case ENTRY_CLIENTS: return format >= 3;
+	default: return false;
+	}
 }
 
 int entry_next(struct entry_reader *r, struct entry_command *out)
@@ -47,12 +68,27 @@ int entry_next(struct entry_reader *r, struct entry_command *out)
 		return r->rest.len == 0 ? 0 : STATUS_CORRUPT;
 	if (!slice_take_u32(&r->rest, &len) || !slice_take_u32(&r->rest, &kind) ||
 	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
-	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body) ||
-	    (kind > ENTRY_REGISTER && kind != ENTRY_IDENTITY))
+	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body))
 		return STATUS_CORRUPT;
+	if (!is_known(r->format, kind))
+		return STATUS_NEWER;
 	out->kind = (enum entry_kind)kind;
 	r->left--;
 	return 1;
+}
+
+/* Bodies that are not the app's: one that cannot be read would stop every replica that applies it. */
+static bool body_fits(uint32_t kind, struct slice body)
+{
+	struct group_settings settings;
+	struct identity_members members;
+	uint64_t id;
+	switch (kind) {
+	case ENTRY_SETTINGS: return group_settings_decode(&settings, body) == 0;
+	case ENTRY_IDENTITY: return group_identity_decode(&id, &members, body) == 0;
+	case ENTRY_CLIENTS: return body.len == 8 && load_u64(body.data) <= ENTRY_CLIENT_MAX;
+	default: return false;
+	}
 }
 
 bool entry_is_whole(const struct entry_reader *r)
@@ -60,11 +96,15 @@ bool entry_is_whole(const struct entry_reader *r)
 	const uint8_t *at = r->rest.data;
 	size_t rest = r->rest.len;
 	for (uint32_t left = r->left; left > 0; left--) {
-		if (rest < ENTRY_COMMAND_BYTES || load_u32(at + 4) > ENTRY_KIND_LAST)
+		if (rest < ENTRY_COMMAND_BYTES)
 			return false;
 		size_t body = load_u32(at);
+		uint32_t kind = load_u32(at + 4);
 		rest -= ENTRY_COMMAND_BYTES;
 		if (body > rest)
+			return false;
+		if (kind > ENTRY_REGISTER &&
+		    !(is_known(r->format, kind) && body_fits(kind, slice(at + ENTRY_COMMAND_BYTES, body))))
 			return false;
 		rest -= body;
 		at += ENTRY_COMMAND_BYTES + body;

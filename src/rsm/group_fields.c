@@ -50,7 +50,7 @@ int group_settings_decode(struct group_settings *settings, struct slice in)
 		const struct group_setting *setting = find_setting(number);
 		if (setting == NULL)
 			return STATUS_NEWER;
-		if (value < setting->min || value > setting->max)
+		if (!group_setting_in_range(setting, value))
 			return STATUS_CORRUPT;
 		*group_setting_value(settings, setting) = value;
 		before = number;
@@ -60,6 +60,8 @@ int group_settings_decode(struct group_settings *settings, struct slice in)
 
 const struct group_setting *group_settings_differ(const struct group_settings *a, const struct group_settings *b)
 {
+	if (memcmp(a, b, sizeof *a) == 0)
+		return NULL;
 	for (size_t i = 0; i < GROUP_SETTINGS_COUNT; i++)
 		if (value_of(a, &group_settings_table[i]) != value_of(b, &group_settings_table[i]))
 			return &group_settings_table[i];
@@ -80,12 +82,26 @@ static int take_lived(struct group_fields *fields, struct slice in)
 
 static void put_settings(const struct group_fields *fields, struct buffer *out)
 {
-	group_settings_encode(&fields->settings, out);
+	if (fields->settled)
+		group_settings_encode(&fields->settings, out);
 }
 
 static int take_settings(struct group_fields *fields, struct slice in)
 {
+	fields->settled = true;
 	return group_settings_decode(&fields->settings, in);
+}
+
+static void put_inherited(const struct group_fields *fields, struct buffer *out)
+{
+	if (fields->inherited)
+		buffer_add_u8(out, 1);
+}
+
+static int take_inherited(struct group_fields *fields, struct slice in)
+{
+	fields->inherited = true;
+	return in.len == 1 && in.data[0] == 1 ? 0 : STATUS_CORRUPT;
 }
 
 static void put_id(const struct group_fields *fields, struct buffer *out)
@@ -117,6 +133,7 @@ static const struct {
 } table[] = {
 	{1, put_lived, take_lived},
 	{2, put_settings, take_settings},
+	{3, put_inherited, take_inherited},
 	{16, put_id, take_id},
 	{17, put_members, take_members},
 };

@@ -4,8 +4,10 @@
  *
  *   encoded: for each field, ascending   u16 field   u32 length   bytes
  *
- *   1 lived     u64: time that leaders have lived through, in µs (rsm/entry.h)
- *   2 settings  for each setting, ascending: u16 number, u64 value (GROUP_SETTINGS_MAP)
+ *   1 lived      u64: time that leaders have lived through, in µs (rsm/entry.h)
+ *   2 settings   for each setting, ascending: u16 number, u64 value (GROUP_SETTINGS_MAP); absent before the first ENTRY_SETTINGS
+ *   3 inherited  u8 1: the state began under the first version, whose entries did not say by what settings they were to be
+ *                applied; absent otherwise
  *  16 id        u64: of the group, random; left out while it has none
  *  17 members   those of the group when the id was drawn (rsm/group_identity.h)
  *
@@ -26,15 +28,17 @@
 
 /*
  * The settings that decide what applying an entry does. A group follows those of its leader: it logs an entry with them when
- * they are not the group's already, and every replica applies what comes after by these, not by its own.
+ * they are not the group's already, and every replica applies what comes after by these, not by its own. What a leader can judge
+ * before it logs a command (the length of a key, say) need not be here: it is judged once.
+ *
+ * shards: into how many the group's service divides its keys; 0: none, or not known yet. Once it is known it never changes.
  */
 #define GROUP_SETTINGS_MAP(X) \
 	/* number, name, default, min, max */ \
 	X(1, sessions_max, SESSIONS_MAX, 1, 1u << 24) \
 	X(2, session_idle_us, SESSION_IDLE_US, 1, UINT64_MAX / 4) \
-	X(3, key_bytes_max, KEY_BYTES_MAX, 1, COMMAND_BYTES_MAX) \
-	X(4, value_bytes_max, VALUE_BYTES_MAX, 1, COMMAND_BYTES_MAX) \
-	X(5, log_values_bytes_max, 256 * MIB, 1, UINT64_MAX / 4)
+	X(3, value_bytes_max, VALUE_BYTES_MAX, 1, COMMAND_BYTES_MAX) \
+	X(4, shards, 0, 0, SHARDS_MAX)
 
 struct group_settings {
 #define X(number, name, ...) uint64_t name;
@@ -60,6 +64,10 @@ static inline uint64_t *group_setting_value(struct group_settings *settings, con
 {
 	return (uint64_t *)(void *)((char *)settings + setting->offset);
 }
+static inline bool group_setting_in_range(const struct group_setting *setting, uint64_t value)
+{
+	return value >= setting->min && value <= setting->max;
+}
 void group_settings_default(struct group_settings *settings);
 /* Appends them. */
 void group_settings_encode(const struct group_settings *settings, struct buffer *out);
@@ -71,6 +79,8 @@ const struct group_setting *group_settings_differ(const struct group_settings *a
 struct group_fields {
 	uint64_t lived_us;
 	struct group_settings settings;
+	bool settled;   /* `settings` have come by an entry */
+	bool inherited;
 	uint64_t id; /* 0: not drawn yet */
 	struct identity_members members;
 };

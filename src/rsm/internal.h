@@ -5,6 +5,7 @@
  *   recover.c           from disk to a running core
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
+ *   settle.c            what a leader has to tell its group: settings, client ids, lived time
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
  *   disk_watch.c        a disk that does not answer
@@ -245,7 +246,8 @@ struct rsm {
 	uint64_t applied;
 	uint64_t applied_ballot;
 	uint64_t time_us;              /* of the newest applied entry */
-	uint64_t proposed_time_us;     /* of the newest proposed entry */
+	bool restored_group;           /* the snapshot that is being restored has told what the group is */
+	bool settings_changed;         /* the group's, and nobody has been told yet */
 	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
 	uint64_t lost_slot;            /* … that covers at least this slot */
 	bool restoring;                /* a peer's snapshot is replacing the state */
@@ -255,6 +257,10 @@ struct rsm {
 	/* Leader. */
 	bool leading, serving;         /* leads; and the barrier is applied */
 	bool identity_proposed;        /* in this leadership */
+	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
+	uint64_t told_ballot;          /* in which there is nothing more to tell the group; 0: in none */
+	uint64_t settings_ballot;      /* in which our settings have been proposed; 0: in none */
+	uint64_t clients_ballot, clients; /* in which ENTRY_CLIENTS has been proposed, and up to which id */
 	struct batch *current;         /* being filled */
 	struct list ready;             /* full, waiting for the window */
 	uint32_t ready_count;
@@ -333,14 +339,14 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
 void requests_end_transfer(struct rsm *rsm);
 void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
+/* Adds a command of the rsm's own to the batch being filled. False: too much is waiting. */
+bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
 void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Slots up to here were skipped by a snapshot: what was proposed in them has an unknown outcome. */
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
-/* A command of the rsm's own, into the batch of this turn; false: the queues are full. */
-bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
 /* group_identity.c */
 /* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
 int identity_check(struct rsm *rsm) MUST_CHECK;
@@ -349,6 +355,35 @@ void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot);
 void identity_propose(struct rsm *rsm);
 /* apply.c */
 void apply_chosen(struct rsm *rsm);
+/* settle.c */
+/* Time goes on: at every tick of the core, which a leader has at least twice in an election timeout, and before something is proposed. */
+void settle_lived(struct rsm *rsm);
+/* Leader: proposes what the group does not know yet; before anything else of this batch. */
+void settle_propose_now(struct rsm *rsm, uint64_t ballot);
+static inline void settle_propose(struct rsm *rsm)
+{
+	uint64_t ballot = paxos_ballot(rsm->paxos);
+	if (rsm->told_ballot != ballot)
+		settle_propose_now(rsm, ballot);
+}
+/* The settings by which the next entry is applied. */
+void settle_entry(struct rsm *rsm, const struct entry_reader *reader);
+/* The group's settings, as they now stand, hold. */
+void settle_limits(struct rsm *rsm);
+/* Ends the process if this node divides its keys otherwise than its group. */
+void settle_check_shards(struct rsm *rsm);
+/* Kinds ENTRY_SETTINGS and ENTRY_CLIENTS: 0 or why they cannot be applied. */
+int settle_apply(struct rsm *rsm, const struct entry_command *command) MUST_CHECK;
+/* Tells of settings that differ, once they are known to hold. */
+void settle_tell_now(struct rsm *rsm);
+static inline void settle_tell(struct rsm *rsm)
+{
+	if (rsm->settings_changed)
+		settle_tell_now(rsm);
+}
+/* Leader: whether a command's session is anything that could be continued or begun. False: it has been answered, or put aside. */
+bool settle_admit(struct rsm *rsm, const struct requester *from, const struct message *message,
+		  const struct wire_command *command);
 /* peers.c */
 bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);

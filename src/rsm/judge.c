@@ -15,7 +15,7 @@ const char *judge_entry_value(struct slice value)
 		return "entries.value: not an entry that this version can read";
 	if (reader.left == 0 || reader.left > ENTRY_COMMANDS_MAX)
 		return "entries.value: no commands, or too many";
-	if (reader.time_us > ENTRY_TIME_US_MAX)
+	if (reader.time_us > ENTRY_TIME_US_MAX || reader.lived_us > ENTRY_TIME_US_MAX)
 		return "entries.value: of a time that no clock shows";
 	if (ballot_round(reader.origin) > BALLOT_ROUND_MAX)
 		return "entries.value: from a ballot beyond every possible one";
@@ -80,5 +80,8 @@ const char *judge_log_record(const struct rsm *rsm, const struct wal_record *rec
 		return "a slot that is beyond every possible one";
 	if (record->type != WAL_ACCEPT || record->payload.len == 0 || record->slot <= rsm->applied)
 		return NULL;
+	struct entry_reader reader;
+	if (entry_read(&reader, record->payload) == STATUS_NEWER)
+		return "an entry that a newer version of this program has written";
 	return judge_entry_value(record->payload) == NULL ? NULL : "an entry that cannot be read";
 }

@@ -38,9 +38,9 @@ static void each_file(void *context, const char *name, uint64_t size)
 
 void state_restore_begin(struct rsm *rsm)
 {
-	/* What a file of the first format does not say is as that version had it: by this node's own settings. */
 	group_fields_init(&rsm->group);
-	rsm->group.settings = rsm->settings.group;
+	rsm->restored_group = false;
+	settle_limits(rsm);
 	sessions_clear(&rsm->sessions);
 	rsm->app->ops->restore_begin(rsm->app);
 }
@@ -49,15 +49,34 @@ void state_restore_end(struct rsm *rsm, const struct snapshot_header *header)
 {
 	rsm->applied_ballot = header->ballot;
 	rsm->time_us = header->time_us;
+	/* In the first version sessions expired by log time. */
+	if (header->format == 1)
+		rsm->group.lived_us = header->time_us;
+	settle_check_shards(rsm);
+}
+
+static int restore_group(struct rsm *rsm, struct slice payload)
+{
+	int status = group_fields_decode(&rsm->group, payload);
+	if (status != 0)
+		return status;
+	rsm->restored_group = true;
+	settle_limits(rsm);
+	return 0;
 }
 
 int restore_chunk_into(void *context, enum snapshot_chunk_kind kind, struct slice payload)
 {
 	struct rsm *rsm = context;
 	if (kind == SNAPSHOT_GROUP)
-		return group_fields_decode(&rsm->group, payload);
-	if (kind == SNAPSHOT_SESSIONS)
+		return restore_group(rsm, payload);
+	if (kind == SNAPSHOT_SESSIONS && rsm->restored_group)
 		return sessions_decode(&rsm->sessions, payload);
+	if (kind == SNAPSHOT_SESSIONS) {
+		rsm->group.inherited = true;
+		settle_limits(rsm);
+		return sessions_decode_first_version(&rsm->sessions, payload);
+	}
 	arena_reset(&rsm->arena);
 	return rsm->app->ops->restore_chunk(rsm->app, payload, &rsm->arena);
 }
@@ -331,7 +350,6 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 	if (rsm->snapshot_slot == 0) {
 		/* A damaged one may have left its sessions, or part of its state. */
 		state_restore_begin(rsm);
-		group_fields_init(&rsm->group);
 		(void)rsm->app->ops->restore_end(rsm->app);
 	}
 	return 0;
@@ -369,7 +387,8 @@ int recover(struct rsm *rsm)
 	uint64_t damaged;
 	int status = find_snapshot(rsm, &damaged);
 	if (status != 0) {
-		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s", status_name(status));
+		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s problem=\"%s\"", status_name(status),
+			  status_text(status));
 		return status;
 	}
 	create_core(rsm);

@@ -110,6 +110,8 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 		rsm->counters.busy++;
 		return false;
 	}
+	if (rsm->current == NULL)
+		settle_propose(rsm);
 	struct batch *batch = current_batch(rsm);
 	if (batch->count == batch->capacity) {
 		batch->capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
@@ -143,17 +145,6 @@ static void refuse_ready(struct rsm *rsm, bool all, int status, const char *why)
 	}
 }
 
-static uint64_t entry_time(struct rsm *rsm)
-{
-	uint64_t now = node_wall_us(rsm->node);
-	if (now < rsm->time_us)
-		now = rsm->time_us;
-	if (now < rsm->proposed_time_us)
-		now = rsm->proposed_time_us;
-	rsm->proposed_time_us = now;
-	return now;
-}
-
 bool requests_can_propose(const struct rsm *rsm)
 {
 	return rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) && paxos_can_propose(rsm->paxos) &&
@@ -166,6 +157,8 @@ void requests_propose(struct rsm *rsm)
 		close_current(rsm);
 		refuse_ready(rsm, false, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
 	}
+	if (requests_can_propose(rsm))
+		settle_lived(rsm);
 	while (requests_can_propose(rsm)) {
 		/* While the window is closed the current batch goes on filling. */
 		if (rsm->ready_count == 0)
@@ -173,7 +166,10 @@ void requests_propose(struct rsm *rsm)
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
-		entry_finish(&batch->encoding, batch->count, entry_time(rsm), paxos_ballot(rsm->paxos));
+		uint64_t wall_us = node_wall_us(rsm->node);
+		/* A clock that stands beyond everything that others believe is of no use, and must do no harm. */
+		entry_finish(&batch->encoding, batch->count, wall_us <= ENTRY_TIME_US_MAX ? wall_us : ENTRY_TIME_US_MAX,
+			     rsm->lived_us, paxos_ballot(rsm->paxos));
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);
@@ -230,10 +226,13 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		answer_error(rsm, from, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
 		return;
 	}
+	if (command.client != 0 && !settle_admit(rsm, from, message, &command))
+		return;
 	struct reply refusal = {.body = &rsm->reply_body};
 	buffer_clear(&rsm->reply_body);
 	status = rsm->app->ops->admit(rsm->app, command.body, &rsm->arena, &refusal);
-	if (status != 0) {
+	/* A copy of what has been applied gets its answer, though this leader, with other settings, would not have let it pass. */
+	if (status != 0 && !sessions_answered(&rsm->sessions, command.client, command.sequence)) {
 		rsm->counters.refused++;
 		answer(rsm, from, status, buffer_slice(&rsm->reply_body));
 		return;
@@ -247,6 +246,12 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 	};
 	if (!add_command(rsm, from, &entry))
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
+}
+
+void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *request, int status, const char *why)
+{
+	struct requester to = requester_of(link, request);
+	answer_error(rsm, &to, status, "%s", why);
 }
 
 static void grow_queries(struct rsm *rsm)
@@ -402,10 +407,14 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_BALLOT:
 		ballot_request(rsm, &requester);
 		return true;
+	case METHOD_REGISTER:
+		/* Where ids come from elsewhere they must not come from here, too. */
+		if (rsm->options.unregistered != NULL)
+			return false;
+		/* fall through */
 	case METHOD_COMMAND:
 	case METHOD_QUERY:
 	case METHOD_QUERY_UNCONFIRMED:
-	case METHOD_REGISTER:
 	case METHOD_TRANSFER:
 		if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping)
 			rsm_reply_not_leader(rsm, from, message);

@@ -32,6 +32,7 @@ static void notice_last_round(struct rsm *rsm)
 static void tick(void *data)
 {
 	struct rsm *rsm = data;
+	settle_lived(rsm);
 	paxos_tick(rsm->paxos, node_now_us(rsm->node));
 	notice_last_round(rsm);
 }
@@ -144,7 +145,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	ASSERT(rsm->options.members[rsm->self].replica == options->replica);
 	arena_init(&rsm->arena, ARENA_BYTES_MAX);
 	group_fields_init(&rsm->group);
-	sessions_init(&rsm->sessions, (uint32_t)rsm->settings.group.sessions_max, rsm->settings.group.session_idle_us);
+	sessions_init(&rsm->sessions, rsm->group.settings.sessions_max, rsm->group.settings.session_idle_us);
 	list_init(&rsm->ready);
 	list_init(&rsm->proposed);
 	list_init(&rsm->free_batches);
@@ -336,16 +337,18 @@ void rsm_turn_end(struct rsm *rsm)
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
 		notice_leadership(rsm);
-		if (rsm->leading)
+		if (rsm->leading) {
 			identity_propose(rsm);
-		if (rsm->leading)
+			settle_propose(rsm);
 			requests_propose(rsm);
+		}
 		carry_out(rsm);
 		apply_chosen(rsm);
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
 	} while (requests_can_propose(rsm));
 	requests_end_transfer(rsm);
+	settle_tell(rsm);
 	recover_state(rsm);
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);
@@ -421,6 +424,16 @@ uint64_t rsm_snapshots_installed(const struct rsm *rsm)
 uint64_t rsm_state_hash(const struct rsm *rsm)
 {
 	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 + group_fields_hash(&rsm->group);
+}
+
+uint64_t rsm_lived_us(const struct rsm *rsm)
+{
+	return rsm->group.lived_us;
+}
+
+const struct group_settings *rsm_settings_in_force(const struct rsm *rsm)
+{
+	return &rsm->group.settings;
 }
 
 static const struct rsm_member *leader_member(const struct rsm *rsm)

@@ -7,12 +7,16 @@
  *
  * Exactly once. A command carries (client, sequence, acknowledged). Client ids come from REGISTER and only grow;
  * a session appears in the state with its first command. Its replies are kept until acknowledged; a sequence below
- * the acknowledged watermark is refused with SEQUENCE_REUSED, as is a kept sequence with another payload. When
- * sessions are evicted (SESSIONS_MAX, SESSION_IDLE_US of log time), the largest evicted client id becomes a floor:
- * an unknown client at or below the floor is refused with SESSION_EXPIRED, so no late duplicate can be
- * taken for a first request. All of this is part of the state and of every snapshot.
+ * the acknowledged watermark is refused with SEQUENCE_REUSED, as is a kept sequence with another payload. The ids of sessions that
+ * have been evicted (rsm/sessions.h says which) are remembered, and an unknown client among them is refused with SESSION_EXPIRED, so no
+ * late duplicate can be taken for a first request. All of this is part of the state and of every snapshot.
  *
- * Client ids are of the group that registered them. A shardkv group accepts ids issued by the shard master.
+ * Client ids are of the group that registered them, or (`unregistered`) of another service: a shardkv group accepts ids issued
+ * by the shard masters. An id that nobody is known to have been given is refused before anything is logged; so are sequences
+ * and acknowledgements that cannot be.
+ *
+ * Settings that decide what apply does belong to the group (rsm/group_fields.h). Every replica applies an entry by what the log said
+ * before it, whatever its own cluster.conf says; the group follows the settings of its leader.
  *
  * Reads are linearizable without a log write: the leader notes its chosen slot, confirms with one heartbeat round
  * that it still leads, waits until that slot is applied, and answers from the app. No clock is trusted.
@@ -68,6 +72,12 @@ struct rsm_options {
 	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
 	void (*applied)(void *context);
 	void (*leadership)(void *context, bool leader);
+	/*
+	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether its id was ever handed
+	 * out. It is the service's from here on: to be answered, or handed to rsm_message() again after rsm_clients(). NULL: the
+	 * group's own REGISTER hands them out.
+	 */
+	void (*unregistered)(void *context, link_id from, const struct message *message, uint64_t client);
 	void *context;
 };
 
@@ -101,6 +111,15 @@ bool rsm_propose(struct rsm *rsm, struct slice command);
 
 /* Messages of other replicas that were refused as no replica can have sent them (rsm/judge.h). */
 uint64_t rsm_refused(const struct rsm *rsm);
+/*
+ * Client ids up to this one have been handed out, says who does that. The leader tells its group. False: it is not the leader, or
+ * its queues are full.
+ */
+bool rsm_clients(struct rsm *rsm, uint64_t highest);
+/* The highest id that this group's own REGISTER has handed out; known to be so if this replica leads. */
+uint64_t rsm_registered(const struct rsm *rsm);
+/* Answers a request with an error. */
+void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *request, int status, const char *why);
 
 /* For checkers: the core (NULL before start), and a hash of the whole replicated state after slot rsm_applied(). */
 struct paxos;
@@ -108,6 +127,8 @@ const struct paxos *rsm_core(const struct rsm *rsm);
 uint64_t rsm_state_hash(const struct rsm *rsm);
 /* Snapshots of peers that have replaced the state. */
 uint64_t rsm_snapshots_installed(const struct rsm *rsm);
+uint64_t rsm_lived_us(const struct rsm *rsm); /* by the newest applied entry */
+const struct group_settings *rsm_settings_in_force(const struct rsm *rsm); /* by which the next entry is applied */
 
 /* Answers a request with NOT_LEADER and the hint. */
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request);

@@ -6,11 +6,12 @@
 #include "base/crc32c.h"
 #include "base/limits.h"
 
-void sessions_init(struct sessions *s, uint32_t count_max, uint64_t idle_us)
+void sessions_init(struct sessions *s, uint64_t count_max, uint64_t idle_us)
 {
-	ASSERT(count_max > 0);
-	*s = (struct sessions){.count_max = count_max, .idle_us = idle_us};
+	*s = (struct sessions){0};
+	list_init(&s->once);
 	list_init(&s->order);
+	sessions_limit(s, count_max, idle_us);
 }
 
 static void reply_free(struct session *session, struct session_reply *r)
@@ -27,15 +28,23 @@ static void session_free(struct sessions *s, struct session *session)
 		reply_free(session, &session->replies[session->first + i]);
 	map_remove(&s->by_client, session->client);
 	list_remove(&session->order);
+	s->once_count -= !session->returned;
 	free(session->replies);
 	free(session);
 }
 
+static void clear_list(struct sessions *s, struct list *list)
+{
+	LIST_FOR_SAFE(link, after, list)
+		session_free(s, LIST_ENTRY(link, struct session, order));
+}
+
 void sessions_clear(struct sessions *s)
 {
-	LIST_FOR_SAFE(link, after, &s->order)
-		session_free(s, LIST_ENTRY(link, struct session, order));
-	s->floor = s->next_client = 0;
+	clear_list(s, &s->once);
+	clear_list(s, &s->order);
+	id_ranges_free(&s->evicted);
+	s->next_client = s->registered = 0;
 }
 
 void sessions_free(struct sessions *s)
@@ -44,35 +53,109 @@ void sessions_free(struct sessions *s)
 	map_free(&s->by_client);
 }
 
-static void evict_oldest(struct sessions *s)
+/* ---- eviction ---- */
+
+static struct session *first_of(struct list *list)
 {
-	struct session *oldest = LIST_ENTRY(list_first(&s->order), struct session, order);
-	if (oldest->client > s->floor)
-		s->floor = oldest->client;
-	session_free(s, oldest);
-	s->evicted++;
+	struct list *link = list_first(list);
+	return link == NULL ? NULL : LIST_ENTRY(link, struct session, order);
+}
+
+static void evict(struct sessions *s, struct session *session)
+{
+	id_ranges_add(&s->evicted, session->client);
+	session_free(s, session);
+	s->evictions++;
+}
+
+static void evict_one(struct sessions *s)
+{
+	struct session *once = first_of(&s->once), *other = first_of(&s->order);
+	bool crowded = s->once_count > s->count_max / 2;
+	evict(s, once != NULL && (crowded || other == NULL) ? once : other);
+}
+
+void sessions_limit(struct sessions *s, uint64_t count_max, uint64_t idle_us)
+{
+	ASSERT(count_max > 0 && count_max <= UINT32_MAX);
+	s->count_max = (uint32_t)count_max;
+	s->idle_us = idle_us;
+	while (s->by_client.count > s->count_max)
+		evict_one(s);
+}
+
+static void expire(struct sessions *s, struct list *list, uint64_t now_us)
+{
+	struct session *oldest;
+	while ((oldest = first_of(list)) != NULL && oldest->used_us + s->idle_us < now_us)
+		evict(s, oldest);
 }
 
 void sessions_expire(struct sessions *s, uint64_t now_us)
 {
-	while (!list_empty(&s->order)) {
-		const struct session *oldest = LIST_ENTRY(list_first(&s->order), struct session, order);
-		if (oldest->used_us + s->idle_us >= now_us)
-			return;
-		evict_oldest(s);
-	}
+	expire(s, &s->once, now_us);
+	expire(s, &s->order, now_us);
 }
 
 static struct session *create(struct sessions *s, uint64_t client)
 {
 	while (s->by_client.count >= s->count_max)
-		evict_oldest(s);
+		evict_one(s);
 	struct session *session = ALLOC(struct session);
 	session->table = s;
 	session->client = client;
 	list_init(&session->order);
 	map_put(&s->by_client, client, session);
+	s->once_count++;
 	return session;
+}
+
+/* ---- judging ---- */
+
+/* The highest sequence that is known here. */
+static uint64_t highest_of(const struct session *session)
+{
+	if (session == NULL)
+		return 0;
+	uint64_t newest = session->count > 0 ? session->replies[session->first + session->count - 1].sequence : 0;
+	return newest > session->acknowledged ? newest : session->acknowledged;
+}
+
+static bool is_absurd(const struct session *session, uint64_t sequence, uint64_t acknowledged)
+{
+	uint64_t highest = highest_of(session);
+	return acknowledged > sequence || sequence - acknowledged > SESSION_SPREAD_MAX ||
+	       (sequence > highest && sequence - highest > SESSION_JUMP_MAX);
+}
+
+static enum session_judgement judge(const struct sessions *s, const struct session *session, uint64_t client,
+				    uint64_t sequence, uint64_t acknowledged)
+{
+	if (is_absurd(session, sequence, acknowledged))
+		return SESSION_ABSURD;
+	if (session != NULL)
+		return SESSION_FINE;
+	if (client > sessions_mark(s))
+		return SESSION_UNKNOWN;
+	return id_ranges_has(&s->evicted, client) ? SESSION_EVICTED : SESSION_FINE;
+}
+
+enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence, uint64_t acknowledged)
+{
+	return judge(s, map_get(&s->by_client, client), client, sequence, acknowledged);
+}
+
+const char *session_judgement_text(enum session_judgement judgement)
+{
+	switch (judgement) {
+	case SESSION_ABSURD:
+		return "its numbers do not follow from what is known of this client: a client counts its commands from 1, and acknowledges "
+		       "what it has been answered; register anew";
+	case SESSION_UNKNOWN: return "nobody was given this client id: ask for one with REGISTER first";
+	case SESSION_EVICTED: return "the session has ended (it was idle for long, or others took its place): register anew";
+	case SESSION_FINE: break;
+	}
+	return "";
 }
 
 static void acknowledge(struct session *session, uint64_t acknowledged)
@@ -106,25 +189,49 @@ static uint32_t position(const struct session *session, uint64_t sequence)
 	return low;
 }
 
-enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint64_t client, uint64_t sequence,
-				    uint64_t acknowledged, struct slice body, struct session **session_out,
-				    const struct session_reply **repeat, int *status)
+bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t sequence)
 {
-	struct session *session = map_get(&s->by_client, client);
-	if (session == NULL) {
-		if (client <= s->floor) {
-			*status = STATUS_SESSION_EXPIRED;
-			return SESSION_REFUSED;
-		}
-		session = create(s, client);
-	}
+	const struct session *session = map_get(&s->by_client, client);
+	uint32_t at = session == NULL ? 0 : position(session, sequence);
+	return session != NULL && at < session->count && session->replies[session->first + at].sequence == sequence;
+}
+
+static struct session *touch(struct sessions *s, struct session *session, uint64_t now_us)
+{
+	list_remove(&session->order);
+	list_push_back(session->returned ? &s->order : &s->once, &session->order);
+	session->used_us = now_us;
+	return session;
+}
+
+/* The session has sent another command than its first. */
+static void returns(struct sessions *s, struct session *session)
+{
+	if (session->returned)
+		return;
+	session->returned = true;
+	s->once_count--;
 	list_remove(&session->order);
 	list_push_back(&s->order, &session->order);
-	session->used_us = now_us;
-	acknowledge(session, acknowledged);
+}
+
+enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format, const struct entry_command *command,
+				    struct session **session_out, const struct session_reply **repeat, int *status)
+{
+	struct session *session = map_get(&s->by_client, command->client);
+	uint64_t sequence = command->sequence;
+	bool first = session == NULL;
+	bool refused = format == 2 ? first && id_ranges_has(&s->evicted, command->client)
+				   : judge(s, session, command->client, sequence, command->acknowledged) != SESSION_FINE;
+	if (refused) {
+		*status = STATUS_SESSION_EXPIRED;
+		return SESSION_REFUSED;
+	}
+	session = touch(s, first ? create(s, command->client) : session, now_us);
+	acknowledge(session, command->acknowledged);
 	uint32_t at = position(session, sequence);
 	const struct session_reply *kept = at < session->count ? &session->replies[session->first + at] : NULL;
-	if (kept != NULL && kept->sequence == sequence && kept->crc == crc32c(0, body.data, body.len)) {
+	if (kept != NULL && kept->sequence == sequence && kept->crc == crc32c(0, command->body.data, command->body.len)) {
 		*repeat = kept;
 		return SESSION_REPEAT;
 	}
@@ -136,6 +243,8 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint64_
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}
+	if (!first)
+		returns(s, session);
 	*session_out = session;
 	return SESSION_NEW;
 }
@@ -152,6 +261,19 @@ static void make_room(struct session *session)
 	}
 	session->capacity = session->capacity == 0 ? 2 : session->capacity * 2;
 	session->replies = alloc_resize(session->replies, session->capacity, sizeof *session->replies);
+}
+
+/* Those that have sent one command go first, the one that has just been answered never. */
+static void make_room_for_replies(struct sessions *s, const struct session *keep)
+{
+	while (s->reply_bytes > SESSIONS_REPLY_BYTES_MAX) {
+		struct session *victim = first_of(&s->once);
+		if (victim == NULL || victim == keep)
+			victim = first_of(&s->order);
+		if (victim == NULL || victim == keep)
+			return;
+		evict(s, victim);
+	}
 }
 
 void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status, struct slice reply)
@@ -174,8 +296,7 @@ void sessions_record(struct session *session, uint64_t sequence, struct slice bo
 	struct sessions *s = session->table;
 	session->reply_bytes += reply.len;
 	s->reply_bytes += reply.len;
-	while (s->reply_bytes > SESSIONS_REPLY_BYTES_MAX && list_first(&s->order) != &session->order)
-		evict_oldest(s);
+	make_room_for_replies(s, session);
 }
 
 uint64_t sessions_register(struct sessions *s)
@@ -183,14 +304,33 @@ uint64_t sessions_register(struct sessions *s)
 	return ++s->next_client;
 }
 
+static void forget_above(struct sessions *s, struct list *list, uint64_t mark)
+{
+	LIST_FOR_SAFE(link, after, list) {
+		struct session *session = LIST_ENTRY(link, struct session, order);
+		if (session->client > mark)
+			session_free(s, session);
+	}
+}
+
+void sessions_registered(struct sessions *s, uint64_t client)
+{
+	if (client <= s->registered)
+		return;
+	bool first = s->registered == 0;
+	s->registered = client;
+	if (!first)
+		return;
+	forget_above(s, &s->once, sessions_mark(s));
+	forget_above(s, &s->order, sessions_mark(s));
+	id_ranges_cut(&s->evicted, sessions_mark(s));
+}
+
 /* ---- snapshots ---- */
 
-void sessions_encode(const struct sessions *s, struct buffer *out)
+static void encode_list(const struct list *list, struct buffer *out)
 {
-	buffer_add_u64(out, s->floor);
-	buffer_add_u64(out, s->next_client);
-	buffer_add_u64(out, s->by_client.count);
-	LIST_FOR(link, &s->order) {
+	LIST_FOR(link, list) {
 		const struct session *session = LIST_ENTRY(link, struct session, order);
 		buffer_add_u64(out, session->client);
 		buffer_add_u64(out, session->acknowledged);
@@ -205,6 +345,17 @@ void sessions_encode(const struct sessions *s, struct buffer *out)
 			buffer_add_slice(out, session_reply_body(r));
 		}
 	}
+}
+
+void sessions_encode(const struct sessions *s, struct buffer *out)
+{
+	buffer_add_u64(out, s->next_client);
+	buffer_add_u64(out, s->registered);
+	id_ranges_encode(&s->evicted, out);
+	buffer_add_u64(out, s->by_client.count);
+	buffer_add_u64(out, s->once_count);
+	encode_list(&s->once, out);
+	encode_list(&s->order, out);
 }
 
 static int decode_reply(struct session *session, struct slice *in)
@@ -222,7 +373,7 @@ static int decode_reply(struct session *session, struct slice *in)
 	return 0;
 }
 
-static int decode_session(struct sessions *s, struct slice *in)
+static int decode_session(struct sessions *s, struct slice *in, bool returned)
 {
 	uint64_t client, acknowledged, used_us;
 	uint32_t count;
@@ -234,7 +385,9 @@ static int decode_session(struct sessions *s, struct slice *in)
 	session->client = client;
 	session->acknowledged = acknowledged;
 	session->used_us = used_us;
-	list_push_back(&s->order, &session->order);
+	session->returned = returned;
+	s->once_count += !returned;
+	list_push_back(returned ? &s->order : &s->once, &session->order);
 	map_put(&s->by_client, client, session);
 	for (uint32_t i = 0; i < count; i++)
 		if (decode_reply(session, in) != 0)
@@ -244,12 +397,25 @@ static int decode_session(struct sessions *s, struct slice *in)
 
 int sessions_decode(struct sessions *s, struct slice in)
 {
-	uint64_t count;
+	uint64_t count, once;
 	sessions_clear(s);
-	if (!slice_take_u64(&in, &s->floor) || !slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &count))
+	if (!slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &s->registered) ||
+	    id_ranges_decode(&s->evicted, &in) != 0 || !slice_take_u64(&in, &count) || !slice_take_u64(&in, &once) || once > count)
 		return STATUS_CORRUPT;
 	for (uint64_t i = 0; i < count; i++)
-		if (decode_session(s, &in) != 0)
+		if (decode_session(s, &in, i >= once) != 0)
+			return STATUS_CORRUPT;
+	return in.len == 0 ? 0 : STATUS_CORRUPT;
+}
+
+int sessions_decode_first_version(struct sessions *s, struct slice in)
+{
+	uint64_t count;
+	sessions_clear(s);
+	if (!slice_take_u64(&in, &s->evicted.floor) || !slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &count))
+		return STATUS_CORRUPT;
+	for (uint64_t i = 0; i < count; i++)
+		if (decode_session(s, &in, true) != 0)
 			return STATUS_CORRUPT;
 	return in.len == 0 ? 0 : STATUS_CORRUPT;
 }

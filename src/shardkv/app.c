@@ -33,43 +33,64 @@ void shardkv_refuse(struct reply *reply, int status, uint64_t config, const char
 	reply->status = status;
 }
 
-static int check_key(const struct shardkv_app *a, struct slice key, struct reply *reply)
+/* Who looks at a command or query: the settings of this process are for who admits it, not for who applies it. */
+struct limits {
+	uint32_t key_bytes_max, value_bytes_max;
+};
+
+static struct limits of_settings(const struct shardkv_app *a)
+{
+	return (struct limits){.key_bytes_max = a->key_bytes_max, .value_bytes_max = a->value_bytes_max};
+}
+
+static const struct limits none = {UINT32_MAX, UINT32_MAX};
+
+/* Stored when longer keys were allowed: it is still to be had, and to be got rid of. */
+static bool is_stored(const struct shardkv_app *a, struct slice key)
+{
+	struct store_record record;
+	return a->store->ops->get(a->store, shard_of_key(key, a->nshards), key, &record);
+}
+
+static int check_key(const struct shardkv_app *a, struct limits limits, struct slice key, struct reply *reply)
 {
 	if (key.len == 0) {
 		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "key must not be empty");
-	} else if (key.len > a->key_bytes_max) {
+	} else if (key.len > limits.key_bytes_max && !is_stored(a, key)) {
 		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key has %zu bytes, at most %u are allowed", key.len,
-			       a->key_bytes_max);
+			       limits.key_bytes_max);
 	}
 	return reply->status;
 }
 
-static int check_value(const struct shardkv_app *a, struct slice key, struct slice value, struct reply *reply)
+static int check_value(struct limits limits, struct slice key, struct slice value, struct reply *reply)
 {
 	char text[KEY_TEXT_BYTES];
-	if (value.len > a->value_bytes_max) {
+	if (value.len > limits.value_bytes_max) {
 		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key %s: value has %zu bytes, at most %u are allowed",
-			       key_text(text, key), value.len, a->value_bytes_max);
+			       key_text(text, key), value.len, limits.value_bytes_max);
 	}
 	return reply->status;
 }
 
-static int check_ops(const struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count, struct reply *reply)
+static int check_ops(const struct shardkv_app *a, struct limits limits, const struct wire_kv_op *ops, uint32_t count,
+		     struct reply *reply)
 {
 	if (count > TXN_OPS_MAX) {
 		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u operations, at most %u are allowed", count,
 			       TXN_OPS_MAX);
 	}
 	for (uint32_t i = 0; i < count && reply->status == 0; i++) {
-		if (check_key(a, ops[i].key, reply) == 0 && check_value(a, ops[i].key, ops[i].value, reply) == 0 &&
+		if (check_key(a, limits, ops[i].key, reply) == 0 && check_value(limits, ops[i].key, ops[i].value, reply) == 0 &&
 		    ops[i].absent && ops[i].expect.len > 0)
 			shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "absent and expect exclude each other");
 	}
 	return reply->status;
 }
 
-/* Everything that can be said of a command without looking at the state. */
-static int check_limits(const struct shardkv_app *a, const struct wire_kv_command *command, struct reply *reply)
+/* Everything that can be said of a command without looking at whose its keys are. */
+static int check_limits(const struct shardkv_app *a, struct limits limits, const struct wire_kv_command *command,
+			struct reply *reply)
 {
 	if (command->nwhen > TXN_OPS_MAX) {
 		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u compares, at most %u are allowed",
@@ -77,18 +98,18 @@ static int check_limits(const struct shardkv_app *a, const struct wire_kv_comman
 		return reply->status;
 	}
 	for (uint32_t i = 0; i < command->nwhen; i++) {
-		if (check_key(a, command->when[i].key, reply) != 0)
+		if (check_key(a, limits, command->when[i].key, reply) != 0)
 			return reply->status;
 	}
-	if (check_ops(a, command->then, command->nthen, reply) != 0 ||
-	    check_ops(a, command->otherwise, command->notherwise, reply) != 0)
+	if (check_ops(a, limits, command->then, command->nthen, reply) != 0 ||
+	    check_ops(a, limits, command->otherwise, command->notherwise, reply) != 0)
 		return reply->status;
 	if (command->nthen + command->nwhen + command->notherwise == 0 && !command->transaction)
 		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "the command has no operation");
 	return reply->status;
 }
 
-static int check_command(struct shardkv_app *a, struct slice bytes, struct arena *arena, bool any_shard,
+static int check_command(struct shardkv_app *a, struct limits limits, struct slice bytes, struct arena *arena, bool any_shard,
 			 struct wire_kv_command *command, struct reply *reply)
 {
 	int status = wire_kv_command_decode(bytes, arena, command);
@@ -97,7 +118,7 @@ static int check_command(struct shardkv_app *a, struct slice bytes, struct arena
 		return status;
 	}
 	if (!command->has_internal) {
-		if (check_limits(a, command, reply) != 0 || any_shard)
+		if (check_limits(a, limits, command, reply) != 0 || any_shard)
 			return reply->status;
 		return ownership_check_command(a, command, reply);
 	}
@@ -120,7 +141,7 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, bytes, arena, a->admit_any_shard, &command, reply) == 0 && command.has_internal)
+	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) == 0 && command.has_internal)
 		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
 	return count_refusal(a, reply);
 }
@@ -130,9 +151,9 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, bytes, context->arena, false, &command, reply) == 0) {
+	if (check_command(a, none, bytes, context->arena, false, &command, reply) == 0) {
 		if (!command.has_internal)
-			txn_execute(a, &command, context->arena, reply);
+			txn_execute(a, &command, context, reply);
 		else if (context->client == 0)
 			ownership_apply(a, &command.internal, context->arena, reply);
 		else
@@ -151,7 +172,7 @@ static void query(struct app *app, struct slice bytes, struct arena *arena, stru
 	if (status != 0)
 		shardkv_refuse(reply, status, 0, "the query cannot be decoded: %s", status_text(status));
 	for (uint32_t i = 0; i < q.nkeys && reply->status == 0; i++)
-		check_key(a, q.keys[i], reply);
+		check_key(a, of_settings(a), q.keys[i], reply);
 	if (reply->status == 0)
 		query_execute(a, &q, arena, reply);
 	count_refusal(a, reply);

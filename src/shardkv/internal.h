@@ -38,6 +38,7 @@ struct txn {
 	uint32_t nwrites;
 	uint32_t nresults;
 	size_t result_bytes; /* values of all results */
+	uint32_t value_bytes_max; /* for what comes of APPEND and INCR */
 	struct staged_write writes[TXN_OPS_MAX];
 	struct wire_kv_result results[TXN_OPS_MAX];
 	/* Shards of the keys of the command at hand, filled in by the ownership check. */
@@ -65,7 +66,7 @@ struct shardkv_app {
 	struct store *store;
 	uint64_t gid;
 	uint32_t nshards;
-	uint32_t key_bytes_max;
+	uint32_t key_bytes_max;   /* of what is admitted, by this process's settings */
 	uint32_t value_bytes_max;
 	uint64_t keys;
 	struct shard_config *config; /* adopted; NULL: none yet */
@@ -104,7 +105,8 @@ void ownership_set_config(struct shardkv_app *a, struct shard_config *config);
 /* ---- txn.c ---- */
 
 /* Executes a command that has passed the checks: fills the reply and changes the store, or refuses and changes nothing. */
-void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, struct arena *arena, struct reply *reply);
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, const struct apply_context *context,
+		 struct reply *reply);
 /* The record as the command sees it now: its own writes before the store. */
 bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct store_record *out);
 /*

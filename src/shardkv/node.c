@@ -30,6 +30,7 @@ static void work(void *data)
 		n->serving = false;
 		follow_stop(n);
 		claims_abandon(n);
+		registrar_release(&n->registrar);
 	}
 	n->deposed = false;
 	if (n->leading && !n->serving) {
@@ -82,6 +83,9 @@ static void message(struct node *node, link_id from, const struct message *messa
 	case METHOD_CLUSTER:
 		node_status_cluster(n, from, message);
 		break;
+	case METHOD_REGISTER:
+		clients_refuse_register(n, from, message);
+		break;
 	default:
 		shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, "a shardkv server has no such method");
 		break;
@@ -92,6 +96,7 @@ static void link_down(struct node *node, link_id link)
 {
 	struct shardkv_node *n = shardkv_node_of(node);
 	claims_link_down(n, link);
+	registrar_link_down(&n->registrar, link);
 	caller_link_down(n->masters, link);
 	rsm_link_down(n->rsm, link);
 }
@@ -117,6 +122,7 @@ static void destroy(struct node *node)
 	node_timer_cancel(node, &n->work);
 	follow_stop(n);
 	claims_free(n);
+	registrar_free(&n->registrar);
 	caller_destroy(n->masters);
 	rsm_destroy(n->rsm);
 	n->app->ops->destroy(n->app);
@@ -176,8 +182,11 @@ static void create_rsm(struct shardkv_node *n)
 		.settings = n->options.settings,
 		.applied = on_applied,
 		.leadership = on_leadership,
+		.unregistered = n->options.nmasters > 0 ? clients_unregistered : NULL,
 		.context = n,
 	};
+	options.settings.group.shards = n->options.nshards;
+	options.settings.group.value_bytes_max = n->options.value_bytes_max;
 	memcpy(options.members, n->options.members, sizeof options.members);
 	n->rsm = rsm_create(&options);
 	memset(n->options.members, 0, sizeof n->options.members); /* the rsm has its copies; these were borrowed */
@@ -204,6 +213,7 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 	struct caller_options caller = {.node = &n->node};
 	n->masters = caller_create(&caller);
 	caller_set_addresses(n->masters, n->options.masters, n->options.nmasters);
+	clients_init(n);
 	create_rsm(n);
 	node_status_metrics(n);
 	return &n->node;

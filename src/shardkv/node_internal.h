@@ -3,6 +3,7 @@
  *
  *   node.c         life, messages
  *   claims.c       parked requests, CLAIM, grants
+ *   clients.c      client ids, which the shard masters hand out
  *   follow.c       following the shard master's configurations
  *   node_status.c  STATUS, CLUSTER, JSON, metrics
  *
@@ -16,6 +17,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "rsm/caller.h"
+#include "rsm/registrar.h"
 #include "shardkv/app.h"
 #include "shardkv/node.h"
 #include "shardmaster/watch.h"
@@ -72,6 +74,7 @@ struct shardkv_node {
 	struct arena arena;
 	struct buffer out;
 	struct claims claims;
+	struct registrar registrar;
 	uint64_t parked_total, claims_total;
 };
 
@@ -104,6 +107,14 @@ void claims_abandon(struct shardkv_node *n);
 void follow_start(struct shardkv_node *n);
 void follow_stop(struct shardkv_node *n);
 void follow_work(struct shardkv_node *n);
+
+/* ---- clients.c ---- */
+
+void clients_init(struct shardkv_node *n);
+/* Put aside until the shard masters have said whether they handed out this id. For struct rsm_options. */
+void clients_unregistered(void *node, link_id from, const struct message *message, uint64_t client);
+/* REGISTER: the masters are named. */
+void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message);
 
 /* ---- node_status.c ---- */
 

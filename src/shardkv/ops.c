@@ -13,7 +13,7 @@ int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shar
 	struct kv_evaluation evaluation;
 	struct kv_outcome outcome;
 	evaluation.arena = a->txn.arena;
-	evaluation.value_bytes_max = a->value_bytes_max;
+	evaluation.value_bytes_max = a->txn.value_bytes_max;
 	evaluation.result_bytes = a->txn.result_bytes;
 	int status = kv_operation(&evaluation, op, before, &outcome);
 	a->txn.result_bytes = evaluation.result_bytes;

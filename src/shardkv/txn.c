@@ -109,10 +109,12 @@ static bool compares_hold(struct shardkv_app *a, const struct wire_kv_command *c
 	return true;
 }
 
-void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, struct arena *arena, struct reply *reply)
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, const struct apply_context *context,
+		 struct reply *reply)
 {
 	struct txn *txn = &a->txn;
-	txn->arena = arena;
+	txn->arena = context->arena;
+	txn->value_bytes_max = (uint32_t)context->settings->value_bytes_max;
 	txn->nwrites = 0;
 	txn->result_bytes = 0;
 	bool holds = compares_hold(a, command);

@@ -261,6 +261,13 @@ static uint64_t read_claimed(void *context)
 	return shardmaster_app_claimed(master->app);
 }
 
+static uint64_t read_clients(void *context)
+{
+	const struct shardmaster *master = context;
+
+	return rsm_registered(master->rsm);
+}
+
 static void add_metrics(struct shardmaster *master)
 {
 	struct metrics *metrics = &master->node.metrics;
@@ -302,7 +309,9 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 	timer_init(&master->attend, attend, master);
 	watchers_init(&master->watchers, &master->node, WATCHERS_MAX, answer_watch, master);
 	master->app = shardmaster_app_create(options->nshards);
+	shardmaster_app_tell_clients(master->app, read_clients, master);
 	rsm.app = master->app;
+	rsm.settings.group.shards = options->nshards;
 	master->rsm = rsm_create(&rsm);
 	add_metrics(master);
 	return &master->node;

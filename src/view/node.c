@@ -116,6 +116,11 @@ static const struct node_ops ops = {
 	.status_json = view_status_json,
 };
 
+static uint64_t registered_clients(void *context)
+{
+	return rsm_registered(((const struct view_node *)context)->rsm);
+}
+
 struct node *view_node_create(const struct view_node_options *options)
 {
 	struct view_node *n = ALLOC(struct view_node);
@@ -130,7 +135,8 @@ struct node *view_node_create(const struct view_node_options *options)
 		.context = n,
 	};
 	struct view_app_hooks hooks = {
-		.servers = view_leader_list_servers, .primary_lives = view_leader_primary_lives, .context = n};
+		.servers = view_leader_list_servers, .primary_lives = view_leader_primary_lives,
+		.clients = registered_clients, .context = n};
 	ASSERT(options->nmasters <= REPLICAS_MAX && options->ping_interval_ms > 0 && options->dead_pings > 0);
 	node_init(&n->node, &ops, options->env, options->log);
 	n->cluster = alloc_string(options->cluster);

@@ -22,9 +22,14 @@ int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_
 		case 9: pb_get_u64(&r, &out->time_us); break;
 		case 10: pb_get_u64(&r, &out->digest); break;
 		case 11: pb_get_u64(&r, &out->commands); break;
+		case 12: pb_get_u64(&r, &out->sessions_max); break;
+		case 13: pb_get_u64(&r, &out->session_idle_us); break;
+		case 14: pb_get_u64(&r, &out->registered); break;
 		}
 	}
 	if (out->view == 0 || out->frame == 0 || out->view > NUMBER_MAX || out->frame > NUMBER_MAX || (out->flags & ~(uint32_t)FLAGS) != 0)
+		pb_fail(&r, STATUS_BAD_REQUEST);
+	if (out->sessions_max == 0 || out->sessions_max > UINT32_MAX || out->session_idle_us > UINT64_MAX / 4)
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
@@ -43,6 +48,9 @@ void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out
 	pb_put_u64(out, 9, in->time_us);
 	pb_put_u64(out, 10, in->digest);
 	pb_put_u64(out, 11, in->commands);
+	pb_put_u64(out, 12, in->sessions_max);
+	pb_put_u64(out, 13, in->session_idle_us);
+	pb_put_u64(out, 14, in->registered);
 }
 
 int wire_pb_forward_reply_decode(struct slice in, struct arena *arena, struct wire_pb_forward_reply *out)

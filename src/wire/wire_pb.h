@@ -18,6 +18,7 @@ struct wire_pb_forward {
 	uint32_t value_bytes_max;
 	struct slice batch, records, sessions;
 	uint64_t counter, time_us, digest, commands;
+	uint64_t sessions_max, session_idle_us, registered; /* decode refuses limits that nobody can have */
 };
 int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_forward *out) MUST_CHECK;
 void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out);

@@ -32,7 +32,8 @@ static uint64_t now_ns(void)
 static void apply(struct bench *b, const struct wire_kv_command *command)
 {
 	struct reply reply = {.body = &b->body};
-	struct apply_context context = {.slot = ++b->slot, .arena = &b->arena};
+	static const struct group_settings settings = {.value_bytes_max = VALUE_BYTES_MAX};
+	struct apply_context context = {.slot = ++b->slot, .settings = &settings, .arena = &b->arena};
 	buffer_clear(&b->command);
 	buffer_clear(&b->body);
 	wire_kv_command_encode(command, &b->command);

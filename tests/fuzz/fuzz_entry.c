@@ -4,6 +4,23 @@
  */
 #include "fuzz.h"
 #include "rsm/entry.h"
+#include "rsm/group_fields.h"
+
+/* Settings that are accepted are within their limits, and encode to what decodes to them. */
+static void look_at_settings(struct slice body)
+{
+	struct group_settings settings, again;
+	struct buffer encoded = {0};
+	group_settings_default(&settings);
+	if (group_settings_decode(&settings, body) != 0)
+		return;
+	for (size_t i = 0; i < GROUP_SETTINGS_COUNT; i++)
+		ASSERT(group_setting_in_range(&group_settings_table[i], *group_setting_value(&settings, &group_settings_table[i])));
+	group_settings_encode(&settings, &encoded);
+	int status = group_settings_decode(&again, buffer_slice(&encoded));
+	ASSERT(status == 0 && group_settings_differ(&settings, &again) == NULL);
+	buffer_free(&encoded);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,11 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while ((more = entry_next(&reader, &command)) == 1) {
 		ASSERT(command.body.len == 0 || (command.body.data >= data && command.body.len <= size &&
 						 command.body.data <= data + (size - command.body.len)));
+		if (command.kind == ENTRY_SETTINGS)
+			look_at_settings(command.body);
 		entry_add(&again, &command);
 		count++;
 	}
-	if (more == 0 && count > 0) {
-		entry_finish(&again, count, reader.time_us, reader.origin);
+	if (more == 0 && count > 0 && reader.format == ENTRY_FORMAT) {
+		entry_finish(&again, count, reader.time_us, reader.lived_us, reader.origin);
 		ASSERT(slice_equal(buffer_slice(&again), slice(data, size)));
 	}
 	buffer_free(&again);

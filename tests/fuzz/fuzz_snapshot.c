@@ -13,6 +13,7 @@
  */
 #include "base/crc32c.h"
 #include "fuzz.h"
+#include "rsm/group_fields.h"
 #include "rsm/snapshot_file.h"
 
 #define FILE_BYTES_MAX (64u << 10)
@@ -26,6 +27,9 @@ static int see_chunk(void *context, enum snapshot_chunk_kind kind, struct slice 
 {
 	struct seen *seen = context;
 	ASSERT(kind == SNAPSHOT_SESSIONS || kind == SNAPSHOT_APP || (kind == SNAPSHOT_GROUP && seen->chunks == 0));
+	struct group_fields fields;
+	if (kind == SNAPSHOT_GROUP)
+		seen->crc += (uint32_t)group_fields_decode(&fields, payload);
 	seen->chunks++;
 	seen->crc = crc32c(seen->crc, &kind, sizeof kind);
 	seen->crc = crc32c(seen->crc, payload.data, payload.len);

@@ -44,6 +44,7 @@ static struct pb_applied run(struct pb_state *s, enum wire_kv_kind kind, const c
 static void open_state(struct pb_state *s)
 {
 	pb_state_init(s, 100, 1000000);
+	sessions_registered(&s->sessions, 1000);
 	pb_state_batch(s, 1);
 }
 

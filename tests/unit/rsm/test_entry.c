@@ -8,7 +8,7 @@ static void build(struct buffer *b)
 	entry_begin(b);
 	entry_add(b, &a);
 	entry_add(b, &r);
-	entry_finish(b, 2, 123456, 0x301);
+	entry_finish(b, 2, 123456, 777, 0x301);
 }
 
 /* What was put in comes out, in order. */
@@ -21,6 +21,8 @@ START_TEST(test_round_trip)
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
 	ck_assert_uint_eq(reader.time_us, 123456);
 	ck_assert_uint_eq(reader.origin, 0x301);
+	ck_assert_uint_eq(reader.lived_us, 777);
+	ck_assert_uint_eq(reader.format, ENTRY_FORMAT);
 	ck_assert_int_eq(entry_next(&reader, &c), 1);
 	ck_assert_uint_eq(c.client, 7);
 	ck_assert_uint_eq(c.sequence, 3);
@@ -52,7 +54,7 @@ START_TEST(test_truncation)
 }
 END_TEST
 
-/* An unknown format or kind is refused: it is a newer version's. */
+/* An unknown format or kind is refused: it is a newer version's, and not damage. */
 START_TEST(test_unknown)
 {
 	struct buffer b = {0};
@@ -61,11 +63,38 @@ START_TEST(test_unknown)
 	build(&b);
 	b.data[ENTRY_HEADER_BYTES + 4] = 9;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
-	ck_assert_int_eq(entry_next(&reader, &c), STATUS_CORRUPT);
+	ck_assert_int_eq(entry_next(&reader, &c), STATUS_NEWER);
 	b.data[0] = ENTRY_FORMAT + 1;
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_NEWER);
+	b.data[0] = 1;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_CORRUPT);
 	buffer_free(&b);
 }
 END_TEST
 
-CHECK_MAIN("entry", test_round_trip, test_truncation, test_unknown)
+/* What the first version wrote is read: its time is what sessions expired by, and it had two kinds. */
+START_TEST(test_first_version)
+{
+	struct buffer b = {0};
+	struct entry_reader reader;
+	struct entry_command c;
+	build(&b);
+	memmove(b.data + 24, b.data + 32, b.len - 32);
+	b.len -= 8;
+	b.data[0] = 2;
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
+	ck_assert_uint_eq(reader.format, 2);
+	ck_assert_uint_eq(reader.lived_us, 123456);
+	ck_assert_int_eq(entry_next(&reader, &c), 1);
+	ck_assert_uint_eq(c.client, 7);
+	ck_assert_int_eq(entry_next(&reader, &c), 1);
+	ck_assert_int_eq(c.kind, ENTRY_REGISTER);
+	ck_assert_int_eq(entry_next(&reader, &c), 0);
+	b.data[24 + 4] = ENTRY_SETTINGS;
+	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
+	ck_assert_int_eq(entry_next(&reader, &c), STATUS_NEWER);
+	buffer_free(&b);
+}
+END_TEST
+
+CHECK_MAIN("entry", test_round_trip, test_truncation, test_unknown, test_first_version)

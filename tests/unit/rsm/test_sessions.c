@@ -1,4 +1,4 @@
-/* faults: 49, 51, 52, 53, 54 */
+/* faults: 49, 51, 52, 53, 54, 94 */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,11 +8,20 @@
 #include "base/rng.h"
 #include "rsm/sessions.h"
 
+#define REGISTERED 1000u
+
 struct outcome {
 	enum session_verdict verdict;
 	int status;
 	char text[128];
 };
+
+/* A table whose clients have been registered elsewhere. */
+static void begin(struct sessions *s, uint32_t count_max, uint64_t idle_us)
+{
+	sessions_init(s, count_max, idle_us);
+	sessions_registered(s, REGISTERED);
+}
 
 /* Begins a command and, if it is new, records `reply` as its answer. */
 static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, uint64_t sequence, uint64_t acknowledged,
@@ -21,7 +30,9 @@ static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, 
 	struct session *session = NULL;
 	const struct session_reply *repeat = NULL;
 	struct outcome o = {0};
-	o.verdict = sessions_begin(s, now, client, sequence, acknowledged, slice_string(body), &session, &repeat, &o.status);
+	struct entry_command command = {
+		.client = client, .sequence = sequence, .acknowledged = acknowledged, .body = slice_string(body)};
+	o.verdict = sessions_begin(s, now, ENTRY_FORMAT, &command, &session, &repeat, &o.status);
 	if (o.verdict == SESSION_NEW)
 		sessions_record(session, sequence, slice_string(body), 0, slice_string(reply));
 	if (o.verdict == SESSION_REPEAT)
@@ -35,7 +46,7 @@ static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, 
 START_TEST(test_repeat)
 {
 	struct sessions s;
-	sessions_init(&s, 10, 1000);
+	begin(&s, 10, 1000);
 	ck_assert_int_eq(submit(&s, 1, 1, 1, 1, "put", "short").verdict, SESSION_NEW);
 	ck_assert_int_eq(submit(&s, 1, 1, 2, 1, "get", LONG_REPLY).verdict, SESSION_NEW);
 	ck_assert_str_eq(submit(&s, 2, 1, 1, 1, "put", "other").text, "short");
@@ -48,7 +59,7 @@ END_TEST
 START_TEST(test_reuse_refused)
 {
 	struct sessions s;
-	sessions_init(&s, 10, 1000);
+	begin(&s, 10, 1000);
 	submit(&s, 1, 1, 1, 1, "put a", "ok");
 	struct outcome o = submit(&s, 1, 1, 1, 1, "put b", "ok");
 	ck_assert_int_eq(o.verdict, SESSION_REFUSED);
@@ -65,7 +76,7 @@ END_TEST
 START_TEST(test_out_of_order)
 {
 	struct sessions s;
-	sessions_init(&s, 10, 1000);
+	begin(&s, 10, 1000);
 	static const uint64_t order[] = {3, 1, 5, 2, 4};
 	for (size_t i = 0; i < 5; i++) {
 		char reply[8];
@@ -85,7 +96,7 @@ END_TEST
 START_TEST(test_evicted_is_refused)
 {
 	struct sessions s;
-	sessions_init(&s, 2, 1000000);
+	begin(&s, 2, 1000000);
 	for (uint64_t client = 1; client <= 3; client++)
 		submit(&s, client, client, 1, 1, "x", "ok");
 	struct outcome o = submit(&s, 10, 1, 1, 1, "x", "ok");
@@ -97,21 +108,21 @@ START_TEST(test_evicted_is_refused)
 }
 END_TEST
 
-/* Idle sessions expire by log time only, the least recently used first. */
+/* Idle sessions expire by lived time only, the least recently used first. */
 START_TEST(test_idle_expiry)
 {
 	struct sessions s;
-	sessions_init(&s, 10, 100);
+	begin(&s, 10, 100);
 	submit(&s, 0, 1, 1, 1, "x", "ok");
 	submit(&s, 50, 2, 1, 1, "x", "ok");
 	sessions_expire(&s, 100);
 	ck_assert_uint_eq(s.by_client.count, 2);
 	sessions_expire(&s, 101);
 	ck_assert_uint_eq(s.by_client.count, 1);
-	ck_assert_uint_eq(s.floor, 1);
+	ck_assert_uint_eq(s.evicted.floor, 1);
 	sessions_expire(&s, 1000);
 	ck_assert_uint_eq(s.by_client.count, 0);
-	ck_assert_uint_eq(s.floor, 2);
+	ck_assert_uint_eq(s.evicted.floor, 2);
 	sessions_free(&s);
 }
 END_TEST
@@ -120,7 +131,7 @@ END_TEST
 START_TEST(test_window)
 {
 	struct sessions s;
-	sessions_init(&s, 10, 100);
+	begin(&s, 10, 100);
 	for (uint64_t i = 1; i <= SESSION_WINDOW_MAX; i++)
 		ck_assert_int_eq(submit(&s, 0, 1, i, 1, "x", LONG_REPLY).verdict, SESSION_NEW);
 	struct outcome o = submit(&s, 0, 1, SESSION_WINDOW_MAX + 1, 1, "x", "ok");
@@ -139,7 +150,7 @@ START_TEST(test_reply_bytes)
 	char *reply = malloc(MIB + 1);
 	memset(reply, 'r', MIB);
 	reply[MIB] = '\0';
-	sessions_init(&s, 100, 100);
+	begin(&s, 100, 100);
 	for (uint64_t client = 1; client <= SESSIONS_REPLY_BYTES_MAX / SESSION_REPLY_BYTES_MAX + 1; client++) {
 		uint64_t sequence = 1;
 		while (submit(&s, client, client, sequence, 1, "x", reply).verdict == SESSION_NEW)
@@ -147,7 +158,7 @@ START_TEST(test_reply_bytes)
 		ck_assert_uint_eq(sequence, SESSION_REPLY_BYTES_MAX / MIB + 1);
 		ck_assert_uint_le(s.reply_bytes, SESSIONS_REPLY_BYTES_MAX);
 	}
-	ck_assert_uint_eq(s.evicted, 1);
+	ck_assert_uint_eq(s.evictions, 1);
 	ck_assert_int_eq(submit(&s, 99, 1, 1, 1, "x", "ok").status, STATUS_SESSION_EXPIRED);
 	/* Acknowledging makes room. */
 	ck_assert_int_eq(submit(&s, 99, 2, 17, 17, "x", "ok").verdict, SESSION_NEW);
@@ -175,8 +186,8 @@ START_TEST(test_snapshot_anywhere)
 		struct sessions a, b;
 		struct rng rng, again;
 		struct buffer image = {0};
-		sessions_init(&a, 8, 40);
-		sessions_init(&b, 8, 40);
+		begin(&a, 8, 40);
+		begin(&b, 8, 40);
 		rng_seed(&rng, seed);
 		for (uint64_t now = 0; now < seed; now++)
 			random_step(&a, &rng, now);
@@ -198,5 +209,164 @@ START_TEST(test_snapshot_anywhere)
 }
 END_TEST
 
+/*
+ * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later, nor anybody below it.
+ */
+START_TEST(test_unregistered)
+{
+	struct sessions s;
+	begin(&s, 4, 100);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct outcome o = submit(&s, i, (1ull << 63) + i, 1, 1, "x", "ok");
+		ck_assert_int_eq(o.verdict, SESSION_REFUSED);
+		ck_assert_int_eq(o.status, STATUS_SESSION_EXPIRED);
+	}
+	ck_assert_uint_eq(s.by_client.count, 0);
+	sessions_expire(&s, 1000000);
+	ck_assert_int_eq(submit(&s, 1000000, 7, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	sessions_registered(&s, REGISTERED + 1);
+	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	sessions_free(&s);
+}
+END_TEST
+
+/* Ids of the group's own REGISTER count from the moment they are handed out. */
+START_TEST(test_own_register)
+{
+	struct sessions s;
+	sessions_init(&s, 4, 100);
+	ck_assert_int_eq(submit(&s, 1, 1, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	ck_assert_uint_eq(sessions_register(&s), 1);
+	ck_assert_int_eq(submit(&s, 1, 1, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_int_eq(submit(&s, 1, 2, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	sessions_free(&s);
+}
+END_TEST
+
+/* Evicting one that was registered late does not shut out those who were registered before it and have not come yet. */
+START_TEST(test_late_comers)
+{
+	struct sessions s;
+	begin(&s, 2, 1000000);
+	for (uint64_t client = 500; client < 600; client++)
+		ck_assert_int_eq(submit(&s, client, client, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_uint_eq(s.evictions, 98);
+	ck_assert_int_eq(submit(&s, 1000, 500, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	ck_assert_int_eq(submit(&s, 1000, 499, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_int_eq(submit(&s, 1000, 1, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	sessions_free(&s);
+}
+END_TEST
+
+/* A crowd that comes once each does not drive out those who work. */
+START_TEST(test_crowd)
+{
+	struct sessions s;
+	begin(&s, 100, 1000000);
+	for (uint64_t client = 1; client <= 40; client++)
+		for (uint64_t sequence = 1; sequence <= 2; sequence++)
+			submit(&s, 1, client, sequence, sequence, "x", "ok");
+	for (uint64_t client = 41; client <= REGISTERED; client++)
+		ck_assert_int_eq(submit(&s, client, client, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_uint_eq(s.by_client.count, 100);
+	for (uint64_t client = 1; client <= 40; client++)
+		ck_assert_str_eq(submit(&s, 1, client, 2, 2, "x", "other").text, "ok");
+	sessions_free(&s);
+}
+END_TEST
+
+/* Who uses somebody's id cannot use up its numbers: what jumps too far changes nothing. */
+START_TEST(test_absurd_numbers)
+{
+	static const struct {
+		uint64_t sequence, acknowledged;
+	} absurd[] = {
+		{1, 2}, {UINT64_MAX, UINT64_MAX}, {1ull << 62, 1ull << 62}, {5 + SESSION_JUMP_MAX + 1, 5 + SESSION_JUMP_MAX + 1},
+		{UINT64_MAX, 1}, {SESSION_SPREAD_MAX + 3, 2},
+	};
+	struct sessions s;
+	begin(&s, 4, 100);
+	submit(&s, 1, 1, 5, 5, "x", "ok");
+	uint32_t hash = sessions_hash(&s);
+	for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
+		ck_assert_int_eq(sessions_judge(&s, 1, absurd[i].sequence, absurd[i].acknowledged), SESSION_ABSURD);
+		struct outcome o = submit(&s, 50, 1, absurd[i].sequence, absurd[i].acknowledged, "x", "ok");
+		ck_assert_int_eq(o.verdict, SESSION_REFUSED);
+		ck_assert_uint_eq(sessions_hash(&s), hash);
+	}
+	/* A client that has been busy in other groups meanwhile. */
+	ck_assert_int_eq(submit(&s, 2, 1, 5 + SESSION_JUMP_MAX, 5 + SESSION_JUMP_MAX, "x", "ok").verdict, SESSION_NEW);
+	sessions_free(&s);
+}
+END_TEST
+
+/* What the first version took for clients is put right when the first mark is known. */
+START_TEST(test_first_version)
+{
+	struct sessions s;
+	struct buffer image = {0};
+	const uint64_t header[] = {1ull << 63, 0, 2}; /* floor, next_client, sessions */
+	const uint64_t clients[] = {3, (1ull << 63) + 9};
+	for (size_t i = 0; i < 3; i++)
+		buffer_add_u64(&image, header[i]);
+	for (size_t i = 0; i < 2; i++) {
+		buffer_add_u64(&image, clients[i]);
+		buffer_add_u64(&image, 1);
+		buffer_add_u64(&image, 77);
+		buffer_add_u32(&image, 0);
+	}
+	sessions_init(&s, 10, 1000);
+	ck_assert_int_eq(sessions_decode_first_version(&s, buffer_slice(&image)), 0);
+	ck_assert_uint_eq(s.by_client.count, 2);
+	ck_assert_int_eq(submit(&s, 80, 9, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	sessions_registered(&s, 12);
+	ck_assert_uint_eq(s.by_client.count, 1);
+	ck_assert_int_eq(submit(&s, 80, 3, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	/* It may have been an evicted one. */
+	ck_assert_int_eq(submit(&s, 80, 9, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	sessions_registered(&s, 13);
+	ck_assert_int_eq(submit(&s, 80, 13, 1, 1, "x", "ok").verdict, SESSION_NEW);
+	buffer_free(&image);
+	sessions_free(&s);
+}
+END_TEST
+
+/* Entries of the first version are applied as it did: any id makes a session. */
+START_TEST(test_entries_of_the_first_version)
+{
+	struct sessions s;
+	struct session *session = NULL;
+	const struct session_reply *repeat = NULL;
+	int status = 0;
+	struct entry_command command = {.client = 9, .sequence = 1ull << 40, .acknowledged = 1, .body = slice_string("x")};
+	sessions_init(&s, 1, 1000);
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
+	sessions_record(session, command.sequence, command.body, 0, slice_string("ok"));
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_REPEAT);
+	command.client = 10;
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
+	command.client = 9;
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_REFUSED);
+	sessions_free(&s);
+}
+END_TEST
+
+/* Fewer sessions are allowed from now on: the same go on every replica. */
+START_TEST(test_limit)
+{
+	struct sessions s;
+	begin(&s, 50, 1000);
+	for (uint64_t client = 1; client <= 50; client++)
+		submit(&s, client, client, 1, 1, "x", "ok");
+	sessions_limit(&s, 5, 1000);
+	ck_assert_uint_eq(s.by_client.count, 5);
+	ck_assert_int_eq(submit(&s, 60, 45, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	ck_assert_int_eq(submit(&s, 60, 46, 1, 1, "x", "ok").verdict, SESSION_REPEAT);
+	sessions_free(&s);
+}
+END_TEST
+
 CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry,
-	   test_window, test_reply_bytes, test_snapshot_anywhere)
+	   test_window, test_reply_bytes, test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
+	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version, test_limit)

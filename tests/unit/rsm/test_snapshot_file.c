@@ -1,4 +1,4 @@
-/* faults: 27, 34, 79 */
+/* faults: 27, 34 */
 #include "../support/check_main.h"
 #include "rsm/snapshot_file.h"
 
@@ -45,7 +45,7 @@ static int parse_all(struct slice file, size_t portion, struct seen *seen, struc
 	return status;
 }
 
-/* A file comes back whole, fed in portions of any size; large chunks are compressed. faults: 79 */
+/* A file comes back whole, fed in portions of any size; large chunks are compressed. */
 START_TEST(test_round_trip)
 {
 	for (uint32_t format = 0; format <= 2; format++) {

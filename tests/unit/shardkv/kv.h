@@ -68,7 +68,9 @@ static inline void kv_decode_error(struct kv *kv)
 static inline int kv_apply_bytes(struct kv *kv, uint64_t client)
 {
 	struct reply reply = {.body = &kv->body};
-	struct apply_context context = {.slot = ++kv->slot, .time_us = kv->slot, .client = client, .arena = &kv->arena};
+	struct group_settings settings = {.value_bytes_max = KV_VALUE_MAX};
+	struct apply_context context = {
+		.slot = ++kv->slot, .time_us = kv->slot, .settings = &settings, .client = client, .arena = &kv->arena};
 	buffer_clear(&kv->body);
 	arena_reset(&kv->arena);
 	arena_reset(&kv->reply_arena);

@@ -313,7 +313,141 @@ START_TEST(status_and_cluster)
 }
 END_TEST
 
+static struct group *begin_granted(uint32_t nreplicas, const char *key)
+{
+	struct group *g = begin(nreplicas);
+	struct wire_kv_op op = put(key, "v");
+	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 5000)), 0);
+	return g;
+}
+
+/*
+ * Ids come from the shard masters. One that they have handed out is asked for once; one that they have not is refused, and leaves
+ * nothing behind. faults: 94
+ */
+START_TEST(client_ids_are_asked_for)
+{
+	char key[16];
+	struct group *g = begin_granted(1, group_key(key, 0));
+	struct sim_process *leader = group_leader(g);
+	struct wire_kv_op op = put(key, "w");
+	g->clients = 7;
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 1, 1, &op)), 0);
+	ck_assert_uint_eq(g->questions, 1);
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 6, 1, 1, &op)), 0);
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 2, 2, &op)), 0);
+	ck_assert_uint_eq(g->questions, 1);
+	uint64_t applied = rsm_applied(shardkv_node_rsm(leader->node));
+	uint32_t number = group_send_as(g, leader, 1ull << 63, 1, 1, &op);
+	ck_assert_int_eq(status_of(g, number), STATUS_SESSION_EXPIRED);
+	ck_assert_ptr_nonnull(memmem(error_of(&g->asked[number]).message.data, error_of(&g->asked[number]).message.len, "REGISTER", 8));
+	ck_assert_uint_eq(g->questions, 2);
+	ck_assert_uint_eq(rsm_applied(shardkv_node_rsm(leader->node)), applied);
+	/* Absurd numbers of a client that exists: they are not even asked for. */
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 1ull << 60, 1ull << 60, &op)), STATUS_SESSION_EXPIRED);
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 2, 3, &op)), STATUS_BAD_REQUEST);
+	ck_assert_uint_eq(rsm_applied(shardkv_node_rsm(leader->node)), applied);
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 3, 3, &op)), 0);
+	finish(g);
+}
+END_TEST
+
+/* What the group has been told is part of its state: after a restart nobody is asked again. faults: 94 */
+START_TEST(known_ids_survive_a_restart)
+{
+	char key[16];
+	struct group *g = begin_granted(1, group_key(key, 0));
+	struct wire_kv_op op = put(key, "w");
+	g->clients = 7;
+	ck_assert_int_eq(status_of(g, group_send_as(g, group_leader(g), 7, 1, 1, &op)), 0);
+	sim_process_crash(g->replicas[0]);
+	sim_process_start(g->replicas[0]);
+	group_settle(g);
+	uint32_t number = group_send_as(g, group_leader(g), 5, 1, 1, &op);
+	if (group_wait(g, number)->lost) /* sent along the connection that died with the process */
+		number = group_send_as(g, group_leader(g), 5, 1, 1, &op);
+	ck_assert_int_eq(status_of(g, number), 0);
+	ck_assert_int_eq(status_of(g, group_send_as(g, group_leader(g), 7, 1, 1, &op)), 0);
+	ck_assert_uint_eq(g->questions, 1);
+	finish(g);
+}
+END_TEST
+
+/* Many that come together share questions, however many there are, and invented ids hold nobody up for good. faults: 94 */
+START_TEST(questions_are_shared)
+{
+	enum { MANY = 500 };
+	char key[16];
+	uint32_t numbers[MANY];
+	struct group *g = begin_granted(1, group_key(key, 0));
+	struct wire_kv_op op = put(key, "w");
+	g->clients = MANY;
+	for (uint32_t i = 0; i < MANY; i++)
+		numbers[i] = group_send_as(g, group_leader(g), i % 2 == 0 ? 1 + i : (1ull << 40) + i, 1, 1, &op);
+	for (uint32_t i = 0; i < MANY; i++)
+		ck_assert_int_eq(status_of(g, numbers[i]), i % 2 == 0 ? 0 : STATUS_SESSION_EXPIRED);
+	ck_assert_uint_le(g->questions, 4);
+	finish(g);
+}
+END_TEST
+
+/* More than may wait are refused with BUSY, and the others go on. faults: 94 */
+START_TEST(questions_are_bounded)
+{
+	char key[16];
+	uint32_t busy = 0;
+	struct group *g = begin_granted(1, group_key(key, 0));
+	struct wire_kv_op op = put(key, "w");
+	g->deaf = true;
+	for (uint32_t i = 0; i < REGISTRAR_COMMANDS_MAX + 10; i++)
+		group_send_as(g, group_leader(g), (1ull << 40) + i, 1, 1, &op);
+	sim_world_run_for(g->world, 100 * SIM_MILLISECOND);
+	for (uint32_t i = 0; i < g->nasked; i++)
+		busy += g->asked[i].done && g->asked[i].status == STATUS_BUSY;
+	ck_assert_uint_eq(busy, 10);
+	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)), 0);
+	/* The masters cannot be asked: not applied, says the answer, and before the client asks elsewhere. */
+	sim_world_run_for(g->world, SIM_SECOND);
+	for (uint32_t i = 1; i < g->nasked; i++)
+		ck_assert(g->asked[i].done);
+	ck_assert_int_eq(g->asked[1].status, STATUS_UNAVAILABLE);
+	finish(g);
+}
+END_TEST
+
+/* Whoever waits for the answer when leadership is lost is sent on. faults: 94 */
+START_TEST(lost_leadership_answers_unknown_clients)
+{
+	char key[16];
+	struct group *g = begin_granted(3, group_key(key, 0));
+	struct sim_process *leader = group_leader(g);
+	struct wire_kv_op op = put(key, "w");
+	struct buffer transfer = {0};
+	g->deaf = true;
+	uint32_t number = group_send_as(g, leader, 77, 1, 1, &op);
+	wire_transfer_encode(0, &transfer);
+	group_send(g, leader, METHOD_TRANSFER, buffer_slice(&transfer), 1000);
+	ck_assert_int_eq(status_of(g, number), STATUS_NOT_LEADER);
+	buffer_free(&transfer);
+	finish(g);
+}
+END_TEST
+
+/* A group hands out no ids: they would be the same as other clients'. faults: 94 */
+START_TEST(register_is_refused)
+{
+	struct group *g = begin(1);
+	uint32_t number = group_send(g, group_leader(g), METHOD_REGISTER, slice(NULL, 0), 1000);
+	ck_assert_int_eq(status_of(g, number), STATUS_UNKNOWN_METHOD);
+	struct wire_error error = error_of(&g->asked[number]);
+	ck_assert_ptr_nonnull(memmem(error.message.data, error.message.len, "m:1", 3));
+	finish(g);
+}
+END_TEST
+
 CHECK_MAIN("shardkv node", first_request_claims, claims_are_shared, other_groups_keys_are_refused,
 	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline, waiting_is_bounded,
 	   lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests, grants_survive_a_restart,
-	   internal_commands_of_clients_are_denied, status_and_cluster)
+	   internal_commands_of_clients_are_denied, status_and_cluster, client_ids_are_asked_for,
+	   known_ids_survive_a_restart, questions_are_shared, questions_are_bounded, lost_leadership_answers_unknown_clients,
+	   register_is_refused)

@@ -406,7 +406,8 @@ static inline void any_pb_forward(struct rng *r, struct arena *a, void *out)
 	*(struct wire_pb_forward *)out = (struct wire_pb_forward){
 		.view = any_ordinal(r) | 1, .frame = any_ordinal(r) | 1, .flags = (uint32_t)rng_below(r, 8), .value_bytes_max = any_u32(r),
 		.batch = any_bytes(r, a), .records = any_bytes(r, a), .sessions = any_bytes(r, a), .counter = any_u64(r),
-		.time_us = any_u64(r), .digest = any_u64(r), .commands = any_u64(r)};
+		.time_us = any_u64(r), .digest = any_u64(r), .commands = any_u64(r),
+		.sessions_max = any_u32(r) | 1, .session_idle_us = any_u64(r) / 4, .registered = any_u64(r)};
 }
 static inline void any_pb_forward_reply(struct rng *r, struct arena *a, void *out)
 {
