@@ -63,6 +63,7 @@ static int make_take(struct client_request **out, enum client_kind kind, struct 
 void client_request_free(struct client_request *request)
 {
 	free(request->addresses);
+	free(request->expired_why);
 	free(request);
 }
 

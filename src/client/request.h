@@ -82,6 +82,8 @@ struct client_request {
 	uint32_t rounds;        /* of pauses */
 	struct client_session *session;
 	uint64_t sequence;    /* 0: none yet */
+	uint32_t expired;     /* how often its session was refused */
+	char *expired_why;    /* … and what the server said last; may be NULL */
 	bool starved;         /* there was no memory to send it, when that was tried last */
 	bool may_be_executed; /* an attempt in an earlier call may have been or may yet be executed */
 	struct client_group *group;

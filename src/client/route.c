@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/hashslot.h"
 #include "client/internal.h"
@@ -158,7 +160,12 @@ static void time_out(struct client_request *request)
 	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
 	struct shard_config *config = client_config(client);
 	const struct client_service *service = client_service_of(request);
-	if (request->starved)
+	if (request->expired > 1)
+		client_finish_text(request, status,
+				   "%u new sessions were refused within %" PRIu64 " ms, the last with \"%s\": is there room for "
+				   "all clients (sessions_max), and do all servers belong to one cluster?",
+				   request->expired, waited_ms, request->expired_why != NULL ? request->expired_why : "");
+	else if (request->starved)
 		client_finish_text(request, request->may_be_executed ? status : STATUS_NO_MEMORY,
 				   "no memory to send the request for %" PRIu64 " ms", waited_ms);
 	else if (service != NULL)
@@ -361,14 +368,26 @@ static void wrong_group(struct client_request *request, struct slice payload)
 	client_route_pause(request);
 }
 
-static void session_expired(struct client_request *request, struct slice payload)
+/*
+ * The server no longer knows our session, or somebody else has used it. Once in a while that is as it should be, and a new one helps
+ * at once; if it happens again there is something that a flood of registrations would only make worse.
+ */
+static void session_expired(struct client_request *request, int status, struct slice payload)
 {
+	struct synod_reply reply = {0};
+	client_session_lost(request);
 	if (request->may_be_executed) {
 		client_finish(request, STATUS_UNKNOWN, payload);
 		return;
 	}
-	client_session_lost(request);
-	client_route_step(request);
+	arena_reset(&request->client->arena);
+	client_reply_decode_error(&reply, status, payload, &request->client->arena);
+	free(request->expired_why);
+	request->expired_why = strdup(reply.message);
+	if (++request->expired > 1)
+		client_route_pause(request);
+	else
+		client_route_step(request);
 }
 
 /*
@@ -379,6 +398,7 @@ static bool settles(int status)
 {
 	switch (status) {
 	case STATUS_UNAVAILABLE:
+	case STATUS_TOO_LARGE: /* by the settings of the leader that was asked last; an earlier one may have had others */
 	case STATUS_NO_SPACE:
 	case STATUS_DENIED:
 	case STATUS_UNKNOWN_METHOD:
@@ -401,8 +421,9 @@ static void called(void *context, int status, struct slice payload)
 		client_finish(request, status, payload);
 	else if (status == STATUS_WRONG_GROUP && request->nslots > 0)
 		wrong_group(request, payload);
-	else if (status == STATUS_SESSION_EXPIRED && request->session != NULL)
-		session_expired(request, payload);
+	else if ((status == STATUS_SESSION_EXPIRED || (status == STATUS_SEQUENCE_REUSED && !request->may_be_executed)) &&
+		 request->session != NULL)
+		session_expired(request, status, payload);
 	else if (request->may_be_executed && !settles(status))
 		client_finish(request, STATUS_UNKNOWN, payload);
 	else

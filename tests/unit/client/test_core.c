@@ -1,4 +1,4 @@
-/* faults: 49, 50, 51, 55 */
+/* faults: 49, 50, 51, 55, 94 */
 #include <check.h>
 
 #include "../support/fake_env.h"
@@ -23,6 +23,7 @@ static uint32_t ngroups;
 static uint64_t next_client_id;
 static bool silent[3];          /* by gid; 0: the shard master */
 static int refusal[3];          /* a status that the group answers with, once */
+static bool refuses[3];         /* … and again and again */
 static uint64_t refusal_config; /* Error.config of it */
 static uint32_t page_limit;     /* records in one page of a scan */
 
@@ -154,7 +155,7 @@ static void answer_one(const struct fake_sent *sent)
 		return;
 	if (refusal[gid] != 0) {
 		int status = refusal[gid];
-		refusal[gid] = 0;
+		refusal[gid] = refuses[gid] ? status : 0;
 		wire_error_encode(
 			&(struct wire_error){.message = slice_string("scripted"), .config = refusal_config},
 			&payload);
@@ -302,6 +303,7 @@ static void setup(void)
 	for (int i = 0; i < 3; i++) {
 		silent[i] = false;
 		refusal[i] = 0;
+		refuses[i] = false;
 	}
 	const char *masters[] = {"m:1"};
 	create(&(struct client_options){.masters = masters, .nmasters = 1});
@@ -468,6 +470,60 @@ START_TEST(expired_session_after_a_lost_attempt_is_unknown)
 	ck_assert_int_eq(outcome.calls, 1);
 	ck_assert_int_eq(outcome.status, SYNOD_UNKNOWN);
 	ck_assert_uint_eq(ncommands, 0);
+}
+END_TEST
+
+START_TEST(expiry_again_and_again_is_not_a_flood)
+{
+	/* New sessions that are refused, too: fewer and fewer are asked for, and in the end it is said why. */
+	static struct outcome outcome;
+	refusal[1] = STATUS_SESSION_EXPIRED;
+	refuses[1] = true;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(5100);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_UNAVAILABLE);
+	ck_assert_uint_gt(nregisters, 2);
+	ck_assert_uint_lt(nregisters, 25);
+	ck_assert_ptr_nonnull(strstr(outcome.message, "sessions_max"));
+	ck_assert_ptr_nonnull(strstr(outcome.message, "scripted"));
+	/* It has passed: the next write has nothing to wait for. */
+	refusal[1] = 0;
+	refuses[1] = false;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+}
+END_TEST
+
+START_TEST(used_numbers_get_a_new_session)
+{
+	/* Somebody else has used our id: nothing was executed, and under a new one it is. */
+	static struct outcome outcome;
+	refusal[1] = STATUS_SEQUENCE_REUSED;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(nregisters, 2);
+	ck_assert_uint_eq(commands[0].client, 101);
+}
+END_TEST
+
+START_TEST(session_of_an_unknown_outcome_is_not_used_again)
+{
+	static struct outcome outcome;
+	silent[1] = true;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(500);
+	silent[1] = false;
+	refusal[1] = STATUS_SESSION_EXPIRED;
+	pass(1000);
+	ck_assert_int_eq(outcome.status, SYNOD_UNKNOWN);
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(nregisters, 2);
+	ck_assert_uint_eq(commands[0].client, 101);
 }
 END_TEST
 
@@ -823,6 +879,9 @@ int main(void)
 	tcase_add_test(tcase, silent_group_that_has_left_is_left);
 	tcase_add_test(tcase, expired_session_is_replaced);
 	tcase_add_test(tcase, expired_session_after_a_lost_attempt_is_unknown);
+	tcase_add_test(tcase, expiry_again_and_again_is_not_a_flood);
+	tcase_add_test(tcase, used_numbers_get_a_new_session);
+	tcase_add_test(tcase, session_of_an_unknown_outcome_is_not_used_again);
 	tcase_add_test(tcase, deadline_without_masters_is_unavailable);
 	tcase_add_test(tcase, deadline_after_sending_is_unknown_for_writes_only);
 	tcase_add_test(tcase, no_space_after_a_lost_attempt_is_unknown);
