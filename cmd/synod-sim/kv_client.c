@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "wire/wire.h"
 
 #define VALUE_DIGITS 16u
 
@@ -72,6 +73,7 @@ static void done(struct client_request *request, const struct synod_reply *reply
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case SYNOD_UNAVAILABLE:
+	case SYNOD_TOO_LARGE: /* where settings differ */
 	case SYNOD_NO_SPACE:
 		sim_load_end(slot, SIM_HISTORY_FAILED);
 		break;
@@ -102,4 +104,13 @@ void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 	request->done = done;
 	request->context = slot;
 	client_submit(clients[slot->client].client, request);
+}
+
+void sim_kv_append_encode(uint32_t key, uint64_t value, struct buffer *body)
+{
+	char name[24], digits[VALUE_DIGITS + 1];
+	snprintf(name, sizeof name, "k%u", key);
+	snprintf(digits, sizeof digits, "%016" PRIx64, value);
+	struct wire_kv_op op = {.kind = WIRE_KV_APPEND, .key = slice_string(name), .value = slice_string(digits)};
+	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, body);
 }

@@ -18,4 +18,7 @@ struct node *sim_kv_client_build(void *context, struct sim_process *process);
 /* The backend's load.submit; load.backend: an array of struct sim_kv_client, one a client. */
 void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot);
 
+/* The body of a COMMAND that appends the value to a key's list. */
+void sim_kv_append_encode(uint32_t key, uint64_t value, struct buffer *body);
+
 #endif

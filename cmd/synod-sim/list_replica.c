@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "list_app.h"
 #include "list_client.h"
+#include "scene.h"
 
 struct list_replica {
 	struct node node;
@@ -86,6 +87,8 @@ struct node *list_replica_build(void *context, struct sim_process *process)
 		.nmembers = options->nmembers,
 		.settings = options->settings,
 	};
+	if (options->scene != NULL)
+		scene_vary_settings(options->scene, process, &rsm_options.settings.group);
 	for (uint32_t i = 0; i < options->nmembers; i++)
 		rsm_options.members[i] = options->members[i];
 	replica->rsm = rsm_create(&rsm_options);

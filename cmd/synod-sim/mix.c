@@ -439,6 +439,7 @@ static void note(struct mix_slot *slot, const struct synod_reply *reply)
 		call->outcome = CHECK_UNKNOWN;
 		break;
 	case SYNOD_UNAVAILABLE:
+	case SYNOD_TOO_LARGE: /* where settings differ */
 	case SYNOD_NO_SPACE:
 		call->outcome = CHECK_FAILED;
 		break;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "liars.h"
 #include "shiviz.h"
+#include "strays.h"
 #include "sim/network.h"
 #include "tally.h"
 #include "wire/method.h"
@@ -74,12 +75,26 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	replica->incarnation = process->incarnation;
 	if (applied == 0 || applied >= SCENE_SLOTS_MAX)
 		return;
-	uint64_t hash = scene->kind->hash(replica) | 1; /* 0 stands for not known */
+	/* Sessions and what the group has agreed on count, too. */
+	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene->kind->rsm(replica))) | 1; /* 0 stands for not known */
 	uint64_t *known = &scene->hashes[replica->group][applied];
 	if (*known == 0)
 		*known = hash;
 	else if (*known != hash)
 		scene_fail(scene, VERDICT_SAFETY, "%s has another state at slot %" PRIu64 " than its group", process->name, applied);
+}
+
+/*
+ * What sessions expire by is time that has passed, whatever the clocks show. Rates differ by less than a thousandth. faults: 103
+ */
+static void check_lived(struct scene *scene, const struct scene_replica *replica)
+{
+	if (!sim_process_alive(replica->process))
+		return;
+	uint64_t lived_us = rsm_lived_us(scene->kind->rsm(replica)), now_us = scene->world->now_us;
+	if (lived_us > now_us + now_us / 1000 + SIM_SECOND)
+		scene_fail(scene, VERDICT_SAFETY, "the leaders of %s have lived for %" PRIu64 " s, says its state, in a world of %" PRIu64 " s",
+			   replica->process->name, lived_us / SIM_SECOND, now_us / SIM_SECOND);
 }
 
 /* The invariants of the consensus core, over all replicas of the group. */
@@ -138,6 +153,7 @@ static void after_turn(void *context, struct sim_process *process)
 		liars_after_turn(scene, replica);
 	check_group_id(scene, replica);
 	compare_state(scene, replica);
+	check_lived(scene, replica);
 	check_core(scene, replica->group);
 	if (scene->kind->replica_turn != NULL)
 		scene->kind->replica_turn(scene, replica);
@@ -261,6 +277,7 @@ static void phase_safety(struct scene *scene)
 	if (mix_of(scene) != NULL)
 		sim_mix_start(mix_of(scene));
 	sim_nemesis_start(scene->nemesis);
+	strays_start(scene->strays);
 	while (world->now_us < end_us && !scene->over)
 		sim_world_run_until(world, world->now_us + 100 * SIM_MILLISECOND);
 }
@@ -390,6 +407,21 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
 }
 
+void scene_vary_settings(const struct scene *scene, const struct sim_process *process, struct group_settings *settings)
+{
+	struct rng rng;
+	rng_seed(&rng, scene->options->seed ^ 0x6472696674ull);
+	if (scene->options->calm || !rng_chance(&rng, 500000))
+		return;
+	rng_seed(&rng, rng_next(&rng) + process->index * 4099u + process->incarnation);
+	if (rng_chance(&rng, 600000))
+		settings->sessions_max = rng_range(&rng, 4, 80);
+	if (rng_chance(&rng, 600000))
+		settings->session_idle_us = rng_range(&rng, SIM_SECOND, 60 * SIM_SECOND);
+	if (rng_chance(&rng, 600000))
+		settings->value_bytes_max = rng_range(&rng, 512, 16384);
+}
+
 static void draw_options(struct scene *scene, struct sim_options *options)
 {
 	const struct scene_options *asked = scene->options;
@@ -433,12 +465,16 @@ static void scene_build(struct scene *scene)
 	scene->load.context = scene;
 	rng_seed(&scene->rng, scene->options->seed ^ 0x7363656e65ull);
 	liars_draw(scene);
+	scene->strays = ALLOC(struct strays);
+	strays_init(scene->strays, scene);
 	scene->kind->build(scene);
 }
 
 static void scene_free(struct scene *scene)
 {
 	sim_load_stop(&scene->load);
+	strays_stop(scene->strays);
+	free(scene->strays);
 	if (scene->kind->quiet != NULL)
 		scene->kind->quiet(scene);
 	sim_nemesis_destroy(scene->nemesis);

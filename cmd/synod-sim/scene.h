@@ -123,6 +123,8 @@ struct scene_kind {
 	/* and in the end. */
 	bool (*converged)(struct scene *scene);
 	void (*free)(struct scene *scene);
+	/* A command that appends this value to a list, or does something else that nobody else does; its method. 0: it is no server. */
+	uint16_t (*stray)(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body);
 	struct sim_mix *(*mix)(const struct scene *scene); /* the second load; NULL: none */
 };
 
@@ -132,6 +134,7 @@ struct scene {
 	const struct scene_kind *kind;
 	struct sim_world *world;
 	struct shiviz *shiviz;
+	struct strays *strays;
 	struct sim_nemesis *nemesis;
 	struct rng rng; /* for what the scene itself draws */
 	struct sim_load load;
@@ -155,6 +158,12 @@ extern const struct scene_kind scene_pb;
 
 /* Small segments and snapshots, so that rolling, recycling and catching up by snapshot happen all the time. */
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings);
+
+/*
+ * The settings that a group shares, as this life of a process has them in its own configuration: in some runs each has others, and other ones
+ * after each start. From a stream of their own. faults: 89
+ */
+void scene_vary_settings(const struct scene *scene, const struct sim_process *process, struct group_settings *settings);
 
 void scene_run(const struct scene_options *options, struct scene_result *result);
 void scene_options_line(const struct scene *scene, struct buffer *out);

@@ -14,6 +14,7 @@
 #include "shardmaster/shard_config.h"
 #include "sim/network.h"
 #include "wire/method.h"
+#include "wire/wire.h"
 
 #define MASTERS 3u
 #define GROUPS_LIMIT 5u
@@ -79,6 +80,7 @@ static struct node *build_master(void *context, struct sim_process *process)
 		.nshards = place->cluster->nshards, .replica = place->replica + 1, .nmembers = MASTERS,
 		.settings = place->cluster->settings,
 	};
+	scene_vary_settings(place->cluster->scene, process, &options.settings.group);
 	fill_members(place, options.members);
 	return shardmaster_create(&options);
 }
@@ -91,8 +93,10 @@ static struct node *build_shardkv(void *context, struct sim_process *process)
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
 		.gid = place->group, .replica = place->replica + 1, .nmembers = cluster->nreplicas,
 		.nshards = cluster->nshards, .nmasters = MASTERS, .settings = cluster->settings,
-		.key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
+		.key_bytes_max = KEY_BYTES_MAX,
 	};
+	scene_vary_settings(cluster->scene, process, &options.settings.group);
+	options.value_bytes_max = (uint32_t)options.settings.group.value_bytes_max;
 	fill_members(place, options.members);
 	for (uint32_t i = 0; i < MASTERS; i++)
 		options.masters[i] = options.client_masters[i] = cluster->masters[i];
@@ -435,6 +439,18 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 	return app->ops->hash(app);
 }
 
+static uint16_t cluster_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+{
+	const struct scene_replica *replica = scene->by_process[process->index];
+	if (replica == NULL)
+		return 0;
+	if (replica->group == 0)
+		wire_master_command_encode(&(struct wire_master_command){.op = WIRE_MASTER_REBALANCE}, body);
+	else
+		sim_kv_append_encode(0, value, body);
+	return METHOD_COMMAND;
+}
+
 static struct sim_mix *cluster_mix(const struct scene *scene)
 {
 	const struct cluster_scene *cluster = scene->own;
@@ -461,5 +477,6 @@ const struct scene_kind scene_cluster = {
 	.heal = cluster_heal,
 	.quiet = cluster_quiet,
 	.free = cluster_free,
+	.stray = cluster_stray,
 	.mix = cluster_mix,
 };

@@ -9,10 +9,13 @@
 #include "log_client.h"
 #include "paxoslog/paxosd.h"
 #include "scene.h"
+#include "wire/method.h"
+#include "wire/paxosd.h"
 
 #define CLIENTS_LIMIT 8u
 
 struct paxosd_scene {
+	struct scene *scene;
 	struct paxosd_options options; /* of every peer, but for its own number */
 	uint32_t npeers;
 	struct place {
@@ -37,6 +40,7 @@ static struct node *build_peer(void *context, struct sim_process *process)
 	options.log = &process->log;
 	options.name = place->name;
 	options.replica = place->replica;
+	scene_vary_settings(place->scene->scene, process, &options.settings.group);
 	return paxosd_create(&options);
 }
 
@@ -110,6 +114,7 @@ static void build_clients(struct scene *scene, struct paxosd_scene *own)
 static void paxosd_build(struct scene *scene)
 {
 	struct paxosd_scene *own = ALLOC(struct paxosd_scene);
+	own->scene = scene;
 	scene->own = own;
 	draw_peers(scene, own);
 	build_peers(scene, own);
@@ -187,7 +192,19 @@ static void paxosd_free(struct scene *scene)
 	free(own);
 }
 
+static uint16_t paxosd_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+{
+	uint8_t bytes[8];
+	struct slice slices[1] = {slice(bytes, sizeof bytes)};
+	if (scene->by_process[process->index] == NULL)
+		return 0;
+	store_u64(bytes, value);
+	wire_log_command_encode(&(struct wire_log_command){.nvalues = 1, .values = slices}, body);
+	return METHOD_LOG_COMMAND;
+}
+
 const struct scene_kind scene_paxosd = {
+	.stray = paxosd_stray,
 	.build = paxosd_build,
 	.ready = paxosd_is_ready,
 	.rsm = peer_rsm,

@@ -19,6 +19,8 @@
 #include "scene.h"
 #include "sim/network.h"
 #include "view/node.h"
+#include "wire/method.h"
+#include "wire/wire_view.h"
 
 #define VIEWS_LIMIT 5u
 #define SERVERS_LIMIT 4u
@@ -65,6 +67,7 @@ static struct node *build_view(void *context, struct sim_process *process)
 		.nshards = 1, .nmembers = pb->nviews, .settings = pb->settings,
 		.ping_interval_ms = pb->ping_interval_ms, .dead_pings = pb->dead_pings,
 	};
+	scene_vary_settings(pb->scene, process, &options.settings.group);
 	for (uint32_t i = 0; i < pb->nviews; i++) {
 		const struct pb_place *other = &pb->views[i];
 		options.members[i] = (struct rsm_member){.replica = i + 1, .name = other->name, .address = other->address,
@@ -82,9 +85,13 @@ static struct node *build_server(void *context, struct sim_process *process)
 	struct pb_node_options options = {
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .address = place->address,
 		.version = "sim", .nshards = 1, .nviews = pb->nviews, .ping_interval_ms = pb->ping_interval_ms,
-		.dead_pings = pb->dead_pings, .key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX,
-		.transfer_piece_bytes = pb->transfer_piece_bytes, .sessions_max = (uint32_t)pb->settings.group.sessions_max, .session_idle_us = pb->settings.group.session_idle_us,
+		.dead_pings = pb->dead_pings, .key_bytes_max = KEY_BYTES_MAX, .transfer_piece_bytes = pb->transfer_piece_bytes,
 	};
+	struct group_settings settings = pb->settings.group;
+	scene_vary_settings(pb->scene, process, &settings);
+	options.value_bytes_max = (uint32_t)settings.value_bytes_max;
+	options.sessions_max = (uint32_t)settings.sessions_max;
+	options.session_idle_us = settings.session_idle_us;
 	for (uint32_t i = 0; i < pb->nviews; i++)
 		options.views[i] = pb->view_addresses[i];
 	return pb_node_create(&options);
@@ -374,7 +381,21 @@ static void pb_free(struct scene *scene)
 	free(pb);
 }
 
+static uint16_t pb_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+{
+	if (server_at(scene->own, process) != NULL)
+		sim_kv_append_encode(0, value, body);
+	else if (scene->by_process[process->index] != NULL)
+		wire_view_command_encode(&(struct wire_view_command){
+						 .op = WIRE_VIEW_RESET, .number = view_node_current(process->node)->number},
+					 body);
+	else
+		return 0;
+	return METHOD_COMMAND;
+}
+
 const struct scene_kind scene_pb = {
+	.stray = pb_stray,
 	.build = pb_build,
 	.ready = pb_ready,
 	.rsm = pb_rsm,

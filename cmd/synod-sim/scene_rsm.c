@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "list_client.h"
 #include "scene.h"
+#include "wire/method.h"
 
 struct hoarder {
 	struct scene *scene;
@@ -70,6 +71,7 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		own->replicas[i] = first;
 		own->replicas[i].replica = i + 1;
+		own->replicas[i].scene = scene;
 	}
 	draw_hoarders(scene, own, count);
 	for (uint32_t i = 0; i < count; i++) {
@@ -183,6 +185,15 @@ static uint64_t replica_hash(const struct scene_replica *replica)
 	return list_replica_hash(replica->process->node);
 }
 
+static uint16_t rsm_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+{
+	if (scene->by_process[process->index] == NULL)
+		return 0;
+	buffer_add_u32(body, 0);
+	buffer_add_u64(body, value);
+	return METHOD_COMMAND;
+}
+
 static void rsm_free(struct scene *scene)
 {
 	struct rsm_scene *own = scene->own;
@@ -200,4 +211,5 @@ const struct scene_kind scene_rsm = {
 	.hash = replica_hash,
 	.replica_turn = rsm_replica_turn,
 	.free = rsm_free,
+	.stray = rsm_stray,
 };
