@@ -2,7 +2,10 @@
  * Nothing but the log and the snapshot decides a state: not the settings of a replica, not its clock.
  * faults: 45, 89, 94, 103
  */
+#include <stdlib.h>
+
 #include "../support/check_main.h"
+#include "base/alloc.h"
 #include "group.h"
 #include "rsm/internal.h"
 #include "wire/method.h"
@@ -204,5 +207,121 @@ START_TEST(test_strays_are_not_logged)
 }
 END_TEST
 
-CHECK_MAIN("settle", test_settings_of_the_leader, test_settings_are_told_once, test_clock_steps, test_pause,
+/* ---- a state of the first version ---- */
+
+/* Its log time, by which its sessions expired, goes on as lived time. */
+#define FIRST_VERSION_US (100 * SIM_SECOND)
+
+struct rewriting {
+	struct buffer out;
+	uint64_t chunks;
+};
+
+/* The table as the first version wrote it: u64 floor, u64 next_client, u64 sessions, then these. */
+static void put_first_version(struct rewriting *r, struct slice payload)
+{
+	struct id_ranges evicted = {0};
+	struct buffer table = {0};
+	uint64_t next_client, registered, count, once;
+	ck_assert(slice_take_u64(&payload, &next_client) && slice_take_u64(&payload, &registered));
+	ck_assert_int_eq(id_ranges_decode(&evicted, &payload), 0);
+	ck_assert(slice_take_u64(&payload, &count) && slice_take_u64(&payload, &once));
+	buffer_add_u64(&table, 1ull << 62); /* an invented id has raised the floor */
+	buffer_add_u64(&table, next_client);
+	buffer_add_u64(&table, count);
+	buffer_add_slice(&table, payload);
+	snapshot_put_chunk(&r->out, r->chunks++, SNAPSHOT_SESSIONS, buffer_slice(&table));
+	buffer_free(&table);
+	id_ranges_free(&evicted);
+}
+
+static int rewrite_chunk(void *context, enum snapshot_chunk_kind kind, struct slice payload)
+{
+	struct rewriting *r = context;
+	if (kind == SNAPSHOT_SESSIONS)
+		put_first_version(r, payload);
+	else if (kind == SNAPSHOT_APP)
+		snapshot_put_chunk(&r->out, r->chunks++, SNAPSHOT_APP, payload);
+	return 0;
+}
+
+/* Makes of a snapshot file what the first version would have written. */
+static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
+{
+	struct disk *disk = g->replicas[i].process->disk;
+	struct snapshot_parser parser = {0};
+	struct rewriting r = {0};
+	char name[SNAPSHOT_NAME_BYTES];
+	uint64_t size;
+	ck_assert_int_eq(disk_sim_size(disk, snapshot_name(slot, name), &size), 0);
+	uint8_t *data = alloc_bytes((size_t)size);
+	ck_assert_int_eq(disk_sim_peek(disk, name, 0, data, (size_t)size), 0);
+	ck_assert_int_eq(snapshot_parse(&parser, slice(data, SNAPSHOT_HEADER_BYTES), NULL, NULL), 0);
+	struct snapshot_header header = parser.header;
+	header.format = 1;
+	header.time_us = FIRST_VERSION_US;
+	snapshot_put_header(&r.out, &header);
+	ck_assert_int_eq(snapshot_parse(&parser, slice(data + SNAPSHOT_HEADER_BYTES, (size_t)size - SNAPSHOT_HEADER_BYTES),
+					rewrite_chunk, &r), 0);
+	snapshot_put_chunk(&r.out, r.chunks++, SNAPSHOT_END, slice(NULL, 0));
+	ck_assert_uint_le(r.out.len, size);
+	ck_assert_int_eq(disk_sim_poke(disk, name, 0, r.out.data, r.out.len), 0);
+	ck_assert_int_eq(disk_sim_truncate(disk, name, r.out.len), 0);
+	snapshot_parser_free(&parser);
+	buffer_free(&r.out);
+	free(data);
+}
+
+/*
+ * A snapshot of the first version starts with equal contents: values, sessions, and the settings that this node has, until a leader
+ * says by which the group goes on. Clients that were shut out by an invented id are let in again.
+ */
+START_TEST(test_state_of_the_first_version)
+{
+	struct rsm_group g;
+	struct rsm_settings settings;
+	rsm_group_init(&g, 1, 9, NULL);
+	uint64_t client = enlist(&g);
+	while (rsm_group_rsm(&g, 0)->snapshot_slot == 0)
+		rsm_group_append(&g, 0);
+	uint64_t before = rsm_group_rsm(&g, 0)->snapshot_slot;
+	ck_assert_int_eq(command(&g, client, 1), 0);
+	uint64_t value = g.appended;
+	while (rsm_group_rsm(&g, 0)->snapshot_slot == before)
+		rsm_group_append(&g, 0);
+	uint64_t slot = rsm_group_rsm(&g, 0)->snapshot_slot;
+	sim_process_power_loss(g.replicas[0].process);
+	rewrite_snapshot(&g, 0, slot);
+	/* It is another state than the one that was there. */
+	map_free(&g.hashes);
+	g.hashes = (struct map){0};
+	settings = g.settings;
+	settings.group.sessions_max = 7;
+	settings.group.value_bytes_max = 12345;
+	g.replicas[0].settings = &settings;
+	sim_process_start(g.replicas[0].process);
+	const struct rsm *rsm = rsm_group_rsm(&g, 0);
+	ck_assert_ptr_nonnull(rsm);
+	ck_assert(rsm->group.inherited);
+	ck_assert_uint_ge(rsm_lived_us(rsm), FIRST_VERSION_US);
+	ck_assert_uint_eq(rsm_settings_in_force(rsm)->value_bytes_max, 12345);
+	ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+	/* A late copy gets its first answer and is not applied again. */
+	uint64_t request = rsm_group_command(&g, 0, client, 1, value, 0);
+	if (rsm_group_wait(&g, request, 5 * SIM_SECOND) == LOST)
+		request = rsm_group_command(&g, 0, client, 1, value, 0);
+	ck_assert_int_eq(rsm_group_wait(&g, request, 5 * SIM_SECOND), 0);
+	ck_assert_int_eq(command(&g, enlist(&g), 1), 0);
+	ck_assert(rsm_group_rsm(&g, 0)->group.settled);
+	ck_assert_uint_eq(rsm_settings_in_force(rsm)->sessions_max, 7);
+	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)), applied = rsm_applied(rsm_group_rsm(&g, 0));
+	restart(&g, 0);
+	ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+	ck_assert(rsm_applied(rsm_group_rsm(&g, 0)) != applied || rsm_state_hash(rsm_group_rsm(&g, 0)) == hash);
+	ck_assert_uint_eq(g.halts, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader, test_settings_are_told_once, test_clock_steps, test_pause,
 	   test_sessions_do_expire, test_strays_are_not_logged)
