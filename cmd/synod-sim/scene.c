@@ -75,8 +75,8 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	replica->incarnation = process->incarnation;
 	if (applied == 0 || applied >= SCENE_SLOTS_MAX)
 		return;
-	/* Sessions and what the group has agreed on count, too. */
-	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene->kind->rsm(replica))) | 1; /* 0 stands for not known */
+	/* Sessions and what the group has agreed on count, too. 0 stands for not known. */
+	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene->kind->rsm(replica))) | 1;
 	uint64_t *known = &scene->hashes[replica->group][applied];
 	if (*known == 0)
 		*known = hash;
@@ -85,7 +85,8 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 }
 
 /*
- * What sessions expire by is time that has passed, whatever the clocks show. Rates differ by less than a thousandth. faults: 103
+ * What sessions expire by is time that has passed, whatever the clocks show. Rates differ by less than a thousandth.
+ * faults: 103
  */
 static void check_lived(struct scene *scene, const struct scene_replica *replica)
 {
@@ -93,7 +94,9 @@ static void check_lived(struct scene *scene, const struct scene_replica *replica
 		return;
 	uint64_t lived_us = rsm_lived_us(scene->kind->rsm(replica)), now_us = scene->world->now_us;
 	if (lived_us > now_us + now_us / 1000 + SIM_SECOND)
-		scene_fail(scene, VERDICT_SAFETY, "the leaders of %s have lived for %" PRIu64 " s, says its state, in a world of %" PRIu64 " s",
+		scene_fail(scene, VERDICT_SAFETY,
+			   "the leaders of %s have lived for %" PRIu64 " s, says its state, in a world of %" PRIu64
+			   " s",
 			   replica->process->name, lived_us / SIM_SECOND, now_us / SIM_SECOND);
 }
 

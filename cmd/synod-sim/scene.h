@@ -160,8 +160,8 @@ extern const struct scene_kind scene_pb;
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings);
 
 /*
- * The settings that a group shares, as this life of a process has them in its own configuration: in some runs each has others, and other ones
- * after each start. From a stream of their own. faults: 89
+ * The settings that a group shares, as this life of a process has them in its own configuration: in some runs each
+ * has others, and other ones after each start. From a stream of their own. faults: 89
  */
 void scene_vary_settings(const struct scene *scene, const struct sim_process *process, struct group_settings *settings);
 

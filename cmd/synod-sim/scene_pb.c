@@ -83,9 +83,18 @@ static struct node *build_server(void *context, struct sim_process *process)
 	const struct pb_place *place = context;
 	const struct pb_scene *pb = place->pb;
 	struct pb_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .address = place->address,
-		.version = "sim", .nshards = 1, .nviews = pb->nviews, .ping_interval_ms = pb->ping_interval_ms,
-		.dead_pings = pb->dead_pings, .key_bytes_max = KEY_BYTES_MAX, .transfer_piece_bytes = pb->transfer_piece_bytes,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "sim",
+		.name = place->name,
+		.address = place->address,
+		.version = "sim",
+		.nshards = 1,
+		.nviews = pb->nviews,
+		.ping_interval_ms = pb->ping_interval_ms,
+		.dead_pings = pb->dead_pings,
+		.key_bytes_max = KEY_BYTES_MAX,
+		.transfer_piece_bytes = pb->transfer_piece_bytes,
 	};
 	struct group_settings settings = pb->settings.group;
 	scene_vary_settings(pb->scene, process, &settings);
@@ -386,9 +395,10 @@ static uint16_t pb_stray(struct scene *scene, struct sim_process *process, uint6
 	if (server_at(scene->own, process) != NULL)
 		sim_kv_append_encode(0, value, body);
 	else if (scene->by_process[process->index] != NULL)
-		wire_view_command_encode(&(struct wire_view_command){
-						 .op = WIRE_VIEW_RESET, .number = view_node_current(process->node)->number},
-					 body);
+		wire_view_command_encode(
+			&(struct wire_view_command){.op = WIRE_VIEW_RESET,
+						    .number = view_node_current(process->node)->number},
+			body);
 	else
 		return 0;
 	return METHOD_COMMAND;

@@ -61,8 +61,12 @@ struct asking {
 static void ask(void *data, struct node *node)
 {
 	struct asking *asking = data;
-	node->ops->message(node, 0, &(struct message){
-		.kind = MESSAGE_REQUEST, .method = asking->method, .id = 1, .timeout_ms = 1000, .payload = buffer_slice(&asking->payload)});
+	node->ops->message(node, 0,
+			   &(struct message){.kind = MESSAGE_REQUEST,
+					     .method = asking->method,
+					     .id = 1,
+					     .timeout_ms = 1000,
+					     .payload = buffer_slice(&asking->payload)});
 }
 
 static void send_stray(struct strays *strays, struct sim_process *process)
@@ -75,8 +79,8 @@ static void send_stray(struct strays *strays, struct sim_process *process)
 		return; /* to a client there is nothing to say */
 	command.body = buffer_slice(&body);
 	wire_command_encode(&command, &asking.payload);
-	sim_trace_note(&scene->world->trace, "stray client=%" PRIu64 " sequence=%" PRIu64 " to=%s", command.client, command.sequence,
-		       process->name);
+	sim_trace_note(&scene->world->trace, "stray client=%" PRIu64 " sequence=%" PRIu64 " to=%s", command.client,
+		       command.sequence, process->name);
 	strays->sent++;
 	sim_process_call(process, ask, &asking);
 	buffer_free(&asking.payload);
@@ -88,7 +92,8 @@ static void step_clock(struct strays *strays, struct sim_process *process)
 {
 	uint64_t step_us = rng_chance(&strays->rng, 500000) ? rng_below(&strays->rng, 200 * YEAR_US)
 							    : rng_below(&strays->rng, 48 * 3600 * SIM_SECOND);
-	sim_trace_note(&strays->scene->world->trace, "clock of %s set %" PRIu64 " s ahead", process->name, step_us / SIM_SECOND);
+	sim_trace_note(&strays->scene->world->trace, "clock of %s set %" PRIu64 " s ahead", process->name,
+		       step_us / SIM_SECOND);
 	strays->clocks++;
 	sim_process_wall_jump(process, (int64_t)step_us);
 }

@@ -41,7 +41,7 @@
 #define SESSION_REPLY_BYTES_MAX (16u * MIB)   /* of unacknowledged replies in one session; more commands are refused */
 #define SESSIONS_REPLY_BYTES_MAX (256u * MIB) /* … in all; least recently used sessions are evicted above */
 #define SESSION_IDLE_US (3600ull * 1000000ull) /* of lived time (rsm/entry.h) */
-#define SESSION_JUMP_MAX (1ull << 32)     /* a client's next sequence in a group is at most so far above those known there */
+#define SESSION_JUMP_MAX (1ull << 32)     /* a client's next sequence in a group, above those known there */
 #define SESSION_SPREAD_MAX (1ull << 22)   /* unacknowledged commands of one client in all groups */
 #define SESSION_RANGES_MAX 4096u          /* of evicted ids that a group tells apart */
 #define PENDING_REQUESTS_MAX 65536u

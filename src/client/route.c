@@ -162,9 +162,10 @@ static void time_out(struct client_request *request)
 	const struct client_service *service = client_service_of(request);
 	if (request->expired > 1)
 		client_finish_text(request, status,
-				   "%u new sessions were refused within %" PRIu64 " ms, the last with \"%s\": is there room for "
-				   "all clients (sessions_max), and do all servers belong to one cluster?",
-				   request->expired, waited_ms, request->expired_why != NULL ? request->expired_why : "");
+				   "%u new sessions were refused within %" PRIu64 " ms, the last with \"%s\": is there "
+				   "room for all clients (sessions_max), and do all servers belong to one cluster?",
+				   request->expired, waited_ms,
+				   request->expired_why != NULL ? request->expired_why : "");
 	else if (request->starved)
 		client_finish_text(request, request->may_be_executed ? status : STATUS_NO_MEMORY,
 				   "no memory to send the request for %" PRIu64 " ms", waited_ms);
@@ -369,8 +370,9 @@ static void wrong_group(struct client_request *request, struct slice payload)
 }
 
 /*
- * The server no longer knows our session, or somebody else has used it. Once in a while that is as it should be, and a new one helps
- * at once; if it happens again there is something that a flood of registrations would only make worse.
+ * The server no longer knows our session, or somebody else has used it. Once in a while that is as it should be, and
+ * a new one helps at once; if it happens again there is something that a flood of registrations would only make
+ * worse.
  */
 static void session_expired(struct client_request *request, int status, struct slice payload)
 {
@@ -421,7 +423,8 @@ static void called(void *context, int status, struct slice payload)
 		client_finish(request, status, payload);
 	else if (status == STATUS_WRONG_GROUP && request->nslots > 0)
 		wrong_group(request, payload);
-	else if ((status == STATUS_SESSION_EXPIRED || (status == STATUS_SEQUENCE_REUSED && !request->may_be_executed)) &&
+	else if ((status == STATUS_SESSION_EXPIRED ||
+		  (status == STATUS_SEQUENCE_REUSED && !request->may_be_executed)) &&
 		 request->session != NULL)
 		session_expired(request, status, payload);
 	else if (request->may_be_executed && !settles(status))

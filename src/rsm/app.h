@@ -42,8 +42,8 @@ struct app_snapshot; /* defined by the app */
 struct app_ops {
 	/*
 	 * Before a command is logged, on the leader: 0 to let it pass, or a refusal (STATUS_WRONG_GROUP,
-	 * STATUS_TOO_LARGE, …) with reply->body as an encoded error. What depends on this process's settings is judged here only; apply()
-	 * decides what depends on the state, and does what has been logged.
+	 * STATUS_TOO_LARGE, …) with reply->body as an encoded error. What depends on this process's settings is
+	 * judged here only; apply() decides what depends on the state, and does what has been logged.
 	 */
 	int (*admit)(struct app *app, struct slice command, struct arena *arena, struct reply *reply);
 	void (*apply)(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply);

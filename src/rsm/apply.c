@@ -84,8 +84,8 @@ static bool begin_session(struct rsm *rsm, const struct entry_command *command, 
 	case SESSION_REFUSED:
 		rsm->counters.refused++;
 		if (requester != NULL)
-			answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
-				     command->sequence, status_text(status));
+			answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s",
+				     command->client, command->sequence, status_text(status));
 		return false;
 	}
 	return false;
@@ -151,7 +151,8 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 		}
 		if (status != 0)
 			node_fatal(rsm->node, status,
-				   "the chosen entry in slot %" PRIu64 " cannot be applied (%s): this program may be older than its group",
+				   "the chosen entry in slot %" PRIu64
+				   " cannot be applied (%s): this program may be older than its group",
 				   chosen->slot, status_text(status));
 	}
 	if (batch != NULL)

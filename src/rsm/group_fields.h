@@ -1,19 +1,22 @@
 /*
- * What a group has agreed on about itself: a part of its replicated state beside its app and its sessions. It changes by entries of
- * the log only, counts in the hash of the state, and is the first chunk of every snapshot since format 2.
+ * What a group has agreed on about itself: a part of its replicated state beside its app and its sessions. It changes
+ * by entries of the log only, counts in the hash of the state, and is the first chunk of every snapshot since format
+ * 2.
  *
  *   encoded: for each field, ascending   u16 field   u32 length   bytes
  *
  *   1 lived      u64: time that leaders have lived through, in µs (rsm/entry.h)
- *   2 settings   for each setting, ascending: u16 number, u64 value (GROUP_SETTINGS_MAP); absent before the first ENTRY_SETTINGS
- *   3 inherited  u8 1: the state began under the first version, whose entries did not say by what settings they were to be
- *                applied; absent otherwise
- *  16 id        u64: of the group, random; left out while it has none
- *  17 members   those of the group when the id was drawn (rsm/group_identity.h)
+ *   2 settings   for each setting, ascending: u16 number, u64 value (GROUP_SETTINGS_MAP); absent before the first
+ *                ENTRY_SETTINGS
+ *   3 inherited  u8 1: the state began under the first version, whose entries did not say by what settings they were
+ *                to be applied; absent otherwise
+ *  16 id         u64: of the group, random; left out while it has none
+ *  17 members    those of the group when the id was drawn (rsm/group_identity.h)
  *
- * To add a field: a number, a row in the table of group_fields.c, a member here. A number is never used again for something else.
- * A field or setting that this program does not know was written by a newer one: STATUS_NEWER, never ignored, for
- * it decides what entries do. One that is missing keeps its initial value. What was encoded decodes to the same, and back.
+ * To add a field: a number, a row in the table of group_fields.c, a member here. A number is never used again for
+ * something else. A field or setting that this program does not know was written by a newer one: STATUS_NEWER, never
+ * ignored, for it decides what entries do. One that is missing keeps its initial value. What was encoded decodes to
+ * the same, and back.
  */
 #ifndef SYNOD_RSM_GROUP_FIELDS_H
 #define SYNOD_RSM_GROUP_FIELDS_H
@@ -27,11 +30,12 @@
 #include "node/identity.h"
 
 /*
- * The settings that decide what applying an entry does. A group follows those of its leader: it logs an entry with them when
- * they are not the group's already, and every replica applies what comes after by these, not by its own. What a leader can judge
- * before it logs a command (the length of a key, say) need not be here: it is judged once.
+ * The settings that decide what applying an entry does. A group follows those of its leader: it logs an entry with
+ * them when they are not the group's already, and every replica applies what comes after by these, not by its own.
+ * What a leader can judge before it logs a command (the length of a key, say) need not be here: it is judged once.
  *
- * shards: into how many the group's service divides its keys; 0: none, or not known yet. Once it is known it never changes.
+ * shards: into how many the group's service divides its keys; 0: none, or not known yet. Once it is known it never
+ * changes.
  */
 #define GROUP_SETTINGS_MAP(X) \
 	/* number, name, default, min, max */ \

@@ -75,16 +75,19 @@ static void settle(struct registrar *r, struct held *held, int status, bool usab
 	char why[256];
 	if (status != 0) {
 		snprintf(why, sizeof why,
-			 "the %s could not be asked whether client id %" PRIu64 " was ever handed out (%s): not applied; try again",
+			 "the %s could not be asked whether client id %" PRIu64
+			 " was ever handed out (%s): not applied; try again",
 			 o->service, held->client, status_name(status));
 		o->refuse(o->context, held->from, &held->message, STATUS_UNAVAILABLE, why);
 	} else if (held->client > highest) {
 		snprintf(why, sizeof why,
-			 "the %s have not handed out client id %" PRIu64 " (the highest is %" PRIu64 "): ask them for one with REGISTER",
+			 "the %s have not handed out client id %" PRIu64 " (the highest is %" PRIu64
+			 "): ask them for one with REGISTER",
 			 o->service, held->client, highest);
 		o->refuse(o->context, held->from, &held->message, STATUS_SESSION_EXPIRED, why);
 	} else if (!usable) {
-		o->refuse(o->context, held->from, &held->message, STATUS_BUSY, "too many commands are waiting; try again");
+		o->refuse(o->context, held->from, &held->message, STATUS_BUSY,
+			  "too many commands are waiting; try again");
 	} else {
 		o->again(o->context, held->from, &held->message);
 	}

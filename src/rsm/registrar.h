@@ -1,14 +1,15 @@
 /*
- * registrar: learns whether client ids have been handed out, for a service whose clients register elsewhere (shardkv: at the shard
- * masters; primary and backup: at the view service).
+ * registrar: learns whether client ids have been handed out, for a service whose clients register elsewhere (shardkv:
+ * at the shard masters; primary and backup: at the view service).
  *
- * A command of a client that nobody here knows is put aside, and the other service is asked once for the highest id it has handed
- * out; commands that come meanwhile share the next question, for the answer to the one under way may be older than their ids. Then each
- * goes its way again, or is refused with SESSION_EXPIRED: nobody was given that id. If the other service cannot be asked,
- * it is refused as UNAVAILABLE; nothing of it has been logged, and the client may try again.
+ * A command of a client that nobody here knows is put aside, and the other service is asked once for the highest id
+ * it has handed out; commands that come meanwhile share the next question, for the answer to the one under way may be
+ * older than their ids. Then each goes its way again, or is refused with SESSION_EXPIRED: nobody was given that id.
+ * If the other service cannot be asked, it is refused as UNAVAILABLE; nothing of it has been logged, and the client
+ * may try again.
  *
- * Bounded: more than REGISTRAR_COMMANDS_MAX commands, or REGISTRAR_BYTES_MAX, are refused with BUSY. After a question that brought
- * nobody in, the next waits a moment: invented ids must not keep the other service busy.
+ * Bounded: more than REGISTRAR_COMMANDS_MAX commands, or REGISTRAR_BYTES_MAX, are refused with BUSY. After a question
+ * that brought nobody in, the next waits a moment: invented ids must not keep the other service busy.
  *
  * Ownership: messages are copied. No callback is called from within registrar_hold().
  */

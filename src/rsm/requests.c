@@ -151,6 +151,13 @@ bool requests_can_propose(const struct rsm *rsm)
 	       rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX && wal_pending_bytes(rsm->wal) <= UNWRITTEN_BYTES_MAX;
 }
 
+/* A clock that stands beyond everything that others believe is of no use to anybody, and must do no harm. */
+static uint64_t entry_wall_us(const struct rsm *rsm)
+{
+	uint64_t now_us = node_wall_us(rsm->node);
+	return now_us < ENTRY_TIME_US_MAX ? now_us : ENTRY_TIME_US_MAX;
+}
+
 void requests_propose(struct rsm *rsm)
 {
 	if (wal_full(rsm->wal)) {
@@ -166,10 +173,8 @@ void requests_propose(struct rsm *rsm)
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
-		uint64_t wall_us = node_wall_us(rsm->node);
-		/* A clock that stands beyond everything that others believe is of no use, and must do no harm. */
-		entry_finish(&batch->encoding, batch->count, wall_us <= ENTRY_TIME_US_MAX ? wall_us : ENTRY_TIME_US_MAX,
-			     rsm->lived_us, paxos_ballot(rsm->paxos));
+		entry_finish(&batch->encoding, batch->count, entry_wall_us(rsm), rsm->lived_us,
+			     paxos_ballot(rsm->paxos));
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);

@@ -423,7 +423,8 @@ uint64_t rsm_snapshots_installed(const struct rsm *rsm)
 
 uint64_t rsm_state_hash(const struct rsm *rsm)
 {
-	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 + group_fields_hash(&rsm->group);
+	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 +
+	       group_fields_hash(&rsm->group);
 }
 
 uint64_t rsm_lived_us(const struct rsm *rsm)

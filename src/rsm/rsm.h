@@ -5,18 +5,19 @@
  * it does not handle itself, link_down, turn_end. The rsm answers the RPC methods COMMAND, QUERY,
  * REGISTER, TRANSFER and everything from PRE_VOTE upwards, and fills in the replicated part of STATUS.
  *
- * Exactly once. A command carries (client, sequence, acknowledged). Client ids come from REGISTER and only grow;
- * a session appears in the state with its first command. Its replies are kept until acknowledged; a sequence below
- * the acknowledged watermark is refused with SEQUENCE_REUSED, as is a kept sequence with another payload. The ids of sessions that
- * have been evicted (rsm/sessions.h says which) are remembered, and an unknown client among them is refused with SESSION_EXPIRED, so no
- * late duplicate can be taken for a first request. All of this is part of the state and of every snapshot.
+ * Exactly once. A command carries (client, sequence, acknowledged). Client ids come from REGISTER and only grow; a
+ * session appears in the state with its first command. Its replies are kept until acknowledged; a sequence below the
+ * acknowledged watermark is refused with SEQUENCE_REUSED, as is a kept sequence with another payload. The ids of
+ * sessions that have been evicted (rsm/sessions.h says which) are remembered, and an unknown client among them is
+ * refused with SESSION_EXPIRED, so no late duplicate can be taken for a first request. All of this is part of the
+ * state and of every snapshot.
  *
- * Client ids are of the group that registered them, or (`unregistered`) of another service: a shardkv group accepts ids issued
- * by the shard masters. An id that nobody is known to have been given is refused before anything is logged; so are sequences
- * and acknowledgements that cannot be.
+ * Client ids are of the group that registered them, or (`unregistered`) of another service: a shardkv group accepts
+ * ids issued by the shard masters. An id that nobody is known to have been given is refused before anything is
+ * logged; so are sequences and acknowledgements that cannot be.
  *
- * Settings that decide what apply does belong to the group (rsm/group_fields.h). Every replica applies an entry by what the log said
- * before it, whatever its own cluster.conf says; the group follows the settings of its leader.
+ * Settings that decide what apply does belong to the group (rsm/group_fields.h). Every replica applies an entry by
+ * what the log said before it, whatever its own cluster.conf says; the group follows the settings of its leader.
  *
  * Reads are linearizable without a log write: the leader notes its chosen slot, confirms with one heartbeat round
  * that it still leads, waits until that slot is applied, and answers from the app. No clock is trusted.
@@ -73,9 +74,9 @@ struct rsm_options {
 	void (*applied)(void *context);
 	void (*leadership)(void *context, bool leader);
 	/*
-	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether its id was ever handed
-	 * out. It is the service's from here on: to be answered, or handed to rsm_message() again after rsm_clients(). NULL: the
-	 * group's own REGISTER hands them out.
+	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether
+	 * its id was ever handed out. It is the service's from here on: to be answered, or handed to rsm_message()
+	 * again after rsm_clients(). NULL: the group's own REGISTER hands them out.
 	 */
 	void (*unregistered)(void *context, link_id from, const struct message *message, uint64_t client);
 	void *context;
@@ -112,8 +113,8 @@ bool rsm_propose(struct rsm *rsm, struct slice command);
 /* Messages of other replicas that were refused as no replica can have sent them (rsm/judge.h). */
 uint64_t rsm_refused(const struct rsm *rsm);
 /*
- * Client ids up to this one have been handed out, says who does that. The leader tells its group. False: it is not the leader, or
- * its queues are full.
+ * Client ids up to this one have been handed out, says who does that. The leader tells its group. False: it is not
+ * the leader, or its queues are full.
  */
 bool rsm_clients(struct rsm *rsm, uint64_t highest);
 /* The highest id that this group's own REGISTER has handed out; known to be so if this replica leads. */

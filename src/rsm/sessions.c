@@ -140,7 +140,8 @@ static enum session_judgement judge(const struct sessions *s, const struct sessi
 	return id_ranges_has(&s->evicted, client) ? SESSION_EVICTED : SESSION_FINE;
 }
 
-enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence, uint64_t acknowledged)
+enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence,
+				      uint64_t acknowledged)
 {
 	return judge(s, map_get(&s->by_client, client), client, sequence, acknowledged);
 }
@@ -149,10 +150,11 @@ const char *session_judgement_text(enum session_judgement judgement)
 {
 	switch (judgement) {
 	case SESSION_ABSURD:
-		return "its numbers do not follow from what is known of this client: a client counts its commands from 1, and acknowledges "
-		       "what it has been answered; register anew";
+		return "its numbers do not follow from what is known of this client: a client counts its commands "
+		       "from 1, and acknowledges what it has been answered; register anew";
 	case SESSION_UNKNOWN: return "nobody was given this client id: ask for one with REGISTER first";
-	case SESSION_EVICTED: return "the session has ended (it was idle for long, or others took its place): register anew";
+	case SESSION_EVICTED:
+		return "the session has ended (it was idle for long, or others took its place): register anew";
 	case SESSION_FINE: break;
 	}
 	return "";
@@ -215,14 +217,16 @@ static void returns(struct sessions *s, struct session *session)
 	list_push_back(&s->order, &session->order);
 }
 
-enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format, const struct entry_command *command,
-				    struct session **session_out, const struct session_reply **repeat, int *status)
+enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format,
+				    const struct entry_command *command, struct session **session_out,
+				    const struct session_reply **repeat, int *status)
 {
 	struct session *session = map_get(&s->by_client, command->client);
 	uint64_t sequence = command->sequence;
 	bool first = session == NULL;
-	bool refused = format == 2 ? first && id_ranges_has(&s->evicted, command->client)
-				   : judge(s, session, command->client, sequence, command->acknowledged) != SESSION_FINE;
+	bool refused = first && id_ranges_has(&s->evicted, command->client);
+	if (format != 2)
+		refused = judge(s, session, command->client, sequence, command->acknowledged) != SESSION_FINE;
 	if (refused) {
 		*status = STATUS_SESSION_EXPIRED;
 		return SESSION_REFUSED;
@@ -231,7 +235,8 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 	acknowledge(session, command->acknowledged);
 	uint32_t at = position(session, sequence);
 	const struct session_reply *kept = at < session->count ? &session->replies[session->first + at] : NULL;
-	if (kept != NULL && kept->sequence == sequence && kept->crc == crc32c(0, command->body.data, command->body.len)) {
+	if (kept != NULL && kept->sequence == sequence &&
+	    kept->crc == crc32c(0, command->body.data, command->body.len)) {
 		*repeat = kept;
 		return SESSION_REPEAT;
 	}
@@ -400,7 +405,8 @@ int sessions_decode(struct sessions *s, struct slice in)
 	uint64_t count, once;
 	sessions_clear(s);
 	if (!slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &s->registered) ||
-	    id_ranges_decode(&s->evicted, &in) != 0 || !slice_take_u64(&in, &count) || !slice_take_u64(&in, &once) || once > count)
+	    id_ranges_decode(&s->evicted, &in) != 0 || !slice_take_u64(&in, &count) ||
+	    !slice_take_u64(&in, &once) || once > count)
 		return STATUS_CORRUPT;
 	for (uint64_t i = 0; i < count; i++)
 		if (decode_session(s, &in, i >= once) != 0)
@@ -412,7 +418,8 @@ int sessions_decode_first_version(struct sessions *s, struct slice in)
 {
 	uint64_t count;
 	sessions_clear(s);
-	if (!slice_take_u64(&in, &s->evicted.floor) || !slice_take_u64(&in, &s->next_client) || !slice_take_u64(&in, &count))
+	if (!slice_take_u64(&in, &s->evicted.floor) || !slice_take_u64(&in, &s->next_client) ||
+	    !slice_take_u64(&in, &count))
 		return STATUS_CORRUPT;
 	for (uint64_t i = 0; i < count; i++)
 		if (decode_session(s, &in, true) != 0)

@@ -1,20 +1,22 @@
 /*
  * sessions: which commands of which clients have been applied, and what was answered. Part of the replicated state.
  *
- * Deterministic: everything follows from the calls, whose arguments come from the log. A session is evicted when there are too many,
- * when all kept replies together are too large, or when it has been idle for too long by lived time (rsm/entry.h).
+ * Deterministic: everything follows from the calls, whose arguments come from the log. A session is evicted when
+ * there are too many, when all kept replies together are too large, or when it has been idle for too long by lived
+ * time (rsm/entry.h).
  *
- * Who goes first. Sessions are kept in the order of their last command, those that have sent only one apart. While these are more
- * than half of all that may be kept, one of them makes room, otherwise the least recently used of the others: so a crowd that comes
- * once, from whatever program gone mad, does not drive out the clients that work.
+ * Who goes first. Sessions are kept in the order of their last command, those that have sent only one apart. While
+ * these are more than half of all that may be kept, one of them makes room, otherwise the least recently used of the
+ * others: so a crowd that comes once, from whatever program gone mad, does not drive out the clients that work.
  *
- * Which ids are known. Ids are handed out in ascending order, by REGISTER here (next_client) or by another service (registered: told by
- * ENTRY_CLIENTS). An id above both was never handed out, and neither makes a session nor moves anything. Of those below,
- * the evicted ones are remembered (id_ranges): an unknown client among them is refused, so that no late duplicate is taken
- * for a first command.
+ * Which ids are known. Ids are handed out in ascending order, by REGISTER here (next_client) or by another service
+ * (registered: told by ENTRY_CLIENTS). An id above both was never handed out, and neither makes a session nor moves
+ * anything. Of those below, the evicted ones are remembered (id_ranges): an unknown client among them is refused, so
+ * that no late duplicate is taken for a first command.
  *
- * Numbers. A sequence is at most SESSION_JUMP_MAX above what is known of its client here (a client counts over all groups), and at
- * most SESSION_SPREAD_MAX above what it has acknowledged: so a stranger who uses somebody's id cannot use up its numbers.
+ * Numbers. A sequence is at most SESSION_JUMP_MAX above what is known of its client here (a client counts over all
+ * groups), and at most SESSION_SPREAD_MAX above what it has acknowledged: so a stranger who uses somebody's id cannot
+ * use up its numbers.
  */
 #ifndef SYNOD_RSM_SESSIONS_H
 #define SYNOD_RSM_SESSIONS_H
@@ -88,11 +90,13 @@ static inline uint64_t sessions_mark(const struct sessions *s)
 }
 
 /*
- * What can be said of a command without changing anything, for a leader before it logs it (its state may be behind) and for apply:
- * ABSURD numbers, an id of which nobody knows that it was handed out (UNKNOWN), an evicted one (EVICTED), or nothing.
+ * What can be said of a command without changing anything, for a leader before it logs it (its state may be behind)
+ * and for apply: ABSURD numbers, an id of which nobody knows that it was handed out (UNKNOWN), an evicted one
+ * (EVICTED), or nothing.
  */
 enum session_judgement { SESSION_FINE, SESSION_ABSURD, SESSION_UNKNOWN, SESSION_EVICTED };
-enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence, uint64_t acknowledged);
+enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence,
+				      uint64_t acknowledged);
 /* Whether the answer to this command is kept: it has been applied, whatever would be said of it now. */
 bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t sequence);
 /* A sentence for people. */
@@ -102,16 +106,17 @@ const char *session_judgement_text(enum session_judgement judgement);
  * A command is about to be applied at lived time now_us. Creates or touches the session, drops what is acknowledged.
  * *session is set for SESSION_NEW. By the rules of entry format 2 any id and any numbers pass.
  */
-enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format, const struct entry_command *command,
-				    struct session **session, const struct session_reply **repeat, int *status);
+enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format,
+				    const struct entry_command *command, struct session **session,
+				    const struct session_reply **repeat, int *status);
 void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status, struct slice reply);
 /* Evicts what has been idle until lived time now_us. */
 void sessions_expire(struct sessions *s, uint64_t now_us);
 /* A fresh client id. */
 uint64_t sessions_register(struct sessions *s);
 /*
- * Another service has handed out ids up to this one. What the first version took for clients beyond that is forgotten: nobody
- * was given those ids yet, and whoever will be must not find them used.
+ * Another service has handed out ids up to this one. What the first version took for clients beyond that is
+ * forgotten: nobody was given those ids yet, and whoever will be must not find them used.
  */
 void sessions_registered(struct sessions *s, uint64_t client);
 static inline struct slice session_reply_body(const struct session_reply *r)
@@ -122,7 +127,8 @@ static inline struct slice session_reply_body(const struct session_reply *r)
 /*
  * The whole table, for snapshots; decode replaces it, but for its limits. 0 or STATUS_CORRUPT.
  *
- *   u64 next_client   u64 registered   evicted (id_ranges.h)   u64 sessions, of these u64 that have sent one command only; those first,
+ *   u64 next_client   u64 registered   evicted (id_ranges.h)
+ *   u64 sessions      u64 of these that have sent one command only; those first
  *   then for each     u64 client   u64 acknowledged   u64 used_us   u32 replies
  *   then for each     u64 sequence   u32 crc   u32 status   u32 length, bytes
  *

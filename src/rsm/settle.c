@@ -1,6 +1,7 @@
 /*
- * What a leader has to tell its group, so that every replica applies alike and a new leader knows it: the settings that hold from here on,
- * up to which id clients are registered elsewhere, and how long leaders have lived (rsm/entry.h). And the same, as the log says it.
+ * What a leader has to tell its group, so that every replica applies alike and a new leader knows it: the settings
+ * that hold from here on, up to which id clients are registered elsewhere, and how long leaders have lived
+ * (rsm/entry.h). And the same, as the log says it.
  */
 #include <inttypes.h>
 
@@ -111,7 +112,8 @@ void settle_tell_now(struct rsm *rsm)
 static bool propose_settings(struct rsm *rsm, uint64_t ballot)
 {
 	bool known = rsm->group.settled || !rsm->group.inherited;
-	if (rsm->settings_ballot == ballot || (known && group_settings_differ(&rsm->settings.group, &rsm->group.settings) == NULL))
+	if (rsm->settings_ballot == ballot ||
+	    (known && group_settings_differ(&rsm->settings.group, &rsm->group.settings) == NULL))
 		return true;
 	struct buffer body = {0};
 	rsm->settings_ballot = ballot;

@@ -13,8 +13,8 @@
  *   kinds: 1 sessions (rsm/sessions.h, one chunk), 2 app (struct app chunks, in order), 3 end (empty; the last),
  *          4 group (rsm/group_fields.h, one chunk, the first)
  *
- * Format 1, of the first version: no group chunk, and the header's checksum covers bytes 16 … 63 only. It is read; what is
- * written is format 2.
+ * Format 1, of the first version: no group chunk, and the header's checksum covers bytes 16 … 63 only. It is read;
+ * what is written is format 2.
  *
  * The parser is a push parser: it is fed bytes in any portions and calls back for each verified chunk. A damaged, truncated or
  * foreign file gives STATUS_CORRUPT, one of a format that this program does not know STATUS_NEWER.

@@ -81,8 +81,9 @@ static int check_ops(const struct shardkv_app *a, struct limits limits, const st
 			       TXN_OPS_MAX);
 	}
 	for (uint32_t i = 0; i < count && reply->status == 0; i++) {
-		if (check_key(a, limits, ops[i].key, reply) == 0 && check_value(limits, ops[i].key, ops[i].value, reply) == 0 &&
-		    ops[i].absent && ops[i].expect.len > 0)
+		if (check_key(a, limits, ops[i].key, reply) == 0 &&
+		    check_value(limits, ops[i].key, ops[i].value, reply) == 0 && ops[i].absent &&
+		    ops[i].expect.len > 0)
 			shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "absent and expect exclude each other");
 	}
 	return reply->status;
@@ -109,8 +110,8 @@ static int check_limits(const struct shardkv_app *a, struct limits limits, const
 	return reply->status;
 }
 
-static int check_command(struct shardkv_app *a, struct limits limits, struct slice bytes, struct arena *arena, bool any_shard,
-			 struct wire_kv_command *command, struct reply *reply)
+static int check_command(struct shardkv_app *a, struct limits limits, struct slice bytes, struct arena *arena,
+			 bool any_shard, struct wire_kv_command *command, struct reply *reply)
 {
 	int status = wire_kv_command_decode(bytes, arena, command);
 	if (status != 0) {
@@ -141,7 +142,8 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) == 0 && command.has_internal)
+	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) == 0 &&
+	    command.has_internal)
 		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
 	return count_refusal(a, reply);
 }

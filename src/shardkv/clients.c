@@ -1,6 +1,7 @@
 /*
- * Client ids. The shard masters alone hand them out: a group that did, too, would give two clients the same. Whether an id has been
- * handed out the leader asks them (rsm/registrar.h) when it meets one above those that its group knows.
+ * Client ids. The shard masters alone hand them out: a group that did, too, would give two clients the same. Whether
+ * an id has been handed out the leader asks them (rsm/registrar.h) when it meets one above those that its group
+ * knows.
  */
 #include "shardkv/node_internal.h"
 
@@ -56,7 +57,8 @@ void clients_unregistered(void *node, link_id from, const struct message *messag
 	struct shardkv_node *n = node;
 	if (!registrar_hold(&n->registrar, from, message, client))
 		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0,
-				    "too many commands of clients that are not known here wait for the shard masters; try again");
+				    "too many commands of clients that are not known here wait for the shard "
+				    "masters; try again");
 }
 
 void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message)

@@ -185,7 +185,9 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 			shard_config_encode(shardmaster_kept(master, number), reply->body);
 		/* A field more, behind the configuration's own. */
 		if (master->clients != NULL)
-			wire_config_encode(&(struct wire_config){.clients = master->clients(master->clients_context)}, reply->body);
+			wire_config_encode(
+				&(struct wire_config){.clients = master->clients(master->clients_context)},
+				reply->body);
 	}
 }
 

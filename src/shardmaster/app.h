@@ -9,8 +9,9 @@
  * Claiming again grants again. So a granted shard is the group's for good, whatever configurations follow, and
  * a group that has fallen behind is never granted what somebody else may be using.
  *
- * QUERY(n) answers configuration n, with the highest client id that has been handed out (`brief`: with nothing else): UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED
- * if it is no longer among the CONFIG_HISTORY_MAX kept ones.
+ * QUERY(n) answers configuration n, with the highest client id that has been handed out (`brief`: with nothing else):
+ * UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED if it is no longer among the
+ * CONFIG_HISTORY_MAX kept ones.
  *
  * Snapshot: a stream of records, cut into chunks between records; integers are little-endian.
  *

@@ -46,8 +46,12 @@ static inline void fuzz_app_apply(struct fuzz_app *f, uint64_t client, struct sl
 	uint64_t before = fuzz_app_hash(f->app);
 	f->slot++;
 	struct group_settings settings = {.value_bytes_max = 200};
-	struct apply_context context = {
-		.slot = f->slot, .time_us = f->slot, .settings = &settings, .client = client, .sequence = f->slot, .arena = &f->arena};
+	struct apply_context context = {.slot = f->slot,
+					.time_us = f->slot,
+					.settings = &settings,
+					.client = client,
+					.sequence = f->slot,
+					.arena = &f->arena};
 	struct reply reply = {.body = &f->body};
 	buffer_clear(&f->body);
 	arena_reset(&f->arena);

@@ -15,7 +15,8 @@ static void look_at_settings(struct slice body)
 	if (group_settings_decode(&settings, body) != 0)
 		return;
 	for (size_t i = 0; i < GROUP_SETTINGS_COUNT; i++)
-		ASSERT(group_setting_in_range(&group_settings_table[i], *group_setting_value(&settings, &group_settings_table[i])));
+		ASSERT(group_setting_in_range(&group_settings_table[i],
+					      *group_setting_value(&settings, &group_settings_table[i])));
 	group_settings_encode(&settings, &encoded);
 	int status = group_settings_decode(&again, buffer_slice(&encoded));
 	ASSERT(status == 0 && group_settings_differ(&settings, &again) == NULL);

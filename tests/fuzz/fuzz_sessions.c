@@ -17,7 +17,8 @@ static void run_command(struct sessions *s, const uint8_t *command, uint64_t now
 	const struct session_reply *repeat = NULL;
 	int status = 0;
 	struct slice body = slice(&command[3], 1);
-	struct entry_command c = {.client = command[0], .sequence = command[1], .acknowledged = command[2], .body = body};
+	struct entry_command c = {
+		.client = command[0], .sequence = command[1], .acknowledged = command[2], .body = body};
 	uint32_t format = command[3] % 5 == 0 ? 2 : ENTRY_FORMAT;
 	switch (sessions_begin(s, now_us, format, &c, &session, &repeat, &status)) {
 	case SESSION_NEW:

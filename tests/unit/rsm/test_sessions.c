@@ -210,7 +210,8 @@ START_TEST(test_snapshot_anywhere)
 END_TEST
 
 /*
- * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later, nor anybody below it.
+ * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later, nor anybody below
+ * it.
  */
 START_TEST(test_unregistered)
 {
@@ -282,8 +283,12 @@ START_TEST(test_absurd_numbers)
 	static const struct {
 		uint64_t sequence, acknowledged;
 	} absurd[] = {
-		{1, 2}, {UINT64_MAX, UINT64_MAX}, {1ull << 62, 1ull << 62}, {5 + SESSION_JUMP_MAX + 1, 5 + SESSION_JUMP_MAX + 1},
-		{UINT64_MAX, 1}, {SESSION_SPREAD_MAX + 3, 2},
+		{1, 2},
+		{UINT64_MAX, UINT64_MAX},
+		{1ull << 62, 1ull << 62},
+		{5 + SESSION_JUMP_MAX + 1, 5 + SESSION_JUMP_MAX + 1},
+		{UINT64_MAX, 1},
+		{SESSION_SPREAD_MAX + 3, 2},
 	};
 	struct sessions s;
 	begin(&s, 4, 100);
@@ -339,7 +344,8 @@ START_TEST(test_entries_of_the_first_version)
 	struct session *session = NULL;
 	const struct session_reply *repeat = NULL;
 	int status = 0;
-	struct entry_command command = {.client = 9, .sequence = 1ull << 40, .acknowledged = 1, .body = slice_string("x")};
+	struct entry_command command = {
+		.client = 9, .sequence = 1ull << 40, .acknowledged = 1, .body = slice_string("x")};
 	sessions_init(&s, 1, 1000);
 	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
 	sessions_record(session, command.sequence, command.body, 0, slice_string("ok"));
@@ -367,6 +373,7 @@ START_TEST(test_limit)
 }
 END_TEST
 
-CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry,
-	   test_window, test_reply_bytes, test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
-	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version, test_limit)
+CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused,
+	   test_idle_expiry, test_window, test_reply_bytes, test_snapshot_anywhere, test_unregistered,
+	   test_own_register, test_late_comers, test_crowd, test_absurd_numbers, test_first_version,
+	   test_entries_of_the_first_version, test_limit)

@@ -30,7 +30,9 @@ static int command(struct rsm_group *g, uint64_t client, uint64_t sequence)
 	int status = LOST;
 	g->appended++;
 	for (uint32_t tries = 0; status == LOST && tries < 10; tries++)
-		status = rsm_group_wait(g, rsm_group_command(g, rsm_group_elect(g), client, sequence, g->appended, 0), 5 * SIM_SECOND);
+		status = rsm_group_wait(g,
+					rsm_group_command(g, rsm_group_elect(g), client, sequence, g->appended, 0),
+					5 * SIM_SECOND);
 	return status;
 }
 
@@ -74,8 +76,10 @@ START_TEST(test_settings_of_the_leader)
 			ck_assert_int_eq(command(&g, enlist(&g), 1), 0);
 		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 		for (uint32_t i = 0; i < 3; i++) {
-			ck_assert_uint_eq(rsm_settings_in_force(rsm_group_rsm(&g, i))->sessions_max, settings[leader].group.sessions_max);
-			ck_assert_uint_le(rsm_group_rsm(&g, i)->sessions.by_client.count, settings[leader].group.sessions_max);
+			ck_assert_uint_eq(rsm_settings_in_force(rsm_group_rsm(&g, i))->sessions_max,
+					  settings[leader].group.sessions_max);
+			ck_assert_uint_le(rsm_group_rsm(&g, i)->sessions.by_client.count,
+					  settings[leader].group.sessions_max);
 		}
 		settings[(leader + 1) % 3].group.sessions_max = 5 + round;
 		restart(&g, (leader + 1) % 3);
@@ -261,8 +265,10 @@ static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
 	header.format = 1;
 	header.time_us = FIRST_VERSION_US;
 	snapshot_put_header(&r.out, &header);
-	ck_assert_int_eq(snapshot_parse(&parser, slice(data + SNAPSHOT_HEADER_BYTES, (size_t)size - SNAPSHOT_HEADER_BYTES),
-					rewrite_chunk, &r), 0);
+	ck_assert_int_eq(snapshot_parse(&parser,
+					slice(data + SNAPSHOT_HEADER_BYTES, (size_t)size - SNAPSHOT_HEADER_BYTES),
+					rewrite_chunk, &r),
+			 0);
 	snapshot_put_chunk(&r.out, r.chunks++, SNAPSHOT_END, slice(NULL, 0));
 	ck_assert_uint_le(r.out.len, size);
 	ck_assert_int_eq(disk_sim_poke(disk, name, 0, r.out.data, r.out.len), 0);
@@ -273,8 +279,8 @@ static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
 }
 
 /*
- * A snapshot of the first version starts with equal contents: values, sessions, and the settings that this node has, until a leader
- * says by which the group goes on. Clients that were shut out by an invented id are let in again.
+ * A snapshot of the first version starts with equal contents: values, sessions, and the settings that this node has,
+ * until a leader says by which the group goes on. Clients that were shut out by an invented id are let in again.
  */
 START_TEST(test_state_of_the_first_version)
 {
@@ -323,5 +329,5 @@ START_TEST(test_state_of_the_first_version)
 }
 END_TEST
 
-CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader, test_settings_are_told_once, test_clock_steps, test_pause,
-	   test_sessions_do_expire, test_strays_are_not_logged)
+CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader, test_settings_are_told_once,
+	   test_clock_steps, test_pause, test_sessions_do_expire, test_strays_are_not_logged)

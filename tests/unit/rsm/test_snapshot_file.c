@@ -21,7 +21,9 @@ static void build(struct buffer *b, uint32_t format)
 	uint8_t big[5000];
 	for (size_t i = 0; i < sizeof big; i++)
 		big[i] = (uint8_t)(i / 100);
-	snapshot_put_header(b, &(struct snapshot_header){.slot = 42, .ballot = 258, .group = 3, .time_us = 99, .app_hash = 7, .format = format});
+	snapshot_put_header(
+		b, &(struct snapshot_header){
+			   .slot = 42, .ballot = 258, .group = 3, .time_us = 99, .app_hash = 7, .format = format});
 	if (format != 1)
 		snapshot_put_chunk(b, index++, SNAPSHOT_GROUP, slice_string("fields"));
 	snapshot_put_chunk(b, index++, SNAPSHOT_SESSIONS, slice_string("sessions"));
@@ -61,7 +63,8 @@ START_TEST(test_round_trip)
 			ck_assert_uint_eq(header.app_hash, 7);
 			ck_assert_uint_eq(header.format, format == 0 ? SNAPSHOT_FORMAT : format);
 			buffer_add_u8(&seen.text, 0);
-			ck_assert_str_eq((char *)seen.text.data, format == 1 ? "1:8;2:5000;2:0;" : "4:6;1:8;2:5000;2:0;");
+			ck_assert_str_eq((char *)seen.text.data,
+					 format == 1 ? "1:8;2:5000;2:0;" : "4:6;1:8;2:5000;2:0;");
 			buffer_free(&seen.text);
 		}
 		buffer_free(&b);

@@ -299,8 +299,8 @@ uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wir
 	return number;
 }
 
-uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence, uint64_t acknowledged,
-		       const struct wire_kv_op *op)
+uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence,
+		       uint64_t acknowledged, const struct wire_kv_op *op)
 {
 	struct buffer body = {0}, payload = {0};
 	struct wire_kv_op copy = *op;

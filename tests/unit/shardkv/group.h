@@ -31,7 +31,8 @@ struct group {
 	struct sim_process *master;
 	struct sim_process *client;
 	uint32_t key_bytes_max;
-	const struct settings *settings[GROUP_REPLICAS_MAX]; /* of a replica from its next start on; NULL: the defaults */
+	const struct settings
+		*settings[GROUP_REPLICAS_MAX]; /* of a replica from its next start on; NULL: the defaults */
 	uint32_t shards[GROUP_REPLICAS_MAX];                 /* other than GROUP_SHARDS */
 
 	/* The master. */
@@ -66,8 +67,8 @@ struct asked *group_wait(struct group *g, uint32_t number);
 /* One operation as a COMMAND without session, or, for GET, a QUERY for the key. */
 uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wire_kv_op *op, uint32_t timeout_ms);
 /* The same for a write of a session. */
-uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence, uint64_t acknowledged,
-		       const struct wire_kv_op *op);
+uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client, uint64_t sequence,
+		       uint64_t acknowledged, const struct wire_kv_op *op);
 uint32_t group_send_scan(struct group *g, struct sim_process *to, uint64_t config);
 /* A key of that shard. */
 const char *group_key(char out[16], uint32_t shard);

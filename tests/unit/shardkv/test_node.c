@@ -322,8 +322,8 @@ static struct group *begin_granted(uint32_t nreplicas, const char *key)
 }
 
 /*
- * Ids come from the shard masters. One that they have handed out is asked for once; one that they have not is refused, and leaves
- * nothing behind. faults: 94
+ * Ids come from the shard masters. One that they have handed out is asked for once; one that they have not is
+ * refused, and leaves nothing behind. faults: 94
  */
 START_TEST(client_ids_are_asked_for)
 {
@@ -340,11 +340,13 @@ START_TEST(client_ids_are_asked_for)
 	uint64_t applied = rsm_applied(shardkv_node_rsm(leader->node));
 	uint32_t number = group_send_as(g, leader, 1ull << 63, 1, 1, &op);
 	ck_assert_int_eq(status_of(g, number), STATUS_SESSION_EXPIRED);
-	ck_assert_ptr_nonnull(memmem(error_of(&g->asked[number]).message.data, error_of(&g->asked[number]).message.len, "REGISTER", 8));
+	ck_assert_ptr_nonnull(memmem(error_of(&g->asked[number]).message.data,
+				     error_of(&g->asked[number]).message.len, "REGISTER", 8));
 	ck_assert_uint_eq(g->questions, 2);
 	ck_assert_uint_eq(rsm_applied(shardkv_node_rsm(leader->node)), applied);
 	/* Absurd numbers of a client that exists: they are not even asked for. */
-	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 1ull << 60, 1ull << 60, &op)), STATUS_SESSION_EXPIRED);
+	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 1ull << 60, 1ull << 60, &op)),
+			 STATUS_SESSION_EXPIRED);
 	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 2, 3, &op)), STATUS_BAD_REQUEST);
 	ck_assert_uint_eq(rsm_applied(shardkv_node_rsm(leader->node)), applied);
 	ck_assert_int_eq(status_of(g, group_send_as(g, leader, 7, 3, 3, &op)), 0);
@@ -446,8 +448,8 @@ START_TEST(register_is_refused)
 END_TEST
 
 CHECK_MAIN("shardkv node", first_request_claims, claims_are_shared, other_groups_keys_are_refused,
-	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline, waiting_is_bounded,
-	   lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests, grants_survive_a_restart,
-	   internal_commands_of_clients_are_denied, status_and_cluster, client_ids_are_asked_for,
-	   known_ids_survive_a_restart, questions_are_shared, questions_are_bounded, lost_leadership_answers_unknown_clients,
-	   register_is_refused)
+	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline,
+	   waiting_is_bounded, lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
+	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
+	   client_ids_are_asked_for, known_ids_survive_a_restart, questions_are_shared, questions_are_bounded,
+	   lost_leadership_answers_unknown_clients, register_is_refused)

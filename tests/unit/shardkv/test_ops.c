@@ -203,8 +203,8 @@ START_TEST(value_limits)
 END_TEST
 
 /*
- * What a leader has judged and logged is done, whatever the limits of the replica that applies it; and what was stored when longer ones
- * were allowed is still to be had, and to be got rid of. faults: 89
+ * What a leader has judged and logged is done, whatever the limits of the replica that applies it; and what was
+ * stored when longer ones were allowed is still to be had, and to be got rid of. faults: 89
  */
 START_TEST(limits_are_the_leaders)
 {

@@ -1,6 +1,6 @@
 /*
- * Replicas whose configurations differ have equal states, and lose nothing: each setting there is, one by one, at the leader and at the
- * others. faults: 80, 89
+ * Replicas whose configurations differ have equal states, and lose nothing: each setting there is, one by one, at the
+ * leader and at the others. faults: 80, 89
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +93,8 @@ static void check_states(struct group *g, const char *when)
 	ck_assert(sim_world_run_until_true(g->world, agreed, g, 20 * SIM_SECOND));
 	uint64_t hash = rsm_state_hash(shardkv_node_rsm(g->replicas[0]->node));
 	for (uint32_t i = 1; i < g->nreplicas; i++)
-		ck_assert_msg(rsm_state_hash(shardkv_node_rsm(g->replicas[i]->node)) == hash, "%s: replica %u has another state",
-			      when, i + 1);
+		ck_assert_msg(rsm_state_hash(shardkv_node_rsm(g->replicas[i]->node)) == hash,
+			      "%s: replica %u has another state", when, i + 1);
 }
 
 static size_t length_of(struct group *g, struct slice key)
@@ -153,9 +153,11 @@ START_TEST(every_setting_alone)
 		}
 		group_configure(g, 1, 1, 1, 1, 1);
 		group_settle(g);
-		struct wire_kv_op op = {.kind = WIRE_KV_PUT, .key = slice_string("big"), .value = slice(big, BIG_VALUE)};
+		struct wire_kv_op op = {
+			.kind = WIRE_KV_PUT, .key = slice_string("big"), .value = slice(big, BIG_VALUE)};
 		ck_assert_int_eq(write_as(g, 500, 1, &op), 0);
-		op = (struct wire_kv_op){.kind = WIRE_KV_PUT, .key = slice(long_key, BIG_KEY), .value = slice_string("v")};
+		op = (struct wire_kv_op){
+			.kind = WIRE_KV_PUT, .key = slice(long_key, BIG_KEY), .value = slice_string("v")};
 		ck_assert_int_eq(write_as(g, 501, 1, &op), 0);
 		for (int high = 0; high < 2; high++) {
 			if (!other_value(&changed, setting, high != 0))

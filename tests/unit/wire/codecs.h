@@ -139,7 +139,8 @@ static inline void any_number(struct rng *r, struct arena *a, void *out)
 static inline void any_master_query(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
-	*(struct wire_master_query *)out = (struct wire_master_query){.number = any_u64(r), .brief = rng_below(r, 2) == 0};
+	*(struct wire_master_query *)out = (struct wire_master_query){.number = any_u64(r),
+								      .brief = rng_below(r, 2) == 0};
 }
 static inline void any_replica(struct rng *r, struct arena *a, void *out)
 {
@@ -386,8 +387,10 @@ static inline void any_view_query(struct rng *r, struct arena *a, void *out)
 static inline void any_view_reply(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_view_reply *reply = out;
-	*reply = (struct wire_view_reply){
-		.view = any_one_view(r, a), .nhistory = any_count(r, 10), .nservers = any_count(r, 10), .clients = any_u64(r)};
+	*reply = (struct wire_view_reply){.view = any_one_view(r, a),
+					  .nhistory = any_count(r, 10),
+					  .nservers = any_count(r, 10),
+					  .clients = any_u64(r)};
 	reply->history = arena_get(a, reply->nhistory * sizeof *reply->history);
 	reply->servers = arena_get(a, reply->nservers * sizeof *reply->servers);
 	for (uint32_t i = 0; i < reply->nhistory; i++)
