@@ -59,7 +59,7 @@ static void a_good_entry(struct lie *lie)
 {
 	entry_begin(&lie->value);
 	entry_add(&lie->value, &(struct entry_command){.kind = ENTRY_REGISTER});
-	entry_finish(&lie->value, 1, 1, lie->message.ballot);
+	entry_finish(&lie->value, 1, 1, 1, lie->message.ballot);
 }
 
 static void entries_from(struct lie *lie, uint64_t slot)
@@ -74,7 +74,8 @@ static void entries_from(struct lie *lie, uint64_t slot)
 /* faults: 96 */
 static void spoil_value(struct lie *lie)
 {
-	switch (rng_below(lie->rng, 4)) {
+	switch (rng_below(lie->rng, 5)) {
+	case 4: store_u64(lie->value.data + 24, UINT64_MAX - rng_below(lie->rng, 1000)); break; /* lived time */
 	case 0: lie->value.len -= 1 + rng_below(lie->rng, lie->value.len - 1); break;
 	case 1: buffer_add_u8(&lie->value, 0); break;
 	case 2: lie->value.data[0] = 200; break; /* format */

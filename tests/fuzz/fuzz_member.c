@@ -251,7 +251,7 @@ static void make_value(struct slice *in)
 	store_u64(body + 4, input_u8(in));
 	entry_begin(&b.value);
 	entry_add(&b.value, &(struct entry_command){.kind = ENTRY_APP, .client = input_u8(in) % 3, .sequence = 1, .body = slice(body, 12)});
-	entry_finish(&b.value, 1, sim_process_wall_us(b.processes[0]), 1);
+	entry_finish(&b.value, 1, sim_process_wall_us(b.processes[0]), 1, 1);
 }
 
 /* What a member in the victim's place would find plausible. */

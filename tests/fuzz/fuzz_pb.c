@@ -195,7 +195,8 @@ static void forge_frame(struct slice *in, uint32_t to, struct slice genuine)
 	struct pb_node *n = pb_node_of(b.servers[to]->node);
 	arena_reset(&b.arena);
 	if (wire_pb_forward_decode(genuine, &b.arena, &frame) != 0)
-		frame = (struct wire_pb_forward){.view = 1, .frame = 1, .digest = n->state.digest};
+		frame = (struct wire_pb_forward){
+			.view = 1, .frame = 1, .sessions_max = 4, .session_idle_us = 1000, .digest = n->state.digest};
 	if (input_u8(in) % 2 == 0) {
 		frame.view = n->view;
 		frame.frame = n->intake.received + 1;
