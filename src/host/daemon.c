@@ -175,7 +175,7 @@ static int create_node(struct running *r)
 		.log = &r->log,
 	};
 	r->node = r->kind->create(&r->daemon);
-	process_metrics_register(&r->node->metrics, r->disk);
+	process_metrics_register(&r->node->metrics, r->disk, &r->log);
 	if (r->config.self->http == NULL)
 		return 0;
 	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);

@@ -79,6 +79,7 @@ static void on_watchdog(void *context)
 	uint64_t now_us = host_now_us(host);
 	uint64_t due_us = host->watchdog.at_us;
 	timers_set(&host->timers, &host->watchdog, now_us + host->watchdog_us);
+	log_tell_lost(host->log);
 	/*
 	 * If it was us who stood still, what the others sent meanwhile is still in the sockets: judge them the
 	 * next time.
