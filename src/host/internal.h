@@ -8,6 +8,7 @@
  *   request.c    requests from this process to the node
  *   listen.c     the listening socket, accepting
  *   dial.c       dialled links: resolving, connecting, pauses after failures
+ *   resolve.c    host names to addresses
  *   hello.c      the handshake, both sides
  *   identity.c   ids, members, which connections belong to members for certain
  *   link.c       life of a link: states, cutting, queueing and writing
@@ -36,10 +37,10 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "host/host.h"
+#include "host/resolve.h"
 #include "wire/method.h"
 #include "wire/sender.h"
 
-#define ADDRESSES_MAX 8u                    /* of one host name */
 #define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
 #define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
 #define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
@@ -63,15 +64,6 @@ enum link_state {
 };
 
 struct traffic_peer;
-
-struct socket_address {
-	socklen_t len;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} u;
-};
 
 struct link {
 	struct host *host;
@@ -111,9 +103,11 @@ struct link {
 	char *route;           /* where to connect */
 	char *name;            /* of the node that must answer; "": any */
 	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
-	struct socket_address addresses[ADDRESSES_MAX];
-	uint32_t naddresses, next_address;
-	struct evdns_getaddrinfo_request *resolving;
+	struct socket_address addresses[ADDRESSES_MAX]; /* of the route: as it was last resolved */
+	uint32_t naddresses;
+	uint32_t first_address; /* where attempts begin */
+	uint32_t tried;         /* addresses in this attempt */
+	struct resolve_question question; /* under way in LINK_RESOLVING */
 	uint32_t failures; /* in a row */
 	uint64_t retry_us;
 	bool complained; /* the failure has been logged */
@@ -144,7 +138,7 @@ struct watch {
 struct host_loop {
 	struct event_base *base;
 	struct host *owner;     /* whose own loop it is, and which has its turn ended in every turn; NULL: shared */
-	struct evdns_base *dns; /* made when the first name has to be resolved */
+	struct resolver *resolver; /* made when the first name has to be resolved */
 	uint64_t now_us;        /* of this turn; 0: not read yet */
 	uint64_t wall_us;
 	struct timers wakes; /* struct host's `wake` */
@@ -302,6 +296,10 @@ link_id dial_link(struct host *host, const char *address);
 void dial_begin(struct link *link);
 /* The socket became writable, or failed. */
 void dial_connected(struct link *link);
+/* How long the present state, LINK_RESOLVING or LINK_CONNECTING, may last. */
+uint32_t dial_patience_ms(const struct link *link);
+/* It has lasted longer: the next address, or the end of the attempt. */
+void dial_out_of_patience(struct link *link);
 /* The hello has been accepted: what waited may leave. */
 void dial_opened(struct link *link);
 /* The attempt or the connection has failed: when may the next one begin? */

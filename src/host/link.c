@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <event2/dns.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +50,7 @@ struct link *link_new(struct host *host, bool dialled)
 	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
 	list_init(&link->cut);
+	list_init(&link->question.link);
 	map_put(&host->links, link->id, link);
 	return link;
 }
@@ -382,8 +382,7 @@ void link_free(struct link *link)
 {
 	struct host *host = link->host;
 	link_detach(link);
-	if (link->resolving != NULL)
-		evdns_getaddrinfo_cancel(link->resolving);
+	resolve_cancel(&link->question);
 	if (!link->dialled)
 		host->accepted_count--;
 	host->buffered_bytes -= link->accounted;

@@ -5,7 +5,6 @@
  * answers to requests from this process, the trace, one write for each link. What a host asks for while turns are being
  * ended belongs to the next turn, which then does not wait.
  */
-#include <event2/dns.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,21 +38,12 @@ struct host_loop *host_loop_create(void)
 	return NULL;
 }
 
-/* Questions under way are cancelled, and the resolver is given the one turn that it needs to let go of them. */
-static void free_resolver(struct host_loop *loop)
-{
-	if (loop->dns == NULL)
-		return;
-	evdns_base_free(loop->dns, 1);
-	event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-}
-
 void host_loop_destroy(struct host_loop *loop)
 {
 	if (loop->base != NULL)
 		event_del(&loop->timer_event);
+	resolver_destroy(loop->resolver);
 	calls_free(loop);
-	free_resolver(loop);
 	if (loop->base != NULL)
 		event_base_free(loop->base);
 	timers_free(&loop->wakes);

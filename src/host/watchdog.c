@@ -41,17 +41,16 @@ static void check_link(struct link *link, uint64_t now_us)
 {
 	const struct host_settings *limits = &link->host->settings;
 	switch (link->state) {
-	case LINK_RESOLVING:
 	case LINK_HELLO:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
 			link->host->cut_total++;
-			link_cut(link, link->state == LINK_HELLO ? "no hello (hello_timeout_ms)"
-								 : "the name is not resolved in time");
+			link_cut(link, "no hello (hello_timeout_ms)");
 		}
 		break;
+	case LINK_RESOLVING:
 	case LINK_CONNECTING:
-		if (passed(now_us, link->began_us, limits->connect_timeout_ms))
-			link_cut(link, "no connection (connect_timeout_ms)");
+		if (passed(now_us, link->began_us, dial_patience_ms(link)))
+			dial_out_of_patience(link);
 		break;
 	case LINK_UNCONFIRMED:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
