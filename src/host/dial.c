@@ -64,6 +64,15 @@ static uint32_t present_address(const struct link *link)
 	return (link->first_address + link->tried - 1) % link->naddresses;
 }
 
+/* Other nodes are worth more than an idle stranger. */
+static int open_socket(struct host *host, int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 && error_is_shortage(errno) && host_relieve(host, "a connection to another node", errno))
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd;
+}
+
 /* Tries the host's addresses one after another, until one takes a connection or needs time for it. */
 static void try_addresses(struct link *link, int error)
 {
@@ -72,7 +81,7 @@ static void try_addresses(struct link *link, int error)
 		link->tried++;
 		const struct socket_address *to = &link->addresses[present_address(link)];
 		address_format(to, link->remote, sizeof link->remote);
-		int fd = socket(to->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd = open_socket(link->host, to->u.any.sa_family);
 		if (fd < 0) {
 			error = errno;
 			continue;

@@ -12,6 +12,7 @@
  *   hello.c      the handshake, both sides
  *   identity.c   ids, members, which connections belong to members for certain
  *   link.c       life of a link: states, cutting, queueing and writing
+ *   seats.c      who may stay connected when there is no room for everybody
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
  *   tracing.c    the trace file, TRACE
@@ -63,6 +64,8 @@ enum link_state {
 	LINK_PAUSED,  /* dialled: no attempt before retry_us */
 };
 
+enum seat { SEAT_NONE, SEAT_NEWCOMER, SEAT_STRANGER, SEAT_MEMBER };
+
 struct traffic_peer;
 
 struct link {
@@ -76,6 +79,8 @@ struct link {
 	bool reading, writing;
 	struct list flush; /* in host->flush while there may be something to write */
 	struct list cut;   /* in host->cut */
+	enum seat seat;    /* accepted */
+	struct list seated; /* in host->newcomers or host->strangers */
 	char remote[80];   /* the peer's socket address, for log lines */
 	struct traffic_peer *peer;
 	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
@@ -193,7 +198,11 @@ struct host {
 	struct event accepting;
 	struct timer accept_again;
 	bool accept_paused;
-	uint64_t accepted_count;
+	uint64_t accepted_count; /* open now */
+	struct list newcomers, strangers;
+	uint32_t nnewcomers, nstrangers;
+	uint32_t *member_seats; /* taken, of each of `peers` */
+	uint64_t shortage_us;   /* of the last log line about too few descriptors */
 
 	struct watch *watches;
 	bool (*work)(void *context); /* NULL: none */
@@ -287,6 +296,25 @@ static inline size_t link_unsent(const struct link *link)
 	return link->out.len - link->out_sent;
 }
 
+/* seats.c */
+void seats_init(struct host *host);
+void seats_free(struct host *host);
+/* An accepted connection begins. May cut another one. */
+void seat_newcomer(struct link *link);
+/* Its hello is good. May cut another one; false: there is no seat. */
+bool seat_take(struct link *link) MUST_CHECK;
+/* Something came along it. */
+void seat_heard(struct link *link);
+/* It ends. Harmless if it has no seat. */
+void seat_leave(struct link *link);
+/*
+ * The other end is a node of this cluster: we dialled it, or it says so in its hello. (Whether a hello can be believed is for hello.c
+ * to judge; it is all that counts here.)
+ */
+bool link_is_member(const struct link *link);
+/* An errno that passes when somebody gives back a descriptor, or memory. */
+bool error_is_shortage(int error);
+
 /* receive.c */
 void link_receive(struct link *link);
 
@@ -375,6 +403,8 @@ void traffic_init(struct host *host);
 void traffic_free(struct host *host);
 void traffic_register(struct host *host);
 struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t len);
+/* In host->peers; npeers: it is none of them. */
+size_t traffic_peer_index(const struct host *host, const struct traffic_peer *peer);
 const char *traffic_peer_name(const struct traffic_peer *peer);
 void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method, size_t bytes);
 

@@ -51,6 +51,7 @@ struct link *link_new(struct host *host, bool dialled)
 	list_init(&link->flush);
 	list_init(&link->cut);
 	list_init(&link->question.link);
+	list_init(&link->seated);
 	map_put(&host->links, link->id, link);
 	return link;
 }
@@ -108,11 +109,14 @@ static void release_output(struct link *link)
  */
 static void link_end(struct link *link)
 {
+	if (!link->dialled)
+		link->host->accepted_count--;
 	link_detach(link);
 	release_output(link);
 	link->host->buffered_bytes -= link->accounted;
 	link->accounted = 0;
 	list_remove(&link->flush);
+	seat_leave(link);
 	link->state = LINK_CUT;
 	list_push_back(&link->host->cut, &link->cut);
 	host_touch(link->host);
@@ -383,8 +387,7 @@ void link_free(struct link *link)
 	struct host *host = link->host;
 	link_detach(link);
 	resolve_cancel(&link->question);
-	if (!link->dialled)
-		host->accepted_count--;
+	seat_leave(link);
 	host->buffered_bytes -= link->accounted;
 	list_remove(&link->flush);
 	list_remove(&link->cut);

@@ -306,6 +306,7 @@ void link_receive(struct link *link)
 	}
 	link->heard_us = host_now_us(host);
 	link->pinged_us = 0;
+	seat_heard(link);
 	if (direct)
 		link->in.len += (size_t)received;
 	take_bytes(link, slice(host->loop->scratch, direct ? 0 : (size_t)received));
