@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "host/daemon_config.h"
 #include "host/datadir.h"
+#include "host/descriptors.h"
 #include "host/disk_posix.h"
 #include "host/http.h"
 #include "host/notify.h"
@@ -110,6 +111,11 @@ static bool work_for_disk(void *context)
 	return disk_posix_run(context);
 }
 
+static void on_shortage(void *context, int error)
+{
+	host_relieve(context, "a file of the log, or a snapshot", error);
+}
+
 static void finish_work(void *context)
 {
 	disk_posix_finish(context);
@@ -128,6 +134,27 @@ static void make_identity(struct running *r)
 	while (self->role != ROLE_PBSERVER &&
 	       (node = clusterconf_next(conf, self->role, self->group, node)) != NULL)
 		identity_add_member(&id->members, node->replica, node->name, node->listen);
+}
+
+/* Connections get what files, other nodes and the endpoints do not need. */
+static int share_descriptors(struct running *r)
+{
+	struct rlimit limit;
+	struct descriptor_plan plan;
+	uint64_t wanted = r->config.settings.connections_max;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	int status = descriptors_plan(&plan, limit.rlim_cur, &r->config.conf, r->config.self, wanted, r->error,
+				      sizeof r->error);
+	if (status != 0)
+		return status;
+	if (plan.connections_max < wanted)
+		log_event(&r->log, LOG_WARN, "connections_limited",
+			  "connections_max=%" PRIu64 " now=%u limit=%" PRIu64
+			  " hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
+			  wanted, plan.connections_max, plan.limit);
+	r->config.settings.connections_max = plan.connections_max;
+	return 0;
 }
 
 static int open_disk(struct running *r)
@@ -158,6 +185,7 @@ static int create_host(struct running *r)
 	int status = host_create(&r->host, &options, r->error, sizeof r->error);
 	if (status == 0) {
 		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
+		disk_posix_on_shortage(r->disk, on_shortage, r->host);
 		disk_posix_use_loop(r->disk);
 		host_work(r->host, work_for_disk, finish_work, r->disk);
 	}
@@ -186,7 +214,9 @@ static int create_node(struct running *r)
 
 static int start(struct running *r)
 {
-	int status = open_disk(r);
+	int status = share_descriptors(r);
+	if (status == 0)
+		status = open_disk(r);
 	if (status == 0)
 		status = create_host(r);
 	if (status == 0)

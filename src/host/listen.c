@@ -70,8 +70,7 @@ static void pause_accepting(struct host *host, int error)
 	event_del(&host->accepting);
 	if (!host->accept_paused)
 		log_event(host->log, LOG_ERROR, "accept_paused", "errno=%s why=\"%s\" connections=%llu",
-			  strerrorname_np(error) == NULL ? "?" : strerrorname_np(error), strerror(error),
-			  (unsigned long long)host->accepted_count);
+			  errno_name(error), strerror(error), (unsigned long long)host->accepted_count);
 	host->accept_paused = true;
 	timers_set(&host->timers, &host->accept_again, host_now_us(host) + ACCEPT_PAUSE_US);
 }

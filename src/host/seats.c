@@ -27,6 +27,8 @@
 #define LOOKED_AT_MAX 64u
 /* Who says nothing for so long is idle even if he waits for an answer: our own clients send a PING every 2 seconds. */
 #define SILENT_US 10000000u
+/* A newcomer that has taken so long for its hello gives way to descriptors that are needed. */
+#define NEWCOMER_SLOW_US 500000u
 #define SHORTAGE_INTERVAL_US 1000000u
 
 void seats_init(struct host *host)
@@ -155,20 +157,28 @@ bool error_is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* One that has had time for its hello: two that are new must not throw each other out again and again. */
+static struct link *slow_newcomer(struct host *host)
+{
+	struct list *first = list_first(&host->newcomers);
+	struct link *oldest = first == NULL ? NULL : LIST_ENTRY(first, struct link, seated);
+	return oldest != NULL && host_now_us(host) - oldest->began_us > NEWCOMER_SLOW_US ? oldest : NULL;
+}
+
 bool host_relieve(struct host *host, const char *purpose, int error)
 {
 	uint64_t now_us = host_now_us(host);
 	struct rlimit limit = {0};
 	struct link *leaver = idle_stranger(host);
-	if (leaver == NULL && !list_empty(&host->newcomers))
-		leaver = LIST_ENTRY(list_first(&host->newcomers), struct link, seated);
+	if (leaver == NULL)
+		leaver = slow_newcomer(host);
 	if (host->shortage_us == 0 || now_us - host->shortage_us >= SHORTAGE_INTERVAL_US) {
 		host->shortage_us = now_us;
 		getrlimit(RLIMIT_NOFILE, &limit);
 		log_event(host->log, LOG_ERROR, "descriptor_shortage",
 			  "errno=%s purpose=\"%s\" limit=%llu connections=%llu action=\"%s\" "
 			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n), or lower connections_max\"",
-			  strerrorname_np(error) == NULL ? "?" : strerrorname_np(error), purpose,
+			  errno_name(error), purpose,
 			  (unsigned long long)limit.rlim_cur, (unsigned long long)host->accepted_count,
 			  leaver != NULL ? "an idle connection is closed, then another try" : "another try soon");
 	}

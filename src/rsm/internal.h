@@ -50,6 +50,8 @@
 #define SNAPSHOT_PAUSE_US 2000000u
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
+/* For want of a descriptor: until the next try. */
+#define SNAPSHOT_SHORTAGE_US 1000000u
 #define STOP_WAIT_US 1000000u
 /* How often a full disk is tried again. */
 #define SPACE_RETRY_US 1000000u
@@ -276,6 +278,7 @@ struct rsm {
 	struct disk_file *snapshot_file;
 	uint64_t log_bytes;            /* appended since it was taken */
 	bool snapshot_wanted;          /* a peer needs one newer than ours */
+	uint64_t take_after_us;        /* none is taken before this */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
 	uint32_t damaged_from;         /* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */

@@ -230,6 +230,10 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		answer_error(rsm, from, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
 		return;
 	}
+	if (wal_starved(rsm->wal)) {
+		answer_error(rsm, from, STATUS_BUSY, "the leader has no file descriptor for its log; try again");
+		return;
+	}
 	struct reply refusal = {.body = &rsm->reply_body};
 	buffer_clear(&rsm->reply_body);
 	status = rsm->app->ops->admit(rsm->app, command.body, &rsm->arena, &refusal);

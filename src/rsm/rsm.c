@@ -323,7 +323,7 @@ static void notice_leadership(struct rsm *rsm)
 static void retry_space(struct rsm *rsm)
 {
 	uint64_t now = node_now_us(rsm->node);
-	if (!wal_full(rsm->wal) || now < rsm->space_retry_us)
+	if (!wal_wants_space(rsm->wal) || now < rsm->space_retry_us)
 		return;
 	rsm->space_retry_us = now + SPACE_RETRY_US;
 	wal_retry_space(rsm->wal);
