@@ -86,6 +86,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	timer_init(&host->wake, on_wake, host);
 	list_init(&host->flush);
 	list_init(&host->cut);
+	list_init(&host->readable);
 	requests_init(host);
 	copy_options(host, options);
 	traffic_init(host);

@@ -43,6 +43,10 @@
 #include "wire/sender.h"
 
 #define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
+#define RECEIVE_US 2000u                    /* how long requests of strangers are taken in one turn of the loop */
+#define RECEIVE_FRAMES 64u                  /* of one link, before another has its turn */
+#define RECEIVE_FRAMES_UNASKED 4u           /* between two looks at the clock */
+#define SETTLE_US 2000u                     /* how long ends of links are dealt with in one turn of the loop */
 #define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
 #define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
 #define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
@@ -79,6 +83,7 @@ struct link {
 	bool reading, writing;
 	struct list flush; /* in host->flush while there may be something to write */
 	struct list cut;   /* in host->cut */
+	struct list turn;  /* in host->readable while there is input that may be taken */
 	enum seat seat;    /* accepted */
 	struct list seated; /* in host->newcomers or host->strangers */
 	char remote[80];   /* the peer's socket address, for log lines */
@@ -89,7 +94,9 @@ struct link {
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
 
-	struct buffer in;  /* the beginning of one unfinished frame */
+	struct buffer in;  /* the beginning of one unfinished frame; in a backlog, all that has been read and not taken */
+	size_t in_taken;   /* bytes at its front that are done with; 0 unless there is a backlog */
+	bool backlog;      /* whole frames wait in it for another turn: nothing is read meanwhile */
 	size_t in_needed;  /* its whole length, as far as is known */
 	struct buffer out; /* out.data + out_sent … is unsent */
 	size_t out_sent;
@@ -186,6 +193,8 @@ struct host {
 	struct map links; /* by number */
 	link_id last_id;
 	struct list flush, cut;
+	struct list readable;      /* links that wait for links_receive(), in the order of their turns */
+	uint64_t receive_until_us; /* of the host's clock */
 	link_id own_link;        /* along which the node answers host_request(); 0: never used */
 	struct map own_requests; /* unanswered, by message id */
 	uint64_t last_own_request;
@@ -316,7 +325,12 @@ bool link_is_member(const struct link *link);
 bool error_is_shortage(int error);
 
 /* receive.c */
-void link_receive(struct link *link);
+/* There is something to be read. */
+void link_readable(struct link *link);
+/* Takes what strangers have sent: in turns, and not for longer than a part of the loop's turn. */
+void links_receive(struct host *host);
+/* Its output has become less. */
+void link_go_on(struct link *link);
 
 /* dial.c */
 link_id dial_link(struct host *host, const char *address);

@@ -15,7 +15,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	host_touch(link->host);
-	link_receive(link);
+	link_readable(link);
 }
 
 static void queue_flush(struct link *link)
@@ -50,6 +50,7 @@ struct link *link_new(struct host *host, bool dialled)
 	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
 	list_init(&link->cut);
+	list_init(&link->turn);
 	list_init(&link->question.link);
 	list_init(&link->seated);
 	map_put(&host->links, link->id, link);
@@ -116,6 +117,7 @@ static void link_end(struct link *link)
 	link->host->buffered_bytes -= link->accounted;
 	link->accounted = 0;
 	list_remove(&link->flush);
+	list_remove(&link->turn);
 	seat_leave(link);
 	link->state = LINK_CUT;
 	list_push_back(&link->host->cut, &link->cut);
@@ -182,7 +184,7 @@ void link_account(struct link *link)
 	struct host *host = link->host;
 	if (link->state == LINK_CUT)
 		return;
-	size_t held = link_unsent(link) + link->waiting.len + link->in.len;
+	size_t held = link_unsent(link) + link->waiting.len + link->in.len - link->in_taken;
 	host->buffered_bytes += held;
 	host->buffered_bytes -= link->accounted;
 	link->accounted = held;
@@ -301,6 +303,8 @@ void link_update_reading(struct link *link)
 	if (link->fd == -1 || link->state == LINK_CONNECTING)
 		return;
 	bool wanted = link->dialled || link_unsent(link) <= READ_PAUSE_BYTES;
+	if (wanted && link->backlog)
+		link_go_on(link);
 	if (wanted == link->reading)
 		return;
 	if (!wanted) {
@@ -373,7 +377,8 @@ void link_settle(struct link *link)
 	list_remove(&link->cut);
 	buffer_free(&link->in);
 	buffer_free(&link->waiting);
-	link->in_needed = 0;
+	link->in_needed = link->in_taken = 0;
+	link->backlog = false;
 	if (link->dialled)
 		link->state = LINK_PAUSED;
 	if (link->known && !host->stopped && host->node->ops->link_down != NULL)
@@ -391,6 +396,7 @@ void link_free(struct link *link)
 	host->buffered_bytes -= link->accounted;
 	list_remove(&link->flush);
 	list_remove(&link->cut);
+	list_remove(&link->turn);
 	map_remove(&host->links, link->id);
 	buffer_free(&link->in);
 	buffer_free(&link->out);

@@ -98,15 +98,21 @@ static void run_wakes(struct host_loop *loop)
 /* ---- gathering ---- */
 
 /*
- * Those that were cut before this. Being told, the node may try other links that are down too, and so on in a
+ * Those that were cut before this, as far as there is time: the node may have much to do for each. Being told, the node may try other links that are down too, and so on in a
  * circle: they wait for the next turn.
  */
 static void settle_cuts(struct host *host)
 {
 	struct list cuts, *first;
 	list_take_all(&host->cut, &cuts);
-	while ((first = list_first(&cuts)) != NULL)
+	uint64_t until_us = list_empty(&cuts) ? 0 : host_clock_us(HOST_CLOCK) + SETTLE_US;
+	while ((first = list_first(&cuts)) != NULL && host_clock_us(HOST_CLOCK) < until_us)
 		link_settle(LIST_ENTRY(first, struct link, cut));
+	/* The rest in the next turn, behind those that have been cut meanwhile: nobody waits for it. */
+	while ((first = list_first(&cuts)) != NULL) {
+		list_remove(first);
+		list_push_back(&host->cut, first);
+	}
 }
 
 /* At most as many as are armed: one that sets itself anew for now fires in the next turn. */
@@ -128,6 +134,7 @@ static void gather(struct host *host)
 	}
 	settle_cuts(host);
 	run_timers(host);
+	links_receive(host);
 }
 
 /* ---- ending ---- */
@@ -148,7 +155,7 @@ static void end_turn(struct host *host)
 	flush_links(host);
 	list_remove(&host->touched);
 	update_wake(host);
-	if (!list_empty(&host->cut) || host->input_due)
+	if (!list_empty(&host->cut) || !list_empty(&host->readable) || host->input_due)
 		host_touch(host);
 }
 
