@@ -30,6 +30,11 @@ struct apply_context {
 struct reply {
 	int status;
 	struct buffer *body; /* the app appends its encoded reply; empty at the call */
+	/*
+	 * What making it took beyond the body, as the number of bytes that might have been copied in that time; of admit(): what
+	 * apply() will probably take, body and all. The turns of the loop are cut by it; what is small may be left out.
+	 */
+	uint64_t work;
 };
 
 #define APP_EXPECTED_MAX 16u

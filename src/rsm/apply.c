@@ -53,6 +53,7 @@ static int apply_app(struct rsm *rsm, const struct entry_command *command, uint6
 	arena_reset(&rsm->arena);
 	buffer_clear(&rsm->reply_body);
 	rsm->app->ops->apply(rsm->app, &context, command->body, &reply);
+	rsm->turn.applied += reply.work;
 	return reply.status;
 }
 
@@ -90,6 +91,7 @@ static void apply_command(struct rsm *rsm, const struct entry_command *command, 
 		}
 	}
 	int status = apply_app(rsm, command, slot);
+	rsm->turn.applied += rsm->reply_body.len;
 	/* What is to be tried again elsewhere must not be remembered as the answer. */
 	if (session != NULL && status_class(status) != STATUS_CLASS_RETRY)
 		sessions_record(session, command->sequence, command->body, status, buffer_slice(&rsm->reply_body));
@@ -154,21 +156,21 @@ void apply_chosen(struct rsm *rsm)
 	if (rsm->state_lost || rsm->restoring)
 		return;
 	struct paxos_chosen chosen;
-	size_t bytes = 0;
-	uint32_t commands = 0;
+	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
-	while (bytes < APPLY_BYTES_PER_TURN && commands < APPLY_COMMANDS_PER_TURN && paxos_next_chosen(rsm->paxos, &chosen)) {
+	while (turn->applied < APPLY_BYTES_PER_TURN && turn->commands < APPLY_COMMANDS_PER_TURN &&
+	       paxos_next_chosen(rsm->paxos, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
-		bytes += chosen.value == NULL ? 0 : chosen.value->len;
-		commands += apply_entry(rsm, &chosen);
+		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
+		turn->commands += apply_entry(rsm, &chosen);
 	}
+	if (rsm->applied < paxos_chosen_slot(rsm->paxos))
+		rsm_go_on(rsm, 0);
 	if (rsm->applied == before)
 		return;
 	if (rsm_traces(rsm))
 		traced_applied(rsm);
 	paxos_applied(rsm->paxos, rsm->applied);
-	if (rsm->applied < paxos_chosen_slot(rsm->paxos) && !timer_armed(&rsm->apply_timer))
-		node_timer_after(rsm->node, &rsm->apply_timer, 0);
 	if (rsm->options.applied != NULL)
 		rsm->options.applied(rsm->options.context);
 }

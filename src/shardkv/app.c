@@ -115,6 +115,20 @@ static int count_refusal(struct shardkv_app *a, const struct reply *reply)
 	return reply->status;
 }
 
+/* Present values that operations will copy, by their size now. Most operations copy none, and are not looked up for this. */
+static uint64_t expected_work(struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count)
+{
+	uint64_t work = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct store_record record;
+		if (ops[i].kind != WIRE_KV_APPEND && ops[i].kind != WIRE_KV_GET && ops[i].kind != WIRE_KV_CAS)
+			continue;
+		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key, &record))
+			work += record.value.len * (ops[i].kind == WIRE_KV_APPEND ? APPEND_COPIES : 1);
+	}
+	return work;
+}
+
 static int admit(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
 {
 	struct shardkv_app *a = app_of(app);
@@ -122,6 +136,9 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	reply->status = 0;
 	if (check_command(a, bytes, arena, a->admit_any_shard, &command, reply) == 0 && command.has_internal)
 		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+	if (reply->status == 0)
+		reply->work = bytes.len + expected_work(a, command.then, command.nthen) +
+			      expected_work(a, command.otherwise, command.notherwise);
 	return count_refusal(a, reply);
 }
 
