@@ -40,6 +40,9 @@
 #define SESSION_WINDOW_MAX 4096u          /* unacknowledged commands in one session */
 #define SESSION_REPLY_BYTES_MAX (16u * MIB)   /* of unacknowledged replies in one session; more commands are refused */
 #define SESSIONS_REPLY_BYTES_MAX (256u * MIB) /* … in all; least recently used sessions are evicted above */
+/* Values are left out of what is kept of a longer reply, and of any while all that is kept passes the second. */
+#define SESSION_REPLY_WHOLE_MAX (4u * KIB)
+#define SESSIONS_WHOLE_BYTES_MAX (8u * MIB)
 #define SESSION_IDLE_US (3600ull * 1000000ull) /* of log time */
 #define PENDING_REQUESTS_MAX 65536u
 #define SNAPSHOT_CHUNK_BYTES (256u * KIB)

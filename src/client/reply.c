@@ -1,5 +1,7 @@
 #include "client/reply.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "wire/paxosd.h"
@@ -25,6 +27,19 @@ static int decode_result(struct synod_result *out, const struct wire_kv_result *
 	return client_bytes_decode(&out->value, in->value, arena);
 }
 
+/* Beside a success: why there is no value. */
+static const char *without_value(uint64_t bytes, struct arena *arena)
+{
+	char *text = arena_try(arena, 160);
+	if (text == NULL)
+		return "the value is not known any more";
+	snprintf(text, 160,
+		 "done; the value of %" PRIu64 " bytes is not known any more: the first answer was lost, and the key has been "
+		 "changed since",
+		 bytes);
+	return text;
+}
+
 /* The reply to a plain operation, or a plain read, is that of its only result. */
 static int decode_single(struct synod_reply *out, const struct wire_kv_result *results, uint32_t count,
 			 struct arena *arena)
@@ -37,6 +52,8 @@ static int decode_single(struct synod_reply *out, const struct wire_kv_result *r
 		return status;
 	out->status = result.status;
 	out->message = result.status == SYNOD_OK ? "" : status_text(-result.status);
+	if (result.status == SYNOD_OK && results[0].omitted > 0)
+		out->message = without_value(results[0].omitted, arena);
 	out->value = result.value;
 	out->version = result.version;
 	out->modification = result.modification;

@@ -123,8 +123,12 @@ struct synod_result {
 
 struct synod_reply {
 	int status;
-	const char *message;      /* for errors: what is wrong and what to do; "" otherwise */
-	struct synod_bytes value; /* get, append and incr: the (new) value */
+	const char *message;      /* for errors: what is wrong and what to do; "" otherwise, but see value */
+	/*
+	 * get, append and incr: the (new) value. Of an append that had to be sent again, after its answer was lost, a long value may not be
+	 * known any more, if the key has been changed since: then it is empty, and message says so. It has been applied once all the same.
+	 */
+	struct synod_bytes value;
 	uint64_t version, modification;
 	bool succeeded; /* transaction: compares held */
 	size_t nresults;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/hashslot.h"
 #include "base/log.h"
+#include "kv/reply.h"
 #include "store/memory.h"
 
 /* Freed at each call of shardkv_app_idle_work(): some hundred microseconds. */
@@ -159,6 +160,23 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	a->store->ops->set_applied(a->store, context->slot);
 }
 
+static bool shorten(struct app *app, struct slice reply, struct arena *arena, struct buffer *out)
+{
+	(void)app;
+	return kv_reply_shorten(reply, arena, out);
+}
+
+static bool get_now(void *context, struct slice key, struct store_record *record)
+{
+	struct shardkv_app *a = context;
+	return a->store->ops->get(a->store, shard_of_key(key, a->nshards), key, record);
+}
+
+static bool complete(struct app *app, struct slice kept, struct slice command, struct arena *arena, struct buffer *out)
+{
+	return kv_reply_complete(kept, command, arena, get_now, app_of(app), out);
+}
+
 static void query(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
 {
 	struct shardkv_app *a = app_of(app);
@@ -216,6 +234,8 @@ static const struct app_ops shardkv_app_ops = {
 	.admit = admit,
 	.apply = apply,
 	.query = query,
+	.shorten = shorten,
+	.complete = complete,
 	.expect_commands = expect_commands,
 	.expect_queries = expect_queries,
 	.snapshot_begin = snapshot_begin,
