@@ -232,6 +232,9 @@ void dial_opened(struct link *link)
 	struct buffer empty = link->out;
 	link->out = link->waiting;
 	link->waiting = empty;
+	if (link->waiting_asks)
+		link->asked_us = host_now_us(host);
+	link->waiting_asks = false;
 	if (link->out.len > 0 && list_empty(&link->flush))
 		list_push_back(&host->flush, &link->flush);
 }

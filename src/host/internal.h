@@ -107,6 +107,7 @@ struct link {
 	uint64_t frame_us;    /* first byte of the unfinished frame */
 	uint64_t stuck_us;    /* since when output waits without any being taken */
 	uint64_t pinged_us;   /* when an unanswered PING was sent; 0: none */
+	uint64_t asked_us;    /* dialled: when the first request left that nothing has been heard after; 0: none */
 	uint64_t answered_us; /* accepted: last reply sent */
 	uint64_t unanswered;  /* accepted: requests without a reply */
 
@@ -115,6 +116,7 @@ struct link {
 	char *route;           /* where to connect */
 	char *name;            /* of the node that must answer; "": any */
 	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
+	bool waiting_asks;     /* with a request among them */
 	struct socket_address addresses[ADDRESSES_MAX]; /* of the route: as it was last resolved */
 	uint32_t naddresses;
 	uint32_t first_address; /* where attempts begin */

@@ -78,7 +78,7 @@ void link_attach(struct link *link, int fd)
 	set_socket_options(fd);
 	link->fd = fd;
 	link->began_us = link->heard_us = link->answered_us = host_now_us(host);
-	link->frame_us = link->stuck_us = link->pinged_us = 0;
+	link->frame_us = link->stuck_us = link->pinged_us = link->asked_us = 0;
 	link->unanswered = 0;
 	event_assign(&link->readable, host->loop->base, fd, EV_READ | EV_PERSIST, on_readable, link);
 	event_assign(&link->writable, host->loop->base, fd, EV_WRITE, on_writable, link);
@@ -255,6 +255,7 @@ static void append_waiting(struct link *link, const struct message *message)
 		return;
 	}
 	frame_append(&link->waiting, &untraced);
+	link->waiting_asks |= message->kind == MESSAGE_REQUEST;
 	traffic_count(link, TRAFFIC_SENT, message->method, len);
 	link_account(link);
 }
@@ -276,6 +277,8 @@ void link_send(struct link *link, const struct message *message)
 			link->answered_us = host_now_us(host);
 			if (link->unanswered > 0)
 				link->unanswered--;
+		} else if (link->asked_us == 0 && message->kind == MESSAGE_REQUEST) {
+			link->asked_us = host_now_us(host);
 		}
 		if (__builtin_expect(message->trace != 0 && link->peer_life == 0, 0)) {
 			const struct message untraced = without_trace(message);
@@ -378,7 +381,7 @@ void link_settle(struct link *link)
 	buffer_free(&link->in);
 	buffer_free(&link->waiting);
 	link->in_needed = link->in_taken = 0;
-	link->backlog = false;
+	link->backlog = link->waiting_asks = false;
 	if (link->dialled)
 		link->state = LINK_PAUSED;
 	if (link->known && !host->stopped && host->node->ops->link_down != NULL)

@@ -327,7 +327,7 @@ static void read_link(struct link *link)
 		return;
 	}
 	link->heard_us = host_now_us(host);
-	link->pinged_us = 0;
+	link->pinged_us = link->asked_us = 0;
 	seat_heard(link);
 	if (direct)
 		link->in.len += (size_t)received;

@@ -3,19 +3,30 @@
 
 #define INTERVAL_MIN_MS 5u
 #define INTERVAL_MAX_MS 250u
+/* While a request waits: parts of ping_interval_ms and ping_timeout_ms. */
+#define ASKED_INTERVAL_PART 4u
+#define ASKED_TIMEOUT_PART 3u
 
 static bool passed(uint64_t now_us, uint64_t since_us, uint32_t limit_ms)
 {
 	return since_us != 0 && now_us - since_us > limit_ms * 1000ull;
 }
 
+/*
+ * A connection may be dead without a sign: its packets go nowhere, or somebody between has forgotten it. If a request waits for
+ * its answer, that is found out sooner: one end's process that is alive answers a PING whatever else it does.
+ */
 static void probe(struct link *link, uint64_t now_us)
 {
 	const struct host_settings *limits = &link->host->settings;
-	if (passed(now_us, link->pinged_us, limits->ping_timeout_ms)) {
+	bool asked = link->asked_us != 0;
+	uint32_t timeout_ms = asked ? limits->ping_timeout_ms / ASKED_TIMEOUT_PART : limits->ping_timeout_ms;
+	if (passed(now_us, link->pinged_us, timeout_ms)) {
 		link->host->cut_total++;
 		link_cut(link, "no answer to a ping");
-	} else if (link->pinged_us == 0 && passed(now_us, link->heard_us, limits->ping_interval_ms)) {
+	} else if (link->pinged_us == 0 &&
+		   (passed(now_us, link->heard_us, limits->ping_interval_ms) ||
+		    passed(now_us, link->asked_us, limits->ping_interval_ms / ASKED_INTERVAL_PART))) {
 		struct message ping = {
 			.kind = MESSAGE_REQUEST, .method = METHOD_PING, .timeout_ms = limits->ping_timeout_ms};
 		link->pinged_us = now_us;
