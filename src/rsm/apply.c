@@ -158,7 +158,7 @@ void apply_chosen(struct rsm *rsm)
 	struct paxos_chosen chosen;
 	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
-	while (turn->applied < APPLY_BYTES_PER_TURN && turn->commands < APPLY_COMMANDS_PER_TURN &&
+	while (turn->applied < rsm->settings.turn_bytes && turn->commands < APPLY_COMMANDS_PER_TURN &&
 	       paxos_next_chosen(rsm->paxos, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
 		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;

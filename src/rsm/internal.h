@@ -35,9 +35,8 @@
  * proposals their bytes, of entries theirs and those of the answers, of reads those of the answers; and the work besides (app.h).
  */
 #define PROPOSE_BYTES_PER_TURN (4u * MIB)
-#define APPLY_BYTES_PER_TURN (1u * MIB)
+#define TURN_BYTES (1u * MIB) /* default of rsm_settings.turn_bytes: of entries, and of reads */
 #define APPLY_COMMANDS_PER_TURN 4096u
-#define READ_BYTES_PER_TURN (1u * MIB)
 #define READ_BYTES_EACH 100u /* at least */
 /* A batch is closed when its commands will probably take so much: an entry is applied as a whole. */
 #define BATCH_WORK_MAX (1u * MIB)

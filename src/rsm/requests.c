@@ -538,7 +538,7 @@ static void serve_backlog(struct rsm *rsm)
 	struct read_backlog *backlog = &rsm->backlog;
 	struct env *env = rsm->node->env;
 	uint32_t passed = 0;
-	while (backlog->count > 0 && rsm->turn.read < READ_BYTES_PER_TURN && passed < backlog->nreaders) {
+	while (backlog->count > 0 && rsm->turn.read < rsm->settings.turn_bytes && passed < backlog->nreaders) {
 		if (env->ops->backlog(env, read_backlog_next(backlog)) > READER_OUTPUT_MAX) {
 			read_backlog_pass(backlog);
 			passed++;
@@ -559,7 +559,7 @@ void requests_serve_reads(struct rsm *rsm)
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		if (!is_ready(rsm, query))
 			break;
-		if (rsm->backlog.count > 0 || rsm->turn.read >= READ_BYTES_PER_TURN) {
+		if (rsm->backlog.count > 0 || rsm->turn.read >= rsm->settings.turn_bytes) {
 			struct pending_query waiting = *query;
 			drop_query(rsm);
 			if (waiting.requester.link != 0)

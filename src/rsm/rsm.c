@@ -14,6 +14,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.wal_segment_bytes = 16 * MIB,
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
+		.turn_bytes = TURN_BYTES,
 		.log_cache_bytes = 4 * MIB,
 	};
 	group_settings_default(&settings->group);
@@ -354,7 +355,7 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
 	} while (requests_can_propose(rsm) && rsm->turn.proposed < PROPOSE_BYTES_PER_TURN &&
-		 rsm->turn.applied < APPLY_BYTES_PER_TURN);
+		 rsm->turn.applied < rsm->settings.turn_bytes);
 	if (requests_can_propose(rsm))
 		rsm_go_on(rsm, 0);
 	requests_end_transfer(rsm);
