@@ -170,6 +170,16 @@ struct host_loop {
 	struct event calls_event;
 };
 
+/*
+ * A time that something may take, of this thread's own: on a busy machine others run meanwhile, and to do less then
+ * would only cost more. The real clock is asked first, because that costs little.
+ */
+struct allowance {
+	uint64_t real_until_us, own_until_us;
+};
+void allowance_begin(struct allowance *allowance, uint64_t us);
+bool allowance_spent(struct allowance *allowance);
+
 struct host {
 	struct env env;
 	struct node *node;
@@ -196,7 +206,7 @@ struct host {
 	link_id last_id;
 	struct list flush, cut;
 	struct list readable;      /* links that wait for links_receive(), in the order of their turns */
-	uint64_t receive_until_us; /* of the host's clock */
+	struct allowance receiving; /* of links_receive() in this turn */
 	link_id own_link;        /* along which the node answers host_request(); 0: never used */
 	struct map own_requests; /* unanswered, by message id */
 	uint64_t last_own_request;

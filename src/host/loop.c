@@ -105,8 +105,11 @@ static void settle_cuts(struct host *host)
 {
 	struct list cuts, *first;
 	list_take_all(&host->cut, &cuts);
-	uint64_t until_us = list_empty(&cuts) ? 0 : host_clock_us(HOST_CLOCK) + SETTLE_US;
-	while ((first = list_first(&cuts)) != NULL && host_clock_us(HOST_CLOCK) < until_us)
+	struct allowance allowance;
+	if (list_empty(&cuts))
+		return;
+	allowance_begin(&allowance, SETTLE_US);
+	while ((first = list_first(&cuts)) != NULL && !allowance_spent(&allowance))
 		link_settle(LIST_ENTRY(first, struct link, cut));
 	/* The rest in the next turn, behind those that have been cut meanwhile: nobody waits for it. */
 	while ((first = list_first(&cuts)) != NULL) {

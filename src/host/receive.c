@@ -187,11 +187,11 @@ static bool take_message(struct link *link, struct message *message)
  * Whether a stranger has had his turn after so many frames, or all of them theirs. Members and those whom we have asked send
  * what the protocol bounds, and nothing that takes long.
  */
-static bool turn_is_over(const struct link *link, uint32_t frames)
+static bool turn_is_over(struct link *link, uint32_t frames)
 {
 	if (frames % RECEIVE_FRAMES_UNASKED != 0 || frames == 0 || link_is_member(link))
 		return false;
-	return frames >= RECEIVE_FRAMES || host_clock_us(HOST_CLOCK) >= link->host->receive_until_us;
+	return frames >= RECEIVE_FRAMES || allowance_spent(&link->host->receiving);
 }
 
 /*
@@ -374,7 +374,7 @@ void links_receive(struct host *host)
 	struct list *first = list_first(&host->readable);
 	if (first == NULL)
 		return;
-	host->receive_until_us = host_clock_us(HOST_CLOCK) + RECEIVE_US;
+	allowance_begin(&host->receiving, RECEIVE_US);
 	do {
 		struct link *link = LIST_ENTRY(first, struct link, turn);
 		list_remove(first);
@@ -386,5 +386,5 @@ void links_receive(struct host *host)
 			continue; /* link_update_reading() lets it go on when the peer has taken its answers */
 		if (link->backlog && link->fd != -1)
 			list_push_back(&host->readable, &link->turn);
-	} while ((first = list_first(&host->readable)) != NULL && host_clock_us(HOST_CLOCK) < host->receive_until_us);
+	} while ((first = list_first(&host->readable)) != NULL && !allowance_spent(&host->receiving));
 }
