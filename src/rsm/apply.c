@@ -58,7 +58,8 @@ static int apply_app(struct rsm *rsm, const struct entry_command *command, uint6
 }
 
 /* requester NULL: another replica proposed it, or nobody waits. */
-static void apply_command(struct rsm *rsm, const struct entry_command *command, uint64_t slot, const struct requester *requester)
+static void apply_command(struct rsm *rsm, const struct entry_command *command, uint32_t format, uint64_t slot,
+			  const struct requester *requester)
 {
 	rsm->counters.applied_commands++;
 	if (command->kind == ENTRY_REGISTER) {
@@ -79,7 +80,7 @@ static void apply_command(struct rsm *rsm, const struct entry_command *command, 
 		if (verdict == SESSION_REPEAT) {
 			rsm->counters.repeats++;
 			if (requester != NULL)
-				answer(rsm, requester, repeat->status, session_reply_body(repeat));
+				kept_reply_answer(rsm, requester, repeat, command->body);
 			return;
 		}
 		if (verdict == SESSION_REFUSED) {
@@ -94,7 +95,7 @@ static void apply_command(struct rsm *rsm, const struct entry_command *command, 
 	rsm->turn.applied += rsm->reply_body.len;
 	/* What is to be tried again elsewhere must not be remembered as the answer. */
 	if (session != NULL && status_class(status) != STATUS_CLASS_RETRY)
-		sessions_record(session, command->sequence, command->body, status, buffer_slice(&rsm->reply_body));
+		kept_reply_record(rsm, session, command, format, status);
 	if (requester != NULL)
 		answer(rsm, requester, status, buffer_slice(&rsm->reply_body));
 }
@@ -135,7 +136,7 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 				break;
 			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
 							    &batch->requesters[count] : NULL;
-			apply_command(rsm, &command, chosen->slot, requester);
+			apply_command(rsm, &command, reader.format, chosen->slot, requester);
 			count++;
 			status = 0;
 		}

@@ -32,10 +32,9 @@ void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t o
 
 int entry_read(struct entry_reader *r, struct slice value)
 {
-	uint32_t format;
 	r->rest = value;
-	if (!slice_take_u32(&r->rest, &format) || !slice_take_u32(&r->rest, &r->left) ||
-	    !slice_take_u64(&r->rest, &r->time_us) || !slice_take_u64(&r->rest, &r->origin) || format != ENTRY_FORMAT)
+	if (!slice_take_u32(&r->rest, &r->format) || !slice_take_u32(&r->rest, &r->left) ||
+	    !slice_take_u64(&r->rest, &r->time_us) || !slice_take_u64(&r->rest, &r->origin) || r->format != ENTRY_FORMAT)
 		return STATUS_CORRUPT;
 	return 0;
 }

@@ -44,7 +44,7 @@ void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t o
 /* Reading: 0 or STATUS_CORRUPT (which in a chosen entry is a bug or a newer version's format). */
 struct entry_reader {
 	struct slice rest;
-	uint32_t left;
+	uint32_t format, left;
 	uint64_t time_us, origin;
 };
 int entry_read(struct entry_reader *r, struct slice value) MUST_CHECK;

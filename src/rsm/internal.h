@@ -5,6 +5,7 @@
  *   recover.c           from disk to a running core
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
+ *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
  *   disk_watch.c        a disk that does not answer
@@ -272,6 +273,7 @@ struct rsm {
 	struct timer more_timer;       /* there is more to be done than a turn takes */
 	struct turn_work turn;         /* of the present one */
 	struct buffer reply_body;
+	struct buffer kept_reply;      /* the form of it that is kept */
 
 	/* Leader. */
 	bool leading, serving;         /* leads; and the barrier is applied */
@@ -374,6 +376,11 @@ void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot);
 void identity_propose(struct rsm *rsm);
 /* apply.c */
 void apply_chosen(struct rsm *rsm);
+/* kept_reply.c */
+/* Keeps rsm->reply_body, or a shorter form of it, for whoever repeats the command of an entry of that format. */
+void kept_reply_record(struct rsm *rsm, struct session *session, const struct entry_command *command, uint32_t format,
+		       int status);
+void kept_reply_answer(struct rsm *rsm, const struct requester *to, const struct session_reply *kept, struct slice command);
 /* peers.c */
 bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);

@@ -203,6 +203,7 @@ void rsm_destroy(struct rsm *rsm)
 	arena_free(&rsm->arena);
 	buffer_free(&rsm->out);
 	buffer_free(&rsm->reply_body);
+	buffer_free(&rsm->kept_reply);
 	free(rsm->marks);
 	for (size_t i = 0; i < sizeof rsm->texts / sizeof rsm->texts[0]; i++)
 		free(rsm->texts[i]);
