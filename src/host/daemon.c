@@ -38,6 +38,7 @@ struct running {
 	struct node *node;
 	struct http *http;
 	struct event *signals[2];
+	uint32_t http_connections_max;
 	bool stopping;
 	char error[ERROR_BYTES_MAX];
 };
@@ -154,6 +155,7 @@ static int share_descriptors(struct running *r)
 			  " hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
 			  wanted, plan.connections_max, plan.limit);
 	r->config.settings.connections_max = plan.connections_max;
+	r->http_connections_max = plan.http;
 	return 0;
 }
 
@@ -207,6 +209,8 @@ static int create_node(struct running *r)
 	if (r->config.self->http == NULL)
 		return 0;
 	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+	if (status == 0 && r->http_connections_max > 0)
+		http_set_connections_max(r->http, r->http_connections_max);
 	if (status == 0 && r->kind->serve_http != NULL)
 		r->kind->serve_http(&r->daemon, r->node, r->http);
 	return status;

@@ -97,7 +97,8 @@ static void take_connection(struct host *host, int fd, const struct socket_addre
 
 /*
  * Errors of a connection that is gone already are not errors of ours. Without a descriptor, or memory, an idle stranger gives
- * his back; if there is none, it is better to wait.
+ * his back; if there is none, it is better to wait. (That somebody is there to be accepted is certain only before the
+ * first call: without a descriptor it fails in any case. The event comes again.)
  */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
@@ -117,9 +118,8 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 			return;
 		} else if (error_is_shortage(errno)) {
 			int error = errno;
-			if (host_relieve(host, "a connection", error))
-				continue;
-			pause_accepting(host, error);
+			if (i == 0 && !host_relieve(host, "a connection", error))
+				pause_accepting(host, error);
 			return;
 		}
 	}
