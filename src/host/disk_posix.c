@@ -129,11 +129,22 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* From what is free, but not the last of it: somebody may be waiting to be accepted. */
 static void fill_spares(struct disk_posix *posix)
 {
-	for (size_t i = 0; i < SPARES; i++)
-		if (posix->spares[i] == -1)
-			posix->spares[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < SPARES; i++) {
+		if (posix->spares[i] != -1)
+			continue;
+		int one = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		int another = one < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (another < 0) {
+			if (one >= 0)
+				close(one);
+			return;
+		}
+		close(another);
+		posix->spares[i] = one;
+	}
 }
 
 /* False: there is none left. */

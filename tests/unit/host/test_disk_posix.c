@@ -654,7 +654,7 @@ START_TEST(new_files_have_descriptors_in_reserve)
 	ck_assert_int_eq(creations[0].request.status, 0);
 	ck_assert_int_eq(creations[15].request.error, EMFILE);
 	ck_assert_int_eq(shortage, EMFILE);
-	/* What is closed goes into the reserve again. */
+	/* What is closed may be opened again. */
 	close_file(&f, creations[0].request.file);
 	creations[0].request.operation = DISK_CREATE;
 	disk_submit(f.disk, &creations[0].request);
