@@ -270,8 +270,13 @@ static void posix_submit(struct disk *disk, struct disk_request *request)
 
 void disk_posix_use_loop(struct disk *disk)
 {
+	struct disk_posix *posix = posix_of(disk);
 	ASSERT(disk_posix_outstanding(disk) == 0);
-	posix_of(disk)->use_loop = true;
+	posix->use_loop = true;
+	/* Now, not with the first request: later there may be no room for a thread. */
+	for (int i = 0; i < DISK_LANES; i++)
+		if (!posix->lanes[i].started)
+			lane_start(&posix->lanes[i]);
 }
 
 bool disk_posix_run(struct disk *disk)
