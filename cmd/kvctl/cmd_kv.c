@@ -33,7 +33,7 @@ static void print_written(const struct kvctl *kvctl, const char *key, const stru
 	if (kvctl->json) {
 		json_t *object = json_object();
 		kvctl_json_bytes(object, "key", bytes_of(key));
-		if (value && reply->message[0] == '\0')
+		if (value)
 			kvctl_json_bytes(object, "value", reply->value);
 		json_object_set_new(object, "version", kvctl_json_u64(reply->version));
 		json_object_set_new(object, "modification", kvctl_json_u64(reply->modification));

@@ -19,12 +19,21 @@ int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *
 	return 0;
 }
 
+/* Its address tells; it is never copied. */
+static const char value_omitted[] = "";
+
+bool synod_value_omitted(struct synod_bytes value)
+{
+	return value.data == value_omitted;
+}
+
 static int decode_result(struct synod_result *out, const struct wire_kv_result *in, struct arena *arena)
 {
 	out->status = -in->status;
 	out->version = in->version;
 	out->modification = in->modification;
-	return client_bytes_decode(&out->value, in->value, arena);
+	out->value = (struct synod_bytes){.data = value_omitted};
+	return in->omitted > 0 ? 0 : client_bytes_decode(&out->value, in->value, arena);
 }
 
 /* Beside a success: why there is no value. */
@@ -153,6 +162,8 @@ struct copier {
 static struct synod_bytes copy_bytes(struct copier *copier, struct synod_bytes in)
 {
 	struct synod_bytes out = {.len = in.len};
+	if (synod_value_omitted(in))
+		return in;
 	if (copier->data != NULL) {
 		char *to = copier->data + copier->used;
 		if (in.len > 0)
