@@ -309,6 +309,11 @@ static inline bool link_is_member(const struct link *link)
 {
 	return link->state == LINK_OPEN && (link->may & ~SENDER_ANYBODY) != 0;
 }
+/* What comes along it is bounded by the protocol, and need not have its turn among strangers. */
+static inline bool link_is_trusted(const struct link *link)
+{
+	return link->dialled || link_is_member(link);
+}
 /* Reads only while the peer takes our output. */
 void link_update_reading(struct link *link);
 void link_account(struct link *link);
@@ -328,11 +333,6 @@ bool seat_take(struct link *link) MUST_CHECK;
 void seat_heard(struct link *link);
 /* It ends. Harmless if it has no seat. */
 void seat_leave(struct link *link);
-/*
- * The other end is a node of this cluster: we dialled it, or it says so in its hello. (Whether a hello can be believed is for hello.c
- * to judge; it is all that counts here.)
- */
-bool link_is_member(const struct link *link);
 /* An errno that passes when somebody gives back a descriptor, or memory. */
 bool error_is_shortage(int error);
 

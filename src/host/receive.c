@@ -189,7 +189,7 @@ static bool take_message(struct link *link, struct message *message)
  */
 static bool turn_is_over(struct link *link, uint32_t frames)
 {
-	if (frames % RECEIVE_FRAMES_UNASKED != 0 || frames == 0 || link_is_member(link))
+	if (frames % RECEIVE_FRAMES_UNASKED != 0 || frames == 0 || link_is_trusted(link))
 		return false;
 	return frames >= RECEIVE_FRAMES || allowance_spent(&link->host->receiving);
 }
@@ -363,7 +363,7 @@ void link_go_on(struct link *link)
 
 void link_readable(struct link *link)
 {
-	if (link_is_member(link) && !link->backlog)
+	if (link_is_trusted(link) && !link->backlog)
 		read_link(link);
 	else
 		link_go_on(link);

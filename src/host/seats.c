@@ -43,11 +43,6 @@ void seats_free(struct host *host)
 	free(host->member_seats);
 }
 
-bool link_is_member(const struct link *link)
-{
-	return link->dialled || link->seat == SEAT_MEMBER;
-}
-
 static size_t member_index(const struct link *link)
 {
 	return traffic_peer_index(link->host, link->peer);
