@@ -207,12 +207,21 @@ static void add_transaction(struct buffer *out, const struct bench_request *r,
 		add(out, reply->succeeded ? ",\"succeeded\":true" : ",\"succeeded\":false");
 }
 
+/* Something that was answered is not known any more: the checker is told as if nothing had been. */
+static bool anything_omitted(const struct synod_reply *reply)
+{
+	bool omitted = synod_value_omitted(reply->value);
+	for (size_t i = 0; i < reply->nresults; i++)
+		omitted |= synod_value_omitted(reply->results[i].value);
+	return omitted;
+}
+
 void bench_history_write(struct bench_history_writer *w, const struct bench_request *r,
 			 const struct synod_reply *reply, const struct bench_history_times *times)
 {
 	static const char *const outcomes[] = {",\"ok\":null", ",\"ok\":false", ",\"ok\":true"};
 	struct buffer *out = &w->lines;
-	int outcome = bench_outcome(reply->status);
+	int outcome = anything_omitted(reply) ? -1 : bench_outcome(reply->status);
 	add_number(out, "{\"client\":", times->client);
 	add_number(out, ",\"id\":", times->id);
 	add(out, ",");

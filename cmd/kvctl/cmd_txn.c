@@ -82,6 +82,8 @@ static void print_result(const struct synod_op *op, const struct synod_result *r
 		puts("NOT_FOUND");
 	} else if (result->status == SYNOD_COMPARE_FALSE) {
 		puts("COMPARE_FALSE");
+	} else if (synod_value_omitted(result->value)) {
+		puts("OK (the value is not known any more)");
 	} else if (op->kind == SYNOD_OP_GET || op->kind == SYNOD_OP_INCR) {
 		kvctl_print_bytes(result->value);
 		fputc('\n', stdout);

@@ -180,6 +180,10 @@ bool kvctl_base64_decode(struct buffer *out, struct slice in)
 void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes)
 {
 	struct slice in = slice(bytes.data, bytes.len);
+	if (synod_value_omitted(bytes)) {
+		json_object_set_new(object, name, json_null());
+		return;
+	}
 	if (kvctl_is_text(in)) {
 		json_object_set_new(object, name, json_stringn(bytes.len > 0 ? bytes.data : "", bytes.len));
 		return;

@@ -363,6 +363,8 @@ static bool note_result(struct mix_slot *slot, struct check_op *op, int status, 
 		missing = false;
 		break;
 	}
+	if (synod_value_omitted(value))
+		op->saw &= ~(unsigned)CHECK_SAW_VALUE;
 	note_seen(slot, op);
 	return ok || missing || (refused && op->kind == CHECK_CAS);
 }

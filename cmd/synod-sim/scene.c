@@ -405,6 +405,11 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	rng_seed(&messages, scene->options->seed ^ 0x6d65737361676573ull);
 	if (rng_chance(&messages, 600000))
 		settings->message_bytes = 1ull << rng_range(&messages, 6, 14);
+	/* faults: 98. So little in a turn that most of it waits for the next ones. */
+	struct rng turns;
+	rng_seed(&turns, scene->options->seed ^ 0x7475726e73ull);
+	if (rng_chance(&turns, 400000))
+		settings->turn_bytes = 1ull << rng_range(&turns, 6, 14);
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
 		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);

@@ -82,6 +82,7 @@ struct agreement_service *agreement_service_create(const struct agreement_servic
 	service->next_id = node_random(service->node) >> 1;
 	timer_init(&service->tick, tick, service);
 	list_init(&service->waiting);
+	list_init(&service->leaving);
 	list_init(&service->done);
 	arena_init(&service->arena, ARENA_BYTES_MAX);
 	agreement_register_metrics(service);
@@ -167,11 +168,9 @@ void agreement_carry_out(struct agreement_service *service)
 	wal_flush(service->wal);
 	for (uint32_t i = 0; i < out->nanswers; i++)
 		send_answer(service, &out->answers[i]);
-	for (uint32_t i = 0; i < out->nsettled; i++)
-		agreement_answer_settled(service, out->settled[i]);
-	if (agreement_min(service->core) > service->min_seen) {
+	if (out->nsettled > 0 || agreement_min(service->core) > service->min_seen) {
 		service->min_seen = agreement_min(service->core);
-		agreement_answer_forgotten(service);
+		agreement_wake(service);
 	}
 }
 
@@ -181,9 +180,12 @@ void agreement_service_turn_end(struct agreement_service *service)
 		return;
 	agreement_carry_out(service);
 	agreement_log_clean(service);
+	bool all_left = agreement_answer_leaving(service);
 	uint64_t at = agreement_log_watch_space(service);
 	if (agreement_deadline_us(service->core) < at)
 		at = agreement_deadline_us(service->core);
+	if (!all_left)
+		at = node_now_us(service->node);
 	if (at == UINT64_MAX)
 		node_timer_cancel(service->node, &service->tick);
 	else if (!timer_armed(&service->tick) || service->tick.at_us != at)

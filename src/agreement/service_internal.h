@@ -15,6 +15,9 @@
 #include "base/refusals.h"
 #include "wal/wal.h"
 
+/* Of answers to those who have waited, before others have their turn of the loop. */
+#define LEAVING_BYTES_PER_TURN (1u * MIB)
+
 /* A client that waits: for an instance, or for its Done to be durable. */
 struct agreement_waiter {
 	struct list link;
@@ -44,6 +47,7 @@ struct agreement_service {
 	uint64_t next_id;
 	uint64_t min_seen;
 	struct list waiting; /* for instances */
+	struct list leaving; /* whose instance is not pending any more: to be answered */
 	struct list done;    /* for the disk, ascending sequence */
 	uint64_t waiters;
 	struct refusals refused; /* messages that no peer can have sent */
@@ -73,9 +77,10 @@ void agreement_register_metrics(struct agreement_service *service);
 
 /* ---- service_requests.c ---- */
 
-void agreement_answer_settled(struct agreement_service *service, uint64_t seq);
-/* min has risen: whoever waits for a forgotten instance is told. */
-void agreement_answer_forgotten(struct agreement_service *service);
+/* Some instance has been settled, or min has risen: whoever need not wait any more is to be told … */
+void agreement_wake(struct agreement_service *service);
+/* … which this does, as far as it is due in one turn; false: there are more. */
+bool agreement_answer_leaving(struct agreement_service *service);
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence);
 void agreement_forget_waiters(struct agreement_service *service);
 

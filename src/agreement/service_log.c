@@ -138,7 +138,7 @@ uint64_t agreement_log_watch_space(struct agreement_service *service)
 	uint64_t now = node_now_us(service->node);
 	bool full = wal_full(service->wal);
 	agreement_set_disk_full(service->core, full);
-	if (!full)
+	if (!wal_wants_space(service->wal))
 		return UINT64_MAX;
 	if (now >= service->space_retry_us) {
 		service->space_retry_us = now + SPACE_RETRY_US;

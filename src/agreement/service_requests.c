@@ -92,22 +92,27 @@ static struct agreement_waiter *add_waiter(struct agreement_service *service, st
 	return waiter;
 }
 
-void agreement_answer_settled(struct agreement_service *service, uint64_t seq)
+void agreement_wake(struct agreement_service *service)
 {
 	LIST_FOR_SAFE(link, after, &service->waiting) {
-		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
-		if (waiter->seq == seq)
-			leave(waiter);
+		const struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		struct bytes *value;
+		if (agreement_status(service->core, waiter->seq, &value) == AGREEMENT_STATE_PENDING)
+			continue;
+		list_remove(link);
+		list_push_back(&service->leaving, link);
 	}
 }
 
-void agreement_answer_forgotten(struct agreement_service *service)
+bool agreement_answer_leaving(struct agreement_service *service)
 {
-	LIST_FOR_SAFE(link, after, &service->waiting) {
-		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
-		if (waiter->seq < agreement_min(service->core))
-			leave(waiter);
+	struct list *first;
+	size_t bytes = 0;
+	while (bytes < LEAVING_BYTES_PER_TURN && (first = list_first(&service->leaving)) != NULL) {
+		leave(LIST_ENTRY(first, struct agreement_waiter, link));
+		bytes += service->out.len;
 	}
+	return list_empty(&service->leaving);
 }
 
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
@@ -123,6 +128,8 @@ void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
 void agreement_forget_waiters(struct agreement_service *service)
 {
 	LIST_FOR_SAFE(link, after, &service->waiting)
+		forget(LIST_ENTRY(link, struct agreement_waiter, link));
+	LIST_FOR_SAFE(link, after, &service->leaving)
 		forget(LIST_ENTRY(link, struct agreement_waiter, link));
 	LIST_FOR_SAFE(link, after, &service->done)
 		forget(LIST_ENTRY(link, struct agreement_waiter, link));
@@ -140,6 +147,7 @@ static void forget_link(struct list *list, link_id down)
 void agreement_service_link_down(struct agreement_service *service, link_id link)
 {
 	forget_link(&service->waiting, link);
+	forget_link(&service->leaving, link);
 	forget_link(&service->done, link);
 }
 

@@ -44,6 +44,9 @@
 #define SESSION_JUMP_MAX (1ull << 32)     /* a client's next sequence in a group, above those known there */
 #define SESSION_SPREAD_MAX (1ull << 22)   /* unacknowledged commands of one client in all groups */
 #define SESSION_RANGES_MAX 4096u          /* of evicted ids that a group tells apart */
+/* Values are left out of what is kept of a longer reply, and of any while all that is kept passes the second. */
+#define SESSION_REPLY_WHOLE_MAX (4u * KIB)
+#define SESSIONS_WHOLE_BYTES_MAX (8u * MIB)
 #define PENDING_REQUESTS_MAX 65536u
 #define SNAPSHOT_CHUNK_BYTES (256u * KIB)
 

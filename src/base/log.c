@@ -96,16 +96,14 @@ static void add_json(struct buffer *out, const struct log *log, enum log_level l
 	buffer_add_u8(out, '}');
 }
 
-void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
+static void write_line(const struct log *log, enum log_level level, const char *event, const char *format,
+		       va_list arguments)
 {
 	struct buffer text = {0};
 	struct buffer line = {0};
-	va_list arguments;
 
 	ASSERT(level < LOG_OFF);
-	va_start(arguments, format);
 	buffer_vformat(&text, format, arguments);
-	va_end(arguments);
 	remove_controls(&text);
 	if (log->format == LOG_JSON)
 		add_json(&line, log, level, event, buffer_slice(&text));
@@ -115,6 +113,42 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 	log->write(log->context, (const char *)line.data, line.len);
 	buffer_free(&text);
 	buffer_free(&line);
+}
+
+__attribute__((format(printf, 4, 5))) static void write_own(const struct log *log, enum log_level level,
+							     const char *event, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(log, level, event, format, arguments);
+	va_end(arguments);
+}
+
+void log_tell_lost(const struct log *log)
+{
+	/* A log on a descriptor was initialised in place, and is not really constant. */
+	struct log_output *output = log->has_output ? log->context : NULL;
+
+	if (output == NULL || output->lost == 0 || !log_output_ready(output))
+		return;
+	uint64_t lost = output->lost;
+	output->lost = 0;
+	write_own(log, LOG_WARN, "log_lines_dropped", "lines=%" PRIu64 " why=\"nobody took them\"", lost);
+	if (output->lost > 0) { /* neither was this one; it does not count */
+		output->lost = lost;
+		output->lost_total--;
+	}
+}
+
+void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
+{
+	va_list arguments;
+
+	log_tell_lost(log);
+	va_start(arguments, format);
+	write_line(log, level, event, format, arguments);
+	va_end(arguments);
 }
 
 /*

@@ -9,6 +9,10 @@
  * line is parsed back into members (base/log_json.h), so both formats come from one call.
  *
  * The clock is passed in as a function, so that a simulated node logs simulated time.
+ *
+ * A log on a descriptor never waits for its reader: a line that a pipe, a terminal or a socket does not take at once is
+ * given up and counted, and the next line that gets through comes after one that says how many are missing
+ * (event=log_lines_dropped lines=N). A full disk, a broken pipe or an I/O error cost the lines of their time, nothing else.
  */
 #ifndef SYNOD_BASE_LOG_H
 #define SYNOD_BASE_LOG_H
@@ -21,6 +25,14 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
+/* Of a log on a descriptor. */
+struct log_output {
+	int fd;
+	bool torn;           /* the last line was cut short: the next one begins with a newline */
+	uint64_t lost;       /* lines given up since the last one that got through */
+	uint64_t lost_total; /* and ever */
+};
+
 struct log {
 	enum log_level level; /* lines below it cost one comparison */
 	enum log_format format;
@@ -30,11 +42,17 @@ struct log {
 	/* Receives one whole line with its newline. */
 	void (*write)(void *context, const char *line, size_t len);
 	void *context;
+	struct log_output output; /* log_init_fd(): the struct must stay where it is */
+	bool has_output;
 };
 
 /* A log that writes to `fd` with the system clock. */
 void log_init_fd(struct log *log, int fd, const char *node);
 bool log_level_parse(const char *text, enum log_level *out);
+/* Says how many lines have been given up, if there are any and it can be said: for calling every now and then. */
+void log_tell_lost(const struct log *log);
+/* The descriptor would take a line now. */
+bool log_output_ready(const struct log_output *output);
 
 void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct row {
 	const char *name;
@@ -8,7 +9,7 @@ struct row {
 	enum status_class class;
 };
 
-#define CODES 112 /* one past the largest code */
+#define CODES 113 /* one past the largest code */
 
 #define X(name, code, class, text) \
 	_Static_assert((code) >= 0 && (code) < CODES, "code of " #name " fits the table");
@@ -38,6 +39,12 @@ const char *status_name(int status)
 {
 	const struct row *row = find(status);
 	return row != NULL ? row->name : "UNRECOGNISED";
+}
+
+const char *errno_name(int error)
+{
+	const char *name = error > 0 ? strerrorname_np(error) : NULL;
+	return name != NULL ? name : "?";
 }
 
 /* Nothing is known about a number that is no status, least of all that nothing happened. */

@@ -58,7 +58,8 @@
 	X(ADDRESS_IN_USE, 108, LOCAL, "address already in use") \
 	X(CLOSED, 109, LOCAL, "closed") \
 	X(CANCELLED, 110, LOCAL, "cancelled") \
-	X(NEWER, 111, LOCAL, "written by a newer version of this program")
+	X(NEWER, 111, LOCAL, "written by a newer version of this program") \
+	X(SHORTAGE, 112, LOCAL, "no file descriptor, or no memory, for now")
 
 enum status {
 #define X(name, code, class, text) STATUS_##name = -(code),
@@ -82,6 +83,8 @@ const char *status_text(int status);
 /* The name of a status ("NOT_FOUND"). */
 const char *status_name(int status);
 enum status_class status_class(int status);
+/* The name of an errno ("EMFILE"); "?" for a number that is none. */
+const char *errno_name(int error);
 /* The status for a code that came off the wire; STATUS_INTERNAL if this version does not know it. */
 int status_from_wire(unsigned code);
 static inline unsigned status_to_wire(int status)

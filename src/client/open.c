@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/clusterconf.h"
 
+#define HELLO_TIMEOUT_MS 2000u
+
 #define OUTSTANDING_MAX_DEFAULT 4096u
 #define OUTSTANDING_MAX_MAX 65536u
 #define CONFIG_FILE_BYTES_MAX (16u * MIB)
@@ -191,6 +193,8 @@ static int start_client(struct synod *s, const struct plan *plan, const struct s
 		.loop = client_thread_loop(s->thread),
 	};
 	host_settings_default(&host_options.settings);
+	/* A server that takes the connection and says nothing leaves time for another try within a usual deadline. */
+	host_options.settings.hello_timeout_ms = HELLO_TIMEOUT_MS;
 	int status = host_create(&s->host, &host_options, s->error, sizeof s->error);
 	if (status != 0 && options->trace_file != NULL && status == STATUS_IO)
 		return SYNOD_CONFIG;

@@ -1,5 +1,7 @@
 #include "client/reply.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "wire/paxosd.h"
@@ -17,12 +19,34 @@ int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *
 	return 0;
 }
 
+/* Its address tells; it is never copied. */
+static const char value_omitted[] = "";
+
+bool synod_value_omitted(struct synod_bytes value)
+{
+	return value.data == value_omitted;
+}
+
 static int decode_result(struct synod_result *out, const struct wire_kv_result *in, struct arena *arena)
 {
 	out->status = -in->status;
 	out->version = in->version;
 	out->modification = in->modification;
-	return client_bytes_decode(&out->value, in->value, arena);
+	out->value = (struct synod_bytes){.data = value_omitted};
+	return in->omitted > 0 ? 0 : client_bytes_decode(&out->value, in->value, arena);
+}
+
+/* Beside a success: why there is no value. */
+static const char *without_value(uint64_t bytes, struct arena *arena)
+{
+	char *text = arena_try(arena, 160);
+	if (text == NULL)
+		return "the value is not known any more";
+	snprintf(text, 160,
+		 "done; the value of %" PRIu64 " bytes is not known any more: the first answer was lost, and the key has been "
+		 "changed since",
+		 bytes);
+	return text;
 }
 
 /* The reply to a plain operation, or a plain read, is that of its only result. */
@@ -37,6 +61,8 @@ static int decode_single(struct synod_reply *out, const struct wire_kv_result *r
 		return status;
 	out->status = result.status;
 	out->message = result.status == SYNOD_OK ? "" : status_text(-result.status);
+	if (result.status == SYNOD_OK && results[0].omitted > 0)
+		out->message = without_value(results[0].omitted, arena);
 	out->value = result.value;
 	out->version = result.version;
 	out->modification = result.modification;
@@ -136,6 +162,8 @@ struct copier {
 static struct synod_bytes copy_bytes(struct copier *copier, struct synod_bytes in)
 {
 	struct synod_bytes out = {.len = in.len};
+	if (synod_value_omitted(in))
+		return in;
 	if (copier->data != NULL) {
 		char *to = copier->data + copier->used;
 		if (in.len > 0)

@@ -123,8 +123,13 @@ struct synod_result {
 
 struct synod_reply {
 	int status;
-	const char *message;      /* for errors: what is wrong and what to do; "" otherwise */
-	struct synod_bytes value; /* get, append and incr: the (new) value */
+	const char *message;      /* for errors: what is wrong and what to do; "" otherwise, but see value */
+	/*
+	 * get, append and incr: the (new) value. Of an append that had to be sent again, after its answer was lost, a long value may not be
+	 * known any more, if the key has been changed since: then it is empty, and synod_value_omitted(). It has been applied once all the
+	 * same. So may values be that a cas was refused with, or that a transaction returned.
+	 */
+	struct synod_bytes value;
 	uint64_t version, modification;
 	bool succeeded; /* transaction: compares held */
 	size_t nresults;
@@ -411,6 +416,8 @@ struct synod_paxos *synod_paxos_bounds(struct synod *s, const char *peer, uint32
 void synod_paxos_free(struct synod_paxos *paxos);
 
 const char *synod_status_text(int status);
+/* Of a reply or a result: this value is not known any more (struct synod_reply), it only looks empty. */
+bool synod_value_omitted(struct synod_bytes value);
 const char *synod_version(void);
 
 #ifdef __cplusplus

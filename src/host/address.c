@@ -38,6 +38,13 @@ int address_numeric(const char *text, struct socket_address *out)
 	int status = address_split(text, name, sizeof name, &port);
 	if (status != 0)
 		return status;
+	struct socket_address plain = {.len = sizeof plain.u.v4, .u.v4.sin_family = AF_INET};
+	if (inet_pton(AF_INET, name, &plain.u.v4.sin_addr) == 1) {
+		address_set_port(&plain, port);
+		*out = plain;
+		return 0;
+	}
+	/* The rarer forms, with a scope for example. It needs memory, for want of which nothing may be taken for a name. */
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found;
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
 		return STATUS_NOT_FOUND;

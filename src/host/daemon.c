@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "host/daemon_config.h"
 #include "host/datadir.h"
+#include "host/descriptors.h"
 #include "host/disk_posix.h"
 #include "host/http.h"
 #include "host/notify.h"
@@ -37,6 +38,7 @@ struct running {
 	struct node *node;
 	struct http *http;
 	struct event *signals[2];
+	uint32_t http_connections_max;
 	bool stopping;
 	char error[ERROR_BYTES_MAX];
 };
@@ -110,6 +112,11 @@ static bool work_for_disk(void *context)
 	return disk_posix_run(context);
 }
 
+static void on_shortage(void *context, int error)
+{
+	host_relieve(context, "a file of the log, or a snapshot", error);
+}
+
 static void finish_work(void *context)
 {
 	disk_posix_finish(context);
@@ -128,6 +135,28 @@ static void make_identity(struct running *r)
 	while (self->role != ROLE_PBSERVER &&
 	       (node = clusterconf_next(conf, self->role, self->group, node)) != NULL)
 		identity_add_member(&id->members, node->replica, node->name, node->listen);
+}
+
+/* Connections get what files, other nodes and the endpoints do not need. */
+static int share_descriptors(struct running *r)
+{
+	struct rlimit limit;
+	struct descriptor_plan plan;
+	uint64_t wanted = r->config.settings.connections_max;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	int status = descriptors_plan(&plan, limit.rlim_cur, &r->config.conf, r->config.self, wanted, r->error,
+				      sizeof r->error);
+	if (status != 0)
+		return status;
+	if (plan.connections_max < wanted)
+		log_event(&r->log, LOG_WARN, "connections_limited",
+			  "connections_max=%" PRIu64 " now=%u limit=%" PRIu64
+			  " hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
+			  wanted, plan.connections_max, plan.limit);
+	r->config.settings.connections_max = plan.connections_max;
+	r->http_connections_max = plan.http;
+	return 0;
 }
 
 static int open_disk(struct running *r)
@@ -158,6 +187,7 @@ static int create_host(struct running *r)
 	int status = host_create(&r->host, &options, r->error, sizeof r->error);
 	if (status == 0) {
 		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
+		disk_posix_on_shortage(r->disk, on_shortage, r->host);
 		disk_posix_use_loop(r->disk);
 		host_work(r->host, work_for_disk, finish_work, r->disk);
 	}
@@ -175,10 +205,12 @@ static int create_node(struct running *r)
 		.log = &r->log,
 	};
 	r->node = r->kind->create(&r->daemon);
-	process_metrics_register(&r->node->metrics, r->disk);
+	process_metrics_register(&r->node->metrics, r->disk, &r->log);
 	if (r->config.self->http == NULL)
 		return 0;
 	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+	if (status == 0 && r->http_connections_max > 0)
+		http_set_connections_max(r->http, r->http_connections_max);
 	if (status == 0 && r->kind->serve_http != NULL)
 		r->kind->serve_http(&r->daemon, r->node, r->http);
 	return status;
@@ -186,7 +218,9 @@ static int create_node(struct running *r)
 
 static int start(struct running *r)
 {
-	int status = open_disk(r);
+	int status = share_descriptors(r);
+	if (status == 0)
+		status = open_disk(r);
 	if (status == 0)
 		status = create_host(r);
 	if (status == 0)

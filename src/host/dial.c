@@ -1,6 +1,4 @@
 #include <errno.h>
-#include <event2/dns.h>
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +6,9 @@
 
 #include "base/alloc.h"
 #include "host/internal.h"
+
+/* A name that has been resolved before is waited for so long; then the addresses of that time are tried. */
+#define RESOLVE_PATIENCE_MS 1000u
 
 /* FNV-1a. Two addresses with one hash take neighbouring keys. */
 static uint64_t hash_address(const char *address)
@@ -57,14 +58,30 @@ static void connected(struct link *link)
 		hello_send(link);
 }
 
+/* That of the present connection, or attempt. */
+static uint32_t present_address(const struct link *link)
+{
+	return (link->first_address + link->tried - 1) % link->naddresses;
+}
+
+/* Other nodes are worth more than an idle stranger. */
+static int open_socket(struct host *host, int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 && error_is_shortage(errno) && host_relieve(host, "a connection to another node", errno))
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd;
+}
+
 /* Tries the host's addresses one after another, until one takes a connection or needs time for it. */
 static void try_addresses(struct link *link, int error)
 {
 	char why[160] = "no address";
-	while (link->next_address < link->naddresses) {
-		const struct socket_address *to = &link->addresses[link->next_address++];
+	while (link->tried < link->naddresses) {
+		link->tried++;
+		const struct socket_address *to = &link->addresses[present_address(link)];
 		address_format(to, link->remote, sizeof link->remote);
-		int fd = socket(to->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd = open_socket(link->host, to->u.any.sa_family);
 		if (fd < 0) {
 			error = errno;
 			continue;
@@ -117,36 +134,37 @@ void dial_connected(struct link *link)
 	try_addresses(link, error);
 }
 
-static void on_resolved(int result, struct evutil_addrinfo *found, void *context)
+/* Those that were known before are better than nothing: the name server may be what is down. */
+static void try_resolved(struct link *link, const char *why)
 {
-	struct link *link = context;
-	char name[ADDRESS_BYTES_MAX + 1], why[160];
-	uint16_t port;
-	/* A cancelled question is answered too, when the link may already be busy with the next one. */
-	if (result == EVUTIL_EAI_CANCEL)
-		return;
-	ASSERT(link->state == LINK_RESOLVING);
-	host_touch(link->host);
-	link->resolving = NULL;
-	if (result != 0 || address_split(link->route, name, sizeof name, &port) != 0) {
-		snprintf(why, sizeof why, "cannot resolve the name: %s", evutil_gai_strerror(result));
+	link->tried = 0;
+	if (link->naddresses == 0)
 		link_cut(link, why);
-		return;
-	}
-	for (struct evutil_addrinfo *a = found; a != NULL && link->naddresses < ADDRESSES_MAX; a = a->ai_next) {
-		struct socket_address *address = &link->addresses[link->naddresses];
-		if (a->ai_addrlen > sizeof address->u)
-			continue;
-		address->len = a->ai_addrlen;
-		memcpy(&address->u, a->ai_addr, a->ai_addrlen);
-		address_set_port(address, port);
-		link->naddresses++;
-	}
-	evutil_freeaddrinfo(found);
-	try_addresses(link, 0);
+	else
+		try_addresses(link, 0);
 }
 
-static void resolve(struct link *link)
+static void on_resolved(struct resolve_question *question, const struct socket_address *addresses, uint32_t count,
+			const char *why)
+{
+	struct link *link = LIST_ENTRY(question, struct link, question);
+	char name[ADDRESS_BYTES_MAX + 1];
+	uint16_t port;
+	ASSERT(link->state == LINK_RESOLVING);
+	host_touch(link->host);
+	int status = address_split(link->route, name, sizeof name, &port);
+	ASSERT(status == 0);
+	if (count > 0) {
+		memcpy(link->addresses, addresses, count * sizeof *addresses);
+		link->naddresses = count;
+		link->first_address %= count;
+		for (uint32_t i = 0; i < count; i++)
+			address_set_port(&link->addresses[i], port);
+	}
+	try_resolved(link, why);
+}
+
+static void look_up(struct link *link)
 {
 	struct host_loop *loop = link->host->loop;
 	char name[ADDRESS_BYTES_MAX + 1];
@@ -155,19 +173,10 @@ static void resolve(struct link *link)
 		link_cut(link, "not an address: expected HOST:PORT");
 		return;
 	}
-	if (loop->dns == NULL)
-		loop->dns = evdns_base_new(loop->base,
-					   EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-	if (loop->dns == NULL) {
-		link_cut(link, "cannot resolve names: no usable /etc/resolv.conf");
-		return;
-	}
-	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(loop->dns, name, NULL, &hints, on_resolved,
-								      link);
-	/* NULL: already answered. */
-	if (request != NULL)
-		link->resolving = request;
+	if (loop->resolver == NULL)
+		loop->resolver = resolver_create(loop);
+	link->question.answered = on_resolved;
+	resolve(loop->resolver, name, &link->question);
 }
 
 void dial_begin(struct link *link)
@@ -175,13 +184,35 @@ void dial_begin(struct link *link)
 	ASSERT(link->dialled && link->fd == -1);
 	link->state = LINK_RESOLVING;
 	link->began_us = host_now_us(link->host);
-	link->naddresses = link->next_address = 0;
 	snprintf(link->remote, sizeof link->remote, "%.79s", link->route);
 	if (address_numeric(link->route, &link->addresses[0]) == 0) {
 		link->naddresses = 1;
+		link->tried = 0;
 		try_addresses(link, 0);
 	} else {
-		resolve(link);
+		look_up(link);
+	}
+}
+
+uint32_t dial_patience_ms(const struct link *link)
+{
+	const struct host_settings *limits = &link->host->settings;
+	if (link->state == LINK_RESOLVING && link->naddresses == 0)
+		return limits->hello_timeout_ms;
+	if (link->state == LINK_RESOLVING)
+		return RESOLVE_PATIENCE_MS < limits->hello_timeout_ms ? RESOLVE_PATIENCE_MS : limits->hello_timeout_ms;
+	/* One address that swallows packets leaves time for the others. */
+	return limits->connect_timeout_ms / link->naddresses;
+}
+
+void dial_out_of_patience(struct link *link)
+{
+	if (link->state == LINK_RESOLVING) {
+		resolve_cancel(&link->question);
+		try_resolved(link, "the name is not resolved in time");
+	} else {
+		link_detach(link);
+		try_addresses(link, ETIMEDOUT);
 	}
 }
 
@@ -189,6 +220,8 @@ void dial_opened(struct link *link)
 {
 	struct host *host = link->host;
 	link->state = LINK_OPEN;
+	link->first_address = present_address(link);
+	link->tried = 1;
 	link->opened++;
 	link->failures = 0;
 	link->complained = false;
@@ -199,6 +232,9 @@ void dial_opened(struct link *link)
 	struct buffer empty = link->out;
 	link->out = link->waiting;
 	link->waiting = empty;
+	if (link->waiting_asks)
+		link->asked_us = host_now_us(host);
+	link->waiting_asks = false;
 	if (link->out.len > 0 && list_empty(&link->flush))
 		list_push_back(&host->flush, &link->flush);
 }
@@ -215,10 +251,10 @@ void dial_pause(struct link *link)
 	link->failures++;
 	/* Jitter, so that the clients of a server that went away do not all come back at once. */
 	link->retry_us = host_now_us(host) + rng_range(&host->rng, pause_us / 2, pause_us);
-	if (link->resolving != NULL) {
-		evdns_getaddrinfo_cancel(link->resolving);
-		link->resolving = NULL;
-	}
+	resolve_cancel(&link->question);
+	/* Whoever took the connection, and did not answer as it should, is not asked first the next time. */
+	if (link->state == LINK_HELLO)
+		link->first_address = (present_address(link) + 1) % link->naddresses;
 }
 
 void dial_peer_is_up(struct host *host, struct slice name)

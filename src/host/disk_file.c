@@ -51,11 +51,17 @@ static int open_at(int directory_fd, const char *name, int flags)
 	return fd;
 }
 
+/* An open() that fails for want of a descriptor, or of memory for one, has done nothing. */
+static int status_of_open(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? STATUS_SHORTAGE : status_of_errno(error);
+}
+
 int disk_file_open(int directory_fd, const char *name, struct disk_file **out, uint64_t *size)
 {
 	int fd = open_at(directory_fd, name, O_RDWR);
 	if (fd < 0)
-		return status_of_errno(errno);
+		return status_of_open(errno);
 	struct stat info;
 	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
 		close(fd);
@@ -130,8 +136,10 @@ static int file_create(int directory_fd, struct disk_request *request)
 {
 	request->file = NULL;
 	int fd = open_at(directory_fd, request->name, O_RDWR | O_CREAT | O_TRUNC);
-	if (fd < 0)
-		return status_of_errno(errno);
+	if (fd < 0) {
+		request->error = errno;
+		return status_of_open(errno);
+	}
 	struct disk_file *file = file_new(fd);
 	int status = request->len == 0 ? 0 : fill_with_zeros(file, request->len);
 	if (status != 0) {

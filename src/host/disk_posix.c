@@ -1,10 +1,13 @@
 #include "host/disk_posix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +20,12 @@
 #define LOOP_BYTES_MAX 32768u  /* a longer write is worth a thread */
 #define SLOW_US 5000u          /* a sync of the log that takes so long is slow */
 #define SLOW_PAUSE_US 1000000u /* and for so long after it, everything goes through the thread */
+
+/*
+ * Descriptors in reserve: a log segment or a snapshot for which there is none takes one of these. They are filled up again as soon as
+ * there are others.
+ */
+#define SPARES 4u
 
 /* In disk_request.order, of the log's lane: who carries it out. */
 enum { AT_LOOP = 1, AT_THREAD };
@@ -53,7 +62,11 @@ struct disk_posix {
 	struct queue left;      /* for disk_posix_run() */
 	struct queue done;      /* by it: for disk_posix_finish() */
 	uint64_t log_at_thread; /* requests of the log's lane that its thread has */
+	int spares[SPARES]; /* -1: given up. The bulk lane's thread only, once it runs */
+	void (*on_shortage)(void *context, int error);
+	void *on_shortage_context;
 	/* Both threads: */
+	_Atomic int shortage; /* errno of the last one that the loop has not heard of; 0: none */
 	_Atomic uint64_t slow_until_us; /* the log goes through its thread until then */
 };
 
@@ -116,8 +129,55 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* From what is free, but not the last of it: somebody may be waiting to be accepted. */
+static void fill_spares(struct disk_posix *posix)
+{
+	for (size_t i = 0; i < SPARES; i++) {
+		if (posix->spares[i] != -1)
+			continue;
+		int one = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		int another = one < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (another < 0) {
+			if (one >= 0)
+				close(one);
+			return;
+		}
+		close(another);
+		posix->spares[i] = one;
+	}
+}
+
+/* False: there is none left. */
+static bool give_spare(struct disk_posix *posix)
+{
+	for (size_t i = 0; i < SPARES; i++) {
+		if (posix->spares[i] == -1)
+			continue;
+		close(posix->spares[i]);
+		posix->spares[i] = -1;
+		return true;
+	}
+	return false;
+}
+
+static void run_bulk(struct disk_posix *posix, struct disk_request *request)
+{
+	fill_spares(posix);
+	do {
+		request->status = disk_file_run(posix->directory_fd, request);
+		if (request->status == STATUS_SHORTAGE)
+			posix->shortage = request->error;
+	} while (request->status == STATUS_SHORTAGE && give_spare(posix));
+	if (request->operation == DISK_CLOSE)
+		fill_spares(posix);
+}
+
 static void run_request(struct disk_posix *posix, struct disk_request *request)
 {
+	if (request->lane == DISK_LANE_BULK) {
+		run_bulk(posix, request);
+		return;
+	}
 	bool timed = posix->use_loop && request->lane == DISK_LANE_LOG;
 	uint64_t began_us = timed ? now_us() : 0;
 	request->status = disk_file_run(posix->directory_fd, request);
@@ -210,8 +270,13 @@ static void posix_submit(struct disk *disk, struct disk_request *request)
 
 void disk_posix_use_loop(struct disk *disk)
 {
+	struct disk_posix *posix = posix_of(disk);
 	ASSERT(disk_posix_outstanding(disk) == 0);
-	posix_of(disk)->use_loop = true;
+	posix->use_loop = true;
+	/* Now, not with the first request: later there may be no room for a thread. */
+	for (int i = 0; i < DISK_LANES; i++)
+		if (!posix->lanes[i].started)
+			lane_start(&posix->lanes[i]);
 }
 
 bool disk_posix_run(struct disk *disk)
@@ -261,6 +326,15 @@ void disk_posix_dispatch(struct disk *disk)
 	struct disk_request *request = queue_take_all(&posix->completed);
 	unlock(&posix->completed_lock);
 	run_callbacks(posix, request);
+	int error = atomic_exchange(&posix->shortage, 0);
+	if (error != 0 && posix->on_shortage != NULL)
+		posix->on_shortage(posix->on_shortage_context, error);
+}
+
+void disk_posix_on_shortage(struct disk *disk, void (*callback)(void *context, int error), void *context)
+{
+	posix_of(disk)->on_shortage = callback;
+	posix_of(disk)->on_shortage_context = context;
 }
 
 void disk_posix_finish(struct disk *disk)
@@ -360,6 +434,8 @@ int disk_posix_create(struct disk **out, const char *directory)
 	posix->disk.ops = &ops;
 	posix->directory_fd = directory_fd;
 	posix->event_fd = event_fd;
+	memset(posix->spares, -1, sizeof posix->spares);
+	fill_spares(posix);
 	pthread_mutex_init(&posix->completed_lock, NULL);
 	for (int i = 0; i < DISK_LANES; i++) {
 		posix->lanes[i].owner = posix;
@@ -387,6 +463,7 @@ void disk_posix_destroy(struct disk *disk)
 		pthread_cond_destroy(&lane->wake);
 	}
 	pthread_mutex_destroy(&posix->completed_lock);
+	while (give_spare(posix)) {}
 	close(posix->event_fd);
 	close(posix->directory_fd); /* releases the lock */
 	free(posix);

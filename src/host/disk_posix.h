@@ -16,6 +16,8 @@
  * out early): later writes then change no metadata, and fdatasync is all they need.
  * Syncs are fdatasync; directories are fsync'ed. Descriptors are close-on-exec.
  *
+ * A few descriptors are held in reserve for new files; without any left DISK_CREATE fails with STATUS_SHORTAGE.
+ *
  * The directory is locked (flock) while the disk exists. Errors: STATUS_NO_SPACE
  * (ENOSPC, EDQUOT), STATUS_READ_ONLY (EROFS, EACCES, EPERM), STATUS_IO.
  *
@@ -47,6 +49,11 @@ void disk_posix_use_loop(struct disk *disk);
  */
 bool disk_posix_run(struct disk *disk);
 void disk_posix_finish(struct disk *disk);
+/*
+ * `callback` runs on the loop's thread, after completions, when a file met `error` for want of a descriptor or of memory: it may
+ * find something to close.
+ */
+void disk_posix_on_shortage(struct disk *disk, void (*callback)(void *context, int error), void *context);
 /* Requests submitted whose callback has not run yet. */
 uint64_t disk_posix_outstanding(struct disk *disk);
 /*

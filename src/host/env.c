@@ -18,6 +18,24 @@ uint64_t host_clock_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+void allowance_begin(struct allowance *allowance, uint64_t us)
+{
+	allowance->real_until_us = host_clock_us(HOST_CLOCK) + us;
+	allowance->own_until_us = host_clock_us(CLOCK_THREAD_CPUTIME_ID) + us;
+}
+
+bool allowance_spent(struct allowance *allowance)
+{
+	uint64_t now_us = host_clock_us(HOST_CLOCK);
+	if (now_us < allowance->real_until_us)
+		return false;
+	uint64_t own_us = host_clock_us(CLOCK_THREAD_CPUTIME_ID);
+	if (own_us >= allowance->own_until_us)
+		return true;
+	allowance->real_until_us = now_us + (allowance->own_until_us - own_us);
+	return false;
+}
+
 uint64_t loop_now_us(struct host_loop *loop)
 {
 	if (loop->now_us == 0) {

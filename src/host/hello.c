@@ -74,6 +74,12 @@ static bool answer(struct link *link, const struct message *message, const struc
 	char text[TEXT_BYTES_MAX];
 	struct buffer payload = {0};
 	int status = judge(host, hello, text);
+	if (status == 0 && !seat_take(link)) {
+		snprintf(text, TEXT_BYTES_MAX,
+			 "node %s has no room for another connection: %u are open, and all are busy (connections_max)",
+			 host->name, host->settings.connections_max);
+		status = STATUS_BUSY;
+	}
 	if (status != 0)
 		wire_error_format(&payload, "%s", text);
 	else

@@ -86,10 +86,12 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	timer_init(&host->wake, on_wake, host);
 	list_init(&host->flush);
 	list_init(&host->cut);
+	list_init(&host->readable);
 	requests_init(host);
 	copy_options(host, options);
 	traffic_init(host);
 	host_identity_create(host, options);
+	seats_init(host);
 	seed(host);
 	host->life = rng_next(&host->rng) | 1; /* never 0 */
 	arena_init(&host->arena, HELLO_ARENA_BYTES_MAX);
@@ -224,6 +226,7 @@ void host_destroy(struct host *host)
 	leave_loop(host);
 	traffic_free(host);
 	host_identity_free(host);
+	seats_free(host);
 	timers_free(&host->timers);
 	arena_free(&host->arena);
 	free_options(host);

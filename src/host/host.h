@@ -78,7 +78,7 @@ struct host_settings {
 	uint32_t reconnect_min_ms;   /* pause after the first failure; default 10 */
 	uint32_t reconnect_max_ms;   /* default 1000 */
 	uint32_t stop_timeout_ms;    /* how long a node may take to stop; default 5000 */
-	uint32_t connections_max;    /* accepted; default 4096 */
+	uint32_t connections_max;    /* accepted from others than nodes of this cluster; default 4096 (seats.c) */
 	uint64_t link_output_bytes_max; /* default LINK_OUTPUT_BYTES_MAX */
 	/*
 	 * Of all links: unsent output and unfinished input. Above it the largest holder is cut. Default 512 MiB
@@ -197,6 +197,11 @@ void host_request_cancel(struct host_request *request);
  * Runs `callback` as an input whenever `fd` is readable (the disk's completions), until the host is destroyed.
  */
 void host_watch(struct host *host, int fd, void (*callback)(void *context), void *context);
+/*
+ * Something of this process (`purpose`, for the log) has met `error`: no descriptor, no memory. Closes one idle stranger's
+ * connection; false if there is none. Then it is worth while to try again.
+ */
+bool host_relieve(struct host *host, const char *purpose, int error);
 /*
  * Runs `work` at the end of every turn, when the turn's messages have left: what takes long and must not hold them up
  * (the disk's syncs). When it returns true, `done` runs as an input of the next turn, which does not wait. Once a host.

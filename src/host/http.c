@@ -124,6 +124,12 @@ struct node *http_node(const struct http *http)
 	return http->node;
 }
 
+void http_set_connections_max(struct http *http, uint32_t connections)
+{
+	if (connections < http->connections.connections_max)
+		http->connections.connections_max = connections;
+}
+
 void http_set_body_bytes_max(struct http *http, size_t bytes)
 {
 	if (bytes > http->connections.body_bytes_max)

@@ -50,6 +50,8 @@ struct http_page {
 
 /* `path` is not copied. Before the loop turns. */
 void http_add_page(struct http *http, const struct http_page *page);
+/* How many connections there may be, if fewer than usual. */
+void http_set_connections_max(struct http *http, uint32_t connections);
 /* The longest body that is read; longer ones are answered with 413. The largest of all that were set counts. */
 void http_set_body_bytes_max(struct http *http, size_t bytes);
 /* Called by http_destroy(), before the requests that were not answered go away. One module may ask for it. */

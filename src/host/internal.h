@@ -8,9 +8,11 @@
  *   request.c    requests from this process to the node
  *   listen.c     the listening socket, accepting
  *   dial.c       dialled links: resolving, connecting, pauses after failures
+ *   resolve.c    host names to addresses
  *   hello.c      the handshake, both sides
  *   identity.c   ids, members, which connections belong to members for certain
  *   link.c       life of a link: states, cutting, queueing and writing
+ *   seats.c      who may stay connected when there is no room for everybody
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
  *   tracing.c    the trace file, TRACE
@@ -36,11 +38,15 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "host/host.h"
+#include "host/resolve.h"
 #include "wire/method.h"
 #include "wire/sender.h"
 
-#define ADDRESSES_MAX 8u                    /* of one host name */
 #define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
+#define RECEIVE_US 2000u                    /* how long requests of strangers are taken in one turn of the loop */
+#define RECEIVE_FRAMES 64u                  /* of one link, before another has its turn */
+#define RECEIVE_FRAMES_UNASKED 4u           /* between two looks at the clock */
+#define SETTLE_US 2000u                     /* how long ends of links are dealt with in one turn of the loop */
 #define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
 #define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
 #define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
@@ -62,16 +68,9 @@ enum link_state {
 	LINK_PAUSED,  /* dialled: no attempt before retry_us */
 };
 
-struct traffic_peer;
+enum seat { SEAT_NONE, SEAT_NEWCOMER, SEAT_STRANGER, SEAT_MEMBER };
 
-struct socket_address {
-	socklen_t len;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} u;
-};
+struct traffic_peer;
 
 struct link {
 	struct host *host;
@@ -84,6 +83,9 @@ struct link {
 	bool reading, writing;
 	struct list flush; /* in host->flush while there may be something to write */
 	struct list cut;   /* in host->cut */
+	struct list turn;  /* in host->readable while there is input that may be taken */
+	enum seat seat;    /* accepted */
+	struct list seated; /* in host->newcomers or host->strangers */
 	char remote[80];   /* the peer's socket address, for log lines */
 	struct traffic_peer *peer;
 	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
@@ -92,7 +94,9 @@ struct link {
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
 
-	struct buffer in;  /* the beginning of one unfinished frame */
+	struct buffer in;  /* the beginning of one unfinished frame; in a backlog, all that has been read and not taken */
+	size_t in_taken;   /* bytes at its front that are done with; 0 unless there is a backlog */
+	bool backlog;      /* whole frames wait in it for another turn: nothing is read meanwhile */
 	size_t in_needed;  /* its whole length, as far as is known */
 	struct buffer out; /* out.data + out_sent … is unsent */
 	size_t out_sent;
@@ -103,6 +107,7 @@ struct link {
 	uint64_t frame_us;    /* first byte of the unfinished frame */
 	uint64_t stuck_us;    /* since when output waits without any being taken */
 	uint64_t pinged_us;   /* when an unanswered PING was sent; 0: none */
+	uint64_t asked_us;    /* dialled: when the first request left that nothing has been heard after; 0: none */
 	uint64_t answered_us; /* accepted: last reply sent */
 	uint64_t unanswered;  /* accepted: requests without a reply */
 
@@ -111,9 +116,12 @@ struct link {
 	char *route;           /* where to connect */
 	char *name;            /* of the node that must answer; "": any */
 	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
-	struct socket_address addresses[ADDRESSES_MAX];
-	uint32_t naddresses, next_address;
-	struct evdns_getaddrinfo_request *resolving;
+	bool waiting_asks;     /* with a request among them */
+	struct socket_address addresses[ADDRESSES_MAX]; /* of the route: as it was last resolved */
+	uint32_t naddresses;
+	uint32_t first_address; /* where attempts begin */
+	uint32_t tried;         /* addresses in this attempt */
+	struct resolve_question question; /* under way in LINK_RESOLVING */
 	uint32_t failures; /* in a row */
 	uint64_t retry_us;
 	bool complained; /* the failure has been logged */
@@ -144,7 +152,7 @@ struct watch {
 struct host_loop {
 	struct event_base *base;
 	struct host *owner;     /* whose own loop it is, and which has its turn ended in every turn; NULL: shared */
-	struct evdns_base *dns; /* made when the first name has to be resolved */
+	struct resolver *resolver; /* made when the first name has to be resolved */
 	uint64_t now_us;        /* of this turn; 0: not read yet */
 	uint64_t wall_us;
 	struct timers wakes; /* struct host's `wake` */
@@ -161,6 +169,16 @@ struct host_loop {
 	int calls_fd;
 	struct event calls_event;
 };
+
+/*
+ * A time that something may take, of this thread's own: on a busy machine others run meanwhile, and to do less then
+ * would only cost more. The real clock is asked first, because that costs little.
+ */
+struct allowance {
+	uint64_t real_until_us, own_until_us;
+};
+void allowance_begin(struct allowance *allowance, uint64_t us);
+bool allowance_spent(struct allowance *allowance);
 
 struct host {
 	struct env env;
@@ -187,6 +205,8 @@ struct host {
 	struct map links; /* by number */
 	link_id last_id;
 	struct list flush, cut;
+	struct list readable;      /* links that wait for links_receive(), in the order of their turns */
+	struct allowance receiving; /* of links_receive() in this turn */
 	link_id own_link;        /* along which the node answers host_request(); 0: never used */
 	struct map own_requests; /* unanswered, by message id */
 	uint64_t last_own_request;
@@ -199,7 +219,11 @@ struct host {
 	struct event accepting;
 	struct timer accept_again;
 	bool accept_paused;
-	uint64_t accepted_count;
+	uint64_t accepted_count; /* open now */
+	struct list newcomers, strangers;
+	uint32_t nnewcomers, nstrangers;
+	uint32_t *member_seats; /* taken, of each of `peers` */
+	uint64_t shortage_us;   /* of the last log line about too few descriptors */
 
 	struct watch *watches;
 	bool (*work)(void *context); /* NULL: none */
@@ -285,6 +309,11 @@ static inline bool link_is_member(const struct link *link)
 {
 	return link->state == LINK_OPEN && (link->may & ~SENDER_ANYBODY) != 0;
 }
+/* What comes along it is bounded by the protocol, and need not have its turn among strangers. */
+static inline bool link_is_trusted(const struct link *link)
+{
+	return link->dialled || link_is_member(link);
+}
 /* Reads only while the peer takes our output. */
 void link_update_reading(struct link *link);
 void link_account(struct link *link);
@@ -293,8 +322,27 @@ static inline size_t link_unsent(const struct link *link)
 	return link->out.len - link->out_sent;
 }
 
+/* seats.c */
+void seats_init(struct host *host);
+void seats_free(struct host *host);
+/* An accepted connection begins. May cut another one. */
+void seat_newcomer(struct link *link);
+/* Its hello is good. May cut another one; false: there is no seat. */
+bool seat_take(struct link *link) MUST_CHECK;
+/* Something came along it. */
+void seat_heard(struct link *link);
+/* It ends. Harmless if it has no seat. */
+void seat_leave(struct link *link);
+/* An errno that passes when somebody gives back a descriptor, or memory. */
+bool error_is_shortage(int error);
+
 /* receive.c */
-void link_receive(struct link *link);
+/* There is something to be read. */
+void link_readable(struct link *link);
+/* Takes what strangers have sent: in turns, and not for longer than a part of the loop's turn. */
+void links_receive(struct host *host);
+/* Its output has become less. */
+void link_go_on(struct link *link);
 
 /* dial.c */
 link_id dial_link(struct host *host, const char *address);
@@ -302,6 +350,10 @@ link_id dial_link(struct host *host, const char *address);
 void dial_begin(struct link *link);
 /* The socket became writable, or failed. */
 void dial_connected(struct link *link);
+/* How long the present state, LINK_RESOLVING or LINK_CONNECTING, may last. */
+uint32_t dial_patience_ms(const struct link *link);
+/* It has lasted longer: the next address, or the end of the attempt. */
+void dial_out_of_patience(struct link *link);
 /* The hello has been accepted: what waited may leave. */
 void dial_opened(struct link *link);
 /* The attempt or the connection has failed: when may the next one begin? */
@@ -377,6 +429,8 @@ void traffic_init(struct host *host);
 void traffic_free(struct host *host);
 void traffic_register(struct host *host);
 struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t len);
+/* In host->peers; npeers: it is none of them. */
+size_t traffic_peer_index(const struct host *host, const struct traffic_peer *peer);
 const char *traffic_peer_name(const struct traffic_peer *peer);
 void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method, size_t bytes);
 

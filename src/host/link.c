@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <event2/dns.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	host_touch(link->host);
-	link_receive(link);
+	link_readable(link);
 }
 
 static void queue_flush(struct link *link)
@@ -51,6 +50,9 @@ struct link *link_new(struct host *host, bool dialled)
 	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
 	list_init(&link->cut);
+	list_init(&link->turn);
+	list_init(&link->question.link);
+	list_init(&link->seated);
 	map_put(&host->links, link->id, link);
 	return link;
 }
@@ -76,7 +78,7 @@ void link_attach(struct link *link, int fd)
 	set_socket_options(fd);
 	link->fd = fd;
 	link->began_us = link->heard_us = link->answered_us = host_now_us(host);
-	link->frame_us = link->stuck_us = link->pinged_us = 0;
+	link->frame_us = link->stuck_us = link->pinged_us = link->asked_us = 0;
 	link->unanswered = 0;
 	event_assign(&link->readable, host->loop->base, fd, EV_READ | EV_PERSIST, on_readable, link);
 	event_assign(&link->writable, host->loop->base, fd, EV_WRITE, on_writable, link);
@@ -108,11 +110,15 @@ static void release_output(struct link *link)
  */
 static void link_end(struct link *link)
 {
+	if (!link->dialled)
+		link->host->accepted_count--;
 	link_detach(link);
 	release_output(link);
 	link->host->buffered_bytes -= link->accounted;
 	link->accounted = 0;
 	list_remove(&link->flush);
+	list_remove(&link->turn);
+	seat_leave(link);
 	link->state = LINK_CUT;
 	list_push_back(&link->host->cut, &link->cut);
 	host_touch(link->host);
@@ -178,7 +184,7 @@ void link_account(struct link *link)
 	struct host *host = link->host;
 	if (link->state == LINK_CUT)
 		return;
-	size_t held = link_unsent(link) + link->waiting.len + link->in.len;
+	size_t held = link_unsent(link) + link->waiting.len + link->in.len - link->in_taken;
 	host->buffered_bytes += held;
 	host->buffered_bytes -= link->accounted;
 	link->accounted = held;
@@ -249,6 +255,7 @@ static void append_waiting(struct link *link, const struct message *message)
 		return;
 	}
 	frame_append(&link->waiting, &untraced);
+	link->waiting_asks |= message->kind == MESSAGE_REQUEST;
 	traffic_count(link, TRAFFIC_SENT, message->method, len);
 	link_account(link);
 }
@@ -270,6 +277,8 @@ void link_send(struct link *link, const struct message *message)
 			link->answered_us = host_now_us(host);
 			if (link->unanswered > 0)
 				link->unanswered--;
+		} else if (link->asked_us == 0 && message->kind == MESSAGE_REQUEST) {
+			link->asked_us = host_now_us(host);
 		}
 		if (__builtin_expect(message->trace != 0 && link->peer_life == 0, 0)) {
 			const struct message untraced = without_trace(message);
@@ -297,6 +306,8 @@ void link_update_reading(struct link *link)
 	if (link->fd == -1 || link->state == LINK_CONNECTING)
 		return;
 	bool wanted = link->dialled || link_unsent(link) <= READ_PAUSE_BYTES;
+	if (wanted && link->backlog)
+		link_go_on(link);
 	if (wanted == link->reading)
 		return;
 	if (!wanted) {
@@ -369,7 +380,8 @@ void link_settle(struct link *link)
 	list_remove(&link->cut);
 	buffer_free(&link->in);
 	buffer_free(&link->waiting);
-	link->in_needed = 0;
+	link->in_needed = link->in_taken = 0;
+	link->backlog = link->waiting_asks = false;
 	if (link->dialled)
 		link->state = LINK_PAUSED;
 	if (link->known && !host->stopped && host->node->ops->link_down != NULL)
@@ -382,13 +394,12 @@ void link_free(struct link *link)
 {
 	struct host *host = link->host;
 	link_detach(link);
-	if (link->resolving != NULL)
-		evdns_getaddrinfo_cancel(link->resolving);
-	if (!link->dialled)
-		host->accepted_count--;
+	resolve_cancel(&link->question);
+	seat_leave(link);
 	host->buffered_bytes -= link->accounted;
 	list_remove(&link->flush);
 	list_remove(&link->cut);
+	list_remove(&link->turn);
 	map_remove(&host->links, link->id);
 	buffer_free(&link->in);
 	buffer_free(&link->out);

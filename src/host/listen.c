@@ -69,8 +69,8 @@ static void pause_accepting(struct host *host, int error)
 {
 	event_del(&host->accepting);
 	if (!host->accept_paused)
-		log_event(host->log, LOG_ERROR, "accept_paused", "why=\"%s\" connections=%llu", strerror(error),
-			  (unsigned long long)host->accepted_count);
+		log_event(host->log, LOG_ERROR, "accept_paused", "errno=%s why=\"%s\" connections=%llu",
+			  errno_name(error), strerror(error), (unsigned long long)host->accepted_count);
 	host->accept_paused = true;
 	timers_set(&host->timers, &host->accept_again, host_now_us(host) + ACCEPT_PAUSE_US);
 }
@@ -78,51 +78,27 @@ static void pause_accepting(struct host *host, int error)
 static void on_accept_again(void *context)
 {
 	struct host *host = context;
-	event_add(&host->accepting, NULL);
-}
-
-/*
- * Room for one connection: whoever has been silent longest without a hello goes, so that strangers who only
- * connect cannot keep the others out.
- */
-static bool make_room(struct host *host)
-{
-	struct link *oldest = NULL;
-	size_t position = 0;
-	uint64_t id;
-	void *value;
-	while (map_next(&host->links, &position, &id, &value)) {
-		struct link *link = value;
-		if (!link->dialled && (link->state == LINK_HELLO || link->state == LINK_UNCONFIRMED) &&
-		    (oldest == NULL || link->id < oldest->id))
-			oldest = link;
-	}
-	if (oldest == NULL)
-		return false;
-	host->cut_total++;
-	link_cut(oldest, "no hello, and too many connections");
-	return true;
+	/* Without memory for that, later. */
+	if (event_add(&host->accepting, NULL) != 0)
+		timers_set(&host->timers, &host->accept_again, host_now_us(host) + ACCEPT_PAUSE_US);
 }
 
 static void take_connection(struct host *host, int fd, const struct socket_address *from)
 {
-	if (host->accepted_count >= host->settings.connections_max && !make_room(host)) {
-		host->rejected_total++;
-		close(fd);
-		return;
-	}
 	struct link *link = link_new(host, false);
 	host->accepted_count++;
 	host->accepted_total++;
 	address_format(from, link->remote, sizeof link->remote);
 	link_attach(link, fd);
 	link->state = LINK_HELLO;
+	seat_newcomer(link);
 	link_update_reading(link);
 }
 
 /*
- * Errors of a connection that is gone already are not errors of ours; out of descriptors or memory, it is better
- * to wait.
+ * Errors of a connection that is gone already are not errors of ours. Without a descriptor, or memory, an idle stranger gives
+ * his back; if there is none, it is better to wait. (That somebody is there to be accepted is certain only before the
+ * first call: without a descriptor it fails in any case. The event comes again.)
  */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
@@ -138,10 +114,12 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 					  (unsigned long long)host->accepted_count);
 			host->accept_paused = false;
 			take_connection(host, fd, &from);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			pause_accepting(host, errno);
-			return;
 		} else if (errno == EAGAIN) {
+			return;
+		} else if (error_is_shortage(errno)) {
+			int error = errno;
+			if (i == 0 && !host_relieve(host, "a connection", error))
+				pause_accepting(host, error);
 			return;
 		}
 	}

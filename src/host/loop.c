@@ -5,7 +5,6 @@
  * answers to requests from this process, the trace, one write for each link. What a host asks for while turns are being
  * ended belongs to the next turn, which then does not wait.
  */
-#include <event2/dns.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,21 +38,12 @@ struct host_loop *host_loop_create(void)
 	return NULL;
 }
 
-/* Questions under way are cancelled, and the resolver is given the one turn that it needs to let go of them. */
-static void free_resolver(struct host_loop *loop)
-{
-	if (loop->dns == NULL)
-		return;
-	evdns_base_free(loop->dns, 1);
-	event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-}
-
 void host_loop_destroy(struct host_loop *loop)
 {
 	if (loop->base != NULL)
 		event_del(&loop->timer_event);
+	resolver_destroy(loop->resolver);
 	calls_free(loop);
-	free_resolver(loop);
 	if (loop->base != NULL)
 		event_base_free(loop->base);
 	timers_free(&loop->wakes);
@@ -108,15 +98,24 @@ static void run_wakes(struct host_loop *loop)
 /* ---- gathering ---- */
 
 /*
- * Those that were cut before this. Being told, the node may try other links that are down too, and so on in a
+ * Those that were cut before this, as far as there is time: the node may have much to do for each. Being told, the node may try other links that are down too, and so on in a
  * circle: they wait for the next turn.
  */
 static void settle_cuts(struct host *host)
 {
 	struct list cuts, *first;
 	list_take_all(&host->cut, &cuts);
-	while ((first = list_first(&cuts)) != NULL)
+	struct allowance allowance;
+	if (list_empty(&cuts))
+		return;
+	allowance_begin(&allowance, SETTLE_US);
+	while ((first = list_first(&cuts)) != NULL && !allowance_spent(&allowance))
 		link_settle(LIST_ENTRY(first, struct link, cut));
+	/* The rest in the next turn, behind those that have been cut meanwhile: nobody waits for it. */
+	while ((first = list_first(&cuts)) != NULL) {
+		list_remove(first);
+		list_push_back(&host->cut, first);
+	}
 }
 
 /* At most as many as are armed: one that sets itself anew for now fires in the next turn. */
@@ -138,6 +137,7 @@ static void gather(struct host *host)
 	}
 	settle_cuts(host);
 	run_timers(host);
+	links_receive(host);
 }
 
 /* ---- ending ---- */
@@ -158,7 +158,7 @@ static void end_turn(struct host *host)
 	flush_links(host);
 	list_remove(&host->touched);
 	update_wake(host);
-	if (!list_empty(&host->cut) || host->input_due)
+	if (!list_empty(&host->cut) || !list_empty(&host->readable) || host->input_due)
 		host_touch(host);
 }
 

@@ -1,6 +1,7 @@
 #include "host/process.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -61,19 +62,6 @@ static uint64_t resident_bytes(void *context)
 	return pages_of_statm(1);
 }
 
-static uint64_t open_fds(void *context)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	uint64_t count = 0;
-	(void)context;
-	if (directory == NULL)
-		return 0;
-	while (readdir(directory) != NULL)
-		count++;
-	closedir(directory);
-	return count > 3 ? count - 3 : 0; /* ".", "..", and the one that is reading */
-}
-
 static uint64_t max_fds(void *context)
 {
 	struct rlimit limit = {0};
@@ -82,12 +70,26 @@ static uint64_t max_fds(void *context)
 	return limit.rlim_cur;
 }
 
+static uint64_t open_fds(void *context)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	uint64_t count = 0;
+	(void)context;
+	/* Without a descriptor for counting them, all are in use. */
+	if (directory == NULL)
+		return errno == EMFILE ? max_fds(NULL) : 0;
+	while (readdir(directory) != NULL)
+		count++;
+	closedir(directory);
+	return count > 3 ? count - 3 : 0; /* ".", "..", and the one that is reading */
+}
+
 static uint64_t directory_bytes(void *context)
 {
 	return disk_posix_bytes(context);
 }
 
-void process_metrics_register(struct metrics *m, struct disk *disk)
+void process_metrics_register(struct metrics *m, struct disk *disk, const struct log *log)
 {
 	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_RELEASE "\"",
 		    &ONE);
@@ -100,6 +102,9 @@ void process_metrics_register(struct metrics *m, struct disk *disk)
 			 NULL);
 	metrics_add_read(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.", NULL,
 			 max_fds, NULL);
+	metrics_add(m, METRIC_COUNTER, "synod_log_lines_dropped_total",
+		    "Log lines given up because nobody took them, or the disk under the log was full.", NULL,
+		    &log->output.lost_total);
 	if (disk != NULL)
 		metrics_add_read(m, METRIC_GAUGE, "synod_data_directory_bytes",
 				 "Size of all files of the data directory.", NULL, directory_bytes, disk);

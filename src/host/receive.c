@@ -184,13 +184,29 @@ static bool take_message(struct link *link, struct message *message)
 }
 
 /*
- * Takes whole frames from the front of `data`. Returns how many bytes they were, or -1 when the link was cut;
- * in_needed is the length of the unfinished frame that follows, as far as is known.
+ * Whether a stranger has had his turn after so many frames, or all of them theirs. Members and those whom we have asked send
+ * what the protocol bounds, and nothing that takes long.
+ */
+static bool turn_is_over(struct link *link, uint32_t frames)
+{
+	if (frames % RECEIVE_FRAMES_UNASKED != 0 || frames == 0 || link_is_trusted(link))
+		return false;
+	return frames >= RECEIVE_FRAMES || allowance_spent(&link->host->receiving);
+}
+
+/*
+ * Takes whole frames from the front of `data`, as many as are due. Returns how many bytes they were, or -1 when the link was cut;
+ * either it has a backlog then, or in_needed is the length of the unfinished frame that follows, as far as is known.
  */
 static ssize_t take_frames(struct link *link, struct slice data)
 {
 	size_t position = 0;
-	while (position < data.len) {
+	link->backlog = false;
+	for (uint32_t frames = 0; position < data.len; frames++) {
+		if (turn_is_over(link, frames)) {
+			link->backlog = true;
+			break;
+		}
 		struct message message = {0};
 		size_t consumed = 0;
 		size_t payload_max = link->state == LINK_HELLO ? HELLO_BYTES_MAX : FRAME_BYTES_MAX;
@@ -221,14 +237,20 @@ static bool room_for_input(struct link *link, size_t len)
 	return false;
 }
 
-/* Keeps the beginning of an unfinished frame. */
+/* A frame has begun, and is not whole. */
+static void await_rest(struct link *link)
+{
+	if (!link->backlog && link->frame_us == 0)
+		link->frame_us = host_now_us(link->host);
+}
+
+/* Keeps the beginning of an unfinished frame, or a backlog. */
 static void keep_rest(struct link *link, struct slice rest)
 {
 	if (rest.len == 0 || !room_for_input(link, rest.len))
 		return;
 	buffer_add_slice(&link->in, rest);
-	if (link->frame_us == 0)
-		link->frame_us = host_now_us(link->host);
+	await_rest(link);
 }
 
 /* Goes on with the unfinished frame in link->in; -1: cut, otherwise how many bytes of `data` were taken. */
@@ -288,7 +310,7 @@ static void take_bytes(struct link *link, struct slice data)
  * where they were read; the bytes of a large one go straight to their place. Memory grows with the bytes that
  * have come, not with those that were announced.
  */
-void link_receive(struct link *link)
+static void read_link(struct link *link)
 {
 	struct host *host = link->host;
 	bool direct = link->in.len > 0 && link->in_needed - link->in.len >= SCRATCH_BYTES;
@@ -305,8 +327,64 @@ void link_receive(struct link *link)
 		return;
 	}
 	link->heard_us = host_now_us(host);
-	link->pinged_us = 0;
+	link->pinged_us = link->asked_us = 0;
+	seat_heard(link);
 	if (direct)
 		link->in.len += (size_t)received;
 	take_bytes(link, slice(host->loop->scratch, direct ? 0 : (size_t)received));
+}
+
+/* Goes on with what has been read before. */
+static void take_backlog(struct link *link)
+{
+	struct slice rest = slice(link->in.data + link->in_taken, link->in.len - link->in_taken);
+	ssize_t taken = take_frames(link, rest);
+	if (taken < 0)
+		return;
+	link->in_taken += (size_t)taken;
+	if (!link->backlog) {
+		buffer_consume(&link->in, link->in_taken);
+		link->in_taken = 0;
+		if (link->in.len > 0)
+			await_rest(link);
+		else if (link->in.capacity > BUFFER_KEPT_BYTES)
+			buffer_free(&link->in);
+	}
+	link_account(link);
+}
+
+void link_go_on(struct link *link)
+{
+	if (!list_empty(&link->turn))
+		return;
+	list_push_back(&link->host->readable, &link->turn);
+	host_touch(link->host);
+}
+
+void link_readable(struct link *link)
+{
+	if (link_is_trusted(link) && !link->backlog)
+		read_link(link);
+	else
+		link_go_on(link);
+}
+
+void links_receive(struct host *host)
+{
+	struct list *first = list_first(&host->readable);
+	if (first == NULL)
+		return;
+	allowance_begin(&host->receiving, RECEIVE_US);
+	do {
+		struct link *link = LIST_ENTRY(first, struct link, turn);
+		list_remove(first);
+		if (!link->backlog)
+			read_link(link);
+		else if (link_unsent(link) <= READ_PAUSE_BYTES)
+			take_backlog(link);
+		else
+			continue; /* link_update_reading() lets it go on when the peer has taken its answers */
+		if (link->backlog && link->fd != -1)
+			list_push_back(&host->readable, &link->turn);
+	} while ((first = list_first(&host->readable)) != NULL && !allowance_spent(&host->receiving));
 }

@@ -41,6 +41,11 @@ struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t
 	return &host->traffic[host->npeers];
 }
 
+size_t traffic_peer_index(const struct host *host, const struct traffic_peer *peer)
+{
+	return (size_t)(peer - host->traffic);
+}
+
 const char *traffic_peer_name(const struct traffic_peer *peer)
 {
 	return peer->name;

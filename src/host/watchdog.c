@@ -3,19 +3,30 @@
 
 #define INTERVAL_MIN_MS 5u
 #define INTERVAL_MAX_MS 250u
+/* While a request waits: parts of ping_interval_ms and ping_timeout_ms. */
+#define ASKED_INTERVAL_PART 4u
+#define ASKED_TIMEOUT_PART 3u
 
 static bool passed(uint64_t now_us, uint64_t since_us, uint32_t limit_ms)
 {
 	return since_us != 0 && now_us - since_us > limit_ms * 1000ull;
 }
 
+/*
+ * A connection may be dead without a sign: its packets go nowhere, or somebody between has forgotten it. If a request waits for
+ * its answer, that is found out sooner: one end's process that is alive answers a PING whatever else it does.
+ */
 static void probe(struct link *link, uint64_t now_us)
 {
 	const struct host_settings *limits = &link->host->settings;
-	if (passed(now_us, link->pinged_us, limits->ping_timeout_ms)) {
+	bool asked = link->asked_us != 0;
+	uint32_t timeout_ms = asked ? limits->ping_timeout_ms / ASKED_TIMEOUT_PART : limits->ping_timeout_ms;
+	if (passed(now_us, link->pinged_us, timeout_ms)) {
 		link->host->cut_total++;
 		link_cut(link, "no answer to a ping");
-	} else if (link->pinged_us == 0 && passed(now_us, link->heard_us, limits->ping_interval_ms)) {
+	} else if (link->pinged_us == 0 &&
+		   (passed(now_us, link->heard_us, limits->ping_interval_ms) ||
+		    passed(now_us, link->asked_us, limits->ping_interval_ms / ASKED_INTERVAL_PART))) {
 		struct message ping = {
 			.kind = MESSAGE_REQUEST, .method = METHOD_PING, .timeout_ms = limits->ping_timeout_ms};
 		link->pinged_us = now_us;
@@ -41,17 +52,16 @@ static void check_link(struct link *link, uint64_t now_us)
 {
 	const struct host_settings *limits = &link->host->settings;
 	switch (link->state) {
-	case LINK_RESOLVING:
 	case LINK_HELLO:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
 			link->host->cut_total++;
-			link_cut(link, link->state == LINK_HELLO ? "no hello (hello_timeout_ms)"
-								 : "the name is not resolved in time");
+			link_cut(link, "no hello (hello_timeout_ms)");
 		}
 		break;
+	case LINK_RESOLVING:
 	case LINK_CONNECTING:
-		if (passed(now_us, link->began_us, limits->connect_timeout_ms))
-			link_cut(link, "no connection (connect_timeout_ms)");
+		if (passed(now_us, link->began_us, dial_patience_ms(link)))
+			dial_out_of_patience(link);
 		break;
 	case LINK_UNCONFIRMED:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
@@ -79,6 +89,7 @@ static void on_watchdog(void *context)
 	uint64_t now_us = host_now_us(host);
 	uint64_t due_us = host->watchdog.at_us;
 	timers_set(&host->timers, &host->watchdog, now_us + host->watchdog_us);
+	log_tell_lost(host->log);
 	/*
 	 * If it was us who stood still, what the others sent meanwhile is still in the sockets: judge them the
 	 * next time.

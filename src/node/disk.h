@@ -13,7 +13,8 @@
  * later sync of the directory. Before that, a crash may leave any part of a write,
  * any subset of unsynced writes, and the old or the new name.
  *
- * Errors. status is 0, STATUS_NO_SPACE or STATUS_IO; after a failed or short write
+ * Errors. status is 0, STATUS_NO_SPACE, STATUS_SHORTAGE (of DISK_CREATE and open: no descriptor or memory for it now; nothing
+ * has happened, and another try is worth while) or STATUS_IO; after a failed or short write
  * nothing is known about the bytes. After a failed sync the caller must end the
  * process (node_fatal): the kernel may have dropped the dirty pages and will
  * report the next sync as good (Rebello et al. 2020, "Can Applications Recover from
@@ -55,6 +56,7 @@ struct disk_request {
 	uint8_t *data;
 	size_t len;
 	int status;             /* out */
+	int error;              /* out: the errno behind STATUS_SHORTAGE, for log lines; 0: not known */
 	void (*callback)(struct disk_request *request);
 	void *owner;            /* for the callback */
 	struct disk_request *next; /* for the disk */

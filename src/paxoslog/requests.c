@@ -6,7 +6,7 @@
 
 /* ---- LOG_TAIL ---- */
 
-static void answer_tail(void *context, link_id from, const struct message *request,
+static size_t answer_tail(void *context, link_id from, const struct message *request,
 			const struct wire_log_query *query)
 {
 	struct paxosd *d = context;
@@ -14,13 +14,14 @@ static void answer_tail(void *context, link_id from, const struct message *reque
 	if (!rsm_ready(d->rsm) || paxoslog_app_slots(d->app) == NULL) {
 		paxosd_refuse(d, from, request, STATUS_UNAVAILABLE,
 			      "this replica knows no leader, or is catching up");
-		return;
+		return 0;
 	}
 	struct reply reply = {.body = &d->out};
 	buffer_clear(&d->out);
 	arena_reset(&d->arena);
 	paxoslog_app_read(d->app, query, &d->arena, &reply);
 	node_reply(&d->node, from, request, reply.status, buffer_slice(&d->out));
+	return d->out.len;
 }
 
 void paxosd_tail(struct paxosd *d, link_id from, const struct message *request)
@@ -48,8 +49,8 @@ static void attend(void *data)
 {
 	struct paxosd *d = data;
 	const struct slots *slots = paxoslog_app_slots(d->app);
-	if (slots != NULL)
-		tailers_wake(&d->tailers, slots->last);
+	if (slots != NULL && !tailers_wake(&d->tailers, slots->last))
+		node_timer_after(&d->node, &d->attend, 0);
 }
 
 void paxosd_applied(void *context)

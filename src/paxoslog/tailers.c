@@ -14,7 +14,7 @@ struct tailer {
 };
 
 void tailers_init(struct tailers *t, struct node *node,
-		  void (*leave)(void *context, link_id from, const struct message *request,
+		  size_t (*leave)(void *context, link_id from, const struct message *request,
 				const struct wire_log_query *query),
 		  void *context)
 {
@@ -30,12 +30,12 @@ static void forget(struct tailer *tailer)
 	free(tailer);
 }
 
-static void leave(struct tailer *tailer)
+static size_t leave(struct tailer *tailer)
 {
 	struct tailers *t = tailer->owner;
 	struct tailer copy = *tailer;
 	forget(tailer);
-	t->leave(t->context, copy.from, &copy.request, &copy.query);
+	return t->leave(t->context, copy.from, &copy.request, &copy.query);
 }
 
 static void timed_out(void *data)
@@ -61,13 +61,18 @@ bool tailers_add(struct tailers *t, link_id from, const struct message *request,
 	return true;
 }
 
-void tailers_wake(struct tailers *t, uint64_t last)
+bool tailers_wake(struct tailers *t, uint64_t last)
 {
+	size_t bytes = 0;
 	LIST_FOR_SAFE(link, after, &t->waiting) {
 		struct tailer *tailer = LIST_ENTRY(link, struct tailer, link);
-		if (tailer->query.from <= last)
-			leave(tailer);
+		if (tailer->query.from > last)
+			continue;
+		if (bytes >= TAILERS_BYTES_PER_TURN && last != UINT64_MAX)
+			return false;
+		bytes += leave(tailer);
 	}
+	return true;
 }
 
 void tailers_link_down(struct tailers *t, link_id down)

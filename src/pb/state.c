@@ -4,6 +4,7 @@
 
 #include "kv/digest.h"
 #include "kv/operation.h"
+#include "kv/reply.h"
 
 void pb_state_init(struct pb_state *s, uint32_t sessions_max, uint64_t session_idle_us)
 {
@@ -137,6 +138,23 @@ static int execute(struct pb_state *s, const struct wire_kv_op *op, uint32_t val
 	return 0;
 }
 
+static bool get_now(void *context, struct slice key, struct store_record *record)
+{
+	return pb_state_get(context, key, record);
+}
+
+/* Without long values, as in rsm/apply.c. */
+static void record(struct pb_state *s, struct session *session, const struct entry_command *command, int status,
+		   struct slice reply, struct arena *arena)
+{
+	struct buffer kept = {0};
+	bool whole = reply.len <= SESSION_REPLY_WHOLE_MAX && s->sessions.reply_bytes + reply.len <= SESSIONS_WHOLE_BYTES_MAX;
+	if (status == 0 && !whole && kv_reply_shorten(reply, arena, &kept))
+		reply = buffer_slice(&kept);
+	sessions_record(session, command->sequence, command->body, status, reply);
+	buffer_free(&kept);
+}
+
 struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command *command, const struct wire_kv_op *op,
 				 uint32_t value_bytes_max, struct arena *arena, struct buffer *reply)
 {
@@ -148,7 +166,9 @@ struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command 
 		enum session_verdict verdict =
 			sessions_begin(&s->sessions, s->time_us, ENTRY_FORMAT, command, &session, &repeat, &out.status);
 		if (verdict == SESSION_REPEAT) {
-			buffer_add_slice(reply, session_reply_body(repeat));
+			struct slice kept = session_reply_body(repeat);
+			if (repeat->status != 0 || !kv_reply_complete(kept, command->body, arena, get_now, s, reply))
+				buffer_add_slice(reply, kept);
 			out.status = repeat->status;
 			out.repeated = 1;
 			return out;
@@ -162,8 +182,7 @@ struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command 
 	size_t start = reply->len;
 	out.status = execute(s, op, value_bytes_max, arena, reply, &out.wrote);
 	if (session != NULL)
-		sessions_record(session, command->sequence, command->body, out.status,
-				slice(reply->data + start, reply->len - start));
+		record(s, session, command, out.status, slice(reply->data + start, reply->len - start), arena);
 	return out;
 }
 

@@ -6,13 +6,14 @@
  * no random numbers and no settings of this process; these come with the entry. The rsm calls it on the node's
  * thread, one call at a time.
  *
- * A reply is a status and bytes; both are stored with the session, so a repeated
+ * A reply is a status and bytes; both are stored with the session (long bytes in a shorter form, if the app has one), so a repeated
  * command gets the same reply without being applied again. A command that is
  * refused by apply() (status ≠ 0) must have changed nothing.
  */
 #ifndef SYNOD_RSM_APP_H
 #define SYNOD_RSM_APP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -32,6 +33,11 @@ struct apply_context {
 struct reply {
 	int status;
 	struct buffer *body; /* the app appends its encoded reply; empty at the call */
+	/*
+	 * What making it took beyond the body, as the number of bytes that might have been copied in that time; of admit(): what
+	 * apply() will probably take, body and all. The turns of the loop are cut by it; what is small may be left out.
+	 */
+	uint64_t work;
 };
 
 #define APP_EXPECTED_MAX 16u
@@ -55,6 +61,14 @@ struct app_ops {
 	 */
 	void (*expect_commands)(struct app *app, const struct slice commands[], uint32_t count);
 	void (*expect_queries)(struct app *app, const struct slice queries[], uint32_t count);
+
+	/*
+	 * Both or none; NULL: replies are kept as they are. shorten() appends the form in which the reply to a command is kept for
+	 * whoever repeats it, complete() the reply to the repeated command; false: it is the reply, or what is kept, as it is. What is
+	 * kept is part of the replicated state: it follows from the reply alone.
+	 */
+	bool (*shorten)(struct app *app, struct slice reply, struct arena *arena, struct buffer *out);
+	bool (*complete)(struct app *app, struct slice kept, struct slice command, struct arena *arena, struct buffer *out);
 
 	/*
 	 * A consistent image of now, cheap to take (O(1) or a reference). next() appends up to about `bytes` bytes

@@ -54,6 +54,7 @@ static int apply_app(struct rsm *rsm, const struct entry_command *command, uint6
 	arena_reset(&rsm->arena);
 	buffer_clear(&rsm->reply_body);
 	rsm->app->ops->apply(rsm->app, &context, command->body, &reply);
+	rsm->turn.applied += reply.work;
 	return reply.status;
 }
 
@@ -79,7 +80,7 @@ static bool begin_session(struct rsm *rsm, const struct entry_command *command, 
 	case SESSION_REPEAT:
 		rsm->counters.repeats++;
 		if (requester != NULL)
-			answer(rsm, requester, repeat->status, session_reply_body(repeat));
+			kept_reply_answer(rsm, requester, repeat, command->body);
 		return false;
 	case SESSION_REFUSED:
 		rsm->counters.refused++;
@@ -102,9 +103,10 @@ static int apply_command(struct rsm *rsm, const struct entry_command *command, u
 	if (command->client != 0 && !begin_session(rsm, command, format, requester, &session))
 		return 0;
 	int status = apply_app(rsm, command, slot);
+	rsm->turn.applied += rsm->reply_body.len;
 	/* What is to be tried again elsewhere must not be remembered as the answer. */
 	if (session != NULL && status_class(status) != STATUS_CLASS_RETRY)
-		sessions_record(session, command->sequence, command->body, status, buffer_slice(&rsm->reply_body));
+		kept_reply_record(rsm, session, command, format, status);
 	if (requester != NULL)
 		answer(rsm, requester, status, buffer_slice(&rsm->reply_body));
 	return 0;
@@ -167,21 +169,21 @@ void apply_chosen(struct rsm *rsm)
 	if (rsm->state_lost || rsm->restoring)
 		return;
 	struct paxos_chosen chosen;
-	size_t bytes = 0;
-	uint32_t commands = 0;
+	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
-	while (bytes < APPLY_BYTES_PER_TURN && commands < APPLY_COMMANDS_PER_TURN && paxos_next_chosen(rsm->paxos, &chosen)) {
+	while (turn->applied < rsm->settings.turn_bytes && turn->commands < APPLY_COMMANDS_PER_TURN &&
+	       paxos_next_chosen(rsm->paxos, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
-		bytes += chosen.value == NULL ? 0 : chosen.value->len;
-		commands += apply_entry(rsm, &chosen);
+		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
+		turn->commands += apply_entry(rsm, &chosen);
 	}
+	if (rsm->applied < paxos_chosen_slot(rsm->paxos))
+		rsm_go_on(rsm, 0);
 	if (rsm->applied == before)
 		return;
 	if (rsm_traces(rsm))
 		traced_applied(rsm);
 	paxos_applied(rsm->paxos, rsm->applied);
-	if (rsm->applied < paxos_chosen_slot(rsm->paxos) && !timer_armed(&rsm->apply_timer))
-		node_timer_after(rsm->node, &rsm->apply_timer, 0);
 	if (rsm->options.applied != NULL)
 		rsm->options.applied(rsm->options.context);
 }

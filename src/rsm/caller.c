@@ -10,6 +10,9 @@
 #define ADOPTED_MAX 16u
 /* An attempt is not given less than this, however near the deadline. */
 #define ATTEMPT_MIN_US 100000u
+#define HEDGE_DEFAULT_MS 150u
+/* A payload takes its time on the way: this much of it in a microsecond. */
+#define PAYLOAD_BYTES_PER_US 10u
 
 /* Requests that are silent by intention, until there is something to tell. */
 static bool is_long_poll(uint16_t method)
@@ -27,6 +30,9 @@ struct caller *caller_create(const struct caller_options *options)
 	caller->node = options->node;
 	caller->attempt_timeout_us = 1000ull *
 				     (options->attempt_timeout_ms != 0 ? options->attempt_timeout_ms : 1000);
+	caller->hedge_us = 1000ull * (options->hedge_ms != 0 ? options->hedge_ms : HEDGE_DEFAULT_MS);
+	if (caller->hedge_us > caller->attempt_timeout_us)
+		caller->hedge_us = caller->attempt_timeout_us;
 	caller->backoff_min_us = 1000ull * backoff_min_ms;
 	caller->backoff_max_us = 1000ull * (backoff_max_ms > backoff_min_ms ? backoff_max_ms : backoff_min_ms);
 	/*
@@ -207,6 +213,90 @@ void caller_arm(struct caller_call *call, uint64_t delay_us)
 	node_timer_at(call->caller->node, &call->timer, at_us < call->deadline_us ? at_us : call->deadline_us);
 }
 
+/* The call's open attempt on that link; UINT32_MAX: none. */
+static uint32_t find_attempt(const struct caller_call *call, link_id link)
+{
+	for (uint32_t i = 0; i < call->nattempts; i++)
+		if (call->attempts[i].link == link)
+			return i;
+	return UINT32_MAX;
+}
+
+/* Goes on waiting for an attempt that is open already: it becomes the newest. */
+static void wait_for(struct caller_call *call, uint32_t index)
+{
+	struct attempt attempt = call->attempts[index];
+	uint64_t now_us = node_now_us(call->caller->node);
+	memmove(&call->attempts[index], &call->attempts[index + 1],
+		(call->nattempts - index - 1) * sizeof call->attempts[0]);
+	call->attempts[call->nattempts - 1] = attempt;
+	call->waiting = true;
+	uint64_t at_us = attempt.until_us < call->hedge_at_us ? attempt.until_us : call->hedge_at_us;
+	caller_arm(call, at_us > now_us ? at_us - now_us : 0);
+}
+
+static void send_to(struct caller_call *call, uint32_t index)
+{
+	struct caller *caller = call->caller;
+	const struct server *server = &caller->servers[index];
+	uint64_t left_us = call->deadline_us - node_now_us(caller->node);
+	uint64_t server_us = left_us, attempt_us = caller->attempt_timeout_us, patience_us = call->patience_us;
+	/* A short deadline leaves time to ask others, too. */
+	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
+	if (attempt_us > share_us)
+		attempt_us = share_us;
+	if (is_long_poll(call->method)) {
+		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
+		attempt_us = patience_us = left_us;
+		server_us = left_us - left_us / 4;
+	}
+	call->hedge_at_us = node_now_us(caller->node) + patience_us;
+	uint64_t timeout_ms = (server_us + 999) / 1000;
+	struct message message = {
+		.kind = MESSAGE_REQUEST,
+		.method = call->method,
+		.timeout_ms = timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
+		.id = caller_open_attempt(call, server->link, attempt_us, patience_us),
+		.trace = call->trace,
+		.payload = slice(call->payload, call->len),
+	};
+	node_send(caller->node, server->link, &message);
+}
+
+/* Those that have had their time. */
+static void doubt_silent(const struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	uint64_t now_us = node_now_us(caller->node);
+	for (uint32_t i = 0; i < call->nattempts; i++)
+		if (now_us >= call->attempts[i].until_us)
+			doubt(caller, caller_find_link(caller, call->attempts[i].link), "no answer");
+}
+
+/*
+ * The server that is being asked takes its time: the next one that has not been asked may know more. Nobody is doubted for that,
+ * and no round of tries begins or ends.
+ */
+static void hedge(struct caller_call *call)
+{
+	struct caller *caller = call->caller;
+	uint32_t waited_for = call->nattempts - 1;
+	call->patience_us *= 2;
+	if (call->patience_us > caller->attempt_timeout_us)
+		call->patience_us = caller->attempt_timeout_us;
+	uint32_t from = caller_find_link(caller, call->attempts[waited_for].link);
+	for (uint32_t i = 0; from != UINT32_MAX && i < caller->nservers; i++) {
+		uint32_t index = (from + call->hedges + 1 + i) % caller->nservers;
+		if (index == from || find_attempt(call, caller->servers[index].link) != UINT32_MAX)
+			continue;
+		call->hedges++;
+		send_to(call, index);
+		return;
+	}
+	call->hedge_at_us = node_now_us(caller->node) + call->patience_us;
+	wait_for(call, waited_for);
+}
+
 static void timer_fired(void *data)
 {
 	struct caller_call *call = data;
@@ -229,9 +319,12 @@ static void timer_fired(void *data)
 			doubt(caller, caller_find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
 		give_up(call);
 	} else if (call->waiting) {
-		/* The attempt stays open: its answer, should it still come, is as good as any. */
-		doubt(caller, caller_find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
-		try_again(call);
+		/* Attempts stay open: an answer, should it still come, is as good as any. */
+		doubt_silent(call);
+		if (node_now_us(caller->node) < call->attempts[call->nattempts - 1].until_us)
+			hedge(call);
+		else
+			try_again(call);
 	} else {
 		caller_send_attempt(call);
 	}
@@ -252,7 +345,7 @@ static void back_off(struct caller_call *call, const char *outcome)
 	caller_arm(call, delay_us / 2 + node_random(caller->node) % (delay_us / 2 + 1));
 }
 
-uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us)
+uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us, uint64_t patience_us)
 {
 	struct caller *caller = call->caller;
 	if (call->nattempts == ATTEMPTS_MAX) {
@@ -260,10 +353,13 @@ uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t ti
 		caller_forget_attempt(call, 0);
 	}
 	struct attempt *attempt = &call->attempts[call->nattempts++];
-	*attempt = (struct attempt){.id = caller->next_id++, .link = link, .epoch = caller_link_epoch(caller, link)};
+	*attempt = (struct attempt){.id = caller->next_id++,
+				    .link = link,
+				    .epoch = caller_link_epoch(caller, link),
+				    .until_us = node_now_us(caller->node) + timeout_us};
 	map_put(&caller->by_id, attempt->id, call);
 	call->waiting = true;
-	caller_arm(call, timeout_us);
+	caller_arm(call, patience_us < timeout_us ? patience_us : timeout_us);
 	return attempt->id;
 }
 
@@ -275,33 +371,17 @@ void caller_send_attempt(struct caller_call *call)
 		caller_arm(call, call->deadline_us > now_us ? call->deadline_us - now_us : 0);
 		return;
 	}
-	uint64_t left_us = call->deadline_us - now_us;
 	bool confirmable = call->confirmable;
 	call->confirmable = false;
-	if (confirmable && caller_send_unconfirmed(call, left_us))
+	if (confirmable && caller_send_unconfirmed(call, call->deadline_us - now_us))
 		return;
-	const struct server *server = &caller->servers[caller->preferred];
-	call->tries++;
-	uint64_t server_us = left_us, attempt_us = caller->attempt_timeout_us;
-	/* A short deadline leaves time to ask others, too. */
-	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
-	if (attempt_us > share_us)
-		attempt_us = share_us;
-	if (is_long_poll(call->method)) {
-		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
-		attempt_us = left_us;
-		server_us = left_us - left_us / 4;
+	uint32_t open = find_attempt(call, caller->servers[caller->preferred].link);
+	if (open != UINT32_MAX && now_us < call->attempts[open].until_us) {
+		wait_for(call, open);
+		return;
 	}
-	uint64_t timeout_ms = (server_us + 999) / 1000;
-	struct message message = {
-		.kind = MESSAGE_REQUEST,
-		.method = call->method,
-		.timeout_ms = timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
-		.id = caller_open_attempt(call, server->link, attempt_us),
-		.trace = call->trace,
-		.payload = slice(call->payload, call->len),
-	};
-	node_send(caller->node, server->link, &message);
+	call->tries++;
+	send_to(call, caller->preferred);
 }
 
 /* In memory that has room for the payload. */
@@ -317,6 +397,7 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		.method = method == METHOD_QUERY_UNCONFIRMED ? METHOD_QUERY : method,
 		.trace = caller->node->tracer.current,
 		.confirmable = method == METHOD_QUERY_UNCONFIRMED,
+		.patience_us = caller->hedge_us + payload.len / PAYLOAD_BYTES_PER_US,
 		.len = payload.len,
 	};
 	if (call->deadline_us < call->started_us)

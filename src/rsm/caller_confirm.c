@@ -64,7 +64,7 @@ bool caller_send_unconfirmed(struct caller_call *call, uint64_t left_us)
 	}
 	uint64_t limit_us = timeout_us(call, left_us);
 	link_id leader = caller->servers[caller->preferred].link;
-	confirm_begin(c, call, leader, caller_open_attempt(call, leader, limit_us), node_now_us(caller->node), limit_us);
+	confirm_begin(c, call, leader, caller_open_attempt(call, leader, limit_us, limit_us), node_now_us(caller->node), limit_us);
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
 		.method = METHOD_QUERY_UNCONFIRMED,

@@ -21,7 +21,7 @@ struct server {
 
 struct caller {
 	struct node *node;
-	uint64_t attempt_timeout_us;
+	uint64_t attempt_timeout_us, hedge_us;
 	uint64_t backoff_min_us, backoff_max_us;
 	struct server *servers;
 	uint32_t nservers;
@@ -40,6 +40,7 @@ struct attempt {
 	uint64_t id;
 	link_id link;
 	uint64_t epoch; /* of the link when it was sent */
+	uint64_t until_us; /* then its server counts as silent */
 };
 
 struct caller_call {
@@ -51,10 +52,13 @@ struct caller_call {
 	void *context;
 	uint16_t method;
 	uint64_t trace;   /* what the node was tracing when the call began: all its attempts belong to that */
+	uint64_t patience_us; /* until another server is asked as well, … */
+	uint64_t hedge_at_us; /* … which is then */
 	bool waiting;     /* for the answer to attempts[nattempts - 1]; otherwise backing off */
 	bool confirmable; /* its first attempt may be one that is confirmed here */
 	bool lost;        /* an attempt was lost after it may have reached a server */
 	uint32_t tries;   /* in this round over the servers */
+	uint32_t hedges;  /* servers asked beside */
 	uint32_t rounds;
 	uint32_t nattempts;
 	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */
@@ -72,8 +76,8 @@ static inline bool is_confirming(const struct caller_call *call)
 uint32_t caller_find_link(const struct caller *caller, link_id link);
 /* The link's number of ups and downs; odd while it is up, and always where the world does not tell. */
 uint64_t caller_link_epoch(struct caller *caller, link_id link);
-/* Notes an attempt that is about to be sent, and waits for its answer until then; its id. */
-uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us);
+/* Notes an attempt that is about to be sent, and that may take so long; its id. Waits for its answer, for `patience_us` at first. */
+uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us, uint64_t patience_us);
 void caller_forget_attempt(struct caller_call *call, uint32_t index);
 void caller_send_attempt(struct caller_call *call);
 /* Sets the call's timer, not beyond its deadline. */

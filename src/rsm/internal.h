@@ -6,6 +6,7 @@
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
  *   settle.c            what a leader has to tell its group: settings, client ids, lived time
+ *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
  *   disk_watch.c        a disk that does not answer
@@ -25,14 +26,25 @@
 #include "rsm/group_fields.h"
 #include "rsm/judge.h"
 #include "rsm/log_index.h"
+#include "rsm/read_backlog.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/snapshot_file.h"
 #include "wal/wal.h"
 
-/* How much is applied in one turn before the loop gets its turn; the rest follows in the next. */
-#define APPLY_BYTES_PER_TURN (1u * MIB)
+/*
+ * How much is done in one turn before the loop gets its turn; the rest follows in the next. Each is a few milliseconds at most: of
+ * proposals their bytes, of entries theirs and those of the answers, of reads those of the answers; and the work besides (app.h).
+ */
+#define PROPOSE_BYTES_PER_TURN (4u * MIB)
+#define TURN_BYTES (1u * MIB) /* default of rsm_settings.turn_bytes: of entries, and of reads */
 #define APPLY_COMMANDS_PER_TURN 4096u
+#define READ_BYTES_EACH 100u /* at least */
+/* A batch is closed when its commands will probably take so much: an entry is applied as a whole. */
+#define BATCH_WORK_MAX (1u * MIB)
+/* Reads of a connection that has so much unsent wait until it has taken some. */
+#define READER_OUTPUT_MAX (2u * MIB)
+#define READER_WAIT_US 5000u
 /* Batches that wait for the window to open. */
 #define READY_BATCHES_MAX 64u
 #define FREE_BATCH_BYTES_MAX (1u * MIB) /* kept for reuse */
@@ -51,6 +63,8 @@
 #define SNAPSHOT_PAUSE_US 2000000u
 /* A peer that fetched a piece so lately is still fetching: no new snapshot yet. */
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
+/* For want of a descriptor: until the next try. */
+#define SNAPSHOT_SHORTAGE_US 1000000u
 #define STOP_WAIT_US 1000000u
 /* How often a full disk is tried again. */
 #define SPACE_RETRY_US 1000000u
@@ -71,6 +85,7 @@ struct batch {
 	struct buffer encoding; /* not yet proposed */
 	uint32_t count;
 	uint32_t capacity;
+	uint64_t work;          /* that it will probably take to be applied */
 	bool internal;          /* holds a command of the service itself */
 	uint64_t trace;         /* of a traced request among them; 0: none */
 	struct requester *requesters; /* one a command */
@@ -135,6 +150,12 @@ struct traced {
 	uint32_t count;
 	uint64_t read; /* leader: of a traced read that is not confirmed yet */
 	uint64_t echo; /* follower: of the newest Accept, until it is answered */
+};
+
+/* What has been done in one turn, in bytes. */
+struct turn_work {
+	uint64_t proposed, applied, read;
+	uint32_t commands;
 };
 
 enum take_step { TAKE_CREATE, TAKE_WRITE, TAKE_SYNC, TAKE_RENAME, TAKE_SYNC_DIRECTORY };
@@ -251,8 +272,10 @@ struct rsm {
 	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
 	uint64_t lost_slot;            /* … that covers at least this slot */
 	bool restoring;                /* a peer's snapshot is replacing the state */
-	struct timer apply_timer;      /* more to apply */
+	struct timer more_timer;       /* there is more to be done than a turn takes */
+	struct turn_work turn;         /* of the present one */
 	struct buffer reply_body;
+	struct buffer kept_reply;      /* the form of it that is kept */
 
 	/* Leader. */
 	bool leading, serving;         /* leads; and the barrier is applied */
@@ -274,6 +297,7 @@ struct rsm {
 	uint32_t queries_head, queries_count, queries_capacity;
 	uint64_t next_query;
 	uint64_t queries_bytes;        /* of their payloads */
+	struct read_backlog backlog;   /* reads that could be answered, and are more than a turn should answer */
 	struct crowd crowd;            /* are there many readers? */
 
 	/* Snapshots. */
@@ -282,6 +306,7 @@ struct rsm {
 	struct disk_file *snapshot_file;
 	uint64_t log_bytes;            /* appended since it was taken */
 	bool snapshot_wanted;          /* a peer needs one newer than ours */
+	uint64_t take_after_us;        /* none is taken before this */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
 	uint32_t damaged_from;         /* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
@@ -328,6 +353,8 @@ int recover(struct rsm *rsm) MUST_CHECK;
 void state_restore_begin(struct rsm *rsm);
 void state_restore_end(struct rsm *rsm, const struct snapshot_header *header);
 int restore_chunk_into(void *rsm, enum snapshot_chunk_kind kind, struct slice payload);
+/* rsm.c. The next turn does not wait, or only so long. */
+void rsm_go_on(struct rsm *rsm, uint64_t after_us);
 /* requests.c */
 bool requests_message(struct rsm *rsm, link_id from, const struct message *message);
 void requests_link_down(struct rsm *rsm, link_id link);
@@ -384,6 +411,11 @@ static inline void settle_tell(struct rsm *rsm)
 /* Leader: whether a command's session is anything that could be continued or begun. False: it has been answered, or put aside. */
 bool settle_admit(struct rsm *rsm, const struct requester *from, const struct message *message,
 		  const struct wire_command *command);
+/* kept_reply.c */
+/* Keeps rsm->reply_body, or a shorter form of it, for whoever repeats the command of an entry of that format. */
+void kept_reply_record(struct rsm *rsm, struct session *session, const struct entry_command *command, uint32_t format,
+		       int status);
+void kept_reply_answer(struct rsm *rsm, const struct requester *to, const struct session_reply *kept, struct slice command);
 /* peers.c */
 bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);

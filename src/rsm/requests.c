@@ -65,6 +65,7 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	rsm->pending_requests -= batch->count;
 	batch->count = 0;
 	batch->internal = false;
+	batch->work = 0;
 	batch->trace = 0;
 	if (rsm->free_batch_bytes + batch_bytes(batch) > FREE_BATCH_BYTES_MAX) {
 		buffer_free(&batch->encoding);
@@ -103,8 +104,8 @@ static void close_current(struct rsm *rsm)
 	rsm->current = NULL;
 }
 
-/* False: too much is waiting already. */
-static bool add_command(struct rsm *rsm, const struct requester *from, const struct entry_command *command)
+/* work: that it will probably take. False: too much is waiting already. */
+static bool add_command(struct rsm *rsm, const struct requester *from, const struct entry_command *command, uint64_t work)
 {
 	if (rsm->pending_requests >= PENDING_REQUESTS_MAX || rsm->ready_count >= READY_BATCHES_MAX) {
 		rsm->counters.busy++;
@@ -122,7 +123,9 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 		batch->trace = from->trace;
 	rsm->pending_requests++;
 	entry_add(&batch->encoding, command);
-	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX)
+	batch->work += work;
+	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX ||
+	    batch->work >= BATCH_WORK_MAX)
 		close_current(rsm);
 	return true;
 }
@@ -166,7 +169,7 @@ void requests_propose(struct rsm *rsm)
 	}
 	if (requests_can_propose(rsm))
 		settle_lived(rsm);
-	while (requests_can_propose(rsm)) {
+	while (requests_can_propose(rsm) && rsm->turn.proposed < PROPOSE_BYTES_PER_TURN) {
 		/* While the window is closed the current batch goes on filling. */
 		if (rsm->ready_count == 0)
 			close_current(rsm);
@@ -179,6 +182,7 @@ void requests_propose(struct rsm *rsm)
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);
 		rsm->proposed_bytes += batch->value->len;
+		rsm->turn.proposed += batch->value->len;
 		rsm->counters.batches++;
 		if (batch->trace != 0 || rsm_traces(rsm))
 			traced_proposed(rsm, batch);
@@ -190,7 +194,7 @@ bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body)
 	struct requester nobody = {0};
 	struct entry_command c = {.kind = kind, .body = body};
 	/* A batch that is closed by the command itself is the last of the ready ones. */
-	if (!add_command(rsm, &nobody, &c))
+	if (!add_command(rsm, &nobody, &c, 0))
 		return false;
 	struct batch *batch = rsm->current != NULL ? rsm->current : LIST_ENTRY(rsm->ready.prev, struct batch, link);
 	batch->internal = true;
@@ -231,6 +235,10 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		answer_error(rsm, from, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
 		return;
 	}
+	if (wal_starved(rsm->wal)) {
+		answer_error(rsm, from, STATUS_BUSY, "the leader has no file descriptor for its log; try again");
+		return;
+	}
 	if (command.client != 0 && !settle_admit(rsm, from, message, &command))
 		return;
 	struct reply refusal = {.body = &rsm->reply_body};
@@ -249,7 +257,7 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		.acknowledged = command.acknowledged,
 		.body = command.body,
 	};
-	if (!add_command(rsm, from, &entry))
+	if (!add_command(rsm, from, &entry, refusal.work))
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
 }
 
@@ -304,13 +312,23 @@ static uint64_t read_begins(struct rsm *rsm, uint64_t id, bool unconfirmed)
 	return 0;
 }
 
+/* Whoever has many reads waiting gets no more of what is left than he has already: others find room. */
+static bool too_many_reads(struct rsm *rsm, link_id from)
+{
+	uint32_t count = rsm->queries_count + rsm->backlog.count;
+	uint64_t bytes = rsm->queries_bytes + rsm->backlog.bytes;
+	if (count >= PENDING_REQUESTS_MAX || bytes >= QUERY_BYTES_MAX)
+		return true;
+	return rsm->backlog.count > 0 && read_backlog_of(&rsm->backlog, from) >= PENDING_REQUESTS_MAX - count;
+}
+
 static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
 	bool unconfirmed = message->method == METHOD_QUERY_UNCONFIRMED;
 	rsm->counters.queries++;
 	rsm->counters.unconfirmed += unconfirmed;
 	notice_crowd(rsm, from->link);
-	if (rsm->queries_count >= PENDING_REQUESTS_MAX || rsm->queries_bytes >= QUERY_BYTES_MAX) {
+	if (too_many_reads(rsm, from->link)) {
 		rsm->counters.busy++;
 		answer_error(rsm, from, STATUS_BUSY, "too many reads are waiting; try again");
 		return;
@@ -334,7 +352,7 @@ static void register_request(struct rsm *rsm, const struct requester *from)
 {
 	struct entry_command entry = {.kind = ENTRY_REGISTER};
 	rsm->counters.registers++;
-	if (!add_command(rsm, from, &entry))
+	if (!add_command(rsm, from, &entry, 0))
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
 }
 
@@ -447,13 +465,19 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 		traced_confirmed(rsm, query->requester.trace, slot);
 }
 
+/* The payload is the caller's. */
+static void drop_query(struct rsm *rsm)
+{
+	rsm->queries_bytes -= rsm->queries[rsm->queries_head].payload->len;
+	rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
+	rsm->queries_count--;
+}
+
 static void pop_query(struct rsm *rsm)
 {
 	struct bytes *payload = rsm->queries[rsm->queries_head].payload;
-	rsm->queries_bytes -= payload->len;
+	drop_query(rsm);
 	bytes_unref(payload);
-	rsm->queries_head = (rsm->queries_head + 1) & (rsm->queries_capacity - 1);
-	rsm->queries_count--;
 }
 
 /* Whether the query may be answered: it is known which slot it must see, and that has been applied. */
@@ -497,23 +521,74 @@ static void answer_query(struct rsm *rsm, const struct pending_query *query, int
 	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));
 }
 
+static void serve_query(struct rsm *rsm, const struct pending_query *query)
+{
+	struct reply reply = {.body = &rsm->reply_body};
+	buffer_clear(&rsm->reply_body);
+	arena_reset(&rsm->arena);
+	if (query->requester.link == 0)
+		return;
+	rsm->app->ops->query(rsm->app, bytes_slice(query->payload), &rsm->arena, &reply);
+	answer_query(rsm, query, reply.status, buffer_slice(&rsm->reply_body));
+	rsm->turn.read += READ_BYTES_EACH + rsm->reply_body.len + reply.work;
+}
+
+/* One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone. */
+static void serve_waiting(struct rsm *rsm)
+{
+	struct pending_query query;
+	uint64_t ballot;
+	read_backlog_take(&rsm->backlog, &query, &ballot);
+	if (ballot == paxos_ballot(rsm->paxos))
+		serve_query(rsm, &query);
+	else
+		answer_error(rsm, &query.requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+	bytes_unref(query.payload);
+}
+
+/* In turns. Whoever does not take his answers is passed over, and looked at again soon. */
+static void serve_backlog(struct rsm *rsm)
+{
+	struct read_backlog *backlog = &rsm->backlog;
+	struct env *env = rsm->node->env;
+	uint32_t passed = 0;
+	while (backlog->count > 0 && rsm->turn.read < rsm->settings.turn_bytes && passed < backlog->nreaders) {
+		if (env->ops->backlog(env, read_backlog_next(backlog)) > READER_OUTPUT_MAX) {
+			read_backlog_pass(backlog);
+			passed++;
+		} else {
+			serve_waiting(rsm);
+			passed = 0;
+		}
+	}
+	if (backlog->count > 0)
+		rsm_go_on(rsm, passed == backlog->nreaders ? READER_WAIT_US : 0);
+}
+
 void requests_serve_reads(struct rsm *rsm)
 {
-	for (uint32_t served = 0; rsm->queries_count > 0 && !rsm->restoring; served++) {
+	if (rsm->restoring)
+		return;
+	for (uint32_t served = 0; rsm->queries_count > 0; served++) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		if (!is_ready(rsm, query))
-			return;
+			break;
+		if (rsm->backlog.count > 0 || rsm->turn.read >= rsm->settings.turn_bytes) {
+			struct pending_query waiting = *query;
+			drop_query(rsm);
+			if (waiting.requester.link != 0)
+				read_backlog_add(&rsm->backlog, &waiting, paxos_ballot(rsm->paxos));
+			else
+				bytes_unref(waiting.payload);
+			continue;
+		}
 		if (served % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_queries != NULL)
 			expect_queries(rsm);
-		struct reply reply = {.body = &rsm->reply_body};
-		buffer_clear(&rsm->reply_body);
-		arena_reset(&rsm->arena);
-		if (query->requester.link != 0) {
-			rsm->app->ops->query(rsm->app, bytes_slice(query->payload), &rsm->arena, &reply);
-			answer_query(rsm, query, reply.status, buffer_slice(&rsm->reply_body));
-		}
+		serve_query(rsm, query);
 		pop_query(rsm);
 	}
+	if (rsm->backlog.count > 0)
+		serve_backlog(rsm);
 }
 
 /* ---- losses ---- */
@@ -531,6 +606,13 @@ void requests_leadership_lost(struct rsm *rsm)
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
 		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");
 		pop_query(rsm);
+	}
+	while (rsm->backlog.count > 0) {
+		struct pending_query query;
+		uint64_t ballot;
+		read_backlog_take(&rsm->backlog, &query, &ballot);
+		answer_error(rsm, &query.requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+		bytes_unref(query.payload);
 	}
 }
 
@@ -569,6 +651,7 @@ void requests_link_down(struct rsm *rsm, link_id link)
 	}
 	if (rsm->transfer.requester.link == link)
 		rsm->transfer.requester.link = 0;
+	read_backlog_link_down(&rsm->backlog, link);
 }
 
 static void free_list(struct list *head)
@@ -592,4 +675,5 @@ void requests_destroy(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->queries_count; i++)
 		bytes_unref(rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)].payload);
 	free(rsm->queries);
+	read_backlog_free(&rsm->backlog);
 }

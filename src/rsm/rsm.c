@@ -14,6 +14,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.wal_segment_bytes = 16 * MIB,
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
+		.turn_bytes = TURN_BYTES,
 		.log_cache_bytes = 4 * MIB,
 	};
 	group_settings_default(&settings->group);
@@ -37,9 +38,16 @@ static void tick(void *data)
 	notice_last_round(rsm);
 }
 
-static void apply_more(void *data)
+static void do_more(void *data)
 {
-	(void)data; /* the end of this turn applies */
+	(void)data; /* the end of this turn goes on */
+}
+
+void rsm_go_on(struct rsm *rsm, uint64_t after_us)
+{
+	uint64_t at_us = node_now_us(rsm->node) + after_us;
+	if (!timer_armed(&rsm->more_timer) || rsm->more_timer.at_us > at_us)
+		node_timer_at(rsm->node, &rsm->more_timer, at_us);
 }
 
 static void finish_stop(void *data)
@@ -152,7 +160,8 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	list_init(&rsm->snapshot_reads);
 	list_init(&rsm->discards);
 	timer_init(&rsm->tick, tick, rsm);
-	timer_init(&rsm->apply_timer, apply_more, rsm);
+	timer_init(&rsm->more_timer, do_more, rsm);
+	read_backlog_init(&rsm->backlog);
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
 	register_metrics(rsm);
 	return rsm;
@@ -180,7 +189,7 @@ void rsm_destroy(struct rsm *rsm)
 	if (rsm == NULL)
 		return;
 	node_timer_cancel(rsm->node, &rsm->tick);
-	node_timer_cancel(rsm->node, &rsm->apply_timer);
+	node_timer_cancel(rsm->node, &rsm->more_timer);
 	node_timer_cancel(rsm->node, &rsm->stop_timer);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
@@ -195,6 +204,7 @@ void rsm_destroy(struct rsm *rsm)
 	arena_free(&rsm->arena);
 	buffer_free(&rsm->out);
 	buffer_free(&rsm->reply_body);
+	buffer_free(&rsm->kept_reply);
 	free(rsm->marks);
 	for (size_t i = 0; i < sizeof rsm->texts / sizeof rsm->texts[0]; i++)
 		free(rsm->texts[i]);
@@ -309,7 +319,7 @@ static void notice_leadership(struct rsm *rsm)
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
 	}
 	/* Leadership may also have come and gone within one turn, and requests with it. */
-	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0))
+	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 || rsm->backlog.count > 0))
 		requests_leadership_lost(rsm);
 	rsm->leading = leading;
 	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
@@ -324,7 +334,7 @@ static void notice_leadership(struct rsm *rsm)
 static void retry_space(struct rsm *rsm)
 {
 	uint64_t now = node_now_us(rsm->node);
-	if (!wal_full(rsm->wal) || now < rsm->space_retry_us)
+	if (!wal_wants_space(rsm->wal) || now < rsm->space_retry_us)
 		return;
 	rsm->space_retry_us = now + SPACE_RETRY_US;
 	wal_retry_space(rsm->wal);
@@ -334,6 +344,7 @@ void rsm_turn_end(struct rsm *rsm)
 {
 	if (!rsm->started)
 		return;
+	rsm->turn = (struct turn_work){0};
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
 		notice_leadership(rsm);
@@ -346,7 +357,10 @@ void rsm_turn_end(struct rsm *rsm)
 		apply_chosen(rsm);
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
-	} while (requests_can_propose(rsm));
+	} while (requests_can_propose(rsm) && rsm->turn.proposed < PROPOSE_BYTES_PER_TURN &&
+		 rsm->turn.applied < rsm->settings.turn_bytes);
+	if (requests_can_propose(rsm))
+		rsm_go_on(rsm, 0);
 	requests_end_transfer(rsm);
 	settle_tell(rsm);
 	recover_state(rsm);

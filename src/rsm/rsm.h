@@ -57,6 +57,7 @@ struct rsm_settings {
 					* fit a segment: this and the longest command together are less than one */
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
 	uint64_t message_bytes;        /* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
+	uint64_t turn_bytes;           /* applied, and answered to reads, in one turn. Default 1 MiB */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
 	struct group_settings group;   /* what this replica would have the group apply entries by */
 };

@@ -246,6 +246,10 @@ static void step_done(struct disk_request *request)
 		give_up(rsm, "disk full", SNAPSHOT_PAUSE_US);
 		return;
 	}
+	if (request->status == STATUS_SHORTAGE) {
+		give_up(rsm, "no file descriptor, or no memory", SNAPSHOT_PAUSE_US);
+		return;
+	}
 	if (request->status != 0)
 		node_fatal(rsm->node, request->status, "receiving a snapshot: disk error");
 	switch (r->step) {

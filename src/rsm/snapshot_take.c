@@ -110,6 +110,16 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 {
 	if (status == STATUS_IO)
 		node_fatal(rsm->node, status, "%s of snapshot-new failed", what);
+	if (status == STATUS_SHORTAGE) {
+		log_event(rsm->log, LOG_ERROR, "snapshot_postponed",
+			  "step=\"%s\" errno=%s action=\"tried again in a second\" "
+			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
+			  what, errno_name(rsm->take.request.error));
+		rsm->snapshot_wanted = true;
+		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_SHORTAGE_US;
+		take_end(rsm, false);
+		return;
+	}
 	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what, status_name(status));
 	rsm->log_bytes = 0; /* tried again after as much log */
 	take_end(rsm, rsm->take.step == TAKE_SYNC_DIRECTORY);
@@ -237,6 +247,9 @@ void snapshot_maybe_take(struct rsm *rsm)
 {
 	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied <= rsm->snapshot_slot)
 		return;
+	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)
+		return;
+	rsm->take_after_us = 0;
 	uint64_t threshold = rsm->settings.snapshot_log_bytes;
 	if (rsm->snapshot_bytes > threshold)
 		threshold = rsm->snapshot_bytes;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/hashslot.h"
 #include "base/log.h"
+#include "kv/reply.h"
 #include "store/memory.h"
 
 /* Freed at each call of shardkv_app_idle_work(): some hundred microseconds. */
@@ -137,6 +138,20 @@ static int count_refusal(struct shardkv_app *a, const struct reply *reply)
 	return reply->status;
 }
 
+/* Present values that operations will copy, by their size now. Most operations copy none, and are not looked up for this. */
+static uint64_t expected_work(struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count)
+{
+	uint64_t work = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct store_record record;
+		if (ops[i].kind != WIRE_KV_APPEND && ops[i].kind != WIRE_KV_GET && ops[i].kind != WIRE_KV_CAS)
+			continue;
+		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key, &record))
+			work += record.value.len * (ops[i].kind == WIRE_KV_APPEND ? APPEND_COPIES : 1);
+	}
+	return work;
+}
+
 static int admit(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
 {
 	struct shardkv_app *a = app_of(app);
@@ -145,6 +160,9 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) == 0 &&
 	    command.has_internal)
 		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+	if (reply->status == 0)
+		reply->work = bytes.len + expected_work(a, command.then, command.nthen) +
+			      expected_work(a, command.otherwise, command.notherwise);
 	return count_refusal(a, reply);
 }
 
@@ -163,6 +181,23 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	}
 	count_refusal(a, reply);
 	a->store->ops->set_applied(a->store, context->slot);
+}
+
+static bool shorten(struct app *app, struct slice reply, struct arena *arena, struct buffer *out)
+{
+	(void)app;
+	return kv_reply_shorten(reply, arena, out);
+}
+
+static bool get_now(void *context, struct slice key, struct store_record *record)
+{
+	struct shardkv_app *a = context;
+	return a->store->ops->get(a->store, shard_of_key(key, a->nshards), key, record);
+}
+
+static bool complete(struct app *app, struct slice kept, struct slice command, struct arena *arena, struct buffer *out)
+{
+	return kv_reply_complete(kept, command, arena, get_now, app_of(app), out);
 }
 
 static void query(struct app *app, struct slice bytes, struct arena *arena, struct reply *reply)
@@ -222,6 +257,8 @@ static const struct app_ops shardkv_app_ops = {
 	.admit = admit,
 	.apply = apply,
 	.query = query,
+	.shorten = shorten,
+	.complete = complete,
 	.expect_commands = expect_commands,
 	.expect_queries = expect_queries,
 	.snapshot_begin = snapshot_begin,

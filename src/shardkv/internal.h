@@ -13,6 +13,11 @@
 
 #include "shardkv/app.h"
 
+/* Of the value that an append makes: from the old one, into the store, into the answer and on its way; and two digests. */
+#define APPEND_COPIES 4u
+/* A key of a scan, or of a read, as bytes that might be copied in its time. */
+#define KEY_WORK 64u
+
 struct shard {
 	uint64_t counter; /* writes ever */
 	uint64_t digest;  /* sum of its records' digests */

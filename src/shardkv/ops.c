@@ -22,6 +22,8 @@ int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shar
 		return status;
 	}
 	*result = outcome.result;
+	if (op->kind == WIRE_KV_APPEND)
+		reply->work += outcome.value.len * (APPEND_COPIES - 1);
 	if (outcome.effect != KV_EFFECT_NONE)
 		txn_put(a, shard, op->key, before, outcome.effect == KV_EFFECT_PUT ? &outcome.value : NULL, result);
 	return 0;

@@ -27,6 +27,7 @@ static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
 		}
 	}
 	a->counters.key_reads += query->nkeys;
+	reply->work = query->nkeys * KEY_WORK;
 	wire_kv_query_reply_encode(&out, reply->body);
 }
 
@@ -159,11 +160,14 @@ static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, s
 		out.count = count_usable(a);
 	} else {
 		merge_begin(&m);
+		reply->work = m.count * KEY_WORK;
 		uint32_t limit = scan->limit == 0 || scan->limit > SCAN_LIMIT_MAX ? SCAN_LIMIT_MAX : scan->limit;
 		scan_page(a, scan, limit, arena, &out, &m);
 	}
 	a->counters.scan_pages++;
 	a->counters.scan_keys += out.count;
+	if (m.heap != NULL)
+		reply->work += out.count * KEY_WORK;
 	wire_kv_query_reply_encode(&out, reply->body);
 	merge_end(&m);
 }

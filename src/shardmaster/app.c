@@ -50,12 +50,20 @@ static int decode_command(struct slice command, struct arena *arena, struct wire
 	return status;
 }
 
+/* Of making a configuration, as of app.h: every shard is looked at some times, and every group. */
+static uint64_t reconfiguration_work(const struct shardmaster_app *master)
+{
+	return 32ull * master->nshards + 256ull * shardmaster_newest(master)->ngroups;
+}
+
 static int admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
 {
 	struct wire_master_command decoded;
+	int status = decode_command(command, arena, &decoded, reply->body);
 
-	(void)app;
-	return decode_command(command, arena, &decoded, reply->body);
+	if (status == 0)
+		reply->work = command.len + (decoded.op == WIRE_MASTER_CLAIM ? 0 : reconfiguration_work(master_of(app)));
+	return status;
 }
 
 static int reconfigure(struct shardmaster_app *master, const struct wire_master_command *command,
@@ -148,6 +156,7 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 		answer.granted = arena_get(context->arena, decoded.nshards * sizeof *answer.granted);
 		reply->status = claim(master, &decoded, &answer, reply->body);
 	} else {
+		reply->work = reconfiguration_work(master);
 		reply->status = reconfigure(master, &decoded, reply->body);
 	}
 	if (reply->status != 0)
@@ -179,10 +188,12 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 		reply->status = STATUS_COMPACTED;
 	} else {
 		struct wire_config brief = {.number = number};
-		if (decoded.brief)
+		if (decoded.brief) {
 			wire_config_encode(&brief, reply->body);
-		else
+		} else {
 			shard_config_encode(shardmaster_kept(master, number), reply->body);
+			reply->work = 4ull * master->nshards;
+		}
 		/* A field more, behind the configuration's own. */
 		if (master->clients != NULL)
 			wire_config_encode(

@@ -185,6 +185,10 @@ static int do_create(struct disk_sim *sim, enum disk_sim_fault fault, struct dis
 	request->file = NULL;
 	if (fault == DISK_SIM_IO_ERROR || fault == DISK_SIM_STOP || fault == DISK_SIM_TORN_WRITE)
 		return STATUS_IO;
+	if (sim->options.faults.no_descriptor) {
+		sim->counters.shortages++;
+		return STATUS_SHORTAGE;
+	}
 	struct inode *inode = inode_new();
 	names_create(&sim->names, request->name, inode);
 	int status = 0;

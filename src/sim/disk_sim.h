@@ -50,6 +50,7 @@ struct disk_sim_faults {
 	uint32_t slow_ppm;            /* the operation takes slow_us longer */
 	uint64_t slow_us;
 	uint64_t space_bytes;         /* NO_SPACE when all files together would pass it; 0: no limit */
+	bool no_descriptor;           /* nothing can be created (STATUS_SHORTAGE) */
 };
 
 struct disk_sim_options {
@@ -133,7 +134,7 @@ struct disk_sim_counters {
 	uint64_t reads, writes, syncs, bytes_written, crashes;
 	uint64_t faults; /* of operations */
 	/* The same by kind; full: operations refused for want of space; lost: by power losses. */
-	uint64_t read_errors, write_errors, sync_errors, name_errors, stops, torn_writes, slow, full, lost_writes, lost_names;
+	uint64_t read_errors, write_errors, sync_errors, name_errors, stops, torn_writes, slow, full, shortages, lost_writes, lost_names;
 };
 const struct disk_sim_counters *disk_sim_counters(const struct disk *disk);
 

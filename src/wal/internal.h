@@ -95,6 +95,7 @@ struct wal {
 	size_t free_count, free_capacity;
 	uint64_t next_free_number;
 	bool full;
+	bool starved;       /* there was no descriptor for a free file */
 	bool creating;
 	bool opening_waits; /* the writer needs a free file to go on */
 	struct wal_free created;

@@ -43,10 +43,10 @@ struct wal_free wal_free_take(struct wal *wal)
 /* A file has been made or recycled. */
 static void free_file_arrived(struct wal *wal, struct wal_free file)
 {
-	if (wal->full && wal->options.log != NULL)
+	if ((wal->full || wal->starved) && wal->options.log != NULL)
 		log_event(wal->options.log, LOG_INFO, "wal_space_found", "bytes=%llu",
 			  (unsigned long long)wal->options.segment_bytes);
-	wal->full = false;
+	wal->full = wal->starved = false;
 	wal_free_add(wal, file);
 	wal_write_continue(wal);
 }
@@ -73,14 +73,24 @@ static void create_free_file(struct wal *wal)
 
 void wal_space_prepare(struct wal *wal)
 {
-	if (wal->free_count == 0 && !wal->creating && !wal->full && !wal->failed)
+	if (wal->free_count == 0 && !wal->creating && !wal->full && !wal->starved && !wal->failed)
 		create_free_file(wal);
 }
 
 void wal_retry_space(struct wal *wal)
 {
-	if (wal->full && !wal->creating && !wal->failed)
+	if (wal_wants_space(wal) && !wal->creating && !wal->failed)
 		create_free_file(wal);
+}
+
+bool wal_wants_space(const struct wal *wal)
+{
+	return wal->full || wal->starved;
+}
+
+bool wal_starved(const struct wal *wal)
+{
+	return wal->starved && wal->opening_waits;
 }
 
 bool wal_full(const struct wal *wal)
@@ -88,10 +98,26 @@ bool wal_full(const struct wal *wal)
 	return wal->full;
 }
 
+/* Nothing has been created; somebody will give back a descriptor. */
+static void note_shortage(struct wal *wal, int error)
+{
+	wal->creating = false;
+	if (!wal->starved && wal->options.log != NULL)
+		log_event(wal->options.log, LOG_ERROR, "wal_shortage",
+			  "errno=%s action=\"tried again every second\" "
+			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
+			  errno_name(error));
+	wal->starved = true;
+}
+
 static void free_file_created(struct disk_request *request)
 {
 	struct wal *wal = request->owner;
 	bool no_space = request->status == STATUS_NO_SPACE;
+	if (request->status == STATUS_SHORTAGE) {
+		note_shortage(wal, request->error);
+		return;
+	}
 	if (!wal_went_well(wal, no_space ? 0 : request->status, "creating a log segment failed"))
 		return;
 	if (!no_space) {

@@ -85,7 +85,8 @@
  * once. At most `recycle_max` free files are kept, and the rest removed. There is always one in reserve, made ahead of need.
  * When it cannot be made because the disk is full, wal_full() is true and appends of new entries should be refused
  * (STATUS_NO_SPACE); promises and what is under way still have the rest of the current segment. It ends
- * with a release, or with wal_retry_space(). Should the current segment end before
+ * with a release, or with wal_retry_space(). (For want of a descriptor the same is tried again in the same way, but nothing is
+ * full: what is appended is taken as long as the present segment lasts.) Should the current segment end before
  * that, what is appended waits.
  *
  * ERRORS. A failed write or sync while serving calls options.fatal and nothing after it.
@@ -186,7 +187,10 @@ bool wal_busy(const struct wal *wal);
 /* How many operations of the disk have ended: while the log is busy and this stands still, the disk does not answer. */
 uint64_t wal_operations(const struct wal *wal);
 bool wal_full(const struct wal *wal);
-/* If the disk was full, tries again: to be called now and then (say every second) while wal_full(). */
+/* A segment is needed, and there is no file descriptor for it: what is appended now waits. */
+bool wal_starved(const struct wal *wal);
+/* Something was missing for a file in reserve: wal_retry_space() is to be called now and then (say every second). */
+bool wal_wants_space(const struct wal *wal);
 void wal_retry_space(struct wal *wal);
 void wal_release(struct wal *wal, wal_position before);
 

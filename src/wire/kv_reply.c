@@ -12,6 +12,7 @@ static int read_result(struct slice in, struct wire_kv_result *out)
 		case 2: pb_get_bytes(&r, &out->value); break;
 		case 3: pb_get_u64(&r, &out->version); break;
 		case 4: pb_get_u64(&r, &out->modification); break;
+		case 5: pb_get_u64(&r, &out->omitted); break;
 		}
 	}
 	out->status = status_from_wire(code);
@@ -26,6 +27,7 @@ static void put_result(struct buffer *out, uint32_t number, const struct wire_kv
 	pb_put_bytes(out, 2, result->value);
 	pb_put_u64(out, 3, result->version);
 	pb_put_u64(out, 4, result->modification);
+	pb_put_u64(out, 5, result->omitted);
 	pb_end(out, mark);
 }
 

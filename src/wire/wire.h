@@ -263,6 +263,7 @@ struct wire_kv_result {
 	int status; /* 0 or a STATUS_… */
 	struct slice value;
 	uint64_t version, modification;
+	uint64_t omitted; /* not 0: the value was so long, and is not known any more */
 };
 struct wire_kv_reply {
 	bool succeeded;

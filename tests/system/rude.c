@@ -15,6 +15,7 @@
  *   reply           a good hello, then an answer to something that was never asked
  *   forged          a good hello, then messages as of replicas and peers, of every method and kind, with numbers beyond the possible
  *   never-read      a good hello, then requests without end whose replies are never read
+ *   crowd           300 connections with good hellos, each opened anew when it is cut; says "crowded" when all have been opened once
  *
  * Exit codes: 0 the server ended the connection (malformed: answered that it refuses the request; forged: or
  * still answers on it) · 1 it did not within SECONDS
@@ -41,6 +42,7 @@
 enum { EXIT_CUT = 0, EXIT_NOT_CUT = 1, EXIT_OTHER = 2, EXIT_USAGE = 64 };
 
 struct connection {
+	const char *address;
 	int fd;
 	int64_t deadline_ms;
 	const char *cluster;
@@ -360,6 +362,41 @@ static int dial(const char *address)
 	return fd;
 }
 
+#define CROWD 300
+
+static int crowd(struct connection *c)
+{
+	int fds[CROWD];
+	uint64_t opened = 0, cut = 0;
+	bool said = false;
+	memset(fds, -1, sizeof fds);
+	while (now_ms() < c->deadline_ms) {
+		for (size_t i = 0; i < CROWD; i++) {
+			uint8_t scratch[512];
+			ssize_t len = fds[i] == -1 ? 0 : recv(fds[i], scratch, sizeof scratch, MSG_DONTWAIT);
+			if (len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR)))
+				continue;
+			if (fds[i] != -1) {
+				close(fds[i]);
+				cut++;
+			}
+			fds[i] = dial(c->address);
+			if (fds[i] == -1)
+				continue;
+			struct connection other = {.fd = fds[i], .deadline_ms = c->deadline_ms};
+			send_hello(&other, c->cluster, PROTOCOL_VERSION);
+			opened++;
+		}
+		if (opened >= CROWD && !said) {
+			printf("crowded\n");
+			said = true;
+		}
+		poll(NULL, 0, 20);
+	}
+	printf("%llu opened, %llu cut\n", (unsigned long long)opened, (unsigned long long)cut);
+	return cut > 0 ? EXIT_CUT : EXIT_NOT_CUT;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct connection *c);
@@ -376,6 +413,7 @@ static const struct {
 	{"forged", forged},
 	{"slow", be_slow},
 	{"never-read", never_read},
+	{"crowd", crowd},
 };
 
 int main(int argc, char **argv)
@@ -393,6 +431,7 @@ int main(int argc, char **argv)
 			.fd = dial(argv[1]),
 			.deadline_ms = now_ms() + (argc == 5 ? atoi(argv[4]) : 60) * 1000ll,
 			.cluster = argv[2],
+			.address = argv[1],
 		};
 		if (c.fd < 0) {
 			printf("cannot connect to %s: %s\n", argv[1], strerror(errno));

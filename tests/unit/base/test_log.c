@@ -3,8 +3,11 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 #define MOMENT_US 1769860800123456u /* 2026-01-31 12:00:00.123456 UTC */
 
@@ -294,5 +297,117 @@ START_TEST(descriptor)
 }
 END_TEST
 
+static size_t drain(int fd, char *out, size_t size)
+{
+	size_t got = 0;
+	ssize_t len;
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (got < size - 1 && (len = read(fd, out + got, size - 1 - got)) > 0)
+		got += (size_t)len;
+	out[got] = '\0';
+	return got;
+}
+
+/*
+ * A pipe, or a socket, that nobody reads takes no log line and holds nobody up; when it is read again, the next line comes after
+ * one that says how many are missing. Whole lines, all of them. The descriptor's flags are those that it came with.
+ */
+static void nobody_reads(int reading, int writing)
+{
+	static char text[1u << 22];
+	struct log log;
+	unsigned said = 0, first_lost = 0;
+	int flags = fcntl(writing, F_GETFL);
+
+	log_init_fd(&log, writing, "m1");
+	while (log.output.lost < 5)
+		log_event(&log, LOG_INFO, "tick", "n=%u text=%0500d", ++said, 0);
+	first_lost = said - 4;
+	ck_assert_int_eq(fcntl(writing, F_GETFL), flags);
+	ck_assert_uint_gt(drain(reading, text, sizeof text), 0);
+	log_tell_lost(&log);
+	log_tell_lost(&log); /* once */
+	log_event(&log, LOG_INFO, "after", "n=%u", ++said);
+	size_t len = strlen(text);
+	ck_assert_uint_gt(drain(reading, text + len, sizeof text - len), 0);
+	ck_assert_ptr_nonnull(strstr(text + len, "level=warn time=2"));
+	ck_assert_ptr_nonnull(strstr(text + len, "event=log_lines_dropped lines=5 why="));
+	ck_assert_ptr_nonnull(strstr(text + len, "event=after"));
+	ck_assert_uint_eq(log.output.lost_total, 5);
+	unsigned ticks = 0, others = 0;
+	for (char *at = strtok(text, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+		char expected[32];
+		snprintf(expected, sizeof expected, "event=tick n=%u ", ticks + 1);
+		ck_assert_msg(strncmp(at, "level=", 6) == 0 || ticks + 1 == first_lost, "%.60s", at);
+		if (strstr(at, expected) != NULL)
+			ticks++;
+		else
+			others++;
+	}
+	ck_assert_uint_ge(ticks, first_lost - 1);
+	ck_assert_uint_le(others, 3);
+	close(reading);
+	/* Nobody will ever read: given up as well, without a signal. */
+	log_event(&log, LOG_INFO, "tick", "n=%u", 0u);
+	ck_assert_uint_eq(log.output.lost_total, 6);
+	close(writing);
+	log_event(&log, LOG_INFO, "tick", "n=%u", 0u);
+	ck_assert_uint_eq(log.output.lost_total, 7);
+}
+
+START_TEST(unread_pipe)
+{
+	int ends[2];
+
+	ck_assert_ptr_ne(signal(SIGPIPE, SIG_IGN), SIG_ERR);
+	ck_assert_int_eq(pipe(ends), 0);
+	nobody_reads(ends[0], ends[1]);
+}
+END_TEST
+
+/* There is no descriptor for opening the pipe once more. */
+START_TEST(unread_pipe_without_descriptor)
+{
+	int ends[2];
+	struct rlimit limit;
+
+	ck_assert_ptr_ne(signal(SIGPIPE, SIG_IGN), SIG_ERR);
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	nobody_reads(ends[0], ends[1]);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+END_TEST
+
+START_TEST(unread_socket)
+{
+	int ends[2];
+
+	ck_assert_ptr_ne(signal(SIGPIPE, SIG_IGN), SIG_ERR);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	nobody_reads(ends[0], ends[1]);
+}
+END_TEST
+
+/* A full disk costs the lines of its time. */
+START_TEST(full_disk)
+{
+	struct log log;
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	log_init_fd(&log, fd, "m1");
+	log_event(&log, LOG_INFO, "tick", "n=%d", 1);
+	log_event(&log, LOG_INFO, "tick", "n=%d", 2);
+	ck_assert_uint_eq(log.output.lost_total, 2);
+	ck_assert_uint_eq(log.output.lost, 2);
+	close(fd);
+}
+END_TEST
+
 CHECK_MAIN("log", logfmt, levels, dates, quoting, cutting, json, quoted_text_survives_json,
-	   any_bytes_give_valid_json, utf8, descriptor)
+	   any_bytes_give_valid_json, utf8, descriptor, full_disk, unread_pipe,
+	   unread_pipe_without_descriptor, unread_socket)

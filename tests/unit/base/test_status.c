@@ -21,7 +21,7 @@ END_TEST
 /* A number that is no status is named so, and is of unknown outcome. */
 START_TEST(unknown_numbers)
 {
-	int numbers[] = {1, 4, -40, -99, -112, -1000000, 2147483647, -2147483647 - 1};
+	int numbers[] = {1, 4, -40, -99, -113, -1000000, 2147483647, -2147483647 - 1};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		ck_assert_str_eq(status_text(numbers[i]), "unrecognised status");

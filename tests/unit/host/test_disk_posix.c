@@ -1,5 +1,6 @@
 /* The real disk, in a directory of its own. Nothing here depends on how long anything takes. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -604,7 +605,72 @@ START_TEST(a_completion_in_the_middle_of_a_dispatch_is_heard)
 }
 END_TEST
 
-CHECK_MAIN("disk_posix", blocking_calls_do_what_they_say, a_created_file_is_really_filled,
+struct creation {
+	struct disk_request request;
+	size_t *done;
+};
+
+static void note_created(struct disk_request *request)
+{
+	++*((struct creation *)request->owner)->done;
+}
+
+static void note_shortage(void *context, int error)
+{
+	*(int *)context = error;
+}
+
+/* faults: 97. Without descriptors a few new files are opened all the same; then creation fails, and may be tried again. */
+START_TEST(new_files_have_descriptors_in_reserve)
+{
+	struct fixture f;
+	struct rlimit before, limit;
+	struct creation creations[16];
+	char names[16][16];
+	size_t done = 0, opened = 0;
+	int shortage = 0, spare[8];
+	begin(&f);
+	disk_posix_on_shortage(f.disk, note_shortage, &shortage);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 0; i < 8; i++)
+		spare[i] = dup(0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)spare[7] + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (size_t i = 0; i < 16; i++) {
+		snprintf(names[i], sizeof names[i], "new%zu", i);
+		creations[i] = (struct creation){
+			.request = {.operation = DISK_CREATE, .lane = DISK_LANE_BULK, .name = names[i],
+				    .callback = note_created, .owner = &creations[i]},
+			.done = &done};
+		disk_submit(f.disk, &creations[i].request);
+		loop_until(&f, &done, i + 1);
+		if (creations[i].request.status == 0)
+			opened++;
+		else
+			ck_assert_int_eq(creations[i].request.status, STATUS_SHORTAGE);
+	}
+	ck_assert_uint_eq(opened, 4);
+	ck_assert_int_eq(creations[0].request.status, 0);
+	ck_assert_int_eq(creations[15].request.error, EMFILE);
+	ck_assert_int_eq(shortage, EMFILE);
+	/* What is closed may be opened again. */
+	close_file(&f, creations[0].request.file);
+	creations[0].request.operation = DISK_CREATE;
+	disk_submit(f.disk, &creations[0].request);
+	loop_until(&f, &done, 17);
+	ck_assert_int_eq(creations[0].request.status, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (size_t i = 0; i < 8; i++)
+		close(spare[i]);
+	for (size_t i = 0; i < 16; i++)
+		if (creations[i].request.status == 0)
+			close_file(&f, creations[i].request.file);
+	end(&f);
+}
+END_TEST
+
+CHECK_MAIN("disk_posix", new_files_have_descriptors_in_reserve, blocking_calls_do_what_they_say, a_created_file_is_really_filled,
 	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
 	   drain_takes_what_the_loop_has_carried_out,
 	   small_and_large_writes_keep_their_order, callbacks_may_submit,

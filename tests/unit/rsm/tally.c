@@ -40,11 +40,13 @@ static void add(struct tally *t, uint64_t value, uint32_t crc)
 	t->hash = (t->hash ^ value ^ (uint64_t)crc << 32) * 0x9e3779b97f4a7c15ull + t->count;
 }
 
+uint64_t tally_query_work, tally_command_work;
+
 static int tally_admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
 {
 	(void)app;
 	(void)arena;
-	(void)reply;
+	reply->work = tally_command_work;
 	return command.len >= 8 ? 0 : STATUS_BAD_REQUEST;
 }
 
@@ -53,6 +55,7 @@ static void tally_apply(struct app *app, const struct apply_context *context, st
 	struct tally *t = tally_of(app);
 	uint64_t value = 0;
 	(void)context;
+	reply->work = tally_command_work;
 	if (!slice_take_u64(&command, &value))
 		reply->status = STATUS_BAD_REQUEST;
 	else if (value == TALLY_RETRY && t->count % 2 == 1)
@@ -67,6 +70,7 @@ static void tally_query(struct app *app, struct slice query, struct arena *arena
 	const struct tally *t = tally_of(app);
 	(void)query;
 	(void)arena;
+	reply->work = tally_query_work;
 	for (uint64_t i = 0; i < t->count; i++)
 		buffer_add_u64(reply->body, t->items[i].value);
 }

@@ -15,5 +15,7 @@
 #define TALLY_ITEM_BYTES 1024u /* one value in a snapshot */
 
 struct app *tally_create(void);
+/* What each query, or command, is said to take (rsm/app.h). */
+extern uint64_t tally_query_work, tally_command_work;
 
 #endif

@@ -290,20 +290,70 @@ END_TEST
 
 START_TEST(silent_server_is_left_after_the_attempt_timeout)
 {
-	/* A silent server is given up after attempt_timeout_ms, but its answer still counts when it comes first. */
-	static struct outcome outcome;
+	/* A silent server is doubted after attempt_timeout_ms, for other calls too; but its answer still counts when it comes first. */
+	static struct outcome outcome, another;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
 	fake_advance(fake, 999 * MS);
+	expect_sent("b:2");
+	struct fake_sent *third = expect_sent("c:3");
 	expect_silence();
-	fake_advance(fake, 1 * MS);
-	struct fake_sent *second = expect_sent("b:2");
-	ck_assert_uint_ne(slow->message.id, second->message.id);
-	ck_assert_uint_eq(second->message.timeout_ms, DEADLINE_MS - 1000);
+	start(&another, "y");
+	reply(expect_sent("a:1"), 0, slice_string("ok"));
+	/* The next look at the clock is when the third has had its patience; nobody is left to ask. */
+	fake_advance(fake, 51 * MS);
+	start(&another, "z");
+	expect_sent("b:2");
+	ck_assert_uint_ne(slow->message.id, third->message.id);
 	ck_assert(reply(slow, 0, slice_string("late")));
 	ck_assert_str_eq(outcome.payload, "late");
-	ck_assert(!reply(second, 0, slice_string("dup")));
+	ck_assert(!reply(third, 0, slice_string("dup")));
 	ck_assert_int_eq(outcome.calls, 1);
+	caller_cancel(another.call);
+}
+END_TEST
+
+/* faults: 49 */
+START_TEST(others_are_asked_beside_a_silent_server)
+{
+	/* A paused leader costs an election, not a second: the others are asked soon, and one of them knows, or is, the new one. */
+	static struct outcome outcome;
+	start(&outcome, "x");
+	expect_sent("a:1");
+	fake_advance(fake, 149 * MS);
+	expect_silence();
+	fake_advance(fake, 1 * MS);
+	reply_not_leader(expect_sent("b:2"), "a:1");
+	expect_silence();
+	fake_advance(fake, 300 * MS);
+	reply_not_leader(expect_sent("c:3"), "b:2");
+	reply(expect_sent("b:2"), 0, slice_string("ok"));
+	ck_assert_str_eq(outcome.payload, "ok");
+	ck_assert(outcome.may_be_executed); /* by the first, when it wakes up: as the session sees to it, once */
+}
+END_TEST
+
+START_TEST(slow_server_is_not_asked_twice)
+{
+	/* A leader that takes long is named by the others; it gets one copy all the same, and the others get few. */
+	static struct outcome outcome;
+	start(&outcome, "x");
+	struct fake_sent *slow = expect_sent("a:1");
+	uint32_t asked = 0;
+	for (int i = 0; i < 99; i++) {
+		fake_advance(fake, 10 * MS);
+		struct fake_sent *sent;
+		while ((sent = fake_next(fake)) != NULL) {
+			ck_assert_str_ne(fake_address(fake, sent), "a:1");
+			reply_not_leader(sent, "a:1");
+			asked++;
+		}
+	}
+	ck_assert_uint_ge(asked, 1);
+	ck_assert_uint_le(asked, 3);
+	reply(slow, 0, slice_string("ok"));
+	ck_assert_str_eq(outcome.payload, "ok");
+	ck_assert(!outcome.may_be_executed);
 }
 END_TEST
 
@@ -358,13 +408,15 @@ START_TEST(late_refusal_of_the_slow_attempt_makes_it_certain)
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
-	fake_advance(fake, 1000 * MS);
+	fake_advance(fake, 150 * MS);
 	struct fake_sent *second = expect_sent("b:2");
 	ck_assert(caller_may_be_executed(outcome.call));
 	reply_not_leader(slow, "");
 	expect_silence();
+	/* That the first has been doubted leaves the one that is waited for preferred. */
 	reply_not_leader(second, "");
 	reply_not_leader(expect_sent("c:3"), "");
+	reply_not_leader(expect_sent("a:1"), "");
 	ck_assert(!caller_may_be_executed(outcome.call));
 	answer_until_done(&outcome, answer_not_leader);
 	ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
@@ -536,6 +588,8 @@ int main(void)
 	tcase_add_test(tcase, busy_is_tried_again_at_the_same_server);
 	tcase_add_test(tcase, lost_connection_moves_on);
 	tcase_add_test(tcase, silent_server_is_left_after_the_attempt_timeout);
+	tcase_add_test(tcase, others_are_asked_beside_a_silent_server);
+	tcase_add_test(tcase, slow_server_is_not_asked_twice);
 	tcase_add_test(tcase, never_sent_is_unavailable);
 	tcase_add_test(tcase, refused_by_all_is_unavailable);
 	tcase_add_test(tcase, silence_is_unknown);

@@ -135,6 +135,78 @@ START_TEST(test_full_disk_of_a_follower)
 }
 END_TEST
 
+static void take_descriptors(struct rsm_group *g, uint32_t i, bool none)
+{
+	struct disk_sim_faults faults = {.no_descriptor = none};
+	disk_sim_set_faults(disk_of(g, i), &faults);
+}
+
+/* faults: 97 */
+/*
+ * No replica has a descriptor for the next segment or snapshot: nobody ends. Writes go on while the segments last, are then
+ * refused with BUSY or wait, and nothing that was acknowledged is lost; when there are descriptors again, all goes on by itself.
+ */
+START_TEST(test_no_descriptor)
+{
+	const uint32_t counts[] = {1, 3};
+	for (uint32_t k = 0; k < 2; k++) {
+		struct rsm_group g;
+		rsm_group_init(&g, counts[k], 15 + k, NULL);
+		rsm_group_append_many(&g, 60);
+		for (uint32_t i = 0; i < g.count; i++)
+			take_descriptors(&g, i, true);
+		uint32_t busy = 0, written = 0;
+		for (uint32_t tries = 0; tries < 3000 && busy < 5; tries++) {
+			uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, tries, 2000);
+			int status = rsm_group_wait(&g, request, 100 * SIM_MILLISECOND);
+			busy += status == STATUS_BUSY;
+			written += status == 0;
+		}
+		ck_assert_uint_eq(busy, 5);
+		ck_assert_uint_gt(written, 0);
+		rsm_group_run(&g, 5 * SIM_SECOND);
+		uint64_t shortages = 0;
+		for (uint32_t i = 0; i < g.count; i++)
+			shortages += disk_sim_counters(disk_of(&g, i))->shortages;
+		ck_assert_uint_ge(shortages, 2 * g.count);
+		ck_assert_uint_lt(shortages, 40 * g.count); /* of segments and snapshots: one a second */
+		for (uint32_t i = 0; i < g.count; i++)
+			take_descriptors(&g, i, false);
+		rsm_group_run(&g, 3 * SIM_SECOND);
+		for (uint32_t n = 0; n < 200; n++)
+			ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), 0, 0, n, 200), SIM_SECOND), 0);
+		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+		for (uint32_t i = 0; i < g.count; i++)
+			ck_assert_uint_gt(rsm_group_rsm(&g, i)->snapshot_slot, 0);
+		ck_assert_uint_eq(g.halts, 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* faults: 97 */
+/* A replica that is to get a snapshot has no descriptor for it: later it gets one. */
+START_TEST(test_no_descriptor_for_a_snapshot)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 21, NULL);
+	rsm_group_append_many(&g, 60);
+	uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+	sim_process_power_loss(g.replicas[i].process);
+	rsm_group_append_many(&g, 900);
+	sim_process_start(g.replicas[i].process);
+	take_descriptors(&g, i, true);
+	rsm_group_run(&g, 10 * SIM_SECOND);
+	ck_assert_uint_eq(rsm_group_rsm(&g, i)->counters.snapshots_installed, 0);
+	ck_assert_uint_gt(disk_sim_counters(disk_of(&g, i))->shortages, 1);
+	take_descriptors(&g, i, false);
+	ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+	ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, 0);
+	ck_assert_uint_eq(g.halts, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* faults: 75 */
 /* Disks that do not get done with their work cost a bounded amount of memory, at a leader and at a follower whose peers make up
  * the quorum without it; then everybody catches up. */
@@ -206,4 +278,5 @@ START_TEST(test_largest_commands)
 END_TEST
 
 CHECK_MAIN("rsm", test_normal_operation, test_power_loss_of_all, test_full_disk_of_the_leader,
-	   test_full_disk_of_a_follower, test_stuck_disk_bounds_memory, test_largest_commands)
+	   test_full_disk_of_a_follower, test_no_descriptor, test_no_descriptor_for_a_snapshot,
+	   test_stuck_disk_bounds_memory, test_largest_commands)

@@ -272,7 +272,7 @@ static inline struct wire_kv_result *any_results(struct rng *r, struct arena *a,
 {
 	struct wire_kv_result *results = arena_get(a, count * sizeof *results);
 	for (uint32_t i = 0; i < count; i++)
-		results[i] = (struct wire_kv_result){-(int)rng_below(r, 25), any_bytes(r, a), any_u64(r), any_u64(r)};
+		results[i] = (struct wire_kv_result){-(int)rng_below(r, 25), any_bytes(r, a), any_u64(r), any_u64(r), any_u64(r)};
 	return results;
 }
 static inline void any_kv_reply(struct rng *r, struct arena *a, void *out)

@@ -150,6 +150,7 @@ static void assert_result(const struct wire_kv_result *ours, const Synod__KvResu
 	assert_binary(ours->value, theirs->value);
 	ck_assert_uint_eq(ours->version, theirs->version);
 	ck_assert_uint_eq(ours->modification, theirs->modification);
+	ck_assert_uint_eq(ours->omitted, theirs->omitted);
 }
 
 static void assert_kv_reply(const struct wire_kv_reply *ours, const Synod__KvReply *theirs)
