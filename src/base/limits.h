@@ -47,6 +47,9 @@
 /* Values are left out of what is kept of a longer reply, and of any while all that is kept passes the second. */
 #define SESSION_REPLY_WHOLE_MAX (4u * KIB)
 #define SESSIONS_WHOLE_BYTES_MAX (8u * MIB)
+/* While all that is kept passes the first, a session that holds more than the second is to acknowledge some of it. */
+#define SESSIONS_CROWDED_BYTES (16u * MIB)
+#define SESSION_CROWDED_SHARE_BYTES (64u * KIB)
 #define PENDING_REQUESTS_MAX 65536u
 #define SNAPSHOT_CHUNK_BYTES (256u * KIB)
 

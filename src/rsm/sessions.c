@@ -248,6 +248,11 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}
+	/* Else a few clients that acknowledge nothing would fill every server's memory, and each snapshot. */
+	if (format > 2 && s->reply_bytes >= SESSIONS_CROWDED_BYTES && session->reply_bytes >= SESSION_CROWDED_SHARE_BYTES) {
+		*status = STATUS_BUSY;
+		return SESSION_REFUSED;
+	}
 	if (!first)
 		returns(s, session);
 	*session_out = session;
