@@ -471,7 +471,7 @@ START_TEST(test_report_of_who_knows_least_is_first)
 		rsm_group_append_many(&g, 100); /* segments have been released meanwhile */
 		ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
 		ck_assert_uint_eq(rsm_group_leader(&g), knows);
-		uint64_t before = paxos_chosen_slot(core_of(&g, holds)), last = paxos_last_slot(core_of(&g, knows)) + 80;
+		uint64_t before = paxos_chosen_slot(core_of(&g, holds)), last = paxos_last_slot(core_of(&g, knows)) + 60;
 		sim_network_isolate(g.world, g.replicas[stands].process);
 		sim_process_pause(g.replicas[knows].process);
 		for (uint32_t k = 0; k < 100; k++)
@@ -483,7 +483,7 @@ START_TEST(test_report_of_who_knows_least_is_first)
 				sim_network_cut(g.world, g.replicas[knows].process, g.replicas[holds].process);
 		}
 		ck_assert_uint_ge(paxos_chosen_slot(core_of(&g, knows)), last);
-		ck_assert_uint_lt(paxos_chosen_slot(core_of(&g, holds)), before + 70);
+		ck_assert_uint_lt(paxos_chosen_slot(core_of(&g, holds)), before + 50);
 		sim_network_isolate(g.world, g.replicas[knows].process);
 		/* As if a peer had asked for a newer one. */
 		for (uint32_t k = 0; k < 1000 && rsm_group_rsm(&g, knows)->snapshot_slot < last - 5; k++) {
