@@ -17,6 +17,7 @@
 
 /* RPC. */
 #define PROTOCOL_VERSION 2u
+#define CLIENT_VERSION_MIN 1u             /* what clients say has been the same since then; nodes speak the newest one only */
 #define FRAME_BYTES_MAX (4u * MIB)      /* payload of one frame */
 #define COMMAND_BYTES_MAX (2u * MIB)    /* one client command, all operations of a transaction together */
 #define MESSAGE_ELEMENTS_MAX 8192u      /* submessages and repeated elements in one message */

@@ -45,7 +45,8 @@ void hello_send(struct link *link)
 static int judge(struct host *host, const struct wire_hello *hello, char *text)
 {
 	bool asks = hello->cluster.len == 0 && hello->node.len == 0; /* a client that takes any cluster */
-	if (hello->version != PROTOCOL_VERSION) {
+	uint32_t oldest = hello->node.len == 0 ? CLIENT_VERSION_MIN : PROTOCOL_VERSION;
+	if (hello->version < oldest || hello->version > PROTOCOL_VERSION) {
 		snprintf(text, TEXT_BYTES_MAX,
 			 "node %s speaks protocol version %u, not %u: use programs of the same release",
 			 host->name, PROTOCOL_VERSION, hello->version);

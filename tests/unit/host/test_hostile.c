@@ -95,23 +95,28 @@ START_TEST(refusals)
 {
 	static const struct {
 		uint32_t version;
-		const char *cluster, *target;
+		const char *node, *cluster, *target;
 		int status;
 		const char *text;
 	} cases[] = {
-		{PROTOCOL_VERSION + 1, "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 3"},
-		{PROTOCOL_VERSION, "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
-		{PROTOCOL_VERSION, "test", "s2", STATUS_WRONG_NODE, "this is node s1, not 's2'"},
+		{PROTOCOL_VERSION + 1, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 3"},
+		{PROTOCOL_VERSION + 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 3"},
+		/* Clients of the versions before are welcome, nodes are not. */
+		{CLIENT_VERSION_MIN, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 1"},
+		{CLIENT_VERSION_MIN - 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 2, not 0"},
+		{CLIENT_VERSION_MIN, "", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
+		{PROTOCOL_VERSION, "n", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
+		{PROTOCOL_VERSION, "n", "test", "s2", STATUS_WRONG_NODE, "this is node s1, not 's2'"},
 	};
 	start_server();
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct raw raw = raw_connect(host_port(server.host));
 		struct buffer out = {0};
 		struct message message;
 		struct wire_error wire_error;
 		struct arena arena;
 		size_t consumed;
-		hello_of(&out, MESSAGE_REQUEST, cases[i].version, cases[i].cluster, "n", cases[i].target);
+		hello_of(&out, MESSAGE_REQUEST, cases[i].version, cases[i].cluster, cases[i].node, cases[i].target);
 		for (int k = 0; k < 100; k++)
 			frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, 1, slice_string("never seen"));
 		ck_assert(raw_send(&raw, buffer_slice(&out)));
