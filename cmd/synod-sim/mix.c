@@ -398,7 +398,7 @@ static bool next_page(struct mix_slot *slot, const struct synod_reply *reply)
 		}
 	}
 	slot->pages++;
-	if (!reply->more || slot->mix->stopped)
+	if (!reply->more || slot->pages == PAGES_MAX || slot->mix->stopped)
 		return false;
 	slot->from = arena_copy(&slot->arena, slice(reply->resume.data, reply->resume.len));
 	submit(slot, NULL);
@@ -462,7 +462,7 @@ static void done(struct client_request *request, const struct synod_reply *reply
 	struct mix_slot *slot = request->context;
 	struct sim_mix *mix = slot->mix;
 	(void)payload;
-	if (slot->scan && reply->status == SYNOD_OK && slot->pages < PAGES_MAX && next_page(slot, reply))
+	if (slot->scan && reply->status == SYNOD_OK && next_page(slot, reply))
 		return;
 	slot->call.ret = mix->world->now_us;
 	sim_trace_note(&mix->world->trace, "mix client=%u op=%" PRIu64 " %s", slot->client, slot->call.id,
