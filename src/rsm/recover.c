@@ -260,6 +260,24 @@ static uint32_t free_files_max(const struct rsm_settings *settings)
 }
 
 /* damaged: the slot of a damaged snapshot; 0: there is none. */
+/*
+ * A snapshot was in place, and the power went before the log had noted it. What the log goes on to say of later slots would
+ * look as if it had known all those before them to be chosen, and what it holds there need not be what was: it is noted now, before
+ * anything else. What had to be kept of the log still has.
+ */
+static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldest_segment)
+{
+	struct recovered *r = &rsm->recovered;
+	uint8_t kept[8];
+	if (slot <= r->chosen)
+		return;
+	store_u64(kept, r->kept_from != 0 ? r->kept_from : oldest_segment << 32 | WAL_HEADER_BYTES);
+	struct wal_record record = {
+		.type = WAL_SNAPSHOT, .slot = slot, .ballot = rsm->applied_ballot, .payload = slice(kept, sizeof kept)};
+	wal_append(rsm->wal, &record, NULL);
+	r->foreign = slot;
+}
+
 static int open_log(struct rsm *rsm, uint64_t damaged)
 {
 	struct wal_options options = {
@@ -308,6 +326,7 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	log_event(rsm->log, LOG_INFO, "log_opened",
 		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,
 		  info.records, info.torn_bytes, rsm->recovered.chosen);
+	note_unnoted_snapshot(rsm, rsm->snapshot_slot > damaged ? rsm->snapshot_slot : damaged, info.oldest_segment);
 	return 0;
 }
 
