@@ -169,7 +169,7 @@ tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_loa
 
 check: tests
 	@tests/run.sh $(BUILD)/tests $(TEST_SCRIPTS) tests/layers.sh tests/courses.sh tests/mutants_fit.sh tests/ports.sh \
-		$(TEST_BIN) $(REPLAY_BIN) -- $(SYSTEM_TESTS)
+		tests/runner.sh $(TEST_BIN) $(REPLAY_BIN) -- $(SYSTEM_TESTS)
 
 unit: $(TEST_BIN)
 	@tests/run.sh $(BUILD)/tests $(TEST_BIN)

@@ -27,6 +27,11 @@ jobs_max=${TEST_JOBS:-$((processors < 8 ? processors : 8))}
 	echo "TEST_JOBS takes a number from 1 to 999, not '$jobs_max'" >&2
 	exit 64
 }
+limit_s=${SUITE_TIMEOUT_S:-900}
+[[ $limit_s =~ ^[1-9][0-9]{0,5}$ ]] || {
+	echo "SUITE_TIMEOUT_S takes a number of seconds, not '$limit_s'" >&2
+	exit 64
+}
 
 # The library's own limit of four seconds a test is too little for a busy machine.
 export CK_VERBOSITY=normal CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
@@ -83,10 +88,10 @@ count_results() {
 		suite_failed=$((suite_failed + bad))
 	done < <(sed -nE 's/^[0-9]+%: Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+)$/\1 \2 \3/p' "$log" |
 		while read -r checks failures errors; do echo "$checks $((failures + errors))"; done)
-	line=$(tail -n 1 "$log")
-	if [[ $counted == no && $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-		suite_passed=${BASH_REMATCH[1]}
-		suite_failed=${BASH_REMATCH[2]}
+	line=$(tail -n 1 "$log" | tr -d '\0')
+	if [[ $counted == no && $line =~ ^([0-9]{1,9})\ passed,\ ([0-9]{1,9})\ failed$ ]]; then
+		suite_passed=$((10#${BASH_REMATCH[1]}))
+		suite_failed=$((10#${BASH_REMATCH[2]}))
 	elif [[ $counted == no && $status -eq 0 ]]; then
 		suite_passed=1
 	fi
@@ -114,8 +119,8 @@ report() {
 	[[ ! -t 1 ]] || printf '\r\e[K'
 	printf '%-40s ' "$name"
 	count_results "$log" "$status" "$(duration "${took[$1]}")" && return 0
-	if [[ $status -eq 124 || ${took[$1]} -ge ${SUITE_TIMEOUT_S:-900}000000 ]]; then
-		echo "$name did not end within ${SUITE_TIMEOUT_S:-900} s" | tee -a "$log"
+	if [[ $status -eq 124 || ${took[$1]} -ge ${limit_s}000000 ]]; then
+		echo "$name did not end within $limit_s s" | tee -a "$log"
 	fi
 	echo "---- $log (exit status $status)"
 	tail -n 100 "$log"
@@ -127,16 +132,34 @@ start() {
 	local program=$1
 	began_at[$1]=$(now_us)
 	[[ $program == /* ]] || program=./$program
-	timeout --kill-after=10 "${SUITE_TIMEOUT_S:-900}" "$program" </dev/null >"$(log_of "$1")" 2>&1 &
+	timeout --kill-after=10 "$limit_s" "$program" </dev/null >"$(log_of "$1")" 2>&1 &
 	suite_of[$!]=$1
 	show_running
+}
+
+# The process of a suite that has ended, if there is one.
+first_ended() {
+	local pid
+	for pid in "${!suite_of[@]}"; do
+		if [[ ! -e /proc/$pid ]]; then
+			echo "$pid"
+			return
+		fi
+	done
+	sleep 0.1
 }
 
 # Waits for one of the running suites to end, and shows what can be shown in order.
 await_one() {
 	local pid status=0 program
 	wait -n -p pid "${!suite_of[@]}" || status=$?
-	[[ -n ${pid:-} ]] || return 0
+	if [[ -z ${pid:-} ]]; then
+		# "wait -n" of bash 5.2 knows nothing of a process that a signal has ended beside another; "wait PID" does.
+		pid=$(first_ended)
+		[[ -n $pid ]] || return 0
+		status=0
+		wait "$pid" || status=$?
+	fi
 	program=${suite_of[$pid]}
 	unset "suite_of[$pid]"
 	status_of[$program]=$status
