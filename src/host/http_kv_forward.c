@@ -4,7 +4,9 @@
  * A round begins with the group that has the key: with this node, if it is its own group, otherwise with the member
  * that led when last seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be
  * reached. When a round has come to nothing there is a pause, and another round. A request goes on to the next server
- * only while it has certainly not been carried out by any; a read also when that is not known.
+ * only while it has certainly not been carried out by any; a read also when that is not known. A read waits for one
+ * server half of the time that it has left: one that has stopped, or is cut off, must not cost all of it while the others
+ * have long elected another leader. Who has not answered is not the first to be asked next time.
  */
 #include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
 #include <stdio.h>
@@ -15,6 +17,7 @@
 
 #define ROUND_PAUSE_MS 50u
 #define ASKED_A_ROUND_MAX (2u * REPLICAS_MAX)
+#define READ_PATIENCE_MIN_MS 20u
 #define LEADER_WAIT_MS 1000u /* how long a request waits while this node knows no leader */
 
 static void ask_round(struct pending *p);
@@ -78,6 +81,19 @@ static void remember_leader(struct pending *p)
 	snprintf(known->address, sizeof known->address, "%s", p->target);
 }
 
+/* Who has given no answer is no leader to begin with: whoever follows is. */
+static void remember_silence(struct pending *p)
+{
+	struct http_kv_leader *known = &p->kv->leaders[p->group % HTTP_KV_LEADERS];
+	uint32_t silent = 0;
+	if (p->group == 0 || p->ncandidates == 0)
+		return;
+	while (silent + 1 < p->ncandidates && strcmp(p->candidates[silent], p->target) != 0)
+		silent++;
+	known->group = p->group;
+	snprintf(known->address, sizeof known->address, "%s", p->candidates[(silent + 1) % p->ncandidates]);
+}
+
 /* Whom a NOT_LEADER answer names, if it is somebody else than has given it. */
 static bool take_hint(struct pending *p, struct slice payload)
 {
@@ -122,6 +138,8 @@ static void ask_elsewhere(struct pending *p)
 		give_up(p);
 		return;
 	}
+	if (p->method == METHOD_QUERY && left > 2 * READ_PATIENCE_MIN_MS)
+		left /= 2;
 	p->asked++;
 	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left,
 				   on_elsewhere, p);
@@ -167,6 +185,8 @@ static void on_elsewhere(void *context, int status, struct slice payload)
 	struct pending *p = context;
 	p->forward = NULL;
 	keep_refusal(p, status, payload);
+	if (status == STATUS_UNKNOWN)
+		remember_silence(p);
 	if (status == STATUS_NOT_LEADER) {
 		not_leader(p, payload);
 	} else if (status == STATUS_WRONG_GROUP) {
