@@ -23,6 +23,15 @@ const char *http_reason(int code)
 	return "Unknown";
 }
 
+/* As all errors, for programs: a sentence, without quotes, and a name. */
+static void reply_error(struct http_request *request, int code, const char *why)
+{
+	struct buffer body = {0};
+	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", why, status_name(STATUS_BAD_REQUEST));
+	http_reply(request, code, "application/json", buffer_slice(&body));
+	buffer_free(&body);
+}
+
 static void reply_text(struct http_request *request, int code, const char *text)
 {
 	http_reply(request, code, "text/plain; charset=utf-8", slice_string(text));
@@ -61,7 +70,7 @@ static void on_status(struct http_request *request, void *context)
 	struct http *http = context;
 	struct buffer body = {0};
 	if (http->node->ops->status_json == NULL) {
-		reply_text(request, 404, "this node has no status\n");
+		reply_error(request, 404, "this node has no status");
 		return;
 	}
 	http->node->ops->status_json(http->node, &body);
@@ -90,13 +99,13 @@ static const struct http_page *find_page(const struct http *http, const char *pa
 
 static void reply_not_found(const struct http *http, struct http_request *request)
 {
-	struct buffer body = {0};
-	buffer_format(&body, "not found: try");
+	struct buffer why = {0};
+	buffer_format(&why, "there is no such page: try");
 	for (size_t i = 0; i < http->npages; i++)
-		buffer_format(&body, " %s%s", http->pages[i].path, is_prefix(http->pages[i].path) ? "…" : "");
-	buffer_add_u8(&body, '\n');
-	http_reply(request, 404, "text/plain; charset=utf-8", buffer_slice(&body));
-	buffer_free(&body);
+		buffer_format(&why, " %s%s", http->pages[i].path, is_prefix(http->pages[i].path) ? "…" : "");
+	buffer_add_u8(&why, 0);
+	reply_error(request, 404, (const char *)why.data);
+	buffer_free(&why);
 }
 
 static void reply_not_allowed(struct http_request *request, const struct http_page *page)
@@ -106,7 +115,7 @@ static void reply_not_allowed(struct http_request *request, const struct http_pa
 		const char *name;
 	} names[] = {{HTTP_GET, "GET"}, {HTTP_HEAD, "HEAD"}, {HTTP_PUT, "PUT"},
 		     {HTTP_POST, "POST"}, {HTTP_DELETE, "DELETE"}};
-	char allow[64] = "";
+	char allow[64] = "", why[128];
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if ((page->methods & names[i].method) == 0)
 			continue;
@@ -114,7 +123,8 @@ static void reply_not_allowed(struct http_request *request, const struct http_pa
 		snprintf(allow + len, sizeof allow - len, "%s%s", len > 0 ? ", " : "", names[i].name);
 	}
 	http_add_header(request, "Allow", allow);
-	reply_text(request, 405, "method not allowed here: see the header Allow\n");
+	snprintf(why, sizeof why, "this page does not know the method, only %s", allow);
+	reply_error(request, 405, why);
 }
 
 void http_on_request(struct http_request *request, void *context)

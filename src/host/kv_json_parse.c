@@ -92,7 +92,8 @@ static int check_members(struct parser *p, json_t *object, const char *allowed)
 		char padded[32];
 		int len = snprintf(padded, sizeof padded, " %s ", name);
 		if (len >= (int)sizeof padded || strchr(name, ' ') != NULL || strstr(allowed, padded) == NULL)
-			return fail(p, STATUS_BAD_REQUEST, "there is no member \"%.40s\" here, only%s", name, allowed);
+			return fail(p, STATUS_BAD_REQUEST, "there is no member \"%.40s\" here, only%.*s", name,
+				    (int)strlen(allowed) - 1, allowed);
 	}
 	return 0;
 }

@@ -319,6 +319,9 @@ START_TEST(mistakes)
 	HAS(ask("GET", "/get/k?timeout_ms=1%002", ""), "malformed parameters");
 	HAS(ask("GET", "/get/k?forward=no", ""), "'forward' must be true or false");
 	HAS(ask("GET", "/put", ""), "HTTP/1.1 405 Method Not Allowed");
+	HAS(ask("GET", "/put", ""), "{\"error\":\"this page does not know the method, only PUT\",\"status\":\"BAD_REQUEST\"}");
+	HAS(ask("GET", "/keys", ""), "HTTP/1.1 404 ");
+	HAS(ask("GET", "/keys", ""), "{\"error\":\"there is no such page: try /livez ");
 	HAS(ask("GET", "/put", ""), "\r\nAllow: PUT\r\n");
 	HAS(ask("POST", "/put", "x"), "HTTP/1.1 405 ");
 	HAS(ask("PUT", "/get/k", "x"), "\r\nAllow: GET, HEAD, DELETE\r\n");

@@ -68,7 +68,7 @@ START_TEST(malformed_records)
 		{"{\"key\":\"\",\"value\":\"v\"}", "the key is empty"},
 		{"{\"key\":\"k\",\"value\":1}", "\"value\" is not a string"},
 		{"{\"key\":\"k\",\"value\":null}", "\"value\" is not a string"},
-		{"{\"key\":\"k\",\"value\":\"v\",\"vaule\":\"\"}", "no member \"vaule\""},
+		{"{\"key\":\"k\",\"value\":\"v\",\"vaule\":\"\"}", "no member \"vaule\" here, only key key_encoding value encoding"},
 		{"{\"key\":\"k\",\"value\":\"v\",\"key value\":\"\"}", "no member \"key value\""},
 		{"{\"key\":\"k\",\"value\":\"v\",\"value\":\"w\"}", "duplicate"},
 		{"{\"key\":\"k\",\"value\":\"v\",\"encoding\":\"hex\"}", "can only be \"base64\""},
