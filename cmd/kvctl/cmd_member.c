@@ -30,7 +30,11 @@ static int list(struct kvctl *kvctl, int count, char **operands)
 		exit_code = kvctl_nodes_ask(kvctl, &nodes);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	exit_code = kvctl_nodes_print(kvctl, &nodes, role, group);
+	size_t members = 0;
+	for (size_t i = 0; role != NULL && i < nodes.count; i++)
+		members += strcmp(nodes.nodes[i].role, role) == 0 && nodes.nodes[i].group == group;
+	exit_code = role != NULL && members == 0 ? kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP, "see kvctl config")
+						 : kvctl_nodes_print(kvctl, &nodes, role, group);
 	kvctl_nodes_free(&nodes);
 	return exit_code;
 }

@@ -45,7 +45,8 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 		if (kvctl_parse_duration(argument, &kvctl->timeout_ms))
 			return EXIT_OK;
 		return kvctl_usage(kvctl,
-				   "--timeout %s: a duration is a number with ms, s, m or h, as in 500ms or 5s",
+				   "--timeout %s: a duration is a number with ms, s, m or h, as in 500ms or 5s, "
+				   "from 1ms to 24h",
 				   argument);
 	case 'o':
 		kvctl->json = strcmp(argument, "json") == 0;
@@ -119,9 +120,10 @@ static void report_mistake(struct kvctl *kvctl, int kind, char **argv, const str
 	else if (optopt != 0 && optopt < 128 && isprint(optopt))
 		kvctl_usage(kvctl, "unknown option -%c; a word that begins with a dash goes behind \"--\"",
 			    optopt);
+	else if (suggest_option(word, all, suggestion, sizeof suggestion)[0] != '\0')
+		kvctl_usage(kvctl, "unknown option %s%s", word, suggestion);
 	else
-		kvctl_usage(kvctl, "unknown option %s%s; a word that begins with a dash goes behind \"--\"", word,
-			    suggest_option(word, all, suggestion, sizeof suggestion));
+		kvctl_usage(kvctl, "unknown option %s; a word that begins with a dash goes behind \"--\"", word);
 }
 
 int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct option *specific)
