@@ -9,7 +9,7 @@ static const struct {
 	{50, "p50", "p50_us"}, {90, "p90", "p90_us"}, {99, "p99", "p99_us"}, {99.9, "p99.9", "p999_us"}};
 #define NPERCENTILES (sizeof PERCENTILES / sizeof PERCENTILES[0])
 
-#define RATES_PER_LINE 10u
+#define RATES_PER_LINE 8u /* fits a terminal, like every other line */
 
 static double per_op_us(const struct bench *b, double cpu_s)
 {
@@ -84,12 +84,13 @@ static void print_daemons(const struct bench *b, const struct bench_daemons *d)
 	printf("processor time, µs an operation: kvbench %.1f\n", per_op_us(b, b->own_cpu_s));
 	if (!d->known)
 		printf("  the daemons' is not known without --config FILE\n");
+	else if (d->count > 0)
+		printf("  %-12s %-12s %8s  %8s %13s %13s\n", "NODE", "ROLE", "µs/OP", "OF A CORE", "RESIDENT", "HEAP");
 	for (uint32_t i = 0; i < d->count; i++) {
 		const struct bench_daemon *daemon = &d->daemons[i];
 		double cpu_s = daemon->after.cpu_s - daemon->before.cpu_s;
 		if (measured(daemon))
-			printf("  %-12s %-12s %8.1f µs %6.1f %% of a core %8.1f MiB resident %8.1f MiB "
-			       "heap\n",
+			printf("  %-12s %-12s %7.1f %8.1f %% %9.1f MiB %9.1f MiB\n",
 			       daemon->name, daemon->role, per_op_us(b, cpu_s), 100 * cpu_s / b->seconds,
 			       (double)daemon->after.resident_bytes / 1048576,
 			       (double)daemon->after.heap_bytes / 1048576);
@@ -103,7 +104,7 @@ static void print_daemons(const struct bench *b, const struct bench_daemons *d)
 void bench_report_plain(const struct bench *b, const struct bench_daemons *d)
 {
 	const struct bench_options *o = &b->options;
-	printf("workload %s, %u clients: %" PRIu64 " operations in %.2f s: %.0f/s, %" PRIu64
+	printf("workload %s, %u clients: %" PRIu64 " operations in %.2f s: %.0f/s\n%" PRIu64
 	       " errors, %" PRIu64 " unknown\n",
 	       o->workload_name, o->clients, b->ops, b->seconds, (double)b->ops / b->seconds, b->errors,
 	       b->unknown);

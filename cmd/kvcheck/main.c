@@ -15,18 +15,22 @@ enum { EXIT_LINEARIZABLE = 0, EXIT_VIOLATION = 1, EXIT_GAVE_UP = 3, EXIT_USAGE =
 static const char USAGE[] =
 	"usage: kvcheck [options] HISTORY.jsonl…\n"
 	"\n"
-	"Says whether the histories (kvbench --history), taken together, are linearizable: whether there is an order of all\n"
-	"calls that agrees with their times and with what each of them saw, in a store that was empty before. Keys that\n"
-	"transactions connect are checked together (strict serializability). '-' reads standard input.\n"
+	"Says whether the histories (kvbench --history), taken together, are\n"
+	"linearizable: whether there is an order of all calls that agrees with their\n"
+	"times and with what each of them saw, in a store that was empty before. Keys\n"
+	"that transactions connect are checked together (strict serializability). '-'\n"
+	"reads standard input.\n"
 	"\n"
-	"  --txn             expect transactions; without it they are checked just so, and a note says that there are some\n"
+	"  --txn             expect transactions; without it they are checked just so,\n"
+	"                    and a note says that there are some\n"
 	"  --html FILE       write a violation as a page for a browser, too\n"
 	"  --max-steps N     give up after so many steps (default 200000000)\n"
 	"  --max-memory MIB  give up when the search needs more (default 1024)\n"
 	"  -o plain|json     (default plain)\n"
 	"\n"
-	"Exit status: 0 linearizable, 1 violation (shown), 3 gave up within its limits, 6 linearizable, but that could not be\n"
-	"written to stdout, 64 usage or unreadable history.\n";
+	"Exit status: 0 linearizable, 1 violation (shown), 3 gave up within its limits, 6\n"
+	"linearizable, but that could not be written to stdout, 64 usage or unreadable\n"
+	"history.\n";
 
 struct options {
 	bool txn, json;

@@ -130,6 +130,27 @@ void daemon_arguments_free(struct daemon_arguments *arguments)
 	free(arguments->routes);
 }
 
+#define HELP_COLUMNS 80u
+#define HELP_INDENT 6u
+
+/* In lines that a terminal shows whole. */
+static void print_help(const char *text, FILE *out)
+{
+	size_t used = 0;
+	while (*text != '\0') {
+		size_t len = strcspn(text, " ");
+		if (used > 0 && used + 1 + len > HELP_COLUMNS) {
+			fputc('\n', out);
+			used = 0;
+		}
+		fprintf(out, "%*s%.*s", used == 0 ? (int)HELP_INDENT : 1, "", (int)len, text);
+		used += len + (used == 0 ? HELP_INDENT : 1);
+		text += len;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
 void daemon_usage(const char *program, const char *summary, FILE *out)
 {
 	fprintf(out,
@@ -141,17 +162,19 @@ void daemon_usage(const char *program, const char *summary, FILE *out)
 		"  --listen HOST:PORT      instead of the file's\n"
 		"  --http HOST:PORT        instead of the file's\n"
 		"  --dir DIR               instead of the file's\n"
-		"  --trace FILE            append every message and step to FILE, for kvctl trace --merge "
-		"and ShiViz\n"
+		"  --trace FILE            append every message and step to FILE, for kvctl trace\n"
+		"                          --merge and ShiViz\n"
 		"  --print-config          show every value and where it comes from, and exit\n"
 		"  --help, --version\n\n"
 		"Settings, each also as a key of the file and as SYNOD_NAME in the environment:\n\n",
 		program, summary);
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
-		char standard[64];
+		char standard[64], help[256];
 		const struct setting *setting = &settings_table[i];
-		fprintf(out, "  --%s=%s\n      %s%s%s\n", setting->name,
-			setting_format(setting, setting->standard, standard, sizeof standard), setting->help,
-			setting->choices == NULL ? "" : ": ", setting->choices == NULL ? "" : setting->choices);
+		fprintf(out, "  --%s=%s\n", setting->name,
+			setting_format(setting, setting->standard, standard, sizeof standard));
+		snprintf(help, sizeof help, "%s%s%s", setting->help, setting->choices == NULL ? "" : ": ",
+			 setting->choices == NULL ? "" : setting->choices);
+		print_help(help, out);
 	}
 }

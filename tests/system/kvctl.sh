@@ -230,6 +230,16 @@ expect_error 'did you mean --limit'
 kv help gte
 expect 64
 expect_error 'did you mean "get"'
+kv --verison
+expect_error 'did you mean --version\?$'
+kv --timeout 100h get a
+expect 64
+expect_error 'from 1ms to 24h'
+kv member list 9
+expect 5 ''
+expect_error 'no such group'
+kv member list masters
+expect 0
 try "$SYNOD_BIN/kvctl" --version
 expect 0 "$("$SYNOD_BIN/kvctl" version)"
 
@@ -250,6 +260,16 @@ if type -p script >/dev/null; then
 		# shellcheck disable=SC2086 # words
 		LC_ALL=C.UTF-8 fits 60 ${command/help*/shards}
 	done
+	fits_program() { # PROGRAM ARGUMENTS: on a terminal of 80 columns
+		TERM=dumb script -qec "stty cols 80 rows 40; '$SYNOD_BIN'/$*" /dev/null </dev/null | tr -d '\r' >"$scratch/screen" || true
+		[[ -s $scratch/screen ]] || fail "nothing on the terminal: $*"
+		! LC_ALL=C.UTF-8 grep -E '^.{81,}' "$scratch/screen" || fail "$* does not fit 80 columns"
+	}
+	for program in "$SYNOD_BIN"/*; do
+		fits_program "${program##*/}" --help
+	done
+	fits_program kvbench --config "'$config'" --duration 0.2s --warmup 0 --clients 4
+	grep -q 'g1a  *shardkv' "$scratch/screen" || fail "kvbench has no line for g1a: $(<"$scratch/screen")"
 	fits 80 status
 	grep -q 'HEALTH$' "$scratch/screen" || fail "the terminal shows no health"
 fi
