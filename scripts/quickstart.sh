@@ -290,7 +290,8 @@ step "3/6 Starting 3 shard masters and 2 groups of 3 replicas on 127.0.0.1"
 phase=starting
 some_ran=$(scripts/cluster.sh status --dir "$directory" 2>/dev/null | grep -cE '^[a-z0-9]+ +[a-z]+ +(running|paused)' || true)
 [[ -f $config ]] || new_options=(--set wal_segment_bytes=16MiB)
-run scripts/cluster.sh up --dir "$directory" "${options[@]}" "${new_options[@]}" || die "the cluster did not start, see above"
+run scripts/cluster.sh up --dir "$directory" "${options[@]}" "${new_options[@]}" ||
+	die "the cluster did not start, see above (this script takes --base-port and --dir, too)"
 [[ $some_ran -gt 0 ]] || started=yes
 phase=running
 

@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 summary=${BUILD:-build}/tests/summary
 rm -f "$summary"
+trap 'echo "0 passed, 1 failed"; exit 130' INT TERM HUP # what was interrupted has not passed
 ./scripts/setup.sh --tests && make -j"$(nproc)" tests && make check
 status=$?
 

@@ -118,5 +118,23 @@ called 1 '20 passed, 2 failed' .ci/run
 makefile '@true' "$well" '@false'
 called 1 '17 passed, 1 failed' .ci/run
 
+# Interrupted in the middle, the last line is the same kind of line.
+makefile '@touch begun; sleep 600' "$well" '@true'
+for script in scripts/test.sh .ci/run; do
+	rm -f "$scratch/begun"
+	status=0
+	# shellcheck disable=SC2016 # the inner shell expands that
+	env -u BUILD -u SYNOD_BIN -u MAKEFLAGS -u MAKELEVEL setsid --wait env --default-signal=INT bash -c 'echo $$ >"$1.pid" && exec "$1"' \
+		script "$scratch/$script" >"$scratch/out" 2>&1 </dev/null &
+	waiting=$!
+	for ((i = 0; i < 1200; i++)); do
+		[[ ! -e $scratch/begun ]] || break
+		sleep 0.05
+	done
+	kill -INT -- "-$(<"$scratch/$script.pid")"
+	wait "$waiting" || status=$?
+	judge 130 '0 passed, 1 failed' "$script, interrupted"
+done
+
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]
