@@ -124,7 +124,8 @@ for script in scripts/test.sh .ci/run; do
 	rm -f "$scratch/begun"
 	status=0
 	# shellcheck disable=SC2016 # the inner shell expands that
-	env -u BUILD -u SYNOD_BIN -u MAKEFLAGS -u MAKELEVEL setsid --wait env --default-signal=INT bash -c 'echo $$ >"$1.pid" && exec "$1"' \
+	env -u BUILD -u SYNOD_BIN -u MAKEFLAGS -u MAKELEVEL \
+		setsid --wait env --default-signal=INT bash -c 'echo $$ >"$1.pid" && exec "$1"' \
 		script "$scratch/$script" >"$scratch/out" 2>&1 </dev/null &
 	waiting=$!
 	for ((i = 0; i < 1200; i++)); do

@@ -5,8 +5,8 @@
  * that led when last seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be
  * reached. When a round has come to nothing there is a pause, and another round. A request goes on to the next server
  * only while it has certainly not been carried out by any; a read also when that is not known. A read waits for one
- * server half of the time that it has left: one that has stopped, or is cut off, must not cost all of it while the others
- * have long elected another leader. Who has not answered is not the first to be asked next time.
+ * server half of the time that it has left: one that has stopped, or is cut off, must not cost all of it while the
+ * others have long elected another leader. Who has not answered is not the first to be asked next time.
  */
 #include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
 #include <stdio.h>

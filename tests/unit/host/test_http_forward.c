@@ -291,8 +291,8 @@ START_TEST(no_answer)
 END_TEST
 
 /*
- * A member that is silent (a paused leader, whose connections stay) costs a read a part of its time, not all of it; and a
- * write that comes after one without an answer goes to another member first.
+ * A member that is silent (a paused leader, whose connections stay) costs a read a part of its time, not all of it;
+ * and a write that comes after one without an answer goes to another member first.
  */
 START_TEST(silent_member)
 {
