@@ -85,7 +85,7 @@ void pb_state_batch(struct pb_state *s, uint64_t time_us)
 {
 	ASSERT(time_us >= s->time_us);
 	s->time_us = time_us;
-	sessions_expire(&s->sessions, time_us);
+	sessions_expire(&s->sessions, time_us, ENTRY_FORMAT);
 }
 
 /* `before` points into the store, and is gone afterwards. */

@@ -138,9 +138,10 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 		struct entry_reader reader;
 		struct entry_command command;
 		int status = entry_read(&reader, bytes_slice(chosen->value));
-		if (status == 0)
+		if (status == 0) {
 			settle_entry(rsm, &reader);
-		sessions_expire(&rsm->sessions, rsm->group.lived_us);
+			sessions_expire(&rsm->sessions, rsm->group.lived_us, reader.format);
+		}
 		while (status == 0) {
 			if (count % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_commands != NULL)
 				expect_commands(rsm, reader);

@@ -77,6 +77,16 @@ void id_ranges_add(struct id_ranges *set, uint64_t id)
 	settle_floor(set);
 }
 
+void id_ranges_raise(struct id_ranges *set, uint64_t id)
+{
+	if (id <= set->floor)
+		return;
+	set->floor = id;
+	while (set->count > 0 && set->ranges[0].last <= id)
+		remove_at(set, 0);
+	settle_floor(set);
+}
+
 void id_ranges_cut(struct id_ranges *set, uint64_t last)
 {
 	while (set->count > 0 && set->ranges[set->count - 1].first > last)

@@ -34,6 +34,8 @@ struct id_ranges {
 void id_ranges_free(struct id_ranges *set);
 bool id_ranges_has(const struct id_ranges *set, uint64_t id);
 void id_ranges_add(struct id_ranges *set, uint64_t id);
+/* Adds everything up to `id`. */
+void id_ranges_raise(struct id_ranges *set, uint64_t id);
 /* Forgets everything above `last`. */
 void id_ranges_cut(struct id_ranges *set, uint64_t last);
 

@@ -63,7 +63,10 @@ static struct session *first_of(struct list *list)
 
 static void evict(struct sessions *s, struct session *session)
 {
-	id_ranges_add(&s->evicted, session->client);
+	if (s->first_version)
+		id_ranges_raise(&s->evicted, session->client);
+	else
+		id_ranges_add(&s->evicted, session->client);
 	session_free(s, session);
 	s->evictions++;
 }
@@ -80,6 +83,7 @@ void sessions_limit(struct sessions *s, uint64_t count_max, uint64_t idle_us)
 	ASSERT(count_max > 0 && count_max <= UINT32_MAX);
 	s->count_max = (uint32_t)count_max;
 	s->idle_us = idle_us;
+	s->first_version = false;
 	while (s->by_client.count > s->count_max)
 		evict_one(s);
 }
@@ -91,8 +95,9 @@ static void expire(struct sessions *s, struct list *list, uint64_t now_us)
 		evict(s, oldest);
 }
 
-void sessions_expire(struct sessions *s, uint64_t now_us)
+void sessions_expire(struct sessions *s, uint64_t now_us, uint32_t format)
 {
+	s->first_version = format == 2;
 	expire(s, &s->once, now_us);
 	expire(s, &s->order, now_us);
 }
@@ -224,14 +229,18 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 	struct session *session = map_get(&s->by_client, command->client);
 	uint64_t sequence = command->sequence;
 	bool first = session == NULL;
+	s->first_version = format == 2;
 	bool refused = first && id_ranges_has(&s->evicted, command->client);
-	if (format != 2)
+	if (!s->first_version)
 		refused = judge(s, session, command->client, sequence, command->acknowledged) != SESSION_FINE;
 	if (refused) {
 		*status = STATUS_SESSION_EXPIRED;
 		return SESSION_REFUSED;
 	}
 	session = touch(s, first ? create(s, command->client) : session, now_us);
+	/* It had one list, in its snapshots, too: who starts from one must go on like who replays its entries. */
+	if (s->first_version)
+		returns(s, session);
 	acknowledge(session, command->acknowledged);
 	uint32_t at = position(session, sequence);
 	const struct session_reply *kept = at < session->count ? &session->replies[session->first + at] : NULL;
@@ -249,7 +258,7 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 		return SESSION_REFUSED;
 	}
 	/* Else a few clients that acknowledge nothing would fill every server's memory, and each snapshot. */
-	if (format > 2 && s->reply_bytes >= SESSIONS_CROWDED_BYTES && session->reply_bytes >= SESSION_CROWDED_SHARE_BYTES) {
+	if (!s->first_version && s->reply_bytes >= SESSIONS_CROWDED_BYTES && session->reply_bytes >= SESSION_CROWDED_SHARE_BYTES) {
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}

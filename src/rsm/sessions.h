@@ -14,6 +14,10 @@
  * anything. Of those below, the evicted ones are remembered (id_ranges): an unknown client among them is refused, so
  * that no late duplicate is taken for a first command.
  *
+ * The first version kept one list and one number: who was evicted raised the floor, over all below. Its entries
+ * (format 2) are applied so, or a replica that replays them would go on otherwise than one that starts from a snapshot
+ * of that version.
+ *
  * Numbers. A sequence is at most SESSION_JUMP_MAX above what is known of its client here (a client counts over all
  * groups), and at most SESSION_SPREAD_MAX above what it has acknowledged: so a stranger who uses somebody's id cannot
  * use up its numbers.
@@ -67,6 +71,7 @@ struct sessions {
 	uint64_t next_client; /* last id handed out by REGISTER here */
 	uint64_t registered;  /* by another service, as far as is known */
 	uint64_t evictions;   /* counted; not part of the state */
+	bool first_version;   /* of the entry that is being applied: it is of format 2 */
 	uint64_t reply_bytes;
 };
 
@@ -110,8 +115,8 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 				    const struct entry_command *command, struct session **session,
 				    const struct session_reply **repeat, int *status);
 void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status, struct slice reply);
-/* Evicts what has been idle until lived time now_us. */
-void sessions_expire(struct sessions *s, uint64_t now_us);
+/* Evicts what has been idle until lived time now_us, before an entry of that format. */
+void sessions_expire(struct sessions *s, uint64_t now_us, uint32_t format);
 /* A fresh client id. */
 uint64_t sessions_register(struct sessions *s);
 /*

@@ -34,7 +34,7 @@ static void run_command(struct sessions *s, const uint8_t *command, uint64_t now
 		break;
 	}
 	if (command[3] % 16 == 0)
-		sessions_expire(s, now_us);
+		sessions_expire(s, now_us, format);
 	if (command[3] % 16 == 1)
 		sessions_registered(s, command[0]);
 	if (command[3] % 16 == 2)

@@ -115,12 +115,12 @@ START_TEST(test_idle_expiry)
 	begin(&s, 10, 100);
 	submit(&s, 0, 1, 1, 1, "x", "ok");
 	submit(&s, 50, 2, 1, 1, "x", "ok");
-	sessions_expire(&s, 100);
+	sessions_expire(&s, 100, ENTRY_FORMAT);
 	ck_assert_uint_eq(s.by_client.count, 2);
-	sessions_expire(&s, 101);
+	sessions_expire(&s, 101, ENTRY_FORMAT);
 	ck_assert_uint_eq(s.by_client.count, 1);
 	ck_assert_uint_eq(s.evicted.floor, 1);
-	sessions_expire(&s, 1000);
+	sessions_expire(&s, 1000, ENTRY_FORMAT);
 	ck_assert_uint_eq(s.by_client.count, 0);
 	ck_assert_uint_eq(s.evicted.floor, 2);
 	sessions_free(&s);
@@ -203,7 +203,7 @@ static void random_step(struct sessions *s, struct rng *rng, uint64_t now)
 	snprintf(body, sizeof body, "%d", (int)rng_below(rng, 3));
 	submit(s, now, 1 + rng_below(rng, 30), sequence, 1 + rng_below(rng, sequence), body,
 	       rng_chance(rng, 300000) ? LONG_REPLY : body);
-	sessions_expire(s, now);
+	sessions_expire(s, now, ENTRY_FORMAT);
 }
 
 /* A table restored from a snapshot, at every point of a random history, goes on exactly like the original. (fault 33) */
@@ -250,7 +250,7 @@ START_TEST(test_unregistered)
 		ck_assert_int_eq(o.status, STATUS_SESSION_EXPIRED);
 	}
 	ck_assert_uint_eq(s.by_client.count, 0);
-	sessions_expire(&s, 1000000);
+	sessions_expire(&s, 1000000, ENTRY_FORMAT);
 	ck_assert_int_eq(submit(&s, 1000000, 7, 1, 1, "x", "ok").verdict, SESSION_NEW);
 	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
 	sessions_registered(&s, REGISTERED + 1);
@@ -385,6 +385,99 @@ START_TEST(test_entries_of_the_first_version)
 }
 END_TEST
 
+/* As the first version wrote it. */
+static void encode_first_version(const struct sessions *s, struct buffer *out)
+{
+	const uint64_t header[] = {s->evicted.floor, s->next_client, s->by_client.count};
+	for (size_t i = 0; i < 3; i++)
+		buffer_add_u64(out, header[i]);
+	LIST_FOR(link, &s->order) {
+		const struct session *session = LIST_ENTRY(link, struct session, order);
+		buffer_add_u64(out, session->client);
+		buffer_add_u64(out, session->acknowledged);
+		buffer_add_u64(out, session->used_us);
+		buffer_add_u32(out, 1);
+		const struct session_reply *r = &session->replies[session->first];
+		ck_assert_uint_eq(session->count, 1);
+		buffer_add_u64(out, r->sequence);
+		buffer_add_u32(out, r->crc);
+		buffer_add_u32(out, (uint32_t)-r->status);
+		buffer_add_u32(out, r->len);
+		buffer_add_slice(out, session_reply_body(r));
+	}
+}
+
+static enum session_verdict submit_first_version(struct sessions *s, uint64_t now, uint64_t client, uint64_t sequence)
+{
+	struct session *session = NULL;
+	const struct session_reply *repeat = NULL;
+	int status = 0;
+	struct entry_command command = {
+		.client = client, .sequence = sequence, .acknowledged = sequence, .body = slice_string("x")};
+	sessions_expire(s, now, 2);
+	enum session_verdict verdict = sessions_begin(s, now, 2, &command, &session, &repeat, &status);
+	if (verdict == SESSION_NEW)
+		sessions_record(session, sequence, command.body, 0, slice_string("ok"));
+	return verdict;
+}
+
+/*
+ * faults: 89. Replicas of the first version took their snapshots in different slots: who starts from one and who
+ * replays the entries have one state at the upgrade, and go on alike.
+ */
+START_TEST(test_snapshot_and_entries_of_the_first_version)
+{
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct sessions a, b;
+		struct rng rng, again;
+		struct buffer image = {0};
+		sessions_init(&a, 8, 40);
+		sessions_init(&b, 8, 40);
+		rng_seed(&rng, seed);
+		for (uint64_t now = 0; now < seed; now++)
+			submit_first_version(&a, now, 1 + rng_below(&rng, 200), now + 1);
+		encode_first_version(&a, &image);
+		ck_assert_int_eq(sessions_decode_first_version(&b, buffer_slice(&image)), 0);
+		ck_assert_uint_eq(sessions_hash(&a), sessions_hash(&b));
+		again = rng;
+		for (uint64_t now = seed; now < seed + 50; now++) {
+			uint64_t client = 1 + rng_below(&rng, 200);
+			ck_assert_int_eq(submit_first_version(&a, now, client, now + 1),
+					 submit_first_version(&b, now, 1 + rng_below(&again, 200), now + 1));
+			ck_assert_uint_eq(sessions_hash(&a), sessions_hash(&b));
+		}
+		sessions_registered(&a, 150);
+		sessions_registered(&b, 150);
+		for (uint64_t now = seed + 50; now < seed + 150; now++) {
+			random_step(&a, &rng, now);
+			random_step(&b, &again, now);
+			ck_assert_uint_eq(sessions_hash(&a), sessions_hash(&b));
+		}
+		buffer_free(&image);
+		sessions_free(&a);
+		sessions_free(&b);
+	}
+}
+END_TEST
+
+/* As it did: who was evicted shut out all below, and went when its turn came, whether it had come once or twice. */
+START_TEST(test_evictions_of_the_first_version)
+{
+	struct sessions s;
+	sessions_init(&s, 4, 1000);
+	for (uint64_t i = 1; i <= 4; i++)
+		ck_assert_int_eq(submit_first_version(&s, i, i * 10, 1), SESSION_NEW);
+	ck_assert_int_eq(submit_first_version(&s, 5, 10, 2), SESSION_NEW);
+	ck_assert_int_eq(submit_first_version(&s, 6, 50, 1), SESSION_NEW);
+	ck_assert_int_eq(submit_first_version(&s, 7, 20, 2), SESSION_REFUSED);
+	ck_assert_int_eq(submit_first_version(&s, 8, 15, 1), SESSION_REFUSED);
+	ck_assert_int_eq(submit_first_version(&s, 9, 10, 3), SESSION_NEW);
+	ck_assert_uint_eq(s.evicted.floor, 20);
+	ck_assert_uint_eq(s.once_count, 0);
+	sessions_free(&s);
+}
+END_TEST
+
 /* Fewer sessions are allowed from now on: the same go on every replica. */
 START_TEST(test_limit)
 {
@@ -402,4 +495,5 @@ END_TEST
 
 CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry,
 	   test_window, test_reply_bytes, test_crowded_first_version, test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
-	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version, test_limit)
+	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version,
+	   test_snapshot_and_entries_of_the_first_version, test_evictions_of_the_first_version, test_limit)
