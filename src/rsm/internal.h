@@ -42,6 +42,12 @@
 #define READ_BYTES_EACH 100u /* at least */
 /* A batch is closed when its commands will probably take so much: an entry is applied as a whole. */
 #define BATCH_WORK_MAX (1u * MIB)
+/*
+ * While commands wait that will take so much beyond what their own bytes cost, no more of that kind are taken: entries are
+ * applied in order, so whoever comes behind them waits for all of it. Beside it there is always room for those that take little.
+ */
+#define QUEUED_EXTRA_MAX (32u * MIB)
+#define EXTRA_LITTLE (64u * KIB)
 /* Reads of a connection that has so much unsent wait until it has taken some. */
 #define READER_OUTPUT_MAX (2u * MIB)
 #define READER_WAIT_US 5000u
@@ -86,6 +92,7 @@ struct batch {
 	uint32_t count;
 	uint32_t capacity;
 	uint64_t work;          /* that it will probably take to be applied */
+	uint64_t extra;         /* of that, what is beyond the bytes of its commands */
 	bool internal;          /* holds a command of the service itself */
 	uint64_t trace;         /* of a traced request among them; 0: none */
 	struct requester *requesters; /* one a command */
@@ -289,6 +296,7 @@ struct rsm {
 	uint32_t ready_count;
 	struct list proposed;          /* in slot order */
 	uint64_t proposed_bytes;       /* of their values */
+	uint64_t queued_extra;         /* of all batches that are not applied yet */
 	struct list free_batches;
 	size_t free_batch_bytes;       /* of what they hold on to */
 	uint32_t pending_requests;

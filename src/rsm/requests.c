@@ -60,12 +60,13 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 {
 	if (batch->value != NULL)
 		rsm->proposed_bytes -= batch->value->len;
+	rsm->queued_extra -= batch->extra;
 	bytes_unref(batch->value);
 	batch->value = NULL;
 	rsm->pending_requests -= batch->count;
 	batch->count = 0;
 	batch->internal = false;
-	batch->work = 0;
+	batch->work = batch->extra = 0;
 	batch->trace = 0;
 	if (rsm->free_batch_bytes + batch_bytes(batch) > FREE_BATCH_BYTES_MAX) {
 		buffer_free(&batch->encoding);
@@ -107,7 +108,9 @@ static void close_current(struct rsm *rsm)
 /* work: that it will probably take. False: too much is waiting already. */
 static bool add_command(struct rsm *rsm, const struct requester *from, const struct entry_command *command, uint64_t work)
 {
-	if (rsm->pending_requests >= PENDING_REQUESTS_MAX || rsm->ready_count >= READY_BATCHES_MAX) {
+	uint64_t extra = work > command->body.len ? work - command->body.len : 0;
+	if (rsm->pending_requests >= PENDING_REQUESTS_MAX || rsm->ready_count >= READY_BATCHES_MAX ||
+	    (extra > EXTRA_LITTLE && rsm->queued_extra >= QUEUED_EXTRA_MAX)) {
 		rsm->counters.busy++;
 		return false;
 	}
@@ -124,6 +127,8 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	rsm->pending_requests++;
 	entry_add(&batch->encoding, command);
 	batch->work += work;
+	batch->extra += extra;
+	rsm->queued_extra += extra;
 	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX ||
 	    batch->work >= BATCH_WORK_MAX)
 		close_current(rsm);

@@ -138,16 +138,30 @@ static int count_refusal(struct shardkv_app *a, const struct reply *reply)
 	return reply->status;
 }
 
-/* Present values that operations will copy, by their size now. Most operations copy none, and are not looked up for this. */
+/*
+ * Values that operations will copy, by their size now, or the longest that the command itself makes before. Most operations copy
+ * none, and are not looked up for this.
+ */
 static uint64_t expected_work(struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count)
 {
-	uint64_t work = 0;
+	uint64_t work = 0, made = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		struct store_record record;
+		uint64_t len = made;
+		if (ops[i].kind == WIRE_KV_PUT && ops[i].value.len > made)
+			made = ops[i].value.len;
 		if (ops[i].kind != WIRE_KV_APPEND && ops[i].kind != WIRE_KV_GET && ops[i].kind != WIRE_KV_CAS)
 			continue;
-		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key, &record))
-			work += record.value.len * (ops[i].kind == WIRE_KV_APPEND ? APPEND_COPIES : 1);
+		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key, &record) &&
+		    record.value.len > len)
+			len = record.value.len;
+		work += len * (ops[i].kind == WIRE_KV_APPEND ? APPEND_COPIES : 1);
+		if (ops[i].kind == WIRE_KV_APPEND)
+			len += ops[i].value.len;
+		else if (ops[i].kind == WIRE_KV_CAS && ops[i].value.len > len)
+			len = ops[i].value.len;
+		if (ops[i].kind != WIRE_KV_GET && len > made)
+			made = len;
 	}
 	return work;
 }

@@ -154,5 +154,43 @@ START_TEST(test_entries_are_short)
 }
 END_TEST
 
+/*
+ * faults: 98. Commands that take long are refused while many of them wait: one that takes little waits behind few, and is
+ * not refused for them.
+ */
+START_TEST(test_long_commands_leave_room)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 34, NULL);
+	rsm_group_append_many(&g, 3);
+	uint32_t leader = rsm_group_elect(&g);
+	uint64_t first = g.asked + 1;
+	tally_command_work = 8 * MIB;
+	for (uint32_t i = 0; i < 500; i++)
+		rsm_group_command(&g, leader, 0, 0, i, 0);
+	while (rsm_group_rsm(&g, leader)->queued_extra < QUEUED_EXTRA_MAX)
+		CHECK_THAT(sim_world_step(g.world), "nothing happens any more");
+	tally_command_work = 0;
+	uint64_t little = rsm_group_command(&g, leader, 0, 0, 500, 0);
+	ck_assert_int_eq(rsm_group_wait(&g, little, SIM_SECOND), 0);
+	rsm_group_run(&g, SIM_SECOND);
+	uint32_t done = 0, busy = 0;
+	for (uint32_t i = 0; i < 500; i++) {
+		done += g.answers[first + i].status == 0;
+		busy += g.answers[first + i].status == STATUS_BUSY;
+	}
+	ck_assert_uint_eq(done + busy, 500);
+	ck_assert_uint_ge(done, 4);
+	ck_assert_uint_gt(busy, 0);
+	/* All of it is given back: the next one that takes long is taken. */
+	ck_assert_uint_eq(rsm_group_rsm(&g, leader)->queued_extra, 0);
+	tally_command_work = 8 * MIB;
+	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, leader, 0, 0, 501, 0), SIM_SECOND), 0);
+	tally_command_work = 0;
+	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
+	rsm_group_free(&g);
+}
+END_TEST
+
 CHECK_MAIN("turns", test_readers_have_turns, test_reads_are_spread, test_reads_end_with_leadership,
-	   test_entries_are_short)
+	   test_entries_are_short, test_long_commands_leave_room)
