@@ -26,6 +26,7 @@ struct kv {
 	struct buffer body;
 	uint64_t slot;
 	/* Of the last call: */
+	uint64_t admitted_work; /* that the last command let in will take */
 	int status;
 	struct wire_kv_reply reply;
 	struct wire_kv_query_reply page;
@@ -105,6 +106,7 @@ static inline int kv_admit(struct kv *kv, const struct wire_kv_command *command)
 	arena_reset(&kv->reply_arena);
 	int status = kv->app->ops->admit(kv->app, buffer_slice(&kv->command), &kv->arena, &reply);
 	ck_assert_int_eq(status, reply.status);
+	kv->admitted_work = reply.work;
 	if (status != 0)
 		kv_decode_error(kv);
 	return status;

@@ -202,6 +202,30 @@ START_TEST(value_limits)
 }
 END_TEST
 
+/* faults: 98. What a command will take is known before: the values that it copies, also those that it makes itself. */
+START_TEST(work_is_foreseen)
+{
+	struct kv kv = kv_create();
+	char value[KV_VALUE_MAX];
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	struct wire_kv_op ops[11] = {op_put("a", value)};
+	for (int i = 1; i < 11; i++)
+		ops[i] = op_append("a", "");
+	struct wire_kv_command command = {.nthen = 11, .then = ops};
+	ck_assert_int_eq(admit_op(&kv, op_put("a", value)), 0);
+	ck_assert_uint_lt(kv.admitted_work, 2 * sizeof value);
+	ck_assert_int_eq(admit_op(&kv, op_append("a", "x")), 0);
+	ck_assert_uint_lt(kv.admitted_work, sizeof value);
+	ck_assert_int_eq(kv_admit(&kv, &command), 0);
+	ck_assert_uint_gt(kv.admitted_work, 10 * strlen(value));
+	ck_assert_int_eq(kv_op(&kv, op_put("a", value)), 0);
+	ck_assert_int_eq(admit_op(&kv, op_append("a", "x")), 0);
+	ck_assert_uint_gt(kv.admitted_work, strlen(value));
+	kv_free(&kv);
+}
+END_TEST
+
 /*
  * What a leader has judged and logged is done, whatever the limits of the replica that applies it; and what was
  * stored when longer ones were allowed is still to be had, and to be got rid of. faults: 89
@@ -317,6 +341,7 @@ int main(void)
 	tcase_add_test(tc, increment_refuses_what_is_no_number);
 	tcase_add_test(tc, key_limits);
 	tcase_add_test(tc, value_limits);
+	tcase_add_test(tc, work_is_foreseen);
 	tcase_add_test(tc, limits_are_the_leaders);
 	tcase_add_test(tc, any_bytes);
 	tcase_add_test(tc, malformed_commands);
