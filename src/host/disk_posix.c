@@ -19,7 +19,7 @@
 
 #define LOOP_BYTES_MAX 32768u  /* a longer write is worth a thread */
 #define SLOW_US 5000u          /* a sync of the log that takes so long is slow */
-#define SLOW_PAUSE_US 1000000u /* and for so long after it, everything goes through the thread */
+#define SLOW_PAUSE_US 1000000u /* and for so long after it, everything goes through the thread; and then until one is quick */
 
 /*
  * Descriptors in reserve: a log segment or a snapshot for which there is none takes one of these. They are filled up again as soon as
@@ -68,6 +68,7 @@ struct disk_posix {
 	/* Both threads: */
 	_Atomic int shortage; /* errno of the last one that the loop has not heard of; 0: none */
 	_Atomic uint64_t slow_until_us; /* the log goes through its thread until then */
+	_Atomic bool slow; /* and until a sync after that was quick: else the loop would wait for the disk after each lull */
 };
 
 static struct disk_posix *posix_of(struct disk *disk)
@@ -184,8 +185,12 @@ static void run_request(struct disk_posix *posix, struct disk_request *request)
 	if (!timed)
 		return;
 	uint64_t ended_us = now_us();
-	if (ended_us - began_us >= SLOW_US)
+	if (ended_us - began_us >= SLOW_US) {
 		posix->slow_until_us = ended_us + SLOW_PAUSE_US;
+		posix->slow = true;
+	} else if (request->operation == DISK_WRITE_SYNC && ended_us >= posix->slow_until_us) {
+		posix->slow = false;
+	}
 }
 
 /* A lane's thread: takes all that is queued, carries it out in order, sleeps. */
@@ -249,7 +254,8 @@ static void lane_submit(struct posix_lane *lane, struct disk_request *request)
 static bool is_for_loop(const struct disk_posix *posix, const struct disk_request *request)
 {
 	return posix->use_loop && posix->log_at_thread == 0 &&
-	       (posix->left.first != NULL || (request->len <= LOOP_BYTES_MAX && now_us() >= posix->slow_until_us));
+	       (posix->left.first != NULL ||
+		(request->len <= LOOP_BYTES_MAX && !posix->slow && now_us() >= posix->slow_until_us));
 }
 
 static void posix_submit(struct disk *disk, struct disk_request *request)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../support/check_main.h"
@@ -34,6 +35,24 @@ ssize_t read(int fd, void *data, size_t len)
 		hook();
 	}
 	return (ssize_t)syscall(SYS_read, fd, data, len);
+}
+
+/* A disk whose syncs take long, and a clock, which goes on by that and by what a test says, and never by itself. */
+static _Atomic int64_t clock_ns = -1, sync_ns; /* -1: the real one */
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	if (id != CLOCK_MONOTONIC || clock_ns < 0)
+		return (int)syscall(SYS_clock_gettime, id, out);
+	*out = (struct timespec){.tv_sec = clock_ns / 1000000000, .tv_nsec = clock_ns % 1000000000};
+	return 0;
+}
+
+int fdatasync(int fd)
+{
+	if (clock_ns >= 0)
+		clock_ns += sync_ns;
+	return (int)syscall(SYS_fdatasync, fd);
 }
 
 static void begin(struct fixture *f)
@@ -280,6 +299,45 @@ START_TEST(the_loop_carries_out_small_writes)
 	free(large.data);
 	close_file(&f, file);
 	end(&f);
+}
+END_TEST
+
+/* One small write; true if it was the loop's to carry out. */
+static bool write_is_loops(struct fixture *f, struct disk_file *file)
+{
+	struct sized small;
+	size_t done = 0;
+	submit_sized(f, file, &small, 0, 100, &done);
+	bool loops = disk_posix_run(f->disk);
+	if (loops)
+		disk_posix_finish(f->disk);
+	loop_until(f, &done, 1);
+	free(small.data);
+	return loops;
+}
+
+/* faults: 75, 99. A loop that waits for a slow disk neither hears its peers nor is heard: its group would elect another leader. */
+START_TEST(a_slow_disk_is_the_threads)
+{
+	struct fixture f;
+	clock_ns = 1000000000;
+	begin(&f);
+	disk_posix_use_loop(f.disk);
+	struct disk_file *file = create(&f, "log", 0);
+	ck_assert(write_is_loops(&f, file));
+	sync_ns = 1000000000;
+	ck_assert(write_is_loops(&f, file)); /* nobody knew */
+	for (int i = 0; i < 3; i++) {
+		ck_assert(!write_is_loops(&f, file));
+		clock_ns += 60000000000; /* a lull makes it no quicker */
+	}
+	sync_ns = 100000;
+	ck_assert(!write_is_loops(&f, file)); /* nobody knew */
+	ck_assert(write_is_loops(&f, file));
+	close_file(&f, file);
+	end(&f);
+	clock_ns = -1;
+	sync_ns = 0;
 }
 END_TEST
 
@@ -672,6 +730,7 @@ END_TEST
 
 CHECK_MAIN("disk_posix", new_files_have_descriptors_in_reserve, blocking_calls_do_what_they_say, a_created_file_is_really_filled,
 	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
+	   a_slow_disk_is_the_threads,
 	   drain_takes_what_the_loop_has_carried_out,
 	   small_and_large_writes_keep_their_order, callbacks_may_submit,
 	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
