@@ -1,5 +1,6 @@
 #include "wal/wal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -209,6 +210,12 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 		status = run_name(wal, DISK_SYNC_DIRECTORY, NULL, NULL);
 	if (status == 0)
 		status = wal_range_write(wal);
+	if (status == STATUS_NO_SPACE && info->problem[0] == '\0')
+		snprintf(info->problem, sizeof info->problem,
+			 "the disk is full: a segment of the log takes %" PRIu64 " bytes; free some space and start again",
+			 wal->options.segment_bytes);
+	else if (status != 0 && info->problem[0] == '\0')
+		snprintf(info->problem, sizeof info->problem, "%s", status_text(status));
 	return status;
 }
 

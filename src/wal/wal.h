@@ -157,7 +157,7 @@ struct wal_recovery {
 	uint64_t records;
 	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
 	bool ranged;         /* it was written down which segments there are: whatever is there is all that was written */
-	char problem[500];   /* why STATUS_CORRUPT, with file and offset; what to do, and what not */
+	char problem[500];   /* why it cannot be opened, with file and offset if it is corrupt; what to do, and what not */
 };
 
 /*

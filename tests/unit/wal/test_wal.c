@@ -448,6 +448,8 @@ START_TEST(a_new_log_on_a_full_disk_is_an_error)
 	fixture_init(&f, 1, SMALL);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL - 1});
 	ck_assert_int_eq(fixture_open(&f), STATUS_NO_SPACE);
+	ck_assert_ptr_nonnull(strstr(f.info.problem, "the disk is full"));
+	ck_assert_ptr_nonnull(strstr(f.info.problem, "free some space"));
 	ck_assert_uint_eq(fixture_count_files(&f, ""), 0);
 	disk_sim_set_faults(f.disk, NULL);
 	ck_assert_int_eq(fixture_open(&f), 0);
