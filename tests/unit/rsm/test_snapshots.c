@@ -216,6 +216,25 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 }
 END_TEST
 
+/* faults: 99. Whom the snapshot is wanted from does not answer, its disk hangs, say; somebody else has one, too. */
+START_TEST(test_another_is_asked_for_the_snapshot)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 4, NULL);
+	rsm_group_append_many(&g, 50);
+	uint32_t leader = rsm_group_elect(&g), i = (leader + 1) % 3;
+	struct sim_rule rule = {.to = g.replicas[leader].process, .method = METHOD_SNAPSHOT_FETCH, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &rule);
+	leave_behind(&g, i);
+	ck_assert(rsm_group_agree(&g, 60 * SIM_SECOND));
+	ck_assert_uint_gt(rule.matched, 0);
+	ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, 0);
+	ck_assert_uint_eq(rsm_group_leader(&g), leader);
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
 struct old_entries {
 	struct rsm_group *g;
 	uint32_t from, to;
@@ -470,7 +489,7 @@ START_TEST(test_log_files_go_round)
 }
 END_TEST
 
-CHECK_MAIN("rsm snapshots", test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
+CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot, test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
 	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
 	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
 	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot,
