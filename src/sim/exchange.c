@@ -64,6 +64,24 @@ static void copy_log(struct disk *to, struct disk *from)
 			copy_file(to, from, name);
 }
 
+/* Its owner does not take the file for a segment of its own. */
+static bool is_of_another(struct disk *disk, const char *name, uint64_t owner)
+{
+	uint8_t data[WAL_HEADER_BYTES];
+	struct wal_header header;
+	return disk_sim_peek(disk, name, 0, data, sizeof data) != 0 || !wal_header_decode(data, &header) ||
+	       header.replica != owner;
+}
+
+static bool is_log_of_another(struct disk *disk, uint64_t owner)
+{
+	const char *name;
+	for (size_t i = 0; (name = disk_sim_file(disk, i)) != NULL; i++)
+		if (is_log_file(name) && is_of_another(disk, name, owner))
+			return true;
+	return false;
+}
+
 /* The range file says durably that the newest segment is this one. */
 static bool is_named(struct disk *disk, uint64_t newest)
 {
@@ -73,7 +91,8 @@ static bool is_named(struct disk *disk, uint64_t newest)
 }
 
 /* faults: 15, 31, 93 */
-bool sim_exchange_log(struct disk *disk, struct disk *other, struct rng *rng, enum sim_fault *fault, struct buffer *what)
+bool sim_exchange_log(struct disk *disk, uint64_t owner, struct disk *other, struct rng *rng, enum sim_fault *fault,
+		      struct buffer *what)
 {
 	char name[WAL_NAME_BYTES];
 	size_t count, others;
@@ -84,6 +103,8 @@ bool sim_exchange_log(struct disk *disk, struct disk *other, struct rng *rng, en
 		return false;
 	wal_name(name, WAL_LOG_PREFIX, newest);
 	if (!disk_sim_name_is_synced(disk, name) || (manner >= 2 && others_newest == 0))
+		return false;
+	if (manner == 2 ? !is_log_of_another(other, owner) : manner == 3 && !is_of_another(other, name, owner))
 		return false;
 	switch (manner) {
 	case 0:

@@ -4,7 +4,8 @@
  * there.
  *
  * Nothing is done (false) while it could make no difference: to a log that has not been written down as begun, or that has just begun
- * another segment.
+ * another segment. Nor if what the other has is the owner's own, from an earlier exchange: that would be an older copy
+ * of its log, which it must not be started on either, but cannot tell from its log.
  */
 #ifndef SYNOD_SIM_EXCHANGE_H
 #define SYNOD_SIM_EXCHANGE_H
@@ -14,7 +15,8 @@
 #include "sim/disk_sim.h"
 #include "sim/faults.h"
 
-/* `what` gets a few words about it. `other`: the disk of another replica of the group. */
-bool sim_exchange_log(struct disk *disk, struct disk *other, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+/* `what` gets a few words about it. `owner`: the replica whose disk it is; `other`: that of another of the group. */
+bool sim_exchange_log(struct disk *disk, uint64_t owner, struct disk *other, struct rng *rng, enum sim_fault *fault,
+		      struct buffer *what);
 
 #endif

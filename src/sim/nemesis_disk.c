@@ -207,7 +207,7 @@ void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 	uint32_t from = (uint32_t)((member + 1 + other % (group->count - 1)) % group->count);
 	struct buffer what = {0};
 	enum sim_fault fault = SIM_FAULT_LOG_MISSING;
-	if (sim_exchange_log(process->disk, group->members[from]->disk, &nemesis->rng, &fault, &what)) {
+	if (sim_exchange_log(process->disk, member + 1, group->members[from]->disk, &nemesis->rng, &fault, &what)) {
 		struct nemesis_damage *damage = &group->damage[member];
 		buffer_add_u8(&what, 0);
 		nemesis_count(nemesis, fault);

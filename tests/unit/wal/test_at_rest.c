@@ -1,6 +1,7 @@
 /* Damage at rest, as the simulator makes it, is damage that the log must notice. */
 #include "fixture.h"
 #include "sim/damage.h"
+#include "sim/exchange.h"
 
 #define SEGMENT_BYTES 4096u
 
@@ -64,4 +65,69 @@ START_TEST(spares_the_last_batch)
 }
 END_TEST
 
-CHECK_MAIN("wal_at_rest", refuses_every_damage, spares_the_last_batch)
+static void begin_replica(struct fixture *f, uint64_t seed, uint64_t replica)
+{
+	fixture_init(f, seed, SEGMENT_BYTES);
+	f->replica = replica;
+	f->begun = true;
+}
+
+static void write_some(struct fixture *f, struct rng *rng, uint64_t slots)
+{
+	f->begun = false;
+	ck_assert_int_eq(fixture_open(f), 0);
+	f->begun = true;
+	for (uint64_t i = 0; i < slots; i++) {
+		fixture_accept(f, f->appended.count + 1, (size_t)rng_below(rng, 300));
+		fixture_flush(f);
+	}
+	fixture_crash(f, DISK_SIM_KILL);
+}
+
+/* At whose disk something was done does not start; at the other the log is as it was. */
+static void exchange(struct fixture *f, struct fixture *other, struct rng *rng, uint64_t seed,
+		     uint64_t done[SIM_FAULTS])
+{
+	struct buffer what = {0};
+	enum sim_fault fault = SIM_FAULTS;
+	if (sim_exchange_log(f->disk, f->replica, other->disk, rng, &fault, &what)) {
+		int status = fixture_open(f);
+		ck_assert_msg(status == STATUS_CORRUPT, "seed %llu: replica %llu: %.*s: status %d", (unsigned long long)seed,
+			      (unsigned long long)f->replica, (int)what.len, (char *)what.data, status);
+		done[fault]++;
+	}
+	buffer_free(&what);
+	if (f->wal != NULL)
+		fixture_crash(f, DISK_SIM_KILL);
+}
+
+/*
+ * faults: 15, 81. What is made missing, or is another replica's, is refused. It may go to and fro: what replica 1 has
+ * may be what replica 2 had some time ago; that is no exchange, but an older copy, and nobody could tell.
+ */
+START_TEST(refuses_every_exchange)
+{
+	uint64_t first[SIM_FAULTS] = {0}, second[SIM_FAULTS] = {0};
+	for (uint64_t seed = 1; seed <= 600; seed++) {
+		struct fixture one, two;
+		struct rng rng;
+		rng_seed(&rng, seed);
+		begin_replica(&one, seed, 1);
+		begin_replica(&two, seed + 1000, 2);
+		uint64_t slots = rng_range(&rng, 1, 40);
+		write_some(&one, &rng, slots);
+		write_some(&two, &rng, slots);
+		exchange(&one, &two, &rng, seed, first);
+		write_some(&two, &rng, 1 + rng_below(&rng, 3));
+		exchange(&two, &one, &rng, seed, second);
+		fixture_free(&one);
+		fixture_free(&two);
+	}
+	ck_assert_uint_gt(first[SIM_FAULT_LOG_MISSING], 100);
+	ck_assert_uint_gt(first[SIM_FAULT_LOG_EXCHANGED], 100);
+	ck_assert_uint_gt(second[SIM_FAULT_LOG_MISSING], 100);
+	ck_assert_uint_gt(second[SIM_FAULT_LOG_EXCHANGED], 10);
+}
+END_TEST
+
+CHECK_MAIN("wal_at_rest", refuses_every_damage, spares_the_last_batch, refuses_every_exchange)
