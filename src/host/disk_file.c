@@ -167,18 +167,29 @@ static int directory_sync(int directory_fd)
 	return 0;
 }
 
+/* A write beyond the end would make the file long again, with zeros where something has gone. */
+static int file_write(const struct disk_request *request)
+{
+	struct stat info;
+	if (request->size_min > 0 && fstat(request->file->fd, &info) != 0)
+		return status_of_errno(errno);
+	if (request->size_min > 0 && (uint64_t)info.st_size < request->size_min)
+		return STATUS_CORRUPT;
+	return disk_file_write(request->file, request->offset, request->data, request->len);
+}
+
 int disk_file_run(int directory_fd, struct disk_request *request)
 {
 	int status;
 	switch (request->operation) {
 	case DISK_WRITE:
-		return disk_file_write(request->file, request->offset, request->data, request->len);
+		return file_write(request);
 	case DISK_READ:
 		return disk_file_read(request->file, request->offset, request->data, request->len);
 	case DISK_SYNC:
 		return disk_file_sync(request->file);
 	case DISK_WRITE_SYNC:
-		status = disk_file_write(request->file, request->offset, request->data, request->len);
+		status = file_write(request);
 		return status != 0 ? status : disk_file_sync(request->file);
 	case DISK_CREATE:
 		return file_create(directory_fd, request);

@@ -14,8 +14,8 @@
  * any subset of unsynced writes, and the old or the new name.
  *
  * Errors. status is 0, STATUS_NO_SPACE, STATUS_SHORTAGE (of DISK_CREATE and open: no descriptor or memory for it now; nothing
- * has happened, and another try is worth while) or STATUS_IO; after a failed or short write
- * nothing is known about the bytes. After a failed sync the caller must end the
+ * has happened, and another try is worth while), STATUS_CORRUPT (see size_min) or STATUS_IO; after a failed or short
+ * write nothing is known about the bytes. After a failed sync the caller must end the
  * process (node_fatal): the kernel may have dropped the dirty pages and will
  * report the next sync as good (Rebello et al. 2020, "Can Applications Recover from
  * fsync Failures?").
@@ -55,6 +55,8 @@ struct disk_request {
 	uint64_t offset;
 	uint8_t *data;
 	size_t len;
+	/* Of the file, before a write: STATUS_CORRUPT, and nothing is written, if it is shorter. It was made so long. */
+	uint64_t size_min;
 	int status;             /* out */
 	int error;              /* out: the errno behind STATUS_SHORTAGE, for log lines; 0: not known */
 	void (*callback)(struct disk_request *request);

@@ -155,6 +155,11 @@ static int do_write(struct disk_sim *sim, enum disk_sim_fault fault, struct inod
 	}
 }
 
+static bool is_cut(const struct disk_sim *sim, const struct disk_request *request)
+{
+	return request->size_min > inode_of(sim, request->file)->size;
+}
+
 static int do_sync(struct disk_sim *sim, enum disk_sim_fault fault, struct inode *inode)
 {
 	sim->counters.syncs++;
@@ -303,7 +308,9 @@ static int sim_run_now(struct disk *disk, struct disk_request *request)
 		return request->status = STATUS_IO;
 	enum disk_sim_fault fault = draw_fault(sim, request->operation);
 	int status = 0;
-	if (is_write(request->operation))
+	if (is_write(request->operation) && is_cut(sim, request))
+		status = STATUS_CORRUPT;
+	else if (is_write(request->operation))
 		status = do_write(sim, fault, inode_of(sim, request->file), request->offset, request->data, request->len);
 	if (status == 0)
 		status = carry_out(sim, fault, request);
@@ -347,8 +354,10 @@ static void lane_begin(struct disk_sim *sim, struct lane *lane)
 		bool in_sync = both && rng_chance(&sim->rng, 500000);
 		sim->counters.sync_errors += in_sync;
 		sim->counters.write_errors += both && !in_sync;
-		request->status = do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
-					   inode_of(sim, request->file), request->offset, request->data, request->len);
+		request->status = is_cut(sim, request) ? STATUS_CORRUPT
+						       : do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
+								  inode_of(sim, request->file), request->offset,
+								  request->data, request->len);
 	}
 	if (!sim->stopped)
 		lane_schedule(sim, lane, draw_delay(sim, request));

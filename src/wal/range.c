@@ -49,6 +49,7 @@ void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, st
 	request->offset = which * WAL_RANGE_HALF_BYTES;
 	request->data = data;
 	request->len = WAL_RANGE_HALF_BYTES;
+	request->size_min = 0; /* what it said is said again */
 }
 
 /* What the half says; wal->range[which] stays 0 if it says nothing that can be relied on. */

@@ -89,7 +89,9 @@
  * full: what is appended is taken as long as the present segment lasts.) Should the current segment end before
  * that, what is appended waits.
  *
- * ERRORS. A failed write or sync while serving calls options.fatal and nothing after it.
+ * ERRORS. A failed write or sync while serving calls options.fatal and nothing after it. So does, with STATUS_CORRUPT,
+ * a segment that is found shorter than it was made before a write to it: the write would give it its length back, and
+ * what was cut off would look like the end of the log.
  *
  * CALLBACKS come from the disk's completions, except that wal_read() may call `done`
  * before it returns. They may call any function of this header but wal_close().

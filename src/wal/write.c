@@ -114,6 +114,13 @@ static void submit(struct wal *wal, enum disk_operation operation, void (*callba
 	disk_submit(wal->disk, request);
 }
 
+static const char *write_problem(const struct disk_request *request, const char *otherwise)
+{
+	if (request->status != STATUS_CORRUPT)
+		return otherwise;
+	return "a log segment was cut short while it was in use; " WAL_LOST_ADVICE;
+}
+
 /* Opens the segment of a part: the header goes into a file that is still called free-…. */
 static void open_segment(struct wal *wal, const struct wal_part *part)
 {
@@ -141,6 +148,7 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 	wal->write_request.offset = 0;
 	wal->write_request.data = wal->header;
 	wal->write_request.len = sizeof wal->header;
+	wal->write_request.size_min = segment->capacity;
 	submit(wal, DISK_WRITE_SYNC, header_written);
 }
 
@@ -169,6 +177,7 @@ static void write_part(struct wal *wal)
 	wal->write_request.offset = part->offset;
 	wal->write_request.data = buffer->data + part->begin;
 	wal->write_request.len = part->end - part->begin;
+	wal->write_request.size_min = part->segment->capacity;
 	if (part == last_part(buffer))
 		wal->write_request.len += pad(buffer);
 	submit(wal, DISK_WRITE_SYNC, part_written);
@@ -177,7 +186,7 @@ static void write_part(struct wal *wal)
 static void header_written(struct disk_request *request)
 {
 	struct wal *wal = request->owner;
-	if (!wal_went_well(wal, request->status, "writing the header of a log segment failed"))
+	if (!wal_went_well(wal, request->status, write_problem(request, "writing the header of a log segment failed")))
 		return;
 	request->name = wal->write_name;
 	request->new_name = wal->write_new_name;
@@ -245,7 +254,7 @@ static void buffer_reset(struct wal_buffer *buffer)
 static void part_written(struct disk_request *request)
 {
 	struct wal *wal = request->owner;
-	if (!wal_went_well(wal, request->status, "writing the log failed"))
+	if (!wal_went_well(wal, request->status, write_problem(request, "writing the log failed")))
 		return;
 	struct wal_buffer *buffer = wal->writing;
 	const struct wal_part *part = &buffer->parts[wal->writing_part];

@@ -114,6 +114,34 @@ static bool readable(struct fixture *f)
 	return poll(&wait, 1, 0) == 1;
 }
 
+/* faults: 14. It would make it long again, with zeros where there was something. */
+START_TEST(a_file_that_was_cut_is_not_written_to)
+{
+	struct fixture f;
+	begin(&f);
+	struct disk_file *file = create(&f, "a", 1000);
+	uint8_t data[100];
+	memset(data, 7, sizeof data);
+	char path[128];
+	snprintf(path, sizeof path, "%s/a", f.directory);
+	static const enum disk_operation writes[] = {DISK_WRITE, DISK_WRITE_SYNC};
+	for (size_t i = 0; i < 2; i++) {
+		struct disk_request request = {
+			.operation = writes[i], .file = file, .offset = 900, .data = data, .len = sizeof data, .size_min = 1000};
+		ck_assert_int_eq(truncate(path, 1000), 0);
+		ck_assert_int_eq(run(&f, request, NULL), 0);
+		ck_assert_int_eq(truncate(path, 999), 0);
+		ck_assert_int_eq(run(&f, request, NULL), STATUS_CORRUPT);
+		ck_assert_uint_eq(disk_posix_bytes(f.disk), 999);
+		request.size_min = 0;
+		ck_assert_int_eq(run(&f, request, NULL), 0);
+		ck_assert_uint_eq(disk_posix_bytes(f.disk), 1000);
+	}
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
 START_TEST(blocking_calls_do_what_they_say)
 {
 	/* Create, write, sync, read, rename, remove and list, one after another. */
@@ -728,7 +756,8 @@ START_TEST(new_files_have_descriptors_in_reserve)
 }
 END_TEST
 
-CHECK_MAIN("disk_posix", new_files_have_descriptors_in_reserve, blocking_calls_do_what_they_say, a_created_file_is_really_filled,
+CHECK_MAIN("disk_posix", a_file_that_was_cut_is_not_written_to, new_files_have_descriptors_in_reserve,
+	   blocking_calls_do_what_they_say, a_created_file_is_really_filled,
 	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
 	   a_slow_disk_is_the_threads,
 	   drain_takes_what_the_loop_has_carried_out,

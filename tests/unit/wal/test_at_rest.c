@@ -130,4 +130,37 @@ START_TEST(refuses_every_exchange)
 }
 END_TEST
 
-CHECK_MAIN("wal_at_rest", refuses_every_damage, spares_the_last_batch, refuses_every_exchange)
+/*
+ * faults: 14. A log that is cut while it is written, and then has a write that fails in whatever way: the write must
+ * not give the file its length back, or what was cut off would look as if it had never been.
+ */
+START_TEST(refuses_what_was_cut_while_it_was_in_use)
+{
+	static const enum disk_sim_fault faults[] = {DISK_SIM_NO_FAULT, DISK_SIM_STOP, DISK_SIM_IO_ERROR, DISK_SIM_TORN_WRITE};
+	uint64_t noticed = 0;
+	for (uint64_t seed = 1; seed <= 600; seed++) {
+		struct fixture f;
+		struct rng rng;
+		rng_seed(&rng, seed);
+		fixture_init(&f, seed, 2 * SEGMENT_BYTES);
+		ck_assert_int_eq(fixture_open(&f), 0);
+		for (uint64_t slot = 1; slot <= 22; slot++) {
+			fixture_accept(&f, slot, 150 + (size_t)rng_below(&rng, 150));
+			fixture_flush(&f);
+		}
+		ck_assert_int_eq(disk_sim_truncate(f.disk, "log-0000000000000001", rng_below(&rng, SEGMENT_BYTES)), 0);
+		disk_sim_fault_at(f.disk, disk_sim_operations(f.disk), faults[seed % 4]);
+		fixture_accept(&f, 23, (size_t)rng_below(&rng, 300));
+		fixture_flush(&f);
+		ck_assert(f.fatal_status == STATUS_CORRUPT || disk_sim_stopped(f.disk) || f.fatal_status == STATUS_IO);
+		noticed += f.fatal_status == STATUS_CORRUPT;
+		fixture_crash(&f, seed % 3 == 0 ? DISK_SIM_POWER : DISK_SIM_KILL);
+		ck_assert_msg(fixture_open(&f) == STATUS_CORRUPT, "seed %llu: it was not noticed", (unsigned long long)seed);
+		fixture_free(&f);
+	}
+	ck_assert_uint_ge(noticed, 150);
+}
+END_TEST
+
+CHECK_MAIN("wal_at_rest", refuses_every_damage, spares_the_last_batch, refuses_every_exchange,
+	   refuses_what_was_cut_while_it_was_in_use)
