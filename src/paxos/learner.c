@@ -28,16 +28,25 @@ void leader_says_chosen(struct paxos *p, const struct wire_paxos *m)
 	advance_chosen(p);
 }
 
-/* Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had otherwise. */
-void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
+static void hear_of_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {
 	if (chosen >= p->known_chosen) {
 		p->known_chosen = chosen;
 		p->known_from = from;
 	}
-	if (p->known_chosen <= p->chosen || p->fetch_retry_us != 0 || p->need_snapshot)
-		return;
-	p->peers[p->known_from].due_fetch = true;
+}
+
+static bool may_fetch(const struct paxos *p)
+{
+	return p->known_chosen > p->chosen && p->fetch_retry_us == 0 && !p->need_snapshot;
+}
+
+/* Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had otherwise. */
+void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
+{
+	hear_of_chosen(p, from, chosen);
+	if (may_fetch(p))
+		p->peers[p->known_from].due_fetch = true;
 }
 
 void learner_tick(struct paxos *p, uint64_t now_us)
@@ -112,8 +121,15 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	for (uint32_t i = 0; i < m->nentries; i++)
 		learn(p, now_us, &m->entries[i]);
 	advance_chosen(p);
+	bool told = p->chosen > before;
 	/* Without progress the next question waits for its timer, which asks somebody else. */
-	if (p->chosen > before)
+	if (told)
 		p->fetch_retry_us = 0;
-	note_chosen(p, from, m->chosen);
+	hear_of_chosen(p, from, m->chosen);
+	/*
+	 * Whoever knows most need not be able to tell us: it may have lost the state that its log goes on from, say. So
+	 * the one that has just told us something is asked for the rest, as far as it has more.
+	 */
+	if (may_fetch(p))
+		p->peers[told && m->chosen > p->chosen ? from : p->known_from].due_fetch = true;
 }

@@ -79,6 +79,38 @@ START_TEST(test_refused_candidate_fetches)
 }
 END_TEST
 
+/*
+ * faults: 9. Whoever knows most cannot tell it: it has lost the state before its log, and waits for somebody's. Whoever can tell a
+ * part, one slot in a message, is asked for the next at once, and not only when its turn comes round again.
+ */
+START_TEST(test_whoever_tells_is_asked_on)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 2, .ballot = ballot_make(1, 2), .sequence = 1, .chosen = 100});
+	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_FETCH));
+	const struct paxos_send *fetch = NULL;
+	for (uint32_t i = 0; i < 10 && fetch == NULL; i++) {
+		b.now_us += 60000;
+		paxos_tick(b.core, b.now_us);
+		fetch = sent(settle(&b), 3, METHOD_FETCH);
+	}
+	ck_assert_ptr_nonnull(fetch);
+	for (uint64_t slot = 1; slot <= 40; slot++) {
+		struct wire_entry entry = {.slot = slot, .ballot = ballot_make(1, 2), .value = slice_string("a")};
+		receive(&b, METHOD_CHOSEN,
+			(struct wire_paxos){.from = 3, .slot = slot, .chosen = 40, .nentries = 1, .entries = &entry});
+		const struct paxos_output *out = settle(&b);
+		/* It has no more than 40: then it is the other's turn. */
+		fetch = sent(out, slot < 40 ? 3 : 2, METHOD_FETCH);
+		ck_assert_ptr_nonnull(fetch);
+		ck_assert_uint_eq(fetch->message.slot, slot + 1);
+		ck_assert_ptr_null(sent(out, slot < 40 ? 2 : 3, METHOD_FETCH));
+	}
+	paxos_destroy(b.core);
+}
+END_TEST
+
 /* A promise with more than fits a message comes in parts; only the last of them counts as the promise. */
 START_TEST(test_promise_in_parts)
 {
@@ -134,4 +166,4 @@ START_TEST(test_promise_in_parts)
 END_TEST
 
 CHECK_MAIN("paxos core", test_rounds_do_not_cross_ballots, test_learning_ahead_of_applying_is_bounded,
-	   test_refused_candidate_fetches, test_promise_in_parts)
+	   test_refused_candidate_fetches, test_whoever_tells_is_asked_on, test_promise_in_parts)
