@@ -10,6 +10,8 @@
 #define ADOPTED_MAX 16u
 /* An attempt is not given less than this, however near the deadline. */
 #define ATTEMPT_MIN_US 100000u
+/* It is given more and more when nobody answers, up to this. */
+#define ATTEMPT_MAX_US 4000000u
 #define HEDGE_DEFAULT_MS 150u
 /* A payload takes its time on the way: this much of it in a microsecond. */
 #define PAYLOAD_BYTES_PER_US 10u
@@ -235,12 +237,25 @@ static void wait_for(struct caller_call *call, uint32_t index)
 	caller_arm(call, at_us > now_us ? at_us - now_us : 0);
 }
 
+/*
+ * What the next attempt is given: twice as much with every round of silence. Otherwise no answer would ever be waited
+ * for long enough where the way is longer than the last attempts are given together, and the copies would make it
+ * longer still.
+ */
+static uint64_t attempt_us_of(const struct caller_call *call)
+{
+	uint64_t attempt_us = call->caller->attempt_timeout_us;
+	for (uint32_t i = call->silences / call->caller->nservers; i > 0 && attempt_us * 2 <= ATTEMPT_MAX_US; i--)
+		attempt_us *= 2;
+	return attempt_us;
+}
+
 static void send_to(struct caller_call *call, uint32_t index)
 {
 	struct caller *caller = call->caller;
 	const struct server *server = &caller->servers[index];
 	uint64_t left_us = call->deadline_us - node_now_us(caller->node);
-	uint64_t server_us = left_us, attempt_us = caller->attempt_timeout_us, patience_us = call->patience_us;
+	uint64_t server_us = left_us, attempt_us = attempt_us_of(call), patience_us = call->patience_us;
 	/* A short deadline leaves time to ask others, too. */
 	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
 	if (attempt_us > share_us)
@@ -321,10 +336,12 @@ static void timer_fired(void *data)
 	} else if (call->waiting) {
 		/* Attempts stay open: an answer, should it still come, is as good as any. */
 		doubt_silent(call);
-		if (node_now_us(caller->node) < call->attempts[call->nattempts - 1].until_us)
+		if (node_now_us(caller->node) < call->attempts[call->nattempts - 1].until_us) {
 			hedge(call);
-		else
+		} else {
+			call->silences++;
 			try_again(call);
+		}
 	} else {
 		caller_send_attempt(call);
 	}

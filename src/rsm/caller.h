@@ -6,8 +6,9 @@
  * masters. Pure protocol code: it only uses the node's env.
  *
  * Retrying. A request is sent again only after NOT_LEADER, BUSY, UNAVAILABLE, a link_down, or attempt_timeout_ms
- * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). Before that, when there is no
- * answer for hedge_ms, twice that, and so on, one other server after the other is asked as well: if the first is merely slow they say so by
+ * without an answer; so what is not a read must be safe to repeat (a COMMAND with a session is). That time doubles
+ * with every round of silence, up to four seconds, so that an answer that comes a long way is waited for in the end.
+ * Before that, when there is no answer for hedge_ms, twice that, and so on, one other server after the other is asked as well: if the first is merely slow they say so by
  * naming it as the leader, and it is not asked again while its answer is waited for; if it is silent, one of them is, or knows,
  * the new leader. A long
  * poll (WATCH, AGREEMENT_WAIT, LOG_TAIL) is silent by intention and has only the one timeout. The answer to any attempt ends the
@@ -37,7 +38,7 @@ struct caller; /* one group */
 
 struct caller_options {
 	struct node *node;
-	uint32_t attempt_timeout_ms; /* default 1000: then a server counts as silent, for all calls */
+	uint32_t attempt_timeout_ms; /* default 1000: then a server counts as silent at first, for all calls */
 	uint32_t hedge_ms; /* default 150, at most attempt_timeout_ms: then another server is asked as well; and a little for long payloads */
 	uint32_t
 		backoff_min_ms; /* between rounds over all servers; default 10, doubling with jitter to backoff_max_ms */

@@ -59,6 +59,7 @@ struct caller_call {
 	bool lost;        /* an attempt was lost after it may have reached a server */
 	uint32_t tries;   /* in this round over the servers */
 	uint32_t hedges;  /* servers asked beside */
+	uint32_t silences; /* attempts that have had their time */
 	uint32_t rounds;
 	uint32_t nattempts;
 	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */

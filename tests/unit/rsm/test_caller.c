@@ -357,6 +357,38 @@ START_TEST(slow_server_is_not_asked_twice)
 }
 END_TEST
 
+/* faults: 49 */
+START_TEST(a_long_way_is_waited_for)
+{
+	/* However long an answer takes beside the attempts, in the end one is waited for; and the copies become few. */
+	static struct outcome outcome;
+	static uint64_t sent_us[FAKE_SENT_MAX];
+	const uint64_t way_us = 700 * MS;
+	size_t noted = 0, answered = 0;
+	caller_destroy(caller);
+	caller = caller_create(&(struct caller_options){.node = &node, .attempt_timeout_ms = 11, .backoff_max_ms = 11});
+	caller_set_addresses(caller, addresses, 3);
+	start(&outcome, "x");
+	while (outcome.calls == 0) {
+		fake_advance(fake, MS);
+		while (noted < fake->nsent)
+			sent_us[noted++] = fake->now_us;
+		while (outcome.calls == 0 && answered < noted && sent_us[answered] + way_us <= fake->now_us) {
+			const struct fake_sent *sent = &fake->sent[answered++];
+			struct buffer error = {0};
+			wire_error_encode(&(struct wire_error){.leader = slice_string("b:2")}, &error);
+			if (strcmp(fake_address(fake, sent), "b:2") == 0)
+				reply(sent, 0, slice_string("ok"));
+			else
+				reply(sent, STATUS_NOT_LEADER, buffer_slice(&error));
+			buffer_free(&error);
+		}
+	}
+	ck_assert_str_eq(outcome.payload, "ok");
+	ck_assert_uint_le(fake->nsent, 40);
+}
+END_TEST
+
 START_TEST(never_sent_is_unavailable)
 {
 	/* With every connection refused nothing was executed: UNAVAILABLE, with a message that names the servers. */
@@ -590,6 +622,7 @@ int main(void)
 	tcase_add_test(tcase, silent_server_is_left_after_the_attempt_timeout);
 	tcase_add_test(tcase, others_are_asked_beside_a_silent_server);
 	tcase_add_test(tcase, slow_server_is_not_asked_twice);
+	tcase_add_test(tcase, a_long_way_is_waited_for);
 	tcase_add_test(tcase, never_sent_is_unavailable);
 	tcase_add_test(tcase, refused_by_all_is_unavailable);
 	tcase_add_test(tcase, silence_is_unknown);
