@@ -36,6 +36,8 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		peer->due_reject = true;
 		return;
 	}
+	if (p->learner)
+		return;
 	if (m->ballot > p->promised) {
 		if (lease_refuses(p, now_us, m))
 			return;

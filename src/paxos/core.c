@@ -120,6 +120,23 @@ void paxos_set_electable(struct paxos *p, bool electable)
 	p->electable = electable;
 }
 
+void paxos_stop_voting(struct paxos *p, uint64_t now_us)
+{
+	p->learner = true;
+	if (p->role != PAXOS_FOLLOWER)
+		become_follower(p, now_us, 0);
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		peer->due_promise = peer->pre_vote_granted = false;
+		peer->lease_round = 0;
+	}
+}
+
+bool paxos_votes(const struct paxos *p)
+{
+	return !p->learner;
+}
+
 void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 {
 	ASSERT(sequence < p->persist_next);

@@ -55,7 +55,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
-	if (!p->electable || paxos_rounds_are_used_up(p))
+	if (!p->electable || p->learner || paxos_rounds_are_used_up(p))
 		return;
 	p->role = PAXOS_PRE_CANDIDATE;
 	p->votes = member_bit(p->self);
@@ -80,7 +80,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 							     now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
-	peer->pre_vote_granted = recent && !engaged && m->ballot > p->promised &&
+	peer->pre_vote_granted = !p->learner && recent && !engaged && m->ballot > p->promised &&
 				  !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
@@ -258,7 +258,7 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 
 void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable)
+	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner)
 		return;
 	if (!lease_taken_over(p, now_us, m->ballot))
 		return;

@@ -52,6 +52,7 @@ struct paxos_peer {
 	uint64_t heard_us;        /* any message */
 	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
 	bool unfit;               /* its last one said so */
+	bool learner;             /* likewise: it has no vote */
 	/* Candidate: collecting its promise. */
 	uint64_t promise_next;    /* PREPARE.slot still to be answered */
 	bool promise_done;
@@ -90,6 +91,7 @@ struct paxos {
 	struct paxos_peer peers[REPLICAS_MAX];
 	enum paxos_role role;
 	bool electable;
+	bool learner;             /* has no vote */
 
 	/* Acceptor. */
 	uint64_t promised;

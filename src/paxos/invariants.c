@@ -181,3 +181,8 @@ void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i)
 	inv->seen[i].checked = 0;
 	inv->seen[i].accepted = 0;
 }
+
+void paxos_invariants_wiped(struct paxos_invariants *inv, uint32_t i)
+{
+	inv->seen[i] = (struct seen){0};
+}

@@ -32,5 +32,7 @@ void paxos_invariants_free(struct paxos_invariants *inv);
 const char *paxos_invariants_check(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count);
 /* Replica i has crashed: its memory is gone, what it let out is not. */
 void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i);
+/* … and its disk is gone: what it had promised need not be remembered, if it has no vote any more. */
+void paxos_invariants_wiped(struct paxos_invariants *inv, uint32_t i);
 
 #endif

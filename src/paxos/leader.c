@@ -24,7 +24,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->sent_bytes = 0;
 		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
 		peer->acked_us = now_us;
-		peer->unfit = false;
+		peer->unfit = peer->learner = false;
 	}
 }
 
@@ -108,7 +108,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 {
 	synod_set heard = member_bit(p->self);
 	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self && peer_alive(p, i, now_us))
+		if (i != p->self && peer_alive(p, i, now_us) && !p->peers[i].learner)
 			heard |= member_bit(i);
 	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
 	if (!is_quorum(p, p->next_slot, heard)) {
@@ -207,13 +207,10 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 	}
 }
 
-void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+/* What its sender holds counts: it has a vote. */
+static void count_accepted(struct paxos *p, uint32_t from, const struct wire_paxos *m)
 {
-	if (p->role != PAXOS_LEADER || m->ballot != p->ballot)
-		return;
 	struct paxos_peer *peer = &p->peers[from];
-	peer->acked_us = now_us;
-	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
 	uint64_t round = m->sequence < p->round ? m->sequence : p->round;
 	if (round > peer->round_acked)
 		peer->round_acked = round;
@@ -225,6 +222,19 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 		for (uint64_t slot = first; slot <= last; slot++)
 			count_ack(p, slot, from);
 	}
+}
+
+void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+{
+	if (p->role != PAXOS_LEADER || m->ballot != p->ballot)
+		return;
+	struct paxos_peer *peer = &p->peers[from];
+	peer->acked_us = now_us;
+	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
+	/* For good, in this ballot: a message of its earlier life may come late. */
+	peer->learner |= (m->flags & PAXOS_LEARNER) != 0;
+	if (!peer->learner)
+		count_accepted(p, from, m);
 	update_progress(p, peer, m);
 	advance_chosen(p);
 	note_chosen(p, from, m->chosen);
@@ -256,12 +266,18 @@ bool paxos_read(struct paxos *p, uint64_t id)
 	return true;
 }
 
-/* The peer that was heard last, of those that are not in the set. */
+/* Should be asked before the other: it has a vote, or was heard later. */
+static bool asked_before(const struct paxos_peer *a, const struct paxos_peer *b)
+{
+	return a->learner != b->learner ? b->learner : a->acked_us > b->acked_us;
+}
+
+/* The peer that was heard last, of those that are not in the set; learners after all others. */
 static uint32_t heard_last(const struct paxos *p, synod_set without)
 {
 	uint32_t best = UINT32_MAX;
 	for (uint32_t i = 0; i < member_count(p); i++)
-		if ((without & member_bit(i)) == 0 && (best == UINT32_MAX || p->peers[i].acked_us > p->peers[best].acked_us))
+		if ((without & member_bit(i)) == 0 && (best == UINT32_MAX || asked_before(&p->peers[i], &p->peers[best])))
 			best = i;
 	return best;
 }
@@ -321,7 +337,8 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 
 static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
 {
-	return peer != p->self && peer_alive(p, peer, now_us) && !p->peers[peer].unfit;
+	return peer != p->self && peer_alive(p, peer, now_us) && !p->peers[peer].unfit &&
+	       !p->peers[peer].learner;
 }
 
 static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)

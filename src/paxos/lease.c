@@ -11,8 +11,8 @@ void lease_restarted(struct paxos *p, uint64_t now_us)
 
 void lease_grant(struct paxos *p, uint32_t to, const struct wire_paxos *m)
 {
-	/* Longer than after a restart it could not be kept. */
-	if (m->lease_us == 0 || m->lease_us > p->options.election_timeout_us || p->options.clock_us == NULL)
+	/* Longer than after a restart it could not be kept; and a learner keeps nobody from anything. */
+	if (p->learner || m->lease_us == 0 || m->lease_us > p->options.election_timeout_us || p->options.clock_us == NULL)
 		return;
 	/* Not now_us, which may be older than this message, and than its round. */
 	uint64_t until_us = p->options.clock_us(p->options.context) + m->lease_us;

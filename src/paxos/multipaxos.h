@@ -42,7 +42,8 @@
  *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it.
  *                   Without entries: a heartbeat.
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
- *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to, it would not stand
+ *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to, it would not stand;
+ *                   PAXOS_LEARNER: it has no vote, and counts for nothing (LEARNERS)
  *   REJECT          ballot: a higher one that the sender has promised
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
@@ -66,6 +67,12 @@
  *     restarted without leases;
  *   - a leader that hands over gives up its lease for the rest of its ballot, before it says so; the successor's Prepare says that.
  *
+ * LEARNERS. A replica that has lost what it promised and accepted must never be counted again: what a quorum with it has chosen
+ * may hang on its word. So, like one that has crashed, it takes part in no decision: it promises and grants nothing, does not stand,
+ * and grants no lease. But it accepts, writes down and learns like the others, so that its state is theirs, and says PAXOS_LEARNER in
+ * each Accepted. Of that the leader takes what it must send it, and nothing else: such an Accepted is counted for no slot, no round,
+ * no lease, not by check-quorum, and nothing is handed over to its sender. The size of a quorum stays what it was.
+ *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
  * missed the entry, or has an older ballot's) it fetches.
  *
@@ -87,7 +94,7 @@ struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
 enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
-		  PAXOS_UNFIT = 32 };
+		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64 };
 
 struct paxos_options {
 	uint64_t group;
@@ -189,6 +196,12 @@ bool paxos_transferring(const struct paxos *p);
 bool paxos_relieve(struct paxos *p, uint64_t now_us);
 /* A replica that is not electable (restoring a snapshot, or waiting for its disk) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
+/*
+ * From here on this replica is a learner, for good (LEARNERS): whatever it was about to promise or to lead is given up. Before
+ * paxos_start() or later.
+ */
+void paxos_stop_voting(struct paxos *p, uint64_t now_us);
+bool paxos_votes(const struct paxos *p);
 
 const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us);
 bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out);

@@ -121,6 +121,8 @@ static void send_accepted(struct paxos *p, uint32_t to)
 		m->flags = PAXOS_LEASED;
 	if (!p->electable)
 		m->flags |= PAXOS_UNFIT;
+	if (p->learner)
+		m->flags |= PAXOS_LEARNER;
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
 	m->slot = p->chosen;
 	bool open = false;

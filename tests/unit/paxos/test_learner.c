@@ -1,0 +1,219 @@
+/*
+ * A replica that has lost its directory (multipaxos.h, LEARNERS): it follows and has no vote, and its leader counts it
+ * nowhere.
+ */
+#include "../support/check_main.h"
+#include "bench.h"
+#include "paxos/judge.h"
+
+#define LEASE_US 100000u
+
+/* ---- the learner ---- */
+
+static void learner(struct bench *b)
+{
+	bench_init_leased(b, 3, 3, LEASE_US);
+	paxos_stop_voting(b->core, b->now_us);
+}
+
+/* faults: 92 */
+START_TEST(test_promises_nothing)
+{
+	struct bench b;
+	uint64_t ballot = ballot_make(1, 1);
+	learner(&b);
+	ck_assert(!paxos_votes(b.core));
+	receive(&b, METHOD_PRE_VOTE, (struct wire_paxos){.from = 1, .ballot = ballot});
+	const struct paxos_send *reply = sent(settle(&b), 1, METHOD_PRE_VOTE_REPLY);
+	ck_assert(reply != NULL && reply->message.flags == 0);
+	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot, .slot = 1});
+	const struct paxos_output *out = settle(&b);
+	ck_assert_uint_eq(out->npersists, 0);
+	ck_assert_uint_eq(out->nsends, 0);
+	sync_all(&b);
+	ck_assert_uint_eq(settle(&b)->nsends, 0);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+START_TEST(test_never_stands)
+{
+	struct bench b;
+	learner(&b);
+	for (int i = 0; i < 20; i++) {
+		b.now_us = paxos_deadline_us(b.core);
+		paxos_tick(b.core, b.now_us);
+		ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+		ck_assert_uint_eq(settle(&b)->nsends, 0);
+	}
+	/* Nor when it is asked to. */
+	uint64_t ballot = ballot_make(1, 1);
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1});
+	settle(&b);
+	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot});
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	paxos_destroy(b.core);
+	/* Nor alone: that group is silent. */
+	bench_init(&b, 1, 1);
+	paxos_stop_voting(b.core, b.now_us);
+	for (int i = 0; i < 20; i++) {
+		b.now_us = paxos_deadline_us(b.core);
+		paxos_tick(b.core, b.now_us);
+		settle(&b);
+		sync_all(&b);
+		ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	}
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* It writes down what it is sent, says so, says that it is a learner, and grants no lease. */
+START_TEST(test_accepts_and_learns)
+{
+	struct bench b;
+	uint64_t ballot = ballot_make(1, 1);
+	learner(&b);
+	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1, .lease_us = LEASE_US,
+						       .nentries = 1, .entries = &entry});
+	settle(&b);
+	sync_all(&b);
+	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	ck_assert_ptr_nonnull(accepted);
+	ck_assert_uint_eq(accepted->message.flags, PAXOS_LEARNER);
+	ck_assert_uint_eq(accepted->message.nranges, 1);
+	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* Told while a promise is on its way to the disk, while it stands, and while it leads: all of that is over. */
+START_TEST(test_gives_up)
+{
+	struct bench b;
+	bench_init(&b, 3, 3);
+	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .slot = 1});
+	settle(&b);
+	paxos_stop_voting(b.core, b.now_us);
+	sync_all(&b);
+	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_PROMISE));
+	paxos_destroy(b.core);
+
+	bench_init(&b, 1, 3);
+	b.now_us = paxos_deadline_us(b.core);
+	paxos_tick(b.core, b.now_us);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	uint64_t ballot = b.core->ballot;
+	paxos_stop_voting(b.core, b.now_us);
+	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = ballot, .flags = PAXOS_GRANTED});
+	ck_assert_uint_eq(settle(&b)->nsends, 0);
+	paxos_destroy(b.core);
+
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	paxos_stop_voting(b.core, b.now_us);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert(!paxos_can_propose(b.core) && !paxos_read(b.core, 1));
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* ---- its leader ---- */
+
+static void answer(struct bench *b, uint32_t from, uint32_t flags)
+{
+	struct wire_range range = {1, b->core->next_slot - 1};
+	struct wire_paxos m = {.group = 1, .from = from, .to = 1, .ballot = b->core->ballot, .slot = range.last,
+			       .sequence = b->core->round, .flags = flags, .nranges = 1, .ranges = &range};
+	ck_assert_ptr_null(paxos_judge(b->core, METHOD_ACCEPTED, &m));
+	receive(b, METHOD_ACCEPTED, m);
+}
+
+START_TEST(test_counted_for_nothing)
+{
+	struct bench b;
+	bench_init_leased(&b, 1, 3, LEASE_US);
+	lead(&b, 0);
+	sync_all(&b);
+	answer(&b, 3, PAXOS_LEARNER);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
+	ck_assert(!paxos_lease_holds(b.core));
+	ck_assert(paxos_read(b.core, 1));
+	/* The round of reads is asked of who may answer it. */
+	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_ACCEPT));
+	answer(&b, 3, PAXOS_LEARNER);
+	ck_assert_uint_eq(settle(&b)->nreads, 0);
+	/* It is nobody to hand over to, though nobody has as much. */
+	ck_assert_uint_eq(b.core->peers[2].matched, b.core->next_slot - 1);
+	ck_assert(!paxos_transfer(b.core, b.now_us, 3));
+	ck_assert(paxos_transfer(b.core, b.now_us, 0));
+	ck_assert_uint_eq(b.core->transfer_to, 2);
+	/* Whose vote counts makes up the quorum. */
+	answer(&b, 2, PAXOS_LEASED);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), b.core->next_slot - 1);
+	ck_assert(paxos_lease_holds(b.core));
+	ck_assert_uint_eq(settle(&b)->nreads, 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* What its earlier life said may arrive after what this one says. */
+START_TEST(test_late_answer_of_its_earlier_life)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	sync_all(&b);
+	answer(&b, 3, PAXOS_LEARNER);
+	answer(&b, 3, 0);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* A leader whom only a learner answers makes room; and while it asks for a round nobody is left out. */
+START_TEST(test_no_quorum_with_it)
+{
+	struct bench b;
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	sync_all(&b);
+	uint64_t end_us = b.now_us + 4 * b.core->options.election_timeout_us;
+	while (paxos_role(b.core) == PAXOS_LEADER && b.now_us < end_us) {
+		answer(&b, 3, PAXOS_LEARNER);
+		ck_assert(paxos_read(b.core, 1));
+		ck_assert_uint_eq(settle(&b)->nreads, 0);
+		b.now_us = paxos_deadline_us(b.core);
+		paxos_tick(b.core, b.now_us);
+	}
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	paxos_destroy(b.core);
+	/* Both others are learners. */
+	bench_init(&b, 1, 3);
+	lead(&b, 0);
+	sync_all(&b);
+	answer(&b, 2, PAXOS_LEARNER);
+	answer(&b, 3, PAXOS_LEARNER);
+	ck_assert(paxos_read(b.core, 1));
+	ck_assert_uint_eq(settle(&b)->nreads, 0);
+	ck_assert(!paxos_transfer(b.core, b.now_us, 0) && !paxos_relieve(b.core, b.now_us));
+	paxos_destroy(b.core);
+}
+END_TEST
+
+START_TEST(test_judged)
+{
+	struct bench b;
+	bench_init_leased(&b, 1, 3, LEASE_US);
+	lead(&b, 0);
+	struct wire_paxos m = {.group = 1, .from = 3, .to = 1, .ballot = b.core->ballot, .flags = PAXOS_LEARNER | PAXOS_LEASED};
+	ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_ACCEPTED, &m));
+	m.flags = PAXOS_LEARNER | PAXOS_UNFIT;
+	ck_assert_ptr_null(paxos_judge(b.core, METHOD_ACCEPTED, &m));
+	paxos_destroy(b.core);
+}
+END_TEST
+
+CHECK_MAIN("paxos learner", test_promises_nothing, test_never_stands, test_accepts_and_learns, test_gives_up,
+	   test_counted_for_nothing, test_late_answer_of_its_earlier_life, test_no_quorum_with_it, test_judged)
