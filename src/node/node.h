@@ -76,6 +76,11 @@ struct node_ops {
 	void (*destroy)(struct node *node);
 	/* True when clients are served (readiness). */
 	bool (*ready)(struct node *node);
+	/*
+	 * The node's directory was lost: it may follow, but not vote, from now on. Before start() or later. NULL: this
+	 * kind of node cannot do without its vote, and must not run.
+	 */
+	void (*stop_voting)(struct node *node);
 	/* Writes the node's status as one JSON object (GET /api/v1/status). */
 	void (*status_json)(struct node *node, struct buffer *out);
 };

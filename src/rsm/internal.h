@@ -327,6 +327,7 @@ struct rsm {
 	struct old_fetch old[REPLICAS_MAX];
 
 	struct disk_watch disk_watch;
+	bool lost; /* rsm_stop_voting() */
 	struct traced traced;
 	struct refusals refusals;      /* of what other replicas say */
 	bool rounds_used_up;           /* has been said */

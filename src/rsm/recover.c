@@ -224,6 +224,8 @@ static void create_core(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
 		options.members[i] = rsm->options.members[i].replica;
 	rsm->paxos = paxos_create(&options, rsm->applied);
+	if (rsm->lost)
+		paxos_stop_voting(rsm->paxos, 0);
 	log_index_init(&rsm->index, rsm->applied + 1);
 }
 

@@ -400,7 +400,10 @@ void requests_end_transfer(struct rsm *rsm)
 		answer_error(rsm, &transfer->requester, STATUS_NOT_LEADER, "handed over: ask the new leader");
 }
 
-/* Somebody confirms a read with this. What has been promised but is not durable yet counts: it may be in a moment. */
+/*
+ * Somebody confirms a read with this. What has been promised but is not durable yet counts: it may be in a moment. A
+ * learner confirms nothing: nobody leads in ballot 0.
+ */
 static void ballot_request(struct rsm *rsm, const struct requester *from)
 {
 	rsm->counters.ballots_told++;
@@ -408,7 +411,7 @@ static void ballot_request(struct rsm *rsm, const struct requester *from)
 	wire_ballot_reply_encode(&(struct wire_ballot_reply){
 					 .group = rsm->options.group,
 					 .replica = rsm->options.replica,
-					 .ballot = paxos_ballot(rsm->paxos),
+					 .ballot = paxos_votes(rsm->paxos) ? paxos_ballot(rsm->paxos) : 0,
 				 },
 				 &rsm->out);
 	answer(rsm, from, 0, buffer_slice(&rsm->out));

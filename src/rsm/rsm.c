@@ -211,6 +211,15 @@ void rsm_destroy(struct rsm *rsm)
 	free(rsm);
 }
 
+void rsm_stop_voting(struct rsm *rsm)
+{
+	if (rsm->lost)
+		return;
+	rsm->lost = true;
+	if (rsm->paxos != NULL)
+		paxos_stop_voting(rsm->paxos, node_now_us(rsm->node));
+}
+
 void rsm_stop(struct rsm *rsm)
 {
 	rsm->stopping = true;
@@ -402,7 +411,7 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
+	if (!rsm->started || rsm->lost || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;
@@ -473,7 +482,9 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	}
 	const struct rsm_member *leader = leader_member(rsm);
 	uint64_t now = node_now_us(rsm->node);
-	out->state = slice_string(rsm->restoring || rsm->state_lost ? "recovering" : paxos_role_text(paxos_role(rsm->paxos)));
+	out->state = slice_string(rsm->lost                          ? "lost"
+				  : rsm->restoring || rsm->state_lost ? "recovering"
+								      : paxos_role_text(paxos_role(rsm->paxos)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
 	out->leader_name = slice_string(leader == NULL ? "" : leader->name);
 	out->ballot = paxos_ballot(rsm->paxos);

@@ -91,6 +91,11 @@ int rsm_start(struct rsm *rsm) MUST_CHECK;
 bool rsm_message(struct rsm *rsm, link_id from, const struct message *message);
 void rsm_link_down(struct rsm *rsm, link_id link);
 void rsm_turn_end(struct rsm *rsm);
+/*
+ * The replica has lost its directory: it follows and catches up, and has no vote any more (paxos/multipaxos.h, LEARNERS).
+ * Before rsm_start() or later. An input like the others: turn_end follows.
+ */
+void rsm_stop_voting(struct rsm *rsm);
 /* Orderly: hands leadership over if there is somebody to take it, lets the log finish, then calls env stopped. */
 void rsm_stop(struct rsm *rsm);
 void rsm_destroy(struct rsm *rsm);

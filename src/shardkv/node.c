@@ -139,6 +139,11 @@ static bool ready(struct node *node)
 	return rsm_ready(shardkv_node_of(node)->rsm);
 }
 
+static void stop_voting(struct node *node)
+{
+	rsm_stop_voting(shardkv_node_of(node)->rsm);
+}
+
 static const struct node_ops shardkv_node_ops = {
 	.start = start,
 	.message = message,
@@ -147,6 +152,7 @@ static const struct node_ops shardkv_node_ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
+	.stop_voting = stop_voting,
 	.status_json = node_status_json,
 };
 

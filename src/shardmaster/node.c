@@ -228,6 +228,11 @@ static bool ready(struct node *node)
 	return rsm_ready(shardmaster_of(node)->rsm);
 }
 
+static void stop_voting(struct node *node)
+{
+	rsm_stop_voting(shardmaster_of(node)->rsm);
+}
+
 static void write_status_json(struct node *node, struct buffer *out)
 {
 	struct wire_status status;
@@ -244,6 +249,7 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
+	.stop_voting = stop_voting,
 	.status_json = write_status_json,
 };
 

@@ -105,6 +105,11 @@ static bool ready(struct node *node)
 	return rsm_ready(view_node_of(node)->rsm);
 }
 
+static void stop_voting(struct node *node)
+{
+	rsm_stop_voting(view_node_of(node)->rsm);
+}
+
 static const struct node_ops ops = {
 	.start = start,
 	.message = message,
@@ -113,6 +118,7 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
+	.stop_voting = stop_voting,
 	.status_json = view_status_json,
 };
 

@@ -98,6 +98,8 @@ static struct node *replica_build(void *context, struct sim_process *process)
 		options.members[i] = (struct rsm_member){
 			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
 	r->rsm = rsm_create(&options);
+	if (replica->lost)
+		rsm_stop_voting(r->rsm);
 	return &r->node;
 }
 
@@ -349,6 +351,18 @@ void rsm_group_free(struct rsm_group *g)
 		free(g->replicas[i].accepted_told);
 	buffer_free(&g->scratch);
 	free(g->answers);
+}
+
+void rsm_group_lose(struct rsm_group *g, uint32_t i)
+{
+	struct rsm_replica *r = &g->replicas[i];
+	sim_process_crash(r->process);
+	sim_process_wipe(r->process);
+	r->lost = true;
+	r->promise_told = 0;
+	if (r->accepted_told_count > 0)
+		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
+	paxos_invariants_wiped(g->invariants, i);
 }
 
 struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i)

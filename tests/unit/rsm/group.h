@@ -39,6 +39,7 @@ struct rsm_replica {
 	uint64_t accepted_told_count;
 	uint64_t compared;        /* slot whose state has been compared with the others' … */
 	uint32_t idle_turns;      /* … and turns since then */
+	bool lost;                /* it is started without a vote */
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
 };
 
@@ -65,6 +66,8 @@ void rsm_group_settings(struct rsm_settings *settings);
 void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);
 
+/* Its disk is gone. From its next start on it has no vote. */
+void rsm_group_lose(struct rsm_group *g, uint32_t i);
 struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i); /* NULL: down */
 /* Index of a replica that serves as leader, of the highest ballot; UINT32_MAX: none. */
 uint32_t rsm_group_leader(const struct rsm_group *g);
