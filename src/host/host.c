@@ -140,7 +140,10 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 	traffic_register(host);
 	tracing_begin(host);
 	timer_init(&host->stop_timer, on_stop_timeout, host);
-	int status = node->ops->start != NULL ? node->ops->start(node) : 0;
+	int status = host_identity_starting(host, error, error_size);
+	if (status != 0)
+		return status;
+	status = node->ops->start != NULL ? node->ops->start(node) : 0;
 	if (status != 0) {
 		snprintf(error, error_size, "the node cannot start: %s", status_text(status));
 		return status;

@@ -16,7 +16,10 @@
  *
  * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in `identity`. If
  * it comes again and does not know it, it has another directory than before, and has forgotten what it promised:
- * it is refused, and told so.
+ * it is refused, and told so. It then gives up its vote at once, notes that in `identity` ("lost = yes"), and only
+ * when that is durable its hello says so, and is no longer refused. So a peer that remembers another directory never
+ * hears of this one's votes, and whatever becomes of the process, the directory has none any more. A kind of node
+ * that cannot do without its vote (no stop_voting) ends instead.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,6 +43,7 @@ struct host_identity {
 	struct identity own;       /* what is known */
 	uint64_t configured_id;    /* of the cluster, by the configuration; 0: it does not say */
 	uint64_t durable_group_id; /* what the file holds */
+	bool durable_lost;
 	uint64_t learn_after_us;
 	uint32_t next_master; /* index into host->peers */
 	struct {
@@ -51,6 +55,7 @@ struct host_identity {
 	bool changed; /* since what is being written */
 	bool failed;
 	uint64_t writing_group_id;
+	bool writing_lost;
 	struct buffer text;
 	struct disk_request request;
 	struct disk_file *file;
@@ -96,6 +101,7 @@ static void write_over(struct host_identity *id)
 			timers_set(&host->timers, &id->retry, host_now_us(host) + WRITE_RETRY_US);
 		return;
 	}
+	id->durable_lost = id->writing_lost;
 	if (id->durable_group_id != id->writing_group_id) {
 		id->durable_group_id = id->writing_group_id;
 		announce(id);
@@ -110,6 +116,7 @@ static void write_next(struct host_identity *id)
 	case WRITE_NOTHING:
 		id->changed = id->failed = false;
 		id->writing_group_id = id->own.group_id;
+		id->writing_lost = id->own.lost;
 		buffer_clear(&id->text);
 		identity_format(&id->own, &id->text);
 		submit(id, WRITE_CREATE,
@@ -161,6 +168,7 @@ static void note_change(struct host_identity *id)
 {
 	id->changed = true;
 	if (id->host->env.disk == NULL || id->own.node[0] == '\0') {
+		id->durable_lost = id->own.lost;
 		if (id->durable_group_id != id->own.group_id) {
 			id->durable_group_id = id->own.group_id;
 			announce(id);
@@ -182,6 +190,25 @@ void host_identity_create(struct host *host, const struct host_options *options)
 	if (options->identity != NULL)
 		id->own = *options->identity;
 	id->durable_group_id = id->own.group_id;
+	id->durable_lost = id->own.lost;
+}
+
+#define LOST_MEANING \
+	"this replica follows and catches up, but does not vote: its group has one vote less, as if it were down; never " \
+	"put an older copy of the directory in its place (docs/operations.md)"
+
+int host_identity_starting(struct host *host, char *error, size_t error_size)
+{
+	if (!host->identity->own.lost)
+		return 0;
+	if (host->node->ops->stop_voting == NULL) {
+		snprintf(error, error_size, "its directory replaces one that was lost, and a node of role %s cannot run "
+			 "without its vote", host->role);
+		return STATUS_LOST_DIRECTORY;
+	}
+	host->node->ops->stop_voting(host->node);
+	log_event(host->log, LOG_WARN, "directory_lost", "noted=before meaning=\"" LOST_MEANING "\"");
+	return 0;
 }
 
 void host_identity_free(struct host *host)
@@ -511,6 +538,7 @@ void host_identity_tell(const struct link *link, struct wire_hello *hello)
 	hello->nonce = link->nonce;
 	hello->cluster_id = host_cluster_id(link->host);
 	hello->group_id = id->durable_group_id;
+	hello->lost = id->durable_lost;
 	hello->group = id->own.group;
 	hello->nmembers = id->own.members.count;
 	for (uint32_t i = 0; i < hello->nmembers; i++)
@@ -595,13 +623,13 @@ static int judge_group(struct host *host, const struct wire_hello *hello, char *
 		return STATUS_WRONG_CLUSTER;
 	}
 	const struct identity_member *member = identity_find_member(&id->own.members, name);
-	if (hello->group_id == 0 && member != NULL && member->seen) {
+	if (hello->group_id == 0 && !hello->lost && member != NULL && member->seen) {
 		snprintf(text, size,
 			 "node %s has come without its data directory: it has taken part in the group with id %s, "
 			 "and does not know "
 			 "it any more. Is its 'dir' right, and, if that is relative, its working directory? Is a "
 			 "disk not mounted? "
-			 "It may not vote again with another directory (docs/operations.md)",
+			 "With another directory it does not vote (docs/operations.md)",
 			 name, id_text(id->own.group_id, a));
 		return STATUS_LOST_DIRECTORY;
 	}
@@ -671,10 +699,21 @@ struct identity_members *host_identity_members(struct host *host)
 
 void host_identity_lost(struct host *host, const char *text)
 {
+	struct host_identity *id = host->identity;
 	char quoted[1200];
 	/* Only who has not yet a group can be told so; and only by a member that it has asked itself. */
-	if (host->identity->own.group_id != 0)
+	if (id->own.group_id != 0 || id->own.lost)
 		return;
+	if (host->node->ops->stop_voting != NULL) {
+		id->own.lost = true;
+		host->node->ops->stop_voting(host->node);
+		host->input_due = true;
+		host_touch(host);
+		log_event(host->log, LOG_ERROR, "directory_lost", "why=%s meaning=\"" LOST_MEANING "\"",
+			  log_quote(quoted, sizeof quoted, slice_string(text)));
+		note_change(id);
+		return;
+	}
 	log_event(host->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(STATUS_LOST_DIRECTORY),
 		  log_quote(quoted, sizeof quoted, slice_string(text)));
 	fprintf(stderr, "%s: %s\n", host->name, text);

@@ -70,6 +70,8 @@ void identity_format(const struct identity *id, struct buffer *out)
 			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlog = %s\n",
 		      id->cluster, id->node, id->role, id->group, id->replica, id->shards,
 		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id->log ? "yes" : "no");
+	if (id->lost)
+		buffer_format(out, "lost = yes\n");
 	for (uint32_t i = 0; i < id->members.count; i++) {
 		const struct identity_member *m = &id->members.list[i];
 		buffer_format(out, "member = %" PRIu32 " %s %s%s\n", m->replica, m->name, m->address,
@@ -184,6 +186,10 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 	    !take_line(&line, "log", value, sizeof value))
 		return STATUS_CORRUPT;
 	out->log = strcmp(value, "yes") == 0;
+	if (strncmp(line, "lost = yes\n", strlen("lost = yes\n")) == 0) {
+		out->lost = true;
+		line += strlen("lost = yes\n");
+	}
 	while (strncmp(line, "member", 6) == 0) {
 		if (!take_member(&line, &out->members))
 			return STATUS_CORRUPT;
@@ -434,6 +440,7 @@ static bool take_over(struct identity *own, const struct identity *found, uint32
 	own->cluster_id = found->cluster_id;
 	own->group_id = found->group_id;
 	own->log = found->log;
+	own->lost = found->lost;
 	for (uint32_t i = 0; i < own->members.count && i < found->members.count; i++) {
 		own->members.list[i].seen = found->members.list[i].seen;
 		differs |= strcmp(own->members.list[i].address, found->members.list[i].address) != 0;

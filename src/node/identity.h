@@ -12,6 +12,7 @@
  *   cluster_id = 0c5d1e2f3a4b5968          of the cluster: the id of the shard masters' group; 0…0: not known yet
  *   group_id = 91b2c3d4e5f60718            of the group that this replica belongs to; 0…0: not known yet
  *   log = yes                              the node has been started, so there must be a log
+ *   lost = yes                             only if so: the directory replaces one that was lost; the node has no vote
  *   member = 1 g1a 127.0.0.1:7011          all members of the group; the address is a hint (networks move)
  *   member = 2 g1b 127.0.0.1:7012 seen     and was heard to know the group's id
  *   checksum = 9ae0daaf                    crc32c of everything before this line
@@ -19,7 +20,7 @@
  * Written before anything else, as identity-new, synced, renamed, directory synced. What it says can only be added
  * to (an id that was not known, a member that was seen, another address). Version 1 has the lines up to `shards`
  * and no checksum; it is read and rewritten as version 2, with the members that the configuration names. An older
- * program refuses version 2.
+ * program refuses version 2, and one that does not know `lost` refuses a file with that line.
  *
  * A replica that starts with another's directory, with another list of members, or with an empty directory in
  * place of its own would deny promises that it has made, or count votes that are none. So whatever differs is
@@ -60,6 +61,7 @@ struct identity {
 	uint32_t replica, shards;
 	uint64_t cluster_id, group_id;
 	bool log; /* a log has been made here */
+	bool lost; /* peers remember another directory: this one has no vote, whatever it holds by now */
 	struct identity_members members;
 };
 
@@ -83,7 +85,7 @@ struct identity_claim {
 
 /*
  * Blocking. Reads the directory's identity and compares it with *own, the node as it is configured; completes *own
- * by what only the directory knows (ids, log, seen). Writes the file if it is new, of version 1, or if addresses
+ * by what only the directory knows (ids, log, lost, seen). Writes the file if it is new, of version 1, or if addresses
  * have changed. 0; STATUS_IDENTITY, STATUS_CORRUPT, or what the disk says: then `error` is one line that says what
  * differs and what to do. *created: there was none, the directory is new.
  */

@@ -43,6 +43,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.cluster_id = hello->cluster_id,
 		.group_id = hello->group_id,
 		.group = hello->group,
+		.lost = hello->lost != 0,
 		.nmembers = (uint32_t)hello->n_members,
 	};
 	for (uint32_t i = 0; i < out->nmembers; i++)
@@ -70,6 +71,7 @@ void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 		pb_put_bytes(out, 2, in->members[i].name);
 		pb_end(out, mark);
 	}
+	pb_put_u64(out, 12, in->lost);
 }
 
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out)

@@ -45,6 +45,7 @@ struct wire_hello {
 	uint32_t version;
 	struct slice cluster, node, target, role;
 	uint64_t life, nonce, cluster_id, group_id, group;
+	bool lost;
 	uint32_t nmembers;
 	struct wire_hello_member members[REPLICAS_MAX];
 };

@@ -313,6 +313,13 @@ START_TEST(hellos)
 	hello.group_id = 0;
 	add_hello(&out, &hello);
 	expect_refusal(&s2, &out, STATUS_LOST_DIRECTORY, "node s1 has come without its data directory");
+	/* Before it has noted that it does not vote; then it is welcome. What else is wrong with it still is. */
+	hello.lost = true;
+	hello.cluster_id = 0xc2;
+	add_hello(&out, &hello);
+	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER, "node s1 to the one with id 00000000000000c2");
+	hello.cluster_id = 0;
+	hello.lost = false;
 	hello.group_id = 0x91;
 	hello.members[0].replica = 2;
 	hello.members[1].replica = 3;
