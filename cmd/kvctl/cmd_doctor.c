@@ -78,6 +78,9 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 		       name, status->round_trip_us / 1000);
 	if (strcmp(status->state, "recovering") == 0)
 		report(doctor, FINDING_WARN, "%s is still recovering", name);
+	if (strcmp(status->state, "lost") == 0)
+		report(doctor, FINDING_FAIL,
+		       "%s does not vote: its directory was lost; its group has one vote less, and must not lose another", name);
 	if (strcmp(status->state, "cut off") == 0)
 		report(doctor, FINDING_FAIL, "%s gets no answer from the viewservers: can it reach them?", name);
 	if (strcmp(status->state, "without state") == 0)

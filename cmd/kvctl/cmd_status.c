@@ -41,6 +41,8 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		 node->status->ballot & 0xff);
 	if (node->outsider != NULL)
 		view.health = node->outsider;
+	else if (strcmp(node->status->state, "lost") == 0)
+		view.health = "does not vote: its directory was lost";
 	else if (leader == SIZE_MAX)
 		view.health = "no leader";
 	else if (strcmp(node->status->state, "recovering") == 0 || strcmp(node->status->state, "filling") == 0)

@@ -103,8 +103,33 @@ passed_from_there
 begin "an empty directory of a member that has taken part: its peers know better"
 sed "s|^dir = $run/g1b$|dir = $scratch/new/g1b|" "$config" >"$scratch/new.conf"
 for _ in 1 2; do
-	refused_start 'node g1b has come without its data directory' "$scratch/new.conf"
+	"$SYNOD_BIN/shardkvd" --config "$scratch/new.conf" --node g1b 2>"$scratch/new.log" &
+	helpers+=("$!")
+	await "g1b to note that it is lost" grep -q '^lost = yes$' "$scratch/new/g1b/identity"
+	await "g1b to catch up" caught_up g1b
+	await "the event" grep -q 'event=directory_lost .*does not vote' "$scratch/new.log"
+	try "$SYNOD_BIN/kvctl" --config "$config" status
+	grep -q 'g1b .* does not vote: its directory was lost' <<<"$out" || fail "status does not say that g1b is lost: $out"
+	kv put owner "first"
+	expect 0 OK
+	kill -0 "${helpers[-1]}" || fail "g1b has ended: $(tail -3 "$scratch/new.log")"
+	end_helper
 done
+grep -q 'event=directory_lost noted=before' "$scratch/new.log" || fail "at its second start it does not say that it is lost"
+
+begin "a lost one and one other are no quorum of three"
+"$SYNOD_BIN/shardkvd" --config "$scratch/new.conf" --node g1b 2>"$scratch/new.log" &
+helpers+=("$!")
+await "g1b to catch up" caught_up g1b
+cluster kill g1c
+kv_timeout=2s kv put owner nobody
+[[ $status -ne 0 ]] || fail "a replica that has lost its directory was counted"
+kv_timeout=2s kv get owner
+[[ $status -ne 0 ]] || fail "a read was confirmed by a replica that has lost its directory"
+cluster restart g1c
+kv put owner first
+expect 0 OK
+end_helper
 
 begin "an identity without a log"
 mkdir "$scratch/kept"
