@@ -283,6 +283,34 @@ START_TEST(other_cluster)
 }
 END_TEST
 
+/* faults: 92. That it has no vote is never forgotten, whatever else is learnt. */
+START_TEST(lost)
+{
+	char text[IDENTITY_BYTES_MAX];
+	set_up("d");
+	ck_assert_int_eq(open_as(G1A), 0);
+	ck_assert(!known.lost);
+	contents("identity", text, sizeof text);
+	ck_assert_ptr_null(strstr(text, "lost"));
+	known.lost = true;
+	ck_assert_int_eq(identity_write_now(disk, &known), 0);
+	disk_posix_destroy(disk);
+	contents("identity", text, sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "\nlost = yes\nmember = 1 g1a"));
+	ck_assert_int_eq(open_as(G1A), 0);
+	ck_assert(known.lost);
+	known.log = true;
+	known.group_id = 0x123;
+	ck_assert_int_eq(identity_write_now(disk, &known), 0);
+	disk_posix_destroy(disk);
+	put("log-0000000000000001", "x");
+	ck_assert_int_eq(open_as(G1A), 0);
+	ck_assert(known.lost && known.log && known.group_id == 0x123);
+	disk_posix_destroy(disk);
+	tear_down();
+}
+END_TEST
+
 /* A directory that has had a log, and has none any more. */
 START_TEST(without_log)
 {
@@ -374,5 +402,5 @@ START_TEST(every_byte)
 }
 END_TEST
 
-CHECK_MAIN("datadir", version_1, newer_version, other_members, other_cluster, without_log, elsewhere, only_master,
+CHECK_MAIN("datadir", version_1, newer_version, other_members, other_cluster, lost, without_log, elsewhere, only_master,
 	   every_byte, creates, another_node, locked, damaged, other_files, not_a_directory)

@@ -99,6 +99,7 @@ static inline void any_hello(struct rng *r, struct arena *a, void *out)
 				     any_u64(r),
 				     any_u64(r),
 				     any_u64(r),
+				     rng_below(r, 2) == 0,
 				     (uint32_t)rng_range(r, 0, REPLICAS_MAX),
 				     {{0}}};
 	for (uint32_t i = 0; i < hello->nmembers; i++) {
