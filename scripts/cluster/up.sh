@@ -156,13 +156,15 @@ end_unfinished() {
 	put_aside
 }
 
-# Gives up if a node that should run has ended.
+# Gives up if a node that should run has ended. In a cluster that has served before, the others may do without it.
 check_alive() {
 	local node
 	for node in "${names[@]}"; do
-		if ! pid_of "$node" >/dev/null; then
+		if [[ " ${ended[*]} " != *" $node "* ]] && ! pid_of "$node" >/dev/null; then
 			last_lines "$node"
-			give_up "$node did not start"
+			ended+=("$node")
+			[[ ! -e $directory/starting && ${#ended[@]} -lt ${#names[@]} ]] || give_up "$node did not start"
+			complain "$node did not start; waiting for the others"
 		fi
 	done
 }
@@ -314,7 +316,7 @@ make_cluster() {
 }
 
 up() {
-	local node absent=()
+	local node absent=() ended=()
 	check_programs
 	prepare_directory
 	exec 8>&2
@@ -345,7 +347,9 @@ up() {
 	trap - EXIT
 	rm -rf "$directory/starting" "$directory/failed"
 	write_id
-	if [[ ${#absent[@]} -eq 0 ]]; then
+	if [[ ${#ended[@]} -gt 0 ]]; then
+		die "serving without ${ended[*]}: see what $directory/${ended[0]}/log says"
+	elif [[ ${#absent[@]} -eq 0 ]]; then
 		say "already running in $directory"
 	else
 		say "serving: $(what_runs); see $(config_file)"

@@ -135,8 +135,21 @@ for file in "$run"/*/pid; do
 	[[ ! -e $file ]] || [[ ! -d /proc/$(<"$file") ]] || fail "left running: $file"
 done
 
-begin "clean removes all of it"
+begin "a cluster that has served goes on without a node that does not start"
 sed -i '/^election_timeout = 1/d' "$config"
+mv "$run/g1c/identity" "$scratch/identity"
+tool up
+expect 1
+expect_error 'g1c did not start; waiting for the others'
+expect_error 'serving without g1c'
+kv get key
+expect 0 value
+tool down
+mv "$scratch/identity" "$run/g1c/identity"
+tool up
+expect 0
+
+begin "clean removes all of it"
 tool clean
 expect 0
 [[ ! -e $run ]] || fail "left over: $(ls "$run")"
