@@ -14,7 +14,7 @@
 #                   pkg-config file
 # make format       format the sources with clang-format
 # make tidy         lint scripts with shellcheck and sources with clang-tidy: the
-#                   parts of src/ that are clean, or LINT="host rsm"
+#                   parts of src/ that are clean, or TIDY="host rsm"
 # make clean        remove build/
 # make help         this list
 #
@@ -283,11 +283,12 @@ C_FILES := $(wildcard src/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/
 format:
 	clang-format -i $(C_FILES)
 
-# What clang-tidy has nothing to say about, and shall not in future. Others say: LINT="host rsm".
-LINT ?= agreement base check kv node store trace wal wire
+# What clang-tidy has nothing to say about, and shall not in future. Others say: TIDY="host rsm". (LINT is a name of make's own.)
+TIDY ?= agreement base check kv node store trace wal wire
 
 tidy: $(GEN_C)
-	@scripts/lint.sh $(foreach layer,$(LINT),$(wildcard src/$(layer)/*.c)) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+	$(if $(wildcard $(TIDY:%=src/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))
+	@scripts/lint.sh $(foreach layer,$(TIDY),$(wildcard src/$(layer)/*.c)) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
 
 clean:
 	rm -rf $(BUILD)

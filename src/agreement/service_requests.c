@@ -106,13 +106,14 @@ void agreement_wake(struct agreement_service *service)
 
 bool agreement_answer_leaving(struct agreement_service *service)
 {
-	struct list *first;
 	size_t bytes = 0;
-	while (bytes < LEAVING_BYTES_PER_TURN && (first = list_first(&service->leaving)) != NULL) {
-		leave(LIST_ENTRY(first, struct agreement_waiter, link));
+	LIST_FOR_SAFE(link, after, &service->leaving) {
+		if (bytes >= LEAVING_BYTES_PER_TURN)
+			return false;
+		leave(LIST_ENTRY(link, struct agreement_waiter, link));
 		bytes += service->out.len;
 	}
-	return list_empty(&service->leaving);
+	return true;
 }
 
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence)

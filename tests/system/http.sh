@@ -187,6 +187,7 @@ expect 0 400
 try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: xchunked' -d '{}' "http://$(address "$owner" http)/txn"
 expect 0 400
 # A stream without a length comes in chunks.
+# shellcheck disable=SC2016 # $0 is of the shell within
 try bash -c 'echo "{\"key\":\"random\",\"value\":\"streamed\"}" | curl -sS -o /dev/null -w "%{http_code}" -T - "$0"' \
 	"http://$(address "$owner" http)/put"
 expect 0 200

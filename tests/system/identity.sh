@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Who belongs to what: clusters of one name, other members, directories that are not the node's own, and strangers
 # who speak as replicas. Whatever does not fit is refused with an error that says what differs. (faults: 90, 91,
-# 92) shellcheck source=tests/system/lib.sh
+# 92)
+# shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster up --masters 1 --groups 1 --set hello_timeout_ms=1500
@@ -176,7 +177,9 @@ begin "the same with a configuration that does not: its peers know it, and it is
 sed -i '/^id = /d' "$config"
 cluster restart g1b
 await "the refusal" grep -q "two clusters of one name" "$run/g1a/log"
-grep -q "id $id" "$run/g1a/log" && grep -q "id $other_id" "$run/g1a/log" || fail "both ids are to be named"
+if ! grep -q "id $id" "$run/g1a/log" || ! grep -q "id $other_id" "$run/g1a/log"; then
+	fail "both ids are to be named"
+fi
 cluster kill g1c
 kv_timeout=2s kv put owner nobody
 [[ $status -ne 0 ]] || fail "one replica and a stranger have acknowledged a write"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Data directories of an earlier version start under this one with equal contents: tests/fixtures, which make_v1.sh
-# made. shellcheck source=tests/system/lib.sh
+# made.
+# shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The groups' addresses stand in the shard masters' configurations: the ports are those of the fixture, outside of
@@ -42,10 +43,14 @@ same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "id
 same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
 
 begin "with each replica as the leader"
+leads() {
+	[[ $(leader_of 1) == "$1" ]]
+}
+
 for node in g1a g1b g1c; do
 	kv member transfer 1 "$node"
 	expect 0
-	await "$node to lead" eval '[[ $(leader_of 1) == '"$node"' ]]'
+	await "$node to lead" leads "$node"
 	compare
 done
 
