@@ -32,13 +32,14 @@ void follow_stop(struct shardkv_node *n)
 
 static void tell_adopted(struct shardkv_node *n)
 {
-	uint64_t number = shardkv_app_config_number(n->app);
-	if (number == n->logged_config)
+	const struct shard_config *config = shardkv_app_config(n->app);
+	/* While a peer's snapshot replaces the state there is none. */
+	if (config == NULL || config->number == n->logged_config)
 		return;
-	n->logged_config = number;
+	n->logged_config = config->number;
 	log_event(n->node.log, LOG_INFO, "config_adopted", "group=%llu config=%llu shards=%u unclaimed=%u",
-		  (unsigned long long)n->options.gid, (unsigned long long)number,
-		  shard_config_count(shardkv_app_config(n->app), n->options.gid), shardkv_app_unclaimed(n->app));
+		  (unsigned long long)n->options.gid, (unsigned long long)config->number,
+		  shard_config_count(config, n->options.gid), shardkv_app_unclaimed(n->app));
 }
 
 void follow_work(struct shardkv_node *n)

@@ -447,7 +447,35 @@ START_TEST(register_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("shardkv node", first_request_claims, claims_are_shared, other_groups_keys_are_refused,
+static void stop_in_the_middle(void *data, struct node *node)
+{
+	struct shardkv_node *n = shardkv_node_of(node);
+	(void)data;
+	ck_assert_uint_ne(n->logged_config, 0);
+	n->app->ops->restore_begin(n->app);
+	node->ops->stop(node);
+}
+
+/* A replica that is stopped while a peer's snapshot replaces its state has no configuration at the moment. */
+START_TEST(stopped_while_the_state_is_replaced)
+{
+	struct group *g = begin(3);
+	struct sim_process *follower = group_leader(g) == g->replicas[0] ? g->replicas[1] : g->replicas[0];
+	char key[16];
+	struct wire_kv_op op = put(group_key(key, 0), "v");
+	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 5000)), 0);
+	sim_world_run_for(g->world, SIM_SECOND);
+	sim_process_call(follower, stop_in_the_middle, NULL);
+	while (follower->call != NULL)
+		ck_assert(sim_world_step(g->world));
+	sim_process_crash(follower);
+	sim_process_start(follower);
+	group_settle(g);
+	finish(g);
+}
+END_TEST
+
+CHECK_MAIN("shardkv node", stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
 	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline,
 	   waiting_is_bounded, lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
 	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
