@@ -116,7 +116,8 @@ static void fetch_done(void *context, int status, struct slice payload)
 	}
 	if (result == 0)
 		poll_next(watch);
-	else if (watch->started && watch->config == NULL)
+	else if (watch->started && (watch->config == NULL || watch->options.poll))
+		/* Also with a configuration that was offered: without a poll nobody would tell of the next one. */
 		retry_later(watch);
 	if (asked_for && watch->options.refreshed != NULL)
 		watch->options.refreshed(watch->options.context, result, status != 0 ? payload : slice(NULL, 0));

@@ -189,6 +189,22 @@ START_TEST(failures_are_retried)
 }
 END_TEST
 
+/* Who begins with a configuration of its own goes on from there, also when the first fetch fails. */
+START_TEST(failed_fetch_after_an_offer)
+{
+	begin(true);
+	struct shard_config *own = make_config(3);
+	master_watch_offer(watch, own);
+	shard_config_unref(own);
+	master_watch_start(watch);
+	reply_with(expect(METHOD_QUERY, UINT64_MAX), STATUS_BAD_REQUEST, 0);
+	fake_advance(fake, 500000);
+	reply_with(expect(METHOD_WATCH, 3), 0, 4);
+	expect(METHOD_WATCH, 4);
+	finish();
+}
+END_TEST
+
 /* A server that answers with nonsense is treated like one that fails. */
 START_TEST(malformed_configuration_is_refused)
 {
@@ -221,4 +237,5 @@ START_TEST(ends_quietly)
 END_TEST
 
 CHECK_MAIN("shard master, watch", fetches_then_polls, empty_configuration_is_adopted, never_goes_back,
-	   refreshes_share_the_next_fetch, failures_are_retried, malformed_configuration_is_refused, ends_quietly)
+	   refreshes_share_the_next_fetch, failures_are_retried,
+	   failed_fetch_after_an_offer, malformed_configuration_is_refused, ends_quietly)
