@@ -11,6 +11,7 @@ static struct agreement_settings agreement_settings(const struct settings *from)
 	settings.instances_max = from->agreement_instances_max;
 	settings.value_bytes_max = (uint32_t)from->value_bytes_max;
 	settings.retry_ms = (uint32_t)from->agreement_retry_ms;
+	settings.disk_ms = (uint32_t)from->election_timeout_ms;
 	settings.backoff_ms = (uint32_t)from->agreement_backoff_ms;
 	return settings;
 }

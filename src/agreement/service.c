@@ -19,6 +19,7 @@ void agreement_settings_default(struct agreement_settings *settings)
 		.value_bytes_max = VALUE_BYTES_MAX,
 		.retry_ms = 100,
 		.backoff_ms = 10,
+		.disk_ms = 150,
 		.spread_ms = 1000,
 	};
 }
@@ -180,6 +181,7 @@ void agreement_service_turn_end(struct agreement_service *service)
 		return;
 	agreement_carry_out(service);
 	agreement_log_clean(service);
+	agreement_log_watch_disk(service);
 	bool all_left = agreement_answer_leaving(service);
 	uint64_t at = agreement_log_watch_space(service);
 	if (agreement_deadline_us(service->core) < at)

@@ -35,6 +35,7 @@ struct agreement_settings {
 	uint32_t value_bytes_max;
 	uint32_t retry_ms;      /* an unanswered request is repeated after this; doubles to five times as much */
 	uint32_t backoff_ms;    /* first pause of a proposer that has met another; doubles to fifty times as much */
+	uint32_t disk_ms;       /* ten times as long without an answer of the disk: it hangs (wal/disk_watch.h); default 150 */
 	uint32_t spread_ms;     /* after this a peer that was told a decision makes sure that others know it */
 };
 void agreement_settings_default(struct agreement_settings *settings);

@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/refusals.h"
-#include "wal/wal.h"
+#include "wal/disk_watch.h"
 
 /* Of answers to those who have waited, before others have their turn of the loop. */
 #define LEAVING_BYTES_PER_TURN (1u * MIB)
@@ -38,6 +38,7 @@ struct agreement_service {
 	link_id links[REPLICAS_MAX];
 	struct agreement *core;
 	struct wal *wal;
+	struct disk_watch disk_watch;
 	bool started;
 	int recovery_status;
 	const char *recovery_problem;
@@ -70,6 +71,8 @@ void agreement_log_append(struct agreement_service *service, const struct agreem
 void agreement_log_clean(struct agreement_service *service);
 /* Whoever frees space on a full disk need not tell us. Returns when to look again. */
 uint64_t agreement_log_watch_space(struct agreement_service *service);
+/* At the end of every turn: clients that a disk that hangs keeps waiting are told so. */
+void agreement_log_watch_disk(struct agreement_service *service);
 
 /* ---- service_metrics.c ---- */
 
@@ -82,6 +85,8 @@ void agreement_wake(struct agreement_service *service);
 /* … which this does, as far as it is due in one turn; false: there are more. */
 bool agreement_answer_leaving(struct agreement_service *service);
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence);
+/* The disk hangs: those who wait are refused, for they would wait for it. */
+void agreement_refuse_waiters(struct agreement_service *service);
 void agreement_forget_waiters(struct agreement_service *service);
 
 #endif

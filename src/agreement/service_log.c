@@ -146,3 +146,24 @@ uint64_t agreement_log_watch_space(struct agreement_service *service)
 	}
 	return service->space_retry_us;
 }
+
+void agreement_log_watch_disk(struct agreement_service *service)
+{
+	uint64_t length_us;
+	if (!disk_watch_due(&service->disk_watch, service->wal))
+		return;
+	switch (disk_watch_look(&service->disk_watch, service->wal, node_now_us(service->node),
+				service->options.settings.disk_ms * 1000ull, &length_us)) {
+	case DISK_WATCH_HUNG:
+		log_event(service->node->log, LOG_ERROR, "agreement_disk_hung", "since_ms=%" PRIu64 " waiting_bytes=%" PRIu64,
+			  length_us / 1000, wal_pending_bytes(service->wal));
+		agreement_refuse_waiters(service);
+		break;
+	case DISK_WATCH_BACK:
+	case DISK_WATCH_WAS_HUNG:
+		log_event(service->node->log, LOG_WARN, "agreement_disk_back", "after_ms=%" PRIu64, length_us / 1000);
+		break;
+	case DISK_WATCH_NOTHING:
+		break;
+	}
+}

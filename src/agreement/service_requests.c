@@ -50,6 +50,11 @@ static void answer_state(struct agreement_service *service, link_id from, const 
 	node_reply(service->node, from, request, 0, buffer_slice(&service->out));
 }
 
+static void refuse_hung(struct agreement_service *service, link_id from, const struct message *request)
+{
+	refuse(service, from, request, STATUS_UNAVAILABLE, "the disk of this peer does not answer: ask another one");
+}
+
 /* ---- those who wait ---- */
 
 static void forget(struct agreement_waiter *waiter)
@@ -126,6 +131,22 @@ void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
 	}
 }
 
+static void refuse_list(struct agreement_service *service, struct list *list)
+{
+	LIST_FOR_SAFE(link, after, list) {
+		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+		struct message request = {.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
+		refuse_hung(service, waiter->from, &request);
+		forget(waiter);
+	}
+}
+
+void agreement_refuse_waiters(struct agreement_service *service)
+{
+	refuse_list(service, &service->waiting);
+	refuse_list(service, &service->done);
+}
+
 void agreement_forget_waiters(struct agreement_service *service)
 {
 	LIST_FOR_SAFE(link, after, &service->waiting)
@@ -169,6 +190,10 @@ static void start_request(struct agreement_service *service, link_id from, const
 		refuse(service, from, request, STATUS_NO_SPACE, "this peer's disk is full: free some space");
 		return;
 	}
+	if (service->disk_watch.hung) {
+		refuse_hung(service, from, request);
+		return;
+	}
 	struct bytes *value = bytes_copy(asked->value);
 	int status = agreement_start(core, node_now_us(service->node), asked->seq, value);
 	bytes_unref(value);
@@ -194,6 +219,10 @@ static void wait_request(struct agreement_service *service, link_id from, const 
 		answer_state(service, from, request, asked->seq);
 		return;
 	}
+	if (service->disk_watch.hung) {
+		refuse_hung(service, from, request);
+		return;
+	}
 	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : AGREEMENT_WAIT_DEFAULT_MS;
 	if (timeout_ms > AGREEMENT_WAIT_MAX_MS)
 		timeout_ms = AGREEMENT_WAIT_MAX_MS;
@@ -205,6 +234,10 @@ static void wait_request(struct agreement_service *service, link_id from, const 
 static void done_request(struct agreement_service *service, link_id from, const struct message *request,
 			 const struct wire_agreement_request *asked)
 {
+	if (service->disk_watch.hung) {
+		refuse_hung(service, from, request);
+		return;
+	}
 	uint64_t sequence = agreement_done(service->core, node_now_us(service->node), asked->seq);
 	if (sequence == 0) {
 		answer_state(service, from, request, asked->seq);

@@ -9,7 +9,7 @@
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
- *   disk_watch.c        a disk that does not answer
+ *   relieve.c           a disk that does not answer: who leads hands over
  *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
@@ -30,7 +30,7 @@
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/snapshot_file.h"
-#include "wal/wal.h"
+#include "wal/disk_watch.h"
 
 /*
  * How much is done in one turn before the loop gets its turn; the rest follows in the next. Each is a few milliseconds at most: of
@@ -217,17 +217,6 @@ struct snapshot_receive {
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
-/* How long the log has waited for its disk. */
-struct disk_watch {
-	uint64_t operations; /* wal_operations() when the oldest one that is under way began … */
-	uint64_t since_us;   /* … which was then; 0: none is */
-	uint64_t slowest_us; /* of late */
-	uint64_t looked_us;
-	uint64_t hangs;      /* so far */
-	bool hung;
-	bool told; /* that leadership is to be handed over for it */
-};
-
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
@@ -327,6 +316,7 @@ struct rsm {
 	struct old_fetch old[REPLICAS_MAX];
 
 	struct disk_watch disk_watch;
+	bool relieve_told; /* that leadership is to be handed over because the disk hangs */
 	bool lost; /* rsm_stop_voting() */
 	struct traced traced;
 	struct refusals refusals;      /* of what other replicas say */
@@ -431,8 +421,8 @@ bool peers_message(struct rsm *rsm, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
-/* disk_watch.c: at the end of every turn in which the log waits for its disk, or did at the last one. */
-void disk_watch(struct rsm *rsm);
+/* relieve.c: at the end of every turn. */
+void relieve_if_hung(struct rsm *rsm);
 /* Whether it may stand has changed, or may have. */
 void rsm_set_electable(struct rsm *rsm);
 /* traced.c: each only if rsm_traces(), or for what is traced itself. */

@@ -376,8 +376,7 @@ void rsm_turn_end(struct rsm *rsm)
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);
 	wal_flush(rsm->wal);
-	if (rsm->disk_watch.since_us != 0 || wal_busy(rsm->wal))
-		disk_watch(rsm);
+	relieve_if_hung(rsm);
 	check_stop(rsm);
 	uint64_t at = paxos_deadline_us(rsm->paxos);
 	if (!timer_armed(&rsm->tick) || rsm->tick.at_us != at)

@@ -324,6 +324,41 @@ START_TEST(test_log_stays_short)
 }
 END_TEST
 
+/* faults: 99 */
+/* A peer whose disk hangs can neither propose nor decide: whoever asks it, or waits there, is sent on, and others go on. */
+START_TEST(test_hung_disk)
+{
+	struct bench b;
+	struct client_request *request;
+	struct synod_bytes value = {.data = "late", .len = 4};
+	setup(&b, 64 * KIB);
+	disk_sim_hang(b.peers[0]->disk, true);
+	/* Until the hang is noticed it is believed to be slow. */
+	ck_assert_int_eq(start(&b, 0, 1, "stuck"), SYNOD_OK);
+	int made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_WAIT, 1, value);
+	ask_later(&b, made, request, 4000);
+	ck_assert(sim_world_run_until_true(b.world, answered, &b, 10 * SIM_SECOND));
+	ck_assert_int_eq(b.status, SYNOD_UNAVAILABLE);
+	ck_assert_int_eq(agreement(&b, 0, METHOD_AGREEMENT_DONE, 0, ""), SYNOD_UNAVAILABLE);
+	ck_assert_int_eq(start(&b, 0, 2, "refused"), SYNOD_UNAVAILABLE);
+	ck_assert_int_eq(state_at(&b, 0, 1), WIRE_AGREEMENT_PENDING);
+	/* Whoever names no peer finds another one. */
+	for (uint64_t seq = 10; seq < 20; seq++) {
+		made = client_request_agreement(&request, NULL, METHOD_AGREEMENT_START, seq, value);
+		ck_assert_int_eq(ask(&b, made, request), SYNOD_OK);
+		made = client_request_agreement(&request, NULL, METHOD_AGREEMENT_WAIT, seq, value);
+		ck_assert_int_eq(ask(&b, made, request), SYNOD_OK);
+		ck_assert_int_eq(b.state, WIRE_AGREEMENT_IS_DECIDED);
+	}
+	disk_sim_hang(b.peers[0]->disk, false);
+	sim_world_run_for(b.world, 3 * SIM_SECOND);
+	ck_assert_str_eq(decision(&b, 0, 1), "stuck");
+	ck_assert_int_eq(start(&b, 0, 2, "taken"), SYNOD_OK);
+	ck_assert_str_eq(decision(&b, 0, 2), "taken");
+	teardown(&b);
+}
+END_TEST
+
 /* Waiting ends with the decision, with the time, or when the instance is forgotten. */
 START_TEST(test_wait)
 {
@@ -535,4 +570,4 @@ START_TEST(test_power_loss_at_every_operation)
 END_TEST
 
 CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states,
-	   test_other_services, test_disk_full, test_killed_at_every_operation, test_power_loss_at_every_operation)
+	   test_other_services, test_disk_full, test_hung_disk, test_killed_at_every_operation, test_power_loss_at_every_operation)
