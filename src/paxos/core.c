@@ -167,6 +167,8 @@ void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const s
 	uint32_t from = member_index(p, m->from);
 	ASSERT(from != UINT32_MAX && from != p->self);
 	p->peers[from].heard_us = now_us;
+	if (m->chosen > p->peers[from].says_chosen)
+		p->peers[from].says_chosen = m->chosen;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
 	switch (method) {
@@ -281,8 +283,11 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot)
 	advance_chosen(p);
 }
 
-void paxos_abandon_snapshot(struct paxos *p)
+void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)
 {
+	uint32_t index = member_index(p, silent);
+	if (index != UINT32_MAX)
+		p->peers[index].silent_until_us = now_us + SILENT_TIMEOUTS * p->options.election_timeout_us;
 	p->need_snapshot = false;
 	note_chosen(p, p->known_from, p->known_chosen);
 }

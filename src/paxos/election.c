@@ -121,8 +121,10 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->lease_over = 0;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
-	/* Once: if the others are not there, the one that knows of chosen slots is better than none. */
+	/* Once: if the others are not there, those that know of chosen slots are better than none. */
 	p->disregarded = p->unhelpful & ~member_bit(p->self);
+	if (!is_quorum(p, p->chosen + 1, all_members(p) & ~p->disregarded))
+		p->disregarded = 0;
 	p->unhelpful = 0;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	ring_free(&p->recovered);

@@ -29,6 +29,8 @@
 #define FOLLOWER_SPAN_MAX 8192u
 #define FOLLOWER_BYTES_MAX (64u * MIB)
 #define RANGES_MAX 64u
+/* Who offers a snapshot and then does not answer is believed again after so many election timeouts. */
+#define SILENT_TIMEOUTS 4u
 /* Heartbeat rounds for reads that may be under way at once; later reads share the next one. */
 #define READ_ROUNDS_MAX 2u
 /* A round of reads is asked of all, if it has not been confirmed after this part of a heartbeat interval. */
@@ -51,6 +53,8 @@ struct paxos_peer {
 	uint64_t probe_slot;
 	uint64_t heard_us;        /* any message */
 	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
+	uint64_t says_chosen;     /* the highest slot that it has said to know as chosen */
+	uint64_t silent_until_us; /* it offered a snapshot and did not hand it out: it is not asked for one until then */
 	bool unfit;               /* its last one said so */
 	bool learner;             /* likewise: it has no vote */
 	/* Candidate: collecting its promise. */
@@ -134,7 +138,7 @@ struct paxos {
 	uint64_t prepared_us;     /* when the candidate made its own promise */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
-	synod_set unhelpful;      /* who said, at our last election, that slots are chosen that nobody could tell us … */
+	synod_set unhelpful;      /* who said, since our last election, that slots are chosen that nobody could tell us … */
 	synod_set disregarded;    /* … and whose promises do not count at this one */
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
 	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
@@ -176,6 +180,10 @@ static inline uint32_t member_count(const struct paxos *p)
 static inline synod_set member_bit(uint32_t index)
 {
 	return 1u << index;
+}
+static inline synod_set all_members(const struct paxos *p)
+{
+	return (1u << member_count(p)) - 1u;
 }
 /* Quorums are a function of the slot, so that membership can change along the log. */
 static inline bool is_quorum(const struct paxos *p, uint64_t slot, synod_set votes)

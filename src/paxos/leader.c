@@ -66,10 +66,21 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
 	return p->peers[peer].acked_us + 2 * p->options.election_timeout_us > now_us;
 }
 
+/* Who has said to know slots as chosen that we miss. */
+static synod_set know_more(const struct paxos *p)
+{
+	synod_set more = 0;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self && p->peers[i].says_chosen > p->chosen)
+			more |= member_bit(i);
+	return more;
+}
+
 /*
- * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever knew is gone. We did not ask
- * the others what they had accepted there, so the slots can only be closed by another election, whose quorum has them. Whoever
- * said so would be the first to promise again, having the least to report: at that election the others must do without it.
+ * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever knew is gone, or has lost
+ * its state. We did not ask the others what they had accepted there, so the slots can only be closed by another election, whose
+ * quorum has them. All who said so would be the first to promise again, having the least to report: at that election the others
+ * must do without them.
  */
 static bool cannot_learn(struct paxos *p, uint64_t now_us)
 {
@@ -116,7 +127,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	if (cannot_learn(p, now_us)) {
-		p->unhelpful = member_bit(p->prepare_chosen_from);
+		p->unhelpful = p->disregarded | know_more(p);
 		become_follower(p, now_us, 0);
 		return;
 	}

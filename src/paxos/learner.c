@@ -109,7 +109,8 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	if ((m->flags & PAXOS_SNAPSHOT) != 0) {
-		if (m->slot > p->chosen) {
+		/* Otherwise the next question waits for its timer, which asks somebody else. */
+		if (m->slot > p->chosen && now_us >= p->peers[from].silent_until_us) {
 			p->fetch_retry_us = 0;
 			p->need_snapshot = true;
 			p->snapshot_from = p->peers[from].replica;

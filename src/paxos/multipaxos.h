@@ -209,8 +209,11 @@ bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out);
 void paxos_applied(struct paxos *p, uint64_t slot);
 /* A snapshot that covers every slot ≤ slot has replaced the state. Newer entries are kept. */
 void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot);
-/* The snapshot could not be had from whom it was wanted: ask again. */
-void paxos_abandon_snapshot(struct paxos *p);
+/*
+ * The snapshot could not be had from the replica that offered it: ask again. `silent` (0: nobody) did not answer: for some
+ * time its offers are not believed, so that others, with a log or a snapshot of their own, are heard.
+ */
+void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent);
 
 enum paxos_role paxos_role(const struct paxos *p);
 /* A round has been named above which there is none: this replica does not stand for election any more. */

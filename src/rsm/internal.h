@@ -306,7 +306,6 @@ struct rsm {
 	uint64_t take_after_us;        /* none is taken before this */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
-	uint32_t silent_from;          /* who was asked for a snapshot last, and gave no answer; 0: nobody */
 	uint32_t damaged_from;         /* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
 	uint64_t damaged_slot;
 	struct list snapshot_reads;    /* struct snapshot_read under way */

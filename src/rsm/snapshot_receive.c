@@ -30,7 +30,7 @@ static void give_up(struct rsm *rsm, const char *why, uint64_t pause_us)
 	snapshot_parser_free(&r->parser);
 	r->step = RECEIVE_IDLE;
 	rsm->receive_after_us = node_now_us(rsm->node) + pause_us;
-	paxos_abandon_snapshot(rsm->paxos);
+	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
 }
 
 static void silence(void *data)
@@ -43,7 +43,6 @@ static void silence(void *data)
 		ask(rsm);
 		return;
 	}
-	rsm->silent_from = r->from;
 	give_up(rsm, "no answer", 0);
 }
 
@@ -72,31 +71,12 @@ static void create(struct rsm *rsm)
 	submit(rsm, RECEIVE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
 }
 
-/*
- * Who was silent for so long may lead, and have a disk that hangs: it hands over as soon as others are fit, which this replica
- * becomes with the snapshot of another one.
- */
-static uint32_t other_than_silent(struct rsm *rsm, uint32_t from)
-{
-	if (from != rsm->silent_from)
-		return from;
-	rsm->silent_from = 0;
-	uint32_t index = rsm_member_index(rsm, from);
-	for (uint32_t i = 1; i < rsm->options.nmembers; i++) {
-		uint32_t other = (index + i) % rsm->options.nmembers;
-		if (other != rsm->self)
-			return rsm->options.members[other].replica;
-	}
-	return from;
-}
-
 void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
 	uint8_t *buffer = r->buffer != NULL ? r->buffer : alloc_bytes(SNAPSHOT_CHUNK_BYTES);
-	from = other_than_silent(rsm, from);
 	/* The file may be damaged on its disk, of which it knows nothing: to be asked for a newer one makes it take one. */
 	if (from == rsm->damaged_from && slot_min <= rsm->damaged_slot)
 		slot_min = rsm->damaged_slot + 1;
@@ -173,7 +153,7 @@ static void begin_restore(struct rsm *rsm)
 		discard_file(rsm, r->file, r->name);
 		r->file = NULL;
 		r->step = RECEIVE_IDLE;
-		paxos_abandon_snapshot(rsm->paxos);
+		paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
 		return;
 	}
 	snapshot_take_abort(rsm);
@@ -204,7 +184,7 @@ static void useless(struct rsm *rsm, const char *why)
 	snapshot_parser_free(&r->parser);
 	r->step = RECEIVE_IDLE;
 	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
-	paxos_abandon_snapshot(rsm->paxos);
+	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
 }
 
 static void restored(struct rsm *rsm)

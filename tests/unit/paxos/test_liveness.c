@@ -112,4 +112,75 @@ START_TEST(test_knowledge_dies_with_its_owner)
 }
 END_TEST
 
-CHECK_MAIN("paxos liveness", test_slow_disks, test_hung_disk, test_knowledge_dies_with_its_owner)
+/* Only replica i may lead, and does. */
+static void lead_by(struct group *g, uint32_t i)
+{
+	for (uint32_t k = 0; k < g->count; k++)
+		paxos_set_electable(g->replicas[k].core, k == i);
+	while (group_leader(g) != i || paxos_role(g->replicas[i].core) != PAXOS_LEADER)
+		ck_assert(group_step(g, g->now_us + 1000000));
+}
+
+/* Between replica i and those of the set. */
+static void cut_off(struct group *g, uint32_t i, uint32_t set, bool cut)
+{
+	for (uint32_t k = 0; k < g->count; k++)
+		if ((set & 1u << k) != 0)
+			g->cut[i][k] = g->cut[k][i] = cut;
+}
+
+/* Snapshots cover what the replica knows to be chosen, and nobody gets to see them. */
+static void withhold(struct group *g, uint32_t i)
+{
+	group_snapshot(g, i);
+	g->replicas[i].withholds = true;
+}
+
+/* faults: 8, 9, 34 */
+/*
+ * Of five replicas two know that a slot is chosen, and have lost the state that they would tell it with: damaged snapshots. The
+ * others have all accepted it. They are a majority, and go on, whoever promises first.
+ */
+START_TEST(test_two_know_and_cannot_tell)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct group g;
+		fixed(&g, 5, seed, 1000);
+		lead_by(&g, 0);
+		group_run(&g, 100000);
+		uint64_t slot = group_propose(&g, 0, "a");
+		ck_assert_uint_ne(slot, 0);
+		group_run(&g, 1500);
+		/* They answer, and are not told. */
+		g.cut[0][2] = g.cut[0][3] = g.cut[0][4] = true;
+		paxos_set_electable(g.replicas[0].core, false);
+		while (paxos_chosen_slot(g.replicas[1].core) < slot)
+			ck_assert(group_step(&g, g.now_us + 1000000));
+		for (uint32_t i = 0; i < 2; i++) {
+			withhold(&g, i);
+			group_crash(&g, i);
+		}
+		ck_assert_uint_lt(paxos_chosen_slot(g.replicas[2].core), slot);
+		/* Number three is elected with the promises of these two; four and five hear of it, and cannot lead. */
+		cut_off(&g, 2, 0x18, true);
+		for (uint32_t i = 0; i < 2; i++) {
+			group_start(&g, i);
+			paxos_set_electable(g.replicas[i].core, false);
+		}
+		cut_off(&g, 0, 0x1c, false);
+		lead_by(&g, 2);
+		ck_assert_uint_lt(paxos_chosen_slot(g.replicas[2].core), slot);
+		cut_off(&g, 2, 0x18, false);
+		uint64_t until = g.now_us + 10000000;
+		while (g.replicas[2].applied_count < slot && g.now_us < until)
+			group_run(&g, 10000);
+		ck_assert_uint_ge(g.replicas[2].applied_count, slot);
+		const struct bytes *kept = g.replicas[2].applied[slot - 1];
+		ck_assert(kept != NULL && slice_equal(bytes_slice(kept), slice_string("a")));
+		group_free(&g);
+	}
+}
+END_TEST
+
+CHECK_MAIN("paxos liveness", test_slow_disks, test_hung_disk, test_knowledge_dies_with_its_owner,
+	   test_two_know_and_cannot_tell)

@@ -251,10 +251,9 @@ static void send_old_entries(void *data, struct node *node)
 						       .last = rsm_applied(rsm)});
 }
 
-/* Replica 0 of the pair lags and begins to fetch a snapshot, slowly; the other one has the whole log. */
-static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
+/* Replica 0 of the pair lags, and the leader's log does not reach back; the other one has the whole log. */
+static void lag(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
 {
-	static struct sim_rule rule;
 	rsm_group_init(g, 3, 2, NULL);
 	uint32_t leader = rsm_group_elect(g);
 	*old = (struct old_entries){.g = g, .from = (leader + 1) % 3, .to = (leader + 2) % 3};
@@ -266,6 +265,13 @@ static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const
 		rsm_group_append(g, 1000);
 	ck_assert_uint_eq(rsm_group_elect(g), leader);
 	ck_assert_uint_gt(rsm_group_rsm(g, leader)->snapshot_slot, rsm_applied(rsm_group_rsm(g, old->to)) + 10);
+}
+
+/* … and it begins to fetch a snapshot, slowly. */
+static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
+{
+	static struct sim_rule rule;
+	lag(g, old, lazy);
 	rule = (struct sim_rule){.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_PASS, .delay_us = 100 * SIM_MILLISECOND};
 	sim_network_add_rule(g->world, &rule);
 	sim_network_rejoin(g->world, g->replicas[old->to].process);
@@ -273,16 +279,43 @@ static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const
 		ck_assert(sim_world_step(g->world));
 }
 
+static struct rsm_settings whole_log(void)
+{
+	struct rsm_settings lazy;
+	rsm_group_settings(&lazy);
+	lazy.snapshot_log_bytes = 64 * MIB;
+	lazy.wal_segment_bytes = 4 * MIB;
+	return lazy;
+}
+
+/* faults: 99 */
+/* Who knows most offers a snapshot and does not hand it out. Another one need not have any: its log is enough. */
+START_TEST(test_log_instead_of_a_withheld_snapshot)
+{
+	struct rsm_group g;
+	struct rsm_settings lazy = whole_log();
+	struct old_entries old;
+	lag(&g, &old, &lazy);
+	uint32_t leader = rsm_group_elect(&g);
+	struct sim_rule rule = {.to = g.replicas[leader].process, .method = METHOD_SNAPSHOT_FETCH, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &rule);
+	sim_network_rejoin(g.world, g.replicas[old.to].process);
+	ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
+	ck_assert_uint_gt(rule.matched, 0);
+	ck_assert_uint_eq(rsm_group_rsm(&g, old.to)->counters.snapshots_installed, 0);
+	ck_assert_uint_eq(rsm_group_rsm(&g, old.from)->snapshot_slot, 0);
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* faults: 29 */
 /* While a replica fetches a snapshot, the log brings it further than that snapshot: it is not installed when it is complete. */
 START_TEST(test_late_snapshot_is_ignored)
 {
 	struct rsm_group g;
-	struct rsm_settings lazy;
+	struct rsm_settings lazy = whole_log();
 	struct old_entries old;
-	rsm_group_settings(&lazy);
-	lazy.snapshot_log_bytes = 64 * MIB;
-	lazy.wal_segment_bytes = 4 * MIB;
 	begin_slow_fetch(&g, &old, &lazy);
 	uint64_t offered = rsm_group_rsm(&g, old.to)->receive.slot;
 	for (uint32_t k = 0; k < 100 && rsm_applied(rsm_group_rsm(&g, old.to)) <= offered; k++) {
@@ -305,11 +338,8 @@ END_TEST
 START_TEST(test_log_arrives_while_restoring)
 {
 	struct rsm_group g;
-	struct rsm_settings lazy;
+	struct rsm_settings lazy = whole_log();
 	struct old_entries old;
-	rsm_group_settings(&lazy);
-	lazy.snapshot_log_bytes = 64 * MIB;
-	lazy.wal_segment_bytes = 4 * MIB;
 	begin_slow_fetch(&g, &old, &lazy);
 	struct rsm *rsm = rsm_group_rsm(&g, old.to);
 	while (rsm->receive.step != RECEIVE_VERIFY)
@@ -489,7 +519,7 @@ START_TEST(test_log_files_go_round)
 }
 END_TEST
 
-CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot, test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
+CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot, test_log_instead_of_a_withheld_snapshot, test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
 	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
 	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
 	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot,

@@ -391,8 +391,10 @@ static void install(struct group *g, uint32_t i)
 	const struct group_replica *source = &g->replicas[r->install_from - 1];
 	r->install_from = 0;
 	r->blocked = false;
-	if (source->core == NULL || source->base <= r->applied_count) {
-		paxos_abandon_snapshot(r->core);
+	if (source->withholds && source->base > r->applied_count) {
+		paxos_abandon_snapshot(r->core, g->now_us, (uint32_t)(source - g->replicas) + 1);
+	} else if (source->core == NULL || source->base <= r->applied_count) {
+		paxos_abandon_snapshot(r->core, g->now_us, 0);
 	} else {
 		while (r->applied_count > 0)
 			bytes_unref(r->applied[--r->applied_count]);

@@ -36,6 +36,7 @@ struct group_replica {
 	uint32_t install_from;     /* replica id whose snapshot is being fetched; 0: none */
 	uint64_t install_at_us;
 	bool blocked;              /* applies nothing meanwhile */
+	bool withholds;            /* offers its snapshot, and never hands it out */
 	uint64_t durable_ballot;    /* the highest in the durable records: no Prepare or Promise may leave in a higher one … */
 	uint64_t *durable_accepted; /* … and by slot, for what an Accepted may name */
 	uint64_t durable_accepted_count;
