@@ -208,7 +208,8 @@ void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
 	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	bool late = rng_chance(&nemesis->rng, 750000);
 	uint64_t length_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 500 * SIM_MILLISECOND);
-	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING)
+	/* One that has been told to stop, and has not heard it yet, hands over by itself. */
+	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING || process->call != NULL)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_HAND_OVER);
 	nemesis_tell(nemesis, "%s is told to hand over%s", process->name, late ? ", and hears of its successor late" : "");
