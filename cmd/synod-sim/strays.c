@@ -105,7 +105,7 @@ static void due(void *data)
 	struct sim_process *process = scene->world->processes[rng_below(&strays->rng, scene->world->nprocesses)];
 	bool clock = rng_chance(&strays->rng, strays->clocks_ppm);
 	later(strays);
-	if (process->state != SIM_RUNNING)
+	if (process->state != SIM_RUNNING || process->call != NULL)
 		return;
 	if (clock)
 		step_clock(strays, process);
