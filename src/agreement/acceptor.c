@@ -24,9 +24,9 @@ static void add(struct answering *answering, enum wire_agreement_kind kind, cons
 /* Whose ballots they are; and those of round 0 are the owner's only. */
 static bool ballot_belongs(const struct agreement *a, uint32_t from, const struct wire_agreement_item *item)
 {
-	if (ballot_replica(item->ballot) != a->options.members[from] || ballot_round(item->ballot) > BALLOT_ROUND_MAX)
+	if (agreement_ballot_peer(item->ballot) != a->options.members[from] || agreement_round(item->ballot) > AGREEMENT_ROUND_MAX)
 		return false;
-	return ballot_round(item->ballot) > 0 || owner_of(a, item->seq) == from;
+	return agreement_round(item->ballot) > 0 || owner_of(a, item->seq) == from;
 }
 
 static void full(struct answering *answering, const struct wire_agreement_item *item)
@@ -158,7 +158,7 @@ static void answer_item(struct answering *answering, const struct wire_agreement
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PREPARE:
 		/* Round 0 has no Prepare: whoever may use it needs none. */
-		if (ballot_round(item->ballot) > 0)
+		if (agreement_round(item->ballot) > 0)
 			prepare(answering, instance, item);
 		break;
 	case WIRE_AGREEMENT_ACCEPT: accept(answering, instance, item); break;

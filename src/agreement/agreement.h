@@ -41,7 +41,7 @@
  * a row until the proposer shows the decision: 3 for the owner, 4 for others; and one more until the rest do.
  *
  * JUDGEMENT (agreement_judge). What no peer can have sent is refused as a whole, and changes nothing: done values for other than each
- * peer, instances from AGREEMENT_SEQ_MAX on, rounds above BALLOT_ROUND_MAX, answers among the questions and questions among the
+ * peer, instances from AGREEMENT_SEQ_MAX on, rounds above AGREEMENT_ROUND_MAX, answers among the questions and questions among the
  * answers; a PREPARE or ACCEPT in a ballot that is not the sender's, or of round 0 if it does not own the instance; a PROMISE, ACCEPTED
  * or REJECT of a ballot that is not ours; a PROMISE of what was accepted in a later ballot than the promised one. Two decisions
  * of one instance are counted (conflicts): the first stays. A peer that lies within the possible is believed.
@@ -80,7 +80,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/status.h"
-#include "paxos/ballot.h"
+#include "agreement/ballot.h"
 #include "wire/paxosd.h"
 
 struct agreement;

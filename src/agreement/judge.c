@@ -3,16 +3,16 @@
 
 static bool possible(const struct agreement *a, uint64_t ballot)
 {
-	return ballot_round(ballot) <= BALLOT_ROUND_MAX && member_index(a, ballot_replica(ballot)) < a->options.nmembers;
+	return agreement_round(ballot) <= AGREEMENT_ROUND_MAX && member_index(a, agreement_ballot_peer(ballot)) < a->options.nmembers;
 }
 
 static const char *judge_asked(const struct agreement *a, uint32_t from, const struct wire_agreement_item *item)
 {
-	uint64_t round = ballot_round(item->ballot);
+	uint64_t round = agreement_round(item->ballot);
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PREPARE:
 	case WIRE_AGREEMENT_ACCEPT:
-		if (ballot_replica(item->ballot) != a->options.members[from] || round > BALLOT_ROUND_MAX)
+		if (agreement_ballot_peer(item->ballot) != a->options.members[from] || round > AGREEMENT_ROUND_MAX)
 			return "items.ballot: it is not the sender's, or beyond every possible one";
 		/* Round 0 is the owner's, and has no Prepare. */
 		if (round == 0 && (item->kind == WIRE_AGREEMENT_PREPARE || owner_of(a, item->seq) != from))
@@ -34,7 +34,7 @@ static const char *judge_answered(const struct agreement *a, const struct wire_a
 	case WIRE_AGREEMENT_PROMISE:
 	case WIRE_AGREEMENT_REJECT:
 	case WIRE_AGREEMENT_ACCEPTED:
-		if (ballot_replica(item->ballot) != a->options.self)
+		if (agreement_ballot_peer(item->ballot) != a->options.self)
 			return "items.ballot: not one of this peer's";
 		if (item->other != 0 && !possible(a, item->other))
 			return "items.other: no peer can have used it";

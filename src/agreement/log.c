@@ -103,7 +103,7 @@ int agreement_begin(struct agreement *a, uint64_t now_us)
 			return STATUS_CORRUPT;
 		if (instance->decided != NULL)
 			agreement_spread(a, instance, now_us + a->options.spread_us);
-		else if (accepted != 0 && ballot_replica(accepted) == a->options.self)
+		else if (accepted != 0 && agreement_ballot_peer(accepted) == a->options.self)
 			agreement_propose(a, now_us, instance, instance->acceptor.value);
 	}
 	gossip_soon(a, now_us);

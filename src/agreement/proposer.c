@@ -70,7 +70,7 @@ static void begin_round(struct agreement *a, struct instance *instance)
 	struct synod_acceptor *acceptor = &instance->acceptor;
 	a->counters.rounds++;
 	if (may_use_lowest(a, instance)) {
-		synod_proposer_start_lowest(p, ballot_make(0, a->options.self), instance->wish);
+		synod_proposer_start_lowest(p, agreement_ballot(0, a->options.self), instance->wish);
 		bool accepted = synod_acceptor_accept(acceptor, p->ballot, p->value);
 		ASSERT(accepted);
 		enter(instance, STAGE_OWN_ACCEPT);
@@ -79,11 +79,11 @@ static void begin_round(struct agreement *a, struct instance *instance)
 	} else {
 		uint64_t highest = at_least(at_least(acceptor->promised, instance->highest), p->ballot);
 		/* Nobody gets there by himself; whoever was told so waits for a decision of others. */
-		if (ballot_round(highest) >= BALLOT_ROUND_MAX) {
+		if (agreement_round(highest) >= AGREEMENT_ROUND_MAX) {
 			enter(instance, STAGE_BACKING_OFF);
 			return;
 		}
-		synod_proposer_start(p, ballot_make(ballot_round(highest) + 1, a->options.self), instance->wish);
+		synod_proposer_start(p, agreement_ballot(agreement_round(highest) + 1, a->options.self), instance->wish);
 		bool promised = synod_acceptor_prepare(acceptor, p->ballot);
 		ASSERT(promised);
 		enter(instance, STAGE_OWN_PROMISE);

@@ -1,5 +1,6 @@
 /* The log of a peer of the agreement service: recovery, what is appended, and how it is kept short. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "agreement/service_internal.h"
 
@@ -34,7 +35,7 @@ static void replay(void *context, const struct wal_record *record)
 	uint64_t seq = record->slot - 1;
 	if (service->recovery_status != 0)
 		return;
-	if (ballot_round(record->ballot) > BALLOT_ROUND_MAX || record->slot > AGREEMENT_SEQ_MAX) {
+	if (agreement_round(record->ballot) > AGREEMENT_ROUND_MAX || record->slot > AGREEMENT_SEQ_MAX) {
 		service->recovery_status = STATUS_CORRUPT;
 		service->recovery_problem = "it holds a ballot or an instance beyond every possible one: an earlier version believed a "
 					    "forged message; leave the files as they are, this peer cannot take part with them";

@@ -111,7 +111,7 @@ static uint64_t number(struct slice *in)
 static uint64_t ballot(struct slice *in)
 {
 	uint64_t round = number(in);
-	return ballot_make(round & ((UINT64_C(1) << 56) - 1), input_u8(in) % 4);
+	return agreement_ballot(round & ((UINT64_C(1) << 56) - 1), input_u8(in) % 4);
 }
 
 static void message(struct bench *b, struct slice *in, bool reply)

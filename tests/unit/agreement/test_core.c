@@ -88,7 +88,7 @@ START_TEST(test_lowest_ballot)
 	const struct agreement_output *out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->npersists, 1);
 	ck_assert_int_eq(out->persists[0].kind, AGREEMENT_PERSIST_ACCEPT);
-	ck_assert_uint_eq(out->persists[0].ballot, ballot_make(0, 2));
+	ck_assert_uint_eq(out->persists[0].ballot, agreement_ballot(0, 2));
 	ck_assert_uint_eq(out->nsends, 0);
 	agreement_persisted(a, 0, 1);
 	out = agreement_output(a, 0);
@@ -96,7 +96,7 @@ START_TEST(test_lowest_ballot)
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_ACCEPT);
 	reply(a, 1, 2,
 	      (struct wire_agreement_item){
-		      .kind = WIRE_AGREEMENT_ACCEPTED, .seq = 1, .ballot = ballot_make(0, 2)});
+		      .kind = WIRE_AGREEMENT_ACCEPTED, .seq = 1, .ballot = agreement_ballot(0, 2)});
 	/* Shown, and told to the others, when it is durable. */
 	ck_assert_int_eq(state_of(a, 1), AGREEMENT_STATE_PENDING);
 	out = agreement_output(a, 0);
@@ -119,7 +119,7 @@ START_TEST(test_prepare)
 	ck_assert_int_eq(start(a, 1, "v"), 0);
 	const struct agreement_output *out = agreement_output(a, 0);
 	ck_assert_int_eq(out->persists[0].kind, AGREEMENT_PERSIST_PROMISE);
-	ck_assert_uint_eq(out->persists[0].ballot, ballot_make(1, 1));
+	ck_assert_uint_eq(out->persists[0].ballot, agreement_ballot(1, 1));
 	ck_assert_uint_eq(out->nsends, 0);
 	agreement_persisted(a, 0, 1);
 	out = agreement_output(a, 0);
@@ -127,12 +127,12 @@ START_TEST(test_prepare)
 	ck_assert_uint_eq(out->sends[1].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = ballot_make(4, 2)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = agreement_ballot(4, 2)});
 	settle(a, 0);
 	ck_assert_int_eq(start(a, 0, "mine"), 0);
 	out = agreement_output(a, 0);
 	ck_assert_int_eq(out->persists[0].kind, AGREEMENT_PERSIST_PROMISE);
-	ck_assert_uint_eq(out->persists[0].ballot, ballot_make(5, 1));
+	ck_assert_uint_eq(out->persists[0].ballot, agreement_ballot(5, 1));
 	agreement_destroy(a);
 }
 END_TEST
@@ -141,8 +141,8 @@ END_TEST
 START_TEST(test_answers_wait)
 {
 	struct agreement *a = fresh(1);
-	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(1, 3)};
-	struct wire_agreement_item accept = {.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = ballot_make(1, 3),
+	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
+	struct wire_agreement_item accept = {.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = agreement_ballot(1, 3),
 					     .value = slice_string("x")};
 	request(a, 3, 1, prepare);
 	const struct agreement_output *out = agreement_output(a, 0);
@@ -171,22 +171,22 @@ START_TEST(test_ballots)
 	struct agreement *a = fresh(1);
 	request(a, 3, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(7, 3)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(7, 3)});
 	settle(a, 0);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = ballot_make(2, 2)});
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = agreement_ballot(2, 2)});
 	const struct wire_agreement_item *answer = only_answer(agreement_output(a, 0));
 	ck_assert_uint_eq(answer->kind, WIRE_AGREEMENT_REJECT);
-	ck_assert_uint_eq(answer->ballot, ballot_make(2, 2));
-	ck_assert_uint_eq(answer->other, ballot_make(7, 3));
+	ck_assert_uint_eq(answer->ballot, agreement_ballot(2, 2));
+	ck_assert_uint_eq(answer->other, agreement_ballot(7, 3));
 	request(a, 2, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 8, .ballot = ballot_make(7, 3)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 8, .ballot = agreement_ballot(7, 3)});
 	ck_assert_uint_eq(agreement_output(a, 0)->answers[0].message.nitems, 0);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 8, .ballot = ballot_make(0, 2)});
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 8, .ballot = agreement_ballot(0, 2)});
 	ck_assert_uint_eq(agreement_output(a, 0)->answers[0].message.nitems, 0);
 	ck_assert_uint_eq(agreement_instances(a), 1);
 	agreement_destroy(a);
@@ -202,8 +202,8 @@ START_TEST(test_adopts)
 	reply(a, 3, 1,
 	      (struct wire_agreement_item){.kind = WIRE_AGREEMENT_PROMISE,
 					   .seq = 1,
-					   .ballot = ballot_make(1, 1),
-					   .other = ballot_make(0, 2),
+					   .ballot = agreement_ballot(1, 1),
+					   .other = agreement_ballot(0, 2),
 					   .value = slice_string("theirs")});
 	const struct agreement_output *out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_ACCEPT);
@@ -233,7 +233,7 @@ START_TEST(test_counts_members)
 	ck_assert_int_eq(start(a, 0, "v"), 0);
 	settle(a, 0);
 	struct wire_agreement_item accepted = {
-		.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = ballot_make(0, 1)};
+		.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = agreement_ballot(0, 1)};
 	reply(a, 3, 1, accepted);
 	reply(a, 3, 1, accepted);
 	settle(a, 0);
@@ -250,7 +250,7 @@ START_TEST(test_learning)
 {
 	struct agreement *a = fresh(1);
 	request(a, 2, 1,
-		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = ballot_make(0, 2)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = agreement_ballot(0, 2)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_WANT);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
@@ -260,7 +260,7 @@ START_TEST(test_learning)
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_KNOWN);
 	request(a, 3, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 1, .ballot = ballot_make(9, 3)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 1, .ballot = agreement_ballot(9, 3)});
 	const struct wire_agreement_item *answer = only_answer(agreement_output(a, 0));
 	ck_assert_uint_eq(answer->kind, WIRE_AGREEMENT_DECIDED);
 	ck_assert(slice_equal(answer->value, slice_string("v")));
@@ -291,12 +291,12 @@ START_TEST(test_retries)
 		reply(a, peer, 2,
 		      (struct wire_agreement_item){.kind = WIRE_AGREEMENT_REJECT,
 						   .seq = 1,
-						   .ballot = ballot_make(0, 2),
-						   .other = ballot_make(6, peer)});
+						   .ballot = agreement_ballot(0, 2),
+						   .other = agreement_ballot(6, peer)});
 	ck_assert_uint_eq(agreement_counters(a)->defeats, 1);
 	agreement_tick(a, agreement_deadline_us(a));
 	const struct agreement_output *out = agreement_output(a, 0);
-	ck_assert_uint_eq(out->persists[0].ballot, ballot_make(7, 2));
+	ck_assert_uint_eq(out->persists[0].ballot, agreement_ballot(7, 2));
 	agreement_destroy(a);
 }
 END_TEST
@@ -313,16 +313,16 @@ START_TEST(test_limits)
 	settle(a, 0);
 	request(a, 3, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 4, .ballot = ballot_make(1, 3)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 4, .ballot = agreement_ballot(1, 3)});
 	settle(a, 0);
 	request(a, 3, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(1, 3)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_FULL);
 	agreement_set_disk_full(a, true);
 	request(a, 3, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 4, .ballot = ballot_make(1, 3)});
+			.kind = WIRE_AGREEMENT_ACCEPT, .seq = 4, .ballot = agreement_ballot(1, 3)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_FULL);
 	agreement_done(a, 0, 3);
 	struct wire_agreement m = {.from = 3, .to = 1, .ndones = 3, .dones = {0, 9, 9}};
@@ -347,7 +347,7 @@ START_TEST(test_done)
 	ck_assert_uint_eq(agreement_done(a, 0, 5), 1);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 20, .ballot = ballot_make(1, 2)});
+			.kind = WIRE_AGREEMENT_PREPARE, .seq = 20, .ballot = agreement_ballot(1, 2)});
 	const struct agreement_output *out = agreement_output(a, 0);
 	agreement_persisted(a, 0, out->persists[out->npersists - 1].sequence);
 	out = agreement_output(a, 0);
@@ -373,14 +373,14 @@ END_TEST
 START_TEST(test_resumes)
 {
 	struct agreement *a = core_of(2, 10);
-	agreement_restore_accept(a, 1, ballot_make(0, 2), slice_string("v"), 1);
-	agreement_restore_accept(a, 2, ballot_make(3, 1), slice_string("w"), 2);
+	agreement_restore_accept(a, 1, agreement_ballot(0, 2), slice_string("v"), 1);
+	agreement_restore_accept(a, 2, agreement_ballot(3, 1), slice_string("w"), 2);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 	ck_assert_uint_eq(agreement_proposing(a), 1);
 	const struct agreement_output *out = agreement_output(a, 0);
 	ck_assert_uint_eq(out->npersists, 1);
 	ck_assert_uint_eq(out->persists[0].seq, 1);
-	ck_assert_uint_eq(out->persists[0].ballot, ballot_make(1, 2));
+	ck_assert_uint_eq(out->persists[0].ballot, agreement_ballot(1, 2));
 	agreement_destroy(a);
 }
 END_TEST
@@ -389,11 +389,11 @@ END_TEST
 START_TEST(test_rewrite)
 {
 	struct agreement *a = core_of(1, 10);
-	agreement_restore_promise(a, 4, ballot_make(2, 3), 10);
-	agreement_restore_accept(a, 5, ballot_make(1, 3), slice_string("x"), 20);
-	agreement_restore_promise(a, 5, ballot_make(2, 2), 30);
-	agreement_restore_accept(a, 6, ballot_make(1, 3), slice_string("y"), 40);
-	agreement_restore_decided(a, 6, ballot_make(1, 3), slice(NULL, 0), 50);
+	agreement_restore_promise(a, 4, agreement_ballot(2, 3), 10);
+	agreement_restore_accept(a, 5, agreement_ballot(1, 3), slice_string("x"), 20);
+	agreement_restore_promise(a, 5, agreement_ballot(2, 2), 30);
+	agreement_restore_accept(a, 6, agreement_ballot(1, 3), slice_string("y"), 40);
+	agreement_restore_decided(a, 6, agreement_ballot(1, 3), slice(NULL, 0), 50);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 	agreement_output(a, 0);
 	static const struct {
@@ -423,7 +423,7 @@ END_TEST
 START_TEST(test_corrupt)
 {
 	struct agreement *a = core_of(1, 10);
-	agreement_restore_decided(a, 6, ballot_make(1, 3), slice(NULL, 0), 50);
+	agreement_restore_decided(a, 6, agreement_ballot(1, 3), slice(NULL, 0), 50);
 	ck_assert_int_eq(agreement_begin(a, 0), STATUS_CORRUPT);
 	agreement_destroy(a);
 	a = core_of(1, 10);
@@ -436,7 +436,7 @@ END_TEST
 START_TEST(test_strangers)
 {
 	struct agreement *a = fresh(1);
-	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = ballot_make(1, 3)};
+	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
 	request(a, 9, 1, prepare);
 	request(a, 1, 1, prepare);
 	request(a, 3, 2, prepare);

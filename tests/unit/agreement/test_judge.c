@@ -40,7 +40,7 @@ static void plausible(enum wire_agreement_kind kind, uint64_t ballot)
 START_TEST(envelope)
 {
 	open_core();
-	plausible(WIRE_AGREEMENT_ACCEPT, ballot_make(2, 1));
+	plausible(WIRE_AGREEMENT_ACCEPT, agreement_ballot(2, 1));
 	PASSES(false);
 	const uint32_t nobody[] = {0, 2, 4, UINT32_MAX};
 	for (size_t i = 0; i < 4; i++) {
@@ -69,7 +69,7 @@ START_TEST(envelope)
 	items[0].seq = 3;
 	/* One bad item among good ones, and nothing of the message is taken. */
 	items[1] = items[0];
-	items[1].ballot = ballot_make(BALLOT_ROUND_MAX + 1, 1);
+	items[1].ballot = agreement_ballot(AGREEMENT_ROUND_MAX + 1, 1);
 	m.nitems = 2;
 	REFUSED(false, "items.ballot");
 	m.nitems = 1;
@@ -83,32 +83,32 @@ START_TEST(asked)
 {
 	open_core();
 	for (uint32_t kind = WIRE_AGREEMENT_PREPARE; kind <= WIRE_AGREEMENT_ACCEPT; kind++) {
-		plausible((enum wire_agreement_kind)kind, ballot_make(BALLOT_ROUND_MAX, 1));
+		plausible((enum wire_agreement_kind)kind, agreement_ballot(AGREEMENT_ROUND_MAX, 1));
 		PASSES(false);
-		const uint64_t impossible[] = {0, ballot_make(BALLOT_ROUND_MAX + 1, 1), ballot_make(2, 2), ballot_make(2, 3),
-					       ballot_make(2, 4), UINT64_MAX};
+		const uint64_t impossible[] = {0, agreement_ballot(AGREEMENT_ROUND_MAX + 1, 1), agreement_ballot(2, 2), agreement_ballot(2, 3),
+					       agreement_ballot(2, 4), UINT64_MAX};
 		for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
 			items[0].ballot = impossible[i];
 			REFUSED(false, "items.ballot");
 		}
 	}
 	/* Round 0 is the owner's, and has no Prepare. */
-	plausible(WIRE_AGREEMENT_ACCEPT, ballot_make(0, 1));
+	plausible(WIRE_AGREEMENT_ACCEPT, agreement_ballot(0, 1));
 	PASSES(false);
 	items[0].seq = 4;
 	REFUSED(false, "items.ballot");
-	plausible(WIRE_AGREEMENT_PREPARE, ballot_make(0, 1));
+	plausible(WIRE_AGREEMENT_PREPARE, agreement_ballot(0, 1));
 	REFUSED(false, "items.ballot");
 	plausible(WIRE_AGREEMENT_LEARN, 0);
 	PASSES(false);
-	items[0].ballot = ballot_make(3, 3);
+	items[0].ballot = agreement_ballot(3, 3);
 	PASSES(false);
-	items[0].ballot = ballot_make(3, 5);
+	items[0].ballot = agreement_ballot(3, 5);
 	REFUSED(false, "items.ballot");
 	plausible(WIRE_AGREEMENT_DECIDED, 0);
 	PASSES(false);
 	for (uint32_t kind = WIRE_AGREEMENT_PROMISE; kind < WIRE_AGREEMENT_FULL + 3; kind++) {
-		plausible((enum wire_agreement_kind)kind, ballot_make(2, 1));
+		plausible((enum wire_agreement_kind)kind, agreement_ballot(2, 1));
 		REFUSED(false, "items.kind");
 	}
 	plausible(WIRE_AGREEMENT_NONE, 0);
@@ -120,29 +120,29 @@ END_TEST
 START_TEST(answered)
 {
 	open_core();
-	plausible(WIRE_AGREEMENT_PROMISE, ballot_make(2, 2));
+	plausible(WIRE_AGREEMENT_PROMISE, agreement_ballot(2, 2));
 	PASSES(true);
-	items[0].other = ballot_make(2, 1);
+	items[0].other = agreement_ballot(2, 1);
 	PASSES(true);
-	items[0].other = ballot_make(2, 2);
+	items[0].other = agreement_ballot(2, 2);
 	REFUSED(true, "items.other");
-	items[0].other = ballot_make(1, 9);
+	items[0].other = agreement_ballot(1, 9);
 	REFUSED(true, "items.other");
 	for (uint32_t kind = WIRE_AGREEMENT_PROMISE; kind <= WIRE_AGREEMENT_REJECT; kind++) {
-		plausible((enum wire_agreement_kind)kind, ballot_make(2, 1));
+		plausible((enum wire_agreement_kind)kind, agreement_ballot(2, 1));
 		REFUSED(true, "items.ballot");
 	}
-	plausible(WIRE_AGREEMENT_REJECT, ballot_make(2, 2));
-	items[0].other = ballot_make(BALLOT_ROUND_MAX, 3);
+	plausible(WIRE_AGREEMENT_REJECT, agreement_ballot(2, 2));
+	items[0].other = agreement_ballot(AGREEMENT_ROUND_MAX, 3);
 	PASSES(true);
-	items[0].other = ballot_make(BALLOT_ROUND_MAX + 1, 3);
+	items[0].other = agreement_ballot(AGREEMENT_ROUND_MAX + 1, 3);
 	REFUSED(true, "items.other");
 	for (uint32_t kind = WIRE_AGREEMENT_KNOWN; kind <= WIRE_AGREEMENT_FULL; kind++) {
-		plausible((enum wire_agreement_kind)kind, ballot_make(2, 2));
+		plausible((enum wire_agreement_kind)kind, agreement_ballot(2, 2));
 		PASSES(true);
 	}
 	for (uint32_t kind = WIRE_AGREEMENT_PREPARE; kind <= WIRE_AGREEMENT_LEARN; kind++) {
-		plausible((enum wire_agreement_kind)kind, ballot_make(2, 1));
+		plausible((enum wire_agreement_kind)kind, agreement_ballot(2, 1));
 		REFUSED(true, "items.kind");
 	}
 	agreement_destroy(a);
@@ -165,9 +165,9 @@ START_TEST(last_round)
 		for (uint32_t k = 0; k < out->nsends; k++)
 			for (uint32_t n = 0; n < out->sends[k].message.nitems; n++) {
 				uint64_t ballot = out->sends[k].message.items[n].ballot;
-				ck_assert_uint_le(ballot_round(ballot), BALLOT_ROUND_MAX);
+				ck_assert_uint_le(agreement_round(ballot), AGREEMENT_ROUND_MAX);
 				plausible(WIRE_AGREEMENT_REJECT, ballot);
-				items[0].other = ballot_make(BALLOT_ROUND_MAX, 3);
+				items[0].other = agreement_ballot(AGREEMENT_ROUND_MAX, 3);
 				PASSES(true);
 				agreement_reply(a, now_us, &m);
 				m.from = 3;
