@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "kvctl.h"
+#include "paxos/ballot.h"
 
 /* Slots behind the newest chosen one that are nothing to worry about: batches under way. */
 #define LAG_NORMAL 256u
@@ -17,7 +18,7 @@ struct view {
 	uint64_t lag;
 	const char *leader_name; /* "" if the group has none */
 	const char *health;
-	char ballot[48];
+	char ballot[BALLOT_TEXT_BYTES];
 };
 
 static struct view look(const struct kvctl_nodes *nodes, size_t i)
@@ -37,8 +38,7 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 	/* An idle pbserver holds nothing, and has nothing to catch up with. */
 	bool idle = strcmp(node->status->state, "idle") == 0;
 	view.lag = !idle && chosen > node->status->applied ? chosen - node->status->applied : 0;
-	snprintf(view.ballot, sizeof view.ballot, "%" PRIu64 ".%" PRIu64, node->status->ballot >> 8,
-		 node->status->ballot & 0xff);
+	ballot_text(node->status->ballot, view.ballot);
 	if (node->outsider != NULL)
 		view.health = node->outsider;
 	else if (strcmp(node->status->state, "lost") == 0)

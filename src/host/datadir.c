@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +120,15 @@ static int check_elsewhere(const char *path, const struct identity *own, const c
 	return 0;
 }
 
+static uint64_t random_id(void)
+{
+	uint64_t id = 0;
+	while (id == 0)
+		if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
+			abort();
+	return id;
+}
+
 int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file,
 		 uint64_t configured_id, char *error, size_t error_size)
 {
@@ -130,6 +140,7 @@ int datadir_open(struct disk **out, const char *path, struct identity *identity,
 		.configured_id = configured_id,
 	};
 	*out = NULL;
+	identity->life = random_id();
 	int status = check_elsewhere(path, identity, file, error, error_size);
 	if (status == 0)
 		status = make_directories(path, error, error_size);

@@ -220,6 +220,7 @@ bool hello_receive(struct link *link, const struct message *message)
 	if (!link->dialled)
 		link->peer = traffic_peer_of(host, (const char *)hello.node.data, hello.node.len);
 	link->peer_life = hello.life;
+	link->disk_life = hello.disk_life;
 	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);
 	return link->dialled ? accept_answer(link, &hello) : answer(link, message, &hello);
 }

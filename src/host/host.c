@@ -81,6 +81,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	struct host *host = ALLOC(struct host);
 	*out = NULL;
 	host->env = (struct env){.ops = &HOST_ENV_OPS, .disk = options->disk};
+	host->env.life = options->identity == NULL ? 0 : options->identity->life;
 	host->listen_fd = host->trace.fd = -1;
 	list_init(&host->touched);
 	timer_init(&host->wake, on_wake, host);

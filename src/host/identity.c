@@ -18,7 +18,8 @@
  * it comes again and does not know it, it has another directory than before, and has forgotten what it promised:
  * it is refused, and told so. It then gives up its vote at once, notes that in `identity` ("lost = yes"), and only
  * when that is durable its hello says so, and is no longer refused. So a peer that remembers another directory never
- * hears of this one's votes, and whatever becomes of the process, the directory has none any more. A kind of node
+ * hears of this one's votes, and whatever becomes of the process, the directory has none any more, until the group
+ * has bound its life, which is another than that of the lost one (paxos/members.h; every hello bears it). A kind of node
  * that cannot do without its vote (no stop_voting) ends instead.
  */
 #include <inttypes.h>
@@ -194,8 +195,8 @@ void host_identity_create(struct host *host, const struct host_options *options)
 }
 
 #define LOST_MEANING \
-	"this replica follows and catches up, but does not vote: its group has one vote less, as if it were down; never " \
-	"put an older copy of the directory in its place (docs/operations.md)"
+	"this replica follows and catches up, and does not vote before its group has bound the new directory, which it " \
+	"does by itself (event=member_bound); never put an older copy of the directory in its place (docs/operations.md)"
 
 int host_identity_starting(struct host *host, char *error, size_t error_size)
 {
@@ -539,6 +540,7 @@ void host_identity_tell(const struct link *link, struct wire_hello *hello)
 	hello->cluster_id = host_cluster_id(link->host);
 	hello->group_id = id->durable_group_id;
 	hello->lost = id->durable_lost;
+	hello->disk_life = id->own.life;
 	hello->group = id->own.group;
 	hello->nmembers = id->own.members.count;
 	for (uint32_t i = 0; i < hello->nmembers; i++)

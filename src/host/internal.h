@@ -92,6 +92,7 @@ struct link {
 	uint32_t may;       /* what the other end may send: SENDER_… */
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
+	uint64_t disk_life; /* of the other end's data directory; 0: not told */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
 
 	struct buffer in;  /* the beginning of one unfinished frame; in a backlog, all that has been read and not taken */

@@ -97,7 +97,9 @@ static void deliver(struct link *link, struct message *message)
 	}
 	link->known = true;
 	message->origin = link->peer_life;
+	host->env.sender_life = (link->may & SENDER_REPLICA) != 0 ? link->disk_life : 0;
 	node_deliver(host->node, link->id, message);
+	host->env.sender_life = 0;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "base/id.h"
 
 #define MAGIC "synod-identity "
+#define VERSION 3u
 #define CHECKSUM "checksum = "
 
 /* ---- members ---- */
@@ -63,13 +64,13 @@ const char *identity_members_text(const struct identity_members *members, char t
 
 void identity_format(const struct identity *id, struct buffer *out)
 {
-	char cluster[ID_TEXT_BYTES], group[ID_TEXT_BYTES];
+	char cluster[ID_TEXT_BYTES], group[ID_TEXT_BYTES], life[ID_TEXT_BYTES];
 	size_t begin = out->len;
 	buffer_format(out,
-		      MAGIC "2\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %" PRIu32
-			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlog = %s\n",
-		      id->cluster, id->node, id->role, id->group, id->replica, id->shards,
-		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id->log ? "yes" : "no");
+		      MAGIC "%u\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %" PRIu32
+			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlife = %s\nlog = %s\n",
+		      VERSION, id->cluster, id->node, id->role, id->group, id->replica, id->shards,
+		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id_text(id->life, life), id->log ? "yes" : "no");
 	if (id->lost)
 		buffer_format(out, "lost = yes\n");
 	for (uint32_t i = 0; i < id->members.count; i++) {
@@ -174,15 +175,16 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 	if (line == NULL || *version == 0)
 		return STATUS_CORRUPT;
 	line++;
-	if (*version > 2)
+	if (*version > VERSION)
 		return 0; /* what a newer program writes there is its own affair */
-	if (*version == 2 && !checksum_fits(whole))
+	if (*version > 1 && !checksum_fits(whole))
 		return STATUS_CORRUPT;
 	if (!parse_common(&line, out))
 		return STATUS_CORRUPT;
 	if (*version == 1)
 		return *line == '\0' ? 0 : STATUS_CORRUPT;
 	if (!take_id(&line, "cluster_id", &out->cluster_id) || !take_id(&line, "group_id", &out->group_id) ||
+	    (*version > 2 && !take_id(&line, "life", &out->life)) ||
 	    !take_line(&line, "log", value, sizeof value))
 		return STATUS_CORRUPT;
 	out->log = strcmp(value, "yes") == 0;
@@ -400,7 +402,7 @@ int identity_has_log(struct disk *disk, const struct identity *identity, bool *h
 static int judge_log(const struct judging *j, const struct logs *logs, uint32_t version)
 {
 	const char *missing = missing_log(logs);
-	if (missing == NULL || (version == 2 && !j->found->log))
+	if (missing == NULL || (version > 1 && !j->found->log))
 		return 0;
 	return REFUSE(j, STATUS_CORRUPT,
 		      "it belongs to this node, but its log (files %s…) is missing: a replica without its log "
@@ -436,9 +438,11 @@ static int claim_new(struct disk *disk, const struct judging *j, const struct lo
 /* Completes `own` from the file; true: the file must be written anew. */
 static bool take_over(struct identity *own, const struct identity *found, uint32_t version)
 {
-	bool differs = version != 2 || found->members.count != own->members.count;
+	bool differs = version != VERSION || found->members.count != own->members.count;
 	own->cluster_id = found->cluster_id;
 	own->group_id = found->group_id;
+	if (found->life != 0)
+		own->life = found->life;
 	own->log = found->log;
 	own->lost = found->lost;
 	for (uint32_t i = 0; i < own->members.count && i < found->members.count; i++) {
@@ -473,7 +477,7 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 			      "the other replicas "
 			      "go on without this one (docs/operations.md)",
 			      IDENTITY_FILE);
-	if (version > 2)
+	if (version > VERSION)
 		return REFUSE(&j, STATUS_IDENTITY,
 			      "its file %s is of version %" PRIu32 ": it was written by a newer program",
 			      IDENTITY_FILE, version);

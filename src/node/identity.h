@@ -2,7 +2,7 @@
  * Whose data directory is this? The file "identity", over struct disk, so that daemons and the simulator judge by
  * the same code.
  *
- *   synod-identity 2
+ *   synod-identity 3
  *   cluster = demo
  *   node = g1a
  *   role = shardkv
@@ -11,16 +11,18 @@
  *   shards = 256
  *   cluster_id = 0c5d1e2f3a4b5968          of the cluster: the id of the shard masters' group; 0…0: not known yet
  *   group_id = 91b2c3d4e5f60718            of the group that this replica belongs to; 0…0: not known yet
+ *   life = 4be1f07d9c32a685                random, of this directory: another one in its place has another
  *   log = yes                              the node has been started, so there must be a log
- *   lost = yes                             only if so: the directory replaces one that was lost; the node has no vote
+ *   lost = yes                             only if so: the directory replaces one that was lost; the node has no
+ *                                          vote until its group has bound its life (paxos/members.h)
  *   member = 1 g1a 127.0.0.1:7011          all members of the group; the address is a hint (networks move)
  *   member = 2 g1b 127.0.0.1:7012 seen     and was heard to know the group's id
  *   checksum = 9ae0daaf                    crc32c of everything before this line
  *
  * Written before anything else, as identity-new, synced, renamed, directory synced. What it says can only be added
  * to (an id that was not known, a member that was seen, another address). Version 1 has the lines up to `shards`
- * and no checksum; it is read and rewritten as version 2, with the members that the configuration names. An older
- * program refuses version 2, and one that does not know `lost` refuses a file with that line.
+ * and no checksum, version 2 no line `life`; they are read and rewritten as version 3, the first with the members that
+ * the configuration names, both with a life that is drawn then. An older program refuses the version.
  *
  * A replica that starts with another's directory, with another list of members, or with an empty directory in
  * place of its own would deny promises that it has made, or count votes that are none. So whatever differs is
@@ -60,8 +62,9 @@ struct identity {
 	uint64_t group;
 	uint32_t replica, shards;
 	uint64_t cluster_id, group_id;
+	uint64_t life; /* before a claim: what a directory without one gets */
 	bool log; /* a log has been made here */
-	bool lost; /* peers remember another directory: this one has no vote, whatever it holds by now */
+	bool lost; /* peers remember another directory: this one has no vote before its life is bound */
 	struct identity_members members;
 };
 

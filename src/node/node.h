@@ -132,6 +132,8 @@ struct env_ops {
 struct env {
 	const struct env_ops *ops;
 	struct disk *disk; /* the node's data directory (node/disk.h); NULL for nodes without one */
+	uint64_t life;     /* of the directory (node/identity.h); 0: it has none */
+	uint64_t sender_life; /* during node_ops.message(): of the directory of the replica that speaks; 0: not known */
 };
 
 /* Initialises the common part; `ops`, `env` and `log` must outlive the node. */

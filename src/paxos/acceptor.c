@@ -8,10 +8,11 @@ bool slot_durable(const struct paxos *p, const struct ring_slot *s)
 
 void promise(struct paxos *p, uint64_t ballot)
 {
-	ASSERT(ballot > p->promised);
+	ASSERT(ballot > p->promised || (ballot == p->promised && p->promise_members < p->members.slot));
 	p->promised = ballot;
 	struct paxos_persist *record = persist(p, PAXOS_PERSIST_PROMISE);
 	record->ballot = ballot;
+	record->slot = p->promise_members = p->members.slot;
 	p->promise_ballot = ballot;
 	p->promise_persist = record->sequence;
 }
@@ -36,8 +37,14 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		peer->due_reject = true;
 		return;
 	}
-	if (p->learner)
+	note_chosen(p, from, m->chosen);
+	/* By members whose slots are not all here nothing is promised (M2): it comes again when they are. */
+	if (p->learner || m->members > p->members.slot)
 		return;
+	if (m->members < p->members.slot) {
+		peer->due_reject = true;
+		return;
+	}
 	if (m->ballot > p->promised) {
 		if (lease_refuses(p, now_us, m))
 			return;
@@ -47,17 +54,26 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	/* A late Prepare of who leads already, as we know from its Accepts, which promise nothing durably. */
 	if (p->promise_ballot != m->ballot)
 		return;
+	if (p->promise_members < p->members.slot)
+		promise(p, m->ballot);
 	/* The report is made when the promise is durable; until then nothing lower can be accepted any more. */
 	peer->due_promise = true;
 	peer->promise_slot = m->slot;
 	peer->promise_ballot = m->ballot;
 }
 
-static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry *entry)
+/* M1. */
+static bool leaves_a_gap(const struct paxos *p, uint64_t ballot, uint64_t slot)
+{
+	const struct ring_slot *before = slot > p->chosen + 1 ? ring_get(&p->ring, slot - 1) : NULL;
+	return slot > p->chosen + 1 && (before == NULL || (before->ballot != ballot && !before->chosen));
+}
+
+static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry *entry, bool first)
 {
 	if (entry->slot <= p->chosen)
 		return; /* chosen: it cannot be another value, and the leader learns from our `chosen` that we have it */
-	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p))
+	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p) || (!first && leaves_a_gap(p, ballot, entry->slot)))
 		return;
 	const struct ring_slot *present = ring_get(&p->ring, entry->slot);
 	bool chosen = present != NULL && present->chosen;
@@ -87,7 +103,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	p->promised = m->ballot;
 	follow(p, now_us, from);
 	for (uint32_t i = 0; i < m->nentries; i++)
-		accept_one(p, m->ballot, &m->entries[i]);
+		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PAXOS_FIRST) != 0);
 	leader_says_chosen(p, m);
 	note_chosen(p, from, m->chosen);
 	if (m->sequence > peer->accepted_round) {

@@ -95,10 +95,18 @@ void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct
 	ring_put(&p->ring, slot, ballot, value.len == 0 ? NULL : bytes_copy(value));
 }
 
+void paxos_restore_members(struct paxos *p, const struct paxos_members *members)
+{
+	members_adopt(p, members);
+}
+
 void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 {
-	while (p->chosen < slot && ring_get(&p->ring, p->chosen + 1) != NULL)
+	const struct ring_slot *s;
+	while (p->chosen < slot && (s = ring_get(&p->ring, p->chosen + 1)) != NULL) {
 		p->chosen++;
+		members_chosen(p, p->chosen, s);
+	}
 	p->chosen_hint = p->chosen;
 	if (slot > p->known_chosen)
 		p->known_chosen = slot;
@@ -109,6 +117,7 @@ void paxos_start(struct paxos *p, uint64_t now_us)
 	p->round_seen = ballot_round(p->promised);
 	lease_restarted(p, now_us);
 	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
+	members_set_learner(p);
 	if (member_count(p) == 1)
 		p->election_at_us = now_us;
 	else
@@ -122,14 +131,10 @@ void paxos_set_electable(struct paxos *p, bool electable)
 
 void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 {
-	p->learner = true;
-	if (p->role != PAXOS_FOLLOWER)
+	p->lost = true;
+	members_set_learner(p);
+	if (p->learner && p->role != PAXOS_FOLLOWER)
 		become_follower(p, now_us, 0);
-	for (uint32_t i = 0; i < member_count(p); i++) {
-		struct paxos_peer *peer = &p->peers[i];
-		peer->due_promise = peer->pre_vote_granted = false;
-		peer->lease_round = 0;
-	}
 }
 
 bool paxos_votes(const struct paxos *p)
@@ -162,15 +167,23 @@ static uint32_t member_index(const struct paxos *p, uint32_t replica)
 	return UINT32_MAX;
 }
 
-void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *m)
+static void receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)
 {
-	uint32_t from = member_index(p, m->from);
+	uint32_t from = member_index(p, message->from);
+	struct wire_paxos copy;
+	const struct wire_paxos *m = message;
 	ASSERT(from != UINT32_MAX && from != p->self);
 	p->peers[from].heard_us = now_us;
 	if (m->chosen > p->peers[from].says_chosen)
 		p->peers[from].says_chosen = m->chosen;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
+	if (p->members.slot != 0) {
+		copy = *message;
+		if (!members_admit(p, from, method, &copy))
+			return;
+		m = &copy;
+	}
 	switch (method) {
 	case METHOD_PRE_VOTE:
 		receive_pre_vote(p, now_us, from, m);
@@ -193,6 +206,10 @@ void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const s
 		receive_accepted(p, now_us, from, m);
 		break;
 	case METHOD_REJECT:
+		note_chosen(p, from, m->chosen);
+		/* Or other members count. */
+		if (m->members > p->members.slot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
+			become_follower(p, now_us, 0);
 		/* Somebody promised a higher ballot: ours is over. */
 		if (m->ballot > p->ballot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
 			become_follower(p, now_us, 0);
@@ -209,6 +226,19 @@ void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const s
 	default:
 		break;
 	}
+}
+
+/* It has heard that another disk is bound in its place. */
+static void stand_back(struct paxos *p, uint64_t now_us)
+{
+	if (p->learner && p->role != PAXOS_FOLLOWER)
+		become_follower(p, now_us, 0);
+}
+
+void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)
+{
+	receive(p, now_us, method, message);
+	stand_back(p, now_us);
 }
 
 void paxos_tick(struct paxos *p, uint64_t now_us)
@@ -265,7 +295,7 @@ void paxos_applied(struct paxos *p, uint64_t slot)
 	ring_drop_below(&p->ring, first);
 }
 
-void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot)
+void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, const struct paxos_members *members)
 {
 	p->need_snapshot = false;
 	p->fetch_retry_us = 0;
@@ -277,6 +307,8 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot)
 		p->known_chosen = slot;
 	if (slot > p->chosen) {
 		p->chosen = slot;
+		members_adopt(p, members);
+		stand_back(p, now_us);
 		if (p->role == PAXOS_LEADER)
 			leader_skip_to(p, now_us, slot);
 	}
@@ -352,6 +384,12 @@ void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *ma
 	}
 	*matched = p->peers[i].matched;
 	*heard_ago_us = now_us - p->peers[i].heard_us;
+}
+
+bool paxos_peer_is_learner(const struct paxos *p, uint32_t i)
+{
+	ASSERT(i < member_count(p));
+	return p->peers[i].learner;
 }
 
 const char *paxos_role_text(enum paxos_role role)

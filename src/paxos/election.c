@@ -59,7 +59,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	p->role = PAXOS_PRE_CANDIDATE;
 	p->votes = member_bit(p->self);
-	p->ballot = ballot_make(p->round_seen + 1, p->options.self);
+	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	ASSERT(p->ballot > p->promised);
 	if (is_quorum(p, p->chosen + 1, p->votes)) {
 		start_prepare(p, now_us);
@@ -80,7 +80,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 							     now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
-	peer->pre_vote_granted = !p->learner && recent && !engaged && m->ballot > p->promised &&
+	peer->pre_vote_granted = !p->learner && recent && m->members >= p->members.slot && !engaged && m->ballot > p->promised &&
 				  !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
@@ -101,24 +101,37 @@ void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, con
 		start_prepare(p, now_us);
 }
 
+bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing)
+{
+	*missing = 0;
+	if (p->options.life == 0 || p->members.slot != 0 || p->chosen != 0 || p->known_chosen != 0 || p->ring.last != 0)
+		return false;
+	for (uint32_t i = 0; i < member_count(p); i++)
+		if (i != p->self && p->peers[i].heard_us == 0)
+			*missing |= member_bit(i);
+	return *missing != 0;
+}
+
 /* ---- Prepare ---- */
 
 void start_prepare(struct paxos *p, uint64_t now_us)
 {
 	/* Since the pre-vote began, say. */
-	if (paxos_rounds_are_used_up(p)) {
+	if (p->learner || paxos_rounds_are_used_up(p)) {
 		become_follower(p, now_us, 0);
 		return;
 	}
 	p->role = PAXOS_CANDIDATE;
 	p->leader = 0;
-	p->ballot = ballot_make(p->round_seen + 1, p->options.self);
+	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	p->round_seen++;
 	promise(p, p->ballot);
 	p->votes = 0;
 	p->prepare_sent = false;
 	p->prepared_us = now_us;
 	p->lease_over = 0;
+	p->prepare_members = p->members.slot;
+	p->wall = 0;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
 	/* Once: if the others are not there, those that know of chosen slots are better than none. */
@@ -180,20 +193,32 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 		/* A slot may be known as chosen, from a CHOSEN message, though slots before it are missing. */
 		const struct ring_slot *own = ring_get(&p->ring, p->next_slot);
 		bool chosen = own != NULL && own->chosen;
+		if (members_would_change(p, value))
+			p->wall = p->next_slot;
 		accept_entry(p, p->next_slot, p->ballot, value);
 		ring_get(&p->ring, p->next_slot)->chosen = chosen;
 		p->next_slot++;
-	} while (p->next_slot <= last);
+	} while (p->next_slot <= last && p->wall == 0);
+	p->lease_given_up = p->wall != 0;
 	p->barrier = p->next_slot - 1;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	leader_heartbeat(p, now_us);
+}
+
+/* Nobody who has promised has anything: perhaps there has never been anything (M7). */
+static bool is_birth(const struct paxos *p)
+{
+	return p->options.life != 0 && p->members.slot == 0 && p->prepare_chosen == 0 && p->chosen == 0 &&
+	       p->recovered.last < p->recovered.first;
 }
 
 static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 {
 	p->peers[member].promise_done = true;
 	p->votes |= member_bit(member);
-	if (is_quorum(p, p->chosen + 1, p->votes))
+	if (is_birth(p) && p->votes != all_members(p))
+		return;
+	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes))
 		become_leader(p, now_us);
 }
 
@@ -233,7 +258,8 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent || peer->promise_done ||
-	    m->slot != peer->promise_next || (p->disregarded & member_bit(from)) != 0)
+	    m->slot != peer->promise_next || (p->disregarded & member_bit(from)) != 0 ||
+	    m->members != p->prepare_members || p->members.slot != p->prepare_members)
 		return;
 	if (m->chosen > p->prepare_chosen) {
 		p->prepare_chosen = m->chosen;

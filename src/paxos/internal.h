@@ -3,6 +3,7 @@
  *
  *   core.c      creation, recovery, dispatch, time, accessors
  *   judge.c     the door: what other replicas say is judged
+ *   members.c   whose words count
  *   acceptor.c  Prepare, Accept, what is durable
  *   election.c  pre-vote, candidate, becoming and ceasing to be leader
  *   leader.c    proposing, progress of peers, reads, transfer
@@ -95,12 +96,15 @@ struct paxos {
 	struct paxos_peer peers[REPLICAS_MAX];
 	enum paxos_role role;
 	bool electable;
-	bool learner;             /* has no vote */
+	bool lost;                /* paxos_stop_voting() */
+	bool learner;             /* has no vote: lost its directory, or another life is bound */
+	struct paxos_members members; /* by the chosen prefix */
 
 	/* Acceptor. */
 	uint64_t promised;
 	uint64_t promise_ballot;  /* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
 	uint64_t promise_persist; /* … and its sequence number */
+	uint64_t promise_members; /* … and the members' slot in it */
 	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;
 	uint64_t persist_next;    /* next sequence number */
@@ -136,6 +140,7 @@ struct paxos {
 	uint64_t ballot;          /* pre-candidate: would use; candidate, leader: uses */
 	bool prepare_sent;
 	uint64_t prepared_us;     /* when the candidate made its own promise */
+	uint64_t prepare_members; /* candidate: the members whose promises are collected */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
 	synod_set unhelpful;      /* who said, since our last election, that slots are chosen that nobody could tell us … */
@@ -148,6 +153,7 @@ struct paxos {
 	uint64_t next_slot;
 	uint64_t own_first;       /* first slot proposed in this ballot */
 	uint64_t barrier;
+	uint64_t wall;            /* slot of an entry of members that is proposed, and behind which nothing is yet; 0: none */
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
@@ -205,6 +211,19 @@ static inline bool apply_stalls(const struct paxos *p)
 
 void *vector_add(struct vector *v, size_t item_size);
 
+/* members.c */
+/* False: its sender's life is not bound, and a message of this kind would count. Otherwise it may have been made one that does not. */
+bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
+/* Slot `slot` is chosen, and all before it: if it holds an entry of members, they count from now on. True then. */
+bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s);
+/* Would it, if it were the next one? */
+bool members_would_change(const struct paxos *p, const struct bytes *value);
+/* Have a later entry's members. */
+void members_adopt(struct paxos *p, const struct paxos_members *members);
+/* Whether this replica has a vote. */
+void members_set_learner(struct paxos *p);
+/* In which its ballots are made. */
+uint32_t members_own_binding(const struct paxos *p);
 /* core.c */
 struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind);
 void release_persists(struct vector *v);
@@ -234,6 +253,9 @@ void leader_persisted(struct paxos *p);
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
 void leader_confirm_reads(struct paxos *p, uint64_t now_us);
 void leader_hand_over(struct paxos *p);
+/* The members that this leader has proposed are chosen: others may count from here on, and it must prepare anew (M4). */
+bool leader_wall_is_chosen(const struct paxos *p);
+void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 /* The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for it. */

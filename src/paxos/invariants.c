@@ -21,6 +21,7 @@ struct paxos_invariants {
 	struct map chosen;    /* slot → fingerprint */
 	struct map proposals; /* hash of (slot, ballot) → fingerprint */
 	struct map leaders;   /* ballot → replica id */
+	struct map members;   /* slot → fingerprint of the list */
 	uint64_t latest;      /* the highest ballot that anybody has led in */
 	char problem[256];
 };
@@ -37,6 +38,7 @@ void paxos_invariants_free(struct paxos_invariants *inv)
 	map_free(&inv->chosen);
 	map_free(&inv->proposals);
 	map_free(&inv->leaders);
+	map_free(&inv->members);
 	free(inv);
 }
 
@@ -148,6 +150,29 @@ static bool check_follower(struct paxos_invariants *inv, const struct paxos *p)
 	return false;
 }
 
+static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
+{
+	const struct paxos_members *m = &p->members;
+	uint32_t sum = 0;
+	if (p->learner && p->role != PAXOS_FOLLOWER) {
+		snprintf(inv->problem, sizeof inv->problem, "C3: replica %u is a %s, and its disk is not bound", p->options.self,
+			 paxos_role_text(p->role));
+		return false;
+	}
+	if (m->slot == 0)
+		return true;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const uint64_t numbers[] = {m->list[i].replica, m->list[i].binding, m->list[i].life};
+		sum = crc32c(sum, (const uint8_t *)numbers, sizeof numbers);
+	}
+	void *list = (void *)(uintptr_t)(1 + (uint64_t)sum);
+	if (first_of(&inv->members, m->slot, list) == list)
+		return true;
+	snprintf(inv->problem, sizeof inv->problem, "C2: replica %u knows other members of slot %" PRIu64 " than another one",
+		 p->options.self, m->slot);
+	return false;
+}
+
 /* When all have been looked at. */
 static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 {
@@ -166,7 +191,8 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 		if (p == NULL)
 			continue;
 		struct seen *seen = &inv->seen[i];
-		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_entries(inv, p, seen))
+		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_members(inv, p) ||
+		    !check_entries(inv, p, seen))
 			return inv->problem;
 	}
 	for (uint32_t i = 0; i < count; i++)

@@ -13,6 +13,8 @@
  *   I8  lease          while a leader's read lease holds, nobody has led in a later ballot
  *   I9  whom to follow a follower's leader is that of the ballot that it has promised: to another one it would echo rounds in a
  *                      ballot in which it has not heard of them
+ *   C2  one list       all replicas that know the members of a slot know the same
+ *   C3  who counts     whoever stands or leads is bound, by the members that it knows itself
  *
  * The checker owns nothing of the cores. It keeps a hash of each chosen value, so memory grows with the log.
  */

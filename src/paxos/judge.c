@@ -16,6 +16,9 @@ static bool round_is_possible(const struct paxos *p, uint64_t ballot)
 	uint64_t round = ballot_round(ballot);
 	if (round - 1 < BALLOT_ROUND_FREE)
 		return true;
+	/* Of the first version (paxos/ballot.h). */
+	if (round == 0)
+		return ballot_binding(ballot) != 0;
 	uint64_t known = p->round_seen > BALLOT_ROUND_FREE ? p->round_seen : BALLOT_ROUND_FREE;
 	return round > 0 && round <= BALLOT_ROUND_MAX && round <= known + BALLOT_ROUND_STEP;
 }
@@ -222,6 +225,8 @@ const char *paxos_judge(const struct paxos *p, enum method method, const struct 
 {
 	if (m->chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
+	if (m->members > m->chosen)
+		return "members: of a slot that is not chosen";
 	switch (method) {
 	case METHOD_ACCEPT: return judge_accept(p, m);
 	case METHOD_ACCEPTED: return judge_accepted(p, m);

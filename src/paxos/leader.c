@@ -15,6 +15,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->round = p->patience_round = 0;
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = p->relieved_by = 0;
+	p->wall = 0;
 	p->lease_given_up = false;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
@@ -147,7 +148,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 
 bool paxos_can_propose(const struct paxos *p)
 {
-	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->next_slot - p->chosen <= OPEN_SLOTS_MAX &&
+	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->wall == 0 && p->next_slot - p->chosen <= OPEN_SLOTS_MAX &&
 	       p->open_bytes < OPEN_BYTES_MAX && p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
 }
 
@@ -156,6 +157,10 @@ uint64_t paxos_propose(struct paxos *p, struct bytes *value_take)
 	ASSERT(paxos_can_propose(p));
 	uint64_t slot = p->next_slot++;
 	p->open_bytes += value_take == NULL ? 0 : value_take->len;
+	if (members_would_change(p, value_take)) {
+		p->wall = slot;
+		p->lease_given_up = true;
+	}
 	accept_entry(p, slot, p->ballot, value_take);
 	return slot;
 }
@@ -342,6 +347,24 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 		memmove(items, items + p->waiting_head, p->waiting.count * sizeof *items);
 		p->waiting_head = 0;
 	}
+}
+
+/* ---- behind the wall ---- */
+
+bool leader_wall_is_chosen(const struct paxos *p)
+{
+	return p->role == PAXOS_LEADER && p->wall != 0 && p->chosen >= p->wall;
+}
+
+void leader_prepare_anew(struct paxos *p, uint64_t now_us)
+{
+	uint64_t before = p->ballot;
+	become_follower(p, now_us, 0);
+	if (p->learner || !p->electable || paxos_rounds_are_used_up(p))
+		return;
+	start_prepare(p, now_us);
+	/* Whoever has granted us a lease need not wait for its end. */
+	p->lease_over = before;
 }
 
 /* ---- handing over ---- */

@@ -16,6 +16,11 @@ void advance_chosen(struct paxos *p)
 			p->open_bytes -= ring_value_bytes(s);
 		}
 		p->chosen++;
+		if (!members_chosen(p, p->chosen, s))
+			continue;
+		/* Before anything of a later slot is. */
+		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;
+		p->chosen_hint = p->chosen;
 	}
 }
 

@@ -39,8 +39,8 @@
  *                   given up its lease
  *   PROMISE         ballot; slot: echo; chosen: every slot ≤ it is chosen (and not reported); entries accepted in slots ≥ max(slot, chosen + 1);
  *                   flags: PAXOS_MORE: ask again (PREPARE) for slots after the last entry
- *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it.
- *                   Without entries: a heartbeat.
+ *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it;
+ *                   flags: PAXOS_FIRST: nothing before the first entry is of this ballot. Without entries: a heartbeat.
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
  *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to, it would not stand;
  *                   PAXOS_LEARNER: it has no vote, and counts for nothing (LEARNERS)
@@ -48,6 +48,7 @@
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
  *                   be had as a snapshot (methods SNAPSHOT_…, handled by rsm/)
+ *   PRE_VOTE, PRE_VOTE_REPLY, PREPARE, PROMISE and REJECT also bear the slot of the members that the sender goes by (paxos/members.h).
  *   TAKE_OVER       ballot, chosen: the leader asks this replica, which has all its entries, to start an election at once
  *
  * READS. A read is confirmed by a round of heartbeats that begins after it was received and that a quorum echoes (read index:
@@ -87,6 +88,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "paxos/ballot.h"
+#include "paxos/members.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -94,7 +96,7 @@ struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
 enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
-		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64 };
+		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128 };
 
 struct paxos_options {
 	uint64_t group;
@@ -106,6 +108,9 @@ struct paxos_options {
 	uint64_t lease_us;              /* read lease; at most election_timeout_us; 0: none */
 	uint64_t message_bytes;         /* entries of one message stop after the one that passes this; 0, or more: 1 MiB */
 	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
+	uint64_t life;                  /* of this replica's disk (paxos/members.h); 0: it has none, and none is bound */
+	/* True: the value is an entry of members; *out is what it says, but for its slot. NULL: there are none. */
+	bool (*members_of)(struct slice value, struct paxos_members *out);
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */
 	uint64_t (*clock_us)(void *context);
@@ -116,7 +121,7 @@ enum paxos_persist_kind { PAXOS_PERSIST_PROMISE, PAXOS_PERSIST_ACCEPT, PAXOS_PER
 struct paxos_persist {
 	enum paxos_persist_kind kind;
 	uint64_t sequence; /* 1, 2, 3, … */
-	uint64_t slot;
+	uint64_t slot;     /* PROMISE: of the members that it was made by: every slot ≤ it is chosen, and here */
 	uint64_t ballot;
 	struct slice value;
 	struct bytes *held; /* what value points into; the core's */
@@ -154,6 +159,8 @@ struct paxos_chosen {
 struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_slot);
 /* Recovery: what the log held, in its order; then paxos_start(). Entries at or below the base are ignored. */
 void paxos_restore_promise(struct paxos *p, uint64_t ballot);
+/* Those that the base, or the newest record of a snapshot, says. */
+void paxos_restore_members(struct paxos *p, const struct paxos_members *members);
 void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value);
 void paxos_restore_chosen(struct paxos *p, uint64_t slot);
 void paxos_start(struct paxos *p, uint64_t now_us);
@@ -197,18 +204,20 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us);
 /* A replica that is not electable (restoring a snapshot, or waiting for its disk) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
 /*
- * From here on this replica is a learner, for good (LEARNERS): whatever it was about to promise or to lead is given up. Before
- * paxos_start() or later.
+ * From here on this replica is a learner (LEARNERS), until the group binds its life: whatever it was about to promise or to
+ * lead is given up. Before paxos_start() or later.
  */
 void paxos_stop_voting(struct paxos *p, uint64_t now_us);
 bool paxos_votes(const struct paxos *p);
+/* Those of the chosen prefix that is known here. */
+const struct paxos_members *paxos_members(const struct paxos *p);
 
 const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us);
 bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out);
 /* Entries up to `slot` are applied: their memory may go when the cache is over its limit. */
 void paxos_applied(struct paxos *p, uint64_t slot);
-/* A snapshot that covers every slot ≤ slot has replaced the state. Newer entries are kept. */
-void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot);
+/* A snapshot that covers every slot ≤ slot has replaced the state, with the members that it says. Newer entries are kept. */
+void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, const struct paxos_members *members);
 /*
  * The snapshot could not be had from the replica that offered it: ask again. `silent` (0: nobody) did not answer: for some
  * time its offers are not believed, so that others, with a log or a snapshot of their own, are heard.
@@ -229,8 +238,12 @@ bool paxos_accepted(const struct paxos *p, uint64_t slot, struct bytes **value);
 uint64_t paxos_barrier(const struct paxos *p);
 /* A leader has been heard from, or leads, within the election timeout. */
 bool paxos_has_leader(const struct paxos *p, uint64_t now_us);
+/* The group has no entries yet, as far as this replica knows, and *missing (bit i: member i) have not been heard: true if there are any. */
+bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing);
 /* Leader: progress of member i (0 … nmembers-1). */
 void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us);
+/* Leader: it has said so in this ballot. */
+bool paxos_peer_is_learner(const struct paxos *p, uint32_t i);
 const char *paxos_role_text(enum paxos_role role);
 
 #endif

@@ -51,6 +51,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	struct wire_paxos *m = add_send(p, to, METHOD_PROMISE);
 	m->ballot = peer->promise_ballot;
 	m->slot = peer->promise_slot;
+	m->members = p->members.slot;
 	/* Whoever has just been promised something gets the time to make use of it. */
 	p->promise_sent_us = now_us;
 	if (p->role == PAXOS_FOLLOWER)
@@ -91,6 +92,8 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 	       peer->sent_bytes < OPEN_BYTES_MAX) {
 		struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
 		m->ballot = p->ballot;
+		if (peer->next == p->own_first)
+			m->flags = PAXOS_FIRST;
 		peer->next = add_entries(p, m, peer->next, p->next_slot - 1, true);
 		ASSERT(m->nentries > 0);
 		for (uint32_t i = 0; i < m->nentries; i++) {
@@ -169,12 +172,15 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	struct paxos_peer *peer = &p->peers[to];
 	if (peer->due_pre_vote) {
 		peer->due_pre_vote = false;
-		add_send(p, to, METHOD_PRE_VOTE)->ballot = p->ballot;
+		struct wire_paxos *m = add_send(p, to, METHOD_PRE_VOTE);
+		m->ballot = p->ballot;
+		m->members = p->members.slot;
 	}
 	if (peer->due_pre_vote_reply) {
 		peer->due_pre_vote_reply = false;
 		struct wire_paxos *m = add_send(p, to, METHOD_PRE_VOTE_REPLY);
 		m->ballot = p->promised;
+		m->members = p->members.slot;
 		m->sequence = peer->pre_vote_ballot;
 		m->flags = peer->pre_vote_granted ? PAXOS_GRANTED : 0;
 	}
@@ -182,6 +188,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		peer->due_prepare = false;
 		struct wire_paxos *m = add_send(p, to, METHOD_PREPARE);
 		m->ballot = p->ballot;
+		m->members = p->prepare_members;
 		m->slot = peer->promise_next;
 		if (p->lease_over != 0) {
 			m->flags = PAXOS_LEASE_OVER;
@@ -192,7 +199,9 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		send_promise(p, to, now_us);
 	if (peer->due_reject) {
 		peer->due_reject = false;
-		add_send(p, to, METHOD_REJECT)->ballot = p->promised;
+		struct wire_paxos *m = add_send(p, to, METHOD_REJECT);
+		m->ballot = p->promised;
+		m->members = p->members.slot;
 	}
 	if (p->role == PAXOS_LEADER)
 		send_accepts(p, to, now_us);
@@ -218,13 +227,19 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 {
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
-	if (p->role == PAXOS_LEADER) {
+	bool anew = leader_wall_is_chosen(p);
+	if (p->role == PAXOS_LEADER && !anew) {
 		leader_hand_over(p);
 		leader_confirm_reads(p, now_us);
 	}
+	/* The last word in this ballot: the members are chosen. */
+	if (anew)
+		leader_heartbeat(p, now_us);
 	for (uint32_t i = 0; i < member_count(p); i++)
 		if (i != p->self)
 			send_to_peer(p, i, now_us);
+	if (anew)
+		leader_prepare_anew(p, now_us);
 	/* What is chosen rides along with other records, or is written alone when things are quiet. */
 	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
 		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;

@@ -2,6 +2,7 @@
 
 #include "rsm/group_fields.h"
 #include "rsm/group_identity.h"
+#include "rsm/members.h"
 
 void entry_begin(struct buffer *b)
 {
@@ -40,7 +41,7 @@ int entry_read(struct entry_reader *r, struct slice value)
 	r->rest = value;
 	if (!slice_take_u32(&r->rest, &r->format) || r->format < 2)
 		return STATUS_CORRUPT;
-	if (r->format > ENTRY_FORMAT)
+	if (r->format > ENTRY_FORMAT_MEMBERS)
 		return STATUS_NEWER;
 	if (!slice_take_u32(&r->rest, &r->left) || !slice_take_u64(&r->rest, &r->time_us) ||
 	    !slice_take_u64(&r->rest, &r->origin))
@@ -56,7 +57,8 @@ static bool is_known(uint32_t format, uint32_t kind)
 	case ENTRY_REGISTER: return true;
 	case ENTRY_SETTINGS:
 	case ENTRY_IDENTITY:
-	case ENTRY_CLIENTS: return format >= 3;
+	case ENTRY_CLIENTS: return format == 3;
+	case ENTRY_MEMBERS: return format == ENTRY_FORMAT_MEMBERS;
 	default: return false;
 	}
 }
@@ -70,7 +72,7 @@ int entry_next(struct entry_reader *r, struct entry_command *out)
 	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
 	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body))
 		return STATUS_CORRUPT;
-	if (!is_known(r->format, kind))
+	if (!is_known(r->format, kind) || (r->format == ENTRY_FORMAT_MEMBERS && (kind != ENTRY_MEMBERS || r->left != 1)))
 		return STATUS_NEWER;
 	out->kind = (enum entry_kind)kind;
 	r->left--;
@@ -82,10 +84,12 @@ static bool body_fits(uint32_t kind, struct slice body)
 {
 	struct group_settings settings;
 	struct identity_members members;
+	struct paxos_members bound;
 	uint64_t id;
 	switch (kind) {
 	case ENTRY_SETTINGS: return group_settings_decode(&settings, body) == 0;
 	case ENTRY_IDENTITY: return group_identity_decode(&id, &members, body) == 0;
+	case ENTRY_MEMBERS: return members_decode_body(&bound, body) == 0;
 	case ENTRY_CLIENTS: return body.len == 8 && load_u64(body.data) <= ENTRY_CLIENT_MAX;
 	default: return false;
 	}
@@ -95,6 +99,8 @@ bool entry_is_whole(const struct entry_reader *r)
 {
 	const uint8_t *at = r->rest.data;
 	size_t rest = r->rest.len;
+	if (r->format == ENTRY_FORMAT_MEMBERS && (r->left != 1 || rest < 8 || load_u32(at + 4) != ENTRY_MEMBERS))
+		return false;
 	for (uint32_t left = r->left; left > 0; left--) {
 		if (rest < ENTRY_COMMAND_BYTES)
 			return false;

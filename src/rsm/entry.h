@@ -22,6 +22,9 @@
  * service has handed out client ids up to this one; body: u64. An unknown kind or format is a newer program's
  * (STATUS_NEWER), and stops the replica.
  *
+ * Format 4 is format 3 with one command, ENTRY_MEMBERS (rsm/members.h), and nothing else has that kind: the consensus core knows
+ * such an entry by its first four bytes.
+ *
  * Format 2, of the first version: no lived_us (24 bytes of header), kinds ENTRY_APP and ENTRY_REGISTER, and sessions
  * expire by time_us, which never decreases. It is read, and applied by these rules.
  */
@@ -35,12 +38,14 @@
 #include "base/status.h"
 
 #define ENTRY_FORMAT 3u
+#define ENTRY_FORMAT_MEMBERS 4u
 #define ENTRY_HEADER_BYTES 32u
 #define ENTRY_COMMAND_BYTES 32u
 /* No service hands out so many ids. */
 #define ENTRY_CLIENT_MAX (UINT64_C(1) << 62)
 
-enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_SETTINGS = 2, ENTRY_IDENTITY = 3, ENTRY_CLIENTS = 4 };
+enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_SETTINGS = 2, ENTRY_IDENTITY = 3, ENTRY_CLIENTS = 4,
+		  ENTRY_MEMBERS = 5 };
 
 struct entry_command {
 	enum entry_kind kind;

@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "rsm/group_identity.h"
+#include "rsm/members.h"
 
 /* ---- settings ---- */
 
@@ -125,6 +126,16 @@ static int take_members(struct group_fields *fields, struct slice in)
 	return group_members_decode(&fields->members, in);
 }
 
+static void put_bound(const struct group_fields *fields, struct buffer *out)
+{
+	members_encode_field(&fields->bound, out);
+}
+
+static int take_bound(struct group_fields *fields, struct slice in)
+{
+	return members_decode_field(&fields->bound, in);
+}
+
 /* In the order of their numbers. A field of which put() writes nothing is left out. */
 static const struct {
 	uint16_t number;
@@ -136,6 +147,7 @@ static const struct {
 	{3, put_inherited, take_inherited},
 	{16, put_id, take_id},
 	{17, put_members, take_members},
+	{32, put_bound, take_bound},
 };
 #define FIELDS_COUNT (sizeof table / sizeof table[0])
 

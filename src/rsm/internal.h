@@ -6,6 +6,7 @@
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   apply.c             chosen entries → sessions → app
  *   settle.c            what a leader has to tell its group: settings, client ids, lived time
+ *   members.c           which disk counts as which member
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
@@ -26,6 +27,7 @@
 #include "rsm/group_fields.h"
 #include "rsm/judge.h"
 #include "rsm/log_index.h"
+#include "rsm/members.h"
 #include "rsm/read_backlog.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
@@ -174,6 +176,7 @@ struct snapshot_take {
 	struct disk_file *file;
 	struct disk_request request;
 	struct snapshot_header header;
+	struct paxos_members bound;
 	struct buffer group, sessions; /* those of the moment, encoded */
 	struct buffer raw;           /* one app chunk */
 	struct buffer chunk;         /* the same, as it is written */
@@ -217,12 +220,22 @@ struct snapshot_receive {
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
+/* The disk that speaks as a member. */
+struct member_watch {
+	uint64_t life;            /* that was heard last; 0: none has told */
+	uint64_t heard_us;
+	uint64_t bound_heard_us;  /* the bound one was */
+	uint64_t chosen_before;   /* what was chosen at the last heartbeat */
+	uint32_t steady;          /* heartbeats in a row at which it had that */
+};
+
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
 	wal_position kept_from; /* what lies in older segments has been released */
 	const char *impossible;   /* what no replica can have written: the problem of the first such record; NULL: none */
 	uint64_t impossible_slot, impossible_ballot;
+	struct paxos_members bound; /* by the newest record of a snapshot that says them */
 	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };
 
@@ -276,6 +289,10 @@ struct rsm {
 	/* Leader. */
 	bool leading, serving;         /* leads; and the barrier is applied */
 	bool identity_proposed;        /* in this leadership */
+	uint64_t led_since_us;
+	uint64_t birth_told_us;        /* who is missing was said then */
+	uint64_t members_at_us;        /* when they are looked at again */
+	struct member_watch watches[REPLICAS_MAX];
 	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
 	uint64_t told_ballot;          /* in which there is nothing more to tell the group; 0: in none */
 	uint64_t settings_ballot;      /* in which our settings have been proposed; 0: in none */
@@ -365,6 +382,8 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
 void requests_end_transfer(struct rsm *rsm);
 void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
+/* The wall clock as it may stand in an entry. */
+uint64_t rsm_entry_wall_us(const struct rsm *rsm);
 /* Adds a command of the rsm's own to the batch being filled. False: too much is waiting. */
 bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
@@ -373,6 +392,14 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 /* Slots up to here were skipped by a snapshot: what was proposed in them has an unknown outcome. */
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
+/* members.c */
+int members_apply(struct rsm *rsm, struct slice body, uint64_t slot) MUST_CHECK;
+/* A message of this member has come. */
+void members_heard(struct rsm *rsm, uint32_t from);
+/* Tells who is missing for the group to begin. */
+void members_await_birth(struct rsm *rsm);
+/* As the leader, when there is reason to. */
+void members_propose(struct rsm *rsm);
 /* group_identity.c */
 /* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
 int identity_check(struct rsm *rsm) MUST_CHECK;
@@ -449,7 +476,8 @@ void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
  * A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. Before one of
  * our `own` the log also says that its slots are chosen; a peer's may cover slots of which our log holds values that lost.
  */
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes);
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct paxos_members *bound,
+		    struct disk_file *file, uint64_t bytes);
 /* snapshot_send.c */
 void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);
 void snapshot_send_free(struct rsm *rsm);

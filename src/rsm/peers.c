@@ -56,6 +56,8 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		strip_entries(&m);
 	if (message->trace != 0)
 		traced_received(rsm, message, &m);
+	m.life = rsm->node->env->sender_life;
+	members_heard(rsm, m.from);
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

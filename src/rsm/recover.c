@@ -156,6 +156,16 @@ static wal_position kept_from(const struct wal_record *record)
 	return slice_take_u64(&payload, &position) && position != 0 ? position : record->position;
 }
 
+/* … and the lives that counted. */
+static void note_bound(struct recovered *r, const struct wal_record *record)
+{
+	struct slice payload = record->payload;
+	uint64_t position;
+	struct paxos_members bound;
+	if (slice_take_u64(&payload, &position) && payload.len > 0 && members_decode_field(&bound, payload) == 0)
+		r->bound = bound;
+}
+
 static void replay_record(void *context, const struct wal_record *record)
 {
 	struct rsm *rsm = context;
@@ -173,6 +183,9 @@ static void replay_record(void *context, const struct wal_record *record)
 	case WAL_PROMISE:
 		if (record->ballot > r->promised)
 			r->promised = record->ballot;
+		/* It was made by members whose slots were all here (paxos/members.h, M3). */
+		if (record->slot > r->chosen)
+			r->chosen = record->slot;
 		break;
 	case WAL_ACCEPT:
 		log_index_set(&rsm->index, record->slot, record->position);
@@ -187,6 +200,7 @@ static void replay_record(void *context, const struct wal_record *record)
 		if (record->slot > r->snapshot)
 			r->snapshot = record->slot;
 		r->kept_from = kept_from(record);
+		note_bound(r, record);
 		/* Before our own snapshots the log says that their slots were known to be chosen. */
 		if (record->slot > r->chosen)
 			r->foreign = r->chosen = record->slot;
@@ -217,6 +231,8 @@ static void create_core(struct rsm *rsm)
 		.lease_us = rsm->settings.read_lease_ms * 1000ull,
 		.message_bytes = rsm->settings.message_bytes,
 		.cache_bytes = rsm->settings.log_cache_bytes,
+		.life = rsm->node->env->life,
+		.members_of = members_of_value,
 		.clock_us = node_clock_of,
 		.random = node_random_of,
 		.context = rsm,
@@ -224,6 +240,7 @@ static void create_core(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
 		options.members[i] = rsm->options.members[i].replica;
 	rsm->paxos = paxos_create(&options, rsm->applied);
+	paxos_restore_members(rsm->paxos, &rsm->group.bound);
 	if (rsm->lost)
 		paxos_stop_voting(rsm->paxos, 0);
 	log_index_init(&rsm->index, rsm->applied + 1);
@@ -270,13 +287,15 @@ static uint32_t free_files_max(const struct rsm_settings *settings)
 static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldest_segment)
 {
 	struct recovered *r = &rsm->recovered;
-	uint8_t kept[8];
+	struct buffer payload = {0};
 	if (slot <= r->chosen)
 		return;
-	store_u64(kept, r->kept_from != 0 ? r->kept_from : oldest_segment << 32 | WAL_HEADER_BYTES);
+	buffer_add_u64(&payload, r->kept_from != 0 ? r->kept_from : oldest_segment << 32 | WAL_HEADER_BYTES);
+	members_encode_field(&rsm->group.bound, &payload);
 	struct wal_record record = {
-		.type = WAL_SNAPSHOT, .slot = slot, .ballot = rsm->applied_ballot, .payload = slice(kept, sizeof kept)};
+		.type = WAL_SNAPSHOT, .slot = slot, .ballot = rsm->applied_ballot, .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, NULL);
+	buffer_free(&payload);
 	r->foreign = slot;
 }
 
@@ -387,7 +406,7 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64 " action=\"fetching the state from a peer\"", covered, rsm->applied);
 	rsm->state_lost = true;
 	rsm->lost_slot = covered;
-	paxos_install_snapshot(rsm->paxos, 0, covered);
+	paxos_install_snapshot(rsm->paxos, 0, covered, &rsm->recovered.bound);
 	rsm_set_electable(rsm);
 	log_index_drop_below(&rsm->index, covered + 1);
 }

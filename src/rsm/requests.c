@@ -160,7 +160,7 @@ bool requests_can_propose(const struct rsm *rsm)
 }
 
 /* A clock that stands beyond everything that others believe is of no use to anybody, and must do no harm. */
-static uint64_t entry_wall_us(const struct rsm *rsm)
+uint64_t rsm_entry_wall_us(const struct rsm *rsm)
 {
 	uint64_t now_us = node_wall_us(rsm->node);
 	return now_us < ENTRY_TIME_US_MAX ? now_us : ENTRY_TIME_US_MAX;
@@ -181,7 +181,7 @@ void requests_propose(struct rsm *rsm)
 		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
-		entry_finish(&batch->encoding, batch->count, entry_wall_us(rsm), rsm->lived_us,
+		entry_finish(&batch->encoding, batch->count, rsm_entry_wall_us(rsm), rsm->lived_us,
 			     paxos_ballot(rsm->paxos));
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
 		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));

@@ -35,6 +35,7 @@ static void tick(void *data)
 	struct rsm *rsm = data;
 	settle_lived(rsm);
 	paxos_tick(rsm->paxos, node_now_us(rsm->node));
+	members_await_birth(rsm);
 	notice_last_round(rsm);
 }
 
@@ -319,6 +320,7 @@ static void notice_leadership(struct rsm *rsm)
 	if (leading && !rsm->leading) {
 		rsm->counters.elections_won++;
 		rsm->identity_proposed = false;
+		rsm->led_since_us = node_now_us(rsm->node);
 		log_event(rsm->log, LOG_INFO, "leader_elected", "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group, paxos_chosen_slot(rsm->paxos));
 	}
@@ -359,6 +361,7 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
+			members_propose(rsm);
 			settle_propose(rsm);
 			requests_propose(rsm);
 		}
@@ -410,7 +413,7 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || rsm->lost || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
+	if (!rsm->started || !paxos_votes(rsm->paxos) || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;
@@ -481,7 +484,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	}
 	const struct rsm_member *leader = leader_member(rsm);
 	uint64_t now = node_now_us(rsm->node);
-	out->state = slice_string(rsm->lost                          ? "lost"
+	out->state = slice_string(!paxos_votes(rsm->paxos)           ? "lost"
 				  : rsm->restoring || rsm->state_lost ? "recovering"
 								      : paxos_role_text(paxos_role(rsm->paxos)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);

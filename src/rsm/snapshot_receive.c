@@ -200,7 +200,7 @@ static void restored(struct rsm *rsm)
 	if (identity_check(rsm) != 0)
 		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
-	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot);
+	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &rsm->group.bound);
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
 	struct disk_file *file = r->file;
@@ -208,7 +208,7 @@ static void restored(struct rsm *rsm)
 	r->step = RECEIVE_IDLE;
 	snapshot_parser_free(&r->parser);
 	rsm->counters.snapshots_installed++;
-	snapshot_adopt(rsm, false, r->slot, rsm->applied_ballot, file, r->total);
+	snapshot_adopt(rsm, false, r->slot, rsm->applied_ballot, &rsm->group.bound, file, r->total);
 	if (rsm->options.applied != NULL)
 		rsm->options.applied(rsm->options.context);
 }

@@ -218,7 +218,7 @@ static void take_next(struct rsm *rsm)
 	t->file = NULL;
 	take_end(rsm, true);
 	rsm->counters.snapshots_taken++;
-	snapshot_adopt(rsm, true, t->header.slot, t->header.ballot, file, t->offset);
+	snapshot_adopt(rsm, true, t->header.slot, t->header.ballot, &t->bound, file, t->offset);
 }
 
 static void take_start(struct rsm *rsm)
@@ -235,6 +235,7 @@ static void take_start(struct rsm *rsm)
 			.app_hash = rsm->app->ops->hash(rsm->app),
 		},
 	};
+	t->bound = rsm->group.bound;
 	group_fields_encode(&rsm->group, &t->group);
 	sessions_encode(&rsm->sessions, &t->sessions);
 	rsm->snapshot_wanted = false;
@@ -260,7 +261,8 @@ void snapshot_maybe_take(struct rsm *rsm)
 		take_start(rsm);
 }
 
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, struct disk_file *file, uint64_t bytes)
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct paxos_members *bound,
+		    struct disk_file *file, uint64_t bytes)
 {
 	ASSERT(slot > rsm->snapshot_slot && slot <= rsm->applied);
 	char name[SNAPSHOT_NAME_BYTES];
@@ -277,11 +279,12 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, s
 	log_index_drop_below(&rsm->index, slot + 1);
 	wal_position oldest = log_index_oldest(&rsm->index);
 	/* What is released is written down: whatever else is missing at the next start has been lost. */
-	uint8_t kept_from[8];
-	store_u64(kept_from, oldest == UINT64_MAX ? 0 : oldest);
-	struct wal_record record = {
-		.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot, .payload = slice(kept_from, sizeof kept_from)};
+	struct buffer payload = {0};
+	buffer_add_u64(&payload, oldest == UINT64_MAX ? 0 : oldest);
+	members_encode_field(bound, &payload);
+	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot, .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, &position);
+	buffer_free(&payload);
 	wal_release(rsm->wal, oldest < position ? oldest : position);
 	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot, bytes);
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/log_json.h"
+#include "paxos/ballot.h"
 
 /* Every member but the first is preceded by a comma; `name` comes with it. */
 static void put_text(struct buffer *out, const char *name, struct slice value)
@@ -35,6 +36,7 @@ void status_json_open(const struct wire_status *status, struct buffer *out)
 	bool leads = slice_equal(status->state, slice_string("leader")) ||
 		     slice_equal(status->state, slice_string("primary"));
 
+	char ballot[BALLOT_TEXT_BYTES];
 	put_text(out, "{\"name", status->name);
 	put_text(out, ",\"role", status->role);
 	put_number(out, ",\"group", status->group);
@@ -43,8 +45,7 @@ void status_json_open(const struct wire_status *status, struct buffer *out)
 	put_text(out, ",\"state", status->state);
 	put_text(out, ",\"leader_name", status->leader_name);
 	put_text(out, ",\"leader_address", status->leader);
-	/* A ballot is round << 8 | replica. */
-	buffer_format(out, ",\"ballot\":\"%" PRIu64 ".%" PRIu64 "\"", status->ballot >> 8, status->ballot & 0xff);
+	buffer_format(out, ",\"ballot\":\"%s\"", ballot_text(status->ballot, ballot));
 	put_number(out, ",\"chosen", status->chosen);
 	put_number(out, ",\"applied", status->applied);
 	put_number(out, ",\"lag", status->chosen > status->applied ? status->chosen - status->applied : 0);

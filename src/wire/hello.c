@@ -44,6 +44,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.group_id = hello->group_id,
 		.group = hello->group,
 		.lost = hello->lost != 0,
+		.disk_life = hello->disk_life,
 		.nmembers = (uint32_t)hello->n_members,
 	};
 	for (uint32_t i = 0; i < out->nmembers; i++)
@@ -72,6 +73,7 @@ void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 		pb_end(out, mark);
 	}
 	pb_put_u64(out, 12, in->lost);
+	pb_put_u64(out, 13, in->disk_life);
 }
 
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out)

@@ -49,6 +49,7 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 		case 12: pb_get_u64(&r, &out->total); break;
 		case 13: pb_get_bytes(&r, &out->data); break;
 		case 14: pb_get_u64(&r, &out->lease_us); break;
+		case 15: pb_get_u64(&r, &out->members); break;
 		}
 	}
 	return r.status;
@@ -105,4 +106,5 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 	pb_put_u64(out, 12, in->total);
 	pb_put_bytes(out, 13, in->data);
 	pb_put_u64(out, 14, in->lease_us);
+	pb_put_u64(out, 15, in->members);
 }

@@ -44,7 +44,7 @@ struct wire_hello_member {
 struct wire_hello {
 	uint32_t version;
 	struct slice cluster, node, target, role;
-	uint64_t life, nonce, cluster_id, group_id, group;
+	uint64_t life, nonce, cluster_id, group_id, group, disk_life;
 	bool lost;
 	uint32_t nmembers;
 	struct wire_hello_member members[REPLICAS_MAX];
@@ -158,6 +158,8 @@ struct wire_paxos {
 	uint64_t position, total;
 	struct slice data;
 	uint64_t lease_us;
+	uint64_t members;
+	uint64_t life; /* not in the message: of the disk of the process that it comes from; 0: not known */
 };
 int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out) MUST_CHECK;
 void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out);

@@ -1,0 +1,94 @@
+/* Whose words count. The rules stand in members.h. */
+#include "paxos/internal.h"
+
+static const struct paxos_binding *binding_of(const struct paxos *p, uint32_t replica)
+{
+	for (uint32_t i = 0; i < p->members.count; i++)
+		if (p->members.list[i].replica == replica)
+			return &p->members.list[i];
+	return NULL;
+}
+
+static bool is_bound(const struct paxos *p, uint32_t replica, uint64_t life)
+{
+	if (p->members.slot == 0)
+		return true;
+	const struct paxos_binding *binding = binding_of(p, replica);
+	return binding != NULL && binding->life == life;
+}
+
+void members_set_learner(struct paxos *p)
+{
+	p->learner = p->members.slot == 0 ? p->lost : !is_bound(p, p->options.self, p->options.life);
+	for (uint32_t i = 0; p->learner && i < member_count(p); i++) {
+		struct paxos_peer *peer = &p->peers[i];
+		peer->due_promise = peer->pre_vote_granted = false;
+		peer->lease_round = 0;
+	}
+}
+
+uint32_t members_own_binding(const struct paxos *p)
+{
+	const struct paxos_binding *own = binding_of(p, p->options.self);
+	return own == NULL ? 0 : own->binding;
+}
+
+void members_adopt(struct paxos *p, const struct paxos_members *members)
+{
+	if (members == NULL || members->slot <= p->members.slot)
+		return;
+	p->members = *members;
+	members_set_learner(p);
+}
+
+static bool changed_by(const struct paxos *p, const struct bytes *value, struct paxos_members *out)
+{
+	return value != NULL && p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) &&
+	       out->base == p->members.slot;
+}
+
+bool members_would_change(const struct paxos *p, const struct bytes *value)
+{
+	struct paxos_members members;
+	return changed_by(p, value, &members);
+}
+
+bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s)
+{
+	struct paxos_members members;
+	if (!changed_by(p, s->value, &members))
+		return false;
+	members.slot = slot;
+	members_adopt(p, &members);
+	return true;
+}
+
+bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m)
+{
+	if (is_bound(p, p->peers[from].replica, m->life))
+		return true;
+	switch (method) {
+	case METHOD_ACCEPTED:
+		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
+		return true;
+	case METHOD_FETCH:
+	case METHOD_CHOSEN:
+		return true;
+	case METHOD_PRE_VOTE:
+	case METHOD_PRE_VOTE_REPLY:
+	case METHOD_PREPARE:
+	case METHOD_PROMISE:
+	case METHOD_ACCEPT:
+	case METHOD_REJECT:
+		/* It may be bound by an entry that we do not know yet. */
+		note_chosen(p, from, m->chosen);
+		return false;
+	default:
+		return false;
+	}
+}
+
+const struct paxos_members *paxos_members(const struct paxos *p)
+{
+	return &p->members;
+}
