@@ -50,7 +50,7 @@ static uint64_t impossible_ballot(struct lie *lie, uint32_t replica)
 {
 	if (rng_chance(lie->rng, 200000))
 		return ballot_make(0, replica);
-	uint64_t round = rng_chance(lie->rng, 300000) ? UINT64_MAX >> BALLOT_REPLICA_BITS
+	uint64_t round = rng_chance(lie->rng, 300000) ? UINT64_MAX >> BALLOT_ROUND_SHIFT
 						      : BALLOT_ROUND_FREE + BALLOT_ROUND_STEP + 1 + rng_below(lie->rng, BALLOT_ROUND_MAX);
 	return ballot_make(round, replica);
 }

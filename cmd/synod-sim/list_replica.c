@@ -37,6 +37,11 @@ static void replica_turn_end(struct node *node)
 	rsm_turn_end(replica_of(node)->rsm);
 }
 
+static void replica_stop_voting(struct node *node)
+{
+	rsm_stop_voting(replica_of(node)->rsm);
+}
+
 static void replica_stop(struct node *node)
 {
 	rsm_stop(replica_of(node)->rsm);
@@ -70,6 +75,7 @@ static const struct node_ops replica_ops = {
 	.stop = replica_stop,
 	.destroy = replica_destroy,
 	.ready = replica_ready,
+	.stop_voting = replica_stop_voting,
 	.status_json = replica_status_json,
 };
 

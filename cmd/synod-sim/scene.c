@@ -110,6 +110,10 @@ static void check_core(struct scene *scene, uint32_t group)
 		if (replica->group != group)
 			continue;
 		bool alive = sim_process_alive(replica->process);
+		if (replica->wipes != replica->process->wipes) {
+			replica->wipes = replica->process->wipes;
+			paxos_invariants_wiped(scene->invariants[group], count);
+		}
 		if (replica->checked != 0 && (!alive || replica->checked != replica->process->incarnation)) {
 			paxos_invariants_crashed(scene->invariants[group], count);
 			replica->checked = 0;
@@ -181,6 +185,32 @@ static bool is_leader(void *context, const struct sim_process *process)
 	struct scene *scene = context;
 	return sim_process_alive(process) && scene->by_process[process->index] != NULL &&
 	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
+}
+
+/* By the newest members that any replica of its group knows, and if somebody leads by these. */
+static bool is_bound(void *context, const struct sim_process *process)
+{
+	struct scene *scene = context;
+	const struct scene_replica *self = scene->by_process[process->index];
+	const struct paxos_members *newest = NULL;
+	bool led = false;
+	if (self == NULL)
+		return false;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		if (replica->group != self->group || !sim_process_alive(replica->process))
+			continue;
+		const struct paxos *core = rsm_core(scene->kind->rsm(replica));
+		const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
+		if (members == NULL || members->slot == 0 || (newest != NULL && members->slot < newest->slot))
+			continue;
+		led = (led && newest != NULL && newest->slot == members->slot) || paxos_role(core) == PAXOS_LEADER;
+		newest = members;
+	}
+	for (uint32_t i = 0; led && i < newest->count; i++)
+		if (newest->list[i].life == process->env.life)
+			return true;
+	return false;
 }
 
 static void ask_to_hand_over(void *data, struct node *node)
@@ -255,15 +285,32 @@ static bool converged(void *context)
 				continue;
 			if (applied != UINT64_MAX && applied != replica->applied)
 				return scene->over;
+			/* Whose disk was lost has a vote again. */
+			if (replica->process->wipes > 0 && !paxos_votes(rsm_core(scene->kind->rsm(replica))))
+				return scene->over;
 			applied = replica->applied;
 		}
 	}
 	return scene->over || scene->kind->converged == NULL || scene->kind->converged(scene);
 }
 
+/* A group begins when all its members have met: before that no disk may be lost for good. */
+static bool is_born(const struct scene *scene, uint32_t group)
+{
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		if (replica->group == group && sim_process_alive(replica->process) && rsm_applied(scene->kind->rsm(replica)) > 0)
+			return true;
+	}
+	return false;
+}
+
 static bool is_ready(void *context)
 {
 	struct scene *scene = context;
+	for (uint32_t group = 0; group < scene->ngroups; group++)
+		if (!is_born(scene, group))
+			return scene->over;
 	return scene->over || scene->kind->ready(scene);
 }
 
@@ -467,6 +514,7 @@ static void scene_build(struct scene *scene)
 	scene->nemesis = sim_nemesis_create(scene->world);
 	sim_nemesis_prefer(scene->nemesis, is_leader, scene);
 	sim_nemesis_operate(scene->nemesis, hand_over, scene);
+	sim_nemesis_wipes(scene->nemesis, is_bound, scene);
 	sim_nemesis_listen(scene->nemesis, scene->options->told, scene->options->told_context);
 	sim_nemesis_leave_out(scene->nemesis, scene->options->left_out, scene->options->nleft_out);
 	scene->load.violation = load_violation;

@@ -118,7 +118,7 @@ static void build_group(struct cluster_scene *cluster, uint32_t group)
 		snprintf(place->address, sizeof place->address, "%s:7000", place->name);
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
 			.name = place->name, .address = place->address, .build = group == 0 ? build_master : build_shardkv,
-			.context = place, .disk = true});
+			.context = place, .disk = true, .lives = true});
 		scene_add_replica(scene, processes[i], group);
 	}
 	scene_identify_group(processes, count, group == 0 ? "shardmaster" : "shardkv", group);

@@ -77,7 +77,7 @@ static void build_peers(struct scene *scene, struct paxosd_scene *own)
 									       .address = place->address,
 									       .build = build_peer,
 									       .context = place,
-									       .disk = true});
+									       .disk = true, .lives = true});
 		scene_add_replica(scene, own->processes[i], 0);
 	}
 	scene_identify_group(own->processes, own->npeers, "paxos", 0);

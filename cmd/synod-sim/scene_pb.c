@@ -292,7 +292,8 @@ static void build_views(struct pb_scene *pb)
 		snprintf(place->address, sizeof place->address, "v%u:7000", i + 1);
 		pb->view_addresses[i] = place->address;
 		place->process = processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = place->name, .address = place->address, .build = build_view, .context = place, .disk = true});
+			.name = place->name, .address = place->address, .build = build_view, .context = place, .disk = true,
+			.lives = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
 	scene_identify_group(processes, pb->nviews, "viewserver", 0);

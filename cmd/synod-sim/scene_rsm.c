@@ -77,7 +77,7 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
 			.name = own->names[i], .address = own->addresses[i], .build = list_replica_build,
-			.context = &own->replicas[i], .disk = true});
+			.context = &own->replicas[i], .disk = true, .lives = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
 	scene_identify_group(processes, count, "list", 1);

@@ -125,7 +125,9 @@ static void deliver_message(struct sim_process *process, struct sim_packet *pack
 	}
 	world->network->counters.delivered++;
 	sim_trace_message(&world->trace, SIM_EVENT_DELIVER, process, sim_packet_from(packet), &packet->message, 0);
+	process->env.sender_life = packet->life;
 	node_deliver(process->node, end->link->id, &packet->message);
+	process->env.sender_life = 0;
 }
 
 static void deliver_down(struct sim_process *process, struct sim_packet *packet)

@@ -62,6 +62,7 @@ struct sim_packet {
 	enum sim_packet_kind kind;
 	bool local;     /* made by the receiver's own system: no network is involved */
 	uint32_t size_class;
+	uint64_t life;  /* of its sender's disk */
 	struct message message;
 	uint8_t data[];
 };

@@ -176,6 +176,7 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 	for (unsigned deed = 0; deed < DEEDS; deed++)
 		source_arm(&nemesis->sources[deed]);
 	nemesis_members_start(nemesis);
+	nemesis_wipes_start(nemesis);
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
 }
 
@@ -184,6 +185,7 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 	for (unsigned deed = 0; deed < DEEDS; deed++)
 		sim_world_timer_cancel(nemesis->world, &nemesis->sources[deed].timer);
 	nemesis_members_stop(nemesis);
+	nemesis_wipes_stop(nemesis);
 }
 
 static void forget_plans(struct sim_nemesis *nemesis)
@@ -257,7 +259,7 @@ static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group
 	uint32_t minority = (group->count - 1u) / 2, outcasts = (uint32_t)rng_below(rng, minority + 1u);
 	/* Who must fetch a snapshot needs everybody who may have one. */
 	bool needy = rng_chance(rng, 500000);
-	uint32_t damaged = nemesis_damaged(group), excluded = 0, fetching = 0;
+	uint32_t damaged = nemesis_damaged(nemesis, group), excluded = 0, fetching = 0;
 	for (uint32_t i = 0; i < group->count; i++) {
 		const struct nemesis_damage *damage = &group->damage[i];
 		fetching += damage->snapshot && !damage->log;

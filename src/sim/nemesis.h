@@ -56,6 +56,11 @@ void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *conte
 			void *context);
 
 /*
+ * Disks are lost, too. `bound`: the group of this process has a leader, by the newest members that any of them knows, and these bind
+ * the life of the disk that it has now. Without this call no disk is lost.
+ */
+void sim_nemesis_wipes(struct sim_nemesis *nemesis, bool (*bound)(void *context, const struct sim_process *process), void *context);
+/*
  * What an operator may do at any time: `hand_over` has a process, if it leads, look for a successor. Without it that is
  * never done.
  */

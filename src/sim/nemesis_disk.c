@@ -110,14 +110,16 @@ struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, cons
 	return group == NULL ? NULL : &group->damage[member];
 }
 
-uint32_t nemesis_damaged(struct nemesis_group *group)
+uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	uint32_t damaged = 0;
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct nemesis_damage *damage = &group->damage[i];
 		if (damage->snapshot && sim_damage_snapshot_is_whole(group->members[i]->disk, damage->snapshot_slot))
 			damage->snapshot = false;
-		damaged += damage->log || damage->snapshot;
+		if (damage->wiped && nemesis->bound(nemesis->bound_context, group->members[i]))
+			damage->wiped = false;
+		damaged += damage->log || damage->snapshot || damage->wiped;
 	}
 	return damaged;
 }
@@ -125,8 +127,8 @@ uint32_t nemesis_damaged(struct nemesis_group *group)
 /* Is one more damaged disk allowed, namely this one? */
 static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member)
 {
-	uint32_t damaged = nemesis_damaged(group);
-	bool already = group->damage[member].log || group->damage[member].snapshot;
+	uint32_t damaged = nemesis_damaged(nemesis, group);
+	bool already = group->damage[member].log || group->damage[member].snapshot || group->damage[member].wiped;
 	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
 }
 

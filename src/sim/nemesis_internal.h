@@ -47,6 +47,7 @@ struct nemesis_damage {
 	uint32_t log_before;    /* 0: it may be running; otherwise the incarnation that must refuse to start */
 	bool snapshot;          /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
+	bool wiped;             /* until its group has bound the disk that took its place */
 };
 
 struct nemesis_group {
@@ -81,6 +82,10 @@ struct sim_nemesis {
 	 */
 	struct rng rng_members;
 	struct timer members_timer;
+	struct rng rng_wipes; /* nemesis_wipe.c, likewise */
+	struct timer wipe_timer;
+	bool (*bound)(void *context, const struct sim_process *process);
+	void *bound_context;
 	uint32_t deeds;   /* so far */
 	uint32_t current; /* number of the one that is being done */
 	struct nemesis_moment moment;
@@ -149,9 +154,14 @@ void nemesis_members_stop(struct sim_nemesis *nemesis);
 /* Whoever is started next has the right configuration again. */
 void nemesis_members_correct(struct sim_process *process);
 
+/* ---- nemesis_wipe.c ---- */
+
+void nemesis_wipes_start(struct sim_nemesis *nemesis);
+void nemesis_wipes_stop(struct sim_nemesis *nemesis);
+
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);
-/* Forgets about snapshots that have been replaced; returns how many of the group's disks are damaged. */
-uint32_t nemesis_damaged(struct nemesis_group *group);
+/* Forgets about snapshots that have been replaced, and wiped disks that have been bound; returns how many of the group's disks are damaged. */
+uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group);
 
 #endif

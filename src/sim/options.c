@@ -144,6 +144,7 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	/* Younger than the seeds that are known by their number: of a stream of its own. */
 	rng_seed(&rng, seed ^ 0x6d656d62657273ull);
 	options->nemesis.members_mean_us = maybe(&rng, 50, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	options->nemesis.wipe_mean_us = maybe(&rng, 60, 300 * SIM_MILLISECOND, 8 * SIM_SECOND);
 }
 
 /* ---- printing ---- */
@@ -177,6 +178,7 @@ static const struct option table[] = {
 	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
 	OPTION(nemesis.hung_disk_mean_us), OPTION(nemesis.hung_disk_length_us), OPTION(nemesis.hung_for_good_ppm),
 	OPTION(nemesis.exchange_mean_us), OPTION(nemesis.reelect_mean_us), OPTION(nemesis.members_mean_us),
+		OPTION(nemesis.wipe_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)

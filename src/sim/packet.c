@@ -40,6 +40,7 @@ struct sim_packet *sim_packet_new(struct sim_connection *connection, uint32_t en
 	packet->kind = message == NULL ? SIM_PACKET_DOWN : SIM_PACKET_MESSAGE;
 	if (message != NULL) {
 		packet->message = *message;
+		packet->life = sim_packet_from(packet)->env.life;
 		packet->message.detail = NULL; /* the sender's own */
 		if (len > 0)
 			memcpy(packet->data, message->payload.data, len);

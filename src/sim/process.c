@@ -77,6 +77,14 @@ static void log_to_trace(void *context, const char *line, size_t len)
 	sim_trace_text(&process->world->trace, SIM_EVENT_LOG, process, slice(line, len));
 }
 
+/* Of no stream of random numbers: what has no life must not be another run. */
+static void draw_life(struct sim_process *process)
+{
+	struct rng rng;
+	rng_seed(&rng, process->world->seed ^ (uint64_t)(process->index + 1) << 32 ^ process->wipes);
+	process->env.life = rng_next(&rng) | 1;
+}
+
 struct sim_process *sim_process_add(struct sim_world *world, const struct sim_process_spec *spec)
 {
 	struct sim_process *process = ALLOC(struct sim_process);
@@ -108,6 +116,8 @@ struct sim_process *sim_process_add(struct sim_world *world, const struct sim_pr
 	process->env = (struct env){.ops = &sim_process_env_ops};
 	if (spec->disk)
 		process->env.disk = process->disk = disk_create(process);
+	if (spec->lives)
+		draw_life(process);
 	return process;
 }
 
@@ -226,6 +236,9 @@ bool sim_process_stopped_by_disk(struct sim_process *process)
 
 static void node_start(struct sim_process *process)
 {
+	/* Its peers remember its life before, and tell it so before they hear it vote (host/identity.c). */
+	if (process->wipes > 0)
+		process->node->ops->stop_voting(process->node);
 	process->halt_status = sim_process_claim(process);
 	if (process->halt_status == 0)
 		process->halt_status = process->node->ops->start(process->node);
@@ -332,6 +345,10 @@ void sim_process_wipe(struct sim_process *process)
 	ASSERT(process->disk != NULL);
 	sim_trace_event(&process->world->trace, SIM_EVENT_WIPE, process, NULL, 0, 0);
 	disk_sim_wipe(process->disk);
+	if (process->env.life != 0) {
+		process->wipes++;
+		draw_life(process);
+	}
 }
 
 void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data)

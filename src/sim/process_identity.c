@@ -22,12 +22,16 @@ int sim_process_claim(struct sim_process *process)
 	struct identity own = *process->identity;
 	struct identity_claim claim = {.directory = process->name, .file = "the configuration"};
 	bool created;
+	own.life = process->env.life;
 	if (process->misconfigured != NULL)
 		own.members = *process->misconfigured;
 	int status = identity_claim(process->env.disk, &claim, &own, &created, process->halt_reason,
 				    sizeof process->halt_reason);
 	if (status == 0)
 		process->claimed = own;
+	/* Files may have been exchanged. */
+	if (status == 0 && process->env.life != 0)
+		process->env.life = own.life;
 	return status;
 }
 

@@ -79,6 +79,7 @@ struct sim_process_spec {
 	sim_build build;
 	void *context;
 	bool disk;           /* env.disk is set; the disk outlives crashes and restarts */
+	bool lives;          /* … and has a life, and another one when it has been wiped (node/identity.h) */
 };
 
 struct sim_process {
@@ -102,6 +103,7 @@ struct sim_process {
 	char halt_reason[256];
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
+	uint32_t wipes;       /* with lives: a disk that replaces another one has no vote of its own */
 
 	/*
 	 * Who it is by its configuration, by which its disk is judged at every start (node/identity.h); NULL:
