@@ -34,7 +34,7 @@ begin "the directories of version 1 start, and everything is there"
 cluster up
 compare
 identified() {
-	grep -q '^synod-identity 2' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
+	grep -q '^synod-identity 3' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
 }
 for node in m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3; do
 	await "$node to know the cluster's id" identified $node

@@ -192,7 +192,7 @@ START_TEST(version_1)
 	ck_assert_uint_eq(known.group_id, 0);
 	disk_posix_destroy(disk);
 	contents("identity", text, sizeof text);
-	ck_assert_ptr_nonnull(strstr(text, "synod-identity 2\n"));
+	ck_assert_ptr_nonnull(strstr(text, "synod-identity 3\n"));
 	ck_assert_ptr_nonnull(strstr(text, "member = 3 g1c 127.0.0.1:7013\n"));
 	ck_assert_int_eq(open_as(G1A), 0);
 	disk_posix_destroy(disk);
@@ -205,9 +205,9 @@ START_TEST(newer_version)
 {
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put("identity", "synod-identity 3\nwhatever\n");
+	put("identity", "synod-identity 4\nwhatever\n");
 	ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
-	ck_assert_ptr_nonnull(strstr(error, "of version 3: it was written by a newer program"));
+	ck_assert_ptr_nonnull(strstr(error, "of version 4: it was written by a newer program"));
 	tear_down();
 }
 END_TEST

@@ -75,7 +75,7 @@ START_TEST(test_snapshot_over_own_slots_ends_leadership)
 	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine"))), 2);
 	ck_assert_uint_eq(paxos_propose(b.core, bytes_copy(slice_string("mine too"))), 3);
 	settle(&b);
-	paxos_install_snapshot(b.core, b.now_us, 2);
+	paxos_install_snapshot(b.core, b.now_us, 2, NULL);
 	b.now_us += 30000;
 	paxos_tick(b.core, b.now_us);
 	const struct paxos_output *out = settle(&b);
@@ -92,7 +92,7 @@ START_TEST(test_snapshot_below_own_slots_keeps_leadership)
 	bench_init(&b, 1, 3);
 	lead(&b, 100);
 	ck_assert_uint_eq(paxos_barrier(b.core), 101);
-	paxos_install_snapshot(b.core, b.now_us, 100);
+	paxos_install_snapshot(b.core, b.now_us, 100, NULL);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 100);
 	paxos_destroy(b.core);

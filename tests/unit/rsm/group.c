@@ -59,6 +59,11 @@ static bool replica_ready(struct node *node)
 	return rsm_ready(replica_of(node)->rsm);
 }
 
+static void replica_stop_voting(struct node *node)
+{
+	rsm_stop_voting(replica_of(node)->rsm);
+}
+
 static void replica_status_json(struct node *node, struct buffer *out)
 {
 	(void)node;
@@ -73,6 +78,7 @@ static const struct node_ops replica_ops = {
 	.stop = replica_stop,
 	.destroy = replica_destroy,
 	.ready = replica_ready,
+	.stop_voting = replica_stop_voting,
 	.status_json = replica_status_json,
 };
 
@@ -312,7 +318,7 @@ static void halted(void *context, struct sim_process *process)
 	g->halt_status = process->halt_status;
 }
 
-void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings, bool lives)
 {
 	struct sim_options options;
 	sim_options_calm(&options);
@@ -334,12 +340,23 @@ void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const st
 											      .address = addresses[i],
 											      .build = replica_build,
 											      .context = &g->replicas[i],
-											      .disk = true});
+											      .disk = true,
+											      .lives = lives});
 	}
 	g->client = sim_process_add(g->world, &(struct sim_process_spec){.name = "client", .build = client_build, .context = g});
 	for (uint32_t i = 0; i < count; i++)
 		sim_process_start(g->replicas[i].process);
 	sim_process_start(g->client);
+}
+
+void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+{
+	init(g, count, seed, settings, false);
+}
+
+void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+{
+	init(g, count, seed, settings, true);
 }
 
 void rsm_group_free(struct rsm_group *g)

@@ -64,6 +64,8 @@ struct rsm_group {
 /* Small segments, small snapshots, little cache: everything happens within a few hundred commands. */
 void rsm_group_settings(struct rsm_settings *settings);
 void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
+/* The same, and each disk has a life: one that is lost is bound again. */
+void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);
 
 /* Its disk is gone. From its next start on it has no vote. */

@@ -64,7 +64,7 @@ START_TEST(test_unknown)
 	b.data[ENTRY_HEADER_BYTES + 4] = 9;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), 0);
 	ck_assert_int_eq(entry_next(&reader, &c), STATUS_NEWER);
-	b.data[0] = ENTRY_FORMAT + 1;
+	b.data[0] = ENTRY_FORMAT_MEMBERS + 1;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_NEWER);
 	b.data[0] = 1;
 	ck_assert_int_eq(entry_read(&reader, buffer_slice(&b)), STATUS_CORRUPT);

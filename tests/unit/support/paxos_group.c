@@ -403,7 +403,7 @@ static void install(struct group *g, uint32_t i)
 		r->base = source->base;
 		g->installed++;
 		trace(g, "%u installs a snapshot up to slot %" PRIu64, i + 1, r->base);
-		paxos_install_snapshot(r->core, g->now_us, r->base);
+		paxos_install_snapshot(r->core, g->now_us, r->base, NULL);
 	}
 	group_settle(g, i);
 }

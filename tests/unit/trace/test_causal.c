@@ -36,7 +36,7 @@ START_TEST(words)
 		.hlc = 5ull << 16 | 3,
 		.origin = 0x5f,
 		.sent = 12,
-		.detail = {.first = 4, .last = 6, .ballot = 3 << 8 | 1, .chosen = 3},
+		.detail = {.first = 4, .last = 6, .ballot = 3 << 24 | 1, .chosen = 3},
 	};
 	struct trace_words read;
 	struct buffer text = {0};

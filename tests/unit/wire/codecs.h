@@ -99,6 +99,7 @@ static inline void any_hello(struct rng *r, struct arena *a, void *out)
 				     any_u64(r),
 				     any_u64(r),
 				     any_u64(r),
+				     any_u64(r),
 				     rng_below(r, 2) == 0,
 				     (uint32_t)rng_range(r, 0, REPLICAS_MAX),
 				     {{0}}};
@@ -184,7 +185,8 @@ static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 	*p = (struct wire_paxos){
 		.group = any_u64(r), .from = any_u32(r), .to = any_u32(r), .ballot = any_u64(r), .slot = any_u64(r),
 		.chosen = any_u64(r), .sequence = any_u64(r), .flags = any_u32(r), .nentries = any_count(r, 20),
-		.nranges = any_count(r, 20), .position = any_u64(r), .total = any_u64(r), .data = any_bytes(r, a)};
+		.nranges = any_count(r, 20), .position = any_u64(r), .total = any_u64(r), .data = any_bytes(r, a),
+		.lease_us = any_u64(r), .members = any_u64(r)};
 	p->entries = arena_get(a, p->nentries * sizeof *p->entries);
 	p->ranges = arena_get(a, p->nranges * sizeof *p->ranges);
 	for (uint32_t i = 0; i < p->nentries; i++)

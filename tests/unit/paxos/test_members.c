@@ -1,0 +1,239 @@
+/* Which disk counts as which member: the rules M1 to M7 of paxos/members.h, at one core. faults: 38 */
+#include <check.h>
+
+#include "../support/check_main.h"
+#include "bench.h"
+#include "paxos/judge.h"
+
+/* An entry of members as text: "M", base, and for each member number, binding and life, a byte each. */
+static bool members_of(struct slice value, struct paxos_members *out)
+{
+	if (value.len < 2 || value.data[0] != 'M')
+		return false;
+	*out = (struct paxos_members){.base = value.data[1]};
+	for (size_t i = 2; i + 2 < value.len; i += 3)
+		out->list[out->count++] = (struct paxos_binding){
+			.replica = value.data[i], .binding = value.data[i + 1], .life = value.data[i + 2]};
+	return true;
+}
+
+#define LIFE(i) (10u * (i) + 1u) /* of member i, at first */
+
+static struct bytes *entry_of(uint8_t base, uint8_t binding_of_3, uint8_t life_of_3)
+{
+	const uint8_t text[] = {'M', base, 1, 0, LIFE(1), 2, 0, LIFE(2), 3, binding_of_3, life_of_3};
+	return bytes_copy(slice(text, sizeof text));
+}
+
+static void begin(struct bench *b, uint64_t life)
+{
+	bench_init(b, 1, 3);
+	b->core->options.life = life;
+	b->core->options.members_of = members_of;
+}
+
+static void hear(struct bench *b, enum method method, uint32_t from, uint64_t life, struct wire_paxos m)
+{
+	m.from = from;
+	m.life = life;
+	m.group = 1;
+	m.to = 1;
+	ck_assert_ptr_null(paxos_judge(b->core, method, &m));
+	receive(b, method, m);
+}
+
+/* Replica 2 leads in round 5 and has slot 1, an entry of members, chosen, and slot 2 besides. */
+static void learn_members(struct bench *b)
+{
+	struct bytes *members = entry_of(0, 0, LIFE(3)), *other = bytes_copy(slice_string("x"));
+	struct wire_entry entries[] = {{.slot = 1, .value = bytes_slice(members)}, {.slot = 2, .value = bytes_slice(other)}};
+	hear(b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .flags = PAXOS_FIRST, .entries = entries,
+							       .nentries = 2});
+	hear(b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .sequence = 1});
+	settle(b);
+	sync_all(b);
+	ck_assert_uint_eq(paxos_chosen_slot(b->core), 2);
+	ck_assert_uint_eq(paxos_members(b->core)->slot, 1);
+	bytes_unref(members);
+	bytes_unref(other);
+}
+
+START_TEST(test_bound)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	ck_assert(paxos_votes(b.core));
+	learn_members(&b);
+	ck_assert(paxos_votes(b.core));
+	/* Another life of number 2 is heard of what it knows, and of nothing else. */
+	uint64_t later = ballot_make(6, 2);
+	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 2, 99, (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_PREPARE, 2, 0, (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	ck_assert_uint_eq(settle(&b)->npersists, 0);
+	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	ck_assert_uint_eq(paxos_ballot(b.core), later);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* Whose own life is another one has no vote, and gets it with the entry that binds it. */
+START_TEST(test_own_life)
+{
+	struct bench b;
+	begin(&b, 77);
+	learn_members(&b);
+	ck_assert(!paxos_votes(b.core));
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 3, .chosen = 2, .members = 1});
+	ck_assert_uint_eq(settle(&b)->npersists, 0);
+	const uint8_t text[] = {'M', 1, 1, 1, 77, 2, 0, LIFE(2), 3, 0, LIFE(3)};
+	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(6, 2), .value = slice(text, sizeof text)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	ck_assert(paxos_votes(b.core));
+	/* Its ballots are those of the second disk (M6). */
+	b.now_us = paxos_deadline_us(b.core) + 1000000;
+	for (int i = 0; i < 5 && paxos_role(b.core) == PAXOS_FOLLOWER; i++, b.now_us += 1000000)
+		paxos_tick(b.core, b.now_us);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	ck_assert_uint_eq(ballot_binding(b.core->ballot), 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* An entry whose base is not the newest entry of members changes nothing. */
+START_TEST(test_base)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	learn_members(&b);
+	struct bytes *stale = entry_of(0, 1, 88);
+	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(6, 2), .value = bytes_slice(stale)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 3);
+	ck_assert_uint_eq(paxos_members(b.core)->slot, 1);
+	bytes_unref(stale);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* M1 */
+START_TEST(test_no_gaps)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	struct wire_entry entry = {.slot = 4, .value = slice_string("d")};
+	uint64_t ballot = ballot_make(5, 2);
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .entries = &entry, .nentries = 1});
+	ck_assert_ptr_null(ring_get(&b.core->ring, 4));
+	entry.slot = 3;
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 3));
+	entry.slot = 4;
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .entries = &entry, .nentries = 1});
+	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 4));
+	/* What was accepted in an earlier ballot does not make up for what is missing of this one. */
+	entry.slot = 5;
+	hear(&b, METHOD_ACCEPT, 3, LIFE(3), (struct wire_paxos){.ballot = ballot_make(6, 3), .entries = &entry, .nentries = 1});
+	ck_assert_ptr_null(ring_get(&b.core->ring, 5));
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* M2, M3 */
+START_TEST(test_promises)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	/* By members that we do not know yet nothing is promised; we fetch. */
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(4, 2), .slot = 3, .chosen = 2, .members = 1});
+	const struct paxos_output *out = settle(&b);
+	ck_assert_uint_eq(out->npersists, 0);
+	ck_assert_ptr_nonnull(sent(out, 2, METHOD_FETCH));
+	learn_members(&b);
+	/* Nor by those of before: the asker is told. */
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 1});
+	out = settle(&b);
+	ck_assert_uint_eq(out->npersists, 0);
+	const struct paxos_send *reject = sent(out, 2, METHOD_REJECT);
+	ck_assert_ptr_nonnull(reject);
+	ck_assert_uint_eq(reject->message.members, 1);
+	ck_assert_uint_eq(reject->message.chosen, 2);
+	/* The promise's record says by which it was made. */
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(7, 2), .slot = 3, .chosen = 2, .members = 1});
+	out = settle(&b);
+	ck_assert_uint_eq(out->npersists, 1);
+	ck_assert_int_eq(out->persists[0].kind, PAXOS_PERSIST_PROMISE);
+	ck_assert_uint_eq(out->persists[0].slot, 1);
+	sync_all(&b);
+	const struct paxos_send *promise = sent(settle(&b), 2, METHOD_PROMISE);
+	ck_assert_ptr_nonnull(promise);
+	ck_assert_uint_eq(promise->message.members, 1);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t members)
+{
+	hear(b, METHOD_PROMISE, from, life, (struct wire_paxos){.ballot = b->core->ballot, .slot = b->core->peers[from - 1].promise_next,
+							       .chosen = members, .members = members});
+}
+
+static void stand(struct bench *b, uint32_t voter, uint64_t life)
+{
+	b->now_us = paxos_deadline_us(b->core);
+	paxos_tick(b->core, b->now_us);
+	settle(b);
+	hear(b, METHOD_PRE_VOTE_REPLY, voter, life, (struct wire_paxos){.sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+	settle(b);
+	sync_all(b);
+	settle(b);
+	ck_assert_int_eq(paxos_role(b->core), PAXOS_CANDIDATE);
+}
+
+/* M7, M4: the group begins with all; behind an entry of members nothing is proposed, and then there is a new ballot. */
+START_TEST(test_birth_and_wall)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	stand(&b, 2, LIFE(2));
+	promised_by(&b, 2, LIFE(2), 0);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	promised_by(&b, 3, LIFE(3), 0);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	settle(&b);
+	ck_assert(paxos_can_propose(b.core));
+	uint64_t slot = paxos_propose(b.core, entry_of(0, 0, LIFE(3)));
+	ck_assert(!paxos_can_propose(b.core));
+	uint64_t ballot = b.core->ballot;
+	settle(&b);
+	sync_all(&b);
+	struct wire_range range = {.first = 1, .last = slot};
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
+	/* Its last word in this ballot, to all; then the promises, of the new members. */
+	const struct paxos_output *out = settle(&b);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_uint_gt(b.core->ballot, ballot);
+	for (uint32_t to = 2; to <= 3; to++) {
+		const struct paxos_send *last = sent(out, to, METHOD_ACCEPT);
+		ck_assert_ptr_nonnull(last);
+		ck_assert_uint_eq(last->message.ballot, ballot);
+		ck_assert_uint_eq(last->message.chosen, slot);
+	}
+	sync_all(&b);
+	const struct paxos_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
+	ck_assert_ptr_nonnull(prepare);
+	ck_assert_uint_eq(prepare->message.members, slot);
+	/* Who does not know them yet is not counted, nor is another life. */
+	hear(&b, METHOD_PROMISE, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next});
+	hear(&b, METHOD_PROMISE, 3, 99, (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next, .chosen = slot,
+							    .members = slot});
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	promised_by(&b, 3, LIFE(3), slot);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_birth_and_wall)

@@ -1,0 +1,230 @@
+/*
+ * Disks that are lost and bound again: a replica whose directory is gone follows without a vote, catches up, and votes
+ * again, without an operator and without the loss of anything. faults: 38
+ */
+#include <check.h>
+
+#include "../support/check_main.h"
+#include "group.h"
+#include "rsm/internal.h"
+
+static void small(struct rsm_settings *settings)
+{
+	rsm_group_settings(settings);
+	settings->wal_segment_bytes = 4 * KIB;
+	settings->entry_bytes = 512;
+	settings->snapshot_log_bytes = 2 * KIB;
+	settings->log_cache_bytes = KIB;
+}
+
+static const struct paxos_members *members_at(const struct rsm_group *g, uint32_t i)
+{
+	return paxos_members(rsm_core(rsm_group_rsm(g, i)));
+}
+
+/* Everybody that is up knows the present lives of all, and votes. */
+static bool all_bound(const struct rsm_group *g)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		if (rsm_group_rsm(g, i) == NULL)
+			continue;
+		const struct paxos_members *m = members_at(g, i);
+		if (m->slot == 0 || !paxos_votes(rsm_core(rsm_group_rsm(g, i))))
+			return false;
+		for (uint32_t k = 0; k < g->count; k++)
+			if (m->list[k].life != g->replicas[k].process->env.life)
+				return false;
+	}
+	return true;
+}
+
+static void until_bound(struct rsm_group *g)
+{
+	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
+	while (!all_bound(g)) {
+		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
+		rsm_group_run(g, 10 * SIM_MILLISECOND);
+	}
+}
+
+static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
+{
+	struct rsm_settings settings;
+	small(&settings);
+	rsm_group_init_lives(g, count, seed, &settings);
+	until_bound(g);
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t k = 0; k < count; k++)
+			ck_assert_uint_eq(members_at(g, i)->list[k].binding, 0);
+}
+
+/* Each in turn loses its disk, under load. What was acknowledged is there in the end, though no disk is left of those that had it. */
+START_TEST(test_every_disk_is_lost_in_turn)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		uint32_t count = seed % 2 == 0 ? 3 : 5;
+		begin(&g, count, seed);
+		for (int i = 0; i < 30; i++)
+			rsm_group_append(&g, 100);
+		for (uint32_t i = 0; i < count; i++) {
+			uint32_t lost = (i + (uint32_t)seed) % count;
+			rsm_group_lose(&g, lost);
+			for (int k = 0; k < 20; k++)
+				rsm_group_append(&g, 100);
+			sim_process_start(g.replicas[lost].process);
+			for (int k = 0; k < 10; k++)
+				rsm_group_append(&g, 100);
+			until_bound(&g);
+			ck_assert_uint_eq(members_at(&g, lost)->list[lost].binding, 1);
+			ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+		}
+		ck_assert_uint_eq(g.halts, 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* It makes up a quorum with one other; restarted as well, all at once. */
+START_TEST(test_its_vote_counts)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		for (int i = 0; i < 40; i++)
+			rsm_group_append(&g, 100);
+		uint32_t lost = (uint32_t)seed % 3, down = (lost + 1 + (uint32_t)seed / 3 % 2) % 3;
+		rsm_group_lose(&g, lost);
+		sim_process_start(g.replicas[lost].process);
+		until_bound(&g);
+		if (seed % 2 == 0) {
+			for (uint32_t i = 0; i < 3; i++)
+				sim_process_power_loss(g.replicas[i].process);
+			for (uint32_t i = 0; i < 3; i++)
+				if (i != down)
+					sim_process_start(g.replicas[i].process);
+		} else {
+			sim_process_crash(g.replicas[down].process);
+		}
+		for (int i = 0; i < 20; i++)
+			rsm_group_append(&g, 100);
+		uint32_t leader = rsm_group_elect(&g);
+		ck_assert_int_eq(rsm_group_read(&g, leader, g.appended), 0);
+		sim_process_start(g.replicas[down].process);
+		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+		ck_assert_uint_eq(g.halts, 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* The new life leads, too; its ballots bear its binding. */
+START_TEST(test_it_leads)
+{
+	struct rsm_group g;
+	begin(&g, 3, 3);
+	for (int i = 0; i < 40; i++)
+		rsm_group_append(&g, 100);
+	uint32_t lost = rsm_group_elect(&g);
+	rsm_group_lose(&g, lost);
+	sim_process_start(g.replicas[lost].process);
+	until_bound(&g);
+	for (uint32_t i = 0; i < 3; i++)
+		if (i != lost)
+			paxos_set_electable(rsm_group_rsm(&g, i)->paxos, false);
+	while (rsm_group_leader(&g) != lost) {
+		if (rsm_group_leader(&g) != UINT32_MAX)
+			sim_process_restart(g.replicas[rsm_group_leader(&g)].process);
+		for (uint32_t i = 0; i < 3; i++)
+			if (i != lost)
+				paxos_set_electable(rsm_group_rsm(&g, i)->paxos, false);
+		rsm_group_run(&g, 20 * SIM_MILLISECOND);
+	}
+	ck_assert_uint_eq(ballot_binding(paxos_ballot(rsm_core(rsm_group_rsm(&g, lost)))), 1);
+	for (int i = 0; i < 20; i++)
+		rsm_group_append(&g, 100);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* More disks than the group can do without: nobody serves until one of those that know comes back. */
+START_TEST(test_silence)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		for (int i = 0; i < 40; i++)
+			rsm_group_append(&g, 100);
+		uint32_t kept = (uint32_t)seed % 3, a = (kept + 1) % 3, b = (kept + 2) % 3;
+		sim_process_crash(g.replicas[kept].process);
+		rsm_group_lose(&g, a);
+		rsm_group_lose(&g, b);
+		sim_process_start(g.replicas[a].process);
+		sim_process_start(g.replicas[b].process);
+		if (seed % 2 == 0)
+			sim_process_start(g.replicas[kept].process);
+		rsm_group_run(&g, 20 * SIM_SECOND);
+		ck_assert_uint_eq(rsm_group_leader(&g), UINT32_MAX);
+		ck_assert_uint_eq(rsm_applied(rsm_group_rsm(&g, a)) > 0 && seed % 2 == 1, 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/*
+ * Two of three have lost their disks and do not know it, for nobody is there who could tell them: they are not a new group. When the
+ * third comes, whose disk is whole, it tells them, and all is there.
+ */
+START_TEST(test_no_second_birth)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		for (int i = 0; i < 40; i++)
+			rsm_group_append(&g, 100);
+		uint32_t kept = (uint32_t)seed % 3;
+		sim_process_crash(g.replicas[kept].process);
+		for (uint32_t i = 0; i < 3; i++) {
+			if (i == kept)
+				continue;
+			rsm_group_lose(&g, i);
+			g.replicas[i].lost = false;
+			g.replicas[i].process->wipes = 0;
+			sim_process_start(g.replicas[i].process);
+		}
+		rsm_group_run(&g, 10 * SIM_SECOND);
+		ck_assert_uint_eq(rsm_group_leader(&g), UINT32_MAX);
+		for (uint32_t i = 0; i < 3; i++)
+			if (i != kept)
+				ck_assert_uint_eq(paxos_last_slot(rsm_core(rsm_group_rsm(&g, i))), 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* A group of before: its disks draw lives at their next start, one after the other, and are bound when all have. */
+START_TEST(test_group_without_lives)
+{
+	struct rsm_group g;
+	struct rsm_settings settings;
+	small(&settings);
+	rsm_group_init(&g, 3, 5, &settings);
+	for (int i = 0; i < 40; i++)
+		rsm_group_append(&g, 100);
+	for (uint32_t i = 0; i < 3; i++) {
+		sim_process_crash(g.replicas[i].process);
+		g.replicas[i].process->env.life = 1000 + i;
+		sim_process_start(g.replicas[i].process);
+		for (int k = 0; k < 10; k++)
+			rsm_group_append(&g, 100);
+		ck_assert_uint_eq(members_at(&g, i)->slot != 0 && i < 2, 0);
+	}
+	until_bound(&g);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_it_leads, test_silence, test_no_second_birth,
+	   test_group_without_lives)
