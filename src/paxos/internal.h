@@ -214,10 +214,23 @@ void *vector_add(struct vector *v, size_t item_size);
 /* members.c */
 /* False: its sender's life is not bound, and a message of this kind would count. Otherwise it may have been made one that does not. */
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
+bool members_changed_by(const struct paxos *p, const struct bytes *value);
+bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value);
+/* Every entry is looked at, and hardly one is of members. */
+static inline bool may_be_members(const struct paxos *p, const struct bytes *value)
+{
+	return __builtin_expect(value != NULL && value->len > 0 && value->data[0] == p->options.members_byte, 0);
+}
 /* Slot `slot` is chosen, and all before it: if it holds an entry of members, they count from now on. True then. */
-bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s);
+static inline bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s)
+{
+	return may_be_members(p, s->value) && members_adopt_entry(p, slot, s->value);
+}
 /* Would it, if it were the next one? */
-bool members_would_change(const struct paxos *p, const struct bytes *value);
+static inline bool members_would_change(const struct paxos *p, const struct bytes *value)
+{
+	return may_be_members(p, value) && members_changed_by(p, value);
+}
 /* Have a later entry's members. */
 void members_adopt(struct paxos *p, const struct paxos_members *members);
 /* Whether this replica has a vote. */
@@ -254,7 +267,10 @@ void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
 void leader_confirm_reads(struct paxos *p, uint64_t now_us);
 void leader_hand_over(struct paxos *p);
 /* The members that this leader has proposed are chosen: others may count from here on, and it must prepare anew (M4). */
-bool leader_wall_is_chosen(const struct paxos *p);
+static inline bool leader_wall_is_chosen(const struct paxos *p)
+{
+	return __builtin_expect(p->wall != 0, 0) && p->role == PAXOS_LEADER && p->chosen >= p->wall;
+}
 void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);

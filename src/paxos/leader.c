@@ -351,11 +351,6 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 
 /* ---- behind the wall ---- */
 
-bool leader_wall_is_chosen(const struct paxos *p)
-{
-	return p->role == PAXOS_LEADER && p->wall != 0 && p->chosen >= p->wall;
-}
-
 void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 {
 	uint64_t before = p->ballot;

@@ -43,20 +43,19 @@ void members_adopt(struct paxos *p, const struct paxos_members *members)
 
 static bool changed_by(const struct paxos *p, const struct bytes *value, struct paxos_members *out)
 {
-	return value != NULL && p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) &&
-	       out->base == p->members.slot;
+	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) && out->base == p->members.slot;
 }
 
-bool members_would_change(const struct paxos *p, const struct bytes *value)
+bool members_changed_by(const struct paxos *p, const struct bytes *value)
 {
 	struct paxos_members members;
 	return changed_by(p, value, &members);
 }
 
-bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s)
+bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value)
 {
 	struct paxos_members members;
-	if (!changed_by(p, s->value, &members))
+	if (!changed_by(p, value, &members))
 		return false;
 	members.slot = slot;
 	members_adopt(p, &members);

@@ -109,7 +109,11 @@ struct paxos_options {
 	uint64_t message_bytes;         /* entries of one message stop after the one that passes this; 0, or more: 1 MiB */
 	uint64_t cache_bytes;           /* applied entries kept in memory for peers that lag a little */
 	uint64_t life;                  /* of this replica's disk (paxos/members.h); 0: it has none, and none is bound */
-	/* True: the value is an entry of members; *out is what it says, but for its slot. NULL: there are none. */
+	/*
+	 * True: the value is an entry of members; *out is what it says, but for its slot. Asked only of values that begin with the byte
+	 * members_byte. NULL: there are none.
+	 */
+	uint8_t members_byte;
 	bool (*members_of)(struct slice value, struct paxos_members *out);
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */

@@ -394,8 +394,8 @@ void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
 /* members.c */
 int members_apply(struct rsm *rsm, struct slice body, uint64_t slot) MUST_CHECK;
-/* A message of this member has come. */
-void members_heard(struct rsm *rsm, uint32_t from);
+/* A message of this member has come, from the process whose disk has this life. */
+void members_heard(struct rsm *rsm, uint32_t from, uint64_t life);
 /* Tells who is missing for the group to begin. */
 void members_await_birth(struct rsm *rsm);
 /* As the leader, when there is reason to. */

@@ -125,13 +125,10 @@ void members_await_birth(struct rsm *rsm)
 
 /* ---- as the leader ---- */
 
-void members_heard(struct rsm *rsm, uint32_t from)
+void members_heard(struct rsm *rsm, uint32_t from, uint64_t life)
 {
 	uint32_t index = rsm_member_index(rsm, from);
 	struct member_watch *w = &rsm->watches[index];
-	uint64_t life = rsm->node->env->sender_life;
-	if (life == 0)
-		return;
 	if (w->life != life) {
 		w->life = life;
 		w->steady = 0;
@@ -207,7 +204,7 @@ void members_propose(struct rsm *rsm)
 	uint64_t now_us = node_now_us(rsm->node);
 	struct paxos_members members = {.count = rsm->options.nmembers};
 	const struct paxos_members *current = paxos_members(rsm->paxos);
-	if (!rsm->serving || rsm->stopping || rsm->node->env->life == 0 || rsm->group.id == 0 || now_us < rsm->members_at_us)
+	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 || now_us < rsm->members_at_us)
 		return;
 	rsm->members_at_us = now_us + rsm->settings.heartbeat_interval_ms * 1000ull;
 	bool known = true, other = current->slot == 0;

@@ -57,7 +57,8 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	if (message->trace != 0)
 		traced_received(rsm, message, &m);
 	m.life = rsm->node->env->sender_life;
-	members_heard(rsm, m.from);
+	if (m.life != 0)
+		members_heard(rsm, m.from, m.life);
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

@@ -232,6 +232,7 @@ static void create_core(struct rsm *rsm)
 		.message_bytes = rsm->settings.message_bytes,
 		.cache_bytes = rsm->settings.log_cache_bytes,
 		.life = rsm->node->env->life,
+		.members_byte = ENTRY_FORMAT_MEMBERS,
 		.members_of = members_of_value,
 		.clock_us = node_clock_of,
 		.random = node_random_of,

@@ -35,7 +35,8 @@ static void tick(void *data)
 	struct rsm *rsm = data;
 	settle_lived(rsm);
 	paxos_tick(rsm->paxos, node_now_us(rsm->node));
-	members_await_birth(rsm);
+	if (rsm->applied == 0)
+		members_await_birth(rsm);
 	notice_last_round(rsm);
 }
 
@@ -361,7 +362,8 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
-			members_propose(rsm);
+			if (rsm->node->env->life != 0)
+				members_propose(rsm);
 			settle_propose(rsm);
 			requests_propose(rsm);
 		}

@@ -29,6 +29,7 @@ static void begin(struct bench *b, uint64_t life)
 {
 	bench_init(b, 1, 3);
 	b->core->options.life = life;
+	b->core->options.members_byte = 'M';
 	b->core->options.members_of = members_of;
 }
 
