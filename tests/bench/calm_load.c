@@ -110,14 +110,14 @@ static void build_world(struct load *load)
 	load->world = sim_world_create(1, &options);
 	sim_process_add(load->world,
 			&(struct sim_process_spec){
-				.name = "m1", .address = MASTER, .build = build_master, .disk = true});
+				.name = "m1", .address = MASTER, .build = build_master, .disk = true, .lives = true});
 	for (uint32_t i = 0; i < REPLICAS; i++)
 		sim_process_add(load->world,
 				&(struct sim_process_spec){.name = NAMES[i],
 							   .address = ADDRESSES[i],
 							   .build = build_replica,
 							   .context = (void *)(uintptr_t)&selves[i],
-							   .disk = true});
+							   .disk = true, .lives = true});
 	load->process = sim_process_add(
 		load->world, &(struct sim_process_spec){.name = "c", .build = build_client, .context = load});
 	for (uint32_t i = 0; i < load->world->nprocesses; i++)
