@@ -236,6 +236,7 @@ static void halted(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
 	bool fine = process->halt_status == STATUS_IO || process->halt_status == STATUS_NO_SPACE ||
+		    (process->halt_status == STATUS_SHORTAGE && process->halted_at_start) ||
 		    (process->halt_status == STATUS_IDENTITY && process->misconfigured != NULL) ||
 		    (process->halt_status == STATUS_CORRUPT && sim_nemesis_may_be_corrupt(scene->nemesis, process));
 	if (!fine)

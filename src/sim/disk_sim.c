@@ -185,15 +185,21 @@ static int do_read(struct disk_sim *sim, enum disk_sim_fault fault, const struct
 	return 0;
 }
 
+/* Of a descriptor. */
+static bool is_short(struct disk_sim *sim)
+{
+	bool is = sim->shortage_ppm > 0 && rng_chance(&sim->rng, sim->shortage_ppm);
+	sim->counters.shortages += is;
+	return is;
+}
+
 static int do_create(struct disk_sim *sim, enum disk_sim_fault fault, struct disk_request *request)
 {
 	request->file = NULL;
 	if (fault == DISK_SIM_IO_ERROR || fault == DISK_SIM_STOP || fault == DISK_SIM_TORN_WRITE)
 		return STATUS_IO;
-	if (sim->options.faults.no_descriptor) {
-		sim->counters.shortages++;
+	if (is_short(sim))
 		return STATUS_SHORTAGE;
-	}
 	struct inode *inode = inode_new();
 	names_create(&sim->names, request->name, inode);
 	int status = 0;
@@ -268,6 +274,8 @@ static int sim_open(struct disk *disk, const char *name, struct disk_file **out,
 	struct inode *inode = names_find(&sim->names, name);
 	if (inode == NULL)
 		return STATUS_NOT_FOUND;
+	if (is_short(sim))
+		return STATUS_SHORTAGE;
 	*out = file_open(sim, inode);
 	*size = inode->size;
 	return 0;
@@ -461,6 +469,8 @@ void disk_sim_crash(struct disk *disk, enum disk_sim_crash kind)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	memset(sim->lanes, 0, sizeof sim->lanes);
+	if (!sim->machine_short)
+		sim->shortage_ppm = 0;
 	sim->process++;
 	sim->stopped = sim->killed = false;
 	sim->counters.crashes++;
@@ -479,6 +489,12 @@ void disk_sim_wipe(struct disk *disk)
 void disk_sim_set_faults(struct disk *disk, const struct disk_sim_faults *faults)
 {
 	disk_sim_of(disk)->options.faults = faults == NULL ? (struct disk_sim_faults){0} : *faults;
+}
+
+void disk_sim_short_of_descriptors(struct disk *disk, uint32_t ppm, bool machine)
+{
+	disk_sim_of(disk)->shortage_ppm = ppm;
+	disk_sim_of(disk)->machine_short = machine;
 }
 
 void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_fault fault)

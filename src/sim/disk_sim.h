@@ -50,7 +50,6 @@ struct disk_sim_faults {
 	uint32_t slow_ppm;            /* the operation takes slow_us longer */
 	uint64_t slow_us;
 	uint64_t space_bytes;         /* NO_SPACE when all files together would pass it; 0: no limit */
-	bool no_descriptor;           /* nothing can be created (STATUS_SHORTAGE) */
 };
 
 struct disk_sim_options {
@@ -92,6 +91,11 @@ void disk_sim_wipe(struct disk *disk);
 
 /* Faults at random from here on; NULL: none. */
 void disk_sim_set_faults(struct disk *disk, const struct disk_sim_faults *faults);
+/*
+ * A creation or opening fails with STATUS_SHORTAGE in `ppm` of the cases, others are unharmed: 0 ends it. What only the process
+ * is short of, another process has again; `machine`: it has not.
+ */
+void disk_sim_short_of_descriptors(struct disk *disk, uint32_t ppm, bool machine);
 /* One fault at operation number `operation` (counted from creation, see disk_sim_operations). */
 void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_fault fault);
 uint64_t disk_sim_operations(const struct disk *disk);

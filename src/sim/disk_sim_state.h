@@ -39,6 +39,8 @@ struct disk_sim {
 	enum disk_sim_fault fault;
 	bool stopped;
 	bool killed; /* stopped, by the process's death alone */
+	uint32_t shortage_ppm;
+	bool machine_short; /* not the process alone */
 	struct disk_sim_counters counters;
 };
 

@@ -21,7 +21,7 @@
 	/* disks under way */ \
 	X(READ_ERROR, "read_error") X(WRITE_ERROR, "write_error") X(SYNC_ERROR, "sync_error") X(NAME_ERROR, "name_error") \
 	X(DISK_STOP, "disk_stop") X(TORN_WRITE, "torn_write") X(SLOW_DISK, "slow_disk") X(FULL_DISK, "full_disk") \
-	X(HUNG_DISK, "hung_disk") \
+	X(HUNG_DISK, "hung_disk") X(NO_DESCRIPTOR, "no_descriptor") \
 	X(LOST_WRITE, "lost_unsynced_write") X(LOST_NAME, "lost_unsynced_name") \
 	/* disks at rest */ \
 	X(LOG_FLIP, "log_flip") X(LOG_ZERO, "log_zeroed_sector") X(LOG_MISDIRECT, "log_misdirected_sector") \

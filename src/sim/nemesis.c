@@ -25,6 +25,7 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us, [DEED_DEAF] = o->deaf_mean_us, [DEED_DRIFT] = o->drift_mean_us,
 		[DEED_HAND_OVER] = o->hand_over_mean_us, [DEED_HUNG_DISK] = o->hung_disk_mean_us,
 		[DEED_EXCHANGE] = o->exchange_mean_us, [DEED_REELECT] = o->reelect_mean_us,
+		[DEED_NO_DESCRIPTOR] = o->no_descriptor_mean_us,
 	};
 	return means[deed];
 }
@@ -227,6 +228,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 			disk_sim_set_faults(nemesis->victims[i]->disk, NULL);
 			disk_sim_hold_syncs(nemesis->victims[i]->disk, DISK_LANE_LOG, false);
 			disk_sim_hang(nemesis->victims[i]->disk, false);
+			disk_sim_short_of_descriptors(nemesis->victims[i]->disk, 0, false);
 		}
 		revive(nemesis, nemesis->victims[i]);
 	}

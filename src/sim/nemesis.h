@@ -11,7 +11,8 @@
  *              after another and released in another order), and the random faults of sim_network_options
  *   clocks     wall clocks jump either way; rates differ (sim_process_options), and change
  *   disks      errors of reads, writes, syncs and name operations, writes that stop in the middle (the machine goes
- *              down), slow phases, full disks, disks that hang. Never: a sync that reports success and has kept nothing
+ *              down), slow phases, full disks, disks that hang, files that cannot be
+ *              opened or created for want of a descriptor. Never: a sync that reports success and has kept nothing
  *   lists      a replica is started with a list of members that is not its group's, which it must notice
  *   at rest    damage to logs and snapshots (sim/damage.h), files of logs that are missing or another replica's
  *              (sim/exchange.h), by the atlas

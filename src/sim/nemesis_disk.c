@@ -83,6 +83,22 @@ void nemesis_disk_hang(struct sim_nemesis *nemesis, struct sim_process *process)
 	nemesis_plan_at(nemesis, length_us, DEED_GOOD_DISK, process, NULL);
 }
 
+/* faults: 97. Of the process: the next one has its own; or of the machine, so that whoever starts meets it as well. */
+void nemesis_no_descriptor(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint64_t length_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.no_descriptor_length_us);
+	bool machine = rng_chance(&nemesis->rng, 400000), all = rng_chance(&nemesis->rng, 600000);
+	uint32_t ppm = (uint32_t)rng_range(&nemesis->rng, 100000, 900000);
+	if (process->disk == NULL || (!machine && !sim_process_alive(process)))
+		return;
+	if (all)
+		ppm = 1000000;
+	nemesis_tell(nemesis, "%s lacks a descriptor for %" PRIu32 " of 1000 files%s, for %" PRIu64 " ms", process->name, ppm / 1000,
+		     machine ? ", as its whole machine does" : "", length_us / 1000);
+	disk_sim_short_of_descriptors(process->disk, ppm, machine);
+	nemesis_plan_at(nemesis, length_us, DEED_DESCRIPTORS, process, NULL);
+}
+
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	disk_sim_set_faults(process->disk, &nemesis->world->options.disk.faults);

@@ -14,11 +14,11 @@ enum deed {
 	DEED_DISK_ERRORS, DEED_FULL_DISK, DEED_DAMAGE, DEED_CLIENT_CRASH, DEED_DRIFT,
 	DEED_CRASH_AT_SEND, DEED_DEAF, DEED_HAND_OVER,
 	/* Those that came later have schedules of their own. */
-	DEED_HUNG_DISK, DEED_EXCHANGE, DEED_REELECT,
+	DEED_HUNG_DISK, DEED_EXCHANGE, DEED_REELECT, DEED_NO_DESCRIPTOR,
 	DEEDS,
 	/* Ends, and parts of others. */
 	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
-	DEED_HAND_BACK,
+	DEED_HAND_BACK, DEED_DESCRIPTORS,
 };
 
 #define DEEDS_OF_OWN DEED_HUNG_DISK
@@ -132,6 +132,7 @@ void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process)
 void nemesis_disk_hang(struct sim_nemesis *nemesis, struct sim_process *process);
 /* Ends the last four. */
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process);
+void nemesis_no_descriptor(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process);
 /* It has halted, and starting it again would not help. */

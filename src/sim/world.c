@@ -132,6 +132,7 @@ void sim_world_faults(const struct sim_world *world, struct sim_fault_counts *ou
 		out->of[SIM_FAULT_TORN_WRITE] += disk->torn_writes;
 		out->of[SIM_FAULT_SLOW_DISK] += disk->slow;
 		out->of[SIM_FAULT_FULL_DISK] += disk->full;
+		out->of[SIM_FAULT_NO_DESCRIPTOR] += disk->shortages;
 		out->of[SIM_FAULT_LOST_WRITE] += disk->lost_writes;
 		out->of[SIM_FAULT_LOST_NAME] += disk->lost_names;
 	}

@@ -137,8 +137,7 @@ END_TEST
 
 static void take_descriptors(struct rsm_group *g, uint32_t i, bool none)
 {
-	struct disk_sim_faults faults = {.no_descriptor = none};
-	disk_sim_set_faults(disk_of(g, i), &faults);
+	disk_sim_short_of_descriptors(disk_of(g, i), none ? 1000000 : 0, false);
 }
 
 /* faults: 97 */

@@ -283,6 +283,33 @@ START_TEST(space_is_limited)
 }
 END_TEST
 
+/* faults: 97 */
+/* Without descriptors nothing is created or opened, and what is open works. A new process has its own, but for those of the machine. */
+START_TEST(descriptors_are_short)
+{
+	for (int machine = 0; machine <= 1; machine++) {
+		struct fixture f;
+		begin(&f, 5);
+		struct disk_file *file = create_durable(&f, "a", 1000);
+		disk_sim_short_of_descriptors(f.disk, 1000000, machine == 1);
+		struct disk_request another = {.operation = DISK_CREATE, .name = "b", .len = 10};
+		struct disk_file *opened;
+		uint64_t size;
+		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), STATUS_SHORTAGE);
+		ck_assert_int_eq(f.disk->ops->open(f.disk, "a", &opened, &size), STATUS_SHORTAGE);
+		ck_assert_int_eq(f.disk->ops->open(f.disk, "b", &opened, &size), STATUS_NOT_FOUND);
+		ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 0, (const uint8_t *)"x", 1), 0);
+		ck_assert_int_eq(f.disk->ops->sync_now(f.disk, file), 0);
+		disk_sim_crash(f.disk, DISK_SIM_POWER);
+		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), machine == 1 ? STATUS_SHORTAGE : 0);
+		disk_sim_short_of_descriptors(f.disk, 0, false);
+		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), 0);
+		ck_assert_uint_eq(disk_sim_counters(f.disk)->shortages, 2 + (unsigned)machine);
+		disk_sim_destroy(f.disk);
+	}
+}
+END_TEST
+
 START_TEST(lies_are_as_ordered)
 {
 	/* A lost write changes nothing; a misdirected one lands at the same offset of some sector; both report success. */
@@ -379,4 +406,4 @@ END_TEST
 CHECK_MAIN("disk_sim", synced_writes_survive_and_others_may, a_kill_leaves_the_cache,
 	   names_are_durable_after_a_directory_sync, a_failed_sync_drops_the_writes,
 	   requests_take_their_time_and_keep_their_order, a_crash_forgets_requests, syncs_can_be_held, space_is_limited,
-	   lies_are_as_ordered, damage_at_rest, a_seed_repeats)
+	   descriptors_are_short, lies_are_as_ordered, damage_at_rest, a_seed_repeats)
