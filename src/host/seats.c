@@ -5,9 +5,12 @@
  *              the oldest goes
  *   stranger   has said hello and is none of the cluster's nodes; connections_max. One too many: who has been silent
  *              longest and waits for no answer goes; if all wait for one, and have been heard lately, the new one is refused
- *   member     a node of the cluster: always has a seat, up to MEMBER_SEATS_MAX for each; what is beyond counts as stranger
+ *   member     a node of the cluster: always has a seat, up to MEMBER_SEATS_MAX for each. One too many: the oldest goes that the
+ *              member has not confirmed, or else who has been silent for SILENT_US (a machine that went away without a word);
+ *              if there is none, the new one counts as stranger
  *
- * So strangers can keep neither members nor each other out, whether they say nothing, say it slowly, or only hello. Newcomers
+ * So strangers can keep neither members nor each other out, whether they say nothing, say it slowly, only hello, or hello in a
+ * member's name; and of what they send in its name no more is kept than of a few connections. Newcomers
  * make room for newcomers alone: else a flood of them would throw out whoever is about to say hello.
  *
  * The lists are in the order in which their links would go. Links that are cut have left (link_end).
@@ -100,10 +103,35 @@ static bool room_for_stranger(struct host *host)
 	return true;
 }
 
+/* One of those with a member's seat that makes room for another in the same name; NULL: all are its own, and in use. */
+static struct link *idle_member(struct host *host, const struct traffic_peer *peer)
+{
+	struct link *leaver = NULL;
+	size_t position = 0;
+	uint64_t id;
+	void *value;
+	while (map_next(&host->links, &position, &id, &value)) {
+		struct link *link = value;
+		bool unconfirmed = link->state == LINK_UNCONFIRMED;
+		if (link->seat != SEAT_MEMBER || link->peer != peer ||
+		    (!unconfirmed && host_now_us(host) - link->heard_us <= SILENT_US))
+			continue;
+		if (leaver == NULL || (unconfirmed && leaver->state != LINK_UNCONFIRMED) ||
+		    (unconfirmed == (leaver->state == LINK_UNCONFIRMED) && link->id < leaver->id))
+			leaver = link;
+	}
+	return leaver;
+}
+
 bool seat_take(struct link *link)
 {
 	struct host *host = link->host;
 	size_t index = member_index(link);
+	if (index < host->npeers && host->member_seats[index] >= MEMBER_SEATS_MAX) {
+		struct link *leaver = idle_member(host, link->peer);
+		if (leaver != NULL)
+			give_way(leaver, "too many connections in the name of one node");
+	}
 	bool member = index < host->npeers && host->member_seats[index] < MEMBER_SEATS_MAX;
 	if (!member && !room_for_stranger(host))
 		return false;

@@ -11,6 +11,7 @@
 static struct echo s1, s2;
 static char addresses[2][32];
 static struct host_peer peers[2];
+static uint32_t hello_timeout_ms = 300, connections_max; /* 0: as many as by default */
 
 static uint16_t free_port(void)
 {
@@ -48,7 +49,9 @@ static void start(struct echo *e, const struct identity *id)
 				       .peers = peers};
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
-	options.settings.hello_timeout_ms = 300;
+	options.settings.hello_timeout_ms = hello_timeout_ms;
+	if (connections_max > 0)
+		options.settings.connections_max = connections_max;
 	echo_start(e, &options);
 }
 
@@ -189,6 +192,67 @@ START_TEST(impostors)
 		raw_close(&raw);
 	}
 	ck_assert_uint_gt(s2.host->rejected_total, 0);
+	echo_end(&s1);
+	echo_end(&s2);
+}
+END_TEST
+
+/* Says hello in the name of a node, or of nobody; the answer's status. */
+static struct raw greet(const char *node, int *status)
+{
+	struct raw raw = raw_connect(host_port(s2.host));
+	struct buffer out = {0};
+	struct message message;
+	size_t consumed;
+	if (node[0] != '\0')
+		member_hello(&out, node, 0);
+	else
+		hello_of(&out, MESSAGE_REQUEST, PROTOCOL_VERSION, "test", "", "");
+	ck_assert(raw_send(&raw, buffer_slice(&out)));
+	TURN_UNTIL(raw_frame(&raw, &message, &consumed), s2.host);
+	*status = message.status;
+	buffer_consume(&raw.in, consumed);
+	buffer_free(&out);
+	return raw;
+}
+
+/* faults: 97 */
+/*
+ * All seats are taken, those of a member that is down by impostors: they make room for each other, and for the member when it
+ * comes. A client still finds none.
+ */
+START_TEST(impostors_make_room)
+{
+	struct raw raws[8];
+	struct buffer out = {0};
+	int status;
+	choose_addresses();
+	hello_timeout_ms = 60000;
+	connections_max = 1;
+	start_member(&s2, 2);
+	s2.silent = true;
+	raws[0] = greet("", &status);
+	ck_assert_int_eq(status, 0);
+	frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, 1, slice_string("x"));
+	ck_assert(raw_send(&raws[0], buffer_slice(&out)));
+	TURN_UNTIL(s2.requests > 0, s2.host);
+	for (int i = 1; i < 7; i++) {
+		raws[i] = greet("s1", &status);
+		ck_assert_int_eq(status, 0);
+	}
+	TURN_UNTIL(raw_is_closed(&raws[1]) && raw_is_closed(&raws[2]), s2.host);
+	for (int i = 3; i < 7; i++)
+		ck_assert(!raw_is_closed(&raws[i]));
+	raws[7] = greet("", &status);
+	ck_assert_int_eq(status, STATUS_BUSY);
+	start_member(&s1, 1);
+	send_accept(&s1, dial_link(s1.host, addresses[1]));
+	TURN_UNTIL(s2.oneways > 0, s1.host, s2.host);
+	for (int i = 0; i < 8; i++)
+		raw_close(&raws[i]);
+	buffer_free(&out);
+	hello_timeout_ms = 300;
+	connections_max = 0;
 	echo_end(&s1);
 	echo_end(&s2);
 }
@@ -399,5 +463,5 @@ START_TEST(members_are_seen)
 }
 END_TEST
 
-CHECK_MAIN("identity", members_hear_each_other, confirmed_later, impostors, bounded, clients_are_denied, hellos,
+CHECK_MAIN("identity", members_hear_each_other, confirmed_later, impostors, impostors_make_room, bounded, clients_are_denied, hellos,
 	   client_keeps_to_the_first, members_are_seen)

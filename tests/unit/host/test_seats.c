@@ -1,5 +1,6 @@
 /* Who may stay connected when there is no room for everybody; and what gives way when descriptors run out. */
 #include "../support/check_main.h"
+#include "host/internal.h"
 #include "raw.h"
 
 #include <sys/resource.h>
@@ -148,6 +149,37 @@ START_TEST(members)
 }
 END_TEST
 
+/* faults: 97. A member whose machine went away without a word, again and again: who has been silent for long makes room. */
+START_TEST(silent_members)
+{
+	struct raw raws[6];
+	size_t position = 0;
+	uint64_t id;
+	void *value;
+	int status;
+	char text[700];
+	start(1);
+	server.silent = true;
+	raws[0] = open_as("");
+	send_query(&raws[0]);
+	for (int i = 1; i < 5; i++)
+		raws[i] = open_as("m1");
+	raws[5] = say_hello("m1", &status, text, sizeof text);
+	ck_assert_int_eq(status, STATUS_BUSY);
+	raw_close(&raws[5]);
+	while (map_next(&server.host->links, &position, &id, &value)) {
+		struct link *link = value;
+		if (link->seat == SEAT_MEMBER)
+			link->heard_us -= 11000000;
+	}
+	raws[5] = open_as("m1");
+	TURN_UNTIL(raw_is_closed(&raws[1]), server.host);
+	for (int i = 2; i < 6; i++)
+		ck_assert(!raw_is_closed(&raws[i]));
+	close_all(raws, 6);
+}
+END_TEST
+
 /* Takes every descriptor but `left`. */
 static void take_descriptors(int left, struct rlimit *before)
 {
@@ -188,4 +220,4 @@ START_TEST(descriptors)
 }
 END_TEST
 
-CHECK_MAIN("seats", idle_strangers, busy_strangers, silent_newcomers, members, descriptors)
+CHECK_MAIN("seats", idle_strangers, busy_strangers, silent_newcomers, members, silent_members, descriptors)
