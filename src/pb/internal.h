@@ -220,7 +220,7 @@ static inline uint64_t frame_held_bytes(const struct frame *frame)
 
 /* Sends what the window has room for. */
 void send_frames(struct pb_node *n);
-void send_retry(void *node);
+void send_retry(void *data);
 /* The backup has answered a frame; its link has lost its connection. */
 void send_reply(struct pb_node *n, link_id from, const struct message *message);
 void send_link_down(struct pb_node *n, link_id link);

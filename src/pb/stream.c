@@ -37,10 +37,9 @@ static void frame_free(struct frame *frame)
 	free(frame);
 }
 
-/* Memory of unusual frames goes back at once. */
-void stream_give_back(struct stream *s, struct frame *frame)
+/* One that is in no list. Memory of unusual frames goes back at once. */
+static void recycle(struct stream *s, struct frame *frame)
 {
-	list_remove(&frame->link);
 	if (s->nfree == FREE_FRAMES_MAX || frame->message.capacity + frame->replies.capacity > PB_FRAME_BYTES_SOFT_MAX) {
 		frame_free(frame);
 		return;
@@ -49,6 +48,12 @@ void stream_give_back(struct stream *s, struct frame *frame)
 	buffer_clear(&frame->replies);
 	list_push_back(&s->free, &frame->link);
 	s->nfree++;
+}
+
+void stream_give_back(struct stream *s, struct frame *frame)
+{
+	list_remove(&frame->link);
+	recycle(s, frame);
 }
 
 /* Encodes it, under the next number, and queues it. */
@@ -208,11 +213,12 @@ void stream_begin(struct pb_node *n)
 	struct stream *s = &n->stream;
 	sessions_limit(&n->state.sessions, n->options.sessions_max, n->options.session_idle_us);
 	struct frame *carried = frame_take(s);
-	struct list *first;
-	while ((first = list_first(&s->frames)) != NULL) {
-		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+	struct list before;
+	list_take_all(&s->frames, &before);
+	LIST_FOR_SAFE (link, after, &before) {
+		struct frame *frame = LIST_ENTRY(link, struct frame, link);
 		merge_held(carried, frame);
-		stream_give_back(s, frame);
+		recycle(s, frame);
 	}
 	if (s->open != NULL) {
 		merge_held(carried, s->open);
@@ -280,13 +286,9 @@ void stream_free(struct pb_node *n)
 	node_timer_cancel(&n->node, &s->retry);
 	if (s->open != NULL)
 		frame_free(s->open);
-	for (size_t i = 0; i < 2; i++) {
-		while (!list_empty(lists[i])) {
-			struct frame *frame = LIST_ENTRY(lists[i]->next, struct frame, link);
-			list_remove(&frame->link);
-			frame_free(frame);
-		}
-	}
+	for (size_t i = 0; i < 2; i++)
+		LIST_FOR_SAFE (link, after, lists[i])
+			frame_free(LIST_ENTRY(link, struct frame, link));
 	buffer_free(&s->batch);
 	buffer_free(&s->records);
 	buffer_free(&s->cursor);

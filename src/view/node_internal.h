@@ -38,13 +38,13 @@ static inline struct view_node *view_node_of(struct node *node)
 
 /* ---- leader.c ---- */
 
-void view_leader_tick(void *node);
+void view_leader_tick(void *data);
 /* A ping of a server, at the leader. False: there are too many servers. */
 bool view_leader_ping(struct view_node *n, const struct wire_view_ping *ping);
 /* Callbacks of the rsm, and the hooks of the app. */
-void view_leader_applied(void *node);
-void view_leader_changed(void *node, bool leader);
-void view_leader_list_servers(void *node, struct wire_view_reply *reply, struct arena *arena);
+void view_leader_applied(void *context);
+void view_leader_changed(void *context, bool leader);
+void view_leader_list_servers(void *context, struct wire_view_reply *reply, struct arena *arena);
 bool view_leader_primary_lives(void *node);
 
 /* ---- status.c ---- */
