@@ -284,7 +284,7 @@ format:
 	clang-format -i $(C_FILES)
 
 # What clang-tidy has nothing to say about, and shall not in future. Others say: TIDY="host rsm". (LINT is a name of make's own.)
-TIDY ?= agreement base check kv node pb store trace view wal wire
+TIDY ?= agreement base check kv node pb shardkv store trace view wal wire
 
 tidy: $(GEN_C)
 	$(if $(wildcard $(TIDY:%=src/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))

@@ -288,7 +288,7 @@ static const struct app_ops shardkv_app_ops = {
 struct app *shardkv_app_create(const struct shardkv_app_options *options)
 {
 	ASSERT(options->nshards > 0 && options->nshards <= SHARDS_MAX);
-	ASSERT(options->gid != 0 && options->value_bytes_max <= RESULT_BYTES_MAX);
+	ASSERT(options->gid != 0 && options->value_bytes_max <= KV_RESULT_BYTES_MAX);
 	struct shardkv_app *a = alloc_zeroed(1, sizeof *a + options->nshards * sizeof a->shards[0]);
 	a->app.ops = &shardkv_app_ops;
 	a->store = options->store;

@@ -21,7 +21,7 @@
  * a refusal of the whole command: the reply's status says why, its body is an encoded Error, and nothing has changed:
  *
  *   BAD_REQUEST   malformed, no operation, empty key
- *   TOO_LARGE     key, value, APPEND's new value, or all results together (RESULT_BYTES_MAX)
+ *   TOO_LARGE     key, value, APPEND's new value, or all results together (KV_RESULT_BYTES_MAX)
  *   NOT_NUMBER    INCR on a value that is no integer, or that would overflow
  *   WRONG_GROUP   a key's shard is another group's, or not yet granted to us; Error.config: the adopted configuration
  *   CROSS_GROUP   some keys are ours and some another group's
@@ -46,14 +46,14 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "kv/operation.h"
 #include "rsm/app.h"
 #include "shardmaster/shard_config.h"
 #include "store/store.h"
 #include "wire/wire.h"
 
 /* Values in one reply, together; the largest single value fits. */
-#define RESULT_BYTES_MAX COMMAND_BYTES_MAX
-_Static_assert(RESULT_BYTES_MAX + 512u * KIB <= FRAME_BYTES_MAX, "a reply with its keys and numbers fits a frame");
+_Static_assert(KV_RESULT_BYTES_MAX + 512u * KIB <= FRAME_BYTES_MAX, "a reply with its keys and numbers fits a frame");
 
 struct shardkv_app_options {
 	struct store *store; /* empty, with nshards spaces; belongs to the app from now on */

@@ -3,8 +3,6 @@
 
 #include "kv/operation.h"
 
-_Static_assert(RESULT_BYTES_MAX == KV_RESULT_BYTES_MAX, "the results of a command have one limit");
-
 int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard, struct wire_kv_result *result,
 	       struct reply *reply)
 {

@@ -20,9 +20,9 @@ static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
 		out.results[i] = (struct wire_kv_result){
 			.value = record.value, .version = record.version, .modification = record.modification};
 		bytes += record.value.len;
-		if (bytes > RESULT_BYTES_MAX) {
+		if (bytes > KV_RESULT_BYTES_MAX) {
 			shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "the values together exceed %u bytes, ask for fewer keys at a time",
-				       RESULT_BYTES_MAX);
+				       KV_RESULT_BYTES_MAX);
 			return;
 		}
 	}
@@ -163,11 +163,10 @@ static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, s
 		reply->work = m.count * KEY_WORK;
 		uint32_t limit = scan->limit == 0 || scan->limit > SCAN_LIMIT_MAX ? SCAN_LIMIT_MAX : scan->limit;
 		scan_page(a, scan, limit, arena, &out, &m);
+		reply->work += out.count * KEY_WORK;
 	}
 	a->counters.scan_pages++;
 	a->counters.scan_keys += out.count;
-	if (m.heap != NULL)
-		reply->work += out.count * KEY_WORK;
 	wire_kv_query_reply_encode(&out, reply->body);
 	merge_end(&m);
 }
