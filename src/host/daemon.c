@@ -93,12 +93,17 @@ static void prepare_process(void)
 		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
 			(void)!open("/dev/null", O_RDWR);
 	}
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	/* What other programs rotate their logs by; and errors of a write that are no end of the process. */
+	static const int ignored[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
+	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+		signal(ignored[i], SIG_IGN);
 	umask(077);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	static const int raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE};
+	for (size_t i = 0; i < sizeof raised / sizeof raised[0]; i++) {
+		if (getrlimit(raised[i], &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+			limit.rlim_cur = limit.rlim_max;
+			(void)setrlimit(raised[i], &limit);
+		}
 	}
 }
 
@@ -157,6 +162,19 @@ static int share_descriptors(struct running *r)
 	r->config.settings.connections_max = plan.connections_max;
 	r->http_connections_max = plan.http;
 	return 0;
+}
+
+/* A node that cannot write a segment of its log has a full disk that no space helps. */
+static int check_file_limit(struct running *r)
+{
+	struct rlimit limit;
+	uint64_t least = r->config.settings.wal_segment_bytes;
+	if (r->config.self->role == ROLE_PBSERVER || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= least)
+		return 0;
+	snprintf(r->error, sizeof r->error,
+		 "this process may write files of %" PRIu64 " bytes, and a segment of its log has %" PRIu64
+		 " (wal_segment_bytes): raise the limit (ulimit -f, LimitFSIZE=)", (uint64_t)limit.rlim_cur, least);
+	return STATUS_CONFIG;
 }
 
 static int open_disk(struct running *r)
@@ -219,6 +237,8 @@ static int create_node(struct running *r)
 static int start(struct running *r)
 {
 	int status = share_descriptors(r);
+	if (status == 0)
+		status = check_file_limit(r);
 	if (status == 0)
 		status = open_disk(r);
 	if (status == 0)

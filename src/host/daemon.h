@@ -12,8 +12,8 @@
  * command line. So can be set every setting of base/settings.h, and this node's listen, http, dir and trace.
  * --config and --node may be SYNOD_CONFIG and SYNOD_NODE.
  *
- * SIGTERM and SIGINT ask the node to stop; a second one ends the process at once. SIGHUP and SIGPIPE are
- * ignored. Log lines go to stderr.
+ * SIGTERM and SIGINT ask the node to stop; a second one ends the process at once. SIGHUP, SIGUSR1, SIGUSR2,
+ * SIGPIPE and SIGXFSZ are ignored: a file that may not grow any more (ulimit -f) is a full disk. Log lines go to stderr.
  *
  * Exit codes: 0 stopped when asked to · 1 could not start (data directory, address, recovery) · 64 usage · 70
  * fatal while running · 78 configuration. Before every code but 0 there is one line on stderr that says what to

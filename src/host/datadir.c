@@ -19,6 +19,7 @@ static int status_of(int error)
 	switch (error) {
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 		return STATUS_NO_SPACE;
 	case EROFS:
 	case EACCES:

@@ -22,6 +22,7 @@ static int status_of_errno(int error)
 	switch (error) {
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG: /* by a limit of the process (ulimit -f), or of the file system */
 		return STATUS_NO_SPACE;
 	case EROFS:
 	case EACCES:
@@ -120,7 +121,7 @@ static int fill_with_zeros(struct disk_file *file, uint64_t len)
 {
 	static const uint8_t zeros[256 * 1024];
 	/* Finds out about a full disk before any work is done, and asks for one extent. Not every file system can. */
-	if (fallocate(file->fd, 0, 0, (off_t)len) != 0 && (errno == ENOSPC || errno == EDQUOT))
+	if (fallocate(file->fd, 0, 0, (off_t)len) != 0 && status_of_errno(errno) == STATUS_NO_SPACE)
 		return STATUS_NO_SPACE;
 	for (uint64_t offset = 0; offset < len;) {
 		size_t part = len - offset < sizeof zeros ? (size_t)(len - offset) : sizeof zeros;

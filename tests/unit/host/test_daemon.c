@@ -1,6 +1,7 @@
 /* faults: 80, 81 */
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "../support/check_main.h"
 #include "host/daemon.h"
@@ -56,6 +57,8 @@ struct child {
 	size_t len;
 };
 
+static uint64_t file_bytes_max; /* of the files of those who are started; 0: no limit */
+
 /* Runs the daemon in a process of its own. The last argument is NULL. */
 static void spawn(struct child *child, const char *first, ...)
 {
@@ -74,6 +77,9 @@ static void spawn(struct child *child, const char *first, ...)
 		dup2(out[1], 2);
 		close(out[0]);
 		close(out[1]);
+		struct rlimit limit = {.rlim_cur = file_bytes_max, .rlim_max = file_bytes_max};
+		if (file_bytes_max > 0 && setrlimit(RLIMIT_FSIZE, &limit) != 0)
+			_exit(2);
 		int code = daemon_main(&KIND, argc, argv);
 		fflush(NULL);
 		_exit(code);
@@ -206,10 +212,11 @@ static void wait_for(struct child *c, const char *text)
 		ck_assert_msg(read_more(c), "ended: %s", c->text);
 }
 
-/* A daemon serves until SIGTERM or SIGINT, then exits with 0; SIGHUP and SIGPIPE do nothing. */
+/* A daemon serves until SIGTERM or SIGINT, then exits with 0; others do nothing. */
 START_TEST(signals)
 {
 	static const int numbers[2] = {SIGTERM, SIGINT};
+	static const int harmless[] = {SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
 	set_up("");
 	for (size_t i = 0; i < 2; i++) {
 		char listen_on[64], http_on[64];
@@ -217,8 +224,8 @@ START_TEST(signals)
 		snprintf(http_on, sizeof http_on, "--http=127.0.0.1:%u", free_port());
 		spawn(&child, "--config", conf, "--node", "g", listen_on, http_on, NULL);
 		wait_for(&child, "event=started");
-		kill(child.pid, SIGHUP);
-		kill(child.pid, SIGPIPE);
+		for (size_t k = 0; k < sizeof harmless / sizeof harmless[0]; k++)
+			kill(child.pid, harmless[k]);
 		struct raw raw = raw_connect((uint16_t)atoi(strrchr(http_on, ':') + 1));
 		ck_assert(raw_send(&raw,
 				   slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
@@ -251,4 +258,16 @@ START_TEST(cannot_start)
 }
 END_TEST
 
-CHECK_MAIN("daemon", usage, configuration, precedence, signals, cannot_start)
+/* faults: 21. A limit of files below a segment of the log: said at once, with both numbers. */
+START_TEST(short_files)
+{
+	set_up("wal_segment_bytes = 4MiB\n");
+	file_bytes_max = 1u << 20;
+	spawn(&child, "--config", conf, "--node", "g", NULL);
+	expect(&child, 78, "may write files of 1048576 bytes, and a segment of its log has 4194304 (wal_segment_bytes)");
+	file_bytes_max = 0;
+	tear_down();
+}
+END_TEST
+
+CHECK_MAIN("daemon", usage, configuration, precedence, signals, cannot_start, short_files)

@@ -556,7 +556,11 @@ START_TEST(a_write_that_ends_early_is_an_error)
 		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 			_exit(2);
 		/* Half of it is written, the rest fails: a short write must not pass for a success. */
-		_exit(f.disk->ops->write_now(f.disk, file, 0, data, sizeof data) == STATUS_IO ? 0 : 1);
+		struct disk_request another = {.operation = DISK_CREATE, .name = "b", .len = sizeof data};
+		if (f.disk->ops->write_now(f.disk, file, 0, data, sizeof data) != STATUS_NO_SPACE)
+			_exit(1);
+		/* A file that may not be so long is as one for which there is no space. */
+		_exit(f.disk->ops->run_now(f.disk, &another) == STATUS_NO_SPACE ? 0 : 3);
 	}
 	int status;
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
