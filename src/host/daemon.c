@@ -203,10 +203,11 @@ static int create_host(struct running *r)
 	};
 	copy_host_settings(&r->config.settings, &options.settings);
 	int status = host_create(&r->host, &options, r->error, sizeof r->error);
+	if (status == 0)
+		status = disk_posix_use_loop(r->disk, r->error, sizeof r->error);
 	if (status == 0) {
 		host_watch(r->host, disk_posix_fd(r->disk), dispatch_disk, r->disk);
 		disk_posix_on_shortage(r->disk, on_shortage, r->host);
-		disk_posix_use_loop(r->disk);
 		host_work(r->host, work_for_disk, finish_work, r->disk);
 	}
 	return status;

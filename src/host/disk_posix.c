@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -223,25 +224,28 @@ static void *lane_main(void *data)
 	return NULL;
 }
 
-static void lane_start(struct posix_lane *lane)
+/* 0, or the errno. */
+static int lane_start(struct posix_lane *lane)
 {
 	/* Signals are the loop's. */
 	sigset_t all, before;
 	sigfillset(&all);
 	int error = pthread_sigmask(SIG_SETMASK, &all, &before);
 	ASSERT(error == 0);
-	error = pthread_create(&lane->thread, NULL, lane_main, lane);
-	/* Without its disk the node cannot run; there is no way of going on that is better than ending. */
-	ASSERT(error == 0);
+	int failure = pthread_create(&lane->thread, NULL, lane_main, lane);
 	error = pthread_sigmask(SIG_SETMASK, &before, NULL);
 	ASSERT(error == 0);
-	lane->started = true;
+	lane->started = failure == 0;
+	return failure;
 }
 
 static void lane_submit(struct posix_lane *lane, struct disk_request *request)
 {
-	if (!lane->started)
-		lane_start(lane);
+	if (!lane->started) {
+		/* A daemon's are there by now: disk_posix_use_loop(). */
+		int error = lane_start(lane);
+		ASSERT(error == 0);
+	}
 	lock(&lane->lock);
 	bool wake = lane->asleep && lane->queue.first == NULL;
 	queue_push(&lane->queue, request);
@@ -274,15 +278,21 @@ static void posix_submit(struct disk *disk, struct disk_request *request)
 	lane_submit(&posix->lanes[request->lane], request);
 }
 
-void disk_posix_use_loop(struct disk *disk)
+int disk_posix_use_loop(struct disk *disk, char *error, size_t error_size)
 {
 	struct disk_posix *posix = posix_of(disk);
 	ASSERT(disk_posix_outstanding(disk) == 0);
-	posix->use_loop = true;
 	/* Now, not with the first request: later there may be no room for a thread. */
-	for (int i = 0; i < DISK_LANES; i++)
-		if (!posix->lanes[i].started)
-			lane_start(&posix->lanes[i]);
+	for (int i = 0; i < DISK_LANES; i++) {
+		int failure = posix->lanes[i].started ? 0 : lane_start(&posix->lanes[i]);
+		if (failure == 0)
+			continue;
+		snprintf(error, error_size, "cannot start a thread for the disk: %s: raise the limit (ulimit -u, TasksMax=)",
+			 strerror(failure));
+		return STATUS_SHORTAGE;
+	}
+	posix->use_loop = true;
+	return 0;
 }
 
 bool disk_posix_run(struct disk *disk)

@@ -41,8 +41,11 @@ int disk_posix_create(struct disk **out, const char *directory) MUST_CHECK;
 int disk_posix_fd(struct disk *disk);
 /* Runs the callbacks of the requests that have completed, in order. They may submit. */
 void disk_posix_dispatch(struct disk *disk);
-/* From now on disk_posix_run() is called at the end of every turn. Nothing may be outstanding. */
-void disk_posix_use_loop(struct disk *disk);
+/*
+ * From now on disk_posix_run() is called at the end of every turn. Nothing may be outstanding. 0, or STATUS_SHORTAGE with a
+ * sentence: there is no room for its threads, and all is as before.
+ */
+int disk_posix_use_loop(struct disk *disk, char *error, size_t error_size) MUST_CHECK;
 /*
  * Carries out what was left for the loop's thread. True if there was anything: then disk_posix_finish() is due, which runs
  * the callbacks. The descriptor tells only of what the other threads have done.

@@ -65,6 +65,12 @@ static void begin(struct fixture *f)
 	ck_assert_int_eq(disk_posix_create(&f->disk, f->directory), 0);
 }
 
+static void use_loop(struct fixture *f)
+{
+	char error[200];
+	ck_assert_int_eq(disk_posix_use_loop(f->disk, error, sizeof error), 0);
+}
+
 static void end(struct fixture *f)
 {
 	disk_posix_destroy(f->disk);
@@ -308,7 +314,7 @@ START_TEST(the_loop_carries_out_small_writes)
 	/* After use_loop, small writes to the log wait for run, and their callbacks for dispatch. Large ones need neither. */
 	struct fixture f;
 	begin(&f);
-	disk_posix_use_loop(f.disk);
+	use_loop(&f);
 	struct disk_file *file = create(&f, "log", 0);
 	struct sized small, large;
 	size_t done = 0;
@@ -350,7 +356,7 @@ START_TEST(a_slow_disk_is_the_threads)
 	struct fixture f;
 	clock_ns = 1000000000;
 	begin(&f);
-	disk_posix_use_loop(f.disk);
+	use_loop(&f);
 	struct disk_file *file = create(&f, "log", 0);
 	ck_assert(write_is_loops(&f, file));
 	sync_ns = 1000000000;
@@ -374,7 +380,7 @@ START_TEST(drain_takes_what_the_loop_has_carried_out)
 	/* Drain returns also when the last turn ran what was left and nobody has run the callbacks. */
 	struct fixture f;
 	begin(&f);
-	disk_posix_use_loop(f.disk);
+	use_loop(&f);
 	struct disk_file *file = create(&f, "log", 0);
 	struct sized small;
 	size_t done = 0;
@@ -394,7 +400,7 @@ START_TEST(small_and_large_writes_keep_their_order)
 	/* Whoever carries a write to the log out, the loop or the thread: they complete, and have their effect, in order. */
 	struct fixture f;
 	begin(&f);
-	disk_posix_use_loop(f.disk);
+	use_loop(&f);
 	struct disk_file *file = create(&f, "log", 0);
 	static struct sized sized[200];
 	struct rng rng;
@@ -453,12 +459,12 @@ static void chain_next(struct disk_request *request)
 	disk_submit(chain->f->disk, request);
 }
 
-static void run_chain(bool use_loop)
+static void run_chain(bool at_loop)
 {
 	struct fixture f;
 	begin(&f);
-	if (use_loop)
-		disk_posix_use_loop(f.disk);
+	if (at_loop)
+		use_loop(&f);
 	struct chain chain = {.f = &f, .name = "a"};
 	memset(chain.data, 5, sizeof chain.data);
 	chain.request = (struct disk_request){
@@ -570,6 +576,30 @@ START_TEST(a_write_that_ends_early_is_an_error)
 }
 END_TEST
 
+/* faults: 97. No room for a thread is an error with a reason, and nothing is begun. */
+START_TEST(no_thread)
+{
+	struct fixture f;
+	begin(&f);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		char error[200];
+		struct rlimit none = {0};
+		/* Root has no limit. */
+		if ((geteuid() == 0 && setuid(65534) != 0) || setrlimit(RLIMIT_NPROC, &none) != 0)
+			_exit(2);
+		if (disk_posix_use_loop(f.disk, error, sizeof error) != STATUS_SHORTAGE)
+			_exit(1);
+		_exit(strstr(error, "ulimit -u") != NULL && disk_posix_outstanding(f.disk) == 0 ? 0 : 3);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	end(&f);
+}
+END_TEST
+
 /* A wal on the real disk. */
 
 struct wal_user {
@@ -602,7 +632,7 @@ START_TEST(a_wal_lives_on_the_real_disk)
 	/* Records over several segments are all there when the log is opened again. */
 	struct fixture f;
 	begin(&f);
-	disk_posix_use_loop(f.disk);
+	use_loop(&f);
 	struct wal_user user = {.next_slot = 1};
 	struct wal_options options = {
 		.disk = f.disk,
@@ -766,5 +796,5 @@ CHECK_MAIN("disk_posix", a_file_that_was_cut_is_not_written_to, new_files_have_d
 	   a_slow_disk_is_the_threads,
 	   drain_takes_what_the_loop_has_carried_out,
 	   small_and_large_writes_keep_their_order, callbacks_may_submit,
-	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error,
+	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error, no_thread,
 	   a_wal_lives_on_the_real_disk, a_completion_in_the_middle_of_a_dispatch_is_heard)
