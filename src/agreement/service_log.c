@@ -111,18 +111,20 @@ void agreement_log_append(struct agreement_service *service, const struct agreem
 	agreement_logged(service->core, persist, service->last_position);
 }
 
-static uint64_t segments_held(const struct agreement_service *service)
+/* Bytes of segments that are kept for the oldest record that counts; the newest is not among them. */
+static uint64_t bytes_held(const struct agreement_service *service)
 {
 	uint64_t oldest = agreement_oldest_position(service->core);
-	return oldest >= service->last_position ? 0 : (service->last_position >> 32) - (oldest >> 32);
+	return oldest >= service->last_position ? 0 : wal_bytes_from(service->wal, oldest);
 }
 
 void agreement_log_clean(struct agreement_service *service)
 {
-	uint64_t live = 3 * agreement_bytes(service->core) / service->options.settings.wal_segment_bytes;
+	uint64_t segment = service->options.settings.wal_segment_bytes;
+	uint64_t held_max = (CLEAN_SEGMENTS + 3 * agreement_bytes(service->core) / segment) * segment;
 	uint64_t written = wal_pending_bytes(service->wal);
 	uint32_t records = 0;
-	while (segments_held(service) > CLEAN_SEGMENTS + live && records++ < CLEAN_RECORDS_PER_TURN &&
+	while (bytes_held(service) > held_max && records++ < CLEAN_RECORDS_PER_TURN &&
 	       wal_pending_bytes(service->wal) < written + CLEAN_BYTES_PER_TURN && !wal_full(service->wal)) {
 		agreement_rewrite_oldest(service->core);
 		agreement_carry_out(service);

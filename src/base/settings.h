@@ -31,8 +31,8 @@
 	  "a leader sends something to every follower this often") \
 	X(read_lease_ms, MILLISECONDS, 0, 0, 60000, NULL, \
 	  "a leader may answer reads alone for this long after a majority has heard it; 0: it asks them first") \
-	X(wal_segment_bytes, BYTES, 16 * MIB, 4 * MIB, 1024 * MIB, NULL, "size of one file of the log") \
-	X(snapshot_log_bytes, BYTES, 64 * MIB, 1 * MIB, 65536ull * MIB, NULL, \
+	X(wal_segment_bytes, BYTES, 16 * MIB, 64 * KIB, 1024 * MIB, NULL, "size of one file of the log") \
+	X(snapshot_log_bytes, BYTES, 64 * MIB, 64 * KIB, 65536ull * MIB, NULL, \
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \
 	X(log_cache_bytes, BYTES, 4 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
 	  "chosen entries kept in memory for lagging peers") \

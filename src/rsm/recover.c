@@ -7,7 +7,7 @@
 #include "rsm/internal.h"
 
 #define READ_BYTES (1u * MIB)
-#define FREE_FILES_MAX 1024u
+#define LOG_FILES_MAX 1024u
 
 struct found {
 	uint64_t slots[64];
@@ -270,13 +270,13 @@ static void wal_failed(void *context, int status, const char *why)
 }
 
 /*
- * As many as the log fills from one snapshot to the next, with what it began before and goes on with meanwhile: under load
- * no file is filled with zeros only to be removed at the next snapshot. The log has been as large as all of them before.
+ * As many as the log fills from one snapshot to the next, with what it began before and goes on with meanwhile, and one in reserve: under
+ * load no file is filled with zeros only to be removed at the next snapshot. The log has been as large as all of them before.
  */
-static uint32_t free_files_max(const struct rsm_settings *settings)
+static uint32_t log_files_max(const struct rsm_settings *settings)
 {
-	uint64_t files = settings->snapshot_log_bytes / settings->wal_segment_bytes + 2;
-	return files < FREE_FILES_MAX ? (uint32_t)files : FREE_FILES_MAX;
+	uint64_t files = (settings->snapshot_log_bytes - 1) / settings->wal_segment_bytes + 4;
+	return files < LOG_FILES_MAX ? (uint32_t)files : LOG_FILES_MAX;
 }
 
 /* damaged: the slot of a damaged snapshot; 0: there is none. */
@@ -310,7 +310,8 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 		/* A snapshot is installed when there is a log, and not before. */
 		.begun = rsm->snapshot_slot != 0 || damaged != 0,
 		.segment_bytes = rsm->settings.wal_segment_bytes,
-		.recycle_max = free_files_max(&rsm->settings),
+		.recycle_max = log_files_max(&rsm->settings),
+		.files_max = log_files_max(&rsm->settings),
 		.durable = wal_durable_now,
 		.fatal = wal_failed,
 		.context = rsm,

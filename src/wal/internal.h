@@ -33,9 +33,15 @@ struct wal_segment {
 
 enum wal_end { WAL_NEWEST, WAL_OLDEST };
 
-/* A file in reserve, of options.segment_bytes. */
+/* A segment is never made larger than this for the sake of fewer of them, but by options.segment_bytes. */
+#define WAL_GROWN_BYTES_MAX (16u * 1024u * 1024u)
+/* After so many segments the next ones are twice as large. */
+#define WAL_GROWTH_SEGMENTS 32u
+
+/* A file in reserve: of options.segment_bytes, or one that the writer waits for. */
 struct wal_free {
 	uint64_t number;
+	uint64_t capacity;
 	struct disk_file *file;
 };
 
@@ -97,7 +103,7 @@ struct wal {
 	bool full;
 	bool starved;       /* there was no descriptor for a free file */
 	bool creating;
-	bool opening_waits; /* the writer needs a free file to go on */
+	uint64_t opening_waits; /* the writer needs a free file of this size to go on; 0: it does not */
 	struct wal_free created;
 	struct disk_request create_request;
 	char create_name[WAL_NAME_BYTES];
@@ -146,7 +152,10 @@ void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, st
 
 /* space.c */
 void wal_free_add(struct wal *wal, struct wal_free file);
-struct wal_free wal_free_take(struct wal *wal);
+/* False if there is none of that size. */
+bool wal_free_take(struct wal *wal, uint64_t capacity, struct wal_free *out) MUST_CHECK;
+/* How large the next segment is to be, which begins with a record of `size` bytes. */
+uint64_t wal_next_capacity(const struct wal *wal, size_t size) MUST_CHECK;
 /* Starts making a file for the reserve if there is none and none is being made. */
 void wal_space_prepare(struct wal *wal);
 /* Starts recycling the oldest segment if it has been released and nothing needs it. */

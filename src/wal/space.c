@@ -34,10 +34,35 @@ void wal_free_add(struct wal *wal, struct wal_free file)
 	wal->free_files[wal->free_count++] = file;
 }
 
-struct wal_free wal_free_take(struct wal *wal)
+bool wal_free_take(struct wal *wal, uint64_t capacity, struct wal_free *out)
 {
-	ASSERT(wal->free_count > 0);
-	return wal->free_files[--wal->free_count];
+	for (size_t i = wal->free_count; i-- > 0;) {
+		if (wal->free_files[i].capacity != capacity)
+			continue;
+		*out = wal->free_files[i];
+		wal->free_files[i] = wal->free_files[--wal->free_count];
+		return true;
+	}
+	return false;
+}
+
+uint64_t wal_next_capacity(const struct wal *wal, size_t size)
+{
+	uint64_t capacity = wal->options.segment_bytes;
+	for (size_t many = wal->segment_count / WAL_GROWTH_SEGMENTS; many > 0 && capacity <= WAL_GROWN_BYTES_MAX / 2; many--)
+		capacity *= 2;
+	uint64_t needed = WAL_HEADER_BYTES + (uint64_t)size;
+	if (needed > capacity)
+		capacity = (needed + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+	return capacity;
+}
+
+/* The size of the file that is missing: one in reserve, of the usual size, or the one that the writer waits for. 0: none is. */
+static uint64_t missing_file(const struct wal *wal)
+{
+	if (wal->opening_waits != 0)
+		return wal->opening_waits;
+	return wal->free_count == 0 ? wal->options.segment_bytes : 0;
 }
 
 /* A file has been made or recycled. */
@@ -45,7 +70,7 @@ static void free_file_arrived(struct wal *wal, struct wal_free file)
 {
 	if ((wal->full || wal->starved) && wal->options.log != NULL)
 		log_event(wal->options.log, LOG_INFO, "wal_space_found", "bytes=%llu",
-			  (unsigned long long)wal->options.segment_bytes);
+			  (unsigned long long)file.capacity);
 	wal->full = wal->starved = false;
 	wal_free_add(wal, file);
 	wal_write_continue(wal);
@@ -62,25 +87,27 @@ static void submit(struct wal *wal, struct disk_request *request, enum disk_oper
 	disk_submit(wal->disk, request);
 }
 
-static void create_free_file(struct wal *wal)
+static void create_free_file(struct wal *wal, uint64_t capacity)
 {
 	wal->creating = true;
-	wal->created = (struct wal_free){.number = wal->next_free_number++};
+	wal->created = (struct wal_free){.number = wal->next_free_number++, .capacity = capacity};
 	wal_name(wal->create_name, wal->free_prefix, wal->created.number);
-	wal->create_request = (struct disk_request){.name = wal->create_name, .len = wal->options.segment_bytes};
+	wal->create_request = (struct disk_request){.name = wal->create_name, .len = capacity};
 	submit(wal, &wal->create_request, DISK_CREATE, free_file_created);
 }
 
 void wal_space_prepare(struct wal *wal)
 {
-	if (wal->free_count == 0 && !wal->creating && !wal->full && !wal->starved && !wal->failed)
-		create_free_file(wal);
+	uint64_t capacity = missing_file(wal);
+	if (capacity != 0 && !wal->creating && !wal->full && !wal->starved && !wal->failed)
+		create_free_file(wal, capacity);
 }
 
 void wal_retry_space(struct wal *wal)
 {
+	uint64_t capacity = missing_file(wal);
 	if (wal_wants_space(wal) && !wal->creating && !wal->failed)
-		create_free_file(wal);
+		create_free_file(wal, capacity != 0 ? capacity : wal->options.segment_bytes);
 }
 
 bool wal_wants_space(const struct wal *wal)
@@ -90,7 +117,7 @@ bool wal_wants_space(const struct wal *wal)
 
 bool wal_starved(const struct wal *wal)
 {
-	return wal->starved && wal->opening_waits;
+	return wal->starved && wal->opening_waits != 0;
 }
 
 bool wal_full(const struct wal *wal)
@@ -127,7 +154,7 @@ static void free_file_created(struct disk_request *request)
 	}
 	if (!wal->full && wal->options.log != NULL)
 		log_event(wal->options.log, LOG_ERROR, "wal_full", "needed_bytes=%llu",
-			  (unsigned long long)wal->options.segment_bytes);
+			  (unsigned long long)wal->created.capacity);
 	wal->full = true;
 	/* Gives back what was filled. A file left behind by a crash is removed at the next start. */
 	submit(wal, request, DISK_REMOVE, free_file_removed);
@@ -193,8 +220,9 @@ static void oldest_named(struct disk_request *request)
 	struct wal_segment *segment = wal->releasing;
 	wal_name(wal->release_name, wal->log_prefix, segment->id);
 	*request = (struct disk_request){.name = wal->release_name, .file = segment->file};
-	wal->release_keeps = segment->capacity == wal->options.segment_bytes &&
-			     wal->free_count + (wal->creating ? 1 : 0) < wal->options.recycle_max;
+	size_t free_files = wal->free_count + (wal->creating ? 1 : 0);
+	wal->release_keeps = segment->capacity == wal->options.segment_bytes && free_files < wal->options.recycle_max &&
+			     (free_files == 0 || wal->segment_count + free_files < wal->options.files_max);
 	if (wal->release_keeps) {
 		wal->release_number = wal->next_free_number++;
 		wal_name(wal->release_new_name, wal->free_prefix, wal->release_number);
@@ -229,7 +257,8 @@ static void release_synced(struct disk_request *request)
 		submit(wal, request, DISK_CLOSE, released_closed);
 		return;
 	}
-	struct wal_free file = {.number = wal->release_number, .file = wal->releasing->file};
+	struct wal_free file = {
+		.number = wal->release_number, .capacity = wal->releasing->capacity, .file = wal->releasing->file};
 	release_done(wal);
 	wal->counters.segments_recycled++;
 	free_file_arrived(wal, file);

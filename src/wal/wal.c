@@ -122,7 +122,7 @@ static int open_free_files(struct wal *wal, const struct found *found)
 			wal->next_free_number = number + 1;
 		int status;
 		if (found->files[i].size == wal->options.segment_bytes && wal->free_count < wal->options.recycle_max) {
-			struct wal_free file = {.number = number};
+			struct wal_free file = {.number = number, .capacity = wal->options.segment_bytes};
 			uint64_t size;
 			status = wal->disk->ops->open(wal->disk, name, &file.file, &size);
 			if (status == 0)
@@ -157,9 +157,7 @@ static int create_free(struct wal *wal, struct wal_free *out)
 static int create_first(struct wal *wal)
 {
 	struct wal_free file;
-	if (wal->free_count > 0) {
-		file = wal_free_take(wal);
-	} else {
+	if (!wal_free_take(wal, wal->options.segment_bytes, &file)) {
 		int status = create_free(wal, &file);
 		if (status != 0)
 			return status;
@@ -240,9 +238,12 @@ int wal_open(struct wal **out, const struct wal_options *options,
 	wal->disk = options->disk;
 	if (wal->options.segment_bytes == 0)
 		wal->options.segment_bytes = SEGMENT_BYTES_DEFAULT;
+	wal->options.segment_bytes = (wal->options.segment_bytes + 7) / 8 * 8;
 	if (wal->options.recycle_max == 0)
 		wal->options.recycle_max = RECYCLE_MAX_DEFAULT;
-	ASSERT(wal->options.segment_bytes % 8 == 0 && wal->options.segment_bytes <= UINT32_MAX);
+	if (wal->options.files_max == 0)
+		wal->options.files_max = UINT32_MAX;
+	ASSERT(wal->options.segment_bytes <= UINT32_MAX);
 	ASSERT(wal->options.segment_bytes >= WAL_HEADER_BYTES + 2 * WAL_RECORD_BYTES);
 	wal->filling = &wal->buffers[0];
 	wal->next_free_number = 1;
@@ -292,10 +293,20 @@ uint64_t wal_durable(const struct wal *wal)
 
 uint64_t wal_disk_bytes(const struct wal *wal)
 {
-	uint64_t bytes = wal->free_count * wal->options.segment_bytes;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < wal->free_count; i++)
+		bytes += wal->free_files[i].capacity;
 	for (size_t i = 0; i < wal->segment_count; i++)
 		if (wal->segments[i]->ready)
 			bytes += wal->segments[i]->capacity;
+	return bytes;
+}
+
+uint64_t wal_bytes_from(const struct wal *wal, wal_position position)
+{
+	uint64_t bytes = 0, id = wal_position_segment(position);
+	for (size_t i = wal->segment_count - 1; i > 0 && wal->segments[i - 1]->id >= id; i--)
+		bytes += wal->segments[i - 1]->capacity;
 	return bytes;
 }
 

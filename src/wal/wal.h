@@ -41,7 +41,8 @@
  * the disk as one write and one sync if none is under way; while batch k syncs,
  * batch k+1 fills, and it starts by itself when batch k is durable. So whenever a
  * record of batch k+1 is on disk, batch k was durable before. A batch never spans
- * segments: what does not fit goes to the next segment as a batch of its own. Sectors of 512
+ * segments: what does not fit goes to the next segment as a batch of its own; a record that is larger than a segment gets one that
+ * is large enough, and a long log gets larger ones, so that it does not take a file descriptor for each few records. Sectors of 512
  * bytes are taken to be written whole or not at all. A write is filled up with zeros to the end of its block
  * of 4 KiB; the next write begins where the records end. The kernel writes whole blocks anyway, and would
  * first read the last one from the disk if it has given up its copy of a recycled file (docs/performance.md).
@@ -82,7 +83,8 @@
  * wholly before it are recycled, oldest first, one after another: the next one named as the oldest, renamed to free-…, the
  * directory synced, later renamed to the next id; and only when everything appended before the
  * call is durable, so that a WAL_SNAPSHOT record may be appended and the release follow at
- * once. At most `recycle_max` free files are kept, and the rest removed. There is always one in reserve, made ahead of need.
+ * once. At most `recycle_max` free files of the usual size are kept, so many that they are `files_max` with the segments, and the rest
+ * removed. There is always one in reserve, made ahead of need.
  * When it cannot be made because the disk is full, wal_full() is true and appends of new entries should be refused
  * (STATUS_NO_SPACE); promises and what is under way still have the rest of the current segment. It ends
  * with a release, or with wal_retry_space(). (For want of a descriptor the same is tried again in the same way, but nothing is
@@ -119,6 +121,7 @@ static inline uint64_t wal_position_segment(wal_position position)
 
 #define WAL_HEADER_BYTES 64u
 #define WAL_RECORD_BYTES 40u /* before the payload */
+#define WAL_PAYLOAD_BYTES_MAX (256u << 20)
 #define WAL_PREFIX_BYTES_MAX 16
 
 struct wal;
@@ -137,8 +140,9 @@ struct wal_options {
 	uint64_t group;
 	uint64_t replica;        /* whose log it is: another's is refused. 0: not said */
 	bool begun;              /* something else shows that there must be one: it is not created */
-	uint64_t segment_bytes;  /* 0: 64 MiB; a multiple of 8 that holds at least one maximal record, below 4 GiB */
+	uint64_t segment_bytes;  /* 0: 64 MiB; below 4 GiB; rounded up to a multiple of 8 */
 	uint32_t recycle_max;    /* 0: 2 */
+	uint32_t files_max;      /* 0: no limit */
 	/* Before the names of all files, so that two logs can live in one directory ("agreement-log-…"); NULL: nothing. Copied. */
 	const char *prefix;
 	/* Everything appended up to and including sequence number `sequence` is durable. */
@@ -173,10 +177,11 @@ int wal_open(struct wal **out, const struct wal_options *options,
 	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info) MUST_CHECK;
 
 /*
- * Collects a record. The payload is copied; it must be at most wal_payload_max(). Returns its sequence number (1, 2, …; counted from
+ * Collects a record. The payload, of at most WAL_PAYLOAD_BYTES_MAX, is copied. Returns its sequence number (1, 2, …; counted from
  * opening) for options.durable, and through `position` where it will stand.
  */
 uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position);
+/* What fits a segment of the usual size. */
 size_t wal_payload_max(const struct wal *wal);
 /* Starts writing what is collected, unless a batch is under way (then it follows by itself). */
 void wal_flush(struct wal *wal);
@@ -207,6 +212,8 @@ void wal_read(struct wal *wal, wal_position position,
 
 /* Bytes of all segments, free ones included. */
 uint64_t wal_disk_bytes(const struct wal *wal);
+/* Of the segments from the one with `position` on, without the newest. */
+uint64_t wal_bytes_from(const struct wal *wal, wal_position position);
 struct wal_counters {
 	uint64_t appends, batches, bytes, segments_created, segments_recycled;
 };

@@ -65,7 +65,7 @@ static void make_room(struct wal *wal, size_t size)
 	if (begun)
 		seal_last_record(buffer, !fits);
 	if (!fits) {
-		wal_add_segment(wal, tail->id + 1, wal->options.segment_bytes);
+		wal_add_segment(wal, tail->id + 1, wal_next_capacity(wal, size));
 		wal->tail_offset = WAL_HEADER_BYTES;
 	}
 	if (!begun || !fits)
@@ -82,7 +82,7 @@ static void make_room(struct wal *wal, size_t size)
 uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position)
 {
 	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_SNAPSHOT);
-	ASSERT(record->payload.len <= wal_payload_max(wal));
+	ASSERT(record->payload.len <= WAL_PAYLOAD_BYTES_MAX);
 	struct wal_buffer *buffer = wal->filling;
 	size_t size = wal_record_size(record->payload.len);
 	make_room(wal, size);
@@ -125,13 +125,13 @@ static const char *write_problem(const struct disk_request *request, const char 
 static void open_segment(struct wal *wal, const struct wal_part *part)
 {
 	struct wal_segment *segment = part->segment;
-	if (wal->free_count == 0) {
-		wal->opening_waits = true;
+	struct wal_free file;
+	if (!wal_free_take(wal, segment->capacity, &file)) {
+		wal->opening_waits = segment->capacity;
 		wal_space_prepare(wal);
 		return;
 	}
-	wal->opening_waits = false;
-	struct wal_free file = wal_free_take(wal);
+	wal->opening_waits = 0;
 	segment->file = file.file;
 	wal_name(wal->write_name, wal->free_prefix, file.number);
 	wal_name(wal->write_new_name, wal->log_prefix, segment->id);
@@ -224,7 +224,7 @@ static void newest_named(struct disk_request *request)
 
 void wal_write_continue(struct wal *wal)
 {
-	if (wal->opening_waits && !wal->failed)
+	if (wal->opening_waits != 0 && !wal->failed)
 		write_part(wal);
 }
 

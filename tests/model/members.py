@@ -55,8 +55,11 @@ RULES = {
         "first. It promises an equal ballot to no other life, and no birth goes on when most of those first lives are missing: "
         "they may have been the group, and have lost it.",
     "reads":
-        "When a leader knows that another configuration is chosen, and before it says so to anybody, only members of the new one "
-        "confirm its reads: they may have elected somebody else.",
+        "When a leader knows that another configuration is chosen, and before it says so to anybody, members of the old one no longer "
+        "confirm its reads: the new ones may have elected somebody else.",
+    "reads wait":
+        "Nor do members of the new one, until they have promised in it: that they follow the leader now, having accepted the configuration from "
+        "it, does not mean that they have chosen nothing behind it before.",
     "starts":
         "Each start of a process draws a number at random and keeps it beside those before. Peers remember the last one they have "
         "heard of each life: a directory that does not know it is an older copy, and gets a new life.",
@@ -77,10 +80,11 @@ class Violation(Exception):
 class Disk:
     """What a replica has written down. A new one has a new life, and nothing else."""
 
-    __slots__ = ("life", "promised", "promised_to", "said_slot", "hint", "accepted", "first_met", "starts", "heard")
+    __slots__ = ("life", "promised", "promised_to", "said_slot", "hint", "accepted", "first_met", "starts", "heard", "listed")
 
-    def __init__(self, life):
+    def __init__(self, life, listed):
         self.life = life
+        self.listed = listed        # what the file said with which it was started first
         self.promised = NO_BALLOT
         self.promised_to = None     # before birth: the life to which it is promised
         self.said_slot = 0          # of the PROMISE records: everything up to here is chosen, and here
@@ -91,7 +95,7 @@ class Disk:
         self.heard = {}             # what of Replica.heard has been written down
 
     def copy(self):
-        other = Disk(self.life)
+        other = Disk(self.life, self.listed)
         for name in Disk.__slots__:
             value = getattr(self, name)
             setattr(other, name, dict(value) if isinstance(value, dict) else value)
@@ -156,7 +160,7 @@ class Replica:
         disk = self.disk
         self.up = True
         self.chosen = 0
-        self.config = self.world.listed
+        self.config = disk.listed
         self.round = disk.promised[0]
         self.heard = dict(disk.heard)   # life → (last start, highest ballot promised, (ballot, slot) accepted)
         self.follow()
@@ -410,6 +414,8 @@ class Replica:
         if self.role != "leader" or ballot != self.ballot or not self.reads or self.reads[0][2] != read:
             return
         self.echoes.add(sender)
+        if self.config is not self.ruling and self.rules >= {"reads", "reads wait"}:
+            return
         config = self.config if "reads" in self.rules else self.ruling
         if config.slot > 0 and config.is_quorum(self.echoes, self.rules):
             self.world.answered(*self.reads.pop()[:2])

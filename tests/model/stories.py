@@ -48,6 +48,30 @@ def old_quorum_confirms_a_read(without):
     world.deliver_those(("round", "echo"), [1, 2])
 
 
+def new_quorum_confirms_a_read(without):
+    """
+    1 makes 3 the only member, and 3 writes. 2 has heard nothing of it; with 1, which has not heard that the change is chosen, it leads the
+    old members, proposes the change again, is told that it is chosen, and reads. 3 follows it.
+    """
+    world = begin(3, 0, without)
+    first, second, third = (world.replicas[number] for number in (1, 2, 3))
+    change(world, 1, [3], [1, 3])
+    fetch(world, 3, 1)
+    first.stop()
+    first.start()
+    world.network.clear()
+    elect(world, 3, [])
+    third.propose(("write", world.draw()))
+    world.deliver_those(ACCEPTING, [3])
+    world.network.clear()
+    first.round = second.round = third.round
+    first.learn(first.disk.said_slot)
+    elect(world, 2, [1])
+    world.deliver_those(ACCEPTING, [1, 2, 3])
+    second.read()
+    world.deliver_those(("round", "echo"), [2, 3])
+
+
 def chosen_behind_a_gap(without):
     """
     1 alone accepts a change to 4, 5, 6. 2 does not hear of it, proposes a write in that slot and another behind it; of the first 3
@@ -118,6 +142,7 @@ def copy_from_before_a_start(without):
 
 STORIES = {
     "reads": old_quorum_confirms_a_read,
+    "reads wait": new_quorum_confirms_a_read,
     "no gaps": chosen_behind_a_gap,
     "binding in ballot": ballot_used_twice,
     "starts": copy_from_before_a_start,

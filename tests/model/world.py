@@ -52,7 +52,7 @@ class World:
         self.newest_prepared = self.listed
         self.numbers = range(1, members + spares + 1)
         self.last_number = 0
-        self.replicas = {number: Replica(self, number, Disk(self.draw())) for number in self.numbers}
+        self.replicas = {number: Replica(self, number, self.new_disk()) for number in self.numbers}
         for replica in self.replicas.values():
             replica.start()
         if born:
@@ -64,6 +64,10 @@ class World:
         """Stands for a random number that nobody else draws."""
         self.draws += 1
         return self.draws
+
+    def new_disk(self):
+        """An empty one. The file that its process is started with names the members of now."""
+        return Disk(self.draw(), self.listed if self.newest_prepared.slot == 0 else unborn(self.newest_prepared.members))
 
     def send(self, message):
         if message[1] is not None:
@@ -210,7 +214,7 @@ class World:
             return
         self.note("the disk of", replica.number, "is lost")
         self.lose_disk(replica)
-        replica.disk = Disk(self.draw())
+        replica.disk = self.new_disk()
         replica.start()
 
     def take_copy(self, replica):
@@ -226,7 +230,7 @@ class World:
         replica = self.replicas[number]
         self.lose_disk(replica)
         if any(peer.judge(disk, self.rules) for peer in reached):
-            disk = Disk(self.draw())
+            disk = self.new_disk()
         replica.disk = disk
         replica.start()
 
@@ -263,7 +267,7 @@ class World:
             return
         self.note("the machine of", replica.number, "goes")
         replica.stop()
-        replica.disk = Disk(self.draw())
+        replica.disk = self.new_disk()
         replica.start()
         self.check_durable()
 

@@ -69,7 +69,7 @@ START_TEST(mistakes)
 		{"[cluster]\nname = a\nelection_timeout_ms = 200MiB\n",
 		 "election_timeout_ms = 200MiB: not a whole number of ms"},
 		{"[cluster]\nname = a\nwal_segment_bytes = 99999999999999999999\n",
-		 "wal_segment_bytes = 99999999999999999999: out of range, allowed 4194304 … 1073741824 "
+		 "wal_segment_bytes = 99999999999999999999: out of range, allowed 65536 … 1073741824 "
 		 "bytes"},
 		{"[cluster]\nname = a\nwal_segment_bytes = 18446744073709551615GiB\n", "out of range"},
 		{"[cluster]\nname = a\nelection-timeout-ms = 200\n",

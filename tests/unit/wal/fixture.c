@@ -105,6 +105,7 @@ int fixture_open(struct fixture *f)
 		.begun = f->begun,
 		.segment_bytes = f->segment_bytes,
 		.recycle_max = f->recycle_max,
+		.files_max = f->files_max,
 		.durable = fixture_durable,
 		.fatal = fixture_fatal,
 		.context = f,
@@ -255,7 +256,7 @@ void fixture_free(struct fixture *f)
 static void file_list_add(void *context, const char *name, uint64_t size)
 {
 	struct file_list *list = context;
-	ck_assert(list->count < 64 && strlen(name) < sizeof list->items[0].name);
+	ck_assert(list->count < sizeof list->items / sizeof *list->items && strlen(name) < sizeof list->items[0].name);
 	strcpy(list->items[list->count].name, name);
 	list->items[list->count++].size = size;
 }
@@ -280,6 +281,7 @@ void fixture_copy(struct fixture *to, const struct fixture *from)
 {
 	fixture_init(to, 1, from->segment_bytes);
 	to->recycle_max = from->recycle_max;
+	to->files_max = from->files_max;
 	struct file_list files = fixture_files(from);
 	for (size_t i = 0; i < files.count; i++) {
 		uint8_t *data = alloc_bytes(files.items[i].size + 1);

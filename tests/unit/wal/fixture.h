@@ -42,7 +42,7 @@ struct fixture {
 
 	struct wal *wal;
 	uint64_t segment_bytes;
-	uint32_t recycle_max;
+	uint32_t recycle_max, files_max;
 	uint64_t group;
 	uint64_t replica;
 	bool begun;
@@ -101,7 +101,7 @@ struct file_list {
 	struct {
 		char name[32];
 		uint64_t size;
-	} items[64];
+	} items[512];
 	size_t count;
 };
 

@@ -17,7 +17,8 @@ static void script_part(struct fixture *f, uint64_t first_slot, wal_position *re
 	for (uint64_t slot = first_slot; slot < first_slot + 30 && alive(f); slot++) {
 		if (slot % 6 == 0)
 			fixture_append(f, WAL_PROMISE, 0, slot, NULL, 0);
-		fixture_accept(f, slot, (size_t)(slot * 13 % 90));
+		/* Now and then one that needs a segment of its own size. */
+		fixture_accept(f, slot, slot % 14 == 5 ? 3900 + slot % 60 : (size_t)(slot * 13 % 90));
 		if (slot % 3 == 0) {
 			fixture_append(f, WAL_CHOSEN, slot, 0, NULL, 0);
 			fixture_flush(f);

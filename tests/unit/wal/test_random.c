@@ -3,8 +3,10 @@
 
 static void random_append(struct fixture *f, struct rng *rng)
 {
-	uint8_t data[700];
-	size_t len = rng_below(rng, 10) == 0 ? rng_below(rng, sizeof data) : rng_below(rng, 60);
+	/* Now and then one that is larger than any segment of the usual size. */
+	uint8_t data[12000];
+	uint64_t kind = rng_below(rng, 100);
+	size_t len = rng_below(rng, kind == 0 ? sizeof data : kind < 10 ? 700 : 60);
 	for (size_t i = 0; i < len; i++)
 		data[i] = (uint8_t)rng_next(rng);
 	enum wal_type type = (enum wal_type)rng_range(rng, WAL_PROMISE, WAL_SNAPSHOT);
@@ -57,6 +59,7 @@ static void random_run(uint64_t seed, const struct disk_sim_faults *faults)
 	rng_seed(&rng, seed);
 	fixture_init(&f, seed, 8 * rng_range(&rng, 120, 1000));
 	f.recycle_max = (uint32_t)rng_range(&rng, 1, 3);
+	f.files_max = (uint32_t)rng_below(&rng, 5);
 	wal_position released = 0;
 	for (int life = 0; life < 25; life++) {
 		disk_sim_set_faults(f.disk, NULL);

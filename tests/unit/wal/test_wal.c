@@ -130,7 +130,7 @@ START_TEST(positions_ascend_over_segments)
 }
 END_TEST
 
-START_TEST(the_largest_record_fits)
+START_TEST(the_largest_record_of_the_usual_segment_fits)
 {
 	/* A payload of wal_payload_max() bytes fills a segment of its own, and comes back. */
 	struct fixture f;
@@ -144,6 +144,140 @@ START_TEST(the_largest_record_fits)
 	reopen(&f, 1);
 	ck_assert_uint_eq(f.appended.count, 4);
 	ck_assert_uint_eq(f.info.segments, 4);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(a_record_larger_than_a_segment_gets_one_of_its_own)
+{
+	/* It comes back, from the buffer, the disk and the next start; the segments beside it are of the usual size. */
+	struct fixture f;
+	begin_small(&f);
+	const size_t lengths[] = {3, SMALL - 103, 100000, 4000, 2 * 4096 - 104, 2 * 4096 - 103};
+	const uint64_t sizes[] = {SMALL, 4096, 102400, 8192, 8192, 12288};
+	enum { COUNT = sizeof lengths / sizeof *lengths };
+	for (uint64_t i = 0; i < COUNT; i++) {
+		wal_position position = fixture_accept(&f, i + 1, lengths[i]);
+		ck_assert_uint_eq(wal_position_segment(position), i + 1);
+		ck_assert_int_eq(fixture_read(&f, position), 0);
+	}
+	fixture_flush(&f);
+	for (size_t i = 0; i < COUNT; i++) {
+		ck_assert_int_eq(fixture_read(&f, f.appended.items[i].position), 0);
+		ck_assert(entry_equal(&f.read, &f.appended.items[i]));
+	}
+	struct file_list files = fixture_files(&f);
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < COUNT; i++)
+		bytes += sizes[i];
+	uint64_t found = 0;
+	for (size_t i = 0; i < files.count; i++)
+		if (strncmp(files.items[i].name, "log-", 4) == 0)
+			found += files.items[i].size;
+	ck_assert_uint_eq(found, bytes);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, COUNT);
+	/* Of those that are let go only the ones of the usual size are kept. */
+	fixture_accept(&f, 100, 8000);
+	wal_position last = fixture_accept(&f, 101, wal_payload_max(f.wal));
+	fixture_flush(&f);
+	wal_release(f.wal, last);
+	fixture_run(&f);
+	files = fixture_files(&f);
+	for (size_t i = 0; i < files.count; i++)
+		ck_assert_msg(strcmp(files.items[i].name, "segment-range") == 0 || files.items[i].size == SMALL, "%s",
+			      files.items[i].name);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 21 */
+START_TEST(a_record_that_the_disk_has_no_room_for_waits)
+{
+	/* Room for usual segments, but not for the one that a long record needs: it says full, and goes on when there is. */
+	struct fixture f;
+	begin_small(&f);
+	fixture_accept(&f, 1, 24);
+	fixture_flush(&f);
+	struct disk_sim_faults faults = {.space_bytes = 8000};
+	disk_sim_set_faults(f.disk, &faults);
+	fixture_accept(&f, 2, 100000);
+	fixture_accept(&f, 3, 24);
+	fixture_flush(&f);
+	ck_assert(wal_full(f.wal));
+	ck_assert(!wal_busy(f.wal));
+	ck_assert_uint_eq(f.durable, 1);
+	wal_retry_space(f.wal);
+	fixture_run(&f);
+	ck_assert(wal_full(f.wal));
+	disk_sim_set_faults(f.disk, NULL);
+	wal_retry_space(f.wal);
+	fixture_run(&f);
+	ck_assert(!wal_full(f.wal));
+	ck_assert_uint_eq(f.durable, 3);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, 3);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(any_number_of_bytes_will_do_for_a_segment)
+{
+	/* What a configuration says need not be a multiple of anything. */
+	for (uint64_t more = 0; more < 16; more++) {
+		struct fixture f;
+		fixture_init(&f, 1, SMALL + more);
+		ck_assert_int_eq(fixture_open(&f), 0);
+		for (uint64_t slot = 1; slot <= 30; slot++)
+			fixture_accept(&f, slot, 24);
+		fixture_flush(&f);
+		ck_assert_uint_ge(f.info.segments, 1);
+		reopen(&f, 1);
+		ck_assert_uint_eq(f.appended.count, 30);
+		fixture_free(&f);
+	}
+}
+END_TEST
+
+START_TEST(a_long_log_has_larger_segments)
+{
+	/* The number of files grows with the logarithm of the log, up to segments of 16 MiB. */
+	struct fixture f;
+	begin_small(&f);
+	for (uint64_t slot = 1; slot <= 20000; slot++) {
+		fixture_accept(&f, slot, 24);
+		if (slot % 1000 == 0)
+			fixture_flush(&f);
+	}
+	/* 32 segments of 10 records, 32 of 21, of 43, … */
+	size_t files = fixture_count_files(&f, "log-");
+	ck_assert_uint_ge(files, 5 * 32);
+	ck_assert_uint_le(files, 6 * 32);
+	reopen(&f, 1);
+	ck_assert_uint_eq(f.appended.count, 20000);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(as_many_files_are_kept_as_the_log_takes)
+{
+	/* Released segments are kept while, with the segments, there are no more than files_max; one is always in reserve. */
+	struct fixture f;
+	fixture_init(&f, 1, SMALL);
+	f.recycle_max = f.files_max = 4;
+	ck_assert_int_eq(fixture_open(&f), 0);
+	for (uint64_t round = 1; round <= 5; round++) {
+		wal_position last = 0;
+		for (uint64_t i = 0; i < 100; i++)
+			last = fixture_accept(&f, 100 * round + i, 24);
+		fixture_flush(&f);
+		wal_release(f.wal, last);
+		fixture_run(&f);
+		size_t logs = fixture_count_files(&f, "log-"), spare = fixture_count_files(&f, "free-");
+		ck_assert_uint_le(logs, 2);
+		ck_assert_uint_ge(spare, 1);
+		ck_assert_uint_le(logs + spare, 4);
+	}
 	fixture_free(&f);
 }
 END_TEST
@@ -531,7 +665,9 @@ END_TEST
 
 CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_one_sync,
 	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
-	   positions_ascend_over_segments, the_largest_record_fits, records_are_read_back_from_wherever_they_are,
+	   positions_ascend_over_segments, the_largest_record_of_the_usual_segment_fits,
+	   a_record_larger_than_a_segment_gets_one_of_its_own, a_record_that_the_disk_has_no_room_for_waits,
+	   any_number_of_bytes_will_do_for_a_segment, a_long_log_has_larger_segments, as_many_files_are_kept_as_the_log_takes, records_are_read_back_from_wherever_they_are,
 	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
 	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released,
 	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
