@@ -26,6 +26,7 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 		[DEED_HAND_OVER] = o->hand_over_mean_us, [DEED_HUNG_DISK] = o->hung_disk_mean_us,
 		[DEED_EXCHANGE] = o->exchange_mean_us, [DEED_REELECT] = o->reelect_mean_us,
 		[DEED_NO_DESCRIPTOR] = o->no_descriptor_mean_us,
+		[DEED_GROUP_DISKS] = o->group_disks_mean_us,
 	};
 	return means[deed];
 }

@@ -99,6 +99,38 @@ void nemesis_no_descriptor(struct sim_nemesis *nemesis, struct sim_process *proc
 	nemesis_plan_at(nemesis, length_us, DEED_DESCRIPTORS, process, NULL);
 }
 
+/* faults: 21, 75, 76. What one disk does to a group its others can make up for; not so when most of them do it. */
+void nemesis_group_disks(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	static const char *const whats[] = {"slow", "full", "slow and full"};
+	struct rng *rng = &nemesis->rng;
+	uint64_t length_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.group_disks_length_us);
+	uint64_t all = rng_below(rng, 3), spared = rng_next(rng), alike = rng_below(rng, 4);
+	uint64_t slow_us = rng_range(rng, 100 * SIM_MILLISECOND, SIM_SECOND);
+	uint32_t member;
+	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	if (process->disk == NULL || group == NULL)
+		return;
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct sim_process *each = group->members[i];
+		uint64_t drawn = rng_below(rng, 3), left = rng_below(rng, 1u << rng_range(rng, 1, 20));
+		struct disk_sim_faults faults = nemesis->world->options.disk.faults;
+		uint64_t what = alike < 3 ? alike : drawn;
+		/* Of a group of three, two disks are left: that is most. */
+		if (all == 0 && group->count > 1 && i == spared % group->count)
+			continue;
+		if (what != 1) {
+			faults.slow_ppm = 1000000;
+			faults.slow_us = slow_us;
+		}
+		if (what != 0)
+			faults.space_bytes = disk_sim_space_used(each->disk) + left + 1;
+		nemesis_tell(nemesis, "the disk of %s is %s for %" PRIu64 " ms", each->name, whats[what], length_us / 1000);
+		disk_sim_set_faults(each->disk, &faults);
+		nemesis_plan_at(nemesis, length_us, DEED_GOOD_DISK, each, NULL);
+	}
+}
+
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	disk_sim_set_faults(process->disk, &nemesis->world->options.disk.faults);

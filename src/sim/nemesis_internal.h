@@ -15,6 +15,7 @@ enum deed {
 	DEED_CRASH_AT_SEND, DEED_DEAF, DEED_HAND_OVER,
 	/* Those that came later have schedules of their own. */
 	DEED_HUNG_DISK, DEED_EXCHANGE, DEED_REELECT, DEED_NO_DESCRIPTOR,
+	DEED_GROUP_DISKS,
 	DEEDS,
 	/* Ends, and parts of others. */
 	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
@@ -130,7 +131,9 @@ void nemesis_disk_slow(struct sim_nemesis *nemesis, struct sim_process *process)
 void nemesis_disk_errors(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_full(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_hang(struct sim_nemesis *nemesis, struct sim_process *process);
-/* Ends the last four. */
+/* Slow and full disks, alone or together, of most or all of its group at once. */
+void nemesis_group_disks(struct sim_nemesis *nemesis, struct sim_process *process);
+/* Ends the last five. */
 void nemesis_disk_good(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_no_descriptor(struct sim_nemesis *nemesis, struct sim_process *process);
 void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process);

@@ -148,6 +148,9 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	rng_seed(&rng, seed ^ 0x64657363726970ull);
 	options->nemesis.no_descriptor_mean_us = maybe(&rng, 60, SIM_SECOND, 15 * SIM_SECOND);
 	options->nemesis.no_descriptor_length_us = rng_range(&rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
+	rng_seed(&rng, seed ^ 0x67726f7570ull);
+	options->nemesis.group_disks_mean_us = maybe(&rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
+	options->nemesis.group_disks_length_us = rng_range(&rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
 }
 
 /* ---- printing ---- */
@@ -183,6 +186,7 @@ static const struct option table[] = {
 	OPTION(nemesis.exchange_mean_us), OPTION(nemesis.reelect_mean_us), OPTION(nemesis.members_mean_us),
 		OPTION(nemesis.wipe_mean_us),
 	OPTION(nemesis.no_descriptor_mean_us), OPTION(nemesis.no_descriptor_length_us),
+	OPTION(nemesis.group_disks_mean_us), OPTION(nemesis.group_disks_length_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)

@@ -82,6 +82,8 @@ struct sim_nemesis_options {
 	uint64_t hung_disk_mean_us;  /* nothing that is asked of a disk ends, for a while */
 	uint64_t hung_disk_length_us;
 	uint32_t hung_for_good_ppm;  /* of those who are not healed in the end */
+	uint64_t group_disks_mean_us; /* disks of most of a group, or of all, are slow, full, or both, for a while */
+	uint64_t group_disks_length_us;
 	uint64_t exchange_mean_us;   /* log files are missing, or another replica's, within what the atlas allows */
 	uint64_t no_descriptor_mean_us; /* a process, or its machine, has no descriptors for new files, for a while */
 	uint64_t no_descriptor_length_us;
