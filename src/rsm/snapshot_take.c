@@ -8,6 +8,9 @@
 #include "base/alloc.h"
 #include "rsm/internal.h"
 
+/* A snapshot for which there was no space is tried again after so long, while the log is full. */
+#define SNAPSHOT_FULL_US 5000000u
+
 static void take_next(struct rsm *rsm);
 
 /* ---- files that are no longer wanted ---- */
@@ -121,7 +124,9 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 		return;
 	}
 	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what, status_name(status));
-	rsm->log_bytes = 0; /* tried again after as much log */
+	rsm->log_bytes = 0; /* tried again after as much log, or, if the log needs the space, after a while */
+	if (status == STATUS_NO_SPACE)
+		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_FULL_US;
 	take_end(rsm, rsm->take.step == TAKE_SYNC_DIRECTORY);
 }
 
@@ -257,7 +262,9 @@ void snapshot_maybe_take(struct rsm *rsm)
 	/* A new snapshot would make a peer that is fetching the old one begin again. */
 	if (rsm->snapshot_fetched_us != 0 && node_now_us(rsm->node) < rsm->snapshot_fetched_us + SNAPSHOT_FETCH_ACTIVE_US)
 		threshold *= 4;
-	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted)
+	/* Of a full disk it may free more than it takes: what of the log is older. */
+	bool frees = wal_full(rsm->wal) && wal_bytes_from(rsm->wal, 0) > 0;
+	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted || frees)
 		take_start(rsm);
 }
 
