@@ -273,7 +273,7 @@ static void lie_of_flags(struct lie *lie)
 	m->ballot = lie->method == METHOD_CHOSEN ? 0 : ballot_of(lie, ours ? m->to : m->from);
 	m->slot = m->chosen + 1;
 	m->sequence = lie->method == METHOD_PRE_VOTE_REPLY ? ballot_of(lie, m->to) : 0;
-	m->flags = 128u << rng_below(lie->rng, 20);
+	m->flags = 512u << rng_below(lie->rng, 20);
 }
 
 static void make(struct lie *lie)

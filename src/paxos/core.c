@@ -42,7 +42,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 	}
 	ASSERT(p->self < options->nmembers);
 	ASSERT(base_slot <= SLOT_MAX);
-	p->electable = true;
+	p->electable = p->willing = true;
 	p->persist_next = 1;
 	ring_init(&p->ring, base_slot + 1);
 	ring_init(&p->recovered, 1);
@@ -127,6 +127,11 @@ void paxos_start(struct paxos *p, uint64_t now_us)
 void paxos_set_electable(struct paxos *p, bool electable)
 {
 	p->electable = electable;
+}
+
+void paxos_set_willing(struct paxos *p, bool willing)
+{
+	p->willing = willing;
 }
 
 void paxos_stop_voting(struct paxos *p, uint64_t now_us)

@@ -56,7 +56,8 @@ struct paxos_peer {
 	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
 	uint64_t says_chosen;     /* the highest slot that it has said to know as chosen */
 	uint64_t silent_until_us; /* it offered a snapshot and did not hand it out: it is not asked for one until then */
-	bool unfit;               /* its last one said so */
+	bool answered;            /* such a one has come */
+	bool unfit, full;         /* the last one said so */
 	bool learner;             /* likewise: it has no vote */
 	/* Candidate: collecting its promise. */
 	uint64_t promise_next;    /* PREPARE.slot still to be answered */
@@ -95,7 +96,7 @@ struct paxos {
 	uint32_t self; /* index into peers */
 	struct paxos_peer peers[REPLICAS_MAX];
 	enum paxos_role role;
-	bool electable;
+	bool electable, willing;
 	bool lost;                /* paxos_stop_voting() */
 	bool learner;             /* has no vote: lost its directory, or another life is bound */
 	struct paxos_members members; /* by the chosen prefix */

@@ -159,7 +159,7 @@ static const char *judge_accepted(const struct paxos *p, const struct wire_paxos
 	const char *why = judge_our_ballot(p, m);
 	if (why != NULL)
 		return why;
-	if ((m->flags & ~(uint32_t)(PAXOS_LEASED | PAXOS_UNFIT | PAXOS_LEARNER)) != 0)
+	if ((m->flags & ~(uint32_t)(PAXOS_LEASED | PAXOS_UNFIT | PAXOS_LEARNER | PAXOS_FULL)) != 0)
 		return "flags";
 	if ((m->flags & PAXOS_LEARNER) != 0 && (m->flags & PAXOS_LEASED) != 0)
 		return "flags: a learner grants no lease";

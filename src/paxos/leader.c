@@ -25,7 +25,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->sent_bytes = 0;
 		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
 		peer->acked_us = now_us;
-		peer->unfit = peer->learner = false;
+		peer->answered = peer->unfit = peer->full = peer->learner = false;
 	}
 }
 
@@ -246,7 +246,9 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 		return;
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
+	peer->answered = true;
 	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
+	peer->full = (m->flags & PAXOS_FULL) != 0;
 	/* For good, in this ballot: a message of its earlier life may come late. */
 	peer->learner |= (m->flags & PAXOS_LEARNER) != 0;
 	if (!peer->learner)
@@ -404,7 +406,8 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 	synod_set fit = 0;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
-		if (!may_succeed(p, i, now_us))
+		/* Of whom nothing is known in this ballot it is not known that he is better. */
+		if (!may_succeed(p, i, now_us) || !peer->answered)
 			continue;
 		fit |= member_bit(i);
 		/* Whoever was asked and has not taken over comes after those who have as much of what is chosen. */
@@ -421,6 +424,23 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 	begin_transfer(p, now_us, best->replica);
 	p->relieved_by = best->replica;
 	return true;
+}
+
+bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
+{
+	synod_set fit = p->willing ? member_bit(p->self) : 0;
+	bool some = !p->willing;
+	if (p->role != PAXOS_LEADER)
+		return false;
+	for (uint32_t i = 0; i < member_count(p); i++) {
+		const struct paxos_peer *peer = &p->peers[i];
+		if (i == p->self || peer->learner || !peer_alive(p, i, now_us))
+			continue;
+		some |= peer->full;
+		if (!peer->full)
+			fit |= member_bit(i);
+	}
+	return some && !is_quorum(p, p->next_slot, fit);
 }
 
 bool paxos_transferring(const struct paxos *p)

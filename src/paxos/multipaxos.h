@@ -42,8 +42,8 @@
  *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it;
  *                   flags: PAXOS_FIRST: nothing before the first entry is of this ballot. Without entries: a heartbeat.
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
- *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to, it would not stand;
- *                   PAXOS_LEARNER: it has no vote, and counts for nothing (LEARNERS)
+ *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to: it would not stand, or could take no writes;
+ *                   PAXOS_FULL: its disk is full (comes with PAXOS_UNFIT); PAXOS_LEARNER: it has no vote, and counts for nothing (LEARNERS)
  *   REJECT          ballot: a higher one that the sender has promised
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
@@ -96,7 +96,7 @@ struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
 enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
-		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128 };
+		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128, PAXOS_FULL = 256 };
 
 struct paxos_options {
 	uint64_t group;
@@ -201,12 +201,19 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica);
 /* A hand-over is under way. It ends when this replica leads no longer, or after two election timeouts. */
 bool paxos_transferring(const struct paxos *p);
 /*
- * Leader that had better not be one, because its disk does not answer: hands over to somebody, if those who say nothing of the kind
+ * Leader that had better not be one, because its disk does not answer, or is full: hands over to somebody, if those who say nothing of the kind
  * are a quorum without it; to one after the other, if need be. False if they are none, or a transfer is under way.
  */
 bool paxos_relieve(struct paxos *p, uint64_t now_us);
 /* A replica that is not electable (restoring a snapshot, or waiting for its disk) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
+/*
+ * One that is not willing (its disk is full) stands, since reads need a leader, but asks not to be handed over to, like one that is not
+ * electable.
+ */
+void paxos_set_willing(struct paxos *p, bool willing);
+/* Leader: no quorum is in touch of replicas whose disks have space, and some disk that is full is the reason. */
+bool paxos_lacks_space(const struct paxos *p, uint64_t now_us);
 /*
  * From here on this replica is a learner (LEARNERS), until the group binds its life: whatever it was about to promise or to
  * lead is given up. Before paxos_start() or later.

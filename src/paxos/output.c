@@ -122,8 +122,10 @@ static void send_accepted(struct paxos *p, uint32_t to)
 	m->sequence = peer->accepted_round;
 	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
 		m->flags = PAXOS_LEASED;
-	if (!p->electable)
+	if (!p->electable || !p->willing)
 		m->flags |= PAXOS_UNFIT;
+	if (!p->willing)
+		m->flags |= PAXOS_FULL;
 	if (p->learner)
 		m->flags |= PAXOS_LEARNER;
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);

@@ -332,6 +332,8 @@ struct rsm {
 	struct old_fetch old[REPLICAS_MAX];
 
 	struct disk_watch disk_watch;
+	bool lacks_space; /* paxos_lacks_space() at the end of the last turn */
+	bool disk_full, full_told; /* what the core has been told; that leadership is to be handed over for it */
 	bool relieve_told; /* that leadership is to be handed over because the disk hangs */
 	bool lost; /* rsm_stop_voting() */
 	struct traced traced;
@@ -449,6 +451,10 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
 /* relieve.c: at the end of every turn. */
 void relieve_if_hung(struct rsm *rsm);
+/* True while somebody else, whose disk is not full, is to take over: what has come for the leader waits for that. */
+bool relieve_if_full(struct rsm *rsm);
+/* Why a leader can take no writes for want of space on disks, or NULL. */
+const char *no_space(struct rsm *rsm);
 /* Whether it may stand has changed, or may have. */
 void rsm_set_electable(struct rsm *rsm);
 /* traced.c: each only if rsm_traces(), or for what is traced itself. */

@@ -29,10 +29,33 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 static void strip_entries(struct wire_paxos *m)
 {
 	uint32_t kept = 0;
+	uint64_t first = m->entries[0].slot;
 	for (uint32_t i = 0; i < m->nentries; i++)
 		if (m->entries[i].value.len == 0)
 			m->entries[kept++] = m->entries[i];
+	/* What is first now is not the first of its ballot: slots before it are missing here. */
+	if (kept == 0 || m->entries[0].slot != first)
+		m->flags &= ~(uint32_t)PAXOS_FIRST;
 	m->nentries = kept;
+}
+
+/* For some hundred promises. */
+#define LOG_RESERVE_BYTES (4u * KIB)
+
+/*
+ * A full disk has room left in the present file of the log. What is proposed already may still go there, so that it becomes chosen and
+ * whoever leads next can serve reads; a part of it is for promises alone.
+ */
+static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
+{
+	if (wal_pending_bytes(rsm->wal) > UNWRITTEN_BYTES_MAX)
+		return false;
+	if (!wal_full(rsm->wal))
+		return true;
+	uint64_t needed = LOG_RESERVE_BYTES;
+	for (uint32_t i = 0; i < m->nentries; i++)
+		needed += WAL_RECORD_BYTES + 8 + m->entries[i].value.len;
+	return needed <= wal_room(rsm->wal);
 }
 
 bool peers_message(struct rsm *rsm, const struct message *message)
@@ -49,10 +72,10 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		return true;
 	}
 	/*
-	 * A full or slow disk cannot take more entries. Without them these two still say who leads and what is chosen; a Promise
-	 * must keep its own, or the candidate would overlook what was accepted.
+	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without them these two still say who
+	 * leads and what is chosen; a Promise must keep its own, or the candidate would overlook what was accepted.
 	 */
-	if (m.nentries > 0 && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) && rsm_log_is_congested(rsm))
+	if (m.nentries > 0 && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) && !has_room(rsm, &m))
 		strip_entries(&m);
 	if (message->trace != 0)
 		traced_received(rsm, message, &m);

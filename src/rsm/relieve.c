@@ -3,6 +3,9 @@
  * proposing until its own log is congested, and then refuses everything for as long as it leads, though a majority of the
  * disks is well. So it hands over to somebody whose disk answers, and nobody whose disk does not stands for election or is
  * handed over to. If all disks are slow, leadership does not go round.
+ *
+ * A disk that is full: a leader refuses writes, so it hands over as well if those that have space are a quorum. But it stands
+ * for election: if all disks are full somebody must lead, since reads go on.
  */
 #include <inttypes.h>
 
@@ -11,6 +14,32 @@
 void rsm_set_electable(struct rsm *rsm)
 {
 	paxos_set_electable(rsm->paxos, !rsm->restoring && !rsm->state_lost && !rsm->disk_watch.hung);
+}
+
+bool relieve_if_full(struct rsm *rsm)
+{
+	bool full = wal_full(rsm->wal);
+	if (full != rsm->disk_full) {
+		rsm->disk_full = full;
+		rsm->full_told = false;
+		paxos_set_willing(rsm->paxos, !full);
+	}
+	if (!full)
+		return false;
+	if (paxos_relieve(rsm->paxos, node_now_us(rsm->node)) && !rsm->full_told) {
+		rsm->full_told = true;
+		log_event(rsm->log, LOG_WARN, "handing_over", "reason=disk_full");
+	}
+	return paxos_transferring(rsm->paxos);
+}
+
+const char *no_space(struct rsm *rsm)
+{
+	if (wal_full(rsm->wal) && !relieve_if_full(rsm))
+		return "the leader's disk is full: free some space; reads go on";
+	if (rsm->lacks_space && !paxos_transferring(rsm->paxos))
+		return "disks of too many replicas are full: free some space; reads go on";
+	return NULL;
 }
 
 static void tell(struct rsm *rsm, enum disk_watch_news news, uint64_t length_us)

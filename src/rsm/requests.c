@@ -168,9 +168,10 @@ uint64_t rsm_entry_wall_us(const struct rsm *rsm)
 
 void requests_propose(struct rsm *rsm)
 {
-	if (wal_full(rsm->wal)) {
+	const char *full = no_space(rsm);
+	if (full != NULL) {
 		close_current(rsm);
-		refuse_ready(rsm, false, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
+		refuse_ready(rsm, false, STATUS_NO_SPACE, full);
 	}
 	if (requests_can_propose(rsm))
 		settle_lived(rsm);
@@ -236,8 +237,9 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		answer_error(rsm, from, STATUS_BUSY, "this replica is replacing its state by a newer snapshot; try again");
 		return;
 	}
-	if (wal_full(rsm->wal)) {
-		answer_error(rsm, from, STATUS_NO_SPACE, "the leader's disk is full: free some space; reads go on");
+	const char *full = no_space(rsm);
+	if (full != NULL) {
+		answer_error(rsm, from, STATUS_NO_SPACE, "%s", full);
 		return;
 	}
 	if (wal_starved(rsm->wal)) {

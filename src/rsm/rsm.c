@@ -357,6 +357,8 @@ void rsm_turn_end(struct rsm *rsm)
 	if (!rsm->started)
 		return;
 	rsm->turn = (struct turn_work){0};
+	relieve_if_full(rsm);
+	rsm->lacks_space = paxos_lacks_space(rsm->paxos, node_now_us(rsm->node));
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
 		notice_leadership(rsm);

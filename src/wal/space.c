@@ -125,6 +125,14 @@ bool wal_full(const struct wal *wal)
 	return wal->full;
 }
 
+uint64_t wal_room(const struct wal *wal)
+{
+	const struct wal_segment *tail = wal_tail(wal);
+	if (!tail->ready && wal->free_count == 0)
+		return 0;
+	return tail->capacity - wal->tail_offset;
+}
+
 /* Nothing has been created; somebody will give back a descriptor. */
 static void note_shortage(struct wal *wal, int error)
 {

@@ -194,6 +194,8 @@ bool wal_busy(const struct wal *wal);
 /* How many operations of the disk have ended: while the log is busy and this stands still, the disk does not answer. */
 uint64_t wal_operations(const struct wal *wal);
 bool wal_full(const struct wal *wal);
+/* What can be appended before another file is needed, in bytes. */
+uint64_t wal_room(const struct wal *wal);
 /* A segment is needed, and there is no file descriptor for it: what is appended now waits. */
 bool wal_starved(const struct wal *wal);
 /* Something was missing for a file in reserve: wal_retry_space() is to be called now and then (say every second). */
