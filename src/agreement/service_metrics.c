@@ -19,6 +19,7 @@ GAUGE(read_refused, agreement_counters(service->core)->refused)
 GAUGE(read_requests, agreement_counters(service->core)->requests)
 GAUGE(read_conflicts, agreement_counters(service->core)->conflicts)
 GAUGE(read_disk_hung, service->disk_watch.hung)
+GAUGE(read_unwritten, service->wal == NULL ? 0 : wal_pending_bytes(service->wal))
 GAUGE(read_wal_bytes, service->wal == NULL ? 0 : wal_disk_bytes(service->wal))
 
 void agreement_register_metrics(struct agreement_service *service)
@@ -44,6 +45,8 @@ void agreement_register_metrics(struct agreement_service *service)
 		 "Peers that told another decision than the known one; must be 0.", read_conflicts,
 		 METRIC_COUNTER},
 		{"synod_agreement_disk_hung", "1: the disk of the agreement log does not answer.", read_disk_hung, METRIC_GAUGE},
+		{"synod_agreement_unwritten_bytes", "Bytes that wait for the disk of the agreement log.", read_unwritten,
+		 METRIC_GAUGE},
 		{"synod_agreement_wal_bytes", "Bytes of all log segments of the agreement service.",
 		 read_wal_bytes, METRIC_GAUGE},
 	};

@@ -55,6 +55,14 @@ static void refuse_hung(struct agreement_service *service, link_id from, const s
 	refuse(service, from, request, STATUS_UNAVAILABLE, "the disk of this peer does not answer: ask another one");
 }
 
+/* More is not taken up while so much waits for the disk: whoever asks, peer or client, asks again. */
+#define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
+
+static bool is_congested(const struct agreement_service *service)
+{
+	return wal_pending_bytes(service->wal) > UNWRITTEN_BYTES_MAX;
+}
+
 /* ---- those who wait ---- */
 
 static void forget(struct agreement_waiter *waiter)
@@ -194,6 +202,10 @@ static void start_request(struct agreement_service *service, link_id from, const
 		refuse_hung(service, from, request);
 		return;
 	}
+	if (is_congested(service)) {
+		refuse(service, from, request, STATUS_BUSY, "the disk of this peer is behind; try again");
+		return;
+	}
 	struct bytes *value = bytes_copy(asked->value);
 	int status = agreement_start(core, node_now_us(service->node), asked->seq, value);
 	bytes_unref(value);
@@ -293,6 +305,8 @@ static void peer_message(struct agreement_service *service, link_id from, const 
 		why = "from: not the peer that was asked";
 	if (why == NULL && reply) {
 		agreement_reply(service->core, now_us, &m);
+	} else if (why == NULL && is_congested(service)) {
+		refuse(service, from, message, STATUS_BUSY, "the disk of this peer is behind");
 	} else if (why == NULL) {
 		agreement_request(service->core, now_us, from, message->id, &m);
 	} else {

@@ -359,6 +359,49 @@ START_TEST(test_hung_disk)
 }
 END_TEST
 
+static uint64_t metric(const struct bench *b, uint32_t peer, const char *name)
+{
+	struct buffer metrics = {0};
+	char line[100];
+	snprintf(line, sizeof line, "\n%s ", name);
+	metrics_render(&b->peers[peer]->node->metrics, &metrics);
+	buffer_add_u8(&metrics, '\0');
+	const char *found = strstr((const char *)metrics.data, line);
+	ck_assert_ptr_nonnull(found);
+	uint64_t value = strtoull(found + strlen(line), NULL, 10);
+	buffer_free(&metrics);
+	return value;
+}
+
+/* faults: 75 */
+/* What waits for the disk of one peer is bounded, though the others agree on more and more; later it learns what it missed. */
+START_TEST(test_slow_disk_bounds_memory)
+{
+	struct bench b;
+	struct client_request *request;
+	struct synod_bytes value = {.len = 512 * KIB};
+	uint64_t most = 0;
+	setup(&b, MIB);
+	value.data = alloc_zeroed(value.len, 1);
+	disk_sim_hang(b.peers[0]->disk, true);
+	for (uint64_t seq = 1; seq <= 150; seq++) {
+		int made = client_request_agreement(&request, b.addresses[1 + seq % 2], METHOD_AGREEMENT_START, seq, value);
+		ck_assert_int_eq(ask(&b, made, request), SYNOD_OK);
+		sim_world_run_for(b.world, 20 * SIM_MILLISECOND);
+		uint64_t unwritten = metric(&b, 0, "synod_agreement_unwritten_bytes");
+		most = unwritten > most ? unwritten : most;
+	}
+	ck_assert_uint_gt(most, 16 * MIB);
+	ck_assert_uint_lt(most, 2 * OPEN_BYTES_MAX + 4 * MIB);
+	disk_sim_hang(b.peers[0]->disk, false);
+	sim_world_run_for(b.world, 30 * SIM_SECOND);
+	for (uint64_t seq = 1; seq <= 150; seq++)
+		ck_assert_int_eq(state_at(&b, 0, seq), WIRE_AGREEMENT_IS_DECIDED);
+	free((void *)(uintptr_t)value.data);
+	teardown(&b);
+}
+END_TEST
+
 /* Waiting ends with the decision, with the time, or when the instance is forgotten. */
 START_TEST(test_wait)
 {
@@ -570,4 +613,4 @@ START_TEST(test_power_loss_at_every_operation)
 END_TEST
 
 CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states,
-	   test_other_services, test_disk_full, test_hung_disk, test_killed_at_every_operation, test_power_loss_at_every_operation)
+	   test_other_services, test_disk_full, test_hung_disk, test_slow_disk_bounds_memory, test_killed_at_every_operation, test_power_loss_at_every_operation)
