@@ -16,7 +16,8 @@ unmount() {
 }
 
 cluster up --groups 1 --replicas 1 --masters 1
-head -c 262144 /dev/zero | tr '\0' x >"$scratch/value"
+# What a snapshot cannot make smaller.
+head -c 262144 /dev/urandom >"$scratch/value"
 
 put_large() {
 	status=0
