@@ -30,6 +30,14 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
 	s->persist = record->sequence;
 }
 
+/*
+ * Before lives are bound, one that replaces another uses the same ballots: what was promised to that one is not this one's.
+ */
+static bool is_another_lifes(const struct paxos *p, const struct wire_paxos *m)
+{
+	return m->ballot == p->promise_ballot && m->life != p->promise_life && p->promise_life != 0 && m->life != 0;
+}
+
 void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
@@ -45,10 +53,15 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		peer->due_reject = true;
 		return;
 	}
+	if (is_another_lifes(p, m)) {
+		peer->due_reject = true;
+		return;
+	}
 	if (m->ballot > p->promised) {
 		if (lease_refuses(p, now_us, m))
 			return;
 		promise(p, m->ballot);
+		p->promise_life = m->life;
 		p->leader = 0;
 	}
 	/* A late Prepare of who leads already, as we know from its Accepts, which promise nothing durably. */
@@ -96,6 +109,8 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 		peer->due_reject = true;
 		return;
 	}
+	if (is_another_lifes(p, m))
+		return;
 	ASSERT(p->role != PAXOS_LEADER || m->ballot != p->ballot);
 	if (m->ballot > p->promised || p->leader != peer->replica)
 		peer->accepted_round = peer->lease_round = 0; /* a new leadership counts its rounds anew */

@@ -106,6 +106,7 @@ struct paxos {
 	uint64_t promise_ballot;  /* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
 	uint64_t promise_persist; /* … and its sequence number */
 	uint64_t promise_members; /* … and the members' slot in it */
+	uint64_t promise_life;    /* … and the life whose ballot it is, as far as this process knows; 0: it does not */
 	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;
 	uint64_t persist_next;    /* next sequence number */

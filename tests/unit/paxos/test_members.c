@@ -174,6 +174,31 @@ START_TEST(test_promises)
 }
 END_TEST
 
+/* Before any life is bound, two of one number do not share a ballot that was promised to one of them. */
+START_TEST(test_one_life_a_ballot)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	uint64_t ballot = ballot_make(1, 2);
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = 1});
+	settle(&b);
+	sync_all(&b);
+	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PROMISE));
+	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = ballot, .slot = 1});
+	const struct paxos_output *out = settle(&b);
+	ck_assert_ptr_null(sent(out, 2, METHOD_PROMISE));
+	ck_assert_ptr_nonnull(sent(out, 2, METHOD_REJECT));
+	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
+	hear(&b, METHOD_ACCEPT, 2, 99, (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	ck_assert_ptr_null(ring_get(&b.core->ring, 1));
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 1));
+	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = ballot_make(2, 2), .slot = 1});
+	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(2, 2));
+	paxos_destroy(b.core);
+}
+END_TEST
+
 static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t members)
 {
 	hear(b, METHOD_PROMISE, from, life, (struct wire_paxos){.ballot = b->core->ballot, .slot = b->core->peers[from - 1].promise_next,
@@ -237,4 +262,5 @@ START_TEST(test_birth_and_wall)
 }
 END_TEST
 
-CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_birth_and_wall)
+CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_one_life_a_ballot,
+	   test_birth_and_wall)
