@@ -21,6 +21,8 @@
 	X(WATCH, 20, "watch") \
 	X(QUERY_UNCONFIRMED, 21, "query_unconfirmed") \
 	X(BALLOT, 22, "ballot") \
+	X(QUERY_INDEXED, 23, "query_indexed") \
+	X(QUERY_STALE, 24, "query_stale") \
 	X(PRE_VOTE, 32, "pre_vote") \
 	X(PRE_VOTE_REPLY, 33, "pre_vote_reply") \
 	X(PREPARE, 34, "prepare") \
@@ -33,6 +35,8 @@
 	X(TAKE_OVER, 41, "take_over") \
 	X(SNAPSHOT_FETCH, 48, "snapshot_fetch") \
 	X(SNAPSHOT_CHUNK, 49, "snapshot_chunk") \
+	X(READ_INDEX, 50, "read_index") \
+	X(READ_INDEX_REPLY, 51, "read_index_reply") \
 	X(VIEW_PING, 64, "view_ping") \
 	X(PB_FORWARD, 72, "pb_forward") \
 	X(AGREEMENT, 80, "agreement") \
@@ -45,7 +49,9 @@
 	X(LOG_QUERY, 97, "log_query") \
 	X(LOG_REGISTER, 98, "log_register") \
 	X(LOG_TAIL, 99, "log_tail") \
-	X(LOG_SLOT, 100, "log_slot")
+	X(LOG_SLOT, 100, "log_slot") \
+	X(LOG_QUERY_INDEXED, 101, "log_query_indexed") \
+	X(LOG_QUERY_STALE, 102, "log_query_stale")
 
 enum method {
 #define X(name, number, text) METHOD_##name = (number),

@@ -50,6 +50,8 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 		case 13: pb_get_bytes(&r, &out->data); break;
 		case 14: pb_get_u64(&r, &out->lease_us); break;
 		case 15: pb_get_u64(&r, &out->members); break;
+		case 40: pb_get_u64(&r, &out->stamp); break;
+		case 41: pb_get_u64(&r, &out->vouched); break;
 		}
 	}
 	return r.status;
@@ -107,4 +109,6 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 	pb_put_bytes(out, 13, in->data);
 	pb_put_u64(out, 14, in->lease_us);
 	pb_put_u64(out, 15, in->members);
+	pb_put_u64(out, 40, in->stamp);
+	pb_put_u64(out, 41, in->vouched);
 }

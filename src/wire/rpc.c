@@ -102,6 +102,35 @@ void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, stru
 	pb_put_bytes(out, 5, in->body);
 }
 
+int wire_stale_reply_decode(struct slice in, struct arena *arena, struct wire_stale_reply *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena; /* The body points into the input. */
+	*out = (struct wire_stale_reply){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u64(&r, &out->group); break;
+		case 2: pb_get_u32(&r, &out->replica); break;
+		case 3: pb_get_u64(&r, &out->slot); break;
+		case 4: pb_get_bool(&r, &out->age_known); break;
+		case 5: pb_get_u64(&r, &out->age_us); break;
+		case 6: pb_get_bytes(&r, &out->body); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_stale_reply_encode(const struct wire_stale_reply *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->group);
+	pb_put_u64(out, 2, in->replica);
+	pb_put_u64(out, 3, in->slot);
+	pb_put_u64(out, 4, in->age_known);
+	pb_put_u64(out, 5, in->age_us);
+	pb_put_bytes(out, 6, in->body);
+}
+
 int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out)
 {
 	struct pb_reader r = pb_reader(in);

@@ -95,6 +95,17 @@ struct wire_ballot_reply {
 int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out) MUST_CHECK;
 void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer *out);
 
+struct wire_stale_reply {
+	uint64_t group;
+	uint32_t replica;
+	uint64_t slot;     /* of the log: the state after it was read */
+	bool age_known;
+	uint64_t age_us;   /* everything that was acknowledged so long ago is in that state */
+	struct slice body; /* points into the input */
+};
+int wire_stale_reply_decode(struct slice in, struct arena *arena, struct wire_stale_reply *out) MUST_CHECK;
+void wire_stale_reply_encode(const struct wire_stale_reply *in, struct buffer *out);
+
 int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client) MUST_CHECK;
 void wire_register_reply_encode(uint64_t client, struct buffer *out);
 
@@ -160,6 +171,7 @@ struct wire_paxos {
 	uint64_t lease_us;
 	uint64_t members;
 	uint64_t life; /* not in the message: of the disk of the process that it comes from; 0: not known */
+	uint64_t stamp, vouched;
 };
 int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out) MUST_CHECK;
 void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out);

@@ -207,9 +207,9 @@ static uint64_t number(struct slice *in, uint64_t near)
 static void change(struct slice *in, struct wire_paxos *m)
 {
 	uint8_t which = input_u8(in);
-	struct wire_entry *e = m->nentries > 0 ? &m->entries[which / 16 % m->nentries] : NULL;
-	struct wire_range *r = m->nranges > 0 ? &m->ranges[which / 16 % m->nranges] : NULL;
-	switch (which % 16) {
+	struct wire_entry *e = m->nentries > 0 ? &m->entries[which / 18 % m->nentries] : NULL;
+	struct wire_range *r = m->nranges > 0 ? &m->ranges[which / 18 % m->nranges] : NULL;
+	switch (which % 18) {
 	case 0: m->group = number(in, m->group); break;
 	case 1: m->from = input_u8(in) % 5; break;
 	case 2: m->to = input_u8(in) % 5; break;
@@ -237,6 +237,8 @@ static void change(struct slice *in, struct wire_paxos *m)
 		if (r != NULL)
 			r->first = number(in, r->first);
 		break;
+	case 15: m->stamp = number(in, m->stamp); break;
+	case 16: m->vouched = number(in, m->vouched); break;
 	default:
 		if (r != NULL)
 			r->last = number(in, r->last);
@@ -342,7 +344,7 @@ static void speak(struct slice *in, bool genuine)
 	struct wire_paxos m;
 	uint32_t victim = input_u8(in) % REPLICAS;
 	uint8_t which = input_u8(in);
-	uint16_t method = (uint16_t)(METHOD_PRE_VOTE + which % (METHOD_SNAPSHOT_CHUNK + 1 - METHOD_PRE_VOTE));
+	uint16_t method = (uint16_t)(METHOD_PRE_VOTE + which % (METHOD_READ_INDEX_REPLY + 1 - METHOD_PRE_VOTE));
 	arena_reset(&b.arena);
 	if (genuine && b.nheard > 0) {
 		const struct heard *heard = &b.heard[which % (b.nheard < HEARD_MAX ? b.nheard : HEARD_MAX)];

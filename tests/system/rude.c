@@ -265,8 +265,9 @@ static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t 
 	struct wire_paxos m = {
 		.group = group, .from = from, .to = to, .ballot = number << 8 | from, .slot = number, .chosen = number,
 		.sequence = number, .nentries = 1, .entries = &entry, .nranges = 1, .ranges = &range, .position = number,
-		.total = number, .data = slice_string("no piece"), .lease_us = number};
-	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_SNAPSHOT_CHUNK && !c->cut; method++) {
+		.total = number, .data = slice_string("no piece"), .lease_us = number,
+		.stamp = number, .vouched = number};
+	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_READ_INDEX_REPLY && !c->cut; method++) {
 		struct buffer payload = {0};
 		/* A few whose ballot alone is beyond the possible, and with which nothing else is wrong. */
 		struct wire_paxos bare = {.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};

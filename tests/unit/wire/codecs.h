@@ -128,6 +128,17 @@ static inline void any_unconfirmed_reply(struct rng *r, struct arena *a, void *o
 		.body = any_bytes(r, a),
 	};
 }
+static inline void any_stale_reply(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_stale_reply *)out = (struct wire_stale_reply){
+		.group = any_u64(r),
+		.replica = any_u32(r),
+		.slot = any_u64(r),
+		.age_known = rng_below(r, 2) == 0,
+		.age_us = any_u64(r),
+		.body = any_bytes(r, a),
+	};
+}
 static inline void any_ballot_reply(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
@@ -186,7 +197,7 @@ static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 		.group = any_u64(r), .from = any_u32(r), .to = any_u32(r), .ballot = any_u64(r), .slot = any_u64(r),
 		.chosen = any_u64(r), .sequence = any_u64(r), .flags = any_u32(r), .nentries = any_count(r, 20),
 		.nranges = any_count(r, 20), .position = any_u64(r), .total = any_u64(r), .data = any_bytes(r, a),
-		.lease_us = any_u64(r), .members = any_u64(r)};
+		.lease_us = any_u64(r), .members = any_u64(r), .stamp = any_u64(r), .vouched = any_u64(r)};
 	p->entries = arena_get(a, p->nentries * sizeof *p->entries);
 	p->ranges = arena_get(a, p->nranges * sizeof *p->ranges);
 	for (uint32_t i = 0; i < p->nentries; i++)
@@ -436,6 +447,7 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 	X(error, any_error, error) \
 	X(command, any_command, command) \
 	X(unconfirmed_reply, any_unconfirmed_reply, unconfirmed_reply) \
+	X(stale_reply, any_stale_reply, stale_reply) \
 	X(ballot_reply, any_ballot_reply, ballot_reply) \
 	X(status, any_status, status_reply) \
 	X(cluster, any_cluster, cluster_reply) \

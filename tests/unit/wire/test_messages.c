@@ -130,6 +130,8 @@ static void assert_paxos(const struct wire_paxos *ours, const Synod__PaxosMessag
 	ck_assert_uint_eq(ours->position, theirs->position);
 	ck_assert_uint_eq(ours->total, theirs->total);
 	ck_assert_uint_eq(ours->lease_us, theirs->lease_us);
+	ck_assert_uint_eq(ours->stamp, theirs->stamp);
+	ck_assert_uint_eq(ours->vouched, theirs->vouched);
 	assert_binary(ours->data, theirs->data);
 	ck_assert_uint_eq(ours->nentries, theirs->n_entries);
 	for (uint32_t i = 0; i < ours->nentries; i++) {
@@ -212,6 +214,16 @@ static void assert_unconfirmed_reply(const struct wire_unconfirmed_reply *ours, 
 	assert_binary(ours->body, theirs->body);
 }
 
+static void assert_stale_reply(const struct wire_stale_reply *ours, const Synod__StaleReply *theirs)
+{
+	ck_assert_uint_eq(ours->group, theirs->group);
+	ck_assert_uint_eq(ours->replica, theirs->replica);
+	ck_assert_uint_eq(ours->slot, theirs->slot);
+	ck_assert_int_eq(ours->age_known, theirs->age_known);
+	ck_assert_uint_eq(ours->age_us, theirs->age_us);
+	assert_binary(ours->body, theirs->body);
+}
+
 static void assert_ballot_reply(const struct wire_ballot_reply *ours, const Synod__BallotReply *theirs)
 {
 	ck_assert_uint_eq(ours->group, theirs->group);
@@ -220,7 +232,7 @@ static void assert_ballot_reply(const struct wire_ballot_reply *ours, const Syno
 }
 
 #define HOT_MAP(X) \
-	X(unconfirmed_reply, unconfirmed_reply) X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
+	X(unconfirmed_reply, unconfirmed_reply) X(stale_reply, stale_reply) X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
 	X(kv_query_reply, kv_query_reply) X(paxos, paxos_message)
 
 /* The hand-read messages hold, field by field and name by name, what protobuf-c finds in the same bytes. */
