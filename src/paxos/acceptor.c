@@ -121,6 +121,8 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PAXOS_FIRST) != 0);
 	leader_says_chosen(p, m);
 	note_chosen(p, from, m->chosen);
+	if (m->vouched != 0)
+		vouch_received(p, m);
 	if (m->sequence > peer->accepted_round) {
 		peer->accepted_round = m->sequence;
 		peer->due_accepted = true;

@@ -43,6 +43,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 	ASSERT(p->self < options->nmembers);
 	ASSERT(base_slot <= SLOT_MAX);
 	p->electable = p->willing = true;
+	vouch_init(p);
 	p->persist_next = 1;
 	ring_init(&p->ring, base_slot + 1);
 	ring_init(&p->recovered, 1);
@@ -287,6 +288,8 @@ void paxos_applied(struct paxos *p, uint64_t slot)
 	ASSERT(slot <= p->delivered);
 	if (slot > p->applied)
 		p->applied = slot;
+	if (p->fresh_next.slot != 0)
+		vouch_applied(p);
 	uint64_t first = p->ring.first;
 	uint64_t bytes = p->ring.bytes;
 	while (bytes > p->options.cache_bytes && first <= p->applied) {

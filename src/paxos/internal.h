@@ -9,6 +9,7 @@
  *   leader.c    proposing, progress of peers, reads, transfer
  *   lease.c     read leases
  *   learner.c   what is chosen, fetching what is missing
+ *   vouch.c     how old the applied state may be
  *   output.c    building messages from what is due
  *
  * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds each message
@@ -40,6 +41,8 @@
 #define LEASE_DRIFT_PART 8u
 /* A lease may rest on a round that is up to so many rounds old. */
 #define LEASE_ROUNDS 64u
+/* So many of the stamps that were given out are remembered: those of the last several heartbeats. */
+#define STAMPS 16u
 
 struct paxos_peer {
 	uint32_t replica;
@@ -59,6 +62,9 @@ struct paxos_peer {
 	bool answered;            /* such a one has come */
 	bool unfit, full;         /* the last one said so */
 	bool learner;             /* likewise: it has no vote */
+	uint64_t stamp_heard;     /* of its last Accepted that bore one; 0: it has been taken over: */
+	uint64_t stamp_held;      /* it is vouched for when this round, sent after it had come, is confirmed; 0: none */
+	uint64_t stamp_round;
 	/* Candidate: collecting its promise. */
 	uint64_t promise_next;    /* PREPARE.slot still to be answered */
 	bool promise_done;
@@ -84,6 +90,17 @@ struct pending_read {
 	uint64_t id;
 	uint64_t slot;
 	uint64_t round;
+};
+
+/* A moment of ours that an Accepted has named. */
+struct stamp {
+	uint64_t number; /* 0: none */
+	uint64_t at_us;
+};
+/* Everything that was acknowledged before since_us is in the slots ≤ slot. */
+struct freshness {
+	uint64_t since_us;
+	uint64_t slot;
 };
 
 struct vector {
@@ -131,6 +148,11 @@ struct paxos {
 	uint64_t snapshot_slot;
 	uint32_t snapshot_from;
 	bool need_snapshot;
+	uint64_t stamp;           /* the last one that was given out */
+	uint64_t stamp_due_us;    /* none before then */
+	struct stamp stamps[STAMPS];
+	struct freshness fresh;   /* the newest whose slot has been applied; since_us 0: none */
+	struct freshness fresh_next, fresh_newest; /* those that wait for that; slot 0: none */
 	bool hint_due;            /* write down what is chosen though nothing else is written */
 
 	/* Election. */
@@ -292,6 +314,17 @@ bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_pax
 bool lease_taken_over(struct paxos *p, uint64_t now_us, uint64_t ballot);
 /* p->round has just begun. */
 void lease_round_begins(struct paxos *p, uint64_t now_us);
+/* vouch.c */
+void vouch_init(struct paxos *p);
+/* For an Accepted that leaves now; 0: none. */
+uint64_t vouch_stamp(struct paxos *p, uint64_t now_us);
+/* An Accept in the promised ballot that gives a stamp back. */
+void vouch_received(struct paxos *p, const struct wire_paxos *m);
+/* More has been applied, and somebody waits for it. */
+void vouch_applied(struct paxos *p);
+/* Leader: forgets what the peer has said; the message begins the newest round for it. */
+void vouch_begin(struct paxos_peer *peer);
+void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m);
 /* learner.c */
 void advance_chosen(struct paxos *p);
 /* A message of the leader in the promised ballot. */

@@ -137,6 +137,8 @@ static const char *judge_accept(const struct paxos *p, const struct wire_paxos *
 		return "sequence: beyond every possible one";
 	if (m->lease_us > LEASE_POSSIBLE_US)
 		return "lease_us: longer than any lease";
+	if (m->vouched > PAXOS_SEQUENCE_MAX)
+		return "vouched: beyond every possible stamp";
 	return m->nentries == 0 ? NULL : judge_accept_entries(p, m);
 }
 
@@ -167,6 +169,8 @@ static const char *judge_accepted(const struct paxos *p, const struct wire_paxos
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
 	if (m->sequence > (leads ? p->round : PAXOS_SEQUENCE_MAX))
 		return "sequence: a heartbeat round that has not begun";
+	if (m->stamp > PAXOS_SEQUENCE_MAX)
+		return "stamp: beyond every possible one";
 	if (m->slot < m->chosen || (m->slot > m->chosen && m->slot >= end))
 		return "slot: received, but not sent";
 	return m->nranges == 0 ? NULL : judge_ranges(m, end);

@@ -17,9 +17,9 @@
  *   PROMISE         ballot: ours; slot: 1 … ; flags: MORE, then there are entries. Entries: at most a window of them, ascending, above
  *                   `chosen` and not below `slot`, not further ahead than PROMISE_SPAN_MAX, each in a ballot that is not above the
  *                   message's (below it, while we are the candidate: nobody can have accepted anything in it yet)
- *   ACCEPT          ballot: the sender's own; sequence, lease_us: possible. Entries: at most a window of them, consecutive, without
+ *   ACCEPT          ballot: the sender's own; sequence, lease_us, vouched: possible. Entries: at most a window of them, consecutive, without
  *                   ballots of their own. None has another value than what is here in the same ballot, or is chosen
- *   ACCEPTED        ballot: ours; flags: LEASED; at most RANGES_MAX ranges, ascending, apart, above `chosen`. In the ballot that we lead:
+ *   ACCEPTED        ballot: ours; flags: LEASED; stamp: possible; at most RANGES_MAX ranges, ascending, apart, above `chosen`. In the ballot that we lead:
  *                   no slot and no heartbeat round that we have not sent
  *   REJECT          ballot: any member's
  *   FETCH           ballot: 0; slot: the one after `chosen`
@@ -42,7 +42,7 @@
 
 /* An entry every 10 µs for ninety years; so slots, and sums of them, never come near the end of their type. */
 #define SLOT_MAX (UINT64_C(1) << 48)
-/* Heartbeat rounds. */
+/* Heartbeat rounds, and stamps. */
 #define PAXOS_SEQUENCE_MAX (UINT64_C(1) << 48)
 /* No replica asks for a longer lease, whatever its settings: an hour. */
 #define LEASE_POSSIBLE_US (UINT64_C(3600) * 1000000)

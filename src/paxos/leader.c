@@ -26,6 +26,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
 		peer->acked_us = now_us;
 		peer->answered = peer->unfit = peer->full = peer->learner = false;
+		vouch_begin(peer);
 	}
 }
 
@@ -253,6 +254,8 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	peer->learner |= (m->flags & PAXOS_LEARNER) != 0;
 	if (!peer->learner)
 		count_accepted(p, from, m);
+	if (m->stamp != 0)
+		peer->stamp_heard = m->stamp;
 	update_progress(p, peer, m);
 	advance_chosen(p);
 	note_chosen(p, from, m->chosen);

@@ -69,6 +69,7 @@ static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxo
 	peer->due_heartbeat = false;
 	m->sequence = p->round;
 	m->lease_us = p->lease_given_up ? 0 : p->options.lease_us;
+	vouch_round(p, peer, m);
 	if (peer->probe_round == 0) {
 		peer->probe_round = p->round;
 		peer->probe_slot = peer->next - 1;
@@ -111,7 +112,7 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 }
 
 /* Which slots are durable here in the leader's ballot, and how far they have arrived without a gap. */
-static void send_accepted(struct paxos *p, uint32_t to)
+static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
 	peer->due_accepted = false;
@@ -120,6 +121,7 @@ static void send_accepted(struct paxos *p, uint32_t to)
 	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPTED);
 	m->ballot = p->promised;
 	m->sequence = peer->accepted_round;
+	m->stamp = vouch_stamp(p, now_us);
 	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
 		m->flags = PAXOS_LEASED;
 	if (!p->electable || !p->willing)
@@ -208,7 +210,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	if (p->role == PAXOS_LEADER)
 		send_accepts(p, to, now_us);
 	if (peer->due_accepted)
-		send_accepted(p, to);
+		send_accepted(p, to, now_us);
 	if (peer->due_fetch) {
 		peer->due_fetch = false;
 		if (p->known_chosen > p->chosen) {
