@@ -4,6 +4,7 @@
  *   rsm.c               creation, the turn, status, orderly stop
  *   recover.c           from disk to a running core
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
+ *   read_index.c        reads at any replica: what it must see, and how old it may be
  *   apply.c             chosen entries → sessions → app
  *   settle.c            what a leader has to tell its group: settings, client ids, lived time
  *   members.c           which disk counts as which member
@@ -29,6 +30,7 @@
 #include "rsm/log_index.h"
 #include "rsm/members.h"
 #include "rsm/read_backlog.h"
+#include "rsm/read_index.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/snapshot_file.h"
@@ -313,6 +315,7 @@ struct rsm {
 	uint64_t queries_bytes;        /* of their payloads */
 	struct read_backlog backlog;   /* reads that could be answered, and are more than a turn should answer */
 	struct crowd crowd;            /* are there many readers? */
+	struct read_index reads;       /* those that other replicas than the leader answer, too */
 
 	/* Snapshots. */
 	uint64_t snapshot_slot;        /* newest one on disk; 0: none */
@@ -380,6 +383,14 @@ void requests_propose(struct rsm *rsm);
 /* There is something to propose, and nothing against it. */
 bool requests_can_propose(const struct rsm *rsm);
 void requests_serve_reads(struct rsm *rsm);
+/* Answers one read from the present state. */
+void requests_serve_read(struct rsm *rsm, const struct pending_query *query);
+/* Those that wait for their turn, as far as this one's goes. */
+void requests_serve_backlog(struct rsm *rsm, struct read_backlog *backlog);
+/* Leader: takes the payload's reference over. */
+void requests_add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload);
+/* No room for another one of this connection. */
+bool requests_too_many_reads(struct rsm *rsm, link_id from);
 void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
 void requests_end_transfer(struct rsm *rsm);
 void requests_leadership_lost(struct rsm *rsm);

@@ -47,6 +47,17 @@ static const char *judge_snapshot_chunk(const struct wire_paxos *m)
 		       "data: not a piece of a snapshot" : NULL;
 }
 
+static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
+{
+	if (m->sequence == 0 || m->sequence > PAXOS_SEQUENCE_MAX)
+		return "sequence: beyond every possible question";
+	if (method == METHOD_READ_INDEX)
+		return NULL;
+	if (ballot_replica(m->ballot) != m->from || ballot_round(m->ballot) > BALLOT_ROUND_MAX)
+		return "ballot: not one in which the sender can lead";
+	return m->slot > SLOT_MAX || m->chosen > SLOT_MAX ? "slot: beyond every possible one" : NULL;
+}
+
 const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
 {
 	if (m->group != rsm->options.group)
@@ -55,6 +66,8 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 		return "to: another replica";
 	if (m->from == rsm->options.replica || rsm_member_index(rsm, m->from) == UINT32_MAX)
 		return "from: not another member of the group";
+	if (method >= METHOD_READ_INDEX)
+		return judge_read_index(method, m);
 	if (method >= METHOD_SNAPSHOT_FETCH)
 		return method == METHOD_SNAPSHOT_FETCH ? judge_snapshot_fetch(m) : judge_snapshot_chunk(m);
 	if (m->nentries > 0)

@@ -8,6 +8,8 @@
  *                    chosen, one that cannot would stop every replica, again after each restart
  *   SNAPSHOT_FETCH   slot, chosen ≤ SLOT_MAX; position ≤ SNAPSHOT_BYTES_MAX
  *   SNAPSHOT_CHUNK   slot: 1 … SLOT_MAX; data: 1 … SNAPSHOT_CHUNK_BYTES, within total ≤ SNAPSHOT_BYTES_MAX
+ *   READ_INDEX       sequence: 1 … PAXOS_SEQUENCE_MAX
+ *   READ_INDEX_REPLY the same; ballot: the sender's own; slot, chosen ≤ SLOT_MAX
  *
  * The same numbers are judged when a log is read at the start: what an earlier version took from a forged message stands there.
  */

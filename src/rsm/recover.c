@@ -236,6 +236,7 @@ static void create_core(struct rsm *rsm)
 		.members_of = members_of_value,
 		.clock_us = node_clock_of,
 		.random = node_random_of,
+		.process = rsm->node->tracer.life,
 		.context = rsm,
 	};
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)

@@ -1,4 +1,4 @@
-/* What clients ask of the group: commands in batches, reads in rounds. */
+/* What clients ask of the group: commands in batches, reads in rounds (those of other replicas than the leader: read_index.c). */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -320,13 +320,42 @@ static uint64_t read_begins(struct rsm *rsm, uint64_t id, bool unconfirmed)
 }
 
 /* Whoever has many reads waiting gets no more of what is left than he has already: others find room. */
-static bool too_many_reads(struct rsm *rsm, link_id from)
+static inline bool too_many_reads(struct rsm *rsm, link_id from)
 {
-	uint32_t count = rsm->queries_count + rsm->backlog.count;
-	uint64_t bytes = rsm->queries_bytes + rsm->backlog.bytes;
+	struct read_index *reads = &rsm->reads;
+	uint32_t count = rsm->queries_count + rsm->backlog.count + reads->count + reads->backlog.count;
+	uint64_t bytes = rsm->queries_bytes + rsm->backlog.bytes + reads->bytes + reads->backlog.bytes;
 	if (count >= PENDING_REQUESTS_MAX || bytes >= QUERY_BYTES_MAX)
 		return true;
-	return rsm->backlog.count > 0 && read_backlog_of(&rsm->backlog, from) >= PENDING_REQUESTS_MAX - count;
+	return rsm->backlog.count + reads->backlog.count > 0 &&
+	       read_backlog_of(&rsm->backlog, from) + read_backlog_of(&reads->backlog, from) >= PENDING_REQUESTS_MAX - count;
+}
+
+bool requests_too_many_reads(struct rsm *rsm, link_id from)
+{
+	return too_many_reads(rsm, from);
+}
+
+static inline void add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload, bool unconfirmed)
+{
+	if (rsm->queries_count == rsm->queries_capacity)
+		grow_queries(rsm);
+	rsm->queries_bytes += payload->len;
+	uint64_t id = ++rsm->next_query;
+	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] = (struct pending_query){
+		.requester = *from,
+		.payload = payload,
+		.id = id,
+		.slot = read_begins(rsm, id, unconfirmed),
+		.confirmations = unconfirmed && !paxos_lease_holds(rsm->paxos) ? paxos_quorum_others(rsm->paxos) : 0,
+	};
+	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
+		traced_reading(rsm, from->trace);
+}
+
+void requests_add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload)
+{
+	add_read(rsm, from, payload, false);
 }
 
 static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
@@ -340,19 +369,7 @@ static void query_request(struct rsm *rsm, const struct requester *from, const s
 		answer_error(rsm, from, STATUS_BUSY, "too many reads are waiting; try again");
 		return;
 	}
-	if (rsm->queries_count == rsm->queries_capacity)
-		grow_queries(rsm);
-	rsm->queries_bytes += message->payload.len;
-	uint64_t id = ++rsm->next_query;
-	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] = (struct pending_query){
-		.requester = *from,
-		.payload = bytes_copy(message->payload),
-		.id = id,
-		.slot = read_begins(rsm, id, unconfirmed),
-		.confirmations = unconfirmed && !paxos_lease_holds(rsm->paxos) ? paxos_quorum_others(rsm->paxos) : 0,
-	};
-	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
-		traced_reading(rsm, from->trace);
+	add_read(rsm, from, bytes_copy(message->payload), unconfirmed);
 }
 
 static void register_request(struct rsm *rsm, const struct requester *from)
@@ -440,6 +457,9 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_BALLOT:
 		ballot_request(rsm, &requester);
 		return true;
+	case METHOD_QUERY_STALE:
+		read_index_request(rsm, &requester, message);
+		return true;
 	case METHOD_REGISTER:
 		/* Where ids come from elsewhere they must not come from here, too. */
 		if (rsm->options.unregistered != NULL)
@@ -448,11 +468,14 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_COMMAND:
 	case METHOD_QUERY:
 	case METHOD_QUERY_UNCONFIRMED:
+	case METHOD_QUERY_INDEXED:
 	case METHOD_TRANSFER:
-		if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping)
-			rsm_reply_not_leader(rsm, from, message);
-		else
+		if (paxos_role(rsm->paxos) == PAXOS_LEADER && !rsm->stopping)
 			leader_request(rsm, &requester, message);
+		else if (message->method == METHOD_QUERY_INDEXED)
+			read_index_request(rsm, &requester, message);
+		else
+			rsm_reply_not_leader(rsm, from, message);
 		return true;
 	default:
 		return false;
@@ -513,8 +536,27 @@ static void expect_queries(struct rsm *rsm)
 		rsm->app->ops->expect_queries(rsm->app, payloads, count);
 }
 
+static void answer_stale(struct rsm *rsm, const struct pending_query *query, struct slice body)
+{
+	struct wire_stale_reply reply = {
+		.group = rsm->options.group, .replica = rsm->options.replica, .slot = rsm->applied, .body = body};
+	uint64_t since_us = 0;
+	/* By the clock of this moment: the turn's may be older than the question, from which the asker counts on. */
+	uint64_t now_us = node_clock_us(rsm->node);
+	reply.age_known = paxos_fresh(rsm->paxos, &since_us);
+	if (reply.age_known)
+		reply.age_us = now_us > since_us ? now_us - since_us : 0;
+	buffer_clear(&rsm->out);
+	wire_stale_reply_encode(&reply, &rsm->out);
+	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));
+}
+
 static void answer_query(struct rsm *rsm, const struct pending_query *query, int status, struct slice body)
 {
+	if (query->requester.method == METHOD_QUERY_STALE && status == 0) {
+		answer_stale(rsm, query, body);
+		return;
+	}
 	if (query->requester.method != METHOD_QUERY_UNCONFIRMED || status != 0) {
 		answer(rsm, &query->requester, status, body);
 		return;
@@ -531,7 +573,7 @@ static void answer_query(struct rsm *rsm, const struct pending_query *query, int
 	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));
 }
 
-static void serve_query(struct rsm *rsm, const struct pending_query *query)
+void requests_serve_read(struct rsm *rsm, const struct pending_query *query)
 {
 	struct reply reply = {.body = &rsm->reply_body};
 	buffer_clear(&rsm->reply_body);
@@ -543,23 +585,22 @@ static void serve_query(struct rsm *rsm, const struct pending_query *query)
 	rsm->turn.read += READ_BYTES_EACH + rsm->reply_body.len + reply.work;
 }
 
-/* One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone. */
-static void serve_waiting(struct rsm *rsm)
+/* One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone; 0: in any. */
+static void serve_waiting(struct rsm *rsm, struct read_backlog *backlog)
 {
 	struct pending_query query;
 	uint64_t ballot;
-	read_backlog_take(&rsm->backlog, &query, &ballot);
-	if (ballot == paxos_ballot(rsm->paxos))
-		serve_query(rsm, &query);
+	read_backlog_take(backlog, &query, &ballot);
+	if (ballot == 0 || ballot == paxos_ballot(rsm->paxos))
+		requests_serve_read(rsm, &query);
 	else
 		answer_error(rsm, &query.requester, STATUS_NOT_LEADER, "leadership was lost during the read");
 	bytes_unref(query.payload);
 }
 
 /* In turns. Whoever does not take his answers is passed over, and looked at again soon. */
-static void serve_backlog(struct rsm *rsm)
+void requests_serve_backlog(struct rsm *rsm, struct read_backlog *backlog)
 {
-	struct read_backlog *backlog = &rsm->backlog;
 	struct env *env = rsm->node->env;
 	uint32_t passed = 0;
 	while (backlog->count > 0 && rsm->turn.read < rsm->settings.turn_bytes && passed < backlog->nreaders) {
@@ -567,7 +608,7 @@ static void serve_backlog(struct rsm *rsm)
 			read_backlog_pass(backlog);
 			passed++;
 		} else {
-			serve_waiting(rsm);
+			serve_waiting(rsm, backlog);
 			passed = 0;
 		}
 	}
@@ -594,11 +635,11 @@ void requests_serve_reads(struct rsm *rsm)
 		}
 		if (served % APP_EXPECTED_MAX == 0 && rsm->app->ops->expect_queries != NULL)
 			expect_queries(rsm);
-		serve_query(rsm, query);
+		requests_serve_read(rsm, query);
 		pop_query(rsm);
 	}
 	if (rsm->backlog.count > 0)
-		serve_backlog(rsm);
+		requests_serve_backlog(rsm, &rsm->backlog);
 }
 
 /* ---- losses ---- */
@@ -662,6 +703,7 @@ void requests_link_down(struct rsm *rsm, link_id link)
 	if (rsm->transfer.requester.link == link)
 		rsm->transfer.requester.link = 0;
 	read_backlog_link_down(&rsm->backlog, link);
+	read_index_link_down(rsm, link);
 }
 
 static void free_list(struct list *head)

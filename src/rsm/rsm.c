@@ -130,6 +130,11 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_read_indexes_total", "Linearizable reads.", &c->queries},
 		{"synod_server_reads_unconfirmed_total", "Of these, reads that the client confirms itself.", &c->unconfirmed},
 		{"synod_server_ballots_told_total", "Ballots told to clients that confirm their reads themselves.", &c->ballots_told},
+		{"synod_server_reads_indexed_total", "Linearizable reads asked of this replica while another one led.", &rsm->reads.indexed},
+		{"synod_server_reads_stale_total", "Reads of what this replica had at the moment.", &rsm->reads.stale},
+		{"synod_server_reads_refused_total", "Of both, those that it could not answer.", &rsm->reads.refused},
+		{"synod_server_read_index_asked_total", "Questions to the leader, each for all reads that waited here.", &rsm->reads.questions},
+		{"synod_server_read_index_told_total", "Answers to such questions, as leader.", &rsm->reads.answered},
 		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
 		{"synod_server_peer_messages_refused_total", "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
 		{"synod_disk_hangs_total", "Times that the log's disk did not answer.", &rsm->disk_watch.hangs},
@@ -164,6 +169,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	timer_init(&rsm->tick, tick, rsm);
 	timer_init(&rsm->more_timer, do_more, rsm);
 	read_backlog_init(&rsm->backlog);
+	read_index_init(rsm);
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
 	register_metrics(rsm);
 	return rsm;
@@ -197,6 +203,7 @@ void rsm_destroy(struct rsm *rsm)
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
 	peers_free(rsm);
+	read_index_free(rsm);
 	requests_destroy(rsm);
 	if (rsm->wal != NULL)
 		wal_close(rsm->wal);
@@ -296,8 +303,12 @@ static void carry_out(struct rsm *rsm)
 		peers_send(rsm, out->sends[i].to, out->sends[i].method, &m);
 	}
 	wal_flush(rsm->wal);
-	for (uint32_t i = 0; i < out->nreads; i++)
-		requests_read_confirmed(rsm, out->reads[i].id, out->reads[i].slot);
+	for (uint32_t i = 0; i < out->nreads; i++) {
+		if ((out->reads[i].id & READ_INDEX_BIT) != 0)
+			read_index_confirmed(rsm, out->reads[i].id, out->reads[i].slot);
+		else
+			requests_read_confirmed(rsm, out->reads[i].id, out->reads[i].slot);
+	}
 	for (uint32_t i = 0; i < out->nold; i++)
 		peers_old_fetch(rsm, &out->old[i]);
 	if (out->need_snapshot && !rsm->state_lost)
@@ -359,6 +370,7 @@ void rsm_turn_end(struct rsm *rsm)
 	rsm->turn = (struct turn_work){0};
 	relieve_if_full(rsm);
 	rsm->lacks_space = paxos_lacks_space(rsm->paxos, node_now_us(rsm->node));
+	read_index_ask(rsm, &rsm->reads);
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
 		notice_leadership(rsm);
@@ -373,6 +385,7 @@ void rsm_turn_end(struct rsm *rsm)
 		apply_chosen(rsm);
 		notice_leadership(rsm);
 		requests_serve_reads(rsm);
+		read_index_serve(rsm, &rsm->reads);
 	} while (requests_can_propose(rsm) && rsm->turn.proposed < PROPOSE_BYTES_PER_TURN &&
 		 rsm->turn.applied < rsm->settings.turn_bytes);
 	if (requests_can_propose(rsm))
