@@ -43,6 +43,8 @@ struct caller *caller_create(const struct caller_options *options)
 	 */
 	caller->next_id = node_random(caller->node) >> 1;
 	confirm_init(&caller->confirmation, options->confirm_alone, (uint32_t)node_random(caller->node));
+	/* Not all callers begin with the same replica. */
+	caller->reader = caller->confirmation.first % (UINT32_MAX / 2);
 	list_init(&caller->calls);
 	arena_init(&caller->arena, ARENA_BYTES_MAX);
 	return caller;
@@ -134,6 +136,7 @@ static void free_call(struct caller_call *call)
 		caller_end_confirmation(call, confirm_dropped);
 	while (call->nattempts > 0)
 		caller_forget_attempt(call, call->nattempts - 1);
+	free(call->reading);
 	free(call);
 }
 
@@ -157,8 +160,12 @@ static void give_up(struct caller_call *call)
 	}
 	struct buffer error = {0};
 	uint64_t waited_ms = (call->deadline_us - call->started_us) / 1000;
+	uint64_t age_us_max = call->reading != NULL ? call->reading->wanted.age_us_max : 0;
 	if (caller->nservers == 0)
 		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
+	else if (age_us_max != 0)
+		wire_error_format(&error, "no answer that is at most %" PRIu64 " ms old within %" PRIu64 " ms: %.*s", age_us_max / 1000,
+				  waited_ms, (int)tried.len, (const char *)tried.data);
 	else
 		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s%s%.*s", waited_ms,
 				  (int)tried.len, (const char *)tried.data, caller->stranger.len > 0 ? "; " : "",
@@ -203,7 +210,9 @@ static void note_stranger(struct caller *caller, struct slice payload)
 static void try_again(struct caller_call *call)
 {
 	call->waiting = false;
-	if (call->tries < call->caller->nservers)
+	if (is_anywhere(call))
+		caller_anywhere_next(call);
+	else if (call->tries < call->caller->nservers)
 		caller_send_attempt(call);
 	else
 		back_off(call, NULL);
@@ -284,7 +293,7 @@ static void doubt_silent(const struct caller_call *call)
 	struct caller *caller = call->caller;
 	uint64_t now_us = node_now_us(caller->node);
 	for (uint32_t i = 0; i < call->nattempts; i++)
-		if (now_us >= call->attempts[i].until_us)
+		if (now_us >= call->attempts[i].until_us && !is_anywhere(call))
 			doubt(caller, caller_find_link(caller, call->attempts[i].link), "no answer");
 }
 
@@ -330,7 +339,7 @@ static void timer_fired(void *data)
 		 * The next call must not begin with the one that was silent, or calls with short deadlines never get past it. A
 		 * long poll, too, should have had its answer by now.
 		 */
-		if (call->waiting)
+		if (call->waiting && !is_anywhere(call))
 			doubt(caller, caller_find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
 		give_up(call);
 	} else if (call->waiting) {
@@ -374,6 +383,8 @@ uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t ti
 				    .link = link,
 				    .epoch = caller_link_epoch(caller, link),
 				    .until_us = node_now_us(caller->node) + timeout_us};
+	if (call->reading != NULL)
+		caller_note_sent(call, attempt->id);
 	map_put(&caller->by_id, attempt->id, call);
 	call->waiting = true;
 	caller_arm(call, patience_us < timeout_us ? patience_us : timeout_us);
@@ -392,6 +403,10 @@ void caller_send_attempt(struct caller_call *call)
 	call->confirmable = false;
 	if (confirmable && caller_send_unconfirmed(call, call->deadline_us - now_us))
 		return;
+	if (is_anywhere(call)) {
+		send_to(call, caller_anywhere_target(call));
+		return;
+	}
 	uint32_t open = find_attempt(call, caller->servers[caller->preferred].link);
 	if (open != UINT32_MAX && now_us < call->attempts[open].until_us) {
 		wait_for(call, open);
@@ -402,8 +417,8 @@ void caller_send_attempt(struct caller_call *call)
 }
 
 /* In memory that has room for the payload. */
-static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method,
-				    struct slice payload, uint64_t deadline_us, caller_done done, void *context)
+static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method, struct slice payload,
+				    uint64_t deadline_us, const struct caller_read *read, caller_done done, void *context)
 {
 	*call = (struct caller_call){
 		.caller = caller,
@@ -423,6 +438,8 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		memcpy(call->payload, payload.data, payload.len);
 	timer_init(&call->timer, timer_fired, call);
 	list_push_back(&caller->calls, &call->link);
+	if (read != NULL)
+		caller_anywhere_begin(call, read);
 	if (call->method == METHOD_QUERY)
 		confirm_read_begins(&caller->confirmation, caller->queries++ == 0);
 	caller_send_attempt(call);
@@ -433,14 +450,33 @@ struct caller_call *caller_start(struct caller *caller, uint16_t method, struct 
 				 uint64_t deadline_us, caller_done done, void *context)
 {
 	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
-	return start_in(call, caller, method, payload, deadline_us, done, context);
+	return start_in(call, caller, method, payload, deadline_us, NULL, done, context);
 }
 
 struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
 				     uint64_t deadline_us, caller_done done, void *context)
 {
 	struct caller_call *call = malloc(sizeof *call + payload.len);
-	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, done, context);
+	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, NULL, done, context);
+}
+
+struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+				      const struct caller_read *read, caller_done done, void *context)
+{
+	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
+	return start_in(call, caller, method, payload, deadline_us, read, done, context);
+}
+
+struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+					  const struct caller_read *read, caller_done done, void *context)
+{
+	struct caller_call *call = malloc(sizeof *call + payload.len);
+	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, read, done, context);
+}
+
+const struct caller_age *caller_answer_age(const struct caller_call *call)
+{
+	return &call->reading->age;
 }
 
 void caller_cancel(struct caller_call *call)
@@ -507,12 +543,38 @@ static void refused(struct caller_call *call, bool current, uint32_t index, cons
 		try_again(call);
 }
 
+/* The leader's answer has taken too long on its way. */
+static void too_old(struct caller_call *call, bool current, uint32_t index)
+{
+	caller_served_by(call->caller, index);
+	if (index != UINT32_MAX)
+		call->caller->servers[index].outcome = "its answer took longer than it may be old";
+	if (current)
+		back_off(call, NULL);
+}
+
 void caller_served_by(struct caller *caller, uint32_t index)
 {
 	if (index == UINT32_MAX)
 		return;
 	caller->preferred = index;
 	caller->servers[index].outcome = "answered";
+}
+
+/* Of a read for which it counts who answers, or when. False: it is to be dealt with like any other's. */
+static bool read_message(struct caller_call *call, uint32_t index, bool current, uint32_t server, const struct message *message)
+{
+	struct caller_sent sent = *caller_sent(call, call->attempts[index].id);
+	bool anywhere = sent.anywhere && message->status != STATUS_WRONG_CLUSTER;
+	bool old = !anywhere && message->status == 0 && !caller_young_enough(call, &sent);
+	if (!anywhere && !old)
+		return false;
+	caller_forget_attempt(call, index);
+	if (anywhere)
+		caller_anywhere_message(call, &sent, current, server, message);
+	else
+		too_old(call, current, server);
+	return true;
 }
 
 bool caller_message(struct caller *caller, link_id from, const struct message *message)
@@ -534,6 +596,8 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 
 	bool current = call->waiting && index == call->nattempts - 1;
 	uint32_t server = caller_find_link(caller, from);
+	if (call->reading != NULL && read_message(call, index, current, server, message))
+		return true;
 	caller_forget_attempt(call, index);
 	switch (message->status) {
 	case STATUS_NOT_LEADER:

@@ -21,6 +21,9 @@
  * other beside it (rsm/confirm.h). Its outcome is that of a QUERY. If its first attempt fails, in whatever way, it is sent as a QUERY,
  * and all of the above holds.
  *
+ * Other replicas than the leader may answer a read, too (caller_start_read(), rsm/read_index.h): linearizably, or with what they have,
+ * which may be old. Each of them is asked in turn; in the end the leader is, with a QUERY, and all of the above holds.
+ *
  * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and
  * cancel calls, but not destroy the caller.
  */
@@ -53,6 +56,23 @@ struct caller_call;
  */
 typedef void (*caller_done)(void *context, int status, struct slice payload);
 
+/* DEFAULT: the leader, or for stale reads any replica. FOLLOWER: another one than the presumed leader, if there is one. */
+enum caller_prefer { CALLER_PREFER_DEFAULT, CALLER_PREFER_LEADER, CALLER_PREFER_FOLLOWER };
+/* How a read is to be answered. All zero: linearizably, by the leader. */
+struct caller_read {
+	bool stale;             /* what a replica has at the moment will do, … */
+	enum caller_prefer prefer;
+	uint64_t age_us_max;    /* … if everything that was acknowledged so long ago is in it; 0: however old */
+};
+/* Of an answer that has just arrived. */
+struct caller_age {
+	bool stale;       /* it is what the replica had; otherwise it was read after the question had left */
+	bool known;       /* everything that was acknowledged `us` ago is in it */
+	uint64_t us;
+	uint64_t slot;    /* stale: of the log of its group; the state after it was read */
+	uint32_t replica; /* stale: who has answered */
+};
+
 struct caller *caller_create(const struct caller_options *options);
 /* Replaces the group's addresses (copied). Requests under way go on with the new ones. */
 void caller_set_addresses(struct caller *caller, const char *const *addresses, uint32_t count);
@@ -71,6 +91,14 @@ struct caller_call *caller_start(struct caller *caller, uint16_t method, struct 
 /* The same, but NULL if there is no memory for the copy. */
 struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
 				     uint64_t deadline_us, caller_done done, void *context);
+/* A read: METHOD_QUERY, METHOD_QUERY_UNCONFIRMED or METHOD_LOG_QUERY. */
+struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+				      const struct caller_read *read, caller_done done, void *context);
+/* The same, but NULL if there is no memory for the copy. */
+struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
+					  const struct caller_read *read, caller_done done, void *context);
+/* Of a read's answer, within `done`. */
+const struct caller_age *caller_answer_age(const struct caller_call *call);
 /* Ends a call without calling done. */
 void caller_cancel(struct caller_call *call);
 /* True if a copy of the request, other than the one that was answered, may have been or may yet be executed. */

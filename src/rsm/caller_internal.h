@@ -1,6 +1,6 @@
 /*
- * The inside of the caller, shared by caller.c (attempts, retries) and caller_confirm.c (reads that it confirms itself); nobody
- * else includes it.
+ * The inside of the caller, shared by caller.c (attempts, retries), caller_confirm.c (reads that it confirms itself) and
+ * caller_anywhere.c (reads that any replica may answer); nobody else includes it.
  */
 #ifndef SYNOD_RSM_CALLER_INTERNAL_H
 #define SYNOD_RSM_CALLER_INTERNAL_H
@@ -26,6 +26,7 @@ struct caller {
 	struct server *servers;
 	uint32_t nservers;
 	uint32_t preferred; /* the presumed leader: every attempt goes there */
+	uint32_t reader;    /* which is asked first when any replica may answer; not yet below nservers */
 	bool adopt_hints;
 	uint64_t next_id;
 	struct list calls; /* in the order of their start, so that retries keep it */
@@ -41,6 +42,23 @@ struct attempt {
 	link_id link;
 	uint64_t epoch; /* of the link when it was sent */
 	uint64_t until_us; /* then its server counts as silent */
+};
+
+/* Of a call that caller_start_read() began. */
+struct caller_sent {
+	uint64_t id; /* of an attempt */
+	uint64_t at_us;
+	uint16_t method;
+	bool anywhere; /* it is not its server's being the leader that makes its answer good */
+};
+struct caller_reading {
+	struct caller_read wanted;
+	struct caller_age age;  /* of the answer */
+	bool anywhere;          /* the next attempt goes to `target`, whoever leads */
+	uint32_t target;
+	uint16_t leader_method; /* by which the leader is asked in the end */
+	uint32_t nsent;
+	struct caller_sent sent[ATTEMPTS_MAX]; /* the last ones, and so all that are open */
 };
 
 struct caller_call {
@@ -61,6 +79,7 @@ struct caller_call {
 	uint32_t hedges;  /* servers asked beside */
 	uint32_t silences; /* attempts that have had their time */
 	uint32_t rounds;
+	struct caller_reading *reading; /* NULL: of no read of that kind */
 	uint32_t nattempts;
 	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */
 	size_t len;
@@ -98,5 +117,26 @@ bool caller_confirmation_message(struct caller_call *call, link_id from, const s
 void caller_fall_back(struct caller_call *call);
 /* Nothing of it is waited for any more: an answer that still comes is not known. outcome: confirm_succeeded, …_failed, …_dropped. */
 void caller_end_confirmation(struct caller_call *call, void (*outcome)(struct confirmation *));
+
+/* ---- caller_anywhere.c ---- */
+/* A call that begins, before its first attempt, is such a read. */
+void caller_anywhere_begin(struct caller_call *call, const struct caller_read *read);
+static inline bool is_anywhere(const struct caller_call *call)
+{
+	return call->reading != NULL && call->reading->anywhere;
+}
+/* An attempt is about to be sent. */
+void caller_note_sent(struct caller_call *call, uint64_t id);
+/* The open attempt with this id. */
+const struct caller_sent *caller_sent(const struct caller_call *call, uint64_t id);
+/* Whom the attempt that is about to be sent goes to. */
+uint32_t caller_anywhere_target(struct caller_call *call);
+/* The last attempt has come to nothing. */
+void caller_anywhere_next(struct caller_call *call);
+/* The answer to such an attempt, which is no longer among the open ones; current: it was the one that is waited for. */
+void caller_anywhere_message(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index,
+			     const struct message *message);
+/* The leader has answered; sets the age. False: that took longer than the answer may be old. */
+bool caller_young_enough(struct caller_call *call, const struct caller_sent *sent);
 
 #endif

@@ -336,7 +336,7 @@ bool requests_too_many_reads(struct rsm *rsm, link_id from)
 	return too_many_reads(rsm, from);
 }
 
-static inline void add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload, bool unconfirmed)
+static inline __attribute__((always_inline)) void add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload, bool unconfirmed)
 {
 	if (rsm->queries_count == rsm->queries_capacity)
 		grow_queries(rsm);
