@@ -10,18 +10,24 @@ struct get_options {
 	uint64_t limit; /* 0: none */
 	const char *prefix;
 	struct synod_scan scan;
+	struct kvctl_read read;
 	char *storage; /* the end of the prefix's range */
 };
 
-static void print_count(const struct kvctl *kvctl, uint64_t count)
+static void print_count(const struct kvctl *kvctl, const struct kvctl_read *read, uint64_t count)
 {
-	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:o}", "count", kvctl_json_u64(count)));
-	else
+	if (kvctl->json) {
+		printf("{\"count\":%" PRIu64, count);
+		kvctl_read_json_all(read);
+		puts("}");
+	} else {
 		printf("%" PRIu64 "\n", count);
+	}
 }
 
-static void print_record_json(const struct get_options *options, const struct synod_record *record, bool first)
+/* reply: of a read of this record alone; NULL: it is one of many. */
+static void print_record_json(const struct get_options *options, const struct synod_record *record,
+			      const struct synod_reply *reply, bool first)
 {
 	json_t *object = json_object();
 	kvctl_json_bytes(object, "key", record->key);
@@ -29,6 +35,8 @@ static void print_record_json(const struct get_options *options, const struct sy
 		kvctl_json_bytes(object, "value", record->value);
 	json_object_set_new(object, "version", kvctl_json_u64(record->version));
 	json_object_set_new(object, "modification", kvctl_json_u64(record->modification));
+	if (reply != NULL)
+		kvctl_read_json(object, reply);
 	if (!first)
 		fputc(',', stdout);
 	json_dumpf(object, stdout, JSON_COMPACT);
@@ -39,7 +47,7 @@ static void print_record(const struct kvctl *kvctl, const struct get_options *op
 			 const struct synod_record *record, bool first)
 {
 	if (kvctl->json) {
-		print_record_json(options, record, first);
+		print_record_json(options, record, NULL, first);
 		return;
 	}
 	kvctl_print_bytes(record->key);
@@ -67,7 +75,7 @@ static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options 
 	do {
 		uint64_t missing = options->limit - *count;
 		options->scan.limit = options->limit != 0 && missing < 1000 ? (uint32_t)missing : 1000;
-		struct synod_reply *next = synod_do_scan(s, &options->scan, kvctl->timeout_ms);
+		struct synod_reply *next = synod_scan_with(s, &options->scan, &options->read.options);
 		/* The start of the scan was in the page before. */
 		synod_reply_free(page);
 		page = next;
@@ -75,6 +83,7 @@ static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options 
 		for (size_t i = 0; i < page->nrecords; i++)
 			print_record(kvctl, options, &page->records[i], (*count)++ == 0);
 		*more = page->more;
+		kvctl_read_seen(&options->read, page);
 		kvctl_scan_on(&options->scan, page);
 	} while (exit_code == EXIT_OK && page->more && *count != options->limit && output_error() == 0);
 	if (exit_code != EXIT_OK)
@@ -83,15 +92,16 @@ static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options 
 	return exit_code;
 }
 
-static int count_range(struct kvctl *kvctl, struct synod *s, const struct get_options *options)
+static int count_range(struct kvctl *kvctl, struct synod *s, struct get_options *options)
 {
 	struct synod_scan scan = options->scan;
 	scan.count_only = true;
-	struct synod_reply *reply = synod_do_scan(s, &scan, kvctl->timeout_ms);
+	struct synod_reply *reply = synod_scan_with(s, &scan, &options->read.options);
+	kvctl_read_seen(&options->read, reply);
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 	if (exit_code == EXIT_OK)
-		print_count(kvctl, options->limit != 0 && options->limit < reply->version ? options->limit
-											  : reply->version);
+		print_count(kvctl, &options->read,
+			    options->limit != 0 && options->limit < reply->version ? options->limit : reply->version);
 	synod_reply_free(reply);
 	return exit_code;
 }
@@ -108,8 +118,11 @@ static int get_range(struct kvctl *kvctl, struct get_options *options)
 	if (kvctl->json)
 		fputs("{\"records\":[", stdout);
 	int exit_code = print_pages(kvctl, s, options, &count, &more);
-	if (kvctl->json)
-		printf("],\"count\":%" PRIu64 ",\"more\":%s}\n", count, more ? "true" : "false");
+	if (kvctl->json) {
+		printf("],\"count\":%" PRIu64 ",\"more\":%s", count, more ? "true" : "false");
+		kvctl_read_json_all(&options->read);
+		puts("}");
+	}
 	return exit_code;
 }
 
@@ -123,7 +136,7 @@ static void print_value(const struct kvctl *kvctl, const struct get_options *opt
 		.modification = reply->modification,
 	};
 	if (kvctl->json) {
-		print_record_json(options, &record, true);
+		print_record_json(options, &record, reply, true);
 		fputc('\n', stdout);
 		return;
 	}
@@ -142,7 +155,11 @@ static void print_line(const struct kvctl *kvctl, const struct get_options *opti
 		.version = reply->version,
 		.modification = reply->modification,
 	};
-	if (kvctl->json || options->keys_only) {
+	if (kvctl->json) {
+		print_record_json(options, &record, reply, first);
+		return;
+	}
+	if (options->keys_only) {
 		print_record(kvctl, options, &record, first);
 		return;
 	}
@@ -153,11 +170,24 @@ static void print_line(const struct kvctl *kvctl, const struct get_options *opti
 	buffer_free(&line);
 }
 
+static struct synod_reply *get_key(struct kvctl *kvctl, struct get_options *options, const char *key)
+{
+	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
+	struct synod *s = kvctl->primary ? NULL : kvctl_synod(kvctl);
+	if (kvctl->primary)
+		return kvctl_do(kvctl, &op);
+	if (s == NULL)
+		return NULL;
+	struct synod_reply *reply = synod_get_with(s, key, op.key.len, &options->read.options);
+	kvctl_read_seen(&options->read, reply);
+	return reply;
+}
+
 /*
  * Each key is read by itself. A missing one is said and makes the exit code 1, and the others are printed; any
  * other failure is the end.
  */
-static int get_keys(struct kvctl *kvctl, const struct get_options *options, int count, char **keys)
+static int get_keys(struct kvctl *kvctl, struct get_options *options, int count, char **keys)
 {
 	uint64_t found = 0;
 	bool array = kvctl->json && count > 1 && !options->count;
@@ -165,8 +195,7 @@ static int get_keys(struct kvctl *kvctl, const struct get_options *options, int 
 	if (array)
 		fputc('[', stdout);
 	for (int i = 0; i < count; i++) {
-		struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = keys[i], .len = strlen(keys[i])}};
-		struct synod_reply *reply = kvctl_do(kvctl, &op);
+		struct synod_reply *reply = get_key(kvctl, options, keys[i]);
 		int one = reply == NULL ? EXIT_USAGE : kvctl_exit_code(reply->status);
 		bool first = found == 0;
 		found += one == EXIT_OK;
@@ -188,11 +217,11 @@ static int get_keys(struct kvctl *kvctl, const struct get_options *options, int 
 	if (array)
 		fputs("]\n", stdout);
 	if (options->count && exit_code == EXIT_OK)
-		print_count(kvctl, found);
+		print_count(kvctl, &options->read, found);
 	return exit_code;
 }
 
-enum { GET_PREFIX, GET_RANGE, GET_LIMIT, GET_KEYS_ONLY, GET_RAW, GET_COUNT, GET_REVERSE };
+enum { GET_PREFIX, GET_RANGE, GET_LIMIT, GET_KEYS_ONLY, GET_RAW, GET_COUNT, GET_REVERSE, GET_READ };
 
 static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options *options)
 {
@@ -204,6 +233,7 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		{"raw", no_argument, NULL, KVCTL_OPTION(GET_RAW)},
 		{"count", no_argument, NULL, KVCTL_OPTION(GET_COUNT)},
 		{"reverse", no_argument, NULL, KVCTL_OPTION(GET_REVERSE)},
+		KVCTL_READ_OPTIONS(GET_READ),
 		{0},
 	};
 	int option;
@@ -219,9 +249,13 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		if (option == KVCTL_OPTION(GET_LIMIT) &&
 		    (!kvctl_parse_u64(optarg, &options->limit) || options->limit == 0))
 			return kvctl_usage(kvctl, "--limit %s: a number from 1", optarg);
+		if (option >= KVCTL_OPTION(GET_READ) &&
+		    kvctl_read_option(kvctl, &options->read, (enum kvctl_read_option)(option - KVCTL_OPTION(GET_READ)),
+				      kvctl_option_text(optarg)) != EXIT_OK)
+			return EXIT_USAGE;
 	}
 	kvctl_options_end(argc, argv);
-	return option == '?' ? EXIT_USAGE : EXIT_OK;
+	return option == '?' ? EXIT_USAGE : kvctl_read_check(kvctl, &options->read);
 }
 
 /* Fills in the range. 0 or EXIT_USAGE. */
@@ -275,8 +309,11 @@ int kvctl_get(struct kvctl *kvctl, int argc, char **argv)
 		if (exit_code == EXIT_OK)
 			exit_code = get_range(kvctl, &options);
 		free(options.storage);
-		return exit_code;
+	} else {
+		exit_code = check_keys(kvctl, &options, count, operands);
+		if (exit_code == EXIT_OK)
+			exit_code = get_keys(kvctl, &options, count, operands);
 	}
-	exit_code = check_keys(kvctl, &options, count, operands);
-	return exit_code == EXIT_OK ? get_keys(kvctl, &options, count, operands) : exit_code;
+	kvctl_read_tell(kvctl, &options.read);
+	return exit_code;
 }

@@ -30,14 +30,23 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  --count         only how many there are; the exit code is 0 also for none\n"
 	 "  --keys-only     keys without values\n"
 	 "  --raw           the value's bytes and nothing else\n"
+	 "  --consistency C linearizable (default): every write that was acknowledged\n"
+	 "                  before is in it; stale: what a replica has, without asking\n"
+	 "                  others, and how old that may be: on stderr, or as age_ms\n"
+	 "  --max-age T     stale: no older, otherwise exit code 3; in ms, or 5s, …\n"
+	 "  --prefer R      follower: a replica that does not lead answers, also\n"
+	 "                  linearizably; leader\n"
 	 "\n"
 	 "  kvctl get city\n"
 	 "  kvctl get --prefix user: --limit 10\n"
 	 "  kvctl get --prefix log: --reverse --limit 1\n"
 	 "  kvctl get --prefix user: --count\n"
 	 "  kvctl get --range a m --keys-only\n"
-	 "  kvctl get photo --raw >photo.jpg\n",
-	 "--prefix --range --limit --reverse --count --keys-only --raw", kvctl_get},
+	 "  kvctl get photo --raw >photo.jpg\n"
+	 "  kvctl get city --prefer follower\n"
+	 "  kvctl get city --consistency stale --max-age 200ms\n",
+	 "--prefix --range --limit --reverse --count --keys-only --raw --consistency "
+	 "--prefer --max-age", kvctl_get},
 	{"del", "KEY… | --prefix P [--yes]", "delete keys",
 	 "Prints how many keys there were. The exit code is 1 if there was none of the\n"
 	 "KEYs.\n"

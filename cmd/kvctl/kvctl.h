@@ -121,6 +121,31 @@ void kvctl_print_json(json_t *json_take);
 /* Sets "name", and "encoding" (or "NAME_encoding" for another name than value) when the bytes are not UTF-8. */
 void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes);
 json_t *kvctl_json_u64(uint64_t value);
+
+/* ---- read_options.c ---- */
+
+/* How a command's reads are answered; of stale ones, how old they may be: the worst of all. */
+struct kvctl_read {
+	struct synod_read_options options;
+	bool given;
+	bool seen, unknown;
+	uint64_t age_ms;
+};
+enum kvctl_read_option { KVCTL_READ_CONSISTENCY, KVCTL_READ_PREFER, KVCTL_READ_MAX_AGE };
+#define KVCTL_READ_OPTIONS(first) \
+	{"consistency", required_argument, NULL, KVCTL_OPTION((first) + KVCTL_READ_CONSISTENCY)}, \
+	{"prefer", required_argument, NULL, KVCTL_OPTION((first) + KVCTL_READ_PREFER)}, \
+	{"max-age", required_argument, NULL, KVCTL_OPTION((first) + KVCTL_READ_MAX_AGE)}
+/* Takes one of them. EXIT_OK or EXIT_USAGE. */
+int kvctl_read_option(struct kvctl *kvctl, struct kvctl_read *read, enum kvctl_read_option option, const char *argument);
+/* When all have been taken: EXIT_OK, or EXIT_USAGE if they do not go together. */
+int kvctl_read_check(struct kvctl *kvctl, struct kvctl_read *read);
+void kvctl_read_seen(struct kvctl_read *read, const struct synod_reply *reply);
+/* Plain output: the age, on stderr. */
+void kvctl_read_tell(const struct kvctl *kvctl, const struct kvctl_read *read);
+/* JSON: members of one answer's object; or behind those of an object that holds several answers. */
+void kvctl_read_json(json_t *object, const struct synod_reply *reply);
+void kvctl_read_json_all(const struct kvctl_read *read);
 void kvctl_print_bytes(struct synod_bytes bytes);
 bool kvctl_is_text(struct slice bytes);
 /* Appends what base64 stands for (base/base64.h). False, and nothing appended, if it is malformed. */

@@ -8,6 +8,7 @@
  *   scan.c       scans: pages of all groups merged in key order
  *   probe.c      STATUS of one server
  *   service.c    requests to the view service, to the primary, and to the paxosds
+ *   read.c       who may answer a read, and how old the answer may be
  *   reply.c      from the wire to struct synod_reply
  */
 #ifndef SYNOD_CLIENT_INTERNAL_H
@@ -148,6 +149,13 @@ void client_finish(struct client_request *request, int status, struct slice payl
 void client_finish_text(struct client_request *request, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void client_finish_reply(struct client_request *request, const struct synod_reply *reply, struct slice payload);
+
+/* ---- read.c ---- */
+/* One more answer, which has just come. */
+void client_age_add(struct client_age *sum, const struct caller_age *age, uint64_t now_us);
+uint64_t client_age_us(const struct client_age *sum, uint64_t now_us);
+/* Fills in what the reply says of it. */
+void client_age_tell(const struct client_request *request, uint64_t now_us, struct synod_reply *reply);
 
 /* ---- scan.c ---- */
 void client_scan_step(struct client_request *request);

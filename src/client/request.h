@@ -17,6 +17,7 @@
 #include "client/session.h"
 #include "client/synod.h"
 #include "node/node.h"
+#include "rsm/caller.h"
 
 enum client_kind {
 	CLIENT_WRITE,        /* KvCommand, to the group of its keys */
@@ -54,6 +55,14 @@ struct client_group;
 struct client_scan;
 struct caller_call;
 
+/* How old an answer may be that was put together from several. */
+struct client_age {
+	uint32_t count;
+	bool unknown;
+	uint64_t since_us; /* everything that was acknowledged before then, of the node's clock, is in it */
+	uint64_t slot;     /* of the last */
+};
+
 struct client_request {
 	/* The order: fixed when made. */
 	enum client_kind kind;
@@ -69,6 +78,8 @@ struct client_request {
 	uint32_t naddresses;
 	const char **addresses; /* STATUS, PEER: one; TRANSFER: the members */
 	uint16_t method;        /* LOG_READ, PEER */
+	bool reads;             /* READ, SCAN, LOG_READ: as `read` says, instead of as usual */
+	struct caller_read read;
 	uint64_t trace;         /* id that its messages bear; 0: none */
 
 	/* The way: the client node's own. */
@@ -85,6 +96,7 @@ struct client_request {
 	uint32_t expired;     /* how often its session was refused */
 	char *expired_why;    /* … and what the server said last; may be NULL */
 	bool starved;         /* there was no memory to send it, when that was tried last */
+	struct client_age age; /* reads: of the answers so far */
 	bool may_be_executed; /* an attempt in an earlier call may have been or may yet be executed */
 	struct client_group *group;
 	struct caller_call *call;
@@ -102,6 +114,8 @@ int client_request_pb(struct client_request **out, const struct synod_op *op) MU
 int client_request_view(struct client_request **out, bool history, bool servers) MUST_CHECK;
 int client_request_view_reset(struct client_request **out, uint64_t number) MUST_CHECK;
 int client_request_scan(struct client_request **out, const struct synod_scan *scan) MUST_CHECK;
+/* Of a read, a scan or a read of the log, not a tail: who may answer, and how old. options NULL: as usual. 0, STATUS_BAD_REQUEST. */
+int client_request_reading(struct client_request *request, const struct synod_read_options *options) MUST_CHECK;
 int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups) MUST_CHECK;
 int client_request_leave(struct client_request **out, const uint64_t *gids, size_t ngids) MUST_CHECK;
 int client_request_move(struct client_request **out, uint32_t shard, uint64_t gid) MUST_CHECK;

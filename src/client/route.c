@@ -132,6 +132,7 @@ void client_finish(struct client_request *request, int status, struct slice payl
 					   "server of the same version?");
 			return;
 		}
+		client_age_tell(request, node_clock_us(&client->node), &reply);
 	} else {
 		client_reply_decode_error(&reply, status, payload, &client->arena);
 		reply.status = -public_status(request, status);
@@ -236,7 +237,10 @@ static void call(struct client_request *request, struct client_group *group, uin
 	request->starved = false;
 	request->group = group;
 	tracer->current = request->trace;
-	if (payload.len <= SMALL_BYTES_MAX)
+	if (request->reads)
+		request->call = (payload.len <= SMALL_BYTES_MAX ? caller_start_read : caller_try_start_read)(
+			group->caller, method, payload, request->deadline_us, &request->read, called, request);
+	else if (payload.len <= SMALL_BYTES_MAX)
 		request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
 	else
 		request->call = caller_try_start(group->caller, method, payload, request->deadline_us, called, request);
@@ -418,6 +422,8 @@ static void called(void *context, int status, struct slice payload)
 	struct client_request *request = context;
 	if (client_request_writes(request))
 		request->may_be_executed |= caller_may_be_executed(request->call);
+	if (request->reads && status == 0)
+		client_age_add(&request->age, caller_answer_age(request->call), node_clock_us(&request->client->node));
 	request->call = NULL;
 	if (request->client->stopping || status == 0)
 		client_finish(request, status, payload);

@@ -125,8 +125,12 @@ static void fetch_page(struct cursor *cursor, struct slice resume)
 	};
 	struct buffer payload = {0};
 	wire_kv_query_encode(&query, &payload);
-	cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
-				    request->deadline_us, page_done, cursor);
+	if (request->reads)
+		cursor->call = caller_start_read(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
+						 request->deadline_us, &request->read, page_done, cursor);
+	else
+		cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
+					    request->deadline_us, page_done, cursor);
 	buffer_free(&payload);
 }
 
@@ -211,6 +215,16 @@ static bool collect(struct client_scan *scan, const struct wire_kv_record *recor
 
 static void finish(struct client_request *request, bool more)
 {
+	uint64_t age_us = client_age_us(&request->age, node_clock_us(&request->client->node));
+	uint64_t age_us_max = request->read.age_us_max;
+	if (request->reads && age_us_max != 0 && age_us > age_us_max) {
+		/* Its pages were young enough when they came, and the first had to wait for the others. */
+		client_finish_text(request, STATUS_UNAVAILABLE,
+				   "the scan took longer than what it returns may be old (%" PRIu64 " ms, of %" PRIu64
+				   " ms): ask for fewer records at a time",
+				   age_us / 1000, age_us_max / 1000);
+		return;
+	}
 	struct client_scan *scan = request->scanning;
 	struct synod_record *records = alloc_zeroed(scan->nrecords + 1, sizeof *records);
 	const char *data = (const char *)scan->data.data;
@@ -237,6 +251,9 @@ static void finish(struct client_request *request, bool more)
 		buffer_add_u8(&storage, 0);
 		reply.resume = (struct synod_bytes){.data = (const char *)storage.data, .len = resume.len};
 	}
+	client_age_tell(request, node_clock_us(&request->client->node), &reply);
+	if (scan->ncursors > 1)
+		reply.slot = 0;
 	client_finish_reply(request, &reply, slice(NULL, 0));
 	buffer_free(&storage);
 	free(records);
@@ -359,6 +376,8 @@ static void page_done(void *context, int status, struct slice payload)
 {
 	struct cursor *cursor = context;
 	struct client_request *request = cursor->request;
+	if (request->reads && status == 0)
+		client_age_add(&request->age, caller_answer_age(cursor->call), node_clock_us(&request->client->node));
 	cursor->call = NULL;
 	if (status == STATUS_WRONG_GROUP) {
 		wrong_group(request, payload);

@@ -138,6 +138,11 @@ struct synod_reply {
 	struct synod_record *records; /* scan, in key order */
 	bool more;                    /* scan: go on from `resume`, the next start (reverse: the next end) */
 	struct synod_bytes resume;
+	/* Reads with SYNOD_STALE, whatever came of them but errors: */
+	bool stale;       /* the rest says something */
+	bool age_known;   /* everything that was acknowledged age_ms before the reply came is in what was read */
+	uint64_t age_ms;  /* milliseconds, rounded up; a scan's: of the oldest of its pages */
+	uint64_t slot;    /* of its group's log: the state after it was read; 0: read by the leader, or from several groups */
 };
 
 typedef void (*synod_callback)(void *context, const struct synod_reply *reply);
@@ -195,6 +200,40 @@ int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeo
 		    void *context);
 int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done,
 		     void *context);
+
+/* ---- who answers a read, and how old the answer may be ---- */
+
+enum synod_consistency {
+	SYNOD_LINEARIZABLE = 0, /* it holds every write that was acknowledged before the read began */
+	SYNOD_STALE = 1,        /* it holds those that were acknowledged age_ms ago (struct synod_reply); needs no leader */
+};
+enum synod_prefer {
+	SYNOD_PREFER_DEFAULT = 0,  /* the leader; stale: any replica, the same one as long as that serves */
+	SYNOD_PREFER_LEADER = 1,
+	SYNOD_PREFER_FOLLOWER = 2, /* another replica than the one that seems to lead. A linearizable read costs a round trip between replicas more,
+				    * and the leader next to nothing */
+};
+/*
+ * All zero is how reads are without this. Replicas that cannot serve a read (they know no leader, lag behind, replace their state)
+ * are passed over for others, and in the end the leader is asked, within the time-out. An age is counted on this machine's and the replica's
+ * monotonic clocks alone, from what a confirmed leader has told; nobody's wall clock counts.
+ */
+struct synod_read_options {
+	size_t size; /* sizeof(struct synod_read_options): later versions may add to its end; 0: as much as this version has */
+	enum synod_consistency consistency;
+	enum synod_prefer prefer;
+	uint32_t max_age_ms; /* SYNOD_STALE: what is older, or of unknown age, is refused, with SYNOD_UNAVAILABLE in the end; 0: no limit */
+	uint32_t timeout_ms; /* 0: the handle's default */
+};
+/* options NULL: all zero. Returns and replies are those of synod_op_async(), synod_do() and so on; the options are copied. */
+int synod_get_with_async(struct synod *s, const void *key, size_t key_len, const struct synod_read_options *options,
+			 synod_callback done, void *context);
+struct synod_reply *synod_get_with(struct synod *s, const void *key, size_t key_len,
+				   const struct synod_read_options *options);
+int synod_scan_with_async(struct synod *s, const struct synod_scan *scan, const struct synod_read_options *options,
+			  synod_callback done, void *context);
+struct synod_reply *synod_scan_with(struct synod *s, const struct synod_scan *scan,
+				    const struct synod_read_options *options);
 
 /*
  * Synchronous: never NULL (out of memory gives a static reply). Free with synod_reply_free. From within a
@@ -368,6 +407,9 @@ struct synod_reply *synod_log_append(struct synod *s, const struct synod_bytes *
  * `from` has been trimmed. Linearizable: it sees every append that had ended before.
  */
 struct synod_reply *synod_log_read(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms);
+/* The same, read as the options say. */
+struct synod_reply *synod_log_read_with(struct synod *s, uint64_t from, uint32_t limit,
+					const struct synod_read_options *options);
 /*
  * The same from any replica, as soon as slot `from` is there; no records if that takes too long. What it returns is true, but may
  * not be the newest: for readers that follow the log.

@@ -10,6 +10,8 @@ void draw_election_timeout(struct paxos *p, uint64_t now_us)
 
 void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 {
+	if (p->role == PAXOS_LEADER)
+		vouch_deposed(p);
 	if (p->role != PAXOS_FOLLOWER) {
 		ring_drop_below(&p->recovered, p->recovered.last + 1);
 		p->waiting.count = p->waiting_head = 0;

@@ -322,6 +322,8 @@ uint64_t vouch_stamp(struct paxos *p, uint64_t now_us);
 void vouch_received(struct paxos *p, const struct wire_paxos *m);
 /* More has been applied, and somebody waits for it. */
 void vouch_applied(struct paxos *p);
+/* The leader is about to be none: what it knows by that stays known. */
+void vouch_deposed(struct paxos *p);
 /* Leader: forgets what the peer has said; the message begins the newest round for it. */
 void vouch_begin(struct paxos_peer *peer);
 void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m);

@@ -83,18 +83,28 @@ void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
 	}
 }
 
-/* Of the newest confirmed round; 0: unknown. */
-static uint64_t led_until_us(const struct paxos *p)
+/* Of the newest confirmed round; since_us 0: unknown. */
+static struct freshness led(const struct paxos *p)
 {
-	if (p->role != PAXOS_LEADER || p->applied < paxos_read_slot(p))
-		return 0;
 	uint64_t round = confirmed_round(p, false);
-	return round == 0 || p->round - round >= LEASE_ROUNDS ? 0 : p->round_began_us[round % LEASE_ROUNDS];
+	if (round == 0 || p->round - round >= LEASE_ROUNDS)
+		return (struct freshness){0};
+	return (struct freshness){.since_us = p->round_began_us[round % LEASE_ROUNDS], .slot = paxos_read_slot(p)};
+}
+
+void vouch_deposed(struct paxos *p)
+{
+	/* That was so, and stays so, whoever leads now. */
+	keep(p, led(p));
 }
 
 bool paxos_fresh(const struct paxos *p, uint64_t *since_us)
 {
-	uint64_t led_us = led_until_us(p);
-	*since_us = led_us > p->fresh.since_us ? led_us : p->fresh.since_us;
+	*since_us = p->fresh.since_us;
+	if (p->role == PAXOS_LEADER) {
+		struct freshness fresh = led(p);
+		if (fresh.slot <= p->applied && fresh.since_us > *since_us)
+			*since_us = fresh.since_us;
+	}
 	return *since_us != 0;
 }

@@ -94,6 +94,8 @@ static void message(struct node *node, link_id from, const struct message *messa
 	switch (message->method) {
 	case METHOD_LOG_COMMAND: pass(d, from, message, METHOD_COMMAND); break;
 	case METHOD_LOG_QUERY: pass(d, from, message, METHOD_QUERY); break;
+	case METHOD_LOG_QUERY_INDEXED: pass(d, from, message, METHOD_QUERY_INDEXED); break;
+	case METHOD_LOG_QUERY_STALE: pass(d, from, message, METHOD_QUERY_STALE); break;
 	case METHOD_LOG_REGISTER: pass(d, from, message, METHOD_REGISTER); break;
 	case METHOD_TRANSFER: pass(d, from, message, METHOD_TRANSFER); break;
 	case METHOD_LOG_TAIL: paxosd_tail(d, from, message); break;
