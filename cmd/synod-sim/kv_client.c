@@ -61,6 +61,8 @@ static void done(struct client_request *request, const struct synod_reply *reply
 {
 	struct sim_load_slot *slot = request->context;
 	(void)payload;
+	if (reply->stale)
+		sim_load_read_since(slot, sim_load_since_us(slot, reply->age_known, reply->age_ms * SIM_MILLISECOND));
 	switch (reply->status) {
 	case SYNOD_OK:
 		/* Of a repeated append the list may not be known any more; it had as many values as it had been written to. */
@@ -89,6 +91,16 @@ static void done(struct client_request *request, const struct synod_reply *reply
 	}
 }
 
+int sim_load_reading(const struct sim_load_slot *slot, struct client_request *request)
+{
+	bool stale = slot->read == SIM_READ_STALE, follower = slot->read == SIM_READ_FOLLOWER || slot->read_choice >> 40 & 1;
+	return client_request_reading(request, &(struct synod_read_options){
+		.size = sizeof(struct synod_read_options),
+		.consistency = stale ? SYNOD_STALE : SYNOD_LINEARIZABLE,
+		.prefer = follower ? SYNOD_PREFER_FOLLOWER : SYNOD_PREFER_DEFAULT,
+		.max_age_ms = (uint32_t)(sim_load_age_us_max(slot) / SIM_MILLISECOND)});
+}
+
 void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 {
 	struct sim_kv_client *clients = slot->load->backend;
@@ -103,6 +115,8 @@ void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 	};
 	struct client_request *request = NULL;
 	int status = clients[slot->client].primary ? client_request_pb(&request, &op) : client_request_op(&request, &op);
+	if (status == 0 && slot->kind == SIM_HISTORY_READ && slot->read != SIM_READ_LEADER && !clients[slot->client].primary)
+		status = sim_load_reading(slot, request);
 	ASSERT(status == 0);
 	request->timeout_ms = slot->timeout_ms;
 	request->done = done;

@@ -85,6 +85,29 @@ static void read_done(void *context, int status, struct slice payload)
 	end_read(context, status, payload);
 }
 
+/* Of a read that others than the leader may answer. */
+static void anywhere_done(void *context, int status, struct slice payload)
+{
+	struct sim_load_slot *slot = context;
+	const struct caller_age *age = caller_answer_age(slot->call);
+	if (status == 0 && slot->read == SIM_READ_STALE)
+		sim_load_read_since(slot, sim_load_since_us(slot, age->known, age->us));
+	end_read(slot, status, payload);
+}
+
+/* From a replica that the caller chooses, or from one alone, which may lead, or believe so. */
+static void anywhere_start(struct list_client *client, struct sim_load_slot *slot, struct slice payload, uint64_t deadline_us)
+{
+	uint64_t choice = slot->read_choice;
+	struct caller *caller = choice >> 32 & 1 ? client->caller : client->direct[(choice >> 33) % client->options->count];
+	struct caller_read read = {
+		.stale = slot->read == SIM_READ_STALE,
+		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER ? CALLER_PREFER_FOLLOWER : CALLER_PREFER_DEFAULT,
+		.age_us_max = sim_load_age_us_max(slot),
+	};
+	slot->call = caller_start_read(caller, METHOD_QUERY, payload, deadline_us, &read, anywhere_done, slot);
+}
+
 static void reader_done(void *context, int status, struct slice payload)
 {
 	struct reader *reader = context;
@@ -124,7 +147,9 @@ static void read_start(struct list_client *client, struct sim_load_slot *slot)
 	store_u32(query, slot->key);
 	struct slice payload = slice(query, sizeof query);
 	uint64_t deadline_us = node_now_us(&client->node) + slot->timeout_ms * 1000ull;
-	if (slot->direct == 0) {
+	if (slot->read != SIM_READ_LEADER) {
+		anywhere_start(client, slot, payload, deadline_us);
+	} else if (slot->direct == 0) {
 		caller_start(client->caller, METHOD_QUERY, payload, deadline_us, read_done, slot);
 	} else if (slot->direct >> 63 == 0) {
 		caller_start(client->direct[server_for(client, slot)], METHOD_QUERY, payload, deadline_us, read_done, slot);

@@ -32,12 +32,21 @@ void sim_load_options_format(const struct sim_load_options *o, struct buffer *ou
 
 static void slot_due(void *data);
 
+/* In some runs other replicas than the leader answer some reads. From a stream of its own. faults: 4, 43 */
+static void draw_reads(struct sim_load *load)
+{
+	rng_seed(&load->reads, load->world->seed ^ 0x7265616473ull);
+	if (rng_chance(&load->reads, 500000))
+		load->reads_percent = (uint32_t)rng_range(&load->reads, 10, 70);
+}
+
 void sim_load_init(struct sim_load *load, struct sim_world *world, const struct sim_load_options *options,
 	       struct sim_process *const *processes)
 {
 	load->world = world;
 	load->options = *options;
 	load->nslots = options->clients * options->window;
+	draw_reads(load);
 	load->slots = alloc_zeroed(load->nslots, sizeof *load->slots);
 	for (uint32_t i = 0; i < load->nslots; i++) {
 		struct sim_load_slot *slot = &load->slots[i];
@@ -88,6 +97,11 @@ static void slot_draw(struct sim_load_slot *slot)
 	if (direct && slot->timeout_ms > DIRECT_TIMEOUT_MS)
 		slot->timeout_ms = DIRECT_TIMEOUT_MS;
 	load->started++;
+	slot->read = SIM_READ_LEADER;
+	if (slot->kind != SIM_HISTORY_READ || rng_below(&load->reads, 100) >= load->reads_percent)
+		return;
+	slot->read = rng_chance(&load->reads, 600000) ? SIM_READ_FOLLOWER : SIM_READ_STALE;
+	slot->read_choice = rng_next(&load->reads);
 }
 
 static void submit(void *data, struct node *node)
@@ -113,6 +127,7 @@ static void slot_due(void *data)
 		slot->key = load->final_next++;
 		slot->timeout_ms = 5000;
 		slot->direct = 0;
+		slot->read = SIM_READ_LEADER;
 	} else {
 		slot_draw(slot);
 	}
@@ -141,9 +156,33 @@ static void slot_free(struct sim_load_slot *slot, const char *outcome)
 static void slot_ok(struct sim_load_slot *slot)
 {
 	slot->load->ok++;
-	if (slot->mark_us >= slot->load->mark_us)
+	/* What is old may be had without anybody's being able to do anything. */
+	if (slot->mark_us >= slot->load->mark_us && (slot->kind != SIM_HISTORY_READ || slot->read != SIM_READ_STALE))
 		slot->ended++;
 	slot_free(slot, "ok");
+}
+
+uint64_t sim_load_age_us_max(const struct sim_load_slot *slot)
+{
+	if (slot->read != SIM_READ_STALE || slot->read_choice % 3 != 0)
+		return 0;
+	return (1 + slot->read_choice / 3 % 500) * SIM_MILLISECOND;
+}
+
+uint64_t sim_load_since_us(const struct sim_load_slot *slot, bool known, uint64_t age_us)
+{
+	const struct sim_world *world = slot->load->world;
+	uint64_t drift_ppm = world->options.process.drift_max_ppm, max_us = sim_load_age_us_max(slot);
+	if (max_us != 0 && (!known || age_us > max_us))
+		slot->load->violation(slot->load->context, "a stale read is older than it may be");
+	/* The clocks on which it was counted may have gone slowly. */
+	uint64_t real_us = age_us + age_us * drift_ppm / (1000000 - drift_ppm) + SIM_MILLISECOND;
+	return known && real_us < world->now_us ? world->now_us - real_us : 0;
+}
+
+void sim_load_read_since(struct sim_load_slot *slot, uint64_t since_us)
+{
+	sim_history_read_since(&slot->load->history, slot->operation, since_us);
 }
 
 void sim_load_end(struct sim_load_slot *slot, enum sim_history_outcome outcome)

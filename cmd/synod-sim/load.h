@@ -28,6 +28,10 @@ struct sim_load_options {
 void sim_load_options_draw(struct sim_load_options *options, struct rng *rng);
 void sim_load_options_format(const struct sim_load_options *options, struct buffer *out);
 
+/* Who may answer a read: whoever leads; any other replica, linearizably; or any with what it has, however old that is. */
+enum sim_load_read { SIM_READ_LEADER, SIM_READ_FOLLOWER, SIM_READ_STALE };
+
+struct caller_call;
 struct sim_load;
 
 /* One operation of a client at a time. */
@@ -42,6 +46,9 @@ struct sim_load_slot {
 	uint32_t key;
 	uint64_t value;
 	uint32_t timeout_ms;
+	enum sim_load_read read;
+	uint64_t read_choice; /* of a read that is not for the leader: any number, for what is to be chosen in it */
+	struct caller_call *call; /* the backend's */
 	uint64_t direct;  /* not 0: asks one server only, by this number, whoever it believes to lead */
 	uint64_t ended;       /* OK operations that began after sim_load_mark() */
 	uint64_t mark_us;
@@ -53,6 +60,8 @@ struct sim_load {
 	struct sim_history history;
 	struct sim_load_slot *slots;
 	uint32_t nslots;
+	struct rng reads;        /* for who may answer; a stream of its own */
+	uint32_t reads_percent;  /* that others than the leader may answer; 0: in this run none */
 	uint64_t mark_us;
 	uint64_t started;
 	uint32_t busy;
@@ -84,6 +93,12 @@ bool sim_load_final_done(const struct sim_load *load);
 /* After the world has gone, whose nodes end what is open. */
 void sim_load_free(struct sim_load *load);
 
+/* The age that the read may have; 0: any. */
+uint64_t sim_load_age_us_max(const struct sim_load_slot *slot);
+/* When, in the world's time, that was of which an answer that has just come says: everything acknowledged by then is in it. */
+uint64_t sim_load_since_us(const struct sim_load_slot *slot, bool known, uint64_t age_us);
+/* Before the end of a stale read. */
+void sim_load_read_since(struct sim_load_slot *slot, uint64_t since_us);
 void sim_load_end(struct sim_load_slot *slot, enum sim_history_outcome outcome);
 void sim_load_end_append(struct sim_load_slot *slot, uint32_t length);
 void sim_load_end_read(struct sim_load_slot *slot, const uint64_t *list, uint32_t length);

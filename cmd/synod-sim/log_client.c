@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "kv_client.h"
 
 #define ENTRY_BYTES 12u
 #define TRIM_PPM 20000u
@@ -13,6 +14,8 @@ struct operation {
 	struct sim_load_slot *slot;
 	struct sim_log_client *client;
 	uint64_t wanted; /* slot; 0: not known yet */
+	bool stale;      /* that was what a replica had … */
+	uint64_t since_us; /* … with all that had been acknowledged by then */
 };
 
 static void follow(struct operation *op, bool newest);
@@ -122,6 +125,8 @@ static void succeed(struct operation *op)
 	const uint64_t *values = (const uint64_t *)(const void *)list->data;
 	uint32_t length = (uint32_t)(list->len / sizeof *values), place = 0;
 	struct sim_log_client *client = op->client;
+	if (op->stale)
+		sim_load_read_since(slot, op->since_us);
 	free(op);
 	if (slot->kind == SIM_HISTORY_READ) {
 		sim_load_end_read(slot, values, length);
@@ -143,6 +148,11 @@ static void followed(struct client_request *request, const struct synod_reply *r
 {
 	struct operation *op = request->context;
 	(void)payload;
+	/* How far it has to follow the log is known from here on, and may be old. */
+	if (reply->stale && reply->status == SYNOD_OK) {
+		op->stale = true;
+		op->since_us = sim_load_since_us(op->slot, reply->age_known, reply->age_ms * SIM_MILLISECOND);
+	}
 	switch (reply->status) {
 	case SYNOD_OK:
 		absorb(op, reply);
@@ -184,6 +194,8 @@ static void follow(struct operation *op, bool newest)
 	struct client_request *request;
 	uint32_t limit = (uint32_t)rng_below(&op->slot->load->world->rng_workload, 200);
 	int status = client_request_log_read(&request, !newest, op->client->next, limit);
+	if (status == 0 && newest && op->slot->kind == SIM_HISTORY_READ && op->slot->read != SIM_READ_LEADER)
+		status = sim_load_reading(op->slot, request);
 	ASSERT(status == 0);
 	request->timeout_ms = op->slot->timeout_ms;
 	request->done = followed;

@@ -33,6 +33,7 @@ void client_age_add(struct client_age *sum, const struct caller_age *age, uint64
 		sum->since_us = since_us;
 	sum->unknown |= !age->known;
 	sum->slot = age->slot;
+	sum->heard_us = now_us;
 	sum->count++;
 }
 

@@ -60,7 +60,8 @@ struct client_age {
 	uint32_t count;
 	bool unknown;
 	uint64_t since_us; /* everything that was acknowledged before then, of the node's clock, is in it */
-	uint64_t slot;     /* of the last */
+	uint64_t slot;     /* of the last … */
+	uint64_t heard_us; /* … which came then */
 };
 
 struct client_request {

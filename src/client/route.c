@@ -132,7 +132,7 @@ void client_finish(struct client_request *request, int status, struct slice payl
 					   "server of the same version?");
 			return;
 		}
-		client_age_tell(request, node_clock_us(&client->node), &reply);
+		client_age_tell(request, request->age.heard_us, &reply);
 	} else {
 		client_reply_decode_error(&reply, status, payload, &client->arena);
 		reply.status = -public_status(request, status);

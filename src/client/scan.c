@@ -215,7 +215,7 @@ static bool collect(struct client_scan *scan, const struct wire_kv_record *recor
 
 static void finish(struct client_request *request, bool more)
 {
-	uint64_t age_us = client_age_us(&request->age, node_clock_us(&request->client->node));
+	uint64_t now_us = node_clock_us(&request->client->node), age_us = client_age_us(&request->age, now_us);
 	uint64_t age_us_max = request->read.age_us_max;
 	if (request->reads && age_us_max != 0 && age_us > age_us_max) {
 		/* Its pages were young enough when they came, and the first had to wait for the others. */
@@ -251,7 +251,7 @@ static void finish(struct client_request *request, bool more)
 		buffer_add_u8(&storage, 0);
 		reply.resume = (struct synod_bytes){.data = (const char *)storage.data, .len = resume.len};
 	}
-	client_age_tell(request, node_clock_us(&request->client->node), &reply);
+	client_age_tell(request, now_us, &reply);
 	if (scan->ncursors > 1)
 		reply.slot = 0;
 	client_finish_reply(request, &reply, slice(NULL, 0));

@@ -80,7 +80,13 @@ void caller_anywhere_next(struct caller_call *call)
 void caller_note_sent(struct caller_call *call, uint64_t id)
 {
 	struct caller_reading *reading = call->reading;
-	reading->sent[reading->nsent++ % ATTEMPTS_MAX] = (struct caller_sent){
+	uint32_t i = 0;
+	/* In the place of one that is no longer open. */
+	while (reading->sent[i].id != 0 && map_get(&call->caller->by_id, reading->sent[i].id) == call) {
+		i++;
+		ASSERT(i < ATTEMPTS_MAX);
+	}
+	reading->sent[i] = (struct caller_sent){
 		.id = id, .at_us = node_now_us(call->caller->node), .method = call->method, .anywhere = reading->anywhere};
 }
 

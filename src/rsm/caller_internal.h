@@ -57,8 +57,7 @@ struct caller_reading {
 	bool anywhere;          /* the next attempt goes to `target`, whoever leads */
 	uint32_t target;
 	uint16_t leader_method; /* by which the leader is asked in the end */
-	uint32_t nsent;
-	struct caller_sent sent[ATTEMPTS_MAX]; /* the last ones, and so all that are open */
+	struct caller_sent sent[ATTEMPTS_MAX]; /* all attempts that are open, and perhaps others; id 0: none */
 };
 
 struct caller_call {

@@ -23,7 +23,7 @@ static struct indexed_read *first_of(struct list *list)
 	return link == NULL ? NULL : LIST_ENTRY(link, struct indexed_read, link);
 }
 
-/* The payload is the caller's. */
+/* The payload is the caller's from here on. */
 static void drop(struct rsm *rsm, struct indexed_read *read)
 {
 	rsm->reads.count--;
@@ -32,13 +32,18 @@ static void drop(struct rsm *rsm, struct indexed_read *read)
 	free(read);
 }
 
-static void refuse(struct rsm *rsm, struct indexed_read *read, const char *why)
+static void forget(struct rsm *rsm, struct indexed_read *read)
 {
 	struct bytes *payload = read->query.payload;
-	rsm->reads.refused++;
-	answer_error(rsm, &read->query.requester, STATUS_UNAVAILABLE, "%s", why);
 	drop(rsm, read);
 	bytes_unref(payload);
+}
+
+static void refuse(struct rsm *rsm, struct indexed_read *read, const char *why)
+{
+	rsm->reads.refused++;
+	answer_error(rsm, &read->query.requester, STATUS_UNAVAILABLE, "%s", why);
+	forget(rsm, read);
 }
 
 static void refuse_all(struct rsm *rsm, struct list *list, const char *why)
@@ -66,10 +71,8 @@ void read_index_init(struct rsm *rsm)
 static void free_list(struct rsm *rsm, struct list *list)
 {
 	struct indexed_read *read;
-	while ((read = first_of(list)) != NULL) {
-		bytes_unref(read->query.payload);
-		drop(rsm, read);
-	}
+	while ((read = first_of(list)) != NULL)
+		forget(rsm, read);
 }
 
 void read_index_free(struct rsm *rsm)
@@ -286,10 +289,8 @@ void read_index_link_down(struct rsm *rsm, link_id link)
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		LIST_FOR_SAFE(position, after, lists[i]) {
 			struct indexed_read *read = LIST_ENTRY(position, struct indexed_read, link);
-			if (read->query.requester.link != link)
-				continue;
-			bytes_unref(read->query.payload);
-			drop(rsm, read);
+			if (read->query.requester.link == link)
+				forget(rsm, read);
 		}
 	}
 	read_backlog_link_down(&rsm->reads.backlog, link);

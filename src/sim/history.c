@@ -20,6 +20,13 @@ size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind,
 	return operation;
 }
 
+void sim_history_read_since(struct sim_history *history, size_t operation, uint64_t since_us)
+{
+	struct sim_history_operation *op = &history->operations[operation];
+	ASSERT(op->kind == SIM_HISTORY_READ && op->outcome == SIM_HISTORY_OPEN);
+	op->call_us = since_us;
+}
+
 void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome, uint64_t now_us)
 {
 	struct sim_history_operation *op = &history->operations[operation];
@@ -57,7 +64,7 @@ void sim_history_free(struct sim_history *history)
 
 /* ---- checking ---- */
 
-/* One key's operations, in the order of their calls, which is the order in which they were recorded. */
+/* One key's operations, in the order in which they were recorded. */
 struct key_history {
 	const struct sim_history *history;
 	bool complete;
@@ -153,15 +160,17 @@ static bool check_acknowledged(struct key_history *k)
 	return true;
 }
 
-struct returned {
-	uint64_t return_us;
+struct moment {
+	uint64_t at_us;
 	size_t index;
 };
 
-static int compare_returned(const void *a, const void *b)
+static int compare_moments(const void *a, const void *b)
 {
-	const struct returned *x = a, *y = b;
-	return x->return_us < y->return_us ? -1 : x->return_us > y->return_us;
+	const struct moment *x = a, *y = b;
+	if (x->at_us != y->at_us)
+		return x->at_us < y->at_us ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 /*
@@ -171,18 +180,23 @@ static int compare_returned(const void *a, const void *b)
  */
 static bool check_real_time(struct key_history *k)
 {
-	struct returned *order = alloc_zeroed(k->count + 1, sizeof *order);
+	struct moment *order = alloc_zeroed(k->count + 1, sizeof *order);
+	struct moment *calls = alloc_zeroed(k->count + 1, sizeof *calls);
 	size_t ended = 0, next = 0;
 	bool fine = true;
 	for (size_t i = 0; i < k->count; i++)
 		if (operation_at(k, i)->outcome == SIM_HISTORY_OK)
-			order[ended++] = (struct returned){.return_us = operation_at(k, i)->return_us, .index = i};
-	qsort(order, ended, sizeof *order, compare_returned);
+			order[ended++] = (struct moment){.at_us = operation_at(k, i)->return_us, .index = i};
+	for (size_t i = 0; i < k->count; i++)
+		calls[i] = (struct moment){.at_us = operation_at(k, i)->call_us, .index = i};
+	qsort(order, ended, sizeof *order, compare_moments);
+	qsort(calls, k->count, sizeof *calls, compare_moments);
 	uint32_t reached = 0;
 	const struct sim_history_operation *reached_by = NULL;
-	for (size_t i = 0; i < k->count && fine; i++) {
+	for (size_t c = 0; c < k->count && fine; c++) {
+		size_t i = calls[c].index;
 		const struct sim_history_operation *op = operation_at(k, i);
-		for (; next < ended && order[next].return_us < op->call_us; next++) {
+		for (; next < ended && order[next].at_us < op->call_us; next++) {
 			if (reached_by == NULL || k->places[order[next].index] > reached) {
 				reached = k->places[order[next].index];
 				reached_by = operation_at(k, order[next].index);
@@ -194,6 +208,7 @@ static bool check_real_time(struct key_history *k)
 			fine = complain(k, "an append stands before what had already been seen when it began", reached_by, op);
 	}
 	free(order);
+	free(calls);
 	return fine;
 }
 

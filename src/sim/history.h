@@ -38,7 +38,7 @@ struct sim_history_operation {
 	uint32_t client;
 	uint32_t key;
 	uint64_t value;     /* APPEND: unique in the whole history, not 0 */
-	uint64_t call_us;
+	uint64_t call_us;   /* or of a read: sim_history_read_since() */
 	uint64_t return_us; /* OK and FAILED */
 	uint32_t length;    /* OK: of the list, after an append */
 	uint64_t *list;     /* OK reads: the values */
@@ -53,6 +53,11 @@ struct sim_history {
 /* The number of the new operation. Values are made from it: history_value(). */
 size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key,
 			uint64_t now_us);
+/*
+ * A read that has not ended yet may have seen any state since then, which may be before or after it began: what it returns is known to
+ * be so old at most.
+ */
+void sim_history_read_since(struct sim_history *history, size_t operation, uint64_t since_us);
 void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome,
 			uint64_t now_us);
 void sim_history_return_append(struct sim_history *history, size_t operation, uint32_t length, uint64_t now_us);
