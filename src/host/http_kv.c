@@ -64,6 +64,8 @@ static void answer_txn(struct pending *p, struct slice payload)
 static void answer_get(struct pending *p, struct slice payload)
 {
 	struct wire_kv_query_reply reply;
+	if (!http_kv_stale_answer(p, &payload))
+		return;
 	if (wire_kv_query_reply_decode(payload, &p->kv->arena, &reply) != 0 || reply.nresults != 1)
 		http_kv_reply_error(p, STATUS_INTERNAL, slice(NULL, 0));
 	else
@@ -112,6 +114,10 @@ static struct pending *begin(struct http_kv *kv, struct http_request *request, e
 		http_kv_refuse(kv, request, 400, STATUS_BAD_REQUEST, error);
 		return NULL;
 	}
+	if (parameters.stale && kind != PENDING_GET) {
+		http_kv_refuse(kv, request, 400, STATUS_BAD_REQUEST, "'consistency' is for reads: GET /get/KEY");
+		return NULL;
+	}
 	if (kv->npending >= HTTP_KV_REQUESTS_MAX) {
 		http_kv_refuse(kv, request, 503, STATUS_BUSY, "too many requests are under way, try again");
 		return NULL;
@@ -155,7 +161,7 @@ static void serve_get(struct pending *p, struct slice key)
 	struct buffer payload = {0};
 	struct wire_kv_query query = {.nkeys = 1, .keys = &key};
 	wire_kv_query_encode(&query, &payload);
-	http_kv_ask(p, METHOD_QUERY, buffer_slice(&payload));
+	http_kv_ask(p, p->parameters.stale ? METHOD_QUERY_STALE : METHOD_QUERY, buffer_slice(&payload));
 	buffer_free(&payload);
 }
 

@@ -12,6 +12,9 @@
  *   key_encoding=base64     KEY is base64
  *   redirect=true           307 to another server that has the key, where its URL is known; nothing is forwarded
  *   forward=false           nothing is forwarded: 421 and 503 say where the key is
+ *   consistency=stale       GET: what this server has at the moment, or of another group's keys one of its members; the headers Synod-Age-Ms
+ *                           ("unknown", or: everything acknowledged so many ms ago is in it) and Synod-Slot say of when it is
+ *   max_age_ms=N            with it: what is older, or of unknown age, is read from the leader instead
  * Each at most once; others are refused.
  *
  * A request becomes an ordinary COMMAND or QUERY to this node, on a link of its own (host_request()), so it is
@@ -52,6 +55,7 @@ _Static_assert(HTTP_KV_BODY_BYTES_MAX >= COMMAND_BYTES_MAX / 3 * 4 + MIB, "the l
 #define HTTP_KV_REQUESTS_MAX 96u /* under way; more are answered BUSY */
 #define HTTP_KV_TIMEOUT_MS 5000u
 #define HTTP_KV_TIMEOUT_MS_MAX 60000u
+#define HTTP_KV_AGE_MS_MAX 86400000u
 
 /* The group that serves a key, and the addresses (HOST:PORT, for RPC) of its members; borrowed until the loop goes on. */
 struct http_kv_owner {

@@ -14,6 +14,7 @@
 
 #include "host/http_kv_internal.h"
 #include "host/internal.h"
+#include "wire/method.h"
 
 #define ROUND_PAUSE_MS 50u
 #define ASKED_A_ROUND_MAX (2u * REPLICAS_MAX)
@@ -26,6 +27,11 @@ static uint32_t left_ms(const struct pending *p)
 {
 	uint64_t now_us = host_now_us(p->kv->host);
 	return now_us < p->deadline_us ? (uint32_t)((p->deadline_us - now_us + 999) / 1000) : 0;
+}
+
+static bool is_read(const struct pending *p)
+{
+	return p->method == METHOD_QUERY || p->method == METHOD_QUERY_STALE;
 }
 
 static bool may_forward(const struct pending *p)
@@ -138,9 +144,10 @@ static void ask_elsewhere(struct pending *p)
 		give_up(p);
 		return;
 	}
-	if (p->method == METHOD_QUERY && left > 2 * READ_PATIENCE_MIN_MS)
+	if (is_read(p) && left > 2 * READ_PATIENCE_MIN_MS)
 		left /= 2;
 	p->asked++;
+	p->asked_us = host_now_us(p->kv->host);
 	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left,
 				   on_elsewhere, p);
 	if (p->forward != NULL) {
@@ -180,10 +187,26 @@ static void wrong_group(struct pending *p)
 		pause_round(p); /* one of us does not know the newest configuration yet */
 }
 
+/* Nobody asked had something young enough: the leader will. */
+static void ask_leader(struct pending *p)
+{
+	p->method = METHOD_QUERY;
+	ask_round(p);
+}
+
 static void on_elsewhere(void *context, int status, struct slice payload)
 {
 	struct pending *p = context;
 	p->forward = NULL;
+	arena_reset(&p->kv->arena);
+	if (http_kv_stale_declined(p, status, payload)) {
+		keep_refusal(p, STATUS_UNAVAILABLE, slice(NULL, 0));
+		if (p->next < p->ncandidates)
+			ask_next(p);
+		else
+			ask_leader(p);
+		return;
+	}
 	keep_refusal(p, status, payload);
 	if (status == STATUS_UNKNOWN)
 		remember_silence(p);
@@ -192,7 +215,7 @@ static void on_elsewhere(void *context, int status, struct slice payload)
 	} else if (status == STATUS_WRONG_GROUP) {
 		wrong_group(p);
 	} else if (status == STATUS_UNAVAILABLE ||
-		   (status == STATUS_UNKNOWN && p->method == METHOD_QUERY && left_ms(p) > 0)) {
+		   (status == STATUS_UNKNOWN && is_read(p) && left_ms(p) > 0)) {
 		ask_next(p);
 	} else {
 		if (status != STATUS_UNKNOWN)
@@ -227,6 +250,11 @@ static void on_here(void *context, int status, struct slice payload)
 	struct pending *p = context;
 	bool elsewhere = status == STATUS_NOT_LEADER || status == STATUS_WRONG_GROUP;
 	p->call = NULL;
+	arena_reset(&p->kv->arena);
+	if (http_kv_stale_declined(p, status, payload)) {
+		ask_leader(p);
+		return;
+	}
 	if (!elsewhere || !may_forward(p) || !go_elsewhere(p, status, payload))
 		http_kv_answer(p, status, payload);
 }
@@ -235,11 +263,13 @@ static void ask_round(struct pending *p)
 {
 	uint32_t left = left_ms(p);
 	p->asked = 0;
-	if (may_forward(p) && find_group(p))
+	if (may_forward(p) && find_group(p)) {
 		ask_next(p);
-	else
+	} else {
+		p->asked_us = host_now_us(p->kv->host);
 		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload), left > 0 ? left : 1,
 				       on_here, p);
+	}
 }
 
 void http_kv_ask(struct pending *p, uint16_t method, struct slice payload)

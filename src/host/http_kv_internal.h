@@ -3,6 +3,7 @@
  *
  *   http_kv.c          requests, and the replies of nodes
  *   http_kv_forward.c  which server is asked
+ *   http_kv_stale.c    reads that may be old
  *   http_kv_url.c      keys and parameters in URLs
  *   http_kv_reply.c    codes, errors, hints, counters
  */
@@ -43,6 +44,8 @@ struct parameters {
 	bool key_base64;
 	bool redirect;
 	bool forward;
+	bool stale;          /* consistency=stale */
+	uint32_t max_age_ms; /* of a stale read; 0: any */
 };
 
 enum pending_kind { PENDING_GET, PENDING_PUT, PENDING_DELETE, PENDING_TXN };
@@ -64,6 +67,9 @@ struct pending {
 	uint16_t method;
 	struct bytes *payload;
 	uint64_t deadline_us;
+	uint64_t asked_us;   /* when the request last went to somebody */
+	bool age_known;      /* stale: of the answer, … */
+	uint64_t age_us, slot;
 	uint64_t leader_us;  /* until then it waits for a leader to be known */
 	uint32_t asked;      /* servers in this round, besides this node */
 	uint64_t group;      /* whose members the candidates are; 0: this node's own */
@@ -85,6 +91,16 @@ void http_kv_answer(struct pending *p, int status, struct slice payload);
 void http_kv_ask(struct pending *p, uint16_t method, struct slice payload);
 /* Forgets what is under way. */
 void http_kv_cancel(struct pending *p);
+
+/* ---- http_kv_stale.c ---- */
+
+/* A replica, asked for what it has, has nothing, or nothing young enough: the leader must be asked. */
+bool http_kv_stale_declined(struct pending *p, int status, struct slice payload);
+/*
+ * The answer to a read: takes the service's out of it, and adds headers that say how old it may be, if it may be. False: it is
+ * too old, or malformed, and the request has been answered with an error.
+ */
+bool http_kv_stale_answer(struct pending *p, struct slice *payload);
 
 /* ---- http_kv_url.c ---- */
 

@@ -7,14 +7,14 @@
 
 #define KEY_PATH "/get/"
 
-static bool parse_timeout(const char *text, uint32_t *out)
+static bool parse_ms(const char *text, uint32_t max, uint32_t *out)
 {
 	uint32_t value = 0;
 	for (const char *c = text; *c != '\0'; c++) {
 		if (*c < '0' || *c > '9')
 			return false;
 		value = value * 10 + (uint32_t)(*c - '0');
-		if (value > HTTP_KV_TIMEOUT_MS_MAX)
+		if (value > max)
 			return false;
 	}
 	*out = value;
@@ -30,7 +30,8 @@ static bool parse_choice(const char *text, const char *yes, const char *no, bool
 /* NULL, or what would be right. `seen`: the parameters before this one, as bits. */
 static const char *set_parameter(struct parameters *out, unsigned *seen, const char *name, const char *value)
 {
-	static const char *const names[] = {"timeout_ms", "encoding", "key_encoding", "redirect", "forward"};
+	static const char *const names[] = {"timeout_ms", "encoding", "key_encoding", "redirect",
+					    "forward",    "consistency", "max_age_ms"};
 	unsigned i = 0;
 	while (i < sizeof names / sizeof names[0] && strcmp(name, names[i]) != 0)
 		i++;
@@ -39,7 +40,7 @@ static const char *set_parameter(struct parameters *out, unsigned *seen, const c
 	*seen |= 1u << i;
 	switch (i) {
 	case 0:
-		return parse_timeout(value, &out->timeout_ms) ? NULL : "must be 1 to 60000";
+		return parse_ms(value, HTTP_KV_TIMEOUT_MS_MAX, &out->timeout_ms) ? NULL : "must be 1 to 60000";
 	case 1:
 		return parse_choice(value, "base64", NULL, &out->base64) ? NULL : "can only be base64";
 	case 2:
@@ -48,8 +49,12 @@ static const char *set_parameter(struct parameters *out, unsigned *seen, const c
 		return parse_choice(value, "true", "false", &out->redirect) ? NULL : "must be true or false";
 	case 4:
 		return parse_choice(value, "true", "false", &out->forward) ? NULL : "must be true or false";
+	case 5:
+		return parse_choice(value, "stale", "linearizable", &out->stale) ? NULL : "must be linearizable or stale";
+	case 6:
+		return parse_ms(value, HTTP_KV_AGE_MS_MAX, &out->max_age_ms) ? NULL : "must be 1 to 86400000";
 	}
-	return "is no parameter: timeout_ms, encoding, key_encoding, redirect, forward are";
+	return "is no parameter: timeout_ms, encoding, key_encoding, redirect, forward, consistency, max_age_ms are";
 }
 
 static int hex_digit(char c)
@@ -123,6 +128,10 @@ bool http_kv_parameters(struct http_request *request, struct parameters *out, ch
 		if (!take_parameter(out, &seen, query, len, error))
 			return false;
 		query += len + (query[len] == '&');
+	}
+	if (out->max_age_ms != 0 && !out->stale) {
+		snprintf(error, KV_JSON_ERROR_BYTES, "'max_age_ms' goes with consistency=stale");
+		return false;
 	}
 	return true;
 }

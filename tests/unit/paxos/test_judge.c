@@ -139,6 +139,11 @@ START_TEST(accepts)
 	m.lease_us = LEASE_POSSIBLE_US + 1;
 	REFUSED(ACCEPT, "lease_us");
 	plausible(ballot_make(3, 2));
+	m.vouched = PAXOS_SEQUENCE_MAX;
+	PASSES(ACCEPT);
+	m.vouched++;
+	REFUSED(ACCEPT, "vouched");
+	plausible(ballot_make(3, 2));
 	m.chosen = SLOT_MAX + 1;
 	REFUSED(ACCEPT, "chosen");
 	plausible(ballot_make(3, 2));
@@ -179,6 +184,10 @@ START_TEST(acknowledgements)
 	m.sequence = b->core->round + 1;
 	REFUSED(ACCEPTED, "sequence");
 	m.sequence = 0;
+	m.stamp = PAXOS_SEQUENCE_MAX + 1;
+	REFUSED(ACCEPTED, "stamp");
+	m.stamp = PAXOS_SEQUENCE_MAX;
+	PASSES(ACCEPTED);
 	m.flags = PAXOS_GRANTED;
 	REFUSED(ACCEPTED, "flags");
 	m.flags = 0;

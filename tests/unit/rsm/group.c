@@ -144,13 +144,16 @@ static void client_message(struct node *node, link_id from, const struct message
 	} else if (message->status == 0 && message->method == METHOD_QUERY_UNCONFIRMED) {
 		ck_assert_int_eq(wire_unconfirmed_reply_decode(payload, &arena, &a->unconfirmed), 0);
 		a->number = a->unconfirmed.body.len / 8;
+	} else if (message->status == 0 && message->method == METHOD_QUERY_STALE) {
+		ck_assert_int_eq(wire_stale_reply_decode(payload, &arena, &a->stale), 0);
+		a->number = a->stale.body.len / 8;
 	} else if (message->status == 0 && message->method == METHOD_BALLOT) {
 		ck_assert_int_eq(wire_ballot_reply_decode(payload, &arena, &a->ballot), 0);
 	} else {
 		(void)slice_take_u64(&payload, &a->number);
 	}
 	arena_free(&arena);
-	if (message->method == METHOD_QUERY && message->status == 0) {
+	if ((message->method == METHOD_QUERY || message->method == METHOD_QUERY_INDEXED) && message->status == 0) {
 		payload = message->payload;
 		a->number = payload.len / 8;
 		for (uint64_t i = 1, value = 0; slice_take_u64(&payload, &value) && g->appended != 0; i++)

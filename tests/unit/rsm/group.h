@@ -27,6 +27,7 @@ struct answer_slot {
 	size_t len;
 	struct wire_unconfirmed_reply unconfirmed; /* QUERY_UNCONFIRMED, without its body: `number` is that of its values */
 	struct wire_ballot_reply ballot;           /* BALLOT */
+	struct wire_stale_reply stale;             /* QUERY_STALE, likewise */
 };
 
 struct rsm_replica {

@@ -195,6 +195,12 @@ START_TEST(lies)
 			{METHOD_CHOSEN, {.slot = entry.slot, .chosen = entry.slot, .nentries = 1, .entries = &entry}},
 			{METHOD_ACCEPTED, {.ballot = ballot_make(1, i + 1), .slot = UINT64_C(1) << 60, .nranges = 1, .ranges = &range}},
 			{METHOD_SNAPSHOT_CHUNK, {.slot = 5, .position = UINT64_MAX, .total = 1, .data = slice_string("x")}},
+			{METHOD_READ_INDEX, {.sequence = 0}},
+			{METHOD_READ_INDEX, {.sequence = PAXOS_SEQUENCE_MAX + 1}},
+			{METHOD_READ_INDEX_REPLY, {.ballot = ballot_make(1, other)}},
+			{METHOD_READ_INDEX_REPLY, {.sequence = 1, .ballot = ballot_make(1, i + 1)}},
+			{METHOD_READ_INDEX_REPLY, {.sequence = 1, .ballot = ballot_make(1, other), .slot = SLOT_MAX + 1}},
+			{METHOD_READ_INDEX_REPLY, {.sequence = 1, .ballot = ballot_make(1, other), .chosen = SLOT_MAX + 1}},
 			{(enum method)45, {.slot = 5}},
 		};
 		uint64_t before = rsm_refused(rsm);

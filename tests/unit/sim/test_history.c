@@ -126,6 +126,43 @@ START_TEST(stale_read)
 }
 END_TEST
 
+static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t *list, uint32_t length)
+{
+	size_t op = sim_history_call(&history, SIM_HISTORY_READ, 2, 3, call);
+	sim_history_read_since(&history, op, since);
+	sim_history_return_read(&history, op, list, length, end);
+}
+
+START_TEST(read_that_may_be_old)
+{
+	/* faults: 43. It may miss what has been acknowledged since a moment that it names, in whatever order that is recorded. */
+	for (uint64_t since = 4; since <= 7; since++) {
+		uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
+		uint64_t b = append(2, 5, SIM_HISTORY_OK, 2);
+		read_list(6, 7, (uint64_t[]){a, b}, 2);
+		read_old(since, 10, 11, &a, 1);
+		ck_assert_int_eq(check(), since <= 5);
+		ck_assert(since <= 5 || says("stale"));
+		teardown();
+		setup();
+	}
+	/* What it has seen, others see that begin later, if they say nothing of the kind. */
+	uint64_t a = append(0, 100, SIM_HISTORY_OK, 1);
+	read_old(0, 2, 3, &a, 1);
+	read_old(2, 4, 5, NULL, 0);
+	read_list(6, 7, &a, 1);
+	ck_assert(check());
+	read_list(8, 9, NULL, 0);
+	ck_assert(!check());
+	/* It sees nothing that nobody appended. */
+	teardown();
+	setup();
+	append(0, 1, SIM_HISTORY_FAILED, 1);
+	read_old(0, 2, 3, (uint64_t[]){1}, 1);
+	ck_assert(!check());
+}
+END_TEST
+
 START_TEST(appends_out_of_order)
 {
 	/* An append that began after another had ended stands behind it, also if its own outcome is unknown. */
@@ -185,6 +222,7 @@ int main(void)
 	tcase_add_test(tcase, failed_append_applied);
 	tcase_add_test(tcase, two_histories);
 	tcase_add_test(tcase, stale_read);
+	tcase_add_test(tcase, read_that_may_be_old);
 	tcase_add_test(tcase, appends_out_of_order);
 	tcase_add_test(tcase, read_from_the_future);
 	tcase_add_test(tcase, wrong_place);

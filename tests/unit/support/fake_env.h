@@ -110,6 +110,7 @@ static void fake_stopped(struct env *env)
 
 static const struct env_ops fake_ops = {
 	.now_us = fake_now_us,
+	.clock_us = fake_now_us,
 	.wall_us = fake_now_us,
 	.random = fake_random,
 	.dial = fake_dial,
