@@ -19,6 +19,8 @@ static const char USAGE[] =
 	"                    incr, txn, ycsb-a, ycsb-b, ycsb-c, ycsb-d, ycsb-e, ycsb-f\n"
 	"  --pb              the primary of the view instead of the shards (not with txn,\n"
 	"                    ycsb-e)\n"
+	"  --consistency C   of gets and scans: linearizable (default) or stale\n"
+	"  --prefer R        who answers them: leader (default) or follower\n"
 	"  --rate OPS        start so many operations a second, whether replies come or\n"
 	"                    not (open loop), and measure from when each should have\n"
 	"                    started; without it, each client waits for its reply\n"
@@ -114,7 +116,7 @@ static const char *key_prefix(const char *text)
 enum {
 	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, THREADS, PIPELINE, KEYS, DIST, KEY_SIZE,
 	KEY_PREFIX, VALUE_SIZE, TXN_KEYS, TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED,
-	PB, HISTOGRAM, HELP,
+	PB, HISTOGRAM, CONSISTENCY, PREFER, HELP,
 };
 
 static const struct option LONG[] = {
@@ -122,6 +124,8 @@ static const struct option LONG[] = {
 	{"endpoints", required_argument, NULL, ENDPOINTS},
 	{"workload", required_argument, NULL, WORKLOAD},
 	{"pb", no_argument, NULL, PB},
+	{"consistency", required_argument, NULL, CONSISTENCY},
+	{"prefer", required_argument, NULL, PREFER},
 	{"rate", required_argument, NULL, RATE},
 	{"clients", required_argument, NULL, CLIENTS},
 	{"connections", required_argument, NULL, CONNECTIONS},
@@ -183,6 +187,8 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 {
 	static const char *const distributions[] = {"uniform", "zipfian", NULL};
 	static const char *const outputs[] = {"plain", "json", NULL};
+	static const char *const consistencies[] = {"linearizable", "stale", NULL};
+	static const char *const preferences[] = {"leader", "follower", NULL};
 	switch (c) {
 	case CONFIG: o->config = optarg; break;
 	case ENDPOINTS: o->endpoints = optarg; break;
@@ -198,6 +204,14 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 	case KEY_PREFIX: o->key_prefix = key_prefix(optarg); break;
 	case TXN_SPREAD: o->txn_spread = true; break;
 	case PB: o->primary = true; break;
+	case CONSISTENCY:
+		o->read.consistency = choice("--consistency must be linearizable or stale", optarg, consistencies) == 1
+					      ? SYNOD_STALE : SYNOD_LINEARIZABLE;
+		break;
+	case PREFER:
+		o->read.prefer = choice("--prefer must be leader or follower", optarg, preferences) == 1 ? SYNOD_PREFER_FOLLOWER
+													   : SYNOD_PREFER_LEADER;
+		break;
 	case HISTOGRAM: o->histogram = true; break;
 	case FILL:
 	case NO_FILL:
@@ -233,6 +247,12 @@ static void choose_rest(struct bench_options *o, const struct open_choices *open
 		o->connections = o->clients;
 	if (o->primary && (o->workload == BENCH_TXN || o->workload == BENCH_YCSB_E))
 		usage("a primary takes single keys", "--pb with transactions or scans");
+	o->read.size = sizeof o->read;
+	o->reads = o->read.consistency == SYNOD_STALE || o->read.prefer == SYNOD_PREFER_FOLLOWER;
+	if (o->primary && o->reads)
+		usage("the primary answers by itself", "--pb with --consistency stale or --prefer follower");
+	if (o->history != NULL && o->read.consistency == SYNOD_STALE)
+		usage("stale reads are not linearizable, and kvcheck would say so", "--history with --consistency stale");
 	if (o->keys < o->txn_keys && o->workload == BENCH_TXN)
 		usage("--keys must be at least --txn-keys", "too few keys");
 }

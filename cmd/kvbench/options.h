@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/synod.h"
 #include "keys.h"
 
 enum bench_workload {
@@ -38,6 +39,8 @@ struct bench_options {
 	uint32_t txn_keys;      /* of one transaction */
 	bool txn_spread;        /* they need not be in one group */
 	bool primary;           /* of the view, instead of the shards */
+	bool reads;             /* gets and scans are not as usual, but … */
+	struct synod_read_options read; /* … like this */
 	double rate;            /* operations a second; 0: as many as come */
 	uint32_t duration_ms, warmup_ms, timeout_ms;
 	uint64_t seed;

@@ -353,8 +353,11 @@ int bench_request_send(struct bench_request *r, const struct bench_load *load, s
 	}
 	if (r->kind == BENCH_SCAN) {
 		struct synod_scan scan = {.start = r->then[0].key, .limit = r->scan_limit};
-		return synod_scan_async(handle, &scan, 0, done, context);
+		return synod_scan_with_async(handle, &scan, &load->options->read, done, context);
 	}
+	const struct synod_op *op = &r->then[0];
+	if (load->options->reads && op->kind == SYNOD_OP_GET)
+		return synod_get_with_async(handle, op->key.data, op->key.len, &load->options->read, done, context);
 	if (load->options->primary)
 		return synod_pb_op_async(handle, &r->then[0], 0, done, context);
 	return synod_op_async(handle, &r->then[0], 0, done, context);
