@@ -25,6 +25,8 @@ static bool silent[3];          /* by gid; 0: the shard master */
 static int refusal[3];          /* a status that the group answers with, once */
 static bool refuses[3];         /* … and again and again */
 static uint64_t refusal_config; /* Error.config of it */
+static int age_ms[3];           /* of what the group has, when asked for what may be old; negative: it does not know */
+static uint32_t nstale, nindexed;
 static uint32_t page_limit;     /* records in one page of a scan */
 
 /* What the groups have received. */
@@ -44,10 +46,21 @@ struct outcome {
 	bool more;
 	char resume[64];
 	size_t nresults;
+	bool stale, age_known;
+	uint64_t age_ms, slot;
 };
 
 static void answer(const struct fake_sent *sent, int status, struct buffer *payload)
 {
+	if (sent->message.method == METHOD_QUERY_STALE && status == 0) {
+		int age = age_ms[fake_address(fake, sent)[1] - '0'];
+		struct wire_stale_reply stale = {.replica = 1, .slot = 42, .age_known = age >= 0, .body = buffer_slice(payload),
+						 .age_us = age >= 0 ? (uint64_t)age * (uint64_t)MS : 0};
+		struct buffer wrapped = {0};
+		wire_stale_reply_encode(&stale, &wrapped);
+		buffer_free(payload);
+		*payload = wrapped;
+	}
 	struct message message = fake_reply_message(sent, status, buffer_slice(payload));
 	struct node *node = client_node(client);
 	node_deliver(node, sent->link, &message);
@@ -180,7 +193,10 @@ static void answer_one(const struct fake_sent *sent)
 		answer(sent, 0, &payload);
 	} else if (sent->message.method == METHOD_QUERY && gid == 0) {
 		answer_config(sent);
-	} else if (sent->message.method == METHOD_QUERY) {
+	} else if (sent->message.method == METHOD_QUERY || sent->message.method == METHOD_QUERY_INDEXED ||
+		   sent->message.method == METHOD_QUERY_STALE) {
+		nstale += sent->message.method == METHOD_QUERY_STALE;
+		nindexed += sent->message.method == METHOD_QUERY_INDEXED;
 		answer_query(sent, gid);
 	} else {
 		ck_assert_int_eq(sent->message.method, METHOD_COMMAND);
@@ -215,6 +231,10 @@ static void on_done(struct client_request *request, const struct synod_reply *re
 	outcome->version = reply->version;
 	outcome->more = reply->more;
 	outcome->nresults = reply->nresults;
+	outcome->stale = reply->stale;
+	outcome->age_known = reply->age_known;
+	outcome->age_ms = reply->age_ms;
+	outcome->slot = reply->slot;
 	snprintf(outcome->message, sizeof outcome->message, "%s", reply->message);
 	snprintf(outcome->resume, sizeof outcome->resume, "%s", reply->resume.len > 0 ? reply->resume.data : "");
 	if (reply->value.len > 0)
@@ -746,6 +766,122 @@ START_TEST(counts_are_added_up)
 }
 END_TEST
 
+static void get_with(struct outcome *outcome, const char *key, const struct synod_read_options *options)
+{
+	struct client_request *request;
+	struct synod_op what = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
+	int made = client_request_op(&request, &what);
+	ck_assert_int_eq(client_request_reading(request, options), 0);
+	submit(outcome, made, request);
+}
+
+static void scan_with(struct outcome *outcome, const struct synod_read_options *options)
+{
+	struct client_request *request;
+	int made = client_request_scan(&request, &(struct synod_scan){.start = {.data = "", .len = 0}});
+	ck_assert_int_eq(client_request_reading(request, options), 0);
+	submit(outcome, made, request);
+}
+
+START_TEST(reads_that_may_be_old)
+{
+	/* They say how old they may be, and a scan as its oldest page does; others say nothing. */
+	static struct outcome outcome;
+	const struct synod_read_options stale = {.size = sizeof stale, .consistency = SYNOD_STALE};
+	age_ms[1] = 30;
+	get_with(&outcome, key_in_shard(0), &stale);
+	settle();
+	ck_assert_str_eq(outcome.text, "from 1");
+	ck_assert(outcome.stale && outcome.age_known);
+	ck_assert_uint_eq(outcome.age_ms, 30);
+	ck_assert_uint_eq(outcome.slot, 42);
+	age_ms[1] = -1;
+	get_with(&outcome, key_in_shard(0), &stale);
+	settle();
+	ck_assert(outcome.stale && !outcome.age_known);
+	age_ms[1] = 30;
+	age_ms[2] = 50;
+	page_limit = 2;
+	scan_with(&outcome, &stale);
+	settle();
+	ck_assert_str_eq(outcome.text, "abcdefgi");
+	ck_assert(outcome.stale && outcome.age_known);
+	ck_assert_uint_eq(outcome.age_ms, 50);
+	ck_assert_uint_eq(outcome.slot, 0);
+	age_ms[2] = -1;
+	scan_with(&outcome, &stale);
+	settle();
+	ck_assert(outcome.stale && !outcome.age_known);
+	ck_assert_uint_ge(nstale, 4);
+	ck_assert_uint_eq(nindexed, 0);
+	get_with(&outcome, key_in_shard(0), &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
+	settle();
+	ck_assert_str_eq(outcome.text, "from 1");
+	ck_assert(!outcome.stale);
+	ck_assert_uint_eq(nindexed, 1);
+	get_with(&outcome, key_in_shard(0), NULL);
+	settle();
+	ck_assert(!outcome.stale);
+	ck_assert_uint_eq(nindexed, 1);
+}
+END_TEST
+
+START_TEST(reads_that_may_not_be_so_old)
+{
+	/* What is too old is had from the leader; a scan that needs more time than its pages may be old has none of them to return. */
+	static struct outcome outcome;
+	struct synod_read_options young = {.size = sizeof young, .consistency = SYNOD_STALE, .max_age_ms = 40};
+	age_ms[1] = 30;
+	age_ms[2] = 50;
+	get_with(&outcome, key_in_shard(3), &young);
+	settle();
+	ck_assert_str_eq(outcome.text, "from 2");
+	ck_assert(outcome.stale && outcome.age_known);
+	ck_assert_uint_eq(outcome.age_ms, 0);
+	ck_assert_uint_eq(outcome.slot, 0);
+	scan_with(&outcome, &young);
+	settle();
+	ck_assert_str_eq(outcome.text, "abcdefgi");
+	ck_assert_uint_eq(outcome.age_ms, 30);
+	silent[2] = true;
+	scan_with(&outcome, &young);
+	settle();
+	silent[2] = false;
+	fake_advance(fake, 20 * MS);
+	ck_assert_int_eq(outcome.calls, 0);
+	pass(2000);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(outcome.message, "fewer records"));
+	/* A shard that is not served there yet: the leader claims it. */
+	refusal[1] = STATUS_WRONG_GROUP;
+	get_with(&outcome, key_in_shard(0), &young);
+	settle();
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(outcome.slot, 0);
+}
+END_TEST
+
+START_TEST(options_of_other_versions)
+{
+	/* A program that was compiled with fewer options says nothing of the others, whatever lies behind its own. */
+	static struct outcome outcome;
+	struct synod_read_options options = {.size = offsetof(struct synod_read_options, max_age_ms), .consistency = SYNOD_STALE,
+					     .max_age_ms = 1, .timeout_ms = 1};
+	age_ms[1] = 30;
+	get_with(&outcome, key_in_shard(0), &options);
+	settle();
+	ck_assert(outcome.stale);
+	ck_assert_uint_eq(outcome.age_ms, 30);
+	options.size = 1000;
+	options.max_age_ms = 20;
+	options.timeout_ms = 0;
+	get_with(&outcome, key_in_shard(0), &options);
+	settle();
+	ck_assert_uint_eq(outcome.age_ms, 0);
+}
+END_TEST
+
 START_TEST(a_scan_that_loses_a_group_fails_as_a_whole)
 {
 	/* Half a range is no answer: with one group silent the scan ends UNAVAILABLE. */
@@ -894,6 +1030,9 @@ int main(void)
 	tcase_add_test(tcase, reverse_scans_are_merged_from_the_end);
 	tcase_add_test(tcase, reverse_scans_survive_a_new_configuration);
 	tcase_add_test(tcase, counts_are_added_up);
+	tcase_add_test(tcase, reads_that_may_be_old);
+	tcase_add_test(tcase, reads_that_may_not_be_so_old);
+	tcase_add_test(tcase, options_of_other_versions);
 	tcase_add_test(tcase, a_scan_that_loses_a_group_fails_as_a_whole);
 	tcase_add_test(tcase, master_commands_are_written_with_a_session);
 	tcase_add_test(tcase, status_asks_one_server);

@@ -15,13 +15,13 @@
  * allocates too.
  */
 enum call {
-	OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, LAST_GET,
+	OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, STALE_GET, STALE_SCAN, LAST_GET,
 	/* of a second handle, whose thread serves both */
 	OTHER_OPEN, OTHER_ASYNC, OTHER_PUT,
 	CALLS
 };
 static const char *const call_texts[] = {"open", "put",  "get",      "txn",      "scan",       "async",       "config",   "status",
-					 "join", "move", "transfer", "last get", "other open", "other async", "other put"};
+					 "join", "move", "transfer", "stale get", "stale scan", "last get", "other open", "other async", "other put"};
 struct outcome {
 	int statuses[CALLS];
 	int callbacks, started;
@@ -71,6 +71,9 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 	statuses[JOIN] = status_of(synod_join(s, &groups, 1));
 	statuses[MOVE] = status_of(synod_move(s, 1, 2));
 	statuses[TRANSFER] = status_of(synod_transfer(s, members, 1, 0));
+	const struct synod_read_options stale = {.size = sizeof stale, .consistency = SYNOD_STALE};
+	statuses[STALE_GET] = status_of(synod_get_with(s, "key", 3, &stale));
+	statuses[STALE_SCAN] = status_of(synod_scan_with(s, &(struct synod_scan){.start = {"a", 1}}, &stale));
 	statuses[LAST_GET] = status_of(synod_get(s, "key", 3));
 }
 

@@ -246,6 +246,43 @@ START_TEST(test_shared)
 }
 END_TEST
 
+/* The answer to a question of an earlier life, of which the number is not one of this life's, is none: it may be too old. */
+START_TEST(test_earlier_lives)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 32, NULL);
+	rsm_group_append_many(&g, 3);
+	uint32_t leader = rsm_group_elect(&g), follower = follower_of(&g, leader);
+	struct sim_rule no_answer = {.method = METHOD_READ_INDEX_REPLY, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &no_answer);
+	uint64_t lowest[3];
+	for (int life = 0; life < 3; life++) {
+		uint64_t read = rsm_group_ask(&g, follower, METHOD_QUERY_INDEXED, slice(NULL, 0));
+		struct rsm *rsm = rsm_group_rsm(&g, follower);
+		while (rsm->reads.asked == 0)
+			ck_assert(sim_world_step(g.world));
+		lowest[life] = rsm->reads.asked;
+		for (uint64_t sequence = 1; sequence < 100; sequence++) {
+			struct wire_paxos m = {.sequence = sequence, .slot = 1};
+			read_index_message(rsm, METHOD_READ_INDEX_REPLY, &m);
+		}
+		for (int before = 0; before < life; before++) {
+			for (uint64_t sequence = 0; sequence < 100; sequence++) {
+				struct wire_paxos m = {.sequence = lowest[before] + sequence, .slot = 1};
+				read_index_message(rsm, METHOD_READ_INDEX_REPLY, &m);
+			}
+		}
+		ck_assert_int_eq(rsm_group_wait(&g, read, 10 * SIM_MILLISECOND), PENDING);
+		sim_process_crash(g.replicas[follower].process);
+		sim_process_start(g.replicas[follower].process);
+		rsm_group_run(&g, SIM_SECOND);
+		follower = follower_of(&g, rsm_group_elect(&g));
+	}
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* A follower that becomes the leader answers what waited there itself. */
 START_TEST(test_becomes_leader)
 {
@@ -359,4 +396,4 @@ END_TEST
 
 CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5}, {test_without_a_vote, 0, 1}, {test_waits_until_applied, 0, 1},
 		 {test_refuses_what_takes_too_long, 0, 1}, {test_lost_and_repeated, 0, 4}, {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
-		 {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2}, {test_late_vouching, 0, 1})
+		 {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2}, {test_late_vouching, 0, 1})

@@ -58,6 +58,14 @@ static void answer_query(struct fake_node *fake, const struct message *message, 
 	wire_kv_query_reply_encode(&reply, out);
 }
 
+static void answer_stale(struct fake_node *fake, const struct message *message, struct buffer *out)
+{
+	struct buffer body = {0};
+	answer_query(fake, message, &body);
+	wire_stale_reply_encode(&(struct wire_stale_reply){.slot = 1, .age_known = true, .age_us = 1, .body = buffer_slice(&body)}, out);
+	buffer_free(&body);
+}
+
 /* One result for each operation. */
 static void answer_command(struct fake_node *fake, const struct message *message, struct buffer *out)
 {
@@ -88,6 +96,8 @@ static void on_message(struct node *node, link_id from, const struct message *me
 		answer_master(fake, message, &out);
 	else if (message->method == METHOD_QUERY)
 		answer_query(fake, message, &out);
+	else if (message->method == METHOD_QUERY_STALE)
+		answer_stale(fake, message, &out);
 	else
 		answer_command(fake, message, &out);
 	node_reply(node, from, message, 0, buffer_slice(&out));
