@@ -14,6 +14,7 @@
 struct log_options {
 	uint64_t at, count;
 	const char *peer;
+	struct kvctl_read *read;
 	char **operands; /* behind the action */
 	int noperands;
 };
@@ -103,7 +104,8 @@ static int read_log(struct kvctl *kvctl, struct synod *s, const struct log_optio
 	int exit_code = parse_range(kvctl, options, &from, &left);
 	while (exit_code == EXIT_OK && more && left > 0) {
 		uint32_t limit = left < UINT32_MAX ? (uint32_t)left : 0;
-		struct synod_reply *reply = synod_log_read(s, from, limit, kvctl->timeout_ms);
+		struct synod_reply *reply = synod_log_read_with(s, from, limit, &options->read->options);
+		kvctl_read_seen(options->read, reply);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 		for (size_t i = 0; i < reply->nrecords; i++) {
 			from = reply->records[i].version + 1;
@@ -118,9 +120,13 @@ static int read_log(struct kvctl *kvctl, struct synod *s, const struct log_optio
 		more = reply->more && output_error() == 0;
 		synod_reply_free(reply);
 	}
-	if (exit_code == EXIT_OK && kvctl->json)
-		kvctl_print_json(json_pack("{s:o,s:o,s:O}", "first", kvctl_json_u64(first), "last", kvctl_json_u64(last),
-					   "entries", entries));
+	if (exit_code == EXIT_OK && kvctl->json) {
+		json_t *object = json_pack("{s:o,s:o,s:O}", "first", kvctl_json_u64(first), "last", kvctl_json_u64(last), "entries",
+					   entries);
+		kvctl_read_json_age(object, options->read);
+		kvctl_print_json(object);
+	}
+	kvctl_read_tell(kvctl, options->read);
 	json_decref(entries);
 	return exit_code;
 }
@@ -210,6 +216,8 @@ static int run(struct kvctl *kvctl, const char *action, const struct log_options
 	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
 		if (strcmp(action, actions[i].name) != 0)
 			continue;
+		if (options->read->given && actions[i].run != read_log)
+			return kvctl_usage(kvctl, "--consistency, --prefer and --max-age go with read");
 		int exit_code = kvctl_check_operands(kvctl, options->noperands, actions[i].min, actions[i].max);
 		if (exit_code != EXIT_OK)
 			return exit_code;
@@ -225,9 +233,11 @@ int kvctl_log(struct kvctl *kvctl, int argc, char **argv)
 		{"at", required_argument, NULL, KVCTL_OPTION(0)},
 		{"count", required_argument, NULL, KVCTL_OPTION(1)},
 		{"peer", required_argument, NULL, KVCTL_OPTION(2)},
+		KVCTL_READ_OPTIONS(3),
 		{0},
 	};
-	struct log_options options = {0};
+	struct kvctl_read read = {0};
+	struct log_options options = {.read = &read};
 	const char *peer = NULL;
 	bool good = true;
 	int option;
@@ -239,9 +249,13 @@ int kvctl_log(struct kvctl *kvctl, int argc, char **argv)
 			good = kvctl_usage(kvctl, "--count %s: no number", optarg) == EXIT_OK;
 		else if (option == KVCTL_OPTION(2))
 			peer = optarg;
+		else if (option >= KVCTL_OPTION(3))
+			good = good && kvctl_read_option(kvctl, &read, (enum kvctl_read_option)(option - KVCTL_OPTION(3)),
+							 kvctl_option_text(optarg)) == EXIT_OK;
 	}
 	kvctl_options_end(argc, argv);
-	if (option == '?' || !good || kvctl_check_operands(kvctl, argc - optind, 1, 1025) != EXIT_OK)
+	if (option == '?' || !good || kvctl_read_check(kvctl, &read) != EXIT_OK ||
+	    kvctl_check_operands(kvctl, argc - optind, 1, 1025) != EXIT_OK)
 		return EXIT_USAGE;
 	const char *action = argv[optind];
 	options.operands = argv + optind + 1;

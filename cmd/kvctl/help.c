@@ -254,6 +254,8 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  --at SLOT       append: only if the value gets this slot; otherwise code 2\n"
 	 "  --count N       tail: end after N values\n"
 	 "  --peer NODE     slot: ask this replica\n"
+	 "  --consistency C, --max-age T, --prefer R\n"
+	 "                  read: as in kvctl help get\n"
 	 "\n"
 	 "  kvctl log append 'first' 'second'\n"
 	 "  kvctl log read 1 10\n"
@@ -261,7 +263,7 @@ const struct kvctl_command kvctl_commands[] = {
 	 "    echo \"$slot: $value\"\n"
 	 "  done\n"
 	 "  kvctl log trim 100\n",
-	 "append read tail trim slot --at --count --peer", kvctl_log},
+	 "append read tail trim slot --at --count --peer --consistency --prefer --max-age", kvctl_log},
 	{"trace", "KEY [--put VALUE] [--shiviz FILE] | --merge FILE…", "where one request went, in causal order",
 	 "Reads KEY (with --put: stores VALUE), asks every node what it did on that\n"
 	 "request's account, and prints a line for each event: messages sent and received,\n"

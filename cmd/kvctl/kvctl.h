@@ -145,6 +145,7 @@ void kvctl_read_seen(struct kvctl_read *read, const struct synod_reply *reply);
 void kvctl_read_tell(const struct kvctl *kvctl, const struct kvctl_read *read);
 /* JSON: members of one answer's object; or behind those of an object that holds several answers. */
 void kvctl_read_json(json_t *object, const struct synod_reply *reply);
+void kvctl_read_json_age(json_t *object, const struct kvctl_read *read);
 void kvctl_read_json_all(const struct kvctl_read *read);
 void kvctl_print_bytes(struct synod_bytes bytes);
 bool kvctl_is_text(struct slice bytes);

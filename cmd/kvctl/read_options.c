@@ -88,13 +88,19 @@ static json_t *age(const struct kvctl_read *read)
 	return read->unknown ? json_null() : kvctl_json_u64(read->age_ms);
 }
 
+void kvctl_read_json_age(json_t *object, const struct kvctl_read *read)
+{
+	if (read->seen)
+		json_object_set_new(object, "age_ms", age(read));
+}
+
 void kvctl_read_json(json_t *object, const struct synod_reply *reply)
 {
 	struct kvctl_read one = {0};
 	kvctl_read_seen(&one, reply);
 	if (!one.seen)
 		return;
-	json_object_set_new(object, "age_ms", age(&one));
+	kvctl_read_json_age(object, &one);
 	json_object_set_new(object, "slot", reply->slot != 0 ? kvctl_json_u64(reply->slot) : json_null());
 }
 

@@ -19,12 +19,20 @@ static struct {
 	link_id link;
 	int status;
 	struct buffer reply;
+	uint64_t stale_requests;
+	int stale_status;
+	struct buffer stale; /* the answer to QUERY_STALE */
 } fake;
 
 static void on_message(struct node *node, link_id from, const struct message *message)
 {
 	ck_assert_int_eq(message->kind, MESSAGE_REQUEST);
 	fake.requests++;
+	if (message->method == METHOD_QUERY_STALE && (fake.stale.len > 0 || fake.stale_status != 0)) {
+		fake.stale_requests++;
+		node_reply(node, from, message, fake.stale_status, buffer_slice(&fake.stale));
+		return;
+	}
 	fake.method = message->method;
 	fake.timeout_ms = message->timeout_ms;
 	buffer_clear(&fake.payload);
@@ -76,6 +84,20 @@ static void node_answers_read(int status, struct slice value)
 	wire_kv_query_reply_encode(&reply, &fake.reply);
 }
 
+/* What it answers when it is asked for what may be old; age_ms UINT64_MAX: it does not know how old that is. */
+static void node_has(int status, const char *value, uint64_t age_ms)
+{
+	struct wire_kv_result result = {.status = status, .value = slice_string(value), .version = 1, .modification = 2};
+	struct buffer body = {0};
+	bool known = age_ms != UINT64_MAX;
+	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result}, &body);
+	buffer_clear(&fake.stale);
+	fake.stale_status = 0;
+	wire_stale_reply_encode(&(struct wire_stale_reply){.replica = 1, .slot = 9, .age_known = known, .age_us = known ? age_ms * 1000 : 0,
+							   .body = buffer_slice(&body)}, &fake.stale);
+	buffer_free(&body);
+}
+
 /* ---- hints ---- */
 
 static bool find_owner(void *context, struct slice key, struct http_kv_owner *out)
@@ -115,6 +137,7 @@ static void tear_down(void)
 	echo_end(&one);
 	buffer_free(&fake.payload);
 	buffer_free(&fake.reply);
+	buffer_free(&fake.stale);
 }
 
 /* ---- clients ---- */
@@ -224,6 +247,75 @@ START_TEST(get)
 }
 END_TEST
 
+/* The value of a header of an answer, as a number; -1: it has none, -2: it is none. */
+static long header(const char *answer, const char *name)
+{
+	const char *at = strstr(answer, name);
+	if (at == NULL)
+		return -1;
+	char *end;
+	long value = strtol(at + strlen(name), &end, 10);
+	return *end == '\r' ? value : -2;
+}
+
+/* What may be old says how old, also when there is no such key; what is asked of the leader in the usual way says nothing. */
+START_TEST(stale)
+{
+	set_up();
+	node_answers_read(0, slice_string("new"));
+	node_has(0, "old", 1234);
+	const char *answer = ask("GET", "/get/k?consistency=stale", "");
+	HAS(answer, "{\"key\":\"k\",\"value\":\"old\",\"version\":1,\"modification\":2}");
+	ck_assert_int_ge(header(answer, "\r\nSynod-Age-Ms: "), 1234);
+	ck_assert_int_lt(header(answer, "\r\nSynod-Age-Ms: "), 60000);
+	ck_assert_int_eq(header(answer, "\r\nSynod-Slot: "), 9);
+	node_has(0, "old", UINT64_MAX);
+	HAS(ask("GET", "/get/k?consistency=stale", ""), "\r\nSynod-Age-Ms: unknown\r\n");
+	node_has(STATUS_NOT_FOUND, "", 5);
+	answer = ask("GET", "/get/k?consistency=stale", "");
+	HAS(answer, "HTTP/1.1 404 ");
+	ck_assert_int_ge(header(answer, "\r\nSynod-Age-Ms: "), 5);
+	ck_assert_uint_eq(fake.stale_requests, 3);
+	answer = ask("GET", "/get/k?consistency=linearizable", "");
+	HAS(answer, "\"value\":\"new\"");
+	ck_assert_int_eq(header(answer, "\r\nSynod-Age-Ms: "), -1);
+	ck_assert_uint_eq(fake.stale_requests, 3);
+	tear_down();
+}
+END_TEST
+
+/* Too old, of unknown age, refused or malformed: the leader is asked, and if that is no use, so is the answer. */
+START_TEST(too_stale)
+{
+	set_up();
+	node_answers_read(0, slice_string("new"));
+	for (int i = 0; i < 8; i++) {
+		static const int refusals[] = {STATUS_UNAVAILABLE, STATUS_BUSY, STATUS_NOT_LEADER, STATUS_WRONG_GROUP, STATUS_UNKNOWN_METHOD};
+		node_has(0, "old", i == 0 ? 5000 : UINT64_MAX);
+		if (i == 2) {
+			buffer_clear(&fake.stale);
+			buffer_format(&fake.stale, "\xff\xff");
+		}
+		if (i > 2)
+			fake.stale_status = refusals[i - 3];
+		const char *answer = ask("GET", "/get/k?consistency=stale&max_age_ms=4000", "");
+		HAS(answer, "\"value\":\"new\"");
+		ck_assert_int_ge(header(answer, "\r\nSynod-Age-Ms: "), 0);
+		ck_assert_int_le(header(answer, "\r\nSynod-Age-Ms: "), 4000);
+		ck_assert_int_eq(header(answer, "\r\nSynod-Slot: "), -1);
+		ck_assert_uint_eq(fake.stale_requests, (uint64_t)i + 1);
+	}
+	node_answers_error(STATUS_NOT_LEADER, "no", "");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""), "HTTP/1.1 503 ");
+	node_has(0, "old", 3000);
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""), "\"value\":\"old\"");
+	/* A refusal of the service's own is the answer. */
+	fake.stale_status = STATUS_TOO_LARGE;
+	HAS(ask("GET", "/get/k?consistency=stale", ""), "HTTP/1.1 413 ");
+	tear_down();
+}
+END_TEST
+
 /* The key is everything behind /get/, decoded; it may hold any byte. */
 START_TEST(keys)
 {
@@ -318,6 +410,13 @@ START_TEST(mistakes)
 	HAS(ask("GET", "/get/k?timeout_ms", ""), "malformed parameters");
 	HAS(ask("GET", "/get/k?timeout_ms=1%002", ""), "malformed parameters");
 	HAS(ask("GET", "/get/k?forward=no", ""), "'forward' must be true or false");
+	HAS(ask("GET", "/get/k?consistency=eventual", ""), "'consistency' must be linearizable or stale");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=0", ""), "'max_age_ms' must be 1 to 86400000");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=86400001", ""), "'max_age_ms' must be 1 to 86400000");
+	HAS(ask("GET", "/get/k?max_age_ms=5", ""), "'max_age_ms' goes with consistency=stale");
+	HAS(ask("PUT", "/put?consistency=stale", "{\"key\":\"k\",\"value\":\"v\"}"), "'consistency' is for reads");
+	HAS(ask("DELETE", "/get/k?consistency=stale", ""), "'consistency' is for reads");
+	HAS(ask("POST", "/txn?consistency=stale", "{}"), "'consistency' is for reads");
 	HAS(ask("GET", "/put", ""), "HTTP/1.1 405 Method Not Allowed");
 	HAS(ask("GET", "/put", ""), "{\"error\":\"this page does not know the method, only PUT\",\"status\":\"BAD_REQUEST\"}");
 	HAS(ask("GET", "/keys", ""), "HTTP/1.1 404 ");
@@ -330,7 +429,7 @@ START_TEST(mistakes)
 	struct raw raw = begin("POST", "/txn", "Origin: http://elsewhere\r\n", slice_string("{}"));
 	HAS(finish(&raw), "HTTP/1.1 403 Forbidden");
 	ck_assert_uint_eq(fake.requests, 0);
-	HAS(ask("GET", "/metrics", ""), "\nsynod_http_kv_replies_total{code=\"400\"} 13\n");
+	HAS(ask("GET", "/metrics", ""), "\nsynod_http_kv_replies_total{code=\"400\"} 20\n");
 	tear_down();
 }
 END_TEST
@@ -539,5 +638,5 @@ START_TEST(large)
 }
 END_TEST
 
-CHECK_MAIN("http_kv", put, get, keys, delete, txn, mistakes, statuses, leader_hint, group_hint, strange_location, no_answer,
+CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses, leader_hint, group_hint, strange_location, no_answer,
 	   bounded, abandoned, keep_alive, large)
