@@ -95,11 +95,13 @@ static void anywhere_done(void *context, int status, struct slice payload)
 	end_read(slot, status, payload);
 }
 
-/* From a replica that the caller chooses, or from one alone, which may lead, or believe so. */
+/* From a replica that the caller chooses, or from one alone: most of all one that still follows who has been replaced. */
 static void anywhere_start(struct list_client *client, struct sim_load_slot *slot, struct slice payload, uint64_t deadline_us)
 {
 	uint64_t choice = slot->read_choice;
-	struct caller *caller = choice >> 32 & 1 ? client->caller : client->direct[(choice >> 33) % client->options->count];
+	uint32_t doubtful = client->options->doubtful_follower(client->options->context);
+	uint32_t one = doubtful != UINT32_MAX ? doubtful : (uint32_t)((choice >> 33) % client->options->count);
+	struct caller *caller = choice >> 32 & 1 ? client->caller : client->direct[one];
 	struct caller_read read = {
 		.stale = slot->read == SIM_READ_STALE,
 		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER ? CALLER_PREFER_FOLLOWER : CALLER_PREFER_DEFAULT,

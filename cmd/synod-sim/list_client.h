@@ -28,6 +28,8 @@ struct list_client_options {
 	struct sim_load *load;
 	/* Index of a server that leads though another has been elected since, or does not serve yet; UINT32_MAX: none. */
 	uint32_t (*doubtful_leader)(void *context);
+	/* Index of a server that follows such a leader; UINT32_MAX: none. */
+	uint32_t (*doubtful_follower)(void *context);
 	void *context;
 	/* So many of 100 appends are followed by another command under their sequence: not to be answered like the first. */
 	uint32_t reuse_percent;

@@ -32,12 +32,11 @@ void sim_load_options_format(const struct sim_load_options *o, struct buffer *ou
 
 static void slot_due(void *data);
 
-/* In some runs other replicas than the leader answer some reads. From a stream of its own. faults: 4, 43 */
-static void draw_reads(struct sim_load *load)
+/* faults: 4, 43 */
+uint32_t sim_load_draw_reads(struct rng *rng, uint64_t seed)
 {
-	rng_seed(&load->reads, load->world->seed ^ 0x7265616473ull);
-	if (rng_chance(&load->reads, 500000))
-		load->reads_percent = (uint32_t)rng_range(&load->reads, 10, 70);
+	rng_seed(rng, seed ^ 0x7265616473ull);
+	return rng_chance(rng, 500000) ? (uint32_t)rng_range(rng, 10, 70) : 0;
 }
 
 void sim_load_init(struct sim_load *load, struct sim_world *world, const struct sim_load_options *options,
@@ -46,7 +45,7 @@ void sim_load_init(struct sim_load *load, struct sim_world *world, const struct 
 	load->world = world;
 	load->options = *options;
 	load->nslots = options->clients * options->window;
-	draw_reads(load);
+	load->reads_percent = sim_load_draw_reads(&load->reads, world->seed);
 	load->slots = alloc_zeroed(load->nslots, sizeof *load->slots);
 	for (uint32_t i = 0; i < load->nslots; i++) {
 		struct sim_load_slot *slot = &load->slots[i];

@@ -26,6 +26,11 @@ struct sim_load_options {
 	uint32_t renew_percent; /* of appends: clients of lists give up their session and ask for another */
 };
 void sim_load_options_draw(struct sim_load_options *options, struct rng *rng);
+/*
+ * In some runs other replicas than the leader answer some reads: so many of 100, the same for all loads of a seed. From a stream of its own,
+ * of which the rest is the caller's.
+ */
+uint32_t sim_load_draw_reads(struct rng *rng, uint64_t seed);
 void sim_load_options_format(const struct sim_load_options *options, struct buffer *out);
 
 /* Who may answer a read: whoever leads; any other replica, linearizably; or any with what it has, however old that is. */

@@ -54,6 +54,8 @@ struct sim_mix {
 	uint32_t busy;
 	bool stopped;
 	uint64_t started;
+	struct rng reads; /* for who answers them, apart from everything else */
+	uint32_t reads_percent; /* that are not for the leader */
 	struct rng side; /* for scans in pages, aims and memory: drawn apart, so that what else is drawn stays */
 	uint32_t aims[SIM_MIX_AIMS_MAX], naims, aimed;
 	bool aimed_scans;
@@ -261,6 +263,15 @@ static int request_scan(struct mix_slot *slot, struct client_request **request)
 	return client_request_scan(request, &scan);
 }
 
+/* In the runs in which other replicas than the leader answer reads (load.c), they answer gets and pages of scans here, too. */
+static int maybe_of_a_follower(struct mix_slot *slot, struct client_request *request)
+{
+	struct sim_mix *mix = slot->mix;
+	if (mix->clients[slot->client].primary || rng_below(&mix->reads, 100) >= mix->reads_percent)
+		return 0;
+	return client_request_reading(request, &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
+}
+
 static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload);
 
 static void submit(void *data, struct node *node)
@@ -272,11 +283,15 @@ static void submit(void *data, struct node *node)
 	(void)node;
 	if (slot->scan) {
 		status = request_scan(slot, &request);
+		if (status == 0)
+			status = maybe_of_a_follower(slot, request);
 	} else if (call->transaction) {
 		status = request_txn(call, &request);
 	} else {
 		struct synod_op op = op_of(&call->then[0]);
 		status = client_request_op(&request, &op);
+		if (status == 0 && op.kind == SYNOD_OP_GET)
+			status = maybe_of_a_follower(slot, request);
 	}
 	ASSERT(status == 0);
 	request->timeout_ms = slot->timeout_ms;
@@ -497,6 +512,7 @@ struct sim_mix *sim_mix_create(struct sim_world *world, const struct sim_mix_opt
 	check_history_init(&mix->history);
 	mix->fresh = FRESH_TAGS_FROM;
 	rng_seed(&mix->side, world->seed ^ 0x73696465ull);
+	mix->reads_percent = sim_load_draw_reads(&mix->reads, world->seed);
 	if (rng_chance(&mix->side, 500000))
 		alloc_try_refuse(refuses_memory, mix);
 	for (uint32_t i = 0; i < mix->nslots; i++) {

@@ -114,6 +114,19 @@ static uint32_t doubtful_leader(void *context)
 	return lowest_ballot < highest_ballot ? lowest : UINT32_MAX;
 }
 
+/* faults: 43 */
+static uint32_t doubtful_follower(void *context)
+{
+	struct scene *scene = context;
+	uint32_t leader = doubtful_leader(context);
+	for (uint32_t i = 0; leader != UINT32_MAX && i < scene->nreplicas; i++) {
+		const struct paxos *core = sim_process_alive(scene->replicas[i].process) ? rsm_core(replica_rsm(&scene->replicas[i])) : NULL;
+		if (i != leader && core != NULL && paxos_leader(core) == leader + 1)
+			return i;
+	}
+	return UINT32_MAX;
+}
+
 static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t nreplicas)
 {
 	struct sim_process *processes[16];
@@ -121,7 +134,7 @@ static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t n
 	sim_load_options_draw(&options, &scene->rng);
 	own->client = (struct list_client_options){
 		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load,
-		.doubtful_leader = doubtful_leader, .context = scene};
+		.doubtful_leader = doubtful_leader, .doubtful_follower = doubtful_follower, .context = scene};
 	struct rng strays;
 	rng_seed(&strays, scene->options->seed ^ 0x737472617973ull);
 	if (rng_chance(&strays, 500000))
