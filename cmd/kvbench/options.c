@@ -209,8 +209,9 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 					      ? SYNOD_STALE : SYNOD_LINEARIZABLE;
 		break;
 	case PREFER:
-		o->read.prefer = choice("--prefer must be leader or follower", optarg, preferences) == 1 ? SYNOD_PREFER_FOLLOWER
-													   : SYNOD_PREFER_LEADER;
+		o->read.prefer = choice("--prefer must be leader or follower", optarg, preferences) == 1
+					 ? SYNOD_PREFER_FOLLOWER
+					 : SYNOD_PREFER_LEADER;
 		break;
 	case HISTOGRAM: o->histogram = true; break;
 	case FILL:
@@ -252,7 +253,8 @@ static void choose_rest(struct bench_options *o, const struct open_choices *open
 	if (o->primary && o->reads)
 		usage("the primary answers by itself", "--pb with --consistency stale or --prefer follower");
 	if (o->history != NULL && o->read.consistency == SYNOD_STALE)
-		usage("stale reads are not linearizable, and kvcheck would say so", "--history with --consistency stale");
+		usage("stale reads are not linearizable, and kvcheck would say so",
+		      "--history with --consistency stale");
 	if (o->keys < o->txn_keys && o->workload == BENCH_TXN)
 		usage("--keys must be at least --txn-keys", "too few keys");
 }

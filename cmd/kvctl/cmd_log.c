@@ -121,8 +121,8 @@ static int read_log(struct kvctl *kvctl, struct synod *s, const struct log_optio
 		synod_reply_free(reply);
 	}
 	if (exit_code == EXIT_OK && kvctl->json) {
-		json_t *object = json_pack("{s:o,s:o,s:O}", "first", kvctl_json_u64(first), "last", kvctl_json_u64(last), "entries",
-					   entries);
+		json_t *object = json_pack("{s:o,s:o,s:O}", "first", kvctl_json_u64(first), "last",
+					   kvctl_json_u64(last), "entries", entries);
 		kvctl_read_json_age(object, options->read);
 		kvctl_print_json(object);
 	}
@@ -250,8 +250,9 @@ int kvctl_log(struct kvctl *kvctl, int argc, char **argv)
 		else if (option == KVCTL_OPTION(2))
 			peer = optarg;
 		else if (option >= KVCTL_OPTION(3))
-			good = good && kvctl_read_option(kvctl, &read, (enum kvctl_read_option)(option - KVCTL_OPTION(3)),
-							 kvctl_option_text(optarg)) == EXIT_OK;
+			good = good &&
+			       kvctl_read_option(kvctl, &read, (enum kvctl_read_option)(option - KVCTL_OPTION(3)),
+						 kvctl_option_text(optarg)) == EXIT_OK;
 	}
 	kvctl_options_end(argc, argv);
 	if (option == '?' || !good || kvctl_read_check(kvctl, &read) != EXIT_OK ||

@@ -137,7 +137,8 @@ enum kvctl_read_option { KVCTL_READ_CONSISTENCY, KVCTL_READ_PREFER, KVCTL_READ_M
 	{"prefer", required_argument, NULL, KVCTL_OPTION((first) + KVCTL_READ_PREFER)}, \
 	{"max-age", required_argument, NULL, KVCTL_OPTION((first) + KVCTL_READ_MAX_AGE)}
 /* Takes one of them. EXIT_OK or EXIT_USAGE. */
-int kvctl_read_option(struct kvctl *kvctl, struct kvctl_read *read, enum kvctl_read_option option, const char *argument);
+int kvctl_read_option(struct kvctl *kvctl, struct kvctl_read *read, enum kvctl_read_option option,
+		      const char *argument);
 /* When all have been taken: EXIT_OK, or EXIT_USAGE if they do not go together. */
 int kvctl_read_check(struct kvctl *kvctl, struct kvctl_read *read);
 void kvctl_read_seen(struct kvctl_read *read, const struct synod_reply *reply);

@@ -93,7 +93,8 @@ static void done(struct client_request *request, const struct synod_reply *reply
 
 int sim_load_reading(const struct sim_load_slot *slot, struct client_request *request)
 {
-	bool stale = slot->read == SIM_READ_STALE, follower = slot->read == SIM_READ_FOLLOWER || slot->read_choice >> 40 & 1;
+	bool stale = slot->read == SIM_READ_STALE,
+	     follower = slot->read == SIM_READ_FOLLOWER || slot->read_choice >> 40 & 1;
 	return client_request_reading(request, &(struct synod_read_options){
 		.size = sizeof(struct synod_read_options),
 		.consistency = stale ? SYNOD_STALE : SYNOD_LINEARIZABLE,
@@ -115,7 +116,8 @@ void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 	};
 	struct client_request *request = NULL;
 	int status = clients[slot->client].primary ? client_request_pb(&request, &op) : client_request_op(&request, &op);
-	if (status == 0 && slot->kind == SIM_HISTORY_READ && slot->read != SIM_READ_LEADER && !clients[slot->client].primary)
+	if (status == 0 && slot->kind == SIM_HISTORY_READ && slot->read != SIM_READ_LEADER &&
+	    !clients[slot->client].primary)
 		status = sim_load_reading(slot, request);
 	ASSERT(status == 0);
 	request->timeout_ms = slot->timeout_ms;

@@ -95,8 +95,12 @@ static void anywhere_done(void *context, int status, struct slice payload)
 	end_read(slot, status, payload);
 }
 
-/* From a replica that the caller chooses, or from one alone: most of all one that still follows who has been replaced. */
-static void anywhere_start(struct list_client *client, struct sim_load_slot *slot, struct slice payload, uint64_t deadline_us)
+/*
+ * From a replica that the caller chooses, or from one alone: most of all one that still follows who has been
+ * replaced.
+ */
+static void anywhere_start(struct list_client *client, struct sim_load_slot *slot, struct slice payload,
+			   uint64_t deadline_us)
 {
 	uint64_t choice = slot->read_choice;
 	uint32_t doubtful = client->options->doubtful_follower(client->options->context);
@@ -104,7 +108,8 @@ static void anywhere_start(struct list_client *client, struct sim_load_slot *slo
 	struct caller *caller = choice >> 32 & 1 ? client->caller : client->direct[one];
 	struct caller_read read = {
 		.stale = slot->read == SIM_READ_STALE,
-		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER ? CALLER_PREFER_FOLLOWER : CALLER_PREFER_DEFAULT,
+		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER ? CALLER_PREFER_FOLLOWER
+									      : CALLER_PREFER_DEFAULT,
 		.age_us_max = sim_load_age_us_max(slot),
 	};
 	slot->call = caller_start_read(caller, METHOD_QUERY, payload, deadline_us, &read, anywhere_done, slot);

@@ -27,13 +27,16 @@ struct sim_load_options {
 };
 void sim_load_options_draw(struct sim_load_options *options, struct rng *rng);
 /*
- * In some runs other replicas than the leader answer some reads: so many of 100, the same for all loads of a seed. From a stream of its own,
- * of which the rest is the caller's.
+ * In some runs other replicas than the leader answer some reads: so many of 100, the same for all loads of a seed.
+ * From a stream of its own, of which the rest is the caller's.
  */
 uint32_t sim_load_draw_reads(struct rng *rng, uint64_t seed);
 void sim_load_options_format(const struct sim_load_options *options, struct buffer *out);
 
-/* Who may answer a read: whoever leads; any other replica, linearizably; or any with what it has, however old that is. */
+/*
+ * Who may answer a read: whoever leads; any other replica, linearizably; or any with what it has, however old that
+ * is.
+ */
 enum sim_load_read { SIM_READ_LEADER, SIM_READ_FOLLOWER, SIM_READ_STALE };
 
 struct caller_call;
@@ -100,7 +103,10 @@ void sim_load_free(struct sim_load *load);
 
 /* The age that the read may have; 0: any. */
 uint64_t sim_load_age_us_max(const struct sim_load_slot *slot);
-/* When, in the world's time, that was of which an answer that has just come says: everything acknowledged by then is in it. */
+/*
+ * When, in the world's time, that was of which an answer that has just come says: everything acknowledged by then is
+ * in it.
+ */
 uint64_t sim_load_since_us(const struct sim_load_slot *slot, bool known, uint64_t age_us);
 /* Before the end of a stale read. */
 void sim_load_read_since(struct sim_load_slot *slot, uint64_t since_us);

@@ -263,7 +263,10 @@ static int request_scan(struct mix_slot *slot, struct client_request **request)
 	return client_request_scan(request, &scan);
 }
 
-/* In the runs in which other replicas than the leader answer reads (load.c), they answer gets and pages of scans here, too. */
+/*
+ * In the runs in which other replicas than the leader answer reads (load.c), they answer gets and pages of scans
+ * here, too.
+ */
 static int maybe_of_a_follower(struct mix_slot *slot, struct client_request *request)
 {
 	struct sim_mix *mix = slot->mix;

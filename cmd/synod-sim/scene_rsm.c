@@ -120,7 +120,9 @@ static uint32_t doubtful_follower(void *context)
 	struct scene *scene = context;
 	uint32_t leader = doubtful_leader(context);
 	for (uint32_t i = 0; leader != UINT32_MAX && i < scene->nreplicas; i++) {
-		const struct paxos *core = sim_process_alive(scene->replicas[i].process) ? rsm_core(replica_rsm(&scene->replicas[i])) : NULL;
+		const struct paxos *core = sim_process_alive(scene->replicas[i].process)
+						   ? rsm_core(replica_rsm(&scene->replicas[i]))
+						   : NULL;
 		if (i != leader && core != NULL && paxos_leader(core) == leader + 1)
 			return i;
 	}

@@ -17,12 +17,14 @@ int client_request_reading(struct client_request *request, const struct synod_re
 		return STATUS_BAD_REQUEST;
 	request->timeout_ms = read.timeout_ms;
 	request->reads = stale || read.prefer == SYNOD_PREFER_FOLLOWER;
-	request->read = (struct caller_read){
-		.stale = stale, .prefer = (enum caller_prefer)read.prefer, .age_us_max = read.max_age_ms * 1000ull};
+	request->read = (struct caller_read){.stale = stale,
+					     .prefer = (enum caller_prefer)read.prefer,
+					     .age_us_max = read.max_age_ms * 1000ull};
 	return 0;
 }
 
-_Static_assert((int)SYNOD_PREFER_DEFAULT == CALLER_PREFER_DEFAULT && (int)SYNOD_PREFER_FOLLOWER == CALLER_PREFER_FOLLOWER,
+_Static_assert((int)SYNOD_PREFER_DEFAULT == CALLER_PREFER_DEFAULT &&
+		       (int)SYNOD_PREFER_FOLLOWER == CALLER_PREFER_FOLLOWER,
 	       "same numbers");
 
 void client_age_add(struct client_age *sum, const struct caller_age *age, uint64_t now_us)

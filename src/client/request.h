@@ -115,7 +115,10 @@ int client_request_pb(struct client_request **out, const struct synod_op *op) MU
 int client_request_view(struct client_request **out, bool history, bool servers) MUST_CHECK;
 int client_request_view_reset(struct client_request **out, uint64_t number) MUST_CHECK;
 int client_request_scan(struct client_request **out, const struct synod_scan *scan) MUST_CHECK;
-/* Of a read, a scan or a read of the log, not a tail: who may answer, and how old. options NULL: as usual. 0, STATUS_BAD_REQUEST. */
+/*
+ * Of a read, a scan or a read of the log, not a tail: who may answer, and how old. options NULL: as usual. 0,
+ * STATUS_BAD_REQUEST.
+ */
 int client_request_reading(struct client_request *request, const struct synod_read_options *options) MUST_CHECK;
 int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups) MUST_CHECK;
 int client_request_leave(struct client_request **out, const uint64_t *gids, size_t ngids) MUST_CHECK;

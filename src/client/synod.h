@@ -142,7 +142,8 @@ struct synod_reply {
 	bool stale;       /* the rest says something */
 	bool age_known;   /* everything that was acknowledged age_ms before the reply came is in what was read */
 	uint64_t age_ms;  /* milliseconds, rounded up; a scan's: of the oldest of its pages */
-	uint64_t slot;    /* of its group's log: the state after it was read; 0: read by the leader, or from several groups */
+	/* Of its group's log: the state after it was read; 0: read by the leader, or from several groups. */
+	uint64_t slot;
 };
 
 typedef void (*synod_callback)(void *context, const struct synod_reply *reply);
@@ -205,27 +206,37 @@ int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t ti
 
 enum synod_consistency {
 	SYNOD_LINEARIZABLE = 0, /* it holds every write that was acknowledged before the read began */
-	SYNOD_STALE = 1,        /* it holds those that were acknowledged age_ms ago (struct synod_reply); needs no leader */
+	/* It holds those that were acknowledged age_ms ago (struct synod_reply); needs no leader. */
+	SYNOD_STALE = 1,
 };
 enum synod_prefer {
-	SYNOD_PREFER_DEFAULT = 0,  /* the leader; stale: any replica, the same one as long as that serves */
+	SYNOD_PREFER_DEFAULT = 0, /* the leader; stale: any replica, the same one as long as that serves */
 	SYNOD_PREFER_LEADER = 1,
-	SYNOD_PREFER_FOLLOWER = 2, /* another replica than the one that seems to lead. A linearizable read costs a round trip between replicas more,
-				    * and the leader next to nothing */
+	/*
+	 * Another replica than the one that seems to lead. A linearizable read costs a round trip between replicas
+	 * more, and the leader next to nothing.
+	 */
+	SYNOD_PREFER_FOLLOWER = 2,
 };
 /*
- * All zero is how reads are without this. Replicas that cannot serve a read (they know no leader, lag behind, replace their state)
- * are passed over for others, and in the end the leader is asked, within the time-out. An age is counted on this machine's and the replica's
- * monotonic clocks alone, from what a confirmed leader has told; nobody's wall clock counts.
+ * All zero is how reads are without this. Replicas that cannot serve a read (they know no leader, lag behind, replace
+ * their state) are passed over for others, and in the end the leader is asked, within the time-out. An age is counted
+ * on this machine's and the replica's monotonic clocks alone, from what a confirmed leader has told; nobody's wall
+ * clock counts.
  */
 struct synod_read_options {
-	size_t size; /* sizeof(struct synod_read_options): later versions may add to its end; 0: as much as this version has */
+	/* sizeof(struct synod_read_options): later versions may add to its end; 0: as much as this version has. */
+	size_t size;
 	enum synod_consistency consistency;
 	enum synod_prefer prefer;
-	uint32_t max_age_ms; /* SYNOD_STALE: what is older, or of unknown age, is refused, with SYNOD_UNAVAILABLE in the end; 0: no limit */
+	/* SYNOD_STALE: what is older, or of unknown age, is refused, with SYNOD_UNAVAILABLE in the end; 0: no limit. */
+	uint32_t max_age_ms;
 	uint32_t timeout_ms; /* 0: the handle's default */
 };
-/* options NULL: all zero. Returns and replies are those of synod_op_async(), synod_do() and so on; the options are copied. */
+/*
+ * options NULL: all zero. Returns and replies are those of synod_op_async(), synod_do() and so on; the options are
+ * copied.
+ */
 int synod_get_with_async(struct synod *s, const void *key, size_t key_len, const struct synod_read_options *options,
 			 synod_callback done, void *context);
 struct synod_reply *synod_get_with(struct synod *s, const void *key, size_t key_len,

@@ -12,8 +12,9 @@
  *   key_encoding=base64     KEY is base64
  *   redirect=true           307 to another server that has the key, where its URL is known; nothing is forwarded
  *   forward=false           nothing is forwarded: 421 and 503 say where the key is
- *   consistency=stale       GET: what this server has at the moment, or of another group's keys one of its members; the headers Synod-Age-Ms
- *                           ("unknown", or: everything acknowledged so many ms ago is in it) and Synod-Slot say of when it is
+ *   consistency=stale       GET: what this server has at the moment, or of another group's keys one of its members.
+ *                           The headers Synod-Age-Ms ("unknown", or: everything acknowledged so many ms ago is in
+ *                           it) and Synod-Slot say of when it is
  *   max_age_ms=N            with it: what is older, or of unknown age, is read from the leader instead
  * Each at most once; others are refused.
  *

@@ -97,8 +97,8 @@ void http_kv_cancel(struct pending *p);
 /* A replica, asked for what it has, has nothing, or nothing young enough: the leader must be asked. */
 bool http_kv_stale_declined(struct pending *p, int status, struct slice payload);
 /*
- * The answer to a read: takes the service's out of it, and adds headers that say how old it may be, if it may be. False: it is
- * too old, or malformed, and the request has been answered with an error.
+ * The answer to a read: takes the service's out of it, and adds headers that say how old it may be, if it may be.
+ * False: it is too old, or malformed, and the request has been answered with an error.
  */
 bool http_kv_stale_answer(struct pending *p, struct slice *payload);
 

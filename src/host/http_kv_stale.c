@@ -13,7 +13,10 @@ static uint64_t elapsed_us(const struct pending *p)
 	return now_us > p->asked_us ? now_us - p->asked_us : 0;
 }
 
-/* What the answer says of its age, or, if it is the leader's, what follows from when it was asked. False: it is malformed. */
+/*
+ * What the answer says of its age, or, if it is the leader's, what follows from when it was asked. False: it is
+ * malformed.
+ */
 static bool take_age(struct pending *p, struct slice *payload)
 {
 	struct wire_stale_reply reply;
@@ -68,7 +71,8 @@ bool http_kv_stale_answer(struct pending *p, struct slice *payload)
 	}
 	if (!young_enough(p)) {
 		struct buffer error = {0};
-		wire_error_format(&error, "no answer that is at most %" PRIu32 " ms old: the leader's took %" PRIu64 " ms",
+		wire_error_format(&error,
+				  "no answer that is at most %" PRIu32 " ms old: the leader's took %" PRIu64 " ms",
 				  p->parameters.max_age_ms, p->age_us / 1000);
 		http_kv_reply_error(p, STATUS_UNAVAILABLE, buffer_slice(&error));
 		buffer_free(&error);

@@ -50,7 +50,8 @@ static const char *set_parameter(struct parameters *out, unsigned *seen, const c
 	case 4:
 		return parse_choice(value, "true", "false", &out->forward) ? NULL : "must be true or false";
 	case 5:
-		return parse_choice(value, "stale", "linearizable", &out->stale) ? NULL : "must be linearizable or stale";
+		return parse_choice(value, "stale", "linearizable", &out->stale) ? NULL
+										 : "must be linearizable or stale";
 	case 6:
 		return parse_ms(value, HTTP_KV_AGE_MS_MAX, &out->max_age_ms) ? NULL : "must be 1 to 86400000";
 	}

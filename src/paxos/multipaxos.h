@@ -70,15 +70,16 @@
  *     restarted without leases;
  *   - a leader that hands over gives up its lease for the rest of its ballot, before it says so; the successor's Prepare says that.
  *
- * FRESHNESS. A follower knows how old its applied state may be without anybody else's clock. Now and then an Accepted that it sends bears
- * a stamp, a number that stands for that moment of its own clock. The leader gives the stamp back, as vouched for, in a later Accept,
- * when a quorum has confirmed a round that it sent after the stamp had come. Whoever led at the stamp's moment, what had been
- * acknowledged by then is chosen in the slots ≤ that Accept's `chosen`: the confirmed round began later, so nothing newer than this
- * ballot's was chosen before it; what this ballot chose the leader knows; and what earlier ones did is at or below its barrier, which
- * it has passed before it vouches. So when the follower has applied these slots, its state holds everything that was acknowledged
- * before the stamp's moment. A message may be late, lost or repeated: the age then grows, as the follower's clock goes on. A process
- * that has been started again has given out no stamps, and knows those of its earlier life for nothing of its own (options.process).
- * The leader itself counts from the beginning of its newest confirmed round.
+ * FRESHNESS. A follower knows how old its applied state may be without anybody else's clock. Now and then an Accepted
+ * that it sends bears a stamp, a number that stands for that moment of its own clock. The leader gives the stamp
+ * back, as vouched for, in a later Accept, when a quorum has confirmed a round that it sent after the stamp had come.
+ * Whoever led at the stamp's moment, what had been acknowledged by then is chosen in the slots ≤ that Accept's
+ * `chosen`: the confirmed round began later, so nothing newer than this ballot's was chosen before it; what this
+ * ballot chose the leader knows; and what earlier ones did is at or below its barrier, which it has passed before it
+ * vouches. So when the follower has applied these slots, its state holds everything that was acknowledged before the
+ * stamp's moment. A message may be late, lost or repeated: the age then grows, as the follower's clock goes on. A
+ * process that has been started again has given out no stamps, and knows those of its earlier life for nothing of its
+ * own (options.process). The leader itself counts from the beginning of its newest confirmed round.
  *
  * LEARNERS. A replica that has lost what it promised and accepted must never be counted again: what a quorum with it has chosen
  * may hang on its word. So, like one that has crashed, it takes part in no decision: it promises and grants nothing, does not stand,
@@ -127,7 +128,7 @@ struct paxos_options {
 	 */
 	uint8_t members_byte;
 	bool (*members_of)(struct slice value, struct paxos_members *out);
-	uint64_t process;               /* unlike those of this replica's processes before this one (FRESHNESS); 0: there were none */
+	uint64_t process;               /* unlike those of its processes before it (FRESHNESS); 0: there were none */
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */
 	uint64_t (*clock_us)(void *context);
@@ -210,8 +211,8 @@ uint32_t paxos_quorum_others(const struct paxos *p);
 /* Leader: no other can have been elected yet, so that reads need no round. */
 bool paxos_lease_holds(const struct paxos *p);
 /*
- * True: the state applied so far holds everything that was acknowledged before *since_us, of this replica's clock; the leader's and the
- * followers' answers count alike. False: not known (FRESHNESS).
+ * True: the state applied so far holds everything that was acknowledged before *since_us, of this replica's clock;
+ * the leader's and the followers' answers count alike. False: not known (FRESHNESS).
  */
 bool paxos_fresh(const struct paxos *p, uint64_t *since_us);
 /* Leader: hand over to `replica` (0: whoever has most). False if there is nobody or one is under way. */

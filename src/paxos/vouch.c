@@ -1,9 +1,9 @@
 /*
  * How old the applied state may be, by this replica's own clock: paxos/multipaxos.h, FRESHNESS.
  *
- * The follower numbers moments: each Accepted that echoes a round may bear a stamp, and the follower remembers when it gave
- * that out. The leader holds on to one stamp a peer from the round that it sends behind it until that is confirmed, and
- * gives the stamp back with the next one.
+ * The follower numbers moments: each Accepted that echoes a round may bear a stamp, and the follower remembers when
+ * it gave that out. The leader holds on to one stamp a peer from the round that it sends behind it until that is
+ * confirmed, and gives the stamp back with the next one.
  */
 #include "paxos/internal.h"
 #include "paxos/judge.h"

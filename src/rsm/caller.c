@@ -164,8 +164,9 @@ static void give_up(struct caller_call *call)
 	if (caller->nservers == 0)
 		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
 	else if (age_us_max != 0)
-		wire_error_format(&error, "no answer that is at most %" PRIu64 " ms old within %" PRIu64 " ms: %.*s", age_us_max / 1000,
-				  waited_ms, (int)tried.len, (const char *)tried.data);
+		wire_error_format(&error,
+				  "no answer that is at most %" PRIu64 " ms old within %" PRIu64 " ms: %.*s",
+				  age_us_max / 1000, waited_ms, (int)tried.len, (const char *)tried.data);
 	else
 		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s%s%.*s", waited_ms,
 				  (int)tried.len, (const char *)tried.data, caller->stranger.len > 0 ? "; " : "",
@@ -417,8 +418,9 @@ void caller_send_attempt(struct caller_call *call)
 }
 
 /* In memory that has room for the payload. */
-static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method, struct slice payload,
-				    uint64_t deadline_us, const struct caller_read *read, caller_done done, void *context)
+static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method,
+				    struct slice payload, uint64_t deadline_us, const struct caller_read *read,
+				    caller_done done, void *context)
 {
 	*call = (struct caller_call){
 		.caller = caller,
@@ -460,15 +462,17 @@ struct caller_call *caller_try_start(struct caller *caller, uint16_t method, str
 	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, NULL, done, context);
 }
 
-struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-				      const struct caller_read *read, caller_done done, void *context)
+struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload,
+				      uint64_t deadline_us, const struct caller_read *read, caller_done done,
+				      void *context)
 {
 	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
 	return start_in(call, caller, method, payload, deadline_us, read, done, context);
 }
 
-struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-					  const struct caller_read *read, caller_done done, void *context)
+struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload,
+					  uint64_t deadline_us, const struct caller_read *read, caller_done done,
+					  void *context)
 {
 	struct caller_call *call = malloc(sizeof *call + payload.len);
 	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, read, done, context);
@@ -562,7 +566,8 @@ void caller_served_by(struct caller *caller, uint32_t index)
 }
 
 /* Of a read for which it counts who answers, or when. False: it is to be dealt with like any other's. */
-static bool read_message(struct caller_call *call, uint32_t index, bool current, uint32_t server, const struct message *message)
+static bool read_message(struct caller_call *call, uint32_t index, bool current, uint32_t server,
+			 const struct message *message)
 {
 	struct caller_sent sent = *caller_sent(call, call->attempts[index].id);
 	bool anywhere = sent.anywhere && message->status != STATUS_WRONG_CLUSTER;

@@ -21,8 +21,9 @@
  * other beside it (rsm/confirm.h). Its outcome is that of a QUERY. If its first attempt fails, in whatever way, it is sent as a QUERY,
  * and all of the above holds.
  *
- * Other replicas than the leader may answer a read, too (caller_start_read(), rsm/read_index.h): linearizably, or with what they have,
- * which may be old. Each of them is asked in turn; in the end the leader is, with a QUERY, and all of the above holds.
+ * Other replicas than the leader may answer a read, too (caller_start_read(), rsm/read_index.h): linearizably, or
+ * with what they have, which may be old. Each of them is asked in turn; in the end the leader is, with a QUERY, and
+ * all of the above holds.
  *
  * `done` is never called from within caller_start(), caller_cancel() or caller_link_down(). It may start and
  * cancel calls, but not destroy the caller.
@@ -56,7 +57,10 @@ struct caller_call;
  */
 typedef void (*caller_done)(void *context, int status, struct slice payload);
 
-/* DEFAULT: the leader, or for stale reads any replica. FOLLOWER: another one than the presumed leader, if there is one. */
+/*
+ * DEFAULT: the leader, or for stale reads any replica. FOLLOWER: another one than the presumed leader, if there is
+ * one.
+ */
 enum caller_prefer { CALLER_PREFER_DEFAULT, CALLER_PREFER_LEADER, CALLER_PREFER_FOLLOWER };
 /* How a read is to be answered. All zero: linearizably, by the leader. */
 struct caller_read {
@@ -92,11 +96,13 @@ struct caller_call *caller_start(struct caller *caller, uint16_t method, struct 
 struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
 				     uint64_t deadline_us, caller_done done, void *context);
 /* A read: METHOD_QUERY, METHOD_QUERY_UNCONFIRMED or METHOD_LOG_QUERY. */
-struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-				      const struct caller_read *read, caller_done done, void *context);
+struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload,
+				      uint64_t deadline_us, const struct caller_read *read, caller_done done,
+				      void *context);
 /* The same, but NULL if there is no memory for the copy. */
-struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload, uint64_t deadline_us,
-					  const struct caller_read *read, caller_done done, void *context);
+struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload,
+					  uint64_t deadline_us, const struct caller_read *read, caller_done done,
+					  void *context);
 /* Of a read's answer, within `done`. */
 const struct caller_age *caller_answer_age(const struct caller_call *call);
 /* Ends a call without calling done. */

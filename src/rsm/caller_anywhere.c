@@ -1,9 +1,10 @@
 /*
  * Reads that need not go to the leader (rsm/read_index.h): which server is asked, and whether its answer will do.
  *
- * First each server gets its turn, from the one on that has answered the last such read, so that a reader stays with one replica
- * while that serves it. When all have refused, or have nothing young enough, the leader is asked with the QUERY that the read stands
- * for, and all is as with any other. Here nobody is doubted as a leader: a replica that cannot serve a read may lead all the same.
+ * First each server gets its turn, from the one on that has answered the last such read, so that a reader stays with
+ * one replica while that serves it. When all have refused, or have nothing young enough, the leader is asked with the
+ * QUERY that the read stands for, and all is as with any other. Here nobody is doubted as a leader: a replica that
+ * cannot serve a read may lead all the same.
  */
 #include "base/alloc.h"
 #include "rsm/caller_internal.h"
@@ -59,14 +60,17 @@ uint32_t caller_anywhere_target(struct caller_call *call)
 {
 	struct caller *caller = call->caller;
 	if (call->tries++ == 0)
-		call->reading->target = choose(call, call->reading->wanted.prefer == CALLER_PREFER_LEADER ? caller->preferred : caller->reader);
+		call->reading->target = choose(call, call->reading->wanted.prefer == CALLER_PREFER_LEADER
+							     ? caller->preferred
+							     : caller->reader);
 	return call->reading->target % caller->nservers;
 }
 
 void caller_anywhere_next(struct caller_call *call)
 {
 	struct caller *caller = call->caller;
-	uint32_t others = caller->nservers - (call->reading->wanted.prefer == CALLER_PREFER_FOLLOWER && caller->nservers > 1);
+	uint32_t others = caller->nservers -
+			  (call->reading->wanted.prefer == CALLER_PREFER_FOLLOWER && caller->nservers > 1);
 	call->waiting = false;
 	if (call->tries >= others) {
 		ask_leader(call);
@@ -86,8 +90,10 @@ void caller_note_sent(struct caller_call *call, uint64_t id)
 		i++;
 		ASSERT(i < ATTEMPTS_MAX);
 	}
-	reading->sent[i] = (struct caller_sent){
-		.id = id, .at_us = node_now_us(call->caller->node), .method = call->method, .anywhere = reading->anywhere};
+	reading->sent[i] = (struct caller_sent){.id = id,
+						.at_us = node_now_us(call->caller->node),
+						.method = call->method,
+						.anywhere = reading->anywhere};
 }
 
 const struct caller_sent *caller_sent(const struct caller_call *call, uint64_t id)
@@ -113,16 +119,18 @@ bool caller_young_enough(struct caller_call *call, const struct caller_sent *sen
 }
 
 /* 0, and call->reading->age and *body are those of the answer; or STATUS_BAD_REQUEST. */
-static int take_stale(struct caller_call *call, const struct caller_sent *sent, struct slice payload, struct slice *body)
+static int take_stale(struct caller_call *call, const struct caller_sent *sent, struct slice payload,
+		      struct slice *body)
 {
 	struct wire_stale_reply reply;
 	int status = wire_stale_reply_decode(payload, &call->caller->arena, &reply);
 	uint64_t elapsed = elapsed_us(call, sent);
 	if (status != 0)
 		return status;
-	call->reading->age = (struct caller_age){
-		.stale = true, .known = reply.age_known && reply.age_us < UINT64_MAX - elapsed, .slot = reply.slot,
-		.replica = reply.replica};
+	call->reading->age = (struct caller_age){.stale = true,
+						 .known = reply.age_known && reply.age_us < UINT64_MAX - elapsed,
+						 .slot = reply.slot,
+						 .replica = reply.replica};
 	call->reading->age.us = call->reading->age.known ? reply.age_us + elapsed : 0;
 	*body = reply.body;
 	return 0;
@@ -134,7 +142,8 @@ static bool will_do(const struct caller_call *call)
 	return max_us == 0 || (call->reading->age.known && call->reading->age.us <= max_us);
 }
 
-static void answered(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index, struct slice payload)
+static void answered(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index,
+		     struct slice payload)
 {
 	struct caller *caller = call->caller;
 	struct slice body = payload;
@@ -146,7 +155,8 @@ static void answered(struct caller_call *call, const struct caller_sent *sent, b
 	else if (take_stale(call, sent, payload, &body) != 0)
 		outcome = "malformed answer";
 	else if (!will_do(call))
-		outcome = call->reading->age.known ? "what it has may be older than asked for" : "it does not know how old what it has is";
+		outcome = call->reading->age.known ? "what it has may be older than asked for"
+						   : "it does not know how old what it has is";
 	bool good = outcome[0] == 'a';
 	if (index != UINT32_MAX)
 		caller->servers[index].outcome = outcome;
@@ -158,8 +168,8 @@ static void answered(struct caller_call *call, const struct caller_sent *sent, b
 		caller_anywhere_next(call);
 }
 
-void caller_anywhere_message(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index,
-			     const struct message *message)
+void caller_anywhere_message(struct caller_call *call, const struct caller_sent *sent, bool current,
+			     uint32_t index, const struct message *message)
 {
 	struct caller *caller = call->caller;
 	const char *outcome = NULL;

@@ -1,6 +1,6 @@
 /*
- * The inside of the caller, shared by caller.c (attempts, retries), caller_confirm.c (reads that it confirms itself) and
- * caller_anywhere.c (reads that any replica may answer); nobody else includes it.
+ * The inside of the caller, shared by caller.c (attempts, retries), caller_confirm.c (reads that it confirms itself)
+ * and caller_anywhere.c (reads that any replica may answer); nobody else includes it.
  */
 #ifndef SYNOD_RSM_CALLER_INTERNAL_H
 #define SYNOD_RSM_CALLER_INTERNAL_H

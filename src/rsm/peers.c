@@ -60,7 +60,8 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 
 bool peers_message(struct rsm *rsm, const struct message *message)
 {
-	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE || message->method > METHOD_READ_INDEX_REPLY)
+	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
+	    message->method > METHOD_READ_INDEX_REPLY)
 		return false;
 	struct wire_paxos m;
 	arena_reset(&rsm->arena);

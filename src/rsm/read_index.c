@@ -8,7 +8,8 @@
 
 #define INDEX_SHIFT 56u
 #define SEQUENCE_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
-_Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && REPLICAS_MAX < 64, "a core read's id holds member and number");
+_Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && REPLICAS_MAX < 64,
+	       "a core read's id holds member and number");
 
 struct indexed_read {
 	struct list link;
@@ -96,7 +97,8 @@ static const char *why_not(const struct rsm *rsm)
 	return NULL;
 }
 
-static const char no_leader[] = "this replica knows no leader to ask whether it is up to date: no majority, or an election";
+static const char no_leader[] =
+	"this replica knows no leader to ask whether it is up to date: no majority, or an election";
 
 /* Nothing is waited for that the asker would not wait for. */
 static uint64_t patience_us(const struct rsm *rsm, const struct message *message)
@@ -176,7 +178,8 @@ static void arm(struct rsm *rsm)
 	const struct indexed_read *asking = first_of(&reads->asking), *known = first_of(&reads->known);
 	uint64_t at_us = UINT64_MAX;
 	if (asking != NULL)
-		at_us = asking->until_us < reads->asked_us + retry_us(rsm) ? asking->until_us : reads->asked_us + retry_us(rsm);
+		at_us = asking->until_us < reads->asked_us + retry_us(rsm) ? asking->until_us
+									   : reads->asked_us + retry_us(rsm);
 	if (known != NULL && known->until_us < at_us)
 		at_us = known->until_us;
 	if (at_us == UINT64_MAX)
@@ -191,7 +194,7 @@ static void begin_counting(struct rsm *rsm)
 	struct read_index *reads = &rsm->reads;
 	uint64_t life = rsm->node->tracer.life;
 	reads->asked = reads->told = (life ^ life >> 29) * 0xbf58476d1ce4e5b9ull % (PAXOS_SEQUENCE_MAX / 2) + 1;
-	LIST_FOR(link, &reads->asking)
+	LIST_FOR (link, &reads->asking)
 		LIST_ENTRY(link, struct indexed_read, link)->sequence = reads->asked + 1;
 }
 
@@ -208,7 +211,8 @@ void read_index_ask_now(struct rsm *rsm)
 	if (!list_empty(&reads->asking) && leader != 0) {
 		const struct indexed_read *last = LIST_ENTRY(reads->asking.prev, struct indexed_read, link);
 		bool news = last->sequence > reads->asked && reads->asked - reads->told < READ_INDEXES_OPEN;
-		bool again = leader != reads->asked_of || node_now_us(rsm->node) >= reads->asked_us + retry_us(rsm);
+		bool again = leader != reads->asked_of ||
+			     node_now_us(rsm->node) >= reads->asked_us + retry_us(rsm);
 		if (news || again)
 			ask(rsm, leader);
 	}
@@ -287,7 +291,7 @@ void read_index_link_down(struct rsm *rsm, link_id link)
 {
 	struct list *const lists[] = {&rsm->reads.asking, &rsm->reads.known, &rsm->reads.here};
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-		LIST_FOR_SAFE(position, after, lists[i]) {
+		LIST_FOR_SAFE (position, after, lists[i]) {
 			struct indexed_read *read = LIST_ENTRY(position, struct indexed_read, link);
 			if (read->query.requester.link == link)
 				forget(rsm, read);

@@ -1,4 +1,7 @@
-/* What clients ask of the group: commands in batches, reads in rounds (those of other replicas than the leader: read_index.c). */
+/*
+ * What clients ask of the group: commands in batches, reads in rounds (those of other replicas than the leader:
+ * read_index.c).
+ */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -328,7 +331,8 @@ static inline bool too_many_reads(struct rsm *rsm, link_id from)
 	if (count >= PENDING_REQUESTS_MAX || bytes >= QUERY_BYTES_MAX)
 		return true;
 	return rsm->backlog.count + reads->backlog.count > 0 &&
-	       read_backlog_of(&rsm->backlog, from) + read_backlog_of(&reads->backlog, from) >= PENDING_REQUESTS_MAX - count;
+	       read_backlog_of(&rsm->backlog, from) + read_backlog_of(&reads->backlog, from) >=
+		       PENDING_REQUESTS_MAX - count;
 }
 
 bool requests_too_many_reads(struct rsm *rsm, link_id from)
@@ -336,7 +340,8 @@ bool requests_too_many_reads(struct rsm *rsm, link_id from)
 	return too_many_reads(rsm, from);
 }
 
-static inline __attribute__((always_inline)) void add_read(struct rsm *rsm, const struct requester *from, struct bytes *payload, bool unconfirmed)
+static inline __attribute__((always_inline)) void add_read(struct rsm *rsm, const struct requester *from,
+							   struct bytes *payload, bool unconfirmed)
 {
 	if (rsm->queries_count == rsm->queries_capacity)
 		grow_queries(rsm);
@@ -585,7 +590,9 @@ void requests_serve_read(struct rsm *rsm, const struct pending_query *query)
 	rsm->turn.read += READ_BYTES_EACH + rsm->reply_body.len + reply.work;
 }
 
-/* One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone; 0: in any. */
+/*
+ * One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone; 0: in any.
+ */
 static void serve_waiting(struct rsm *rsm, struct read_backlog *backlog)
 {
 	struct pending_query query;

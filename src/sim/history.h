@@ -54,8 +54,8 @@ struct sim_history {
 size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client, uint32_t key,
 			uint64_t now_us);
 /*
- * A read that has not ended yet may have seen any state since then, which may be before or after it began: what it returns is known to
- * be so old at most.
+ * A read that has not ended yet may have seen any state since then, which may be before or after it began: what it
+ * returns is known to be so old at most.
  */
 void sim_history_read_since(struct sim_history *history, size_t operation, uint64_t since_us);
 void sim_history_return(struct sim_history *history, size_t operation, enum sim_history_outcome outcome,

@@ -28,8 +28,17 @@ age() {
 # stale NODE PARAMETERS: the code of a read over HTTP; its headers in headers, its body in out.
 stale() {
 	headers=$scratch/headers
-	code=$(curl -sS -D "$headers" -o "$scratch/body" -w '%{http_code}' "http://$(address "$1" http)/get/key?consistency=stale$2")
+	code=$(curl -sS -D "$headers" -o "$scratch/body" -w '%{http_code}' \
+		"http://$(address "$1" http)/get/key?consistency=stale$2")
 	out=$(<"$scratch/body")
+}
+
+answers() {
+	stale "$1" '' && [[ $code == 200 ]]
+}
+
+leads() {
+	[[ $(leader_of 1) == "$1" ]]
 }
 
 begin "a follower's read sees each write that was acknowledged before it"
@@ -42,7 +51,7 @@ for i in {21..30}; do
 done
 # The tool takes the first replica for the leader until it has heard otherwise.
 [[ $(leader_of 1) == g1a ]] || "$SYNOD_BIN/kvctl" --config "$config" member transfer 1 g1a >/dev/null 2>&1 || true
-await "g1a to lead" eval '[[ $(leader_of 1) == g1a ]]'
+await "g1a to lead" leads g1a
 kv get key --prefer follower
 expect 0 30
 (($(counted synod_server_reads_indexed_total) > before)) || fail "no follower has answered a linearizable read"
@@ -70,7 +79,8 @@ expect 1
 jq -e '.[0].value == "30" and .[0].age_ms >= 0' <<<"$out" >/dev/null || fail "printed $out"
 
 begin "what does not go together is refused"
-for wrong in "--max-age 5s" "--consistency fresh" "--prefer anybody" "--consistency stale --max-age 0" "--consistency stale --max-age soon"; do
+for wrong in "--max-age 5s" "--consistency fresh" "--prefer anybody" "--consistency stale --max-age 0" \
+	"--consistency stale --max-age soon"; do
 	# shellcheck disable=SC2086 # words
 	kv get key $wrong
 	expect 64
@@ -123,7 +133,7 @@ expect 0 31
 begin "a replica that has just started does not know how old it is, and says so"
 cluster kill g1a g1b g1c
 cluster restart g1a
-await "g1a to answer" eval 'stale g1a ""; [[ $code == 200 ]]'
+await "g1a to answer" answers g1a
 grep -iq '^synod-age-ms: unknown' "$headers" || fail "an age is told: $(cat "$headers")"
 kv get key --consistency stale
 expect 0 31

@@ -54,7 +54,10 @@ static void answer(const struct fake_sent *sent, int status, struct buffer *payl
 {
 	if (sent->message.method == METHOD_QUERY_STALE && status == 0) {
 		int age = age_ms[fake_address(fake, sent)[1] - '0'];
-		struct wire_stale_reply stale = {.replica = 1, .slot = 42, .age_known = age >= 0, .body = buffer_slice(payload),
+		struct wire_stale_reply stale = {.replica = 1,
+						 .slot = 42,
+						 .age_known = age >= 0,
+						 .body = buffer_slice(payload),
 						 .age_us = age >= 0 ? (uint64_t)age * (uint64_t)MS : 0};
 		struct buffer wrapped = {0};
 		wire_stale_reply_encode(&stale, &wrapped);
@@ -828,7 +831,10 @@ END_TEST
 
 START_TEST(reads_that_may_not_be_so_old)
 {
-	/* What is too old is had from the leader; a scan that needs more time than its pages may be old has none of them to return. */
+	/*
+	 * What is too old is had from the leader; a scan that needs more time than its pages may be old has none of
+	 * them to return.
+	 */
 	static struct outcome outcome;
 	struct synod_read_options young = {.size = sizeof young, .consistency = SYNOD_STALE, .max_age_ms = 40};
 	age_ms[1] = 30;
@@ -866,8 +872,10 @@ START_TEST(options_of_other_versions)
 {
 	/* A program that was compiled with fewer options says nothing of the others, whatever lies behind its own. */
 	static struct outcome outcome;
-	struct synod_read_options options = {.size = offsetof(struct synod_read_options, max_age_ms), .consistency = SYNOD_STALE,
-					     .max_age_ms = 1, .timeout_ms = 1};
+	struct synod_read_options options = {.size = offsetof(struct synod_read_options, max_age_ms),
+					     .consistency = SYNOD_STALE,
+					     .max_age_ms = 1,
+					     .timeout_ms = 1};
 	age_ms[1] = 30;
 	get_with(&outcome, key_in_shard(0), &options);
 	settle();

@@ -108,9 +108,11 @@ START_TEST(bad_arguments_are_refused_at_once)
 	reply = synod_join(s, &(struct synod_group){.gid = 1}, 1);
 	ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
 	synod_reply_free(reply);
-	const struct synod_read_options senseless[] = {
-		{.consistency = (enum synod_consistency)2}, {.consistency = (enum synod_consistency)-1},
-		{.prefer = (enum synod_prefer)3}, {.max_age_ms = 5}, {.prefer = SYNOD_PREFER_FOLLOWER, .max_age_ms = 5}};
+	const struct synod_read_options senseless[] = {{.consistency = (enum synod_consistency)2},
+						       {.consistency = (enum synod_consistency) - 1},
+						       {.prefer = (enum synod_prefer)3},
+						       {.max_age_ms = 5},
+						       {.prefer = SYNOD_PREFER_FOLLOWER, .max_age_ms = 5}};
 	for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
 		reply = synod_get_with(s, "k", 1, &senseless[i]);
 		ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
@@ -119,7 +121,8 @@ START_TEST(bad_arguments_are_refused_at_once)
 		ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
 		synod_reply_free(reply);
 		ck_assert_int_eq(synod_get_with_async(s, "k", 1, &senseless[i], NULL, NULL), SYNOD_BAD_REQUEST);
-		ck_assert_int_eq(synod_scan_with_async(s, &(struct synod_scan){0}, &senseless[i], NULL, NULL), SYNOD_BAD_REQUEST);
+		ck_assert_int_eq(synod_scan_with_async(s, &(struct synod_scan){0}, &senseless[i], NULL, NULL),
+				 SYNOD_BAD_REQUEST);
 	}
 	free(big);
 	synod_close(s);

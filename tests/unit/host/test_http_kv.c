@@ -87,14 +87,19 @@ static void node_answers_read(int status, struct slice value)
 /* What it answers when it is asked for what may be old; age_ms UINT64_MAX: it does not know how old that is. */
 static void node_has(int status, const char *value, uint64_t age_ms)
 {
-	struct wire_kv_result result = {.status = status, .value = slice_string(value), .version = 1, .modification = 2};
+	struct wire_kv_result result = {
+		.status = status, .value = slice_string(value), .version = 1, .modification = 2};
 	struct buffer body = {0};
 	bool known = age_ms != UINT64_MAX;
 	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result}, &body);
 	buffer_clear(&fake.stale);
 	fake.stale_status = 0;
-	wire_stale_reply_encode(&(struct wire_stale_reply){.replica = 1, .slot = 9, .age_known = known, .age_us = known ? age_ms * 1000 : 0,
-							   .body = buffer_slice(&body)}, &fake.stale);
+	wire_stale_reply_encode(&(struct wire_stale_reply){.replica = 1,
+							   .slot = 9,
+							   .age_known = known,
+							   .age_us = known ? age_ms * 1000 : 0,
+							   .body = buffer_slice(&body)},
+				&fake.stale);
 	buffer_free(&body);
 }
 
@@ -258,7 +263,10 @@ static long header(const char *answer, const char *name)
 	return *end == '\r' ? value : -2;
 }
 
-/* What may be old says how old, also when there is no such key; what is asked of the leader in the usual way says nothing. */
+/*
+ * What may be old says how old, also when there is no such key; what is asked of the leader in the usual way says
+ * nothing.
+ */
 START_TEST(stale)
 {
 	set_up();
@@ -290,7 +298,8 @@ START_TEST(too_stale)
 	set_up();
 	node_answers_read(0, slice_string("new"));
 	for (int i = 0; i < 8; i++) {
-		static const int refusals[] = {STATUS_UNAVAILABLE, STATUS_BUSY, STATUS_NOT_LEADER, STATUS_WRONG_GROUP, STATUS_UNKNOWN_METHOD};
+		static const int refusals[] = {STATUS_UNAVAILABLE, STATUS_BUSY, STATUS_NOT_LEADER,
+					       STATUS_WRONG_GROUP, STATUS_UNKNOWN_METHOD};
 		node_has(0, "old", i == 0 ? 5000 : UINT64_MAX);
 		if (i == 2) {
 			buffer_clear(&fake.stale);
@@ -638,5 +647,5 @@ START_TEST(large)
 }
 END_TEST
 
-CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses, leader_hint, group_hint, strange_location, no_answer,
-	   bounded, abandoned, keep_alive, large)
+CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses, leader_hint, group_hint,
+	   strange_location, no_answer, bounded, abandoned, keep_alive, large)

@@ -21,7 +21,8 @@ enum call {
 	CALLS
 };
 static const char *const call_texts[] = {"open", "put",  "get",      "txn",      "scan",       "async",       "config",   "status",
-					 "join", "move", "transfer", "stale get", "stale scan", "last get", "other open", "other async", "other put"};
+					 "join", "move", "transfer", "stale get", "stale scan", "last get",
+					 "other open", "other async", "other put"};
 struct outcome {
 	int statuses[CALLS];
 	int callbacks, started;

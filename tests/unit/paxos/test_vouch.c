@@ -1,5 +1,8 @@
 /* faults: 43, 44 */
-/* How old the applied state may be (multipaxos.h, FRESHNESS): stamps out, stamps back, and what a replica makes of them. */
+/*
+ * How old the applied state may be (multipaxos.h, FRESHNESS): stamps out, stamps back, and what a replica makes of
+ * them.
+ */
 #include "../support/check_main.h"
 #include "bench.h"
 #include "paxos/judge.h"
@@ -14,7 +17,9 @@ static uint64_t ballot(void)
 /* Replica 1 begins a round; the stamp of our answer, 0: it bears none. */
 static uint64_t round_begins(struct bench *b, uint64_t round, uint64_t chosen, uint64_t vouched)
 {
-	receive(b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot(), .sequence = round, .chosen = chosen, .vouched = vouched});
+	receive(b, METHOD_ACCEPT,
+		(struct wire_paxos){
+			.from = 1, .ballot = ballot(), .sequence = round, .chosen = chosen, .vouched = vouched});
 	const struct paxos_send *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	return accepted->message.stamp;
@@ -23,7 +28,8 @@ static uint64_t round_begins(struct bench *b, uint64_t round, uint64_t chosen, u
 static void entry(struct bench *b, uint64_t slot)
 {
 	struct wire_entry e = {.slot = slot, .value = slice_string("v")};
-	receive(b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot(), .nentries = 1, .entries = &e});
+	receive(b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1, .ballot = ballot(), .nentries = 1, .entries = &e});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -126,7 +132,8 @@ START_TEST(test_foreign_stamps)
 	}
 	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3), .slot = 1});
 	settle(&b);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot(), .sequence = 100, .vouched = first + 3});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1, .ballot = ballot(), .sequence = 100, .vouched = first + 3});
 	ck_assert_uint_eq(since(&b), 0);
 	paxos_destroy(b.core);
 }
@@ -148,7 +155,9 @@ START_TEST(test_lives)
 		ck_assert_uint_ne(firsts[life], 0);
 		ck_assert_uint_le(firsts[life], PAXOS_SEQUENCE_MAX / 2 + 1);
 		for (uint64_t i = 0; i < life; i++)
-			ck_assert_uint_ge(firsts[i] > firsts[life] ? firsts[i] - firsts[life] : firsts[life] - firsts[i], 1000);
+			ck_assert_uint_ge(firsts[i] > firsts[life] ? firsts[i] - firsts[life]
+								   : firsts[life] - firsts[i],
+					  1000);
 		paxos_destroy(b.core);
 	}
 }
@@ -158,8 +167,13 @@ END_TEST
 
 static void echo(struct bench *b, uint32_t from, uint64_t stamp)
 {
-	receive(b, METHOD_ACCEPTED, (struct wire_paxos){.from = from, .ballot = b->core->ballot, .sequence = b->core->round,
-							.slot = b->core->chosen, .chosen = 0, .stamp = stamp});
+	receive(b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = from,
+				    .ballot = b->core->ballot,
+				    .sequence = b->core->round,
+				    .slot = b->core->chosen,
+				    .chosen = 0,
+				    .stamp = stamp});
 }
 
 /* The next heartbeat; what it vouches for to replica 2. */
@@ -179,12 +193,17 @@ static void lead_with_all_chosen(struct bench *b)
 	lead(b, 0);
 	sync_all(b);
 	settle(b);
-	receive(b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b->core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
+	receive(b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 3, .ballot = b->core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
 	settle(b);
 	ck_assert_uint_ge(b->core->chosen, b->core->barrier);
 }
 
-/* A stamp comes back when a round has been confirmed that began after it had come: not by the round that it came with. */
+/*
+ * A stamp comes back when a round has been confirmed that began after it had come: not by the round that it came
+ * with.
+ */
 START_TEST(test_confirmed_round)
 {
 	struct bench b;
@@ -219,8 +238,13 @@ START_TEST(test_learner)
 	lead_with_all_chosen(&b);
 	next_heartbeat(&b);
 	for (int i = 0; i < 3; i++) {
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round,
-								 .flags = PAXOS_LEARNER, .slot = b.core->chosen, .stamp = 5});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){.from = 2,
+					    .ballot = b.core->ballot,
+					    .sequence = b.core->round,
+					    .flags = PAXOS_LEARNER,
+					    .slot = b.core->chosen,
+					    .stamp = 5});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
 	echo(&b, 3, 0);
@@ -239,7 +263,9 @@ START_TEST(test_below_the_barrier)
 	settle(&b);
 	ck_assert_uint_lt(b.core->chosen, b.core->barrier);
 	for (int i = 0; i < 4; i++) {
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round, .stamp = 9});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 2, .ballot = b.core->ballot, .sequence = b.core->round, .stamp = 9});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
 	ck_assert_uint_eq(since(&b), 0);
@@ -270,5 +296,5 @@ START_TEST(test_the_leaders_own)
 }
 END_TEST
 
-CHECK_MAIN("paxos freshness", test_the_stamps_moment, test_when_it_is_applied, test_foreign_stamps, test_lives, test_confirmed_round,
-	   test_learner, test_below_the_barrier, test_the_leaders_own)
+CHECK_MAIN("paxos freshness", test_the_stamps_moment, test_when_it_is_applied, test_foreign_stamps, test_lives,
+	   test_confirmed_round, test_learner, test_below_the_barrier, test_the_leaders_own)

@@ -1,5 +1,8 @@
 /* faults: 49 */
-/* A caller's reads that any replica may answer: whom it asks, what it takes for an answer, and where it ends (rsm/caller_anywhere.c). */
+/*
+ * A caller's reads that any replica may answer: whom it asks, what it takes for an answer, and where it ends
+ * (rsm/caller_anywhere.c).
+ */
 #include <check.h>
 
 #include "../support/fake_env.h"
@@ -52,7 +55,8 @@ static void teardown(void)
 static void start(struct outcome *outcome, uint16_t method, struct caller_read read)
 {
 	*outcome = (struct outcome){0};
-	outcome->call = caller_start_read(caller, method, slice_string("key"), fake->now_us + DEADLINE_MS * MS, &read, on_done, outcome);
+	outcome->call = caller_start_read(caller, method, slice_string("key"), fake->now_us + DEADLINE_MS * MS,
+					  &read, on_done, outcome);
 	ck_assert_int_eq(outcome->calls, 0);
 }
 
@@ -65,8 +69,13 @@ static bool reply(const struct fake_sent *sent, int status, struct slice payload
 static void reply_stale(const struct fake_sent *sent, bool known, uint64_t age_ms, const char *body)
 {
 	struct buffer payload = {0};
-	wire_stale_reply_encode(&(struct wire_stale_reply){.group = 1, .replica = 2, .slot = 7, .age_known = known, .age_us = age_ms * MS,
-							   .body = slice_string(body)}, &payload);
+	wire_stale_reply_encode(&(struct wire_stale_reply){.group = 1,
+							   .replica = 2,
+							   .slot = 7,
+							   .age_known = known,
+							   .age_us = age_ms * MS,
+							   .body = slice_string(body)},
+				&payload);
 	ck_assert(reply(sent, 0, buffer_slice(&payload)));
 	buffer_free(&payload);
 }
@@ -132,7 +141,10 @@ START_TEST(then_the_others)
 }
 END_TEST
 
-/* One that is silent: another is asked beside it after a while, by the same question, and whoever answers first has answered. */
+/*
+ * One that is silent: another is asked beside it after a while, by the same question, and whoever answers first has
+ * answered.
+ */
 START_TEST(silence)
 {
 	struct outcome outcome;
@@ -211,11 +223,15 @@ START_TEST(ages_grow_on_the_way)
 }
 END_TEST
 
-/* What is too old, or of unknown age, is no answer: others, then the leader; and an answer of the leader's that took too long. */
+/*
+ * What is too old, or of unknown age, is no answer: others, then the leader; and an answer of the leader's that took
+ * too long.
+ */
 START_TEST(too_old)
 {
 	struct outcome outcome;
-	start(&outcome, METHOD_QUERY, (struct caller_read){.stale = true, .prefer = CALLER_PREFER_LEADER, .age_us_max = 100 * MS});
+	start(&outcome, METHOD_QUERY,
+	      (struct caller_read){.stale = true, .prefer = CALLER_PREFER_LEADER, .age_us_max = 100 * MS});
 	const struct fake_sent *sent = next_sent(METHOD_QUERY_STALE);
 	ck_assert_str_eq(fake_address(fake, sent), "a:1");
 	reply_stale(sent, true, 101, "old");
@@ -256,7 +272,8 @@ START_TEST(never_young_enough)
 			ck_assert(reply(sent, STATUS_NOT_LEADER, slice(NULL, 0)));
 	}
 	ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
-	ck_assert_ptr_nonnull(strstr(outcome.payload, "no answer that is at most 100 ms old within 2000 ms: a:1 ("));
+	ck_assert_ptr_nonnull(
+		strstr(outcome.payload, "no answer that is at most 100 ms old within 2000 ms: a:1 ("));
 }
 END_TEST
 

@@ -127,8 +127,10 @@ START_TEST(test_lost_and_repeated)
 	const struct {
 		enum method method;
 		enum sim_verdict verdict;
-	} cases[] = {{METHOD_READ_INDEX, SIM_DROP}, {METHOD_READ_INDEX_REPLY, SIM_DROP},
-		     {METHOD_READ_INDEX, SIM_TWICE}, {METHOD_READ_INDEX_REPLY, SIM_TWICE}};
+	} cases[] = {{METHOD_READ_INDEX, SIM_DROP},
+		     {METHOD_READ_INDEX_REPLY, SIM_DROP},
+		     {METHOD_READ_INDEX, SIM_TWICE},
+		     {METHOD_READ_INDEX_REPLY, SIM_TWICE}};
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 25, NULL);
 	rsm_group_append_many(&g, 3);
@@ -147,7 +149,10 @@ START_TEST(test_lost_and_repeated)
 }
 END_TEST
 
-/* Who has been replaced, and does not know it, cannot tell a follower what a read must see: nobody else confirms that it leads. */
+/*
+ * Who has been replaced, and does not know it, cannot tell a follower what a read must see: nobody else confirms that
+ * it leads.
+ */
 START_TEST(test_replaced_leader)
 {
 	struct rsm_group g;
@@ -198,12 +203,18 @@ static void give_reads(void *data, struct node *node)
 	struct reads *reads = data;
 	(void)node;
 	for (uint32_t k = 0; k < reads->count; k++) {
-		struct message query = {.kind = MESSAGE_REQUEST, .method = (uint16_t)reads->method, .id = k + 1, .payload = slice("x", 1)};
+		struct message query = {.kind = MESSAGE_REQUEST,
+					.method = (uint16_t)reads->method,
+					.id = k + 1,
+					.payload = slice("x", 1)};
 		rsm_message(reads->rsm, 12345 + k % 7, &query);
 	}
 }
 
-/* All reads of a turn share one question; what comes while two are under way shares the next. They can be forgotten at any time. */
+/*
+ * All reads of a turn share one question; what comes while two are under way shares the next. They can be forgotten
+ * at any time.
+ */
 START_TEST(test_shared)
 {
 	struct rsm_group g;
@@ -246,7 +257,10 @@ START_TEST(test_shared)
 }
 END_TEST
 
-/* The answer to a question of an earlier life, of which the number is not one of this life's, is none: it may be too old. */
+/*
+ * The answer to a question of an earlier life, of which the number is not one of this life's, is none: it may be too
+ * old.
+ */
 START_TEST(test_earlier_lives)
 {
 	struct rsm_group g;
@@ -337,7 +351,10 @@ START_TEST(test_ages)
 }
 END_TEST
 
-/* Cut off, a replica grows old: by no less than the time that passes. Started again, it does not know. Nobody, in the end, says OK linearizably. */
+/*
+ * Cut off, a replica grows old: by no less than the time that passes. Started again, it does not know. Nobody, in the
+ * end, says OK linearizably.
+ */
 START_TEST(test_cut_off)
 {
 	struct rsm_group g;
@@ -378,7 +395,9 @@ START_TEST(test_late_vouching)
 	uint32_t leader = rsm_group_elect(&g), follower = follower_of(&g, leader);
 	ck_assert(rsm_group_agree(&g, SIM_SECOND));
 	/* Everything from the leader takes 60 ms, so that its heartbeats still come often enough. */
-	struct sim_rule slow = {.from = g.replicas[leader].process, .to = g.replicas[follower].process, .verdict = SIM_PASS,
+	struct sim_rule slow = {.from = g.replicas[leader].process,
+				.to = g.replicas[follower].process,
+				.verdict = SIM_PASS,
 				.delay_us = 60 * SIM_MILLISECOND};
 	sim_network_add_rule(g.world, &slow);
 	rsm_group_run(&g, SIM_SECOND);
@@ -394,6 +413,8 @@ START_TEST(test_late_vouching)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5}, {test_without_a_vote, 0, 1}, {test_waits_until_applied, 0, 1},
-		 {test_refuses_what_takes_too_long, 0, 1}, {test_lost_and_repeated, 0, 4}, {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
-		 {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2}, {test_late_vouching, 0, 1})
+CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5}, {test_without_a_vote, 0, 1},
+		 {test_waits_until_applied, 0, 1}, {test_refuses_what_takes_too_long, 0, 1},
+		 {test_lost_and_repeated, 0, 4}, {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
+		 {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
+		 {test_late_vouching, 0, 1})

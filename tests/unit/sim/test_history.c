@@ -135,7 +135,10 @@ static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t
 
 START_TEST(read_that_may_be_old)
 {
-	/* faults: 43. It may miss what has been acknowledged since a moment that it names, in whatever order that is recorded. */
+	/*
+	 * faults: 43. It may miss what has been acknowledged since a moment that it names, in whatever order that is
+	 * recorded.
+	 */
 	for (uint64_t since = 4; since <= 7; since++) {
 		uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 		uint64_t b = append(2, 5, SIM_HISTORY_OK, 2);

@@ -62,7 +62,9 @@ static void answer_stale(struct fake_node *fake, const struct message *message, 
 {
 	struct buffer body = {0};
 	answer_query(fake, message, &body);
-	wire_stale_reply_encode(&(struct wire_stale_reply){.slot = 1, .age_known = true, .age_us = 1, .body = buffer_slice(&body)}, out);
+	wire_stale_reply_encode(
+		&(struct wire_stale_reply){.slot = 1, .age_known = true, .age_us = 1, .body = buffer_slice(&body)},
+		out);
 	buffer_free(&body);
 }
 

@@ -232,7 +232,8 @@ static void assert_ballot_reply(const struct wire_ballot_reply *ours, const Syno
 }
 
 #define HOT_MAP(X) \
-	X(unconfirmed_reply, unconfirmed_reply) X(stale_reply, stale_reply) X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
+	X(unconfirmed_reply, unconfirmed_reply) X(stale_reply, stale_reply) \
+	X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
 	X(kv_query_reply, kv_query_reply) X(paxos, paxos_message)
 
 /* The hand-read messages hold, field by field and name by name, what protobuf-c finds in the same bytes. */
