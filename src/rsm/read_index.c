@@ -176,10 +176,10 @@ static void arm(struct rsm *rsm)
 {
 	struct read_index *reads = &rsm->reads;
 	const struct indexed_read *asking = first_of(&reads->asking), *known = first_of(&reads->known);
-	uint64_t at_us = UINT64_MAX;
-	if (asking != NULL)
-		at_us = asking->until_us < reads->asked_us + retry_us(rsm) ? asking->until_us
-									   : reads->asked_us + retry_us(rsm);
+	uint64_t at_us = asking != NULL ? asking->until_us : UINT64_MAX, again_us = reads->asked_us + retry_us(rsm);
+	/* Nobody is asked again while nobody is known; whoever makes somebody known ends a turn. */
+	if (asking != NULL && paxos_leader(rsm->paxos) != 0 && again_us < at_us)
+		at_us = again_us;
 	if (known != NULL && known->until_us < at_us)
 		at_us = known->until_us;
 	if (at_us == UINT64_MAX)

@@ -257,6 +257,36 @@ START_TEST(test_shared)
 }
 END_TEST
 
+/* While no leader is known there is nothing to do but to wait, and that takes no time of the processor. */
+START_TEST(test_no_leader_meanwhile)
+{
+	struct rsm_group g;
+	rsm_group_init(&g, 3, 33, NULL);
+	rsm_group_append_many(&g, 3);
+	uint32_t leader = rsm_group_elect(&g), follower = follower_of(&g, leader);
+	ck_assert(rsm_group_agree(&g, SIM_SECOND));
+	struct sim_rule no_answer = {.method = METHOD_READ_INDEX_REPLY, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &no_answer);
+	uint64_t read = rsm_group_ask(&g, follower, METHOD_QUERY_INDEXED, slice(NULL, 0));
+	while (no_answer.matched == 0)
+		ck_assert(sim_world_step(g.world));
+	for (uint32_t i = 0; i < 3; i++)
+		if (i != follower)
+			sim_process_crash(g.replicas[i].process);
+	/* It stands for election, in vain. */
+	uint32_t steps = 0, without = 0;
+	for (; g.answers[read].status == PENDING && steps < 10000; steps++) {
+		without += paxos_leader(rsm_core(rsm_group_rsm(&g, follower))) == 0;
+		ck_assert(sim_world_step(g.world));
+	}
+	ck_assert_int_eq(g.answers[read].status, STATUS_UNAVAILABLE);
+	ck_assert_uint_gt(without, 0);
+	ck_assert_uint_lt(steps, 500);
+	sim_network_clear_rules(g.world);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /*
  * The answer to a question of an earlier life, of which the number is not one of this life's, is none: it may be too
  * old.
@@ -416,5 +446,5 @@ END_TEST
 CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5}, {test_without_a_vote, 0, 1},
 		 {test_waits_until_applied, 0, 1}, {test_refuses_what_takes_too_long, 0, 1},
 		 {test_lost_and_repeated, 0, 4}, {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
-		 {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
+		 {test_no_leader_meanwhile, 0, 1}, {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
 		 {test_late_vouching, 0, 1})
