@@ -36,6 +36,8 @@
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \
 	X(log_cache_bytes, BYTES, 4 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
 	  "chosen entries kept in memory for lagging peers") \
+	X(state_hash_interval_ms, MILLISECONDS, 300000, 0, 2592000000ull, NULL, \
+	  "the states of a group's replicas are compared this often; who differs fetches a peer's; 0: never") \
 	X(sessions_max, COUNT, SESSIONS_MAX, 16, 1048576, NULL, \
 	  "client sessions kept by a group, which follows its leader's setting; the least recently used goes first") \
 	X(session_idle_ms, MILLISECONDS, 3600000, 1000, 2592000000ull, NULL, \
