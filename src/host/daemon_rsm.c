@@ -29,6 +29,7 @@ struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
 	settings.wal_segment_bytes = from->wal_segment_bytes;
 	settings.snapshot_log_bytes = from->snapshot_log_bytes;
 	settings.log_cache_bytes = from->log_cache_bytes;
+	settings.state_hash_interval_ms = from->state_hash_interval_ms;
 	settings.group = (struct group_settings){
 		.sessions_max = from->sessions_max,
 		.session_idle_us = from->session_idle_ms * 1000,

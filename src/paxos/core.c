@@ -135,6 +135,12 @@ void paxos_set_willing(struct paxos *p, bool willing)
 	p->willing = willing;
 }
 
+void paxos_resign(struct paxos *p, uint64_t now_us)
+{
+	if (p->role != PAXOS_FOLLOWER)
+		become_follower(p, now_us, 0);
+}
+
 void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 {
 	p->lost = true;

@@ -226,6 +226,8 @@ bool paxos_transferring(const struct paxos *p);
 bool paxos_relieve(struct paxos *p, uint64_t now_us);
 /* A replica that is not electable (restoring a snapshot, or waiting for its disk) votes and accepts but does not stand. */
 void paxos_set_electable(struct paxos *p, bool electable);
+/* Leads no longer, and stands no longer, without a successor: what it would answer is wrong. */
+void paxos_resign(struct paxos *p, uint64_t now_us);
 /*
  * One that is not willing (its disk is full) stands, since reads need a leader, but asks not to be handed over to, like one that is not
  * electable.

@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "rsm/group_fields.h"
 
@@ -44,6 +45,16 @@ struct reply {
 
 struct app;
 struct app_snapshot; /* defined by the app */
+struct app_audit;    /* … */
+
+/* What an audit has found: a hash of each part of the state; valid until the audit ends. */
+struct app_parts {
+	uint32_t count; /* 1 … APP_PARTS_MAX; the same on every replica */
+	const uint64_t *hashes;
+	/* All that is kept about the contents (sums, counters) fits them: if not, the memory of this process has changed by itself. */
+	bool sound;
+};
+#define APP_PARTS_MAX (SHARDS_MAX + 16u)
 
 struct app_ops {
 	/*
@@ -85,6 +96,20 @@ struct app_ops {
 
 	/* A hash of the whole state: equal states have equal hashes on every replica, whatever way led there. */
 	uint64_t (*hash)(struct app *app);
+
+	/*
+	 * All or none; NULL: the state is one part, whose hash is hash(). An audit hashes the state as it is at audit_begin(), from
+	 * its contents and not from what is kept about them, and in parts, so that it can be said which one differs from other replicas'. It
+	 * begins cheaply, as a snapshot does, and goes on in steps of about `work` bytes that might be copied in their time, while apply()
+	 * goes on; next() returns 1 while there is more. It may be ended at any time, but lives no longer than the app.
+	 */
+	struct app_audit *(*audit_begin)(struct app *app);
+	int (*audit_next)(struct app_audit *audit, uint64_t work);
+	struct app_parts (*audit_parts)(const struct app_audit *audit);
+	void (*audit_end)(struct app_audit *audit);
+	/* Appends the name of a part for people: "shard 7". */
+	void (*part_name)(struct app *app, uint32_t part, struct buffer *out);
+
 	void (*destroy)(struct app *app);
 };
 

@@ -66,6 +66,7 @@ static int apply_own(struct rsm *rsm, const struct entry_command *command, uint6
 	case ENTRY_REGISTER: apply_register(rsm, requester); return 0;
 	case ENTRY_IDENTITY: identity_apply(rsm, command->body, slot); return 0;
 	case ENTRY_MEMBERS: return members_apply(rsm, command->body, slot);
+	case ENTRY_HASH: return state_hash_apply(rsm, command->body, slot);
 	default: return settle_apply(rsm, command);
 	}
 }
@@ -151,6 +152,9 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
 							    &batch->requesters[count] : NULL;
 			status = apply_command(rsm, &command, reader.format, chosen->slot, requester);
+			/* What comes behind it in the same entry is not answered from a state that is known to be wrong. */
+			if (command.kind == ENTRY_HASH && rsm->state_lost)
+				ours = false;
 			count++;
 		}
 		if (status != 0)
@@ -174,7 +178,7 @@ void apply_chosen(struct rsm *rsm)
 	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
 	while (turn->applied < rsm->settings.turn_bytes && turn->commands < APPLY_COMMANDS_PER_TURN &&
-	       paxos_next_chosen(rsm->paxos, &chosen)) {
+	       !rsm->state_lost && paxos_next_chosen(rsm->paxos, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
 		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
 		turn->commands += apply_entry(rsm, &chosen);
@@ -186,6 +190,6 @@ void apply_chosen(struct rsm *rsm)
 	if (rsm_traces(rsm))
 		traced_applied(rsm);
 	paxos_applied(rsm->paxos, rsm->applied);
-	if (rsm->options.applied != NULL)
+	if (rsm->options.applied != NULL && !rsm->state_lost)
 		rsm->options.applied(rsm->options.context);
 }

@@ -2,6 +2,7 @@
 
 #include "rsm/group_fields.h"
 #include "rsm/group_identity.h"
+#include "rsm/hash_entry.h"
 #include "rsm/members.h"
 
 void entry_begin(struct buffer *b)
@@ -57,7 +58,8 @@ static bool is_known(uint32_t format, uint32_t kind)
 	case ENTRY_REGISTER: return true;
 	case ENTRY_SETTINGS:
 	case ENTRY_IDENTITY:
-	case ENTRY_CLIENTS: return format == 3;
+	case ENTRY_CLIENTS:
+	case ENTRY_HASH: return format == 3;
 	case ENTRY_MEMBERS: return format == ENTRY_FORMAT_MEMBERS;
 	default: return false;
 	}
@@ -85,12 +87,15 @@ static bool body_fits(uint32_t kind, struct slice body)
 	struct group_settings settings;
 	struct identity_members members;
 	struct paxos_members bound;
+	struct hash_verdict verdict;
+	enum hash_kind what;
 	uint64_t id;
 	switch (kind) {
 	case ENTRY_SETTINGS: return group_settings_decode(&settings, body) == 0;
 	case ENTRY_IDENTITY: return group_identity_decode(&id, &members, body) == 0;
 	case ENTRY_MEMBERS: return members_decode_body(&bound, body) == 0;
 	case ENTRY_CLIENTS: return body.len == 8 && load_u64(body.data) <= ENTRY_CLIENT_MAX;
+	case ENTRY_HASH: return hash_entry_decode(body, &what, &verdict) == 0;
 	default: return false;
 	}
 }

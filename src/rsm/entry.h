@@ -19,8 +19,8 @@
  * Kinds. ENTRY_APP: body goes to the app. ENTRY_REGISTER: hands out a client id; empty body. ENTRY_SETTINGS: the
  * settings by which the entries that follow are applied; body: rsm/group_fields.h, settings. ENTRY_IDENTITY: the id
  * and the members of the group (rsm/group_identity.h); the first that is chosen counts. ENTRY_CLIENTS: another
- * service has handed out client ids up to this one; body: u64. An unknown kind or format is a newer program's
- * (STATUS_NEWER), and stops the replica.
+ * service has handed out client ids up to this one; body: u64. ENTRY_HASH: hashes of the state (rsm/hash_entry.h).
+ * An unknown kind or format is a newer program's (STATUS_NEWER), and stops the replica.
  *
  * Format 4 is format 3 with one command, ENTRY_MEMBERS (rsm/members.h), and nothing else has that kind: the consensus core knows
  * such an entry by its first four bytes.
@@ -44,8 +44,15 @@
 /* No service hands out so many ids. */
 #define ENTRY_CLIENT_MAX (UINT64_C(1) << 62)
 
-enum entry_kind { ENTRY_APP = 0, ENTRY_REGISTER = 1, ENTRY_SETTINGS = 2, ENTRY_IDENTITY = 3, ENTRY_CLIENTS = 4,
-		  ENTRY_MEMBERS = 5 };
+enum entry_kind {
+	ENTRY_APP = 0,
+	ENTRY_REGISTER = 1,
+	ENTRY_SETTINGS = 2,
+	ENTRY_IDENTITY = 3,
+	ENTRY_CLIENTS = 4,
+	ENTRY_MEMBERS = 5,
+	ENTRY_HASH = 6,
+};
 
 struct entry_command {
 	enum entry_kind kind;

@@ -12,6 +12,7 @@
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
  *   relieve.c           a disk that does not answer: who leads hands over
+ *   state_hash.c        comparing the state with that of the others, and giving it up
  *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
@@ -34,6 +35,7 @@
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/snapshot_file.h"
+#include "rsm/state_hash.h"
 #include "wal/disk_watch.h"
 
 /*
@@ -282,6 +284,7 @@ struct rsm {
 	bool settings_changed;         /* the group's, and nobody has been told yet */
 	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
 	uint64_t lost_slot;            /* … that covers at least this slot */
+	uint32_t lost_from;            /* … and is one of these members, by index, a bit each; 0: any */
 	bool restoring;                /* a peer's snapshot is replacing the state */
 	struct timer more_timer;       /* there is more to be done than a turn takes */
 	struct turn_work turn;         /* of the present one */
@@ -337,6 +340,7 @@ struct rsm {
 	struct disk_watch disk_watch;
 	bool lacks_space; /* paxos_lacks_space() at the end of the last turn */
 	bool disk_full, full_told; /* what the core has been told; that leadership is to be handed over for it */
+	struct state_hash hash;
 	bool relieve_told; /* that leadership is to be handed over because the disk hangs */
 	bool lost; /* rsm_stop_voting() */
 	struct traced traced;

@@ -60,8 +60,7 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 
 bool peers_message(struct rsm *rsm, const struct message *message)
 {
-	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
-	    message->method > METHOD_READ_INDEX_REPLY)
+	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE || message->method > METHOD_STATE_HASH)
 		return false;
 	struct wire_paxos m;
 	arena_reset(&rsm->arena);
@@ -87,6 +86,8 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)
 		snapshot_receive_piece(rsm, &m);
+	else if (message->method == METHOD_STATE_HASH)
+		state_hash_message(rsm, &m);
 	else if (message->method >= METHOD_READ_INDEX)
 		read_index_message(rsm, message->method, &m);
 	else

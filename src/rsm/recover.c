@@ -38,6 +38,7 @@ static void each_file(void *context, const char *name, uint64_t size)
 
 void state_restore_begin(struct rsm *rsm)
 {
+	state_hash_forget(rsm);
 	group_fields_init(&rsm->group);
 	rsm->restored_group = false;
 	settle_limits(rsm);

@@ -625,7 +625,7 @@ void requests_serve_backlog(struct rsm *rsm, struct read_backlog *backlog)
 
 void requests_serve_reads(struct rsm *rsm)
 {
-	if (rsm->restoring)
+	if (rsm->restoring || rsm->state_lost)
 		return;
 	for (uint32_t served = 0; rsm->queries_count > 0; served++) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];

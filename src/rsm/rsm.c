@@ -94,6 +94,8 @@ GAUGE(read_wal_syncs, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->batches)
 GAUGE(read_wal_written, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->bytes)
 GAUGE(read_pending, rsm->pending_requests)
 GAUGE(read_disk_hung, rsm->disk_watch.hung)
+GAUGE(read_hash_slot, rsm->hash.compared_slot)
+GAUGE(read_diverged, rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count)
 
 static void register_metrics(struct rsm *rsm)
 {
@@ -111,6 +113,8 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_sessions", "Client sessions.", read_sessions, METRIC_GAUGE},
 		{"synod_disk_wal_bytes", "Bytes of all log segments.", read_wal_bytes, METRIC_GAUGE},
 		{"synod_disk_hung", "1 if the log's disk does not answer.", read_disk_hung, METRIC_GAUGE},
+		{"synod_state_hash_slot", "Newest slot at which the state was found equal to that of the group.", read_hash_slot, METRIC_GAUGE},
+		{"synod_state_diverged_total", "Times that the state was found to differ from the group's, and fetched anew.", read_diverged, METRIC_COUNTER},
 		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
 		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
 	};
@@ -139,6 +143,9 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_server_read_index_told_total", "Answers to such questions, as leader.", &rsm->reads.answered},
 		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
 		{"synod_server_peer_messages_refused_total", "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
+		{"synod_state_hashes_total", "Hashes of the state that were begun to be compared with other replicas'.", &rsm->hash.marks},
+		{"synod_state_compared_total", "Of these, those that were found to be right.", &rsm->hash.compared},
+		{"synod_state_undecided_total", "Verdicts by which replicas differ and nobody is known to be right.", &rsm->hash.undecided},
 		{"synod_disk_hangs_total", "Times that the log's disk did not answer.", &rsm->disk_watch.hangs},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
@@ -173,6 +180,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	read_backlog_init(&rsm->backlog);
 	read_index_init(rsm);
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
+	state_hash_init(rsm);
 	register_metrics(rsm);
 	return rsm;
 }
@@ -190,6 +198,7 @@ int rsm_start(struct rsm *rsm)
 	rsm->started = true;
 	rsm->started_us = node_now_us(rsm->node);
 	paxos_start(rsm->paxos, node_now_us(rsm->node));
+	state_hash_start(rsm);
 	rsm_turn_end(rsm);
 	return 0;
 }
@@ -201,6 +210,7 @@ void rsm_destroy(struct rsm *rsm)
 	node_timer_cancel(rsm->node, &rsm->tick);
 	node_timer_cancel(rsm->node, &rsm->more_timer);
 	node_timer_cancel(rsm->node, &rsm->stop_timer);
+	state_hash_free(rsm);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
@@ -317,13 +327,15 @@ static void carry_out(struct rsm *rsm)
 		snapshot_receive_start(rsm, out->snapshot_from, out->snapshot_slot);
 }
 
-/* A damaged snapshot: any peer's newer one will do. */
+/* Of a damaged snapshot any peer's newer one will do; of a state that has diverged, that of one that was right. */
 static void recover_state(struct rsm *rsm)
 {
 	if (!rsm->state_lost || rsm->receive.step != RECEIVE_IDLE)
 		return;
 	uint32_t other = (uint32_t)(node_random(rsm->node) % (rsm->options.nmembers - 1));
 	uint32_t index = other < rsm->self ? other : other + 1;
+	while (rsm->lost_from != 0 && (rsm->lost_from & 1u << index) == 0)
+		index = (index + 1) % rsm->options.nmembers;
 	snapshot_receive_start(rsm, rsm->options.members[index].replica, rsm->lost_slot);
 }
 
@@ -471,6 +483,21 @@ uint64_t rsm_state_hash(const struct rsm *rsm)
 	       group_fields_hash(&rsm->group);
 }
 
+const struct rsm_divergence *rsm_diverged(const struct rsm *rsm)
+{
+	return rsm->hash.diverged;
+}
+
+uint64_t rsm_compared_slot(const struct rsm *rsm)
+{
+	return rsm->hash.compared_slot;
+}
+
+bool rsm_has_state(const struct rsm *rsm)
+{
+	return rsm->started && !rsm->restoring && !rsm->state_lost;
+}
+
 uint64_t rsm_lived_us(const struct rsm *rsm)
 {
 	return rsm->group.lived_us;
@@ -516,6 +543,9 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	out->snapshot = rsm->snapshot_slot;
 	out->disk_bytes = wal_disk_bytes(rsm->wal) + rsm->snapshot_bytes;
 	out->sessions = rsm->sessions.by_client.count;
+	out->state_hash_slot = rsm->hash.compared_slot;
+	out->state_diverged = rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count;
+	out->state_undecided = rsm->hash.undecided;
 	out->uptime_ms = (now - rsm->started_us) / 1000;
 	if (!rsm->leading)
 		return;

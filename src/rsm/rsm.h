@@ -58,6 +58,7 @@ struct rsm_settings {
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
 	uint64_t message_bytes;        /* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
 	uint64_t turn_bytes;           /* applied, and answered to reads, in one turn. Default 1 MiB */
+	uint64_t state_hash_interval_ms; /* the leader has the states of all replicas compared this often (rsm/state_hash.h); 0 (the default): never */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
 	struct group_settings group;   /* what this replica would have the group apply entries by */
 };
@@ -132,6 +133,21 @@ void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *reques
 struct paxos;
 const struct paxos *rsm_core(const struct rsm *rsm);
 uint64_t rsm_state_hash(const struct rsm *rsm);
+/* The newest time that this replica's state was found to differ from its group's, which is then fetched anew. */
+#define RSM_DIVERGED_PARTS 64u
+struct rsm_divergence {
+	uint64_t count;      /* of all times, in this life of the process */
+	uint64_t slot;       /* of the mark at which states were compared */
+	uint64_t own, right; /* hashes */
+	uint32_t nparts;     /* that differ, as far as is known … */
+	uint32_t parts[RSM_DIVERGED_PARTS]; /* … the first of them; by number in the app's audit, then sessions, then the group */
+};
+/* NULL: it never was. */
+const struct rsm_divergence *rsm_diverged(const struct rsm *rsm);
+/* The newest slot at which the state was found to be that of the group; 0: none yet. */
+uint64_t rsm_compared_slot(const struct rsm *rsm);
+/* False while it is being fetched from a peer. */
+bool rsm_has_state(const struct rsm *rsm);
 /* Snapshots of peers that have replaced the state. */
 uint64_t rsm_snapshots_installed(const struct rsm *rsm);
 uint64_t rsm_lived_us(const struct rsm *rsm); /* by the newest applied entry */

@@ -24,6 +24,8 @@ static void reply_free(struct session *session, struct session_reply *r)
 
 static void session_free(struct sessions *s, struct session *session)
 {
+	if (s->digest.under_way)
+		sessions_digest_note(s, session);
 	for (uint32_t i = 0; i < session->count; i++)
 		reply_free(session, &session->replies[session->first + i]);
 	map_remove(&s->by_client, session->client);
@@ -41,6 +43,7 @@ static void clear_list(struct sessions *s, struct list *list)
 
 void sessions_clear(struct sessions *s)
 {
+	s->digest.under_way = false;
 	clear_list(s, &s->once);
 	clear_list(s, &s->order);
 	id_ranges_free(&s->evicted);
@@ -109,6 +112,7 @@ static struct session *create(struct sessions *s, uint64_t client)
 	struct session *session = ALLOC(struct session);
 	session->table = s;
 	session->client = client;
+	session->digest_round = s->digest.round;
 	list_init(&session->order);
 	map_put(&s->by_client, client, session);
 	s->once_count++;
@@ -205,6 +209,8 @@ bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t seque
 
 static struct session *touch(struct sessions *s, struct session *session, uint64_t now_us)
 {
+	if (s->digest.under_way)
+		sessions_digest_note(s, session);
 	list_remove(&session->order);
 	list_push_back(session->returned ? &s->order : &s->once, &session->order);
 	session->used_us = now_us;

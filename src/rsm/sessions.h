@@ -56,9 +56,18 @@ struct session {
 	uint64_t used_us;      /* lived time */
 	struct list order;     /* in sessions.once or sessions.order */
 	bool returned;         /* it has sent a second command */
+	uint32_t digest_round; /* in which it was looked at last; sessions_digest */
 	uint64_t reply_bytes;  /* of all kept replies */
 	struct session_reply *replies; /* ascending sequence */
 	uint32_t first, count, capacity; /* replies[first … first + count) */
+};
+
+/* Of the table as it was at sessions_digest_begin(). */
+struct sessions_digest {
+	bool under_way;
+	uint32_t round;
+	struct list *list, *at; /* the list that is being gone through, and the next of it */
+	uint64_t sum;
 };
 
 struct sessions {
@@ -73,6 +82,7 @@ struct sessions {
 	uint64_t evictions;   /* counted; not part of the state */
 	bool first_version;   /* of the entry that is being applied: it is of format 2 */
 	uint64_t reply_bytes;
+	struct sessions_digest digest;
 };
 
 enum session_verdict {
@@ -144,5 +154,15 @@ int sessions_decode(struct sessions *s, struct slice in) MUST_CHECK;
 int sessions_decode_first_version(struct sessions *s, struct slice in) MUST_CHECK;
 /* Equal tables have equal hashes. */
 uint32_t sessions_hash(const struct sessions *s);
+
+/*
+ * A hash of the table as it is now, made in steps of about `work` bytes that might be copied in their time: next() returns
+ * true while there is more; the result is then digest.sum. Commands may go on meanwhile; sessions_clear() ends it. It
+ * covers all but the order of sessions that were used at the same lived time.
+ */
+void sessions_digest_begin(struct sessions *s);
+bool sessions_digest_next(struct sessions *s, uint64_t work);
+/* The session is about to change: while a digest is under way. */
+void sessions_digest_note(struct sessions *s, struct session *session);
 
 #endif

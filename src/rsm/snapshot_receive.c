@@ -129,6 +129,12 @@ static void begin_pass(struct rsm *rsm, enum receive_step step)
 	read_on(rsm, step);
 }
 
+/* It may have been asked for before the state was lost, and the log have been applied beyond it. */
+static bool is_late(const struct rsm *rsm)
+{
+	return rsm->state_lost ? rsm->receive.slot < rsm->lost_slot : rsm->receive.slot <= rsm->applied;
+}
+
 static void verified(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
@@ -137,7 +143,7 @@ static void verified(struct rsm *rsm)
 		return;
 	}
 	/* The log may have caught up meanwhile: a late snapshot must not replace a newer state. */
-	if (r->slot <= rsm->applied && !rsm->state_lost) {
+	if (is_late(rsm)) {
 		give_up(rsm, "no longer needed", 0);
 		return;
 	}
@@ -149,7 +155,7 @@ static void verified(struct rsm *rsm)
 static void begin_restore(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	if (r->slot <= rsm->applied && !rsm->state_lost) {
+	if (is_late(rsm)) {
 		discard_file(rsm, r->file, r->name);
 		r->file = NULL;
 		r->step = RECEIVE_IDLE;
@@ -200,6 +206,7 @@ static void restored(struct rsm *rsm)
 	if (identity_check(rsm) != 0)
 		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
+	rsm->lost_from = 0;
 	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &rsm->group.bound);
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
@@ -244,6 +251,8 @@ static void step_done(struct disk_request *request)
 	struct rsm *rsm = request->owner;
 	struct snapshot_receive *r = &rsm->receive;
 	if (request->status == STATUS_NO_SPACE) {
+		if (rsm->state_lost)
+			state_hash_drop_evidence(rsm);
 		give_up(rsm, "disk full", SNAPSHOT_PAUSE_US);
 		return;
 	}

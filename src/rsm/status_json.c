@@ -57,6 +57,9 @@ void status_json_open(const struct wire_status *status, struct buffer *out)
 	put_number(out, ",\"disk_bytes", status->disk_bytes);
 	put_number(out, ",\"config", status->config);
 	put_number(out, ",\"sessions", status->sessions);
+	put_number(out, ",\"state_hash_slot", status->state_hash_slot);
+	put_number(out, ",\"state_diverged", status->state_diverged);
+	put_number(out, ",\"state_undecided", status->state_undecided);
 	put_number(out, ",\"uptime_ms", status->uptime_ms);
 	put_text(out, ",\"version", status->version);
 	put_peers(out, status);

@@ -282,6 +282,11 @@ static const struct app_ops shardkv_app_ops = {
 	.restore_chunk = restore_chunk,
 	.restore_end = restore_end,
 	.hash = hash,
+	.audit_begin = audit_begin,
+	.audit_next = audit_next,
+	.audit_parts = audit_parts,
+	.audit_end = audit_end,
+	.part_name = part_name,
 	.destroy = destroy,
 };
 

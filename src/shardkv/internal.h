@@ -7,6 +7,7 @@
  *   txn.c        staging, compares, commit
  *   query.c      keys and scans
  *   snapshot.c   image and restore
+ *   audit.c      the state hashed from its contents, shard by shard
  */
 #ifndef SYNOD_SHARDKV_INTERNAL_H
 #define SYNOD_SHARDKV_INTERNAL_H
@@ -140,6 +141,14 @@ void snapshot_end(struct app_snapshot *snapshot);
 void restore_begin(struct app *app);
 int restore_chunk(struct app *app, struct slice chunk, struct arena *arena);
 int restore_end(struct app *app);
+
+/* ---- audit.c ---- */
+
+struct app_audit *audit_begin(struct app *app);
+int audit_next(struct app_audit *audit, uint64_t work);
+struct app_parts audit_parts(const struct app_audit *audit);
+void audit_end(struct app_audit *audit);
+void part_name(struct app *app, uint32_t part, struct buffer *out);
 
 /* A key for people: quoted, at most some dozens of bytes. */
 #define KEY_TEXT_BYTES 72

@@ -37,6 +37,7 @@
 	X(SNAPSHOT_CHUNK, 49, "snapshot_chunk") \
 	X(READ_INDEX, 50, "read_index") \
 	X(READ_INDEX_REPLY, 51, "read_index_reply") \
+	X(STATE_HASH, 52, "state_hash") \
 	X(VIEW_PING, 64, "view_ping") \
 	X(PB_FORWARD, 72, "pb_forward") \
 	X(AGREEMENT, 80, "agreement") \

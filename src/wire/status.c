@@ -51,6 +51,9 @@ int wire_status_decode(struct slice in, struct arena *arena, struct wire_status 
 		.config = reply->config,
 		.sessions = reply->sessions,
 		.uptime_ms = reply->uptime_ms,
+		.state_hash_slot = reply->state_hash_slot,
+		.state_diverged = reply->state_diverged,
+		.state_undecided = reply->state_undecided,
 		.npeers = (uint32_t)reply->n_peers,
 	};
 	for (uint32_t i = 0; i < out->npeers; i++) {
@@ -101,4 +104,7 @@ void wire_status_encode(const struct wire_status *in, struct buffer *out)
 	pb_put_bytes(out, 20, in->leader_name);
 	for (uint32_t i = 0; i < in->npeers; i++)
 		put_peer(out, 21, &in->peers[i]);
+	pb_put_u64(out, 40, in->state_hash_slot);
+	pb_put_u64(out, 41, in->state_diverged);
+	pb_put_u64(out, 42, in->state_undecided);
 }

@@ -119,6 +119,7 @@ struct wire_status {
 	uint32_t replica;
 	uint64_t group, ballot, chosen, applied, log_first, log_last, snapshot;
 	uint64_t data_bytes, disk_bytes, keys, config, sessions, uptime_ms;
+	uint64_t state_hash_slot, state_diverged, state_undecided;
 	uint32_t npeers;
 	struct wire_peer_status peers[REPLICAS_MAX];
 };

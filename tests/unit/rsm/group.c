@@ -270,7 +270,9 @@ static void check_told(const struct rsm_replica *r, const struct paxos *core)
 
 static void check_state(struct rsm_group *g, struct rsm_replica *replica, struct rsm *rsm)
 {
-	if (rsm->restoring || rsm->state_lost || rsm->applied == 0)
+	if (rsm->restoring || rsm->state_lost)
+		replica->wrong = false;
+	if (rsm->restoring || rsm->state_lost || rsm->applied == 0 || replica->wrong)
 		return;
 	if (rsm->applied == replica->compared && ++replica->idle_turns < IDLE_TURNS)
 		return;
@@ -303,6 +305,7 @@ static void after_turn(void *context, struct sim_process *process)
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
 		g->replicas[i].compared = 0;
+		g->replicas[i].wrong = false;
 		if (core != NULL)
 			check_told(&g->replicas[i], core);
 	}
@@ -383,6 +386,11 @@ void rsm_group_lose(struct rsm_group *g, uint32_t i)
 	if (r->accepted_told_count > 0)
 		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
 	paxos_invariants_wiped(g->invariants, i);
+}
+
+struct app *rsm_group_app(const struct rsm_group *g, uint32_t i)
+{
+	return replica_of(g->replicas[i].process->node)->app;
 }
 
 struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i)

@@ -41,6 +41,7 @@ struct rsm_replica {
 	uint64_t compared;        /* slot whose state has been compared with the others' … */
 	uint32_t idle_turns;      /* … and turns since then */
 	bool lost;                /* it is started without a vote */
+	bool wrong;               /* its state has been changed by the test, and is not compared, until another takes its place */
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
 };
 
@@ -69,6 +70,8 @@ void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const st
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);
 
+/* Of a living replica. */
+struct app *rsm_group_app(const struct rsm_group *g, uint32_t i);
 /* Its disk is gone. From its next start on it has no vote. */
 void rsm_group_lose(struct rsm_group *g, uint32_t i);
 struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i); /* NULL: down */

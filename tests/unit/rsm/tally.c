@@ -146,6 +146,76 @@ static uint64_t tally_hash(struct app *app)
 	return tally_of(app)->hash;
 }
 
+/* ---- audits ---- */
+
+struct app_audit {
+	struct item *items;
+	uint64_t count, at, kept, hash;
+	uint64_t parts[TALLY_PARTS];
+};
+
+static struct app_audit *tally_audit_begin(struct app *app)
+{
+	const struct tally *t = tally_of(app);
+	struct app_audit *audit = ALLOC(struct app_audit);
+	audit->items = alloc_zeroed(t->count + 1, sizeof *audit->items);
+	if (t->count > 0)
+		memcpy(audit->items, t->items, t->count * sizeof *audit->items);
+	audit->count = t->count;
+	audit->kept = t->hash;
+	return audit;
+}
+
+static uint64_t next_hash(uint64_t hash, uint64_t value, uint32_t crc, uint64_t count)
+{
+	return (hash ^ value ^ (uint64_t)crc << 32) * 0x9e3779b97f4a7c15ull + count;
+}
+
+/* Few of them in a step, so that audits take a while. */
+static int tally_audit_next(struct app_audit *audit, uint64_t work)
+{
+	for (uint64_t i = 0; audit->at < audit->count && i < work / (64 * KIB); i++, audit->at++) {
+		const struct item *item = &audit->items[audit->at];
+		uint64_t *part = &audit->parts[audit->at % TALLY_PARTS];
+		*part = next_hash(*part, item->value, item->crc, audit->at);
+		audit->hash = next_hash(audit->hash, item->value, item->crc, audit->at + 1);
+	}
+	return audit->at < audit->count;
+}
+
+static struct app_parts tally_audit_parts(const struct app_audit *audit)
+{
+	return (struct app_parts){.count = TALLY_PARTS, .hashes = audit->parts, .sound = audit->hash == audit->kept};
+}
+
+static void tally_audit_end(struct app_audit *audit)
+{
+	free(audit->items);
+	free(audit);
+}
+
+static void tally_part_name(struct app *app, uint32_t part, struct buffer *out)
+{
+	(void)app;
+	buffer_format(out, "quarter %u", part);
+}
+
+void tally_flip(struct app *app, uint64_t i)
+{
+	struct tally *t = tally_of(app);
+	ASSERT(i < t->count);
+	t->items[i].value ^= 0x10;
+}
+
+void tally_apply_wrongly(struct app *app, uint64_t i)
+{
+	struct tally *t = tally_of(app);
+	tally_flip(app, i);
+	t->hash = 0;
+	for (uint64_t k = 0; k < t->count; k++)
+		t->hash = next_hash(t->hash, t->items[k].value, t->items[k].crc, k + 1);
+}
+
 static void tally_destroy(struct app *app)
 {
 	free(tally_of(app)->items);
@@ -163,6 +233,11 @@ static const struct app_ops tally_ops = {
 	.restore_chunk = tally_restore_chunk,
 	.restore_end = tally_restore_end,
 	.hash = tally_hash,
+	.audit_begin = tally_audit_begin,
+	.audit_next = tally_audit_next,
+	.audit_parts = tally_audit_parts,
+	.audit_end = tally_audit_end,
+	.part_name = tally_part_name,
 	.destroy = tally_destroy,
 };
 
