@@ -271,10 +271,12 @@ void snapshot_maybe_take(struct rsm *rsm)
 void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct paxos_members *bound,
 		    struct disk_file *file, uint64_t bytes)
 {
-	ASSERT(slot > rsm->snapshot_slot && slot <= rsm->applied);
+	ASSERT(slot >= rsm->snapshot_slot && slot <= rsm->applied);
 	char name[SNAPSHOT_NAME_BYTES];
+	/* A lost state may come back at the slot of the own snapshot: the new file has taken the name of the old one. */
 	if (rsm->snapshot_file != NULL)
-		discard_file(rsm, rsm->snapshot_file, snapshot_name(rsm->snapshot_slot, name));
+		discard_file(rsm, rsm->snapshot_file,
+			     slot == rsm->snapshot_slot ? NULL : snapshot_name(rsm->snapshot_slot, name));
 	rsm->snapshot_slot = slot;
 	rsm->snapshot_file = file;
 	rsm->snapshot_bytes = bytes;

@@ -309,4 +309,37 @@ START_TEST(useless_snapshot)
 }
 END_TEST
 
-CHECK_MAIN("rsm judge", useless_snapshot, values, own_commands, impossible_records, possible_records, lies)
+/* The state comes back at the slot of the own snapshot, whose name the new file has: it stays, also for the next start. */
+START_TEST(useless_at_own_slot)
+{
+	rsm_group_init(&g, 3, 7, NULL);
+	rsm_group_append_many(&g, 10);
+	ck_assert(rsm_group_agree(&g, 30 * SIM_SECOND));
+	uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+	struct rsm *rsm = rsm_group_rsm(&g, i);
+	for (uint32_t k = 0; k < 3; k++)
+		rsm_group_rsm(&g, k)->snapshot_wanted = true;
+	rsm_group_run(&g, SIM_SECOND);
+	for (uint32_t k = 0; k < 3; k++)
+		ck_assert_uint_eq(rsm_group_rsm(&g, k)->snapshot_slot, rsm->applied);
+	/* As a snapshot that is no state leaves it. */
+	rsm->state_lost = true;
+	rsm->lost_slot = rsm->applied;
+	rsm_set_electable(rsm);
+	rsm_group_run(&g, 2 * SIM_SECOND);
+	ck_assert(!rsm->state_lost);
+	ck_assert_uint_eq(rsm->counters.snapshots_installed, 1);
+	for (int life = 0; life < 2; life++) {
+		sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[i].process);
+		rsm = rsm_group_rsm(&g, i);
+		ck_assert(!rsm->state_lost);
+		ck_assert_uint_ne(rsm->snapshot_slot, 0);
+		rsm_group_append_many(&g, 3);
+		ck_assert(rsm_group_agree(&g, 30 * SIM_SECOND));
+	}
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm judge", useless_snapshot, useless_at_own_slot, values, own_commands, impossible_records, possible_records, lies)
