@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/rng.h"
 
 struct values {
 	uint32_t count;
@@ -174,6 +175,92 @@ static uint64_t list_hash(struct app *app)
 	return list_of(app)->hash;
 }
 
+/* ---- audits ---- */
+
+struct app_audit {
+	struct app_snapshot *image; /* as for a snapshot: u32 length, u32 key, u32 count, values … */
+	struct slice rest;
+	uint64_t kept, sum;
+	uint32_t key, place;
+	uint64_t parts[LIST_PARTS + 1];
+};
+
+static struct app_audit *list_audit_begin(struct app *app)
+{
+	struct app_audit *audit = ALLOC(struct app_audit);
+	audit->image = list_snapshot_begin(app);
+	audit->rest = buffer_slice(&audit->image->bytes);
+	audit->kept = list_of(app)->hash;
+	audit->parts[LIST_PARTS] = audit->kept;
+	return audit;
+}
+
+/* One piece of a list each time. The order of the lists is not part of the state. */
+static int list_audit_next(struct app_audit *audit, uint64_t work)
+{
+	uint32_t len = 0, key = 0, count = 0;
+	(void)work;
+	if (!slice_take_u32(&audit->rest, &len) || !slice_take_u32(&audit->rest, &key) || !slice_take_u32(&audit->rest, &count))
+		return 0;
+	if (key != audit->key)
+		audit->place = 0;
+	audit->key = key;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t value = 0;
+		(void)slice_take_u64(&audit->rest, &value);
+		uint64_t d = digest(key, audit->place++, value);
+		audit->parts[key % LIST_PARTS] += d;
+		audit->sum += d;
+	}
+	return 1;
+}
+
+static struct app_parts list_audit_parts(const struct app_audit *audit)
+{
+	return (struct app_parts){.count = LIST_PARTS + 1, .hashes = audit->parts, .sound = audit->sum == audit->kept};
+}
+
+static void list_audit_end(struct app_audit *audit)
+{
+	list_snapshot_end(audit->image);
+	free(audit);
+}
+
+static void list_part_name(struct app *app, uint32_t part, struct buffer *out)
+{
+	(void)app;
+	if (part < LIST_PARTS)
+		buffer_format(out, "lists %u", part);
+	else
+		buffer_format(out, "sum");
+}
+
+bool list_app_change(struct app *app, struct rng *rng, bool kept, uint32_t *part)
+{
+	struct list_app *list = list_of(app);
+	size_t position = 0;
+	uint64_t key = 0, skip = rng_below(rng, 16), bit = 1ull << rng_below(rng, 64);
+	void *value = NULL;
+	struct values *values = NULL;
+	while (map_next(&list->lists, &position, &key, &value)) {
+		if (((struct values *)value)->count == 0)
+			continue;
+		values = value;
+		*part = ((uint32_t)key - 1) % LIST_PARTS;
+		if (skip-- == 0)
+			break;
+	}
+	if (values == NULL)
+		return false;
+	if (kept) {
+		list->hash ^= bit;
+		*part = LIST_PARTS;
+	} else {
+		values->values[rng_below(rng, values->count)] ^= bit;
+	}
+	return true;
+}
+
 static void list_destroy(struct app *app)
 {
 	list_restore_begin(app);
@@ -191,6 +278,11 @@ static const struct app_ops list_ops = {
 	.restore_chunk = list_restore_chunk,
 	.restore_end = list_restore_end,
 	.hash = list_hash,
+	.audit_begin = list_audit_begin,
+	.audit_next = list_audit_next,
+	.audit_parts = list_audit_parts,
+	.audit_end = list_audit_end,
+	.part_name = list_part_name,
 	.destroy = list_destroy,
 };
 

@@ -11,6 +11,12 @@
 
 #include "rsm/app.h"
 
+/* Audited in parts: list `key` is in part key % LIST_PARTS; the last one is the sum of all digests. */
+#define LIST_PARTS 8u
+
 struct app *list_app_create(void);
+struct rng;
+/* What must not happen: a value changes, or (kept) the sum. Which part; false: there is no value. */
+bool list_app_change(struct app *app, struct rng *rng, bool kept, uint32_t *part);
 
 #endif

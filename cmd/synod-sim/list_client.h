@@ -21,6 +21,7 @@ struct list_replica_options {
 struct node *list_replica_build(void *context, struct sim_process *process);
 struct rsm *list_replica_rsm(struct node *node);
 uint64_t list_replica_hash(struct node *node);
+struct app *list_replica_app(struct node *node);
 
 struct list_client_options {
 	const char *const *addresses;

@@ -111,3 +111,8 @@ uint64_t list_replica_hash(struct node *node)
 	struct app *app = replica_of(node)->app;
 	return app->ops->hash(app);
 }
+
+struct app *list_replica_app(struct node *node)
+{
+	return replica_of(node)->app;
+}

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "liars.h"
+#include "memory.h"
 #include "shiviz.h"
 #include "strays.h"
 #include "sim/network.h"
@@ -73,7 +74,7 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 			   replica->applied, applied);
 	replica->applied = applied;
 	replica->incarnation = process->incarnation;
-	if (applied == 0 || applied >= SCENE_SLOTS_MAX)
+	if (applied == 0 || applied >= SCENE_SLOTS_MAX || memory_is_wrong(replica))
 		return;
 	/* Sessions and what the group has agreed on count, too. 0 stands for not known. */
 	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene->kind->rsm(replica))) | 1;
@@ -159,6 +160,7 @@ static void after_turn(void *context, struct sim_process *process)
 	if (sim_process_alive(process))
 		liars_after_turn(scene, replica);
 	check_group_id(scene, replica);
+	memory_after_turn(scene, replica);
 	compare_state(scene, replica);
 	check_lived(scene, replica);
 	check_core(scene, replica->group);
@@ -284,6 +286,8 @@ static bool converged(void *context)
 			const struct scene_replica *replica = &scene->replicas[i];
 			if (replica->group != group || !in_core(scene, replica))
 				continue;
+			if (memory_is_wrong(replica))
+				return scene->over;
 			if (applied != UINT64_MAX && applied != replica->applied)
 				return scene->over;
 			/* Whose disk was lost has a vote again. */
@@ -329,6 +333,7 @@ static void phase_safety(struct scene *scene)
 		sim_mix_start(mix_of(scene));
 	sim_nemesis_start(scene->nemesis);
 	strays_start(scene->strays);
+	memory_start(scene->memory);
 	while (world->now_us < end_us && !scene->over)
 		sim_world_run_until(world, world->now_us + 100 * SIM_MILLISECOND);
 }
@@ -338,6 +343,7 @@ static void phase_liveness(struct scene *scene)
 	struct sim_world *world = scene->world;
 	uint64_t limit_us = scene->options->liveness_us;
 	sim_trace_note(&world->trace, "phase=liveness");
+	memory_stop(scene->memory);
 	sim_nemesis_heal_core(scene->nemesis);
 	if (scene->kind->heal != NULL)
 		scene->kind->heal(scene);
@@ -458,6 +464,7 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	rng_seed(&turns, scene->options->seed ^ 0x7475726e73ull);
 	if (rng_chance(&turns, 400000))
 		settings->turn_bytes = 1ull << rng_range(&turns, 6, 14);
+	memory_draw_settings(scene, settings);
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
 		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
@@ -524,6 +531,8 @@ static void scene_build(struct scene *scene)
 	liars_draw(scene);
 	scene->strays = ALLOC(struct strays);
 	strays_init(scene->strays, scene);
+	scene->memory = ALLOC(struct memory);
+	memory_init(scene->memory, scene);
 	scene->kind->build(scene);
 }
 
@@ -532,6 +541,8 @@ static void scene_free(struct scene *scene)
 	sim_load_stop(&scene->load);
 	strays_stop(scene->strays);
 	free(scene->strays);
+	memory_stop(scene->memory);
+	free(scene->memory);
 	if (scene->kind->quiet != NULL)
 		scene->kind->quiet(scene);
 	sim_nemesis_destroy(scene->nemesis);

@@ -89,6 +89,17 @@ struct scene_result {
 
 struct scene;
 
+/* What has become of a replica's memory (memory.h). */
+struct scene_memory {
+	bool wrong;
+	bool visible;         /* to clients, if it led */
+	uint32_t incarnation; /* of the change */
+	uint64_t installed;   /* snapshots, before it */
+	uint64_t found;       /* times that its state was found to differ, before it and since */
+	uint32_t part;
+	uint64_t applied;
+};
+
 struct scene_replica {
 	struct sim_process *process;
 	uint32_t group;
@@ -98,6 +109,7 @@ struct scene_replica {
 	uint32_t wipes;   /* of its disk, that they know of */
 	uint32_t lied_to; /* an incarnation, and how often */
 	uint64_t lies;
+	struct scene_memory memory;
 };
 
 /* What a kind of cluster brings along. */
@@ -124,6 +136,11 @@ struct scene_kind {
 	/* and in the end. */
 	bool (*converged)(struct scene *scene);
 	void (*free)(struct scene *scene);
+	/*
+	 * Changes something in the state of a living replica, in which part, as if by itself: what is `kept` about values, which no client sees,
+	 * or a value. False: there is nothing yet. NULL: never.
+	 */
+	bool (*change)(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part);
 	/* A command that appends this value to a list, or does something else that nobody else does; its method. 0: it is no server. */
 	uint16_t (*stray)(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body);
 	struct sim_mix *(*mix)(const struct scene *scene); /* the second load; NULL: none */
@@ -136,6 +153,7 @@ struct scene {
 	struct sim_world *world;
 	struct shiviz *shiviz;
 	struct strays *strays;
+	struct memory *memory;
 	struct sim_nemesis *nemesis;
 	struct rng rng; /* for what the scene itself draws */
 	struct sim_load load;

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "kv_client.h"
 #include "scene.h"
-#include "shardkv/app.h"
+#include "shardkv/internal.h"
 #include "shardkv/node.h"
 #include "shardmaster/node.h"
 #include "shardmaster/shard_config.h"
@@ -439,6 +439,45 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 	return app->ops->hash(app);
 }
 
+/* A value, or the sum of the digests, of a shard that has records. */
+static bool cluster_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+{
+	if (replica->group == 0)
+		return false;
+	struct shardkv_app *a = app_of(shardkv_node_app(replica->process->node));
+	uint32_t first = (uint32_t)rng_below(rng, a->nshards);
+	uint64_t bit = rng_below(rng, 64), skip = rng_below(rng, 8);
+	for (uint32_t i = 0; i < a->nshards; i++) {
+		uint32_t shard = (first + i) % a->nshards;
+		struct store_record record;
+		if (a->store->ops->space_count(a->store, shard) == 0)
+			continue;
+		*part = shard;
+		if (kept) {
+			a->shards[shard].digest ^= 1ull << bit;
+			return true;
+		}
+		struct store_iterator *iterator = a->store->ops->iterate(a->store, NULL, shard, slice(NULL, 0));
+		bool found = a->store->ops->next(iterator, &record);
+		for (; skip > 0 && a->store->ops->next(iterator, &record); skip--)
+			;
+		a->store->ops->iterate_end(iterator);
+		if (!found || record.value.len == 0)
+			continue;
+		struct buffer key = {0}, value = {0};
+		buffer_add_slice(&key, record.key);
+		buffer_add_slice(&value, record.value);
+		value.data[bit % value.len] ^= (uint8_t)(1u << bit % 8);
+		record.key = buffer_slice(&key);
+		record.value = buffer_slice(&value);
+		a->store->ops->put(a->store, shard, &record);
+		buffer_free(&key);
+		buffer_free(&value);
+		return true;
+	}
+	return false;
+}
+
 static uint16_t cluster_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
 {
 	const struct scene_replica *replica = scene->by_process[process->index];
@@ -478,5 +517,6 @@ const struct scene_kind scene_cluster = {
 	.quiet = cluster_quiet,
 	.free = cluster_free,
 	.stray = cluster_stray,
+	.change = cluster_change,
 	.mix = cluster_mix,
 };

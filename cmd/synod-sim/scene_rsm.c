@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "list_app.h"
 #include "list_client.h"
 #include "scene.h"
 #include "wire/method.h"
@@ -200,6 +201,11 @@ static uint64_t replica_hash(const struct scene_replica *replica)
 	return list_replica_hash(replica->process->node);
 }
 
+static bool rsm_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+{
+	return list_app_change(list_replica_app(replica->process->node), rng, kept, part);
+}
+
 static uint16_t rsm_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
 {
 	if (scene->by_process[process->index] == NULL)
@@ -227,4 +233,5 @@ const struct scene_kind scene_rsm = {
 	.replica_turn = rsm_replica_turn,
 	.free = rsm_free,
 	.stray = rsm_stray,
+	.change = rsm_change,
 };

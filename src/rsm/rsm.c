@@ -493,6 +493,11 @@ uint64_t rsm_compared_slot(const struct rsm *rsm)
 	return rsm->hash.compared_slot;
 }
 
+uint64_t rsm_undecided(const struct rsm *rsm)
+{
+	return rsm->hash.undecided;
+}
+
 bool rsm_has_state(const struct rsm *rsm)
 {
 	return rsm->started && !rsm->restoring && !rsm->state_lost;

@@ -146,6 +146,8 @@ struct rsm_divergence {
 const struct rsm_divergence *rsm_diverged(const struct rsm *rsm);
 /* The newest slot at which the state was found to be that of the group; 0: none yet. */
 uint64_t rsm_compared_slot(const struct rsm *rsm);
+/* Comparisons by which replicas differ, and nobody is known to be right. */
+uint64_t rsm_undecided(const struct rsm *rsm);
 /* False while it is being fetched from a peer. */
 bool rsm_has_state(const struct rsm *rsm);
 /* Snapshots of peers that have replaced the state. */

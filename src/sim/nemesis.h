@@ -17,6 +17,8 @@
  *   at rest    damage to logs and snapshots (sim/damage.h), files of logs that are missing or another replica's
  *              (sim/exchange.h), by the atlas
  *
+ *   memory     a value in a replica's memory changes (by whoever knows the service: sim_nemesis_memory_changes)
+ *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
  * log is damaged must refuse to start, and counts for good; whose snapshot is damaged counts until a whole one
  * is in its place. So of each acknowledged slot at least one copy is on a disk without damage. With options.nemesis.beyond the
@@ -70,6 +72,12 @@ void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *co
 
 /* Now: the process loses power, and its newest snapshot is damaged, if the atlas allows it. From outside any process. */
 void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process);
+/*
+ * Something in the memory of a replica is about to change: true if the atlas allows it. It counts there until its state is right, which
+ * sim_nemesis_memory_is_right() says: what it has written may not be.
+ */
+bool sim_nemesis_memory_changes(struct sim_nemesis *nemesis, const struct sim_process *process);
+void sim_nemesis_memory_is_right(struct sim_nemesis *nemesis, const struct sim_process *process);
 void sim_nemesis_start(struct sim_nemesis *nemesis);
 /* No new faults; those under way end at their time. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);

@@ -167,7 +167,7 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 			damage->snapshot = false;
 		if (damage->wiped && nemesis->bound(nemesis->bound_context, group->members[i]))
 			damage->wiped = false;
-		damaged += damage->log || damage->snapshot || damage->wiped;
+		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
 	}
 	return damaged;
 }
@@ -176,7 +176,8 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member)
 {
 	uint32_t damaged = nemesis_damaged(nemesis, group);
-	bool already = group->damage[member].log || group->damage[member].snapshot || group->damage[member].wiped;
+	const struct nemesis_damage *own = &group->damage[member];
+	bool already = own->log || own->snapshot || own->wiped || own->memory;
 	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
 }
 
@@ -201,6 +202,22 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process, str
 			damage->snapshot_slot = slot;
 	}
 	buffer_free(&what);
+}
+
+bool sim_nemesis_memory_changes(struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	if (nemesis->core != NULL || group == NULL || nemesis_damaged(nemesis, group) >= (group->count - 1) / 2)
+		return false;
+	group->damage[member].memory = true;
+	return true;
+}
+
+void sim_nemesis_memory_is_right(struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	damage->memory = false;
 }
 
 void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *process)

@@ -49,6 +49,7 @@ struct nemesis_damage {
 	bool snapshot;          /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
 	bool wiped;             /* until its group has bound the disk that took its place */
+	bool memory;            /* until it has a right state again */
 };
 
 struct nemesis_group {
