@@ -81,6 +81,14 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 	if (strcmp(status->state, "lost") == 0)
 		report(doctor, FINDING_FAIL,
 		       "%s does not vote: its directory was lost; its group has one vote less, and must not lose another", name);
+	if (status->state_undecided > 0)
+		report(doctor, FINDING_FAIL,
+		       "%s: its group's replicas have different states, and no majority says which is right: see "
+		       "event=state_undecided in its log", name);
+	if (status->state_diverged > 0)
+		report(doctor, FINDING_WARN,
+		       "%s has had another state than its group since it started, %" PRIu64 " times, and has fetched a right one: test "
+		       "its memory; see event=state_diverged in its log", name, status->state_diverged);
 	if (strcmp(status->state, "cut off") == 0)
 		report(doctor, FINDING_FAIL, "%s gets no answer from the viewservers: can it reach them?", name);
 	if (strcmp(status->state, "without state") == 0)

@@ -86,6 +86,9 @@ static json_t *view_json(const struct view *view)
 		{"config", status->config},
 		{"sessions", status->sessions},
 		{"uptime_ms", status->uptime_ms},
+		{"state_hash_slot", status->state_hash_slot},
+		{"state_diverged", status->state_diverged},
+		{"state_undecided", status->state_undecided},
 		{"round_trip_us", status->round_trip_us},
 	};
 	json_object_set_new(object, "ballot", json_string(view->ballot));

@@ -182,6 +182,9 @@ static void fill_status(struct synod_node_status *out, const struct wire_status 
 		.config = in->config,
 		.sessions = in->sessions,
 		.uptime_ms = in->uptime_ms,
+		.state_hash_slot = in->state_hash_slot,
+		.state_diverged = in->state_diverged,
+		.state_undecided = in->state_undecided,
 		.npeers = in->npeers,
 		.peers = peers,
 	};

@@ -311,6 +311,11 @@ struct synod_node_status {
 	int64_t clock_ahead_ms; /* of the cluster's hybrid clock against this machine's */
 	size_t npeers;
 	const struct synod_peer_status *peers;
+	/*
+	 * Of a replica: the newest slot at which its state was found equal to that of its group; how often, in this life, it was found to
+	 * differ, and was fetched anew; and how often replicas differed and nobody was known to be right.
+	 */
+	uint64_t state_hash_slot, state_diverged, state_undecided;
 };
 /* Asks one node, leader or not. Free with synod_node_status_free. */
 struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms);

@@ -154,6 +154,28 @@ static void measure_snapshot(struct bench *b)
 	report("snapshot, bytes", bytes, start);
 }
 
+/* In the steps of the replicated state machine (rsm/state_hash.c). */
+static void measure_audit(struct bench *b)
+{
+	uint64_t begin = now_ns(), longest = 0, steps = 0, more;
+	struct app_audit *audit = b->app->ops->audit_begin(b->app);
+	printf("%-24s %9.1f us\n", "audit, begin", (double)(now_ns() - begin) / 1e3);
+	begin = now_ns();
+	do {
+		uint64_t start = now_ns();
+		more = (uint64_t)b->app->ops->audit_next(audit, 256u * KIB);
+		uint64_t length = now_ns() - start;
+		longest = length > longest ? length : longest;
+		steps++;
+	} while (more != 0);
+	report("audit, keys", b->keys, begin);
+	printf("%-24s %9.1f us, on average %.1f us\n", "audit, longest step", (double)longest / 1e3,
+	       (double)(now_ns() - begin) / 1e3 / (double)steps);
+	if (!b->app->ops->audit_parts(audit).sound)
+		exit(1);
+	b->app->ops->audit_end(audit);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = {.keys = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000};
@@ -176,6 +198,7 @@ int main(int argc, char **argv)
 	measure_gets(&b);
 	measure_scan(&b);
 	measure_snapshot(&b);
+	measure_audit(&b);
 	measure_op(&b, "delete", (struct wire_kv_op){.kind = WIRE_KV_DELETE});
 	b.app->ops->destroy(b.app);
 	arena_free(&b.arena);

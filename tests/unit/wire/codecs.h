@@ -169,6 +169,7 @@ static inline void any_status(struct rng *r, struct arena *a, void *out)
 		.ballot = any_u64(r), .chosen = any_u64(r), .applied = any_u64(r), .log_first = any_u64(r),
 		.log_last = any_u64(r), .snapshot = any_u64(r), .data_bytes = any_u64(r), .disk_bytes = any_u64(r),
 		.keys = any_u64(r), .config = any_u64(r), .sessions = any_u64(r), .uptime_ms = any_u64(r),
+		.state_hash_slot = any_u64(r), .state_diverged = any_u64(r), .state_undecided = any_u64(r),
 		.npeers = any_count(r, REPLICAS_MAX),
 	};
 	for (uint32_t i = 0; i < s->npeers; i++)
