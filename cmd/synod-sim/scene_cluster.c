@@ -442,8 +442,12 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 /* A value, or the sum of the digests, of a shard that has records. */
 static bool cluster_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
 {
-	if (replica->group == 0)
-		return false;
+	if (replica->group == 0) {
+		/* Whoever asks for a configuration may be sent a wrong one: only what is kept about it changes. */
+		shardmaster_config(replica->process->node)->hash ^= kept ? 1ull << rng_below(rng, 64) : 0;
+		*part = 0;
+		return kept;
+	}
 	struct shardkv_app *a = app_of(shardkv_node_app(replica->process->node));
 	uint32_t first = (uint32_t)rng_below(rng, a->nshards);
 	uint64_t bit = rng_below(rng, 64), skip = rng_below(rng, 8);

@@ -203,8 +203,21 @@ static uint16_t paxosd_stray(struct scene *scene, struct sim_process *process, u
 	return METHOD_LOG_COMMAND;
 }
 
+/* Every peer answers for its own log: only what is kept about the values changes. */
+static bool paxosd_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+{
+	const struct slots *slots = paxoslog_app_slots(paxosd_app(replica->process->node));
+	uint64_t bit = 1ull << rng_below(rng, 64);
+	if (!kept || slots == NULL)
+		return false;
+	((struct slots *)(uintptr_t)slots)->hash ^= bit;
+	*part = 0;
+	return true;
+}
+
 const struct scene_kind scene_paxosd = {
 	.stray = paxosd_stray,
+	.change = paxosd_change,
 	.build = paxosd_build,
 	.ready = paxosd_is_ready,
 	.rsm = peer_rsm,

@@ -238,6 +238,56 @@ static uint64_t hash(struct app *app)
 	return (slots->hash * 31 + slots->first) * 31 + slots->last;
 }
 
+/* ---- audits: one part ---- */
+
+#define VALUE_WORK 64u /* of a value, besides its bytes */
+
+struct app_audit {
+	struct slots_image image;
+	uint64_t slot, sum, kept, hash;
+};
+
+static struct app_audit *audit_begin(struct app *app)
+{
+	struct app_audit *audit = ALLOC(struct app_audit);
+	const struct slots *slots = &log_of(app)->slots;
+	slots_image_take(&audit->image, slots);
+	audit->slot = slots->first;
+	audit->kept = slots->hash;
+	return audit;
+}
+
+static int audit_next(struct app_audit *audit, uint64_t work)
+{
+	struct slice value;
+	for (uint64_t done = 0; done < work; done += VALUE_WORK + value.len) {
+		if (!slots_image_next(&audit->image, &value)) {
+			audit->hash = ((audit->sum * 31 + audit->kept) * 31 + audit->image.first) * 31 + audit->image.last;
+			return 0;
+		}
+		audit->sum += slots_hash_of(audit->slot++, value);
+	}
+	return 1;
+}
+
+static struct app_parts audit_parts(const struct app_audit *audit)
+{
+	return (struct app_parts){.count = 1, .hashes = &audit->hash, .sound = audit->sum == audit->kept};
+}
+
+static void audit_end(struct app_audit *audit)
+{
+	slots_image_free(&audit->image);
+	free(audit);
+}
+
+static void part_name(struct app *app, uint32_t part, struct buffer *out)
+{
+	(void)app;
+	(void)part;
+	buffer_format(out, "values of the log");
+}
+
 static void destroy(struct app *app)
 {
 	struct paxoslog *log = log_of(app);
@@ -256,6 +306,11 @@ static const struct app_ops ops = {
 	.restore_chunk = restore_chunk,
 	.restore_end = restore_end,
 	.hash = hash,
+	.audit_begin = audit_begin,
+	.audit_next = audit_next,
+	.audit_parts = audit_parts,
+	.audit_end = audit_end,
+	.part_name = part_name,
 	.destroy = destroy,
 };
 

@@ -29,7 +29,7 @@ void slots_free(struct slots *s)
 }
 
 /* splitmix64's finisher over slot, length and checksum. Summed up, so that values may come and go in any order. */
-static uint64_t hash_of(uint64_t slot, struct slice value)
+uint64_t slots_hash_of(uint64_t slot, struct slice value)
 {
 	uint64_t h = slot * 0x9e3779b97f4a7c15ull ^ (uint64_t)value.len << 32 ^ crc32c(0, value.data, value.len);
 	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ull;
@@ -78,7 +78,7 @@ uint64_t slots_append(struct slots *s, struct slice value)
 	chunk->ends[chunk->count++] = chunk->data.len;
 	s->last++;
 	s->bytes += value.len + SLOTS_ENTRY_BYTES;
-	s->hash += hash_of(s->last, value);
+	s->hash += slots_hash_of(s->last, value);
 	return s->last;
 }
 
@@ -89,7 +89,7 @@ void slots_trim(struct slots *s, uint64_t slot)
 		struct slots_chunk *chunk = s->chunks[s->head];
 		struct slice value = value_at(chunk, (uint32_t)(s->first - chunk->first));
 		s->bytes -= value.len + SLOTS_ENTRY_BYTES;
-		s->hash -= hash_of(s->first, value);
+		s->hash -= slots_hash_of(s->first, value);
 		s->first++;
 		if (s->first < chunk->first + chunk->count)
 			continue;

@@ -36,6 +36,8 @@ struct slots {
 	uint64_t hash;
 };
 
+/* Of one slot; that of a log is the sum of them. */
+uint64_t slots_hash_of(uint64_t slot, struct slice value);
 /* An empty log whose next slot is first. */
 void slots_init(struct slots *s, uint64_t first);
 void slots_free(struct slots *s);

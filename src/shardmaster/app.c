@@ -10,7 +10,7 @@
 
 static struct shardmaster_app *master_of(const struct app *app)
 {
-	return (struct shardmaster_app *)(void *)((char *)(uintptr_t)app - offsetof(struct shardmaster_app, app));
+	return shardmaster_of(app);
 }
 
 void shardmaster_append_take(struct shardmaster_app *master, struct shard_config *config)
@@ -235,6 +235,11 @@ static const struct app_ops ops = {
 	.restore_chunk = shardmaster_restore_chunk,
 	.restore_end = shardmaster_restore_end,
 	.hash = hash,
+	.audit_begin = shardmaster_audit_begin,
+	.audit_next = shardmaster_audit_next,
+	.audit_parts = shardmaster_audit_parts,
+	.audit_end = shardmaster_audit_end,
+	.part_name = shardmaster_part_name,
 	.destroy = destroy,
 };
 

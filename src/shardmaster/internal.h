@@ -1,5 +1,5 @@
 /*
- * The state behind shardmaster/app.h, shared by app.c and snapshot.c.
+ * The state behind shardmaster/app.h, shared by app.c, snapshot.c and audit.c.
  */
 #ifndef SYNOD_SHARDMASTER_INTERNAL_H
 #define SYNOD_SHARDMASTER_INTERNAL_H
@@ -23,6 +23,10 @@ struct shardmaster_app {
 	uint32_t expected;
 };
 
+static inline struct shardmaster_app *shardmaster_of(const struct app *app)
+{
+	return (struct shardmaster_app *)(void *)((char *)(uintptr_t)app - offsetof(struct shardmaster_app, app));
+}
 static inline struct shard_config *shardmaster_kept(const struct shardmaster_app *master, uint64_t number)
 {
 	return master->history[number % CONFIG_HISTORY_MAX];
@@ -44,6 +48,13 @@ void shardmaster_snapshot_end(struct app_snapshot *snapshot);
 void shardmaster_restore_begin(struct app *app);
 int shardmaster_restore_chunk(struct app *app, struct slice chunk, struct arena *arena);
 int shardmaster_restore_end(struct app *app);
+
+/* audit.c: the same. */
+struct app_audit *shardmaster_audit_begin(struct app *app);
+int shardmaster_audit_next(struct app_audit *audit, uint64_t work);
+struct app_parts shardmaster_audit_parts(const struct app_audit *audit);
+void shardmaster_audit_end(struct app_audit *audit);
+void shardmaster_part_name(struct app *app, uint32_t part, struct buffer *out);
 
 /* delta.c: one configuration as its difference from another (the config record of app.h). */
 void delta_encode(const struct shard_config *from, const struct shard_config *to, struct buffer *out);

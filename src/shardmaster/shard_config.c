@@ -81,24 +81,37 @@ struct shard_config *shard_config_initial(uint32_t nshards)
 	return config;
 }
 
-void shard_config_seal(struct shard_config *config)
+/* `fresh`: also of what the groups keep about themselves. */
+static uint64_t hash_config(const struct shard_config *config, bool fresh)
 {
 	uint64_t hash = hash_u64(HASH_START, config->number);
 
-	ASSERT(config->number > 0 || config->ngroups == 0);
 	hash = hash_u64(hash, config->nshards);
 	hash = hash_u64(hash, config->ngroups);
+	for (uint32_t g = 0; g < config->ngroups; g++)
+		hash = hash_u64(hash, fresh ? hash_group(config->groups[g]) : config->groups[g]->hash);
+	for (uint32_t s = 0; s < config->nshards; s++)
+		hash = hash_u64(hash, config->owners[s]);
+	return hash;
+}
+
+void shard_config_seal(struct shard_config *config)
+{
+	ASSERT(config->number > 0 || config->ngroups == 0);
 	for (uint32_t g = 0; g < config->ngroups; g++) {
 		ASSERT(config->groups[g] != NULL);
 		ASSERT(g == 0 || config->groups[g - 1]->gid < config->groups[g]->gid);
-		hash = hash_u64(hash, config->groups[g]->hash);
 	}
 	for (uint32_t s = 0; s < config->nshards; s++) {
 		uint16_t owner = config->owners[s];
 		ASSERT(config->ngroups == 0 ? owner == SHARD_UNASSIGNED : owner < config->ngroups);
-		hash = hash_u64(hash, owner);
 	}
-	config->hash = hash;
+	config->hash = hash_config(config, false);
+}
+
+uint64_t shard_config_rehash(const struct shard_config *config)
+{
+	return hash_config(config, true);
 }
 
 struct shard_config *shard_config_ref(struct shard_config *config)

@@ -70,6 +70,8 @@ struct shard_config *shard_config_initial(uint32_t nshards);
 struct shard_config *shard_config_new(uint64_t number, uint32_t nshards, uint32_t ngroups);
 /* Asserts the invariants and computes the hash. Nothing changes after this. */
 void shard_config_seal(struct shard_config *config);
+/* The hash once more, from the contents: equal to config->hash, or memory has changed by itself. */
+uint64_t shard_config_rehash(const struct shard_config *config);
 
 struct shard_group *shard_group_new(uint64_t gid, const struct slice *members, uint32_t nmembers);
 struct shard_group *shard_group_ref(struct shard_group *group);
