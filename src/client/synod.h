@@ -313,7 +313,8 @@ struct synod_node_status {
 	const struct synod_peer_status *peers;
 	/*
 	 * Of a replica: the newest slot at which its state was found equal to that of its group; how often, in this life, it was found to
-	 * differ, and was fetched anew; and how often replicas differed and nobody was known to be right.
+	 * differ, and was fetched anew; and the newest slot at which replicas differed and nobody was known to be right, 0 if that has
+	 * been decided since.
 	 */
 	uint64_t state_hash_slot, state_diverged, state_undecided;
 };

@@ -550,7 +550,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	out->sessions = rsm->sessions.by_client.count;
 	out->state_hash_slot = rsm->hash.compared_slot;
 	out->state_diverged = rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count;
-	out->state_undecided = rsm->hash.undecided;
+	out->state_undecided = rsm->hash.undecided_slot;
 	out->uptime_ms = (now - rsm->started_us) / 1000;
 	if (!rsm->leading)
 		return;

@@ -503,10 +503,12 @@ static void judge(struct rsm *rsm, const struct hash_verdict *v)
 		return;
 	if (right == HASH_NOBODY) {
 		h->undecided++;
+		h->undecided_slot = v->slot;
 		say_undecided(rsm, v);
 		return;
 	}
 	h->judged = true;
+	h->undecided_slot = 0;
 	if (own->hash != v->reports[right].hash) {
 		give_up_state(rsm, v, right);
 		return;

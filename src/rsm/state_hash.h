@@ -63,6 +63,7 @@ struct state_hash {
 	char name[SNAPSHOT_NAME_BYTES];
 	/* Results. */
 	uint64_t compared_slot;  /* newest mark at which this replica was right */
+	uint64_t undecided_slot; /* newest mark at which replicas differed and nobody was right; 0: it has been decided since */
 	uint64_t marks, compared, undecided;
 	struct rsm_divergence *diverged; /* the newest one, and how many there were */
 };

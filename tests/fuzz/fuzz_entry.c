@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "rsm/entry.h"
 #include "rsm/group_fields.h"
+#include "rsm/hash_entry.h"
 
 /* Settings that are accepted are within their limits, and encode to what decodes to them. */
 static void look_at_settings(struct slice body)
@@ -20,6 +21,25 @@ static void look_at_settings(struct slice body)
 	group_settings_encode(&settings, &encoded);
 	int status = group_settings_decode(&again, buffer_slice(&encoded));
 	ASSERT(status == 0 && group_settings_differ(&settings, &again) == NULL);
+	buffer_free(&encoded);
+}
+
+/* Verdicts that are accepted encode to what they were, and somebody of those who reported is right, or nobody. */
+static void look_at_hash(struct slice body)
+{
+	struct hash_verdict verdict = {0};
+	struct buffer encoded = {0};
+	enum hash_kind kind;
+	if (hash_entry_decode(body, &kind, &verdict) != 0)
+		return;
+	if (kind == HASH_MARK) {
+		hash_mark_encode(&encoded);
+	} else {
+		uint32_t right = hash_verdict_right(&verdict);
+		ASSERT(right == HASH_NOBODY || right < verdict.nreports);
+		hash_verdict_encode(&verdict, &encoded);
+	}
+	ASSERT(slice_equal(buffer_slice(&encoded), body));
 	buffer_free(&encoded);
 }
 
@@ -39,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						 command.body.data <= data + (size - command.body.len)));
 		if (command.kind == ENTRY_SETTINGS)
 			look_at_settings(command.body);
+		if (command.kind == ENTRY_HASH)
+			look_at_hash(command.body);
 		entry_add(&again, &command);
 		count++;
 	}

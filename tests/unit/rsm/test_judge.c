@@ -185,6 +185,8 @@ START_TEST(lies)
 		uint32_t other = (i + 1) % 3 + 1;
 		struct wire_entry entry = {.slot = rsm_applied(rsm) + 1, .value = slice_string("not an entry")};
 		struct wire_range range = {.first = 1, .last = UINT64_C(1) << 40};
+		struct slice parts = slice_string("three numbers of 8 bytes");
+		uint64_t hash = hash_of_encoded_parts(parts);
 		const struct {
 			enum method method;
 			struct wire_paxos m;
@@ -210,6 +212,12 @@ START_TEST(lies)
 			 {.sequence = 1, .ballot = ballot_make(1, other), .slot = SLOT_MAX + 1}},
 			{METHOD_READ_INDEX_REPLY,
 			 {.sequence = 1, .ballot = ballot_make(1, other), .chosen = SLOT_MAX + 1}},
+			{METHOD_STATE_HASH, {.slot = 0, .total = 3, .position = hash, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH, {.slot = 5, .total = 3, .position = hash + 1, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH, {.slot = 5, .total = 3, .position = hash, .flags = 2, .data = parts}},
+			{METHOD_STATE_HASH, {.slot = 5, .total = 4, .position = hash, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH, {.slot = UINT64_MAX, .total = 3, .position = hash, .data = parts}},
+			{METHOD_STATE_HASH, {.slot = 5, .total = UINT64_C(1) << 61 | 3, .position = hash, .data = parts}},
 			{(enum method)45, {.slot = 5}},
 		};
 		uint64_t before = rsm_refused(rsm);

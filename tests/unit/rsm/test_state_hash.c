@@ -33,6 +33,13 @@ static uint64_t undecided(const struct rsm_group *g, uint32_t i)
 	return rsm_group_rsm(g, i)->hash.undecided;
 }
 
+static struct wire_status status_of(const struct rsm_group *g, uint32_t i)
+{
+	struct wire_status status;
+	rsm_status(rsm_group_rsm(g, i), &status);
+	return status;
+}
+
 /* Every replica that is up has had its state compared, at a mark after slot `slot`, and been right. */
 static bool compared_after(const struct rsm_group *g, uint64_t slot)
 {
@@ -207,6 +214,7 @@ START_TEST(test_nobody_is_right)
 		ck_assert_uint_ge(undecided(&g, leader), 1);
 		ck_assert(rsm_ready(rsm_group_rsm(&g, leader)) && rsm_ready(rsm_group_rsm(&g, victim)));
 		ck_assert_uint_eq(rsm_compared_slot(rsm_group_rsm(&g, victim)), rsm_compared_slot(rsm_group_rsm(&g, leader)));
+		ck_assert_uint_ne(status_of(&g, leader).state_undecided, 0);
 		rsm_group_append(&g, 200);
 		sim_process_start(g.replicas[third].process);
 		ck_assert(is_found(&g, victim, 2 * SOON));
@@ -214,6 +222,9 @@ START_TEST(test_nobody_is_right)
 		ck_assert(is_healed(&g, victim, SOON));
 		ck_assert(compare(&g, SOON));
 		ck_assert_uint_eq(diverged(&g, leader) + diverged(&g, third), 0);
+		ck_assert_uint_eq(status_of(&g, leader).state_undecided, 0);
+		ck_assert_uint_eq(status_of(&g, victim).state_diverged, 1);
+		ck_assert_uint_eq(status_of(&g, victim).state_hash_slot, rsm_compared_slot(rsm_group_rsm(&g, victim)));
 		rsm_group_free(&g);
 	}
 }
