@@ -73,7 +73,7 @@ static bool take_reports(struct slice *in, struct hash_verdict *v)
 static bool take_listed(struct slice *in, struct hash_verdict *v)
 {
 	if (!slice_take_u32(in, &v->differing) || !slice_take_u32(in, &v->nlisted) || v->differing > v->parts ||
-	    v->nlisted != (v->differing < HASH_LISTED_MAX ? v->differing : HASH_LISTED_MAX))
+	    v->nlisted > v->differing || v->nlisted > HASH_LISTED_MAX)
 		return false;
 	for (uint32_t i = 0; i < v->nlisted; i++) {
 		struct hash_differing *differing = &v->listed[i];

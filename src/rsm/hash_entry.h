@@ -6,8 +6,9 @@
  *            u64 slot of the mark   u32 members of the group then   u32 parts of the state
  *            u8 reports, then for each, replicas ascending   u32 replica   u8 sound   u64 hash of all parts
  *            u32 parts in which reports differ
- *            u32 of these that follow, ascending (the first HASH_LISTED_MAX)   u32 part   u64 hash of each report
- *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet
+ *            u32 of these that follow, ascending: the first, as many as there is room for, at most HASH_LISTED_MAX
+ *            then for each   u32 part   u64 hash of each report
+ *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet, if there is room
  *
  * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one voice among them, and no clock
  * has a say: the hash that more than half of the members have reported. If there is none, but a majority has reported, and

@@ -460,6 +460,12 @@ START_TEST(test_entries)
 		ck_assert_msg(hash_entry_decode(buffer_slice(&copy), &kind, &back) == STATUS_CORRUPT, "byte %zu", wrong[i].at);
 		buffer_free(&copy);
 	}
+	/* There was no room for all of them. */
+	v.differing = 5;
+	buffer_clear(&out);
+	hash_verdict_encode(&v, &out);
+	ck_assert_int_eq(hash_entry_decode(buffer_slice(&out), &kind, &back), 0);
+	ck_assert_uint_eq(back.nlisted, 2);
 	buffer_clear(&out);
 	hash_mark_encode(&out);
 	ck_assert_int_eq(hash_entry_decode(buffer_slice(&out), &kind, &back), 0);
