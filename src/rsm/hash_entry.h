@@ -8,7 +8,8 @@
  *            u32 parts in which reports differ
  *            u32 of these that follow, ascending: the first, as many as there is room for, at most HASH_LISTED_MAX
  *            then for each   u32 part   u64 hash of each report
- *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet, if there is room
+ *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet, or something
+ *            else before it was started again; if there is room
  *
  * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one voice among them, and no clock
  * has a say: the hash that more than half of the members have reported. If there is none, but a majority has reported, and

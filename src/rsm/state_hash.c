@@ -250,6 +250,8 @@ static void gather(const struct rsm *rsm, struct hash_verdict *v, uint64_t *part
 }
 
 #define VERDICT_BYTES_MIN (64u + 13u * REPLICAS_MAX)
+/* So many hashes are worth their place in the log when nobody is known to need them. */
+#define FEW_PARTS 1024u
 #define LISTED_BYTES (4u + 8u * REPLICAS_MAX)
 
 static void propose_verdict(struct rsm *rsm)
@@ -270,8 +272,11 @@ static void propose_verdict(struct rsm *rsm)
 	size_t listed_max = (room - VERDICT_BYTES_MIN) / LISTED_BYTES;
 	list_differing(&v, parts, listed_max < HASH_LISTED_MAX ? (uint32_t)listed_max : HASH_LISTED_MAX);
 	uint32_t right = hash_verdict_right(&v);
-	/* Who comes late is told where it differs, too, if there is room for it. */
-	if (v.nreports < v.members && right != HASH_NOBODY &&
+	/*
+	 * Who comes late is told where it differs, too, if there is room for it. So is who has reported in an earlier life, and finds
+	 * something else in this one.
+	 */
+	if ((v.nreports < v.members || v.parts <= FEW_PARTS) && right != HASH_NOBODY &&
 	    VERDICT_BYTES_MIN + v.nlisted * LISTED_BYTES + v.parts * sizeof(uint64_t) <= room) {
 		for (uint32_t i = 0; i < v.parts; i++)
 			buffer_add_u64(&vector, parts[right][i]);
@@ -338,6 +343,8 @@ static const char *end_named(struct named *named, uint32_t unlisted)
 		unlisted += named->count - NAMED_MAX;
 	if (unlisted > 0)
 		buffer_format(&named->text, "%s%" PRIu32 " more", named->text.len > 0 ? " and " : "", unlisted);
+	if (named->text.len == 0)
+		buffer_format(&named->text, "not known");
 	buffer_add_u8(&named->text, 0);
 	return (const char *)named->text.data;
 }
