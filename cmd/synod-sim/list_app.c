@@ -22,6 +22,7 @@ struct list_app {
 struct app_snapshot {
 	struct buffer bytes; /* all chunks; each preceded by its length, u32 */
 	size_t given;
+	uint64_t kept; /* hash */
 };
 
 static struct list_app *list_of(struct app *app)
@@ -98,6 +99,7 @@ static void list_query(struct app *app, struct slice query, struct arena *arena,
 static struct app_snapshot *list_snapshot_begin(struct app *app)
 {
 	struct app_snapshot *snapshot = ALLOC(struct app_snapshot);
+	snapshot->kept = list_of(app)->hash;
 	size_t position = 0;
 	uint64_t key = 0;
 	void *value = NULL;
@@ -114,6 +116,20 @@ static struct app_snapshot *list_snapshot_begin(struct app *app)
 	return snapshot;
 }
 
+static bool fits(const struct app_snapshot *snapshot)
+{
+	struct slice rest = buffer_slice(&snapshot->bytes);
+	uint32_t len = 0, key = 0, count = 0, last = UINT32_MAX, place = 0;
+	uint64_t sum = 0, value = 0;
+	while (slice_take_u32(&rest, &len) && slice_take_u32(&rest, &key) && slice_take_u32(&rest, &count)) {
+		place = key == last ? place : 0;
+		last = key;
+		for (uint32_t i = 0; i < count && slice_take_u64(&rest, &value); i++)
+			sum += digest(key, place++, value);
+	}
+	return sum == snapshot->kept;
+}
+
 static int list_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out)
 {
 	size_t begin = out->len;
@@ -123,6 +139,8 @@ static int list_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struc
 		buffer_add(out, at + 4, len);
 		snapshot->given += 4 + len;
 	}
+	if (snapshot->given == snapshot->bytes.len && !fits(snapshot))
+		return STATUS_CORRUPT;
 	return snapshot->given < snapshot->bytes.len;
 }
 

@@ -20,6 +20,7 @@ struct app_snapshot {
 	struct slots_image image;
 	bool header_written;
 	bool pending; /* value is the next to be written */
+	uint64_t slot, sum; /* its number; of the hashes of those before it */
 	struct slice value;
 };
 
@@ -167,13 +168,17 @@ static int snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buf
 		buffer_add_u64(out, snapshot->image.first);
 		buffer_add_u64(out, snapshot->image.last);
 		snapshot->header_written = true;
+		snapshot->slot = snapshot->image.first;
 		snapshot->pending = slots_image_next(&snapshot->image, &snapshot->value);
 	}
 	while (snapshot->pending && out->len - start < bytes) {
 		buffer_add_u32(out, (uint32_t)snapshot->value.len);
 		buffer_add_slice(out, snapshot->value);
+		snapshot->sum += slots_hash_of(snapshot->slot++, snapshot->value);
 		snapshot->pending = slots_image_next(&snapshot->image, &snapshot->value);
 	}
+	if (!snapshot->pending && snapshot->sum != snapshot->image.hash)
+		return STATUS_CORRUPT;
 	return snapshot->pending;
 }
 

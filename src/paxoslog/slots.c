@@ -116,7 +116,7 @@ struct slice slots_get(const struct slots *s, uint64_t slot)
 
 void slots_image_take(struct slots_image *image, const struct slots *s)
 {
-	*image = (struct slots_image){.count = s->count, .first = s->first, .last = s->last, .next = s->first};
+	*image = (struct slots_image){.count = s->count, .first = s->first, .last = s->last, .next = s->first, .hash = s->hash};
 	image->chunks = alloc_zeroed(s->count + 1, sizeof(struct slots_chunk *));
 	for (size_t i = 0; i < s->count; i++) {
 		image->chunks[i] = s->chunks[s->head + i];

@@ -53,6 +53,7 @@ struct slots_image {
 	struct slots_chunk **chunks;
 	size_t count, at; /* at: where slots_image_next() is */
 	uint64_t first, last, next;
+	uint64_t hash; /* that was kept */
 };
 void slots_image_take(struct slots_image *image, const struct slots *s);
 /* The next value; false at the end. */

@@ -84,7 +84,8 @@ struct app_ops {
 	/*
 	 * A consistent image of now, cheap to take (O(1) or a reference). next() appends up to about `bytes` bytes
 	 * to `out` and returns 1 while there is more, 0 after the last; it is called over many turns while
-	 * apply() goes on. The chunks are self-delimiting: restore gets them one by one, as they were made.
+	 * apply() goes on. Instead of the last one it returns STATUS_CORRUPT if the contents do not fit what is kept about them: memory
+	 * has changed by itself, and nobody could restore what it has made. The chunks are self-delimiting: restore gets them one by one, as they were made.
 	 */
 	struct app_snapshot *(*snapshot_begin)(struct app *app);
 	int (*snapshot_next)(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);

@@ -11,10 +11,10 @@
  *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet, or something
  *            else before it was started again; if there is room
  *
- * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one voice among them, and no clock
- * has a say: the hash that more than half of the members have reported. If there is none, but a majority has reported, and
- * all those whose memory agrees with itself (sound) have the same, then that. Otherwise nobody is: the replicas differ, which is
- * said everywhere, and nobody stops.
+ * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one voice among them,
+ * and no clock has a say: the hash that more than half of the members have reported. If there is none, but a majority
+ * has reported, and all those whose memory agrees with itself (sound) have the same, then that. Otherwise nobody is:
+ * the replicas differ, which is said everywhere, and nobody stops.
  *
  * Parts: those of the app (rsm/app.h), then the sessions, then what the group has agreed on about itself.
  */

@@ -77,6 +77,8 @@
 #define SNAPSHOT_FETCH_ACTIVE_US 5000000u
 /* For want of a descriptor: until the next try. */
 #define SNAPSHOT_SHORTAGE_US 1000000u
+/* The state did not fit itself. */
+#define SNAPSHOT_UNSOUND_US 10000000u
 #define STOP_WAIT_US 1000000u
 /* How often a full disk is tried again. */
 #define SPACE_RETRY_US 1000000u

@@ -58,7 +58,7 @@ struct rsm_settings {
 	uint64_t snapshot_log_bytes;   /* a snapshot is taken when the log since the last one passes this and the size of the last snapshot. Default 64 MiB */
 	uint64_t message_bytes;        /* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
 	uint64_t turn_bytes;           /* applied, and answered to reads, in one turn. Default 1 MiB */
-	uint64_t state_hash_interval_ms; /* the leader has the states of all replicas compared this often (rsm/state_hash.h); 0 (the default): never */
+	uint64_t state_hash_interval_ms; /* how often states are compared (rsm/state_hash.h); 0 (the default): never */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
 	struct group_settings group;   /* what this replica would have the group apply entries by */
 };
@@ -140,7 +140,7 @@ struct rsm_divergence {
 	uint64_t slot;       /* of the mark at which states were compared */
 	uint64_t own, right; /* hashes */
 	uint32_t nparts;     /* that differ, as far as is known … */
-	uint32_t parts[RSM_DIVERGED_PARTS]; /* … the first of them; by number in the app's audit, then sessions, then the group */
+	uint32_t parts[RSM_DIVERGED_PARTS]; /* … the first of them: those of the app, then sessions, then the group */
 };
 /* NULL: it never was. */
 const struct rsm_divergence *rsm_diverged(const struct rsm *rsm);

@@ -158,8 +158,8 @@ static void take_submit(struct rsm *rsm, struct disk_request request)
 	disk_submit(rsm_disk(rsm), &rsm->take.request);
 }
 
-/* Makes the next portion of the file in t->chunk. */
-static void make_chunk(struct rsm *rsm)
+/* Makes the next portion of the file in t->chunk. False: the state does not fit itself. */
+static bool make_chunk(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
 	buffer_clear(&t->chunk);
@@ -168,22 +168,34 @@ static void make_chunk(struct rsm *rsm)
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_GROUP, buffer_slice(&t->group));
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS, buffer_slice(&t->sessions));
 		buffer_free(&t->sessions);
-		return;
+		return true;
 	}
 	buffer_clear(&t->raw);
 	int more = rsm->app->ops->snapshot_next(t->image, SNAPSHOT_CHUNK_BYTES, &t->raw);
+	if (more < 0)
+		return false;
 	if (t->raw.len > 0)
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_APP, buffer_slice(&t->raw));
 	if (more == 0) {
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_END, slice(NULL, 0));
 		t->complete = true;
 	}
+	return true;
 }
 
 static void write_chunk(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
-	make_chunk(rsm);
+	if (!make_chunk(rsm)) {
+		/* It would take the place of the log, and nobody could restore it. The next comparison finds the fault. */
+		log_event(rsm->log, LOG_ERROR, "state_unsound",
+			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state does not fit them: memory has changed "
+			  "by itself\" action=\"no snapshot is taken, the log is kept\"", t->header.slot);
+		rsm->log_bytes = 0; /* tried again after as much log */
+		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_UNSOUND_US;
+		take_end(rsm, false);
+		return;
+	}
 	t->step = TAKE_WRITE;
 	uint64_t offset = t->offset;
 	t->offset += t->chunk.len;

@@ -1,5 +1,6 @@
 /*
- * Replicas compare their states, through the log, and whoever has come to another state than its group stops and gets it anew.
+ * Replicas compare their states, through the log, and whoever has come to another state than its group stops and gets
+ * it anew.
  *
  * 1. Every state_hash_interval the leader has a MARK chosen (rsm/hash_entry.h). Applying it, each replica takes an image of
  *    its state and hashes that, part by part and from its contents, in short steps between other work: so a value that has changed
@@ -10,14 +11,19 @@
  * 4. Applying the verdict, each replica compares its own hash of that mark with the right one (hash_verdict_right()). One
  *    that is not ready with its own does so when it is.
  *
- * Who differs from the right one takes no part in answers any more: it gives up leadership, does not stand, is not ready, and
- * fetches the state of a replica that is right, at a slot not before the verdict. Its vote is not touched: log and promises have their own
- * checksums. What it has written of its state, its snapshot, is put aside under the name snapshot-diverged, as evidence, and so that a restart
- * in the meantime does not begin with it. It logs state_diverged with the parts and both hashes. If the verdict names nobody
- * as right, each replica logs state_undecided, and goes on: one of them is wrong, but which one a person must find out.
+ * Who differs from the right one takes no part in answers any more: it gives up leadership, does not stand, is not
+ * ready, and fetches the state of a replica that is right, at a slot not before the verdict. Its vote is not touched:
+ * log and promises have their own checksums. What it has written of its state, its snapshot, is put aside under the
+ * name snapshot-diverged, as evidence, and so that a restart in the meantime does not begin with it. It logs
+ * state_diverged with the parts and both hashes. If the verdict names nobody as right, each replica logs
+ * state_undecided, and goes on: one of them is wrong, but which one a person must find out.
  *
- * A leader whose own state differs is one voice among the reports; the others' verdict stops it like anybody else. What it had
- * answered since its state changed stays answered: the comparison bounds how long that can go on, it does not prevent it.
+ * Meanwhile a wrong state must not take the place of the log, the last that is right on this disk: a snapshot of
+ * contents that do not fit what is kept about them is not finished (struct app, snapshot_next).
+ *
+ * A leader whose own state differs is one voice among the reports; the others' verdict stops it like anybody else. What
+ * it had answered since its state changed stays answered: the comparison bounds how long that can go on, it does not
+ * prevent it.
  */
 #ifndef SYNOD_RSM_STATE_HASH_H
 #define SYNOD_RSM_STATE_HASH_H

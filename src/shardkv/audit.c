@@ -1,7 +1,7 @@
 /*
- * The state, hashed from its contents (rsm/app.h): one part for each shard, and one for the configuration. The sums that every
- * write keeps up to date would not show a record that has changed in memory by itself; here each record is read again. Both
- * count in the hash of a shard: a sum that is wrong would make the next snapshot unusable.
+ * The state, hashed from its contents (rsm/app.h): one part for each shard, and one for the configuration. The sums
+ * that every write keeps up to date would not show a record that has changed in memory by itself; here each record is
+ * read again. Both count in the hash of a shard: a sum that is wrong would make the next snapshot unusable.
  */
 #include "shardkv/internal.h"
 

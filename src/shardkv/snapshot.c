@@ -26,6 +26,7 @@ enum phase { PHASE_HEADER, PHASE_SHARDS, PHASE_RECORDS, PHASE_DONE };
 
 struct saved_shard {
 	uint64_t counter;
+	uint64_t digest;
 	bool granted;
 };
 
@@ -38,6 +39,8 @@ struct app_snapshot {
 	uint64_t hash;
 	enum phase phase;
 	uint32_t shard; /* the next to be written */
+	uint64_t digest; /* of its records that have been written */
+	bool unsound;    /* they were not those of a shard with its digest */
 	struct saved_shard shards[];
 };
 
@@ -63,7 +66,8 @@ struct app_snapshot *snapshot_begin(struct app *app)
 	s->keys = a->keys;
 	s->hash = snapshot_hash(a);
 	for (uint32_t i = 0; i < a->nshards; i++)
-		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter, .granted = a->shards[i].granted};
+		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter, .digest = a->shards[i].digest,
+						    .granted = a->shards[i].granted};
 	return s;
 }
 
@@ -115,11 +119,14 @@ static bool write_records(struct app_snapshot *s, size_t bytes, struct buffer *o
 			if (!store->ops->next(s->iterator, &record))
 				break;
 			write_record(out, s->shard, &record);
+			s->digest += digest_record(&record);
 		}
 		if (out->len - begin >= bytes)
 			return true;
 		store->ops->iterate_end(s->iterator);
 		s->iterator = NULL;
+		s->unsound |= s->digest != s->shards[s->shard].digest;
+		s->digest = 0;
 	}
 	return false;
 }
@@ -145,6 +152,8 @@ int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
 	case PHASE_DONE:
 		break;
 	}
+	if (s->unsound)
+		return STATUS_CORRUPT;
 	buffer_add_u8(out, 'E');
 	return 0;
 }

@@ -12,6 +12,7 @@ struct app_snapshot {
 	uint32_t kept;
 	uint32_t written; /* configurations */
 	bool header_written;
+	bool unsound; /* a configuration has changed by itself */
 	struct shard_set claimed;
 	struct shard_config *configs[]; /* oldest first */
 };
@@ -65,7 +66,10 @@ int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struc
 		struct shard_config *empty = i == 0 ? shard_config_initial(snapshot->nshards) : NULL;
 		delta_encode(i == 0 ? empty : snapshot->configs[i - 1], snapshot->configs[i], out);
 		shard_config_unref(empty);
+		snapshot->unsound |= shard_config_rehash(snapshot->configs[i]) != snapshot->configs[i]->hash;
 	} while (snapshot->written < snapshot->kept && out->len - start < bytes);
+	if (snapshot->written == snapshot->kept && snapshot->unsound)
+		return STATUS_CORRUPT;
 	return snapshot->written < snapshot->kept;
 }
 

@@ -230,6 +230,11 @@ START_TEST(test_audit)
 	((uint8_t *)(uintptr_t)value.data)[0] ^= 1;
 	third = audit_now(g.app);
 	ck_assert(!third.sound);
+	struct app_snapshot *snapshot = g.app->ops->snapshot_begin(g.app);
+	struct buffer chunk = {0};
+	ck_assert_int_eq(g.app->ops->snapshot_next(snapshot, 1u << 20, &chunk), STATUS_CORRUPT);
+	g.app->ops->snapshot_end(snapshot);
+	buffer_free(&chunk);
 	ck_assert_uint_eq(audits_differ(&first, &third, &part), 1);
 	audited_free(&first);
 	audited_free(&second);

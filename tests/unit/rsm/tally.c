@@ -21,7 +21,7 @@ struct tally {
 
 struct app_snapshot {
 	struct item *items;
-	uint64_t count, given;
+	uint64_t count, given, kept, hash;
 	bool begun;
 };
 
@@ -80,10 +80,16 @@ static struct app_snapshot *tally_snapshot_begin(struct app *app)
 	const struct tally *t = tally_of(app);
 	struct app_snapshot *s = ALLOC(struct app_snapshot);
 	s->count = t->count;
+	s->kept = t->hash;
 	s->items = alloc_zeroed(t->count + 1, sizeof *s->items);
 	if (t->count > 0)
 		memcpy(s->items, t->items, t->count * sizeof *s->items);
 	return s;
+}
+
+static uint64_t next_hash(uint64_t hash, uint64_t value, uint32_t crc, uint64_t count)
+{
+	return (hash ^ value ^ (uint64_t)crc << 32) * 0x9e3779b97f4a7c15ull + count;
 }
 
 static int tally_snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
@@ -95,6 +101,7 @@ static int tally_snapshot_next(struct app_snapshot *s, size_t bytes, struct buff
 	while (s->given < s->count && out->len - begin < bytes) {
 		const struct item *item = &s->items[s->given++];
 		struct rng rng;
+		s->hash = next_hash(s->hash, item->value, item->crc, s->given);
 		buffer_add_u64(out, item->value);
 		buffer_add_u64(out, item->crc);
 		/* Ballast that does not compress. */
@@ -102,6 +109,8 @@ static int tally_snapshot_next(struct app_snapshot *s, size_t bytes, struct buff
 		for (uint32_t i = 16; i < TALLY_ITEM_BYTES; i += 8)
 			buffer_add_u64(out, rng_next(&rng));
 	}
+	if (s->given == s->count && s->hash != s->kept)
+		return STATUS_CORRUPT;
 	return s->given < s->count;
 }
 
@@ -164,11 +173,6 @@ static struct app_audit *tally_audit_begin(struct app *app)
 	audit->count = t->count;
 	audit->kept = t->hash;
 	return audit;
-}
-
-static uint64_t next_hash(uint64_t hash, uint64_t value, uint32_t crc, uint64_t count)
-{
-	return (hash ^ value ^ (uint64_t)crc << 32) * 0x9e3779b97f4a7c15ull + count;
 }
 
 /* Few of them in a step, so that audits take a while. */

@@ -376,6 +376,37 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
+/*
+ * Who does not fit itself writes no snapshot: it would take the place of the log, the last that is right here. Nobody compares, and
+ * everybody keeps what a start needs.
+ */
+START_TEST(test_no_wrong_snapshot)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct rsm_settings settings;
+		struct rsm_group g;
+		rsm_group_settings(&settings);
+		rsm_group_init(&g, 3, seed, &settings);
+		rsm_group_append_many(&g, 60);
+		ck_assert(rsm_group_agree(&g, SOON));
+		uint32_t victim = (rsm_group_elect(&g) + (uint32_t)seed) % 3;
+		uint64_t before = rsm_group_rsm(&g, victim)->snapshot_slot;
+		flip(&g, victim, 3);
+		rsm_group_append_many(&g, 200);
+		for (uint32_t i = 0; i < 3; i++)
+			ck_assert((rsm_group_rsm(&g, i)->snapshot_slot > before) == (i != victim));
+		sim_process_power_loss(g.replicas[victim].process);
+		sim_process_start(g.replicas[victim].process);
+		ck_assert(rsm_has_state(rsm_group_rsm(&g, victim)));
+		rsm_group_append_many(&g, 60);
+		ck_assert(rsm_group_agree(&g, SOON));
+		ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+		ck_assert_uint_gt(rsm_group_rsm(&g, victim)->snapshot_slot, before);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 /* A group of one has nobody to compare with, and is no worse for it. */
 START_TEST(test_alone)
 {
@@ -578,5 +609,5 @@ START_TEST(test_sessions_digest)
 END_TEST
 
 CHECK_MAIN("rsm/state_hash", test_equal_states, test_flip, test_majority_is_right, test_nobody_is_right, test_two,
-	   test_killed_while_healing, test_late, test_other_parts, test_under_load, test_full_disk, test_alone, test_right,
+	   test_killed_while_healing, test_late, test_other_parts, test_under_load, test_full_disk, test_no_wrong_snapshot, test_alone, test_right,
 	   test_entries, test_sessions_digest)

@@ -53,6 +53,21 @@ START_TEST(test_image)
 }
 END_TEST
 
+/* 0: all of it was given; or why not. */
+static int snapshot_of(struct app *app)
+{
+	struct buffer chunk = {0};
+	struct app_snapshot *snapshot = app->ops->snapshot_begin(app);
+	int more;
+	do {
+		buffer_clear(&chunk);
+		more = app->ops->snapshot_next(snapshot, 500, &chunk);
+	} while (more > 0);
+	app->ops->snapshot_end(snapshot);
+	buffer_free(&chunk);
+	return more;
+}
+
 /* A step takes about as long as it may. */
 START_TEST(test_steps)
 {
@@ -107,6 +122,8 @@ START_TEST(test_changes)
 		ck_assert_uint_eq(part, shard);
 		ck_assert(before.sound);
 		ck_assert_msg(after.sound == (kind >= 5), "kind %d", kind);
+		/* Nor is a snapshot made of what nobody could restore. */
+		ck_assert_msg(snapshot_of(kv.app) == (kind >= 5 ? 0 : STATUS_CORRUPT), "kind %d", kind);
 		struct buffer name = {0};
 		kv.app->ops->part_name(kv.app, part, &name);
 		char expected[32];

@@ -439,6 +439,11 @@ START_TEST(audit_reads_everything)
 		ck_assert_uint_eq(audits_differ(&first, &second, &part), 1);
 		ck_assert_uint_eq(part, kind == 2);
 		ck_assert(second.sound == (kind == 2));
+		struct app_snapshot *snapshot = m.app->ops->snapshot_begin(m.app);
+		struct buffer chunk = {0};
+		ck_assert_int_eq(m.app->ops->snapshot_next(snapshot, 1u << 24, &chunk), kind == 2 ? 0 : STATUS_CORRUPT);
+		m.app->ops->snapshot_end(snapshot);
+		buffer_free(&chunk);
 		if (kind == 0)
 			config->owners[shard] ^= 1;
 		else if (kind == 1)
