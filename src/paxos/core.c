@@ -101,6 +101,13 @@ void paxos_restore_members(struct paxos *p, const struct paxos_members *members)
 	members_adopt(p, members);
 }
 
+void paxos_forget_members(struct paxos *p)
+{
+	p->members = (struct paxos_members){0};
+	p->members_unknown = true;
+	members_set_learner(p);
+}
+
 void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 {
 	const struct ring_slot *s;
@@ -326,6 +333,8 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, con
 		if (p->role == PAXOS_LEADER)
 			leader_skip_to(p, now_us, slot);
 	}
+	if (p->members_unknown)
+		members_learn_from(p, slot, members);
 	advance_chosen(p);
 }
 

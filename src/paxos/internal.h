@@ -117,6 +117,7 @@ struct paxos {
 	bool lost;                /* paxos_stop_voting() */
 	bool learner;             /* has no vote: lost its directory, or another life is bound */
 	struct paxos_members members; /* by the chosen prefix */
+	bool members_unknown;     /* … of which this replica does not have all: it has no vote before it knows them */
 
 	/* Acceptor. */
 	uint64_t promised;
@@ -255,6 +256,7 @@ static inline bool members_would_change(const struct paxos *p, const struct byte
 {
 	return may_be_members(p, value) && members_changed_by(p, value);
 }
+void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_members *members);
 /* Have a later entry's members. */
 void members_adopt(struct paxos *p, const struct paxos_members *members);
 /* Whether this replica has a vote. */

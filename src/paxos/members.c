@@ -19,7 +19,7 @@ static bool is_bound(const struct paxos *p, uint32_t replica, uint64_t life)
 
 void members_set_learner(struct paxos *p)
 {
-	p->learner = p->members.slot == 0 ? p->lost : !is_bound(p, p->options.self, p->options.life);
+	p->learner = p->members_unknown || p->members.slot == 0 ? p->lost || p->members_unknown : !is_bound(p, p->options.self, p->options.life);
 	for (uint32_t i = 0; p->learner && i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->due_promise = peer->pre_vote_granted = false;
@@ -35,9 +35,10 @@ uint32_t members_own_binding(const struct paxos *p)
 
 void members_adopt(struct paxos *p, const struct paxos_members *members)
 {
-	if (members == NULL || members->slot <= p->members.slot)
+	if (members == NULL || (members->slot <= p->members.slot && !p->members_unknown))
 		return;
 	p->members = *members;
+	p->members_unknown = false;
 	members_set_learner(p);
 }
 
@@ -60,6 +61,17 @@ bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *val
 	members.slot = slot;
 	members_adopt(p, &members);
 	return true;
+}
+
+/* The snapshot at `slot` says what they were there; the entries behind it, which are not delivered yet, what has become of them. */
+void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_members *members)
+{
+	members_adopt(p, members);
+	for (uint64_t s = slot + 1; s <= p->chosen; s++) {
+		const struct ring_slot *present = ring_get(&p->ring, s);
+		if (present != NULL)
+			members_chosen(p, s, present);
+	}
 }
 
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m)

@@ -179,6 +179,8 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 void paxos_restore_promise(struct paxos *p, uint64_t ballot);
 /* Those that the base, or the newest record of a snapshot, says. */
 void paxos_restore_members(struct paxos *p, const struct paxos_members *members);
+/* What they are at the base is not known, for its snapshot is damaged: the next one that is installed says it. */
+void paxos_forget_members(struct paxos *p);
 void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value);
 void paxos_restore_chosen(struct paxos *p, uint64_t slot);
 void paxos_start(struct paxos *p, uint64_t now_us);

@@ -241,6 +241,7 @@ struct recovered {
 	wal_position kept_from; /* what lies in older segments has been released */
 	const char *impossible;   /* what no replica can have written: the problem of the first such record; NULL: none */
 	uint64_t impossible_slot, impossible_ballot;
+	bool bound_unknown; /* the newest record of a snapshot says that it could not be told who counted */
 	struct paxos_members bound; /* by the newest record of a snapshot that says them */
 	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };

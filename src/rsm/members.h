@@ -4,7 +4,8 @@
  *   ENTRY_MEMBERS, alone in an entry of format ENTRY_FORMAT_MEMBERS:   u64 base   bindings
  *   bindings        for each member, ascending   u32 number   u32 binding   u64 life
  *   group field 32  u64 slot of the newest entry that counted   bindings; left out before the first
- *   WAL_SNAPSHOT    after its position, the same as the field: of the prefix that the snapshot covers
+ *   WAL_SNAPSHOT    after its position, the same as the field: of the prefix that the snapshot covers; u64 0: not known, for that
+ *                   snapshot was damaged before it was noted
  *
  * The core goes by the chosen prefix; struct group_fields by the applied one, for snapshots. Both follow the same rule: an entry
  * whose base is not the slot of the newest that counted counts for nothing.

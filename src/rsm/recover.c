@@ -163,7 +163,10 @@ static void note_bound(struct recovered *r, const struct wal_record *record)
 	struct slice payload = record->payload;
 	uint64_t position;
 	struct paxos_members bound;
-	if (slice_take_u64(&payload, &position) && payload.len > 0 && members_decode_field(&bound, payload) == 0)
+	if (!slice_take_u64(&payload, &position) || payload.len == 0)
+		return;
+	r->bound_unknown = members_decode_field(&bound, payload) != 0;
+	if (!r->bound_unknown)
 		r->bound = bound;
 }
 
@@ -294,7 +297,11 @@ static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldes
 	if (slot <= r->chosen)
 		return;
 	buffer_add_u64(&payload, r->kept_from != 0 ? r->kept_from : oldest_segment << 32 | WAL_HEADER_BYTES);
-	members_encode_field(&rsm->group.bound, &payload);
+	/* A damaged one does not tell who counted: a zero says so. */
+	if (slot == rsm->snapshot_slot)
+		members_encode_field(&rsm->group.bound, &payload);
+	else if (rsm->node->env->life != 0)
+		buffer_add_u64(&payload, 0);
 	struct wal_record record = {
 		.type = WAL_SNAPSHOT, .slot = slot, .ballot = rsm->applied_ballot, .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, NULL);
@@ -450,6 +457,8 @@ int recover(struct rsm *rsm)
 			return STATUS_CORRUPT;
 		}
 		lose_state(rsm, covered);
+		if (rsm->node->env->life != 0 && (covered != r->snapshot || r->bound_unknown))
+			paxos_forget_members(rsm->paxos);
 	}
 	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
 	return 0;

@@ -7,6 +7,7 @@
 #include "../support/check_main.h"
 #include "group.h"
 #include "rsm/internal.h"
+#include "sim/disk_sim.h"
 
 static void small(struct rsm_settings *settings)
 {
@@ -203,6 +204,58 @@ START_TEST(test_no_second_birth)
 }
 END_TEST
 
+/*
+ * A disk was bound while this replica was away. It gets a peer's snapshot, loses power before its log has noted that, and the file is damaged:
+ * it does not know whose disk counts, and must not go by what it knew. With the next snapshot it does, and votes.
+ */
+START_TEST(test_members_unknown)
+{
+	uint32_t unknown = 0;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		for (int i = 0; i < 40; i++)
+			rsm_group_append(&g, 100);
+		uint32_t away = (rsm_group_elect(&g) + 1) % 3, lost = (away + 1) % 3;
+		rsm_group_lose(&g, lost);
+		sim_process_start(g.replicas[lost].process);
+		until_bound(&g);
+		uint64_t last = paxos_last_slot(rsm_core(rsm_group_rsm(&g, away)));
+		sim_process_crash(g.replicas[away].process);
+		for (uint32_t i = 0; i < 3; i++)
+			while (i != away && rsm_group_rsm(&g, i)->index.first <= last + 40)
+				rsm_group_append(&g, 900);
+		sim_process_start(g.replicas[away].process);
+		uint64_t before = rsm_group_rsm(&g, away)->snapshot_slot, until = g.world->now_us + 20 * SIM_SECOND;
+		while (rsm_group_rsm(&g, away)->snapshot_slot <= before && g.world->now_us < until)
+			ck_assert(sim_world_step(g.world));
+		uint64_t slot = rsm_group_rsm(&g, away)->snapshot_slot;
+		struct disk *disk = g.replicas[away].process->disk;
+		char name[SNAPSHOT_NAME_BYTES];
+		uint64_t size;
+		sim_process_power_loss(g.replicas[away].process);
+		ck_assert_int_eq(disk_sim_size(disk, snapshot_name(slot, name), &size), 0);
+		ck_assert_int_eq(disk_sim_flip(disk, name, size / 2, 3), 0);
+		for (int start = 0; start < 2; start++) {
+			sim_process_start(g.replicas[away].process);
+			ck_assert(rsm_group_rsm(&g, away)->state_lost);
+			if (paxos_votes(rsm_core(rsm_group_rsm(&g, away))))
+				break; /* the record had come to the disk */
+			unknown++;
+			ck_assert_uint_eq(members_at(&g, away)->slot, 0);
+			rsm_group_run(&g, SIM_MILLISECOND);
+			if (start == 0)
+				sim_process_power_loss(g.replicas[away].process);
+		}
+		until_bound(&g);
+		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+		rsm_group_append(&g, 100);
+		rsm_group_free(&g);
+	}
+	ck_assert_uint_gt(unknown, 0);
+}
+END_TEST
+
 /* A group of before: its disks draw lives at their next start, one after the other, and are bound when all have. */
 START_TEST(test_group_without_lives)
 {
@@ -226,5 +279,5 @@ START_TEST(test_group_without_lives)
 }
 END_TEST
 
-CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_it_leads, test_silence, test_no_second_birth,
+CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
 	   test_group_without_lives)
