@@ -82,11 +82,25 @@ static bool leaves_a_gap(const struct paxos *p, uint64_t ballot, uint64_t slot)
 	return slot > p->chosen + 1 && (before == NULL || (before->ballot != ballot && !before->chosen));
 }
 
+/* What has overtaken another entry is kept, in memory alone, until that has come too. */
+static void keep_early(struct paxos *p, uint64_t ballot, const struct wire_entry *entry)
+{
+	if (p->early_ballot != ballot) {
+		ring_free(&p->early);
+		ring_init(&p->early, p->chosen + 1);
+		p->early_ballot = ballot;
+	}
+	if (entry->slot < p->early.first || entry->slot > p->chosen + OPEN_SLOTS_MAX ||
+	    p->early.bytes + entry->value.len > EARLY_BYTES_MAX || ring_get(&p->early, entry->slot) != NULL)
+		return;
+	ring_put(&p->early, entry->slot, ballot, entry->value.len == 0 ? NULL : bytes_copy(entry->value));
+}
+
 static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry *entry, bool first)
 {
 	if (entry->slot <= p->chosen)
 		return; /* chosen: it cannot be another value, and the leader learns from our `chosen` that we have it */
-	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p) || (!first && leaves_a_gap(p, ballot, entry->slot)))
+	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p))
 		return;
 	const struct ring_slot *present = ring_get(&p->ring, entry->slot);
 	bool chosen = present != NULL && present->chosen;
@@ -97,9 +111,38 @@ static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry
 		if (present->ballot >= ballot)
 			return;
 	}
+	if (!first && leaves_a_gap(p, ballot, entry->slot)) {
+		keep_early(p, ballot, entry);
+		return;
+	}
 	accept_entry(p, entry->slot, ballot, entry->value.len == 0 ? NULL : bytes_copy(entry->value));
 	ring_get(&p->ring, entry->slot)->chosen = chosen;
 	p->accepted_since_ack = true;
+}
+
+/* It was judged when it came; meanwhile the slot may have got a value. */
+static bool still_fits(const struct paxos *p, uint64_t ballot, uint64_t slot, const struct ring_slot *early)
+{
+	const struct ring_slot *present = ring_get(&p->ring, slot);
+	return present == NULL || (present->ballot != ballot && !present->chosen) || slice_equal(ring_value(present), ring_value(early));
+}
+
+static void accept_early(struct paxos *p, uint64_t ballot)
+{
+	if (p->early.first > p->early.last || p->early_ballot != ballot)
+		return;
+	ring_drop_below(&p->early, p->chosen + 1);
+	uint64_t slot = p->early.first;
+	for (; slot <= p->early.last; slot++) {
+		const struct ring_slot *early = ring_get(&p->early, slot);
+		if (early == NULL)
+			continue;
+		if (leaves_a_gap(p, ballot, slot))
+			break;
+		if (still_fits(p, ballot, slot, early))
+			accept_one(p, ballot, &(struct wire_entry){.slot = slot, .value = ring_value(early)}, false);
+	}
+	ring_drop_below(&p->early, slot);
 }
 
 void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
@@ -119,6 +162,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	follow(p, now_us, from);
 	for (uint32_t i = 0; i < m->nentries; i++)
 		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PAXOS_FIRST) != 0);
+	accept_early(p, m->ballot);
 	leader_says_chosen(p, m);
 	note_chosen(p, from, m->chosen);
 	if (m->vouched != 0)

@@ -47,6 +47,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 	p->persist_next = 1;
 	ring_init(&p->ring, base_slot + 1);
 	ring_init(&p->recovered, 1);
+	ring_init(&p->early, base_slot + 1);
 	p->chosen = p->delivered = p->applied = p->chosen_hint = p->known_chosen = base_slot;
 	arena_init(&p->arena, OUTPUT_ARENA_BYTES);
 	return p;
@@ -69,6 +70,7 @@ void paxos_destroy(struct paxos *p)
 	free(p->persists_out.items);
 	ring_free(&p->ring);
 	ring_free(&p->recovered);
+	ring_free(&p->early);
 	free(p->waiting.items);
 	free(p->persists.items);
 	free(p->sends.items);

@@ -30,6 +30,8 @@
 /* A follower ignores entries this far beyond what it knows to be chosen: it will fetch them in order. */
 #define FOLLOWER_SPAN_MAX 8192u
 #define FOLLOWER_BYTES_MAX (64u * MIB)
+/* Of entries that have overtaken others. */
+#define EARLY_BYTES_MAX (4u * MIB)
 #define RANGES_MAX 64u
 /* Who offers a snapshot and then does not answer is believed again after so many election timeouts. */
 #define SILENT_TIMEOUTS 4u
@@ -127,6 +129,8 @@ struct paxos {
 	uint64_t promise_life;    /* … and the life whose ballot it is, as far as this process knows; 0: it does not */
 	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;
+	struct ring early;        /* entries of early_ballot that came before one in front of them */
+	uint64_t early_ballot;
 	uint64_t persist_next;    /* next sequence number */
 	uint64_t persisted;       /* durable up to here */
 	uint64_t ack_persisted;   /* `persisted` when the last Accepted was made due */

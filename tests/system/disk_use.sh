@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # A log is as large as what is live in it, not as what has been written: real processes with the smallest log files there are.
+# shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 segment=65536
+# shellcheck disable=SC2034 # lib.sh uses it
 small=(--set wal_segment_bytes=64KiB --set snapshot_log_bytes=64KiB)
 cluster up --masters 1 --groups 1 >/dev/null
 nodes=(g1a g1b g1c)
