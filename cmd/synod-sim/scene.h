@@ -161,6 +161,7 @@ struct scene {
 	struct scene_replica replicas[SCENE_REPLICAS_MAX];
 	uint32_t nreplicas;
 	uint32_t ngroups;
+	uint64_t last_applied[SCENE_REPLICAS_MAX]; /* by any of the core, by group, when the last reads were over */
 	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
 	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
 	struct rng liars;   /* liars.h */
