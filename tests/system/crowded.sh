@@ -8,7 +8,8 @@ begin "with too few descriptors for the least that it needs, a node says so and 
 	ulimit -n 30
 	cluster up --masters 1 --groups 1
 ) >"$scratch/up" 2>&1 && fail "it started with 30 descriptors: $(<"$scratch/up")"
-grep -rqE "may have 30 open files, and needs [0-9]+ at least" "$run" "$scratch/up" || fail "no node says what it needs"
+grep -rqE "may have 30 open files, and needs [0-9]+ at least" "$run" "$scratch/up" ||
+	fail "no node says what it needs: $(<"$scratch/up")"
 cluster down >/dev/null 2>&1 || true
 rm -rf "$run"
 
