@@ -250,8 +250,11 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	peer->answered = true;
 	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
 	peer->full = (m->flags & PAXOS_FULL) != 0;
-	/* For good, in this ballot: a message of its earlier life may come late. */
-	peer->learner |= (m->flags & PAXOS_LEARNER) != 0;
+	/*
+	 * Where no lives are bound, for good in this ballot: a message of its earlier life may come late. Otherwise that is told apart,
+	 * and who has just been bound may not know it yet.
+	 */
+	peer->learner = (peer->learner && p->members.slot == 0) || (m->flags & PAXOS_LEARNER) != 0;
 	if (!peer->learner)
 		count_accepted(p, from, m);
 	if (m->stamp != 0)

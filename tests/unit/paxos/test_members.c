@@ -258,6 +258,18 @@ START_TEST(test_birth_and_wall)
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
 	promised_by(&b, 3, LIFE(3), slot);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	/* One that does not know yet that it is bound says that it has no vote: it counts as soon as it knows. */
+	settle(&b);
+	sync_all(&b);
+	settle(&b);
+	uint64_t own = b.core->next_slot - 1;
+	range = (struct wire_range){.first = own, .last = own};
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = own, .chosen = slot,
+								  .flags = PAXOS_LEARNER, .ranges = &range, .nranges = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), slot);
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = own, .chosen = slot,
+								  .ranges = &range, .nranges = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), own);
 	paxos_destroy(b.core);
 }
 END_TEST
