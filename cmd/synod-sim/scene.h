@@ -97,7 +97,6 @@ struct scene_memory {
 	uint64_t installed;   /* snapshots, before it */
 	uint64_t found;       /* times that its state was found to differ, before it and since */
 	uint32_t part;
-	uint64_t applied;
 };
 
 struct scene_replica {
