@@ -411,6 +411,19 @@ void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *ma
 	*heard_ago_us = now_us - p->peers[i].heard_us;
 }
 
+bool paxos_peer_has_answered(const struct paxos *p, uint32_t i)
+{
+	ASSERT(i < member_count(p));
+	return p->peers[i].answered;
+}
+
+void paxos_peer_is_another(struct paxos *p, uint32_t i)
+{
+	ASSERT(i < member_count(p));
+	p->peers[i].matched = 0;
+	p->peers[i].answered = false;
+}
+
 bool paxos_peer_is_learner(const struct paxos *p, uint32_t i)
 {
 	ASSERT(i < member_count(p));

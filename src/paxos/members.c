@@ -19,7 +19,8 @@ static bool is_bound(const struct paxos *p, uint32_t replica, uint64_t life)
 
 void members_set_learner(struct paxos *p)
 {
-	p->learner = p->members_unknown || p->members.slot == 0 ? p->lost || p->members_unknown : !is_bound(p, p->options.self, p->options.life);
+	bool counts = p->members.slot == 0 ? !p->lost : is_bound(p, p->options.self, p->options.life);
+	p->learner = p->members_unknown || !counts;
 	for (uint32_t i = 0; p->learner && i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->due_promise = peer->pre_vote_granted = false;

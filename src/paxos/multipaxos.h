@@ -276,8 +276,11 @@ bool paxos_has_leader(const struct paxos *p, uint64_t now_us);
 bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing);
 /* Leader: progress of member i (0 … nmembers-1). */
 void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us);
-/* Leader: it has said so in this ballot. */
+/* Leader: it has answered in this ballot; and has said that it is a learner. */
+bool paxos_peer_has_answered(const struct paxos *p, uint32_t i);
 bool paxos_peer_is_learner(const struct paxos *p, uint32_t i);
+/* Another disk speaks as member i: what its predecessor held is not what this one holds. */
+void paxos_peer_is_another(struct paxos *p, uint32_t i);
 const char *paxos_role_text(enum paxos_role role);
 
 #endif

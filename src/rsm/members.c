@@ -132,6 +132,7 @@ void members_heard(struct rsm *rsm, uint32_t from, uint64_t life)
 	if (w->life != life) {
 		w->life = life;
 		w->steady = 0;
+		paxos_peer_is_another(rsm->paxos, index);
 	}
 	w->heard_us = node_now_us(rsm->node);
 	if (bound_life(paxos_members(rsm->paxos), from) == life)
@@ -166,10 +167,12 @@ static bool bind_member(struct rsm *rsm, uint32_t i, struct paxos_binding *b)
 	bool first = paxos_members(rsm->paxos)->slot == 0;
 	b->replica = rsm->options.members[i].replica;
 	if (first) {
+		/* Before its first answer it has not said whether it has lost another disk: its ballots depend on that. */
+		bool answered = i == rsm->self || paxos_peer_has_answered(rsm->paxos, i);
 		bool learner = i != rsm->self && paxos_peer_is_learner(rsm->paxos, i);
 		b->life = life;
 		b->binding = learner;
-		return life != 0 && here && (steady || !learner);
+		return life != 0 && here && answered && (steady || !learner);
 	}
 	const struct paxos_binding *bound = NULL;
 	for (uint32_t k = 0; k < paxos_members(rsm->paxos)->count; k++)

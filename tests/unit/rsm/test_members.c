@@ -119,6 +119,30 @@ START_TEST(test_its_vote_counts)
 }
 END_TEST
 
+/* In a group that does nothing, what the lost disk had does not count for the new one: it is bound when it has it. */
+START_TEST(test_idle_group)
+{
+	struct rsm_group g;
+	begin(&g, 3, 2);
+	for (int i = 0; i < 40; i++)
+		rsm_group_append(&g, 100);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	uint32_t leader = rsm_group_elect(&g), lost = (leader + 1) % 3;
+	struct sim_rule chunks = {.to = NULL, .method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_DROP};
+	struct sim_rule chosen = {.to = NULL, .method = METHOD_CHOSEN, .verdict = SIM_DROP};
+	sim_network_add_rule(g.world, &chunks);
+	sim_network_add_rule(g.world, &chosen);
+	rsm_group_lose(&g, lost);
+	sim_process_start(g.replicas[lost].process);
+	rsm_group_run(&g, 10 * SIM_SECOND);
+	ck_assert_uint_eq(members_at(&g, leader)->list[lost].binding, 0);
+	sim_network_clear_rules(g.world);
+	until_bound(&g);
+	ck_assert_uint_eq(members_at(&g, leader)->list[lost].binding, 1);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* The new life leads, too; its ballots bear its binding. */
 START_TEST(test_it_leads)
 {
@@ -279,5 +303,5 @@ START_TEST(test_group_without_lives)
 }
 END_TEST
 
-CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
+CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_idle_group, test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
 	   test_group_without_lives)
