@@ -8,7 +8,7 @@ in_use() {
 
 # The inodes of the sockets that keep others from listening at HOST:PORT: those that listen there, or have that port on
 # this side of a connection. What no process has any more (inode 0) only waits out its end. Of hosts that are not plain
-# IPv4 addresses nothing is known.
+# IPv4 addresses nothing is known. (To awk 70E7 and 07E8 are one number unless they are made strings.)
 sockets_at() {
 	local host='' part parts
 	IFS=. read -ra parts <<<"${1%:*}"
@@ -18,7 +18,7 @@ sockets_at() {
 	done
 	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v host="$host" -v port="$(printf '%04X' "${1##*:}")" '
 		{ split($2, address, ":") }
-		address[2] != port || $10 == 0 || $4 == "06" { next }
+		address[2] "" != port "" || $10 == 0 || $4 == "06" { next }
 		address[1] ~ "^(0+FFFF0000)?" host "$" || address[1] ~ /^0+$/ { print ($4 != "0A"), $10 }' |
 		sort -u | sed 's/^. //'
 }

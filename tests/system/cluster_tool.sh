@@ -113,6 +113,17 @@ expect 1
 cluster down
 ! helper_ended $stranger || fail "the stranger was ended"
 
+begin "two ports whose hexadecimal forms are one number in scientific notation are two ports"
+sockets_of() (
+	# shellcheck source=scripts/cluster/ports.sh
+	source "$repository/scripts/cluster/ports.sh"
+	# A socket that listens at port 2024, 07E8; 28903 is 70E7.
+	# shellcheck disable=SC2317 # sockets_at calls it, to read /proc/net/tcp
+	cat() { echo "0: 00000000:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1061"; }
+	sockets_at "$1"
+)
+same "$(sockets_of 127.0.0.1:2024) $(sockets_of 127.0.0.1:28903)" "1061 " "the sockets at the two ports"
+
 begin "down, twice, and up with the data"
 tool down
 expect 0
