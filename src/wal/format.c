@@ -8,8 +8,8 @@
 
 static const char magic[8] = {'S', 'Y', 'N', 'O', 'D', 'L', 'O', 'G'};
 
-/* Version 1 had no replica. */
-enum { FORMAT_FIRST = 1, FORMAT_VERSION = 2, FLAG_LAST = 1 };
+/* Version 1 had no replica; up to version 2 the checksum did not cover the version. */
+enum { FORMAT_FIRST = 1, FORMAT_SELF_CHECKED = 3, FORMAT_VERSION = 3, FLAG_LAST = 1 };
 
 /* Where the fields of a record stand. */
 enum {
@@ -23,6 +23,19 @@ enum {
 	AT_PAYLOAD = WAL_RECORD_BYTES,
 };
 
+static uint32_t header_crc(const uint8_t *data, uint32_t version)
+{
+	uint8_t field[4];
+	store_u32(field, version);
+	uint32_t crc = version < FORMAT_SELF_CHECKED ? 0 : crc32c(0, field, sizeof field);
+	return crc32c(crc, data + 16, WAL_HEADER_BYTES - 16);
+}
+
+static bool header_is_of(const uint8_t *data, uint32_t version)
+{
+	return load_u32(data + 12) == header_crc(data, version);
+}
+
 void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *header)
 {
 	memset(out, 0, WAL_HEADER_BYTES);
@@ -34,7 +47,7 @@ void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *h
 	store_u64(out + 40, header->promise);
 	store_u64(out + 48, header->group);
 	store_u64(out + 56, header->replica);
-	store_u32(out + 12, crc32c(0, out + 16, WAL_HEADER_BYTES - 16));
+	store_u32(out + 12, header_crc(out, FORMAT_VERSION));
 }
 
 bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *out)
@@ -42,7 +55,7 @@ bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *
 	uint32_t version = load_u32(data + 8);
 	if (memcmp(data, magic, sizeof magic) != 0 || version < FORMAT_FIRST || version > FORMAT_VERSION)
 		return false;
-	if (load_u32(data + 12) != crc32c(0, data + 16, WAL_HEADER_BYTES - 16))
+	if (!header_is_of(data, version))
 		return false;
 	*out = (struct wal_header){
 		.segment = load_u64(data + 16),
@@ -57,7 +70,8 @@ bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *
 
 bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES])
 {
-	return memcmp(data, magic, sizeof magic) == 0 && load_u32(data + 8) > FORMAT_VERSION;
+	uint32_t version = load_u32(data + 8);
+	return memcmp(data, magic, sizeof magic) == 0 && version > FORMAT_VERSION && header_is_of(data, version);
 }
 
 void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch)
@@ -94,10 +108,12 @@ size_t wal_record_peek(const uint8_t *data, size_t available)
 {
 	if (available < WAL_RECORD_BYTES)
 		return 0;
-	/* One comparison rejects zeros and most of what is no record: type 1 … 4, flags 0 or 1, six zero bytes. */
+	/*
+	 * One comparison rejects zeros and most of what is no record: a type, flags, six zero bytes. Types and flags of later versions
+	 * count too: whether it is a record at all is for its checksum to say.
+	 */
 	uint64_t word = load_u64(data + AT_TYPE);
-	uint64_t type = word & 0xff;
-	if (type < WAL_PROMISE || type > WAL_SNAPSHOT || word >> 8 > FLAG_LAST)
+	if ((word & 0xff) == 0 || word >> 16 != 0)
 		return 0;
 	return wal_record_size(load_u32(data + AT_LENGTH));
 }
@@ -114,12 +130,22 @@ bool wal_record_verify(const uint8_t *data, size_t available, uint64_t segment, 
 	return true;
 }
 
+static bool is_known(const uint8_t *data)
+{
+	uint64_t word = load_u64(data + AT_TYPE);
+	uint64_t type = word & 0xff;
+	if (type < WAL_PROMISE || type > WAL_SNAPSHOT || word >> 8 > FLAG_LAST)
+		return false;
+	return true;
+}
+
 void wal_record_view(const uint8_t *data, struct wal_frame *out)
 {
 	size_t len = load_u32(data + AT_LENGTH);
 	*out = (struct wal_frame){
 		.type = (enum wal_type)data[AT_TYPE],
 		.last = (data[AT_FLAGS] & FLAG_LAST) != 0,
+		.newer = !is_known(data),
 		.batch = load_u64(data + AT_BATCH),
 		.slot = load_u64(data + AT_SLOT),
 		.ballot = load_u64(data + AT_BALLOT),

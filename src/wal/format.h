@@ -27,6 +27,7 @@ struct wal_header {
 struct wal_frame {
 	enum wal_type type;
 	bool last; /* of its batch */
+	bool newer; /* of a type, or with flags, that this version does not know */
 	uint64_t batch;
 	uint64_t slot;
 	uint64_t ballot;
@@ -35,7 +36,7 @@ struct wal_frame {
 };
 
 void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *header);
-/* False if magic, version or checksum are wrong. */
+/* False if magic or checksum are wrong, or the version is none that this program knows. */
 bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *out);
 /* It is a header of a later format than this program knows. */
 bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES]);

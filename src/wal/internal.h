@@ -141,6 +141,9 @@ int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_
 /* STATUS_CORRUPT, with the problem in info and the log, and what must not be done about it. */
 int wal_problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* STATUS_NEWER likewise. */
+int wal_newer(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* range.c */
 /* What is there, against what is said to be there. wal->segments are open; nothing has been created yet. */

@@ -14,7 +14,7 @@
  *
  * Two halves of one sector each, so that each is overwritten in place and on its own: the newest at 0, the oldest at 512.
  *
- *   u64 magic "SYNODNEW" or "SYNODOLD"   u32 format version (1)   u32 crc32c of bytes 16 … 63
+ *   u64 magic "SYNODNEW" or "SYNODOLD"   u32 format version (2)   u32 crc32c of bytes 8 … 11 and 16 … 63 (version 1: 16 … 63)
  *   u64 segment id    u64 group id    u64 replica (0: not known)    zeros to 512 bytes
  */
 #include <inttypes.h>
@@ -24,10 +24,17 @@
 #include "base/crc32c.h"
 #include "wal/internal.h"
 
-#define VERSION 1u
+#define VERSION 2u
 #define HALF_BYTES_USED 64u
 
 static const char magics[2][9] = {[WAL_NEWEST] = "SYNODNEW", [WAL_OLDEST] = "SYNODOLD"};
+
+static uint32_t half_crc(const uint8_t *data, uint32_t version)
+{
+	uint8_t field[4];
+	store_u32(field, version);
+	return crc32c(version == 1 ? 0 : crc32c(0, field, sizeof field), data + 16, HALF_BYTES_USED - 16);
+}
 
 static void encode(const struct wal *wal, enum wal_end which, uint64_t segment, uint8_t *out)
 {
@@ -37,7 +44,7 @@ static void encode(const struct wal *wal, enum wal_end which, uint64_t segment, 
 	store_u64(out + 16, segment);
 	store_u64(out + 24, wal->options.group);
 	store_u64(out + 32, wal->options.replica);
-	store_u32(out + 12, crc32c(0, out + 16, HALF_BYTES_USED - 16));
+	store_u32(out + 12, half_crc(out, VERSION));
 }
 
 void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, struct disk_request *request)
@@ -56,10 +63,11 @@ void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, st
 static int decode(struct wal *wal, enum wal_end which, const uint8_t *data, struct wal_recovery *info)
 {
 	const char *name = wal->range_name;
-	if (memcmp(data, magics[which], 8) == 0 && load_u32(data + 8) > VERSION)
-		return wal_problem(wal, info, "%s was written by a newer version of this program", name);
-	if (memcmp(data, magics[which], 8) != 0 || load_u32(data + 8) != VERSION ||
-	    load_u32(data + 12) != crc32c(0, data + 16, HALF_BYTES_USED - 16)) {
+	uint32_t version = load_u32(data + 8);
+	bool good = memcmp(data, magics[which], 8) == 0 && version != 0 && load_u32(data + 12) == half_crc(data, version);
+	if (good && version > VERSION)
+		return wal_newer(wal, info, "%s was written by a newer version of this program", name);
+	if (!good) {
 		if (wal->options.log != NULL)
 			log_event(wal->options.log, LOG_ERROR, "wal_range_damaged", "file=%s", name);
 		return 0;

@@ -13,29 +13,47 @@ struct scan {
 	const uint8_t *data;
 	uint64_t segment;
 	uint64_t capacity;
+	uint64_t first_batch;
 	uint64_t batch;      /* the last batch that counts */
 	uint64_t last_begin; /* where it begins; equals end if none in this segment counts */
 	uint64_t end;        /* x: where it ends */
 	uint64_t torn_end;   /* end of the last other verifying record after x; end if there is none */
 	uint64_t wrong_at;   /* a verifying record after x of a batch later than batch + 1; 0 if there is none */
+	uint64_t newer_at;   /* a verifying record that this version does not know; 0 if there is none */
+	unsigned newer_type;
 };
+
+static int tell_problem(const struct wal *wal, struct wal_recovery *info, int status, const char *format, va_list arguments)
+{
+	const size_t size = sizeof info->problem;
+	bool newer = status == STATUS_NEWER;
+	int len = vsnprintf(info->problem, size, format, arguments);
+	if (len > 0 && (size_t)len < size)
+		snprintf(info->problem + len, size - (size_t)len, "; %s", newer ? WAL_NEWER_ADVICE : WAL_LOST_ADVICE);
+	if (wal->options.log != NULL) {
+		char quoted[sizeof info->problem + 8];
+		log_event(wal->options.log, LOG_ERROR, newer ? "wal_newer" : "wal_corrupt", "problem=%s",
+			  log_quote(quoted, sizeof quoted, slice_string(info->problem)));
+	}
+	return status;
+}
 
 int wal_problem(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
 {
-	const size_t size = sizeof info->problem;
 	va_list arguments;
 	va_start(arguments, format);
-	int len = vsnprintf(info->problem, size, format, arguments);
+	int status = tell_problem(wal, info, STATUS_CORRUPT, format, arguments);
 	va_end(arguments);
-	if (len > 0 && (size_t)len < size)
-		snprintf(info->problem + len, size - (size_t)len,
-			 "; " WAL_LOST_ADVICE);
-	if (wal->options.log != NULL) {
-		char quoted[sizeof info->problem + 8];
-		log_event(wal->options.log, LOG_ERROR, "wal_corrupt", "problem=%s",
-			  log_quote(quoted, sizeof quoted, slice_string(info->problem)));
-	}
-	return STATUS_CORRUPT;
+	return status;
+}
+
+int wal_newer(const struct wal *wal, struct wal_recovery *info, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	int status = tell_problem(wal, info, STATUS_NEWER, format, arguments);
+	va_end(arguments);
+	return status;
 }
 
 static struct scan scan_begin(const uint8_t *data, const struct wal_header *header)
@@ -44,6 +62,7 @@ static struct scan scan_begin(const uint8_t *data, const struct wal_header *head
 		.data = data,
 		.segment = header->segment,
 		.capacity = header->capacity,
+		.first_batch = header->first_batch,
 		.batch = header->first_batch - 1,
 		.last_begin = WAL_HEADER_BYTES,
 		.end = WAL_HEADER_BYTES,
@@ -55,12 +74,25 @@ static bool scan_record(const struct scan *s, uint64_t offset, struct wal_frame 
 	return wal_record_verify(s->data + offset, s->capacity - offset, s->segment, offset, out);
 }
 
+/* Notes a record of a newer version. What verifies by chance, in what a user has stored, hardly has a possible batch as well. */
+static bool scan_newer(struct scan *s, uint64_t offset, const struct wal_frame *frame)
+{
+	uint64_t possible = s->batch + 1 + s->capacity / WAL_RECORD_BYTES;
+	if (!frame->newer || frame->batch < s->first_batch || frame->batch > possible)
+		return false;
+	s->newer_at = offset;
+	s->newer_type = (unsigned)frame->type;
+	return true;
+}
+
 /* Goes forward over whole batches in sequence. */
 static void scan_batches(struct scan *s)
 {
 	uint64_t offset = s->end;
 	struct wal_frame frame;
 	while (scan_record(s, offset, &frame) && frame.batch == s->batch + 1) {
+		if (scan_newer(s, offset, &frame))
+			return;
 		offset += frame.size;
 		if (frame.last) {
 			s->batch++;
@@ -81,7 +113,10 @@ static void scan_beyond(struct scan *s)
 	uint64_t offset = s->end;
 	while (offset + WAL_RECORD_BYTES <= s->capacity) {
 		struct wal_frame frame;
-		if (!scan_record(s, offset, &frame)) {
+		bool good = scan_record(s, offset, &frame);
+		if (good && scan_newer(s, offset, &frame))
+			return;
+		if (!good || frame.newer) {
 			offset += 8;
 			continue;
 		}
@@ -158,9 +193,9 @@ static int read_headers(struct wal *wal, struct wal_header *headers, struct wal_
 		if (status != 0)
 			return status;
 		if (!wal_header_decode(data, header))
-			return wal_problem(wal, info, wal_header_is_newer(data) ?
-					   "%s was written by a newer version of this program" :
-					   "the header of %s does not verify", name);
+			return wal_header_is_newer(data) ?
+				       wal_newer(wal, info, "%s was written by a newer version of this program", name) :
+				       wal_problem(wal, info, "the header of %s does not verify", name);
 		if (header->segment != segment->id)
 			return wal_problem(wal, info, "%s holds segment %" PRIu64, name, header->segment);
 		if (header->group != wal->options.group)
@@ -188,6 +223,13 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 		return status;
 	struct scan scan = scan_begin(data, &headers[index]);
 	scan_batches(&scan);
+	if (is_last && scan.newer_at == 0)
+		scan_beyond(&scan);
+	if (scan.newer_at != 0)
+		return wal_newer(wal, info,
+				 "%s was written by a newer version of this program: the record at offset %" PRIu64
+				 " is of type %u, which this version does not know",
+				 name, scan.newer_at, scan.newer_type);
 	if (!is_last) {
 		if (headers[index + 1].first_batch != scan.batch + 1)
 			return wal_problem(wal, info,
@@ -197,7 +239,6 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 		replay_segment(wal, &scan, replay, info);
 		return 0;
 	}
-	scan_beyond(&scan);
 	if (scan.wrong_at != 0)
 		return wal_problem(wal, info,
 			       "%s: damaged at or after offset %" PRIu64 " (after batch %" PRIu64

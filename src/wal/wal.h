@@ -13,7 +13,8 @@
  * SEGMENT FILE  log-SSSSSSSSSSSSSSSS (id in 16 hex digits, ids are consecutive and never reused)
  *
  *   offset 0   64-byte header:
- *     u64 magic "SYNODLOG"     u32 format version (2)     u32 crc32c of bytes 16 … 63
+ *     u64 magic "SYNODLOG"     u32 format version (3)     u32 crc32c of bytes 8 … 11 and 16 … 63 (up to
+ *                                                         version 2: 16 … 63)
  *     u64 segment id           u64 capacity (file size)   u64 number of the segment's first batch
  *     u64 highest ballot of any WAL_PROMISE or WAL_ACCEPT before this segment (accepting
  *         promises too): the promise outlives older segments
@@ -65,6 +66,9 @@
  *   header does not verify, or names another segment    corrupt header      STATUS_CORRUPT
  *     or another group or replica
  *   file size is not the header's capacity              truncated segment   STATUS_CORRUPT
+ *   header of a later format, or anywhere a verifying   a newer version     STATUS_NEWER: what it meant by it is not
+ *     record of a type, or with flags, that are not       wrote it            known. Never cut, torn or not
+ *     known
  *   the oldest or the newest that was named is not      missing segment     STATUS_CORRUPT
  *     there
  *   no segment at all, but one was named, or the owner  missing log         STATUS_CORRUPT
@@ -152,6 +156,10 @@ struct wal_options {
 	void *context;
 };
 
+/* After what a newer version has written. */
+#define WAL_NEWER_ADVICE \
+	"start that version again: this one does not know what it means, and would lose it; leave the files as they are"
+
 /* After what is wrong with a log. */
 #define WAL_LOST_ADVICE \
 	"this replica must not be started without it, nor on an empty or older copy of its directory: it may have promised or " \
@@ -169,8 +177,8 @@ struct wal_recovery {
 /*
  * Opens the log of a directory, creating it if there is none, and calls replay for
  * each record in order (the first WAL_PROMISE may come from a segment header; the payload is borrowed).
- * Blocking. 0, STATUS_CORRUPT, STATUS_IO, STATUS_NO_SPACE; `info` is filled in every case. With
- * STATUS_CORRUPT the good segments before the problem may have been replayed: they are
+ * Blocking. 0, STATUS_CORRUPT, STATUS_NEWER, STATUS_IO, STATUS_NO_SPACE; `info` is filled in every case. With
+ * STATUS_CORRUPT or STATUS_NEWER the good segments before the problem may have been replayed: they are
  * true, and incomplete.
  */
 int wal_open(struct wal **out, const struct wal_options *options,
