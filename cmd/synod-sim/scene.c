@@ -314,6 +314,19 @@ static bool is_born(const struct scene *scene, uint32_t group)
 	return false;
 }
 
+/* Whoever scrubs has found what is damaged, and has replaced it. */
+static bool scrubbed(void *context)
+{
+	struct scene *scene = context;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		const struct rsm *rsm = in_core(scene, replica) ? scene->kind->rsm(replica) : NULL;
+		if (rsm != NULL && rsm_scrubs(rsm) && sim_nemesis_is_damaged(scene->nemesis, replica->process))
+			return scene->over;
+	}
+	return true;
+}
+
 static bool is_ready(void *context)
 {
 	struct scene *scene = context;
@@ -387,6 +400,8 @@ static void phase_quiet(struct scene *scene)
 	note_applied(scene);
 	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, converged, scene, 60 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
+	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, scrubbed, scene, 60 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS, "a damaged file has not been found, or not replaced");
 }
 
 static void check_mix(struct scene *scene, const struct sim_mix *mix)
@@ -470,6 +485,14 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	if (rng_chance(&turns, 400000))
 		settings->turn_bytes = 1ull << rng_range(&turns, 6, 14);
 	memory_draw_settings(scene, settings);
+	/* faults: 14, 34. Damage is found while the process runs. From a stream of their own. */
+	struct rng scrubs;
+	rng_seed(&scrubs, scene->options->seed ^ 0x7363727562ull);
+	settings->scrub_interval_ms = 0;
+	if (rng_chance(&scrubs, 400000)) {
+		settings->scrub_interval_ms = rng_range(&scrubs, 200, 5000);
+		settings->scrub_bytes_per_s = 1ull << rng_range(&scrubs, 18, 26);
+	}
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
 		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);

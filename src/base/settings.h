@@ -34,6 +34,9 @@
 	X(wal_segment_bytes, BYTES, 16 * MIB, 64 * KIB, 1024 * MIB, NULL, "size of one file of the log") \
 	X(snapshot_log_bytes, BYTES, 64 * MIB, 64 * KIB, 65536ull * MIB, NULL, \
 	  "a snapshot is taken when the log since the last one passes this and the size of that snapshot") \
+	X(scrub_interval_ms, MILLISECONDS, 86400000, 0, 2592000000ull, NULL, \
+	  "log and newest snapshot are read once more this often, to find damage while it can be repaired; 0: never") \
+	X(scrub_bytes_per_s, BYTES, 8 * MIB, 64 * KIB, 65536ull * MIB, NULL, "and no faster than this, a second") \
 	X(log_cache_bytes, BYTES, 4 * MIB, 1 * MIB, 4096ull * MIB, NULL, \
 	  "chosen entries kept in memory for lagging peers") \
 	X(state_hash_interval_ms, MILLISECONDS, 300000, 0, 2592000000ull, NULL, \

@@ -28,6 +28,8 @@ struct rsm_settings daemon_rsm_settings(const struct daemon *daemon)
 	settings.read_lease_ms = (uint32_t)from->read_lease_ms;
 	settings.wal_segment_bytes = from->wal_segment_bytes;
 	settings.snapshot_log_bytes = from->snapshot_log_bytes;
+	settings.scrub_interval_ms = from->scrub_interval_ms;
+	settings.scrub_bytes_per_s = from->scrub_bytes_per_s;
 	settings.log_cache_bytes = from->log_cache_bytes;
 	settings.state_hash_interval_ms = from->state_hash_interval_ms;
 	settings.group = (struct group_settings){

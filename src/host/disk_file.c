@@ -90,6 +90,16 @@ int disk_file_read(struct disk_file *file, uint64_t offset, uint8_t *data, size_
 	return 0;
 }
 
+/* Clean pages are given up before and after: what is read is what is on the medium, and nobody's pages make room for it. */
+static int read_fresh(const struct disk_request *request)
+{
+	off_t offset = (off_t)request->offset, len = (off_t)request->len;
+	(void)posix_fadvise(request->file->fd, offset, len, POSIX_FADV_DONTNEED);
+	int status = disk_file_read(request->file, request->offset, request->data, request->len);
+	(void)posix_fadvise(request->file->fd, offset, len, POSIX_FADV_DONTNEED);
+	return status;
+}
+
 int disk_file_write(struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
@@ -186,7 +196,8 @@ int disk_file_run(int directory_fd, struct disk_request *request)
 	case DISK_WRITE:
 		return file_write(request);
 	case DISK_READ:
-		return disk_file_read(request->file, request->offset, request->data, request->len);
+		return request->fresh ? read_fresh(request)
+				      : disk_file_read(request->file, request->offset, request->data, request->len);
 	case DISK_SYNC:
 		return disk_file_sync(request->file);
 	case DISK_WRITE_SYNC:

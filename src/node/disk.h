@@ -55,6 +55,7 @@ struct disk_request {
 	uint64_t offset;
 	uint8_t *data;
 	size_t len;
+	bool fresh; /* DISK_READ: as it is on the medium, not as the system remembers it */
 	/* Of the file, before a write: STATUS_CORRUPT, and nothing is written, if it is shorter. It was made so long. */
 	uint64_t size_min;
 	int status;             /* out */

@@ -17,6 +17,7 @@
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
  *   snapshot_receive.c  getting a peer's, verifying and installing it
+ *   scrub.c             reading log and snapshot once more, to find damage
  */
 #ifndef SYNOD_RSM_INTERNAL_H
 #define SYNOD_RSM_INTERNAL_H
@@ -178,6 +179,7 @@ struct snapshot_take {
 	bool active;
 	enum take_step step;
 	bool complete;               /* the end chunk has been written */
+	bool renews;                 /* what is damaged */
 	struct app_snapshot *image;
 	struct disk_file *file;
 	struct disk_request request;
@@ -233,6 +235,22 @@ struct member_watch {
 	uint64_t bound_heard_us;  /* the bound one was */
 	uint64_t chosen_before;   /* what was chosen at the last heartbeat */
 	uint32_t steady;          /* heartbeats in a row at which it had that */
+};
+
+enum scrub_step { SCRUB_IDLE, SCRUB_LOG, SCRUB_SNAPSHOT, SCRUB_END };
+struct scrub {
+	enum scrub_step step;
+	struct timer timer;            /* the next piece, or pass */
+	struct disk_request request;
+	uint64_t generation, slot, offset; /* of the snapshot that is being read */
+	uint8_t *buffer;               /* NULL: none is */
+	struct snapshot_parser parser;
+	uint64_t began_us;
+	uint64_t passes, bytes, damaged; /* so far */
+	uint64_t bytes_before, damaged_before; /* when the pass began */
+	uint64_t told_segment;         /* was told of last in this pass */
+	uint64_t damaged_segment;      /* the newest that is; 0: none */
+	uint64_t heal_at_us, heal_pause_us; /* no snapshot is taken because of it before then */
 };
 
 /* What the log's records say, gathered while it is replayed. */
@@ -329,6 +347,8 @@ struct rsm {
 	struct disk_file *snapshot_file;
 	uint64_t log_bytes;            /* appended since it was taken */
 	bool snapshot_wanted;          /* a peer needs one newer than ours */
+	bool snapshot_renew;           /* ours, or the log behind it, is damaged: another one, were it of the same slot */
+	uint64_t renew_slot;           /* of a file that was found damaged at the start: not before that; 0: there is none */
 	uint64_t take_after_us;        /* none is taken before this */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
@@ -340,6 +360,7 @@ struct rsm {
 	uint64_t receive_after_us;     /* after a failure to get one: not before then */
 	struct old_fetch old[REPLICAS_MAX];
 
+	struct scrub scrub;
 	struct disk_watch disk_watch;
 	bool lacks_space; /* paxos_lacks_space() at the end of the last turn */
 	bool disk_full, full_told; /* what the core has been told; that leadership is to be handed over for it */
@@ -473,6 +494,14 @@ void relieve_if_hung(struct rsm *rsm);
 bool relieve_if_full(struct rsm *rsm);
 /* Why a leader can take no writes for want of space on disks, or NULL. */
 const char *no_space(struct rsm *rsm);
+/* scrub.c */
+void scrub_init(struct rsm *rsm);
+void scrub_start(struct rsm *rsm);
+void scrub_free(struct rsm *rsm);
+/* However it was found. */
+void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why);
+void scrub_snapshot_damaged(struct rsm *rsm, uint64_t slot, uint64_t offset, const char *why);
+void scrub_heal(struct rsm *rsm);
 /* Whether it may stand has changed, or may have. */
 void rsm_set_electable(struct rsm *rsm);
 /* traced.c: each only if rsm_traces(), or for what is traced itself. */

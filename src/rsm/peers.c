@@ -114,8 +114,7 @@ static void old_read(void *context, int status, const struct wal_record *record)
 {
 	struct old_fetch *f = context;
 	if (status == STATUS_CORRUPT)
-		log_event(f->rsm->log, LOG_ERROR, "log_entry_damaged", "slot=%llu action=\"peers get it elsewhere\"",
-			  (unsigned long long)f->slot);
+		scrub_log_damaged(f->rsm, log_index_get(&f->rsm->index, f->slot), "an entry that a peer has asked for does not verify");
 	/* Released or overwritten meanwhile: send what there is; the peer asks again. */
 	if (status != 0 || record->type != WAL_ACCEPT || record->slot != f->slot) {
 		old_done(f);

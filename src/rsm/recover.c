@@ -459,7 +459,11 @@ int recover(struct rsm *rsm)
 		lose_state(rsm, covered);
 		if (rsm->node->env->life != 0 && (covered != r->snapshot || r->bound_unknown))
 			paxos_forget_members(rsm->paxos);
+	} else if (damaged != 0) {
+		/* The log has all of it, for once. */
+		rsm->snapshot_renew = true;
 	}
+	rsm->renew_slot = damaged;
 	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
 	return 0;
 }

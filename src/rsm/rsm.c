@@ -15,6 +15,8 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = 64 * MIB,
 		.turn_bytes = TURN_BYTES,
+		.scrub_interval_ms = 86400000,
+		.scrub_bytes_per_s = 8 * MIB,
 		.log_cache_bytes = 4 * MIB,
 	};
 	group_settings_default(&settings->group);
@@ -96,6 +98,7 @@ GAUGE(read_pending, rsm->pending_requests)
 GAUGE(read_disk_hung, rsm->disk_watch.hung)
 GAUGE(read_hash_slot, rsm->hash.compared_slot)
 GAUGE(read_diverged, rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count)
+GAUGE(read_disk_damaged, rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew)
 
 static void register_metrics(struct rsm *rsm)
 {
@@ -117,6 +120,8 @@ static void register_metrics(struct rsm *rsm)
 		 METRIC_GAUGE},
 		{"synod_state_diverged_total", "Times that the state was found wrong, and fetched anew.", read_diverged,
 		 METRIC_COUNTER},
+		{"synod_disk_damaged", "1 while a log segment or snapshot that was found damaged has not been replaced yet.", read_disk_damaged,
+		 METRIC_GAUGE},
 		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
 		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
 	};
@@ -149,6 +154,9 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_state_compared_total", "Of these, those that were found to be right.", &rsm->hash.compared},
 		{"synod_state_undecided_total", "Comparisons by which nobody is known to be right.", &rsm->hash.undecided},
 		{"synod_disk_hangs_total", "Times that the log's disk did not answer.", &rsm->disk_watch.hangs},
+		{"synod_scrub_passes_total", "Times that log and snapshot have been read once more, to find damage.", &rsm->scrub.passes},
+		{"synod_scrub_bytes_total", "Bytes read for that.", &rsm->scrub.bytes},
+		{"synod_scrub_damaged_total", "Damaged log segments and snapshots that were found while serving.", &rsm->scrub.damaged},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
 	};
@@ -183,6 +191,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	read_index_init(rsm);
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
 	state_hash_init(rsm);
+	scrub_init(rsm);
 	register_metrics(rsm);
 	return rsm;
 }
@@ -201,6 +210,7 @@ int rsm_start(struct rsm *rsm)
 	rsm->started_us = node_now_us(rsm->node);
 	paxos_start(rsm->paxos, node_now_us(rsm->node));
 	state_hash_start(rsm);
+	scrub_start(rsm);
 	rsm_turn_end(rsm);
 	return 0;
 }
@@ -213,6 +223,7 @@ void rsm_destroy(struct rsm *rsm)
 	node_timer_cancel(rsm->node, &rsm->more_timer);
 	node_timer_cancel(rsm->node, &rsm->stop_timer);
 	state_hash_free(rsm);
+	scrub_free(rsm);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
@@ -409,6 +420,8 @@ void rsm_turn_end(struct rsm *rsm)
 	requests_end_transfer(rsm);
 	settle_tell(rsm);
 	recover_state(rsm);
+	if (rsm->scrub.damaged_segment != 0)
+		scrub_heal(rsm);
 	snapshot_maybe_take(rsm);
 	retry_space(rsm);
 	wal_flush(rsm->wal);
@@ -472,6 +485,11 @@ uint64_t rsm_refused(const struct rsm *rsm)
 const struct paxos *rsm_core(const struct rsm *rsm)
 {
 	return rsm->started ? rsm->paxos : NULL;
+}
+
+bool rsm_scrubs(const struct rsm *rsm)
+{
+	return rsm->settings.scrub_interval_ms != 0;
 }
 
 uint64_t rsm_snapshots_installed(const struct rsm *rsm)

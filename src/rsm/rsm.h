@@ -59,6 +59,8 @@ struct rsm_settings {
 	uint64_t message_bytes;        /* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
 	uint64_t turn_bytes;           /* applied, and answered to reads, in one turn. Default 1 MiB */
 	uint64_t state_hash_interval_ms; /* how often states are compared (rsm/state_hash.h); 0 (the default): never */
+	uint64_t scrub_interval_ms;    /* log and snapshot are read once more this often, to find damage; 0: never. Default a day … */
+	uint64_t scrub_bytes_per_s;    /* … and no faster than this. Default 8 MiB */
 	uint64_t log_cache_bytes;      /* chosen entries kept in memory for lagging peers. Default 4 MiB */
 	struct group_settings group;   /* what this replica would have the group apply entries by */
 };
@@ -150,6 +152,8 @@ uint64_t rsm_compared_slot(const struct rsm *rsm);
 uint64_t rsm_undecided(const struct rsm *rsm);
 /* False while it is being fetched from a peer. */
 bool rsm_has_state(const struct rsm *rsm);
+/* It reads its files once more, again and again: what is damaged is replaced. */
+bool rsm_scrubs(const struct rsm *rsm);
 /* Snapshots of peers that have replaced the state. */
 uint64_t rsm_snapshots_installed(const struct rsm *rsm);
 uint64_t rsm_lived_us(const struct rsm *rsm); /* by the newest applied entry */

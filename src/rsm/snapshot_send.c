@@ -21,9 +21,7 @@ static void piece_read(struct disk_request *request)
 		rsm->counters.snapshot_pieces_sent++;
 	} else {
 		/* A file that cannot be read, or has become shorter, helps nobody: a new one takes its place. */
-		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "slot=%" PRIu64 " offset=%" PRIu64 " status=%s", read->slot,
-			  request->offset, status_name(request->status));
-		rsm->snapshot_wanted = true;
+		scrub_snapshot_damaged(rsm, read->slot, request->offset, status_text(request->status));
 	}
 	list_remove(&read->link);
 	free(request->data);

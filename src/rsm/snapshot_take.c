@@ -119,6 +119,7 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n)\"",
 			  what, errno_name(rsm->take.request.error));
 		rsm->snapshot_wanted = true;
+		rsm->snapshot_renew = rsm->take.renews;
 		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_SHORTAGE_US;
 		take_end(rsm, false);
 		return;
@@ -127,6 +128,11 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 	rsm->log_bytes = 0; /* tried again after as much log, or, if the log needs the space, after a while */
 	if (status == STATUS_NO_SPACE)
 		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_FULL_US;
+	if (rsm->take.renews) {
+		rsm->snapshot_renew = true;
+		if (status != STATUS_NO_SPACE)
+			rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
+	}
 	take_end(rsm, rsm->take.step == TAKE_SYNC_DIRECTORY);
 }
 
@@ -243,6 +249,7 @@ static void take_start(struct rsm *rsm)
 	struct snapshot_take *t = &rsm->take;
 	*t = (struct snapshot_take){
 		.active = true,
+		.renews = rsm->snapshot_renew,
 		.image = rsm->app->ops->snapshot_begin(rsm->app),
 		.header = {
 			.slot = rsm->applied,
@@ -255,7 +262,7 @@ static void take_start(struct rsm *rsm)
 	t->bound = rsm->group.bound;
 	group_fields_encode(&rsm->group, &t->group);
 	sessions_encode(&rsm->sessions, &t->sessions);
-	rsm->snapshot_wanted = false;
+	rsm->snapshot_wanted = rsm->snapshot_renew = false;
 	rsm->log_bytes = 0;
 	log_event(rsm->log, LOG_INFO, "snapshot_started", "slot=%" PRIu64, rsm->applied);
 	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
@@ -263,7 +270,11 @@ static void take_start(struct rsm *rsm)
 
 void snapshot_maybe_take(struct rsm *rsm)
 {
-	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied <= rsm->snapshot_slot)
+	uint64_t least = rsm->snapshot_renew && rsm->snapshot_slot != 0 ? rsm->snapshot_slot : rsm->snapshot_slot + 1;
+	/* An older one would be looked for in vain behind the damaged one. */
+	if (least < rsm->renew_slot)
+		least = rsm->renew_slot;
+	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied < least)
 		return;
 	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)
 		return;
@@ -276,7 +287,7 @@ void snapshot_maybe_take(struct rsm *rsm)
 		threshold *= 4;
 	/* Of a full disk it may free more than it takes: what of the log is older. */
 	bool frees = wal_full(rsm->wal) && wal_bytes_from(rsm->wal, 0) > 0;
-	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted || frees)
+	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted || rsm->snapshot_renew || frees)
 		take_start(rsm);
 }
 
@@ -289,6 +300,9 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	if (rsm->snapshot_file != NULL)
 		discard_file(rsm, rsm->snapshot_file,
 			     slot == rsm->snapshot_slot ? NULL : snapshot_name(rsm->snapshot_slot, name));
+	if (rsm->renew_slot != 0 && rsm->renew_slot < slot)
+		discard_file(rsm, NULL, snapshot_name(rsm->renew_slot, name));
+	rsm->renew_slot = 0;
 	rsm->snapshot_slot = slot;
 	rsm->snapshot_file = file;
 	rsm->snapshot_bytes = bytes;

@@ -83,7 +83,8 @@ static void find_segments(struct disk *disk, struct segments *s)
 
 struct extent {
 	uint64_t last_batch; /* where it begins */
-	uint64_t end;        /* behind the last whole batch */
+	uint64_t end;        /* behind the last whole batch … */
+	uint64_t batch;      /* … which has this number */
 };
 
 /* How far a segment is good. False if it is damaged at its very beginning. */
@@ -94,14 +95,14 @@ static bool walk(const uint8_t *data, uint64_t size, struct extent *out)
 		return false;
 	uint64_t offset = WAL_HEADER_BYTES, batch = header.first_batch;
 	struct wal_frame frame;
-	*out = (struct extent){.last_batch = offset, .end = offset};
+	*out = (struct extent){.last_batch = offset, .end = offset, .batch = batch - 1};
 	while (offset < size && wal_record_verify(data + offset, size - offset, header.segment, offset, &frame) &&
 	       frame.batch == batch) {
 		offset += frame.size;
 		if (frame.last) {
 			out->last_batch = out->end;
 			out->end = offset;
-			batch++;
+			out->batch = batch++;
 		}
 	}
 	return true;
@@ -195,6 +196,40 @@ bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, s
 	}
 	change_bytes(disk, rng, name, 0, end, size, manner, what);
 	return is_seen(disk, name, end, is_last);
+}
+
+/* Behind the end: a record of a later batch than the next, which a torn write cannot leave (wal/wal.h). */
+static bool has_later(const uint8_t *data, uint64_t size, uint64_t segment, uint64_t offset, uint64_t batch)
+{
+	struct wal_frame frame;
+	for (; offset + WAL_RECORD_BYTES <= size; offset += 8)
+		if (wal_record_verify(data + offset, size - offset, segment, offset, &frame) && frame.batch > batch + 1)
+			return true;
+	return false;
+}
+
+bool sim_damage_log_is_whole(struct disk *disk)
+{
+	struct segments s;
+	uint64_t batch = 0;
+	find_segments(disk, &s);
+	for (size_t i = 0; i < s.count; i++) {
+		char name[WAL_NAME_BYTES];
+		uint64_t size;
+		struct wal_header header;
+		struct extent extent;
+		wal_name(name, WAL_LOG_PREFIX, s.ids[i]);
+		uint8_t *data = read_file(disk, name, &size);
+		bool good = data != NULL && walk(data, size, &extent) && wal_header_decode(data, &header) &&
+			    header.segment == s.ids[i] && header.capacity == size;
+		good = good && (i == 0 || (s.ids[i] == s.ids[i - 1] + 1 && header.first_batch == batch + 1));
+		batch = good ? extent.batch : 0;
+		good = good && (i + 1 < s.count || !has_later(data, size, s.ids[i], extent.end, batch));
+		free(data);
+		if (!good)
+			return false;
+	}
+	return s.count > 0;
 }
 
 /* ---- snapshots ---- */

@@ -24,6 +24,8 @@
 
 /* `what` gets a few words about it, for people. */
 bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+/* Every segment that is there is whole, and so is their sequence: damage that there was has been released, or overwritten. */
+bool sim_damage_log_is_whole(struct disk *disk);
 /* *slot: of the snapshot that was damaged. */
 bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot, struct buffer *what);
 /* A whole snapshot of at least this slot is in place, durably. */

@@ -86,6 +86,8 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis);
 void sim_nemesis_heal_core(struct sim_nemesis *nemesis);
 /* True if a fatal STATUS_CORRUPT, or a refusal to start because of one, is what must happen to this process sooner or later. */
 bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process);
+/* Files of the process are damaged, and whoever reads them notices: a replica that scrubs (rsm/scrub.c) replaces them. */
+bool sim_nemesis_is_damaged(const struct sim_nemesis *nemesis, const struct sim_process *process);
 /*
  * True if this incarnation should have refused to start: its log was damaged while it was down, or its members are
  * not the group's.

@@ -167,6 +167,9 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 			damage->snapshot = false;
 		if (damage->wiped && nemesis->bound(nemesis->bound_context, group->members[i]))
 			damage->wiped = false;
+		if (damage->log && damage->log_before == 0 && !damage->hidden && sim_process_alive(group->members[i]) &&
+		    sim_damage_log_is_whole(group->members[i]->disk))
+			damage->log = false;
 		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
 	}
 	return damaged;
@@ -192,6 +195,8 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process, str
 		nemesis_count(nemesis, fault);
 		nemesis_tell(nemesis, "%s: %.*s", process->name, (int)what.len, (const char *)what.data);
 	}
+	if (done && sim_process_alive(process))
+		damage->hidden |= fault == SIM_FAULT_LOG_UNLINK || fault == SIM_FAULT_SNAPSHOT_UNLINK;
 	if (done && log) {
 		damage->log = true;
 		if (!sim_process_alive(process))
@@ -296,6 +301,16 @@ bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct 
 	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
 	/* A snapshot may be damaged while it is being used; but one that is found damaged at the start is no reason not to start. */
 	return damage != NULL && (damage->log || (damage->snapshot && !process->halted_at_start));
+}
+
+bool sim_nemesis_is_damaged(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	if (group == NULL || group->damage[member].hidden)
+		return false;
+	nemesis_damaged(nemesis, group);
+	return group->damage[member].log || group->damage[member].snapshot;
 }
 
 bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process)

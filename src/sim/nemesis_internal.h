@@ -44,12 +44,13 @@ struct nemesis_source {
 
 /* What has become of a replica's disk: the atlas. */
 struct nemesis_damage {
-	bool log;               /* for good */
+	bool log;               /* until the damaged segment has been released; for good, if it refuses to start because of it */
 	uint32_t log_before;    /* 0: it may be running; otherwise the incarnation that must refuse to start */
 	bool snapshot;          /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
 	bool wiped;             /* until its group has bound the disk that took its place */
 	bool memory;            /* until it has a right state again */
+	bool hidden;            /* a name went, which a process that has the file open cannot notice */
 };
 
 struct nemesis_group {

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "wal/wal.h"
 
-#define WAL_NAME_BYTES (WAL_PREFIX_BYTES_MAX + 24) /* "free-" and 16 digits and the end, rounded up */
+#define WAL_NAME_BYTES WAL_FILE_NAME_BYTES /* "free-" and 16 digits and the end, rounded up */
 
 struct wal_header {
 	uint64_t segment;
@@ -72,10 +72,6 @@ bool wal_name_parse(const char *name, const char *prefix, uint64_t *number);
 static inline wal_position wal_position_make(uint64_t segment, uint64_t offset)
 {
 	return segment << 32 | offset;
-}
-static inline uint64_t wal_position_offset(wal_position position)
-{
-	return position & UINT32_MAX;
 }
 
 #endif

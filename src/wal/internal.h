@@ -8,9 +8,10 @@
  *   write.c      append, group commit, opening the next segment
  *   space.c      files in reserve, release and recycling
  *   read.c       reading records back
+ *   scrub.c      reading all of it once more
  *
  * Three chains of disk requests may be under way at once, each with one struct
- * disk_request of its own, plus one for each reader: the writer's (LOG lane), the making
+ * disk_request of its own, plus one for each reader and one for the scrub: the writer's (LOG lane), the making
  * of a free file and the recycling of a segment (BULK lane).
  */
 #ifndef SYNOD_WAL_INTERNAL_H
@@ -26,12 +27,28 @@
 struct wal_segment {
 	uint64_t id;
 	uint64_t capacity;
+	uint64_t first_batch;
 	struct disk_file *file; /* NULL until it is being opened for writing */
 	bool ready;             /* the header and the name are durable */
+	bool damaged;           /* found so while in use: its file is not used again */
 	uint32_t readers;       /* reads under way: not recycled meanwhile */
 };
 
 enum wal_end { WAL_NEWEST, WAL_OLDEST };
+
+/* How much is read at once, unless a record is longer. */
+#define WAL_SCRUB_BYTES (256u * 1024u)
+struct wal_scrubber {
+	uint64_t segment, offset; /* where the next piece begins */
+	uint64_t batch;           /* the last whole one before */
+	size_t wanted;            /* for the next piece, which is one long record */
+	bool busy;
+	uint8_t *data;
+	size_t capacity;
+	struct disk_request request;
+	void (*done)(void *context, const struct wal_scrubbed *scrubbed);
+	void *context;
+};
 
 /* A segment is never made larger than this for the sake of fewer of them, but by options.segment_bytes. */
 #define WAL_GROWN_BYTES_MAX (16u * 1024u * 1024u)
@@ -83,6 +100,7 @@ struct wal {
 	uint64_t promise;           /* highest ballot promised or accepted so far */
 	uint64_t sequence;          /* of the last record appended */
 	uint64_t durable;
+	uint64_t durable_segment, durable_offset; /* where what is durable ends */
 	size_t writing_part;
 	bool flush_wanted;          /* flushed while a batch was under way */
 	bool failed;
@@ -119,6 +137,7 @@ struct wal {
 
 	struct wal_reader *readers;      /* all */
 	struct wal_reader *idle_readers;
+	struct wal_scrubber scrubber;
 	struct wal_counters counters;
 };
 

@@ -204,6 +204,7 @@ static int read_headers(struct wal *wal, struct wal_header *headers, struct wal_
 		if (header->replica != 0 && wal->options.replica != 0 && header->replica != wal->options.replica)
 			return wal_problem(wal, info, "%s belongs to replica %" PRIu64 " of the group, not to replica %" PRIu64,
 					   name, header->replica, wal->options.replica);
+		segment->first_batch = header->first_batch;
 		if (header->capacity != segment->capacity)
 			return wal_problem(wal, info, "%s has %" PRIu64 " bytes, its header says %" PRIu64, name,
 				       segment->capacity, header->capacity);
@@ -248,7 +249,8 @@ static int recover_segment(struct wal *wal, size_t index, const struct wal_heade
 	if (status != 0)
 		return status;
 	replay_segment(wal, &scan, replay, info);
-	wal->tail_offset = scan.end;
+	wal->tail_offset = wal->durable_offset = scan.end;
+	wal->durable_segment = segment->id;
 	wal->next_batch = scan.batch + 1;
 	return 0;
 }

@@ -229,7 +229,7 @@ static void oldest_named(struct disk_request *request)
 	wal_name(wal->release_name, wal->log_prefix, segment->id);
 	*request = (struct disk_request){.name = wal->release_name, .file = segment->file};
 	size_t free_files = wal->free_count + (wal->creating ? 1 : 0);
-	wal->release_keeps = segment->capacity == wal->options.segment_bytes && free_files < wal->options.recycle_max &&
+	wal->release_keeps = segment->capacity == wal->options.segment_bytes && !segment->damaged && free_files < wal->options.recycle_max &&
 			     (free_files == 0 || wal->segment_count + free_files < wal->options.files_max);
 	if (wal->release_keeps) {
 		wal->release_number = wal->next_free_number++;

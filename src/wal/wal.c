@@ -165,6 +165,7 @@ static int create_first(struct wal *wal)
 	struct wal_segment *segment = wal_add_segment(wal, 1, wal->options.segment_bytes);
 	segment->file = file.file;
 	segment->ready = true;
+	segment->first_batch = 1;
 
 	struct wal_header header = {
 		.segment = 1,
@@ -260,6 +261,7 @@ int wal_open(struct wal **out, const struct wal_options *options,
 void wal_close(struct wal *wal)
 {
 	wal_readers_free(wal);
+	free(wal->scrubber.data);
 	for (size_t i = 0; i < wal->segment_count; i++) {
 		close_file(wal, wal->segments[i]->file);
 		free(wal->segments[i]);
@@ -279,6 +281,22 @@ void wal_close(struct wal *wal)
 		free(wal->buffers[i].parts);
 	}
 	free(wal);
+}
+
+uint64_t wal_oldest_segment(const struct wal *wal)
+{
+	return wal->segments[0]->id;
+}
+
+uint64_t wal_newest_segment(const struct wal *wal)
+{
+	return wal_tail(wal)->id;
+}
+
+const char *wal_file_name(const struct wal *wal, wal_position position, char name[WAL_FILE_NAME_BYTES])
+{
+	wal_name(name, wal->log_prefix, wal_position_segment(position));
+	return name;
 }
 
 size_t wal_payload_max(const struct wal *wal)

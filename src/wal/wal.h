@@ -95,6 +95,10 @@
  * full: what is appended is taken as long as the present segment lasts.) Should the current segment end before
  * that, what is appended waits.
  *
+ * SCRUB. wal_scrub_begin() and then wal_scrub(), again and again, read all that is durable once more and verify it, as slowly
+ * as the owner likes. What is damaged is only told: the owner takes a snapshot, calls wal_rotate() if it is
+ * the newest segment, and releases what it no longer needs.
+ *
  * ERRORS. A failed write or sync while serving calls options.fatal and nothing after it. So does, with STATUS_CORRUPT,
  * a segment that is found shorter than it was made before a write to it: the write would give it its length back, and
  * what was cut off would look like the end of the log.
@@ -121,6 +125,10 @@ typedef uint64_t wal_position;
 static inline uint64_t wal_position_segment(wal_position position)
 {
 	return position >> 32;
+}
+static inline uint64_t wal_position_offset(wal_position position)
+{
+	return position & UINT32_MAX;
 }
 
 #define WAL_HEADER_BYTES 64u
@@ -219,6 +227,27 @@ void wal_release(struct wal *wal, wal_position before);
  */
 void wal_read(struct wal *wal, wal_position position,
 	      void (*done)(void *context, int status, const struct wal_record *record), void *context);
+
+struct wal_scrubbed {
+	uint64_t bytes;       /* read */
+	bool ended;           /* there was nothing more to be read */
+	wal_position damaged; /* 0: nothing is. The rest of this segment has been left out */
+	int status;           /* of reading it, if that is why */
+};
+/* No piece is being read. */
+void wal_scrub_begin(struct wal *wal);
+/* Reads and verifies one piece; `done` may be called before it returns, if there is none. */
+void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scrubbed *scrubbed), void *context);
+/*
+ * What is appended from now on goes to a new segment, so that the newest one can be released like the others. False: there is no
+ * file in reserve for it now.
+ */
+bool wal_rotate(struct wal *wal);
+uint64_t wal_oldest_segment(const struct wal *wal);
+uint64_t wal_newest_segment(const struct wal *wal);
+/* Of a position, the name of its file. */
+#define WAL_FILE_NAME_BYTES (WAL_PREFIX_BYTES_MAX + 24)
+const char *wal_file_name(const struct wal *wal, wal_position position, char name[WAL_FILE_NAME_BYTES]);
 
 /* Bytes of all segments, free ones included. */
 uint64_t wal_disk_bytes(const struct wal *wal);

@@ -23,6 +23,9 @@ static void header_written(struct disk_request *request);
 static void segment_renamed(struct disk_request *request);
 static void directory_synced(struct disk_request *request);
 static void newest_named(struct disk_request *request);
+static void short_file_closed(struct disk_request *request);
+static void short_file_removed(struct disk_request *request);
+static void write_part(struct wal *wal);
 
 static struct wal_part *last_part(struct wal_buffer *buffer)
 {
@@ -53,6 +56,8 @@ static void begin_part(struct wal *wal)
 		.batch = wal->next_batch++,
 		.promise = wal->promise,
 	};
+	if (wal->tail_offset == WAL_HEADER_BYTES)
+		segment->first_batch = last_part(buffer)->batch;
 }
 
 /* Makes room for a record of `size` bytes at the tail: in the current part, a new part, or a new segment. */
@@ -183,9 +188,38 @@ static void write_part(struct wal *wal)
 	submit(wal, DISK_WRITE_SYNC, part_written);
 }
 
+/* It has become shorter since it was put into the reserve: nothing is in it yet, so another one will do. */
+static void drop_short_file(struct wal *wal)
+{
+	if (wal->options.log != NULL)
+		log_event(wal->options.log, LOG_ERROR, "wal_free_file_cut", "file=%s action=\"another one is taken\"", wal->write_name);
+	submit(wal, DISK_CLOSE, short_file_closed);
+}
+
+static void short_file_closed(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	wal->writing->parts[wal->writing_part].segment->file = NULL;
+	if (!wal_went_well(wal, 0, NULL))
+		return;
+	request->name = wal->write_name;
+	submit(wal, DISK_REMOVE, short_file_removed);
+}
+
+static void short_file_removed(struct disk_request *request)
+{
+	struct wal *wal = request->owner;
+	if (wal_went_well(wal, request->status, "removing a file that was cut short failed"))
+		write_part(wal);
+}
+
 static void header_written(struct disk_request *request)
 {
 	struct wal *wal = request->owner;
+	if (request->status == STATUS_CORRUPT && wal_went_well(wal, 0, NULL)) {
+		drop_short_file(wal);
+		return;
+	}
 	if (!wal_went_well(wal, request->status, write_problem(request, "writing the header of a log segment failed")))
 		return;
 	request->name = wal->write_name;
@@ -260,6 +294,8 @@ static void part_written(struct disk_request *request)
 	const struct wal_part *part = &buffer->parts[wal->writing_part];
 	ASSERT(part->last_sequence > wal->durable);
 	wal->durable = part->last_sequence;
+	wal->durable_segment = part->segment->id;
+	wal->durable_offset = part->offset + (part->end - part->begin);
 	wal->counters.batches++;
 	wal->counters.bytes += part->end - part->begin;
 
@@ -289,6 +325,16 @@ void wal_flush(struct wal *wal)
 			start_writing(wal);
 	}
 	wal_space_prepare(wal);
+}
+
+bool wal_rotate(struct wal *wal)
+{
+	struct wal_segment *tail = wal_tail(wal);
+	/* On a full disk, what is appended would have to wait for the new one. */
+	if (wal->free_count == 0 || wal->opening_waits || wal->full || !tail->ready)
+		return false;
+	wal->tail_offset = tail->capacity;
+	return true;
 }
 
 uint64_t wal_pending_bytes(const struct wal *wal)
