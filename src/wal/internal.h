@@ -3,6 +3,7 @@
  *
  *   format.c     bytes of headers and records
  *   recover.c    reading the segments at start-up: the decision table of wal.h
+ *   salvage.c    … one that is damaged
  *   wal.c        opening, creating the first segment, closing
  *   range.c      which segments there are
  *   write.c      append, group commit, opening the next segment
@@ -30,7 +31,8 @@ struct wal_segment {
 	uint64_t first_batch;
 	struct disk_file *file; /* NULL until it is being opened for writing */
 	bool ready;             /* the header and the name are durable */
-	bool damaged;           /* found so while in use: its file is not used again */
+	bool damaged;           /* its file is not used again */
+	bool missing;           /* there is no such file, though there are others before and behind it */
 	uint32_t readers;       /* reads under way: not recycled meanwhile */
 };
 
@@ -98,6 +100,9 @@ struct wal {
 	uint64_t tail_offset;       /* where the next record goes in the last segment */
 	uint64_t next_batch;
 	uint64_t promise;           /* highest ballot promised or accepted so far */
+	bool promise_unknown;       /* … as far as is known: what was lost may have been higher */
+	uint64_t recovered_batch;   /* while the segments are read: the last one before */
+	bool recovered_ended;
 	uint64_t sequence;          /* of the last record appended */
 	uint64_t durable;
 	uint64_t durable_segment, durable_offset; /* where what is durable ends */
@@ -153,6 +158,27 @@ static inline struct wal_segment *wal_tail(const struct wal *wal)
 	return wal->segments[wal->segment_count - 1];
 }
 
+/* recover.c, salvage.c */
+struct wal_replay {
+	void (*record)(void *context, const struct wal_record *record);
+};
+/* A segment that has been read. */
+struct wal_piece {
+	struct wal_segment *segment;
+	uint8_t *data;
+	uint64_t size;
+	uint64_t batch_end; /* the first batch of the next segment; 0: not known */
+	bool is_last, has_header;
+	bool is_cut;        /* not so long as its header says */
+};
+void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t segment, uint64_t offset,
+		      const struct wal_frame *frame, struct wal_recovery *info);
+/* STATUS_NEWER */
+int wal_newer_record(const struct wal *wal, struct wal_recovery *info, uint64_t segment, uint64_t offset, unsigned type);
+/* To the owner. */
+void wal_tell_hole(struct wal *wal, struct wal_recovery *info, const struct wal_hole *hole);
+int wal_salvage(struct wal *wal, const struct wal_piece *piece, const struct wal_replay *replay,
+		struct wal_recovery *info) MUST_CHECK;
 /* recover.c: reads and repairs the segments in wal->segments, whose files are open. */
 int wal_recover(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
 		struct wal_recovery *info) MUST_CHECK;

@@ -159,6 +159,10 @@ void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scr
 		s->wanted = 0;
 	}
 	struct wal_segment *segment = segment_of(wal, s->segment);
+	while (segment != NULL && segment->missing) {
+		next_segment(s);
+		segment = segment_of(wal, s->segment);
+	}
 	/* One that is about to become the newest has nothing in it that is durable. */
 	if (segment == NULL || !segment->ready || segment->id > wal->durable_segment || (segment->id == wal->durable_segment &&
 	    s->offset >= wal->durable_offset)) {

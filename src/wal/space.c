@@ -208,15 +208,23 @@ void wal_release_step(struct wal *wal)
 	if (wal->durable < wal->release_sequence)
 		return;
 	struct wal_segment *segment = wal->segments[0];
-	/* Once the next segment has its header, with the promise in it, every record of this one is durable. */
-	if (segment->id >= wal->release_before || !wal->segments[1]->ready || segment->readers > 0)
+	if (segment->id >= wal->release_before || segment->readers > 0)
 		return;
-	ASSERT(segment->ready);
-	wal->segment_count--;
-	memmove(wal->segments, wal->segments + 1, wal->segment_count * sizeof *wal->segments);
+	/* Those that are missing behind it go with it: the one that is named as the oldest must be there. */
+	size_t gone = 1;
+	while (wal->segments[gone]->missing)
+		gone++;
+	/* Once it has its header, with the promise in it, every record of this one is durable. */
+	if (wal->segments[gone - 1]->id >= wal->release_before || !wal->segments[gone]->ready)
+		return;
+	ASSERT(segment->ready && !segment->missing);
+	for (size_t i = 1; i < gone; i++)
+		free(wal->segments[i]);
+	wal->segment_count -= gone;
+	memmove(wal->segments, wal->segments + gone, wal->segment_count * sizeof *wal->segments);
 	wal->releasing = segment;
 	wal->release_request = (struct disk_request){0};
-	wal_range_request(wal, WAL_OLDEST, segment->id + 1, &wal->release_request);
+	wal_range_request(wal, WAL_OLDEST, wal->segments[0]->id, &wal->release_request);
 	submit(wal, &wal->release_request, DISK_WRITE_SYNC, oldest_named);
 }
 

@@ -8,6 +8,9 @@
 #include "base/assert.h"
 #include "wal/internal.h"
 
+/* A file with a strange name is no reason to look for millions of others. */
+#define SEGMENTS_MISSING_MAX 65536u
+
 enum { SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024, RECYCLE_MAX_DEFAULT = 2 };
 
 /* What the directory holds, as the listing tells it. */
@@ -99,6 +102,15 @@ static int open_segments(struct wal *wal, const struct found *found, struct wal_
 			close_file(wal, file);
 			snprintf(info->problem, sizeof info->problem, "%s cannot be a log segment: no log gets that far", name);
 			status = STATUS_CORRUPT;
+			break;
+		}
+		while (wal->segment_count > 0 && wal_tail(wal)->id + 1 < ids[i] && wal->segment_count < SEGMENTS_MISSING_MAX) {
+			struct wal_segment *missing = wal_add_segment(wal, wal_tail(wal)->id + 1, 0);
+			missing->missing = missing->ready = missing->damaged = true;
+		}
+		if (wal->segment_count > 0 && wal_tail(wal)->id + 1 != ids[i]) {
+			close_file(wal, file);
+			status = wal_problem(wal, info, "the segments before %s are missing", name);
 			break;
 		}
 		struct wal_segment *segment = wal_add_segment(wal, ids[i], size);
@@ -281,6 +293,11 @@ void wal_close(struct wal *wal)
 		free(wal->buffers[i].parts);
 	}
 	free(wal);
+}
+
+void wal_forget_promise(struct wal *wal)
+{
+	wal->promise_unknown = true;
 }
 
 uint64_t wal_oldest_segment(const struct wal *wal)

@@ -5,8 +5,10 @@
  *
  *   WAL_PROMISE  ballot                  never accept below this ballot again
  *   WAL_ACCEPT   slot, ballot, payload   this entry was accepted
- *   WAL_CHOSEN   slot                    every slot ≤ slot is chosen (a hint that saves
- *                                        asking after a restart; also seals what is before it)
+ *   WAL_CHOSEN   slot, ballot, payload   every slot ≤ slot is chosen (a hint that saves
+ *                                        asking after a restart; also seals what is before it). The ballot is the one promised by
+ *                                        then, the payload the highest slot accepted by then (8 bytes): so what is lost before
+ *                                        it is known not to have been more. Ballot 0 and no payload: not said
  *   WAL_SNAPSHOT slot, ballot            a snapshot that covers every slot ≤ slot is in place; accepted
  *                                        records of those slots no longer count
  *
@@ -75,12 +77,18 @@
  *     knows that there was a log
  *   no segment at all                                   new log             created
  *
+ * DAMAGE. An owner that sets options.lost is told of what was lost, in its order among the replayed records, instead of STATUS_CORRUPT
+ * for a corrupt middle, a corrupt header, a truncated segment and a segment that is missing between two others
+ * (wal/salvage.c). The header of a segment behind it is replayed as a WAL_PROMISE: it says what had been promised by then.
+ * An owner that cannot tell what it had promised says so (wal_forget_promise()), and that stands in the headers of later segments, until
+ * a WAL_PROMISE is appended again.
+ *
  * Then batch k is written again and synced, and the directory too: what is replayed is
  * durable, also when the process before ended because of a failed sync, which
  * may have left pages that are in memory only and marked clean.
  *
  * (A last batch whose sync had completed and which was damaged afterwards looks like a
- * torn one, if nothing was written after it; WAL_CHOSEN records written when idle
+ * torn one, if nothing was written after it, to an owner with options.lost too; WAL_CHOSEN records written when idle
  * narrow that window to the time between the sync and the next append.)
  *
  * SPACE. wal_release(position) says that records before position are no longer needed; segments
@@ -146,6 +154,15 @@ struct wal_record {
 	wal_position position; /* out, at replay and read */
 };
 
+/* What was lost of a log: anything may have stood there. */
+struct wal_hole {
+	wal_position begin, end;
+	bool records; /* false: only what a header said, the promise */
+};
+
+/* In the record of a header: it is not known what had been promised. */
+#define WAL_PROMISE_UNKNOWN UINT64_MAX
+
 struct wal_options {
 	struct disk *disk;
 	struct log *log;
@@ -157,6 +174,8 @@ struct wal_options {
 	uint32_t files_max;      /* 0: no limit */
 	/* Before the names of all files, so that two logs can live in one directory ("agreement-log-…"); NULL: nothing. Copied. */
 	const char *prefix;
+	/* A part of the log was lost to damage; between the records before and those behind it. NULL: damage is STATUS_CORRUPT. */
+	void (*lost)(void *context, const struct wal_hole *hole);
 	/* Everything appended up to and including sequence number `sequence` is durable. */
 	void (*durable)(void *context, uint64_t sequence);
 	/* A write or sync has failed: should not return; if it does, the wal does nothing any more. */
@@ -178,6 +197,9 @@ struct wal_recovery {
 	uint64_t oldest_segment; /* its id; the owner knows from its records how much it has released */
 	uint64_t records;
 	uint64_t torn_bytes; /* dropped at the end as an unfinished write (from x to the end of what verified) */
+	uint64_t holes;      /* told to options.lost */
+	wal_position first_hole; /* where the first one begins; 0: there is none */
+	uint64_t last_damaged; /* the last segment that is not whole; 0: all are */
 	bool ranged;         /* it was written down which segments there are: whatever is there is all that was written */
 	char problem[500];   /* why it cannot be opened, with file and offset if it is corrupt; what to do, and what not */
 };
@@ -199,6 +221,8 @@ int wal_open(struct wal **out, const struct wal_options *options,
 uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position);
 /* What fits a segment of the usual size. */
 size_t wal_payload_max(const struct wal *wal);
+/* Of what was promised not all is known: see DAMAGE. Before anything is appended. */
+void wal_forget_promise(struct wal *wal);
 /* Starts writing what is collected, unless a batch is under way (then it follows by itself). */
 void wal_flush(struct wal *wal);
 /* Everything up to here is durable. */

@@ -54,7 +54,7 @@ static void begin_part(struct wal *wal)
 		.begin = buffer->len,
 		.end = buffer->len,
 		.batch = wal->next_batch++,
-		.promise = wal->promise,
+		.promise = wal->promise_unknown ? WAL_PROMISE_UNKNOWN : wal->promise,
 	};
 	if (wal->tail_offset == WAL_HEADER_BYTES)
 		segment->first_batch = last_part(buffer)->batch;
@@ -102,8 +102,10 @@ uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_positi
 	part->end = buffer->len;
 	part->last_sequence = ++wal->sequence;
 	wal->tail_offset += size;
-	if ((record->type == WAL_PROMISE || record->type == WAL_ACCEPT) && record->ballot > wal->promise)
+	if (record->type != WAL_SNAPSHOT && record->ballot > wal->promise)
 		wal->promise = record->ballot;
+	if (record->type == WAL_PROMISE)
+		wal->promise_unknown = false;
 	wal->counters.appends++;
 	return wal->sequence;
 }

@@ -1,0 +1,308 @@
+/*
+ * Every byte of a small log of several segments, damaged in every way, before an owner that is told of what was lost: what is
+ * replayed is true, everything that is missing lies in a hole, and nothing else does.
+ */
+#include <stdio.h>
+
+#include "base/crc32c.h"
+#include "fixture.h"
+
+enum { SEGMENT_BYTES = 464 };
+
+static void make_log(struct fixture *f)
+{
+	fixture_init(f, 1, SEGMENT_BYTES);
+	ck_assert_int_eq(fixture_open(f), 0);
+	uint64_t slot = 0;
+	for (int batch = 0; batch < 14; batch++) {
+		for (int i = 0; i <= batch % 3; i++, slot++) {
+			if (slot % 5 == 0)
+				fixture_append(f, WAL_PROMISE, 0, slot + 2, NULL, 0);
+			else
+				fixture_accept(f, slot, (size_t)(slot * 5 % 23));
+		}
+		fixture_flush(f);
+	}
+	wal_close(f->wal);
+	f->wal = NULL;
+	ck_assert_uint_eq(fixture_count_files(f, "log-"), 4);
+}
+
+/* What the owner hears, in its order. */
+struct heard {
+	struct wal_record records[256];
+	bool hole[256];
+	struct wal_hole holes[256];
+	size_t count;
+};
+
+static struct heard heard;
+
+static void hear_record(void *context, const struct wal_record *record)
+{
+	(void)context;
+	ck_assert_uint_lt(heard.count, 256);
+	heard.hole[heard.count] = false;
+	heard.records[heard.count] = *record;
+	heard.records[heard.count].payload = slice(NULL, record->payload.len);
+	heard.records[heard.count++].payload.len = record->payload.len;
+}
+
+static void hear_hole(void *context, const struct wal_hole *hole)
+{
+	(void)context;
+	ck_assert_uint_lt(heard.count, 256);
+	heard.hole[heard.count] = true;
+	heard.holes[heard.count++] = *hole;
+}
+
+static void no_durable(void *context, uint64_t sequence)
+{
+	(void)context;
+	(void)sequence;
+}
+
+static void no_fatal(void *context, int status, const char *why)
+{
+	(void)context;
+	ck_abort_msg("%d: %s", status, why);
+}
+
+static int open_told(struct fixture *f, struct wal **out)
+{
+	struct wal_options options = {.disk = f->disk, .group = f->group, .replica = f->replica, .segment_bytes = SEGMENT_BYTES,
+				      .lost = hear_hole, .durable = no_durable, .fatal = no_fatal, .context = f};
+	heard.count = 0;
+	return wal_open(out, &options, hear_record, &f->info);
+}
+
+static bool in_a_hole(wal_position position)
+{
+	for (size_t i = 0; i < heard.count; i++)
+		if (heard.hole[i] && heard.holes[i].records && position >= heard.holes[i].begin && position < heard.holes[i].end)
+			return true;
+	return false;
+}
+
+/*
+ * The first record that may go without a word: of the last batch; and if what is damaged reaches up to there, so that nothing at all is
+ * left behind it, of all batches that are.
+ */
+static size_t first_that_may_go(const struct fixture *log, uint64_t segment, uint64_t begin, uint64_t end)
+{
+	size_t last = log->durable_before;
+	const struct entry *e = &log->appended.items[last];
+	if (segment != 4)
+		return log->appended.count;
+	if (end <= wal_position_offset(e->position))
+		return last;
+	while (last > 0 && wal_position_segment(log->appended.items[last - 1].position) == 4 &&
+	       wal_position_offset(log->appended.items[last - 1].position) + wal_record_size(log->appended.items[last - 1].len) > begin)
+		last--;
+	return last < 2 ? 0 : last - 2; /* and of the batch that these belong to */
+}
+
+/* Returns how many records of the log are missing. */
+static size_t check_heard(const struct fixture *log, size_t may_go, const char *what)
+{
+	size_t next = 0, missing = 0;
+	wal_position before = 0;
+	for (size_t i = 0; i < heard.count; i++) {
+		const struct wal_record *record = &heard.records[i];
+		if (heard.hole[i]) {
+			ck_assert_msg(heard.holes[i].begin >= before, "%s: a hole out of order", what);
+			before = heard.holes[i].begin;
+			continue;
+		}
+		ck_assert_msg(record->position >= before, "%s: a record out of order", what);
+		before = record->position;
+		if (wal_position_offset(record->position) < WAL_HEADER_BYTES)
+			continue;
+		while (next < log->appended.count && log->appended.items[next].position != record->position)
+			next++;
+		ck_assert_msg(next < log->appended.count, "%s: a record that was never written", what);
+		const struct entry *e = &log->appended.items[next];
+		ck_assert(e->type == record->type && e->slot == record->slot && e->ballot == record->ballot && e->len == record->payload.len);
+	}
+	for (size_t i = 0; i < log->appended.count; i++) {
+		wal_position position = log->appended.items[i].position;
+		bool replayed = false;
+		for (size_t k = 0; k < heard.count && !replayed; k++)
+			replayed = !heard.hole[k] && heard.records[k].position == position;
+		missing += !replayed;
+		bool told = replayed || in_a_hole(position) || i >= may_go;
+		ck_assert_msg(told, "%s: record %d is missing, and nobody was told", what, (int)i);
+		ck_assert_msg(!replayed || !in_a_hole(position), "%s: record %d is called lost", what, (int)i);
+	}
+	return missing;
+}
+
+enum manner { FLIP, ZERO_SECTOR, CUT };
+
+static void damage_everywhere(enum manner manner)
+{
+	struct fixture log;
+	make_log(&log);
+	for (uint64_t segment = 1; segment <= 4; segment++)
+		for (uint64_t offset = 0; offset < SEGMENT_BYTES; offset++) {
+			static const uint8_t zeros[SEGMENT_BYTES];
+			struct fixture copy;
+			struct wal *wal;
+			char name[WAL_NAME_BYTES], what[64];
+			wal_name(name, WAL_LOG_PREFIX, segment);
+			snprintf(what, sizeof what, "segment %d offset %d", (int)segment, (int)offset);
+			fixture_copy(&copy, &log);
+			uint64_t end = offset + 100 < SEGMENT_BYTES ? offset + 100 : SEGMENT_BYTES;
+			if (manner == FLIP)
+				ck_assert_int_eq(disk_sim_flip(copy.disk, name, offset, (unsigned)offset % 8), 0);
+			else if (manner == ZERO_SECTOR)
+				ck_assert_int_eq(disk_sim_poke(copy.disk, name, offset, zeros, end - offset), 0);
+			else
+				ck_assert_int_eq(disk_sim_truncate(copy.disk, name, offset), 0);
+			/* Opened, used, and opened again: the same is missing, and what was appended is there. */
+			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what, copy.info.problem);
+			size_t may_go = first_that_may_go(&log, segment, offset, manner == FLIP ? offset + 1 : end);
+			if (manner == CUT)
+				may_go = log.appended.count;
+			size_t missing = check_heard(&log, may_go, what);
+			ck_assert(missing <= 8 || manner == CUT);
+			ck_assert_msg(manner != CUT || copy.info.holes > 0, "%s: it was cut, and nobody was told", what);
+			ck_assert(missing == 0 || copy.info.holes > 0 || segment == 4);
+			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000, .payload = slice("new", 3)};
+			wal_append(wal, &record, NULL);
+			wal_flush(wal);
+			fixture_run(&copy);
+			ck_assert_uint_eq(wal_durable(wal), 1);
+			wal_close(wal);
+			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what, copy.info.problem);
+			ck_assert(heard.count > 0 && !heard.hole[heard.count - 1] && heard.records[heard.count - 1].slot == 1000);
+			heard.count--;
+			ck_assert_uint_eq(check_heard(&log, may_go, what), missing);
+			wal_close(wal);
+			fixture_free(&copy);
+		}
+	fixture_free(&log);
+}
+
+/* faults: 13, 14, 15, 22 */
+START_TEST(every_flipped_byte)
+{
+	damage_everywhere(FLIP);
+}
+END_TEST
+
+/* faults: 14, 15, 18 */
+START_TEST(every_hundred_zeros)
+{
+	damage_everywhere(ZERO_SECTOR);
+}
+END_TEST
+
+/* faults: 14 */
+START_TEST(every_truncation)
+{
+	damage_everywhere(CUT);
+}
+END_TEST
+
+/* faults: 14, 28 */
+START_TEST(segments_that_are_missing)
+{
+	/* Between others: they are holes, and go with the segments before them. At an end they are missed, as before. */
+	for (uint64_t first = 1; first <= 4; first++)
+		for (uint64_t last = first; last <= 4; last++) {
+			struct fixture f;
+			struct wal *wal;
+			make_log(&f);
+			for (uint64_t segment = first; segment <= last; segment++) {
+				char name[WAL_NAME_BYTES];
+				wal_name(name, WAL_LOG_PREFIX, segment);
+				ck_assert_int_eq(disk_sim_remove(f.disk, name), 0);
+			}
+			int status = open_told(&f, &wal);
+			ck_assert_int_eq(status, first == 1 || last == 4 ? STATUS_CORRUPT : 0);
+			if (status == 0) {
+				check_heard(&f, f.appended.count, "missing");
+				ck_assert_uint_ge(f.info.holes, 1);
+				wal_position position;
+				struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000};
+				/* Up to the missing ones nothing can go: the oldest must be there. */
+				wal_release(wal, first << 32);
+				for (int i = 0; i < 9; i++)
+					wal_append(wal, &record, &position);
+				wal_flush(wal);
+				fixture_run(&f);
+				ck_assert_uint_eq(wal_oldest_segment(wal), first == 2 ? 1 : first - 1);
+				wal_close(wal);
+				ck_assert_int_eq(open_told(&f, &wal), 0);
+				wal_release(wal, (last + 1) << 32);
+				wal_append(wal, &record, &position);
+				wal_flush(wal);
+				fixture_run(&f);
+				ck_assert_uint_eq(wal_oldest_segment(wal), last + 1);
+				wal_close(wal);
+				ck_assert_int_eq(open_told(&f, &wal), 0);
+				ck_assert_uint_eq(f.info.holes, 0);
+				wal_close(wal);
+			}
+			fixture_free(&f);
+		}
+}
+END_TEST
+
+/* faults: 2, 14 */
+START_TEST(a_promise_that_is_forgotten_stays_so)
+{
+	/* In the headers of later segments, until another one is written down. */
+	struct fixture f;
+	struct wal *wal;
+	struct wal_record accept = {.type = WAL_ACCEPT, .slot = 1, .ballot = 7, .payload = slice("0123456789", 10)};
+	struct wal_record promise = {.type = WAL_PROMISE, .ballot = 9};
+	make_log(&f);
+	ck_assert_int_eq(open_told(&f, &wal), 0);
+	wal_forget_promise(wal);
+	for (int round = 0; round < 2; round++) {
+		wal_position position = 0;
+		for (int i = 0; i < 20; i++)
+			wal_append(wal, &accept, &position);
+		wal_release(wal, position);
+		wal_flush(wal);
+		fixture_run(&f);
+		wal_close(wal);
+		ck_assert_int_eq(open_told(&f, &wal), 0);
+		ck_assert(heard.count > 0 && heard.records[0].type == WAL_PROMISE);
+		if (round == 0)
+			ck_assert_uint_eq(heard.records[0].ballot, WAL_PROMISE_UNKNOWN);
+		else
+			ck_assert_uint_ge(heard.records[0].ballot, 9);
+		wal_forget_promise(wal);
+		wal_append(wal, &promise, NULL);
+	}
+	wal_close(wal);
+	fixture_free(&f);
+}
+END_TEST
+
+/* faults: 13, 14, 15 */
+START_TEST(a_newer_version_is_refused_behind_damage_too)
+{
+	struct fixture f;
+	struct wal *wal;
+	make_log(&f);
+	uint8_t data[64];
+	const struct entry *e = &f.appended.items[3];
+	size_t size = wal_record_size(e->len);
+	uint64_t offset = wal_position_offset(e->position), place[2] = {1, offset};
+	ck_assert_uint_eq(wal_position_segment(e->position), 1);
+	ck_assert_int_eq(disk_sim_peek(f.disk, "log-0000000000000001", offset, data, size), 0);
+	data[8] = WAL_SNAPSHOT + 1;
+	store_u32(data, crc32c(crc32c(0, place, sizeof place), data + 4, WAL_RECORD_BYTES - 4 + e->len));
+	ck_assert_int_eq(disk_sim_poke(f.disk, "log-0000000000000001", offset, data, size), 0);
+	ck_assert_int_eq(disk_sim_flip(f.disk, "log-0000000000000001", 70, 1), 0);
+	ck_assert_int_eq(open_told(&f, &wal), STATUS_NEWER);
+	fixture_free(&f);
+}
+END_TEST
+
+CHECK_MAIN("wal_salvage", every_flipped_byte, every_hundred_zeros, every_truncation, segments_that_are_missing,
+	   a_promise_that_is_forgotten_stays_so, a_newer_version_is_refused_behind_damage_too)
