@@ -20,6 +20,8 @@ void promise(struct paxos *p, uint64_t ballot)
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take)
 {
 	ASSERT(slot > p->chosen);
+	if (p->impaired.count > 0)
+		impaired_remove(&p->impaired, slot);
 	struct ring_slot *s = ring_put(&p->ring, slot, ballot, value_take);
 	struct paxos_persist *record = persist(p, PAXOS_PERSIST_ACCEPT);
 	record->slot = slot;
@@ -163,6 +165,8 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	for (uint32_t i = 0; i < m->nentries; i++)
 		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PAXOS_FIRST) != 0);
 	accept_early(p, m->ballot);
+	if (p->impaired.count > 0)
+		impaired_led(p, m);
 	leader_says_chosen(p, m);
 	note_chosen(p, from, m->chosen);
 	if (m->vouched != 0)

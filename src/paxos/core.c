@@ -113,7 +113,8 @@ void paxos_forget_members(struct paxos *p)
 void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 {
 	const struct ring_slot *s;
-	while (p->chosen < slot && (s = ring_get(&p->ring, p->chosen + 1)) != NULL) {
+	while (p->chosen < slot && (s = ring_get(&p->ring, p->chosen + 1)) != NULL &&
+	       !impaired_has(&p->impaired, p->chosen + 1)) {
 		p->chosen++;
 		members_chosen(p, p->chosen, s);
 	}
@@ -337,6 +338,7 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, con
 	}
 	if (p->members_unknown)
 		members_learn_from(p, slot, members);
+	impaired_drop_below(&p->impaired, p->chosen + 1);
 	advance_chosen(p);
 }
 

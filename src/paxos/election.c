@@ -146,20 +146,26 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	ring_init(&p->recovered, p->chosen + 1);
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		p->peers[i].promise_next = p->chosen + 1;
-		p->peers[i].promise_done = false;
+		p->peers[i].promise_done = p->peers[i].promise_begun = false;
 	}
 	draw_election_timeout(p, now_us);
 }
 
 /* Keeps the value of the highest ballot for a slot (P2c). */
-static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take)
+static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take, bool chosen)
 {
 	const struct ring_slot *best = ring_get(&p->recovered, slot);
-	if (slot < p->recovered.first || (best != NULL && best->ballot >= ballot)) {
+	if (slot < p->recovered.first) {
 		bytes_unref(value_take);
 		return;
 	}
-	ring_put(&p->recovered, slot, ballot, value_take);
+	/* What is known to be chosen is the value of every later ballot as well. */
+	chosen = chosen || (best != NULL && best->chosen);
+	if (best == NULL || best->ballot < ballot)
+		ring_put(&p->recovered, slot, ballot, value_take);
+	else
+		bytes_unref(value_take);
+	ring_get(&p->recovered, slot)->chosen = chosen;
 }
 
 /*
@@ -203,6 +209,8 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 	} while (p->next_slot <= last && p->wall == 0);
 	p->lease_given_up = p->wall != 0;
 	p->barrier = p->next_slot - 1;
+	p->found_last = last > p->barrier ? last : p->barrier;
+	impaired_drop_from(&p->impaired, p->found_last + 1);
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	leader_heartbeat(p, now_us);
 }
@@ -220,7 +228,7 @@ static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 	p->votes |= member_bit(member);
 	if (is_birth(p) && p->votes != all_members(p))
 		return;
-	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes))
+	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes) && !impaired_undecided(p))
 		become_leader(p, now_us);
 }
 
@@ -231,10 +239,11 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 		return;
 	ASSERT(p->promised == p->ballot);
 	p->prepare_sent = true;
+	p->peers[p->self].impaired = p->impaired;
 	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s != NULL)
-			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value));
+			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value), s->chosen);
 	}
 	p->retry_at_us = now_us + p->options.heartbeat_us;
 	/* The others' disks may need as long for their promises as ours has for this one. */
@@ -269,11 +278,12 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		/* What is chosen need not be proposed again. */
 		ring_drop_below(&p->recovered, m->chosen + 1);
 	}
+	impaired_hear(peer, m);
 	uint64_t last = m->slot;
 	for (uint32_t i = 0; i < m->nentries; i++) {
 		const struct wire_entry *e = &m->entries[i];
 		ASSERT(e->ballot < p->ballot);
-		recover(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value));
+		recover(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value), impaired_knows(m, e->slot));
 		last = e->slot;
 	}
 	if ((m->flags & PAXOS_MORE) != 0) {

@@ -8,6 +8,7 @@
  *   election.c  pre-vote, candidate, becoming and ceasing to be leader
  *   leader.c    proposing, progress of peers, reads, transfer
  *   lease.c     read leases
+ *   impaired.c  what damage to the log has left unknown
  *   learner.c   what is chosen, fetching what is missing
  *   vouch.c     how old the applied state may be
  *   output.c    building messages from what is due
@@ -19,6 +20,7 @@
 #define SYNOD_PAXOS_INTERNAL_H
 
 #include "base/arena.h"
+#include "paxos/impaired.h"
 #include "paxos/multipaxos.h"
 #include "paxos/ring.h"
 #include "paxos/synod.h"
@@ -70,6 +72,8 @@ struct paxos_peer {
 	/* Candidate: collecting its promise. */
 	uint64_t promise_next;    /* PREPARE.slot still to be answered */
 	bool promise_done;
+	bool promise_begun;       /* its first part has come … */
+	struct impaired impaired; /* … and with it, what its sender cannot answer for */
 	/* What is due to it. */
 	bool due_pre_vote;
 	bool due_pre_vote_reply, pre_vote_granted;
@@ -137,6 +141,9 @@ struct paxos {
 	bool accepted_since_ack;
 	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
 	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
+	struct impaired impaired; /* slots > chosen in which anything may have been accepted … */
+	bool voteless;            /* what it had promised is lost: no vote, bound or not */
+	uint64_t impaired_below;  /* … in ballots below this one */
 	uint64_t restart_until_us; /* nor until then, whoever was promised that before a restart */
 
 	/* Learner. */
@@ -175,6 +182,8 @@ struct paxos {
 	synod_set unhelpful;      /* who said, since our last election, that slots are chosen that nobody could tell us … */
 	synod_set disregarded;    /* … and whose promises do not count at this one */
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
+	uint64_t undecided_slot;  /* the last election that had a quorum could not decide this one … */
+	synod_set undecided_votes; /* … with these promises */
 	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
 	uint64_t lease_over;      /* candidate: the leader of this ballot has given up its lease, and asked us to take over */
 
@@ -182,6 +191,7 @@ struct paxos {
 	uint64_t next_slot;
 	uint64_t own_first;       /* first slot proposed in this ballot */
 	uint64_t barrier;
+	uint64_t found_last;      /* no promise reported anything after it */
 	uint64_t wall;            /* slot of an entry of members that is proposed, and behind which nothing is yet; 0: none */
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
@@ -306,6 +316,20 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 /* The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for it. */
 uint64_t confirmed_round(const struct paxos *p, bool leased);
+/* impaired.c */
+/* The slot is chosen, and about to count so. */
+void impaired_chosen(struct paxos *p, uint64_t slot);
+/* An Accept of the leader that we follow: what is behind all that it found can hold nothing that matters. */
+void impaired_led(struct paxos *p, const struct wire_paxos *m);
+/* Puts into a Promise what cannot be answered for, and which of its entries are known to be chosen. */
+void impaired_report(struct paxos *p, struct wire_paxos *m);
+const char *impaired_judge(const struct wire_paxos *m);
+/* The Promise says that what it reports of the slot is chosen. */
+bool impaired_knows(const struct wire_paxos *m, uint64_t slot);
+/* A part of the peer's Promise has come. */
+void impaired_hear(struct paxos_peer *peer, const struct wire_paxos *m);
+/* Candidate with a quorum of promises: they do not decide every slot. */
+bool impaired_undecided(struct paxos *p);
 /* lease.c */
 /* What was granted before a crash is forgotten, but must hold. */
 void lease_restarted(struct paxos *p, uint64_t now_us);

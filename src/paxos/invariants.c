@@ -128,7 +128,9 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
 {
 	bool fell = seen->running && (p->promised < seen->promised || p->chosen < seen->chosen);
-	if (fell || p->promised < seen->durable_promised || p->delivered > p->chosen) {
+	/* Who has forgotten what it promised may do so if it has no vote. */
+	bool forgot = p->promised < seen->durable_promised && paxos_votes(p);
+	if (fell || forgot || p->delivered > p->chosen) {
 		snprintf(inv->problem, sizeof inv->problem, "%s: replica %u went backwards (promised %" PRIu64 " chosen %" PRIu64 ")",
 			 p->delivered > p->chosen ? "I6" : "I3", p->options.self, p->promised, p->chosen);
 		return false;

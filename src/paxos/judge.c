@@ -85,6 +85,9 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 		return "slot: beyond every possible one";
 	if ((m->flags & ~(uint32_t)PAXOS_MORE) != 0 || ((m->flags & PAXOS_MORE) != 0 && m->nentries == 0))
 		return "flags";
+	why = impaired_judge(m);
+	if (why != NULL)
+		return why;
 	if (m->nentries > OPEN_SLOTS_MAX)
 		return "entries: too many";
 	/* Late, a promise may report what was accepted from us as the leader. */
@@ -135,6 +138,8 @@ static const char *judge_accept(const struct paxos *p, const struct wire_paxos *
 		return why;
 	if (m->sequence > PAXOS_SEQUENCE_MAX)
 		return "sequence: beyond every possible one";
+	if (m->slot > SLOT_MAX)
+		return "slot: beyond every possible one";
 	if (m->lease_us > LEASE_POSSIBLE_US)
 		return "lease_us: longer than any lease";
 	if (m->vouched > PAXOS_SEQUENCE_MAX)
@@ -231,6 +236,8 @@ const char *paxos_judge(const struct paxos *p, enum method method, const struct 
 		return "chosen: beyond every possible slot";
 	if (m->members > m->chosen)
 		return "members: of a slot that is not chosen";
+	if (m->nimpaired + m->nknown > 0 && method != METHOD_PROMISE)
+		return "impaired: only a Promise has any";
 	switch (method) {
 	case METHOD_ACCEPT: return judge_accept(p, m);
 	case METHOD_ACCEPTED: return judge_accepted(p, m);

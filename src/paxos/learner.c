@@ -15,6 +15,8 @@ void advance_chosen(struct paxos *p)
 			ASSERT(ring_value_bytes(s) <= p->open_bytes);
 			p->open_bytes -= ring_value_bytes(s);
 		}
+		if (p->impaired.count > 0)
+			impaired_chosen(p, p->chosen + 1);
 		p->chosen++;
 		if (!members_chosen(p, p->chosen, s))
 			continue;
@@ -92,7 +94,7 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 		/* Whatever was accepted in this or a later ballot is the chosen value. */
 		ASSERT(slice_equal(ring_value(present), e->value));
 		present->chosen = true;
-		return;
+		return; /* if it is impaired: written again when it is its turn */
 	}
 	if (e->ballot > p->promised) {
 		/* Its record will say that we accepted in this ballot; so from now on nothing lower. */

@@ -20,7 +20,7 @@ static bool is_bound(const struct paxos *p, uint32_t replica, uint64_t life)
 void members_set_learner(struct paxos *p)
 {
 	bool counts = p->members.slot == 0 ? !p->lost : is_bound(p, p->options.self, p->options.life);
-	p->learner = p->members_unknown || !counts;
+	p->learner = p->voteless || p->members_unknown || !counts;
 	for (uint32_t i = 0; p->learner && i < member_count(p); i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->due_promise = peer->pre_vote_granted = false;

@@ -37,10 +37,11 @@
  *   PRE_VOTE_REPLY  ballot: sender's promise; sequence: ballot asked about; flags: PAXOS_GRANTED
  *   PREPARE         ballot; slot: report accepted entries from here on; flags: PAXOS_LEASE_OVER: the leader of ballot `sequence` has
  *                   given up its lease
- *   PROMISE         ballot; slot: echo; chosen: every slot ≤ it is chosen (and not reported); entries accepted in slots ≥ max(slot, chosen + 1);
+ *   PROMISE         impaired, known: paxos/impaired.h; ballot; slot: echo; chosen: every slot ≤ it is chosen (and not reported); entries accepted in slots ≥ max(slot, chosen + 1);
  *                   flags: PAXOS_MORE: ask again (PREPARE) for slots after the last entry
  *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it;
  *                   flags: PAXOS_FIRST: nothing before the first entry is of this ballot. Without entries: a heartbeat.
+ *                   With a round, slot: no earlier ballot can have chosen anything after it.
  *                   vouched: a stamp of the receiver's (FRESHNESS)
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
  *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to: it would not stand, or could take no writes;
@@ -89,6 +90,8 @@
  *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
  * missed the entry, or has an older ballot's) it fetches.
+ *
+ * DAMAGE to the log that leaves unknown what was accepted in some slots: paxos/impaired.h.
  *
  * INVARIANTS: paxos/invariants.h.
  */
@@ -140,7 +143,8 @@ struct paxos_persist {
 	enum paxos_persist_kind kind;
 	uint64_t sequence; /* 1, 2, 3, … */
 	uint64_t slot;     /* PROMISE: of the members that it was made by: every slot ≤ it is chosen, and here */
-	uint64_t ballot;
+	uint64_t ballot;       /* of PAXOS_PERSIST_CHOSEN: that is promised … */
+	uint64_t last;         /* … and the highest slot accepted so far; or both 0, while that is not known */
 	struct slice value;
 	struct bytes *held; /* what value points into; the core's */
 };
@@ -182,7 +186,17 @@ void paxos_restore_members(struct paxos *p, const struct paxos_members *members)
 /* What they are at the base is not known, for its snapshot is damaged: the next one that is installed says it. */
 void paxos_forget_members(struct paxos *p);
 void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct slice value);
+/*
+ * Of a log that was damaged, after its entries and before what is chosen: anything may have been accepted in these slots, in ballots below
+ * the highest of those given (paxos/impaired.h). And after what is chosen: what the log holds of those that are not
+ * impaired is chosen.
+ */
+void paxos_restore_impaired(struct paxos *p, uint64_t first, uint64_t last);
+void paxos_restore_impaired_below(struct paxos *p, uint64_t ballot);
 void paxos_restore_chosen(struct paxos *p, uint64_t slot);
+void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last);
+/* After these: what it had promised is lost. It has no vote, whatever life is bound, and answers for no slot. */
+void paxos_forget_promise(struct paxos *p);
 void paxos_start(struct paxos *p, uint64_t now_us);
 void paxos_destroy(struct paxos *p);
 
@@ -245,6 +259,14 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us);
 bool paxos_votes(const struct paxos *p);
 /* Those of the chosen prefix that is known here. */
 const struct paxos_members *paxos_members(const struct paxos *p);
+/* How many slots are impaired; UINT64_MAX: all from one on. */
+uint64_t paxos_impaired(const struct paxos *p);
+const struct wire_range *paxos_impaired_ranges(const struct paxos *p, uint32_t *count);
+/*
+ * The slot that an election here could not decide, because too many of those who answered cannot answer for it: bits of members, by
+ * index, of those, and of those who did not answer. 0: there is none, or there is a leader.
+ */
+uint64_t paxos_undecided(const struct paxos *p, uint32_t *impaired, uint32_t *silent);
 
 const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us);
 bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out);

@@ -59,6 +59,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;
 	if (add_entries(p, m, first, p->ring.last, false) <= p->ring.last)
 		m->flags = PAXOS_MORE;
+	impaired_report(p, m);
 	for (uint32_t i = 0; i < m->nentries; i++)
 		ASSERT(m->entries[i].ballot <= p->promised);
 }
@@ -68,6 +69,7 @@ static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxo
 {
 	peer->due_heartbeat = false;
 	m->sequence = p->round;
+	m->slot = p->found_last;
 	m->lease_us = p->lease_given_up ? 0 : p->options.lease_us;
 	vouch_round(p, peer, m);
 	if (peer->probe_round == 0) {
@@ -124,7 +126,7 @@ static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 	m->stamp = vouch_stamp(p, now_us);
 	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
 		m->flags = PAXOS_LEASED;
-	if (!p->electable || !p->willing)
+	if (!p->electable || !p->willing || p->impaired.count > 0)
 		m->flags |= PAXOS_UNFIT;
 	if (!p->willing)
 		m->flags |= PAXOS_FULL;
@@ -246,8 +248,13 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 		leader_prepare_anew(p, now_us);
 	/* What is chosen rides along with other records, or is written alone when things are quiet. */
 	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
-		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;
-		p->chosen_hint = p->chosen;
+		struct paxos_persist *hint = persist(p, PAXOS_PERSIST_CHOSEN);
+		hint->slot = p->chosen_hint = p->chosen;
+		/* Should what is before it be damaged, it says what that cannot hold. */
+		if (p->impaired.count == 0 && !p->learner) {
+			hint->ballot = p->promised;
+			hint->last = p->ring.last > p->chosen ? p->ring.last : p->chosen;
+		}
 	}
 	p->hint_due = false;
 	release_persists(&p->persists_out);

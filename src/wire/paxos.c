@@ -28,6 +28,12 @@ static int read_range(struct slice in, struct wire_range *out)
 	return r.status;
 }
 
+/* For how many more elements there is room. */
+static uint32_t room(const struct wire_paxos *m)
+{
+	return MESSAGE_ELEMENTS_MAX - m->nentries - m->nranges - m->nimpaired - m->nknown;
+}
+
 /* First walk: the plain fields, and how many entries and ranges there are. */
 static int read_plain(struct slice in, struct wire_paxos *out)
 {
@@ -43,13 +49,15 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 		case 6: pb_get_u64(&r, &out->chosen); break;
 		case 7: pb_get_u64(&r, &out->sequence); break;
 		case 8: pb_get_u32(&r, &out->flags); break;
-		case 9: pb_count(&r, &out->nentries, MESSAGE_ELEMENTS_MAX - out->nranges); break;
-		case 10: pb_count(&r, &out->nranges, MESSAGE_ELEMENTS_MAX - out->nentries); break;
+		case 9: pb_count(&r, &out->nentries, room(out) + out->nentries); break;
+		case 10: pb_count(&r, &out->nranges, room(out) + out->nranges); break;
 		case 11: pb_get_u64(&r, &out->position); break;
 		case 12: pb_get_u64(&r, &out->total); break;
 		case 13: pb_get_bytes(&r, &out->data); break;
 		case 14: pb_get_u64(&r, &out->lease_us); break;
 		case 15: pb_get_u64(&r, &out->members); break;
+		case 17: pb_count(&r, &out->nimpaired, room(out) + out->nimpaired); break;
+		case 18: pb_count(&r, &out->nknown, room(out) + out->nknown); break;
 		case 40: pb_get_u64(&r, &out->stamp); break;
 		case 41: pb_get_u64(&r, &out->vouched); break;
 		}
@@ -62,22 +70,38 @@ int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *o
 	*out = (struct wire_paxos){0};
 	int status = read_plain(in, out);
 	/* Votes, heartbeats and acknowledgements end here. */
-	if (status != 0 || (out->nentries == 0 && out->nranges == 0))
+	if (status != 0 || (out->nentries == 0 && out->nranges == 0 && out->nimpaired == 0 && out->nknown == 0))
 		return status;
 
 	struct pb_reader r = pb_reader(in);
 	if (!pb_allocate(&r, arena, out->nentries, sizeof *out->entries, &out->entries) ||
-	    !pb_allocate(&r, arena, out->nranges, sizeof *out->ranges, &out->ranges))
+	    !pb_allocate(&r, arena, out->nranges, sizeof *out->ranges, &out->ranges) ||
+	    (out->nimpaired > 0 && !pb_allocate(&r, arena, out->nimpaired, sizeof *out->impaired, &out->impaired)) ||
+	    (out->nknown > 0 && !pb_allocate(&r, arena, out->nknown, sizeof *out->known, &out->known)))
 		return r.status;
 	struct wire_entry *entry = out->entries;
-	struct wire_range *range = out->ranges;
+	struct wire_range *range = out->ranges, *impaired = out->impaired, *known = out->known;
 	while (pb_next(&r)) {
 		if (r.number == 9)
 			pb_fail(&r, read_entry(r.bytes, entry++));
 		else if (r.number == 10)
 			pb_fail(&r, read_range(r.bytes, range++));
+		else if (r.number == 17)
+			pb_fail(&r, read_range(r.bytes, impaired++));
+		else if (r.number == 18)
+			pb_fail(&r, read_range(r.bytes, known++));
 	}
 	return r.status;
+}
+
+static void put_ranges(struct buffer *out, uint32_t number, const struct wire_range *ranges, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct pb_mark mark = pb_begin(out, number, 0);
+		pb_put_u64(out, 1, ranges[i].first);
+		pb_put_u64(out, 2, ranges[i].last);
+		pb_end(out, mark);
+	}
 }
 
 void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
@@ -98,17 +122,17 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 		pb_put_bytes(out, 3, entry->value);
 		pb_end(out, mark);
 	}
-	for (uint32_t i = 0; i < in->nranges; i++) {
-		struct pb_mark mark = pb_begin(out, 10, 0);
-		pb_put_u64(out, 1, in->ranges[i].first);
-		pb_put_u64(out, 2, in->ranges[i].last);
-		pb_end(out, mark);
-	}
+	if (in->nranges > 0)
+		put_ranges(out, 10, in->ranges, in->nranges);
 	pb_put_u64(out, 11, in->position);
 	pb_put_u64(out, 12, in->total);
 	pb_put_bytes(out, 13, in->data);
 	pb_put_u64(out, 14, in->lease_us);
 	pb_put_u64(out, 15, in->members);
+	if (in->nimpaired + in->nknown > 0) {
+		put_ranges(out, 17, in->impaired, in->nimpaired);
+		put_ranges(out, 18, in->known, in->nknown);
+	}
 	pb_put_u64(out, 40, in->stamp);
 	pb_put_u64(out, 41, in->vouched);
 }

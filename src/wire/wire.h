@@ -164,9 +164,10 @@ struct wire_paxos {
 	uint32_t from, to;
 	uint64_t ballot, slot, chosen, sequence;
 	uint32_t flags;
-	uint32_t nentries, nranges;
+	uint32_t nentries, nranges, nimpaired, nknown;
 	struct wire_entry *entries; /* arena */
 	struct wire_range *ranges;
+	struct wire_range *impaired, *known;
 	uint64_t position, total;
 	struct slice data;
 	uint64_t lease_us;
