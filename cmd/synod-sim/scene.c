@@ -154,7 +154,7 @@ static void after_turn(void *context, struct sim_process *process)
 	if (sim_nemesis_must_not_run(scene->nemesis, process) && sim_process_alive(process)) {
 		scene_fail(scene, VERDICT_SAFETY, "%s runs, though %s", process->name,
 			   process->misconfigured != NULL ? "its configuration names other members than its group has"
-							  : "its log was damaged in the middle, or lost");
+							  : "its log was lost, or exchanged");
 		return;
 	}
 	if (sim_process_alive(process))
@@ -213,6 +213,12 @@ static bool is_bound(void *context, const struct sim_process *process)
 		if (newest->list[i].life == process->env.life)
 			return true;
 	return false;
+}
+
+static bool has_vote(void *context, const struct sim_process *process)
+{
+	struct scene *scene = context;
+	return scene->by_process[process->index] == NULL || paxos_votes(rsm_core(scene->kind->rsm(scene->by_process[process->index])));
 }
 
 static void ask_to_hand_over(void *data, struct node *node)
@@ -549,6 +555,7 @@ static void scene_build(struct scene *scene)
 	scene->world->context = scene;
 	scene->nemesis = sim_nemesis_create(scene->world);
 	sim_nemesis_prefer(scene->nemesis, is_leader, scene);
+	sim_nemesis_count_votes(scene->nemesis, has_vote, scene);
 	sim_nemesis_operate(scene->nemesis, hand_over, scene);
 	sim_nemesis_wipes(scene->nemesis, is_bound, scene);
 	sim_nemesis_listen(scene->nemesis, scene->options->told, scene->options->told_context);

@@ -143,6 +143,11 @@ static int env_identified(struct env *env, uint64_t group_id)
 	return host_identity_of_group(host_of(env), group_id);
 }
 
+static int env_renew_life(struct env *env)
+{
+	return host_identity_renew_life(host_of(env));
+}
+
 const struct env_ops HOST_ENV_OPS = {
 	.now_us = env_now_us,
 	.clock_us = env_clock_us,
@@ -158,4 +163,5 @@ const struct env_ops HOST_ENV_OPS = {
 	.fatal = env_fatal,
 	.stopped = env_stopped,
 	.identified = env_identified,
+	.renew_life = env_renew_life,
 };

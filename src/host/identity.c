@@ -212,6 +212,22 @@ int host_identity_starting(struct host *host, char *error, size_t error_size)
 	return 0;
 }
 
+int host_identity_renew_life(struct host *host)
+{
+	struct host_identity *id = host->identity;
+	struct identity renewed = id->own;
+	if (id->own.life == 0 || host->env.disk == NULL || host->node->ops->stop_voting == NULL)
+		return STATUS_LOST_DIRECTORY;
+	renewed.life = rng_next(&host->rng) | 1;
+	renewed.lost = true;
+	int status = identity_write_now(host->env.disk, &renewed);
+	if (status != 0)
+		return status;
+	id->own.life = host->env.life = renewed.life;
+	id->own.lost = id->durable_lost = true;
+	return 0;
+}
+
 void host_identity_free(struct host *host)
 {
 	if (host->identity == NULL)

@@ -372,6 +372,8 @@ bool hello_receive(struct link *link, const struct message *message);
 void host_identity_create(struct host *host, const struct host_options *options);
 void host_identity_free(struct host *host);
 /* The node has started: from now on its log must be there. */
+/* env renew_life() */
+int host_identity_renew_life(struct host *host) MUST_CHECK;
 /* Before the node's: if the directory was lost, it has no vote. 0, or why this node cannot run; then `error` says it. */
 int host_identity_starting(struct host *host, char *error, size_t error_size) MUST_CHECK;
 void host_identity_started(struct host *host);

@@ -138,9 +138,11 @@ void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last)
 	}
 }
 
-void paxos_forget_promise(struct paxos *p)
+void paxos_forget_promise(struct paxos *p, uint64_t life)
 {
-	p->voteless = true;
+	p->voteless = life == 0;
+	p->lost = true;
+	p->options.life = life != 0 ? life : p->options.life;
 	members_set_learner(p);
 	/* Nobody will ask what it has accepted. */
 	p->impaired.count = 0;

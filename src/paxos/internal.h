@@ -142,7 +142,7 @@ struct paxos {
 	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
 	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
 	struct impaired impaired; /* slots > chosen in which anything may have been accepted … */
-	bool voteless;            /* what it had promised is lost: no vote, bound or not */
+	bool voteless;            /* what it had promised is lost, and it has no other life: no vote, bound or not */
 	uint64_t impaired_below;  /* … in ballots below this one */
 	uint64_t restart_until_us; /* nor until then, whoever was promised that before a restart */
 

@@ -195,8 +195,11 @@ void paxos_restore_impaired(struct paxos *p, uint64_t first, uint64_t last);
 void paxos_restore_impaired_below(struct paxos *p, uint64_t ballot);
 void paxos_restore_chosen(struct paxos *p, uint64_t slot);
 void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last);
-/* After these: what it had promised is lost. It has no vote, whatever life is bound, and answers for no slot. */
-void paxos_forget_promise(struct paxos *p);
+/*
+ * After these: what it had promised is lost. It answers for no slot, and has no vote before this other life is bound; 0: none, whatever
+ * is bound.
+ */
+void paxos_forget_promise(struct paxos *p, uint64_t life);
 void paxos_start(struct paxos *p, uint64_t now_us);
 void paxos_destroy(struct paxos *p);
 

@@ -3,6 +3,7 @@
  *
  *   rsm.c               creation, the turn, status, orderly stop
  *   recover.c           from disk to a running core
+ *   damage.c            … although the log was damaged
  *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
  *   read_index.c        reads at any replica: what it must see, and how old it may be
  *   apply.c             chosen entries → sessions → app
@@ -26,6 +27,7 @@
 #include "base/list.h"
 #include "base/refusals.h"
 #include "paxos/multipaxos.h"
+#include "rsm/damage.h"
 #include "rsm/entry.h"
 #include "rsm/group_fields.h"
 #include "rsm/judge.h"
@@ -284,6 +286,7 @@ struct rsm {
 	struct wal *wal;
 	struct log_index index;
 	struct recovered recovered;
+	struct damage damage;
 	struct timer tick;
 	struct arena arena;            /* decoding */
 	struct buffer out;             /* encoding */
@@ -502,6 +505,8 @@ void scrub_free(struct rsm *rsm);
 void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why);
 void scrub_snapshot_damaged(struct rsm *rsm, uint64_t slot, uint64_t offset, const char *why);
 void scrub_heal(struct rsm *rsm);
+/* Up to this segment the log is damaged, as was found at the start. */
+void scrub_heal_segment(struct rsm *rsm, uint64_t segment);
 /* Whether it may stand has changed, or may have. */
 void rsm_set_electable(struct rsm *rsm);
 /* traced.c: each only if rsm_traces(), or for what is traced itself. */

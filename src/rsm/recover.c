@@ -174,6 +174,8 @@ static void replay_record(void *context, const struct wal_record *record)
 {
 	struct rsm *rsm = context;
 	struct recovered *r = &rsm->recovered;
+	if (damage_record(rsm, record))
+		return;
 	const char *impossible = r->impossible == NULL ? judge_log_record(rsm, record) : NULL;
 	if (impossible != NULL) {
 		r->impossible = impossible;
@@ -197,6 +199,8 @@ static void replay_record(void *context, const struct wal_record *record)
 		rsm->log_bytes += WAL_RECORD_BYTES + record->payload.len;
 		break;
 	case WAL_CHOSEN:
+		if (record->ballot > r->promised)
+			r->promised = record->ballot;
 		if (record->slot > r->chosen)
 			r->chosen = record->slot;
 		break;
@@ -296,7 +300,8 @@ static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldes
 	struct buffer payload = {0};
 	if (slot <= r->chosen)
 		return;
-	buffer_add_u64(&payload, r->kept_from != 0 ? r->kept_from : oldest_segment << 32 | WAL_HEADER_BYTES);
+	wal_position oldest = oldest_segment << 32 | WAL_HEADER_BYTES;
+	buffer_add_u64(&payload, r->kept_from > oldest ? r->kept_from : oldest);
 	/* A damaged one does not tell who counted: a zero says so. */
 	if (slot == rsm->snapshot_slot)
 		members_encode_field(&rsm->group.bound, &payload);
@@ -307,6 +312,11 @@ static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldes
 	wal_append(rsm->wal, &record, NULL);
 	buffer_free(&payload);
 	r->foreign = slot;
+}
+
+static void log_lost(void *context, const struct wal_hole *hole)
+{
+	damage_hole(context, hole);
 }
 
 static int open_log(struct rsm *rsm, uint64_t damaged)
@@ -321,6 +331,8 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 		.segment_bytes = rsm->settings.wal_segment_bytes,
 		.recycle_max = log_files_max(&rsm->settings),
 		.files_max = log_files_max(&rsm->settings),
+		/* Without others there is nobody to ask. */
+		.lost = rsm->options.nmembers > 1 ? log_lost : NULL,
 		.durable = wal_durable_now,
 		.fatal = wal_failed,
 		.context = rsm,
@@ -342,7 +354,9 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	}
 	/* Segments are released for snapshots only, and the record of that is among what is kept. */
 	const char *missing = NULL;
-	if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
+	if (info.holes > 0 && info.ranged)
+		missing = NULL; /* that record may be among what is lost; but the range says that none is missing at the ends */
+	else if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
 		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
 	/*
 	 * A replica whose first snapshot came from a peer may have written nothing else yet. But the version that did not
@@ -358,6 +372,11 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	log_event(rsm->log, LOG_INFO, "log_opened",
 		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,
 		  info.records, info.torn_bytes, rsm->recovered.chosen);
+	rsm->damage.first = info.first_hole;
+	rsm->damage.last_segment = info.last_damaged;
+	if (info.first_hole == 0)
+		scrub_heal_segment(rsm, info.last_damaged);
+	damage_note_promise(rsm);
 	note_unnoted_snapshot(rsm, rsm->snapshot_slot > damaged ? rsm->snapshot_slot : damaged, info.oldest_segment);
 	return 0;
 }
@@ -427,7 +446,7 @@ static bool log_reaches(struct rsm *rsm, uint64_t covered)
 {
 	const struct recovered *r = &rsm->recovered;
 	for (uint64_t slot = rsm->applied + 1; slot <= covered; slot++)
-		if (log_index_get(&rsm->index, slot) == 0)
+		if (log_index_get(&rsm->index, slot) == 0 || damage_covers(rsm, slot))
 			return false;
 	/* Accepted is not chosen, except where nobody else has a say. */
 	return rsm->options.nmembers == 1 || (r->chosen >= covered && r->foreign <= rsm->applied);
@@ -459,11 +478,13 @@ int recover(struct rsm *rsm)
 		lose_state(rsm, covered);
 		if (rsm->node->env->life != 0 && (covered != r->snapshot || r->bound_unknown))
 			paxos_forget_members(rsm->paxos);
-	} else if (damaged != 0) {
+	} else if (covered > rsm->applied) {
 		/* The log has all of it, for once. */
 		rsm->snapshot_renew = true;
 	}
-	rsm->renew_slot = damaged;
+	rsm->renew_slot = covered > rsm->applied ? covered : 0;
+	damage_settle(rsm);
 	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
+	damage_settle_known(rsm);
 	return 0;
 }

@@ -98,6 +98,7 @@ GAUGE(read_pending, rsm->pending_requests)
 GAUGE(read_disk_hung, rsm->disk_watch.hung)
 GAUGE(read_hash_slot, rsm->hash.compared_slot)
 GAUGE(read_diverged, rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count)
+GAUGE(read_impaired, rsm->paxos == NULL ? 0 : damage_slots(rsm))
 GAUGE(read_disk_damaged, rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew)
 
 static void register_metrics(struct rsm *rsm)
@@ -121,6 +122,8 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_state_diverged_total", "Times that the state was found wrong, and fetched anew.", read_diverged,
 		 METRIC_COUNTER},
 		{"synod_disk_damaged", "1 while a log segment or snapshot that was found damaged has not been replaced yet.", read_disk_damaged,
+		 METRIC_GAUGE},
+		{"synod_log_impaired_slots", "Slots of which damage to the log has left unknown what was accepted in them.", read_impaired,
 		 METRIC_GAUGE},
 		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
 		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
@@ -302,6 +305,11 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 	for (uint32_t i = 0; i < out->npersists; i++) {
 		const struct paxos_persist *p = &out->persists[i];
 		struct wal_record record = {.type = types[p->kind], .slot = p->slot, .ballot = p->ballot, .payload = p->value};
+		uint8_t last[8];
+		if (p->kind == PAXOS_PERSIST_CHOSEN && p->last != 0) {
+			store_u64(last, p->last);
+			record.payload = slice(last, sizeof last);
+		}
 		wal_position position;
 		sequence = wal_append(rsm->wal, &record, &position);
 		rsm->log_bytes += WAL_RECORD_BYTES + p->value.len;
@@ -420,6 +428,8 @@ void rsm_turn_end(struct rsm *rsm)
 	requests_end_transfer(rsm);
 	settle_tell(rsm);
 	recover_state(rsm);
+	if (rsm->damage.first != 0 || paxos_role(rsm->paxos) == PAXOS_CANDIDATE)
+		damage_watch(rsm);
 	if (rsm->scrub.damaged_segment != 0)
 		scrub_heal(rsm);
 	snapshot_maybe_take(rsm);

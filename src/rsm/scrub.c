@@ -1,6 +1,7 @@
 /*
- * The scrub: once in an interval, and slowly, all of the log and the newest snapshot are read from the medium and verified, so that
- * damage is found while it does no harm. What the files stand for is in memory and at the other replicas, so:
+ * The scrub: once in an interval, and slowly, all of the log and the newest snapshot are read from the medium and
+ * verified, so that damage is found while it does no harm. What the files stand for is in memory and at the other
+ * replicas, so:
  *
  *   a damaged snapshot      a new one is taken at once, of the same slot if nothing has been applied since
  *   a damaged log segment   what it holds is put behind a new snapshot, and it is released; if it is the newest one, the log goes on
@@ -45,6 +46,16 @@ static void pass_ended(struct rsm *rsm)
 
 /* ---- the log ---- */
 
+void scrub_heal_segment(struct rsm *rsm, uint64_t segment)
+{
+	struct scrub *s = &rsm->scrub;
+	if (segment <= s->damaged_segment)
+		return;
+	s->damaged_segment = segment;
+	s->heal_at_us = 0;
+	s->heal_pause_us = HEAL_PAUSE_US;
+}
+
 void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why)
 {
 	struct scrub *s = &rsm->scrub;
@@ -57,11 +68,7 @@ void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why)
 		  "file=%s offset=%" PRIu64 " why=\"%s\" action=\"a new snapshot makes it superfluous\" hint=\"look after the disk\"",
 		  wal_file_name(rsm->wal, position, name), wal_position_offset(position), why);
 	s->damaged++;
-	if (segment > s->damaged_segment) {
-		s->damaged_segment = segment;
-		s->heal_at_us = 0;
-		s->heal_pause_us = HEAL_PAUSE_US;
-	}
+	scrub_heal_segment(rsm, segment);
 }
 
 /* Every turn while there is a damaged segment. */
@@ -74,6 +81,9 @@ void scrub_heal(struct rsm *rsm)
 		s->damaged_segment = 0;
 		return;
 	}
+	/* Of impaired slots all of the log tells (damage.h). */
+	if (rsm->damage.first != 0)
+		return;
 	if (now_us < s->heal_at_us || rsm->snapshot_renew || rsm->applied == 0)
 		return;
 	if (wal_newest_segment(rsm->wal) == s->damaged_segment && !wal_rotate(rsm->wal))

@@ -268,12 +268,18 @@ static void take_start(struct rsm *rsm)
 	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
 }
 
-void snapshot_maybe_take(struct rsm *rsm)
+/* A damaged one is replaced by one of the same slot, if need be; an older one would be looked for in vain behind it. */
+static uint64_t least_renewed(const struct rsm *rsm)
 {
 	uint64_t least = rsm->snapshot_renew && rsm->snapshot_slot != 0 ? rsm->snapshot_slot : rsm->snapshot_slot + 1;
-	/* An older one would be looked for in vain behind the damaged one. */
-	if (least < rsm->renew_slot)
-		least = rsm->renew_slot;
+	return least < rsm->renew_slot ? rsm->renew_slot : least;
+}
+
+void snapshot_maybe_take(struct rsm *rsm)
+{
+	uint64_t least = rsm->snapshot_slot + 1;
+	if (__builtin_expect(rsm->snapshot_renew | (rsm->renew_slot != 0), 0))
+		least = least_renewed(rsm);
 	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied < least)
 		return;
 	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)
@@ -313,6 +319,8 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	}
 	log_index_drop_below(&rsm->index, slot + 1);
 	wal_position oldest = log_index_oldest(&rsm->index);
+	if (rsm->damage.first != 0 && rsm->damage.first < oldest)
+		oldest = rsm->damage.first;
 	/* What is released is written down: whatever else is missing at the next start has been lost. */
 	struct buffer payload = {0};
 	buffer_add_u64(&payload, oldest == UINT64_MAX ? 0 : oldest);

@@ -156,6 +156,18 @@ static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
 	return needed;
 }
 
+bool sim_damage_log_lost_its_beginning(struct disk *disk)
+{
+	struct segments s;
+	uint8_t oldest[8];
+	find_segments(disk, &s);
+	if (s.count == 0)
+		return true;
+	/* wal/range.c */
+	bool named = disk_sim_peek(disk, WAL_RANGE_NAME, WAL_RANGE_HALF_BYTES + 16, oldest, sizeof oldest) == 0;
+	return s.ids[0] > (named ? load_u64(oldest) : oldest_needed(disk, &s));
+}
+
 /* faults: 14, 15, 28 */
 bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what)
 {

@@ -3,7 +3,7 @@
  * shorter, a name disappears from the directory.
  *
  * LOGS. What is damaged was synced, and something that was synced is behind it: so the log can tell the damage from
- * a write that the end of its process interrupted, and must refuse to start with STATUS_CORRUPT. The last batch is left
+ * a write that the end of its process interrupted, and must refuse to start with STATUS_CORRUPT, or repair it from its peers. The last batch is left
  * alone, since no log could tell (wal/wal.h), and so is the name of the last segment.
  *
  * SNAPSHOTS. The newest file with a final name, anywhere in it. Its owner must notice at its next start, and
@@ -24,6 +24,8 @@
 
 /* `what` gets a few words about it, for people. */
 bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+/* It was the name of the oldest segment that was lost: such a log is refused, as one that is missing is. */
+bool sim_damage_log_lost_its_beginning(struct disk *disk);
 /* Every segment that is there is whole, and so is their sequence: damage that there was has been released, or overwritten. */
 bool sim_damage_log_is_whole(struct disk *disk);
 /* *slot: of the snapshot that was damaged. */

@@ -64,13 +64,12 @@ static void copy_log(struct disk *to, struct disk *from)
 			copy_file(to, from, name);
 }
 
-/* Its owner does not take the file for a segment of its own. */
+/* Its owner sees that the file is none of its own: damage to the header may hide that. */
 static bool is_of_another(struct disk *disk, const char *name, uint64_t owner)
 {
 	uint8_t data[WAL_HEADER_BYTES];
 	struct wal_header header;
-	return disk_sim_peek(disk, name, 0, data, sizeof data) != 0 || !wal_header_decode(data, &header) ||
-	       header.replica != owner;
+	return disk_sim_peek(disk, name, 0, data, sizeof data) == 0 && wal_header_decode(data, &header) && header.replica != owner;
 }
 
 static bool is_log_of_another(struct disk *disk, uint64_t owner)

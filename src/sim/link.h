@@ -164,6 +164,7 @@ void sim_link_drop_all(struct sim_process *process, bool silently);
 int sim_process_claim(struct sim_process *process) MUST_CHECK;
 /* The node has started: from now on its log must be there. */
 int sim_process_started(struct sim_process *process) MUST_CHECK;
+int sim_process_renew_life(struct sim_process *process);
 int sim_process_identified(struct sim_process *process, uint64_t group_id) MUST_CHECK;
 
 /* ---- process.c and turn.c ---- */

@@ -172,6 +172,13 @@ void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *co
 	nemesis->operate_context = context;
 }
 
+void sim_nemesis_count_votes(struct sim_nemesis *nemesis, bool (*votes)(void *context, const struct sim_process *process),
+			     void *context)
+{
+	nemesis->votes = votes;
+	nemesis->votes_context = context;
+}
+
 void sim_nemesis_start(struct sim_nemesis *nemesis)
 {
 	ASSERT(nemesis->nreplicas > 0);
@@ -266,7 +273,8 @@ static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group
 	for (uint32_t i = 0; i < group->count; i++) {
 		const struct nemesis_damage *damage = &group->damage[i];
 		fetching += damage->snapshot && !damage->log;
-		if (!damage->log && (!damage->snapshot || needy))
+		bool lost = damage->log && (damage->refused || !nemesis_votes(nemesis, group->members[i]));
+		if (!lost && (!damage->snapshot || needy))
 			continue;
 		nemesis->core[group->members[i]->index] = false;
 		excluded++;

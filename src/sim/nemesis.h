@@ -20,13 +20,15 @@
  *   memory     a value in a replica's memory changes (by whoever knows the service: sim_nemesis_memory_changes)
  *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
- * log is damaged must refuse to start, and counts for good; whose snapshot is damaged counts until a whole one
- * is in its place. So of each acknowledged slot at least one copy is on a disk without damage. With options.nemesis.beyond the
+ * snapshot is damaged counts until a whole one
+ * is in its place; whose log is damaged, until it has been repaired from the others and the damaged segment released. A log that is
+ * missing, exchanged or without its beginning must be refused, and counts for good; so does a replica that cannot tell any more what
+ * it had promised: it follows without a vote. So of each acknowledged slot at least one copy is on a disk without damage. With options.nemesis.beyond the
  * atlas is not asked: then nothing may be expected but that whoever cannot know the right answer gives none.
  *
  * PEACE. sim_nemesis_heal_core() ends all faults for a core: a majority of each group, with the network among them and
  * the clients whole and calm. Everybody else is left in a state that never ends: dead, frozen, cut off in both
- * directions or in one, with a disk that hangs. The core must then make progress. Replicas with a damaged log are not in the core; those with a damaged
+ * directions or in one, with a disk that hangs. The core must then make progress. Replicas whose log cannot be repaired, or that have no vote, are not in the core; those with a damaged
  * snapshot only if everybody is who has an undamaged disk.
  *
  * THE SCHEDULE. Faults are numbered from 0. The time, kind and details of each depend on the seed and the options only, so that some
@@ -70,6 +72,13 @@ void sim_nemesis_wipes(struct sim_nemesis *nemesis, bool (*bound)(void *context,
 void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *context, struct sim_process *process),
 			 void *context);
 
+/*
+ * Whether a process that runs has a vote: one whose log was damaged so that it cannot tell what it had promised has none, and its group
+ * cannot count on it. Without it all have.
+ */
+void sim_nemesis_count_votes(struct sim_nemesis *nemesis, bool (*votes)(void *context, const struct sim_process *process),
+			     void *context);
+
 /* Now: the process loses power, and its newest snapshot is damaged, if the atlas allows it. From outside any process. */
 void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process);
 /*
@@ -89,7 +98,7 @@ bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct 
 /* Files of the process are damaged, and whoever reads them notices: a replica that scrubs (rsm/scrub.c) replaces them. */
 bool sim_nemesis_is_damaged(const struct sim_nemesis *nemesis, const struct sim_process *process);
 /*
- * True if this incarnation should have refused to start: its log was damaged while it was down, or its members are
+ * True if this incarnation should have refused to start: its log was lost or exchanged while it was down, or its members are
  * not the group's.
  */
 bool sim_nemesis_must_not_run(const struct sim_nemesis *nemesis, const struct sim_process *process);

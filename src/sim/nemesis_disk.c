@@ -158,6 +158,11 @@ struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, cons
 	return group == NULL ? NULL : &group->damage[member];
 }
 
+bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	return sim_process_alive(process) && (nemesis->votes == NULL || nemesis->votes(nemesis->votes_context, process));
+}
+
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	uint32_t damaged = 0;
@@ -167,8 +172,8 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 			damage->snapshot = false;
 		if (damage->wiped && nemesis->bound(nemesis->bound_context, group->members[i]))
 			damage->wiped = false;
-		if (damage->log && damage->log_before == 0 && !damage->hidden && sim_process_alive(group->members[i]) &&
-		    sim_damage_log_is_whole(group->members[i]->disk))
+		if (damage->log && !damage->refused && nemesis_votes(nemesis, group->members[i]) &&
+		    damage->hidden != group->members[i]->incarnation && sim_damage_log_is_whole(group->members[i]->disk))
 			damage->log = false;
 		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
 	}
@@ -184,7 +189,18 @@ static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group
 	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
 }
 
-static void damage(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_damage *damage, bool log)
+/* A log that has lost its beginning, or has no peers to ask, cannot be repaired. */
+static void note_log(struct sim_process *process, struct nemesis_damage *damage, bool alone)
+{
+	damage->log = true;
+	if (!alone && !sim_damage_log_lost_its_beginning(process->disk))
+		return;
+	damage->refused = true;
+	if (!sim_process_alive(process))
+		damage->log_before = process->incarnation + 1;
+}
+
+static void damage(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_damage *damage, bool log, bool alone)
 {
 	struct buffer what = {0};
 	enum sim_fault fault;
@@ -195,12 +211,10 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process, str
 		nemesis_count(nemesis, fault);
 		nemesis_tell(nemesis, "%s: %.*s", process->name, (int)what.len, (const char *)what.data);
 	}
-	if (done && sim_process_alive(process))
-		damage->hidden |= fault == SIM_FAULT_LOG_UNLINK || fault == SIM_FAULT_SNAPSHOT_UNLINK;
+	if (done && sim_process_alive(process) && (fault == SIM_FAULT_LOG_UNLINK || fault == SIM_FAULT_SNAPSHOT_UNLINK))
+		damage->hidden = process->incarnation;
 	if (done && log) {
-		damage->log = true;
-		if (!sim_process_alive(process))
-			damage->log_before = process->incarnation + 1;
+		note_log(process, damage, alone);
 	} else if (done) {
 		damage->snapshot = true;
 		if (slot > damage->snapshot_slot)
@@ -230,9 +244,11 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
-	/* Whose log is damaged is lost; so that is the rarer case. */
-	bool log = rng_chance(&nemesis->rng, 250000), live = rng_chance(&nemesis->rng, 500000);
+	bool log = rng_chance(&nemesis->rng, 500000), live = rng_chance(&nemesis->rng, 500000);
 	if (process->disk == NULL || group == NULL || !atlas_allows(nemesis, group, member))
+		return;
+	/* Only its header shows that a file is another replica's: the two together cannot be told from damage. */
+	if (log && group->damage[member].refused)
 		return;
 	if (!live && sim_process_alive(process)) {
 		nemesis_tell(nemesis, "%s loses power for %" PRIu64 " ms", process->name, down_us / 1000);
@@ -240,7 +256,7 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 		sim_process_power_loss(process);
 		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	}
-	damage(nemesis, process, &group->damage[member], log);
+	damage(nemesis, process, &group->damage[member], log, group->count == 1);
 }
 
 void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process)
@@ -259,7 +275,7 @@ void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process 
 	nemesis_count(nemesis, SIM_FAULT_POWER_LOSS);
 	sim_process_power_loss(process);
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
-	damage(nemesis, process, &group->damage[member], false);
+	damage(nemesis, process, &group->damage[member], false, group->count == 1);
 }
 
 void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
@@ -284,7 +300,7 @@ void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 		buffer_add_u8(&what, 0);
 		nemesis_count(nemesis, fault);
 		nemesis_tell(nemesis, "%s: %s", process->name, (const char *)what.data);
-		damage->log = true;
+		damage->log = damage->refused = true;
 		damage->log_before = process->incarnation + 1;
 	}
 	buffer_free(&what);
@@ -293,7 +309,7 @@ void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process)
 {
 	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
-	return process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT && damage != NULL && damage->log;
+	return process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT && damage != NULL && damage->refused;
 }
 
 bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct sim_process *process)
@@ -307,7 +323,7 @@ bool sim_nemesis_is_damaged(const struct sim_nemesis *nemesis, const struct sim_
 {
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
-	if (group == NULL || group->damage[member].hidden)
+	if (group == NULL || group->damage[member].hidden == process->incarnation)
 		return false;
 	nemesis_damaged(nemesis, group);
 	return group->damage[member].log || group->damage[member].snapshot;

@@ -44,13 +44,14 @@ struct nemesis_source {
 
 /* What has become of a replica's disk: the atlas. */
 struct nemesis_damage {
-	bool log;               /* until the damaged segment has been released; for good, if it refuses to start because of it */
-	uint32_t log_before;    /* 0: it may be running; otherwise the incarnation that must refuse to start */
+	bool log;               /* until it has been repaired, and the damaged segment released; for good, if that cannot be */
+	bool refused;           /* it cannot: whoever starts must refuse to … */
+	uint32_t log_before;    /* … from this incarnation on; 0: it may be running */
 	bool snapshot;          /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
 	bool wiped;             /* until its group has bound the disk that took its place */
 	bool memory;            /* until it has a right state again */
-	bool hidden;            /* a name went, which a process that has the file open cannot notice */
+	uint32_t hidden;        /* a name went, which a process that has the file open cannot notice: its incarnation */
 };
 
 struct nemesis_group {
@@ -109,6 +110,8 @@ struct sim_nemesis {
 	void *prefers_context;
 	void (*hand_over)(void *context, struct sim_process *process);
 	void *operate_context;
+	bool (*votes)(void *context, const struct sim_process *process);
+	void *votes_context;
 };
 
 /* ---- nemesis_deeds.c ---- */
@@ -169,5 +172,7 @@ void nemesis_wipes_stop(struct sim_nemesis *nemesis);
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);
 /* Forgets about snapshots that have been replaced, and wiped disks that have been bound; returns how many of the group's disks are damaged. */
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group);
+/* It runs, and counts in its group. */
+bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *process);
 
 #endif

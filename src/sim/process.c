@@ -339,6 +339,19 @@ void sim_process_resume(struct sim_process *process)
 	sim_process_wake(process, process->world->now_us);
 }
 
+int sim_process_renew_life(struct sim_process *process)
+{
+	if (process->env.life == 0 || process->node->ops->stop_voting == NULL)
+		return STATUS_LOST_DIRECTORY;
+	process->wipes++;
+	draw_life(process);
+	if (process->identity == NULL)
+		return 0;
+	process->claimed.life = process->env.life;
+	process->claimed.lost = true;
+	return identity_write_now(process->env.disk, &process->claimed);
+}
+
 void sim_process_wipe(struct sim_process *process)
 {
 	ASSERT(!sim_process_alive(process));

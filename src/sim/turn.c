@@ -235,6 +235,11 @@ static int env_identified(struct env *env, uint64_t group_id)
 	return sim_process_identified(process_of(env), group_id);
 }
 
+static int env_renew_life(struct env *env)
+{
+	return sim_process_renew_life(process_of(env));
+}
+
 const struct env_ops sim_process_env_ops = {
 	.now_us = env_now_us,
 	.clock_us = env_now_us,
@@ -249,4 +254,5 @@ const struct env_ops sim_process_env_ops = {
 	.fatal = env_fatal,
 	.stopped = env_stopped,
 	.identified = env_identified,
+	.renew_life = env_renew_life,
 };

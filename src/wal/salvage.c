@@ -1,21 +1,23 @@
 /*
- * A segment that is damaged, of a log whose owner can live with that (options.lost): whatever verifies is replayed in its order, and
- * what is missing between is told.
+ * A segment that is damaged, of a log whose owner can live with that (options.lost): whatever verifies is replayed in
+ * its order, and what is missing between is told.
  *
- * Every record that verifies was written by this log at this place, and nothing is written before what is before it is durable:
- * so a record of batch m shows that all batches before m were on disk. What verifies of a damaged batch is as true as the rest.
+ * Every record that verifies was written by this log at this place, and nothing is written before what is before it is
+ * durable: so a record of batch m shows that all batches before m were on disk. What verifies of a damaged batch is as
+ * true as the rest.
  *
- *   between two records                          bytes that do not verify     a hole
- *   behind the last one of an older segment      it is not the last of its    a hole, to the end of the segment
- *                                                batch, or the next segment
- *                                                begins with a later batch
- *   last segment: its last batch is not whole,   all before it is there       torn, as in a whole log: dropped and zeroed
- *                                                a batch before it is missing what there is of it counts, since it is true, acknowledged or
- *                                                                             not; what is missing at its end is torn
- *   header                                                                    a hole without records: what had been promised
- *   the file is shorter than the header says,                                 a hole at its end
- *   or not as long as others, if the header is gone
- *   the whole file is missing                                                 a hole
+ *   between two records                 bytes that do not verify      a hole
+ *   behind the last one of an older     it is not the last of its     a hole, to the end of the segment
+ *     segment                             batch, or the next segment
+ *                                         begins with a later batch
+ *   the last batch of the last segment  all before it is there        torn, as in a whole log: dropped and zeroed
+ *     is not whole                      a batch before it is missing  what there is of it counts, since it is true,
+ *                                                                       acknowledged or not; its end is torn
+ *   header                              does not verify               a hole without records: what had been promised
+ *   the file is shorter than the        the next one does not go on   a hole at its end
+ *     header says, or not as long as
+ *     others if the header is gone
+ *   the whole file is missing           between two others            a hole
  *
  * A damaged last segment is not written to any more: the log goes on in the next one.
  */
@@ -164,7 +166,7 @@ int wal_salvage(struct wal *wal, const struct wal_piece *piece, const struct wal
 	uint64_t next = piece->batch_end;
 	bool missing = piece->is_cut || (s.count == 0 && !piece->has_header);
 	if (!piece->is_last)
-		missing = missing || !s.ended || (next != 0 && next != s.batch + 1);
+		missing = !s.ended || (next != 0 ? next != s.batch + 1 : missing);
 	if (missing)
 		tell_hole(&s, s.end, end_of(&s), info);
 	wal->recovered_batch = next != 0 ? next - 1 : missing ? s.batch + 1 : s.batch;

@@ -1,10 +1,10 @@
 /*
- * Reading the segments once more, piece by piece, while the log is in use: damage is found while the state that the records
- * led to is still in memory, and the other replicas are well.
+ * Reading the segments once more, piece by piece, while the log is in use: damage is found while the state that the
+ * records led to is still in memory, and the other replicas are well.
  *
- * A pass goes from the oldest segment to what was durable when it came to the newest. What is read comes from the medium, not
- * from the system's cache (DISK_READ with `fresh`). A segment that is released meanwhile is skipped. In a damaged
- * segment the first place is told, and the pass goes on with the next one: behind it little can be said.
+ * A pass goes from the oldest segment to what was durable when it came to the newest. What is read comes from the
+ * medium, not from the system's cache (DISK_READ with `fresh`). A segment that is released meanwhile is skipped. In a
+ * damaged segment the first place is told, and the pass goes on with the next one: behind it little can be said.
  */
 #include "wal/internal.h"
 

@@ -257,10 +257,14 @@ static enum sim_verdict note_told(void *context, const struct sim_process *from,
 
 static void check_told(const struct rsm_replica *r, const struct paxos *core)
 {
+	/* Nobody relies any more on what a replica without a vote was told. */
+	if (!paxos_votes(core))
+		return;
 	CHECK_THAT(paxos_ballot(core) >= r->promise_told, "replica %u has forgotten a promise", r->id);
 	for (uint64_t slot = core->ring.first; slot < r->accepted_told_count; slot++) {
 		const struct ring_slot *s = ring_get(&core->ring, slot);
-		CHECK_THAT(r->accepted_told[slot] == 0 || (s != NULL && s->ballot >= r->accepted_told[slot]),
+		CHECK_THAT(r->accepted_told[slot] == 0 || impaired_has(&core->impaired, slot) ||
+				   (s != NULL && s->ballot >= r->accepted_told[slot]),
 			   "replica %u has forgotten slot %u", r->id, (unsigned)slot);
 	}
 }
@@ -287,6 +291,17 @@ static void check_state(struct rsm_group *g, struct rsm_replica *replica, struct
 			      (unsigned long long)rsm->applied);
 }
 
+/* Its life before counts no more, nor what that has told. */
+static void forget_told(struct rsm_group *g, uint32_t i)
+{
+	struct rsm_replica *r = &g->replicas[i];
+	r->wipes = r->process->wipes;
+	r->promise_told = 0;
+	if (r->accepted_told_count > 0)
+		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
+	paxos_invariants_wiped(g->invariants, i);
+}
+
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct rsm_group *g = context;
@@ -302,6 +317,8 @@ static void after_turn(void *context, struct sim_process *process)
 		}
 		if (core != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
 			continue;
+		if (g->replicas[i].wipes != g->replicas[i].process->wipes)
+			forget_told(g, i);
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
 		g->replicas[i].compared = 0;

@@ -35,6 +35,7 @@ struct rsm_replica {
 	struct sim_process *process;
 	uint32_t id;
 	uint32_t incarnation; /* seen by the checker */
+	uint32_t wipes;       /* … and lives begun */
 	uint64_t promise_told;    /* highest ballot in any Prepare or Promise that left: no restart may forget it … */
 	uint64_t *accepted_told;  /* … nor, by slot, the highest ballot in any Accepted */
 	uint64_t accepted_told_count;
