@@ -41,7 +41,7 @@
  *                   flags: PAXOS_MORE: ask again (PREPARE) for slots after the last entry
  *   ACCEPT          ballot, chosen, entries, sequence: heartbeat round to be echoed, lease_us: read lease that is asked for with it;
  *                   flags: PAXOS_FIRST: nothing before the first entry is of this ballot. Without entries: a heartbeat.
- *                   With a round, slot: no earlier ballot can have chosen anything after it.
+ *                   With a round, to those that are unfit, slot: no earlier ballot can have chosen anything after it.
  *                   vouched: a stamp of the receiver's (FRESHNESS)
  *   ACCEPTED        ballot, chosen, ranges: durable in this ballot; slot: everything ≤ it has been received; sequence: echo; flags:
  *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to: it would not stand, or could take no writes;

@@ -69,7 +69,9 @@ static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxo
 {
 	peer->due_heartbeat = false;
 	m->sequence = p->round;
-	m->slot = p->found_last;
+	/* Those with impaired slots are unfit. */
+	if (peer->unfit)
+		m->slot = p->found_last;
 	m->lease_us = p->lease_given_up ? 0 : p->options.lease_us;
 	vouch_round(p, peer, m);
 	if (peer->probe_round == 0) {
