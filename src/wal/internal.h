@@ -44,6 +44,7 @@ struct wal_scrubber {
 	uint64_t segment, offset; /* where the next piece begins */
 	uint64_t batch;           /* the last whole one before */
 	size_t wanted;            /* for the next piece, which is one long record */
+	bool at_end;              /* all records of the segment have been read: only whether its file is long enough is left */
 	bool busy;
 	uint8_t *data;
 	size_t capacity;

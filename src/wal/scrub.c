@@ -5,6 +5,8 @@
  * A pass goes from the oldest segment to what was durable when it came to the newest. What is read comes from the
  * medium, not from the system's cache (DISK_READ with `fresh`). A segment that is released meanwhile is skipped. In a
  * damaged segment the first place is told, and the pass goes on with the next one: behind it little can be said.
+ * A file that has become shorter is damaged as well, though its records are all there: what is preallocated is gone,
+ * and a start would refuse its header.
  */
 #include "wal/internal.h"
 
@@ -33,12 +35,14 @@ void wal_scrub_begin(struct wal *wal)
 	ASSERT(!s->busy);
 	s->segment = wal->segments[0]->id;
 	s->offset = 0;
+	s->at_end = false;
 }
 
 static void next_segment(struct wal_scrubber *s)
 {
 	s->segment++;
 	s->offset = 0;
+	s->at_end = false;
 }
 
 static void tell(struct wal *wal, struct wal_scrubbed scrubbed)
@@ -91,14 +95,15 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 		s->offset += size;
 		at += size;
 	}
-	next_segment(s);
+	s->at_end = true;
 	return true;
 }
 
 static void submit(struct wal *wal, struct wal_segment *segment, size_t len)
 {
 	struct wal_scrubber *s = &wal->scrubber;
-	uint64_t left = limit_of(wal, segment) - s->offset;
+	uint64_t offset = s->at_end ? segment->capacity - 1 : s->offset;
+	uint64_t left = s->at_end ? 1 : limit_of(wal, segment) - s->offset;
 	if (len > left)
 		len = (size_t)left;
 	if (s->capacity < len) {
@@ -112,7 +117,7 @@ static void submit(struct wal *wal, struct wal_segment *segment, size_t len)
 		.lane = DISK_LANE_BULK,
 		.file = segment->file,
 		.fresh = true,
-		.offset = s->offset,
+		.offset = offset,
 		.data = s->data,
 		.len = len,
 		.callback = piece_read,
@@ -130,7 +135,11 @@ static void piece_read(struct disk_request *request)
 	struct wal_scrubbed scrubbed = {.bytes = request->len};
 	s->busy = false;
 	segment->readers--;
-	bool good = request->status == 0 && verify(wal, segment, request->data, request->len, &s->wanted);
+	bool good = request->status == 0;
+	if (good && s->at_end)
+		next_segment(s);
+	else if (good)
+		good = verify(wal, segment, request->data, request->len, &s->wanted);
 	if (!good) {
 		scrubbed.damaged = wal_position_make(segment->id, s->offset);
 		scrubbed.status = request->status;
@@ -157,6 +166,7 @@ void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scr
 		s->segment = wal->segments[0]->id;
 		s->offset = 0;
 		s->wanted = 0;
+		s->at_end = false;
 	}
 	struct wal_segment *segment = segment_of(wal, s->segment);
 	while (segment != NULL && segment->missing) {
@@ -164,8 +174,8 @@ void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scr
 		segment = segment_of(wal, s->segment);
 	}
 	/* One that is about to become the newest has nothing in it that is durable. */
-	if (segment == NULL || !segment->ready || segment->id > wal->durable_segment || (segment->id == wal->durable_segment &&
-	    s->offset >= wal->durable_offset)) {
+	if (segment == NULL || !segment->ready || segment->id > wal->durable_segment ||
+	    (segment->id == wal->durable_segment && !s->at_end && s->offset >= wal->durable_offset)) {
 		tell(wal, (struct wal_scrubbed){.ended = true});
 		return;
 	}

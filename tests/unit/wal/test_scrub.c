@@ -124,6 +124,36 @@ static bool is_of_a_record(const struct fixture *f, uint64_t segment, uint64_t o
 	return false;
 }
 
+START_TEST(a_file_that_has_become_shorter_is_found)
+{
+	/* Of each segment, the newest included: one byte less, and all that no record has been written to. */
+	struct fixture f;
+	open_log(&f, 14);
+	uint64_t last = wal_newest_segment(f.wal), short_ones = 0;
+	for (uint64_t segment = 1; segment <= last; segment++) {
+		char name[WAL_NAME_BYTES];
+		bool is_short = false;
+		uint64_t end = SEGMENT_BYTES;
+		wal_name(name, WAL_LOG_PREFIX, segment);
+		while (end > 0 && !is_of_a_record(&f, segment, end - 1))
+			end--;
+		for (uint64_t cut = 0; cut < 2; cut++) {
+			uint64_t size = cut == 0 ? SEGMENT_BYTES - 1 : end;
+			if (size >= SEGMENT_BYTES || size < end)
+				continue;
+			ck_assert_int_eq(disk_sim_truncate(f.disk, name, size), 0);
+			short_ones += !is_short;
+			is_short = true;
+			struct found found = pass(&f);
+			ck_assert_uint_eq(found.count, short_ones);
+			ck_assert_uint_eq(wal_position_segment(found.damaged[found.count - 1]), segment);
+		}
+	}
+	ck_assert_uint_ge(short_ones, 2);
+	fixture_free(&f);
+}
+END_TEST
+
 /* faults: 14, 22 */
 START_TEST(every_damaged_byte_is_found)
 {
@@ -225,4 +255,4 @@ START_TEST(a_file_in_reserve_that_was_cut_is_not_used)
 END_TEST
 
 CHECK_MAIN("wal_scrub", a_file_in_reserve_that_was_cut_is_not_used, a_whole_log_is_found_whole, what_is_under_way_is_no_damage, a_long_record_is_read_whole,
-	   every_damaged_byte_is_found, a_segment_that_was_cut_is_found, the_log_goes_on_in_another_segment)
+	   every_damaged_byte_is_found, a_file_that_has_become_shorter_is_found, a_segment_that_was_cut_is_found, the_log_goes_on_in_another_segment)
