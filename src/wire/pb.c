@@ -22,79 +22,84 @@ bool pb_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 	return false;
 }
 
-/* Most tags, lengths and numbers are one byte. */
-static inline bool read_varint(struct pb_reader *r, uint64_t *out)
+/* Most tags, lengths and numbers are one byte, and most of the others two. */
+static inline bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
-	if (r->at < r->end && *r->at < 0x80) {
-		*out = *r->at++;
+	const uint8_t *p = *at;
+	if (p == end)
+		return false;
+	if (p[0] < 0x80) {
+		*out = p[0];
+		*at = p + 1;
 		return true;
 	}
-	return pb_varint(&r->at, r->end, out);
+	if (end - p < 2 || p[1] >= 0x80)
+		return pb_varint(at, end, out);
+	*out = (p[0] & 0x7fu) | (uint32_t)p[1] << 7;
+	*at = p + 2;
+	return true;
 }
 
 /* Tags and lengths have 32 bits: at most five bytes, however they are padded. */
-static inline bool read_short_varint(struct pb_reader *r, uint32_t *out)
+static inline bool read_short_varint(const uint8_t **at, const uint8_t *end, uint32_t *out)
 {
-	const uint8_t *start = r->at;
+	const uint8_t *start = *at;
 	uint64_t value;
 
-	if (!read_varint(r, &value) || r->at - start > 5 || value > UINT32_MAX)
+	if (!read_varint(at, end, &value) || *at - start > 5 || value > UINT32_MAX)
 		return false;
 	*out = (uint32_t)value;
 	return true;
 }
 
-static bool read_bytes(struct pb_reader *r)
+static inline bool read_bytes(const uint8_t **at, const uint8_t *end, struct slice *out)
 {
 	uint32_t len;
 
-	if (!read_short_varint(r, &len) || len > (size_t)(r->end - r->at))
+	if (!read_short_varint(at, end, &len) || len > (size_t)(end - *at))
 		return false;
-	r->bytes = slice(r->at, len);
-	r->at += len;
+	*out = slice(*at, len);
+	*at += len;
 	return true;
 }
 
-static bool read_value(struct pb_reader *r)
+static inline bool read_fixed(const uint8_t **at, const uint8_t *end, size_t bytes, uint64_t *out)
+{
+	if ((size_t)(end - *at) < bytes)
+		return false;
+	*out = bytes == 8 ? load_u64(*at) : load_u32(*at);
+	*at += bytes;
+	return true;
+}
+
+static inline bool read_value(struct pb_reader *r, const uint8_t **at)
 {
 	switch (r->type) {
-	case PB_VARINT:
-		return read_varint(r, &r->value);
-	case PB_BYTES:
-		return read_bytes(r);
-	case PB_FIXED64:
-		if (r->end - r->at < 8)
-			return false;
-		r->value = load_u64(r->at);
-		r->at += 8;
-		return true;
-	case PB_FIXED32:
-		if (r->end - r->at < 4)
-			return false;
-		r->value = load_u32(r->at);
-		r->at += 4;
-		return true;
+	case PB_VARINT: return read_varint(at, r->end, &r->value);
+	case PB_BYTES: return read_bytes(at, r->end, &r->bytes);
+	case PB_FIXED64: return read_fixed(at, r->end, 8, &r->value);
+	case PB_FIXED32: return read_fixed(at, r->end, 4, &r->value);
 	}
 	/* Groups (types 3 and 4) nest without a length: no version of this protocol has them. */
 	return false;
 }
 
-bool pb_next(struct pb_reader *r)
+bool pb_read_field(struct pb_reader *r)
 {
+	const uint8_t *at = r->at;
 	uint32_t tag;
 
-	if (r->status != 0 || r->at == r->end)
-		return false;
-	if (!read_short_varint(r, &tag) || tag >> 3 == 0) {
+	if (!read_short_varint(&at, r->end, &tag) || tag >> 3 == 0) {
 		pb_fail(r, STATUS_BAD_REQUEST);
 		return false;
 	}
 	r->number = tag >> 3;
 	r->type = (enum pb_type)(tag & 7);
-	if (!read_value(r)) {
+	if (!read_value(r, &at)) {
 		pb_fail(r, STATUS_BAD_REQUEST);
 		return false;
 	}
+	r->at = at;
 	return true;
 }
 

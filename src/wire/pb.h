@@ -55,16 +55,24 @@ static inline struct pb_reader pb_reader(struct slice in)
 	return (struct pb_reader){.at = data, .end = data + in.len};
 }
 
+/* An error (0 is none) ends the input. The first one counts. */
 static inline void pb_fail(struct pb_reader *r, int status)
 {
-	if (r->status == 0)
-		r->status = status;
+	if (status == 0 || r->status != 0)
+		return;
+	r->status = status;
+	r->at = r->end;
 }
 
 /* Reads a varint at *at; false if it is cut off or does not fit 64 bits. */
 bool pb_varint(const uint8_t **at, const uint8_t *end, uint64_t *out) MUST_CHECK;
+/* The next field; false if it is malformed. Not at the end. */
+bool pb_read_field(struct pb_reader *r) MUST_CHECK;
 /* The next field; false at the end and after an error. */
-bool pb_next(struct pb_reader *r) MUST_CHECK;
+MUST_CHECK static inline bool pb_next(struct pb_reader *r)
+{
+	return r->at != r->end && pb_read_field(r);
+}
 
 static inline bool pb_expect(struct pb_reader *r, enum pb_type type)
 {
