@@ -34,12 +34,21 @@ static uint32_t room(const struct wire_paxos *m)
 	return MESSAGE_ELEMENTS_MAX - m->nentries - m->nranges - m->nimpaired - m->nknown;
 }
 
-/* First walk: the plain fields, and how many entries and ranges there are. */
-static int read_plain(struct slice in, struct wire_paxos *out)
+/* Counts an entry or a range, which begins at `field`; *rest then is all from the first of them on. */
+static void count_element(struct pb_reader *r, const uint8_t *field, struct wire_paxos *m, uint32_t *count, struct slice *rest)
+{
+	if (rest->len == 0)
+		*rest = slice(field, (size_t)(r->end - field));
+	pb_count(r, count, room(m) + *count);
+}
+
+/* First walk: the plain fields, and how many entries and ranges there are; *rest: where the second has to begin to find them all. */
+static int read_plain(struct slice in, struct wire_paxos *out, struct slice *rest)
 {
 	struct pb_reader r = pb_reader(in);
 
-	while (pb_next(&r)) {
+	*rest = slice(NULL, 0);
+	for (const uint8_t *field = r.at; pb_next(&r); field = r.at) {
 		switch (r.number) {
 		case 1: pb_get_u64(&r, &out->group); break;
 		case 2: pb_get_u32(&r, &out->from); break;
@@ -49,15 +58,15 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 		case 6: pb_get_u64(&r, &out->chosen); break;
 		case 7: pb_get_u64(&r, &out->sequence); break;
 		case 8: pb_get_u32(&r, &out->flags); break;
-		case 9: pb_count(&r, &out->nentries, room(out) + out->nentries); break;
-		case 10: pb_count(&r, &out->nranges, room(out) + out->nranges); break;
+		case 9: count_element(&r, field, out, &out->nentries, rest); break;
+		case 10: count_element(&r, field, out, &out->nranges, rest); break;
 		case 11: pb_get_u64(&r, &out->position); break;
 		case 12: pb_get_u64(&r, &out->total); break;
 		case 13: pb_get_bytes(&r, &out->data); break;
 		case 14: pb_get_u64(&r, &out->lease_us); break;
 		case 15: pb_get_u64(&r, &out->members); break;
-		case 17: pb_count(&r, &out->nimpaired, room(out) + out->nimpaired); break;
-		case 18: pb_count(&r, &out->nknown, room(out) + out->nknown); break;
+		case 17: count_element(&r, field, out, &out->nimpaired, rest); break;
+		case 18: count_element(&r, field, out, &out->nknown, rest); break;
 		case 40: pb_get_u64(&r, &out->stamp); break;
 		case 41: pb_get_u64(&r, &out->vouched); break;
 		}
@@ -67,13 +76,14 @@ static int read_plain(struct slice in, struct wire_paxos *out)
 
 int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out)
 {
+	struct slice rest;
 	*out = (struct wire_paxos){0};
-	int status = read_plain(in, out);
+	int status = read_plain(in, out, &rest);
 	/* Votes, heartbeats and acknowledgements end here. */
-	if (status != 0 || (out->nentries == 0 && out->nranges == 0 && out->nimpaired == 0 && out->nknown == 0))
+	if (status != 0 || rest.len == 0)
 		return status;
 
-	struct pb_reader r = pb_reader(in);
+	struct pb_reader r = pb_reader(rest);
 	if (!pb_allocate(&r, arena, out->nentries, sizeof *out->entries, &out->entries) ||
 	    !pb_allocate(&r, arena, out->nranges, sizeof *out->ranges, &out->ranges) ||
 	    (out->nimpaired > 0 && !pb_allocate(&r, arena, out->nimpaired, sizeof *out->impaired, &out->impaired)) ||
