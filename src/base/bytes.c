@@ -46,11 +46,8 @@ void bytes_unref(struct bytes *b)
 		free(b);
 }
 
-void buffer_reserve(struct buffer *b, size_t extra)
+void buffer_grow(struct buffer *b, size_t extra)
 {
-	ASSERT(b->len <= b->capacity);
-	if (extra <= b->capacity - b->len)
-		return;
 	ASSERT(extra <= SIZE_MAX / 2 - b->len);
 	size_t needed = b->len + extra;
 	size_t capacity = b->capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : b->capacity;

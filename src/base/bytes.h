@@ -79,8 +79,15 @@ struct buffer {
 	size_t capacity;
 };
 
+/* More room, for buffer_reserve() alone. */
+void buffer_grow(struct buffer *b, size_t extra);
 /* A zeroed struct buffer is empty and valid. */
-void buffer_reserve(struct buffer *b, size_t extra);
+static inline void buffer_reserve(struct buffer *b, size_t extra)
+{
+	ASSERT(b->len <= b->capacity);
+	if (extra > b->capacity - b->len)
+		buffer_grow(b, extra);
+}
 /* Exactly so much; false: no memory. What then stays below it cannot run out of memory any more. */
 bool buffer_try_reserve(struct buffer *b, size_t extra) __attribute__((warn_unused_result));
 void buffer_add(struct buffer *b, const void *data, size_t len);
