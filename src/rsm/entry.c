@@ -67,13 +67,19 @@ static bool is_known(uint32_t format, uint32_t kind)
 
 int entry_next(struct entry_reader *r, struct entry_command *out)
 {
-	uint32_t len, kind;
 	if (r->left == 0)
 		return r->rest.len == 0 ? 0 : STATUS_CORRUPT;
-	if (!slice_take_u32(&r->rest, &len) || !slice_take_u32(&r->rest, &kind) ||
-	    !slice_take_u64(&r->rest, &out->client) || !slice_take_u64(&r->rest, &out->sequence) ||
-	    !slice_take_u64(&r->rest, &out->acknowledged) || !slice_take(&r->rest, len, &out->body))
+	if (r->rest.len < ENTRY_COMMAND_BYTES)
 		return STATUS_CORRUPT;
+	const uint8_t *p = r->rest.data;
+	uint32_t len = load_u32(p), kind = load_u32(p + 4);
+	if (len > r->rest.len - ENTRY_COMMAND_BYTES)
+		return STATUS_CORRUPT;
+	out->client = load_u64(p + 8);
+	out->sequence = load_u64(p + 16);
+	out->acknowledged = load_u64(p + 24);
+	out->body = slice(p + ENTRY_COMMAND_BYTES, len);
+	r->rest = slice(out->body.data + len, r->rest.len - ENTRY_COMMAND_BYTES - len);
 	if (!is_known(r->format, kind) || (r->format == ENTRY_FORMAT_MEMBERS && (kind != ENTRY_MEMBERS || r->left != 1)))
 		return STATUS_NEWER;
 	out->kind = (enum entry_kind)kind;

@@ -411,7 +411,7 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
-			if (rsm->node->env->life != 0)
+			if (rsm->node->env->life != 0 && node_now_us(rsm->node) >= rsm->members_at_us)
 				members_propose(rsm);
 			settle_propose(rsm);
 			requests_propose(rsm);

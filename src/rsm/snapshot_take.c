@@ -277,6 +277,9 @@ static uint64_t least_renewed(const struct rsm *rsm)
 
 void snapshot_maybe_take(struct rsm *rsm)
 {
+	/* At the end of nearly every turn. */
+	if (rsm->log_bytes < rsm->settings.snapshot_log_bytes && !rsm->snapshot_wanted && !rsm->snapshot_renew && !wal_full(rsm->wal))
+		return;
 	uint64_t least = rsm->snapshot_slot + 1;
 	if (__builtin_expect(rsm->snapshot_renew | (rsm->renew_slot != 0), 0))
 		least = least_renewed(rsm);
