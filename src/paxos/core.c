@@ -200,7 +200,7 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method, const 
 		p->peers[from].says_chosen = m->chosen;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
-	if (p->members.slot != 0) {
+	if (!members_count(p, from, m)) {
 		copy = *message;
 		if (!members_admit(p, from, method, &copy))
 			return;

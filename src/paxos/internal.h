@@ -251,7 +251,9 @@ static inline bool apply_stalls(const struct paxos *p)
 void *vector_add(struct vector *v, size_t item_size);
 
 /* members.c */
-/* False: its sender's life is not bound, and a message of this kind would count. Otherwise it may have been made one that does not. */
+/* Its sender's life is bound, or none is yet. */
+bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m);
+/* Of others. False: a message of this kind would count. Otherwise it may have been made one that does not. */
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
 bool members_changed_by(const struct paxos *p, const struct bytes *value);
 bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value);

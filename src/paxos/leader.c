@@ -54,10 +54,12 @@ uint64_t confirmed_round(const struct paxos *p, bool leased)
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		uint64_t round = acked_round(p, i, leased);
 		synod_set at_least = 0;
+		if (round <= best)
+			continue;
 		for (uint32_t j = 0; j < member_count(p); j++)
 			if (acked_round(p, j, leased) >= round)
 				at_least |= member_bit(j);
-		if (round > best && is_quorum(p, p->next_slot, at_least))
+		if (is_quorum(p, p->next_slot, at_least))
 			best = round;
 	}
 	return best;
@@ -434,10 +436,10 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 
 bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 {
-	synod_set fit = p->willing ? member_bit(p->self) : 0;
-	bool some = !p->willing;
 	if (p->role != PAXOS_LEADER)
 		return false;
+	synod_set fit = p->willing ? member_bit(p->self) : 0;
+	bool some = !p->willing;
 	for (uint32_t i = 0; i < member_count(p); i++) {
 		const struct paxos_peer *peer = &p->peers[i];
 		if (i == p->self || peer->learner || !peer_alive(p, i, now_us))

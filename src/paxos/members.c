@@ -75,10 +75,13 @@ void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_membe
 	}
 }
 
+bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m)
+{
+	return is_bound(p, p->peers[from].replica, m->life);
+}
+
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m)
 {
-	if (is_bound(p, p->peers[from].replica, m->life))
-		return true;
 	switch (method) {
 	case METHOD_ACCEPTED:
 		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;

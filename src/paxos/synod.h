@@ -28,9 +28,18 @@
 /* A set of replicas, bit i for member i. */
 typedef uint32_t synod_set;
 
+/* Without an instruction for it, which not every processor has, the compiler would call a function. */
+static inline uint32_t synod_count(synod_set set)
+{
+	uint32_t count = 0;
+	for (; set != 0; set &= set - 1)
+		count++;
+	return count;
+}
+
 static inline bool synod_is_quorum(synod_set votes, uint32_t nmembers)
 {
-	return (uint32_t)__builtin_popcount(votes) > nmembers / 2;
+	return synod_count(votes) > nmembers / 2;
 }
 
 struct synod_acceptor {
