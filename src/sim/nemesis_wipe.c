@@ -37,7 +37,8 @@ static void wipe(struct sim_nemesis *nemesis, struct rng *rng)
 		     (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
 	sim_process_wipe(process);
-	group->damage[member].wiped = true;
+	/* Whatever was damaged is gone as well. */
+	group->damage[member] = (struct nemesis_damage){.wiped = true, .memory = group->damage[member].memory};
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 }
 
