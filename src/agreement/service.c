@@ -115,8 +115,9 @@ int agreement_service_start(struct agreement_service *service)
 		return status;
 	status = agreement_begin(service->core, node_now_us(service->node));
 	if (status != 0) {
-		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable",
-			  "status=%s problem=\"a decision has lost its value\"", status_name(status));
+		node_problem(service->node, "in the log of the agreement service a decision has lost its value");
+		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
+			  status_name(status), service->node->problem);
 		return status;
 	}
 	for (uint32_t i = 0; i < service->options.nmembers; i++)

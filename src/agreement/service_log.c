@@ -82,6 +82,7 @@ int agreement_log_open(struct agreement_service *service)
 	if (status != 0) {
 		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
 			  status_name(status), info.problem);
+		node_problem(service->node, "the log of the agreement service: %s", info.problem);
 		return status;
 	}
 	log_event(service->node->log, LOG_INFO, "agreement_log_opened",

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,11 +67,22 @@ int disk_file_open(int directory_fd, const char *name, struct disk_file **out, u
 	struct stat info;
 	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
 		close(fd);
+		errno = EINVAL;
 		return STATUS_IO;
 	}
 	*out = file_new(fd);
 	*size = (uint64_t)info.st_size;
 	return 0;
+}
+
+void disk_file_name(const struct disk_file *file, char *out, size_t size)
+{
+	char link[64], path[PATH_MAX];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+	ssize_t len = readlink(link, path, sizeof path - 1);
+	path[len > 0 ? len : 0] = '\0';
+	const char *slash = strrchr(path, '/');
+	snprintf(out, size, "%s", slash == NULL || slash[1] == '\0' ? "a file" : slash + 1);
 }
 
 int disk_file_read(struct disk_file *file, uint64_t offset, uint8_t *data, size_t len)

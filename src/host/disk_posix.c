@@ -380,37 +380,61 @@ void disk_posix_drain(struct disk *disk)
 	}
 }
 
+/* Of a blocking call; what the system has said is still in errno. */
+static int told(struct disk *disk, int status, const char *name)
+{
+	if (status == STATUS_TRUNCATED)
+		snprintf(disk->problem, sizeof disk->problem, "%.100s is shorter than it was", name);
+	else if (status != 0 && status != STATUS_NOT_FOUND && status != STATUS_CORRUPT)
+		snprintf(disk->problem, sizeof disk->problem, "%.100s: %s", name, strerror(errno));
+	return status;
+}
+
+static int told_of(struct disk *disk, int status, const struct disk_file *file)
+{
+	char name[DISK_FILE_NAME_BYTES];
+	int error = errno;
+	if (status == 0)
+		return 0;
+	disk_file_name(file, name, sizeof name);
+	errno = error;
+	return told(disk, status, name);
+}
+
 static int posix_list(struct disk *disk, void (*each)(void *context, const char *name, uint64_t size), void *context)
 {
-	return disk_file_list(posix_of(disk)->directory_fd, each, context);
+	return told(disk, disk_file_list(posix_of(disk)->directory_fd, each, context), "the list of its files");
 }
 
 static int posix_open(struct disk *disk, const char *name, struct disk_file **out, uint64_t *size)
 {
-	return disk_file_open(posix_of(disk)->directory_fd, name, out, size);
+	return told(disk, disk_file_open(posix_of(disk)->directory_fd, name, out, size), name);
 }
 
 static int posix_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data, size_t len)
 {
-	(void)disk;
-	return disk_file_read(file, offset, data, len);
+	return told_of(disk, disk_file_read(file, offset, data, len), file);
 }
 
 static int posix_write_now(struct disk *disk, struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len)
 {
-	(void)disk;
-	return disk_file_write(file, offset, data, len);
+	return told_of(disk, disk_file_write(file, offset, data, len), file);
 }
 
 static int posix_sync_now(struct disk *disk, struct disk_file *file)
 {
-	(void)disk;
-	return disk_file_sync(file);
+	return told_of(disk, disk_file_sync(file), file);
 }
 
 static int posix_run_now(struct disk *disk, struct disk_request *request)
 {
-	return request->status = disk_file_run(posix_of(disk)->directory_fd, request);
+	bool named = request->operation == DISK_CREATE || request->operation == DISK_RENAME || request->operation == DISK_REMOVE;
+	request->status = disk_file_run(posix_of(disk)->directory_fd, request);
+	if (named)
+		return told(disk, request->status, request->name);
+	if (request->operation == DISK_CLOSE || request->operation == DISK_SYNC_DIRECTORY)
+		return told(disk, request->status, "its directory");
+	return told_of(disk, request->status, request->file);
 }
 
 static void add_size(void *context, const char *name, uint64_t size)

@@ -135,6 +135,17 @@ static void on_stop_timeout(void *context)
 	host->stopped = host->stop_timed_out = true;
 }
 
+static const char *start_problem(const struct host *host, int status)
+{
+	const char *problem = host->node->problem;
+	if (problem[0] != '\0')
+		return problem;
+	/* It has something to say of its own errors only. */
+	bool disk = host->env.disk != NULL && (status == STATUS_IO || status == STATUS_NO_SPACE || status == STATUS_READ_ONLY ||
+					       status == STATUS_SHORTAGE);
+	return disk ? disk_problem(host->env.disk, status) : status_text(status);
+}
+
 int host_start(struct host *host, struct node *node, char *error, size_t error_size)
 {
 	host->node = node;
@@ -146,7 +157,7 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 		return status;
 	status = node->ops->start != NULL ? node->ops->start(node) : 0;
 	if (status != 0) {
-		snprintf(error, error_size, "the node cannot start: %s", status_text(status));
+		snprintf(error, error_size, "the node cannot start: %s", start_problem(host, status));
 		return status;
 	}
 	host_identity_started(host);

@@ -81,9 +81,19 @@ struct disk_ops {
 	void (*submit)(struct disk *disk, struct disk_request *request);
 };
 
+#define DISK_PROBLEM_BYTES 160u
+
 struct disk {
 	const struct disk_ops *ops;
+	/* Of the last blocking call that has failed, for a person: which file, and why. Empty: this world does not tell. */
+	char problem[DISK_PROBLEM_BYTES];
 };
+
+/* … if `status` is what it returned. */
+static inline const char *disk_problem(const struct disk *disk, int status)
+{
+	return disk->problem[0] != '\0' ? disk->problem : status_text(status);
+}
 
 static inline void disk_submit(struct disk *disk, struct disk_request *request)
 {

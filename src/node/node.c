@@ -18,6 +18,14 @@ void node_done(struct node *node)
 	tracer_free(&node->tracer);
 }
 
+void node_problem(struct node *node, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(node->problem, sizeof node->problem, format, arguments);
+	va_end(arguments);
+}
+
 static void note_message(struct node *node, enum trace_kind kind, link_id link, const struct message *message)
 {
 	struct trace_event event = {

@@ -85,6 +85,8 @@ struct node_ops {
 	void (*status_json)(struct node *node, struct buffer *out);
 };
 
+#define NODE_PROBLEM_BYTES 640u
+
 struct node {
 	const struct node_ops *ops;
 	struct env *env;
@@ -93,6 +95,8 @@ struct node {
 	struct metrics metrics;
 	uint64_t clock_rejected; /* messages whose time clocks_merge() did not adopt */
 	struct log *log; /* owned by the world */
+	/* Of a start() that has failed: one line that says what is wrong, and what to do. Empty: its status says it all. */
+	char problem[NODE_PROBLEM_BYTES];
 };
 
 /* The world's side. Every function may be called from any input of the node. */
@@ -145,6 +149,8 @@ struct env {
 /* Initialises the common part; `ops`, `env` and `log` must outlive the node. */
 void node_init(struct node *node, const struct node_ops *ops, struct env *env, struct log *log);
 void node_done(struct node *node);
+/* start() says so why it is about to fail. */
+void node_problem(struct node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Stamps the logical clocks and sends. What a traced message makes a node send belongs to the same request. */
 void node_send(struct node *node, link_id link, struct message *message);

@@ -85,12 +85,11 @@ int identity_check(struct rsm *rsm)
 		return 0;
 	own_members(rsm, &own);
 	if (!identity_members_equal(&own, &rsm->group.members)) {
-		log_event(rsm->log, LOG_ERROR, "members_differ",
-			  "why=\"the group's members are (%s), the configuration names (%s): this version cannot "
-			  "add, remove or rename "
-			  "members: restore the list\"",
-			  identity_members_text(&rsm->group.members, state),
-			  identity_members_text(&own, configured));
+		node_problem(rsm->node,
+			     "the group's members are (%s), the configuration names (%s): this version cannot "
+			     "add, remove or rename members: restore the list",
+			     identity_members_text(&rsm->group.members, state), identity_members_text(&own, configured));
+		log_event(rsm->log, LOG_ERROR, "members_differ", "why=\"%s\"", rsm->node->problem);
 		return STATUS_IDENTITY;
 	}
 	return env->ops->identified == NULL ? 0 : env->ops->identified(env, rsm->group.id);

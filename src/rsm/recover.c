@@ -341,14 +341,17 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	int status = wal_open(&rsm->wal, &options, replay_record, &info);
 	if (status != 0) {
 		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(status), info.problem);
+		node_problem(rsm->node, "%s", info.problem);
 		return status;
 	}
 	if (rsm->recovered.impossible != NULL) {
 		char ballot[BALLOT_TEXT_BYTES];
-		log_event(rsm->log, LOG_ERROR, "log_unusable",
-			  "status=%s problem=\"it holds %s: written by a newer version, or by an earlier one that believed a forged "
-			  "message; leave the files as they are, this replica cannot take part with them\" slot=%" PRIu64
-			  " ballot=%s", status_name(STATUS_CORRUPT), rsm->recovered.impossible, rsm->recovered.impossible_slot,
+		node_problem(rsm->node,
+			     "its log holds %s: written by a newer version, or by an earlier one that believed a forged "
+			     "message; leave the files as they are, this replica cannot take part with them",
+			     rsm->recovered.impossible);
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\" slot=%" PRIu64 " ballot=%s",
+			  status_name(STATUS_CORRUPT), rsm->node->problem, rsm->recovered.impossible_slot,
 			  ballot_text(rsm->recovered.impossible_ballot, ballot));
 		return STATUS_CORRUPT;
 	}
@@ -365,8 +368,9 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.ranged)
 		missing = "there is a snapshot, but its log is missing";
 	if (missing != NULL) {
-		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s; " WAL_LOST_ADVICE "\"",
-			  status_name(STATUS_CORRUPT), missing);
+		node_problem(rsm->node, "%s; " WAL_LOST_ADVICE, missing);
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(STATUS_CORRUPT),
+			  rsm->node->problem);
 		return STATUS_CORRUPT;
 	}
 	log_event(rsm->log, LOG_INFO, "log_opened",
@@ -457,8 +461,9 @@ int recover(struct rsm *rsm)
 	uint64_t damaged;
 	int status = find_snapshot(rsm, &damaged);
 	if (status != 0) {
-		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s problem=\"%s\"", status_name(status),
-			  status_text(status));
+		const char *problem = disk_problem(rsm_disk(rsm), status);
+		node_problem(rsm->node, "a snapshot cannot be read: %s", problem);
+		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s problem=\"%s\"", status_name(status), problem);
 		return status;
 	}
 	create_core(rsm);
@@ -470,9 +475,10 @@ int recover(struct rsm *rsm)
 	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (rsm->options.nmembers == 1) {
-			log_event(rsm->log, LOG_ERROR, "state_lost",
-				  "snapshot=%" PRIu64 " action=\"none: the only replica's snapshot is damaged, and its log does "
-				  "not reach back to what it held\"", covered);
+			node_problem(rsm->node, "the only replica's snapshot, of slot %" PRIu64 ", is damaged, and its log does not reach "
+				     "back to what it held; leave the files as they are", covered);
+			log_event(rsm->log, LOG_ERROR, "state_lost", "snapshot=%" PRIu64 " action=\"none: %s\"", covered,
+				  rsm->node->problem);
 			return STATUS_CORRUPT;
 		}
 		lose_state(rsm, covered);

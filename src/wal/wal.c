@@ -226,7 +226,7 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 			 "the disk is full: a segment of the log takes %" PRIu64 " bytes; free some space and start again",
 			 wal->options.segment_bytes);
 	else if (status != 0 && info->problem[0] == '\0')
-		snprintf(info->problem, sizeof info->problem, "%s", status_text(status));
+		snprintf(info->problem, sizeof info->problem, "its log cannot be opened: %s", disk_problem(wal->disk, status));
 	return status;
 }
 
