@@ -1,5 +1,6 @@
 #include "host/datadir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -121,6 +122,37 @@ static int check_elsewhere(const char *path, const struct identity *own, const c
 	return 0;
 }
 
+/* 0, or a refusal that names what is no regular file. */
+static int check_files(const char *path, char *error, size_t error_size)
+{
+	static const char *const own[] = {IDENTITY_FILE, "log-", "free-", "snapshot-", "segment-range", "agreement-"};
+	int status = 0;
+	DIR *directory = opendir(path);
+	/* Whoever lists it next will say so. */
+	if (directory == NULL)
+		return 0;
+	const struct dirent *entry;
+	while (status == 0 && (entry = readdir(directory)) != NULL) {
+		bool is_own = false;
+		struct stat info;
+		for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+			is_own = is_own || strncmp(entry->d_name, own[i], strlen(own[i])) == 0;
+		if (!is_own || fstatat(dirfd(directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    S_ISREG(info.st_mode))
+			continue;
+		const char *what = S_ISLNK(info.st_mode)   ? "a symbolic link"
+				   : S_ISDIR(info.st_mode) ? "a directory"
+							   : "no regular file";
+		snprintf(error, error_size,
+			 "data directory %s: %s is %s: the files of a node must be regular ones in its directory itself (only 'dir' as "
+			 "a whole may be a link): put the file there, or move away what does not belong there",
+			 path, entry->d_name, what);
+		status = STATUS_IDENTITY;
+	}
+	closedir(directory);
+	return status;
+}
+
 static uint64_t random_id(void)
 {
 	uint64_t id = 0;
@@ -152,7 +184,9 @@ int datadir_open(struct disk **out, const char *path, struct identity *identity,
 		return fail(status, path, "in use by another process", error, error_size);
 	if (status != 0)
 		return fail(status, path, status_text(status), error, error_size);
-	status = identity_claim(disk, &claim, identity, &created, error, error_size);
+	status = check_files(path, error, error_size);
+	if (status == 0)
+		status = identity_claim(disk, &claim, identity, &created, error, error_size);
 	if (status != 0) {
 		disk_posix_destroy(disk);
 		return status;

@@ -6,6 +6,9 @@
  * and begin a second life, in which it denies what it has promised in the first. So if there is no identity at the
  * path, but one of this node at the same path below a directory that holds the configuration (or one above that),
  * the start is refused.
+ *
+ * The node's own files are regular ones. A symbolic link would not be seen where files are listed, and a rename would
+ * put a file in its place: so one with such a name is refused, as is whatever else stands there.
  */
 #ifndef SYNOD_HOST_DATADIR_H
 #define SYNOD_HOST_DATADIR_H
