@@ -355,7 +355,14 @@ static int judge(const struct judging *j)
 struct logs {
 	const char *prefixes[LOGS_MAX]; /* of the logs that a node of the role keeps; NULL: none */
 	bool found[LOGS_MAX];
+	bool ranged[LOGS_MAX]; /* there is a file that says what the log consists of (wal/range.c) */
+	bool snapshots;
 };
+
+/* Behind "log-" or "agreement-log-": what the other file is called. */
+#define LOG_SUFFIX "log-"
+#define RANGE_SUFFIX "segment-range"
+#define RANGE_NAME_BYTES 32u
 
 static struct logs logs_of(const struct identity *id)
 {
@@ -367,14 +374,24 @@ static struct logs logs_of(const struct identity *id)
 	return logs;
 }
 
+static const char *range_name(const char *prefix, char *out, size_t size)
+{
+	snprintf(out, size, "%.*s" RANGE_SUFFIX, (int)(strlen(prefix) - strlen(LOG_SUFFIX)), prefix);
+	return out;
+}
+
 static void note_log(void *context, const char *name, uint64_t size)
 {
 	struct logs *logs = context;
+	char range[RANGE_NAME_BYTES];
 	(void)size;
+	logs->snapshots = logs->snapshots || strncmp(name, "snapshot-0", strlen("snapshot-0")) == 0;
 	for (size_t i = 0; i < LOGS_MAX; i++) {
 		const char *prefix = logs->prefixes[i];
 		if (prefix != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
 			logs->found[i] = true;
+		else if (prefix != NULL && strcmp(name, range_name(prefix, range, sizeof range)) == 0)
+			logs->ranged[i] = true;
 	}
 }
 
@@ -413,6 +430,29 @@ static int judge_log(const struct judging *j, const struct logs *logs, uint32_t 
 		      missing);
 }
 
+/*
+ * Somebody has emptied the directory, but for what the log consisted of. That belongs to a life of which nothing else
+ * is left; the directory begins another one, which its group knows apart. First it goes, and durably: an identity that
+ * finds it would miss its log.
+ */
+static int remove_ranges(struct disk *disk, const struct logs *logs)
+{
+	struct disk_request sync_directory = {.operation = DISK_SYNC_DIRECTORY};
+	char range[RANGE_NAME_BYTES];
+	for (size_t i = 0; i < LOGS_MAX; i++) {
+		if (!logs->ranged[i])
+			continue;
+		struct disk_request remove = {.operation = DISK_REMOVE,
+					      .name = range_name(logs->prefixes[i], range, sizeof range)};
+		int status = disk->ops->run_now(disk, &remove);
+		if (status == 0)
+			status = disk->ops->run_now(disk, &sync_directory);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
 static int claim_new(struct disk *disk, const struct judging *j, const struct logs *logs, struct identity *own)
 {
 	char id[ID_TEXT_BYTES];
@@ -422,6 +462,12 @@ static int claim_new(struct disk *disk, const struct judging *j, const struct lo
 			      "leave everything as "
 			      "it is; the other replicas go on without this one (docs/operations.md)",
 			      IDENTITY_FILE);
+	if (logs->snapshots)
+		return REFUSE(j, STATUS_IDENTITY,
+			      "it holds a snapshot but neither a log nor a file %s, so whose it is cannot be told: find "
+			      "the other files; if they are lost, move the snapshots away, and the node starts as one that has "
+			      "lost its directory (docs/operations.md)",
+			      IDENTITY_FILE);
 	/* The cluster has begun to live with this replica's directory: there was nobody else who could. */
 	if (j->claim->configured_id != 0 && own->members.count == 1 && strcmp(own->role, "shardmaster") == 0)
 		return REFUSE(j, STATUS_IDENTITY,
@@ -429,9 +475,11 @@ static int claim_new(struct disk *disk, const struct judging *j, const struct lo
 			      "shard master: is "
 			      "'dir' right, and, if it is relative, the working directory? Is a disk not mounted?",
 			      j->claim->file, own->cluster, id_text(j->claim->configured_id, id));
-	int status = identity_write_now(disk, own);
+	int status = remove_ranges(disk, logs);
+	if (status == 0)
+		status = identity_write_now(disk, own);
 	if (status != 0)
-		return REFUSE(j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
+		return REFUSE(j, status, "cannot write its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
 	return 0;
 }
 
@@ -463,10 +511,10 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 	*created = false;
 	int status = read_text(disk, text, sizeof text);
 	if (status != 0 && status != STATUS_NOT_FOUND)
-		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE, status_text(status));
+		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
 	int listed = disk->ops->list(disk, note_log, &logs);
 	if (listed != 0)
-		return REFUSE(&j, listed, "cannot list it: %s", status_text(listed));
+		return REFUSE(&j, listed, "cannot list it: %s", disk_problem(disk, listed));
 	if (status == STATUS_NOT_FOUND) {
 		*created = true;
 		return claim_new(disk, &j, &logs, own);
@@ -489,5 +537,5 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 	status = identity_write_now(disk, own);
 	return status == 0
 		       ? 0
-		       : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, status_text(status));
+		       : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
 }

@@ -151,9 +151,31 @@ refused_start 'it holds a log but no file identity'
 sed 's/^replica = 2/replica = 3/' "$scratch/kept/identity" >"$run/g1b/identity"
 refused_start 'its file identity is damaged'
 cp "$scratch/kept/identity" "$run/g1b/identity"
+begin "a file that is a link, and a segment that has gone: named, and what to do"
+mv "$run/g1b/identity" "$scratch/kept/identity"
+ln -s "$scratch/kept/identity" "$run/g1b/identity"
+refused_start "g1b: identity is a symbolic link: the files of a node must be regular ones"
+mv -f "$scratch/kept/identity" "$run/g1b/identity"
+newest=$(cd "$run/g1b" && ls -d log-* | tail -1)
+mv "$run/g1b/$newest" "$scratch/kept"
+printf 'somebody else' >"$run/g1b/log-00000000000000ff"
+refused_start 'the node cannot start: .*log-.* this replica must not be started without it'
+rm "$run/g1b/log-00000000000000ff"
+mv "$scratch/kept/$newest" "$run/g1b"
 ! grep -qE 'empty directory|from a copy|remove this replica' "$scratch/err" || fail "an advice that loses data: $err"
 cluster restart g1b
 await "g1b to catch up" caught_up g1b
+
+# faults: 38
+begin "a directory that was emptied but for a leftover starts as a lost one"
+cluster kill g1b
+rm "$run"/g1b/{identity,log-*,free-*}
+[[ -e $run/g1b/segment-range ]] || fail "nothing was left over"
+cluster restart g1b
+await "g1b to note that it is lost" grep -q '^lost = yes$' "$run/g1b/identity"
+await "its life to be bound" healthy
+kv get owner
+expect 0 first
 
 # --- another cluster of the same name, on the same ports ---
 

@@ -176,6 +176,66 @@ START_TEST(not_a_directory)
 }
 END_TEST
 
+/* What is no regular file is named: it would not be seen where files are listed, and looked as if it were missing. */
+START_TEST(no_regular_files)
+{
+	static const char *const names[] = {"identity", "log-0000000000000001", "segment-range", "snapshot-0000000000000007",
+					    "free-0000000000000001", "agreement-log-0000000000000001"};
+	char command[512], wanted[128];
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		set_up("data");
+		ck_assert_int_eq(open_as(G1A), 0);
+		disk_posix_destroy(disk);
+		if (i > 0)
+			put(names[i], "something");
+		for (size_t k = 0; k < 2; k++) {
+			snprintf(command, sizeof command,
+				 "cd %s && if [ %zu = 0 ]; then mv %s elsewhere && ln -s elsewhere %s; else rm %s && mkdir %s; fi", path,
+				 k, names[i], names[i], names[i], names[i]);
+			ck_assert_int_eq(system(command), 0);
+			ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
+			snprintf(wanted, sizeof wanted, ": %s is a %s: ", names[i], k == 0 ? "symbolic link" : "directory");
+			ck_assert_msg(strstr(error, wanted) != NULL, "%s", error);
+		}
+		tear_down();
+	}
+}
+END_TEST
+
+/*
+ * faults: 38. All that is left of a directory that has been emptied is the file that says which segments its log had: it begins anew, and
+ * the next start finds nothing amiss. A snapshot is something that somebody may still need.
+ */
+START_TEST(emptied)
+{
+	static const char *const ranges[] = {"segment-range", "agreement-segment-range"};
+	for (size_t i = 0; i < 2; i++) {
+		char file[256];
+		struct identity own = G1A;
+		snprintf(own.role, sizeof own.role, "%s", i == 0 ? "shardkv" : "paxos");
+		set_up("data");
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		put(ranges[i], "of a log that is gone");
+		put("log", "of the daemon");
+		put("snapshot-0000000000000007", "of slot 7");
+		ck_assert_int_eq(open_as(own), STATUS_IDENTITY);
+		ck_assert_msg(strstr(error, "it holds a snapshot but neither a log nor a file identity") != NULL, "%s", error);
+		snprintf(file, sizeof file, "%s/snapshot-0000000000000007", path);
+		ck_assert_int_eq(unlink(file), 0);
+		snprintf(file, sizeof file, "%s/%s", path, ranges[i]);
+		ck_assert_int_eq(access(file, F_OK), 0);
+		ck_assert_msg(open_as(own) == 0, "%s", error);
+		disk_posix_destroy(disk);
+		ck_assert_int_ne(access(file, F_OK), 0);
+		snprintf(file, sizeof file, "%s/log", path);
+		ck_assert_int_eq(access(file, F_OK), 0);
+		ck_assert_msg(open_as(own) == 0, "%s", error);
+		disk_posix_destroy(disk);
+		tear_down();
+	}
+}
+END_TEST
+
 /*
  * A version that wrote the identity without ids and members: read, and rewritten with the members that are
  * configured.
@@ -403,4 +463,5 @@ START_TEST(every_byte)
 END_TEST
 
 CHECK_MAIN("datadir", version_1, newer_version, other_members, other_cluster, lost, without_log, elsewhere, only_master,
-	   every_byte, creates, another_node, locked, damaged, other_files, not_a_directory)
+	   every_byte, creates, another_node, locked, damaged, other_files, not_a_directory,
+	   no_regular_files, emptied)
