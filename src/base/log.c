@@ -130,7 +130,7 @@ void log_tell_lost(const struct log *log)
 	/* A log on a descriptor was initialised in place, and is not really constant. */
 	struct log_output *output = log->has_output ? log->context : NULL;
 
-	if (output == NULL || output->lost == 0 || !log_output_ready(output))
+	if (output == NULL || output->lost == 0 || !output->ready(output))
 		return;
 	uint64_t lost = output->lost;
 	output->lost = 0;

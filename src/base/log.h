@@ -28,6 +28,7 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* Of a log on a descriptor. */
 struct log_output {
 	int fd;
+	bool (*ready)(const struct log_output *output); /* it would take a line now */
 	bool torn;           /* the last line was cut short: the next one begins with a newline */
 	uint64_t lost;       /* lines given up since the last one that got through */
 	uint64_t lost_total; /* and ever */
@@ -51,8 +52,6 @@ void log_init_fd(struct log *log, int fd, const char *node);
 bool log_level_parse(const char *text, enum log_level *out);
 /* Says how many lines have been given up, if there are any and it can be said: for calling every now and then. */
 void log_tell_lost(const struct log *log);
-/* The descriptor would take a line now. */
-bool log_output_ready(const struct log_output *output);
 
 void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -37,7 +37,7 @@ static bool has_room(int fd)
 	return poll(&wait, 1, 0) == 1 && (wait.revents & POLLOUT) != 0;
 }
 
-bool log_output_ready(const struct log_output *output)
+static bool is_ready(const struct log_output *output)
 {
 	return has_room(output->fd);
 }
@@ -128,7 +128,7 @@ void log_init_fd(struct log *log, int fd, const char *node)
 		.wall_us = system_wall_us,
 		.write = write_fd,
 		.context = &log->output,
-		.output = {.fd = fd},
+		.output = {.fd = fd, .ready = is_ready},
 		.has_output = true,
 	};
 }
