@@ -74,7 +74,7 @@
 	X(reconnect_min_ms, MILLISECONDS, 10, 1, 60000, NULL, \
 	  "pause after a failed connection, doubled after each failure") \
 	X(reconnect_max_ms, MILLISECONDS, 1000, 1, 600000, NULL, "longest pause between attempts to connect") \
-	X(connections_max, COUNT, 4096, 1, 1000000, NULL, "accepted connections") \
+	X(connections_max, COUNT, 4096, 1, 1000000, NULL, "connections of clients; nodes have their own") \
 	X(link_output_bytes_max, BYTES, LINK_OUTPUT_BYTES_MAX, 8 * MIB, 1024 * MIB, NULL, \
 	  "a connection with more unsent output than this is cut") \
 	X(network_bytes_max, BYTES, 512 * MIB, 64 * MIB, 65536ull * MIB, NULL, \

@@ -668,7 +668,7 @@ static void expect_untouched(struct fixture *f, uint64_t offset)
 	ck_assert_mem_eq(before, after, sizeof before);
 }
 
-/* faults: 13, 14, 15 */
+/* faults: 13, 14, 15, 101 */
 START_TEST(a_record_of_a_newer_version_is_no_torn_tail)
 {
 	/* Wherever it stands, alone in its batch or among others, in the last batch or before: refused, and nothing is zeroed. */
