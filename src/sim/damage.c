@@ -96,7 +96,7 @@ static bool walk(const uint8_t *data, uint64_t size, struct extent *out)
 	uint64_t offset = WAL_HEADER_BYTES, batch = header.first_batch;
 	struct wal_frame frame;
 	*out = (struct extent){.last_batch = offset, .end = offset, .batch = batch - 1};
-	while (offset < size && wal_record_verify(data + offset, size - offset, header.segment, offset, &frame) &&
+	while (offset < size && wal_record_verify(data + offset, size - offset, header.place, offset, &frame) &&
 	       frame.batch == batch) {
 		offset += frame.size;
 		if (frame.last) {
@@ -211,11 +211,11 @@ bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, s
 }
 
 /* Behind the end: a record of a later batch than the next, which a torn write cannot leave (wal/wal.h). */
-static bool has_later(const uint8_t *data, uint64_t size, uint64_t segment, uint64_t offset, uint64_t batch)
+static bool has_later(const uint8_t *data, uint64_t size, uint64_t place, uint64_t offset, uint64_t batch)
 {
 	struct wal_frame frame;
 	for (; offset + WAL_RECORD_BYTES <= size; offset += 8)
-		if (wal_record_verify(data + offset, size - offset, segment, offset, &frame) && frame.batch > batch + 1)
+		if (wal_record_verify(data + offset, size - offset, place, offset, &frame) && frame.batch > batch + 1)
 			return true;
 	return false;
 }
@@ -236,7 +236,7 @@ bool sim_damage_log_is_whole(struct disk *disk)
 			    header.segment == s.ids[i] && header.capacity == size;
 		good = good && (i == 0 || (s.ids[i] == s.ids[i - 1] + 1 && header.first_batch == batch + 1));
 		batch = good ? extent.batch : 0;
-		good = good && (i + 1 < s.count || !has_later(data, size, s.ids[i], extent.end, batch));
+		good = good && (i + 1 < s.count || !has_later(data, size, header.place, extent.end, batch));
 		free(data);
 		if (!good)
 			return false;

@@ -8,8 +8,11 @@
 
 static const char magic[8] = {'S', 'Y', 'N', 'O', 'D', 'L', 'O', 'G'};
 
-/* Version 1 had no replica; up to version 2 the checksum did not cover the version. */
-enum { FORMAT_FIRST = 1, FORMAT_SELF_CHECKED = 3, FORMAT_VERSION = 3, FLAG_LAST = 1 };
+/*
+ * Version 1 had no replica; up to version 2 the checksum did not cover the version; up to version 3 those of records did not cover
+ * whose log it is.
+ */
+enum { FORMAT_FIRST = 1, FORMAT_SELF_CHECKED = 3, FORMAT_OWNED = 4, FORMAT_VERSION = 4, FLAG_LAST = 1 };
 
 /* Where the fields of a record stand. */
 enum {
@@ -29,6 +32,12 @@ static uint32_t header_crc(const uint8_t *data, uint32_t version)
 	store_u32(field, version);
 	uint32_t crc = version < FORMAT_SELF_CHECKED ? 0 : crc32c(0, field, sizeof field);
 	return crc32c(crc, data + 16, WAL_HEADER_BYTES - 16);
+}
+
+uint64_t wal_place(uint64_t segment, uint64_t group, uint64_t replica)
+{
+	uint64_t owner[2] = {group, replica};
+	return segment | (uint64_t)crc32c(0, owner, sizeof owner) << 32;
 }
 
 static bool header_is_of(const uint8_t *data, uint32_t version)
@@ -65,6 +74,7 @@ bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *
 		.group = load_u64(data + 48),
 		.replica = load_u64(data + 56),
 	};
+	out->place = version < FORMAT_OWNED ? out->segment : wal_place(out->segment, out->group, out->replica);
 	return true;
 }
 
@@ -91,17 +101,17 @@ void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t b
 		memcpy(out + AT_PAYLOAD, record->payload.data, len);
 }
 
-static uint32_t record_crc(const uint8_t *data, size_t payload_len, uint64_t segment, uint64_t offset)
+static uint32_t record_crc(const uint8_t *data, size_t payload_len, uint64_t place, uint64_t offset)
 {
-	uint64_t place[2] = {segment, offset};
-	uint32_t crc = crc32c(0, place, sizeof place);
+	uint64_t where[2] = {place, offset};
+	uint32_t crc = crc32c(0, where, sizeof where);
 	return crc32c(crc, data + AT_LENGTH, AT_PAYLOAD - AT_LENGTH + payload_len);
 }
 
-void wal_record_seal(uint8_t *data, uint64_t segment, uint64_t offset, bool last)
+void wal_record_seal(uint8_t *data, uint64_t place, uint64_t offset, bool last)
 {
 	data[AT_FLAGS] = last ? FLAG_LAST : 0;
-	store_u32(data + AT_CRC, record_crc(data, load_u32(data + AT_LENGTH), segment, offset));
+	store_u32(data + AT_CRC, record_crc(data, load_u32(data + AT_LENGTH), place, offset));
 }
 
 size_t wal_record_peek(const uint8_t *data, size_t available)
@@ -118,13 +128,13 @@ size_t wal_record_peek(const uint8_t *data, size_t available)
 	return wal_record_size(load_u32(data + AT_LENGTH));
 }
 
-bool wal_record_verify(const uint8_t *data, size_t available, uint64_t segment, uint64_t offset,
+bool wal_record_verify(const uint8_t *data, size_t available, uint64_t place, uint64_t offset,
 		       struct wal_frame *out)
 {
 	size_t size = wal_record_peek(data, available);
 	if (size == 0 || size > available)
 		return false;
-	if (load_u32(data + AT_CRC) != record_crc(data, load_u32(data + AT_LENGTH), segment, offset))
+	if (load_u32(data + AT_CRC) != record_crc(data, load_u32(data + AT_LENGTH), place, offset))
 		return false;
 	wal_record_view(data, out);
 	return true;

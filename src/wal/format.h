@@ -21,6 +21,7 @@ struct wal_header {
 	uint64_t promise;
 	uint64_t group;
 	uint64_t replica; /* 0: not known */
+	uint64_t place;   /* out: of its records; wal_place() or, in earlier formats, the segment's id alone */
 };
 
 /* A record as it stands in a segment. */
@@ -34,6 +35,11 @@ struct wal_frame {
 	struct slice payload; /* borrows the segment's bytes */
 	size_t size;          /* header, payload and padding */
 };
+
+/*
+ * What the checksum of a record covers first: its segment, and whose log that belongs to. Segments have ids below 2^32.
+ */
+uint64_t wal_place(uint64_t segment, uint64_t group, uint64_t replica);
 
 void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *header);
 /* False if magic or checksum are wrong, or the version is none that this program knows. */
@@ -49,11 +55,11 @@ static inline size_t wal_record_size(size_t payload_len)
 /* Writes a record of wal_record_size() bytes, all but its checksum and its last-of-batch flag. */
 void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch);
 /* Completes a record with the two. */
-void wal_record_seal(uint8_t *data, uint64_t segment, uint64_t offset, bool last);
+void wal_record_seal(uint8_t *data, uint64_t place, uint64_t offset, bool last);
 /* Bytes of the record that begins here, if its fixed part can be one; 0 otherwise. Not verified. */
 size_t wal_record_peek(const uint8_t *data, size_t available);
-/* The record at `offset` of `segment`, of which `available` bytes follow at data; false if it does not verify. */
-bool wal_record_verify(const uint8_t *data, size_t available, uint64_t segment, uint64_t offset,
+/* The record at `offset` of the segment with that place, of which `available` bytes follow at data; false if it does not verify. */
+bool wal_record_verify(const uint8_t *data, size_t available, uint64_t place, uint64_t offset,
 		       struct wal_frame *out);
 /* What verify would return for a record in memory that may not have been sealed yet. */
 void wal_record_view(const uint8_t *data, struct wal_frame *out);

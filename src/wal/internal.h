@@ -29,6 +29,7 @@ struct wal_segment {
 	uint64_t id;
 	uint64_t capacity;
 	uint64_t first_batch;
+	uint64_t place;         /* of its records (format.h) */
 	struct disk_file *file; /* NULL until it is being opened for writing */
 	bool ready;             /* the header and the name are durable */
 	bool damaged;           /* its file is not used again */

@@ -114,7 +114,7 @@ static void read_done(struct disk_request *request)
 		return;
 	}
 	struct wal_frame frame;
-	if (!wal_record_verify(reader->data, request->len, reader->segment->id, reader->offset, &frame)) {
+	if (!wal_record_verify(reader->data, request->len, reader->segment->place, reader->offset, &frame)) {
 		finish(reader, STATUS_CORRUPT, NULL);
 		return;
 	}

@@ -11,7 +11,7 @@
 /* Reading one segment: how far it goes, and what comes after. */
 struct scan {
 	const uint8_t *data;
-	uint64_t segment;
+	uint64_t segment, place;
 	uint64_t capacity;
 	uint64_t first_batch;
 	uint64_t batch;      /* the last batch that counts */
@@ -61,6 +61,7 @@ static struct scan scan_begin(const uint8_t *data, const struct wal_header *head
 	return (struct scan){
 		.data = data,
 		.segment = header->segment,
+		.place = header->place,
 		.capacity = header->capacity,
 		.first_batch = header->first_batch,
 		.batch = header->first_batch - 1,
@@ -71,7 +72,7 @@ static struct scan scan_begin(const uint8_t *data, const struct wal_header *head
 
 static bool scan_record(const struct scan *s, uint64_t offset, struct wal_frame *out)
 {
-	return wal_record_verify(s->data + offset, s->capacity - offset, s->segment, offset, out);
+	return wal_record_verify(s->data + offset, s->capacity - offset, s->place, offset, out);
 }
 
 /* Notes a record of a newer version. What verifies by chance, in what a user has stored, hardly has a possible batch as well. */
@@ -257,6 +258,7 @@ static int read_header(struct wal *wal, struct wal_segment *segment, struct head
 	if (read.segment != segment->id)
 		return strict ? wal_problem(wal, info, "%s holds segment %" PRIu64, name, read.segment) : 0;
 	*header = read;
+	segment->place = read.place;
 	head->good = true;
 	head->cut = read.capacity != segment->capacity;
 	if (head->cut && strict)
@@ -265,16 +267,45 @@ static int read_header(struct wal *wal, struct wal_segment *segment, struct head
 	return 0;
 }
 
-/* With the header gone, the first record tells with which batch the segment begins, if it is whole. */
-static int find_first_batch(struct wal *wal, const struct wal_segment *segment, struct head *head)
+/* `data` is what stands behind the header. */
+static bool any_verifies(const uint8_t *data, uint64_t size, uint64_t place)
 {
+	struct wal_frame frame;
+	for (uint64_t at = 0; at + WAL_RECORD_BYTES <= size; at += 8)
+		if (wal_record_verify(data + at, size - at, place, WAL_HEADER_BYTES + at, &frame))
+			return true;
+	return false;
+}
+
+/*
+ * With the header gone: were its records written as this log's own, or by a version whose checksums do not say? Those come first. In
+ * doubt, by what verifies: what is neither is another log's, or no record.
+ */
+static uint64_t place_without_header(const struct wal *wal, size_t index, const struct head *heads, const uint8_t *data, uint64_t size)
+{
+	uint64_t id = wal->segments[index]->id, own = wal_place(id, wal->options.group, wal->options.replica);
+	if (index > 0 && wal->segments[index - 1]->place > UINT32_MAX)
+		return own;
+	for (size_t i = index + 1; i < wal->segment_count; i++)
+		if (heads[i].good && heads[i].header.place <= UINT32_MAX)
+			return id;
+	return !any_verifies(data, size, own) && any_verifies(data, size, id) ? id : own;
+}
+
+/* With the header gone, the first record tells with which batch the segment begins, if it is whole. */
+static int find_first_batch(struct wal *wal, size_t index, struct head *heads)
+{
+	struct wal_segment *segment = wal->segments[index];
+	struct head *head = &heads[index];
 	struct wal_frame frame;
 	if (head->good || segment->missing || segment->capacity <= WAL_HEADER_BYTES)
 		return 0;
 	uint64_t size = segment->capacity - WAL_HEADER_BYTES;
 	uint8_t *data = alloc_bytes(size);
 	int status = wal->disk->ops->read_now(wal->disk, segment->file, WAL_HEADER_BYTES, data, size);
-	if (status == 0 && wal_record_verify(data, size, segment->id, WAL_HEADER_BYTES, &frame))
+	if (status == 0)
+		segment->place = place_without_header(wal, index, heads, data, size);
+	if (status == 0 && wal_record_verify(data, size, segment->place, WAL_HEADER_BYTES, &frame))
 		head->header.first_batch = frame.batch;
 	free(data);
 	return status;
@@ -284,10 +315,10 @@ static int find_first_batch(struct wal *wal, const struct wal_segment *segment, 
 static int read_headers(struct wal *wal, struct head *heads, struct wal_recovery *info)
 {
 	int status = 0;
-	for (size_t i = 0; status == 0 && i < wal->segment_count; i++) {
+	for (size_t i = 0; status == 0 && i < wal->segment_count; i++)
 		status = read_header(wal, wal->segments[i], &heads[i], info);
-		if (status == 0)
-			status = find_first_batch(wal, wal->segments[i], &heads[i]);
+	for (size_t i = 0; status == 0 && i < wal->segment_count; i++) {
+		status = find_first_batch(wal, i, heads);
 		wal->segments[i]->first_batch = heads[i].header.first_batch;
 	}
 	return status;

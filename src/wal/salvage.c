@@ -61,7 +61,7 @@ static int find_records(struct salvage *s, struct wal_recovery *info)
 	bool ended = s->ended;
 	for (uint64_t offset = WAL_HEADER_BYTES; offset + WAL_RECORD_BYTES <= piece->size;) {
 		struct wal_frame frame;
-		bool good = wal_record_verify(piece->data + offset, piece->size - offset, piece->segment->id, offset, &frame);
+		bool good = wal_record_verify(piece->data + offset, piece->size - offset, piece->segment->place, offset, &frame);
 		if (good && (frame.batch < (ended ? batch + 1 : batch) || (piece->batch_end != 0 && frame.batch >= piece->batch_end)))
 			good = false;
 		if (good && frame.newer)
@@ -143,7 +143,7 @@ static int settle_tail(const struct salvage *s, size_t kept, struct wal_recovery
 		first--;
 	/* Of a batch whose end is missing this is the end now. */
 	if (kept > 0 && !s->ended)
-		wal_record_seal(data + s->found[kept - 1].offset, segment->id, s->found[kept - 1].offset, true);
+		wal_record_seal(data + s->found[kept - 1].offset, segment->place, s->found[kept - 1].offset, true);
 	if (status == 0 && first < kept)
 		status = disk->ops->write_now(disk, segment->file, s->found[first].offset, data + s->found[first].offset,
 					      s->end - s->found[first].offset);

@@ -89,7 +89,7 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 			*wanted = size;
 			return true;
 		}
-		if (!wal_record_verify(data + at, len - at, segment->id, s->offset, &frame) || frame.batch != s->batch + 1)
+		if (!wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) || frame.batch != s->batch + 1)
 			return false;
 		s->batch += frame.last ? 1 : 0;
 		s->offset += size;

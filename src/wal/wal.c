@@ -70,6 +70,7 @@ struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capac
 	struct wal_segment *segment = ALLOC(struct wal_segment);
 	segment->id = id;
 	segment->capacity = capacity;
+	segment->place = wal_place(id, wal->options.group, wal->options.replica);
 	wal->segments[wal->segment_count++] = segment;
 	return segment;
 }

@@ -15,17 +15,17 @@
  * SEGMENT FILE  log-SSSSSSSSSSSSSSSS (id in 16 hex digits, ids are consecutive and never reused)
  *
  *   offset 0   64-byte header:
- *     u64 magic "SYNODLOG"     u32 format version (3)     u32 crc32c of bytes 8 … 11 and 16 … 63 (up to
+ *     u64 magic "SYNODLOG"     u32 format version (4)     u32 crc32c of bytes 8 … 11 and 16 … 63 (up to
  *                                                         version 2: 16 … 63)
  *     u64 segment id           u64 capacity (file size)   u64 number of the segment's first batch
  *     u64 highest ballot of any WAL_PROMISE or WAL_ACCEPT before this segment (accepting
  *         promises too): the promise outlives older segments
  *     u64 group id             u64 replica (0 in version 1: not known)
  *   then records, each aligned to 8 bytes:
- *     u32 crc32c               over the segment id (8 bytes), the record's offset in the file (8 bytes),
- *                              and bytes 4 … of the record including its payload: a record that was
- *                              misdirected, or left over from the segment that the file was recycled
- *                              from, does not verify
+ *     u32 crc32c               over the segment id (4 bytes), a crc32c of group and replica (4 bytes; up to version 3:
+ *                              zeros), the record's offset in the file (8 bytes), and bytes 4 … of the record
+ *                              including its payload: a record that was misdirected, or left over from the segment that
+ *                              the file was recycled from, or that is another replica's, does not verify
  *     u32 payload length
  *     u8 type, u8 flags (1: last record of its batch), u16 0, u32 0
  *     u64 batch                every record of one write + sync carries the same number, one larger than the

@@ -36,7 +36,7 @@ static struct wal_part *last_part(struct wal_buffer *buffer)
 static void seal_last_record(struct wal_buffer *buffer, bool last)
 {
 	const struct wal_part *part = last_part(buffer);
-	wal_record_seal(buffer->data + buffer->last_record, part->segment->id,
+	wal_record_seal(buffer->data + buffer->last_record, part->segment->place,
 			part->offset + (buffer->last_record - part->begin), last);
 }
 

@@ -111,7 +111,7 @@ static void put_record(struct target *t, struct slice *in)
 	if (t->at + size > sizeof t->data)
 		return;
 	wal_record_encode(t->data + t->at, &record, batch);
-	wal_record_seal(t->data + t->at, t->id, t->at, (type & 0x80) != 0);
+	wal_record_seal(t->data + t->at, wal_place(t->id, GROUP, 0), t->at, (type & 0x80) != 0);
 	t->at += size;
 }
 
@@ -197,7 +197,9 @@ static void check_on_disk(struct replayed *r, const struct wal_record *record)
 		ASSERT(good && record->type == WAL_PROMISE && record->ballot == header.promise && r->records == 0);
 	} else {
 		struct wal_frame frame;
-		bool good = wal_record_verify(data + offset, size - offset, segment, offset, &frame);
+		struct wal_header header;
+		bool good = wal_header_decode(data, &header) &&
+			    wal_record_verify(data + offset, size - offset, header.place, offset, &frame);
 		ASSERT(good && frame.type == record->type && frame.slot == record->slot &&
 		       frame.ballot == record->ballot);
 		ASSERT(slice_equal(frame.payload, record->payload));

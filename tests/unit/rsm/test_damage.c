@@ -74,15 +74,17 @@ static void check_all_there(struct rsm_group *g)
 /* ---- one replica ---- */
 
 /* Where the last batch of the newest segment begins. */
-static uint64_t last_batch(struct disk *disk, const char *name, uint64_t segment)
+static uint64_t last_batch(struct disk *disk, const char *name)
 {
 	static uint8_t data[64 * KIB];
 	uint64_t size = 0, begin = WAL_HEADER_BYTES;
 	struct wal_frame frame;
+	struct wal_header header;
 	bool first = true;
 	ck_assert_int_eq(disk_sim_size(disk, name, &size), 0);
 	ck_assert_int_eq(disk_sim_peek(disk, name, 0, data, size), 0);
-	for (uint64_t at = WAL_HEADER_BYTES; wal_record_verify(data + at, size - at, segment, at, &frame); at += frame.size) {
+	ck_assert(wal_header_decode(data, &header));
+	for (uint64_t at = WAL_HEADER_BYTES; wal_record_verify(data + at, size - at, header.place, at, &frame); at += frame.size) {
 		if (first)
 			begin = at;
 		first = frame.last;
@@ -109,7 +111,7 @@ static bool damage_byte(struct disk *disk, uint64_t at, int kind, char *what, si
 		uint64_t size = 0;
 		ck_assert_int_eq(disk_sim_size(disk, names[i], &size), 0);
 		if (wal_name_parse(names[i], WAL_LOG_PREFIX, &number) && number == newest)
-			size = last_batch(disk, names[i], number);
+			size = last_batch(disk, names[i]);
 		if (at >= size) {
 			at -= size;
 			continue;

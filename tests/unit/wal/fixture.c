@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "base/alloc.h"
+#include "base/crc32c.h"
 
 static void entry_free(struct entry *e)
 {
@@ -94,6 +95,27 @@ static void fixture_fatal(void *context, int status, const char *why)
 	ck_assert(f->fatal_status == 0);
 	ck_assert(status != 0 && why != NULL);
 	f->fatal_status = status;
+}
+
+void fixture_age(struct fixture *f, const char *name, uint32_t version)
+{
+	static uint8_t data[1 << 20];
+	uint64_t size = 0;
+	struct wal_header header;
+	struct wal_frame frame;
+	ck_assert_int_eq(disk_sim_size(f->disk, name, &size), 0);
+	ck_assert_uint_le(size, sizeof data);
+	ck_assert_int_eq(disk_sim_peek(f->disk, name, 0, data, size), 0);
+	ck_assert(wal_header_decode(data, &header));
+	for (uint64_t at = WAL_HEADER_BYTES;
+	     at < size && wal_record_verify(data + at, size - at, header.place, at, &frame); at += frame.size)
+		wal_record_seal(data + at, header.segment, at, frame.last);
+	store_u32(data + 8, version);
+	if (version == 1)
+		store_u64(data + 56, 0);
+	uint32_t crc = version < 3 ? 0 : crc32c(0, data + 8, 4);
+	store_u32(data + 12, crc32c(crc, data + 16, WAL_HEADER_BYTES - 16));
+	ck_assert_int_eq(disk_sim_poke(f->disk, name, 0, data, size), 0);
 }
 
 int fixture_open(struct fixture *f)

@@ -70,6 +70,8 @@ struct disk *fixture_disk(struct fixture *f, uint64_t seed);
 void fixture_copy(struct fixture *to, const struct fixture *from);
 
 /* Opens the wal; what it replays is in f->recovered. */
+/* Makes a segment one of an earlier format. */
+void fixture_age(struct fixture *f, const char *name, uint32_t version);
 int fixture_open(struct fixture *f);
 /* Ends the process as a crash does. */
 void fixture_crash(struct fixture *f, enum disk_sim_crash kind);

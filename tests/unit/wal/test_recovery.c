@@ -168,7 +168,7 @@ static void put_record(struct fixture *f, uint64_t offset, uint64_t batch)
 	uint8_t data[64];
 	struct wal_record record = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
 	wal_record_encode(data, &record, batch);
-	wal_record_seal(data, 1, offset, true);
+	wal_record_seal(data, wal_place(1, f->group, f->replica), offset, true);
 	ck_assert_int_eq(disk_sim_poke(f->disk, SEGMENT_1, offset, data, wal_record_size(3)), 0);
 }
 
@@ -536,9 +536,10 @@ START_TEST(a_log_of_another_replica_is_refused)
 	wal_header_encode(header, &h);
 	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
 	expect_corrupt(&f, SEGMENT_1 " belongs to replica 1 of the group, not to replica 2");
-	h.replica = 0;
+	h.replica = 2;
 	wal_header_encode(header, &h);
 	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	fixture_age(&f, SEGMENT_1, 1);
 	expect_records(&f, 1);
 	fixture_free(&f);
 }
@@ -566,12 +567,8 @@ START_TEST(a_log_without_a_range_gets_one)
 {
 	/* As the version before left it: header of format 1, and no range. */
 	struct fixture f;
-	uint8_t header[WAL_HEADER_BYTES];
 	log_of(&f, 3, 1);
-	ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
-	store_u32(header + 8, 1);
-	store_u32(header + 12, crc32c(0, header + 16, sizeof header - 16));
-	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, 0, header, sizeof header), 0);
+	fixture_age(&f, SEGMENT_1, 1);
 	ck_assert_int_eq(disk_sim_remove(f.disk, WAL_RANGE_NAME), 0);
 	expect_records(&f, 3);
 	ck_assert(!f.info.ranged);
@@ -606,7 +603,7 @@ START_TEST(what_a_newer_version_wrote_is_refused_by_name)
 {
 	struct fixture f;
 	log_of(&f, 3, 1);
-	make_newer(&f, SEGMENT_1, 0, 4, WAL_HEADER_BYTES);
+	make_newer(&f, SEGMENT_1, 0, 5, WAL_HEADER_BYTES);
 	expect_newer(&f, SEGMENT_1 " was written by a newer version");
 	fixture_free(&f);
 	log_of(&f, 3, 1);
@@ -632,14 +629,11 @@ END_TEST
 
 START_TEST(the_versions_before_are_read)
 {
-	for (uint32_t version = 1; version <= 2; version++) {
+	for (uint32_t version = 1; version <= 3; version++) {
 		struct fixture f;
-		uint8_t header[WAL_HEADER_BYTES];
 		log_of(&f, 25, 1);
-		ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_2, 0, header, sizeof header), 0);
-		store_u32(header + 8, version);
-		store_u32(header + 12, crc32c(0, header + 16, sizeof header - 16));
-		ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_2, 0, header, sizeof header), 0);
+		fixture_age(&f, SEGMENT_1, version);
+		fixture_age(&f, SEGMENT_2, version);
 		expect_records(&f, 25);
 		expect_usable(&f);
 		fixture_free(&f);
@@ -651,7 +645,7 @@ END_TEST
 static void make_record_newer(struct fixture *f, size_t index, uint8_t type, uint8_t flags)
 {
 	uint8_t data[64];
-	uint64_t place[2] = {1, at(index)};
+	uint64_t place[2] = {wal_place(1, f->group, f->replica), at(index)};
 	ck_assert_int_eq(disk_sim_peek(f->disk, SEGMENT_1, at(index), data, sizeof data), 0);
 	data[8] = type;
 	data[9] |= flags;
@@ -715,7 +709,7 @@ START_TEST(what_a_user_stored_is_no_newer_version)
 	log_of(&f, 3, 1);
 	wal_record_encode(data, &record, UINT64_C(1) << 40);
 	data[8] = 0x55;
-	wal_record_seal(data, 1, at(5), true);
+	wal_record_seal(data, wal_place(1, f.group, f.replica), at(5), true);
 	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(5), data, wal_record_size(3)), 0);
 	expect_records(&f, 3);
 	fixture_free(&f);

@@ -9,9 +9,11 @@
 
 enum { SEGMENT_BYTES = 464 };
 
-static void make_log(struct fixture *f)
+static void make_log_of(struct fixture *f, uint64_t group, uint64_t replica)
 {
 	fixture_init(f, 1, SEGMENT_BYTES);
+	f->group = group;
+	f->replica = replica;
 	ck_assert_int_eq(fixture_open(f), 0);
 	uint64_t slot = 0;
 	for (int batch = 0; batch < 14; batch++) {
@@ -26,6 +28,11 @@ static void make_log(struct fixture *f)
 	wal_close(f->wal);
 	f->wal = NULL;
 	ck_assert_uint_eq(fixture_count_files(f, "log-"), 4);
+}
+
+static void make_log(struct fixture *f)
+{
+	make_log_of(f, 7, 0);
 }
 
 /* What the owner hears, in its order. */
@@ -139,10 +146,16 @@ static size_t check_heard(const struct fixture *log, size_t may_go, const char *
 
 enum manner { FLIP, ZERO_SECTOR, CUT };
 
-static void damage_everywhere(enum manner manner)
+/* The first `aged` segments were written by the version before. */
+static void damage_everywhere(enum manner manner, uint64_t aged)
 {
 	struct fixture log;
 	make_log(&log);
+	for (uint64_t segment = 1; segment <= aged; segment++) {
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_LOG_PREFIX, segment);
+		fixture_age(&log, name, 3);
+	}
 	for (uint64_t segment = 1; segment <= 4; segment++)
 		for (uint64_t offset = 0; offset < SEGMENT_BYTES; offset++) {
 			static const uint8_t zeros[SEGMENT_BYTES];
@@ -187,21 +200,58 @@ static void damage_everywhere(enum manner manner)
 /* faults: 13, 14, 15, 22 */
 START_TEST(every_flipped_byte)
 {
-	damage_everywhere(FLIP);
+	damage_everywhere(FLIP, 0);
+}
+END_TEST
+
+/* faults: 13, 14, 15 */
+START_TEST(every_flipped_byte_of_the_version_before)
+{
+	damage_everywhere(FLIP, 4);
+	damage_everywhere(FLIP, 2);
+}
+END_TEST
+
+/* faults: 14, 15, 22, 81 */
+START_TEST(a_segment_of_another_replica_whose_header_is_damaged)
+{
+	/* It looks like this one's in all but whose it is: nothing of it is believed. */
+	for (uint64_t segment = 1; segment <= 4; segment++)
+		for (unsigned other_group = 0; other_group <= 1; other_group++) {
+			struct fixture log, other;
+			struct wal *wal;
+			uint8_t data[SEGMENT_BYTES];
+			char name[WAL_NAME_BYTES];
+			wal_name(name, WAL_LOG_PREFIX, segment);
+			make_log_of(&other, 7 + other_group, 2 - other_group);
+			make_log_of(&log, 7, 1);
+			ck_assert_int_eq(disk_sim_peek(other.disk, name, 0, data, sizeof data), 0);
+			data[20] ^= 1;
+			ck_assert_int_eq(disk_sim_poke(log.disk, name, 0, data, sizeof data), 0);
+			ck_assert_int_eq(open_told(&log, &wal), 0);
+			ck_assert_uint_ge(log.info.holes, 1);
+			for (size_t i = 0; i < heard.count; i++)
+				ck_assert(heard.hole[i] || wal_position_segment(heard.records[i].position) != segment);
+			if (segment != 4)
+				check_heard(&log, log.appended.count, "another's segment");
+			wal_close(wal);
+			fixture_free(&log);
+			fixture_free(&other);
+		}
 }
 END_TEST
 
 /* faults: 14, 15, 18 */
 START_TEST(every_hundred_zeros)
 {
-	damage_everywhere(ZERO_SECTOR);
+	damage_everywhere(ZERO_SECTOR, 0);
 }
 END_TEST
 
 /* faults: 14 */
 START_TEST(every_truncation)
 {
-	damage_everywhere(CUT);
+	damage_everywhere(CUT, 0);
 }
 END_TEST
 
@@ -292,7 +342,7 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 	uint8_t data[64];
 	const struct entry *e = &f.appended.items[3];
 	size_t size = wal_record_size(e->len);
-	uint64_t offset = wal_position_offset(e->position), place[2] = {1, offset};
+	uint64_t offset = wal_position_offset(e->position), place[2] = {wal_place(1, f.group, f.replica), offset};
 	ck_assert_uint_eq(wal_position_segment(e->position), 1);
 	ck_assert_int_eq(disk_sim_peek(f.disk, "log-0000000000000001", offset, data, size), 0);
 	data[8] = WAL_SNAPSHOT + 1;
@@ -304,5 +354,6 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 }
 END_TEST
 
-CHECK_MAIN("wal_salvage", every_flipped_byte, every_hundred_zeros, every_truncation, segments_that_are_missing,
+CHECK_MAIN("wal_salvage", every_flipped_byte, every_flipped_byte_of_the_version_before,
+	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros, every_truncation, segments_that_are_missing,
 	   a_promise_that_is_forgotten_stays_so, a_newer_version_is_refused_behind_damage_too)
