@@ -101,7 +101,7 @@ static int open_segments(struct wal *wal, const struct found *found, struct wal_
 			break;
 		if (ids[i] > UINT32_MAX || size > UINT32_MAX) {
 			close_file(wal, file);
-			snprintf(info->problem, sizeof info->problem, "%s cannot be a log segment: no log gets that far", name);
+			snprintf(info->problem, sizeof info->problem, "%s cannot be a segment of the log, which never gets that far: move it away", name);
 			status = STATUS_CORRUPT;
 			break;
 		}

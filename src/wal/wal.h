@@ -189,8 +189,9 @@ struct wal_options {
 
 /* After what is wrong with a log. */
 #define WAL_LOST_ADVICE \
-	"this replica must not be started without it, nor on an empty or older copy of its directory: it may have promised or " \
-	"accepted what the others count on. The group goes on while a majority of its replicas runs"
+	"this replica must not be started without it, nor on an older copy of its directory: it may have promised or accepted what the " \
+	"others count on. Find it; if it is lost, docs/operations.md says how a replica that has lost its disk comes back. The group " \
+	"goes on while a majority of its replicas runs"
 
 struct wal_recovery {
 	uint64_t segments;
