@@ -122,23 +122,30 @@ static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
 static void check_group(struct doctor *doctor, size_t first)
 {
 	const struct kvctl_node *node = &doctor->nodes.nodes[first];
-	size_t leader, members = 0, up = 0;
+	size_t leader, members = 0, up = 0, lost = 0;
 	uint64_t chosen;
 	char *group = kvctl_group_name(node);
 	for (size_t i = 0; i < doctor->nodes.count; i++) {
 		bool same = kvctl_same_group(&doctor->nodes.nodes[i], node);
 		members += same;
 		up += same && kvctl_node_up(&doctor->nodes.nodes[i]);
+		lost += same && kvctl_node_up(&doctor->nodes.nodes[i]) && strcmp(doctor->nodes.nodes[i].status->state, "lost") == 0;
 	}
 	kvctl_nodes_group(&doctor->nodes, first, &leader, &chosen);
 	if (up <= members / 2)
 		report(doctor, FINDING_FAIL,
 		       "%s: %zu of %zu members answer, which is no majority: start the others", group, up,
 		       members);
+	else if (leader == SIZE_MAX && up - lost <= members / 2)
+		report(doctor, FINDING_FAIL,
+		       "%s: no leader: %zu of %zu members answer, and %zu of these %s lost %s and cannot tell what %s promised: "
+		       "start the others, or bring a lost directory back (is a disk not mounted?)",
+		       group, up, members, lost, lost == 1 ? "has" : "have", lost == 1 ? "its directory" : "their directories",
+		       lost == 1 ? "it has" : "they have");
 	else if (leader == SIZE_MAX)
 		report(doctor, FINDING_FAIL,
-		       "%s: no leader, although %zu of %zu members answer: an election may be under way, "
-		       "or they cannot reach each other",
+		       "%s: no leader, although %zu of %zu members answer: an election may be under way, they cannot reach each "
+		       "other, or the logs of too many were damaged in one place (event=slot_undecided in their logs)",
 		       group, up, members);
 	else if (up < members)
 		report(doctor, FINDING_WARN, "%s: led by %s, %zu of %zu members answer", group,

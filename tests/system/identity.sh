@@ -217,4 +217,19 @@ cluster restart g1c
 kv get owner
 [[ $out == second || $out == nobody ]] || fail "the owner is '$out', $err"
 
+# faults: 38
+begin "two of three directories lost: nobody serves, and doctor says why, and what to do"
+cluster kill g1a g1b g1c
+rm -rf "$run"/g1a/* "$run/g1b"
+cluster restart g1c
+cluster restart g1a
+cluster restart g1b
+told_of_two() {
+	"$SYNOD_BIN/kvctl" --config "$config" doctor >"$scratch/doctor" 2>&1 && return 1
+	grep -q 'group 1: no leader: 3 of 3 members answer, and 2 of these have lost their directories' "$scratch/doctor"
+}
+await "doctor to tell" told_of_two
+kv_timeout=2s kv get owner
+[[ $status -eq 3 ]] || fail "two lost directories and a third serve: $status $out"
+
 finish
