@@ -1,7 +1,7 @@
 /*
  * A replica that ends at one of its disk operations, at each in turn: of its first start, of catching up with its group, of
- * installing its first snapshot or a later one, of its own snapshots and of the log's next segments. It is killed, or loses its
- * power, or that in the middle of a write. Whichever it was: it starts again, has forgotten nothing that it told others
+ * installing its first snapshot or a later one, of its own snapshots and of the log's next segments, of the repair of a log
+ * or a snapshot that was damaged. It is killed, or loses its power, or that in the middle of a write. Whichever it was: it starts again, has forgotten nothing that it told others
  * (group.h checks that), and comes to the state of its group, which has lost nothing meanwhile.
  */
 #include <check.h>
@@ -11,11 +11,13 @@
 #include "group.h"
 #include "rsm/internal.h"
 #include "sim/disk_sim.h"
+#include "wal/format.h"
 
 struct story {
 	const char *name;
 	uint32_t count; /* replicas; the last one is the victim */
 	uint32_t snapshots_taken_min, snapshots_installed_min, segments_recycled_min; /* by the victim, without a fault */
+	bool lives; /* a disk that has lost its promise is bound again */
 	void (*before)(struct rsm_group *g); /* without faults; ends with the victim down, or up */
 	void (*during)(struct rsm_group *g); /* the victim may be down at any moment */
 };
@@ -106,12 +108,72 @@ static void run_down(struct rsm_group *g)
 	sim_process_power_loss(victim(g));
 }
 
+static void damaged_log(struct rsm_group *g)
+{
+	char name[WAL_NAME_BYTES];
+	append(g, 30);
+	uint64_t oldest = wal_oldest_segment(state(g)->wal);
+	sim_process_power_loss(victim(g));
+	wal_name(name, WAL_LOG_PREFIX, oldest);
+	ck_assert_int_eq(disk_sim_flip(victim(g)->disk, name, 1000, 3), 0);
+}
+
+static void damaged_snapshot(struct rsm_group *g)
+{
+	char name[SNAPSHOT_NAME_BYTES];
+	append(g, 90);
+	uint64_t slot = state(g)->snapshot_slot;
+	sim_process_power_loss(victim(g));
+	ck_assert_int_eq(disk_sim_flip(victim(g)->disk, snapshot_name(slot, name), 70, 3), 0);
+}
+
+static bool is_bound(const struct rsm_group *g)
+{
+	const struct paxos_members *m = sim_process_alive(victim(g)) ? paxos_members(rsm_core(state(g))) : NULL;
+	return m != NULL && m->count == g->count && m->list[g->count - 1].life == victim(g)->env.life &&
+	       paxos_votes(rsm_core(state(g)));
+}
+
+static void run_until_bound(struct rsm_group *g)
+{
+	for (uint32_t i = 0; i < 2000 && !is_bound(g); i++)
+		rsm_group_run(g, 10 * SIM_MILLISECOND);
+	ck_assert(is_bound(g));
+}
+
+/* What it has promised is lost with the end of its log. */
+static void cut_log(struct rsm_group *g)
+{
+	char name[WAL_NAME_BYTES];
+	run_until_bound(g);
+	append(g, 30);
+	wal_name(name, WAL_LOG_PREFIX, wal_newest_segment(state(g)->wal));
+	sim_process_power_loss(victim(g));
+	ck_assert_int_eq(disk_sim_truncate(victim(g)->disk, name, 100), 0);
+}
+
+static void repair(struct rsm_group *g)
+{
+	append(g, 10);
+	rsm_group_run(g, SIM_SECOND);
+}
+
+static void bind_again(struct rsm_group *g)
+{
+	append(g, 3);
+	run_until_bound(g);
+	append(g, 3);
+}
+
 static const struct story stories[] = {
-	{"first start, log and snapshots of its own", 3, 2, 0, 1, empty, first_start},
-	{"its first snapshot comes from a peer", 3, 0, 1, 0, absent, install},
-	{"a later snapshot comes from a peer", 3, 0, 1, 1, left_behind, install},
-	{"recovery", 3, 0, 0, 0, run_down, install},
-	{"the only replica", 1, 2, 0, 1, empty, first_start},
+	{"first start, log and snapshots of its own", 3, 2, 0, 1, false, empty, first_start},
+	{"its first snapshot comes from a peer", 3, 0, 1, 0, false, absent, install},
+	{"a later snapshot comes from a peer", 3, 0, 1, 1, false, left_behind, install},
+	{"recovery", 3, 0, 0, 0, false, run_down, install},
+	{"the only replica", 1, 2, 0, 1, false, empty, first_start},
+	{"recovery from a damaged log", 3, 1, 0, 0, false, damaged_log, repair},
+	{"recovery from a damaged snapshot", 3, 0, 1, 0, false, damaged_snapshot, repair},
+	{"recovery from a log that was cut", 3, 0, 0, 0, true, cut_log, bind_again},
 };
 
 /* The story with a fault at the victim's `at`-th operation from its beginning; UINT64_MAX: none. How many there were. */
@@ -120,7 +182,10 @@ static uint64_t tell(const struct story *story, uint64_t seed, uint64_t at, enum
 	struct rsm_group g;
 	struct rsm_settings settings;
 	small(&settings);
-	rsm_group_init(&g, story->count, seed, &settings);
+	if (story->lives)
+		rsm_group_init_lives(&g, story->count, seed, &settings);
+	else
+		rsm_group_init(&g, story->count, seed, &settings);
 	story->before(&g);
 	uint64_t begin = disk_sim_operations(victim(&g)->disk);
 	if (at != UINT64_MAX)
@@ -162,7 +227,7 @@ static void end_at_every_operation(enum disk_sim_fault fault)
 	}
 }
 
-/* faults: 11, 23, 30, 93 */
+/* faults: 11, 14, 23, 30, 34, 93 */
 START_TEST(killed_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_KILLED);
