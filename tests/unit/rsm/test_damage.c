@@ -357,5 +357,31 @@ START_TEST(a_promise_that_is_lost_is_another_life)
 }
 END_TEST
 
-CHECK_MAIN("rsm_damage", a_promise_that_is_lost_is_another_life, every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
+/* faults: 14, 15, 28 */
+START_TEST(a_log_that_has_lost_its_beginning_is_refused)
+{
+	/* Nothing behind shows what had been promised or accepted in it. Also where nothing says which segments there were, as before. */
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		char name[WAL_NAME_BYTES];
+		set_up(&g, seed, NULL);
+		uint32_t i = (rsm_group_leader(&g) + (uint32_t)seed) % 3;
+		const struct wal *log = rsm_group_rsm(&g, i)->wal;
+		ck_assert_uint_gt(wal_newest_segment(log), wal_oldest_segment(log));
+		ck_assert_uint_gt(wal_oldest_segment(log), 1);
+		wal_name(name, WAL_LOG_PREFIX, wal_oldest_segment(log));
+		power_loss(&g, i);
+		ck_assert_int_eq(disk_sim_remove(disk_of(&g, i), name), 0);
+		if (seed % 2 == 0)
+			ck_assert_int_eq(disk_sim_remove(disk_of(&g, i), WAL_RANGE_NAME), 0);
+		sim_process_start(g.replicas[i].process);
+		ck_assert_int_ne(g.replicas[i].process->state, SIM_RUNNING);
+		ck_assert_int_eq(g.replicas[i].process->halt_status, STATUS_CORRUPT);
+		rsm_group_append_many(&g, 3);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+CHECK_MAIN("rsm_damage", a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life, every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
 	   different_damage_on_all_replicas_is_survived, what_all_have_lost_is_not_made_up, a_promise_that_is_lost_costs_the_vote)
