@@ -53,6 +53,7 @@
 #define SESSION_CROWDED_SHARE_BYTES (64u * KIB)
 #define PENDING_REQUESTS_MAX 65536u
 #define SNAPSHOT_CHUNK_BYTES (256u * KIB)
+#define SNAPSHOT_WINDOW 8u                /* chunks of a snapshot that are fetched, or read, at once */
 
 /* Sharding. */
 #define SHARDS_MAX 16384u

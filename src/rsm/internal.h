@@ -206,8 +206,7 @@ struct snapshot_read {
 enum receive_step {
 	RECEIVE_IDLE,
 	RECEIVE_CREATE,
-	RECEIVE_FETCH, /* a piece has been asked for */
-	RECEIVE_WRITE,
+	RECEIVE_FETCH, /* pieces have been asked for, and are written as they come */
 	RECEIVE_SYNC,
 	RECEIVE_VERIFY,
 	RECEIVE_RENAME,
@@ -219,14 +218,23 @@ struct snapshot_receive {
 	uint32_t from;       /* replica */
 	uint64_t slot_min;
 	uint64_t slot, total; /* 0: not known yet */
-	uint64_t offset;     /* written up to here */
+	uint64_t offset;     /* all pieces up to here are written */
 	struct disk_file *file;
-	struct disk_request request;
+	struct disk_request request; /* of whatever is no piece */
+	/* That the disk has to write, or to read in one of the passes. Of each window, at most SNAPSHOT_WINDOW. */
+	struct receive_piece {
+		struct disk_request request;
+		uint8_t *data;      /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
+		enum { PIECE_WANTED, PIECE_ASKED, PIECE_COME, PIECE_WRITTEN } state; /* while they are fetched */
+	} pieces[SNAPSHOT_WINDOW];
+	uint32_t under_way;  /* pieces that the disk has */
+	void (*then)(struct rsm *rsm); /* when it has none any more: nothing else is to be done with them; NULL: that is not so */
+	const char *why;     /* for it */
+	uint64_t pause_us;
 	uint32_t retries;
 	struct timer timer;
-	uint8_t *buffer;     /* SNAPSHOT_CHUNK_BYTES */
 	struct snapshot_parser parser;
-	uint64_t read_at;
+	uint64_t read_asked, read_at; /* of the pass: read from the disk up to here, and parsed */
 	char name[SNAPSHOT_NAME_BYTES];
 };
 

@@ -2,8 +2,11 @@
  * Getting the state from a peer: fetch piece by piece into snapshot-incoming, sync, verify every chunk, rename, and only then
  * replace the state. A crash at any point leaves the old snapshot and log as they were.
  *
- *   IDLE → CREATE → (FETCH → WRITE)* → SYNC → VERIFY → RENAME → SYNC_DIRECTORY → RESTORE → IDLE
+ *   IDLE → CREATE → FETCH → SYNC → VERIFY → RENAME → SYNC_DIRECTORY → RESTORE → IDLE
  *   The source offers another snapshot meanwhile: back to CREATE. Silence: ask again, then give up and be asked anew.
+ *
+ * A window of pieces is under way, of messages and of the disk: one at a time would cost the way to the peer and its disk, and
+ * that to the own disk, for each. What does not come is asked for again.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,39 +14,70 @@
 #include "base/alloc.h"
 #include "rsm/internal.h"
 
-static void ask(struct rsm *rsm)
+#define WINDOW_BYTES (SNAPSHOT_WINDOW * SNAPSHOT_CHUNK_BYTES)
+
+static void become_idle(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	struct wire_paxos m = {.slot = r->slot, .position = r->offset, .chosen = r->slot_min};
-	r->step = RECEIVE_FETCH;
-	peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
-	node_timer_after(rsm->node, &r->timer, SNAPSHOT_RETRY_US);
+	ASSERT(r->under_way == 0);
+	snapshot_parser_free(&r->parser);
+	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++) {
+		free(r->pieces[i].data);
+		r->pieces[i].data = NULL;
+	}
+	r->file = NULL;
+	r->step = RECEIVE_IDLE;
+}
+
+/* As soon as the disk has no piece any more, whose buffers and file are its own until then. */
+static void when_returned(struct rsm *rsm, void (*then)(struct rsm *rsm))
+{
+	struct snapshot_receive *r = &rsm->receive;
+	node_timer_cancel(rsm->node, &r->timer);
+	if (r->under_way == 0)
+		then(rsm);
+	else
+		r->then = then;
+}
+
+static void abandon(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up", "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, r->why);
+	discard_file(rsm, r->file, "snapshot-incoming");
+	become_idle(rsm);
+	rsm->receive_after_us = node_now_us(rsm->node) + r->pause_us;
+	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
 }
 
 static void give_up(struct rsm *rsm, const char *why, uint64_t pause_us)
 {
-	struct snapshot_receive *r = &rsm->receive;
-	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up", "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, why);
-	node_timer_cancel(rsm->node, &r->timer);
-	discard_file(rsm, r->file, "snapshot-incoming");
-	r->file = NULL;
-	snapshot_parser_free(&r->parser);
-	r->step = RECEIVE_IDLE;
-	rsm->receive_after_us = node_now_us(rsm->node) + pause_us;
-	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
+	rsm->receive.why = why;
+	rsm->receive.pause_us = pause_us;
+	when_returned(rsm, abandon);
 }
 
-static void silence(void *data)
+/* ---- the disk ---- */
+
+/* Of the step under way. True: it has been given up for it. */
+static bool has_failed(struct rsm *rsm, const struct disk_request *request)
 {
-	struct rsm *rsm = data;
 	struct snapshot_receive *r = &rsm->receive;
-	if (r->step != RECEIVE_FETCH)
-		return;
-	if (++r->retries <= SNAPSHOT_RETRIES_MAX) {
-		ask(rsm);
-		return;
+	if (request->status == STATUS_NO_SPACE) {
+		if (rsm->state_lost)
+			state_hash_drop_evidence(rsm);
+		give_up(rsm, "disk full", SNAPSHOT_PAUSE_US);
+		return true;
 	}
-	give_up(rsm, "no answer", 0);
+	if (request->status == STATUS_SHORTAGE) {
+		give_up(rsm, "no file descriptor, or no memory", SNAPSHOT_PAUSE_US);
+		return true;
+	}
+	/* Whoever cuts a file that is being read has damaged it: pass_portion() sees to that. */
+	bool cut = request->status == STATUS_TRUNCATED && (r->step == RECEIVE_VERIFY || r->step == RECEIVE_RESTORE);
+	if (request->status != 0 && !cut)
+		node_fatal(rsm->node, request->status, "receiving a snapshot: disk error");
+	return false;
 }
 
 static void step_done(struct disk_request *request);
@@ -61,13 +95,115 @@ static void submit(struct rsm *rsm, enum receive_step step, struct disk_request 
 	disk_submit(rsm_disk(rsm), &r->request);
 }
 
+static void piece_written(struct rsm *rsm, const struct disk_request *request);
+static void pass_portion(struct rsm *rsm, const struct disk_request *request);
+
+static void piece_done(struct disk_request *request)
+{
+	struct rsm *rsm = request->owner;
+	struct snapshot_receive *r = &rsm->receive;
+	ASSERT(r->under_way > 0);
+	r->under_way--;
+	if (r->then != NULL) {
+		void (*then)(struct rsm *) = r->then;
+		if (r->under_way > 0)
+			return;
+		r->then = NULL;
+		then(rsm);
+	} else if (!has_failed(rsm, request)) {
+		if (r->step == RECEIVE_FETCH)
+			piece_written(rsm, request);
+		else
+			pass_portion(rsm, request);
+	}
+}
+
+/* The piece at `offset`, whose place in the window is free. The caller fills it, or has it filled. */
+static struct receive_piece *piece_at(struct rsm *rsm, uint64_t offset)
+{
+	struct receive_piece *piece = &rsm->receive.pieces[offset / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
+	if (piece->data == NULL)
+		piece->data = alloc_bytes(SNAPSHOT_CHUNK_BYTES);
+	return piece;
+}
+
+static size_t piece_bytes(uint64_t total, uint64_t offset)
+{
+	return total - offset < SNAPSHOT_CHUNK_BYTES ? (size_t)(total - offset) : SNAPSHOT_CHUNK_BYTES;
+}
+
+static void submit_piece(struct rsm *rsm, struct receive_piece *piece, enum disk_operation operation, uint64_t offset)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	piece->request = (struct disk_request){
+		.operation = operation,
+		.lane = DISK_LANE_BULK,
+		.file = r->file,
+		.offset = offset,
+		.data = piece->data,
+		.len = piece_bytes(r->total, offset),
+		.callback = piece_done,
+		.owner = rsm,
+	};
+	r->under_way++;
+	disk_submit(rsm_disk(rsm), &piece->request);
+}
+
+/* ---- fetching ---- */
+
+/* Where the window ends. Before the first piece has come it is not known how many there are. */
+static uint64_t window_end(const struct snapshot_receive *r)
+{
+	if (r->slot == 0)
+		return SNAPSHOT_CHUNK_BYTES;
+	return r->total - r->offset < WINDOW_BYTES ? r->total : r->offset + WINDOW_BYTES;
+}
+
+/* For what there is room for. */
+static void ask(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	bool waits = false;
+	for (uint64_t position = r->offset; position < window_end(r); position += SNAPSHOT_CHUNK_BYTES) {
+		struct receive_piece *piece = piece_at(rsm, position);
+		if (piece->state == PIECE_WANTED) {
+			struct wire_paxos m = {.slot = r->slot, .position = position, .chosen = r->slot_min};
+			piece->state = PIECE_ASKED;
+			peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
+		}
+		waits |= piece->state == PIECE_ASKED;
+	}
+	if (waits)
+		node_timer_after(rsm->node, &r->timer, SNAPSHOT_RETRY_US);
+	else
+		node_timer_cancel(rsm->node, &r->timer);
+}
+
+static void silence(void *data)
+{
+	struct rsm *rsm = data;
+	struct snapshot_receive *r = &rsm->receive;
+	if (r->step != RECEIVE_FETCH)
+		return;
+	if (++r->retries > SNAPSHOT_RETRIES_MAX) {
+		give_up(rsm, "no answer", 0);
+		return;
+	}
+	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
+		if (r->pieces[i].state == PIECE_ASKED)
+			r->pieces[i].state = PIECE_WANTED;
+	ask(rsm);
+}
+
 static void create(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->file != NULL)
 		discard_file(rsm, r->file, NULL);
 	r->file = NULL;
-	r->offset = 0;
+	r->slot = r->total = r->offset = 0;
+	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
+		r->pieces[i].state = PIECE_WANTED;
 	submit(rsm, RECEIVE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
 }
 
@@ -76,57 +212,81 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
-	uint8_t *buffer = r->buffer != NULL ? r->buffer : alloc_bytes(SNAPSHOT_CHUNK_BYTES);
 	/* The file may be damaged on its disk, of which it knows nothing: to be asked for a newer one makes it take one. */
 	if (from == rsm->damaged_from && slot_min <= rsm->damaged_slot)
 		slot_min = rsm->damaged_slot + 1;
-	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .buffer = buffer};
+	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min};
 	timer_init(&r->timer, silence, rsm);
 	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from, slot_min);
 	create(rsm);
 }
 
+/* It is one that is asked for, of the snapshot that is being fetched. */
+static bool is_wanted(const struct snapshot_receive *r, const struct wire_paxos *m)
+{
+	if (m->position % SNAPSHOT_CHUNK_BYTES != 0 || m->position >= m->total ||
+	    m->data.len != piece_bytes(m->total, m->position) || (r->slot != 0 && m->total != r->total) ||
+	    m->position < r->offset || m->position >= window_end(r))
+		return false;
+	const struct receive_piece *piece = &r->pieces[m->position / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
+	return piece->state == PIECE_ASKED;
+}
+
 void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	if (r->step != RECEIVE_FETCH || m->from != r->from || m->slot < r->slot_min)
+	/* One that is older than what has begun to come has been asked for before. */
+	if (r->step != RECEIVE_FETCH || r->then != NULL || m->from != r->from || m->slot < r->slot_min || m->slot < r->slot)
 		return;
 	r->retries = 0;
 	if (r->slot != 0 && m->slot != r->slot) {
-		r->slot = 0;
-		node_timer_cancel(rsm->node, &r->timer);
-		create(rsm);
+		when_returned(rsm, create);
 		return;
 	}
-	if (m->position != r->offset || m->data.len == 0 || m->data.len > SNAPSHOT_CHUNK_BYTES ||
-	    m->position + m->data.len > m->total || (r->slot != 0 && m->total != r->total))
+	if (!is_wanted(r, m))
 		return;
 	r->slot = m->slot;
 	r->total = m->total;
-	node_timer_cancel(rsm->node, &r->timer);
-	memcpy(r->buffer, m->data.data, m->data.len);
-	submit(rsm, RECEIVE_WRITE, (struct disk_request){
-					   .operation = DISK_WRITE, .offset = r->offset, .data = r->buffer, .len = m->data.len});
+	struct receive_piece *piece = piece_at(rsm, m->position);
+	piece->state = PIECE_COME;
+	memcpy(piece->data, m->data.data, m->data.len);
+	submit_piece(rsm, piece, DISK_WRITE, m->position);
+	ask(rsm);
 }
 
-/* Reads the next portion of the file for the pass `step`. */
-static void read_on(struct rsm *rsm, enum receive_step step)
+static void piece_written(struct rsm *rsm, const struct disk_request *request)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	uint64_t left = r->total - r->read_at;
-	submit(rsm, step, (struct disk_request){
-				  .operation = DISK_READ,
-				  .offset = r->read_at,
-				  .data = r->buffer,
-				  .len = left < SNAPSHOT_CHUNK_BYTES ? (size_t)left : SNAPSHOT_CHUNK_BYTES});
+	piece_at(rsm, request->offset)->state = PIECE_WRITTEN;
+	while (r->offset < r->total && piece_at(rsm, r->offset)->state == PIECE_WRITTEN) {
+		piece_at(rsm, r->offset)->state = PIECE_WANTED;
+		r->offset += piece_bytes(r->total, r->offset);
+	}
+	if (r->offset < r->total)
+		ask(rsm);
+	else
+		submit(rsm, RECEIVE_SYNC, (struct disk_request){.operation = DISK_SYNC});
+}
+
+/* ---- the passes over the file ---- */
+
+static void read_on(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	while (r->read_asked < r->total && r->read_asked < r->read_at + WINDOW_BYTES) {
+		uint64_t offset = r->read_asked;
+		r->read_asked += piece_bytes(r->total, offset);
+		submit_piece(rsm, piece_at(rsm, offset), DISK_READ, offset);
+	}
 }
 
 static void begin_pass(struct rsm *rsm, enum receive_step step)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	snapshot_parser_free(&r->parser);
-	r->read_at = 0;
-	read_on(rsm, step);
+	r->step = step;
+	r->read_asked = r->read_at = 0;
+	read_on(rsm);
 }
 
 /* It may have been asked for before the state was lost, and the log have been applied beyond it. */
@@ -157,8 +317,7 @@ static void begin_restore(struct rsm *rsm)
 	struct snapshot_receive *r = &rsm->receive;
 	if (is_late(rsm)) {
 		discard_file(rsm, r->file, r->name);
-		r->file = NULL;
-		r->step = RECEIVE_IDLE;
+		become_idle(rsm);
 		paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
 		return;
 	}
@@ -173,11 +332,11 @@ static void begin_restore(struct rsm *rsm)
  * Its checksums hold, and yet what it says is no state: its maker has a fault, or lies. Part of it has replaced ours, which is on disk as it
  * was, snapshot and log: so the state is lost in memory alone, and comes back from another peer, or from the disk at the next start.
  */
-static void useless(struct rsm *rsm, const char *why)
+static void drop_useless(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	log_event(rsm->log, LOG_ERROR, "snapshot_useless",
-		  "from=%u slot=%" PRIu64 " why=\"%s\" action=\"fetching the state from another peer\"", r->from, r->slot, why);
+		  "from=%u slot=%" PRIu64 " why=\"%s\" action=\"fetching the state from another peer\"", r->from, r->slot, r->why);
 	rsm->damaged_from = r->from;
 	rsm->damaged_slot = r->slot;
 	/* What has been applied has been taken out of the core: an older state would be of no use any more. */
@@ -186,11 +345,15 @@ static void useless(struct rsm *rsm, const char *why)
 		rsm->lost_slot = rsm->applied;
 	rsm->restoring = false;
 	discard_file(rsm, r->file, r->name);
-	r->file = NULL;
-	snapshot_parser_free(&r->parser);
-	r->step = RECEIVE_IDLE;
+	become_idle(rsm);
 	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
 	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
+}
+
+static void useless(struct rsm *rsm, const char *why)
+{
+	rsm->receive.why = why;
+	when_returned(rsm, drop_useless);
 }
 
 static void restored(struct rsm *rsm)
@@ -211,9 +374,7 @@ static void restored(struct rsm *rsm)
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
 	struct disk_file *file = r->file;
-	r->file = NULL;
-	r->step = RECEIVE_IDLE;
-	snapshot_parser_free(&r->parser);
+	become_idle(rsm);
 	rsm->counters.snapshots_installed++;
 	snapshot_adopt(rsm, false, r->slot, rsm->applied_ballot, &rsm->group.bound, file, r->total);
 	if (rsm->options.applied != NULL)
@@ -226,11 +387,12 @@ static void pass_portion(struct rsm *rsm, const struct disk_request *request)
 	struct snapshot_receive *r = &rsm->receive;
 	bool restore = r->step == RECEIVE_RESTORE;
 	int status = STATUS_CORRUPT;
+	ASSERT(request->offset == r->read_at);
 	if (request->status == 0)
 		status = snapshot_parse(&r->parser, slice(request->data, request->len), restore ? restore_chunk_into : NULL, rsm);
 	r->read_at += request->len;
 	if (status == 0 && r->read_at < r->total) {
-		read_on(rsm, r->step);
+		read_on(rsm);
 		return;
 	}
 	if (status == 0)
@@ -252,38 +414,16 @@ static void step_done(struct disk_request *request)
 {
 	struct rsm *rsm = request->owner;
 	struct snapshot_receive *r = &rsm->receive;
-	if (request->status == STATUS_NO_SPACE) {
-		if (rsm->state_lost)
-			state_hash_drop_evidence(rsm);
-		give_up(rsm, "disk full", SNAPSHOT_PAUSE_US);
+	if (has_failed(rsm, request))
 		return;
-	}
-	if (request->status == STATUS_SHORTAGE) {
-		give_up(rsm, "no file descriptor, or no memory", SNAPSHOT_PAUSE_US);
-		return;
-	}
-	/* Whoever cuts a file that is being read has damaged it: pass_portion() sees to that. */
-	bool cut = request->status == STATUS_TRUNCATED && (r->step == RECEIVE_VERIFY || r->step == RECEIVE_RESTORE);
-	if (request->status != 0 && !cut)
-		node_fatal(rsm->node, request->status, "receiving a snapshot: disk error");
 	switch (r->step) {
 	case RECEIVE_CREATE:
 		r->file = request->file;
+		r->step = RECEIVE_FETCH;
 		ask(rsm);
-		break;
-	case RECEIVE_WRITE:
-		r->offset += request->len;
-		if (r->offset < r->total)
-			ask(rsm);
-		else
-			submit(rsm, RECEIVE_SYNC, (struct disk_request){.operation = DISK_SYNC});
 		break;
 	case RECEIVE_SYNC:
 		begin_pass(rsm, RECEIVE_VERIFY);
-		break;
-	case RECEIVE_VERIFY:
-	case RECEIVE_RESTORE:
-		pass_portion(rsm, request);
 		break;
 	case RECEIVE_RENAME:
 		submit(rsm, RECEIVE_SYNC_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
@@ -293,6 +433,8 @@ static void step_done(struct disk_request *request)
 		break;
 	case RECEIVE_IDLE:
 	case RECEIVE_FETCH:
+	case RECEIVE_VERIFY:
+	case RECEIVE_RESTORE:
 		ASSERT(false);
 	}
 }
@@ -303,5 +445,6 @@ void snapshot_receive_free(struct rsm *rsm)
 	if (r->timer.callback != NULL)
 		node_timer_cancel(rsm->node, &r->timer);
 	snapshot_parser_free(&r->parser);
-	free(r->buffer);
+	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
+		free(r->pieces[i].data);
 }

@@ -1,4 +1,4 @@
-/* Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset. */
+/* Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset, some at once. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -28,6 +28,18 @@ static void piece_read(struct disk_request *request)
 	free(read);
 }
 
+/* The same piece is on its way to that replica, or as many as may be. */
+static bool is_enough(const struct rsm *rsm, uint32_t to, uint64_t offset)
+{
+	uint32_t count = 0;
+	LIST_FOR(link, &rsm->snapshot_reads) {
+		const struct snapshot_read *read = LIST_ENTRY(link, struct snapshot_read, link);
+		if (read->to == to && (read->request.offset == offset || ++count == SNAPSHOT_WINDOW))
+			return true;
+	}
+	return false;
+}
+
 void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m)
 {
 	rsm->snapshot_fetched_us = node_now_us(rsm->node);
@@ -35,12 +47,9 @@ void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m)
 		rsm->snapshot_wanted = rsm->applied >= m->chosen;
 		return;
 	}
-	LIST_FOR(link, &rsm->snapshot_reads)
-		if (LIST_ENTRY(link, struct snapshot_read, link)->to == m->from)
-			return;
 	/* Of another snapshot than ours: offer ours from its beginning. */
 	uint64_t offset = m->slot == rsm->snapshot_slot ? m->position : 0;
-	if (offset >= rsm->snapshot_bytes)
+	if (offset >= rsm->snapshot_bytes || is_enough(rsm, m->from, offset))
 		return;
 	struct snapshot_read *read = ALLOC(struct snapshot_read);
 	uint64_t left = rsm->snapshot_bytes - offset;
