@@ -139,15 +139,23 @@ struct crowd {
 };
 
 /* Reading chosen entries that are no longer in memory, for one peer. */
+#define OLD_READS 16u /* at once */
 struct old_fetch {
 	struct rsm *rsm;
 	bool active;
 	uint32_t to;
-	uint64_t slot, last;
 	uint64_t first;
-	struct buffer values;          /* concatenated */
-	struct wire_entry *entries;    /* value.data is an offset into values until sending */
-	uint32_t count, capacity;
+	uint64_t asked;                /* the next slot to be read */
+	uint64_t end;                  /* one that could not be; after the last */
+	struct buffer values;          /* in the order in which they come */
+	struct wire_entry *entries;    /* of slot first + i; value.data is an offset into values until sending */
+	uint32_t capacity, come;       /* of them */
+	struct old_read {
+		struct old_fetch *fetch;   /* NULL: free */
+		uint64_t slot;
+	} reads[OLD_READS];
+	uint32_t under_way;
+	bool asking;                   /* what is still in the log's buffer comes at once */
 };
 
 /* Which wal sequence number makes which core sequence number durable. */

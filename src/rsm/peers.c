@@ -97,14 +97,19 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 
 /* ---- chosen entries from the log on disk ---- */
 
+/* In their order, up to the one that passes the size of a message. */
 static void old_done(struct old_fetch *f)
 {
-	struct wire_paxos m = {.slot = f->first, .chosen = paxos_chosen_slot(f->rsm->paxos), .nentries = f->count, .entries = f->entries};
-	for (uint32_t i = 0; i < f->count; i++)
-		f->entries[i].value.data = f->values.data + (uintptr_t)f->entries[i].value.data;
+	struct wire_paxos m = {.slot = f->first, .chosen = paxos_chosen_slot(f->rsm->paxos), .entries = f->entries};
+	uint64_t end = f->asked < f->end ? f->asked : f->end;
+	for (size_t bytes = 0; m.nentries < end - f->first && bytes < MIB; m.nentries++) {
+		struct slice *value = &f->entries[m.nentries].value;
+		value->data = f->values.data + (uintptr_t)value->data;
+		bytes += value->len;
+	}
 	f->active = false;
-	f->rsm->counters.old_entries_sent += f->count;
-	if (f->count > 0)
+	f->rsm->counters.old_entries_sent += m.nentries;
+	if (m.nentries > 0)
 		peers_send(f->rsm, f->to, METHOD_CHOSEN, &m);
 }
 
@@ -112,35 +117,63 @@ static void old_next(struct old_fetch *f);
 
 static void old_read(void *context, int status, const struct wal_record *record)
 {
-	struct old_fetch *f = context;
+	struct old_read *read = context;
+	struct old_fetch *f = read->fetch;
 	if (status == STATUS_CORRUPT)
-		scrub_log_damaged(f->rsm, log_index_get(&f->rsm->index, f->slot), "an entry that a peer has asked for does not verify");
-	/* Released or overwritten meanwhile: send what there is; the peer asks again. */
-	if (status != 0 || record->type != WAL_ACCEPT || record->slot != f->slot) {
-		old_done(f);
-		return;
+		scrub_log_damaged(f->rsm, log_index_get(&f->rsm->index, read->slot), "an entry that a peer has asked for does not verify");
+	/* Released or overwritten meanwhile: send what there is before it; the peer asks again. */
+	if (status != 0 || record->type != WAL_ACCEPT || record->slot != read->slot) {
+		f->end = read->slot < f->end ? read->slot : f->end;
+	} else {
+		f->entries[read->slot - f->first] = (struct wire_entry){
+			.slot = read->slot,
+			.ballot = record->ballot,
+			.value = slice((const void *)(uintptr_t)f->values.len, record->payload.len),
+		};
+		buffer_add_slice(&f->values, record->payload);
+		f->come++;
 	}
-	if (f->count == f->capacity) {
+	read->fetch = NULL;
+	f->under_way--;
+	if (!f->asking)
+		old_next(f);
+}
+
+/* Another one may be read beside those under way: if they are like those that have come, the message will not be full with them. */
+static bool has_room_for_another(const struct old_fetch *f)
+{
+	if (f->under_way == 0)
+		return f->values.len < MIB;
+	return f->under_way < OLD_READS && f->come > 0 && f->values.len + f->under_way * (f->values.len / f->come) < MIB;
+}
+
+static void old_ask(struct old_fetch *f, wal_position position)
+{
+	uint32_t i = 0, count = (uint32_t)(f->asked - f->first);
+	while (f->reads[i].fetch != NULL)
+		i++;
+	if (count == f->capacity) {
 		f->capacity = f->capacity == 0 ? 64 : f->capacity * 2;
 		f->entries = alloc_resize(f->entries, f->capacity, sizeof *f->entries);
 	}
-	f->entries[f->count++] = (struct wire_entry){
-		.slot = f->slot,
-		.ballot = record->ballot,
-		.value = slice((const void *)(uintptr_t)f->values.len, record->payload.len),
-	};
-	buffer_add_slice(&f->values, record->payload);
-	f->slot++;
-	old_next(f);
+	f->reads[i] = (struct old_read){.fetch = f, .slot = f->asked++};
+	f->under_way++;
+	wal_read(f->rsm->wal, position, old_read, &f->reads[i]);
 }
 
 static void old_next(struct old_fetch *f)
 {
-	wal_position position = f->slot <= f->last ? log_index_get(&f->rsm->index, f->slot) : 0;
-	if (position == 0 || f->values.len >= MIB || f->count >= OPEN_SLOTS_MAX)
+	f->asking = true;
+	while (f->asked < f->end && f->asked - f->first < OPEN_SLOTS_MAX && has_room_for_another(f)) {
+		wal_position position = log_index_get(&f->rsm->index, f->asked);
+		if (position == 0)
+			f->end = f->asked;
+		else
+			old_ask(f, position);
+	}
+	f->asking = false;
+	if (f->under_way == 0)
 		old_done(f);
-	else
-		wal_read(f->rsm->wal, position, old_read, f);
 }
 
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
@@ -159,9 +192,9 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 	f->rsm = rsm;
 	f->active = true;
 	f->to = want->to;
-	f->first = f->slot = want->first;
-	f->last = want->last;
-	f->count = 0;
+	f->first = f->asked = want->first;
+	f->end = want->last + 1;
+	f->come = 0;
 	buffer_clear(&f->values);
 	old_next(f);
 }

@@ -1,4 +1,4 @@
-/* The pieces of a snapshot: some are under way at once, from the peer and to the disk; whatever happens to one of them, all come. */
+/* What a lagging replica fetches: some pieces are under way at once, from the peer and to the disk; whatever happens to one of them, all come. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -126,4 +126,35 @@ START_TEST(test_no_space_for_some_pieces)
 }
 END_TEST
 
-CHECK_MAIN("rsm fetching", test_pieces_under_way_at_once, test_a_piece_is_lost, test_no_space_for_some_pieces)
+/* faults: 9 */
+/* Entries that are no longer in memory are read from the log some at a time, small and large ones, and sent in their order. */
+START_TEST(test_old_entries_at_once)
+{
+	struct rsm_group g;
+	struct rsm_settings settings;
+	rsm_group_settings(&settings);
+	settings.wal_segment_bytes = MIB;
+	settings.snapshot_log_bytes = 64 * MIB;
+	rsm_group_init(&g, 3, 1, &settings);
+	uint32_t leader = rsm_group_elect(&g), i = (leader + 1) % 3, most = 0;
+	sim_network_isolate(g.world, g.replicas[i].process);
+	for (uint32_t k = 0; k < 150; k++)
+		rsm_group_append(&g, k % 5 == 4 ? 40000 : 10 * k);
+	sim_network_rejoin(g.world, g.replicas[i].process);
+	const struct rsm *rsm = rsm_group_rsm(&g, i);
+	while (rsm_applied(rsm) < rsm_applied(rsm_group_rsm(&g, leader))) {
+		ck_assert(sim_world_step(g.world));
+		for (uint32_t from = 0; from < g.count; from++) {
+			uint32_t count = rsm_group_rsm(&g, from)->old[i].under_way;
+			most = count > most ? count : most;
+		}
+	}
+	ck_assert_uint_eq(most, OLD_READS);
+	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
+	ck_assert_uint_eq(rsm->counters.snapshots_installed, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm fetching", test_pieces_under_way_at_once, test_a_piece_is_lost, test_no_space_for_some_pieces,
+	   test_old_entries_at_once)
