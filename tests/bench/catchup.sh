@@ -9,7 +9,8 @@
 # what its log took, divided by the time from its start, is the rate.
 #
 # The rate is said beside that of the simplest thing that moves as much on this machine now: a copy of the snapshot's file, synced.
-# Ratios are those of one round; the figures are the medians of the rounds.
+# Ratios are those of one round, the quiet seconds before and after it; the figures are the medians of the rounds. What the
+# replica and the leader have waited for a processor says how much of that is due to others on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-5} keys=${2:-1000000} clients=${3:-64}
@@ -59,18 +60,26 @@ cpu_s() {
 	awk -v tick="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); print ($12 + $13) / tick }' "/proc/$1/stat"
 }
 
+# Seconds that the threads of a process have waited for a processor, while others had it: wait_s PID
+wait_s() {
+	cat /proc/"$1"/task/*/schedstat | awk '{ sum += $2 } END { printf "%.2f", sum / 1e9 }'
+}
+
 # An event of a node's log that came after its line LINE: event_since NODE LINE PATTERN
 event_since() {
 	tail -n +"$(($2 + 1))" "$run/$1/log" | grep -m 1 -E "$3" || true
 }
 
-# The rate of a plain copy of a file, in MB/s: copy_rate FILE
+# The rate of a plain copy of a node's snapshot, in MB/s: copy_rate NODE
 copy_rate() {
 	local begin end
+	# While it is open it stays, also if a newer one takes its place meanwhile.
+	until exec {snapshot}<"$(find "$run/$1" -name 'snapshot-????????????????' | head -n 1)"; do sleep 0.1; done 2>/dev/null
 	begin=$(now)
-	dd if="$1" of="$scratch/copy" bs=256K conv=fsync status=none
+	dd of="$scratch/copy" bs=256K conv=fsync status=none <&"$snapshot"
 	end=$(now)
-	awk -v bytes="$(stat -c %s "$1")" -v s="$(awk -v a="$begin" -v b="$end" 'BEGIN { print b - a }')" 'BEGIN { printf "%.1f", bytes / s / 1e6 }'
+	exec {snapshot}<&-
+	per_second "$(stat -c %s "$scratch/copy")" "$begin" "$end" | awk '{ printf "%.1f", $1 / 1e6 }'
 	rm -f "$scratch/copy"
 }
 
@@ -91,7 +100,7 @@ per_second() {
 }
 
 one_round() {
-	local lead follower applied begin end line log_line pid before after busy bytes wal copy deadline
+	local lead follower applied begin end line log_line pid before after busy bytes wal copy deadline cpu waited lead_pid lead_waited
 	lead=$(leader)
 	for follower in g1a g1b g1c; do [[ $follower == "$lead" ]] || break; done
 	before=$(quiet_rate "$lead")
@@ -99,6 +108,7 @@ one_round() {
 	scripts/cluster.sh kill --dir "$run" "$follower" >/dev/null
 	find "$run/$follower" -mindepth 1 -maxdepth 1 ! -name log ! -name pid -exec rm -rf {} +
 	line=$(wc -l <"$run/$lead/log") log_line=$(wc -l <"$run/$follower/log")
+	lead_pid=$(cat "$run/$lead/pid") lead_waited=$(wait_s "$lead_pid")
 	applied=$(puts_applied "$lead") begin=$(now)
 	scripts/cluster.sh restart --dir "$run" "$follower" >/dev/null
 	pid=$(cat "$run/$follower/pid")
@@ -111,17 +121,17 @@ one_round() {
 	busy=$(per_second "$(($(puts_applied "$lead") - applied))" "$begin" "$end")
 	wal=$(metric "$follower" synod_disk_wal_write_bytes_total)
 	bytes=$(event_since "$follower" "$log_line" "event=snapshot_in_place" | sed -nE 's/.* bytes=([0-9]+).*/\1/p')
-	cpu=$(cpu_s "$pid")
+	cpu=$(cpu_s "$pid") waited=$(wait_s "$pid") lead_waited=$(awk -v a="$lead_waited" -v b="$(wait_s "$lead_pid")" 'BEGIN { print b - a }')
 	sleep 2
 	after=$(quiet_rate "$lead")
-	copy=$(copy_rate "$(find "$run/$lead" -name 'snapshot-????????????????' | head -n 1)")
+	copy=$(copy_rate "$lead")
 	awk -v bytes="${bytes:-0}" -v wal="$wal" -v a="$begin" -v b="$end" -v before="$before" -v after="$after" -v busy="$busy" \
-		-v copy="$copy" -v cpu="$cpu" 'BEGIN {
+		-v copy="$copy" -v cpu="$cpu" -v waited="$waited" -v lead_waited="$lead_waited" 'BEGIN {
 		quiet = (before + after) / 2
-		printf "%.1f %.1f %.2f %.1f %.0f %.0f %.2f %.2f %.1f\n", bytes / 1e6, wal / 1e6, b - a, (bytes + wal) / (b - a) / 1e6,
-			quiet, busy, busy / quiet, cpu, copy }' | tee -a "$scratch/rounds" |
-		awk '{ printf "  %s MB of snapshot, %s MB of log, %s s: %s MB/s (a copy %s); %s puts/s quiet, %s meanwhile: %s; %s s of its processor time\n",
-			$1, $2, $3, $4, $9, $5, $6, $7, $8 }'
+		printf "%.1f %.1f %.2f %.1f %.0f %.0f %.2f %.2f %.1f %.1f %.1f\n", bytes / 1e6, wal / 1e6, b - a, (bytes + wal) / (b - a) / 1e6,
+			quiet, busy, busy / quiet, cpu, copy, waited, lead_waited }' | tee -a "$scratch/rounds" |
+		awk '{ printf "  %s MB of snapshot, %s MB of log, %s s: %s MB/s (a copy %s); %s puts/s quiet, %s meanwhile: %s; %s s of processor time, %s s waited for it (the leader: %s)\n",
+			$1, $2, $3, $4, $9, $5, $6, $7, $8, $10, $11 }'
 }
 
 # The median of a column of the rounds: median COLUMN
