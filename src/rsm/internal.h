@@ -226,7 +226,9 @@ struct snapshot_receive {
 	uint32_t from;       /* replica */
 	uint64_t slot_min;
 	uint64_t slot, total; /* 0: not known yet */
-	uint64_t offset;     /* all pieces up to here are written */
+	uint64_t offset;     /* all pieces up to here are written … */
+	bool syncing;
+	uint64_t synced;     /* … and up to here it has been synced, or is about to be */
 	struct disk_file *file;
 	struct disk_request request; /* of whatever is no piece */
 	/* That the disk has to write, or to read in one of the passes. Of each window, at most SNAPSHOT_WINDOW. */
@@ -235,7 +237,7 @@ struct snapshot_receive {
 		uint8_t *data;      /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
 		enum { PIECE_WANTED, PIECE_ASKED, PIECE_COME, PIECE_WRITTEN } state; /* while they are fetched */
 	} pieces[SNAPSHOT_WINDOW];
-	uint32_t under_way;  /* pieces that the disk has */
+	uint32_t under_way;  /* pieces that the disk has, and syncs between them */
 	void (*then)(struct rsm *rsm); /* when it has none any more: nothing else is to be done with them; NULL: that is not so */
 	const char *why;     /* for it */
 	uint64_t pause_us;

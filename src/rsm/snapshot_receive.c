@@ -15,6 +15,8 @@
 #include "rsm/internal.h"
 
 #define WINDOW_BYTES (SNAPSHOT_WINDOW * SNAPSHOT_CHUNK_BYTES)
+/* So much at a time is left to the disk: whoever shares it with the log's syncs of this replica, or others, lets them through between. */
+#define SYNC_BYTES (2u * MIB)
 
 static void become_idle(struct rsm *rsm)
 {
@@ -111,7 +113,9 @@ static void piece_done(struct disk_request *request)
 		r->then = NULL;
 		then(rsm);
 	} else if (!has_failed(rsm, request)) {
-		if (r->step == RECEIVE_FETCH)
+		if (request->operation == DISK_SYNC)
+			r->syncing = false;
+		else if (r->step == RECEIVE_FETCH)
 			piece_written(rsm, request);
 		else
 			pass_portion(rsm, request);
@@ -201,7 +205,7 @@ static void create(struct rsm *rsm)
 	if (r->file != NULL)
 		discard_file(rsm, r->file, NULL);
 	r->file = NULL;
-	r->slot = r->total = r->offset = 0;
+	r->slot = r->total = r->offset = r->synced = 0;
 	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
 		r->pieces[i].state = PIECE_WANTED;
 	submit(rsm, RECEIVE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
@@ -254,6 +258,20 @@ void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
 	ask(rsm);
 }
 
+static void sync_between(struct rsm *rsm)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	/* The last piece has not been given to the disk yet, and comes after this: the last sync after both. */
+	if (r->syncing || r->offset - r->synced < SYNC_BYTES || r->total - r->offset <= WINDOW_BYTES)
+		return;
+	r->syncing = true;
+	r->synced = r->offset;
+	r->under_way++;
+	r->request = (struct disk_request){
+		.operation = DISK_SYNC, .lane = DISK_LANE_BULK, .file = r->file, .callback = piece_done, .owner = rsm};
+	disk_submit(rsm_disk(rsm), &r->request);
+}
+
 static void piece_written(struct rsm *rsm, const struct disk_request *request)
 {
 	struct snapshot_receive *r = &rsm->receive;
@@ -262,10 +280,12 @@ static void piece_written(struct rsm *rsm, const struct disk_request *request)
 		piece_at(rsm, r->offset)->state = PIECE_WANTED;
 		r->offset += piece_bytes(r->total, r->offset);
 	}
-	if (r->offset < r->total)
-		ask(rsm);
-	else
+	if (r->offset == r->total) {
 		submit(rsm, RECEIVE_SYNC, (struct disk_request){.operation = DISK_SYNC});
+		return;
+	}
+	sync_between(rsm);
+	ask(rsm);
 }
 
 /* ---- the passes over the file ---- */
