@@ -142,7 +142,7 @@ median() {
 for tool in curl jq; do
 	command -v "$tool" >/dev/null || die "there is no $tool"
 done
-scripts/cluster.sh up --dir "$run" --base-port "${SYNOD_BASE_PORT:-28000}" --masters 1 --groups 1 --replicas 3 --engine memory >/dev/null
+scripts/cluster.sh up --dir "$run" --base-port "${SYNOD_BASE_PORT:-30000}" --masters 1 --groups 1 --replicas 3 --engine memory >/dev/null
 "$SYNOD_BIN/kvbench" --config "$config" --fill --keys "$keys" --value-size 256 --clients 256 --duration 1s >/dev/null
 "$SYNOD_BIN/kvbench" --config "$config" --keys "$keys" --value-size 256 --clients "$clients" --duration 1000m >/dev/null 2>&1 &
 load=$!
