@@ -227,6 +227,7 @@ struct snapshot_receive {
 	uint64_t slot_min;
 	uint64_t slot, total; /* 0: not known yet */
 	uint64_t offset;     /* all pieces up to here are written … */
+	uint64_t sync_bytes; /* whenever so much more has been written */
 	bool syncing;
 	uint64_t synced;     /* … and up to here it has been synced, or is about to be */
 	struct disk_file *file;

@@ -16,7 +16,7 @@
 
 #define WINDOW_BYTES (SNAPSHOT_WINDOW * SNAPSHOT_CHUNK_BYTES)
 /* So much at a time is left to the disk: whoever shares it with the log's syncs of this replica, or others, lets them through between. */
-#define SYNC_BYTES (2u * MIB)
+#define SYNC_BYTES (4u * MIB)
 
 static void become_idle(struct rsm *rsm)
 {
@@ -219,7 +219,7 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 	/* The file may be damaged on its disk, of which it knows nothing: to be asked for a newer one makes it take one. */
 	if (from == rsm->damaged_from && slot_min <= rsm->damaged_slot)
 		slot_min = rsm->damaged_slot + 1;
-	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min};
+	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .sync_bytes = SYNC_BYTES};
 	timer_init(&r->timer, silence, rsm);
 	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from, slot_min);
 	create(rsm);
@@ -262,7 +262,7 @@ static void sync_between(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	/* The last piece has not been given to the disk yet, and comes after this: the last sync after both. */
-	if (r->syncing || r->offset - r->synced < SYNC_BYTES || r->total - r->offset <= WINDOW_BYTES)
+	if (r->syncing || r->offset - r->synced < r->sync_bytes || r->total - r->offset <= WINDOW_BYTES)
 		return;
 	r->syncing = true;
 	r->synced = r->offset;

@@ -24,7 +24,7 @@ static struct disk *disk_of(const struct lag *l)
 }
 
 /* A replica misses so much that only a snapshot of many pieces can bring it back, and then begins to fetch it. */
-static void begin(struct lag *l, uint32_t pieces, struct sim_rule rule)
+static void begin(struct lag *l, struct sim_rule rule)
 {
 	*l = (struct lag){.rule = rule};
 	struct rsm_group *g = &l->group;
@@ -37,8 +37,8 @@ static void begin(struct lag *l, uint32_t pieces, struct sim_rule rule)
 	l->i = (leader + 1) % 3;
 	l->rsm = rsm_group_rsm(g, l->i);
 	sim_network_isolate(g->world, g->replicas[l->i].process);
-	while (rsm_group_rsm(g, leader)->snapshot_bytes < pieces * SNAPSHOT_CHUNK_BYTES)
-		rsm_group_append(g, pieces > PIECES ? 10000 : 40000);
+	while (rsm_group_rsm(g, leader)->snapshot_bytes < PIECES * SNAPSHOT_CHUNK_BYTES)
+		rsm_group_append(g, 40000);
 	/* Nothing else is going on. */
 	rsm_group_run(g, 5 * SIM_SECOND);
 	l->rule.method = METHOD_SNAPSHOT_CHUNK;
@@ -71,7 +71,7 @@ START_TEST(test_pieces_under_way_at_once)
 {
 	struct lag l;
 	uint64_t way_us = 100 * SIM_MILLISECOND;
-	begin(&l, PIECES, (struct sim_rule){.verdict = SIM_PASS, .delay_us = way_us});
+	begin(&l, (struct sim_rule){.verdict = SIM_PASS, .delay_us = way_us});
 	uint32_t most = 0;
 	while (l.rsm->receive.step == RECEIVE_FETCH) {
 		ck_assert(sim_world_step(l.group.world));
@@ -98,7 +98,7 @@ START_TEST(test_a_piece_is_lost)
 	};
 	for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
 		struct lag l;
-		begin(&l, PIECES, rules[k]);
+		begin(&l, rules[k]);
 		end(&l);
 	}
 }
@@ -109,7 +109,7 @@ END_TEST
 START_TEST(test_no_space_for_some_pieces)
 {
 	struct lag l;
-	begin(&l, PIECES, (struct sim_rule){.verdict = SIM_PASS});
+	begin(&l, (struct sim_rule){.verdict = SIM_PASS});
 	disk_sim_set_faults(disk_of(&l), &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 5000});
 	while (l.rsm->receive.under_way < 3)
 		ck_assert(sim_world_step(l.group.world));
@@ -130,7 +130,8 @@ END_TEST
 START_TEST(test_synced_in_parts)
 {
 	struct lag l;
-	begin(&l, 16, (struct sim_rule){.verdict = SIM_PASS});
+	begin(&l, (struct sim_rule){.verdict = SIM_PASS});
+	l.rsm->receive.sync_bytes = SNAPSHOT_CHUNK_BYTES;
 	while (l.rsm->receive.step == RECEIVE_FETCH)
 		ck_assert(sim_world_step(l.group.world));
 	ck_assert_uint_gt(l.rsm->receive.synced, 0);
