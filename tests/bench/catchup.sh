@@ -100,7 +100,7 @@ per_second() {
 }
 
 one_round() {
-	local lead follower applied begin end line log_line pid before after busy bytes wal copy deadline cpu waited lead_pid lead_waited
+	local lead follower applied begin end line log_line pid before after busy bytes wal copy deadline cpu waited lead_pid lead_waited tries
 	lead=$(leader)
 	for follower in g1a g1b g1c; do [[ $follower == "$lead" ]] || break; done
 	before=$(quiet_rate "$lead")
@@ -109,8 +109,13 @@ one_round() {
 	find "$run/$follower" -mindepth 1 -maxdepth 1 ! -name log ! -name pid -exec rm -rf {} +
 	line=$(wc -l <"$run/$lead/log") log_line=$(wc -l <"$run/$follower/log")
 	lead_pid=$(cat "$run/$lead/pid") lead_waited=$(wait_s "$lead_pid")
-	applied=$(puts_applied "$lead") begin=$(now)
-	scripts/cluster.sh restart --dir "$run" "$follower" >/dev/null
+	# The one that was killed may need a moment to give up its memory and its port.
+	for ((tries = 1; ; tries++)); do
+		applied=$(puts_applied "$lead") begin=$(now)
+		! scripts/cluster.sh restart --dir "$run" "$follower" >/dev/null 2>"$scratch/restart" || break
+		[[ $tries -lt 20 ]] || die "$(cat "$scratch/restart")"
+		sleep 0.2
+	done
 	pid=$(cat "$run/$follower/pid")
 	deadline=$((SECONDS + 300))
 	until [[ -n $(event_since "$lead" "$line" "event=member_bound") ]]; do
