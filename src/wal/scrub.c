@@ -60,6 +60,15 @@ static bool ends_here(const struct wal *wal, const struct wal_segment *segment)
 	return segment_of(wal, segment->id + 1)->first_batch == s->batch + 1;
 }
 
+/*
+ * Where a segment ends says the one behind it. If that is damaged, or missing, nothing says so: the records end where the next one does
+ * not verify, and all up to the damaged one goes together.
+ */
+static bool end_is_known(const struct wal *wal, const struct wal_segment *segment)
+{
+	return segment->id >= wal->durable_segment || segment_of(wal, segment->id + 1)->first_batch != 0;
+}
+
 static bool header_is_good(const struct wal *wal, const struct wal_segment *segment, const uint8_t *data)
 {
 	struct wal_header header;
@@ -74,7 +83,8 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 	size_t at = 0;
 	*wanted = 0;
 	if (s->offset == 0) {
-		if (!header_is_good(wal, segment, data))
+		/* One that was cut before it was opened need not have a whole header. */
+		if (len < WAL_HEADER_BYTES || !header_is_good(wal, segment, data))
 			return false;
 		s->batch = segment->first_batch - 1;
 		s->offset = at = WAL_HEADER_BYTES;
@@ -83,14 +93,16 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 		struct wal_frame frame;
 		size_t available = (size_t)(limit_of(wal, segment) - s->offset);
 		size_t size = len - at < WAL_RECORD_BYTES ? WAL_RECORD_BYTES : wal_record_peek(data + at, len - at);
-		if (size == 0 || size > available)
-			return false;
-		if (size > len - at) {
+		bool good = size != 0 && size <= available;
+		if (good && size > len - at) {
 			*wanted = size;
 			return true;
 		}
-		if (!wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) || frame.batch != s->batch + 1)
+		good = good && wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) && frame.batch == s->batch + 1;
+		if (!good && end_is_known(wal, segment))
 			return false;
+		if (!good)
+			break;
 		s->batch += frame.last ? 1 : 0;
 		s->offset += size;
 		at += size;

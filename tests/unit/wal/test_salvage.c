@@ -83,6 +83,32 @@ static int open_told(struct fixture *f, struct wal **out)
 	return wal_open(out, &options, hear_record, &f->info);
 }
 
+static wal_position scrub_found;
+static bool scrub_answered, scrub_ended;
+
+static void scrub_piece(void *context, const struct wal_scrubbed *piece)
+{
+	(void)context;
+	scrub_answered = true;
+	scrub_ended = piece->ended;
+	if (piece->damaged != 0 && scrub_found == 0)
+		scrub_found = piece->damaged;
+}
+
+/* The first damaged segment that a scrub tells of; 0: none. */
+static uint64_t scrub(struct fixture *f, struct wal *wal)
+{
+	scrub_found = 0;
+	wal_scrub_begin(wal);
+	do {
+		scrub_answered = false;
+		wal_scrub(wal, scrub_piece, f);
+		while (!scrub_answered)
+			ck_assert(fixture_step(f));
+	} while (!scrub_ended);
+	return wal_position_segment(scrub_found);
+}
+
 static bool in_a_hole(wal_position position)
 {
 	for (size_t i = 0; i < heard.count; i++)
@@ -181,6 +207,9 @@ static void damage_everywhere(enum manner manner, uint64_t aged)
 			ck_assert(missing <= 8 || manner == CUT);
 			ck_assert_msg(manner != CUT || copy.info.last_damaged == segment, "%s: it was cut, and nobody was told", what);
 			ck_assert(missing == 0 || copy.info.holes > 0 || segment == 4);
+			/* Whatever is left of a file is not read beyond its end; and no other one is called damaged. */
+			uint64_t found = scrub(&copy, wal);
+			ck_assert_msg(found == segment || (found == 0 && manner != CUT), "%s: a scrub finds segment %d", what, (int)found);
 			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000, .payload = slice("new", 3)};
 			wal_append(wal, &record, NULL);
 			wal_flush(wal);
