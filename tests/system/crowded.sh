@@ -39,7 +39,10 @@ kv get key1
 expect 0 value28
 
 begin "a follower that starts among them finds its leader, and the leader's end is noticed as ever"
-leader=$(leader_of 1)
+find_leader() {
+	leader=$(leader_of 1)
+}
+await "status to get through the crowd" find_leader
 for node in g1a g1b g1c; do
 	[[ $node == "$leader" ]] || follower=$node
 done

@@ -156,7 +156,8 @@ mv "$run/g1b/identity" "$scratch/kept/identity"
 ln -s "$scratch/kept/identity" "$run/g1b/identity"
 refused_start "g1b: identity is a symbolic link: the files of a node must be regular ones"
 mv -f "$scratch/kept/identity" "$run/g1b/identity"
-newest=$(cd "$run/g1b" && ls -d log-* | tail -1)
+segments=("$run"/g1b/log-*)
+newest=${segments[-1]##*/}
 mv "$run/g1b/$newest" "$scratch/kept"
 printf 'somebody else' >"$run/g1b/log-00000000000000ff"
 refused_start 'the node cannot start: .*log-.* this replica must not be started without it'
