@@ -284,8 +284,9 @@ static bool any_verifies(const uint8_t *data, uint64_t size, uint64_t place)
 static uint64_t place_without_header(const struct wal *wal, size_t index, const struct head *heads, const uint8_t *data, uint64_t size)
 {
 	uint64_t id = wal->segments[index]->id, own = wal_place(id, wal->options.group, wal->options.replica);
-	if (index > 0 && wal->segments[index - 1]->place > UINT32_MAX)
-		return own;
+	for (size_t i = 0; i < index; i++)
+		if (heads[i].good && heads[i].header.place > UINT32_MAX)
+			return own;
 	for (size_t i = index + 1; i < wal->segment_count; i++)
 		if (heads[i].good && heads[i].header.place <= UINT32_MAX)
 			return id;

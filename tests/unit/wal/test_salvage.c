@@ -277,6 +277,31 @@ START_TEST(every_hundred_zeros)
 }
 END_TEST
 
+/* faults: 14, 15 */
+START_TEST(a_damaged_header_behind_a_missing_segment)
+{
+	/* Of the version before: what stands behind the header is read all the same. */
+	struct fixture f;
+	struct wal *wal;
+	make_log(&f);
+	for (uint64_t segment = 1; segment <= 4; segment++) {
+		char name[WAL_NAME_BYTES];
+		wal_name(name, WAL_LOG_PREFIX, segment);
+		fixture_age(&f, name, 3);
+	}
+	ck_assert_int_eq(disk_sim_remove(f.disk, "log-0000000000000002"), 0);
+	ck_assert_int_eq(disk_sim_flip(f.disk, "log-0000000000000003", 30, 1), 0);
+	ck_assert_int_eq(open_told(&f, &wal), 0);
+	size_t records = 0;
+	for (size_t i = 0; i < heard.count; i++)
+		records += !heard.hole[i] && wal_position_segment(heard.records[i].position) == 3;
+	ck_assert_uint_gt(records, 2);
+	check_heard(&f, f.appended.count, "missing");
+	wal_close(wal);
+	fixture_free(&f);
+}
+END_TEST
+
 /* faults: 14 */
 START_TEST(every_truncation)
 {
@@ -383,6 +408,6 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 }
 END_TEST
 
-CHECK_MAIN("wal_salvage", every_flipped_byte, every_flipped_byte_of_the_version_before,
+CHECK_MAIN("wal_salvage", a_damaged_header_behind_a_missing_segment, every_flipped_byte, every_flipped_byte_of_the_version_before,
 	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros, every_truncation, segments_that_are_missing,
 	   a_promise_that_is_forgotten_stays_so, a_newer_version_is_refused_behind_damage_too)
