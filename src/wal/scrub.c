@@ -61,8 +61,8 @@ static bool ends_here(const struct wal *wal, const struct wal_segment *segment)
 }
 
 /*
- * Where a segment ends says the one behind it. If that is damaged, or missing, nothing says so: the records end where the next one does
- * not verify, and all up to the damaged one goes together.
+ * Where a segment ends says the one behind it. If that is damaged, or missing, nothing says so: the records end
+ * where the next one does not verify, and all up to the damaged one goes together.
  */
 static bool end_is_known(const struct wal *wal, const struct wal_segment *segment)
 {
@@ -98,7 +98,8 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 			*wanted = size;
 			return true;
 		}
-		good = good && wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) && frame.batch == s->batch + 1;
+		good = good && wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) &&
+		       frame.batch == s->batch + 1;
 		if (!good && end_is_known(wal, segment))
 			return false;
 		if (!good)

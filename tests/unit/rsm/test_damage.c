@@ -183,7 +183,7 @@ END_TEST
 /* faults: 14, 15, 81 */
 START_TEST(a_segment_of_another_replica_is_no_replica_s_own)
 {
-	/* Its header would say so; where that is damaged, its records do. What this one had accepted in its own is asked of the others. */
+	/* Its header would say so; where that is damaged, its records do. What this one had in its own is asked of the others. */
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -194,7 +194,8 @@ START_TEST(a_segment_of_another_replica_is_no_replica_s_own)
 		set_up(&g, seed, &settings);
 		uint32_t i = (uint32_t)seed % 3, other = (i + 1) % 3;
 		const struct wal *own = rsm_group_rsm(&g, i)->wal, *theirs = rsm_group_rsm(&g, other)->wal;
-		uint64_t first = wal_oldest_segment(own), last = wal_newest_segment(own), end = wal_newest_segment(theirs);
+		uint64_t first = wal_oldest_segment(own), last = wal_newest_segment(own);
+		uint64_t end = wal_newest_segment(theirs);
 		ck_assert_uint_eq(first, wal_oldest_segment(theirs));
 		ck_assert(last > first + 1 && end > first + 1);
 		wal_name(name, WAL_LOG_PREFIX, first + seed % ((last < end ? last : end) - first));
@@ -422,5 +423,6 @@ START_TEST(a_log_that_has_lost_its_beginning_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("rsm_damage", a_segment_of_another_replica_is_no_replica_s_own, a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life, every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
+CHECK_MAIN("rsm_damage", a_segment_of_another_replica_is_no_replica_s_own,
+	   a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life, every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
 	   different_damage_on_all_replicas_is_survived, what_all_have_lost_is_not_made_up, a_promise_that_is_lost_costs_the_vote)

@@ -209,7 +209,8 @@ static void damage_everywhere(enum manner manner, uint64_t aged)
 			ck_assert(missing == 0 || copy.info.holes > 0 || segment == 4);
 			/* Whatever is left of a file is not read beyond its end; and no other one is called damaged. */
 			uint64_t found = scrub(&copy, wal);
-			ck_assert_msg(found == segment || (found == 0 && manner != CUT), "%s: a scrub finds segment %d", what, (int)found);
+			ck_assert_msg(found == segment || (found == 0 && manner != CUT), "%s: a scrub finds segment %d", what,
+				      (int)found);
 			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000, .payload = slice("new", 3)};
 			wal_append(wal, &record, NULL);
 			wal_flush(wal);
@@ -408,6 +409,7 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 }
 END_TEST
 
-CHECK_MAIN("wal_salvage", a_damaged_header_behind_a_missing_segment, every_flipped_byte, every_flipped_byte_of_the_version_before,
+CHECK_MAIN("wal_salvage", a_damaged_header_behind_a_missing_segment, every_flipped_byte,
+	   every_flipped_byte_of_the_version_before,
 	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros, every_truncation, segments_that_are_missing,
 	   a_promise_that_is_forgotten_stays_so, a_newer_version_is_refused_behind_damage_too)
