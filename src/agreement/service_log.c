@@ -55,6 +55,7 @@ static void replay(void *context, const struct wal_record *record)
 			service->recovery_problem = "its members are not those of the configuration";
 		}
 		break;
+	case WAL_STARTS: break; /* none of this log's */
 	}
 	if (record->position > service->last_position)
 		service->last_position = record->position;

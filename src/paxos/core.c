@@ -159,9 +159,56 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 		become_follower(p, now_us, 0);
 }
 
+/* It has no vote any more: another disk is bound in its place, say. */
+static void stand_back(struct paxos *p, uint64_t now_us)
+{
+	if (p->learner && p->role != PAXOS_FOLLOWER)
+		become_follower(p, now_us, 0);
+}
+
 bool paxos_votes(const struct paxos *p)
 {
 	return !p->learner;
+}
+
+void paxos_hold_vote(struct paxos *p, bool held)
+{
+	p->held = held;
+}
+
+bool paxos_is_held(const struct paxos *p)
+{
+	return p->held;
+}
+
+void paxos_lose_vote(struct paxos *p, uint64_t now_us, uint64_t life)
+{
+	paxos_forget_promise(p, life);
+	stand_back(p, now_us);
+}
+
+uint64_t paxos_durable_promise(const struct paxos *p)
+{
+	return p->promise_persist <= p->persisted ? p->promise_ballot : 0;
+}
+
+uint64_t paxos_durable_slot(const struct paxos *p)
+{
+	for (uint64_t slot = p->ring.last; slot >= p->ring.first && slot > 0; slot--) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s != NULL && slot_durable(p, s))
+			return slot;
+	}
+	return 0;
+}
+
+uint64_t paxos_slots_end(const struct paxos *p)
+{
+	uint64_t end = p->ring.last > p->chosen ? p->ring.last : p->chosen;
+	for (uint32_t i = 0; i < p->impaired.count; i++)
+		if (p->impaired.ranges[i].last > end)
+			end = p->impaired.ranges[i].last;
+	return end;
 }
 
 void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
@@ -248,13 +295,6 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method, const 
 	default:
 		break;
 	}
-}
-
-/* It has heard that another disk is bound in its place. */
-static void stand_back(struct paxos *p, uint64_t now_us)
-{
-	if (p->learner && p->role != PAXOS_FOLLOWER)
-		become_follower(p, now_us, 0);
 }
 
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)

@@ -57,7 +57,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
-	if (!p->electable || p->learner || paxos_rounds_are_used_up(p))
+	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
 		return;
 	p->role = PAXOS_PRE_CANDIDATE;
 	p->votes = member_bit(p->self);
@@ -298,7 +298,7 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 
 void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner)
+	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner || p->held)
 		return;
 	if (!lease_taken_over(p, now_us, m->ballot))
 		return;

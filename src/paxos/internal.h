@@ -122,6 +122,7 @@ struct paxos {
 	bool electable, willing;
 	bool lost;                /* paxos_stop_voting() */
 	bool learner;             /* has no vote: lost its directory, or another life is bound */
+	bool held;                /* paxos_hold_vote() */
 	struct paxos_members members; /* by the chosen prefix */
 	bool members_unknown;     /* … of which this replica does not have all: it has no vote before it knows them */
 

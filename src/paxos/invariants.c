@@ -129,7 +129,7 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 {
 	bool fell = seen->running && (p->promised < seen->promised || p->chosen < seen->chosen);
 	/* Who has forgotten what it promised may do so if it has no vote. */
-	bool forgot = p->promised < seen->durable_promised && paxos_votes(p);
+	bool forgot = p->promised < seen->durable_promised && paxos_votes(p) && !paxos_is_held(p);
 	if (fell || forgot || p->delivered > p->chosen) {
 		snprintf(inv->problem, sizeof inv->problem, "%s: replica %u went backwards (promised %" PRIu64 " chosen %" PRIu64 ")",
 			 p->delivered > p->chosen ? "I6" : "I3", p->options.self, p->promised, p->chosen);

@@ -112,7 +112,7 @@ struct paxos;
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
 enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
-		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128, PAXOS_FULL = 256 };
+		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128, PAXOS_FULL = 256, PAXOS_ASKED = 512 };
 
 struct paxos_options {
 	uint64_t group;
@@ -260,6 +260,19 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us);
  */
 void paxos_stop_voting(struct paxos *p, uint64_t now_us);
 bool paxos_votes(const struct paxos *p);
+/*
+ * While held, a replica that could vote does nothing that counts: it promises and acknowledges nothing, and does not stand. What is
+ * asked of it meanwhile is asked again, or answered afterwards. (rsm/starts.h)
+ */
+void paxos_hold_vote(struct paxos *p, bool held);
+bool paxos_is_held(const struct paxos *p);
+/* Likewise at any time: its log is not what it was. As paxos_forget_promise(). */
+void paxos_lose_vote(struct paxos *p, uint64_t now_us, uint64_t life);
+/* What is durable here: the highest promise, if the newest one is; and the highest slot accepted that is still in memory. 0: none. */
+uint64_t paxos_durable_promise(const struct paxos *p);
+uint64_t paxos_durable_slot(const struct paxos *p);
+/* No slot after it has been accepted here, or may have been (paxos/impaired.h). */
+uint64_t paxos_slots_end(const struct paxos *p);
 /* Those of the chosen prefix that is known here. */
 const struct paxos_members *paxos_members(const struct paxos *p);
 /* How many slots are impaired; UINT64_MAX: all from one on. */

@@ -9,6 +9,7 @@
  *   apply.c             chosen entries → sessions → app
  *   settle.c            what a leader has to tell its group: settings, client ids, lived time
  *   members.c           which disk counts as which member
+ *   stale.c             … and which of two copies of it
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
@@ -37,6 +38,7 @@
 #include "rsm/read_index.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
+#include "rsm/stale.h"
 #include "rsm/snapshot_file.h"
 #include "rsm/state_hash.h"
 #include "wal/disk_watch.h"
@@ -306,6 +308,7 @@ struct rsm {
 	struct log_index index;
 	struct recovered recovered;
 	struct damage damage;
+	struct stale stale;
 	struct timer tick;
 	struct arena arena;            /* decoding */
 	struct buffer out;             /* encoding */
@@ -416,6 +419,27 @@ static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
 		if (rsm->options.members[i].replica == replica)
 			return i;
 	return UINT32_MAX;
+}
+
+/*
+ * False: the message counts, and comes from a process whose start has not been compared with what is remembered here, or was
+ * found to be a stale copy's (rsm/starts.h). Otherwise it may have been made one that does not.
+ */
+static inline bool stale_admit(struct rsm *rsm, const struct message *message, struct wire_paxos *m)
+{
+	struct stale *s = &rsm->stale;
+	uint32_t index = rsm_member_index(rsm, m->from);
+	struct start_memory *memory = s->current[index];
+	if (__builtin_expect(memory == NULL || memory->nonce != message->origin || memory->life != m->life, 0))
+		return stale_admit_other(rsm, index, message, m);
+	bool accepted = message->method == METHOD_ACCEPTED && m->nranges > 0;
+	if (!accepted && message->method != METHOD_PROMISE)
+		return true;
+	memory->promised = m->ballot > memory->promised ? m->ballot : memory->promised;
+	if (accepted && m->ranges[m->nranges - 1].last > memory->last)
+		memory->last = m->ranges[m->nranges - 1].last;
+	s->changed = true;
+	return true;
 }
 
 /* recover.c */

@@ -66,6 +66,8 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 		return "to: another replica";
 	if (m->from == rsm->options.replica || rsm_member_index(rsm, m->from) == UINT32_MAX)
 		return "from: not another member of the group";
+	if (method == METHOD_STARTED)
+		return stale_judge(m);
 	if (method == METHOD_STATE_HASH)
 		return state_hash_judge(m);
 	if (method >= METHOD_READ_INDEX)

@@ -11,6 +11,7 @@
  *   READ_INDEX       sequence: 1 … PAXOS_SEQUENCE_MAX
  *   READ_INDEX_REPLY the same; ballot: the sender's own; slot, chosen ≤ SLOT_MAX
  *   STATE_HASH       slot: 1 … SLOT_MAX; data: total hashes, 3 … HASH_PARTS_MAX; position: their hash; flags: 0 or 1
+ *   STARTED          flags: known ones; claim, remembered: those of rsm/starts.h, of possible ballots and slots
  *
  * The same numbers are judged when a log is read at the start: what an earlier version took from a forged message stands there.
  */

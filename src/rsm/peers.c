@@ -60,7 +60,8 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 
 bool peers_message(struct rsm *rsm, const struct message *message)
 {
-	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE || message->method > METHOD_STATE_HASH)
+	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
+	    (message->method > METHOD_STATE_HASH && message->method != METHOD_STARTED))
 		return false;
 	struct wire_paxos m;
 	arena_reset(&rsm->arena);
@@ -82,6 +83,12 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	m.life = rsm->node->env->sender_life;
 	if (m.life != 0)
 		members_heard(rsm, m.from, m.life);
+	if (message->method == METHOD_STARTED) {
+		stale_message(rsm, message, &m);
+		return true;
+	}
+	if (rsm->stale.on && !stale_admit(rsm, message, &m))
+		return true;
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
 	else if (message->method == METHOD_SNAPSHOT_CHUNK)

@@ -213,6 +213,9 @@ static void replay_record(void *context, const struct wal_record *record)
 		if (record->slot > r->chosen)
 			r->foreign = r->chosen = record->slot;
 		break;
+	case WAL_STARTS:
+		stale_restore(rsm, record->payload);
+		break;
 	}
 }
 

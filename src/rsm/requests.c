@@ -435,7 +435,7 @@ static void ballot_request(struct rsm *rsm, const struct requester *from)
 	wire_ballot_reply_encode(&(struct wire_ballot_reply){
 					 .group = rsm->options.group,
 					 .replica = rsm->options.replica,
-					 .ballot = paxos_votes(rsm->paxos) ? paxos_ballot(rsm->paxos) : 0,
+					 .ballot = paxos_votes(rsm->paxos) && !paxos_is_held(rsm->paxos) ? paxos_ballot(rsm->paxos) : 0,
 				 },
 				 &rsm->out);
 	answer(rsm, from, 0, buffer_slice(&rsm->out));

@@ -160,6 +160,7 @@ static void register_metrics(struct rsm *rsm)
 		{"synod_scrub_passes_total", "Times that log and snapshot have been read once more, to find damage.", &rsm->scrub.passes},
 		{"synod_scrub_bytes_total", "Bytes read for that.", &rsm->scrub.bytes},
 		{"synod_scrub_damaged_total", "Damaged log segments and snapshots that were found while serving.", &rsm->scrub.damaged},
+		{"synod_stale_copies_total", "Times that the directory was found to be an older copy of itself.", &rsm->stale.copies},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
 		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
 	};
@@ -204,6 +205,8 @@ int rsm_start(struct rsm *rsm)
 	int status = recover(rsm);
 	if (status == 0)
 		status = identity_check(rsm);
+	if (status == 0)
+		status = stale_start(rsm);
 	if (status != 0)
 		return status;
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
@@ -211,6 +214,7 @@ int rsm_start(struct rsm *rsm)
 			rsm->links[i] = node_dial(rsm->node, rsm->options.members[i].address);
 	rsm->started = true;
 	rsm->started_us = node_now_us(rsm->node);
+	stale_begin(rsm);
 	paxos_start(rsm->paxos, node_now_us(rsm->node));
 	state_hash_start(rsm);
 	scrub_start(rsm);
@@ -227,6 +231,7 @@ void rsm_destroy(struct rsm *rsm)
 	node_timer_cancel(rsm->node, &rsm->stop_timer);
 	state_hash_free(rsm);
 	scrub_free(rsm);
+	stale_free(rsm);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
@@ -453,8 +458,10 @@ void rsm_link_down(struct rsm *rsm, link_id link)
 {
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
 		if (rsm->links[i] == link) {
-			if (rsm->started)
+			if (rsm->started) {
 				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node), rsm->options.members[i].replica);
+				stale_link_down(rsm, i);
+			}
 			return;
 		}
 	requests_link_down(rsm, link);
@@ -469,7 +476,7 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || !paxos_votes(rsm->paxos) || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
+	if (!rsm->started || !paxos_votes(rsm->paxos) || paxos_is_held(rsm->paxos) || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;

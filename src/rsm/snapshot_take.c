@@ -324,6 +324,7 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	wal_position oldest = log_index_oldest(&rsm->index);
 	if (rsm->damage.first != 0 && rsm->damage.first < oldest)
 		oldest = rsm->damage.first;
+	stale_write(rsm);
 	/* What is released is written down: whatever else is missing at the next start has been lost. */
 	struct buffer payload = {0};
 	buffer_add_u64(&payload, oldest == UINT64_MAX ? 0 : oldest);

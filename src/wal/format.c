@@ -144,7 +144,7 @@ static bool is_known(const uint8_t *data)
 {
 	uint64_t word = load_u64(data + AT_TYPE);
 	uint64_t type = word & 0xff;
-	if (type < WAL_PROMISE || type > WAL_SNAPSHOT || word >> 8 > FLAG_LAST)
+	if (type < WAL_PROMISE || type > WAL_STARTS || word >> 8 > FLAG_LAST)
 		return false;
 	return true;
 }

@@ -11,6 +11,7 @@
  *                                        it is known not to have been more. Ballot 0 and no payload: not said
  *   WAL_SNAPSHOT slot, ballot            a snapshot that covers every slot ≤ slot is in place; accepted
  *                                        records of those slots no longer count
+ *   WAL_STARTS   payload                 what is remembered of the other replicas' directories (rsm/starts.h); the newest counts
  *
  * SEGMENT FILE  log-SSSSSSSSSSSSSSSS (id in 16 hex digits, ids are consecutive and never reused)
  *
@@ -125,7 +126,7 @@
 #include "base/status.h"
 #include "node/disk.h"
 
-enum wal_type { WAL_PROMISE = 1, WAL_ACCEPT = 2, WAL_CHOSEN = 3, WAL_SNAPSHOT = 4 };
+enum wal_type { WAL_PROMISE = 1, WAL_ACCEPT = 2, WAL_CHOSEN = 3, WAL_SNAPSHOT = 4, WAL_STARTS = 5 };
 
 /* Where a record is: segment id << 32 | offset. Later records have larger positions; none is 0. */
 typedef uint64_t wal_position;

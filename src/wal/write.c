@@ -86,7 +86,7 @@ static void make_room(struct wal *wal, size_t size)
 
 uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position)
 {
-	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_SNAPSHOT);
+	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_STARTS);
 	ASSERT(record->payload.len <= WAL_PAYLOAD_BYTES_MAX);
 	struct wal_buffer *buffer = wal->filling;
 	size_t size = wal_record_size(record->payload.len);

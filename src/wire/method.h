@@ -38,6 +38,7 @@
 	X(READ_INDEX, 50, "read_index") \
 	X(READ_INDEX_REPLY, 51, "read_index_reply") \
 	X(STATE_HASH, 52, "state_hash") \
+	X(STARTED, 56, "started") \
 	X(VIEW_PING, 64, "view_ping") \
 	X(PB_FORWARD, 72, "pb_forward") \
 	X(AGREEMENT, 80, "agreement") \

@@ -69,6 +69,8 @@ static int read_plain(struct slice in, struct wire_paxos *out, struct slice *res
 		case 18: count_element(&r, field, out, &out->nknown, rest); break;
 		case 40: pb_get_u64(&r, &out->stamp); break;
 		case 41: pb_get_u64(&r, &out->vouched); break;
+		case 44: pb_get_bytes(&r, &out->claim); break;
+		case 45: pb_get_bytes(&r, &out->remembered); break;
 		}
 	}
 	return r.status;
@@ -145,4 +147,8 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 	}
 	pb_put_u64(out, 40, in->stamp);
 	pb_put_u64(out, 41, in->vouched);
+	if (__builtin_expect((in->claim.len | in->remembered.len) != 0, 0)) {
+		pb_put_bytes(out, 44, in->claim);
+		pb_put_bytes(out, 45, in->remembered);
+	}
 }

@@ -49,6 +49,7 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_READ_INDEX:
 	case METHOD_READ_INDEX_REPLY:
 	case METHOD_STATE_HASH:
+	case METHOD_STARTED:
 	case METHOD_AGREEMENT:
 		return SENDER_REPLICA;
 	case METHOD_VIEW_PING:

@@ -174,6 +174,7 @@ struct wire_paxos {
 	uint64_t members;
 	uint64_t life; /* not in the message: of the disk of the process that it comes from; 0: not known */
 	uint64_t stamp, vouched;
+	struct slice claim, remembered; /* STARTED: rsm/starts.h */
 };
 int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *out) MUST_CHECK;
 void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out);

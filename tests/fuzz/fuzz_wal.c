@@ -210,7 +210,7 @@ static void check_on_disk(struct replayed *r, const struct wal_record *record)
 static void replay(void *context, const struct wal_record *record)
 {
 	struct replayed *r = context;
-	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_SNAPSHOT);
+	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_STARTS);
 	ASSERT(r->records == 0 || record->position > r->last);
 	check_on_disk(r, record);
 	r->records++;

@@ -9,7 +9,7 @@ static void random_append(struct fixture *f, struct rng *rng)
 	size_t len = rng_below(rng, kind == 0 ? sizeof data : kind < 10 ? 700 : 60);
 	for (size_t i = 0; i < len; i++)
 		data[i] = (uint8_t)rng_next(rng);
-	enum wal_type type = (enum wal_type)rng_range(rng, WAL_PROMISE, WAL_SNAPSHOT);
+	enum wal_type type = (enum wal_type)rng_range(rng, WAL_PROMISE, WAL_STARTS);
 	fixture_append(f, type, rng_below(rng, 1000), rng_below(rng, 1000), data, len);
 }
 

@@ -671,12 +671,12 @@ START_TEST(a_record_of_a_newer_version_is_no_torn_tail)
 			for (int flags = 0; flags <= 1; flags++) {
 				struct fixture f;
 				log_of(&f, 6 / per_batch, per_batch);
-				make_record_newer(&f, record, flags ? WAL_ACCEPT : WAL_SNAPSHOT + 1, flags ? 0x80 : 0);
+				make_record_newer(&f, record, flags ? WAL_ACCEPT : WAL_STARTS + 1, flags ? 0x80 : 0);
 				expect_untouched(&f, record < 5 ? at(record) : at(4));
 				fixture_free(&f);
 			}
 	/* In an older segment, and every type that there may be one day. */
-	for (unsigned type = WAL_SNAPSHOT + 1; type <= UINT8_MAX; type++) {
+	for (unsigned type = WAL_STARTS + 1; type <= UINT8_MAX; type++) {
 		struct fixture f;
 		log_of(&f, 25, 1);
 		make_record_newer(&f, type % 10, (uint8_t)type, 0);
@@ -693,7 +693,7 @@ START_TEST(a_torn_write_of_a_newer_version_is_refused_too)
 	struct fixture f;
 	uint8_t zeros[64] = {0};
 	log_of(&f, 3, 3);
-	make_record_newer(&f, 7, WAL_SNAPSHOT + 1, 0);
+	make_record_newer(&f, 7, WAL_STARTS + 1, 0);
 	ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(6), zeros, sizeof zeros), 0);
 	expect_untouched(&f, at(7));
 	fixture_free(&f);

@@ -400,7 +400,7 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 	uint64_t offset = wal_position_offset(e->position), place[2] = {wal_place(1, f.group, f.replica), offset};
 	ck_assert_uint_eq(wal_position_segment(e->position), 1);
 	ck_assert_int_eq(disk_sim_peek(f.disk, "log-0000000000000001", offset, data, size), 0);
-	data[8] = WAL_SNAPSHOT + 1;
+	data[8] = WAL_STARTS + 1;
 	store_u32(data, crc32c(crc32c(0, place, sizeof place), data + 4, WAL_RECORD_BYTES - 4 + e->len));
 	ck_assert_int_eq(disk_sim_poke(f.disk, "log-0000000000000001", offset, data, size), 0);
 	ck_assert_int_eq(disk_sim_flip(f.disk, "log-0000000000000001", 70, 1), 0);

@@ -1,0 +1,413 @@
+/* The rules stand in rsm/starts.h. */
+#include "rsm/stale.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "paxos/judge.h"
+#include "rsm/internal.h"
+#include "rsm/start_file.h"
+
+#define TICK_HEARTBEATS 4u  /* between two looks at what has changed */
+#define WRITE_TICKS 4u      /* … and so many of these between two records in the log */
+#define REPEAT_TICKS 16u    /* … and until a leader tells all again, though nothing has changed */
+#define EAGER_TIMEOUTS 4u
+
+static uint64_t heartbeat_us(const struct rsm *rsm)
+{
+	return rsm->settings.heartbeat_interval_ms * 1000ull;
+}
+
+static uint64_t timeout_us(const struct rsm *rsm)
+{
+	return rsm->settings.election_timeout_ms * 1000ull;
+}
+
+static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
+{
+	const struct paxos_members *members = paxos_members(rsm->paxos);
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].replica == replica)
+			return members->list[i].life;
+	return 0;
+}
+
+/* ---- what is remembered ---- */
+
+/* Where it stands may change. */
+static struct start_memory *memory_of(struct rsm *rsm, uint32_t replica, uint64_t life)
+{
+	struct stale *s = &rsm->stale;
+	struct start_memory *memory = starts_find(&s->starts, replica, life);
+	if (memory != NULL)
+		return memory;
+	memset(s->current, 0, sizeof s->current);
+	return starts_get(&s->starts, replica, life, bound_life(rsm, replica));
+}
+
+static void note(struct stale *s, struct start_memory *memory, uint64_t promised, uint64_t last)
+{
+	if (promised > memory->promised) {
+		memory->promised = promised;
+		s->changed = true;
+	}
+	if (last > memory->last) {
+		memory->last = last;
+		s->changed = true;
+	}
+}
+
+/* Of itself: nobody else sees what a leader acknowledges to itself. */
+static void note_own(struct rsm *rsm)
+{
+	struct start_memory *own = memory_of(rsm, rsm->options.replica, rsm->stale.own.chain.life);
+	if (!rsm->stale.found)
+		note(&rsm->stale, own, paxos_durable_promise(rsm->paxos), paxos_durable_slot(rsm->paxos));
+}
+
+void stale_write(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	struct buffer payload = {0};
+	s->write_due = false;
+	if (!s->on || s->starts.count == 0)
+		return;
+	starts_encode(&s->starts, &payload);
+	struct wal_record record = {.type = WAL_STARTS, .payload = buffer_slice(&payload)};
+	s->written = s->starts;
+	s->written_sequence = wal_append(rsm->wal, &record, NULL);
+	rsm->log_bytes += WAL_RECORD_BYTES + payload.len;
+	buffer_free(&payload);
+}
+
+static void note_durable(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	if (s->written_sequence == 0 || wal_durable(rsm->wal) < s->written_sequence)
+		return;
+	s->durable = s->written;
+	s->written_sequence = 0;
+}
+
+void stale_restore(struct rsm *rsm, struct slice payload)
+{
+	struct starts starts;
+	/* It verifies: nobody wrote what cannot be read. */
+	if (starts_decode(&starts, payload) == 0)
+		rsm->stale.starts = starts;
+}
+
+/* ---- telling, and asking ---- */
+
+static void send_started(struct rsm *rsm, uint32_t index, bool ask)
+{
+	struct stale *s = &rsm->stale;
+	struct buffer claim = {0}, remembered = {0};
+	start_claim_encode(&s->own, &claim);
+	starts_encode(&s->starts, &remembered);
+	struct wire_paxos m = {
+		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER),
+		.chosen = paxos_chosen_slot(rsm->paxos),
+		.claim = buffer_slice(&claim),
+		.remembered = buffer_slice(&remembered),
+	};
+	peers_send(rsm, rsm->options.members[index].replica, METHOD_STARTED, &m);
+	buffer_free(&claim);
+	buffer_free(&remembered);
+}
+
+static void ask_those_unheard(struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		if (i != rsm->self && rsm->stale.heard[i] == 0)
+			send_started(rsm, i, true);
+}
+
+static void tell_all(struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+		if (i != rsm->self)
+			send_started(rsm, i, rsm->stale.heard[i] == 0);
+}
+
+/* ---- before this replica counts ---- */
+
+static bool counts(const struct rsm *rsm, uint32_t index)
+{
+	uint64_t life = rsm->stale.heard[index];
+	return life != 0 && (paxos_members(rsm->paxos)->slot == 0 || bound_life(rsm, rsm->options.members[index].replica) == life);
+}
+
+static void open_if_heard(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	uint32_t heard = 0, awaited = 0;
+	if (!paxos_is_held(rsm->paxos) || s->found)
+		return;
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
+		if (i == rsm->self)
+			continue;
+		heard += counts(rsm, i);
+		awaited += s->heard[i] == 0 && !s->absent[i];
+	}
+	if (heard < paxos_quorum_others(rsm->paxos) ||
+	    (awaited > 0 && node_now_us(rsm->node) < rsm->started_us + timeout_us(rsm)))
+		return;
+	paxos_hold_vote(rsm->paxos, false);
+}
+
+void stale_link_down(struct rsm *rsm, uint32_t index)
+{
+	struct stale *s = &rsm->stale;
+	if (!s->on || s->heard[index] != 0)
+		return;
+	s->absent[index] = true;
+	open_if_heard(rsm);
+}
+
+/* ---- a stale copy ---- */
+
+static void begin_claim(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	s->own.promised = paxos_ballot(rsm->paxos);
+	s->own.last = paxos_slots_end(rsm->paxos);
+	memset(s->heard, 0, sizeof s->heard);
+	memset(s->absent, 0, sizeof s->absent);
+	s->eager_until_us = node_now_us(rsm->node) + EAGER_TIMEOUTS * timeout_us(rsm);
+	starts_accept(memory_of(rsm, rsm->options.replica, s->own.chain.life), &s->own);
+	s->changed = true;
+}
+
+static void found_stale(struct rsm *rsm, uint32_t from, enum start_gap gap, const struct start_memory *memory)
+{
+	struct stale *s = &rsm->stale;
+	char promised[BALLOT_TEXT_BYTES], remembered[BALLOT_TEXT_BYTES];
+	if (s->found)
+		return;
+	s->found = true;
+	s->copies++;
+	log_event(rsm->log, LOG_ERROR, "stale_copy",
+		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64 " promised=%s "
+		  "promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64 " meaning=\"this directory is an older copy of itself, or "
+		  "has been started elsewhere: the replica gives up its vote, follows and catches up, and votes again when its "
+		  "group has bound it anew, which it does by itself (event=member_bound)\"",
+		  rsm->options.group, rsm->options.members[from].name, start_gap_text(gap), s->own.chain.count, memory->count,
+		  ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered), s->own.last, memory->last);
+	rsm->lost = true;
+	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), 0);
+}
+
+static void renew(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	struct env *env = rsm->node->env;
+	if (!s->found || s->refused)
+		return;
+	int status = env->ops->renew_life == NULL ? STATUS_LOST_DIRECTORY : env->ops->renew_life(env);
+	if (status == STATUS_LOST_DIRECTORY) {
+		s->refused = true;
+		log_event(rsm->log, LOG_ERROR, "stale_copy_stays", "group=%" PRIu64 " meaning=\"this kind of node cannot begin another life: it "
+			  "does not vote any more; stop it, and start it with an empty directory (docs/operations.md)\"", rsm->options.group);
+	}
+	/* Under way, or it has failed: at the next tick. */
+	if (status != 0)
+		return;
+	s->found = false;
+	s->own.chain = (struct start_chain){.life = env->life, .count = 1, .listed = 1, .nonces = {s->own.chain.nonces[0]}};
+	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), env->life);
+	paxos_hold_vote(rsm->paxos, false);
+	begin_claim(rsm);
+	ask_those_unheard(rsm);
+}
+
+/* ---- what others say ---- */
+
+/* True: it is of another process than before, that may not know ours. */
+static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *message, const struct wire_paxos *m, bool *answer)
+{
+	struct stale *s = &rsm->stale;
+	struct start_claim claim;
+	if (m->claim.len == 0 || start_claim_decode(&claim, m->claim) != 0 || claim.chain.life != m->life ||
+	    claim.chain.nonces[0] != message->origin)
+		return false;
+	struct start_memory *memory = memory_of(rsm, m->from, m->life);
+	if (starts_judge(memory, &claim) != START_GAP_NONE) {
+		/* It will be told what is remembered. */
+		*answer = true;
+		return false;
+	}
+	s->current[index] = memory;
+	if (memory->nonce == message->origin)
+		return false;
+	starts_accept(memory, &claim);
+	s->changed = true;
+	/* Another process than the one that had compared ours may have forgotten it. */
+	s->heard[index] = 0;
+	return true;
+}
+
+static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos *m, const struct start_memory *theirs)
+{
+	struct stale *s = &rsm->stale;
+	if (theirs->replica != rsm->options.replica) {
+		uint32_t of = rsm_member_index(rsm, theirs->replica);
+		if (of == UINT32_MAX)
+			return;
+		if (starts_find(&s->starts, theirs->replica, theirs->life) == NULL)
+			memset(s->current, 0, sizeof s->current);
+		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
+		s->changed |= told == STARTS_TOLD_MORE;
+		if (told == STARTS_TOLD_STALE)
+			send_started(rsm, of, true);
+		return;
+	}
+	if (theirs->life != s->own.chain.life)
+		return;
+	enum start_gap gap = starts_judge(theirs, &s->own);
+	if (gap != START_GAP_NONE)
+		found_stale(rsm, index, gap, theirs);
+	else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_LEARNER) == 0)
+		s->heard[index] = m->life;
+}
+
+void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m)
+{
+	struct stale *s = &rsm->stale;
+	uint32_t index = rsm_member_index(rsm, m->from);
+	struct starts theirs;
+	bool answer = (m->flags & PAXOS_ASKED) != 0;
+	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0)
+		return;
+	s->absent[index] = false;
+	bool other = take_claim(rsm, index, message, m, &answer);
+	for (uint32_t i = 0; i < theirs.count; i++)
+		take_memory(rsm, index, m, &theirs.list[i]);
+	/* Whoever answers asks only if there is news: two that do not count for each other would go on for ever. */
+	if (answer || other)
+		send_started(rsm, index, other && s->heard[index] == 0);
+	renew(rsm);
+	open_if_heard(rsm);
+}
+
+/* T1. */
+bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m)
+{
+	struct stale *s = &rsm->stale;
+	uint64_t now_us = node_now_us(rsm->node);
+	/* From a world that tells no lives. */
+	if (m->life == 0)
+		return true;
+	struct start_memory *memory = starts_find(&s->starts, m->from, m->life);
+	if (memory != NULL && memory->nonce == message->origin) {
+		s->current[index] = memory;
+		return true;
+	}
+	if (now_us >= s->asked_us[index]) {
+		s->asked_us[index] = now_us + heartbeat_us(rsm);
+		send_started(rsm, index, true);
+	}
+	switch (message->method) {
+	case METHOD_ACCEPTED:
+		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
+		return true;
+	case METHOD_FETCH:
+	case METHOD_CHOSEN:
+	case METHOD_SNAPSHOT_FETCH:
+	case METHOD_SNAPSHOT_CHUNK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+const char *stale_judge(const struct wire_paxos *m)
+{
+	struct start_claim claim;
+	struct starts starts;
+	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER)) != 0)
+		return "flags: not those of a start";
+	if (m->chosen > SLOT_MAX)
+		return "chosen: beyond every possible slot";
+	if (start_claim_decode(&claim, m->claim) != 0)
+		return "claim: not that of a start";
+	return starts_decode(&starts, m->remembered) == 0 ? NULL : "remembered: not a memory of starts";
+}
+
+/* ---- time ---- */
+
+static void arm(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	bool eager = paxos_is_held(rsm->paxos) || node_now_us(rsm->node) < s->eager_until_us;
+	node_timer_after(rsm->node, &s->timer, heartbeat_us(rsm) * (eager ? 1 : TICK_HEARTBEATS));
+}
+
+/* Whoever leads anew is told what is remembered here; and tells the others. */
+static void spread(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	uint32_t leader = paxos_leader(rsm->paxos);
+	uint32_t index = leader == 0 ? UINT32_MAX : rsm_member_index(rsm, leader);
+	if (leader != s->leader && index != UINT32_MAX && index != rsm->self)
+		send_started(rsm, index, s->heard[index] == 0);
+	s->leader = leader;
+	if (index == rsm->self && (s->tell_due || s->ticks % REPEAT_TICKS == 0)) {
+		s->tell_due = false;
+		tell_all(rsm);
+	}
+}
+
+static void tick(void *data)
+{
+	struct rsm *rsm = data;
+	struct stale *s = &rsm->stale;
+	s->ticks++;
+	renew(rsm);
+	note_own(rsm);
+	note_durable(rsm);
+	s->tell_due |= s->changed;
+	s->write_due |= s->changed;
+	s->changed = false;
+	if (node_now_us(rsm->node) < s->eager_until_us || s->ticks % REPEAT_TICKS == 0)
+		ask_those_unheard(rsm);
+	spread(rsm);
+	if (s->write_due && s->ticks % WRITE_TICKS == 0 && !rsm_log_is_congested(rsm))
+		stale_write(rsm);
+	open_if_heard(rsm);
+	arm(rsm);
+}
+
+int stale_start(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	struct env *env = rsm->node->env;
+	uint64_t nonce = rsm->node->tracer.life;
+	timer_init(&s->timer, tick, rsm);
+	s->durable = s->starts;
+	if (env->life == 0 || nonce == 0)
+		return 0;
+	int status = start_file_note(env->disk, rsm->log, env->life, nonce, &s->own.chain);
+	if (status != 0)
+		return status;
+	s->on = true;
+	begin_claim(rsm);
+	if (rsm->options.nmembers == 1)
+		return 0;
+	paxos_hold_vote(rsm->paxos, true);
+	return 0;
+}
+
+void stale_begin(struct rsm *rsm)
+{
+	if (!rsm->stale.on || rsm->options.nmembers == 1)
+		return;
+	ask_those_unheard(rsm);
+	arm(rsm);
+}
+
+void stale_free(struct rsm *rsm)
+{
+	if (rsm->stale.on)
+		node_timer_cancel(rsm->node, &rsm->stale.timer);
+}

@@ -1,0 +1,55 @@
+/*
+ * What a replica knows of its own start and of the others' (rsm/starts.h), and the rules that follow from it.
+ */
+#ifndef SYNOD_RSM_STALE_H
+#define SYNOD_RSM_STALE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/timer.h"
+#include "rsm/starts.h"
+#include "wire/wire.h"
+
+struct rsm;
+struct message;
+
+struct stale {
+	bool on;                /* this directory has a life: otherwise there is nothing to compare */
+	bool found;             /* it is a stale copy: another life is to be drawn … */
+	bool refused;           /* … and cannot be */
+	struct start_claim own;
+	struct starts starts;   /* what is remembered */
+	struct start_memory *current[REPLICAS_MAX]; /* in it: of the process that was heard last, by member; its messages count */
+	uint64_t heard[REPLICAS_MAX];    /* the life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet */
+	bool absent[REPLICAS_MAX];       /* it could not be connected to since it was asked last */
+	uint64_t asked_us[REPLICAS_MAX];
+	struct timer timer;
+	uint64_t eager_until_us;         /* until then whoever has not answered is asked at each heartbeat */
+	uint32_t ticks;
+	bool changed;           /* what is remembered, since the last tick … */
+	bool tell_due, write_due; /* … since others were told, and since it was written down */
+	uint32_t leader;        /* has been told */
+	struct starts written, durable;
+	uint64_t written_sequence; /* of the log's record of `written`; 0: it is durable */
+	uint64_t copies;        /* times that this directory was found to be one */
+};
+
+/* While the log is replayed. */
+void stale_restore(struct rsm *rsm, struct slice payload);
+/* When all of it has been, and nothing has been sent yet: notes the start. 0, or why the replica cannot start (logged). */
+int stale_start(struct rsm *rsm) MUST_CHECK;
+/* When the links are there. */
+void stale_begin(struct rsm *rsm);
+void stale_free(struct rsm *rsm);
+/* What is remembered goes into the log: before older parts of it are released. */
+void stale_write(struct rsm *rsm);
+void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m);
+/* The connection to this member is lost. */
+void stale_link_down(struct rsm *rsm, uint32_t index);
+
+/* The slow way of stale_admit(). */
+bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m);
+const char *stale_judge(const struct wire_paxos *m);
+
+#endif

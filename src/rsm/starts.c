@@ -1,0 +1,176 @@
+#include "rsm/starts.h"
+
+#include <string.h>
+
+#include "paxos/ballot.h"
+#include "paxos/judge.h"
+
+/* ---- the judgement ---- */
+
+enum start_gap starts_judge(const struct start_memory *memory, const struct start_claim *claim)
+{
+	const struct start_chain *chain = &claim->chain;
+	/* The process that is remembered: what was seen of it since is no more than it knows. */
+	if (chain->listed > 0 && memory->nonce == chain->nonces[0])
+		return START_GAP_NONE;
+	if (memory->root != 0 && memory->root == chain->root) {
+		uint64_t ago = chain->count - memory->count;
+		if (memory->count > chain->count || (ago < chain->listed && chain->nonces[ago] != memory->nonce))
+			return START_GAP_START;
+	}
+	if (memory->promised > claim->promised)
+		return START_GAP_PROMISE;
+	return memory->last > claim->last ? START_GAP_ACCEPTED : START_GAP_NONE;
+}
+
+const char *start_gap_text(enum start_gap gap)
+{
+	static const char *const texts[] = {
+		[START_GAP_NONE] = "nothing",
+		[START_GAP_START] = "a later start",
+		[START_GAP_PROMISE] = "a later promise",
+		[START_GAP_ACCEPTED] = "acknowledged entries",
+	};
+	return texts[gap];
+}
+
+/* ---- the memory ---- */
+
+struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64_t life)
+{
+	for (uint32_t i = 0; i < starts->count; i++)
+		if (starts->list[i].replica == replica && starts->list[i].life == life)
+			return &starts->list[i];
+	return NULL;
+}
+
+static void forget(struct starts *starts, uint32_t i)
+{
+	starts->count--;
+	memmove(&starts->list[i], &starts->list[i + 1], (starts->count - i) * sizeof starts->list[0]);
+}
+
+struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life, uint64_t bound)
+{
+	struct start_memory *present = starts_find(starts, replica, life);
+	uint32_t lives = 0, oldest = UINT32_MAX;
+	if (present != NULL)
+		return present;
+	for (uint32_t i = 0; i < starts->count; i++) {
+		if (starts->list[i].replica != replica)
+			continue;
+		lives++;
+		if (oldest == UINT32_MAX && starts->list[i].life != bound)
+			oldest = i;
+	}
+	if (lives >= 2 && oldest != UINT32_MAX)
+		forget(starts, oldest);
+	if (starts->count == STARTS_MAX)
+		forget(starts, 0);
+	struct start_memory *memory = &starts->list[starts->count++];
+	*memory = (struct start_memory){.replica = replica, .life = life};
+	return memory;
+}
+
+void starts_accept(struct start_memory *memory, const struct start_claim *claim)
+{
+	memory->root = claim->chain.root;
+	memory->count = claim->chain.count;
+	memory->nonce = claim->chain.nonces[0];
+	memory->found_promised = claim->promised;
+	memory->found_last = claim->last;
+}
+
+static bool raise(struct start_memory *own, const struct start_memory *theirs)
+{
+	bool more = theirs->promised > own->promised || theirs->last > own->last;
+	own->promised = theirs->promised > own->promised ? theirs->promised : own->promised;
+	own->last = theirs->last > own->last ? theirs->last : own->last;
+	return more;
+}
+
+enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound)
+{
+	struct start_memory *own = starts_find(starts, theirs->replica, theirs->life);
+	if (own == NULL) {
+		*starts_get(starts, theirs->replica, theirs->life, bound) = *theirs;
+		return STARTS_TOLD_MORE;
+	}
+	if (own->nonce == theirs->nonce)
+		return raise(own, theirs) ? STARTS_TOLD_MORE : STARTS_TOLD_NOTHING;
+	/* Which of the two is the later one its next claim will say. */
+	if (own->root == 0 || own->root != theirs->root || theirs->count < own->count)
+		return STARTS_TOLD_NOTHING;
+	if (theirs->count == own->count || own->promised > theirs->found_promised || own->last > theirs->found_last)
+		return STARTS_TOLD_STALE;
+	struct start_memory before = *own;
+	*own = *theirs;
+	raise(own, &before);
+	return STARTS_TOLD_MORE;
+}
+
+/* ---- the encoding ---- */
+
+void start_claim_encode(const struct start_claim *claim, struct buffer *out)
+{
+	const struct start_chain *chain = &claim->chain;
+	buffer_add_u64(out, chain->life);
+	buffer_add_u64(out, chain->root);
+	buffer_add_u64(out, chain->count);
+	buffer_add_u64(out, claim->promised);
+	buffer_add_u64(out, claim->last);
+	buffer_add_u32(out, chain->listed);
+	for (uint32_t i = 0; i < chain->listed; i++)
+		buffer_add_u64(out, chain->nonces[i]);
+}
+
+static bool is_possible(uint64_t ballot, uint64_t slot)
+{
+	return ballot_round(ballot) <= BALLOT_ROUND_MAX && slot <= SLOT_MAX;
+}
+
+int start_claim_decode(struct start_claim *claim, struct slice in)
+{
+	struct start_chain *chain = &claim->chain;
+	*claim = (struct start_claim){0};
+	if (!slice_take_u64(&in, &chain->life) || !slice_take_u64(&in, &chain->root) || !slice_take_u64(&in, &chain->count) ||
+	    !slice_take_u64(&in, &claim->promised) || !slice_take_u64(&in, &claim->last) || !slice_take_u32(&in, &chain->listed) ||
+	    chain->life == 0 || chain->listed == 0 || chain->listed > STARTS_LISTED || !is_possible(claim->promised, claim->last))
+		return STATUS_CORRUPT;
+	for (uint32_t i = 0; i < chain->listed; i++)
+		if (!slice_take_u64(&in, &chain->nonces[i]) || chain->nonces[i] == 0)
+			return STATUS_CORRUPT;
+	return in.len == 0 ? 0 : STATUS_CORRUPT;
+}
+
+void starts_encode(const struct starts *starts, struct buffer *out)
+{
+	for (uint32_t i = 0; i < starts->count; i++) {
+		const struct start_memory *m = &starts->list[i];
+		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce, m->found_promised, m->found_last, m->promised, m->last};
+		buffer_add_u32(out, m->replica);
+		for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
+			buffer_add_u64(out, numbers[k]);
+	}
+}
+
+static bool take_memory(struct slice *in, struct start_memory *m)
+{
+	return slice_take_u32(in, &m->replica) && slice_take_u64(in, &m->life) && slice_take_u64(in, &m->root) &&
+	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) && slice_take_u64(in, &m->found_promised) &&
+	       slice_take_u64(in, &m->found_last) && slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
+}
+
+int starts_decode(struct starts *starts, struct slice in)
+{
+	*starts = (struct starts){0};
+	while (in.len > 0) {
+		struct start_memory m;
+		if (starts->count == STARTS_MAX || !take_memory(&in, &m) || m.life == 0 || m.nonce == 0 ||
+		    !is_possible(m.found_promised, m.found_last) || !is_possible(m.promised, m.last) ||
+		    starts_find(starts, m.replica, m.life) != NULL)
+			return STATUS_CORRUPT;
+		starts->list[starts->count++] = m;
+	}
+	return 0;
+}
