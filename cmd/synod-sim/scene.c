@@ -111,8 +111,8 @@ static void check_core(struct scene *scene, uint32_t group)
 		if (replica->group != group)
 			continue;
 		bool alive = sim_process_alive(replica->process);
-		if (replica->wipes != replica->process->wipes) {
-			replica->wipes = replica->process->wipes;
+		if (replica->wipes != replica->process->wipes + replica->process->copies) {
+			replica->wipes = replica->process->wipes + replica->process->copies;
 			paxos_invariants_wiped(scene->invariants[group], count);
 		}
 		if (replica->checked != 0 && (!alive || replica->checked != replica->process->incarnation)) {
@@ -142,6 +142,15 @@ static void check_group_id(struct scene *scene, const struct scene_replica *repl
 	}
 }
 
+/* faults: 104 */
+static void check_copy(struct scene *scene, const struct scene_replica *replica)
+{
+	const struct sim_process *process = replica->process;
+	const struct paxos *core = sim_process_alive(process) ? rsm_core(scene->kind->rsm(replica)) : NULL;
+	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) && sim_nemesis_is_stale(scene->nemesis, process))
+		scene_fail(scene, VERDICT_SAFETY, "%s votes with a copy of its disk, and others remember more", process->name);
+}
+
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
@@ -163,6 +172,7 @@ static void after_turn(void *context, struct sim_process *process)
 	memory_after_turn(scene, replica);
 	compare_state(scene, replica);
 	check_lived(scene, replica);
+	check_copy(scene, replica);
 	check_core(scene, replica->group);
 	if (scene->kind->replica_turn != NULL)
 		scene->kind->replica_turn(scene, replica);
@@ -219,6 +229,13 @@ static bool has_vote(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
 	return scene->by_process[process->index] == NULL || paxos_votes(rsm_core(scene->kind->rsm(scene->by_process[process->index])));
+}
+
+static const struct rsm *rsm_of(void *context, const struct sim_process *process)
+{
+	struct scene *scene = context;
+	const struct scene_replica *replica = scene->by_process[process->index];
+	return replica == NULL ? NULL : scene->kind->rsm(replica);
 }
 
 static void ask_to_hand_over(void *data, struct node *node)
@@ -558,6 +575,7 @@ static void scene_build(struct scene *scene)
 	sim_nemesis_count_votes(scene->nemesis, has_vote, scene);
 	sim_nemesis_operate(scene->nemesis, hand_over, scene);
 	sim_nemesis_wipes(scene->nemesis, is_bound, scene);
+	sim_nemesis_stale_copies(scene->nemesis, rsm_of, scene);
 	sim_nemesis_listen(scene->nemesis, scene->options->told, scene->options->told_context);
 	sim_nemesis_leave_out(scene->nemesis, scene->options->left_out, scene->options->nleft_out);
 	scene->load.violation = load_violation;

@@ -105,7 +105,7 @@ struct scene_replica {
 	uint64_t applied; /* last seen */
 	uint32_t incarnation;
 	uint32_t checked; /* the incarnation that the invariants know; 0: none */
-	uint32_t wipes;   /* of its disk, that they know of */
+	uint32_t wipes;   /* of its disk, and copies in its place, that they know of */
 	uint32_t lied_to; /* an incarnation, and how often */
 	uint64_t lies;
 	struct scene_memory memory;

@@ -21,6 +21,10 @@
  * hears of this one's votes, and whatever becomes of the process, the directory has none any more, until the group
  * has bound its life, which is another than that of the lost one (paxos/members.h; every hello bears it). A kind of node
  * that cannot do without its vote (no stop_voting) ends instead.
+ *
+ * ANOTHER LIFE. A node that has found out that its directory is not what it was (env renew_life()) gets another life: at the start at once,
+ * later without waiting for the disk. It has no vote meanwhile. When the new life is durable, connections to the other members are made
+ * anew, whose hellos tell it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,7 +60,9 @@ struct host_identity {
 	bool changed; /* since what is being written */
 	bool failed;
 	uint64_t writing_group_id;
+	uint64_t next_life, writing_life; /* that is to take the place of own.life; 0: none */
 	bool writing_lost;
+	bool serving, renewed;     /* the start is over; another life is durable, and the node has not been told */
 	struct buffer text;
 	struct disk_request request;
 	struct disk_file *file;
@@ -92,6 +98,23 @@ static void submit(struct host_identity *id, enum write_step step, struct disk_r
 
 static void announce(struct host_identity *id);
 
+/* Its peers hear of it in the hellos of new connections. */
+static void begin_life(struct host_identity *id)
+{
+	struct host *host = id->host;
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	id->own.life = host->env.life = id->writing_life;
+	id->next_life = id->writing_life = 0;
+	id->renewed = true;
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		if (link->dialled && (link->state == LINK_HELLO || link->state == LINK_OPEN))
+			link_cut(link, "this node's directory has begun another life");
+	}
+}
+
 static void write_over(struct host_identity *id)
 {
 	struct host *host = id->host;
@@ -103,6 +126,8 @@ static void write_over(struct host_identity *id)
 		return;
 	}
 	id->durable_lost = id->writing_lost;
+	if (id->writing_life != 0)
+		begin_life(id);
 	if (id->durable_group_id != id->writing_group_id) {
 		id->durable_group_id = id->writing_group_id;
 		announce(id);
@@ -113,13 +138,18 @@ static void write_over(struct host_identity *id)
 
 static void write_next(struct host_identity *id)
 {
+	struct identity next;
 	switch (id->step) {
 	case WRITE_NOTHING:
 		id->changed = id->failed = false;
 		id->writing_group_id = id->own.group_id;
 		id->writing_lost = id->own.lost;
 		buffer_clear(&id->text);
-		identity_format(&id->own, &id->text);
+		next = id->own;
+		id->writing_life = id->next_life;
+		if (id->next_life != 0)
+			next.life = id->next_life;
+		identity_format(&next, &id->text);
 		submit(id, WRITE_CREATE,
 		       (struct disk_request){.operation = DISK_CREATE, .name = IDENTITY_FILE_NEW});
 		break;
@@ -212,12 +242,29 @@ int host_identity_starting(struct host *host, char *error, size_t error_size)
 	return 0;
 }
 
+/* While others are served. */
+static int renew_while_serving(struct host_identity *id)
+{
+	if (id->renewed) {
+		id->renewed = false;
+		return 0;
+	}
+	if (id->next_life == 0) {
+		id->next_life = rng_next(&id->host->rng) | 1;
+		id->own.lost = true;
+		note_change(id);
+	}
+	return STATUS_BUSY;
+}
+
 int host_identity_renew_life(struct host *host)
 {
 	struct host_identity *id = host->identity;
 	struct identity renewed = id->own;
 	if (id->own.life == 0 || host->env.disk == NULL || host->node->ops->stop_voting == NULL)
 		return STATUS_LOST_DIRECTORY;
+	if (id->serving)
+		return renew_while_serving(id);
 	renewed.life = rng_next(&host->rng) | 1;
 	renewed.lost = true;
 	int status = identity_write_now(host->env.disk, &renewed);
@@ -241,6 +288,7 @@ void host_identity_started(struct host *host)
 {
 	struct host_identity *id = host->identity;
 	bool has_log = false;
+	id->serving = true;
 	if (id->own.log || id->own.node[0] == '\0' || host->env.disk == NULL ||
 	    identity_has_log(host->env.disk, &id->own, &has_log) != 0 || !has_log)
 		return;

@@ -132,9 +132,10 @@ struct env_ops {
 	 */
 	int (*identified)(struct env *env, uint64_t group_id);
 	/*
-	 * While start() runs: what the node's directory had promised is lost, so it is another one from now on, as if it had replaced
+	 * What the node's directory had promised is lost, so it is another one from now on, as if it had replaced
 	 * it. Draws a new env->life, durably, and notes that it has no vote until that is bound. 0, or why not: then nothing
-	 * has changed. NULL: this world has none.
+	 * has changed. While start() runs that blocks; later the answer is STATUS_BUSY until it is done: ask again. STATUS_LOST_DIRECTORY:
+	 * this kind of node has no other life. NULL: this world has none.
 	 */
 	int (*renew_life)(struct env *env);
 };

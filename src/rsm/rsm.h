@@ -162,4 +162,12 @@ const struct group_settings *rsm_settings_in_force(const struct rsm *rsm); /* by
 /* Answers a request with NOT_LEADER and the hint. */
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request);
 
+/* What the directory holds at this moment, at most: for whoever copies it (rsm/starts.h). */
+struct rsm_moment {
+	uint64_t life, root, count, promised, last;
+};
+void rsm_moment(const struct rsm *rsm, struct rsm_moment *out);
+/* This replica remembers, whatever becomes of its process, that this one has had more than that: a copy from then is recognised. */
+bool rsm_remembers_more(const struct rsm *rsm, uint32_t replica, const struct rsm_moment *moment);
+
 #endif

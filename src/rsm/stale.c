@@ -116,6 +116,16 @@ static void send_started(struct rsm *rsm, uint32_t index, bool ask)
 	buffer_free(&remembered);
 }
 
+/* At most once a heartbeat. */
+static void ask(struct rsm *rsm, uint32_t index)
+{
+	uint64_t now_us = node_now_us(rsm->node);
+	if (now_us < rsm->stale.asked_us[index])
+		return;
+	rsm->stale.asked_us[index] = now_us + heartbeat_us(rsm);
+	send_started(rsm, index, true);
+}
+
 static void ask_those_unheard(struct rsm *rsm)
 {
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
@@ -259,7 +269,7 @@ static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos
 		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
 		s->changed |= told == STARTS_TOLD_MORE;
 		if (told == STARTS_TOLD_STALE)
-			send_started(rsm, of, true);
+			ask(rsm, of);
 		return;
 	}
 	if (theirs->life != s->own.chain.life)
@@ -294,7 +304,6 @@ void stale_message(struct rsm *rsm, const struct message *message, const struct 
 bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
-	uint64_t now_us = node_now_us(rsm->node);
 	/* From a world that tells no lives. */
 	if (m->life == 0)
 		return true;
@@ -303,10 +312,7 @@ bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *me
 		s->current[index] = memory;
 		return true;
 	}
-	if (now_us >= s->asked_us[index]) {
-		s->asked_us[index] = now_us + heartbeat_us(rsm);
-		send_started(rsm, index, true);
-	}
+	ask(rsm, index);
 	switch (message->method) {
 	case METHOD_ACCEPTED:
 		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
@@ -410,4 +416,25 @@ void stale_free(struct rsm *rsm)
 {
 	if (rsm->stale.on)
 		node_timer_cancel(rsm->node, &rsm->stale.timer);
+}
+
+/* ---- for whoever makes copies ---- */
+
+void rsm_moment(const struct rsm *rsm, struct rsm_moment *out)
+{
+	const struct start_chain *chain = &rsm->stale.own.chain;
+	*out = (struct rsm_moment){.life = chain->life, .root = chain->root, .count = chain->count};
+	out->promised = paxos_ballot(rsm->paxos);
+	out->last = paxos_slots_end(rsm->paxos);
+}
+
+bool rsm_remembers_more(const struct rsm *rsm, uint32_t replica, const struct rsm_moment *moment)
+{
+	for (uint32_t i = 0; i < rsm->stale.durable.count; i++) {
+		const struct start_memory *memory = &rsm->stale.durable.list[i];
+		if (memory->replica == replica && memory->life == moment->life)
+			return memory->promised > moment->promised || memory->last > moment->last ||
+			       (memory->root == moment->root && moment->root != 0 && memory->count > moment->count);
+	}
+	return false;
 }

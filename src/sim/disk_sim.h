@@ -89,6 +89,13 @@ void disk_sim_crash(struct disk *disk, enum disk_sim_crash kind);
 /* Ends the process and empties the disk (the machine is replaced). */
 void disk_sim_wipe(struct disk *disk);
 
+/* All files as the process sees them at this moment. */
+struct disk_sim_image;
+struct disk_sim_image *disk_sim_copy(const struct disk *disk);
+/* Ends the process; then the disk holds what the image does, durably. */
+void disk_sim_put_back(struct disk *disk, const struct disk_sim_image *image);
+void disk_sim_image_free(struct disk_sim_image *image);
+
 /* Faults at random from here on; NULL: none. */
 void disk_sim_set_faults(struct disk *disk, const struct disk_sim_faults *faults);
 /*

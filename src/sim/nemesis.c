@@ -186,6 +186,7 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 		source_arm(&nemesis->sources[deed]);
 	nemesis_members_start(nemesis);
 	nemesis_wipes_start(nemesis);
+	nemesis_stale_start(nemesis);
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
 }
 
@@ -195,6 +196,7 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 		sim_world_timer_cancel(nemesis->world, &nemesis->sources[deed].timer);
 	nemesis_members_stop(nemesis);
 	nemesis_wipes_stop(nemesis);
+	nemesis_stale_stop(nemesis);
 }
 
 static void forget_plans(struct sim_nemesis *nemesis)

@@ -65,6 +65,12 @@ void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *conte
  * the life of the disk that it has now. Without this call no disk is lost.
  */
 void sim_nemesis_wipes(struct sim_nemesis *nemesis, bool (*bound)(void *context, const struct sim_process *process), void *context);
+/* Copies of disks take their places. `rsm`: of a replica that is up. Without this call none does. */
+struct rsm;
+void sim_nemesis_stale_copies(struct sim_nemesis *nemesis,
+			      const struct rsm *(*rsm)(void *context, const struct sim_process *process), void *context);
+/* Its disk is such a copy, and has not begun another life: it must not count. */
+bool sim_nemesis_is_stale(const struct sim_nemesis *nemesis, const struct sim_process *process);
 /*
  * What an operator may do at any time: `hand_over` has a process, if it leads, look for a successor. Without it that is
  * never done.

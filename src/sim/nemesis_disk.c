@@ -165,7 +165,8 @@ bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *
 
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
-	uint32_t damaged = 0;
+	uint32_t damaged = 0, minority = (group->count - 1) / 2;
+	bool stale = false;
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct nemesis_damage *damage = &group->damage[i];
 		if (damage->snapshot && sim_damage_snapshot_is_whole(group->members[i]->disk, damage->snapshot_slot))
@@ -175,9 +176,16 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 		if (damage->log && !damage->refused && nemesis_votes(nemesis, group->members[i]) &&
 		    damage->hidden != group->members[i]->incarnation && sim_damage_log_is_whole(group->members[i]->disk))
 			damage->log = false;
+		/* It has been recognised, and is what replaces a lost one. */
+		if (damage->stale_life != 0 && damage->stale_life != group->members[i]->env.life) {
+			damage->stale_life = 0;
+			damage->wiped = true;
+		}
+		stale |= damage->stale_life != 0;
 		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
 	}
-	return damaged;
+	/* Those that can tell must stay what they are. */
+	return stale && damaged < minority ? minority : damaged;
 }
 
 /* Is one more damaged disk allowed, namely this one? */
@@ -186,6 +194,9 @@ static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group
 	uint32_t damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
 	bool already = own->log || own->snapshot || own->wiped || own->memory;
+	for (uint32_t i = 0; i < group->count; i++)
+		if (group->damage[i].stale_life != 0)
+			return false;
 	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
 }
 

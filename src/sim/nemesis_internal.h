@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/list.h"
+#include "rsm/rsm.h"
 #include "sim/nemesis.h"
 
 /* What is done; most have an opposite that ends them after a while. */
@@ -50,6 +51,7 @@ struct nemesis_damage {
 	bool snapshot;          /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
 	bool wiped;             /* until its group has bound the disk that took its place */
+	uint64_t stale_life;    /* of a copy that took its place, until it has begun another life; 0: none has */
 	bool memory;            /* until it has a right state again */
 	uint32_t hidden;        /* a name went, which a process that has the file open cannot notice: its incarnation */
 };
@@ -90,6 +92,11 @@ struct sim_nemesis {
 	struct timer wipe_timer;
 	bool (*bound)(void *context, const struct sim_process *process);
 	void *bound_context;
+	struct rng rng_stale; /* nemesis_stale.c, likewise */
+	struct timer stale_timer;
+	struct nemesis_copy *copies; /* by victim */
+	const struct rsm *(*rsm_of)(void *context, const struct sim_process *process);
+	void *stale_context;
 	uint32_t deeds;   /* so far */
 	uint32_t current; /* number of the one that is being done */
 	struct nemesis_moment moment;
@@ -167,6 +174,11 @@ void nemesis_members_correct(struct sim_process *process);
 
 void nemesis_wipes_start(struct sim_nemesis *nemesis);
 void nemesis_wipes_stop(struct sim_nemesis *nemesis);
+
+/* ---- nemesis_stale.c ---- */
+
+void nemesis_stale_start(struct sim_nemesis *nemesis);
+void nemesis_stale_stop(struct sim_nemesis *nemesis);
 
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);

@@ -343,13 +343,17 @@ int sim_process_renew_life(struct sim_process *process)
 {
 	if (process->env.life == 0 || process->node->ops->stop_voting == NULL)
 		return STATUS_LOST_DIRECTORY;
+	uint64_t before = process->env.life;
 	process->wipes++;
 	draw_life(process);
 	if (process->identity == NULL)
 		return 0;
 	process->claimed.life = process->env.life;
 	process->claimed.lost = true;
-	return identity_write_now(process->env.disk, &process->claimed);
+	int status = identity_write_now(process->env.disk, &process->claimed);
+	if (status != 0)
+		process->env.life = before;
+	return status;
 }
 
 void sim_process_wipe(struct sim_process *process)
@@ -362,6 +366,15 @@ void sim_process_wipe(struct sim_process *process)
 		process->wipes++;
 		draw_life(process);
 	}
+}
+
+void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life)
+{
+	ASSERT(!sim_process_alive(process));
+	sim_trace_event(&process->world->trace, SIM_EVENT_STALE, process, NULL, 0, 0);
+	disk_sim_put_back(process->disk, image);
+	process->env.life = life;
+	process->copies++;
 }
 
 void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data)

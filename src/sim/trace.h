@@ -21,7 +21,7 @@
 
 #define SIM_EVENT_MAP(X) \
 	X(START, "start") X(CRASH, "crash") X(POWER, "power_loss") X(HALT, "halt") X(STOP, "stop") X(STOPPED, "stopped") \
-	X(PAUSE, "pause") X(RESUME, "resume") X(WIPE, "wipe") X(CLOCK, "clock") \
+	X(PAUSE, "pause") X(RESUME, "resume") X(WIPE, "wipe") X(STALE, "stale") X(CLOCK, "clock") \
 	X(CONNECT, "connect") X(SEND, "send") X(DELIVER, "deliver") X(DROP, "drop") X(HOLD, "hold") X(DUPLICATE, "duplicate") \
 	X(REFUSED, "refused") X(RESET, "reset") X(TIMEOUT, "timeout") X(CLOSE, "close") X(LINK_DOWN, "link_down") \
 	X(TIMER, "timer") X(CUT, "cut") X(MEND, "mend") X(CLOG, "clog") X(UNCLOG, "unclog") \

@@ -1,0 +1,135 @@
+/*
+ * faults: 104. A replica's disk is copied while its process runs, and later the copy takes the disk's place: what it promised and
+ * acknowledged in between is forgotten (rsm/starts.h).
+ *
+ * Only when its group can tell, whoever of it is up when the copy is started: of the others whose disks count, fewer than it has to hear
+ * of before it counts have not written down that they remember more than the copy holds. Until it has been recognised nothing
+ * else happens to disks of its group; beyond the atlas more than a minority may be copies, each recognised by the rest, so that in the
+ * end nobody has a vote.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "sim/nemesis_internal.h"
+
+struct nemesis_copy {
+	struct disk_sim_image *image; /* NULL: there is none */
+	struct rsm_moment moment;
+	uint64_t at_us;
+};
+
+static void arm(struct sim_nemesis *nemesis)
+{
+	uint64_t mean_us = nemesis->world->options.nemesis.stale_mean_us;
+	if (mean_us > 0 && nemesis->rsm_of != NULL)
+		sim_world_timer_set(nemesis->world, &nemesis->stale_timer,
+				    nemesis->world->now_us + nemesis_draw_length(&nemesis->rng_stale, mean_us));
+}
+
+static const struct rsm *rsm_of(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	return sim_process_alive(process) ? nemesis->rsm_of(nemesis->stale_context, process) : NULL;
+}
+
+static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_damage *damage, struct nemesis_copy *copy)
+{
+	const struct rsm *rsm = rsm_of(nemesis, process);
+	if (rsm == NULL || damage->log || damage->snapshot || damage->memory || damage->wiped || damage->stale_life != 0)
+		return;
+	disk_sim_image_free(copy->image);
+	copy->image = disk_sim_copy(process->disk);
+	copy->at_us = nemesis->world->now_us;
+	rsm_moment(rsm, &copy->moment);
+	nemesis_tell(nemesis, "the disk of %s is copied", process->name);
+}
+
+static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member, const struct nemesis_copy *copy)
+{
+	uint32_t ignorant = 0, damaged = nemesis_damaged(nemesis, group);
+	const struct nemesis_damage *own = &group->damage[member];
+	if (own->refused || own->memory || own->stale_life != 0 || (damaged >= (group->count - 1) / 2 && !nemesis->world->options.nemesis.beyond))
+		return false;
+	for (uint32_t i = 0; i < group->count; i++) {
+		const struct nemesis_damage *damage = &group->damage[i];
+		const struct rsm *rsm = i == member ? NULL : rsm_of(nemesis, group->members[i]);
+		/* Who has no vote is not asked. What damage to a log does to what it remembers is not known. */
+		if (i == member || damage->wiped)
+			continue;
+		if (damage->log || damage->stale_life != 0)
+			return false;
+		ignorant += rsm == NULL || !rsm_remembers_more(rsm, member + 1, &copy->moment);
+	}
+	return ignorant < group->count / 2;
+}
+
+static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group, uint32_t member,
+		     const struct nemesis_copy *copy, uint64_t down_us)
+{
+	if (copy->image == NULL || !may_be_put_back(nemesis, group, member, copy))
+		return;
+	nemesis_count(nemesis, SIM_FAULT_STALE_COPY);
+	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms", process->name,
+		     (unsigned long long)(nemesis->world->now_us - copy->at_us) / 1000, (unsigned long long)down_us / 1000);
+	sim_process_power_loss(process);
+	sim_process_put_back(process, copy->image, copy->moment.life);
+	group->damage[member].stale_life = copy->moment.life;
+	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+}
+
+static void disturb(struct sim_nemesis *nemesis, struct rng *rng)
+{
+	uint32_t member, victim = (uint32_t)rng_below(rng, nemesis->nreplicas);
+	struct sim_process *process = nemesis->victims[victim];
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
+	bool copies = rng_chance(rng, 400000);
+	if (group == NULL || group->count < 2 || process->env.life == 0 || process->misconfigured != NULL || !sim_process_alive(process) ||
+	    process->node->ops->stop_voting == NULL)
+		return;
+	struct nemesis_copy *copy = &nemesis->copies[victim];
+	if (copies || copy->image == NULL)
+		take_copy(nemesis, process, &group->damage[member], copy);
+	else
+		put_back(nemesis, process, group, member, copy, down_us);
+}
+
+static void due(void *data)
+{
+	struct sim_nemesis *nemesis = data;
+	struct rng rng;
+	rng_seed(&rng, rng_next(&nemesis->rng_stale));
+	arm(nemesis);
+	nemesis->current = nemesis->deeds++;
+	if (nemesis->current >= nemesis->nleft_out || !nemesis->left_out[nemesis->current])
+		disturb(nemesis, &rng);
+}
+
+void sim_nemesis_stale_copies(struct sim_nemesis *nemesis,
+			      const struct rsm *(*rsm)(void *context, const struct sim_process *process), void *context)
+{
+	nemesis->rsm_of = rsm;
+	nemesis->stale_context = context;
+}
+
+bool sim_nemesis_is_stale(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	return damage != NULL && damage->stale_life != 0 && damage->stale_life == process->env.life;
+}
+
+void nemesis_stale_start(struct sim_nemesis *nemesis)
+{
+	rng_seed(&nemesis->rng_stale, nemesis->world->seed ^ 0x7374616c65ull);
+	nemesis->copies = alloc_zeroed(nemesis->nreplicas, sizeof *nemesis->copies);
+	timer_init(&nemesis->stale_timer, due, nemesis);
+	arm(nemesis);
+}
+
+void nemesis_stale_stop(struct sim_nemesis *nemesis)
+{
+	sim_world_timer_cancel(nemesis->world, &nemesis->stale_timer);
+	for (uint32_t i = 0; nemesis->copies != NULL && i < nemesis->nreplicas; i++)
+		disk_sim_image_free(nemesis->copies[i].image);
+	free(nemesis->copies);
+	nemesis->copies = NULL;
+}
