@@ -295,7 +295,7 @@ static void check_state(struct rsm_group *g, struct rsm_replica *replica, struct
 static void forget_told(struct rsm_group *g, uint32_t i)
 {
 	struct rsm_replica *r = &g->replicas[i];
-	r->wipes = r->process->wipes;
+	r->wipes = r->process->wipes + r->process->copies;
 	r->promise_told = 0;
 	if (r->accepted_told_count > 0)
 		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
@@ -317,7 +317,7 @@ static void after_turn(void *context, struct sim_process *process)
 		}
 		if (core != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
 			continue;
-		if (g->replicas[i].wipes != g->replicas[i].process->wipes)
+		if (g->replicas[i].wipes != g->replicas[i].process->wipes + g->replicas[i].process->copies)
 			forget_told(g, i);
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;

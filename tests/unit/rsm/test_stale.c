@@ -1,0 +1,362 @@
+/*
+ * A replica that is started with an older copy of its directory: its group tells it, it gives up its vote, catches up and is bound again.
+ * And who is not one is never taken for one. faults: 104
+ */
+#include <check.h>
+
+#include "../support/check_main.h"
+#include "group.h"
+#include "rsm/internal.h"
+#include "rsm/start_file.h"
+#include "sim/disk_sim.h"
+
+static void small(struct rsm_settings *settings)
+{
+	rsm_group_settings(settings);
+	settings->wal_segment_bytes = 4 * KIB;
+	settings->entry_bytes = 512;
+	settings->snapshot_log_bytes = 2 * KIB;
+	settings->log_cache_bytes = KIB;
+}
+
+static const struct paxos *core_of(const struct rsm_group *g, uint32_t i)
+{
+	struct rsm *rsm = rsm_group_rsm(g, i);
+	return rsm == NULL ? NULL : rsm_core(rsm);
+}
+
+static bool counts(const struct rsm_group *g, uint32_t i)
+{
+	const struct paxos *core = core_of(g, i);
+	return core != NULL && paxos_votes(core) && !paxos_is_held(core);
+}
+
+/* All that are up know the present lives of all, and count. */
+static bool all_bound(const struct rsm_group *g)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		if (core_of(g, i) == NULL)
+			continue;
+		const struct paxos_members *m = paxos_members(core_of(g, i));
+		if (m->slot == 0 || !counts(g, i))
+			return false;
+		for (uint32_t k = 0; k < g->count; k++)
+			if (m->list[k].life != g->replicas[k].process->env.life)
+				return false;
+	}
+	return true;
+}
+
+static void until_bound(struct rsm_group *g)
+{
+	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
+	while (!all_bound(g)) {
+		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
+		rsm_group_run(g, 10 * SIM_MILLISECOND);
+	}
+}
+
+static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
+{
+	struct rsm_settings settings;
+	small(&settings);
+	rsm_group_init_lives(g, count, seed, &settings);
+	until_bound(g);
+}
+
+static void append(struct rsm_group *g, int count)
+{
+	for (int i = 0; i < count; i++)
+		rsm_group_append(g, 100);
+}
+
+struct copy {
+	struct disk_sim_image *image;
+	uint64_t life;
+	uint32_t of;
+};
+
+static struct copy take_copy(const struct rsm_group *g, uint32_t i)
+{
+	struct sim_process *process = g->replicas[i].process;
+	return (struct copy){.image = disk_sim_copy(process->disk), .life = process->env.life, .of = i};
+}
+
+/* Takes the place of the disk. */
+static void put_back(struct rsm_group *g, struct copy *copy)
+{
+	struct sim_process *process = g->replicas[copy->of].process;
+	sim_process_power_loss(process);
+	sim_process_put_back(process, copy->image, copy->life);
+	disk_sim_image_free(copy->image);
+	copy->image = NULL;
+}
+
+/* Started, it does not count with that life; then it counts with another one. */
+static void must_be_recognised(struct rsm_group *g, const struct copy *copy)
+{
+	struct sim_process *process = g->replicas[copy->of].process;
+	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
+	while (!counts(g, copy->of) || process->env.life == copy->life) {
+		CHECK_THAT(process->env.life != copy->life || !counts(g, copy->of), "a stale copy counts");
+		CHECK_THAT(g->world->now_us < until, "a stale copy does not vote again after twenty seconds");
+		rsm_group_run(g, SIM_MILLISECOND);
+	}
+	ck_assert_uint_eq(rsm_group_rsm(g, copy->of)->stale.copies, 1);
+}
+
+static void must_be_whole(struct rsm_group *g)
+{
+	until_bound(g);
+	append(g, 5);
+	ck_assert_int_eq(rsm_group_read(g, rsm_group_elect(g), g->appended), 0);
+	ck_assert(rsm_group_agree(g, 10 * SIM_SECOND));
+	ck_assert_uint_eq(g->halts, 0);
+}
+
+/* Made while it ran: the same starts, but less acknowledged. A follower's, a leader's; of three and of five. */
+START_TEST(test_copied_while_it_ran)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct rsm_group g;
+		begin(&g, seed % 2 == 0 ? 3 : 5, seed);
+		append(&g, 30);
+		uint32_t leader = rsm_group_elect(&g), of = seed % 3 == 0 ? leader : (leader + 1) % g.count;
+		struct copy copy = take_copy(&g, of);
+		append(&g, 40);
+		rsm_group_run(&g, SIM_SECOND);
+		put_back(&g, &copy);
+		sim_process_start(g.replicas[of].process);
+		must_be_recognised(&g, &copy);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* Nothing was written since, but it has been started: the nonce tells. */
+START_TEST(test_copied_before_a_start)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 10);
+		uint32_t of = (rsm_group_elect(&g) + 1) % 3;
+		rsm_group_run(&g, SIM_SECOND);
+		struct copy copy = take_copy(&g, of);
+		sim_process_restart(g.replicas[of].process);
+		until_bound(&g);
+		rsm_group_run(&g, SIM_SECOND);
+		put_back(&g, &copy);
+		sim_process_start(g.replicas[of].process);
+		must_be_recognised(&g, &copy);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/*
+ * The leader, to which it had acknowledged everything, is gone: the third one has been told, and has it in its log. Nobody leads, rather
+ * than lose what was acknowledged; until the leader is back.
+ */
+START_TEST(test_told_by_who_was_told)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 20);
+		uint32_t leader = rsm_group_elect(&g), of = (leader + 1) % 3, third = (leader + 2) % 3;
+		struct copy copy = take_copy(&g, of);
+		append(&g, 30);
+		rsm_group_run(&g, 2 * SIM_SECOND);
+		leader = rsm_group_elect(&g);
+		ck_assert_uint_ne(leader, of);
+		sim_process_power_loss(g.replicas[3 - of - third].process);
+		sim_process_power_loss(g.replicas[third].process);
+		put_back(&g, &copy);
+		uint64_t appended = g.appended;
+		sim_process_start(g.replicas[of].process);
+		sim_process_start(g.replicas[third].process);
+		rsm_group_run(&g, 5 * SIM_SECOND);
+		ck_assert_uint_eq(rsm_group_leader(&g), UINT32_MAX);
+		ck_assert_uint_ne(g.replicas[of].process->env.life, copy.life);
+		sim_process_start(g.replicas[3 - of - third].process);
+		must_be_recognised(&g, &copy);
+		ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), appended), 0);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* Of a bound life's second copy likewise; and of one that is older than the life that is bound now. */
+START_TEST(test_again_and_again)
+{
+	struct rsm_group g;
+	begin(&g, 3, 5);
+	append(&g, 10);
+	uint32_t of = (rsm_group_elect(&g) + 1) % 3;
+	struct copy first = take_copy(&g, of), second = take_copy(&g, of);
+	for (int round = 0; round < 3; round++) {
+		struct copy copy = take_copy(&g, of);
+		append(&g, 20);
+		rsm_group_run(&g, SIM_SECOND);
+		put_back(&g, &copy);
+		sim_process_start(g.replicas[of].process);
+		must_be_recognised(&g, &copy);
+		append(&g, 10);
+	}
+	until_bound(&g);
+	disk_sim_image_free(second.image);
+	/* That life is not bound any more, and what it says counts for nothing, whatever it believes. */
+	put_back(&g, &first);
+	sim_process_start(g.replicas[of].process);
+	append(&g, 10);
+	rsm_group_run(&g, 5 * SIM_SECOND);
+	append(&g, 10);
+	must_be_whole(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* What no sync had made durable was never acknowledged: power losses under load, of one and of all, make no stale copy. */
+START_TEST(test_a_lost_tail_is_none)
+{
+	for (uint64_t seed = 1; seed <= 25; seed++) {
+		struct rsm_group g;
+		struct rng rng;
+		begin(&g, 3, seed);
+		rng_seed(&rng, seed);
+		for (int round = 0; round < 8; round++) {
+			uint32_t leader = rsm_group_elect(&g);
+			for (uint32_t k = 0; k < 20; k++)
+				rsm_group_command(&g, leader, g.session, g.sequence + 1 + k, g.appended + 1 + k, 100);
+			rsm_group_run(&g, rng_below(&rng, 3 * SIM_MILLISECOND));
+			for (uint32_t i = 0; i < 3; i++)
+				if (round % 3 == 0 || i == (uint32_t)round % 3)
+					sim_process_power_loss(g.replicas[i].process);
+			rsm_group_run(&g, rng_below(&rng, 300 * SIM_MILLISECOND));
+			for (uint32_t i = 0; i < 3; i++)
+				if (!sim_process_alive(g.replicas[i].process))
+					sim_process_start(g.replicas[i].process);
+			until_bound(&g);
+			for (uint32_t i = 0; i < 3; i++)
+				ck_assert_uint_eq(rsm_group_rsm(&g, i)->stale.copies, 0);
+			rsm_group_elect(&g);
+			rsm_group_run(&g, SIM_SECOND);
+			g.sequence += 20;
+			g.appended = 0;
+		}
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* All at once: each counts as soon as the others have answered, long before anybody stands; and one alone does not. */
+START_TEST(test_all_start_at_once)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct rsm_group g;
+		begin(&g, seed % 2 == 0 ? 3 : 5, seed);
+		append(&g, 10);
+		for (uint32_t i = 0; i < g.count; i++)
+			sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[0].process);
+		rsm_group_run(&g, 2 * SIM_SECOND);
+		ck_assert(!counts(&g, 0));
+		sim_process_power_loss(g.replicas[0].process);
+		for (uint32_t i = 0; i < g.count; i++)
+			sim_process_start(g.replicas[i].process);
+		rsm_group_run(&g, 40 * SIM_MILLISECOND);
+		for (uint32_t i = 0; i < g.count; i++)
+			ck_assert(counts(&g, i));
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+/* With as many as a quorum and no more: at the latest after an election time-out. */
+START_TEST(test_a_quorum_is_enough)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct rsm_group g;
+		begin(&g, seed % 2 == 0 ? 3 : 5, seed);
+		append(&g, 10);
+		for (uint32_t i = 0; i < g.count; i++)
+			sim_process_power_loss(g.replicas[i].process);
+		for (uint32_t i = 0; i <= g.count / 2; i++)
+			sim_process_start(g.replicas[i].process);
+		rsm_group_run(&g, (g.settings.election_timeout_ms + 2 * g.settings.heartbeat_interval_ms) * SIM_MILLISECOND);
+		for (uint32_t i = 0; i <= g.count / 2; i++)
+			ck_assert(counts(&g, i));
+		append(&g, 5);
+		ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+static uint64_t file_size(const struct rsm_group *g, uint32_t i)
+{
+	uint64_t size = 0;
+	return disk_sim_size(g->replicas[i].process->disk, START_FILE, &size) == 0 ? size : 0;
+}
+
+/* A directory of the version before has no such file: it starts as it did then, once. */
+START_TEST(test_directory_of_the_version_before)
+{
+	struct rsm_group g;
+	begin(&g, 3, 3);
+	append(&g, 10);
+	rsm_group_run(&g, SIM_SECOND);
+	for (uint32_t i = 0; i < 3; i++) {
+		sim_process_crash(g.replicas[i].process);
+		ck_assert_uint_gt(file_size(&g, i), 0);
+		ck_assert_int_eq(disk_sim_remove(g.replicas[i].process->disk, START_FILE), 0);
+		sim_process_start(g.replicas[i].process);
+		until_bound(&g);
+		ck_assert_uint_gt(file_size(&g, i), 0);
+		ck_assert_uint_eq(rsm_group_rsm(&g, i)->stale.copies, 0);
+		append(&g, 10);
+	}
+	struct copy copy = take_copy(&g, 1);
+	append(&g, 20);
+	rsm_group_run(&g, SIM_SECOND);
+	put_back(&g, &copy);
+	sim_process_start(g.replicas[1].process);
+	must_be_recognised(&g, &copy);
+	must_be_whole(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* A full disk does not keep it from starting, with the file or, for the first time, without. */
+START_TEST(test_full_disk)
+{
+	struct rsm_group g;
+	begin(&g, 3, 4);
+	append(&g, 10);
+	for (int without = 0; without < 2; without++) {
+		struct sim_process *process = g.replicas[1].process;
+		sim_process_crash(process);
+		if (without)
+			ck_assert_int_eq(disk_sim_remove(process->disk, START_FILE), 0);
+		struct disk_sim_faults full = {.space_bytes = disk_sim_space_used(process->disk) + 1};
+		disk_sim_set_faults(process->disk, &full);
+		sim_process_start(process);
+		ck_assert(sim_process_alive(process));
+		ck_assert((rsm_group_rsm(&g, 1)->stale.own.chain.root == 0) == without);
+		until_bound(&g);
+		disk_sim_set_faults(process->disk, NULL);
+		append(&g, 10);
+	}
+	ck_assert_uint_eq(rsm_group_rsm(&g, 1)->stale.copies, 0);
+	must_be_whole(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
+CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told, test_again_and_again,
+	   test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough, test_directory_of_the_version_before, test_full_disk)
