@@ -1,0 +1,267 @@
+/* Claims and memories of starts, their encodings, and the file of the starts. faults: 104 */
+#include <check.h>
+#include <string.h>
+
+#include "../support/check_main.h"
+#include "base/crc32c.h"
+#include "base/log.h"
+#include "paxos/ballot.h"
+#include "paxos/judge.h"
+#include "rsm/start_file.h"
+#include "sim/disk_sim.h"
+
+static void schedule(void *context, uint64_t delay_us, uint64_t ticket)
+{
+	(void)context;
+	(void)delay_us;
+	(void)ticket;
+}
+
+static void discard(void *context, const char *line, size_t len)
+{
+	(void)context;
+	(void)line;
+	(void)len;
+}
+
+static uint64_t no_time(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static struct log quiet = {.level = LOG_ERROR, .format = LOG_LOGFMT, .node = "n", .wall_us = no_time, .write = discard};
+
+static struct disk *new_disk(void)
+{
+	return disk_sim_create(&(struct disk_sim_options){.seed = 1, .schedule = schedule});
+}
+
+static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t last)
+{
+	struct start_claim claim = {.chain = {.life = 7, .root = 101, .count = count}, .promised = promised, .last = last};
+	for (uint64_t i = 0; i < count && i < STARTS_LISTED; i++)
+		claim.chain.nonces[claim.chain.listed++] = 100 + count - i;
+	return claim;
+}
+
+START_TEST(test_judgement)
+{
+	struct start_memory memory = {.replica = 1, .life = 7, .root = 101, .count = 3, .nonce = 103, .promised = 50, .last = 20};
+	struct start_claim next = claim_of(4, 50, 20), same = claim_of(3, 0, 0), later = claim_of(9, 60, 30);
+	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_NONE);
+	ck_assert_int_eq(starts_judge(&memory, &later), START_GAP_NONE);
+	/* The very process. */
+	ck_assert_int_eq(starts_judge(&memory, &same), START_GAP_NONE);
+	next.promised = 49;
+	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_PROMISE);
+	next.promised = 50;
+	next.last = 19;
+	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_ACCEPTED);
+	/* A copy from before the third start: started again, it has had three as well, but not that one. */
+	struct start_claim branch = claim_of(3, 50, 20);
+	branch.chain.nonces[0] = 999;
+	ck_assert_int_eq(starts_judge(&memory, &branch), START_GAP_START);
+	struct start_claim older = claim_of(2, 50, 20);
+	ck_assert_int_eq(starts_judge(&memory, &older), START_GAP_START);
+	/* It went on from there: the start that is remembered is not among those before. */
+	struct start_claim other = claim_of(6, 50, 20);
+	other.chain.nonces[3] = 999;
+	ck_assert_int_eq(starts_judge(&memory, &other), START_GAP_START);
+	/* So many that the one that is remembered is not listed any more: the numbers alone count. */
+	struct start_claim many = claim_of(3 + STARTS_LISTED, 50, 20);
+	ck_assert_int_eq(starts_judge(&memory, &many), START_GAP_NONE);
+	many.last = 19;
+	ck_assert_int_eq(starts_judge(&memory, &many), START_GAP_ACCEPTED);
+	/* Another chain is not comparable; nor is a start that was not noted. */
+	struct start_claim chain = claim_of(1, 50, 20);
+	chain.chain.root = chain.chain.nonces[0] = 5;
+	ck_assert_int_eq(starts_judge(&memory, &chain), START_GAP_NONE);
+	chain.chain.root = 0;
+	ck_assert_int_eq(starts_judge(&memory, &chain), START_GAP_NONE);
+	chain.promised = 1;
+	ck_assert_int_eq(starts_judge(&memory, &chain), START_GAP_PROMISE);
+	memory.root = 0;
+	ck_assert_int_eq(starts_judge(&memory, &branch), START_GAP_NONE);
+}
+END_TEST
+
+START_TEST(test_told)
+{
+	struct starts starts = {0};
+	struct start_memory first = {.replica = 1, .life = 7, .root = 101, .count = 1, .nonce = 101, .promised = 50, .last = 20};
+	ck_assert_int_eq(starts_tell(&starts, &first, 7), STARTS_TOLD_MORE);
+	ck_assert_int_eq(starts_tell(&starts, &first, 7), STARTS_TOLD_NOTHING);
+	struct start_memory more = first;
+	more.last = 30;
+	more.promised = 40;
+	ck_assert_int_eq(starts_tell(&starts, &more, 7), STARTS_TOLD_MORE);
+	ck_assert_uint_eq(starts.list[0].last, 30);
+	ck_assert_uint_eq(starts.list[0].promised, 50);
+	/* The next start, which has found all that. */
+	struct start_memory next = {.replica = 1, .life = 7, .root = 101, .count = 2, .nonce = 102, .found_promised = 50, .found_last = 30};
+	ck_assert_int_eq(starts_tell(&starts, &next, 7), STARTS_TOLD_MORE);
+	ck_assert_uint_eq(starts.list[0].nonce, 102);
+	ck_assert_uint_eq(starts.list[0].last, 30);
+	ck_assert_uint_eq(starts.list[0].promised, 50);
+	/* One from before comes late. */
+	ck_assert_int_eq(starts_tell(&starts, &first, 7), STARTS_TOLD_NOTHING);
+	/* Others count a process that has found less; or one that is another copy's. */
+	struct start_memory less = next;
+	less.count = 3;
+	less.nonce = 103;
+	less.found_last = 29;
+	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_STALE);
+	less.found_last = 30;
+	less.found_promised = 49;
+	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_STALE);
+	struct start_memory branch = next;
+	branch.nonce = 999;
+	ck_assert_int_eq(starts_tell(&starts, &branch, 7), STARTS_TOLD_STALE);
+	ck_assert_uint_eq(starts.list[0].nonce, 102);
+}
+END_TEST
+
+/* Two lives of a replica, the bound one among them; of many replicas as many as there is room for. */
+START_TEST(test_lives)
+{
+	struct starts starts = {0};
+	starts_get(&starts, 1, 7, 7)->last = 1;
+	for (uint64_t life = 8; life < 20; life++)
+		starts_get(&starts, 1, life, 7)->last = life;
+	ck_assert_uint_eq(starts.count, 2);
+	ck_assert_ptr_nonnull(starts_find(&starts, 1, 7));
+	ck_assert_uint_eq(starts_find(&starts, 1, 19)->last, 19);
+	for (uint32_t replica = 2; replica < 60; replica++)
+		starts_get(&starts, replica, 7, 7);
+	ck_assert_uint_eq(starts.count, STARTS_MAX);
+	ck_assert_ptr_nonnull(starts_find(&starts, 59, 7));
+}
+END_TEST
+
+START_TEST(test_encoding)
+{
+	struct start_claim claim = claim_of(80, 1000, 55), read_claim;
+	struct starts starts = {0}, read;
+	struct buffer out = {0};
+	start_claim_encode(&claim, &out);
+	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), 0);
+	ck_assert_int_eq(memcmp(&claim, &read_claim, sizeof claim), 0);
+	for (size_t len = 0; len < out.len; len++)
+		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)), STATUS_CORRUPT);
+	claim.last = SLOT_MAX + 1;
+	buffer_clear(&out);
+	start_claim_encode(&claim, &out);
+	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), STATUS_CORRUPT);
+	for (uint32_t i = 1; i <= 4; i++)
+		*starts_get(&starts, i, i, 0) = (struct start_memory){
+			.replica = i, .life = i, .root = 2, .count = 3, .nonce = 4, .found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
+	buffer_clear(&out);
+	starts_encode(&starts, &out);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), 0);
+	ck_assert_int_eq(memcmp(&starts, &read, sizeof starts), 0);
+	ck_assert_int_eq(starts_decode(&read, slice(out.data, out.len - 1)), STATUS_CORRUPT);
+	/* Twice the same life; an impossible slot. */
+	buffer_add(&out, out.data, out.len / 4);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), STATUS_CORRUPT);
+	starts.count = 1;
+	starts.list[0].last = SLOT_MAX + 1;
+	buffer_clear(&out);
+	starts_encode(&starts, &out);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), STATUS_CORRUPT);
+	buffer_free(&out);
+}
+END_TEST
+
+START_TEST(test_file)
+{
+	struct disk *disk = new_disk();
+	struct start_chain chain;
+	for (uint64_t i = 1; i <= STARTS_LISTED + 10; i++) {
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 100 + i, &chain), 0);
+		ck_assert_uint_eq(chain.root, 101);
+		ck_assert_uint_eq(chain.count, i);
+		ck_assert_uint_eq(chain.listed, i < STARTS_LISTED ? i : STARTS_LISTED);
+		for (uint32_t k = 0; k < chain.listed; k++)
+			ck_assert_uint_eq(chain.nonces[k], 100 + i - k);
+		disk_sim_crash(disk, DISK_SIM_POWER);
+	}
+	/* Another life, another chain. */
+	ck_assert_int_eq(start_file_note(disk, &quiet, 8, 500, &chain), 0);
+	ck_assert_uint_eq(chain.root, 500);
+	ck_assert_uint_eq(chain.count, 1);
+	disk_sim_destroy(disk);
+}
+END_TEST
+
+/* Either copy may be damaged; if both are, the chain begins anew. */
+START_TEST(test_damaged_file)
+{
+	for (uint64_t at = 0; at < 1024; at += 7) {
+		struct disk *disk = new_disk();
+		struct start_chain chain;
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 101, &chain), 0);
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 102, &chain), 0);
+		ck_assert_int_eq(disk_sim_flip(disk, START_FILE, at, (unsigned)at % 8), 0);
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 103, &chain), 0);
+		ck_assert_uint_eq(chain.count, 3);
+		ck_assert_uint_eq(chain.root, 101);
+		/* Both are whole again. */
+		ck_assert_int_eq(disk_sim_flip(disk, START_FILE, (at + 512) % 1024, 1), 0);
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 104, &chain), 0);
+		ck_assert_uint_eq(chain.count, 4);
+		ck_assert_int_eq(disk_sim_flip(disk, START_FILE, at, 1), 0);
+		ck_assert_int_eq(disk_sim_flip(disk, START_FILE, (at + 512) % 1024, 1), 0);
+		ck_assert_int_eq(start_file_note(disk, &quiet, 7, 105, &chain), 0);
+		ck_assert_uint_eq(chain.root, 105);
+		ck_assert_uint_eq(chain.count, 1);
+		disk_sim_destroy(disk);
+	}
+}
+END_TEST
+
+/* Killed, or without power, at each operation: what was said of a start is never forgotten, nor its chain broken. */
+START_TEST(test_killed_at_every_operation)
+{
+	for (uint64_t first = 0; first < 2; first++) {
+		for (uint64_t k = 0; k < 12; k++) {
+			struct disk *disk = new_disk();
+			struct start_chain chain;
+			if (first == 0)
+				ck_assert_int_eq(start_file_note(disk, &quiet, 7, 101, &chain), 0);
+			disk_sim_fault_at(disk, disk_sim_operations(disk) + k, DISK_SIM_TORN_WRITE);
+			int status = start_file_note(disk, &quiet, 7, 102, &chain);
+			disk_sim_fault_at(disk, UINT64_MAX, DISK_SIM_NO_FAULT);
+			disk_sim_crash(disk, DISK_SIM_POWER);
+			ck_assert_int_eq(start_file_note(disk, &quiet, 7, 103, &chain), 0);
+			if (first == 0) {
+				ck_assert_uint_eq(chain.root, 101);
+				ck_assert_uint_eq(chain.nonces[chain.listed - 1], 101);
+			}
+			if (status == 0)
+				ck_assert_uint_eq(chain.nonces[1], 102);
+			disk_sim_destroy(disk);
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_newer_file)
+{
+	struct disk *disk = new_disk();
+	struct start_chain chain;
+	uint8_t data[512];
+	ck_assert_int_eq(start_file_note(disk, &quiet, 7, 101, &chain), 0);
+	ck_assert_int_eq(disk_sim_peek(disk, START_FILE, 0, data, sizeof data), 0);
+	store_u32(data + 8, 2);
+	/* As that program would have summed it up. */
+	uint32_t crc = crc32c(crc32c(0, data + 8, 4), data + 16, sizeof data - 16);
+	store_u32(data + 12, crc);
+	ck_assert_int_eq(disk_sim_poke(disk, START_FILE, 0, data, sizeof data), 0);
+	ck_assert_int_eq(start_file_note(disk, &quiet, 7, 102, &chain), STATUS_NEWER);
+	disk_sim_destroy(disk);
+}
+END_TEST
+
+CHECK_MAIN("rsm starts", test_judgement, test_told, test_lives, test_encoding, test_file, test_damaged_file,
+	   test_killed_at_every_operation, test_newer_file)
