@@ -49,7 +49,7 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	}
 	note_chosen(p, from, m->chosen);
 	/* By members whose slots are not all here nothing is promised (M2): it comes again when they are. */
-	if (p->learner || p->held || m->members > p->members.slot)
+	if (p->learner || m->members > p->members.slot)
 		return;
 	if (m->members < p->members.slot) {
 		peer->due_reject = true;

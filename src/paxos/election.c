@@ -298,7 +298,7 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 
 void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner || p->held)
+	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner)
 		return;
 	if (!lease_taken_over(p, now_us, m->ballot))
 		return;

@@ -260,10 +260,7 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us);
  */
 void paxos_stop_voting(struct paxos *p, uint64_t now_us);
 bool paxos_votes(const struct paxos *p);
-/*
- * While held, a replica that could vote does nothing that counts: it promises and acknowledges nothing, and does not stand. What is
- * asked of it meanwhile is asked again, or answered afterwards. (rsm/starts.h)
- */
+/* While held, a replica that could vote does not stand, nor say that it votes; its caller keeps all messages from it (rsm/starts.h). */
 void paxos_hold_vote(struct paxos *p, bool held);
 bool paxos_is_held(const struct paxos *p);
 /* Likewise at any time: its log is not what it was. As paxos_forget_promise(). */

@@ -213,8 +213,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	}
 	if (p->role == PAXOS_LEADER)
 		send_accepts(p, to, now_us);
-	/* A learner's counts for nothing anyway. */
-	if (peer->due_accepted && (!p->held || p->learner))
+	if (peer->due_accepted)
 		send_accepted(p, to, now_us);
 	if (peer->due_fetch) {
 		peer->due_fetch = false;

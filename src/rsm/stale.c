@@ -108,6 +108,7 @@ static void send_started(struct rsm *rsm, uint32_t index, bool ask)
 	struct wire_paxos m = {
 		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER),
 		.chosen = paxos_chosen_slot(rsm->paxos),
+		.members = paxos_members(rsm->paxos)->slot,
 		.claim = buffer_slice(&claim),
 		.remembered = buffer_slice(&remembered),
 	};
@@ -145,7 +146,10 @@ static void tell_all(struct rsm *rsm)
 static bool counts(const struct rsm *rsm, uint32_t index)
 {
 	uint64_t life = rsm->stale.heard[index];
-	return life != 0 && (paxos_members(rsm->paxos)->slot == 0 || bound_life(rsm, rsm->options.members[index].replica) == life);
+	const struct paxos_members *members = paxos_members(rsm->paxos);
+	/* One that knows later members than we do knows better whether it is one of them. */
+	return life != 0 && (members->slot == 0 || rsm->stale.heard_members[index] > members->slot ||
+			     bound_life(rsm, rsm->options.members[index].replica) == life);
 }
 
 static void open_if_heard(struct rsm *rsm)
@@ -205,6 +209,7 @@ static void found_stale(struct rsm *rsm, uint32_t from, enum start_gap gap, cons
 		  rsm->options.group, rsm->options.members[from].name, start_gap_text(gap), s->own.chain.count, memory->count,
 		  ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered), s->own.last, memory->last);
 	rsm->lost = true;
+	memset(s->current, 0, sizeof s->current);
 	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), 0);
 }
 
@@ -218,7 +223,7 @@ static void renew(struct rsm *rsm)
 	if (status == STATUS_LOST_DIRECTORY) {
 		s->refused = true;
 		log_event(rsm->log, LOG_ERROR, "stale_copy_stays", "group=%" PRIu64 " meaning=\"this kind of node cannot begin another life: it "
-			  "does not vote any more; stop it, and start it with an empty directory (docs/operations.md)\"", rsm->options.group);
+			  "takes no part any more; stop it, and start it with an empty directory (docs/operations.md)\"", rsm->options.group);
 	}
 	/* Under way, or it has failed: at the next tick. */
 	if (status != 0)
@@ -247,7 +252,6 @@ static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *me
 		*answer = true;
 		return false;
 	}
-	s->current[index] = memory;
 	if (memory->nonce == message->origin)
 		return false;
 	starts_accept(memory, &claim);
@@ -275,10 +279,12 @@ static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos
 	if (theirs->life != s->own.chain.life)
 		return;
 	enum start_gap gap = starts_judge(theirs, &s->own);
-	if (gap != START_GAP_NONE)
+	if (gap != START_GAP_NONE) {
 		found_stale(rsm, index, gap, theirs);
-	else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_LEARNER) == 0)
+	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_LEARNER) == 0) {
 		s->heard[index] = m->life;
+		s->heard_members[index] = m->members;
+	}
 }
 
 void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m)
@@ -300,10 +306,17 @@ void stale_message(struct rsm *rsm, const struct message *message, const struct 
 	open_if_heard(rsm);
 }
 
-/* T1. */
+static bool is_closed(const struct rsm *rsm)
+{
+	return paxos_is_held(rsm->paxos) || rsm->stale.found;
+}
+
+/* T1; and T2, for nobody is current before. */
 bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
+	if (is_closed(rsm))
+		return false;
 	/* From a world that tells no lives. */
 	if (m->life == 0)
 		return true;
@@ -333,7 +346,7 @@ const char *stale_judge(const struct wire_paxos *m)
 	struct starts starts;
 	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER)) != 0)
 		return "flags: not those of a start";
-	if (m->chosen > SLOT_MAX)
+	if (m->chosen > SLOT_MAX || m->members > SLOT_MAX)
 		return "chosen: beyond every possible slot";
 	if (start_claim_decode(&claim, m->claim) != 0)
 		return "claim: not that of a start";

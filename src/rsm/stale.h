@@ -22,6 +22,7 @@ struct stale {
 	struct starts starts;   /* what is remembered */
 	struct start_memory *current[REPLICAS_MAX]; /* in it: of the process that was heard last, by member; its messages count */
 	uint64_t heard[REPLICAS_MAX];    /* the life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet */
+	uint64_t heard_members[REPLICAS_MAX]; /* the slot of the members that it goes by */
 	bool absent[REPLICAS_MAX];       /* it could not be connected to since it was asked last */
 	uint64_t asked_us[REPLICAS_MAX];
 	struct timer timer;

@@ -26,8 +26,9 @@
  *   T2  A replica that has been started counts nowhere itself, and does not stand, before as many others as make a quorum with it, whose lives
  *       are bound, have compared its claim, and remember no more. It also waits for the rest, but not for those that cannot be
  *       connected to, and at most an election time-out, within which it would promise nothing anyway. All may start at once: each
- *       answers the others before it counts.
- *   T3  Who is found to be a stale copy has no vote from then on; it draws another life, durably, and begins as a directory that replaces a
+ *       answers the others before it counts. Nor does it take anything before: what it learnt would stand in its log, and make the
+ *       next start's claim that of a directory that had never lacked it.
+ *   T3  Who is found to be a stale copy has no vote from then on, and takes nothing; it draws another life, durably, and begins as a directory that replaces a
  *       lost one does: as a learner, bound again when it has caught up (rsm/members.h). The same for a process that learns that
  *       its directory has been started again elsewhere: of two processes of one life the one that started later goes on.
  *
