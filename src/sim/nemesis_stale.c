@@ -43,11 +43,21 @@ static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, 
 	nemesis_tell(nemesis, "the disk of %s is copied", process->name);
 }
 
+/* Of a life that is not bound any more it may be forgotten what it has had: nothing of it counts. */
+static bool is_bound(const struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_copy *copy)
+{
+	uint64_t present = process->env.life;
+	process->env.life = copy->moment.life;
+	bool bound = nemesis->bound != NULL && nemesis->bound(nemesis->bound_context, process);
+	process->env.life = present;
+	return bound;
+}
+
 static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member, const struct nemesis_copy *copy)
 {
 	uint32_t ignorant = 0, damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
-	if (own->refused || own->memory || own->stale_life != 0 || (damaged >= (group->count - 1) / 2 && !nemesis->world->options.nemesis.beyond))
+	if (!is_bound(nemesis, group->members[member], copy) || own->refused || own->memory || own->stale_life != 0 || (damaged >= (group->count - 1) / 2 && !nemesis->world->options.nemesis.beyond))
 		return false;
 	for (uint32_t i = 0; i < group->count; i++) {
 		const struct nemesis_damage *damage = &group->damage[i];
