@@ -15,7 +15,7 @@
  * A replica that knows itself not to be impaired says in every WAL_CHOSEN what it has promised, and the highest slot
  * in which it has accepted anything. So damage costs the vote only if nothing else was written after it, or when the
  * version before wrote the log. Damage to the last batch cannot be told from a write that a crash interrupted (wal.h),
- * and is not seen here.
+ * and is not seen here: what the other replicas remember to have been acknowledged tells (rsm/starts.h).
  */
 #ifndef SYNOD_RSM_DAMAGE_H
 #define SYNOD_RSM_DAMAGE_H

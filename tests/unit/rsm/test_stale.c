@@ -358,5 +358,52 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
-CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told, test_again_and_again,
+static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process *process)
+{
+	struct sim_process *own = g->replicas[of].process;
+	g->replicas[of].process = process;
+	bool does = sim_process_alive(process) && counts(g, of);
+	g->replicas[of].process = own;
+	return does;
+}
+
+/*
+ * A copy of the directory is started beside the original, and connects to the others (which find only the original at the address that
+ * they know). At no moment do both count; and when the copy has gone, the original does.
+ */
+START_TEST(test_two_processes_of_one_directory)
+{
+	uint32_t renewed = 0;
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 10);
+		uint32_t of = (rsm_group_elect(&g) + (uint32_t)seed % 3) % 3;
+		struct sim_process *own = g.replicas[of].process;
+		struct copy copy = take_copy(&g, of);
+		if (seed % 2 == 0)
+			append(&g, 10);
+		struct sim_process *other = sim_process_add(g.world, &(struct sim_process_spec){
+			.name = "copy", .address = "copy:1", .build = own->build, .context = own->context, .disk = true, .lives = true});
+		sim_process_put_back(other, copy.image, copy.life);
+		disk_sim_image_free(copy.image);
+		sim_process_start(other);
+		uint64_t until = g.world->now_us + 8 * SIM_SECOND;
+		while (g.world->now_us < until) {
+			rsm_group_run(&g, SIM_MILLISECOND);
+			CHECK_THAT(!process_counts(&g, of, own) || !process_counts(&g, of, other), "two processes of one directory count");
+		}
+		append(&g, 10);
+		renewed += own->env.life != copy.life;
+		sim_process_crash(other);
+		must_be_whole(&g);
+		ck_assert(counts(&g, of));
+		rsm_group_free(&g);
+	}
+	/* The copies that held as much were taken for the later start. */
+	ck_assert_uint_ge(renewed, 3);
+}
+END_TEST
+
+CHECK_MAIN("rsm stale", test_two_processes_of_one_directory, test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told, test_again_and_again,
 	   test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough, test_directory_of_the_version_before, test_full_disk)
