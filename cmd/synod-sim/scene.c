@@ -148,7 +148,8 @@ static void check_copy(struct scene *scene, const struct scene_replica *replica)
 	const struct sim_process *process = replica->process;
 	const struct paxos *core = sim_process_alive(process) ? rsm_core(scene->kind->rsm(replica)) : NULL;
 	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) && sim_nemesis_is_stale(scene->nemesis, process))
-		scene_fail(scene, VERDICT_SAFETY, "%s votes with a copy of its disk, and others remember more", process->name);
+		scene_fail(scene, VERDICT_SAFETY, "%s votes with a copy of its disk, and others remember more",
+			   process->name);
 }
 
 static void after_turn(void *context, struct sim_process *process)

@@ -202,12 +202,14 @@ static void found_stale(struct rsm *rsm, uint32_t from, enum start_gap gap, cons
 	s->found = true;
 	s->copies++;
 	log_event(rsm->log, LOG_ERROR, "stale_copy",
-		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64 " promised=%s "
-		  "promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64 " meaning=\"this directory is an older copy of itself, or "
-		  "has been started elsewhere: the replica gives up its vote, follows and catches up, and votes again when its "
-		  "group has bound it anew, which it does by itself (event=member_bound)\"",
-		  rsm->options.group, rsm->options.members[from].name, start_gap_text(gap), s->own.chain.count, memory->count,
-		  ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered), s->own.last, memory->last);
+		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
+		  " promised=%s promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64
+		  " meaning=\"this directory is an older copy of itself, or has been started elsewhere: the replica "
+		  "gives up its vote, follows and catches up, and votes again when its group has bound it anew, which "
+		  "it does by itself (event=member_bound)\"",
+		  rsm->options.group, rsm->options.members[from].name, start_gap_text(gap), s->own.chain.count,
+		  memory->count, ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered),
+		  s->own.last, memory->last);
 	rsm->lost = true;
 	memset(s->current, 0, sizeof s->current);
 	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), 0);
@@ -222,14 +224,17 @@ static void renew(struct rsm *rsm)
 	int status = env->ops->renew_life == NULL ? STATUS_LOST_DIRECTORY : env->ops->renew_life(env);
 	if (status == STATUS_LOST_DIRECTORY) {
 		s->refused = true;
-		log_event(rsm->log, LOG_ERROR, "stale_copy_stays", "group=%" PRIu64 " meaning=\"this kind of node cannot begin another life: it "
-			  "takes no part any more; stop it, and start it with an empty directory (docs/operations.md)\"", rsm->options.group);
+		log_event(rsm->log, LOG_ERROR, "stale_copy_stays",
+			  "group=%" PRIu64 " meaning=\"this kind of node cannot begin another life: it takes no part "
+			  "any more; stop it, and start it with an empty directory (docs/operations.md)\"",
+			  rsm->options.group);
 	}
 	/* Under way, or it has failed: at the next tick. */
 	if (status != 0)
 		return;
 	s->found = false;
-	s->own.chain = (struct start_chain){.life = env->life, .count = 1, .listed = 1, .nonces = {s->own.chain.nonces[0]}};
+	s->own.chain = (struct start_chain){
+		.life = env->life, .count = 1, .listed = 1, .nonces = {s->own.chain.nonces[0]}};
 	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), env->life);
 	paxos_hold_vote(rsm->paxos, false);
 	begin_claim(rsm);
@@ -239,7 +244,8 @@ static void renew(struct rsm *rsm)
 /* ---- what others say ---- */
 
 /* True: it is of another process than before, that may not know ours. */
-static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *message, const struct wire_paxos *m, bool *answer)
+static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *message, const struct wire_paxos *m,
+		       bool *answer)
 {
 	struct stale *s = &rsm->stale;
 	struct start_claim claim;

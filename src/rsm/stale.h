@@ -20,8 +20,10 @@ struct stale {
 	bool refused;           /* … and cannot be */
 	struct start_claim own;
 	struct starts starts;   /* what is remembered */
-	struct start_memory *current[REPLICAS_MAX]; /* in it: of the process that was heard last, by member; its messages count */
-	uint64_t heard[REPLICAS_MAX];    /* the life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet */
+	/* In it: of the process that was heard last, by member; its messages count. */
+	struct start_memory *current[REPLICAS_MAX];
+	/* The life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet. */
+	uint64_t heard[REPLICAS_MAX];
 	uint64_t heard_members[REPLICAS_MAX]; /* the slot of the members that it goes by */
 	bool absent[REPLICAS_MAX];       /* it could not be connected to since it was asked last */
 	uint64_t asked_us[REPLICAS_MAX];
@@ -38,7 +40,10 @@ struct stale {
 
 /* While the log is replayed. */
 void stale_restore(struct rsm *rsm, struct slice payload);
-/* When all of it has been, and nothing has been sent yet: notes the start. 0, or why the replica cannot start (logged). */
+/*
+ * When all of it has been, and nothing has been sent yet: notes the start. 0, or why the replica cannot start
+ * (logged).
+ */
 int stale_start(struct rsm *rsm) MUST_CHECK;
 /* When the links are there. */
 void stale_begin(struct rsm *rsm);

@@ -52,12 +52,14 @@ static bool decode(const uint8_t data[COPY_BYTES], struct start_chain *chain)
 }
 
 /* *older: which copy is to be written first. */
-static int read_file(struct disk *disk, struct log *log, struct disk_file *file, uint64_t size, struct start_chain *chain, uint32_t *older)
+static int read_file(struct disk *disk, struct log *log, struct disk_file *file, uint64_t size,
+		     struct start_chain *chain, uint32_t *older)
 {
 	uint8_t data[FILE_BYTES] = {0};
 	struct start_chain copies[2];
 	bool good[2];
-	int status = size == 0 ? 0 : disk->ops->read_now(disk, file, 0, data, size < sizeof data ? (size_t)size : sizeof data);
+	size_t len = size < sizeof data ? (size_t)size : sizeof data;
+	int status = len == 0 ? 0 : disk->ops->read_now(disk, file, 0, data, len);
 	for (uint32_t i = 0; i < 2 && status == 0; i++) {
 		if (is_whole(data + i * COPY_BYTES) && load_u32(data + i * COPY_BYTES + 8) > VERSION)
 			return STATUS_NEWER;
@@ -66,8 +68,8 @@ static int read_file(struct disk *disk, struct log *log, struct disk_file *file,
 	if (status != 0)
 		return status;
 	if (!good[0] && !good[1])
-		log_event(log, LOG_WARN, "starts_damaged", "file=%s meaning=\"which starts this directory has had is not known any more\"",
-			  START_FILE);
+		log_event(log, LOG_WARN, "starts_damaged",
+			  "file=%s meaning=\"which starts this directory has had is not known any more\"", START_FILE);
 	*older = good[0] && (!good[1] || copies[0].count >= copies[1].count) ? 1 : 0;
 	if (good[0] || good[1])
 		*chain = copies[1 - *older];
@@ -77,7 +79,12 @@ static int read_file(struct disk *disk, struct log *log, struct disk_file *file,
 static int write_copy(struct disk *disk, struct disk_file *file, uint32_t which, uint8_t data[COPY_BYTES])
 {
 	struct disk_request request = {
-		.operation = DISK_WRITE_SYNC, .file = file, .offset = which * COPY_BYTES, .data = data, .len = COPY_BYTES};
+		.operation = DISK_WRITE_SYNC,
+		.file = file,
+		.offset = which * COPY_BYTES,
+		.data = data,
+		.len = COPY_BYTES,
+	};
 	return disk->ops->run_now(disk, &request);
 }
 
@@ -140,16 +147,18 @@ int start_file_note(struct disk *disk, struct log *log, uint64_t life, uint64_t 
 	if (file != NULL)
 		close_file(disk, file);
 	if (status == STATUS_NO_SPACE) {
-		log_event(log, LOG_WARN, "start_not_noted", "file=%s status=%s meaning=\"an older copy of this directory is recognised by what "
-			  "it has promised and accepted alone, until there is space\"", START_FILE, status_name(status));
+		log_event(log, LOG_WARN, "start_not_noted",
+			  "file=%s status=%s meaning=\"an older copy of this directory is recognised by what it has "
+			  "promised and accepted alone, until there is space\"", START_FILE, status_name(status));
 		*chain = (struct start_chain){.life = life, .count = 1, .listed = 1, .nonces = {nonce}};
 		return 0;
 	}
 	if (status == STATUS_NEWER)
-		log_event(log, LOG_ERROR, "starts_unusable", "file=%s problem=\"it was written by a newer version of this program: start that "
-			  "version again\"", START_FILE);
+		log_event(log, LOG_ERROR, "starts_unusable",
+			  "file=%s problem=\"it was written by a newer version of this program: start that version "
+			  "again\"", START_FILE);
 	else if (status != 0)
-		log_event(log, LOG_ERROR, "start_not_noted", "file=%s status=%s problem=\"%s\"", START_FILE, status_name(status),
-			  status_text(status));
+		log_event(log, LOG_ERROR, "start_not_noted", "file=%s status=%s problem=\"%s\"", START_FILE,
+			  status_name(status), status_text(status));
 	return status;
 }

@@ -133,9 +133,12 @@ int start_claim_decode(struct start_claim *claim, struct slice in)
 {
 	struct start_chain *chain = &claim->chain;
 	*claim = (struct start_claim){0};
-	if (!slice_take_u64(&in, &chain->life) || !slice_take_u64(&in, &chain->root) || !slice_take_u64(&in, &chain->count) ||
-	    !slice_take_u64(&in, &claim->promised) || !slice_take_u64(&in, &claim->last) || !slice_take_u32(&in, &chain->listed) ||
-	    chain->life == 0 || chain->listed == 0 || chain->listed > STARTS_LISTED || !is_possible(claim->promised, claim->last))
+	if (!slice_take_u64(&in, &chain->life) || !slice_take_u64(&in, &chain->root) ||
+	    !slice_take_u64(&in, &chain->count) || !slice_take_u64(&in, &claim->promised) ||
+	    !slice_take_u64(&in, &claim->last) || !slice_take_u32(&in, &chain->listed))
+		return STATUS_CORRUPT;
+	if (chain->life == 0 || chain->listed == 0 || chain->listed > STARTS_LISTED ||
+	    !is_possible(claim->promised, claim->last))
 		return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < chain->listed; i++)
 		if (!slice_take_u64(&in, &chain->nonces[i]) || chain->nonces[i] == 0)
@@ -147,7 +150,8 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 {
 	for (uint32_t i = 0; i < starts->count; i++) {
 		const struct start_memory *m = &starts->list[i];
-		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce, m->found_promised, m->found_last, m->promised, m->last};
+		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce,
+					    m->found_promised, m->found_last, m->promised, m->last};
 		buffer_add_u32(out, m->replica);
 		for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
 			buffer_add_u64(out, numbers[k]);
@@ -157,8 +161,9 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 static bool take_memory(struct slice *in, struct start_memory *m)
 {
 	return slice_take_u32(in, &m->replica) && slice_take_u64(in, &m->life) && slice_take_u64(in, &m->root) &&
-	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) && slice_take_u64(in, &m->found_promised) &&
-	       slice_take_u64(in, &m->found_last) && slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
+	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) &&
+	       slice_take_u64(in, &m->found_promised) && slice_take_u64(in, &m->found_last) &&
+	       slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
 }
 
 int starts_decode(struct starts *starts, struct slice in)

@@ -1,43 +1,48 @@
 /*
  * Stale copies of a data directory are recognised.
  *
- * A replica that is started with an older copy of its own directory (a restored backup, a virtual machine that was rolled back, a copy
- * that was made while it ran) has forgotten what it promised and accepted since, and must not vote: what a quorum with it has
- * chosen may hang on its word. Its life (node/identity.h) is the right one, and nothing in the directory can tell. Its peers can:
+ * A replica that is started with an older copy of its own directory (a restored backup, a virtual machine that was
+ * rolled back, a copy that was made while it ran) has forgotten what it promised and accepted since, and must not
+ * vote: what a quorum with it has chosen may hang on its word. Its life (node/identity.h) is the right one, and nothing
+ * in the directory can tell. Its peers can:
  *
- *   a start     draws a number at random, the nonce, and keeps it beside those of the starts before, in the file `starts`
- *               (rsm/start_file.h), durably, before anything is sent. It is the number by which connections tell their process
- *               (struct message, origin).
+ *   a start     draws a number at random, the nonce, and keeps it beside those of the starts before, in the file
+ *               `starts` (rsm/start_file.h), durably, before anything is sent. It is the number by which connections
+ *               tell their process (struct message, origin).
  *   a claim     is what a start has found: its chain of nonces, the highest ballot promised, the highest slot accepted.
- *   a memory    is what others have seen of a life: its last start, the highest ballot in which they have counted a promise
- *               or an acceptance of it, the highest slot that it has acknowledged as durable. Every replica has one of every
- *               life: it sees what it is sent; leaders, which are sent most, tell all others what they remember, some times a second,
- *               and new leaders are told by all. It stands in the log (WAL_STARTS), written as lazily as what is chosen is.
+ *   a memory    is what others have seen of a life: its last start, the highest ballot in which they have counted a
+ *               promise or an acceptance of it, the highest slot that it has acknowledged as durable. Every replica
+ *               has one of every life. It sees what it is sent; leaders, which are sent most, tell all others what
+ *               they remember, some times a second, and new leaders are told by all. It stands in the log
+ *               (WAL_STARTS), written as lazily as what is chosen is.
  *
- * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a ballot or slot beyond its own. What
- * a sync had not made durable has never been acknowledged, so a log that has lost its tail with the power claims enough. What
- * damage has left unknown (paxos/impaired.h) counts as held. A plain counter of starts would not tell two copies of one directory apart;
- * and the nonces alone, not a copy made while its process ran.
+ * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a ballot or slot beyond
+ * its own. What a sync had not made durable has never been acknowledged, so a log that has lost its tail with the power
+ * claims enough. What damage has left unknown (paxos/impaired.h) counts as held. A plain counter of starts would not
+ * tell two copies of one directory apart; and the nonces alone, not a copy made while its process ran.
  *
  * RULES (rsm/stale.c)
  *   T1  Nothing that counts is taken from a process before its claim has been compared with the own memory: of others
- *       ACCEPTED counts as a learner's, FETCH, CHOSEN and snapshots are served, the rest is dropped. Who meets such a process asks for
- *       its claim.
- *   T2  A replica that has been started counts nowhere itself, and does not stand, before as many others as make a quorum with it, whose lives
- *       are bound, have compared its claim, and remember no more. It also waits for the rest, but not for those that cannot be
- *       connected to, and at most an election time-out, within which it would promise nothing anyway. All may start at once: each
- *       answers the others before it counts. Nor does it take anything before: what it learnt would stand in its log, and make the
- *       next start's claim that of a directory that had never lacked it.
- *   T3  Who is found to be a stale copy has no vote from then on, and takes nothing; it draws another life, durably, and begins as a directory that replaces a
- *       lost one does: as a learner, bound again when it has caught up (rsm/members.h). The same for a process that learns that
- *       its directory has been started again elsewhere: of two processes of one life the one that started later goes on.
+ *       ACCEPTED counts as a learner's, FETCH, CHOSEN and snapshots are served, the rest is dropped. Who meets such a
+ *       process asks for its claim.
+ *   T2  A replica that has been started counts nowhere itself, does not stand, and takes nothing, before as many others
+ *       as make a quorum with it, whose lives are bound, have compared its claim and remember no more. It also waits
+ *       for the rest, but not for those that cannot be connected to, and at most an election time-out, within which it
+ *       would promise nothing anyway. All may start at once: each answers the others before it counts. (It takes
+ *       nothing, because what it learnt would stand in its log, and make the next start's claim that of a directory
+ *       that had never lacked it.)
+ *   T3  Who is found to be a stale copy has no vote from then on, and takes nothing; it draws another life, durably,
+ *       and begins as a directory that replaces a lost one does: as a learner, bound again when it has caught up
+ *       (rsm/members.h). The same for a process that learns that its directory has been started again elsewhere: of
+ *       two processes of one life the one that started later goes on.
  *
- * WHAT IS RECOGNISED. Of n replicas, let k be those others whose lives are bound and which remember more than the copy holds, in their logs or in
- * processes that go on. A stale copy is recognised before it counts
- *   - always, if fewer than a quorum less one of the bound others do not remember more (of three: if both others do; of five: three of four);
- *   - if any of the k answers before a quorum has, or within an election time-out.
- * Otherwise nobody who could tell was there: then it is recognised as soon as one of the k is met, which may be too late
- * (docs/operations.md). What is a few heartbeats old all members remember that were connected then.
+ * WHAT IS RECOGNISED. Of n replicas, let k be those others whose lives are bound and which remember more than the copy
+ * holds, in their logs or in processes that go on. A stale copy is recognised before it counts
+ *   - always, if fewer of the bound others than make a quorum with it do not remember more (of three: if both others
+ *     do; of five: three of four): among those that it has heard by then is one of the k;
+ *   - if any of the k answers before so many others have, or within an election time-out.
+ * Otherwise nobody who could tell was there: then it is recognised as soon as one of the k is met, which may be too
+ * late (docs/operations.md). What is a few heartbeats old all members remember that were connected then.
  */
 #ifndef SYNOD_RSM_STARTS_H
 #define SYNOD_RSM_STARTS_H
@@ -52,7 +57,7 @@
 /* A directory's starts. */
 struct start_chain {
 	uint64_t life;
-	uint64_t root;   /* the first nonce: another one is not comparable. 0: this start is on no disk, and says nothing */
+	uint64_t root;   /* the first nonce: another one is not comparable. 0: this start is on no disk */
 	uint64_t count;  /* starts so far */
 	uint32_t listed;
 	uint64_t nonces[STARTS_LISTED]; /* newest first; the first one is this start's */
@@ -61,7 +66,7 @@ struct start_chain {
 struct start_claim {
 	struct start_chain chain;
 	uint64_t promised; /* highest ballot */
-	uint64_t last;     /* highest slot that is accepted, or known to be chosen, or of which it is not known what was accepted */
+	uint64_t last;     /* highest slot that is accepted, known to be chosen, or impaired */
 };
 
 /* What is remembered of a life. */
@@ -91,8 +96,8 @@ const char *start_gap_text(enum start_gap gap);
 /* NULL: nothing is remembered of that life. */
 struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64_t life);
 /*
- * … and then it is new. Of one replica two lives are remembered, `bound` (0: none) among them. Never NULL; pointers into the list
- * that were taken before are not valid any more.
+ * … and then it is new. Of one replica two lives are remembered, `bound` (0: none) among them. Never NULL; pointers
+ * into the list that were taken before are not valid any more.
  */
 struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life, uint64_t bound);
 /* The claim has been judged: its process is the one whose messages count. */
@@ -109,7 +114,10 @@ enum starts_told starts_tell(struct starts *starts, const struct start_memory *t
 /* u64 life, root, count, promised, last   u32 listed   nonces */
 void start_claim_encode(const struct start_claim *claim, struct buffer *out);
 int start_claim_decode(struct start_claim *claim, struct slice in) MUST_CHECK;
-/* Of WAL_STARTS and messages. For each: u32 replica   u64 life, root, count, nonce, found_promised, found_last, promised, last */
+/*
+ * Of WAL_STARTS and messages. For each: u32 replica
+ * u64 life, root, count, nonce, found_promised, found_last, promised, last
+ */
 void starts_encode(const struct starts *starts, struct buffer *out);
 int starts_decode(struct starts *starts, struct slice in) MUST_CHECK;
 

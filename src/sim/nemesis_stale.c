@@ -1,11 +1,11 @@
 /*
- * faults: 104. A replica's disk is copied while its process runs, and later the copy takes the disk's place: what it promised and
- * acknowledged in between is forgotten (rsm/starts.h).
+ * faults: 104. A replica's disk is copied while its process runs, and later the copy takes the disk's place: what it
+ * promised and acknowledged in between is forgotten (rsm/starts.h).
  *
- * Only when its group can tell, whoever of it is up when the copy is started: of the others whose disks count, fewer than it has to hear
- * of before it counts have not written down that they remember more than the copy holds. Until it has been recognised nothing
- * else happens to disks of its group; beyond the atlas more than a minority may be copies, each recognised by the rest, so that in the
- * end nobody has a vote.
+ * Only when its group can tell, whoever of it is up when the copy is started: of the others whose disks count, fewer
+ * than it has to hear of before it counts have not written down that they remember more than the copy holds. Until it
+ * has been recognised nothing else happens to disks of its group; beyond the atlas more than a minority may be copies,
+ * each recognised by the rest, so that in the end nobody has a vote.
  */
 #include <stdlib.h>
 
@@ -31,10 +31,12 @@ static const struct rsm *rsm_of(const struct sim_nemesis *nemesis, const struct 
 	return sim_process_alive(process) ? nemesis->rsm_of(nemesis->stale_context, process) : NULL;
 }
 
-static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_damage *damage, struct nemesis_copy *copy)
+static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_damage *damage,
+		      struct nemesis_copy *copy)
 {
 	const struct rsm *rsm = rsm_of(nemesis, process);
-	if (rsm == NULL || damage->log || damage->snapshot || damage->memory || damage->wiped || damage->stale_life != 0)
+	bool whole = !damage->log && !damage->snapshot && !damage->memory && !damage->wiped && damage->stale_life == 0;
+	if (rsm == NULL || !whole)
 		return;
 	disk_sim_image_free(copy->image);
 	copy->image = disk_sim_copy(process->disk);
@@ -53,11 +55,15 @@ static bool is_bound(const struct sim_nemesis *nemesis, struct sim_process *proc
 	return bound;
 }
 
-static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member, const struct nemesis_copy *copy)
+static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member,
+			    const struct nemesis_copy *copy)
 {
 	uint32_t ignorant = 0, damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
-	if (!is_bound(nemesis, group->members[member], copy) || own->refused || own->memory || own->stale_life != 0 || (damaged >= (group->count - 1) / 2 && !nemesis->world->options.nemesis.beyond))
+	bool beyond = nemesis->world->options.nemesis.beyond;
+	if (own->refused || own->memory || own->stale_life != 0 || !is_bound(nemesis, group->members[member], copy))
+		return false;
+	if (damaged >= (group->count - 1) / 2 && !beyond)
 		return false;
 	for (uint32_t i = 0; i < group->count; i++) {
 		const struct nemesis_damage *damage = &group->damage[i];
@@ -72,14 +78,15 @@ static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *g
 	return ignorant < group->count / 2;
 }
 
-static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group, uint32_t member,
-		     const struct nemesis_copy *copy, uint64_t down_us)
+static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group,
+		     uint32_t member, const struct nemesis_copy *copy, uint64_t down_us)
 {
+	uint64_t age_us = nemesis->world->now_us - copy->at_us;
 	if (copy->image == NULL || !may_be_put_back(nemesis, group, member, copy))
 		return;
 	nemesis_count(nemesis, SIM_FAULT_STALE_COPY);
-	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms", process->name,
-		     (unsigned long long)(nemesis->world->now_us - copy->at_us) / 1000, (unsigned long long)down_us / 1000);
+	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms",
+		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
 	sim_process_put_back(process, copy->image, copy->moment.life);
 	group->damage[member].stale_life = copy->moment.life;
@@ -93,8 +100,8 @@ static void disturb(struct sim_nemesis *nemesis, struct rng *rng)
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
 	bool copies = rng_chance(rng, 400000);
-	if (group == NULL || group->count < 2 || process->env.life == 0 || process->misconfigured != NULL || !sim_process_alive(process) ||
-	    process->node->ops->stop_voting == NULL)
+	if (group == NULL || group->count < 2 || process->env.life == 0 || process->misconfigured != NULL ||
+	    !sim_process_alive(process) || process->node->ops->stop_voting == NULL)
 		return;
 	struct nemesis_copy *copy = &nemesis->copies[victim];
 	if (copies || copy->image == NULL)

@@ -1,6 +1,6 @@
 /*
- * A replica that is started with an older copy of its directory: its group tells it, it gives up its vote, catches up and is bound again.
- * And who is not one is never taken for one. faults: 104
+ * A replica that is started with an older copy of its directory: its group tells it, it gives up its vote, catches up
+ * and is bound again. And who is not one is never taken for one. faults: 104
  */
 #include <check.h>
 
@@ -157,8 +157,8 @@ START_TEST(test_copied_before_a_start)
 END_TEST
 
 /*
- * The leader, to which it had acknowledged everything, is gone: the third one has been told, and has it in its log. Nobody leads, rather
- * than lose what was acknowledged; until the leader is back.
+ * The leader, to which it had acknowledged everything, is gone: the third one has been told, and has it in its log.
+ * Nobody leads, rather than lose what was acknowledged; until the leader is back.
  */
 START_TEST(test_told_by_who_was_told)
 {
@@ -220,7 +220,10 @@ START_TEST(test_again_and_again)
 }
 END_TEST
 
-/* What no sync had made durable was never acknowledged: power losses under load, of one and of all, make no stale copy. */
+/*
+ * What no sync had made durable was never acknowledged: power losses under load, of one and of all, make no stale
+ * copy.
+ */
 START_TEST(test_a_lost_tail_is_none)
 {
 	for (uint64_t seed = 1; seed <= 25; seed++) {
@@ -288,7 +291,8 @@ START_TEST(test_a_quorum_is_enough)
 			sim_process_power_loss(g.replicas[i].process);
 		for (uint32_t i = 0; i <= g.count / 2; i++)
 			sim_process_start(g.replicas[i].process);
-		rsm_group_run(&g, (g.settings.election_timeout_ms + 2 * g.settings.heartbeat_interval_ms) * SIM_MILLISECOND);
+		uint64_t limit_ms = g.settings.election_timeout_ms + 2 * g.settings.heartbeat_interval_ms;
+		rsm_group_run(&g, limit_ms * SIM_MILLISECOND);
 		for (uint32_t i = 0; i <= g.count / 2; i++)
 			ck_assert(counts(&g, i));
 		append(&g, 5);
@@ -368,8 +372,8 @@ static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process 
 }
 
 /*
- * A copy of the directory is started beside the original, and connects to the others (which find only the original at the address that
- * they know). At no moment do both count; and when the copy has gone, the original does.
+ * A copy of the directory is started beside the original, and connects to the others (which find only the original at
+ * the address that they know). At no moment do both count; and when the copy has gone, the original does.
  */
 START_TEST(test_two_processes_of_one_directory)
 {
@@ -384,14 +388,16 @@ START_TEST(test_two_processes_of_one_directory)
 		if (seed % 2 == 0)
 			append(&g, 10);
 		struct sim_process *other = sim_process_add(g.world, &(struct sim_process_spec){
-			.name = "copy", .address = "copy:1", .build = own->build, .context = own->context, .disk = true, .lives = true});
+			.name = "copy", .address = "copy:1", .build = own->build, .context = own->context,
+			.disk = true, .lives = true});
 		sim_process_put_back(other, copy.image, copy.life);
 		disk_sim_image_free(copy.image);
 		sim_process_start(other);
 		uint64_t until = g.world->now_us + 8 * SIM_SECOND;
 		while (g.world->now_us < until) {
 			rsm_group_run(&g, SIM_MILLISECOND);
-			CHECK_THAT(!process_counts(&g, of, own) || !process_counts(&g, of, other), "two processes of one directory count");
+			CHECK_THAT(!process_counts(&g, of, own) || !process_counts(&g, of, other),
+				   "two processes of one directory count");
 		}
 		append(&g, 10);
 		renewed += own->env.life != copy.life;
@@ -405,5 +411,6 @@ START_TEST(test_two_processes_of_one_directory)
 }
 END_TEST
 
-CHECK_MAIN("rsm stale", test_two_processes_of_one_directory, test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told, test_again_and_again,
-	   test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough, test_directory_of_the_version_before, test_full_disk)
+CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
+	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
+	   test_directory_of_the_version_before, test_full_disk, test_two_processes_of_one_directory)

@@ -37,9 +37,17 @@ static struct disk *new_disk(void)
 	return disk_sim_create(&(struct disk_sim_options){.seed = 1, .schedule = schedule});
 }
 
+/* Of replica 1, after start `count` of its chain. */
+static struct start_memory memory_of(uint64_t count, uint64_t promised, uint64_t last)
+{
+	return (struct start_memory){.replica = 1, .life = 7, .root = 101, .count = count, .nonce = 100 + count,
+				     .promised = promised, .last = last};
+}
+
 static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t last)
 {
-	struct start_claim claim = {.chain = {.life = 7, .root = 101, .count = count}, .promised = promised, .last = last};
+	struct start_claim claim = {.promised = promised, .last = last};
+	claim.chain = (struct start_chain){.life = 7, .root = 101, .count = count};
 	for (uint64_t i = 0; i < count && i < STARTS_LISTED; i++)
 		claim.chain.nonces[claim.chain.listed++] = 100 + count - i;
 	return claim;
@@ -47,7 +55,7 @@ static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t l
 
 START_TEST(test_judgement)
 {
-	struct start_memory memory = {.replica = 1, .life = 7, .root = 101, .count = 3, .nonce = 103, .promised = 50, .last = 20};
+	struct start_memory memory = memory_of(3, 50, 20);
 	struct start_claim next = claim_of(4, 50, 20), same = claim_of(3, 0, 0), later = claim_of(9, 60, 30);
 	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_NONE);
 	ck_assert_int_eq(starts_judge(&memory, &later), START_GAP_NONE);
@@ -89,7 +97,7 @@ END_TEST
 START_TEST(test_told)
 {
 	struct starts starts = {0};
-	struct start_memory first = {.replica = 1, .life = 7, .root = 101, .count = 1, .nonce = 101, .promised = 50, .last = 20};
+	struct start_memory first = memory_of(1, 50, 20);
 	ck_assert_int_eq(starts_tell(&starts, &first, 7), STARTS_TOLD_MORE);
 	ck_assert_int_eq(starts_tell(&starts, &first, 7), STARTS_TOLD_NOTHING);
 	struct start_memory more = first;
@@ -99,7 +107,9 @@ START_TEST(test_told)
 	ck_assert_uint_eq(starts.list[0].last, 30);
 	ck_assert_uint_eq(starts.list[0].promised, 50);
 	/* The next start, which has found all that. */
-	struct start_memory next = {.replica = 1, .life = 7, .root = 101, .count = 2, .nonce = 102, .found_promised = 50, .found_last = 30};
+	struct start_memory next = memory_of(2, 0, 0);
+	next.found_promised = 50;
+	next.found_last = 30;
 	ck_assert_int_eq(starts_tell(&starts, &next, 7), STARTS_TOLD_MORE);
 	ck_assert_uint_eq(starts.list[0].nonce, 102);
 	ck_assert_uint_eq(starts.list[0].last, 30);
@@ -155,7 +165,8 @@ START_TEST(test_encoding)
 	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), STATUS_CORRUPT);
 	for (uint32_t i = 1; i <= 4; i++)
 		*starts_get(&starts, i, i, 0) = (struct start_memory){
-			.replica = i, .life = i, .root = 2, .count = 3, .nonce = 4, .found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
+			.replica = i, .life = i, .root = 2, .count = 3, .nonce = 4,
+			.found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
 	buffer_clear(&out);
 	starts_encode(&starts, &out);
 	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), 0);
