@@ -17,6 +17,7 @@
  *   at rest    damage to logs and snapshots (sim/damage.h), files of logs that are missing or another replica's
  *              (sim/exchange.h), by the atlas
  *
+ *   copies     an earlier copy of a replica's disk takes its place, if its group can tell (nemesis_stale.c)
  *   memory     a value in a replica's memory changes (by whoever knows the service: sim_nemesis_memory_changes)
  *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose

@@ -344,7 +344,9 @@ static void speak(struct slice *in, bool genuine)
 	struct wire_paxos m;
 	uint32_t victim = input_u8(in) % REPLICAS;
 	uint8_t which = input_u8(in);
-	uint16_t method = (uint16_t)(METHOD_PRE_VOTE + which % (METHOD_STATE_HASH + 1 - METHOD_PRE_VOTE));
+	uint16_t method = (uint16_t)(METHOD_PRE_VOTE + which % (METHOD_STATE_HASH + 2 - METHOD_PRE_VOTE));
+	if (method > METHOD_STATE_HASH)
+		method = METHOD_STARTED;
 	arena_reset(&b.arena);
 	if (genuine && b.nheard > 0) {
 		const struct heard *heard = &b.heard[which % (b.nheard < HEARD_MAX ? b.nheard : HEARD_MAX)];

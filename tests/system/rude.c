@@ -266,8 +266,11 @@ static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t 
 		.group = group, .from = from, .to = to, .ballot = number << 8 | from, .slot = number, .chosen = number,
 		.sequence = number, .nentries = 1, .entries = &entry, .nranges = 1, .ranges = &range, .position = number,
 		.total = number, .data = slice_string("no piece"), .lease_us = number,
-		.stamp = number, .vouched = number};
-	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_STATE_HASH && !c->cut; method++) {
+		.stamp = number, .vouched = number, .claim = slice_string("no claim"),
+		.remembered = slice_string("no memory")};
+	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_STARTED && !c->cut; method++) {
+		if (method > METHOD_STATE_HASH)
+			method = METHOD_STARTED;
 		struct buffer payload = {0};
 		/* A few whose ballot alone is beyond the possible, and with which nothing else is wrong. */
 		struct wire_paxos bare = {.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};

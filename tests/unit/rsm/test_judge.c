@@ -187,6 +187,12 @@ START_TEST(lies)
 		struct wire_range range = {.first = 1, .last = UINT64_C(1) << 40};
 		struct slice parts = slice_string("three numbers of 8 bytes");
 		uint64_t hash = hash_of_encoded_parts(parts);
+		struct buffer claims[2] = {{0}};
+		struct start_claim start = {.chain = {.life = 1, .root = 2, .count = 1, .listed = 1, .nonces = {2}}};
+		start_claim_encode(&start, &claims[0]);
+		start.last = SLOT_MAX + 1;
+		start_claim_encode(&start, &claims[1]);
+		struct slice claim = buffer_slice(&claims[0]), beyond = buffer_slice(&claims[1]);
 		const struct {
 			enum method method;
 			struct wire_paxos m;
@@ -218,6 +224,12 @@ START_TEST(lies)
 			{METHOD_STATE_HASH, {.slot = 5, .total = 4, .position = hash, .flags = 1, .data = parts}},
 			{METHOD_STATE_HASH, {.slot = UINT64_MAX, .total = 3, .position = hash, .data = parts}},
 			{METHOD_STATE_HASH, {.slot = 5, .total = UINT64_C(1) << 61 | 3, .position = hash, .data = parts}},
+			{METHOD_STARTED, {.slot = 5}},
+			{METHOD_STARTED, {.flags = PAXOS_GRANTED, .claim = claim}},
+			{METHOD_STARTED, {.claim = slice(claim.data, claim.len - 1)}},
+			{METHOD_STARTED, {.claim = claim, .members = SLOT_MAX + 1}},
+			{METHOD_STARTED, {.claim = claim, .remembered = claim}},
+			{METHOD_STARTED, {.claim = beyond}},
 			{(enum method)45, {.slot = 5}},
 		};
 		uint64_t before = rsm_refused(rsm);
@@ -233,6 +245,8 @@ START_TEST(lies)
 			ck_assert_uint_eq(rsm_refused(rsm), before + k + 1);
 			buffer_free(&payload);
 		}
+		buffer_free(&claims[0]);
+		buffer_free(&claims[1]);
 	}
 	rsm_group_append_many(&g, 20);
 	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));

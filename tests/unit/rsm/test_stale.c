@@ -362,6 +362,29 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
+/* Whatever of the log has been released, at its next start a replica knows what it knew of the others. */
+START_TEST(test_memory_outlives_snapshots)
+{
+	uint64_t snapshots = 0;
+	struct rsm_group g;
+	begin(&g, 3, 6);
+	rsm_group_run(&g, 2 * SIM_SECOND);
+	for (uint32_t round = 0; round < 80; round++) {
+		uint32_t i = (rsm_group_elect(&g) + 1 + round % 2) % 3;
+		append(&g, (int)(round % 7) * 8);
+		snapshots += rsm_group_rsm(&g, i)->counters.snapshots_taken;
+		sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[i].process);
+		for (uint32_t k = 0; k < 3; k++)
+			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts, k + 1,
+							  g.replicas[k].process->env.life));
+	}
+	ck_assert_uint_ge(snapshots, 5);
+	must_be_whole(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
 static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process *process)
 {
 	struct sim_process *own = g->replicas[of].process;
@@ -413,4 +436,5 @@ END_TEST
 
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
 	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
-	   test_directory_of_the_version_before, test_full_disk, test_two_processes_of_one_directory)
+	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
+	   test_two_processes_of_one_directory)
