@@ -66,6 +66,9 @@ RULES = {
     "acknowledged":
         "Peers remember what each life has promised and accepted: a directory that says less is an older copy too, though it has been "
         "started as often (it was copied while its process ran).",
+    "compared first":
+        "A process takes nothing before a peer has compared its directory: what it learnt would stand there, and the next start would "
+        "be that of a directory that lacks nothing which is remembered.",
     "all starts":
         "A directory shows its peers all its starts of late, not just the last: a start may end before anybody hears of it.",
 }
@@ -159,6 +162,7 @@ class Replica:
     def start(self):
         disk = self.disk
         self.up = True
+        self.closed = False
         self.chosen = 0
         self.config = disk.listed
         self.round = disk.promised[0]

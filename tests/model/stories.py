@@ -140,10 +140,39 @@ def copy_from_before_a_start(without):
     world.deliver_those(ACCEPTING, [2, 3])
 
 
+def copy_learns_before_it_is_compared(without):
+    """
+    2 accepts a write, which makes it chosen, and then a copy from before takes its disk's place. Nobody compares that; 1, elected again by 3,
+    sends what is next, which is its new ballot's first, and 2 accepts it. Started once more it holds as much as 1 remembers. Then 1 is
+    gone, and 2 and 3 have never heard of the write.
+    """
+    world = begin(3, 0, without)
+    first, second, third = (world.replicas[number] for number in (1, 2, 3))
+    copy = second.disk.copy()
+    first.propose(("write", world.draw()))
+    world.deliver_those(ACCEPTING, [1, 2])
+    second.stop()
+    world.network.clear()
+    world.put_copy_unheard(2, copy)
+    elect(world, 1, [3])
+    first.propose(("write", world.draw()))
+    world.deliver_those(ACCEPTING, [1, 2])
+    second.stop()
+    world.put_copy_back(2, second.disk, [first])
+    first.stop()
+    world.network.clear()
+    third.round = first.round
+    elect(world, 3, [2])
+    if third.may_propose():
+        third.propose(("write", world.draw()))
+    world.deliver_those(ACCEPTING, [2, 3])
+
+
 STORIES = {
     "reads": old_quorum_confirms_a_read,
     "reads wait": new_quorum_confirms_a_read,
     "no gaps": chosen_behind_a_gap,
     "binding in ballot": ballot_used_twice,
     "starts": copy_from_before_a_start,
+    "compared first": copy_learns_before_it_is_compared,
 }

@@ -234,6 +234,15 @@ class World:
         replica.disk = disk
         replica.start()
 
+    def put_copy_unheard(self, number, disk):
+        """… and nobody answers its process. It is closed, until it is started again."""
+        self.note("the disk of", number, "is replaced by an older copy, of life", disk.life, "and nobody hears of that")
+        replica = self.replicas[number]
+        self.lose_disk(replica)
+        replica.disk = disk
+        replica.start()
+        replica.closed = "compared first" in self.rules
+
     def put_some_copy_back(self):
         if not self.copies:
             return
@@ -292,7 +301,7 @@ class World:
     def deliver(self, message):
         kind, to, sender = message[:3]
         replica = self.replicas[to[0]]
-        if replica.up and replica.disk.life == to[1]:
+        if replica.up and not replica.closed and replica.disk.life == to[1]:
             getattr(replica, "on_" + kind)(sender, *message[3:])
 
     def deliver_those(self, kinds, to):
