@@ -385,6 +385,56 @@ START_TEST(test_memory_outlives_snapshots)
 }
 END_TEST
 
+struct spoken {
+	struct rsm *rsm;
+	uint32_t from;
+	uint64_t life, origin;
+};
+
+static void hear_prepare(void *data, struct node *node)
+{
+	struct spoken *spoken = data;
+	struct wire_paxos m = {.group = 1, .from = spoken->from, .to = spoken->rsm->options.replica, .slot = 1};
+	struct buffer payload = {0};
+	m.ballot = ballot_make(ballot_round(paxos_ballot(spoken->rsm->paxos)) + 1, spoken->from);
+	m.members = paxos_members(spoken->rsm->paxos)->slot;
+	m.chosen = paxos_chosen_slot(spoken->rsm->paxos);
+	wire_paxos_encode(&m, &payload);
+	node->env->sender_life = spoken->life;
+	ck_assert(rsm_message(spoken->rsm, 0, &(struct message){
+		.kind = MESSAGE_ONEWAY, .method = METHOD_PREPARE, .origin = spoken->origin,
+		.payload = buffer_slice(&payload)}));
+	node->env->sender_life = 0;
+	buffer_free(&payload);
+}
+
+/*
+ * Of the process whose start is known a Prepare makes the leader promise; of any other one of the same directory it
+ * does nothing.
+ */
+START_TEST(test_another_start_is_not_heard)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 5);
+		rsm_group_run(&g, SIM_SECOND);
+		uint32_t leader = rsm_group_elect(&g), from = (leader + 1) % 3;
+		struct sim_process *speaker = g.replicas[from].process;
+		struct spoken spoken = {.rsm = rsm_group_rsm(&g, leader), .from = from + 1, .life = speaker->env.life};
+		uint64_t ballot = paxos_ballot(core_of(&g, leader));
+		for (spoken.origin = 1; spoken.origin < 4; spoken.origin++) {
+			sim_process_call(g.replicas[leader].process, hear_prepare, &spoken);
+			ck_assert_uint_eq(paxos_ballot(core_of(&g, leader)), ballot);
+		}
+		spoken.origin = speaker->node->tracer.life;
+		sim_process_call(g.replicas[leader].process, hear_prepare, &spoken);
+		ck_assert_uint_gt(paxos_ballot(core_of(&g, leader)), ballot);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process *process)
 {
 	struct sim_process *own = g->replicas[of].process;
@@ -437,4 +487,5 @@ END_TEST
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
 	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
 	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
+	   test_another_start_is_not_heard,
 	   test_two_processes_of_one_directory)
