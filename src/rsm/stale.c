@@ -97,24 +97,64 @@ void stale_restore(struct rsm *rsm, struct slice payload)
 		rsm->stale.starts = starts;
 }
 
+/* ---- whose lives are bound ---- */
+
+/* u64 slot of the entry that binds them, then for each u32 replica   u64 life. Nothing before the first. */
+static void bound_encode(const struct paxos_members *members, struct buffer *out)
+{
+	if (members->slot == 0)
+		return;
+	buffer_add_u64(out, members->slot);
+	for (uint32_t i = 0; i < members->count; i++) {
+		buffer_add_u32(out, members->list[i].replica);
+		buffer_add_u64(out, members->list[i].life);
+	}
+}
+
+static int bound_decode(struct paxos_members *members, struct slice in)
+{
+	*members = (struct paxos_members){0};
+	if (in.len == 0)
+		return 0;
+	if (!slice_take_u64(&in, &members->slot) || members->slot == 0 || members->slot > SLOT_MAX)
+		return STATUS_CORRUPT;
+	while (in.len > 0) {
+		struct paxos_binding *b = &members->list[members->count];
+		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &b->replica) || !slice_take_u64(&in, &b->life))
+			return STATUS_CORRUPT;
+		members->count++;
+	}
+	return 0;
+}
+
+/* The newest that anybody has told: we may not know yet who has been bound, nor may they themselves. */
+static const struct paxos_members *newest_bound(const struct rsm *rsm)
+{
+	const struct paxos_members *own = paxos_members(rsm->paxos), *told = &rsm->stale.bound;
+	return told->slot > own->slot ? told : own;
+}
+
 /* ---- telling, and asking ---- */
 
 static void send_started(struct rsm *rsm, uint32_t index, bool ask)
 {
 	struct stale *s = &rsm->stale;
-	struct buffer claim = {0}, remembered = {0};
+	struct buffer claim = {0}, remembered = {0}, bound = {0};
 	start_claim_encode(&s->own, &claim);
 	starts_encode(&s->starts, &remembered);
+	bound_encode(paxos_members(rsm->paxos), &bound);
 	struct wire_paxos m = {
-		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER),
+		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER) |
+			 (s->found ? PAXOS_UNFIT : 0),
 		.chosen = paxos_chosen_slot(rsm->paxos),
-		.members = paxos_members(rsm->paxos)->slot,
+		.data = buffer_slice(&bound),
 		.claim = buffer_slice(&claim),
 		.remembered = buffer_slice(&remembered),
 	};
 	peers_send(rsm, rsm->options.members[index].replica, METHOD_STARTED, &m);
 	buffer_free(&claim);
 	buffer_free(&remembered);
+	buffer_free(&bound);
 }
 
 /* At most once a heartbeat. */
@@ -145,11 +185,14 @@ static void tell_all(struct rsm *rsm)
 
 static bool counts(const struct rsm *rsm, uint32_t index)
 {
+	const struct paxos_members *members = newest_bound(rsm);
 	uint64_t life = rsm->stale.heard[index];
-	const struct paxos_members *members = paxos_members(rsm->paxos);
-	/* One that knows later members than we do knows better whether it is one of them. */
-	return life != 0 && (members->slot == 0 || rsm->stale.heard_members[index] > members->slot ||
-			     bound_life(rsm, rsm->options.members[index].replica) == life);
+	if (life == 0 || members->slot == 0)
+		return life != 0 && !rsm->stale.heard_learner[index];
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].replica == rsm->options.members[index].replica)
+			return members->list[i].life == life;
+	return false;
 }
 
 static void open_if_heard(struct rsm *rsm)
@@ -287,9 +330,9 @@ static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos
 	enum start_gap gap = starts_judge(theirs, &s->own);
 	if (gap != START_GAP_NONE) {
 		found_stale(rsm, index, gap, theirs);
-	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_LEARNER) == 0) {
+	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
 		s->heard[index] = m->life;
-		s->heard_members[index] = m->members;
+		s->heard_learner[index] = (m->flags & PAXOS_LEARNER) != 0;
 	}
 }
 
@@ -298,10 +341,13 @@ void stale_message(struct rsm *rsm, const struct message *message, const struct 
 	struct stale *s = &rsm->stale;
 	uint32_t index = rsm_member_index(rsm, m->from);
 	struct starts theirs;
+	struct paxos_members bound;
 	bool answer = (m->flags & PAXOS_ASKED) != 0;
-	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0)
+	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0 || bound_decode(&bound, m->data) != 0)
 		return;
 	s->absent[index] = false;
+	if (bound.slot > s->bound.slot)
+		s->bound = bound;
 	bool other = take_claim(rsm, index, message, m, &answer);
 	for (uint32_t i = 0; i < theirs.count; i++)
 		take_memory(rsm, index, m, &theirs.list[i]);
@@ -350,10 +396,13 @@ const char *stale_judge(const struct wire_paxos *m)
 {
 	struct start_claim claim;
 	struct starts starts;
-	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER)) != 0)
+	struct paxos_members bound;
+	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT)) != 0)
 		return "flags: not those of a start";
-	if (m->chosen > SLOT_MAX || m->members > SLOT_MAX)
+	if (m->chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
+	if (bound_decode(&bound, m->data) != 0)
+		return "data: no lives that are bound";
 	if (start_claim_decode(&claim, m->claim) != 0)
 		return "claim: not that of a start";
 	return starts_decode(&starts, m->remembered) == 0 ? NULL : "remembered: not a memory of starts";

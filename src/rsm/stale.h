@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "node/timer.h"
+#include "paxos/members.h"
 #include "rsm/starts.h"
 #include "wire/wire.h"
 
@@ -24,7 +25,8 @@ struct stale {
 	struct start_memory *current[REPLICAS_MAX];
 	/* The life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet. */
 	uint64_t heard[REPLICAS_MAX];
-	uint64_t heard_members[REPLICAS_MAX]; /* the slot of the members that it goes by */
+	bool heard_learner[REPLICAS_MAX]; /* it says that it has no vote */
+	struct paxos_members bound; /* the newest that others have told, their slot and lives alone; slot 0: none */
 	bool absent[REPLICAS_MAX];       /* it could not be connected to since it was asked last */
 	uint64_t asked_us[REPLICAS_MAX];
 	struct timer timer;

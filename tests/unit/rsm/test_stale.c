@@ -385,6 +385,41 @@ START_TEST(test_memory_outlives_snapshots)
 }
 END_TEST
 
+/*
+ * A disk has been bound, and its replica has lost the power before it wrote that down: it takes itself for a learner.
+ * With one other, which knows, it is a majority; neither waits for the other.
+ */
+START_TEST(test_bound_and_does_not_know_it)
+{
+	uint32_t ignorant = 0;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 10);
+		uint32_t leader = rsm_group_elect(&g), lost = (leader + 1) % 3, third = (leader + 2) % 3;
+		rsm_group_lose(&g, lost);
+		sim_process_start(g.replicas[lost].process);
+		uint64_t life = g.replicas[lost].process->env.life, until = g.world->now_us + 10 * SIM_SECOND;
+		const struct paxos_members *known = paxos_members(core_of(&g, third));
+		while (known->list[lost].life != life && g.world->now_us < until)
+			rsm_group_run(&g, 50);
+		ck_assert_uint_eq(known->list[lost].life, life);
+		for (uint32_t i = 0; i < 3; i++)
+			sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[lost].process);
+		sim_process_start(g.replicas[third].process);
+		ignorant += !paxos_votes(core_of(&g, lost)) && paxos_votes(core_of(&g, third)) &&
+			    paxos_members(core_of(&g, third))->list[lost].life == life;
+		if (paxos_members(core_of(&g, third))->list[lost].life == life)
+			append(&g, 5);
+		sim_process_start(g.replicas[leader].process);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+	ck_assert_uint_ge(ignorant, 3);
+}
+END_TEST
+
 struct spoken {
 	struct rsm *rsm;
 	uint32_t from;
@@ -487,5 +522,5 @@ END_TEST
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
 	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
 	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
-	   test_another_start_is_not_heard,
+	   test_another_start_is_not_heard, test_bound_and_does_not_know_it,
 	   test_two_processes_of_one_directory)
