@@ -54,14 +54,43 @@ static void check_shown(struct agreement_load *load, struct agreement_peer *peer
 	}
 }
 
+/* Another disk has shown nothing yet. */
+static void note_disk(struct agreement_peer *peer, const struct sim_process *process)
+{
+	if (peer->wipes == process->wipes)
+		return;
+	peer->wipes = process->wipes;
+	peer->whole = false;
+	peer->min = 0;
+	map_free(&peer->shown);
+	peer->shown = (struct map){0};
+}
+
+static void check_standing(struct agreement_load *load, struct agreement_peer *peer, const struct sim_process *process,
+			   const struct agreement *core)
+{
+	const struct agreement_counters *counters = agreement_counters(core);
+	uint64_t votes = counters->sent[WIRE_AGREEMENT_PROMISE] + counters->sent[WIRE_AGREEMENT_ACCEPTED];
+	bool outside = agreement_standing(core) != AGREEMENT_INSIDE;
+	bool was_outside = peer->incarnation == process->incarnation ? peer->outside : outside;
+	uint64_t before = peer->incarnation == process->incarnation ? peer->votes : 0;
+	if (outside && was_outside && votes > before)
+		scene_fail(load->scene, VERDICT_SAFETY, "%s votes, though its disk does not count", process->name);
+	peer->whole |= !outside;
+	peer->outside = outside;
+	peer->votes = votes;
+}
+
 void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_process *process)
 {
 	struct agreement_peer *peer = &load->peers[i];
 	const struct agreement *core = sim_process_alive(process) ? paxosd_agreement(process->node) : NULL;
 	struct agreement_view view;
 	size_t position = 0;
+	note_disk(peer, process);
 	if (core == NULL)
 		return;
+	check_standing(load, peer, process, core);
 	if (peer->incarnation != process->incarnation)
 		check_shown(load, peer, process->name, core);
 	peer->incarnation = process->incarnation;
@@ -273,6 +302,20 @@ static bool knows_all_of(const struct agreement_load *load, const struct agreeme
 			return false;
 	}
 	return agreement_min(a) >= agreement_min(b);
+}
+
+bool agreement_load_complete(const struct agreement_load *load, const struct sim_process *process)
+{
+	const struct agreement *core = paxosd_agreement(process->node);
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&load->decided, &position, &key, &value)) {
+		struct bytes *decision;
+		if (agreement_status(core, key - 1, &decision) == AGREEMENT_STATE_PENDING)
+			return false;
+	}
+	return true;
 }
 
 bool agreement_load_same(const struct agreement_load *load, const struct sim_process *a, const struct sim_process *b)

@@ -3,9 +3,11 @@
  *
  *   no two values are decided in one instance, whoever shows them: a peer, or its answer to a client
  *   what is decided was proposed for that instance
- *   what a peer has shown as decided it shows again after every restart, until it is forgotten
+ *   what a peer has shown as decided it shows again after every restart on the same disk, until it is forgotten
+ *   who is not INSIDE, because his disk is not bound or has not entered, does not vote (agreement/members.h)
  *   nothing is forgotten before the application of every peer has been said to be done with it; min never falls
- *   after the healing instances are decided, and what one peer of the core knows all of them learn
+ *   after the healing instances are decided, and what one peer of the core knows all of them learn; if all peers are healed, they
+ *   all know everything that anybody has ever shown as decided, whoever has lost his disk meanwhile
  */
 #ifndef SYNOD_SIM_AGREEMENT_LOAD_H
 #define SYNOD_SIM_AGREEMENT_LOAD_H
@@ -30,6 +32,10 @@ struct agreement_actor {
 struct agreement_peer {
 	const char *address;
 	uint32_t incarnation; /* last seen */
+	uint32_t wipes;       /* of its disk, that are known here */
+	bool whole;           /* its present disk has been INSIDE */
+	bool outside;         /* when last seen … */
+	uint64_t votes;       /* … and so many promises and acceptances it had said by then */
 	uint64_t min;         /* last seen */
 	uint64_t done;        /* 1 + the highest Done that was sent to it */
 	struct map shown;     /* 1 + seq → the decision, as it was shown */
@@ -54,6 +60,8 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 void agreement_load_mark(struct agreement_load *load);
 /* Every actor has brought an instance to a decision that it began after the mark. */
 bool agreement_load_progress(const struct agreement_load *load);
+/* Does this peer know everything that anybody has ever shown, but for what is forgotten? */
+bool agreement_load_complete(const struct agreement_load *load, const struct sim_process *process);
 /* Do two peers know the same decisions? To be asked of peers that are alive. */
 bool agreement_load_same(const struct agreement_load *load, const struct sim_process *a, const struct sim_process *b);
 void agreement_load_free(struct agreement_load *load);

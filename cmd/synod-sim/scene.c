@@ -200,6 +200,11 @@ static bool is_leader(void *context, const struct sim_process *process)
 	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
 }
 
+static bool is_whole(const struct scene *scene, const struct scene_replica *replica)
+{
+	return scene->kind->whole == NULL || scene->kind->whole(scene, replica);
+}
+
 /* By the newest members that any replica of its group knows, and if somebody leads by these. */
 static bool is_bound(void *context, const struct sim_process *process)
 {
@@ -207,7 +212,7 @@ static bool is_bound(void *context, const struct sim_process *process)
 	const struct scene_replica *self = scene->by_process[process->index];
 	const struct paxos_members *newest = NULL;
 	bool led = false;
-	if (self == NULL)
+	if (self == NULL || !is_whole(scene, self))
 		return false;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
@@ -229,7 +234,8 @@ static bool is_bound(void *context, const struct sim_process *process)
 static bool has_vote(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
-	return scene->by_process[process->index] == NULL || paxos_votes(rsm_core(scene->kind->rsm(scene->by_process[process->index])));
+	const struct scene_replica *replica = scene->by_process[process->index];
+	return replica == NULL || (paxos_votes(rsm_core(scene->kind->rsm(replica))) && is_whole(scene, replica));
 }
 
 static const struct rsm *rsm_of(void *context, const struct sim_process *process)
@@ -321,7 +327,8 @@ static bool converged(void *context)
 		if (!in_core(scene, replica))
 			continue;
 		if (memory_is_wrong(replica) || replica->applied < scene->last_applied[replica->group] ||
-		    (replica->process->wipes > 0 && !paxos_votes(rsm_core(scene->kind->rsm(replica)))))
+		    (replica->process->wipes > 0 &&
+		     (!paxos_votes(rsm_core(scene->kind->rsm(replica))) || !is_whole(scene, replica))))
 			return scene->over;
 	}
 	return scene->over || scene->kind->converged == NULL || scene->kind->converged(scene);

@@ -126,6 +126,8 @@ struct scene_kind {
 	void (*heal)(struct scene *scene);
 	/* True if no progress can be expected: more has failed than the service promises to survive. May be NULL: never. */
 	bool (*excused)(struct scene *scene);
+	/* Beside its vote in the group: has a replica whose disk was lost taken its place again in everything? May be NULL: yes. */
+	bool (*whole)(const struct scene *scene, const struct scene_replica *replica);
 	/* A load and checks of its own; each may be NULL. After a turn of a replica; */
 	void (*replica_turn)(struct scene *scene, struct scene_replica *replica);
 	/* after the healing, besides that of the common load; */

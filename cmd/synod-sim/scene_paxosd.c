@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agreement_load.h"
+#include "agreement_wipes.h"
 #include "base/alloc.h"
 #include "log_client.h"
 #include "paxoslog/paxosd.h"
@@ -28,6 +29,7 @@ struct paxosd_scene {
 	struct sim_log log;
 	struct sim_log_client clients[CLIENTS_LIMIT];
 	struct agreement_load agreement;
+	struct agreement_wipes wipes;
 };
 
 /* ---- peers ---- */
@@ -122,6 +124,7 @@ static void paxosd_build(struct scene *scene)
 	for (uint32_t i = 0; i < scene->world->nprocesses; i++)
 		sim_process_start(scene->world->processes[i]);
 	agreement_load_start(&own->agreement);
+	agreement_wipes_init(&own->wipes, scene, own->processes, own->npeers);
 }
 
 /* ---- what the scene asks for ---- */
@@ -147,6 +150,7 @@ static void replica_turn(struct scene *scene, struct scene_replica *replica)
 {
 	struct paxosd_scene *own = scene->own;
 	agreement_load_check(&own->agreement, (uint32_t)(replica - scene->replicas), replica->process);
+	agreement_wipes_check(&own->wipes, (uint32_t)(replica - scene->replicas));
 	if (sim_process_alive(replica->process) && paxosd_agreement_refused(replica->process->node) > 0)
 		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another peer", replica->process->name);
 }
@@ -154,7 +158,22 @@ static void replica_turn(struct scene *scene, struct scene_replica *replica)
 static void heal(struct scene *scene)
 {
 	struct paxosd_scene *own = scene->own;
+	agreement_wipes_stop(&own->wipes);
 	agreement_load_mark(&own->agreement);
+}
+
+/* Those whose disks were lost are silent, and the others are no majority. */
+static bool excused(struct scene *scene)
+{
+	const struct paxosd_scene *own = scene->own;
+	return own->wipes.too_many;
+}
+
+static bool whole(const struct scene *scene, const struct scene_replica *replica)
+{
+	const struct paxosd_scene *own = scene->own;
+	const struct agreement_peer *peer = &own->agreement.peers[replica - scene->replicas];
+	return replica->process->wipes == 0 || (peer->wipes == replica->process->wipes && peer->whole);
 }
 
 static bool progressed(struct scene *scene)
@@ -166,6 +185,7 @@ static bool progressed(struct scene *scene)
 static void quiet(struct scene *scene)
 {
 	struct paxosd_scene *own = scene->own;
+	agreement_wipes_stop(&own->wipes);
 	agreement_load_stop(&own->agreement);
 }
 
@@ -173,6 +193,7 @@ static bool converged(struct scene *scene)
 {
 	const struct paxosd_scene *own = scene->own;
 	const struct sim_process *first = NULL;
+	uint32_t healed = 0, complete = 0;
 	for (uint32_t i = 0; i < own->npeers; i++) {
 		const struct sim_process *process = own->processes[i];
 		if (!sim_process_alive(process) || !sim_nemesis_in_core(scene->nemesis, process))
@@ -180,8 +201,10 @@ static bool converged(struct scene *scene)
 		if (first != NULL && !agreement_load_same(&own->agreement, first, process))
 			return false;
 		first = process;
+		healed++;
+		complete += agreement_load_complete(&own->agreement, process);
 	}
-	return true;
+	return healed < own->npeers || complete == healed;
 }
 
 static void paxosd_free(struct scene *scene)
@@ -224,6 +247,8 @@ const struct scene_kind scene_paxosd = {
 	.hash = peer_hash,
 	.replica_turn = replica_turn,
 	.heal = heal,
+	.excused = excused,
+	.whole = whole,
 	.progressed = progressed,
 	.quiet = quiet,
 	.converged = converged,

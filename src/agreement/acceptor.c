@@ -5,10 +5,18 @@
 struct answering {
 	struct agreement *a;
 	uint32_t from; /* member */
+	bool counts; /* what it says, by the members that are known here */
+	bool votes;  /* this peer, in its ballots */
 	struct items items;
 	size_t bytes; /* of their values */
 	uint64_t sequence;
 };
+
+/* Who is taken to know what this message says. */
+static uint32_t knower(const struct answering *answering)
+{
+	return answering->counts ? answering->from : NOBODY;
+}
 
 static void add(struct answering *answering, enum wire_agreement_kind kind, const struct wire_agreement_item *asked,
 		uint64_t other, struct bytes *value, uint64_t sequence)
@@ -26,7 +34,8 @@ static bool ballot_belongs(const struct agreement *a, uint32_t from, const struc
 {
 	if (agreement_ballot_peer(item->ballot) != a->options.members[from] || agreement_round(item->ballot) > AGREEMENT_ROUND_MAX)
 		return false;
-	return agreement_round(item->ballot) > 0 || owner_of(a, item->seq) == from;
+	return agreement_round(item->ballot) > 0 ||
+	       (owner_of(a, item->seq) == from && agreement_ballot_binding(item->ballot) == 0);
 }
 
 static void full(struct answering *answering, const struct wire_agreement_item *item)
@@ -100,7 +109,7 @@ static void learn(struct answering *answering, struct instance *instance, const 
 			add(answering, WIRE_AGREEMENT_WANT, item, 0, NULL, 0);
 		return;
 	}
-	agreement_decide(a, instance, instance->acceptor.value, item->ballot, answering->from);
+	agreement_decide(a, instance, instance->acceptor.value, item->ballot, knower(answering));
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
 
@@ -114,7 +123,7 @@ static void decided(struct answering *answering, struct instance *instance, cons
 	if (instance == NULL)
 		instance = create_instance(a, item->seq);
 	struct bytes *value = value_of(instance, item->value);
-	agreement_decide(a, instance, value, 0, answering->from);
+	agreement_decide(a, instance, value, 0, knower(answering));
 	bytes_unref(value);
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
@@ -129,7 +138,8 @@ static void answer_decided(struct answering *answering, struct instance *instanc
 		a->counters.conflicts += !slice_equal(bytes_slice(instance->decided), item->value);
 		/* fall through */
 	case WIRE_AGREEMENT_LEARN:
-		note_known(a, instance, answering->from);
+		if (answering->counts)
+			note_known(a, instance, answering->from);
 		add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 		break;
 	default:
@@ -153,7 +163,7 @@ static void answer_item(struct answering *answering, const struct wire_agreement
 		answer_decided(answering, instance, item);
 		return;
 	}
-	if (item->kind <= WIRE_AGREEMENT_ACCEPT && !ballot_belongs(a, answering->from, item))
+	if (item->kind <= WIRE_AGREEMENT_ACCEPT && (!answering->votes || !ballot_belongs(a, answering->from, item)))
 		return;
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PREPARE:
@@ -175,6 +185,12 @@ void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint
 	if (answering.from >= a->options.nmembers || answering.from == a->self || m->to != a->options.self)
 		return;
 	merge_bounds(a, now_us, answering.from, m);
+	if (m->nitems == 1 && m->items[0].kind == WIRE_AGREEMENT_ENTER) {
+		enter_asked(a, link, id, answering.from, m);
+		return;
+	}
+	answering.counts = message_counts(a, answering.from, m);
+	answering.votes = may_vote(a, answering.from, m);
 	for (uint32_t i = 0; i < m->nitems; i++)
 		answer_item(&answering, &m->items[i]);
 	agreement_answer_later(a, link, id, m->from, &answering.items, answering.sequence);

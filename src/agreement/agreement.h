@@ -26,6 +26,11 @@
  *   LEARN    seq ballot        KNOWN seq
  *   DECIDED  seq value         WANT seq: did not accept in that ballot, send the value
  *                              (to any of them) FORGOTTEN seq: every peer is done with it
+ *   ENTER    seq binding       TOLD …: of a disk that takes the place of another
+ *
+ * MEMBERS. A peer takes part as long as its disk is bound to its number by the log of the log service, and a disk that replaces another one
+ * only after it has entered. Every message bears life, binding, and the slot of the members that its sender knows. States, rules, and
+ * why nothing is decided otherwise: agreement/members.h.
  *
  * Requests and replies, so that a peer that nobody can reach (a deaf one) takes part through what it asks itself. A reply
  * is understood without its request: it may be lost, late or repeated. What is unanswered is asked again after retry_us,
@@ -33,7 +38,7 @@
  *
  * LOWEST BALLOT. The owner of an instance, member seq mod n, alone may use the ballots of round 0, of which it has one in
  * this instance, below everybody else's. So in a fresh instance it skips phase 1. Others, and later attempts, begin at
- * round 1 with a Prepare.
+ * round 1 with a Prepare; so does an owner whose disk has replaced another one.
  *
  * COST of one agreement among n peers without contention, not counting what a peer says to itself: the owner needs
  * n − 1 Accepts and n − 1 Learns, 4 requests for three peers; any other peer n − 1 Prepares more, 6 requests. (With its own
@@ -42,8 +47,9 @@
  *
  * JUDGEMENT (agreement_judge). What no peer can have sent is refused as a whole, and changes nothing: done values for other than each
  * peer, instances from AGREEMENT_SEQ_MAX on, rounds above AGREEMENT_ROUND_MAX, answers among the questions and questions among the
- * answers; a PREPARE or ACCEPT in a ballot that is not the sender's, or of round 0 if it does not own the instance; a PROMISE, ACCEPTED
- * or REJECT of a ballot that is not ours; a PROMISE of what was accepted in a later ballot than the promised one. Two decisions
+ * answers; a PREPARE or ACCEPT in a ballot that is not the sender's, or of another binding than it says, or of round 0 if it does not own
+ * the instance or is not its peer's first disk; a PROMISE, ACCEPTED or REJECT of a ballot that is not ours; a PROMISE or STATE of what was
+ * accepted in a later ballot than the promised one; an ENTER or TOLD that is not a message of its own as it should be. Two decisions
  * of one instance are counted (conflicts): the first stays. A peer that lies within the possible is believed.
  *
  * ORDER OF DURABILITY
@@ -81,6 +87,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "agreement/ballot.h"
+#include "agreement/members.h"
 #include "wire/paxosd.h"
 
 struct agreement;
@@ -92,6 +99,7 @@ struct agreement_options {
 	uint32_t self;                  /* one of members */
 	uint32_t nmembers;
 	uint32_t members[REPLICAS_MAX]; /* replica ids, ascending, the same at every peer */
+	uint64_t life;                  /* of this peer's disk; never 0 */
 	uint64_t retry_us, retry_max_us;
 	uint64_t backoff_us, backoff_max_us;
 	uint64_t spread_us;
@@ -106,6 +114,7 @@ enum agreement_persist_kind {
 	AGREEMENT_PERSIST_ACCEPT,  /* seq, ballot, value */
 	AGREEMENT_PERSIST_DECIDED, /* seq; ballot: the value accepted in it; 0: value */
 	AGREEMENT_PERSIST_DONES,   /* value: agreement_restore_dones() reads it */
+	AGREEMENT_PERSIST_MEMBERS, /* value: agreement_restore_members() reads it */
 };
 struct agreement_persist {
 	enum agreement_persist_kind kind;
@@ -136,7 +145,7 @@ enum agreement_state { AGREEMENT_STATE_PENDING, AGREEMENT_STATE_DECIDED, AGREEME
 struct agreement_counters {
 	uint64_t started, decided, rounds, defeats, refused;
 	uint64_t conflicts; /* peers that told another decision than the known one: never, unless a disk or program is broken */
-	uint64_t sent[WIRE_AGREEMENT_FULL + 1]; /* items by kind, in requests and answers */
+	uint64_t sent[WIRE_AGREEMENT_STATE + 1]; /* items by kind, in requests and answers */
 	uint64_t requests;                      /* messages sent as requests */
 };
 
@@ -149,6 +158,8 @@ void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballo
 			       uint64_t position);
 /* STATUS_CORRUPT: no such record of this group. */
 int agreement_restore_dones(struct agreement *a, struct slice value, uint64_t position) MUST_CHECK;
+/* Likewise, or STATUS_NEWER. */
+int agreement_restore_members(struct agreement *a, struct slice value, uint64_t position) MUST_CHECK;
 /*
  * Takes up again what this peer was proposing when it went down, as far as it had accepted it itself. STATUS_CORRUPT:
  * the records do not belong together.
@@ -156,9 +167,24 @@ int agreement_restore_dones(struct agreement *a, struct slice value, uint64_t po
 int agreement_begin(struct agreement *a, uint64_t now_us) MUST_CHECK;
 void agreement_destroy(struct agreement *a);
 
+/* The members that the log service's log has bound by now, one for each of the options', in their order. Those that are not newer are ignored. */
+void agreement_set_members(struct agreement *a, uint64_t now_us, const struct agreement_members *members);
+/*
+ * While no members are known: whether this disk is the first of its peer, in a group that exists, and so counts. Who has lost his disk before
+ * that is told so by others before they listen to him (host/identity.c).
+ */
+void agreement_set_first(struct agreement *a, uint64_t now_us, bool first);
+const struct agreement_members *agreement_known_members(const struct agreement *a);
+enum agreement_standing { AGREEMENT_OUTSIDE, AGREEMENT_ENTERING, AGREEMENT_INSIDE };
+enum agreement_standing agreement_standing(const struct agreement *a);
+/* How many other members have told all that they know to this one, which is entering; and how many must. */
+uint32_t agreement_told_by(const struct agreement *a);
+uint32_t agreement_told_needed(const struct agreement *a);
+
 /*
  * Starts agreement on instance seq with this value; returns at once. 0: begun, or under way here already (then the value
- * is not used), or decided. STATUS_COMPACTED: forgotten. STATUS_BUSY: a limit; the applications must say Done.
+ * is not used), or decided. STATUS_COMPACTED: forgotten. STATUS_BUSY: a limit; the applications must say Done. STATUS_UNAVAILABLE:
+ * this peer is not INSIDE.
  */
 int agreement_start(struct agreement *a, uint64_t now_us, uint64_t seq, struct bytes *value) MUST_CHECK;
 /* *value is borrowed, for DECIDED only. */

@@ -136,7 +136,7 @@ void min_durable(struct agreement *a, uint64_t min)
 
 void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m)
 {
-	bool news = false;
+	bool news = false, own = false, counts = message_counts(a, from, m);
 	heard_of(a, now_us, from);
 	if (m->next <= AGREEMENT_SEQ_MAX)
 		a->next = at_least(a->next, m->next);
@@ -145,16 +145,24 @@ void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const str
 	for (uint32_t i = 0; i < m->ndones; i++) {
 		if (m->dones[i] > AGREEMENT_SEQ_MAX)
 			return;
-		a->peers[from].seen[i] = at_least(a->peers[from].seen[i], m->dones[i]);
-		/* Only this peer's own application says what it is done with. */
-		if (i == a->self || m->dones[i] <= a->done[i])
+		if (counts)
+			a->peers[from].seen[i] = at_least(a->peers[from].seen[i], m->dones[i]);
+		/* Only this peer's own application says what it is done with; the disk before this one may have heard it. */
+		if ((i == a->self && own_binding(a) == 0) || m->dones[i] <= a->done[i])
 			continue;
 		a->done[i] = m->dones[i];
 		news = true;
+		own |= i == a->self;
 	}
 	if (!news)
 		return;
+	uint64_t before = a->persist_last;
 	raise_min(a);
+	if (own) {
+		if (a->persist_last == before)
+			persist_dones(a);
+		wait_for_disk(a, WAIT_DONE, a->done[a->self], 0);
+	}
 	gossip_soon(a, now_us);
 }
 
@@ -166,14 +174,14 @@ struct agreement *agreement_create(const struct agreement_options *options)
 	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
 	a->options = *options;
 	a->self = member_index(a, options->self);
-	ASSERT(a->self < options->nmembers);
+	ASSERT(a->self < options->nmembers && options->life != 0);
 	for (uint32_t i = 1; i < options->nmembers; i++)
 		ASSERT(options->members[i - 1] < options->members[i]);
 	list_init(&a->logged);
 	list_init(&a->active);
 	for (uint32_t i = 0; i < options->nmembers; i++) {
 		list_init(&a->peers[i].spreading);
-		a->peers[i].gossip_at_us = a->peers[i].spread_due_us = UINT64_MAX;
+		a->peers[i].gossip_at_us = a->peers[i].spread_due_us = a->peers[i].enter_at_us = UINT64_MAX;
 		a->peers[i].delay_us = options->retry_us;
 	}
 	return a;
@@ -204,6 +212,8 @@ int agreement_start(struct agreement *a, uint64_t now_us, uint64_t seq, struct b
 	struct instance *instance = find_instance(a, seq);
 	if (instance != NULL && (instance->decided != NULL || instance->stage != STAGE_NONE))
 		return 0;
+	if (!is_inside(a))
+		return STATUS_UNAVAILABLE;
 	if (a->proposing >= PROPOSING_MAX || !agreement_has_room(a, instance == NULL, value->len, false)) {
 		a->counters.refused++;
 		return STATUS_BUSY;
@@ -266,11 +276,14 @@ void agreement_tick(struct agreement *a, uint64_t now_us)
 			proposer_tick(a, now_us, instance);
 	}
 	spread_tick(a, now_us);
+	enter_tick(a, now_us);
 }
 
 uint64_t agreement_deadline_us(const struct agreement *a)
 {
-	uint64_t deadline_us = spread_deadline_us(a);
+	uint64_t deadline_us = spread_deadline_us(a), enter_us = enter_deadline_us(a);
+	if (enter_us < deadline_us)
+		deadline_us = enter_us;
 	LIST_FOR(link, &a->active) {
 		const struct instance *instance = LIST_ENTRY(link, struct instance, active);
 		if (instance->at_us < deadline_us)

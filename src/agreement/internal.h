@@ -7,6 +7,8 @@
  *   acceptor.c  requests of peers and their answers
  *   proposer.c  rounds of this peer's proposals, and answers to them
  *   spread.c    decisions and Done values to everybody
+ *   members.c   whose votes count
+ *   enter.c     a disk that takes the place of another is told what it must know
  *   output.c    records, messages, and what waits for the disk
  */
 #ifndef SYNOD_AGREEMENT_INTERNAL_H
@@ -22,6 +24,8 @@
 #define MESSAGE_ITEMS_MAX 4096u
 /* Proposals of this peer under way at a time. */
 #define PROPOSING_MAX 4096u
+/* Instances told in one message to a peer that enters. */
+#define ENTER_ITEMS_MAX 2048u
 /* Decisions told to one peer at a time by spread.c. */
 #define SPREAD_ITEMS_MAX 1024u
 #define SPREAD_DELAY_MAX_US 5000000u
@@ -89,16 +93,23 @@ struct peer {
 	bool due_gossip;
 	uint64_t gossip_at_us;
 	uint64_t delay_us;           /* before the next attempt, doubled with each; small again when it is heard of */
+
+	/* While this peer is entering. */
+	uint64_t told_below;         /* it has told all instances below */
+	bool told_all, due_enter;
+	uint32_t enter_attempts;
+	uint64_t enter_at_us;        /* when to ask again */
 };
 
 /* Something that must not happen before a record is durable. */
-enum wait_kind { WAIT_OWN_PROMISE, WAIT_OWN_ACCEPT, WAIT_DECIDED, WAIT_DONE, WAIT_MIN, WAIT_ANSWER };
+enum wait_kind { WAIT_OWN_PROMISE, WAIT_OWN_ACCEPT, WAIT_DECIDED, WAIT_DONE, WAIT_MIN, WAIT_ENTERED, WAIT_ANSWER };
 struct wait {
 	enum wait_kind kind;
 	uint64_t sequence;
-	uint64_t seq, ballot; /* WAIT_DONE, WAIT_MIN: seq is the value */
+	uint64_t seq, ballot; /* WAIT_DONE, WAIT_MIN, WAIT_ENTERED: seq is the value */
 	uint64_t link, id;    /* WAIT_ANSWER */
 	uint32_t to;
+	uint32_t binding;     /* WAIT_ANSWER: with which it was given */
 	struct items items;   /* WAIT_ANSWER */
 };
 
@@ -115,6 +126,12 @@ struct agreement {
 	uint64_t proposing;
 	uint64_t bytes;
 	bool disk_full;
+
+	struct agreement_members members; /* the newest that are known */
+	bool first;                /* as agreement_set_first() says */
+	uint32_t entered;          /* 1 + the binding with which this peer is INSIDE, durably; 0: it has not entered */
+	uint32_t entered_wanted;   /* will be that when it is durable */
+	uint64_t members_position; /* of the last record of them; 0: none */
 
 	uint64_t done[REPLICAS_MAX]; /* 1 + Done */
 	uint64_t done_told;          /* own one, durable */
@@ -154,6 +171,20 @@ static inline uint64_t at_least(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
+/* Is this peer's disk bound? Before there are members, the first disk of each number is. */
+static inline bool is_bound(const struct agreement *a)
+{
+	return a->members.slot == 0 ? a->first : a->members.list[a->self].life == a->options.life;
+}
+/* 0 also if it is not bound. */
+static inline uint32_t own_binding(const struct agreement *a)
+{
+	return is_bound(a) && a->members.slot != 0 ? a->members.list[a->self].binding : 0;
+}
+static inline bool is_inside(const struct agreement *a)
+{
+	return is_bound(a) && (own_binding(a) == 0 || a->entered == 1 + own_binding(a));
+}
 
 /* core.c */
 uint32_t member_index(const struct agreement *a, uint32_t replica);
@@ -171,7 +202,34 @@ uint64_t agreement_draw(struct agreement *a, uint64_t low, uint64_t high);
 /* What every message tells besides its items. */
 void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
 
+/* Takes up what this peer was proposing, as far as it, or somebody who has told it, had accepted it. */
+void agreement_resume(struct agreement *a, uint64_t now_us);
+
+/* members.c */
+/* Does what this message of member `from` says count, by the members that are known here? */
+bool message_counts(const struct agreement *a, uint32_t from, const struct wire_agreement *m);
+/* May this peer vote in ballots that come with this message? */
+bool may_vote(const struct agreement *a, uint32_t from, const struct wire_agreement *m);
+void persist_members(struct agreement *a);
+/* This peer was OUTSIDE or ENTERING, and is INSIDE. */
+void members_inside(struct agreement *a, uint64_t now_us);
+
+/* enter.c */
+/* Everybody is to be asked; member: this one. */
+void enter_begin(struct agreement *a, uint64_t now_us);
+void enter_forget(struct agreement *a, uint64_t now_us, uint32_t member);
+void enter_tick(struct agreement *a, uint64_t now_us);
+uint64_t enter_deadline_us(const struct agreement *a);
+/* The question; not answered if this peer cannot yet. */
+void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from, const struct wire_agreement *m);
+/* The answer. */
+void enter_told(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
+/* That a record says that this peer has entered with 1 + binding is durable. */
+void enter_durable(struct agreement *a, uint64_t now_us, uint64_t entered);
+
 /* proposer.c */
+/* The members have changed: what is under way begins anew, or waits until this peer is INSIDE. */
+void proposer_members_changed(struct agreement *a, uint64_t now_us);
 void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish);
 void stop_proposing(struct agreement *a, struct instance *instance);
 void own_promised(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
@@ -179,7 +237,11 @@ void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instance);
 
 /* spread.c */
-/* The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won. */
+/*
+ * The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won; NOBODY: somebody
+ * whose word does not count for what its number knows.
+ */
+#define NOBODY UINT32_MAX
 void agreement_decide(struct agreement *a, struct instance *instance, struct bytes *value,
 		      uint64_t ballot, uint32_t from);
 /* The record that says so is durable: from here on the others are told. */
@@ -187,6 +249,8 @@ void decision_durable(struct agreement *a, uint64_t now_us, struct instance *ins
 /* Lets the instance, decided here, be told to everybody who may not know it. */
 void agreement_spread(struct agreement *a, struct instance *instance, uint64_t after_us);
 void note_known(struct agreement *a, struct instance *instance, uint32_t member);
+/* The member has another disk than before, which knows nothing of what the other one knew. */
+void spread_to_another(struct agreement *a, uint64_t now_us, uint32_t member);
 void spread_tick(struct agreement *a, uint64_t now_us);
 uint64_t spread_deadline_us(const struct agreement *a);
 void gossip_soon(struct agreement *a, uint64_t now_us);

@@ -91,7 +91,25 @@ int agreement_restore_dones(struct agreement *a, struct slice value, uint64_t po
 	return 0;
 }
 
-int agreement_begin(struct agreement *a, uint64_t now_us)
+int agreement_restore_members(struct agreement *a, struct slice value, uint64_t position)
+{
+	struct agreement_members members;
+	uint32_t entered;
+	int status = agreement_members_decode(&members, &entered, value);
+	if (status != 0)
+		return status;
+	if (members.count != a->options.nmembers)
+		return STATUS_CORRUPT;
+	for (uint32_t i = 0; i < members.count; i++)
+		if (members.list[i].replica != a->options.members[i])
+			return STATUS_CORRUPT;
+	a->members = members;
+	a->entered = a->entered_wanted = entered;
+	a->members_position = position;
+	return 0;
+}
+
+void agreement_resume(struct agreement *a, uint64_t now_us)
 {
 	size_t position = 0;
 	uint64_t seq;
@@ -99,13 +117,28 @@ int agreement_begin(struct agreement *a, uint64_t now_us)
 	while (map_next(&a->instances, &position, &seq, &value)) {
 		struct instance *instance = value;
 		uint64_t accepted = instance->acceptor.accepted;
+		if (instance->decided == NULL && instance->stage == STAGE_NONE && accepted != 0 &&
+		    agreement_ballot_peer(accepted) == a->options.self)
+			agreement_propose(a, now_us, instance, instance->acceptor.value);
+	}
+}
+
+int agreement_begin(struct agreement *a, uint64_t now_us)
+{
+	size_t position = 0;
+	uint64_t seq;
+	void *value;
+	while (map_next(&a->instances, &position, &seq, &value)) {
+		struct instance *instance = value;
 		if (instance->value_missing)
 			return STATUS_CORRUPT;
 		if (instance->decided != NULL)
 			agreement_spread(a, instance, now_us + a->options.spread_us);
-		else if (accepted != 0 && agreement_ballot_peer(accepted) == a->options.self)
-			agreement_propose(a, now_us, instance, instance->acceptor.value);
 	}
+	if (is_inside(a))
+		agreement_resume(a, now_us);
+	else if (is_bound(a))
+		enter_begin(a, now_us);
 	gossip_soon(a, now_us);
 	return 0;
 }
@@ -114,8 +147,8 @@ int agreement_begin(struct agreement *a, uint64_t now_us)
 
 void agreement_logged(struct agreement *a, const struct agreement_persist *persist, uint64_t position)
 {
-	if (persist->kind == AGREEMENT_PERSIST_DONES) {
-		a->dones_position = position;
+	if (persist->kind == AGREEMENT_PERSIST_DONES || persist->kind == AGREEMENT_PERSIST_MEMBERS) {
+		*(persist->kind == AGREEMENT_PERSIST_DONES ? &a->dones_position : &a->members_position) = position;
 		return;
 	}
 	/* Forgotten before it was written: nobody needs it. */
@@ -127,6 +160,8 @@ void agreement_logged(struct agreement *a, const struct agreement_persist *persi
 uint64_t agreement_oldest_position(const struct agreement *a)
 {
 	uint64_t oldest = a->dones_position == 0 ? UINT64_MAX : a->dones_position;
+	if (a->members_position != 0 && a->members_position < oldest)
+		oldest = a->members_position;
 	if (!list_empty(&a->logged)) {
 		const struct instance *instance = LIST_ENTRY(a->logged.next, struct instance, logged);
 		oldest = instance->position < oldest ? instance->position : oldest;
@@ -137,14 +172,19 @@ uint64_t agreement_oldest_position(const struct agreement *a)
 void agreement_rewrite_oldest(struct agreement *a)
 {
 	struct list *first = list_first(&a->logged);
-	const struct instance *oldest = first == NULL ? NULL : LIST_ENTRY(first, struct instance, logged);
-	if (a->dones_position != 0 && (oldest == NULL || a->dones_position < oldest->position)) {
+	uint64_t position = agreement_oldest_position(a);
+	if (position == UINT64_MAX)
+		return;
+	if (position == a->dones_position) {
 		a->dones_position = UINT64_MAX; /* until it is logged */
 		persist_dones(a);
 		return;
 	}
-	if (first == NULL)
+	if (position == a->members_position) {
+		a->members_position = UINT64_MAX;
+		persist_members(a);
 		return;
+	}
 	struct instance *instance = LIST_ENTRY(first, struct instance, logged);
 	const struct synod_acceptor *acceptor = &instance->acceptor;
 	list_remove(&instance->logged);

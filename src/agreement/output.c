@@ -102,6 +102,16 @@ void persist_dones(struct agreement *a)
 	buffer_free(&record);
 }
 
+void persist_members(struct agreement *a)
+{
+	struct buffer record = {0};
+	agreement_members_encode(&a->members, a->entered_wanted, &record);
+	struct bytes *value = bytes_copy(buffer_slice(&record));
+	persist(a, AGREEMENT_PERSIST_MEMBERS, value);
+	bytes_unref(value);
+	buffer_free(&record);
+}
+
 static void release_persists(struct vector *v)
 {
 	struct agreement_persist *persists = v->items;
@@ -131,6 +141,7 @@ void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uin
 	wait->link = link;
 	wait->id = id;
 	wait->to = to;
+	wait->binding = own_binding(a);
 	wait->items = *items_take;
 	*items_take = (struct items){0};
 	for (uint32_t i = 0; i < wait->items.count; i++)
@@ -165,6 +176,7 @@ void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence
 			gossip_soon(a, now_us);
 			break;
 		case WAIT_MIN: min_durable(a, wait.seq); break;
+		case WAIT_ENTERED: enter_durable(a, now_us, wait.seq); break;
 		case WAIT_ANSWER: *(struct wait *)agreement_vector_add(&a->answers, sizeof wait) = wait; break;
 		}
 	}
@@ -187,6 +199,9 @@ static void fill_message(const struct agreement *a, struct wire_agreement *m, ui
 	for (uint32_t i = 0; i < a->options.nmembers; i++)
 		m->dones[i] = i == a->self ? a->done_told : a->done[i];
 	m->next = a->next;
+	m->life = a->options.life;
+	m->binding = own_binding(a);
+	m->members = a->members.slot;
 }
 
 /* Turns items into wire items at the end of a->items; how many were taken before the message was full. */
@@ -207,12 +222,29 @@ static uint32_t take_items(struct agreement *a, const struct items *from, uint32
 	return i - first;
 }
 
+static void build_enter(struct agreement *a, struct peer *peer, uint32_t to)
+{
+	struct agreement_send *send = agreement_vector_add(&a->sends, sizeof *send);
+	send->to = to;
+	fill_message(a, &send->message, to);
+	send->message.items = (void *)(uintptr_t)a->items.count;
+	send->message.nitems = 1;
+	struct wire_agreement_item *item = agreement_vector_add(&a->items, sizeof *item);
+	*item = (struct wire_agreement_item){
+		.kind = WIRE_AGREEMENT_ENTER, .seq = peer->told_below, .ballot = own_binding(a)};
+	peer->due_enter = false;
+	a->counters.sent[WIRE_AGREEMENT_ENTER]++;
+	a->counters.requests++;
+}
+
 /* Until the array of wire items stops growing, a message's items are the number of the first in it. */
 static void build_sends(struct agreement *a)
 {
 	for (uint32_t i = 0; i < a->options.nmembers; i++) {
 		struct peer *peer = &a->peers[i];
 		uint32_t taken = 0;
+		if (peer->due_enter)
+			build_enter(a, peer, a->options.members[i]);
 		while (taken < peer->outbox.count || peer->due_gossip) {
 			struct agreement_send *send = agreement_vector_add(&a->sends, sizeof *send);
 			send->to = a->options.members[i];
@@ -239,6 +271,7 @@ static void build_answers(struct agreement *a)
 		reply->link = waits[i].link;
 		reply->id = waits[i].id;
 		fill_message(a, &reply->message, waits[i].to);
+		reply->message.binding = waits[i].binding;
 		reply->message.items = (void *)(uintptr_t)a->items.count;
 		reply->message.nitems = take_items(a, &waits[i].items, 0);
 	}

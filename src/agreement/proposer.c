@@ -57,10 +57,13 @@ static void start_accepting(struct agreement *a, uint64_t now_us, struct instanc
 	}
 }
 
-/* May this peer use the lowest ballot? Only as the instance's owner, before anything else was promised or tried here. */
+/*
+ * May this peer use the lowest ballot? Only as the instance's owner, on its first disk, before anything else was promised or tried
+ * here.
+ */
 static bool may_use_lowest(const struct agreement *a, const struct instance *instance)
 {
-	return owner_of(a, instance->seq) == a->self && instance->acceptor.promised == 0 &&
+	return owner_of(a, instance->seq) == a->self && own_binding(a) == 0 && instance->acceptor.promised == 0 &&
 	       instance->proposer.ballot == 0;
 }
 
@@ -83,7 +86,8 @@ static void begin_round(struct agreement *a, struct instance *instance)
 			enter(instance, STAGE_BACKING_OFF);
 			return;
 		}
-		synod_proposer_start(p, agreement_ballot(agreement_round(highest) + 1, a->options.self), instance->wish);
+		uint64_t ballot = agreement_ballot_bound(agreement_round(highest) + 1, own_binding(a), a->options.self);
+		synod_proposer_start(p, ballot, instance->wish);
 		bool promised = synod_acceptor_prepare(acceptor, p->ballot);
 		ASSERT(promised);
 		enter(instance, STAGE_OWN_PROMISE);
@@ -124,11 +128,25 @@ static void defeat(struct agreement *a, uint64_t now_us, struct instance *instan
 	instance->at_us = now_us + agreement_draw(a, delay_us / 2, delay_us);
 }
 
+void proposer_members_changed(struct agreement *a, uint64_t now_us)
+{
+	LIST_FOR(link, &a->active) {
+		struct instance *instance = LIST_ENTRY(link, struct instance, active);
+		if (!is_inside(a))
+			enter(instance, STAGE_BACKING_OFF);
+		else
+			defeat(a, now_us, instance);
+	}
+}
+
 void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
 	switch (instance->stage) {
 	case STAGE_BACKING_OFF:
-		begin_round(a, instance);
+		if (is_inside(a))
+			begin_round(a, instance);
+		else
+			instance->at_us = UINT64_MAX;
 		break;
 	case STAGE_PREPARING:
 	case STAGE_ACCEPTING:
@@ -211,7 +229,8 @@ static void told_decision(struct agreement *a, struct instance *instance, uint32
 {
 	if (instance->decided != NULL) {
 		a->counters.conflicts += !slice_equal(bytes_slice(instance->decided), item->value);
-		note_known(a, instance, from);
+		if (from != NOBODY)
+			note_known(a, instance, from);
 		return;
 	}
 	struct bytes *value = bytes_copy(item->value);
@@ -219,10 +238,13 @@ static void told_decision(struct agreement *a, struct instance *instance, uint32
 	bytes_unref(value);
 }
 
-static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement_item *item)
+static void answered(struct agreement *a, uint64_t now_us, uint32_t from, bool counts,
+		     const struct wire_agreement_item *item)
 {
 	struct instance *instance = item->seq < a->min ? NULL : find_instance(a, item->seq);
 	if (instance == NULL)
+		return;
+	if (!counts && item->kind != WIRE_AGREEMENT_DECIDED && item->kind != WIRE_AGREEMENT_WANT)
 		return;
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PROMISE: promised(a, now_us, instance, from, item); break;
@@ -233,7 +255,7 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, const 
 		    item->ballot == instance->proposer.ballot && item->other > item->ballot)
 			rejected(a, now_us, instance, from);
 		break;
-	case WIRE_AGREEMENT_DECIDED: told_decision(a, instance, from, item); break;
+	case WIRE_AGREEMENT_DECIDED: told_decision(a, instance, counts ? from : NOBODY, item); break;
 	case WIRE_AGREEMENT_KNOWN:
 		if (instance->decided != NULL)
 			note_known(a, instance, from);
@@ -252,6 +274,11 @@ void agreement_reply(struct agreement *a, uint64_t now_us, const struct wire_agr
 	if (from >= a->options.nmembers || from == a->self || m->to != a->options.self)
 		return;
 	merge_bounds(a, now_us, from, m);
+	if (m->nitems > 0 && m->items[0].kind == WIRE_AGREEMENT_TOLD) {
+		enter_told(a, now_us, from, m);
+		return;
+	}
+	bool counts = message_counts(a, from, m);
 	for (uint32_t i = 0; i < m->nitems; i++)
-		answered(a, now_us, from, &m->items[i]);
+		answered(a, now_us, from, counts, &m->items[i]);
 }

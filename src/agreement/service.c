@@ -55,6 +55,7 @@ static struct agreement *create_core(struct agreement_service *service)
 	const struct agreement_settings *settings = &service->options.settings;
 	struct agreement_options options = {
 		.self = service->options.replica,
+		.life = service->node->env->life != 0 ? service->node->env->life : 1, /* without one nobody is ever bound */
 		.nmembers = service->options.nmembers,
 		.retry_us = settings->retry_ms * 1000ull,
 		.retry_max_us = settings->retry_ms * 5000ull,
@@ -176,10 +177,70 @@ void agreement_carry_out(struct agreement_service *service)
 	}
 }
 
+void agreement_service_members(struct agreement_service *service, uint64_t slot, const struct agreement_binding *list,
+			       uint32_t count)
+{
+	struct agreement_members members = {.slot = slot, .count = service->options.nmembers};
+	if (!service->started || slot <= agreement_known_members(service->core)->slot)
+		return;
+	for (uint32_t i = 0; i < members.count; i++) {
+		members.list[i].replica = service->options.members[i].replica;
+		for (uint32_t k = 0; k < count; k++)
+			if (list[k].replica == members.list[i].replica)
+				members.list[i] = list[k];
+	}
+	agreement_set_members(service->core, node_now_us(service->node), &members);
+}
+
+void agreement_service_first(struct agreement_service *service, bool first)
+{
+	if (service->started)
+		agreement_set_first(service->core, node_now_us(service->node), first);
+}
+
+/* Whoever looks why a peer does not answer wants to know. */
+static void tell_standing(struct agreement_service *service)
+{
+	struct agreement *core = service->core;
+	const struct agreement_members *members = agreement_known_members(core);
+	enum agreement_standing before = service->standing;
+	uint32_t binding = 0;
+	service->standing = agreement_standing(core);
+	if (service->standing == before)
+		return;
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].replica == service->options.replica)
+			binding = members->list[i].binding;
+	switch (service->standing) {
+	case AGREEMENT_OUTSIDE:
+		log_event(service->node->log, LOG_WARN, "agreement_outside",
+			  "members=%" PRIu64 " meaning=\"another disk is bound to this peer's number: this one does not vote\"",
+			  members->slot);
+		break;
+	case AGREEMENT_ENTERING:
+		log_event(service->node->log, LOG_INFO, "agreement_entering",
+			  "members=%" PRIu64 " binding=%u needed=%u meaning=\"this disk has taken the place of another: it is told by "
+			  "so many others what they know, and votes then\"",
+			  members->slot, binding, agreement_told_needed(core));
+		break;
+	case AGREEMENT_INSIDE:
+		log_event(service->node->log, LOG_INFO, "agreement_inside",
+			  "members=%" PRIu64 " binding=%u instances=%" PRIu64 " min=%" PRIu64, members->slot, binding,
+			  agreement_instances(core), agreement_min(core));
+		break;
+	}
+}
+
+bool agreement_service_takes_part(const struct agreement_service *service)
+{
+	return service->started && agreement_standing(service->core) == AGREEMENT_INSIDE;
+}
+
 void agreement_service_turn_end(struct agreement_service *service)
 {
 	if (!service->started)
 		return;
+	tell_standing(service);
 	agreement_carry_out(service);
 	agreement_log_clean(service);
 	agreement_log_watch_disk(service);

@@ -4,7 +4,8 @@
  * A service node owns one and passes its own inputs on. It answers the RPC methods
  *
  *   AGREEMENT         between peers (struct wire_agreement, both ways)
- *   AGREEMENT_START   seq, value → state at once; agreement goes on by itself. COMPACTED: forgotten. BUSY, NO_SPACE
+ *   AGREEMENT_START   seq, value → state at once; agreement goes on by itself. COMPACTED: forgotten. BUSY, NO_SPACE. UNAVAILABLE: this
+ *                     peer does not take part yet (agreement/members.h)
  *   AGREEMENT_STATUS  seq → pending, decided (with the value) or forgotten; as this peer knows it
  *   AGREEMENT_WAIT    seq → the same as soon as it is no longer pending, or when the request's time-out has passed
  *   AGREEMENT_DONE    seq → when it is durable here
@@ -16,7 +17,7 @@
  *
  * Its log is a wal of its own, files agreement-log-… and agreement-free-… in the node's data directory. The records:
  * WAL_PROMISE and WAL_ACCEPT with slot = 1 + seq; WAL_CHOSEN with slot = 1 + seq and ballot (0: the value is the
- * payload); WAL_SNAPSHOT with the Done values as payload. The log is kept short by writing what is still needed of its
+ * payload); WAL_SNAPSHOT with the Done values, or the members (agreement/members.h), as payload. The log is kept short by writing what is still needed of its
  * oldest segment once more at its end, so that it stays within a few segments and three times what is live.
  */
 #ifndef SYNOD_AGREEMENT_SERVICE_H
@@ -61,6 +62,16 @@ int agreement_service_start(struct agreement_service *service) MUST_CHECK;
 bool agreement_service_message(struct agreement_service *service, link_id from, const struct message *message);
 void agreement_service_link_down(struct agreement_service *service, link_id link);
 void agreement_service_turn_end(struct agreement_service *service);
+/*
+ * An input: what the log service's log has bound by now (agreement/members.h), by any replicas' numbers: those that are not members here do
+ * not count. May be called as often as one likes.
+ */
+void agreement_service_members(struct agreement_service *service, uint64_t slot, const struct agreement_binding *list,
+			       uint32_t count);
+/* Another: while it knows no members (agreement_set_first()). */
+void agreement_service_first(struct agreement_service *service, bool first);
+/* It takes part: this peer's disk is bound, and knows what it must. */
+bool agreement_service_takes_part(const struct agreement_service *service);
 void agreement_service_destroy(struct agreement_service *service);
 
 /* NULL before the start. For checkers and status. */

@@ -47,6 +47,7 @@ struct agreement_service {
 	uint64_t space_retry_us;
 	uint64_t next_id;
 	uint64_t min_seen;
+	enum agreement_standing standing; /* as it was told last */
 	struct list waiting; /* for instances */
 	struct list leaving; /* whose instance is not pending any more: to be answered */
 	struct list done;    /* for the disk, ascending sequence */

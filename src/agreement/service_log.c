@@ -50,10 +50,13 @@ static void replay(void *context, const struct wal_record *record)
 		agreement_restore_decided(core, seq, record->ballot, record->payload, record->position);
 		break;
 	case WAL_SNAPSHOT:
-		if (agreement_restore_dones(core, record->payload, record->position) != 0) {
-			service->recovery_status = STATUS_CORRUPT;
-			service->recovery_problem = "its members are not those of the configuration";
-		}
+		service->recovery_status = agreement_members_are(record->payload)
+						   ? agreement_restore_members(core, record->payload, record->position)
+						   : agreement_restore_dones(core, record->payload, record->position);
+		if (service->recovery_status != 0)
+			service->recovery_problem = service->recovery_status == STATUS_NEWER
+							    ? "it was written by a newer version of this program"
+							    : "its members are not those of the configuration";
 		break;
 	case WAL_STARTS: break; /* none of this log's */
 	}
@@ -101,10 +104,11 @@ void agreement_log_append(struct agreement_service *service, const struct agreem
 		[AGREEMENT_PERSIST_ACCEPT] = WAL_ACCEPT,
 		[AGREEMENT_PERSIST_DECIDED] = WAL_CHOSEN,
 		[AGREEMENT_PERSIST_DONES] = WAL_SNAPSHOT,
+		[AGREEMENT_PERSIST_MEMBERS] = WAL_SNAPSHOT,
 	};
 	struct wal_record record = {
 		.type = types[persist->kind],
-		.slot = persist->kind == AGREEMENT_PERSIST_DONES ? 0 : persist->seq + 1,
+		.slot = types[persist->kind] == WAL_SNAPSHOT ? 0 : persist->seq + 1,
 		.ballot = persist->ballot,
 		.payload = persist->value,
 	};

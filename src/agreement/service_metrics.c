@@ -11,6 +11,8 @@ GAUGE(read_instances, agreement_instances(service->core))
 GAUGE(read_bytes, agreement_bytes(service->core))
 GAUGE(read_proposing, agreement_proposing(service->core))
 GAUGE(read_min, agreement_min(service->core))
+GAUGE(read_takes_part, agreement_standing(service->core) == AGREEMENT_INSIDE)
+GAUGE(read_told_by, agreement_told_by(service->core))
 GAUGE(read_started, agreement_counters(service->core)->started)
 GAUGE(read_decided, agreement_counters(service->core)->decided)
 GAUGE(read_rounds, agreement_counters(service->core)->rounds)
@@ -33,6 +35,9 @@ void agreement_register_metrics(struct agreement_service *service)
 		{"synod_agreement_bytes", "Memory of these instances and their values.", read_bytes, METRIC_GAUGE},
 		{"synod_agreement_proposing", "Proposals of this peer under way.", read_proposing, METRIC_GAUGE},
 		{"synod_agreement_min", "Instances below are forgotten.", read_min, METRIC_GAUGE},
+		{"synod_agreement_takes_part", "1: the disk of this peer is bound, and it votes.", read_takes_part, METRIC_GAUGE},
+		{"synod_agreement_told_by", "Peers that have told this one, whose disk has replaced another, all that they know.",
+		 read_told_by, METRIC_GAUGE},
 		{"synod_agreement_started_total", "Proposals begun here.", read_started, METRIC_COUNTER},
 		{"synod_agreement_decided_total", "Decisions learnt here.", read_decided, METRIC_COUNTER},
 		{"synod_agreement_rounds_total", "Ballots begun here.", read_rounds, METRIC_COUNTER},

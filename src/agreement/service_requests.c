@@ -211,6 +211,13 @@ static void start_request(struct agreement_service *service, link_id from, const
 	bytes_unref(value);
 	if (status == 0)
 		answer_state(service, from, request, asked->seq);
+	else if (status == STATUS_UNAVAILABLE)
+		refuse(service, from, request, status,
+		       agreement_standing(core) == AGREEMENT_ENTERING
+			       ? "the disk of this peer has taken the place of another one, and has been told what it must know by %u of %u "
+				 "other peers: ask another one"
+			       : "the disk of this peer is not bound by the log of the paxosds (told by %u of %u): ask another one",
+		       agreement_told_by(core), agreement_told_needed(core));
 	else if (status == STATUS_COMPACTED)
 		refuse(service, from, request, status, "instance %" PRIu64 " is forgotten: min is %" PRIu64,
 		       asked->seq, agreement_min(core));

@@ -43,7 +43,7 @@ void agreement_decide(struct agreement *a, struct instance *instance, struct byt
 	synod_proposer_free(&instance->proposer);
 	agreement_account(a, instance);
 
-	instance->known = member_bit(a->self) | member_bit(from);
+	instance->known = member_bit(a->self) | (from == NOBODY ? 0 : member_bit(from));
 	instance->won = from == a->self;
 }
 
@@ -80,6 +80,29 @@ static void spread_to(struct agreement *a, uint64_t now_us, uint32_t member)
 		return;
 	peer->spread_at_us = now_us + peer->delay_us;
 	peer->delay_us = peer->delay_us * 2 < SPREAD_DELAY_MAX_US ? peer->delay_us * 2 : SPREAD_DELAY_MAX_US;
+}
+
+void spread_to_another(struct agreement *a, uint64_t now_us, uint32_t member)
+{
+	struct peer *peer = &a->peers[member];
+	size_t position = 0;
+	uint64_t seq;
+	void *value;
+	memset(peer->seen, 0, sizeof peer->seen);
+	while (map_next(&a->instances, &position, &seq, &value)) {
+		struct instance *instance = value;
+		if (instance->decided == NULL)
+			continue;
+		instance->known &= ~member_bit(member);
+		list_remove(&instance->spreading[member]);
+		/* A decision that is not durable yet is told to all who do not know it when it is. */
+		if (instance->decided_sequence <= a->persisted)
+			list_push_back(&peer->spreading, &instance->spreading[member]);
+	}
+	/* It enters first, and is told most of it then. */
+	peer->spread_due_us = now_us;
+	peer->spread_at_us = now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us);
+	gossip_soon(a, now_us);
 }
 
 /* ---- Done values ---- */

@@ -18,6 +18,8 @@ struct paxosd {
 	struct app *app;
 	struct rsm *rsm;
 	struct agreement_service *agreement;
+	bool lost;             /* its directory replaces a lost one */
+	uint64_t members_slot; /* of the members that it has been told */
 	struct tailers tailers;
 	/* The rsm tells of applied entries from within its own steps; what follows is done in an input of its own. */
 	struct timer attend;

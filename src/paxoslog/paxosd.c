@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "paxos/multipaxos.h"
 #include "paxoslog/internal.h"
 #include "rsm/status_json.h"
 #include "wire/method.h"
@@ -114,10 +115,32 @@ static void link_down(struct node *node, link_id link)
 	rsm_link_down(d->rsm, link);
 }
 
+/* The agreement follows the log's members. */
+static void follow_members(struct paxosd *d)
+{
+	const struct paxos *core = rsm_core(d->rsm);
+	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
+	struct agreement_binding list[REPLICAS_MAX];
+	if (members == NULL)
+		return;
+	/* A disk that knows anything to be chosen is of a group that exists. */
+	if (members->slot == 0)
+		agreement_service_first(d->agreement, !d->lost && paxos_chosen_slot(core) > 0);
+	if (members->slot <= d->members_slot)
+		return;
+	d->members_slot = members->slot;
+	for (uint32_t i = 0; i < members->count; i++)
+		list[i] = (struct agreement_binding){.replica = members->list[i].replica,
+						     .binding = members->list[i].binding,
+						     .life = members->list[i].life};
+	agreement_service_members(d->agreement, members->slot, list, members->count);
+}
+
 static void turn_end(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
 	rsm_turn_end(d->rsm);
+	follow_members(d);
 	agreement_service_turn_end(d->agreement);
 }
 
@@ -149,7 +172,16 @@ static void destroy(struct node *node)
 
 static bool ready(struct node *node)
 {
-	return rsm_ready(paxosd_of(node)->rsm);
+	struct paxosd *d = paxosd_of(node);
+	return rsm_ready(d->rsm) && agreement_service_takes_part(d->agreement);
+}
+
+/* The agreement has no vote before the log has bound the new directory. */
+static void stop_voting(struct node *node)
+{
+	struct paxosd *d = paxosd_of(node);
+	d->lost = true;
+	rsm_stop_voting(d->rsm);
 }
 
 static void write_status_json(struct node *node, struct buffer *out)
@@ -166,10 +198,11 @@ static void write_status_json(struct node *node, struct buffer *out)
 	if (agreement != NULL)
 		buffer_format(out,
 			      ",\"agreement\":{\"min\":%" PRIu64 ",\"max\":%" PRId64 ",\"instances\":%" PRIu64
-			      ",\"bytes\":%" PRIu64 ",\"proposing\":%" PRIu64 "}",
+			      ",\"bytes\":%" PRIu64 ",\"proposing\":%" PRIu64 ",\"takes_part\":%s}",
 			      agreement_min(agreement), (int64_t)agreement_next(agreement) - 1,
 			      agreement_instances(agreement), agreement_bytes(agreement),
-			      agreement_proposing(agreement));
+			      agreement_proposing(agreement),
+			      agreement_service_takes_part(d->agreement) ? "true" : "false");
 	buffer_format(out, "}");
 }
 
@@ -181,6 +214,7 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
+	.stop_voting = stop_voting,
 	.status_json = write_status_json,
 };
 

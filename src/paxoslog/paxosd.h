@@ -1,6 +1,7 @@
 /*
  * The node of paxosd: one peer of the agreement service (agreement/service.h), and one replica of the log service
- * (paxoslog/app.h on rsm/). They share the process and the data directory, and nothing else.
+ * (paxoslog/app.h on rsm/). They share the process and the data directory; and which disk counts as which member the log decides
+ * for both (agreement/members.h).
  *
  * It answers the methods of the agreement service, those of consensus, and
  *

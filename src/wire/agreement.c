@@ -58,6 +58,9 @@ static int read_plain(struct slice in, struct wire_agreement *out)
 		case 3: get_dones(&r, out); break;
 		case 4: pb_get_u64(&r, &out->next); break;
 		case 5: pb_count(&r, &out->nitems, MESSAGE_ELEMENTS_MAX); break;
+		case 6: pb_get_u64(&r, &out->life); break;
+		case 7: pb_get_u32(&r, &out->binding); break;
+		case 8: pb_get_u64(&r, &out->members); break;
 		}
 	}
 	return r.status;
@@ -97,6 +100,9 @@ void wire_agreement_encode(const struct wire_agreement *in, struct buffer *out)
 		pb_put_bytes(out, 5, item->value);
 		pb_end(out, mark);
 	}
+	pb_put_u64(out, 6, in->life);
+	pb_put_u64(out, 7, in->binding);
+	pb_put_u64(out, 8, in->members);
 }
 
 int wire_agreement_request_decode(struct slice in, struct arena *arena, struct wire_agreement_request *out)

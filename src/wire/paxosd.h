@@ -28,6 +28,9 @@ enum wire_agreement_kind {
 	WIRE_AGREEMENT_WANT,
 	WIRE_AGREEMENT_FORGOTTEN,
 	WIRE_AGREEMENT_FULL,
+	WIRE_AGREEMENT_ENTER,
+	WIRE_AGREEMENT_TOLD,
+	WIRE_AGREEMENT_STATE,
 };
 struct wire_agreement_item {
 	uint32_t kind; /* decode lets kinds of a newer version pass */
@@ -36,6 +39,9 @@ struct wire_agreement_item {
 };
 struct wire_agreement {
 	uint32_t from, to;
+	uint64_t life;    /* the sender's disk … */
+	uint32_t binding; /* … as the members that it knows bind it; 0 also if they do not */
+	uint64_t members; /* their slot; 0: it knows none yet */
 	uint32_t ndones;
 	uint64_t dones[REPLICAS_MAX];
 	uint64_t next;

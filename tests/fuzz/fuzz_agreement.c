@@ -9,6 +9,7 @@
 #include "agreement/agreement.h"
 #include "base/alloc.h"
 #include "base/map.h"
+#include "../unit/agreement/bound.h"
 #include "fuzz.h"
 
 #define RECORDS_MAX 4096u
@@ -38,6 +39,7 @@ static void open_core(struct bench *b)
 		.self = 2,
 		.nmembers = 3,
 		.members = {1, 2, 3},
+		.life = BOUND_LIFE(2),
 		.retry_us = 100,
 		.retry_max_us = 500,
 		.backoff_us = 10,
@@ -48,6 +50,7 @@ static void open_core(struct bench *b)
 		.random = no_random,
 	};
 	b->core = agreement_create(&options);
+	bound_restore(b->core, 3);
 	for (uint64_t i = 0; i < b->nrecords; i++) {
 		const struct agreement_persist *r = &b->records[i].persist;
 		struct slice value = bytes_slice(b->records[i].value);
@@ -57,6 +60,7 @@ static void open_core(struct bench *b)
 		case AGREEMENT_PERSIST_ACCEPT: agreement_restore_accept(b->core, r->seq, r->ballot, value, i + 1); break;
 		case AGREEMENT_PERSIST_DECIDED: agreement_restore_decided(b->core, r->seq, r->ballot, value, i + 1); break;
 		case AGREEMENT_PERSIST_DONES: status = agreement_restore_dones(b->core, value, i + 1); break;
+		case AGREEMENT_PERSIST_MEMBERS: status = agreement_restore_members(b->core, value, i + 1); break;
 		}
 		ASSERT(status == 0);
 	}
@@ -122,8 +126,11 @@ static void message(struct bench *b, struct slice *in, bool reply)
 	for (uint32_t i = 0; i < m.ndones; i++)
 		m.dones[i] = number(in) % 8;
 	m.next = number(in);
+	m.binding = input_u8(in) % 4;
+	m.members = 1 + input_u8(in) % 8;
+	m.life = BOUND_LIFE(m.from) + input_u8(in) % 2 * 100;
 	for (uint32_t i = 0; i < m.nitems; i++) {
-		items[i] = (struct wire_agreement_item){.kind = input_u8(in) % 14u, .seq = number(in), .ballot = ballot(in)};
+		items[i] = (struct wire_agreement_item){.kind = input_u8(in) % 17u, .seq = number(in), .ballot = ballot(in)};
 		items[i].other = ballot(in);
 		items[i].value = input_bytes(in, input_u8(in) % 32);
 	}
@@ -135,15 +142,28 @@ static void message(struct bench *b, struct slice *in, bool reply)
 		agreement_request(b->core, b->now_us, 1, 1, &m);
 }
 
+/* Whose disk is bound from now on; this peer's own may be a new one, or not be bound at all. */
+static void members(struct bench *b, struct slice *in)
+{
+	struct agreement_members members;
+	bound_members(&members, 3);
+	members.slot = 1 + input_u8(in) % 8;
+	for (uint32_t i = 0; i < 3; i++) {
+		members.list[i].binding = input_u8(in) % 3;
+		members.list[i].life += input_u8(in) % 4 == 3 ? 100 : 0;
+	}
+	agreement_set_members(b->core, b->now_us, &members);
+}
+
 static void run_step(struct bench *b, struct slice *in)
 {
 	uint8_t what = input_u8(in);
-	switch (what % 8) {
+	switch (what % 9) {
 	case 0: {
 		uint64_t seq = number(in);
 		struct bytes *value = bytes_copy(input_bytes(in, input_u8(in)));
 		int status = agreement_start(b->core, b->now_us, seq, value);
-		ASSERT(status == 0 || status == STATUS_BUSY || status == STATUS_COMPACTED || status == STATUS_BAD_REQUEST);
+		ASSERT(status == 0 || status == STATUS_BUSY || status == STATUS_UNAVAILABLE || status == STATUS_COMPACTED || status == STATUS_BAD_REQUEST);
 		bytes_unref(value);
 		break;
 	}
@@ -153,6 +173,7 @@ static void run_step(struct bench *b, struct slice *in)
 		agreement_tick(b->core, b->now_us);
 		break;
 	case 3: agreement_rewrite_oldest(b->core); break;
+	case 8: members(b, in); break;
 	case 4:
 		/* What was not durable is lost. */
 		settle(b, true);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "bound.h"
 
 static uint64_t random_of(void *context)
 {
@@ -16,7 +17,9 @@ static void create_core(struct peers *p, uint32_t i)
 {
 	struct agreement_options options = p->options;
 	options.self = i + 1;
+	options.life = p->peers[i].life;
 	p->peers[i].core = agreement_create(&options);
+	bound_restore(p->peers[i].core, p->count);
 }
 
 void peers_init(struct peers *p, uint32_t count, uint64_t seed)
@@ -31,9 +34,14 @@ void peers_init(struct peers *p, uint32_t count, uint64_t seed)
 	};
 	for (uint32_t i = 0; i < count; i++)
 		p->options.members[i] = i + 1;
+	bound_members(&p->lists[0], count);
+	p->nlists = 1;
+	p->lists_delay_max_us = 1000;
 	for (uint32_t i = 0; i < count; i++) {
 		p->peers[i].sync_min_us = 50;
 		p->peers[i].sync_max_us = 300;
+		p->peers[i].life = BOUND_LIFE(i + 1);
+		p->peers[i].lists = 1;
 		create_core(p, i);
 		int status = agreement_begin(p->peers[i].core, 0);
 		ASSERT(status == 0);
@@ -95,6 +103,8 @@ static void check_peer(struct peers *p, uint32_t i)
 		if (view.decided != NULL)
 			check_decision(p, i, &view);
 	}
+	if (agreement_standing(peer->core) == AGREEMENT_INSIDE)
+		peer->wiped = false;
 	uint64_t min = agreement_min(peer->core);
 	ASSERT(min >= peer->min);
 	peer->min = min;
@@ -250,7 +260,7 @@ static void deliver(struct peers *p)
 bool peers_step(struct peers *p, uint64_t until_us)
 {
 	uint64_t at_us = p->nmessages > 0 ? p->messages[0].at_us : UINT64_MAX;
-	uint32_t which = PEERS_MAX, sync = PEERS_MAX;
+	uint32_t which = PEERS_MAX, sync = PEERS_MAX, list = PEERS_MAX;
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct test_peer *peer = &p->peers[i];
 		if (peer->core == NULL)
@@ -258,12 +268,17 @@ bool peers_step(struct peers *p, uint64_t until_us)
 		if (peer->syncing != 0 && peer->sync_done_us < at_us) {
 			at_us = peer->sync_done_us;
 			sync = i;
-			which = PEERS_MAX;
+			which = list = PEERS_MAX;
+		}
+		if (peer->lists < p->nlists && peer->lists_at_us < at_us) {
+			at_us = peer->lists_at_us;
+			list = i;
+			which = sync = PEERS_MAX;
 		}
 		if (agreement_deadline_us(peer->core) < at_us) {
 			at_us = agreement_deadline_us(peer->core);
 			which = i;
-			sync = PEERS_MAX;
+			sync = list = PEERS_MAX;
 		}
 	}
 	if (at_us > until_us) {
@@ -271,7 +286,12 @@ bool peers_step(struct peers *p, uint64_t until_us)
 		return false;
 	}
 	p->now_us = at_us > p->now_us ? at_us : p->now_us;
-	if (sync < PEERS_MAX) {
+	if (list < PEERS_MAX) {
+		struct test_peer *peer = &p->peers[list];
+		agreement_set_members(peer->core, p->now_us, &p->lists[peer->lists++]);
+		peer->lists_at_us = p->now_us + rng_below(&p->rng, p->lists_delay_max_us);
+		peers_settle(p, list);
+	} else if (sync < PEERS_MAX) {
 		struct test_peer *peer = &p->peers[sync];
 		peer->durable = peer->syncing;
 		peer->syncing = 0;
@@ -329,14 +349,64 @@ void peers_restart(struct peers *p, uint32_t i)
 			agreement_restore_decided(peer->core, r->seq, r->ballot, value, k + 1);
 			break;
 		case AGREEMENT_PERSIST_DONES: status = agreement_restore_dones(peer->core, value, k + 1); break;
+		case AGREEMENT_PERSIST_MEMBERS: status = agreement_restore_members(peer->core, value, k + 1); break;
 		}
 		ASSERT(status == 0);
 	}
 	peer->opened = peer->records;
+	/* What it hears of the log begins anew. */
+	peer->lists = 0;
+	peer->lists_at_us = p->now_us + rng_below(&p->rng, p->lists_delay_max_us);
 	int status = agreement_begin(peer->core, p->now_us);
 	ASSERT(status == 0);
 	check_shown(p, i);
 	peers_settle(p, i);
+}
+
+void peers_wipe(struct peers *p, uint32_t i)
+{
+	struct test_peer *peer = &p->peers[i];
+	ASSERT(peer->core == NULL);
+	for (uint64_t k = 0; k < peer->records; k++)
+		bytes_unref(peer->log[k].value);
+	peer->records = peer->durable = peer->opened = 0;
+	peer->min = 0;
+	free_shown(&peer->shown);
+	peer->life = rng_next(&p->rng) | 1;
+	peer->wiped = true;
+}
+
+void peers_bind(struct peers *p, uint32_t i)
+{
+	ASSERT(p->nlists < PEERS_LISTS_MAX);
+	struct agreement_members *list = &p->lists[p->nlists++];
+	*list = list[-1];
+	list->slot += rng_range(&p->rng, 1, 1000);
+	list->list[i].binding++;
+	list->list[i].life = p->peers[i].life;
+	for (uint32_t k = 0; k < p->count; k++)
+		if (p->peers[k].lists + 1 == p->nlists)
+			p->peers[k].lists_at_us = p->now_us + rng_below(&p->rng, p->lists_delay_max_us);
+}
+
+bool peers_is_bound(const struct peers *p, uint32_t i)
+{
+	return p->lists[p->nlists - 1].list[i].life == p->peers[i].life;
+}
+
+bool peers_inside(const struct peers *p, uint32_t i)
+{
+	return peers_is_bound(p, i) && p->peers[i].core != NULL &&
+	       agreement_standing(p->peers[i].core) == AGREEMENT_INSIDE;
+}
+
+bool peers_wait_inside(struct peers *p, uint32_t i, uint64_t limit_us)
+{
+	uint64_t until_us = p->now_us + limit_us;
+	while (!peers_inside(p, i))
+		if (!peers_step(p, until_us))
+			return peers_inside(p, i);
+	return true;
 }
 
 /* ---- what tests ask for ---- */

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 
 #define PEERS_MAX 7u
+#define PEERS_LISTS_MAX 256u
 
 struct peer_record {
 	struct agreement_persist persist;
@@ -31,6 +32,10 @@ struct test_peer {
 	struct map shown; /* seq → bytes that it showed as decided */
 	uint64_t min;     /* last seen */
 	uint64_t requests; /* arrived here */
+	uint64_t life;     /* of its disk */
+	bool wiped;        /* and has not been INSIDE since */
+	uint32_t lists;    /* of members that it knows of, of all there have been */
+	uint64_t lists_at_us; /* when it hears of the next */
 	bool loses;        /* a crash loses everything that was not synced, not a part */
 };
 
@@ -54,6 +59,10 @@ struct peers {
 	uint32_t loss_ppm;              /* of requests; and of replies */
 	uint32_t repeat_ppm;
 	uint64_t delay_min_us, delay_max_us;
+	/* What the log of another service has bound: all lists so far, the first of them known to all from the beginning. */
+	struct agreement_members lists[PEERS_LISTS_MAX];
+	uint32_t nlists;
+	uint64_t lists_delay_max_us;
 	struct map decided; /* seq → bytes: the decision, whoever showed it first */
 	uint64_t requests;  /* sent to others */
 };
@@ -65,6 +74,16 @@ bool peers_step(struct peers *p, uint64_t until_us);
 void peers_run(struct peers *p, uint64_t duration_us);
 void peers_crash(struct peers *p, uint32_t i);
 void peers_restart(struct peers *p, uint32_t i);
+/* It is down, and its disk is lost: when it is restarted it has another one. */
+void peers_wipe(struct peers *p, uint32_t i);
+/* The present disk of peer i is bound to its number; the others, and it, hear of that by and by. */
+void peers_bind(struct peers *p, uint32_t i);
+/* The life of its present disk is bound by the newest list. */
+bool peers_is_bound(const struct peers *p, uint32_t i);
+/* It runs, and votes. */
+bool peers_inside(const struct peers *p, uint32_t i);
+/* Runs until it is INSIDE, or the time is over. */
+bool peers_wait_inside(struct peers *p, uint32_t i, uint64_t limit_us);
 /* Carries out what peer i wants after a call into its core. */
 void peers_settle(struct peers *p, uint32_t i);
 

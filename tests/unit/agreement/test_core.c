@@ -5,6 +5,7 @@
 #include "../support/check_main.h"
 #include "agreement/agreement.h"
 #include "base/limits.h"
+#include "bound.h"
 
 static uint64_t no_random(void *context)
 {
@@ -18,6 +19,7 @@ static struct agreement *core_of(uint32_t self, uint64_t instances_max)
 		.self = self,
 		.nmembers = 3,
 		.members = {1, 2, 3},
+		.life = BOUND_LIFE(self),
 		.retry_us = 100,
 		.retry_max_us = 500,
 		.backoff_us = 10,
@@ -27,7 +29,9 @@ static struct agreement *core_of(uint32_t self, uint64_t instances_max)
 		.bytes_max = MIB,
 		.random = no_random,
 	};
-	return agreement_create(&options);
+	struct agreement *a = agreement_create(&options);
+	bound_restore(a, 3);
+	return a;
 }
 
 static struct agreement *fresh(uint32_t self)
@@ -57,13 +61,13 @@ static const struct agreement_output *settle(struct agreement *a, uint64_t now_u
 /* A request of peer `from` with one item. */
 static void request(struct agreement *a, uint32_t from, uint32_t to, struct wire_agreement_item item)
 {
-	struct wire_agreement m = {.from = from, .to = to, .ndones = 3, .nitems = 1, .items = &item};
+	struct wire_agreement m = {.from = from, .to = to, .life = BOUND_LIFE(from), .members = 1, .ndones = 3, .nitems = 1, .items = &item};
 	agreement_request(a, 0, from, 77, &m);
 }
 
 static void reply(struct agreement *a, uint32_t from, uint32_t to, struct wire_agreement_item item)
 {
-	struct wire_agreement m = {.from = from, .to = to, .ndones = 3, .nitems = 1, .items = &item};
+	struct wire_agreement m = {.from = from, .to = to, .life = BOUND_LIFE(from), .members = 1, .ndones = 3, .nitems = 1, .items = &item};
 	agreement_reply(a, 0, &m);
 }
 
@@ -219,6 +223,7 @@ START_TEST(test_counts_members)
 		.self = 1,
 		.nmembers = 5,
 		.members = {1, 2, 3, 4, 5},
+		.life = BOUND_LIFE(1),
 		.retry_us = 100,
 		.retry_max_us = 500,
 		.backoff_us = 10,
@@ -229,6 +234,7 @@ START_TEST(test_counts_members)
 		.random = no_random,
 	};
 	struct agreement *a = agreement_create(&options);
+	bound_restore(a, 5);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 	ck_assert_int_eq(start(a, 0, "v"), 0);
 	settle(a, 0);
@@ -360,7 +366,8 @@ START_TEST(test_done)
 	ck_assert_uint_eq(out->sends[0].message.dones[0], 9);
 	/* Those who have said that they know are left alone. */
 	for (uint32_t peer = 2; peer <= 3; peer++) {
-		struct wire_agreement m = {.from = peer, .to = 1, .ndones = 3, .dones = {9, 0, 0}};
+		struct wire_agreement m = {
+			.from = peer, .to = 1, .life = BOUND_LIFE(peer), .members = 1, .ndones = 3, .dones = {9, 0, 0}};
 		agreement_reply(a, 0, &m);
 	}
 	agreement_tick(a, 1000000);

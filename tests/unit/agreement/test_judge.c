@@ -3,10 +3,11 @@
 #include "../support/check_main.h"
 #include "agreement/agreement.h"
 #include "base/limits.h"
+#include "bound.h"
 
 static struct agreement *a;
 static struct wire_agreement m;
-static struct wire_agreement_item items[2];
+static struct wire_agreement_item items[3];
 
 static uint64_t no_random(void *context)
 {
@@ -18,15 +19,17 @@ static uint64_t no_random(void *context)
 static void open_core(void)
 {
 	struct agreement_options options = {
-		.self = 2, .nmembers = 3, .members = {1, 2, 3}, .retry_us = 100, .retry_max_us = 500, .backoff_us = 10,
+		.self = 2, .nmembers = 3, .members = {1, 2, 3}, .life = BOUND_LIFE(2), .retry_us = 100, .retry_max_us = 500, .backoff_us = 10,
 		.backoff_max_us = 500, .spread_us = 1000, .instances_max = 100, .bytes_max = MIB, .random = no_random};
 	a = agreement_create(&options);
+	bound_restore(a, 3);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 }
 
 static void plausible(enum wire_agreement_kind kind, uint64_t ballot)
 {
-	m = (struct wire_agreement){.from = 1, .to = 2, .ndones = 3, .nitems = 1, .items = items};
+	m = (struct wire_agreement){
+		.from = 1, .to = 2, .life = BOUND_LIFE(1), .members = 1, .ndones = 3, .nitems = 1, .items = items};
 	items[0] = (struct wire_agreement_item){.kind = kind, .seq = 3, .ballot = ballot, .value = slice_string("v")};
 }
 
@@ -107,10 +110,34 @@ START_TEST(asked)
 	REFUSED(false, "items.ballot");
 	plausible(WIRE_AGREEMENT_DECIDED, 0);
 	PASSES(false);
-	for (uint32_t kind = WIRE_AGREEMENT_PROMISE; kind < WIRE_AGREEMENT_FULL + 3; kind++) {
+	for (uint32_t kind = WIRE_AGREEMENT_PROMISE; kind < WIRE_AGREEMENT_STATE + 3; kind++) {
 		plausible((enum wire_agreement_kind)kind, agreement_ballot(2, 1));
-		REFUSED(false, "items.kind");
+		if (kind != WIRE_AGREEMENT_ENTER)
+			REFUSED(false, "items.kind");
 	}
+	/* A ballot bears the binding of who says it; round 0 is for first disks. */
+	plausible(WIRE_AGREEMENT_ACCEPT, agreement_ballot_bound(2, 1, 1));
+	REFUSED(false, "items.ballot");
+	m.binding = 1;
+	PASSES(false);
+	items[0].ballot = agreement_ballot_bound(0, 1, 1);
+	REFUSED(false, "items.ballot");
+	m.binding = AGREEMENT_BINDING_MAX + 1;
+	REFUSED(false, "binding");
+	/* Who enters asks nothing else. */
+	plausible(WIRE_AGREEMENT_ENTER, 0);
+	REFUSED(false, "items.ballot");
+	items[0].ballot = m.binding = 2;
+	PASSES(false);
+	m.binding = 1;
+	REFUSED(false, "items.ballot");
+	m.binding = 2;
+	m.members = 0;
+	REFUSED(false, "members");
+	m.members = 1;
+	items[1] = items[0];
+	m.nitems = 2;
+	REFUSED(false, "items");
 	plausible(WIRE_AGREEMENT_NONE, 0);
 	REFUSED(false, "items.kind");
 	agreement_destroy(a);
@@ -171,6 +198,7 @@ START_TEST(last_round)
 				PASSES(true);
 				agreement_reply(a, now_us, &m);
 				m.from = 3;
+				m.life = BOUND_LIFE(3);
 				agreement_reply(a, now_us, &m);
 				break;
 			}
@@ -189,4 +217,66 @@ START_TEST(last_round)
 }
 END_TEST
 
-CHECK_MAIN("agreement judge", envelope, asked, answered, last_round)
+static void told(void)
+{
+	plausible(WIRE_AGREEMENT_TOLD, 2);
+	m.nitems = 3;
+	items[0].seq = 4;
+	items[0].other = 2 << 1 | 1;
+	items[1] = (struct wire_agreement_item){.kind = WIRE_AGREEMENT_STATE, .seq = 4, .ballot = agreement_ballot(2, 3),
+						.other = agreement_ballot_bound(1, 7, 1), .value = slice_string("v")};
+	items[2] = (struct wire_agreement_item){.kind = WIRE_AGREEMENT_DECIDED, .seq = 9, .value = slice_string("v")};
+}
+
+/* What who enters is told. */
+START_TEST(told_to_who_enters)
+{
+	open_core();
+	told();
+	PASSES(true);
+	REFUSED(false, "items.kind");
+	items[0].ballot = 0;
+	REFUSED(true, "items.ballot");
+	items[0].ballot = AGREEMENT_BINDING_MAX + 1;
+	REFUSED(true, "items.ballot");
+	told();
+	items[0].other = 1 << 1;
+	REFUSED(true, "items.other");
+	items[0].other = 3 << 1 | 1;
+	REFUSED(true, "items.other");
+	told();
+	items[1].seq = 3;
+	REFUSED(true, "items.seq");
+	items[1].seq = 9;
+	REFUSED(true, "items.seq");
+	told();
+	items[1].ballot = 0;
+	REFUSED(true, "items.ballot");
+	items[1].ballot = agreement_ballot(2, 4);
+	REFUSED(true, "items.ballot");
+	told();
+	items[1].other = agreement_ballot(2, 3) + 1;
+	REFUSED(true, "items.other");
+	items[1].other = agreement_ballot(1, 4);
+	REFUSED(true, "items.other");
+	items[1].other = items[1].ballot;
+	PASSES(true);
+	items[2].kind = WIRE_AGREEMENT_KNOWN;
+	REFUSED(true, "items.kind");
+	/* Not behind others, and not without anything to say. */
+	told();
+	items[2] = items[0];
+	REFUSED(true, "items.kind");
+	told();
+	m.nitems = 1;
+	items[0].other = 1;
+	PASSES(true);
+	items[0].other = 0;
+	REFUSED(true, "items.other");
+	plausible(WIRE_AGREEMENT_STATE, agreement_ballot(2, 2));
+	REFUSED(true, "items.kind");
+	agreement_destroy(a);
+}
+END_TEST
+
+CHECK_MAIN("agreement judge", envelope, asked, answered, told_to_who_enters, last_round)

@@ -1,6 +1,6 @@
 /*
- * Random histories of the agreement cores: crashes, restarts, partitions, deaf peers, losses, cleaned logs. SEEDS=n runs more.
- * faults: 1, 2, 5, 6, 7, 8, 9, 11, 16
+ * Random histories of the agreement cores: crashes, restarts, partitions, deaf peers, losses, cleaned logs, lost disks. SEEDS=n runs more.
+ * faults: 1, 2, 5, 6, 7, 8, 9, 11, 16, 38
  */
 #include "../support/check_main.h"
 #include "peers.h"
@@ -23,14 +23,28 @@ static void draw_network(struct peers *p)
 	p->delay_max_us = p->delay_min_us + rng_below(&p->rng, rng_chance(&p->rng, 300000) ? 300000 : 2000);
 }
 
+/* Another disk may be lost: those that are lost already, and are not whole again, are less than a minority. */
+static bool may_wipe(const struct peers *p, uint32_t i)
+{
+	uint32_t lost = 0;
+	for (uint32_t k = 0; k < p->count; k++)
+		lost += k != i && p->peers[k].wiped;
+	return lost < (p->count - 1) / 2;
+}
+
 static void do_something(struct peers *p, uint64_t low)
 {
 	uint32_t i = (uint32_t)rng_below(&p->rng, p->count);
 	uint64_t choice = rng_below(&p->rng, 100);
 	char value[32];
 	if (p->peers[i].core == NULL) {
+		if (choice < 10 && may_wipe(p, i))
+			peers_wipe(p, i);
 		if (choice < 30)
 			peers_restart(p, i);
+	} else if (!peers_is_bound(p, i) && choice < 60) {
+		if (choice < 20)
+			peers_bind(p, i);
 	} else if (choice < 3) {
 		peers_crash(p, i);
 	} else if (choice < 8) {
@@ -40,7 +54,7 @@ static void do_something(struct peers *p, uint64_t low)
 	} else if (choice < 50) {
 		snprintf(value, sizeof value, "%u.%u", i, (unsigned)rng_below(&p->rng, 1000));
 		int status = peers_start(p, i, low + rng_below(&p->rng, SEQS / 4), value);
-		ASSERT(status == 0 || status == STATUS_COMPACTED);
+		ASSERT(status == 0 || status == STATUS_COMPACTED || (status == STATUS_UNAVAILABLE && !peers_inside(p, i)));
 	}
 	peers_run(p, rng_below(&p->rng, rng_chance(&p->rng, 100000) ? 500000 : 5000));
 }
@@ -69,6 +83,11 @@ static void settle_down(struct peers *p, uint64_t low)
 	for (uint32_t i = 0; i < p->count; i++)
 		if (p->peers[i].core == NULL)
 			peers_restart(p, i);
+	for (uint32_t i = 0; i < p->count; i++) {
+		if (!peers_is_bound(p, i))
+			peers_bind(p, i);
+		ASSERT(peers_wait_inside(p, i, 10 * 1000000ull));
+	}
 	for (uint64_t seq = low; seq < low + SEQS / 4; seq++)
 		peers_start(p, (uint32_t)(seq % 2), seq, "last");
 	uint64_t until_us = p->now_us + 30 * 1000000ull;

@@ -81,7 +81,8 @@ static void setup(struct bench *b, uint64_t segment_bytes)
 										   .address = b->addresses[i],
 										   .build = build_peer,
 										   .context = b,
-										   .disk = true});
+										   .disk = true,
+										   .lives = true});
 	b->user = sim_process_add(b->world,
 				  &(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
 	for (uint32_t i = 0; i < PEERS; i++)

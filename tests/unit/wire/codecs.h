@@ -323,12 +323,13 @@ static inline void any_agreement(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_agreement *m = out;
 	*m = (struct wire_agreement){.from = any_u32(r), .to = any_u32(r), .ndones = any_count(r, REPLICAS_MAX),
-				     .next = any_u64(r), .nitems = any_count(r, 20)};
+				     .next = any_u64(r), .life = any_u64(r), .binding = any_u32(r), .members = any_u64(r),
+				     .nitems = any_count(r, 20)};
 	for (uint32_t i = 0; i < m->ndones; i++)
 		m->dones[i] = any_u64(r);
 	m->items = arena_get(a, m->nitems * sizeof *m->items);
 	for (uint32_t i = 0; i < m->nitems; i++)
-		m->items[i] = (struct wire_agreement_item){(uint32_t)rng_below(r, WIRE_AGREEMENT_FULL + 1), any_u64(r), any_u64(r),
+		m->items[i] = (struct wire_agreement_item){(uint32_t)rng_below(r, WIRE_AGREEMENT_STATE + 1), any_u64(r), any_u64(r),
 							   any_u64(r), any_bytes(r, a)};
 }
 static inline void any_agreement_request(struct rng *r, struct arena *a, void *out)
