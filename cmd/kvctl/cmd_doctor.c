@@ -81,6 +81,10 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 	if (strcmp(status->state, "lost") == 0)
 		report(doctor, FINDING_FAIL,
 		       "%s does not vote: its directory was lost; its group has one vote less, and must not lose another", name);
+	if (strcmp(status->state, "entering") == 0)
+		report(doctor, FINDING_FAIL,
+		       "%s does not take part in agreements yet: its directory was lost, and too few of the other paxosds have told it what "
+		       "they know; no other must lose its directory before that", name);
 	if (status->state_undecided > 0)
 		report(doctor, FINDING_FAIL,
 		       "%s: its group's replicas have different states, and no majority says which is right: see "

@@ -45,6 +45,8 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = "does not vote: its directory was lost";
 	else if (leader == SIZE_MAX)
 		view.health = "no leader";
+	else if (strcmp(node->status->state, "entering") == 0)
+		view.health = "does not take part in agreements yet: its directory was lost";
 	else if (strcmp(node->status->state, "recovering") == 0 || strcmp(node->status->state, "filling") == 0)
 		view.health = node->status->state;
 	else if (strcmp(node->status->state, "cut off") == 0 || strcmp(node->status->state, "without state") == 0)

@@ -1,7 +1,8 @@
 /*
- * faults: 38. Besides the nemesis, which takes the disks of so many paxosds as their group can do without: whoever is entering the agreement
- * service on a new disk is killed in the middle of it, or loses that disk, too; and in some runs, once, one disk more than the group can
- * do without is lost at a time: those peers must stay silent for ever. From a stream of their own.
+ * faults: 38. Besides the nemesis, which takes the disks of so many paxosds as their group can do without: whoever is
+ * entering the agreement service on a new disk is killed in the middle of it, or loses that disk, too; and in some
+ * runs, once, one disk more than the group can do without is lost at a time: those peers must stay silent for ever.
+ * From a stream of their own.
  */
 #ifndef SYNOD_SIM_AGREEMENT_WIPES_H
 #define SYNOD_SIM_AGREEMENT_WIPES_H

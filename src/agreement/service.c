@@ -236,6 +236,11 @@ bool agreement_service_takes_part(const struct agreement_service *service)
 	return service->started && agreement_standing(service->core) == AGREEMENT_INSIDE;
 }
 
+bool agreement_service_enters(const struct agreement_service *service)
+{
+	return service->started && agreement_standing(service->core) == AGREEMENT_ENTERING;
+}
+
 void agreement_service_turn_end(struct agreement_service *service)
 {
 	if (!service->started)

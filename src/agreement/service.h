@@ -72,6 +72,8 @@ void agreement_service_members(struct agreement_service *service, uint64_t slot,
 void agreement_service_first(struct agreement_service *service, bool first);
 /* It takes part: this peer's disk is bound, and knows what it must. */
 bool agreement_service_takes_part(const struct agreement_service *service);
+/* Its disk is bound, and does not know yet what it must. */
+bool agreement_service_enters(const struct agreement_service *service);
 void agreement_service_destroy(struct agreement_service *service);
 
 /* NULL before the start. For checkers and status. */

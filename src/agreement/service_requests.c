@@ -310,7 +310,9 @@ static void peer_message(struct agreement_service *service, link_id from, const 
 	const char *why = status != 0 ? "all: malformed" : agreement_judge(service->core, reply, &m);
 	if (why == NULL && reply && !comes_from_its_peer(service, from, m.from))
 		why = "from: not the peer that was asked";
-	if (why == NULL && reply) {
+	if (why == NULL && reply && is_congested(service) && m.nitems > 0 && m.items[0].kind == WIRE_AGREEMENT_TOLD) {
+		service->dropped++; /* it is asked for again */
+	} else if (why == NULL && reply) {
 		agreement_reply(service->core, now_us, &m);
 	} else if (why == NULL && is_congested(service)) {
 		refuse(service, from, message, STATUS_BUSY, "the disk of this peer is behind");

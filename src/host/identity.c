@@ -20,7 +20,7 @@
  * when that is durable its hello says so, and is no longer refused. So a peer that remembers another directory never
  * hears of this one's votes, and whatever becomes of the process, the directory has none any more, until the group
  * has bound its life, which is another than that of the lost one (paxos/members.h; every hello bears it). A kind of node
- * that cannot do without its vote (no stop_voting) ends instead.
+ * that cannot do without its vote (no stop_voting; no role of today) ends instead.
  *
  * ANOTHER LIFE. A node that has found out that its directory is not what it was (env renew_life()) gets another life: at the start at once,
  * later without waiting for the disk. It has no vote meanwhile. When the new life is durable, connections to the other members are made

@@ -32,6 +32,9 @@ static void fill_status(struct paxosd *d, struct wire_status *status)
 	status->role = slice_string("paxos");
 	status->version = slice_string(d->version);
 	status->disk_bytes += agreement_service_disk_bytes(d->agreement);
+	/* It has a vote in the log, and not yet in the agreement. */
+	if (slice_equal(status->state, slice_string("follower")) && agreement_service_enters(d->agreement))
+		status->state = slice_string("entering");
 	if (slots == NULL)
 		return;
 	status->keys = slots->last + 1 - slots->first;

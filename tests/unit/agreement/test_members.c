@@ -1,6 +1,6 @@
 /*
- * A peer whose disk was lost: it votes only when its new disk is bound and has been told what the old one may have promised, and then in
- * everything (agreement/members.h). faults: 38
+ * A peer whose disk was lost: it votes only when its new disk is bound and has been told what the old one may have
+ * promised, and then in everything (agreement/members.h). faults: 38
  */
 #include "../support/check_main.h"
 #include "bound.h"
