@@ -123,7 +123,7 @@ static void follow_members(struct paxosd *d)
 {
 	const struct paxos *core = rsm_core(d->rsm);
 	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
-	struct agreement_binding list[REPLICAS_MAX];
+	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
 	if (members == NULL)
 		return;
 	/* A disk that knows anything to be chosen is of a group that exists. */
