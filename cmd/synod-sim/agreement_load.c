@@ -98,8 +98,10 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 		struct bytes *value;
 		if (view.decided != NULL)
 			check_value(load, process->name, view.seq, bytes_slice(view.decided));
-		if (agreement_status(core, view.seq, &value) == AGREEMENT_STATE_DECIDED)
-			map_put(&peer->shown, view.seq + 1, map_get(&load->decided, view.seq + 1));
+		if (agreement_status(core, view.seq, &value) != AGREEMENT_STATE_DECIDED)
+			continue;
+		map_put(&peer->shown, view.seq + 1, map_get(&load->decided, view.seq + 1));
+		map_put(&load->shown, view.seq + 1, map_get(&load->decided, view.seq + 1));
 	}
 	uint64_t min = agreement_min(core);
 	if (min < peer->min || min > least_done(load))
@@ -310,7 +312,7 @@ bool agreement_load_complete(const struct agreement_load *load, const struct sim
 	size_t position = 0;
 	uint64_t key;
 	void *value;
-	while (map_next(&load->decided, &position, &key, &value)) {
+	while (map_next(&load->shown, &position, &key, &value)) {
 		struct bytes *decision;
 		if (agreement_status(core, key - 1, &decision) == AGREEMENT_STATE_PENDING)
 			return false;
@@ -332,6 +334,7 @@ void agreement_load_free(struct agreement_load *load)
 	while (map_next(&load->decided, &position, &key, &value))
 		bytes_unref(value);
 	map_free(&load->decided);
+	map_free(&load->shown);
 	for (uint32_t i = 0; i < load->npeers; i++)
 		map_free(&load->peers[i].shown);
 }

@@ -47,6 +47,7 @@ struct agreement_load {
 	struct agreement_peer peers[REPLICAS_MAX];
 	struct agreement_actor actors[16];
 	struct map decided; /* 1 + seq → struct bytes */
+	struct map shown;   /* the same, for what a peer has shown, durably */
 	uint64_t low;       /* every instance below is decided */
 	uint64_t proposals;
 	bool marked, stopped;

@@ -202,7 +202,7 @@ uint64_t agreement_draw(struct agreement *a, uint64_t low, uint64_t high);
 /* What every message tells besides its items. */
 void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
 
-/* Takes up what this peer was proposing, as far as it, or somebody who has told it, had accepted it. */
+/* Takes up what this peer was proposing, as far as it had accepted it; and on a disk that has replaced another, what others have accepted. */
 void agreement_resume(struct agreement *a, uint64_t now_us);
 
 /* members.c */

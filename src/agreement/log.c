@@ -117,8 +117,10 @@ void agreement_resume(struct agreement *a, uint64_t now_us)
 	while (map_next(&a->instances, &position, &seq, &value)) {
 		struct instance *instance = value;
 		uint64_t accepted = instance->acceptor.accepted;
-		if (instance->decided == NULL && instance->stage == STAGE_NONE && accepted != 0 &&
-		    agreement_ballot_peer(accepted) == a->options.self)
+		/* What it was told when it entered may be decided, and nobody left who knows it. */
+		bool own = agreement_ballot_peer(accepted) == a->options.self;
+		bool told = own_binding(a) != 0 && a->proposing < PROPOSING_MAX;
+		if (instance->decided == NULL && instance->stage == STAGE_NONE && accepted != 0 && (own || told))
 			agreement_propose(a, now_us, instance, instance->acceptor.value);
 	}
 }

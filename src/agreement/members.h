@@ -65,6 +65,9 @@
  *   that exists; who has lost his disk then is told so by the others before they listen to him (host/identity.c),
  *   takes no part, and is bound with binding 1. No members are older than any.
  *
+ * Who is INSIDE, on a disk that has replaced another, proposes what is accepted in instances of which it knows no decision:
+ * the lost disk may have been the only one that knew it.
+ *
  * FORGETTING. p's Done values are at least those of each in Q, so its min is, when it is INSIDE, at least theirs: it
  * does not take for new what they have forgotten. Others' min stays right, for Done values are only ever raised, and
  * say what an application has said.

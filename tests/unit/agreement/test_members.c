@@ -437,14 +437,20 @@ START_TEST(test_told_in_order)
 	ck_assert_uint_eq(agreement_told_by(a), 2);
 	/* Not before it is durable. */
 	ck_assert_int_eq(agreement_standing(a), AGREEMENT_ENTERING);
-	settle(a);
-	ck_assert_int_eq(agreement_standing(a), AGREEMENT_INSIDE);
 	size_t position = 0;
 	struct agreement_view view;
 	ck_assert(agreement_next_view(a, &position, &view));
 	ck_assert_uint_eq(view.promised, agreement_ballot(3, 2));
 	ck_assert_uint_eq(view.accepted, agreement_ballot(2, 2));
-	/* Its own instances begin with a Prepare, in ballots of its own. */
+	out = settle(a);
+	ck_assert_int_eq(agreement_standing(a), AGREEMENT_INSIDE);
+	/* What was accepted there may be decided: it asks. */
+	agreement_persisted(a, 0, out->persists[0].sequence);
+	out = agreement_output(a, 0);
+	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
+	ck_assert_uint_eq(out->sends[0].message.items[0].seq, 4);
+	ck_assert_uint_eq(out->sends[0].message.items[0].ballot, agreement_ballot_bound(4, 1, 1));
+	/* Its own instances begin with a Prepare, too, in ballots of its own. */
 	start(a, 0);
 	out = settle(a);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
