@@ -86,6 +86,8 @@ void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *co
 void sim_nemesis_count_votes(struct sim_nemesis *nemesis, bool (*votes)(void *context, const struct sim_process *process),
 			     void *context);
 
+/* Now: the disk of the process is lost, if it may be. True if it was. From outside any process. */
+bool sim_nemesis_wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng);
 /* Now: the process loses power, and its newest snapshot is damaged, if the atlas allows it. From outside any process. */
 void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process);
 /*

@@ -23,15 +23,14 @@ static bool may_be_wiped(struct sim_nemesis *nemesis, struct nemesis_group *grou
 	return true;
 }
 
-static void wipe(struct sim_nemesis *nemesis, struct rng *rng)
+static bool wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
 {
 	uint32_t member;
-	struct sim_process *process = nemesis->victims[rng_below(rng, nemesis->nreplicas)];
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
 	if (group == NULL || process->env.life == 0 || process->misconfigured != NULL || !sim_process_alive(process) ||
 	    process->node->ops->stop_voting == NULL || !may_be_wiped(nemesis, group, member))
-		return;
+		return false;
 	nemesis_count(nemesis, SIM_FAULT_WIPE);
 	nemesis_tell(nemesis, "the disk of %s is lost; another one takes its place after %llu ms", process->name,
 		     (unsigned long long)down_us / 1000);
@@ -40,6 +39,18 @@ static void wipe(struct sim_nemesis *nemesis, struct rng *rng)
 	/* Whatever was damaged is gone as well. */
 	group->damage[member] = (struct nemesis_damage){.wiped = true, .memory = group->damage[member].memory};
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+	return true;
+}
+
+static bool is_left_out(struct sim_nemesis *nemesis)
+{
+	nemesis->current = nemesis->deeds++;
+	return nemesis->current < nemesis->nleft_out && nemesis->left_out[nemesis->current];
+}
+
+bool sim_nemesis_wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
+{
+	return nemesis->core == NULL && nemesis->bound != NULL && !is_left_out(nemesis) && wipe(nemesis, process, rng);
 }
 
 static void due(void *data)
@@ -48,9 +59,8 @@ static void due(void *data)
 	struct rng rng;
 	rng_seed(&rng, rng_next(&nemesis->rng_wipes));
 	arm(nemesis);
-	nemesis->current = nemesis->deeds++;
-	if (nemesis->current >= nemesis->nleft_out || !nemesis->left_out[nemesis->current])
-		wipe(nemesis, &rng);
+	if (!is_left_out(nemesis))
+		wipe(nemesis, nemesis->victims[rng_below(&rng, nemesis->nreplicas)], &rng);
 }
 
 void sim_nemesis_wipes(struct sim_nemesis *nemesis, bool (*bound)(void *context, const struct sim_process *process), void *context)
