@@ -188,7 +188,8 @@ static void due(void *data)
 		return;
 	if (!wipes->too_many && !wipes->target.set && choice >= 75)
 		set_up(wipes, peer);
-	if (process->wipes == 0 || !sim_process_alive(process) || process->misconfigured != NULL || is_inside(process))
+	bool awaited = wipes->target.wiped && peer == wipes->target.lost;
+	if (awaited || process->wipes == 0 || !sim_process_alive(process) || process->misconfigured != NULL || is_inside(process))
 		return;
 	if (choice < 20)
 		take_down(wipes, peer, choice < 8);
@@ -202,7 +203,16 @@ void agreement_wipes_init(struct agreement_wipes *wipes, struct scene *scene, st
 	timer_init(&wipes->due, due, wipes);
 	if (scene->world->options.nemesis.wipe_mean_us == 0)
 		return;
-	if (rng_chance(&wipes->rng, 100000))
+	/* In some runs little else happens: it takes a while in which all are well to lose a disk at the worst moment. */
+	if (rng_chance(&wipes->rng, 300000)) {
+		struct sim_nemesis_options *nemesis = &scene->world->options.nemesis;
+		nemesis->damage_mean_us = nemesis->disk_errors_mean_us = nemesis->hung_disk_mean_us = 0;
+		nemesis->disk_mean_us = nemesis->group_disks_mean_us = nemesis->members_mean_us = 0;
+		nemesis->full_disk_mean_us = nemesis->slow_disk_mean_us = nemesis->pause_mean_us = 0;
+		nemesis->crash_mean_us *= 10;
+		nemesis->stop_mean_us *= 10;
+		nemesis->partition_mean_us *= 10;
+	} else if (rng_chance(&wipes->rng, 100000))
 		wipes->too_many_us = rng_range(&wipes->rng, SIM_SECOND, scene->options->safety_us);
 	arm(wipes);
 }
