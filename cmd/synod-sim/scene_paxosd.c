@@ -118,6 +118,8 @@ static void paxosd_build(struct scene *scene)
 	struct paxosd_scene *own = ALLOC(struct paxosd_scene);
 	own->scene = scene;
 	scene->own = own;
+	/* An earlier copy of a disk has not the decisions that were shown: agreement_load.c does not know of that yet. */
+	scene->world->options.nemesis.stale_mean_us = 0;
 	draw_peers(scene, own);
 	build_peers(scene, own);
 	build_clients(scene, own);

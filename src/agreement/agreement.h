@@ -167,6 +167,8 @@ int agreement_restore_members(struct agreement *a, struct slice value, uint64_t 
 int agreement_begin(struct agreement *a, uint64_t now_us) MUST_CHECK;
 void agreement_destroy(struct agreement *a);
 
+/* The life of this peer's disk is another one now: it is OUTSIDE before that is bound. May be called as often as one likes. */
+void agreement_set_life(struct agreement *a, uint64_t now_us, uint64_t life);
 /* The members that the log service's log has bound by now, one for each of the options', in their order. Those that are not newer are ignored. */
 void agreement_set_members(struct agreement *a, uint64_t now_us, const struct agreement_members *members);
 /*

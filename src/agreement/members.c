@@ -108,6 +108,19 @@ void agreement_set_members(struct agreement *a, uint64_t now_us, const struct ag
 		proposer_members_changed(a, now_us);
 }
 
+void agreement_set_life(struct agreement *a, uint64_t now_us, uint64_t life)
+{
+	bool was_inside = is_inside(a);
+	if (life == a->options.life)
+		return;
+	ASSERT(life != 0);
+	a->options.life = life;
+	if (was_inside && !is_inside(a))
+		proposer_members_changed(a, now_us);
+	else if (!was_inside && is_inside(a))
+		members_inside(a, now_us);
+}
+
 void agreement_set_first(struct agreement *a, uint64_t now_us, bool first)
 {
 	bool was_inside = is_inside(a);

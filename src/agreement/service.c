@@ -50,12 +50,19 @@ static void sort_members(struct agreement_service_options *options)
 	}
 }
 
+/* Without one nobody is ever bound. */
+static uint64_t own_life(const struct agreement_service *service, bool stale)
+{
+	uint64_t life = service->node->env->life;
+	return life == 0 || stale ? 1 : life;
+}
+
 static struct agreement *create_core(struct agreement_service *service)
 {
 	const struct agreement_settings *settings = &service->options.settings;
 	struct agreement_options options = {
 		.self = service->options.replica,
-		.life = service->node->env->life != 0 ? service->node->env->life : 1, /* without one nobody is ever bound */
+		.life = own_life(service, service->stale),
 		.nmembers = service->options.nmembers,
 		.retry_us = settings->retry_ms * 1000ull,
 		.retry_max_us = settings->retry_ms * 5000ull,
@@ -190,6 +197,13 @@ void agreement_service_members(struct agreement_service *service, uint64_t slot,
 				members.list[i] = list[k];
 	}
 	agreement_set_members(service->core, node_now_us(service->node), &members);
+}
+
+void agreement_service_life(struct agreement_service *service, bool stale)
+{
+	service->stale = stale;
+	if (service->started)
+		agreement_set_life(service->core, node_now_us(service->node), own_life(service, stale));
 }
 
 void agreement_service_first(struct agreement_service *service, bool first)

@@ -99,6 +99,8 @@ void rsm_turn_end(struct rsm *rsm);
  * Before rsm_start() or later. An input like the others: turn_end follows.
  */
 void rsm_stop_voting(struct rsm *rsm);
+/* The directory is a stale copy (rsm/starts.h), and has no other life yet. */
+bool rsm_is_stale(const struct rsm *rsm);
 /* Orderly: hands leadership over if there is somebody to take it, lets the log finish, then calls env stopped. */
 void rsm_stop(struct rsm *rsm);
 void rsm_destroy(struct rsm *rsm);

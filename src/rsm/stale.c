@@ -358,6 +358,11 @@ void stale_message(struct rsm *rsm, const struct message *message, const struct 
 	open_if_heard(rsm);
 }
 
+bool rsm_is_stale(const struct rsm *rsm)
+{
+	return rsm->stale.found;
+}
+
 static bool is_closed(const struct rsm *rsm)
 {
 	return paxos_is_held(rsm->paxos) || rsm->stale.found;
