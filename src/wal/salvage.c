@@ -114,6 +114,7 @@ static void tell_hole(const struct salvage *s, uint64_t begin, uint64_t end, str
 
 static void replay_found(struct salvage *s, size_t count, const struct wal_replay *replay, struct wal_recovery *info)
 {
+	ASSERT(count == 0 || (s->found != NULL && count <= s->count));
 	for (size_t i = 0; i < count; i++) {
 		const struct found *f = &s->found[i];
 		if (f->offset != s->end)
