@@ -29,7 +29,10 @@
 #define LINK_REQUESTS_MAX 16384u        /* unanswered requests on one connection */
 
 /* Consensus. */
-#define REPLICAS_MAX 7u
+#define REPLICAS_MAX 7u                   /* voters of a group; and its members when it begins */
+#define MEMBERS_MAX 12u                   /* voters and learners */
+#define MEMBER_NUMBER_MAX 255u            /* they stand in ballots, and are never used again */
+#define MEMBER_WAITS_BYTES_MAX 255u       /* what a learner waits for, as text */
 #define ENTRY_BYTES_SOFT_MAX (512u * KIB) /* a batch is closed when it passes this */
 #define ENTRY_BYTES_MAX (COMMAND_BYTES_MAX + ENTRY_BYTES_SOFT_MAX + 4096u)
 #define ENTRY_COMMANDS_MAX 4096u

@@ -33,17 +33,21 @@
 
 #include "base/limits.h"
 
+enum member_role { MEMBER_VOTER = 1, MEMBER_LEARNER = 2 };
+
 struct paxos_binding {
 	uint32_t replica;
 	uint32_t binding; /* how often another life was bound to this number before; at most BALLOT_BINDING_MAX */
-	uint64_t life;    /* never 0 */
+	uint64_t life;    /* of a voter never 0; of a learner 0: it has not been met yet */
+	enum member_role role;
 };
 
 struct paxos_members {
 	uint64_t slot; /* of the entry; 0: none yet */
 	uint64_t base;
+	uint32_t next_number; /* every number below it has been given to a member, which has it for ever */
 	uint32_t count; /* the group's members, ascending by number; 0 with slot 0 */
-	struct paxos_binding list[REPLICAS_MAX];
+	struct paxos_binding list[MEMBERS_MAX];
 };
 
 #endif

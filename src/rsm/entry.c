@@ -92,7 +92,7 @@ static bool body_fits(uint32_t kind, struct slice body)
 {
 	struct group_settings settings;
 	struct identity_members members;
-	struct paxos_members bound;
+	struct group_members bound;
 	struct hash_verdict verdict;
 	enum hash_kind what;
 	uint64_t id;

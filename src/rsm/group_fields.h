@@ -12,7 +12,7 @@
  *                to be applied; absent otherwise
  *  16 id         u64: of the group, random; left out while it has none
  *  17 members    those of the group when the id was drawn (rsm/group_identity.h)
- *  32 bound      the lives that count (rsm/members.h); left out before the first entry of members
+ *  32 bound      the members, and their lives that count (rsm/members.h); left out before the first entry of members
  *
  * To add a field: a number, a row in the table of group_fields.c, a member here. A number is never used again for
  * something else. A field or setting that this program does not know was written by a newer one: STATUS_NEWER, never
@@ -29,7 +29,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "node/identity.h"
-#include "paxos/members.h"
+#include "rsm/members.h"
 
 /*
  * The settings that decide what applying an entry does. A group follows those of its leader: it logs an entry with
@@ -89,7 +89,7 @@ struct group_fields {
 	bool inherited;
 	uint64_t id; /* 0: not drawn yet */
 	struct identity_members members;
-	struct paxos_members bound;
+	struct group_members bound;
 };
 
 /* Of a group without entries. */

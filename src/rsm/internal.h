@@ -196,7 +196,7 @@ struct snapshot_take {
 	struct disk_file *file;
 	struct disk_request request;
 	struct snapshot_header header;
-	struct paxos_members bound;
+	struct group_members bound;
 	struct buffer group, sessions; /* those of the moment, encoded */
 	struct buffer raw;           /* one app chunk */
 	struct buffer chunk;         /* the same, as it is written */
@@ -283,7 +283,7 @@ struct recovered {
 	const char *impossible;   /* what no replica can have written: the problem of the first such record; NULL: none */
 	uint64_t impossible_slot, impossible_ballot;
 	bool bound_unknown; /* the newest record of a snapshot says that it could not be told who counted */
-	struct paxos_members bound; /* by the newest record of a snapshot that says them */
+	struct group_members bound; /* by the newest record of a snapshot that says them */
 	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
 };
 
@@ -342,6 +342,7 @@ struct rsm {
 	bool identity_proposed;        /* in this leadership */
 	uint64_t led_since_us;
 	uint64_t birth_told_us;        /* who is missing was said then */
+	uint64_t members_told;         /* slot of the list that the service has been told */
 	uint64_t members_at_us;        /* when they are looked at again */
 	struct member_watch watches[REPLICAS_MAX];
 	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
@@ -487,6 +488,11 @@ void members_heard(struct rsm *rsm, uint32_t from, uint64_t life);
 void members_await_birth(struct rsm *rsm);
 /* As the leader, when there is reason to. */
 void members_propose(struct rsm *rsm);
+/* Tells the service of another list. */
+void members_tell(struct rsm *rsm);
+/* MEMBERS and CHANGE_MEMBERS. */
+void members_answer(struct rsm *rsm, link_id from, const struct message *request);
+void members_change(struct rsm *rsm, link_id from, const struct message *request);
 /* group_identity.c */
 /* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
 int identity_check(struct rsm *rsm) MUST_CHECK;
@@ -577,7 +583,7 @@ void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
  * A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. Before one of
  * our `own` the log also says that its slots are chosen; a peer's may cover slots of which our log holds values that lost.
  */
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct paxos_members *bound,
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct group_members *bound,
 		    struct disk_file *file, uint64_t bytes);
 /* snapshot_send.c */
 void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);

@@ -1,9 +1,10 @@
 /*
  * Which disk counts as which member of the group: the entries that say so (paxos/members.h), and when a leader proposes one.
  *
- *   ENTRY_MEMBERS, alone in an entry of format ENTRY_FORMAT_MEMBERS:   u64 base   bindings
- *   bindings        for each member, ascending   u32 number   u32 binding   u64 life
- *   group field 32  u64 slot of the newest entry that counted   bindings; left out before the first
+ *   ENTRY_MEMBERS, alone in an entry of format ENTRY_FORMAT_MEMBERS:   u64 base   list
+ *   list            u32 next number, then for each member, ascending   u32 number   u32 binding   u64 life (0: not met yet)
+ *                   u8 role (1 voter, 2 learner)   u32 in place of (0: nobody)   u8 length, name   u8 length, address
+ *   group field 32  u64 slot of the newest entry that counted   list; left out before the first
  *   WAL_SNAPSHOT    after its position, the same as the field: of the prefix that the snapshot covers; u64 0: not known, for that
  *                   snapshot was damaged before it was noted
  *
@@ -24,20 +25,40 @@
 #include "base/status.h"
 #include "paxos/members.h"
 
+struct group_member {
+	uint32_t number, binding;
+	uint64_t life;        /* of a learner 0: it has not been met yet */
+	enum member_role role;
+	uint32_t in_place_of; /* of a learner: the member that goes when it becomes a voter; 0: nobody */
+	char name[NAME_BYTES_MAX + 1];
+	char address[ADDRESS_BYTES_MAX + 1];
+};
+struct group_members {
+	uint64_t slot; /* of the entry; 0: none yet */
+	uint64_t base; /* of the entry that it changes */
+	uint32_t next_number;
+	uint32_t count; /* ascending by number */
+	struct group_member list[MEMBERS_MAX];
+};
+
 #define MEMBERS_STEADY 10u
 #define MEMBERS_SILENCE_MS 1000u
 /* So often a group that waits for members to begin says so. */
 #define MEMBERS_BIRTH_PATIENCE_MS 5000u
 
-/* Bindings, without slot and base. */
-void members_encode(const struct paxos_members *members, struct buffer *out);
-int members_decode(struct paxos_members *members, struct slice in) MUST_CHECK;
-/* With the base in front. */
-void members_encode_body(const struct paxos_members *members, struct buffer *out);
-int members_decode_body(struct paxos_members *members, struct slice in) MUST_CHECK;
+/* NULL: there is none. */
+const struct group_member *members_find(const struct group_members *members, uint32_t number);
+const struct group_member *members_find_name(const struct group_members *members, struct slice name);
+uint32_t members_voters(const struct group_members *members);
+/* What the core sees of them. */
+struct paxos_members members_core(const struct group_members *members);
+/* The list, with the base in front. */
+void members_encode_body(const struct group_members *members, struct buffer *out);
+/* STATUS_CORRUPT: nobody can have written it. */
+int members_decode_body(struct group_members *members, struct slice in) MUST_CHECK;
 /* With the slot in front. Nothing if there are none. */
-void members_encode_field(const struct paxos_members *members, struct buffer *out);
-int members_decode_field(struct paxos_members *members, struct slice in) MUST_CHECK;
+void members_encode_field(const struct group_members *members, struct buffer *out);
+int members_decode_field(struct group_members *members, struct slice in) MUST_CHECK;
 /* For paxos_options.members_of. */
 bool members_of_value(struct slice value, struct paxos_members *out);
 

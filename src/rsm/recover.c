@@ -162,7 +162,7 @@ static void note_bound(struct recovered *r, const struct wal_record *record)
 {
 	struct slice payload = record->payload;
 	uint64_t position;
-	struct paxos_members bound;
+	struct group_members bound;
 	if (!slice_take_u64(&payload, &position) || payload.len == 0)
 		return;
 	r->bound_unknown = members_decode_field(&bound, payload) != 0;
@@ -253,7 +253,8 @@ static void create_core(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
 		options.members[i] = rsm->options.members[i].replica;
 	rsm->paxos = paxos_create(&options, rsm->applied);
-	paxos_restore_members(rsm->paxos, &rsm->group.bound);
+	struct paxos_members members = members_core(&rsm->group.bound);
+	paxos_restore_members(rsm->paxos, &members);
 	if (rsm->lost)
 		paxos_stop_voting(rsm->paxos, 0);
 	log_index_init(&rsm->index, rsm->applied + 1);
@@ -443,7 +444,8 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64 " action=\"fetching the state from a peer\"", covered, rsm->applied);
 	rsm->state_lost = true;
 	rsm->lost_slot = covered;
-	paxos_install_snapshot(rsm->paxos, 0, covered, &rsm->recovered.bound);
+	struct paxos_members members = members_core(&rsm->recovered.bound);
+	paxos_install_snapshot(rsm->paxos, 0, covered, &members);
 	rsm_set_electable(rsm);
 	log_index_drop_below(&rsm->index, covered + 1);
 }

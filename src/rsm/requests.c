@@ -465,6 +465,12 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_QUERY_STALE:
 		read_index_request(rsm, &requester, message);
 		return true;
+	case METHOD_MEMBERS:
+		members_answer(rsm, from, message);
+		return true;
+	case METHOD_CHANGE_MEMBERS:
+		members_change(rsm, from, message);
+		return true;
 	case METHOD_REGISTER:
 		/* Where ids come from elsewhere they must not come from here, too. */
 		if (rsm->options.unregistered != NULL)

@@ -432,6 +432,7 @@ void rsm_turn_end(struct rsm *rsm)
 		rsm_go_on(rsm, 0);
 	requests_end_transfer(rsm);
 	settle_tell(rsm);
+	members_tell(rsm);
 	recover_state(rsm);
 	if (rsm->damage.first != 0 || paxos_role(rsm->paxos) == PAXOS_CANDIDATE)
 		damage_watch(rsm);

@@ -3,7 +3,7 @@
  *
  * A service node (shardmaster, shardkv, …) owns one struct rsm and passes its own inputs on: messages that
  * it does not handle itself, link_down, turn_end. The rsm answers the RPC methods COMMAND, QUERY,
- * REGISTER, TRANSFER and everything from PRE_VOTE upwards, and fills in the replicated part of STATUS.
+ * REGISTER, TRANSFER, MEMBERS, CHANGE_MEMBERS and everything from PRE_VOTE upwards, and fills in the replicated part of STATUS.
  *
  * Exactly once. A command carries (client, sequence, acknowledged). Client ids come from REGISTER and only grow; a
  * session appears in the state with its first command. Its replies are kept until acknowledged; a sequence below the
@@ -42,7 +42,7 @@
 struct rsm;
 
 struct rsm_member {
-	uint32_t replica;    /* 1 … REPLICAS_MAX, never reused for another machine */
+	uint32_t replica;    /* 1 … MEMBER_NUMBER_MAX, never reused for another machine */
 	const char *name;    /* for people and hints */
 	const char *address; /* where other replicas dial it */
 	const char *client_address; /* the address given to clients in hints (differs from `address` under --route) */
@@ -71,12 +71,28 @@ struct rsm_options {
 	struct app *app;
 	uint64_t group;
 	uint32_t replica;
+	/*
+	 * Of a group that begins: its members, at most REPLICAS_MAX. Later the list in its state counts (rsm/members.h), and these are hints:
+	 * of a member that is here the address is taken from here. This replica is among them.
+	 */
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX]; /* copied */
+	struct rsm_member members[MEMBERS_MAX]; /* copied */
+	/*
+	 * This replica has been added to a group that lives, as WELCOME told: as long as it has learnt no list it has no vote, whatever its
+	 * log holds. `members` are those of the WELCOME.
+	 */
+	bool joining;
 	struct rsm_settings settings;
 	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
 	void (*applied)(void *context);
 	void (*leadership)(void *context, bool leader);
+	/* At the end of a turn: the group's list is known (after the start), or another one; never before there is one. May be NULL. */
+	void (*members_changed)(void *context, const struct group_members *members);
+	/*
+	 * This replica has been removed from its group, says a member of the group as it is now: nothing of what it holds is needed any more.
+	 * Once; the service is to end. May be NULL.
+	 */
+	void (*removed)(void *context);
 	/*
 	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether
 	 * its id was ever handed out. It is the service's from here on: to be answered, or handed to rsm_message()
@@ -85,6 +101,9 @@ struct rsm_options {
 	void (*unregistered)(void *context, link_id from, const struct message *message, uint64_t client);
 	void *context;
 };
+
+/* The group's members by what is applied here; slot 0: there is no list yet. */
+const struct group_members *rsm_members(const struct rsm *rsm);
 
 /* Allocates; registers metrics. */
 struct rsm *rsm_create(const struct rsm_options *options);

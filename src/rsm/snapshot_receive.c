@@ -390,7 +390,8 @@ static void restored(struct rsm *rsm)
 		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
 	rsm->lost_from = 0;
-	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &rsm->group.bound);
+	struct paxos_members members = members_core(&rsm->group.bound);
+	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &members);
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
 	struct disk_file *file = r->file;

@@ -300,7 +300,7 @@ void snapshot_maybe_take(struct rsm *rsm)
 		take_start(rsm);
 }
 
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct paxos_members *bound,
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct group_members *bound,
 		    struct disk_file *file, uint64_t bytes)
 {
 	ASSERT(slot >= rsm->snapshot_slot && slot <= rsm->applied);

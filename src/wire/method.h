@@ -23,6 +23,8 @@
 	X(BALLOT, 22, "ballot") \
 	X(QUERY_INDEXED, 23, "query_indexed") \
 	X(QUERY_STALE, 24, "query_stale") \
+	X(MEMBERS, 25, "members") \
+	X(CHANGE_MEMBERS, 26, "change_members") \
 	X(PRE_VOTE, 32, "pre_vote") \
 	X(PRE_VOTE_REPLY, 33, "pre_vote_reply") \
 	X(PREPARE, 34, "prepare") \
@@ -38,6 +40,7 @@
 	X(READ_INDEX, 50, "read_index") \
 	X(READ_INDEX_REPLY, 51, "read_index_reply") \
 	X(STATE_HASH, 52, "state_hash") \
+	X(WELCOME, 53, "welcome") \
 	X(STARTED, 56, "started") \
 	X(VIEW_PING, 64, "view_ping") \
 	X(PB_FORWARD, 72, "pb_forward") \

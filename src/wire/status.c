@@ -28,7 +28,7 @@ int wire_status_decode(struct slice in, struct arena *arena, struct wire_status 
 	int status = unpack(in, &synod__status_reply__descriptor, arena, &reply);
 	if (status != 0)
 		return status;
-	if (reply->n_peers > REPLICAS_MAX)
+	if (reply->n_peers > MEMBERS_MAX)
 		return STATUS_TOO_LARGE;
 	*out = (struct wire_status){
 		.name = unpack_text(reply->name),
@@ -81,7 +81,7 @@ static void put_peer(struct buffer *out, uint32_t number, const struct wire_peer
 
 void wire_status_encode(const struct wire_status *in, struct buffer *out)
 {
-	ASSERT(in->npeers <= REPLICAS_MAX);
+	ASSERT(in->npeers <= MEMBERS_MAX);
 	pb_put_bytes(out, 1, in->name);
 	pb_put_bytes(out, 2, in->role);
 	pb_put_u64(out, 3, in->group);

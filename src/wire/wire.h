@@ -121,7 +121,7 @@ struct wire_status {
 	uint64_t data_bytes, disk_bytes, keys, config, sessions, uptime_ms;
 	uint64_t state_hash_slot, state_diverged, state_undecided;
 	uint32_t npeers;
-	struct wire_peer_status peers[REPLICAS_MAX];
+	struct wire_peer_status peers[MEMBERS_MAX];
 };
 int wire_status_decode(struct slice in, struct arena *arena, struct wire_status *out) MUST_CHECK;
 void wire_status_encode(const struct wire_status *in, struct buffer *out);
@@ -149,6 +149,57 @@ void wire_trace_encode(const struct wire_trace *in, struct buffer *out);
 /* STATUS_BAD_REQUEST: id 0. */
 int wire_trace_request_decode(struct slice in, struct arena *arena, uint64_t *request) MUST_CHECK;
 void wire_trace_request_encode(uint64_t request, struct buffer *out);
+
+struct wire_member {
+	uint32_t number, role, binding, in_place_of;
+	struct slice name, address;
+	uint64_t life;
+	/* MEMBERS alone. */
+	bool up;
+	uint64_t matched, last_heard_ms;
+	struct slice waits_for;
+};
+struct wire_members {
+	uint64_t group, group_id;
+	uint32_t replica, leader;
+	bool leads;
+	uint64_t slot, chosen;
+	uint32_t next_number;
+	uint32_t nmembers;
+	struct wire_member members[MEMBERS_MAX];
+};
+/* Members not in ascending order of their numbers, a role or number that is none, no name or address: STATUS_BAD_REQUEST. */
+int wire_members_decode(struct slice in, struct arena *arena, struct wire_members *out) MUST_CHECK;
+void wire_members_encode(const struct wire_members *in, struct buffer *out);
+
+enum wire_change_op { WIRE_CHANGE_NONE, WIRE_CHANGE_ADD, WIRE_CHANGE_REMOVE, WIRE_CHANGE_REPLACE, WIRE_CHANGE_PROMOTE };
+struct wire_change_members {
+	enum wire_change_op op; /* decode refuses others */
+	struct slice name, address;
+	uint32_t number;
+	uint64_t base;
+};
+int wire_change_members_decode(struct slice in, struct arena *arena, struct wire_change_members *out) MUST_CHECK;
+void wire_change_members_encode(const struct wire_change_members *in, struct buffer *out);
+
+struct wire_change_members_reply {
+	uint64_t slot;
+	uint32_t number;
+};
+int wire_change_members_reply_decode(struct slice in, struct arena *arena, struct wire_change_members_reply *out) MUST_CHECK;
+void wire_change_members_reply_encode(const struct wire_change_members_reply *in, struct buffer *out);
+
+struct wire_welcome {
+	uint64_t group, group_id;
+	uint32_t number;
+	uint64_t slot;
+	uint32_t next_number;
+	uint32_t nmembers;
+	struct wire_member members[MEMBERS_MAX];
+};
+/* As wire_members_decode(); also a number that none of them has. */
+int wire_welcome_decode(struct slice in, struct arena *arena, struct wire_welcome *out) MUST_CHECK;
+void wire_welcome_encode(const struct wire_welcome *in, struct buffer *out);
 
 /* ---- paxos.proto ---- */
 

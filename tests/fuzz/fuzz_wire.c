@@ -24,7 +24,8 @@ static struct arena arena;
 	X(view_query) \
 	X(view_reply) X(view_command) X(pb_forward) X(pb_forward_reply) X(agreement) X(agreement_request) \
 		X(agreement_state) X(log_command) X(log_reply) X(log_query) X(log_entries) X(log_slot) \
-			X(trace) X(unconfirmed_reply) X(stale_reply) X(ballot_reply)
+			X(trace) X(unconfirmed_reply) X(stale_reply) X(ballot_reply) X(members) X(change_members) \
+				X(change_members_reply) X(welcome)
 #define NUMBER_MAP(X) X(register_reply, uint64_t) X(transfer, uint32_t)
 
 #define DEFINE(name, type, encode_argument) \

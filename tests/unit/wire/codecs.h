@@ -38,6 +38,8 @@ union message_space {
 	struct wire_cluster cluster;
 	struct wire_trace trace;
 	struct wire_hello hello;
+	struct wire_members members;
+	struct wire_welcome welcome;
 	uint64_t words[256];
 };
 
@@ -442,6 +444,55 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 							      any_u64(r), any_u32(r)};
 }
 
+static inline uint32_t any_members_list(struct rng *r, struct arena *a, struct wire_member *list, uint32_t least, bool answer)
+{
+	uint32_t count = (uint32_t)rng_range(r, least, MEMBERS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		struct slice name = any_name(r, a), address = any_address(r, a);
+		list[i] = (struct wire_member){
+			.number = (i == 0 ? 0 : list[i - 1].number) + (uint32_t)rng_range(r, 1, 20),
+			.role = (uint32_t)rng_range(r, 1, 2),
+			.binding = any_u32(r),
+			.in_place_of = (uint32_t)rng_below(r, MEMBER_NUMBER_MAX + 1),
+			.name = name.len == 0 ? slice_string("n") : name,
+			.address = address.len == 0 ? slice_string("a") : address,
+			.life = any_u64(r),
+		};
+		if (!answer)
+			continue;
+		list[i].up = rng_below(r, 2) == 0;
+		list[i].matched = any_u64(r);
+		list[i].last_heard_ms = any_u64(r);
+		list[i].waits_for = any_text(r, a, MEMBER_WAITS_BYTES_MAX);
+	}
+	return count;
+}
+static inline void any_members(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_members *m = out;
+	*m = (struct wire_members){.group = any_u64(r), .group_id = any_u64(r), .replica = any_u32(r), .leader = any_u32(r),
+				   .leads = rng_below(r, 2) == 0, .slot = any_u64(r), .chosen = any_u64(r), .next_number = any_u32(r)};
+	m->nmembers = any_members_list(r, a, m->members, 0, true);
+}
+static inline void any_welcome(struct rng *r, struct arena *a, void *out)
+{
+	struct wire_welcome *w = out;
+	*w = (struct wire_welcome){.group = any_u64(r), .group_id = any_u64(r), .slot = any_u64(r), .next_number = any_u32(r)};
+	w->nmembers = any_members_list(r, a, w->members, 1, false);
+	w->number = w->members[rng_below(r, w->nmembers)].number;
+}
+static inline void any_change_members(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_change_members *)out = (struct wire_change_members){
+		(enum wire_change_op)rng_range(r, WIRE_CHANGE_ADD, WIRE_CHANGE_PROMOTE), any_name(r, a), any_address(r, a), any_u32(r),
+		any_u64(r)};
+}
+static inline void any_change_members_reply(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_change_members_reply *)out = (struct wire_change_members_reply){any_u64(r), any_u32(r)};
+}
+
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
 #define CODEC_MAP(X, NUMBER) \
 	X(hello, any_hello, hello) \
@@ -476,6 +527,10 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 	X(view_command, any_view_command, view_command) \
 	X(pb_forward, any_pb_forward, pb_forward) \
 	X(pb_forward_reply, any_pb_forward_reply, pb_forward_reply) \
+	X(members, any_members, members_reply) \
+	X(change_members, any_change_members, change_members) \
+	X(change_members_reply, any_change_members_reply, change_members_reply) \
+	X(welcome, any_welcome, welcome) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
 	X(master_query, any_master_query, master_query)
