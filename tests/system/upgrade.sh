@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Data directories of an earlier version start under this one with equal contents: tests/fixtures, which make_v1.sh
+# Data directories of every earlier version start under this one with equal contents: tests/fixtures, which make.sh
 # made.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,9 +11,6 @@ flock "$fixture_lock"
 if ! ports_free 30101 30112 || ! ports_free 31101 31112; then
 	skip "the ports 30101-30112 and 31101-31112, which the fixture needs, are in use"
 fi
-mkdir -p "$run"
-tar -C "$run" -xzf "$repository/tests/fixtures/v1.tar.gz"
-sed -i "s|^dir = RUN/|dir = $run/|" "$config"
 
 # All that is to be compared. Not the sessions (sessions.json says how many there were): that version has them end
 # an hour after their last request, by the wall clock.
@@ -30,43 +27,57 @@ compare() {
 	expect 0 "$(<"$run/config.json")"
 }
 
-begin "the directories of version 1 start, and everything is there"
-cluster up
-compare
 identified() {
 	grep -q '^synod-identity 3' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
 }
-for node in m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3; do
-	await "$node to know the cluster's id" identified $node
-done
-same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "ids of one cluster"
-same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
 
-begin "with each replica as the leader"
 leads() {
 	[[ $(leader_of 1) == "$1" ]]
 }
 
-for node in g1a g1b g1c; do
-	kv member transfer 1 "$node"
-	expect 0
-	await "$node to lead" leads "$node"
+nodes=(m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3)
+
+starts_from() {
+	local version=$1 node
+	rm -rf "$run"
+	mkdir -p "$run"
+	tar -C "$run" -xzf "$repository/tests/fixtures/$version.tar.gz"
+	sed -i "s|^dir = RUN/|dir = $run/|" "$config"
+	begin "version $version: the directories start, and everything is there"
+	cluster up
 	compare
+	for node in "${nodes[@]}"; do
+		await "$node to know the cluster's id" identified "$node"
+	done
+	same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "ids of one cluster"
+	same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
+
+	begin "version $version: with each replica as the leader"
+	for node in g1a g1b g1c; do
+		kv member transfer 1 "$node"
+		expect 0
+		await "$node to lead" leads "$node"
+		compare
+	done
+
+	begin "version $version: they take writes, and start again"
+	kv append appended new
+	expect 0 OK
+	kv get appended
+	expect 0 1,2,3,4,5,new
+	kv log append new
+	expect 0 21
+	cluster kill "${nodes[@]}"
+	cluster up
+	kv get appended
+	expect 0 1,2,3,4,5,new
+	kv log read 20
+	expect 0 $'20\tvalue 20\n21\tnew'
+	cluster kill "${nodes[@]}"
+}
+
+for fixture in "$repository"/tests/fixtures/v*.tar.gz; do
+	starts_from "$(basename "$fixture" .tar.gz)"
 done
-
-begin "they take writes, and start again"
-kv append appended new
-expect 0 OK
-kv get appended
-expect 0 1,2,3,4,5,new
-kv log append new
-expect 0 21
-cluster kill m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3
-cluster up
-kv get appended
-expect 0 1,2,3,4,5,new
-kv log read 20
-expect 0 $'20\tvalue 20\n21\tnew'
-
 
 finish
