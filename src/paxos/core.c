@@ -276,9 +276,15 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method, const 
 		break;
 	case METHOD_REJECT:
 		note_chosen(p, from, m->chosen);
-		/* Or other members count. */
-		if (m->members > p->members.slot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
+		/*
+		 * Or other members count. Who says so need not be able to tell who they are, if its disk has lost it: if we have not
+		 * learnt it by the next election, those that know no more than we do hold it once without it.
+		 */
+		if (m->members > p->members.slot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE) &&
+		    (p->disregarded & member_bit(from)) == 0) {
+			p->unhelpful |= member_bit(from);
 			become_follower(p, now_us, 0);
+		}
 		/* Somebody promised a higher ballot: ours is over. */
 		if (m->ballot > p->ballot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
 			become_follower(p, now_us, 0);

@@ -137,7 +137,7 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
 	/* Once: if the others are not there, those that know of chosen slots are better than none. */
-	p->disregarded = p->unhelpful & ~member_bit(p->self);
+	p->disregarded = p->unhelpful & know_more(p);
 	if (!is_quorum(p, p->chosen + 1, all_members(p) & ~p->disregarded))
 		p->disregarded = 0;
 	p->unhelpful = 0;

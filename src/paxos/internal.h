@@ -180,7 +180,7 @@ struct paxos {
 	uint64_t prepare_members; /* candidate: the members whose promises are collected */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
-	synod_set unhelpful;      /* who said, since our last election, that slots are chosen that nobody could tell us … */
+	synod_set unhelpful;      /* who said, since our last election, that slots are chosen, or other members count, and could not tell us … */
 	synod_set disregarded;    /* … and whose promises do not count at this one */
 	struct ring recovered;    /* candidate: best accepted value of each open slot */
 	uint64_t undecided_slot;  /* the last election that had a quorum could not decide this one … */
@@ -309,6 +309,8 @@ void leader_persisted(struct paxos *p);
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot);
 void leader_confirm_reads(struct paxos *p, uint64_t now_us);
 void leader_hand_over(struct paxos *p);
+/* Who has said to know slots as chosen that we miss. */
+synod_set know_more(const struct paxos *p);
 /* The members that this leader has proposed are chosen: others may count from here on, and it must prepare anew (M4). */
 static inline bool leader_wall_is_chosen(const struct paxos *p)
 {

@@ -70,8 +70,7 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
 	return p->peers[peer].acked_us + 2 * p->options.election_timeout_us > now_us;
 }
 
-/* Who has said to know slots as chosen that we miss. */
-static synod_set know_more(const struct paxos *p)
+synod_set know_more(const struct paxos *p)
 {
 	synod_set more = 0;
 	for (uint32_t i = 0; i < member_count(p); i++)
