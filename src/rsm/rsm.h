@@ -77,22 +77,12 @@ struct rsm_options {
 	 */
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* copied */
-	/*
-	 * This replica has been added to a group that lives, as WELCOME told: as long as it has learnt no list it has no vote, whatever its
-	 * log holds. `members` are those of the WELCOME.
-	 */
-	bool joining;
 	struct rsm_settings settings;
 	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
 	void (*applied)(void *context);
 	void (*leadership)(void *context, bool leader);
 	/* At the end of a turn: the group's list is known (after the start), or another one; never before there is one. May be NULL. */
 	void (*members_changed)(void *context, const struct group_members *members);
-	/*
-	 * This replica has been removed from its group, says a member of the group as it is now: nothing of what it holds is needed any more.
-	 * Once; the service is to end. May be NULL.
-	 */
-	void (*removed)(void *context);
 	/*
 	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether
 	 * its id was ever handed out. It is the service's from here on: to be answered, or handed to rsm_message()
