@@ -42,20 +42,6 @@ offset_of() {
 	grep -abo -m 1 -- "$2" "$1" | head -n 1 | cut -d : -f 1
 }
 
-put_some() {
-	local number
-	for number in $(seq 1 40); do
-		printf 'key/%s/%02d\tthe value of %s, %d\n' "$1" "$number" "$1" "$number"
-	done >"$scratch/records.$1"
-	kv import "$scratch/records.$1"
-	expect 0
-}
-
-all_there() {
-	kv export --prefix key/
-	expect 0 "$(cat "$scratch"/records.* | sort)"
-}
-
 begin "what one replica has lost of its log comes back from the others while it serves"
 put_some first
 put_some second

@@ -152,6 +152,22 @@ expect() {
 	[[ $# -lt 2 || $out == "$2" ]] || fail "'$last_command' printed '$out', not '$2'"
 }
 
+# Forty records whose keys and values bear a name: put_some NAME
+put_some() {
+	local number
+	for number in $(seq 1 40); do
+		printf 'key/%s/%02d\tthe value of %s, %d\n' "$1" "$number" "$1" "$number"
+	done >"$scratch/records.$1"
+	kv import "$scratch/records.$1"
+	expect 0
+}
+
+# All that put_some has put, and nothing else.
+all_there() {
+	kv export --prefix key/
+	expect 0 "$(cat "$scratch"/records.* | sort)"
+}
+
 # expect_error PATTERN: the last command's stderr matches (extended regular expression).
 expect_error() {
 	grep -qE -- "$1" <<<"$err" || fail "'$last_command' said '$err', which has no '$1'"

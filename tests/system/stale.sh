@@ -26,20 +26,6 @@ metric() {
 	curl -s "http://$(address "$1" http)/metrics" | sed -n "s/^$2 //p"
 }
 
-put_some() {
-	local number
-	for number in $(seq 1 40); do
-		printf 'key/%s/%02d\tthe value of %s, %d\n' "$1" "$number" "$1" "$number"
-	done >"$scratch/records.$1"
-	kv import "$scratch/records.$1"
-	expect 0
-}
-
-all_there() {
-	kv export --prefix key/
-	expect 0 "$(cat "$scratch"/records.* | sort)"
-}
-
 # Of g1b, while it runs, as a backup would: copy NAME
 copy() {
 	rm -rf "${scratch:?}/$1"
