@@ -321,7 +321,7 @@ static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos
 			memset(s->current, 0, sizeof s->current);
 		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
 		s->changed |= told == STARTS_TOLD_MORE;
-		if (told == STARTS_TOLD_STALE)
+		if (told == STARTS_TOLD_OTHER)
 			ask(rsm, of);
 		return;
 	}

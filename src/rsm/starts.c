@@ -77,6 +77,7 @@ void starts_accept(struct start_memory *memory, const struct start_claim *claim)
 	memory->root = claim->chain.root;
 	memory->count = claim->chain.count;
 	memory->nonce = claim->chain.nonces[0];
+	memory->before = claim->chain.listed > 1 ? claim->chain.nonces[1] : 0;
 	memory->found_promised = claim->promised;
 	memory->found_last = claim->last;
 }
@@ -89,6 +90,12 @@ static bool raise(struct start_memory *own, const struct start_memory *theirs)
 	return more;
 }
 
+static bool is_next(const struct start_memory *own, const struct start_memory *theirs)
+{
+	return theirs->count == own->count + 1 && theirs->before == own->nonce &&
+	       theirs->found_promised >= own->promised && theirs->found_last >= own->last;
+}
+
 enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound)
 {
 	struct start_memory *own = starts_find(starts, theirs->replica, theirs->life);
@@ -98,14 +105,13 @@ enum starts_told starts_tell(struct starts *starts, const struct start_memory *t
 	}
 	if (own->nonce == theirs->nonce)
 		return raise(own, theirs) ? STARTS_TOLD_MORE : STARTS_TOLD_NOTHING;
-	/* Which of the two is the later one its next claim will say. */
 	if (own->root == 0 || own->root != theirs->root || theirs->count < own->count)
 		return STARTS_TOLD_NOTHING;
-	if (theirs->count == own->count || own->promised > theirs->found_promised || own->last > theirs->found_last)
-		return STARTS_TOLD_STALE;
-	struct start_memory before = *own;
+	if (!is_next(own, theirs))
+		return STARTS_TOLD_OTHER;
+	struct start_memory earlier = *own;
 	*own = *theirs;
-	raise(own, &before);
+	raise(own, &earlier);
 	return STARTS_TOLD_MORE;
 }
 
@@ -150,7 +156,7 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 {
 	for (uint32_t i = 0; i < starts->count; i++) {
 		const struct start_memory *m = &starts->list[i];
-		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce,
+		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce, m->before,
 					    m->found_promised, m->found_last, m->promised, m->last};
 		buffer_add_u32(out, m->replica);
 		for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
@@ -161,7 +167,7 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 static bool take_memory(struct slice *in, struct start_memory *m)
 {
 	return slice_take_u32(in, &m->replica) && slice_take_u64(in, &m->life) && slice_take_u64(in, &m->root) &&
-	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) &&
+	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) && slice_take_u64(in, &m->before) &&
 	       slice_take_u64(in, &m->found_promised) && slice_take_u64(in, &m->found_last) &&
 	       slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
 }
@@ -170,7 +176,7 @@ int starts_decode(struct starts *starts, struct slice in)
 {
 	*starts = (struct starts){0};
 	while (in.len > 0) {
-		struct start_memory m;
+		struct start_memory m = {0};
 		if (starts->count == STARTS_MAX || !take_memory(&in, &m) || m.life == 0 || m.nonce == 0 ||
 		    !is_possible(m.found_promised, m.found_last) || !is_possible(m.promised, m.last) ||
 		    starts_find(starts, m.replica, m.life) != NULL)

@@ -74,6 +74,7 @@ struct start_memory {
 	uint32_t replica;
 	uint64_t life;
 	uint64_t root, count, nonce; /* of its last start … */
+	uint64_t before;             /* nonce of the start before that; 0: there is none */
 	uint64_t found_promised, found_last; /* … and what that claimed */
 	uint64_t promised, last;     /* seen of it, then or before */
 };
@@ -106,9 +107,13 @@ void starts_accept(struct start_memory *memory, const struct start_claim *claim)
 enum starts_told {
 	STARTS_TOLD_NOTHING,
 	STARTS_TOLD_MORE,
-	STARTS_TOLD_STALE, /* they count a process that is started with less than what is remembered here */
+	STARTS_TOLD_OTHER, /* they count another start, which must be asked for its claim */
 };
-/* Somebody else's memory of it. */
+/*
+ * Somebody else's memory of it. A later start is taken from others only if it is the next one after that which is
+ * remembered here, and has found as much. They may have known nothing of that life, and have counted a copy, started
+ * often enough to have the higher count.
+ */
 enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound);
 
 /* u64 life, root, count, promised, last   u32 listed   nonces */
@@ -116,7 +121,7 @@ void start_claim_encode(const struct start_claim *claim, struct buffer *out);
 int start_claim_decode(struct start_claim *claim, struct slice in) MUST_CHECK;
 /*
  * Of WAL_STARTS and messages. For each: u32 replica
- * u64 life, root, count, nonce, found_promised, found_last, promised, last
+ * u64 life, root, count, nonce, before, found_promised, found_last, promised, last
  */
 void starts_encode(const struct starts *starts, struct buffer *out);
 int starts_decode(struct starts *starts, struct slice in) MUST_CHECK;

@@ -41,7 +41,7 @@ static struct disk *new_disk(void)
 static struct start_memory memory_of(uint64_t count, uint64_t promised, uint64_t last)
 {
 	return (struct start_memory){.replica = 1, .life = 7, .root = 101, .count = count, .nonce = 100 + count,
-				     .promised = promised, .last = last};
+				     .before = count > 1 ? 99 + count : 0, .promised = promised, .last = last};
 }
 
 static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t last)
@@ -120,15 +120,46 @@ START_TEST(test_told)
 	struct start_memory less = next;
 	less.count = 3;
 	less.nonce = 103;
+	less.before = 102;
 	less.found_last = 29;
-	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_STALE);
+	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_OTHER);
 	less.found_last = 30;
 	less.found_promised = 49;
-	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_STALE);
+	ck_assert_int_eq(starts_tell(&starts, &less, 7), STARTS_TOLD_OTHER);
 	struct start_memory branch = next;
 	branch.nonce = 999;
-	ck_assert_int_eq(starts_tell(&starts, &branch, 7), STARTS_TOLD_STALE);
+	ck_assert_int_eq(starts_tell(&starts, &branch, 7), STARTS_TOLD_OTHER);
 	ck_assert_uint_eq(starts.list[0].nonce, 102);
+}
+END_TEST
+
+/*
+ * A copy from before the start that is remembered was started twice, and counted by a member that knew nothing of that
+ * life: its count is the higher one.
+ */
+START_TEST(test_told_by_the_ignorant)
+{
+	struct starts starts = {0}, ignorant = {0};
+	struct start_memory third = memory_of(3, 50, 20);
+	third.found_promised = 50;
+	third.found_last = 20;
+	ck_assert_int_eq(starts_tell(&starts, &third, 7), STARTS_TOLD_MORE);
+	struct start_claim copy = claim_of(4, 50, 20);
+	copy.chain.nonces[0] = 998;
+	copy.chain.nonces[1] = 999;
+	struct start_memory *theirs = starts_get(&ignorant, 1, 7, 7);
+	ck_assert_int_eq(starts_judge(theirs, &copy), START_GAP_NONE);
+	starts_accept(theirs, &copy);
+	ck_assert_int_eq(starts_tell(&starts, theirs, 7), STARTS_TOLD_OTHER);
+	ck_assert_uint_eq(starts.list[0].nonce, 103);
+	ck_assert_int_eq(starts_judge(&starts.list[0], &copy), START_GAP_START);
+	/* Two starts at once cannot be compared without the chain, and one after this one can. */
+	struct start_claim fifth = claim_of(5, 50, 20), fourth = claim_of(4, 50, 20);
+	starts_accept(theirs, &fifth);
+	ck_assert_int_eq(starts_tell(&starts, theirs, 7), STARTS_TOLD_OTHER);
+	starts_accept(theirs, &fourth);
+	ck_assert_int_eq(starts_tell(&starts, theirs, 7), STARTS_TOLD_MORE);
+	ck_assert_uint_eq(starts.list[0].nonce, 104);
 }
 END_TEST
 
@@ -166,7 +197,7 @@ START_TEST(test_encoding)
 	for (uint32_t i = 1; i <= 4; i++)
 		*starts_get(&starts, i, i, 0) = (struct start_memory){
 			.replica = i, .life = i, .root = 2, .count = 3, .nonce = 4,
-			.found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
+			.before = 9, .found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
 	buffer_clear(&out);
 	starts_encode(&starts, &out);
 	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), 0);
@@ -274,5 +305,5 @@ START_TEST(test_newer_file)
 }
 END_TEST
 
-CHECK_MAIN("rsm starts", test_judgement, test_told, test_lives, test_encoding, test_file, test_damaged_file,
-	   test_killed_at_every_operation, test_newer_file)
+CHECK_MAIN("rsm starts", test_judgement, test_told, test_told_by_the_ignorant, test_lives, test_encoding, test_file,
+	   test_damaged_file, test_killed_at_every_operation, test_newer_file)
