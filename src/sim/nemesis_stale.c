@@ -89,7 +89,8 @@ static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, s
 		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
 	sim_process_put_back(process, copy->image, copy->moment.life);
-	group->damage[member].stale_life = copy->moment.life;
+	/* The copy was whole when it was made: whatever was damaged since is gone as well. */
+	group->damage[member] = (struct nemesis_damage){.stale_life = copy->moment.life};
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 }
 
