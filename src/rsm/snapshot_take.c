@@ -324,7 +324,7 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	wal_position oldest = log_index_oldest(&rsm->index);
 	if (rsm->damage.first != 0 && rsm->damage.first < oldest)
 		oldest = rsm->damage.first;
-	stale_write(rsm);
+	wal_position starts = stale_write(rsm);
 	/* What is released is written down: whatever else is missing at the next start has been lost. */
 	struct buffer payload = {0};
 	buffer_add_u64(&payload, oldest == UINT64_MAX ? 0 : oldest);
@@ -332,6 +332,7 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot, .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, &position);
 	buffer_free(&payload);
+	position = starts < position ? starts : position;
 	wal_release(rsm->wal, oldest < position ? oldest : position);
 	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot, bytes);
 }

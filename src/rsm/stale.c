@@ -65,19 +65,21 @@ static void note_own(struct rsm *rsm)
 		note(&rsm->stale, own, paxos_durable_promise(rsm->paxos), paxos_durable_slot(rsm->paxos));
 }
 
-void stale_write(struct rsm *rsm)
+wal_position stale_write(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	struct buffer payload = {0};
 	s->write_due = false;
 	if (!s->on || s->starts.count == 0)
-		return;
+		return UINT64_MAX;
+	wal_position position;
 	starts_encode(&s->starts, &payload);
 	struct wal_record record = {.type = WAL_STARTS, .payload = buffer_slice(&payload)};
 	s->written = s->starts;
-	s->written_sequence = wal_append(rsm->wal, &record, NULL);
+	s->written_sequence = wal_append(rsm->wal, &record, &position);
 	rsm->log_bytes += WAL_RECORD_BYTES + payload.len;
 	buffer_free(&payload);
+	return position;
 }
 
 static void note_durable(struct rsm *rsm)

@@ -10,6 +10,7 @@
 #include "node/timer.h"
 #include "paxos/members.h"
 #include "rsm/starts.h"
+#include "wal/wal.h"
 #include "wire/wire.h"
 
 struct rsm;
@@ -50,8 +51,11 @@ int stale_start(struct rsm *rsm) MUST_CHECK;
 /* When the links are there. */
 void stale_begin(struct rsm *rsm);
 void stale_free(struct rsm *rsm);
-/* What is remembered goes into the log: before older parts of it are released. */
-void stale_write(struct rsm *rsm);
+/*
+ * What is remembered goes into the log: before older parts of it are released, and this one is not among them. Where it
+ * stands; UINT64_MAX: nothing is remembered.
+ */
+wal_position stale_write(struct rsm *rsm);
 void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m);
 /* The connection to this member is lost. */
 void stale_link_down(struct rsm *rsm, uint32_t index);

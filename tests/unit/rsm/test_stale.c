@@ -385,6 +385,46 @@ START_TEST(test_memory_outlives_snapshots)
 }
 END_TEST
 
+/* Wherever in a segment that is when a snapshot is in place: what is remembered may be the last in one that is released. */
+START_TEST(test_memory_at_the_end_of_a_segment)
+{
+	uint32_t crossed = 0;
+	struct rsm_group g;
+	begin(&g, 3, 7);
+	rsm_group_run(&g, 2 * SIM_SECOND);
+	for (uint64_t room = 64; room < 640; room += 24) {
+		uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+		struct rsm *rsm = rsm_group_rsm(&g, i);
+		append(&g, 1);
+		rsm_group_run(&g, 20 * SIM_MILLISECOND);
+		struct wal_record filler = {.type = WAL_CHOSEN, .slot = paxos_chosen_slot(rsm->paxos)};
+		wal_position before, after;
+		do
+			wal_append(rsm->wal, &filler, &before);
+		while (wal_room(rsm->wal) < room);
+		while (wal_room(rsm->wal) >= room + WAL_RECORD_BYTES)
+			wal_append(rsm->wal, &filler, &before);
+		uint64_t taken = rsm->counters.snapshots_taken;
+		rsm->snapshot_wanted = true;
+		snapshot_maybe_take(rsm);
+		while (rsm->counters.snapshots_taken == taken)
+			rsm_group_run(&g, SIM_MILLISECOND);
+		wal_append(rsm->wal, &filler, &after);
+		crossed += wal_position_segment(after) != wal_position_segment(before);
+		rsm_group_run(&g, 100 * SIM_MILLISECOND);
+		sim_process_power_loss(g.replicas[i].process);
+		sim_process_start(g.replicas[i].process);
+		for (uint32_t k = 0; k < 3; k++)
+			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts, k + 1,
+							  g.replicas[k].process->env.life));
+		until_bound(&g);
+	}
+	ck_assert_uint_ge(crossed, 5);
+	must_be_whole(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /*
  * A disk has been bound, and its replica has lost the power before it wrote that down: it takes itself for a learner.
  * With one other, which knows, it is a majority; neither waits for the other.
@@ -522,5 +562,5 @@ END_TEST
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
 	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
 	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
-	   test_another_start_is_not_heard, test_bound_and_does_not_know_it,
+	   test_memory_at_the_end_of_a_segment, test_another_start_is_not_heard, test_bound_and_does_not_know_it,
 	   test_two_processes_of_one_directory)
