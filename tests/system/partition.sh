@@ -19,7 +19,10 @@ ballot=$(ballot_of "$leader")
 deafen "$follower"
 load_goes_on 300
 same "$(leader_of 1) $(ballot_of "$leader")" "$leader $ballot" "leader and ballot"
-[[ $(frames lost "$leader-$follower" accept) -gt 0 ]] || fail "nothing was lost on the way to $follower"
+something_lost() {
+	[[ $(frames lost "$leader-$follower" accept) -gt 0 ]]
+}
+await "something to be lost on the way to $follower" something_lost
 mend
 await "$follower to catch up" caught_up "$follower"
 
