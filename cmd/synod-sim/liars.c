@@ -25,10 +25,18 @@ struct lie {
 	bool cut;            /* its encoding is cut short */
 };
 
+static uint32_t others(const struct paxos *p)
+{
+	return (uint32_t)__builtin_popcount(p->listed & ~member_bit(p->self));
+}
+
 static uint32_t other_member(struct lie *lie)
 {
-	uint32_t i = (uint32_t)rng_below(lie->rng, member_count(lie->core) - 1);
-	return lie->core->peers[i < lie->core->self ? i : i + 1].replica;
+	const struct paxos *p = lie->core;
+	uint64_t skip = rng_below(lie->rng, others(p));
+	for (uint32_t i = 0;; i++)
+		if (i != p->self && is_listed(p, i) && skip-- == 0)
+			return p->peers[i].replica;
 }
 
 /* Far, but never within the possible; often just outside. */
@@ -110,7 +118,7 @@ static void lie_of_ballot(struct lie *lie)
 	m->sequence = lie->method == METHOD_PRE_VOTE_REPLY ? ballot_of(lie, m->to) : 0;
 	uint32_t whose = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED ? m->to : m->from;
 	if (rng_chance(lie->rng, 300000))
-		m->ballot = ballot_of(lie, 250); /* of nobody */
+		m->ballot = ballot_of(lie, 0); /* of nobody */
 	else
 		m->ballot = impossible_ballot(lie, whose);
 }
@@ -257,9 +265,9 @@ static void lie_of_address(struct lie *lie)
 	lie->message.ballot = ballot_of(lie, lie->message.from);
 	switch (rng_below(lie->rng, 5)) {
 	case 0: lie->message.group++; break;
-	case 1: lie->message.to++; break;
+	case 1: lie->message.to += MEMBER_NUMBER_MAX; break;
 	case 2: lie->message.from = lie->message.to; break;
-	case 3: lie->message.from = 200; break;
+	case 3: lie->message.from = MEMBER_NUMBER_MAX + 1; break;
 	default: lie->cut = true; break;
 	}
 }
@@ -336,6 +344,6 @@ void liars_after_turn(struct scene *scene, struct scene_replica *replica)
 	}
 	if (rsm_refused(rsm) != replica->lies)
 		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another replica", replica->process->name);
-	if (scene->lying && member_count(rsm_core(rsm)) > 1 && rng_chance(&scene->liars, LIES_PPM))
+	if (scene->lying && others(rsm_core(rsm)) > 0 && rng_chance(&scene->liars, LIES_PPM))
 		tell(scene, replica);
 }

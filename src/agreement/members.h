@@ -79,9 +79,9 @@
  * Why not a floor (the highest instance that a quorum knows; the new disk votes only above): instances below it would
  * keep fewer and fewer voters, and after the second replaced disk some of them could never be decided.
  *
- * AN OLDER COPY of a directory has the life of the newer one, and counts until the log's group has recognised it
- * (rsm/starts.h): then it is OUTSIDE, gets another life, and enters under that. What it has said before is not taken
- * back. Messages are believed to be of the process whose connection they come along.
+ * AN OLDER COPY of a directory has the life of the newer one. The log's group recognises it (rsm/starts.h): a process counts
+ * as OUTSIDE until its start has been compared there, and gets another life if it is found to be one. Messages are
+ * believed to be of the process whose connection they come along.
  *
  * WHAT IS DURABLE, in the agreement's log: the members and their slot, and the binding with which this peer is
  * INSIDE; all in one record, written anew with each change (AGREEMENT_PERSIST_MEMBERS):

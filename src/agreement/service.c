@@ -51,10 +51,10 @@ static void sort_members(struct agreement_service_options *options)
 }
 
 /* Without one nobody is ever bound. */
-static uint64_t own_life(const struct agreement_service *service, bool stale)
+static uint64_t own_life(const struct agreement_service *service, bool doubted)
 {
 	uint64_t life = service->node->env->life;
-	return life == 0 || stale ? 1 : life;
+	return life == 0 || doubted ? 1 : life;
 }
 
 static struct agreement *create_core(struct agreement_service *service)
@@ -62,7 +62,7 @@ static struct agreement *create_core(struct agreement_service *service)
 	const struct agreement_settings *settings = &service->options.settings;
 	struct agreement_options options = {
 		.self = service->options.replica,
-		.life = own_life(service, service->stale),
+		.life = own_life(service, service->doubted),
 		.nmembers = service->options.nmembers,
 		.retry_us = settings->retry_ms * 1000ull,
 		.retry_max_us = settings->retry_ms * 5000ull,
@@ -199,11 +199,11 @@ void agreement_service_members(struct agreement_service *service, uint64_t slot,
 	agreement_set_members(service->core, node_now_us(service->node), &members);
 }
 
-void agreement_service_life(struct agreement_service *service, bool stale)
+void agreement_service_life(struct agreement_service *service, bool doubted)
 {
-	service->stale = stale;
+	service->doubted = doubted;
 	if (service->started)
-		agreement_set_life(service->core, node_now_us(service->node), own_life(service, stale));
+		agreement_set_life(service->core, node_now_us(service->node), own_life(service, doubted));
 }
 
 void agreement_service_first(struct agreement_service *service, bool first)

@@ -68,8 +68,8 @@ void agreement_service_turn_end(struct agreement_service *service);
  */
 void agreement_service_members(struct agreement_service *service, uint64_t slot, const struct agreement_binding *list,
 			       uint32_t count);
-/* Another: the node's life may have changed; and while it is known to be a stale copy's, this process counts nowhere. */
-void agreement_service_life(struct agreement_service *service, bool stale);
+/* Another: the node's life may have changed; and while it is `doubted`, this process counts nowhere. */
+void agreement_service_life(struct agreement_service *service, bool doubted);
 /* Another: while it knows no members (agreement_set_first()). */
 void agreement_service_first(struct agreement_service *service, bool first);
 /* It takes part: this peer's disk is bound, and knows what it must. */

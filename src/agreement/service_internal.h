@@ -40,7 +40,7 @@ struct agreement_service {
 	struct wal *wal;
 	struct disk_watch disk_watch;
 	bool started;
-	bool stale; /* agreement_service_life() */
+	bool doubted; /* agreement_service_life() */
 	int recovery_status;
 	const char *recovery_problem;
 	wal_position last_position, released;

@@ -150,7 +150,7 @@ struct status_block {
 
 static void fill_status(struct synod_node_status *out, const struct wire_status *in, struct arena *arena)
 {
-	struct synod_peer_status *peers = arena_try(arena, REPLICAS_MAX * sizeof *peers);
+	struct synod_peer_status *peers = arena_try(arena, MEMBERS_MAX * sizeof *peers);
 	for (uint32_t i = 0; peers != NULL && i < in->npeers; i++)
 		peers[i] = (struct synod_peer_status){
 			.replica = in->peers[i].replica,

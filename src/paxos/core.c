@@ -27,20 +27,15 @@ struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind)
 
 struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_slot)
 {
-	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
+	ASSERT(options->nmembers > 0 && options->nmembers <= MEMBERS_MAX);
 	ASSERT(options->heartbeat_us > 0 && options->heartbeat_us < options->election_timeout_us);
 	ASSERT(options->lease_us == 0 || (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
 	struct paxos *p = ALLOC(struct paxos);
 	p->options = *options;
 	if (p->options.message_bytes == 0 || p->options.message_bytes > MESSAGE_ENTRY_BYTES)
 		p->options.message_bytes = MESSAGE_ENTRY_BYTES;
-	p->self = options->nmembers;
-	for (uint32_t i = 0; i < options->nmembers; i++) {
-		p->peers[i].replica = options->members[i];
-		if (options->members[i] == options->self)
-			p->self = i;
-	}
-	ASSERT(p->self < options->nmembers);
+	members_begin(p);
+	p->members_unknown = options->joining;
 	ASSERT(base_slot <= SLOT_MAX);
 	p->electable = p->willing = true;
 	vouch_init(p);
@@ -129,7 +124,7 @@ void paxos_start(struct paxos *p, uint64_t now_us)
 	lease_restarted(p, now_us);
 	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
 	members_set_learner(p);
-	if (member_count(p) == 1)
+	if (p->voters == member_bit(p->self))
 		p->election_at_us = now_us;
 	else
 		draw_election_timeout(p, now_us);
@@ -159,10 +154,13 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 		become_follower(p, now_us, 0);
 }
 
-/* It has no vote any more: another disk is bound in its place, say. */
+/*
+ * It has no vote any more: another disk is bound in its place, or it is no member any more, say. A leader that has removed itself
+ * hands over first.
+ */
 static void stand_back(struct paxos *p, uint64_t now_us)
 {
-	if (p->learner && p->role != PAXOS_FOLLOWER)
+	if (p->learner && p->role != PAXOS_FOLLOWER && !p->leaving && !leader_wall_is_chosen(p))
 		become_follower(p, now_us, 0);
 }
 
@@ -222,23 +220,25 @@ void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 	else if (p->role == PAXOS_LEADER)
 		leader_persisted(p);
 	else if (p->accepted_since_ack && p->leader != 0) {
-		for (uint32_t i = 0; i < member_count(p); i++)
+		for (uint32_t i = 0; i < p->npeers; i++)
 			if (p->peers[i].replica == p->leader)
 				p->peers[i].due_accepted = true;
 	}
 }
 
-static uint32_t member_index(const struct paxos *p, uint32_t replica)
+/*
+ * Somebody goes by a list in which we are not, though our number has been given. That stays so: numbers are never given again. What we
+ * hold is not needed, or it would not say so.
+ */
+static void hear_removed(struct paxos *p, const struct wire_paxos *m)
 {
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (p->peers[i].replica == replica)
-			return i;
-	return UINT32_MAX;
+	if (m->members > p->members.slot || members_has_removed(p, p->options.self))
+		p->removed = true;
 }
 
 static void receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)
 {
-	uint32_t from = member_index(p, message->from);
+	uint32_t from = peer_index(p, message->from);
 	struct wire_paxos copy;
 	const struct wire_paxos *m = message;
 	ASSERT(from != UINT32_MAX && from != p->self);
@@ -247,6 +247,8 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method, const 
 		p->peers[from].says_chosen = m->chosen;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
+	if (method == METHOD_REJECT && (m->flags & PAXOS_REMOVED) != 0)
+		hear_removed(p, m);
 	if (!members_count(p, from, m)) {
 		copy = *message;
 		if (!members_admit(p, from, method, &copy))
@@ -390,7 +392,7 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, con
 
 void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)
 {
-	uint32_t index = member_index(p, silent);
+	uint32_t index = peer_index(p, silent);
 	if (index != UINT32_MAX)
 		p->peers[index].silent_until_us = now_us + SILENT_TIMEOUTS * p->options.election_timeout_us;
 	p->need_snapshot = false;
@@ -447,9 +449,29 @@ bool paxos_has_leader(const struct paxos *p, uint64_t now_us)
 	return p->leader != 0 && now_us < p->leader_heard_us + p->options.election_timeout_us;
 }
 
+uint32_t paxos_peers(const struct paxos *p)
+{
+	return p->npeers;
+}
+
+uint32_t paxos_peer_number(const struct paxos *p, uint32_t i)
+{
+	return i < p->npeers ? p->peers[i].replica : 0;
+}
+
+bool paxos_peer_is_listed(const struct paxos *p, uint32_t i)
+{
+	return is_listed(p, i);
+}
+
+bool paxos_peer_is_voter(const struct paxos *p, uint32_t i)
+{
+	return is_voter(p, i);
+}
+
 void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us)
 {
-	ASSERT(i < member_count(p));
+	ASSERT(i < p->npeers);
 	if (i == p->self) {
 		*matched = p->self_acked > p->chosen ? p->self_acked : p->chosen;
 		*heard_ago_us = 0;
@@ -461,20 +483,20 @@ void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *ma
 
 bool paxos_peer_has_answered(const struct paxos *p, uint32_t i)
 {
-	ASSERT(i < member_count(p));
+	ASSERT(i < p->npeers);
 	return p->peers[i].answered;
 }
 
 void paxos_peer_is_another(struct paxos *p, uint32_t i)
 {
-	ASSERT(i < member_count(p));
+	ASSERT(i < p->npeers);
 	p->peers[i].matched = 0;
 	p->peers[i].answered = false;
 }
 
 bool paxos_peer_is_learner(const struct paxos *p, uint32_t i)
 {
-	ASSERT(i < member_count(p));
+	ASSERT(i < p->npeers);
 	return p->peers[i].learner;
 }
 

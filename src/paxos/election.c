@@ -16,10 +16,12 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		ring_drop_below(&p->recovered, p->recovered.last + 1);
 		p->waiting.count = p->waiting_head = 0;
 		p->transfer_to = 0;
-		for (uint32_t i = 0; i < member_count(p); i++) {
+		for (uint32_t i = 0; i < p->npeers; i++) {
 			struct paxos_peer *peer = &p->peers[i];
 			peer->due_pre_vote = peer->due_prepare = peer->due_heartbeat = peer->due_take_over = false;
 		}
+		p->leaving = false;
+		p->former = 0;
 		p->role = PAXOS_FOLLOWER;
 		p->ballot = 0;
 	}
@@ -50,6 +52,18 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 
 /* ---- pre-vote ---- */
 
+/* A replica that cannot stand, and that nobody may know any more, asks everybody whom it knows, one after the other. */
+static void ask_around(struct paxos *p)
+{
+	for (uint32_t k = 0; k < p->npeers; k++) {
+		p->fetch_turn = (p->fetch_turn + 1) % p->npeers;
+		if (p->fetch_turn == p->self || p->peers[p->fetch_turn].replica == 0)
+			continue;
+		p->peers[p->fetch_turn].due_fetch = FETCH_BLINDLY;
+		return;
+	}
+}
+
 void start_pre_vote(struct paxos *p, uint64_t now_us)
 {
 	if (now_us < lease_own_promise_us(p)) {
@@ -57,6 +71,8 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
+	if (members_ask_around(p))
+		ask_around(p);
 	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
 		return;
 	p->role = PAXOS_PRE_CANDIDATE;
@@ -67,8 +83,8 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		start_prepare(p, now_us);
 		return;
 	}
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self)
+	for (uint32_t i = 0; i < p->npeers; i++)
+		if (i != p->self && is_voter(p, i))
 			p->peers[i].due_pre_vote = true;
 }
 
@@ -108,8 +124,8 @@ bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing)
 	*missing = 0;
 	if (p->options.life == 0 || p->members.slot != 0 || p->chosen != 0 || p->known_chosen != 0 || p->ring.last != 0)
 		return false;
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self && p->peers[i].heard_us == 0)
+	for (uint32_t i = 0; i < p->npeers; i++)
+		if (i != p->self && is_voter(p, i) && p->peers[i].heard_us == 0)
 			*missing |= member_bit(i);
 	return *missing != 0;
 }
@@ -138,13 +154,13 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->prepare_chosen_from = p->self;
 	/* Once: if the others are not there, those that know of chosen slots are better than none. */
 	p->disregarded = p->unhelpful & know_more(p);
-	if (!is_quorum(p, p->chosen + 1, all_members(p) & ~p->disregarded))
+	if (!is_quorum(p, p->chosen + 1, ~p->disregarded))
 		p->disregarded = 0;
 	p->unhelpful = 0;
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	ring_free(&p->recovered);
 	ring_init(&p->recovered, p->chosen + 1);
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		p->peers[i].promise_next = p->chosen + 1;
 		p->peers[i].promise_done = p->peers[i].promise_begun = false;
 	}
@@ -226,7 +242,7 @@ static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 {
 	p->peers[member].promise_done = true;
 	p->votes |= member_bit(member);
-	if (is_birth(p) && p->votes != all_members(p))
+	if (is_birth(p) && (p->votes & p->voters) != p->voters)
 		return;
 	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes) && !impaired_undecided(p))
 		become_leader(p, now_us);
@@ -249,8 +265,8 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 	/* The others' disks may need as long for their promises as ours has for this one. */
 	draw_election_timeout(p, now_us);
 	p->election_at_us += 2 * (now_us - p->prepared_us);
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self)
+	for (uint32_t i = 0; i < p->npeers; i++)
+		if (i != p->self && is_voter(p, i))
 			p->peers[i].due_prepare = true;
 	promise_complete(p, now_us, p->self);
 }
@@ -260,8 +276,8 @@ void candidate_retry(struct paxos *p, uint64_t now_us)
 	if (p->role != PAXOS_CANDIDATE || !p->prepare_sent || now_us < p->retry_at_us)
 		return;
 	p->retry_at_us = now_us + p->options.heartbeat_us;
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self && !p->peers[i].promise_done)
+	for (uint32_t i = 0; i < p->npeers; i++)
+		if (i != p->self && is_voter(p, i) && !p->peers[i].promise_done)
 			p->peers[i].due_prepare = true;
 }
 
@@ -298,12 +314,12 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 
 void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if (m->ballot != p->promised || p->leader != p->peers[from].replica || !p->electable || p->learner)
+	if (m->ballot != p->promised || p->leader != p->peers[from].replica)
 		return;
-	if (!lease_taken_over(p, now_us, m->ballot))
-		return;
-	/* With what the leader knew, so that nothing has to be asked of it when it is perhaps gone. */
+	/* With what the leader knew, so that nothing has to be asked of it when it is perhaps gone; and by which we may have a vote. */
 	leader_says_chosen(p, m);
+	if (!p->electable || p->learner || !lease_taken_over(p, now_us, m->ballot))
+		return;
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);
 	if (p->role == PAXOS_CANDIDATE)

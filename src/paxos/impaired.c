@@ -256,7 +256,7 @@ void impaired_hear(struct paxos_peer *peer, const struct wire_paxos *m)
 static bool is_decided(const struct paxos *p, uint64_t slot)
 {
 	synod_set counted = 0;
-	for (uint32_t i = 0; i < member_count(p); i++)
+	for (uint32_t i = 0; i < p->npeers; i++)
 		if ((p->votes & member_bit(i)) != 0 && !impaired_has(&p->peers[i].impaired, slot))
 			counted |= member_bit(i);
 	if (is_quorum(p, slot, counted))
@@ -271,7 +271,7 @@ static uint64_t next_boundary(const struct paxos *p, uint64_t slot)
 	uint64_t next = 0;
 	if (slot < p->recovered.last)
 		return slot + 1;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		const struct impaired *set = &p->peers[i].impaired;
 		for (uint32_t k = 0; (p->votes & member_bit(i)) != 0 && k < set->count; k++) {
 			uint64_t first = set->ranges[k].first, after = set->ranges[k].last + 1;
@@ -287,7 +287,7 @@ static uint64_t next_boundary(const struct paxos *p, uint64_t slot)
 bool impaired_undecided(struct paxos *p)
 {
 	uint32_t ranges = 0;
-	for (uint32_t i = 0; i < member_count(p); i++)
+	for (uint32_t i = 0; i < p->npeers; i++)
 		ranges += (p->votes & member_bit(i)) != 0 ? p->peers[i].impaired.count : 0;
 	if (ranges == 0)
 		return false;
@@ -307,10 +307,10 @@ uint64_t paxos_undecided(const struct paxos *p, uint32_t *impaired, uint32_t *si
 	*impaired = *silent = 0;
 	if (p->leader != 0 || p->undecided_slot <= p->chosen)
 		return 0;
-	for (uint32_t i = 0; i < member_count(p); i++) {
-		if ((p->undecided_votes & member_bit(i)) == 0)
+	for (uint32_t i = 0; i < p->npeers; i++) {
+		if (is_voter(p, i) && (p->undecided_votes & member_bit(i)) == 0)
 			*silent |= member_bit(i);
-		else if (impaired_has(&p->peers[i].impaired, p->undecided_slot))
+		else if (is_voter(p, i) && impaired_has(&p->peers[i].impaired, p->undecided_slot))
 			*impaired |= member_bit(i);
 	}
 	return p->undecided_slot;

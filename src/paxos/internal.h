@@ -25,6 +25,8 @@
 #include "paxos/ring.h"
 #include "paxos/synod.h"
 
+/* Members, ourselves, and strangers: who speaks to us and is none. */
+#define PEERS_MAX PAXOS_PEERS_MAX
 /* A candidate whose chosen prefix is this far behind the voter's is refused a pre-vote. */
 #define PRE_VOTE_LAG_MAX 256u
 /* Entries in one message stop after the one that passes this; with it, the largest entry still fits a frame. */
@@ -48,8 +50,11 @@
 /* So many of the stamps that were given out are remembered: those of the last several heartbeats. */
 #define STAMPS 16u
 
+#define FETCH_BLINDLY 2u
+
 struct paxos_peer {
-	uint32_t replica;
+	uint32_t replica;         /* 0: the seat is free */
+	uint64_t life;            /* that is bound, by the list that is known here */
 	/* Leader: progress. */
 	uint64_t next;            /* first slot not yet sent */
 	uint64_t matched;         /* every slot ≤ it is durable there */
@@ -86,7 +91,7 @@ struct paxos_peer {
 	uint64_t accepted_round;  /* to echo */
 	uint64_t lease_round;     /* the highest one for which we have granted it a lease */
 	bool due_reject;
-	bool due_fetch;
+	uint8_t due_fetch;        /* 1; FETCH_BLINDLY: though nobody has said that there is anything */
 	bool due_chosen;
 	uint64_t chosen_from;
 	bool due_take_over;
@@ -117,13 +122,20 @@ struct vector {
 struct paxos {
 	struct paxos_options options;
 	uint32_t self; /* index into peers */
-	struct paxos_peer peers[REPLICAS_MAX];
+	uint32_t npeers;          /* no seat from here on is taken */
+	struct paxos_peer peers[PEERS_MAX];
+	synod_set voters;         /* who counts, if it speaks with the bound life … */
+	uint32_t nvoters;
+	synod_set others;         /* every seat that is taken, but ours */
+	synod_set listed;         /* … and who is sent everything: these and learners … */
+	synod_set former;         /* … and, to the end of our ballot, those whom the newest list has removed */
 	enum paxos_role role;
 	bool electable, willing;
 	bool lost;                /* paxos_stop_voting() */
 	bool learner;             /* has no vote: lost its directory, or another life is bound */
 	bool held;                /* paxos_hold_vote() */
 	struct paxos_members members; /* by the chosen prefix */
+	bool removed;             /* a member of a later list has said that we are none any more */
 	bool members_unknown;     /* … of which this replica does not have all: it has no vote before it knows them */
 
 	/* Acceptor. */
@@ -194,6 +206,8 @@ struct paxos {
 	uint64_t barrier;
 	uint64_t found_last;      /* no promise reported anything after it */
 	uint64_t wall;            /* slot of an entry of members that is proposed, and behind which nothing is yet; 0: none */
+	bool leaving;             /* … it is chosen, and removes us: all that is left to do is to hand over … */
+	uint32_t left_to;         /* … to this peer, by index, or the next one */
 	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
 	uint64_t round;           /* heartbeat rounds sent */
@@ -219,23 +233,27 @@ struct paxos {
 	struct paxos_output output;
 };
 
-static inline uint32_t member_count(const struct paxos *p)
-{
-	return p->options.nmembers;
-}
 static inline synod_set member_bit(uint32_t index)
 {
 	return 1u << index;
 }
-static inline synod_set all_members(const struct paxos *p)
+/* One index after the other, ascending. */
+#define FOR_SET(i, set) \
+	for (uint32_t left_##i = (set), i = 0; left_##i != 0 && (i = (uint32_t)__builtin_ctz(left_##i), true); left_##i &= left_##i - 1)
+/* By the list that this replica knows. A learner is listed, and counts nowhere. */
+static inline bool is_voter(const struct paxos *p, uint32_t index)
 {
-	return (1u << member_count(p)) - 1u;
+	return (p->voters & member_bit(index)) != 0;
 }
-/* Quorums are a function of the slot, so that membership can change along the log. */
+static inline bool is_listed(const struct paxos *p, uint32_t index)
+{
+	return (p->listed & member_bit(index)) != 0;
+}
+/* Quorums are a function of the slot: those that are known here hold up to the wall, behind which nothing is proposed (M4). */
 static inline bool is_quorum(const struct paxos *p, uint64_t slot, synod_set votes)
 {
 	(void)slot;
-	return synod_is_quorum(votes, member_count(p));
+	return synod_is_quorum(votes & p->voters, p->nvoters);
 }
 
 /* Memory for entries is limited. What does not fit is not accepted now, and fetched when it has been chosen. */
@@ -252,8 +270,27 @@ static inline bool apply_stalls(const struct paxos *p)
 void *vector_add(struct vector *v, size_t item_size);
 
 /* members.c */
-/* Its sender's life is bound, or none is yet. */
-bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m);
+/* UINT32_MAX: it has no seat. */
+uint32_t peer_index(const struct paxos *p, uint32_t replica);
+/* Before there is a list: those of the options. */
+void members_begin(struct paxos *p);
+/* Was a member, says the list that is known here, and is none any more. */
+bool members_has_removed(const struct paxos *p, uint32_t replica);
+/* … and nothing that it holds is needed any more: a quorum of the others has all of it. */
+static inline bool members_in_force(const struct paxos *p)
+{
+	return p->members.slot != 0 && p->chosen > p->members.slot;
+}
+/* Without a vote it does not stand, and so nobody need ever tell it of his own accord what has become of it. */
+static inline bool members_ask_around(const struct paxos *p)
+{
+	return p->learner && (p->members.slot != 0 || p->members_unknown);
+}
+/* Its sender is a voter, of the bound life, or no list is known and it is a member. */
+static inline bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m)
+{
+	return is_voter(p, from) && (p->members.slot == 0 || p->peers[from].life == m->life);
+}
 /* Of others. False: a message of this kind would count. Otherwise it may have been made one that does not. */
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
 bool members_changed_by(const struct paxos *p, const struct bytes *value);
@@ -311,10 +348,18 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us);
 void leader_hand_over(struct paxos *p);
 /* Who has said to know slots as chosen that we miss. */
 synod_set know_more(const struct paxos *p);
-/* The members that this leader has proposed are chosen: others may count from here on, and it must prepare anew (M4). */
+/*
+ * The members that this leader has proposed are chosen, and it has not been promised anything by them. That they follow it, having
+ * accepted their list from it, does not mean that they have chosen nothing behind it before: it confirms nothing any more.
+ */
+static inline bool is_behind_wall(const struct paxos *p)
+{
+	return __builtin_expect(p->wall != 0, 0) && p->chosen >= p->wall;
+}
+/* Others may count from here on, and it must prepare anew (M4). */
 static inline bool leader_wall_is_chosen(const struct paxos *p)
 {
-	return __builtin_expect(p->wall != 0, 0) && p->role == PAXOS_LEADER && p->chosen >= p->wall;
+	return is_behind_wall(p) && p->role == PAXOS_LEADER && !p->leaving;
 }
 void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);

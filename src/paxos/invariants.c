@@ -8,7 +8,15 @@
 #include "base/map.h"
 #include "paxos/internal.h"
 
+/* Everything ≤ slot is durable when all records up to this one are. */
+struct awaited {
+	uint64_t slot, sequence;
+};
+#define AWAITED_MAX 32u
+
 struct seen {
+	struct awaited awaited[AWAITED_MAX]; /* ascending */
+	uint32_t nawaited;
 	uint64_t promised, chosen;
 	uint64_t durable_promised; /* highest promise whose record was durable */
 	uint64_t checked;          /* I1 holds up to this slot */
@@ -17,11 +25,13 @@ struct seen {
 };
 
 struct paxos_invariants {
-	struct seen seen[REPLICAS_MAX];
+	struct seen seen[PAXOS_INVARIANTS_MAX];
 	struct map chosen;    /* slot → fingerprint */
 	struct map proposals; /* hash of (slot, ballot) → fingerprint */
 	struct map leaders;   /* ballot → replica id */
 	struct map members;   /* slot → fingerprint of the list */
+	struct map durable;   /* life → 1 + every slot ≤ it has been durable there */
+	struct map in_force;  /* slot → it is known that its list has been acted upon */
 	uint64_t latest;      /* the highest ballot that anybody has led in */
 	char problem[256];
 };
@@ -39,6 +49,8 @@ void paxos_invariants_free(struct paxos_invariants *inv)
 	map_free(&inv->proposals);
 	map_free(&inv->leaders);
 	map_free(&inv->members);
+	map_free(&inv->durable);
+	map_free(&inv->in_force);
 	free(inv);
 }
 
@@ -156,7 +168,7 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 {
 	const struct paxos_members *m = &p->members;
 	uint32_t sum = 0;
-	if (p->learner && p->role != PAXOS_FOLLOWER) {
+	if (p->learner && p->role != PAXOS_FOLLOWER && !p->leaving && !leader_wall_is_chosen(p)) {
 		snprintf(inv->problem, sizeof inv->problem, "C3: replica %u is a %s, and its disk is not bound", p->options.self,
 			 paxos_role_text(p->role));
 		return false;
@@ -164,7 +176,7 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 	if (m->slot == 0)
 		return true;
 	for (uint32_t i = 0; i < m->count; i++) {
-		const uint64_t numbers[] = {m->list[i].replica, m->list[i].binding, m->list[i].life};
+		const uint64_t numbers[] = {m->list[i].replica, m->list[i].binding, m->list[i].life, m->list[i].role};
 		sum = crc32c(sum, (const uint8_t *)numbers, sizeof numbers);
 	}
 	void *list = (void *)(uintptr_t)(1 + (uint64_t)sum);
@@ -172,6 +184,46 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 		return true;
 	snprintf(inv->problem, sizeof inv->problem, "C2: replica %u knows other members of slot %" PRIu64 " than another one",
 		 p->options.self, m->slot);
+	return false;
+}
+
+static void note_durable(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
+{
+	uint32_t done = 0;
+	uint64_t slot = 0;
+	if (p->options.life == 0)
+		return;
+	if (seen->nawaited == AWAITED_MAX)
+		seen->nawaited--; /* the last one takes its place */
+	if (seen->nawaited == 0 || seen->awaited[seen->nawaited - 1].slot < p->chosen)
+		seen->awaited[seen->nawaited++] = (struct awaited){.slot = p->chosen, .sequence = p->persist_next - 1};
+	while (done < seen->nawaited && seen->awaited[done].sequence <= p->persisted)
+		slot = seen->awaited[done++].slot;
+	if (done == 0)
+		return;
+	seen->nawaited -= done;
+	memmove(seen->awaited, seen->awaited + done, seen->nawaited * sizeof seen->awaited[0]);
+	if ((uint64_t)(uintptr_t)map_get(&inv->durable, p->options.life) < slot + 1)
+		map_put(&inv->durable, p->options.life, (void *)(uintptr_t)(slot + 1));
+}
+
+/* A slot behind that of the list is chosen: the list's voters have been prepared, and those before may go. */
+static bool check_nothing_lost(struct paxos_invariants *inv, const struct paxos *p)
+{
+	const struct paxos_members *m = &p->members;
+	uint32_t voters = 0, holders = 0;
+	if (m->slot == 0 || p->chosen <= m->slot || map_get(&inv->in_force, m->slot) != NULL)
+		return true;
+	map_put(&inv->in_force, m->slot, inv);
+	for (uint32_t i = 0; i < m->count; i++) {
+		bool voter = m->list[i].role == MEMBER_VOTER;
+		voters += voter;
+		holders += voter && (uint64_t)(uintptr_t)map_get(&inv->durable, m->list[i].life) > m->slot;
+	}
+	if (2 * holders > voters)
+		return true;
+	snprintf(inv->problem, sizeof inv->problem,
+		 "C1: the members of slot %" PRIu64 " count, and only %u of %u voters have ever had all up to there", m->slot, holders, voters);
 	return false;
 }
 
@@ -187,12 +239,15 @@ static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 
 const char *paxos_invariants_check(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count)
 {
-	ASSERT(count <= REPLICAS_MAX);
+	ASSERT(count <= PAXOS_INVARIANTS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct paxos *p = replicas[i];
 		if (p == NULL)
 			continue;
 		struct seen *seen = &inv->seen[i];
+		note_durable(inv, p, seen);
+		if (!check_nothing_lost(inv, p))
+			return inv->problem;
 		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_members(inv, p) ||
 		    !check_entries(inv, p, seen))
 			return inv->problem;
@@ -208,6 +263,7 @@ void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i)
 	inv->seen[i].running = false;
 	inv->seen[i].checked = 0;
 	inv->seen[i].accepted = 0;
+	inv->seen[i].nawaited = 0;
 }
 
 void paxos_invariants_wiped(struct paxos_invariants *inv, uint32_t i)

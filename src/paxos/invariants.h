@@ -13,6 +13,8 @@
  *   I8  lease          while a leader's read lease holds, nobody has led in a later ballot
  *   I9  whom to follow a follower's leader is that of the ballot that it has promised: to another one it would echo rounds in a
  *                      ballot in which it has not heard of them
+ *   C1  nothing lost   when a list of members of slot s is first acted upon, every slot ≤ s has been durable on the disks of a quorum
+ *                      of its voters: whoever it has removed may go
  *   C2  one list       all replicas that know the members of a slot know the same
  *   C3  who counts     whoever stands or leads is bound, by the members that it knows itself
  *
@@ -22,6 +24,9 @@
 #define SYNOD_PAXOS_INVARIANTS_H
 
 #include "paxos/multipaxos.h"
+
+/* Replicas of a group, in all its life. */
+#define PAXOS_INVARIANTS_MAX 16u
 
 struct paxos_invariants;
 

@@ -23,13 +23,10 @@ static bool round_is_possible(const struct paxos *p, uint64_t ballot)
 	return round > 0 && round <= BALLOT_ROUND_MAX && round <= known + BALLOT_ROUND_STEP;
 }
 
+/* Members come and go: a ballot may be of anybody who was one, or will be, in a list that is not known here. */
 static bool is_members(const struct paxos *p, uint64_t ballot)
 {
-	uint32_t replica = ballot_replica(ballot);
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (p->peers[i].replica == replica)
-			return round_is_possible(p, ballot);
-	return false;
+	return ballot_replica(ballot) != 0 && round_is_possible(p, ballot);
 }
 
 static const char *judge_senders_ballot(const struct paxos *p, const struct wire_paxos *m)
@@ -104,6 +101,15 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 		next = e->slot + 1;
 	}
 	return NULL;
+}
+
+static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct wire_paxos *m)
+{
+	if (!is_members(p, m->ballot))
+		return "ballot: no member can have promised it";
+	if ((m->flags & ~(uint32_t)PAXOS_REMOVED) != 0)
+		return "flags";
+	return (m->flags & PAXOS_REMOVED) != 0 && m->members == 0 ? "flags: removed by no list" : NULL;
 }
 
 /* ---- the second phase ---- */
@@ -246,7 +252,7 @@ const char *paxos_judge(const struct paxos *p, enum method method, const struct 
 	case METHOD_PRE_VOTE_REPLY: return judge_pre_vote_reply(p, m);
 	case METHOD_PREPARE: return judge_prepare(p, m);
 	case METHOD_PROMISE: return judge_promise(p, m);
-	case METHOD_REJECT: return is_members(p, m->ballot) ? NULL : "ballot: no member can have promised it";
+	case METHOD_REJECT: return judge_reject(p, m);
 	case METHOD_FETCH: return judge_fetch(m);
 	case METHOD_CHOSEN: return judge_chosen(p, m);
 	default: return "method: not one of replicas";

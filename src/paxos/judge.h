@@ -10,7 +10,7 @@
  *
  * A new field of struct wire_paxos, or a new method, gets its rule in the table here and in judge.c.
  *
- *   all             group, from, to (rsm/judge.c); chosen ≤ SLOT_MAX
+ *   all             group, from, to (rsm/judge.c); chosen ≤ SLOT_MAX. Any member's ballot: that of any number, for members come and go
  *   PRE_VOTE        ballot: the sender's own
  *   PRE_VOTE_REPLY  ballot: any member's, or 0; sequence: a ballot of ours; flags: GRANTED
  *   PREPARE         ballot: the sender's own; slot: 1 … ; flags: LEASE_OVER, then sequence is an older ballot
@@ -21,7 +21,7 @@
  *                   ballots of their own. None has another value than what is here in the same ballot, or is chosen
  *   ACCEPTED        ballot: ours; flags: LEASED; stamp: possible; at most RANGES_MAX ranges, ascending, apart, above `chosen`. In the ballot that we lead:
  *                   no slot and no heartbeat round that we have not sent
- *   REJECT          ballot: any member's
+ *   REJECT          ballot: any member's; flags: REMOVED, then there is a list
  *   FETCH           ballot: 0; slot: the one after `chosen`
  *   CHOSEN          ballot: 0; flags: SNAPSHOT, then slot is 1 … chosen. Otherwise entries from `slot` on, consecutive, at most `chosen`, each in
  *                   a member's ballot. None has another value than what is here in the same or a later ballot; none is, in a ballot

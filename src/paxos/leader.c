@@ -16,15 +16,18 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->waiting.count = p->waiting_head = 0;
 	p->transfer_to = p->relieved_by = 0;
 	p->wall = 0;
+	p->leaving = false;
+	p->former = 0;
 	p->lease_given_up = false;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		peer->next = p->next_slot;
 		peer->matched = 0;
 		peer->received = p->prepare_chosen; /* until it says otherwise */
 		peer->sent_bytes = 0;
 		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
-		peer->acked_us = now_us;
+		/* Strangers are sent nothing. */
+		peer->acked_us = is_listed(p, i) ? now_us : 0;
 		peer->answered = peer->unfit = peer->full = peer->learner = false;
 		vouch_begin(peer);
 	}
@@ -36,9 +39,8 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 	lease_round_begins(p, now_us);
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
 	p->patience_round = 0;
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self)
-			p->peers[i].due_heartbeat = true;
+	FOR_SET (i, (p->listed | p->former) & p->others)
+		p->peers[i].due_heartbeat = true;
 }
 
 static uint64_t acked_round(const struct paxos *p, uint32_t member, bool leased)
@@ -51,15 +53,16 @@ static uint64_t acked_round(const struct paxos *p, uint32_t member, bool leased)
 uint64_t confirmed_round(const struct paxos *p, bool leased)
 {
 	uint64_t best = 0;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	if (is_behind_wall(p))
+		return 0;
+	FOR_SET (i, p->voters) {
 		uint64_t round = acked_round(p, i, leased);
-		synod_set at_least = 0;
+		uint32_t at_least = 0;
 		if (round <= best)
 			continue;
-		for (uint32_t j = 0; j < member_count(p); j++)
-			if (acked_round(p, j, leased) >= round)
-				at_least |= member_bit(j);
-		if (is_quorum(p, p->next_slot, at_least))
+		FOR_SET (j, p->voters)
+			at_least += acked_round(p, j, leased) >= round;
+		if (2 * at_least > p->nvoters)
 			best = round;
 	}
 	return best;
@@ -73,7 +76,7 @@ bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
 synod_set know_more(const struct paxos *p)
 {
 	synod_set more = 0;
-	for (uint32_t i = 0; i < member_count(p); i++)
+	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && p->peers[i].says_chosen > p->chosen)
 			more |= member_bit(i);
 	return more;
@@ -114,6 +117,25 @@ static void lose_patience(struct paxos *p, uint64_t now_us)
 		p->patience_round = 0;
 }
 
+static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
+{
+	return peer != p->self && is_voter(p, peer) && peer_alive(p, peer, now_us) && !p->peers[peer].unfit &&
+	       !p->peers[peer].learner;
+}
+
+/* Leaving: those of the new list that hold everything are asked in turn. */
+static void ask_successor(struct paxos *p, uint64_t now_us)
+{
+	for (uint32_t k = 1; k <= p->npeers; k++) {
+		uint32_t i = (p->left_to + k) % p->npeers;
+		if (!may_succeed(p, i, now_us) || p->peers[i].matched < p->wall)
+			continue;
+		p->peers[i].due_take_over = true;
+		p->left_to = i;
+		return;
+	}
+}
+
 /*
  * At every heartbeat, whoever reads meanwhile: a successor that does not answer, or slots that nobody can tell, would
  * otherwise block the group.
@@ -121,7 +143,7 @@ static void lose_patience(struct paxos *p, uint64_t now_us)
 void leader_tick(struct paxos *p, uint64_t now_us)
 {
 	synod_set heard = member_bit(p->self);
-	for (uint32_t i = 0; i < member_count(p); i++)
+	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && peer_alive(p, i, now_us) && !p->peers[i].learner)
 			heard |= member_bit(i);
 	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
@@ -141,6 +163,8 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		p->transfer_sent = false;
 		leader_heartbeat(p, now_us);
 		p->hint_due = true;
+		if (p->leaving)
+			ask_successor(p, now_us);
 	} else if (p->patience_round != 0 && now_us >= p->patience_us) {
 		lose_patience(p, now_us);
 	}
@@ -276,7 +300,7 @@ uint64_t paxos_read_slot(const struct paxos *p)
 
 uint32_t paxos_quorum_others(const struct paxos *p)
 {
-	return member_count(p) / 2;
+	return is_behind_wall(p) ? UINT32_MAX : p->nvoters / 2 + !is_voter(p, p->self);
 }
 
 bool paxos_read(struct paxos *p, uint64_t id)
@@ -301,8 +325,8 @@ static bool asked_before(const struct paxos_peer *a, const struct paxos_peer *b)
 static uint32_t heard_last(const struct paxos *p, synod_set without)
 {
 	uint32_t best = UINT32_MAX;
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if ((without & member_bit(i)) == 0 && (best == UINT32_MAX || asked_before(&p->peers[i], &p->peers[best])))
+	for (uint32_t i = 0; i < p->npeers; i++)
+		if (is_voter(p, i) && (without & member_bit(i)) == 0 && (best == UINT32_MAX || asked_before(&p->peers[i], &p->peers[best])))
 			best = i;
 	return best;
 }
@@ -360,9 +384,25 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 
 /* ---- behind the wall ---- */
 
+/*
+ * A leader that has been removed can promise nothing, nor count for anything: one of those who stay prepares in its place, and is asked to
+ * do so at once. Until somebody does, what they miss up to the wall can be had here.
+ */
+static void leave(struct paxos *p, uint64_t now_us)
+{
+	p->leaving = true;
+	p->left_to = p->self;
+	p->transfer_to = 0;
+	ask_successor(p, now_us);
+}
+
 void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 {
 	uint64_t before = p->ballot;
+	if (!is_voter(p, p->self)) {
+		leave(p, now_us);
+		return;
+	}
 	become_follower(p, now_us, 0);
 	if (p->learner || !p->electable || paxos_rounds_are_used_up(p))
 		return;
@@ -372,12 +412,6 @@ void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 }
 
 /* ---- handing over ---- */
-
-static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
-{
-	return peer != p->self && peer_alive(p, peer, now_us) && !p->peers[peer].unfit &&
-	       !p->peers[peer].learner;
-}
 
 static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
@@ -392,7 +426,7 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
 		return false;
 	struct paxos_peer *best = NULL;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		if (!may_succeed(p, i, now_us) || (replica != 0 && peer->replica != replica))
 			continue;
@@ -411,7 +445,7 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 		return false;
 	struct paxos_peer *best = NULL;
 	synod_set fit = 0;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		/* Of whom nothing is known in this ballot it is not known that he is better. */
 		if (!may_succeed(p, i, now_us) || !peer->answered)
@@ -439,9 +473,9 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 		return false;
 	synod_set fit = p->willing ? member_bit(p->self) : 0;
 	bool some = !p->willing;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	FOR_SET (i, p->voters & p->others) {
 		const struct paxos_peer *peer = &p->peers[i];
-		if (i == p->self || peer->learner || !peer_alive(p, i, now_us))
+		if (peer->learner || !peer_alive(p, i, now_us))
 			continue;
 		some |= peer->full;
 		if (!peer->full)
@@ -460,7 +494,7 @@ void leader_hand_over(struct paxos *p)
 {
 	if (p->transfer_to == 0 || p->transfer_sent || p->chosen + 1 < p->next_slot)
 		return;
-	for (uint32_t i = 0; i < member_count(p); i++) {
+	for (uint32_t i = 0; i < p->npeers; i++) {
 		struct paxos_peer *peer = &p->peers[i];
 		if (peer->replica == p->transfer_to && peer->matched + 1 >= p->next_slot)
 			peer->due_take_over = p->transfer_sent = p->lease_given_up = true;

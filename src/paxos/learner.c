@@ -53,7 +53,7 @@ void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {
 	hear_of_chosen(p, from, chosen);
 	if (may_fetch(p))
-		p->peers[p->known_from].due_fetch = true;
+		p->peers[p->known_from].due_fetch = 1;
 }
 
 void learner_tick(struct paxos *p, uint64_t now_us)
@@ -69,13 +69,13 @@ void learner_tick(struct paxos *p, uint64_t now_us)
 	 */
 	uint32_t ask = p->known_from;
 	if (p->fetch_attempts++ % 2 == 0) {
-		p->fetch_turn = (p->fetch_turn + 1) % member_count(p);
+		p->fetch_turn = (p->fetch_turn + 1) % p->npeers;
 		ask = p->fetch_turn;
 	}
-	if (ask == p->self)
+	if (ask == p->self || p->peers[ask].replica == 0)
 		ask = p->known_from;
 	if (ask != p->self)
-		p->peers[ask].due_fetch = true;
+		p->peers[ask].due_fetch = 1;
 }
 
 void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m)
@@ -139,5 +139,5 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	 * the one that has just told us something is asked for the rest, as far as it has more.
 	 */
 	if (may_fetch(p))
-		p->peers[told && m->chosen > p->chosen ? from : p->known_from].due_fetch = true;
+		p->peers[told && m->chosen > p->chosen ? from : p->known_from].due_fetch = 1;
 }

@@ -5,7 +5,7 @@
 
 void lease_restarted(struct paxos *p, uint64_t now_us)
 {
-	if (member_count(p) > 1)
+	if (p->voters != member_bit(p->self))
 		p->restart_until_us = now_us + p->options.election_timeout_us;
 }
 

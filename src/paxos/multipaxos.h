@@ -47,7 +47,8 @@
  *                   PAXOS_LEASED: with the lease; PAXOS_UNFIT: not to be handed over to: it would not stand, or could take no writes;
  *                   PAXOS_FULL: its disk is full (comes with PAXOS_UNFIT); PAXOS_LEARNER: it has no vote, and counts for nothing (LEARNERS);
  *                   stamp: FRESHNESS
- *   REJECT          ballot: a higher one that the sender has promised
+ *   REJECT          ballot: a higher one that the sender has promised. flags: PAXOS_REMOVED: the receiver is no member any more, by the
+ *                   list of slot `members` (paxos/members.h, M8)
  *   FETCH           slot: please send chosen entries from here on
  *   CHOSEN          chosen, entries (with the ballots in which they were accepted). flags PAXOS_SNAPSHOT: slots ≤ slot are only to
  *                   be had as a snapshot (methods SNAPSHOT_…, handled by rsm/)
@@ -86,7 +87,8 @@
  * may hang on its word. So, like one that has crashed, it takes part in no decision: it promises and grants nothing, does not stand,
  * and grants no lease. But it accepts, writes down and learns like the others, so that its state is theirs, and says PAXOS_LEARNER in
  * each Accepted. Of that the leader takes what it must send it, and nothing else: such an Accepted is counted for no slot, no round,
- * no lease, not by check-quorum, and nothing is handed over to its sender. The size of a quorum stays what it was.
+ * no lease, not by check-quorum, and nothing is handed over to its sender. The size of a quorum stays what it was: the list of members
+ * says how many voters there are. The same holds for those that the list itself calls learners (paxos/members.h).
  *
  * LEARNING. A follower knows that slot s is chosen when the leader of ballot b says chosen ≥ s and the follower accepted s in b. Otherwise (it
  * missed the entry, or has an older ballot's) it fetches.
@@ -113,13 +115,14 @@ struct paxos;
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };
 enum paxos_flag { PAXOS_GRANTED = 1, PAXOS_MORE = 2, PAXOS_SNAPSHOT = 4, PAXOS_LEASED = 8, PAXOS_LEASE_OVER = 16,
 		  PAXOS_UNFIT = 32, PAXOS_LEARNER = 64, PAXOS_FIRST = 128, PAXOS_FULL = 256,
-		  PAXOS_ASKED = 1024 };
+		  PAXOS_REMOVED = 512, PAXOS_ASKED = 1024 };
 
 struct paxos_options {
 	uint64_t group;
 	uint32_t self; /* one of members */
 	uint32_t nmembers;
-	uint32_t members[REPLICAS_MAX]; /* replica ids */
+	uint32_t members[MEMBERS_MAX];  /* replica ids; all have a vote as long as there is no list of members (paxos/members.h) */
+	bool joining;                   /* … but for us, who have been added to a group that has one: we have none before we know it */
 	uint64_t election_timeout_us;   /* each wait is drawn from [this, 2 × this] */
 	uint64_t heartbeat_us;
 	uint64_t lease_us;              /* read lease; at most election_timeout_us; 0: none */
@@ -132,6 +135,8 @@ struct paxos_options {
 	 */
 	uint8_t members_byte;
 	bool (*members_of)(struct slice value, struct paxos_members *out);
+	/* They count from now on, by the entry of this slot. In the middle of a step: nothing of the core may be called. May be NULL. */
+	void (*adopted)(void *context, uint64_t slot, struct slice value);
 	uint64_t process;               /* unlike those of its processes before it (FRESHNESS); 0: there were none */
 	uint64_t (*random)(void *context);
 	/* The clock that now_us is read from, as it is at this moment: not older than what has been received. NULL: no leases. */
@@ -171,6 +176,7 @@ struct paxos_output {
 	bool need_snapshot;
 	uint32_t snapshot_from;  /* replica that offered */
 	uint64_t snapshot_slot;  /* at least this */
+	bool removed;            /* a member of the group as it is now says that we are none: nothing that we hold is needed any more */
 };
 struct paxos_chosen {
 	uint64_t slot;
@@ -226,7 +232,7 @@ uint64_t paxos_propose(struct paxos *p, struct bytes *value_take);
 bool paxos_read(struct paxos *p, uint64_t id);
 /* Leader: the slot that a linearizable read which has arrived now must see. */
 uint64_t paxos_read_slot(const struct paxos *p);
-/* How many other replicas make a quorum with this one. */
+/* Leader: how many other voters make a quorum with this one, which may be none; UINT32_MAX: nobody can confirm its reads (M4). */
 uint32_t paxos_quorum_others(const struct paxos *p);
 /* Leader: no other can have been elected yet, so that reads need no round. */
 bool paxos_lease_holds(const struct paxos *p);
@@ -278,7 +284,7 @@ uint64_t paxos_impaired(const struct paxos *p);
 const struct wire_range *paxos_impaired_ranges(const struct paxos *p, uint32_t *count);
 /*
  * The slot that an election here could not decide, because too many of those who answered cannot answer for it: bits of members, by
- * index, of those, and of those who did not answer. 0: there is none, or there is a leader.
+ * seat, of those, and of voters who did not answer. 0: there is none, or there is a leader.
  */
 uint64_t paxos_undecided(const struct paxos *p, uint32_t *impaired, uint32_t *silent);
 
@@ -308,9 +314,25 @@ bool paxos_accepted(const struct paxos *p, uint64_t slot, struct bytes **value);
 uint64_t paxos_barrier(const struct paxos *p);
 /* A leader has been heard from, or leads, within the election timeout. */
 bool paxos_has_leader(const struct paxos *p, uint64_t now_us);
-/* The group has no entries yet, as far as this replica knows, and *missing (bit i: member i) have not been heard: true if there are any. */
+/* The group has no entries yet, as far as this replica knows, and *missing (bit i: seat i) have not been heard: true if there are any. */
 bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing);
-/* Leader: progress of member i (0 … nmembers-1). */
+/*
+ * SEATS. Everybody that this replica speaks with has one, 0 … paxos_peers() - 1: the members, itself, and a few strangers. Who is a
+ * member keeps its seat; that of a stranger may be given to another one.
+ */
+#define PAXOS_PEERS_MAX (MEMBERS_MAX + 4u)
+uint32_t paxos_peers(const struct paxos *p);
+/* Its number; 0: the seat is free. */
+uint32_t paxos_peer_number(const struct paxos *p, uint32_t i);
+/* Voter or learner, says the list that is known here. */
+bool paxos_peer_is_listed(const struct paxos *p, uint32_t i);
+bool paxos_peer_is_voter(const struct paxos *p, uint32_t i);
+/*
+ * The seat of one who is no member by the list that is known here: it has been removed, or is one of a later list. A message of a replica
+ * without a seat must not be handed to paxos_receive().
+ */
+uint32_t paxos_stranger(struct paxos *p, uint32_t replica);
+/* Leader: progress of the one in seat i. */
 void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us);
 /* Leader: it has answered in this ballot; and has said that it is a learner. */
 bool paxos_peer_has_answered(const struct paxos *p, uint32_t i);

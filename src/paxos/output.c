@@ -210,17 +210,21 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		struct wire_paxos *m = add_send(p, to, METHOD_REJECT);
 		m->ballot = p->promised;
 		m->members = p->members.slot;
+		if (!is_listed(p, to) && members_has_removed(p, peer->replica) && members_in_force(p))
+			m->flags = PAXOS_REMOVED;
 	}
 	if (p->role == PAXOS_LEADER)
 		send_accepts(p, to, now_us);
 	if (peer->due_accepted)
 		send_accepted(p, to, now_us);
 	if (peer->due_fetch) {
-		peer->due_fetch = false;
-		if (p->known_chosen > p->chosen) {
+		bool blindly = peer->due_fetch == FETCH_BLINDLY;
+		peer->due_fetch = 0;
+		if (p->known_chosen > p->chosen || blindly) {
 			if (!apply_stalls(p))
 				add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
-			p->fetch_retry_us = now_us + 2 * p->options.heartbeat_us;
+			if (!blindly)
+				p->fetch_retry_us = now_us + 2 * p->options.heartbeat_us;
 		}
 	}
 	if (peer->due_chosen)
@@ -235,17 +239,16 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 {
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
-	bool anew = leader_wall_is_chosen(p);
-	if (p->role == PAXOS_LEADER && !anew) {
+	bool behind = is_behind_wall(p), anew = behind && leader_wall_is_chosen(p);
+	if (p->role == PAXOS_LEADER && !behind) {
 		leader_hand_over(p);
 		leader_confirm_reads(p, now_us);
 	}
 	/* The last word in this ballot: the members are chosen. */
 	if (anew)
 		leader_heartbeat(p, now_us);
-	for (uint32_t i = 0; i < member_count(p); i++)
-		if (i != p->self)
-			send_to_peer(p, i, now_us);
+	FOR_SET (i, p->others)
+		send_to_peer(p, i, now_us);
 	if (anew)
 		leader_prepare_anew(p, now_us);
 	/* What is chosen rides along with other records, or is written alone when things are quiet. */
@@ -275,6 +278,7 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 		.need_snapshot = p->need_snapshot,
 		.snapshot_from = p->snapshot_from,
 		.snapshot_slot = p->snapshot_slot,
+		.removed = p->removed,
 	};
 	return &p->output;
 }

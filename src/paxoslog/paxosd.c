@@ -121,7 +121,7 @@ static void link_down(struct node *node, link_id link)
 /* The agreement follows the log's members, and what the log's group says of this directory. */
 static void follow_members(struct paxosd *d)
 {
-	agreement_service_life(d->agreement, rsm_is_stale(d->rsm));
+	agreement_service_life(d->agreement, rsm_is_doubted(d->rsm));
 	const struct paxos *core = rsm_core(d->rsm);
 	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
 	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];

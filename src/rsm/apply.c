@@ -65,7 +65,7 @@ static int apply_own(struct rsm *rsm, const struct entry_command *command, uint6
 	switch (command->kind) {
 	case ENTRY_REGISTER: apply_register(rsm, requester); return 0;
 	case ENTRY_IDENTITY: identity_apply(rsm, command->body, slot); return 0;
-	case ENTRY_MEMBERS: return members_apply(rsm, command->body, slot);
+	case ENTRY_MEMBERS: return members_apply(rsm, command->body, slot, requester);
 	case ENTRY_HASH: return state_hash_apply(rsm, command->body, slot);
 	default: return settle_apply(rsm, command);
 	}

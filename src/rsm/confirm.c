@@ -75,13 +75,30 @@ static bool confirms(const struct confirmation *c, uint32_t index)
 	return true;
 }
 
+/* Is it one of those whose word counts? A learner may be asked, or one that has been removed. */
+static bool has_vote(const struct confirmation *c, const struct wire_ballot_reply *reply)
+{
+	struct slice voters = c->answer.voters;
+	uint64_t life;
+	if (reply->ballot == 0)
+		return false;
+	while (slice_take_u64(&voters, &life))
+		if (life == reply->life)
+			return true;
+	return c->answer.voters.len == 0;
+}
+
 static enum confirm_verdict judge(const struct confirmation *c)
 {
-	uint32_t confirmed = 0;
+	uint32_t confirmed = 0, waited_for = 0;
 	if (!c->answered)
 		return CONFIRM_WAITS;
 	for (uint32_t i = 0; i < c->nasked; i++) {
-		if (!c->asked[i].answered)
+		if (!c->asked[i].answered) {
+			waited_for++;
+			continue;
+		}
+		if (!has_vote(c, &c->asked[i].reply))
 			continue;
 		if (!confirms(c, i))
 			return CONFIRM_FAILED;
@@ -89,7 +106,7 @@ static enum confirm_verdict judge(const struct confirmation *c)
 	}
 	if (confirmed >= c->answer.confirmations)
 		return CONFIRM_GOOD;
-	return c->nasked < c->answer.confirmations ? CONFIRM_FAILED : CONFIRM_WAITS;
+	return confirmed + waited_for < c->answer.confirmations ? CONFIRM_FAILED : CONFIRM_WAITS;
 }
 
 enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload, struct arena *arena)
@@ -101,11 +118,15 @@ enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload
 	enum confirm_verdict verdict = judge(c);
 	if (verdict != CONFIRM_WAITS)
 		return verdict;
+	/* Both outlive the message. */
+	size_t len = c->answer.body.len, voters = c->answer.voters.len;
 	buffer_clear(&c->body);
-	if (!buffer_try_reserve(&c->body, c->answer.body.len))
+	if (!buffer_try_reserve(&c->body, len + voters))
 		return CONFIRM_FAILED;
 	buffer_add_slice(&c->body, c->answer.body);
-	c->answer.body = buffer_slice(&c->body);
+	buffer_add_slice(&c->body, c->answer.voters);
+	c->answer.body = slice(c->body.data, len);
+	c->answer.voters = slice(c->body.data + len, voters);
 	return CONFIRM_WAITS;
 }
 

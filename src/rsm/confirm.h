@@ -8,6 +8,7 @@
  *          ── BALLOT ─────────────▶ others     each answers: group, replica, the highest ballot that it has promised
  *
  * The answer counts if so many others of the group have named the leader's own ballot b: a quorum, with the leader, which names it by leading.
+ * Members change: the leader names the disks that may confirm, and who is not among them is not counted, whatever it believes itself.
  *
  * WHY THAT IS LINEARIZABLE. Both kinds of message are sent after the read has begun. Let some write have been acknowledged, or seen by
  * another read, before that.

@@ -160,13 +160,13 @@ static void tell_undecided(struct rsm *rsm)
 		return;
 	rsm->damage.told_us = now_us + TELL_US;
 	buffer_clear(&rsm->out);
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((impaired & 1u << i) != 0)
-			buffer_format(&rsm->out, "%s%s", rsm->out.len > 0 ? "," : "", rsm->options.members[i].name);
+			buffer_format(&rsm->out, "%s%s", rsm->out.len > 0 ? "," : "", rsm->seats[i].name);
 	size_t first = rsm->out.len;
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((silent & 1u << i) != 0)
-			buffer_format(&rsm->out, "%s%s", rsm->out.len > first ? "," : "", rsm->options.members[i].name);
+			buffer_format(&rsm->out, "%s%s", rsm->out.len > first ? "," : "", rsm->seats[i].name);
 	log_event(rsm->log, LOG_ERROR, "slot_undecided",
 		  "group=%" PRIu64 " slot=%" PRIu64 " impaired=%.*s silent=%.*s "
 		  "meaning=\"the logs of the first were damaged there, and too few others answer to tell what was "

@@ -8,8 +8,10 @@
  *   read_index.c        reads at any replica: what it must see, and how old it may be
  *   apply.c             chosen entries → sessions → app
  *   settle.c            what a leader has to tell its group: settings, client ids, lived time
- *   members.c           which disk counts as which member
- *   stale.c             … and which of two copies of it
+ *   members.c           who belongs to the group, and which disk counts as whom
+ *   members_change.c    … and how that is changed
+ *   stale.c             … and which of two copies of a disk
+ *   known.c             how to reach them
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
  *   judge.c             … which are judged before they are used
@@ -123,7 +125,7 @@ struct pending_query {
 	struct bytes *payload;
 	uint64_t id;
 	uint64_t slot; /* confirmed, or not to be confirmed here: answer when applied; 0: not confirmed */
-	uint32_t confirmations; /* that the asker needs of others */
+	bool confirm;  /* the asker has to have it confirmed by others */
 };
 
 /*
@@ -171,7 +173,7 @@ struct durable_mark {
 struct traced_entry {
 	uint64_t request;
 	uint64_t first, last; /* slots */
-	uint32_t told;        /* leader: members, by index, that have been sent word that they are chosen */
+	uint32_t told;        /* leader: members, by seat, that have been sent word that they are chosen */
 };
 struct traced {
 	struct traced_entry entries[TRACED_ENTRIES_MAX]; /* oldest first */
@@ -251,6 +253,14 @@ struct snapshot_receive {
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
+/* Somebody whom this replica speaks with; its place is that of the core's seat. */
+struct rsm_seat {
+	uint32_t replica;      /* 0: it is free */
+	bool listed;           /* a member */
+	char *name, *address, *client_address; /* NULL: never was one, as far as is known */
+	link_id link;
+};
+
 /* The disk that speaks as a member. */
 struct member_watch {
 	uint64_t life;            /* that was heard last; 0: none has told */
@@ -299,9 +309,13 @@ struct rsm {
 	struct log *log;
 	struct app *app;
 	struct rsm_settings settings;
-	char *texts[REPLICAS_MAX * 3]; /* copies of the members' strings */
-	link_id links[REPLICAS_MAX];
-	uint32_t self;                 /* index into options.members */
+	char *texts[MEMBERS_MAX * 3];  /* copies of the configured members' strings */
+	struct group_members members;  /* those that the core goes by: of the chosen prefix, applied or not */
+	struct rsm_seat seats[PAXOS_PEERS_MAX];
+	uint32_t nseats;
+	bool known_stale;              /* the core has given seats to others, or goes by another list */
+	struct buffer voter_lives;     /* of the voters, u64 each; empty: none are bound */
+	uint32_t self;                 /* our seat, and index into options.members */
 
 	struct paxos *paxos;
 	struct wal *wal;
@@ -330,7 +344,8 @@ struct rsm {
 	bool settings_changed;         /* the group's, and nobody has been told yet */
 	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
 	uint64_t lost_slot;            /* … that covers at least this slot */
-	uint32_t lost_from;            /* … and is one of these members, by index, a bit each; 0: any */
+	uint32_t lost_from[REPLICAS_MAX]; /* … and is that of one of these replicas … */
+	uint32_t nlost_from;           /* … 0: any */
 	bool restoring;                /* a peer's snapshot is replacing the state */
 	struct timer more_timer;       /* there is more to be done than a turn takes */
 	struct turn_work turn;         /* of the present one */
@@ -343,8 +358,10 @@ struct rsm {
 	uint64_t led_since_us;
 	uint64_t birth_told_us;        /* who is missing was said then */
 	uint64_t members_told;         /* slot of the list that the service has been told */
-	uint64_t members_at_us;        /* when they are looked at again */
-	struct member_watch watches[REPLICAS_MAX];
+	uint64_t members_at_us, welcome_at_us; /* when they are looked at again; when those who were added are told again */
+	uint32_t change_number;        /* the member that the list that was proposed last is about */
+	struct buffer why;             /* why members cannot be changed */
+	struct member_watch watches[PAXOS_PEERS_MAX]; /* by seat */
 	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
 	uint64_t told_ballot;          /* in which there is nothing more to tell the group; 0: in none */
 	uint64_t settings_ballot;      /* in which our settings have been proposed; 0: in none */
@@ -384,7 +401,7 @@ struct rsm {
 	struct list discards;          /* files being closed and removed */
 	uint64_t snapshot_fetched_us;  /* a peer last asked for a piece */
 	uint64_t receive_after_us;     /* after a failure to get one: not before then */
-	struct old_fetch old[REPLICAS_MAX];
+	struct old_fetch old[PAXOS_PEERS_MAX]; /* by seat */
 
 	struct scrub scrub;
 	struct disk_watch disk_watch;
@@ -393,6 +410,7 @@ struct rsm {
 	struct state_hash hash;
 	bool relieve_told; /* that leadership is to be handed over because the disk hangs */
 	bool lost; /* rsm_stop_voting() */
+	bool removed, removed_told; /* from the group, says a member; that has been said */
 	struct traced traced;
 	struct refusals refusals;      /* of what other replicas say */
 	bool rounds_used_up;           /* has been said */
@@ -414,10 +432,11 @@ static inline bool rsm_traces(const struct rsm *rsm)
 	const struct traced *t = &rsm->traced;
 	return __builtin_expect((t->count | t->read | t->echo) != 0 || rsm->node->tracer.sink != NULL, 0);
 }
-static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
+/* The seat of a replica; UINT32_MAX: it has none. */
+static inline uint32_t rsm_seat(const struct rsm *rsm, uint32_t replica)
 {
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (rsm->options.members[i].replica == replica)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (rsm->seats[i].replica == replica)
 			return i;
 	return UINT32_MAX;
 }
@@ -426,13 +445,12 @@ static inline uint32_t rsm_member_index(const struct rsm *rsm, uint32_t replica)
  * False: the message counts, and comes from a process whose start has not been compared with what is remembered here, or was
  * found to be a stale copy's (rsm/starts.h). Otherwise it may have been made one that does not.
  */
-static inline bool stale_admit(struct rsm *rsm, const struct message *message, struct wire_paxos *m)
+static inline bool stale_admit(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
-	uint32_t index = rsm_member_index(rsm, m->from);
-	struct start_memory *memory = s->current[index];
+	struct start_memory *memory = s->current[seat];
 	if (__builtin_expect(memory == NULL || memory->nonce != message->origin || memory->life != m->life, 0))
-		return stale_admit_other(rsm, index, message, m);
+		return stale_admit_other(rsm, seat, message, m);
 	bool accepted = message->method == METHOD_ACCEPTED && m->nranges > 0;
 	if (!accepted && message->method != METHOD_PROMISE)
 		return true;
@@ -443,6 +461,26 @@ static inline bool stale_admit(struct rsm *rsm, const struct message *message, s
 	return true;
 }
 
+/* known.c */
+/* As the core has given them. */
+void known_take(struct rsm *rsm);
+static inline void known_look(struct rsm *rsm)
+{
+	if (__builtin_expect(rsm->known_stale, 0))
+		known_take(rsm);
+}
+/* Somebody without a seat speaks to us, along this link: it gets one. */
+uint32_t known_stranger(struct rsm *rsm, uint32_t replica, link_id from);
+/* For paxos_options.adopted. */
+void known_adopted(void *rsm, uint64_t slot, struct slice value);
+/* A snapshot has said these: if the core goes by them, so do we. */
+void known_restored(struct rsm *rsm, const struct group_members *members);
+bool known_has_member(const struct rsm *rsm, uint32_t replica);
+/* Members besides this replica. */
+uint32_t known_others(const struct rsm *rsm);
+/* As far as is known before the log is read, there are none. */
+bool known_alone(const struct rsm *rsm);
+void known_free(struct rsm *rsm);
 /* recover.c */
 int recover(struct rsm *rsm) MUST_CHECK;
 /* Replacing the state by a snapshot's: begin, each chunk, end with the file's header. */
@@ -472,6 +510,8 @@ void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
 /* The wall clock as it may stand in an entry. */
 uint64_t rsm_entry_wall_us(const struct rsm *rsm);
+/* Proposes an entry, encoded but for its end, that has one command, for which somebody may wait. paxos_can_propose() */
+uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format, const struct requester *requester);
 /* Adds a command of the rsm's own to the batch being filled. False: too much is waiting. */
 bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
@@ -481,18 +521,43 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
 /* members.c */
-int members_apply(struct rsm *rsm, struct slice body, uint64_t slot) MUST_CHECK;
-/* A message of this member has come, from the process whose disk has this life. */
-void members_heard(struct rsm *rsm, uint32_t from, uint64_t life);
+int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struct requester *requester) MUST_CHECK;
+/* What is known of them, as it is told. */
+void members_list(struct rsm *rsm, const struct group_members *members, struct wire_members *out);
+/* A message of the member in this seat has come, from the process whose disk has this life. */
+void members_heard(struct rsm *rsm, uint32_t seat, uint64_t life);
 /* Tells who is missing for the group to begin. */
 void members_await_birth(struct rsm *rsm);
 /* As the leader, when there is reason to. */
 void members_propose(struct rsm *rsm);
-/* Tells the service of another list. */
-void members_tell(struct rsm *rsm);
+/* Why it has no vote, in a word. */
+const char *members_voteless_text(const struct rsm *rsm);
+/* Tells the service of another list, and that it is removed. */
+void members_tell_now(struct rsm *rsm);
+static inline void members_tell(struct rsm *rsm)
+{
+	if (__builtin_expect((rsm->members_told != rsm->group.bound.slot) | (rsm->removed != rsm->removed_told), 0))
+		members_tell_now(rsm);
+}
 /* MEMBERS and CHANGE_MEMBERS. */
 void members_answer(struct rsm *rsm, link_id from, const struct message *request);
-void members_change(struct rsm *rsm, link_id from, const struct message *request);
+void members_change(struct rsm *rsm, const struct requester *from, const struct message *request);
+/* The list that the configuration names, before the group has one of its own. */
+void members_configured(const struct rsm *rsm, struct group_members *members);
+/* Proposes the list. NULL: nobody waits for it. */
+void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester);
+/*
+ * NULL, or why these voters could not carry the group at once: who of them is not there, or has not caught up. Valid until the next
+ * call.
+ */
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members);
+/* The learner becomes a voter, of the disk that speaks as it; whom it replaces goes. */
+void members_promote(struct rsm *rsm, struct group_members *members, uint32_t number);
+/*
+ * What is missing until the learner may become a voter of `members`; NULL: nothing. Valid until the next call. `steady`: heartbeats in a
+ * row at which it must have had everything.
+ */
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady);
 /* group_identity.c */
 /* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
 int identity_check(struct rsm *rsm) MUST_CHECK;
@@ -536,7 +601,7 @@ void kept_reply_record(struct rsm *rsm, struct session *session, const struct en
 		       int status);
 void kept_reply_answer(struct rsm *rsm, const struct requester *to, const struct session_reply *kept, struct slice command);
 /* peers.c */
-bool peers_message(struct rsm *rsm, const struct message *message);
+bool peers_message(struct rsm *rsm, link_id from, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);

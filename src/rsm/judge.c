@@ -64,8 +64,8 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 		return "group: another one";
 	if (m->to != rsm->options.replica)
 		return "to: another replica";
-	if (m->from == rsm->options.replica || rsm_member_index(rsm, m->from) == UINT32_MAX)
-		return "from: not another member of the group";
+	if (m->from == rsm->options.replica || m->from == 0 || m->from > MEMBER_NUMBER_MAX)
+		return "from: not another replica";
 	if (method == METHOD_STARTED)
 		return stale_judge(m);
 	if (method == METHOD_STATE_HASH)

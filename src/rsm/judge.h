@@ -3,7 +3,7 @@
  *
  * paxos/judge.h has the rules of the consensus messages. Here stand those that need more than the core knows:
  *
- *   all              of our group, to us, from another member; a method of replicas
+ *   all              of our group, to us, from another replica, member or not (paxos/members.h, STRANGERS); a method of replicas
  *   entries' values  at most ENTRY_BYTES_MAX; empty, or an entry that can be read to its end (rsm/entry.h): once accepted by a quorum and
  *                    chosen, one that cannot would stop every replica, again after each restart
  *   SNAPSHOT_FETCH   slot, chosen ≤ SLOT_MAX; position ≤ SNAPSHOT_BYTES_MAX

@@ -146,7 +146,7 @@ int members_decode_field(struct group_members *members, struct slice in)
 	return decode(members, in);
 }
 
-static bool list_of_value(struct slice value, struct group_members *out)
+bool members_list_of_value(struct slice value, struct group_members *out)
 {
 	struct entry_reader reader;
 	struct entry_command command;
@@ -159,7 +159,7 @@ static bool list_of_value(struct slice value, struct group_members *out)
 bool members_of_value(struct slice value, struct paxos_members *out)
 {
 	struct group_members members;
-	if (!list_of_value(value, &members))
+	if (!members_list_of_value(value, &members))
 		return false;
 	*out = members_core(&members);
 	return true;
@@ -187,17 +187,31 @@ static void tell_changes(struct rsm *rsm, const struct group_members *before, co
 				  before->list[i].name, after->slot);
 }
 
-int members_apply(struct rsm *rsm, struct slice body, uint64_t slot)
+static void answer_change(struct rsm *rsm, const struct requester *to, uint64_t slot, uint32_t number)
+{
+	buffer_clear(&rsm->out);
+	wire_change_members_reply_encode(&(struct wire_change_members_reply){.slot = slot, .number = number}, &rsm->out);
+	answer(rsm, to, 0, buffer_slice(&rsm->out));
+}
+
+int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struct requester *requester)
 {
 	struct group_members members;
 	int status = members_decode_body(&members, body);
 	if (status != 0)
 		return status;
-	if (members.base != rsm->group.bound.slot)
+	bool counts = members.base == rsm->group.bound.slot;
+	if (counts) {
+		members.slot = slot;
+		tell_changes(rsm, &rsm->group.bound, &members);
+		rsm->group.bound = members;
+	}
+	if (requester == NULL)
 		return 0;
-	members.slot = slot;
-	tell_changes(rsm, &rsm->group.bound, &members);
-	rsm->group.bound = members;
+	if (counts)
+		answer_change(rsm, requester, slot, rsm->change_number);
+	else
+		answer_error(rsm, requester, STATUS_BUSY, "the list of members has been changed meanwhile: ask again");
 	return 0;
 }
 
@@ -206,13 +220,36 @@ const struct group_members *rsm_members(const struct rsm *rsm)
 	return &rsm->group.bound;
 }
 
-void members_tell(struct rsm *rsm)
+const char *members_voteless_text(const struct rsm *rsm)
 {
-	if (rsm->members_told == rsm->group.bound.slot)
-		return;
-	rsm->members_told = rsm->group.bound.slot;
-	if (rsm->options.members_changed != NULL)
-		rsm->options.members_changed(rsm->options.context, &rsm->group.bound);
+	const struct group_member *own = members_find(&rsm->members, rsm->options.replica);
+	if (rsm->removed || (own == NULL && rsm->options.replica < rsm->members.next_number))
+		return "removed";
+	if (own != NULL && own->role == MEMBER_LEARNER)
+		return "learner";
+	return rsm->members.slot == 0 && rsm->options.joining ? "joining" : "lost";
+}
+
+static void tell_removed(struct rsm *rsm)
+{
+	rsm->removed_told = true;
+	log_event(rsm->log, LOG_WARN, "removed",
+		  "group=%" PRIu64 " replica=%u slot=%" PRIu64 " meaning=\"this replica is no member of its group any more, and nothing that it "
+		  "holds is needed: its data directory may be deleted\"",
+		  rsm->options.group, rsm->options.replica, paxos_chosen_slot(rsm->paxos));
+	if (rsm->options.removed != NULL)
+		rsm->options.removed(rsm->options.context);
+}
+
+void members_tell_now(struct rsm *rsm)
+{
+	if (rsm->members_told != rsm->group.bound.slot) {
+		rsm->members_told = rsm->group.bound.slot;
+		if (rsm->options.members_changed != NULL)
+			rsm->options.members_changed(rsm->options.context, &rsm->group.bound);
+	}
+	if (rsm->removed && !rsm->removed_told)
+		tell_removed(rsm);
 }
 
 /* ---- before there is a leader ---- */
@@ -226,9 +263,9 @@ void members_await_birth(struct rsm *rsm)
 	    !paxos_awaits_birth(rsm->paxos, &missing))
 		return;
 	rsm->birth_told_us = now_us;
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((missing & 1u << i) != 0)
-			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",", rsm->options.members[i].name);
+			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",", rsm->seats[i].name);
 	buffer_add_u8(&names, 0);
 	log_event(rsm->log, LOG_WARN, "birth_waits",
 		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have met: start them, or take those out of "
@@ -246,40 +283,43 @@ static uint64_t bound_life(const struct paxos_members *members, uint32_t replica
 	return 0;
 }
 
-void members_heard(struct rsm *rsm, uint32_t from, uint64_t life)
+void members_heard(struct rsm *rsm, uint32_t seat, uint64_t life)
 {
-	uint32_t index = rsm_member_index(rsm, from);
-	struct member_watch *w = &rsm->watches[index];
+	struct member_watch *w = &rsm->watches[seat];
 	if (w->life != life) {
 		w->life = life;
 		w->steady = 0;
-		paxos_peer_is_another(rsm->paxos, index);
+		paxos_peer_is_another(rsm->paxos, seat);
 	}
 	w->heard_us = node_now_us(rsm->node);
-	if (bound_life(paxos_members(rsm->paxos), from) == life)
+	if (bound_life(paxos_members(rsm->paxos), rsm->seats[seat].replica) == life)
 		w->bound_heard_us = w->heard_us;
 }
 
-/* Member i has had, this many heartbeats in a row, what was chosen at the one before. */
-static bool is_steady(struct rsm *rsm, uint32_t i)
+/* How often in a row it has had, at a heartbeat, what was chosen at the one before. */
+static void watch(struct rsm *rsm, uint32_t seat)
 {
-	struct member_watch *w = &rsm->watches[i];
+	struct member_watch *w = &rsm->watches[seat];
 	uint64_t matched, ago_us;
-	paxos_peer(rsm->paxos, i, node_now_us(rsm->node), &matched, &ago_us);
+	paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
 	w->steady = matched >= w->chosen_before ? w->steady + 1 : 0;
 	w->chosen_before = paxos_chosen_slot(rsm->paxos);
-	return w->steady >= MEMBERS_STEADY;
 }
 
-static bool bound_is_silent(const struct rsm *rsm, uint32_t i)
+static bool bound_is_silent(const struct rsm *rsm, uint32_t seat)
 {
 	uint64_t silence_us = MEMBERS_SILENCE_MS * 1000ull, timeouts_us = rsm->settings.election_timeout_ms * 4000ull;
-	uint64_t since_us = rsm->watches[i].bound_heard_us > rsm->led_since_us ? rsm->watches[i].bound_heard_us : rsm->led_since_us;
+	uint64_t heard_us = rsm->watches[seat].bound_heard_us;
+	uint64_t since_us = heard_us > rsm->led_since_us ? heard_us : rsm->led_since_us;
 	return node_now_us(rsm->node) - since_us >= (silence_us > timeouts_us ? silence_us : timeouts_us);
 }
 
-/* The list that the configuration names, before the group has one of its own. */
-static void configured(const struct rsm *rsm, struct group_members *members)
+static bool is_here(const struct rsm *rsm, uint32_t seat)
+{
+	return node_now_us(rsm->node) - rsm->watches[seat].heard_us < rsm->settings.election_timeout_ms * 1000ull;
+}
+
+void members_configured(const struct rsm *rsm, struct group_members *members)
 {
 	*members = (struct group_members){.count = rsm->options.nmembers};
 	for (uint32_t i = 0; i < members->count; i++) {
@@ -294,118 +334,120 @@ static void configured(const struct rsm *rsm, struct group_members *members)
 	}
 }
 
-/* What is bound to member i from now on. False: it is not known yet. */
-static bool bind_member(struct rsm *rsm, uint32_t i, struct group_member *b, bool first)
+/* The first list: which life each member has. False: it is not known yet. */
+static bool bind_first(struct rsm *rsm, struct group_member *m)
 {
-	const struct member_watch *w = &rsm->watches[i];
-	bool steady = i == rsm->self || is_steady(rsm, i);
-	uint64_t life = i == rsm->self ? rsm->node->env->life : w->life;
-	bool here = i == rsm->self || node_now_us(rsm->node) - w->heard_us < rsm->settings.election_timeout_ms * 1000ull;
-	if (first) {
-		/* Before its first answer it has not said whether it has lost another disk: its ballots depend on that. */
-		bool answered = i == rsm->self || paxos_peer_has_answered(rsm->paxos, i);
-		bool learner = i != rsm->self && paxos_peer_is_learner(rsm->paxos, i);
-		b->life = life;
-		b->binding = learner;
-		return life != 0 && here && answered && (steady || !learner);
-	}
-	if (life != 0 && life != b->life && here && steady && b->binding < BALLOT_BINDING_MAX && bound_is_silent(rsm, i)) {
-		b->life = life;
-		b->binding++;
-	}
+	uint32_t seat = rsm_seat(rsm, m->number);
+	const struct member_watch *w = &rsm->watches[seat];
+	bool self = seat == rsm->self;
+	/* Before its first answer it has not said whether it has lost another disk: its ballots depend on that. */
+	bool answered = self || paxos_peer_has_answered(rsm->paxos, seat);
+	bool learner = !self && paxos_peer_is_learner(rsm->paxos, seat);
+	m->life = self ? rsm->node->env->life : w->life;
+	m->binding = learner;
+	return m->life != 0 && (self || is_here(rsm, seat)) && answered && (w->steady >= MEMBERS_STEADY || !learner);
+}
+
+/* Another disk takes a voter's place. */
+static bool bind_again(struct rsm *rsm, struct group_member *m)
+{
+	uint32_t seat = rsm_seat(rsm, m->number);
+	const struct member_watch *w = &rsm->watches[seat];
+	if (m->role != MEMBER_VOTER || seat == rsm->self || w->life == 0 || w->life == m->life || !is_here(rsm, seat) ||
+	    w->steady < MEMBERS_STEADY || m->binding >= BALLOT_BINDING_MAX || !bound_is_silent(rsm, seat))
+		return false;
+	m->life = w->life;
+	m->binding++;
 	return true;
 }
 
-static void propose_members(struct rsm *rsm, const struct group_members *members)
+void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester)
 {
 	struct buffer entry = {0}, body = {0};
-	settle_lived(rsm);
 	members_encode_body(members, &body);
 	entry_begin(&entry);
 	entry_add(&entry, &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
-	entry_finish(&entry, 1, rsm_entry_wall_us(rsm), rsm->lived_us, paxos_ballot(rsm->paxos));
-	store_u32(entry.data, ENTRY_FORMAT_MEMBERS);
-	uint64_t slot = paxos_propose(rsm->paxos, bytes_copy(buffer_slice(&entry)));
+	uint64_t slot = requests_propose_alone(rsm, &entry, ENTRY_FORMAT_MEMBERS, requester);
 	log_event(rsm->log, LOG_INFO, "members_proposed", "slot=%" PRIu64 " base=%" PRIu64, slot, members->base);
 	buffer_free(&entry);
 	buffer_free(&body);
 }
 
+/* Of those who were added: a node that has no number yet waits for it. */
+static void welcome(struct rsm *rsm, const struct group_member *to)
+{
+	uint32_t seat = rsm_seat(rsm, to->number);
+	if (seat == rsm->self || is_here(rsm, seat))
+		return;
+	for (uint32_t i = 0; i < rsm->group.members.count; i++)
+		if (rsm->group.members.list[i].replica == to->number)
+			return;
+	struct wire_welcome w = {.group = rsm->options.group, .group_id = rsm->group.id, .number = to->number,
+				 .slot = rsm->group.bound.slot, .next_number = rsm->group.bound.next_number};
+	struct wire_members list = {0};
+	members_list(rsm, &rsm->group.bound, &list);
+	for (uint32_t i = 0; i < list.nmembers; i++)
+		w.members[w.nmembers++] = (struct wire_member){
+			.number = list.members[i].number, .role = list.members[i].role, .binding = list.members[i].binding,
+			.in_place_of = list.members[i].in_place_of, .name = list.members[i].name, .address = list.members[i].address,
+			.life = list.members[i].life};
+	buffer_clear(&rsm->out);
+	wire_welcome_encode(&w, &rsm->out);
+	struct message m = {.kind = MESSAGE_ONEWAY, .method = METHOD_WELCOME, .payload = buffer_slice(&rsm->out)};
+	node_send(rsm->node, rsm->seats[seat].link, &m);
+}
+
+static bool propose_first(struct rsm *rsm)
+{
+	struct group_members members;
+	bool known = true;
+	members_configured(rsm, &members);
+	for (uint32_t i = 0; i < members.count; i++)
+		known &= bind_first(rsm, &members.list[i]);
+	if (known)
+		members_propose_list(rsm, &members, NULL);
+	return known;
+}
+
+static void propose_next(struct rsm *rsm)
+{
+	struct group_members members = rsm->group.bound;
+	bool other = false;
+	for (uint32_t i = 0; i < members.count; i++)
+		other |= bind_again(rsm, &members.list[i]);
+	for (uint32_t i = 0; i < rsm->group.bound.count; i++) {
+		const struct group_member *m = &rsm->group.bound.list[i];
+		if (m->role != MEMBER_LEARNER || members_find(&members, m->number) == NULL)
+			continue;
+		if (members_not_ready(rsm, &members, m, MEMBERS_STEADY) != NULL)
+			continue;
+		members_promote(rsm, &members, m->number);
+		other = true;
+	}
+	members.base = members.slot;
+	if (other)
+		members_propose_list(rsm, &members, NULL);
+}
+
 void members_propose(struct rsm *rsm)
 {
 	uint64_t now_us = node_now_us(rsm->node);
-	struct group_members members;
 	const struct paxos_members *current = paxos_members(rsm->paxos);
 	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 || now_us < rsm->members_at_us || current->slot != rsm->group.bound.slot)
 		return;
 	rsm->members_at_us = now_us + rsm->settings.heartbeat_interval_ms * 1000ull;
-	bool first = current->slot == 0, known = true, other = first;
-	if (first)
-		configured(rsm, &members);
-	else
-		members = rsm->group.bound;
-	for (uint32_t i = 0; i < members.count; i++) {
-		struct group_member *m = &members.list[i];
-		known &= bind_member(rsm, rsm_member_index(rsm, m->number), m, first);
-		other |= bound_life(current, m->number) != m->life;
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (rsm->seats[i].listed && i != rsm->self)
+			watch(rsm, i);
+	if (paxos_can_propose(rsm->paxos) && !wal_full(rsm->wal)) {
+		if (current->slot == 0)
+			propose_first(rsm);
+		else
+			propose_next(rsm);
 	}
-	members.base = current->slot;
-	if (known && other && paxos_can_propose(rsm->paxos) && !wal_full(rsm->wal))
-		propose_members(rsm, &members);
-}
-
-/* ---- what others ask ---- */
-
-static void list_members(const struct rsm *rsm, const struct group_members *members, struct wire_members *out)
-{
-	uint64_t now_us = node_now_us(rsm->node);
-	for (uint32_t i = 0; i < members->count; i++) {
-		const struct group_member *m = &members->list[i];
-		struct wire_member *w = &out->members[out->nmembers++];
-		uint32_t index = rsm_member_index(rsm, m->number);
-		*w = (struct wire_member){.number = m->number, .role = m->role, .binding = m->binding, .in_place_of = m->in_place_of,
-					  .name = slice_string(m->name), .address = slice_string(m->address), .life = m->life};
-		if (!rsm->leading || index == UINT32_MAX)
-			continue;
-		uint64_t ago_us;
-		paxos_peer(rsm->paxos, index, now_us, &w->matched, &ago_us);
-		w->last_heard_ms = ago_us / 1000;
-		w->up = ago_us < rsm->settings.election_timeout_ms * 2000ull;
-	}
-}
-
-void members_answer(struct rsm *rsm, link_id from, const struct message *request)
-{
-	struct group_members born;
-	struct wire_members reply = {
-		.group = rsm->options.group,
-		.group_id = rsm->group.id,
-		.replica = rsm->options.replica,
-		.leads = rsm->serving,
-		.leader = paxos_leader(rsm->paxos),
-		.slot = rsm->group.bound.slot,
-		.next_number = rsm->group.bound.next_number,
-		.chosen = paxos_chosen_slot(rsm->paxos),
-	};
-	configured(rsm, &born);
-	list_members(rsm, reply.slot == 0 ? &born : &rsm->group.bound, &reply);
-	if (reply.slot == 0)
-		reply.next_number = born.next_number;
-	struct buffer body = {0};
-	wire_members_encode(&reply, &body);
-	node_reply(rsm->node, from, request, 0, buffer_slice(&body));
-	buffer_free(&body);
-}
-
-void members_change(struct rsm *rsm, link_id from, const struct message *request)
-{
-	struct wire_change_members change;
-	arena_reset(&rsm->arena);
-	int status = wire_change_members_decode(request->payload, &rsm->arena, &change);
-	if (status != 0)
-		rsm_reply_error(rsm, from, request, status, "malformed CHANGE_MEMBERS");
-	else if (!rsm->serving)
-		rsm_reply_not_leader(rsm, from, request);
-	else
-		rsm_reply_error(rsm, from, request, STATUS_UNAVAILABLE, "the members cannot be changed yet");
+	if (current->slot == 0 || now_us < rsm->welcome_at_us)
+		return;
+	rsm->welcome_at_us = now_us + MEMBERS_WELCOME_MS * 1000ull;
+	for (uint32_t i = 0; i < rsm->group.bound.count; i++)
+		welcome(rsm, &rsm->group.bound.list[i]);
 }

@@ -1,5 +1,5 @@
 /*
- * Which disk counts as which member of the group: the entries that say so (paxos/members.h), and when a leader proposes one.
+ * Who belongs to the group, and which disk counts as whom: the entries that say so (paxos/members.h), and when a leader proposes one.
  *
  *   ENTRY_MEMBERS, alone in an entry of format ENTRY_FORMAT_MEMBERS:   u64 base   list
  *   list            u32 next number, then for each member, ascending   u32 number   u32 binding   u64 life (0: not met yet)
@@ -11,12 +11,16 @@
  * The core goes by the chosen prefix; struct group_fields by the applied one, for snapshots. Both follow the same rule: an entry
  * whose base is not the slot of the newest that counted counts for nothing.
  *
- * THE FIRST is proposed by a leader that has heard the lives of all members. Who has lost its directory before
- * (node/identity.h, `lost`) is bound as what it is now when it has caught up, and votes again.
+ * THE FIRST is proposed by a leader that has heard the lives of all members: those that the configuration names. Who has lost its directory
+ * before (node/identity.h, `lost`) is bound as what it is now when it has caught up, and votes again.
  *
- * A NEW LIFE is bound when it has had everything that was chosen a heartbeat before, MEMBERS_STEADY times in a row, and the one
+ * A NEW LIFE of a voter is bound when it has had everything that was chosen a heartbeat before, MEMBERS_STEADY times in a row, and the one
  * that is bound has not been heard for MEMBERS_SILENCE_MS and four election time-outs: two machines that both believe to be the
  * member must not take turns.
+ *
+ * A NEW MEMBER is a learner, with the next number and no life. To its address the leader sends WELCOME until it is heard. When the life that
+ * speaks under its number has been steady as above it is bound and becomes a voter in one entry, in which the member goes whose place
+ * it takes, if any. CHANGE_MEMBERS asks for such changes; what is refused stands in members_change.c.
  */
 #ifndef SYNOD_RSM_MEMBERS_H
 #define SYNOD_RSM_MEMBERS_H
@@ -43,6 +47,8 @@ struct group_members {
 
 #define MEMBERS_STEADY 10u
 #define MEMBERS_SILENCE_MS 1000u
+/* So often one who has been added is told that it has, until it is heard. */
+#define MEMBERS_WELCOME_MS 200u
 /* So often a group that waits for members to begin says so. */
 #define MEMBERS_BIRTH_PATIENCE_MS 5000u
 
@@ -59,6 +65,7 @@ int members_decode_body(struct group_members *members, struct slice in) MUST_CHE
 /* With the slot in front. Nothing if there are none. */
 void members_encode_field(const struct group_members *members, struct buffer *out);
 int members_decode_field(struct group_members *members, struct slice in) MUST_CHECK;
+bool members_list_of_value(struct slice value, struct group_members *out);
 /* For paxos_options.members_of. */
 bool members_of_value(struct slice value, struct paxos_members *out);
 

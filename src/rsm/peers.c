@@ -9,9 +9,9 @@
 
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message)
 {
-	uint32_t index = rsm_member_index(rsm, to);
+	uint32_t index = rsm_seat(rsm, to);
 	struct env *env = rsm->node->env;
-	if (index == UINT32_MAX || env->ops->backlog(env, rsm->links[index]) > PEER_BACKLOG_MAX)
+	if (index == UINT32_MAX || env->ops->backlog(env, rsm->seats[index].link) > PEER_BACKLOG_MAX)
 		return;
 	message->group = rsm->options.group;
 	message->from = rsm->options.replica;
@@ -22,7 +22,7 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	struct trace_detail detail;
 	if (rsm_traces(rsm))
 		traced_sending(rsm, index, method, message, &m, &detail);
-	node_send(rsm->node, rsm->links[index], &m);
+	node_send(rsm->node, rsm->seats[index].link, &m);
 }
 
 /* Without its entries, but for no-ops: those are small, and a new leader needs one chosen before it may serve reads. */
@@ -58,7 +58,13 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 	return needed <= wal_room(rsm->wal);
 }
 
-bool peers_message(struct rsm *rsm, const struct message *message)
+/* One machine may have had several numbers, one after the other: messages to the others come here, too. */
+static bool is_another_here(const struct rsm *rsm, const struct wire_paxos *m)
+{
+	return m->group == rsm->options.group && m->to != 0 && m->to <= MEMBER_NUMBER_MAX;
+}
+
+bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 {
 	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
 	    (message->method > METHOD_STATE_HASH && message->method != METHOD_STARTED))
@@ -66,12 +72,21 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 	struct wire_paxos m;
 	arena_reset(&rsm->arena);
 	const char *refused = "all: malformed";
+	known_look(rsm);
 	if (wire_paxos_decode(message->payload, &rsm->arena, &m) == 0)
 		refused = judge_peer_message(rsm, message->method, &m);
+	else
+		m.to = 0;
 	if (refused != NULL) {
+		/* To one who has been added, or was removed, at this machine. */
+		if (m.to != rsm->options.replica && is_another_here(rsm, &m))
+			return true;
 		judge_refused(rsm, message->method, &m, refused);
 		return true;
 	}
+	uint32_t seat = rsm_seat(rsm, m.from);
+	if (__builtin_expect(seat == UINT32_MAX || rsm->seats[seat].address == NULL, 0))
+		seat = known_stranger(rsm, m.from, from);
 	/*
 	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without them these two still say who
 	 * leads and what is chosen; a Promise must keep its own, or the candidate would overlook what was accepted.
@@ -82,12 +97,12 @@ bool peers_message(struct rsm *rsm, const struct message *message)
 		traced_received(rsm, message, &m);
 	m.life = rsm->node->env->sender_life;
 	if (m.life != 0)
-		members_heard(rsm, m.from, m.life);
+		members_heard(rsm, seat, m.life);
 	if (message->method == METHOD_STARTED) {
-		stale_message(rsm, message, &m);
+		stale_message(rsm, seat, message, &m);
 		return true;
 	}
-	if (rsm->stale.on && !stale_admit(rsm, message, &m))
+	if (rsm->stale.on && !stale_admit(rsm, seat, message, &m))
 		return true;
 	if (message->method == METHOD_SNAPSHOT_FETCH)
 		snapshot_send_piece(rsm, &m);
@@ -185,8 +200,9 @@ static void old_next(struct old_fetch *f)
 
 void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 {
-	uint32_t index = rsm_member_index(rsm, want->to);
+	uint32_t index = rsm_seat(rsm, want->to);
 	struct old_fetch *f = &rsm->old[index];
+	/* Or of who has had its seat before. */
 	if (f->active)
 		return;
 	if (log_index_get(&rsm->index, want->first) == 0) {
@@ -208,7 +224,7 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 
 void peers_free(struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+	for (uint32_t i = 0; i < PAXOS_PEERS_MAX; i++) {
 		buffer_free(&rsm->old[i].values);
 		free(rsm->old[i].entries);
 	}

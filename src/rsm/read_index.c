@@ -6,10 +6,10 @@
 #include "paxos/judge.h"
 #include "rsm/internal.h"
 
-#define INDEX_SHIFT 56u
-#define SEQUENCE_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
-_Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && REPLICAS_MAX < 64,
-	       "a core read's id holds member and number");
+#define NUMBER_SHIFT 49u
+#define SEQUENCE_MASK ((UINT64_C(1) << NUMBER_SHIFT) - 1)
+_Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && MEMBER_NUMBER_MAX < 1u << (63 - NUMBER_SHIFT),
+	       "a core read's id holds replica and number");
 
 struct indexed_read {
 	struct list link;
@@ -305,7 +305,7 @@ void read_index_link_down(struct rsm *rsm, link_id link)
 static void asked(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct read_index *reads = &rsm->reads;
-	uint32_t index = rsm_member_index(rsm, m->from);
+	uint32_t index = rsm_seat(rsm, m->from);
 	uint64_t ballot = paxos_ballot(rsm->paxos);
 	/* Who does not lead says nothing: the other one will find out who does, and asks again. */
 	if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping)
@@ -318,24 +318,24 @@ static void asked(struct rsm *rsm, const struct wire_paxos *m)
 	if (reads->open[index] >= READ_INDEXES_OPEN_MAX)
 		return;
 	reads->open[index]++;
-	bool leading = paxos_read(rsm->paxos, READ_INDEX_BIT | (uint64_t)index << INDEX_SHIFT | m->sequence);
+	bool leading = paxos_read(rsm->paxos, READ_INDEX_BIT | (uint64_t)m->from << NUMBER_SHIFT | m->sequence);
 	ASSERT(leading);
 }
 
 void read_index_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 {
 	struct read_index *reads = &rsm->reads;
-	uint32_t index = (uint32_t)((id & ~READ_INDEX_BIT) >> INDEX_SHIFT);
+	uint32_t replica = (uint32_t)((id & ~READ_INDEX_BIT) >> NUMBER_SHIFT), index = rsm_seat(rsm, replica);
 	struct wire_paxos m = {
 		.ballot = paxos_ballot(rsm->paxos),
 		.slot = slot,
 		.chosen = paxos_chosen_slot(rsm->paxos),
 		.sequence = id & SEQUENCE_MASK,
 	};
-	if (reads->open[index] > 0)
+	if (index != UINT32_MAX && reads->open[index] > 0)
 		reads->open[index]--;
 	reads->answered++;
-	peers_send(rsm, rsm->options.members[index].replica, METHOD_READ_INDEX_REPLY, &m);
+	peers_send(rsm, replica, METHOD_READ_INDEX_REPLY, &m);
 }
 
 void read_index_message(struct rsm *rsm, uint16_t method, const struct wire_paxos *m)

@@ -29,6 +29,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "node/node.h"
+#include "paxos/multipaxos.h"
 #include "rsm/read_backlog.h"
 
 /* Questions of this replica to the leader that are under way. */
@@ -51,8 +52,8 @@ struct read_index {
 	uint64_t asked_us; /* when that was sent, */
 	uint32_t asked_of; /* to whom */
 	struct timer timer;
-	/* Leader: questions of members, by index, that are not answered yet; all of one ballot. */
-	uint32_t open[REPLICAS_MAX];
+	/* Leader: questions of others, by seat, that are not answered yet; all of one ballot. */
+	uint32_t open[PAXOS_PEERS_MAX];
 	uint64_t open_ballot;
 	uint64_t indexed, stale, refused, questions, answered; /* so far */
 };

@@ -245,6 +245,8 @@ static void create_core(struct rsm *rsm)
 		.life = rsm->node->env->life,
 		.members_byte = ENTRY_FORMAT_MEMBERS,
 		.members_of = members_of_value,
+		.adopted = known_adopted,
+		.joining = rsm->options.joining && rsm->group.bound.slot == 0,
 		.clock_us = node_clock_of,
 		.random = node_random_of,
 		.process = rsm->node->tracer.life,
@@ -255,6 +257,7 @@ static void create_core(struct rsm *rsm)
 	rsm->paxos = paxos_create(&options, rsm->applied);
 	struct paxos_members members = members_core(&rsm->group.bound);
 	paxos_restore_members(rsm->paxos, &members);
+	known_restored(rsm, &rsm->group.bound);
 	if (rsm->lost)
 		paxos_stop_voting(rsm->paxos, 0);
 	log_index_init(&rsm->index, rsm->applied + 1);
@@ -336,7 +339,7 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 		.recycle_max = log_files_max(&rsm->settings),
 		.files_max = log_files_max(&rsm->settings),
 		/* Without others there is nobody to ask. */
-		.lost = rsm->options.nmembers > 1 ? log_lost : NULL,
+		.lost = known_alone(rsm) ? NULL : log_lost,
 		.durable = wal_durable_now,
 		.fatal = wal_failed,
 		.context = rsm,
@@ -446,6 +449,7 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 	rsm->lost_slot = covered;
 	struct paxos_members members = members_core(&rsm->recovered.bound);
 	paxos_install_snapshot(rsm->paxos, 0, covered, &members);
+	known_restored(rsm, &rsm->recovered.bound);
 	rsm_set_electable(rsm);
 	log_index_drop_below(&rsm->index, covered + 1);
 }
@@ -458,7 +462,7 @@ static bool log_reaches(struct rsm *rsm, uint64_t covered)
 		if (log_index_get(&rsm->index, slot) == 0 || damage_covers(rsm, slot))
 			return false;
 	/* Accepted is not chosen, except where nobody else has a say. */
-	return rsm->options.nmembers == 1 || (r->chosen >= covered && r->foreign <= rsm->applied);
+	return known_alone(rsm) || (r->chosen >= covered && r->foreign <= rsm->applied);
 }
 
 int recover(struct rsm *rsm)
@@ -479,7 +483,7 @@ int recover(struct rsm *rsm)
 	paxos_restore_promise(rsm->paxos, r->promised);
 	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
-		if (rsm->options.nmembers == 1) {
+		if (known_alone(rsm)) {
 			node_problem(rsm->node, "the only replica's snapshot, of slot %" PRIu64 ", is damaged, and its log does not reach "
 				     "back to what it held; leave the files as they are", covered);
 			log_event(rsm->log, LOG_ERROR, "state_lost", "snapshot=%" PRIu64 " action=\"none: %s\"", covered,

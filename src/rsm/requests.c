@@ -198,6 +198,25 @@ void requests_propose(struct rsm *rsm)
 	}
 }
 
+uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format, const struct requester *requester)
+{
+	struct batch *batch = ALLOC(struct batch);
+	list_init(&batch->link);
+	settle_lived(rsm);
+	entry_finish(entry, 1, rsm_entry_wall_us(rsm), rsm->lived_us, paxos_ballot(rsm->paxos));
+	store_u32(entry->data, format);
+	batch->requesters = alloc_zeroed(1, sizeof *batch->requesters);
+	batch->capacity = batch->count = 1;
+	if (requester != NULL)
+		batch->requesters[0] = *requester;
+	rsm->pending_requests++;
+	batch->value = bytes_copy(buffer_slice(entry));
+	batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
+	list_push_back(&rsm->proposed, &batch->link);
+	rsm->proposed_bytes += batch->value->len;
+	return batch->slot;
+}
+
 bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body)
 {
 	struct requester nobody = {0};
@@ -352,7 +371,7 @@ static inline __attribute__((always_inline)) void add_read(struct rsm *rsm, cons
 		.payload = payload,
 		.id = id,
 		.slot = read_begins(rsm, id, unconfirmed),
-		.confirmations = unconfirmed && !paxos_lease_holds(rsm->paxos) ? paxos_quorum_others(rsm->paxos) : 0,
+		.confirm = unconfirmed && !paxos_lease_holds(rsm->paxos),
 	};
 	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
 		traced_reading(rsm, from->trace);
@@ -396,7 +415,7 @@ static void transfer_request(struct rsm *rsm, const struct requester *from, cons
 		answer_error(rsm, from, status, "malformed TRANSFER");
 	else if (replica == rsm->options.replica)
 		answer(rsm, from, 0, slice(NULL, 0));
-	else if (replica != 0 && rsm_member_index(rsm, replica) == UINT32_MAX)
+	else if (replica != 0 && !known_has_member(rsm, replica))
 		answer_error(rsm, from, STATUS_BAD_REQUEST, "replica %u is not a member of group %" PRIu64, replica,
 			     rsm->options.group);
 	else if (!paxos_transfer(rsm->paxos, node_now_us(rsm->node), replica))
@@ -436,6 +455,7 @@ static void ballot_request(struct rsm *rsm, const struct requester *from)
 					 .group = rsm->options.group,
 					 .replica = rsm->options.replica,
 					 .ballot = paxos_votes(rsm->paxos) && !paxos_is_held(rsm->paxos) ? paxos_ballot(rsm->paxos) : 0,
+					 .life = rsm->node->env->life,
 				 },
 				 &rsm->out);
 	answer(rsm, from, 0, buffer_slice(&rsm->out));
@@ -449,6 +469,8 @@ static void leader_request(struct rsm *rsm, const struct requester *from, const 
 		register_request(rsm, from);
 	else if (message->method == METHOD_TRANSFER)
 		transfer_request(rsm, from, message);
+	else if (message->method == METHOD_CHANGE_MEMBERS)
+		members_change(rsm, from, message);
 	else
 		query_request(rsm, from, message);
 }
@@ -468,9 +490,6 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_MEMBERS:
 		members_answer(rsm, from, message);
 		return true;
-	case METHOD_CHANGE_MEMBERS:
-		members_change(rsm, from, message);
-		return true;
 	case METHOD_REGISTER:
 		/* Where ids come from elsewhere they must not come from here, too. */
 		if (rsm->options.unregistered != NULL)
@@ -481,6 +500,7 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_QUERY_UNCONFIRMED:
 	case METHOD_QUERY_INDEXED:
 	case METHOD_TRANSFER:
+	case METHOD_CHANGE_MEMBERS:
 		if (paxos_role(rsm->paxos) == PAXOS_LEADER && !rsm->stopping)
 			leader_request(rsm, &requester, message);
 		else if (message->method == METHOD_QUERY_INDEXED)
@@ -575,10 +595,14 @@ static void answer_query(struct rsm *rsm, const struct pending_query *query, int
 	struct wire_unconfirmed_reply reply = {
 		.group = rsm->options.group,
 		.ballot = paxos_ballot(rsm->paxos),
-		.confirmations = query->confirmations,
-		.rather_query = query->confirmations == 0 || rsm->crowd.crowded,
 		.body = body,
 	};
+	/* Of those who count at this moment: the answer is not older. */
+	if (query->confirm) {
+		reply.confirmations = paxos_quorum_others(rsm->paxos);
+		reply.voters = buffer_slice(&rsm->voter_lives);
+	}
+	reply.rather_query = reply.confirmations == 0 || rsm->crowd.crowded;
 	buffer_clear(&rsm->out);
 	wire_unconfirmed_reply_encode(&reply, &rsm->out);
 	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));

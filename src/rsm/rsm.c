@@ -172,7 +172,7 @@ static void register_metrics(struct rsm *rsm)
 
 struct rsm *rsm_create(const struct rsm_options *options)
 {
-	ASSERT(options->nmembers > 0 && options->nmembers <= REPLICAS_MAX);
+	ASSERT(options->nmembers > 0 && options->nmembers <= MEMBERS_MAX);
 	struct rsm *rsm = ALLOC(struct rsm);
 	rsm->options = *options;
 	rsm->node = options->node;
@@ -209,9 +209,7 @@ int rsm_start(struct rsm *rsm)
 		status = stale_start(rsm);
 	if (status != 0)
 		return status;
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (i != rsm->self)
-			rsm->links[i] = node_dial(rsm->node, rsm->options.members[i].address);
+	known_take(rsm);
 	rsm->started = true;
 	rsm->started_us = node_now_us(rsm->node);
 	stale_begin(rsm);
@@ -247,6 +245,7 @@ void rsm_destroy(struct rsm *rsm)
 	buffer_free(&rsm->out);
 	buffer_free(&rsm->reply_body);
 	buffer_free(&rsm->kept_reply);
+	known_free(rsm);
 	free(rsm->marks);
 	for (size_t i = 0; i < sizeof rsm->texts / sizeof rsm->texts[0]; i++)
 		free(rsm->texts[i]);
@@ -275,7 +274,7 @@ static void check_stop(struct rsm *rsm)
 {
 	if (!rsm->stopping || rsm->stopped)
 		return;
-	bool leads_others = paxos_role(rsm->paxos) == PAXOS_LEADER && rsm->options.nmembers > 1;
+	bool leads_others = paxos_role(rsm->paxos) == PAXOS_LEADER && known_others(rsm) > 0;
 	if (!leads_others && wal_pending_bytes(rsm->wal) == 0 && list_empty(&rsm->proposed))
 		finish_stop(rsm);
 }
@@ -351,6 +350,15 @@ static void carry_out(struct rsm *rsm)
 		peers_old_fetch(rsm, &out->old[i]);
 	if (out->need_snapshot && !rsm->state_lost)
 		snapshot_receive_start(rsm, out->snapshot_from, out->snapshot_slot);
+	rsm->removed |= out->removed;
+}
+
+static bool is_lost_from(const struct rsm *rsm, uint32_t replica)
+{
+	for (uint32_t i = 0; i < rsm->nlost_from; i++)
+		if (rsm->lost_from[i] == replica)
+			return true;
+	return rsm->nlost_from == 0;
 }
 
 /* Of a damaged snapshot any peer's newer one will do; of a state that has diverged, that of one that was right. */
@@ -358,11 +366,19 @@ static void recover_state(struct rsm *rsm)
 {
 	if (!rsm->state_lost || rsm->receive.step != RECEIVE_IDLE)
 		return;
-	uint32_t other = (uint32_t)(node_random(rsm->node) % (rsm->options.nmembers - 1));
-	uint32_t index = other < rsm->self ? other : other + 1;
-	while (rsm->lost_from != 0 && (rsm->lost_from & 1u << index) == 0)
-		index = (index + 1) % rsm->options.nmembers;
-	snapshot_receive_start(rsm, rsm->options.members[index].replica, rsm->lost_slot);
+	uint32_t others = known_others(rsm), from = 0, skip;
+	if (others == 0)
+		return;
+	skip = (uint32_t)(node_random(rsm->node) % others);
+	/* The next one, in turn, from the one that was drawn on; if all who were right have gone, any. */
+	for (uint32_t k = 0, seen = 0; k < 2 * rsm->nseats; k++) {
+		const struct rsm_seat *seat = &rsm->seats[k % rsm->nseats];
+		if (!seat->listed || k % rsm->nseats == rsm->self || seen++ < skip)
+			continue;
+		if (from == 0 || (!is_lost_from(rsm, from) && is_lost_from(rsm, seat->replica)))
+			from = seat->replica;
+	}
+	snapshot_receive_start(rsm, from, rsm->lost_slot);
 }
 
 static void notice_leadership(struct rsm *rsm)
@@ -413,6 +429,7 @@ void rsm_turn_end(struct rsm *rsm)
 	read_index_ask(rsm, &rsm->reads);
 	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
 	do {
+		known_look(rsm);
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
@@ -452,15 +469,15 @@ bool rsm_message(struct rsm *rsm, link_id from, const struct message *message)
 {
 	if (!rsm->started)
 		return false;
-	return peers_message(rsm, message) || requests_message(rsm, from, message);
+	return peers_message(rsm, from, message) || requests_message(rsm, from, message);
 }
 
 void rsm_link_down(struct rsm *rsm, link_id link)
 {
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (rsm->links[i] == link) {
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (rsm->seats[i].link == link && rsm->seats[i].address != NULL) {
 			if (rsm->started) {
-				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node), rsm->options.members[i].replica);
+				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node), rsm->seats[i].replica);
 				stale_link_down(rsm, i);
 			}
 			return;
@@ -551,16 +568,17 @@ const struct group_settings *rsm_settings_in_force(const struct rsm *rsm)
 	return &rsm->group.settings;
 }
 
-static const struct rsm_member *leader_member(const struct rsm *rsm)
+/* NULL: not known, or who it is not known how to reach. */
+static const struct rsm_seat *leader_seat(const struct rsm *rsm)
 {
 	uint32_t leader = rsm->paxos == NULL ? 0 : paxos_leader(rsm->paxos);
-	uint32_t index = leader == 0 ? UINT32_MAX : rsm_member_index(rsm, leader);
-	return index == UINT32_MAX ? NULL : &rsm->options.members[index];
+	uint32_t index = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
+	return index == UINT32_MAX || rsm->seats[index].address == NULL ? NULL : &rsm->seats[index];
 }
 
 const char *rsm_leader_address(const struct rsm *rsm)
 {
-	const struct rsm_member *leader = leader_member(rsm);
+	const struct rsm_seat *leader = leader_seat(rsm);
 	return leader == NULL ? "" : leader->client_address;
 }
 
@@ -571,9 +589,9 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 		out->state = slice_string("recovering");
 		return;
 	}
-	const struct rsm_member *leader = leader_member(rsm);
+	const struct rsm_seat *leader = leader_seat(rsm);
 	uint64_t now = node_now_us(rsm->node);
-	out->state = slice_string(!paxos_votes(rsm->paxos)           ? "lost"
+	out->state = slice_string(!paxos_votes(rsm->paxos)           ? members_voteless_text(rsm)
 				  : rsm->restoring || rsm->state_lost ? "recovering"
 								      : paxos_role_text(paxos_role(rsm->paxos)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
@@ -592,11 +610,13 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	out->uptime_ms = (now - rsm->started_us) / 1000;
 	if (!rsm->leading)
 		return;
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
+	for (uint32_t i = 0; i < rsm->nseats; i++) {
+		if (!rsm->seats[i].listed)
+			continue;
 		struct wire_peer_status *peer = &out->peers[out->npeers++];
 		uint64_t heard_us;
-		peer->replica = rsm->options.members[i].replica;
-		peer->address = slice_string(rsm->options.members[i].client_address);
+		peer->replica = rsm->seats[i].replica;
+		peer->address = slice_string(rsm->seats[i].client_address);
 		paxos_peer(rsm->paxos, i, now, &peer->matched, &heard_us);
 		peer->last_heard_ms = heard_us / 1000;
 	}

@@ -77,12 +77,22 @@ struct rsm_options {
 	 */
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* copied */
+	/*
+	 * This replica has been added to a group that lives, as WELCOME told: as long as it has learnt no list it has no vote, whatever its
+	 * log holds. `members` are those of the WELCOME.
+	 */
+	bool joining;
 	struct rsm_settings settings;
 	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
 	void (*applied)(void *context);
 	void (*leadership)(void *context, bool leader);
 	/* At the end of a turn: the group's list is known (after the start), or another one; never before there is one. May be NULL. */
 	void (*members_changed)(void *context, const struct group_members *members);
+	/*
+	 * This replica has been removed from its group, says a member of the group as it is now: nothing of what it holds is needed any more.
+	 * Once; the service is to end. May be NULL.
+	 */
+	void (*removed)(void *context);
 	/*
 	 * Of who gets its client ids elsewhere: a COMMAND from a client of which this leader does not know whether
 	 * its id was ever handed out. It is the service's from here on: to be answered, or handed to rsm_message()
@@ -108,8 +118,8 @@ void rsm_turn_end(struct rsm *rsm);
  * Before rsm_start() or later. An input like the others: turn_end follows.
  */
 void rsm_stop_voting(struct rsm *rsm);
-/* The directory is a stale copy (rsm/starts.h), and has no other life yet. */
-bool rsm_is_stale(const struct rsm *rsm);
+/* This start has not been compared with what the group remembers of it, or is a stale copy's (rsm/starts.h). */
+bool rsm_is_doubted(const struct rsm *rsm);
 /* Orderly: hands leadership over if there is somebody to take it, lets the log finish, then calls env stopped. */
 void rsm_stop(struct rsm *rsm);
 void rsm_destroy(struct rsm *rsm);

@@ -389,9 +389,10 @@ static void restored(struct rsm *rsm)
 	if (identity_check(rsm) != 0)
 		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
-	rsm->lost_from = 0;
+	rsm->nlost_from = 0;
 	struct paxos_members members = members_core(&rsm->group.bound);
 	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &members);
+	known_restored(rsm, &rsm->group.bound);
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);
 	struct disk_file *file = r->file;

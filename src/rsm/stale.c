@@ -23,6 +23,29 @@ static uint64_t timeout_us(const struct rsm *rsm)
 	return rsm->settings.election_timeout_ms * 1000ull;
 }
 
+/* Nobody else belongs to the group, as far as is known. */
+static bool alone(const struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < paxos_peers(rsm->paxos); i++)
+		if (i != rsm->self && paxos_peer_is_listed(rsm->paxos, i))
+			return false;
+	return true;
+}
+
+static bool is_member(const struct rsm *rsm, uint32_t replica)
+{
+	for (uint32_t i = 0; i < paxos_peers(rsm->paxos); i++)
+		if (paxos_peer_number(rsm->paxos, i) == replica)
+			return paxos_peer_is_listed(rsm->paxos, i);
+	return false;
+}
+
+static bool is_removed(const struct rsm *rsm, uint32_t replica)
+{
+	return rsm->members.slot != 0 && replica < rsm->members.next_number &&
+	       members_find(&rsm->members, replica) == NULL;
+}
+
 static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
 {
 	const struct paxos_members *members = paxos_members(rsm->paxos);
@@ -34,6 +57,17 @@ static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
 
 /* ---- what is remembered ---- */
 
+/* Members have room for all their lives; so there is always somebody else to go first. */
+static void make_room(struct rsm *rsm)
+{
+	struct starts *starts = &rsm->stale.starts;
+	for (uint32_t i = 0; i < starts->count && starts->count == STARTS_MAX; i++) {
+		uint32_t replica = starts->list[i].replica;
+		if (replica != rsm->options.replica && !is_member(rsm, replica))
+			starts_forget(starts, replica);
+	}
+}
+
 /* Where it stands may change. */
 static struct start_memory *memory_of(struct rsm *rsm, uint32_t replica, uint64_t life)
 {
@@ -42,6 +76,7 @@ static struct start_memory *memory_of(struct rsm *rsm, uint32_t replica, uint64_
 	if (memory != NULL)
 		return memory;
 	memset(s->current, 0, sizeof s->current);
+	make_room(rsm);
 	return starts_get(&s->starts, replica, life, bound_life(rsm, replica));
 }
 
@@ -101,13 +136,15 @@ void stale_restore(struct rsm *rsm, struct slice payload)
 
 /* ---- whose lives are bound ---- */
 
-/* u64 slot of the entry that binds them, then for each u32 replica   u64 life. Nothing before the first. */
+/* u64 slot of the entry that binds them, then for each voter u32 replica   u64 life. Nothing before the first. */
 static void bound_encode(const struct paxos_members *members, struct buffer *out)
 {
 	if (members->slot == 0)
 		return;
 	buffer_add_u64(out, members->slot);
 	for (uint32_t i = 0; i < members->count; i++) {
+		if (members->list[i].role != MEMBER_VOTER)
+			continue;
 		buffer_add_u32(out, members->list[i].replica);
 		buffer_add_u64(out, members->list[i].life);
 	}
@@ -124,6 +161,7 @@ static int bound_decode(struct paxos_members *members, struct slice in)
 		struct paxos_binding *b = &members->list[members->count];
 		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &b->replica) || !slice_take_u64(&in, &b->life))
 			return STATUS_CORRUPT;
+		b->role = MEMBER_VOTER;
 		members->count++;
 	}
 	return 0;
@@ -138,7 +176,7 @@ static const struct paxos_members *newest_bound(const struct rsm *rsm)
 
 /* ---- telling, and asking ---- */
 
-static void send_started(struct rsm *rsm, uint32_t index, bool ask)
+static void send_started(struct rsm *rsm, uint32_t seat, bool ask)
 {
 	struct stale *s = &rsm->stale;
 	struct buffer claim = {0}, remembered = {0}, bound = {0};
@@ -153,48 +191,68 @@ static void send_started(struct rsm *rsm, uint32_t index, bool ask)
 		.claim = buffer_slice(&claim),
 		.remembered = buffer_slice(&remembered),
 	};
-	peers_send(rsm, rsm->options.members[index].replica, METHOD_STARTED, &m);
+	peers_send(rsm, rsm->seats[seat].replica, METHOD_STARTED, &m);
 	buffer_free(&claim);
 	buffer_free(&remembered);
 	buffer_free(&bound);
 }
 
 /* At most once a heartbeat. */
-static void ask(struct rsm *rsm, uint32_t index)
+static void ask(struct rsm *rsm, uint32_t seat)
 {
 	uint64_t now_us = node_now_us(rsm->node);
-	if (now_us < rsm->stale.asked_us[index])
+	if (now_us < rsm->stale.asked_us[seat])
 		return;
-	rsm->stale.asked_us[index] = now_us + heartbeat_us(rsm);
-	send_started(rsm, index, true);
+	rsm->stale.asked_us[seat] = now_us + heartbeat_us(rsm);
+	send_started(rsm, seat, true);
+}
+
+static bool is_other(const struct rsm *rsm, uint32_t seat)
+{
+	return seat != rsm->self && rsm->seats[seat].listed;
 }
 
 static void ask_those_unheard(struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (i != rsm->self && rsm->stale.heard[i] == 0)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (is_other(rsm, i) && rsm->stale.heard[i] == 0)
 			send_started(rsm, i, true);
 }
 
 static void tell_all(struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (i != rsm->self)
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (is_other(rsm, i))
 			send_started(rsm, i, rsm->stale.heard[i] == 0);
 }
 
 /* ---- before this replica counts ---- */
 
-static bool counts(const struct rsm *rsm, uint32_t index)
+static bool counts(const struct rsm *rsm, uint32_t seat)
 {
 	const struct paxos_members *members = newest_bound(rsm);
-	uint64_t life = rsm->stale.heard[index];
+	uint64_t life = rsm->stale.heard[seat];
 	if (life == 0 || members->slot == 0)
-		return life != 0 && !rsm->stale.heard_learner[index];
+		return life != 0 && rsm->seats[seat].listed && !rsm->stale.heard_learner[seat];
 	for (uint32_t i = 0; i < members->count; i++)
-		if (members->list[i].replica == rsm->options.members[index].replica)
-			return members->list[i].life == life;
+		if (members->list[i].replica == rsm->seats[seat].replica)
+			return members->list[i].role == MEMBER_VOTER && members->list[i].life == life;
 	return false;
+}
+
+/* As many as make a quorum of the newest list with this replica; without it, if it has no vote by that. */
+static uint32_t needed(const struct rsm *rsm)
+{
+	const struct paxos_members *members = newest_bound(rsm);
+	uint32_t voters = 0;
+	bool votes = false;
+	if (members->slot == 0)
+		return paxos_quorum_others(rsm->paxos);
+	for (uint32_t i = 0; i < members->count; i++) {
+		voters += members->list[i].role == MEMBER_VOTER;
+		votes |= members->list[i].role == MEMBER_VOTER && members->list[i].replica == rsm->options.replica;
+	}
+	return voters / 2 + !votes;
 }
 
 static void open_if_heard(struct rsm *rsm)
@@ -203,25 +261,46 @@ static void open_if_heard(struct rsm *rsm)
 	uint32_t heard = 0, awaited = 0;
 	if (!paxos_is_held(rsm->paxos) || s->found)
 		return;
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
-		if (i == rsm->self)
-			continue;
-		heard += counts(rsm, i);
-		awaited += s->heard[i] == 0 && !s->absent[i];
+	/* Who votes by a later list than is known here has a seat when it has spoken, and is not awaited. */
+	for (uint32_t i = 0; i < rsm->nseats; i++) {
+		heard += i != rsm->self && counts(rsm, i);
+		awaited += is_other(rsm, i) && paxos_peer_is_voter(rsm->paxos, i) && s->heard[i] == 0 && !s->absent[i];
 	}
-	if (heard < paxos_quorum_others(rsm->paxos) ||
+	if (heard < needed(rsm) ||
 	    (awaited > 0 && node_now_us(rsm->node) < rsm->started_us + timeout_us(rsm)))
 		return;
 	paxos_hold_vote(rsm->paxos, false);
 }
 
-void stale_link_down(struct rsm *rsm, uint32_t index)
+void stale_link_down(struct rsm *rsm, uint32_t seat)
 {
 	struct stale *s = &rsm->stale;
-	if (!s->on || s->heard[index] != 0)
+	if (!s->on || s->heard[seat] != 0)
 		return;
-	s->absent[index] = true;
+	s->absent[seat] = true;
 	open_if_heard(rsm);
+}
+
+void stale_seat_given(struct rsm *rsm, uint32_t seat)
+{
+	struct stale *s = &rsm->stale;
+	s->current[seat] = NULL;
+	s->heard[seat] = s->asked_us[seat] = 0;
+	s->heard_learner[seat] = s->absent[seat] = false;
+}
+
+void stale_members_changed(struct rsm *rsm)
+{
+	struct stale *s = &rsm->stale;
+	for (uint32_t i = 0; i < s->starts.count;) {
+		uint32_t replica = s->starts.list[i].replica;
+		if (replica == rsm->options.replica || !is_removed(rsm, replica)) {
+			i++;
+			continue;
+		}
+		s->changed |= starts_forget(&s->starts, replica);
+		memset(s->current, 0, sizeof s->current);
+	}
 }
 
 /* ---- a stale copy ---- */
@@ -238,21 +317,22 @@ static void begin_claim(struct rsm *rsm)
 	s->changed = true;
 }
 
-static void found_stale(struct rsm *rsm, uint32_t from, enum start_gap gap, const struct start_memory *memory)
+static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap, const struct start_memory *memory)
 {
 	struct stale *s = &rsm->stale;
 	char promised[BALLOT_TEXT_BYTES], remembered[BALLOT_TEXT_BYTES];
+	const char *name = rsm->seats[seat].name;
 	if (s->found)
 		return;
 	s->found = true;
 	s->copies++;
 	log_event(rsm->log, LOG_ERROR, "stale_copy",
-		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
+		  "group=%" PRIu64 " told_by=%u told_by_name=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
 		  " promised=%s promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64
 		  " meaning=\"this directory is an older copy of itself, or has been started elsewhere: the replica "
 		  "gives up its vote, follows and catches up, and votes again when its group has bound it anew, which "
 		  "it does by itself (event=member_bound)\"",
-		  rsm->options.group, rsm->options.members[from].name, start_gap_text(gap), s->own.chain.count,
+		  rsm->options.group, rsm->seats[seat].replica, name == NULL ? "?" : name, start_gap_text(gap), s->own.chain.count,
 		  memory->count, ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered),
 		  s->own.last, memory->last);
 	rsm->lost = true;
@@ -289,7 +369,7 @@ static void renew(struct rsm *rsm)
 /* ---- what others say ---- */
 
 /* True: it is of another process than before, that may not know ours. */
-static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *message, const struct wire_paxos *m,
+static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *message, const struct wire_paxos *m,
 		       bool *answer)
 {
 	struct stale *s = &rsm->stale;
@@ -308,16 +388,17 @@ static bool take_claim(struct rsm *rsm, uint32_t index, const struct message *me
 	starts_accept(memory, &claim);
 	s->changed = true;
 	/* Another process than the one that had compared ours may have forgotten it. */
-	s->heard[index] = 0;
+	s->heard[seat] = 0;
 	return true;
 }
 
-static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos *m, const struct start_memory *theirs)
+static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos *m, const struct start_memory *theirs)
 {
 	struct stale *s = &rsm->stale;
 	if (theirs->replica != rsm->options.replica) {
-		uint32_t of = rsm_member_index(rsm, theirs->replica);
-		if (of == UINT32_MAX)
+		uint32_t of = rsm_seat(rsm, theirs->replica);
+		/* Of a member that is not known here yet it will be told again. */
+		if (of == UINT32_MAX || !rsm->seats[of].listed)
 			return;
 		if (starts_find(&s->starts, theirs->replica, theirs->life) == NULL)
 			memset(s->current, 0, sizeof s->current);
@@ -331,60 +412,74 @@ static void take_memory(struct rsm *rsm, uint32_t index, const struct wire_paxos
 		return;
 	enum start_gap gap = starts_judge(theirs, &s->own);
 	if (gap != START_GAP_NONE) {
-		found_stale(rsm, index, gap, theirs);
+		found_stale(rsm, seat, gap, theirs);
 	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
-		s->heard[index] = m->life;
-		s->heard_learner[index] = (m->flags & PAXOS_LEARNER) != 0;
+		s->heard[seat] = m->life;
+		s->heard_learner[seat] = (m->flags & PAXOS_LEARNER) != 0;
 	}
 }
 
-void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m)
+/* It does not stand before it has been compared, and who has gone need not be: it hears from the core that it has. */
+static void answer_removed(struct rsm *rsm, const struct wire_paxos *m)
+{
+	struct wire_paxos pre_vote = {.group = m->group, .from = m->from, .to = m->to, .life = m->life};
+	paxos_receive(rsm->paxos, node_now_us(rsm->node), METHOD_PRE_VOTE, &pre_vote);
+}
+
+void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message, const struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
-	uint32_t index = rsm_member_index(rsm, m->from);
 	struct starts theirs;
 	struct paxos_members bound;
 	bool answer = (m->flags & PAXOS_ASKED) != 0;
 	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0 || bound_decode(&bound, m->data) != 0)
 		return;
-	s->absent[index] = false;
+	if (is_removed(rsm, m->from)) {
+		if (answer && !rsm_is_doubted(rsm))
+			answer_removed(rsm, m);
+		return;
+	}
+	s->absent[seat] = false;
 	if (bound.slot > s->bound.slot)
 		s->bound = bound;
-	bool other = take_claim(rsm, index, message, m, &answer);
+	bool other = take_claim(rsm, seat, message, m, &answer);
 	for (uint32_t i = 0; i < theirs.count; i++)
-		take_memory(rsm, index, m, &theirs.list[i]);
+		take_memory(rsm, seat, m, &theirs.list[i]);
 	/* Whoever answers asks only if there is news: two that do not count for each other would go on for ever. */
 	if (answer || other)
-		send_started(rsm, index, other && s->heard[index] == 0);
+		send_started(rsm, seat, other && s->heard[seat] == 0);
 	renew(rsm);
 	open_if_heard(rsm);
 }
 
-bool rsm_is_stale(const struct rsm *rsm)
-{
-	return rsm->stale.found;
-}
-
-static bool is_closed(const struct rsm *rsm)
+bool rsm_is_doubted(const struct rsm *rsm)
 {
 	return paxos_is_held(rsm->paxos) || rsm->stale.found;
 }
 
 /* T1; and T2, for nobody is current before. */
-bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m)
+bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
-	if (is_closed(rsm))
-		return false;
+	bool removes = message->method == METHOD_REJECT && (m->flags & PAXOS_REMOVED) != 0;
+	/* Of that nothing gets into the log. Who speaks and is not known here may be of a later list, of which only it knows. */
+	if (rsm_is_doubted(rsm)) {
+		if (!rsm->seats[seat].listed && m->life != 0 && !removes)
+			ask(rsm, seat);
+		return removes;
+	}
 	/* From a world that tells no lives. */
 	if (m->life == 0)
 		return true;
 	struct start_memory *memory = starts_find(&s->starts, m->from, m->life);
 	if (memory != NULL && memory->nonce == message->origin) {
-		s->current[index] = memory;
+		s->current[seat] = memory;
 		return true;
 	}
-	ask(rsm, index);
+	/* Of a stranger nothing counts (paxos/members.c), but that a leader has handed over. */
+	if (!rsm->seats[seat].listed && message->method != METHOD_TAKE_OVER && is_removed(rsm, m->from))
+		return true;
+	ask(rsm, seat);
 	switch (message->method) {
 	case METHOD_ACCEPTED:
 		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
@@ -429,11 +524,11 @@ static void spread(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	uint32_t leader = paxos_leader(rsm->paxos);
-	uint32_t index = leader == 0 ? UINT32_MAX : rsm_member_index(rsm, leader);
-	if (leader != s->leader && index != UINT32_MAX && index != rsm->self)
-		send_started(rsm, index, s->heard[index] == 0);
+	uint32_t seat = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
+	if (leader != s->leader && seat != UINT32_MAX && seat != rsm->self)
+		send_started(rsm, seat, s->heard[seat] == 0);
 	s->leader = leader;
-	if (index == rsm->self && (s->tell_due || s->ticks % REPEAT_TICKS == 0)) {
+	if (seat == rsm->self && (s->tell_due || s->ticks % REPEAT_TICKS == 0)) {
 		s->tell_due = false;
 		tell_all(rsm);
 	}
@@ -444,6 +539,13 @@ static void tick(void *data)
 	struct rsm *rsm = data;
 	struct stale *s = &rsm->stale;
 	s->ticks++;
+	known_look(rsm);
+	/* Nobody could tell, and nobody is told. */
+	if (alone(rsm) && !s->found) {
+		paxos_hold_vote(rsm->paxos, false);
+		arm(rsm);
+		return;
+	}
 	renew(rsm);
 	note_own(rsm);
 	note_durable(rsm);
@@ -473,15 +575,13 @@ int stale_start(struct rsm *rsm)
 		return status;
 	s->on = true;
 	begin_claim(rsm);
-	if (rsm->options.nmembers == 1)
-		return 0;
-	paxos_hold_vote(rsm->paxos, true);
+	paxos_hold_vote(rsm->paxos, !alone(rsm));
 	return 0;
 }
 
 void stale_begin(struct rsm *rsm)
 {
-	if (!rsm->stale.on || rsm->options.nmembers == 1)
+	if (!rsm->stale.on)
 		return;
 	ask_those_unheard(rsm);
 	arm(rsm);

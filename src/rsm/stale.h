@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "node/timer.h"
-#include "paxos/members.h"
+#include "paxos/multipaxos.h"
 #include "rsm/starts.h"
 #include "wal/wal.h"
 #include "wire/wire.h"
@@ -22,14 +22,14 @@ struct stale {
 	bool refused;           /* … and cannot be */
 	struct start_claim own;
 	struct starts starts;   /* what is remembered */
-	/* In it: of the process that was heard last, by member; its messages count. */
-	struct start_memory *current[REPLICAS_MAX];
-	/* The life of the member's disk, if it has said that it remembers no more than we hold; 0: not yet. */
-	uint64_t heard[REPLICAS_MAX];
-	bool heard_learner[REPLICAS_MAX]; /* it says that it has no vote */
-	struct paxos_members bound; /* the newest that others have told, their slot and lives alone; slot 0: none */
-	bool absent[REPLICAS_MAX];       /* it could not be connected to since it was asked last */
-	uint64_t asked_us[REPLICAS_MAX];
+	/* By seat (rsm/known.c). In it: of the process that was heard last; its messages count. */
+	struct start_memory *current[PAXOS_PEERS_MAX];
+	/* The life of its disk, if it has said that it remembers no more than we hold; 0: not yet. */
+	uint64_t heard[PAXOS_PEERS_MAX];
+	bool heard_learner[PAXOS_PEERS_MAX]; /* it says that it has no vote */
+	struct paxos_members bound; /* the newest that others have told, the voters alone; slot 0: none */
+	bool absent[PAXOS_PEERS_MAX];    /* it could not be connected to since it was asked last */
+	uint64_t asked_us[PAXOS_PEERS_MAX];
 	struct timer timer;
 	uint64_t eager_until_us;         /* until then whoever has not answered is asked at each heartbeat */
 	uint32_t ticks;
@@ -56,12 +56,16 @@ void stale_free(struct rsm *rsm);
  * stands; UINT64_MAX: nothing is remembered.
  */
 wal_position stale_write(struct rsm *rsm);
-void stale_message(struct rsm *rsm, const struct message *message, const struct wire_paxos *m);
+void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message, const struct wire_paxos *m);
 /* The connection to this member is lost. */
-void stale_link_down(struct rsm *rsm, uint32_t index);
+void stale_link_down(struct rsm *rsm, uint32_t seat);
+/* Somebody else has this seat. */
+void stale_seat_given(struct rsm *rsm, uint32_t seat);
+/* The list has changed: who has been removed for good need not be remembered. */
+void stale_members_changed(struct rsm *rsm);
 
 /* The slow way of stale_admit(). */
-bool stale_admit_other(struct rsm *rsm, uint32_t index, const struct message *message, struct wire_paxos *m);
+bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m);
 const char *stale_judge(const struct wire_paxos *m);
 
 #endif

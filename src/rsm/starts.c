@@ -72,6 +72,15 @@ struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_
 	return memory;
 }
 
+bool starts_forget(struct starts *starts, uint32_t replica)
+{
+	uint32_t before = starts->count;
+	for (uint32_t i = starts->count; i-- > 0;)
+		if (starts->list[i].replica == replica)
+			forget(starts, i);
+	return starts->count < before;
+}
+
 void starts_accept(struct start_memory *memory, const struct start_claim *claim)
 {
 	memory->root = claim->chain.root;

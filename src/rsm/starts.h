@@ -52,7 +52,8 @@
 #include "base/status.h"
 
 #define STARTS_LISTED 56u /* of the newest starts, in a chain */
-#define STARTS_MAX 24u    /* lives that are remembered: two of each member */
+/* Lives that are remembered: two of each member, and of some who may be members by a list that is not known yet. */
+#define STARTS_MAX (2 * MEMBERS_MAX + 8u)
 
 /* A directory's starts. */
 struct start_chain {
@@ -101,6 +102,8 @@ struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64
  * into the list that were taken before are not valid any more.
  */
 struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life, uint64_t bound);
+/* This replica will not be heard of again. True: something was remembered of it. */
+bool starts_forget(struct starts *starts, uint32_t replica);
 /* The claim has been judged: its process is the one whose messages count. */
 void starts_accept(struct start_memory *memory, const struct start_claim *claim);
 

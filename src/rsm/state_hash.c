@@ -68,7 +68,7 @@ void state_hash_forget(struct rsm *rsm)
 {
 	struct state_hash *h = &rsm->hash;
 	end_audit(rsm);
-	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+	for (uint32_t i = 0; i < MEMBERS_MAX; i++) {
 		free(h->reports[i].parts);
 		h->reports[i] = (struct state_report){0};
 	}
@@ -116,7 +116,30 @@ static void mark(struct rsm *rsm, uint64_t slot)
 
 static struct state_report *own_report(struct rsm *rsm)
 {
-	return &rsm->hash.reports[rsm->self];
+	rsm->hash.reports[0].replica = rsm->options.replica;
+	return &rsm->hash.reports[0];
+}
+
+/* That of another member, or room for one; NULL: there is none. */
+static struct state_report *report_of(struct state_hash *h, uint32_t replica)
+{
+	for (uint32_t i = 1; i < MEMBERS_MAX; i++) {
+		if (h->reports[i].replica == 0)
+			h->reports[i].replica = replica;
+		if (h->reports[i].replica == replica)
+			return &h->reports[i];
+	}
+	return NULL;
+}
+
+/* Whose state decides what is right: that of learners is compared with it. */
+static bool is_voter(const struct rsm *rsm, uint32_t replica)
+{
+	const struct group_members *members = &rsm->group.bound;
+	const struct group_member *member = members_find(members, replica);
+	if (members->slot == 0)
+		return replica == rsm->options.replica || known_has_member(rsm, replica);
+	return member != NULL && member->role == MEMBER_VOTER;
 }
 
 static void judge(struct rsm *rsm, const struct hash_verdict *v);
@@ -189,9 +212,11 @@ const char *state_hash_judge(const struct wire_paxos *m)
 void state_hash_message(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct state_hash *h = &rsm->hash;
-	struct state_report *report = &h->reports[rsm_member_index(rsm, m->from)];
 	struct slice data = m->data;
-	if (h->mark_slot != m->slot || h->nparts != m->total || h->judged || report->told)
+	if (h->mark_slot != m->slot || h->nparts != m->total || h->judged || !is_voter(rsm, m->from))
+		return;
+	struct state_report *report = report_of(h, m->from);
+	if (report == NULL || report->told)
 		return;
 	report->parts = alloc_zeroed(h->nparts, sizeof *report->parts);
 	for (uint32_t i = 0; i < h->nparts; i++)
@@ -234,11 +259,13 @@ static void list_differing(struct hash_verdict *v, uint64_t *const parts[REPLICA
 static void gather(const struct rsm *rsm, struct hash_verdict *v, uint64_t *parts[REPLICAS_MAX])
 {
 	const struct state_hash *h = &rsm->hash;
-	*v = (struct hash_verdict){.slot = h->mark_slot, .members = rsm->options.nmembers, .parts = h->nparts};
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
-		if (!h->reports[i].told)
+	const struct group_members *members = &rsm->group.bound;
+	uint32_t voters = members->slot == 0 ? rsm->options.nmembers : members_voters(members);
+	*v = (struct hash_verdict){.slot = h->mark_slot, .members = voters, .parts = h->nparts};
+	for (uint32_t i = 0; i < MEMBERS_MAX; i++) {
+		if (!h->reports[i].told || !is_voter(rsm, h->reports[i].replica))
 			continue;
-		uint32_t replica = rsm->options.members[i].replica, at = v->nreports++;
+		uint32_t replica = h->reports[i].replica, at = v->nreports++;
 		for (; at > 0 && v->reports[at - 1].replica > replica; at--) {
 			v->reports[at] = v->reports[at - 1];
 			parts[at] = parts[at - 1];
@@ -487,12 +514,10 @@ static void give_up_state(struct rsm *rsm, const struct hash_verdict *v, uint32_
 		  v->slot, end_named(&named, unnamed), own->hash, v->reports[right].hash,
 		  own->sound ? "fits itself" : "does not fit itself", rsm->leading ? "yes" : "no");
 	buffer_free(&named.text);
-	rsm->lost_from = 0;
-	for (uint32_t i = 0; i < v->nreports; i++) {
-		uint32_t member = rsm_member_index(rsm, v->reports[i].replica);
-		if (v->reports[i].hash == v->reports[right].hash && member != UINT32_MAX && member != rsm->self)
-			rsm->lost_from |= 1u << member;
-	}
+	rsm->nlost_from = 0;
+	for (uint32_t i = 0; i < v->nreports; i++)
+		if (v->reports[i].hash == v->reports[right].hash && v->reports[i].replica != rsm->options.replica)
+			rsm->lost_from[rsm->nlost_from++] = v->reports[i].replica;
 	rsm->state_lost = true;
 	rsm->lost_slot = rsm->applied;
 	keep_evidence(rsm);

@@ -41,6 +41,7 @@ struct rsm;
 
 /* What a replica has told of a mark. */
 struct state_report {
+	uint32_t replica;
 	bool told, sound;
 	uint64_t hash;
 	uint64_t *parts;
@@ -57,7 +58,7 @@ struct state_hash {
 	uint64_t group_part, app_part; /* of the moment; the latter of an app without audits */
 	struct app_audit *audit;
 	uint64_t marked_us, done_us, told_us;
-	struct state_report reports[REPLICAS_MAX]; /* by index of the member; the own one among them */
+	struct state_report reports[MEMBERS_MAX]; /* in the order in which they have come; the own one first */
 	bool judged;             /* somebody was right */
 	struct buffer verdict;   /* that has come before our own hash was ready; empty: none */
 	/* Leader. */

@@ -86,8 +86,11 @@ void traced_synced(struct rsm *rsm, const struct durable_mark *mark)
 /* Nobody needs to hear of the entry any more. */
 static bool is_over(const struct rsm *rsm, const struct traced_entry *entry)
 {
-	uint32_t everybody = ((1u << rsm->options.nmembers) - 1u) & ~(1u << rsm->self);
-	return entry->last <= rsm->applied && (!rsm->leading || entry->told == everybody);
+	uint32_t everybody = 0;
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		if (rsm->seats[i].listed && i != rsm->self)
+			everybody |= 1u << i;
+	return entry->last <= rsm->applied && (!rsm->leading || (entry->told & everybody) == everybody);
 }
 
 /*

@@ -88,8 +88,11 @@ int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct w
 		case 3: pb_get_u32(&r, &out->confirmations); break;
 		case 4: pb_get_bool(&r, &out->rather_query); break;
 		case 5: pb_get_bytes(&r, &out->body); break;
+		case 6: pb_get_bytes(&r, &out->voters); break;
 		}
 	}
+	if (out->voters.len % sizeof(uint64_t) != 0)
+		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
 
@@ -100,6 +103,7 @@ void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, stru
 	pb_put_u64(out, 3, in->confirmations);
 	pb_put_u64(out, 4, in->rather_query);
 	pb_put_bytes(out, 5, in->body);
+	pb_put_bytes(out, 6, in->voters);
 }
 
 int wire_stale_reply_decode(struct slice in, struct arena *arena, struct wire_stale_reply *out)
@@ -142,6 +146,7 @@ int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_b
 		case 1: pb_get_u64(&r, &out->group); break;
 		case 2: pb_get_u32(&r, &out->replica); break;
 		case 3: pb_get_u64(&r, &out->ballot); break;
+		case 4: pb_get_u64(&r, &out->life); break;
 		}
 	}
 	return r.status;
@@ -152,6 +157,7 @@ void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer 
 	pb_put_u64(out, 1, in->group);
 	pb_put_u64(out, 2, in->replica);
 	pb_put_u64(out, 3, in->ballot);
+	pb_put_u64(out, 4, in->life);
 }
 
 int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client)

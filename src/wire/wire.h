@@ -83,7 +83,8 @@ struct wire_unconfirmed_reply {
 	uint64_t group, ballot;
 	uint32_t confirmations;
 	bool rather_query;
-	struct slice body; /* points into the input */
+	struct slice body;   /* points into the input */
+	struct slice voters; /* likewise: u64 each */
 };
 int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct wire_unconfirmed_reply *out) MUST_CHECK;
 void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, struct buffer *out);
@@ -91,6 +92,7 @@ void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, stru
 struct wire_ballot_reply {
 	uint64_t group, ballot;
 	uint32_t replica;
+	uint64_t life;
 };
 int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out) MUST_CHECK;
 void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer *out);

@@ -222,7 +222,7 @@ START_TEST(learning)
 	m.chosen++;
 	entries[1].ballot = 0;
 	REFUSED(CHOSEN, "entries.ballot");
-	entries[1].ballot = ballot_make(2, 8);
+	entries[1].ballot = ballot_make(2, 0);
 	REFUSED(CHOSEN, "entries.ballot");
 	entries[1].ballot = UINT64_MAX << 8 | 2;
 	REFUSED(CHOSEN, "entries.ballot");

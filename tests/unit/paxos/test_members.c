@@ -10,10 +10,10 @@ static bool members_of(struct slice value, struct paxos_members *out)
 {
 	if (value.len < 2 || value.data[0] != 'M')
 		return false;
-	*out = (struct paxos_members){.base = value.data[1]};
+	*out = (struct paxos_members){.base = value.data[1], .next_number = 7};
 	for (size_t i = 2; i + 2 < value.len; i += 3)
 		out->list[out->count++] = (struct paxos_binding){
-			.replica = value.data[i], .binding = value.data[i + 1], .life = value.data[i + 2]};
+			.replica = value.data[i], .binding = value.data[i + 1], .life = value.data[i + 2], .role = MEMBER_VOTER};
 	return true;
 }
 
@@ -274,5 +274,153 @@ START_TEST(test_birth_and_wall)
 }
 END_TEST
 
+/* Replica 3 is removed by slot 3, which is chosen, as slot 4 may be. */
+static void remove_3(struct bench *b)
+{
+	learn_members(b);
+	const uint8_t text[] = {'M', 1, 1, 0, LIFE(1), 2, 0, LIFE(2)};
+	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
+	hear(b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	ck_assert_uint_eq(paxos_members(b->core)->slot, 3);
+	settle(b);
+	sync_all(b);
+}
+
+/* Who has been removed is told so when all that it might be needed for is with a majority of the others, and not before. */
+START_TEST(test_removed)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	remove_3(&b);
+	uint64_t later = ballot_make(9, 3);
+	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
+	hear(&b, METHOD_PRE_VOTE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 3, LIFE(3), (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	const struct paxos_output *out = settle(&b);
+	ck_assert_ptr_null(sent(out, 3, METHOD_REJECT));
+	/* What it asks for it gets. */
+	ck_assert_ptr_nonnull(sent(out, 3, METHOD_CHOSEN));
+	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	ck_assert_uint_eq(out->npersists, 0);
+	struct wire_entry entry = {.slot = 4, .ballot = ballot_make(6, 2), .value = slice_string("x")};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
+	const struct paxos_send *reject = sent(settle(&b), 3, METHOD_REJECT);
+	ck_assert_ptr_nonnull(reject);
+	ck_assert_uint_eq(reject->message.flags, PAXOS_REMOVED);
+	ck_assert_uint_eq(reject->message.members, 3);
+	hear(&b, METHOD_PREPARE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	ck_assert_ptr_nonnull(sent(settle(&b), 3, METHOD_REJECT));
+	ck_assert_uint_lt(paxos_ballot(b.core), later);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* … and believes it, but not of a list that is older than one in which it is. */
+START_TEST(test_told_that_it_is_removed)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	learn_members(&b);
+	uint64_t ballot = ballot_make(7, 2);
+	hear(&b, METHOD_REJECT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .chosen = 9, .members = 1, .flags = PAXOS_REMOVED});
+	ck_assert(!settle(&b)->removed);
+	/* From whichever disk: that may have been bound since. */
+	hear(&b, METHOD_REJECT, 2, 99, (struct wire_paxos){.ballot = ballot, .chosen = 9, .members = 4, .flags = PAXOS_REMOVED});
+	ck_assert(settle(&b)->removed);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* One whom this list does not have speaks: what it knows is fetched, and nothing else is believed. It asks, and is answered. */
+START_TEST(test_stranger)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	learn_members(&b);
+	settle(&b);
+	uint32_t seat = paxos_stranger(b.core, 7);
+	ck_assert_uint_eq(paxos_peer_number(b.core, seat), 7);
+	ck_assert(!paxos_peer_is_listed(b.core, seat));
+	uint64_t later = ballot_make(9, 7);
+	hear(&b, METHOD_PREPARE, 7, LIFE(7), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_TAKE_OVER, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2});
+	const struct paxos_output *out = settle(&b);
+	ck_assert_uint_eq(out->nsends, 0);
+	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 5, .sequence = 2});
+	hear(&b, METHOD_FETCH, 7, LIFE(7), (struct wire_paxos){.slot = 2, .chosen = 1});
+	out = settle(&b);
+	ck_assert_ptr_nonnull(sent(out, 7, METHOD_FETCH));
+	ck_assert_ptr_nonnull(sent(out, 7, METHOD_CHOSEN));
+	ck_assert_ptr_null(sent(out, 7, METHOD_REJECT));
+	/* By what it tells it is a member, and is listened to. Whose seat it is stays. */
+	const uint8_t text[] = {'M', 1, 1, 0, LIFE(1), 2, 0, LIFE(2), 7, 0, LIFE(7)};
+	struct wire_entry entries[] = {{.slot = 3, .ballot = later, .value = slice(text, sizeof text)}};
+	hear(&b, METHOD_CHOSEN, 7, LIFE(7), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = entries, .nentries = 1});
+	ck_assert(paxos_peer_is_voter(b.core, seat));
+	ck_assert(!paxos_peer_is_listed(b.core, 2));
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 3, .sequence = 3});
+	ck_assert_uint_eq(paxos_leader(b.core), 7);
+	/* There is always a seat. */
+	for (uint32_t number = 20; number < 60; number++)
+		ck_assert_uint_eq(paxos_peer_number(b.core, paxos_stranger(b.core, number)), number);
+	ck_assert_uint_eq(paxos_peer_number(b.core, 0), 1);
+	ck_assert_uint_eq(paxos_peer_number(b.core, 1), 2);
+	ck_assert_uint_eq(paxos_peer_number(b.core, seat), 7);
+	paxos_destroy(b.core);
+}
+END_TEST
+
+/* A leader that has removed itself promises nothing and answers no reads any more: it asks one of the others to take over, at once. */
+START_TEST(test_leaving)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	stand(&b, 2, LIFE(2));
+	promised_by(&b, 2, LIFE(2), 0);
+	promised_by(&b, 3, LIFE(3), 0);
+	settle(&b);
+	const uint8_t text[] = {'M', 0, 2, 0, LIFE(2), 3, 0, LIFE(3)};
+	uint64_t slot = paxos_propose(b.core, bytes_copy(slice(text, sizeof text))), ballot = b.core->ballot;
+	settle(&b);
+	sync_all(&b);
+	struct wire_range range = {.first = 1, .last = slot};
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
+	ck_assert(!paxos_votes(b.core));
+	settle(&b);
+	const struct paxos_output *out = settle(&b);
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_uint_eq(paxos_ballot(b.core), ballot);
+	ck_assert(!paxos_can_propose(b.core));
+	/* Those who stay may have chosen something behind the list before they accepted it from this leader: nobody can confirm its reads. */
+	ck_assert_uint_eq(paxos_quorum_others(b.core), UINT32_MAX);
+	ck_assert(paxos_read(b.core, 1));
+	b.now_us = paxos_deadline_us(b.core);
+	paxos_tick(b.core, b.now_us);
+	out = settle(&b);
+	uint64_t round = b.core->round;
+	/* Replica 3 has all of it, replica 2 not yet: that one is asked when it has, in its turn. */
+	ck_assert_ptr_nonnull(sent(out, 3, METHOD_TAKE_OVER));
+	ck_assert_ptr_null(sent(out, 2, METHOD_TAKE_OVER));
+	ck_assert_uint_eq(sent(out, 3, METHOD_TAKE_OVER)->message.chosen, slot);
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = ballot, .slot = slot, .sequence = round, .chosen = slot});
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	b.now_us = paxos_deadline_us(b.core);
+	paxos_tick(b.core, b.now_us);
+	out = settle(&b);
+	ck_assert_ptr_nonnull(sent(out, 2, METHOD_TAKE_OVER));
+	ck_assert_uint_eq(out->nreads, 0);
+	ck_assert_uint_eq(confirmed_round(b.core, false), 0);
+	/* Somebody has. */
+	hear(&b, METHOD_REJECT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_one_life_a_ballot,
-	   test_birth_and_wall)
+	   test_birth_and_wall, test_removed, test_told_that_it_is_removed, test_stranger, test_leaving)

@@ -85,6 +85,13 @@ static const struct node_ops replica_ops = {
 static const char *const names[] = {"r1", "r2", "r3", "r4", "r5", "r6", "r7"};
 static const char *const addresses[] = {"r1:1", "r2:1", "r3:1", "r4:1", "r5:1", "r6:1", "r7:1"};
 
+static void removed(void *context)
+{
+	struct rsm_replica *replica = context;
+	replica->removed = true;
+	replica->process->env.ops->stopped(&replica->process->env);
+}
+
 static struct node *replica_build(void *context, struct sim_process *process)
 {
 	const struct rsm_replica *replica = context;
@@ -97,10 +104,13 @@ static struct node *replica_build(void *context, struct sim_process *process)
 		.app = r->app,
 		.group = 1,
 		.replica = replica->id,
-		.nmembers = g->count,
+		.nmembers = replica->nmembers,
+		.joining = replica->joining,
+		.removed = removed,
+		.context = context,
 		.settings = replica->settings != NULL ? *replica->settings : g->settings,
 	};
-	for (uint32_t i = 0; i < g->count; i++)
+	for (uint32_t i = 0; i < replica->nmembers; i++)
 		options.members[i] = (struct rsm_member){
 			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
 	r->rsm = rsm_create(&options);
@@ -147,6 +157,18 @@ static void client_message(struct node *node, link_id from, const struct message
 	} else if (message->status == 0 && message->method == METHOD_QUERY_STALE) {
 		ck_assert_int_eq(wire_stale_reply_decode(payload, &arena, &a->stale), 0);
 		a->number = a->stale.body.len / 8;
+	} else if (message->status == 0 && message->method == METHOD_CHANGE_MEMBERS) {
+		struct wire_change_members_reply reply;
+		ck_assert_int_eq(wire_change_members_reply_decode(payload, &arena, &reply), 0);
+		a->number = reply.number;
+	} else if (message->status == 0 && message->method == METHOD_MEMBERS) {
+		ck_assert_int_eq(wire_members_decode(payload, &arena, &g->members), 0);
+		for (uint32_t i = 0; i < g->members.nmembers; i++)
+			g->members.members[i].name = g->members.members[i].address = g->members.members[i].waits_for = slice(NULL, 0);
+	} else if (message->status != 0 && message->method == METHOD_CHANGE_MEMBERS) {
+		struct wire_error error;
+		ck_assert_int_eq(wire_error_decode(payload, &arena, &error), 0);
+		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)error.message.len, (const char *)error.message.data);
 	} else if (message->status == 0 && message->method == METHOD_BALLOT) {
 		ck_assert_int_eq(wire_ballot_reply_decode(payload, &arena, &a->ballot), 0);
 	} else {
@@ -358,7 +380,7 @@ static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struc
 	g->world->context = g;
 	sim_network_set_filter(g->world, note_told, g);
 	for (uint32_t i = 0; i < count; i++) {
-		g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1};
+		g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = count};
 		g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){.name = names[i],
 											      .address = addresses[i],
 											      .build = replica_build,
@@ -380,6 +402,19 @@ void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const st
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
 {
 	init(g, count, seed, settings, true);
+}
+
+uint32_t rsm_group_join(struct rsm_group *g)
+{
+	uint32_t i = g->count;
+	ASSERT(i < REPLICAS_MAX);
+	g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = i + 1, .joining = true};
+	g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){
+		.name = names[i], .address = addresses[i], .build = replica_build, .context = &g->replicas[i], .disk = true,
+		.lives = true});
+	g->count++;
+	sim_process_start(g->replicas[i].process);
+	return i;
 }
 
 void rsm_group_free(struct rsm_group *g)

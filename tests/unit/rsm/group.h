@@ -42,6 +42,9 @@ struct rsm_replica {
 	uint64_t compared;        /* slot whose state has been compared with the others' … */
 	uint32_t idle_turns;      /* … and turns since then */
 	bool lost;                /* it is started without a vote */
+	bool joining;             /* it has been added to the group, whose members are the first so many … */
+	uint32_t nmembers;        /* … by its configuration */
+	bool removed;             /* it has been told that it is none any more, and has ended */
 	bool wrong;               /* its state has been changed by the test, and is not compared, until another takes its place */
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
 };
@@ -59,6 +62,8 @@ struct rsm_group {
 	uint64_t appended;           /* values 1 … so many are in the state, in order, if every append succeeded */
 	struct paxos_invariants *invariants;
 	struct map hashes;           /* slot → hash of the state after it */
+	struct wire_members members; /* of the last answer to MEMBERS; without its texts */
+	char refusal[400];           /* the text of the last one */
 	uint64_t halts;
 	int halt_status;
 	struct buffer scratch;
@@ -70,6 +75,9 @@ void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const st
 /* The same, and each disk has a life: one that is lost is bound again. */
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);
+
+/* A machine called r<number> is there that has been told that it is member <number>, the next one. Its index. */
+uint32_t rsm_group_join(struct rsm_group *g);
 
 /* Of a living replica. */
 struct app *rsm_group_app(const struct rsm_group *g, uint32_t i);

@@ -127,6 +127,15 @@ static bool answer(const struct fake_sent *sent, const char *body)
 				       .group = GROUP, .ballot = BALLOT_A, .confirmations = 1, .body = slice_string(body)});
 }
 
+static bool tell_as(const struct fake_sent *sent, const struct wire_ballot_reply *told)
+{
+	struct buffer payload = {0};
+	wire_ballot_reply_encode(told, &payload);
+	bool taken = reply(sent, 0, buffer_slice(&payload));
+	buffer_free(&payload);
+	return taken;
+}
+
 static bool tell(const struct fake_sent *sent, uint64_t group, uint32_t replica, uint64_t ballot)
 {
 	struct buffer payload = {0};
@@ -219,6 +228,34 @@ START_TEST(only_other_replicas_of_the_group_confirm)
 	ck_assert(answer(query, "stale"));
 	ck_assert(_i == 0 ? tell(ballot, GROUP + 1, 2, BALLOT_A) : tell(ballot, GROUP, 1, BALLOT_A));
 	expect_query(&outcome, "a:1");
+}
+END_TEST
+
+START_TEST(only_disks_that_the_leader_names_confirm)
+{
+	/* Members come and go: whoever has gone and does not know it, or is a learner, is not counted; nor does it stand against the others. */
+	static struct outcome outcome;
+	struct fake_sent *query, *ballot;
+	uint8_t lives[16];
+	store_u64(lives, 77);
+	store_u64(lives + 8, 88);
+	struct wire_unconfirmed_reply named = {.group = GROUP, .ballot = BALLOT_A, .confirmations = 1, .body = slice_string("value"),
+					       .voters = slice(lives, sizeof lives)};
+	for (int leader_first = 0; leader_first < 2; leader_first++) {
+		for (uint64_t life = 87; life <= 88; life++) {
+			queries_before_unconfirmed(&outcome, &query, &ballot);
+			if (leader_first)
+				ck_assert(answer_as(query, &named));
+			ck_assert(tell_as(ballot, &(struct wire_ballot_reply){
+							  .group = GROUP, .replica = 2, .ballot = BALLOT_A, .life = life}));
+			if (!leader_first)
+				ck_assert(answer_as(query, &named));
+			if (life == 88)
+				expect_outcome(&outcome, "value");
+			else
+				expect_query(&outcome, "a:1");
+		}
+	}
 }
 END_TEST
 
@@ -614,6 +651,7 @@ int main(void)
 	tcase_add_test(tcase, one_round_trip_is_enough);
 	tcase_add_loop_test(tcase, another_ballot_confirms_nothing, 0, 8);
 	tcase_add_loop_test(tcase, only_other_replicas_of_the_group_confirm, 0, 2);
+	tcase_add_test(tcase, only_disks_that_the_leader_names_confirm);
 	tcase_add_loop_test(tcase, second_answers_and_those_of_others_are_ignored, 0, 2);
 	tcase_add_test(tcase, larger_groups_need_more);
 	tcase_add_test(tcase, leader_says_how_many_confirm);

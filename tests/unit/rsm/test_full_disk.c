@@ -189,7 +189,7 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 	uint64_t tail = rsm->wal->tail_offset;
 	rsm->wal->full = true;
 	rsm->wal->tail_offset = wal_tail(rsm->wal)->capacity - 100;
-	ck_assert(peers_message(rsm, &message));
+	ck_assert(peers_message(rsm, 0, &message));
 	rsm->wal->full = false;
 	rsm->wal->tail_offset = tail;
 	ck_assert_uint_eq(rsm_refused(rsm), 0);

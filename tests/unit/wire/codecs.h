@@ -120,6 +120,14 @@ static inline void any_command(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_command *)out = (struct wire_command){any_u64(r), any_u64(r), any_u64(r), any_bytes(r, a)};
 }
+static inline struct slice any_lives(struct rng *r, struct arena *a)
+{
+	size_t len = 8 * rng_below(r, REPLICAS_MAX + 1);
+	uint8_t *data = arena_get(a, len + 1);
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)rng_next(r);
+	return slice(data, len);
+}
 static inline void any_unconfirmed_reply(struct rng *r, struct arena *a, void *out)
 {
 	*(struct wire_unconfirmed_reply *)out = (struct wire_unconfirmed_reply){
@@ -128,6 +136,7 @@ static inline void any_unconfirmed_reply(struct rng *r, struct arena *a, void *o
 		.confirmations = any_u32(r),
 		.rather_query = rng_below(r, 2) == 0,
 		.body = any_bytes(r, a),
+		.voters = any_lives(r, a),
 	};
 }
 static inline void any_stale_reply(struct rng *r, struct arena *a, void *out)
@@ -144,7 +153,7 @@ static inline void any_stale_reply(struct rng *r, struct arena *a, void *out)
 static inline void any_ballot_reply(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
-	*(struct wire_ballot_reply *)out = (struct wire_ballot_reply){any_u64(r), any_u64(r), any_u32(r)};
+	*(struct wire_ballot_reply *)out = (struct wire_ballot_reply){any_u64(r), any_u64(r), any_u32(r), any_u64(r)};
 }
 static inline void any_number(struct rng *r, struct arena *a, void *out)
 {

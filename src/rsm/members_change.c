@@ -1,0 +1,364 @@
+/*
+ * Changing who belongs to the group: what is asked of its leader, what it refuses, and what it tells.
+ *
+ * Every change is one entry (rsm/members.h). It is refused if the voters of the new list could not carry the group at once: more than
+ * half of them must be there, and have caught up; so the group never waits for somebody who has just been given a vote, or for those
+ * who stay when others go. One change after the other: while one is under way the next is told to ask again.
+ */
+#include <inttypes.h>
+
+#include "rsm/internal.h"
+
+/* ---- who could carry the group ---- */
+
+/* NULL: it is there, and has what was chosen a heartbeat ago. */
+static const char *missing_of(struct rsm *rsm, const struct group_member *m, struct buffer *text)
+{
+	uint32_t seat = rsm_seat(rsm, m->number);
+	uint64_t matched, ago_us, chosen = paxos_chosen_slot(rsm->paxos);
+	if (seat == rsm->self)
+		return NULL;
+	buffer_clear(text);
+	const struct member_watch *w = seat == UINT32_MAX ? NULL : &rsm->watches[seat];
+	if (w == NULL || w->heard_us == 0) {
+		buffer_format(text, "%s has not been heard", m->name);
+	} else if (node_now_us(rsm->node) - w->heard_us >= rsm->settings.election_timeout_ms * 1000ull) {
+		buffer_format(text, "%s has been silent for %" PRIu64 " ms", m->name, (node_now_us(rsm->node) - w->heard_us) / 1000);
+	} else if (m->role == MEMBER_VOTER && w->life != m->life) {
+		buffer_format(text, "%s speaks with another disk, which has no vote yet", m->name);
+	} else if (w->steady == 0) {
+		paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
+		buffer_format(text, "%s is %" PRIu64 " entries behind", m->name, chosen > matched ? chosen - matched : 0);
+	} else {
+		return NULL;
+	}
+	buffer_add_u8(text, 0);
+	return (const char *)text->data;
+}
+
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members)
+{
+	uint32_t voters = members_voters(members), ready = 0;
+	struct buffer text = {0};
+	buffer_clear(&rsm->why);
+	for (uint32_t i = 0; i < members->count; i++) {
+		const struct group_member *m = &members->list[i];
+		const char *missing = m->role == MEMBER_VOTER ? missing_of(rsm, m, &text) : NULL;
+		ready += m->role == MEMBER_VOTER && missing == NULL;
+		if (missing != NULL)
+			buffer_format(&rsm->why, "%s%s", rsm->why.len == 0 ? "" : ", ", missing);
+	}
+	buffer_free(&text);
+	if (2 * ready > voters)
+		return NULL;
+	struct buffer missing = rsm->why;
+	rsm->why = (struct buffer){0};
+	buffer_format(&rsm->why, "%u of %u voters must be there and have caught up: %.*s", voters / 2 + 1, voters, (int)missing.len,
+		      (const char *)missing.data);
+	buffer_add_u8(&rsm->why, 0);
+	buffer_free(&missing);
+	return (const char *)rsm->why.data;
+}
+
+/* ---- learners ---- */
+
+static void take_out(struct group_members *members, uint32_t number)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].number != number)
+			members->list[kept++] = members->list[i];
+	members->count = kept;
+	/* Nobody takes the place of who has gone. */
+	for (uint32_t i = 0; i < kept; i++)
+		if (members->list[i].in_place_of == number)
+			members->list[i].in_place_of = 0;
+}
+
+void members_promote(struct rsm *rsm, struct group_members *members, uint32_t number)
+{
+	for (uint32_t i = 0; i < members->count; i++) {
+		struct group_member *m = &members->list[i];
+		if (m->number != number)
+			continue;
+		uint32_t old = m->in_place_of;
+		m->role = MEMBER_VOTER;
+		m->in_place_of = 0;
+		m->life = rsm->watches[rsm_seat(rsm, number)].life;
+		take_out(members, old);
+		return;
+	}
+}
+
+static const char *why_of(struct rsm *rsm, const char *text)
+{
+	buffer_clear(&rsm->why);
+	buffer_format(&rsm->why, "%s", text);
+	buffer_add_u8(&rsm->why, 0);
+	return (const char *)rsm->why.data;
+}
+
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady)
+{
+	uint32_t seat = rsm_seat(rsm, learner->number);
+	struct buffer text = {0};
+	const char *missing = missing_of(rsm, learner, &text);
+	if (missing != NULL)
+		missing = why_of(rsm, missing);
+	buffer_free(&text);
+	if (missing != NULL)
+		return missing;
+	/* By whose lives would be told apart who had it before? */
+	if (seat == UINT32_MAX || rsm->watches[seat].life == 0)
+		return why_of(rsm, "its disk has not been heard of");
+	if (rsm->watches[seat].steady < steady)
+		return why_of(rsm, "it has not kept up for long enough yet");
+	struct group_members after = *members;
+	members_promote(rsm, &after, learner->number);
+	if (members_voters(&after) > REPLICAS_MAX)
+		return why_of(rsm, "the group has as many voters as it may have: remove one");
+	return members_cannot_carry(rsm, &after);
+}
+
+/* ---- what is told ---- */
+
+void members_list(struct rsm *rsm, const struct group_members *members, struct wire_members *out)
+{
+	uint64_t now_us = node_now_us(rsm->node);
+	for (uint32_t i = 0; i < members->count; i++) {
+		const struct group_member *m = &members->list[i];
+		struct wire_member *w = &out->members[out->nmembers++];
+		uint32_t seat = rsm_seat(rsm, m->number);
+		*w = (struct wire_member){.number = m->number, .role = m->role, .binding = m->binding, .in_place_of = m->in_place_of,
+					  .name = slice_string(m->name), .address = slice_string(m->address), .life = m->life};
+		if (!rsm->leading || seat == UINT32_MAX)
+			continue;
+		uint64_t ago_us;
+		paxos_peer(rsm->paxos, seat, now_us, &w->matched, &ago_us);
+		w->last_heard_ms = ago_us / 1000;
+		w->up = ago_us < rsm->settings.election_timeout_ms * 2000ull;
+	}
+}
+
+void members_answer(struct rsm *rsm, link_id from, const struct message *request)
+{
+	struct group_members members = rsm->group.bound;
+	struct wire_members reply = {
+		.group = rsm->options.group,
+		.group_id = rsm->group.id,
+		.replica = rsm->options.replica,
+		.leads = rsm->serving,
+		.leader = paxos_leader(rsm->paxos),
+		.slot = rsm->group.bound.slot,
+		.chosen = paxos_chosen_slot(rsm->paxos),
+	};
+	if (members.slot == 0)
+		members_configured(rsm, &members);
+	reply.next_number = members.next_number;
+	members_list(rsm, &members, &reply);
+	struct buffer body = {0}, waits[MEMBERS_MAX] = {{0}};
+	for (uint32_t i = 0; i < reply.nmembers && rsm->serving; i++) {
+		const struct group_member *m = &members.list[i];
+		const char *missing = m->role == MEMBER_LEARNER ? members_not_ready(rsm, &members, m, MEMBERS_STEADY) : NULL;
+		if (missing == NULL)
+			continue;
+		buffer_format(&waits[i], "%.*s", (int)MEMBER_WAITS_BYTES_MAX, missing);
+		reply.members[i].waits_for = buffer_slice(&waits[i]);
+	}
+	wire_members_encode(&reply, &body);
+	node_reply(rsm->node, from, request, 0, buffer_slice(&body));
+	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+		buffer_free(&waits[i]);
+	buffer_free(&body);
+}
+
+/* ---- what is asked ---- */
+
+struct refusal {
+	int status; /* 0: none */
+	char text[400];
+};
+
+__attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *r, int status, const char *format, ...)
+{
+	va_list arguments;
+	r->status = status;
+	va_start(arguments, format);
+	vsnprintf(r->text, sizeof r->text, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static const struct group_member *find_address(const struct group_members *members, struct slice address)
+{
+	for (uint32_t i = 0; i < members->count; i++)
+		if (slice_equal(slice_string(members->list[i].address), address))
+			return &members->list[i];
+	return NULL;
+}
+
+/* Whom the request is about; NULL: there is none, *gone: there was. */
+static const struct group_member *find_asked(const struct group_members *members, const struct wire_change_members *c, bool *gone)
+{
+	*gone = c->number != 0 && c->number < members->next_number;
+	return c->number != 0 ? members_find(members, c->number) : members_find_name(members, c->name);
+}
+
+static uint32_t future_voters(const struct group_members *members)
+{
+	uint32_t voters = 0;
+	for (uint32_t i = 0; i < members->count; i++)
+		voters += members->list[i].role == MEMBER_VOTER || members->list[i].in_place_of == 0;
+	return voters;
+}
+
+/* A learner that gets the next number. True: *members is to be proposed, or, with *done, is so already. */
+static bool add(struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done, struct refusal *r)
+{
+	const struct group_member *named = members_find_name(members, c->name), *there = find_address(members, c->address);
+	const struct group_member *old = members_find(members, c->number);
+	uint32_t in_place_of = c->op == WIRE_CHANGE_REPLACE ? c->number : 0;
+	if (c->name.len == 0 || c->address.len == 0 || memchr(c->name.data, ' ', c->name.len) != NULL ||
+	    memchr(c->address.data, ':', c->address.len) == NULL)
+		return refuse(r, STATUS_BAD_REQUEST, "a new member needs a name, and an address HOST:PORT");
+	if (named != NULL && named == there && (in_place_of == 0 || named->in_place_of == in_place_of || old == NULL)) {
+		*number = named->number;
+		*done = true;
+		return true;
+	}
+	if (in_place_of != 0 && old == NULL)
+		return refuse(r, STATUS_DENIED, "the group has no member with number %u", in_place_of);
+	if (named != NULL)
+		return refuse(r, STATUS_EXISTS, "member %u is already called %s, at %s", named->number, named->name, named->address);
+	if (there != NULL)
+		return refuse(r, STATUS_EXISTS, "member %u, %s, is already at %s", there->number, there->name, there->address);
+	for (uint32_t i = 0; i < members->count && in_place_of != 0; i++)
+		if (members->list[i].in_place_of == in_place_of)
+			return refuse(r, STATUS_EXISTS, "%s is to take the place of %s already: remove it first", members->list[i].name,
+				      old->name);
+	if (members->count == MEMBERS_MAX)
+		return refuse(r, STATUS_DENIED, "a group has at most %u members, voters and learners: remove one first", MEMBERS_MAX);
+	if (in_place_of == 0 && future_voters(members) >= REPLICAS_MAX)
+		return refuse(r, STATUS_DENIED, "a group has at most %u voters: remove one first, or replace it", REPLICAS_MAX);
+	if (members->next_number > MEMBER_NUMBER_MAX)
+		return refuse(r, STATUS_DENIED, "the group has had %u members in its life, and can have no more: numbers are not used again",
+			      MEMBER_NUMBER_MAX);
+	struct group_member *m = &members->list[members->count++];
+	*m = (struct group_member){.number = members->next_number++, .role = MEMBER_LEARNER, .in_place_of = in_place_of};
+	snprintf(m->name, sizeof m->name, "%.*s", (int)c->name.len, (const char *)c->name.data);
+	snprintf(m->address, sizeof m->address, "%.*s", (int)c->address.len, (const char *)c->address.data);
+	*number = m->number;
+	return true;
+}
+
+static bool no_such_member(const struct wire_change_members *c, struct refusal *r)
+{
+	if (c->number != 0)
+		return refuse(r, STATUS_DENIED, "the group has no member with number %u", c->number);
+	return refuse(r, STATUS_DENIED, "the group has no member called '%.*s'", (int)c->name.len, (const char *)c->name.data);
+}
+
+static bool take_away(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
+		      struct refusal *r)
+{
+	bool gone;
+	const struct group_member *m = find_asked(members, c, &gone);
+	if (m == NULL && !gone)
+		return no_such_member(c, r);
+	*number = m == NULL ? c->number : m->number;
+	*done = m == NULL;
+	if (*done || m->role == MEMBER_LEARNER) {
+		take_out(members, *number);
+		return true;
+	}
+	if (members_voters(members) == 1)
+		return refuse(r, STATUS_DENIED, "%s is the only voter: without it the group is lost", m->name);
+	char name[NAME_BYTES_MAX + 1];
+	snprintf(name, sizeof name, "%s", m->name);
+	take_out(members, *number);
+	const char *missing = members_cannot_carry(rsm, members);
+	return missing == NULL || refuse(r, STATUS_DENIED, "without %s: %s", name, missing);
+}
+
+static bool promote(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
+		    struct refusal *r)
+{
+	bool gone;
+	const struct group_member *m = find_asked(members, c, &gone);
+	if (m == NULL)
+		return no_such_member(c, r);
+	*number = m->number;
+	*done = m->role == MEMBER_VOTER;
+	if (*done)
+		return true;
+	const char *missing = members_not_ready(rsm, members, m, 1);
+	if (missing != NULL)
+		return refuse(r, STATUS_DENIED, "%s cannot become a voter yet: %s", m->name, missing);
+	members_promote(rsm, members, *number);
+	return true;
+}
+
+static bool change(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
+		   struct refusal *r)
+{
+	switch (c->op) {
+	case WIRE_CHANGE_ADD:
+	case WIRE_CHANGE_REPLACE: return add(members, c, number, done, r);
+	case WIRE_CHANGE_REMOVE: return take_away(rsm, members, c, number, done, r);
+	case WIRE_CHANGE_PROMOTE: return promote(rsm, members, c, number, done, r);
+	default: return refuse(r, STATUS_BAD_REQUEST, "no such change");
+	}
+}
+
+/* Why no list can be proposed at this moment. */
+static const char *busy(struct rsm *rsm)
+{
+	if (rsm->group.bound.slot == 0)
+		return "the group has no list of members yet: not all of them have met";
+	if (paxos_members(rsm->paxos)->slot != rsm->group.bound.slot || !paxos_can_propose(rsm->paxos))
+		return "another change is under way; try again";
+	return wal_full(rsm->wal) ? "the leader's disk is full" : NULL;
+}
+
+static void change_members(struct rsm *rsm, const struct requester *from, const struct wire_change_members *c)
+{
+	struct group_members members = rsm->group.bound;
+	struct refusal r = {0};
+	bool done = false;
+	uint32_t number = 0;
+	const char *why = busy(rsm);
+	if (why != NULL) {
+		answer_error(rsm, from, STATUS_BUSY, "%s", why);
+		return;
+	}
+	bool fits = change(rsm, &members, c, &number, &done, &r);
+	if (fits && !done && c->base != 0 && c->base != rsm->group.bound.slot)
+		fits = refuse(&r, STATUS_DENIED,
+			      "the list of members is that of slot %" PRIu64 ", not of slot %" PRIu64 ": it has been changed meanwhile",
+			      rsm->group.bound.slot, c->base);
+	if (!fits) {
+		answer_error(rsm, from, r.status, "%s", r.text);
+	} else if (done) {
+		buffer_clear(&rsm->out);
+		wire_change_members_reply_encode(
+			&(struct wire_change_members_reply){.slot = rsm->group.bound.slot, .number = number}, &rsm->out);
+		answer(rsm, from, 0, buffer_slice(&rsm->out));
+	} else {
+		members.base = members.slot;
+		rsm->change_number = number;
+		members_propose_list(rsm, &members, from);
+	}
+}
+
+void members_change(struct rsm *rsm, const struct requester *from, const struct message *request)
+{
+	struct wire_change_members c;
+	arena_reset(&rsm->arena);
+	int status = wire_change_members_decode(request->payload, &rsm->arena, &c);
+	if (status != 0)
+		answer_error(rsm, from, status, "malformed CHANGE_MEMBERS");
+	else if (!rsm->serving)
+		answer_error(rsm, from, STATUS_BUSY, "the leader has only just been elected; try again");
+	else
+		change_members(rsm, from, &c);
+}
