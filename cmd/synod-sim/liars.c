@@ -305,7 +305,7 @@ static void whisper(struct sim_process *process)
 
 static void tell(struct scene *scene, struct scene_replica *replica)
 {
-	struct lie lie = {.rng = &scene->liars, .core = rsm_core(scene->kind->rsm(replica))};
+	struct lie lie = {.rng = &scene->liars, .core = rsm_core(scene_rsm_of(scene, replica))};
 	struct buffer payload = {0};
 	make(&lie);
 	wire_paxos_encode(&lie.message, &payload);
@@ -315,11 +315,11 @@ static void tell(struct scene *scene, struct scene_replica *replica)
 	if (lie.cut && payload.len > 0)
 		payload.data[payload.len - 1] |= 0x80;
 	scene->lie = (struct message){.kind = MESSAGE_ONEWAY, .method = lie.method, .payload = buffer_slice(&payload)};
-	uint64_t before = rsm_refused(scene->kind->rsm(replica));
+	uint64_t before = rsm_refused(scene_rsm_of(scene, replica));
 	bool lives = sim_process_guarded(replica->process, whisper);
 	scene->world->faults.of[SIM_FAULT_LIE]++;
 	replica->lies++;
-	if (!lives || rsm_refused(scene->kind->rsm(replica)) == before)
+	if (!lives || rsm_refused(scene_rsm_of(scene, replica)) == before)
 		scene_fail(scene, VERDICT_SAFETY, "%s believed a lie: %s from=%u ballot=%" PRIu64 " slot=%" PRIu64 " chosen=%" PRIu64
 			   " sequence=%" PRIu64 " entries=%u", replica->process->name, method_text(lie.method), lie.message.from,
 			   lie.message.ballot, lie.message.slot, lie.message.chosen, lie.message.sequence, lie.message.nentries);
@@ -335,7 +335,7 @@ void liars_draw(struct scene *scene)
 
 void liars_after_turn(struct scene *scene, struct scene_replica *replica)
 {
-	const struct rsm *rsm = scene->kind->rsm(replica);
+	const struct rsm *rsm = scene_rsm_of(scene, replica);
 	if (rsm_core(rsm) == NULL || scene->over)
 		return;
 	if (replica->lied_to != replica->process->incarnation) {

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "rsm/caller.h"
 #include "wire/method.h"
+#include "sim/nemesis.h"
 #include "wire/wire.h"
 
 /* A command under way, or waiting for the session. */
@@ -24,7 +25,7 @@ struct list_client {
 	const struct list_client_options *options;
 	struct caller *caller;
 	/* One for each server alone: who asks a leader that has been replaced, or the first one that its successor has. */
-	struct caller *direct[REPLICAS_MAX];
+	struct caller *direct[SIM_NEMESIS_GROUP_MAX];
 	struct list readers; /* struct reader */
 	struct arena arena;
 	struct buffer scratch;
@@ -124,7 +125,7 @@ static void reader_done(void *context, int status, struct slice payload)
 
 static struct reader *reader_create(struct list_client *client, struct sim_load_slot *slot)
 {
-	const char *addresses[REPLICAS_MAX];
+	const char *addresses[SIM_NEMESIS_GROUP_MAX];
 	uint32_t count = client->options->count, first = server_for(client, slot);
 	for (uint32_t i = 0; i < count; i++)
 		addresses[i] = client->options->addresses[(first + i) % count];

@@ -7,15 +7,17 @@
 #include "load.h"
 #include "rsm/rsm.h"
 
+struct joiner_place;
 struct scene;
 
 struct list_replica_options {
 	uint64_t group;
 	uint32_t replica;
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX];
+	struct rsm_member members[MEMBERS_MAX];
 	struct rsm_settings settings;
 	struct scene *scene; /* varies them; NULL: nobody does */
+	struct joiner_place *place; /* members change: says who they are, in place of the first three; NULL: they stay who they are */
 };
 /* sim_build functions; context: struct list_replica_options, struct list_client_options. */
 struct node *list_replica_build(void *context, struct sim_process *process);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "joiner.h"
 #include "list_app.h"
 #include "list_client.h"
 #include "scene.h"
@@ -82,6 +83,8 @@ static const struct node_ops replica_ops = {
 struct node *list_replica_build(void *context, struct sim_process *process)
 {
 	const struct list_replica_options *options = context;
+	if (options->place != NULL && options->place->replica == 0)
+		return joiner_build(options->place, process);
 	struct list_replica *replica = ALLOC(struct list_replica);
 	node_init(&replica->node, &replica_ops, &process->env, &process->log);
 	replica->app = list_app_create();
@@ -97,6 +100,8 @@ struct node *list_replica_build(void *context, struct sim_process *process)
 		scene_vary_settings(options->scene, process, &rsm_options.settings.group);
 	for (uint32_t i = 0; i < options->nmembers; i++)
 		rsm_options.members[i] = options->members[i];
+	if (options->place != NULL)
+		joiner_apply(options->place, process, &rsm_options);
 	replica->rsm = rsm_create(&rsm_options);
 	return &replica->node;
 }

@@ -39,14 +39,14 @@ static bool may_change(const struct scene *scene, const struct scene_replica *re
 {
 	const struct sim_process *process = replica->process;
 	return sim_process_alive(process) && process->node != NULL && !memory_is_wrong(replica) &&
-	       rsm_has_state(scene->kind->rsm(replica)) && rsm_applied(scene->kind->rsm(replica)) > 0 &&
+	       rsm_has_state(scene_rsm_of(scene, replica)) && rsm_applied(scene_rsm_of(scene, replica)) > 0 &&
 	       replica->incarnation == process->incarnation;
 }
 
 static void change(struct memory *memory, struct scene_replica *replica, struct rng *rng)
 {
 	struct scene *scene = memory->scene;
-	struct rsm *rsm = scene->kind->rsm(replica);
+	struct rsm *rsm = scene_rsm_of(scene, replica);
 	bool leads = paxos_role(rsm_core(rsm)) != PAXOS_FOLLOWER;
 	/* What clients see is not changed: leaders answer them, and in some runs others do. */
 	bool kept = rng_chance(rng, 300000) || leads || scene->load.reads_percent > 0;
@@ -148,7 +148,7 @@ void memory_after_turn(struct scene *scene, struct scene_replica *replica)
 {
 	if (!sim_process_alive(replica->process))
 		return;
-	struct rsm *rsm = scene->kind->rsm(replica);
+	struct rsm *rsm = scene_rsm_of(scene, replica);
 	check_found(scene, replica, rsm);
 	if (rsm_undecided(rsm) > 0)
 		scene_fail(scene, VERDICT_SAFETY, "%s knows of different states and of nobody who is right", replica->process->name);

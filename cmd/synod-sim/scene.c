@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "joiner.h"
 #include "liars.h"
 #include "memory.h"
 #include "shiviz.h"
@@ -44,6 +45,17 @@ __attribute__((format(printf, 2, 3))) static void load_violation(void *context, 
 	scene_fail(context, VERDICT_SAFETY, "%s", text);
 }
 
+struct rsm *scene_rsm_of(const struct scene *scene, const struct scene_replica *replica)
+{
+	return replica->waits ? joiner_rsm(replica->process->node) : scene->kind->rsm(replica);
+}
+
+static const struct paxos *core_of(const struct scene *scene, const struct sim_process *process)
+{
+	const struct scene_replica *replica = scene->by_process[process->index];
+	return replica == NULL || !sim_process_alive(process) ? NULL : rsm_core(scene_rsm_of(scene, replica));
+}
+
 /* ---- replicas agree ---- */
 
 void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_t group)
@@ -66,7 +78,7 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	struct sim_process *process = replica->process;
 	if (!sim_process_alive(process))
 		return;
-	uint64_t applied = rsm_applied(scene->kind->rsm(replica));
+	uint64_t applied = rsm_applied(scene_rsm_of(scene, replica));
 	if (replica->incarnation == process->incarnation && applied == replica->applied)
 		return;
 	if (replica->incarnation == process->incarnation && applied < replica->applied)
@@ -77,7 +89,7 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	if (applied == 0 || applied >= SCENE_SLOTS_MAX || memory_is_wrong(replica))
 		return;
 	/* Sessions and what the group has agreed on count, too. 0 stands for not known. */
-	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene->kind->rsm(replica))) | 1;
+	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene_rsm_of(scene, replica))) | 1;
 	uint64_t *known = &scene->hashes[replica->group][applied];
 	if (*known == 0)
 		*known = hash;
@@ -93,7 +105,7 @@ static void check_lived(struct scene *scene, const struct scene_replica *replica
 {
 	if (!sim_process_alive(replica->process))
 		return;
-	uint64_t lived_us = rsm_lived_us(scene->kind->rsm(replica)), now_us = scene->world->now_us;
+	uint64_t lived_us = rsm_lived_us(scene_rsm_of(scene, replica)), now_us = scene->world->now_us;
 	if (lived_us > now_us + now_us / 1000 + SIM_SECOND)
 		scene_fail(scene, VERDICT_SAFETY,
 			   "the leaders of %s have lived for %" PRIu64 " s, says its state, in a world of %" PRIu64
@@ -104,7 +116,7 @@ static void check_lived(struct scene *scene, const struct scene_replica *replica
 /* The invariants of the consensus core, over all replicas of the group. */
 static void check_core(struct scene *scene, uint32_t group)
 {
-	const struct paxos *cores[REPLICAS_MAX] = {NULL};
+	const struct paxos *cores[PAXOS_INVARIANTS_MAX] = {NULL};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		struct scene_replica *replica = &scene->replicas[i];
@@ -120,7 +132,7 @@ static void check_core(struct scene *scene, uint32_t group)
 			replica->checked = 0;
 		}
 		if (alive) {
-			cores[count] = rsm_core(scene->kind->rsm(replica));
+			cores[count] = rsm_core(scene_rsm_of(scene, replica));
 			replica->checked = replica->process->incarnation;
 		}
 		count++;
@@ -146,7 +158,7 @@ static void check_group_id(struct scene *scene, const struct scene_replica *repl
 static void check_copy(struct scene *scene, const struct scene_replica *replica)
 {
 	const struct sim_process *process = replica->process;
-	const struct paxos *core = sim_process_alive(process) ? rsm_core(scene->kind->rsm(replica)) : NULL;
+	const struct paxos *core = sim_process_alive(process) ? rsm_core(scene_rsm_of(scene, replica)) : NULL;
 	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) && sim_nemesis_is_stale(scene->nemesis, process))
 		scene_fail(scene, VERDICT_SAFETY, "%s votes with a copy of its disk, and others remember more",
 			   process->name);
@@ -196,8 +208,8 @@ void scene_identify_group(struct sim_process *const *processes, uint32_t count, 
 static bool is_leader(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
-	return sim_process_alive(process) && scene->by_process[process->index] != NULL &&
-	       paxos_role(rsm_core(scene->kind->rsm(scene->by_process[process->index]))) == PAXOS_LEADER;
+	const struct paxos *core = core_of(scene, process);
+	return core != NULL && paxos_role(core) == PAXOS_LEADER;
 }
 
 static bool is_whole(const struct scene *scene, const struct scene_replica *replica)
@@ -218,7 +230,7 @@ static bool is_bound(void *context, const struct sim_process *process)
 		const struct scene_replica *replica = &scene->replicas[i];
 		if (replica->group != self->group || !sim_process_alive(replica->process))
 			continue;
-		const struct paxos *core = rsm_core(scene->kind->rsm(replica));
+		const struct paxos *core = rsm_core(scene_rsm_of(scene, replica));
 		const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
 		if (members == NULL || members->slot == 0 || (newest != NULL && members->slot < newest->slot))
 			continue;
@@ -226,7 +238,7 @@ static bool is_bound(void *context, const struct sim_process *process)
 		newest = members;
 	}
 	for (uint32_t i = 0; led && i < newest->count; i++)
-		if (newest->list[i].life == process->env.life)
+		if (newest->list[i].life == process->env.life && newest->list[i].role == MEMBER_VOTER)
 			return true;
 	return false;
 }
@@ -235,14 +247,15 @@ static bool has_vote(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
 	const struct scene_replica *replica = scene->by_process[process->index];
-	return replica == NULL || (paxos_votes(rsm_core(scene->kind->rsm(replica))) && is_whole(scene, replica));
+	const struct paxos *core = core_of(scene, process);
+	return replica == NULL || (core != NULL && paxos_votes(core) && is_whole(scene, replica));
 }
 
 static const struct rsm *rsm_of(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
 	const struct scene_replica *replica = scene->by_process[process->index];
-	return replica == NULL ? NULL : scene->kind->rsm(replica);
+	return replica == NULL ? NULL : scene_rsm_of(scene, replica);
 }
 
 static void ask_to_hand_over(void *data, struct node *node)
@@ -318,17 +331,44 @@ static void note_applied(struct scene *scene)
 	}
 }
 
+static const struct group_member *member_of(const struct scene *scene, const struct scene_replica *replica)
+{
+	const struct group_members *newest = NULL;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *other = &scene->replicas[i];
+		if (other->group != replica->group || !sim_process_alive(other->process))
+			continue;
+		const struct group_members *members = rsm_members(scene_rsm_of(scene, other));
+		if (newest == NULL || members->slot > newest->slot)
+			newest = members;
+	}
+	return newest == NULL ? NULL : members_find_name(newest, slice_string(replica->process->name));
+}
+
+/* By the newest list; if members stay who they are, all. */
+static bool is_member(const struct scene *scene, const struct scene_replica *replica)
+{
+	return scene->place_of == NULL || member_of(scene, replica) != NULL;
+}
+
+static bool is_voter_of(const struct scene *scene, const struct scene_replica *replica)
+{
+	const struct group_member *member = scene->place_of == NULL ? NULL : member_of(scene, replica);
+	return scene->place_of == NULL || (member != NULL && member->role == MEMBER_VOTER);
+}
+
 /* Everybody has come so far, in the state that the others have there; and whose disk was lost has a vote again. */
 static bool converged(void *context)
 {
 	struct scene *scene = context;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		if (!in_core(scene, replica))
+		/* Of a machine that has been removed meanwhile nothing is expected. */
+		if (!in_core(scene, replica) || !is_member(scene, replica))
 			continue;
 		if (memory_is_wrong(replica) || replica->applied < scene->last_applied[replica->group] ||
-		    (replica->process->wipes > 0 &&
-		     (!paxos_votes(rsm_core(scene->kind->rsm(replica))) || !is_whole(scene, replica))))
+		    (replica->process->wipes > 0 && is_voter_of(scene, replica) &&
+		     (!paxos_votes(rsm_core(scene_rsm_of(scene, replica))) || !is_whole(scene, replica))))
 			return scene->over;
 	}
 	return scene->over || scene->kind->converged == NULL || scene->kind->converged(scene);
@@ -339,7 +379,7 @@ static bool is_born(const struct scene *scene, uint32_t group)
 {
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		if (replica->group == group && sim_process_alive(replica->process) && rsm_applied(scene->kind->rsm(replica)) > 0)
+		if (replica->group == group && sim_process_alive(replica->process) && rsm_applied(scene_rsm_of(scene, replica)) > 0)
 			return true;
 	}
 	return false;
@@ -351,7 +391,7 @@ static bool scrubbed(void *context)
 	struct scene *scene = context;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		const struct rsm *rsm = in_core(scene, replica) ? scene->kind->rsm(replica) : NULL;
+		const struct rsm *rsm = in_core(scene, replica) ? scene_rsm_of(scene, replica) : NULL;
 		if (rsm != NULL && rsm_scrubs(rsm) && sim_nemesis_is_damaged(scene->nemesis, replica->process))
 			return scene->over;
 	}

@@ -102,6 +102,7 @@ struct scene_memory {
 struct scene_replica {
 	struct sim_process *process;
 	uint32_t group;
+	bool waits;       /* it is no replica: a machine that may become one (joiner.h) */
 	uint64_t applied; /* last seen */
 	uint32_t incarnation;
 	uint32_t checked; /* the incarnation that the invariants know; 0: none */
@@ -165,6 +166,7 @@ struct scene {
 	uint64_t last_applied[SCENE_REPLICAS_MAX]; /* by any of the core, by group, when the last reads were over */
 	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
 	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
+	struct joiner_place *(*place_of)(struct scene *scene, struct sim_process *process); /* NULL: members stay who they are */
 	struct rng liars;   /* liars.h */
 	bool lying;
 	struct message lie; /* the one that is being told */
@@ -186,6 +188,8 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings);
  */
 void scene_vary_settings(const struct scene *scene, const struct sim_process *process, struct group_settings *settings);
 
+/* Of a living process: of one that waits, an rsm that is never started. */
+struct rsm *scene_rsm_of(const struct scene *scene, const struct scene_replica *replica);
 void scene_run(const struct scene_options *options, struct scene_result *result);
 void scene_options_line(const struct scene *scene, struct buffer *out);
 /* Ends the run with this verdict, unless it has ended before. */

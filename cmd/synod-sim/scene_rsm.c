@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "joiner.h"
 #include "list_app.h"
 #include "list_client.h"
 #include "scene.h"
@@ -17,13 +18,17 @@ struct hoarder {
 	bool hoards, spoiling;
 };
 
+#define MACHINES_MAX SIM_NEMESIS_GROUP_MAX
+
 struct rsm_scene {
-	struct hoarder hoarders[REPLICAS_MAX];
+	struct hoarder hoarders[MACHINES_MAX];
 	struct rng spoil;
-	struct list_replica_options replicas[REPLICAS_MAX];
+	struct list_replica_options replicas[MACHINES_MAX];
+	struct joiner_place places[MACHINES_MAX];
 	struct list_client_options client;
-	char *names[REPLICAS_MAX];
-	char *addresses[REPLICAS_MAX];
+	char *names[MACHINES_MAX];
+	char *addresses[MACHINES_MAX];
+	uint32_t count; /* members of the beginning, and spare machines */
 };
 
 /*
@@ -52,9 +57,34 @@ static void draw_hoarders(struct scene *scene, struct rsm_scene *own, uint32_t c
 	}
 }
 
+static struct joiner_place *place_of(struct scene *scene, struct sim_process *process)
+{
+	struct rsm_scene *own = scene->own;
+	return &own->places[scene->by_process[process->index] - scene->replicas];
+}
+
+/* The members of the beginning, and machines that may become some. */
+static void build_places(struct scene *scene, struct rsm_scene *own, uint32_t count)
+{
+	own->count = count + joiner_spares(scene);
+	if (own->count == count)
+		return;
+	for (uint32_t i = 0; i < own->count; i++) {
+		struct joiner_place *place = &own->places[i];
+		*place = (struct joiner_place){.scene = scene, .role = "list", .group = 1};
+		if (i < count) {
+			place->replica = i + 1;
+			place->nmembers = count;
+			memcpy(place->members, own->replicas[0].members, sizeof place->members);
+		}
+		own->replicas[i].place = place;
+	}
+	joiner_operate(scene, place_of);
+}
+
 static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t count)
 {
-	struct sim_process *processes[REPLICAS_MAX];
+	struct sim_process *processes[MACHINES_MAX];
 	struct list_replica_options first = {.group = 1, .nmembers = count};
 	scene_draw_settings(scene, &first.settings);
 	/* The commands of lists are short: a dozen records can fill a segment, and be snapshotted. */
@@ -63,19 +93,21 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 		first.settings.entry_bytes = rng_range(&scene->rng, 1, first.settings.wal_segment_bytes / 4);
 		first.settings.snapshot_log_bytes = rng_range(&scene->rng, 512, 8192);
 	}
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < MACHINES_MAX; i++) {
 		own->names[i] = alloc_format("r%u", i + 1);
 		own->addresses[i] = alloc_format("r%u:7000", i + 1);
+	}
+	for (uint32_t i = 0; i < count; i++)
 		first.members[i] = (struct rsm_member){.replica = i + 1, .name = own->names[i],
 						       .address = own->addresses[i], .client_address = own->addresses[i]};
-	}
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < MACHINES_MAX; i++) {
 		own->replicas[i] = first;
 		own->replicas[i].replica = i + 1;
 		own->replicas[i].scene = scene;
 	}
-	draw_hoarders(scene, own, count);
-	for (uint32_t i = 0; i < count; i++) {
+	build_places(scene, own, count);
+	draw_hoarders(scene, own, own->count);
+	for (uint32_t i = 0; i < own->count; i++) {
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
 			.name = own->names[i], .address = own->addresses[i], .build = list_replica_build,
 			.context = &own->replicas[i], .disk = true, .lives = true});
@@ -83,13 +115,21 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	}
 	scene_identify_group(processes, count, "list", 1);
 	sim_nemesis_add_group(scene->nemesis, processes, count);
-	for (uint32_t i = 0; i < count; i++)
+	sim_nemesis_add_spares(scene->nemesis, processes + count, own->count - count);
+	for (uint32_t i = 0; i < own->count; i++)
 		sim_process_start(processes[i]);
 }
 
 static struct rsm *replica_rsm(const struct scene_replica *replica)
 {
 	return list_replica_rsm(replica->process->node);
+}
+
+/* NULL: it is down, or no replica. */
+static const struct paxos *replica_core(const struct scene *scene, uint32_t i)
+{
+	const struct scene_replica *replica = &scene->replicas[i];
+	return sim_process_alive(replica->process) ? rsm_core(scene_rsm_of(scene, replica)) : NULL;
 }
 
 /* faults: 4, 43 */
@@ -99,7 +139,7 @@ static uint32_t doubtful_leader(void *context)
 	uint32_t lowest = UINT32_MAX;
 	uint64_t lowest_ballot = UINT64_MAX, highest_ballot = 0;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
-		const struct paxos *core = sim_process_alive(scene->replicas[i].process) ? rsm_core(replica_rsm(&scene->replicas[i])) : NULL;
+		const struct paxos *core = replica_core(scene, i);
 		if (core == NULL || paxos_role(core) != PAXOS_LEADER)
 			continue;
 		uint64_t ballot = paxos_ballot(core);
@@ -121,10 +161,8 @@ static uint32_t doubtful_follower(void *context)
 	struct scene *scene = context;
 	uint32_t leader = doubtful_leader(context);
 	for (uint32_t i = 0; leader != UINT32_MAX && i < scene->nreplicas; i++) {
-		const struct paxos *core = sim_process_alive(scene->replicas[i].process)
-						   ? rsm_core(replica_rsm(&scene->replicas[i]))
-						   : NULL;
-		if (i != leader && core != NULL && paxos_leader(core) == leader + 1)
+		const struct paxos *core = replica_core(scene, i);
+		if (i != leader && core != NULL && paxos_leader(core) == ballot_replica(paxos_ballot(replica_core(scene, leader))))
 			return i;
 	}
 	return UINT32_MAX;
@@ -161,7 +199,7 @@ static void rsm_build(struct scene *scene)
 	uint32_t count = scene->options->replicas == 0 ? drawn : scene->options->replicas;
 	scene->own = own;
 	build_replicas(scene, own, count);
-	build_clients(scene, own, count);
+	build_clients(scene, own, own->count);
 }
 
 static void spoil(void *data)
@@ -176,7 +214,7 @@ static void rsm_replica_turn(struct scene *scene, struct scene_replica *replica)
 {
 	struct rsm_scene *own = scene->own;
 	struct hoarder *hoarder = &own->hoarders[replica - scene->replicas];
-	if (!hoarder->hoards || hoarder->spoiling || scene->load.stopped || !sim_process_alive(replica->process))
+	if (!hoarder->hoards || hoarder->spoiling || scene->load.stopped || !sim_process_alive(replica->process) || replica->waits)
 		return;
 	uint64_t installed = rsm_snapshots_installed(replica_rsm(replica));
 	bool news = replica->process->incarnation == hoarder->incarnation && installed > hoarder->installed;
@@ -218,7 +256,8 @@ static uint16_t rsm_stray(struct scene *scene, struct sim_process *process, uint
 static void rsm_free(struct scene *scene)
 {
 	struct rsm_scene *own = scene->own;
-	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+	for (uint32_t i = 0; i < MACHINES_MAX; i++) {
+		joiner_forget(&own->places[i]);
 		free(own->names[i]);
 		free(own->addresses[i]);
 	}

@@ -11,7 +11,8 @@
 	/* processes */ \
 	X(KILL, "kill") X(POWER_LOSS, "power_loss") X(GROUP_CRASH, "group_crash") X(STOP, "stop") X(PAUSE, "pause") \
 	X(CLIENT_CRASH, "client_crash") X(CRASH_AT_SEND, "crash_at_send") X(HAND_OVER, "hand_over") \
-	X(OTHER_MEMBERS, "other_members") X(WIPE, "wipe") X(STALE_COPY, "stale_copy") X(MEMORY, "memory_change") \
+	X(OTHER_MEMBERS, "other_members") X(WIPE, "wipe") X(STALE_COPY, "stale_copy") X(ADD_MEMBER, "add_member") \
+	X(REMOVE_MEMBER, "remove_member") X(REPLACE_MEMBER, "replace_member") X(PROMOTE_MEMBER, "promote_member") X(MEMORY, "memory_change") \
 	/* clocks */ \
 	X(CLOCK_JUMP, "clock_jump") X(CLOCK_DRIFT, "clock_drift") \
 	/* network */ \

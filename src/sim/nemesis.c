@@ -139,17 +139,31 @@ static void add_victim(struct sim_nemesis *nemesis, struct sim_process *process)
 	nemesis->victims[nemesis->nvictims++] = process;
 }
 
+static void add_member(struct sim_nemesis *nemesis, struct nemesis_group *group, struct sim_process *process)
+{
+	ASSERT(nemesis->nvictims == nemesis->nreplicas); /* clients come last */
+	ASSERT(group->count < SIM_NEMESIS_GROUP_MAX);
+	group->members[group->count++] = process;
+	add_victim(nemesis, process);
+	nemesis->nreplicas++;
+}
+
 void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *const *members, uint32_t count)
 {
 	ASSERT(count <= REPLICAS_MAX);
-	ASSERT(nemesis->nvictims == nemesis->nreplicas); /* clients come last */
 	nemesis->groups = alloc_resize(nemesis->groups, nemesis->ngroups + 1, sizeof *nemesis->groups);
 	struct nemesis_group *group = &nemesis->groups[nemesis->ngroups++];
-	*group = (struct nemesis_group){.count = count};
+	*group = (struct nemesis_group){.voters = count};
+	for (uint32_t i = 0; i < count; i++)
+		add_member(nemesis, group, members[i]);
+}
+
+void sim_nemesis_add_spares(struct sim_nemesis *nemesis, struct sim_process *const *spares, uint32_t count)
+{
+	struct nemesis_group *group = &nemesis->groups[nemesis->ngroups - 1];
 	for (uint32_t i = 0; i < count; i++) {
-		group->members[i] = members[i];
-		add_victim(nemesis, members[i]);
-		nemesis->nreplicas++;
+		group->foreign[group->count] = true;
+		add_member(nemesis, group, spares[i]);
 	}
 }
 
@@ -187,6 +201,7 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 	nemesis_members_start(nemesis);
 	nemesis_wipes_start(nemesis);
 	nemesis_stale_start(nemesis);
+	nemesis_replaces_start(nemesis);
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
 }
 
@@ -197,6 +212,7 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 	nemesis_members_stop(nemesis);
 	nemesis_wipes_stop(nemesis);
 	nemesis_stale_stop(nemesis);
+	nemesis_replaces_stop(nemesis);
 }
 
 static void forget_plans(struct sim_nemesis *nemesis)
@@ -220,6 +236,7 @@ static void revive(const struct sim_nemesis *nemesis, struct sim_process *proces
 		sim_process_crash(process);
 	if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process)) {
 		nemesis_members_correct(process);
+		nemesis_renew(nemesis, process);
 		sim_process_start(process);
 	}
 }
@@ -268,12 +285,17 @@ static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	struct rng *rng = &nemesis->rng_peace;
-	uint32_t minority = (group->count - 1u) / 2, outcasts = (uint32_t)rng_below(rng, minority + 1u);
+	uint32_t minority = nemesis_tolerance(nemesis, group), outcasts = (uint32_t)rng_below(rng, minority + 1u);
 	/* Who must fetch a snapshot needs everybody who may have one. */
 	bool needy = rng_chance(rng, 500000);
 	uint32_t damaged = nemesis_damaged(nemesis, group), excluded = 0, fetching = 0;
 	for (uint32_t i = 0; i < group->count; i++) {
 		const struct nemesis_damage *damage = &group->damage[i];
+		/* Nothing is expected of who is no member. */
+		if (!nemesis_is_listed(nemesis, group->members[i])) {
+			nemesis->core[group->members[i]->index] = false;
+			continue;
+		}
 		fetching += damage->snapshot && !damage->log;
 		bool lost = damage->log && (damage->refused || !nemesis_votes(nemesis, group->members[i]));
 		if (!lost && (!damage->snapshot || needy))
@@ -288,7 +310,7 @@ static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group
 	for (outcasts = outcasts < allowed ? outcasts : allowed; outcasts > 0; outcasts--) {
 		/* Drawing one twice leaves the core larger than it had to be. */
 		struct sim_process *process = group->members[rng_below(rng, group->count)];
-		if (!nemesis->core[process->index])
+		if (!nemesis->core[process->index] || !nemesis_is_voter(nemesis, process))
 			continue;
 		nemesis->core[process->index] = false;
 		condemn(nemesis, process);

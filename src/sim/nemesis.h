@@ -72,6 +72,33 @@ void sim_nemesis_stale_copies(struct sim_nemesis *nemesis,
 			      const struct rsm *(*rsm)(void *context, const struct sim_process *process), void *context);
 /* Its disk is such a copy, and has not begun another life: it must not count. */
 bool sim_nemesis_is_stale(const struct sim_nemesis *nemesis, const struct sim_process *process);
+#define SIM_NEMESIS_GROUP_MAX 12u
+
+/* The newest list of members of a group, as far as anybody who lives knows it. */
+struct sim_nemesis_roster {
+	uint64_t slot;
+	struct sim_process *leader; /* who serves by this list; NULL: nobody */
+	uint32_t count;
+	struct {
+		struct sim_process *process;
+		uint32_t number;
+		bool voter;
+	} list[MEMBERS_MAX];
+};
+/*
+ * Members of groups change. Without this call they never do.
+ *   roster   that of the group of this process; false: none is known
+ *   change   asks the leader for a change (an enum wire_change_op): `who` is the new member, `number` the old one
+ *   renew    the process starts again as one that belongs to no group: what is kept of it beside its disk is forgotten
+ */
+struct sim_nemesis_operator {
+	bool (*roster)(void *context, const struct sim_process *process, struct sim_nemesis_roster *out);
+	void (*change)(void *context, struct sim_process *leader, uint32_t op, uint32_t number, const struct sim_process *who, uint64_t base);
+	void (*renew)(void *context, struct sim_process *process);
+};
+void sim_nemesis_replaces(struct sim_nemesis *nemesis, const struct sim_nemesis_operator *operator, void *context);
+/* More processes of the group that was added last: those that may become members. */
+void sim_nemesis_add_spares(struct sim_nemesis *nemesis, struct sim_process *const *spares, uint32_t count);
 /*
  * What an operator may do at any time: `hand_over` has a process, if it leads, look for a successor. Without it that is
  * never done.

@@ -296,6 +296,7 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 	case DEED_START:
 		if (!sim_process_alive(plan->process)) {
 			nemesis_members_correct(plan->process);
+			nemesis_renew(nemesis, plan->process);
 			sim_process_start(plan->process);
 		}
 		break;

@@ -165,8 +165,7 @@ bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *
 
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
-	uint32_t damaged = 0, minority = (group->count - 1) / 2;
-	bool stale = false;
+	uint32_t damaged = 0, minority = nemesis_tolerance(nemesis, group);
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct nemesis_damage *damage = &group->damage[i];
 		if (damage->snapshot && sim_damage_snapshot_is_whole(group->members[i]->disk, damage->snapshot_slot))
@@ -181,11 +180,10 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 			damage->stale_life = 0;
 			damage->wiped = true;
 		}
-		stale |= damage->stale_life != 0;
 		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
 	}
 	/* Those that can tell must stay what they are. */
-	return stale && damaged < minority ? minority : damaged;
+	return nemesis_has_copy(group) && damaged < minority ? minority : damaged;
 }
 
 /* Is one more damaged disk allowed, namely this one? */
@@ -194,10 +192,9 @@ static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group
 	uint32_t damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
 	bool already = own->log || own->snapshot || own->wiped || own->memory;
-	for (uint32_t i = 0; i < group->count; i++)
-		if (group->damage[i].stale_life != 0)
-			return false;
-	return nemesis->world->options.nemesis.beyond || already || damaged < (group->count - 1) / 2;
+	if (nemesis_has_copy(group))
+		return false;
+	return nemesis->world->options.nemesis.beyond || already || damaged < nemesis_tolerance(nemesis, group);
 }
 
 /* A log that has lost its beginning, or has no peers to ask, cannot be repaired. */
@@ -238,7 +235,7 @@ bool sim_nemesis_memory_changes(struct sim_nemesis *nemesis, const struct sim_pr
 {
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
-	if (nemesis->core != NULL || group == NULL || nemesis_damaged(nemesis, group) >= (group->count - 1) / 2)
+	if (nemesis->core != NULL || group == NULL || nemesis_damaged(nemesis, group) >= nemesis_tolerance(nemesis, group))
 		return false;
 	group->damage[member].memory = true;
 	return true;
@@ -295,7 +292,7 @@ void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
 	uint64_t other = rng_next(&nemesis->rng);
-	if (process->disk == NULL || group == NULL || group->count < 2 || !atlas_allows(nemesis, group, member))
+	if (process->disk == NULL || group == NULL || group->count < 2 || group->foreign[member] || !atlas_allows(nemesis, group, member))
 		return;
 	if (sim_process_alive(process)) {
 		nemesis_tell(nemesis, "%s is killed for %" PRIu64 " ms", process->name, down_us / 1000);
@@ -304,6 +301,8 @@ void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
 		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	}
 	uint32_t from = (uint32_t)((member + 1 + other % (group->count - 1)) % group->count);
+	if (group->foreign[from])
+		return;
 	struct buffer what = {0};
 	enum sim_fault fault = SIM_FAULT_LOG_MISSING;
 	if (sim_exchange_log(process->disk, member + 1, group->members[from]->disk, &nemesis->rng, &fault, &what)) {

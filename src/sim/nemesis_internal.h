@@ -57,9 +57,15 @@ struct nemesis_damage {
 };
 
 struct nemesis_group {
-	struct sim_process *members[REPLICAS_MAX];
-	struct nemesis_damage damage[REPLICAS_MAX];
+	/* Members, and those that may become some. */
+	struct sim_process *members[SIM_NEMESIS_GROUP_MAX];
+	struct nemesis_damage damage[SIM_NEMESIS_GROUP_MAX];
 	uint32_t count;
+	/* nemesis_replace.c */
+	uint32_t voters;                     /* by the newest list that was seen */
+	bool leaving[SIM_NEMESIS_GROUP_MAX]; /* it has been asked that this one goes, and it has not been seen gone */
+	bool foreign[SIM_NEMESIS_GROUP_MAX]; /* its number is not that of its place */
+	uint64_t asked_us;                   /* that anything changes, last */
 };
 
 /* A power loss that waits for its moment: that a replica of the group sends a message of a method. */
@@ -97,6 +103,10 @@ struct sim_nemesis {
 	struct nemesis_copy *copies; /* by victim */
 	const struct rsm *(*rsm_of)(void *context, const struct sim_process *process);
 	void *stale_context;
+	struct rng rng_replaces; /* nemesis_replace.c, likewise */
+	struct timer replace_timer;
+	const struct sim_nemesis_operator *operator; /* NULL: members stay who they are */
+	void *operator_context;
 	uint32_t deeds;   /* so far */
 	uint32_t current; /* number of the one that is being done */
 	struct nemesis_moment moment;
@@ -179,6 +189,22 @@ void nemesis_wipes_stop(struct sim_nemesis *nemesis);
 
 void nemesis_stale_start(struct sim_nemesis *nemesis);
 void nemesis_stale_stop(struct sim_nemesis *nemesis);
+/* One that has not been recognised yet is the disk of a member. */
+bool nemesis_has_copy(const struct nemesis_group *group);
+
+/* ---- nemesis_replace.c: members that come and go ---- */
+
+void nemesis_replaces_start(struct sim_nemesis *nemesis);
+void nemesis_replaces_stop(struct sim_nemesis *nemesis);
+/* False: members stay who they are, or nobody knows. */
+bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process, struct sim_nemesis_roster *out);
+/* How many damaged disks the group can do without, whoever of those that have been asked to go has gone. */
+uint32_t nemesis_tolerance(const struct sim_nemesis *nemesis, struct nemesis_group *group);
+/* By the newest list; true as well if members stay who they are. */
+bool nemesis_is_voter(const struct sim_nemesis *nemesis, const struct sim_process *process);
+bool nemesis_is_listed(const struct sim_nemesis *nemesis, const struct sim_process *process);
+/* Somebody whose group has removed it is a new machine when it is started again. */
+void nemesis_renew(const struct sim_nemesis *nemesis, struct sim_process *process);
 
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);

@@ -12,6 +12,9 @@
 #include "base/alloc.h"
 #include "sim/nemesis_internal.h"
 
+/* A change that has been asked for has been made by then, or refused. */
+#define CHANGES_US (3 * SIM_SECOND)
+
 struct nemesis_copy {
 	struct disk_sim_image *image; /* NULL: there is none */
 	struct rsm_moment moment;
@@ -55,27 +58,65 @@ static bool is_bound(const struct sim_nemesis *nemesis, struct sim_process *proc
 	return bound;
 }
 
+bool nemesis_has_copy(const struct nemesis_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		if (group->damage[i].stale_life != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Who votes, the numbers by which others remember them, and that nobody comes or goes: who votes from now on has not been told, and who
+ * has been told does not vote any more.
+ */
+static bool settled(const struct sim_nemesis *nemesis, const struct nemesis_group *group, struct sim_nemesis_roster *roster)
+{
+	if (nemesis->operator == NULL) {
+		*roster = (struct sim_nemesis_roster){.count = group->count};
+		for (uint32_t i = 0; i < group->count; i++) {
+			roster->list[i].process = group->members[i];
+			roster->list[i].number = i + 1;
+		}
+		return true;
+	}
+	if (!nemesis_roster_of(nemesis, group->members[0], roster) ||
+	    (group->asked_us != 0 && nemesis->world->now_us < group->asked_us + CHANGES_US))
+		return false;
+	for (uint32_t i = 0; i < roster->count; i++)
+		if (!roster->list[i].voter || roster->list[i].process == NULL)
+			return false;
+	return true;
+}
+
 static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member,
 			    const struct nemesis_copy *copy)
 {
-	uint32_t ignorant = 0, damaged = nemesis_damaged(nemesis, group);
+	struct sim_nemesis_roster roster;
+	uint32_t ignorant = 0, number = 0, damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
 	bool beyond = nemesis->world->options.nemesis.beyond;
-	if (own->refused || own->memory || own->stale_life != 0 || !is_bound(nemesis, group->members[member], copy))
+	if (!settled(nemesis, group, &roster))
 		return false;
-	if (damaged >= (group->count - 1) / 2 && !beyond)
+	for (uint32_t i = 0; i < roster.count; i++)
+		if (roster.list[i].process == group->members[member])
+			number = roster.list[i].number;
+	if (number == 0 || own->refused || own->memory || own->stale_life != 0 || !is_bound(nemesis, group->members[member], copy))
 		return false;
-	for (uint32_t i = 0; i < group->count; i++) {
-		const struct nemesis_damage *damage = &group->damage[i];
-		const struct rsm *rsm = i == member ? NULL : rsm_of(nemesis, group->members[i]);
+	if (damaged >= nemesis_tolerance(nemesis, group) && !beyond)
+		return false;
+	for (uint32_t i = 0; i < roster.count; i++) {
+		const struct sim_process *process = roster.list[i].process;
+		const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+		const struct rsm *rsm = rsm_of(nemesis, process);
 		/* Who has no vote is not asked. What damage to a log does to what it remembers is not known. */
-		if (i == member || damage->wiped)
+		if (roster.list[i].number == number || damage->wiped)
 			continue;
 		if (damage->log || damage->stale_life != 0)
 			return false;
-		ignorant += rsm == NULL || !rsm_remembers_more(rsm, member + 1, &copy->moment);
+		ignorant += rsm == NULL || !rsm_remembers_more(rsm, number, &copy->moment);
 	}
-	return ignorant < group->count / 2;
+	return ignorant < roster.count / 2;
 }
 
 static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group,

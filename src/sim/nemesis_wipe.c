@@ -14,11 +14,14 @@ static void arm(struct sim_nemesis *nemesis)
 
 static bool may_be_wiped(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member)
 {
+	/* More disks than the group can do without: nobody answers any more, or the truth. */
+	if (nemesis->world->options.nemesis.beyond)
+		return !group->damage[member].wiped;
 	uint32_t damaged = nemesis_damaged(nemesis, group);
-	if (group->damage[member].wiped || damaged >= (group->count - 1) / 2)
+	if (group->damage[member].wiped || !nemesis_is_listed(nemesis, group->members[member]) || damaged >= nemesis_tolerance(nemesis, group))
 		return false;
 	for (uint32_t i = 0; i < group->count; i++)
-		if (!group->damage[i].wiped && !nemesis->bound(nemesis->bound_context, group->members[i]))
+		if (nemesis_is_voter(nemesis, group->members[i]) && !group->damage[i].wiped && !nemesis->bound(nemesis->bound_context, group->members[i]))
 			return false;
 	return true;
 }

@@ -147,6 +147,8 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	options->nemesis.wipe_mean_us = maybe(&rng, 60, 300 * SIM_MILLISECOND, 8 * SIM_SECOND);
 	rng_seed(&rng, seed ^ 0x7374616c65ull);
 	options->nemesis.stale_mean_us = maybe(&rng, 50, 200 * SIM_MILLISECOND, 4 * SIM_SECOND);
+	rng_seed(&rng, seed ^ 0x7265706c616365ull);
+	options->nemesis.replace_mean_us = maybe(&rng, 50, 200 * SIM_MILLISECOND, 6 * SIM_SECOND);
 	rng_seed(&rng, seed ^ 0x64657363726970ull);
 	options->nemesis.no_descriptor_mean_us = maybe(&rng, 60, SIM_SECOND, 15 * SIM_SECOND);
 	options->nemesis.no_descriptor_length_us = rng_range(&rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
@@ -186,7 +188,7 @@ static const struct option table[] = {
 	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
 	OPTION(nemesis.hung_disk_mean_us), OPTION(nemesis.hung_disk_length_us), OPTION(nemesis.hung_for_good_ppm),
 	OPTION(nemesis.exchange_mean_us), OPTION(nemesis.reelect_mean_us), OPTION(nemesis.members_mean_us),
-		OPTION(nemesis.wipe_mean_us), OPTION(nemesis.stale_mean_us),
+		OPTION(nemesis.wipe_mean_us), OPTION(nemesis.stale_mean_us), OPTION(nemesis.replace_mean_us),
 	OPTION(nemesis.no_descriptor_mean_us), OPTION(nemesis.no_descriptor_length_us),
 	OPTION(nemesis.group_disks_mean_us), OPTION(nemesis.group_disks_length_us),
 };

@@ -76,6 +76,7 @@ struct sim_nemesis_options {
 	uint64_t crash_at_send_mean_us; /* power is lost in the moment a certain message leaves, before anything of that turn is on disk */
 	uint64_t deaf_mean_us;       /* a replica is not heard by its group, and what is sent to it arrives much later */
 	uint64_t hand_over_mean_us;  /* an operator has a leader hand over; its successor may reach it late */
+	uint64_t replace_mean_us;    /* members are added, removed, replaced, promoted */
 	uint64_t wipe_mean_us;       /* a replica's disk is lost, and replaced by an empty one */
 	uint64_t stale_mean_us;      /* … is copied, or replaced by an earlier copy */
 	uint64_t members_mean_us;    /* a replica is started with other members, must refuse, and is corrected later */

@@ -377,6 +377,17 @@ void sim_process_put_back(struct sim_process *process, const struct disk_sim_ima
 	process->copies++;
 }
 
+void sim_process_reset(struct sim_process *process)
+{
+	sim_process_wipe(process);
+	free(process->misconfigured);
+	process->misconfigured = NULL;
+	free(process->identity);
+	process->identity = NULL;
+	process->claimed = (struct identity){0};
+	process->removed = false;
+}
+
 void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data)
 {
 	ASSERT(process->state == SIM_RUNNING);

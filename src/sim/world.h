@@ -104,6 +104,7 @@ struct sim_process {
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
 	uint32_t copies;      /* of its disk have taken its place */
+	bool removed;         /* its group has told it that it is no member any more, and it has ended */
 	uint32_t wipes;       /* with lives: a disk that replaces another one has no vote of its own */
 
 	/*
@@ -216,6 +217,8 @@ void sim_process_crash(struct sim_process *process);
 void sim_process_power_loss(struct sim_process *process);
 /* Copied. Before the first start; the process has a disk. */
 void sim_process_identify(struct sim_process *process, const struct identity *identity);
+/* Its disk is emptied, and is nobody's, as if the machine were new. It is not alive. */
+void sim_process_reset(struct sim_process *process);
 /* Asks for an orderly shutdown; the process is DOWN some time after. */
 void sim_process_stop(struct sim_process *process);
 /* crash if alive, then start */

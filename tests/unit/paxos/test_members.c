@@ -408,7 +408,8 @@ START_TEST(test_leaving)
 	ck_assert_ptr_null(sent(out, 2, METHOD_TAKE_OVER));
 	ck_assert_uint_eq(sent(out, 3, METHOD_TAKE_OVER)->message.chosen, slot);
 	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = ballot, .slot = slot, .sequence = round, .chosen = slot});
-	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot, .slot = slot, .sequence = round, .ranges = &range, .nranges = 1});
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	out = settle(&b);

@@ -1,0 +1,277 @@
+#include "joiner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "wire/method.h"
+#include "wire/wire.h"
+
+struct joiner {
+	struct node node;
+	struct rsm *rsm; /* never started */
+	struct joiner_place *place;
+	struct sim_process *process;
+	struct arena arena;
+};
+
+static struct joiner *joiner_of(struct node *node)
+{
+	return (struct joiner *)(void *)node;
+}
+
+struct rsm *joiner_rsm(struct node *node)
+{
+	return joiner_of(node)->rsm;
+}
+
+/* ---- being told ---- */
+
+static void identify(struct joiner_place *place, struct sim_process *process)
+{
+	struct identity own = {.cluster = "sim", .group = place->group, .shards = 1, .replica = place->replica};
+	snprintf(own.role, sizeof own.role, "%s", place->role);
+	snprintf(own.node, sizeof own.node, "%s", process->name);
+	/* Itself, and of the others as many as there is room for. */
+	for (uint32_t i = 0; i < place->nmembers; i++)
+		if (place->members[i].replica == place->replica || own.members.count < REPLICAS_MAX - 1)
+			identity_add_member(&own.members, place->members[i].replica, place->members[i].name, place->members[i].address);
+	sim_process_identify(process, &own);
+}
+
+static void begin(void *data)
+{
+	struct sim_process *process = data;
+	struct scene *scene = process->world->context;
+	/* It may have gone meanwhile, or begun. */
+	if (sim_process_alive(process) && scene->by_process[process->index]->waits)
+		sim_process_restart(process);
+}
+
+static void welcomed(struct joiner *joiner, const struct wire_welcome *w)
+{
+	struct joiner_place *place = joiner->place;
+	for (uint32_t i = 0; i < w->nmembers; i++) {
+		const struct wire_member *m = &w->members[i];
+		place->texts[2 * i] = alloc_format("%.*s", (int)m->name.len, (const char *)m->name.data);
+		place->texts[2 * i + 1] = alloc_format("%.*s", (int)m->address.len, (const char *)m->address.data);
+		place->members[i] = (struct rsm_member){.replica = m->number, .name = place->texts[2 * i],
+							.address = place->texts[2 * i + 1],
+							.client_address = place->texts[2 * i + 1]};
+	}
+	place->nmembers = w->nmembers;
+	place->replica = w->number;
+	place->joining = true;
+	identify(place, joiner->process);
+	sim_world_call_at(joiner->process->world, joiner->process->world->now_us, begin, joiner->process);
+}
+
+/* Is it for the node that this one is configured to be? */
+static bool is_meant(const struct joiner *joiner, const struct wire_welcome *w)
+{
+	const struct sim_process *process = joiner->process;
+	for (uint32_t i = 0; i < w->nmembers; i++)
+		if (w->members[i].number == w->number)
+			return w->group == joiner->place->group && slice_equal(w->members[i].name, slice_string(process->name)) &&
+			       slice_equal(w->members[i].address, slice_string(process->address));
+	return false;
+}
+
+static void joiner_message(struct node *node, link_id from, const struct message *message)
+{
+	struct joiner *joiner = joiner_of(node);
+	struct wire_welcome welcome;
+	if (message->kind == MESSAGE_REQUEST) {
+		node_reply(node, from, message, STATUS_UNAVAILABLE, slice(NULL, 0));
+		return;
+	}
+	if (message->method != METHOD_WELCOME || joiner->place->replica != 0)
+		return;
+	arena_reset(&joiner->arena);
+	if (wire_welcome_decode(message->payload, &joiner->arena, &welcome) == 0 && is_meant(joiner, &welcome))
+		welcomed(joiner, &welcome);
+}
+
+/* ---- the rest of a node ---- */
+
+static int joiner_start(struct node *node)
+{
+	(void)node;
+	return 0;
+}
+
+static void joiner_link_down(struct node *node, link_id link)
+{
+	(void)node;
+	(void)link;
+}
+
+static void joiner_nothing(struct node *node)
+{
+	(void)node;
+}
+
+static void joiner_stop(struct node *node)
+{
+	node->env->ops->stopped(node->env);
+}
+
+static void joiner_destroy(struct node *node)
+{
+	struct joiner *joiner = joiner_of(node);
+	rsm_destroy(joiner->rsm);
+	arena_free(&joiner->arena);
+	node_done(node);
+	free(joiner);
+}
+
+static bool joiner_ready(struct node *node)
+{
+	(void)node;
+	return false;
+}
+
+static void joiner_status_json(struct node *node, struct buffer *out)
+{
+	(void)node;
+	buffer_format(out, "{}");
+}
+
+static const struct node_ops joiner_ops = {
+	.start = joiner_start,
+	.message = joiner_message,
+	.link_down = joiner_link_down,
+	.turn_end = joiner_nothing,
+	.stop = joiner_stop,
+	.destroy = joiner_destroy,
+	.ready = joiner_ready,
+	.stop_voting = joiner_nothing,
+	.status_json = joiner_status_json,
+};
+
+struct node *joiner_build(struct joiner_place *place, struct sim_process *process)
+{
+	struct joiner *joiner = ALLOC(struct joiner);
+	node_init(&joiner->node, &joiner_ops, &process->env, &process->log);
+	joiner->place = place;
+	joiner->process = process;
+	arena_init(&joiner->arena, ARENA_BYTES_MAX);
+	struct rsm_options options = {.node = &joiner->node, .group = place->group, .replica = 1, .nmembers = 1};
+	rsm_settings_default(&options.settings);
+	options.members[0] = (struct rsm_member){
+		.replica = 1, .name = process->name, .address = process->address, .client_address = process->address};
+	joiner->rsm = rsm_create(&options);
+	place->scene->by_process[process->index]->waits = true;
+	return &joiner->node;
+}
+
+void joiner_forget(struct joiner_place *place)
+{
+	for (size_t i = 0; i < sizeof place->texts / sizeof place->texts[0]; i++) {
+		free(place->texts[i]);
+		place->texts[i] = NULL;
+	}
+	place->replica = place->nmembers = 0;
+	place->joining = false;
+}
+
+static void removed(void *data)
+{
+	struct sim_process *process = data;
+	process->removed = true;
+	process->env.ops->stopped(&process->env);
+}
+
+void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options)
+{
+	place->scene->by_process[process->index]->waits = false;
+	options->replica = place->replica;
+	options->nmembers = place->nmembers;
+	for (uint32_t i = 0; i < place->nmembers; i++)
+		options->members[i] = place->members[i];
+	options->joining = place->joining;
+	options->removed = removed;
+	options->context = process;
+}
+
+/* ---- who belongs to a group, and how that is changed ---- */
+
+static struct rsm *rsm_of(const struct scene *scene, const struct scene_replica *replica)
+{
+	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica) : NULL;
+}
+
+static bool roster(void *context, const struct sim_process *process, struct sim_nemesis_roster *out)
+{
+	struct scene *scene = context;
+	const struct group_members *newest = NULL;
+	uint64_t ballot = 0;
+	*out = (struct sim_nemesis_roster){0};
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		const struct rsm *rsm = replica->group == scene->by_process[process->index]->group ? rsm_of(scene, replica) : NULL;
+		const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
+		if (members == NULL || members->slot == 0 || members->slot < out->slot)
+			continue;
+		if (members->slot > out->slot)
+			ballot = 0;
+		newest = members;
+		out->slot = members->slot;
+		if (ballot == 0)
+			out->leader = NULL;
+		if (!rsm_is_leader(rsm) || paxos_ballot(rsm_core(rsm)) <= ballot)
+			continue;
+		ballot = paxos_ballot(rsm_core(rsm));
+		out->leader = replica->process;
+	}
+	for (uint32_t i = 0; newest != NULL && i < newest->count; i++) {
+		out->list[i].process = sim_process_find(scene->world, newest->list[i].name);
+		out->list[i].number = newest->list[i].number;
+		out->list[i].voter = newest->list[i].role == MEMBER_VOTER;
+	}
+	out->count = newest == NULL ? 0 : newest->count;
+	return newest != NULL;
+}
+
+static void ask_to_change(void *data, struct node *node)
+{
+	struct buffer *request = data;
+	node->ops->message(node, 0, &(struct message){
+		.kind = MESSAGE_REQUEST, .method = METHOD_CHANGE_MEMBERS, .id = 1, .payload = buffer_slice(request)});
+}
+
+static void change(void *context, struct sim_process *leader, uint32_t op, uint32_t number, const struct sim_process *who, uint64_t base)
+{
+	struct wire_change_members c = {.op = (enum wire_change_op)op, .number = number, .base = base};
+	struct buffer request = {0};
+	(void)context;
+	if (who != NULL) {
+		c.name = slice_string(who->name);
+		c.address = slice_string(who->address);
+	}
+	wire_change_members_encode(&c, &request);
+	sim_process_call(leader, ask_to_change, &request);
+	buffer_free(&request);
+}
+
+static void renew(void *context, struct sim_process *process)
+{
+	struct scene *scene = context;
+	joiner_forget(scene->place_of(scene, process));
+}
+
+void joiner_operate(struct scene *scene, struct joiner_place *(*place)(struct scene *scene, struct sim_process *process))
+{
+	static const struct sim_nemesis_operator operator = {.roster = roster, .change = change, .renew = renew};
+	scene->place_of = place;
+	sim_nemesis_replaces(scene->nemesis, &operator, scene);
+}
+
+uint32_t joiner_spares(const struct scene *scene)
+{
+	struct rng rng;
+	if (scene->world->options.nemesis.replace_mean_us == 0)
+		return 0;
+	rng_seed(&rng, scene->options->seed ^ 0x737061726573ull);
+	return (uint32_t)rng_range(&rng, 1, 4);
+}

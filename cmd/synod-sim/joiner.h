@@ -1,0 +1,38 @@
+/*
+ * A machine that waits to be told that it belongs to a group (WELCOME), as a daemon does whose node has no number yet; then it starts
+ * as a replica. And, for the nemesis REPLACE, who belongs to a group, and how that is changed.
+ */
+#ifndef SYNOD_SIM_JOINER_H
+#define SYNOD_SIM_JOINER_H
+
+#include "rsm/rsm.h"
+#include "scene.h"
+#include "sim/world.h"
+
+/* What is kept of a replica's place beside its disk, as a daemon's file `identity` is. */
+struct joiner_place {
+	struct scene *scene;
+	const char *role;
+	uint64_t group;
+	uint32_t replica; /* its number; 0: it waits to be told */
+	bool joining;     /* it was told: it has not been there from the beginning */
+	uint32_t nmembers;
+	struct rsm_member members[MEMBERS_MAX];
+	char *texts[2 * MEMBERS_MAX]; /* of those that it was told of */
+};
+
+/* The node of a place that has no number. */
+struct node *joiner_build(struct joiner_place *place, struct sim_process *process);
+/* It has an rsm that is never started, so that a scene may look at it as at any other. */
+struct rsm *joiner_rsm(struct node *node);
+/* It belongs to no group again. */
+void joiner_forget(struct joiner_place *place);
+/* Fills in who the members are, and what becomes of it when it is removed. */
+void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options);
+
+/* Spare machines of this seed, for each group; 0: members stay who they are. */
+uint32_t joiner_spares(const struct scene *scene);
+/* Lets the nemesis change members. `place` is that of a process of a replica. */
+void joiner_operate(struct scene *scene, struct joiner_place *(*place)(struct scene *scene, struct sim_process *process));
+
+#endif
