@@ -71,7 +71,8 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
-	if (members_ask_around(p))
+	/* It does not stand, and so nobody need ever tell it of his own accord what has become of it. */
+	if (p->learner)
 		ask_around(p);
 	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
 		return;

@@ -281,11 +281,6 @@ static inline bool members_in_force(const struct paxos *p)
 {
 	return p->members.slot != 0 && p->chosen > p->members.slot;
 }
-/* Without a vote it does not stand, and so nobody need ever tell it of his own accord what has become of it. */
-static inline bool members_ask_around(const struct paxos *p)
-{
-	return p->learner && (p->members.slot != 0 || p->members_unknown);
-}
 /* Its sender is a voter, of the bound life, or no list is known and it is a member. */
 static inline bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m)
 {

@@ -44,7 +44,10 @@ START_TEST(test_never_stands)
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);
 		ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
-		ck_assert_uint_eq(settle(&b)->nsends, 0);
+		/* It asks one after the other what there is: it may have been removed. */
+		const struct paxos_output *out = settle(&b);
+		ck_assert_uint_eq(out->nsends, 1);
+		ck_assert_int_eq(out->sends[0].method, METHOD_FETCH);
 	}
 	/* Nor when it is asked to. */
 	uint64_t ballot = ballot_make(1, 1);
