@@ -361,19 +361,28 @@ static bool is_lost_from(const struct rsm *rsm, uint32_t replica)
 	return rsm->nlost_from == 0;
 }
 
+/* Without a vote the list that is known here may be an old one: whoever speaks to us may be a member of a later one. */
+static bool may_have_state(const struct rsm *rsm, uint32_t i)
+{
+	const struct rsm_seat *seat = &rsm->seats[i];
+	return i != rsm->self && seat->replica != 0 && (seat->listed || (seat->link != 0 && !paxos_votes(rsm->paxos)));
+}
+
 /* Of a damaged snapshot any peer's newer one will do; of a state that has diverged, that of one that was right. */
 static void recover_state(struct rsm *rsm)
 {
 	if (!rsm->state_lost || rsm->receive.step != RECEIVE_IDLE)
 		return;
-	uint32_t others = known_others(rsm), from = 0, skip;
+	uint32_t others = 0, from = 0, skip;
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		others += may_have_state(rsm, i);
 	if (others == 0)
 		return;
 	skip = (uint32_t)(node_random(rsm->node) % others);
 	/* The next one, in turn, from the one that was drawn on; if all who were right have gone, any. */
 	for (uint32_t k = 0, seen = 0; k < 2 * rsm->nseats; k++) {
 		const struct rsm_seat *seat = &rsm->seats[k % rsm->nseats];
-		if (!seat->listed || k % rsm->nseats == rsm->self || seen++ < skip)
+		if (!may_have_state(rsm, k % rsm->nseats) || seen++ < skip)
 			continue;
 		if (from == 0 || (!is_lost_from(rsm, from) && is_lost_from(rsm, seat->replica)))
 			from = seat->replica;
