@@ -105,7 +105,9 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 
 static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct wire_paxos *m)
 {
-	if (!is_members(p, m->ballot))
+	/* Who has only just got a snapshot has promised nothing yet, and may know who is removed. */
+	bool none = m->ballot == 0 && (m->flags & PAXOS_REMOVED) != 0;
+	if (!none && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
 	if ((m->flags & ~(uint32_t)PAXOS_REMOVED) != 0)
 		return "flags";

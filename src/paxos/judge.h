@@ -21,7 +21,7 @@
  *                   ballots of their own. None has another value than what is here in the same ballot, or is chosen
  *   ACCEPTED        ballot: ours; flags: LEASED; stamp: possible; at most RANGES_MAX ranges, ascending, apart, above `chosen`. In the ballot that we lead:
  *                   no slot and no heartbeat round that we have not sent
- *   REJECT          ballot: any member's; flags: REMOVED, then there is a list
+ *   REJECT          ballot: any member's; flags: REMOVED, then there is a list, and ballot may be 0
  *   FETCH           ballot: 0; slot: the one after `chosen`
  *   CHOSEN          ballot: 0; flags: SNAPSHOT, then slot is 1 … chosen. Otherwise entries from `slot` on, consecutive, at most `chosen`, each in
  *                   a member's ballot. None has another value than what is here in the same or a later ballot; none is, in a ballot
