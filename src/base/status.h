@@ -47,6 +47,7 @@
 	X(INTERNAL, 25, UNKNOWN, "internal error") \
 	X(WRONG_MEMBERS, 26, REFUSED, "the members of the group differ") \
 	X(LOST_DIRECTORY, 27, REFUSED, "a member has come without its data directory") \
+	X(REMOVED, 28, REFUSED, "the group has removed this node") \
 	X(NO_MEMORY, 100, LOCAL, "out of memory") \
 	X(IO, 101, LOCAL, "input/output error") \
 	X(CORRUPT, 102, LOCAL, "corrupt data") \

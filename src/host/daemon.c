@@ -180,8 +180,8 @@ static int check_file_limit(struct running *r)
 static int open_disk(struct running *r)
 {
 	make_identity(r);
-	return datadir_open(&r->disk, r->config.self->dir, &r->identity, r->config.conf.file, r->config.conf.id,
-			    r->error, sizeof r->error);
+	struct identity_claim claim = {.file = r->config.conf.file, .configured_id = r->config.conf.id};
+	return datadir_open(&r->disk, r->config.self->dir, &r->identity, &claim, r->error, sizeof r->error);
 }
 
 static int create_host(struct running *r)

@@ -162,19 +162,15 @@ static uint64_t random_id(void)
 	return id;
 }
 
-int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file,
-		 uint64_t configured_id, char *error, size_t error_size)
+int datadir_open(struct disk **out, const char *path, struct identity *identity, struct identity_claim *claim, char *error,
+		 size_t error_size)
 {
 	struct disk *disk = NULL;
 	bool created;
-	const struct identity_claim claim = {
-		.directory = path,
-		.file = file,
-		.configured_id = configured_id,
-	};
+	claim->directory = path;
 	*out = NULL;
 	identity->life = random_id();
-	int status = check_elsewhere(path, identity, file, error, error_size);
+	int status = check_elsewhere(path, identity, claim->file, error, error_size);
 	if (status == 0)
 		status = make_directories(path, error, error_size);
 	if (status != 0)
@@ -186,7 +182,7 @@ int datadir_open(struct disk **out, const char *path, struct identity *identity,
 		return fail(status, path, status_text(status), error, error_size);
 	status = check_files(path, error, error_size);
 	if (status == 0)
-		status = identity_claim(disk, &claim, identity, &created, error, error_size);
+		status = identity_claim(disk, claim, identity, &created, error, error_size);
 	if (status != 0) {
 		disk_posix_destroy(disk);
 		return status;

@@ -18,13 +18,12 @@
 #include "node/identity.h"
 
 /*
- * Opens, locks and checks `path` for the node that *identity describes, and completes *identity by what only the
- * directory knows. `file` is the configuration, and configured_id the id of the cluster that stands in it (0:
- * none). 0; STATUS_IDENTITY, STATUS_LOCKED, STATUS_READ_ONLY, STATUS_NO_SPACE, STATUS_CORRUPT, STATUS_IO: then
- * `error` is one line that says what is wrong and what to do. *out is a disk_posix; destroying it releases the
- * lock.
+ * Opens, locks and checks `path` for the node that *identity describes, and completes *identity by what the
+ * directory knows better. *claim says by what it is judged (its `directory` is filled in). 0; STATUS_IDENTITY,
+ * STATUS_REMOVED, STATUS_LOCKED, STATUS_READ_ONLY, STATUS_NO_SPACE, STATUS_CORRUPT, STATUS_IO: then `error` is one line
+ * that says what is wrong and what to do. *out is a disk_posix; destroying it releases the lock.
  */
-int datadir_open(struct disk **out, const char *path, struct identity *identity, const char *file,
-		 uint64_t configured_id, char *error, size_t error_size) MUST_CHECK;
+int datadir_open(struct disk **out, const char *path, struct identity *identity, struct identity_claim *claim, char *error,
+		 size_t error_size) MUST_CHECK;
 
 #endif

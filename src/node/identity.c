@@ -10,14 +10,16 @@
 #include "base/id.h"
 
 #define MAGIC "synod-identity "
-#define VERSION 3u
+#define VERSION 4u
 #define CHECKSUM "checksum = "
+#define LOST "lost = yes\n"
+#define REMOVED "removed = yes\n"
 
 /* ---- members ---- */
 
 void identity_add_member(struct identity_members *members, uint32_t replica, const char *name, const char *address)
 {
-	ASSERT(members->count < REPLICAS_MAX && strlen(name) <= NAME_BYTES_MAX &&
+	ASSERT(members->count < MEMBERS_MAX && strlen(name) <= NAME_BYTES_MAX &&
 	       strlen(address) <= ADDRESS_BYTES_MAX);
 	uint32_t at = members->count++;
 	for (; at > 0 && members->list[at - 1].replica > replica; at--)
@@ -60,6 +62,34 @@ const char *identity_members_text(const struct identity_members *members, char t
 	return text;
 }
 
+const char *identity_group_text(const char *role, uint64_t group, char text[IDENTITY_GROUP_TEXT_BYTES])
+{
+	static const struct {
+		const char *role, *text;
+	} only[] = {{"shardmaster", "masters"}, {"viewserver", "views"}, {"paxos", "paxos"}};
+	snprintf(text, IDENTITY_GROUP_TEXT_BYTES, "%" PRIu64, group);
+	for (size_t i = 0; i < sizeof only / sizeof only[0]; i++)
+		if (strcmp(role, only[i].role) == 0)
+			snprintf(text, IDENTITY_GROUP_TEXT_BYTES, "%s", only[i].text);
+	return text;
+}
+
+bool identity_follow(struct identity *identity, const struct identity_members *members)
+{
+	if (members->slot <= identity->members.slot)
+		return false;
+	struct identity_members before = identity->members;
+	identity->members = *members;
+	for (uint32_t i = 0; i < identity->members.count; i++) {
+		struct identity_member *now = &identity->members.list[i];
+		const struct identity_member *then = identity_find_member(&before, now->name);
+		now->seen |= then != NULL && then->replica == now->replica && then->seen;
+		if (strcmp(now->name, identity->node) == 0)
+			identity->replica = now->replica;
+	}
+	return true;
+}
+
 /* ---- the file's text ---- */
 
 void identity_format(const struct identity *id, struct buffer *out)
@@ -72,11 +102,14 @@ void identity_format(const struct identity *id, struct buffer *out)
 		      VERSION, id->cluster, id->node, id->role, id->group, id->replica, id->shards,
 		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id_text(id->life, life), id->log ? "yes" : "no");
 	if (id->lost)
-		buffer_format(out, "lost = yes\n");
+		buffer_format(out, LOST);
+	if (id->removed)
+		buffer_format(out, REMOVED);
+	buffer_format(out, "slot = %" PRIu64 "\n", id->members.slot);
 	for (uint32_t i = 0; i < id->members.count; i++) {
 		const struct identity_member *m = &id->members.list[i];
-		buffer_format(out, "member = %" PRIu32 " %s %s%s\n", m->replica, m->name, m->address,
-			      m->seen ? " seen" : "");
+		buffer_format(out, "member = %" PRIu32 " %s %s %s %s%s\n", m->replica, m->name, m->address,
+			      m->learner ? "learner" : "voter", id_text(m->life, life), m->seen ? " seen" : "");
 	}
 	uint32_t checksum = crc32c(0, out->data + begin, out->len - begin);
 	buffer_format(out, CHECKSUM "%08" PRIx32 "\n", checksum);
@@ -108,32 +141,47 @@ static bool take_number(const char **text, const char *key, uint64_t max, uint64
 	return *end == '\0' && *number <= max;
 }
 
-static bool take_id(const char **text, const char *key, uint64_t *id)
+static bool parse_id(const char *value, uint64_t *id)
 {
-	char value[ID_TEXT_BYTES];
-	if (!take_line(text, key, value, sizeof value))
-		return false;
 	*id = 0;
 	return id_parse(value, id) || strcmp(value, "0000000000000000") == 0;
 }
 
-static bool take_member(const char **text, struct identity_members *members)
+static bool take_id(const char **text, const char *key, uint64_t *id)
 {
-	char line[NAME_BYTES_MAX + ADDRESS_BYTES_MAX + 32], *rest = NULL;
-	if (members->count == REPLICAS_MAX || !take_line(text, "member", line, sizeof line))
+	char value[ID_TEXT_BYTES];
+	return take_line(text, key, value, sizeof value) && parse_id(value, id);
+}
+
+static bool take_flag(const char **text, const char *line)
+{
+	bool there = strncmp(*text, line, strlen(line)) == 0;
+	if (there)
+		*text += strlen(line);
+	return there;
+}
+
+static bool take_member(const char **text, uint32_t version, struct identity_members *members)
+{
+	char line[NAME_BYTES_MAX + ADDRESS_BYTES_MAX + 64], *rest = NULL, *end;
+	if (members->count == MEMBERS_MAX || !take_line(text, "member", line, sizeof line))
 		return false;
 	const char *number = strtok_r(line, " ", &rest), *name = strtok_r(NULL, " ", &rest);
-	const char *address = strtok_r(NULL, " ", &rest), *seen = strtok_r(NULL, " ", &rest);
-	char *end;
-	if (address == NULL || strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
+	const char *address = strtok_r(NULL, " ", &rest);
+	const char *role = version > 3 ? strtok_r(NULL, " ", &rest) : "voter";
+	const char *life = version > 3 ? strtok_r(NULL, " ", &rest) : "0000000000000000";
+	const char *seen = strtok_r(NULL, " ", &rest);
+	if (address == NULL || role == NULL || life == NULL || strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
 		return false;
 	unsigned long replica = strtoul(number, &end, 10);
-	if (*end != '\0' || replica == 0 || replica > UINT32_MAX)
+	if (*end != '\0' || replica == 0 || replica > UINT32_MAX || identity_find_member(members, name) != NULL)
 		return false;
 	identity_add_member(members, (uint32_t)replica, name, address);
-	if (seen != NULL)
-		identity_find_member(members, name)->seen = true;
-	return seen == NULL || strcmp(seen, "seen") == 0;
+	struct identity_member *m = identity_find_member(members, name);
+	m->learner = strcmp(role, "learner") == 0;
+	m->seen = seen != NULL;
+	return parse_id(life, &m->life) && (m->learner || strcmp(role, "voter") == 0) &&
+	       (seen == NULL || strcmp(seen, "seen") == 0);
 }
 
 static bool checksum_fits(const char *text)
@@ -188,12 +236,12 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 	    !take_line(&line, "log", value, sizeof value))
 		return STATUS_CORRUPT;
 	out->log = strcmp(value, "yes") == 0;
-	if (strncmp(line, "lost = yes\n", strlen("lost = yes\n")) == 0) {
-		out->lost = true;
-		line += strlen("lost = yes\n");
-	}
+	out->lost = take_flag(&line, LOST);
+	out->removed = take_flag(&line, REMOVED);
+	if (*version > 3 && !take_number(&line, "slot", UINT64_MAX, &out->members.slot))
+		return STATUS_CORRUPT;
 	while (strncmp(line, "member", 6) == 0) {
-		if (!take_member(&line, &out->members))
+		if (!take_member(&line, *version, &out->members))
 			return STATUS_CORRUPT;
 	}
 	return strncmp(line, CHECKSUM, strlen(CHECKSUM)) == 0 ? 0 : STATUS_CORRUPT;
@@ -246,7 +294,7 @@ static int read_text(struct disk *disk, char *out, size_t out_size)
 /* ---- the claim ---- */
 
 struct judging {
-	const struct identity_claim *claim;
+	struct identity_claim *claim;
 	const struct identity *own, *found;
 	char *error;
 	size_t error_size;
@@ -267,46 +315,81 @@ static void describe(const struct identity *id, char out[DESCRIPTION_BYTES])
 		 id->role, id->group, id->replica, id->shards);
 }
 
-/* A member that has another number than before: this node, if it is one of them. */
-static const struct identity_member *renumbered(const struct judging *j)
+/* What the configuration says of a node. False: nothing. */
+static bool find_listed(const struct judging *j, const char *name, struct identity_listed *out)
 {
-	const struct identity_member *first = NULL;
-	for (uint32_t i = 0; i < j->own->members.count; i++) {
-		const struct identity_member *now = &j->own->members.list[i];
-		const struct identity_member *then = identity_find_member(
-			(struct identity_members *)&j->found->members, now->name);
-		if (then == NULL || then->replica == now->replica)
-			continue;
-		if (first == NULL || strcmp(now->name, j->own->node) == 0)
-			first = now;
+	for (uint32_t i = 0; i < j->claim->nlisted; i++) {
+		*out = j->claim->listed[i];
+		if (strcmp(out->name, name) == 0)
+			return true;
 	}
-	return first;
+	const struct identity_member *m = identity_find_member((struct identity_members *)&j->own->members, name);
+	if (j->claim->nlisted > 0 || m == NULL)
+		return false;
+	*out = (struct identity_listed){m->name, j->own->role, j->own->group, m->replica, m->address};
+	return true;
+}
+
+static int judge_listed(const struct judging *j, const struct identity_member *m, const struct identity_listed *listed)
+{
+	char members[IDENTITY_MEMBERS_TEXT_BYTES], durable[IDENTITY_GROUP_TEXT_BYTES], configured[IDENTITY_GROUP_TEXT_BYTES];
+	identity_members_text(&j->found->members, members);
+	if (strcmp(listed->role, j->found->role) != 0 || listed->group != j->found->group)
+		return REFUSE(j, STATUS_IDENTITY,
+			      "the group's members are (%s), but %s gives [node %s] role = %s, group = %s instead of role = %s, group "
+			      "= %s: a member stays in its group until it is removed (kvctl member remove %s %s): undo that; "
+			      "what another group needs is a node with a name and a directory of its own",
+			      members, j->claim->file, m->name, listed->role,
+			      identity_group_text(listed->role, listed->group, configured), j->found->role,
+			      identity_group_text(j->found->role, j->found->group, durable), durable, m->name);
+	if (listed->replica != 0 && listed->replica != m->replica)
+		return REFUSE(j, STATUS_IDENTITY,
+			      "the group's members are (%s), but %s says replica = %" PRIu32 " for [node %s]: it stays replica %" PRIu32
+			      " as long as it is a member: write 'replica = %" PRIu32 "', or leave the key out",
+			      members, j->claim->file, listed->replica, m->name, m->replica, m->replica);
+	return 0;
 }
 
 static int judge_members(const struct judging *j)
 {
-	char durable[IDENTITY_MEMBERS_TEXT_BYTES], configured[IDENTITY_MEMBERS_TEXT_BYTES];
-	if (identity_members_equal(&j->found->members, &j->own->members))
-		return 0;
-	identity_members_text(&j->found->members, durable);
-	identity_members_text(&j->own->members, configured);
-	const struct identity_member *now = renumbered(j);
-	if (now != NULL) {
-		uint32_t before =
-			identity_find_member((struct identity_members *)&j->found->members, now->name)->replica;
-		return REFUSE(j, STATUS_IDENTITY,
-			      "the group's members are (%s), but %s names (%s): %s would become replica %" PRIu32
-			      " instead of %" PRIu32
-			      ": the numbers are positions in the file; restore the order, or write "
-			      "'replica = %" PRIu32 "' into [node %s]",
-			      durable, j->claim->file, configured, now->name, now->replica, before, before,
-			      now->name);
+	char members[IDENTITY_MEMBERS_TEXT_BYTES], group[IDENTITY_GROUP_TEXT_BYTES];
+	const struct identity_member *missing = NULL;
+	for (uint32_t i = 0; i < j->found->members.count; i++) {
+		const struct identity_member *m = &j->found->members.list[i];
+		struct identity_listed listed;
+		if (!find_listed(j, m->name, &listed)) {
+			missing = missing == NULL ? m : missing;
+			continue;
+		}
+		int status = judge_listed(j, m, &listed);
+		if (status != 0)
+			return status;
 	}
-	return REFUSE(j, STATUS_IDENTITY,
-		      "the group's members are (%s), but %s names (%s): this version cannot add, remove or rename "
-		      "members; a "
-		      "group with two lists would decide twice: restore the list (addresses may change)",
-		      durable, j->claim->file, configured);
+	if (missing == NULL)
+		return 0;
+	identity_group_text(j->found->role, j->found->group, group);
+	(void)REFUSE(j, STATUS_IDENTITY,
+		     "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32
+		     ": put its section back; if it is to leave the group, say so to the group first (kvctl member remove %s %s)",
+		     identity_members_text(&j->found->members, members), j->claim->file, missing->name, missing->replica,
+		     group, missing->name);
+	j->claim->lacks = j->claim->ask_first;
+	return j->claim->ask_first ? 0 : STATUS_IDENTITY;
+}
+
+static int judge_removed(const struct judging *j)
+{
+	char group[IDENTITY_GROUP_TEXT_BYTES];
+	struct identity_listed self = {.address = "HOST:PORT"};
+	if (!j->found->removed)
+		return 0;
+	(void)find_listed(j, j->found->node, &self);
+	identity_group_text(j->found->role, j->found->group, group);
+	return REFUSE(j, STATUS_REMOVED,
+		      "group %s has removed node %s, which was its replica %" PRIu32 ": take [node %s] out of %s; or, if it is to be a "
+		      "member again, give it an empty directory and type: kvctl member add %s %s %s",
+		      group, j->found->node, j->found->replica, j->found->node, j->claim->file, group, j->found->node,
+		      self.address);
 }
 
 static int judge_ids(const struct judging *j)
@@ -323,18 +406,18 @@ static int judge_ids(const struct judging *j)
 		      id_text(id, configured));
 }
 
-static int judge(const struct judging *j)
+/* `durable`: the directory has been a member's, so that its list counts. */
+static int judge(const struct judging *j, bool durable)
 {
 	const struct identity *own = j->own, *found = j->found;
+	struct identity_listed self = {.replica = own->replica};
 	bool same_node = strcmp(own->cluster, found->cluster) == 0 && strcmp(own->node, found->node) == 0 &&
-			 strcmp(own->role, found->role) == 0 && own->group == found->group;
-	/* A list that differs says more than the number alone that follows from it. */
-	if (same_node && found->members.count > 0) {
-		int status = judge_members(j);
-		if (status != 0)
-			return status;
-	}
-	if (!same_node || own->replica != found->replica || own->shards != found->shards) {
+			 strcmp(own->role, found->role) == 0 && own->group == found->group && own->shards == found->shards;
+	if (!durable || found->replica == 0)
+		self.replica = 0;
+	else if (j->claim->nlisted > 0)
+		(void)find_listed(j, own->node, &self);
+	if (!same_node || (self.replica != 0 && self.replica != found->replica && found->members.count == 0)) {
 		char theirs[DESCRIPTION_BYTES], ours[DESCRIPTION_BYTES];
 		describe(found, theirs);
 		describe(own, ours);
@@ -345,7 +428,10 @@ static int judge(const struct judging *j)
 			 j->claim->directory, theirs, ours);
 		return STATUS_IDENTITY;
 	}
-	return judge_ids(j);
+	int status = judge_removed(j);
+	if (status == 0 && durable && found->members.count > 0)
+		status = judge_members(j);
+	return status == 0 ? judge_ids(j) : status;
 }
 
 /* ---- logs ---- */
@@ -416,6 +502,11 @@ int identity_has_log(struct disk *disk, const struct identity *identity, bool *h
  * An identity without a log: whatever was promised is forgotten. Version 1 does not say whether there has been a
  * log yet.
  */
+static bool has_any_log(const struct logs *logs)
+{
+	return logs->found[0] || logs->found[1];
+}
+
 static int judge_log(const struct judging *j, const struct logs *logs, uint32_t version)
 {
 	const char *missing = missing_log(logs);
@@ -456,7 +547,7 @@ static int remove_ranges(struct disk *disk, const struct logs *logs)
 static int claim_new(struct disk *disk, const struct judging *j, const struct logs *logs, struct identity *own)
 {
 	char id[ID_TEXT_BYTES];
-	if (logs->found[0] || logs->found[1])
+	if (has_any_log(logs))
 		return REFUSE(j, STATUS_IDENTITY,
 			      "it holds a log but no file %s, so whose it is cannot be told: find that file, or "
 			      "leave everything as "
@@ -483,32 +574,57 @@ static int claim_new(struct disk *disk, const struct judging *j, const struct lo
 	return 0;
 }
 
-/* Completes `own` from the file; true: the file must be written anew. */
-static bool take_over(struct identity *own, const struct identity *found, uint32_t version)
+static bool same_addresses(const struct identity_members *a, const struct identity_members *b)
 {
-	bool differs = version != VERSION || found->members.count != own->members.count;
+	for (uint32_t i = 0; i < a->count && i < b->count; i++)
+		if (strcmp(a->list[i].address, b->list[i].address) != 0)
+			return false;
+	return true;
+}
+
+/* Completes `own` from the file; true: the file must be written anew. */
+static bool take_over(struct identity *own, const struct identity *found, const struct judging *j, bool durable, uint32_t version)
+{
+	struct identity before = *found;
+	bool differs = version != VERSION;
 	own->cluster_id = found->cluster_id;
 	own->group_id = found->group_id;
 	if (found->life != 0)
 		own->life = found->life;
 	own->log = found->log;
 	own->lost = found->lost;
-	for (uint32_t i = 0; i < own->members.count && i < found->members.count; i++) {
-		own->members.list[i].seen = found->members.list[i].seen;
-		differs |= strcmp(own->members.list[i].address, found->members.list[i].address) != 0;
+	if (durable && found->members.count > 0) {
+		own->members = found->members;
+		own->replica = found->replica;
+	} else if (durable && found->replica != 0) {
+		own->replica = found->replica;
 	}
-	return differs;
+	for (uint32_t i = 0; !durable && i < own->members.count; i++) {
+		struct identity_member *m = &own->members.list[i];
+		const struct identity_member *then = identity_find_member(&before.members, m->name);
+		m->seen = then != NULL && then->replica == m->replica && then->seen;
+	}
+	/* Before the group has said it, addresses are what the configuration says. */
+	for (uint32_t i = 0; own->members.slot == 0 && i < own->members.count; i++) {
+		struct identity_member *m = &own->members.list[i];
+		struct identity_listed listed;
+		if (find_listed(j, m->name, &listed))
+			snprintf(m->address, sizeof m->address, "%s", listed.address);
+	}
+	return differs || before.replica != own->replica || !identity_members_equal(&before.members, &own->members) ||
+	       !same_addresses(&before.members, &own->members);
 }
 
-int identity_claim(struct disk *disk, const struct identity_claim *claim, struct identity *own, bool *created,
+int identity_claim(struct disk *disk, struct identity_claim *claim, struct identity *own, bool *created,
 		   char *error, size_t error_size)
 {
 	char text[IDENTITY_BYTES_MAX];
 	struct identity found;
 	uint32_t version = 0;
 	struct logs logs = logs_of(own);
-	struct judging j = {.claim = claim, .own = own, .found = &found, .error = error, .error_size = error_size};
-	*created = false;
+	struct identity configured = *own;
+	struct judging j = {.claim = claim, .own = &configured, .found = &found, .error = error, .error_size = error_size};
+	*created = claim->lacks = false;
 	int status = read_text(disk, text, sizeof text);
 	if (status != 0 && status != STATUS_NOT_FOUND)
 		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
@@ -529,10 +645,11 @@ int identity_claim(struct disk *disk, const struct identity_claim *claim, struct
 		return REFUSE(&j, STATUS_IDENTITY,
 			      "its file %s is of version %" PRIu32 ": it was written by a newer program",
 			      IDENTITY_FILE, version);
-	status = judge(&j);
+	bool durable = has_any_log(&logs) || found.log || found.members.slot != 0;
+	status = judge(&j, durable);
 	if (status == 0)
 		status = judge_log(&j, &logs, version);
-	if (status != 0 || !take_over(own, &found, version))
+	if (status != 0 || !take_over(own, &found, &j, durable, version))
 		return status;
 	status = identity_write_now(disk, own);
 	return status == 0

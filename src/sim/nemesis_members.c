@@ -1,6 +1,6 @@
 /*
  * faults: 91. An operator's hand: a replica is started with a configuration whose list of members is not its
- * group's: one less, one more, another name, two numbers exchanged, itself alone. It must refuse to start. After a
+ * group's: one less, another name, two numbers exchanged, itself alone. It must refuse to start. After a
  * while it is started with the right one.
  */
 #include <stdio.h>
@@ -18,12 +18,6 @@ static const char *alter(struct identity_members *members, const struct identity
 	bool alone = members->count == 1;
 	switch (rng_below(rng, 5)) {
 	case 0:
-		if (members->count < REPLICAS_MAX) {
-			identity_add_member(members, right.list[right.count - 1].replica + 1, "stranger",
-					    "stranger:7000");
-			return "one more";
-		}
-		/* fall through */
 	case 1:
 		if (!alone) {
 			members->count = 0;
@@ -70,8 +64,8 @@ static void misconfigure(struct sim_nemesis *nemesis, struct rng *rng)
 {
 	struct sim_process *process = nemesis->victims[rng_below(rng, nemesis->nreplicas)];
 	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
-	/* A directory that is not marked yet would be marked with the wrong list. */
-	if (process->identity == NULL || process->claimed.node[0] == '\0' || process->misconfigured != NULL ||
+	/* A directory without a log takes what the configuration says. */
+	if (process->identity == NULL || !process->claimed.log || process->misconfigured != NULL ||
 	    !sim_process_alive(process))
 		return;
 	struct identity_members wrong = process->identity->members;

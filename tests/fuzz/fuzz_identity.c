@@ -16,11 +16,11 @@ static void parse_text(const char *text)
 	struct identity identity, again;
 	struct buffer out = {0};
 	uint32_t version;
-	if (identity_parse(text, &identity, &version) != 0 || version > 3)
+	if (identity_parse(text, &identity, &version) != 0 || version > 4)
 		return;
 	identity_format(&identity, &out);
 	buffer_add_u8(&out, 0);
-	ASSERT(identity_parse((const char *)out.data, &again, &version) == 0 && version == 3);
+	ASSERT(identity_parse((const char *)out.data, &again, &version) == 0 && version == 4);
 	ASSERT(identity_members_equal(&identity.members, &again.members));
 	ASSERT(strcmp(identity.node, again.node) == 0 && identity.group_id == again.group_id &&
 	       identity.cluster_id == again.cluster_id && identity.life == again.life && identity.log == again.log);

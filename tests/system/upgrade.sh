@@ -28,7 +28,7 @@ compare() {
 }
 
 identified() {
-	grep -q '^synod-identity 3' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
+	grep -q '^synod-identity 4' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
 }
 
 leads() {
