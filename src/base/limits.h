@@ -16,7 +16,7 @@
 #define SCAN_BYTES_MAX (1u * MIB)  /* a page ends after the key that passes this */
 
 /* RPC. */
-#define PROTOCOL_VERSION 3u
+#define PROTOCOL_VERSION 4u
 #define CLIENT_VERSION_MIN 1u             /* what clients say has been the same since then; nodes speak the newest one only */
 #define FRAME_BYTES_MAX (4u * MIB)      /* payload of one frame */
 #define COMMAND_BYTES_MAX (2u * MIB)    /* one client command, all operations of a transaction together */

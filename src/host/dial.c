@@ -31,19 +31,26 @@ link_id dial_link(struct host *host, const char *address)
 	map_put(&host->dialled, key, link);
 	link->known = true;
 	link->address = alloc_string(address);
-	for (uint32_t i = 0; i < host->npeers; i++) {
-		const struct host_peer *peer = &host->peers[i];
-		if (strcmp(peer->address, address) != 0)
-			continue;
-		link->name = alloc_string(peer->name);
-		link->route = alloc_string(peer->route);
-		link->peer = traffic_peer_of(host, peer->name, strlen(peer->name));
+	struct peer *peer = peer_at(host, address);
+	link->name = alloc_string(peer == NULL ? "" : peer->name);
+	link->route = alloc_string(peer == NULL ? address : peer_route(peer, 0));
+	if (peer != NULL) {
+		link->peer = peer->name[0] == '\0' ? host->others : peer;
 		link->may |= peer->speaks;
-		return link->id;
 	}
-	link->name = alloc_string("");
-	link->route = alloc_string(address);
 	return link->id;
+}
+
+/* Where this attempt goes. What is known of another address is of no use. */
+static void choose_route(struct link *link)
+{
+	const struct peer *peer = peer_at(link->host, link->address);
+	const char *route = peer == NULL ? link->address : peer_route(peer, link->failures);
+	if (strcmp(route, link->route) == 0)
+		return;
+	free(link->route);
+	link->route = alloc_string(route);
+	link->naddresses = link->first_address = 0;
 }
 
 static void connected(struct link *link)
@@ -182,6 +189,7 @@ static void look_up(struct link *link)
 void dial_begin(struct link *link)
 {
 	ASSERT(link->dialled && link->fd == -1);
+	choose_route(link);
 	link->state = LINK_RESOLVING;
 	link->began_us = host_now_us(link->host);
 	snprintf(link->remote, sizeof link->remote, "%.79s", link->route);

@@ -148,6 +148,16 @@ static int env_renew_life(struct env *env)
 	return host_identity_renew_life(host_of(env));
 }
 
+static void env_members(struct env *env, const struct identity_members *members)
+{
+	host_members_follow(host_of(env), members);
+}
+
+static void env_removed(struct env *env)
+{
+	host_members_removed(host_of(env), "the group's own log says so");
+}
+
 const struct env_ops HOST_ENV_OPS = {
 	.now_us = env_now_us,
 	.clock_us = env_clock_us,
@@ -164,4 +174,6 @@ const struct env_ops HOST_ENV_OPS = {
 	.stopped = env_stopped,
 	.identified = env_identified,
 	.renew_life = env_renew_life,
+	.members = env_members,
+	.removed = env_removed,
 };

@@ -105,20 +105,25 @@ static const struct node_ops FORWARDER_OPS = {.message = on_message, .link_down 
 struct forwarder *forwarder_create(struct host *host)
 {
 	struct forwarder *forwarder = ALLOC(struct forwarder);
+	struct host_peer *peers = alloc_zeroed((size_t)host->npeers + 1, sizeof *peers);
 	char error[512];
+	for (uint32_t i = 0; i < host->npeers; i++)
+		peers[i] = (struct host_peer){
+			.name = host->peers[i]->name, .address = host->peers[i]->address, .route = host->peers[i]->route};
 	struct host_options options = {
 		.cluster = host->cluster,
 		.node = "",
 		.role = "",
 		.cluster_id = host_cluster_id(host),
 		.npeers = host->npeers,
-		.peers = host->peers,
+		.peers = peers,
 		.log = host->log,
 		.loop = host->loop,
 		.settings = host->settings,
 	};
 	options.settings.network_bytes_max = FORWARD_NETWORK_BYTES_MAX;
 	int status = host_create(&forwarder->host, &options, error, sizeof error);
+	free(peers);
 	if (status == 0) {
 		node_init(&forwarder->node, &FORWARDER_OPS, host_env(forwarder->host), host->log);
 		forwarder->last_id = node_random(&forwarder->node) >> 1;

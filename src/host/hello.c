@@ -95,8 +95,8 @@ static bool answer(struct link *link, const struct message *message, const struc
 	link->state = LINK_REFUSED;
 	if (status == 0) {
 		link->nonce = hello->nonce;
-		link->cluster_id = hello->cluster_id;
-		link->group_id = hello->group_id;
+		host_identity_heard(link, hello);
+		peer_says(host, link->peer, hello);
 		link->state = host_identity_accepted(link) ? LINK_OPEN : LINK_UNCONFIRMED;
 	}
 	link_append(link, &reply);
@@ -108,6 +108,7 @@ static bool answer(struct link *link, const struct message *message, const struc
 		dial_peer_is_up(host, hello->node);
 		if (link->state == LINK_UNCONFIRMED)
 			host_identity_unconfirmed(link);
+		host_members_met(link);
 	}
 	return link->state != LINK_CUT;
 }
@@ -148,6 +149,11 @@ static bool refused(struct link *link, const struct message *message)
 		char text[TEXT_BYTES_MAX];
 		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
 		host_identity_lost(link->host, text);
+	}
+	if (message->status == STATUS_REMOVED && (link->may & SENDER_REPLICA) != 0) {
+		char text[TEXT_BYTES_MAX];
+		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
+		host_members_removed(link->host, text);
 	}
 	if (message->status == STATUS_WRONG_CLUSTER || message->status == STATUS_WRONG_VERSION) {
 		/* What the node sends in its answers must not join what is being answered. */
@@ -195,6 +201,7 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 		return not_met(link, status, why);
 	dial_opened(link);
 	host_identity_opened(link);
+	host_members_met(link);
 	return link->state != LINK_CUT;
 }
 
@@ -218,7 +225,7 @@ bool hello_receive(struct link *link, const struct message *message)
 		return false;
 	}
 	if (!link->dialled)
-		link->peer = traffic_peer_of(host, (const char *)hello.node.data, hello.node.len);
+		link->peer = peer_find(host, hello.node);
 	link->peer_life = hello.life;
 	link->disk_life = hello.disk_life;
 	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);

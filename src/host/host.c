@@ -37,16 +37,15 @@ static void copy_options(struct host *host, const struct host_options *options)
 	host->name = alloc_string(options->node);
 	host->role = alloc_string(options->role);
 	host->settings = options->settings;
-	host->npeers = options->npeers;
-	host->peers = alloc_zeroed((size_t)options->npeers + 1, sizeof *host->peers);
-	for (uint32_t i = 0; i < options->npeers; i++) {
-		const struct host_peer *peer = &options->peers[i];
-		host->peers[i].name = alloc_string(peer->name == NULL ? "" : peer->name);
-		host->peers[i].address = alloc_string(peer->address);
-		host->peers[i].route = alloc_string(peer->route == NULL ? peer->address : peer->route);
-		host->peers[i].speaks = peer->speaks;
-		host->peers[i].master = peer->master;
-	}
+}
+
+/* An address that stands for all of this machine's own is of no use elsewhere. */
+static void advertise(struct host *host, const char *listen)
+{
+	if (listen == NULL || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0)
+		return;
+	const char *port = strrchr(listen, ':');
+	host->advertised = port == NULL ? NULL : alloc_format("%.*s:%u", (int)(port - listen), listen, host->port);
 }
 
 static void seed(struct host *host)
@@ -90,7 +89,7 @@ int host_create(struct host **out, const struct host_options *options, char *err
 	list_init(&host->readable);
 	requests_init(host);
 	copy_options(host, options);
-	traffic_init(host);
+	host_peers_init(host, options);
 	host_identity_create(host, options);
 	seats_init(host);
 	seed(host);
@@ -101,10 +100,13 @@ int host_create(struct host **out, const struct host_options *options, char *err
 		status = tracing_open(host, options, error, error_size);
 	if (status == 0 && options->listen != NULL)
 		status = listen_bind(host, options->listen, error, error_size);
-	if (status == 0)
+	if (status == 0) {
+		advertise(host, options->listen);
+		host_peers_follow(host);
 		*out = host;
-	else
+	} else {
 		host_destroy(host);
+	}
 	return status;
 }
 
@@ -220,12 +222,7 @@ static void leave_loop(struct host *host)
 
 static void free_options(struct host *host)
 {
-	for (uint32_t i = 0; i < host->npeers; i++) {
-		free((char *)host->peers[i].name);
-		free((char *)host->peers[i].address);
-		free((char *)host->peers[i].route);
-	}
-	free(host->peers);
+	free(host->advertised);
 	free(host->cluster);
 	free(host->name);
 	free(host->role);
@@ -239,9 +236,8 @@ void host_destroy(struct host *host)
 	requests_free(host);
 	free_watches(host);
 	leave_loop(host);
-	traffic_free(host);
 	host_identity_free(host);
-	seats_free(host);
+	host_peers_free(host);
 	timers_free(&host->timers);
 	arena_free(&host->arena);
 	free_options(host);

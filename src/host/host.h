@@ -96,6 +96,11 @@ struct host_options {
 	 * Of the directory, whose file is kept up to date along `disk` (node/identity.h); NULL: none. Copied.
 	 */
 	const struct identity *identity;
+	/*
+	 * The node is no replica yet (host/lobby.h): it tells the others that it waits, and they tell it what they know. What it
+	 * says of itself counts for nothing.
+	 */
+	bool waits;
 	/* By the configuration; 0: it does not say. A client then keeps to the one that it meets first. */
 	uint64_t cluster_id;
 	const char *listen;  /* HOST:PORT; port 0 takes any free one; NULL: do not listen */

@@ -34,40 +34,12 @@
 
 #include "base/alloc.h"
 #include "base/id.h"
-#include "host/internal.h"
+#include "host/identity_internal.h"
 #include "wire/frame.h"
 #include "wire/wire.h"
 
 #define LEARN_PAUSE_US 500000ull  /* between two questions for the cluster's id */
 #define WRITE_RETRY_US 1000000ull /* after a failure to write the file */
-
-enum write_step { WRITE_NOTHING, WRITE_CREATE, WRITE_DATA, WRITE_CLOSE, WRITE_RENAME, WRITE_DIRECTORY };
-
-struct host_identity {
-	struct host *host;
-	struct identity own;       /* what is known */
-	uint64_t configured_id;    /* of the cluster, by the configuration; 0: it does not say */
-	uint64_t durable_group_id; /* what the file holds */
-	bool durable_lost;
-	uint64_t learn_after_us;
-	uint32_t next_master; /* index into host->peers */
-	struct {
-		char role[IDENTITY_ROLE_BYTES_MAX + 1];
-		uint64_t id;
-	} met[4]; /* client: ids of groups that are the only ones of their role */
-
-	enum write_step step;
-	bool changed; /* since what is being written */
-	bool failed;
-	uint64_t writing_group_id;
-	uint64_t next_life, writing_life; /* that is to take the place of own.life; 0: none */
-	bool writing_lost;
-	bool serving, renewed;     /* the start is over; another life is durable, and the node has not been told */
-	struct buffer text;
-	struct disk_request request;
-	struct disk_file *file;
-	struct timer retry;
-};
 
 /* ---- writing the file ---- */
 
@@ -119,6 +91,9 @@ static void write_over(struct host_identity *id)
 {
 	struct host *host = id->host;
 	id->step = WRITE_NOTHING;
+	/* Whether it could be written or not: who has told us that we are removed tells it again. */
+	if (id->writing_removed)
+		members_leave(id);
 	if (id->failed) {
 		id->changed = true;
 		if (!host->stopping)
@@ -144,6 +119,7 @@ static void write_next(struct host_identity *id)
 		id->changed = id->failed = false;
 		id->writing_group_id = id->own.group_id;
 		id->writing_lost = id->own.lost;
+		id->writing_removed = id->own.removed;
 		buffer_clear(&id->text);
 		next = id->own;
 		id->writing_life = id->next_life;
@@ -195,7 +171,7 @@ static void on_retry(void *context)
 }
 
 /* What is known has changed. Without a disk nothing outlives the process, and nothing has to be waited for. */
-static void note_change(struct host_identity *id)
+void identity_note_change(struct host_identity *id)
 {
 	id->changed = true;
 	if (id->host->env.disk == NULL || id->own.node[0] == '\0') {
@@ -204,6 +180,8 @@ static void note_change(struct host_identity *id)
 			id->durable_group_id = id->own.group_id;
 			announce(id);
 		}
+		if (id->own.removed)
+			members_leave(id);
 	} else if (id->step == WRITE_NOTHING && !timer_armed(&id->retry)) {
 		write_next(id);
 	}
@@ -218,10 +196,12 @@ void host_identity_create(struct host *host, const struct host_options *options)
 	id->host = host;
 	id->configured_id = options->cluster_id;
 	timer_init(&id->retry, on_retry, id);
+	members_init(id);
 	if (options->identity != NULL)
 		id->own = *options->identity;
 	id->durable_group_id = id->own.group_id;
 	id->durable_lost = id->own.lost;
+	id->waits = options->waits;
 }
 
 #define LOST_MEANING \
@@ -252,7 +232,7 @@ static int renew_while_serving(struct host_identity *id)
 	if (id->next_life == 0) {
 		id->next_life = rng_next(&id->host->rng) | 1;
 		id->own.lost = true;
-		note_change(id);
+		identity_note_change(id);
 	}
 	return STATUS_BUSY;
 }
@@ -280,6 +260,7 @@ void host_identity_free(struct host *host)
 	if (host->identity == NULL)
 		return;
 	timers_cancel(&host->timers, &host->identity->retry);
+	timers_cancel(&host->timers, &host->identity->leave);
 	buffer_free(&host->identity->text);
 	free(host->identity);
 }
@@ -293,7 +274,7 @@ void host_identity_started(struct host *host)
 	    identity_has_log(host->env.disk, &id->own, &has_log) != 0 || !has_log)
 		return;
 	id->own.log = true;
-	note_change(id);
+	identity_note_change(id);
 }
 
 static bool is_master(const struct host *host)
@@ -301,14 +282,10 @@ static bool is_master(const struct host *host)
 	return strcmp(host->role, "shardmaster") == 0;
 }
 
-static const struct host_peer *peer_of(const struct link *link)
+/* NULL: nobody known. */
+static const struct peer *peer_of(const struct link *link)
 {
-	const char *name = traffic_peer_name(link->peer);
-	for (uint32_t i = 0; i < link->host->npeers; i++) {
-		if (strcmp(link->host->peers[i].name, name) == 0)
-			return &link->host->peers[i];
-	}
-	return NULL;
+	return link->peer == link->host->others ? NULL : link->peer;
 }
 
 /* ---- the cluster's id ---- */
@@ -332,7 +309,7 @@ static void cut_strangers(struct host *host)
 	}
 }
 
-static void learn_cluster(struct host_identity *id, uint64_t cluster_id)
+void identity_learn_cluster(struct host_identity *id, uint64_t cluster_id)
 {
 	char text[ID_TEXT_BYTES];
 	if (cluster_id == 0 || id->own.cluster_id != 0)
@@ -340,7 +317,7 @@ static void learn_cluster(struct host_identity *id, uint64_t cluster_id)
 	__atomic_store_n(&id->own.cluster_id, cluster_id, __ATOMIC_RELAXED);
 	if (id->host->role[0] != '\0') {
 		log_event(id->host->log, LOG_INFO, "cluster_id", "id=%s", id_text(cluster_id, text));
-		note_change(id);
+		identity_note_change(id);
 	}
 	cut_strangers(id->host);
 }
@@ -353,9 +330,9 @@ static void ask_masters(struct host_identity *id)
 		return;
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		id->next_master = (id->next_master + 1) % host->npeers;
-		if (!host->peers[id->next_master].master)
+		if (!host->peers[id->next_master]->master)
 			continue;
-		host_identity_ask(map_get(&host->links, dial_link(host, host->peers[id->next_master].address)), 0);
+		host_identity_ask(map_get(&host->links, dial_link(host, host->peers[id->next_master]->address)), 0);
 		return;
 	}
 }
@@ -379,7 +356,8 @@ static void send_identity(struct link *link, enum message_kind kind, const struc
 static struct wire_identity ours(const struct host *host)
 {
 	const struct host_identity *id = host->identity;
-	struct wire_identity identity = {.cluster_id = id->own.cluster_id, .group_id = id->durable_group_id};
+	struct wire_identity identity = {.cluster_id = id->own.cluster_id, .group_id = id->durable_group_id,
+					 .members_slot = id->own.members.slot};
 	for (uint32_t i = 0; i < id->own.members.count; i++)
 		identity.seen |= (uint32_t)id->own.members.list[i].seen << i;
 	return identity;
@@ -391,7 +369,7 @@ static void note_ids(struct link *link, const struct wire_identity *theirs)
 		link->cluster_id = theirs->cluster_id;
 	if (theirs->group_id != 0)
 		link->group_id = theirs->group_id;
-	link->seen = theirs->seen;
+	link->seen = theirs->members_slot == link->host->identity->own.members.slot ? theirs->seen : 0;
 }
 
 void host_identity_ask(struct link *dialled, uint64_t nonce)
@@ -417,9 +395,9 @@ static void announce(struct host_identity *id)
 	if (id->durable_group_id == 0)
 		return;
 	for (uint32_t i = 0; i < host->npeers; i++) {
-		const struct host_peer *peer = &host->peers[i];
+		const struct peer *peer = host->peers[i];
 		const struct identity_member *member = identity_find_member(&id->own.members, peer->name);
-		if ((peer->speaks & SENDER_REPLICA) != 0 && (member == NULL || !member->seen))
+		if ((peer->speaks & SENDER_REPLICA) != 0 && peer->left_us == 0 && (member == NULL || !member->seen))
 			host_identity_ask(map_get(&host->links, dial_link(host, peer->address)), 0);
 	}
 }
@@ -428,23 +406,23 @@ static void announce(struct host_identity *id)
 static void learn_from(struct link *link)
 {
 	struct host_identity *id = link->host->identity;
-	const struct host_peer *peer = peer_of(link);
+	const struct peer *peer = peer_of(link);
 	if (peer != NULL && peer->master && link->dialled && !is_master(link->host))
-		learn_cluster(id, link->cluster_id);
+		identity_learn_cluster(id, link->cluster_id);
 	if ((link->may & SENDER_REPLICA) == 0 || link->group_id == 0 || link->group_id != id->own.group_id)
 		return;
 	/* What it has seen counts as well: those two may never have spoken to each other, or to us. */
 	bool more = false;
 	for (uint32_t i = 0; i < id->own.members.count; i++) {
 		struct identity_member *member = &id->own.members.list[i];
-		bool seen = (link->seen >> i & 1) != 0 || strcmp(member->name, traffic_peer_name(link->peer)) == 0;
+		bool seen = (link->seen >> i & 1) != 0 || strcmp(member->name, link->peer->name) == 0;
 		if (strcmp(member->name, id->own.node) == 0)
 			continue;
 		more |= seen && !member->seen;
 		member->seen |= seen;
 	}
 	if (more)
-		note_change(id);
+		identity_note_change(id);
 }
 
 /* Our own connection with that nonce to the node that asks. */
@@ -528,16 +506,16 @@ void host_identity_opened(struct link *dialled)
 /* Our own link to the member in whose name this one was accepted. */
 static struct link *dialled_to(const struct link *accepted)
 {
-	const struct host_peer *peer = peer_of(accepted);
+	const struct peer *peer = peer_of(accepted);
 	ASSERT(peer != NULL);
 	return map_get(&accepted->host->links, dial_link(accepted->host, peer->address));
 }
 
 bool host_identity_accepted(struct link *link)
 {
-	const struct host_peer *peer = peer_of(link);
+	const struct peer *peer = peer_of(link);
 	link->may = SENDER_ANYBODY;
-	if (peer == NULL || peer->speaks == 0)
+	if (peer == NULL || peer->speaks == 0 || link->waits)
 		return true;
 	link->may |= peer->speaks; /* once it is confirmed: until then nothing is delivered */
 	return false;
@@ -571,160 +549,6 @@ void host_identity_tick(struct host *host, uint64_t now_us)
 	}
 }
 
-/* ---- the hello ---- */
-
-static void describe_members(const struct wire_hello *hello, char text[IDENTITY_MEMBERS_TEXT_BYTES])
-{
-	size_t used = 0;
-	text[0] = '\0';
-	for (uint32_t i = 0; i < hello->nmembers && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
-		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %.*s",
-				    i == 0 ? "" : ", ", hello->members[i].replica, (int)hello->members[i].name.len,
-				    (const char *)hello->members[i].name.data);
-		used += more > 0 ? (size_t)more : 0;
-	}
-}
-
-static bool same_members(const struct identity_members *own, const struct wire_hello *hello)
-{
-	if (own->count != hello->nmembers)
-		return false;
-	for (uint32_t i = 0; i < own->count; i++) {
-		if (own->list[i].replica != hello->members[i].replica ||
-		    !slice_equal(slice_string(own->list[i].name), hello->members[i].name))
-			return false;
-	}
-	return true;
-}
-
-void host_identity_tell(const struct link *link, struct wire_hello *hello)
-{
-	const struct host_identity *id = link->host->identity;
-	hello->nonce = link->nonce;
-	hello->cluster_id = host_cluster_id(link->host);
-	hello->group_id = id->durable_group_id;
-	hello->lost = id->durable_lost;
-	hello->disk_life = id->own.life;
-	hello->group = id->own.group;
-	hello->nmembers = id->own.members.count;
-	for (uint32_t i = 0; i < hello->nmembers; i++)
-		hello->members[i] = (struct wire_hello_member){.replica = id->own.members.list[i].replica,
-							       .name = slice_string(id->own.members.list[i].name)};
-}
-
-static int judge_cluster(const struct host *host, const struct wire_hello *hello, char *text, size_t size)
-{
-	const struct host_identity *id = host->identity;
-	char here[ID_TEXT_BYTES], there[ID_TEXT_BYTES];
-	uint64_t known = host_cluster_id(host);
-	if (known == 0 || hello->cluster_id == 0 || known == hello->cluster_id)
-		return 0;
-	snprintf(text, size,
-		 "%s%s belongs to the cluster '%s' with id %s, %s%.*s to the one with id %s: two clusters of one "
-		 "name: compare 'id' "
-		 "and the addresses in cluster.conf on both sides, and the directories%s",
-		 host->name[0] != '\0' ? "node " : "this client", host->name,
-		 host->cluster[0] != '\0' ? host->cluster : "?", id_text(known, here),
-		 hello->node.len > 0 ? "node " : "the client", (int)hello->node.len,
-		 (const char *)hello->node.data, id_text(hello->cluster_id, there),
-		 id->configured_id != 0 && host->name[0] == '\0' ? " (the first id is that of the configuration)"
-								 : "");
-	return STATUS_WRONG_CLUSTER;
-}
-
-/* A client's: the groups that have no cluster's id in common, because there are no shard masters. */
-static int judge_met(struct host *host, const struct wire_hello *hello, char *text, size_t size)
-{
-	struct host_identity *id = host->identity;
-	char first[ID_TEXT_BYTES], now[ID_TEXT_BYTES];
-	if (host->role[0] != '\0' || hello->group_id == 0 || hello->group != 0 ||
-	    hello->role.len > IDENTITY_ROLE_BYTES_MAX)
-		return 0;
-	for (size_t i = 0; i < sizeof id->met / sizeof id->met[0]; i++) {
-		if (id->met[i].id == 0) {
-			snprintf(id->met[i].role, sizeof id->met[i].role, "%.*s", (int)hello->role.len,
-				 (const char *)hello->role.data);
-			id->met[i].id = hello->group_id;
-			return 0;
-		}
-		if (!slice_equal(slice_string(id->met[i].role), hello->role))
-			continue;
-		if (id->met[i].id == hello->group_id)
-			return 0;
-		snprintf(text, size,
-			 "node %.*s belongs to the group with id %s, the others with role %s that this client has "
-			 "met to the one with "
-			 "id %s: two clusters of one name",
-			 (int)hello->node.len, (const char *)hello->node.data, id_text(hello->group_id, now),
-			 id->met[i].role, id_text(id->met[i].id, first));
-		return STATUS_WRONG_CLUSTER;
-	}
-	return 0;
-}
-
-static int judge_group(struct host *host, const struct wire_hello *hello, char *text, size_t size)
-{
-	struct host_identity *id = host->identity;
-	char a[IDENTITY_MEMBERS_TEXT_BYTES], b[IDENTITY_MEMBERS_TEXT_BYTES], name[NAME_BYTES_MAX + 1];
-	bool same = id->own.members.count > 0 && hello->node.len > 0 && hello->group == id->own.group &&
-		    slice_equal(hello->role, slice_string(host->role));
-	if (!same)
-		return 0;
-	snprintf(name, sizeof name, "%.*s", (int)hello->node.len, (const char *)hello->node.data);
-	if (!same_members(&id->own.members, hello)) {
-		describe_members(hello, b);
-		snprintf(text, size,
-			 "node %s has the members (%s) in its group, node %s has (%s): the sections of the group "
-			 "must be alike in "
-			 "cluster.conf on all nodes",
-			 host->name, identity_members_text(&id->own.members, a), name, b);
-		return STATUS_WRONG_MEMBERS;
-	}
-	if (hello->group_id != 0 && id->own.group_id != 0 && hello->group_id != id->own.group_id) {
-		snprintf(text, size,
-			 "node %s belongs to the group with id %s, node %s to the one with id %s: two groups of "
-			 "one name; set 'dir' of "
-			 "each node to its own directory",
-			 host->name, id_text(id->own.group_id, a), name, id_text(hello->group_id, b));
-		return STATUS_WRONG_CLUSTER;
-	}
-	const struct identity_member *member = identity_find_member(&id->own.members, name);
-	if (hello->group_id == 0 && !hello->lost && member != NULL && member->seen) {
-		snprintf(text, size,
-			 "node %s has come without its data directory: it has taken part in the group with id %s, "
-			 "and does not know "
-			 "it any more. Is its 'dir' right, and, if that is relative, its working directory? Is a "
-			 "disk not mounted? "
-			 "With another directory it does not vote (docs/operations.md)",
-			 name, id_text(id->own.group_id, a));
-		return STATUS_LOST_DIRECTORY;
-	}
-	return 0;
-}
-
-int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size)
-{
-	int status = judge_cluster(host, hello, text, size);
-	if (status == 0)
-		status = judge_group(host, hello, text, size);
-	return status;
-}
-
-int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size)
-{
-	struct host *host = link->host;
-	int status = host_identity_judge(host, hello, text, size);
-	if (status == 0)
-		status = judge_met(host, hello, text, size);
-	if (status != 0)
-		return status;
-	link->cluster_id = hello->cluster_id;
-	link->group_id = hello->group_id;
-	if (host->role[0] == '\0')
-		learn_cluster(host->identity, hello->cluster_id);
-	return 0;
-}
-
 /* ---- what the node's state says ---- */
 
 int host_identity_of_group(struct host *host, uint64_t group_id)
@@ -753,14 +577,20 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	id->own.group_id = group_id;
 	log_event(host->log, LOG_INFO, "group_id", "id=%s", id_text(group_id, here));
 	if (cluster_id != 0)
-		learn_cluster(id, cluster_id);
-	note_change(id);
+		identity_learn_cluster(id, cluster_id);
+	identity_note_change(id);
+	host_peers_follow(host);
 	return 0;
 }
 
 struct identity_members *host_identity_members(struct host *host)
 {
 	return &host->identity->own.members;
+}
+
+const struct identity *host_identity_own(const struct host *host)
+{
+	return &host->identity->own;
 }
 
 void host_identity_lost(struct host *host, const char *text)
@@ -777,7 +607,7 @@ void host_identity_lost(struct host *host, const char *text)
 		host_touch(host);
 		log_event(host->log, LOG_ERROR, "directory_lost", "why=%s meaning=\"" LOST_MEANING "\"",
 			  log_quote(quoted, sizeof quoted, slice_string(text)));
-		note_change(id);
+		identity_note_change(id);
 		return;
 	}
 	log_event(host->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(STATUS_LOST_DIRECTORY),

@@ -10,7 +10,10 @@
  *   dial.c       dialled links: resolving, connecting, pauses after failures
  *   resolve.c    host names to addresses
  *   hello.c      the handshake, both sides
+ *   hello_judge.c  what a hello says of us, and whether another one agrees
  *   identity.c   ids, members, which connections belong to members for certain
+ *   members.c    the list of the group's members as it changes; the end of a member that is removed
+ *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and go
  *   link.c       life of a link: states, cutting, queueing and writing
  *   seats.c      who may stay connected when there is no room for everybody
  *   receive.c    reading and cutting frames out of the stream
@@ -41,6 +44,7 @@
 #include "host/resolve.h"
 #include "wire/method.h"
 #include "wire/sender.h"
+#include "wire/wire.h"
 
 #define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
 #define RECEIVE_US 2000u                    /* how long requests of strangers are taken in one turn of the loop */
@@ -70,7 +74,27 @@ enum link_state {
 
 enum seat { SEAT_NONE, SEAT_NEWCOMER, SEAT_STRANGER, SEAT_MEMBER };
 
-struct traffic_peer;
+struct traffic_series {
+	uint64_t frames, bytes;
+};
+
+/* A node that this host knows by name (peers.c); or everybody else. */
+struct peer {
+	char *name;    /* "": whoever answers at the address */
+	char *address; /* where nodes dial it */
+	char *listed;  /* another one where they may: that of the group's list; NULL: none */
+	char *route;   /* where connections go instead, for ever; NULL: there */
+	char *hint;    /* where it has said that it listens; NULL: there */
+	bool configured;
+	uint32_t configured_speaks; /* SENDER_…, by the configuration */
+	uint32_t speaks;            /* at present */
+	bool master;
+	bool member;      /* of this node's group, or was one lately: … */
+	uint64_t left_us; /* … since then it is none; 0: it is one */
+	bool warned;
+	uint32_t seats; /* of members, taken (seats.c) */
+	struct traffic_series series[2][METHOD_NUMBER_MAX + 1];
+};
 
 struct link {
 	struct host *host;
@@ -87,11 +111,13 @@ struct link {
 	enum seat seat;    /* accepted */
 	struct list seated; /* in host->newcomers or host->strangers */
 	char remote[80];   /* the peer's socket address, for log lines */
-	struct traffic_peer *peer;
+	struct peer *peer;
 	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
 	uint32_t may;       /* what the other end may send: SENDER_… */
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
+	uint64_t members_slot;         /* of its list, if it is of this node's group */
+	bool waits;                    /* it is of this node's group, by its configuration, and no replica yet */
 	uint64_t disk_life; /* of the other end's data directory; 0: not told */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
 
@@ -189,8 +215,11 @@ struct host {
 	char *cluster, *name, *role;
 	struct host_identity *identity;
 	struct map dialled; /* links by a hash of their address */
-	uint32_t npeers;
-	struct host_peer *peers;
+	uint32_t npeers, peers_capacity;
+	uint32_t nlearnt; /* of them, those that the configuration does not have */
+	struct peer **peers;
+	struct peer *others; /* everybody else */
+	char *advertised; /* where this node listens, for those who lose sight of it; NULL: it cannot be said */
 	struct host_settings settings;
 
 	struct host_loop *loop;
@@ -223,7 +252,6 @@ struct host {
 	uint64_t accepted_count; /* open now */
 	struct list newcomers, strangers;
 	uint32_t nnewcomers, nstrangers;
-	uint32_t *member_seats; /* taken, of each of `peers` */
 	uint64_t shortage_us;   /* of the last log line about too few descriptors */
 
 	struct watch *watches;
@@ -232,7 +260,6 @@ struct host {
 	void *work_context;
 	bool work_is_done; /* work_done() is due */
 
-	struct traffic_peer *traffic; /* npeers + 1: the last is everybody else */
 	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total,
 		denied_total;
 	uint64_t complaint_us, complaints_suppressed;
@@ -325,7 +352,6 @@ static inline size_t link_unsent(const struct link *link)
 
 /* seats.c */
 void seats_init(struct host *host);
-void seats_free(struct host *host);
 /* An accepted connection begins. May cut another one. */
 void seat_newcomer(struct link *link);
 /* Its hello is good. May cut another one; false: there is no seat. */
@@ -378,11 +404,12 @@ int host_identity_renew_life(struct host *host) MUST_CHECK;
 int host_identity_starting(struct host *host, char *error, size_t error_size) MUST_CHECK;
 void host_identity_started(struct host *host);
 /* Fills in what a hello says of us. */
-struct wire_hello;
 void host_identity_tell(const struct link *link, struct wire_hello *hello);
-/* Does what the other side says of itself agree with us? 0, or the status and a text for both. */
+/* hello_judge.c. Does what the other side says of itself agree with us? 0, or the status and a text for both. */
 int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
-/* The same for the answer to our own hello; notes what it says if it agrees. */
+/* Notes what it says, which agrees. */
+void host_identity_heard(struct link *link, const struct wire_hello *hello);
+/* Both, for the answer to our own hello. */
 int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
 /*
  * Of an accepted link whose hello has been judged: may what comes along it be delivered at once? Otherwise, when
@@ -404,8 +431,18 @@ void host_identity_answer(struct link *dialled, const struct message *message);
 void host_identity_tick(struct host *host, uint64_t now_us);
 /* What the node's state says of its group. 0, or STATUS_IDENTITY (logged): it is not that of this directory. */
 int host_identity_of_group(struct host *host, uint64_t group_id) MUST_CHECK;
-/* Of the group that the node belongs to. For tests. */
+/* Of the group that the node belongs to. */
 struct identity_members *host_identity_members(struct host *host);
+const struct identity *host_identity_own(const struct host *host);
+/* members.c. The group says who its members are. */
+void host_members_follow(struct host *host, const struct identity_members *members);
+/* The group has removed this node, as `why` says: notes that, then stops. Once. */
+void host_members_removed(struct host *host, const char *why);
+/* A link that has become LINK_OPEN, or an accepted one: its other end knows a newer list? */
+void host_members_met(struct link *link);
+/* The answer to that. */
+void host_members_told(struct link *link, const struct message *message);
+void identity_members_of_wire(const struct wire_members *from, struct identity_members *out);
 /* A member refuses us: we have taken part, and do not know it. Ends the process. */
 void host_identity_lost(struct host *host, const char *text);
 
@@ -428,15 +465,25 @@ void tracing_close(struct host *host);
 /* Answers TRACE: the payload of a reply, or of an error. A status. */
 int tracing_answer(struct host *host, struct slice request, struct buffer *out) MUST_CHECK;
 
+/* peers.c */
+void host_peers_init(struct host *host, const struct host_options *options);
+void host_peers_free(struct host *host);
+/* host->others: nobody known. */
+struct peer *peer_find(struct host *host, struct slice name);
+/* Who is dialled at this address; NULL: whoever answers. */
+struct peer *peer_at(struct host *host, const char *address);
+/* Where the next attempt to connect goes, after so many failures in a row. */
+const char *peer_route(const struct peer *peer, uint32_t failures);
+/* Notes where a peer says that it listens. */
+void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello);
+/* The members are others than before, or have become known. May cut links. */
+void host_peers_follow(struct host *host);
+/* From time to time. */
+void host_peers_tick(struct host *host, uint64_t now_us);
+
 /* traffic.c */
 enum traffic_direction { TRAFFIC_RECEIVED, TRAFFIC_SENT };
-void traffic_init(struct host *host);
-void traffic_free(struct host *host);
 void traffic_register(struct host *host);
-struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t len);
-/* In host->peers; npeers: it is none of them. */
-size_t traffic_peer_index(const struct host *host, const struct traffic_peer *peer);
-const char *traffic_peer_name(const struct traffic_peer *peer);
 void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method, size_t bytes);
 
 #endif

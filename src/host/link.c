@@ -46,7 +46,7 @@ struct link *link_new(struct host *host, bool dialled)
 	link->dialled = dialled;
 	link->fd = -1;
 	link->state = LINK_IDLE;
-	link->peer = traffic_peer_of(host, "", 0);
+	link->peer = host->others;
 	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
 	list_init(&link->cut);
@@ -131,7 +131,7 @@ static void log_lost(struct link *link, const char *why)
 	char text[256];
 	if (!link->dialled) {
 		log_event(log, LOG_DEBUG, "connection_closed", "remote=%s peer=%s why=%s", link->remote,
-			  traffic_peer_name(link->peer), log_quote(text, sizeof text, slice_string(why)));
+			  link->peer->name, log_quote(text, sizeof text, slice_string(why)));
 	} else if (!link->complained) {
 		log_event(log, LOG_WARN, link->state == LINK_OPEN ? "link_lost" : "link_failed",
 			  "peer=%s address=%s why=%s", link->name[0] != '\0' ? link->name : "-", link->route,

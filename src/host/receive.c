@@ -150,12 +150,15 @@ static bool take_message(struct link *link, struct message *message)
 	case LINK_OPEN:
 		/* Who has been called asks nothing, so nobody has anything to answer. */
 		if (message->kind == MESSAGE_REPLY && (message->id == 0 || !link->dialled)) {
-			if ((message->method != METHOD_PING && message->method != METHOD_IDENTITY) || !link->dialled) {
+			if ((message->method != METHOD_PING && message->method != METHOD_IDENTITY &&
+			     message->method != METHOD_MEMBERS) || !link->dialled) {
 				link_reject(link, "a reply to nothing");
 				return false;
 			}
 			if (message->method == METHOD_IDENTITY)
 				host_identity_answer(link, message);
+			else if (message->method == METHOD_MEMBERS)
+				host_members_told(link, message);
 			break; /* of a PING, that it came is what was asked for */
 		}
 		if (message->method == METHOD_HELLO) {

@@ -5,7 +5,7 @@
  *              the oldest goes
  *   stranger   has said hello and is none of the cluster's nodes; connections_max. One too many: who has been silent
  *              longest and waits for no answer goes; if all wait for one, and have been heard lately, the new one is refused
- *   member     a node of the cluster: always has a seat, up to MEMBER_SEATS_MAX for each. One too many: the oldest goes that the
+ *   member     a node of the cluster, by the configuration or the list of this node's group: always has a seat, up to MEMBER_SEATS_MAX for each. One too many: the oldest goes that the
  *              member has not confirmed, or else who has been silent for SILENT_US (a machine that went away without a word);
  *              if there is none, the new one counts as stranger
  *
@@ -16,11 +16,9 @@
  * The lists are in the order in which their links would go. Links that are cut have left (link_end).
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/alloc.h"
 #include "host/internal.h"
 
 #define MEMBER_SEATS_MAX 4u
@@ -38,17 +36,12 @@ void seats_init(struct host *host)
 {
 	list_init(&host->newcomers);
 	list_init(&host->strangers);
-	host->member_seats = alloc_zeroed((size_t)host->npeers + 1, sizeof *host->member_seats);
 }
 
-void seats_free(struct host *host)
+/* A node of the configuration, or a member of this node's group. */
+static bool is_node(const struct peer *peer)
 {
-	free(host->member_seats);
-}
-
-static size_t member_index(const struct link *link)
-{
-	return traffic_peer_index(link->host, link->peer);
+	return peer->configured || peer->member;
 }
 
 static void give_way(struct link *link, const char *why)
@@ -104,7 +97,7 @@ static bool room_for_stranger(struct host *host)
 }
 
 /* One of those with a member's seat that makes room for another in the same name; NULL: all are its own, and in use. */
-static struct link *idle_member(struct host *host, const struct traffic_peer *peer)
+static struct link *idle_member(struct host *host, const struct peer *peer)
 {
 	struct link *leaver = NULL;
 	size_t position = 0;
@@ -126,19 +119,19 @@ static struct link *idle_member(struct host *host, const struct traffic_peer *pe
 bool seat_take(struct link *link)
 {
 	struct host *host = link->host;
-	size_t index = member_index(link);
-	if (index < host->npeers && host->member_seats[index] >= MEMBER_SEATS_MAX) {
-		struct link *leaver = idle_member(host, link->peer);
+	struct peer *peer = link->peer;
+	if (is_node(peer) && peer->seats >= MEMBER_SEATS_MAX) {
+		struct link *leaver = idle_member(host, peer);
 		if (leaver != NULL)
 			give_way(leaver, "too many connections in the name of one node");
 	}
-	bool member = index < host->npeers && host->member_seats[index] < MEMBER_SEATS_MAX;
+	bool member = is_node(peer) && peer->seats < MEMBER_SEATS_MAX;
 	if (!member && !room_for_stranger(host))
 		return false;
 	seat_leave(link);
 	if (member) {
 		link->seat = SEAT_MEMBER;
-		host->member_seats[index]++;
+		peer->seats++;
 	} else {
 		link->seat = SEAT_STRANGER;
 		list_push_back(&host->strangers, &link->seated);
@@ -168,7 +161,7 @@ void seat_leave(struct link *link)
 		host->nstrangers--;
 		break;
 	case SEAT_MEMBER:
-		host->member_seats[member_index(link)]--;
+		link->peer->seats--;
 		break;
 	}
 	list_remove(&link->seated);

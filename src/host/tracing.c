@@ -31,7 +31,7 @@ static const char *peer_name(void *context, uint64_t id)
 	const struct link *link = map_get(&host->links, id);
 	if (link == NULL)
 		return id == host->own_link ? "http" : "";
-	return link->dialled ? link->name : traffic_peer_name(link->peer);
+	return link->dialled ? link->name : link->peer->name;
 }
 
 /*

@@ -1,55 +1,9 @@
-/* Frames and bytes by peer, method and direction. A series appears when it first counts something. */
+/*
+ * Frames and bytes by peer, method and direction. A series appears when it first counts something. Only nodes that are known by
+ * name get series of their own, so that strangers cannot make the table grow.
+ */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
 #include "host/internal.h"
-
-#define METHODS (METHOD_NUMBER_MAX + 1)
-
-struct traffic_series {
-	uint64_t frames, bytes;
-};
-
-struct traffic_peer {
-	const char *name;
-	struct traffic_series series[2][METHODS];
-};
-
-void traffic_init(struct host *host)
-{
-	host->traffic = alloc_zeroed(host->npeers + 1, sizeof *host->traffic);
-	for (uint32_t i = 0; i < host->npeers; i++)
-		host->traffic[i].name = host->peers[i].name;
-	host->traffic[host->npeers].name = "client";
-}
-
-void traffic_free(struct host *host)
-{
-	free(host->traffic);
-}
-
-/* Only configured names get a series of their own, so that strangers cannot make the table grow. */
-struct traffic_peer *traffic_peer_of(struct host *host, const char *name, size_t len)
-{
-	for (uint32_t i = 0; i < host->npeers; i++) {
-		const char *peer = host->peers[i].name;
-		if (len > 0 && strlen(peer) == len && memcmp(peer, name, len) == 0)
-			return &host->traffic[i];
-	}
-	return &host->traffic[host->npeers];
-}
-
-size_t traffic_peer_index(const struct host *host, const struct traffic_peer *peer)
-{
-	return (size_t)(peer - host->traffic);
-}
-
-const char *traffic_peer_name(const struct traffic_peer *peer)
-{
-	return peer->name;
-}
 
 void traffic_register(struct host *host)
 {
@@ -77,7 +31,7 @@ void traffic_register(struct host *host)
 		    "Unsent output and unfinished input of all connections.", NULL, &host->buffered_bytes);
 }
 
-static void register_series(struct host *host, const struct traffic_peer *peer, enum traffic_direction direction,
+static void register_series(struct host *host, const struct peer *peer, enum traffic_direction direction,
 			    uint16_t method)
 {
 	static const char *const names[2][2] = {

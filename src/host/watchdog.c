@@ -101,6 +101,7 @@ static void on_watchdog(void *context)
 	void *value;
 	while (map_next(&host->links, &position, &id, &value))
 		check_link(value, now_us);
+	host_peers_tick(host, now_us);
 	host_identity_tick(host, now_us);
 }
 

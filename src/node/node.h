@@ -32,6 +32,7 @@
 struct node;
 struct env;
 struct disk;
+struct identity_members;
 
 /*
  * A way along which messages travel. A link is either dialled (env_dial: it stands
@@ -138,6 +139,13 @@ struct env_ops {
 	 * this kind of node has no other life. NULL: this world has none.
 	 */
 	int (*renew_life)(struct env *env);
+	/*
+	 * The group says who its members are, with the slot of the entry that says so: after the start, and whenever there are others.
+	 * NULL: this world does not care.
+	 */
+	void (*members)(struct env *env, const struct identity_members *members);
+	/* The group has removed this node: it will be asked to stop, and not be started again. NULL: this world does not care. */
+	void (*removed)(struct env *env);
 };
 
 struct env {

@@ -530,6 +530,8 @@ void members_heard(struct rsm *rsm, uint32_t seat, uint64_t life);
 void members_await_birth(struct rsm *rsm);
 /* As the leader, when there is reason to. */
 void members_propose(struct rsm *rsm);
+/* members_world.c. The world, which keeps the list beside the log, and connects to its members. */
+void members_tell_world(struct rsm *rsm);
 /* Why it has no vote, in a word. */
 const char *members_voteless_text(const struct rsm *rsm);
 /* Tells the service of another list, and that it is removed. */

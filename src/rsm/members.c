@@ -239,12 +239,15 @@ static void tell_removed(struct rsm *rsm)
 		  rsm->options.group, rsm->options.replica, paxos_chosen_slot(rsm->paxos));
 	if (rsm->options.removed != NULL)
 		rsm->options.removed(rsm->options.context);
+	if (rsm->node->env->ops->removed != NULL)
+		rsm->node->env->ops->removed(rsm->node->env);
 }
 
 void members_tell_now(struct rsm *rsm)
 {
 	if (rsm->members_told != rsm->group.bound.slot) {
 		rsm->members_told = rsm->group.bound.slot;
+		members_tell_world(rsm);
 		if (rsm->options.members_changed != NULL)
 			rsm->options.members_changed(rsm->options.context, &rsm->group.bound);
 	}

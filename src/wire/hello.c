@@ -7,6 +7,8 @@ static int check_hello(const struct wire_hello *hello)
 {
 	const struct slice names[] = {hello->cluster, hello->node, hello->target, hello->role};
 
+	if (text_check_address(hello->address) != 0 || hello->replica > MEMBER_NUMBER_MAX)
+		return STATUS_BAD_REQUEST;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		int status = text_check_name(names[i], NAME_BYTES_MAX);
 		if (status != 0)
@@ -30,7 +32,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 	int status = unpack(in, &synod__hello__descriptor, arena, &hello);
 	if (status != 0)
 		return status;
-	if (hello->n_members > REPLICAS_MAX)
+	if (hello->n_members > MEMBERS_MAX)
 		return STATUS_TOO_LARGE;
 	*out = (struct wire_hello){
 		.version = hello->version,
@@ -45,6 +47,9 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.group = hello->group,
 		.lost = hello->lost != 0,
 		.disk_life = hello->disk_life,
+		.replica = hello->replica,
+		.members_slot = hello->members_slot,
+		.address = unpack_text(hello->address),
 		.nmembers = (uint32_t)hello->n_members,
 	};
 	for (uint32_t i = 0; i < out->nmembers; i++)
@@ -55,7 +60,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 
 void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 {
-	ASSERT(in->nmembers <= REPLICAS_MAX);
+	ASSERT(in->nmembers <= MEMBERS_MAX);
 	pb_put_u64(out, 1, in->version);
 	pb_put_bytes(out, 2, in->cluster);
 	pb_put_bytes(out, 3, in->node);
@@ -74,6 +79,9 @@ void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 	}
 	pb_put_u64(out, 12, in->lost);
 	pb_put_u64(out, 13, in->disk_life);
+	pb_put_u64(out, 14, in->replica);
+	pb_put_u64(out, 15, in->members_slot);
+	pb_put_bytes(out, 16, in->address);
 }
 
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out)
@@ -99,6 +107,9 @@ int wire_identity_decode(struct slice in, struct arena *arena, struct wire_ident
 		case 5:
 			pb_get_u32(&r, &out->seen);
 			break;
+		case 6:
+			pb_get_u64(&r, &out->members_slot);
+			break;
 		default:
 			break;
 		}
@@ -113,4 +124,5 @@ void wire_identity_encode(const struct wire_identity *in, struct buffer *out)
 	pb_put_u64(out, 3, in->cluster_id);
 	pb_put_u64(out, 4, in->group_id);
 	pb_put_u64(out, 5, in->seen);
+	pb_put_u64(out, 6, in->members_slot);
 }

@@ -46,8 +46,11 @@ struct wire_hello {
 	struct slice cluster, node, target, role;
 	uint64_t life, nonce, cluster_id, group_id, group, disk_life;
 	bool lost;
+	uint32_t replica;
+	uint64_t members_slot;
+	struct slice address;
 	uint32_t nmembers;
-	struct wire_hello_member members[REPLICAS_MAX];
+	struct wire_hello_member members[MEMBERS_MAX];
 };
 /* Members not in ascending order of their numbers, or without a name: STATUS_BAD_REQUEST. */
 int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *out) MUST_CHECK;
@@ -58,6 +61,7 @@ struct wire_identity {
 	bool opened;
 	uint64_t cluster_id, group_id;
 	uint32_t seen;
+	uint64_t members_slot;
 };
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out) MUST_CHECK;
 void wire_identity_encode(const struct wire_identity *in, struct buffer *out);

@@ -48,6 +48,8 @@ static void add_hello(char **argv)
 	for (char *name = strtok(argv[4], ","); name != NULL && hello.nmembers < REPLICAS_MAX;
 	     name = strtok(NULL, ",")) {
 		hello.members[hello.nmembers].replica = hello.nmembers + 1;
+		if (strcmp(name, argv[7]) == 0)
+			hello.replica = hello.nmembers + 1;
 		hello.members[hello.nmembers++].name = slice_string(name);
 	}
 	if (argv[7][0] == '\0')

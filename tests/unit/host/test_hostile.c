@@ -99,11 +99,11 @@ START_TEST(refusals)
 		int status;
 		const char *text;
 	} cases[] = {
-		{PROTOCOL_VERSION + 1, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 3, not 4"},
-		{PROTOCOL_VERSION + 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 3, not 4"},
+		{PROTOCOL_VERSION + 1, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 5"},
+		{PROTOCOL_VERSION + 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 5"},
 		/* Clients of the versions before are welcome, nodes are not. */
-		{CLIENT_VERSION_MIN, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 3, not 1"},
-		{CLIENT_VERSION_MIN - 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 3, not 0"},
+		{CLIENT_VERSION_MIN, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 1"},
+		{CLIENT_VERSION_MIN - 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 0"},
 		{CLIENT_VERSION_MIN, "", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
 		{PROTOCOL_VERSION, "n", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
 		{PROTOCOL_VERSION, "n", "test", "s2", STATUS_WRONG_NODE, "this is node s1, not 's2'"},

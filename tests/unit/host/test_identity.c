@@ -77,6 +77,7 @@ static void member_hello(struct buffer *out, const char *node, uint64_t group_id
 				   .role = slice_string("shardkv"),
 				   .group = 1,
 				   .group_id = group_id,
+				   .replica = node[1] == '1' ? 1 : 2,
 				   .nonce = 7,
 				   .nmembers = 2,
 				   .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}};
@@ -142,6 +143,7 @@ START_TEST(confirmed_later)
 					       .node = slice_string("s1"),
 					       .role = slice_string("shardkv"),
 					       .group = 1,
+					       .replica = 1,
 					       .nmembers = 2,
 					       .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}},
 			  &payload);
@@ -362,6 +364,7 @@ START_TEST(hellos)
 				   .node = slice_string("s1"),
 				   .role = slice_string("shardkv"),
 				   .group = 1,
+				   .replica = 1,
 				   .cluster_id = 0xc2,
 				   .group_id = 0x91,
 				   .nmembers = 2,
@@ -385,6 +388,7 @@ START_TEST(hellos)
 	hello.cluster_id = 0;
 	hello.lost = false;
 	hello.group_id = 0x91;
+	hello.replica = 2;
 	hello.members[0].replica = 2;
 	hello.members[1].replica = 3;
 	add_hello(&out, &hello);

@@ -103,7 +103,10 @@ static inline void any_hello(struct rng *r, struct arena *a, void *out)
 				     any_u64(r),
 				     any_u64(r),
 				     rng_below(r, 2) == 0,
-				     (uint32_t)rng_range(r, 0, REPLICAS_MAX),
+				     (uint32_t)rng_range(r, 0, MEMBER_NUMBER_MAX),
+				     any_u64(r),
+				     any_address(r, a),
+				     (uint32_t)rng_range(r, 0, MEMBERS_MAX),
 				     {{0}}};
 	for (uint32_t i = 0; i < hello->nmembers; i++) {
 		struct slice name = any_name(r, a);
@@ -450,7 +453,7 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
 	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r),
-							      any_u64(r), any_u32(r)};
+							      any_u64(r), any_u32(r), any_u64(r)};
 }
 
 static inline uint32_t any_members_list(struct rng *r, struct arena *a, struct wire_member *list, uint32_t least, bool answer)

@@ -1,0 +1,254 @@
+/*
+ * Whom this host knows by name: the nodes of the configuration, and the members of this node's group, which come and go
+ * while it runs (node/identity.h has the list).
+ *
+ *   configured, of another group or role   may send what the configuration says, for ever
+ *   configured, of this group              may speak as a replica while it is a member, by the group's list; one that is none is
+ *                                          warned of once
+ *   member                                 may speak as a replica, configured or not
+ *   was a member                           … for LEAVE_US more: a leader that removes itself has yet to hand over
+ *
+ * WHERE A PEER IS FOUND. A node dials an address: that of the configuration or, if it does not have the node, that of the
+ * group's list. Connections go to the first of these: the route (--route); the configuration's address; the list's. If
+ * that fails, every second attempt goes where the peer itself has last said that it listens, on a connection in its name
+ * from the directory that counts for its number: so a network can move. Who stands at the right address cannot be
+ * pushed aside by that.
+ *
+ * A peer is never forgotten while the host lives: links, counters and metrics point to it. Numbers of a group's members are
+ * never used twice, so there are no more than PEERS_LEARNT_MAX that the configuration does not have.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "host/internal.h"
+
+#define PEERS_LEARNT_MAX MEMBER_NUMBER_MAX
+#define LEAVE_US 10000000ull
+
+static struct peer *add(struct host *host, const char *name, const char *address)
+{
+	struct peer *peer = ALLOC(struct peer);
+	peer->name = alloc_string(name);
+	peer->address = alloc_string(address);
+	if (host->npeers == host->peers_capacity) {
+		host->peers_capacity = host->peers_capacity == 0 ? 16 : 2 * host->peers_capacity;
+		host->peers = alloc_resize(host->peers, host->peers_capacity, sizeof(struct peer *));
+	}
+	host->peers[host->npeers++] = peer;
+	return peer;
+}
+
+void host_peers_init(struct host *host, const struct host_options *options)
+{
+	host->others = ALLOC(struct peer);
+	host->others->name = alloc_string("client");
+	for (uint32_t i = 0; i < options->npeers; i++) {
+		const struct host_peer *from = &options->peers[i];
+		struct peer *peer = add(host, from->name == NULL ? "" : from->name, from->address);
+		peer->route = from->route == NULL ? NULL : alloc_string(from->route);
+		peer->configured = true;
+		peer->configured_speaks = peer->speaks = from->speaks;
+		peer->master = from->master;
+	}
+}
+
+static void peer_free(struct peer *peer)
+{
+	free(peer->name);
+	free(peer->address);
+	free(peer->listed);
+	free(peer->route);
+	free(peer->hint);
+	free(peer);
+}
+
+void host_peers_free(struct host *host)
+{
+	for (uint32_t i = 0; i < host->npeers; i++)
+		peer_free(host->peers[i]);
+	peer_free(host->others);
+	free(host->peers);
+}
+
+struct peer *peer_find(struct host *host, struct slice name)
+{
+	for (uint32_t i = 0; i < host->npeers && name.len > 0; i++)
+		if (slice_equal(slice_string(host->peers[i]->name), name))
+			return host->peers[i];
+	return host->others;
+}
+
+static bool is_at(const struct peer *peer, const char *address)
+{
+	return strcmp(peer->address, address) == 0 || (peer->listed != NULL && strcmp(peer->listed, address) == 0);
+}
+
+struct peer *peer_at(struct host *host, const char *address)
+{
+	struct peer *found = NULL;
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		struct peer *peer = host->peers[i];
+		/* A member that has taken the place of another one is more likely to be found there. */
+		if (is_at(peer, address) && (found == NULL || (peer->member && !found->member)))
+			found = peer;
+	}
+	return found;
+}
+
+/* By the configuration; or, if it does not have the node, by the newest list. */
+static const char *right_address(const struct peer *peer)
+{
+	return peer->configured || peer->listed == NULL ? peer->address : peer->listed;
+}
+
+const char *peer_route(const struct peer *peer, uint32_t failures)
+{
+	if (peer->route != NULL)
+		return peer->route;
+	return peer->hint != NULL && failures % 2 == 1 ? peer->hint : right_address(peer);
+}
+
+static void set_text(char **text, const char *value)
+{
+	char *copy = value == NULL ? NULL : alloc_string(value);
+	free(*text);
+	*text = copy;
+}
+
+void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello)
+{
+	const struct identity_member *m = identity_find_member(host_identity_members(host), peer->name);
+	char address[ADDRESS_BYTES_MAX + 1];
+	if (!peer->member || m == NULL || m->life == 0 || m->life != hello->disk_life || hello->address.len == 0 ||
+	    hello->address.len > ADDRESS_BYTES_MAX)
+		return;
+	snprintf(address, sizeof address, "%.*s", (int)hello->address.len, (const char *)hello->address.data);
+	if (strcmp(address, right_address(peer)) == 0)
+		set_text(&peer->hint, NULL);
+	else if (peer->hint == NULL || strcmp(address, peer->hint) != 0)
+		set_text(&peer->hint, address);
+}
+
+/* ---- who comes and goes ---- */
+
+/* A dialled link leads to whoever is at its address by now. */
+static void relabel(struct host *host, struct link *link)
+{
+	struct peer *peer = peer_at(host, link->address);
+	const char *name = peer == NULL ? "" : peer->name;
+	struct peer *to = peer == NULL || peer->name[0] == '\0' ? host->others : peer;
+	bool renamed = strcmp(link->name, name) != 0;
+	bool moved = peer != NULL && strcmp(link->route, peer_route(peer, 0)) != 0 &&
+		     (peer->hint == NULL || strcmp(link->route, peer->hint) != 0);
+	link->may = SENDER_ANYBODY | (peer == NULL ? 0 : peer->speaks);
+	if (renamed || moved) {
+		link_cut(link, renamed ? "its address is another node's by now" : "the node is at another address by now");
+		link->retry_us = 0;
+		link->failures = 0;
+		set_text(&link->name, name);
+	}
+	link->peer = to;
+}
+
+static void update_links(struct host *host)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		bool replica = (link->may & SENDER_REPLICA) != 0;
+		if (link->dialled)
+			relabel(host, link);
+		else if (link->peer->member && link->peer->left_us == 0 && !replica &&
+			 (link->state == LINK_OPEN || link->state == LINK_UNCONFIRMED))
+			/* It was accepted as that of a stranger, which nobody has confirmed. */
+			link_cut(link, "the node has become a member");
+	}
+}
+
+static void warn_of(struct host *host, struct peer *peer)
+{
+	const struct identity *own = host_identity_own(host);
+	char group[IDENTITY_GROUP_TEXT_BYTES];
+	if (peer->warned || strcmp(peer->name, own->node) == 0)
+		return;
+	peer->warned = true;
+	identity_group_text(own->role, own->group, group);
+	log_event(host->log, LOG_WARN, "not_a_member",
+		  "peer=%s address=%s meaning=\"the configuration names it in group %s, but it is no member: it is not counted; to make it "
+		  "one type: kvctl member add %s %s %s; or take its section out\"", peer->name, peer->address, group, group, peer->name,
+		  peer->address);
+}
+
+static void follow_member(struct host *host, const struct identity_member *m)
+{
+	struct peer *peer = peer_find(host, slice_string(m->name));
+	if (peer == host->others) {
+		if (host->nlearnt == PEERS_LEARNT_MAX)
+			return;
+		host->nlearnt++;
+		peer = add(host, m->name, m->address);
+	}
+	set_text(&peer->listed, strcmp(peer->address, m->address) == 0 ? NULL : m->address);
+	peer->member = true;
+	peer->left_us = 0;
+	peer->speaks = peer->configured_speaks | SENDER_REPLICA;
+}
+
+void host_peers_follow(struct host *host)
+{
+	const struct identity *own = host_identity_own(host);
+	if (own->members.count == 0)
+		return;
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		struct peer *peer = host->peers[i];
+		if (identity_find_member(host_identity_members(host), peer->name) != NULL)
+			continue;
+		if (peer->member && peer->left_us == 0)
+			peer->left_us = host_now_us(host) | 1;
+		if ((peer->configured_speaks & SENDER_REPLICA) == 0 || peer->member)
+			continue;
+		peer->speaks &= ~SENDER_REPLICA;
+		if (own->group_id != 0)
+			warn_of(host, peer);
+	}
+	for (uint32_t i = 0; i < own->members.count; i++)
+		if (strcmp(own->members.list[i].name, own->node) != 0)
+			follow_member(host, &own->members.list[i]);
+	update_links(host);
+}
+
+/* It has had its time. */
+static void forget(struct host *host, struct peer *peer)
+{
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	peer->member = false;
+	peer->left_us = 0;
+	peer->speaks = peer->configured_speaks & ~SENDER_REPLICA;
+	set_text(&peer->listed, NULL);
+	set_text(&peer->hint, NULL);
+	while (map_next(&host->links, &position, &key, &value)) {
+		struct link *link = value;
+		if (link->peer != peer)
+			continue;
+		if (link->dialled)
+			relabel(host, link);
+		else if ((link->may & SENDER_REPLICA) == 0)
+			continue;
+		link_cut(link, "the node has been removed from the group");
+	}
+}
+
+void host_peers_tick(struct host *host, uint64_t now_us)
+{
+	for (uint32_t i = 0; i < host->npeers; i++) {
+		struct peer *peer = host->peers[i];
+		if (peer->left_us != 0 && now_us - peer->left_us > LEAVE_US)
+			forget(host, peer);
+	}
+}
