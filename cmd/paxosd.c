@@ -25,17 +25,14 @@ static struct node *create(const struct daemon *daemon)
 		.name = daemon->self->name,
 		.version = daemon->version,
 		.nshards = daemon->conf->shards,
-		.replica = daemon->self->replica,
+		.replica = daemon->identity->replica,
 		.settings = daemon_rsm_settings(daemon),
 		.agreement = agreement_settings(&daemon->settings),
 		.paxoslog = {.bytes_max = daemon->settings.log_values_bytes_max,
 			     .value_bytes_max = (uint32_t)daemon->settings.value_bytes_max},
 	};
-	struct rsm_member masters[REPLICAS_MAX];
-	options.nmembers = daemon_rsm_members(daemon, ROLE_PAXOS, 0, options.members);
-	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, masters);
-	for (uint32_t i = 0; i < options.nmasters; i++)
-		options.masters[i] = masters[i].client_address;
+	options.nmembers = daemon_rsm_members(daemon, options.members);
+	options.nmasters = daemon_rsm_addresses(daemon, ROLE_SHARDMASTER, 0, options.masters);
 	return paxosd_create(&options);
 }
 

@@ -19,13 +19,8 @@ static struct node *create(const struct daemon *daemon)
 		.sessions_max = (uint32_t)daemon->settings.sessions_max,
 		.session_idle_us = daemon->settings.session_idle_ms * 1000,
 	};
-	struct rsm_member members[REPLICAS_MAX];
-	options.nviews = daemon_rsm_members(daemon, ROLE_VIEWSERVER, 0, members);
-	for (uint32_t i = 0; i < options.nviews; i++)
-		options.views[i] = members[i].address;
-	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, members);
-	for (uint32_t i = 0; i < options.nmasters; i++)
-		options.masters[i] = members[i].client_address;
+	options.nviews = daemon_rsm_addresses(daemon, ROLE_VIEWSERVER, 0, options.views);
+	options.nmasters = daemon_rsm_addresses(daemon, ROLE_SHARDMASTER, 0, options.masters);
 	return pb_node_create(&options);
 }
 

@@ -16,19 +16,14 @@ static struct node *create(const struct daemon *daemon)
 		.name = daemon->self->name,
 		.version = daemon->version,
 		.gid = daemon->self->group,
-		.replica = daemon->self->replica,
+		.replica = daemon->identity->replica,
 		.nshards = daemon->conf->shards,
 		.settings = daemon_rsm_settings(daemon),
 		.key_bytes_max = (uint32_t)daemon->settings.key_bytes_max,
 		.value_bytes_max = (uint32_t)daemon->settings.value_bytes_max,
 	};
-	struct rsm_member masters[REPLICAS_MAX];
-	options.nmembers = daemon_rsm_members(daemon, ROLE_SHARDKV, daemon->self->group, options.members);
-	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, masters);
-	for (uint32_t i = 0; i < options.nmasters; i++) {
-		options.masters[i] = masters[i].address;
-		options.client_masters[i] = masters[i].client_address;
-	}
+	options.nmembers = daemon_rsm_members(daemon, options.members);
+	options.nmasters = daemon_rsm_addresses(daemon, ROLE_SHARDMASTER, 0, options.masters);
 	return shardkv_node_create(&options);
 }
 

@@ -11,10 +11,10 @@ static struct node *create(const struct daemon *daemon)
 		.name = daemon->self->name,
 		.version = daemon->version,
 		.nshards = daemon->conf->shards,
-		.replica = daemon->self->replica,
+		.replica = daemon->identity->replica,
 		.settings = daemon_rsm_settings(daemon),
 	};
-	options.nmembers = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, options.members);
+	options.nmembers = daemon_rsm_members(daemon, options.members);
 	return shardmaster_create(&options);
 }
 

@@ -11,16 +11,13 @@ static struct node *create(const struct daemon *daemon)
 		.name = daemon->self->name,
 		.version = daemon->version,
 		.nshards = daemon->conf->shards,
-		.replica = daemon->self->replica,
+		.replica = daemon->identity->replica,
 		.settings = daemon_rsm_settings(daemon),
 		.ping_interval_ms = (uint32_t)daemon->settings.ping_interval_ms,
 		.dead_pings = (uint32_t)daemon->settings.dead_pings,
 	};
-	struct rsm_member masters[REPLICAS_MAX];
-	options.nmembers = daemon_rsm_members(daemon, ROLE_VIEWSERVER, 0, options.members);
-	options.nmasters = daemon_rsm_members(daemon, ROLE_SHARDMASTER, 0, masters);
-	for (uint32_t i = 0; i < options.nmasters; i++)
-		options.masters[i] = masters[i].client_address;
+	options.nmembers = daemon_rsm_members(daemon, options.members);
+	options.nmasters = daemon_rsm_addresses(daemon, ROLE_SHARDMASTER, 0, options.masters);
 	return view_node_create(&options);
 }
 

@@ -85,6 +85,11 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 		report(doctor, FINDING_FAIL,
 		       "%s does not take part in agreements yet: its directory was lost, and too few of the other paxosds have told it what "
 		       "they know; no other must lose its directory before that", name);
+	if (strcmp(status->state, "joining") == 0)
+		report(doctor, FINDING_WARN, "%s is no member of its group: add it (kvctl member add), or take it out of the configuration",
+		       name);
+	if (strcmp(status->state, "waiting") == 0)
+		report(doctor, FINDING_WARN, "%s waits for the others of its group: see event=birth_waits in its log", name);
 	if (status->state_undecided > 0)
 		report(doctor, FINDING_FAIL,
 		       "%s: its group's replicas have different states, and no majority says which is right: see "
@@ -115,7 +120,7 @@ static void check_lag(struct doctor *doctor, size_t first, uint64_t chosen)
 	for (size_t i = first; i < doctor->nodes.count; i++) {
 		const struct kvctl_node *node = &doctor->nodes.nodes[i];
 		if (kvctl_same_group(node, &doctor->nodes.nodes[first]) && kvctl_node_up(node) &&
-		    node->status->applied + LAG_MAX < chosen)
+		    !kvctl_node_waits(node) && node->status->applied + LAG_MAX < chosen)
 			report(doctor, FINDING_WARN,
 			       "%s is %" PRIu64 " slots behind: it catches up, or its disk is too slow",
 			       node->name, chosen - node->status->applied);

@@ -43,6 +43,8 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = node->outsider;
 	else if (strcmp(node->status->state, "lost") == 0)
 		view.health = "does not vote: its directory was lost";
+	else if (kvctl_node_waits(node))
+		view.health = node->status->state;
 	else if (leader == SIZE_MAX)
 		view.health = "no leader";
 	else if (strcmp(node->status->state, "entering") == 0)

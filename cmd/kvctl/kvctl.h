@@ -352,6 +352,8 @@ void kvctl_nodes_free(struct kvctl_nodes *nodes);
 int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group);
 /* True for a node that answers as the one that it should be. */
 bool kvctl_node_up(const struct kvctl_node *node);
+/* It is up, and no replica yet: it is to be added to its group, or waits for the others with which that begins. */
+bool kvctl_node_waits(const struct kvctl_node *node);
 /* Both are replicas of one group, or pbservers. */
 bool kvctl_same_group(const struct kvctl_node *a, const struct kvctl_node *b);
 /* What the replicas of a node's group are called together; the caller frees it. */

@@ -192,7 +192,7 @@ static void judge_members(struct kvctl_nodes *nodes, struct synod *s)
 	for (size_t i = 0; i < nodes->count; i++) {
 		struct kvctl_node *node = &nodes->nodes[i];
 		if (strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && kvctl_node_up(node) &&
-		    !is_member(nodes->config, node))
+		    !kvctl_node_waits(node) && !is_member(nodes->config, node))
 			is_outsider(node, "not joined",
 				    "no member of group %" PRIu64 " in the newest configuration (kvctl config)",
 				    node->group);
@@ -230,6 +230,12 @@ bool kvctl_node_up(const struct kvctl_node *node)
 {
 	return node->status->status == SYNOD_OK &&
 	       (node->outsider == NULL || strcmp(node->outsider, "not joined") == 0);
+}
+
+bool kvctl_node_waits(const struct kvctl_node *node)
+{
+	return kvctl_node_up(node) &&
+	       (strcmp(node->status->state, "joining") == 0 || strcmp(node->status->state, "waiting") == 0);
 }
 
 bool kvctl_same_group(const struct kvctl_node *a, const struct kvctl_node *b)

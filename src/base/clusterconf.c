@@ -272,8 +272,10 @@ static void set_node_key(struct clusterconf_parser *p, const char *key, const ch
 		if (node->replica != 0)
 			clusterconf_fail(p, p->line, "replica = %s: this key stands twice in [node %s]", value,
 					 node->name);
-		else if (set_number(p, key, value, 1, REPLICAS_MAX, &number))
+		else if (set_number(p, key, value, 1, MEMBER_NUMBER_MAX, &number)) {
 			node->replica = (uint32_t)number;
+			node->replica_line = p->line;
+		}
 	} else if (strcmp(key, "listen") == 0) {
 		set_text(p, key, value, &node->listen, &node->listen_line, true);
 	} else if (strcmp(key, "http") == 0) {

@@ -10,16 +10,18 @@
  *   [node g1a]
  *   role = shardkv              ; shardmaster | shardkv | viewserver | pbserver | paxos
  *   group = 1                   ; shardkv only
- *   replica = 1                 ; optional; otherwise the position among the nodes of the same role and group,
- *   from 1 listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
+ *   replica = 1                 ; optional, until the group has begun; otherwise the position among the nodes of the same
+ *                               ; role and group, from 1
+ *   listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
  *   http = 127.0.0.1:8011       ; optional
  *   trace = run/g1a.trace       ; optional: a causal trace of everything (docs/tracing.md)
  *   dir = run/g1a               ; data directory
  *   log_level = debug           ; optional: any setting, for this node
  *
  * Comments begin with ';' or '#'. Whatever is not in this list, stands twice, is missing, malformed, or in
- * conflict (two nodes with one address or directory, two replicas with one number) is an error that names file,
- * line, key, value and what would be right.
+ * conflict (two nodes with one address or directory, two replicas that are given one number) is an error that names file,
+ * line, key, value and what would be right. Numbers count when a group begins; then they are what the group says
+ * (node/identity.h), and sections come and go: a position that is another one's number gives way to the lowest free one.
  *
  * This module reads a text that the caller gives; it touches no file.
  */
@@ -28,7 +30,7 @@
 
 #include "base/settings.h"
 
-#define CLUSTERCONF_NODES_MAX (GROUPS_MAX * REPLICAS_MAX + 64u)
+#define CLUSTERCONF_NODES_MAX (GROUPS_MAX * MEMBERS_MAX + 64u)
 
 enum node_role { ROLE_NONE, ROLE_SHARDMASTER, ROLE_SHARDKV, ROLE_VIEWSERVER, ROLE_PBSERVER, ROLE_PAXOS };
 
@@ -40,6 +42,7 @@ struct clusterconf_node {
 	enum node_role role;
 	uint64_t group;   /* 0 unless shardkv */
 	uint32_t replica; /* from 1 */
+	uint32_t replica_line; /* 0: the number is the position */
 	char *listen;
 	char *http; /* NULL: none */
 	char *trace; /* file for a causal trace; NULL: none */

@@ -43,30 +43,59 @@ static void check_node(struct clusterconf_parser *p, struct clusterconf_node *no
 		clusterconf_fail(p, node->line, "[node %s]: %s", node->name, why);
 }
 
-/* Numbers the replicas of `first`'s role and group, unless that has been done. */
-static void number_replicas(struct clusterconf_parser *p, const struct clusterconf_node *first)
+static bool same_group(const struct clusterconf_node *a, const struct clusterconf_node *b)
 {
-	const struct clusterconf_node *taken[REPLICAS_MAX + 1] = {NULL};
-	uint32_t position = 0;
+	return a->role == b->role && a->group == b->group;
+}
+
+/* Those of `first`'s role and group that are given a number. False: two have the same. */
+static bool take_numbers(struct clusterconf_parser *p, const struct clusterconf_node *first, const struct clusterconf_node **taken)
+{
 	for (uint32_t i = 0; i < p->conf->nnodes; i++) {
-		struct clusterconf_node *node = &p->conf->nodes[i];
-		if (node->role != first->role || node->group != first->group)
+		const struct clusterconf_node *node = &p->conf->nodes[i];
+		if (!same_group(node, first) || node->replica_line == 0)
 			continue;
-		position++;
-		if (position > REPLICAS_MAX) {
-			clusterconf_fail(p, node->line, "[node %s]: more than %u nodes of one role and group",
-					 node->name, REPLICAS_MAX);
-			return;
-		}
-		if (node->replica == 0)
-			node->replica = position;
 		if (taken[node->replica] != NULL) {
 			clusterconf_fail(p, node->line,
 					 "[node %s]: replica = %u is also [node %s]: give each its own number",
 					 node->name, node->replica, taken[node->replica]->name);
-			return;
+			return false;
 		}
 		taken[node->replica] = node;
+	}
+	return true;
+}
+
+/* The others have their positions; if one is taken, the lowest number that is free when all who can have theirs. */
+static void number_replicas(struct clusterconf_parser *p, const struct clusterconf_node *first)
+{
+	const struct clusterconf_node *taken[MEMBER_NUMBER_MAX + 1] = {NULL};
+	uint32_t position = 0, lowest = 1;
+	if (!take_numbers(p, first, taken))
+		return;
+	for (uint32_t i = 0; i < p->conf->nnodes; i++) {
+		struct clusterconf_node *node = &p->conf->nodes[i];
+		if (!same_group(node, first))
+			continue;
+		position++;
+		if (position > MEMBERS_MAX) {
+			clusterconf_fail(p, node->line, "[node %s]: more than %u nodes of one role and group",
+					 node->name, MEMBERS_MAX);
+			return;
+		}
+		if (node->replica_line != 0 || taken[position] != NULL)
+			continue;
+		node->replica = position;
+		taken[position] = node;
+	}
+	for (uint32_t i = 0; i < p->conf->nnodes; i++) {
+		struct clusterconf_node *node = &p->conf->nodes[i];
+		if (!same_group(node, first) || node->replica != 0)
+			continue;
+		while (taken[lowest] != NULL)
+			lowest++;
+		node->replica = lowest;
+		taken[lowest] = node;
 	}
 }
 

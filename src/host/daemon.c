@@ -12,12 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/output.h"
 #include "host/daemon_config.h"
 #include "host/datadir.h"
 #include "host/descriptors.h"
 #include "host/disk_posix.h"
 #include "host/http.h"
+#include "host/lobby.h"
 #include "host/notify.h"
 #include "host/process.h"
 
@@ -37,6 +39,9 @@ struct running {
 	struct host *host;
 	struct node *node;
 	struct http *http;
+	bool in_lobby; /* the node is one of host/lobby.h */
+	bool born;     /* the lobby has found out that the group begins */
+	char lacks[ERROR_BYTES_MAX]; /* members that the configuration does not have, and what is to be said then; "": none */
 	struct event *signals[2];
 	uint32_t http_connections_max;
 	bool stopping;
@@ -177,11 +182,41 @@ static int check_file_limit(struct running *r)
 	return STATUS_CONFIG;
 }
 
+/* Of the roles whose nodes can follow without a vote: the others begin with whom the configuration names, or not at all. */
+static bool may_join(const struct running *r)
+{
+	return r->config.self->role != ROLE_PBSERVER && r->config.self->role != ROLE_PAXOS;
+}
+
 static int open_disk(struct running *r)
 {
+	const struct clusterconf *conf = &r->config.conf;
+	struct identity_listed *listed = alloc_zeroed((size_t)conf->nnodes + 1, sizeof *listed);
+	struct identity_claim claim = {.file = conf->file, .configured_id = conf->id, .nlisted = conf->nnodes, .listed = listed,
+				       .ask_first = may_join(r)};
+	bool has_log = false;
+	for (uint32_t i = 0; i < conf->nnodes; i++) {
+		const struct clusterconf_node *node = &conf->nodes[i];
+		listed[i] = (struct identity_listed){.name = node->name,
+						     .role = node_role_text(node->role),
+						     .group = node->group,
+						     .replica = node->replica_line == 0 ? 0 : node->replica,
+						     .address = node->listen};
+	}
 	make_identity(r);
-	struct identity_claim claim = {.file = r->config.conf.file, .configured_id = r->config.conf.id};
-	return datadir_open(&r->disk, r->config.self->dir, &r->identity, &claim, r->error, sizeof r->error);
+	int status = datadir_open(&r->disk, r->config.self->dir, &r->identity, &claim, r->error, sizeof r->error);
+	free(listed);
+	if (status == 0)
+		status = identity_has_log(r->disk, &r->identity, &has_log);
+	if (status != 0)
+		return status;
+	/* It is a member, or was named as one of the first and the others have met it: or that is to be found out. */
+	bool known = has_log || r->identity.log || r->identity.members.slot != 0 || identity_lacks_vote(&r->identity);
+	r->lacks[0] = '\0';
+	if (claim.lacks)
+		snprintf(r->lacks, sizeof r->lacks, "%s", r->error);
+	r->in_lobby = claim.lacks || (may_join(r) && !known && !r->born && r->identity.members.count > 1);
+	return 0;
 }
 
 static int create_host(struct running *r)
@@ -192,6 +227,7 @@ static int create_host(struct running *r)
 		.node = self->name,
 		.role = node_role_text(self->role),
 		.identity = &r->identity,
+		.waits = r->in_lobby && r->lacks[0] == '\0',
 		.cluster_id = r->config.conf.id,
 		.listen = self->listen,
 		.npeers = r->config.npeers,
@@ -213,35 +249,74 @@ static int create_host(struct running *r)
 	return status;
 }
 
+static void leave_lobby(void *context)
+{
+	struct running *r = context;
+	host_stop(r->host);
+}
+
+/* Whom the configuration has in this node's group, and whom the directory's list has besides. */
+static void list_others(const struct running *r, struct lobby_options *options)
+{
+	const struct clusterconf_node *self = r->config.self, *node = NULL;
+	while (options->nothers < LOBBY_OTHERS_MAX &&
+	       (node = clusterconf_next(&r->config.conf, self->role, self->group, node)) != NULL)
+		if (node != self)
+			options->others[options->nothers++] = (struct lobby_other){node->name, node->listen};
+	for (uint32_t i = 0; i < r->identity.members.count && options->nothers < LOBBY_OTHERS_MAX; i++) {
+		const struct identity_member *m = &r->identity.members.list[i];
+		if (clusterconf_find(&r->config.conf, m->name) == NULL)
+			options->others[options->nothers++] = (struct lobby_other){m->name, m->address};
+	}
+}
+
+static struct node *create_lobby(struct running *r)
+{
+	struct lobby_options options = {
+		.host = r->host,
+		.env = host_env(r->host),
+		.log = &r->log,
+		.cluster = r->config.conf.name,
+		.version = SYNOD_RELEASE,
+		.file = r->config.conf.file,
+		.address = r->config.self->listen,
+		.identity = r->identity,
+		.lacks = r->lacks[0] == '\0' ? NULL : r->lacks,
+		.over = leave_lobby,
+		.context = r,
+	};
+	list_others(r, &options);
+	return lobby_create(&options);
+}
+
 static int create_node(struct running *r)
 {
 	r->daemon = (struct daemon){
 		.conf = &r->config.conf,
 		.self = r->config.self,
 		.settings = r->config.settings,
+		.identity = &r->identity,
 		.version = SYNOD_RELEASE,
 		.env = host_env(r->host),
 		.log = &r->log,
 	};
-	r->node = r->kind->create(&r->daemon);
+	r->node = r->in_lobby ? create_lobby(r) : r->kind->create(&r->daemon);
 	process_metrics_register(&r->node->metrics, r->disk, &r->log);
 	if (r->config.self->http == NULL)
 		return 0;
 	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
 	if (status == 0 && r->http_connections_max > 0)
 		http_set_connections_max(r->http, r->http_connections_max);
-	if (status == 0 && r->kind->serve_http != NULL)
+	if (status == 0 && r->in_lobby)
+		http_set_unavailable(r->http, "this node is no replica yet: ask another one, or later");
+	else if (status == 0 && r->kind->serve_http != NULL)
 		r->kind->serve_http(&r->daemon, r->node, r->http);
 	return status;
 }
 
 static int start(struct running *r)
 {
-	int status = share_descriptors(r);
-	if (status == 0)
-		status = check_file_limit(r);
-	if (status == 0)
-		status = open_disk(r);
+	int status = open_disk(r);
 	if (status == 0)
 		status = create_host(r);
 	if (status == 0)
@@ -271,33 +346,106 @@ static void finish(struct running *r)
 		host_destroy(r->host);
 	if (r->disk != NULL)
 		disk_posix_destroy(r->disk);
+	r->disk = NULL;
+	r->host = NULL;
+	r->node = NULL;
+	r->http = NULL;
+	r->signals[0] = r->signals[1] = NULL;
+}
+
+static int refuse(struct running *r, int status, const char *why)
+{
+	fprintf(stderr, "%s: %s\n", r->kind->program, why);
+	finish(r);
+	return status == STATUS_CONFIG ? EXIT_CONFIG : EXIT_START;
+}
+
+/*
+ * What has become clear in the lobby goes into the file identity, after everything that was on its way there. True: the
+ * daemon starts anew with it; otherwise *code is how it ends.
+ */
+static bool take_outcome(struct running *r, int *code)
+{
+	enum lobby_outcome outcome = lobby_outcome(r->node);
+	struct identity identity = *host_identity_own(r->host);
+	disk_posix_drain(r->disk);
+	if (outcome == LOBBY_REFUSED) {
+		*code = refuse(r, STATUS_IDENTITY, lobby_text(r->node));
+		return false;
+	}
+	if (outcome == LOBBY_MEMBER)
+		lobby_identity(r->node, &identity);
+	if (outcome == LOBBY_REMOVED) {
+		identity.removed = true;
+		log_event(&r->log, LOG_WARN, "removed", "why=\"the group's members do not have this node any more\"");
+	}
+	if (outcome == LOBBY_MEMBER || outcome == LOBBY_REMOVED) {
+		int status = identity_write_now(r->disk, &identity);
+		if (status != 0) {
+			snprintf(r->error, sizeof r->error, "data directory %s: cannot write its file %s: %s", r->config.self->dir,
+				 IDENTITY_FILE, status_text(status));
+			*code = refuse(r, status, r->error);
+			return false;
+		}
+	}
+	r->born = outcome == LOBBY_BORN;
+	return outcome == LOBBY_MEMBER || outcome == LOBBY_BORN;
+}
+
+/* Between two lives nobody handles them. */
+static void hold_signals(bool hold)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+/* One life of the node. True: another one begins at once. */
+static bool run_once(struct running *r, int *code)
+{
+	const struct clusterconf_node *self = r->config.self;
+	int status = start(r);
+	if (status != 0) {
+		*code = refuse(r, status, r->error);
+		return false;
+	}
+	watch_signals(r);
+	hold_signals(false);
+	log_event(&r->log, LOG_INFO, r->in_lobby ? "waiting" : "started", "listen=%s http=%s dir=%s replica=%u", self->listen,
+		  self->http == NULL ? "-" : self->http, self->dir, r->in_lobby ? 0 : r->identity.replica);
+	notify_service_manager("READY=1");
+	bool orderly = host_run(r->host), again = false;
+	if (r->in_lobby && !r->stopping)
+		again = take_outcome(r, code);
+	if (!again)
+		log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
+	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */
+		_exit(EXIT_OK);
+	hold_signals(again);
+	finish(r);
+	return again;
 }
 
 static int run(struct running *r)
 {
 	const struct clusterconf_node *self = r->config.self;
+	int code = EXIT_OK;
 	log_init_fd(&r->log, STDERR_FILENO, self->name);
 	r->log.level = (enum log_level)r->config.settings.log_level;
 	r->log.format = (enum log_format)r->config.settings.log_format;
 	log_event(&r->log, LOG_INFO, "starting",
-		  "version=%s role=%s group=%" PRIu64 " replica=%u cluster=%s pid=%ld", SYNOD_RELEASE,
-		  node_role_text(self->role), self->group, self->replica, r->config.conf.name, (long)getpid());
-	int status = start(r);
-	if (status != 0) {
-		fprintf(stderr, "%s: %s\n", r->kind->program, r->error);
-		finish(r);
-		return status == STATUS_CONFIG ? EXIT_CONFIG : EXIT_START;
-	}
-	watch_signals(r);
-	log_event(&r->log, LOG_INFO, "started", "listen=%s http=%s dir=%s", self->listen,
-		  self->http == NULL ? "-" : self->http, self->dir);
-	notify_service_manager("READY=1");
-	bool orderly = host_run(r->host);
-	log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
-	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */
-		_exit(EXIT_OK);
-	finish(r);
-	return EXIT_OK;
+		  "version=%s role=%s group=%" PRIu64 " cluster=%s pid=%ld", SYNOD_RELEASE,
+		  node_role_text(self->role), self->group, r->config.conf.name, (long)getpid());
+	int status = share_descriptors(r);
+	if (status == 0)
+		status = check_file_limit(r);
+	if (status != 0)
+		return refuse(r, status, r->error);
+	while (run_once(r, &code) && !r->stopping)
+		continue;
+	return code;
 }
 
 static int configure_and_run(const struct daemon_kind *kind, struct daemon_arguments *arguments)

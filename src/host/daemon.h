@@ -24,6 +24,7 @@
 
 #include "base/clusterconf.h"
 #include "base/log.h"
+#include "node/identity.h"
 #include "node/node.h"
 
 #define EXIT_OK 0
@@ -38,6 +39,7 @@ struct daemon {
 	const struct clusterconf *conf;
 	const struct clusterconf_node *self; /* with listen, http and dir as overridden */
 	struct settings settings;            /* effective */
+	const struct identity *identity;     /* of the directory: number and members, by the group or at its beginning */
 	const char *version;                 /* of the program */
 	struct env *env;
 	struct log *log;

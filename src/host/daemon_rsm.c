@@ -1,20 +1,30 @@
 #include "host/daemon_rsm.h"
 
-uint32_t daemon_rsm_members(const struct daemon *daemon, enum node_role role, uint64_t group,
-			    struct rsm_member members[REPLICAS_MAX])
+/* Routes are the host's business: it dials another address where it is told to. */
+uint32_t daemon_rsm_members(const struct daemon *daemon, struct rsm_member members[MEMBERS_MAX])
+{
+	const struct identity_members *from = &daemon->identity->members;
+	for (uint32_t i = 0; i < from->count; i++) {
+		const struct identity_member *m = &from->list[i];
+		const struct clusterconf_node *node = clusterconf_find(daemon->conf, m->name);
+		const char *address = node == NULL ? m->address : node->listen;
+		members[i] = (struct rsm_member){
+			.replica = m->replica,
+			.name = m->name,
+			.address = address,
+			.client_address = address,
+		};
+	}
+	return from->count;
+}
+
+uint32_t daemon_rsm_addresses(const struct daemon *daemon, enum node_role role, uint64_t group,
+			      const char *addresses[REPLICAS_MAX])
 {
 	const struct clusterconf_node *node = NULL;
 	uint32_t count = 0;
-	while ((node = clusterconf_next(daemon->conf, role, group, node)) != NULL) {
-		ASSERT(count < REPLICAS_MAX); /* the configuration has been checked */
-		/* Routes are the host's business: it dials another address where it is told to. */
-		members[count++] = (struct rsm_member){
-			.replica = node->replica,
-			.name = node->name,
-			.address = node->listen,
-			.client_address = node->listen,
-		};
-	}
+	while (count < REPLICAS_MAX && (node = clusterconf_next(daemon->conf, role, group, node)) != NULL)
+		addresses[count++] = node->listen;
 	return count;
 }
 

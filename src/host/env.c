@@ -155,7 +155,7 @@ static void env_members(struct env *env, const struct identity_members *members)
 
 static void env_removed(struct env *env)
 {
-	host_members_removed(host_of(env), "the group's own log says so");
+	host_members_removed(host_of(env), NULL); /* the node has said so */
 }
 
 const struct env_ops HOST_ENV_OPS = {

@@ -124,6 +124,10 @@ int host_create(struct host **out, const struct host_options *options, char *err
 struct env *host_env(struct host *host);
 /* The id of the cluster that this host belongs to, or talks to; 0: not known yet. From any thread. */
 uint64_t host_cluster_id(const struct host *host);
+/* The id of the group that the other end of a link belongs to, as it has said in its hello; 0: it knows none. */
+uint64_t host_link_group_id(const struct host *host, link_id link);
+/* What is known of the node's directory by now. */
+const struct identity *host_identity_own(const struct host *host);
 /* The port that is bound; 0 if not listening. */
 uint16_t host_port(const struct host *host);
 

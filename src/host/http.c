@@ -148,6 +148,11 @@ uint16_t http_port(const struct http *http)
 	return http->port;
 }
 
+void http_set_unavailable(struct http *http, const char *why)
+{
+	http->unavailable = why;
+}
+
 void http_set_stopping(struct http *http)
 {
 	http->stopping = true;

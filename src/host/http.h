@@ -26,6 +26,8 @@ struct http;
 int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error,
 		size_t error_size) MUST_CHECK;
 uint16_t http_port(const struct http *http);
+/* Of a node that serves nothing yet: every page that there is not is answered with 503 and this text, which is not copied. */
+void http_set_unavailable(struct http *http, const char *why);
 /* From now on /readyz says no: the node is stopping. */
 void http_set_stopping(struct http *http);
 void http_destroy(struct http *http);

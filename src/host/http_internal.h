@@ -23,6 +23,7 @@ struct http {
 	void *at_destroy_context;
 	uint16_t port;
 	bool stopping;
+	const char *unavailable; /* NULL: it serves */
 };
 
 /* The pages that every daemon has. */

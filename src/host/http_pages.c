@@ -97,6 +97,14 @@ static const struct http_page *find_page(const struct http *http, const char *pa
 	return NULL;
 }
 
+static void reply_unavailable(const struct http *http, struct http_request *request)
+{
+	struct buffer body = {0};
+	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", http->unavailable, status_name(STATUS_UNAVAILABLE));
+	http_reply(request, 503, "application/json", buffer_slice(&body));
+	buffer_free(&body);
+}
+
 static void reply_not_found(const struct http *http, struct http_request *request)
 {
 	struct buffer why = {0};
@@ -134,6 +142,8 @@ void http_on_request(struct http_request *request, void *context)
 	if (strcmp(http_request_path(request), "*") == 0) { /* OPTIONS only: RFC 9110 9.3.7 */
 		http_add_header(request, "Allow", "GET, HEAD, POST, PUT, DELETE");
 		reply_text(request, 200, "");
+	} else if (page == NULL && http->unavailable != NULL) {
+		reply_unavailable(http, request);
 	} else if (page == NULL) {
 		reply_not_found(http, request);
 	} else if ((page->methods & (unsigned)http_request_method(request)) == 0) {

@@ -118,7 +118,7 @@ static void write_next(struct host_identity *id)
 	case WRITE_NOTHING:
 		id->changed = id->failed = false;
 		id->writing_group_id = id->own.group_id;
-		id->writing_lost = id->own.lost;
+		id->writing_lost = identity_lacks_vote(&id->own);
 		id->writing_removed = id->own.removed;
 		buffer_clear(&id->text);
 		next = id->own;
@@ -175,7 +175,7 @@ void identity_note_change(struct host_identity *id)
 {
 	id->changed = true;
 	if (id->host->env.disk == NULL || id->own.node[0] == '\0') {
-		id->durable_lost = id->own.lost;
+		id->durable_lost = identity_lacks_vote(&id->own);
 		if (id->durable_group_id != id->own.group_id) {
 			id->durable_group_id = id->own.group_id;
 			announce(id);
@@ -200,7 +200,7 @@ void host_identity_create(struct host *host, const struct host_options *options)
 	if (options->identity != NULL)
 		id->own = *options->identity;
 	id->durable_group_id = id->own.group_id;
-	id->durable_lost = id->own.lost;
+	id->durable_lost = identity_lacks_vote(&id->own);
 	id->waits = options->waits;
 }
 
@@ -210,7 +210,8 @@ void host_identity_create(struct host *host, const struct host_options *options)
 
 int host_identity_starting(struct host *host, char *error, size_t error_size)
 {
-	if (!host->identity->own.lost)
+	const struct identity *own = &host->identity->own;
+	if (!identity_lacks_vote(own))
 		return 0;
 	if (host->node->ops->stop_voting == NULL) {
 		snprintf(error, error_size, "its directory replaces one that was lost, and a node of role %s cannot run "
@@ -218,7 +219,9 @@ int host_identity_starting(struct host *host, char *error, size_t error_size)
 		return STATUS_LOST_DIRECTORY;
 	}
 	host->node->ops->stop_voting(host->node);
-	log_event(host->log, LOG_WARN, "directory_lost", "noted=before meaning=\"" LOST_MEANING "\"");
+	/* What was found out a moment ago has been said (lobby.c), and who was added has lost nothing. */
+	if (own->lost && own->log)
+		log_event(host->log, LOG_WARN, "directory_lost", "noted=before meaning=\"" LOST_MEANING "\"");
 	return 0;
 }
 
@@ -598,7 +601,7 @@ void host_identity_lost(struct host *host, const char *text)
 	struct host_identity *id = host->identity;
 	char quoted[1200];
 	/* Only who has not yet a group can be told so; and only by a member that it has asked itself. */
-	if (id->own.group_id != 0 || id->own.lost)
+	if (id->own.group_id != 0 || identity_lacks_vote(&id->own))
 		return;
 	if (host->node->ops->stop_voting != NULL) {
 		id->own.lost = true;

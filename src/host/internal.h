@@ -13,6 +13,7 @@
  *   hello_judge.c  what a hello says of us, and whether another one agrees
  *   identity.c   ids, members, which connections belong to members for certain
  *   members.c    the list of the group's members as it changes; the end of a member that is removed
+ *   lobby.c      the node of a daemon that does not know yet as which member it runs
  *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and go
  *   link.c       life of a link: states, cutting, queueing and writing
  *   seats.c      who may stay connected when there is no room for everybody
@@ -433,16 +434,14 @@ void host_identity_tick(struct host *host, uint64_t now_us);
 int host_identity_of_group(struct host *host, uint64_t group_id) MUST_CHECK;
 /* Of the group that the node belongs to. */
 struct identity_members *host_identity_members(struct host *host);
-const struct identity *host_identity_own(const struct host *host);
 /* members.c. The group says who its members are. */
 void host_members_follow(struct host *host, const struct identity_members *members);
-/* The group has removed this node, as `why` says: notes that, then stops. Once. */
+/* The group has removed this node, as `why` says (NULL: the node has said it): notes that, then stops. Once. */
 void host_members_removed(struct host *host, const char *why);
 /* A link that has become LINK_OPEN, or an accepted one: its other end knows a newer list? */
 void host_members_met(struct link *link);
 /* The answer to that. */
 void host_members_told(struct link *link, const struct message *message);
-void identity_members_of_wire(const struct wire_members *from, struct identity_members *out);
 /* A member refuses us: we have taken part, and do not know it. Ends the process. */
 void host_identity_lost(struct host *host, const char *text);
 

@@ -17,6 +17,7 @@
 
 #include "base/id.h"
 #include "host/identity_internal.h"
+#include "host/identity_members.h"
 #include "paxos/members.h"
 
 void host_members_follow(struct host *host, const struct identity_members *members)
@@ -29,6 +30,12 @@ void host_members_follow(struct host *host, const struct identity_members *membe
 		  identity_members_text(&id->own.members, text));
 	identity_note_change(id);
 	host_peers_follow(host);
+}
+
+uint64_t host_link_group_id(const struct host *host, link_id id)
+{
+	const struct link *link = map_get(&host->links, id);
+	return link == NULL ? 0 : link->group_id;
 }
 
 static bool is_known(const struct peer *peer)
@@ -97,11 +104,12 @@ void host_members_removed(struct host *host, const char *why)
 	if (id->own.removed)
 		return;
 	id->own.removed = true;
-	log_event(host->log, LOG_WARN, "removed",
-		  "group=%s replica=%" PRIu32 " why=%s meaning=\"this node stops, and does not start with this directory again: take its section out of "
-		  "cluster.conf, or empty the directory and add it anew\"",
-		  identity_group_text(id->own.role, id->own.group, group), id->own.replica,
-		  log_quote(quoted, sizeof quoted, slice_string(why)));
+	if (why != NULL)
+		log_event(host->log, LOG_WARN, "removed",
+			  "group=%s replica=%" PRIu32 " why=%s meaning=\"this node stops, and does not start with this directory again: take its section out of "
+			  "cluster.conf, or empty the directory and add it anew\"",
+			  identity_group_text(id->own.role, id->own.group, group), id->own.replica,
+			  log_quote(quoted, sizeof quoted, slice_string(why)));
 	identity_note_change(id);
 }
 

@@ -13,6 +13,7 @@
 #define VERSION 4u
 #define CHECKSUM "checksum = "
 #define LOST "lost = yes\n"
+#define ADDED "added = yes\n"
 #define REMOVED "removed = yes\n"
 
 /* ---- members ---- */
@@ -103,6 +104,8 @@ void identity_format(const struct identity *id, struct buffer *out)
 		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id_text(id->life, life), id->log ? "yes" : "no");
 	if (id->lost)
 		buffer_format(out, LOST);
+	if (id->added)
+		buffer_format(out, ADDED);
 	if (id->removed)
 		buffer_format(out, REMOVED);
 	buffer_format(out, "slot = %" PRIu64 "\n", id->members.slot);
@@ -237,6 +240,7 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 		return STATUS_CORRUPT;
 	out->log = strcmp(value, "yes") == 0;
 	out->lost = take_flag(&line, LOST);
+	out->added = take_flag(&line, ADDED);
 	out->removed = take_flag(&line, REMOVED);
 	if (*version > 3 && !take_number(&line, "slot", UINT64_MAX, &out->members.slot))
 		return STATUS_CORRUPT;
@@ -593,6 +597,7 @@ static bool take_over(struct identity *own, const struct identity *found, const 
 		own->life = found->life;
 	own->log = found->log;
 	own->lost = found->lost;
+	own->added = found->added;
 	if (durable && found->members.count > 0) {
 		own->members = found->members;
 		own->replica = found->replica;
@@ -645,7 +650,7 @@ int identity_claim(struct disk *disk, struct identity_claim *claim, struct ident
 		return REFUSE(&j, STATUS_IDENTITY,
 			      "its file %s is of version %" PRIu32 ": it was written by a newer program",
 			      IDENTITY_FILE, version);
-	bool durable = has_any_log(&logs) || found.log || found.members.slot != 0;
+	bool durable = has_any_log(&logs) || found.log || found.members.slot != 0 || identity_lacks_vote(&found);
 	status = judge(&j, durable);
 	if (status == 0)
 		status = judge_log(&j, &logs, version);

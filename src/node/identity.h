@@ -13,8 +13,9 @@
  *   group_id = 91b2c3d4e5f60718            of the group that this replica belongs to; 0…0: not known yet
  *   life = 4be1f07d9c32a685                random, of this directory: another one in its place has another
  *   log = yes                              the node has been started, so there must be a log
- *   lost = yes                             only if so: the directory replaces one that was lost, or is a new member's; the node
- *                                          has no vote until its group has bound its life (paxos/members.h)
+ *   lost = yes                             only if so: the directory replaces one that was lost …
+ *   added = yes                            … or is that of a node that was added to a group that lived: it has no vote until its group
+ *                                          has bound its life (paxos/members.h)
  *   removed = yes                          only if so: the group has removed this node, which does not run any more
  *   slot = 1042                            of the entry by which the group says who its members are; 0: it has not said it yet,
  *                                          and they are those that the configuration named when it began
@@ -79,6 +80,7 @@ struct identity {
 	uint64_t life; /* before a claim: what a directory without one gets */
 	bool log; /* a log has been made here */
 	bool lost; /* peers remember another directory, or have none: this one has no vote before its life is bound */
+	bool added; /* the same, for a node that was added to its group */
 	bool removed;
 	struct identity_members members;
 };
@@ -93,6 +95,11 @@ bool identity_members_equal(const struct identity_members *a, const struct ident
 struct identity_member *identity_find_member(struct identity_members *members, const char *name);
 /* "1 g1a, 2 g1b, 3 g1c" */
 const char *identity_members_text(const struct identity_members *members, char text[IDENTITY_MEMBERS_TEXT_BYTES]);
+/* It must not vote before its life is bound. */
+static inline bool identity_lacks_vote(const struct identity *identity)
+{
+	return identity->lost || identity->added;
+}
 /* "masters", "1": what kvctl calls the group. */
 #define IDENTITY_GROUP_TEXT_BYTES 24u
 const char *identity_group_text(const char *role, uint64_t group, char text[IDENTITY_GROUP_TEXT_BYTES]);
@@ -128,7 +135,7 @@ struct identity_claim {
 
 /*
  * Blocking. Reads the directory's identity and compares it with *own, the node as it is configured; completes *own
- * by what the directory knows better (ids, life, log, lost; with a log also number and members). Writes the file if it is new, of an
+ * by what the directory knows better (ids, life, log, lost, added; also number and members, if it has been a member's). Writes the file if it is new, of an
  * older version, or if what it says of members follows the configuration. 0; STATUS_IDENTITY, STATUS_CORRUPT, or what
  * the disk says: then `error` is one line that says what differs and what to do. *created: there was none, the directory is
  * new.

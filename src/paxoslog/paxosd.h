@@ -42,7 +42,7 @@ struct paxosd_options {
 	const char *masters[REPLICAS_MAX];
 	uint32_t replica;
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX];
+	struct rsm_member members[MEMBERS_MAX];
 	struct rsm_settings settings;
 	struct agreement_settings agreement;
 	struct paxoslog_settings paxoslog;

@@ -200,7 +200,7 @@ static void create_rsm(struct shardkv_node *n)
 
 struct node *shardkv_node_create(const struct shardkv_node_options *options)
 {
-	ASSERT(options->nmembers <= REPLICAS_MAX && options->nmasters <= REPLICAS_MAX);
+	ASSERT(options->nmembers <= MEMBERS_MAX && options->nmasters <= REPLICAS_MAX);
 	struct shardkv_node *n = ALLOC(struct shardkv_node);
 	node_init(&n->node, &shardkv_node_ops, options->env, options->log);
 	copy_options(n, options);

@@ -35,7 +35,7 @@ struct shardkv_node_options {
 	uint64_t gid;
 	uint32_t replica;
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX]; /* all replicas of the group, this one among them */
+	struct rsm_member members[MEMBERS_MAX]; /* all replicas of the group, this one among them */
 	uint32_t nshards;
 	uint32_t nmasters;
 	const char *masters[REPLICAS_MAX];        /* HOST:PORT as this node dials them */

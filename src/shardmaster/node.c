@@ -300,16 +300,16 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 		.context = master,
 	};
 
-	ASSERT(options->nmembers >= 1 && options->nmembers <= REPLICAS_MAX);
+	ASSERT(options->nmembers >= 1 && options->nmembers <= MEMBERS_MAX);
 	node_init(&master->node, &ops, options->env, options->log);
 	master->cluster = alloc_string(options->cluster);
 	master->name = alloc_string(options->name);
 	master->version = alloc_string(options->version);
 	master->nshards = options->nshards;
-	master->nmasters = options->nmembers;
 	for (uint32_t i = 0; i < options->nmembers; i++) {
-		master->masters[i] = alloc_string(options->members[i].client_address);
 		rsm.members[i] = options->members[i];
+		if (i < REPLICAS_MAX)
+			master->masters[master->nmasters++] = alloc_string(options->members[i].client_address);
 	}
 	arena_init(&master->arena, ARENA_BYTES_MAX);
 	timer_init(&master->attend, attend, master);

@@ -38,7 +38,7 @@ struct shardmaster_options {
 	uint32_t nshards;
 	uint32_t replica;    /* of this node */
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX]; /* the client addresses are what CLUSTER tells */
+	struct rsm_member members[MEMBERS_MAX]; /* the client addresses are what CLUSTER tells */
 	struct rsm_settings settings;
 };
 

@@ -33,7 +33,7 @@ struct view_node_options {
 	const char *masters[REPLICAS_MAX];
 	uint32_t replica;
 	uint32_t nmembers;
-	struct rsm_member members[REPLICAS_MAX];
+	struct rsm_member members[MEMBERS_MAX];
 	struct rsm_settings settings;
 	uint32_t ping_interval_ms;
 	uint32_t dead_pings;

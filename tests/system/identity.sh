@@ -55,7 +55,8 @@ for name in g1a g1c; do
 done
 try "$tools/impostor" "$(address g1b listen)" demo 1 g1a,g1b,g1d 2 "$group_id" g1d
 expect 1
-grep -q '(1 g1a, 2 g1b, 3 g1c) in its group, node g1d has (1 g1a, 2 g1b, 3 g1d)' <<<"$out" || fail "both lists are to be named: $out"
+grep -q 'node g1d, which was replica 3 of group 1, has been removed .* its members are (1 g1a, 2 g1b, 3 g1c)' <<<"$out" ||
+	fail "the members are to be named: $out"
 same "$(ballots)" "$before" "the ballots"
 kv get owner
 expect 0 first
@@ -63,28 +64,63 @@ expect 0 first
 # --- members ---
 
 cluster kill g1b
-begin "other members than the group has: removed, added, renamed, renumbered"
-awk '/^\[node g1c\]/ { skip = 1 } /^\[node/ && !/g1c/ { skip = 0 } !skip' "$config" >"$scratch/less.conf"
-refused_start 'members are \(1 g1a, 2 g1b, 3 g1c\), but .*less.conf names \(1 g1a, 2 g1b\): ' "$scratch/less.conf"
-awk '/^\[node g1[ac]\]/ { skip = 1 } /^\[node/ && !/g1[ac]/ { skip = 0 } !skip' "$config" >"$scratch/alone.conf"
-refused_start 'but .*alone.conf names \(1 g1b\): ' "$scratch/alone.conf"
+begin "a member that the file does not have, or gives another number, role or group"
+has='members are \(1 g1a, 2 g1b, 3 g1c\), but .*'
+without() { # FILE NODE…: the file without these sections
+	local file=$1 pattern
+	pattern=$(IFS='|' && echo "${*:2}")
+	awk -v pattern="^[[]node ($pattern)[]]" '/^\[/ { skip = $0 ~ pattern } !skip' "$config" >"$scratch/$file"
+}
+without less.conf g1c
+refused_start "${has}less.conf has no \[node g1c\], which is replica 3: .*kvctl member remove 1 g1c" "$scratch/less.conf"
+without alone.conf g1a g1c
+refused_start "${has}alone.conf has no \[node g1a\]" "$scratch/alone.conf"
+sed 's/g1c/g1x/g' "$config" >"$scratch/renamed.conf"
+refused_start "${has}renamed.conf has no \[node g1c\]" "$scratch/renamed.conf"
+sed '/^\[node g1c\]/a replica = 2' "$config" >"$scratch/renumbered.conf"
+refused_start "${has}renumbered.conf says replica = 2 for \[node g1c\]: it stays replica 3" "$scratch/renumbered.conf"
+sed '/^\[node g1c\]/,/^\[/s/^group = 1/group = 2/' "$config" >"$scratch/regrouped.conf"
+refused_start "${has}regrouped.conf gives \[node g1c\] role = shardkv, group = 2 instead of" "$scratch/regrouped.conf"
+cluster stop g1a
+cluster stop g1c
+refused_start "${has}less.conf has no \[node g1c\]" "$scratch/less.conf"
+cluster cont g1a
+cluster cont g1c
+
+begin "numbers are not positions: the sections in another order"
+without swapped.conf g1a
+awk '/^\[/ { on = /^\[node g1a\]/ } on' "$config" >>"$scratch/swapped.conf"
+"$SYNOD_BIN/shardkvd" --config "$scratch/swapped.conf" --node g1b 2>"$scratch/swapped.log" &
+helpers+=("$!")
+await "g1b to catch up" caught_up g1b
+grep -q 'event=started .* replica=2$' "$scratch/swapped.log" || fail "another number: $(grep event=started "$scratch/swapped.log")"
+end_helper
+
+begin "a node that is no member waits, and says what to type; the members warn of it, and do not count it"
 {
 	cat "$config"
 	printf '\n[node g1d]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 20)) "$run/g1d"
 } >"$scratch/more.conf"
-refused_start 'names \(1 g1a, 2 g1b, 3 g1c, 4 g1d\): ' "$scratch/more.conf"
-sed 's/g1c/g1x/g' "$config" >"$scratch/renamed.conf"
-refused_start 'names \(1 g1a, 2 g1b, 3 g1x\): ' "$scratch/renamed.conf"
-# The numbers are positions in the file.
-sed 's/g1b/g1T/g; s/g1c/g1b/g; s/g1T/g1c/g' "$config" >"$scratch/swapped.conf"
-refused_start "become replica 3 instead of 2: .*write 'replica = 2' into \[node g1b\]" "$scratch/swapped.conf"
-
-begin "a node with a directory of its own that no member knows is not counted, and both lists are named"
+"$SYNOD_BIN/shardkvd" --config "$scratch/more.conf" --node g1b 2>"$scratch/warned.log" &
+helpers+=("$!")
+await "g1b to catch up" caught_up g1b
+before=$(ballots)
+same "$(grep -c 'event=not_a_member peer=g1d .*kvctl member add 1 g1d 127.0.0.1:'$((base_port + 20)) "$scratch/warned.log")" 1 "warnings"
 "$SYNOD_BIN/shardkvd" --config "$scratch/more.conf" --node g1d 2>"$scratch/g1d.log" &
 helpers+=("$!")
-await "the refusal" grep -q 'has the members (1 g1a, 2 g1b, 3 g1c) in its group, node g1d has (1 g1a, 2 g1b, 3 g1c, 4 g1d)' \
+await "g1d to say so" grep -q 'event=joining .*members="1 g1a, 2 g1b, 3 g1c" .*kvctl member add 1 g1d 127.0.0.1:'$((base_port + 20)) \
 	"$scratch/g1d.log"
+joins() {
+	"$SYNOD_BIN/kvctl" --config "$scratch/more.conf" status >"$scratch/status" && grep -q '^g1d .* joining$' "$scratch/status"
+}
+await "status to show it" joins
+try "$SYNOD_BIN/kvctl" --config "$scratch/more.conf" --timeout 30s put owner first
+expect 0 OK
+[[ ! -e $run/g1d/log-0000000000000001 ]] || fail "a log without a group"
+same "$(ballots)" "$before" "the ballots"
 end_helper
+kill -KILL "${helpers[-2]}"
+wait "${helpers[-2]}" 2>/dev/null || true
 
 # --- directories ---
 

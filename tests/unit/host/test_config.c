@@ -102,7 +102,7 @@ START_TEST(mistakes)
 		{GOOD "[node x]\nrole = shardmaster\ngroup = 1\nlisten = h:1\ndir = x\n",
 		 "[node x]: group = 1: only shardkv nodes"},
 		{GOOD "[node x]\ngroup = 0\n", "c.conf:8: group = 0: out of range, allowed 1 … 4294967295"},
-		{GOOD "[node x]\nreplica = 8\n", "c.conf:8: replica = 8: out of range, allowed 1 … 7"},
+		{GOOD "[node x]\nreplica = 256\n", "c.conf:8: replica = 256: out of range, allowed 1 … 255"},
 		{GOOD "[node x]\nlisten = 127.0.0.1\n",
 		 "c.conf:8: listen = 127.0.0.1: not an address: expected HOST:PORT"},
 		{GOOD "[node x]\nlisten = h:0\n", "not an address"},
@@ -118,8 +118,9 @@ START_TEST(mistakes)
 		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\nhttp = h:1\ndir = x\n", "h:1: also "},
 		{GOOD "[node x]\nrole = shardmaster\nlisten = h:1\ndir = run/m1\n",
 		 "c.conf:10: dir = run/m1: also dir of [node m1] in line 6"},
-		{GOOD "[node x]\nrole = shardmaster\nreplica = 1\nlisten = h:1\ndir = x\n",
-		 "c.conf:7: [node x]: replica = 1 is also [node m1]"},
+		{GOOD "[node x]\nrole = shardmaster\nreplica = 9\nlisten = h:1\ndir = x\n"
+		      "[node y]\nrole = shardmaster\nreplica = 9\nlisten = h:2\ndir = y\n",
+		 "c.conf:12: [node y]: replica = 9 is also [node x]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		ck_assert_msg(parse(cases[i].text) == STATUS_CONFIG, "accepted: %s", cases[i].text);
@@ -236,6 +237,18 @@ START_TEST(replica_numbers)
 		count++;
 	ck_assert_uint_eq(count, 3);
 	clusterconf_free(&conf);
+	/* A position that is another one's number gives way: the group may have begun with other sections. */
+	ck_assert_int_eq(parse("[cluster]\nname = d\n"
+			       "[node m1]\nrole = shardmaster\nlisten = h:1\ndir = 1\n"
+			       "[node m3]\nrole = shardmaster\nlisten = h:3\ndir = 3\n"
+			       "[node m2]\nrole = shardmaster\nreplica = 2\nlisten = h:2\ndir = 2\n"
+			       "[node m9]\nrole = shardmaster\nreplica = 255\nlisten = h:9\ndir = 9\n"),
+			 0);
+	ck_assert_uint_eq(clusterconf_find(&conf, "m1")->replica, 1);
+	ck_assert_uint_eq(clusterconf_find(&conf, "m3")->replica, 3);
+	ck_assert_uint_eq(clusterconf_find(&conf, "m2")->replica, 2);
+	ck_assert_uint_eq(clusterconf_find(&conf, "m9")->replica, 255);
+	clusterconf_free(&conf);
 }
 END_TEST
 
@@ -244,11 +257,11 @@ START_TEST(too_many_replicas)
 {
 	struct buffer text = {0};
 	buffer_format(&text, "[cluster]\nname = d\n");
-	for (unsigned i = 1; i <= REPLICAS_MAX + 1; i++)
+	for (unsigned i = 1; i <= MEMBERS_MAX + 1; i++)
 		buffer_format(&text, "[node m%u]\nrole = shardmaster\nlisten = h:%u\ndir = %u\n", i, i, i);
 	ck_assert_int_eq(clusterconf_parse(&conf, "c.conf", buffer_slice(&text), error, sizeof error),
 			 STATUS_CONFIG);
-	ck_assert_ptr_nonnull(strstr(error, "[node m8]: more than 7 nodes of one role and group"));
+	ck_assert_ptr_nonnull(strstr(error, "[node m13]: more than 12 nodes of one role and group"));
 	buffer_free(&text);
 }
 END_TEST
