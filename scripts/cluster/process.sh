@@ -91,11 +91,13 @@ wait_state() {
 }
 
 # A process that is ending has lost its command line before it lets go of its files and locks: until it is a zombie, or
-# gone, its directory is in use. ended PID START, with START as start_of printed it while it ran.
+# gone, its directory is in use. A zombie may have threads that end after it, and have its files and ports until then.
+# ended PID START, with START as start_of printed it while it ran.
 ended() {
-	local state
+	local state threads
 	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true)
-	[[ $state == @(Z|X|) || $(start_of "$1") != "$2" ]]
+	threads=("/proc/$1/task"/*)
+	[[ ($state == @(Z|X|) && ${#threads[@]} -le 1) || $(start_of "$1") != "$2" ]]
 }
 
 # await_end SECONDS PID START
