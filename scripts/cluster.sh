@@ -20,6 +20,10 @@
 #   scripts/cluster.sh stop NODE...     pause (SIGSTOP)
 #   scripts/cluster.sh cont NODE...     go on (SIGCONT)
 #   scripts/cluster.sh restart NODE...  end it if it runs, and start it
+#   scripts/cluster.sh wipe NODE        its disk is lost: kill -9, remove its data,
+#                                       start it; returns when it counts again
+#       --force       also if its group has no majority without it
+#       --timeout S   how long to wait (default 60)
 #   scripts/cluster.sh logs NODE [-f]   its log; -f goes on with what comes
 #   scripts/cluster.sh down             stop all nodes
 #   scripts/cluster.sh clean            stop all nodes and remove their data
@@ -87,6 +91,8 @@ source "$repository/scripts/cluster/ports.sh"
 source "$repository/scripts/cluster/process.sh"
 # shellcheck source=scripts/cluster/up.sh
 source "$repository/scripts/cluster/up.sh"
+# shellcheck source=scripts/cluster/members.sh
+source "$repository/scripts/cluster/members.sh"
 
 # Checks the nodes named on the command line.
 need_nodes() {
@@ -189,7 +195,7 @@ clean() {
 
 # --- The command line ---
 
-masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no
+masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no force=no
 given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_paxosds='' given_base_port=''
 settings=() started=() nodes=() new=no in_start=no interrupted=no
 command=''
@@ -228,7 +234,7 @@ take_option() {
 # Which options a command takes besides --dir.
 allowed_option() {
 	case $command:$1 in
-	*:--dir | up:*) return 0 ;;
+	*:--dir | up:* | wipe:--timeout) return 0 ;;
 	*) return 1 ;;
 	esac
 }
@@ -242,6 +248,7 @@ parse_arguments() {
 			exit 0
 			;;
 		-f | --follow) follow=yes ;;
+		--force) force=yes ;;
 		--*=*) options+=("${1%%=*}" "${1#*=}") ;;
 		--*)
 			[[ $# -ge 2 ]] || wrong_usage "$1 needs a value"
@@ -263,6 +270,7 @@ parse_arguments() {
 	[[ $pbs -eq 0 || $views -gt 0 ]] || wrong_usage "--pb needs a view service: --views 1, 3 or 5"
 	[[ $((masters + ngroups * replicas + views + pbs + paxosds)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
 	[[ $follow == no || $command == logs ]] || wrong_usage "$command does not take -f"
+	[[ $force == no || $command == wipe ]] || wrong_usage "$command does not take --force"
 }
 
 need_running() {
@@ -292,6 +300,10 @@ run_on_nodes() {
 		say "let ${nodes[*]} go on"
 		;;
 	restart) restart "${nodes[@]}" ;;
+	wipe)
+		[[ ${#nodes[@]} -eq 1 ]] || wrong_usage "wipe takes one node: the next one when that counts again"
+		wipe "${nodes[0]}"
+		;;
 	logs)
 		[[ ${#nodes[@]} -eq 1 ]] || wrong_usage "logs takes one node"
 		logs "${nodes[0]}"
@@ -307,7 +319,7 @@ up | down | status | clean)
 	[[ $command != down && $command != status ]] || need_config
 	"$command"
 	;;
-kill | stop | cont | restart | logs)
+kill | stop | cont | restart | wipe | logs)
 	need_config
 	run_on_nodes
 	;;

@@ -132,6 +132,46 @@ expect 0
 kv get key
 expect 0 value
 
+begin "wipe takes one node, and refuses what a group cannot spare"
+tool wipe
+expect 64
+tool wipe g1a g1b
+expect 64
+expect_error 'one node'
+tool wipe nobody
+expect 64
+tool kill g1a --force
+expect 64
+tool wipe m1
+expect 1
+expect_error 'the shard masters cannot spare m1: it lacks any other member'
+life=$(grep '^life = ' "$run/g1a/identity" || true)
+tool wipe g1a
+expect 0
+grep -q 'g1a has everything, and votes again' <<<"$out" || fail "it said: $out"
+[[ $(grep '^life = ' "$run/g1a/identity" || true) != "$life" ]] || fail "g1a has the life that it had"
+grep -q event=directory_lost "$run/g1a/log" || fail "what g1a has printed is gone, or it was not told"
+cluster kill g1b
+tool wipe g1a
+expect 1
+expect_error 'it lacks g1b .down'
+tool wipe g1a --force
+expect 0
+grep -q 'gets its vote back when group 1 has a majority without it; it lacks g1b' <<<"$out" || fail "it said: $out"
+cluster restart g1b
+await "all nodes" all_vote
+kv get key
+expect 0 value
+
+begin "wipe that was interrupted is finished by the next"
+cluster kill g1c
+rm "$run"/g1c/log-*
+tool restart g1c
+expect 1
+tool wipe g1c
+expect 0
+await "all nodes" all_vote
+
 begin "a port that is in use, and a daemon that dies, are reported, and nothing is left running"
 try "$repository/scripts/cluster.sh" up --dir "$scratch/second" --base-port "$base_port" --masters 1 --groups 1 --replicas 1
 expect 1

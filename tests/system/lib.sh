@@ -119,6 +119,37 @@ all_healthy() {
 	status_json 'if all(.nodes[]; .up and .lag == 0 and .leader_name != "") then "yes" else empty end' >/dev/null
 }
 
+# The shard of a key without braces, of 256: CRC16 (XMODEM) mod 16384 / 64.
+shard_of() {
+	local crc=0 i bit byte
+	for ((i = 0; i < ${#1}; i++)); do
+		printf -v byte '%d' "'${1:i:1}"
+		crc=$((crc ^ byte << 8))
+		for ((bit = 0; bit < 8; bit++)); do
+			crc=$(((crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff))
+		done
+	done
+	echo $((crc % 16384 / 64))
+}
+
+# A few keys of a group, each beginning with PREFIX: keys_of GROUP PREFIX
+keys_of() {
+	local number owners found=0
+	mapfile -t owners < <("$SYNOD_BIN/kvctl" --config "$config" shards -o json | jq -r '.shards[]')
+	for number in {1..200}; do
+		if [[ ${owners[$(shard_of "$2$number")]} -eq $1 ]]; then
+			echo "$2$number"
+			found=$((found + 1))
+			[[ $found -lt 4 ]] || return 0
+		fi
+	done
+}
+
+# Every node is up and well, and has a vote: one that has begun with an empty directory has applied nothing at first.
+all_vote() {
+	status_json 'if all(.nodes[]; .up and .health == "ok" and .applied > 0) then "yes" else empty end' >/dev/null
+}
+
 # --- Checks ---
 
 begin() {

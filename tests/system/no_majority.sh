@@ -6,32 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cluster up
 kv_timeout=1s
 
-# The shard of a key without braces, of 256: CRC16 (XMODEM) mod 16384 / 64.
-shard_of() {
-	local crc=0 i bit byte
-	for ((i = 0; i < ${#1}; i++)); do
-		printf -v byte '%d' "'${1:i:1}"
-		crc=$((crc ^ byte << 8))
-		for ((bit = 0; bit < 8; bit++)); do
-			crc=$(((crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff))
-		done
-	done
-	echo $((crc % 16384 / 64))
-}
-
-# A few keys of a group, each beginning with PREFIX: keys_of GROUP PREFIX
-keys_of() {
-	local number owners found=0
-	mapfile -t owners < <("$SYNOD_BIN/kvctl" --config "$config" shards -o json | jq -r '.shards[]')
-	for number in {1..200}; do
-		if [[ ${owners[$(shard_of "$2$number")]} -eq $1 ]]; then
-			echo "$2$number"
-			found=$((found + 1))
-			[[ $found -lt 4 ]] || return 0
-		fi
-	done
-}
-
 mapfile -t first < <(keys_of 1 first)
 mapfile -t second < <(keys_of 2 second)
 same "${#first[@]} ${#second[@]}" "4 4" "keys found for both groups"
