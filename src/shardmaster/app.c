@@ -38,6 +38,7 @@ void shardmaster_clear(struct shardmaster_app *master)
 	master->kept = 0;
 	master->oldest = 0;
 	master->claimed = (struct shard_set){0};
+	master->nreports = 0;
 }
 
 static int decode_command(struct slice command, struct arena *arena, struct wire_master_command *out,
@@ -86,6 +87,9 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 	case WIRE_MASTER_REBALANCE:
 		status = config_rebalance(old, &master->claimed, &config, error);
 		break;
+	case WIRE_MASTER_MEMBERS:
+		status = reports_judge(master, command, &config, error);
+		break;
 	case WIRE_MASTER_NONE:
 	case WIRE_MASTER_CLAIM:
 		break;
@@ -96,6 +100,10 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 		shard_config_unref(config);
 	else
 		shardmaster_append_take(master, config);
+	if (command->op == WIRE_MASTER_MEMBERS)
+		reports_note(master, command);
+	else if (command->op == WIRE_MASTER_LEAVE)
+		reports_prune(master);
 	return 0;
 }
 
@@ -213,7 +221,7 @@ static uint64_t hash(struct app *app)
 		h = hash_u64(h, shardmaster_kept(master, master->oldest + i)->hash);
 	for (uint32_t w = 0; w < SHARDS_MAX / 64; w++)
 		h = hash_u64(h, master->claimed.words[w]);
-	return h;
+	return hash_u64(h, reports_hash(master));
 }
 
 static void destroy(struct app *app)

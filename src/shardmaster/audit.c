@@ -1,11 +1,14 @@
-/* The state, hashed from its contents (rsm/app.h): one part for all configurations that are kept, and one for the claims. */
+/*
+ * The state, hashed from its contents (rsm/app.h): one part for all configurations that are kept, one for the claims, and one for
+ * the groups' reports.
+ */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "shardmaster/hash.h"
 #include "shardmaster/internal.h"
 
-enum { CONFIGURATIONS, CLAIMS, PARTS };
+enum { CONFIGURATIONS, CLAIMS, REPORTS, PARTS };
 
 struct app_audit {
 	uint64_t hashes[PARTS];
@@ -28,6 +31,7 @@ struct app_audit *shardmaster_audit_begin(struct app *app)
 	for (uint32_t w = 0; w < SHARDS_MAX / 64; w++)
 		claims = hash_u64(claims, master->claimed.words[w]);
 	audit->hashes[CLAIMS] = claims;
+	audit->hashes[REPORTS] = reports_hash(master);
 	return audit;
 }
 
@@ -58,6 +62,8 @@ void shardmaster_audit_end(struct app_audit *audit)
 
 void shardmaster_part_name(struct app *app, uint32_t part, struct buffer *out)
 {
+	static const char *const names[PARTS] = {"configurations", "claims", "reports of members"};
+
 	(void)app;
-	buffer_format(out, part == CONFIGURATIONS ? "configurations" : "claims");
+	buffer_format(out, "%s", part < PARTS ? names[part] : "?");
 }

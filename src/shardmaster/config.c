@@ -262,3 +262,37 @@ int config_rebalance(struct shard_config *old, const struct shard_set *claimed, 
 	*out = config;
 	return 0;
 }
+
+/* In whatever order. */
+static bool same_members(const struct shard_group *a, const struct wire_group *b)
+{
+	uint32_t common = 0;
+
+	for (uint32_t i = 0; i < b->nmembers; i++)
+		common += shard_group_has(a, b->members[i]);
+	return common == a->nmembers && a->nmembers == b->nmembers;
+}
+
+int config_members(struct shard_config *old, const struct wire_group *group, struct shard_config **out,
+		   struct buffer *error)
+{
+	uint32_t index = shard_config_find(old, group->gid);
+
+	if (index == SHARD_UNASSIGNED) {
+		wire_error_format(error, "there is no group %" PRIu64, group->gid);
+		return STATUS_NO_SUCH_GROUP;
+	}
+	int status = check_members(group, error);
+	if (status != 0)
+		return status;
+	if (same_members(old->groups[index], group)) {
+		*out = shard_config_ref(old);
+		return 0;
+	}
+	struct shard_config *config = copy_next(old);
+	shard_group_unref(config->groups[index]);
+	config->groups[index] = shard_group_new(group->gid, group->members, group->nmembers);
+	shard_config_seal(config);
+	*out = config;
+	return 0;
+}

@@ -1,5 +1,5 @@
 /*
- * How one configuration follows from another: Join, Leave, Move, Rebalance. Pure functions: equal arguments,
+ * How one configuration follows from another: Join, Leave, Move, Rebalance, Members. Pure functions: equal arguments,
  * equal result.
  *
  * Balance. After Join, Leave and Rebalance the numbers of shards of any two groups differ by one at most, and no
@@ -8,12 +8,14 @@
  * Claims. A group claims a shard before it first uses it. A claimed shard may hold data and stays with its owner: a
  * change that is impossible with the unclaimed shards alone is refused with STATUS_HOLDS_DATA.
  *
+ * Members. A group has other members than before; its shards stay.
+ *
  * Each function returns 0 and a new reference to the next configuration in *out (Rebalance: to the old one, if
- * it is balanced already); or a refusal, with an encoded Error in `error`, and *out untouched:
+ * it is balanced already; Members: if these are its members); or a refusal, with an encoded Error in `error`, and *out untouched:
  *
  *   STATUS_BAD_REQUEST     nothing to join or leave; gid 0; a bad or repeated address; no such shard; a shard that is there already
  *   STATUS_EXISTS          Join of a group that is there already
- *   STATUS_NO_SUCH_GROUP   Leave of, or Move to, an unknown group
+ *   STATUS_NO_SUCH_GROUP   Leave of, Move to, or Members of an unknown group
  *   STATUS_TOO_LARGE       more than GROUPS_MAX groups
  *   STATUS_HOLDS_DATA      see above; the message names the group and how many shards
  */
@@ -48,6 +50,8 @@ int config_move(struct shard_config *old, const struct shard_set *claimed, uint3
 		struct shard_config **out, struct buffer *error) MUST_CHECK;
 int config_rebalance(struct shard_config *old, const struct shard_set *claimed, struct shard_config **out,
 		     struct buffer *error) MUST_CHECK;
+int config_members(struct shard_config *old, const struct wire_group *group, struct shard_config **out,
+		   struct buffer *error) MUST_CHECK;
 
 /*
  * Gives every unassigned shard an owner and moves the fewest unclaimed ones, until the groups differ by one

@@ -1,5 +1,5 @@
 /*
- * The state behind shardmaster/app.h, shared by app.c, snapshot.c and audit.c.
+ * The state behind shardmaster/app.h, shared by app.c, snapshot.c, audit.c and reports.c.
  */
 #ifndef SYNOD_SHARDMASTER_INTERNAL_H
 #define SYNOD_SHARDMASTER_INTERNAL_H
@@ -7,6 +7,14 @@
 #include "rsm/app.h"
 #include "shardmaster/config.h"
 #include "shardmaster/shard_config.h"
+#include "wire/wire.h"
+
+/* The newest list of members that a group has told of. */
+struct group_report {
+	uint64_t gid;
+	uint64_t group_id; /* never 0 */
+	uint64_t slot;
+};
 
 struct shardmaster_app {
 	struct app app;
@@ -16,6 +24,8 @@ struct shardmaster_app {
 	uint64_t oldest;
 	uint32_t kept;
 	struct shard_set claimed;
+	uint32_t nreports; /* of groups of the newest configuration, ascending by gid */
+	struct group_report reports[GROUPS_MAX];
 	uint64_t (*clients)(void *context); /* not part of the state */
 	void *clients_context;
 	/* During a restore. */
@@ -40,6 +50,22 @@ static inline struct shard_config *shardmaster_newest(const struct shardmaster_a
 /* Appends to the history, whose oldest makes room; takes the reference. */
 void shardmaster_append_take(struct shardmaster_app *master, struct shard_config *config);
 void shardmaster_clear(struct shardmaster_app *master);
+
+/* reports.c */
+
+/*
+ * A group's MEMBERS: 0 and the next configuration, or the old one, in *out; or a refusal. The report is noted with reports_note(), when
+ * the configuration has been appended.
+ */
+int reports_judge(struct shardmaster_app *master, const struct wire_master_command *command, struct shard_config **out,
+		  struct buffer *error) MUST_CHECK;
+void reports_note(struct shardmaster_app *master, const struct wire_master_command *command);
+/* Forgets the groups that have left. */
+void reports_prune(struct shardmaster_app *master);
+void reports_encode(const struct group_report *reports, uint32_t count, struct buffer *out);
+/* 0 or STATUS_CORRUPT. */
+int reports_decode(struct shardmaster_app *master, struct slice *in) MUST_CHECK;
+uint64_t reports_hash(const struct shardmaster_app *master);
 
 /* snapshot.c: the app_ops of that name. */
 struct app_snapshot *shardmaster_snapshot_begin(struct app *app);

@@ -176,6 +176,14 @@ const struct shard_group *shard_config_group(const struct shard_config *config, 
 	return index == SHARD_UNASSIGNED ? NULL : config->groups[index];
 }
 
+bool shard_group_has(const struct shard_group *group, struct slice address)
+{
+	for (uint32_t i = 0; i < group->nmembers; i++)
+		if (slice_equal(slice_string(group->members[i]), address))
+			return true;
+	return false;
+}
+
 uint32_t shard_config_count(const struct shard_config *config, uint64_t gid)
 {
 	uint32_t index = shard_config_find(config, gid);

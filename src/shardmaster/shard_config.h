@@ -12,6 +12,7 @@
 #ifndef SYNOD_SHARDMASTER_SHARD_CONFIG_H
 #define SYNOD_SHARDMASTER_SHARD_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -52,6 +53,8 @@ uint64_t shard_config_gid(const struct shard_config *config, uint32_t shard);
 const struct shard_group *shard_config_group(const struct shard_config *config, uint64_t gid);
 /* The group's index in config->groups; SHARD_UNASSIGNED if there is no such group. */
 uint32_t shard_config_find(const struct shard_config *config, uint64_t gid);
+/* One of the group's members has that address. */
+bool shard_group_has(const struct shard_group *group, struct slice address);
 /* How many shards the group owns. */
 uint32_t shard_config_count(const struct shard_config *config, uint64_t gid);
 

@@ -4,9 +4,10 @@
 #include "shardmaster/app.h"
 #include "shardmaster/internal.h"
 
-#define SNAPSHOT_MAGIC 0x31534d53u /* "SMS1" */
+#define SNAPSHOT_MAGIC 0x32534d53u   /* "SMS2" */
+#define SNAPSHOT_MAGIC_1 0x31534d53u /* "SMS1": without reports */
 
-/* An image is references to the kept configurations, which are immutable, and a copy of the claims. */
+/* An image is references to the kept configurations, which are immutable, and a copy of the rest. */
 struct app_snapshot {
 	uint32_t nshards;
 	uint32_t kept;
@@ -14,6 +15,8 @@ struct app_snapshot {
 	bool header_written;
 	bool unsound; /* a configuration has changed by itself */
 	struct shard_set claimed;
+	uint32_t nreports;
+	struct group_report *reports;
 	struct shard_config *configs[]; /* oldest first */
 };
 
@@ -36,6 +39,9 @@ struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
 	snapshot->nshards = master->nshards;
 	snapshot->kept = master->kept;
 	snapshot->claimed = master->claimed;
+	snapshot->nreports = master->nreports;
+	snapshot->reports = alloc_zeroed(master->nreports + 1, sizeof *snapshot->reports);
+	memcpy(snapshot->reports, master->reports, master->nreports * sizeof *snapshot->reports);
 	for (uint32_t i = 0; i < master->kept; i++)
 		snapshot->configs[i] = shard_config_ref(shardmaster_kept(master, master->oldest + i));
 	return snapshot;
@@ -49,6 +55,7 @@ static void put_header(const struct app_snapshot *snapshot, struct buffer *out)
 	buffer_add_u32(out, snapshot->kept);
 	for (uint32_t w = 0; w < claim_words(snapshot->nshards); w++)
 		buffer_add_u64(out, snapshot->claimed.words[w]);
+	reports_encode(snapshot->reports, snapshot->nreports, out);
 }
 
 int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out)
@@ -77,6 +84,7 @@ void shardmaster_snapshot_end(struct app_snapshot *snapshot)
 {
 	for (uint32_t i = 0; i < snapshot->kept; i++)
 		shard_config_unref(snapshot->configs[i]);
+	free(snapshot->reports);
 	free(snapshot);
 }
 
@@ -101,7 +109,7 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 	uint32_t magic, nshards;
 
 	shardmaster_clear(master);
-	if (!slice_take_u32(in, &magic) || magic != SNAPSHOT_MAGIC || !slice_take_u32(in, &nshards) ||
+	if (!slice_take_u32(in, &magic) || (magic != SNAPSHOT_MAGIC && magic != SNAPSHOT_MAGIC_1) || !slice_take_u32(in, &nshards) ||
 	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) ||
 	    !slice_take_u32(in, &master->expected) || master->expected == 0 ||
 	    master->expected > CONFIG_HISTORY_MAX || master->oldest > NUMBER_MAX - master->expected)
@@ -110,6 +118,8 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 		if (!slice_take_u64(in, &master->claimed.words[w]))
 			return STATUS_CORRUPT;
 	if (nshards % 64 != 0 && master->claimed.words[nshards / 64] >> nshards % 64 != 0)
+		return STATUS_CORRUPT;
+	if (magic == SNAPSHOT_MAGIC && reports_decode(master, in) != 0)
 		return STATUS_CORRUPT;
 	master->header_seen = true;
 	return 0;
@@ -161,6 +171,9 @@ int shardmaster_restore_end(struct app *app)
 	/* Only a shard that somebody owns can have been claimed. */
 	for (uint32_t s = 0; s < master->nshards; s++)
 		if (shard_set_has(&master->claimed, s) && shard_config_gid(shardmaster_newest(master), s) == 0)
+			return STATUS_CORRUPT;
+	for (uint32_t i = 0; i < master->nreports; i++)
+		if (shard_config_group(shardmaster_newest(master), master->reports[i].gid) == NULL)
 			return STATUS_CORRUPT;
 	return 0;
 }

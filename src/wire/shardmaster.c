@@ -85,9 +85,9 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 	int status = unpack(in, &synod__master_command__descriptor, arena, &command);
 	if (status != 0)
 		return status;
-	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_CLAIM)
+	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_MEMBERS)
 		return STATUS_BAD_REQUEST;
-	if (command->config > NUMBER_MAX)
+	if (command->config > NUMBER_MAX || command->slot > NUMBER_MAX)
 		return STATUS_BAD_REQUEST;
 	if (command->n_shards > SHARDS_MAX || command->n_gids > GROUPS_MAX)
 		return STATUS_TOO_LARGE;
@@ -100,6 +100,8 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 		.nshards = (uint32_t)command->n_shards,
 		.shards = command->shards,
 		.config = command->config,
+		.slot = command->slot,
+		.group_id = command->group_id,
 	};
 	return convert_groups(command->groups, command->n_groups, arena, &out->ngroups, &out->groups);
 }
@@ -113,6 +115,8 @@ void wire_master_command_encode(const struct wire_master_command *in, struct buf
 	pb_put_u64(out, 5, in->gid);
 	pb_put_u32s(out, 6, in->shards, in->nshards);
 	pb_put_u64(out, 7, in->config);
+	pb_put_u64(out, 8, in->slot);
+	pb_put_u64(out, 9, in->group_id);
 }
 
 int wire_master_reply_decode(struct slice in, struct arena *arena, struct wire_master_reply *out)

@@ -261,6 +261,7 @@ enum wire_master_op {
 	WIRE_MASTER_MOVE,
 	WIRE_MASTER_REBALANCE,
 	WIRE_MASTER_CLAIM,
+	WIRE_MASTER_MEMBERS,
 };
 struct wire_master_command {
 	enum wire_master_op op; /* decode refuses others */
@@ -273,6 +274,7 @@ struct wire_master_command {
 	uint32_t nshards;
 	uint32_t *shards;
 	uint64_t config;
+	uint64_t slot, group_id;
 };
 int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out) MUST_CHECK;
 void wire_master_command_encode(const struct wire_master_command *in, struct buffer *out);

@@ -110,6 +110,18 @@ static inline int master_claim(struct master *m, uint64_t gid, uint32_t *shards,
 	return master_command(m, &(struct wire_master_command){
 		.op = WIRE_MASTER_CLAIM, .ngids = 1, .gids = &gid, .nshards = nshards, .shards = shards, .config = config});
 }
+/* A report of the group with that id: members with the letters of `letters`, by the list of that slot. */
+static inline int master_members(struct master *m, uint64_t gid, uint64_t group_id, uint64_t slot, const char *letters)
+{
+	char text[REPLICAS_MAX][40];
+	struct wire_group group = {.gid = gid, .nmembers = (uint32_t)strlen(letters)};
+	for (uint32_t i = 0; i < group.nmembers; i++) {
+		snprintf(text[i], 40, "g%u-%c:%u", (unsigned)gid, letters[i], 7000 + (unsigned)(letters[i] - 'a'));
+		group.members[i] = slice_string(text[i]);
+	}
+	return master_command(m, &(struct wire_master_command){
+		.op = WIRE_MASTER_MEMBERS, .ngroups = 1, .groups = &group, .slot = slot, .group_id = group_id});
+}
 /* Claims the first `count` shards that the group owns. */
 static inline void master_claim_some(struct master *m, uint64_t gid, uint32_t count)
 {

@@ -256,8 +256,9 @@ static inline void any_master_command(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_master_command *c = out;
 	*c = (struct wire_master_command){
-		.op = (enum wire_master_op)rng_range(r, WIRE_MASTER_JOIN, WIRE_MASTER_CLAIM), .ngroups = any_count(r, 5),
-		.ngids = any_count(r, 10), .shard = any_u32(r), .gid = any_u64(r), .nshards = any_count(r, 50), .config = any_ordinal(r)};
+		.op = (enum wire_master_op)rng_range(r, WIRE_MASTER_JOIN, WIRE_MASTER_MEMBERS), .ngroups = any_count(r, 5),
+		.ngids = any_count(r, 10), .shard = any_u32(r), .gid = any_u64(r), .nshards = any_count(r, 50), .config = any_ordinal(r),
+		.slot = any_ordinal(r), .group_id = any_u64(r)};
 	c->groups = any_groups(r, a, c->ngroups);
 	c->gids = any_u64s(r, a, c->ngids);
 	c->shards = any_u32s(r, a, c->nshards);
