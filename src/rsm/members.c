@@ -220,6 +220,11 @@ const struct group_members *rsm_members(const struct rsm *rsm)
 	return &rsm->group.bound;
 }
 
+uint64_t rsm_group_id(const struct rsm *rsm)
+{
+	return rsm->group.id;
+}
+
 const char *members_voteless_text(const struct rsm *rsm)
 {
 	const struct group_member *own = members_find(&rsm->members, rsm->options.replica);

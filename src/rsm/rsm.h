@@ -104,6 +104,8 @@ struct rsm_options {
 
 /* The group's members by what is applied here; slot 0: there is no list yet. */
 const struct group_members *rsm_members(const struct rsm *rsm);
+/* The group's id; 0: it has none yet. */
+uint64_t rsm_group_id(const struct rsm *rsm);
 
 /* Allocates; registers metrics. */
 struct rsm *rsm_create(const struct rsm_options *options);

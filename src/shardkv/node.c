@@ -30,6 +30,7 @@ static void work(void *data)
 		n->serving = false;
 		follow_stop(n);
 		claims_abandon(n);
+		report_stop(n);
 		registrar_release(&n->registrar);
 	}
 	n->deposed = false;
@@ -39,6 +40,7 @@ static void work(void *data)
 	}
 	follow_work(n);
 	claims_work(n);
+	report_work(n);
 }
 
 static void on_applied(void *context)
@@ -58,6 +60,12 @@ static void on_leadership(void *context, bool leader)
 	n->deposed |= !leader;
 	shardkv_app_judge_ownership(n->app, leader);
 	shardkv_node_wake(n);
+}
+
+static void on_members(void *context, const struct group_members *members)
+{
+	(void)members; /* read from the rsm when the work is done */
+	shardkv_node_wake(context);
 }
 
 static int start(struct node *node)
@@ -121,6 +129,7 @@ static void destroy(struct node *node)
 	struct shardkv_node *n = shardkv_node_of(node);
 	node_timer_cancel(node, &n->work);
 	follow_stop(n);
+	report_stop(n);
 	claims_free(n);
 	registrar_free(&n->registrar);
 	caller_destroy(n->masters);
@@ -170,6 +179,11 @@ static void copy_options(struct shardkv_node *n, const struct shardkv_node_optio
 	n->options.cluster = keep(n, options->cluster);
 	n->options.name = keep(n, options->name);
 	n->options.version = keep(n, options->version);
+	/* What is needed of these later; the rsm has its own copies. */
+	for (uint32_t i = 0; i < options->nmembers; i++) {
+		n->options.members[i].name = keep(n, options->members[i].name);
+		n->options.members[i].client_address = keep(n, options->members[i].client_address);
+	}
 	for (uint32_t i = 0; i < options->nmasters; i++) {
 		const char *told = options->client_masters[i] != NULL ? options->client_masters[i] : options->masters[i];
 		n->options.masters[i] = keep(n, options->masters[i]);
@@ -188,14 +202,14 @@ static void create_rsm(struct shardkv_node *n)
 		.settings = n->options.settings,
 		.applied = on_applied,
 		.leadership = on_leadership,
+		.members_changed = on_members,
 		.unregistered = n->options.nmasters > 0 ? clients_unregistered : NULL,
 		.context = n,
 	};
 	options.settings.group.shards = n->options.nshards;
 	options.settings.group.value_bytes_max = n->options.value_bytes_max;
-	memcpy(options.members, n->options.members, sizeof options.members);
+	memcpy(options.members, n->options.members, sizeof n->options.members);
 	n->rsm = rsm_create(&options);
-	memset(n->options.members, 0, sizeof n->options.members); /* the rsm has its copies; these were borrowed */
 }
 
 struct node *shardkv_node_create(const struct shardkv_node_options *options)
@@ -207,6 +221,7 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 	arena_init(&n->arena, ARENA_BYTES_MAX);
 	timer_init(&n->work, work, n);
 	claims_init(n);
+	report_init(n);
 	struct shardkv_app_options app = {
 		.store = store_memory_create(options->nshards),
 		.gid = options->gid,

@@ -12,6 +12,9 @@
  * are dropped with their link, and are answered NOT_LEADER when leadership is lost. None of these was logged. A
  * shard that the master refuses to grant belongs to somebody else by now: WRONG_GROUP, with the master's configuration number.
  *
+ * Members. When the group's voters are found at other addresses than the newest configuration has, the leader tells the masters
+ * (MEMBERS): so clients, and other groups, find them.
+ *
  * RPC: COMMAND and QUERY (app.h), REGISTER, TRANSFER (rsm/rsm.h), STATUS and CLUSTER, which every replica answers.
  *
  * Ownership: everything in the options is copied, except env and log, which outlive the node. The creator calls

@@ -5,6 +5,7 @@
  *   claims.c       parked requests, CLAIM, grants
  *   clients.c      client ids, which the shard masters hand out
  *   follow.c       following the shard master's configurations
+ *   report.c       telling the shard masters where the members are found
  *   node_status.c  STATUS, CLUSTER, JSON, metrics
  *
  * Callbacks (of the rsm, of the watch, of calls) only note what happened and set the work timer, which is due at once:
@@ -56,10 +57,18 @@ struct claims {
 	uint32_t seen_unclaimed;
 };
 
+/* Of the leader; zeroed when it ceases to be. */
+struct report {
+	struct caller_call *call;
+	struct timer retry;
+	uint64_t asked_slot, asked_config; /* of the call under way: the list, and the configuration that differs from it */
+	uint64_t slot, config;             /* of the last answer: this list needs no telling before there is a newer configuration */
+};
+
 struct shardkv_node {
 	struct node node;
 	struct shardkv_node_options options; /* strings are copies */
-	char *strings[3 + 2 * REPLICAS_MAX];
+	char *strings[3 + 2 * REPLICAS_MAX + 2 * MEMBERS_MAX];
 	uint32_t nstrings;
 	struct app *app;
 	struct rsm *rsm;
@@ -74,6 +83,7 @@ struct shardkv_node {
 	struct arena arena;
 	struct buffer out;
 	struct claims claims;
+	struct report report;
 	struct registrar registrar;
 	uint64_t parked_total, claims_total;
 };
@@ -101,6 +111,12 @@ void claims_work(struct shardkv_node *n);
 void claims_link_down(struct shardkv_node *n, link_id link);
 /* Leadership is lost, or the node stops: everything waiting is answered NOT_LEADER. */
 void claims_abandon(struct shardkv_node *n);
+
+/* ---- report.c ---- */
+
+void report_init(struct shardkv_node *n);
+void report_stop(struct shardkv_node *n);
+void report_work(struct shardkv_node *n);
 
 /* ---- follow.c ---- */
 

@@ -65,12 +65,51 @@ static void tell_config(struct master *m, link_id link, const struct message *re
 	struct wire_group groups[2];
 	for (uint32_t i = 0; i < 2; i++)
 		groups[i] = (struct wire_group){.gid = i + 1, .nmembers = 1, .members = {slice_string("g:1")}};
+	groups[0].nmembers = g->nreplicas;
+	for (uint32_t i = 0; i < g->nreplicas; i++)
+		groups[0].members[i] = slice_string(i == 0 && g->elsewhere != NULL ? g->elsewhere : g->replicas[i]->address);
 	struct wire_config config = {
 		.clients = g->clients,
 		.number = g->number, .nshards = GROUP_SHARDS, .shards = g->gids, .ngroups = g->number == 0 ? 0 : 2, .groups = groups};
 	buffer_clear(&m->out);
 	wire_config_encode(&config, &m->out);
 	node_reply(&m->node, link, request, 0, buffer_slice(&m->out));
+}
+
+static void tell_watchers(void *data, struct node *node)
+{
+	struct master *m = master_of(node);
+	(void)data;
+	for (uint32_t i = 0; i < m->nwatches && i < WATCHES_MAX; i++)
+		tell_config(m, m->watches[i].link, &m->watches[i].message);
+	m->nwatches = 0;
+}
+
+/* A group has other members than the configuration says: from now on that says so, too. */
+static void answer_report(struct master *m, link_id from, const struct message *message, const struct wire_master_command *report)
+{
+	struct group *g = m->group;
+	ck_assert_uint_eq(report->ngroups, 1);
+	ck_assert_uint_eq(report->groups[0].gid, 1);
+	g->reports_received++;
+	g->reported_slot = report->slot;
+	g->reported_id = report->group_id;
+	g->reported_members = report->groups[0].nmembers;
+	for (uint32_t i = 0; i < g->nreplicas; i++)
+		ck_assert(slice_equal(report->groups[0].members[i], slice_string(g->replicas[i]->address)));
+	if (g->reports == CLAIM_HOLD)
+		return;
+	buffer_clear(&m->out);
+	if (g->reports == CLAIM_DENY) {
+		wire_error_format(&m->out, "not you");
+		node_reply(&m->node, from, message, STATUS_DENIED, buffer_slice(&m->out));
+		return;
+	}
+	g->elsewhere = NULL;
+	g->number++;
+	wire_master_reply_encode(&(struct wire_master_reply){.config = g->number}, &m->out);
+	node_reply(&m->node, from, message, 0, buffer_slice(&m->out));
+	tell_watchers(NULL, &m->node);
 }
 
 static void answer_claim(struct master *m, link_id from, const struct message *message)
@@ -81,6 +120,10 @@ static void answer_claim(struct master *m, link_id from, const struct message *m
 	arena_reset(&m->arena);
 	ck_assert_int_eq(wire_command_decode(message->payload, &m->arena, &command), 0);
 	ck_assert_int_eq(wire_master_command_decode(command.body, &m->arena, &claim), 0);
+	if (claim.op == WIRE_MASTER_MEMBERS) {
+		answer_report(m, from, message, &claim);
+		return;
+	}
 	ck_assert_int_eq(claim.op, WIRE_MASTER_CLAIM);
 	ck_assert_uint_eq(claim.ngids, 1);
 	ck_assert_uint_eq(claim.gids[0], 1);
@@ -156,15 +199,6 @@ static struct node *build_master(void *context, struct sim_process *process)
 	m->group = context;
 	arena_init(&m->arena, ARENA_BYTES_MAX);
 	return &m->node;
-}
-
-static void tell_watchers(void *data, struct node *node)
-{
-	struct master *m = master_of(node);
-	(void)data;
-	for (uint32_t i = 0; i < m->nwatches && i < WATCHES_MAX; i++)
-		tell_config(m, m->watches[i].link, &m->watches[i].message);
-	m->nwatches = 0;
 }
 
 void group_configure(struct group *g, uint64_t number, uint64_t gid0, uint64_t gid1, uint64_t gid2, uint64_t gid3)
@@ -399,7 +433,8 @@ struct group *group_create(uint32_t nreplicas)
 										     .address = address,
 										     .build = build_replica,
 										     .context = g,
-										     .disk = true});
+										     .disk = true,
+										     .lives = true});
 		sim_process_start(g->replicas[i]);
 		ck_assert_int_eq(g->replicas[i]->state, SIM_RUNNING);
 	}

@@ -39,6 +39,11 @@ struct group {
 	uint64_t number;
 	uint64_t gids[GROUP_SHARDS];
 	enum claim_mode claims;
+	const char *elsewhere;   /* what the configuration says instead of the group's first address; NULL: all is as it is */
+	enum claim_mode reports; /* what is done with MEMBERS: taken, denied, not answered */
+	uint32_t reports_received;
+	uint64_t reported_slot, reported_id; /* by the last one */
+	uint32_t reported_members;
 	uint64_t clients;        /* the highest client id that it has handed out */
 	uint32_t questions;      /* how often it was asked for that */
 	bool deaf;               /* to these questions */

@@ -475,7 +475,73 @@ START_TEST(stopped_while_the_state_is_replaced)
 }
 END_TEST
 
-CHECK_MAIN("shardkv node", stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
+/* The configuration names other addresses than the group's: its leader says so, once, and everybody adopts the next one. */
+START_TEST(masters_learn_addresses)
+{
+	struct group *g = begin(3);
+	sim_world_run_for(g->world, SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 0);
+	g->elsewhere = "old:1";
+	group_configure(g, 2, 1, 1, 2, 1);
+	sim_world_run_for(g->world, SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 1);
+	ck_assert_uint_eq(g->reported_members, 3);
+	ck_assert_uint_eq(g->reported_slot, rsm_members(shardkv_node_rsm(group_leader(g)->node))->slot);
+	ck_assert_uint_eq(g->reported_id, rsm_group_id(shardkv_node_rsm(group_leader(g)->node)));
+	ck_assert_uint_ne(g->reported_slot, 0);
+	ck_assert_uint_ne(g->reported_id, 0);
+	ck_assert_uint_eq(g->number, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(g->replicas[i]->node)), 3);
+	sim_world_run_for(g->world, 10 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 1);
+	finish(g);
+}
+END_TEST
+
+/* Masters that do not answer are told again, by the next leader, too. */
+START_TEST(masters_are_told_until_they_answer)
+{
+	struct group *g = begin(3);
+	struct sim_process *old = group_leader(g);
+	g->elsewhere = "old:1";
+	g->reports = CLAIM_HOLD;
+	group_configure(g, 2, 1, 1, 2, 1);
+	sim_world_run_for(g->world, 20 * SIM_SECOND);
+	ck_assert_uint_ge(g->reports_received, 3);
+	struct buffer payload = {0};
+	wire_transfer_encode(0, &payload);
+	ck_assert_int_eq(status_of(g, group_send(g, old, METHOD_TRANSFER, buffer_slice(&payload), 1000)), 0);
+	buffer_free(&payload);
+	sim_world_run_for(g->world, SIM_SECOND);
+	ck_assert_ptr_ne(group_leader(g), old);
+	g->reports = CLAIM_GRANT;
+	sim_world_run_for(g->world, 10 * SIM_SECOND);
+	ck_assert_uint_eq(g->number, 3);
+	uint32_t received = g->reports_received;
+	sim_world_run_for(g->world, 10 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, received);
+	finish(g);
+}
+END_TEST
+
+/* A refusal is no reason to ask again, before there is a newer configuration. */
+START_TEST(refused_report_is_not_repeated)
+{
+	struct group *g = begin(3);
+	g->elsewhere = "old:1";
+	g->reports = CLAIM_DENY;
+	group_configure(g, 2, 1, 1, 2, 1);
+	sim_world_run_for(g->world, 20 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 1);
+	group_configure(g, 3, 1, 1, 1, 1);
+	sim_world_run_for(g->world, 20 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 2);
+	finish(g);
+}
+END_TEST
+
+CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer, refused_report_is_not_repeated, stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
 	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline,
 	   waiting_is_bounded, lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
 	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,

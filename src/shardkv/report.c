@@ -1,0 +1,132 @@
+/*
+ * The leader tells the shard masters where its group's voters are found, whenever that is not what the newest configuration
+ * says. By the state of things, not by events: so nothing is lost with a leader, or with the masters' answer.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "rsm/members.h"
+#include "shardkv/node_internal.h"
+#include "wire/method.h"
+
+#define REPORT_TIMEOUT_US 5000000u
+#define REPORT_RETRY_US 500000u
+
+/* A member that the configuration names is found where that says; others, where they were when they were added. */
+static const char *address_of(const struct shardkv_node *n, const struct group_member *member)
+{
+	for (uint32_t i = 0; i < n->options.nmembers; i++) {
+		const struct rsm_member *known = &n->options.members[i];
+		if (known->replica == member->number && strcmp(known->name, member->name) == 0)
+			return known->client_address;
+	}
+	return member->address;
+}
+
+static struct wire_group voters(const struct shardkv_node *n, const struct group_members *members)
+{
+	struct wire_group group = {.gid = n->options.gid};
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].role == MEMBER_VOTER && group.nmembers < REPLICAS_MAX)
+			group.members[group.nmembers++] = slice_string(address_of(n, &members->list[i]));
+	return group;
+}
+
+static bool is_known(const struct shard_group *known, const struct wire_group *group)
+{
+	uint32_t common = 0;
+	for (uint32_t i = 0; i < group->nmembers; i++)
+		common += shard_group_has(known, group->members[i]);
+	return common == group->nmembers && common == known->nmembers;
+}
+
+/* The masters have answered, and would not answer otherwise if they were asked again. */
+static bool is_final(int status)
+{
+	return status == STATUS_DENIED || status == STATUS_NO_SUCH_GROUP || status == STATUS_BAD_REQUEST;
+}
+
+static void answered(void *context, int status, struct slice payload)
+{
+	struct shardkv_node *n = context;
+	struct report *r = &n->report;
+	struct wire_master_reply reply = {.config = r->asked_config};
+	struct wire_error error = {.message = slice_string("")};
+	r->call = NULL;
+	arena_reset(&n->arena);
+	if (status == 0)
+		status = wire_master_reply_decode(payload, &n->arena, &reply);
+	else if (wire_error_decode(payload, &n->arena, &error) != 0)
+		error.message = slice_string("");
+	if (status == 0) {
+		log_event(n->node.log, LOG_INFO, "members_told", "group=%" PRIu64 " slot=%" PRIu64 " config=%" PRIu64,
+			  n->options.gid, r->asked_slot, reply.config);
+	} else {
+		log_event(n->node.log, LOG_WARN, "members_not_told", "group=%" PRIu64 " slot=%" PRIu64 " status=%s why=\"%.*s\"",
+			  n->options.gid, r->asked_slot, status_name(status), (int)error.message.len,
+			  (const char *)error.message.data);
+		if (!is_final(status)) {
+			node_timer_after(&n->node, &r->retry, REPORT_RETRY_US);
+			return;
+		}
+	}
+	r->slot = r->asked_slot;
+	r->config = reply.config;
+	shardkv_node_wake(n);
+}
+
+static void retry(void *data)
+{
+	report_work(data);
+}
+
+static void tell(struct shardkv_node *n, struct wire_group *group)
+{
+	struct wire_master_command members = {
+		.op = WIRE_MASTER_MEMBERS,
+		.ngroups = 1,
+		.groups = group,
+		.slot = n->report.asked_slot,
+		.group_id = rsm_group_id(n->rsm),
+	};
+	struct buffer body = {0};
+	wire_master_command_encode(&members, &body);
+	/* Without a session: saying it twice changes nothing. */
+	buffer_clear(&n->out);
+	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->out);
+	n->report.call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out), node_now_us(&n->node) + REPORT_TIMEOUT_US,
+				      answered, n);
+	buffer_free(&body);
+}
+
+void report_work(struct shardkv_node *n)
+{
+	struct report *r = &n->report;
+	const struct group_members *members = rsm_members(n->rsm);
+	const struct shard_config *config = n->watch == NULL ? NULL : master_watch_config(n->watch);
+	if (!n->serving || r->call != NULL || timer_armed(&r->retry) || config == NULL || members->slot == 0 ||
+	    rsm_group_id(n->rsm) == 0 || (members->slot == r->slot && config->number <= r->config))
+		return;
+	const struct shard_group *known = shard_config_group(config, n->options.gid);
+	struct wire_group group = voters(n, members);
+	if (known == NULL || group.nmembers == 0 || is_known(known, &group))
+		return;
+	r->asked_slot = members->slot;
+	r->asked_config = config->number;
+	tell(n, &group);
+}
+
+void report_init(struct shardkv_node *n)
+{
+	timer_init(&n->report.retry, retry, n);
+}
+
+void report_stop(struct shardkv_node *n)
+{
+	struct report *r = &n->report;
+	if (r->call != NULL)
+		caller_cancel(r->call);
+	r->call = NULL;
+	node_timer_cancel(&n->node, &r->retry);
+	r->slot = r->config = 0;
+}
