@@ -450,6 +450,12 @@ static void phase_liveness(struct scene *scene)
 	scene->result->progress_us = world->now_us - healed_us;
 }
 
+static bool settled(void *context)
+{
+	struct scene *scene = context;
+	return scene->over || scene->kind->settled == NULL || scene->kind->settled(scene);
+}
+
 static void phase_quiet(struct scene *scene)
 {
 	struct sim_world *world = scene->world;
@@ -473,6 +479,8 @@ static void phase_quiet(struct scene *scene)
 		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other");
 	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, scrubbed, scene, 60 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "a damaged file has not been found, or not replaced");
+	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, settled, scene, 60 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS, "what should follow by itself does not");
 }
 
 static void check_mix(struct scene *scene, const struct sim_mix *mix)

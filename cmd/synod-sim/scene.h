@@ -135,6 +135,8 @@ struct scene_kind {
 	bool (*progressed)(struct scene *scene);
 	/* no new load; */
 	void (*quiet)(struct scene *scene);
+	/* In the end, when nobody asks for anything any more: what follows by itself has followed. NULL: nothing does. */
+	bool (*settled)(struct scene *scene);
 	/* and in the end. */
 	bool (*converged)(struct scene *scene);
 	void (*free)(struct scene *scene);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "kv_client.h"
+#include "rsm/members.h"
 #include "scene.h"
 #include "shardkv/internal.h"
 #include "shardkv/node.h"
@@ -45,6 +46,7 @@ struct cluster_scene {
 	struct sim_kv_client administrator;
 	struct sim_process *administrator_process;
 	struct rng patience; /* of clients */
+	struct rng hearsay;  /* of the administrator, who may have an old list of addresses */
 	struct rng ambush;   /* … and of what waits for a change of the configuration */
 	bool ambushes;
 	struct sim_rule rules[4 * MASTERS * REPLICAS_MAX]; /* of a group that hears of no configuration */
@@ -150,11 +152,15 @@ static void administrator_done(struct client_request *request, const struct syno
 	administrator_later(cluster, cluster->joined ? 2 * SIM_SECOND : 10 * SIM_MILLISECOND);
 }
 
-static int request_join(const struct cluster_scene *cluster, uint64_t gid, struct client_request **request)
+/* Some of the addresses may lead nowhere: the group corrects that. The choice is of a stream of its own. */
+static int request_join(struct cluster_scene *cluster, uint64_t gid, struct client_request **request)
 {
+	static const char *const gone[REPLICAS_MAX] = {"gone1:7000", "gone2:7000", "gone3:7000", "gone4:7000",
+						       "gone5:7000", "gone6:7000", "gone7:7000"};
 	const char *members[REPLICAS_MAX];
+	uint32_t right = (uint32_t)rng_below(&cluster->hearsay, cluster->nreplicas);
 	for (uint32_t i = 0; i < cluster->nreplicas; i++)
-		members[i] = cluster->places[gid][i].address;
+		members[i] = i == right || !rng_chance(&cluster->hearsay, 300000) ? cluster->places[gid][i].address : gone[i];
 	struct synod_group group = {.gid = gid, .nmembers = cluster->nreplicas, .members = members};
 	return client_request_join(request, &group, 1);
 }
@@ -409,6 +415,7 @@ static void cluster_build(struct scene *scene)
 	scene_draw_settings(scene, &cluster->settings);
 	rng_seed(&cluster->ambush, scene->options->seed ^ 0x616d62757368ull);
 	cluster->ambushes = rng_chance(&cluster->ambush, 700000);
+	rng_seed(&cluster->hearsay, scene->options->seed ^ 0x68656172736179ull);
 	rng_seed(&cluster->patience, scene->options->seed ^ 0x70617469656e6365ull);
 	for (uint32_t group = 0; group <= cluster->ngroups; group++)
 		build_group(cluster, group);
@@ -437,6 +444,36 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 		return shardmaster_config(node)->hash;
 	struct app *app = shardkv_node_app(node);
 	return app->ops->hash(app);
+}
+
+/* The masters know where the voters of a group are found; also that they know of none. */
+static bool is_known(const struct cluster_scene *cluster, const struct shard_group *known)
+{
+	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
+		const struct scene_replica *replica = &cluster->scene->replicas[i];
+		if (replica->group != known->gid || !sim_process_alive(replica->process))
+			continue;
+		const struct rsm *rsm = shardkv_node_rsm(replica->process->node);
+		const struct group_members *members = rsm_members(rsm);
+		uint32_t common = 0;
+		if (!rsm_is_leader(rsm) || members->slot == 0)
+			continue;
+		for (uint32_t k = 0; k < members->count; k++)
+			common += members->list[k].role == MEMBER_VOTER &&
+				  shard_group_has(known, slice_string(members->list[k].address));
+		return common == members_voters(members) && common == known->nmembers;
+	}
+	return false;
+}
+
+static bool cluster_settled(struct scene *scene)
+{
+	const struct cluster_scene *cluster = scene->own;
+	const struct shard_config *config = newest_config(cluster);
+	for (uint32_t g = 0; config != NULL && g < config->ngroups; g++)
+		if (!is_known(cluster, config->groups[g]))
+			return false;
+	return config != NULL;
 }
 
 /* A value, or the sum of the digests, of a shard that has records. */
@@ -522,5 +559,6 @@ const struct scene_kind scene_cluster = {
 	.free = cluster_free,
 	.stray = cluster_stray,
 	.change = cluster_change,
+	.settled = cluster_settled,
 	.mix = cluster_mix,
 };
