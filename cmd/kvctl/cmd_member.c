@@ -1,118 +1,221 @@
-/* member list, member transfer */
+/* member list, member transfer; the changes are in cmd_member_change.c */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/id.h"
 #include "kvctl.h"
 
-/* "2", or "masters" for the shard masters. */
-static int parse_group(struct kvctl *kvctl, const char *text, const char **role, uint64_t *group)
+/* A node that does not answer for this long is taken for down. */
+#define ASK_TIMEOUT_MS 1500u
+
+/* ---- list ---- */
+
+static const char *role_text(const struct synod_member *member)
 {
-	*group = 0;
-	*role = node_role_text(ROLE_SHARDMASTER);
-	if (strcmp(text, "masters") == 0 || strcmp(text, "0") == 0)
-		return EXIT_OK;
-	*role = node_role_text(ROLE_SHARDKV);
-	if (kvctl_parse_u64(text, group) && *group > 0)
-		return EXIT_OK;
-	return kvctl_usage(kvctl, "\"%s\" is no group: a number, or masters", text);
+	return member->role == SYNOD_LEARNER ? "learner" : "voter";
+}
+
+static const char *state_text(const struct synod_members *list, const struct synod_member *member)
+{
+	if (member->number == list->leader)
+		return "leader";
+	if (!list->leads)
+		return "?";
+	return member->up ? "up" : "down";
+}
+
+static uint64_t lag_of(const struct synod_members *list, const struct synod_member *member)
+{
+	return member->number == list->leader || member->matched >= list->chosen ? 0 : list->chosen - member->matched;
+}
+
+static void note_format(struct buffer *out, const struct kvctl_group *group, const struct synod_member *member)
+{
+	const struct synod_member *old = member->in_place_of == 0 ? NULL : kvctl_group_number(group, member->in_place_of);
+	if (old != NULL)
+		buffer_format(out, "in place of %s", old->name);
+	if (member->waits_for[0] != '\0')
+		buffer_format(out, "%s%s", out->len > 0 ? "; " : "", member->waits_for);
+	buffer_add_u8(out, 0);
+}
+
+static void print_table(const struct kvctl_group *group)
+{
+	static const char *const titles[] = {"NUMBER", "NAME", "ADDRESS", "ROLE", "STATE", "LAG", "LIFE", "NOTE"};
+	const struct synod_members *list = group->members;
+	struct kvctl_table table;
+	kvctl_table_init(&table, 8, titles);
+	table.right[0] = table.right[5] = true;
+	table.rank[6] = 2;
+	table.rank[5] = 1;
+	for (size_t i = 0; i < list->nmembers; i++) {
+		const struct synod_member *member = &list->members[i];
+		struct buffer note = {0};
+		char life[ID_TEXT_BYTES];
+		note_format(&note, group, member);
+		kvctl_table_row(&table);
+		kvctl_table_cell(&table, 0, "%u", member->number);
+		kvctl_table_cell(&table, 1, "%s", member->name);
+		kvctl_table_cell(&table, 2, "%s", member->address);
+		kvctl_table_cell(&table, 3, "%s", role_text(member));
+		kvctl_table_cell(&table, 4, "%s", state_text(list, member));
+		if (list->leads)
+			kvctl_table_cell(&table, 5, "%" PRIu64, lag_of(list, member));
+		else
+			kvctl_table_cell(&table, 5, "-");
+		kvctl_table_cell(&table, 6, "%s", member->life == 0 ? "-" : id_text(member->life, life));
+		kvctl_table_cell(&table, 7, "%s", (const char *)note.data);
+		buffer_free(&note);
+	}
+	kvctl_table_print(&table);
+	kvctl_table_free(&table);
+}
+
+static json_t *member_json(const struct kvctl_group *group, const struct synod_member *member)
+{
+	const struct synod_members *list = group->members;
+	char life[ID_TEXT_BYTES];
+	json_t *object = json_pack("{s:I,s:s,s:s,s:s,s:b,s:I,s:o}", "number", (json_int_t)member->number, "name", member->name,
+				   "address", member->address, "role", role_text(member), "leader",
+				   (int)(member->number == list->leader), "binding", (json_int_t)member->binding, "life",
+				   member->life == 0 ? json_null() : json_string(id_text(member->life, life)));
+	const struct synod_member *old = member->in_place_of == 0 ? NULL : kvctl_group_number(group, member->in_place_of);
+	if (old != NULL)
+		json_object_set_new(object, "in_place_of", json_string(old->name));
+	if (!list->leads)
+		return object;
+	bool leads = member->number == list->leader;
+	json_object_set_new(object, "up", json_boolean(member->up || leads));
+	json_object_set_new(object, "matched", kvctl_json_u64(leads ? list->chosen : member->matched));
+	json_object_set_new(object, "lag", kvctl_json_u64(lag_of(list, member)));
+	json_object_set_new(object, "last_heard_ms", kvctl_json_u64(leads ? 0 : member->last_heard_ms));
+	if (member->role == SYNOD_LEARNER)
+		json_object_set_new(object, "waits_for", json_string(member->waits_for));
+	return object;
+}
+
+static void print_json(const struct kvctl_group *group)
+{
+	const struct synod_members *list = group->members;
+	const struct synod_member *leader = kvctl_group_number(group, list->leader);
+	char id[ID_TEXT_BYTES];
+	json_t *members = json_array();
+	for (size_t i = 0; i < list->nmembers; i++)
+		json_array_append_new(members, member_json(group, &list->members[i]));
+	kvctl_print_json(json_pack("{s:o,s:s,s:o,s:s,s:o,s:I,s:o}", "group", kvctl_json_u64(group->group), "role", group->role,
+				   "group_id", list->group_id == 0 ? json_null() : json_string(id_text(list->group_id, id)),
+				   "leader_name", list->leads && leader != NULL ? leader->name : "", "slot",
+				   kvctl_json_u64(list->slot), "next_number", (json_int_t)list->next_number, "members", members));
+}
+
+/* All nodes, by what each says of itself. */
+static int list_all(struct kvctl *kvctl)
+{
+	struct kvctl_nodes nodes;
+	int exit_code = kvctl_nodes_ask(kvctl, &nodes);
+	if (exit_code != EXIT_OK)
+		return exit_code;
+	exit_code = kvctl_nodes_print(kvctl, &nodes, NULL, 0);
+	kvctl_nodes_free(&nodes);
+	return exit_code;
+}
+
+/* Finds the group and asks it. An exit code, reported. */
+static int open_group(struct kvctl *kvctl, const char *text, struct kvctl_group *group)
+{
+	int exit_code = kvctl_group_parse(kvctl, text, group);
+	if (exit_code == EXIT_OK)
+		exit_code = kvctl_group_find(kvctl, group);
+	uint32_t timeout_ms = !kvctl->timeout_given && kvctl->timeout_ms > ASK_TIMEOUT_MS ? ASK_TIMEOUT_MS : kvctl->timeout_ms;
+	if (exit_code == EXIT_OK && !kvctl_group_ask(kvctl, group, timeout_ms))
+		exit_code = group->members == NULL ? kvctl_failed(kvctl, SYNOD_UNAVAILABLE, "no member answers")
+						   : kvctl_failed(kvctl, group->members->status, group->members->message);
+	return exit_code;
 }
 
 static int list(struct kvctl *kvctl, int count, char **operands)
 {
-	const char *role = NULL;
-	uint64_t group = 0;
-	struct kvctl_nodes nodes;
+	struct kvctl_group group = {0};
+	char text[32];
 	if (count > 1)
 		return kvctl_usage(kvctl, "too many arguments");
-	int exit_code = count == 1 ? parse_group(kvctl, operands[0], &role, &group) : EXIT_OK;
-	if (exit_code == EXIT_OK)
-		exit_code = kvctl_nodes_ask(kvctl, &nodes);
-	if (exit_code != EXIT_OK)
-		return exit_code;
-	size_t members = 0;
-	for (size_t i = 0; role != NULL && i < nodes.count; i++)
-		members += strcmp(nodes.nodes[i].role, role) == 0 && nodes.nodes[i].group == group;
-	exit_code = role != NULL && members == 0 ? kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP, "see kvctl config")
-						 : kvctl_nodes_print(kvctl, &nodes, role, group);
-	kvctl_nodes_free(&nodes);
+	if (count == 0)
+		return list_all(kvctl);
+	int exit_code = open_group(kvctl, operands[0], &group);
+	if (exit_code == EXIT_OK && kvctl->json)
+		print_json(&group);
+	else if (exit_code == EXIT_OK)
+		print_table(&group);
+	if (exit_code == EXIT_OK && !group.members->leads) {
+		kvctl_error(kvctl, "%s has no leader: this is what one of its members knows",
+			    kvctl_group_text(&group, text, sizeof text));
+		exit_code = EXIT_UNAVAILABLE;
+	}
+	kvctl_group_free(&group);
 	return exit_code;
 }
 
-/* The group's members, and the replica that `target` names (a node's name or a replica's number). */
-static int find_members(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group,
-			const char *target, const char **members, size_t *count, uint32_t *replica)
+/* ---- transfer ---- */
+
+static int run_transfer(struct kvctl *kvctl, const struct kvctl_group *group, const char *target)
 {
-	bool found = target == NULL;
-	uint64_t number = 0;
-	if (target != NULL && kvctl_parse_u64(target, &number) && number <= REPLICAS_MAX)
-		found = true;
-	*replica = (uint32_t)number;
-	for (size_t i = 0; i < nodes->count; i++) {
-		const struct kvctl_node *node = &nodes->nodes[i];
-		if (strcmp(node->role, role) != 0 || node->group != group || *count == REPLICAS_MAX)
-			continue;
-		members[(*count)++] = node->address;
-		if (target == NULL || strcmp(node->name, target) != 0)
-			continue;
-		if (node->status->status != SYNOD_OK)
-			return kvctl_failed(kvctl, node->status->status, node->status->message);
-		found = true;
-		*replica = node->status->replica;
-	}
-	if (*count == 0)
-		return kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP, "see kvctl config");
-	return found ? EXIT_OK
-		     : kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list", target);
+	const struct synod_member *member = target == NULL ? NULL : kvctl_group_member(group, target);
+	const char *addresses[MEMBERS_MAX];
+	size_t count = 0;
+	if (target != NULL && member == NULL)
+		return kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list", target);
+	for (size_t i = 0; i < group->members->nmembers && count < MEMBERS_MAX; i++)
+		addresses[count++] = group->members->members[i].address;
+	struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), addresses, count, member == NULL ? 0 : member->number);
+	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
+	synod_reply_free(reply);
+	kvctl->applied |= exit_code == EXIT_OK;
+	if (exit_code == EXIT_OK && kvctl->json)
+		kvctl_print_json(json_pack("{s:b}", "ok", 1));
+	else if (exit_code == EXIT_OK)
+		puts("OK");
+	return exit_code;
 }
 
 static int transfer(struct kvctl *kvctl, int count, char **operands)
 {
-	const char *role, *members[REPLICAS_MAX];
-	size_t nmembers = 0;
-	uint64_t group;
-	uint32_t replica;
-	struct kvctl_nodes nodes;
+	struct kvctl_group group = {0};
 	if (count < 1 || count > 2)
 		return kvctl_usage(kvctl, "member transfer GID [NODE]");
-	int exit_code = parse_group(kvctl, operands[0], &role, &group);
+	int exit_code = open_group(kvctl, operands[0], &group);
 	if (exit_code == EXIT_OK)
-		exit_code = kvctl_nodes_ask(kvctl, &nodes);
-	if (exit_code != EXIT_OK)
-		return exit_code;
-	exit_code = find_members(kvctl, &nodes, role, group, count == 2 ? operands[1] : NULL, members, &nmembers,
-				 &replica);
-	if (exit_code == EXIT_OK) {
-		struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), members, nmembers, replica);
-		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
-		synod_reply_free(reply);
-		kvctl->applied |= exit_code == EXIT_OK;
-		if (exit_code == EXIT_OK && kvctl->json)
-			kvctl_print_json(json_pack("{s:b}", "ok", 1));
-		else if (exit_code == EXIT_OK)
-			puts("OK");
-	}
-	kvctl_nodes_free(&nodes);
+		exit_code = run_transfer(kvctl, &group, count == 2 ? operands[1] : NULL);
+	kvctl_group_free(&group);
 	return exit_code;
+}
+
+static int run(struct kvctl *kvctl, const char *action, int count, char **operands, bool wait)
+{
+	if (kvctl_member_changes(action))
+		return kvctl_member_change(kvctl, action, count, operands, wait);
+	if (!wait)
+		return kvctl_usage(kvctl, "member %s does not take --no-wait", action);
+	if (strcmp(action, "list") == 0)
+		return list(kvctl, count, operands);
+	if (strcmp(action, "transfer") == 0)
+		return transfer(kvctl, count, operands);
+	return kvctl_usage(kvctl, "\"%s\" is none of list, add, remove, replace, promote, transfer", action);
 }
 
 int kvctl_member(struct kvctl *kvctl, int argc, char **argv)
 {
-	int first;
-	int exit_code = kvctl_operands(kvctl, argc, argv, 1, 16, &first);
+	static const struct option specific[] = {{"no-wait", no_argument, NULL, KVCTL_OPTION(0)}, {0}};
+	bool wait = true;
+	int option;
+	kvctl_options_begin(argc, argv);
+	while ((option = kvctl_next_option(kvctl, argc, argv, specific)) >= 0 && option != '?')
+		wait &= option != KVCTL_OPTION(0);
+	kvctl_options_end(argc, argv);
+	if (option != -1)
+		return EXIT_USAGE;
+	int exit_code = kvctl_check_operands(kvctl, argc - optind, 1, 16);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	const char *action = argv[first];
-	if (strcmp(action, "list") == 0)
-		return list(kvctl, argc - first - 1, argv + first + 1);
-	if (strcmp(action, "transfer") == 0)
-		return transfer(kvctl, argc - first - 1, argv + first + 1);
-	if (strcmp(action, "add") == 0 || strcmp(action, "remove") == 0 || strcmp(action, "promote") == 0) {
-		kvctl_error(
-			kvctl,
-			"%s is not supported by this version: the members of a group are those of cluster.conf",
-			action);
-		return EXIT_USAGE;
-	}
-	return kvctl_usage(kvctl, "\"%s\" is neither list nor transfer", action);
+	return run(kvctl, argv[optind], argc - optind - 1, argv + optind + 1, wait);
 }

@@ -174,14 +174,32 @@ const struct kvctl_command kvctl_commands[] = {
 	{"rebalance", "", "spread the shards evenly over the groups",
 	 "  kvctl rebalance\n",
 	 "", kvctl_rebalance},
-	{"member", "list [GID|masters] | transfer GID|masters [NODE]", "members of a group; hand leadership over",
-	 "transfer without NODE hands over to the member that is most caught up. The\n"
-	 "members themselves are those of cluster.conf: add, remove and promote are not\n"
-	 "supported by this version.\n"
+	{"member", "list [GID] | add GID NODE [HOST:PORT] | remove GID NODE | replace GID OLD NEW [HOST:PORT] | promote GID NODE | "
+	 "transfer GID [NODE]", "who belongs to a group; changes of that; hand leadership over",
+	 "GID is the number of a group, masters, views, or paxos (list and transfer). NODE\n"
+	 "is the name of a node; one that is there may be named by its number, too.\n"
+	 "\n"
+	 "add makes a node a learner: it is sent everything, and counts nowhere. When it\n"
+	 "has caught up it becomes a voter by itself. Start it with the same cluster.conf\n"
+	 "plus its own section, before or after; HOST:PORT is what that says as listen.\n"
+	 "replace does the same, and OLD goes in the moment in which NEW gets its vote;\n"
+	 "OLD may be dead. remove takes a member away, whose process then ends. promote\n"
+	 "gives a learner its vote now, or says what is missing. What the members that\n"
+	 "remain could not carry is refused, naming who is missing.\n"
+	 "\n"
+	 "add, replace and remove return when they have had their effect, however long\n"
+	 "that takes; with --timeout the exit code is 4 if it takes longer: the group goes\n"
+	 "on with it by itself. --no-wait returns as soon as the change is chosen. To ask\n"
+	 "for what is so already is no error.\n"
+	 "\n"
+	 "transfer hands leadership over to NODE, or to who is most caught up.\n"
 	 "\n"
 	 "  kvctl member list 1\n"
+	 "  kvctl member add 1 g1d 10.0.0.4:7001\n"
+	 "  kvctl member replace 1 g1b g1e 10.0.0.5:7001\n"
+	 "  kvctl member remove 1 g1d\n"
 	 "  kvctl member transfer 1 g1b\n",
-	 "list transfer", kvctl_member},
+	 "list add remove replace promote transfer --no-wait", kvctl_member},
 	{"doctor", "", "look for what is wrong, and say what to do",
 	 "Checks the configuration file, that every node answers as the one it should be,\n"
 	 "versions, majorities, leaders, lags, primary and backup, shards without a group,\n"

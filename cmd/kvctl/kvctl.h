@@ -11,6 +11,7 @@
  *   txn_parse.c   operations and etcd's three blocks
  *   record.c      one record as a line: tab-separated, JSON or CSV
  *   import_*.c    reading files of records, and sending what they hold
+ *   group.c       one replicated group: where it is found, and who belongs to it
  *   cmd_*.c       the commands
  *   help.c, completion.c
  *
@@ -323,6 +324,35 @@ bool kvctl_read_stdin(struct buffer *out);
 int kvctl_peer_option(struct kvctl *kvctl, const char *name, const char **address);
 /* True if the view service takes the primary for alive. */
 bool kvctl_view_primary_lives(const struct synod_view *view);
+
+/* ---- group.c ---- */
+
+/* A replicated group, as its members know it. */
+#define KVCTL_GROUP_ADDRESSES_MAX 64u
+struct kvctl_group {
+	const char *role;
+	enum node_role kind;
+	uint64_t group; /* 0 for others than shardkv */
+	size_t naddresses;
+	char *addresses[KVCTL_GROUP_ADDRESSES_MAX]; /* where it may be found */
+	struct synod_members *members; /* what was told last; NULL: nothing yet */
+};
+/* "2", "masters", "views" or "paxos". EXIT_OK or EXIT_USAGE, reported. */
+int kvctl_group_parse(struct kvctl *kvctl, const char *text, struct kvctl_group *out);
+/* Where to find it, by cluster.conf or the shard masters. EXIT_OK, or an exit code, reported. */
+int kvctl_group_find(struct kvctl *kvctl, struct kvctl_group *group);
+/* Asks all who may know. False: nobody has answered; group->members then says why, unless it is NULL. */
+bool kvctl_group_ask(struct kvctl *kvctl, struct kvctl_group *group, uint32_t timeout_ms);
+/* By its name or its number; NULL: it has no such member. */
+const struct synod_member *kvctl_group_member(const struct kvctl_group *group, const char *text);
+const struct synod_member *kvctl_group_number(const struct kvctl_group *group, uint32_t number);
+/* "group 2", "the shard masters", … */
+const char *kvctl_group_text(const struct kvctl_group *group, char *out, size_t size);
+void kvctl_group_free(struct kvctl_group *group);
+
+/* cmd_member_change.c: add, remove, replace, promote, which kvctl_member_changes() knows. */
+int kvctl_member_change(struct kvctl *kvctl, const char *action, int count, char **operands, bool wait);
+bool kvctl_member_changes(const char *action);
 
 /* ---- shared by status, member and doctor ---- */
 

@@ -1,10 +1,17 @@
 /*
- * STATUS and TRACE of one server: sent to that address alone, once. Whether it answers is the question, so
+ * STATUS, TRACE and MEMBERS of one server: sent to that address alone, once. Whether it answers is the question, so
  * nobody else is asked, and a refused connection is an answer.
  */
 #include "client/internal.h"
 #include "trace/report.h"
 #include "wire/method.h"
+
+static uint16_t method_of(const struct client_request *request)
+{
+	if (request->kind == CLIENT_TRACE)
+		return METHOD_TRACE;
+	return request->kind == CLIENT_MEMBERS ? METHOD_MEMBERS : METHOD_STATUS;
+}
 
 static void send_probe(struct client_request *request)
 {
@@ -16,7 +23,7 @@ static void send_probe(struct client_request *request)
 	uint64_t left_us = request->deadline_us - request->probe_sent_us;
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
-		.method = request->kind == CLIENT_TRACE ? METHOD_TRACE : METHOD_STATUS,
+		.method = method_of(request),
 		.timeout_ms = (uint32_t)((left_us + 999) / 1000),
 		.id = request->probe_id,
 		.payload = request->body,

@@ -107,6 +107,18 @@ int client_reply_decode_master(struct synod_reply *out, struct slice payload, st
 	return 0;
 }
 
+int client_reply_decode_change(struct synod_reply *out, struct slice payload, struct arena *arena)
+{
+	struct wire_change_members_reply reply;
+	int status = wire_change_members_reply_decode(payload, arena, &reply);
+	if (status != 0)
+		return status;
+	out->message = "";
+	out->version = reply.slot;
+	out->modification = reply.number;
+	return 0;
+}
+
 int client_reply_decode_log_write(struct synod_reply *out, struct slice payload, struct arena *arena)
 {
 	struct wire_log_reply reply;

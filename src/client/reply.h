@@ -18,6 +18,8 @@ int client_reply_decode_command(struct synod_reply *out, struct slice payload, b
 				struct arena *arena) MUST_CHECK;
 int client_reply_decode_read(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
 int client_reply_decode_master(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
+/* version: the slot; modification: the member's number. */
+int client_reply_decode_change(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
 int client_reply_decode_log_write(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
 int client_reply_decode_log_read(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
 /*

@@ -349,7 +349,7 @@ static int add_addresses(struct client_request *request, const char *const *addr
 static int make_addressed(struct client_request **out, enum client_kind kind, struct buffer *body,
 			  const char *const *addresses, size_t count)
 {
-	bool fits = count > 0 && count <= REPLICAS_MAX;
+	bool fits = count > 0 && count <= MEMBERS_MAX;
 	for (size_t i = 0; i < count && fits; i++)
 		fits = address_fits(addresses[i]);
 	if (!fits) {
@@ -393,6 +393,32 @@ int client_request_transfer(struct client_request **out, const char *const *memb
 	wire_transfer_encode(replica, &body);
 	return make_addressed(out, CLIENT_TRANSFER, &body, members, nmembers);
 }
+
+int client_request_members(struct client_request **out, const char *address)
+{
+	return make_addressed(out, CLIENT_MEMBERS, &(struct buffer){0}, &address, 1);
+}
+
+int client_request_change(struct client_request **out, const char *const *members, size_t nmembers,
+			  const struct synod_member_change *change)
+{
+	struct buffer body = {0};
+	const char *name = change->name != NULL ? change->name : "", *address = change->address != NULL ? change->address : "";
+	if (change->op < SYNOD_MEMBER_ADD || change->op > SYNOD_MEMBER_PROMOTE || strlen(name) > NAME_BYTES_MAX ||
+	    strlen(address) > ADDRESS_BYTES_MAX)
+		return STATUS_BAD_REQUEST;
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + strlen(name) + strlen(address)))
+		return STATUS_NO_MEMORY;
+	wire_change_members_encode(&(struct wire_change_members){.op = (enum wire_change_op)change->op,
+								 .name = slice_string(name),
+								 .address = slice_string(address),
+								 .number = change->number,
+								 .base = change->base},
+				   &body);
+	return make_addressed(out, CLIENT_CHANGE, &body, members, nmembers);
+}
+
+_Static_assert((int)SYNOD_MEMBER_ADD == WIRE_CHANGE_ADD && (int)SYNOD_MEMBER_PROMOTE == WIRE_CHANGE_PROMOTE, "same numbers");
 
 /* ---- paxosd ---- */
 

@@ -28,6 +28,8 @@ enum client_kind {
 	CLIENT_STATUS,       /* of one server */
 	CLIENT_TRACE,        /* TraceRequest, to one server; without an address: this client's own part */
 	CLIENT_TRANSFER,     /* to the leader among some servers */
+	CLIENT_MEMBERS,      /* MEMBERS, of one server */
+	CLIENT_CHANGE,       /* ChangeMembers, to the leader among some servers, or to whom they name */
 	CLIENT_PB_WRITE,     /* KvCommand, to the primary */
 	CLIENT_PB_READ,      /* KvQuery of one key, to the primary */
 	CLIENT_VIEW_READ,    /* ViewQuery, to the view service */
@@ -41,7 +43,7 @@ struct client_request;
 
 /*
  * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ, STATUS,
- * TRACE, PEER and VIEW_… that succeeded `payload` is the server's answer, otherwise empty; then value holds the
+ * TRACE, MEMBERS, PEER and VIEW_… that succeeded `payload` is the server's answer, otherwise empty; then value holds the
  * addresses of the shard masters (MASTER_READ), or version the round trip in microseconds and modification the
  * hybrid time of the answer (STATUS).
  */
@@ -77,7 +79,7 @@ struct client_request {
 	struct slice body;      /* encoded message; in the block, like slots */
 	struct synod_scan scan; /* its bytes in the block */
 	uint32_t naddresses;
-	const char **addresses; /* STATUS, PEER: one; TRANSFER: the members */
+	const char **addresses; /* STATUS, MEMBERS, PEER: one; TRANSFER, CHANGE: the members */
 	uint16_t method;        /* LOG_READ, PEER */
 	bool reads;             /* READ, SCAN, LOG_READ: as `read` says, instead of as usual */
 	struct caller_read read;
@@ -130,6 +132,9 @@ int client_request_status(struct client_request **out, const char *address) MUST
 int client_request_trace(struct client_request **out, const char *address, uint64_t id) MUST_CHECK;
 int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
 			    uint32_t replica) MUST_CHECK;
+int client_request_members(struct client_request **out, const char *address) MUST_CHECK;
+int client_request_change(struct client_request **out, const char *const *members, size_t nmembers,
+			  const struct synod_member_change *change) MUST_CHECK;
 int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count,
 			      uint64_t at) MUST_CHECK;
 int client_request_log_trim(struct client_request **out, uint64_t slot) MUST_CHECK;
@@ -150,7 +155,7 @@ static inline bool client_request_writes(const struct client_request *request)
 /* True for what asks one server, and nobody in its place. */
 static inline bool client_request_probes(const struct client_request *request)
 {
-	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE;
+	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE || request->kind == CLIENT_MEMBERS;
 }
 
 #endif

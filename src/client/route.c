@@ -82,6 +82,9 @@ static int decode(struct client_request *request, struct slice payload, struct s
 		return client_reply_decode_log_write(reply, payload, arena);
 	case CLIENT_LOG_READ:
 		return client_reply_decode_log_read(reply, payload, arena);
+	case CLIENT_CHANGE:
+		return client_reply_decode_change(reply, payload, arena);
+	case CLIENT_MEMBERS:
 	case CLIENT_PEER:
 	case CLIENT_TRACE:
 	case CLIENT_TRANSFER:
@@ -101,7 +104,7 @@ static int public_status(const struct client_request *request, int status)
 	case STATUS_SEQUENCE_REUSED:
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
 	case STATUS_UNKNOWN:
-		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ||
+		return client_request_writes(request) || request->kind == CLIENT_TRANSFER || request->kind == CLIENT_CHANGE ||
 				       request->kind == CLIENT_VIEW_WRITE ||
 				       (request->kind == CLIENT_PEER && (request->method == METHOD_AGREEMENT_START ||
 									 request->method == METHOD_AGREEMENT_DONE)) ? status
@@ -343,6 +346,13 @@ void client_route_recall(struct client_request *request)
 	request->group = NULL;
 }
 
+static uint16_t method_of(const struct client_request *request)
+{
+	if (request->kind == CLIENT_TRANSFER)
+		return METHOD_TRANSFER;
+	return request->kind == CLIENT_CHANGE ? METHOD_CHANGE_MEMBERS : request->method;
+}
+
 void client_route_start(struct client_request *request)
 {
 	timer_init(&request->timer, timer_fired, request);
@@ -351,7 +361,9 @@ void client_route_start(struct client_request *request)
 	} else if (request->naddresses > 0) {
 		struct client_group *group = client_group_create(request->client, 0, request->addresses,
 								 request->naddresses);
-		call(request, group, request->kind == CLIENT_TRANSFER ? METHOD_TRANSFER : request->method, request->body);
+		if (request->kind == CLIENT_CHANGE)
+			caller_adopt_hints(group->caller);
+		call(request, group, method_of(request), request->body);
 	} else {
 		client_route_step(request);
 	}

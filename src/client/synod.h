@@ -327,6 +327,60 @@ void synod_node_status_free(struct synod_node_status *status);
 /* Asks the leader among `members` to hand over to `replica` (0: the most caught-up one). */
 struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica);
 
+/* ---- members: who belongs to a replicated group ---- */
+
+enum synod_member_role { SYNOD_VOTER = 1, SYNOD_LEARNER = 2 };
+struct synod_member {
+	uint32_t number; /* never given to another one */
+	const char *name, *address;
+	enum synod_member_role role; /* a learner is sent everything and counts nowhere; it becomes a voter when it has caught up */
+	uint32_t binding; /* how often its disk was replaced */
+	uint64_t life;    /* of its disk; 0: it has not been met yet */
+	uint32_t in_place_of; /* a learner: the member that goes when this one becomes a voter; 0: nobody */
+	/* If `leads` of the list: */
+	bool up;
+	uint64_t matched, last_heard_ms; /* what is durable there; since when it has been silent */
+	const char *waits_for;           /* a learner: what is missing until it becomes a voter; "": nothing */
+};
+struct synod_members {
+	int status; /* SYNOD_OK, or why there is no answer */
+	const char *message;
+	uint64_t group, group_id;
+	uint32_t replica, leader; /* numbers of who has answered, and of the presumed leader (0: not known) */
+	bool leads;               /* who has answered is the leader */
+	uint64_t slot;            /* of the entry that says so; 0: none yet, and the members are those of the configuration */
+	uint64_t chosen;
+	uint32_t next_number;
+	size_t nmembers;
+	const struct synod_member *members; /* ascending by number */
+};
+/*
+ * What several replicas of one group say of its members; out[i] is the answer of addresses[i], to be freed one by one. The leader's
+ * knows most; of others the one with the greatest slot.
+ */
+void synod_members_all(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
+		       struct synod_members **out);
+void synod_members_free(struct synod_members *members);
+
+enum synod_member_op {
+	SYNOD_MEMBER_ADD = 1, /* name, address */
+	SYNOD_MEMBER_REMOVE,  /* number, or name */
+	SYNOD_MEMBER_REPLACE, /* number, of whom; name, address: the new one */
+	SYNOD_MEMBER_PROMOTE, /* number, or name: now, or a refusal that says what is missing */
+};
+struct synod_member_change {
+	enum synod_member_op op;
+	const char *name, *address; /* NULL: "" */
+	uint32_t number;
+	uint64_t base; /* slot of the list that the change is meant for, refused if there is a newer one; 0: any */
+};
+/*
+ * Asks the leader among `addresses`, or whom they name as such. The reply comes when the change is chosen: version is its slot,
+ * modification the member's number. Asking for what is so already is no error.
+ */
+struct synod_reply *synod_change_members(struct synod *s, const char *const *addresses, size_t count,
+					 const struct synod_member_change *change, uint32_t timeout_ms);
+
 /* ---- tracing: where one request went ---- */
 
 /*
