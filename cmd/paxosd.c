@@ -26,6 +26,8 @@ static struct node *create(const struct daemon *daemon)
 		.version = daemon->version,
 		.nshards = daemon->conf->shards,
 		.replica = daemon->identity->replica,
+		.members_slot = daemon->identity->members.slot,
+		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
 		.settings = daemon_rsm_settings(daemon),
 		.agreement = agreement_settings(&daemon->settings),
 		.paxoslog = {.bytes_max = daemon->settings.log_values_bytes_max,

@@ -17,6 +17,8 @@ static struct node *create(const struct daemon *daemon)
 		.version = daemon->version,
 		.gid = daemon->self->group,
 		.replica = daemon->identity->replica,
+		.members_slot = daemon->identity->members.slot,
+		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
 		.nshards = daemon->conf->shards,
 		.settings = daemon_rsm_settings(daemon),
 		.key_bytes_max = (uint32_t)daemon->settings.key_bytes_max,

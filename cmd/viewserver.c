@@ -12,6 +12,8 @@ static struct node *create(const struct daemon *daemon)
 		.version = daemon->version,
 		.nshards = daemon->conf->shards,
 		.replica = daemon->identity->replica,
+		.members_slot = daemon->identity->members.slot,
+		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
 		.settings = daemon_rsm_settings(daemon),
 		.ping_interval_ms = (uint32_t)daemon->settings.ping_interval_ms,
 		.dead_pings = (uint32_t)daemon->settings.dead_pings,

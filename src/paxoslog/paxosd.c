@@ -263,6 +263,8 @@ static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 		.group = PAXOSD_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,
+		.members_slot = options->members_slot,
+		.joining = options->joining,
 		.settings = options->settings,
 		.applied = paxosd_applied,
 		.context = d,

@@ -43,6 +43,8 @@ struct paxosd_options {
 	uint32_t replica;
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX];
+	uint64_t members_slot; /* of the entry that names them; 0: the configuration (rsm/rsm.h) */
+	bool joining;          /* likewise: this replica was added to the group, or comes again, and knows no list yet */
 	struct rsm_settings settings;
 	struct agreement_settings agreement;
 	struct paxoslog_settings paxoslog;

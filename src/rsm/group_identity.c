@@ -118,8 +118,9 @@ int identity_check(struct rsm *rsm)
 		return 0;
 	own_members(rsm, &members);
 	/* Before there is a list, these are the members; whoever comes later, or again, may have been configured by a later list. */
-	bool differs = rsm->group.bound.slot != 0 ? contradicts(rsm, &rsm->group.bound)
-						  : !rsm->options.joining && !rsm->lost && !identity_members_equal(&members, &rsm->group.members);
+	bool differs = rsm->options.members_slot != 0 ? false
+		       : rsm->group.bound.slot != 0   ? contradicts(rsm, &rsm->group.bound)
+						      : !rsm->options.joining && !rsm->lost && !identity_members_equal(&members, &rsm->group.members);
 	if (differs) {
 		members = rsm->group.members;
 		if (rsm->group.bound.slot != 0)

@@ -78,6 +78,11 @@ struct rsm_options {
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* copied */
 	/*
+	 * 0: the configuration names these members. Otherwise the group has named them, in the entry of this slot: its own list may be
+	 * older or newer, and give a name to another number.
+	 */
+	uint64_t members_slot;
+	/*
 	 * This replica has been added to a group that lives, as WELCOME told: as long as it has learnt no list it has no vote, whatever its
 	 * log holds. `members` are those of the WELCOME.
 	 */

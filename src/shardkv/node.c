@@ -199,6 +199,8 @@ static void create_rsm(struct shardkv_node *n)
 		.group = n->options.gid,
 		.replica = n->options.replica,
 		.nmembers = n->options.nmembers,
+		.members_slot = n->options.members_slot,
+		.joining = n->options.joining,
 		.settings = n->options.settings,
 		.applied = on_applied,
 		.leadership = on_leadership,

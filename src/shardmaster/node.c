@@ -294,6 +294,8 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 		.group = SHARDMASTER_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,
+		.members_slot = options->members_slot,
+		.joining = options->joining,
 		.settings = options->settings,
 		.applied = applied,
 		.leadership = leadership_changed,

@@ -39,6 +39,8 @@ struct shardmaster_options {
 	uint32_t replica;    /* of this node */
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* the client addresses are what CLUSTER tells */
+	uint64_t members_slot; /* of the entry that names them; 0: the configuration (rsm/rsm.h) */
+	bool joining;          /* likewise: this replica was added to the group, or comes again, and knows no list yet */
 	struct rsm_settings settings;
 };
 

@@ -135,6 +135,8 @@ struct node *view_node_create(const struct view_node_options *options)
 		.group = VIEW_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,
+		.members_slot = options->members_slot,
+		.joining = options->joining,
 		.settings = options->settings,
 		.applied = view_leader_applied,
 		.leadership = view_leader_changed,

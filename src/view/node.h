@@ -34,6 +34,8 @@ struct view_node_options {
 	uint32_t replica;
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX];
+	uint64_t members_slot; /* of the entry that names them; 0: the configuration (rsm/rsm.h) */
+	bool joining;          /* likewise: this replica was added to the group, or comes again, and knows no list yet */
 	struct rsm_settings settings;
 	uint32_t ping_interval_ms;
 	uint32_t dead_pings;
