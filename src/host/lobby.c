@@ -404,6 +404,12 @@ static bool ready(struct node *node)
 	return false;
 }
 
+/* It has none. */
+static void stop_voting(struct node *node)
+{
+	(void)node;
+}
+
 static void write_status_json(struct node *node, struct buffer *out)
 {
 	struct wire_status status;
@@ -419,6 +425,7 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
+	.stop_voting = stop_voting,
 	.status_json = write_status_json,
 };
 

@@ -279,7 +279,7 @@ kill_nodes() {
 	local file pid
 	find "$scratch" -name pid -type f | while read -r file; do
 		pid=$(<"$file")
-		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$scratch/"; then
+		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$scratch/"; then
 			kill -KILL "$pid" 2>/dev/null || true
 		fi
 	done
