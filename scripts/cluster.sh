@@ -20,6 +20,16 @@
 #   scripts/cluster.sh stop NODE...     pause (SIGSTOP)
 #   scripts/cluster.sh cont NODE...     go on (SIGCONT)
 #   scripts/cluster.sh restart NODE...  end it if it runs, and start it
+#   scripts/cluster.sh add NAME...      g1d: a replica more for group 1 (m4: a shard
+#                                       master, v4: a viewserver, pb3); returns
+#                                       when it has everything, and votes.
+#                                       g3: a whole group, which joins the others
+#       --replicas N  of a whole group (default 3)
+#       --timeout S   how long to wait (default 60); what was begun goes on
+#   scripts/cluster.sh remove NAME...   the same names: the group goes on without
+#                                       the node, or the others serve the group's
+#                                       shards; then it is stopped, and its section
+#                                       taken out of cluster.conf. Directories stay
 #   scripts/cluster.sh wipe NODE        its disk is lost: kill -9, remove its data,
 #                                       start it; returns when it counts again
 #       --force       also if its group has no majority without it
@@ -187,8 +197,12 @@ clean() {
 		for node in "${names[@]}"; do
 			rm -rf "${directory:?}/$node"
 		done
+		# Of nodes that were removed.
+		[[ ! -f $directory/removed ]] || while read -r node _; do
+			[[ -z $node || $node == *[!A-Za-z0-9._-]* || $node == .* ]] || rm -rf "${directory:?}/$node"
+		done <"$directory/removed"
 	fi
-	rm -rf "$(config_file)" "$directory/joined" "$directory/starting" "$directory/failed" "$directory/lock"
+	rm -rf "$(config_file)" "$directory/joined" "$directory/removed" "$directory/starting" "$directory/failed" "$directory/lock"
 	rmdir "$directory" 2>/dev/null || say "left in $directory: what is not of the cluster"
 	say "removed the cluster's data"
 }
@@ -234,7 +248,7 @@ take_option() {
 # Which options a command takes besides --dir.
 allowed_option() {
 	case $command:$1 in
-	*:--dir | up:* | wipe:--timeout) return 0 ;;
+	*:--dir | up:* | wipe:--timeout | add:--timeout | add:--replicas | remove:--timeout) return 0 ;;
 	*) return 1 ;;
 	esac
 }
@@ -318,6 +332,10 @@ up | down | status | clean)
 	[[ ${#nodes[@]} -eq 0 ]] || wrong_usage "$command takes no node"
 	[[ $command != down && $command != status ]] || need_config
 	"$command"
+	;;
+add | remove)
+	need_config
+	"$command" "${nodes[@]}"
 	;;
 kill | stop | cont | restart | wipe | logs)
 	need_config

@@ -43,7 +43,7 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = node->outsider;
 	else if (strcmp(node->status->state, "lost") == 0)
 		view.health = "does not vote: its directory was lost";
-	else if (kvctl_node_waits(node))
+	else if (kvctl_node_waits(node) || strcmp(node->status->state, "learner") == 0 || strcmp(node->status->state, "removed") == 0)
 		view.health = node->status->state;
 	else if (leader == SIZE_MAX)
 		view.health = "no leader";

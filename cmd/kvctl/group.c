@@ -105,23 +105,35 @@ static bool belongs(const struct kvctl_group *group, const struct synod_members 
 	return members->status != SYNOD_OK || members->group == group->group;
 }
 
+/* Asks those from number `first` on; the best of their answers and of *best is in *best then. */
+static void ask(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms, struct synod_members **best)
+{
+	struct synod_members *answers[KVCTL_GROUP_ADDRESSES_MAX];
+	size_t count = group->naddresses - first;
+	synod_members_all(s, (const char *const *)group->addresses + first, count, timeout_ms, answers);
+	for (size_t i = 0; i < count; i++) {
+		bool better = belongs(group, answers[i]) && is_better(answers[i], *best);
+		synod_members_free(better ? *best : answers[i]);
+		if (better)
+			*best = answers[i];
+	}
+}
+
 bool kvctl_group_ask(struct kvctl *kvctl, struct kvctl_group *group, uint32_t timeout_ms)
 {
 	struct synod *s = kvctl_synod(kvctl);
-	struct synod_members *answers[KVCTL_GROUP_ADDRESSES_MAX], *best = NULL;
-	size_t count = group->naddresses;
+	struct synod_members *best = NULL;
+	size_t first = 0;
 	if (s == NULL)
 		return false;
-	synod_members_all(s, (const char *const *)group->addresses, count, timeout_ms, answers);
-	for (size_t i = 0; i < count; i++)
-		if (belongs(group, answers[i]) && is_better(answers[i], best))
-			best = answers[i];
-	/* The next question goes to those who have been added, too. */
-	for (size_t i = 0; best != NULL && best->status == SYNOD_OK && i < best->nmembers; i++)
-		add_address(group, best->members[i].address);
-	for (size_t i = 0; i < count; i++)
-		if (answers[i] != best)
-			synod_members_free(answers[i]);
+	/* Then those of whom the first have told. */
+	for (int round = 0; round < 2 && first < group->naddresses; round++) {
+		size_t count = group->naddresses;
+		ask(s, group, first, timeout_ms, &best);
+		first = count;
+		for (size_t i = 0; best != NULL && best->status == SYNOD_OK && i < best->nmembers; i++)
+			add_address(group, best->members[i].address);
+	}
 	synod_members_free(group->members);
 	group->members = best;
 	return best != NULL && best->status == SYNOD_OK;

@@ -59,18 +59,20 @@ static int add_from_cluster(struct kvctl *kvctl, struct kvctl_nodes *nodes, stru
 	return exit_code;
 }
 
-static void ask(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s)
+/* Asks those from number `first` on. */
+static void ask(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s, size_t first)
 {
-	const char **addresses = alloc_zeroed(nodes->count + 1, sizeof *addresses);
-	struct synod_node_status **statuses = alloc_zeroed(nodes->count + 1, sizeof(struct synod_node_status *));
+	size_t count = nodes->count - first;
+	const char **addresses = alloc_zeroed(count + 1, sizeof *addresses);
+	struct synod_node_status **statuses = alloc_zeroed(count + 1, sizeof(struct synod_node_status *));
 	uint32_t timeout_ms = STATUS_TIMEOUT_MS;
 	if (kvctl->timeout_given || kvctl->timeout_ms < timeout_ms)
 		timeout_ms = kvctl->timeout_ms;
-	for (size_t i = 0; i < nodes->count; i++)
-		addresses[i] = nodes->nodes[i].address;
-	synod_node_status_all(s, addresses, nodes->count, timeout_ms, statuses);
-	for (size_t i = 0; i < nodes->count; i++) {
-		struct kvctl_node *node = &nodes->nodes[i];
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = nodes->nodes[first + i].address;
+	synod_node_status_all(s, addresses, count, timeout_ms, statuses);
+	for (size_t i = 0; i < count; i++) {
+		struct kvctl_node *node = &nodes->nodes[first + i];
 		node->status = statuses[i];
 		if (node->name[0] == '\0')
 			node->name = statuses[i]->name;
@@ -175,10 +177,24 @@ static bool is_member(const struct synod_config *config, const struct kvctl_node
 }
 
 /*
- * A group that the shard masters do not know serves nothing, however well it is. Asked only if they answer at
- * once.
+ * A group that the shard masters do not know serves nothing, however well it is.
  */
-static void judge_members(struct kvctl_nodes *nodes, struct synod *s)
+static void judge_members(struct kvctl_nodes *nodes)
+{
+	if (nodes->config == NULL || nodes->config->status != SYNOD_OK)
+		return;
+	for (size_t i = 0; i < nodes->count; i++) {
+		struct kvctl_node *node = &nodes->nodes[i];
+		if (strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && kvctl_node_up(node) &&
+		    !kvctl_node_waits(node) && strcmp(node->status->state, "learner") != 0 && !is_member(nodes->config, node))
+			is_outsider(node, "not joined",
+				    "no member of group %" PRIu64 " in the newest configuration (kvctl config)",
+				    node->group);
+	}
+}
+
+/* Asked only if the shard masters answer at once. */
+static void fetch_config(struct kvctl_nodes *nodes, struct synod *s)
 {
 	bool masters_lead = false;
 	for (size_t i = 0; i < nodes->count; i++)
@@ -187,16 +203,35 @@ static void judge_members(struct kvctl_nodes *nodes, struct synod *s)
 				strcmp(nodes->nodes[i].status->state, "leader") == 0;
 	if (nodes->config == NULL && masters_lead)
 		nodes->config = synod_config(s, UINT64_MAX);
-	if (nodes->config == NULL || nodes->config->status != SYNOD_OK)
-		return;
+}
+
+static bool names_address(const struct kvctl_nodes *nodes, uint64_t gid, const char *address)
+{
 	for (size_t i = 0; i < nodes->count; i++) {
-		struct kvctl_node *node = &nodes->nodes[i];
-		if (strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && kvctl_node_up(node) &&
-		    !kvctl_node_waits(node) && !is_member(nodes->config, node))
-			is_outsider(node, "not joined",
-				    "no member of group %" PRIu64 " in the newest configuration (kvctl config)",
-				    node->group);
+		const struct kvctl_node *node = &nodes->nodes[i];
+		if (node->group == gid && strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && same_address(node->address, address))
+			return true;
 	}
+	return false;
+}
+
+/* Members of the groups that cluster.conf names, and which it does not have yet. True if there are any. */
+static bool add_newer(struct kvctl_nodes *nodes, struct synod *s)
+{
+	size_t before = nodes->count;
+	fetch_config(nodes, s);
+	const struct synod_config *config = nodes->config;
+	for (size_t i = 0; config != NULL && config->status == SYNOD_OK && i < config->ngroups; i++) {
+		for (size_t j = 0; j < config->groups[i].nmembers; j++) {
+			const char *address = config->groups[i].members[j];
+			if (known(nodes, address) || names_address(nodes, config->groups[i].gid, address))
+				continue;
+			struct kvctl_node *node = add(nodes, address);
+			node->role = node_role_text(ROLE_SHARDKV);
+			node->group = config->groups[i].gid;
+		}
+	}
+	return nodes->count > before;
 }
 
 static void find_outsiders(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s, bool from_conf)
@@ -223,7 +258,7 @@ static void find_outsiders(struct kvctl *kvctl, struct kvctl_nodes *nodes, struc
 				ask_stranger(kvctl, s, node);
 		}
 	}
-	judge_members(nodes, s);
+	judge_members(nodes);
 }
 
 bool kvctl_node_up(const struct kvctl_node *node)
@@ -276,7 +311,9 @@ int kvctl_nodes_ask(struct kvctl *kvctl, struct kvctl_nodes *out)
 	else
 		exit_code = add_from_cluster(kvctl, out, s);
 	if (exit_code == EXIT_OK) {
-		ask(kvctl, out, s);
+		ask(kvctl, out, s, 0);
+		if (conf != NULL && add_newer(out, s))
+			ask(kvctl, out, s, conf->nnodes);
 		find_outsiders(kvctl, out, s, conf != NULL);
 	} else {
 		kvctl_nodes_free(out);
