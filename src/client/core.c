@@ -37,6 +37,8 @@ struct client_group *client_group_create(struct client *client, uint64_t gid, co
 		.backoff_max_ms = client->backoff_max_ms,
 	});
 	caller_set_addresses(group->caller, addresses, count);
+	/* Members come and go, and a leader may be newer than what is known here. */
+	caller_adopt_hints(group->caller);
 	list_push_back(&client->groups, &group->link);
 	if (gid != 0)
 		map_put(&client->groups_by_gid, gid, group);

@@ -361,8 +361,6 @@ void client_route_start(struct client_request *request)
 	} else if (request->naddresses > 0) {
 		struct client_group *group = client_group_create(request->client, 0, request->addresses,
 								 request->naddresses);
-		if (request->kind == CLIENT_CHANGE)
-			caller_adopt_hints(group->caller);
 		call(request, group, method_of(request), request->body);
 	} else {
 		client_route_step(request);

@@ -46,8 +46,6 @@ static void init_log(struct client *client, const struct client_options *options
 		struct client_service *service = &client->services[id];
 		client_registrar_init(&service->registrar, client, service->group);
 		service->registrar.method = METHOD_LOG_REGISTER;
-		if (!told)
-			caller_adopt_hints(service->group->caller);
 	}
 }
 

@@ -236,6 +236,7 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 	struct caller_options caller = {.node = &n->node};
 	n->masters = caller_create(&caller);
 	caller_set_addresses(n->masters, n->options.masters, n->options.nmasters);
+	caller_adopt_hints(n->masters);
 	clients_init(n);
 	create_rsm(n);
 	node_status_metrics(n);

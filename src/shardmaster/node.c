@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "shardmaster/app.h"
+#include "rsm/members.h"
 #include "rsm/status_json.h"
 #include "shardmaster/watchers.h"
 #include "wire/method.h"
@@ -15,7 +16,10 @@ struct shardmaster {
 	char *version;
 	uint32_t nshards;
 	uint32_t nmasters;
-	char *masters[REPLICAS_MAX];
+	struct {
+		uint32_t replica;
+		char *name, *address;
+	} masters[MEMBERS_MAX]; /* by the configuration */
 	struct app *app;
 	struct rsm *rsm;
 	struct watchers watchers;
@@ -133,14 +137,25 @@ static void reply_status(struct shardmaster *master, link_id from, const struct 
 	node_reply(&master->node, from, request, 0, buffer_slice(&master->out));
 }
 
+/* As for everybody who is told where members are: the configuration's address, if it has the member. */
+static const char *address_of(const struct shardmaster *master, const struct group_member *member)
+{
+	for (uint32_t i = 0; i < master->nmasters; i++)
+		if (master->masters[i].replica == member->number && strcmp(master->masters[i].name, member->name) == 0)
+			return master->masters[i].address;
+	return member->address;
+}
+
 static void reply_cluster(struct shardmaster *master, link_id from, const struct message *request)
 {
-	struct wire_cluster cluster = {
-		.cluster = slice_string(master->cluster), .shards = master->nshards, .nmasters = master->nmasters,
-	};
+	struct wire_cluster cluster = {.cluster = slice_string(master->cluster), .shards = master->nshards};
+	const struct group_members *members = rsm_members(master->rsm);
 
-	for (uint32_t i = 0; i < master->nmasters; i++)
-		cluster.masters[i] = slice_string(master->masters[i]);
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].role == MEMBER_VOTER && cluster.nmasters < REPLICAS_MAX)
+			cluster.masters[cluster.nmasters++] = slice_string(address_of(master, &members->list[i]));
+	for (uint32_t i = 0; i < master->nmasters && members->slot == 0 && cluster.nmasters < REPLICAS_MAX; i++)
+		cluster.masters[cluster.nmasters++] = slice_string(master->masters[i].address);
 	buffer_clear(&master->out);
 	wire_cluster_encode(&cluster, &master->out);
 	node_reply(&master->node, from, request, 0, buffer_slice(&master->out));
@@ -212,8 +227,10 @@ static void destroy(struct node *node)
 	node_timer_cancel(node, &master->attend);
 	rsm_destroy(master->rsm);
 	master->app->ops->destroy(master->app);
-	for (uint32_t i = 0; i < master->nmasters; i++)
-		free(master->masters[i]);
+	for (uint32_t i = 0; i < master->nmasters; i++) {
+		free(master->masters[i].name);
+		free(master->masters[i].address);
+	}
 	free(master->cluster);
 	free(master->name);
 	free(master->version);
@@ -308,10 +325,12 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 	master->name = alloc_string(options->name);
 	master->version = alloc_string(options->version);
 	master->nshards = options->nshards;
+	master->nmasters = options->nmembers;
 	for (uint32_t i = 0; i < options->nmembers; i++) {
 		rsm.members[i] = options->members[i];
-		if (i < REPLICAS_MAX)
-			master->masters[master->nmasters++] = alloc_string(options->members[i].client_address);
+		master->masters[i].replica = options->members[i].replica;
+		master->masters[i].name = alloc_string(options->members[i].name);
+		master->masters[i].address = alloc_string(options->members[i].client_address);
 	}
 	arena_init(&master->arena, ARENA_BYTES_MAX);
 	timer_init(&master->attend, attend, master);

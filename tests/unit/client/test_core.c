@@ -22,6 +22,9 @@ static uint64_t shards[NSHARDS];
 static uint32_t ngroups;
 static uint64_t next_client_id;
 static bool silent[3];          /* by gid; 0: the shard master */
+static const char *at;          /* where group 1 is, by the configuration */
+static const char *gone;        /* an address at which nobody answers any more */
+static const char *successor;   /* whom g1:1 names as the leader, if it is not one */
 static int refusal[3];          /* a status that the group answers with, once */
 static bool refuses[3];         /* … and again and again */
 static uint64_t refusal_config; /* Error.config of it */
@@ -74,7 +77,7 @@ static void answer(const struct fake_sent *sent, int status, struct buffer *payl
 static void answer_config(const struct fake_sent *sent)
 {
 	struct wire_group groups[2] = {
-		{.gid = 1, .nmembers = 1, .members = {slice_string("g1:1")}},
+		{.gid = 1, .nmembers = 1, .members = {slice_string(at)}},
 		{.gid = 2, .nmembers = 1, .members = {slice_string("g2:1")}},
 	};
 	struct wire_config config = {
@@ -167,8 +170,13 @@ static void answer_one(const struct fake_sent *sent)
 	uint64_t gid = address[0] == 'm' ? 0 : (uint64_t)(address[1] - '0');
 	struct buffer payload = {0};
 	arena_reset(&arena);
-	if (silent[gid])
+	if (silent[gid] || (gone != NULL && strcmp(address, gone) == 0))
 		return;
+	if (successor != NULL && strcmp(address, "g1:1") == 0) {
+		wire_error_encode(&(struct wire_error){.leader = slice_string(successor)}, &payload);
+		answer(sent, STATUS_NOT_LEADER, &payload);
+		return;
+	}
 	if (refusal[gid] != 0) {
 		int status = refusal[gid];
 		refusal[gid] = refuses[gid] ? status : 0;
@@ -322,6 +330,8 @@ static void setup(void)
 	next_client_id = 100;
 	ncommands = nregisters = nconfigs = 0;
 	page_limit = 8;
+	at = "g1:1";
+	gone = successor = NULL;
 	refusal_config = 0;
 	for (int i = 0; i < 3; i++) {
 		silent[i] = false;
@@ -461,6 +471,42 @@ START_TEST(silent_group_that_has_left_is_left)
 	ck_assert_int_eq(outcome.status, SYNOD_OK);
 	ck_assert_uint_eq(commands[0].gid, 2);
 	ck_assert_uint_eq(commands[0].sequence, 1);
+}
+END_TEST
+
+START_TEST(group_with_other_members_is_followed)
+{
+	/* Nobody is left at the addresses that are known: the shard masters know others. */
+	static struct outcome outcome;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(10);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	gone = "g1:1";
+	at = "g1b:1";
+	config_number = 4;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(2500);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	ck_assert_uint_eq(commands[ncommands - 1].gid, 1);
+	ck_assert_uint_eq(commands[ncommands - 1].sequence, 2);
+}
+END_TEST
+
+START_TEST(leader_that_is_not_known_yet_is_asked)
+{
+	/* A member that was added leads, and the configuration at hand does not have it. */
+	static struct outcome outcome;
+	successor = "g1b:1";
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(10);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	op(&outcome, SYNOD_OP_GET, key_in_shard(0));
+	pass(10);
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
 }
 END_TEST
 
@@ -1021,6 +1067,8 @@ int main(void)
 	tcase_add_test(tcase, wrong_group_takes_the_newer_configuration);
 	tcase_add_test(tcase, group_that_lags_is_asked_again);
 	tcase_add_test(tcase, silent_group_that_has_left_is_left);
+	tcase_add_test(tcase, group_with_other_members_is_followed);
+	tcase_add_test(tcase, leader_that_is_not_known_yet_is_asked);
 	tcase_add_test(tcase, expired_session_is_replaced);
 	tcase_add_test(tcase, expired_session_after_a_lost_attempt_is_unknown);
 	tcase_add_test(tcase, expiry_again_and_again_is_not_a_flood);
