@@ -131,7 +131,6 @@ wipe() {
 	local node=$1 missing='' alone=no
 	check_programs
 	lock_directory
-	[[ ${role_of[$node]} != paxos ]] || die "$node: a paxosd cannot do without its disk in this version"
 	if ! spares "$node"; then
 		alone=yes
 		[[ $force == yes ]] || die "$(group_name "$node") cannot spare $node: it lacks ${missing:-any other member}." \
