@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "host/internal.h"
 #include "wire/frame.h"
 #include "wire/wire.h"
@@ -226,6 +227,8 @@ bool hello_receive(struct link *link, const struct message *message)
 	}
 	if (!link->dialled)
 		link->peer = peer_find(host, hello.node);
+	if (!link->dialled && link->peer == host->others && hello.node.len > 0)
+		link->name = alloc_format("%.*s", (int)hello.node.len, (const char *)hello.node.data);
 	link->peer_life = hello.life;
 	link->disk_life = hello.disk_life;
 	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);

@@ -142,7 +142,7 @@ struct link {
 	/* dialled */
 	char *address;         /* as given to dial() */
 	char *route;           /* where to connect */
-	char *name;            /* of the node that must answer; "": any */
+	char *name;            /* of the node that must answer; "": any; accepted: who it says to be, if nobody is known by that; NULL */
 	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
 	bool waiting_asks;     /* with a request among them */
 	struct socket_address addresses[ADDRESSES_MAX]; /* of the route: as it was last resolved */

@@ -80,6 +80,11 @@ struct peer *peer_find(struct host *host, struct slice name)
 	return host->others;
 }
 
+static bool is_member(const struct peer *peer)
+{
+	return peer->member && peer->left_us == 0;
+}
+
 static bool is_at(const struct peer *peer, const char *address)
 {
 	return strcmp(peer->address, address) == 0 || (peer->listed != NULL && strcmp(peer->listed, address) == 0);
@@ -91,7 +96,7 @@ struct peer *peer_at(struct host *host, const char *address)
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		struct peer *peer = host->peers[i];
 		/* A member that has taken the place of another one is more likely to be found there. */
-		if (is_at(peer, address) && (found == NULL || (peer->member && !found->member)))
+		if (is_at(peer, address) && (found == NULL || (is_member(peer) && !is_member(found))))
 			found = peer;
 	}
 	return found;
@@ -152,6 +157,14 @@ static void relabel(struct host *host, struct link *link)
 	link->peer = to;
 }
 
+/* An accepted link, in the name of a node that was none when it came. */
+static bool is_newly_member(struct host *host, const struct link *link)
+{
+	if (link->state != LINK_OPEN || (link->may & SENDER_REPLICA) != 0 || link->waits)
+		return false;
+	return is_member(link->name == NULL ? link->peer : peer_find(host, slice_string(link->name)));
+}
+
 static void update_links(struct host *host)
 {
 	size_t position = 0;
@@ -159,11 +172,9 @@ static void update_links(struct host *host)
 	void *value;
 	while (map_next(&host->links, &position, &key, &value)) {
 		struct link *link = value;
-		bool replica = (link->may & SENDER_REPLICA) != 0;
 		if (link->dialled)
 			relabel(host, link);
-		else if (link->peer->member && link->peer->left_us == 0 && !replica &&
-			 (link->state == LINK_OPEN || link->state == LINK_UNCONFIRMED))
+		else if (is_newly_member(host, link))
 			/* It was accepted as that of a stranger, which nobody has confirmed. */
 			link_cut(link, "the node has become a member");
 	}
