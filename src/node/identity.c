@@ -385,7 +385,10 @@ static int judge_removed(const struct judging *j)
 {
 	char group[IDENTITY_GROUP_TEXT_BYTES];
 	struct identity_listed self = {.address = "HOST:PORT"};
-	if (!j->found->removed)
+	/* Or the group's list has come this far, and nothing after it. */
+	bool unlisted = j->found->members.slot != 0 &&
+			identity_find_member((struct identity_members *)&j->found->members, j->found->node) == NULL;
+	if (!j->found->removed && !unlisted)
 		return 0;
 	(void)find_listed(j, j->found->node, &self);
 	identity_group_text(j->found->role, j->found->group, group);

@@ -422,8 +422,16 @@ START_TEST(removed)
 	listed = file_of_member;
 	nlisted = 6;
 	ck_assert_int_eq(open_as(G1A), 0);
-	known.removed = true;
+	struct identity_members members = {.slot = 1043};
+	identity_add_member(&members, 3, "g1c", "127.0.0.1:7013");
+	struct identity before = known;
+	ck_assert(identity_follow(&known, &members));
 	ck_assert_int_eq(identity_write_now(disk, &known), 0);
+	disk_posix_destroy(disk);
+	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED); /* it was killed before it could note more */
+	ck_assert_int_eq(disk_posix_create(&disk, path), 0);
+	before.removed = true;
+	ck_assert_int_eq(identity_write_now(disk, &before), 0);
 	disk_posix_destroy(disk);
 	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED);
 	ck_assert_msg(strstr(error, "group 1 has removed node g1a, which was its replica 1: take [node g1a] out of test.conf") != NULL &&
