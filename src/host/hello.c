@@ -193,6 +193,8 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 			 (const char *)hello->node.data);
 		return not_met(link, STATUS_WRONG_NODE, why);
 	}
+	if (!peer_is_at_hint(host, link, hello))
+		return not_met(link, STATUS_WRONG_NODE, "another directory than that of the member has answered");
 	if (link_unsent(link) > 0) {
 		link_reject(link, "an answer before the question");
 		return false;

@@ -475,6 +475,8 @@ struct peer *peer_at(struct host *host, const char *address);
 const char *peer_route(const struct peer *peer, uint32_t failures);
 /* Notes where a peer says that it listens. */
 void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello);
+/* Who answers where a peer has said that it listens must be the one that counts; anywhere else: true. */
+bool peer_is_at_hint(struct host *host, const struct link *link, const struct wire_hello *hello);
 /* The members are others than before, or have become known. May cut links. */
 void host_peers_follow(struct host *host);
 /* From time to time. */

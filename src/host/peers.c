@@ -122,12 +122,23 @@ static void set_text(char **text, const char *value)
 	*text = copy;
 }
 
-void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello)
+/* From the directory that counts for its number. */
+static bool is_bound(struct host *host, const struct peer *peer, const struct wire_hello *hello)
 {
 	const struct identity_member *m = identity_find_member(host_identity_members(host), peer->name);
+	return peer->member && m != NULL && m->life != 0 && m->life == hello->disk_life;
+}
+
+bool peer_is_at_hint(struct host *host, const struct link *link, const struct wire_hello *hello)
+{
+	const struct peer *peer = link->peer;
+	return peer->hint == NULL || strcmp(link->route, peer->hint) != 0 || is_bound(host, peer, hello);
+}
+
+void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello)
+{
 	char address[ADDRESS_BYTES_MAX + 1];
-	if (!peer->member || m == NULL || m->life == 0 || m->life != hello->disk_life || hello->address.len == 0 ||
-	    hello->address.len > ADDRESS_BYTES_MAX)
+	if (!is_bound(host, peer, hello) || hello->address.len == 0 || hello->address.len > ADDRESS_BYTES_MAX)
 		return;
 	snprintf(address, sizeof address, "%.*s", (int)hello->address.len, (const char *)hello->address.data);
 	if (strcmp(address, right_address(peer)) == 0)
