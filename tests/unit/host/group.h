@@ -138,7 +138,7 @@ static inline struct host_options options_of(struct member *m, const struct iden
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
 	options.settings.hello_timeout_ms = 2000;
-	log_init_fd(&m->log, 2, id->node);
+	log_init_fd(&m->log, 2, names[atoi(id->node + 1)]);
 	m->log.write = note_line;
 	m->log.context = m;
 	m->log.level = LOG_DEBUG;
