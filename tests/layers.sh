@@ -45,7 +45,7 @@ may_touch_world() {
 	src/host/* | cmd/*) ;;
 	src/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
 	src/base/output.c) ;; # stdout of the command line programs
-	src/client/handle.[ch] | src/client/thread.[ch] | src/client/open.c | src/client/sync.c | src/client/read_calls.c | src/client/cluster.c | src/client/trace.c | src/client/view.c | src/client/paxosd.c) ;; # a client node's own thread
+	src/client/handle.[ch] | src/client/thread.[ch] | src/client/open.c | src/client/sync.c | src/client/read_calls.c | src/client/cluster.c | src/client/members.c | src/client/trace.c | src/client/view.c | src/client/paxosd.c) ;; # a client node's own thread
 	*) return 1 ;;
 	esac
 }

@@ -334,11 +334,13 @@ int kvctl_version(struct kvctl *kvctl, int argc, char **argv)
 
 #define HELP_COLUMNS 80u
 
-void kvctl_usage_line(const struct kvctl_command *command, struct buffer *out)
+void kvctl_usage_line(const struct kvctl_command *command, size_t columns, struct buffer *out)
 {
+	if (columns == 0 || columns > HELP_COLUMNS)
+		columns = HELP_COLUMNS;
 	char *line = alloc_format("usage: kvctl %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
 				  command->arguments);
-	kvctl_wrap(out, line, HELP_COLUMNS, strlen("usage: kvctl ") + strlen(command->name) + 1);
+	kvctl_wrap(out, line, columns, strlen("usage: kvctl ") + strlen(command->name) + 1);
 	buffer_add_u8(out, '\n');
 	free(line);
 }
@@ -382,7 +384,7 @@ int kvctl_help(struct kvctl *kvctl, int argc, char **argv)
 		return EXIT_OK;
 	}
 	struct buffer usage = {0};
-	kvctl_usage_line(command, &usage);
+	kvctl_usage_line(command, HELP_COLUMNS, &usage);
 	kvctl_print_bytes((struct synod_bytes){.data = (const char *)usage.data, .len = usage.len});
 	printf("\n%c%s.\n\n%s", command->summary[0], command->summary + 1, command->help);
 	buffer_free(&usage);

@@ -115,8 +115,8 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...) __attribute_
 /* Prints the error of a request that has failed; nothing for SYNOD_OK. Returns the exit code. */
 int kvctl_failed(const struct kvctl *kvctl, int status, const char *message);
 int kvctl_exit_code(int status);
-/* "usage: kvctl NAME ARGUMENTS" and a newline, in lines of 80 columns. */
-void kvctl_usage_line(const struct kvctl_command *command, struct buffer *out);
+/* "usage: kvctl NAME ARGUMENTS" and a newline, in lines of so many columns, at most (and, for 0) 80. */
+void kvctl_usage_line(const struct kvctl_command *command, size_t columns, struct buffer *out);
 /* Prints one line of JSON on stdout, and drops the reference. */
 void kvctl_print_json(json_t *json_take);
 /* Sets "name", and "encoding" (or "NAME_encoding" for another name than value) when the bytes are not UTF-8. */

@@ -68,7 +68,7 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
 	va_end(arguments);
 	if (kvctl->command != NULL) {
 		struct buffer usage = {0};
-		kvctl_usage_line(kvctl->command, &usage);
+		kvctl_usage_line(kvctl->command, kvctl_columns(STDERR_FILENO), &usage);
 		fprintf(stderr, "%.*sSee kvctl help %s.\n", (int)usage.len, (const char *)usage.data,
 			kvctl->command->name);
 		buffer_free(&usage);

@@ -541,7 +541,8 @@ START_TEST(refused_report_is_not_repeated)
 }
 END_TEST
 
-CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer, refused_report_is_not_repeated, stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
+CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer, refused_report_is_not_repeated,
+	   stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
 	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline,
 	   waiting_is_bounded, lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
 	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
