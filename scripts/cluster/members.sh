@@ -363,10 +363,10 @@ await_leader() {
 	done
 }
 
-# Waits until the groups have adopted a configuration: await_adopted NUMBER
+# Waits until the groups, but for one that leaves, have adopted a configuration: await_adopted NUMBER [GROUP]
 await_adopted() {
 	local deadline=$((SECONDS + up_timeout)) missing
-	while missing=$(missing_groups "$(answers)" "$1") && [[ -n $missing ]]; do
+	while missing=$(missing_groups "$(answers)" "$1" | { grep -v "^group ${2:-none} " || true; }) && [[ -n $missing ]]; do
 		[[ $SECONDS -lt $deadline ]] || die "waited $up_timeout s for ${missing//$'\n'/, }"
 		sleep 0.1
 	done
@@ -474,8 +474,8 @@ remove_group() {
 		fi
 		config=$(newest_config) || die "the shard masters do not answer"
 	fi
-	# The rest serves what was its share.
-	await_adopted "$(config_number "$config")"
+	# The rest serves what was its share. Its own nodes may have been stopped already, by a command that was interrupted.
+	await_adopted "$(config_number "$config")" "$group"
 	end_nodes "${nodes[@]}"
 	unlist "${nodes[@]}"
 	say "removed group $group; the directories of ${nodes[*]} are left"

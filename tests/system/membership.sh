@@ -217,6 +217,16 @@ expect_json '[.groups[].gid] | join(" ")' '1'
 kv get key
 expect 0 value
 
+begin "a removal that was interrupted when the nodes had been stopped is finished by the next"
+tool add g3 --replicas 1
+expect 0
+kv leave 3
+expect 0
+cluster kill g3a
+tool remove g3
+expect 0
+! grep -q '^\[node g3a\]' "$config" || fail "the section of g3a is still there"
+
 begin "an add that is interrupted is finished by the next"
 in_terminal "$repository/scripts/cluster.sh" add g1f --dir "$run"
 await "its section" grep -q '^\[node g1f\]' "$config"
