@@ -119,6 +119,9 @@ void agreement_set_life(struct agreement *a, uint64_t now_us, uint64_t life)
 		proposer_members_changed(a, now_us);
 	else if (!was_inside && is_inside(a))
 		members_inside(a, now_us);
+	/* It was bound all along, and could not know: it asks from the beginning. */
+	else if (is_bound(a) && !is_inside(a))
+		enter_begin(a, now_us);
 }
 
 void agreement_set_first(struct agreement *a, uint64_t now_us, bool first)
