@@ -61,6 +61,15 @@ static void reply_cluster(struct paxosd *d, link_id from, const struct message *
 	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
 }
 
+/* The log could change who belongs to it. The agreement, whose instances know no order, could not. */
+static void refuse_change(struct paxosd *d, link_id from, const struct message *request)
+{
+	buffer_clear(&d->out);
+	wire_error_format(&d->out, "the members of paxosd are those of its configuration, and do not change; "
+				   "a lost disk is replaced by starting the same member with an empty directory");
+	node_reply(&d->node, from, request, STATUS_DENIED, buffer_slice(&d->out));
+}
+
 static void reply_unknown(struct paxosd *d, link_id from, const struct message *request)
 {
 	buffer_clear(&d->out);
@@ -102,6 +111,8 @@ static void message(struct node *node, link_id from, const struct message *messa
 	case METHOD_LOG_QUERY_STALE: pass(d, from, message, METHOD_QUERY_STALE); break;
 	case METHOD_LOG_REGISTER: pass(d, from, message, METHOD_REGISTER); break;
 	case METHOD_TRANSFER: pass(d, from, message, METHOD_TRANSFER); break;
+	case METHOD_MEMBERS: pass(d, from, message, METHOD_MEMBERS); break;
+	case METHOD_CHANGE_MEMBERS: refuse_change(d, from, message); break;
 	case METHOD_LOG_TAIL: paxosd_tail(d, from, message); break;
 	case METHOD_LOG_SLOT: paxosd_slot(d, from, message); break;
 	case METHOD_STATUS: reply_status(d, from, message); break;
@@ -133,11 +144,13 @@ static void follow_members(struct paxosd *d)
 	if (members->slot <= d->members_slot)
 		return;
 	d->members_slot = members->slot;
+	uint32_t count = 0;
 	for (uint32_t i = 0; i < members->count; i++)
-		list[i] = (struct agreement_binding){.replica = members->list[i].replica,
-						     .binding = members->list[i].binding,
-						     .life = members->list[i].life};
-	agreement_service_members(d->agreement, members->slot, list, members->count);
+		if (members->list[i].role == MEMBER_VOTER)
+			list[count++] = (struct agreement_binding){.replica = members->list[i].replica,
+								   .binding = members->list[i].binding,
+								   .life = members->list[i].life};
+	agreement_service_members(d->agreement, members->slot, list, count);
 }
 
 static void turn_end(struct node *node)
