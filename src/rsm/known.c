@@ -74,7 +74,6 @@ void known_take(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->members.count; i++)
 		if (rsm->members.list[i].role == MEMBER_VOTER)
 			buffer_add_u64(&rsm->voter_lives, rsm->members.list[i].life);
-	stale_members_changed(rsm);
 }
 
 uint32_t known_stranger(struct rsm *rsm, uint32_t replica, link_id from)

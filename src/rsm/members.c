@@ -232,7 +232,7 @@ const char *members_voteless_text(const struct rsm *rsm)
 		return "removed";
 	if (own != NULL && own->role == MEMBER_LEARNER)
 		return "learner";
-	return rsm->members.slot == 0 && rsm->options.joining ? "joining" : "lost";
+	return rsm->members.slot == 0 && rsm->options.joining && !rsm->lost ? "joining" : "lost";
 }
 
 static void tell_removed(struct rsm *rsm)

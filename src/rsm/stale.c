@@ -57,7 +57,10 @@ static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
 
 /* ---- what is remembered ---- */
 
-/* Members have room for all their lives; so there is always somebody else to go first. */
+/*
+ * Members have room for all their lives; so there is always somebody else to go first. Who has been removed is remembered until then: a
+ * leader's last message hands over.
+ */
 static void make_room(struct rsm *rsm)
 {
 	struct starts *starts = &rsm->stale.starts;
@@ -275,7 +278,12 @@ static void open_if_heard(struct rsm *rsm)
 void stale_link_down(struct rsm *rsm, uint32_t seat)
 {
 	struct stale *s = &rsm->stale;
-	if (!s->on || s->heard[seat] != 0)
+	if (!s->on)
+		return;
+	/* Another process may speak next, which does not know of us; a start that waits to be compared keeps what it has heard. */
+	if (!paxos_is_held(rsm->paxos))
+		s->heard[seat] = 0;
+	if (s->heard[seat] != 0)
 		return;
 	s->absent[seat] = true;
 	open_if_heard(rsm);
@@ -287,20 +295,6 @@ void stale_seat_given(struct rsm *rsm, uint32_t seat)
 	s->current[seat] = NULL;
 	s->heard[seat] = s->asked_us[seat] = 0;
 	s->heard_learner[seat] = s->absent[seat] = false;
-}
-
-void stale_members_changed(struct rsm *rsm)
-{
-	struct stale *s = &rsm->stale;
-	for (uint32_t i = 0; i < s->starts.count;) {
-		uint32_t replica = s->starts.list[i].replica;
-		if (replica == rsm->options.replica || !is_removed(rsm, replica)) {
-			i++;
-			continue;
-		}
-		s->changed |= starts_forget(&s->starts, replica);
-		memset(s->current, 0, sizeof s->current);
-	}
 }
 
 /* ---- a stale copy ---- */
@@ -327,12 +321,12 @@ static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap, cons
 	s->found = true;
 	s->copies++;
 	log_event(rsm->log, LOG_ERROR, "stale_copy",
-		  "group=%" PRIu64 " told_by=%u told_by_name=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
+		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
 		  " promised=%s promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64
 		  " meaning=\"this directory is an older copy of itself, or has been started elsewhere: the replica "
 		  "gives up its vote, follows and catches up, and votes again when its group has bound it anew, which "
 		  "it does by itself (event=member_bound)\"",
-		  rsm->options.group, rsm->seats[seat].replica, name == NULL ? "?" : name, start_gap_text(gap), s->own.chain.count,
+		  rsm->options.group, name == NULL ? "later-member" : name, start_gap_text(gap), s->own.chain.count,
 		  memory->count, ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered),
 		  s->own.last, memory->last);
 	rsm->lost = true;
@@ -400,11 +394,16 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 		/* Of a member that is not known here yet it will be told again. */
 		if (of == UINT32_MAX || !rsm->seats[of].listed)
 			return;
-		if (starts_find(&s->starts, theirs->replica, theirs->life) == NULL)
+		const struct start_memory *own = starts_find(&s->starts, theirs->replica, theirs->life);
+		bool other = own == NULL || own->nonce != theirs->nonce;
+		if (own == NULL) {
 			memset(s->current, 0, sizeof s->current);
+			make_room(rsm);
+		}
 		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
 		s->changed |= told == STARTS_TOLD_MORE;
-		if (told == STARTS_TOLD_OTHER)
+		/* It may not know of us: its list is an older one, or its configuration, and we are no leader that speaks to it. */
+		if (told == STARTS_TOLD_OTHER || (other && told == STARTS_TOLD_MORE))
 			ask(rsm, of);
 		return;
 	}
@@ -466,7 +465,8 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 	if (rsm_is_doubted(rsm)) {
 		if (!rsm->seats[seat].listed && m->life != 0 && !removes)
 			ask(rsm, seat);
-		return removes;
+		/* What is chosen is told whoever wants to know. */
+		return removes || message->method == METHOD_FETCH || message->method == METHOD_SNAPSHOT_FETCH;
 	}
 	/* From a world that tells no lives. */
 	if (m->life == 0)

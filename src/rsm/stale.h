@@ -61,8 +61,6 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 void stale_link_down(struct rsm *rsm, uint32_t seat);
 /* Somebody else has this seat. */
 void stale_seat_given(struct rsm *rsm, uint32_t seat);
-/* The list has changed: who has been removed for good need not be remembered. */
-void stale_members_changed(struct rsm *rsm);
 
 /* The slow way of stale_admit(). */
 bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m);
