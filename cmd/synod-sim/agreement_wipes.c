@@ -191,8 +191,9 @@ static void due(void *data)
 	bool awaited = wipes->target.wiped && peer == wipes->target.lost;
 	if (awaited || process->wipes == 0 || !sim_process_alive(process) || process->misconfigured != NULL || is_inside(process))
 		return;
+	/* Who has only not been compared since its start is whole. */
 	if (choice < 20)
-		take_down(wipes, peer, choice < 8);
+		take_down(wipes, peer, choice < 8 && sim_nemesis_is_wiped(wipes->scene->nemesis, process));
 }
 
 void agreement_wipes_init(struct agreement_wipes *wipes, struct scene *scene, struct sim_process *const *processes,

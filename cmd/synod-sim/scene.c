@@ -255,7 +255,8 @@ static const struct rsm *rsm_of(void *context, const struct sim_process *process
 {
 	struct scene *scene = context;
 	const struct scene_replica *replica = scene->by_process[process->index];
-	return replica == NULL ? NULL : scene_rsm_of(scene, replica);
+	const struct rsm *rsm = replica == NULL ? NULL : scene_rsm_of(scene, replica);
+	return rsm == NULL || rsm_core(rsm) == NULL ? NULL : rsm;
 }
 
 static void ask_to_hand_over(void *data, struct node *node)

@@ -56,6 +56,12 @@ bool sim_nemesis_wipe(struct sim_nemesis *nemesis, struct sim_process *process, 
 	return nemesis->core == NULL && nemesis->bound != NULL && !is_left_out(nemesis) && wipe(nemesis, process, rng);
 }
 
+bool sim_nemesis_is_wiped(const struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	return damage != NULL && damage->wiped;
+}
+
 static void due(void *data)
 {
 	struct sim_nemesis *nemesis = data;
