@@ -141,6 +141,7 @@ static inline struct host_options options_of(struct member *m, const struct iden
 	log_init_fd(&m->log, 2, names[atoi(id->node + 1)]);
 	m->log.write = note_line;
 	m->log.context = m;
+	m->log.has_output = false;
 	m->log.level = LOG_DEBUG;
 	return options;
 }

@@ -90,7 +90,7 @@ START_TEST(help_fits)
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
 		struct buffer usage = {0};
-		kvctl_usage_line(command, &usage);
+		kvctl_usage_line(command, 0, &usage);
 		ck_assert_msg(widest(buffer_slice(&usage)) <= 80, "%s: %.*s", command->name, (int)usage.len,
 			      (const char *)usage.data);
 		ck_assert_msg(widest(slice_string(command->summary)) + 14 <= 80, "%s", command->summary);
