@@ -30,11 +30,18 @@
  *       for the rest, but not for those that cannot be connected to, and at most an election time-out, within which it
  *       would promise nothing anyway. All may start at once: each answers the others before it counts. (It takes
  *       nothing, because what it learnt would stand in its log, and make the next start's claim that of a directory
- *       that had never lacked it.)
+ *       that had never lacked it. What is chosen it serves.)
  *   T3  Who is found to be a stale copy has no vote from then on, and takes nothing; it draws another life, durably,
  *       and begins as a directory that replaces a lost one does: as a learner, bound again when it has caught up
  *       (rsm/members.h). The same for a process that learns that its directory has been started again elsewhere: of
  *       two processes of one life the one that started later goes on.
+ *
+ * MEMBERS COME AND GO (rsm/members.h). Who counts for T2 are the voters of the newest list that anybody has told, and a
+ * quorum is one of that list; a learner counts nowhere, and is compared like everybody else, for it becomes a voter with
+ * the life that it has. Whoever speaks to a start that has not been compared is asked, member or not: its own list may
+ * be an older one, by which too few are left. So is the member whose new process one is told of. Who has been removed
+ * is not compared: it is told that (PAXOS_REMOVED), which a start takes before it has been compared, for nothing of it
+ * gets into the log.
  *
  * WHAT IS RECOGNISED. Of n replicas, let k be those others whose lives are bound and which remember more than the copy
  * holds, in their logs or in processes that go on. A stale copy is recognised before it counts
