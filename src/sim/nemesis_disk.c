@@ -228,6 +228,9 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process, str
 		if (slot > damage->snapshot_slot)
 			damage->snapshot_slot = slot;
 	}
+	/* With the record of it the log has lost that there was such a snapshot: an older one may take its place. */
+	if (damage->log && damage->snapshot)
+		damage->snapshot_slot = 0;
 	buffer_free(&what);
 }
 
