@@ -76,7 +76,10 @@ begin "it is added under load, and votes"
 member add 1 g1d
 same "$(member_names 1)" "g1a g1b g1c g1d" "the members"
 await "g1d to vote" votes g1d
-await "g1d to be ready" eval '[[ $(http_code /readyz) == 200 ]]'
+g1d_is_ready() {
+	[[ $(http_code /readyz) == 200 ]]
+}
+await "g1d to be ready" g1d_is_ready
 grep -q 'event=member_of replica=4 ' "$run/g1d/log" || fail "it was not welcomed: $(cat "$run/g1d/log")"
 load_goes_on 50
 
@@ -124,7 +127,7 @@ grep -q '^removed = yes$' "$run/$leader/identity" || fail "$leader has not noted
 load_goes_on 50
 
 begin "all are restarted, with a file that has only those who stay, in another order"
-for node in g1b g1c "$leader"; do without_section $node; done
+for node in g1b g1c "$leader"; do without_section "$node"; done
 first=$(sed -n 's/^\[node \(g1.\)\]$/\1/p' "$config" | head -n 1)
 awk -v name="[node $first]" '/^\[/ { on = $0 == name } on' "$config" >"$scratch/last"
 without_section "$first"
