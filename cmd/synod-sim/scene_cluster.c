@@ -46,6 +46,7 @@ struct cluster_scene {
 	struct sim_kv_client administrator;
 	struct sim_process *administrator_process;
 	struct rng patience; /* of clients */
+	bool healed;
 	struct rng hearsay;  /* of the administrator, who may have an old list of addresses */
 	struct rng ambush;   /* … and of what waits for a change of the configuration */
 	bool ambushes;
@@ -249,7 +250,9 @@ static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
 
 static void cluster_heal(struct scene *scene)
 {
-	end_ignorance(scene->own);
+	struct cluster_scene *cluster = scene->own;
+	cluster->healed = true;
+	end_ignorance(cluster);
 }
 
 /*
@@ -334,6 +337,9 @@ static void administrator_ask(void *data, struct node *node)
 			gid = idle != 0 ? idle : other;
 		}
 	}
+	/* Without a group nobody gets on. */
+	if (cluster->healed && choice != MOVE_WAITED_FOR && config != NULL && config->ngroups <= (choice == 3))
+		choice = 0;
 	switch (choice) {
 	case MOVE_WAITED_FOR: status = client_request_move(&request, waited_for, gid); break;
 	case 0: case 1: case 2: status = request_join(cluster, gid, &request); break;
