@@ -54,16 +54,57 @@ static void check_shown(struct agreement_load *load, struct agreement_peer *peer
 	}
 }
 
-/* Another disk has shown nothing yet. */
+/* Nothing has been shown after that moment; and min was what it was. */
+static void forget_after(struct agreement_peer *peer, uint64_t us)
+{
+	struct map before = {0};
+	size_t position = 0;
+	uint64_t key;
+	void *value;
+	while (map_next(&peer->shown, &position, &key, &value))
+		if ((uint64_t)(uintptr_t)value - 1 <= us)
+			map_put(&before, key, value);
+	map_free(&peer->shown);
+	peer->shown = before;
+	while (peer->nmins > 0 && peer->mins[peer->nmins - 1].at_us > us)
+		peer->nmins--;
+}
+
+/* Another disk has shown nothing yet; a copy, what was shown before it was made. */
 static void note_disk(struct agreement_peer *peer, const struct sim_process *process)
 {
-	if (peer->wipes == process->wipes)
+	if (peer->wipes == process->wipes && peer->copies == process->copies)
 		return;
+	bool copy = peer->wipes == process->wipes;
 	peer->wipes = process->wipes;
+	peer->copies = process->copies;
 	peer->whole = false;
-	peer->min = 0;
+	if (copy) {
+		forget_after(peer, process->copied_us);
+		return;
+	}
 	map_free(&peer->shown);
 	peer->shown = (struct map){0};
+	peer->nmins = 0;
+}
+
+static void check_min(struct agreement_load *load, struct agreement_peer *peer, const char *name, uint64_t min)
+{
+	uint64_t before = peer->nmins == 0 ? 0 : peer->mins[peer->nmins - 1].min;
+	if (min < before || min > least_done(load))
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s: min is %" PRIu64 ", was %" PRIu64 ", and all are done below %" PRIu64, name, min,
+			   before, least_done(load));
+	if (min <= before)
+		return;
+	peer->mins = alloc_resize(peer->mins, peer->nmins + 1, sizeof *peer->mins);
+	peer->mins[peer->nmins++] = (struct agreement_min){.at_us = load->scene->world->now_us, .min = min};
+}
+
+static void note_shown(struct map *shown, uint64_t seq, uint64_t now_us)
+{
+	if (map_get(shown, seq + 1) == NULL)
+		map_put(shown, seq + 1, (void *)(uintptr_t)(1 + now_us));
 }
 
 static void check_standing(struct agreement_load *load, struct agreement_peer *peer, const struct sim_process *process,
@@ -76,6 +117,9 @@ static void check_standing(struct agreement_load *load, struct agreement_peer *p
 	uint64_t before = peer->incarnation == process->incarnation ? peer->votes : 0;
 	if (outside && was_outside && votes > before)
 		scene_fail(load->scene, VERDICT_SAFETY, "%s votes, though its disk does not count", process->name);
+	if (votes > before && sim_nemesis_is_stale(load->scene->nemesis, process))
+		scene_fail(load->scene, VERDICT_SAFETY, "%s votes in the agreement with a copy of its disk",
+			   process->name);
 	peer->whole |= !outside;
 	peer->outside = outside;
 	peer->votes = votes;
@@ -100,15 +144,10 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 			check_value(load, process->name, view.seq, bytes_slice(view.decided));
 		if (agreement_status(core, view.seq, &value) != AGREEMENT_STATE_DECIDED)
 			continue;
-		map_put(&peer->shown, view.seq + 1, map_get(&load->decided, view.seq + 1));
-		map_put(&load->shown, view.seq + 1, map_get(&load->decided, view.seq + 1));
+		note_shown(&peer->shown, view.seq, load->scene->world->now_us);
+		note_shown(&load->shown, view.seq, load->scene->world->now_us);
 	}
-	uint64_t min = agreement_min(core);
-	if (min < peer->min || min > least_done(load))
-		scene_fail(load->scene, VERDICT_SAFETY,
-			   "%s: min is %" PRIu64 ", was %" PRIu64 ", and all are done below %" PRIu64,
-			   process->name, min, peer->min, least_done(load));
-	peer->min = min;
+	check_min(load, peer, process->name, agreement_min(core));
 	if (agreement_counters(core)->conflicts > 0)
 		scene_fail(load->scene, VERDICT_SAFETY, "%s was told another decision than it knows", process->name);
 }
@@ -335,6 +374,8 @@ void agreement_load_free(struct agreement_load *load)
 		bytes_unref(value);
 	map_free(&load->decided);
 	map_free(&load->shown);
-	for (uint32_t i = 0; i < load->npeers; i++)
+	for (uint32_t i = 0; i < load->npeers; i++) {
 		map_free(&load->peers[i].shown);
+		free(load->peers[i].mins);
+	}
 }

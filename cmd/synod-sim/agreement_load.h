@@ -3,8 +3,10 @@
  *
  *   no two values are decided in one instance, whoever shows them: a peer, or its answer to a client
  *   what is decided was proposed for that instance
- *   what a peer has shown as decided it shows again after every restart on the same disk, until it is forgotten
- *   who is not INSIDE, because his disk is not bound or has not entered, does not vote (agreement/members.h)
+ *   what a peer has shown as decided it shows again after every restart on the same disk, until it is forgotten; on an
+ *   earlier copy of it, what it had shown when that was made
+ *   who is not INSIDE, because his disk is not bound or has not entered, does not vote (agreement/members.h), nor does
+ *   who has a copy that has not begun another life
  *   nothing is forgotten before the application of every peer has been said to be done with it; min never falls
  *   after the healing instances are decided, and what one peer of the core knows all of them learn; if all peers are healed, they
  *   all know everything that anybody has ever shown as decided, whoever has lost his disk meanwhile
@@ -32,13 +34,17 @@ struct agreement_actor {
 struct agreement_peer {
 	const char *address;
 	uint32_t incarnation; /* last seen */
-	uint32_t wipes;       /* of its disk, that are known here */
+	uint32_t wipes;       /* of its disk, that are known here … */
+	uint32_t copies;      /* … and copies that took its place */
 	bool whole;           /* its present disk has been INSIDE */
 	bool outside;         /* when last seen … */
 	uint64_t votes;       /* … and so many promises and acceptances it had said by then */
-	uint64_t min;         /* last seen */
+	struct agreement_min {
+		uint64_t at_us, min;
+	} *mins;              /* as it rose */
+	uint32_t nmins;
 	uint64_t done;        /* 1 + the highest Done that was sent to it */
-	struct map shown;     /* 1 + seq → the decision, as it was shown */
+	struct map shown;     /* 1 + seq → 1 + when it was first shown as decided */
 };
 
 struct agreement_load {
@@ -47,7 +53,7 @@ struct agreement_load {
 	struct agreement_peer peers[REPLICAS_MAX];
 	struct agreement_actor actors[16];
 	struct map decided; /* 1 + seq → struct bytes */
-	struct map shown;   /* the same, for what a peer has shown, durably */
+	struct map shown;   /* 1 + seq → when a peer has first shown it: others know it, whatever becomes of its disk */
 	uint64_t low;       /* every instance below is decided */
 	uint64_t proposals;
 	bool marked, stopped;

@@ -368,7 +368,7 @@ static bool converged(void *context)
 		if (!in_core(scene, replica) || !is_member(scene, replica))
 			continue;
 		if (memory_is_wrong(replica) || replica->applied < scene->last_applied[replica->group] ||
-		    (replica->process->wipes > 0 && is_voter_of(scene, replica) &&
+		    (replica->process->wipes + replica->process->copies > 0 && is_voter_of(scene, replica) &&
 		     (!paxos_votes(rsm_core(scene_rsm_of(scene, replica))) || !is_whole(scene, replica))))
 			return scene->over;
 	}

@@ -118,8 +118,6 @@ static void paxosd_build(struct scene *scene)
 	struct paxosd_scene *own = ALLOC(struct paxosd_scene);
 	own->scene = scene;
 	scene->own = own;
-	/* An earlier copy of a disk has not the decisions that were shown: agreement_load.c does not know of that yet. */
-	scene->world->options.nemesis.stale_mean_us = 0;
 	draw_peers(scene, own);
 	build_peers(scene, own);
 	build_clients(scene, own);
@@ -175,7 +173,9 @@ static bool whole(const struct scene *scene, const struct scene_replica *replica
 {
 	const struct paxosd_scene *own = scene->own;
 	const struct agreement_peer *peer = &own->agreement.peers[replica - scene->replicas];
-	return replica->process->wipes == 0 || (peer->wipes == replica->process->wipes && peer->whole);
+	const struct sim_process *process = replica->process;
+	return process->wipes + process->copies == 0 ||
+	       (peer->wipes == process->wipes && peer->copies == process->copies && peer->whole);
 }
 
 static bool progressed(struct scene *scene)

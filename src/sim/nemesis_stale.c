@@ -129,7 +129,7 @@ static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, s
 	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms",
 		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
-	sim_process_put_back(process, copy->image, copy->moment.life);
+	sim_process_put_back(process, copy->image, copy->moment.life, copy->at_us);
 	/* The copy was whole when it was made: whatever was damaged since is gone as well. */
 	group->damage[member] = (struct nemesis_damage){.stale_life = copy->moment.life};
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);

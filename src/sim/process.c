@@ -368,13 +368,14 @@ void sim_process_wipe(struct sim_process *process)
 	}
 }
 
-void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life)
+void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life, uint64_t made_us)
 {
 	ASSERT(!sim_process_alive(process));
 	sim_trace_event(&process->world->trace, SIM_EVENT_STALE, process, NULL, 0, 0);
 	disk_sim_put_back(process->disk, image);
 	process->env.life = life;
 	process->copies++;
+	process->copied_us = made_us;
 }
 
 void sim_process_reset(struct sim_process *process)

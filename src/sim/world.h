@@ -103,7 +103,8 @@ struct sim_process {
 	char halt_reason[256];
 	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
-	uint32_t copies;      /* of its disk have taken its place */
+	uint32_t copies;      /* of its disk have taken its place; … */
+	uint64_t copied_us;   /* … when the last one was made */
 	bool removed;         /* its group has told it that it is no member any more, and it has ended */
 	uint32_t wipes;       /* with lives: a disk that replaces another one has no vote of its own */
 
@@ -230,7 +231,7 @@ void sim_process_resume(struct sim_process *process);
 void sim_process_wipe(struct sim_process *process);
 /* Likewise: its disk holds what the image does, of this life. */
 struct disk_sim_image;
-void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life);
+void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life, uint64_t made_us);
 /* Runs `function` as an input of the node, in a turn of its own: for scenario tests that call into a node directly. */
 void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data);
 

@@ -87,7 +87,7 @@ static void put_back(struct rsm_group *g, struct copy *copy)
 {
 	struct sim_process *process = g->replicas[copy->of].process;
 	sim_process_power_loss(process);
-	sim_process_put_back(process, copy->image, copy->life);
+	sim_process_put_back(process, copy->image, copy->life, 0);
 	disk_sim_image_free(copy->image);
 	copy->image = NULL;
 }
@@ -538,7 +538,7 @@ START_TEST(test_two_processes_of_one_directory)
 		struct sim_process *other = sim_process_add(g.world, &(struct sim_process_spec){
 			.name = "copy", .address = "copy:1", .build = own->build, .context = own->context,
 			.disk = true, .lives = true});
-		sim_process_put_back(other, copy.image, copy.life);
+		sim_process_put_back(other, copy.image, copy.life, 0);
 		disk_sim_image_free(copy.image);
 		sim_process_start(other);
 		uint64_t until = g.world->now_us + 8 * SIM_SECOND;
