@@ -149,6 +149,16 @@ static const struct node_ops joiner_ops = {
 	.status_json = joiner_status_json,
 };
 
+void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group, uint32_t replica,
+		 const struct rsm_member *members, uint32_t nmembers)
+{
+	*place = (struct joiner_place){.scene = scene, .role = role, .group = group, .replica = replica};
+	if (replica == 0)
+		return;
+	place->nmembers = nmembers;
+	memcpy(place->members, members, nmembers * sizeof *members);
+}
+
 struct node *joiner_build(struct joiner_place *place, struct sim_process *process)
 {
 	struct joiner *joiner = ALLOC(struct joiner);
@@ -175,13 +185,6 @@ void joiner_forget(struct joiner_place *place)
 	place->joining = false;
 }
 
-static void removed(void *data)
-{
-	struct sim_process *process = data;
-	process->removed = true;
-	process->env.ops->stopped(&process->env);
-}
-
 void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options)
 {
 	place->scene->by_process[process->index]->waits = false;
@@ -190,8 +193,7 @@ void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 	for (uint32_t i = 0; i < place->nmembers; i++)
 		options->members[i] = place->members[i];
 	options->joining = place->joining;
-	options->removed = removed;
-	options->context = process;
+	process->leaves = true;
 }
 
 /* ---- who belongs to a group, and how that is changed ---- */
@@ -201,15 +203,14 @@ static struct rsm *rsm_of(const struct scene *scene, const struct scene_replica 
 	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica) : NULL;
 }
 
-static bool roster(void *context, const struct sim_process *process, struct sim_nemesis_roster *out)
+bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out)
 {
-	struct scene *scene = context;
 	const struct group_members *newest = NULL;
 	uint64_t ballot = 0;
 	*out = (struct sim_nemesis_roster){0};
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		const struct rsm *rsm = replica->group == scene->by_process[process->index]->group ? rsm_of(scene, replica) : NULL;
+		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;
 		const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
 		if (members == NULL || members->slot == 0 || members->slot < out->slot)
 			continue;
@@ -231,6 +232,12 @@ static bool roster(void *context, const struct sim_process *process, struct sim_
 	}
 	out->count = newest == NULL ? 0 : newest->count;
 	return newest != NULL;
+}
+
+static bool roster(void *context, const struct sim_process *process, struct sim_nemesis_roster *out)
+{
+	const struct scene *scene = context;
+	return joiner_roster(scene, scene->by_process[process->index]->group, out);
 }
 
 static void ask_to_change(void *data, struct node *node)

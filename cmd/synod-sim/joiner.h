@@ -21,15 +21,21 @@ struct joiner_place {
 	char *texts[2 * MEMBERS_MAX]; /* of those that it was told of */
 };
 
+/* Who is a member from the beginning, or, if `replica` is 0, a spare machine. */
+void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group, uint32_t replica,
+		 const struct rsm_member *members, uint32_t nmembers);
+
 /* The node of a place that has no number. */
 struct node *joiner_build(struct joiner_place *place, struct sim_process *process);
 /* It has an rsm that is never started, so that a scene may look at it as at any other. */
 struct rsm *joiner_rsm(struct node *node);
 /* It belongs to no group again. */
 void joiner_forget(struct joiner_place *place);
-/* Fills in who the members are, and what becomes of it when it is removed. */
+/* Fills in who the members are; and when it is removed, it ends. */
 void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options);
 
+/* The newest list of members of a group that anybody of it knows, and who leads by it; false: there is none yet. */
+bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out);
 /* Spare machines of this seed, for each group; 0: members stay who they are. */
 uint32_t joiner_spares(const struct scene *scene);
 /* Lets the nemesis change members. `place` is that of a process of a replica. */

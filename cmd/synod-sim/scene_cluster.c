@@ -1,11 +1,14 @@
 /*
  * The whole: three shard masters, some groups, and clients that use the client library. One more client, the
- * administrator, joins the groups and goes on changing the configuration while everything else happens.
+ * administrator, joins the groups and goes on changing the configuration while everything else happens. And in some runs
+ * members of the groups, and of the masters' own, come and go: everybody knows where masters may be found, and learns
+ * from them where the groups are.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "joiner.h"
 #include "kv_client.h"
 #include "rsm/members.h"
 #include "scene.h"
@@ -21,25 +24,29 @@
 #define GROUPS_LIMIT 5u
 #define CLIENTS_LIMIT 8u
 #define MOVE_WAITED_FOR 100u
-#define NODES_LIMIT (MASTERS + GROUPS_LIMIT * REPLICAS_MAX)
+#define SPARES_LIMIT 2u
+#define MACHINES_LIMIT (REPLICAS_MAX + SPARES_LIMIT)
+#define MASTERS_LIMIT (MASTERS + SPARES_LIMIT)
 
 /* A replica's place; the options of its node are made from it at every start. */
 struct place {
 	struct cluster_scene *cluster;
 	uint32_t group;   /* 0: shard masters */
-	uint32_t replica; /* from 0 */
+	uint32_t replica; /* from 0; spare machines come last */
 	char name[16];
 	char address[24];
+	struct joiner_place joiner; /* if members change */
 };
 
 struct cluster_scene {
 	struct scene *scene;
 	uint32_t nshards;
 	uint32_t ngroups;  /* shardkv groups: gid 1 … ngroups */
-	uint32_t nreplicas; /* of each */
+	uint32_t nreplicas; /* of each, in the beginning */
+	uint32_t spares;    /* machines of each group that may become members; 0: members stay who they are */
 	struct rsm_settings settings;
-	struct place places[GROUPS_LIMIT + 1][REPLICAS_MAX];
-	const char *masters[MASTERS];
+	struct place places[GROUPS_LIMIT + 1][MACHINES_LIMIT];
+	const char *masters[MASTERS_LIMIT]; /* where they may be found */
 	struct sim_kv_client clients[CLIENTS_LIMIT];
 	struct sim_mix *mix;
 
@@ -50,7 +57,7 @@ struct cluster_scene {
 	struct rng hearsay;  /* of the administrator, who may have an old list of addresses */
 	struct rng ambush;   /* … and of what waits for a change of the configuration */
 	bool ambushes;
-	struct sim_rule rules[4 * MASTERS * REPLICAS_MAX]; /* of a group that hears of no configuration */
+	struct sim_rule rules[4 * MASTERS_LIMIT * MACHINES_LIMIT]; /* of a group that hears of no configuration */
 	bool ignorant;
 	struct timer timer;
 	bool asking;
@@ -65,43 +72,84 @@ static uint32_t members_of(const struct cluster_scene *cluster, uint32_t group)
 	return group == 0 ? MASTERS : cluster->nreplicas;
 }
 
-static void fill_members(const struct place *place, struct rsm_member *members)
+static uint32_t machines_of(const struct cluster_scene *cluster, uint32_t group)
 {
-	const struct cluster_scene *cluster = place->cluster;
-	for (uint32_t i = 0; i < members_of(cluster, place->group); i++) {
-		const struct place *other = &cluster->places[place->group][i];
+	return members_of(cluster, group) + cluster->spares;
+}
+
+static uint32_t nmasters(const struct cluster_scene *cluster)
+{
+	return machines_of(cluster, 0);
+}
+
+/* Of the beginning. */
+static void first_members(const struct cluster_scene *cluster, uint32_t group, struct rsm_member *members)
+{
+	for (uint32_t i = 0; i < members_of(cluster, group); i++) {
+		const struct place *other = &cluster->places[group][i];
 		members[i] = (struct rsm_member){.replica = i + 1, .name = other->name, .address = other->address,
 						 .client_address = other->address};
 	}
 }
 
+static struct joiner_place *joiner_place_of(struct scene *scene, struct sim_process *process)
+{
+	struct place *place = process->context;
+	(void)scene;
+	return &place->joiner;
+}
+
+/* Who it is, and who the others are. */
+static void fill_members(const struct place *place, struct sim_process *process, struct rsm_options *out)
+{
+	const struct cluster_scene *cluster = place->cluster;
+	*out = (struct rsm_options){.replica = place->replica + 1, .nmembers = members_of(cluster, place->group)};
+	if (cluster->spares > 0)
+		joiner_apply(&place->joiner, process, out);
+	else
+		first_members(cluster, place->group, out->members);
+}
+
+static bool waits_to_join(const struct place *place)
+{
+	return place->cluster->spares > 0 && place->joiner.replica == 0;
+}
+
 static struct node *build_master(void *context, struct sim_process *process)
 {
-	const struct place *place = context;
+	struct place *place = context;
+	struct rsm_options own;
+	if (waits_to_join(place))
+		return joiner_build(&place->joiner, process);
+	fill_members(place, process, &own);
 	struct shardmaster_options options = {
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.nshards = place->cluster->nshards, .replica = place->replica + 1, .nmembers = MASTERS,
-		.settings = place->cluster->settings,
+		.nshards = place->cluster->nshards, .replica = own.replica, .nmembers = own.nmembers,
+		.joining = own.joining, .settings = place->cluster->settings,
 	};
 	scene_vary_settings(place->cluster->scene, process, &options.settings.group);
-	fill_members(place, options.members);
+	memcpy(options.members, own.members, sizeof options.members);
 	return shardmaster_create(&options);
 }
 
 static struct node *build_shardkv(void *context, struct sim_process *process)
 {
-	const struct place *place = context;
+	struct place *place = context;
 	const struct cluster_scene *cluster = place->cluster;
+	struct rsm_options own;
+	if (waits_to_join(place))
+		return joiner_build(&place->joiner, process);
+	fill_members(place, process, &own);
 	struct shardkv_node_options options = {
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.gid = place->group, .replica = place->replica + 1, .nmembers = cluster->nreplicas,
-		.nshards = cluster->nshards, .nmasters = MASTERS, .settings = cluster->settings,
+		.gid = place->group, .replica = own.replica, .nmembers = own.nmembers, .joining = own.joining,
+		.nshards = cluster->nshards, .nmasters = nmasters(cluster), .settings = cluster->settings,
 		.key_bytes_max = KEY_BYTES_MAX,
 	};
 	scene_vary_settings(cluster->scene, process, &options.settings.group);
 	options.value_bytes_max = (uint32_t)options.settings.group.value_bytes_max;
-	fill_members(place, options.members);
-	for (uint32_t i = 0; i < MASTERS; i++)
+	memcpy(options.members, own.members, sizeof options.members);
+	for (uint32_t i = 0; i < options.nmasters; i++)
 		options.masters[i] = options.client_masters[i] = cluster->masters[i];
 	return shardkv_node_create(&options);
 }
@@ -109,9 +157,11 @@ static struct node *build_shardkv(void *context, struct sim_process *process)
 static void build_group(struct cluster_scene *cluster, uint32_t group)
 {
 	struct scene *scene = cluster->scene;
-	struct sim_process *processes[REPLICAS_MAX];
-	uint32_t count = members_of(cluster, group);
-	for (uint32_t i = 0; i < count; i++) {
+	struct sim_process *processes[MACHINES_LIMIT];
+	struct rsm_member members[REPLICAS_MAX];
+	const char *role = group == 0 ? "shardmaster" : "shardkv";
+	uint32_t count = members_of(cluster, group), machines = machines_of(cluster, group);
+	for (uint32_t i = 0; i < machines; i++) {
 		struct place *place = &cluster->places[group][i];
 		*place = (struct place){.cluster = cluster, .group = group, .replica = i};
 		if (group == 0)
@@ -124,11 +174,17 @@ static void build_group(struct cluster_scene *cluster, uint32_t group)
 			.context = place, .disk = true, .lives = true});
 		scene_add_replica(scene, processes[i], group);
 	}
-	scene_identify_group(processes, count, group == 0 ? "shardmaster" : "shardkv", group);
-	sim_nemesis_add_group(scene->nemesis, processes, count);
-	for (uint32_t i = 0; i < count; i++)
+	first_members(cluster, group, members);
+	for (uint32_t i = 0; i < machines; i++) {
+		struct place *place = &cluster->places[group][i];
+		if (cluster->spares > 0)
+			joiner_init(&place->joiner, scene, role, group, i < count ? i + 1 : 0, members, count);
 		if (group == 0)
-			cluster->masters[i] = cluster->places[0][i].address;
+			cluster->masters[i] = place->address;
+	}
+	scene_identify_group(processes, count, role, group);
+	sim_nemesis_add_group(scene->nemesis, processes, count);
+	sim_nemesis_add_spares(scene->nemesis, processes + count, machines - count);
 }
 
 /* ---- the administrator ---- */
@@ -153,20 +209,42 @@ static void administrator_done(struct client_request *request, const struct syno
 	administrator_later(cluster, cluster->joined ? 2 * SIM_SECOND : 10 * SIM_MILLISECOND);
 }
 
+/* The voters, by the newest list that anybody of the group knows; those of the beginning, before there is one. */
+static uint32_t addresses_of(struct cluster_scene *cluster, uint64_t gid, const char **addresses)
+{
+	struct sim_nemesis_roster roster;
+	uint32_t count = 0;
+	if (cluster->spares > 0 && joiner_roster(cluster->scene, (uint32_t)gid, &roster)) {
+		for (uint32_t i = 0; i < roster.count; i++)
+			if (roster.list[i].voter)
+				addresses[count++] = roster.list[i].process->address;
+		return count;
+	}
+	for (; count < cluster->nreplicas; count++)
+		addresses[count] = cluster->places[gid][count].address;
+	return count;
+}
+
 /* Some of the addresses may lead nowhere: the group corrects that. The choice is of a stream of its own. */
 static int request_join(struct cluster_scene *cluster, uint64_t gid, struct client_request **request)
 {
 	static const char *const gone[REPLICAS_MAX] = {"gone1:7000", "gone2:7000", "gone3:7000", "gone4:7000",
 						       "gone5:7000", "gone6:7000", "gone7:7000"};
 	const char *members[REPLICAS_MAX];
-	uint32_t right = (uint32_t)rng_below(&cluster->hearsay, cluster->nreplicas);
-	for (uint32_t i = 0; i < cluster->nreplicas; i++)
-		members[i] = i == right || !rng_chance(&cluster->hearsay, 300000) ? cluster->places[gid][i].address : gone[i];
-	struct synod_group group = {.gid = gid, .nmembers = cluster->nreplicas, .members = members};
+	uint32_t count = addresses_of(cluster, gid, members), right = (uint32_t)rng_below(&cluster->hearsay, count);
+	for (uint32_t i = 0; i < count; i++)
+		members[i] = i == right || !rng_chance(&cluster->hearsay, 300000) ? members[i] : gone[i];
+	struct synod_group group = {.gid = gid, .nmembers = count, .members = members};
 	return client_request_join(request, &group, 1);
 }
 
 /* ---- what meets a change of the configuration ---- */
+
+/* It is up, and no machine that waits to become one. */
+static bool is_replica(const struct scene_replica *replica)
+{
+	return sim_process_alive(replica->process) && !replica->waits;
+}
 
 /* The newest configuration that a living master knows; NULL: none. */
 static struct shard_config *newest_config(const struct cluster_scene *cluster)
@@ -174,7 +252,7 @@ static struct shard_config *newest_config(const struct cluster_scene *cluster)
 	struct shard_config *newest = NULL;
 	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
 		const struct scene_replica *replica = &cluster->scene->replicas[i];
-		if (replica->group != 0 || !sim_process_alive(replica->process))
+		if (replica->group != 0 || !is_replica(replica))
 			continue;
 		struct shard_config *config = shardmaster_config(replica->process->node);
 		if (config != NULL && (newest == NULL || config->number > newest->number))
@@ -187,7 +265,7 @@ static bool is_granted(const struct cluster_scene *cluster, uint32_t shard)
 {
 	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
 		const struct scene_replica *replica = &cluster->scene->replicas[i];
-		if (replica->group != 0 && sim_process_alive(replica->process) &&
+		if (replica->group != 0 && is_replica(replica) &&
 		    shardkv_app_is_granted(shardkv_node_app(replica->process->node), shard))
 			return true;
 	}
@@ -229,9 +307,9 @@ static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
 	uint32_t count = 0;
 	if (cluster->ignorant || gid == 0 || gid > cluster->ngroups)
 		return;
-	for (uint32_t i = 0; i < cluster->nreplicas; i++) {
+	for (uint32_t i = 0; i < machines_of(cluster, (uint32_t)gid); i++) {
 		const struct sim_process *replica = sim_process_find(world, cluster->places[gid][i].name);
-		for (uint32_t m = 0; m < MASTERS; m++) {
+		for (uint32_t m = 0; m < nmasters(cluster); m++) {
 			const struct sim_process *master = sim_process_find(world, cluster->places[0][m].name);
 			for (uint32_t k = 0; k < sizeof methods / sizeof methods[0]; k++) {
 				struct sim_rule *to = &cluster->rules[count++], *from = &cluster->rules[count++];
@@ -380,7 +458,7 @@ static void draw_patience(struct cluster_scene *cluster, struct client_options *
 static struct sim_process *build_client(struct cluster_scene *cluster, const char *name, struct sim_kv_client *kv)
 {
 	struct scene *scene = cluster->scene;
-	kv->options = (struct client_options){.masters = cluster->masters, .nmasters = MASTERS};
+	kv->options = (struct client_options){.masters = cluster->masters, .nmasters = nmasters(cluster)};
 	draw_patience(cluster, &kv->options);
 	struct sim_process *process = sim_process_add(scene->world, &(struct sim_process_spec){
 		.name = name, .build = sim_kv_client_build, .context = kv});
@@ -423,8 +501,13 @@ static void cluster_build(struct scene *scene)
 	cluster->ambushes = rng_chance(&cluster->ambush, 700000);
 	rng_seed(&cluster->hearsay, scene->options->seed ^ 0x68656172736179ull);
 	rng_seed(&cluster->patience, scene->options->seed ^ 0x70617469656e6365ull);
+	cluster->spares = joiner_spares(scene);
+	if (cluster->spares > SPARES_LIMIT)
+		cluster->spares = SPARES_LIMIT;
 	for (uint32_t group = 0; group <= cluster->ngroups; group++)
 		build_group(cluster, group);
+	if (cluster->spares > 0)
+		joiner_operate(scene, joiner_place_of);
 	build_clients(cluster);
 	for (uint32_t i = 0; i < scene->world->nprocesses; i++)
 		sim_process_start(scene->world->processes[i]);
@@ -457,7 +540,7 @@ static bool is_known(const struct cluster_scene *cluster, const struct shard_gro
 {
 	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
 		const struct scene_replica *replica = &cluster->scene->replicas[i];
-		if (replica->group != known->gid || !sim_process_alive(replica->process))
+		if (replica->group != known->gid || !is_replica(replica))
 			continue;
 		const struct rsm *rsm = shardkv_node_rsm(replica->process->node);
 		const struct group_members *members = rsm_members(rsm);
@@ -551,6 +634,9 @@ static void cluster_quiet(struct scene *scene)
 static void cluster_free(struct scene *scene)
 {
 	struct cluster_scene *cluster = scene->own;
+	for (uint32_t group = 0; cluster->spares > 0 && group <= cluster->ngroups; group++)
+		for (uint32_t i = 0; i < machines_of(cluster, group); i++)
+			joiner_forget(&cluster->places[group][i].joiner);
 	sim_mix_free(cluster->mix);
 	free(cluster);
 }

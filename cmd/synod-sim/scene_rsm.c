@@ -70,14 +70,8 @@ static void build_places(struct scene *scene, struct rsm_scene *own, uint32_t co
 	if (own->count == count)
 		return;
 	for (uint32_t i = 0; i < own->count; i++) {
-		struct joiner_place *place = &own->places[i];
-		*place = (struct joiner_place){.scene = scene, .role = "list", .group = 1};
-		if (i < count) {
-			place->replica = i + 1;
-			place->nmembers = count;
-			memcpy(place->members, own->replicas[0].members, sizeof place->members);
-		}
-		own->replicas[i].place = place;
+		joiner_init(&own->places[i], scene, "list", 1, i < count ? i + 1 : 0, own->replicas[0].members, count);
+		own->replicas[i].place = &own->places[i];
 	}
 	joiner_operate(scene, place_of);
 }

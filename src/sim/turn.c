@@ -230,6 +230,13 @@ static void env_stopped(struct env *env)
 	process_of(env)->stopped = true;
 }
 
+static void env_removed(struct env *env)
+{
+	struct sim_process *process = process_of(env);
+	if (process->leaves)
+		process->removed = process->stopped = true;
+}
+
 static int env_identified(struct env *env, uint64_t group_id)
 {
 	return sim_process_identified(process_of(env), group_id);
@@ -254,5 +261,6 @@ const struct env_ops sim_process_env_ops = {
 	.fatal = env_fatal,
 	.stopped = env_stopped,
 	.identified = env_identified,
+	.removed = env_removed,
 	.renew_life = env_renew_life,
 };

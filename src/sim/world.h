@@ -105,7 +105,8 @@ struct sim_process {
 	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
 	uint32_t copies;      /* of its disk have taken its place; … */
 	uint64_t copied_us;   /* … when the last one was made */
-	bool removed;         /* its group has told it that it is no member any more, and it has ended */
+	bool leaves;          /* it ends when its group tells it that it is no member any more; … */
+	bool removed;         /* … and it has */
 	uint32_t wipes;       /* with lives: a disk that replaces another one has no vote of its own */
 
 	/*
