@@ -1,6 +1,6 @@
 /*
  * paxosds: one group of peers, of which each is a replica of the log and a peer of the agreement service, and clients that use the
- * client library for both.
+ * client library for both. Their members do not change; whoever asks for it is refused (refused_changes.h).
  */
 #include <stdlib.h>
 
@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "log_client.h"
 #include "paxoslog/paxosd.h"
+#include "refused_changes.h"
 #include "scene.h"
 #include "wire/method.h"
 #include "wire/paxosd.h"
@@ -30,6 +31,7 @@ struct paxosd_scene {
 	struct sim_log_client clients[CLIENTS_LIMIT];
 	struct agreement_load agreement;
 	struct agreement_wipes wipes;
+	struct refused_changes changes;
 };
 
 /* ---- peers ---- */
@@ -125,6 +127,7 @@ static void paxosd_build(struct scene *scene)
 		sim_process_start(scene->world->processes[i]);
 	agreement_load_start(&own->agreement);
 	agreement_wipes_init(&own->wipes, scene, own->processes, own->npeers);
+	refused_changes_init(&own->changes, &own->agreement, own->addresses, own->npeers);
 }
 
 /* ---- what the scene asks for ---- */
@@ -151,6 +154,7 @@ static void replica_turn(struct scene *scene, struct scene_replica *replica)
 	struct paxosd_scene *own = scene->own;
 	agreement_load_check(&own->agreement, (uint32_t)(replica - scene->replicas), replica->process);
 	agreement_wipes_check(&own->wipes, (uint32_t)(replica - scene->replicas));
+	refused_changes_check(&own->changes, replica);
 	if (sim_process_alive(replica->process) && paxosd_agreement_refused(replica->process->node) > 0)
 		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another peer", replica->process->name);
 }
@@ -189,6 +193,7 @@ static void quiet(struct scene *scene)
 	struct paxosd_scene *own = scene->own;
 	agreement_wipes_stop(&own->wipes);
 	agreement_load_stop(&own->agreement);
+	refused_changes_stop(&own->changes);
 }
 
 static bool converged(struct scene *scene)

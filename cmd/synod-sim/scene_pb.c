@@ -1,10 +1,10 @@
 /*
  * The view service, primary, backup and idle servers, and clients that use the client library.
  *
- * FAULTS. The viewservers are a group like any other: everything may happen to them. Everybody else is paused and cut off as
- * clients are. pbservers keep nothing over a crash, so when one may crash is decided here: one of the pair only while both are
- * known to live and to hold the state, which is what primary and backup promise to survive; idle ones and those that are being
- * filled at any time.
+ * FAULTS. The viewservers are a group like any other: everything may happen to them, and in some runs members come and
+ * go. Everybody else is paused and cut off as clients are. pbservers keep nothing over a crash, so when one may crash is
+ * decided here: one of the pair only while both are known to live and to hold the state, which is what primary and backup
+ * promise to survive; idle ones and those that are being filled at any time.
  *
  * CHECKS, beside those of every scene. In any view one server answers. After equal frames of a view primary and backup have
  * equal state, sessions included.
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "joiner.h"
 #include "kv_client.h"
 #include "pb/node.h"
 #include "pb/state.h"
@@ -23,6 +24,8 @@
 #include "wire/wire_view.h"
 
 #define VIEWS_LIMIT 5u
+#define SPARES_LIMIT 1u
+#define MACHINES_LIMIT (VIEWS_LIMIT + SPARES_LIMIT)
 #define SERVERS_LIMIT 4u
 #define CLIENTS_LIMIT 8u
 #define VIEWS_KEPT 65536u /* of which it is remembered who answered in them */
@@ -34,6 +37,7 @@ struct pb_place {
 	char name[16], address[24];
 	bool down; /* will be started again */
 	struct timer restart;
+	struct joiner_place joiner; /* of a machine of the view service, if its members change */
 };
 
 struct frame_hash {
@@ -42,12 +46,13 @@ struct frame_hash {
 
 struct pb_scene {
 	struct scene *scene;
-	uint32_t nviews, nservers;
+	uint32_t nviews, nservers; /* in the beginning */
+	uint32_t spares;           /* machines that may become viewservers; 0: members stay who they are */
 	uint32_t ping_interval_ms, dead_pings;
 	uint32_t transfer_piece_bytes; /* mostly small, so that a transfer takes many round trips */
 	struct rsm_settings settings;
-	struct pb_place views[VIEWS_LIMIT], servers[SERVERS_LIMIT];
-	const char *view_addresses[VIEWS_LIMIT], *server_addresses[SERVERS_LIMIT];
+	struct pb_place views[MACHINES_LIMIT], servers[SERVERS_LIMIT]; /* spare machines come last */
+	const char *view_addresses[MACHINES_LIMIT], *server_addresses[SERVERS_LIMIT];
 	struct sim_kv_client clients[CLIENTS_LIMIT];
 	struct timer crash;
 	uint64_t crash_mean_us, down_mean_us;
@@ -58,23 +63,46 @@ struct pb_scene {
 
 /* ---- processes ---- */
 
+static uint32_t view_machines(const struct pb_scene *pb)
+{
+	return pb->nviews + pb->spares;
+}
+
+/* Of the beginning. */
+static void first_members(const struct pb_scene *pb, struct rsm_member *members)
+{
+	for (uint32_t i = 0; i < pb->nviews; i++) {
+		const struct pb_place *place = &pb->views[i];
+		members[i] = (struct rsm_member){.replica = i + 1, .name = place->name, .address = place->address,
+						 .client_address = place->address};
+	}
+}
+
+static struct joiner_place *joiner_place_of(struct scene *scene, struct sim_process *process)
+{
+	struct pb_place *place = process->context;
+	(void)scene;
+	return &place->joiner;
+}
+
 static struct node *build_view(void *context, struct sim_process *process)
 {
-	const struct pb_place *place = context;
+	struct pb_place *place = context;
 	const struct pb_scene *pb = place->pb;
+	struct rsm_options own = {.replica = (uint32_t)(place - pb->views) + 1, .nmembers = pb->nviews};
+	if (pb->spares > 0 && place->joiner.replica == 0)
+		return joiner_build(&place->joiner, process);
+	if (pb->spares > 0)
+		joiner_apply(&place->joiner, process, &own);
+	else
+		first_members(pb, own.members);
 	struct view_node_options options = {
 		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.nshards = 1, .nmembers = pb->nviews, .settings = pb->settings,
-		.ping_interval_ms = pb->ping_interval_ms, .dead_pings = pb->dead_pings,
+		.nshards = 1, .replica = own.replica, .nmembers = own.nmembers, .joining = own.joining,
+		.settings = pb->settings, .ping_interval_ms = pb->ping_interval_ms, .dead_pings = pb->dead_pings,
 	};
 	scene_vary_settings(pb->scene, process, &options.settings.group);
-	for (uint32_t i = 0; i < pb->nviews; i++) {
-		const struct pb_place *other = &pb->views[i];
-		options.members[i] = (struct rsm_member){.replica = i + 1, .name = other->name, .address = other->address,
-							 .client_address = other->address};
-		if (other == place)
-			options.replica = i + 1;
-	}
+	memcpy(options.members, own.members, sizeof options.members);
 	return view_node_create(&options);
 }
 
@@ -90,7 +118,7 @@ static struct node *build_server(void *context, struct sim_process *process)
 		.address = place->address,
 		.version = "sim",
 		.nshards = 1,
-		.nviews = pb->nviews,
+		.nviews = view_machines(pb),
 		.ping_interval_ms = pb->ping_interval_ms,
 		.dead_pings = pb->dead_pings,
 		.key_bytes_max = KEY_BYTES_MAX,
@@ -101,7 +129,7 @@ static struct node *build_server(void *context, struct sim_process *process)
 	options.value_bytes_max = (uint32_t)settings.value_bytes_max;
 	options.sessions_max = (uint32_t)settings.sessions_max;
 	options.session_idle_us = settings.session_idle_us;
-	for (uint32_t i = 0; i < pb->nviews; i++)
+	for (uint32_t i = 0; i < options.nviews; i++)
 		options.views[i] = pb->view_addresses[i];
 	return pb_node_create(&options);
 }
@@ -116,11 +144,17 @@ static struct pb_place *server_at(struct pb_scene *pb, const struct sim_process 
 
 /* ---- crashes of pbservers ---- */
 
+/* It is up, and no machine that waits to become one. */
+static bool is_viewserver(const struct pb_scene *pb, const struct sim_process *process)
+{
+	return sim_process_alive(process) && !pb->scene->by_process[process->index]->waits;
+}
+
 static const struct view *newest_view(const struct pb_scene *pb)
 {
 	const struct view *newest = NULL;
-	for (uint32_t i = 0; i < pb->nviews; i++) {
-		if (!sim_process_alive(pb->views[i].process))
+	for (uint32_t i = 0; i < view_machines(pb); i++) {
+		if (!is_viewserver(pb, pb->views[i].process))
 			continue;
 		const struct view *view = view_node_current(pb->views[i].process->node);
 		if (newest == NULL || view->number > newest->number ||
@@ -148,9 +182,10 @@ static struct pb_place *place_of(struct pb_scene *pb, const struct view_server *
 static bool both_heard(const struct pb_scene *pb, const struct view *view, const struct pb_place *survivor)
 {
 	const struct sim_world *world = pb->scene->world;
-	for (uint32_t i = 0; i < pb->nviews; i++) {
+	for (uint32_t i = 0; i < view_machines(pb); i++) {
 		struct sim_process *leader = pb->views[i].process;
-		if (leader->state != SIM_RUNNING || !rsm_is_leader(view_node_rsm(leader->node)))
+		if (leader->state != SIM_RUNNING || !is_viewserver(pb, leader) ||
+		    !rsm_is_leader(view_node_rsm(leader->node)))
 			continue;
 		return view_node_current(leader->node)->number == view->number && !view_node_changing(leader->node) &&
 		       view_node_alive(leader->node, &view->primary) && view_node_alive(leader->node, &view->backup) &&
@@ -284,8 +319,9 @@ static void pb_after_turn(struct scene *scene, struct sim_process *process)
 static void build_views(struct pb_scene *pb)
 {
 	struct scene *scene = pb->scene;
-	struct sim_process *processes[VIEWS_LIMIT];
-	for (uint32_t i = 0; i < pb->nviews; i++) {
+	struct sim_process *processes[MACHINES_LIMIT];
+	struct rsm_member members[MEMBERS_MAX];
+	for (uint32_t i = 0; i < view_machines(pb); i++) {
 		struct pb_place *place = &pb->views[i];
 		place->pb = pb;
 		snprintf(place->name, sizeof place->name, "v%u", i + 1);
@@ -296,8 +332,15 @@ static void build_views(struct pb_scene *pb)
 			.lives = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
+	first_members(pb, members);
+	for (uint32_t i = 0; pb->spares > 0 && i < view_machines(pb); i++)
+		joiner_init(&pb->views[i].joiner, scene, "viewserver", 0, i < pb->nviews ? i + 1 : 0, members,
+			    pb->nviews);
 	scene_identify_group(processes, pb->nviews, "viewserver", 0);
 	sim_nemesis_add_group(scene->nemesis, processes, pb->nviews);
+	sim_nemesis_add_spares(scene->nemesis, processes + pb->nviews, pb->spares);
+	if (pb->spares > 0)
+		joiner_operate(scene, joiner_place_of);
 }
 
 static void build_servers(struct pb_scene *pb)
@@ -327,7 +370,7 @@ static void build_clients(struct pb_scene *pb)
 		snprintf(name, sizeof name, "c%u", i);
 		pb->clients[i].primary = true;
 		pb->clients[i].options = (struct client_options){
-			.views = pb->view_addresses, .nviews = pb->nviews,
+			.views = pb->view_addresses, .nviews = view_machines(pb),
 			.pbs = pb->server_addresses, .npbs = pb->nservers,
 		};
 		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
@@ -355,6 +398,9 @@ static void pb_build(struct scene *scene)
 	pb->crash_mean_us = rng_range(&scene->rng, 500, 8000) * SIM_MILLISECOND;
 	pb->down_mean_us = rng_range(&scene->rng, 10, 3000) * SIM_MILLISECOND;
 	scene_draw_settings(scene, &pb->settings);
+	pb->spares = joiner_spares(scene);
+	if (pb->spares > SPARES_LIMIT)
+		pb->spares = SPARES_LIMIT;
 	/* Of servers and clients alike nothing survives a crash: the servers' are decided above. */
 	scene->world->options.nemesis.client_crash_mean_us = 0;
 	build_views(pb);
@@ -387,6 +433,8 @@ static uint64_t pb_hash(const struct scene_replica *replica)
 static void pb_free(struct scene *scene)
 {
 	struct pb_scene *pb = scene->own;
+	for (uint32_t i = 0; i < view_machines(pb); i++)
+		joiner_forget(&pb->views[i].joiner);
 	free(pb->answered_by);
 	free(pb);
 }
@@ -395,7 +443,7 @@ static uint16_t pb_stray(struct scene *scene, struct sim_process *process, uint6
 {
 	if (server_at(scene->own, process) != NULL)
 		sim_kv_append_encode(0, value, body);
-	else if (scene->by_process[process->index] != NULL)
+	else if (scene->by_process[process->index] != NULL && is_viewserver(scene->own, process))
 		wire_view_command_encode(
 			&(struct wire_view_command){.op = WIRE_VIEW_RESET,
 						    .number = view_node_current(process->node)->number},
