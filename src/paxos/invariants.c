@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/map.h"
 #include "paxos/internal.h"
+#include "paxos/invariants_quorums.h"
 
 /* Everything ≤ slot is durable when all records up to this one are. */
 struct awaited {
@@ -32,6 +33,7 @@ struct paxos_invariants {
 	struct map members;   /* slot → fingerprint of the list */
 	struct map durable;   /* life → 1 + every slot ≤ it has been durable there */
 	struct map in_force;  /* slot → it is known that its list has been acted upon */
+	struct quorums quorums;
 	uint64_t latest;      /* the highest ballot that anybody has led in */
 	char problem[256];
 };
@@ -51,6 +53,7 @@ void paxos_invariants_free(struct paxos_invariants *inv)
 	map_free(&inv->members);
 	map_free(&inv->durable);
 	map_free(&inv->in_force);
+	quorums_free(&inv->quorums);
 	free(inv);
 }
 
@@ -76,6 +79,13 @@ static uint64_t mix(uint64_t slot, uint64_t ballot)
 	return x ^ x >> 29;
 }
 
+static bool report(struct paxos_invariants *inv, const char *problem)
+{
+	if (problem != NULL)
+		snprintf(inv->problem, sizeof inv->problem, "%s", problem);
+	return problem == NULL;
+}
+
 static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
 {
 	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
@@ -96,6 +106,7 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 				 slot, p->options.self);
 			return false;
 		}
+		quorums_accepted(&inv->quorums, p, slot, (uint64_t)(uintptr_t)value);
 	}
 	uint64_t from = seen->checked + 1 > p->ring.first ? seen->checked + 1 : p->ring.first;
 	for (uint64_t slot = from; slot <= p->chosen; slot++) {
@@ -120,6 +131,8 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 	if (p->role != PAXOS_LEADER)
 		return true;
 	void *self = (void *)(uintptr_t)p->options.self;
+	if (map_get(&inv->leaders, p->ballot) == NULL && !report(inv, quorums_check_leader(&inv->quorums, p)))
+		return false;
 	if (ballot_replica(p->ballot) != p->options.self || first_of(&inv->leaders, p->ballot, self) != self) {
 		snprintf(inv->problem, sizeof inv->problem, "I5: replica %u leads in a ballot that is not its own", p->options.self);
 		return false;
@@ -180,6 +193,8 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 		sum = crc32c(sum, (const uint8_t *)numbers, sizeof numbers);
 	}
 	void *list = (void *)(uintptr_t)(1 + (uint64_t)sum);
+	if (map_get(&inv->members, m->slot) == NULL)
+		quorums_list(&inv->quorums, m);
 	if (first_of(&inv->members, m->slot, list) == list)
 		return true;
 	snprintf(inv->problem, sizeof inv->problem, "C2: replica %u knows other members of slot %" PRIu64 " than another one",
@@ -227,7 +242,21 @@ static bool check_nothing_lost(struct paxos_invariants *inv, const struct paxos 
 	return false;
 }
 
-/* When all have been looked at. */
+/* When all have been looked at: what is chosen now, and was not known to be so before. */
+static bool check_chosen(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count,
+			 const struct paxos *p)
+{
+	struct quorums *q = &inv->quorums;
+	while (q->chosen < p->chosen) {
+		const struct ring_slot *s = ring_get(&p->ring, ++q->chosen);
+		uint64_t value = s == NULL ? 0 : (uint64_t)(uintptr_t)fingerprint(s);
+		if (s != NULL && !report(inv, quorums_check_chosen(q, replicas, count, p, q->chosen, value)))
+			return false;
+	}
+	return true;
+}
+
+/* Likewise. */
 static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 {
 	if (p->ballot >= inv->latest || !paxos_lease_holds(p))
@@ -248,13 +277,22 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 		note_durable(inv, p, seen);
 		if (!check_nothing_lost(inv, p))
 			return inv->problem;
+		quorums_promised(&inv->quorums, p);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct paxos *p = replicas[i];
+		if (p == NULL)
+			continue;
+		struct seen *seen = &inv->seen[i];
 		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_members(inv, p) ||
 		    !check_entries(inv, p, seen))
 			return inv->problem;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		if (replicas[i] != NULL && !check_lease(inv, replicas[i]))
+	for (uint32_t i = 0; i < count; i++) {
+		const struct paxos *p = replicas[i];
+		if (p != NULL && (!check_chosen(inv, replicas, count, p) || !check_lease(inv, p)))
 			return inv->problem;
+	}
 	return NULL;
 }
 

@@ -13,10 +13,14 @@
  *   I8  lease          while a leader's read lease holds, nobody has led in a later ballot
  *   I9  whom to follow a follower's leader is that of the ballot that it has promised: to another one it would echo rounds in a
  *                      ballot in which it has not heard of them
- *   C1  nothing lost   when a list of members of slot s is first acted upon, every slot ≤ s has been durable on the disks of a quorum
- *                      of its voters: whoever it has removed may go
+ *   C1  nothing lost   what is chosen in a slot is durable on the disks of a quorum of the voters whose list rules there, when it is first
+ *                      known; and when a list of members of slot s is first acted upon, so is every slot ≤ s for its own voters:
+ *                      whoever it has removed may go
  *   C2  one list       all replicas that know the members of a slot know the same
- *   C3  who counts     whoever stands or leads is bound, by the members that it knows itself
+ *   C3  who counts     whoever stands or leads is bound, by the members that it knows itself; and who leads has been promised its ballot by
+ *                      a quorum of the disks that are bound: no other one's word has counted
+ *   C4  silence        of more lost disks than the group can do without follows nothing but silence: C1 and C3 leave no other disks to
+ *                      answer with, and I1 holds for ever, whatever disks are lost
  *
  * The checker owns nothing of the cores. It keeps a hash of each chosen value, so memory grows with the log.
  */
