@@ -284,6 +284,8 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 	case DEED_NO_DESCRIPTOR: nemesis_no_descriptor(nemesis, draw_replica(nemesis)); break;
 	case DEED_DESCRIPTORS: disk_sim_short_of_descriptors(plan->process->disk, 0, false); break;
 	case DEED_GROUP_DISKS: nemesis_group_disks(nemesis, draw_replica(nemesis)); break;
+	case DEED_PUT_BACK: nemesis_stale_put_back(nemesis, plan->process); break;
+	case DEED_START_AGAIN: nemesis_stale_again(nemesis, plan->process); break;
 	case DEED_HAND_BACK: nemesis_hand_back(nemesis, plan->process); break;
 	case DEED_MEND_PAIR:
 		sim_network_mend(world, plan->process, plan->other);

@@ -20,7 +20,7 @@ enum deed {
 	DEEDS,
 	/* Ends, and parts of others. */
 	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
-	DEED_HAND_BACK, DEED_DESCRIPTORS,
+	DEED_HAND_BACK, DEED_DESCRIPTORS, DEED_PUT_BACK, DEED_START_AGAIN,
 };
 
 #define DEEDS_OF_OWN DEED_HUNG_DISK
@@ -190,6 +190,10 @@ void nemesis_wipes_stop(struct sim_nemesis *nemesis);
 
 void nemesis_stale_start(struct sim_nemesis *nemesis);
 void nemesis_stale_stop(struct sim_nemesis *nemesis);
+/* The copy that there is of its disk takes its place, if it may. */
+void nemesis_stale_put_back(struct sim_nemesis *nemesis, struct sim_process *process);
+/* It is started once more, if its copy has not been recognised. */
+void nemesis_stale_again(struct sim_nemesis *nemesis, struct sim_process *process);
 /* One that has not been recognised yet is the disk of a member. */
 bool nemesis_has_copy(const struct nemesis_group *group);
 

@@ -6,6 +6,10 @@
  * than it has to hear of before it counts have not written down that they remember more than the copy holds. Until it
  * has been recognised nothing else happens to disks of its group; beyond the atlas more than a minority may be copies,
  * each recognised by the rest, so that in the end nobody has a vote.
+ *
+ * Some copies are started several times before they are recognised: they have more starts than the disk had whose
+ * place they take. And some disks are started once more before that, so that the copy lacks a start, and perhaps nothing
+ * else.
  */
 #include <stdlib.h>
 
@@ -14,11 +18,15 @@
 
 /* A change that has been asked for has been made by then, or refused. */
 #define CHANGES_US (3 * SIM_SECOND)
+#define STARTS_MORE 3u
 
 struct nemesis_copy {
 	struct disk_sim_image *image; /* NULL: there is none */
 	struct rsm_moment moment;
 	uint64_t at_us;
+	uint64_t down_us;      /* when it is put back */
+	uint32_t more_starts;  /* … and after how much time each it is started again */
+	uint64_t more_us[STARTS_MORE];
 };
 
 static void arm(struct sim_nemesis *nemesis)
@@ -119,20 +127,76 @@ static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *g
 	return ignorant < roster.count / 2;
 }
 
+static struct nemesis_copy *copy_of(struct sim_nemesis *nemesis, const struct sim_process *process)
+{
+	for (uint32_t i = 0; nemesis->copies != NULL && i < nemesis->nreplicas; i++)
+		if (nemesis->victims[i] == process)
+			return &nemesis->copies[i];
+	return NULL;
+}
+
 static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group,
-		     uint32_t member, const struct nemesis_copy *copy, uint64_t down_us)
+		     uint32_t member, const struct nemesis_copy *copy)
 {
 	uint64_t age_us = nemesis->world->now_us - copy->at_us;
 	if (copy->image == NULL || !may_be_put_back(nemesis, group, member, copy))
 		return;
 	nemesis_count(nemesis, SIM_FAULT_STALE_COPY);
 	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms",
-		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)down_us / 1000);
+		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)copy->down_us / 1000);
 	sim_process_power_loss(process);
 	sim_process_put_back(process, copy->image, copy->moment.life, copy->at_us);
 	/* The copy was whole when it was made: whatever was damaged since is gone as well. */
 	group->damage[member] = (struct nemesis_damage){.stale_life = copy->moment.life};
-	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
+	nemesis_plan_at(nemesis, copy->down_us, DEED_START, process, NULL);
+	uint64_t after_us = copy->down_us;
+	for (uint32_t i = 0; i < copy->more_starts; i++) {
+		after_us += copy->more_us[i];
+		nemesis_plan_at(nemesis, after_us, DEED_START_AGAIN, process, NULL);
+	}
+}
+
+void nemesis_stale_again(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	if (!sim_process_alive(process) || !sim_nemesis_is_stale(nemesis, process))
+		return;
+	nemesis_count(nemesis, SIM_FAULT_KILL);
+	nemesis_tell(nemesis, "%s is killed, and started with its copy once more", process->name);
+	sim_process_restart(process);
+}
+
+static bool may_be_victim(const struct nemesis_group *group, const struct sim_process *process)
+{
+	return group != NULL && group->count >= 2 && process->env.life != 0 && process->misconfigured == NULL &&
+	       sim_process_alive(process) && process->node->ops->stop_voting != NULL;
+}
+
+void nemesis_stale_put_back(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	uint32_t member;
+	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	const struct nemesis_copy *copy = copy_of(nemesis, process);
+	if (copy != NULL && may_be_victim(group, process))
+		put_back(nemesis, process, group, member, copy);
+}
+
+/* What follows is drawn last: the rest is as it was before there was this. */
+static void draw_starts(struct nemesis_copy *copy, struct rng *rng)
+{
+	copy->more_starts = rng_chance(rng, 400000) ? (uint32_t)rng_range(rng, 1, STARTS_MORE) : 0;
+	for (uint32_t i = 0; i < STARTS_MORE; i++)
+		copy->more_us[i] = rng_range(rng, SIM_MILLISECOND, 80 * SIM_MILLISECOND);
+}
+
+/* The disk is started once more, and is replaced only when the others have had time to write that down. */
+static void start_before(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
+{
+	nemesis_count(nemesis, SIM_FAULT_KILL);
+	nemesis_tell(nemesis, "%s is killed, and started again, before a copy takes the place of its disk",
+		     process->name);
+	sim_process_restart(process);
+	uint64_t after_us = rng_range(rng, 100 * SIM_MILLISECOND, 2500 * SIM_MILLISECOND);
+	nemesis_plan_at(nemesis, after_us, DEED_PUT_BACK, process, NULL);
 }
 
 static void disturb(struct sim_nemesis *nemesis, struct rng *rng)
@@ -142,14 +206,19 @@ static void disturb(struct sim_nemesis *nemesis, struct rng *rng)
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
 	bool copies = rng_chance(rng, 400000);
-	if (group == NULL || group->count < 2 || process->env.life == 0 || process->misconfigured != NULL ||
-	    !sim_process_alive(process) || process->node->ops->stop_voting == NULL)
+	if (!may_be_victim(group, process))
 		return;
 	struct nemesis_copy *copy = &nemesis->copies[victim];
-	if (copies || copy->image == NULL)
+	if (copies || copy->image == NULL) {
 		take_copy(nemesis, process, &group->damage[member], copy);
+		return;
+	}
+	copy->down_us = down_us;
+	draw_starts(copy, rng);
+	if (rng_chance(rng, 200000))
+		start_before(nemesis, process, rng);
 	else
-		put_back(nemesis, process, group, member, copy, down_us);
+		put_back(nemesis, process, group, member, copy);
 }
 
 static void due(void *data)
