@@ -79,7 +79,8 @@
  * Why not a floor (the highest instance that a quorum knows; the new disk votes only above): instances below it would
  * keep fewer and fewer voters, and after the second replaced disk some of them could never be decided.
  *
- * AN OLDER COPY of a directory has the life of the newer one. The log's group recognises it (rsm/starts.h): a process counts
+ * AN OLDER COPY of a directory has the life of the newer one. The log's group recognises it (rsm/starts.h), also if it
+ * lacks nothing but records of the agreement's log: each peer tells the group how far its own has come. A process counts
  * as OUTSIDE until its start has been compared there, and gets another life if it is found to be one. Messages are
  * believed to be of the process whose connection they come along.
  *

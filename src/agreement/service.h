@@ -81,6 +81,8 @@ void agreement_service_destroy(struct agreement_service *service);
 /* NULL before the start. For checkers and status. */
 const struct agreement *agreement_service_core(const struct agreement_service *service);
 uint64_t agreement_service_refused(const struct agreement_service *service);
+/* How far its log has come, which only rises: what is durable, if only lately so, or everything. */
+uint64_t agreement_service_position(const struct agreement_service *service, bool durable);
 uint64_t agreement_service_disk_bytes(const struct agreement_service *service);
 
 #endif

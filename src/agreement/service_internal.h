@@ -44,6 +44,9 @@ struct agreement_service {
 	int recovery_status;
 	const char *recovery_problem;
 	wal_position last_position, released;
+	uint64_t last_sequence;
+	wal_position durable_position, awaited_position; /* what is durable, at least; and what will be when … */
+	uint64_t awaited_sequence;                       /* … this record is. 0: everything is */
 	struct timer tick;
 	uint64_t space_retry_us;
 	uint64_t next_id;

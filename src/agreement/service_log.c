@@ -12,9 +12,35 @@
 #define CLEAN_SEGMENTS 3u
 #define SPACE_RETRY_US 1000000u
 
+/* One place in the log at a time is waited for: whatever was the last one then. */
+static void await_last(struct agreement_service *service)
+{
+	service->awaited_sequence = service->last_sequence;
+	service->awaited_position = service->last_position;
+}
+
+static void note_durable(struct agreement_service *service, uint64_t sequence)
+{
+	if (service->awaited_sequence == 0 || sequence < service->awaited_sequence)
+		return;
+	service->durable_position = service->awaited_position;
+	if (sequence < service->last_sequence)
+		await_last(service);
+	else
+		service->awaited_sequence = 0;
+	if (service->awaited_sequence == 0)
+		service->durable_position = service->last_position;
+}
+
+uint64_t agreement_service_position(const struct agreement_service *service, bool durable)
+{
+	return durable ? service->durable_position : service->last_position;
+}
+
 static void durable(void *context, uint64_t sequence)
 {
 	struct agreement_service *service = context;
+	note_durable(service, sequence);
 	agreement_persisted(service->core, node_now_us(service->node), sequence);
 	agreement_answer_done(service, sequence);
 }
@@ -89,6 +115,7 @@ int agreement_log_open(struct agreement_service *service)
 		node_problem(service->node, "the log of the agreement service: %s", info.problem);
 		return status;
 	}
+	service->durable_position = service->last_position;
 	log_event(service->node->log, LOG_INFO, "agreement_log_opened",
 		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " instances=%" PRIu64
 		  " min=%" PRIu64,
@@ -114,6 +141,9 @@ void agreement_log_append(struct agreement_service *service, const struct agreem
 	};
 	uint64_t sequence = wal_append(service->wal, &record, &service->last_position);
 	ASSERT(sequence == persist->sequence);
+	service->last_sequence = sequence;
+	if (service->awaited_sequence == 0)
+		await_last(service);
 	agreement_logged(service->core, persist, service->last_position);
 }
 

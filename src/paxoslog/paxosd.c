@@ -82,8 +82,9 @@ static void reply_unknown(struct paxosd *d, link_id from, const struct message *
 static int start(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
-	int status = rsm_start(d->rsm);
-	return status != 0 ? status : agreement_service_start(d->agreement);
+	/* The log's group is told how far that of the agreement has come. */
+	int status = agreement_service_start(d->agreement);
+	return status != 0 ? status : rsm_start(d->rsm);
 }
 
 /* A request to the log goes to the rsm under the name that it knows. */
@@ -268,6 +269,12 @@ static void add_metrics(struct paxosd *d)
 
 /* ---- creation ---- */
 
+static uint64_t beside(void *context, bool durable)
+{
+	const struct paxosd *d = context;
+	return agreement_service_position(d->agreement, durable);
+}
+
 static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 {
 	struct rsm_options rsm = {
@@ -280,6 +287,7 @@ static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 		.joining = options->joining,
 		.settings = options->settings,
 		.applied = paxosd_applied,
+		.beside = beside,
 		.context = d,
 	};
 	for (uint32_t i = 0; i < options->nmembers; i++)

@@ -104,6 +104,12 @@ struct rsm_options {
 	 * again after rsm_clients(). NULL: the group's own REGISTER hands them out.
 	 */
 	void (*unregistered)(void *context, link_id from, const struct message *message, uint64_t client);
+	/*
+	 * How far the log of a service has come that is kept in the same directory: it only rises. What is durable, or
+	 * everything. So an older copy of the directory is recognised that lacks something of that log alone
+	 * (rsm/starts.h). Asked from rsm_start() on. NULL: there is none.
+	 */
+	uint64_t (*beside)(void *context, bool durable);
 	void *context;
 };
 
@@ -192,7 +198,7 @@ void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *r
 
 /* What the directory holds at this moment, at most: for whoever copies it (rsm/starts.h). */
 struct rsm_moment {
-	uint64_t life, root, count, promised, last;
+	uint64_t life, root, count, promised, last, beside;
 };
 void rsm_moment(const struct rsm *rsm, struct rsm_moment *out);
 /* This replica remembers, whatever becomes of its process, that this one has had more than that: a copy from then is recognised. */

@@ -9,7 +9,8 @@
 #include "rsm/start_file.h"
 
 #define TICK_HEARTBEATS 4u  /* between two looks at what has changed */
-#define WRITE_TICKS 4u      /* … and so many of these between two records in the log */
+#define WRITE_TICKS 4u      /* … and so many of these between two records in the log … */
+#define BESIDE_TICKS 32u    /* … if only logs beside have come further */
 #define REPEAT_TICKS 16u    /* … and until a leader tells all again, though nothing has changed */
 #define EAGER_TIMEOUTS 4u
 
@@ -95,19 +96,31 @@ static void note(struct stale *s, struct start_memory *memory, uint64_t promised
 	}
 }
 
-/* Of itself: nobody else sees what a leader acknowledges to itself. */
+static uint64_t beside_of(const struct rsm *rsm, bool durable)
+{
+	return rsm->options.beside == NULL ? 0 : rsm->options.beside(rsm->options.context, durable);
+}
+
+/* Of itself: nobody else sees what a leader acknowledges to itself, nor what becomes of a log beside. */
 static void note_own(struct rsm *rsm)
 {
-	struct start_memory *own = memory_of(rsm, rsm->options.replica, rsm->stale.own.chain.life);
-	if (!rsm->stale.found)
-		note(&rsm->stale, own, paxos_durable_promise(rsm->paxos), paxos_durable_slot(rsm->paxos));
+	struct stale *s = &rsm->stale;
+	struct start_memory *own = memory_of(rsm, rsm->options.replica, s->own.chain.life);
+	if (s->found)
+		return;
+	note(s, own, paxos_durable_promise(rsm->paxos), paxos_durable_slot(rsm->paxos));
+	uint64_t beside = beside_of(rsm, true);
+	if (beside <= own->beside)
+		return;
+	own->beside = beside;
+	s->beside_changed = s->beside_tell_due = true;
 }
 
 wal_position stale_write(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	struct buffer payload = {0};
-	s->write_due = false;
+	s->write_due = s->beside_write_due = false;
 	if (!s->on || s->starts.count == 0)
 		return UINT64_MAX;
 	wal_position position;
@@ -304,6 +317,7 @@ static void begin_claim(struct rsm *rsm)
 	struct stale *s = &rsm->stale;
 	s->own.promised = paxos_ballot(rsm->paxos);
 	s->own.last = paxos_slots_end(rsm->paxos);
+	s->own.beside = beside_of(rsm, false);
 	memset(s->heard, 0, sizeof s->heard);
 	memset(s->absent, 0, sizeof s->absent);
 	s->eager_until_us = node_now_us(rsm->node) + EAGER_TIMEOUTS * timeout_us(rsm);
@@ -400,8 +414,11 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 			memset(s->current, 0, sizeof s->current);
 			make_room(rsm);
 		}
+		bool only_beside = own != NULL && own->nonce == theirs->nonce && own->promised >= theirs->promised &&
+				   own->last >= theirs->last;
 		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
-		s->changed |= told == STARTS_TOLD_MORE;
+		s->changed |= told == STARTS_TOLD_MORE && !only_beside;
+		s->beside_changed |= told == STARTS_TOLD_MORE && only_beside;
 		/* It may not know of us: its list is an older one, or its configuration, and we are no leader that speaks to it. */
 		if (told == STARTS_TOLD_OTHER || (other && told == STARTS_TOLD_MORE))
 			ask(rsm, of);
@@ -525,8 +542,10 @@ static void spread(struct rsm *rsm)
 	struct stale *s = &rsm->stale;
 	uint32_t leader = paxos_leader(rsm->paxos);
 	uint32_t seat = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
-	if (leader != s->leader && seat != UINT32_MAX && seat != rsm->self)
+	if ((leader != s->leader || s->beside_tell_due) && seat != UINT32_MAX && seat != rsm->self) {
+		s->beside_tell_due = false;
 		send_started(rsm, seat, s->heard[seat] == 0);
+	}
 	s->leader = leader;
 	if (seat == rsm->self && (s->tell_due || s->ticks % REPEAT_TICKS == 0)) {
 		s->tell_due = false;
@@ -549,13 +568,16 @@ static void tick(void *data)
 	renew(rsm);
 	note_own(rsm);
 	note_durable(rsm);
-	s->tell_due |= s->changed;
+	s->tell_due |= s->changed | s->beside_changed;
 	s->write_due |= s->changed;
-	s->changed = false;
+	s->beside_write_due |= s->beside_changed;
+	s->changed = s->beside_changed = false;
 	if (node_now_us(rsm->node) < s->eager_until_us || s->ticks % REPEAT_TICKS == 0)
 		ask_those_unheard(rsm);
 	spread(rsm);
-	if (s->write_due && s->ticks % WRITE_TICKS == 0 && !rsm_log_is_congested(rsm))
+	bool write = (s->write_due && s->ticks % WRITE_TICKS == 0) ||
+		     (s->beside_write_due && s->ticks % BESIDE_TICKS == 0);
+	if (write && !rsm_log_is_congested(rsm))
 		stale_write(rsm);
 	open_if_heard(rsm);
 	arm(rsm);
@@ -601,6 +623,7 @@ void rsm_moment(const struct rsm *rsm, struct rsm_moment *out)
 	*out = (struct rsm_moment){.life = chain->life, .root = chain->root, .count = chain->count};
 	out->promised = paxos_ballot(rsm->paxos);
 	out->last = paxos_slots_end(rsm->paxos);
+	out->beside = beside_of(rsm, false);
 }
 
 bool rsm_remembers_more(const struct rsm *rsm, uint32_t replica, const struct rsm_moment *moment)
@@ -609,6 +632,7 @@ bool rsm_remembers_more(const struct rsm *rsm, uint32_t replica, const struct rs
 		const struct start_memory *memory = &rsm->stale.durable.list[i];
 		if (memory->replica == replica && memory->life == moment->life)
 			return memory->promised > moment->promised || memory->last > moment->last ||
+			       memory->beside > moment->beside ||
 			       (memory->root == moment->root && moment->root != 0 && memory->count > moment->count);
 	}
 	return false;

@@ -35,6 +35,8 @@ struct stale {
 	uint32_t ticks;
 	bool changed;           /* what is remembered, since the last tick … */
 	bool tell_due, write_due; /* … since others were told, and since it was written down */
+	bool beside_changed, beside_write_due; /* the same of logs beside … */
+	bool beside_tell_due;     /* … of the own one, since the leader was told */
 	uint32_t leader;        /* has been told */
 	struct starts written, durable;
 	uint64_t written_sequence; /* of the log's record of `written`; 0: it is durable */

@@ -20,7 +20,9 @@ enum start_gap starts_judge(const struct start_memory *memory, const struct star
 	}
 	if (memory->promised > claim->promised)
 		return START_GAP_PROMISE;
-	return memory->last > claim->last ? START_GAP_ACCEPTED : START_GAP_NONE;
+	if (memory->last > claim->last)
+		return START_GAP_ACCEPTED;
+	return memory->beside > claim->beside ? START_GAP_BESIDE : START_GAP_NONE;
 }
 
 const char *start_gap_text(enum start_gap gap)
@@ -30,6 +32,7 @@ const char *start_gap_text(enum start_gap gap)
 		[START_GAP_START] = "a later start",
 		[START_GAP_PROMISE] = "a later promise",
 		[START_GAP_ACCEPTED] = "acknowledged entries",
+		[START_GAP_BESIDE] = "a part of the log of agreements",
 	};
 	return texts[gap];
 }
@@ -89,20 +92,23 @@ void starts_accept(struct start_memory *memory, const struct start_claim *claim)
 	memory->before = claim->chain.listed > 1 ? claim->chain.nonces[1] : 0;
 	memory->found_promised = claim->promised;
 	memory->found_last = claim->last;
+	memory->found_beside = claim->beside;
 }
 
 static bool raise(struct start_memory *own, const struct start_memory *theirs)
 {
-	bool more = theirs->promised > own->promised || theirs->last > own->last;
+	bool more = theirs->promised > own->promised || theirs->last > own->last || theirs->beside > own->beside;
 	own->promised = theirs->promised > own->promised ? theirs->promised : own->promised;
 	own->last = theirs->last > own->last ? theirs->last : own->last;
+	own->beside = theirs->beside > own->beside ? theirs->beside : own->beside;
 	return more;
 }
 
 static bool is_next(const struct start_memory *own, const struct start_memory *theirs)
 {
 	return theirs->count == own->count + 1 && theirs->before == own->nonce &&
-	       theirs->found_promised >= own->promised && theirs->found_last >= own->last;
+	       theirs->found_promised >= own->promised && theirs->found_last >= own->last &&
+	       theirs->found_beside >= own->beside;
 }
 
 enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound)
@@ -126,6 +132,9 @@ enum starts_told starts_tell(struct starts *starts, const struct start_memory *t
 
 /* ---- the encoding ---- */
 
+/* Instead of a replica's number. */
+#define BESIDE UINT32_MAX
+
 void start_claim_encode(const struct start_claim *claim, struct buffer *out)
 {
 	const struct start_chain *chain = &claim->chain;
@@ -137,6 +146,8 @@ void start_claim_encode(const struct start_claim *claim, struct buffer *out)
 	buffer_add_u32(out, chain->listed);
 	for (uint32_t i = 0; i < chain->listed; i++)
 		buffer_add_u64(out, chain->nonces[i]);
+	if (claim->beside != 0)
+		buffer_add_u64(out, claim->beside);
 }
 
 static bool is_possible(uint64_t ballot, uint64_t slot)
@@ -158,6 +169,8 @@ int start_claim_decode(struct start_claim *claim, struct slice in)
 	for (uint32_t i = 0; i < chain->listed; i++)
 		if (!slice_take_u64(&in, &chain->nonces[i]) || chain->nonces[i] == 0)
 			return STATUS_CORRUPT;
+	if (in.len > 0 && (!slice_take_u64(&in, &claim->beside) || claim->beside == 0))
+		return STATUS_CORRUPT;
 	return in.len == 0 ? 0 : STATUS_CORRUPT;
 }
 
@@ -171,6 +184,18 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 		for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
 			buffer_add_u64(out, numbers[k]);
 	}
+	bool any = false;
+	for (uint32_t i = 0; i < starts->count; i++) {
+		const struct start_memory *m = &starts->list[i];
+		if ((m->found_beside | m->beside) == 0)
+			continue;
+		if (!any)
+			buffer_add_u32(out, BESIDE);
+		any = true;
+		buffer_add_u32(out, i);
+		buffer_add_u64(out, m->found_beside);
+		buffer_add_u64(out, m->beside);
+	}
 }
 
 static bool take_memory(struct slice *in, struct start_memory *m)
@@ -181,11 +206,27 @@ static bool take_memory(struct slice *in, struct start_memory *m)
 	       slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
 }
 
+static int decode_beside(struct starts *starts, struct slice in)
+{
+	uint32_t next = 0, i;
+	while (in.len > 0) {
+		if (!slice_take_u32(&in, &i) || i < next || i >= starts->count ||
+		    !slice_take_u64(&in, &starts->list[i].found_beside) || !slice_take_u64(&in, &starts->list[i].beside))
+			return STATUS_CORRUPT;
+		next = i + 1;
+	}
+	return next == 0 ? STATUS_CORRUPT : 0;
+}
+
 int starts_decode(struct starts *starts, struct slice in)
 {
 	*starts = (struct starts){0};
 	while (in.len > 0) {
 		struct start_memory m = {0};
+		struct slice rest = in;
+		uint32_t what;
+		if (slice_take_u32(&rest, &what) && what == BESIDE)
+			return decode_beside(starts, rest);
 		if (starts->count == STARTS_MAX || !take_memory(&in, &m) || m.life == 0 || m.nonce == 0 ||
 		    !is_possible(m.found_promised, m.found_last) || !is_possible(m.promised, m.last) ||
 		    starts_find(starts, m.replica, m.life) != NULL)

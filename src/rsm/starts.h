@@ -9,15 +9,18 @@
  *   a start     draws a number at random, the nonce, and keeps it beside those of the starts before, in the file
  *               `starts` (rsm/start_file.h), durably, before anything is sent. It is the number by which connections
  *               tell their process (struct message, origin).
- *   a claim     is what a start has found: its chain of nonces, the highest ballot promised, the highest slot accepted.
+ *   a claim     is what a start has found: its chain of nonces, the highest ballot promised, the highest slot accepted; and,
+ *               if another service keeps a log in the same directory (agreement/members.h), how far that has come.
  *   a memory    is what others have seen of a life: its last start, the highest ballot in which they have counted a
  *               promise or an acceptance of it, the highest slot that it has acknowledged as durable. Every replica
  *               has one of every life. It sees what it is sent; leaders, which are sent most, tell all others what
  *               they remember, some times a second, and new leaders are told by all. It stands in the log
- *               (WAL_STARTS), written as lazily as what is chosen is.
+ *               (WAL_STARTS), written as lazily as what is chosen is. How far a log beside has come only the replica
+ *               itself sees: it tells its leader, a few times a second, if that has changed; it is written down more
+ *               lazily still, for it may go on for ever while the group's own log stands still.
  *
- * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a ballot or slot beyond
- * its own. What a sync had not made durable has never been acknowledged, so a log that has lost its tail with the power
+ * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a ballot, a slot or a
+ * place in the log beside beyond its own. What a sync had not made durable has never been acknowledged, so a log that has lost its tail with the power
  * claims enough. What damage has left unknown (paxos/impaired.h) counts as held. A plain counter of starts would not
  * tell two copies of one directory apart; and the nonces alone, not a copy made while its process ran.
  *
@@ -75,6 +78,7 @@ struct start_claim {
 	struct start_chain chain;
 	uint64_t promised; /* highest ballot */
 	uint64_t last;     /* highest slot that is accepted, known to be chosen, or impaired */
+	uint64_t beside;   /* how far the log of a service beside has come; 0: there is none */
 };
 
 /* What is remembered of a life. */
@@ -85,6 +89,7 @@ struct start_memory {
 	uint64_t before;             /* nonce of the start before that; 0: there is none */
 	uint64_t found_promised, found_last; /* … and what that claimed */
 	uint64_t promised, last;     /* seen of it, then or before */
+	uint64_t found_beside, beside; /* the same of the log beside */
 };
 
 struct starts {
@@ -98,6 +103,7 @@ enum start_gap {
 	START_GAP_START,   /* a later start, or one of another copy */
 	START_GAP_PROMISE,
 	START_GAP_ACCEPTED,
+	START_GAP_BESIDE,
 };
 enum start_gap starts_judge(const struct start_memory *memory, const struct start_claim *claim);
 const char *start_gap_text(enum start_gap gap);
@@ -126,12 +132,14 @@ enum starts_told {
  */
 enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound);
 
-/* u64 life, root, count, promised, last   u32 listed   nonces */
+/* u64 life, root, count, promised, last   u32 listed   nonces   u64 beside, unless it is 0 */
 void start_claim_encode(const struct start_claim *claim, struct buffer *out);
 int start_claim_decode(struct start_claim *claim, struct slice in) MUST_CHECK;
 /*
  * Of WAL_STARTS and messages. For each: u32 replica
  * u64 life, root, count, nonce, before, found_promised, found_last, promised, last
+ * Then, if there is any of which the log beside is remembered: u32 2^32 - 1, and for each of those
+ * u32 which of the above, from 0   u64 found_beside, beside
  */
 void starts_encode(const struct starts *starts, struct buffer *out);
 int starts_decode(struct starts *starts, struct slice in) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "client/core.h"
 #include "paxoslog/paxosd.h"
+#include "sim/disk_sim.h"
 #include "sim/network.h"
 #include "sim/world.h"
 #include "wire/method.h"
@@ -613,5 +614,63 @@ START_TEST(test_power_loss_at_every_operation)
 }
 END_TEST
 
-CHECK_MAIN("paxosd", test_restart, test_deaf, test_log_stays_short, test_wait, test_tail, test_slot_states,
-	   test_other_services, test_disk_full, test_hung_disk, test_slow_disk_bounds_memory, test_killed_at_every_operation, test_power_loss_at_every_operation)
+static uint64_t votes_of(const struct bench *b, uint32_t peer)
+{
+	const struct agreement *core = paxosd_agreement(b->peers[peer]->node);
+	const struct agreement_counters *counters = core == NULL ? NULL : agreement_counters(core);
+	return counters == NULL ? 0 : counters->sent[WIRE_AGREEMENT_PROMISE] + counters->sent[WIRE_AGREEMENT_ACCEPTED];
+}
+
+/*
+ * faults: 104. A directory is replaced by an older copy that lacks agreements, and nothing else: the log stood still
+ * meanwhile, and nobody was started. It is recognised all the same, whichever peer's it is, and if the others have been
+ * started since as well.
+ */
+START_TEST(test_copy_lacks_agreements)
+{
+	struct bench b;
+	uint32_t of = (uint32_t)_i % PEERS;
+	bool restarts = _i >= (int)PEERS;
+	setup(&b, 64 * KIB);
+	for (uint64_t seq = 0; seq < 3; seq++)
+		ck_assert_str_eq((start(&b, (uint32_t)seq, seq, "early"), decision(&b, of, seq)), "early");
+	sim_world_run_for(b.world, 2 * SIM_SECOND);
+	struct disk_sim_image *image = disk_sim_copy(b.peers[of]->disk);
+	struct rsm_moment before, after;
+	rsm_moment(paxosd_rsm(b.peers[of]->node), &before);
+	for (uint64_t seq = 3; seq < 9; seq++)
+		ck_assert_str_eq((start(&b, of, seq, "late"), decision(&b, of, seq)), "late");
+	sim_world_run_for(b.world, 6 * SIM_SECOND);
+	rsm_moment(paxosd_rsm(b.peers[of]->node), &after);
+	ck_assert(before.last == after.last && before.promised == after.promised && before.count == after.count);
+	sim_process_power_loss(b.peers[of]);
+	sim_process_put_back(b.peers[of], image, before.life, 0);
+	disk_sim_image_free(image);
+	for (uint32_t i = 0; restarts && i < PEERS; i++)
+		if (i != of)
+			sim_process_power_loss(b.peers[i]);
+	for (uint32_t i = 0; i < PEERS; i++)
+		if (!sim_process_alive(b.peers[i]))
+			sim_process_start(b.peers[i]);
+	uint64_t until = b.world->now_us + 20 * SIM_SECOND;
+	while (b.peers[of]->env.life == before.life) {
+		ck_assert_uint_eq(votes_of(&b, of), 0);
+		ck_assert_uint_lt(b.world->now_us, until);
+		sim_world_run_for(b.world, SIM_MILLISECOND);
+	}
+	/* It takes part again when it has been told what it lacks. */
+	while (agreement_standing(paxosd_agreement(b.peers[of]->node)) != AGREEMENT_INSIDE) {
+		ck_assert_uint_lt(b.world->now_us, until);
+		sim_world_run_for(b.world, SIM_MILLISECOND);
+	}
+	ck_assert_int_eq(start(&b, of, 3, "other"), SYNOD_OK);
+	for (uint64_t seq = 3; seq < 9; seq++)
+		ck_assert_str_eq(decision(&b, of, seq), "late");
+	teardown(&b);
+}
+END_TEST
+
+CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1}, {test_wait, 0, 1},
+		 {test_tail, 0, 1}, {test_slot_states, 0, 1}, {test_other_services, 0, 1}, {test_disk_full, 0, 1},
+		 {test_hung_disk, 0, 1}, {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
+		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6})

@@ -66,6 +66,15 @@ START_TEST(test_judgement)
 	next.promised = 50;
 	next.last = 19;
 	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_ACCEPTED);
+	/* Of a log beside. */
+	memory.beside = 1000;
+	next.last = 20;
+	next.beside = 1000;
+	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_NONE);
+	next.beside = 999;
+	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_BESIDE);
+	ck_assert_int_eq(starts_judge(&memory, &same), START_GAP_NONE);
+	memory.beside = 0;
 	/* A copy from before the third start: started again, it has had three as well, but not that one. */
 	struct start_claim branch = claim_of(3, 50, 20);
 	branch.chain.nonces[0] = 999;
@@ -215,6 +224,53 @@ START_TEST(test_encoding)
 }
 END_TEST
 
+/* Who has no log beside says nothing of one: it says what it said before there were any. */
+START_TEST(test_encoding_of_logs_beside)
+{
+	struct start_claim claim = claim_of(3, 1000, 55), read_claim;
+	struct starts starts = {0}, read;
+	struct buffer out = {0};
+	start_claim_encode(&claim, &out);
+	size_t without = out.len;
+	buffer_clear(&out);
+	claim.beside = 77;
+	start_claim_encode(&claim, &out);
+	ck_assert_uint_eq(out.len, without + 8);
+	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), 0);
+	ck_assert_int_eq(memcmp(&claim, &read_claim, sizeof claim), 0);
+	for (size_t len = without + 1; len < out.len; len++)
+		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)), STATUS_CORRUPT);
+	memset(out.data + without, 0, 8);
+	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), STATUS_CORRUPT);
+
+	for (uint32_t i = 1; i <= 4; i++)
+		*starts_get(&starts, i, i, 0) = memory_of(i, 7, 8);
+	for (uint32_t i = 0; i < 4; i++) {
+		starts.list[i].replica = i + 1;
+		starts.list[i].life = i + 1;
+	}
+	buffer_clear(&out);
+	starts_encode(&starts, &out);
+	without = out.len;
+	buffer_clear(&out);
+	starts.list[1].beside = 5;
+	starts.list[3].found_beside = starts.list[3].beside = 6;
+	starts_encode(&starts, &out);
+	ck_assert_uint_eq(out.len, without + 4 + 2 * 20);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), 0);
+	ck_assert_int_eq(memcmp(&starts, &read, sizeof starts), 0);
+	for (size_t len = without + 1; len < out.len; len++)
+		if (len != without + 4 + 20)
+			ck_assert_int_eq(starts_decode(&read, slice(out.data, len)), STATUS_CORRUPT);
+	/* Of one that is not there; of one twice. */
+	store_u32(out.data + without + 24, 4);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), STATUS_CORRUPT);
+	store_u32(out.data + without + 24, 1);
+	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), STATUS_CORRUPT);
+	buffer_free(&out);
+}
+END_TEST
+
 START_TEST(test_file)
 {
 	struct disk *disk = new_disk();
@@ -306,4 +362,4 @@ START_TEST(test_newer_file)
 END_TEST
 
 CHECK_MAIN("rsm starts", test_judgement, test_told, test_told_by_the_ignorant, test_lives, test_encoding, test_file,
-	   test_damaged_file, test_killed_at_every_operation, test_newer_file)
+	   test_encoding_of_logs_beside, test_damaged_file, test_killed_at_every_operation, test_newer_file)
