@@ -16,14 +16,13 @@
  *   lists      a replica is started with a list of members that is not its group's, which it must notice
  *   at rest    damage to logs and snapshots (sim/damage.h), files of logs that are missing or another replica's
  *              (sim/exchange.h), by the atlas
- *
  *   loss       a disk is lost with all that is on it, and an empty one takes its place, by the atlas (nemesis_wipe.c)
  *   copies     an earlier copy of a replica's disk takes its place, if its group can tell (nemesis_stale.c)
  *   members    an operator adds, removes, replaces and promotes members, within what the atlas leaves (nemesis_replace.c)
  *   memory     a value in a replica's memory changes (by whoever knows the service: sim_nemesis_memory_changes)
  *
- * These are in every scene of the simulator, with two limits: members of paxosds do not change, and must not, whoever asks for it; and
- * pbservers have no disks.
+ * The four of them that concern disks and members (at rest, loss, copies, members) are in every scene of the simulator.
+ * Members of paxosds do not change: there an operator asks for it, and must be refused. pbservers have no disks.
  *
  * THE ATLAS keeps what must be recoverable recoverable: at most a minority of each group's disks is damaged at a time. Whose
  * snapshot is damaged counts until a whole one
