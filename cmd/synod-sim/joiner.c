@@ -234,6 +234,31 @@ bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis
 	return newest != NULL;
 }
 
+static bool is_listed(const struct sim_nemesis_roster *roster, const struct sim_process *process, uint32_t number)
+{
+	for (uint32_t i = 0; i < roster->count; i++)
+		if (roster->list[i].process == process && roster->list[i].number == number)
+			return true;
+	return false;
+}
+
+void joiner_meet(struct scene *scene)
+{
+	struct sim_nemesis_roster roster;
+	for (uint32_t i = 0; scene->place_of != NULL && i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		struct sim_process *process = replica->process;
+		const struct rsm *rsm = rsm_of(scene, replica);
+		if (rsm == NULL || !sim_nemesis_in_core(scene->nemesis, process) ||
+		    !joiner_roster(scene, replica->group, &roster) || rsm_members(rsm)->slot >= roster.slot ||
+		    is_listed(&roster, process, scene->place_of(scene, process)->replica))
+			continue;
+		sim_trace_note(&scene->world->trace, "%s meets members, and is told that it is none", process->name);
+		process->removed = true;
+		sim_process_crash(process);
+	}
+}
+
 static bool roster(void *context, const struct sim_process *process, struct sim_nemesis_roster *out)
 {
 	const struct scene *scene = context;

@@ -36,6 +36,12 @@ void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 
 /* The newest list of members of a group that anybody of it knows, and who leads by it; false: there is none yet. */
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out);
+/*
+ * What a daemon's host does (host/members.c, host/lobby.h): whoever is connected with members by whose list it has been
+ * removed, and knows only an older one, is told so. The consensus can tell it only if it knows one of them by that older
+ * list. For the peace, in which those of the core are connected.
+ */
+void joiner_meet(struct scene *scene);
 /* Spare machines of this seed, for each group; 0: members stay who they are. */
 uint32_t joiner_spares(const struct scene *scene);
 /* Lets the nemesis change members. `place` is that of a process of a replica. */

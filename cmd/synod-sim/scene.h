@@ -172,6 +172,7 @@ struct scene {
 	struct rng liars;   /* liars.h */
 	bool lying;
 	struct message lie; /* the one that is being told */
+	const struct sim_process *behind; /* the last that was found not to have converged */
 	void *own; /* the kind's */
 	bool over; /* a safety violation has been found */
 };
