@@ -1,6 +1,8 @@
 /*
  * The leader tells the shard masters where its group's voters are found, whenever that is not what the newest configuration
- * says. By the state of things, not by events: so nothing is lost with a leader, or with the masters' answer.
+ * says; and once in any case: then the masters know which group it is that has joined (its id), and believe it whatever its
+ * addresses will be, also if all of them have changed before it is heard again. By the state of things, not by events: so
+ * nothing is lost with a leader, or with the masters' answer.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -108,8 +110,13 @@ void report_work(struct shardkv_node *n)
 	    rsm_group_id(n->rsm) == 0 || (members->slot == r->slot && config->number <= r->config))
 		return;
 	const struct shard_group *known = shard_config_group(config, n->options.gid);
+	/* When it joins again it is unknown again. */
+	if (known == NULL) {
+		r->slot = r->config = 0;
+		return;
+	}
 	struct wire_group group = voters(n, members);
-	if (known == NULL || group.nmembers == 0 || is_known(known, &group))
+	if (group.nmembers == 0 || (r->slot != 0 && is_known(known, &group)))
 		return;
 	r->asked_slot = members->slot;
 	r->asked_config = config->number;

@@ -85,7 +85,7 @@ static void tell_watchers(void *data, struct node *node)
 	m->nwatches = 0;
 }
 
-/* A group has other members than the configuration says: from now on that says so, too. */
+/* If a group has other members than the configuration says: from now on that says so, too. */
 static void answer_report(struct master *m, link_id from, const struct message *message, const struct wire_master_command *report)
 {
 	struct group *g = m->group;
@@ -105,8 +105,8 @@ static void answer_report(struct master *m, link_id from, const struct message *
 		node_reply(&m->node, from, message, STATUS_DENIED, buffer_slice(&m->out));
 		return;
 	}
+	g->number += g->elsewhere != NULL;
 	g->elsewhere = NULL;
-	g->number++;
 	wire_master_reply_encode(&(struct wire_master_reply){.config = g->number}, &m->out);
 	node_reply(&m->node, from, message, 0, buffer_slice(&m->out));
 	tell_watchers(NULL, &m->node);

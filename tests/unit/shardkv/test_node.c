@@ -475,12 +475,19 @@ START_TEST(stopped_while_the_state_is_replaced)
 }
 END_TEST
 
-/* The configuration names other addresses than the group's: its leader says so, once, and everybody adopts the next one. */
+/*
+ * The leader says where its group is, once, so that the masters know its id. Then the configuration names other addresses
+ * than the group's: its leader says so, once, and everybody adopts the next one.
+ */
 START_TEST(masters_learn_addresses)
 {
 	struct group *g = begin(3);
-	sim_world_run_for(g->world, SIM_SECOND);
-	ck_assert_uint_eq(g->reports_received, 0);
+	sim_world_run_for(g->world, 5 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 1);
+	ck_assert_uint_eq(g->reported_members, 3);
+	ck_assert_uint_ne(g->reported_id, 0);
+	ck_assert_uint_eq(g->number, 1);
+	g->reports_received = 0;
 	g->elsewhere = "old:1";
 	group_configure(g, 2, 1, 1, 2, 1);
 	sim_world_run_for(g->world, SIM_SECOND);
@@ -529,6 +536,8 @@ END_TEST
 START_TEST(refused_report_is_not_repeated)
 {
 	struct group *g = begin(3);
+	sim_world_run_for(g->world, SIM_SECOND);
+	g->reports_received = 0;
 	g->elsewhere = "old:1";
 	g->reports = CLAIM_DENY;
 	group_configure(g, 2, 1, 1, 2, 1);
