@@ -261,8 +261,13 @@ void joiner_meet(struct scene *scene)
 
 static bool roster(void *context, const struct sim_process *process, struct sim_nemesis_roster *out)
 {
-	const struct scene *scene = context;
-	return joiner_roster(scene, scene->by_process[process->index]->group, out);
+	struct scene *scene = context;
+	uint32_t group = scene->by_process[process->index]->group;
+	if (!joiner_roster(scene, group, out))
+		return false;
+	if (scene->kind->members_may_change != NULL && !scene->kind->members_may_change(scene, group))
+		out->leader = NULL;
+	return true;
 }
 
 static void ask_to_change(void *data, struct node *node)

@@ -145,6 +145,8 @@ struct scene_kind {
 	 * or a value. False: there is nothing yet. NULL: never.
 	 */
 	bool (*change)(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part);
+	/* May an operator change the members of this group now? NULL: always. */
+	bool (*members_may_change)(struct scene *scene, uint32_t group);
 	/* A command that appends this value to a list, or does something else that nobody else does; its method. 0: it is no server. */
 	uint16_t (*stray)(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body);
 	struct sim_mix *(*mix)(const struct scene *scene); /* the second load; NULL: none */

@@ -261,6 +261,27 @@ static struct shard_config *newest_config(const struct cluster_scene *cluster)
 	return newest;
 }
 
+/*
+ * A group whose members are all replaced while its first join is under way would join with addresses at which nobody is any
+ * more; and a group that has never told the masters who it is is not believed other ones. Operators wait until it has.
+ */
+static bool members_may_change(struct scene *scene, uint32_t group)
+{
+	const struct scene_replica *newest = NULL;
+	uint64_t number = 0;
+	for (uint32_t i = 0; group != 0 && i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		if (replica->group != 0 || !is_replica(replica))
+			continue;
+		struct shard_config *config = shardmaster_config(replica->process->node);
+		if (config == NULL || (newest != NULL && config->number <= number))
+			continue;
+		newest = replica;
+		number = config->number;
+	}
+	return group == 0 || (newest != NULL && shardmaster_knows(newest->process->node, group));
+}
+
 static bool is_granted(const struct cluster_scene *cluster, uint32_t shard)
 {
 	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
@@ -652,5 +673,6 @@ const struct scene_kind scene_cluster = {
 	.stray = cluster_stray,
 	.change = cluster_change,
 	.settled = cluster_settled,
+	.members_may_change = members_may_change,
 	.mix = cluster_mix,
 };

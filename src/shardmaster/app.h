@@ -46,5 +46,7 @@ struct shard_config *shardmaster_app_newest(const struct app *app);
 void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *context), void *context);
 /* How many shards have been claimed. */
 uint32_t shardmaster_app_claimed(const struct app *app);
+/* The group that has joined under this number has told who it is (MEMBERS). */
+bool shardmaster_app_knows(const struct app *app, uint64_t gid);
 
 #endif

@@ -349,6 +349,11 @@ struct shard_config *shardmaster_config(struct node *node)
 	return shardmaster_app_newest(shardmaster_of(node)->app);
 }
 
+bool shardmaster_knows(struct node *node, uint64_t gid)
+{
+	return shardmaster_app_knows(shardmaster_of(node)->app, gid);
+}
+
 struct rsm *shardmaster_rsm(struct node *node)
 {
 	return shardmaster_of(node)->rsm;

@@ -49,5 +49,7 @@ struct node *shardmaster_create(const struct shardmaster_options *options);
 /* Borrowed: the newest configuration that this replica has applied. For tests and the simulator's checks. */
 struct shard_config *shardmaster_config(struct node *node);
 struct rsm *shardmaster_rsm(struct node *node);
+/* The group that has joined under this number has told who it is, says what this replica has applied. */
+bool shardmaster_knows(struct node *node, uint64_t gid);
 
 #endif

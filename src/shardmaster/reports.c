@@ -1,6 +1,7 @@
 /* What groups say of their members (MEMBERS in app.h), and which report was the newest. */
 #include <inttypes.h>
 
+#include "shardmaster/app.h"
 #include "shardmaster/hash.h"
 #include "shardmaster/internal.h"
 
@@ -19,6 +20,11 @@ static const struct group_report *report_of(const struct shardmaster_app *master
 	uint32_t i = find(master, gid);
 
 	return i < master->nreports && master->reports[i].gid == gid ? &master->reports[i] : NULL;
+}
+
+bool shardmaster_app_knows(const struct app *app, uint64_t gid)
+{
+	return report_of(shardmaster_of(app), gid) != NULL;
 }
 
 static bool has_common_address(const struct shard_group *known, const struct wire_group *group)
