@@ -203,35 +203,35 @@ static struct rsm *rsm_of(const struct scene *scene, const struct scene_replica 
 	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica) : NULL;
 }
 
+void joiner_note(struct scene *scene, const struct scene_replica *replica)
+{
+	const struct rsm *rsm = scene->place_of == NULL ? NULL : rsm_of(scene, replica);
+	const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
+	struct sim_nemesis_roster *newest = &scene->rosters[replica->group];
+	if (members == NULL || members->slot <= newest->slot)
+		return;
+	*newest = (struct sim_nemesis_roster){.slot = members->slot, .count = members->count};
+	for (uint32_t i = 0; i < members->count; i++) {
+		newest->list[i].process = sim_process_find(scene->world, members->list[i].name);
+		newest->list[i].number = members->list[i].number;
+		newest->list[i].voter = members->list[i].role == MEMBER_VOTER;
+	}
+}
+
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out)
 {
-	const struct group_members *newest = NULL;
 	uint64_t ballot = 0;
-	*out = (struct sim_nemesis_roster){0};
-	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+	*out = scene->rosters[group];
+	for (uint32_t i = 0; out->slot != 0 && i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
 		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;
-		const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
-		if (members == NULL || members->slot == 0 || members->slot < out->slot)
-			continue;
-		if (members->slot > out->slot)
-			ballot = 0;
-		newest = members;
-		out->slot = members->slot;
-		if (ballot == 0)
-			out->leader = NULL;
-		if (!rsm_is_leader(rsm) || paxos_ballot(rsm_core(rsm)) <= ballot)
+		if (rsm == NULL || rsm_members(rsm)->slot != out->slot || !rsm_is_leader(rsm) ||
+		    paxos_ballot(rsm_core(rsm)) <= ballot)
 			continue;
 		ballot = paxos_ballot(rsm_core(rsm));
 		out->leader = replica->process;
 	}
-	for (uint32_t i = 0; newest != NULL && i < newest->count; i++) {
-		out->list[i].process = sim_process_find(scene->world, newest->list[i].name);
-		out->list[i].number = newest->list[i].number;
-		out->list[i].voter = newest->list[i].role == MEMBER_VOTER;
-	}
-	out->count = newest == NULL ? 0 : newest->count;
-	return newest != NULL;
+	return out->slot != 0;
 }
 
 static bool is_listed(const struct sim_nemesis_roster *roster, const struct sim_process *process, uint32_t number)

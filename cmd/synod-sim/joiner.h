@@ -34,7 +34,9 @@ void joiner_forget(struct joiner_place *place);
 /* Fills in who the members are; and when it is removed, it ends. */
 void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options);
 
-/* The newest list of members of a group that anybody of it knows, and who leads by it; false: there is none yet. */
+/* After every turn of a replica: the lists that it learns are remembered, whatever becomes of it. */
+void joiner_note(struct scene *scene, const struct scene_replica *replica);
+/* The newest list of members of a group that anybody of it has ever known, and who leads by it; false: there is none yet. */
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out);
 /*
  * What a daemon's host does (host/members.c, host/lobby.h): whoever is connected with members by whose list it has been

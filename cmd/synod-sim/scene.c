@@ -182,6 +182,7 @@ static void after_turn(void *context, struct sim_process *process)
 	if (sim_process_alive(process))
 		liars_after_turn(scene, replica);
 	check_group_id(scene, replica);
+	joiner_note(scene, replica);
 	memory_after_turn(scene, replica);
 	compare_state(scene, replica);
 	check_lived(scene, replica);

@@ -171,6 +171,7 @@ struct scene {
 	uint64_t *hashes[SCENE_REPLICAS_MAX]; /* of each group: slot → hash of the state after it, 0: not known */
 	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
 	struct joiner_place *(*place_of)(struct scene *scene, struct sim_process *process); /* NULL: members stay who they are */
+	struct sim_nemesis_roster rosters[SCENE_REPLICAS_MAX]; /* of each group, the newest; joiner.h */
 	struct rng liars;   /* liars.h */
 	bool lying;
 	struct message lie; /* the one that is being told */

@@ -78,7 +78,7 @@ void sim_nemesis_stale_copies(struct sim_nemesis *nemesis,
 bool sim_nemesis_is_stale(const struct sim_nemesis *nemesis, const struct sim_process *process);
 #define SIM_NEMESIS_GROUP_MAX 12u
 
-/* The newest list of members of a group, as far as anybody who lives knows it. */
+/* The newest list of members of a group that anybody of it has known. */
 struct sim_nemesis_roster {
 	uint64_t slot;
 	struct sim_process *leader; /* who serves by this list; NULL: nobody */
