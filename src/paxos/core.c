@@ -388,6 +388,8 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, con
 		members_learn_from(p, slot, members);
 	impaired_drop_below(&p->impaired, p->chosen + 1);
 	advance_chosen(p);
+	/* What was known already to be chosen behind it may have removed us. */
+	stand_back(p, now_us);
 }
 
 void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)

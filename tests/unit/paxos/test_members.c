@@ -423,5 +423,30 @@ START_TEST(test_leaving)
 }
 END_TEST
 
+/* A snapshot closes the gap before an entry that is known to be chosen, and that binds another disk: who was about to stand does not. */
+START_TEST(test_unbound_behind_a_snapshot)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	learn_members(&b);
+	struct paxos_members members = *paxos_members(b.core);
+	const uint8_t text[] = {'M', 1, 1, 1, 99, 2, 0, LIFE(2), 3, 0, LIFE(3)};
+	struct wire_entry entry = {.slot = 4, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
+	for (int i = 0; i < 5 && paxos_role(b.core) == PAXOS_FOLLOWER; i++) {
+		b.now_us = paxos_deadline_us(b.core) + 1000000;
+		paxos_tick(b.core, b.now_us);
+	}
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	settle(&b);
+	paxos_install_snapshot(b.core, b.now_us, 3, &members);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
+	ck_assert(!paxos_votes(b.core));
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_one_life_a_ballot,
-	   test_birth_and_wall, test_removed, test_told_that_it_is_removed, test_stranger, test_leaving)
+	   test_unbound_behind_a_snapshot, test_birth_and_wall, test_removed, test_told_that_it_is_removed, test_stranger, test_leaving)
