@@ -489,10 +489,16 @@ bool paxos_peer_has_answered(const struct paxos *p, uint32_t i)
 	return p->peers[i].answered;
 }
 
+bool paxos_peer_has_answered_round(const struct paxos *p, uint32_t i, uint64_t round)
+{
+	ASSERT(i < p->npeers);
+	return i == p->self || p->peers[i].round_heard >= round;
+}
+
 void paxos_peer_is_another(struct paxos *p, uint32_t i)
 {
 	ASSERT(i < p->npeers);
-	p->peers[i].matched = 0;
+	p->peers[i].matched = p->peers[i].round_heard = 0;
 	p->peers[i].answered = false;
 }
 

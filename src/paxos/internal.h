@@ -61,6 +61,7 @@ struct paxos_peer {
 	uint64_t received;        /* every slot ≤ it has arrived there */
 	uint64_t sent_bytes;      /* sent beyond `received`; an upper bound */
 	uint64_t round_acked;     /* highest heartbeat round echoed */
+	uint64_t round_heard;     /* … with or without a vote */
 	uint64_t lease_acked;     /* highest one for which it has granted a lease */
 	uint64_t probe_round;     /* when this round is echoed, `probe_slot` must have been received */
 	uint64_t probe_slot;

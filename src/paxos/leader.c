@@ -25,7 +25,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->matched = 0;
 		peer->received = p->prepare_chosen; /* until it says otherwise */
 		peer->sent_bytes = 0;
-		peer->round_acked = peer->lease_acked = peer->probe_round = 0;
+		peer->round_acked = peer->round_heard = peer->lease_acked = peer->probe_round = 0;
 		/* Strangers are sent nothing. */
 		peer->acked_us = is_listed(p, i) ? now_us : 0;
 		peer->answered = peer->unfit = peer->full = peer->learner = false;
@@ -41,6 +41,13 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 	p->patience_round = 0;
 	FOR_SET (i, (p->listed | p->former) & p->others)
 		p->peers[i].due_heartbeat = true;
+}
+
+uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us)
+{
+	ASSERT(p->role == PAXOS_LEADER);
+	leader_heartbeat(p, now_us);
+	return p->round;
 }
 
 static uint64_t acked_round(const struct paxos *p, uint32_t member, bool leased)
@@ -273,6 +280,8 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
 	peer->answered = true;
+	if (m->sequence > peer->round_heard)
+		peer->round_heard = m->sequence < p->round ? m->sequence : p->round;
 	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
 	peer->full = (m->flags & PAXOS_FULL) != 0;
 	/*

@@ -337,6 +337,9 @@ void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *ma
 /* Leader: it has answered in this ballot; and has said that it is a learner. */
 bool paxos_peer_has_answered(const struct paxos *p, uint32_t i);
 bool paxos_peer_is_learner(const struct paxos *p, uint32_t i);
+/* Leader: asks all members whether they are there; the number of that heartbeat. Whether the one in seat i has answered it, or a later one. */
+uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us);
+bool paxos_peer_has_answered_round(const struct paxos *p, uint32_t i, uint64_t round);
 /* Another disk speaks as member i: what its predecessor held is not what this one holds. */
 void paxos_peer_is_another(struct paxos *p, uint32_t i);
 const char *paxos_role_text(enum paxos_role role);

@@ -120,6 +120,14 @@ struct pending_transfer {
 	uint32_t replica; /* that is to lead; 0: any other */
 };
 
+/* A change of members that is made as soon as those who would carry the group have answered this heartbeat. */
+struct pending_change {
+	bool waits;
+	struct requester requester;
+	struct buffer request; /* CHANGE_MEMBERS */
+	uint64_t round, ballot, until_us;
+};
+
 struct pending_query {
 	struct requester requester;
 	struct bytes *payload;
@@ -360,6 +368,9 @@ struct rsm {
 	uint64_t members_told;         /* slot of the list that the service has been told */
 	uint64_t members_at_us, welcome_at_us; /* when they are looked at again; when those who were added are told again */
 	uint32_t change_number;        /* the member that the list that was proposed last is about */
+	struct pending_change change;
+	/* The heartbeat that those must answer who would carry the group with another voter; in which ballot, and since when; 0: none. */
+	uint64_t promotion_round, promotion_ballot, promotion_at_us;
 	struct buffer why;             /* why members cannot be changed */
 	struct member_watch watches[PAXOS_PEERS_MAX]; /* by seat */
 	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
@@ -544,22 +555,31 @@ static inline void members_tell(struct rsm *rsm)
 /* MEMBERS and CHANGE_MEMBERS. */
 void members_answer(struct rsm *rsm, link_id from, const struct message *request);
 void members_change(struct rsm *rsm, const struct requester *from, const struct message *request);
+/* Leader, every turn while a change waits for answers; and when this replica leads no longer. */
+void members_change_go_on(struct rsm *rsm);
+void members_change_lost(struct rsm *rsm);
+/* How long such answers are waited for. */
+static inline uint64_t members_patience_us(const struct rsm *rsm)
+{
+	return rsm->settings.election_timeout_ms * 2000ull;
+}
 /* The list that the configuration names, before the group has one of its own. */
 void members_configured(const struct rsm *rsm, struct group_members *members);
 /* Proposes the list. NULL: nobody waits for it. */
 void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester);
 /*
  * NULL, or why these voters could not carry the group at once: who of them is not there, or has not caught up. Valid until the next
- * call.
+ * call. `round` (0: none): of paxos_ask_all(), which they must have answered.
  */
-const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members);
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members, uint64_t round);
 /* The learner becomes a voter, of the disk that speaks as it; whom it replaces goes. */
 void members_promote(struct rsm *rsm, struct group_members *members, uint32_t number);
 /*
  * What is missing until the learner may become a voter of `members`; NULL: nothing. Valid until the next call. `steady`: heartbeats in a
  * row at which it must have had everything.
  */
-const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady);
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady,
+			      uint64_t round);
 /* group_identity.c */
 /* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
 int identity_check(struct rsm *rsm) MUST_CHECK;

@@ -417,21 +417,38 @@ static bool propose_first(struct rsm *rsm)
 	return known;
 }
 
+/* Those who would carry the group then must have answered once more (members_change.c); they are asked when there is reason to. */
+static bool is_to_promote(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, bool *asked)
+{
+	uint64_t now_us = node_now_us(rsm->node), ballot = paxos_ballot(rsm->paxos);
+	if (members_not_ready(rsm, members, learner, MEMBERS_STEADY, 0) != NULL)
+		return false;
+	*asked = true;
+	if (rsm->promotion_round == 0 || rsm->promotion_ballot != ballot || now_us - rsm->promotion_at_us > members_patience_us(rsm)) {
+		rsm->promotion_round = paxos_ask_all(rsm->paxos, now_us);
+		rsm->promotion_ballot = ballot;
+		rsm->promotion_at_us = now_us;
+	}
+	return members_not_ready(rsm, members, learner, MEMBERS_STEADY, rsm->promotion_round) == NULL;
+}
+
 static void propose_next(struct rsm *rsm)
 {
 	struct group_members members = rsm->group.bound;
-	bool other = false;
+	bool other = false, asked = false;
 	for (uint32_t i = 0; i < members.count; i++)
 		other |= bind_again(rsm, &members.list[i]);
 	for (uint32_t i = 0; i < rsm->group.bound.count; i++) {
 		const struct group_member *m = &rsm->group.bound.list[i];
 		if (m->role != MEMBER_LEARNER || members_find(&members, m->number) == NULL)
 			continue;
-		if (members_not_ready(rsm, &members, m, MEMBERS_STEADY) != NULL)
+		if (!is_to_promote(rsm, &members, m, &asked))
 			continue;
 		members_promote(rsm, &members, m->number);
 		other = true;
 	}
+	if (other || !asked)
+		rsm->promotion_round = 0;
 	members.base = members.slot;
 	if (other)
 		members_propose_list(rsm, &members, NULL);
@@ -441,8 +458,14 @@ void members_propose(struct rsm *rsm)
 {
 	uint64_t now_us = node_now_us(rsm->node);
 	const struct paxos_members *current = paxos_members(rsm->paxos);
-	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 || now_us < rsm->members_at_us || current->slot != rsm->group.bound.slot)
+	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 || current->slot != rsm->group.bound.slot)
 		return;
+	/* What was asked has perhaps been answered. */
+	if (now_us < rsm->members_at_us) {
+		if (current->slot != 0 && paxos_can_propose(rsm->paxos) && !wal_full(rsm->wal))
+			propose_next(rsm);
+		return;
+	}
 	rsm->members_at_us = now_us + rsm->settings.heartbeat_interval_ms * 1000ull;
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if (rsm->seats[i].listed && i != rsm->self)

@@ -3,7 +3,9 @@
  *
  * Every change is one entry (rsm/members.h). It is refused if the voters of the new list could not carry the group at once: more than
  * half of them must be there, and have caught up; so the group never waits for somebody who has just been given a vote, or for those
- * who stay when others go. One change after the other: while one is under way the next is told to ask again.
+ * who stay when others go. That they were there a moment ago is not enough: they are asked, by a heartbeat that begins when the change is
+ * asked for, and the change waits for their answers (members_patience_us). One change after the other: while one is under way
+ * the next is told to ask again.
  */
 #include <inttypes.h>
 
@@ -12,7 +14,7 @@
 /* ---- who could carry the group ---- */
 
 /* NULL: it is there, and has what was chosen a heartbeat ago. */
-static const char *missing_of(struct rsm *rsm, const struct group_member *m, struct buffer *text)
+static const char *missing_of(struct rsm *rsm, const struct group_member *m, uint64_t round, struct buffer *text)
 {
 	uint32_t seat = rsm_seat(rsm, m->number);
 	uint64_t matched, ago_us, chosen = paxos_chosen_slot(rsm->paxos);
@@ -26,6 +28,9 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, str
 		buffer_format(text, "%s has been silent for %" PRIu64 " ms", m->name, (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (m->role == MEMBER_VOTER && w->life != m->life) {
 		buffer_format(text, "%s speaks with another disk, which has no vote yet", m->name);
+	} else if (round != 0 && !paxos_peer_has_answered_round(rsm->paxos, seat, round)) {
+		buffer_format(text, "%s does not answer, and has been silent for %" PRIu64 " ms", m->name,
+			      (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (w->steady == 0) {
 		paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
 		buffer_format(text, "%s is %" PRIu64 " entries behind", m->name, chosen > matched ? chosen - matched : 0);
@@ -36,14 +41,14 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, str
 	return (const char *)text->data;
 }
 
-const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members)
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members, uint64_t round)
 {
 	uint32_t voters = members_voters(members), ready = 0;
 	struct buffer text = {0};
 	buffer_clear(&rsm->why);
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
-		const char *missing = m->role == MEMBER_VOTER ? missing_of(rsm, m, &text) : NULL;
+		const char *missing = m->role == MEMBER_VOTER ? missing_of(rsm, m, round, &text) : NULL;
 		ready += m->role == MEMBER_VOTER && missing == NULL;
 		if (missing != NULL)
 			buffer_format(&rsm->why, "%s%s", rsm->why.len == 0 ? "" : ", ", missing);
@@ -98,11 +103,12 @@ static const char *why_of(struct rsm *rsm, const char *text)
 	return (const char *)rsm->why.data;
 }
 
-const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady)
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady,
+			      uint64_t round)
 {
 	uint32_t seat = rsm_seat(rsm, learner->number);
 	struct buffer text = {0};
-	const char *missing = missing_of(rsm, learner, &text);
+	const char *missing = missing_of(rsm, learner, round, &text);
 	if (missing != NULL)
 		missing = why_of(rsm, missing);
 	buffer_free(&text);
@@ -117,7 +123,7 @@ const char *members_not_ready(struct rsm *rsm, const struct group_members *membe
 	members_promote(rsm, &after, learner->number);
 	if (members_voters(&after) > REPLICAS_MAX)
 		return why_of(rsm, "the group has as many voters as it may have: remove one");
-	return members_cannot_carry(rsm, &after);
+	return members_cannot_carry(rsm, &after, round);
 }
 
 /* ---- what is told ---- */
@@ -159,7 +165,7 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 	struct buffer body = {0}, waits[MEMBERS_MAX] = {{0}};
 	for (uint32_t i = 0; i < reply.nmembers && rsm->serving; i++) {
 		const struct group_member *m = &members.list[i];
-		const char *missing = m->role == MEMBER_LEARNER ? members_not_ready(rsm, &members, m, MEMBERS_STEADY) : NULL;
+		const char *missing = m->role == MEMBER_LEARNER ? members_not_ready(rsm, &members, m, MEMBERS_STEADY, 0) : NULL;
 		if (missing == NULL)
 			continue;
 		buffer_format(&waits[i], "%.*s", (int)MEMBER_WAITS_BYTES_MAX, missing);
@@ -176,7 +182,8 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 
 struct refusal {
 	int status; /* 0: none */
-	char text[400];
+	bool missing; /* because of who is not there: that may change */
+	char text[1000]; /* it may name many */
 };
 
 __attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *r, int status, const char *format, ...)
@@ -258,8 +265,8 @@ static bool no_such_member(const struct wire_change_members *c, struct refusal *
 	return refuse(r, STATUS_DENIED, "the group has no member called '%.*s'", (int)c->name.len, (const char *)c->name.data);
 }
 
-static bool take_away(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
-		      struct refusal *r)
+static bool take_away(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round,
+		      uint32_t *number, bool *done, struct refusal *r)
 {
 	bool gone;
 	const struct group_member *m = find_asked(members, c, &gone);
@@ -276,12 +283,13 @@ static bool take_away(struct rsm *rsm, struct group_members *members, const stru
 	char name[NAME_BYTES_MAX + 1];
 	snprintf(name, sizeof name, "%s", m->name);
 	take_out(members, *number);
-	const char *missing = members_cannot_carry(rsm, members);
+	const char *missing = members_cannot_carry(rsm, members, round);
+	r->missing = missing != NULL;
 	return missing == NULL || refuse(r, STATUS_DENIED, "without %s: %s", name, missing);
 }
 
-static bool promote(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
-		    struct refusal *r)
+static bool promote(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round, uint32_t *number,
+		    bool *done, struct refusal *r)
 {
 	bool gone;
 	const struct group_member *m = find_asked(members, c, &gone);
@@ -291,21 +299,22 @@ static bool promote(struct rsm *rsm, struct group_members *members, const struct
 	*done = m->role == MEMBER_VOTER;
 	if (*done)
 		return true;
-	const char *missing = members_not_ready(rsm, members, m, 1);
+	const char *missing = members_not_ready(rsm, members, m, 1, round);
+	r->missing = missing != NULL;
 	if (missing != NULL)
 		return refuse(r, STATUS_DENIED, "%s cannot become a voter yet: %s", m->name, missing);
 	members_promote(rsm, members, *number);
 	return true;
 }
 
-static bool change(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done,
-		   struct refusal *r)
+static bool change(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round, uint32_t *number,
+		   bool *done, struct refusal *r)
 {
 	switch (c->op) {
 	case WIRE_CHANGE_ADD:
 	case WIRE_CHANGE_REPLACE: return add(members, c, number, done, r);
-	case WIRE_CHANGE_REMOVE: return take_away(rsm, members, c, number, done, r);
-	case WIRE_CHANGE_PROMOTE: return promote(rsm, members, c, number, done, r);
+	case WIRE_CHANGE_REMOVE: return take_away(rsm, members, c, round, number, done, r);
+	case WIRE_CHANGE_PROMOTE: return promote(rsm, members, c, round, number, done, r);
 	default: return refuse(r, STATUS_BAD_REQUEST, "no such change");
 	}
 }
@@ -320,34 +329,88 @@ static const char *busy(struct rsm *rsm)
 	return wal_full(rsm->wal) ? "the leader's disk is full" : NULL;
 }
 
-static void change_members(struct rsm *rsm, const struct requester *from, const struct wire_change_members *c)
+/* Until those who would carry the group then have answered. */
+static void hold(struct rsm *rsm, const struct requester *from, struct slice request)
+{
+	struct pending_change *p = &rsm->change;
+	p->waits = true;
+	p->requester = *from;
+	buffer_clear(&p->request);
+	buffer_add_slice(&p->request, request);
+	p->round = paxos_ask_all(rsm->paxos, node_now_us(rsm->node));
+	p->ballot = paxos_ballot(rsm->paxos);
+	p->until_us = node_now_us(rsm->node) + members_patience_us(rsm);
+}
+
+static bool is_held(const struct rsm *rsm)
+{
+	return rsm->change.waits && node_now_us(rsm->node) < rsm->change.until_us;
+}
+
+static void answer_done(struct rsm *rsm, const struct requester *from, uint32_t number)
+{
+	buffer_clear(&rsm->out);
+	wire_change_members_reply_encode(&(struct wire_change_members_reply){.slot = rsm->group.bound.slot, .number = number}, &rsm->out);
+	answer(rsm, from, 0, buffer_slice(&rsm->out));
+}
+
+/* Answers, proposes, or keeps the request; that which waits already, when it is its turn again. */
+static void change_members(struct rsm *rsm, const struct requester *from, const struct wire_change_members *c, struct slice request)
 {
 	struct group_members members = rsm->group.bound;
 	struct refusal r = {0};
-	bool done = false;
+	bool done = false, waits = rsm->change.waits, asks = c->op == WIRE_CHANGE_REMOVE || c->op == WIRE_CHANGE_PROMOTE;
 	uint32_t number = 0;
 	const char *why = busy(rsm);
 	if (why != NULL) {
+		if (is_held(rsm))
+			return;
+		rsm->change.waits = false;
 		answer_error(rsm, from, STATUS_BUSY, "%s", why);
 		return;
 	}
-	bool fits = change(rsm, &members, c, &number, &done, &r);
+	bool fits = change(rsm, &members, c, waits ? rsm->change.round : 0, &number, &done, &r);
 	if (fits && !done && c->base != 0 && c->base != rsm->group.bound.slot)
 		fits = refuse(&r, STATUS_DENIED,
 			      "the list of members is that of slot %" PRIu64 ", not of slot %" PRIu64 ": it has been changed meanwhile",
 			      rsm->group.bound.slot, c->base);
+	if (!fits && r.missing && is_held(rsm))
+		return;
+	rsm->change.waits = false;
 	if (!fits) {
 		answer_error(rsm, from, r.status, "%s", r.text);
 	} else if (done) {
-		buffer_clear(&rsm->out);
-		wire_change_members_reply_encode(
-			&(struct wire_change_members_reply){.slot = rsm->group.bound.slot, .number = number}, &rsm->out);
-		answer(rsm, from, 0, buffer_slice(&rsm->out));
+		answer_done(rsm, from, number);
+	} else if (asks && !waits) {
+		hold(rsm, from, request);
 	} else {
 		members.base = members.slot;
 		rsm->change_number = number;
 		members_propose_list(rsm, &members, from);
 	}
+}
+
+void members_change_go_on(struct rsm *rsm)
+{
+	struct wire_change_members c;
+	struct requester from = rsm->change.requester;
+	/* Leadership may have been lost and won within one turn. */
+	if (rsm->change.ballot != paxos_ballot(rsm->paxos)) {
+		members_change_lost(rsm);
+		return;
+	}
+	arena_reset(&rsm->arena);
+	int status = wire_change_members_decode(buffer_slice(&rsm->change.request), &rsm->arena, &c);
+	ASSERT(status == 0);
+	change_members(rsm, &from, &c, buffer_slice(&rsm->change.request));
+}
+
+void members_change_lost(struct rsm *rsm)
+{
+	if (!rsm->change.waits)
+		return;
+	rsm->change.waits = false;
+	answer_error(rsm, &rsm->change.requester, STATUS_NOT_LEADER, "leadership was lost before the change was proposed: not applied");
 }
 
 void members_change(struct rsm *rsm, const struct requester *from, const struct message *request)
@@ -359,6 +422,8 @@ void members_change(struct rsm *rsm, const struct requester *from, const struct 
 		answer_error(rsm, from, status, "malformed CHANGE_MEMBERS");
 	else if (!rsm->serving)
 		answer_error(rsm, from, STATUS_BUSY, "the leader has only just been elected; try again");
+	else if (rsm->change.waits)
+		answer_error(rsm, from, STATUS_BUSY, "another change is under way; try again");
 	else
-		change_members(rsm, from, &c);
+		change_members(rsm, from, &c, request->payload);
 }

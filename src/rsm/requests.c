@@ -23,7 +23,7 @@ void answer(struct rsm *rsm, const struct requester *to, int status, struct slic
 
 void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
 {
-	char text[256];
+	char text[1000];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -688,6 +688,7 @@ void requests_serve_reads(struct rsm *rsm)
 void requests_leadership_lost(struct rsm *rsm)
 {
 	rsm->traced.read = 0;
+	members_change_lost(rsm);
 	close_current(rsm);
 	refuse_ready(rsm, true, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
 	while (rsm->queries_count > 0) {
@@ -739,6 +740,8 @@ void requests_link_down(struct rsm *rsm, link_id link)
 	}
 	if (rsm->transfer.requester.link == link)
 		rsm->transfer.requester.link = 0;
+	if (rsm->change.requester.link == link)
+		rsm->change.requester.link = 0;
 	read_backlog_link_down(&rsm->backlog, link);
 	read_index_link_down(rsm, link);
 }
@@ -765,4 +768,5 @@ void requests_destroy(struct rsm *rsm)
 		bytes_unref(rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)].payload);
 	free(rsm->queries);
 	read_backlog_free(&rsm->backlog);
+	buffer_free(&rsm->change.request);
 }

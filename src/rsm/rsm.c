@@ -407,7 +407,8 @@ static void notice_leadership(struct rsm *rsm)
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
 	}
 	/* Leadership may also have come and gone within one turn, and requests with it. */
-	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 || rsm->backlog.count > 0))
+	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 || rsm->backlog.count > 0 ||
+			 rsm->change.waits))
 		requests_leadership_lost(rsm);
 	rsm->leading = leading;
 	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
@@ -442,8 +443,10 @@ void rsm_turn_end(struct rsm *rsm)
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
-			if (rsm->node->env->life != 0 && node_now_us(rsm->node) >= rsm->members_at_us)
+			if (rsm->node->env->life != 0 && (rsm->promotion_round != 0 || node_now_us(rsm->node) >= rsm->members_at_us))
 				members_propose(rsm);
+			if (rsm->change.waits)
+				members_change_go_on(rsm);
 			settle_propose(rsm);
 			requests_propose(rsm);
 		}

@@ -270,6 +270,91 @@ START_TEST(test_no_quorum_is_left)
 }
 END_TEST
 
+/*
+ * Who has died in this moment, and is not missed yet, carries nothing: those who stay are asked. Nor do those carry it who cannot answer
+ * because they are cut off; and a change that waits for answers lets no other one in, and ends with its leadership.
+ */
+START_TEST(test_nobody_is_missed_yet)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 10);
+		uint32_t leader = rsm_group_elect(&g), dead = (leader + 1) % 3, other = (leader + 2) % 3;
+		rsm_group_run(&g, seed * 3 * SIM_MILLISECOND);
+		if (seed % 2 == 0)
+			sim_process_crash(g.replicas[dead].process);
+		else
+			sim_process_pause(g.replicas[dead].process);
+		ck_assert_int_eq(remove_member(&g, other + 1), STATUS_DENIED);
+		char expected[64];
+		snprintf(expected, sizeof expected, "%s does not answer", name_of(dead + 1));
+		CHECK_THAT(strstr(g.refusal, expected) != NULL || strstr(g.refusal, "silent for") != NULL, "it says: %s", g.refusal);
+		ck_assert_ptr_nonnull(strstr(g.refusal, name_of(dead + 1)));
+		append(&g, 10);
+		ck_assert_uint_eq(members_voters(members_at(&g, rsm_group_elect(&g))), 3);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
+START_TEST(test_one_change_waits)
+{
+	struct rsm_group g;
+	begin(&g, 3, 5);
+	append(&g, 10);
+	uint32_t leader = rsm_group_elect(&g);
+	sim_process_pause(g.replicas[(leader + 1) % 3].process);
+	sim_process_pause(g.replicas[(leader + 2) % 3].process);
+	struct buffer request = {0};
+	wire_change_members_encode(&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = leader + 1}, &request);
+	uint64_t first = rsm_group_ask(&g, leader, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
+	uint64_t second = rsm_group_ask(&g, leader, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
+	ck_assert_int_eq(rsm_group_wait(&g, second, SIM_SECOND), STATUS_BUSY);
+	int status = rsm_group_wait(&g, first, SIM_SECOND);
+	CHECK_THAT(status == STATUS_DENIED || status == STATUS_NOT_LEADER, "the first ends with %d", status);
+	buffer_free(&request);
+	sim_process_resume(g.replicas[(leader + 1) % 3].process);
+	sim_process_resume(g.replicas[(leader + 2) % 3].process);
+	all_is_there(&g);
+	ck_assert_uint_eq(members_voters(members_at(&g, rsm_group_elect(&g))), 3);
+	rsm_group_free(&g);
+}
+END_TEST
+
+/* Likewise of a learner that becomes a voter by itself: whenever it dies together with a voter, the group goes on with the others. */
+START_TEST(test_no_vote_for_the_dead)
+{
+	uint32_t before = 0;
+	for (uint64_t k = 0; k < 60; k++) {
+		struct rsm_group g;
+		begin(&g, 3, 1 + k % 5);
+		append(&g, 10);
+		ck_assert_int_eq(add(&g, 4), 0);
+		uint32_t joined = rsm_group_join(&g), leader = rsm_group_elect(&g);
+		rsm_group_run(&g, k * 7 * SIM_MILLISECOND);
+		leader = rsm_group_elect(&g);
+		const struct rsm *rsm = rsm_group_rsm(&g, leader);
+		/* They may have answered the question whether they are there: then it is too late to die. */
+		bool begun = rsm->promotion_round != 0 || !paxos_can_propose(rsm_core(rsm)) || members_voters(members_at(&g, leader)) == 4;
+		sim_process_crash(g.replicas[joined].process);
+		sim_process_crash(g.replicas[(leader + 1) % 3].process);
+		before += !begun;
+		if (!begun) {
+			append(&g, 5);
+			rsm_group_run(&g, SIM_SECOND);
+			append(&g, 5);
+		}
+		sim_process_start(g.replicas[joined].process);
+		sim_process_start(g.replicas[(leader + 1) % 3].process);
+		until_voter(&g, 4);
+		all_is_there(&g);
+		rsm_group_free(&g);
+	}
+	CHECK_THAT(before > 10 && before < 60, "%u of 60 die before", before);
+}
+END_TEST
+
 /* A voter that would leave too few who are there is not made. */
 START_TEST(test_no_voter_too_many)
 {
@@ -374,15 +459,20 @@ START_TEST(test_cut_off_leader)
 		uint32_t alone = rsm_group_elect(&g), a = (alone + 1) % 3, b = (alone + 2) % 3;
 		struct sim_process *cut = g.replicas[alone].process;
 		const struct sim_process *others[] = {g.replicas[a].process, g.replicas[b].process};
-		for (int i = 0; i < 2; i++) {
-			sim_network_cut(g.world, cut, (struct sim_process *)(uintptr_t)others[i]);
-			sim_network_cut(g.world, (struct sim_process *)(uintptr_t)others[i], cut);
-		}
 		struct buffer request = {0};
 		wire_change_members_encode(&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = a + 1}, &request);
 		uint64_t asked = rsm_group_ask(&g, alone, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
 		buffer_free(&request);
-		ck_assert_int_eq(rsm_group_wait(&g, asked, SIM_SECOND), PENDING);
+		/* The others have said that they are there, and hear no more. */
+		bool proposed = seed % 2 == 1;
+		while (proposed && paxos_can_propose(rsm_core(rsm_group_rsm(&g, alone))))
+			rsm_group_run(&g, SIM_MILLISECOND / 50);
+		for (int i = 0; i < 2; i++) {
+			sim_network_cut(g.world, cut, (struct sim_process *)(uintptr_t)others[i]);
+			sim_network_cut(g.world, (struct sim_process *)(uintptr_t)others[i], cut);
+		}
+		int status = rsm_group_wait(&g, asked, SIM_SECOND);
+		ck_assert(proposed ? status == PENDING : status == STATUS_NOT_LEADER || status == STATUS_DENIED);
 		while (rsm_group_leader(&g) == UINT32_MAX || rsm_group_leader(&g) == alone)
 			rsm_group_run(&g, 10 * SIM_MILLISECOND);
 		ck_assert_int_eq(add(&g, 4), 0);
@@ -426,5 +516,6 @@ START_TEST(test_learners_count_nowhere)
 }
 END_TEST
 
-CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_remove, test_no_quorum_is_left, test_no_voter_too_many, test_replace_all, test_old_list,
+CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_remove, test_no_quorum_is_left, test_nobody_is_missed_yet,
+	   test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
 	   test_cut_off_leader, test_learners_count_nowhere)
