@@ -153,6 +153,13 @@ static void env_members(struct env *env, const struct identity_members *members)
 	host_members_follow(host_of(env), members);
 }
 
+static const char *env_found_at(struct env *env, link_id id)
+{
+	const struct host *host = host_of(env);
+	const struct link *link = id == 0 ? NULL : map_get(&host->links, id);
+	return id == 0 ? host->advertised : link == NULL ? NULL : peer_found_at(link);
+}
+
 static void env_removed(struct env *env)
 {
 	host_members_removed(host_of(env), NULL); /* the node has said so */
@@ -175,5 +182,6 @@ const struct env_ops HOST_ENV_OPS = {
 	.identified = env_identified,
 	.renew_life = env_renew_life,
 	.members = env_members,
+	.found_at = env_found_at,
 	.removed = env_removed,
 };

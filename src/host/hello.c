@@ -202,6 +202,7 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 	int status = host_identity_met(link, hello, why, sizeof why);
 	if (status != 0)
 		return not_met(link, status, why);
+	link->is_there = slice_equal(hello->address, slice_string(link->route));
 	dial_opened(link);
 	host_identity_opened(link);
 	host_members_met(link);

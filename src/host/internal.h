@@ -83,7 +83,9 @@ struct traffic_series {
 struct peer {
 	char *name;    /* "": whoever answers at the address */
 	char *address; /* where nodes dial it */
-	char *listed;  /* another one where they may: that of the group's list; NULL: none */
+	char *listed;  /* of a member: that of the group's list; NULL: it has none */
+	char *listed_first; /* … when this process began to know it */
+	uint32_t number;    /* … and which member it is */
 	char *route;   /* where connections go instead, for ever; NULL: there */
 	char *hint;    /* where it has said that it listens; NULL: there */
 	bool configured;
@@ -118,6 +120,7 @@ struct link {
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
 	uint64_t members_slot;         /* of its list, if it is of this node's group */
+	bool is_there; /* dialled: it says itself that it listens where it was reached */
 	bool waits;                    /* it is of this node's group, by its configuration, and no replica yet */
 	uint64_t disk_life; /* of the other end's data directory; 0: not told */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
@@ -472,6 +475,8 @@ struct peer *peer_find(struct host *host, struct slice name);
 /* Who is dialled at this address; NULL: whoever answers. */
 struct peer *peer_at(struct host *host, const char *address);
 /* Where the next attempt to connect goes, after so many failures in a row. */
+/* env_ops.found_at */
+const char *peer_found_at(const struct link *link);
 const char *peer_route(const struct peer *peer, uint32_t failures);
 /* Notes where a peer says that it listens. */
 void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello);

@@ -9,10 +9,12 @@
  *   was a member                           … for LEAVE_US more: a leader that removes itself has yet to hand over
  *
  * WHERE A PEER IS FOUND. A node dials an address: that of the configuration or, if it does not have the node, that of the
- * group's list. Connections go to the first of these: the route (--route); the configuration's address; the list's. If
- * that fails, every second attempt goes where the peer itself has last said that it listens, on a connection in its name
- * from the directory that counts for its number: so a network can move. Who stands at the right address cannot be
- * pushed aside by that.
+ * group's list. If there is a route (--route) connections go there. Otherwise the right address is what has changed last: the
+ * configuration's, or the list's if that is another one by now than when this process began to know the member, or if the name is another
+ * member's by now. If that fails the next attempts go to the other one of these, and where the peer itself has last said
+ * that it listens, on a connection in its name from the directory that counts for its number, in turns: so a network can
+ * move. Who stands at the right address cannot be pushed aside by that. The leader notes in the list where it has found
+ * them (peer_found_at, rsm/members.c).
  *
  * A peer is never forgotten while the host lives: links, counters and metrics point to it. Numbers of a group's members are
  * never used twice, so there are no more than PEERS_LEARNT_MAX that the configuration does not have.
@@ -59,6 +61,7 @@ static void peer_free(struct peer *peer)
 	free(peer->name);
 	free(peer->address);
 	free(peer->listed);
+	free(peer->listed_first);
 	free(peer->route);
 	free(peer->hint);
 	free(peer);
@@ -90,29 +93,52 @@ static bool is_at(const struct peer *peer, const char *address)
 	return strcmp(peer->address, address) == 0 || (peer->listed != NULL && strcmp(peer->listed, address) == 0);
 }
 
+/* What has changed last: the configuration's, as long as the list says what it said when it was compared with that, or the list's. */
+static const char *right_address(const struct peer *peer)
+{
+	if (peer->listed == NULL || (peer->configured && strcmp(peer->listed, peer->listed_first) == 0))
+		return peer->address;
+	return peer->listed;
+}
+
+static int likeliness(const struct peer *peer, const char *address)
+{
+	return 2 * is_member(peer) + (strcmp(right_address(peer), address) == 0);
+}
+
 struct peer *peer_at(struct host *host, const char *address)
 {
 	struct peer *found = NULL;
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		struct peer *peer = host->peers[i];
 		/* A member that has taken the place of another one is more likely to be found there. */
-		if (is_at(peer, address) && (found == NULL || (is_member(peer) && !is_member(found))))
+		if (is_at(peer, address) && (found == NULL || likeliness(peer, address) > likeliness(found, address)))
 			found = peer;
 	}
 	return found;
 }
 
-/* By the configuration; or, if it does not have the node, by the newest list. */
-static const char *right_address(const struct peer *peer)
-{
-	return peer->configured || peer->listed == NULL ? peer->address : peer->listed;
-}
-
 const char *peer_route(const struct peer *peer, uint32_t failures)
 {
+	const char *right = right_address(peer), *ways[3] = {right};
+	uint32_t count = 1;
 	if (peer->route != NULL)
 		return peer->route;
-	return peer->hint != NULL && failures % 2 == 1 ? peer->hint : right_address(peer);
+	const char *others[] = {peer->hint, peer->listed == NULL || peer->listed == right ? peer->address : peer->listed};
+	for (uint32_t i = 0; i < 2; i++)
+		if (others[i] != NULL && strcmp(others[i], right) != 0 && (count == 1 || strcmp(others[i], ways[1]) != 0))
+			ways[count++] = others[i];
+	return ways[failures % count];
+}
+
+const char *peer_found_at(const struct link *link)
+{
+	struct host *host = link->host;
+	const struct identity_member *m = identity_find_member(host_identity_members(host), link->peer->name);
+	if (!link->dialled || link->state != LINK_OPEN || !link->is_there || link->peer == host->others || !is_member(link->peer) ||
+	    m == NULL || m->life == 0 || m->life != link->disk_life)
+		return NULL;
+	return link->route;
 }
 
 static void set_text(char **text, const char *value)
@@ -156,8 +182,9 @@ static void relabel(struct host *host, struct link *link)
 	const char *name = peer == NULL ? "" : peer->name;
 	struct peer *to = peer == NULL || peer->name[0] == '\0' ? host->others : peer;
 	bool renamed = strcmp(link->name, name) != 0;
-	bool moved = peer != NULL && strcmp(link->route, peer_route(peer, 0)) != 0 &&
-		     (peer->hint == NULL || strcmp(link->route, peer->hint) != 0);
+	bool moved = peer != NULL;
+	for (uint32_t i = 0; i < 3 && moved; i++)
+		moved = strcmp(link->route, peer_route(peer, i)) != 0;
 	link->may = SENDER_ANYBODY | (peer == NULL ? 0 : peer->speaks);
 	if (renamed || moved) {
 		link_cut(link, renamed ? "its address is another node's by now" : "the node is at another address by now");
@@ -214,7 +241,15 @@ static void follow_member(struct host *host, const struct identity_member *m)
 		host->nlearnt++;
 		peer = add(host, m->name, m->address);
 	}
-	set_text(&peer->listed, strcmp(peer->address, m->address) == 0 ? NULL : m->address);
+	set_text(&peer->listed, m->address);
+	if (peer->listed_first == NULL)
+		set_text(&peer->listed_first, m->address);
+	/* Another one of the name is where it was added. */
+	if (peer->number != 0 && peer->number != m->replica) {
+		set_text(&peer->hint, NULL);
+		set_text(&peer->listed_first, "");
+	}
+	peer->number = m->replica;
 	peer->member = true;
 	peer->left_us = 0;
 	peer->speaks = peer->configured_speaks | SENDER_REPLICA;

@@ -35,7 +35,7 @@
  *        refused, by name. What it does not have may have been removed meanwhile: whoever can ask the group does so first
  *        (`ask_first`)
  *   a node of the configuration that is no member: none of this file's business (host/members.c warns)
- *   addresses: the configuration's count more (networks move)
+ *   addresses: none of it either; the list's are those where members were found last (host/peers.c)
  *
  * A replica that starts with another's directory, or with an empty directory in place of its own, would deny promises
  * that it has made. So whatever differs is refused, by name; an empty directory is not judged here (host/lobby.h).

@@ -144,6 +144,12 @@ struct env_ops {
 	 * NULL: this world does not care.
 	 */
 	void (*members)(struct env *env, const struct identity_members *members);
+	/*
+	 * Where the member at the other end of a dialled link is found: it is connected there, says itself that it listens there, and its
+	 * directory is the one that counts. Link 0: where this node listens. NULL: that is not known; no function: this world's
+	 * addresses do not change. Valid within the turn.
+	 */
+	const char *(*found_at)(struct env *env, link_id link);
 	/* The group has removed this node: it will be asked to stop, and not be started again. NULL: this world does not care. */
 	void (*removed)(struct env *env);
 };

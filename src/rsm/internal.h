@@ -320,6 +320,7 @@ struct rsm {
 	char *texts[MEMBERS_MAX * 3];  /* copies of the configured members' strings */
 	struct group_members members;  /* those that the core goes by: of the chosen prefix, applied or not */
 	struct rsm_seat seats[PAXOS_PEERS_MAX];
+	char *listed_first[MEMBERS_MAX]; /* where the list had the configured members when it was first seen; NULL: it has not been */
 	uint32_t nseats;
 	bool known_stale;              /* the core has given seats to others, or goes by another list */
 	struct buffer voter_lives;     /* of the voters, u64 each; empty: none are bound */

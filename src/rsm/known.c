@@ -1,21 +1,14 @@
 /*
  * Whom this replica speaks with: the seats of the core (paxos/multipaxos.h, SEATS), with what is needed to reach who has them.
  *
- * Members are dialled. Of one that the configuration names the address is taken from there, for networks move; of all others from the
- * list, which is the newest that the core goes by. A stranger is answered along the connection on which it was heard last.
+ * Members are dialled. Of one that the configuration names the address is taken from there, for networks move, until the list, which
+ * is the newest that the core goes by, has another one than at first; of all others from the list. A stranger is answered along the
+ * connection on which it was heard last.
  */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "rsm/internal.h"
-
-static const struct rsm_member *configured(const struct rsm *rsm, uint32_t replica)
-{
-	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
-		if (rsm->options.members[i].replica == replica)
-			return &rsm->options.members[i];
-	return NULL;
-}
 
 static void replace_text(char **text, const char *by)
 {
@@ -23,6 +16,22 @@ static void replace_text(char **text, const char *by)
 		return;
 	free(*text);
 	*text = alloc_string(by);
+}
+
+/* What the configuration says of it, as long as it is newer than what the list says, if there is one. */
+static const struct rsm_member *configured(struct rsm *rsm, uint32_t replica, const struct group_member *listed)
+{
+	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
+		const struct rsm_member *m = &rsm->options.members[i];
+		if (m->replica != replica)
+			continue;
+		if (listed != NULL && strcmp(listed->name, m->name) != 0)
+			return NULL;
+		if (listed != NULL && rsm->listed_first[i] == NULL)
+			replace_text(&rsm->listed_first[i], listed->address);
+		return listed == NULL || strcmp(listed->address, rsm->listed_first[i]) == 0 ? m : NULL;
+	}
+	return NULL;
 }
 
 static void empty(struct rsm_seat *seat)
@@ -38,12 +47,10 @@ static void settle(struct rsm *rsm, uint32_t i)
 {
 	struct rsm_seat *seat = &rsm->seats[i];
 	const struct group_member *listed = members_find(&rsm->members, seat->replica);
-	const struct rsm_member *hint = configured(rsm, seat->replica);
+	const struct rsm_member *hint = configured(rsm, seat->replica, listed);
 	const char *name = listed != NULL ? listed->name : hint != NULL ? hint->name : NULL;
 	if (name == NULL)
 		return;
-	if (hint != NULL && strcmp(hint->name, name) != 0)
-		hint = NULL;
 	const char *address = hint != NULL ? hint->address : listed->address;
 	bool moved = seat->address == NULL || strcmp(seat->address, address) != 0;
 	replace_text(&seat->name, name);
@@ -128,6 +135,8 @@ void known_free(struct rsm *rsm)
 {
 	for (uint32_t i = 0; i < PAXOS_PEERS_MAX; i++)
 		empty(&rsm->seats[i]);
+	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
+		free(rsm->listed_first[i]);
 	buffer_free(&rsm->voter_lives);
 	buffer_free(&rsm->why);
 }

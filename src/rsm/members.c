@@ -178,6 +178,9 @@ static void tell_changes(struct rsm *rsm, const struct group_members *before, co
 		if (m->role == MEMBER_VOTER && (was == NULL || was->life != m->life))
 			log_event(rsm->log, LOG_INFO, "member_bound", "replica=%u binding=%u life=%s slot=%" PRIu64, m->number,
 				  m->binding, id_text(m->life, life), after->slot);
+		if (was != NULL && strcmp(was->address, m->address) != 0)
+			log_event(rsm->log, LOG_INFO, "member_moved", "replica=%u name=%s address=%s before=%s slot=%" PRIu64, m->number,
+				  m->name, m->address, was->address, after->slot);
 		if (m->role == MEMBER_VOTER && was != NULL && was->role == MEMBER_LEARNER)
 			log_event(rsm->log, LOG_INFO, "member_promoted", "replica=%u name=%s slot=%" PRIu64, m->number, m->name, after->slot);
 	}
@@ -369,6 +372,23 @@ static bool bind_again(struct rsm *rsm, struct group_member *m)
 	return true;
 }
 
+/* It is found elsewhere than the list says, where nobody else is. */
+static bool follow_address(struct rsm *rsm, struct group_members *members, struct group_member *m)
+{
+	struct env *env = rsm->node->env;
+	uint32_t seat = rsm_seat(rsm, m->number);
+	if (env->ops->found_at == NULL || seat == UINT32_MAX || (seat != rsm->self && !is_here(rsm, seat)))
+		return false;
+	const char *address = env->ops->found_at(env, seat == rsm->self ? 0 : rsm->seats[seat].link);
+	if (address == NULL || strlen(address) > ADDRESS_BYTES_MAX || strcmp(address, m->address) == 0)
+		return false;
+	for (uint32_t i = 0; i < members->count; i++)
+		if (strcmp(members->list[i].address, address) == 0)
+			return false;
+	snprintf(m->address, sizeof m->address, "%s", address);
+	return true;
+}
+
 void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester)
 {
 	struct buffer entry = {0}, body = {0};
@@ -437,7 +457,7 @@ static void propose_next(struct rsm *rsm)
 	struct group_members members = rsm->group.bound;
 	bool other = false, asked = false;
 	for (uint32_t i = 0; i < members.count; i++)
-		other |= bind_again(rsm, &members.list[i]);
+		other |= bind_again(rsm, &members.list[i]) | follow_address(rsm, &members, &members.list[i]);
 	for (uint32_t i = 0; i < rsm->group.bound.count; i++) {
 		const struct group_member *m = &rsm->group.bound.list[i];
 		if (m->role != MEMBER_LEARNER || members_find(&members, m->number) == NULL)

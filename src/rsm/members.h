@@ -18,6 +18,9 @@
  * that is bound has not been heard for MEMBERS_SILENCE_MS and four election time-outs: two machines that both believe to be the
  * member must not take turns.
  *
+ * ADDRESSES are hints. Where the leader has found a member (node.h, found_at) it notes in the list, so that clients, the shard masters and
+ * those who come later find it there, whoever was told by hand that it has moved.
+ *
  * A NEW MEMBER is a learner, with the next number and no life. To its address the leader sends WELCOME until it is heard. When the life that
  * speaks under its number has been steady as above it is bound and becomes a voter in one entry, in which the member goes whose place
  * it takes, if any. CHANGE_MEMBERS asks for such changes; what is refused stands in members_change.c.

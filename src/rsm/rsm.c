@@ -594,6 +594,12 @@ const char *rsm_leader_address(const struct rsm *rsm)
 	return leader == NULL ? "" : leader->client_address;
 }
 
+const char *rsm_member_address(const struct rsm *rsm, const struct group_member *member)
+{
+	uint32_t index = rsm_seat(rsm, member->number);
+	return index == UINT32_MAX || rsm->seats[index].client_address == NULL ? member->address : rsm->seats[index].client_address;
+}
+
 void rsm_status(const struct rsm *rsm, struct wire_status *out)
 {
 	*out = (struct wire_status){.group = rsm->options.group, .replica = rsm->options.replica};

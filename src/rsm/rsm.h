@@ -145,6 +145,8 @@ bool rsm_disk_full(const struct rsm *rsm);
 /* Fills every field but name, role, version, config, keys and data_bytes; slices point into the rsm. */
 void rsm_status(const struct rsm *rsm, struct wire_status *out);
 /* The client address of the presumed leader; "" if unknown. */
+/* Where clients find a member: by the configuration, or by the list if that has changed since (known.c). */
+const char *rsm_member_address(const struct rsm *rsm, const struct group_member *member);
 const char *rsm_leader_address(const struct rsm *rsm);
 
 /*

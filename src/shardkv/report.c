@@ -14,23 +14,12 @@
 #define REPORT_TIMEOUT_US 5000000u
 #define REPORT_RETRY_US 500000u
 
-/* A member that the configuration names is found where that says; others, where they were when they were added. */
-static const char *address_of(const struct shardkv_node *n, const struct group_member *member)
-{
-	for (uint32_t i = 0; i < n->options.nmembers; i++) {
-		const struct rsm_member *known = &n->options.members[i];
-		if (known->replica == member->number && strcmp(known->name, member->name) == 0)
-			return known->client_address;
-	}
-	return member->address;
-}
-
 static struct wire_group voters(const struct shardkv_node *n, const struct group_members *members)
 {
 	struct wire_group group = {.gid = n->options.gid};
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER && group.nmembers < REPLICAS_MAX)
-			group.members[group.nmembers++] = slice_string(address_of(n, &members->list[i]));
+			group.members[group.nmembers++] = slice_string(rsm_member_address(n->rsm, &members->list[i]));
 	return group;
 }
 

@@ -137,15 +137,6 @@ static void reply_status(struct shardmaster *master, link_id from, const struct 
 	node_reply(&master->node, from, request, 0, buffer_slice(&master->out));
 }
 
-/* As for everybody who is told where members are: the configuration's address, if it has the member. */
-static const char *address_of(const struct shardmaster *master, const struct group_member *member)
-{
-	for (uint32_t i = 0; i < master->nmasters; i++)
-		if (master->masters[i].replica == member->number && strcmp(master->masters[i].name, member->name) == 0)
-			return master->masters[i].address;
-	return member->address;
-}
-
 static void reply_cluster(struct shardmaster *master, link_id from, const struct message *request)
 {
 	struct wire_cluster cluster = {.cluster = slice_string(master->cluster), .shards = master->nshards};
@@ -153,7 +144,7 @@ static void reply_cluster(struct shardmaster *master, link_id from, const struct
 
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER && cluster.nmasters < REPLICAS_MAX)
-			cluster.masters[cluster.nmasters++] = slice_string(address_of(master, &members->list[i]));
+			cluster.masters[cluster.nmasters++] = slice_string(rsm_member_address(master->rsm, &members->list[i]));
 	for (uint32_t i = 0; i < master->nmasters && members->slot == 0 && cluster.nmasters < REPLICAS_MAX; i++)
 		cluster.masters[cluster.nmasters++] = slice_string(master->masters[i].address);
 	buffer_clear(&master->out);
