@@ -219,6 +219,26 @@ static uint32_t future_voters(const struct group_members *members)
 	return voters;
 }
 
+/* The name is a member's already: at the address that was given, or elsewhere. `old`: whom it was to replace, if any. */
+static bool refuse_name(const struct group_member *named, const struct group_member *there, const struct group_member *old,
+			struct refusal *r)
+{
+	const char *is = named->role == MEMBER_LEARNER ? "a learner" : "a voter";
+	if (named == old)
+		return refuse(r, STATUS_EXISTS,
+			      "%s cannot take its own place: if its disk was lost, start it with an empty directory; if it has moved, "
+			      "start it there; that is all. Another node needs another name", named->name);
+	if (old == NULL)
+		return refuse(r, STATUS_EXISTS,
+			      "member %u is already called %s, at %s: take another name; or, if it has moved, start it there, and nothing else",
+			      named->number, named->name, named->address);
+	if (named != there)
+		return refuse(r, STATUS_EXISTS, "member %u is already called %s, at %s: take another name for the one that is to take the place "
+			      "of %s", named->number, named->name, named->address, old->name);
+	return refuse(r, STATUS_EXISTS, "%s is member %u already, %s: to have it in the place of %s, remove %s%s", named->name, named->number, is,
+		      old->name, old->name, named->role == MEMBER_LEARNER ? " when it has become a voter" : "");
+}
+
 /* A learner that gets the next number. True: *members is to be proposed, or, with *done, is so already. */
 static bool add(struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done, struct refusal *r)
 {
@@ -236,9 +256,11 @@ static bool add(struct group_members *members, const struct wire_change_members 
 	if (in_place_of != 0 && old == NULL)
 		return refuse(r, STATUS_DENIED, "the group has no member with number %u", in_place_of);
 	if (named != NULL)
-		return refuse(r, STATUS_EXISTS, "member %u is already called %s, at %s", named->number, named->name, named->address);
+		return refuse_name(named, there, old, r);
 	if (there != NULL)
-		return refuse(r, STATUS_EXISTS, "member %u, %s, is already at %s", there->number, there->name, there->address);
+		return refuse(r, STATUS_EXISTS, "member %u, %s, is already at %s: %s", there->number, there->name, there->address,
+			      there == old ? "the new one needs an address of its own, for both run until it has taken the place"
+					   : "give another address, or remove that member first");
 	for (uint32_t i = 0; i < members->count && in_place_of != 0; i++)
 		if (members->list[i].in_place_of == in_place_of)
 			return refuse(r, STATUS_EXISTS, "%s is to take the place of %s already: remove it first", members->list[i].name,

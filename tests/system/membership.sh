@@ -81,6 +81,9 @@ kv member promote 1 nobody
 expect 5
 kv member replace 1 nobody g1d 127.0.0.1:1
 expect 5
+kv member replace 1 g1a g1b
+expect 5
+expect_error 'g1b is member 2 already, a voter: to have it in the place of g1a, remove g1a'
 kv member list 1 --no-wait
 expect 64
 kv member transfer 1 nobody

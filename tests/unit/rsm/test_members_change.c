@@ -209,6 +209,47 @@ START_TEST(test_refusals)
 }
 END_TEST
 
+/* What is said of a replacement that cannot be, and what to do instead; and once more, when it is done, is OK. */
+START_TEST(test_replace_refusals)
+{
+	static const struct {
+		uint32_t old;
+		const char *name, *address, *says;
+	} cases[] = {
+		{1, "r2", "r2:1", "r2 is member 2 already, a voter: to have it in the place of r1, remove r1"},
+		{1, "r2", "x:1", "member 2 is already called r2, at r2:1: take another name"},
+		{1, "r1", "x:1", "r1 cannot take its own place"},
+		{1, "r1", "r1:1", "r1 cannot take its own place"},
+		{1, "r4", "r1:1", "r1, is already at r1:1: the new one needs an address of its own"},
+		{1, "r4", "r2:1", "r2, is already at r2:1: give another address"},
+		{1, "r5", "r5:1", "r5 is member 4 already, a learner: to have it in the place of r1, remove r1 when it has become a voter"},
+		{0, "r2", "x:1", "member 2 is already called r2, at r2:1: take another name; or, if it has moved, start it there"},
+	};
+	struct rsm_group g;
+	uint32_t number;
+	begin(&g, 3, 5);
+	struct wire_change_members c = {.op = WIRE_CHANGE_ADD, .name = slice_string("r5"), .address = slice_string("r5:1")};
+	ck_assert_int_eq(change(&g, &c, NULL), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		c = (struct wire_change_members){.op = cases[i].old == 0 ? WIRE_CHANGE_ADD : WIRE_CHANGE_REPLACE, .number = cases[i].old,
+						 .name = slice_string(cases[i].name), .address = slice_string(cases[i].address)};
+		ck_assert_int_eq(change(&g, &c, NULL), STATUS_EXISTS);
+		CHECK_THAT(strstr(g.refusal, cases[i].says) != NULL, "case %zu: '%s'", i, g.refusal);
+	}
+	ck_assert_int_eq(remove_member(&g, 4), 0);
+	rsm_group_free(&g);
+	begin(&g, 3, 6);
+	c = (struct wire_change_members){.op = WIRE_CHANGE_REPLACE, .number = 1, .name = slice_string("r4"), .address = slice_string("r4:1")};
+	ck_assert_int_eq(change(&g, &c, NULL), 0);
+	rsm_group_join(&g);
+	until_voter(&g, 4);
+	ck_assert_int_eq(change(&g, &c, &number), 0);
+	ck_assert_uint_eq(number, 4);
+	all_is_there(&g);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /* A follower, or the leader itself: it is told, and ends; the others go on, and a leader is found at once. */
 START_TEST(test_remove)
 {
@@ -516,6 +557,6 @@ START_TEST(test_learners_count_nowhere)
 }
 END_TEST
 
-CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_remove, test_no_quorum_is_left, test_nobody_is_missed_yet,
-	   test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
+CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_replace_refusals, test_remove, test_no_quorum_is_left,
+	   test_nobody_is_missed_yet, test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
 	   test_cut_off_leader, test_learners_count_nowhere)
