@@ -8,6 +8,7 @@
 #define FILES_SHARE 16u
 #define CONNECTIONS_MIN 8u
 #define NEWCOMERS_SHARE 8u
+#define JOINERS_SHARE 4u
 
 static uint64_t for_nodes(const struct clusterconf *conf, const struct clusterconf_node *self)
 {
@@ -18,6 +19,19 @@ static uint64_t for_nodes(const struct clusterconf *conf, const struct clusterco
 			count += node->role == self->role && node->group == self->group ? 2 : 1;
 	}
 	return count;
+}
+
+/* For members that are added while this process runs. */
+static uint64_t for_joiners(const struct clusterconf *conf, const struct clusterconf_node *self)
+{
+	uint64_t others = 0;
+	if (self->role != ROLE_SHARDKV && self->role != ROLE_SHARDMASTER && self->role != ROLE_VIEWSERVER)
+		return 0;
+	for (uint32_t i = 0; i < conf->nnodes; i++) {
+		const struct clusterconf_node *node = &conf->nodes[i];
+		others += node != self && node->role == self->role && node->group == self->group;
+	}
+	return others >= MEMBERS_MAX - 1 ? 0 : 2 * (MEMBERS_MAX - 1 - others);
 }
 
 int descriptors_plan(struct descriptor_plan *plan, uint64_t limit, const struct clusterconf *conf,
@@ -36,6 +50,8 @@ int descriptors_plan(struct descriptor_plan *plan, uint64_t limit, const struct 
 		return STATUS_CONFIG;
 	}
 	uint64_t rest = limit - fixed - limit / FILES_SHARE;
+	uint64_t joiners = for_joiners(conf, self);
+	rest -= joiners < rest / JOINERS_SHARE ? joiners : rest / JOINERS_SHARE;
 	uint64_t http = self->http == NULL ? 0 : rest / 4;
 	if (http > DESCRIPTORS_HTTP_MAX)
 		http = DESCRIPTORS_HTTP_MAX;

@@ -5,6 +5,8 @@
  *   own       standard streams, the loop, signals, listening sockets, /proc, reserves
  *   files     log segments and snapshots: some, and a sixteenth of the limit (a large state has a long log)
  *   nodes     one for each other node, two for those of the same group (either side dials)
+ *   joiners   the same for members that a group may yet get, up to MEMBERS_MAX: at most a quarter of the rest (with fewer, strangers give
+ *             way for them)
  *   http      a quarter of the rest, at most DESCRIPTORS_HTTP_MAX
  *   others    the rest: connections_max of them, and an eighth for those who have not said hello (seats.c)
  */
