@@ -114,6 +114,29 @@ static void tell_joining(struct lobby *l)
 		  own(l)->node, l->address);
 }
 
+/* A member without a section: as a member the node would not start with that file. NULL: there is none. */
+static const struct identity_member *lacking(struct lobby *l)
+{
+	for (uint32_t i = 0; i < l->newest.count; i++)
+		if (identity_find_member(&l->options.identity.members, l->newest.list[i].name) == NULL)
+			return &l->newest.list[i];
+	return NULL;
+}
+
+static void join(struct lobby *l)
+{
+	const struct identity_member *missing = lacking(l);
+	char members[IDENTITY_MEMBERS_TEXT_BYTES];
+	if (missing == NULL) {
+		tell_joining(l);
+		return;
+	}
+	snprintf(l->text, sizeof l->text,
+		 "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32 " at %s: put its section in before this "
+		 "node is added", identity_members_text(&l->newest, members), l->file, missing->name, missing->replica, missing->address);
+	end(l, LOBBY_REFUSED);
+}
+
 static void tell_missing(struct lobby *l)
 {
 	struct buffer names = {0};
@@ -157,7 +180,7 @@ static void decide_without_log(struct lobby *l)
 	if (l->group_id != 0 && self_in(l, &l->newest) != NULL)
 		become_member(l);
 	else if (l->group_id != 0 && !l->joining)
-		tell_joining(l);
+		join(l);
 	else if (l->group_id == 0 && heard(l) == l->nothers)
 		be_born(l);
 	else if (l->group_id == 0)

@@ -8,7 +8,8 @@
  *   somebody knows the group, and its list has this name    the directory replaces one that was lost, or the node has been
  *                                                            added: LOBBY_MEMBER, without a vote (identity `lost`)
  *   … and its list does not have it                         the node is JOINING: it says what to type, and waits until the list has
- *                                                            it, or a leader sends WELCOME: LOBBY_MEMBER
+ *                                                            it, or a leader sends WELCOME: LOBBY_MEMBER. But LOBBY_REFUSED if its
+ *                                                            configuration lacks one of the list: with that it could not start then
  *   nobody knows it, and all others have said so             the group begins: LOBBY_BORN. (It cannot have begun: that takes the
  *                                                            promises of all its members, paxos/members.h.)
  *   nobody knows it, and some have not been heard           the node waits, and names them

@@ -192,6 +192,22 @@ START_TEST(joining)
 }
 END_TEST
 
+/* Its file lacks a member: said before it is added, not afterwards. */
+START_TEST(its_file_lacks_a_member)
+{
+	choose(3);
+	struct identity_members list = {.slot = 9};
+	identity_add_member(&list, 1, "s1", addresses[1]);
+	identity_add_member(&list, 4, "s9", "127.0.0.1:9");
+	struct member *s1 = knows(1, 5, S(1));
+	s1->tells = told(0x91, &list);
+	enter_empty(3);
+	AWAIT(outcome(3) == LOBBY_REFUSED);
+	ck_assert_ptr_nonnull(strstr(lobby_text(lobbies[3]), "test.conf has no [node s9], which is replica 4 at 127.0.0.1:9"));
+	leave_all();
+}
+END_TEST
+
 /* Another number than its position in the file. */
 START_TEST(numbers)
 {
@@ -333,4 +349,4 @@ START_TEST(asks_nobody)
 }
 END_TEST
 
-CHECK_MAIN("lobby", birth, birth_of_the_last, two_files, too_many, joining, numbers, lost, lost_by_two, welcome, asks_first, asks_nobody)
+CHECK_MAIN("lobby", birth, birth_of_the_last, two_files, too_many, joining, numbers, its_file_lacks_a_member, lost, lost_by_two, welcome, asks_first, asks_nobody)
