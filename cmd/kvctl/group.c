@@ -57,6 +57,15 @@ static bool is_shards(const struct kvctl_group *group)
 	return group->kind == ROLE_SHARDKV || group->kind == ROLE_SHARDMASTER;
 }
 
+static void add_from_masters(struct kvctl_group *group, const struct synod_config *config)
+{
+	for (size_t i = 0; i < config->nmasters && group->kind == ROLE_SHARDMASTER; i++)
+		add_address(group, config->masters[i]);
+	for (size_t i = 0; i < config->ngroups && group->kind == ROLE_SHARDKV; i++)
+		for (size_t j = 0; j < config->groups[i].nmembers && config->groups[i].gid == group->group; j++)
+			add_address(group, config->groups[i].members[j]);
+}
+
 /* What the shard masters know. An exit code, reported. */
 static int find_at_masters(struct kvctl *kvctl, struct kvctl_group *group)
 {
@@ -65,11 +74,7 @@ static int find_at_masters(struct kvctl *kvctl, struct kvctl_group *group)
 		return EXIT_USAGE;
 	struct synod_config *config = synod_config(s, UINT64_MAX);
 	int exit_code = kvctl_failed(kvctl, config->status, config->message);
-	for (size_t i = 0; i < config->nmasters && group->kind == ROLE_SHARDMASTER; i++)
-		add_address(group, config->masters[i]);
-	for (size_t i = 0; i < config->ngroups && group->kind == ROLE_SHARDKV; i++)
-		for (size_t j = 0; j < config->groups[i].nmembers && config->groups[i].gid == group->group; j++)
-			add_address(group, config->groups[i].members[j]);
+	add_from_masters(group, config);
 	synod_config_free(config);
 	return exit_code;
 }
@@ -119,21 +124,38 @@ static void ask(struct synod *s, struct kvctl_group *group, size_t first, uint32
 	}
 }
 
+/* Then those of whom the first have told. */
+static void ask_all(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms, struct synod_members **best)
+{
+	for (int round = 0; round < 2 && first < group->naddresses; round++) {
+		size_t count = group->naddresses;
+		ask(s, group, first, timeout_ms, best);
+		first = count;
+		for (size_t i = 0; *best != NULL && (*best)->status == SYNOD_OK && i < (*best)->nmembers; i++)
+			add_address(group, (*best)->members[i].address);
+	}
+}
+
+/* All of the group that cluster.conf has may have gone: the shard masters know better. */
+static void ask_elsewhere(struct synod *s, struct kvctl_group *group, uint32_t timeout_ms, struct synod_members **best)
+{
+	struct synod_config *config = synod_config(s, UINT64_MAX);
+	size_t first = group->naddresses;
+	group->asked_masters = true;
+	add_from_masters(group, config);
+	synod_config_free(config);
+	ask_all(s, group, first, timeout_ms, best);
+}
+
 bool kvctl_group_ask(struct kvctl *kvctl, struct kvctl_group *group, uint32_t timeout_ms)
 {
 	struct synod *s = kvctl_synod(kvctl);
 	struct synod_members *best = NULL;
-	size_t first = 0;
 	if (s == NULL)
 		return false;
-	/* Then those of whom the first have told. */
-	for (int round = 0; round < 2 && first < group->naddresses; round++) {
-		size_t count = group->naddresses;
-		ask(s, group, first, timeout_ms, &best);
-		first = count;
-		for (size_t i = 0; best != NULL && best->status == SYNOD_OK && i < best->nmembers; i++)
-			add_address(group, best->members[i].address);
-	}
+	ask_all(s, group, 0, timeout_ms, &best);
+	if (group->kind == ROLE_SHARDKV && !group->asked_masters && (best == NULL || best->status != SYNOD_OK || best->slot == 0))
+		ask_elsewhere(s, group, timeout_ms, &best);
 	synod_members_free(group->members);
 	group->members = best;
 	return best != NULL && best->status == SYNOD_OK;

@@ -335,6 +335,7 @@ struct kvctl_group {
 	uint64_t group; /* 0 for others than shardkv */
 	size_t naddresses;
 	char *addresses[KVCTL_GROUP_ADDRESSES_MAX]; /* where it may be found */
+	bool asked_masters; /* for more of them */
 	struct synod_members *members; /* what was told last; NULL: nothing yet */
 };
 /* "2", "masters", "views" or "paxos". EXIT_OK or EXIT_USAGE, reported. */
