@@ -31,14 +31,18 @@ identified() {
 	grep -q '^synod-identity 4' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
 }
 
+replicas_vote() {
+	status_json 'if all(.nodes[] | select(.role == "shardkv" or .role == "shardmaster"); .up and .health == "ok" and .applied > 0)
+		then "yes" else empty end' >/dev/null
+}
+
 leads() {
 	[[ $(leader_of 1) == "$1" ]]
 }
 
-nodes=(m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3)
-
 starts_from() {
 	local version=$1 node
+	nodes=(m1 m2 m3 g1a g1b g1c v1 pb1 pb2 p1 p2 p3)
 	rm -rf "$run"
 	mkdir -p "$run"
 	tar -C "$run" -xzf "$repository/tests/fixtures/$version.tar.gz"
@@ -73,7 +77,40 @@ starts_from() {
 	expect 0 1,2,3,4,5,new
 	kv log read 20
 	expect 0 $'20\tvalue 20\n21\tnew'
+
+	begin "version $version: its members change: one is added, the leader goes, a disk is lost, and masters as well"
+	local leader other
+	leader=$(leader_of 1)
+	other=$(printf '%s\n' g1a g1b g1c | grep -v "$leader" | head -n 1)
+	tool add g1d
+	tool remove "$leader"
+	tool wipe "$other"
+	tool add m4
+	tool remove m1
+	tool wipe m2
+	kv -o json member list 1
+	expect_json '.members | map(select(.role == "voter")) | length' 3
+	expect_json ".members[] | select(.name == \"g1d\") | .number" 4
+	kv -o json export
+	expect 0
+	cp "$scratch/out" "$scratch/exported"
+	kv get appended
+	expect 0 1,2,3,4,5,new
+
+	begin "version $version: and they start again, with the members that there are now"
+	cluster down >/dev/null
+	cluster up
+	await "all replicas" replicas_vote
+	kv -o json export
+	expect 0
+	cmp "$scratch/out" "$scratch/exported" || fail "other records"
+	mapfile -t nodes < <(sed -n 's/^\[node \(.*\)\]/\1/p' "$config")
 	cluster kill "${nodes[@]}"
+}
+
+tool() {
+	try "$repository/scripts/cluster.sh" "$@" --dir "$run"
+	expect 0
 }
 
 for fixture in "$repository"/tests/fixtures/v*.tar.gz; do
