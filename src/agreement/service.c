@@ -220,13 +220,21 @@ static void tell_standing(struct agreement_service *service)
 	enum agreement_standing before = service->standing;
 	uint32_t binding = 0;
 	service->standing = agreement_standing(core);
-	if (service->standing == before)
+	bool settled = service->told_doubted && !service->doubted;
+	if (service->standing == before && (service->standing != AGREEMENT_OUTSIDE || !settled))
 		return;
+	service->told_doubted = service->doubted;
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].replica == service->options.replica)
 			binding = members->list[i].binding;
 	switch (service->standing) {
 	case AGREEMENT_OUTSIDE:
+		if (service->doubted) {
+			log_event(service->node->log, LOG_INFO, "agreement_outside",
+				  "members=%" PRIu64 " meaning=\"its peers are asked whether this is the newest copy of its "
+				  "directory: it does not vote before they have said so\"", members->slot);
+			break;
+		}
 		log_event(service->node->log, LOG_WARN, "agreement_outside",
 			  "members=%" PRIu64 " meaning=\"another disk is bound to this peer's number: this one does not vote\"",
 			  members->slot);

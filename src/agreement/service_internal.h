@@ -41,6 +41,7 @@ struct agreement_service {
 	struct disk_watch disk_watch;
 	bool started;
 	bool doubted; /* agreement_service_life() */
+	bool told_doubted; /* … when it was said last where this peer stands */
 	int recovery_status;
 	const char *recovery_problem;
 	wal_position last_position, released;

@@ -189,6 +189,9 @@ for reader in 1 2 3; do
 	cmp "$scratch/expected" "$scratch/tail.$reader" || fail "reader $reader has seen something else: $(tail -n 3 "$scratch/tail.$reader")"
 done
 
+begin "whoever was started again with its own directory is not said to have another one"
+! grep -h "another disk is bound" "$run"/p?/log || fail "that is not so"
+
 begin "all peers show up in status, in doctor and over http"
 await "all to be healthy" all_healthy
 kv status
