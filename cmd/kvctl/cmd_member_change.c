@@ -16,6 +16,8 @@
 #define PROGRESS_MS 2000u
 /* A process that has been removed ends by itself; one that has not after this is told of. */
 #define END_PATIENCE_MS 10000u
+/* Who is at the address of a new member must answer so soon, or nobody is there yet. */
+#define LOOK_TIMEOUT_MS 500u
 
 struct change {
 	struct kvctl *kvctl;
@@ -76,8 +78,10 @@ static int name_new(struct change *c, const char *name, const char *address)
 	c->address = address;
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	if (name[0] == '\0' || strlen(name) > NAME_BYTES_MAX)
-		return kvctl_usage(c->kvctl, "\"%s\" is no name of a node", name);
+	if (!name_valid(name))
+		return kvctl_usage(c->kvctl,
+				   "\"%s\" is no name of a node: 1 to %u letters, digits and . _ -, beginning with a letter or a digit", name,
+				   NAME_BYTES_MAX);
 	if (node != NULL && (node->role != c->group.kind || node->group != c->group.group))
 		return kvctl_usage(c->kvctl, "cluster.conf says that %s is a %s of group %" PRIu64, name, node_role_text(node->role),
 				   node->group);
@@ -87,6 +91,9 @@ static int name_new(struct change *c, const char *name, const char *address)
 		c->address = node->listen;
 	if (!address_valid(c->address))
 		return kvctl_usage(c->kvctl, "\"%s\" is no HOST:PORT", c->address);
+	if (address_is_any(c->address))
+		return kvctl_usage(c->kvctl, "%s stands for all addresses of a machine: give the one at which others reach %s", c->address,
+				   name);
 	if (node != NULL && strcmp(node->listen, c->address) != 0)
 		return kvctl_usage(c->kvctl, "cluster.conf says that %s listens at %s", name, node->listen);
 	return EXIT_OK;
@@ -306,6 +313,33 @@ static int prepare(struct change *c, int count, char **operands)
 	return adds ? EXIT_OK : name_old(c, operands[1]);
 }
 
+/* Somebody of that name, or at that address, is a member: the group judges that. */
+static bool is_listed(const struct change *c)
+{
+	for (size_t i = 0; i < c->group.members->nmembers; i++) {
+		const struct synod_member *m = &c->group.members->members[i];
+		if (strcmp(m->name, c->name) == 0 || strcmp(m->address, c->address) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever is at the address of the new one must be the new one. That nobody is there yet is fine, and told. */
+static int look_there(const struct change *c)
+{
+	struct synod_node_status *there = synod_node_status(kvctl_synod(c->kvctl), c->address, left_ms(c, LOOK_TIMEOUT_MS));
+	int exit_code = EXIT_OK;
+	if (there->status != SYNOD_OK) {
+		kvctl_note("%s does not answer at %s yet (%s)", c->name, c->address, there->message);
+	} else if (strcmp(there->name, c->name) != 0) {
+		kvctl_error(c->kvctl, "at %s is %s, not %s: compare the address, and 'listen' in cluster.conf", c->address, there->name,
+			    c->name);
+		exit_code = EXIT_REFUSED;
+	}
+	synod_node_status_free(there);
+	return exit_code;
+}
+
 static void note_begin(const struct change *c)
 {
 	const struct synod_member *member = kvctl_group_number(&c->group, c->number);
@@ -329,6 +363,8 @@ int kvctl_member_change(struct kvctl *kvctl, const char *action, int count, char
 	if (kvctl->timeout_given)
 		c.until_ms = kvctl_now_ms() + kvctl->timeout_ms;
 	int exit_code = prepare(&c, count, operands);
+	if (exit_code == EXIT_OK)
+		exit_code = is_adding(&c) && !is_listed(&c) ? look_there(&c) : EXIT_OK;
 	if (exit_code == EXIT_OK)
 		exit_code = ask(&c);
 	if (exit_code == EXIT_OK) {

@@ -68,6 +68,11 @@ bool address_valid(const char *address)
 	return port >= 1 && port <= 65535;
 }
 
+bool address_is_any(const char *address)
+{
+	return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
 static void begin_node(struct clusterconf_parser *p, const char *name)
 {
 	struct clusterconf *conf = p->conf;

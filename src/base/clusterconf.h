@@ -86,5 +86,7 @@ const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, 
 bool name_valid(const char *name);
 /* HOST:PORT or [IPv6]:PORT, port 1 … 65535, at most ADDRESS_BYTES_MAX bytes. */
 bool address_valid(const char *address);
+/* It stands for all addresses of its machine: to listen at, and for nobody to reach. */
+bool address_is_any(const char *address);
 
 #endif

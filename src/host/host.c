@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clusterconf.h"
 #include "host/internal.h"
 
 #define HELLO_ARENA_BYTES_MAX (256u * KIB)
@@ -42,7 +43,7 @@ static void copy_options(struct host *host, const struct host_options *options)
 /* An address that stands for all of this machine's own is of no use elsewhere. */
 static void advertise(struct host *host, const char *listen)
 {
-	if (listen == NULL || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0)
+	if (listen == NULL || address_is_any(listen))
 		return;
 	const char *port = strrchr(listen, ':');
 	host->advertised = port == NULL ? NULL : alloc_format("%.*s:%u", (int)(port - listen), listen, host->port);

@@ -9,6 +9,7 @@
  */
 #include <inttypes.h>
 
+#include "base/clusterconf.h"
 #include "rsm/internal.h"
 
 /* ---- who could carry the group ---- */
@@ -239,15 +240,32 @@ static bool refuse_name(const struct group_member *named, const struct group_mem
 		      old->name, old->name, named->role == MEMBER_LEARNER ? " when it has become a voter" : "");
 }
 
+/* What no cluster.conf could have, or nobody could reach. */
+static bool may_be_found(const struct wire_change_members *c, struct refusal *r)
+{
+	char name[NAME_BYTES_MAX + 1], address[ADDRESS_BYTES_MAX + 1];
+	snprintf(name, sizeof name, "%.*s", (int)c->name.len, (const char *)c->name.data);
+	snprintf(address, sizeof address, "%.*s", (int)c->address.len, (const char *)c->address.data);
+	if (!name_valid(name))
+		return refuse(r, STATUS_BAD_REQUEST,
+			      "'%s' is no name of a node: 1 to %u letters, digits and . _ -, beginning with a letter or a digit", name,
+			      NAME_BYTES_MAX);
+	if (!address_valid(address))
+		return refuse(r, STATUS_BAD_REQUEST, "a new member needs an address HOST:PORT, and '%s' is none", address);
+	if (address_is_any(address))
+		return refuse(r, STATUS_BAD_REQUEST,
+			      "%s stands for all addresses of a machine: give the one at which others reach the node", address);
+	return true;
+}
+
 /* A learner that gets the next number. True: *members is to be proposed, or, with *done, is so already. */
 static bool add(struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done, struct refusal *r)
 {
 	const struct group_member *named = members_find_name(members, c->name), *there = find_address(members, c->address);
 	const struct group_member *old = members_find(members, c->number);
 	uint32_t in_place_of = c->op == WIRE_CHANGE_REPLACE ? c->number : 0;
-	if (c->name.len == 0 || c->address.len == 0 || memchr(c->name.data, ' ', c->name.len) != NULL ||
-	    memchr(c->address.data, ':', c->address.len) == NULL)
-		return refuse(r, STATUS_BAD_REQUEST, "a new member needs a name, and an address HOST:PORT");
+	if (!may_be_found(c, r))
+		return false;
 	if (named != NULL && named == there && (in_place_of == 0 || named->in_place_of == in_place_of || old == NULL)) {
 		*number = named->number;
 		*done = true;

@@ -62,6 +62,17 @@ expect 64
 expect_error 'HOST:PORT'
 kv member add 1 g1d nowhere
 expect 64
+for name in 'a=b' '[x]' '#y' 'a,b' '' '-x' $'g\x01' 'gé' 'a b'; do
+	kv member add 1 -- "$name" 127.0.0.1:1
+	expect 64
+	expect_error 'is no name of a node: 1 to 63 letters'
+done
+kv member add 1 g1d 0.0.0.0:7000
+expect 64
+expect_error '0.0.0.0:7000 stands for all addresses of a machine'
+kv member add 1 g1d "$(address m1 listen)"
+expect 5
+expect_error "at $(address m1 listen) is m1, not g1d"
 kv member add 1 g1b 127.0.0.1:1
 expect 64
 expect_error "g1b listens at $(address g1b listen)"
@@ -98,6 +109,7 @@ voters_are 1 'g1a g1b g1c' || fail "the voters are $(voters 1)"
 begin "who does not run becomes a learner, which is waited for as long as one wants; it can be taken back"
 kv_timeout=1s kv member add 1 g1x 127.0.0.1:$((base_port + 98))
 expect 4
+expect_error "g1x does not answer at 127.0.0.1:$((base_port + 98)) yet"
 expect_error 'g1x has not been heard'
 kv -o json member list 1
 expect_json '.members[] | select(.name == "g1x") | .role, .waits_for' $'learner\ng1x has not been heard'

@@ -173,6 +173,13 @@ START_TEST(test_refusals)
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_EXISTS);
 	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string("x"), .address = slice_string("x")};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_BAD_REQUEST);
+	static const char *const impossible[][2] = {{"a=b", "x:1"}, {"[x]", "x:1"}, {"#y", "x:1"}, {"", "x:1"}, {"x", ""}, {"x", ":1"},
+						    {"x", "x:0"}, {"x", "x:1:2"}, {"x", "0.0.0.0:1"}, {"x", "[::]:1"}};
+	for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+		c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string(impossible[i][0]),
+						 .address = slice_string(impossible[i][1])};
+		CHECK_THAT(change(&g, &c, NULL) == STATUS_BAD_REQUEST, "%s %s", impossible[i][0], impossible[i][1]);
+	}
 	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string("r5"), .address = slice_string("r5:1"), .base = slot - 1};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_DENIED);
 	c.base = slot;
