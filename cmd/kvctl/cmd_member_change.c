@@ -238,7 +238,7 @@ static int wait_until_done(struct change *c)
 	}
 }
 
-/* Who has been removed, or replaced, ends by itself when it hears of it. */
+/* Who has been removed, or replaced, ends by itself when it hears of it; one that had only waited to be added waits on. */
 static int wait_until_gone(struct change *c)
 {
 	struct synod *s = kvctl_synod(c->kvctl);
@@ -246,7 +246,7 @@ static int wait_until_gone(struct change *c)
 	char what[320];
 	for (;;) {
 		struct synod_node_status *status = synod_node_status(s, c->old_address, left_ms(c, ASK_TIMEOUT_MS));
-		bool runs = status->status == SYNOD_OK && strcmp(status->name, c->old_name) == 0;
+		bool runs = status->status == SYNOD_OK && strcmp(status->name, c->old_name) == 0 && strcmp(status->state, "joining") != 0;
 		synod_node_status_free(status);
 		if (!runs)
 			return EXIT_OK;

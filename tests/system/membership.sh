@@ -267,6 +267,26 @@ expect 64
 tool remove p1
 expect 64
 
+begin "one that waits to be added is no member that still runs: its removal is done at once"
+{
+	cat "$config"
+	printf '\n[node g1w]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 90)) "$scratch/g1w"
+} >"$scratch/with_g1w.conf"
+helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/with_g1w.conf" --node g1w >"$scratch/g1w.log" 2>&1
+waiting=$helper
+await "it to wait" grep -q event=joining "$scratch/g1w.log"
+kill -STOP "$waiting"
+kv member add 1 g1w 127.0.0.1:$((base_port + 90)) --no-wait
+expect 0 OK
+"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s member remove 1 g1w >"$scratch/removed" 2>&1 &
+removal=$!
+gone() { [[ $("$SYNOD_BIN/kvctl" --config "$config" -o json member list 1 | jq '[.members[] | select(.name == "g1w")] | length') == 0 ]]; }
+await "it to be removed" gone
+kill -CONT "$waiting"
+wait "$removal" || fail "$(<"$scratch/removed")"
+! grep -q 'still runs: stop it' "$scratch/removed" || fail "$(<"$scratch/removed")"
+kill -KILL "$waiting"
+
 begin "all of it is there after a restart"
 kill -KILL "$g1e"
 cluster down >/dev/null
