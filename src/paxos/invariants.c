@@ -202,16 +202,38 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 	return false;
 }
 
+/* The record with which everything that p knows to be chosen behind slot `after` is durable: known it may be much later. */
+static uint64_t durable_with(const struct paxos *p, uint64_t after)
+{
+	uint64_t sequence = 0;
+	for (uint64_t slot = after + 1; slot <= p->chosen; slot++) {
+		const struct ring_slot *s = ring_get(&p->ring, slot);
+		if (s == NULL)
+			return p->persist_next - 1;
+		sequence = s->persist > sequence ? s->persist : sequence;
+	}
+	return sequence;
+}
+
 static void note_durable(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
 {
 	uint32_t done = 0;
-	uint64_t slot = 0;
+	uint64_t slot = (uint64_t)(uintptr_t)map_get(&inv->durable, p->options.life), sequence = 0;
 	if (p->options.life == 0)
 		return;
+	slot -= slot > 0;
 	if (seen->nawaited == AWAITED_MAX)
 		seen->nawaited--; /* the last one takes its place */
-	if (seen->nawaited == 0 || seen->awaited[seen->nawaited - 1].slot < p->chosen)
-		seen->awaited[seen->nawaited++] = (struct awaited){.slot = p->chosen, .sequence = p->persist_next - 1};
+	if (seen->nawaited > 0) {
+		slot = seen->awaited[seen->nawaited - 1].slot;
+		sequence = seen->awaited[seen->nawaited - 1].sequence;
+	}
+	if (slot < p->chosen) {
+		uint64_t with = durable_with(p, slot);
+		seen->awaited[seen->nawaited++] =
+			(struct awaited){.slot = p->chosen, .sequence = with > sequence ? with : sequence};
+	}
+	slot = 0;
 	while (done < seen->nawaited && seen->awaited[done].sequence <= p->persisted)
 		slot = seen->awaited[done++].slot;
 	if (done == 0)
