@@ -66,7 +66,6 @@ struct nemesis_group {
 	bool leaving[SIM_NEMESIS_GROUP_MAX]; /* it has been asked that this one goes, and it has not been seen gone */
 	bool foreign[SIM_NEMESIS_GROUP_MAX]; /* its number is not that of its place */
 	uint64_t asked_us;                   /* that anything changes, last */
-	uint64_t roster_slot;                /* of the newest list that has been seen: whoever knows it may be down */
 };
 
 /* A power loss that waits for its moment: that a replica of the group sends a message of a method. */

@@ -30,13 +30,7 @@ static void arm(struct sim_nemesis *nemesis)
 
 bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process, struct sim_nemesis_roster *out)
 {
-	uint32_t member;
-	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
-	if (nemesis->operator == NULL || group == NULL || !nemesis->operator->roster(nemesis->operator_context, process, out) ||
-	    out->slot < group->roster_slot)
-		return false;
-	group->roster_slot = out->slot;
-	return true;
+	return nemesis->operator != NULL && nemesis->operator->roster(nemesis->operator_context, process, out);
 }
 
 static bool is_on(const struct sim_nemesis_roster *roster, const struct sim_process *process, bool *voter)
