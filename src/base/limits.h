@@ -31,6 +31,7 @@
 /* Consensus. */
 #define REPLICAS_MAX 7u                   /* voters of a group; and its members when it begins */
 #define MEMBERS_MAX 12u                   /* voters and learners */
+#define GENERATION_MAX 65535u             /* so often a group may be forced (rsm/force.h) */
 #define MEMBER_NUMBER_MAX 255u            /* they stand in ballots, and are never used again */
 #define MEMBER_WAITS_BYTES_MAX 255u       /* what a learner waits for, as text */
 #define ENTRY_BYTES_SOFT_MAX (512u * KIB) /* a batch is closed when it passes this */

@@ -63,7 +63,7 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	int status = decode_command(command, arena, &decoded, reply->body);
 
 	if (status == 0)
-		reply->work = command.len + (decoded.op == WIRE_MASTER_CLAIM ? 0 : reconfiguration_work(master_of(app)));
+		reply->work = command.len + (decoded.op == WIRE_MASTER_CLAIM || decoded.op == WIRE_MASTER_FORCE ? 0 : reconfiguration_work(master_of(app)));
 	return status;
 }
 
@@ -90,12 +90,18 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 	case WIRE_MASTER_MEMBERS:
 		status = reports_judge(master, command, &config, error);
 		break;
+	case WIRE_MASTER_FORCE:
+		status = reports_force(master, command, error);
+		config = shard_config_ref(old);
+		break;
 	case WIRE_MASTER_NONE:
 	case WIRE_MASTER_CLAIM:
 		break;
 	}
-	if (status != 0)
+	if (status != 0) {
+		shard_config_unref(config);
 		return status;
+	}
 	if (config == old)
 		shard_config_unref(config);
 	else
@@ -173,6 +179,16 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	wire_master_reply_encode(&answer, reply->body);
 }
 
+/* More fields, behind the configuration's own. */
+static void tell_generation(const struct shardmaster_app *master, uint64_t gid, struct buffer *out)
+{
+	const struct group_report *report = reports_of(master, gid);
+
+	if (report != NULL && report->generation != 0)
+		wire_config_encode(&(struct wire_config){.generation = report->generation, .generation_life = report->life,
+							 .generation_begun = report->slot != 0}, out);
+}
+
 static void query(struct app *app, struct slice request, struct arena *arena, struct reply *reply)
 {
 	struct shardmaster_app *master = master_of(app);
@@ -202,6 +218,8 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 			shard_config_encode(shardmaster_kept(master, number), reply->body);
 			reply->work = 4ull * master->nshards;
 		}
+		if (decoded.generation_of != 0)
+			tell_generation(master, decoded.generation_of, reply->body);
 		/* A field more, behind the configuration's own. */
 		if (master->clients != NULL)
 			wire_config_encode(

@@ -14,15 +14,20 @@
  * never takes the place of a newer one, and repeating one changes nothing. A report of another group than the one that has joined
  * under that number is refused with DENIED: until an id is known, who has no address in common with the group is another one.
  *
+ * FORCE. One replica of a group that has lost its majority begins another generation of it (rsm/force.h): the next number, recorded
+ * for the life of that replica's disk, and for no other one. Repeating it changes nothing. From then on MEMBERS counts only if it
+ * is of that generation: an earlier one is refused with REMOVED. A group's generation is kept when it leaves, too.
+ *
  * QUERY(n) answers configuration n, with the highest client id that has been handed out (`brief`: with nothing else):
- * UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED if it is no longer among the
+ * with `generation_of`, also the generation of that group. UINT64_MAX the newest; STATUS_NOT_FOUND above the newest; STATUS_COMPACTED if it is no longer among the
  * CONFIG_HISTORY_MAX kept ones.
  *
  * Snapshot: a stream of records, cut into chunks between records; integers are little-endian.
  *
  *   header   u32 magic, u32 nshards, u64 number of the oldest kept configuration, u32 count of kept ones,
  *            then the set of claimed shards: ⌈nshards/64⌉ u64 words, then the reports: u32 count, for each, ascending by gid:
- *            u64 gid, u64 group id, u64 slot. Format 1 (its magic: "SMS1"): without the reports
+ *            u64 gid, u64 group id, u64 slot; in format 3 ("SMS3", written if any group was forced) also u32 generation,
+ *            u64 life, u8 whether it has left. Format 1 (its magic: "SMS1"): without the reports
  *   config   what differs from the record before (the first: from configuration 0), oldest first:
  *            u32 count, u64 gid of each group that left
  *            u32 count, then for each group that joined, ascending: u64 gid, u8 members, each u8 length and bytes

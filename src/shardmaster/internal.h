@@ -13,7 +13,10 @@
 struct group_report {
 	uint64_t gid;
 	uint64_t group_id; /* never 0 */
-	uint64_t slot;
+	uint32_t generation; /* of the group (rsm/force.h) … */
+	uint64_t life;       /* … begun from this disk; 0: it was never forced */
+	bool left;           /* it was forced, and has left: another group may join with its number */
+	uint64_t slot;       /* of the list in that generation; 0: it has not told one yet */
 };
 
 struct shardmaster_app {
@@ -24,8 +27,9 @@ struct shardmaster_app {
 	uint64_t oldest;
 	uint32_t kept;
 	struct shard_set claimed;
-	uint32_t nreports; /* of groups of the newest configuration, ascending by gid */
-	struct group_report reports[GROUPS_MAX];
+	/* Of groups of the newest configuration, and of those that were forced and have left; ascending by gid. */
+	uint32_t nreports;
+	struct group_report reports[2 * GROUPS_MAX];
 	uint64_t (*clients)(void *context); /* not part of the state */
 	void *clients_context;
 	/* During a restore. */
@@ -60,11 +64,18 @@ void shardmaster_clear(struct shardmaster_app *master);
 int reports_judge(struct shardmaster_app *master, const struct wire_master_command *command, struct shard_config **out,
 		  struct buffer *error) MUST_CHECK;
 void reports_note(struct shardmaster_app *master, const struct wire_master_command *command);
-/* Forgets the groups that have left. */
+/* A group's FORCE. 0, or a refusal. */
+int reports_force(struct shardmaster_app *master, const struct wire_master_command *command, struct buffer *error) MUST_CHECK;
+/* What is known of the group; NULL: nothing, and it was never forced. */
+const struct group_report *reports_of(const struct shardmaster_app *master, uint64_t gid);
+/* Forgets the groups that have left, but those that were forced: a directory of theirs may yet come back. */
 void reports_prune(struct shardmaster_app *master);
-void reports_encode(const struct group_report *reports, uint32_t count, struct buffer *out);
+/* `generations`: in format 3. */
+void reports_encode(const struct group_report *reports, uint32_t count, bool generations, struct buffer *out);
+/* Some group was forced. */
+bool reports_have_generations(const struct group_report *reports, uint32_t count);
 /* 0 or STATUS_CORRUPT. */
-int reports_decode(struct shardmaster_app *master, struct slice *in) MUST_CHECK;
+int reports_decode(struct shardmaster_app *master, bool generations, struct slice *in) MUST_CHECK;
 uint64_t reports_hash(const struct shardmaster_app *master);
 
 /* snapshot.c: the app_ops of that name. */

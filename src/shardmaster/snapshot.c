@@ -5,6 +5,7 @@
 #include "shardmaster/internal.h"
 
 #define SNAPSHOT_MAGIC 0x32534d53u   /* "SMS2" */
+#define SNAPSHOT_MAGIC_3 0x33534d53u /* "SMS3": with generations */
 #define SNAPSHOT_MAGIC_1 0x31534d53u /* "SMS1": without reports */
 
 /* An image is references to the kept configurations, which are immutable, and a copy of the rest. */
@@ -49,13 +50,15 @@ struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
 
 static void put_header(const struct app_snapshot *snapshot, struct buffer *out)
 {
-	buffer_add_u32(out, SNAPSHOT_MAGIC);
+	bool generations = reports_have_generations(snapshot->reports, snapshot->nreports);
+
+	buffer_add_u32(out, generations ? SNAPSHOT_MAGIC_3 : SNAPSHOT_MAGIC);
 	buffer_add_u32(out, snapshot->nshards);
 	buffer_add_u64(out, snapshot->configs[0]->number);
 	buffer_add_u32(out, snapshot->kept);
 	for (uint32_t w = 0; w < claim_words(snapshot->nshards); w++)
 		buffer_add_u64(out, snapshot->claimed.words[w]);
-	reports_encode(snapshot->reports, snapshot->nreports, out);
+	reports_encode(snapshot->reports, snapshot->nreports, generations, out);
 }
 
 int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struct buffer *out)
@@ -109,7 +112,7 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 	uint32_t magic, nshards;
 
 	shardmaster_clear(master);
-	if (!slice_take_u32(in, &magic) || (magic != SNAPSHOT_MAGIC && magic != SNAPSHOT_MAGIC_1) || !slice_take_u32(in, &nshards) ||
+	if (!slice_take_u32(in, &magic) || (magic != SNAPSHOT_MAGIC && magic != SNAPSHOT_MAGIC_1 && magic != SNAPSHOT_MAGIC_3) || !slice_take_u32(in, &nshards) ||
 	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) ||
 	    !slice_take_u32(in, &master->expected) || master->expected == 0 ||
 	    master->expected > CONFIG_HISTORY_MAX || master->oldest > NUMBER_MAX - master->expected)
@@ -119,7 +122,7 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 			return STATUS_CORRUPT;
 	if (nshards % 64 != 0 && master->claimed.words[nshards / 64] >> nshards % 64 != 0)
 		return STATUS_CORRUPT;
-	if (magic == SNAPSHOT_MAGIC && reports_decode(master, in) != 0)
+	if (magic != SNAPSHOT_MAGIC_1 && reports_decode(master, magic == SNAPSHOT_MAGIC_3, in) != 0)
 		return STATUS_CORRUPT;
 	master->header_seen = true;
 	return 0;
@@ -173,7 +176,7 @@ int shardmaster_restore_end(struct app *app)
 		if (shard_set_has(&master->claimed, s) && shard_config_gid(shardmaster_newest(master), s) == 0)
 			return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < master->nreports; i++)
-		if (shard_config_group(shardmaster_newest(master), master->reports[i].gid) == NULL)
+		if (!master->reports[i].left && shard_config_group(shardmaster_newest(master), master->reports[i].gid) == NULL)
 			return STATUS_CORRUPT;
 	return 0;
 }

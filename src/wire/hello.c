@@ -49,6 +49,7 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.disk_life = hello->disk_life,
 		.replica = hello->replica,
 		.members_slot = hello->members_slot,
+		.generation = hello->generation,
 		.address = unpack_text(hello->address),
 		.nmembers = (uint32_t)hello->n_members,
 	};
@@ -82,6 +83,7 @@ void wire_hello_encode(const struct wire_hello *in, struct buffer *out)
 	pb_put_u64(out, 14, in->replica);
 	pb_put_u64(out, 15, in->members_slot);
 	pb_put_bytes(out, 16, in->address);
+	pb_put_u64(out, 17, in->generation);
 }
 
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out)
@@ -110,6 +112,9 @@ int wire_identity_decode(struct slice in, struct arena *arena, struct wire_ident
 		case 6:
 			pb_get_u64(&r, &out->members_slot);
 			break;
+		case 7:
+			pb_get_u32(&r, &out->generation);
+			break;
 		default:
 			break;
 		}
@@ -125,4 +130,5 @@ void wire_identity_encode(const struct wire_identity *in, struct buffer *out)
 	pb_put_u64(out, 4, in->group_id);
 	pb_put_u64(out, 5, in->seen);
 	pb_put_u64(out, 6, in->members_slot);
+	pb_put_u64(out, 7, in->generation);
 }

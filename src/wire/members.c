@@ -94,6 +94,7 @@ int wire_members_decode(struct slice in, struct arena *arena, struct wire_member
 		case 7: pb_get_u32(&r, &out->next_number); break;
 		case 8: pb_get_u64(&r, &out->chosen); break;
 		case 9: take_listed(&r, out->members, &out->nmembers); break;
+		case 10: pb_get_u32(&r, &out->generation); break;
 		}
 	}
 	return r.status != 0 ? r.status : check_list(out->members, out->nmembers);
@@ -110,6 +111,7 @@ void wire_members_encode(const struct wire_members *in, struct buffer *out)
 	pb_put_u64(out, 7, in->next_number);
 	pb_put_u64(out, 8, in->chosen);
 	put_list(out, 9, in->members, in->nmembers);
+	pb_put_u64(out, 10, in->generation);
 }
 
 int wire_change_members_decode(struct slice in, struct arena *arena, struct wire_change_members *out)
@@ -167,6 +169,54 @@ void wire_change_members_reply_encode(const struct wire_change_members_reply *in
 	pb_put_u64(out, 2, in->number);
 }
 
+int wire_force_decode(struct slice in, struct arena *arena, struct wire_force *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena;
+	*out = (struct wire_force){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_bool(&r, &out->confirmed); break;
+		case 2: pb_get_u32(&r, &out->generation); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_force_encode(const struct wire_force *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->confirmed);
+	pb_put_u64(out, 2, in->generation);
+}
+
+int wire_force_reply_decode(struct slice in, struct arena *arena, struct wire_force_reply *out)
+{
+	struct pb_reader r = pb_reader(in);
+
+	(void)arena;
+	*out = (struct wire_force_reply){0};
+	while (pb_next(&r)) {
+		switch (r.number) {
+		case 1: pb_get_u32(&r, &out->generation); break;
+		case 2: pb_get_u32(&r, &out->next); break;
+		case 3: pb_get_u64(&r, &out->slot); break;
+		case 4: pb_get_u64(&r, &out->chosen); break;
+		case 5: pb_get_bytes(&r, &out->text); break;
+		}
+	}
+	return r.status;
+}
+
+void wire_force_reply_encode(const struct wire_force_reply *in, struct buffer *out)
+{
+	pb_put_u64(out, 1, in->generation);
+	pb_put_u64(out, 2, in->next);
+	pb_put_u64(out, 3, in->slot);
+	pb_put_u64(out, 4, in->chosen);
+	pb_put_bytes(out, 5, in->text);
+}
+
 int wire_welcome_decode(struct slice in, struct arena *arena, struct wire_welcome *out)
 {
 	struct pb_reader r = pb_reader(in);
@@ -181,6 +231,7 @@ int wire_welcome_decode(struct slice in, struct arena *arena, struct wire_welcom
 		case 4: pb_get_u64(&r, &out->slot); break;
 		case 5: pb_get_u32(&r, &out->next_number); break;
 		case 6: take_listed(&r, out->members, &out->nmembers); break;
+		case 7: pb_get_u32(&r, &out->generation); break;
 		}
 	}
 	int status = r.status != 0 ? r.status : check_list(out->members, out->nmembers);
@@ -200,4 +251,5 @@ void wire_welcome_encode(const struct wire_welcome *in, struct buffer *out)
 	pb_put_u64(out, 4, in->slot);
 	pb_put_u64(out, 5, in->next_number);
 	put_list(out, 6, in->members, in->nmembers);
+	pb_put_u64(out, 7, in->generation);
 }

@@ -25,6 +25,7 @@
 	X(QUERY_STALE, 24, "query_stale") \
 	X(MEMBERS, 25, "members") \
 	X(CHANGE_MEMBERS, 26, "change_members") \
+	X(FORCE, 27, "force") \
 	X(PRE_VOTE, 32, "pre_vote") \
 	X(PRE_VOTE_REPLY, 33, "pre_vote_reply") \
 	X(PREPARE, 34, "prepare") \

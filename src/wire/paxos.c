@@ -67,6 +67,7 @@ static int read_plain(struct slice in, struct wire_paxos *out, struct slice *res
 		case 15: pb_get_u64(&r, &out->members); break;
 		case 17: count_element(&r, field, out, &out->nimpaired, rest); break;
 		case 18: count_element(&r, field, out, &out->nknown, rest); break;
+		case 19: pb_get_u32(&r, &out->generation); break;
 		case 40: pb_get_u64(&r, &out->stamp); break;
 		case 41: pb_get_u64(&r, &out->vouched); break;
 		case 44: pb_get_bytes(&r, &out->claim); break;
@@ -141,9 +142,10 @@ void wire_paxos_encode(const struct wire_paxos *in, struct buffer *out)
 	pb_put_bytes(out, 13, in->data);
 	pb_put_u64(out, 14, in->lease_us);
 	pb_put_u64(out, 15, in->members);
-	if (in->nimpaired + in->nknown > 0) {
+	if (__builtin_expect(in->nimpaired + in->nknown + in->generation > 0, 0)) {
 		put_ranges(out, 17, in->impaired, in->nimpaired);
 		put_ranges(out, 18, in->known, in->nknown);
+		pb_put_u64(out, 19, in->generation);
 	}
 	pb_put_u64(out, 40, in->stamp);
 	pb_put_u64(out, 41, in->vouched);

@@ -20,6 +20,7 @@ int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *o
 		.message = unpack_text(error->message),
 		.leader = unpack_text(error->leader),
 		.config = error->config,
+		.generation = error->generation,
 	};
 	return text_check_address(out->leader);
 }
@@ -29,6 +30,7 @@ void wire_error_encode(const struct wire_error *in, struct buffer *out)
 	pb_put_bytes(out, 1, in->message);
 	pb_put_bytes(out, 2, in->leader);
 	pb_put_u64(out, 3, in->config);
+	pb_put_u64(out, 4, in->generation);
 }
 
 void wire_error_format(struct buffer *out, const char *format, ...)

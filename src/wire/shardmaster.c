@@ -66,6 +66,9 @@ int wire_config_decode(struct slice in, struct arena *arena, struct wire_config 
 		.nshards = (uint32_t)config->n_shards,
 		.shards = config->shards,
 		.clients = config->clients,
+		.generation = config->generation,
+		.generation_life = config->generation_life,
+		.generation_begun = config->generation_begun != 0,
 	};
 	return convert_groups(config->groups, config->n_groups, arena, &out->ngroups, &out->groups);
 }
@@ -76,6 +79,9 @@ void wire_config_encode(const struct wire_config *in, struct buffer *out)
 	pb_put_u64s(out, 2, in->shards, in->nshards);
 	put_groups(out, 3, in->groups, in->ngroups);
 	pb_put_u64(out, 4, in->clients);
+	pb_put_u64(out, 5, in->generation);
+	pb_put_u64(out, 6, in->generation_life);
+	pb_put_u64(out, 7, in->generation_begun);
 }
 
 int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out)
@@ -85,9 +91,9 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 	int status = unpack(in, &synod__master_command__descriptor, arena, &command);
 	if (status != 0)
 		return status;
-	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_MEMBERS)
+	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_FORCE)
 		return STATUS_BAD_REQUEST;
-	if (command->config > NUMBER_MAX || command->slot > NUMBER_MAX)
+	if (command->config > NUMBER_MAX || command->slot > NUMBER_MAX || command->generation > GENERATION_MAX)
 		return STATUS_BAD_REQUEST;
 	if (command->n_shards > SHARDS_MAX || command->n_gids > GROUPS_MAX)
 		return STATUS_TOO_LARGE;
@@ -102,6 +108,8 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 		.config = command->config,
 		.slot = command->slot,
 		.group_id = command->group_id,
+		.generation = command->generation,
+		.life = command->life,
 	};
 	return convert_groups(command->groups, command->n_groups, arena, &out->ngroups, &out->groups);
 }
@@ -117,6 +125,8 @@ void wire_master_command_encode(const struct wire_master_command *in, struct buf
 	pb_put_u64(out, 7, in->config);
 	pb_put_u64(out, 8, in->slot);
 	pb_put_u64(out, 9, in->group_id);
+	pb_put_u64(out, 10, in->generation);
+	pb_put_u64(out, 11, in->life);
 }
 
 int wire_master_reply_decode(struct slice in, struct arena *arena, struct wire_master_reply *out)
@@ -151,7 +161,8 @@ int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_m
 	int status = unpack(in, &synod__master_query__descriptor, arena, &query);
 	if (status != 0)
 		return status;
-	*out = (struct wire_master_query){.number = query->number, .brief = query->brief};
+	*out = (struct wire_master_query){.number = query->number, .brief = query->brief,
+					 .generation_of = query->generation_of};
 	return 0;
 }
 
@@ -159,4 +170,5 @@ void wire_master_query_encode(const struct wire_master_query *in, struct buffer 
 {
 	pb_put_u64(out, 1, in->number);
 	pb_put_u64(out, 2, in->brief);
+	pb_put_u64(out, 3, in->generation_of);
 }

@@ -48,6 +48,7 @@ struct wire_hello {
 	bool lost;
 	uint32_t replica;
 	uint64_t members_slot;
+	uint32_t generation;
 	struct slice address;
 	uint32_t nmembers;
 	struct wire_hello_member members[MEMBERS_MAX];
@@ -62,6 +63,7 @@ struct wire_identity {
 	uint64_t cluster_id, group_id;
 	uint32_t seen;
 	uint64_t members_slot;
+	uint32_t generation;
 };
 int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out) MUST_CHECK;
 void wire_identity_encode(const struct wire_identity *in, struct buffer *out);
@@ -70,6 +72,7 @@ struct wire_error {
 	struct slice message;
 	struct slice leader;
 	uint64_t config;
+	uint32_t generation;
 };
 int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *out) MUST_CHECK;
 void wire_error_encode(const struct wire_error *in, struct buffer *out);
@@ -170,7 +173,7 @@ struct wire_members {
 	uint32_t replica, leader;
 	bool leads;
 	uint64_t slot, chosen;
-	uint32_t next_number;
+	uint32_t next_number, generation;
 	uint32_t nmembers;
 	struct wire_member members[MEMBERS_MAX];
 };
@@ -195,11 +198,26 @@ struct wire_change_members_reply {
 int wire_change_members_reply_decode(struct slice in, struct arena *arena, struct wire_change_members_reply *out) MUST_CHECK;
 void wire_change_members_reply_encode(const struct wire_change_members_reply *in, struct buffer *out);
 
+struct wire_force {
+	bool confirmed;
+	uint32_t generation;
+};
+int wire_force_decode(struct slice in, struct arena *arena, struct wire_force *out) MUST_CHECK;
+void wire_force_encode(const struct wire_force *in, struct buffer *out);
+
+struct wire_force_reply {
+	uint32_t generation, next;
+	uint64_t slot, chosen;
+	struct slice text;
+};
+int wire_force_reply_decode(struct slice in, struct arena *arena, struct wire_force_reply *out) MUST_CHECK;
+void wire_force_reply_encode(const struct wire_force_reply *in, struct buffer *out);
+
 struct wire_welcome {
 	uint64_t group, group_id;
 	uint32_t number;
 	uint64_t slot;
-	uint32_t next_number;
+	uint32_t next_number, generation;
 	uint32_t nmembers;
 	struct wire_member members[MEMBERS_MAX];
 };
@@ -229,6 +247,7 @@ struct wire_paxos {
 	struct slice data;
 	uint64_t lease_us;
 	uint64_t members;
+	uint32_t generation;
 	uint64_t life; /* not in the message: of the disk of the process that it comes from; 0: not known */
 	uint64_t stamp, vouched;
 	struct slice claim, remembered; /* STARTED: rsm/starts.h */
@@ -250,6 +269,9 @@ struct wire_config {
 	uint32_t ngroups;
 	struct wire_group *groups;
 	uint64_t clients;
+	uint32_t generation;
+	uint64_t generation_life;
+	bool generation_begun;
 };
 int wire_config_decode(struct slice in, struct arena *arena, struct wire_config *out) MUST_CHECK;
 void wire_config_encode(const struct wire_config *in, struct buffer *out);
@@ -262,6 +284,7 @@ enum wire_master_op {
 	WIRE_MASTER_REBALANCE,
 	WIRE_MASTER_CLAIM,
 	WIRE_MASTER_MEMBERS,
+	WIRE_MASTER_FORCE,
 };
 struct wire_master_command {
 	enum wire_master_op op; /* decode refuses others */
@@ -275,6 +298,8 @@ struct wire_master_command {
 	uint32_t *shards;
 	uint64_t config;
 	uint64_t slot, group_id;
+	uint32_t generation;
+	uint64_t life;
 };
 int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out) MUST_CHECK;
 void wire_master_command_encode(const struct wire_master_command *in, struct buffer *out);
@@ -290,6 +315,7 @@ void wire_master_reply_encode(const struct wire_master_reply *in, struct buffer 
 struct wire_master_query {
 	uint64_t number;
 	bool brief;
+	uint64_t generation_of;
 };
 int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_master_query *out) MUST_CHECK;
 void wire_master_query_encode(const struct wire_master_query *in, struct buffer *out);

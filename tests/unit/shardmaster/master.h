@@ -111,7 +111,8 @@ static inline int master_claim(struct master *m, uint64_t gid, uint32_t *shards,
 		.op = WIRE_MASTER_CLAIM, .ngids = 1, .gids = &gid, .nshards = nshards, .shards = shards, .config = config});
 }
 /* A report of the group with that id: members with the letters of `letters`, by the list of that slot. */
-static inline int master_members(struct master *m, uint64_t gid, uint64_t group_id, uint64_t slot, const char *letters)
+static inline int master_members_of(struct master *m, uint64_t gid, uint64_t group_id, uint32_t generation, uint64_t slot,
+				    const char *letters, uint64_t life)
 {
 	char text[REPLICAS_MAX][40];
 	struct wire_group group = {.gid = gid, .nmembers = (uint32_t)strlen(letters)};
@@ -120,7 +121,29 @@ static inline int master_members(struct master *m, uint64_t gid, uint64_t group_
 		group.members[i] = slice_string(text[i]);
 	}
 	return master_command(m, &(struct wire_master_command){
-		.op = WIRE_MASTER_MEMBERS, .ngroups = 1, .groups = &group, .slot = slot, .group_id = group_id});
+		.op = life != 0 ? WIRE_MASTER_FORCE : WIRE_MASTER_MEMBERS, .ngroups = 1, .groups = &group, .slot = slot,
+		.group_id = group_id, .generation = generation, .life = life});
+}
+static inline int master_members(struct master *m, uint64_t gid, uint64_t group_id, uint64_t slot, const char *letters)
+{
+	return master_members_of(m, gid, group_id, 0, slot, letters, 0);
+}
+static inline int master_force(struct master *m, uint64_t gid, uint64_t group_id, uint32_t generation, uint64_t life, const char *letter)
+{
+	return master_members_of(m, gid, group_id, generation, 0, letter, life);
+}
+/* What is answered of a group's generation. */
+static inline struct wire_config master_generation(struct master *m, uint64_t gid)
+{
+	struct reply reply = {.body = &m->reply};
+	struct wire_config answer;
+	buffer_clear(&m->command);
+	buffer_clear(&m->reply);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX, .brief = true, .generation_of = gid}, &m->command);
+	m->app->ops->query(m->app, buffer_slice(&m->command), &m->arena, &reply);
+	ck_assert_int_eq(reply.status, 0);
+	ck_assert_int_eq(wire_config_decode(buffer_slice(&m->reply), &m->arena, &answer), 0);
+	return answer;
 }
 /* Claims the first `count` shards that the group owns. */
 static inline void master_claim_some(struct master *m, uint64_t gid, uint32_t count)

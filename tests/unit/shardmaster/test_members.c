@@ -205,6 +205,121 @@ START_TEST(reports_are_in_snapshots)
 }
 END_TEST
 
+static void assert_generation(struct master *m, uint64_t gid, uint32_t generation, uint64_t life, bool begun)
+{
+	struct wire_config answer = master_generation(m, gid);
+
+	ck_assert_uint_eq(answer.generation, generation);
+	ck_assert_uint_eq(answer.generation_life, life);
+	ck_assert(answer.generation_begun == begun);
+	ck_assert_uint_eq(answer.number, master_config(m)->number);
+}
+
+/* A group that has lost its majority goes on from one disk, and from no other one; those before are not believed any more. faults: 110 */
+START_TEST(generations_are_recorded)
+{
+	struct master m;
+
+	master_open(&m, 10);
+	ck_assert_int_eq(master_join(&m, 1), 0);
+	ck_assert_int_eq(master_force(&m, 2, 77, 1, 501, "a"), STATUS_NO_SUCH_GROUP);
+	ck_assert_int_eq(master_force(&m, 1, 77, 1, 501, "x"), STATUS_DENIED);
+	assert_generation(&m, 1, 0, 0, false);
+	ck_assert_int_eq(master_force(&m, 1, 77, 1, 501, "a"), 0);
+	/* Where the group is found, its leader says; until then nothing has changed. */
+	assert_members(&m, 1, "abc");
+	assert_generation(&m, 1, 1, 501, false);
+	assert_generation(&m, 2, 0, 0, false);
+	/* Once. */
+	uint64_t hash = m.app->ops->hash(m.app);
+	ck_assert_int_eq(master_force(&m, 1, 77, 1, 501, "a"), 0);
+	ck_assert_uint_eq(m.app->ops->hash(m.app), hash);
+	ck_assert_int_eq(master_force(&m, 1, 77, 1, 502, "b"), STATUS_DENIED);
+	ck_assert_ptr_nonnull(strstr(m.message, "begun from another replica"));
+	ck_assert_int_eq(master_force(&m, 1, 77, 3, 501, "a"), STATUS_DENIED);
+	ck_assert_int_eq(master_force(&m, 1, 78, 2, 501, "a"), STATUS_DENIED);
+	/* Lists of the generation before, and of one that is not, count for nothing. */
+	ck_assert_int_eq(master_members(&m, 1, 77, 900, "abd"), STATUS_REMOVED);
+	ck_assert_int_eq(master_members_of(&m, 1, 77, 2, 5, "abd", 0), STATUS_DENIED);
+	assert_members(&m, 1, "abc");
+	assert_generation(&m, 1, 1, 501, false);
+	ck_assert_int_eq(master_members_of(&m, 1, 77, 1, 6, "a", 0), 0);
+	assert_members(&m, 1, "a");
+	assert_generation(&m, 1, 1, 501, true);
+	/* And once more, from a replica that was added. */
+	ck_assert_int_eq(master_members_of(&m, 1, 77, 1, 9, "ad", 0), 0);
+	ck_assert_int_eq(master_force(&m, 1, 77, 2, 503, "d"), 0);
+	assert_generation(&m, 1, 2, 503, false);
+	master_close(&m);
+}
+END_TEST
+
+/* Those who were turned away may come back long after; another group may get the number. */
+START_TEST(generations_outlive_groups)
+{
+	struct master m;
+
+	master_open(&m, 10);
+	ck_assert_int_eq(master_join(&m, 1), 0);
+	ck_assert_int_eq(master_join(&m, 2), 0);
+	ck_assert_int_eq(master_force(&m, 1, 77, 1, 501, "a"), 0);
+	ck_assert_int_eq(master_leave(&m, 1), 0);
+	assert_generation(&m, 1, 1, 501, false);
+	struct buffer bytes = image(m.app);
+	struct master b;
+	master_open(&b, 10);
+	ck_assert_int_eq(install(b.app, buffer_slice(&bytes)), 0);
+	assert_generation(&b, 1, 1, 501, false);
+	master_close(&b);
+	buffer_free(&bytes);
+	/* The same group. */
+	ck_assert_int_eq(master_join(&m, 1), 0);
+	ck_assert_int_eq(master_members(&m, 1, 77, 30, "abc"), STATUS_REMOVED);
+	ck_assert_int_eq(master_members_of(&m, 1, 77, 1, 30, "ab", 0), 0);
+	ck_assert_int_eq(master_members(&m, 1, 78, 30, "abc"), STATUS_DENIED);
+	/* Another one. */
+	ck_assert_int_eq(master_leave(&m, 1), 0);
+	ck_assert_int_eq(master_join(&m, 1), 0);
+	ck_assert_int_eq(master_members(&m, 1, 78, 3, "abd"), 0);
+	assert_generation(&m, 1, 0, 0, false);
+	master_close(&m);
+}
+END_TEST
+
+START_TEST(generations_are_in_snapshots)
+{
+	struct master a, b;
+
+	master_open(&a, 64);
+	ck_assert_int_eq(master_join(&a, 1), 0);
+	ck_assert_int_eq(master_join(&a, 2), 0);
+	ck_assert_int_eq(master_members(&a, 2, 88, 20, "bcd"), 0);
+	/* Written as before while nobody was forced: an older program can read it. */
+	struct buffer before = image(a.app), bytes;
+	ck_assert_uint_eq(before.data[3], '2');
+	ck_assert_int_eq(master_force(&a, 1, 77, 1, 501, "a"), 0);
+	bytes = image(a.app);
+	ck_assert_uint_eq(bytes.data[3], '3');
+	master_open(&b, 64);
+	ck_assert_int_eq(install(b.app, buffer_slice(&bytes)), 0);
+	ck_assert_uint_eq(a.app->ops->hash(a.app), b.app->ops->hash(b.app));
+	assert_generation(&b, 1, 1, 501, false);
+	ck_assert_int_eq(master_members(&b, 2, 88, 19, "abc"), 0);
+	assert_members(&b, 2, "bcd");
+	/* A generation without a disk, or beyond every possible one; a slot is missing. */
+	size_t generation_at = 4 + 4 + 8 + 4 + 8 + 4 + 24;
+	ck_assert_uint_eq(load_u32(bytes.data + generation_at), 1);
+	store_u32(bytes.data + generation_at, GENERATION_MAX + 1);
+	ck_assert_int_eq(install(b.app, buffer_slice(&bytes)), STATUS_CORRUPT);
+	store_u32(bytes.data + generation_at, 0);
+	ck_assert_int_eq(install(b.app, buffer_slice(&bytes)), STATUS_CORRUPT);
+	buffer_free(&before);
+	buffer_free(&bytes);
+	master_close(&a);
+	master_close(&b);
+}
+END_TEST
+
 /* A snapshot of the version before, which knew of no reports. */
 START_TEST(first_format_is_read)
 {
@@ -233,4 +348,5 @@ END_TEST
 #define ADD(test) tcase_add_test(tests, test);
 RUN_SUITE("shard master, members of groups",
 	ADD(addresses_are_learnt) ADD(reports_are_idempotent) ADD(older_list_never_wins) ADD(another_group_is_denied)
-	ADD(nonsense_is_refused) ADD(left_group_is_forgotten) ADD(reports_are_in_snapshots) ADD(first_format_is_read))
+	ADD(nonsense_is_refused) ADD(left_group_is_forgotten) ADD(reports_are_in_snapshots) ADD(first_format_is_read)
+	ADD(generations_are_recorded) ADD(generations_outlive_groups) ADD(generations_are_in_snapshots))

@@ -105,6 +105,7 @@ static inline void any_hello(struct rng *r, struct arena *a, void *out)
 				     rng_below(r, 2) == 0,
 				     (uint32_t)rng_range(r, 0, MEMBER_NUMBER_MAX),
 				     any_u64(r),
+				     any_u32(r),
 				     any_address(r, a),
 				     (uint32_t)rng_range(r, 0, MEMBERS_MAX),
 				     {{0}}};
@@ -117,7 +118,7 @@ static inline void any_hello(struct rng *r, struct arena *a, void *out)
 }
 static inline void any_error(struct rng *r, struct arena *a, void *out)
 {
-	*(struct wire_error *)out = (struct wire_error){any_text(r, a, 500), any_address(r, a), any_u64(r)};
+	*(struct wire_error *)out = (struct wire_error){any_text(r, a, 500), any_address(r, a), any_u64(r), any_u32(r)};
 }
 static inline void any_command(struct rng *r, struct arena *a, void *out)
 {
@@ -167,7 +168,8 @@ static inline void any_master_query(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
 	*(struct wire_master_query *)out = (struct wire_master_query){.number = any_u64(r),
-								      .brief = rng_below(r, 2) == 0};
+								      .brief = rng_below(r, 2) == 0,
+								      .generation_of = any_u64(r)};
 }
 static inline void any_replica(struct rng *r, struct arena *a, void *out)
 {
@@ -212,7 +214,8 @@ static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 		.group = any_u64(r), .from = any_u32(r), .to = any_u32(r), .ballot = any_u64(r), .slot = any_u64(r),
 		.chosen = any_u64(r), .sequence = any_u64(r), .flags = any_u32(r), .nentries = any_count(r, 20),
 		.nranges = any_count(r, 20), .position = any_u64(r), .total = any_u64(r), .data = any_bytes(r, a),
-		.lease_us = any_u64(r), .members = any_u64(r), .stamp = any_u64(r), .vouched = any_u64(r)};
+		.lease_us = any_u64(r), .members = any_u64(r), .stamp = any_u64(r), .vouched = any_u64(r),
+		.generation = any_u32(r)};
 	p->entries = arena_get(a, p->nentries * sizeof *p->entries);
 	p->ranges = arena_get(a, p->nranges * sizeof *p->ranges);
 	for (uint32_t i = 0; i < p->nentries; i++)
@@ -248,7 +251,8 @@ static inline void any_config(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_config *c = out;
 	*c = (struct wire_config){.number = any_ordinal(r), .nshards = any_count(r, 300), .ngroups = any_count(r, 10),
-				  .clients = any_ordinal(r)};
+				  .clients = any_ordinal(r), .generation = any_u32(r), .generation_life = any_u64(r),
+				  .generation_begun = rng_below(r, 2) == 0};
 	c->shards = any_u64s(r, a, c->nshards);
 	c->groups = any_groups(r, a, c->ngroups);
 }
@@ -256,9 +260,10 @@ static inline void any_master_command(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_master_command *c = out;
 	*c = (struct wire_master_command){
-		.op = (enum wire_master_op)rng_range(r, WIRE_MASTER_JOIN, WIRE_MASTER_MEMBERS), .ngroups = any_count(r, 5),
+		.op = (enum wire_master_op)rng_range(r, WIRE_MASTER_JOIN, WIRE_MASTER_FORCE), .ngroups = any_count(r, 5),
 		.ngids = any_count(r, 10), .shard = any_u32(r), .gid = any_u64(r), .nshards = any_count(r, 50), .config = any_ordinal(r),
-		.slot = any_ordinal(r), .group_id = any_u64(r)};
+		.slot = any_ordinal(r), .group_id = any_u64(r), .generation = (uint32_t)rng_below(r, GENERATION_MAX + 1),
+		.life = any_u64(r)};
 	c->groups = any_groups(r, a, c->ngroups);
 	c->gids = any_u64s(r, a, c->ngids);
 	c->shards = any_u32s(r, a, c->nshards);
@@ -454,7 +459,7 @@ static inline void any_identity(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
 	*(struct wire_identity *)out = (struct wire_identity){any_u64(r), rng_below(r, 2) == 0, any_u64(r),
-							      any_u64(r), any_u32(r), any_u64(r)};
+							      any_u64(r), any_u32(r), any_u64(r), any_u32(r)};
 }
 
 static inline uint32_t any_members_list(struct rng *r, struct arena *a, struct wire_member *list, uint32_t least, bool answer)
@@ -484,13 +489,14 @@ static inline void any_members(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_members *m = out;
 	*m = (struct wire_members){.group = any_u64(r), .group_id = any_u64(r), .replica = any_u32(r), .leader = any_u32(r),
-				   .leads = rng_below(r, 2) == 0, .slot = any_u64(r), .chosen = any_u64(r), .next_number = any_u32(r)};
+				   .leads = rng_below(r, 2) == 0, .slot = any_u64(r), .chosen = any_u64(r), .next_number = any_u32(r), .generation = any_u32(r)};
 	m->nmembers = any_members_list(r, a, m->members, 0, true);
 }
 static inline void any_welcome(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_welcome *w = out;
-	*w = (struct wire_welcome){.group = any_u64(r), .group_id = any_u64(r), .slot = any_u64(r), .next_number = any_u32(r)};
+	*w = (struct wire_welcome){.group = any_u64(r), .group_id = any_u64(r), .slot = any_u64(r), .next_number = any_u32(r),
+				   .generation = any_u32(r)};
 	w->nmembers = any_members_list(r, a, w->members, 1, false);
 	w->number = w->members[rng_below(r, w->nmembers)].number;
 }
@@ -504,6 +510,15 @@ static inline void any_change_members_reply(struct rng *r, struct arena *a, void
 {
 	(void)a;
 	*(struct wire_change_members_reply *)out = (struct wire_change_members_reply){any_u64(r), any_u32(r)};
+}
+static inline void any_force(struct rng *r, struct arena *a, void *out)
+{
+	(void)a;
+	*(struct wire_force *)out = (struct wire_force){rng_below(r, 2) == 0, any_u32(r)};
+}
+static inline void any_force_reply(struct rng *r, struct arena *a, void *out)
+{
+	*(struct wire_force_reply *)out = (struct wire_force_reply){any_u32(r), any_u32(r), any_u64(r), any_u64(r), any_text(r, a, 500)};
 }
 
 /* name, generator, name of the generated descriptor, how decode and encode take the plain form */
@@ -544,6 +559,8 @@ static inline void any_change_members_reply(struct rng *r, struct arena *a, void
 	X(change_members, any_change_members, change_members) \
 	X(change_members_reply, any_change_members_reply, change_members_reply) \
 	X(welcome, any_welcome, welcome) \
+	X(force, any_force, force) \
+	X(force_reply, any_force_reply, force_reply) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
 	X(master_query, any_master_query, master_query)
