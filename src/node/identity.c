@@ -10,7 +10,8 @@
 #include "base/id.h"
 
 #define MAGIC "synod-identity "
-#define VERSION 4u
+#define VERSION 5u
+#define VERSION_WITHOUT_GENERATIONS 4u
 #define CHECKSUM "checksum = "
 #define LOST "lost = yes\n"
 #define ADDED "added = yes\n"
@@ -77,7 +78,7 @@ const char *identity_group_text(const char *role, uint64_t group, char text[IDEN
 
 bool identity_follow(struct identity *identity, const struct identity_members *members)
 {
-	if (members->slot <= identity->members.slot)
+	if (!identity_members_newer(members, identity->members.generation, identity->members.slot))
 		return false;
 	struct identity_members before = identity->members;
 	identity->members = *members;
@@ -93,6 +94,12 @@ bool identity_follow(struct identity *identity, const struct identity_members *m
 
 /* ---- the file's text ---- */
 
+/* What an older program can read, it may. */
+static uint32_t version_of(const struct identity *id)
+{
+	return id->superseded != 0 || id->members.generation != 0 ? VERSION : VERSION_WITHOUT_GENERATIONS;
+}
+
 void identity_format(const struct identity *id, struct buffer *out)
 {
 	char cluster[ID_TEXT_BYTES], group[ID_TEXT_BYTES], life[ID_TEXT_BYTES];
@@ -100,7 +107,7 @@ void identity_format(const struct identity *id, struct buffer *out)
 	buffer_format(out,
 		      MAGIC "%u\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %" PRIu32
 			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlife = %s\nlog = %s\n",
-		      VERSION, id->cluster, id->node, id->role, id->group, id->replica, id->shards,
+		      version_of(id), id->cluster, id->node, id->role, id->group, id->replica, id->shards,
 		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id_text(id->life, life), id->log ? "yes" : "no");
 	if (id->lost)
 		buffer_format(out, LOST);
@@ -108,6 +115,10 @@ void identity_format(const struct identity *id, struct buffer *out)
 		buffer_format(out, ADDED);
 	if (id->removed)
 		buffer_format(out, REMOVED);
+	if (id->superseded != 0)
+		buffer_format(out, "superseded = %" PRIu32 "\n", id->superseded);
+	if (id->members.generation != 0)
+		buffer_format(out, "generation = %" PRIu32 "\n", id->members.generation);
 	buffer_format(out, "slot = %" PRIu64 "\n", id->members.slot);
 	for (uint32_t i = 0; i < id->members.count; i++) {
 		const struct identity_member *m = &id->members.list[i];
@@ -212,6 +223,18 @@ static bool parse_common(const char **text, struct identity *out)
 	return whole;
 }
 
+/* Left out while it is 0. */
+static bool take_generation(const char **text, const char *key, uint32_t *generation)
+{
+	uint64_t number = 0;
+	if (strncmp(*text, key, strlen(key)) != 0 || strncmp(*text + strlen(key), " = ", 3) != 0)
+		return true;
+	if (!take_number(text, key, GENERATION_MAX, &number) || number == 0)
+		return false;
+	*generation = (uint32_t)number;
+	return true;
+}
+
 int identity_parse(const char *text, struct identity *out, uint32_t *version)
 {
 	char value[8];
@@ -242,6 +265,9 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 	out->lost = take_flag(&line, LOST);
 	out->added = take_flag(&line, ADDED);
 	out->removed = take_flag(&line, REMOVED);
+	if (*version > 4 && (!take_generation(&line, "superseded", &out->superseded) ||
+			     !take_generation(&line, "generation", &out->members.generation)))
+		return STATUS_CORRUPT;
 	if (*version > 3 && !take_number(&line, "slot", UINT64_MAX, &out->members.slot))
 		return STATUS_CORRUPT;
 	while (strncmp(line, "member", 6) == 0) {
@@ -386,6 +412,13 @@ static int judge_removed(const struct judging *j)
 	char group[IDENTITY_GROUP_TEXT_BYTES];
 	struct identity_listed self = {.address = "HOST:PORT"};
 	/* Or the group's list has come this far, and nothing after it. */
+	if (j->found->superseded != 0)
+		return REFUSE(j, STATUS_REMOVED,
+			      "group %s had lost its majority, and was made to go on without node %s, as generation %" PRIu32 " of itself (kvctl "
+			      "member force): what this directory holds does not count any more. Keep a copy if what it holds may be of use; if "
+			      "the node is to be a member again, give it an empty directory and type: kvctl member add %s %s %s",
+			      identity_group_text(j->found->role, j->found->group, group), j->found->node, j->found->superseded, group,
+			      j->found->node, find_listed(j, j->found->node, &self) ? self.address : "HOST:PORT");
 	bool unlisted = j->found->members.slot != 0 &&
 			identity_find_member((struct identity_members *)&j->found->members, j->found->node) == NULL;
 	if (!j->found->removed && !unlisted)
@@ -593,7 +626,7 @@ static bool same_addresses(const struct identity_members *a, const struct identi
 static bool take_over(struct identity *own, const struct identity *found, const struct judging *j, bool durable, uint32_t version)
 {
 	struct identity before = *found;
-	bool differs = version != VERSION;
+	bool differs = version < VERSION_WITHOUT_GENERATIONS;
 	own->cluster_id = found->cluster_id;
 	own->group_id = found->group_id;
 	if (found->life != 0)
@@ -601,6 +634,7 @@ static bool take_over(struct identity *own, const struct identity *found, const 
 	own->log = found->log;
 	own->lost = found->lost;
 	own->added = found->added;
+	own->superseded = found->superseded;
 	if (durable && found->members.count > 0) {
 		own->members = found->members;
 		own->replica = found->replica;

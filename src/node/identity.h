@@ -2,7 +2,7 @@
  * Whose data directory is this? The file "identity", over struct disk, so that daemons and the simulator judge by
  * the same code.
  *
- *   synod-identity 4
+ *   synod-identity 4                       5, if one of the lines superseded, generation is there
  *   cluster = demo
  *   node = g1a
  *   role = shardkv
@@ -17,6 +17,9 @@
  *   added = yes                            … or is that of a node that was added to a group that lived: it has no vote until its group
  *                                          has bound its life (paxos/members.h)
  *   removed = yes                          only if so: the group has removed this node, which does not run any more
+ *   superseded = 1                         only if so: the group has been made to go on without this node, which does not run any
+ *                                          more, as this generation (rsm/force.h)
+ *   generation = 1                         of the list of members; left out while it is 0
  *   slot = 1042                            of the entry by which the group says who its members are; 0: it has not said it yet,
  *                                          and they are those that the configuration named when it began
  *   member = 1 g1a 127.0.0.1:7011 voter 4be1f07d9c32a685         all members of the group, with the lives that count
@@ -68,6 +71,7 @@ struct identity_member {
 /* In ascending order of the replicas' numbers. Empty for a node that is no replica. */
 struct identity_members {
 	uint64_t slot; /* of the entry that says so; 0: the configuration, when the group began */
+	uint32_t generation; /* of the group (rsm/force.h): a list of a later one is newer, whatever its slot */
 	uint32_t count;
 	struct identity_member list[MEMBERS_MAX];
 };
@@ -82,6 +86,7 @@ struct identity {
 	bool lost; /* peers remember another directory, or have none: this one has no vote before its life is bound */
 	bool added; /* the same, for a node that was added to its group */
 	bool removed;
+	uint32_t superseded; /* by that generation of the group, in which this node is no member; 0: it is not */
 	struct identity_members members;
 };
 
@@ -95,6 +100,11 @@ bool identity_members_equal(const struct identity_members *a, const struct ident
 struct identity_member *identity_find_member(struct identity_members *members, const char *name);
 /* "1 g1a, 2 g1b, 3 g1c" */
 const char *identity_members_text(const struct identity_members *members, char text[IDENTITY_MEMBERS_TEXT_BYTES]);
+/* Of two lists of one group. */
+static inline bool identity_members_newer(const struct identity_members *a, uint32_t generation, uint64_t slot)
+{
+	return a->generation != generation ? a->generation > generation : a->slot > slot;
+}
 /* It must not vote before its life is bound. */
 static inline bool identity_lacks_vote(const struct identity *identity)
 {
@@ -105,7 +115,7 @@ static inline bool identity_lacks_vote(const struct identity *identity)
 const char *identity_group_text(const char *role, uint64_t group, char text[IDENTITY_GROUP_TEXT_BYTES]);
 /*
  * The group says that these are its members: what is known of them besides (seen) is kept. True: the file must be written.
- * An older list than the present one changes nothing. A list without this node means that it has been removed: that is
+ * An older list than the present one (by generation, then by slot) changes nothing. A list without this node means that it has been removed: that is
  * whoever asks for this to find out (identity_find_member).
  */
 bool identity_follow(struct identity *identity, const struct identity_members *members);

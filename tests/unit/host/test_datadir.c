@@ -271,9 +271,9 @@ START_TEST(newer_version)
 {
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put("identity", "synod-identity 5\nwhatever\n");
+	put("identity", "synod-identity 6\nwhatever\n");
 	ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
-	ck_assert_ptr_nonnull(strstr(error, "of version 5: it was written by a newer program"));
+	ck_assert_ptr_nonnull(strstr(error, "of version 6: it was written by a newer program"));
 	tear_down();
 }
 END_TEST
@@ -409,6 +409,61 @@ START_TEST(file_against_members)
 	disk_posix_destroy(disk);
 	ask_first = false;
 	nlisted = 0;
+	tear_down();
+}
+END_TEST
+
+/*
+ * A group that was forced: the file says so in lines that an older program refuses, and none of them is there before. Who is turned away
+ * does not start again. faults: 110
+ */
+START_TEST(generations)
+{
+	char text[2048];
+	set_up("d");
+	ck_assert_int_eq(open_as(G1A), 0);
+	contents("identity", text, sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "synod-identity 4\n"));
+	known.members.slot = 9;
+	/* The list of a later generation has the lower slot, and counts. */
+	struct identity_members alone = {.slot = 7, .generation = 1};
+	identity_add_member(&alone, 1, "g1a", "127.0.0.1:7011");
+	struct identity_members older = known.members;
+	older.slot = 900;
+	ck_assert(identity_follow(&known, &alone));
+	ck_assert(!identity_follow(&known, &older));
+	ck_assert_uint_eq(known.members.count, 1);
+	ck_assert_int_eq(identity_write_now(disk, &known), 0);
+	disk_posix_destroy(disk);
+	contents("identity", text, sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "synod-identity 5\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\ngeneration = 1\nslot = 7\n"));
+	ck_assert_int_eq(open_as(G1A), 0);
+	ck_assert_uint_eq(known.members.generation, 1);
+	struct identity good = known;
+	known.superseded = 2;
+	ck_assert_int_eq(identity_write_now(disk, &known), 0);
+	disk_posix_destroy(disk);
+	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED);
+	ck_assert_ptr_nonnull(strstr(error, "group 1 had lost its majority, and was made to go on without node g1a, as generation 2 of itself"));
+	ck_assert_ptr_nonnull(strstr(error, "kvctl member add 1 g1a 127.0.0.1:7011"));
+	static const char *const wrong[] = {"generation = 0\n", "generation = 65536\n", "generation = x\n", "superseded = -1\n"};
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		struct buffer whole = {0};
+		struct identity read;
+		uint32_t version;
+		identity_format(&good, &whole);
+		buffer_add_u8(&whole, 0);
+		char *at = strstr((char *)whole.data, "generation = 1\n");
+		ck_assert_ptr_nonnull(at);
+		char *checksum = strstr(at, "checksum = ");
+		snprintf(text, sizeof text, "%.*s%s%.*s", (int)(at - (char *)whole.data), (char *)whole.data, wrong[i],
+			 (int)(checksum - strchr(at, '\n') - 1), strchr(at, '\n') + 1);
+		size_t len = strlen(text);
+		snprintf(text + len, sizeof text - len, "checksum = %08x\n", crc32c(0, text, len));
+		ck_assert_int_eq(identity_parse(text, &read, &version), STATUS_CORRUPT);
+		buffer_free(&whole);
+	}
 	tear_down();
 }
 END_TEST
@@ -636,6 +691,6 @@ START_TEST(every_byte)
 }
 END_TEST
 
-CHECK_MAIN("datadir", version_1, version_3, newer_version, members_by_the_group, file_against_members, removed, other_members, other_cluster, lost,
+CHECK_MAIN("datadir", version_1, version_3, newer_version, members_by_the_group, file_against_members, generations, removed, other_members, other_cluster, lost,
 	   without_log, elsewhere, only_master, every_byte, creates, another_node, locked, damaged, other_files, not_a_directory,
 	   no_regular_files, emptied)
