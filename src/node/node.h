@@ -152,6 +152,15 @@ struct env_ops {
 	const char *(*found_at)(struct env *env, link_id link);
 	/* The group has removed this node: it will be asked to stop, and not be started again. NULL: this world does not care. */
 	void (*removed)(struct env *env);
+	/*
+	 * The group goes on as a later generation, without this node (rsm/force.h): it will be asked to stop, and not be started again. NULL:
+	 * this world does not care.
+	 */
+	void (*superseded)(struct env *env, uint32_t generation);
+	/*
+	 * This node is to begin that generation of its group: it is asked to stop, and started anew, and told so then. NULL: this world cannot.
+	 */
+	void (*force)(struct env *env, uint32_t generation);
 };
 
 struct env {

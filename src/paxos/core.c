@@ -118,6 +118,11 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 		p->known_chosen = slot;
 }
 
+void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot)
+{
+	ring_forget_above(&p->ring, slot, ballot);
+}
+
 void paxos_start(struct paxos *p, uint64_t now_us)
 {
 	p->round_seen = ballot_round(p->promised);

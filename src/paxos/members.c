@@ -141,7 +141,8 @@ void members_adopt(struct paxos *p, const struct paxos_members *members)
 
 static bool changed_by(const struct paxos *p, const struct bytes *value, struct paxos_members *out)
 {
-	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) && out->base == p->members.slot;
+	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) && out->base == p->members.slot &&
+	       out->generation >= p->members.generation;
 }
 
 bool members_changed_by(const struct paxos *p, const struct bytes *value)

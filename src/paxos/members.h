@@ -62,6 +62,7 @@ struct paxos_binding {
 struct paxos_members {
 	uint64_t slot; /* of the entry; 0: none yet */
 	uint64_t base;
+	uint32_t generation; /* how often the group has been forced (rsm/force.h) */
 	uint32_t next_number; /* every number below it has been given to a member, which has it for ever */
 	uint32_t count; /* the group's members, ascending by number; 0 with slot 0 */
 	struct paxos_binding list[MEMBERS_MAX];

@@ -201,6 +201,8 @@ void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct
 void paxos_restore_impaired(struct paxos *p, uint64_t first, uint64_t last);
 void paxos_restore_impaired_below(struct paxos *p, uint64_t ballot);
 void paxos_restore_chosen(struct paxos *p, uint64_t slot);
+/* What was accepted in slots above it, in ballots below that one, is given up (rsm/force.h). */
+void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot);
 void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last);
 /*
  * After these: what it had promised is lost. It answers for no slot, and has no vote before this other life is bound; 0: none, whatever

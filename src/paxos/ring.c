@@ -70,6 +70,23 @@ void ring_drop_below(struct ring *r, uint64_t first)
 		r->last = first - 1;
 }
 
+void ring_forget_above(struct ring *r, uint64_t slot, uint64_t ballot)
+{
+	uint64_t last = slot < r->first ? r->first - 1 : slot;
+	for (uint64_t i = last + 1; i <= r->last; i++) {
+		struct ring_slot *s = at(r, i);
+		if (s->present && s->ballot >= ballot)
+			last = i;
+		if (!s->present || s->ballot >= ballot)
+			continue;
+		r->bytes -= ring_value_bytes(s);
+		bytes_unref(s->value);
+		*s = (struct ring_slot){0};
+	}
+	if (last < r->last)
+		r->last = last;
+}
+
 void ring_free(struct ring *r)
 {
 	if (r->slots != NULL)

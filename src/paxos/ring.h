@@ -35,6 +35,8 @@ struct ring_slot *ring_get(const struct ring *r, uint64_t slot);
 struct ring_slot *ring_put(struct ring *r, uint64_t slot, uint64_t ballot, struct bytes *value_take);
 /* Forgets slots < first. */
 void ring_drop_below(struct ring *r, uint64_t first);
+/* Forgets those above `slot` that were accepted in ballots below that one. */
+void ring_forget_above(struct ring *r, uint64_t slot, uint64_t ballot);
 void ring_free(struct ring *r);
 
 static inline size_t ring_value_bytes(const struct ring_slot *s)

@@ -70,6 +70,15 @@ static void refuse_change(struct paxosd *d, link_id from, const struct message *
 	node_reply(&d->node, from, request, STATUS_DENIED, buffer_slice(&d->out));
 }
 
+/* Its agreement knows no generations: what the lost members have decided, and were to decide, cannot be told. */
+static void refuse_force(struct paxosd *d, link_id from, const struct message *request)
+{
+	buffer_clear(&d->out);
+	wire_error_format(&d->out, "paxosds cannot be forced: what a majority of them has agreed on, one alone cannot tell; bring back "
+				   "the directories of as many as make a majority");
+	node_reply(&d->node, from, request, STATUS_DENIED, buffer_slice(&d->out));
+}
+
 static void reply_unknown(struct paxosd *d, link_id from, const struct message *request)
 {
 	buffer_clear(&d->out);
@@ -114,6 +123,7 @@ static void message(struct node *node, link_id from, const struct message *messa
 	case METHOD_TRANSFER: pass(d, from, message, METHOD_TRANSFER); break;
 	case METHOD_MEMBERS: pass(d, from, message, METHOD_MEMBERS); break;
 	case METHOD_CHANGE_MEMBERS: refuse_change(d, from, message); break;
+	case METHOD_FORCE: refuse_force(d, from, message); break;
 	case METHOD_LOG_TAIL: paxosd_tail(d, from, message); break;
 	case METHOD_LOG_SLOT: paxosd_slot(d, from, message); break;
 	case METHOD_STATUS: reply_status(d, from, message); break;

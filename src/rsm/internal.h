@@ -11,6 +11,8 @@
  *   members.c           who belongs to the group, and which disk counts as whom
  *   members_change.c    … and how that is changed
  *   stale.c             … and which of two copies of a disk
+ *   force.c             a majority is lost: the group goes on from one replica
+ *   force_recover.c     … whose log becomes the group's
  *   known.c             how to reach them
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
  *   peers.c             messages between replicas; old entries for lagging peers
@@ -32,6 +34,7 @@
 #include "paxos/multipaxos.h"
 #include "rsm/damage.h"
 #include "rsm/entry.h"
+#include "rsm/force.h"
 #include "rsm/group_fields.h"
 #include "rsm/judge.h"
 #include "rsm/log_index.h"
@@ -332,6 +335,8 @@ struct rsm {
 	struct recovered recovered;
 	struct damage damage;
 	struct stale stale;
+	uint32_t generation;           /* that this replica goes by (rsm/force.h) */
+	struct force force;
 	struct timer tick;
 	struct arena arena;            /* decoding */
 	struct buffer out;             /* encoding */
@@ -552,6 +557,11 @@ static inline void members_tell(struct rsm *rsm)
 {
 	if (__builtin_expect((rsm->members_told != rsm->group.bound.slot) | (rsm->removed != rsm->removed_told), 0))
 		members_tell_now(rsm);
+}
+static inline void force_tell(struct rsm *rsm)
+{
+	if (__builtin_expect((rsm->force.superseded != 0) | rsm->force.goes_on, 0))
+		force_tell_now(rsm);
 }
 /* MEMBERS and CHANGE_MEMBERS. */
 void members_answer(struct rsm *rsm, link_id from, const struct message *request);

@@ -58,6 +58,8 @@ static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
 	return m->slot > SLOT_MAX || m->chosen > SLOT_MAX ? "slot: beyond every possible one" : NULL;
 }
 
+const char JUDGED_OTHER_GENERATION[] = "generation: another one";
+
 const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
 {
 	if (m->group != rsm->options.group)
@@ -66,6 +68,9 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 		return "to: another replica";
 	if (m->from == rsm->options.replica || m->from == 0 || m->from > MEMBER_NUMBER_MAX)
 		return "from: not another replica";
+	/* Nothing else of it is used (rsm/force.h, G2). */
+	if (__builtin_expect(m->generation != rsm->generation, 0))
+		return m->generation > GENERATION_MAX ? "generation: beyond every possible one" : JUDGED_OTHER_GENERATION;
 	if (method == METHOD_STARTED)
 		return stale_judge(m);
 	if (method == METHOD_STATE_HASH)

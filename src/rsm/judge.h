@@ -31,7 +31,8 @@ struct rsm;
 
 /* NULL, or why the value of an entry is refused. `value` is not empty. */
 const char *judge_entry_value(struct slice value);
-/* NULL, or why the message is refused: "field: what is wrong with it". */
+/* NULL, or why the message is refused: "field: what is wrong with it". This one is nobody's fault (rsm/force.h). */
+extern const char JUDGED_OTHER_GENERATION[];
 const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const struct wire_paxos *message);
 /* Counts the refusal; says it, at most once a second. `from` is 0 if the message does not say. */
 void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *message, const char *why);

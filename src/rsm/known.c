@@ -100,6 +100,9 @@ void known_adopted(void *context, uint64_t slot, struct slice value)
 	bool read = members_list_of_value(value, &rsm->members);
 	ASSERT(read);
 	rsm->members.slot = slot;
+	rsm->members.begins = false;
+	if (rsm->members.generation > rsm->generation)
+		rsm->generation = rsm->members.generation;
 	rsm->known_stale = true;
 }
 
@@ -110,6 +113,8 @@ void known_restored(struct rsm *rsm, const struct group_members *members)
 		return;
 	rsm->members = *members;
 	rsm->known_stale = true;
+	if (members->generation > rsm->generation)
+		rsm->generation = members->generation;
 }
 
 bool known_has_member(const struct rsm *rsm, uint32_t replica)

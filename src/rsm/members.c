@@ -35,7 +35,8 @@ uint32_t members_voters(const struct group_members *members)
 struct paxos_members members_core(const struct group_members *members)
 {
 	struct paxos_members core = {
-		.slot = members->slot, .base = members->base, .next_number = members->next_number, .count = members->count};
+		.slot = members->slot, .base = members->base, .generation = members->generation,
+				     .next_number = members->next_number, .count = members->count};
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
 		core.list[i] = (struct paxos_binding){.replica = m->number, .binding = m->binding, .life = m->life, .role = m->role};
@@ -69,8 +70,14 @@ static bool take_text(struct slice *in, char *out, size_t max)
 	return true;
 }
 
+#define GENERATION_BEGINS (1u << 31)
+
 static void encode(const struct group_members *members, struct buffer *out)
 {
+	if (members->generation != 0) {
+		buffer_add_u32(out, 0);
+		buffer_add_u32(out, members->generation | (members->begins ? GENERATION_BEGINS : 0));
+	}
 	buffer_add_u32(out, members->next_number);
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
@@ -101,8 +108,19 @@ static bool take_member(struct slice *in, struct group_member *m)
 static int decode(struct group_members *members, struct slice in)
 {
 	uint32_t before = 0;
-	members->count = 0;
-	if (!slice_take_u32(&in, &members->next_number) || members->next_number == 0 || members->next_number > MEMBER_NUMBER_MAX + 1)
+	bool generations = in.len >= 4 && load_u32(in.data) == 0;
+	members->count = members->generation = 0;
+	if (!slice_take_u32(&in, &members->next_number))
+		return STATUS_CORRUPT;
+	/* No list says 0 there; a program that knows no generations refuses it. */
+	if (generations &&
+	    (!slice_take_u32(&in, &members->generation) || !slice_take_u32(&in, &members->next_number)))
+		return STATUS_CORRUPT;
+	members->begins = (members->generation & GENERATION_BEGINS) != 0;
+	members->generation &= ~GENERATION_BEGINS;
+	if (generations == (members->generation == 0) || members->generation > GENERATION_MAX)
+		return STATUS_CORRUPT;
+	if (members->next_number == 0 || members->next_number > MEMBER_NUMBER_MAX + 1)
 		return STATUS_CORRUPT;
 	while (in.len > 0) {
 		struct group_member m;
@@ -203,9 +221,10 @@ int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struc
 	int status = members_decode_body(&members, body);
 	if (status != 0)
 		return status;
-	bool counts = members.base == rsm->group.bound.slot;
+	bool counts = members.base == rsm->group.bound.slot && members.generation >= rsm->group.bound.generation;
 	if (counts) {
 		members.slot = slot;
+		members.begins = false;
 		tell_changes(rsm, &rsm->group.bound, &members);
 		rsm->group.bound = members;
 	}
@@ -253,7 +272,7 @@ static void tell_removed(struct rsm *rsm)
 
 void members_tell_now(struct rsm *rsm)
 {
-	if (rsm->members_told != rsm->group.bound.slot) {
+	if (rsm->members_told != rsm->group.bound.slot && !force_is_beginning(rsm)) {
 		rsm->members_told = rsm->group.bound.slot;
 		members_tell_world(rsm);
 		if (rsm->options.members_changed != NULL)
@@ -410,7 +429,7 @@ static void welcome(struct rsm *rsm, const struct group_member *to)
 	for (uint32_t i = 0; i < rsm->group.members.count; i++)
 		if (rsm->group.members.list[i].replica == to->number)
 			return;
-	struct wire_welcome w = {.group = rsm->options.group, .group_id = rsm->group.id, .number = to->number,
+	struct wire_welcome w = {.generation = rsm->group.bound.generation, .group = rsm->options.group, .group_id = rsm->group.id, .number = to->number,
 				 .slot = rsm->group.bound.slot, .next_number = rsm->group.bound.next_number};
 	struct wire_members list = {0};
 	members_list(rsm, &rsm->group.bound, &list);

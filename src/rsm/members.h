@@ -2,7 +2,7 @@
  * Who belongs to the group, and which disk counts as whom: the entries that say so (paxos/members.h), and when a leader proposes one.
  *
  *   ENTRY_MEMBERS, alone in an entry of format ENTRY_FORMAT_MEMBERS:   u64 base   list
- *   list            u32 next number, then for each member, ascending   u32 number   u32 binding   u64 life (0: not met yet)
+ *   list            u32 0   u32 generation, if that is not 0 (highest bit: this entry begins it); u32 next number, then for each member, ascending   u32 number   u32 binding   u64 life (0: not met yet)
  *                   u8 role (1 voter, 2 learner)   u32 in place of (0: nobody)   u8 length, name   u8 length, address
  *   group field 32  u64 slot of the newest entry that counted   list; left out before the first
  *   WAL_SNAPSHOT    after its position, the same as the field: of the prefix that the snapshot covers; u64 0: not known, for that
@@ -43,6 +43,8 @@ struct group_member {
 struct group_members {
 	uint64_t slot; /* of the entry; 0: none yet */
 	uint64_t base; /* of the entry that it changes */
+	uint32_t generation; /* how often the group has been forced (rsm/force.h) … */
+	bool begins;         /* … and this entry is the one that has done it; of what is in force: false */
 	uint32_t next_number;
 	uint32_t count; /* ascending by number */
 	struct group_member list[MEMBERS_MAX];

@@ -158,6 +158,7 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 		.leader = paxos_leader(rsm->paxos),
 		.slot = rsm->group.bound.slot,
 		.chosen = paxos_chosen_slot(rsm->paxos),
+		.generation = rsm->group.bound.generation,
 	};
 	if (members.slot == 0)
 		members_configured(rsm, &members);

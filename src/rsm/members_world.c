@@ -6,7 +6,7 @@ void members_tell_world(struct rsm *rsm)
 {
 	struct env *env = rsm->node->env;
 	const struct group_members *from = &rsm->group.bound;
-	struct identity_members members = {.slot = from->slot};
+	struct identity_members members = {.slot = from->slot, .generation = from->generation};
 	if (env->ops->members == NULL || from->slot == 0)
 		return;
 	for (uint32_t i = 0; i < from->count; i++) {

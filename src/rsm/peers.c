@@ -16,6 +16,7 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	message->group = rsm->options.group;
 	message->from = rsm->options.replica;
 	message->to = to;
+	message->generation = rsm->generation;
 	buffer_clear(&rsm->out);
 	wire_paxos_encode(message, &rsm->out);
 	struct message m = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&rsm->out)};
@@ -78,6 +79,10 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 	else
 		m.to = 0;
 	if (refused != NULL) {
+		if (refused == JUDGED_OTHER_GENERATION) {
+			force_other_generation(rsm, from, &m);
+			return true;
+		}
 		/* To one who has been added, or was removed, at this machine. */
 		if (m.to != rsm->options.replica && is_another_here(rsm, &m))
 			return true;

@@ -196,6 +196,7 @@ static void replay_record(void *context, const struct wal_record *record)
 	case WAL_ACCEPT:
 		log_index_set(&rsm->index, record->slot, record->position);
 		paxos_restore_entry(rsm->paxos, record->slot, record->ballot, record->payload);
+		force_replayed(rsm, record->slot, record->ballot, record->payload);
 		rsm->log_bytes += WAL_RECORD_BYTES + record->payload.len;
 		break;
 	case WAL_CHOSEN:
@@ -501,5 +502,5 @@ int recover(struct rsm *rsm)
 	damage_settle(rsm);
 	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
 	damage_settle_known(rsm);
-	return 0;
+	return force_recover(rsm);
 }

@@ -490,6 +490,9 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_MEMBERS:
 		members_answer(rsm, from, message);
 		return true;
+	case METHOD_FORCE:
+		force_message(rsm, from, message);
+		return true;
 	case METHOD_REGISTER:
 		/* Where ids come from elsewhere they must not come from here, too. */
 		if (rsm->options.unregistered != NULL)

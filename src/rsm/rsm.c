@@ -196,6 +196,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	timer_init(&rsm->stop_timer, finish_stop, rsm);
 	state_hash_init(rsm);
 	scrub_init(rsm);
+	force_init(rsm);
 	register_metrics(rsm);
 	return rsm;
 }
@@ -230,6 +231,7 @@ void rsm_destroy(struct rsm *rsm)
 	state_hash_free(rsm);
 	scrub_free(rsm);
 	stale_free(rsm);
+	force_free(rsm);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);
@@ -462,6 +464,7 @@ void rsm_turn_end(struct rsm *rsm)
 	requests_end_transfer(rsm);
 	settle_tell(rsm);
 	members_tell(rsm);
+	force_tell(rsm);
 	recover_state(rsm);
 	if (rsm->damage.first != 0 || paxos_role(rsm->paxos) == PAXOS_CANDIDATE)
 		damage_watch(rsm);
@@ -611,6 +614,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	uint64_t now = node_now_us(rsm->node);
 	out->state = slice_string(!paxos_votes(rsm->paxos)           ? members_voteless_text(rsm)
 				  : rsm->restoring || rsm->state_lost ? "recovering"
+				  : rsm_awaits_generation(rsm)        ? "unnamed"
 								      : paxos_role_text(paxos_role(rsm->paxos)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
 	out->leader_name = slice_string(leader == NULL ? "" : leader->name);

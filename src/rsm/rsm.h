@@ -87,6 +87,16 @@ struct rsm_options {
 	 * log holds. `members` are those of the WELCOME.
 	 */
 	bool joining;
+	/*
+	 * Generations (rsm/force.h). That of the directory's list of members; and the one that its log is to begin now; 0: none.
+	 */
+	uint32_t generation, force;
+	/*
+	 * The shard masters keep the group's: a start waits for rsm_generation_named(), and FORCE has them record the next one, which
+	 * rsm_generation_recorded() ends. NULL: the group cannot be forced, for the reason that no_force gives.
+	 */
+	void (*record_generation)(void *context, uint32_t generation);
+	const char *no_force;
 	struct rsm_settings settings;
 	/* Called after entries were applied (once a turn at most), and when leadership is won (after the first entry of the own ballot is applied) or lost. May be NULL. */
 	void (*applied)(void *context);
@@ -117,6 +127,18 @@ struct rsm_options {
 const struct group_members *rsm_members(const struct rsm *rsm);
 /* The group's id; 0: it has none yet. */
 uint64_t rsm_group_id(const struct rsm *rsm);
+
+/* The generation that this replica goes by. */
+uint32_t rsm_generation(const struct rsm *rsm);
+/*
+ * The shard masters, asked since this process began, say that this is the group's newest generation, begun from the disk with that life (0: the
+ * group was never forced), and whether it has told them its members since. An input: turn_end follows.
+ */
+void rsm_generation_named(struct rsm *rsm, uint32_t generation, uint64_t life, bool begun);
+/* This start has not been named, and counts nowhere before it is: the masters are to be asked. */
+bool rsm_awaits_generation(const struct rsm *rsm);
+/* The end of record_generation(): 0, or why it has not been recorded, as far as is known. An input: turn_end follows. */
+void rsm_generation_recorded(struct rsm *rsm, int status, struct slice why);
 
 /* Allocates; registers metrics. */
 struct rsm *rsm_create(const struct rsm_options *options);

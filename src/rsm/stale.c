@@ -201,6 +201,7 @@ static void send_started(struct rsm *rsm, uint32_t seat, bool ask)
 	bound_encode(paxos_members(rsm->paxos), &bound);
 	struct wire_paxos m = {
 		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER) |
+			 (paxos_is_held(rsm->paxos) ? 0 : PAXOS_GRANTED) |
 			 (s->found ? PAXOS_UNFIT : 0),
 		.chosen = paxos_chosen_slot(rsm->paxos),
 		.data = buffer_slice(&bound),
@@ -235,6 +236,13 @@ static void ask_those_unheard(struct rsm *rsm)
 			send_started(rsm, i, true);
 }
 
+void stale_ask_all(struct rsm *rsm)
+{
+	for (uint32_t i = 0; i < rsm->nseats && rsm->stale.on; i++)
+		if (is_other(rsm, i))
+			send_started(rsm, i, true);
+}
+
 static void tell_all(struct rsm *rsm)
 {
 	for (uint32_t i = 0; i < rsm->nseats; i++)
@@ -256,6 +264,17 @@ static bool counts(const struct rsm *rsm, uint32_t seat)
 	return false;
 }
 
+bool stale_majority_runs(const struct rsm *rsm)
+{
+	const struct paxos_members *members = newest_bound(rsm);
+	uint32_t voters = 0, running = 0;
+	for (uint32_t i = 0; i < members->count; i++)
+		voters += members->list[i].role == MEMBER_VOTER;
+	for (uint32_t i = 0; i < rsm->nseats; i++)
+		running += i != rsm->self && counts(rsm, i) && rsm->stale.heard_running[i] && !rsm->stale.heard_learner[i];
+	return members->slot == 0 || 2 * running > voters;
+}
+
 /* As many as make a quorum of the newest list with this replica; without it, if it has no vote by that. */
 static uint32_t needed(const struct rsm *rsm)
 {
@@ -275,7 +294,7 @@ static void open_if_heard(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	uint32_t heard = 0, awaited = 0;
-	if (!paxos_is_held(rsm->paxos) || s->found)
+	if (!paxos_is_held(rsm->paxos) || s->found || force_keeps_out(rsm) || !force_is_named(rsm))
 		return;
 	/* Who votes by a later list than is known here has a seat when it has spoken, and is not awaited. */
 	for (uint32_t i = 0; i < rsm->nseats; i++) {
@@ -286,6 +305,17 @@ static void open_if_heard(struct rsm *rsm)
 	    (awaited > 0 && node_now_us(rsm->node) < rsm->started_us + timeout_us(rsm)))
 		return;
 	paxos_hold_vote(rsm->paxos, false);
+}
+
+void stale_reopen(struct rsm *rsm)
+{
+	open_if_heard(rsm);
+}
+
+void stale_keep_out(struct rsm *rsm)
+{
+	memset(rsm->stale.current, 0, sizeof rsm->stale.current);
+	paxos_hold_vote(rsm->paxos, true);
 }
 
 void stale_link_down(struct rsm *rsm, uint32_t seat)
@@ -307,7 +337,7 @@ void stale_seat_given(struct rsm *rsm, uint32_t seat)
 	struct stale *s = &rsm->stale;
 	s->current[seat] = NULL;
 	s->heard[seat] = s->asked_us[seat] = 0;
-	s->heard_learner[seat] = s->absent[seat] = false;
+	s->heard_learner[seat] = s->heard_running[seat] = s->absent[seat] = false;
 }
 
 /* ---- a stale copy ---- */
@@ -432,6 +462,7 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
 		s->heard[seat] = m->life;
 		s->heard_learner[seat] = (m->flags & PAXOS_LEARNER) != 0;
+		s->heard_running[seat] = (m->flags & PAXOS_GRANTED) != 0;
 	}
 }
 
@@ -516,7 +547,7 @@ const char *stale_judge(const struct wire_paxos *m)
 	struct start_claim claim;
 	struct starts starts;
 	struct paxos_members bound;
-	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT)) != 0)
+	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT | PAXOS_GRANTED)) != 0)
 		return "flags: not those of a start";
 	if (m->chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
@@ -561,7 +592,7 @@ static void tick(void *data)
 	known_look(rsm);
 	/* Nobody could tell, and nobody is told. */
 	if (alone(rsm) && !s->found) {
-		paxos_hold_vote(rsm->paxos, false);
+		paxos_hold_vote(rsm->paxos, force_keeps_out(rsm));
 		arm(rsm);
 		return;
 	}
@@ -574,6 +605,9 @@ static void tick(void *data)
 	s->changed = s->beside_changed = false;
 	if (node_now_us(rsm->node) < s->eager_until_us || s->ticks % REPEAT_TICKS == 0)
 		ask_those_unheard(rsm);
+	/* Who has been heard may have begun to vote since. */
+	if (s->ticks % TICK_HEARTBEATS == 0 && paxos_is_held(rsm->paxos) && !force_is_named(rsm))
+		stale_ask_all(rsm);
 	spread(rsm);
 	bool write = (s->write_due && s->ticks % WRITE_TICKS == 0) ||
 		     (s->beside_write_due && s->ticks % BESIDE_TICKS == 0);

@@ -27,6 +27,7 @@ struct stale {
 	/* The life of its disk, if it has said that it remembers no more than we hold; 0: not yet. */
 	uint64_t heard[PAXOS_PEERS_MAX];
 	bool heard_learner[PAXOS_PEERS_MAX]; /* it says that it has no vote */
+	bool heard_running[PAXOS_PEERS_MAX]; /* … that it need not be compared, nor named (rsm/force.h), any more */
 	struct paxos_members bound; /* the newest that others have told, the voters alone; slot 0: none */
 	bool absent[PAXOS_PEERS_MAX];    /* it could not be connected to since it was asked last */
 	uint64_t asked_us[PAXOS_PEERS_MAX];
@@ -63,6 +64,14 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 void stale_link_down(struct rsm *rsm, uint32_t seat);
 /* Somebody else has this seat. */
 void stale_seat_given(struct rsm *rsm, uint32_t seat);
+
+/* Every member is asked for its start, and so hears of ours. */
+void stale_ask_all(struct rsm *rsm);
+/* Of the voters of the newest list more than half, without this replica, say that they run and vote; or there is no list yet. */
+bool stale_majority_runs(const struct rsm *rsm);
+/* Takes part in nothing any more; and does so again, as soon as it has been compared. */
+void stale_keep_out(struct rsm *rsm);
+void stale_reopen(struct rsm *rsm);
 
 /* The slow way of stale_admit(). */
 bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m);

@@ -298,6 +298,8 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 {
 	struct shardmaster *master = ALLOC(struct shardmaster);
 	struct rsm_options rsm = {
+		.no_force = "the shard masters keep the generations of the groups, and nobody keeps theirs: those who were lost would serve beside this one when they "
+			    "come back; bring back the directories of as many as make a majority",
 		.node = &master->node,
 		.group = SHARDMASTER_GROUP,
 		.replica = options->replica,

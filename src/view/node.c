@@ -131,6 +131,8 @@ struct node *view_node_create(const struct view_node_options *options)
 {
 	struct view_node *n = ALLOC(struct view_node);
 	struct rsm_options rsm = {
+		.no_force = "nobody keeps the generation of the view service: those who were lost would name a primary of their own when they come back; bring "
+			    "back the directories of as many as make a majority",
 		.node = &n->node,
 		.group = VIEW_GROUP,
 		.replica = options->replica,

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "paxos/internal.h"
 #include "rsm/internal.h"
+#include "sim/link.h"
 
 /* ---- a replica's node ---- */
 
@@ -13,6 +14,9 @@ struct replica_node {
 	struct node node;
 	struct app *app;
 	struct rsm *rsm;
+	struct rsm_replica *replica;
+	struct timer ask; /* the masters */
+	struct timer end; /* it is about to be started anew */
 };
 
 static struct replica_node *replica_of(struct node *node)
@@ -22,7 +26,11 @@ static struct replica_node *replica_of(struct node *node)
 
 static int replica_start(struct node *node)
 {
-	return rsm_start(replica_of(node)->rsm);
+	struct replica_node *r = replica_of(node);
+	int status = rsm_start(r->rsm);
+	if (status == 0 && r->replica->group->masters.on)
+		node_timer_after(node, &r->ask, 0);
+	return status;
 }
 
 static void replica_message(struct node *node, link_id from, const struct message *message)
@@ -48,6 +56,8 @@ static void replica_stop(struct node *node)
 static void replica_destroy(struct node *node)
 {
 	struct replica_node *r = replica_of(node);
+	node_timer_cancel(node, &r->ask);
+	node_timer_cancel(node, &r->end);
 	rsm_destroy(r->rsm);
 	r->app->ops->destroy(r->app);
 	node_done(node);
@@ -92,11 +102,87 @@ static void removed(void *context)
 	replica->process->env.ops->stopped(&replica->process->env);
 }
 
+/* ---- generations ---- */
+
+static struct rsm_replica *replica_of_env(struct env *env)
+{
+	return ((struct sim_process *)(void *)((char *)env - offsetof(struct sim_process, env)))->context;
+}
+
+static void env_superseded(struct env *env, uint32_t generation)
+{
+	replica_of_env(env)->superseded = generation;
+	env->ops->stopped(env);
+}
+
+/* Whoever tests starts it anew. */
+static void env_force(struct env *env, uint32_t generation)
+{
+	struct rsm_replica *replica = replica_of_env(env);
+	replica->force = generation;
+	/* Its answers have left before that. */
+	node_timer_after(replica->process->node, &replica_of(replica->process->node)->end, 5 * SIM_MILLISECOND);
+}
+
+static void end(void *data)
+{
+	struct replica_node *r = data;
+	r->node.env->ops->stopped(r->node.env);
+}
+
+static void ask_masters(void *data)
+{
+	struct replica_node *r = data;
+	const struct rsm_group *g = r->replica->group;
+	if (!g->masters.down && (rsm_awaits_generation(r->rsm) || rsm_is_leader(r->rsm)))
+		rsm_generation_named(r->rsm, g->masters.generation, g->masters.life, g->masters.begun);
+	node_timer_after(&r->node, &r->ask, 20 * SIM_MILLISECOND);
+}
+
+static void record_generation(void *context, uint32_t generation)
+{
+	struct rsm_replica *replica = context;
+	struct rsm_group *g = replica->group;
+	struct rsm *rsm = rsm_group_rsm(g, replica->id - 1);
+	uint64_t life = replica->process->env.life;
+	if (g->masters.down || g->masters.deny) {
+		rsm_generation_recorded(rsm, g->masters.deny ? STATUS_DENIED : STATUS_DEADLINE, slice_string("not recorded"));
+		return;
+	}
+	if (generation == g->masters.generation + 1) {
+		g->masters.generation = generation;
+		g->masters.life = life;
+		g->masters.begun = false;
+	}
+	bool own = generation == g->masters.generation && life == g->masters.life;
+	rsm_generation_recorded(rsm, own ? 0 : STATUS_DENIED, slice_string("another replica's"));
+}
+
+static void members_changed(void *context, const struct group_members *members)
+{
+	struct rsm_replica *replica = context;
+	struct rsm_group *g = replica->group;
+	if (members->generation > replica->generation)
+		replica->generation = members->generation;
+	if (members->generation == g->masters.generation && g->masters.generation != 0)
+		g->masters.begun = true;
+}
+
 static struct node *replica_build(void *context, struct sim_process *process)
 {
-	const struct rsm_replica *replica = context;
+	struct rsm_replica *replica = context;
 	const struct rsm_group *g = replica->group;
 	struct replica_node *r = ALLOC(struct replica_node);
+	r->replica = replica;
+	timer_init(&r->ask, ask_masters, r);
+	timer_init(&r->end, end, r);
+	if (g->masters.on) {
+		static struct env_ops ops;
+		ops = sim_process_env_ops;
+		ops.superseded = env_superseded;
+		ops.force = env_force;
+		process->env.ops = &ops;
+	}
 	node_init(&r->node, &replica_ops, &process->env, &process->log);
 	r->app = tally_create();
 	struct rsm_options options = {
@@ -106,6 +192,10 @@ static struct node *replica_build(void *context, struct sim_process *process)
 		.replica = replica->id,
 		.nmembers = replica->nmembers,
 		.joining = replica->joining,
+		.generation = replica->generation,
+		.force = replica->force,
+		.record_generation = g->masters.on ? record_generation : NULL,
+		.members_changed = members_changed,
 		.removed = removed,
 		.context = context,
 		.settings = replica->settings != NULL ? *replica->settings : g->settings,
@@ -114,6 +204,7 @@ static struct node *replica_build(void *context, struct sim_process *process)
 		options.members[i] = (struct rsm_member){
 			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
 	r->rsm = rsm_create(&options);
+	replica->force = 0;
 	if (replica->lost)
 		rsm_stop_voting(r->rsm);
 	return &r->node;
@@ -165,7 +256,11 @@ static void client_message(struct node *node, link_id from, const struct message
 		ck_assert_int_eq(wire_members_decode(payload, &arena, &g->members), 0);
 		for (uint32_t i = 0; i < g->members.nmembers; i++)
 			g->members.members[i].name = g->members.members[i].address = g->members.members[i].waits_for = slice(NULL, 0);
-	} else if (message->status != 0 && message->method == METHOD_CHANGE_MEMBERS) {
+	} else if (message->status == 0 && message->method == METHOD_FORCE) {
+		ck_assert_int_eq(wire_force_reply_decode(payload, &arena, &g->force), 0);
+		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)g->force.text.len, (const char *)g->force.text.data);
+		g->force.text = slice(NULL, 0);
+	} else if (message->status != 0 && (message->method == METHOD_CHANGE_MEMBERS || message->method == METHOD_FORCE)) {
 		struct wire_error error;
 		ck_assert_int_eq(wire_error_decode(payload, &arena, &error), 0);
 		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)error.message.len, (const char *)error.message.data);
@@ -363,11 +458,12 @@ static void halted(void *context, struct sim_process *process)
 	g->halt_status = process->halt_status;
 }
 
-static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings, bool lives)
+static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings, bool lives,
+		 bool masters)
 {
 	struct sim_options options;
 	sim_options_calm(&options);
-	*g = (struct rsm_group){.count = count};
+	*g = (struct rsm_group){.count = count, .masters.on = masters};
 	if (settings != NULL)
 		g->settings = *settings;
 	else
@@ -396,19 +492,30 @@ static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struc
 
 void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
 {
-	init(g, count, seed, settings, false);
+	init(g, count, seed, settings, false, false);
 }
 
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
 {
-	init(g, count, seed, settings, true);
+	init(g, count, seed, settings, true, false);
+}
+
+void rsm_group_init_masters(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+{
+	init(g, count, seed, settings, true, true);
 }
 
 uint32_t rsm_group_join(struct rsm_group *g)
 {
+	return rsm_group_join_generation(g, 0);
+}
+
+uint32_t rsm_group_join_generation(struct rsm_group *g, uint32_t generation)
+{
 	uint32_t i = g->count;
 	ASSERT(i < REPLICAS_MAX);
-	g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = i + 1, .joining = true};
+	g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = i + 1, .joining = true,
+					      .generation = generation};
 	g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){
 		.name = names[i], .address = addresses[i], .build = replica_build, .context = &g->replicas[i], .disk = true,
 		.lives = true});

@@ -44,6 +44,9 @@ struct rsm_replica {
 	bool lost;                /* it is started without a vote */
 	bool joining;             /* it has been added to the group, whose members are the first so many … */
 	uint32_t nmembers;        /* … by its configuration */
+	uint32_t generation; /* its directory says (rsm/force.h) */
+	uint32_t force;      /* its next start is to begin that one */
+	uint32_t superseded;      /* by that generation, it has been told, and has ended */
 	bool removed;             /* it has been told that it is none any more, and has ended */
 	bool wrong;               /* its state has been changed by the test, and is not compared, until another takes its place */
 	const struct rsm_settings *settings; /* NULL: the group's; takes effect at the next start */
@@ -62,8 +65,19 @@ struct rsm_group {
 	uint64_t appended;           /* values 1 … so many are in the state, in order, if every append succeeded */
 	struct paxos_invariants *invariants;
 	struct map hashes;           /* slot → hash of the state after it */
+	/*
+	 * What shard masters would keep of the group's generation. on: a start asks them, and FORCE has them record the next one; down: they
+	 * do not answer; deny: nor record anything.
+	 */
+	struct {
+		bool on, down, deny;
+		uint32_t generation;
+		uint64_t life;
+		bool begun;
+	} masters;
+	struct wire_force_reply force; /* the last answer to FORCE; without its text, which is in `refusal` */
 	struct wire_members members; /* of the last answer to MEMBERS; without its texts */
-	char refusal[400];           /* the text of the last one */
+	char refusal[1024];          /* the text of the last one */
 	uint64_t halts;
 	int halt_status;
 	struct buffer scratch;
@@ -74,10 +88,14 @@ void rsm_group_settings(struct rsm_settings *settings);
 void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 /* The same, and each disk has a life: one that is lost is bound again. */
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
+/* The same, and shard masters keep the generation (g->masters). */
+void rsm_group_init_masters(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);
 
 /* A machine called r<number> is there that has been told that it is member <number>, the next one. Its index. */
 uint32_t rsm_group_join(struct rsm_group *g);
+/* … and that this is its group's generation. */
+uint32_t rsm_group_join_generation(struct rsm_group *g, uint32_t generation);
 
 /* Of a living replica. */
 struct app *rsm_group_app(const struct rsm_group *g, uint32_t i);

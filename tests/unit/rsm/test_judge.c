@@ -225,7 +225,7 @@ START_TEST(lies)
 			{METHOD_STATE_HASH, {.slot = UINT64_MAX, .total = 3, .position = hash, .data = parts}},
 			{METHOD_STATE_HASH, {.slot = 5, .total = UINT64_C(1) << 61 | 3, .position = hash, .data = parts}},
 			{METHOD_STARTED, {.slot = 5}},
-			{METHOD_STARTED, {.flags = PAXOS_GRANTED, .claim = claim}},
+			{METHOD_STARTED, {.flags = PAXOS_MORE, .claim = claim}},
 			{METHOD_STARTED, {.chosen = SLOT_MAX + 1, .claim = claim}},
 			{METHOD_STARTED, {.claim = slice(claim.data, claim.len - 1)}},
 			{METHOD_STARTED, {.claim = claim, .data = slice_string("no lives")}},
