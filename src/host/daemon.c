@@ -39,6 +39,7 @@ struct running {
 	struct host *host;
 	struct node *node;
 	struct http *http;
+	uint32_t force; /* the node is to begin that generation, in its next life (rsm/force.h); 0: none */
 	bool in_lobby; /* the node is one of host/lobby.h */
 	bool born;     /* the lobby has found out that the group begins */
 	char lacks[ERROR_BYTES_MAX]; /* members that the configuration does not have, and what is to be said then; "": none */
@@ -296,10 +297,12 @@ static int create_node(struct running *r)
 		.self = r->config.self,
 		.settings = r->config.settings,
 		.identity = &r->identity,
+		.force = r->force,
 		.version = SYNOD_RELEASE,
 		.env = host_env(r->host),
 		.log = &r->log,
 	};
+	r->force = 0;
 	r->node = r->in_lobby ? create_lobby(r) : r->kind->create(&r->daemon);
 	process_metrics_register(&r->node->metrics, r->disk, &r->log);
 	if (r->config.self->http == NULL)
@@ -376,7 +379,8 @@ static bool take_outcome(struct running *r, int *code)
 	if (outcome == LOBBY_MEMBER)
 		lobby_identity(r->node, &identity);
 	if (outcome == LOBBY_REMOVED) {
-		identity.removed = true;
+		identity.superseded = lobby_superseded(r->node);
+		identity.removed = identity.superseded == 0;
 		log_event(&r->log, LOG_WARN, "removed", "why=\"the group's members do not have this node any more\"");
 	}
 	if (outcome == LOBBY_MEMBER || outcome == LOBBY_REMOVED) {
@@ -419,6 +423,9 @@ static bool run_once(struct running *r, int *code)
 	bool orderly = host_run(r->host), again = false;
 	if (r->in_lobby && !r->stopping)
 		again = take_outcome(r, code);
+	else if (!r->stopping && orderly)
+		r->force = host_starts_anew(r->host);
+	again |= r->force != 0;
 	if (!again)
 		log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
 	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */

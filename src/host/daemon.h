@@ -40,6 +40,7 @@ struct daemon {
 	const struct clusterconf_node *self; /* with listen, http and dir as overridden */
 	struct settings settings;            /* effective */
 	const struct identity *identity;     /* of the directory: number and members, by the group or at its beginning */
+	uint32_t force; /* its log is to begin that generation of the group (rsm/force.h); 0: none */
 	const char *version;                 /* of the program */
 	struct env *env;
 	struct log *log;

@@ -160,6 +160,16 @@ static const char *env_found_at(struct env *env, link_id id)
 	return id == 0 ? host->advertised : link == NULL ? NULL : peer_found_at(link);
 }
 
+static void env_superseded(struct env *env, uint32_t generation)
+{
+	host_members_superseded(host_of(env), generation, "its service has heard of it");
+}
+
+static void env_force(struct env *env, uint32_t generation)
+{
+	host_members_force(host_of(env), generation);
+}
+
 static void env_removed(struct env *env)
 {
 	host_members_removed(host_of(env), NULL); /* the node has said so */
@@ -184,4 +194,6 @@ const struct env_ops HOST_ENV_OPS = {
 	.members = env_members,
 	.found_at = env_found_at,
 	.removed = env_removed,
+	.superseded = env_superseded,
+	.force = env_force,
 };

@@ -70,6 +70,15 @@ static int judge(struct host *host, const struct wire_hello *hello, char *text)
 	return host_identity_judge(host, hello, text, TEXT_BYTES_MAX);
 }
 
+static void refusal(const struct host *host, int status, const char *text, const struct wire_hello *hello, struct buffer *out)
+{
+	uint32_t generation = host_identity_own(host)->members.generation;
+	wire_error_format(out, "%s", text);
+	/* A field more. */
+	if (status == STATUS_REMOVED && hello->generation < generation)
+		wire_error_encode(&(struct wire_error){.generation = generation}, out);
+}
+
 static bool answer(struct link *link, const struct message *message, const struct wire_hello *hello)
 {
 	struct host *host = link->host;
@@ -83,7 +92,7 @@ static bool answer(struct link *link, const struct message *message, const struc
 		status = STATUS_BUSY;
 	}
 	if (status != 0)
-		wire_error_format(&payload, "%s", text);
+		refusal(host, status, text, hello, &payload);
 	else
 		encode(link, "", &payload);
 	struct message reply = {
@@ -154,7 +163,10 @@ static bool refused(struct link *link, const struct message *message)
 	if (message->status == STATUS_REMOVED && (link->may & SENDER_REPLICA) != 0) {
 		char text[TEXT_BYTES_MAX];
 		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
-		host_members_removed(link->host, text);
+		if (error.generation > host_identity_own(link->host)->members.generation)
+			host_members_superseded(link->host, error.generation, text);
+		else
+			host_members_removed(link->host, text);
 	}
 	if (message->status == STATUS_WRONG_CLUSTER || message->status == STATUS_WRONG_VERSION) {
 		/* What the node sends in its answers must not join what is being answered. */

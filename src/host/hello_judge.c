@@ -1,7 +1,8 @@
 /*
  * What a hello says of who sends it, and whether that agrees with what is known here.
  *
- * MEMBERS. Each side tells the list of its group's members, and the slot of the entry that says so. The newer list counts:
+ * MEMBERS. Each side tells the list of its group's members, its generation (rsm/force.h) and the slot of the entry that says so. The newer list
+ * counts, that of the later generation whatever its slot:
  *
  *   both without an entry, one of them without a group    the lists must be the same: what is about to begin must agree on it
  *   the other's list is older     it is a member if our list has its name with its number. If not, it has been removed: it is told so
@@ -50,6 +51,7 @@ void host_identity_tell(const struct link *link, struct wire_hello *hello)
 	hello->group = id->own.group;
 	hello->replica = id->waits ? 0 : id->own.replica;
 	hello->members_slot = id->own.members.slot;
+	hello->generation = id->own.members.generation;
 	if (link->host->advertised != NULL)
 		hello->address = slice_string(link->host->advertised);
 	hello->nmembers = id->own.members.count;
@@ -152,6 +154,18 @@ static int refuse_removed(const struct host *host, const struct wire_hello *hell
 	return STATUS_REMOVED;
 }
 
+static int refuse_superseded(const struct host *host, const struct wire_hello *hello, char *text, size_t size)
+{
+	const struct identity *own = &host->identity->own;
+	char group[IDENTITY_GROUP_TEXT_BYTES], members[IDENTITY_MEMBERS_TEXT_BYTES];
+	snprintf(text, size,
+		 "group %s had lost its majority, and was made to go on as generation %" PRIu32 " of itself (kvctl member "
+		 "force), in which its members are (%s); node %.*s is of generation %" PRIu32 ", and none of them",
+		 identity_group_text(own->role, own->group, group), own->members.generation,
+		 identity_members_text(&own->members, members), (int)hello->node.len, (const char *)hello->node.data, hello->generation);
+	return STATUS_REMOVED;
+}
+
 static int refuse_lost(const struct host *host, const struct wire_hello *hello, char *text, size_t size)
 {
 	char id[ID_TEXT_BYTES];
@@ -179,9 +193,13 @@ static int judge_members(struct host *host, const struct wire_hello *hello, char
 	if (hello->replica == 0 || id->waits)
 		return 0;
 	const struct identity_member *member = listed(own, hello);
-	if (member == NULL && begun && they_begun && hello->members_slot < own->slot)
+	const struct identity_members theirs = {.generation = hello->generation, .slot = hello->members_slot};
+	bool older = identity_members_newer(own, hello->generation, hello->members_slot);
+	if (begun && they_begun && hello->generation < own->generation && !hello->lost && (member == NULL || member->life != hello->disk_life))
+		return refuse_superseded(host, hello, text, size);
+	if (member == NULL && begun && they_begun && older)
 		return refuse_removed(host, hello, text, size);
-	if (member == NULL && hello->members_slot <= own->slot)
+	if (member == NULL && !identity_members_newer(&theirs, own->generation, own->slot))
 		return refuse_members(host, hello, text, size);
 	if (!they_begun && !hello->lost && member != NULL && member->seen)
 		return refuse_lost(host, hello, text, size);
@@ -220,6 +238,7 @@ void host_identity_heard(struct link *link, const struct wire_hello *hello)
 	link->cluster_id = hello->cluster_id;
 	link->group_id = hello->group_id;
 	link->members_slot = same ? hello->members_slot : 0;
+	link->generation = same ? hello->generation : 0;
 	link->waits = same && hello->replica == 0;
 }
 

@@ -128,6 +128,8 @@ uint64_t host_cluster_id(const struct host *host);
 uint64_t host_link_group_id(const struct host *host, link_id link);
 /* What is known of the node's directory by now. */
 const struct identity *host_identity_own(const struct host *host);
+/* After host_run(): the node is to be started once more, and to begin that generation of its group (rsm/force.h); 0: it is not. */
+uint32_t host_starts_anew(const struct host *host);
 /* The port that is bound; 0 if not listening. */
 uint16_t host_port(const struct host *host);
 

@@ -119,7 +119,7 @@ static void write_next(struct host_identity *id)
 		id->changed = id->failed = false;
 		id->writing_group_id = id->own.group_id;
 		id->writing_lost = identity_lacks_vote(&id->own);
-		id->writing_removed = id->own.removed;
+		id->writing_removed = id->own.removed || id->own.superseded != 0;
 		buffer_clear(&id->text);
 		next = id->own;
 		id->writing_life = id->next_life;
@@ -180,7 +180,7 @@ void identity_note_change(struct host_identity *id)
 			id->durable_group_id = id->own.group_id;
 			announce(id);
 		}
-		if (id->own.removed)
+		if (id->own.removed || id->own.superseded != 0)
 			members_leave(id);
 	} else if (id->step == WRITE_NOTHING && !timer_armed(&id->retry)) {
 		write_next(id);
@@ -360,7 +360,7 @@ static struct wire_identity ours(const struct host *host)
 {
 	const struct host_identity *id = host->identity;
 	struct wire_identity identity = {.cluster_id = id->own.cluster_id, .group_id = id->durable_group_id,
-					 .members_slot = id->own.members.slot};
+					 .members_slot = id->own.members.slot, .generation = id->own.members.generation};
 	for (uint32_t i = 0; i < id->own.members.count; i++)
 		identity.seen |= (uint32_t)id->own.members.list[i].seen << i;
 	return identity;
@@ -372,7 +372,8 @@ static void note_ids(struct link *link, const struct wire_identity *theirs)
 		link->cluster_id = theirs->cluster_id;
 	if (theirs->group_id != 0)
 		link->group_id = theirs->group_id;
-	link->seen = theirs->members_slot == link->host->identity->own.members.slot ? theirs->seen : 0;
+	const struct identity_members *own = &link->host->identity->own.members;
+	link->seen = theirs->members_slot == own->slot && theirs->generation == own->generation ? theirs->seen : 0;
 }
 
 void host_identity_ask(struct link *dialled, uint64_t nonce)

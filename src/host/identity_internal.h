@@ -28,6 +28,7 @@ struct host_identity {
 	uint64_t writing_group_id;
 	uint64_t next_life, writing_life; /* that is to take the place of own.life; 0: none */
 	bool writing_lost, writing_removed;
+	uint32_t force;            /* the node is stopped, to begin that generation when it is started anew; 0: it is not */
 	bool serving, renewed;     /* the start is over; another life is durable, and the node has not been told */
 	struct buffer text;
 	struct disk_request request;

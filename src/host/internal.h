@@ -119,8 +119,9 @@ struct link {
 	uint32_t may;       /* what the other end may send: SENDER_… */
 	uint64_t nonce;     /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
-	uint64_t members_slot;         /* of its list, if it is of this node's group */
-	bool is_there; /* dialled: it says itself that it listens where it was reached */
+	uint64_t members_slot;         /* of its list, if it is of this node's group … */
+	uint32_t generation;           /* … and that list's generation */
+	bool is_there;                 /* dialled: it says itself that it listens where it was reached */
 	bool waits;                    /* it is of this node's group, by its configuration, and no replica yet */
 	uint64_t disk_life; /* of the other end's data directory; 0: not told */
 	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
@@ -441,6 +442,10 @@ struct identity_members *host_identity_members(struct host *host);
 void host_members_follow(struct host *host, const struct identity_members *members);
 /* The group has removed this node, as `why` says (NULL: the node has said it): notes that, then stops. Once. */
 void host_members_removed(struct host *host, const char *why);
+/* The group goes on as that generation, without this node. */
+void host_members_superseded(struct host *host, uint32_t generation, const char *why);
+/* This node's log is to begin that generation: it is stopped, and started anew. */
+void host_members_force(struct host *host, uint32_t generation);
 /* A link that has become LINK_OPEN, or an accepted one: its other end knows a newer list? */
 void host_members_met(struct link *link);
 /* The answer to that. */

@@ -190,7 +190,8 @@ static void decide_without_log(struct lobby *l)
 static void decide_with_log(struct lobby *l)
 {
 	uint64_t now_us = node_now_us(&l->node);
-	bool newer = l->group_id == own(l)->group_id && l->newest.slot > own(l)->members.slot;
+	bool newer = l->group_id == own(l)->group_id && 
+		     identity_members_newer(&l->newest, own(l)->members.generation, own(l)->members.slot);
 	if (newer && self_in(l, &l->newest) == NULL) {
 		end(l, LOBBY_REMOVED);
 	} else if (newer) {
@@ -248,7 +249,8 @@ static void take_list(struct lobby *l, uint64_t group_id, const struct identity_
 {
 	if (l->group_id == 0)
 		l->group_id = group_id;
-	if (l->group_id != group_id || (l->newest.count > 0 && members->slot <= l->newest.slot))
+	if (l->group_id != group_id ||
+	    (l->newest.count > 0 && !identity_members_newer(members, l->newest.generation, l->newest.slot)))
 		return;
 	l->newest = *members;
 }
@@ -283,7 +285,7 @@ static void welcomed(struct lobby *l, const struct message *message)
 	if (l->options.lacks != NULL || wire_welcome_decode(message->payload, &l->arena, &welcome) != 0 ||
 	    welcome.group != own(l)->group || welcome.group_id == 0 || welcome.slot == 0)
 		return;
-	told = (struct wire_members){.slot = welcome.slot, .nmembers = welcome.nmembers};
+	told = (struct wire_members){.slot = welcome.slot, .generation = welcome.generation, .nmembers = welcome.nmembers};
 	memcpy(told.members, welcome.members, sizeof told.members);
 	identity_members_of_wire(&told, &members);
 	const struct identity_member *self = self_in(l, &members);
@@ -303,7 +305,8 @@ static void welcomed(struct lobby *l, const struct message *message)
 static void reply_members(struct lobby *l, link_id from, const struct message *request)
 {
 	struct wire_members reply = {.group = own(l)->group, .group_id = l->options.lacks == NULL ? 0 : own(l)->group_id,
-				     .slot = own(l)->members.slot, .next_number = 1};
+				     .slot = own(l)->members.slot, .generation = own(l)->members.generation,
+				     .next_number = 1};
 	for (uint32_t i = 0; i < own(l)->members.count; i++) {
 		const struct identity_member *m = &own(l)->members.list[i];
 		reply.members[reply.nmembers++] = (struct wire_member){.number = m->replica, .role = m->learner ? 2 : 1, .life = m->life,
@@ -486,6 +489,12 @@ void lobby_identity(const struct node *lobby, struct identity *identity)
 	identity->members = l->become.members;
 	identity->lost = l->become.lost;
 	identity->added = l->become.added;
+}
+
+uint32_t lobby_superseded(const struct node *lobby)
+{
+	const struct lobby *l = lobby_of(lobby);
+	return l->newest.generation > own(l)->members.generation ? l->newest.generation : 0;
 }
 
 const char *lobby_text(const struct node *lobby)

@@ -63,6 +63,8 @@ struct node *lobby_create(const struct lobby_options *options);
 enum lobby_outcome lobby_outcome(const struct node *lobby);
 /* LOBBY_MEMBER: what this node is now: number, members, ids, lost. For the rest of it see what else is known of the directory. */
 void lobby_identity(const struct node *lobby, struct identity *identity);
+/* LOBBY_REMOVED: because the group goes on as this generation (rsm/force.h); 0: by its own list. */
+uint32_t lobby_superseded(const struct node *lobby);
 /* LOBBY_REFUSED: one line that says why, and what to do. */
 const char *lobby_text(const struct node *lobby);
 

@@ -108,6 +108,44 @@ START_TEST(removed)
 }
 END_TEST
 
+/* The list of a later generation counts, whatever its slot: who is not in it is told, notes it, and stops. faults: 110 */
+START_TEST(superseded)
+{
+	choose_places();
+	struct member *s1 = member_run(1, 5, S(1) | S(2) | S(3));
+	struct identity_members alone = list_of(6, S(1));
+	alone.generation = 1;
+	host_env(s1->host)->ops->members(host_env(s1->host), &alone);
+	struct member *s3 = member_run(3, 900, S(1) | S(2) | S(3));
+	while (!s3->stopped) {
+		say(s3, 1);
+		turn_all();
+	}
+	ck_assert_uint_eq(s1->oneways, 0);
+	ck_assert_uint_eq(host_identity_own(s3->host)->superseded, 1);
+	ck_assert(!host_identity_own(s3->host)->removed);
+	ck_assert(has_logged(s3, "event=superseded group=1 replica=3 generation=0 newest=1 why=\"group 1 had lost its majority, and was made to go on as "
+				 "generation 1 of itself (kvctl member force), in which its members are (1 s1)"));
+	/* And older lists change nothing. */
+	follow(s1, 901, S(1) | S(2) | S(3));
+	ck_assert_uint_eq(host_identity_own(s1->host)->members.count, 1);
+	end_all();
+}
+END_TEST
+
+/* The node is stopped, to be started anew. */
+START_TEST(forced)
+{
+	choose_places();
+	struct member *s1 = member_run(1, 5, S(1) | S(2) | S(3));
+	ck_assert_uint_eq(host_starts_anew(s1->host), 0);
+	host_env(s1->host)->ops->force(host_env(s1->host), 2);
+	AWAIT(s1->stopped);
+	ck_assert_uint_eq(host_starts_anew(s1->host), 2);
+	end_all();
+}
+END_TEST
+
 /* Only a newer list removes: an older one does not know everybody yet. */
 START_TEST(older_lists_remove_nobody)
 {
@@ -300,5 +338,5 @@ START_TEST(many)
 }
 END_TEST
 
-CHECK_MAIN("members", added, replaced_at_its_address, removed, older_lists_remove_nobody, newer_list_is_asked_for, wrong_answers,
+CHECK_MAIN("members", added, replaced_at_its_address, removed, superseded, forced, older_lists_remove_nobody, newer_list_is_asked_for, wrong_answers,
 	   not_a_member, moved, removed_goes_at_last, many)
