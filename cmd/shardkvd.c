@@ -18,6 +18,8 @@ static struct node *create(const struct daemon *daemon)
 		.gid = daemon->self->group,
 		.replica = daemon->identity->replica,
 		.members_slot = daemon->identity->members.slot,
+		.generation = daemon->identity->members.generation,
+		.force = daemon->force,
 		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
 		.nshards = daemon->conf->shards,
 		.settings = daemon_rsm_settings(daemon),

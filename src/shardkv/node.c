@@ -70,7 +70,11 @@ static void on_members(void *context, const struct group_members *members)
 
 static int start(struct node *node)
 {
-	return rsm_start(shardkv_node_of(node)->rsm);
+	struct shardkv_node *n = shardkv_node_of(node);
+	int status = rsm_start(n->rsm);
+	if (status == 0)
+		generation_ask(n);
+	return status;
 }
 
 static void message(struct node *node, link_id from, const struct message *message)
@@ -130,6 +134,7 @@ static void destroy(struct node *node)
 	node_timer_cancel(node, &n->work);
 	follow_stop(n);
 	report_stop(n);
+	generation_free(n);
 	claims_free(n);
 	registrar_free(&n->registrar);
 	caller_destroy(n->masters);
@@ -201,6 +206,10 @@ static void create_rsm(struct shardkv_node *n)
 		.nmembers = n->options.nmembers,
 		.members_slot = n->options.members_slot,
 		.joining = n->options.joining,
+		.generation = n->options.generation,
+		.force = n->options.force,
+		.record_generation = n->options.nmasters > 0 ? generation_record : NULL,
+		.no_force = "without shard masters nobody could keep the members that were lost from serving again when they come back",
 		.settings = n->options.settings,
 		.applied = on_applied,
 		.leadership = on_leadership,
@@ -224,6 +233,7 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 	timer_init(&n->work, work, n);
 	claims_init(n);
 	report_init(n);
+	generation_init(n);
 	struct shardkv_app_options app = {
 		.store = store_memory_create(options->nshards),
 		.gid = options->gid,

@@ -40,6 +40,7 @@ struct shardkv_node_options {
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* all replicas of the group, this one among them */
 	uint64_t members_slot; /* of the entry that names them; 0: the configuration (rsm/rsm.h) */
+	uint32_t generation, force; /* rsm_options */
 	bool joining;          /* likewise: this replica was added to the group, or comes again, and knows no list yet */
 	uint32_t nshards;
 	uint32_t nmasters;

@@ -6,6 +6,7 @@
  *   clients.c      client ids, which the shard masters hand out
  *   follow.c       following the shard master's configurations
  *   report.c       telling the shard masters where the members are found
+ *   generation.c   the group's generation, which the shard masters keep
  *   node_status.c  STATUS, CLUSTER, JSON, metrics
  *
  * Callbacks (of the rsm, of the watch, of calls) only note what happened and set the work timer, which is due at once:
@@ -65,6 +66,12 @@ struct report {
 	uint64_t slot, config;             /* of the last answer: this list needs no telling before there is a newer configuration */
 };
 
+struct generation {
+	struct caller_call *call, *record; /* the question; FORCE */
+	struct timer timer;
+	uint64_t told_us; /* that a start waits; 0: not yet looked at */
+};
+
 struct shardkv_node {
 	struct node node;
 	struct shardkv_node_options options; /* strings are copies */
@@ -84,6 +91,7 @@ struct shardkv_node {
 	struct buffer out;
 	struct claims claims;
 	struct report report;
+	struct generation generation;
 	struct registrar registrar;
 	uint64_t parked_total, claims_total;
 };
@@ -117,6 +125,15 @@ void claims_abandon(struct shardkv_node *n);
 void report_init(struct shardkv_node *n);
 void report_stop(struct shardkv_node *n);
 void report_work(struct shardkv_node *n);
+
+/* ---- generation.c ---- */
+
+void generation_init(struct shardkv_node *n);
+void generation_free(struct shardkv_node *n);
+/* Now. */
+void generation_ask(struct shardkv_node *n);
+/* For struct rsm_options. */
+void generation_record(void *node, uint32_t generation);
 
 /* ---- follow.c ---- */
 

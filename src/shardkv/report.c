@@ -34,7 +34,7 @@ static bool is_known(const struct shard_group *known, const struct wire_group *g
 /* The masters have answered, and would not answer otherwise if they were asked again. */
 static bool is_final(int status)
 {
-	return status == STATUS_DENIED || status == STATUS_NO_SUCH_GROUP || status == STATUS_BAD_REQUEST;
+	return status == STATUS_DENIED || status == STATUS_NO_SUCH_GROUP || status == STATUS_BAD_REQUEST || status == STATUS_REMOVED;
 }
 
 static void answered(void *context, int status, struct slice payload)
@@ -56,6 +56,9 @@ static void answered(void *context, int status, struct slice payload)
 		log_event(n->node.log, LOG_WARN, "members_not_told", "group=%" PRIu64 " slot=%" PRIu64 " status=%s why=\"%.*s\"",
 			  n->options.gid, r->asked_slot, status_name(status), (int)error.message.len,
 			  (const char *)error.message.data);
+		/* The group is of a later generation. */
+		if (status == STATUS_REMOVED)
+			generation_ask(n);
 		if (!is_final(status)) {
 			node_timer_after(&n->node, &r->retry, REPORT_RETRY_US);
 			return;
@@ -71,7 +74,7 @@ static void retry(void *data)
 	report_work(data);
 }
 
-static void tell(struct shardkv_node *n, struct wire_group *group)
+static void tell(struct shardkv_node *n, uint32_t generation, struct wire_group *group)
 {
 	struct wire_master_command members = {
 		.op = WIRE_MASTER_MEMBERS,
@@ -79,6 +82,7 @@ static void tell(struct shardkv_node *n, struct wire_group *group)
 		.groups = group,
 		.slot = n->report.asked_slot,
 		.group_id = rsm_group_id(n->rsm),
+		.generation = generation,
 	};
 	struct buffer body = {0};
 	wire_master_command_encode(&members, &body);
@@ -109,7 +113,7 @@ void report_work(struct shardkv_node *n)
 		return;
 	r->asked_slot = members->slot;
 	r->asked_config = config->number;
-	tell(n, &group);
+	tell(n, members->generation, &group);
 }
 
 void report_init(struct shardkv_node *n)
