@@ -90,6 +90,10 @@ static void check_node(struct doctor *doctor, const struct kvctl_node *node)
 		       name);
 	if (strcmp(status->state, "waiting") == 0)
 		report(doctor, FINDING_WARN, "%s waits for the others of its group: see event=birth_waits in its log", name);
+	if (strcmp(status->state, "unnamed") == 0)
+		report(doctor, FINDING_FAIL,
+		       "%s was started, and takes part when the shard masters have told it that its group did not go on without it meanwhile: "
+		       "start them (event=generation_waits)", name);
 	if (status->state_undecided > 0)
 		report(doctor, FINDING_FAIL,
 		       "%s: its group's replicas have different states, and no majority says which is right: see "

@@ -1,4 +1,4 @@
-/* member list, member transfer; the changes are in cmd_member_change.c */
+/* member list, member transfer; the changes are in cmd_member_change.c, force in cmd_member_force.c */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,10 +103,11 @@ static void print_json(const struct kvctl_group *group)
 	json_t *members = json_array();
 	for (size_t i = 0; i < list->nmembers; i++)
 		json_array_append_new(members, member_json(group, &list->members[i]));
-	kvctl_print_json(json_pack("{s:o,s:s,s:o,s:s,s:o,s:I,s:o}", "group", kvctl_json_u64(group->group), "role", group->role,
+	kvctl_print_json(json_pack("{s:o,s:s,s:o,s:s,s:o,s:I,s:I,s:o}", "group", kvctl_json_u64(group->group), "role", group->role,
 				   "group_id", list->group_id == 0 ? json_null() : json_string(id_text(list->group_id, id)),
 				   "leader_name", list->leads && leader != NULL ? leader->name : "", "slot",
-				   kvctl_json_u64(list->slot), "next_number", (json_int_t)list->next_number, "members", members));
+				   kvctl_json_u64(list->slot), "next_number", (json_int_t)list->next_number, "generation",
+				   (json_int_t)list->generation, "members", members));
 }
 
 /* All nodes, by what each says of itself. */
@@ -190,8 +191,19 @@ static int transfer(struct kvctl *kvctl, int count, char **operands)
 	return exit_code;
 }
 
-static int run(struct kvctl *kvctl, const char *action, int count, char **operands, bool wait)
+struct options {
+	bool wait, yes;
+	const char *from;
+};
+
+static int run(struct kvctl *kvctl, const char *action, int count, char **operands, const struct options *options)
 {
+	bool wait = options->wait;
+	if (strcmp(action, "force") == 0)
+		return wait ? kvctl_member_force(kvctl, count, operands, options->from, options->yes)
+			    : kvctl_usage(kvctl, "member force does not take --no-wait");
+	if (options->from != NULL || options->yes)
+		return kvctl_usage(kvctl, "member %s does not take %s", action, options->from != NULL ? "--from" : "--yes");
 	if (kvctl_member_changes(action))
 		return kvctl_member_change(kvctl, action, count, operands, wait);
 	if (!wait)
@@ -200,22 +212,29 @@ static int run(struct kvctl *kvctl, const char *action, int count, char **operan
 		return list(kvctl, count, operands);
 	if (strcmp(action, "transfer") == 0)
 		return transfer(kvctl, count, operands);
-	return kvctl_usage(kvctl, "\"%s\" is none of list, add, remove, replace, promote, transfer", action);
+	return kvctl_usage(kvctl, "\"%s\" is none of list, add, remove, replace, promote, transfer, force", action);
 }
 
 int kvctl_member(struct kvctl *kvctl, int argc, char **argv)
 {
-	static const struct option specific[] = {{"no-wait", no_argument, NULL, KVCTL_OPTION(0)}, {0}};
-	bool wait = true;
+	static const struct option specific[] = {{"no-wait", no_argument, NULL, KVCTL_OPTION(0)},
+						 {"yes", no_argument, NULL, KVCTL_OPTION(1)},
+						 {"from", required_argument, NULL, KVCTL_OPTION(2)},
+						 {0}};
+	struct options options = {.wait = true};
 	int option;
 	kvctl_options_begin(argc, argv);
-	while ((option = kvctl_next_option(kvctl, argc, argv, specific)) >= 0 && option != '?')
-		wait &= option != KVCTL_OPTION(0);
+	while ((option = kvctl_next_option(kvctl, argc, argv, specific)) >= 0 && option != '?') {
+		options.wait &= option != KVCTL_OPTION(0);
+		options.yes |= option == KVCTL_OPTION(1);
+		if (option == KVCTL_OPTION(2))
+			options.from = optarg;
+	}
 	kvctl_options_end(argc, argv);
 	if (option != -1)
 		return EXIT_USAGE;
 	int exit_code = kvctl_check_operands(kvctl, argc - optind, 1, 16);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	return run(kvctl, argv[optind], argc - optind - 1, argv + optind + 1, wait);
+	return run(kvctl, argv[optind], argc - optind - 1, argv + optind + 1, &options);
 }

@@ -45,6 +45,8 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = "does not vote: its directory was lost";
 	else if (kvctl_node_waits(node) || strcmp(node->status->state, "learner") == 0 || strcmp(node->status->state, "removed") == 0)
 		view.health = node->status->state;
+	else if (strcmp(node->status->state, "unnamed") == 0)
+		view.health = "waits for the shard masters";
 	else if (leader == SIZE_MAX)
 		view.health = "no leader";
 	else if (strcmp(node->status->state, "entering") == 0)

@@ -102,6 +102,8 @@ static bool is_better(const struct synod_members *a, const struct synod_members 
 		return b == NULL || a->status == SYNOD_OK;
 	if (a->status != SYNOD_OK)
 		return false;
+	if (a->generation != b->generation)
+		return a->generation > b->generation;
 	return a->slot != b->slot ? a->slot > b->slot : a->leads && !b->leads;
 }
 

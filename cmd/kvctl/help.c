@@ -175,7 +175,7 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl rebalance\n",
 	 "", kvctl_rebalance},
 	{"member", "list [GID] | add GID NODE [HOST:PORT] | remove GID NODE | replace GID OLD NEW [HOST:PORT] | promote GID NODE | "
-	 "transfer GID [NODE]", "who belongs to a group; changes of that; hand leadership over",
+	 "transfer GID [NODE] | force GID --from NODE [--yes]", "who belongs to a group; changes of that; hand leadership over",
 	 "GID is the number of a group, masters, views, or paxos (list and transfer). NODE\n"
 	 "is the name of a node; one that is there may be named by its number, too.\n"
 	 "\n"
@@ -194,12 +194,18 @@ const struct kvctl_command kvctl_commands[] = {
 	 "\n"
 	 "transfer hands leadership over to NODE, or to who is most caught up.\n"
 	 "\n"
+	 "force is for a group that has lost more than half of its voters for good: it\n"
+	 "makes the group go on from NODE alone, with what that has, and turns the others\n"
+	 "away for ever. It says what may be lost, and asks; --yes answers. Without a\n"
+	 "terminal and --yes: exit code 64. Refused while a majority answers.\n"
+	 "\n"
 	 "  kvctl member list 1\n"
 	 "  kvctl member add 1 g1d 10.0.0.4:7001\n"
 	 "  kvctl member replace 1 g1b g1e 10.0.0.5:7001\n"
 	 "  kvctl member remove 1 g1d\n"
-	 "  kvctl member transfer 1 g1b\n",
-	 "list add remove replace promote transfer --no-wait", kvctl_member},
+	 "  kvctl member transfer 1 g1b\n"
+	 "  kvctl member force 1 --from g1a\n",
+	 "list add remove replace promote transfer force --no-wait --from= --yes", kvctl_member},
 	{"doctor", "", "look for what is wrong, and say what to do",
 	 "Checks the configuration file, that every node answers as the one it should be,\n"
 	 "versions, majorities, leaders, lags, primary and backup, shards without a group,\n"

@@ -354,6 +354,8 @@ void kvctl_group_free(struct kvctl_group *group);
 /* cmd_member_change.c: add, remove, replace, promote, which kvctl_member_changes() knows. */
 int kvctl_member_change(struct kvctl *kvctl, const char *action, int count, char **operands, bool wait);
 bool kvctl_member_changes(const char *action);
+/* cmd_member_force.c; from NULL: not given. */
+int kvctl_member_force(struct kvctl *kvctl, int count, char **operands, const char *from, bool yes);
 
 /* ---- shared by status, member and doctor ---- */
 

@@ -53,6 +53,7 @@ static void fill(struct members_block *block, const struct wire_members *in)
 		.slot = in->slot,
 		.chosen = in->chosen,
 		.next_number = in->next_number,
+		.generation = in->generation,
 		.nmembers = in->nmembers,
 		.members = block->list,
 	};
@@ -119,4 +120,61 @@ struct synod_reply *synod_change_members(struct synod *s, const char *const *add
 	struct client_request *request = NULL;
 	int made = client_request_change(&request, addresses, count, change);
 	return handle_run(s, made, request, timeout_ms, NULL);
+}
+
+/* ---- a majority is lost ---- */
+
+static struct synod_force no_memory_to_force = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
+
+struct force_block {
+	struct synod_force force; /* first: it is what the user holds */
+	struct arena arena;
+};
+
+static struct synod_force *make_force(const struct synod_reply *reply, struct slice payload)
+{
+	struct wire_force_reply wire;
+	struct force_block *block = calloc(1, sizeof *block);
+	if (block == NULL)
+		return &no_memory_to_force;
+	arena_init_fallible(&block->arena, ARENA_BYTES_MAX);
+	block->force.status = reply->status;
+	block->force.message = text_of(slice_string(reply->message), &block->arena);
+	block->force.text = "";
+	if (reply->status == SYNOD_OK && wire_force_reply_decode(payload, &block->arena, &wire) == 0) {
+		block->force.generation = wire.generation;
+		block->force.next = wire.next;
+		block->force.slot = wire.slot;
+		block->force.chosen = wire.chosen;
+		block->force.text = text_of(wire.text, &block->arena);
+	} else if (reply->status == SYNOD_OK) {
+		block->force.status = SYNOD_UNAVAILABLE;
+		block->force.message = "the node's answer is malformed";
+	}
+	if (block->arena.failed) {
+		synod_force_free(&block->force);
+		return &no_memory_to_force;
+	}
+	return &block->force;
+}
+
+struct synod_force *synod_force(struct synod *s, const char *address, uint32_t generation, uint32_t timeout_ms)
+{
+	struct client_request *request = NULL;
+	struct bytes *payload;
+	int made = client_request_force(&request, address, generation);
+	struct synod_reply *reply = handle_run(s, made, request, timeout_ms, &payload);
+	struct synod_force *force = make_force(reply, payload != NULL ? bytes_slice(payload) : slice(NULL, 0));
+	bytes_unref(payload);
+	synod_reply_free(reply);
+	return force;
+}
+
+void synod_force_free(struct synod_force *force)
+{
+	if (force == NULL || force == &no_memory_to_force)
+		return;
+	struct force_block *block = (struct force_block *)(void *)force;
+	arena_free(&block->arena);
+	free(block);
 }

@@ -1,5 +1,5 @@
 /*
- * STATUS, TRACE and MEMBERS of one server: sent to that address alone, once. Whether it answers is the question, so
+ * STATUS, TRACE, MEMBERS and FORCE, of one server: sent to that address alone, once. Whether it answers is the question, so
  * nobody else is asked, and a refused connection is an answer.
  */
 #include "client/internal.h"
@@ -10,6 +10,8 @@ static uint16_t method_of(const struct client_request *request)
 {
 	if (request->kind == CLIENT_TRACE)
 		return METHOD_TRACE;
+	if (request->kind == CLIENT_FORCE)
+		return METHOD_FORCE;
 	return request->kind == CLIENT_MEMBERS ? METHOD_MEMBERS : METHOD_STATUS;
 }
 

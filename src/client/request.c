@@ -399,6 +399,15 @@ int client_request_members(struct client_request **out, const char *address)
 	return make_addressed(out, CLIENT_MEMBERS, &(struct buffer){0}, &address, 1);
 }
 
+int client_request_force(struct client_request **out, const char *address, uint32_t generation)
+{
+	struct buffer body = {0};
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+		return STATUS_NO_MEMORY;
+	wire_force_encode(&(struct wire_force){.confirmed = generation != 0, .generation = generation}, &body);
+	return make_addressed(out, CLIENT_FORCE, &body, &address, 1);
+}
+
 int client_request_change(struct client_request **out, const char *const *members, size_t nmembers,
 			  const struct synod_member_change *change)
 {

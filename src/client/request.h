@@ -29,6 +29,7 @@ enum client_kind {
 	CLIENT_TRACE,        /* TraceRequest, to one server; without an address: this client's own part */
 	CLIENT_TRANSFER,     /* to the leader among some servers */
 	CLIENT_MEMBERS,      /* MEMBERS, of one server */
+	CLIENT_FORCE,        /* Force, to one server */
 	CLIENT_CHANGE,       /* ChangeMembers, to the leader among some servers, or to whom they name */
 	CLIENT_PB_WRITE,     /* KvCommand, to the primary */
 	CLIENT_PB_READ,      /* KvQuery of one key, to the primary */
@@ -43,7 +44,7 @@ struct client_request;
 
 /*
  * The end of a request. The reply is valid during the call; its status is a SYNOD_… . For MASTER_READ, STATUS,
- * TRACE, MEMBERS, PEER and VIEW_… that succeeded `payload` is the server's answer, otherwise empty; then value holds the
+ * TRACE, MEMBERS, FORCE, PEER and VIEW_… that succeeded `payload` is the server's answer, otherwise empty; then value holds the
  * addresses of the shard masters (MASTER_READ), or version the round trip in microseconds and modification the
  * hybrid time of the answer (STATUS).
  */
@@ -133,6 +134,8 @@ int client_request_trace(struct client_request **out, const char *address, uint6
 int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
 			    uint32_t replica) MUST_CHECK;
 int client_request_members(struct client_request **out, const char *address) MUST_CHECK;
+/* generation 0: only asks what would be done. */
+int client_request_force(struct client_request **out, const char *address, uint32_t generation) MUST_CHECK;
 int client_request_change(struct client_request **out, const char *const *members, size_t nmembers,
 			  const struct synod_member_change *change) MUST_CHECK;
 int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count,
@@ -155,7 +158,8 @@ static inline bool client_request_writes(const struct client_request *request)
 /* True for what asks one server, and nobody in its place. */
 static inline bool client_request_probes(const struct client_request *request)
 {
-	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE || request->kind == CLIENT_MEMBERS;
+	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE || request->kind == CLIENT_MEMBERS ||
+	       request->kind == CLIENT_FORCE;
 }
 
 #endif

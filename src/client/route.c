@@ -85,6 +85,7 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_CHANGE:
 		return client_reply_decode_change(reply, payload, arena);
 	case CLIENT_MEMBERS:
+	case CLIENT_FORCE:
 	case CLIENT_PEER:
 	case CLIENT_TRACE:
 	case CLIENT_TRANSFER:
@@ -105,6 +106,7 @@ static int public_status(const struct client_request *request, int status)
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
 	case STATUS_UNKNOWN:
 		return client_request_writes(request) || request->kind == CLIENT_TRANSFER || request->kind == CLIENT_CHANGE ||
+				       request->kind == CLIENT_FORCE ||
 				       request->kind == CLIENT_VIEW_WRITE ||
 				       (request->kind == CLIENT_PEER && (request->method == METHOD_AGREEMENT_START ||
 									 request->method == METHOD_AGREEMENT_DONE)) ? status

@@ -353,6 +353,7 @@ struct synod_members {
 	uint32_t next_number;
 	size_t nmembers;
 	const struct synod_member *members; /* ascending by number */
+	uint32_t generation;      /* how often the group has been forced (synod_force) */
 };
 /*
  * What several replicas of one group say of its members; out[i] is the answer of addresses[i], to be freed one by one. The leader's
@@ -380,6 +381,22 @@ struct synod_member_change {
  */
 struct synod_reply *synod_change_members(struct synod *s, const char *const *addresses, size_t count,
 					 const struct synod_member_change *change, uint32_t timeout_ms);
+
+/*
+ * A group has lost more than half of its voters for good: it is made to go on from the one replica at `address`, as another generation of
+ * itself, whose only member that one is. generation 0 changes nothing: the answer tells what would be lost, and the number of the next
+ * generation; given that number, it is done. An answer comes when that is decided; the group serves a little later. Asking again
+ * for what is so already is no error; refused as long as a majority answers that replica.
+ */
+struct synod_force {
+	int status; /* SYNOD_OK, or why there is no answer */
+	const char *message;
+	uint32_t generation, next; /* of the group, as that replica knows it; and that which begins */
+	uint64_t slot, chosen;     /* everything up to this slot is kept; up to that one it is known to be chosen */
+	const char *text;          /* lines for people: what may be lost, and who is turned away */
+};
+struct synod_force *synod_force(struct synod *s, const char *address, uint32_t generation, uint32_t timeout_ms);
+void synod_force_free(struct synod_force *force);
 
 /* ---- tracing: where one request went ---- */
 
