@@ -61,4 +61,15 @@ follow 'A machine is lost' 4
 grep -qE '^ *4 +g1d .* voter ' "$scratch/typed" || fail "g1d does not vote"
 ! grep -qE '^ *2 +g1b ' <(tail -n 4 "$scratch/typed") || fail "g1b is a member still"
 
+begin "a majority is lost"
+cluster clean >/dev/null
+rm -rf "$run"
+cluster up --masters 1 --groups 1 >/dev/null
+kv put key value
+expect 0
+follow 'A majority is lost' 9
+grep -q 'event=generation_begun' "$run/g1a/log" || fail "g1a does not say that it has gone on"
+grep -qE '^ *1 +g1a .* voter ' <(tail -n 4 "$scratch/typed") || fail "g1a does not vote"
+grep -qE '^ *4 +g1b .* voter ' <(tail -n 4 "$scratch/typed") || fail "g1b does not vote"
+
 finish
