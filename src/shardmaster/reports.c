@@ -24,7 +24,9 @@ const struct group_report *reports_of(const struct shardmaster_app *master, uint
 
 bool shardmaster_app_knows(const struct app *app, uint64_t gid)
 {
-	return report_of(shardmaster_of(app), gid) != NULL;
+	const struct group_report *report = reports_of(shardmaster_of(app), gid);
+
+	return report != NULL && !report->left;
 }
 
 static bool has_common_address(const struct shard_group *known, const struct wire_group *group)
