@@ -100,7 +100,8 @@ const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *r
 {
 	const struct paxos_members *members = list_of(q, slot);
 	uint32_t voters = 0, holders = 0;
-	if (members == NULL)
+	/* What the survivor of a majority holds is chosen because an operator says so (rsm/force.h). */
+	if (members == NULL || members->generation < p->members.generation)
 		return NULL;
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct paxos_binding *b = &members->list[i];
