@@ -12,25 +12,36 @@
 #   ask NODE KEY TIMEOUT_MS          reads from this replica, whatever it believes to be; the answer is in out
 #
 # A link between replicas is called FROM-TO (g1a-g1b), one between clients and a replica client-NODE. The daemons are told with
-# --route; clients find the proxies in the configuration, which the group has joined with their addresses.
+# --route. Clients find the proxies in the configuration: the group has joined with their addresses, and its replicas believe
+# that they listen there, by a file of their own.
 
 proxied=(g1a g1b g1c)
 declare -A proxy_port=() # by the name of the link
 
-# A program of the cluster, which is started with the routes of its node: what the process is called does not change by that.
+# A program of the cluster, which is started with the routes of its node, and what else has been laid down for that: what
+# the process is called does not change by that. Its arguments begin with --config FILE --node NODE.
 wrap_program() {
 	cat >"$scratch/bin/$1" <<-END
 		#!/usr/bin/env bash
 		routes=()
 		[[ \${3:-} != --node || ! -f "$scratch/routes/\${4:-}" ]] || mapfile -t routes <"$scratch/routes/\$4"
+		if [[ \${3:-} == --node && -f "$scratch/routes/addresses" ]]; then
+			sed -f "$scratch/routes/addresses" "\$2" >"\$2.\$4"
+			set -- "\$@" --config "\$2.\$4"
+		fi
 		exec "$real_bin/$1" "\$@" "\${routes[@]}"
 	END
 	chmod +x "$scratch/bin/$1"
 }
 
+# Nodes are numbered from base_port + 1 on, the shard masters first.
+replica_port() {
+	echo $((base_port + proxy_masters + 1 + $1))
+}
+
 # Puts programs of the cluster into a directory of this test, with the routes of each node beside it.
 make_routes() {
-	local program from to port=$((base_port + 10))
+	local program number from to port=$((base_port + 10))
 	real_bin=$SYNOD_BIN
 	mkdir -p "$scratch/bin" "$scratch/routes"
 	for program in "$real_bin"/*; do
@@ -39,24 +50,30 @@ make_routes() {
 	rm -f "$scratch/bin/shardkvd"
 	wrap_program shardkvd
 	SYNOD_BIN=$scratch/bin
+	for number in "${!proxied[@]}"; do
+		printf '%s\n' --listen "0.0.0.0:$(replica_port "$number")" >"$scratch/routes/${proxied[number]}"
+	done
 	for from in "${proxied[@]}" client; do
 		for to in "${proxied[@]}"; do
 			[[ $from != "$to" ]] || continue
 			proxy_port[$from-$to]=$port
-			[[ $from == client ]] || printf '%s\n' --route "$to=127.0.0.1:$port" >>"$scratch/routes/$from"
+			if [[ $from == client ]]; then
+				echo "/^\[node $to\]/,/^listen = /s/^listen = .*/listen = 127.0.0.1:$port/" >>"$scratch/routes/addresses"
+			else
+				printf '%s\n' --route "$to=127.0.0.1:$port" >>"$scratch/routes/$from"
+			fi
 			port=$((port + 1))
 		done
 	done
 }
 
-# Nodes are numbered from base_port + 1 on, the shard masters first.
 start_proxy() {
 	local link to arguments=() number
 	for link in "${!proxy_port[@]}"; do
 		to=${link#*-}
 		for number in "${!proxied[@]}"; do
 			[[ ${proxied[number]} != "$to" ]] ||
-				arguments+=("$link=127.0.0.1:${proxy_port[$link]},127.0.0.1:$((base_port + proxy_masters + 1 + number))")
+				arguments+=("$link=127.0.0.1:${proxy_port[$link]},127.0.0.1:$(replica_port "$number")")
 		done
 	done
 	helper_start "$tools/proxy" "$scratch/proxy" "${arguments[@]}"
