@@ -133,7 +133,7 @@ void generation_free(struct shardkv_node *n);
 /* Now. */
 void generation_ask(struct shardkv_node *n);
 /* For struct rsm_options. */
-void generation_record(void *node, uint32_t generation);
+void generation_record(void *context, uint32_t generation);
 
 /* ---- follow.c ---- */
 
