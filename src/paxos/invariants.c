@@ -120,6 +120,9 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 			snprintf(inv->problem, sizeof inv->problem, "I1: replica %u has another value chosen in slot %" PRIu64, p->options.self, slot);
 			return false;
 		}
+		/* Accepted once more in the step in which it is known to be chosen. */
+		if (s != NULL && s->persist >= seen->accepted)
+			quorums_accepted(&inv->quorums, p, slot, (uint64_t)(uintptr_t)value);
 	}
 	seen->checked = p->chosen;
 	seen->accepted = p->persist_next;
