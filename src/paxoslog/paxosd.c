@@ -149,9 +149,9 @@ static void follow_members(struct paxosd *d)
 	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
 	if (members == NULL)
 		return;
-	/* A disk that knows anything to be chosen is of a group that exists. */
+	/* A disk that knows anything to be chosen is of a group that exists; if it is no older copy of itself. */
 	if (members->slot == 0)
-		agreement_service_first(d->agreement, !d->lost && paxos_chosen_slot(core) > 0);
+		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->rsm) && paxos_chosen_slot(core) > 0);
 	if (members->slot <= d->members_slot)
 		return;
 	d->members_slot = members->slot;

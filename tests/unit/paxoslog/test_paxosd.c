@@ -6,6 +6,7 @@
 #include "agreement/service.h"
 #include "base/alloc.h"
 #include "client/core.h"
+#include "paxos/multipaxos.h"
 #include "paxoslog/paxosd.h"
 #include "sim/disk_sim.h"
 #include "sim/network.h"
@@ -58,7 +59,7 @@ static struct node *build_user(void *context, struct sim_process *process)
 	return client_node(b->client);
 }
 
-static void setup(struct bench *b, uint64_t segment_bytes)
+static void begin(struct bench *b, uint64_t segment_bytes)
 {
 	struct sim_options options;
 	*b = (struct bench){.options = {.cluster = "test", .version = "test", .nmembers = PEERS}};
@@ -89,6 +90,11 @@ static void setup(struct bench *b, uint64_t segment_bytes)
 	for (uint32_t i = 0; i < PEERS; i++)
 		sim_process_start(b->peers[i]);
 	sim_process_start(b->user);
+}
+
+static void setup(struct bench *b, uint64_t segment_bytes)
+{
+	begin(b, segment_bytes);
 	sim_world_run_for(b->world, SIM_SECOND);
 }
 
@@ -670,7 +676,48 @@ START_TEST(test_copy_lacks_agreements)
 }
 END_TEST
 
+/* Made before its disk was bound: by what the copy knows, the group has only just begun. */
+START_TEST(test_copy_from_the_beginning)
+{
+	struct bench b;
+	uint32_t of = (uint32_t)_i % PEERS;
+	const struct paxos *core;
+	struct rsm_moment moment;
+	begin(&b, 64 * KIB);
+	do {
+		ck_assert_uint_lt(b.world->now_us, SIM_SECOND);
+		sim_world_run_for(b.world, 20);
+		core = rsm_core(paxosd_rsm(b.peers[of]->node));
+		/* What is chosen is on the disk together with what is accepted next: the list of members. */
+	} while (core == NULL || paxos_chosen_slot(core) == 0 || paxos_durable_slot(core) <= paxos_chosen_slot(core));
+	ck_assert_uint_eq(paxos_members(core)->slot, 0);
+	struct disk_sim_image *image = disk_sim_copy(b.peers[of]->disk);
+	rsm_moment(paxosd_rsm(b.peers[of]->node), &moment);
+	sim_world_run_for(b.world, SIM_SECOND);
+	for (uint64_t seq = 0; seq < 4; seq++)
+		ck_assert_str_eq((start(&b, of, seq, "value"), decision(&b, of, seq)), "value");
+	sim_world_run_for(b.world, 6 * SIM_SECOND);
+	sim_process_power_loss(b.peers[of]);
+	sim_process_put_back(b.peers[of], image, moment.life, 0);
+	disk_sim_image_free(image);
+	sim_process_start(b.peers[of]);
+	/* Others ask for its word while nobody has answered yet. */
+	start(&b, (of + 1) % PEERS, 4, "next");
+	uint64_t until = b.world->now_us + 20 * SIM_SECOND;
+	while (b.peers[of]->env.life == moment.life) {
+		ck_assert_uint_eq(votes_of(&b, of), 0);
+		ck_assert_int_ne(agreement_standing(paxosd_agreement(b.peers[of]->node)), AGREEMENT_INSIDE);
+		ck_assert_uint_lt(b.world->now_us, until);
+		sim_world_run_for(b.world, 100);
+	}
+	for (uint64_t seq = 0; seq < 4; seq++)
+		ck_assert_str_eq(decision(&b, of, seq), "value");
+	teardown(&b);
+}
+END_TEST
+
 CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1}, {test_wait, 0, 1},
 		 {test_tail, 0, 1}, {test_slot_states, 0, 1}, {test_other_services, 0, 1}, {test_disk_full, 0, 1},
 		 {test_hung_disk, 0, 1}, {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
-		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6})
+		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
+		 {test_copy_from_the_beginning, 0, 3})
