@@ -93,7 +93,12 @@ static int start(struct node *node)
 	struct paxosd *d = paxosd_of(node);
 	/* The log's group is told how far that of the agreement has come. */
 	int status = agreement_service_start(d->agreement);
-	return status != 0 ? status : rsm_start(d->rsm);
+	if (status == 0)
+		status = rsm_start(d->rsm);
+	/* Before anything is heard: whoever has asked for a vote may have been waiting for this start. */
+	if (status == 0)
+		agreement_service_life(d->agreement, rsm_is_doubted(d->rsm));
+	return status;
 }
 
 /* A request to the log goes to the rsm under the name that it knows. */
