@@ -269,7 +269,8 @@ void agreement_service_turn_end(struct agreement_service *service)
 		return;
 	tell_standing(service);
 	agreement_carry_out(service);
-	agreement_log_clean(service);
+	if (!service->doubted)
+		agreement_log_clean(service);
 	agreement_log_watch_disk(service);
 	bool all_left = agreement_answer_leaving(service);
 	uint64_t at = agreement_log_watch_space(service);

@@ -257,6 +257,11 @@ static void done_request(struct agreement_service *service, link_id from, const 
 		refuse_hung(service, from, request);
 		return;
 	}
+	if (service->doubted) {
+		refuse(service, from, request, STATUS_UNAVAILABLE,
+		       "this peer has just been started, and its group has not compared its disk yet: ask another one, or again");
+		return;
+	}
 	uint64_t sequence = agreement_done(service->core, node_now_us(service->node), asked->seq);
 	if (sequence == 0) {
 		answer_state(service, from, request, asked->seq);
@@ -334,7 +339,8 @@ bool agreement_service_message(struct agreement_service *service, link_id from, 
 		return false;
 	if (message->kind == MESSAGE_REQUEST && message->method != METHOD_AGREEMENT)
 		client_request(service, from, message);
-	else if (message->kind == MESSAGE_REQUEST || (message->kind == MESSAGE_REPLY && message->status == 0))
+	/* What it learnt while it is doubted would stand in its log, and the next start could not be told from the right one. */
+	else if (!service->doubted && (message->kind == MESSAGE_REQUEST || (message->kind == MESSAGE_REPLY && message->status == 0)))
 		peer_message(service, from, message);
 	return true;
 }
