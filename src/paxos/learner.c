@@ -11,7 +11,8 @@ void advance_chosen(struct paxos *p)
 		bool told = p->chosen + 1 <= p->leader_chosen && s->ballot == p->leader_chosen_ballot;
 		if (!s->chosen && !told)
 			return;
-		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first) {
+		/* Behind a wall there may be more that is known to be chosen, which this ballot has not proposed. */
+		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first && p->chosen + 1 < p->next_slot) {
 			ASSERT(ring_value_bytes(s) <= p->open_bytes);
 			p->open_bytes -= ring_value_bytes(s);
 		}
