@@ -81,8 +81,10 @@
  *
  * AN OLDER COPY of a directory has the life of the newer one. The log's group recognises it (rsm/starts.h), also if it
  * lacks nothing but records of the agreement's log: each peer tells the group how far its own has come. A process counts
- * as OUTSIDE until its start has been compared there, and gets another life if it is found to be one. Messages are
- * believed to be of the process whose connection they come along.
+ * as OUTSIDE until its start has been compared there, from its first turn on, and gets another life if it is found to be
+ * one. Until then it takes nothing from its peers, and nothing that is done: its log would be as long as the one that it has
+ * forgotten, and its next start could not be told from the right one. Messages are believed to be of the process whose
+ * connection they come along.
  *
  * WHAT IS DURABLE, in the agreement's log: the members and their slot, and the binding with which this peer is
  * INSIDE; all in one record, written anew with each change (AGREEMENT_PERSIST_MEMBERS):

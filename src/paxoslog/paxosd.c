@@ -88,6 +88,30 @@ static void reply_unknown(struct paxosd *d, link_id from, const struct message *
 
 /* ---- the node ---- */
 
+/* The agreement follows the log's members, and what the log's group says of this directory. */
+static void follow_members(struct paxosd *d)
+{
+	agreement_service_life(d->agreement, rsm_is_doubted(d->rsm));
+	const struct paxos *core = rsm_core(d->rsm);
+	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
+	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
+	if (members == NULL)
+		return;
+	/* A disk that knows anything to be chosen is of a group that exists; if it is no older copy of itself. */
+	if (members->slot == 0)
+		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->rsm) && paxos_chosen_slot(core) > 0);
+	if (members->slot <= d->members_slot)
+		return;
+	d->members_slot = members->slot;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < members->count; i++)
+		if (members->list[i].role == MEMBER_VOTER)
+			list[count++] = (struct agreement_binding){.replica = members->list[i].replica,
+								   .binding = members->list[i].binding,
+								   .life = members->list[i].life};
+	agreement_service_members(d->agreement, members->slot, list, count);
+}
+
 static int start(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
@@ -97,7 +121,7 @@ static int start(struct node *node)
 		status = rsm_start(d->rsm);
 	/* Before anything is heard: whoever has asked for a vote may have been waiting for this start. */
 	if (status == 0)
-		agreement_service_life(d->agreement, rsm_is_doubted(d->rsm));
+		follow_members(d);
 	return status;
 }
 
@@ -143,30 +167,6 @@ static void link_down(struct node *node, link_id link)
 	tailers_link_down(&d->tailers, link);
 	agreement_service_link_down(d->agreement, link);
 	rsm_link_down(d->rsm, link);
-}
-
-/* The agreement follows the log's members, and what the log's group says of this directory. */
-static void follow_members(struct paxosd *d)
-{
-	agreement_service_life(d->agreement, rsm_is_doubted(d->rsm));
-	const struct paxos *core = rsm_core(d->rsm);
-	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
-	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
-	if (members == NULL)
-		return;
-	/* A disk that knows anything to be chosen is of a group that exists; if it is no older copy of itself. */
-	if (members->slot == 0)
-		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->rsm) && paxos_chosen_slot(core) > 0);
-	if (members->slot <= d->members_slot)
-		return;
-	d->members_slot = members->slot;
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < members->count; i++)
-		if (members->list[i].role == MEMBER_VOTER)
-			list[count++] = (struct agreement_binding){.replica = members->list[i].replica,
-								   .binding = members->list[i].binding,
-								   .life = members->list[i].life};
-	agreement_service_members(d->agreement, members->slot, list, count);
 }
 
 static void turn_end(struct node *node)

@@ -207,8 +207,11 @@ static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t 
 
 static void stand(struct bench *b, uint32_t voter, uint64_t life)
 {
-	b->now_us = paxos_deadline_us(b->core);
-	paxos_tick(b->core, b->now_us);
+	/* The leader that was heard has fallen silent first. */
+	for (int i = 0; i < 5 && paxos_role(b->core) == PAXOS_FOLLOWER; i++) {
+		b->now_us = paxos_deadline_us(b->core);
+		paxos_tick(b->core, b->now_us);
+	}
 	settle(b);
 	hear(b, METHOD_PRE_VOTE_REPLY, voter, life, (struct wire_paxos){.sequence = b->core->ballot, .flags = PAXOS_GRANTED});
 	settle(b);
@@ -448,5 +451,39 @@ START_TEST(test_unbound_behind_a_snapshot)
 }
 END_TEST
 
+/* Behind a list that would change who counts nothing is proposed, though what stands there is known to be chosen. */
+START_TEST(test_chosen_behind_a_wall)
+{
+	struct bench b;
+	begin(&b, LIFE(1));
+	learn_members(&b);
+	struct bytes *list = entry_of(1, 1, 99);
+	struct wire_entry accepted = {.slot = 3, .value = bytes_slice(list)};
+	struct wire_entry chosen = {.slot = 4, .ballot = ballot_make(5, 2), .value = slice_string("longer than any list of members here")};
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .entries = &accepted, .nentries = 1});
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &chosen, .nentries = 1});
+	settle(&b);
+	sync_all(&b);
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
+	stand(&b, 2, LIFE(2));
+	struct wire_entry told = {.slot = 3, .ballot = ballot_make(5, 2), .value = bytes_slice(list)};
+	hear(&b, METHOD_PROMISE, 2, LIFE(2), (struct wire_paxos){.ballot = b.core->ballot, .slot = 3, .chosen = 2, .members = 1,
+								 .entries = &told, .nentries = 1});
+	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	uint64_t ballot = b.core->ballot;
+	settle(&b);
+	sync_all(&b);
+	settle(&b);
+	struct wire_range range = {.first = 3, .last = 3};
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = 3, .chosen = 2, .ranges = &range, .nranges = 1});
+	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
+	ck_assert_uint_eq(paxos_members(b.core)->slot, 3);
+	ck_assert_uint_eq(b.core->open_bytes, 0);
+	bytes_unref(list);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_one_life_a_ballot,
-	   test_unbound_behind_a_snapshot, test_birth_and_wall, test_removed, test_told_that_it_is_removed, test_stranger, test_leaving)
+	   test_unbound_behind_a_snapshot, test_birth_and_wall, test_chosen_behind_a_wall, test_removed, test_told_that_it_is_removed,
+	   test_stranger, test_leaving)

@@ -716,8 +716,41 @@ START_TEST(test_copy_from_the_beginning)
 }
 END_TEST
 
+/* Its log would be as long as that of the right one, by which its next start is to be recognised. */
+START_TEST(test_doubted_learns_nothing)
+{
+	struct bench b;
+	uint32_t of = (uint32_t)_i % PEERS;
+	struct sim_rule rules[PEERS];
+	setup(&b, 64 * KIB);
+	ck_assert_str_eq((start(&b, of, 0, "early"), decision(&b, of, 0)), "early");
+	sim_process_power_loss(b.peers[of]);
+	/* Nobody compares what it holds. */
+	for (uint32_t i = 0; i < PEERS; i++) {
+		rules[i] = (struct sim_rule){.from = b.peers[i], .to = b.peers[of], .method = METHOD_STARTED, .verdict = SIM_DROP,
+					     .count = UINT64_MAX};
+		sim_network_add_rule(b.world, &rules[i]);
+	}
+	sim_process_start(b.peers[of]);
+	struct rsm_moment before, after;
+	rsm_moment(paxosd_rsm(b.peers[of]->node), &before);
+	for (uint64_t seq = 1; seq < 5; seq++)
+		ck_assert_str_eq((start(&b, (of + 1) % PEERS, seq, "late"), decision(&b, (of + 1) % PEERS, seq)), "late");
+	sim_world_run_for(b.world, 2 * SIM_SECOND);
+	ck_assert(rsm_is_doubted(paxosd_rsm(b.peers[of]->node)));
+	ck_assert_uint_eq(votes_of(&b, of), 0);
+	rsm_moment(paxosd_rsm(b.peers[of]->node), &after);
+	ck_assert_uint_eq(after.beside, before.beside);
+	sim_network_clear_rules(b.world);
+	for (uint64_t seq = 1; seq < 5; seq++)
+		ck_assert_str_eq(decision(&b, of, seq), "late");
+	teardown(&b);
+}
+END_TEST
+
 CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1}, {test_wait, 0, 1},
 		 {test_tail, 0, 1}, {test_slot_states, 0, 1}, {test_other_services, 0, 1}, {test_disk_full, 0, 1},
 		 {test_hung_disk, 0, 1}, {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
 		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
-		 {test_copy_from_the_beginning, 0, 3})
+		 {test_copy_from_the_beginning, 0, 3},
+		 {test_doubted_learns_nothing, 0, 3})
