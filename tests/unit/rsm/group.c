@@ -711,3 +711,29 @@ bool rsm_group_agree(struct rsm_group *g, uint64_t limit_us)
 	}
 	return false;
 }
+
+static bool all_bound(const struct rsm_group *g)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		const struct rsm *rsm = rsm_group_rsm(g, i);
+		const struct paxos *core = rsm == NULL ? NULL : rsm_core(rsm);
+		if (core == NULL)
+			continue;
+		const struct paxos_members *m = paxos_members(core);
+		if (m->slot == 0 || !paxos_votes(core) || paxos_is_held(core))
+			return false;
+		for (uint32_t k = 0; k < g->count; k++)
+			if (m->list[k].life != g->replicas[k].process->env.life)
+				return false;
+	}
+	return true;
+}
+
+void rsm_group_until_bound(struct rsm_group *g)
+{
+	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
+	while (!all_bound(g)) {
+		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
+		rsm_group_run(g, 10 * SIM_MILLISECOND);
+	}
+}

@@ -88,6 +88,8 @@ void rsm_group_settings(struct rsm_settings *settings);
 void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 /* The same, and each disk has a life: one that is lost is bound again. */
 void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
+/* Until all that are up know the present lives of all, and count; at most twenty seconds. */
+void rsm_group_until_bound(struct rsm_group *g);
 /* The same, and shard masters keep the generation (g->masters). */
 void rsm_group_init_masters(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings);
 void rsm_group_free(struct rsm_group *g);

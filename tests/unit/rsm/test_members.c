@@ -23,37 +23,12 @@ static const struct paxos_members *members_at(const struct rsm_group *g, uint32_
 	return paxos_members(rsm_core(rsm_group_rsm(g, i)));
 }
 
-/* Everybody that is up knows the present lives of all, and votes. */
-static bool all_bound(const struct rsm_group *g)
-{
-	for (uint32_t i = 0; i < g->count; i++) {
-		if (rsm_group_rsm(g, i) == NULL)
-			continue;
-		const struct paxos_members *m = members_at(g, i);
-		if (m->slot == 0 || !paxos_votes(rsm_core(rsm_group_rsm(g, i))))
-			return false;
-		for (uint32_t k = 0; k < g->count; k++)
-			if (m->list[k].life != g->replicas[k].process->env.life)
-				return false;
-	}
-	return true;
-}
-
-static void until_bound(struct rsm_group *g)
-{
-	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
-	while (!all_bound(g)) {
-		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
-		rsm_group_run(g, 10 * SIM_MILLISECOND);
-	}
-}
-
 static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
 {
 	struct rsm_settings settings;
 	small(&settings);
 	rsm_group_init_lives(g, count, seed, &settings);
-	until_bound(g);
+	rsm_group_until_bound(g);
 	for (uint32_t i = 0; i < count; i++)
 		for (uint32_t k = 0; k < count; k++)
 			ck_assert_uint_eq(members_at(g, i)->list[k].binding, 0);
@@ -76,7 +51,7 @@ START_TEST(test_every_disk_is_lost_in_turn)
 			sim_process_start(g.replicas[lost].process);
 			for (int k = 0; k < 10; k++)
 				rsm_group_append(&g, 100);
-			until_bound(&g);
+			rsm_group_until_bound(&g);
 			ck_assert_uint_eq(members_at(&g, lost)->list[lost].binding, 1);
 			ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 		}
@@ -97,7 +72,7 @@ START_TEST(test_its_vote_counts)
 		uint32_t lost = (uint32_t)seed % 3, down = (lost + 1 + (uint32_t)seed / 3 % 2) % 3;
 		rsm_group_lose(&g, lost);
 		sim_process_start(g.replicas[lost].process);
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		if (seed % 2 == 0) {
 			for (uint32_t i = 0; i < 3; i++)
 				sim_process_power_loss(g.replicas[i].process);
@@ -137,7 +112,7 @@ START_TEST(test_idle_group)
 	rsm_group_run(&g, 10 * SIM_SECOND);
 	ck_assert_uint_eq(members_at(&g, leader)->list[lost].binding, 0);
 	sim_network_clear_rules(g.world);
-	until_bound(&g);
+	rsm_group_until_bound(&g);
 	ck_assert_uint_eq(members_at(&g, leader)->list[lost].binding, 1);
 	rsm_group_free(&g);
 }
@@ -153,7 +128,7 @@ START_TEST(test_it_leads)
 	uint32_t lost = rsm_group_elect(&g);
 	rsm_group_lose(&g, lost);
 	sim_process_start(g.replicas[lost].process);
-	until_bound(&g);
+	rsm_group_until_bound(&g);
 	for (uint32_t i = 0; i < 3; i++)
 		if (i != lost)
 			paxos_set_electable(rsm_group_rsm(&g, i)->paxos, false);
@@ -243,7 +218,7 @@ START_TEST(test_members_unknown)
 		uint32_t away = (rsm_group_elect(&g) + 1) % 3, lost = (away + 1) % 3;
 		rsm_group_lose(&g, lost);
 		sim_process_start(g.replicas[lost].process);
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		uint64_t last = paxos_last_slot(rsm_core(rsm_group_rsm(&g, away)));
 		sim_process_crash(g.replicas[away].process);
 		for (uint32_t i = 0; i < 3; i++)
@@ -271,7 +246,7 @@ START_TEST(test_members_unknown)
 			if (start == 0)
 				sim_process_power_loss(g.replicas[away].process);
 		}
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 		rsm_group_append(&g, 100);
 		rsm_group_free(&g);
@@ -297,7 +272,7 @@ START_TEST(test_group_without_lives)
 			rsm_group_append(&g, 100);
 		ck_assert_uint_eq(members_at(&g, i)->slot != 0 && i < 2, 0);
 	}
-	until_bound(&g);
+	rsm_group_until_bound(&g);
 	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 	rsm_group_free(&g);
 }

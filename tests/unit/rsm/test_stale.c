@@ -31,37 +31,12 @@ static bool counts(const struct rsm_group *g, uint32_t i)
 	return core != NULL && paxos_votes(core) && !paxos_is_held(core);
 }
 
-/* All that are up know the present lives of all, and count. */
-static bool all_bound(const struct rsm_group *g)
-{
-	for (uint32_t i = 0; i < g->count; i++) {
-		if (core_of(g, i) == NULL)
-			continue;
-		const struct paxos_members *m = paxos_members(core_of(g, i));
-		if (m->slot == 0 || !counts(g, i))
-			return false;
-		for (uint32_t k = 0; k < g->count; k++)
-			if (m->list[k].life != g->replicas[k].process->env.life)
-				return false;
-	}
-	return true;
-}
-
-static void until_bound(struct rsm_group *g)
-{
-	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
-	while (!all_bound(g)) {
-		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
-		rsm_group_run(g, 10 * SIM_MILLISECOND);
-	}
-}
-
 static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
 {
 	struct rsm_settings settings;
 	small(&settings);
 	rsm_group_init_lives(g, count, seed, &settings);
-	until_bound(g);
+	rsm_group_until_bound(g);
 }
 
 static void append(struct rsm_group *g, int count)
@@ -107,7 +82,7 @@ static void must_be_recognised(struct rsm_group *g, const struct copy *copy)
 
 static void must_be_whole(struct rsm_group *g)
 {
-	until_bound(g);
+	rsm_group_until_bound(g);
 	append(g, 5);
 	ck_assert_int_eq(rsm_group_read(g, rsm_group_elect(g), g->appended), 0);
 	ck_assert(rsm_group_agree(g, 10 * SIM_SECOND));
@@ -145,7 +120,7 @@ START_TEST(test_copied_before_a_start)
 		rsm_group_run(&g, SIM_SECOND);
 		struct copy copy = take_copy(&g, of);
 		sim_process_restart(g.replicas[of].process);
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		rsm_group_run(&g, SIM_SECOND);
 		put_back(&g, &copy);
 		sim_process_start(g.replicas[of].process);
@@ -207,7 +182,7 @@ START_TEST(test_again_and_again)
 		must_be_recognised(&g, &copy);
 		append(&g, 10);
 	}
-	until_bound(&g);
+	rsm_group_until_bound(&g);
 	disk_sim_image_free(second.image);
 	/* That life is not bound any more, and what it says counts for nothing, whatever it believes. */
 	put_back(&g, &first);
@@ -243,7 +218,7 @@ START_TEST(test_a_lost_tail_is_none)
 			for (uint32_t i = 0; i < 3; i++)
 				if (!sim_process_alive(g.replicas[i].process))
 					sim_process_start(g.replicas[i].process);
-			until_bound(&g);
+			rsm_group_until_bound(&g);
 			for (uint32_t i = 0; i < 3; i++)
 				ck_assert_uint_eq(rsm_group_rsm(&g, i)->stale.copies, 0);
 			rsm_group_elect(&g);
@@ -320,7 +295,7 @@ START_TEST(test_directory_of_the_version_before)
 		ck_assert_uint_gt(file_size(&g, i), 0);
 		ck_assert_int_eq(disk_sim_remove(g.replicas[i].process->disk, START_FILE), 0);
 		sim_process_start(g.replicas[i].process);
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		ck_assert_uint_gt(file_size(&g, i), 0);
 		ck_assert_uint_eq(rsm_group_rsm(&g, i)->stale.copies, 0);
 		append(&g, 10);
@@ -352,7 +327,7 @@ START_TEST(test_full_disk)
 		sim_process_start(process);
 		ck_assert(sim_process_alive(process));
 		ck_assert((rsm_group_rsm(&g, 1)->stale.own.chain.root == 0) == without);
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 		disk_sim_set_faults(process->disk, NULL);
 		append(&g, 10);
 	}
@@ -417,7 +392,7 @@ START_TEST(test_memory_at_the_end_of_a_segment)
 		for (uint32_t k = 0; k < 3; k++)
 			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts, k + 1,
 							  g.replicas[k].process->env.life));
-		until_bound(&g);
+		rsm_group_until_bound(&g);
 	}
 	ck_assert_uint_ge(crossed, 5);
 	must_be_whole(&g);
