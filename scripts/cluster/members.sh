@@ -53,9 +53,10 @@ weakness() {
 	esac
 }
 
-# Fails if the group of NODE could do nothing without it, and puts into `missing` who else it lacks: spares NODE
+# Fails if the group of NODE could do nothing without it, and puts into `missing` who else it lacks: spares NODE. Returns 2
+# if it lacks no more than a leader.
 spares() {
-	local node others=0 members=0 nodes why
+	local node others=0 leaderless=0 members=0 nodes why
 	missing=''
 	nodes=$(answers)
 	while read -r node; do
@@ -70,10 +71,27 @@ spares() {
 			others=$((others + 1))
 		else
 			missing+="${missing:+, }$node ($why)"
+			[[ $why != "has no leader" ]] || leaderless=$((leaderless + 1))
 		fi
 	done < <(group_of_node "$1")
 	# One of two servers has all that there is: whoever is primary, or its backup.
-	if [[ ${role_of[$1]} == pbserver ]]; then [[ $others -ge 1 ]]; else [[ $((2 * others)) -gt $members ]]; fi
+	if [[ ${role_of[$1]} == pbserver ]]; then
+		[[ $others -ge 1 ]]
+	elif [[ $((2 * others)) -le $members ]]; then
+		[[ $((2 * (others + leaderless))) -le $members ]] || return 2
+		return 1
+	fi
+}
+
+# The same, but a group whose leader has just died is given the time to elect another.
+comes_to_spare() {
+	local deadline=$((SECONDS + 10)) code
+	while :; do
+		code=0
+		spares "$1" || code=$?
+		[[ $code -eq 2 && $SECONDS -lt $deadline ]] || return "$code"
+		sleep 0.1
+	done
 }
 
 # Where the data of a node are.
@@ -131,7 +149,7 @@ wipe() {
 	local node=$1 missing='' alone=no
 	check_programs
 	lock_directory
-	if ! spares "$node"; then
+	if ! comes_to_spare "$node"; then
 		alone=yes
 		[[ $force == yes ]] || die "$(group_name "$node") cannot spare $node: it lacks ${missing:-any other member}." \
 			"Without a majority it would do nothing, and what only $node holds would be lost." \
@@ -439,7 +457,7 @@ remove_node() {
 	case ${role_of[$node]} in
 	paxos) die "$node: the paxosds are those that the cluster was made with" ;;
 	pbserver)
-		[[ $(count_nodes pbserver) -eq 1 ]] || spares "$node" ||
+		[[ $(count_nodes pbserver) -eq 1 ]] || comes_to_spare "$node" ||
 			die "$(group_name "$node") cannot spare $node: it lacks ${missing:-any other server}"
 		;;
 	*)

@@ -163,6 +163,15 @@ await "all nodes" all_vote
 kv get key
 expect 0 value
 
+begin "wipe of a leader that has just died waits for the next leader"
+kv status -o json
+leader=$(jq -r 'first(.nodes[] | select(.role == "shardkv" and .state == "leader") | .name)' <<<"$out")
+[[ -n $leader ]] || fail "group 1 has no leader: $out"
+cluster kill "$leader"
+tool wipe "$leader"
+expect 0
+await "all nodes" all_vote
+
 begin "wipe that was interrupted is finished by the next"
 cluster kill g1c
 rm "$run"/g1c/log-*
