@@ -342,11 +342,22 @@ void stale_seat_given(struct rsm *rsm, uint32_t seat)
 
 /* ---- a stale copy ---- */
 
+/*
+ * What was acknowledged and is held no more, damage has taken: a copy holds what it remembers of itself. The group may have decided
+ * since that there was nothing (paxos/impaired.h), and then the log does not say any more that there was damage.
+ */
+static uint64_t claimed_last(const struct rsm *rsm)
+{
+	uint64_t held = paxos_slots_end(rsm->paxos);
+	uint64_t seen = starts_last(&rsm->stale.starts, rsm->options.replica, rsm->stale.own.chain.life);
+	return seen > held ? seen : held;
+}
+
 static void begin_claim(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	s->own.promised = paxos_ballot(rsm->paxos);
-	s->own.last = paxos_slots_end(rsm->paxos);
+	s->own.last = claimed_last(rsm);
 	s->own.beside = beside_of(rsm, false);
 	memset(s->heard, 0, sizeof s->heard);
 	memset(s->absent, 0, sizeof s->absent);
@@ -459,7 +470,11 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 	enum start_gap gap = starts_judge(theirs, &s->own);
 	if (gap != START_GAP_NONE) {
 		found_stale(rsm, seat, gap, theirs);
-	} else if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
+		return;
+	}
+	/* More than is held here any more, if damage has taken it. */
+	note(s, memory_of(rsm, rsm->options.replica, s->own.chain.life), 0, theirs->last);
+	if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
 		s->heard[seat] = m->life;
 		s->heard_learner[seat] = (m->flags & PAXOS_LEARNER) != 0;
 		s->heard_running[seat] = (m->flags & PAXOS_GRANTED) != 0;
@@ -656,7 +671,7 @@ void rsm_moment(const struct rsm *rsm, struct rsm_moment *out)
 	const struct start_chain *chain = &rsm->stale.own.chain;
 	*out = (struct rsm_moment){.life = chain->life, .root = chain->root, .count = chain->count};
 	out->promised = paxos_ballot(rsm->paxos);
-	out->last = paxos_slots_end(rsm->paxos);
+	out->last = claimed_last(rsm);
 	out->beside = beside_of(rsm, false);
 }
 

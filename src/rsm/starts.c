@@ -47,6 +47,14 @@ struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64
 	return NULL;
 }
 
+uint64_t starts_last(const struct starts *starts, uint32_t replica, uint64_t life)
+{
+	for (uint32_t i = 0; i < starts->count; i++)
+		if (starts->list[i].replica == replica && starts->list[i].life == life)
+			return starts->list[i].last;
+	return 0;
+}
+
 static void forget(struct starts *starts, uint32_t i)
 {
 	starts->count--;

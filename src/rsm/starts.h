@@ -21,7 +21,8 @@
  *
  * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a ballot, a slot or a
  * place in the log beside beyond its own. What a sync had not made durable has never been acknowledged, so a log that has lost its tail with the power
- * claims enough. What damage has left unknown (paxos/impaired.h) counts as held. A plain counter of starts would not
+ * claims enough. What damage has left unknown (paxos/impaired.h) counts as held; and so does, later too, what the replica
+ * remembers of itself, or was told then: the group may have decided that nothing had been chosen there. A plain counter of starts would not
  * tell two copies of one directory apart; and the nonces alone, not a copy made while its process ran.
  *
  * RULES (rsm/stale.c)
@@ -110,6 +111,8 @@ const char *start_gap_text(enum start_gap gap);
 
 /* NULL: nothing is remembered of that life. */
 struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64_t life);
+/* The highest slot that is remembered to have been acknowledged; 0: none is. */
+uint64_t starts_last(const struct starts *starts, uint32_t replica, uint64_t life);
 /*
  * … and then it is new. Of one replica two lives are remembered, `bound` (0: none) among them. Never NULL; pointers
  * into the list that were taken before are not valid any more.

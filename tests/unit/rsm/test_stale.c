@@ -231,6 +231,40 @@ START_TEST(test_a_lost_tail_is_none)
 }
 END_TEST
 
+/*
+ * It had accepted more than its log holds: damage took that, its group decided that nothing had been chosen there, and the damaged part of
+ * the log is gone. The others remember that it was acknowledged, and so does it, from its own log or since they have told it.
+ */
+START_TEST(test_what_damage_took_is_not_missed)
+{
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 20);
+		uint32_t of = (rsm_group_elect(&g) + (uint32_t)(seed / 2) % 3) % 3;
+		uint64_t life = g.replicas[of].process->env.life;
+		for (uint32_t i = 0; i < 3; i++) {
+			struct stale *s = &rsm_group_rsm(&g, i)->stale;
+			struct start_memory *memory = starts_find(&s->starts, of + 1, life);
+			ck_assert_ptr_nonnull(memory);
+			if (seed % 2 == 0 || i != of)
+				memory->last = paxos_slots_end(core_of(&g, of)) + 5;
+			s->changed = true;
+		}
+		/* As at the start that finds the damage. */
+		stale_ask_all(rsm_group_rsm(&g, of));
+		rsm_group_run(&g, 2 * SIM_SECOND);
+		sim_process_power_loss(g.replicas[of].process);
+		sim_process_start(g.replicas[of].process);
+		rsm_group_run(&g, 2 * SIM_SECOND);
+		ck_assert(counts(&g, of));
+		ck_assert_uint_eq(g.replicas[of].process->env.life, life);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 /* All at once: each counts as soon as the others have answered, long before anybody stands; and one alone does not. */
 START_TEST(test_all_start_at_once)
 {
@@ -535,7 +569,7 @@ START_TEST(test_two_processes_of_one_directory)
 END_TEST
 
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
-	   test_again_and_again, test_a_lost_tail_is_none, test_all_start_at_once, test_a_quorum_is_enough,
+	   test_again_and_again, test_a_lost_tail_is_none, test_what_damage_took_is_not_missed, test_all_start_at_once, test_a_quorum_is_enough,
 	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
 	   test_memory_at_the_end_of_a_segment, test_another_start_is_not_heard, test_bound_and_does_not_know_it,
 	   test_two_processes_of_one_directory)
