@@ -20,18 +20,20 @@
 #   scripts/cluster.sh stop NODE...     pause (SIGSTOP)
 #   scripts/cluster.sh cont NODE...     go on (SIGCONT)
 #   scripts/cluster.sh restart NODE...  end it if it runs, and start it
-#   scripts/cluster.sh add NAME...      g1d: a replica more for group 1 (m4: a shard
-#                                       master, v4: a viewserver, pb3); returns
-#                                       when it has everything, and votes.
+#   scripts/cluster.sh add NAME...      g1d: a replica more for group 1 (m4: a
+#                                       shard master, v4: a viewserver, pb3);
+#                                       returns when it has everything, and votes
 #                                       g3: a whole group, which joins the others
 #       --replicas N  of a whole group (default 3)
 #       --timeout S   how long to wait (default 60); what was begun goes on
 #   scripts/cluster.sh remove NAME...   the same names: the group goes on without
-#                                       the node, or the others serve the group's
-#                                       shards; then it is stopped, and its section
-#                                       taken out of cluster.conf. Directories stay
-#   scripts/cluster.sh wipe NODE        its disk is lost: kill -9, remove its data,
-#                                       start it; returns when it counts again
+#                                       the node, or the others serve the shards
+#                                       of the group; then it is stopped, and
+#                                       its section taken out of cluster.conf.
+#                                       Directories stay
+#   scripts/cluster.sh wipe NODE        its disk is lost: kill -9, remove its
+#                                       data, start it; returns when it counts
+#                                       again
 #       --force       also if its group has no majority without it
 #       --timeout S   how long to wait (default 60)
 #   scripts/cluster.sh logs NODE [-f]   its log; -f goes on with what comes

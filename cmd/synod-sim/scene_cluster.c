@@ -556,6 +556,18 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 	return app->ops->hash(app);
 }
 
+/* A group has a list when all its first members have met: never, if one of them has lost its log for good before. */
+static bool is_awaited(const struct cluster_scene *cluster, uint64_t group)
+{
+	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
+		const struct scene_replica *replica = &cluster->scene->replicas[i];
+		const struct sim_process *process = replica->process;
+		if (replica->group == group && process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT)
+			return true;
+	}
+	return false;
+}
+
 /* The masters know where the voters of a group are found; also that they know of none. */
 static bool is_known(const struct cluster_scene *cluster, const struct shard_group *known)
 {
@@ -566,8 +578,10 @@ static bool is_known(const struct cluster_scene *cluster, const struct shard_gro
 		const struct rsm *rsm = shardkv_node_rsm(replica->process->node);
 		const struct group_members *members = rsm_members(rsm);
 		uint32_t common = 0;
-		if (!rsm_is_leader(rsm) || members->slot == 0)
+		if (!rsm_is_leader(rsm))
 			continue;
+		if (members->slot == 0)
+			return is_awaited(cluster, known->gid);
 		for (uint32_t k = 0; k < members->count; k++)
 			common += members->list[k].role == MEMBER_VOTER &&
 				  shard_group_has(known, slice_string(members->list[k].address));

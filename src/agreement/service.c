@@ -115,19 +115,31 @@ void agreement_service_destroy(struct agreement_service *service)
 	free(service);
 }
 
-int agreement_service_start(struct agreement_service *service)
+static int recover(struct agreement_service *service)
 {
+	agreement_destroy(service->core);
 	service->core = create_core(service);
 	int status = agreement_log_open(service);
 	if (status != 0)
 		return status;
 	status = agreement_begin(service->core, node_now_us(service->node));
-	if (status != 0) {
-		node_problem(service->node, "in the log of the agreement service a decision has lost its value");
-		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
-			  status_name(status), service->node->problem);
+	if (status == 0)
+		return 0;
+	wal_close(service->wal);
+	service->wal = NULL;
+	node_problem(service->node, "in the log of the agreement service a decision has lost its value");
+	log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"", status_name(status),
+		  service->node->problem);
+	return status;
+}
+
+int agreement_service_start(struct agreement_service *service)
+{
+	int status = recover(service);
+	if (status == STATUS_CORRUPT && agreement_log_begin_anew(service))
+		status = recover(service);
+	if (status != 0)
 		return status;
-	}
 	for (uint32_t i = 0; i < service->options.nmembers; i++)
 		if (service->options.members[i].replica != service->options.replica)
 			service->links[i] = node_dial(service->node, service->addresses[i]);

@@ -56,7 +56,10 @@ struct agreement_service_options {
 
 /* Allocates; registers metrics. */
 struct agreement_service *agreement_service_create(const struct agreement_service_options *options);
-/* Recovers from the disk (blocking). 0 or why it cannot run (logged). */
+/*
+ * Recovers from the disk (blocking). 0 or why it cannot run (logged). From a damaged log it begins anew, with another life, as a disk
+ * that replaces a lost one (agreement/members.h): the node's stop_voting() has been called then.
+ */
 int agreement_service_start(struct agreement_service *service) MUST_CHECK;
 /* True if the message was one of the service's and has been dealt with. */
 bool agreement_service_message(struct agreement_service *service, link_id from, const struct message *message);

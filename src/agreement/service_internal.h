@@ -44,6 +44,7 @@ struct agreement_service {
 	bool told_doubted; /* … when it was said last where this peer stands */
 	int recovery_status;
 	const char *recovery_problem;
+	bool unsuited; /* its log is sound, and of another configuration */
 	wal_position last_position, released;
 	uint64_t last_sequence;
 	wal_position durable_position, awaited_position; /* what is durable, at least; and what will be when … */
@@ -72,6 +73,11 @@ void agreement_carry_out(struct agreement_service *service);
 
 /* Opens the log and tells the core what is in it: 0 or a status, logged. */
 int agreement_log_open(struct agreement_service *service);
+/*
+ * What it held is lost to damage, and its peers know what it must: the log is put aside, and this peer begins as a disk that replaces
+ * a lost one. False: it cannot, and nothing has changed.
+ */
+bool agreement_log_begin_anew(struct agreement_service *service);
 void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist);
 /* Keeps the log in proportion to what is live in it: agreement.h says what is needed, the wal lets go of the rest. */
 void agreement_log_clean(struct agreement_service *service);

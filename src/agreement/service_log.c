@@ -64,7 +64,7 @@ static void replay(void *context, const struct wal_record *record)
 	if (agreement_round(record->ballot) > AGREEMENT_ROUND_MAX || record->slot > AGREEMENT_SEQ_MAX) {
 		service->recovery_status = STATUS_CORRUPT;
 		service->recovery_problem = "it holds a ballot or an instance beyond every possible one: an earlier version believed a "
-					    "forged message; leave the files as they are, this peer cannot take part with them";
+					    "forged message";
 		return;
 	}
 	switch (record->type) {
@@ -79,6 +79,7 @@ static void replay(void *context, const struct wal_record *record)
 		service->recovery_status = agreement_members_are(record->payload)
 						   ? agreement_restore_members(core, record->payload, record->position)
 						   : agreement_restore_dones(core, record->payload, record->position);
+		service->unsuited = service->recovery_status != 0;
 		if (service->recovery_status != 0)
 			service->recovery_problem = service->recovery_status == STATUS_NEWER
 							    ? "it was written by a newer version of this program"
@@ -108,6 +109,8 @@ int agreement_log_open(struct agreement_service *service)
 	if (status == 0 && service->recovery_status != 0) {
 		status = service->recovery_status;
 		snprintf(info.problem, sizeof info.problem, "%s", service->recovery_problem);
+		wal_close(service->wal);
+		service->wal = NULL;
 	}
 	if (status != 0) {
 		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
@@ -122,6 +125,35 @@ int agreement_log_open(struct agreement_service *service)
 		  info.segments, info.records, info.torn_bytes, agreement_instances(service->core),
 		  agreement_min(service->core));
 	return 0;
+}
+
+bool agreement_log_begin_anew(struct agreement_service *service)
+{
+	struct node *node = service->node;
+	struct env *env = node->env;
+	/* Without other peers nobody would bind the other life, nor know what it must. */
+	if (service->unsuited || service->options.nmembers == 1 || env->life == 0 || env->ops->renew_life == NULL ||
+	    node->ops->stop_voting == NULL)
+		return false;
+	/* In this order: what votes with the present life must have what that has accepted. */
+	int status = env->ops->renew_life(env);
+	if (status == 0) {
+		node->ops->stop_voting(node);
+		status = wal_put_aside(env->disk, LOG_PREFIX);
+	}
+	if (status != 0) {
+		log_event(node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"it cannot be put aside\"",
+			  status_name(status));
+		return false;
+	}
+	log_event(node->log, LOG_ERROR, "agreement_log_lost",
+		  "kept=" WAL_ASIDE_PREFIX LOG_PREFIX "* meaning=\"the log of the agreement service was damaged: this peer is told by the "
+		  "others what it must know, and votes again when they have bound it anew, which they do by themselves "
+		  "(event=member_bound, event=agreement_inside)\" hint=\"look after the disk\"");
+	node->problem[0] = '\0';
+	service->recovery_status = 0;
+	service->last_position = 0;
+	return true;
 }
 
 void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist)

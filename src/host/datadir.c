@@ -125,7 +125,7 @@ static int check_elsewhere(const char *path, const struct identity *own, const c
 /* 0, or a refusal that names what is no regular file. */
 static int check_files(const char *path, char *error, size_t error_size)
 {
-	static const char *const own[] = {IDENTITY_FILE, "log-", "free-", "snapshot-", "segment-range", "agreement-"};
+	static const char *const own[] = {IDENTITY_FILE, "log-", "free-", "snapshot-", "segment-range", "agreement-", "damaged-"};
 	int status = 0;
 	DIR *directory = opendir(path);
 	/* Whoever lists it next will say so. */

@@ -70,13 +70,21 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void find_segments(struct disk *disk, struct segments *s)
+/* "log-" behind the prefix. */
+static void log_prefix(char out[WAL_NAME_BYTES], const char *prefix)
+{
+	snprintf(out, WAL_NAME_BYTES, "%s" WAL_LOG_PREFIX, prefix);
+}
+
+static void find_segments(struct disk *disk, const char *prefix, struct segments *s)
 {
 	const char *name;
+	char names[WAL_NAME_BYTES];
 	uint64_t id;
+	log_prefix(names, prefix);
 	s->count = 0;
 	for (size_t i = 0; (name = disk_sim_file(disk, i)) != NULL; i++)
-		if (s->count < SEGMENTS_MAX && wal_name_parse(name, WAL_LOG_PREFIX, &id))
+		if (s->count < SEGMENTS_MAX && wal_name_parse(name, names, &id))
 			s->ids[s->count++] = id;
 	qsort(s->ids, s->count, sizeof s->ids[0], by_id);
 }
@@ -160,7 +168,7 @@ bool sim_damage_log_lost_its_beginning(struct disk *disk)
 {
 	struct segments s;
 	uint8_t oldest[8];
-	find_segments(disk, &s);
+	find_segments(disk, SIM_LOG_OF_GROUP, &s);
 	if (s.count == 0)
 		return true;
 	/* wal/range.c */
@@ -169,33 +177,35 @@ bool sim_damage_log_lost_its_beginning(struct disk *disk)
 }
 
 /* faults: 14, 15, 28 */
-bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what)
+bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum sim_fault *fault, struct buffer *what)
 {
 	static const enum sim_fault faults[] = {SIM_FAULT_LOG_FLIP, SIM_FAULT_LOG_ZERO, SIM_FAULT_LOG_MISDIRECT,
 						SIM_FAULT_LOG_CUT, SIM_FAULT_LOG_UNLINK};
 	struct segments s;
-	char name[WAL_NAME_BYTES], next[WAL_NAME_BYTES];
+	char names[WAL_NAME_BYTES], name[WAL_NAME_BYTES], next[WAL_NAME_BYTES];
 	enum manner manner = (enum manner)rng_below(rng, MANNERS);
 	uint64_t drawn = rng_next(rng), size, end;
-	find_segments(disk, &s);
+	log_prefix(names, prefix);
+	find_segments(disk, prefix, &s);
 	if (s.count == 0)
 		return false;
 	if (manner == UNLINK && s.count == 1)
 		manner = FLIP;
 	size_t chosen = manner == UNLINK ? drawn % (s.count - 1) : drawn % s.count;
 	bool is_last = chosen + 1 == s.count;
-	wal_name(name, WAL_LOG_PREFIX, s.ids[chosen]);
+	wal_name(name, names, s.ids[chosen]);
 	if (!disk_sim_is_synced(disk, name) || !damageable(disk, name, is_last, &end) || disk_sim_size(disk, name, &size) != 0)
 		return false;
 	/* The next one must be there for good: it is what shows that this one was longer. */
 	if (!is_last) {
-		wal_name(next, WAL_LOG_PREFIX, s.ids[chosen + 1]);
+		wal_name(next, names, s.ids[chosen + 1]);
 		if (!disk_sim_name_is_synced(disk, next))
 			return false;
 	}
 	*fault = faults[manner];
 	buffer_format(what, "%s of %" PRIu64 " bytes: ", name, size);
-	if (manner == UNLINK && chosen == 0 && s.ids[0] < oldest_needed(disk, &s))
+	/* Which one another log still needs does not stand in it. */
+	if (manner == UNLINK && chosen == 0 && (prefix[0] != '\0' || s.ids[0] < oldest_needed(disk, &s)))
 		return false;
 	if (manner == UNLINK) {
 		buffer_format(what, "the name is lost");
@@ -220,17 +230,26 @@ static bool has_later(const uint8_t *data, uint64_t size, uint64_t place, uint64
 	return false;
 }
 
-bool sim_damage_log_is_whole(struct disk *disk)
+bool sim_damage_log_exists(struct disk *disk, const char *prefix)
 {
 	struct segments s;
+	find_segments(disk, prefix, &s);
+	return s.count > 0;
+}
+
+bool sim_damage_log_is_whole(struct disk *disk, const char *prefix)
+{
+	struct segments s;
+	char names[WAL_NAME_BYTES];
 	uint64_t batch = 0;
-	find_segments(disk, &s);
+	log_prefix(names, prefix);
+	find_segments(disk, prefix, &s);
 	for (size_t i = 0; i < s.count; i++) {
 		char name[WAL_NAME_BYTES];
 		uint64_t size;
 		struct wal_header header;
 		struct extent extent;
-		wal_name(name, WAL_LOG_PREFIX, s.ids[i]);
+		wal_name(name, names, s.ids[i]);
 		uint8_t *data = read_file(disk, name, &size);
 		bool good = data != NULL && walk(data, size, &extent) && wal_header_decode(data, &header) &&
 			    header.segment == s.ids[i] && header.capacity == size;

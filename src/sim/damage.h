@@ -22,12 +22,18 @@
 #include "sim/disk_sim.h"
 #include "sim/faults.h"
 
+/* Prefixes of the names of logs, as the wal has them. */
+#define SIM_LOG_OF_GROUP ""
+#define SIM_LOG_OF_AGREEMENT "agreement-"
+
 /* `what` gets a few words about it, for people. */
-bool sim_damage_log(struct disk *disk, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum sim_fault *fault, struct buffer *what);
+/* There is a log of that name. */
+bool sim_damage_log_exists(struct disk *disk, const char *prefix);
 /* It was the name of the oldest segment that was lost: such a log is refused, as one that is missing is. */
 bool sim_damage_log_lost_its_beginning(struct disk *disk);
 /* Every segment that is there is whole, and so is their sequence: damage that there was has been released, or overwritten. */
-bool sim_damage_log_is_whole(struct disk *disk);
+bool sim_damage_log_is_whole(struct disk *disk, const char *prefix);
 /* *slot: of the snapshot that was damaged. */
 bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot, struct buffer *what);
 /* A whole snapshot of at least this slot is in place, durably. */

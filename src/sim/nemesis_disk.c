@@ -163,6 +163,11 @@ bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *
 	return sim_process_alive(process) && (nemesis->votes == NULL || nemesis->votes(nemesis->votes_context, process));
 }
 
+bool nemesis_is_damaged(const struct nemesis_damage *damage)
+{
+	return damage->log || damage->beside || damage->snapshot || damage->wiped || damage->memory;
+}
+
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	uint32_t damaged = 0, minority = nemesis_tolerance(nemesis, group);
@@ -173,14 +178,18 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 		if (damage->wiped && nemesis->bound(nemesis->bound_context, group->members[i]))
 			damage->wiped = false;
 		if (damage->log && !damage->refused && nemesis_votes(nemesis, group->members[i]) &&
-		    damage->hidden != group->members[i]->incarnation && sim_damage_log_is_whole(group->members[i]->disk))
+		    damage->hidden != group->members[i]->incarnation && sim_damage_log_is_whole(group->members[i]->disk, SIM_LOG_OF_GROUP))
 			damage->log = false;
+		if (damage->beside && nemesis->bound(nemesis->bound_context, group->members[i]) &&
+		    damage->hidden != group->members[i]->incarnation &&
+		    sim_damage_log_is_whole(group->members[i]->disk, SIM_LOG_OF_AGREEMENT))
+			damage->beside = false;
 		/* It has been recognised, and is what replaces a lost one. */
 		if (damage->stale_life != 0 && damage->stale_life != group->members[i]->env.life) {
 			damage->stale_life = 0;
 			damage->wiped = true;
 		}
-		damaged += damage->log || damage->snapshot || damage->wiped || damage->memory;
+		damaged += nemesis_is_damaged(damage);
 	}
 	/* Those that can tell must stay what they are. */
 	return nemesis_has_copy(group) && damaged < minority ? minority : damaged;
@@ -191,7 +200,7 @@ static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group
 {
 	uint32_t damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
-	bool already = own->log || own->snapshot || own->wiped || own->memory;
+	bool already = nemesis_is_damaged(own);
 	if (nemesis_has_copy(group))
 		return false;
 	return nemesis->world->options.nemesis.beyond || already || damaged < nemesis_tolerance(nemesis, group);
@@ -208,13 +217,17 @@ static void note_log(struct sim_process *process, struct nemesis_damage *damage,
 		damage->log_before = process->incarnation + 1;
 }
 
-static void damage(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_damage *damage, bool log, bool alone)
+enum damaged { DAMAGED_LOG, DAMAGED_BESIDE, DAMAGED_SNAPSHOT };
+
+static void damage(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_damage *damage, enum damaged kind, bool alone)
 {
 	struct buffer what = {0};
 	enum sim_fault fault;
 	uint64_t slot = 0;
-	bool done = log ? sim_damage_log(process->disk, &nemesis->rng, &fault, &what)
-			: sim_damage_snapshot(process->disk, &nemesis->rng, &fault, &slot, &what);
+	bool log = kind == DAMAGED_LOG, beside = kind == DAMAGED_BESIDE;
+	bool done = kind == DAMAGED_SNAPSHOT
+			    ? sim_damage_snapshot(process->disk, &nemesis->rng, &fault, &slot, &what)
+			    : sim_damage_log(process->disk, beside ? SIM_LOG_OF_AGREEMENT : SIM_LOG_OF_GROUP, &nemesis->rng, &fault, &what);
 	if (done) {
 		nemesis_count(nemesis, fault);
 		nemesis_tell(nemesis, "%s: %.*s", process->name, (int)what.len, (const char *)what.data);
@@ -223,6 +236,8 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process, str
 		damage->hidden = process->incarnation;
 	if (done && log) {
 		note_log(process, damage, alone);
+	} else if (done && beside) {
+		damage->beside = true;
 	} else if (done) {
 		damage->snapshot = true;
 		if (slot > damage->snapshot_slot)
@@ -267,7 +282,11 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 		sim_process_power_loss(process);
 		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	}
-	damage(nemesis, process, &group->damage[member], log, group->count == 1);
+	/* A log beside begins anew by what the other peers know. */
+	bool beside = log && group->count > 1 && nemesis->bound != NULL && sim_damage_log_exists(process->disk, SIM_LOG_OF_AGREEMENT) &&
+		      rng_chance(&nemesis->rng, 500000);
+	damage(nemesis, process, &group->damage[member], beside ? DAMAGED_BESIDE : log ? DAMAGED_LOG : DAMAGED_SNAPSHOT,
+	       group->count == 1);
 }
 
 void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process *process)
@@ -286,7 +305,7 @@ void sim_nemesis_spoil_snapshot(struct sim_nemesis *nemesis, struct sim_process 
 	nemesis_count(nemesis, SIM_FAULT_POWER_LOSS);
 	sim_process_power_loss(process);
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
-	damage(nemesis, process, &group->damage[member], false, group->count == 1);
+	damage(nemesis, process, &group->damage[member], DAMAGED_SNAPSHOT, group->count == 1);
 }
 
 void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process)
@@ -329,7 +348,7 @@ bool sim_nemesis_may_be_corrupt(const struct sim_nemesis *nemesis, const struct 
 {
 	const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
 	/* A snapshot may be damaged while it is being used; but one that is found damaged at the start is no reason not to start. */
-	return damage != NULL && (damage->log || (damage->snapshot && !process->halted_at_start));
+	return damage != NULL && (damage->log || damage->beside || (damage->snapshot && !process->halted_at_start));
 }
 
 bool sim_nemesis_is_damaged(const struct sim_nemesis *nemesis, const struct sim_process *process)

@@ -46,6 +46,7 @@ struct nemesis_source {
 /* What has become of a replica's disk: the atlas. */
 struct nemesis_damage {
 	bool log;               /* until it has been repaired, and the damaged segment released; for good, if that cannot be */
+	bool beside;            /* the log of the agreement, until the group has bound the life that begins it anew */
 	bool refused;           /* it cannot: whoever starts must refuse to … */
 	uint32_t log_before;    /* … from this incarnation on; 0: it may be running */
 	bool snapshot;          /* until a whole one of at least this slot is in place */
@@ -212,6 +213,7 @@ void nemesis_renew(const struct sim_nemesis *nemesis, struct sim_process *proces
 
 /* NULL for clients. */
 struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);
+bool nemesis_is_damaged(const struct nemesis_damage *damage);
 /* Forgets about snapshots that have been replaced, and wiped disks that have been bound; returns how many of the group's disks are damaged. */
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group);
 /* It runs, and counts in its group. */

@@ -109,7 +109,7 @@ static bool may_go(const struct sim_nemesis *nemesis, struct nemesis_group *grou
 	const struct nemesis_damage *own = &group->damage[member];
 	for (uint32_t i = 0; i < group->count; i++)
 		voters -= group->leaving[i] && i != member && voters > 0;
-	damaged -= own->log || own->snapshot || own->wiped || own->memory;
+	damaged -= nemesis_is_damaged(own);
 	return voters > VOTERS_MIN && damaged <= (voters - 2) / 2;
 }
 

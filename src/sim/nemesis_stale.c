@@ -46,7 +46,7 @@ static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, 
 		      struct nemesis_copy *copy)
 {
 	const struct rsm *rsm = rsm_of(nemesis, process);
-	bool whole = !damage->log && !damage->snapshot && !damage->memory && !damage->wiped && damage->stale_life == 0;
+	bool whole = !nemesis_is_damaged(damage) && damage->stale_life == 0;
 	if (rsm == NULL || !whole)
 		return;
 	disk_sim_image_free(copy->image);
@@ -120,7 +120,7 @@ static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *g
 		/* Who has no vote is not asked. What damage to a log does to what it remembers is not known. */
 		if (roster.list[i].number == number || damage->wiped)
 			continue;
-		if (damage->log || damage->stale_life != 0)
+		if (damage->log || damage->beside || damage->stale_life != 0)
 			return false;
 		ignorant += rsm == NULL || !rsm_remembers_more(rsm, number, &copy->moment);
 	}

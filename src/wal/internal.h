@@ -10,6 +10,7 @@
  *   space.c      files in reserve, release and recycling
  *   read.c       reading records back
  *   scrub.c      reading all of it once more
+ *   aside.c      putting a damaged log aside
  *
  * Three chains of disk requests may be under way at once, each with one struct
  * disk_request of its own, plus one for each reader and one for the scrub: the writer's (LOG lane), the making

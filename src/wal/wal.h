@@ -144,6 +144,7 @@ static inline uint64_t wal_position_offset(wal_position position)
 #define WAL_RECORD_BYTES 40u /* before the payload */
 #define WAL_PAYLOAD_BYTES_MAX (256u << 20)
 #define WAL_PREFIX_BYTES_MAX 16
+#define WAL_ASIDE_PREFIX "damaged-"
 
 struct wal;
 
@@ -215,6 +216,13 @@ struct wal_recovery {
  */
 int wal_open(struct wal **out, const struct wal_options *options,
 	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info) MUST_CHECK;
+
+/*
+ * What there is of the log in `disk` with that prefix (NULL: none) is put aside, under names that begin with WAL_ASIDE_PREFIX, and the
+ * next wal_open() creates a new one. For an owner that can do without what the log held, and no longer trusts it. Blocking, durable. If
+ * it is interrupted, what is left is refused as before. 0, STATUS_IO, STATUS_NO_SPACE, STATUS_SHORTAGE.
+ */
+int wal_put_aside(struct disk *disk, const char *prefix) MUST_CHECK;
 
 /*
  * Collects a record. The payload, of at most WAL_PAYLOAD_BYTES_MAX, is copied. Returns its sequence number (1, 2, …; counted from

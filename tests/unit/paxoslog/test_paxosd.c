@@ -8,6 +8,7 @@
 #include "client/core.h"
 #include "paxos/multipaxos.h"
 #include "paxoslog/paxosd.h"
+#include "sim/damage.h"
 #include "sim/disk_sim.h"
 #include "sim/network.h"
 #include "sim/world.h"
@@ -676,6 +677,111 @@ START_TEST(test_copy_lacks_agreements)
 }
 END_TEST
 
+static bool is_inside(void *context)
+{
+	const struct sim_process *peer = context;
+	const struct agreement *core = sim_process_alive(peer) ? paxosd_agreement(peer->node) : NULL;
+	return core != NULL && agreement_standing(core) == AGREEMENT_INSIDE;
+}
+
+/* Of a peer that is down. False: nothing has come of it. */
+static bool damage_agreement(struct sim_process *peer, uint64_t seed)
+{
+	struct rng rng;
+	struct buffer what = {0};
+	enum sim_fault fault;
+	rng_seed(&rng, seed);
+	bool done = sim_damage_log(peer->disk, SIM_LOG_OF_AGREEMENT, &rng, &fault, &what);
+	buffer_free(&what);
+	return done;
+}
+
+/*
+ * faults: 14, 15. The log of a peer's agreements is damaged: it begins anew with another life, is told what it must know, and its vote counts
+ * again. Its start may be interrupted wherever one likes.
+ */
+static bool damaged_agreement(uint64_t seed, uint32_t of, uint64_t at, enum disk_sim_fault fault)
+{
+	struct bench b;
+	uint64_t deadline_us = 20 * SIM_SECOND;
+	setup(&b, 4 * KIB);
+	for (uint64_t seq = 0; seq < 60; seq++)
+		ck_assert_str_eq((start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, of, seq)), "value");
+	/* Or the others do not know yet how far its log had come, and would not miss what is lost of it. */
+	sim_world_run_for(b.world, seed % 2 * SIM_SECOND);
+	struct sim_process *peer = b.peers[of];
+	uint64_t life = peer->env.life;
+	sim_process_power_loss(peer);
+	bool done = damage_agreement(peer, seed);
+	uint64_t begin_at = disk_sim_operations(peer->disk);
+	disk_sim_fault_at(peer->disk, begin_at + at, fault);
+	sim_process_start(peer);
+	sim_world_run_for(b.world, 200 * SIM_MILLISECOND);
+	bool reached = disk_sim_operations(peer->disk) > begin_at + at;
+	disk_sim_fault_at(peer->disk, UINT64_MAX, DISK_SIM_NO_FAULT);
+	if (!sim_process_alive(peer))
+		sim_process_start(peer);
+	ck_assert_msg(peer->state == SIM_RUNNING, "seed %" PRIu64 " operation %" PRIu64 ": %s", seed, at, peer->halt_reason);
+	ck_assert(sim_world_run_until_true(b.world, is_inside, peer, deadline_us));
+	ck_assert(done ? peer->env.life != life : peer->env.life == life);
+	/* Its vote counts, and it remembers. */
+	sim_process_power_loss(b.peers[(of + 1) % PEERS]);
+	ck_assert_int_eq(start(&b, of, 7, "other"), SYNOD_OK);
+	for (uint64_t seq = 0; seq < 60; seq++)
+		ck_assert_str_eq(decision(&b, of, seq), "value");
+	ck_assert_str_eq((start(&b, of, 100, "later"), decision(&b, of, 100)), "later");
+	life = peer->env.life;
+	sim_process_power_loss(peer);
+	sim_process_start(peer);
+	ck_assert(sim_world_run_until_true(b.world, is_inside, peer, deadline_us));
+	ck_assert_uint_eq(peer->env.life, life);
+	ck_assert_str_eq(decision(&b, of, 100), "later");
+	teardown(&b);
+	return reached;
+}
+
+START_TEST(test_damaged_agreement)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++)
+		damaged_agreement(seed, (uint32_t)seed % PEERS, UINT64_MAX / 2, DISK_SIM_NO_FAULT);
+}
+END_TEST
+
+START_TEST(test_damaged_agreement_interrupted)
+{
+	uint64_t at = 0;
+	while (at < 60 && damaged_agreement(3, (uint32_t)at % PEERS, at, at % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_KILLED))
+		at++;
+	ck_assert_uint_gt(at, 15);
+}
+END_TEST
+
+/* With damage to the logs of two of three, nobody is left to tell: they say nothing, rather than something else. */
+START_TEST(test_two_damaged_agreements)
+{
+	struct bench b;
+	setup(&b, 4 * KIB);
+	for (uint64_t seq = 0; seq < 60; seq++)
+		ck_assert_str_eq((start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, 0, seq)), "value");
+	sim_world_run_for(b.world, SIM_SECOND);
+	for (uint32_t i = 0; i < 2; i++) {
+		sim_process_power_loss(b.peers[i]);
+		uint64_t seed = 1;
+		while (!damage_agreement(b.peers[i], seed))
+			seed++;
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		sim_process_start(b.peers[i]);
+	sim_world_run_for(b.world, 5 * SIM_SECOND);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert(!is_inside(b.peers[i]));
+		ck_assert_int_eq(start(&b, i, 5, "other"), SYNOD_UNAVAILABLE);
+	}
+	ck_assert_str_eq(decision(&b, 2, 5), "value");
+	teardown(&b);
+}
+END_TEST
+
 /* Made before its disk was bound: by what the copy knows, the group has only just begun. */
 START_TEST(test_copy_from_the_beginning)
 {
@@ -752,5 +858,6 @@ CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_st
 		 {test_tail, 0, 1}, {test_slot_states, 0, 1}, {test_other_services, 0, 1}, {test_disk_full, 0, 1},
 		 {test_hung_disk, 0, 1}, {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
 		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
-		 {test_copy_from_the_beginning, 0, 3},
+		 {test_copy_from_the_beginning, 0, 3}, {test_damaged_agreement, 0, 1},
+		 {test_damaged_agreement_interrupted, 0, 1}, {test_two_damaged_agreements, 0, 1},
 		 {test_doubted_learns_nothing, 0, 3})

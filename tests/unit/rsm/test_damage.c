@@ -61,7 +61,7 @@ static void run_until_repaired(struct rsm_group *g, uint32_t i)
 	ck_assert_uint_eq(rsm->damage.first, 0);
 	ck_assert_uint_eq(rsm->scrub.damaged_segment, 0);
 	rsm_group_run(g, 100 * SIM_MILLISECOND);
-	ck_assert(sim_damage_log_is_whole(disk_of(g, i)));
+	ck_assert(sim_damage_log_is_whole(disk_of(g, i), SIM_LOG_OF_GROUP));
 }
 
 static void check_all_there(struct rsm_group *g)

@@ -101,7 +101,7 @@ static bool damage(struct rsm_group *g, uint32_t i, struct rng *rng, struct buff
 		if (rng_below(rng, 4) == 0)
 			(void)sim_damage_snapshot(disk_of(g, i), rng, &fault, &slot, what);
 		else
-			(void)sim_damage_log(disk_of(g, i), rng, &fault, what);
+			(void)sim_damage_log(disk_of(g, i), SIM_LOG_OF_GROUP, rng, &fault, what);
 		buffer_format(what, "; ");
 		if (sim_damage_log_lost_its_beginning(disk_of(g, i)))
 			return false;

@@ -101,7 +101,7 @@ bool entry_equal(const struct entry *a, const struct entry *b);
 
 struct file_list {
 	struct {
-		char name[32];
+		char name[48];
 		uint64_t size;
 	} items[512];
 	size_t count;

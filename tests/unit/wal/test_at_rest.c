@@ -22,7 +22,7 @@ START_TEST(refuses_every_damage)
 			fixture_flush(&f);
 		}
 		fixture_crash(&f, seed % 2 == 0 ? DISK_SIM_KILL : DISK_SIM_POWER);
-		bool done = sim_damage_log(f.disk, &rng, &fault, &what);
+		bool done = sim_damage_log(f.disk, SIM_LOG_OF_GROUP, &rng, &fault, &what);
 		int status = fixture_open(&f);
 		if (done) {
 			of[fault]++;
@@ -56,7 +56,7 @@ START_TEST(spares_the_last_batch)
 		fixture_accept(&f, 1, 500);
 		fixture_flush(&f);
 		fixture_crash(&f, DISK_SIM_POWER);
-		bool done = sim_damage_log(f.disk, &rng, &fault, &what);
+		bool done = sim_damage_log(f.disk, SIM_LOG_OF_GROUP, &rng, &fault, &what);
 		ck_assert_int_ne(fault, SIM_FAULT_LOG_UNLINK);
 		ck_assert_int_eq(fixture_open(&f), done ? STATUS_CORRUPT : 0);
 		buffer_free(&what);

@@ -75,4 +75,69 @@ START_TEST(two_logs_in_one_directory)
 }
 END_TEST
 
-CHECK_MAIN("wal_prefix", two_logs_in_one_directory)
+static int open_of(struct second *second)
+{
+	struct wal_options options = {
+		.disk = second->f->disk, .group = 9, .segment_bytes = second->f->segment_bytes, .prefix = "other-",
+		.durable = durable, .fatal = failed, .context = second,
+	};
+	second->wal = NULL;
+	second->records = 0;
+	return wal_open(&second->wal, &options, replay, &second->info);
+}
+
+/* A log that is refused is put aside, wherever that is interrupted: until it is done, what is left is refused. The other log stays. */
+START_TEST(a_damaged_log_is_put_aside)
+{
+	uint64_t at = 0;
+	bool interrupted = true;
+	for (; interrupted; at++) {
+		struct fixture f;
+		struct second second = {.f = &f};
+		fixture_init(&f, 5 + at, 4096);
+		ck_assert_int_eq(fixture_open(&f), 0);
+		open_second(&second);
+		for (uint64_t i = 0; i < 60; i++) {
+			uint8_t payload[150] = {1};
+			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000000 + i, .ballot = 1,
+						    .payload = slice(payload, sizeof payload)};
+			wal_position position;
+			wal_append(second.wal, &record, &position);
+			wal_flush(second.wal);
+			fixture_accept(&f, i + 1, 300);
+			fixture_flush(&f);
+		}
+		wal_close(second.wal);
+		size_t segments = fixture_count_files(&f, "other-log-");
+		ck_assert_uint_gt(segments, 1);
+		fixture_crash(&f, DISK_SIM_POWER);
+		ck_assert_int_eq(disk_sim_flip(f.disk, "other-log-0000000000000001", 100, 3), 0);
+		ck_assert_int_eq(open_of(&second), STATUS_CORRUPT);
+		disk_sim_fault_at(f.disk, disk_sim_operations(f.disk) + at, DISK_SIM_STOP);
+		int status = wal_put_aside(f.disk, "other-");
+		interrupted = disk_sim_stopped(f.disk);
+		disk_sim_fault_at(f.disk, UINT64_MAX, DISK_SIM_NO_FAULT);
+		if (interrupted) {
+			fixture_crash(&f, at % 2 == 0 ? DISK_SIM_POWER : DISK_SIM_KILL);
+			status = open_of(&second);
+			ck_assert(status == 0 || status == STATUS_CORRUPT);
+			ck_assert_uint_eq(status == 0 ? second.records : 0, 0);
+			if (status == 0)
+				wal_close(second.wal);
+			status = status == 0 ? 0 : wal_put_aside(f.disk, "other-");
+		}
+		ck_assert_int_eq(status, 0);
+		ck_assert_int_eq(open_of(&second), 0);
+		ck_assert_uint_eq(second.records, 0);
+		ck_assert_uint_eq(fixture_count_files(&f, "other-log-"), 1);
+		ck_assert_uint_eq(fixture_count_files(&f, WAL_ASIDE_PREFIX "other-log-"), segments);
+		wal_close(second.wal);
+		ck_assert_int_eq(fixture_open(&f), 0);
+		ck_assert_uint_eq(f.recovered.count, 60);
+		fixture_free(&f);
+	}
+	ck_assert_uint_gt(at, 4);
+}
+END_TEST
+
+CHECK_MAIN("wal_prefix", two_logs_in_one_directory, a_damaged_log_is_put_aside)
