@@ -97,7 +97,8 @@ bool sim_exchange_log(struct disk *disk, uint64_t owner, struct disk *other, str
 	size_t count, others;
 	uint64_t newest = newest_segment(disk, &count), others_newest = newest_segment(other, &others);
 	uint64_t manner = rng_below(rng, 4);
-	bool range_too = rng_chance(rng, 500000);
+	uint64_t size;
+	bool range_too = rng_chance(rng, 500000) && disk_sim_size(other, WAL_RANGE_NAME, &size) == 0;
 	if (newest == 0 || !is_named(disk, newest))
 		return false;
 	wal_name(name, WAL_LOG_PREFIX, newest);
