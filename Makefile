@@ -46,19 +46,22 @@ $(error not installed: $(strip $(MISSING)). Run scripts/setup.sh$(if $(filter $(
 endif
 endif
 
+# The folders of src/: FLOOR/ROOM.
+ROOMS := $(shell sed -nE 's|^([a-z]+) +([a-z]+).*|\1/\2|p' src/floors)
+FLOORS := $(sort $(patsubst %/,%,$(dir $(ROOMS))))
+
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Werror
 HARDENING := $(if $(SANITIZE),,-fstack-protector-strong $(if $(filter -O2 -O3,$(OPT)),-D_FORTIFY_SOURCE=2))
 # Everything is position independent, so that the same objects make libsynod.so.
 CFLAGS_ALL := -std=gnu11 $(OPT) -g -fno-omit-frame-pointer -fno-strict-aliasing -fPIC -fno-semantic-interposition \
 	-D_GNU_SOURCE -DSYNOD_RELEASE='"$(VERSION)"' $(WARNINGS) $(HARDENING) $(SANITIZE) \
-	-Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+	-Iinclude $(FLOORS:%=-Isrc/%) -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
 CHECK_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 
-LAYERS := base node wire wal store kv paxos trace rsm agreement paxoslog shardmaster shardkv view pb client host sim check
 PROTOS := $(wildcard proto/*.proto)
 GEN_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
-SRC := $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c))
+SRC := $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 LIB := $(BUILD)/lib/libsynod-all.a
 
@@ -224,7 +227,7 @@ SONAME := libsynod.so.$(firstword $(subst ., ,$(VERSION)))
 PUBLIC := $(BUILD)/lib/public-symbols
 
 # The public symbols are the functions that the public header declares.
-$(PUBLIC): src/client/synod.h
+$(PUBLIC): include/synod.h
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)$(CC) -E -P $< | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >$@
@@ -266,7 +269,7 @@ endef
 install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
 	$(Q)install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include' '$(LIBDIR)/pkgconfig'
 	$(Q)install -m 755 $(BINS) '$(DESTDIR)$(PREFIX)/bin'
-	$(Q)install -m 644 src/client/synod.h '$(DESTDIR)$(PREFIX)/include'
+	$(Q)install -m 644 include/synod.h '$(DESTDIR)$(PREFIX)/include'
 	$(Q)install -m 644 $(BUILD)/lib/libsynod.a '$(LIBDIR)'
 	$(Q)install -m 755 $(BUILD)/lib/$(SONAME) '$(LIBDIR)/libsynod.so.$(VERSION)'
 	$(Q)ln -sf libsynod.so.$(VERSION) '$(LIBDIR)/$(SONAME)'
@@ -278,7 +281,7 @@ install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
 
 # --- Upkeep ---
 
-C_FILES := $(wildcard src/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+C_FILES := $(wildcard include/*.h src/*/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 
 format:
 	clang-format -i $(C_FILES)
@@ -287,8 +290,8 @@ format:
 TIDY ?= agreement base check kv node pb shardkv store trace view wal wire
 
 tidy: $(GEN_C)
-	$(if $(wildcard $(TIDY:%=src/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))
-	@scripts/lint.sh $(foreach layer,$(TIDY),$(wildcard src/$(layer)/*.c)) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+	$(if $(wildcard $(TIDY:%=src/*/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))
+	@scripts/lint.sh $(foreach room,$(TIDY),$(wildcard src/*/$(room)/*.c)) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
 
 clean:
 	rm -rf $(BUILD)

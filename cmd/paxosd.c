@@ -1,5 +1,5 @@
 /* paxosd: one peer of the agreement service and one replica of the log service. */
-#include "host/daemon_rsm.h"
+#include "daemon/daemon_rsm.h"
 #include "paxoslog/paxosd.h"
 
 static struct agreement_settings agreement_settings(const struct settings *from)

@@ -1,5 +1,5 @@
 /* pbserver: primary, backup or idle, as the view service says. */
-#include "host/daemon_rsm.h"
+#include "daemon/daemon_rsm.h"
 #include "pb/node.h"
 
 static struct node *create(const struct daemon *daemon)

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/daemon_rsm.h"
-#include "host/http_kv.h"
+#include "daemon/daemon_rsm.h"
+#include "gate/http_kv.h"
 #include "shardkv/app.h"
 #include "shardkv/node.h"
 

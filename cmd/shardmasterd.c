@@ -1,5 +1,5 @@
 /* shardmasterd: one replica of the shard master. */
-#include "host/daemon_rsm.h"
+#include "daemon/daemon_rsm.h"
 #include "shardmaster/node.h"
 
 static struct node *create(const struct daemon *daemon)

@@ -1,5 +1,5 @@
 /* viewserver: one replica of the view service. */
-#include "host/daemon_rsm.h"
+#include "daemon/daemon_rsm.h"
 #include "view/node.h"
 
 static struct node *create(const struct daemon *daemon)

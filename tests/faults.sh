@@ -21,7 +21,7 @@ while IFS=: read -r file _ text; do
 			[[ " ${tests[$n]-} " == *" $file "* ]] || tests[$n]="${tests[$n]-} $file"
 		done
 	done < <(tr ',' '\n' <<<"$numbers" | tr -d ' ')
-done < <(grep -rnE 'faults: *[0-9]' tests src/sim cmd/synod-sim --include='*.c' --include='*.h' --include='*.sh' --include='*.txt')
+done < <(grep -rnE 'faults: *[0-9]' tests src/worlds/sim cmd/synod-sim --include='*.c' --include='*.h' --include='*.sh' --include='*.txt')
 
 missing=0
 total=0

@@ -1,39 +1,29 @@
 #!/usr/bin/env bash
 # Reads the #includes of src/ and cmd/ and fails if one breaks the architecture:
 #
-#   - a directory of src/ includes only those below it (the table `below`);
-#   - protobuf-c is seen by src/wire only, so that everything else works on validated plain structs;
-#   - sockets, files, clocks, threads and the event loop are seen by src/host, cmd and the listed wrappers
-#     only, so that protocol code runs in the simulator exactly as in a daemon.
+#   - a room of src/ includes only those that it stands on (src/floors);
+#   - protobuf-c is seen by src/ground/wire only, so that everything else works on validated plain structs;
+#   - sockets, files, clocks, threads and the event loop are seen by the real world, libsynod, cmd and the listed
+#     wrappers only, so that protocol code runs in the simulator exactly as in a daemon.
 #
 #   tests/layers.sh           checks itself on trees that are wrong on purpose, then this tree
 #   tests/layers.sh TREE      checks another tree
 set -euo pipefail
 export LC_ALL=C
 
-# What the files of each directory may include, besides their own directory.
-declare -A below
-below[base]=''
-below[node]='base'
-below[wire]="${below[node]} node"
-below[wal]="${below[node]} node"
-below[store]="${below[node]} node"
-below[paxos]="${below[wire]} wire wal store"
-below[trace]="${below[wire]} wire paxos"
-below[rsm]="${below[paxos]} paxos"
-below[agreement]="${below[rsm]} rsm"
-below[shardmaster]="${below[rsm]} rsm"
-below[paxoslog]="${below[rsm]} rsm agreement"
-below[kv]="${below[wire]} wire store"
-below[shardkv]="${below[shardmaster]} shardmaster kv"
-below[view]="${below[rsm]} rsm"
-below[pb]="${below[rsm]} rsm kv"
-below[client]="${below[shardkv]} shardkv view pb trace"
-# The two worlds know protocols at most to check their invariants, and no service.
-below[host]="${below[rsm]} rsm trace"
-below[sim]="${below[rsm]} rsm trace"
-# The judge of histories knows nothing of what it judges.
-below[check]='base'
+# What the files of each room may include, besides those of their own; and on which floor it is.
+declare -A below floor
+read_floors() {
+	local on room each stands_on
+	while read -r on room stands_on; do
+		[[ -n $on && $on != '#'* ]] || continue
+		floor[$room]=$on below[$room]=''
+		for each in $stands_on; do
+			[[ -n ${floor[$each]+known} ]] || { echo "src/floors: $room stands on $each, which is not above it" && exit 1; }
+			below[$room]+=" $each ${below[$each]}"
+		done
+	done <"$1"
+}
 
 # Headers through which code reaches the outside.
 world_headers='event\.h|event2/.*|evhttp\.h|sys/(socket|un|time|select|epoll|eventfd|timerfd|stat|statvfs|file|mman|uio|wait|random)\.h'
@@ -42,45 +32,43 @@ world_headers+='|netinet/.*|arpa/inet\.h|netdb\.h|poll\.h|pthread\.h|threads\.h|
 # Files below the worlds that reach the outside, and why.
 may_touch_world() {
 	case $1 in
-	src/host/* | cmd/*) ;;
-	src/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
-	src/base/output.c) ;; # stdout of the command line programs
-	src/client/handle.[ch] | src/client/thread.[ch] | src/client/open.c | src/client/sync.c | src/client/read_calls.c | src/client/cluster.c | src/client/members.c | src/client/trace.c | src/client/view.c | src/client/paxosd.c) ;; # a client node's own thread
+	src/worlds/host/* | src/worlds/gate/* | src/worlds/daemon/* | cmd/*) ;;
+	src/clients/libsynod/*) ;; # a client node's own thread
+	src/ground/base/log_fd.c) ;; # writes log lines to a descriptor, with the system's clock
+	src/ground/base/output.c) ;; # stdout of the command line programs
 	*) return 1 ;;
 	esac
 }
 
-# May file $1 of directory $2 include a header of directory $3?
+# May a file of room $1 include a header of room $2?
 may_include() {
-	local file=$1 directory=$2 target=$3
-
-	[[ $directory == "$target" ]] && return 0
-	[[ " ${below[$directory]} " == *" $target "* ]] && return 0
-	# A client's node runs in a host of its own.
-	[[ $directory == client && $target == host ]] && may_touch_world "$file"
+	[[ $1 == "$2" || " ${below[$1]} " == *" $2 "* ]]
 }
 
 # Prints what is wrong with one include, if anything: check_include FILE HEADER QUOTED
 check_include() {
-	local file=$1 header=$2 quoted=$3 directory target
+	local file=$1 header=$2 quoted=$3 room target place
 
 	if [[ $header == protobuf-c/* || $header == *.pb-c.h ]]; then
-		[[ $file == src/wire/* ]] || echo "only src/wire may see protobuf-c"
+		[[ $file == src/ground/wire/* ]] || echo "only src/ground/wire may see protobuf-c"
 	elif [[ $quoted == no ]]; then
 		if [[ $header =~ ^($world_headers)$ ]] && ! may_touch_world "$file"; then
 			echo "protocol code touches no socket, file, clock or thread"
 		fi
 	elif [[ $file == src/* ]]; then
-		directory=${file#src/}
-		directory=${directory%%/*}
+		place=${file#src/}
+		place=${place%/*}
+		room=${place#*/}
 		target=${header%%/*}
-		if [[ -z ${below[$directory]+known} ]]; then
-			echo "src/$directory is not in the table of layers"
+		if [[ ${floor[$room]-} != "${place%%/*}" ]]; then
+			echo "src/$place does not stand in src/floors"
+		elif [[ $header == synod.h ]]; then
+			[[ $room == client || $room == libsynod ]] || echo "the public header is for clients"
 		elif [[ $header != */* || -z ${below[$target]+known} ]]; then
-			echo "headers are included as \"LAYER/NAME.h\""
-		elif ! may_include "$file" "$directory" "$target"; then
-			echo "$directory may not include $target"
-		elif may_touch_world "src/$header" && ! may_touch_world "$file"; then
+			echo "headers are included as \"ROOM/NAME.h\""
+		elif ! may_include "$room" "$target"; then
+			echo "$room may not include $target"
+		elif may_touch_world "src/${floor[$target]}/$header" && ! may_touch_world "$file"; then
 			echo "the header reaches the outside, and $file may not"
 		fi
 	fi
@@ -137,46 +125,46 @@ self_test() {
 	while read -r verdict file include; do
 		expect "$verdict" "$file" "$include" || wrong=$((wrong + 1))
 	done <<-'CASES'
-		pass src/node/a.c "base/bytes.h"
-		pass src/shardkv/a.c "shardmaster/config.h"
-		pass src/client/a.c "shardkv/shard.h"
-		pass src/paxos/a.c <stdint.h>
-		pass src/wire/a.c <protobuf-c/protobuf-c.h>
-		pass src/wire/a.c "kv.pb-c.h"
-		pass src/host/a.c <event2/event.h>
-		pass src/client/handle.c <pthread.h>
-		pass src/client/handle.h "host/host.h"
-		pass src/client/handle.h <pthread.h>
-		pass src/client/sync.c "client/handle.h"
-		pass src/base/log_fd.c <unistd.h>
+		pass src/ground/node/a.c "base/bytes.h"
+		pass src/services/shardkv/a.c "shardmaster/config.h"
+		pass src/clients/client/a.c "shardkv/shard.h"
+		pass src/consensus/paxos/a.c <stdint.h>
+		pass src/ground/wire/a.c <protobuf-c/protobuf-c.h>
+		pass src/ground/wire/a.c "kv.pb-c.h"
+		pass src/worlds/host/a.c <event2/event.h>
+		pass src/clients/libsynod/handle.c <pthread.h>
+		pass src/clients/libsynod/handle.h "host/host.h"
+		pass src/clients/libsynod/handle.h <pthread.h>
+		pass src/clients/libsynod/sync.c "libsynod/handle.h"
+		pass src/ground/base/log_fd.c <unistd.h>
 		pass cmd/a.c "shardkv/shardkv.h"
-		fail src/base/a.c "node/node.h"
-		fail src/wal/a.h "store/store.h"
-		fail src/wal/a.c "wire/wire.h"
-		fail src/paxos/a.c "rsm/rsm.h"
-		fail src/rsm/a.c "shardkv/shardkv.h"
-		fail src/shardmaster/a.c "shardkv/shardkv.h"
-		fail src/host/a.c "client/synod.h"
-		fail src/host/a.c "sim/world.h"
-		fail src/sim/a.c "shardkv/shardkv.h"
-		pass src/check/a.c "base/map.h"
-		fail src/check/a.c "node/node.h"
-		fail src/check/a.c <time.h>
-		fail src/client/route.c "host/host.h"
-		fail src/client/route.c "client/handle.h"
-		fail src/rsm/a.c <protobuf-c/protobuf-c.h>
-		fail src/rsm/a.c "kv.pb-c.h"
+		fail src/ground/base/a.c "node/node.h"
+		fail src/storage/wal/a.h "store/store.h"
+		fail src/storage/wal/a.c "wire/wire.h"
+		fail src/consensus/paxos/a.c "rsm/rsm.h"
+		fail src/replication/rsm/a.c "shardkv/shardkv.h"
+		fail src/services/shardmaster/a.c "shardkv/shardkv.h"
+		fail src/worlds/host/a.c "synod.h"
+		fail src/worlds/host/a.c "sim/world.h"
+		fail src/worlds/sim/a.c "shardkv/shardkv.h"
+		pass src/judge/check/a.c "base/map.h"
+		fail src/judge/check/a.c "node/node.h"
+		fail src/judge/check/a.c <time.h>
+		fail src/clients/client/route.c "host/host.h"
+		fail src/clients/client/route.c "libsynod/handle.h"
+		fail src/replication/rsm/a.c <protobuf-c/protobuf-c.h>
+		fail src/replication/rsm/a.c "kv.pb-c.h"
 		fail cmd/a.c "kv.pb-c.h"
-		fail src/paxos/a.c <time.h>
-		fail src/paxos/a.c <sys/time.h>
-		fail src/paxos/a.c <sys/socket.h>
-		fail src/shardkv/a.c <pthread.h>
-		fail src/wal/a.c <fcntl.h>
-		fail src/wal/a.c <unistd.h>
-		fail src/sim/a.c <event2/event.h>
-		fail src/base/log.c <time.h>
-		fail src/rsm/a.c "caller.h"
-		fail src/rsm/a.c HEADER
+		fail src/consensus/paxos/a.c <time.h>
+		fail src/consensus/paxos/a.c <sys/time.h>
+		fail src/consensus/paxos/a.c <sys/socket.h>
+		fail src/services/shardkv/a.c <pthread.h>
+		fail src/storage/wal/a.c <fcntl.h>
+		fail src/storage/wal/a.c <unistd.h>
+		fail src/worlds/sim/a.c <event2/event.h>
+		fail src/ground/base/log.c <time.h>
+		fail src/replication/rsm/a.c "caller.h"
+		fail src/replication/rsm/a.c HEADER
 		fail src/unknown/a.c "base/bytes.h"
 	CASES
 	rm -rf "$scratch"
@@ -184,6 +172,7 @@ self_test() {
 	[[ $wrong -eq 0 ]]
 }
 
+read_floors "$(dirname "${BASH_SOURCE[0]}")/../src/floors"
 if [[ $# -gt 0 ]]; then
 	cd "$1"
 else

@@ -7,7 +7,7 @@
 # Each file tests/mutants/NAME.mutant is one mutant:
 #
 #   # what is broken, and which faults of docs/faults.md it invites (faults: 1, 2)
-#   file: src/paxos/output.c
+#   file: src/consensus/paxos/output.c
 #   run: --cluster              optional: arguments for synod-sim; without it, one group of replicas
 #   seeds: 4000                 optional: its budget, if it takes a rare meeting of faults to show it
 #   test: tests/unit/a/test.c   optional: for what does not run in the simulator, the suite that must fail instead

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/synod.h"
+#include "synod.h"
 #include "keys.h"
 
 enum bench_workload {

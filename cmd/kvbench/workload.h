@@ -8,7 +8,7 @@
 #ifndef SYNOD_KVBENCH_WORKLOAD_H
 #define SYNOD_KVBENCH_WORKLOAD_H
 
-#include "client/synod.h"
+#include "synod.h"
 #include "options.h"
 
 struct bench_load {

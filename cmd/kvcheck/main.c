@@ -1,4 +1,4 @@
-/* kvcheck: decides whether what clients saw can have happened (src/check/check.h), from the histories that they wrote (read.h). */
+/* kvcheck: decides whether what clients saw can have happened (src/judge/check/check.h), from the histories that they wrote (read.h). */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -31,7 +31,7 @@
 #include "base/bytes.h"
 #include "base/clusterconf.h"
 #include "base/output.h"
-#include "client/synod.h"
+#include "synod.h"
 
 enum kvctl_exit {
 	EXIT_OK = 0,

@@ -39,7 +39,7 @@ void joiner_note(struct scene *scene, const struct scene_replica *replica);
 /* The newest list of members of a group that anybody of it has ever known, and who leads by it; false: there is none yet. */
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out);
 /*
- * What a daemon's host does (host/members.c, host/lobby.h): whoever is connected with members by whose list it has been
+ * What a daemon's host does (host/members.c, daemon/lobby.h): whoever is connected with members by whose list it has been
  * removed, and knows only an older one, is told so. The consensus can tell it only if it knows one of them by that older
  * list. For the peace, in which those of the core are connected.
  */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "rsm/caller.h"
+#include "call/caller.h"
 #include "wire/method.h"
 #include "sim/nemesis.h"
 #include "wire/wire.h"

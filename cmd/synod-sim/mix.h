@@ -1,6 +1,6 @@
 /*
  * The second load on a whole cluster: single operations of every kind, transactions over the keys of one hash tag, and scans. What
- * came of each goes into a history for src/check, which decides whether the store can have been one that does one
+ * came of each goes into a history for src/judge/check, which decides whether the store can have been one that does one
  * thing after another.
  *
  * Keys are "{mT}K": a few for each tag T, and a few tags at a time, which make way for new ones: a checker needs histories of one

@@ -76,7 +76,7 @@ def functions_table(counts):
 def names_of_simulator(build):
     """Functions of the simulator and of the load, and helpers that count for whoever calls them."""
     simulator, helpers, protocol = set(), set(), set()
-    for path in glob.glob(f"{build}/obj/src/*/*.o") + [f"{build}/obj/tests/bench/calm_load.o"]:
+    for path in glob.glob(f"{build}/obj/src/*/*/*.o") + [f"{build}/obj/tests/bench/calm_load.o"]:
         names = {
             line.split()[2].split(".")[0]
             for line in run(["nm", "--defined-only", path])[0].splitlines()

@@ -32,7 +32,7 @@ skip() {
 }
 
 # "Ir function" of one run: count_run WORKLOAD OPERATIONS
-# What the C library and src/base do counts for whoever called them, at most four calls away, and is left out if
+# What the C library and src/ground/base do counts for whoever called them, at most four calls away, and is left out if
 # that is the simulator.
 count_run() {
 	local out=$scratch/$1.$2

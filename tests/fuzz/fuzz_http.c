@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "host/http_parse.h"
+#include "gate/http_parse.h"
 
 #define BODY_BYTES_MAX 4096u
 

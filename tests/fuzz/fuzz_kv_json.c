@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "fuzz.h"
-#include "host/kv_json.h"
+#include "gate/kv_json.h"
 
 static void check_ops(const struct wire_kv_op *ops, uint32_t count)
 {

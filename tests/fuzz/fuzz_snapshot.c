@@ -14,7 +14,7 @@
 #include "base/crc32c.h"
 #include "fuzz.h"
 #include "rsm/group_fields.h"
-#include "rsm/snapshot_file.h"
+#include "snapshot/snapshot_file.h"
 
 #define FILE_BYTES_MAX (64u << 10)
 

@@ -107,7 +107,7 @@ done
 await "all nodes to catch up" all_healthy
 benches_go_on 200
 
-begin "some of the reads are confirmed by their readers (src/rsm/confirm.h)"
+begin "some of the reads are confirmed by their readers (src/replication/call/confirm.h)"
 unconfirmed=0
 for node in g1a g1b g1c g2a g2b g2c; do
 	counted=$(curl -sf "http://$(address $node http)/metrics" | sed -n 's/^synod_server_reads_unconfirmed_total //p')

@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/synod.h"
+#include "synod.h"
 
 #define CLIENTS_MAX 64u
 #define TURNS_MAX 200000u

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "host/internal.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 #define GROUP_NODES 5u
 

@@ -2,7 +2,7 @@
 #include <sys/resource.h>
 
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 static struct echo server, client;
 

@@ -6,7 +6,7 @@
 
 #include "../support/check_main.h"
 #include "host/internal.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 static struct echo s1, s2;
 static char addresses[2][32];

@@ -4,7 +4,7 @@
 #include <sys/eventfd.h>
 
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 static struct echo one;
 

@@ -5,7 +5,7 @@
 #include "host/resolve.h"
 
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
 /* Requests from this process to its own node. */
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 static struct echo one;
 

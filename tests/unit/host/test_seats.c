@@ -1,7 +1,7 @@
 /* Who may stay connected when there is no room for everybody; and what gives way when descriptors run out. */
 #include "../support/check_main.h"
 #include "host/internal.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 #include <sys/resource.h>
 

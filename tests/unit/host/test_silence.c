@@ -1,6 +1,6 @@
 /* Connections that are dead without a sign. The clock is this file's: time passes when the test says so. */
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 #include <time.h>
 

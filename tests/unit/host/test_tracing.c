@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 #include "trace/causal.h"
 
 static struct echo server, client;

@@ -1,5 +1,5 @@
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 static struct echo server, client;
 static char address[64];

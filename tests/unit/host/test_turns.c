@@ -3,7 +3,7 @@
  * that the test says, and nothing depends on how fast the machine is.
  */
 #include "../support/check_main.h"
-#include "raw.h"
+#include "../support/raw.h"
 
 #include <sys/syscall.h>
 #include <time.h>

@@ -7,7 +7,7 @@
 
 #include "../support/check_main.h"
 #include "../support/fake_server.h"
-#include "client/synod.h"
+#include "synod.h"
 #include "failing_malloc.h"
 
 /*

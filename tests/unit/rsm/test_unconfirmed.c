@@ -1,5 +1,5 @@
 /* faults: 4, 43 */
-/* What replicas tell a reader that confirms its reads itself (rsm/confirm.h). */
+/* What replicas tell a reader that confirms its reads itself (call/confirm.h). */
 #include <check.h>
 
 #include "../support/check_main.h"

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/hashslot.h"
-#include "host/daemon_rsm.h"
+#include "daemon/daemon_rsm.h"
 #include "shardkv/app.h"
 #include "wire/method.h"
 

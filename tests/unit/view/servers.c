@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "rsm/caller.h"
+#include "call/caller.h"
 #include "wire/method.h"
 
 /* ---- a server that only pings ---- */
