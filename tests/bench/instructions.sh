@@ -49,8 +49,8 @@ count_run() {
 			file = $2
 			sub(/:[^:]*$/, "", file)
 			calls = split(substr($2, length(file) + 2), chain, "\x27")
-			world = file ~ /(^|\/)src\/sim\// || file ~ /(^|\/)tests\/bench\//
-			helper = !world && (file !~ /(^|\/)src\// || file ~ /(^|\/)src\/base\//)
+			world = file ~ /(^|\/)src\/worlds\/sim\// || file ~ /(^|\/)tests\/bench\//
+			helper = !world && (file !~ /(^|\/)src\// || file ~ /(^|\/)src\/ground\/base\//)
 		}
 		NR == FNR {
 			kind[chain[1]] = kind[chain[1]] (world ? "w" : helper ? "" : "p")

@@ -276,15 +276,15 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 	/* Only its header shows that a file is another replica's: the two together cannot be told from damage. */
 	if (log && group->damage[member].refused)
 		return;
+	/* A log beside begins anew by what the other peers know, when the group has bound another life: so it must know lives. */
+	bool beside = log && group->count > 1 && nemesis->bound != NULL && sim_damage_log_exists(process->disk, SIM_LOG_OF_AGREEMENT) &&
+		      nemesis->bound(nemesis->bound_context, process) && rng_chance(&nemesis->rng, 500000);
 	if (!live && sim_process_alive(process)) {
 		nemesis_tell(nemesis, "%s loses power for %" PRIu64 " ms", process->name, down_us / 1000);
 		nemesis_count(nemesis, SIM_FAULT_POWER_LOSS);
 		sim_process_power_loss(process);
 		nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	}
-	/* A log beside begins anew by what the other peers know. */
-	bool beside = log && group->count > 1 && nemesis->bound != NULL && sim_damage_log_exists(process->disk, SIM_LOG_OF_AGREEMENT) &&
-		      rng_chance(&nemesis->rng, 500000);
 	damage(nemesis, process, &group->damage[member], beside ? DAMAGED_BESIDE : log ? DAMAGED_LOG : DAMAGED_SNAPSHOT,
 	       group->count == 1);
 }
