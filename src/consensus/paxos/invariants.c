@@ -16,8 +16,9 @@ struct awaited {
 #define AWAITED_MAX 32u
 
 struct seen {
-	struct awaited awaited[AWAITED_MAX]; /* ascending */
+	struct awaited awaited[AWAITED_MAX]; /* ascending; of this life */
 	uint32_t nawaited;
+	uint64_t life;
 	uint64_t promised, chosen;
 	uint64_t durable_promised; /* highest promise whose record was durable */
 	uint64_t checked;          /* I1 holds up to this slot */
@@ -218,6 +219,12 @@ static uint64_t durable_with(const struct paxos *p, uint64_t after)
 	return sequence;
 }
 
+static void raise_durable(struct paxos_invariants *inv, uint64_t life, uint64_t slot)
+{
+	if ((uint64_t)(uintptr_t)map_get(&inv->durable, life) < slot + 1)
+		map_put(&inv->durable, life, (void *)(uintptr_t)(slot + 1));
+}
+
 static void note_durable(struct paxos_invariants *inv, const struct paxos *p, struct seen *seen)
 {
 	uint32_t done = 0;
@@ -237,14 +244,14 @@ static void note_durable(struct paxos_invariants *inv, const struct paxos *p, st
 			(struct awaited){.slot = p->chosen, .sequence = with > sequence ? with : sequence};
 	}
 	slot = 0;
+	seen->life = p->options.life;
 	while (done < seen->nawaited && seen->awaited[done].sequence <= p->persisted)
 		slot = seen->awaited[done++].slot;
 	if (done == 0)
 		return;
 	seen->nawaited -= done;
 	memmove(seen->awaited, seen->awaited + done, seen->nawaited * sizeof seen->awaited[0]);
-	if ((uint64_t)(uintptr_t)map_get(&inv->durable, p->options.life) < slot + 1)
-		map_put(&inv->durable, p->options.life, (void *)(uintptr_t)(slot + 1));
+	raise_durable(inv, p->options.life, slot);
 }
 
 /* A slot behind that of the list is chosen: the list's voters have been prepared, and those before may go. */
@@ -323,10 +330,14 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 
 void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i)
 {
-	inv->seen[i].running = false;
-	inv->seen[i].checked = 0;
-	inv->seen[i].accepted = 0;
-	inv->seen[i].nawaited = 0;
+	struct seen *seen = &inv->seen[i];
+	/* Its last turn, in which it may have learnt that it is durable, and said so, nobody has seen. */
+	if (seen->nawaited > 0)
+		raise_durable(inv, seen->life, seen->awaited[seen->nawaited - 1].slot);
+	seen->running = false;
+	seen->checked = 0;
+	seen->accepted = 0;
+	seen->nawaited = 0;
 }
 
 void paxos_invariants_wiped(struct paxos_invariants *inv, uint32_t i)
