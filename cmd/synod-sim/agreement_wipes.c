@@ -28,7 +28,7 @@ static void take_down(struct agreement_wipes *wipes, uint32_t peer, bool wipe)
 	sim_trace_note(&world->trace, "agreement_wipes=%s wipe=%d", process->name, wipe);
 	sim_process_power_loss(process);
 	if (wipe)
-		sim_process_wipe(process);
+		sim_nemesis_wipe_down(wipes->scene->nemesis, process);
 	wipes->restarts[peer] = (struct agreement_restart){wipes, peer};
 	sim_world_call_at(world, world->now_us + rng_below(&wipes->rng, 2 * SIM_SECOND), start_again, &wipes->restarts[peer]);
 }

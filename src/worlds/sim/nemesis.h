@@ -119,6 +119,8 @@ void sim_nemesis_count_votes(struct sim_nemesis *nemesis, bool (*votes)(void *co
 
 /* Now: the disk of the process is lost, if it may be. True if it was. From outside any process. */
 bool sim_nemesis_wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng);
+/* The same of a process that is down, whatever may be: it is for the caller to know. */
+void sim_nemesis_wipe_down(struct sim_nemesis *nemesis, struct sim_process *process);
 /* One has been, and the disk that took its place is not known to be bound. */
 bool sim_nemesis_is_wiped(const struct sim_nemesis *nemesis, const struct sim_process *process);
 /* Now: the process loses power, and its newest snapshot is damaged, if the atlas allows it. From outside any process. */

@@ -26,6 +26,14 @@ static bool may_be_wiped(struct sim_nemesis *nemesis, struct nemesis_group *grou
 	return true;
 }
 
+void sim_nemesis_wipe_down(struct sim_nemesis *nemesis, struct sim_process *process)
+{
+	struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
+	sim_process_wipe(process);
+	/* Whatever was damaged is gone as well. */
+	*damage = (struct nemesis_damage){.wiped = true, .memory = damage->memory};
+}
+
 static bool wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
 {
 	uint32_t member;
@@ -38,9 +46,7 @@ static bool wipe(struct sim_nemesis *nemesis, struct sim_process *process, struc
 	nemesis_tell(nemesis, "the disk of %s is lost; another one takes its place after %llu ms", process->name,
 		     (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
-	sim_process_wipe(process);
-	/* Whatever was damaged is gone as well. */
-	group->damage[member] = (struct nemesis_damage){.wiped = true, .memory = group->damage[member].memory};
+	sim_nemesis_wipe_down(nemesis, process);
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 	return true;
 }
