@@ -1,6 +1,6 @@
 /* paxosd: one peer of the agreement service and one replica of the log service. */
-#include "daemon/daemon_rsm.h"
 #include "paxoslog/paxosd.h"
+#include "daemon/daemon_rsm.h"
 
 static struct agreement_settings agreement_settings(const struct settings *from)
 {
@@ -27,7 +27,8 @@ static struct node *create(const struct daemon *daemon)
 		.nshards = daemon->conf->shards,
 		.replica = daemon->identity->replica,
 		.members_slot = daemon->identity->members.slot,
-		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
+		.joining = identity_lacks_vote(daemon->identity) &&
+			   daemon->identity->members.slot != 0,
 		.settings = daemon_rsm_settings(daemon),
 		.agreement = agreement_settings(&daemon->settings),
 		.paxoslog = {.bytes_max = daemon->settings.log_values_bytes_max,
@@ -42,7 +43,8 @@ int main(int argc, char **argv)
 {
 	static const struct daemon_kind kind = {
 		.program = "paxosd",
-		.summary = "One peer of the agreement service, and one replica of the replicated log.",
+		.summary =
+			"One peer of the agreement service, and one replica of the replicated log.",
 		.role = ROLE_PAXOS,
 		.create = create,
 	};

@@ -20,7 +20,8 @@ static struct node *create(const struct daemon *daemon)
 		.members_slot = daemon->identity->members.slot,
 		.generation = daemon->identity->members.generation,
 		.force = daemon->force,
-		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
+		.joining = identity_lacks_vote(daemon->identity) &&
+			   daemon->identity->members.slot != 0,
 		.nshards = daemon->conf->shards,
 		.settings = daemon_rsm_settings(daemon),
 		.key_bytes_max = (uint32_t)daemon->settings.key_bytes_max,
@@ -41,7 +42,8 @@ static struct {
 static bool find_owner(void *context, struct slice key, struct http_kv_owner *out)
 {
 	const struct shard_config *config = shardkv_app_config(shardkv_node_app(hints.node));
-	const struct shard_group *group = config == NULL ? NULL : shard_config_owner_of_key(config, key);
+	const struct shard_group *group = config == NULL ? NULL
+							 : shard_config_owner_of_key(config, key);
 	(void)context;
 	if (group == NULL || group->gid == hints.daemon->self->group)
 		return false;
@@ -52,7 +54,10 @@ static bool find_owner(void *context, struct slice key, struct http_kv_owner *ou
 	return true;
 }
 
-/* The same machine answers HTTP: an address that stands for all of its own is no hint, the one for RPC is. */
+/*
+ * The same machine answers HTTP: an address that stands for all of its own is no hint, the one for
+ * RPC is.
+ */
 static bool find_http_address(void *context, struct slice address, char out[ADDRESS_BYTES_MAX + 1])
 {
 	const struct clusterconf *conf = hints.daemon->conf;
@@ -62,9 +67,12 @@ static bool find_http_address(void *context, struct slice address, char out[ADDR
 		if (node->http == NULL || !slice_equal(slice_string(node->listen), address))
 			continue;
 		const char *port = strrchr(node->http, ':');
-		bool any = strncmp(node->http, "0.0.0.0:", 8) == 0 || strncmp(node->http, "[::]:", 5) == 0;
-		int host_len = any ? (int)(strrchr(node->listen, ':') - node->listen) : (int)(port - node->http);
-		int len = snprintf(out, ADDRESS_BYTES_MAX + 1, "%.*s%s", host_len, any ? node->listen : node->http, port);
+		bool any = strncmp(node->http, "0.0.0.0:", 8) == 0 ||
+			   strncmp(node->http, "[::]:", 5) == 0;
+		int host_len = any ? (int)(strrchr(node->listen, ':') - node->listen)
+				   : (int)(port - node->http);
+		int len = snprintf(out, ADDRESS_BYTES_MAX + 1, "%.*s%s", host_len,
+				   any ? node->listen : node->http, port);
 		return len > 0 && len <= (int)ADDRESS_BYTES_MAX;
 	}
 	return false;
@@ -72,7 +80,8 @@ static bool find_http_address(void *context, struct slice address, char out[ADDR
 
 static void serve_http(const struct daemon *daemon, struct node *node, struct http *http)
 {
-	const struct http_kv_options options = {.owner = find_owner, .http_address = find_http_address};
+	const struct http_kv_options options = {.owner = find_owner,
+						.http_address = find_http_address};
 	hints.daemon = daemon;
 	hints.node = node;
 	http_kv_serve(http, &options);

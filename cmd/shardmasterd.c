@@ -13,7 +13,8 @@ static struct node *create(const struct daemon *daemon)
 		.nshards = daemon->conf->shards,
 		.replica = daemon->identity->replica,
 		.members_slot = daemon->identity->members.slot,
-		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
+		.joining = identity_lacks_vote(daemon->identity) &&
+			   daemon->identity->members.slot != 0,
 		.settings = daemon_rsm_settings(daemon),
 	};
 	options.nmembers = daemon_rsm_members(daemon, options.members);
@@ -24,7 +25,8 @@ int main(int argc, char **argv)
 {
 	static const struct daemon_kind kind = {
 		.program = "shardmasterd",
-		.summary = "One replica of the shard master, which says which group serves which shard.",
+		.summary = "One replica of the shard master, which says which group serves which "
+			   "shard.",
 		.role = ROLE_SHARDMASTER,
 		.create = create,
 	};

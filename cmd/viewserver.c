@@ -13,7 +13,8 @@ static struct node *create(const struct daemon *daemon)
 		.nshards = daemon->conf->shards,
 		.replica = daemon->identity->replica,
 		.members_slot = daemon->identity->members.slot,
-		.joining = identity_lacks_vote(daemon->identity) && daemon->identity->members.slot != 0,
+		.joining = identity_lacks_vote(daemon->identity) &&
+			   daemon->identity->members.slot != 0,
 		.settings = daemon_rsm_settings(daemon),
 		.ping_interval_ms = (uint32_t)daemon->settings.ping_interval_ms,
 		.dead_pings = (uint32_t)daemon->settings.dead_pings,
@@ -27,7 +28,8 @@ int main(int argc, char **argv)
 {
 	static const struct daemon_kind kind = {
 		.program = "viewserver",
-		.summary = "One replica of the view service, which says who is primary and who is backup.",
+		.summary = "One replica of the view service, which says who is primary and who is "
+			   "backup.",
 		.role = ROLE_VIEWSERVER,
 		.create = create,
 	};

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lints scripts with shellcheck, Python with its parser, and C with clang-tidy; `make tidy` runs it.
+# Lints scripts with shellcheck, Python with its parser, and C with clang-tidy, and looks whether all C is formatted as
+# .clang-format says (`make format` does that); `make tidy` runs it.
 #
 #   scripts/lint.sh [C-FILE... -- COMPILER-FLAG...]
 #
@@ -8,7 +9,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-for tool in shellcheck clang-tidy python3; do
+for tool in shellcheck clang-tidy clang-format python3; do
 	if ! command -v "$tool" >/dev/null; then
 		echo "lint: there is no $tool: scripts/setup.sh --dev installs it" >&2
 		echo "0 passed, 1 failed"
@@ -28,6 +29,7 @@ lint_one() {
 	local file=$1 output status=0
 	shift
 	case $file in
+	*.[ch]:format) output=$(clang-format --dry-run --Werror "${file%:format}" 2>&1) || status=$? ;;
 	*.c) output=$(clang-tidy --quiet "$file" -- "$@" 2>/dev/null) || status=$? ;;
 	*.py) output=$(python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$file" 2>&1) || status=$? ;;
 	*) output=$(shellcheck -x "$file" 2>&1) || status=$? ;;
@@ -37,11 +39,12 @@ lint_one() {
 }
 
 mapfile -t others < <(ls scripts/*.sh scripts/*/*.sh scripts/*/*.py tests/*.sh tests/*/*.sh .ci/*)
+mapfile -t formatted < <(ls include/*.h src/*/*/*.[ch] cmd/*.c cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch] | sed 's/$/:format/')
 export -f lint_one
 # shellcheck disable=SC2016 # the inner shell expands that
-failures=$(printf '%s\0' "${others[@]}" "${c_files[@]}" |
+failures=$(printf '%s\0' "${others[@]}" "${formatted[@]}" "${c_files[@]}" |
 	xargs -0 -P "$(nproc)" -n 1 bash -c 'lint_one "${@: -1}" "${@:1:$#-1}" || true' lint "$@")
 [[ -z $failures ]] || echo "$failures"
 failed=$(grep -c '^FAIL ' <<<"$failures")
-echo "$((${#others[@]} + ${#c_files[@]} - failed)) passed, $failed failed"
+echo "$((${#others[@]} + ${#formatted[@]} + ${#c_files[@]} - failed)) passed, $failed failed"
 [[ $failed -eq 0 ]]

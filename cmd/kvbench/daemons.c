@@ -69,11 +69,13 @@ static int dial(const char *address)
 	if (colon == NULL)
 		return -1;
 	bool brackets = address[0] == '[';
-	snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * brackets, address + brackets);
+	snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * brackets,
+		 address + brackets);
 	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
 		return -1;
 	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
+	if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0 &&
+	    errno != EINPROGRESS) {
 		close(fd);
 		fd = -1;
 	}
@@ -111,11 +113,13 @@ static void understand(struct question *q)
 /* Goes on with one connection; true when it has ended. */
 static bool progress(struct pollfd *p, struct question *q)
 {
-	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+	static const char request[] =
+		"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	char piece[16384];
 	if ((p->events & POLLOUT) != 0) {
 		/* So short a request fits into an empty socket buffer as a whole. */
-		if (send(p->fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+		if (send(p->fd, request, sizeof request - 1, MSG_NOSIGNAL) !=
+		    (ssize_t)sizeof request - 1)
 			return true;
 		p->events = POLLIN;
 		return false;
@@ -146,14 +150,17 @@ void bench_daemons_ask(struct bench_daemons *d, bool after)
 	int64_t deadline = now_ms() + ANSWER_TIMEOUT_MS, left;
 	uint32_t open = 0;
 	for (uint32_t i = 0; i < d->count; i++) {
-		polls[i] = (struct pollfd){.fd = d->daemons[i].http == NULL ? -1 : dial(d->daemons[i].http),
-					   .events = POLLOUT};
+		polls[i] = (struct pollfd){
+			.fd = d->daemons[i].http == NULL ? -1 : dial(d->daemons[i].http),
+			.events = POLLOUT};
 		questions[i].usage = after ? &d->daemons[i].after : &d->daemons[i].before;
 		open += polls[i].fd >= 0;
 	}
-	while (open > 0 && (left = deadline - now_ms()) > 0 && poll(polls, d->count, (int)left) > 0) {
+	while (open > 0 && (left = deadline - now_ms()) > 0 &&
+	       poll(polls, d->count, (int)left) > 0) {
 		for (uint32_t i = 0; i < d->count; i++) {
-			if (polls[i].fd < 0 || polls[i].revents == 0 || !progress(&polls[i], &questions[i]))
+			if (polls[i].fd < 0 || polls[i].revents == 0 ||
+			    !progress(&polls[i], &questions[i]))
 				continue;
 			close(polls[i].fd);
 			polls[i].fd = -1;

@@ -92,7 +92,8 @@ static bool is_text(struct slice s)
 }
 
 /* `member` is ,"NAME": and `encoding` ,"NAME_encoding": */
-static void add_bytes(struct buffer *out, const char *member, const char *encoding, struct synod_bytes bytes)
+static void add_bytes(struct buffer *out, const char *member, const char *encoding,
+		      struct synod_bytes bytes)
 {
 	struct slice s = slice(bytes.data, bytes.len);
 	add(out, member);
@@ -139,8 +140,12 @@ static void add_asked(struct buffer *out, const struct synod_op *op)
 		add_bytes(out, ",\"expect\":", ",\"expect_encoding\":", op->expect);
 }
 
-/* What was answered. False for a cas that was refused: it had no effect for certain, and tells something. */
-static bool add_answer(struct buffer *out, const struct synod_op *op, const struct synod_result *result)
+/*
+ * What was answered. False for a cas that was refused: it had no effect for certain, and tells
+ * something.
+ */
+static bool add_answer(struct buffer *out, const struct synod_op *op,
+		       const struct synod_result *result)
 {
 	bool found = result->status != SYNOD_NOT_FOUND;
 	switch (op->kind) {
@@ -169,8 +174,8 @@ static bool add_answer(struct buffer *out, const struct synod_op *op, const stru
 	return true;
 }
 
-static void add_ops(struct buffer *out, const char *member, const struct synod_op *ops, uint32_t count,
-		    const struct synod_result *results)
+static void add_ops(struct buffer *out, const char *member, const struct synod_op *ops,
+		    uint32_t count, const struct synod_result *results)
 {
 	add(out, member);
 	for (uint32_t i = 0; i < count; i++) {
@@ -189,7 +194,8 @@ static void add_transaction(struct buffer *out, const struct bench_request *r,
 	bool otherwise = answered && !reply->succeeded;
 	const struct synod_op *done = otherwise ? r->otherwise : r->then,
 			      *other = otherwise ? r->then : r->otherwise;
-	uint32_t ndone = otherwise ? r->notherwise : r->nthen, nother = otherwise ? r->nthen : r->notherwise;
+	uint32_t ndone = otherwise ? r->notherwise : r->nthen,
+		 nother = otherwise ? r->nthen : r->notherwise;
 	add(out, "\"op\":\"txn\"");
 	for (uint32_t i = 0; i < r->nwhen; i++) {
 		add(out, i == 0 ? ",\"when\":[{\"target\":\"version\",\"relation\":\"=\""
@@ -200,7 +206,8 @@ static void add_transaction(struct buffer *out, const struct bench_request *r,
 	}
 	if (r->nwhen > 0)
 		add(out, "]");
-	add_ops(out, ",\"ops\":[", done, ndone, answered && reply->nresults == ndone ? reply->results : NULL);
+	add_ops(out, ",\"ops\":[", done, ndone,
+		answered && reply->nresults == ndone ? reply->results : NULL);
 	if (nother > 0)
 		add_ops(out, ",\"other\":[", other, nother, NULL);
 	if (answered)

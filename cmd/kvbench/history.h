@@ -1,9 +1,9 @@
 /*
- * Writes what was asked and what came of it, one JSON object a line, in the format that cmd/kvcheck/read.h
- * describes.
+ * Writes what was asked and what came of it, one JSON object a line, in the format that
+ * cmd/kvcheck/read.h describes.
  *
- * A writer collects lines and hands them to the file in large pieces, or after a second. Writers belong to
- * one thread each and share a file.
+ * A writer collects lines and hands them to the file in large pieces, or after a second. Writers
+ * belong to one thread each and share a file.
  */
 #ifndef SYNOD_KVBENCH_HISTORY_H
 #define SYNOD_KVBENCH_HISTORY_H
@@ -38,7 +38,9 @@ void bench_history_write(struct bench_history_writer *w, const struct bench_requ
 			 const struct synod_reply *reply, const struct bench_history_times *times);
 void bench_history_flush(struct bench_history_writer *w);
 
-/* What a status says about a request: 1 it was answered, 0 it certainly had no effect, -1 unknown. */
+/*
+ * What a status says about a request: 1 it was answered, 0 it certainly had no effect, -1 unknown.
+ */
 int bench_outcome(int status);
 
 #endif

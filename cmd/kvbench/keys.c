@@ -12,9 +12,10 @@
 /* ---- Zipf's distribution ---- */
 
 /*
- * Rejection-inversion (Hörmann and Derflinger, "Rejection-inversion to generate variates from monotone
- * discrete distributions", 1996): inverts the integral of the density, which has a closed form, and rejects
- * what lies between the curve and the steps. Exact, without tables, and nearly every try is accepted.
+ * Rejection-inversion (Hörmann and Derflinger, "Rejection-inversion to generate variates from
+ * monotone discrete distributions", 1996): inverts the integral of the density, which has a closed
+ * form, and rejects what lies between the curve and the steps. Exact, without tables, and nearly
+ * every try is accepted.
  */
 static double density(double x)
 {

@@ -1,9 +1,9 @@
 /*
  * Which keys a load uses: their names, and how often each is chosen.
  *
- * Zipfian: the key of rank r is chosen in proportion to 1/r^0.99, as YCSB does it (Cooper and others,
- * "Benchmarking cloud serving systems with YCSB", 2010); ranks are scattered over all keys, so that popular
- * ones are not neighbours.
+ * Zipfian: the key of rank r is chosen in proportion to 1/r^0.99, as YCSB does it (Cooper and
+ * others, "Benchmarking cloud serving systems with YCSB", 2010); ranks are scattered over all keys,
+ * so that popular ones are not neighbours.
  */
 #ifndef SYNOD_KVBENCH_KEYS_H
 #define SYNOD_KVBENCH_KEYS_H
@@ -23,7 +23,10 @@ enum bench_distribution { BENCH_UNIFORM, BENCH_ZIPFIAN };
 
 /* A number below n > 0; the same every time with the same state of the generator. */
 uint64_t bench_keys_choose(enum bench_distribution distribution, uint64_t n, struct rng *rng);
-/* The same for what is counted from the newest backwards: 0 is the newest and, zipfian, the most popular. */
+/*
+ * The same for what is counted from the newest backwards: 0 is the newest and, zipfian, the most
+ * popular.
+ */
 uint64_t bench_keys_choose_recent(uint64_t n, struct rng *rng);
 
 /* How keys are written: prefix, then the number with as many leading zeros as fill the size. */

@@ -41,5 +41,6 @@ int main(int argc, char **argv)
 	good &= bench_close(b);
 	bench_daemons_free(&daemons);
 	free(b);
-	return output_exit_code(good ? 0 : 1, "kvbench", "the report could not be written to stdout");
+	return output_exit_code(good ? 0 : 1, "kvbench",
+				"the report could not be written to stdout");
 }

@@ -50,8 +50,9 @@ static const char USAGE[] =
 	"Exit status: 0 all operations succeeded, 1 some failed or their outcome is\n"
 	"unknown, 64 usage.\n";
 
-static const char *const WORKLOADS[] = {"put",    "get",    "mixed",  "append", "cas",    "incr",   "txn",
-					"ycsb-a", "ycsb-b", "ycsb-c", "ycsb-d", "ycsb-e", "ycsb-f", NULL};
+static const char *const WORKLOADS[] = {"put",    "get",    "mixed",  "append", "cas",
+					"incr",   "txn",    "ycsb-a", "ycsb-b", "ycsb-c",
+					"ycsb-d", "ycsb-e", "ycsb-f", NULL};
 
 __attribute__((noreturn)) static void usage(const char *why, const char *what)
 {
@@ -77,7 +78,10 @@ static uint32_t duration_ms(const char *option, const char *text)
 	char *end;
 	double value = strtod(text, &end);
 	bool seconds = strcmp(end, "s") == 0 || *end == '\0';
-	double unit = strcmp(end, "ms") == 0 ? 1 : seconds ? 1000 : strcmp(end, "m") == 0 ? 60000 : 0;
+	double unit = strcmp(end, "ms") == 0  ? 1
+		      : seconds               ? 1000
+		      : strcmp(end, "m") == 0 ? 60000
+					      : 0;
 	if (end == text || unit == 0 || !(value >= 0) || value * unit > 86400000) {
 		char why[100];
 		snprintf(why, sizeof why, "--%s must be a duration like 10s, 500ms or 2m", option);
@@ -108,15 +112,40 @@ static const char *key_prefix(const char *text)
 {
 	size_t len = strlen(text);
 	if (len == 0 || len > BENCH_PREFIX_BYTES_MAX ||
-	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") != len)
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") !=
+		    len)
 		usage("--key-prefix must be up to 40 letters, digits and ._:/-", text);
 	return text;
 }
 
 enum {
-	CONFIG = 256, ENDPOINTS, WORKLOAD, RATE, CLIENTS, CONNECTIONS, THREADS, PIPELINE, KEYS, DIST, KEY_SIZE,
-	KEY_PREFIX, VALUE_SIZE, TXN_KEYS, TXN_SPREAD, DURATION, WARMUP, TIMEOUT, FILL, NO_FILL, HISTORY, SEED,
-	PB, HISTOGRAM, CONSISTENCY, PREFER, HELP,
+	CONFIG = 256,
+	ENDPOINTS,
+	WORKLOAD,
+	RATE,
+	CLIENTS,
+	CONNECTIONS,
+	THREADS,
+	PIPELINE,
+	KEYS,
+	DIST,
+	KEY_SIZE,
+	KEY_PREFIX,
+	VALUE_SIZE,
+	TXN_KEYS,
+	TXN_SPREAD,
+	DURATION,
+	WARMUP,
+	TIMEOUT,
+	FILL,
+	NO_FILL,
+	HISTORY,
+	SEED,
+	PB,
+	HISTOGRAM,
+	CONSISTENCY,
+	PREFER,
+	HELP,
 };
 
 static const struct option LONG[] = {
@@ -177,9 +206,7 @@ static void parse_number(struct bench_options *o, struct open_choices *open, int
 		o->value_size = (uint32_t)number("value-size", optarg, 0, 1048576);
 		open->value_size = false;
 		break;
-	default:
-		fprintf(stderr, "Try 'kvbench --help'.\n");
-		exit(EXIT_USAGE);
+	default: fprintf(stderr, "Try 'kvbench --help'.\n"); exit(EXIT_USAGE);
 	}
 }
 
@@ -193,23 +220,27 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 	case CONFIG: o->config = optarg; break;
 	case ENDPOINTS: o->endpoints = optarg; break;
 	case WORKLOAD:
-		o->workload = (enum bench_workload)choice("no such workload, see --help", optarg, WORKLOADS);
+		o->workload = (enum bench_workload)choice("no such workload, see --help", optarg,
+							  WORKLOADS);
 		break;
 	case RATE: o->rate = rate(optarg); break;
 	case DIST:
-		o->distribution = (enum bench_distribution)choice("--dist must be uniform or zipfian", optarg,
-								  distributions);
+		o->distribution = (enum bench_distribution)choice(
+			"--dist must be uniform or zipfian", optarg, distributions);
 		open->distribution = false;
 		break;
 	case KEY_PREFIX: o->key_prefix = key_prefix(optarg); break;
 	case TXN_SPREAD: o->txn_spread = true; break;
 	case PB: o->primary = true; break;
 	case CONSISTENCY:
-		o->read.consistency = choice("--consistency must be linearizable or stale", optarg, consistencies) == 1
-					      ? SYNOD_STALE : SYNOD_LINEARIZABLE;
+		o->read.consistency = choice("--consistency must be linearizable or stale", optarg,
+					     consistencies) == 1
+					      ? SYNOD_STALE
+					      : SYNOD_LINEARIZABLE;
 		break;
 	case PREFER:
-		o->read.prefer = choice("--prefer must be leader or follower", optarg, preferences) == 1
+		o->read.prefer = choice("--prefer must be leader or follower", optarg,
+					preferences) == 1
 					 ? SYNOD_PREFER_FOLLOWER
 					 : SYNOD_PREFER_LEADER;
 		break;
@@ -224,12 +255,14 @@ static void parse_one(struct bench_options *o, struct open_choices *open, int c)
 	case HELP:
 		fputs(USAGE, stdout);
 		exit(output_exit_code(0, "kvbench", "cannot write to stdout"));
-	default:
-		parse_number(o, open, c);
+	default: parse_number(o, open, c);
 	}
 }
 
-/* An operation of a history must be one that kvcheck knows, and its values short, because there are many. */
+/*
+ * An operation of a history must be one that kvcheck knows, and its values short, because there are
+ * many.
+ */
 static void choose_rest(struct bench_options *o, const struct open_choices *open)
 {
 	bool ycsb = o->workload >= BENCH_YCSB_A;
@@ -251,7 +284,8 @@ static void choose_rest(struct bench_options *o, const struct open_choices *open
 	o->read.size = sizeof o->read;
 	o->reads = o->read.consistency == SYNOD_STALE || o->read.prefer == SYNOD_PREFER_FOLLOWER;
 	if (o->primary && o->reads)
-		usage("the primary answers by itself", "--pb with --consistency stale or --prefer follower");
+		usage("the primary answers by itself",
+		      "--pb with --consistency stale or --prefer follower");
 	if (o->history != NULL && o->read.consistency == SYNOD_STALE)
 		usage("stale reads are not linearizable, and kvcheck would say so",
 		      "--history with --consistency stale");

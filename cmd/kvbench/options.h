@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "synod.h"
 #include "keys.h"
+#include "synod.h"
 
 enum bench_workload {
 	BENCH_PUT,
@@ -36,17 +36,17 @@ struct bench_options {
 	enum bench_distribution distribution;
 	const char *key_prefix; /* NULL: chosen */
 	uint32_t key_size, value_size;
-	uint32_t txn_keys;      /* of one transaction */
-	bool txn_spread;        /* they need not be in one group */
-	bool primary;           /* of the view, instead of the shards */
-	bool reads;             /* gets and scans are not as usual, but … */
+	uint32_t txn_keys;              /* of one transaction */
+	bool txn_spread;                /* they need not be in one group */
+	bool primary;                   /* of the view, instead of the shards */
+	bool reads;                     /* gets and scans are not as usual, but … */
 	struct synod_read_options read; /* … like this */
-	double rate;            /* operations a second; 0: as many as come */
+	double rate;                    /* operations a second; 0: as many as come */
 	uint32_t duration_ms, warmup_ms, timeout_ms;
 	uint64_t seed;
 	bool json;
-	bool histogram; /* of latencies, in the plain report */
-	bool fill; /* put every key once before measuring */
+	bool histogram;      /* of latencies, in the plain report */
+	bool fill;           /* put every key once before measuring */
 	const char *history; /* file; NULL: none */
 };
 

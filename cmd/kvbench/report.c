@@ -5,8 +5,10 @@
 static const struct {
 	double percent;
 	const char *name, *member;
-} PERCENTILES[] = {
-	{50, "p50", "p50_us"}, {90, "p90", "p90_us"}, {99, "p99", "p99_us"}, {99.9, "p99.9", "p999_us"}};
+} PERCENTILES[] = {{50, "p50", "p50_us"},
+		   {90, "p90", "p90_us"},
+		   {99, "p99", "p99_us"},
+		   {99.9, "p99.9", "p999_us"}};
 #define NPERCENTILES (sizeof PERCENTILES / sizeof PERCENTILES[0])
 
 #define RATES_PER_LINE 8u /* fits a terminal, like every other line */
@@ -33,8 +35,8 @@ static bool measured(const struct bench_daemon *d)
 #define BAR_WIDTH 50u
 
 /*
- * The upper ends of the ranges in which latencies are shown: 0, 1, 2, 3, then four in each power of two. All
- * are ends of buckets.
+ * The upper ends of the ranges in which latencies are shown: 0, 1, 2, 3, then four in each power of
+ * two. All are ends of buckets.
  */
 static uint64_t range_end(unsigned i)
 {
@@ -46,7 +48,8 @@ static uint64_t range_end(unsigned i)
 
 /* Calls `each` for every range in which there is something. */
 static void each_range(const struct histogram *h,
-		       void (*each)(void *context, uint64_t from, uint64_t to, uint64_t count), void *context)
+		       void (*each)(void *context, uint64_t from, uint64_t to, uint64_t count),
+		       void *context)
 {
 	uint64_t below = 0, from = 0;
 	for (unsigned i = 0; below < h->count; i++) {
@@ -85,13 +88,14 @@ static void print_daemons(const struct bench *b, const struct bench_daemons *d)
 	if (!d->known)
 		printf("  the daemons' is not known without --config FILE\n");
 	else if (d->count > 0)
-		printf("  %-12s %-12s %8s  %8s %13s %13s\n", "NODE", "ROLE", "µs/OP", "OF A CORE", "RESIDENT", "HEAP");
+		printf("  %-12s %-12s %8s  %8s %13s %13s\n", "NODE", "ROLE", "µs/OP", "OF A CORE",
+		       "RESIDENT", "HEAP");
 	for (uint32_t i = 0; i < d->count; i++) {
 		const struct bench_daemon *daemon = &d->daemons[i];
 		double cpu_s = daemon->after.cpu_s - daemon->before.cpu_s;
 		if (measured(daemon))
-			printf("  %-12s %-12s %7.1f %8.1f %% %9.1f MiB %9.1f MiB\n",
-			       daemon->name, daemon->role, per_op_us(b, cpu_s), 100 * cpu_s / b->seconds,
+			printf("  %-12s %-12s %7.1f %8.1f %% %9.1f MiB %9.1f MiB\n", daemon->name,
+			       daemon->role, per_op_us(b, cpu_s), 100 * cpu_s / b->seconds,
 			       (double)daemon->after.resident_bytes / 1048576,
 			       (double)daemon->after.heap_bytes / 1048576);
 		else
@@ -106,14 +110,15 @@ void bench_report_plain(const struct bench *b, const struct bench_daemons *d)
 	const struct bench_options *o = &b->options;
 	printf("workload %s, %u clients: %" PRIu64 " operations in %.2f s: %.0f/s\n%" PRIu64
 	       " errors, %" PRIu64 " unknown\n",
-	       o->workload_name, o->clients, b->ops, b->seconds, (double)b->ops / b->seconds, b->errors,
-	       b->unknown);
+	       o->workload_name, o->clients, b->ops, b->seconds, (double)b->ops / b->seconds,
+	       b->errors, b->unknown);
 	if (b->missing + b->conflicts > 0)
-		printf("of these, %" PRIu64 " found no key, %" PRIu64 " were refused because of a conflict\n",
+		printf("of these, %" PRIu64 " found no key, %" PRIu64
+		       " were refused because of a conflict\n",
 		       b->missing, b->conflicts);
 	if (o->rate > 0)
-		printf("open loop, %.0f/s asked for: %" PRIu64 " operations could not be started\n", o->rate,
-		       b->unsent);
+		printf("open loop, %.0f/s asked for: %" PRIu64 " operations could not be started\n",
+		       o->rate, b->unsent);
 	printf("latency in µs:");
 	for (size_t i = 0; i < NPERCENTILES; i++)
 		printf(" %s %" PRIu64 " ", PERCENTILES[i].name,
@@ -148,8 +153,8 @@ static void print_json_daemon(const struct bench *b, const struct bench_daemon *
 void bench_report_json(const struct bench *b, const struct bench_daemons *d)
 {
 	const struct bench_options *o = &b->options;
-	printf("{\"workload\":\"%s\",\"clients\":%u,\"connections\":%u,\"pipeline\":%u,\"keys\":%" PRIu64
-	       ",\"dist\":\"%s\",\"value_size\":%u",
+	printf("{\"workload\":\"%s\",\"clients\":%u,\"connections\":%u,\"pipeline\":%u,\"keys\":"
+	       "%" PRIu64 ",\"dist\":\"%s\",\"value_size\":%u",
 	       o->workload_name, o->clients, o->connections, o->pipeline, o->keys,
 	       o->distribution == BENCH_ZIPFIAN ? "zipfian" : "uniform", o->value_size);
 	if (o->rate > 0)

@@ -39,9 +39,14 @@ static void run_until(struct bench *b, uint64_t until)
 		uint64_t wake = until;
 		if (bench_is_open_loop(b)) {
 			bench_streams_start(b);
-			/* While all streams are busy, they take what is due when they have their replies. */
-			uint64_t due = bench_due_ns(b, __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED));
-			uint64_t soonest = now + (bench_streams_any_free(b) ? SLEEP_MIN_NS : SLEEP_BUSY_NS);
+			/*
+			 * While all streams are busy, they take what is due when they have their
+			 * replies.
+			 */
+			uint64_t due = bench_due_ns(
+				b, __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED));
+			uint64_t soonest = now + (bench_streams_any_free(b) ? SLEEP_MIN_NS
+									    : SLEEP_BUSY_NS);
 			wake = due < soonest ? soonest : due < until ? due : until;
 		}
 		/* A signal need not wait for the end of a long sleep. */
@@ -88,8 +93,10 @@ static void end_second(struct bench *b, uint64_t *ops_before)
 	uint64_t ops = total(b, offsetof(struct bench_connection, ops));
 	b->rates[b->nrates++] = ops - *ops_before;
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "%4u s %10" PRIu64 " ops/s %8" PRIu64 " errors %8" PRIu64 " unknown\n",
-			b->nrates, ops - *ops_before, total(b, offsetof(struct bench_connection, errors)),
+		fprintf(stderr,
+			"%4u s %10" PRIu64 " ops/s %8" PRIu64 " errors %8" PRIu64 " unknown\n",
+			b->nrates, ops - *ops_before,
+			total(b, offsetof(struct bench_connection, errors)),
 			total(b, offsetof(struct bench_connection, unknown)));
 	*ops_before = ops;
 }
@@ -110,7 +117,8 @@ static void measure(struct bench *b)
 	b->rates = alloc_zeroed(b->options.duration_ms / 1000 + 1, sizeof *b->rates);
 	b->first_measured_ticket = __atomic_load_n(&b->next_ticket, __ATOMIC_RELAXED);
 	set_phase(b, BENCH_MEASURE);
-	for (uint64_t second = start + SECOND_NS; second <= end && !interrupted(b); second += SECOND_NS) {
+	for (uint64_t second = start + SECOND_NS; second <= end && !interrupted(b);
+	     second += SECOND_NS) {
 		run_until(b, second);
 		if (!interrupted(b))
 			end_second(b, &ops_before);
@@ -143,7 +151,8 @@ static void add_up(struct bench *b)
 		b->missing += c->missing;
 		b->conflicts += c->conflicts;
 		if (c->last_error[0] != '\0')
-			fprintf(stderr, "kvbench: connection %u: last error: %s\n", i, c->last_error);
+			fprintf(stderr, "kvbench: connection %u: last error: %s\n", i,
+				c->last_error);
 	}
 }
 
@@ -169,11 +178,12 @@ static void open_connection(struct bench *b, uint32_t i)
 {
 	const struct bench_options *o = &b->options;
 	struct bench_connection *c = &b->connections[i];
-	struct synod_options options = {.config_file = o->config,
-					.endpoints = o->endpoints,
-					.timeout_ms = o->timeout_ms,
-					.outstanding_max = b->nstreams + 16,
-					.thread_of = i < o->threads ? NULL : b->connections[i % o->threads].handle};
+	struct synod_options options = {
+		.config_file = o->config,
+		.endpoints = o->endpoints,
+		.timeout_ms = o->timeout_ms,
+		.outstanding_max = b->nstreams + 16,
+		.thread_of = i < o->threads ? NULL : b->connections[i % o->threads].handle};
 	c->bench = b;
 	c->history.history = o->history != NULL ? &b->history : NULL;
 	rng_seed(&c->rng, o->seed + i);

@@ -1,14 +1,14 @@
 /*
  * Runs a load: streams of requests over a few connections (handles of libsynod).
  *
- * Closed loop: each stream starts its next operation when it has the reply to the one before. Open loop
- * (--rate): operation n starts n/rate seconds after the beginning, on whichever stream is free; when none is,
- * it starts late, but its latency is measured from when it should have started. Otherwise a server that
- * stalls would also stop the questions that show it (coordinated omission).
+ * Closed loop: each stream starts its next operation when it has the reply to the one before. Open
+ * loop (--rate): operation n starts n/rate seconds after the beginning, on whichever stream is
+ * free; when none is, it starts late, but its latency is measured from when it should have started.
+ * Otherwise a server that stalls would also stop the questions that show it (coordinated omission).
  *
- * Replies are handled on the threads of the handles, few for many: a thread for each would cost the machine that it shares
- * with the servers more than the requests do. What they count belongs to their connection; the main
- * thread reads it once a second, and adds it up when all has ended.
+ * Replies are handled on the threads of the handles, few for many: a thread for each would cost the
+ * machine that it shares with the servers more than the requests do. What they count belongs to
+ * their connection; the main thread reads it once a second, and adds it up when all has ended.
  */
 #ifndef SYNOD_KVBENCH_RUN_H
 #define SYNOD_KVBENCH_RUN_H
@@ -28,10 +28,13 @@ struct bench_connection {
 	struct synod *handle;
 	struct rng rng;
 	struct bench_history_writer history;
-	struct histogram latency;    /* µs; of operations that should have started while measuring */
-	uint64_t ops;                /* atomic: ended while measuring, in whatever way but an error */
-	uint64_t errors, unknown;    /* atomic; throughout */
-	uint64_t missing, conflicts; /* of ops: gets of keys that do not exist; cas and transactions that
+	/* µs; of operations that should have started while measuring */
+	struct histogram latency;
+	/* atomic: ended while measuring, in whatever way but an error */
+	uint64_t ops;
+	uint64_t errors, unknown; /* atomic; throughout */
+	uint64_t missing,
+		conflicts; /* of ops: gets of keys that do not exist; cas and transactions that
 					found something else */
 	char last_error[200];
 };

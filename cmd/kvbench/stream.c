@@ -55,8 +55,8 @@ static bool take_ticket(struct bench *b, uint64_t now, struct bench_stream *s)
 		s->due_ns = bench_due_ns(b, ticket);
 		if (s->due_ns > now)
 			return false;
-	} while (!__atomic_compare_exchange_n(&b->next_ticket, &ticket, ticket + 1, true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(&b->next_ticket, &ticket, ticket + 1, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	s->measured = bench_phase_of(b) == BENCH_MEASURE && ticket >= b->first_measured_ticket;
 	return true;
 }
@@ -69,8 +69,8 @@ static bool send_request(struct bench_stream *s)
 	if (status == SYNOD_OK)
 		return true;
 	/*
-	 * Nothing was sent, so nothing can have happened; the stream ends rather than trying without
-	 * pause.
+	 * Nothing was sent, so nothing can have happened; the stream ends rather than trying
+	 * without pause.
 	 */
 	count(&c->errors);
 	snprintf(c->last_error, sizeof c->last_error, "%s", synod_status_text(status));
@@ -120,7 +120,8 @@ static void count_operation(struct bench_stream *s, const struct synod_reply *re
 	bool not_found = reply->status == SYNOD_NOT_FOUND,
 	     cas = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_CAS;
 	c->missing += not_found && !cas;
-	c->conflicts += cas ? reply->status != SYNOD_OK : r->kind == BENCH_TRANSACTION && !reply->succeeded;
+	c->conflicts += cas ? reply->status != SYNOD_OK
+			    : r->kind == BENCH_TRANSACTION && !reply->succeeded;
 }
 
 static void on_reply(void *context, const struct synod_reply *reply)

@@ -1,6 +1,6 @@
 /*
- * Streams of a running load (run.h). A stream is either free, in the bench's list, or runs: then its next
- * operation starts when the one before has ended, until there is none to start.
+ * Streams of a running load (run.h). A stream is either free, in the bench's list, or runs: then
+ * its next operation starts when the one before has ended, until there is none to start.
  */
 #ifndef SYNOD_KVBENCH_STREAM_H
 #define SYNOD_KVBENCH_STREAM_H

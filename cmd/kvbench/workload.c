@@ -18,8 +18,8 @@
 /* ---- the whole load ---- */
 
 /*
- * A history must begin with keys that do not exist, whatever was done to the cluster before: their names come
- * from the clock and the process id.
+ * A history must begin with keys that do not exist, whatever was done to the cluster before: their
+ * names come from the clock and the process id.
  */
 static void fresh_prefix(char *out, size_t size)
 {
@@ -34,8 +34,9 @@ void bench_load_init(struct bench_load *load, const struct bench_options *option
 {
 	/* Counters have keys of their own: a value that another load has put is no number. */
 	char prefix[BENCH_PREFIX_BYTES_MAX + 1] = {options->workload == BENCH_INCR ? 'n' : 'k'};
-	*load = (struct bench_load){
-		.options = options, .unique = options->history != NULL, .next_insert = options->keys};
+	*load = (struct bench_load){.options = options,
+				    .unique = options->history != NULL,
+				    .next_insert = options->keys};
 	if (options->key_prefix != NULL)
 		snprintf(prefix, sizeof prefix, "%s", options->key_prefix);
 	else if (options->history != NULL)
@@ -73,8 +74,8 @@ static struct synod_bytes key_of(struct bench_request *r, const struct bench_loa
 }
 
 /* A key of a family that a hash tag keeps in one group: {number}i */
-static struct synod_bytes tagged_key_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
-					uint64_t number)
+static struct synod_bytes tagged_key_of(struct bench_request *r, const struct bench_load *load,
+					uint32_t i, uint64_t number)
 {
 	char *key = r->keys + i * load->key_room;
 	key[0] = '{';
@@ -97,11 +98,11 @@ static void fill_random(char *value, size_t size, uint64_t seed)
 }
 
 /*
- * The i-th value of call `id` of `client`. In a history it is unique from its first byte, which stands nowhere else
- * in it, to where padding begins.
+ * The i-th value of call `id` of `client`. In a history it is unique from its first byte, which
+ * stands nowhere else in it, to where padding begins.
  */
-static struct synod_bytes value_of(struct bench_request *r, const struct bench_load *load, uint32_t i,
-				   uint64_t client, uint64_t id)
+static struct synod_bytes value_of(struct bench_request *r, const struct bench_load *load,
+				   uint32_t i, uint64_t client, uint64_t id)
 {
 	char *value = r->values + i * load->value_room;
 	if (!load->unique) {
@@ -109,7 +110,8 @@ static struct synod_bytes value_of(struct bench_request *r, const struct bench_l
 			    load->options->seed ^ client << 44 ^ id << 4 ^ i);
 		return (struct synod_bytes){value, load->options->value_size};
 	}
-	int len = snprintf(value, UNIQUE_BYTES_MAX, ";%" PRIu64 ".%" PRIu64 ".%" PRIu32, client, id, i);
+	int len = snprintf(value, UNIQUE_BYTES_MAX, ";%" PRIu64 ".%" PRIu64 ".%" PRIu32, client, id,
+			   i);
 	size_t used = (size_t)len, size = load->options->value_size;
 	if (used < size)
 		memset(value + used, '_', size - used);
@@ -133,7 +135,8 @@ static void single_put(struct bench_request *r, const struct bench_load *load, u
 
 /* ---- transactions ---- */
 
-static void choose_transaction_keys(struct bench_request *r, const struct bench_load *load, struct rng *rng)
+static void choose_transaction_keys(struct bench_request *r, const struct bench_load *load,
+				    struct rng *rng)
 {
 	const struct bench_options *o = load->options;
 	uint64_t numbers[BENCH_OPS_MAX],
@@ -155,8 +158,8 @@ static void choose_transaction_keys(struct bench_request *r, const struct bench_
 	}
 }
 
-static void transaction(struct bench_request *r, const struct bench_load *load, enum synod_op_kind kind,
-			uint64_t client, uint64_t id)
+static void transaction(struct bench_request *r, const struct bench_load *load,
+			enum synod_op_kind kind, uint64_t client, uint64_t id)
 {
 	r->kind = BENCH_TRANSACTION;
 	r->nthen = load->options->txn_keys;
@@ -169,8 +172,8 @@ static void transaction(struct bench_request *r, const struct bench_load *load, 
 }
 
 /* Writes all keys if they are as they were seen, otherwise reads them again. */
-static void conditional_transaction(struct bench_request *r, const struct bench_load *load, uint64_t client,
-				    uint64_t id)
+static void conditional_transaction(struct bench_request *r, const struct bench_load *load,
+				    uint64_t client, uint64_t id)
 {
 	transaction(r, load, SYNOD_OP_PUT, client, id);
 	r->nwhen = r->notherwise = r->nthen;
@@ -199,7 +202,8 @@ static void next_transaction(struct bench_request *r, struct bench_load *load, s
 
 /* ---- what comes next ---- */
 
-bool bench_request_fill(struct bench_request *r, struct bench_load *load, uint64_t client, uint64_t id)
+bool bench_request_fill(struct bench_request *r, struct bench_load *load, uint64_t client,
+			uint64_t id)
 {
 	uint64_t number = __atomic_fetch_add(&load->next_fill, 1, __ATOMIC_RELAXED);
 	if (number >= load->options->keys)
@@ -217,7 +221,8 @@ bool bench_request_fill(struct bench_request *r, struct bench_load *load, uint64
 }
 
 /* Operations of the second step are on the key that the first step has read. */
-static void second_step(struct bench_request *r, struct bench_load *load, uint64_t client, uint64_t id)
+static void second_step(struct bench_request *r, struct bench_load *load, uint64_t client,
+			uint64_t id)
 {
 	bool cas = load->options->workload == BENCH_CAS;
 	single(r, cas ? SYNOD_OP_CAS : SYNOD_OP_PUT, r->then[0].key);
@@ -228,8 +233,8 @@ static void second_step(struct bench_request *r, struct bench_load *load, uint64
 }
 
 /*
- * Keys that are there to be read. Each stream inserts one at a time, so that of the newest as many may be on
- * their way as there are streams.
+ * Keys that are there to be read. Each stream inserts one at a time, so that of the newest as many
+ * may be on their way as there are streams.
  */
 static uint64_t inserted(const struct bench_load *load)
 {
@@ -239,8 +244,8 @@ static uint64_t inserted(const struct bench_load *load)
 	return count > o->keys + streams ? count - streams : o->keys;
 }
 
-static void next_ycsb(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client,
-		      uint64_t id)
+static void next_ycsb(struct bench_request *r, struct bench_load *load, struct rng *rng,
+		      uint64_t client, uint64_t id)
 {
 	const struct bench_options *o = load->options;
 	enum bench_workload w = o->workload;
@@ -249,7 +254,8 @@ static void next_ycsb(struct bench_request *r, struct bench_load *load, struct r
 	bool inserts = w == BENCH_YCSB_D || w == BENCH_YCSB_E;
 	uint64_t number;
 	if (inserts && !mostly) {
-		single_put(r, load, __atomic_fetch_add(&load->next_insert, 1, __ATOMIC_RELAXED), client, id);
+		single_put(r, load, __atomic_fetch_add(&load->next_insert, 1, __ATOMIC_RELAXED),
+			   client, id);
 		return;
 	}
 	uint64_t count = inserts ? inserted(load) : o->keys;
@@ -280,8 +286,8 @@ static enum synod_op_kind kind_of(enum bench_workload workload, struct rng *rng)
 	}
 }
 
-void bench_request_next(struct bench_request *r, struct bench_load *load, struct rng *rng, uint64_t client,
-			uint64_t id)
+void bench_request_next(struct bench_request *r, struct bench_load *load, struct rng *rng,
+			uint64_t client, uint64_t id)
 {
 	const struct bench_options *o = load->options;
 	if (o->workload == BENCH_TXN) {
@@ -316,15 +322,17 @@ bool bench_request_more(struct bench_request *r, const struct bench_load *load,
 	bool first = r->step == 1 && r->then[0].kind == SYNOD_OP_GET && r->nwhen == 0;
 	bool ok = reply->status == SYNOD_OK || reply->status == SYNOD_NOT_FOUND;
 	size_t bytes_max = load->unique ? APPEND_HISTORY_BYTES_MAX : APPEND_BYTES_MAX;
-	r->reset = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_APPEND && reply->status == SYNOD_OK &&
-		   reply->value.len > bytes_max;
+	r->reset = r->kind == BENCH_OP && r->then[0].kind == SYNOD_OP_APPEND &&
+		   reply->status == SYNOD_OK && reply->value.len > bytes_max;
 	if (!first || !ok || (r->kind == BENCH_TRANSACTION && reply->nresults != r->nthen)) {
 		r->step = 0;
 		return false;
 	}
 	if (r->kind == BENCH_TRANSACTION) {
 		for (size_t i = 0; i < reply->nresults; i++)
-			r->versions[i] = reply->results[i].status == SYNOD_OK ? reply->results[i].version : 0;
+			r->versions[i] = reply->results[i].status == SYNOD_OK
+						 ? reply->results[i].version
+						 : 0;
 		return true;
 	}
 	r->seen = reply->status == SYNOD_OK;
@@ -357,7 +365,8 @@ int bench_request_send(struct bench_request *r, const struct bench_load *load, s
 	}
 	const struct synod_op *op = &r->then[0];
 	if (load->options->reads && op->kind == SYNOD_OP_GET)
-		return synod_get_with_async(handle, op->key.data, op->key.len, &load->options->read, done, context);
+		return synod_get_with_async(handle, op->key.data, op->key.len, &load->options->read,
+					    done, context);
 	if (load->options->primary)
 		return synod_pb_op_async(handle, &r->then[0], 0, done, context);
 	return synod_op_async(handle, &r->then[0], 0, done, context);

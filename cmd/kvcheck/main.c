@@ -1,4 +1,7 @@
-/* kvcheck: decides whether what clients saw can have happened (src/judge/check/check.h), from the histories that they wrote (read.h). */
+/*
+ * kvcheck: decides whether what clients saw can have happened (src/judge/check/check.h), from the
+ * histories that they wrote (read.h).
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -74,9 +77,12 @@ static void parse(struct options *o, int argc, char **argv)
 		} else if (c == HTML) {
 			o->html = optarg;
 		} else if (c == STEPS) {
-			o->limits.steps_max = number("--max-steps must be a number above 0", optarg, UINT64_MAX);
+			o->limits.steps_max = number("--max-steps must be a number above 0", optarg,
+						     UINT64_MAX);
 		} else if (c == MEMORY) {
-			o->limits.bytes_max = number("--max-memory must be a number above 0", optarg, 1u << 30) << 20;
+			o->limits.bytes_max =
+				number("--max-memory must be a number above 0", optarg, 1u << 30)
+				<< 20;
 		} else if (c == 'o') {
 			o->json = strcmp(optarg, "json") == 0;
 			if (!o->json && strcmp(optarg, "plain") != 0)
@@ -102,11 +108,13 @@ static void print_counts(const struct check_report *r)
 	printf("%u calls (%u ok, %u failed, %u unknown)", r->calls, r->ok, r->failed, r->unknown);
 	if (r->transactions > 0)
 		printf(", %u of them transactions,", r->transactions);
-	printf(" on %u key%s in %u part%s, the largest of %u calls; %" PRIu64 " steps\n", r->keys, r->keys == 1 ? "" : "s",
-	       r->components, r->components == 1 ? "" : "s", r->largest, r->steps);
+	printf(" on %u key%s in %u part%s, the largest of %u calls; %" PRIu64 " steps\n", r->keys,
+	       r->keys == 1 ? "" : "s", r->components, r->components == 1 ? "" : "s", r->largest,
+	       r->steps);
 }
 
-static void print_plain(const struct check_history *h, const struct check_report *r, const struct check_names *names)
+static void print_plain(const struct check_history *h, const struct check_report *r,
+			const struct check_names *names)
 {
 	struct buffer out = {0};
 	switch (r->verdict) {
@@ -115,7 +123,8 @@ static void print_plain(const struct check_history *h, const struct check_report
 		print_counts(r);
 		return;
 	case CHECK_GAVE_UP:
-		printf("undecided: gave up on %u of %u parts within the limits (--max-steps, --max-memory); no violation in the others: ",
+		printf("undecided: gave up on %u of %u parts within the limits (--max-steps, "
+		       "--max-memory); no violation in the others: ",
 		       r->undecided, r->components);
 		print_counts(r);
 		return;
@@ -131,22 +140,24 @@ static void print_plain(const struct check_history *h, const struct check_report
 static void print_json(const struct check_history *h, const struct check_report *r)
 {
 	static const char *const verdicts[] = {"linearizable", "violation", "undecided"};
-	printf("{\"verdict\":\"%s\",\"calls\":%u,\"ok\":%u,\"failed\":%u,\"unknown\":%u,\"transactions\":%u,\"keys\":%u,\"parts\":%u,"
-	       "\"undecided\":%u,\"steps\":%" PRIu64,
-	       verdicts[r->verdict], r->calls, r->ok, r->failed, r->unknown, r->transactions, r->keys, r->components, r->undecided,
-	       r->steps);
+	printf("{\"verdict\":\"%s\",\"calls\":%u,\"ok\":%u,\"failed\":%u,\"unknown\":%u,"
+	       "\"transactions\":%u,\"keys\":%u,\"parts\":%u,\"undecided\":%u,\"steps\":%" PRIu64,
+	       verdicts[r->verdict], r->calls, r->ok, r->failed, r->unknown, r->transactions,
+	       r->keys, r->components, r->undecided, r->steps);
 	if (r->verdict == CHECK_VIOLATION) {
 		printf(",\"lines\":[");
 		for (uint32_t i = 0; i < r->violation.count; i++) {
 			const struct check_call *call = &h->calls[r->violation.items[i].call];
-			printf("%s{\"file\":%u,\"line\":%u}", i == 0 ? "" : ",", call->file, call->line);
+			printf("%s{\"file\":%u,\"line\":%u}", i == 0 ? "" : ",", call->file,
+			       call->line);
 		}
 		printf("]");
 	}
 	printf("}\n");
 }
 
-static bool write_html(const char *path, const struct check_history *h, const struct check_report *r, const struct check_names *names)
+static bool write_html(const char *path, const struct check_history *h,
+		       const struct check_report *r, const struct check_names *names)
 {
 	struct buffer page = {0};
 	FILE *out = fopen(path, "w");
@@ -161,8 +172,9 @@ static bool write_html(const char *path, const struct check_history *h, const st
 
 int main(int argc, char **argv)
 {
-	static const int exits[] = {
-		[CHECK_LINEARIZABLE] = EXIT_LINEARIZABLE, [CHECK_VIOLATION] = EXIT_VIOLATION, [CHECK_GAVE_UP] = EXIT_GAVE_UP};
+	static const int exits[] = {[CHECK_LINEARIZABLE] = EXIT_LINEARIZABLE,
+				    [CHECK_VIOLATION] = EXIT_VIOLATION,
+				    [CHECK_GAVE_UP] = EXIT_GAVE_UP};
 	struct options o;
 	struct check_history h;
 	struct check_report report;
@@ -180,7 +192,9 @@ int main(int argc, char **argv)
 	}
 	check_history(&h, &o.limits, &report);
 	if (report.transactions > 0 && !o.txn)
-		fprintf(stderr, "kvcheck: there are %u transactions; they are checked as with --txn\n", report.transactions);
+		fprintf(stderr,
+			"kvcheck: there are %u transactions; they are checked as with --txn\n",
+			report.transactions);
 	struct check_names names = {.files = (const char *const *)o.files, .unit_us = 0.001};
 	if (o.json)
 		print_json(&h, &report);

@@ -12,14 +12,18 @@
 
 #define OPS_MAX 4096u
 
-/* One line at a time. What it holds is copied into the history, so that its memory is used again for the next one. */
+/*
+ * One line at a time. What it holds is copied into the history, so that its memory is used again
+ * for the next one.
+ */
 struct reader {
 	struct check_history *history;
 	char problem[200]; /* "" : none */
 	struct arena arena;
 };
 
-__attribute__((format(printf, 2, 3))) static void complain(struct reader *r, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void complain(struct reader *r, const char *format,
+							   ...)
 {
 	va_list arguments;
 	if (r->problem[0] != '\0')
@@ -41,16 +45,19 @@ static bool is_base64(struct reader *r, const json_t *object, const char *member
 	return true;
 }
 
-static struct slice text_of(struct reader *r, const json_t *object, const char *name, const char *encoding)
+static struct slice text_of(struct reader *r, const json_t *object, const char *name,
+			    const char *encoding)
 {
 	const json_t *member = json_object_get(object, name);
 	if (json_is_integer(member)) {
 		char digits[24];
-		int len = snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(member));
+		int len = snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT,
+				   json_integer_value(member));
 		return arena_copy(&r->arena, slice(digits, (size_t)len));
 	}
 	if (!json_is_string(member)) {
-		complain(r, "\"%s\" is %s, but should be a string", name, member == NULL ? "missing" : "something else");
+		complain(r, "\"%s\" is %s, but should be a string", name,
+			 member == NULL ? "missing" : "something else");
 		return slice(NULL, 0);
 	}
 	struct slice text = slice(json_string_value(member), json_string_length(member));
@@ -82,11 +89,13 @@ static uint64_t number_of(struct reader *r, const json_t *object, const char *na
 		return (uint64_t)json_integer_value(member);
 	if (json_is_real(member) && json_real_value(member) >= 0 && json_real_value(member) < 9e18)
 		return (uint64_t)json_real_value(member);
-	complain(r, "\"%s\" is %s, but should be a number that is not negative", name, member == NULL ? "missing" : "something else");
+	complain(r, "\"%s\" is %s, but should be a number that is not negative", name,
+		 member == NULL ? "missing" : "something else");
 	return 0;
 }
 
-static const json_t *array_of(struct reader *r, const json_t *object, const char *name, uint32_t *count)
+static const json_t *array_of(struct reader *r, const json_t *object, const char *name,
+			      uint32_t *count)
 {
 	const json_t *array = json_object_get(object, name);
 	*count = 0;
@@ -100,13 +109,15 @@ static const json_t *array_of(struct reader *r, const json_t *object, const char
 }
 
 /* The position of the member's text among the words, which end with NULL. */
-static unsigned choice_of(struct reader *r, const json_t *object, const char *name, const char *const *words)
+static unsigned choice_of(struct reader *r, const json_t *object, const char *name,
+			  const char *const *words)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	for (unsigned i = 0; text != NULL && words[i] != NULL; i++)
 		if (strcmp(words[i], text) == 0)
 			return i;
-	complain(r, "\"%s\" is %s%s", name, text == NULL ? "missing or not a string" : "unknown: ", text == NULL ? "" : text);
+	complain(r, "\"%s\" is %s%s", name,
+		 text == NULL ? "missing or not a string" : "unknown: ", text == NULL ? "" : text);
 	return 0;
 }
 
@@ -143,10 +154,12 @@ static void read_cas(struct reader *r, const json_t *object, struct check_op *op
 {
 	op->kind = CHECK_CAS;
 	op->value = text_of(r, object, "value", "encoding");
-	op->absent = json_is_null(json_object_get(object, "expect")) || json_is_true(json_object_get(object, "absent"));
+	op->absent = json_is_null(json_object_get(object, "expect")) ||
+		     json_is_true(json_object_get(object, "absent"));
 	if (!op->absent)
 		op->expect = text_of(r, object, "expect", "expect_encoding");
-	if (json_is_false(json_object_get(object, "result")) || json_is_false(json_object_get(object, "ok")))
+	if (json_is_false(json_object_get(object, "result")) ||
+	    json_is_false(json_object_get(object, "ok")))
 		op->saw = CHECK_SAW_REFUSED;
 	else
 		op->saw = CHECK_SAW_DONE;
@@ -178,13 +191,12 @@ static void read_incr(struct reader *r, const json_t *object, struct check_op *o
 
 static void read_op(struct reader *r, const json_t *object, struct check_op *op)
 {
-	static const char *const kinds[] = {"get", "put", "append", "del", "delete", "cas", "incr", NULL};
+	static const char *const kinds[] = {"get",    "put", "append", "del",
+					    "delete", "cas", "incr",   NULL};
 	*op = (struct check_op){0};
 	op->key = text_of(r, object, "key", "key_encoding");
 	switch (choice_of(r, object, "op", kinds)) {
-	case 0:
-		read_get(r, object, op);
-		break;
+	case 0: read_get(r, object, op); break;
 	case 1:
 		op->kind = CHECK_PUT;
 		op->value = text_of(r, object, "value", "encoding");
@@ -195,15 +207,9 @@ static void read_op(struct reader *r, const json_t *object, struct check_op *op)
 		read_new_value(r, object, op);
 		break;
 	case 3:
-	case 4:
-		read_delete(object, op);
-		return;
-	case 5:
-		read_cas(r, object, op);
-		break;
-	default:
-		read_incr(r, object, op);
-		break;
+	case 4: read_delete(object, op); return;
+	case 5: read_cas(r, object, op); break;
+	default: read_incr(r, object, op); break;
 	}
 	if (is_null(object, "version"))
 		return;
@@ -226,7 +232,8 @@ static void read_compare(struct reader *r, const json_t *object, struct check_co
 		compare->number = number_of(r, object, "number");
 }
 
-static struct check_op *read_ops(struct reader *r, const json_t *object, const char *name, uint32_t *count)
+static struct check_op *read_ops(struct reader *r, const json_t *object, const char *name,
+				 uint32_t *count)
 {
 	const json_t *array = array_of(r, object, name, count);
 	struct check_op *ops = arena_get_zeroed(&r->arena, (*count + 1) * sizeof *ops);
@@ -259,7 +266,9 @@ static void read_outcome(struct reader *r, const json_t *object, struct check_ca
 	const json_t *ok = json_object_get(object, "ok");
 	if (ok == NULL || (!json_is_boolean(ok) && !json_is_null(ok)))
 		complain(r, "\"ok\" should be true, false or null");
-	call->outcome = json_is_true(ok) ? CHECK_OK : json_is_null(ok) ? CHECK_UNKNOWN : CHECK_FAILED;
+	call->outcome = json_is_true(ok)   ? CHECK_OK
+			: json_is_null(ok) ? CHECK_UNKNOWN
+					   : CHECK_FAILED;
 	call->call = number_of(r, object, "call");
 	if (!is_null(object, "return"))
 		call->ret = number_of(r, object, "return");
@@ -286,8 +295,9 @@ static void read_call(struct reader *r, const json_t *object, uint32_t file, uin
 	}
 	read_outcome(r, object, &call);
 	/* It was certainly not done, and that it was not says what was there. */
-	if (call.outcome == CHECK_FAILED && call.nthen == 1 && !call.transaction && json_is_true(json_object_get(object, "refused")) &&
-	    call.then[0].kind == CHECK_CAS && call.ret >= call.call)
+	if (call.outcome == CHECK_FAILED && call.nthen == 1 && !call.transaction &&
+	    json_is_true(json_object_get(object, "refused")) && call.then[0].kind == CHECK_CAS &&
+	    call.ret >= call.call)
 		call.outcome = CHECK_OK;
 	if (r->problem[0] == '\0')
 		check_history_add(r->history, &call);
@@ -329,7 +339,8 @@ bool kvcheck_read(struct check_history *h, const char *path, uint32_t file, char
 	}
 	arena_init(&r.arena, SIZE_MAX);
 	errno = 0;
-	for (ssize_t len; r.problem[0] == '\0' && (len = getline(&text, &size, in)) >= 0; errno = 0) {
+	for (ssize_t len; r.problem[0] == '\0' && (len = getline(&text, &size, in)) >= 0;
+	     errno = 0) {
 		line++;
 		if (!is_blank(text, (size_t)len))
 			read_line(&r, text, (size_t)len, file, line);

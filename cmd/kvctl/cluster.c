@@ -6,7 +6,10 @@
 
 #include "kvctl.h"
 
-/* Looked for when neither an option nor the environment names a cluster: what scripts/cluster.sh makes. */
+/*
+ * Looked for when neither an option nor the environment names a cluster: what scripts/cluster.sh
+ * makes.
+ */
 #define LOCAL_CLUSTER "run/cluster.conf"
 
 /* What --config and --endpoints did not say. 0 or EXIT_USAGE. */
@@ -22,9 +25,10 @@ static int find_cluster(struct kvctl *kvctl)
 	else if (access(LOCAL_CLUSTER, R_OK) == 0)
 		kvctl->config_file = LOCAL_CLUSTER;
 	else
-		return kvctl_usage(
-			kvctl, "which cluster? Give --config FILE or --endpoints HOST:PORT,… (or KVCTL_CONFIG or "
-			       "KVCTL_ENDPOINTS); there is no ./" LOCAL_CLUSTER " either");
+		return kvctl_usage(kvctl,
+				   "which cluster? Give --config FILE or --endpoints HOST:PORT,… "
+				   "(or KVCTL_CONFIG or "
+				   "KVCTL_ENDPOINTS); there is no ./" LOCAL_CLUSTER " either");
 	return EXIT_OK;
 }
 
@@ -90,8 +94,8 @@ const struct clusterconf *kvctl_conf(struct kvctl *kvctl, int *exit_code)
 	if (!read_file(kvctl->config_file, &text)) {
 		kvctl_error(kvctl, "cannot read %s: %s", kvctl->config_file, strerror(errno));
 		*exit_code = EXIT_USAGE;
-	} else if (clusterconf_parse(&kvctl->conf, kvctl->config_file, buffer_slice(&text), error, sizeof error) !=
-		   0) {
+	} else if (clusterconf_parse(&kvctl->conf, kvctl->config_file, buffer_slice(&text), error,
+				     sizeof error) != 0) {
 		kvctl_error(kvctl, "%s", error);
 		*exit_code = EXIT_USAGE;
 	} else {

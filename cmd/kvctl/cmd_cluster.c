@@ -31,7 +31,8 @@ static void format_shards(struct buffer *out, const struct synod_config *config,
 		size_t last = i;
 		while (last + 1 < config->nshards && config->shards[last + 1] == gid)
 			last++;
-		buffer_format(out, last == i ? "%s%zu" : "%s%zu-%zu", out->len > 0 ? "," : "", i, last);
+		buffer_format(out, last == i ? "%s%zu" : "%s%zu-%zu", out->len > 0 ? "," : "", i,
+			      last);
 		i = last;
 	}
 	buffer_add_u8(out, 0);
@@ -78,8 +79,8 @@ static void print_groups(const struct synod_config *config)
 {
 	static const char *const titles[] = {"GROUP", "SHARDS", "MEMBERS", "RANGES"};
 	struct kvctl_table table;
-	printf("configuration %" PRIu64 ", %zu shards, %zu groups\n", config->number, config->nshards,
-	       config->ngroups);
+	printf("configuration %" PRIu64 ", %zu shards, %zu groups\n", config->number,
+	       config->nshards, config->ngroups);
 	kvctl_table_init(&table, 4, titles);
 	table.right[0] = table.right[1] = true;
 	for (size_t i = 0; i < config->ngroups; i++)
@@ -100,8 +101,8 @@ int kvctl_shards(struct kvctl *kvctl, int argc, char **argv)
 	if (config == NULL)
 		return exit_code;
 	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:o,s:o}", "config", kvctl_json_u64(config->number), "shards",
-					   shards_json(config)));
+		kvctl_print_json(json_pack("{s:o,s:o}", "config", kvctl_json_u64(config->number),
+					   "shards", shards_json(config)));
 	else
 		print_groups(config);
 	synod_config_free(config);
@@ -115,13 +116,14 @@ static void print_config_json(const struct synod_config *config)
 		json_t *members = json_array();
 		for (size_t j = 0; j < config->groups[i].nmembers; j++)
 			json_array_append_new(members, json_string(config->groups[i].members[j]));
-		json_array_append_new(groups,
-				      json_pack("{s:o,s:o,s:I}", "gid", kvctl_json_u64(config->groups[i].gid),
-						"members", members, "shards",
-						(json_int_t)count_shards(config, config->groups[i].gid)));
+		json_array_append_new(
+			groups,
+			json_pack("{s:o,s:o,s:I}", "gid", kvctl_json_u64(config->groups[i].gid),
+				  "members", members, "shards",
+				  (json_int_t)count_shards(config, config->groups[i].gid)));
 	}
-	kvctl_print_json(json_pack("{s:o,s:o,s:o}", "config", kvctl_json_u64(config->number), "groups", groups,
-				   "shards", shards_json(config)));
+	kvctl_print_json(json_pack("{s:o,s:o,s:o}", "config", kvctl_json_u64(config->number),
+				   "groups", groups, "shards", shards_json(config)));
 }
 
 int kvctl_config(struct kvctl *kvctl, int argc, char **argv)
@@ -131,7 +133,8 @@ int kvctl_config(struct kvctl *kvctl, int argc, char **argv)
 	int exit_code = kvctl_operands(kvctl, argc, argv, 0, 1, &first);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	if (first < argc && strcmp(argv[first], "-1") != 0 && !kvctl_parse_u64(argv[first], &number))
+	if (first < argc && strcmp(argv[first], "-1") != 0 &&
+	    !kvctl_parse_u64(argv[first], &number))
 		return kvctl_usage(kvctl, "%s is no number of a configuration", argv[first]);
 	struct synod_config *config = fetch(kvctl, number, &exit_code);
 	if (config == NULL)
@@ -166,19 +169,22 @@ static int parse_gid(struct kvctl *kvctl, const char *text, uint64_t *gid)
 }
 
 /* HOST:PORT,… */
-static int parse_members(struct kvctl *kvctl, char *text, struct synod_group *group, const char **members)
+static int parse_members(struct kvctl *kvctl, char *text, struct synod_group *group,
+			 const char **members)
 {
 	char *rest = NULL;
 	group->members = members;
 	group->nmembers = 0;
-	for (char *word = strtok_r(text, ", ", &rest); word != NULL; word = strtok_r(NULL, ", ", &rest)) {
+	for (char *word = strtok_r(text, ", ", &rest); word != NULL;
+	     word = strtok_r(NULL, ", ", &rest)) {
 		if (group->nmembers == REPLICAS_MAX)
 			return kvctl_usage(kvctl, "a group has at most %u members", REPLICAS_MAX);
 		if (!address_valid(word))
 			return kvctl_usage(kvctl, "\"%s\" is no HOST:PORT", word);
 		members[group->nmembers++] = word;
 	}
-	return group->nmembers > 0 ? EXIT_OK : kvctl_usage(kvctl, "a group needs at least one HOST:PORT");
+	return group->nmembers > 0 ? EXIT_OK
+				   : kvctl_usage(kvctl, "a group needs at least one HOST:PORT");
 }
 
 /* All groups join in one configuration, so that each shard is given away once. */
@@ -197,7 +203,8 @@ int kvctl_join(struct kvctl *kvctl, int argc, char **argv)
 		char **pair = argv + first + 2 * (int)i;
 		exit_code = parse_gid(kvctl, pair[0], &groups[i].gid);
 		if (exit_code == EXIT_OK)
-			exit_code = parse_members(kvctl, pair[1], &groups[i], members + i * REPLICAS_MAX);
+			exit_code = parse_members(kvctl, pair[1], &groups[i],
+						  members + i * REPLICAS_MAX);
 	}
 	if (exit_code == EXIT_OK) {
 		struct synod *s = kvctl_synod(kvctl);

@@ -1,9 +1,10 @@
 /*
  * del: single keys, or all below a prefix.
  *
- * --prefix is a scan and deletions of what it finds, page after page, many under way at once: no transaction.
- * Every key that existed when it began is deleted; one that comes into being meanwhile may or may not be. A
- * failure in the middle leaves the rest in place, and to repeat the command is safe.
+ * --prefix is a scan and deletions of what it finds, page after page, many under way at once: no
+ * transaction. Every key that existed when it began is deleted; one that comes into being meanwhile
+ * may or may not be. A failure in the middle leaves the rest in place, and to repeat the command is
+ * safe.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -14,8 +15,9 @@
 #include "kvctl.h"
 
 #define PAGE_KEYS 1000u
-#define WINDOW 128u  /* deletions under way */
-#define PATIENCE 12u /* timeouts without any progress before it is given up: with the default one, a minute */
+#define WINDOW 128u /* deletions under way */
+/* timeouts without any progress before it is given up: with the default one, a minute */
+#define PATIENCE 12u
 #define PAUSE_US 20000u
 #define BUSY_PAUSE_US 1000u
 
@@ -54,7 +56,8 @@ static int delete_keys(struct kvctl *kvctl, int count, char **keys)
 		synod_reply_free(reply);
 	}
 	print_deleted(kvctl, deleted);
-	return exit_code == EXIT_OK && deleted == 0 ? EXIT_NOT_FOUND : kvctl_partly(kvctl, exit_code);
+	return exit_code == EXIT_OK && deleted == 0 ? EXIT_NOT_FOUND
+						    : kvctl_partly(kvctl, exit_code);
 }
 
 /* ---- a prefix ---- */
@@ -67,8 +70,9 @@ struct sweep {
 	unsigned under_way;
 	uint64_t deleted;
 	uint64_t progress_ms; /* when something was last found or deleted */
-	bool unknown;         /* some deletion may or may not have been applied when it was given up */
-	int status;           /* of the first that failed for good; SYNOD_OK: none */
+	/* some deletion may or may not have been applied when it was given up */
+	bool unknown;
+	int status; /* of the first that failed for good; SYNOD_OK: none */
 	char message[256];
 };
 
@@ -80,9 +84,10 @@ struct deletion {
 
 static bool worth_another_try(const struct sweep *sweep, int status)
 {
-	bool moment = status == SYNOD_UNAVAILABLE || status == SYNOD_UNKNOWN || status == SYNOD_BUSY ||
-		      status == SYNOD_SESSION_EXPIRED;
-	return moment && kvctl_now_ms() - sweep->progress_ms < (uint64_t)PATIENCE * sweep->kvctl->timeout_ms;
+	bool moment = status == SYNOD_UNAVAILABLE || status == SYNOD_UNKNOWN ||
+		      status == SYNOD_BUSY || status == SYNOD_SESSION_EXPIRED;
+	return moment &&
+	       kvctl_now_ms() - sweep->progress_ms < (uint64_t)PATIENCE * sweep->kvctl->timeout_ms;
 }
 
 static void on_done(void *context, const struct synod_reply *reply)
@@ -92,7 +97,8 @@ static void on_done(void *context, const struct synod_reply *reply)
 	pthread_mutex_lock(&sweep->mutex);
 	bool failed = reply->status != SYNOD_OK && reply->status != SYNOD_NOT_FOUND;
 	/* What an attempt without an answer has done is found missing by the next. */
-	sweep->deleted += reply->status == SYNOD_OK || (reply->status == SYNOD_NOT_FOUND && deletion->unknown);
+	sweep->deleted += reply->status == SYNOD_OK ||
+			  (reply->status == SYNOD_NOT_FOUND && deletion->unknown);
 	deletion->unknown |= reply->status == SYNOD_UNKNOWN;
 	deletion->again = failed && worth_another_try(sweep, reply->status);
 	if (!failed)
@@ -127,14 +133,18 @@ static void start(struct deletion *deletion)
 	sweep->under_way++;
 	pthread_mutex_unlock(&sweep->mutex);
 	deletion->again = false;
-	while ((status = synod_op_async(sweep->synod, &op, sweep->kvctl->timeout_ms, on_done, deletion)) ==
-	       SYNOD_BUSY)
+	while ((status = synod_op_async(sweep->synod, &op, sweep->kvctl->timeout_ms, on_done,
+					deletion)) == SYNOD_BUSY)
 		usleep(BUSY_PAUSE_US);
 	if (status != SYNOD_OK)
-		on_done(deletion, &(struct synod_reply){.status = status, .message = synod_status_text(status)});
+		on_done(deletion, &(struct synod_reply){.status = status,
+							.message = synod_status_text(status)});
 }
 
-/* Deletes a page's keys; those that a failure of the moment met again, as long as nothing has failed for good. */
+/*
+ * Deletes a page's keys; those that a failure of the moment met again, as long as nothing has
+ * failed for good.
+ */
 static void delete_page(struct sweep *sweep, const struct synod_reply *page)
 {
 	struct deletion *deletions = calloc(page->nrecords + 1, sizeof *deletions);
@@ -143,7 +153,8 @@ static void delete_page(struct sweep *sweep, const struct synod_reply *page)
 		return;
 	}
 	for (size_t i = 0; i < page->nrecords; i++)
-		deletions[i] = (struct deletion){.sweep = sweep, .key = page->records[i].key, .again = true};
+		deletions[i] = (struct deletion){
+			.sweep = sweep, .key = page->records[i].key, .again = true};
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < page->nrecords; i++) {
@@ -169,7 +180,8 @@ static void sweep_range(struct sweep *sweep, struct synod_scan *scan)
 	struct synod_reply *page = NULL;
 	bool more = true;
 	while (more && sweep->status == SYNOD_OK) {
-		struct synod_reply *next = synod_do_scan(sweep->synod, scan, sweep->kvctl->timeout_ms);
+		struct synod_reply *next = synod_do_scan(sweep->synod, scan,
+							 sweep->kvctl->timeout_ms);
 		if (page != NULL && worth_another_try(sweep, next->status)) {
 			/* It has begun: an election in the middle is no reason to stop there. */
 			synod_reply_free(next);
@@ -184,7 +196,8 @@ static void sweep_range(struct sweep *sweep, struct synod_scan *scan)
 			delete_page(sweep, page);
 		} else {
 			/* A scan changes nothing, whether it has been answered or not. */
-			sweep->status = page->status == SYNOD_UNKNOWN ? SYNOD_UNAVAILABLE : page->status;
+			sweep->status = page->status == SYNOD_UNKNOWN ? SYNOD_UNAVAILABLE
+								      : page->status;
 			snprintf(sweep->message, sizeof sweep->message, "%s", page->message);
 		}
 		more = page->more;
@@ -213,7 +226,9 @@ static int delete_prefix(struct kvctl *kvctl, const char *prefix)
 	print_deleted(kvctl, sweep.deleted);
 	int exit_code = kvctl_failed(kvctl, sweep.status, sweep.message);
 	if (exit_code != EXIT_OK)
-		kvctl_error(kvctl, "stopped in the middle: %" PRIu64 " keys were deleted%s; to repeat it is safe",
+		kvctl_error(kvctl,
+			    "stopped in the middle: %" PRIu64
+			    " keys were deleted%s; to repeat it is safe",
 			    sweep.deleted, sweep.unknown ? " for certain, some more perhaps" : "");
 	if (exit_code == EXIT_UNAVAILABLE && sweep.unknown)
 		exit_code = EXIT_UNKNOWN;
@@ -253,6 +268,7 @@ int kvctl_del(struct kvctl *kvctl, int argc, char **argv)
 	if (kvctl->primary)
 		return kvctl_usage(kvctl, "a primary is asked for single keys");
 	if (prefix[0] == '\0' && !yes)
-		return kvctl_usage(kvctl, "--prefix \"\" deletes every key: say --yes if that is meant");
+		return kvctl_usage(kvctl,
+				   "--prefix \"\" deletes every key: say --yes if that is meant");
 	return delete_prefix(kvctl, prefix);
 }

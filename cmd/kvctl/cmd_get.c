@@ -67,15 +67,17 @@ void kvctl_scan_on(struct synod_scan *scan, const struct synod_reply *page)
 }
 
 /* Page after page, printed as they come. */
-static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options *options, uint64_t *count,
-		       bool *more)
+static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options *options,
+		       uint64_t *count, bool *more)
 {
 	struct synod_reply *page = NULL;
 	int exit_code = EXIT_OK;
 	do {
 		uint64_t missing = options->limit - *count;
-		options->scan.limit = options->limit != 0 && missing < 1000 ? (uint32_t)missing : 1000;
-		struct synod_reply *next = synod_scan_with(s, &options->scan, &options->read.options);
+		options->scan.limit = options->limit != 0 && missing < 1000 ? (uint32_t)missing
+									    : 1000;
+		struct synod_reply *next = synod_scan_with(s, &options->scan,
+							   &options->read.options);
 		/* The start of the scan was in the page before. */
 		synod_reply_free(page);
 		page = next;
@@ -85,7 +87,8 @@ static int print_pages(struct kvctl *kvctl, struct synod *s, struct get_options 
 		*more = page->more;
 		kvctl_read_seen(&options->read, page);
 		kvctl_scan_on(&options->scan, page);
-	} while (exit_code == EXIT_OK && page->more && *count != options->limit && output_error() == 0);
+	} while (exit_code == EXIT_OK && page->more && *count != options->limit &&
+		 output_error() == 0);
 	if (exit_code != EXIT_OK)
 		kvctl_failed(kvctl, page->status, page->message);
 	synod_reply_free(page);
@@ -101,7 +104,9 @@ static int count_range(struct kvctl *kvctl, struct synod *s, struct get_options 
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 	if (exit_code == EXIT_OK)
 		print_count(kvctl, &options->read,
-			    options->limit != 0 && options->limit < reply->version ? options->limit : reply->version);
+			    options->limit != 0 && options->limit < reply->version
+				    ? options->limit
+				    : reply->version);
 	synod_reply_free(reply);
 	return exit_code;
 }
@@ -126,8 +131,8 @@ static int get_range(struct kvctl *kvctl, struct get_options *options)
 	return exit_code;
 }
 
-static void print_value(const struct kvctl *kvctl, const struct get_options *options, const char *key,
-			const struct synod_reply *reply)
+static void print_value(const struct kvctl *kvctl, const struct get_options *options,
+			const char *key, const struct synod_reply *reply)
 {
 	struct synod_record record = {
 		.key = {.data = key, .len = strlen(key)},
@@ -146,8 +151,8 @@ static void print_value(const struct kvctl *kvctl, const struct get_options *opt
 }
 
 /* One of several values: a line as export writes it, so that whatever bytes it has, it is one. */
-static void print_line(const struct kvctl *kvctl, const struct get_options *options, const char *key,
-		       const struct synod_reply *reply, bool first)
+static void print_line(const struct kvctl *kvctl, const struct get_options *options,
+		       const char *key, const struct synod_reply *reply, bool first)
 {
 	struct synod_record record = {
 		.key = {.data = key, .len = strlen(key)},
@@ -170,7 +175,8 @@ static void print_line(const struct kvctl *kvctl, const struct get_options *opti
 	buffer_free(&line);
 }
 
-static struct synod_reply *get_key(struct kvctl *kvctl, struct get_options *options, const char *key)
+static struct synod_reply *get_key(struct kvctl *kvctl, struct get_options *options,
+				   const char *key)
 {
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
 	struct synod *s = kvctl->primary ? NULL : kvctl_synod(kvctl);
@@ -184,8 +190,8 @@ static struct synod_reply *get_key(struct kvctl *kvctl, struct get_options *opti
 }
 
 /*
- * Each key is read by itself. A missing one is said and makes the exit code 1, and the others are printed; any
- * other failure is the end.
+ * Each key is read by itself. A missing one is said and makes the exit code 1, and the others are
+ * printed; any other failure is the end.
  */
 static int get_keys(struct kvctl *kvctl, struct get_options *options, int count, char **keys)
 {
@@ -250,7 +256,8 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 		    (!kvctl_parse_u64(optarg, &options->limit) || options->limit == 0))
 			return kvctl_usage(kvctl, "--limit %s: a number from 1", optarg);
 		if (option >= KVCTL_OPTION(GET_READ) &&
-		    kvctl_read_option(kvctl, &options->read, (enum kvctl_read_option)(option - KVCTL_OPTION(GET_READ)),
+		    kvctl_read_option(kvctl, &options->read,
+				      (enum kvctl_read_option)(option - KVCTL_OPTION(GET_READ)),
 				      kvctl_option_text(optarg)) != EXIT_OK)
 			return EXIT_USAGE;
 	}
@@ -259,7 +266,8 @@ static int parse(struct kvctl *kvctl, int argc, char **argv, struct get_options 
 }
 
 /* Fills in the range. 0 or EXIT_USAGE. */
-static int choose_range(struct kvctl *kvctl, struct get_options *options, int count, char **operands)
+static int choose_range(struct kvctl *kvctl, struct get_options *options, int count,
+			char **operands)
 {
 	if (options->prefix != NULL && options->ranged)
 		return kvctl_usage(kvctl, "either --prefix or --range");
@@ -272,15 +280,19 @@ static int choose_range(struct kvctl *kvctl, struct get_options *options, int co
 		return EXIT_OK;
 	}
 	if (count < 1 || count > 2)
-		return kvctl_usage(kvctl, "--range A B: from A up to but not including B; without B to the end");
+		return kvctl_usage(
+			kvctl,
+			"--range A B: from A up to but not including B; without B to the end");
 	options->scan.start = (struct synod_bytes){.data = operands[0], .len = strlen(operands[0])};
 	if (count == 2)
-		options->scan.end = (struct synod_bytes){.data = operands[1], .len = strlen(operands[1])};
+		options->scan.end = (struct synod_bytes){.data = operands[1],
+							 .len = strlen(operands[1])};
 	return EXIT_OK;
 }
 
 /* Of single keys. 0 or EXIT_USAGE. */
-static int check_keys(struct kvctl *kvctl, const struct get_options *options, int count, char **keys)
+static int check_keys(struct kvctl *kvctl, const struct get_options *options, int count,
+		      char **keys)
 {
 	int exit_code = kvctl_check_operands(kvctl, count, 1, INT32_MAX);
 	for (int i = 0; exit_code == EXIT_OK && i < count; i++)

@@ -1,8 +1,8 @@
 /*
  * import and export. What a file holds is read by import_reader.c, and sent by import_window.c.
  *
- * A regular file is read twice: first as a whole, and only if all of it fits anything is sent. From a pipe what
- * comes before the first line that does not fit is imported, and nothing behind it.
+ * A regular file is read twice: first as a whole, and only if all of it fits anything is sent. From
+ * a pipe what comes before the first line that does not fit is imported, and nothing behind it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,13 +38,15 @@ static void open_reader(struct import_reader *reader, struct source *source)
 		import_reader_set(reader, source->format);
 }
 
-static void complain(struct import *import, struct import_progress *progress, const struct import_reader *reader)
+static void complain(struct import *import, struct import_progress *progress,
+		     const struct import_reader *reader)
 {
 	import_progress_clear(progress);
 	if (import->wrong_line == 0)
 		import->wrong_line = reader->line;
 	if (import->malformed++ < COMPLAINTS_MAX)
-		kvctl_error(import->kvctl, "%s, line %" PRIu64 ": %s", import->name, reader->line, reader->wrong);
+		kvctl_error(import->kvctl, "%s, line %" PRIu64 ": %s", import->name, reader->line,
+			    reader->wrong);
 	if (import->malformed == COMPLAINTS_MAX)
 		kvctl_error(import->kvctl, "further lines that do not fit are only counted");
 }
@@ -113,14 +115,17 @@ static int send_all(struct import *import, struct import_progress *progress, str
 }
 
 /* What has been done, to stderr or as JSON to stdout. */
-static void conclude(const struct import *import, const struct import_progress *progress, bool checked_only)
+static void conclude(const struct import *import, const struct import_progress *progress,
+		     bool checked_only)
 {
 	double seconds = (double)(kvctl_now_ms() - progress->began_ms) / 1000;
 	if (import->kvctl->json) {
 		json_t *object = json_pack(
-			"{s:I,s:I,s:I,s:b,s:f}", "imported", (json_int_t)import->imported, "malformed",
-			(json_int_t)import->malformed, "refused", (json_int_t)import->refused, "complete",
-			!import->given_up && import->malformed == 0 && !import->cut, "seconds", seconds);
+			"{s:I,s:I,s:I,s:b,s:f}", "imported", (json_int_t)import->imported,
+			"malformed", (json_int_t)import->malformed, "refused",
+			(json_int_t)import->refused, "complete",
+			!import->given_up && import->malformed == 0 && !import->cut, "seconds",
+			seconds);
 		if (import->wrong_line != 0)
 			json_object_set_new(object, "line", kvctl_json_u64(import->wrong_line));
 		kvctl_print_json(object);
@@ -130,10 +135,11 @@ static void conclude(const struct import *import, const struct import_progress *
 		return;
 	}
 	struct buffer text = {0};
-	buffer_format(&text, "imported %" PRIu64 " records in %.1f s (%.0f/s)", import->imported, seconds,
-		      (double)import->imported / (seconds > 0.001 ? seconds : 0.001));
+	buffer_format(&text, "imported %" PRIu64 " records in %.1f s (%.0f/s)", import->imported,
+		      seconds, (double)import->imported / (seconds > 0.001 ? seconds : 0.001));
 	if (import->wrong_line != 0)
-		buffer_format(&text, "; stopped at line %" PRIu64 ", nothing from there on was imported",
+		buffer_format(&text,
+			      "; stopped at line %" PRIu64 ", nothing from there on was imported",
 			      import->wrong_line);
 	if (import->refused > 0)
 		buffer_format(&text, "; %" PRIu64 " records were refused", import->refused);
@@ -172,7 +178,8 @@ static int import_source(struct import *import, struct source *source)
 	/* 3 would say that nothing was applied, and 64 that nothing was tried. */
 	if (import->unknown && exit_code == EXIT_UNAVAILABLE)
 		exit_code = EXIT_UNKNOWN;
-	return kvctl->applied && exit_code == EXIT_USAGE ? EXIT_UNKNOWN : kvctl_partly(kvctl, exit_code);
+	return kvctl->applied && exit_code == EXIT_USAGE ? EXIT_UNKNOWN
+							 : kvctl_partly(kvctl, exit_code);
 }
 
 static bool is_named_csv(const char *name)
@@ -183,17 +190,20 @@ static bool is_named_csv(const char *name)
 
 static int format_option(struct kvctl *kvctl, enum kvctl_format *format)
 {
-	return kvctl_parse_format(optarg, format) ? EXIT_OK
-						  : kvctl_usage(kvctl, "--format %s: tsv, jsonl or csv", optarg);
+	return kvctl_parse_format(optarg, format)
+		       ? EXIT_OK
+		       : kvctl_usage(kvctl, "--format %s: tsv, jsonl or csv", optarg);
 }
 
 int kvctl_import(struct kvctl *kvctl, int argc, char **argv)
 {
-	static const struct option options[] = {{"format", required_argument, NULL, KVCTL_OPTION(0)}, {0}};
+	static const struct option options[] = {
+		{"format", required_argument, NULL, KVCTL_OPTION(0)}, {0}};
 	struct source source = {.name = "stdin", .fd = STDIN_FILENO};
 	int option, exit_code = EXIT_OK;
 	kvctl_options_begin(argc, argv);
-	while (exit_code == EXIT_OK && (option = kvctl_next_option(kvctl, argc, argv, options)) != -1) {
+	while (exit_code == EXIT_OK &&
+	       (option = kvctl_next_option(kvctl, argc, argv, options)) != -1) {
 		if (option == '?')
 			return EXIT_USAGE;
 		if (option != KVCTL_OPTION(0))
@@ -210,7 +220,8 @@ int kvctl_import(struct kvctl *kvctl, int argc, char **argv)
 		source.name = argv[optind];
 		source.fd = open(source.name, O_RDONLY | O_CLOEXEC);
 		if (source.fd < 0)
-			return kvctl_usage(kvctl, "cannot open %s: %s", source.name, strerror(errno));
+			return kvctl_usage(kvctl, "cannot open %s: %s", source.name,
+					   strerror(errno));
 		if (!source.said && is_named_csv(source.name)) {
 			source.said = true;
 			source.format = KVCTL_CSV;
@@ -228,7 +239,8 @@ int kvctl_import(struct kvctl *kvctl, int argc, char **argv)
 
 /* ---- export ---- */
 
-static void print_page(const struct synod_reply *page, enum kvctl_format format, struct buffer *line)
+static void print_page(const struct synod_reply *page, enum kvctl_format format,
+		       struct buffer *line)
 {
 	for (size_t i = 0; i < page->nrecords; i++) {
 		line->len = 0;
@@ -238,7 +250,8 @@ static void print_page(const struct synod_reply *page, enum kvctl_format format,
 	}
 }
 
-static int export_range(struct kvctl *kvctl, struct synod *s, struct synod_scan *scan, enum kvctl_format format)
+static int export_range(struct kvctl *kvctl, struct synod *s, struct synod_scan *scan,
+			enum kvctl_format format)
 {
 	struct buffer line = {0};
 	struct synod_reply *page = NULL;
@@ -260,8 +273,8 @@ static int export_range(struct kvctl *kvctl, struct synod *s, struct synod_scan 
 	buffer_free(&line);
 	fflush(stdout);
 	/*
-	 * Whoever reads only the beginning knows that. What else keeps the output from being written is said
-	 * behind the command.
+	 * Whoever reads only the beginning knows that. What else keeps the output from being
+	 * written is said behind the command.
 	 */
 	if (output_error() == 0)
 		fprintf(stderr, "exported %" PRIu64 " records%s\n", count,
@@ -282,7 +295,8 @@ int kvctl_export(struct kvctl *kvctl, int argc, char **argv)
 	bool said = false;
 	int option, exit_code = EXIT_OK;
 	kvctl_options_begin(argc, argv);
-	while (exit_code == EXIT_OK && (option = kvctl_next_option(kvctl, argc, argv, options)) != -1) {
+	while (exit_code == EXIT_OK &&
+	       (option = kvctl_next_option(kvctl, argc, argv, options)) != -1) {
 		if (option == '?')
 			return EXIT_USAGE;
 		if (option == KVCTL_OPTION(EXPORT_PREFIX))

@@ -28,7 +28,8 @@ bool kvctl_read_stdin(struct buffer *out)
 }
 
 /* What a write has done. */
-static void print_written(const struct kvctl *kvctl, const char *key, const struct synod_reply *reply, bool value)
+static void print_written(const struct kvctl *kvctl, const char *key,
+			  const struct synod_reply *reply, bool value)
 {
 	if (kvctl->json) {
 		json_t *object = json_object();
@@ -93,8 +94,9 @@ int kvctl_append(struct kvctl *kvctl, int argc, char **argv)
 		exit_code = check_key(kvctl, argv[first]);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	struct synod_op op = {
-		.kind = SYNOD_OP_APPEND, .key = bytes_of(argv[first]), .value = bytes_of(argv[first + 1])};
+	struct synod_op op = {.kind = SYNOD_OP_APPEND,
+			      .key = bytes_of(argv[first]),
+			      .value = bytes_of(argv[first + 1])};
 	return run_op(kvctl, &op, true);
 }
 
@@ -103,7 +105,8 @@ static void print_cas_refusal(const struct kvctl *kvctl, const struct synod_op *
 			      const struct synod_reply *reply)
 {
 	if (reply->status == SYNOD_NOT_FOUND)
-		kvctl_error(kvctl, "not found: %s (--absent sets a key that is missing)", op->key.data);
+		kvctl_error(kvctl, "not found: %s (--absent sets a key that is missing)",
+			    op->key.data);
 	else if (reply->status == SYNOD_COMPARE_FALSE && op->absent)
 		kvctl_error(kvctl, "the key exists: %s", op->key.data);
 	else if (reply->status == SYNOD_COMPARE_FALSE && reply->value.len <= 200 &&
@@ -115,7 +118,8 @@ static void print_cas_refusal(const struct kvctl *kvctl, const struct synod_op *
 
 int kvctl_cas(struct kvctl *kvctl, int argc, char **argv)
 {
-	static const struct option options[] = {{"absent", no_argument, NULL, KVCTL_OPTION(0)}, {0}};
+	static const struct option options[] = {{"absent", no_argument, NULL, KVCTL_OPTION(0)},
+						{0}};
 	struct synod_op op = {.kind = SYNOD_OP_CAS};
 	int option;
 	kvctl_options_begin(argc, argv);

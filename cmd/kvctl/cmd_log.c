@@ -38,13 +38,16 @@ static int append(struct kvctl *kvctl, struct synod *s, const struct log_options
 		exit_code = kvctl_usage(kvctl, "cannot read the value from stdin");
 	values[0] = (struct synod_bytes){.data = (const char *)input.data, .len = input.len};
 	for (int i = 0; i < options->noperands; i++)
-		values[i] = (struct synod_bytes){.data = options->operands[i], .len = strlen(options->operands[i])};
+		values[i] = (struct synod_bytes){.data = options->operands[i],
+						 .len = strlen(options->operands[i])};
 	if (exit_code == EXIT_OK) {
-		struct synod_reply *reply = synod_log_append(s, values, count, options->at, kvctl->timeout_ms);
+		struct synod_reply *reply = synod_log_append(s, values, count, options->at,
+							     kvctl->timeout_ms);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 		kvctl->applied |= exit_code == EXIT_OK;
 		if (exit_code == EXIT_OK && kvctl->json)
-			kvctl_print_json(json_pack("{s:o,s:o}", "slot", kvctl_json_u64(reply->version), "count",
+			kvctl_print_json(json_pack("{s:o,s:o}", "slot",
+						   kvctl_json_u64(reply->version), "count",
 						   kvctl_json_u64(count)));
 		else if (exit_code == EXIT_OK)
 			printf("%" PRIu64 "\n", reply->version);
@@ -88,11 +91,15 @@ static void print_entry(const struct synod_record *record)
 	fputc('\n', stdout);
 }
 
-static int parse_range(struct kvctl *kvctl, const struct log_options *options, uint64_t *from, uint64_t *count)
+static int parse_range(struct kvctl *kvctl, const struct log_options *options, uint64_t *from,
+		       uint64_t *count)
 {
-	int exit_code = options->noperands > 0 ? parse_slot(kvctl, options->operands[0], 0, from) : EXIT_OK;
-	if (exit_code == EXIT_OK && options->noperands > 1 && !kvctl_parse_u64(options->operands[1], count))
-		exit_code = kvctl_usage(kvctl, "\"%s\" is no number of slots", options->operands[1]);
+	int exit_code = options->noperands > 0 ? parse_slot(kvctl, options->operands[0], 0, from)
+					       : EXIT_OK;
+	if (exit_code == EXIT_OK && options->noperands > 1 &&
+	    !kvctl_parse_u64(options->operands[1], count))
+		exit_code = kvctl_usage(kvctl, "\"%s\" is no number of slots",
+					options->operands[1]);
 	return exit_code;
 }
 
@@ -104,7 +111,8 @@ static int read_log(struct kvctl *kvctl, struct synod *s, const struct log_optio
 	int exit_code = parse_range(kvctl, options, &from, &left);
 	while (exit_code == EXIT_OK && more && left > 0) {
 		uint32_t limit = left < UINT32_MAX ? (uint32_t)left : 0;
-		struct synod_reply *reply = synod_log_read_with(s, from, limit, &options->read->options);
+		struct synod_reply *reply = synod_log_read_with(s, from, limit,
+								&options->read->options);
 		kvctl_read_seen(options->read, reply);
 		exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 		for (size_t i = 0; i < reply->nrecords; i++) {
@@ -149,7 +157,8 @@ static int tail(struct kvctl *kvctl, struct synod *s, const struct log_options *
 	if (exit_code == EXIT_OK && options->noperands == 0)
 		exit_code = find_end(kvctl, s, &from);
 	while (exit_code == EXIT_OK && left > 0 && output_error() == 0) {
-		struct synod_reply *reply = synod_log_tail(s, from, left < 1024 ? (uint32_t)left : 0, TAIL_TIMEOUT_MS);
+		struct synod_reply *reply = synod_log_tail(
+			s, from, left < 1024 ? (uint32_t)left : 0, TAIL_TIMEOUT_MS);
 		for (size_t i = 0; i < reply->nrecords; i++) {
 			from = reply->records[i].version + 1;
 			if (kvctl->json)
@@ -186,8 +195,10 @@ static int show_slot(struct kvctl *kvctl, struct synod *s, const struct log_opti
 	exit_code = kvctl_failed(kvctl, slot->status, slot->message);
 	bool filled = slot->state == SYNOD_LOG_ACCEPTED || slot->state == SYNOD_LOG_CHOSEN;
 	if (exit_code == EXIT_OK && kvctl->json) {
-		json_t *object = json_pack("{s:o,s:s,s:o,s:o}", "slot", kvctl_json_u64(number), "state", states[slot->state],
-					   "first", kvctl_json_u64(slot->first), "last", kvctl_json_u64(slot->last));
+		json_t *object = json_pack("{s:o,s:s,s:o,s:o}", "slot", kvctl_json_u64(number),
+					   "state", states[slot->state], "first",
+					   kvctl_json_u64(slot->first), "last",
+					   kvctl_json_u64(slot->last));
 		if (filled)
 			kvctl_json_bytes(object, "value", slot->value);
 		kvctl_print_json(object);
@@ -210,15 +221,17 @@ static int run(struct kvctl *kvctl, const char *action, const struct log_options
 		int min, max;
 		int (*run)(struct kvctl *kvctl, struct synod *s, const struct log_options *options);
 	} actions[] = {
-		{"append", 0, 1024, append}, {"read", 0, 2, read_log}, {"tail", 0, 1, tail},
+		{"append", 0, 1024, append}, {"read", 0, 2, read_log},  {"tail", 0, 1, tail},
 		{"trim", 1, 1, trim},        {"slot", 1, 1, show_slot},
 	};
 	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
 		if (strcmp(action, actions[i].name) != 0)
 			continue;
 		if (options->read->given && actions[i].run != read_log)
-			return kvctl_usage(kvctl, "--consistency, --prefer and --max-age go with read");
-		int exit_code = kvctl_check_operands(kvctl, options->noperands, actions[i].min, actions[i].max);
+			return kvctl_usage(kvctl,
+					   "--consistency, --prefer and --max-age go with read");
+		int exit_code = kvctl_check_operands(kvctl, options->noperands, actions[i].min,
+						     actions[i].max);
 		if (exit_code != EXIT_OK)
 			return exit_code;
 		struct synod *s = kvctl_synod(kvctl);
@@ -251,7 +264,8 @@ int kvctl_log(struct kvctl *kvctl, int argc, char **argv)
 			peer = optarg;
 		else if (option >= KVCTL_OPTION(3))
 			good = good &&
-			       kvctl_read_option(kvctl, &read, (enum kvctl_read_option)(option - KVCTL_OPTION(3)),
+			       kvctl_read_option(kvctl, &read,
+						 (enum kvctl_read_option)(option - KVCTL_OPTION(3)),
 						 kvctl_option_text(optarg)) == EXIT_OK;
 	}
 	kvctl_options_end(argc, argv);

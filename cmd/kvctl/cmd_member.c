@@ -1,4 +1,6 @@
-/* member list, member transfer; the changes are in cmd_member_change.c, force in cmd_member_force.c */
+/*
+ * member list, member transfer; the changes are in cmd_member_change.c, force in cmd_member_force.c
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +29,17 @@ static const char *state_text(const struct synod_members *list, const struct syn
 
 static uint64_t lag_of(const struct synod_members *list, const struct synod_member *member)
 {
-	return member->number == list->leader || member->matched >= list->chosen ? 0 : list->chosen - member->matched;
+	return member->number == list->leader || member->matched >= list->chosen
+		       ? 0
+		       : list->chosen - member->matched;
 }
 
-static void note_format(struct buffer *out, const struct kvctl_group *group, const struct synod_member *member)
+static void note_format(struct buffer *out, const struct kvctl_group *group,
+			const struct synod_member *member)
 {
-	const struct synod_member *old = member->in_place_of == 0 ? NULL : kvctl_group_number(group, member->in_place_of);
+	const struct synod_member *old = member->in_place_of == 0
+						 ? NULL
+						 : kvctl_group_number(group, member->in_place_of);
 	if (old != NULL)
 		buffer_format(out, "in place of %s", old->name);
 	if (member->waits_for[0] != '\0')
@@ -42,7 +49,8 @@ static void note_format(struct buffer *out, const struct kvctl_group *group, con
 
 static void print_table(const struct kvctl_group *group)
 {
-	static const char *const titles[] = {"NUMBER", "NAME", "ADDRESS", "ROLE", "STATE", "LAG", "LIFE", "NOTE"};
+	static const char *const titles[] = {"NUMBER", "NAME", "ADDRESS", "ROLE",
+					     "STATE",  "LAG",  "LIFE",    "NOTE"};
 	const struct synod_members *list = group->members;
 	struct kvctl_table table;
 	kvctl_table_init(&table, 8, titles);
@@ -64,7 +72,8 @@ static void print_table(const struct kvctl_group *group)
 			kvctl_table_cell(&table, 5, "%" PRIu64, lag_of(list, member));
 		else
 			kvctl_table_cell(&table, 5, "-");
-		kvctl_table_cell(&table, 6, "%s", member->life == 0 ? "-" : id_text(member->life, life));
+		kvctl_table_cell(&table, 6, "%s",
+				 member->life == 0 ? "-" : id_text(member->life, life));
 		kvctl_table_cell(&table, 7, "%s", (const char *)note.data);
 		buffer_free(&note);
 	}
@@ -76,20 +85,25 @@ static json_t *member_json(const struct kvctl_group *group, const struct synod_m
 {
 	const struct synod_members *list = group->members;
 	char life[ID_TEXT_BYTES];
-	json_t *object = json_pack("{s:I,s:s,s:s,s:s,s:b,s:I,s:o}", "number", (json_int_t)member->number, "name", member->name,
-				   "address", member->address, "role", role_text(member), "leader",
-				   (int)(member->number == list->leader), "binding", (json_int_t)member->binding, "life",
-				   member->life == 0 ? json_null() : json_string(id_text(member->life, life)));
-	const struct synod_member *old = member->in_place_of == 0 ? NULL : kvctl_group_number(group, member->in_place_of);
+	json_t *object = json_pack(
+		"{s:I,s:s,s:s,s:s,s:b,s:I,s:o}", "number", (json_int_t)member->number, "name",
+		member->name, "address", member->address, "role", role_text(member), "leader",
+		(int)(member->number == list->leader), "binding", (json_int_t)member->binding,
+		"life", member->life == 0 ? json_null() : json_string(id_text(member->life, life)));
+	const struct synod_member *old = member->in_place_of == 0
+						 ? NULL
+						 : kvctl_group_number(group, member->in_place_of);
 	if (old != NULL)
 		json_object_set_new(object, "in_place_of", json_string(old->name));
 	if (!list->leads)
 		return object;
 	bool leads = member->number == list->leader;
 	json_object_set_new(object, "up", json_boolean(member->up || leads));
-	json_object_set_new(object, "matched", kvctl_json_u64(leads ? list->chosen : member->matched));
+	json_object_set_new(object, "matched",
+			    kvctl_json_u64(leads ? list->chosen : member->matched));
 	json_object_set_new(object, "lag", kvctl_json_u64(lag_of(list, member)));
-	json_object_set_new(object, "last_heard_ms", kvctl_json_u64(leads ? 0 : member->last_heard_ms));
+	json_object_set_new(object, "last_heard_ms",
+			    kvctl_json_u64(leads ? 0 : member->last_heard_ms));
 	if (member->role == SYNOD_LEARNER)
 		json_object_set_new(object, "waits_for", json_string(member->waits_for));
 	return object;
@@ -103,11 +117,13 @@ static void print_json(const struct kvctl_group *group)
 	json_t *members = json_array();
 	for (size_t i = 0; i < list->nmembers; i++)
 		json_array_append_new(members, member_json(group, &list->members[i]));
-	kvctl_print_json(json_pack("{s:o,s:s,s:o,s:s,s:o,s:I,s:I,s:o}", "group", kvctl_json_u64(group->group), "role", group->role,
-				   "group_id", list->group_id == 0 ? json_null() : json_string(id_text(list->group_id, id)),
-				   "leader_name", list->leads && leader != NULL ? leader->name : "", "slot",
-				   kvctl_json_u64(list->slot), "next_number", (json_int_t)list->next_number, "generation",
-				   (json_int_t)list->generation, "members", members));
+	kvctl_print_json(json_pack(
+		"{s:o,s:s,s:o,s:s,s:o,s:I,s:I,s:o}", "group", kvctl_json_u64(group->group), "role",
+		group->role, "group_id",
+		list->group_id == 0 ? json_null() : json_string(id_text(list->group_id, id)),
+		"leader_name", list->leads && leader != NULL ? leader->name : "", "slot",
+		kvctl_json_u64(list->slot), "next_number", (json_int_t)list->next_number,
+		"generation", (json_int_t)list->generation, "members", members));
 }
 
 /* All nodes, by what each says of itself. */
@@ -128,10 +144,14 @@ static int open_group(struct kvctl *kvctl, const char *text, struct kvctl_group 
 	int exit_code = kvctl_group_parse(kvctl, text, group);
 	if (exit_code == EXIT_OK)
 		exit_code = kvctl_group_find(kvctl, group);
-	uint32_t timeout_ms = !kvctl->timeout_given && kvctl->timeout_ms > ASK_TIMEOUT_MS ? ASK_TIMEOUT_MS : kvctl->timeout_ms;
+	uint32_t timeout_ms = !kvctl->timeout_given && kvctl->timeout_ms > ASK_TIMEOUT_MS
+				      ? ASK_TIMEOUT_MS
+				      : kvctl->timeout_ms;
 	if (exit_code == EXIT_OK && !kvctl_group_ask(kvctl, group, timeout_ms))
-		exit_code = group->members == NULL ? kvctl_failed(kvctl, SYNOD_UNAVAILABLE, "no member answers")
-						   : kvctl_failed(kvctl, group->members->status, group->members->message);
+		exit_code = group->members == NULL
+				    ? kvctl_failed(kvctl, SYNOD_UNAVAILABLE, "no member answers")
+				    : kvctl_failed(kvctl, group->members->status,
+						   group->members->message);
 	return exit_code;
 }
 
@@ -161,14 +181,17 @@ static int list(struct kvctl *kvctl, int count, char **operands)
 
 static int run_transfer(struct kvctl *kvctl, const struct kvctl_group *group, const char *target)
 {
-	const struct synod_member *member = target == NULL ? NULL : kvctl_group_member(group, target);
+	const struct synod_member *member = target == NULL ? NULL
+							   : kvctl_group_member(group, target);
 	const char *addresses[MEMBERS_MAX];
 	size_t count = 0;
 	if (target != NULL && member == NULL)
-		return kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list", target);
+		return kvctl_usage(kvctl, "the group has no member \"%s\": see kvctl member list",
+				   target);
 	for (size_t i = 0; i < group->members->nmembers && count < MEMBERS_MAX; i++)
 		addresses[count++] = group->members->members[i].address;
-	struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), addresses, count, member == NULL ? 0 : member->number);
+	struct synod_reply *reply = synod_transfer(kvctl_synod(kvctl), addresses, count,
+						   member == NULL ? 0 : member->number);
 	int exit_code = kvctl_failed(kvctl, reply->status, reply->message);
 	synod_reply_free(reply);
 	kvctl->applied |= exit_code == EXIT_OK;
@@ -196,14 +219,17 @@ struct options {
 	const char *from;
 };
 
-static int run(struct kvctl *kvctl, const char *action, int count, char **operands, const struct options *options)
+static int run(struct kvctl *kvctl, const char *action, int count, char **operands,
+	       const struct options *options)
 {
 	bool wait = options->wait;
 	if (strcmp(action, "force") == 0)
-		return wait ? kvctl_member_force(kvctl, count, operands, options->from, options->yes)
+		return wait ? kvctl_member_force(kvctl, count, operands, options->from,
+						 options->yes)
 			    : kvctl_usage(kvctl, "member force does not take --no-wait");
 	if (options->from != NULL || options->yes)
-		return kvctl_usage(kvctl, "member %s does not take %s", action, options->from != NULL ? "--from" : "--yes");
+		return kvctl_usage(kvctl, "member %s does not take %s", action,
+				   options->from != NULL ? "--from" : "--yes");
 	if (kvctl_member_changes(action))
 		return kvctl_member_change(kvctl, action, count, operands, wait);
 	if (!wait)
@@ -212,7 +238,9 @@ static int run(struct kvctl *kvctl, const char *action, int count, char **operan
 		return list(kvctl, count, operands);
 	if (strcmp(action, "transfer") == 0)
 		return transfer(kvctl, count, operands);
-	return kvctl_usage(kvctl, "\"%s\" is none of list, add, remove, replace, promote, transfer, force", action);
+	return kvctl_usage(kvctl,
+			   "\"%s\" is none of list, add, remove, replace, promote, transfer, force",
+			   action);
 }
 
 int kvctl_member(struct kvctl *kvctl, int argc, char **argv)

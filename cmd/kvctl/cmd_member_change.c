@@ -1,6 +1,7 @@
 /*
- * member add, remove, replace, promote: ask the group's leader for the change, and wait until it has had its effect. What is asked for is
- * done by the group itself from then on: who is interrupted while he waits has lost nothing, and may ask again.
+ * member add, remove, replace, promote: ask the group's leader for the change, and wait until it
+ * has had its effect. What is asked for is done by the group itself from then on: who is
+ * interrupted while he waits has lost nothing, and may ask again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,15 +24,15 @@ struct change {
 	struct kvctl *kvctl;
 	struct kvctl_group group;
 	enum synod_member_op op;
-	const char *name, *address; /* ADD, REPLACE: the new one */
+	const char *name, *address;   /* ADD, REPLACE: the new one */
 	char *old_name, *old_address; /* REMOVE, REPLACE, PROMOTE: whom it is about */
 	uint32_t old;
-	uint32_t number;    /* ADD, REPLACE: which it has got */
-	uint64_t slot;      /* of the list that says so */
-	uint64_t until_ms;  /* 0: there is no end to the patience */
-	const char *text;   /* what the group is called */
+	uint32_t number;   /* ADD, REPLACE: which it has got */
+	uint64_t slot;     /* of the list that says so */
+	uint64_t until_ms; /* 0: there is no end to the patience */
+	const char *text;  /* what the group is called */
 	char text_buffer[32];
-	char told[320];     /* of the progress */
+	char told[320]; /* of the progress */
 	uint64_t told_ms;
 };
 
@@ -80,22 +81,29 @@ static int name_new(struct change *c, const char *name, const char *address)
 		return exit_code;
 	if (!name_valid(name))
 		return kvctl_usage(c->kvctl,
-				   "\"%s\" is no name of a node: 1 to %u letters, digits and . _ -, beginning with a letter or a digit", name,
-				   NAME_BYTES_MAX);
+				   "\"%s\" is no name of a node: 1 to %u letters, digits and . _ "
+				   "-, beginning with a letter or a digit",
+				   name, NAME_BYTES_MAX);
 	if (node != NULL && (node->role != c->group.kind || node->group != c->group.group))
-		return kvctl_usage(c->kvctl, "cluster.conf says that %s is a %s of group %" PRIu64, name, node_role_text(node->role),
-				   node->group);
+		return kvctl_usage(c->kvctl, "cluster.conf says that %s is a %s of group %" PRIu64,
+				   name, node_role_text(node->role), node->group);
 	if (address == NULL && node == NULL)
-		return kvctl_usage(c->kvctl, "where is %s? Give its HOST:PORT, or add its section to cluster.conf", name);
+		return kvctl_usage(
+			c->kvctl,
+			"where is %s? Give its HOST:PORT, or add its section to cluster.conf",
+			name);
 	if (address == NULL)
 		c->address = node->listen;
 	if (!address_valid(c->address))
 		return kvctl_usage(c->kvctl, "\"%s\" is no HOST:PORT", c->address);
 	if (address_is_any(c->address))
-		return kvctl_usage(c->kvctl, "%s stands for all addresses of a machine: give the one at which others reach %s", c->address,
-				   name);
+		return kvctl_usage(c->kvctl,
+				   "%s stands for all addresses of a machine: give the one at "
+				   "which others reach %s",
+				   c->address, name);
 	if (node != NULL && strcmp(node->listen, c->address) != 0)
-		return kvctl_usage(c->kvctl, "cluster.conf says that %s listens at %s", name, node->listen);
+		return kvctl_usage(c->kvctl, "cluster.conf says that %s listens at %s", name,
+				   node->listen);
 	return EXIT_OK;
 }
 
@@ -111,9 +119,10 @@ static int name_old(struct change *c, const char *word)
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < c->group.members->nmembers; i++)
-		buffer_format(&names, "%s%s", i == 0 ? "" : ", ", c->group.members->members[i].name);
-	kvctl_error(c->kvctl, "%s has no member \"%s\": its members are %.*s", c->text, word, (int)names.len,
-		    (const char *)names.data);
+		buffer_format(&names, "%s%s", i == 0 ? "" : ", ",
+			      c->group.members->members[i].name);
+	kvctl_error(c->kvctl, "%s has no member \"%s\": its members are %.*s", c->text, word,
+		    (int)names.len, (const char *)names.data);
 	buffer_free(&names);
 	return EXIT_REFUSED;
 }
@@ -130,12 +139,13 @@ static int ask(struct change *c)
 {
 	const char *addresses[MEMBERS_MAX];
 	size_t count = 0;
-	struct synod_member_change change = {.op = c->op, .name = c->name, .address = c->address, .number = c->old};
+	struct synod_member_change change = {
+		.op = c->op, .name = c->name, .address = c->address, .number = c->old};
 	for (size_t i = 0; i < c->group.members->nmembers && count < MEMBERS_MAX; i++)
 		addresses[count++] = c->group.members->members[i].address;
 	/* A refusal comes at once; what takes longer is that nobody leads. */
-	struct synod_reply *reply = synod_change_members(kvctl_synod(c->kvctl), addresses, count, &change,
-							 left_ms(c, c->kvctl->timeout_ms));
+	struct synod_reply *reply = synod_change_members(kvctl_synod(c->kvctl), addresses, count,
+							 &change, left_ms(c, c->kvctl->timeout_ms));
 	int exit_code = kvctl_failed(c->kvctl, reply->status, reply->message);
 	c->slot = reply->version;
 	c->number = (uint32_t)reply->modification;
@@ -162,7 +172,8 @@ static void tell(struct change *c, const char *what)
 {
 	uint64_t now_ms = kvctl_now_ms();
 	/* At once what is new, and now and then how it goes on. */
-	if (strcmp(c->told, what) == 0 || (is_same(c->told, what) && now_ms < c->told_ms + PROGRESS_MS))
+	if (strcmp(c->told, what) == 0 ||
+	    (is_same(c->told, what) && now_ms < c->told_ms + PROGRESS_MS))
 		return;
 	snprintf(c->told, sizeof c->told, "%s", what);
 	c->told_ms = now_ms;
@@ -176,7 +187,8 @@ static void tell_learner(struct change *c, const struct synod_member *member)
 	if (!c->group.members->leads)
 		snprintf(what, sizeof what, "waiting for a leader of %s", c->text);
 	else if (member->waits_for[0] != '\0')
-		snprintf(what, sizeof what, "%s has no vote yet: %s", member->name, member->waits_for);
+		snprintf(what, sizeof what, "%s has no vote yet: %s", member->name,
+			 member->waits_for);
 	else
 		snprintf(what, sizeof what, "%s has no vote yet, and has caught up", member->name);
 	tell(c, what);
@@ -197,12 +209,14 @@ static bool is_done(struct change *c, int *exit_code)
 	}
 	const struct synod_member *member = kvctl_group_number(&c->group, c->number);
 	if (member == NULL) {
-		kvctl_error(c->kvctl, "%s has been removed again meanwhile", is_adding(c) ? c->name : c->old_name);
+		kvctl_error(c->kvctl, "%s has been removed again meanwhile",
+			    is_adding(c) ? c->name : c->old_name);
 		*exit_code = EXIT_REFUSED;
 		return true;
 	}
 	if (member->role == SYNOD_VOTER)
-		return c->op != SYNOD_MEMBER_REPLACE || kvctl_group_number(&c->group, c->old) == NULL;
+		return c->op != SYNOD_MEMBER_REPLACE ||
+		       kvctl_group_number(&c->group, c->old) == NULL;
 	tell_learner(c, member);
 	return false;
 }
@@ -211,10 +225,14 @@ static int too_late(const struct change *c)
 {
 	char how[64];
 	snprintf(how, sizeof how, "kvctl member list %s",
-		 c->group.kind == ROLE_SHARDMASTER ? "masters" : c->group.kind == ROLE_VIEWSERVER ? "views" : "paxos");
+		 c->group.kind == ROLE_SHARDMASTER  ? "masters"
+		 : c->group.kind == ROLE_VIEWSERVER ? "views"
+						    : "paxos");
 	if (c->group.kind == ROLE_SHARDKV)
 		snprintf(how, sizeof how, "kvctl member list %" PRIu64, c->group.group);
-	kvctl_error(c->kvctl, "the change is chosen and goes on by itself, and was not done when the time was over%s%s; %s shows how far it is",
+	kvctl_error(c->kvctl,
+		    "the change is chosen and goes on by itself, and was not done when the time "
+		    "was over%s%s; %s shows how far it is",
 		    c->told[0] != '\0' ? ": " : "", c->told, how);
 	return EXIT_UNKNOWN;
 }
@@ -238,19 +256,25 @@ static int wait_until_done(struct change *c)
 	}
 }
 
-/* Who has been removed, or replaced, ends by itself when it hears of it; one that had only waited to be added waits on. */
+/*
+ * Who has been removed, or replaced, ends by itself when it hears of it; one that had only waited
+ * to be added waits on.
+ */
 static int wait_until_gone(struct change *c)
 {
 	struct synod *s = kvctl_synod(c->kvctl);
 	uint64_t patience_ms = kvctl_now_ms() + END_PATIENCE_MS;
 	char what[320];
 	for (;;) {
-		struct synod_node_status *status = synod_node_status(s, c->old_address, left_ms(c, ASK_TIMEOUT_MS));
-		bool runs = status->status == SYNOD_OK && strcmp(status->name, c->old_name) == 0 && strcmp(status->state, "joining") != 0;
+		struct synod_node_status *status = synod_node_status(s, c->old_address,
+								     left_ms(c, ASK_TIMEOUT_MS));
+		bool runs = status->status == SYNOD_OK && strcmp(status->name, c->old_name) == 0 &&
+			    strcmp(status->state, "joining") != 0;
 		synod_node_status_free(status);
 		if (!runs)
 			return EXIT_OK;
-		snprintf(what, sizeof what, "%s is no member any more; its process still runs", c->old_name);
+		snprintf(what, sizeof what, "%s is no member any more; its process still runs",
+			 c->old_name);
 		tell(c, what);
 		if (is_late(c))
 			return too_late(c);
@@ -278,9 +302,12 @@ static void print(const struct change *c)
 		puts("OK");
 		return;
 	}
-	json_t *object = json_pack("{s:b,s:I,s:o}", "ok", 1, "number", (json_int_t)number, "slot", kvctl_json_u64(c->slot));
+	json_t *object = json_pack("{s:b,s:I,s:o}", "ok", 1, "number", (json_int_t)number, "slot",
+				   kvctl_json_u64(c->slot));
 	if (member != NULL)
-		json_object_set_new(object, "role", json_string(member->role == SYNOD_LEARNER ? "learner" : "voter"));
+		json_object_set_new(
+			object, "role",
+			json_string(member->role == SYNOD_LEARNER ? "learner" : "voter"));
 	kvctl_print_json(object);
 }
 
@@ -291,7 +318,8 @@ static int prepare(struct change *c, int count, char **operands)
 	bool adds = c->op == SYNOD_MEMBER_ADD;
 	int exit_code = kvctl_group_parse(c->kvctl, operands[0], &c->group);
 	if (exit_code == EXIT_OK && c->group.kind == ROLE_PAXOS)
-		return kvctl_usage(c->kvctl, "the members of the paxosds are those of cluster.conf: they cannot be changed");
+		return kvctl_usage(c->kvctl, "the members of the paxosds are those of "
+					     "cluster.conf: they cannot be changed");
 	if (exit_code == EXIT_OK && adds)
 		exit_code = name_new(c, operands[1], count > 2 ? operands[2] : NULL);
 	if (exit_code == EXIT_OK && c->op == SYNOD_MEMBER_REPLACE)
@@ -302,11 +330,16 @@ static int prepare(struct change *c, int count, char **operands)
 		return exit_code;
 	c->text = kvctl_group_text(&c->group, c->text_buffer, sizeof c->text_buffer);
 	if (!kvctl_group_ask(c->kvctl, &c->group, left_ms(c, ASK_TIMEOUT_MS)))
-		return c->group.members == NULL ? kvctl_failed(c->kvctl, SYNOD_UNAVAILABLE, "no member answers")
-						: kvctl_failed(c->kvctl, c->group.members->status, c->group.members->message);
+		return c->group.members == NULL
+			       ? kvctl_failed(c->kvctl, SYNOD_UNAVAILABLE, "no member answers")
+			       : kvctl_failed(c->kvctl, c->group.members->status,
+					      c->group.members->message);
 	/* Asked again after it was done: the new one has taken the place of who is gone. */
-	const struct synod_member *there = c->op == SYNOD_MEMBER_REPLACE ? kvctl_group_member(&c->group, operands[2]) : NULL;
-	if (there != NULL && strcmp(there->address, c->address) == 0 && kvctl_group_member(&c->group, operands[1]) == NULL) {
+	const struct synod_member *there = c->op == SYNOD_MEMBER_REPLACE
+						   ? kvctl_group_member(&c->group, operands[2])
+						   : NULL;
+	if (there != NULL && strcmp(there->address, c->address) == 0 &&
+	    kvctl_group_member(&c->group, operands[1]) == NULL) {
 		c->op = SYNOD_MEMBER_ADD;
 		return EXIT_OK;
 	}
@@ -324,16 +357,23 @@ static bool is_listed(const struct change *c)
 	return false;
 }
 
-/* Whoever is at the address of the new one must be the new one. That nobody is there yet is fine, and told. */
+/*
+ * Whoever is at the address of the new one must be the new one. That nobody is there yet is fine,
+ * and told.
+ */
 static int look_there(const struct change *c)
 {
-	struct synod_node_status *there = synod_node_status(kvctl_synod(c->kvctl), c->address, left_ms(c, LOOK_TIMEOUT_MS));
+	struct synod_node_status *there = synod_node_status(kvctl_synod(c->kvctl), c->address,
+							    left_ms(c, LOOK_TIMEOUT_MS));
 	int exit_code = EXIT_OK;
 	if (there->status != SYNOD_OK) {
-		kvctl_note("%s does not answer at %s yet (%s)", c->name, c->address, there->message);
+		kvctl_note("%s does not answer at %s yet (%s)", c->name, c->address,
+			   there->message);
 	} else if (strcmp(there->name, c->name) != 0) {
-		kvctl_error(c->kvctl, "at %s is %s, not %s: compare the address, and 'listen' in cluster.conf", c->address, there->name,
-			    c->name);
+		kvctl_error(
+			c->kvctl,
+			"at %s is %s, not %s: compare the address, and 'listen' in cluster.conf",
+			c->address, there->name, c->name);
 		exit_code = EXIT_REFUSED;
 	}
 	synod_node_status_free(there);
@@ -346,15 +386,19 @@ static void note_begin(const struct change *c)
 	if (c->op == SYNOD_MEMBER_ADD && member != NULL)
 		kvctl_note("%s is member %u of %s already", c->name, c->number, c->text);
 	else if (c->op == SYNOD_MEMBER_ADD)
-		kvctl_note("%s is member %u of %s, as a learner: it becomes a voter when it has caught up", c->name, c->number, c->text);
+		kvctl_note("%s is member %u of %s, as a learner: it becomes a voter when it has "
+			   "caught up",
+			   c->name, c->number, c->text);
 	else if (c->op == SYNOD_MEMBER_REPLACE)
-		kvctl_note("%s is member %u of %s, as a learner: it takes the place of %s when it has caught up", c->name, c->number,
-			   c->text, c->old_name);
+		kvctl_note("%s is member %u of %s, as a learner: it takes the place of %s when it "
+			   "has caught up",
+			   c->name, c->number, c->text, c->old_name);
 	else if (c->op == SYNOD_MEMBER_REMOVE)
 		kvctl_note("%s is removed from %s", c->old_name, c->text);
 }
 
-int kvctl_member_change(struct kvctl *kvctl, const char *action, int count, char **operands, bool wait)
+int kvctl_member_change(struct kvctl *kvctl, const char *action, int count, char **operands,
+			bool wait)
 {
 	size_t i = find_action(action);
 	struct change c = {.kvctl = kvctl, .op = actions[i].op};

@@ -1,7 +1,7 @@
 /*
- * member force: a group that has lost its majority goes on from one replica (rsm/force.h). Asked, told what may be lost, confirmed,
- * done, and waited for. The replica itself refuses what would harm; here is looked besides whether a majority answers this machine, though not
- * that replica.
+ * member force: a group that has lost its majority goes on from one replica (rsm/force.h). Asked,
+ * told what may be lost, confirmed, done, and waited for. The replica itself refuses what would
+ * harm; here is looked besides whether a majority answers this machine, though not that replica.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +22,8 @@ struct forcing {
 	struct kvctl_group group;
 	const struct synod_member *from; /* in group.members */
 	const char *name;                /* of it, by the command line */
-	const char *gid, *text;          /* what the group is called, by the command line and in messages */
+	/* what the group is called, by the command line and in messages */
+	const char *gid, *text;
 	char text_buffer[32];
 	uint32_t generation; /* that begins */
 	uint64_t slot;
@@ -42,7 +43,8 @@ static int find(struct forcing *f, const char *group, const char *from)
 	if (!kvctl_group_ask(kvctl, &f->group, ASK_TIMEOUT_MS))
 		return f->group.members == NULL
 			       ? kvctl_failed(kvctl, SYNOD_UNAVAILABLE, "no member answers")
-			       : kvctl_failed(kvctl, f->group.members->status, f->group.members->message);
+			       : kvctl_failed(kvctl, f->group.members->status,
+					      f->group.members->message);
 	f->from = kvctl_group_member(&f->group, from);
 	if (f->from != NULL) {
 		f->name = f->from->name;
@@ -56,8 +58,8 @@ static int find(struct forcing *f, const char *group, const char *from)
 static bool is_done(const struct forcing *f)
 {
 	const struct synod_members *list = f->group.members;
-	return list->generation != 0 && list->nmembers == 1 && list->members[0].number == f->from->number &&
-	       list->leads;
+	return list->generation != 0 && list->nmembers == 1 &&
+	       list->members[0].number == f->from->number && list->leads;
 }
 
 /* Those who answer this machine as the members that they are. */
@@ -78,7 +80,8 @@ static int check_majority(const struct forcing *f)
 	synod_members_all(kvctl_synod(f->kvctl), addresses, voters, ASK_TIMEOUT_MS, answers);
 	for (size_t i = 0; i < voters; i++) {
 		/* A node that waits to be a replica has no number. */
-		bool answers_so = answers[i]->status == SYNOD_OK && answers[i]->replica == numbers[i] &&
+		bool answers_so = answers[i]->status == SYNOD_OK &&
+				  answers[i]->replica == numbers[i] &&
 				  answers[i]->group == list->group;
 		if (answers_so)
 			buffer_format(&names, "%s%s", here++ == 0 ? "" : ", ",
@@ -88,7 +91,8 @@ static int check_majority(const struct forcing *f)
 	bool refused = 2 * here > voters;
 	if (refused)
 		kvctl_error(f->kvctl,
-			    "refused: %zu of %zu voters of %s answer (%.*s): if they cannot reach each other, "
+			    "refused: %zu of %zu voters of %s answer (%.*s): if they cannot reach "
+			    "each other, "
 			    "mend the network; nothing is to be "
 			    "forced while a majority lives",
 			    here, voters, f->text, (int)names.len, (const char *)names.data);
@@ -114,15 +118,15 @@ static int ask(struct forcing *f, struct synod_force **out)
 
 static void tell(const struct forcing *f, const struct synod_force *force)
 {
-	kvctl_note("%s is to go on from %s alone, as generation %" PRIu32 " of itself:", f->text, f->name,
-		   force->next);
+	kvctl_note("%s is to go on from %s alone, as generation %" PRIu32 " of itself:", f->text,
+		   f->name, force->next);
 	for (const char *line = force->text; *line != '\0';) {
 		size_t len = strcspn(line, "\n");
 		kvctl_note("  %.*s", (int)len, line);
 		line += len + (line[len] != '\0');
 	}
-	kvctl_note(
-		"This cannot be undone. Those who are turned away never serve again, whatever their disks hold.");
+	kvctl_note("This cannot be undone. Those who are turned away never serve again, whatever "
+		   "their disks hold.");
 }
 
 static int confirm(const struct forcing *f, bool yes)
@@ -131,8 +135,8 @@ static int confirm(const struct forcing *f, bool yes)
 	if (yes)
 		return EXIT_OK;
 	if (isatty(STDIN_FILENO) != 1)
-		return kvctl_usage(f->kvctl,
-				   "nothing was done: there is no terminal to confirm it at; --yes confirms it");
+		return kvctl_usage(f->kvctl, "nothing was done: there is no terminal to confirm it "
+					     "at; --yes confirms it");
 	fprintf(stderr, "Type the node's name, %s, to go on: ", f->name);
 	if (fgets(line, sizeof line, stdin) == NULL)
 		line[0] = '\0';
@@ -148,17 +152,20 @@ static int confirm(const struct forcing *f, bool yes)
 static int await(struct forcing *f)
 {
 	const char *address = f->from->address;
-	uint64_t until_ms = kvctl_now_ms() + (f->kvctl->timeout_given ? f->kvctl->timeout_ms : SERVE_PATIENCE_MS);
+	uint64_t until_ms = kvctl_now_ms() +
+			    (f->kvctl->timeout_given ? f->kvctl->timeout_ms : SERVE_PATIENCE_MS);
 	for (;;) {
 		struct synod_members *list;
 		synod_members_all(kvctl_synod(f->kvctl), &address, 1, ASK_TIMEOUT_MS, &list);
-		bool serves = list->status == SYNOD_OK && list->generation >= f->generation && list->leads;
+		bool serves = list->status == SYNOD_OK && list->generation >= f->generation &&
+			      list->leads;
 		synod_members_free(list);
 		if (serves)
 			return EXIT_OK;
 		if (kvctl_now_ms() >= until_ms) {
 			kvctl_error(f->kvctl,
-				    "it is decided, and %s does not serve yet: see kvctl status, and what %s has "
+				    "it is decided, and %s does not serve yet: see kvctl status, "
+				    "and what %s has "
 				    "logged; ask again",
 				    f->text, f->name);
 			return EXIT_UNKNOWN;
@@ -169,8 +176,8 @@ static int await(struct forcing *f)
 
 static int force(struct forcing *f)
 {
-	struct synod_force *force = synod_force(kvctl_synod(f->kvctl), f->from->address, f->generation,
-						timeout_ms(f->kvctl));
+	struct synod_force *force = synod_force(kvctl_synod(f->kvctl), f->from->address,
+						f->generation, timeout_ms(f->kvctl));
 	int exit_code = kvctl_failed(f->kvctl, force->status, force->message);
 	f->kvctl->applied |= exit_code == EXIT_OK;
 	synod_force_free(force);
@@ -180,13 +187,14 @@ static int force(struct forcing *f)
 static void print(const struct forcing *f)
 {
 	if (f->kvctl->json) {
-		kvctl_print_json(json_pack("{s:b,s:I,s:o}", "ok", 1, "generation", (json_int_t)f->generation,
-					   "slot", kvctl_json_u64(f->slot)));
+		kvctl_print_json(json_pack("{s:b,s:I,s:o}", "ok", 1, "generation",
+					   (json_int_t)f->generation, "slot",
+					   kvctl_json_u64(f->slot)));
 		return;
 	}
 	puts("OK");
-	kvctl_note("%s has one member. Add others, each with an empty directory: kvctl member add %s NODE "
-		   "[HOST:PORT]",
+	kvctl_note("%s has one member. Add others, each with an empty directory: kvctl member add "
+		   "%s NODE [HOST:PORT]",
 		   f->text, f->gid);
 }
 

@@ -7,9 +7,9 @@
 #define PEERS_MAX REPLICAS_MAX
 
 struct paxos_options {
-	const char *peer;    /* NULL: any; done: all */
+	const char *peer; /* NULL: any; done: all */
 	bool wait;
-	char **operands;     /* behind the action */
+	char **operands; /* behind the action */
 	int noperands;
 };
 
@@ -48,8 +48,8 @@ static void print_state(const struct kvctl *kvctl, uint64_t seq, const struct sy
 {
 	bool decided = paxos->state == SYNOD_PAXOS_DECIDED;
 	if (kvctl->json) {
-		json_t *object = json_pack("{s:o,s:s,s:s}", "seq", kvctl_json_u64(seq), "state", state_text(paxos->state),
-					   "peer", paxos->peer);
+		json_t *object = json_pack("{s:o,s:s,s:s}", "seq", kvctl_json_u64(seq), "state",
+					   state_text(paxos->state), "peer", paxos->peer);
 		if (decided)
 			kvctl_json_bytes(object, "value", paxos->value);
 		kvctl_print_json(object);
@@ -92,17 +92,20 @@ static int wait_for(struct kvctl *kvctl, struct synod *s, const char *peer, uint
 	return EXIT_UNKNOWN;
 }
 
-static int start(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options, uint64_t seq)
+static int start(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options,
+		 uint64_t seq)
 {
 	struct buffer input = {0};
 	struct synod_bytes value;
 	if (options->noperands == 2)
-		value = (struct synod_bytes){.data = options->operands[1], .len = strlen(options->operands[1])};
+		value = (struct synod_bytes){.data = options->operands[1],
+					     .len = strlen(options->operands[1])};
 	else if (kvctl_read_stdin(&input))
 		value = (struct synod_bytes){.data = (const char *)input.data, .len = input.len};
 	else
 		return kvctl_usage(kvctl, "cannot read the value from stdin");
-	struct synod_paxos *paxos = synod_paxos_start(s, options->peer, seq, value.data, value.len, kvctl->timeout_ms);
+	struct synod_paxos *paxos = synod_paxos_start(s, options->peer, seq, value.data, value.len,
+						      kvctl->timeout_ms);
 	int exit_code = end(kvctl, paxos);
 	buffer_free(&input);
 	if (exit_code != EXIT_OK)
@@ -115,7 +118,8 @@ static int start(struct kvctl *kvctl, struct synod *s, const struct paxos_option
 	return EXIT_OK;
 }
 
-static int status(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options, uint64_t seq)
+static int status(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options,
+		  uint64_t seq)
 {
 	if (options->wait)
 		return wait_for(kvctl, s, options->peer, seq);
@@ -126,7 +130,8 @@ static int status(struct kvctl *kvctl, struct synod *s, const struct paxos_optio
 }
 
 /* The peers that cluster.conf names, or the endpoints. 0 or an exit code. */
-static int all_peers(struct kvctl *kvctl, const char **peers, size_t *count, char *storage, size_t size)
+static int all_peers(struct kvctl *kvctl, const char **peers, size_t *count, char *storage,
+		     size_t size)
 {
 	int exit_code;
 	const struct clusterconf *conf = kvctl_conf(kvctl, &exit_code);
@@ -135,24 +140,29 @@ static int all_peers(struct kvctl *kvctl, const char **peers, size_t *count, cha
 	if (exit_code != EXIT_OK)
 		return exit_code;
 	if (conf != NULL) {
-		while ((node = clusterconf_next(conf, ROLE_PAXOS, 0, node)) != NULL && *count < PEERS_MAX)
+		while ((node = clusterconf_next(conf, ROLE_PAXOS, 0, node)) != NULL &&
+		       *count < PEERS_MAX)
 			peers[(*count)++] = node->listen;
 	} else {
 		char *rest = NULL;
 		snprintf(storage, size, "%s", kvctl->endpoints);
-		for (char *word = strtok_r(storage, ", ", &rest); word != NULL && *count < PEERS_MAX;
-		     word = strtok_r(NULL, ", ", &rest))
+		for (char *word = strtok_r(storage, ", ", &rest);
+		     word != NULL && *count < PEERS_MAX; word = strtok_r(NULL, ", ", &rest))
 			peers[(*count)++] = word;
 	}
-	return *count > 0 ? EXIT_OK : kvctl_usage(kvctl, "cluster.conf names no node with role = paxos");
+	return *count > 0 ? EXIT_OK
+			  : kvctl_usage(kvctl, "cluster.conf names no node with role = paxos");
 }
 
-static int done(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options, uint64_t seq)
+static int done(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options,
+		uint64_t seq)
 {
 	const char *peers[PEERS_MAX] = {options->peer};
 	char storage[PEERS_MAX * (ADDRESS_BYTES_MAX + 2)];
 	size_t count = 1;
-	int exit_code = options->peer != NULL ? EXIT_OK : all_peers(kvctl, peers, &count, storage, sizeof storage);
+	int exit_code = options->peer != NULL
+				? EXIT_OK
+				: all_peers(kvctl, peers, &count, storage, sizeof storage);
 	for (size_t i = 0; i < count && exit_code == EXIT_OK; i++) {
 		exit_code = end(kvctl, synod_paxos_done(s, peers[i], seq, kvctl->timeout_ms));
 		kvctl->applied |= exit_code == EXIT_OK;
@@ -162,12 +172,13 @@ static int done(struct kvctl *kvctl, struct synod *s, const struct paxos_options
 	return kvctl_partly(kvctl, exit_code);
 }
 
-static int bounds(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options, bool max)
+static int bounds(struct kvctl *kvctl, struct synod *s, const struct paxos_options *options,
+		  bool max)
 {
 	struct synod_paxos *paxos = synod_paxos_bounds(s, options->peer, kvctl->timeout_ms);
 	if (paxos->status == SYNOD_OK && kvctl->json)
-		kvctl_print_json(json_pack("{s:o,s:I,s:s}", "min", kvctl_json_u64(paxos->min), "max", (json_int_t)paxos->max,
-					   "peer", paxos->peer));
+		kvctl_print_json(json_pack("{s:o,s:I,s:s}", "min", kvctl_json_u64(paxos->min),
+					   "max", (json_int_t)paxos->max, "peer", paxos->peer));
 	else if (paxos->status == SYNOD_OK)
 		printf("%" PRId64 "\n", max ? paxos->max : (int64_t)paxos->min);
 	return end(kvctl, paxos);
@@ -179,12 +190,17 @@ static int run(struct kvctl *kvctl, const char *action, const struct paxos_optio
 	bool max = strcmp(action, "max") == 0, bounded = max || strcmp(action, "min") == 0;
 	uint64_t seq = 0;
 	if (!starts && !asks && !bounded && strcmp(action, "done") != 0)
-		return kvctl_usage(kvctl, "\"%s\" is none of start, status, done, min and max", action);
-	int exit_code = kvctl_check_operands(kvctl, options->noperands, bounded ? 0 : 1, starts ? 2 : bounded ? 0 : 1);
+		return kvctl_usage(kvctl, "\"%s\" is none of start, status, done, min and max",
+				   action);
+	int exit_code = kvctl_check_operands(kvctl, options->noperands, bounded ? 0 : 1,
+					     starts    ? 2
+					     : bounded ? 0
+						       : 1);
 	if (exit_code != EXIT_OK)
 		return exit_code;
 	if (!bounded && !kvctl_parse_u64(options->operands[0], &seq))
-		return kvctl_usage(kvctl, "\"%s\" is no instance: they are numbered from 0", options->operands[0]);
+		return kvctl_usage(kvctl, "\"%s\" is no instance: they are numbered from 0",
+				   options->operands[0]);
 	struct synod *s = kvctl_synod(kvctl);
 	if (s == NULL)
 		return EXIT_USAGE;

@@ -50,7 +50,8 @@ static const char *role_of(const struct synod_view *view, const struct synod_vie
 bool kvctl_view_primary_lives(const struct synod_view *view)
 {
 	for (size_t i = 0; i < view->nservers; i++)
-		if (view->servers[i].alive && view->servers[i].server.incarnation == view->primary.incarnation)
+		if (view->servers[i].alive &&
+		    view->servers[i].server.incarnation == view->primary.incarnation)
 			return true;
 	return false;
 }
@@ -63,7 +64,8 @@ static const char *trouble_of(const struct synod_view *view)
 		return "";
 	if (!kvctl_view_primary_lives(view))
 		return backup && view->synced ? " (the primary is gone: the backup takes over)"
-					      : " (the primary is gone, and the state with it: kvctl view reset begins anew)";
+					      : " (the primary is gone, and the state with it: "
+						"kvctl view reset begins anew)";
 	if (!view->acknowledged)
 		return " (the primary has not acknowledged it yet)";
 	return backup && !view->synced ? " (the backup is being filled)" : "";
@@ -73,8 +75,8 @@ static json_t *server_json(const struct synod_view *view, const struct synod_vie
 {
 	return json_pack("{s:s,s:s,s:s,s:b,s:o,s:o}", "name", server->server.name, "address",
 			 server->server.address, "role", role_of(view, &server->server), "alive",
-			 (int)server->alive, "silent_ms", kvctl_json_u64(server->silent_ms), "viewnum",
-			 kvctl_json_u64(server->number));
+			 (int)server->alive, "silent_ms", kvctl_json_u64(server->silent_ms),
+			 "viewnum", kvctl_json_u64(server->number));
 }
 
 static void print_json(const struct synod_view *view)
@@ -82,24 +84,27 @@ static void print_json(const struct synod_view *view)
 	json_t *history = json_array(), *servers = json_array();
 	for (size_t i = 0; i < view->nhistory; i++) {
 		const struct synod_view_past *past = &view->history[i];
-		json_array_append_new(history,
-				      json_pack("{s:o,s:s,s:s,s:o,s:b,s:b}", "viewnum", kvctl_json_u64(past->number),
-						"primary", past->primary.name, "backup", past->backup.name, "time_us",
-						kvctl_json_u64(past->time_us), "acknowledged", (int)past->acknowledged,
-						"synced", (int)past->synced));
+		json_array_append_new(
+			history, json_pack("{s:o,s:s,s:s,s:o,s:b,s:b}", "viewnum",
+					   kvctl_json_u64(past->number), "primary",
+					   past->primary.name, "backup", past->backup.name,
+					   "time_us", kvctl_json_u64(past->time_us), "acknowledged",
+					   (int)past->acknowledged, "synced", (int)past->synced));
 	}
 	for (size_t i = 0; i < view->nservers; i++)
 		json_array_append_new(servers, server_json(view, &view->servers[i]));
-	kvctl_print_json(json_pack("{s:o,s:s,s:s,s:s,s:s,s:b,s:b,s:o,s:o}", "viewnum", kvctl_json_u64(view->number),
-				   "primary", view->primary.name, "backup", view->backup.name, "primary_address",
-				   view->primary.address, "backup_address", view->backup.address, "acknowledged",
-				   (int)view->acknowledged, "synced", (int)view->synced, "servers", servers, "history",
-				   history));
+	kvctl_print_json(json_pack("{s:o,s:s,s:s,s:s,s:s,s:b,s:b,s:o,s:o}", "viewnum",
+				   kvctl_json_u64(view->number), "primary", view->primary.name,
+				   "backup", view->backup.name, "primary_address",
+				   view->primary.address, "backup_address", view->backup.address,
+				   "acknowledged", (int)view->acknowledged, "synced",
+				   (int)view->synced, "servers", servers, "history", history));
 }
 
 static void print_servers(const struct synod_view *view)
 {
-	static const char *const titles[] = {"NAME", "ADDRESS", "ROLE", "VIEW", "LAST PING", "HEALTH"};
+	static const char *const titles[] = {"NAME", "ADDRESS",   "ROLE",
+					     "VIEW", "LAST PING", "HEALTH"};
 	struct kvctl_table table;
 	kvctl_table_init(&table, 6, titles);
 	table.right[3] = table.right[4] = true;
@@ -143,8 +148,9 @@ static void print_history(const struct synod_view *view)
 static void print_view(const struct synod_view *view)
 {
 	struct buffer wrapped = {0};
-	char *line = alloc_format("view %" PRIu64 ": primary %s, backup %s%s", view->number, name_of(&view->primary),
-				  name_of(&view->backup), trouble_of(view));
+	char *line = alloc_format("view %" PRIu64 ": primary %s, backup %s%s", view->number,
+				  name_of(&view->primary), name_of(&view->backup),
+				  trouble_of(view));
 	kvctl_wrap(&wrapped, line, kvctl_columns(STDOUT_FILENO), 2);
 	printf("%.*s\n", (int)wrapped.len, (const char *)wrapped.data);
 	buffer_free(&wrapped);

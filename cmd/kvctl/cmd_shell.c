@@ -49,8 +49,8 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 	ssize_t len;
 	bool lost = false;
 	if (terminal)
-		kvctl_note("Commands as on the command line, without \"kvctl\"; help lists them, exit or Ctrl-D "
-			   "ends.");
+		kvctl_note("Commands as on the command line, without \"kvctl\"; help lists them, "
+			   "exit or Ctrl-D ends.");
 	for (;;) {
 		if (terminal)
 			fprintf(stderr, "synod> ");
@@ -58,7 +58,8 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 		if (len <= 0)
 			break;
 		struct slice line = slice(text, (size_t)len);
-		while (line.len > 0 && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == ' '))
+		while (line.len > 0 &&
+		       (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == ' '))
 			line.len--;
 		if (is_end(line))
 			break;
@@ -79,6 +80,9 @@ int kvctl_shell(struct kvctl *kvctl, int argc, char **argv)
 		fputc('\n', stderr);
 	kvctl->in_shell = false;
 	free(text);
-	/* The last command's, as a shell's; but what one before it could not print must not get lost. */
+	/*
+	 * The last command's, as a shell's; but what one before it could not print must not get
+	 * lost.
+	 */
 	return exit_code == EXIT_OK && lost ? EXIT_UNPRINTED : exit_code;
 }

@@ -24,7 +24,8 @@ struct view {
 static struct view look(const struct kvctl_nodes *nodes, size_t i)
 {
 	const struct kvctl_node *node = &nodes->nodes[i];
-	struct view view = {.node = node, .status = node->status, .up = kvctl_node_up(node), .leader_name = ""};
+	struct view view = {
+		.node = node, .status = node->status, .up = kvctl_node_up(node), .leader_name = ""};
 	size_t leader;
 	uint64_t chosen;
 	kvctl_nodes_group(nodes, i, &leader, &chosen);
@@ -43,7 +44,8 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = node->outsider;
 	else if (strcmp(node->status->state, "lost") == 0)
 		view.health = "does not vote: its directory was lost";
-	else if (kvctl_node_waits(node) || strcmp(node->status->state, "learner") == 0 || strcmp(node->status->state, "removed") == 0)
+	else if (kvctl_node_waits(node) || strcmp(node->status->state, "learner") == 0 ||
+		 strcmp(node->status->state, "removed") == 0)
 		view.health = node->status->state;
 	else if (strcmp(node->status->state, "unnamed") == 0)
 		view.health = "waits for the shard masters";
@@ -51,9 +53,11 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 		view.health = "no leader";
 	else if (strcmp(node->status->state, "entering") == 0)
 		view.health = "does not take part in agreements yet: its directory was lost";
-	else if (strcmp(node->status->state, "recovering") == 0 || strcmp(node->status->state, "filling") == 0)
+	else if (strcmp(node->status->state, "recovering") == 0 ||
+		 strcmp(node->status->state, "filling") == 0)
 		view.health = node->status->state;
-	else if (strcmp(node->status->state, "cut off") == 0 || strcmp(node->status->state, "without state") == 0)
+	else if (strcmp(node->status->state, "cut off") == 0 ||
+		 strcmp(node->status->state, "without state") == 0)
 		view.health = node->status->state;
 	else
 		view.health = view.lag > LAG_NORMAL ? "lagging" : "ok";
@@ -63,10 +67,10 @@ static struct view look(const struct kvctl_nodes *nodes, size_t i)
 static json_t *view_json(const struct view *view)
 {
 	const struct synod_node_status *status = view->status;
-	json_t *object = json_pack("{s:s,s:s,s:o,s:s,s:b,s:b,s:s}", "name", view->node->name, "role",
-				   view->node->role, "group", kvctl_json_u64(view->node->group), "address",
-				   view->node->address, "up", (int)view->up, "leader", (int)view->leader, "health",
-				   view->health);
+	json_t *object = json_pack(
+		"{s:s,s:s,s:o,s:s,s:b,s:b,s:s}", "name", view->node->name, "role", view->node->role,
+		"group", kvctl_json_u64(view->node->group), "address", view->node->address, "up",
+		(int)view->up, "leader", (int)view->leader, "health", view->health);
 	if (view->node->outsider != NULL)
 		json_object_set_new(object, "error", json_string(view->node->detail));
 	if (!view->up) {
@@ -106,7 +110,22 @@ static json_t *view_json(const struct view *view)
 	return object;
 }
 
-enum { NAME, ROLE, GROUP, ADDRESS, STATE, LEADER, BALLOT, APPLIED, LAG, KEYS, SIZE, UPTIME, HEALTH, COLUMNS };
+enum {
+	NAME,
+	ROLE,
+	GROUP,
+	ADDRESS,
+	STATE,
+	LEADER,
+	BALLOT,
+	APPLIED,
+	LAG,
+	KEYS,
+	SIZE,
+	UPTIME,
+	HEALTH,
+	COLUMNS
+};
 static const char *const titles[COLUMNS] = {
 	"NAME",    "ROLE", "GROUP", "ADDRESS", "STATE",  "LEADER", "BALLOT",
 	"APPLIED", "LAG",  "KEYS",  "SIZE",    "UPTIME", "HEALTH",
@@ -123,7 +142,8 @@ static void view_row(struct kvctl_table *table, const struct view *view)
 		kvctl_table_cell(table, GROUP, "%" PRIu64, view->node->group);
 	kvctl_table_cell(table, ADDRESS, "%s", view->node->address);
 	kvctl_table_cell(table, HEALTH, "%s", view->health);
-	kvctl_table_cell(table, LEADER, "%s", view->leader_name[0] != '\0' ? view->leader_name : "-");
+	kvctl_table_cell(table, LEADER, "%s",
+			 view->leader_name[0] != '\0' ? view->leader_name : "-");
 	if (!view->up) {
 		for (size_t i = STATE; i < HEALTH; i++)
 			kvctl_table_cell(table, i, "-");
@@ -135,13 +155,15 @@ static void view_row(struct kvctl_table *table, const struct view *view)
 	kvctl_table_cell(table, APPLIED, "%" PRIu64, status->applied);
 	kvctl_table_cell(table, LAG, "%" PRIu64, view->lag);
 	kvctl_table_cell(table, KEYS, "%" PRIu64, status->keys);
-	kvctl_table_cell(table, SIZE, "%s", kvctl_format_bytes(status->disk_bytes, text, sizeof text));
-	kvctl_table_cell(table, UPTIME, "%s", kvctl_format_duration(status->uptime_ms, text, sizeof text));
+	kvctl_table_cell(table, SIZE, "%s",
+			 kvctl_format_bytes(status->disk_bytes, text, sizeof text));
+	kvctl_table_cell(table, UPTIME, "%s",
+			 kvctl_format_duration(status->uptime_ms, text, sizeof text));
 }
 
 /*
- * What a narrow terminal can do without, and in which order: a leader shows in STATE, and a number of the log next
- * to its lag.
+ * What a narrow terminal can do without, and in which order: a leader shows in STATE, and a number
+ * of the log next to its lag.
  */
 static void rank_columns(struct kvctl_table *table)
 {
@@ -152,7 +174,8 @@ static void rank_columns(struct kvctl_table *table)
 
 static bool wanted(const struct kvctl_node *node, const char *role, uint64_t group)
 {
-	return role == NULL || (strcmp(node->role, role) == 0 && (group == 0 || node->group == group));
+	return role == NULL ||
+	       (strcmp(node->role, role) == 0 && (group == 0 || node->group == group));
 }
 
 /* null: nobody that answers knows it. */
@@ -163,7 +186,8 @@ static json_t *cluster_id_json(const struct kvctl *kvctl)
 	return id == 0 ? json_null() : json_string(id_text(id, text));
 }
 
-int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role, uint64_t group)
+int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, const char *role,
+		      uint64_t group)
 {
 	size_t up = 0, shown = 0;
 	json_t *array = json_array();
@@ -183,7 +207,8 @@ int kvctl_nodes_print(struct kvctl *kvctl, const struct kvctl_nodes *nodes, cons
 		view_row(&table, &view);
 	}
 	if (kvctl->json)
-		kvctl_print_json(json_pack("{s:O,s:o}", "nodes", array, "cluster_id", cluster_id_json(kvctl)));
+		kvctl_print_json(json_pack("{s:O,s:o}", "nodes", array, "cluster_id",
+					   cluster_id_json(kvctl)));
 	else
 		kvctl_table_print(&table);
 	json_decref(array);
@@ -204,7 +229,8 @@ static int check_groups(const struct kvctl *kvctl, const struct kvctl_nodes *nod
 		size_t leader, first = 0;
 		uint64_t chosen;
 		if (node->outsider != NULL)
-			kvctl_error(kvctl, "%s: %s: %s", node->name[0] != '\0' ? node->name : node->address,
+			kvctl_error(kvctl, "%s: %s: %s",
+				    node->name[0] != '\0' ? node->name : node->address,
 				    node->outsider, node->detail);
 		while (!kvctl_same_group(&nodes->nodes[first], node))
 			first++;
@@ -213,7 +239,8 @@ static int check_groups(const struct kvctl *kvctl, const struct kvctl_nodes *nod
 			continue;
 		char *group = kvctl_group_name(node);
 		kvctl_error(kvctl, "%s: no %s", group,
-			    strcmp(node->role, node_role_text(ROLE_PBSERVER)) == 0 ? "primary" : "leader");
+			    strcmp(node->role, node_role_text(ROLE_PBSERVER)) == 0 ? "primary"
+										   : "leader");
 		free(group);
 		exit_code = EXIT_UNAVAILABLE;
 	}

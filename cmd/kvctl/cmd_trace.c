@@ -6,8 +6,8 @@
 #include "trace.h"
 
 /*
- * Followers hear that a write is chosen with the leader's next message: how long to wait for that, and how
- * often to look.
+ * Followers hear that a write is chosen with the leader's next message: how long to wait for that,
+ * and how often to look.
  */
 #define SETTLE_TRIES 25u
 #define SETTLE_PAUSE_MS 40u
@@ -31,7 +31,8 @@ static bool add_answer(struct tracing *t, const struct synod_trace *trace, const
 		return true;
 	}
 	for (size_t i = 0; i < trace->nevents; i++) {
-		if (causal_add(t->causal, slice_string(trace->node), slice_string(trace->events[i])) == 0)
+		if (causal_add(t->causal, slice_string(trace->node),
+			       slice_string(trace->events[i])) == 0)
 			continue;
 		kvctl_error(t->kvctl, "%s", causal_error(t->causal));
 		return false;
@@ -48,7 +49,8 @@ static int collect(struct tracing *t)
 	synod_trace_all(t->synod, t->id, t->addresses, t->naddresses, ASK_TIMEOUT_MS, traces);
 	for (size_t i = 0; i < t->naddresses; i++) {
 		good = good &&
-		       add_answer(t, traces[i], t->addresses[i] == NULL ? "this process" : t->addresses[i]);
+		       add_answer(t, traces[i],
+				  t->addresses[i] == NULL ? "this process" : t->addresses[i]);
 		synod_trace_free(traces[i]);
 	}
 	free(traces);
@@ -88,8 +90,8 @@ static int collect_all(struct tracing *t)
 {
 	int exit_code = collect(t);
 	const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_MS * 1000000l};
-	for (uint32_t i = 0; i < SETTLE_TRIES && exit_code == EXIT_OK && t->value != NULL && !is_settled(t);
-	     i++) {
+	for (uint32_t i = 0;
+	     i < SETTLE_TRIES && exit_code == EXIT_OK && t->value != NULL && !is_settled(t); i++) {
 		nanosleep(&pause, NULL);
 		exit_code = collect(t);
 	}
@@ -120,7 +122,8 @@ static int trace_request(struct tracing *t)
 	/* A write that was applied has no other outcome because its trace cannot be had. */
 	if (exit_code == EXIT_OK || !t->kvctl->applied)
 		return exit_code;
-	kvctl_error(t->kvctl, "the value was stored (do not repeat it), but its trace could not be shown");
+	kvctl_error(t->kvctl,
+		    "the value was stored (do not repeat it), but its trace could not be shown");
 	return EXIT_UNPRINTED;
 }
 
@@ -130,8 +133,8 @@ static int run(struct tracing *t)
 	if (t->synod == NULL)
 		return EXIT_USAGE;
 	/*
-	 * Also makes the connections, along which a trace id may travel once both sides have said what they
-	 * are.
+	 * Also makes the connections, along which a trace id may travel once both sides have said
+	 * what they are.
 	 */
 	int exit_code = kvctl_nodes_ask(t->kvctl, &t->nodes);
 	if (exit_code == EXIT_OK) {
@@ -172,7 +175,8 @@ int kvctl_trace(struct kvctl *kvctl, int argc, char **argv)
 	if (merge && (t.value != NULL || t.shiviz != NULL))
 		return kvctl_usage(kvctl, "--merge takes files, and neither --put nor --shiviz");
 	if (merge && optind == argc)
-		return kvctl_usage(kvctl, "--merge wants the files that were written with --trace FILE");
+		return kvctl_usage(kvctl,
+				   "--merge wants the files that were written with --trace FILE");
 	if (merge)
 		return kvctl_trace_merge(kvctl, argc - optind, argv + optind);
 	int exit_code = kvctl_check_operands(kvctl, argc - optind, 1, 1);

@@ -1,4 +1,7 @@
-/* trace --merge: what daemons and clients have written with --trace FILE, as one trace with vector clocks */
+/*
+ * trace --merge: what daemons and clients have written with --trace FILE, as one trace with vector
+ * clocks
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -20,7 +20,8 @@ static int parse_option(struct kvctl *kvctl, struct kvctl_txn *txn, int option)
 }
 
 /* From the options; *given says whether there were any. */
-static int parse_options(struct kvctl *kvctl, int argc, char **argv, struct kvctl_txn *txn, bool *given)
+static int parse_options(struct kvctl *kvctl, int argc, char **argv, struct kvctl_txn *txn,
+			 bool *given)
 {
 	static const struct option options[] = {
 		{"if", required_argument, NULL, KVCTL_OPTION(TXN_IF)},
@@ -103,14 +104,16 @@ static void print_json(const struct synod_reply *reply, const struct synod_op *o
 		kvctl_json_bytes(object, "key", ops[i].key);
 		json_object_set_new(object, "ok", json_boolean(result->status == SYNOD_OK));
 		if (result->status != SYNOD_OK)
-			json_object_set_new(object, "error", json_string(synod_status_text(result->status)));
+			json_object_set_new(object, "error",
+					    json_string(synod_status_text(result->status)));
 		if (ops[i].kind != SYNOD_OP_DELETE && ops[i].kind != SYNOD_OP_PUT &&
 		    result->status != SYNOD_NOT_FOUND)
 			kvctl_json_bytes(object, "value", result->value);
 		json_object_set_new(object, "version", kvctl_json_u64(result->version));
 		json_array_append_new(results, object);
 	}
-	kvctl_print_json(json_pack("{s:b,s:o}", "succeeded", (int)reply->succeeded, "results", results));
+	kvctl_print_json(
+		json_pack("{s:b,s:o}", "succeeded", (int)reply->succeeded, "results", results));
 }
 
 static int run(struct kvctl *kvctl, const struct kvctl_txn *txn)
@@ -132,7 +135,8 @@ static int run(struct kvctl *kvctl, const struct kvctl_txn *txn)
 	const struct synod_op *ops = reply->succeeded ? txn->then : txn->otherwise;
 	size_t nops = reply->succeeded ? txn->nthen : txn->notherwise;
 	if (exit_code == EXIT_OK && reply->nresults != nops) {
-		kvctl_error(kvctl, "the answer has %zu results for %zu operations", reply->nresults, nops);
+		kvctl_error(kvctl, "the answer has %zu results for %zu operations", reply->nresults,
+			    nops);
 		exit_code = EXIT_UNKNOWN;
 	} else if (exit_code == EXIT_OK) {
 		if (kvctl->json) {

@@ -15,10 +15,12 @@ static void print_bash(void)
 {
 	puts("# bash completion for kvctl: kvctl completion bash > /etc/bash_completion.d/kvctl");
 	puts("_kvctl() {");
-	puts("\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= i");
+	puts("\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= "
+	     "i");
 	puts("\tCOMPREPLY=()");
 	puts("\tcase $previous in");
-	puts("\t--config|--trace) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); return ;;");
+	puts("\t--config|--trace) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "
+	     "\"$word\")); return ;;");
 	puts("\t-o|--output) COMPREPLY=($(compgen -W 'plain json' -- \"$word\")); return ;;");
 	puts("\t--endpoints|--timeout) return ;;");
 	puts("\tesac");
@@ -34,12 +36,15 @@ static void print_bash(void)
 	print_names("", " ");
 	puts(GLOBAL_OPTIONS " --version' -- \"$word\")) ;;");
 	puts("\timport)");
-	puts("\t\tif [[ $word == -* ]]; then COMPREPLY=($(compgen -W '--format " GLOBAL_OPTIONS "' -- \"$word\"))");
-	puts("\t\telse compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); fi ;;");
+	puts("\t\tif [[ $word == -* ]]; then COMPREPLY=($(compgen -W '--format " GLOBAL_OPTIONS
+	     "' -- \"$word\"))");
+	puts("\t\telse compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\")); "
+	     "fi ;;");
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
 		if (command->options[0] != '\0' && command->run != kvctl_import)
-			printf("\t%s) COMPREPLY=($(compgen -W '%s " GLOBAL_OPTIONS "' -- \"$word\")) ;;\n",
+			printf("\t%s) COMPREPLY=($(compgen -W '%s " GLOBAL_OPTIONS
+			       "' -- \"$word\")) ;;\n",
 			       command->name, command->options);
 	}
 	puts("\tesac");
@@ -72,19 +77,22 @@ static void print_zsh(void)
 		puts("'");
 	}
 	puts("\t)");
-	puts("\t_arguments -C '--config[cluster.conf]:file:_files' '--endpoints[HOST\\:PORT,…]:endpoints:' \\");
-	puts("\t\t'--timeout[of a request]:duration:' '(-o --output)'{-o,--output}'[format]:format:(plain json)' "
-	     "\\");
+	puts("\t_arguments -C '--config[cluster.conf]:file:_files' "
+	     "'--endpoints[HOST\\:PORT,…]:endpoints:' \\");
+	puts("\t\t'--timeout[of a request]:duration:' '(-o "
+	     "--output)'{-o,--output}'[format]:format:(plain json)' \\");
 	puts("\t\t'--trace[causal trace]:file:_files' '--version[of this program]' \\");
 	puts("\t\t'1:command:->command' '*::argument:->argument'");
 	puts("\tcase $state in");
 	puts("\tcommand) _describe command commands ;;");
 	puts("\targument)");
 	puts("\t\tcase $words[1] in");
-	puts("\t\timport) _arguments '--format[of the file]:format:(tsv jsonl csv)' '*:file:_files' ;;");
+	puts("\t\timport) _arguments '--format[of the file]:format:(tsv jsonl csv)' "
+	     "'*:file:_files' ;;");
 	for (size_t i = 0; i < kvctl_ncommands; i++)
 		if (kvctl_commands[i].options[0] != '\0' && kvctl_commands[i].run != kvctl_import)
-			printf("\t\t%s) compadd -- %s ;;\n", kvctl_commands[i].name, kvctl_commands[i].options);
+			printf("\t\t%s) compadd -- %s ;;\n", kvctl_commands[i].name,
+			       kvctl_commands[i].options);
 	puts("\t\tesac ;;");
 	puts("\tesac");
 	puts("}");
@@ -93,7 +101,8 @@ static void print_zsh(void)
 
 static void print_fish(void)
 {
-	puts("# fish completion for kvctl: kvctl completion fish > ~/.config/fish/completions/kvctl.fish");
+	puts("# fish completion for kvctl: kvctl completion fish > "
+	     "~/.config/fish/completions/kvctl.fish");
 	puts("complete -c kvctl -f");
 	puts("complete -c kvctl -l config -r -F -d 'cluster.conf'");
 	puts("complete -c kvctl -l endpoints -x -d 'HOST:PORT,…'");
@@ -109,8 +118,8 @@ static void print_fish(void)
 			printf(*c == '\'' ? "\\%c" : "%c", *c);
 		puts("'");
 		if (command->options[0] != '\0')
-			printf("complete -c kvctl -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->name,
-			       command->options);
+			printf("complete -c kvctl -n '__fish_seen_subcommand_from %s' -a '%s'\n",
+			       command->name, command->options);
 	}
 	puts("complete -c kvctl -n '__fish_seen_subcommand_from import' -F");
 }

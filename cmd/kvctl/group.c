@@ -62,7 +62,8 @@ static void add_from_masters(struct kvctl_group *group, const struct synod_confi
 	for (size_t i = 0; i < config->nmasters && group->kind == ROLE_SHARDMASTER; i++)
 		add_address(group, config->masters[i]);
 	for (size_t i = 0; i < config->ngroups && group->kind == ROLE_SHARDKV; i++)
-		for (size_t j = 0; j < config->groups[i].nmembers && config->groups[i].gid == group->group; j++)
+		for (size_t j = 0;
+		     j < config->groups[i].nmembers && config->groups[i].gid == group->group; j++)
 			add_address(group, config->groups[i].members[j]);
 }
 
@@ -92,7 +93,9 @@ int kvctl_group_find(struct kvctl *kvctl, struct kvctl_group *group)
 		exit_code = find_at_masters(kvctl, group);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	return group->naddresses > 0 ? EXIT_OK : kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP, "see kvctl config, and cluster.conf");
+	return group->naddresses > 0 ? EXIT_OK
+				     : kvctl_failed(kvctl, SYNOD_NO_SUCH_GROUP,
+						    "see kvctl config, and cluster.conf");
 }
 
 /* The one that knows more. */
@@ -113,11 +116,13 @@ static bool belongs(const struct kvctl_group *group, const struct synod_members 
 }
 
 /* Asks those from number `first` on; the best of their answers and of *best is in *best then. */
-static void ask(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms, struct synod_members **best)
+static void ask(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms,
+		struct synod_members **best)
 {
 	struct synod_members *answers[KVCTL_GROUP_ADDRESSES_MAX];
 	size_t count = group->naddresses - first;
-	synod_members_all(s, (const char *const *)group->addresses + first, count, timeout_ms, answers);
+	synod_members_all(s, (const char *const *)group->addresses + first, count, timeout_ms,
+			  answers);
 	for (size_t i = 0; i < count; i++) {
 		bool better = belongs(group, answers[i]) && is_better(answers[i], *best);
 		synod_members_free(better ? *best : answers[i]);
@@ -127,19 +132,22 @@ static void ask(struct synod *s, struct kvctl_group *group, size_t first, uint32
 }
 
 /* Then those of whom the first have told. */
-static void ask_all(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms, struct synod_members **best)
+static void ask_all(struct synod *s, struct kvctl_group *group, size_t first, uint32_t timeout_ms,
+		    struct synod_members **best)
 {
 	for (int round = 0; round < 2 && first < group->naddresses; round++) {
 		size_t count = group->naddresses;
 		ask(s, group, first, timeout_ms, best);
 		first = count;
-		for (size_t i = 0; *best != NULL && (*best)->status == SYNOD_OK && i < (*best)->nmembers; i++)
+		for (size_t i = 0;
+		     *best != NULL && (*best)->status == SYNOD_OK && i < (*best)->nmembers; i++)
 			add_address(group, (*best)->members[i].address);
 	}
 }
 
 /* All of the group that cluster.conf has may have gone: the shard masters know better. */
-static void ask_elsewhere(struct synod *s, struct kvctl_group *group, uint32_t timeout_ms, struct synod_members **best)
+static void ask_elsewhere(struct synod *s, struct kvctl_group *group, uint32_t timeout_ms,
+			  struct synod_members **best)
 {
 	struct synod_config *config = synod_config(s, UINT64_MAX);
 	size_t first = group->naddresses;
@@ -156,7 +164,8 @@ bool kvctl_group_ask(struct kvctl *kvctl, struct kvctl_group *group, uint32_t ti
 	if (s == NULL)
 		return false;
 	ask_all(s, group, 0, timeout_ms, &best);
-	if (group->kind == ROLE_SHARDKV && !group->asked_masters && (best == NULL || best->status != SYNOD_OK || best->slot == 0))
+	if (group->kind == ROLE_SHARDKV && !group->asked_masters &&
+	    (best == NULL || best->status != SYNOD_OK || best->slot == 0))
 		ask_elsewhere(s, group, timeout_ms, &best);
 	synod_members_free(group->members);
 	group->members = best;
@@ -177,7 +186,9 @@ const struct synod_member *kvctl_group_member(const struct kvctl_group *group, c
 	for (size_t i = 0; group->members != NULL && i < group->members->nmembers; i++)
 		if (strcmp(group->members->members[i].name, text) == 0)
 			return &group->members->members[i];
-	return kvctl_parse_u64(text, &number) && number <= MEMBER_NUMBER_MAX ? kvctl_group_number(group, (uint32_t)number) : NULL;
+	return kvctl_parse_u64(text, &number) && number <= MEMBER_NUMBER_MAX
+		       ? kvctl_group_number(group, (uint32_t)number)
+		       : NULL;
 }
 
 void kvctl_group_free(struct kvctl_group *group)

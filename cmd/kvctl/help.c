@@ -1,4 +1,7 @@
-/* The command table with all help texts; help, version, and commands that this version does not serve. */
+/*
+ * The command table with all help texts; help, version, and commands that this version does not
+ * serve.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +9,10 @@
 #include "kvctl.h"
 
 #define NOT_SERVED(name) \
-	{name, "…", "not served by this version", "The servers of this version do not offer this.\n", "", kvctl_not_served}
+	{ \
+		name, "…", "not served by this version", \
+			"The servers of this version do not offer this.\n", "", kvctl_not_served \
+	}
 
 const struct kvctl_command kvctl_commands[] = {
 	{"put", "KEY [VALUE]", "store a value; from stdin when it is not given",
@@ -46,7 +52,8 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl get city --prefer follower\n"
 	 "  kvctl get city --consistency stale --max-age 200ms\n",
 	 "--prefix --range --limit --reverse --count --keys-only --raw --consistency "
-	 "--prefer --max-age", kvctl_get},
+	 "--prefer --max-age",
+	 kvctl_get},
 	{"del", "KEY… | --prefix P [--yes]", "delete keys",
 	 "Prints how many keys there were. The exit code is 1 if there was none of the\n"
 	 "KEYs.\n"
@@ -133,7 +140,8 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl import --format csv <table\n"
 	 "  zcat dump.jsonl.gz | kvctl import\n",
 	 "--format", kvctl_import},
-	{"export", "[--prefix P] [--format tsv|jsonl|csv]", "print all records, so that import can read them",
+	{"export", "[--prefix P] [--format tsv|jsonl|csv]",
+	 "print all records, so that import can read them",
 	 "In key order. The format is tsv: a line KEY<tab>VALUE where that is possible,\n"
 	 "otherwise a JSON object; with -o json it is jsonl. See kvctl help import.\n"
 	 "\n"
@@ -165,17 +173,14 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl join 1 127.0.0.1:7011,127.0.0.1:7012,127.0.0.1:7013 \\\n"
 	 "             2 127.0.0.1:7021,127.0.0.1:7022,127.0.0.1:7023\n",
 	 "", kvctl_join},
-	{"leave", "GID…", "remove groups",
-	 "  kvctl leave 3\n",
-	 "", kvctl_leave},
-	{"move", "SHARD GID", "give one shard to a group",
-	 "  kvctl move 17 2\n",
-	 "", kvctl_move},
-	{"rebalance", "", "spread the shards evenly over the groups",
-	 "  kvctl rebalance\n",
-	 "", kvctl_rebalance},
-	{"member", "list [GID] | add GID NODE [HOST:PORT] | remove GID NODE | replace GID OLD NEW [HOST:PORT] | promote GID NODE | "
-	 "transfer GID [NODE] | force GID --from NODE [--yes]", "who belongs to a group; changes of that; hand leadership over",
+	{"leave", "GID…", "remove groups", "  kvctl leave 3\n", "", kvctl_leave},
+	{"move", "SHARD GID", "give one shard to a group", "  kvctl move 17 2\n", "", kvctl_move},
+	{"rebalance", "", "spread the shards evenly over the groups", "  kvctl rebalance\n", "",
+	 kvctl_rebalance},
+	{"member",
+	 "list [GID] | add GID NODE [HOST:PORT] | remove GID NODE | replace GID OLD NEW "
+	 "[HOST:PORT] | promote GID NODE | transfer GID [NODE] | force GID --from NODE [--yes]",
+	 "who belongs to a group; changes of that; hand leadership over",
 	 "GID is the number of a group, masters, views, or paxos (list and transfer). NODE\n"
 	 "is the name of a node; one that is there may be named by its number, too.\n"
 	 "\n"
@@ -222,16 +227,15 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  printf 'put a 1\\nget a\\n' | kvctl shell\n",
 	 "", kvctl_shell},
 	{"completion", "bash|zsh|fish", "a completion script for a shell",
-	 "  source <(kvctl completion bash)\n",
-	 "bash zsh fish", kvctl_completion},
+	 "  source <(kvctl completion bash)\n", "bash zsh fish", kvctl_completion},
 	{"version", "", "the version of this program",
 	 "  kvctl version\n"
 	 "  kvctl --version\n",
 	 "", kvctl_version},
-	{"help", "[COMMAND]", "this list, or all about one command",
-	 "  kvctl help txn\n",
-	 "", kvctl_help},
-	{"pb", "get|put|append|del|cas|incr …", "the same commands, at the primary of the present view",
+	{"help", "[COMMAND]", "this list, or all about one command", "  kvctl help txn\n", "",
+	 kvctl_help},
+	{"pb", "get|put|append|del|cas|incr …",
+	 "the same commands, at the primary of the present view",
 	 "The servers with role = pbserver: a primary and a backup, which the view service\n"
 	 "chooses. Arguments and exit codes are those of get, put, append, del, cas and\n"
 	 "incr; get and del take keys, no ranges.\n"
@@ -249,7 +253,8 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl -o json view | jq -r .primary\n"
 	 "  kvctl view reset\n",
 	 "reset", kvctl_view},
-	{"paxos", "start SEQ [VALUE] | status SEQ | done SEQ | min | max", "agreement on values, one for each instance",
+	{"paxos", "start SEQ [VALUE] | status SEQ | done SEQ | min | max",
+	 "agreement on values, one for each instance",
 	 "The servers with role = paxos agree on one value for each instance 0, 1, 2, …;\n"
 	 "whichever is started first with a majority wins, and stays. start prints OK when\n"
 	 "the proposal has begun (VALUE from stdin when it is not given), status prints\n"
@@ -267,7 +272,8 @@ const struct kvctl_command kvctl_commands[] = {
 	 "  kvctl paxos status 1 --peer p2\n"
 	 "  kvctl paxos done 1\n",
 	 "start status done min max --peer --wait", kvctl_paxos},
-	{"log", "append VALUE… | read [FROM [COUNT]] | tail [FROM] | trim SLOT | slot SLOT", "a replicated log for other programs",
+	{"log", "append VALUE… | read [FROM [COUNT]] | tail [FROM] | trim SLOT | slot SLOT",
+	 "a replicated log for other programs",
 	 "Values in slots 1, 2, 3, …, the same for every reader. append prints the slot of\n"
 	 "the (first) value; several values get consecutive slots, all or none; without\n"
 	 "VALUE it is read from stdin. read prints SLOT<tab>VALUE from FROM (default: the\n"
@@ -287,8 +293,10 @@ const struct kvctl_command kvctl_commands[] = {
 	 "    echo \"$slot: $value\"\n"
 	 "  done\n"
 	 "  kvctl log trim 100\n",
-	 "append read tail trim slot --at --count --peer --consistency --prefer --max-age", kvctl_log},
-	{"trace", "KEY [--put VALUE] [--shiviz FILE] | --merge FILE…", "where one request went, in causal order",
+	 "append read tail trim slot --at --count --peer --consistency --prefer --max-age",
+	 kvctl_log},
+	{"trace", "KEY [--put VALUE] [--shiviz FILE] | --merge FILE…",
+	 "where one request went, in causal order",
 	 "Reads KEY (with --put: stores VALUE), asks every node what it did on that\n"
 	 "request's account, and prints a line for each event: messages sent and received,\n"
 	 "entries written, synced, chosen and applied. An event stands below everything\n"
@@ -344,8 +352,8 @@ void kvctl_usage_line(const struct kvctl_command *command, size_t columns, struc
 {
 	if (columns == 0 || columns > HELP_COLUMNS)
 		columns = HELP_COLUMNS;
-	char *line = alloc_format("usage: kvctl %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
-				  command->arguments);
+	char *line = alloc_format("usage: kvctl %s%s%s", command->name,
+				  command->arguments[0] != '\0' ? " " : "", command->arguments);
 	kvctl_wrap(out, line, columns, strlen("usage: kvctl ") + strlen(command->name) + 1);
 	buffer_add_u8(out, '\n');
 	free(line);

@@ -37,7 +37,7 @@ struct import {
 	uint64_t malformed, refused;
 	uint64_t wrong_line; /* the first that does not fit; 0: all do */
 	bool unknown;        /* a record that was given up may have been applied */
-	int worst; /* exit code */
+	int worst;           /* exit code */
 	bool given_up;
 	bool cut; /* what follows could not be read */
 };
@@ -51,14 +51,15 @@ struct import_progress {
 
 void import_progress_begin(struct import_progress *progress, int fd);
 /* Draws the bar, at most ten times a second. what: "records" and what becomes of them. */
-void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records, const char *what);
+void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records,
+			  const char *what);
 /* Wipes the bar away, so that something else can be printed. */
 void import_progress_clear(struct import_progress *progress);
 
 void import_init(struct import *import, struct kvctl *kvctl, const char *name);
 /*
- * Sends a record, once there is room in the window and no other record with its key is under way: later lines
- * win. The bytes are taken.
+ * Sends a record, once there is room in the window and no other record with its key is under way:
+ * later lines win. The bytes are taken.
  */
 void import_send(struct import *import, struct buffer *bytes_take, size_t key_len, uint64_t line);
 /* Waits until nothing is under way. */

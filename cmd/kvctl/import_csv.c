@@ -1,7 +1,8 @@
 /*
- * CSV by RFC 4180: fields separated by commas, records by CR LF (or LF). A field in double quotes may hold commas,
- * newlines and quotes, which are doubled. Blanks belong to the field. A first record that names the columns key
- * and value is a header, and its order is theirs; without one there are two fields, key and value.
+ * CSV by RFC 4180: fields separated by commas, records by CR LF (or LF). A field in double quotes
+ * may hold commas, newlines and quotes, which are doubled. Blanks belong to the field. A first
+ * record that names the columns key and value is a header, and its order is theirs; without one
+ * there are two fields, key and value.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -38,7 +39,8 @@ static bool add_byte(struct import_reader *reader, uint8_t c)
 
 static enum import_next too_long(struct import_reader *reader)
 {
-	import_wrong(reader, "the record is longer than %u bytes: is a quote not closed?", IMPORT_LINE_BYTES_MAX);
+	import_wrong(reader, "the record is longer than %u bytes: is a quote not closed?",
+		     IMPORT_LINE_BYTES_MAX);
 	return stop(reader);
 }
 
@@ -56,8 +58,8 @@ static enum import_next take_quoted(struct import_reader *reader)
 		reader->at++;
 		reader->lines += c == '\n';
 		if (c == '\0') {
-			import_wrong(reader,
-				     "a zero byte: this is no text (base64 in the column encoding is for bytes)");
+			import_wrong(reader, "a zero byte: this is no text (base64 in the column "
+					     "encoding is for bytes)");
 			return stop(reader);
 		}
 		if (c == '"') {
@@ -96,7 +98,8 @@ static enum import_next take_field(struct import_reader *reader, bool *quoted)
 		int c = next == IMPORT_RECORD ? peek(reader) : -1;
 		if (c < 0 || c == ',' || c == '\r' || c == '\n')
 			return next;
-		import_wrong(reader, "something stands behind a closing quote (a quote inside is doubled)");
+		import_wrong(reader,
+			     "something stands behind a closing quote (a quote inside is doubled)");
 		return stop(reader);
 	}
 	for (int c; (c = peek(reader)) >= 0 && c != ',' && c != '\r' && c != '\n'; reader->at++) {
@@ -140,7 +143,8 @@ static enum import_next take_record(struct import_reader *reader)
 		if (!take_end(reader)) {
 			if (reader->error != 0)
 				return IMPORT_ERROR;
-			import_wrong(reader, "a carriage return without a newline, outside of quotes");
+			import_wrong(reader,
+				     "a carriage return without a newline, outside of quotes");
 			return stop(reader);
 		}
 		if (reader->error != 0)
@@ -161,7 +165,8 @@ static struct slice field(const struct import_reader *reader, int column)
 static int column_named(struct slice text)
 {
 	for (int i = 0; i < COLUMNS; i++)
-		if (text.len == strlen(names[i]) && strncasecmp((const char *)text.data, names[i], text.len) == 0)
+		if (text.len == strlen(names[i]) &&
+		    strncasecmp((const char *)text.data, names[i], text.len) == 0)
 			return i;
 	return -1;
 }
@@ -194,7 +199,8 @@ static enum import_next learn_columns(struct import_reader *reader, bool *header
 	if (*header && unknown >= 0) {
 		struct slice name = field(reader, unknown);
 		import_wrong(reader,
-			     "the header names a column \"%.*s\": known are key, value, key_encoding and encoding",
+			     "the header names a column \"%.*s\": known are key, value, "
+			     "key_encoding and encoding",
 			     (int)(name.len < 40 ? name.len : 40), (const char *)name.data);
 		return stop(reader);
 	}
@@ -205,7 +211,8 @@ static enum import_next learn_columns(struct import_reader *reader, bool *header
 static enum import_next add_field(struct import_reader *reader, int column, struct buffer *out)
 {
 	struct slice text = field(reader, reader->columns[column]);
-	struct slice encoding = field(reader, reader->columns[column == KEY ? KEY_ENCODING : ENCODING]);
+	struct slice encoding = field(reader,
+				      reader->columns[column == KEY ? KEY_ENCODING : ENCODING]);
 	if (encoding.len == 0) {
 		buffer_add_slice(out, text);
 		return IMPORT_RECORD;
@@ -218,19 +225,25 @@ static enum import_next add_field(struct import_reader *reader, int column, stru
 		       : import_wrong(reader, "the column %s is malformed base64", names[column]);
 }
 
-static enum import_next make_record(struct import_reader *reader, struct buffer *out, size_t *key_len)
+static enum import_next make_record(struct import_reader *reader, struct buffer *out,
+				    size_t *key_len)
 {
 	size_t before = out->len;
 	if (reader->nfields != reader->ncolumns) {
-		if (reader->nfields == 1 && memchr(reader->text.data, ';', reader->text.len) != NULL)
-			return import_wrong(reader, "no comma, but a semicolon: fields are separated by commas");
+		if (reader->nfields == 1 &&
+		    memchr(reader->text.data, ';', reader->text.len) != NULL)
+			return import_wrong(
+				reader,
+				"no comma, but a semicolon: fields are separated by commas");
 		if (reader->nfields == 1)
-			return import_wrong(reader, "the value is missing: one field, %zu are expected",
+			return import_wrong(reader,
+					    "the value is missing: one field, %zu are expected",
 					    reader->ncolumns);
-		return import_wrong(reader, "%zu fields, %zu are expected%s", reader->nfields, reader->ncolumns,
-				    reader->has_header
-					    ? " after the header"
-					    : ": key and value (a comma inside one needs quotes around it)");
+		return import_wrong(
+			reader, "%zu fields, %zu are expected%s", reader->nfields, reader->ncolumns,
+			reader->has_header
+				? " after the header"
+				: ": key and value (a comma inside one needs quotes around it)");
 	}
 	enum import_next next = add_field(reader, KEY, out);
 	*key_len = out->len - before;

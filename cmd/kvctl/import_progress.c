@@ -10,12 +10,14 @@
 void import_progress_begin(struct import_progress *progress, int fd)
 {
 	struct stat info;
-	*progress = (struct import_progress){.shown = isatty(STDERR_FILENO) == 1, .began_ms = kvctl_now_ms()};
+	*progress = (struct import_progress){.shown = isatty(STDERR_FILENO) == 1,
+					     .began_ms = kvctl_now_ms()};
 	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
 		progress->total_bytes = (uint64_t)info.st_size;
 }
 
-void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records, const char *what)
+void import_progress_draw(struct import_progress *progress, uint64_t read_bytes, uint64_t records,
+			  const char *what)
 {
 	uint64_t now_ms = kvctl_now_ms();
 	if (!progress->shown || now_ms - progress->drawn_ms < DRAW_INTERVAL_MS)

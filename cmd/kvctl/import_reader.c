@@ -44,7 +44,8 @@ bool import_fill(struct import_reader *reader)
 	}
 	buffer_reserve(&reader->input, READ_BYTES);
 	do
-		got = reader->read(reader->context, reader->input.data + reader->input.len, READ_BYTES);
+		got = reader->read(reader->context, reader->input.data + reader->input.len,
+				   READ_BYTES);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		reader->error = errno != 0 ? errno : EIO;
@@ -72,8 +73,9 @@ enum import_next import_judge(struct import_reader *reader, const struct buffer 
 	if (key_len == 0)
 		return import_wrong(reader, "the key is empty");
 	if (out->len - before > IMPORT_RECORD_BYTES_MAX)
-		return import_wrong(reader, "the record is too large: %zu bytes, no command holds more than %u",
-				    out->len - before, IMPORT_RECORD_BYTES_MAX);
+		return import_wrong(
+			reader, "the record is too large: %zu bytes, no command holds more than %u",
+			out->len - before, IMPORT_RECORD_BYTES_MAX);
 	return IMPORT_RECORD;
 }
 
@@ -92,16 +94,22 @@ static enum import_next begin(struct import_reader *reader)
 		size_t len;
 		const char *wrong;
 	} refused[] = {
-		{"\xff\xfe\0\0", 4, "the file is UTF-32 (byte order mark): iconv -f UTF-32 -t UTF-8 converts it"},
-		{"\0\0\xfe\xff", 4, "the file is UTF-32 (byte order mark): iconv -f UTF-32 -t UTF-8 converts it"},
-		{"\xff\xfe", 2, "the file is UTF-16 (byte order mark): iconv -f UTF-16 -t UTF-8 converts it"},
-		{"\xfe\xff", 2, "the file is UTF-16 (byte order mark): iconv -f UTF-16 -t UTF-8 converts it"},
+		{"\xff\xfe\0\0", 4,
+		 "the file is UTF-32 (byte order mark): iconv -f UTF-32 -t UTF-8 converts it"},
+		{"\0\0\xfe\xff", 4,
+		 "the file is UTF-32 (byte order mark): iconv -f UTF-32 -t UTF-8 converts it"},
+		{"\xff\xfe", 2,
+		 "the file is UTF-16 (byte order mark): iconv -f UTF-16 -t UTF-8 converts it"},
+		{"\xfe\xff", 2,
+		 "the file is UTF-16 (byte order mark): iconv -f UTF-16 -t UTF-8 converts it"},
 		{"\x1f\x8b", 2, "the file is compressed (gzip): zcat FILE | kvctl import"},
-		{"\x28\xb5\x2f\xfd", 4, "the file is compressed (zstd): zstdcat FILE | kvctl import"},
+		{"\x28\xb5\x2f\xfd", 4,
+		 "the file is compressed (zstd): zstdcat FILE | kvctl import"},
 		{"\xfd"
 		 "7zXZ",
 		 5, "the file is compressed (xz): xzcat FILE | kvctl import"},
-		{"PK\x03\x04", 4, "the file is a ZIP archive, as a spreadsheet's own files are: save it as text"},
+		{"PK\x03\x04", 4,
+		 "the file is a ZIP archive, as a spreadsheet's own files are: save it as text"},
 	};
 	reader->begun = true;
 	while (rest_of(reader).len < 5 && import_fill(reader))
@@ -147,15 +155,17 @@ static enum import_next next_line(struct import_reader *reader, struct slice *ou
 	reader->skipping = false;
 	for (;;) {
 		struct slice rest = rest_of(reader);
-		const uint8_t *end = rest.len > looked ? memchr(rest.data + looked, '\n', rest.len - looked)
-						       : NULL;
+		const uint8_t *end = rest.len > looked
+					     ? memchr(rest.data + looked, '\n', rest.len - looked)
+					     : NULL;
 		size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
 		reader->line = reader->lines + 1;
 		if (len > IMPORT_LINE_BYTES_MAX) {
 			reader->lines++;
 			/* Not now: whoever stops here need not read what may never end. */
 			reader->skipping = true;
-			return import_wrong(reader, "the line is longer than %u bytes", IMPORT_LINE_BYTES_MAX);
+			return import_wrong(reader, "the line is longer than %u bytes",
+					    IMPORT_LINE_BYTES_MAX);
 		}
 		looked = rest.len;
 		if (end == NULL && import_fill(reader))
@@ -185,19 +195,20 @@ static bool strip_ending(struct import_reader *reader, struct slice *line, bool 
 
 /* ---- the formats of lines ---- */
 
-static enum import_next take_json(struct import_reader *reader, struct slice line, struct buffer *out,
-				  size_t *key_len)
+static enum import_next take_json(struct import_reader *reader, struct slice line,
+				  struct buffer *out, size_t *key_len)
 {
 	size_t before = out->len;
-	const char *wrong = kvctl_record_parse_json(line, out, key_len, reader->message, sizeof reader->message);
+	const char *wrong = kvctl_record_parse_json(line, out, key_len, reader->message,
+						    sizeof reader->message);
 	if (wrong == NULL)
 		return import_judge(reader, out, before, *key_len);
 	reader->wrong = wrong;
 	return IMPORT_WRONG;
 }
 
-static enum import_next take_tsv(struct import_reader *reader, struct slice line, bool alike, struct buffer *out,
-				 size_t *key_len)
+static enum import_next take_tsv(struct import_reader *reader, struct slice line, bool alike,
+				 struct buffer *out, size_t *key_len)
 {
 	const uint8_t *tab = memchr(line.data, '\t', line.len);
 	size_t before = out->len;
@@ -210,17 +221,20 @@ static enum import_next take_tsv(struct import_reader *reader, struct slice line
 					    : "");
 	if (!reader->said && kvctl_looks_like_json(line))
 		return import_wrong(
-			reader, "begins like JSON, but has a tab, and other lines are KEY<tab>VALUE: --format tsv "
-				"or --format jsonl says which it is");
+			reader, "begins like JSON, but has a tab, and other lines are "
+				"KEY<tab>VALUE: --format tsv or --format jsonl says which it is");
 	if (!alike)
-		return import_wrong(reader, "ends with %s, but the first line with %s: make all lines end alike",
-				    reader->ending == ENDING_LF ? "CR LF" : "LF alone",
-				    reader->ending == ENDING_LF ? "LF alone" : "CR LF");
+		return import_wrong(
+			reader,
+			"ends with %s, but the first line with %s: make all lines end alike",
+			reader->ending == ENDING_LF ? "CR LF" : "LF alone",
+			reader->ending == ENDING_LF ? "LF alone" : "CR LF");
 	if (memchr(line.data, '\r', line.len) != NULL)
-		return import_wrong(reader,
-				    "a carriage return inside the line: a value that has one is written as JSON");
+		return import_wrong(reader, "a carriage return inside the line: a value that has "
+					    "one is written as JSON");
 	if (slice_has_prefix(line, slice_string("\xef\xbb\xbf")))
-		return import_wrong(reader, "a byte order mark in front of the key: were files put together?");
+		return import_wrong(
+			reader, "a byte order mark in front of the key: were files put together?");
 	*key_len = (size_t)(tab - line.data);
 	buffer_add(out, line.data, *key_len);
 	buffer_add(out, tab + 1, line.len - *key_len - 1);
@@ -229,7 +243,8 @@ static enum import_next take_tsv(struct import_reader *reader, struct slice line
 
 static bool is_csv_header(struct slice line)
 {
-	static const char *const headers[] = {"key,value", "\"key\",\"value\"", "key,value,key_encoding,encoding"};
+	static const char *const headers[] = {"key,value", "\"key\",\"value\"",
+					      "key,value,key_encoding,encoding"};
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
 		if (line.len == strlen(headers[i]) &&
 		    strncasecmp((const char *)line.data, headers[i], line.len) == 0)
@@ -238,8 +253,8 @@ static bool is_csv_header(struct slice line)
 }
 
 /* A line while nothing has been decided: see the head of import_reader.h. */
-static enum import_next take_first(struct import_reader *reader, struct slice line, bool alike, struct buffer *out,
-				   size_t *key_len)
+static enum import_next take_first(struct import_reader *reader, struct slice line, bool alike,
+				   struct buffer *out, size_t *key_len)
 {
 	bool tab = memchr(line.data, '\t', line.len) != NULL;
 	if (kvctl_looks_like_json(line)) {
@@ -269,7 +284,8 @@ static bool is_blank(struct slice line)
 	return true;
 }
 
-static enum import_next next_of_lines(struct import_reader *reader, struct buffer *out, size_t *key_len)
+static enum import_next next_of_lines(struct import_reader *reader, struct buffer *out,
+				      size_t *key_len)
 {
 	struct slice line;
 	bool terminated = false;
@@ -279,13 +295,13 @@ static enum import_next next_of_lines(struct import_reader *reader, struct buffe
 			return next;
 		bool alike = strip_ending(reader, &line, terminated);
 		/* A line of tabs alone has an empty key, which is a mistake. */
-		if (line.len == 0 || (is_blank(line) && (reader->format == KVCTL_JSONL ||
-							 memchr(line.data, '\t', line.len) == NULL)))
+		if (line.len == 0 ||
+		    (is_blank(line) &&
+		     (reader->format == KVCTL_JSONL || memchr(line.data, '\t', line.len) == NULL)))
 			continue;
 		if (memchr(line.data, '\0', line.len) != NULL)
-			return import_wrong(
-				reader,
-				"a zero byte: this is no text, or UTF-16 (iconv -f UTF-16 -t UTF-8 converts it)");
+			return import_wrong(reader, "a zero byte: this is no text, or UTF-16 "
+						    "(iconv -f UTF-16 -t UTF-8 converts it)");
 		if (!reader->decided)
 			return take_first(reader, line, alike, out, key_len);
 		return reader->format == KVCTL_JSONL ? take_json(reader, line, out, key_len)
@@ -313,7 +329,8 @@ static bool begins_as_csv(struct import_reader *reader)
 	return is_csv_header(line);
 }
 
-enum import_next import_reader_next(struct import_reader *reader, struct buffer *out, size_t *key_len)
+enum import_next import_reader_next(struct import_reader *reader, struct buffer *out,
+				    size_t *key_len)
 {
 	if (!reader->begun) {
 		enum import_next next = begin(reader);

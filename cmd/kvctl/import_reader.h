@@ -1,18 +1,19 @@
 /*
- * Records out of a file, as kvctl import takes them: tab-separated, JSON lines, CSV (kvctl.h has the formats).
+ * Records out of a file, as kvctl import takes them: tab-separated, JSON lines, CSV (kvctl.h has
+ * the formats).
  *
- * The format is said, or decided once. By the first line that is not the same in tsv and jsonl: a JSON object
- * without tabs is; KEY<tab>VALUE makes it tsv, anything else that begins like JSON jsonl. CSV has to be said, or
- * begins with a header that names the columns key and value. After that every line is read by the rules of that
- * format, and one that does not fit is wrong.
+ * The format is said, or decided once. By the first line that is not the same in tsv and jsonl: a
+ * JSON object without tabs is; KEY<tab>VALUE makes it tsv, anything else that begins like JSON
+ * jsonl. CSV has to be said, or begins with a header that names the columns key and value. After
+ * that every line is read by the rules of that format, and one that does not fit is wrong.
  *
- * A UTF-8 byte order mark at the very beginning is dropped; UTF-16, and files that are compressed, are refused by
- * name. Lines end with LF or CR LF, in tsv all like the first; a carriage return elsewhere in tsv, or outside of
- * quotes in CSV, is wrong, and so is a zero byte. Empty lines are skipped, and the last line needs no end. Other
- * bytes are taken as they are.
+ * A UTF-8 byte order mark at the very beginning is dropped; UTF-16, and files that are compressed,
+ * are refused by name. Lines end with LF or CR LF, in tsv all like the first; a carriage return
+ * elsewhere in tsv, or outside of quotes in CSV, is wrong, and so is a zero byte. Empty lines are
+ * skipped, and the last line needs no end. Other bytes are taken as they are.
  *
- * Limits: a line, or a CSV record, of IMPORT_LINE_BYTES_MAX. Ownership: the reader owns its buffers; `wrong` is
- * valid until the next call. Errors of reading keep their errno in `error`.
+ * Limits: a line, or a CSV record, of IMPORT_LINE_BYTES_MAX. Ownership: the reader owns its
+ * buffers; `wrong` is valid until the next call. Errors of reading keep their errno in `error`.
  */
 #ifndef SYNOD_KVCTL_IMPORT_READER_H
 #define SYNOD_KVCTL_IMPORT_READER_H
@@ -67,8 +68,11 @@ void import_reader_init(struct import_reader *reader, import_read read, void *co
 /* The user has said which format it is. */
 void import_reader_set(struct import_reader *reader, enum kvctl_format format);
 void import_reader_free(struct import_reader *reader);
-/* Appends a record's key and value to `out`: the key's length in *key_len, the value is the rest. */
-enum import_next import_reader_next(struct import_reader *reader, struct buffer *out, size_t *key_len);
+/*
+ * Appends a record's key and value to `out`: the key's length in *key_len, the value is the rest.
+ */
+enum import_next import_reader_next(struct import_reader *reader, struct buffer *out,
+				    size_t *key_len);
 
 /* ---- between the files ---- */
 

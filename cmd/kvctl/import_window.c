@@ -1,7 +1,7 @@
 /*
- * A window of puts under way. A put may be sent again safely, also when its outcome is unknown: nobody else is
- * expected to write these keys, and two records with the same key are never under way together. So an import
- * outlives an election.
+ * A window of puts under way. A put may be sent again safely, also when its outcome is unknown:
+ * nobody else is expected to write these keys, and two records with the same key are never under
+ * way together. So an import outlives an election.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -42,8 +42,9 @@ static void on_done(void *context, const struct synod_reply *reply)
 		import->imported++;
 	} else {
 		snprintf(slot->message, sizeof slot->message, "%s", reply->message);
-		slot->state = worth_another_try(reply->status) && slot->attempts < ATTEMPTS_MAX ? IMPORT_AGAIN
-												: IMPORT_FAILED;
+		slot->state = worth_another_try(reply->status) && slot->attempts < ATTEMPTS_MAX
+				      ? IMPORT_AGAIN
+				      : IMPORT_FAILED;
 	}
 	pthread_cond_signal(&import->changed);
 	pthread_mutex_unlock(&import->mutex);
@@ -62,11 +63,12 @@ static void send_slot(struct import *import, struct import_slot *slot)
 	slot->state = IMPORT_SENT;
 	int status;
 	/* Large values fill the handle before they fill the window. */
-	while ((status = synod_op_async(import->synod, &op, import->kvctl->timeout_ms, on_done, slot)) ==
-	       SYNOD_BUSY)
+	while ((status = synod_op_async(import->synod, &op, import->kvctl->timeout_ms, on_done,
+					slot)) == SYNOD_BUSY)
 		usleep(BUSY_PAUSE_US);
 	if (status != SYNOD_OK)
-		on_done(slot, &(struct synod_reply){.status = status, .message = synod_status_text(status)});
+		on_done(slot, &(struct synod_reply){.status = status,
+						    .message = synod_status_text(status)});
 }
 
 /* A record that will not be written: said once, counted always. */
@@ -76,8 +78,8 @@ static void settle_failed(struct import *import, struct import_slot *slot)
 	if (refused && import->refused < COMPLAINTS_MAX)
 		kvctl_error(import->kvctl, "line %" PRIu64 ": %s", slot->line, slot->message);
 	else if (!refused && !import->given_up)
-		kvctl_error(import->kvctl, "line %" PRIu64 ": given up after %u attempts: %s", slot->line,
-			    slot->attempts, slot->message);
+		kvctl_error(import->kvctl, "line %" PRIu64 ": given up after %u attempts: %s",
+			    slot->line, slot->attempts, slot->message);
 	import->refused += refused;
 	import->unknown |= slot->unknown;
 	import->given_up |= !refused;
@@ -88,12 +90,16 @@ static void settle_failed(struct import *import, struct import_slot *slot)
 	import->busy--;
 }
 
-/* Deals with the slots that have come back without success. With the mutex, which is given up meanwhile. */
+/*
+ * Deals with the slots that have come back without success. With the mutex, which is given up
+ * meanwhile.
+ */
 static void serve_failures(struct import *import)
 {
 	for (unsigned i = 0; i < IMPORT_WINDOW; i++) {
 		struct import_slot *slot = &import->slots[i];
-		if (slot->state == IMPORT_FAILED || (slot->state == IMPORT_AGAIN && import->given_up)) {
+		if (slot->state == IMPORT_FAILED ||
+		    (slot->state == IMPORT_AGAIN && import->given_up)) {
 			settle_failed(import, slot);
 		} else if (slot->state == IMPORT_AGAIN) {
 			pthread_mutex_unlock(&import->mutex);

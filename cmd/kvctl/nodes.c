@@ -64,7 +64,8 @@ static void ask(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s,
 {
 	size_t count = nodes->count - first;
 	const char **addresses = alloc_zeroed(count + 1, sizeof *addresses);
-	struct synod_node_status **statuses = alloc_zeroed(count + 1, sizeof(struct synod_node_status *));
+	struct synod_node_status **statuses = alloc_zeroed(count + 1,
+							   sizeof(struct synod_node_status *));
 	uint32_t timeout_ms = STATUS_TIMEOUT_MS;
 	if (kvctl->timeout_given || kvctl->timeout_ms < timeout_ms)
 		timeout_ms = kvctl->timeout_ms;
@@ -85,8 +86,9 @@ static void ask(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s,
 
 /* ---- outsiders ---- */
 
-__attribute__((format(printf, 3, 4))) static void is_outsider(struct kvctl_node *node, const char *what,
-							      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void is_outsider(struct kvctl_node *node,
+							      const char *what, const char *format,
+							      ...)
 {
 	va_list arguments;
 	node->outsider = what;
@@ -96,36 +98,41 @@ __attribute__((format(printf, 3, 4))) static void is_outsider(struct kvctl_node 
 }
 
 /* An answer against what cluster.conf says of the node at that address. */
-static void judge_answer(struct kvctl_node *node, const struct synod_node_status *status, bool from_conf)
+static void judge_answer(struct kvctl_node *node, const struct synod_node_status *status,
+			 bool from_conf)
 {
 	if (from_conf && node->name[0] != '\0' && strcmp(status->name, node->name) != 0)
-		is_outsider(node, "wrong node", "%s answers at %s: compare listen in cluster.conf", status->name,
-			    node->address);
+		is_outsider(node, "wrong node", "%s answers at %s: compare listen in cluster.conf",
+			    status->name, node->address);
 	else if (strcmp(status->role, node->role) != 0)
-		is_outsider(node, "wrong role", "the node at %s is a %s", node->address, status->role);
+		is_outsider(node, "wrong role", "the node at %s is a %s", node->address,
+			    status->role);
 	else if (status->group != node->group)
-		is_outsider(node, "wrong group", "the node at %s is of group %" PRIu64, node->address,
-			    status->group);
+		is_outsider(node, "wrong group", "the node at %s is of group %" PRIu64,
+			    node->address, status->group);
 }
 
 /*
- * A node that takes us for a stranger does not answer, and neither does one that is down. Whoever is at that
- * address is asked again by someone who expects nobody in particular.
+ * A node that takes us for a stranger does not answer, and neither does one that is down. Whoever
+ * is at that address is asked again by someone who expects nobody in particular.
  */
 static void ask_stranger(struct kvctl *kvctl, struct synod *s, struct kvctl_node *node)
 {
 	struct synod_options options = {
 		.endpoints = node->address, .thread_of = s, .timeout_ms = STRANGER_TIMEOUT_MS};
-	uint32_t timeout_ms = kvctl->timeout_ms < STRANGER_TIMEOUT_MS ? kvctl->timeout_ms : STRANGER_TIMEOUT_MS;
+	uint32_t timeout_ms = kvctl->timeout_ms < STRANGER_TIMEOUT_MS ? kvctl->timeout_ms
+								      : STRANGER_TIMEOUT_MS;
 	struct synod *anyone;
 	if (synod_open(&anyone, &options) == SYNOD_OK) {
-		struct synod_node_status *status = synod_node_status(anyone, node->address, timeout_ms);
+		struct synod_node_status *status = synod_node_status(anyone, node->address,
+								     timeout_ms);
 		if (status->status == SYNOD_OK && strcmp(status->name, node->name) != 0)
-			is_outsider(node, "wrong node", "%s answers at %s: compare listen in cluster.conf",
+			is_outsider(node, "wrong node",
+				    "%s answers at %s: compare listen in cluster.conf",
 				    status->name, node->address);
 		else if (status->status == SYNOD_OK)
-			is_outsider(node, "wrong cluster", "what answers at %s belongs to another cluster",
-				    node->address);
+			is_outsider(node, "wrong cluster",
+				    "what answers at %s belongs to another cluster", node->address);
 		synod_node_status_free(status);
 	}
 	synod_close(anyone);
@@ -140,7 +147,8 @@ static struct addrinfo *resolve(const char *address)
 	if (colon == NULL)
 		return NULL;
 	bool brackets = address[0] == '[' && colon > address && colon[-1] == ']';
-	snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * brackets, address + brackets);
+	snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * brackets,
+		 address + brackets);
 	return getaddrinfo(host, colon + 1, &hints, &found) == 0 ? found : NULL;
 }
 
@@ -186,9 +194,11 @@ static void judge_members(struct kvctl_nodes *nodes)
 	for (size_t i = 0; i < nodes->count; i++) {
 		struct kvctl_node *node = &nodes->nodes[i];
 		if (strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && kvctl_node_up(node) &&
-		    !kvctl_node_waits(node) && strcmp(node->status->state, "learner") != 0 && !is_member(nodes->config, node))
+		    !kvctl_node_waits(node) && strcmp(node->status->state, "learner") != 0 &&
+		    !is_member(nodes->config, node))
 			is_outsider(node, "not joined",
-				    "no member of group %" PRIu64 " in the newest configuration (kvctl config)",
+				    "no member of group %" PRIu64
+				    " in the newest configuration (kvctl config)",
 				    node->group);
 	}
 }
@@ -198,7 +208,8 @@ static void fetch_config(struct kvctl_nodes *nodes, struct synod *s)
 {
 	bool masters_lead = false;
 	for (size_t i = 0; i < nodes->count; i++)
-		masters_lead |= strcmp(nodes->nodes[i].role, node_role_text(ROLE_SHARDMASTER)) == 0 &&
+		masters_lead |= strcmp(nodes->nodes[i].role, node_role_text(ROLE_SHARDMASTER)) ==
+					0 &&
 				kvctl_node_up(&nodes->nodes[i]) &&
 				strcmp(nodes->nodes[i].status->state, "leader") == 0;
 	if (nodes->config == NULL && masters_lead)
@@ -209,22 +220,28 @@ static bool names_address(const struct kvctl_nodes *nodes, uint64_t gid, const c
 {
 	for (size_t i = 0; i < nodes->count; i++) {
 		const struct kvctl_node *node = &nodes->nodes[i];
-		if (node->group == gid && strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 && same_address(node->address, address))
+		if (node->group == gid && strcmp(node->role, node_role_text(ROLE_SHARDKV)) == 0 &&
+		    same_address(node->address, address))
 			return true;
 	}
 	return false;
 }
 
-/* Members of the groups that cluster.conf names, and which it does not have yet. True if there are any. */
+/*
+ * Members of the groups that cluster.conf names, and which it does not have yet. True if there are
+ * any.
+ */
 static bool add_newer(struct kvctl_nodes *nodes, struct synod *s)
 {
 	size_t before = nodes->count;
 	fetch_config(nodes, s);
 	const struct synod_config *config = nodes->config;
-	for (size_t i = 0; config != NULL && config->status == SYNOD_OK && i < config->ngroups; i++) {
+	for (size_t i = 0; config != NULL && config->status == SYNOD_OK && i < config->ngroups;
+	     i++) {
 		for (size_t j = 0; j < config->groups[i].nmembers; j++) {
 			const char *address = config->groups[i].members[j];
-			if (known(nodes, address) || names_address(nodes, config->groups[i].gid, address))
+			if (known(nodes, address) ||
+			    names_address(nodes, config->groups[i].gid, address))
 				continue;
 			struct kvctl_node *node = add(nodes, address);
 			node->role = node_role_text(ROLE_SHARDKV);
@@ -234,15 +251,14 @@ static bool add_newer(struct kvctl_nodes *nodes, struct synod *s)
 	return nodes->count > before;
 }
 
-static void find_outsiders(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s, bool from_conf)
+static void find_outsiders(struct kvctl *kvctl, struct kvctl_nodes *nodes, struct synod *s,
+			   bool from_conf)
 {
 	uint64_t began_ms = kvctl_now_ms();
 	for (size_t i = 0; i < nodes->count; i++) {
 		struct kvctl_node *node = &nodes->nodes[i];
 		switch (node->status->status) {
-		case SYNOD_OK:
-			judge_answer(node, node->status, from_conf);
-			break;
+		case SYNOD_OK: judge_answer(node, node->status, from_conf); break;
 		case SYNOD_WRONG_CLUSTER:
 			is_outsider(node, "wrong cluster", "%s", node->status->message);
 			break;
@@ -269,8 +285,8 @@ bool kvctl_node_up(const struct kvctl_node *node)
 
 bool kvctl_node_waits(const struct kvctl_node *node)
 {
-	return kvctl_node_up(node) &&
-	       (strcmp(node->status->state, "joining") == 0 || strcmp(node->status->state, "waiting") == 0);
+	return kvctl_node_up(node) && (strcmp(node->status->state, "joining") == 0 ||
+				       strcmp(node->status->state, "waiting") == 0);
 }
 
 bool kvctl_same_group(const struct kvctl_node *a, const struct kvctl_node *b)
@@ -291,7 +307,8 @@ char *kvctl_group_name(const struct kvctl_node *node)
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(node->role, node_role_text(names[i].role)) == 0)
 			return alloc_string(names[i].name);
-	return node->group != 0 ? alloc_format("group %" PRIu64, node->group) : alloc_string("shard masters");
+	return node->group != 0 ? alloc_format("group %" PRIu64, node->group)
+				: alloc_string("shard masters");
 }
 
 /* ---- all together ---- */
@@ -342,7 +359,9 @@ void kvctl_nodes_group(const struct kvctl_nodes *nodes, size_t i, size_t *leader
 			continue;
 		if (other->status->chosen > *chosen)
 			*chosen = other->status->chosen;
-		/* A leader that has been deposed and does not know it yet has the smaller ballot. */
+		/*
+		 * A leader that has been deposed and does not know it yet has the smaller ballot.
+		 */
 		bool leads = strcmp(other->status->state, "leader") == 0 ||
 			     strcmp(other->status->state, "primary") == 0;
 		if (leads && (*leader == SIZE_MAX || other->status->ballot > ballot)) {

@@ -27,14 +27,16 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 	case GLOBAL_CONFIG:
 	case GLOBAL_ENDPOINTS:
 		if (kvctl->in_shell)
-			return kvctl_usage(kvctl, "the shell stays with the cluster that it was started for");
+			return kvctl_usage(
+				kvctl, "the shell stays with the cluster that it was started for");
 		kvctl->config_file = option == GLOBAL_CONFIG ? argument : NULL;
 		kvctl->endpoints = option == GLOBAL_ENDPOINTS ? argument : NULL;
 		return EXIT_OK;
 	case GLOBAL_TRACE:
 		if (kvctl->synod != NULL)
-			return kvctl_usage(kvctl,
-					   "--trace comes before the first request: kvctl --trace FILE shell");
+			return kvctl_usage(
+				kvctl,
+				"--trace comes before the first request: kvctl --trace FILE shell");
 		if (argument[0] == '\0')
 			return kvctl_usage(kvctl, "--trace wants the name of a file");
 		kvctl->trace_file = argument;
@@ -45,7 +47,8 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 		if (kvctl_parse_duration(argument, &kvctl->timeout_ms))
 			return EXIT_OK;
 		return kvctl_usage(kvctl,
-				   "--timeout %s: a duration is a number with ms, s, m or h, as in 500ms or 5s, "
+				   "--timeout %s: a duration is a number with ms, s, m or h, as in "
+				   "500ms or 5s, "
 				   "from 1ms to 24h",
 				   argument);
 	case 'o':
@@ -53,8 +56,7 @@ int kvctl_global_option(struct kvctl *kvctl, int option, const char *argument)
 		if (kvctl->json || strcmp(argument, "plain") == 0)
 			return EXIT_OK;
 		return kvctl_usage(kvctl, "-o %s: the output is plain or json", argument);
-	default:
-		return EXIT_USAGE;
+	default: return EXIT_USAGE;
 	}
 }
 
@@ -88,11 +90,13 @@ void kvctl_options_end(int argc, char **argv)
 
 const char *kvctl_option_text(const char *argument)
 {
-	return argument[0] == NUMBER_MARK && is_negative_number(argument + 1) ? argument + 1 : argument;
+	return argument[0] == NUMBER_MARK && is_negative_number(argument + 1) ? argument + 1
+									      : argument;
 }
 
 /* ", did you mean --limit?" or "": of the long options of `all`. */
-static const char *suggest_option(const char *word, const struct option *all, char *out, size_t size)
+static const char *suggest_option(const char *word, const struct option *all, char *out,
+				  size_t size)
 {
 	const char *names[GLOBALS + SPECIFIC_MAX + 1];
 	char typed[64];
@@ -118,12 +122,15 @@ static void report_mistake(struct kvctl *kvctl, int kind, char **argv, const str
 	else if (kind == ':')
 		kvctl_usage(kvctl, "%s needs an argument", word);
 	else if (optopt != 0 && optopt < 128 && isprint(optopt))
-		kvctl_usage(kvctl, "unknown option -%c; a word that begins with a dash goes behind \"--\"",
+		kvctl_usage(kvctl,
+			    "unknown option -%c; a word that begins with a dash goes behind \"--\"",
 			    optopt);
 	else if (suggest_option(word, all, suggestion, sizeof suggestion)[0] != '\0')
 		kvctl_usage(kvctl, "unknown option %s%s", word, suggestion);
 	else
-		kvctl_usage(kvctl, "unknown option %s; a word that begins with a dash goes behind \"--\"", word);
+		kvctl_usage(kvctl,
+			    "unknown option %s; a word that begins with a dash goes behind \"--\"",
+			    word);
 }
 
 int kvctl_next_option(struct kvctl *kvctl, int argc, char **argv, const struct option *specific)

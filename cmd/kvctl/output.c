@@ -23,16 +23,17 @@ static void print_line(const char *line)
 	buffer_free(&wrapped);
 }
 
-__attribute__((format(printf, 2, 0))) static void print_error(const struct kvctl *kvctl, const char *format,
-							      va_list arguments)
+__attribute__((format(printf, 2, 0))) static void print_error(const struct kvctl *kvctl,
+							      const char *format, va_list arguments)
 {
 	char *text;
 	if (vasprintf(&text, format, arguments) < 0)
 		return;
 	/* Data that is already written comes first, also when both go to one terminal. */
 	fflush(stdout);
-	char *line = kvctl->command != NULL ? alloc_format("kvctl %s: %s", kvctl->command->name, text)
-					    : alloc_format("kvctl: %s", text);
+	char *line = kvctl->command != NULL
+			     ? alloc_format("kvctl %s: %s", kvctl->command->name, text)
+			     : alloc_format("kvctl: %s", text);
 	print_line(line);
 	free(line);
 	free(text);
@@ -69,8 +70,8 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
 	if (kvctl->command != NULL) {
 		struct buffer usage = {0};
 		kvctl_usage_line(kvctl->command, kvctl_columns(STDERR_FILENO), &usage);
-		fprintf(stderr, "%.*sSee kvctl help %s.\n", (int)usage.len, (const char *)usage.data,
-			kvctl->command->name);
+		fprintf(stderr, "%.*sSee kvctl help %s.\n", (int)usage.len,
+			(const char *)usage.data, kvctl->command->name);
 		buffer_free(&usage);
 	} else {
 		fprintf(stderr, "See kvctl help.\n");
@@ -81,23 +82,16 @@ int kvctl_usage(const struct kvctl *kvctl, const char *format, ...)
 int kvctl_exit_code(int status)
 {
 	switch (status) {
-	case SYNOD_OK:
-		return EXIT_OK;
-	case SYNOD_NOT_FOUND:
-		return EXIT_NOT_FOUND;
-	case SYNOD_COMPARE_FALSE:
-		return EXIT_COMPARE_FALSE;
+	case SYNOD_OK: return EXIT_OK;
+	case SYNOD_NOT_FOUND: return EXIT_NOT_FOUND;
+	case SYNOD_COMPARE_FALSE: return EXIT_COMPARE_FALSE;
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_BUSY:
 	case SYNOD_NO_MEMORY:
-	case SYNOD_CLOSED:
-		return EXIT_UNAVAILABLE;
-	case SYNOD_UNKNOWN:
-		return EXIT_UNKNOWN;
-	case SYNOD_CONFIG:
-		return EXIT_USAGE;
-	default:
-		return EXIT_REFUSED;
+	case SYNOD_CLOSED: return EXIT_UNAVAILABLE;
+	case SYNOD_UNKNOWN: return EXIT_UNKNOWN;
+	case SYNOD_CONFIG: return EXIT_USAGE;
+	default: return EXIT_REFUSED;
 	}
 }
 
@@ -105,12 +99,10 @@ int kvctl_exit_code(int status)
 static const char *advice(const struct kvctl *kvctl, int status)
 {
 	switch (status) {
-	case SYNOD_UNAVAILABLE:
-		return kvctl->primary ? " (see kvctl view)" : " (see kvctl status)";
+	case SYNOD_UNAVAILABLE: return kvctl->primary ? " (see kvctl view)" : " (see kvctl status)";
 	case SYNOD_UNKNOWN:
 		return " (it may or may not have been applied: read before you repeat it)";
-	default:
-		return "";
+	default: return "";
 	}
 }
 
@@ -129,20 +121,24 @@ int kvctl_failed(const struct kvctl *kvctl, int status, const char *message)
 }
 
 /*
- * What a failed write of the output means for the exit code. A reader that has gone wanted no more: nothing is
- * amiss.
+ * What a failed write of the output means for the exit code. A reader that has gone wanted no more:
+ * nothing is amiss.
  */
 static int judge_output(const struct kvctl *kvctl, int exit_code, int error)
 {
 	if (error == 0 || error == EPIPE)
 		return exit_code;
 	if (exit_code != EXIT_OK)
-		kvctl_error(kvctl, "and its output could not be written to stdout: %s", strerror(error));
+		kvctl_error(kvctl, "and its output could not be written to stdout: %s",
+			    strerror(error));
 	else if (kvctl->applied)
-		kvctl_error(kvctl, "applied (do not repeat it), but its output could not be written to stdout: %s",
+		kvctl_error(kvctl,
+			    "applied (do not repeat it), but its output could not be written to "
+			    "stdout: %s",
 			    strerror(error));
 	else
-		kvctl_error(kvctl, "done, but its output could not be written to stdout: %s", strerror(error));
+		kvctl_error(kvctl, "done, but its output could not be written to stdout: %s",
+			    strerror(error));
 	return exit_code == EXIT_OK ? EXIT_UNPRINTED : exit_code;
 }
 
@@ -185,21 +181,26 @@ void kvctl_json_bytes(json_t *object, const char *name, struct synod_bytes bytes
 		return;
 	}
 	if (kvctl_is_text(in)) {
-		json_object_set_new(object, name, json_stringn(bytes.len > 0 ? bytes.data : "", bytes.len));
+		json_object_set_new(object, name,
+				    json_stringn(bytes.len > 0 ? bytes.data : "", bytes.len));
 		return;
 	}
 	struct buffer encoded = {0};
 	base64_encode(&encoded, in);
 	json_object_set_new(object, name, json_stringn((const char *)encoded.data, encoded.len));
 	buffer_free(&encoded);
-	char *encoding = strcmp(name, "value") == 0 ? alloc_string("encoding") : alloc_format("%s_encoding", name);
+	char *encoding = strcmp(name, "value") == 0 ? alloc_string("encoding")
+						    : alloc_format("%s_encoding", name);
 	json_object_set_new(object, encoding, json_string("base64"));
 	free(encoding);
 }
 
 json_t *kvctl_json_u64(uint64_t value)
 {
-	/* jansson has signed integers; beyond them a real loses precision, but not the order of magnitude. */
+	/*
+	 * jansson has signed integers; beyond them a real loses precision, but not the order of
+	 * magnitude.
+	 */
 	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
 }
 

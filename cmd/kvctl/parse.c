@@ -39,12 +39,14 @@ bool kvctl_parse_duration(const char *text, uint32_t *ms)
 	static const struct {
 		const char *suffix;
 		double ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}};
+	} units[] = {{"ms", 1},    {"s", 1000},    {"", 1000},
+		     {"m", 60000}, {"min", 60000}, {"h", 3600000}};
 	char *end;
 	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
 		return false;
 	/* Hexadecimal and exponents are nobody's idea of a duration. */
-	if (strspn(text, "0123456789.") + strspn(text + strspn(text, "0123456789."), "mshin") != strlen(text))
+	if (strspn(text, "0123456789.") + strspn(text + strspn(text, "0123456789."), "mshin") !=
+	    strlen(text))
 		return false;
 	double value = strtod(text, &end);
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {

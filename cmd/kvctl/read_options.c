@@ -1,11 +1,15 @@
-/* --consistency, --prefer and --max-age: who answers a read, and what is said of how old the answer may be. */
+/*
+ * --consistency, --prefer and --max-age: who answers a read, and what is said of how old the answer
+ * may be.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kvctl.h"
 
-static int word(struct kvctl *kvctl, const char *option, const char *argument, const char *const words[], int *out)
+static int word(struct kvctl *kvctl, const char *option, const char *argument,
+		const char *const words[], int *out)
 {
 	for (*out = 0; words[*out] != NULL; ++*out)
 		if (strcmp(argument, words[*out]) == 0)
@@ -24,8 +28,10 @@ static int max_age(struct kvctl *kvctl, const char *argument, uint32_t *ms)
 	} else if (kvctl_parse_duration(argument, ms)) {
 		return EXIT_OK;
 	}
-	return kvctl_usage(kvctl, "--max-age %s: milliseconds, or a number with ms, s, m or h, from 1ms to 24h",
-			   argument);
+	return kvctl_usage(
+		kvctl,
+		"--max-age %s: milliseconds, or a number with ms, s, m or h, from 1ms to 24h",
+		argument);
 }
 
 int kvctl_read_option(struct kvctl *kvctl, struct kvctl_read *read, enum kvctl_read_option option,
@@ -56,12 +62,11 @@ int kvctl_read_check(struct kvctl *kvctl, struct kvctl_read *read)
 	read->options.size = sizeof read->options;
 	read->options.timeout_ms = kvctl->timeout_ms;
 	if (read->options.max_age_ms != 0 && read->options.consistency != SYNOD_STALE)
-		return kvctl_usage(kvctl,
-				   "--max-age goes with --consistency stale: a linearizable answer is never old");
+		return kvctl_usage(kvctl, "--max-age goes with --consistency stale: a linearizable "
+					  "answer is never old");
 	if (read->given && kvctl->primary)
-		return kvctl_usage(
-			kvctl,
-			"the primary answers by itself: --consistency, --prefer and --max-age are for replicas");
+		return kvctl_usage(kvctl, "the primary answers by itself: --consistency, --prefer "
+					  "and --max-age are for replicas");
 	return EXIT_OK;
 }
 
@@ -82,8 +87,8 @@ void kvctl_read_tell(const struct kvctl *kvctl, const struct kvctl_read *read)
 	/* What was read comes first, where both go to one terminal. */
 	fflush(stdout);
 	if (read->unknown)
-		fprintf(stderr,
-			"age: unknown (the replica has not heard of a confirmed leader since it started)\n");
+		fprintf(stderr, "age: unknown (the replica has not heard of a confirmed leader "
+				"since it started)\n");
 	else
 		fprintf(stderr, "age: at most %" PRIu64 " ms\n", read->age_ms);
 }
@@ -107,7 +112,8 @@ void kvctl_read_json(json_t *object, const struct synod_reply *reply)
 	if (!one.seen)
 		return;
 	kvctl_read_json_age(object, &one);
-	json_object_set_new(object, "slot", reply->slot != 0 ? kvctl_json_u64(reply->slot) : json_null());
+	json_object_set_new(object, "slot",
+			    reply->slot != 0 ? kvctl_json_u64(reply->slot) : json_null());
 }
 
 void kvctl_read_json_all(const struct kvctl_read *read)

@@ -7,7 +7,8 @@
 
 bool kvctl_parse_format(const char *text, enum kvctl_format *out)
 {
-	static const char *const names[] = {[KVCTL_TSV] = "tsv", [KVCTL_JSONL] = "jsonl", [KVCTL_CSV] = "csv"};
+	static const char *const names[] = {
+		[KVCTL_TSV] = "tsv", [KVCTL_JSONL] = "jsonl", [KVCTL_CSV] = "csv"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (strcmp(text, names[i]) != 0)
 			continue;
@@ -19,7 +20,8 @@ bool kvctl_parse_format(const char *text, enum kvctl_format *out)
 
 static size_t skip_blanks(struct slice line, size_t at)
 {
-	while (at < line.len && (line.data[at] == ' ' || line.data[at] == '\t' || line.data[at] == '\r'))
+	while (at < line.len &&
+	       (line.data[at] == ' ' || line.data[at] == '\t' || line.data[at] == '\r'))
 		at++;
 	return at;
 }
@@ -49,7 +51,8 @@ static bool plain(struct slice s, bool tabs)
 
 static bool fits_tsv(struct slice key, struct slice value)
 {
-	return plain(key, false) && plain(value, true) && !slice_has_prefix(key, slice_string(BYTE_ORDER_MARK));
+	return plain(key, false) && plain(value, true) &&
+	       !slice_has_prefix(key, slice_string(BYTE_ORDER_MARK));
 }
 
 /* False, and nothing appended: the record does not fit, or would be taken for JSON. */
@@ -82,8 +85,8 @@ static void format_json(struct buffer *out, struct synod_bytes key, struct synod
 /* Quoted where RFC 4180 asks for it, and where others trim blanks or look for a byte order mark. */
 static void format_field(struct buffer *out, struct slice text)
 {
-	bool quoted = text.len > 0 &&
-		      (text.data[0] == ' ' || text.data[text.len - 1] == ' ' || text.data[0] == 0xef);
+	bool quoted = text.len > 0 && (text.data[0] == ' ' || text.data[text.len - 1] == ' ' ||
+				       text.data[0] == 0xef);
 	for (size_t i = 0; i < text.len && !quoted; i++)
 		quoted = text.data[i] < 0x20 || text.data[i] == ',' || text.data[i] == '"';
 	if (!quoted) {
@@ -155,7 +158,8 @@ static const char *take_field(const json_t *object, const char *name, const char
 		return NULL;
 	}
 	if (!json_is_string(encoding) || strcmp(json_string_value(encoding), "base64") != 0) {
-		snprintf(error, error_size, "\"%s\" is not \"base64\", the only encoding", encoding_name);
+		snprintf(error, error_size, "\"%s\" is not \"base64\", the only encoding",
+			 encoding_name);
 		return error;
 	}
 	if (kvctl_base64_decode(out, text))
@@ -164,20 +168,25 @@ static const char *take_field(const json_t *object, const char *name, const char
 	return error;
 }
 
-/* What export and get -o json write; another name is a mistake that would silently drop something. */
+/*
+ * What export and get -o json write; another name is a mistake that would silently drop something.
+ */
 static const char *check_names(json_t *object, char *error, size_t error_size)
 {
-	static const char *const names[] = {"key", "value", "key_encoding", "encoding", "version", "modification"};
+	static const char *const names[] = {"key",      "value",   "key_encoding",
+					    "encoding", "version", "modification"};
 	const char *name;
 	json_t *value;
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		bool known = false;
 		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 			known |= strcmp(names[i], name) == 0;
 		if (known)
 			continue;
 		snprintf(error, error_size,
-			 "unknown member \"%.60s\": known are \"key\", \"value\", \"key_encoding\" and "
+			 "unknown member \"%.60s\": known are \"key\", \"value\", \"key_encoding\" "
+			 "and "
 			 "\"encoding\"",
 			 name);
 		return error;
@@ -198,8 +207,8 @@ static const char *parse_object(json_t *object, struct buffer *out, size_t *key_
 	return wrong == NULL && *key_len == 0 ? "the key is empty" : wrong;
 }
 
-const char *kvctl_record_parse_json(struct slice line, struct buffer *out, size_t *key_len, char *error,
-				    size_t error_size)
+const char *kvctl_record_parse_json(struct slice line, struct buffer *out, size_t *key_len,
+				    char *error, size_t error_size)
 {
 	size_t first = skip_blanks(line, 0), before = out->len;
 	if (first < line.len && line.data[first] == '[')
@@ -207,11 +216,11 @@ const char *kvctl_record_parse_json(struct slice line, struct buffer *out, size_
 	if (first == line.len || line.data[first] != '{')
 		return "no JSON object";
 	json_error_t why;
-	json_t *object = json_loadb((const char *)line.data, line.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES,
-				    &why);
+	json_t *object = json_loadb((const char *)line.data, line.len,
+				    JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
 	if (object == NULL && json_error_code(&why) == json_error_premature_end_of_input)
-		return "the object does not end in this line: JSON lines are one object a line (jq -c . makes "
-		       "them)";
+		return "the object does not end in this line: JSON lines are one object a line (jq "
+		       "-c . makes them)";
 	if (object == NULL && json_error_code(&why) == json_error_end_of_input_expected)
 		return "something stands behind the JSON object";
 	if (object == NULL) {

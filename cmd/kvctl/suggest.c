@@ -7,8 +7,8 @@
 #define WORD_MAX 32u
 
 /*
- * How many letters have to be inserted, taken away, changed, or exchanged with their neighbour, to make one of the
- * other (optimal string alignment).
+ * How many letters have to be inserted, taken away, changed, or exchanged with their neighbour, to
+ * make one of the other (optimal string alignment).
  */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
@@ -16,7 +16,8 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	for (size_t j = 0; j <= b_len; j++)
 		rows[0][j] = j;
 	for (size_t i = 1; i <= a_len; i++) {
-		size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+		size_t *row = rows[i % 3], *above = rows[(i + 2) % 3],
+		       *two_above = rows[(i + 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
 			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);

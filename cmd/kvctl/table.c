@@ -85,7 +85,8 @@ void kvctl_table_init(struct kvctl_table *table, size_t ncolumns, const char *co
 void kvctl_table_row(struct kvctl_table *table)
 {
 	table->nrows++;
-	table->cells = alloc_resize(table->cells, table->nrows * table->ncolumns, sizeof *table->cells);
+	table->cells = alloc_resize(table->cells, table->nrows * table->ncolumns,
+				    sizeof *table->cells);
 	for (size_t i = 0; i < table->ncolumns; i++)
 		table->cells[(table->nrows - 1) * table->ncolumns + i] = NULL;
 }
@@ -137,7 +138,8 @@ static struct layout natural(const struct kvctl_table *table)
 }
 
 /* Leaves out the column that matters least; false: all that are left stay. */
-static bool leave_out(const struct kvctl_table *table, struct layout *layout, struct buffer *missing)
+static bool leave_out(const struct kvctl_table *table, struct layout *layout,
+		      struct buffer *missing)
 {
 	size_t worst = SIZE_MAX;
 	for (size_t i = 0; i < layout->count; i++)
@@ -238,7 +240,8 @@ void kvctl_table_print(const struct kvctl_table *table)
 	kvctl_table_format(table, kvctl_columns(STDOUT_FILENO), &out, &missing);
 	fwrite(out.data, 1, out.len, stdout);
 	if (missing.len > 0)
-		kvctl_note("(no room for %.*s; -o json has all)", (int)missing.len, (const char *)missing.data);
+		kvctl_note("(no room for %.*s; -o json has all)", (int)missing.len,
+			   (const char *)missing.data);
 	buffer_free(&out);
 	buffer_free(&missing);
 }

@@ -18,7 +18,10 @@ struct tracing {
 	uint32_t *effects; /* of a send: the position of its (first) receive */
 };
 
-/* Prints the events as a table or as JSON, and writes the file for ShiViz if one is wanted. An exit code. */
+/*
+ * Prints the events as a table or as JSON, and writes the file for ShiViz if one is wanted. An exit
+ * code.
+ */
 int trace_show(struct tracing *t, const struct synod_reply *reply);
 
 #endif

@@ -27,8 +27,8 @@ struct row {
 };
 
 /* The value of a word; of a receive also that of the send, which says what the message is about. */
-static void word_of(const struct tracing *t, const struct causal_event *e, const char *name, char *out,
-		    size_t size)
+static void word_of(const struct tracing *t, const struct causal_event *e, const char *name,
+		    char *out, size_t size)
 {
 	struct slice value = {0};
 	if (!trace_word(e->text, name, &value) && e->cause != CAUSAL_NOBODY)
@@ -68,8 +68,8 @@ static void describe(const struct tracing *t, uint32_t i, char *out, size_t size
 		return;
 	const char *name = other_side(t, i, peer, sizeof peer);
 	if (name[0] != '\0')
-		snprintf(out + used, size - used, " %s %s", e->words.kind == TRACE_SEND ? "to" : "from",
-			 name);
+		snprintf(out + used, size - used, " %s %s",
+			 e->words.kind == TRACE_SEND ? "to" : "from", name);
 }
 
 static void make_row(const struct tracing *t, uint32_t i, struct row *row)
@@ -138,12 +138,13 @@ static void print_json(const struct tracing *t, const struct synod_reply *reply)
 	for (uint32_t i = 0; i < causal_count(t->causal); i++) {
 		const struct causal_event *e = causal_at(t->causal, i);
 		make_row(t, i, &row);
-		json_t *event = json_pack("{s:i,s:s,s:s,s:o,s:o,s:o,s:o}", "line", (int)i + 1, "node",
-					  causal_host(t->causal, e->host), "event", row.event, "lamport",
-					  kvctl_json_u64(e->words.lamport), "hlc_ms",
-					  kvctl_json_u64(hlc_milliseconds(e->words.hlc)), "hlc_counter",
-					  kvctl_json_u64(e->words.hlc & ((1u << HLC_COUNTER_BITS) - 1)),
-					  "clock", clock_json(t, &e->clock));
+		json_t *event = json_pack(
+			"{s:i,s:s,s:s,s:o,s:o,s:o,s:o}", "line", (int)i + 1, "node",
+			causal_host(t->causal, e->host), "event", row.event, "lamport",
+			kvctl_json_u64(e->words.lamport), "hlc_ms",
+			kvctl_json_u64(hlc_milliseconds(e->words.hlc)), "hlc_counter",
+			kvctl_json_u64(e->words.hlc & ((1u << HLC_COUNTER_BITS) - 1)), "clock",
+			clock_json(t, &e->clock));
 		if (row.slot[0] != '\0')
 			json_object_set_new(event, "slot", json_string(row.slot));
 		if (row.ballot[0] != '\0')
@@ -153,9 +154,10 @@ static void print_json(const struct tracing *t, const struct synod_reply *reply)
 		json_array_append_new(events, event);
 	}
 	snprintf(id, sizeof id, "%016" PRIx64, t->id);
-	json_t *out = json_pack(
-		"{s:s,s:s,s:s,s:o}", "trace", id, "op", t->value == NULL ? "get" : "put", "outcome",
-		reply->status == SYNOD_OK ? "ok" : synod_status_text(reply->status), "events", events);
+	json_t *out = json_pack("{s:s,s:s,s:s,s:o}", "trace", id, "op",
+				t->value == NULL ? "get" : "put", "outcome",
+				reply->status == SYNOD_OK ? "ok" : synod_status_text(reply->status),
+				"events", events);
 	kvctl_json_bytes(out, "key", (struct synod_bytes){.data = t->key, .len = strlen(t->key)});
 	kvctl_print_json(out);
 }
@@ -173,7 +175,8 @@ static int write_shiviz(const struct tracing *t)
 	if (error != 0)
 		kvctl_error(t->kvctl, "cannot write %s: %s", t->shiviz, strerror(error));
 	else
-		fprintf(stderr, "%s: for ShiViz, the expression is: %s\n", t->shiviz, TRACE_EXPRESSION);
+		fprintf(stderr, "%s: for ShiViz, the expression is: %s\n", t->shiviz,
+			TRACE_EXPRESSION);
 	return error == 0 ? EXIT_OK : EXIT_UNPRINTED;
 }
 

@@ -58,7 +58,9 @@ static const struct {
 	{"missing", SYNOD_EXISTS_FLAG, true, 0},
 };
 #define TARGETS (sizeof targets / sizeof targets[0])
-#define COMPARE_SYNTAX "a compare is value(K)=V, version(K)=N, mod(K)=N, exists(K) or missing(K), with = != < or >"
+#define COMPARE_SYNTAX \
+	"a compare is value(K)=V, version(K)=N, mod(K)=N, exists(K) or missing(K), with = != < " \
+	"or >"
 
 /* The length of "(K)" at the front, K possibly in quotes; 0: malformed. */
 static size_t key_length(struct slice text)
@@ -103,7 +105,8 @@ static bool take_relation(struct slice *text, enum synod_relation *out)
 }
 
 /* What stands behind "value(K)" or "version(K)". */
-static const char *read_relation(struct kvctl_txn *txn, struct slice rest, struct synod_compare *compare)
+static const char *read_relation(struct kvctl_txn *txn, struct slice rest,
+				 struct synod_compare *compare)
 {
 	struct synod_bytes value;
 	if (!take_relation(&rest, &compare->relation))
@@ -132,7 +135,8 @@ const char *kvctl_txn_compare(struct kvctl_txn *txn, struct slice text)
 		if (key < 2)
 			continue;
 		struct synod_compare *compare = &txn->when[txn->nwhen];
-		*compare = (struct synod_compare){.target = targets[i].target, .number = targets[i].number};
+		*compare = (struct synod_compare){.target = targets[i].target,
+						  .number = targets[i].number};
 		const char *wrong = unquote(txn, slice(rest.data + 1, key - 2), &compare->key);
 		rest = trim(slice(rest.data + key, rest.len - key));
 		if (wrong == NULL && compare->key.len == 0)
@@ -150,7 +154,8 @@ const char *kvctl_txn_compare(struct kvctl_txn *txn, struct slice text)
 /* ---- operations ---- */
 
 #define OP_SYNTAX \
-	"an operation is put K V, get K, del K, append K V, incr K [N], cas K OLD NEW or cas --absent K NEW"
+	"an operation is put K V, get K, del K, append K V, incr K [N], cas K OLD NEW or cas " \
+	"--absent K NEW"
 
 static bool word_is(struct synod_bytes word, const char *text)
 {
@@ -177,8 +182,9 @@ static const char *read_op(const struct kvctl_words *words, struct synod_op *op)
 		enum synod_op_kind kind;
 		size_t count;
 	} kinds[] = {
-		{"put", SYNOD_OP_PUT, 3},       {"get", SYNOD_OP_GET, 2},       {"del", SYNOD_OP_DELETE, 2},
-		{"delete", SYNOD_OP_DELETE, 2}, {"append", SYNOD_OP_APPEND, 3}, {"incr", SYNOD_OP_INCR, 2},
+		{"put", SYNOD_OP_PUT, 3},       {"get", SYNOD_OP_GET, 2},
+		{"del", SYNOD_OP_DELETE, 2},    {"delete", SYNOD_OP_DELETE, 2},
+		{"append", SYNOD_OP_APPEND, 3}, {"incr", SYNOD_OP_INCR, 2},
 		{"incr", SYNOD_OP_INCR, 3},
 	};
 	*op = (struct synod_op){.delta = 1};
@@ -238,7 +244,8 @@ const char *kvctl_txn_blocks(struct kvctl_txn *txn, struct slice text, size_t *l
 		else if (block <= 2)
 			wrong = kvctl_txn_op(txn, content, block == 2);
 		else
-			wrong = "there are three blocks: compares, success operations, failure operations";
+			wrong = "there are three blocks: compares, success operations, failure "
+				"operations";
 		if (wrong != NULL)
 			return wrong;
 	}

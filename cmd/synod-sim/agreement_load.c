@@ -12,21 +12,23 @@
 
 /* ---- what must hold ---- */
 
-static void check_value(struct agreement_load *load, const char *who, uint64_t seq, struct slice value)
+static void check_value(struct agreement_load *load, const char *who, uint64_t seq,
+			struct slice value)
 {
 	char proposed[32];
 	struct bytes *known = map_get(&load->decided, seq + 1);
 	int len = snprintf(proposed, sizeof proposed, "%" PRIu64 ".", seq);
 	if (!slice_has_prefix(value, slice(proposed, (size_t)len)))
 		scene_fail(load->scene, VERDICT_SAFETY,
-			   "%s: instance %" PRIu64 " is decided with what nobody proposed: %.*s", who, seq,
-			   (int)value.len, (const char *)value.data);
+			   "%s: instance %" PRIu64 " is decided with what nobody proposed: %.*s",
+			   who, seq, (int)value.len, (const char *)value.data);
 	if (known == NULL)
 		map_put(&load->decided, seq + 1, bytes_copy(value));
 	else if (!slice_equal(bytes_slice(known), value))
 		scene_fail(load->scene, VERDICT_SAFETY,
-			   "%s: instance %" PRIu64 " has two decisions, %.*s and %.*s", who, seq, (int)known->len,
-			   (const char *)known->data, (int)value.len, (const char *)value.data);
+			   "%s: instance %" PRIu64 " has two decisions, %.*s and %.*s", who, seq,
+			   (int)known->len, (const char *)known->data, (int)value.len,
+			   (const char *)value.data);
 	while (map_get(&load->decided, load->low + 1) != NULL)
 		load->low++;
 }
@@ -50,7 +52,8 @@ static void check_shown(struct agreement_load *load, struct agreement_peer *peer
 		enum agreement_state state = agreement_status(core, key - 1, &now);
 		if (state == AGREEMENT_STATE_PENDING)
 			scene_fail(load->scene, VERDICT_SAFETY,
-				   "%s has shown a decision of instance %" PRIu64 ", and lost it", name, key - 1);
+				   "%s has shown a decision of instance %" PRIu64 ", and lost it",
+				   name, key - 1);
 	}
 }
 
@@ -88,17 +91,20 @@ static void note_disk(struct agreement_peer *peer, const struct sim_process *pro
 	peer->nmins = 0;
 }
 
-static void check_min(struct agreement_load *load, struct agreement_peer *peer, const char *name, uint64_t min)
+static void check_min(struct agreement_load *load, struct agreement_peer *peer, const char *name,
+		      uint64_t min)
 {
 	uint64_t before = peer->nmins == 0 ? 0 : peer->mins[peer->nmins - 1].min;
 	if (min < before || min > least_done(load))
 		scene_fail(load->scene, VERDICT_SAFETY,
-			   "%s: min is %" PRIu64 ", was %" PRIu64 ", and all are done below %" PRIu64, name, min,
-			   before, least_done(load));
+			   "%s: min is %" PRIu64 ", was %" PRIu64
+			   ", and all are done below %" PRIu64,
+			   name, min, before, least_done(load));
 	if (min <= before)
 		return;
 	peer->mins = alloc_resize(peer->mins, peer->nmins + 1, sizeof *peer->mins);
-	peer->mins[peer->nmins++] = (struct agreement_min){.at_us = load->scene->world->now_us, .min = min};
+	peer->mins[peer->nmins++] = (struct agreement_min){.at_us = load->scene->world->now_us,
+							   .min = min};
 }
 
 static void note_shown(struct map *shown, uint64_t seq, uint64_t now_us)
@@ -107,19 +113,21 @@ static void note_shown(struct map *shown, uint64_t seq, uint64_t now_us)
 		map_put(shown, seq + 1, (void *)(uintptr_t)(1 + now_us));
 }
 
-static void check_standing(struct agreement_load *load, struct agreement_peer *peer, const struct sim_process *process,
-			   const struct agreement *core)
+static void check_standing(struct agreement_load *load, struct agreement_peer *peer,
+			   const struct sim_process *process, const struct agreement *core)
 {
 	const struct agreement_counters *counters = agreement_counters(core);
-	uint64_t votes = counters->sent[WIRE_AGREEMENT_PROMISE] + counters->sent[WIRE_AGREEMENT_ACCEPTED];
+	uint64_t votes = counters->sent[WIRE_AGREEMENT_PROMISE] +
+			 counters->sent[WIRE_AGREEMENT_ACCEPTED];
 	bool outside = agreement_standing(core) != AGREEMENT_INSIDE;
 	bool was_outside = peer->incarnation == process->incarnation ? peer->outside : outside;
 	uint64_t before = peer->incarnation == process->incarnation ? peer->votes : 0;
 	if (outside && was_outside && votes > before)
-		scene_fail(load->scene, VERDICT_SAFETY, "%s votes, though its disk does not count", process->name);
-	if (votes > before && sim_nemesis_is_stale(load->scene->nemesis, process))
-		scene_fail(load->scene, VERDICT_SAFETY, "%s votes in the agreement with a copy of its disk",
+		scene_fail(load->scene, VERDICT_SAFETY, "%s votes, though its disk does not count",
 			   process->name);
+	if (votes > before && sim_nemesis_is_stale(load->scene->nemesis, process))
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s votes in the agreement with a copy of its disk", process->name);
 	peer->whole |= !outside;
 	peer->outside = outside;
 	peer->votes = votes;
@@ -128,7 +136,8 @@ static void check_standing(struct agreement_load *load, struct agreement_peer *p
 void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_process *process)
 {
 	struct agreement_peer *peer = &load->peers[i];
-	const struct agreement *core = sim_process_alive(process) ? paxosd_agreement(process->node) : NULL;
+	const struct agreement *core = sim_process_alive(process) ? paxosd_agreement(process->node)
+								  : NULL;
 	struct agreement_view view;
 	size_t position = 0;
 	note_disk(peer, process);
@@ -149,7 +158,8 @@ void agreement_load_check(struct agreement_load *load, uint32_t i, struct sim_pr
 	}
 	check_min(load, peer, process->name, agreement_min(core));
 	if (agreement_counters(core)->conflicts > 0)
-		scene_fail(load->scene, VERDICT_SAFETY, "%s was told another decision than it knows", process->name);
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "%s was told another decision than it knows", process->name);
 }
 
 /* ---- what actors do ---- */
@@ -177,17 +187,18 @@ static void check_status(struct agreement_actor *actor, const struct synod_reply
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_UNKNOWN:
 	case SYNOD_CLOSED:
-	case SYNOD_NO_SPACE:
-		break;
+	case SYNOD_NO_SPACE: break;
 	default:
-		scene_fail(actor->load->scene, VERDICT_SAFETY, "the agreement service answered %s: %s",
+		scene_fail(actor->load->scene, VERDICT_SAFETY,
+			   "the agreement service answered %s: %s",
 			   synod_status_text(reply->status), reply->message);
 		break;
 	}
 }
 
 /* Checks what a client was told. True if the instance is decided. */
-static bool check_answer(struct agreement_actor *actor, const struct synod_reply *reply, struct slice payload)
+static bool check_answer(struct agreement_actor *actor, const struct synod_reply *reply,
+			 struct slice payload)
 {
 	struct agreement_load *load = actor->load;
 	struct arena arena;
@@ -198,10 +209,11 @@ static bool check_answer(struct agreement_actor *actor, const struct synod_reply
 	arena_init(&arena, ARENA_BYTES_MAX);
 	bool decided = false;
 	if (wire_agreement_state_decode(payload, &arena, &state) != 0)
-		scene_fail(load->scene, VERDICT_SAFETY, "an answer of the agreement service is malformed");
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "an answer of the agreement service is malformed");
 	else if (state.status == WIRE_AGREEMENT_IS_FORGOTTEN && actor->seq >= least_done(load))
-		scene_fail(load->scene, VERDICT_SAFETY, "instance %" PRIu64 " is said to be forgotten, and is not",
-			   actor->seq);
+		scene_fail(load->scene, VERDICT_SAFETY,
+			   "instance %" PRIu64 " is said to be forgotten, and is not", actor->seq);
 	else if (state.status == WIRE_AGREEMENT_IS_DECIDED)
 		decided = true;
 	if (decided)
@@ -210,8 +222,8 @@ static bool check_answer(struct agreement_actor *actor, const struct synod_reply
 	return decided;
 }
 
-static void ask(struct agreement_actor *actor, uint16_t method, const char *peer, struct synod_bytes value,
-		client_done done)
+static void ask(struct agreement_actor *actor, uint16_t method, const char *peer,
+		struct synod_bytes value, client_done done)
 {
 	struct client_request *request;
 	int status = client_request_agreement(&request, peer, method, actor->seq, value);
@@ -222,7 +234,8 @@ static void ask(struct agreement_actor *actor, uint16_t method, const char *peer
 	client_submit(actor->client->client, request);
 }
 
-static void waited(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void waited(struct client_request *request, const struct synod_reply *reply,
+		   struct slice payload)
 {
 	struct agreement_actor *actor = request->context;
 	if (check_answer(actor, reply, payload) && actor->load->marked)
@@ -230,7 +243,8 @@ static void waited(struct client_request *request, const struct synod_reply *rep
 	end(actor);
 }
 
-static void started(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void started(struct client_request *request, const struct synod_reply *reply,
+		    struct slice payload)
 {
 	struct agreement_actor *actor = request->context;
 	struct agreement_load *load = actor->load;
@@ -243,7 +257,8 @@ static void started(struct client_request *request, const struct synod_reply *re
 		end(actor);
 }
 
-static void told(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void told(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload)
 {
 	struct agreement_actor *actor = request->context;
 	(void)payload;
@@ -263,8 +278,8 @@ static void act(void *data, struct node *node)
 	if (choice < 65 || load->low < 4) {
 		char value[64];
 		actor->seq = load->low + rng_below(rng, OPEN_INSTANCES);
-		int len = snprintf(value, sizeof value, "%" PRIu64 ".%u.%" PRIu64, actor->seq, actor->number,
-				   load->proposals++);
+		int len = snprintf(value, sizeof value, "%" PRIu64 ".%u.%" PRIu64, actor->seq,
+				   actor->number, load->proposals++);
 		ask(actor, METHOD_AGREEMENT_START, load->marked ? NULL : peer->address,
 		    (struct synod_bytes){.data = value, .len = (size_t)len}, started);
 	} else if (choice < 85) {
@@ -331,7 +346,8 @@ bool agreement_load_progress(const struct agreement_load *load)
 	return true;
 }
 
-static bool knows_all_of(const struct agreement_load *load, const struct agreement *a, const struct agreement *b)
+static bool knows_all_of(const struct agreement_load *load, const struct agreement *a,
+			 const struct agreement *b)
 {
 	size_t position = 0;
 	uint64_t key;
@@ -359,10 +375,13 @@ bool agreement_load_complete(const struct agreement_load *load, const struct sim
 	return true;
 }
 
-bool agreement_load_same(const struct agreement_load *load, const struct sim_process *a, const struct sim_process *b)
+bool agreement_load_same(const struct agreement_load *load, const struct sim_process *a,
+			 const struct sim_process *b)
 {
-	const struct agreement *left = paxosd_agreement(a->node), *right = paxosd_agreement(b->node);
-	return left != NULL && right != NULL && knows_all_of(load, left, right) && knows_all_of(load, right, left);
+	const struct agreement *left = paxosd_agreement(a->node),
+			       *right = paxosd_agreement(b->node);
+	return left != NULL && right != NULL && knows_all_of(load, left, right) &&
+	       knows_all_of(load, right, left);
 }
 
 void agreement_load_free(struct agreement_load *load)

@@ -9,7 +9,8 @@
 
 static bool is_inside(const struct sim_process *process)
 {
-	const struct agreement *core = sim_process_alive(process) ? paxosd_agreement(process->node) : NULL;
+	const struct agreement *core = sim_process_alive(process) ? paxosd_agreement(process->node)
+								  : NULL;
 	return core != NULL && agreement_standing(core) == AGREEMENT_INSIDE;
 }
 
@@ -30,10 +31,14 @@ static void take_down(struct agreement_wipes *wipes, uint32_t peer, bool wipe)
 	if (wipe)
 		sim_nemesis_wipe_down(wipes->scene->nemesis, process);
 	wipes->restarts[peer] = (struct agreement_restart){wipes, peer};
-	sim_world_call_at(world, world->now_us + rng_below(&wipes->rng, 2 * SIM_SECOND), start_again, &wipes->restarts[peer]);
+	sim_world_call_at(world, world->now_us + rng_below(&wipes->rng, 2 * SIM_SECOND),
+			  start_again, &wipes->restarts[peer]);
 }
 
-/* All have taken part, and their memory is right: now so many disks are lost that those who are left cannot tell what was decided. */
+/*
+ * All have taken part, and their memory is right: now so many disks are lost that those who are
+ * left cannot tell what was decided.
+ */
 static bool lose_too_many(struct agreement_wipes *wipes)
 {
 	uint32_t count = wipes->npeers - (wipes->npeers / 2 + 1) + 1;
@@ -57,8 +62,11 @@ static bool lose_too_many(struct agreement_wipes *wipes)
 static void start_instance(void *data, struct node *node)
 {
 	struct buffer *payload = data;
-	node->ops->message(node, 0, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_AGREEMENT_START, .id = 1,
-						      .payload = buffer_slice(payload)});
+	node->ops->message(node, 0,
+			   &(struct message){.kind = MESSAGE_REQUEST,
+					     .method = METHOD_AGREEMENT_START,
+					     .id = 1,
+					     .payload = buffer_slice(payload)});
 }
 
 static void ask(struct agreement_wipes *wipes, uint32_t peer, const char *who)
@@ -69,7 +77,9 @@ static void ask(struct agreement_wipes *wipes, uint32_t peer, const char *who)
 	if (wipes->processes[peer]->state != SIM_RUNNING)
 		return;
 	wire_agreement_request_encode(
-		&(struct wire_agreement_request){.seq = wipes->target.seq, .value = slice(value, (size_t)len)}, &payload);
+		&(struct wire_agreement_request){.seq = wipes->target.seq,
+						 .value = slice(value, (size_t)len)},
+		&payload);
 	sim_process_call(wipes->processes[peer], start_instance, &payload);
 	buffer_free(&payload);
 }
@@ -86,7 +96,10 @@ static void cut_off(struct agreement_wipes *wipes, uint32_t peers, bool cut)
 	}
 }
 
-/* Those who were to know nothing of it are back, whatever has become of it; and so are those who knew. */
+/*
+ * Those who were to know nothing of it are back, whatever has become of it; and so are those who
+ * knew.
+ */
 static void end(void *data)
 {
 	struct agreement_wipes *wipes = data;
@@ -98,7 +111,10 @@ static void end(void *data)
 		target->set = false;
 }
 
-/* A fresh instance is begun at one peer, and so many others are cut off that they are a quorum with it. */
+/*
+ * A fresh instance is begun at one peer, and so many others are cut off that they are a quorum with
+ * it.
+ */
 static void set_up(struct agreement_wipes *wipes, uint32_t peer)
 {
 	struct sim_world *world = wipes->scene->world;
@@ -108,8 +124,10 @@ static void set_up(struct agreement_wipes *wipes, uint32_t peer)
 		if (!is_inside(wipes->processes[i]))
 			return;
 	*target = (struct agreement_target){
-		.set = true, .lost = peer,
-		.seq = agreement_next(paxosd_agreement(wipes->processes[peer]->node)) + rng_below(&wipes->rng, 4)};
+		.set = true,
+		.lost = peer,
+		.seq = agreement_next(paxosd_agreement(wipes->processes[peer]->node)) +
+		       rng_below(&wipes->rng, 4)};
 	while (count < wipes->npeers / 2) {
 		uint32_t bit = 1u << rng_below(&wipes->rng, wipes->npeers);
 		if (bit == 1u << peer || (target->ignorant & bit) != 0)
@@ -118,8 +136,8 @@ static void set_up(struct agreement_wipes *wipes, uint32_t peer)
 		count++;
 	}
 	target->holders = all & ~target->ignorant & ~(1u << peer);
-	sim_trace_note(&world->trace, "agreement_target=%s seq=%" PRIu64 " ignorant=%x", wipes->processes[peer]->name,
-		       target->seq, target->ignorant);
+	sim_trace_note(&world->trace, "agreement_target=%s seq=%" PRIu64 " ignorant=%x",
+		       wipes->processes[peer]->name, target->seq, target->ignorant);
 	cut_off(wipes, target->ignorant, true);
 	ask(wipes, peer, "first");
 	sim_world_call_at(world, world->now_us + 200 * SIM_MILLISECOND, end, wipes);
@@ -129,7 +147,9 @@ static void lose_it(void *data)
 {
 	struct agreement_wipes *wipes = data;
 	struct agreement_target *target = &wipes->target;
-	target->wiped = !wipes->stopped && sim_nemesis_wipe(wipes->scene->nemesis, wipes->processes[target->lost], &wipes->rng);
+	target->wiped = !wipes->stopped &&
+			sim_nemesis_wipe(wipes->scene->nemesis, wipes->processes[target->lost],
+					 &wipes->rng);
 }
 
 /* Those who know are cut off, and the others are asked for another value. */
@@ -140,12 +160,15 @@ static void tempt(void *data)
 	const struct agreement_target *target = &wipes->target;
 	if (wipes->stopped)
 		return;
-	sim_trace_note(&world->trace, "agreement_tempts=%s seq=%" PRIu64, wipes->processes[target->lost]->name, target->seq);
+	sim_trace_note(&world->trace, "agreement_tempts=%s seq=%" PRIu64,
+		       wipes->processes[target->lost]->name, target->seq);
 	cut_off(wipes, target->holders, true);
 	for (uint32_t i = 0; i < wipes->npeers; i++)
 		if ((target->holders & 1u << i) == 0)
 			ask(wipes, i, "tempted");
-	sim_world_call_at(world, world->now_us + rng_range(&wipes->rng, 300, 2000) * SIM_MILLISECOND, end, wipes);
+	sim_world_call_at(world,
+			  world->now_us + rng_range(&wipes->rng, 300, 2000) * SIM_MILLISECOND, end,
+			  wipes);
 }
 
 static void watch_target(struct agreement_wipes *wipes, uint32_t i)
@@ -160,7 +183,8 @@ static void watch_target(struct agreement_wipes *wipes, uint32_t i)
 		target->wiped = false;
 		sim_world_call_at(world, world->now_us, tempt, wipes);
 	}
-	while (!target->decided && agreement_next_view(paxosd_agreement(wipes->processes[i]->node), &position, &view)) {
+	while (!target->decided &&
+	       agreement_next_view(paxosd_agreement(wipes->processes[i]->node), &position, &view)) {
 		if (view.seq != target->seq || view.decided == NULL)
 			continue;
 		target->decided = true;
@@ -173,7 +197,8 @@ static void watch_target(struct agreement_wipes *wipes, uint32_t i)
 static void arm(struct agreement_wipes *wipes)
 {
 	struct sim_world *world = wipes->scene->world;
-	sim_world_timer_set(world, &wipes->due, world->now_us + rng_below(&wipes->rng, 300 * SIM_MILLISECOND));
+	sim_world_timer_set(world, &wipes->due,
+			    world->now_us + rng_below(&wipes->rng, 300 * SIM_MILLISECOND));
 }
 
 static void due(void *data)
@@ -184,32 +209,40 @@ static void due(void *data)
 	struct sim_process *process = wipes->processes[peer];
 	uint64_t choice = rng_below(&wipes->rng, 100);
 	arm(wipes);
-	if (wipes->too_many_us != 0 && !wipes->too_many && world->now_us >= wipes->too_many_us && lose_too_many(wipes))
+	if (wipes->too_many_us != 0 && !wipes->too_many && world->now_us >= wipes->too_many_us &&
+	    lose_too_many(wipes))
 		return;
 	if (!wipes->too_many && !wipes->target.set && choice >= 75)
 		set_up(wipes, peer);
 	bool awaited = wipes->target.wiped && peer == wipes->target.lost;
-	if (awaited || process->wipes == 0 || !sim_process_alive(process) || process->misconfigured != NULL || is_inside(process))
+	if (awaited || process->wipes == 0 || !sim_process_alive(process) ||
+	    process->misconfigured != NULL || is_inside(process))
 		return;
 	/* Who has only not been compared since its start is whole. */
 	if (choice < 20)
-		take_down(wipes, peer, choice < 8 && sim_nemesis_is_wiped(wipes->scene->nemesis, process));
+		take_down(wipes, peer,
+			  choice < 8 && sim_nemesis_is_wiped(wipes->scene->nemesis, process));
 }
 
-void agreement_wipes_init(struct agreement_wipes *wipes, struct scene *scene, struct sim_process *const *processes,
-			  uint32_t npeers)
+void agreement_wipes_init(struct agreement_wipes *wipes, struct scene *scene,
+			  struct sim_process *const *processes, uint32_t npeers)
 {
 	*wipes = (struct agreement_wipes){.scene = scene, .processes = processes, .npeers = npeers};
 	rng_seed(&wipes->rng, scene->options->seed ^ 0x656e746572ull);
 	timer_init(&wipes->due, due, wipes);
 	if (scene->world->options.nemesis.wipe_mean_us == 0)
 		return;
-	/* In some runs little else happens: it takes a while in which all are well to lose a disk at the worst moment. */
+	/*
+	 * In some runs little else happens: it takes a while in which all are well to lose a disk
+	 * at the worst moment.
+	 */
 	if (rng_chance(&wipes->rng, 300000)) {
 		struct sim_nemesis_options *nemesis = &scene->world->options.nemesis;
-		nemesis->damage_mean_us = nemesis->disk_errors_mean_us = nemesis->hung_disk_mean_us = 0;
+		nemesis->damage_mean_us = nemesis->disk_errors_mean_us =
+			nemesis->hung_disk_mean_us = 0;
 		nemesis->disk_mean_us = nemesis->group_disks_mean_us = nemesis->members_mean_us = 0;
-		nemesis->full_disk_mean_us = nemesis->slow_disk_mean_us = nemesis->pause_mean_us = 0;
+		nemesis->full_disk_mean_us = nemesis->slow_disk_mean_us = nemesis->pause_mean_us =
+			0;
 		nemesis->crash_mean_us *= 10;
 		nemesis->stop_mean_us *= 10;
 		nemesis->partition_mean_us *= 10;
@@ -230,6 +263,7 @@ void agreement_wipes_check(struct agreement_wipes *wipes, uint32_t i)
 		watch_target(wipes, i);
 	if (wipes->silent[i] && is_inside(wipes->processes[i]))
 		scene_fail(wipes->scene, VERDICT_SAFETY,
-			   "%s has lost its disk together with more others than the group can do without, and takes part again",
+			   "%s has lost its disk together with more others than the group can do "
+			   "without, and takes part again",
 			   wipes->processes[i]->name);
 }

@@ -29,13 +29,16 @@ struct rsm *joiner_rsm(struct node *node)
 
 static void identify(struct joiner_place *place, struct sim_process *process)
 {
-	struct identity own = {.cluster = "sim", .group = place->group, .shards = 1, .replica = place->replica};
+	struct identity own = {
+		.cluster = "sim", .group = place->group, .shards = 1, .replica = place->replica};
 	snprintf(own.role, sizeof own.role, "%s", place->role);
 	snprintf(own.node, sizeof own.node, "%s", process->name);
 	/* Itself, and of the others as many as there is room for. */
 	for (uint32_t i = 0; i < place->nmembers; i++)
-		if (place->members[i].replica == place->replica || own.members.count < REPLICAS_MAX - 1)
-			identity_add_member(&own.members, place->members[i].replica, place->members[i].name, place->members[i].address);
+		if (place->members[i].replica == place->replica ||
+		    own.members.count < REPLICAS_MAX - 1)
+			identity_add_member(&own.members, place->members[i].replica,
+					    place->members[i].name, place->members[i].address);
 	sim_process_identify(process, &own);
 }
 
@@ -53,9 +56,12 @@ static void welcomed(struct joiner *joiner, const struct wire_welcome *w)
 	struct joiner_place *place = joiner->place;
 	for (uint32_t i = 0; i < w->nmembers; i++) {
 		const struct wire_member *m = &w->members[i];
-		place->texts[2 * i] = alloc_format("%.*s", (int)m->name.len, (const char *)m->name.data);
-		place->texts[2 * i + 1] = alloc_format("%.*s", (int)m->address.len, (const char *)m->address.data);
-		place->members[i] = (struct rsm_member){.replica = m->number, .name = place->texts[2 * i],
+		place->texts[2 * i] = alloc_format("%.*s", (int)m->name.len,
+						   (const char *)m->name.data);
+		place->texts[2 * i + 1] = alloc_format("%.*s", (int)m->address.len,
+						       (const char *)m->address.data);
+		place->members[i] = (struct rsm_member){.replica = m->number,
+							.name = place->texts[2 * i],
 							.address = place->texts[2 * i + 1],
 							.client_address = place->texts[2 * i + 1]};
 	}
@@ -63,7 +69,8 @@ static void welcomed(struct joiner *joiner, const struct wire_welcome *w)
 	place->replica = w->number;
 	place->joining = true;
 	identify(place, joiner->process);
-	sim_world_call_at(joiner->process->world, joiner->process->world->now_us, begin, joiner->process);
+	sim_world_call_at(joiner->process->world, joiner->process->world->now_us, begin,
+			  joiner->process);
 }
 
 /* Is it for the node that this one is configured to be? */
@@ -72,7 +79,8 @@ static bool is_meant(const struct joiner *joiner, const struct wire_welcome *w)
 	const struct sim_process *process = joiner->process;
 	for (uint32_t i = 0; i < w->nmembers; i++)
 		if (w->members[i].number == w->number)
-			return w->group == joiner->place->group && slice_equal(w->members[i].name, slice_string(process->name)) &&
+			return w->group == joiner->place->group &&
+			       slice_equal(w->members[i].name, slice_string(process->name)) &&
 			       slice_equal(w->members[i].address, slice_string(process->address));
 	return false;
 }
@@ -88,7 +96,8 @@ static void joiner_message(struct node *node, link_id from, const struct message
 	if (message->method != METHOD_WELCOME || joiner->place->replica != 0)
 		return;
 	arena_reset(&joiner->arena);
-	if (wire_welcome_decode(message->payload, &joiner->arena, &welcome) == 0 && is_meant(joiner, &welcome))
+	if (wire_welcome_decode(message->payload, &joiner->arena, &welcome) == 0 &&
+	    is_meant(joiner, &welcome))
 		welcomed(joiner, &welcome);
 }
 
@@ -149,10 +158,11 @@ static const struct node_ops joiner_ops = {
 	.status_json = joiner_status_json,
 };
 
-void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group, uint32_t replica,
-		 const struct rsm_member *members, uint32_t nmembers)
+void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group,
+		 uint32_t replica, const struct rsm_member *members, uint32_t nmembers)
 {
-	*place = (struct joiner_place){.scene = scene, .role = role, .group = group, .replica = replica};
+	*place = (struct joiner_place){
+		.scene = scene, .role = role, .group = group, .replica = replica};
 	if (replica == 0)
 		return;
 	place->nmembers = nmembers;
@@ -166,10 +176,13 @@ struct node *joiner_build(struct joiner_place *place, struct sim_process *proces
 	joiner->place = place;
 	joiner->process = process;
 	arena_init(&joiner->arena, ARENA_BYTES_MAX);
-	struct rsm_options options = {.node = &joiner->node, .group = place->group, .replica = 1, .nmembers = 1};
+	struct rsm_options options = {
+		.node = &joiner->node, .group = place->group, .replica = 1, .nmembers = 1};
 	rsm_settings_default(&options.settings);
-	options.members[0] = (struct rsm_member){
-		.replica = 1, .name = process->name, .address = process->address, .client_address = process->address};
+	options.members[0] = (struct rsm_member){.replica = 1,
+						 .name = process->name,
+						 .address = process->address,
+						 .client_address = process->address};
 	joiner->rsm = rsm_create(&options);
 	place->scene->by_process[process->index]->waits = true;
 	return &joiner->node;
@@ -185,7 +198,8 @@ void joiner_forget(struct joiner_place *place)
 	place->joining = false;
 }
 
-void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options)
+void joiner_apply(const struct joiner_place *place, struct sim_process *process,
+		  struct rsm_options *options)
 {
 	place->scene->by_process[process->index]->waits = false;
 	options->replica = place->replica;
@@ -200,7 +214,8 @@ void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 
 static struct rsm *rsm_of(const struct scene *scene, const struct scene_replica *replica)
 {
-	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica) : NULL;
+	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica)
+								      : NULL;
 }
 
 void joiner_note(struct scene *scene, const struct scene_replica *replica)
@@ -234,7 +249,8 @@ bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis
 	return out->slot != 0;
 }
 
-static bool is_listed(const struct sim_nemesis_roster *roster, const struct sim_process *process, uint32_t number)
+static bool is_listed(const struct sim_nemesis_roster *roster, const struct sim_process *process,
+		      uint32_t number)
 {
 	for (uint32_t i = 0; i < roster->count; i++)
 		if (roster->list[i].process == process && roster->list[i].number == number)
@@ -250,10 +266,12 @@ void joiner_meet(struct scene *scene)
 		struct sim_process *process = replica->process;
 		const struct rsm *rsm = rsm_of(scene, replica);
 		if (rsm == NULL || !sim_nemesis_in_core(scene->nemesis, process) ||
-		    !joiner_roster(scene, replica->group, &roster) || rsm_members(rsm)->slot >= roster.slot ||
+		    !joiner_roster(scene, replica->group, &roster) ||
+		    rsm_members(rsm)->slot >= roster.slot ||
 		    is_listed(&roster, process, scene->place_of(scene, process)->replica))
 			continue;
-		sim_trace_note(&scene->world->trace, "%s meets members, and is told that it is none", process->name);
+		sim_trace_note(&scene->world->trace,
+			       "%s meets members, and is told that it is none", process->name);
 		process->removed = true;
 		sim_process_crash(process);
 	}
@@ -265,7 +283,8 @@ static bool roster(void *context, const struct sim_process *process, struct sim_
 	uint32_t group = scene->by_process[process->index]->group;
 	if (!joiner_roster(scene, group, out))
 		return false;
-	if (scene->kind->members_may_change != NULL && !scene->kind->members_may_change(scene, group))
+	if (scene->kind->members_may_change != NULL &&
+	    !scene->kind->members_may_change(scene, group))
 		out->leader = NULL;
 	return true;
 }
@@ -273,13 +292,18 @@ static bool roster(void *context, const struct sim_process *process, struct sim_
 static void ask_to_change(void *data, struct node *node)
 {
 	struct buffer *request = data;
-	node->ops->message(node, 0, &(struct message){
-		.kind = MESSAGE_REQUEST, .method = METHOD_CHANGE_MEMBERS, .id = 1, .payload = buffer_slice(request)});
+	node->ops->message(node, 0,
+			   &(struct message){.kind = MESSAGE_REQUEST,
+					     .method = METHOD_CHANGE_MEMBERS,
+					     .id = 1,
+					     .payload = buffer_slice(request)});
 }
 
-static void change(void *context, struct sim_process *leader, uint32_t op, uint32_t number, const struct sim_process *who, uint64_t base)
+static void change(void *context, struct sim_process *leader, uint32_t op, uint32_t number,
+		   const struct sim_process *who, uint64_t base)
 {
-	struct wire_change_members c = {.op = (enum wire_change_op)op, .number = number, .base = base};
+	struct wire_change_members c = {
+		.op = (enum wire_change_op)op, .number = number, .base = base};
 	struct buffer request = {0};
 	(void)context;
 	if (who != NULL) {
@@ -297,9 +321,11 @@ static void renew(void *context, struct sim_process *process)
 	joiner_forget(scene->place_of(scene, process));
 }
 
-void joiner_operate(struct scene *scene, struct joiner_place *(*place)(struct scene *scene, struct sim_process *process))
+void joiner_operate(struct scene *scene,
+		    struct joiner_place *(*place)(struct scene *scene, struct sim_process *process))
 {
-	static const struct sim_nemesis_operator operator = {.roster = roster, .change = change, .renew = renew};
+	static const struct sim_nemesis_operator operator= {
+		.roster = roster, .change = change, .renew = renew};
 	scene->place_of = place;
 	sim_nemesis_replaces(scene->nemesis, &operator, scene);
 }

@@ -1,6 +1,7 @@
 /*
- * A machine that waits to be told that it belongs to a group (WELCOME), as a daemon does whose node has no number yet; then it starts
- * as a replica. And, for the nemesis REPLACE, who belongs to a group, and how that is changed.
+ * A machine that waits to be told that it belongs to a group (WELCOME), as a daemon does whose node
+ * has no number yet; then it starts as a replica. And, for the nemesis REPLACE, who belongs to a
+ * group, and how that is changed.
  */
 #ifndef SYNOD_SIM_JOINER_H
 #define SYNOD_SIM_JOINER_H
@@ -22,8 +23,8 @@ struct joiner_place {
 };
 
 /* Who is a member from the beginning, or, if `replica` is 0, a spare machine. */
-void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group, uint32_t replica,
-		 const struct rsm_member *members, uint32_t nmembers);
+void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group,
+		 uint32_t replica, const struct rsm_member *members, uint32_t nmembers);
 
 /* The node of a place that has no number. */
 struct node *joiner_build(struct joiner_place *place, struct sim_process *process);
@@ -32,21 +33,30 @@ struct rsm *joiner_rsm(struct node *node);
 /* It belongs to no group again. */
 void joiner_forget(struct joiner_place *place);
 /* Fills in who the members are; and when it is removed, it ends. */
-void joiner_apply(const struct joiner_place *place, struct sim_process *process, struct rsm_options *options);
+void joiner_apply(const struct joiner_place *place, struct sim_process *process,
+		  struct rsm_options *options);
 
-/* After every turn of a replica: the lists that it learns are remembered, whatever becomes of it. */
+/*
+ * After every turn of a replica: the lists that it learns are remembered, whatever becomes of it.
+ */
 void joiner_note(struct scene *scene, const struct scene_replica *replica);
-/* The newest list of members of a group that anybody of it has ever known, and who leads by it; false: there is none yet. */
+/*
+ * The newest list of members of a group that anybody of it has ever known, and who leads by it;
+ * false: there is none yet.
+ */
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out);
 /*
- * What a daemon's host does (host/members.c, daemon/lobby.h): whoever is connected with members by whose list it has been
- * removed, and knows only an older one, is told so. The consensus can tell it only if it knows one of them by that older
- * list. For the peace, in which those of the core are connected.
+ * What a daemon's host does (host/members.c, daemon/lobby.h): whoever is connected with members by
+ * whose list it has been removed, and knows only an older one, is told so. The consensus can tell
+ * it only if it knows one of them by that older list. For the peace, in which those of the core are
+ * connected.
  */
 void joiner_meet(struct scene *scene);
 /* Spare machines of this seed, for each group; 0: members stay who they are. */
 uint32_t joiner_spares(const struct scene *scene);
 /* Lets the nemesis change members. `place` is that of a process of a replica. */
-void joiner_operate(struct scene *scene, struct joiner_place *(*place)(struct scene *scene, struct sim_process *process));
+void joiner_operate(struct scene *scene,
+		    struct joiner_place *(*place)(struct scene *scene,
+						  struct sim_process *process));
 
 #endif

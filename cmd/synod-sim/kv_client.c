@@ -41,7 +41,8 @@ static void end_ok(struct sim_load_slot *slot, struct synod_bytes value)
 	uint64_t *list = NULL;
 	uint32_t length = 0;
 	if (!parse_list(value, &list, &length)) {
-		slot->load->violation(slot->load->context, "key k%u holds what nobody appended: %.*s", slot->key,
+		slot->load->violation(slot->load->context,
+				      "key k%u holds what nobody appended: %.*s", slot->key,
 				      (int)(value.len < 200 ? value.len : 200), value.data);
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		return;
@@ -51,41 +52,42 @@ static void end_ok(struct sim_load_slot *slot, struct synod_bytes value)
 	else if (length > 0 && list[length - 1] == slot->value)
 		sim_load_end_append(slot, length);
 	else {
-		slot->load->violation(slot->load->context, "the answer to an append to k%u does not end with it", slot->key);
+		slot->load->violation(slot->load->context,
+				      "the answer to an append to k%u does not end with it",
+				      slot->key);
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 	}
 	free(list);
 }
 
-static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void done(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload)
 {
 	struct sim_load_slot *slot = request->context;
 	(void)payload;
 	if (reply->stale)
-		sim_load_read_since(slot, sim_load_since_us(slot, reply->age_known, reply->age_ms * SIM_MILLISECOND));
+		sim_load_read_since(slot, sim_load_since_us(slot, reply->age_known,
+							    reply->age_ms * SIM_MILLISECOND));
 	switch (reply->status) {
 	case SYNOD_OK:
-		/* Of a repeated append the list may not be known any more; it had as many values as it had been written to. */
+		/*
+		 * Of a repeated append the list may not be known any more; it had as many values as
+		 * it had been written to.
+		 */
 		if (synod_value_omitted(reply->value))
 			sim_load_end_append(slot, (uint32_t)reply->version);
 		else
 			end_ok(slot, reply->value);
 		break;
-	case SYNOD_NOT_FOUND:
-		end_ok(slot, (struct synod_bytes){.data = "", .len = 0});
-		break;
+	case SYNOD_NOT_FOUND: end_ok(slot, (struct synod_bytes){.data = "", .len = 0}); break;
 	case SYNOD_UNKNOWN:
-	case SYNOD_CLOSED:
-		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
-		break;
+	case SYNOD_CLOSED: sim_load_end(slot, SIM_HISTORY_UNKNOWN); break;
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_TOO_LARGE: /* where settings differ */
-	case SYNOD_NO_SPACE:
-		sim_load_end(slot, SIM_HISTORY_FAILED);
-		break;
+	case SYNOD_NO_SPACE: sim_load_end(slot, SIM_HISTORY_FAILED); break;
 	default:
-		slot->load->violation(slot->load->context, "an operation on k%u ended with %s: %s", slot->key,
-				      synod_status_text(reply->status), reply->message);
+		slot->load->violation(slot->load->context, "an operation on k%u ended with %s: %s",
+				      slot->key, synod_status_text(reply->status), reply->message);
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	}
@@ -95,11 +97,13 @@ int sim_load_reading(const struct sim_load_slot *slot, struct client_request *re
 {
 	bool stale = slot->read == SIM_READ_STALE,
 	     follower = slot->read == SIM_READ_FOLLOWER || slot->read_choice >> 40 & 1;
-	return client_request_reading(request, &(struct synod_read_options){
-		.size = sizeof(struct synod_read_options),
-		.consistency = stale ? SYNOD_STALE : SYNOD_LINEARIZABLE,
-		.prefer = follower ? SYNOD_PREFER_FOLLOWER : SYNOD_PREFER_DEFAULT,
-		.max_age_ms = (uint32_t)(sim_load_age_us_max(slot) / SIM_MILLISECOND)});
+	return client_request_reading(
+		request,
+		&(struct synod_read_options){
+			.size = sizeof(struct synod_read_options),
+			.consistency = stale ? SYNOD_STALE : SYNOD_LINEARIZABLE,
+			.prefer = follower ? SYNOD_PREFER_FOLLOWER : SYNOD_PREFER_DEFAULT,
+			.max_age_ms = (uint32_t)(sim_load_age_us_max(slot) / SIM_MILLISECOND)});
 }
 
 void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
@@ -115,7 +119,8 @@ void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot)
 		.value = {.data = value, .len = slot->kind == SIM_HISTORY_READ ? 0 : VALUE_DIGITS},
 	};
 	struct client_request *request = NULL;
-	int status = clients[slot->client].primary ? client_request_pb(&request, &op) : client_request_op(&request, &op);
+	int status = clients[slot->client].primary ? client_request_pb(&request, &op)
+						   : client_request_op(&request, &op);
 	if (status == 0 && slot->kind == SIM_HISTORY_READ && slot->read != SIM_READ_LEADER &&
 	    !clients[slot->client].primary)
 		status = sim_load_reading(slot, request);
@@ -131,6 +136,7 @@ void sim_kv_append_encode(uint32_t key, uint64_t value, struct buffer *body)
 	char name[24], digits[VALUE_DIGITS + 1];
 	snprintf(name, sizeof name, "k%u", key);
 	snprintf(digits, sizeof digits, "%016" PRIx64, value);
-	struct wire_kv_op op = {.kind = WIRE_KV_APPEND, .key = slice_string(name), .value = slice_string(digits)};
+	struct wire_kv_op op = {
+		.kind = WIRE_KV_APPEND, .key = slice_string(name), .value = slice_string(digits)};
 	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, body);
 }

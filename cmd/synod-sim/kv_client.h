@@ -1,6 +1,6 @@
 /*
- * A client of a whole cluster: the node of the client library. Appends and reads go to keys "k0", "k1", …; a list is a
- * string of values, 16 hex digits each.
+ * A client of a whole cluster: the node of the client library. Appends and reads go to keys "k0",
+ * "k1", …; a list is a string of values, 16 hex digits each.
  */
 #ifndef SYNOD_SIM_KV_CLIENT_H
 #define SYNOD_SIM_KV_CLIENT_H
@@ -18,7 +18,10 @@ struct node *sim_kv_client_build(void *context, struct sim_process *process);
 /* The backend's load.submit; load.backend: an array of struct sim_kv_client, one a client. */
 void sim_kv_client_submit(struct node *node, struct sim_load_slot *slot);
 
-/* Of a slot whose read others than the leader may answer: the request says so. The status of saying it. */
+/*
+ * Of a slot whose read others than the leader may answer: the request says so. The status of saying
+ * it.
+ */
 int sim_load_reading(const struct sim_load_slot *slot, struct client_request *request);
 
 /* The body of a COMMAND that appends the value to a key's list. */

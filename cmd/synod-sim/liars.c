@@ -58,8 +58,10 @@ static uint64_t impossible_ballot(struct lie *lie, uint32_t replica)
 {
 	if (rng_chance(lie->rng, 200000))
 		return ballot_make(0, replica);
-	uint64_t round = rng_chance(lie->rng, 300000) ? UINT64_MAX >> BALLOT_ROUND_SHIFT
-						      : BALLOT_ROUND_FREE + BALLOT_ROUND_STEP + 1 + rng_below(lie->rng, BALLOT_ROUND_MAX);
+	uint64_t round = rng_chance(lie->rng, 300000)
+				 ? UINT64_MAX >> BALLOT_ROUND_SHIFT
+				 : BALLOT_ROUND_FREE + BALLOT_ROUND_STEP + 1 +
+					   rng_below(lie->rng, BALLOT_ROUND_MAX);
 	return ballot_make(round, replica);
 }
 
@@ -75,7 +77,8 @@ static void entries_from(struct lie *lie, uint64_t slot)
 	a_good_entry(lie);
 	lie->message.nentries = 1 + (uint32_t)rng_below(lie->rng, 4);
 	for (uint32_t i = 0; i < lie->message.nentries; i++)
-		lie->entries[i] = (struct wire_entry){.slot = slot + i, .value = buffer_slice(&lie->value)};
+		lie->entries[i] = (struct wire_entry){.slot = slot + i,
+						      .value = buffer_slice(&lie->value)};
 	lie->message.entries = lie->entries;
 }
 
@@ -83,11 +86,15 @@ static void entries_from(struct lie *lie, uint64_t slot)
 static void spoil_value(struct lie *lie)
 {
 	switch (rng_below(lie->rng, 5)) {
-	case 4: store_u64(lie->value.data + 24, UINT64_MAX - rng_below(lie->rng, 1000)); break; /* lived time */
+	case 4:
+		store_u64(lie->value.data + 24, UINT64_MAX - rng_below(lie->rng, 1000));
+		break; /* lived time */
 	case 0: lie->value.len -= 1 + rng_below(lie->rng, lie->value.len - 1); break;
 	case 1: buffer_add_u8(&lie->value, 0); break;
 	case 2: lie->value.data[0] = 200; break; /* format */
-	default: store_u64(lie->value.data + 8, UINT64_MAX - rng_below(lie->rng, 1000)); break; /* time */
+	default:
+		store_u64(lie->value.data + 8, UINT64_MAX - rng_below(lie->rng, 1000));
+		break; /* time */
 	}
 	uint64_t spoilt = rng_below(lie->rng, lie->message.nentries);
 	lie->entries[spoilt].value = buffer_slice(&lie->value);
@@ -110,13 +117,15 @@ static void spoil_slots(struct lie *lie)
 
 static void lie_of_ballot(struct lie *lie)
 {
-	static const uint16_t methods[] = {METHOD_PRE_VOTE, METHOD_PREPARE, METHOD_ACCEPT, METHOD_TAKE_OVER, METHOD_REJECT,
-					   METHOD_PROMISE, METHOD_ACCEPTED, METHOD_PRE_VOTE_REPLY, METHOD_FETCH};
+	static const uint16_t methods[] = {METHOD_PRE_VOTE,  METHOD_PREPARE,        METHOD_ACCEPT,
+					   METHOD_TAKE_OVER, METHOD_REJECT,         METHOD_PROMISE,
+					   METHOD_ACCEPTED,  METHOD_PRE_VOTE_REPLY, METHOD_FETCH};
 	struct wire_paxos *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	m->slot = m->chosen + 1;
 	m->sequence = lie->method == METHOD_PRE_VOTE_REPLY ? ballot_of(lie, m->to) : 0;
-	uint32_t whose = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED ? m->to : m->from;
+	uint32_t whose = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED ? m->to
+											 : m->from;
 	if (rng_chance(lie->rng, 300000))
 		m->ballot = ballot_of(lie, 0); /* of nobody */
 	else
@@ -125,7 +134,8 @@ static void lie_of_ballot(struct lie *lie)
 
 static void lie_of_another_ballot(struct lie *lie)
 {
-	static const uint16_t methods[] = {METHOD_PRE_VOTE, METHOD_PREPARE, METHOD_ACCEPT, METHOD_TAKE_OVER};
+	static const uint16_t methods[] = {METHOD_PRE_VOTE, METHOD_PREPARE, METHOD_ACCEPT,
+					   METHOD_TAKE_OVER};
 	lie->method = methods[rng_below(lie->rng, 4)];
 	lie->message.slot = lie->message.chosen + 1;
 	lie->message.ballot = ballot_of(lie, lie->message.to);
@@ -133,8 +143,9 @@ static void lie_of_another_ballot(struct lie *lie)
 
 static void lie_of_slot(struct lie *lie)
 {
-	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_FETCH, METHOD_CHOSEN, METHOD_ACCEPTED,
-					   METHOD_SNAPSHOT_FETCH, METHOD_SNAPSHOT_CHUNK};
+	static const uint16_t methods[] = {
+		METHOD_PREPARE,  METHOD_PROMISE,        METHOD_FETCH,         METHOD_CHOSEN,
+		METHOD_ACCEPTED, METHOD_SNAPSHOT_FETCH, METHOD_SNAPSHOT_CHUNK};
 	struct wire_paxos *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	bool ours = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED;
@@ -217,7 +228,10 @@ static void lie_of_promise(struct lie *lie)
 		lie->entries[i].ballot = ballot_make(1, m->from);
 	switch (rng_below(lie->rng, 4)) {
 	case 0: lie->entries[0].ballot = m->ballot + 1; break;
-	case 1: lie->entries[m->nentries - 1].slot = m->chosen + PROMISE_SPAN_MAX + 1 + rng_below(lie->rng, SLOT_MAX); break;
+	case 1:
+		lie->entries[m->nentries - 1].slot = m->chosen + PROMISE_SPAN_MAX + 1 +
+						     rng_below(lie->rng, SLOT_MAX);
+		break;
 	case 2: spoil_slots(lie); break;
 	default: spoil_value(lie); break;
 	}
@@ -274,7 +288,8 @@ static void lie_of_address(struct lie *lie)
 
 static void lie_of_flags(struct lie *lie)
 {
-	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_ACCEPTED, METHOD_CHOSEN, METHOD_PRE_VOTE_REPLY};
+	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_ACCEPTED,
+					   METHOD_CHOSEN, METHOD_PRE_VOTE_REPLY};
 	struct wire_paxos *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	bool ours = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED;
@@ -286,12 +301,15 @@ static void lie_of_flags(struct lie *lie)
 
 static void make(struct lie *lie)
 {
-	static void (*const kinds[])(struct lie *lie) = {
-		lie_of_ballot, lie_of_another_ballot, lie_of_slot, lie_of_chosen, lie_of_accept, lie_of_learning, lie_of_values,
-		lie_of_promise, lie_of_accepted, lie_of_piece, lie_of_address, lie_of_flags};
+	static void (*const kinds[])(struct lie * lie) = {
+		lie_of_ballot,   lie_of_another_ballot, lie_of_slot,    lie_of_chosen,
+		lie_of_accept,   lie_of_learning,       lie_of_values,  lie_of_promise,
+		lie_of_accepted, lie_of_piece,          lie_of_address, lie_of_flags};
 	const struct paxos *p = lie->core;
-	lie->message = (struct wire_paxos){
-		.group = p->options.group, .from = other_member(lie), .to = p->options.self, .chosen = p->chosen};
+	lie->message = (struct wire_paxos){.group = p->options.group,
+					   .from = other_member(lie),
+					   .to = p->options.self,
+					   .chosen = p->chosen};
 	kinds[rng_below(lie->rng, sizeof kinds / sizeof kinds[0])](lie);
 }
 
@@ -314,15 +332,19 @@ static void tell(struct scene *scene, struct scene_replica *replica)
 	/* What is left of it may be whole by chance; then it is at least of no round. */
 	if (lie.cut && payload.len > 0)
 		payload.data[payload.len - 1] |= 0x80;
-	scene->lie = (struct message){.kind = MESSAGE_ONEWAY, .method = lie.method, .payload = buffer_slice(&payload)};
+	scene->lie = (struct message){
+		.kind = MESSAGE_ONEWAY, .method = lie.method, .payload = buffer_slice(&payload)};
 	uint64_t before = rsm_refused(scene_rsm_of(scene, replica));
 	bool lives = sim_process_guarded(replica->process, whisper);
 	scene->world->faults.of[SIM_FAULT_LIE]++;
 	replica->lies++;
 	if (!lives || rsm_refused(scene_rsm_of(scene, replica)) == before)
-		scene_fail(scene, VERDICT_SAFETY, "%s believed a lie: %s from=%u ballot=%" PRIu64 " slot=%" PRIu64 " chosen=%" PRIu64
-			   " sequence=%" PRIu64 " entries=%u", replica->process->name, method_text(lie.method), lie.message.from,
-			   lie.message.ballot, lie.message.slot, lie.message.chosen, lie.message.sequence, lie.message.nentries);
+		scene_fail(scene, VERDICT_SAFETY,
+			   "%s believed a lie: %s from=%u ballot=%" PRIu64 " slot=%" PRIu64
+			   " chosen=%" PRIu64 " sequence=%" PRIu64 " entries=%u",
+			   replica->process->name, method_text(lie.method), lie.message.from,
+			   lie.message.ballot, lie.message.slot, lie.message.chosen,
+			   lie.message.sequence, lie.message.nentries);
 	buffer_free(&payload);
 	buffer_free(&lie.value);
 }
@@ -343,7 +365,8 @@ void liars_after_turn(struct scene *scene, struct scene_replica *replica)
 		replica->lies = 0;
 	}
 	if (rsm_refused(rsm) != replica->lies)
-		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another replica", replica->process->name);
+		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another replica",
+			   replica->process->name);
 	if (scene->lying && others(rsm_core(rsm)) > 0 && rng_chance(&scene->liars, LIES_PPM))
 		tell(scene, replica);
 }

@@ -32,7 +32,8 @@ static struct list_app *list_of(struct app *app)
 
 static uint64_t digest(uint32_t key, uint32_t place, uint64_t value)
 {
-	uint64_t h = ((uint64_t)key << 32 | place) * 0x9e3779b97f4a7c15ull ^ value * 0xc2b2ae3d27d4eb4full;
+	uint64_t h = ((uint64_t)key << 32 | place) * 0x9e3779b97f4a7c15ull ^
+		     value * 0xc2b2ae3d27d4eb4full;
 	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
 	return h ^ h >> 32;
 }
@@ -52,13 +53,15 @@ static void list_append(struct list_app *list, uint32_t key, uint64_t value)
 	struct values *values = list_get(list, key);
 	if (values->count == values->capacity) {
 		values->capacity = values->capacity == 0 ? 8 : values->capacity * 2;
-		values->values = alloc_resize(values->values, values->capacity, sizeof *values->values);
+		values->values = alloc_resize(values->values, values->capacity,
+					      sizeof *values->values);
 	}
 	list->hash += digest(key, values->count, value);
 	values->values[values->count++] = value;
 }
 
-static int list_admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
+static int list_admit(struct app *app, struct slice command, struct arena *arena,
+		      struct reply *reply)
 {
 	(void)app;
 	(void)arena;
@@ -66,12 +69,14 @@ static int list_admit(struct app *app, struct slice command, struct arena *arena
 	return command.len == 12 ? 0 : STATUS_BAD_REQUEST;
 }
 
-static void list_apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+static void list_apply(struct app *app, const struct apply_context *context, struct slice command,
+		       struct reply *reply)
 {
 	uint32_t key = 0;
 	uint64_t value = 0;
 	(void)context;
-	if (!slice_take_u32(&command, &key) || !slice_take_u64(&command, &value) || command.len != 0) {
+	if (!slice_take_u32(&command, &key) || !slice_take_u64(&command, &value) ||
+	    command.len != 0) {
 		reply->status = STATUS_BAD_REQUEST;
 		return;
 	}
@@ -79,7 +84,8 @@ static void list_apply(struct app *app, const struct apply_context *context, str
 	buffer_add_u32(reply->body, list_get(list_of(app), key)->count);
 }
 
-static void list_query(struct app *app, struct slice query, struct arena *arena, struct reply *reply)
+static void list_query(struct app *app, struct slice query, struct arena *arena,
+		       struct reply *reply)
 {
 	uint32_t key = 0;
 	(void)arena;
@@ -106,11 +112,14 @@ static struct app_snapshot *list_snapshot_begin(struct app *app)
 	while (map_next(&list_of(app)->lists, &position, &key, &value)) {
 		const struct values *values = value;
 		for (uint32_t first = 0; first < values->count; first += CHUNK_VALUES) {
-			uint32_t count = values->count - first < CHUNK_VALUES ? values->count - first : CHUNK_VALUES;
+			uint32_t count = values->count - first < CHUNK_VALUES
+						 ? values->count - first
+						 : CHUNK_VALUES;
 			buffer_add_u32(&snapshot->bytes, 8 + count * 8);
 			buffer_add_u32(&snapshot->bytes, (uint32_t)key - 1);
 			buffer_add_u32(&snapshot->bytes, count);
-			buffer_add(&snapshot->bytes, values->values + first, count * sizeof(uint64_t));
+			buffer_add(&snapshot->bytes, values->values + first,
+				   count * sizeof(uint64_t));
 		}
 	}
 	return snapshot;
@@ -121,7 +130,8 @@ static bool fits(const struct app_snapshot *snapshot)
 	struct slice rest = buffer_slice(&snapshot->bytes);
 	uint32_t len = 0, key = 0, count = 0, last = UINT32_MAX, place = 0;
 	uint64_t sum = 0, value = 0;
-	while (slice_take_u32(&rest, &len) && slice_take_u32(&rest, &key) && slice_take_u32(&rest, &count)) {
+	while (slice_take_u32(&rest, &len) && slice_take_u32(&rest, &key) &&
+	       slice_take_u32(&rest, &count)) {
 		place = key == last ? place : 0;
 		last = key;
 		for (uint32_t i = 0; i < count && slice_take_u64(&rest, &value); i++)
@@ -196,7 +206,8 @@ static uint64_t list_hash(struct app *app)
 /* ---- audits ---- */
 
 struct app_audit {
-	struct app_snapshot *image; /* as for a snapshot: u32 length, u32 key, u32 count, values … */
+	/* as for a snapshot: u32 length, u32 key, u32 count, values … */
+	struct app_snapshot *image;
 	struct slice rest;
 	uint64_t kept, sum;
 	uint32_t key, place;
@@ -218,7 +229,8 @@ static int list_audit_next(struct app_audit *audit, uint64_t work)
 {
 	uint32_t len = 0, key = 0, count = 0;
 	(void)work;
-	if (!slice_take_u32(&audit->rest, &len) || !slice_take_u32(&audit->rest, &key) || !slice_take_u32(&audit->rest, &count))
+	if (!slice_take_u32(&audit->rest, &len) || !slice_take_u32(&audit->rest, &key) ||
+	    !slice_take_u32(&audit->rest, &count))
 		return 0;
 	if (key != audit->key)
 		audit->place = 0;
@@ -235,7 +247,9 @@ static int list_audit_next(struct app_audit *audit, uint64_t work)
 
 static struct app_parts list_audit_parts(const struct app_audit *audit)
 {
-	return (struct app_parts){.count = LIST_PARTS + 1, .hashes = audit->parts, .sound = audit->sum == audit->kept};
+	return (struct app_parts){.count = LIST_PARTS + 1,
+				  .hashes = audit->parts,
+				  .sound = audit->sum == audit->kept};
 }
 
 static void list_audit_end(struct app_audit *audit)

@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 #include "call/caller.h"
-#include "wire/method.h"
 #include "sim/nemesis.h"
+#include "wire/method.h"
 #include "wire/wire.h"
 
 /* A command under way, or waiting for the session. */
@@ -24,7 +24,10 @@ struct list_client {
 	struct node node;
 	const struct list_client_options *options;
 	struct caller *caller;
-	/* One for each server alone: who asks a leader that has been replaced, or the first one that its successor has. */
+	/*
+	 * One for each server alone: who asks a leader that has been replaced, or the first one
+	 * that its successor has.
+	 */
 	struct caller *direct[SIM_NEMESIS_GROUP_MAX];
 	struct list readers; /* struct reader */
 	struct arena arena;
@@ -34,7 +37,7 @@ struct list_client {
 	bool registering;
 	bool ending; /* being destroyed */
 	struct rng reuse;
-	struct list open;    /* in the order of their sequence numbers */
+	struct list open; /* in the order of their sequence numbers */
 	struct list waiting;
 };
 
@@ -45,27 +48,30 @@ static struct list_client *client_of(struct node *node)
 
 static struct caller *caller_for(const struct list_client *client, const struct sim_load_slot *slot)
 {
-	return slot->direct == 0 ? client->caller : client->direct[slot->direct / 2 % client->options->count];
+	return slot->direct == 0 ? client->caller
+				 : client->direct[slot->direct / 2 % client->options->count];
 }
 
 /* ---- reads ---- */
 
 /*
- * A caller for one read, which it confirms itself. It takes any server for the leader; most of all one that does not know that another has
- * been elected, or has just been elected itself.
+ * A caller for one read, which it confirms itself. It takes any server for the leader; most of all
+ * one that does not know that another has been elected, or has just been elected itself.
  */
 struct reader {
 	struct list link; /* in the client's readers */
 	struct caller *caller;
 	struct sim_load_slot *slot;
-	bool over; /* to be freed at the end of the turn: a caller is not destroyed within its callback */
+	/* to be freed at the end of the turn: a caller is not destroyed within its callback */
+	bool over;
 };
 
 /* Of a read that is not for whoever leads: which server it is for. */
 static uint32_t server_for(const struct list_client *client, const struct sim_load_slot *slot)
 {
 	uint32_t doubtful = client->options->doubtful_leader(client->options->context);
-	return doubtful != UINT32_MAX ? doubtful : (uint32_t)(slot->direct / 2 % client->options->count);
+	return doubtful != UINT32_MAX ? doubtful
+				      : (uint32_t)(slot->direct / 2 % client->options->count);
 }
 
 static void end_read(struct sim_load_slot *slot, int status, struct slice payload)
@@ -97,23 +103,26 @@ static void anywhere_done(void *context, int status, struct slice payload)
 }
 
 /*
- * From a replica that the caller chooses, or from one alone: most of all one that still follows who has been
- * replaced.
+ * From a replica that the caller chooses, or from one alone: most of all one that still follows who
+ * has been replaced.
  */
-static void anywhere_start(struct list_client *client, struct sim_load_slot *slot, struct slice payload,
-			   uint64_t deadline_us)
+static void anywhere_start(struct list_client *client, struct sim_load_slot *slot,
+			   struct slice payload, uint64_t deadline_us)
 {
 	uint64_t choice = slot->read_choice;
 	uint32_t doubtful = client->options->doubtful_follower(client->options->context);
-	uint32_t one = doubtful != UINT32_MAX ? doubtful : (uint32_t)((choice >> 33) % client->options->count);
+	uint32_t one = doubtful != UINT32_MAX ? doubtful
+					      : (uint32_t)((choice >> 33) % client->options->count);
 	struct caller *caller = choice >> 32 & 1 ? client->caller : client->direct[one];
 	struct caller_read read = {
 		.stale = slot->read == SIM_READ_STALE,
-		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER ? CALLER_PREFER_FOLLOWER
-									      : CALLER_PREFER_DEFAULT,
+		.prefer = choice >> 40 & 1 || slot->read == SIM_READ_FOLLOWER
+				  ? CALLER_PREFER_FOLLOWER
+				  : CALLER_PREFER_DEFAULT,
 		.age_us_max = sim_load_age_us_max(slot),
 	};
-	slot->call = caller_start_read(caller, METHOD_QUERY, payload, deadline_us, &read, anywhere_done, slot);
+	slot->call = caller_start_read(caller, METHOD_QUERY, payload, deadline_us, &read,
+				       anywhere_done, slot);
 }
 
 static void reader_done(void *context, int status, struct slice payload)
@@ -131,7 +140,8 @@ static struct reader *reader_create(struct list_client *client, struct sim_load_
 		addresses[i] = client->options->addresses[(first + i) % count];
 	struct reader *reader = ALLOC(struct reader);
 	reader->slot = slot;
-	reader->caller = caller_create(&(struct caller_options){.node = &client->node, .confirm_alone = 1});
+	reader->caller = caller_create(
+		&(struct caller_options){.node = &client->node, .confirm_alone = 1});
 	caller_set_addresses(reader->caller, addresses, count);
 	list_push_back(&client->readers, &reader->link);
 	return reader;
@@ -139,8 +149,8 @@ static struct reader *reader_create(struct list_client *client, struct sim_load_
 
 static void free_readers(struct list_client *client, bool all)
 {
-	LIST_FOR_SAFE(link, after, &client->readers) {
-		struct reader *reader = LIST_ENTRY(link, struct reader, link);
+	LIST_FOR_SAFE (link, after, &client->readers) {
+		struct reader *reader = LIST_ITEM(link, struct reader, link);
 		if (!all && !reader->over)
 			continue;
 		caller_destroy(reader->caller);
@@ -160,10 +170,12 @@ static void read_start(struct list_client *client, struct sim_load_slot *slot)
 	} else if (slot->direct == 0) {
 		caller_start(client->caller, METHOD_QUERY, payload, deadline_us, read_done, slot);
 	} else if (slot->direct >> 63 == 0) {
-		caller_start(client->direct[server_for(client, slot)], METHOD_QUERY, payload, deadline_us, read_done, slot);
+		caller_start(client->direct[server_for(client, slot)], METHOD_QUERY, payload,
+			     deadline_us, read_done, slot);
 	} else {
 		struct reader *reader = reader_create(client, slot);
-		caller_start(reader->caller, METHOD_QUERY_UNCONFIRMED, payload, deadline_us, reader_done, reader);
+		caller_start(reader->caller, METHOD_QUERY_UNCONFIRMED, payload, deadline_us,
+			     reader_done, reader);
 	}
 }
 
@@ -182,18 +194,26 @@ static void reuse_done(void *context, int status, struct slice payload)
 	struct sim_load *load = context;
 	(void)payload;
 	if (status == STATUS_OK)
-		load->violation(load->context, "a command under the sequence of another one was answered as if it were that");
+		load->violation(load->context, "a command under the sequence of another one was "
+					       "answered as if it were that");
 }
 
-/* As a stray client would, at once, while the first one's answer may still be kept. It is never applied. faults: 54 */
-static void reuse_sequence(struct list_client *client, const struct sim_load_slot *slot, uint64_t session, uint64_t sequence)
+/*
+ * As a stray client would, at once, while the first one's answer may still be kept. It is never
+ * applied. faults: 54
+ */
+static void reuse_sequence(struct list_client *client, const struct sim_load_slot *slot,
+			   uint64_t session, uint64_t sequence)
 {
 	uint8_t body[12];
 	if (client->ending || rng_below(&client->reuse, 100) >= client->options->reuse_percent)
 		return;
 	store_u32(body, slot->key);
 	store_u64(body + 4, ~slot->value);
-	struct wire_command wire = {.client = session, .sequence = sequence, .acknowledged = 1, .body = slice(body, sizeof body)};
+	struct wire_command wire = {.client = session,
+				    .sequence = sequence,
+				    .acknowledged = 1,
+				    .body = slice(body, sizeof body)};
 	buffer_clear(&client->scratch);
 	wire_command_encode(&wire, &client->scratch);
 	caller_start(caller_for(client, slot), METHOD_COMMAND, buffer_slice(&client->scratch),
@@ -208,29 +228,34 @@ static void append_done(void *context, int status, struct slice payload)
 	uint64_t session = command->session, sequence = command->sequence;
 	uint32_t length = 0;
 	/* A refusal (a full disk, say) speaks of one attempt only. */
-	bool open = status == STATUS_UNKNOWN || status == STATUS_CANCELLED || caller_may_be_executed(command->call);
+	bool open = status == STATUS_UNKNOWN || status == STATUS_CANCELLED ||
+		    caller_may_be_executed(command->call);
 	command_free(command);
 	switch (status) {
 	case STATUS_OK:
 		reuse_sequence(client, slot, session, sequence);
 		if (!slice_take_u32(&payload, &length))
-			slot->load->violation(slot->load->context, "an append was answered with %zu bytes", payload.len);
+			slot->load->violation(slot->load->context,
+					      "an append was answered with %zu bytes", payload.len);
 		sim_load_end_append(slot, length);
 		break;
 	case STATUS_SESSION_EXPIRED:
-		/* Of this attempt; an earlier one may have been applied before the session was evicted. */
+		/*
+		 * Of this attempt; an earlier one may have been applied before the session was
+		 * evicted.
+		 */
 		if (client->session == session)
 			client->session = 0;
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
 	case STATUS_SEQUENCE_REUSED:
-		slot->load->violation(slot->load->context, "sequence %llu of client %llu was used once and called reused",
-				      (unsigned long long)sequence, (unsigned long long)session);
+		slot->load->violation(
+			slot->load->context,
+			"sequence %llu of client %llu was used once and called reused",
+			(unsigned long long)sequence, (unsigned long long)session);
 		sim_load_end(slot, SIM_HISTORY_UNKNOWN);
 		break;
-	default:
-		sim_load_end(slot, open ? SIM_HISTORY_UNKNOWN : SIM_HISTORY_FAILED);
-		break;
+	default: sim_load_end(slot, open ? SIM_HISTORY_UNKNOWN : SIM_HISTORY_FAILED); break;
 	}
 }
 
@@ -242,7 +267,7 @@ static void command_send(struct list_client *client, struct command *command)
 	command->session = client->session;
 	command->sequence = client->next++;
 	list_push_back(&client->open, &command->link);
-	const struct command *oldest = LIST_ENTRY(list_first(&client->open), struct command, link);
+	const struct command *oldest = LIST_ITEM(list_first(&client->open), struct command, link);
 	struct wire_command wire = {
 		.client = client->session,
 		.sequence = command->sequence,
@@ -251,8 +276,9 @@ static void command_send(struct list_client *client, struct command *command)
 	};
 	buffer_clear(&client->scratch);
 	wire_command_encode(&wire, &client->scratch);
-	command->call = caller_start(caller_for(client, command->slot), METHOD_COMMAND, buffer_slice(&client->scratch), command->deadline_us, append_done,
-				     command);
+	command->call = caller_start(caller_for(client, command->slot), METHOD_COMMAND,
+				     buffer_slice(&client->scratch), command->deadline_us,
+				     append_done, command);
 }
 
 static void register_done(void *context, int status, struct slice payload)
@@ -268,8 +294,8 @@ static void register_done(void *context, int status, struct slice payload)
 	}
 	arena_reset(&client->arena);
 	uint64_t now_us = node_now_us(&client->node);
-	LIST_FOR_SAFE(link, after, &client->waiting) {
-		struct command *command = LIST_ENTRY(link, struct command, link);
+	LIST_FOR_SAFE (link, after, &client->waiting) {
+		struct command *command = LIST_ITEM(link, struct command, link);
 		list_remove(&command->link);
 		if (client->session != 0) {
 			command_send(client, command);
@@ -289,7 +315,8 @@ static void session_register(struct list_client *client)
 	if (client->registering)
 		return;
 	client->registering = true;
-	caller_start(client->caller, METHOD_REGISTER, slice(NULL, 0), node_now_us(&client->node) + SIM_SECOND, register_done, client);
+	caller_start(client->caller, METHOD_REGISTER, slice(NULL, 0),
+		     node_now_us(&client->node) + SIM_SECOND, register_done, client);
 }
 
 static void append_start(struct list_client *client, struct sim_load_slot *slot)
@@ -336,8 +363,9 @@ static void client_message(struct node *node, link_id from, const struct message
 	bool taken = caller_message(client->caller, from, message);
 	for (uint32_t i = 0; !taken && i < client->options->count; i++)
 		taken = caller_message(client->direct[i], from, message);
-	for (struct list *link = client->readers.next; !taken && link != &client->readers; link = link->next)
-		taken = caller_message(LIST_ENTRY(link, struct reader, link)->caller, from, message);
+	for (struct list *link = client->readers.next; !taken && link != &client->readers;
+	     link = link->next)
+		taken = caller_message(LIST_ITEM(link, struct reader, link)->caller, from, message);
 }
 
 static void client_link_down(struct node *node, link_id link)
@@ -346,8 +374,8 @@ static void client_link_down(struct node *node, link_id link)
 	caller_link_down(client->caller, link);
 	for (uint32_t i = 0; i < client->options->count; i++)
 		caller_link_down(client->direct[i], link);
-	LIST_FOR(position, &client->readers)
-		caller_link_down(LIST_ENTRY(position, struct reader, link)->caller, link);
+	LIST_FOR (position, &client->readers)
+		caller_link_down(LIST_ITEM(position, struct reader, link)->caller, link);
 }
 
 static void client_turn_end(struct node *node)
@@ -363,8 +391,8 @@ static void client_stop(struct node *node)
 /* None of them has been sent. */
 static void free_waiting(struct list_client *client)
 {
-	LIST_FOR_SAFE(link, after, &client->waiting) {
-		struct command *command = LIST_ENTRY(link, struct command, link);
+	LIST_FOR_SAFE (link, after, &client->waiting) {
+		struct command *command = LIST_ITEM(link, struct command, link);
 		sim_load_end(command->slot, SIM_HISTORY_FAILED);
 		command_free(command);
 	}
@@ -419,7 +447,8 @@ struct node *list_client_build(void *context, struct sim_process *process)
 		client->direct[i] = caller_create(&(struct caller_options){.node = &client->node});
 	arena_init(&client->arena, ARENA_BYTES_MAX);
 	/* Drawn apart from everything else, so that it changes nothing for those who do not. */
-	rng_seed(&client->reuse, process->world->seed * 31 + process->index * 4099u + process->incarnation);
+	rng_seed(&client->reuse,
+		 process->world->seed * 31 + process->index * 4099u + process->incarnation);
 	list_init(&client->readers);
 	list_init(&client->open);
 	list_init(&client->waiting);

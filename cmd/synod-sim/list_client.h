@@ -17,7 +17,11 @@ struct list_replica_options {
 	struct rsm_member members[MEMBERS_MAX];
 	struct rsm_settings settings;
 	struct scene *scene; /* varies them; NULL: nobody does */
-	struct joiner_place *place; /* members change: says who they are, in place of the first three; NULL: they stay who they are */
+	/*
+	 * members change: says who they are, in place of the first three; NULL: they stay who they
+	 * are
+	 */
+	struct joiner_place *place;
 };
 /* sim_build functions; context: struct list_replica_options, struct list_client_options. */
 struct node *list_replica_build(void *context, struct sim_process *process);
@@ -29,12 +33,18 @@ struct list_client_options {
 	const char *const *addresses;
 	uint32_t count;
 	struct sim_load *load;
-	/* Index of a server that leads though another has been elected since, or does not serve yet; UINT32_MAX: none. */
+	/*
+	 * Index of a server that leads though another has been elected since, or does not serve
+	 * yet; UINT32_MAX: none.
+	 */
 	uint32_t (*doubtful_leader)(void *context);
 	/* Index of a server that follows such a leader; UINT32_MAX: none. */
 	uint32_t (*doubtful_follower)(void *context);
 	void *context;
-	/* So many of 100 appends are followed by another command under their sequence: not to be answered like the first. */
+	/*
+	 * So many of 100 appends are followed by another command under their sequence: not to be
+	 * answered like the first.
+	 */
 	uint32_t reuse_percent;
 };
 struct node *list_client_build(void *context, struct sim_process *process);

@@ -24,7 +24,9 @@ void sim_load_options_draw(struct sim_load_options *options, struct rng *rng)
 
 void sim_load_options_format(const struct sim_load_options *o, struct buffer *out)
 {
-	buffer_format(out, "clients=%u window=%u keys=%u key_operations=%u read_percent=%u think_mean_us=%llu timeout_ms=%u…%u renew_percent=%u",
+	buffer_format(out,
+		      "clients=%u window=%u keys=%u key_operations=%u read_percent=%u "
+		      "think_mean_us=%llu timeout_ms=%u…%u renew_percent=%u",
 		      o->clients, o->window, o->keys, o->key_operations, o->read_percent,
 		      (unsigned long long)o->think_mean_us, o->timeout_min_ms, o->timeout_max_ms,
 		      o->renew_percent);
@@ -39,8 +41,8 @@ uint32_t sim_load_draw_reads(struct rng *rng, uint64_t seed)
 	return rng_chance(rng, 500000) ? (uint32_t)rng_range(rng, 10, 70) : 0;
 }
 
-void sim_load_init(struct sim_load *load, struct sim_world *world, const struct sim_load_options *options,
-	       struct sim_process *const *processes)
+void sim_load_init(struct sim_load *load, struct sim_world *world,
+		   const struct sim_load_options *options, struct sim_process *const *processes)
 {
 	load->world = world;
 	load->options = *options;
@@ -58,7 +60,8 @@ void sim_load_init(struct sim_load *load, struct sim_world *world, const struct 
 static void slot_later(struct sim_load_slot *slot)
 {
 	struct sim_load *load = slot->load;
-	uint64_t think_us = rng_below(&load->world->rng_workload, 2 * load->options.think_mean_us + 1);
+	uint64_t think_us = rng_below(&load->world->rng_workload,
+				      2 * load->options.think_mean_us + 1);
 	sim_world_timer_set(load->world, &slot->timer, load->world->now_us + think_us);
 }
 
@@ -87,9 +90,11 @@ static void slot_draw(struct sim_load_slot *slot)
 {
 	struct sim_load *load = slot->load;
 	struct rng *rng = &load->world->rng_workload;
-	slot->kind = rng_below(rng, 100) < load->options.read_percent ? SIM_HISTORY_READ : SIM_HISTORY_APPEND;
+	slot->kind = rng_below(rng, 100) < load->options.read_percent ? SIM_HISTORY_READ
+								      : SIM_HISTORY_APPEND;
 	slot->key = keys_begun(load) - 1 - (uint32_t)rng_below(rng, load->options.keys);
-	slot->timeout_ms = (uint32_t)rng_range(rng, load->options.timeout_min_ms, load->options.timeout_max_ms);
+	slot->timeout_ms = (uint32_t)rng_range(rng, load->options.timeout_min_ms,
+					       load->options.timeout_max_ms);
 	bool direct = rng_below(rng, 100) < 45;
 	uint64_t drawn = rng_next(rng) | 1;
 	slot->direct = direct ? drawn : 0;
@@ -130,7 +135,8 @@ static void slot_due(void *data)
 	} else {
 		slot_draw(slot);
 	}
-	slot->operation = sim_history_call(&load->history, slot->kind, slot->client, slot->key, world->now_us);
+	slot->operation = sim_history_call(&load->history, slot->kind, slot->client, slot->key,
+					   world->now_us);
 	slot->value = load->history.operations[slot->operation].value;
 	slot->mark_us = world->now_us;
 	slot->busy = true;
@@ -145,7 +151,8 @@ static void slot_due(void *data)
 static void slot_free(struct sim_load_slot *slot, const char *outcome)
 {
 	struct sim_load *load = slot->load;
-	sim_trace_note(&load->world->trace, "client=%u op=%zu %s", slot->client, slot->operation, outcome);
+	sim_trace_note(&load->world->trace, "client=%u op=%zu %s", slot->client, slot->operation,
+		       outcome);
 	slot->busy = false;
 	load->busy--;
 	if (!load->stopped)
@@ -156,7 +163,8 @@ static void slot_ok(struct sim_load_slot *slot)
 {
 	slot->load->ok++;
 	/* What is old may be had without anybody's being able to do anything. */
-	if (slot->mark_us >= slot->load->mark_us && (slot->kind != SIM_HISTORY_READ || slot->read != SIM_READ_STALE))
+	if (slot->mark_us >= slot->load->mark_us &&
+	    (slot->kind != SIM_HISTORY_READ || slot->read != SIM_READ_STALE))
 		slot->ended++;
 	slot_free(slot, "ok");
 }
@@ -171,7 +179,8 @@ uint64_t sim_load_age_us_max(const struct sim_load_slot *slot)
 uint64_t sim_load_since_us(const struct sim_load_slot *slot, bool known, uint64_t age_us)
 {
 	const struct sim_world *world = slot->load->world;
-	uint64_t drift_ppm = world->options.process.drift_max_ppm, max_us = sim_load_age_us_max(slot);
+	uint64_t drift_ppm = world->options.process.drift_max_ppm,
+		 max_us = sim_load_age_us_max(slot);
 	if (max_us != 0 && (!known || age_us > max_us))
 		slot->load->violation(slot->load->context, "a stale read is older than it may be");
 	/* The clocks on which it was counted may have gone slowly. */
@@ -201,14 +210,16 @@ void sim_load_end(struct sim_load_slot *slot, enum sim_history_outcome outcome)
 void sim_load_end_append(struct sim_load_slot *slot, uint32_t length)
 {
 	ASSERT(slot->busy);
-	sim_history_return_append(&slot->load->history, slot->operation, length, slot->load->world->now_us);
+	sim_history_return_append(&slot->load->history, slot->operation, length,
+				  slot->load->world->now_us);
 	slot_ok(slot);
 }
 
 void sim_load_end_read(struct sim_load_slot *slot, const uint64_t *list, uint32_t length)
 {
 	ASSERT(slot->busy);
-	sim_history_return_read(&slot->load->history, slot->operation, list, length, slot->load->world->now_us);
+	sim_history_return_read(&slot->load->history, slot->operation, list, length,
+				slot->load->world->now_us);
 	slot_ok(slot);
 }
 

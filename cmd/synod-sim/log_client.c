@@ -13,8 +13,8 @@
 struct operation {
 	struct sim_load_slot *slot;
 	struct sim_log_client *client;
-	uint64_t wanted; /* slot; 0: not known yet */
-	bool stale;      /* that was what a replica had … */
+	uint64_t wanted;   /* slot; 0: not known yet */
+	bool stale;        /* that was what a replica had … */
 	uint64_t since_us; /* … with all that had been acknowledged by then */
 };
 
@@ -29,8 +29,9 @@ struct node *sim_log_client_build(void *context, struct sim_process *process)
 
 static void violation(const struct operation *op, const char *what, uint64_t slot)
 {
-	op->slot->load->violation(op->slot->load->context, "client %u, slot %" PRIu64 " of the log: %s",
-				  op->slot->client, slot, what);
+	op->slot->load->violation(op->slot->load->context,
+				  "client %u, slot %" PRIu64 " of the log: %s", op->slot->client,
+				  slot, what);
 }
 
 /* ---- what was seen ---- */
@@ -65,10 +66,12 @@ static void absorb(struct operation *op, const struct synod_reply *reply)
 {
 	struct sim_log_client *client = op->client;
 	for (size_t i = 0; i < reply->nrecords; i++) {
-		struct slice bytes = slice(reply->records[i].value.data, reply->records[i].value.len);
+		struct slice bytes = slice(reply->records[i].value.data,
+					   reply->records[i].value.len);
 		struct log_value value;
 		uint64_t slot = reply->records[i].version;
-		if (!slice_take_u32(&bytes, &value.key) || !slice_take_u64(&bytes, &value.value) || bytes.len > 0) {
+		if (!slice_take_u32(&bytes, &value.key) || !slice_take_u64(&bytes, &value.value) ||
+		    bytes.len > 0) {
 			violation(op, "nobody appended this", slot);
 			return;
 		}
@@ -92,7 +95,8 @@ static void fail(struct operation *op, enum sim_history_outcome outcome)
 	sim_load_end(slot, outcome);
 }
 
-static void ignore(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void ignore(struct client_request *request, const struct synod_reply *reply,
+		   struct slice payload)
 {
 	(void)request;
 	(void)reply;
@@ -134,9 +138,10 @@ static void succeed(struct operation *op)
 		while (place < length && values[place] != slot->value)
 			place++;
 		if (place == length)
-			slot->load->violation(slot->load->context,
-					      "an append to list %u was acknowledged, and is not in the log",
-					      slot->key);
+			slot->load->violation(
+				slot->load->context,
+				"an append to list %u was acknowledged, and is not in the log",
+				slot->key);
 		sim_load_end_append(slot, place + 1);
 	}
 	maybe_trim(slot, client);
@@ -144,14 +149,16 @@ static void succeed(struct operation *op)
 
 /* ---- following ---- */
 
-static void followed(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void followed(struct client_request *request, const struct synod_reply *reply,
+		     struct slice payload)
 {
 	struct operation *op = request->context;
 	(void)payload;
 	/* How far it has to follow the log is known from here on, and may be old. */
 	if (reply->stale && reply->status == SYNOD_OK) {
 		op->stale = true;
-		op->since_us = sim_load_since_us(op->slot, reply->age_known, reply->age_ms * SIM_MILLISECOND);
+		op->since_us = sim_load_since_us(op->slot, reply->age_known,
+						 reply->age_ms * SIM_MILLISECOND);
 	}
 	switch (reply->status) {
 	case SYNOD_OK:
@@ -165,14 +172,18 @@ static void followed(struct client_request *request, const struct synod_reply *r
 			follow(op, false);
 		break;
 	case SYNOD_CLOSED:
-		fail(op, op->slot->kind == SIM_HISTORY_READ ? SIM_HISTORY_FAILED : SIM_HISTORY_UNKNOWN);
+		fail(op,
+		     op->slot->kind == SIM_HISTORY_READ ? SIM_HISTORY_FAILED : SIM_HISTORY_UNKNOWN);
 		break;
 	case SYNOD_COMPACTED:
 		/* Another operation was quicker, and then a trim. */
 		follow(op, op->wanted == 0);
 		break;
 	case SYNOD_UNAVAILABLE:
-		/* An append was acknowledged; where it stands can be seen later, unless that never comes. */
+		/*
+		 * An append was acknowledged; where it stands can be seen later, unless that never
+		 * comes.
+		 */
 		if (op->slot->kind == SIM_HISTORY_READ)
 			fail(op, SIM_HISTORY_FAILED);
 		else if (op->slot->load->stopped)
@@ -181,7 +192,8 @@ static void followed(struct client_request *request, const struct synod_reply *r
 			follow(op, false);
 		break;
 	default:
-		op->slot->load->violation(op->slot->load->context, "reading the log ended with %s: %s",
+		op->slot->load->violation(op->slot->load->context,
+					  "reading the log ended with %s: %s",
 					  synod_status_text(reply->status), reply->message);
 		fail(op, SIM_HISTORY_UNKNOWN);
 		break;
@@ -194,7 +206,8 @@ static void follow(struct operation *op, bool newest)
 	struct client_request *request;
 	uint32_t limit = (uint32_t)rng_below(&op->slot->load->world->rng_workload, 200);
 	int status = client_request_log_read(&request, !newest, op->client->next, limit);
-	if (status == 0 && newest && op->slot->kind == SIM_HISTORY_READ && op->slot->read != SIM_READ_LEADER)
+	if (status == 0 && newest && op->slot->kind == SIM_HISTORY_READ &&
+	    op->slot->read != SIM_READ_LEADER)
 		status = sim_load_reading(op->slot, request);
 	ASSERT(status == 0);
 	request->timeout_ms = op->slot->timeout_ms;
@@ -203,7 +216,8 @@ static void follow(struct operation *op, bool newest)
 	client_submit(op->client->client, request);
 }
 
-static void appended(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void appended(struct client_request *request, const struct synod_reply *reply,
+		     struct slice payload)
 {
 	struct operation *op = request->context;
 	(void)payload;
@@ -216,15 +230,12 @@ static void appended(struct client_request *request, const struct synod_reply *r
 			follow(op, false);
 		break;
 	case SYNOD_UNKNOWN:
-	case SYNOD_CLOSED:
-		fail(op, SIM_HISTORY_UNKNOWN);
-		break;
+	case SYNOD_CLOSED: fail(op, SIM_HISTORY_UNKNOWN); break;
 	case SYNOD_UNAVAILABLE:
-	case SYNOD_NO_SPACE:
-		fail(op, SIM_HISTORY_FAILED);
-		break;
+	case SYNOD_NO_SPACE: fail(op, SIM_HISTORY_FAILED); break;
 	default:
-		op->slot->load->violation(op->slot->load->context, "an append to the log ended with %s: %s",
+		op->slot->load->violation(op->slot->load->context,
+					  "an append to the log ended with %s: %s",
 					  synod_status_text(reply->status), reply->message);
 		fail(op, SIM_HISTORY_UNKNOWN);
 		break;

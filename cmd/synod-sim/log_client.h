@@ -1,7 +1,8 @@
 /*
- * Clients of the log service, with the library's client node. The lists of the load (load.h) are kept as other programs would: an
- * append to a list is a value in the log, and whoever reads a list follows the log up to where it ends and keeps what it has seen.
- * So readers that disagree, or a log with a gap, show here; that lists are linearizable is judged as for every load.
+ * Clients of the log service, with the library's client node. The lists of the load (load.h) are
+ * kept as other programs would: an append to a list is a value in the log, and whoever reads a list
+ * follows the log up to where it ends and keeps what it has seen. So readers that disagree, or a
+ * log with a gap, show here; that lists are linearizable is judged as for every load.
  */
 #ifndef SYNOD_SIM_LOG_CLIENT_H
 #define SYNOD_SIM_LOG_CLIENT_H
@@ -27,8 +28,8 @@ struct sim_log_client {
 	struct client_options options;
 	struct client *client; /* of the present incarnation */
 	struct sim_log *log;
-	uint64_t next;         /* every slot below has been followed */
-	struct map lists;      /* key → struct buffer of u64 */
+	uint64_t next;    /* every slot below has been followed */
+	struct map lists; /* key → struct buffer of u64 */
 };
 
 /* A sim_build function; context: struct sim_log_client. */

@@ -66,17 +66,23 @@ static void print_run(const struct arguments *arguments, const struct run *run)
 		return;
 	printf("seed=%" PRIu64 " %s\n", run->seed, result->options);
 	if (!report->ended || run->signal != 0 || run->code != 0) {
-		printf("seed=%" PRIu64 " verdict=crash signal=%d exit=%d\n", run->seed, run->signal, run->code);
+		printf("seed=%" PRIu64 " verdict=crash signal=%d exit=%d\n", run->seed, run->signal,
+		       run->code);
 		return;
 	}
-	printf("seed=%" PRIu64 " verdict=%s ok=%" PRIu64 " failed=%" PRIu64 " unknown=%" PRIu64 " restarts=%" PRIu64
-	       " messages=%" PRIu64 " events=%" PRIu64 " simulated_s=%.1f progress_ms=%" PRIu64 " speed=%.0fx hash=%016" PRIx64 "\n",
-	       run->seed, verdict_text(verdict), result->ok, result->failed, result->unknown, result->crashes, result->messages,
-	       result->events, (double)result->simulated_us / 1e6, result->progress_us / 1000,
-	       report->cpu_s > 0 ? (double)result->simulated_us / 1e6 / report->cpu_s : 0, result->trace_hash);
+	printf("seed=%" PRIu64 " verdict=%s ok=%" PRIu64 " failed=%" PRIu64 " unknown=%" PRIu64
+	       " restarts=%" PRIu64 " messages=%" PRIu64 " events=%" PRIu64
+	       " simulated_s=%.1f progress_ms=%" PRIu64 " speed=%.0fx hash=%016" PRIx64 "\n",
+	       run->seed, verdict_text(verdict), result->ok, result->failed, result->unknown,
+	       result->crashes, result->messages, result->events,
+	       (double)result->simulated_us / 1e6, result->progress_us / 1000,
+	       report->cpu_s > 0 ? (double)result->simulated_us / 1e6 / report->cpu_s : 0,
+	       result->trace_hash);
 	printf("%s", result->problem);
 	if (report->again_hash != 0 && report->again_hash != result->trace_hash)
-		printf("seed=%" PRIu64 " is not deterministic: the second run has hash %016" PRIx64 "\n", run->seed, report->again_hash);
+		printf("seed=%" PRIu64 " is not deterministic: the second run has hash %016" PRIx64
+		       "\n",
+		       run->seed, report->again_hash);
 	fflush(stdout);
 }
 
@@ -91,10 +97,16 @@ static double seconds_now(void)
 static void print_hint(const struct arguments *arguments)
 {
 	const struct scene_options *scene = &arguments->scene;
-	printf("a seed repeats exactly with: synod-sim%s%s", scene->cluster ? " --cluster" : scene->pb ? " --pb" : scene->paxosd ? " --paxosd" : "", scene->beyond ? " --beyond" : "");
+	printf("a seed repeats exactly with: synod-sim%s%s",
+	       scene->cluster  ? " --cluster"
+	       : scene->pb     ? " --pb"
+	       : scene->paxosd ? " --paxosd"
+			       : "",
+	       scene->beyond ? " --beyond" : "");
 	if (scene->replicas != 0)
 		printf(" --replicas %" PRIu32, scene->replicas);
-	printf(" --seconds %" PRIu64 " --seed N --trace, or --minimise\n", scene->safety_us / SIM_SECOND);
+	printf(" --seconds %" PRIu64 " --seed N --trace, or --minimise\n",
+	       scene->safety_us / SIM_SECOND);
 }
 
 /* Runs all seeds, some at a time; returns the first bad verdict. */
@@ -109,7 +121,8 @@ static enum verdict run_all(struct arguments *arguments)
 	for (uint32_t i = 0; i < arguments->jobs; i++)
 		runs[i].report = run_report_map();
 	for (;;) {
-		bool more = next <= arguments->last && next >= arguments->first && (failed == 0 || arguments->keep_going);
+		bool more = next <= arguments->last && next >= arguments->first &&
+			    (failed == 0 || arguments->keep_going);
 		if (more && running < arguments->jobs) {
 			struct run *run = runs;
 			while (run->pid != 0)
@@ -172,19 +185,36 @@ static uint32_t default_jobs(void)
 static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
-		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
-		{"replicas", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
-		{"liveness", required_argument, NULL, 'l'}, {"calm", no_argument, NULL, 'c'}, {"cluster", no_argument, NULL, 'g'}, {"pb", no_argument, NULL, 'p'},
-		{"paxosd", no_argument, NULL, 'P'}, {"shiviz", required_argument, NULL, 'V'},
-		{"check-repeat", no_argument, NULL, 'C'}, {"trace", no_argument, NULL, 't'},
-		{"history", required_argument, NULL, 'H'}, {"keep-going", no_argument, NULL, 'k'},
-		{"jobs", required_argument, NULL, 'j'}, {"beyond", no_argument, NULL, 'b'}, {"minimise", no_argument, NULL, 'm'},
-		{"runs", required_argument, NULL, 'R'}, {"lines", required_argument, NULL, 'L'}, {"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'}, {0},
+		{"seed", required_argument, NULL, 's'},
+		{"seeds", required_argument, NULL, 'S'},
+		{"replicas", required_argument, NULL, 'r'},
+		{"seconds", required_argument, NULL, 'd'},
+		{"liveness", required_argument, NULL, 'l'},
+		{"calm", no_argument, NULL, 'c'},
+		{"cluster", no_argument, NULL, 'g'},
+		{"pb", no_argument, NULL, 'p'},
+		{"paxosd", no_argument, NULL, 'P'},
+		{"shiviz", required_argument, NULL, 'V'},
+		{"check-repeat", no_argument, NULL, 'C'},
+		{"trace", no_argument, NULL, 't'},
+		{"history", required_argument, NULL, 'H'},
+		{"keep-going", no_argument, NULL, 'k'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"beyond", no_argument, NULL, 'b'},
+		{"minimise", no_argument, NULL, 'm'},
+		{"runs", required_argument, NULL, 'R'},
+		{"lines", required_argument, NULL, 'L'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	*arguments = (struct arguments){
-		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND}, .first = 1, .last = 1,
-		.jobs = default_jobs(), .runs = 500, .lines = 60};
+		.scene = {.safety_us = 60 * SIM_SECOND, .liveness_us = 20 * SIM_SECOND},
+		.first = 1,
+		.last = 1,
+		.jobs = default_jobs(),
+		.runs = 500,
+		.lines = 60};
 	int option;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
@@ -211,16 +241,20 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		case 'V': arguments->scene.shiviz = optarg; break;
 		case 'j': arguments->jobs = (uint32_t)parse_number(optarg); break;
 		case 'k': arguments->keep_going = true; break;
-		case 'h': fputs(usage, stdout); exit(output_exit_code(EXIT_SUCCESS, "synod-sim", "cannot write to stdout"));
+		case 'h':
+			fputs(usage, stdout);
+			exit(output_exit_code(EXIT_SUCCESS, "synod-sim", "cannot write to stdout"));
 		default: fputs(usage, stderr); exit(VERDICT_USAGE);
 		}
 	}
-	if (arguments->scene.shiviz != NULL && (arguments->first != arguments->last || arguments->minimise)) {
+	if (arguments->scene.shiviz != NULL &&
+	    (arguments->first != arguments->last || arguments->minimise)) {
 		fputs("synod-sim: --shiviz takes one seed: --seed N\n", stderr);
 		exit(VERDICT_USAGE);
 	}
-	if (optind < argc || arguments->first > arguments->last || arguments->scene.replicas > REPLICAS_MAX ||
-	    arguments->jobs == 0 || arguments->jobs > JOBS_MAX) {
+	if (optind < argc || arguments->first > arguments->last ||
+	    arguments->scene.replicas > REPLICAS_MAX || arguments->jobs == 0 ||
+	    arguments->jobs > JOBS_MAX) {
 		fputs(usage, stderr);
 		exit(VERDICT_USAGE);
 	}

@@ -31,7 +31,8 @@ void memory_draw_settings(const struct scene *scene, struct rsm_settings *settin
 static void later(struct memory *memory)
 {
 	struct sim_world *world = memory->scene->world;
-	sim_world_timer_set(world, &memory->timer, world->now_us + 1 + rng_below(&memory->rng, 2 * memory->mean_us));
+	sim_world_timer_set(world, &memory->timer,
+			    world->now_us + 1 + rng_below(&memory->rng, 2 * memory->mean_us));
 }
 
 /* Only of a replica that is what its group is. */
@@ -39,7 +40,8 @@ static bool may_change(const struct scene *scene, const struct scene_replica *re
 {
 	const struct sim_process *process = replica->process;
 	return sim_process_alive(process) && process->node != NULL && !memory_is_wrong(replica) &&
-	       rsm_has_state(scene_rsm_of(scene, replica)) && rsm_applied(scene_rsm_of(scene, replica)) > 0 &&
+	       rsm_has_state(scene_rsm_of(scene, replica)) &&
+	       rsm_applied(scene_rsm_of(scene, replica)) > 0 &&
 	       replica->incarnation == process->incarnation;
 }
 
@@ -67,8 +69,9 @@ static void change(struct memory *memory, struct scene_replica *replica, struct 
 		.part = part,
 	};
 	scene->world->faults.of[SIM_FAULT_MEMORY]++;
-	sim_trace_note(&scene->world->trace, "memory of %s changes part=%" PRIu32 " kept=%d leads=%d", replica->process->name, part,
-		       kept, leads);
+	sim_trace_note(&scene->world->trace,
+		       "memory of %s changes part=%" PRIu32 " kept=%d leads=%d",
+		       replica->process->name, part, kept, leads);
 }
 
 static void due(void *data)
@@ -120,11 +123,16 @@ static void check_found(struct scene *scene, struct scene_replica *replica, cons
 		return;
 	bool could = memory->incarnation == replica->process->incarnation && memory->wrong;
 	if (!could || count != before + 1)
-		scene_fail(scene, VERDICT_SAFETY, "%s is found to have another state than its group, and has not", name);
+		scene_fail(scene, VERDICT_SAFETY,
+			   "%s is found to have another state than its group, and has not", name);
 	else if (!names(diverged, memory->part))
-		scene_fail(scene, VERDICT_SAFETY, "the state of %s is wrong in part %" PRIu32 ", of which the comparison says nothing",
+		scene_fail(scene, VERDICT_SAFETY,
+			   "the state of %s is wrong in part %" PRIu32
+			   ", of which the comparison says nothing",
 			   name, memory->part);
-	/* It may be found at a slot before the change: what is hashed step by step is memory, too. */
+	/*
+	 * It may be found at a slot before the change: what is hashed step by step is memory, too.
+	 */
 	memory->incarnation = replica->process->incarnation;
 	memory->found = count;
 }
@@ -151,15 +159,20 @@ void memory_after_turn(struct scene *scene, struct scene_replica *replica)
 	struct rsm *rsm = scene_rsm_of(scene, replica);
 	check_found(scene, replica, rsm);
 	if (rsm_undecided(rsm) > 0)
-		scene_fail(scene, VERDICT_SAFETY, "%s knows of different states and of nobody who is right", replica->process->name);
+		scene_fail(scene, VERDICT_SAFETY,
+			   "%s knows of different states and of nobody who is right",
+			   replica->process->name);
 	if (!replica->memory.wrong)
 		return;
 	if (is_replaced(replica, rsm)) {
 		replica->memory.wrong = false;
 		sim_nemesis_memory_is_right(scene->nemesis, replica->process);
-		sim_trace_note(&scene->world->trace, "memory of %s is right again", replica->process->name);
-	} else if (replica->memory.visible && rsm_core(rsm) != NULL && paxos_role(rsm_core(rsm)) != PAXOS_FOLLOWER) {
-		sim_trace_note(&scene->world->trace, "memory of %s must not lead", replica->process->name);
+		sim_trace_note(&scene->world->trace, "memory of %s is right again",
+			       replica->process->name);
+	} else if (replica->memory.visible && rsm_core(rsm) != NULL &&
+		   paxos_role(rsm_core(rsm)) != PAXOS_FOLLOWER) {
+		sim_trace_note(&scene->world->trace, "memory of %s must not lead",
+			       replica->process->name);
 		sim_world_call_at(scene->world, scene->world->now_us, kill_later, replica);
 	}
 }

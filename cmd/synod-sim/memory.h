@@ -1,15 +1,18 @@
 /*
- * Memory that changes by itself, at random moments and drawn from a stream of its own: a value in the state of one
- * replica becomes another one, or what that replica keeps about all values does. Nothing is told. faults: 82
+ * Memory that changes by itself, at random moments and drawn from a stream of its own: a value in
+ * the state of one replica becomes another one, or what that replica keeps about all values does.
+ * Nothing is told. faults: 82
  *
- * The group must find it by comparing states (rsm/state_hash.h), name the part of the state, and the replica must get
- * the state of another one, and be like the others again; in the end nobody may be left as he was. Nobody else may ever
- * be found to differ, and no comparison may end without anybody being right.
+ * The group must find it by comparing states (rsm/state_hash.h), name the part of the state, and
+ * the replica must get the state of another one, and be like the others again; in the end nobody
+ * may be left as he was. Nobody else may ever be found to differ, and no comparison may end without
+ * anybody being right.
  *
- * WHOM AND WHAT. What a client might read changes only in a follower, and one that stands for election before it has
- * been found is killed at once: what it would answer as a leader is nobody's promise, and no history could tell. What
- * is kept about the values (a sum that no client sees) changes in leaders as well. As with disks, at most a minority of
- * a group is hit at a time, damaged disks among it: a replica counts until it has a right state again.
+ * WHOM AND WHAT. What a client might read changes only in a follower, and one that stands for
+ * election before it has been found is killed at once: what it would answer as a leader is nobody's
+ * promise, and no history could tell. What is kept about the values (a sum that no client sees)
+ * changes in leaders as well. As with disks, at most a minority of a group is hit at a time,
+ * damaged disks among it: a replica counts until it has a right state again.
  */
 #ifndef SYNOD_SIM_MEMORY_H
 #define SYNOD_SIM_MEMORY_H

@@ -17,15 +17,18 @@ struct minimiser {
 	enum verdict verdict; /* to be kept */
 	uint32_t *deeds;      /* numbers of those that did something */
 	uint32_t ndeeds;
-	uint32_t count;       /* ndeeds and backgrounds */
+	uint32_t count; /* ndeeds and backgrounds */
 	uint32_t background[32];
-	bool *out;            /* by item: left out for good */
+	bool *out; /* by item: left out for good */
 	bool *trial;
-	bool *numbers;        /* by number, for the nemesis */
+	bool *numbers; /* by number, for the nemesis */
 	uint32_t runs, runs_max;
 };
 
-/* What did nothing before, or would have come after the failure, is left out as well: it must not begin to matter. */
+/*
+ * What did nothing before, or would have come after the failure, is left out as well: it must not
+ * begin to matter.
+ */
 static void leave_out(struct minimiser *m, const bool *out, struct scene_options *options)
 {
 	for (uint32_t i = 0; i < NUMBERS_MAX; i++)
@@ -52,8 +55,12 @@ static enum verdict run_once(struct minimiser *m, const bool *out, bool trace)
 	return run_verdict(&m->run);
 }
 
-/* Leaves out the items [first, end) of those that remain; true if it still fails, and then they stay out. */
-static bool try_without(struct minimiser *m, const uint32_t *remaining, uint32_t first, uint32_t end)
+/*
+ * Leaves out the items [first, end) of those that remain; true if it still fails, and then they
+ * stay out.
+ */
+static bool try_without(struct minimiser *m, const uint32_t *remaining, uint32_t first,
+			uint32_t end)
 {
 	memcpy(m->trial, m->out, m->count * sizeof *m->trial);
 	for (uint32_t i = first; i < end; i++)
@@ -73,7 +80,10 @@ static uint32_t remaining_of(const struct minimiser *m, uint32_t *remaining)
 	return count;
 }
 
-/* Ever smaller portions: half of what remains, a quarter, … one by one, until no single one can be spared. */
+/*
+ * Ever smaller portions: half of what remains, a quarter, … one by one, until no single one can be
+ * spared.
+ */
 static void reduce(struct minimiser *m)
 {
 	uint32_t *remaining = alloc_zeroed(m->count + 1, sizeof *remaining);
@@ -84,7 +94,8 @@ static void reduce(struct minimiser *m)
 			uint32_t end = first + portion < count ? first + portion : count;
 			if (try_without(m, remaining, first, end)) {
 				spared = true;
-				memmove(&remaining[first], &remaining[end], (count - end) * sizeof *remaining);
+				memmove(&remaining[first], &remaining[end],
+					(count - end) * sizeof *remaining);
 				count -= end - first;
 			} else {
 				first = end;
@@ -130,16 +141,19 @@ static void print_result(const struct minimiser *m, uint32_t trace_lines)
 	printf("%u of %u faults are needed (%u runs):\n", left, m->count, m->runs);
 	for (uint32_t i = m->ndeeds; i < m->count; i++)
 		if (!m->out[i])
-			printf("  throughout    %s\n", scene_backgrounds[m->background[i - m->ndeeds]].text);
+			printf("  throughout    %s\n",
+			       scene_backgrounds[m->background[i - m->ndeeds]].text);
 	for (uint32_t i = 0; i < report->nfaults; i++)
-		printf("  %12.6f  #%-4u %s\n", (double)report->faults[i].at_us / 1e6, report->faults[i].number, report->faults[i].text);
+		printf("  %12.6f  #%-4u %s\n", (double)report->faults[i].at_us / 1e6,
+		       report->faults[i].number, report->faults[i].text);
 	uint64_t lines = report->ntrace < trace_lines ? report->ntrace : trace_lines;
 	if (lines > RUN_TRACE_LINES)
 		lines = RUN_TRACE_LINES;
 	printf("the last %" PRIu64 " lines of the trace:\n", lines);
 	for (uint64_t i = report->ntrace - lines; i < report->ntrace; i++)
 		printf("  %s\n", report->trace[i % RUN_TRACE_LINES]);
-	printf("verdict=%s %s", verdict_text(m->verdict), report->result.problem[0] != '\0' ? report->result.problem : "\n");
+	printf("verdict=%s %s", verdict_text(m->verdict),
+	       report->result.problem[0] != '\0' ? report->result.problem : "\n");
 }
 
 enum verdict minimise(const struct scene_options *options, uint32_t runs_max, uint32_t trace_lines)
@@ -152,7 +166,10 @@ enum verdict minimise(const struct scene_options *options, uint32_t runs_max, ui
 		return VERDICT_OK;
 	}
 	collect(&m);
-	/* A failure may need something that did not happen in it, such as a fault that was due when its victim was down. */
+	/*
+	 * A failure may need something that did not happen in it, such as a fault that was due when
+	 * its victim was down.
+	 */
 	if (run_once(&m, m.out, false) == m.verdict)
 		reduce(&m);
 	(void)run_once(&m, m.out, true);

@@ -14,7 +14,7 @@
 #define MIX_OPS_MAX 3u
 #define TEXT_BYTES 24u
 #define STEPS_MAX 500000u
-#define PAGES_MAX 60u       /* a scan of more is given up */
+#define PAGES_MAX 60u /* a scan of more is given up */
 #define AIMED_OPERATIONS 40u
 #define AIMED_THINK_US (4 * SIM_MILLISECOND)
 #define FRESH_TAGS_FROM 20000u /* tags that are drawn in turn do not get that far */
@@ -32,8 +32,8 @@ struct mix_slot {
 	struct check_call call;
 	struct arena arena;
 	/* Of a scan. */
-	bool wide;         /* of all tags */
-	uint32_t limit;    /* records of a page; 0: all at once */
+	bool wide;      /* of all tags */
+	uint32_t limit; /* records of a page; 0: all at once */
 	uint32_t pages;
 	struct slice from; /* where the next one begins; empty: at the beginning */
 	struct check_op found[TAG_KEYS];
@@ -54,13 +54,14 @@ struct sim_mix {
 	uint32_t busy;
 	bool stopped;
 	uint64_t started;
-	struct rng reads; /* for who answers them, apart from everything else */
+	struct rng reads;       /* for who answers them, apart from everything else */
 	uint32_t reads_percent; /* that are not for the leader */
-	struct rng side; /* for scans in pages, aims and memory: drawn apart, so that what else is drawn stays */
+	/* for scans in pages, aims and memory: drawn apart, so that what else is drawn stays */
+	struct rng side;
 	uint32_t aims[SIM_MIX_AIMS_MAX], naims, aimed;
 	bool aimed_scans;
-	uint32_t writer;    /* … by all clients but this one, */
-	uint64_t hold_us;   /* not before this time */
+	uint32_t writer;  /* … by all clients but this one, */
+	uint64_t hold_us; /* not before this time */
 	uint32_t fresh;
 	struct mix_seen *seen; /* by tag and key */
 	uint32_t nseen;
@@ -108,29 +109,26 @@ static struct slice seen_text(struct mix_slot *slot, const struct mix_seen *seen
 
 static void draw_op(struct mix_slot *slot, struct check_op *op)
 {
-	static const enum check_kind kinds[] = {CHECK_GET, CHECK_GET, CHECK_GET, CHECK_PUT, CHECK_PUT, CHECK_DELETE,
-						CHECK_CAS, CHECK_CAS, CHECK_CAS, CHECK_INCR, CHECK_INCR};
+	static const enum check_kind kinds[] = {CHECK_GET, CHECK_GET,    CHECK_GET, CHECK_PUT,
+						CHECK_PUT, CHECK_DELETE, CHECK_CAS, CHECK_CAS,
+						CHECK_CAS, CHECK_INCR,   CHECK_INCR};
 	struct sim_mix *mix = slot->mix;
 	struct rng *rng = rng_of(mix);
 	uint32_t key = (uint32_t)rng_below(rng, TAG_KEYS);
 	const struct mix_seen *seen = seen_of(mix, slot->tag, key);
-	*op = (struct check_op){.kind = kinds[rng_below(rng, sizeof kinds / sizeof kinds[0])], .key = key_of(slot, key)};
+	*op = (struct check_op){.kind = kinds[rng_below(rng, sizeof kinds / sizeof kinds[0])],
+				.key = key_of(slot, key)};
 	uint64_t number = ++mix->started * 100;
 	switch (op->kind) {
-	case CHECK_PUT:
-		op->value = number_text(slot, number);
-		break;
+	case CHECK_PUT: op->value = number_text(slot, number); break;
 	case CHECK_CAS:
 		op->value = number_text(slot, number);
 		op->absent = rng_chance(rng, 300000);
 		if (!op->absent)
 			op->expect = seen_text(slot, seen);
 		break;
-	case CHECK_INCR:
-		op->delta = (int64_t)rng_range(rng, 1, 9);
-		break;
-	default:
-		break;
+	case CHECK_INCR: op->delta = (int64_t)rng_range(rng, 1, 9); break;
+	default: break;
 	}
 }
 
@@ -177,7 +175,8 @@ static void draw_scan(struct mix_slot *slot)
 	slot->pages = 0;
 	slot->from = slice(NULL, 0);
 	for (uint32_t key = 0; key < TAG_KEYS; key++)
-		slot->found[key] = (struct check_op){.kind = CHECK_GET, .saw = CHECK_SAW_MISSING, .key = key_of(slot, key)};
+		slot->found[key] = (struct check_op){
+			.kind = CHECK_GET, .saw = CHECK_SAW_MISSING, .key = key_of(slot, key)};
 }
 
 static void draw(struct mix_slot *slot)
@@ -188,7 +187,8 @@ static void draw(struct mix_slot *slot)
 	uint64_t kind = rng_below(rng, 100);
 	arena_reset(&slot->arena);
 	slot->tag = (uint32_t)(mix->started / TAG_OPERATIONS + rng_below(rng, TAGS_AT_A_TIME));
-	slot->timeout_ms = (uint32_t)rng_range(rng, mix->options.timeout_min_ms, mix->options.timeout_max_ms);
+	slot->timeout_ms = (uint32_t)rng_range(rng, mix->options.timeout_min_ms,
+					       mix->options.timeout_max_ms);
 	slot->scan = kind < 8 && mix->world->now_us >= mix->options.scans_from_us;
 	if (mix->aimed > 0) {
 		mix->aimed--;
@@ -197,7 +197,8 @@ static void draw(struct mix_slot *slot)
 	}
 	if (slot->scan)
 		draw_scan(slot);
-	*call = (struct check_call){.client = slot->client, .id = ++mix->started, .call = mix->world->now_us};
+	*call = (struct check_call){
+		.client = slot->client, .id = ++mix->started, .call = mix->world->now_us};
 	if (slot->scan)
 		return;
 	call->transaction = kind < 35;
@@ -223,31 +224,45 @@ static struct synod_bytes bytes_of(struct slice s)
 static struct synod_op op_of(const struct check_op *op)
 {
 	static const enum synod_op_kind kinds[] = {
-		[CHECK_GET] = SYNOD_OP_GET, [CHECK_PUT] = SYNOD_OP_PUT, [CHECK_APPEND] = SYNOD_OP_APPEND,
-		[CHECK_DELETE] = SYNOD_OP_DELETE, [CHECK_CAS] = SYNOD_OP_CAS, [CHECK_INCR] = SYNOD_OP_INCR,
+		[CHECK_GET] = SYNOD_OP_GET,       [CHECK_PUT] = SYNOD_OP_PUT,
+		[CHECK_APPEND] = SYNOD_OP_APPEND, [CHECK_DELETE] = SYNOD_OP_DELETE,
+		[CHECK_CAS] = SYNOD_OP_CAS,       [CHECK_INCR] = SYNOD_OP_INCR,
 	};
-	return (struct synod_op){.kind = kinds[op->kind], .key = bytes_of(op->key), .value = bytes_of(op->value),
-				 .expect = bytes_of(op->expect), .absent = op->absent, .delta = op->delta};
+	return (struct synod_op){.kind = kinds[op->kind],
+				 .key = bytes_of(op->key),
+				 .value = bytes_of(op->value),
+				 .expect = bytes_of(op->expect),
+				 .absent = op->absent,
+				 .delta = op->delta};
 }
 
 static int request_txn(const struct check_call *call, struct client_request **request)
 {
-	static const enum synod_target targets[] = {
-		[CHECK_VALUE] = SYNOD_VALUE, [CHECK_VERSION] = SYNOD_VERSION, [CHECK_EXISTS] = SYNOD_EXISTS_FLAG};
-	static const enum synod_relation relations[] = {[CHECK_EQUAL] = SYNOD_EQUAL, [CHECK_NOT_EQUAL] = SYNOD_NOT_EQUAL,
-							[CHECK_LESS] = SYNOD_LESS, [CHECK_GREATER] = SYNOD_GREATER};
+	static const enum synod_target targets[] = {[CHECK_VALUE] = SYNOD_VALUE,
+						    [CHECK_VERSION] = SYNOD_VERSION,
+						    [CHECK_EXISTS] = SYNOD_EXISTS_FLAG};
+	static const enum synod_relation relations[] = {[CHECK_EQUAL] = SYNOD_EQUAL,
+							[CHECK_NOT_EQUAL] = SYNOD_NOT_EQUAL,
+							[CHECK_LESS] = SYNOD_LESS,
+							[CHECK_GREATER] = SYNOD_GREATER};
 	struct synod_compare when[2];
 	struct synod_op then[MIX_OPS_MAX], otherwise[MIX_OPS_MAX];
 	for (uint32_t i = 0; i < call->nwhen; i++)
-		when[i] = (struct synod_compare){
-			.target = targets[call->when[i].target], .relation = relations[call->when[i].relation],
-			.key = bytes_of(call->when[i].key), .value = bytes_of(call->when[i].value), .number = call->when[i].number};
+		when[i] = (struct synod_compare){.target = targets[call->when[i].target],
+						 .relation = relations[call->when[i].relation],
+						 .key = bytes_of(call->when[i].key),
+						 .value = bytes_of(call->when[i].value),
+						 .number = call->when[i].number};
 	for (uint32_t i = 0; i < call->nthen; i++)
 		then[i] = op_of(&call->then[i]);
 	for (uint32_t i = 0; i < call->notherwise; i++)
 		otherwise[i] = op_of(&call->otherwise[i]);
-	return client_request_txn(request, &(struct synod_txn){.when = when, .nwhen = call->nwhen, .then = then, .nthen = call->nthen,
-							      .otherwise = otherwise, .notherwise = call->notherwise});
+	return client_request_txn(request, &(struct synod_txn){.when = when,
+							       .nwhen = call->nwhen,
+							       .then = then,
+							       .nthen = call->nthen,
+							       .otherwise = otherwise,
+							       .notherwise = call->notherwise});
 }
 
 static int request_scan(struct mix_slot *slot, struct client_request **request)
@@ -255,7 +270,8 @@ static int request_scan(struct mix_slot *slot, struct client_request **request)
 	char prefix[TEXT_BYTES], storage[TEXT_BYTES];
 	/* From either end, as the tag says: nothing is drawn for it. */
 	struct synod_scan scan = {.reverse = slot->tag % 2 != 0};
-	int len = slot->wide ? snprintf(prefix, sizeof prefix, "{m") : snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
+	int len = slot->wide ? snprintf(prefix, sizeof prefix, "{m")
+			     : snprintf(prefix, sizeof prefix, "{m%u}", slot->tag);
 	synod_scan_prefix(&scan, prefix, (size_t)len, storage);
 	scan.limit = slot->limit;
 	if (slot->from.len > 0)
@@ -264,18 +280,20 @@ static int request_scan(struct mix_slot *slot, struct client_request **request)
 }
 
 /*
- * In the runs in which other replicas than the leader answer reads (load.c), they answer gets and pages of scans
- * here, too.
+ * In the runs in which other replicas than the leader answer reads (load.c), they answer gets and
+ * pages of scans here, too.
  */
 static int maybe_of_a_follower(struct mix_slot *slot, struct client_request *request)
 {
 	struct sim_mix *mix = slot->mix;
 	if (mix->clients[slot->client].primary || rng_below(&mix->reads, 100) >= mix->reads_percent)
 		return 0;
-	return client_request_reading(request, &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
+	return client_request_reading(
+		request, &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
 }
 
-static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload);
+static void done(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload);
 
 static void submit(void *data, struct node *node)
 {
@@ -307,7 +325,8 @@ static void submit(void *data, struct node *node)
 static uint64_t held_us(const struct mix_slot *slot)
 {
 	const struct sim_mix *mix = slot->mix;
-	bool held = mix->aimed > 0 && mix->aimed_scans && slot->client != mix->writer && mix->hold_us > mix->world->now_us;
+	bool held = mix->aimed > 0 && mix->aimed_scans && slot->client != mix->writer &&
+		    mix->hold_us > mix->world->now_us;
 	return held ? mix->hold_us - mix->world->now_us : 0;
 }
 
@@ -339,7 +358,8 @@ static void slot_due(void *data)
 static void complain(struct sim_mix *mix, const char *what, const struct synod_reply *reply)
 {
 	if (mix->problem[0] == '\0')
-		snprintf(mix->problem, sizeof mix->problem, "%s: %s: %s", what, synod_status_text(reply->status), reply->message);
+		snprintf(mix->problem, sizeof mix->problem, "%s: %s: %s", what,
+			 synod_status_text(reply->status), reply->message);
 }
 
 static void note_seen(struct mix_slot *slot, const struct check_op *op)
@@ -356,9 +376,11 @@ static void note_seen(struct mix_slot *slot, const struct check_op *op)
 }
 
 /* What one operation said it saw. False: it cannot have said that. */
-static bool note_result(struct mix_slot *slot, struct check_op *op, int status, struct synod_bytes value, uint64_t version)
+static bool note_result(struct mix_slot *slot, struct check_op *op, int status,
+			struct synod_bytes value, uint64_t version)
 {
-	bool ok = status == SYNOD_OK, missing = status == SYNOD_NOT_FOUND, refused = status == SYNOD_COMPARE_FALSE;
+	bool ok = status == SYNOD_OK, missing = status == SYNOD_NOT_FOUND,
+	     refused = status == SYNOD_COMPARE_FALSE;
 	op->result = slice(value.data, value.len);
 	op->version = version;
 	switch (op->kind) {
@@ -369,12 +391,11 @@ static bool note_result(struct mix_slot *slot, struct check_op *op, int status, 
 		op->saw = CHECK_SAW_VERSION;
 		missing = false;
 		break;
-	case CHECK_DELETE:
-		op->saw = ok ? CHECK_SAW_PRESENT : CHECK_SAW_MISSING;
-		break;
+	case CHECK_DELETE: op->saw = ok ? CHECK_SAW_PRESENT : CHECK_SAW_MISSING; break;
 	case CHECK_CAS:
-		op->saw = ok ? CHECK_SAW_DONE | CHECK_SAW_VERSION
-			  : missing ? CHECK_SAW_MISSING : CHECK_SAW_REFUSED | CHECK_SAW_VALUE | CHECK_SAW_VERSION;
+		op->saw = ok        ? CHECK_SAW_DONE | CHECK_SAW_VERSION
+			  : missing ? CHECK_SAW_MISSING
+				    : CHECK_SAW_REFUSED | CHECK_SAW_VALUE | CHECK_SAW_VERSION;
 		break;
 	default:
 		op->saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
@@ -396,7 +417,8 @@ static bool note_txn(struct mix_slot *slot, const struct synod_reply *reply)
 	if (reply->nresults != count)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
-		if (!note_result(slot, &ops[i], reply->results[i].status, reply->results[i].value, reply->results[i].version))
+		if (!note_result(slot, &ops[i], reply->results[i].status, reply->results[i].value,
+				 reply->results[i].version))
 			return false;
 	return true;
 }
@@ -411,7 +433,8 @@ static bool next_page(struct mix_slot *slot, const struct synod_reply *reply)
 			if (!slice_equal(op->key, slice(record->key.data, record->key.len)))
 				continue;
 			op->saw = CHECK_SAW_VALUE | CHECK_SAW_VERSION;
-			op->result = arena_copy(&slot->arena, slice(record->value.data, record->value.len));
+			op->result = arena_copy(&slot->arena,
+						slice(record->value.data, record->value.len));
 			op->version = record->version;
 		}
 	}
@@ -451,31 +474,27 @@ static void note(struct mix_slot *slot, const struct synod_reply *reply)
 			return;
 		}
 		if (!(call->transaction ? note_txn(slot, reply)
-					: note_result(slot, &call->then[0], reply->status, reply->value, reply->version)))
+					: note_result(slot, &call->then[0], reply->status,
+						      reply->value, reply->version)))
 			complain(mix, "an operation had a result that it cannot have", reply);
 		break;
 	case SYNOD_UNKNOWN:
-	case SYNOD_CLOSED:
-		call->outcome = CHECK_UNKNOWN;
-		break;
+	case SYNOD_CLOSED: call->outcome = CHECK_UNKNOWN; break;
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_TOO_LARGE: /* where settings differ */
-	case SYNOD_NO_SPACE:
-		call->outcome = CHECK_FAILED;
-		break;
+	case SYNOD_NO_SPACE: call->outcome = CHECK_FAILED; break;
 	case SYNOD_NO_MEMORY:
 		if (!slot->scan)
 			complain(mix, "only scans find no memory", reply);
 		return;
-	default:
-		complain(mix, "an operation ended in a way that it cannot", reply);
-		return;
+	default: complain(mix, "an operation ended in a way that it cannot", reply); return;
 	}
 	if (!slot->scan)
 		check_history_add(&mix->history, call);
 }
 
-static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void done(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload)
 {
 	struct mix_slot *slot = request->context;
 	struct sim_mix *mix = slot->mix;
@@ -483,8 +502,8 @@ static void done(struct client_request *request, const struct synod_reply *reply
 	if (slot->scan && reply->status == SYNOD_OK && next_page(slot, reply))
 		return;
 	slot->call.ret = mix->world->now_us;
-	sim_trace_note(&mix->world->trace, "mix client=%u op=%" PRIu64 " %s", slot->client, slot->call.id,
-		       synod_status_text(reply->status));
+	sim_trace_note(&mix->world->trace, "mix client=%u op=%" PRIu64 " %s", slot->client,
+		       slot->call.id, synod_status_text(reply->status));
 	note(slot, reply);
 	slot->busy = false;
 	mix->busy--;
@@ -537,7 +556,8 @@ void sim_mix_start(struct sim_mix *mix)
 			slot_later(&mix->slots[i]);
 }
 
-void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool scans, uint64_t within_us)
+void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool scans,
+		 uint64_t within_us)
 {
 	ASSERT(count > 0 && count <= SIM_MIX_AIMS_MAX);
 	memcpy(mix->aims, tags, count * sizeof *tags);
@@ -545,13 +565,16 @@ void sim_mix_aim(struct sim_mix *mix, const uint32_t *tags, uint32_t count, bool
 	mix->aimed = AIMED_OPERATIONS;
 	mix->aimed_scans = scans;
 	mix->writer = (uint32_t)rng_below(&mix->side, mix->options.clients);
-	mix->hold_us = mix->world->now_us + rng_range(&mix->side, 10 * SIM_MILLISECOND, 400 * SIM_MILLISECOND);
+	mix->hold_us = mix->world->now_us +
+		       rng_range(&mix->side, 10 * SIM_MILLISECOND, 400 * SIM_MILLISECOND);
 	if (scans)
 		mix->aimed *= 3;
 	for (uint32_t i = 0; !mix->stopped && i < mix->nslots; i++)
 		if (!mix->slots[i].busy)
 			sim_world_timer_set(mix->world, &mix->slots[i].timer,
-					    mix->world->now_us + rng_below(&mix->side, within_us + 1) + held_us(&mix->slots[i]));
+					    mix->world->now_us +
+						    rng_below(&mix->side, within_us + 1) +
+						    held_us(&mix->slots[i]));
 }
 
 uint32_t sim_mix_fresh_tag(struct sim_mix *mix, uint32_t shard, uint32_t nshards)

@@ -6,10 +6,12 @@
 static void later(struct refused_changes *changes)
 {
 	struct sim_world *world = changes->scene->world;
-	sim_world_timer_set(world, &changes->timer, world->now_us + rng_below(&changes->rng, 2 * changes->mean_us + 1));
+	sim_world_timer_set(world, &changes->timer,
+			    world->now_us + rng_below(&changes->rng, 2 * changes->mean_us + 1));
 }
 
-static void answered(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void answered(struct client_request *request, const struct synod_reply *reply,
+		     struct slice payload)
 {
 	struct refused_changes *changes = request->context;
 	(void)payload;
@@ -17,8 +19,7 @@ static void answered(struct client_request *request, const struct synod_reply *r
 	case SYNOD_DENIED:
 	case SYNOD_UNAVAILABLE:
 	case SYNOD_UNKNOWN:
-	case SYNOD_CLOSED:
-		break;
+	case SYNOD_CLOSED: break;
 	default:
 		scene_fail(changes->scene, VERDICT_SAFETY,
 			   "a paxosd that was asked to change its members answered %s: %s",
@@ -61,11 +62,12 @@ static void due(void *data)
 	sim_process_call(process, ask, changes);
 }
 
-void refused_changes_init(struct refused_changes *changes, struct agreement_load *load, const char *const *addresses,
-			  uint32_t npeers)
+void refused_changes_init(struct refused_changes *changes, struct agreement_load *load,
+			  const char *const *addresses, uint32_t npeers)
 {
 	struct scene *scene = load->scene;
-	*changes = (struct refused_changes){.scene = scene, .load = load, .addresses = addresses, .npeers = npeers};
+	*changes = (struct refused_changes){
+		.scene = scene, .load = load, .addresses = addresses, .npeers = npeers};
 	rng_seed(&changes->rng, scene->options->seed ^ 0x72656675736564ull);
 	timer_init(&changes->timer, due, changes);
 	changes->mean_us = scene->world->options.nemesis.replace_mean_us;
@@ -80,7 +82,9 @@ void refused_changes_stop(struct refused_changes *changes)
 
 void refused_changes_check(struct refused_changes *changes, const struct scene_replica *replica)
 {
-	const struct rsm *rsm = sim_process_alive(replica->process) ? scene_rsm_of(changes->scene, replica) : NULL;
+	const struct rsm *rsm = sim_process_alive(replica->process)
+					? scene_rsm_of(changes->scene, replica)
+					: NULL;
 	const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
 	if (members == NULL || members->slot == 0)
 		return;
@@ -88,6 +92,7 @@ void refused_changes_check(struct refused_changes *changes, const struct scene_r
 	for (uint32_t i = 0; same && i < members->count; i++)
 		same = members->list[i].number == i + 1 && members->list[i].role == MEMBER_VOTER;
 	if (!same)
-		scene_fail(changes->scene, VERDICT_SAFETY, "%s knows other members than those of the beginning",
+		scene_fail(changes->scene, VERDICT_SAFETY,
+			   "%s knows other members than those of the beginning",
 			   replica->process->name);
 }

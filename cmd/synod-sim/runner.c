@@ -12,7 +12,8 @@
 
 struct run_report *run_report_map(void)
 {
-	struct run_report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct run_report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (report == MAP_FAILED) {
 		perror("synod-sim: mmap");
 		exit(EXIT_FAILURE);
@@ -60,7 +61,8 @@ __attribute__((noreturn)) static void child(struct run_report *report, struct sc
 	exit(0);
 }
 
-void run_start(struct run *run, const struct scene_options *options, const struct run_wishes *wishes)
+void run_start(struct run *run, const struct scene_options *options,
+	       const struct run_wishes *wishes)
 {
 	struct run_report *report = run->report;
 	memset(&report->result, 0, sizeof report->result);

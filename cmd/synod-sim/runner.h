@@ -1,5 +1,6 @@
 /*
- * Runs seeds, each in a process of its own, so that a failed assertion ends that seed only and is reported with it.
+ * Runs seeds, each in a process of its own, so that a failed assertion ends that seed only and is
+ * reported with it.
  */
 #ifndef SYNOD_SIM_RUNNER_H
 #define SYNOD_SIM_RUNNER_H
@@ -18,7 +19,7 @@ struct run_report {
 	bool ended;          /* result is filled in: the child did not crash */
 	uint64_t again_hash; /* of the second run, with check_repeat */
 	double cpu_s;
-	int output_error;    /* of its stdout (base/output.h) */
+	int output_error; /* of its stdout (base/output.h) */
 	/* If asked for: what the nemesis did, … */
 	uint32_t nfaults;
 	struct sim_nemesis_record faults[RUN_FAULTS_MAX];
@@ -43,7 +44,8 @@ struct run_wishes {
 /* Memory for a report; lives as long as the program. */
 struct run_report *run_report_map(void);
 /* Starts a child; run->report is emptied. */
-void run_start(struct run *run, const struct scene_options *options, const struct run_wishes *wishes);
+void run_start(struct run *run, const struct scene_options *options,
+	       const struct run_wishes *wishes);
 /* Waits for any of the children; NULL if it was none of them. */
 struct run *run_wait(struct run *runs, uint32_t count);
 /* What came of it: VERDICT_CRASH if there is no report. */

@@ -11,8 +11,8 @@
 #include "liars.h"
 #include "memory.h"
 #include "shiviz.h"
-#include "strays.h"
 #include "sim/network.h"
+#include "strays.h"
 #include "tally.h"
 #include "wire/method.h"
 #include "wire/wire.h"
@@ -28,14 +28,16 @@ void scene_fail(struct scene *scene, enum verdict verdict, const char *format, .
 	if (scene->result->verdict != VERDICT_OK)
 		return;
 	scene->result->verdict = verdict;
-	snprintf(scene->result->problem, sizeof scene->result->problem, "%" PRIu64 ".%06" PRIu64 " %s\n",
-		 scene->world->now_us / SIM_SECOND, scene->world->now_us % SIM_SECOND, text);
+	snprintf(scene->result->problem, sizeof scene->result->problem,
+		 "%" PRIu64 ".%06" PRIu64 " %s\n", scene->world->now_us / SIM_SECOND,
+		 scene->world->now_us % SIM_SECOND, text);
 	sim_trace_note(&scene->world->trace, "verdict=%s %.400s", verdict_text(verdict), text);
 	/* Its reader wants to see how it came to this, not how it goes on. */
 	scene->world->trace.line = NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static void load_violation(void *context, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void load_violation(void *context, const char *format,
+								 ...)
 {
 	char text[512];
 	va_list arguments;
@@ -53,7 +55,9 @@ struct rsm *scene_rsm_of(const struct scene *scene, const struct scene_replica *
 static const struct paxos *core_of(const struct scene *scene, const struct sim_process *process)
 {
 	const struct scene_replica *replica = scene->by_process[process->index];
-	return replica == NULL || !sim_process_alive(process) ? NULL : rsm_core(scene_rsm_of(scene, replica));
+	return replica == NULL || !sim_process_alive(process)
+		       ? NULL
+		       : rsm_core(scene_rsm_of(scene, replica));
 }
 
 /* ---- replicas agree ---- */
@@ -72,7 +76,9 @@ void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_
 	}
 }
 
-/* After the same slots every replica of a group, whichever way it came there, has the same state. */
+/*
+ * After the same slots every replica of a group, whichever way it came there, has the same state.
+ */
 static void compare_state(struct scene *scene, struct scene_replica *replica)
 {
 	struct sim_process *process = replica->process;
@@ -82,34 +88,39 @@ static void compare_state(struct scene *scene, struct scene_replica *replica)
 	if (replica->incarnation == process->incarnation && applied == replica->applied)
 		return;
 	if (replica->incarnation == process->incarnation && applied < replica->applied)
-		scene_fail(scene, VERDICT_SAFETY, "%s went back from slot %" PRIu64 " to %" PRIu64, process->name,
-			   replica->applied, applied);
+		scene_fail(scene, VERDICT_SAFETY, "%s went back from slot %" PRIu64 " to %" PRIu64,
+			   process->name, replica->applied, applied);
 	replica->applied = applied;
 	replica->incarnation = process->incarnation;
 	if (applied == 0 || applied >= SCENE_SLOTS_MAX || memory_is_wrong(replica))
 		return;
 	/* Sessions and what the group has agreed on count, too. 0 stands for not known. */
-	uint64_t hash = (scene->kind->hash(replica) * 31 + rsm_state_hash(scene_rsm_of(scene, replica))) | 1;
+	uint64_t hash = (scene->kind->hash(replica) * 31 +
+			 rsm_state_hash(scene_rsm_of(scene, replica))) |
+			1;
 	uint64_t *known = &scene->hashes[replica->group][applied];
 	if (*known == 0)
 		*known = hash;
 	else if (*known != hash)
-		scene_fail(scene, VERDICT_SAFETY, "%s has another state at slot %" PRIu64 " than its group", process->name, applied);
+		scene_fail(scene, VERDICT_SAFETY,
+			   "%s has another state at slot %" PRIu64 " than its group", process->name,
+			   applied);
 }
 
 /*
- * What sessions expire by is time that has passed, whatever the clocks show. Rates differ by less than a thousandth.
- * faults: 103
+ * What sessions expire by is time that has passed, whatever the clocks show. Rates differ by less
+ * than a thousandth. faults: 103
  */
 static void check_lived(struct scene *scene, const struct scene_replica *replica)
 {
 	if (!sim_process_alive(replica->process))
 		return;
-	uint64_t lived_us = rsm_lived_us(scene_rsm_of(scene, replica)), now_us = scene->world->now_us;
+	uint64_t lived_us = rsm_lived_us(scene_rsm_of(scene, replica)),
+		 now_us = scene->world->now_us;
 	if (lived_us > now_us + now_us / 1000 + SIM_SECOND)
 		scene_fail(scene, VERDICT_SAFETY,
-			   "the leaders of %s have lived for %" PRIu64 " s, says its state, in a world of %" PRIu64
-			   " s",
+			   "the leaders of %s have lived for %" PRIu64
+			   " s, says its state, in a world of %" PRIu64 " s",
 			   replica->process->name, lived_us / SIM_SECOND, now_us / SIM_SECOND);
 }
 
@@ -127,7 +138,8 @@ static void check_core(struct scene *scene, uint32_t group)
 			replica->wipes = replica->process->wipes + replica->process->copies;
 			paxos_invariants_wiped(scene->invariants[group], count);
 		}
-		if (replica->checked != 0 && (!alive || replica->checked != replica->process->incarnation)) {
+		if (replica->checked != 0 &&
+		    (!alive || replica->checked != replica->process->incarnation)) {
 			paxos_invariants_crashed(scene->invariants[group], count);
 			replica->checked = 0;
 		}
@@ -149,8 +161,8 @@ static void check_group_id(struct scene *scene, const struct scene_replica *repl
 		const struct scene_replica *other = &scene->replicas[i];
 		uint64_t theirs = other->process->group_id, ours = replica->process->group_id;
 		if (other->group == replica->group && theirs != 0 && ours != 0 && theirs != ours)
-			scene_fail(scene, VERDICT_SAFETY, "%s and %s of one group have two ids", other->process->name,
-				   replica->process->name);
+			scene_fail(scene, VERDICT_SAFETY, "%s and %s of one group have two ids",
+				   other->process->name, replica->process->name);
 	}
 }
 
@@ -158,9 +170,13 @@ static void check_group_id(struct scene *scene, const struct scene_replica *repl
 static void check_copy(struct scene *scene, const struct scene_replica *replica)
 {
 	const struct sim_process *process = replica->process;
-	const struct paxos *core = sim_process_alive(process) ? rsm_core(scene_rsm_of(scene, replica)) : NULL;
-	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) && sim_nemesis_is_stale(scene->nemesis, process))
-		scene_fail(scene, VERDICT_SAFETY, "%s votes with a copy of its disk, and others remember more",
+	const struct paxos *core = sim_process_alive(process)
+					   ? rsm_core(scene_rsm_of(scene, replica))
+					   : NULL;
+	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) &&
+	    sim_nemesis_is_stale(scene->nemesis, process))
+		scene_fail(scene, VERDICT_SAFETY,
+			   "%s votes with a copy of its disk, and others remember more",
 			   process->name);
 }
 
@@ -175,8 +191,9 @@ static void after_turn(void *context, struct sim_process *process)
 	}
 	if (sim_nemesis_must_not_run(scene->nemesis, process) && sim_process_alive(process)) {
 		scene_fail(scene, VERDICT_SAFETY, "%s runs, though %s", process->name,
-			   process->misconfigured != NULL ? "its configuration names other members than its group has"
-							  : "its log was lost, or exchanged");
+			   process->misconfigured != NULL
+				   ? "its configuration names other members than its group has"
+				   : "its log was lost, or exchanged");
 		return;
 	}
 	if (sim_process_alive(process))
@@ -192,7 +209,8 @@ static void after_turn(void *context, struct sim_process *process)
 		scene->kind->replica_turn(scene, replica);
 }
 
-void scene_identify_group(struct sim_process *const *processes, uint32_t count, const char *role, uint64_t group)
+void scene_identify_group(struct sim_process *const *processes, uint32_t count, const char *role,
+			  uint64_t group)
 {
 	struct identity own = {.cluster = "sim", .group = group, .shards = 1};
 	snprintf(own.role, sizeof own.role, "%s", role);
@@ -233,13 +251,16 @@ static bool is_bound(void *context, const struct sim_process *process)
 			continue;
 		const struct paxos *core = rsm_core(scene_rsm_of(scene, replica));
 		const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
-		if (members == NULL || members->slot == 0 || (newest != NULL && members->slot < newest->slot))
+		if (members == NULL || members->slot == 0 ||
+		    (newest != NULL && members->slot < newest->slot))
 			continue;
-		led = (led && newest != NULL && newest->slot == members->slot) || paxos_role(core) == PAXOS_LEADER;
+		led = (led && newest != NULL && newest->slot == members->slot) ||
+		      paxos_role(core) == PAXOS_LEADER;
 		newest = members;
 	}
 	for (uint32_t i = 0; led && i < newest->count; i++)
-		if (newest->list[i].life == process->env.life && newest->list[i].role == MEMBER_VOTER)
+		if (newest->list[i].life == process->env.life &&
+		    newest->list[i].role == MEMBER_VOTER)
 			return true;
 	return false;
 }
@@ -263,8 +284,11 @@ static const struct rsm *rsm_of(void *context, const struct sim_process *process
 static void ask_to_hand_over(void *data, struct node *node)
 {
 	struct buffer *request = data;
-	node->ops->message(node, 0, &(struct message){
-		.kind = MESSAGE_REQUEST, .method = METHOD_TRANSFER, .id = 1, .payload = buffer_slice(request)});
+	node->ops->message(node, 0,
+			   &(struct message){.kind = MESSAGE_REQUEST,
+					     .method = METHOD_TRANSFER,
+					     .id = 1,
+					     .payload = buffer_slice(request)});
 }
 
 static void hand_over(void *context, struct sim_process *process)
@@ -278,17 +302,21 @@ static void hand_over(void *context, struct sim_process *process)
 	buffer_free(&request);
 }
 
-/* Errors of the disk are what the nemesis does; that anything synced was found damaged must be its work as well. */
+/*
+ * Errors of the disk are what the nemesis does; that anything synced was found damaged must be its
+ * work as well.
+ */
 static void halted(void *context, struct sim_process *process)
 {
 	struct scene *scene = context;
 	bool fine = process->halt_status == STATUS_IO || process->halt_status == STATUS_NO_SPACE ||
 		    (process->halt_status == STATUS_SHORTAGE && process->halted_at_start) ||
 		    (process->halt_status == STATUS_IDENTITY && process->misconfigured != NULL) ||
-		    (process->halt_status == STATUS_CORRUPT && sim_nemesis_may_be_corrupt(scene->nemesis, process));
+		    (process->halt_status == STATUS_CORRUPT &&
+		     sim_nemesis_may_be_corrupt(scene->nemesis, process));
 	if (!fine)
-		scene_fail(scene, VERDICT_CRASH, "%s halted with %s: %s", process->name, status_name(process->halt_status),
-			   process->halt_reason);
+		scene_fail(scene, VERDICT_CRASH, "%s halted with %s: %s", process->name,
+			   status_name(process->halt_status), process->halt_reason);
 }
 
 /* ---- phases ---- */
@@ -308,7 +336,8 @@ static bool progressed(void *context)
 static bool idle(void *context)
 {
 	struct scene *scene = context;
-	return scene->over || (scene->load.busy == 0 && (mix_of(scene) == NULL || sim_mix_busy(mix_of(scene)) == 0));
+	return scene->over || (scene->load.busy == 0 &&
+			       (mix_of(scene) == NULL || sim_mix_busy(mix_of(scene)) == 0));
 }
 
 static bool finally_read(void *context)
@@ -319,10 +348,14 @@ static bool finally_read(void *context)
 
 static bool in_core(const struct scene *scene, const struct scene_replica *replica)
 {
-	return sim_process_alive(replica->process) && sim_nemesis_in_core(scene->nemesis, replica->process);
+	return sim_process_alive(replica->process) &&
+	       sim_nemesis_in_core(scene->nemesis, replica->process);
 }
 
-/* What each group has applied when its last client has gone: leaders go on with entries of their own. */
+/*
+ * What each group has applied when its last client has gone: leaders go on with entries of their
+ * own.
+ */
 static void note_applied(struct scene *scene)
 {
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
@@ -333,7 +366,8 @@ static void note_applied(struct scene *scene)
 	}
 }
 
-static const struct group_member *member_of(const struct scene *scene, const struct scene_replica *replica)
+static const struct group_member *member_of(const struct scene *scene,
+					    const struct scene_replica *replica)
 {
 	const struct group_members *newest = NULL;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
@@ -344,7 +378,8 @@ static const struct group_member *member_of(const struct scene *scene, const str
 		if (newest == NULL || members->slot > newest->slot)
 			newest = members;
 	}
-	return newest == NULL ? NULL : members_find_name(newest, slice_string(replica->process->name));
+	return newest == NULL ? NULL
+			      : members_find_name(newest, slice_string(replica->process->name));
 }
 
 /* By the newest list; if members stay who they are, all. */
@@ -355,11 +390,15 @@ static bool is_member(const struct scene *scene, const struct scene_replica *rep
 
 static bool is_voter_of(const struct scene *scene, const struct scene_replica *replica)
 {
-	const struct group_member *member = scene->place_of == NULL ? NULL : member_of(scene, replica);
+	const struct group_member *member = scene->place_of == NULL ? NULL
+								    : member_of(scene, replica);
 	return scene->place_of == NULL || (member != NULL && member->role == MEMBER_VOTER);
 }
 
-/* Everybody has come so far, in the state that the others have there; and whose disk was lost has a vote again. */
+/*
+ * Everybody has come so far, in the state that the others have there; and whose disk was lost has a
+ * vote again.
+ */
 static bool converged(void *context)
 {
 	struct scene *scene = context;
@@ -368,9 +407,12 @@ static bool converged(void *context)
 		/* Of a machine that has been removed meanwhile nothing is expected. */
 		if (!in_core(scene, replica) || !is_member(scene, replica))
 			continue;
-		if (memory_is_wrong(replica) || replica->applied < scene->last_applied[replica->group] ||
-		    (replica->process->wipes + replica->process->copies > 0 && is_voter_of(scene, replica) &&
-		     (!paxos_votes(rsm_core(scene_rsm_of(scene, replica))) || !is_whole(scene, replica)))) {
+		if (memory_is_wrong(replica) ||
+		    replica->applied < scene->last_applied[replica->group] ||
+		    (replica->process->wipes + replica->process->copies > 0 &&
+		     is_voter_of(scene, replica) &&
+		     (!paxos_votes(rsm_core(scene_rsm_of(scene, replica))) ||
+		      !is_whole(scene, replica)))) {
 			scene->behind = replica->process;
 			return scene->over;
 		}
@@ -383,7 +425,8 @@ static bool is_born(const struct scene *scene, uint32_t group)
 {
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		if (replica->group == group && sim_process_alive(replica->process) && rsm_applied(scene_rsm_of(scene, replica)) > 0)
+		if (replica->group == group && sim_process_alive(replica->process) &&
+		    rsm_applied(scene_rsm_of(scene, replica)) > 0)
 			return true;
 	}
 	return false;
@@ -395,8 +438,10 @@ static bool scrubbed(void *context)
 	struct scene *scene = context;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
-		const struct rsm *rsm = in_core(scene, replica) ? scene_rsm_of(scene, replica) : NULL;
-		if (rsm != NULL && rsm_scrubs(rsm) && sim_nemesis_is_damaged(scene->nemesis, replica->process))
+		const struct rsm *rsm = in_core(scene, replica) ? scene_rsm_of(scene, replica)
+								: NULL;
+		if (rsm != NULL && rsm_scrubs(rsm) &&
+		    sim_nemesis_is_damaged(scene->nemesis, replica->process))
 			return scene->over;
 	}
 	return true;
@@ -448,7 +493,9 @@ static void phase_liveness(struct scene *scene)
 			scene->result->excused = scene->over = true;
 			return;
 		}
-		scene_fail(scene, VERDICT_LIVENESS, "no progress within %" PRIu64 " ms after the core was healed", limit_us / 1000);
+		scene_fail(scene, VERDICT_LIVENESS,
+			   "no progress within %" PRIu64 " ms after the core was healed",
+			   limit_us / 1000);
 		return;
 	}
 	scene->result->progress_us = world->now_us - healed_us;
@@ -474,7 +521,8 @@ static void phase_quiet(struct scene *scene)
 	if (scene->over)
 		return;
 	sim_load_final_reads(&scene->load);
-	if (!sim_world_run_until_true(world, finally_read, scene, (scene->options->beyond ? 20 : 120) * SIM_SECOND) &&
+	if (!sim_world_run_until_true(world, finally_read, scene,
+				      (scene->options->beyond ? 20 : 120) * SIM_SECOND) &&
 	    !scene->options->beyond)
 		scene_fail(scene, VERDICT_LIVENESS, "the last reads never ended");
 	sim_load_stop(&scene->load);
@@ -485,11 +533,16 @@ static void phase_quiet(struct scene *scene)
 		same = sim_world_run_until_true(world, converged, scene, 5 * SIM_SECOND);
 	}
 	if (!scene->over && !scene->options->beyond && !same)
-		scene_fail(scene, VERDICT_LIVENESS, "replicas of the core stay behind each other: %s does",
-			   scene->behind == NULL ? "one, in what the scene knows," : scene->behind->name);
-	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, scrubbed, scene, 60 * SIM_SECOND))
-		scene_fail(scene, VERDICT_LIVENESS, "a damaged file has not been found, or not replaced");
-	if (!scene->over && !scene->options->beyond && !sim_world_run_until_true(world, settled, scene, 60 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS,
+			   "replicas of the core stay behind each other: %s does",
+			   scene->behind == NULL ? "one, in what the scene knows,"
+						 : scene->behind->name);
+	if (!scene->over && !scene->options->beyond &&
+	    !sim_world_run_until_true(world, scrubbed, scene, 60 * SIM_SECOND))
+		scene_fail(scene, VERDICT_LIVENESS,
+			   "a damaged file has not been found, or not replaced");
+	if (!scene->over && !scene->options->beyond &&
+	    !sim_world_run_until_true(world, settled, scene, 60 * SIM_SECOND))
 		scene_fail(scene, VERDICT_LIVENESS, "what should follow by itself does not");
 }
 
@@ -500,7 +553,8 @@ static void check_mix(struct scene *scene, const struct sim_mix *mix)
 		scene_fail(scene, VERDICT_SAFETY, "%s", sim_mix_problem(mix));
 	enum check_verdict verdict = sim_mix_check(mix, &why);
 	if (verdict == CHECK_VIOLATION)
-		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
+		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len,
+			   (const char *)why.data);
 	scene->result->undecided = verdict == CHECK_GAVE_UP;
 	scene->result->mixed = sim_mix_operations(mix);
 	buffer_free(&why);
@@ -510,7 +564,8 @@ static void check_lists(struct scene *scene)
 {
 	struct buffer why = {0};
 	if (!sim_history_check(&scene->load.history, sim_load_final_done(&scene->load), &why))
-		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len, (const char *)why.data);
+		scene_fail(scene, VERDICT_LINEARIZABILITY, "%.*s", (int)why.len,
+			   (const char *)why.data);
 	buffer_free(&why);
 	if (scene->options->history == NULL)
 		return;
@@ -521,7 +576,8 @@ static void check_lists(struct scene *scene)
 	if (file != NULL && fclose(file) != 0 && error == 0)
 		error = errno;
 	if (error != 0)
-		scene_fail(scene, VERDICT_USAGE, "cannot write %s: %s", scene->options->history, strerror(error));
+		scene_fail(scene, VERDICT_USAGE, "cannot write %s: %s", scene->options->history,
+			   strerror(error));
 }
 
 void scene_options_line(const struct scene *scene, struct buffer *out)
@@ -534,12 +590,16 @@ void scene_options_line(const struct scene *scene, struct buffer *out)
 
 /* ---- the whole ---- */
 
-/* faults: 9, 26, 31, 32, 77. Log is released, and snapshots follow each other, every few dozen commands. */
+/*
+ * faults: 9, 26, 31, 32, 77. Log is released, and snapshots follow each other, every few dozen
+ * commands.
+ */
 void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 {
 	rsm_settings_default(settings);
 	bool small = rng_chance(&scene->rng, 750000);
-	settings->wal_segment_bytes = 8ull << rng_range(&scene->rng, small ? 9 : 13, small ? 13 : 20);
+	settings->wal_segment_bytes = 8ull
+				      << rng_range(&scene->rng, small ? 9 : 13, small ? 13 : 20);
 	uint64_t entry_bytes_max = settings->wal_segment_bytes / 4;
 	if (entry_bytes_max > ENTRY_BYTES_SOFT_MAX)
 		entry_bytes_max = ENTRY_BYTES_SOFT_MAX;
@@ -550,20 +610,30 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	if (rng_chance(&scene->rng, 500000)) {
 		uint32_t timeout_ms = (uint32_t)rng_range(&scene->rng, 100, 400);
 		settings->election_timeout_ms = timeout_ms;
-		settings->heartbeat_interval_ms = (uint32_t)rng_range(&scene->rng, timeout_ms / 10, timeout_ms * 2 / 3);
+		settings->heartbeat_interval_ms = (uint32_t)rng_range(&scene->rng, timeout_ms / 10,
+								      timeout_ms * 2 / 3);
 	}
-	/* faults: 43, 44, 45. Long ones, so that much happens while they hold. From a stream of their own. */
+	/*
+	 * faults: 43, 44, 45. Long ones, so that much happens while they hold. From a stream of
+	 * their own.
+	 */
 	struct rng leases;
 	rng_seed(&leases, scene->options->seed ^ 0x6c65617365ull);
 	if (rng_chance(&leases, 500000)) {
 		bool longer = rng_chance(&leases, 700000);
 		if (longer)
 			settings->election_timeout_ms = (uint32_t)rng_range(&leases, 800, 1500);
-		uint32_t min_ms = settings->heartbeat_interval_ms * 2, max_ms = settings->election_timeout_ms;
+		uint32_t min_ms = settings->heartbeat_interval_ms * 2,
+			 max_ms = settings->election_timeout_ms;
 		if (min_ms <= max_ms)
-			settings->read_lease_ms = longer ? max_ms : (uint32_t)rng_range(&leases, min_ms, max_ms);
+			settings->read_lease_ms = longer ? max_ms
+							 : (uint32_t)rng_range(&leases, min_ms,
+									       max_ms);
 	}
-	/* faults: 3. So short that a candidate gets its reports in many parts. From a stream of their own. */
+	/*
+	 * faults: 3. So short that a candidate gets its reports in many parts. From a stream of
+	 * their own.
+	 */
 	struct rng messages;
 	rng_seed(&messages, scene->options->seed ^ 0x6d65737361676573ull);
 	if (rng_chance(&messages, 600000))
@@ -584,10 +654,12 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	}
 	/* Log time, which follows the leaders' wall clocks: those jump. faults: 45, 47 */
 	if (rng_chance(&scene->rng, 500000))
-		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND, 60 * SIM_SECOND);
+		settings->group.session_idle_us = rng_range(&scene->rng, SIM_SECOND,
+							    60 * SIM_SECOND);
 }
 
-void scene_vary_settings(const struct scene *scene, const struct sim_process *process, struct group_settings *settings)
+void scene_vary_settings(const struct scene *scene, const struct sim_process *process,
+			 struct group_settings *settings)
 {
 	struct rng rng;
 	rng_seed(&rng, scene->options->seed ^ 0x6472696674ull);
@@ -680,12 +752,16 @@ void scene_run(const struct scene_options *options, struct scene_result *result)
 	struct scene *scene = ALLOC(struct scene);
 	scene->options = options;
 	scene->result = result;
-	scene->kind = options->cluster ? &scene_cluster : options->pb ? &scene_pb : options->paxosd ? &scene_paxosd : &scene_rsm;
+	scene->kind = options->cluster  ? &scene_cluster
+		      : options->pb     ? &scene_pb
+		      : options->paxosd ? &scene_paxosd
+					: &scene_rsm;
 	scene_build(scene);
 
 	struct buffer line = {0};
 	scene_options_line(scene, &line);
-	snprintf(result->options, sizeof result->options, "%.*s", (int)line.len, (const char *)line.data);
+	snprintf(result->options, sizeof result->options, "%.*s", (int)line.len,
+		 (const char *)line.data);
 	buffer_free(&line);
 
 	phase_safety(scene);

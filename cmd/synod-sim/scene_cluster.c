@@ -1,8 +1,8 @@
 /*
- * The whole: three shard masters, some groups, and clients that use the client library. One more client, the
- * administrator, joins the groups and goes on changing the configuration while everything else happens. And in some runs
- * members of the groups, and of the masters' own, come and go: everybody knows where masters may be found, and learns
- * from them where the groups are.
+ * The whole: three shard masters, some groups, and clients that use the client library. One more
+ * client, the administrator, joins the groups and goes on changing the configuration while
+ * everything else happens. And in some runs members of the groups, and of the masters' own, come
+ * and go: everybody knows where masters may be found, and learns from them where the groups are.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -41,9 +41,10 @@ struct place {
 struct cluster_scene {
 	struct scene *scene;
 	uint32_t nshards;
-	uint32_t ngroups;  /* shardkv groups: gid 1 … ngroups */
+	uint32_t ngroups;   /* shardkv groups: gid 1 … ngroups */
 	uint32_t nreplicas; /* of each, in the beginning */
-	uint32_t spares;    /* machines of each group that may become members; 0: members stay who they are */
+	/* machines of each group that may become members; 0: members stay who they are */
+	uint32_t spares;
 	struct rsm_settings settings;
 	struct place places[GROUPS_LIMIT + 1][MACHINES_LIMIT];
 	const char *masters[MASTERS_LIMIT]; /* where they may be found */
@@ -54,15 +55,16 @@ struct cluster_scene {
 	struct sim_process *administrator_process;
 	struct rng patience; /* of clients */
 	bool healed;
-	struct rng hearsay;  /* of the administrator, who may have an old list of addresses */
-	struct rng ambush;   /* … and of what waits for a change of the configuration */
+	struct rng hearsay; /* of the administrator, who may have an old list of addresses */
+	struct rng ambush;  /* … and of what waits for a change of the configuration */
 	bool ambushes;
-	struct sim_rule rules[4 * MASTERS_LIMIT * MACHINES_LIMIT]; /* of a group that hears of no configuration */
+	/* of a group that hears of no configuration */
+	struct sim_rule rules[4 * MASTERS_LIMIT * MACHINES_LIMIT];
 	bool ignorant;
 	struct timer timer;
 	bool asking;
-	bool joined;        /* at least one group serves */
-	uint64_t changes;   /* of the configuration, with success */
+	bool joined;      /* at least one group serves */
+	uint64_t changes; /* of the configuration, with success */
 };
 
 /* ---- replicas ---- */
@@ -83,11 +85,14 @@ static uint32_t nmasters(const struct cluster_scene *cluster)
 }
 
 /* Of the beginning. */
-static void first_members(const struct cluster_scene *cluster, uint32_t group, struct rsm_member *members)
+static void first_members(const struct cluster_scene *cluster, uint32_t group,
+			  struct rsm_member *members)
 {
 	for (uint32_t i = 0; i < members_of(cluster, group); i++) {
 		const struct place *other = &cluster->places[group][i];
-		members[i] = (struct rsm_member){.replica = i + 1, .name = other->name, .address = other->address,
+		members[i] = (struct rsm_member){.replica = i + 1,
+						 .name = other->name,
+						 .address = other->address,
 						 .client_address = other->address};
 	}
 }
@@ -100,10 +105,12 @@ static struct joiner_place *joiner_place_of(struct scene *scene, struct sim_proc
 }
 
 /* Who it is, and who the others are. */
-static void fill_members(const struct place *place, struct sim_process *process, struct rsm_options *out)
+static void fill_members(const struct place *place, struct sim_process *process,
+			 struct rsm_options *out)
 {
 	const struct cluster_scene *cluster = place->cluster;
-	*out = (struct rsm_options){.replica = place->replica + 1, .nmembers = members_of(cluster, place->group)};
+	*out = (struct rsm_options){.replica = place->replica + 1,
+				    .nmembers = members_of(cluster, place->group)};
 	if (cluster->spares > 0)
 		joiner_apply(&place->joiner, process, out);
 	else
@@ -123,9 +130,16 @@ static struct node *build_master(void *context, struct sim_process *process)
 		return joiner_build(&place->joiner, process);
 	fill_members(place, process, &own);
 	struct shardmaster_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.nshards = place->cluster->nshards, .replica = own.replica, .nmembers = own.nmembers,
-		.joining = own.joining, .settings = place->cluster->settings,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "sim",
+		.name = place->name,
+		.version = "sim",
+		.nshards = place->cluster->nshards,
+		.replica = own.replica,
+		.nmembers = own.nmembers,
+		.joining = own.joining,
+		.settings = place->cluster->settings,
 	};
 	scene_vary_settings(place->cluster->scene, process, &options.settings.group);
 	memcpy(options.members, own.members, sizeof options.members);
@@ -141,9 +155,18 @@ static struct node *build_shardkv(void *context, struct sim_process *process)
 		return joiner_build(&place->joiner, process);
 	fill_members(place, process, &own);
 	struct shardkv_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.gid = place->group, .replica = own.replica, .nmembers = own.nmembers, .joining = own.joining,
-		.nshards = cluster->nshards, .nmasters = nmasters(cluster), .settings = cluster->settings,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "sim",
+		.name = place->name,
+		.version = "sim",
+		.gid = place->group,
+		.replica = own.replica,
+		.nmembers = own.nmembers,
+		.joining = own.joining,
+		.nshards = cluster->nshards,
+		.nmasters = nmasters(cluster),
+		.settings = cluster->settings,
 		.key_bytes_max = KEY_BYTES_MAX,
 	};
 	scene_vary_settings(cluster->scene, process, &options.settings.group);
@@ -169,16 +192,22 @@ static void build_group(struct cluster_scene *cluster, uint32_t group)
 		else
 			snprintf(place->name, sizeof place->name, "g%u%c", group, 'a' + (char)i);
 		snprintf(place->address, sizeof place->address, "%s:7000", place->name);
-		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = place->name, .address = place->address, .build = group == 0 ? build_master : build_shardkv,
-			.context = place, .disk = true, .lives = true});
+		processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){
+					      .name = place->name,
+					      .address = place->address,
+					      .build = group == 0 ? build_master : build_shardkv,
+					      .context = place,
+					      .disk = true,
+					      .lives = true});
 		scene_add_replica(scene, processes[i], group);
 	}
 	first_members(cluster, group, members);
 	for (uint32_t i = 0; i < machines; i++) {
 		struct place *place = &cluster->places[group][i];
 		if (cluster->spares > 0)
-			joiner_init(&place->joiner, scene, role, group, i < count ? i + 1 : 0, members, count);
+			joiner_init(&place->joiner, scene, role, group, i < count ? i + 1 : 0,
+				    members, count);
 		if (group == 0)
 			cluster->masters[i] = place->address;
 	}
@@ -192,24 +221,30 @@ static void build_group(struct cluster_scene *cluster, uint32_t group)
 static void administrator_later(struct cluster_scene *cluster, uint64_t mean_us)
 {
 	struct sim_world *world = cluster->scene->world;
-	sim_world_timer_set(world, &cluster->timer, world->now_us + rng_below(&world->rng_workload, 2 * mean_us + 1));
+	sim_world_timer_set(world, &cluster->timer,
+			    world->now_us + rng_below(&world->rng_workload, 2 * mean_us + 1));
 }
 
-static void administrator_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void administrator_done(struct client_request *request, const struct synod_reply *reply,
+			       struct slice payload)
 {
 	struct cluster_scene *cluster = request->context;
 	struct scene *scene = cluster->scene;
 	(void)payload;
 	sim_trace_note(&scene->world->trace, "administrator %s", synod_status_text(reply->status));
 	cluster->asking = false;
-	cluster->joined = cluster->joined || reply->status == SYNOD_OK || reply->status == SYNOD_EXISTS;
+	cluster->joined = cluster->joined || reply->status == SYNOD_OK ||
+			  reply->status == SYNOD_EXISTS;
 	cluster->changes += reply->status == SYNOD_OK;
 	if (scene->load.stopped)
 		return;
 	administrator_later(cluster, cluster->joined ? 2 * SIM_SECOND : 10 * SIM_MILLISECOND);
 }
 
-/* The voters, by the newest list that anybody of the group knows; those of the beginning, before there is one. */
+/*
+ * The voters, by the newest list that anybody of the group knows; those of the beginning, before
+ * there is one.
+ */
 static uint32_t addresses_of(struct cluster_scene *cluster, uint64_t gid, const char **addresses)
 {
 	struct sim_nemesis_roster roster;
@@ -225,15 +260,22 @@ static uint32_t addresses_of(struct cluster_scene *cluster, uint64_t gid, const 
 	return count;
 }
 
-/* Some of the addresses may lead nowhere: the group corrects that. The choice is of a stream of its own. */
-static int request_join(struct cluster_scene *cluster, uint64_t gid, struct client_request **request)
+/*
+ * Some of the addresses may lead nowhere: the group corrects that. The choice is of a stream of its
+ * own.
+ */
+static int request_join(struct cluster_scene *cluster, uint64_t gid,
+			struct client_request **request)
 {
-	static const char *const gone[REPLICAS_MAX] = {"gone1:7000", "gone2:7000", "gone3:7000", "gone4:7000",
-						       "gone5:7000", "gone6:7000", "gone7:7000"};
+	static const char *const gone[REPLICAS_MAX] = {"gone1:7000", "gone2:7000", "gone3:7000",
+						       "gone4:7000", "gone5:7000", "gone6:7000",
+						       "gone7:7000"};
 	const char *members[REPLICAS_MAX];
-	uint32_t count = addresses_of(cluster, gid, members), right = (uint32_t)rng_below(&cluster->hearsay, count);
+	uint32_t count = addresses_of(cluster, gid, members),
+		 right = (uint32_t)rng_below(&cluster->hearsay, count);
 	for (uint32_t i = 0; i < count; i++)
-		members[i] = i == right || !rng_chance(&cluster->hearsay, 300000) ? members[i] : gone[i];
+		members[i] = i == right || !rng_chance(&cluster->hearsay, 300000) ? members[i]
+										  : gone[i];
 	struct synod_group group = {.gid = gid, .nmembers = count, .members = members};
 	return client_request_join(request, &group, 1);
 }
@@ -262,8 +304,9 @@ static struct shard_config *newest_config(const struct cluster_scene *cluster)
 }
 
 /*
- * A group whose members are all replaced while its first join is under way would join with addresses at which nobody is any
- * more; and a group that has never told the masters who it is is not believed other ones. Operators wait until it has.
+ * A group whose members are all replaced while its first join is under way would join with
+ * addresses at which nobody is any more; and a group that has never told the masters who it is is
+ * not believed other ones. Operators wait until it has.
  */
 static bool members_may_change(struct scene *scene, uint32_t group)
 {
@@ -294,7 +337,8 @@ static bool is_granted(const struct cluster_scene *cluster, uint32_t shard)
 }
 
 /* Some of the shards of one group that nobody has used yet. */
-static uint32_t unused_shards(struct cluster_scene *cluster, const struct shard_config *config, uint32_t *shards)
+static uint32_t unused_shards(struct cluster_scene *cluster, const struct shard_config *config,
+			      uint32_t *shards)
 {
 	uint32_t count = 0, first = (uint32_t)rng_below(&cluster->ambush, config->nshards);
 	uint64_t gid = 0;
@@ -318,8 +362,8 @@ static void end_ignorance(void *data)
 }
 
 /*
- * For a while the group's questions for the newest configuration, and the answers, get lost; its claims do not. So it goes on with
- * an old one, and is granted what is still its own.
+ * For a while the group's questions for the newest configuration, and the answers, get lost; its
+ * claims do not. So it goes on with an old one, and is granted what is still its own.
  */
 static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
 {
@@ -329,13 +373,22 @@ static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
 	if (cluster->ignorant || gid == 0 || gid > cluster->ngroups)
 		return;
 	for (uint32_t i = 0; i < machines_of(cluster, (uint32_t)gid); i++) {
-		const struct sim_process *replica = sim_process_find(world, cluster->places[gid][i].name);
+		const struct sim_process *replica = sim_process_find(world,
+								     cluster->places[gid][i].name);
 		for (uint32_t m = 0; m < nmasters(cluster); m++) {
-			const struct sim_process *master = sim_process_find(world, cluster->places[0][m].name);
+			const struct sim_process *master = sim_process_find(
+				world, cluster->places[0][m].name);
 			for (uint32_t k = 0; k < sizeof methods / sizeof methods[0]; k++) {
-				struct sim_rule *to = &cluster->rules[count++], *from = &cluster->rules[count++];
-				*to = (struct sim_rule){.from = replica, .to = master, .method = methods[k], .verdict = SIM_SWALLOW};
-				*from = (struct sim_rule){.from = master, .to = replica, .method = methods[k], .verdict = SIM_SWALLOW};
+				struct sim_rule *to = &cluster->rules[count++],
+						*from = &cluster->rules[count++];
+				*to = (struct sim_rule){.from = replica,
+							.to = master,
+							.method = methods[k],
+							.verdict = SIM_SWALLOW};
+				*from = (struct sim_rule){.from = master,
+							  .to = replica,
+							  .method = methods[k],
+							  .verdict = SIM_SWALLOW};
 				sim_network_add_rule(world, to);
 				sim_network_add_rule(world, from);
 			}
@@ -343,7 +396,9 @@ static void keep_ignorant(struct cluster_scene *cluster, uint64_t gid)
 	}
 	cluster->ignorant = true;
 	uint64_t length_us = rng_range(&cluster->ambush, 200 * SIM_MILLISECOND, 3 * SIM_SECOND);
-	sim_trace_note(&world->trace, "group %" PRIu64 " hears of no configuration for %" PRIu64 " ms", gid, length_us / 1000);
+	sim_trace_note(&world->trace,
+		       "group %" PRIu64 " hears of no configuration for %" PRIu64 " ms", gid,
+		       length_us / 1000);
 	sim_world_call_at(world, world->now_us + length_us, end_ignorance, cluster);
 }
 
@@ -355,9 +410,10 @@ static void cluster_heal(struct scene *scene)
 }
 
 /*
- * Clients with the old configuration begin to use shards that nobody has used, several at once, at the moment at which one of them
- * is moved: their group claims what it may no longer have. Or a scan with the old configuration meets what others have written under
- * the new one. faults: 57, 58. The shard that is to move; UINT32_MAX: any.
+ * Clients with the old configuration begin to use shards that nobody has used, several at once, at
+ * the moment at which one of them is moved: their group claims what it may no longer have. Or a
+ * scan with the old configuration meets what others have written under the new one. faults: 57, 58.
+ * The shard that is to move; UINT32_MAX: any.
  */
 static uint32_t lie_in_ambush(struct cluster_scene *cluster, bool *scans)
 {
@@ -374,11 +430,15 @@ static uint32_t lie_in_ambush(struct cluster_scene *cluster, bool *scans)
 	uint64_t rounds = rng_range(&cluster->ambush, 0, 6);
 	if (!*scans && rng_chance(&cluster->ambush, 700000)) {
 		keep_ignorant(cluster, shard_config_gid(config, shards[0]));
-		/* While the first one's claim is under way the others come together for the next. */
+		/*
+		 * While the first one's claim is under way the others come together for the next.
+		 */
 		rounds = 1;
 	}
-	sim_mix_aim(cluster->mix, tags, count, *scans, 2 * rounds * cluster->scene->world->options.network.delay_mean_us);
-	sim_trace_note(&cluster->scene->world->trace, "ambush shards=%" PRIu32 " first=%" PRIu32, count, shards[0]);
+	sim_mix_aim(cluster->mix, tags, count, *scans,
+		    2 * rounds * cluster->scene->world->options.network.delay_mean_us);
+	sim_trace_note(&cluster->scene->world->trace, "ambush shards=%" PRIu32 " first=%" PRIu32,
+		       count, shards[0]);
 	return shards[0];
 }
 
@@ -395,7 +455,8 @@ static uint64_t idle_group(struct cluster_scene *cluster, const struct shard_con
 }
 
 /* A group that serves others; 0: there is none. */
-static uint64_t other_group(struct cluster_scene *cluster, const struct shard_config *config, uint32_t shard)
+static uint64_t other_group(struct cluster_scene *cluster, const struct shard_config *config,
+			    uint32_t shard)
 {
 	uint64_t owner = shard_config_gid(config, shard);
 	uint32_t first = (uint32_t)rng_below(&cluster->ambush, config->ngroups);
@@ -408,8 +469,8 @@ static uint64_t other_group(struct cluster_scene *cluster, const struct shard_co
 }
 
 /*
- * A change that may or may not be allowed at the moment, whatever state the groups are in that gain or lose shards by it.
- * faults: 57, 58
+ * A change that may or may not be allowed at the moment, whatever state the groups are in that gain
+ * or lose shards by it. faults: 57, 58
  */
 static void administrator_ask(void *data, struct node *node)
 {
@@ -423,7 +484,8 @@ static void administrator_ask(void *data, struct node *node)
 	bool scans = false;
 	uint32_t waited_for = cluster->joined ? lie_in_ambush(cluster, &scans) : UINT32_MAX;
 	const struct shard_config *config = newest_config(cluster);
-	if (waited_for != UINT32_MAX && (cluster->ignorant || rng_chance(&cluster->ambush, 700000))) {
+	if (waited_for != UINT32_MAX &&
+	    (cluster->ignorant || rng_chance(&cluster->ambush, 700000))) {
 		/* A group whom the scans of those who do not know of it do not ask. */
 		uint64_t idle = scans ? idle_group(cluster, config) : 0;
 		uint64_t other = other_group(cluster, config, waited_for);
@@ -437,13 +499,19 @@ static void administrator_ask(void *data, struct node *node)
 		}
 	}
 	/* Without a group nobody gets on. */
-	if (cluster->healed && choice != MOVE_WAITED_FOR && config != NULL && config->ngroups <= (choice == 3))
+	if (cluster->healed && choice != MOVE_WAITED_FOR && config != NULL &&
+	    config->ngroups <= (choice == 3))
 		choice = 0;
 	switch (choice) {
 	case MOVE_WAITED_FOR: status = client_request_move(&request, waited_for, gid); break;
-	case 0: case 1: case 2: status = request_join(cluster, gid, &request); break;
+	case 0:
+	case 1:
+	case 2: status = request_join(cluster, gid, &request); break;
 	case 3: status = client_request_leave(&request, &gid, 1); break;
-	case 4: status = client_request_move(&request, (uint32_t)rng_below(rng, cluster->nshards), gid); break;
+	case 4:
+		status = client_request_move(&request, (uint32_t)rng_below(rng, cluster->nshards),
+					     gid);
+		break;
 	default: status = client_request_rebalance(&request); break;
 	}
 	ASSERT(status == 0);
@@ -465,8 +533,8 @@ static void administrator_due(void *data)
 /* ---- clients ---- */
 
 /*
- * Some take a server for silent so soon that a call has more attempts under way than it can remember. From a stream of its own.
- * faults: 48, 50
+ * Some take a server for silent so soon that a call has more attempts under way than it can
+ * remember. From a stream of its own. faults: 48, 50
  */
 static void draw_patience(struct cluster_scene *cluster, struct client_options *options)
 {
@@ -476,13 +544,16 @@ static void draw_patience(struct cluster_scene *cluster, struct client_options *
 	options->backoff_max_ms = (uint32_t)rng_range(&cluster->patience, 10, 100);
 }
 
-static struct sim_process *build_client(struct cluster_scene *cluster, const char *name, struct sim_kv_client *kv)
+static struct sim_process *build_client(struct cluster_scene *cluster, const char *name,
+					struct sim_kv_client *kv)
 {
 	struct scene *scene = cluster->scene;
-	kv->options = (struct client_options){.masters = cluster->masters, .nmasters = nmasters(cluster)};
+	kv->options = (struct client_options){.masters = cluster->masters,
+					      .nmasters = nmasters(cluster)};
 	draw_patience(cluster, &kv->options);
-	struct sim_process *process = sim_process_add(scene->world, &(struct sim_process_spec){
-		.name = name, .build = sim_kv_client_build, .context = kv});
+	struct sim_process *process = sim_process_add(
+		scene->world, &(struct sim_process_spec){
+				      .name = name, .build = sim_kv_client_build, .context = kv});
 	sim_nemesis_add_client(scene->nemesis, process);
 	return process;
 }
@@ -501,10 +572,18 @@ static void build_clients(struct cluster_scene *cluster)
 	scene->load.submit = sim_kv_client_submit;
 	scene->load.backend = cluster->clients;
 	sim_load_init(&scene->load, scene->world, &options, processes);
-	cluster->mix = sim_mix_create(scene->world, &(struct sim_mix_options){
-		.clients = options.clients, .window = cluster->ambushes ? 4 : 2, .think_mean_us = 2 * options.think_mean_us,
-		.timeout_min_ms = options.timeout_min_ms, .timeout_max_ms = options.timeout_max_ms,
-		.scans_from_us = cluster->ambushes ? rng_below(&cluster->ambush, 40 * SIM_SECOND) : 0}, processes, cluster->clients);
+	cluster->mix = sim_mix_create(
+		scene->world,
+		&(struct sim_mix_options){
+			.clients = options.clients,
+			.window = cluster->ambushes ? 4 : 2,
+			.think_mean_us = 2 * options.think_mean_us,
+			.timeout_min_ms = options.timeout_min_ms,
+			.timeout_max_ms = options.timeout_max_ms,
+			.scans_from_us = cluster->ambushes
+						 ? rng_below(&cluster->ambush, 40 * SIM_SECOND)
+						 : 0},
+		processes, cluster->clients);
 	cluster->administrator_process = build_client(cluster, "admin", &cluster->administrator);
 	timer_init(&cluster->timer, administrator_due, cluster);
 }
@@ -556,13 +635,17 @@ static uint64_t cluster_hash(const struct scene_replica *replica)
 	return app->ops->hash(app);
 }
 
-/* A group has a list when all its first members have met: never, if one of them has lost its log for good before. */
+/*
+ * A group has a list when all its first members have met: never, if one of them has lost its log
+ * for good before.
+ */
 static bool is_awaited(const struct cluster_scene *cluster, uint64_t group)
 {
 	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
 		const struct scene_replica *replica = &cluster->scene->replicas[i];
 		const struct sim_process *process = replica->process;
-		if (replica->group == group && process->state == SIM_HALTED && process->halt_status == STATUS_CORRUPT)
+		if (replica->group == group && process->state == SIM_HALTED &&
+		    process->halt_status == STATUS_CORRUPT)
 			return true;
 	}
 	return false;
@@ -601,11 +684,17 @@ static bool cluster_settled(struct scene *scene)
 }
 
 /* A value, or the sum of the digests, of a shard that has records. */
-static bool cluster_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+static bool cluster_change(const struct scene_replica *replica, struct rng *rng, bool kept,
+			   uint32_t *part)
 {
 	if (replica->group == 0) {
-		/* Whoever asks for a configuration may be sent a wrong one: only what is kept about it changes. */
-		shardmaster_config(replica->process->node)->hash ^= kept ? 1ull << rng_below(rng, 64) : 0;
+		/*
+		 * Whoever asks for a configuration may be sent a wrong one: only what is kept about
+		 * it changes.
+		 */
+		shardmaster_config(replica->process->node)->hash ^= kept ? 1ull << rng_below(rng,
+											     64)
+									 : 0;
 		*part = 0;
 		return kept;
 	}
@@ -622,7 +711,8 @@ static bool cluster_change(const struct scene_replica *replica, struct rng *rng,
 			a->shards[shard].digest ^= 1ull << bit;
 			return true;
 		}
-		struct store_iterator *iterator = a->store->ops->iterate(a->store, NULL, shard, slice(NULL, 0));
+		struct store_iterator *iterator = a->store->ops->iterate(a->store, NULL, shard,
+									 slice(NULL, 0));
 		bool found = a->store->ops->next(iterator, &record);
 		for (; skip > 0 && a->store->ops->next(iterator, &record); skip--)
 			;
@@ -643,13 +733,15 @@ static bool cluster_change(const struct scene_replica *replica, struct rng *rng,
 	return false;
 }
 
-static uint16_t cluster_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+static uint16_t cluster_stray(struct scene *scene, struct sim_process *process, uint64_t value,
+			      struct buffer *body)
 {
 	const struct scene_replica *replica = scene->by_process[process->index];
 	if (replica == NULL)
 		return 0;
 	if (replica->group == 0)
-		wire_master_command_encode(&(struct wire_master_command){.op = WIRE_MASTER_REBALANCE}, body);
+		wire_master_command_encode(
+			&(struct wire_master_command){.op = WIRE_MASTER_REBALANCE}, body);
 	else
 		sim_kv_append_encode(0, value, body);
 	return METHOD_COMMAND;

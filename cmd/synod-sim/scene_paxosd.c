@@ -1,6 +1,7 @@
 /*
- * paxosds: one group of peers, of which each is a replica of the log and a peer of the agreement service, and clients that use the
- * client library for both. Their members do not change; whoever asks for it is refused (refused_changes.h).
+ * paxosds: one group of peers, of which each is a replica of the log and a peer of the agreement
+ * service, and clients that use the client library for both. Their members do not change; whoever
+ * asks for it is refused (refused_changes.h).
  */
 #include <stdlib.h>
 
@@ -53,7 +54,8 @@ static void draw_peers(struct scene *scene, struct paxosd_scene *own)
 	struct paxosd_options *options = &own->options;
 	uint32_t drawn = rng_chance(&scene->rng, 300000) ? 5 : 3;
 	own->npeers = scene->options->replicas == 0 ? drawn : scene->options->replicas;
-	*options = (struct paxosd_options){.cluster = "sim", .version = "sim", .nmembers = own->npeers};
+	*options = (struct paxosd_options){
+		.cluster = "sim", .version = "sim", .nmembers = own->npeers};
 	scene_draw_settings(scene, &options->settings);
 	agreement_settings_default(&options->agreement);
 	options->agreement.wal_segment_bytes = options->settings.wal_segment_bytes;
@@ -61,7 +63,8 @@ static void draw_peers(struct scene *scene, struct paxosd_scene *own)
 	options->agreement.retry_ms = (uint32_t)rng_range(&scene->rng, 20, 200);
 	options->agreement.backoff_ms = (uint32_t)rng_range(&scene->rng, 2, 50);
 	options->agreement.spread_ms = (uint32_t)rng_range(&scene->rng, 100, 2000);
-	options->paxoslog = (struct paxoslog_settings){.bytes_max = 256 * MIB, .value_bytes_max = KIB};
+	options->paxoslog = (struct paxoslog_settings){.bytes_max = 256 * MIB,
+						       .value_bytes_max = KIB};
 }
 
 static void build_peers(struct scene *scene, struct paxosd_scene *own)
@@ -76,12 +79,13 @@ static void build_peers(struct scene *scene, struct paxosd_scene *own)
 							      .name = place->name,
 							      .address = place->address,
 							      .client_address = place->address};
-		own->processes[i] = sim_process_add(scene->world,
-						    &(struct sim_process_spec){.name = place->name,
-									       .address = place->address,
-									       .build = build_peer,
-									       .context = place,
-									       .disk = true, .lives = true});
+		own->processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = place->name,
+								 .address = place->address,
+								 .build = build_peer,
+								 .context = place,
+								 .disk = true,
+								 .lives = true});
 		scene_add_replica(scene, own->processes[i], 0);
 	}
 	scene_identify_group(own->processes, own->npeers, "paxos", 0);
@@ -102,9 +106,13 @@ static void build_clients(struct scene *scene, struct paxosd_scene *own)
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
 		own->clients[i] = (struct sim_log_client){
-			.options = {.paxosds = own->addresses, .npaxosds = own->npeers}, .log = &own->log, .next = 1};
-		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = name, .build = sim_log_client_build, .context = &own->clients[i]});
+			.options = {.paxosds = own->addresses, .npaxosds = own->npeers},
+			.log = &own->log,
+			.next = 1};
+		processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = name,
+								 .build = sim_log_client_build,
+								 .context = &own->clients[i]});
 		sim_nemesis_add_client(scene->nemesis, processes[i]);
 		own->agreement.actors[i] = (struct agreement_actor){.process = processes[i],
 								    .client = &own->clients[i]};
@@ -152,11 +160,14 @@ static uint64_t peer_hash(const struct scene_replica *replica)
 static void replica_turn(struct scene *scene, struct scene_replica *replica)
 {
 	struct paxosd_scene *own = scene->own;
-	agreement_load_check(&own->agreement, (uint32_t)(replica - scene->replicas), replica->process);
+	agreement_load_check(&own->agreement, (uint32_t)(replica - scene->replicas),
+			     replica->process);
 	agreement_wipes_check(&own->wipes, (uint32_t)(replica - scene->replicas));
 	refused_changes_check(&own->changes, replica);
-	if (sim_process_alive(replica->process) && paxosd_agreement_refused(replica->process->node) > 0)
-		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another peer", replica->process->name);
+	if (sim_process_alive(replica->process) &&
+	    paxosd_agreement_refused(replica->process->node) > 0)
+		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another peer",
+			   replica->process->name);
 }
 
 static void heal(struct scene *scene)
@@ -222,7 +233,8 @@ static void paxosd_free(struct scene *scene)
 	free(own);
 }
 
-static uint16_t paxosd_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+static uint16_t paxosd_stray(struct scene *scene, struct sim_process *process, uint64_t value,
+			     struct buffer *body)
 {
 	uint8_t bytes[8];
 	struct slice slices[1] = {slice(bytes, sizeof bytes)};
@@ -234,7 +246,8 @@ static uint16_t paxosd_stray(struct scene *scene, struct sim_process *process, u
 }
 
 /* Every peer answers for its own log: only what is kept about the values changes. */
-static bool paxosd_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+static bool paxosd_change(const struct scene_replica *replica, struct rng *rng, bool kept,
+			  uint32_t *part)
 {
 	const struct slots *slots = paxoslog_app_slots(paxosd_app(replica->process->node));
 	uint64_t bit = 1ull << rng_below(rng, 64);

@@ -1,13 +1,14 @@
 /*
  * The view service, primary, backup and idle servers, and clients that use the client library.
  *
- * FAULTS. The viewservers are a group like any other: everything may happen to them, and in some runs members come and
- * go. Everybody else is paused and cut off as clients are. pbservers keep nothing over a crash, so when one may crash is
- * decided here: one of the pair only while both are known to live and to hold the state, which is what primary and backup
- * promise to survive; idle ones and those that are being filled at any time.
+ * FAULTS. The viewservers are a group like any other: everything may happen to them, and in some
+ * runs members come and go. Everybody else is paused and cut off as clients are. pbservers keep
+ * nothing over a crash, so when one may crash is decided here: one of the pair only while both are
+ * known to live and to hold the state, which is what primary and backup promise to survive; idle
+ * ones and those that are being filled at any time.
  *
- * CHECKS, beside those of every scene. In any view one server answers. After equal frames of a view primary and backup have
- * equal state, sessions included.
+ * CHECKS, beside those of every scene. In any view one server answers. After equal frames of a view
+ * primary and backup have equal state, sessions included.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -47,11 +48,13 @@ struct frame_hash {
 struct pb_scene {
 	struct scene *scene;
 	uint32_t nviews, nservers; /* in the beginning */
-	uint32_t spares;           /* machines that may become viewservers; 0: members stay who they are */
+	/* machines that may become viewservers; 0: members stay who they are */
+	uint32_t spares;
 	uint32_t ping_interval_ms, dead_pings;
 	uint32_t transfer_piece_bytes; /* mostly small, so that a transfer takes many round trips */
 	struct rsm_settings settings;
-	struct pb_place views[MACHINES_LIMIT], servers[SERVERS_LIMIT]; /* spare machines come last */
+	/* spare machines come last */
+	struct pb_place views[MACHINES_LIMIT], servers[SERVERS_LIMIT];
 	const char *view_addresses[MACHINES_LIMIT], *server_addresses[SERVERS_LIMIT];
 	struct sim_kv_client clients[CLIENTS_LIMIT];
 	struct timer crash;
@@ -73,7 +76,9 @@ static void first_members(const struct pb_scene *pb, struct rsm_member *members)
 {
 	for (uint32_t i = 0; i < pb->nviews; i++) {
 		const struct pb_place *place = &pb->views[i];
-		members[i] = (struct rsm_member){.replica = i + 1, .name = place->name, .address = place->address,
+		members[i] = (struct rsm_member){.replica = i + 1,
+						 .name = place->name,
+						 .address = place->address,
 						 .client_address = place->address};
 	}
 }
@@ -89,7 +94,8 @@ static struct node *build_view(void *context, struct sim_process *process)
 {
 	struct pb_place *place = context;
 	const struct pb_scene *pb = place->pb;
-	struct rsm_options own = {.replica = (uint32_t)(place - pb->views) + 1, .nmembers = pb->nviews};
+	struct rsm_options own = {.replica = (uint32_t)(place - pb->views) + 1,
+				  .nmembers = pb->nviews};
 	if (pb->spares > 0 && place->joiner.replica == 0)
 		return joiner_build(&place->joiner, process);
 	if (pb->spares > 0)
@@ -97,9 +103,18 @@ static struct node *build_view(void *context, struct sim_process *process)
 	else
 		first_members(pb, own.members);
 	struct view_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "sim", .name = place->name, .version = "sim",
-		.nshards = 1, .replica = own.replica, .nmembers = own.nmembers, .joining = own.joining,
-		.settings = pb->settings, .ping_interval_ms = pb->ping_interval_ms, .dead_pings = pb->dead_pings,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "sim",
+		.name = place->name,
+		.version = "sim",
+		.nshards = 1,
+		.replica = own.replica,
+		.nmembers = own.nmembers,
+		.joining = own.joining,
+		.settings = pb->settings,
+		.ping_interval_ms = pb->ping_interval_ms,
+		.dead_pings = pb->dead_pings,
 	};
 	scene_vary_settings(pb->scene, process, &options.settings.group);
 	memcpy(options.members, own.members, sizeof options.members);
@@ -166,7 +181,8 @@ static const struct view *newest_view(const struct pb_scene *pb)
 
 static bool is_life(const struct pb_place *place, const struct view_server *server)
 {
-	return sim_process_alive(place->process) && pb_node_info(place->process->node).incarnation == server->incarnation;
+	return sim_process_alive(place->process) &&
+	       pb_node_info(place->process->node).incarnation == server->incarnation;
 }
 
 /* The place of a server of the view, if that life of it goes on; NULL otherwise. */
@@ -178,8 +194,12 @@ static struct pb_place *place_of(struct pb_scene *pb, const struct view_server *
 	return NULL;
 }
 
-/* The leader of the view service has heard both lately, and nothing keeps it from hearing the one that is to survive. */
-static bool both_heard(const struct pb_scene *pb, const struct view *view, const struct pb_place *survivor)
+/*
+ * The leader of the view service has heard both lately, and nothing keeps it from hearing the one
+ * that is to survive.
+ */
+static bool both_heard(const struct pb_scene *pb, const struct view *view,
+		       const struct pb_place *survivor)
 {
 	const struct sim_world *world = pb->scene->world;
 	for (uint32_t i = 0; i < view_machines(pb); i++) {
@@ -187,9 +207,12 @@ static bool both_heard(const struct pb_scene *pb, const struct view *view, const
 		if (leader->state != SIM_RUNNING || !is_viewserver(pb, leader) ||
 		    !rsm_is_leader(view_node_rsm(leader->node)))
 			continue;
-		return view_node_current(leader->node)->number == view->number && !view_node_changing(leader->node) &&
-		       view_node_alive(leader->node, &view->primary) && view_node_alive(leader->node, &view->backup) &&
-		       survivor->process->state == SIM_RUNNING && !sim_network_is_cut(world, survivor->process, leader) &&
+		return view_node_current(leader->node)->number == view->number &&
+		       !view_node_changing(leader->node) &&
+		       view_node_alive(leader->node, &view->primary) &&
+		       view_node_alive(leader->node, &view->backup) &&
+		       survivor->process->state == SIM_RUNNING &&
+		       !sim_network_is_cut(world, survivor->process, leader) &&
 		       !sim_network_is_cut(world, leader, survivor->process) &&
 		       !sim_network_is_clogged(world, survivor->process, leader);
 	}
@@ -201,26 +224,30 @@ static bool may_crash(struct pb_scene *pb, const struct pb_place *place)
 	const struct view *view = newest_view(pb);
 	if (view == NULL || !sim_process_alive(place->process))
 		return false;
-	struct pb_place *primary = place_of(pb, &view->primary), *backup = place_of(pb, &view->backup);
+	struct pb_place *primary = place_of(pb, &view->primary),
+			*backup = place_of(pb, &view->backup);
 	if (primary == NULL)
 		return false;
 	if (place != primary && place != backup)
 		return true;
 	if (place == backup && !view->synced)
 		return true;
-	return backup != NULL && view->synced && both_heard(pb, view, place == primary ? backup : primary) &&
+	return backup != NULL && view->synced &&
+	       both_heard(pb, view, place == primary ? backup : primary) &&
 	       pb_node_info(primary->process->node).view == view->number;
 }
 
 /*
- * The state is gone with those who had it: the survivor of a pair was cut off just after the other had crashed, and was given
- * up on a last sign of life of the dead. No answer is the only right one then.
+ * The state is gone with those who had it: the survivor of a pair was cut off just after the other
+ * had crashed, and was given up on a last sign of life of the dead. No answer is the only right one
+ * then.
  */
 static bool excused(struct scene *scene)
 {
 	struct pb_scene *pb = scene->own;
 	const struct view *view = newest_view(pb);
-	return view != NULL && !view_nobody(&view->primary) && place_of(pb, &view->primary) == NULL &&
+	return view != NULL && !view_nobody(&view->primary) &&
+	       place_of(pb, &view->primary) == NULL &&
 	       (!view->synced || place_of(pb, &view->backup) == NULL);
 }
 
@@ -235,7 +262,9 @@ static void restart_due(void *data)
 static void crash_later(struct pb_scene *pb)
 {
 	struct sim_world *world = pb->scene->world;
-	sim_world_timer_set(world, &pb->crash, world->now_us + rng_below(&world->rng_workload, 2 * pb->crash_mean_us + 1));
+	sim_world_timer_set(world, &pb->crash,
+			    world->now_us +
+				    rng_below(&world->rng_workload, 2 * pb->crash_mean_us + 1));
 }
 
 static void crash_due(void *data)
@@ -244,7 +273,8 @@ static void crash_due(void *data)
 	struct sim_world *world = pb->scene->world;
 	struct pb_place *place = &pb->servers[rng_below(&world->rng_workload, pb->nservers)];
 	uint64_t down_us = rng_below(&world->rng_workload, 2 * pb->down_mean_us + 1);
-	bool power = rng_chance(&world->rng_workload, 300000), stop = rng_chance(&world->rng_workload, 200000);
+	bool power = rng_chance(&world->rng_workload, 300000),
+	     stop = rng_chance(&world->rng_workload, 200000);
 	if (!place->down && may_crash(pb, place)) {
 		sim_trace_note(&world->trace, "crash %s", place->name);
 		if (power)
@@ -274,7 +304,8 @@ static void heal(struct scene *scene)
 
 /* ---- checks ---- */
 
-static void check_answers(struct pb_scene *pb, const struct pb_place *place, const struct pb_node_info *info)
+static void check_answers(struct pb_scene *pb, const struct pb_place *place,
+			  const struct pb_node_info *info)
 {
 	if (info->answered_view == 0 || info->answered_view >= VIEWS_KEPT)
 		return;
@@ -282,20 +313,26 @@ static void check_answers(struct pb_scene *pb, const struct pb_place *place, con
 	if (*by == 0)
 		*by = info->incarnation;
 	else if (*by != info->incarnation)
-		scene_fail(pb->scene, VERDICT_SAFETY, "%s is the second server that answers in view %" PRIu64, place->name,
+		scene_fail(pb->scene, VERDICT_SAFETY,
+			   "%s is the second server that answers in view %" PRIu64, place->name,
 			   info->answered_view);
 }
 
-static void check_frames(struct pb_scene *pb, const struct pb_place *place, const struct pb_node_info *info)
+static void check_frames(struct pb_scene *pb, const struct pb_place *place,
+			 const struct pb_node_info *info)
 {
 	struct frame_hash *known = &pb->hashes[info->frame % FRAMES_KEPT];
 	if (info->frame == 0 || !info->complete)
 		return;
 	uint64_t hash = pb_state_hash(pb_node_state(place->process->node));
 	if (info->role == PB_PRIMARY)
-		*known = (struct frame_hash){.view = info->view, .frame = info->frame, .hash = hash};
-	else if (info->role == PB_BACKUP && known->view == info->view && known->frame == info->frame && known->hash != hash)
-		scene_fail(pb->scene, VERDICT_SAFETY, "after frame %" PRIu64 " of view %" PRIu64 " %s differs from the primary",
+		*known = (struct frame_hash){
+			.view = info->view, .frame = info->frame, .hash = hash};
+	else if (info->role == PB_BACKUP && known->view == info->view &&
+		 known->frame == info->frame && known->hash != hash)
+		scene_fail(pb->scene, VERDICT_SAFETY,
+			   "after frame %" PRIu64 " of view %" PRIu64
+			   " %s differs from the primary",
 			   info->frame, info->view, place->name);
 }
 
@@ -307,7 +344,8 @@ static void pb_after_turn(struct scene *scene, struct sim_process *process)
 		return;
 	struct pb_node_info info = pb_node_info(process->node);
 	if (info.anew > 0)
-		scene_fail(scene, VERDICT_SAFETY, "the state of %s was not its primary's", place->name);
+		scene_fail(scene, VERDICT_SAFETY, "the state of %s was not its primary's",
+			   place->name);
 	if (info.refused > 0)
 		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine frame", place->name);
 	check_answers(pb, place, &info);
@@ -327,15 +365,19 @@ static void build_views(struct pb_scene *pb)
 		snprintf(place->name, sizeof place->name, "v%u", i + 1);
 		snprintf(place->address, sizeof place->address, "v%u:7000", i + 1);
 		pb->view_addresses[i] = place->address;
-		place->process = processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = place->name, .address = place->address, .build = build_view, .context = place, .disk = true,
-			.lives = true});
+		place->process = processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = place->name,
+								 .address = place->address,
+								 .build = build_view,
+								 .context = place,
+								 .disk = true,
+								 .lives = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
 	first_members(pb, members);
 	for (uint32_t i = 0; pb->spares > 0 && i < view_machines(pb); i++)
-		joiner_init(&pb->views[i].joiner, scene, "viewserver", 0, i < pb->nviews ? i + 1 : 0, members,
-			    pb->nviews);
+		joiner_init(&pb->views[i].joiner, scene, "viewserver", 0,
+			    i < pb->nviews ? i + 1 : 0, members, pb->nviews);
 	scene_identify_group(processes, pb->nviews, "viewserver", 0);
 	sim_nemesis_add_group(scene->nemesis, processes, pb->nviews);
 	sim_nemesis_add_spares(scene->nemesis, processes + pb->nviews, pb->spares);
@@ -353,8 +395,11 @@ static void build_servers(struct pb_scene *pb)
 		snprintf(place->name, sizeof place->name, "pb%u", i + 1);
 		snprintf(place->address, sizeof place->address, "pb%u:7000", i + 1);
 		pb->server_addresses[i] = place->address;
-		place->process = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = place->name, .address = place->address, .build = build_server, .context = place});
+		place->process = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = place->name,
+								 .address = place->address,
+								 .build = build_server,
+								 .context = place});
 		sim_nemesis_add_client(scene->nemesis, place->process);
 	}
 }
@@ -370,11 +415,15 @@ static void build_clients(struct pb_scene *pb)
 		snprintf(name, sizeof name, "c%u", i);
 		pb->clients[i].primary = true;
 		pb->clients[i].options = (struct client_options){
-			.views = pb->view_addresses, .nviews = view_machines(pb),
-			.pbs = pb->server_addresses, .npbs = pb->nservers,
+			.views = pb->view_addresses,
+			.nviews = view_machines(pb),
+			.pbs = pb->server_addresses,
+			.npbs = pb->nservers,
 		};
-		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = name, .build = sim_kv_client_build, .context = &pb->clients[i]});
+		processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = name,
+								 .build = sim_kv_client_build,
+								 .context = &pb->clients[i]});
 		sim_nemesis_add_client(scene->nemesis, processes[i]);
 	}
 	scene->load.submit = sim_kv_client_submit;
@@ -388,7 +437,9 @@ static void pb_build(struct scene *scene)
 	scene->own = pb;
 	pb->scene = scene;
 	pb->answered_by = alloc_zeroed(VIEWS_KEPT, sizeof *pb->answered_by);
-	pb->nviews = scene->options->replicas != 0 ? scene->options->replicas : rng_chance(&scene->rng, 700000) ? 3 : 5;
+	pb->nviews = scene->options->replicas != 0     ? scene->options->replicas
+		     : rng_chance(&scene->rng, 700000) ? 3
+						       : 5;
 	if (pb->nviews > VIEWS_LIMIT)
 		pb->nviews = VIEWS_LIMIT;
 	pb->nservers = (uint32_t)rng_range(&scene->rng, 2, SERVERS_LIMIT);
@@ -439,14 +490,16 @@ static void pb_free(struct scene *scene)
 	free(pb);
 }
 
-static uint16_t pb_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+static uint16_t pb_stray(struct scene *scene, struct sim_process *process, uint64_t value,
+			 struct buffer *body)
 {
 	if (server_at(scene->own, process) != NULL)
 		sim_kv_append_encode(0, value, body);
 	else if (scene->by_process[process->index] != NULL && is_viewserver(scene->own, process))
 		wire_view_command_encode(
-			&(struct wire_view_command){.op = WIRE_VIEW_RESET,
-						    .number = view_node_current(process->node)->number},
+			&(struct wire_view_command){
+				.op = WIRE_VIEW_RESET,
+				.number = view_node_current(process->node)->number},
 			body);
 	else
 		return 0;

@@ -1,5 +1,6 @@
 /*
- * The smaller scene: one group of replicas with lists (list_app.h), and clients that know its addresses.
+ * The smaller scene: one group of replicas with lists (list_app.h), and clients that know its
+ * addresses.
  */
 #include <stdlib.h>
 
@@ -32,8 +33,9 @@ struct rsm_scene {
 };
 
 /*
- * Some replicas never take a snapshot and keep their whole log, while the others drop theirs after a few entries: whatever the first
- * miss comes as a snapshot, over slots of which their log still holds what lost. From a stream of their own. faults: 28, 34
+ * Some replicas never take a snapshot and keep their whole log, while the others drop theirs after
+ * a few entries: whatever the first miss comes as a snapshot, over slots of which their log still
+ * holds what lost. From a stream of their own. faults: 28, 34
  */
 static void draw_hoarders(struct scene *scene, struct rsm_scene *own, uint32_t count)
 {
@@ -70,7 +72,8 @@ static void build_places(struct scene *scene, struct rsm_scene *own, uint32_t co
 	if (own->count == count)
 		return;
 	for (uint32_t i = 0; i < own->count; i++) {
-		joiner_init(&own->places[i], scene, "list", 1, i < count ? i + 1 : 0, own->replicas[0].members, count);
+		joiner_init(&own->places[i], scene, "list", 1, i < count ? i + 1 : 0,
+			    own->replicas[0].members, count);
 		own->replicas[i].place = &own->places[i];
 	}
 	joiner_operate(scene, place_of);
@@ -81,10 +84,13 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	struct sim_process *processes[MACHINES_MAX];
 	struct list_replica_options first = {.group = 1, .nmembers = count};
 	scene_draw_settings(scene, &first.settings);
-	/* The commands of lists are short: a dozen records can fill a segment, and be snapshotted. */
+	/*
+	 * The commands of lists are short: a dozen records can fill a segment, and be snapshotted.
+	 */
 	if (rng_chance(&scene->rng, 400000)) {
 		first.settings.wal_segment_bytes = 8 * rng_range(&scene->rng, 80, 256);
-		first.settings.entry_bytes = rng_range(&scene->rng, 1, first.settings.wal_segment_bytes / 4);
+		first.settings.entry_bytes = rng_range(&scene->rng, 1,
+						       first.settings.wal_segment_bytes / 4);
 		first.settings.snapshot_log_bytes = rng_range(&scene->rng, 512, 8192);
 	}
 	for (uint32_t i = 0; i < MACHINES_MAX; i++) {
@@ -92,8 +98,10 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 		own->addresses[i] = alloc_format("r%u:7000", i + 1);
 	}
 	for (uint32_t i = 0; i < count; i++)
-		first.members[i] = (struct rsm_member){.replica = i + 1, .name = own->names[i],
-						       .address = own->addresses[i], .client_address = own->addresses[i]};
+		first.members[i] = (struct rsm_member){.replica = i + 1,
+						       .name = own->names[i],
+						       .address = own->addresses[i],
+						       .client_address = own->addresses[i]};
 	for (uint32_t i = 0; i < MACHINES_MAX; i++) {
 		own->replicas[i] = first;
 		own->replicas[i].replica = i + 1;
@@ -102,9 +110,13 @@ static void build_replicas(struct scene *scene, struct rsm_scene *own, uint32_t 
 	build_places(scene, own, count);
 	draw_hoarders(scene, own, own->count);
 	for (uint32_t i = 0; i < own->count; i++) {
-		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = own->names[i], .address = own->addresses[i], .build = list_replica_build,
-			.context = &own->replicas[i], .disk = true, .lives = true});
+		processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = own->names[i],
+								 .address = own->addresses[i],
+								 .build = list_replica_build,
+								 .context = &own->replicas[i],
+								 .disk = true,
+								 .lives = true});
 		scene_add_replica(scene, processes[i], 0);
 	}
 	scene_identify_group(processes, count, "list", 1);
@@ -156,7 +168,8 @@ static uint32_t doubtful_follower(void *context)
 	uint32_t leader = doubtful_leader(context);
 	for (uint32_t i = 0; leader != UINT32_MAX && i < scene->nreplicas; i++) {
 		const struct paxos *core = replica_core(scene, i);
-		if (i != leader && core != NULL && paxos_leader(core) == ballot_replica(paxos_ballot(replica_core(scene, leader))))
+		if (i != leader && core != NULL &&
+		    paxos_leader(core) == ballot_replica(paxos_ballot(replica_core(scene, leader))))
 			return i;
 	}
 	return UINT32_MAX;
@@ -167,9 +180,12 @@ static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t n
 	struct sim_process *processes[16];
 	struct sim_load_options options;
 	sim_load_options_draw(&options, &scene->rng);
-	own->client = (struct list_client_options){
-		.addresses = (const char *const *)own->addresses, .count = nreplicas, .load = &scene->load,
-		.doubtful_leader = doubtful_leader, .doubtful_follower = doubtful_follower, .context = scene};
+	own->client = (struct list_client_options){.addresses = (const char *const *)own->addresses,
+						   .count = nreplicas,
+						   .load = &scene->load,
+						   .doubtful_leader = doubtful_leader,
+						   .doubtful_follower = doubtful_follower,
+						   .context = scene};
 	struct rng strays;
 	rng_seed(&strays, scene->options->seed ^ 0x737472617973ull);
 	if (rng_chance(&strays, 500000))
@@ -177,8 +193,10 @@ static void build_clients(struct scene *scene, struct rsm_scene *own, uint32_t n
 	for (uint32_t i = 0; i < options.clients; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
-		processes[i] = sim_process_add(scene->world, &(struct sim_process_spec){
-			.name = name, .build = list_client_build, .context = &own->client});
+		processes[i] = sim_process_add(
+			scene->world, &(struct sim_process_spec){.name = name,
+								 .build = list_client_build,
+								 .context = &own->client});
 		sim_process_start(processes[i]);
 		sim_nemesis_add_client(scene->nemesis, processes[i]);
 	}
@@ -203,15 +221,20 @@ static void spoil(void *data)
 	sim_nemesis_spoil_snapshot(hoarder->scene->nemesis, hoarder->process);
 }
 
-/* What has just carried a hoarder over its own log is damaged soon: the log does not say what was chosen there. */
+/*
+ * What has just carried a hoarder over its own log is damaged soon: the log does not say what was
+ * chosen there.
+ */
 static void rsm_replica_turn(struct scene *scene, struct scene_replica *replica)
 {
 	struct rsm_scene *own = scene->own;
 	struct hoarder *hoarder = &own->hoarders[replica - scene->replicas];
-	if (!hoarder->hoards || hoarder->spoiling || scene->load.stopped || !sim_process_alive(replica->process) || replica->waits)
+	if (!hoarder->hoards || hoarder->spoiling || scene->load.stopped ||
+	    !sim_process_alive(replica->process) || replica->waits)
 		return;
 	uint64_t installed = rsm_snapshots_installed(replica_rsm(replica));
-	bool news = replica->process->incarnation == hoarder->incarnation && installed > hoarder->installed;
+	bool news = replica->process->incarnation == hoarder->incarnation &&
+		    installed > hoarder->installed;
 	hoarder->incarnation = replica->process->incarnation;
 	hoarder->installed = installed;
 	if (!news || !rng_chance(&own->spoil, 500000))
@@ -219,7 +242,9 @@ static void rsm_replica_turn(struct scene *scene, struct scene_replica *replica)
 	hoarder->scene = scene;
 	hoarder->process = replica->process;
 	hoarder->spoiling = true;
-	sim_world_call_at(scene->world, scene->world->now_us + rng_below(&own->spoil, 50 * SIM_MILLISECOND), spoil, hoarder);
+	sim_world_call_at(scene->world,
+			  scene->world->now_us + rng_below(&own->spoil, 50 * SIM_MILLISECOND),
+			  spoil, hoarder);
 }
 
 static bool rsm_is_ready(struct scene *scene)
@@ -233,12 +258,14 @@ static uint64_t replica_hash(const struct scene_replica *replica)
 	return list_replica_hash(replica->process->node);
 }
 
-static bool rsm_change(const struct scene_replica *replica, struct rng *rng, bool kept, uint32_t *part)
+static bool rsm_change(const struct scene_replica *replica, struct rng *rng, bool kept,
+		       uint32_t *part)
 {
 	return list_app_change(list_replica_app(replica->process->node), rng, kept, part);
 }
 
-static uint16_t rsm_stray(struct scene *scene, struct sim_process *process, uint64_t value, struct buffer *body)
+static uint16_t rsm_stray(struct scene *scene, struct sim_process *process, uint64_t value,
+			  struct buffer *body)
 {
 	if (scene->by_process[process->index] == NULL)
 		return 0;

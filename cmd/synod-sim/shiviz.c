@@ -42,7 +42,8 @@ static bool write_file(const struct shiviz *shiviz)
 		fprintf(stderr, "synod-sim: cannot write %s: %s\n", shiviz->path, strerror(errno));
 	else
 		fprintf(stderr,
-			"%s: %" PRIu32 " events of %" PRIu32 " hosts%s; the expression for ShiViz is: %s\n",
+			"%s: %" PRIu32 " events of %" PRIu32
+			" hosts%s; the expression for ShiViz is: %s\n",
 			shiviz->path, causal_count(causal), causal_hosts(causal),
 			shiviz->trace.full ? ", the first of more: take fewer --seconds" : "",
 			TRACE_EXPRESSION);

@@ -26,7 +26,8 @@ void strays_init(struct strays *strays, struct scene *scene)
 static void later(struct strays *strays)
 {
 	struct sim_world *world = strays->scene->world;
-	sim_world_timer_set(world, &strays->timer, world->now_us + rng_below(&strays->rng, 2 * strays->mean_us + 1));
+	sim_world_timer_set(world, &strays->timer,
+			    world->now_us + rng_below(&strays->rng, 2 * strays->mean_us + 1));
 }
 
 static uint64_t invented_id(struct rng *rng)
@@ -79,8 +80,8 @@ static void send_stray(struct strays *strays, struct sim_process *process)
 		return; /* to a client there is nothing to say */
 	command.body = buffer_slice(&body);
 	wire_command_encode(&command, &asking.payload);
-	sim_trace_note(&scene->world->trace, "stray client=%" PRIu64 " sequence=%" PRIu64 " to=%s", command.client,
-		       command.sequence, process->name);
+	sim_trace_note(&scene->world->trace, "stray client=%" PRIu64 " sequence=%" PRIu64 " to=%s",
+		       command.client, command.sequence, process->name);
 	strays->sent++;
 	sim_process_call(process, ask, &asking);
 	buffer_free(&asking.payload);
@@ -90,10 +91,11 @@ static void send_stray(struct strays *strays, struct sim_process *process)
 /* Hours or years, of one machine for good. */
 static void step_clock(struct strays *strays, struct sim_process *process)
 {
-	uint64_t step_us = rng_chance(&strays->rng, 500000) ? rng_below(&strays->rng, 200 * YEAR_US)
-							    : rng_below(&strays->rng, 48 * 3600 * SIM_SECOND);
-	sim_trace_note(&strays->scene->world->trace, "clock of %s set %" PRIu64 " s ahead", process->name,
-		       step_us / SIM_SECOND);
+	uint64_t step_us = rng_chance(&strays->rng, 500000)
+				   ? rng_below(&strays->rng, 200 * YEAR_US)
+				   : rng_below(&strays->rng, 48 * 3600 * SIM_SECOND);
+	sim_trace_note(&strays->scene->world->trace, "clock of %s set %" PRIu64 " s ahead",
+		       process->name, step_us / SIM_SECOND);
 	strays->clocks++;
 	sim_process_wall_jump(process, (int64_t)step_us);
 }
@@ -102,7 +104,8 @@ static void due(void *data)
 {
 	struct strays *strays = data;
 	struct scene *scene = strays->scene;
-	struct sim_process *process = scene->world->processes[rng_below(&strays->rng, scene->world->nprocesses)];
+	struct sim_process *process =
+		scene->world->processes[rng_below(&strays->rng, scene->world->nprocesses)];
 	bool clock = rng_chance(&strays->rng, strays->clocks_ppm);
 	later(strays);
 	if (process->state != SIM_RUNNING || process->call != NULL)

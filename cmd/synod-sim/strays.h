@@ -1,8 +1,8 @@
 /*
- * What comes from outside of the cluster, at random moments and drawn from a stream of its own: commands of clients
- * that nobody registered, and of clients that exist but with numbers that they cannot have sent; and wall clocks that
- * are set far ahead. None of it may be executed, none may shut anybody out, no session may grow old by it.
- * faults: 94, 103
+ * What comes from outside of the cluster, at random moments and drawn from a stream of its own:
+ * commands of clients that nobody registered, and of clients that exist but with numbers that they
+ * cannot have sent; and wall clocks that are set far ahead. None of it may be executed, none may
+ * shut anybody out, no session may grow old by it. faults: 94, 103
  */
 #ifndef SYNOD_SIM_STRAYS_H
 #define SYNOD_SIM_STRAYS_H

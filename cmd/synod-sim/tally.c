@@ -38,11 +38,14 @@ void tally_add(struct tally *tally, const struct run *run)
 	tally->excused += result->excused;
 	if (tally->nby_seed == tally->capacity) {
 		tally->capacity = tally->capacity == 0 ? 256 : tally->capacity * 2;
-		tally->by_seed = alloc_resize(tally->by_seed, tally->capacity, sizeof *tally->by_seed);
+		tally->by_seed = alloc_resize(tally->by_seed, tally->capacity,
+					      sizeof *tally->by_seed);
 	}
 	struct tally_seed *seed = &tally->by_seed[tally->nby_seed++];
 	for (unsigned f = 0; f < SIM_FAULTS; f++)
-		seed->faults[f] = result->faults.of[f] > UINT32_MAX ? UINT32_MAX : (uint32_t)result->faults.of[f];
+		seed->faults[f] = result->faults.of[f] > UINT32_MAX
+					  ? UINT32_MAX
+					  : (uint32_t)result->faults.of[f];
 }
 
 static int by_number(const void *a, const void *b)
@@ -57,11 +60,15 @@ static uint64_t median(uint64_t *numbers, size_t count)
 	return numbers[count / 2];
 }
 
-/* A line for each kind: in how many seeds it happened, how often in the median one of those, how often at all. */
+/*
+ * A line for each kind: in how many seeds it happened, how often in the median one of those, how
+ * often at all.
+ */
 static void print_faults(const struct tally *tally)
 {
 	size_t count = tally->nby_seed;
-	uint64_t *numbers = alloc_zeroed(count, sizeof *numbers), *kinds = alloc_zeroed(count, sizeof *kinds),
+	uint64_t *numbers = alloc_zeroed(count, sizeof *numbers),
+		 *kinds = alloc_zeroed(count, sizeof *kinds),
 		 *sums = alloc_zeroed(count, sizeof *sums);
 	uint64_t all = 0;
 	printf("\n%-28s %8s %10s %12s\n", "fault", "seeds", "median", "total");
@@ -77,11 +84,14 @@ static void print_faults(const struct tally *tally)
 				numbers[in++] = n;
 		}
 		all += total;
-		printf("%-28s %8zu %10" PRIu64 " %12" PRIu64 "\n", sim_fault_name((enum sim_fault)f), in, in == 0 ? 0 : median(numbers, in),
+		printf("%-28s %8zu %10" PRIu64 " %12" PRIu64 "\n",
+		       sim_fault_name((enum sim_fault)f), in, in == 0 ? 0 : median(numbers, in),
 		       total);
 	}
 	uint64_t kinds_median = median(kinds, count), faults_median = median(sums, count);
-	printf("in the median seed: %" PRIu64 " kinds, %" PRIu64 " faults; %" PRIu64 " faults in all\n", kinds_median, faults_median, all);
+	printf("in the median seed: %" PRIu64 " kinds, %" PRIu64 " faults; %" PRIu64
+	       " faults in all\n",
+	       kinds_median, faults_median, all);
 	free(numbers);
 	free(kinds);
 	free(sums);
@@ -91,15 +101,19 @@ void tally_print(const struct tally *tally, double wall_s)
 {
 	if (tally->nby_seed > 0)
 		print_faults(tally);
-	printf("%" PRIu64 " seeds in %.1f s: %.1f seeds/s; simulated time is %.0f times the processor time; %" PRIu64
-	       " operations on lists ok, %" PRIu64 " failed, %" PRIu64 " unknown; %" PRIu64 " others\n",
+	printf("%" PRIu64 " seeds in %.1f s: %.1f seeds/s; simulated time is %.0f times the "
+	       "processor time; %" PRIu64 " operations on lists ok, %" PRIu64 " failed, %" PRIu64
+	       " unknown; %" PRIu64 " others\n",
 	       tally->seeds, wall_s, wall_s > 0 ? (double)tally->seeds / wall_s : 0,
-	       tally->cpu_s > 0 ? tally->simulated_s / tally->cpu_s : 0, tally->ok, tally->failed, tally->unknown, tally->mixed);
+	       tally->cpu_s > 0 ? tally->simulated_s / tally->cpu_s : 0, tally->ok, tally->failed,
+	       tally->unknown, tally->mixed);
 	printf("verdicts: ok=%" PRIu64, tally->verdicts[0]);
 	for (enum verdict v = VERDICT_CRASH; v <= VERDICT_LINEARIZABILITY; v++)
 		printf(" %s=%" PRIu64, verdict_text(v), tally->verdicts[v - VERDICT_CRASH + 1]);
 	if (tally->excused > 0)
-		printf(" (in %" PRIu64 " seeds more failed than can be survived, and nobody answered)", tally->excused);
+		printf(" (in %" PRIu64
+		       " seeds more failed than can be survived, and nobody answered)",
+		       tally->excused);
 	printf("; %" PRIu64 " histories were too hard to decide\n", tally->undecided);
 }
 

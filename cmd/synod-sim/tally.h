@@ -12,7 +12,8 @@ struct tally_seed {
 
 struct tally {
 	uint64_t seeds;
-	uint64_t verdicts[VERDICT_LINEARIZABILITY - VERDICT_CRASH + 2]; /* ok, then those from CRASH on */
+	/* ok, then those from CRASH on */
+	uint64_t verdicts[VERDICT_LINEARIZABILITY - VERDICT_CRASH + 2];
 	uint64_t undecided;
 	uint64_t excused;
 	double cpu_s, simulated_s;

@@ -1,7 +1,7 @@
 /*
- * Requests a second through the transport alone: a server host and a client host with `connections` links (each
- * under an address of its own that is routed to the one server), each link keeping `pipeline` requests of `size`
- * bytes open.
+ * Requests a second through the transport alone: a server host and a client host with `connections`
+ * links (each under an address of its own that is routed to the one server), each link keeping
+ * `pipeline` requests of `size` bytes open.
  *
  *   bench_echo [connections] [pipeline] [size] [seconds]
  *
@@ -39,7 +39,8 @@ static void load_message(struct node *node, link_id from, const struct message *
 	if (message->kind != MESSAGE_REPLY)
 		return;
 	load.done++;
-	echo_send(&load.echo, from, MESSAGE_REQUEST, ++load.next_id, slice(load.payload, load.size));
+	echo_send(&load.echo, from, MESSAGE_REQUEST, ++load.next_id,
+		  slice(load.payload, load.size));
 }
 
 static void *run_server(void *context)
@@ -62,10 +63,12 @@ int main(int argc, char **argv)
 	unsigned pipeline = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
 	load.size = argc > 3 ? (size_t)atoi(argv[3]) : 32;
 	double seconds = argc > 4 ? atof(argv[4]) : 2;
-	if (connections == 0 || connections > 1024 || pipeline == 0 || load.size > sizeof load.payload)
+	if (connections == 0 || connections > 1024 || pipeline == 0 ||
+	    load.size > sizeof load.payload)
 		return 64;
 
-	struct host_options options = {.cluster = "bench", .node = "s", .role = "echo", .listen = "127.0.0.1:0"};
+	struct host_options options = {
+		.cluster = "bench", .node = "s", .role = "echo", .listen = "127.0.0.1:0"};
 	host_settings_default(&options.settings);
 	echo_start(&server, &options);
 	server.log.level = LOG_WARN;
@@ -92,8 +95,8 @@ int main(int argc, char **argv)
 			echo_send(&load.echo, link, MESSAGE_REQUEST, ++load.next_id,
 				  slice(load.payload, load.size));
 	}
-	uint64_t begin_us = clock_us(CLOCK_MONOTONIC), end_us = begin_us + (uint64_t)(seconds * 1e6),
-		 now_us = begin_us;
+	uint64_t begin_us = clock_us(CLOCK_MONOTONIC),
+		 end_us = begin_us + (uint64_t)(seconds * 1e6), now_us = begin_us;
 	while (now_us < end_us) {
 		host_turn(load.echo.host, true);
 		now_us = clock_us(CLOCK_MONOTONIC);
@@ -106,6 +109,7 @@ int main(int argc, char **argv)
 	       " requests_per_s=%.0f server_cpu_us_per_request=%.2f "
 	       "requests_per_server_turn=%.1f\n",
 	       connections, pipeline, load.size, load.done, (double)load.done / elapsed_s,
-	       (double)server_cpu_us / (double)server.requests, (double)server.requests / (double)server.turns);
+	       (double)server_cpu_us / (double)server.requests,
+	       (double)server.requests / (double)server.turns);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /*
  * Speed of the key-value app alone: bench_shardkv [KEYS [VALUE_BYTES]].
  *
- * Encoded commands through apply() and queries through query(), as the replicated state machine calls them: what one
- * core can do at most, before log and network. Rates are of processor time, so that a busy machine measures the same.
+ * Encoded commands through apply() and queries through query(), as the replicated state machine
+ * calls them: what one core can do at most, before log and network. Rates are of processor time, so
+ * that a busy machine measures the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static void apply(struct bench *b, const struct wire_kv_command *command)
 {
 	struct reply reply = {.body = &b->body};
 	static const struct group_settings settings = {.value_bytes_max = VALUE_BYTES_MAX};
-	struct apply_context context = {.slot = ++b->slot, .settings = &settings, .arena = &b->arena};
+	struct apply_context context = {
+		.slot = ++b->slot, .settings = &settings, .arena = &b->arena};
 	buffer_clear(&b->command);
 	buffer_clear(&b->body);
 	wire_kv_command_encode(command, &b->command);
@@ -61,8 +63,10 @@ static void own_everything(struct bench *b)
 {
 	static uint64_t gids[SHARDS];
 	static uint32_t shards[SHARDS];
-	struct wire_group group = {.gid = 1, .nmembers = 1, .members = {slice_string("127.0.0.1:7000")}};
-	struct wire_config config = {.number = 1, .nshards = SHARDS, .shards = gids, .ngroups = 1, .groups = &group};
+	struct wire_group group = {
+		.gid = 1, .nmembers = 1, .members = {slice_string("127.0.0.1:7000")}};
+	struct wire_config config = {
+		.number = 1, .nshards = SHARDS, .shards = gids, .ngroups = 1, .groups = &group};
 	struct buffer encoded = {0};
 	for (uint32_t i = 0; i < SHARDS; i++) {
 		gids[i] = 1;
@@ -71,7 +75,9 @@ static void own_everything(struct bench *b)
 	wire_config_encode(&config, &encoded);
 	struct wire_kv_command command = {
 		.has_internal = true,
-		.internal = {.config = buffer_slice(&encoded), .ngranted = SHARDS, .granted = shards},
+		.internal = {.config = buffer_slice(&encoded),
+			     .ngranted = SHARDS,
+			     .granted = shards},
 	};
 	apply(b, &command);
 	buffer_free(&encoded);
@@ -130,7 +136,8 @@ static void measure_scan(struct bench *b)
 		if (wire_kv_query_reply_decode(buffer_slice(&b->body), &decode, &page) != 0)
 			exit(1);
 		keys += page.count;
-		memcpy(resume, page.resume.data == NULL ? resume : page.resume.data, page.resume.len);
+		memcpy(resume, page.resume.data == NULL ? resume : page.resume.data,
+		       page.resume.len);
 		q.scan.start = slice(resume, page.resume.len);
 	} while (page.more);
 	report("scan, keys", keys, start);
@@ -191,9 +198,12 @@ int main(int argc, char **argv)
 	arena_init(&b.arena, ARENA_BYTES_MAX);
 	uint8_t *value = calloc(1, value_bytes + 1);
 	own_everything(&b);
-	measure_op(&b, "put (new)", (struct wire_kv_op){.kind = WIRE_KV_PUT, .value = slice(value, value_bytes)});
-	measure_op(&b, "put (overwrite)", (struct wire_kv_op){.kind = WIRE_KV_PUT, .value = slice(value, value_bytes)});
-	measure_op(&b, "append", (struct wire_kv_op){.kind = WIRE_KV_APPEND, .value = slice_string("12345678")});
+	measure_op(&b, "put (new)",
+		   (struct wire_kv_op){.kind = WIRE_KV_PUT, .value = slice(value, value_bytes)});
+	measure_op(&b, "put (overwrite)",
+		   (struct wire_kv_op){.kind = WIRE_KV_PUT, .value = slice(value, value_bytes)});
+	measure_op(&b, "append",
+		   (struct wire_kv_op){.kind = WIRE_KV_APPEND, .value = slice_string("12345678")});
 	measure_op(&b, "get (command)", (struct wire_kv_op){.kind = WIRE_KV_GET});
 	measure_gets(&b);
 	measure_scan(&b);

@@ -1,9 +1,9 @@
 /*
  * Speed and size of the in-memory engine: bench_store [KEYS [VALUE_BYTES [SPACES]]].
  *
- * Prints operations a second for shuffled insertion, overwriting, reading, scanning, overwriting under
- * a snapshot and deletion, the memory that the process holds for it, and the longest 64 operations. All times are of the
- * processor, so that a busy machine measures the same.
+ * Prints operations a second for shuffled insertion, overwriting, reading, scanning, overwriting
+ * under a snapshot and deletion, the memory that the process holds for it, and the longest 64
+ * operations. All times are of the processor, so that a busy machine measures the same.
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -36,7 +36,10 @@ static double heap_mb(void)
 	return (double)(m.uordblks + m.hblkhd) / 1e6;
 }
 
-/* Sixteen bytes; key n of all is a bijection of n, so a run over 0 … keys-1 touches each once, in no order. */
+/*
+ * Sixteen bytes; key n of all is a bijection of n, so a run over 0 … keys-1 touches each once, in
+ * no order.
+ */
 static struct slice key_of(const struct bench *b, uint64_t n, char out[16], uint32_t *space)
 {
 	uint64_t shuffled = (n * 2654435761u + 12345) % b->keys;
@@ -67,7 +70,7 @@ static void do_get(struct bench *b, uint32_t space, struct slice key, uint64_t n
 static void do_delete(struct bench *b, uint32_t space, struct slice key, uint64_t n)
 {
 	(void)n;
-	if (!b->store->ops->delete(b->store, space, key))
+	if (!b->store->ops->delete (b->store, space, key))
 		abort();
 }
 
@@ -83,7 +86,8 @@ static void measure_groups(struct bench *b, const char *name, operation op, uint
 		for (uint32_t i = 0; i < group; i++)
 			op(b, lookups[i].space, lookups[i].key, n + i);
 	}
-	printf("%-20s by %4" PRIu32 " %9.0f ops/s\n", name, group, (double)b->keys * 1e9 / (double)(now_ns() - start));
+	printf("%-20s by %4" PRIu32 " %9.0f ops/s\n", name, group,
+	       (double)b->keys * 1e9 / (double)(now_ns() - start));
 }
 
 static void measure(struct bench *b, const char *name, operation op)
@@ -103,8 +107,8 @@ static void measure(struct bench *b, const char *name, operation op)
 		}
 	}
 	double seconds = (double)(now_ns() - start) / 1e9;
-	printf("%-28s %9.0f ops/s   longest 64 ops %6.0f us   heap %7.1f MB\n", name, (double)b->keys / seconds,
-	       (double)longest / 1e3, heap_mb());
+	printf("%-28s %9.0f ops/s   longest 64 ops %6.0f us   heap %7.1f MB\n", name,
+	       (double)b->keys / seconds, (double)longest / 1e3, heap_mb());
 }
 
 static void measure_scan(struct bench *b, struct store_snapshot *snapshot)
@@ -113,7 +117,8 @@ static void measure_scan(struct bench *b, struct store_snapshot *snapshot)
 	uint64_t count = 0;
 	struct store_record r;
 	for (uint32_t space = 0; space < b->spaces; space++) {
-		struct store_iterator *i = b->store->ops->iterate(b->store, snapshot, space, slice(NULL, 0));
+		struct store_iterator *i = b->store->ops->iterate(b->store, snapshot, space,
+								  slice(NULL, 0));
 		while (b->store->ops->next(i, &r))
 			count += r.key.len > 0;
 		b->store->ops->iterate_end(i);

@@ -1,7 +1,7 @@
 /*
- * A bare echo over TCP on the loopback interface: what the kernel allows a server of one thread, before it
- * does anything. Each connection keeps one message of `size` bytes under way; the server sends back what it
- * has read.
+ * A bare echo over TCP on the loopback interface: what the kernel allows a server of one thread,
+ * before it does anything. Each connection keeps one message of `size` bytes under way; the server
+ * sends back what it has read.
  *
  *   bench_tcp [connections] [size] [seconds]
  *
@@ -43,7 +43,8 @@ static void connect_all(void)
 	socklen_t len = sizeof address;
 	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) != 0 ||
-	    listen(listener, 16) != 0 || getsockname(listener, (struct sockaddr *)&address, &len) != 0)
+	    listen(listener, 16) != 0 ||
+	    getsockname(listener, (struct sockaddr *)&address, &len) != 0)
 		err(1, "listen");
 	for (int i = 0; i < connections; i++) {
 		pairs[0][i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -119,13 +120,14 @@ int main(int argc, char **argv)
 	message_bytes = argc > 2 ? (size_t)atol(argv[2]) : message_bytes;
 	if (connections < 1 || connections > CONNECTIONS_MAX || message_bytes < 1 ||
 	    message_bytes > MESSAGE_BYTES_MAX || !(duration_s > 0))
-		errx(64, "usage: bench_tcp [connections up to %d] [size up to %d] [seconds]", CONNECTIONS_MAX,
-		     MESSAGE_BYTES_MAX);
+		errx(64, "usage: bench_tcp [connections up to %d] [size up to %d] [seconds]",
+		     CONNECTIONS_MAX, MESSAGE_BYTES_MAX);
 	connect_all();
 	pthread_t server;
 	if (pthread_create(&server, NULL, run_server, NULL) != 0)
 		errx(1, "no thread");
-	double start = seconds_of(CLOCK_MONOTONIC), cpu_before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	double start = seconds_of(CLOCK_MONOTONIC),
+	       cpu_before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
 	until = start + duration_s;
 	for (int i = 0; i < connections; i++)
 		if (write(pairs[0][i], message, message_bytes) != (ssize_t)message_bytes)
@@ -135,9 +137,9 @@ int main(int argc, char **argv)
 	       cpu_s = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
 	__atomic_store_n(&stopping, true, __ATOMIC_RELAXED);
 	pthread_join(server, NULL);
-	printf("%d connections, %zu bytes: %.0f messages/s, server %.2f µs, client %.2f µs of processor time "
-	       "each\n",
-	       connections, message_bytes, (double)done / seconds, server_cpu_s * 1e6 / (double)done,
-	       cpu_s * 1e6 / (double)done);
+	printf("%d connections, %zu bytes: %.0f messages/s, server %.2f µs, client %.2f µs of "
+	       "processor time each\n",
+	       connections, message_bytes, (double)done / seconds,
+	       server_cpu_s * 1e6 / (double)done, cpu_s * 1e6 / (double)done);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /*
- * A load whose every instruction repeats: one shard master, a group of three replicas and a client of the
- * client library in the simulated world, without faults, from a fixed seed. tests/bench/instructions.sh
- * counts the instructions of two lengths of it; the difference is what the operations cost.
+ * A load whose every instruction repeats: one shard master, a group of three replicas and a client
+ * of the client library in the simulated world, without faults, from a fixed seed.
+ * tests/bench/instructions.sh counts the instructions of two lengths of it; the difference is what
+ * the operations cost.
  *
  *   calm_load put|get OPERATIONS
  *
@@ -30,7 +31,8 @@
 
 static const char *const MASTER = "m1:7000";
 static const char *const NAMES[REPLICAS] = {"g1a", "g1b", "g1c"}, *const ADDRESSES[REPLICAS] = {
-									  "g1a:7000", "g1b:7000", "g1c:7000"};
+									  "g1a:7000", "g1b:7000",
+									  "g1c:7000"};
 
 struct load {
 	struct sim_world *world;
@@ -56,7 +58,8 @@ static struct node *build_master(void *context, struct sim_process *process)
 		.nshards = SHARDS,
 		.replica = 1,
 		.nmembers = 1,
-		.members = {{.replica = 1, .name = "m1", .address = MASTER, .client_address = MASTER}},
+		.members =
+			{{.replica = 1, .name = "m1", .address = MASTER, .client_address = MASTER}},
 	};
 	(void)context;
 	rsm_settings_default(&options.settings);
@@ -108,18 +111,22 @@ static void build_world(struct load *load)
 	struct sim_options options;
 	sim_options_calm(&options);
 	load->world = sim_world_create(1, &options);
-	sim_process_add(load->world,
-			&(struct sim_process_spec){
-				.name = "m1", .address = MASTER, .build = build_master, .disk = true, .lives = true});
+	sim_process_add(load->world, &(struct sim_process_spec){.name = "m1",
+								.address = MASTER,
+								.build = build_master,
+								.disk = true,
+								.lives = true});
 	for (uint32_t i = 0; i < REPLICAS; i++)
 		sim_process_add(load->world,
 				&(struct sim_process_spec){.name = NAMES[i],
 							   .address = ADDRESSES[i],
 							   .build = build_replica,
 							   .context = (void *)(uintptr_t)&selves[i],
-							   .disk = true, .lives = true});
+							   .disk = true,
+							   .lives = true});
 	load->process = sim_process_add(
-		load->world, &(struct sim_process_spec){.name = "c", .build = build_client, .context = load});
+		load->world,
+		&(struct sim_process_spec){.name = "c", .build = build_client, .context = load});
 	for (uint32_t i = 0; i < load->world->nprocesses; i++)
 		sim_process_start(load->world->processes[i]);
 }
@@ -128,12 +135,14 @@ static void build_world(struct load *load)
 
 static void start_operation(struct load *load);
 
-static void ended(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void ended(struct client_request *request, const struct synod_reply *reply,
+		  struct slice payload)
 {
 	struct load *load = request->context;
 	(void)payload;
 	if (reply->status != SYNOD_OK)
-		errx(1, "an operation ended with %s: %s", synod_status_text(reply->status), reply->message);
+		errx(1, "an operation ended with %s: %s", synod_status_text(reply->status),
+		     reply->message);
 	load->open--;
 	if (load->left > 0)
 		start_operation(load);

@@ -1,12 +1,13 @@
 /*
  * What the fuzz targets share.
  *
- * A target defines LLVMFuzzerTestOneInput(). It is built twice: with clang's libFuzzer (make fuzz), which looks for new
- * inputs, and with replay.c (part of make check), which runs those of tests/fuzz/corpus/NAME and simple mutations of them.
+ * A target defines LLVMFuzzerTestOneInput(). It is built twice: with clang's libFuzzer (make fuzz),
+ * which looks for new inputs, and with replay.c (part of make check), which runs those of
+ * tests/fuzz/corpus/NAME and simple mutations of them.
  *
- * Formats with checksums are not fuzzed as plain bytes, since nobody guesses a checksum: the input is a small program that
- * says which structures to write, and the target seals them. A target finds a fault by a crash, by a sanitizer, or by
- * ASSERT of what must hold for every input.
+ * Formats with checksums are not fuzzed as plain bytes, since nobody guesses a checksum: the input
+ * is a small program that says which structures to write, and the target seals them. A target finds
+ * a fault by a crash, by a sanitizer, or by ASSERT of what must hold for every input.
  */
 #ifndef SYNOD_TESTS_FUZZ_H
 #define SYNOD_TESTS_FUZZ_H

@@ -1,15 +1,15 @@
 /*
- * libFuzzer: one peer of the agreement service among peers that say anything. Nothing they say may break it; what it has shown as decided
- * stays, also across a restart from its own records.
+ * libFuzzer: one peer of the agreement service among peers that say anything. Nothing they say may
+ * break it; what it has shown as decided stays, also across a restart from its own records.
  *
  *   input: a program, one step after another: u8 what, then its arguments (see run_step)
  */
 #include <stdlib.h>
 
+#include "../unit/agreement/bound.h"
 #include "agreement/agreement.h"
 #include "base/alloc.h"
 #include "base/map.h"
-#include "../unit/agreement/bound.h"
 #include "fuzz.h"
 
 #define RECORDS_MAX 4096u
@@ -56,11 +56,21 @@ static void open_core(struct bench *b)
 		struct slice value = bytes_slice(b->records[i].value);
 		int status = 0;
 		switch (r->kind) {
-		case AGREEMENT_PERSIST_PROMISE: agreement_restore_promise(b->core, r->seq, r->ballot, i + 1); break;
-		case AGREEMENT_PERSIST_ACCEPT: agreement_restore_accept(b->core, r->seq, r->ballot, value, i + 1); break;
-		case AGREEMENT_PERSIST_DECIDED: agreement_restore_decided(b->core, r->seq, r->ballot, value, i + 1); break;
-		case AGREEMENT_PERSIST_DONES: status = agreement_restore_dones(b->core, value, i + 1); break;
-		case AGREEMENT_PERSIST_MEMBERS: status = agreement_restore_members(b->core, value, i + 1); break;
+		case AGREEMENT_PERSIST_PROMISE:
+			agreement_restore_promise(b->core, r->seq, r->ballot, i + 1);
+			break;
+		case AGREEMENT_PERSIST_ACCEPT:
+			agreement_restore_accept(b->core, r->seq, r->ballot, value, i + 1);
+			break;
+		case AGREEMENT_PERSIST_DECIDED:
+			agreement_restore_decided(b->core, r->seq, r->ballot, value, i + 1);
+			break;
+		case AGREEMENT_PERSIST_DONES:
+			status = agreement_restore_dones(b->core, value, i + 1);
+			break;
+		case AGREEMENT_PERSIST_MEMBERS:
+			status = agreement_restore_members(b->core, value, i + 1);
+			break;
 		}
 		ASSERT(status == 0);
 	}
@@ -75,8 +85,8 @@ static void settle(struct bench *b, bool durable)
 	const struct agreement_output *out = agreement_output(b->core, b->now_us);
 	for (uint32_t i = 0; i < out->npersists; i++) {
 		ASSERT(b->nrecords < RECORDS_MAX);
-		b->records[b->nrecords] =
-			(struct record){.persist = out->persists[i], .value = bytes_copy(out->persists[i].value)};
+		b->records[b->nrecords] = (struct record){
+			.persist = out->persists[i], .value = bytes_copy(out->persists[i].value)};
 		agreement_logged(b->core, &out->persists[i], ++b->nrecords);
 	}
 	if (durable)
@@ -93,7 +103,8 @@ static void check_shown(struct bench *b)
 		struct bytes *now = NULL;
 		enum agreement_state state = agreement_status(b->core, key - 1, &now);
 		ASSERT(state != AGREEMENT_STATE_PENDING);
-		ASSERT(state == AGREEMENT_STATE_FORGOTTEN || slice_equal(bytes_slice(now), bytes_slice(value)));
+		ASSERT(state == AGREEMENT_STATE_FORGOTTEN ||
+		       slice_equal(bytes_slice(now), bytes_slice(value)));
 	}
 	position = 0;
 	while (agreement_next_view(b->core, &position, &view)) {
@@ -121,7 +132,10 @@ static uint64_t ballot(struct slice *in)
 static void message(struct bench *b, struct slice *in, bool reply)
 {
 	struct wire_agreement_item items[4];
-	struct wire_agreement m = {.from = input_u8(in) % 4, .to = 2, .ndones = input_u8(in) % 8 == 7 ? 2 : 3, .items = items};
+	struct wire_agreement m = {.from = input_u8(in) % 4,
+				   .to = 2,
+				   .ndones = input_u8(in) % 8 == 7 ? 2 : 3,
+				   .items = items};
 	m.nitems = input_u8(in) % 4;
 	for (uint32_t i = 0; i < m.ndones; i++)
 		m.dones[i] = number(in) % 8;
@@ -130,7 +144,8 @@ static void message(struct bench *b, struct slice *in, bool reply)
 	m.members = 1 + input_u8(in) % 8;
 	m.life = BOUND_LIFE(m.from) + input_u8(in) % 2 * 100;
 	for (uint32_t i = 0; i < m.nitems; i++) {
-		items[i] = (struct wire_agreement_item){.kind = input_u8(in) % 17u, .seq = number(in), .ballot = ballot(in)};
+		items[i] = (struct wire_agreement_item){
+			.kind = input_u8(in) % 17u, .seq = number(in), .ballot = ballot(in)};
 		items[i].other = ballot(in);
 		items[i].value = input_bytes(in, input_u8(in) % 32);
 	}
@@ -163,7 +178,8 @@ static void run_step(struct bench *b, struct slice *in)
 		uint64_t seq = number(in);
 		struct bytes *value = bytes_copy(input_bytes(in, input_u8(in)));
 		int status = agreement_start(b->core, b->now_us, seq, value);
-		ASSERT(status == 0 || status == STATUS_BUSY || status == STATUS_UNAVAILABLE || status == STATUS_COMPACTED || status == STATUS_BAD_REQUEST);
+		ASSERT(status == 0 || status == STATUS_BUSY || status == STATUS_UNAVAILABLE ||
+		       status == STATUS_COMPACTED || status == STATUS_BAD_REQUEST);
 		bytes_unref(value);
 		break;
 	}

@@ -8,10 +8,12 @@
  *     3 query    u16 length, query as it is; changes nothing
  *     4 query    one that the target builds
  *     5 the state goes through a snapshot: u8 chunk size, and goes on as the restored one
- *     6 restore  chunks: (u16 length, bytes) until one is empty, into another app, which is then thrown away
+ *     6 restore chunks: (u16 length, bytes) until one is empty, into another app, which is then
+ *     thrown away
  *
- * What must hold: a refused command leaves the hash as it was; a snapshot restores to the same hash, and makes the same
- * bytes again; a restore that was accepted gives a state that can be snapshotted and restored.
+ * What must hold: a refused command leaves the hash as it was; a snapshot restores to the same
+ * hash, and makes the same bytes again; a restore that was accepted gives a state that can be
+ * snapshotted and restored.
  */
 #ifndef SYNOD_TESTS_FUZZ_APP_H
 #define SYNOD_TESTS_FUZZ_APP_H
@@ -26,7 +28,10 @@ struct fuzz_app {
 	struct app *(*create)(void);
 	void (*build_command)(struct slice *in, struct buffer *out);
 	void (*build_query)(struct slice *in, struct buffer *out);
-	/* Puts right, in the chunk, what nobody can guess (a hash of the state that follows); NULL: there is nothing of the kind. */
+	/*
+	 * Puts right, in the chunk, what nobody can guess (a hash of the state that follows); NULL:
+	 * there is nothing of the kind.
+	 */
 	void (*seal_chunk)(struct app *app, struct buffer *chunk);
 	struct app *app;
 	struct arena arena;
@@ -171,18 +176,13 @@ static inline void fuzz_app_step(struct fuzz_app *f, struct slice *in)
 		fuzz_app_apply(f, 0, buffer_slice(&f->bytes));
 		break;
 	case 2:
-	case 3:
-		fuzz_app_ask(f, step == 2, input_bytes(in, input_u16(in)));
-		break;
+	case 3: fuzz_app_ask(f, step == 2, input_bytes(in, input_u16(in))); break;
 	case 4:
 		f->build_query(in, &f->bytes);
 		fuzz_app_ask(f, false, buffer_slice(&f->bytes));
 		break;
-	case 5:
-		fuzz_app_through_snapshot(f, 1u + input_u8(in) * 16u);
-		break;
-	default:
-		fuzz_app_foreign_restore(f, in);
+	case 5: fuzz_app_through_snapshot(f, 1u + input_u8(in) * 16u); break;
+	default: fuzz_app_foreign_restore(f, in);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: cluster.conf. A text is either refused with one line that names the file, or gives a configuration in which everything
- * is valid, nothing is missing and nothing is in conflict.
+ * libFuzzer: cluster.conf. A text is either refused with one line that names the file, or gives a
+ * configuration in which everything is valid, nothing is missing and nothing is in conflict.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static void check(const struct clusterconf *conf)
 	for (uint32_t i = 0; i < conf->nnodes; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
 		ASSERT(name_valid(node->name) && node->role != ROLE_NONE && node->replica > 0);
-		ASSERT(address_valid(node->listen) && (node->http == NULL || address_valid(node->http)));
+		ASSERT(address_valid(node->listen) &&
+		       (node->http == NULL || address_valid(node->http)));
 		ASSERT(node->dir[0] != '\0' && (node->group != 0) == (node->role == ROLE_SHARDKV));
 		ASSERT(settings_check(&node->settings, error, sizeof error) == 0);
 		for (size_t k = 0; k < SETTINGS_COUNT; k++) {
@@ -48,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		clusterconf_free(&conf);
 	} else {
 		ASSERT(status == STATUS_CONFIG);
-		ASSERT(strncmp(error, "fuzz.conf", strlen("fuzz.conf")) == 0 && strchr(error, '\n') == NULL);
+		ASSERT(strncmp(error, "fuzz.conf", strlen("fuzz.conf")) == 0 &&
+		       strchr(error, '\n') == NULL);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: reading log entries. What is accepted as a whole must be what the writer would have written, and every body must lie
- * inside the entry.
+ * libFuzzer: reading log entries. What is accepted as a whole must be what the writer would have
+ * written, and every body must lie inside the entry.
  */
 #include "fuzz.h"
 #include "rsm/entry.h"
@@ -16,15 +16,19 @@ static void look_at_settings(struct slice body)
 	if (group_settings_decode(&settings, body) != 0)
 		return;
 	for (size_t i = 0; i < GROUP_SETTINGS_COUNT; i++)
-		ASSERT(group_setting_in_range(&group_settings_table[i],
-					      *group_setting_value(&settings, &group_settings_table[i])));
+		ASSERT(group_setting_in_range(
+			&group_settings_table[i],
+			*group_setting_value(&settings, &group_settings_table[i])));
 	group_settings_encode(&settings, &encoded);
 	int status = group_settings_decode(&again, buffer_slice(&encoded));
 	ASSERT(status == 0 && group_settings_differ(&settings, &again) == NULL);
 	buffer_free(&encoded);
 }
 
-/* Verdicts that are accepted encode to what they were, and somebody of those who reported is right, or nobody. */
+/*
+ * Verdicts that are accepted encode to what they were, and somebody of those who reported is right,
+ * or nobody.
+ */
 static void look_at_hash(struct slice body)
 {
 	struct hash_verdict verdict = {0};
@@ -55,8 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	entry_begin(&again);
 	int more;
 	while ((more = entry_next(&reader, &command)) == 1) {
-		ASSERT(command.body.len == 0 || (command.body.data >= data && command.body.len <= size &&
-						 command.body.data <= data + (size - command.body.len)));
+		ASSERT(command.body.len == 0 ||
+		       (command.body.data >= data && command.body.len <= size &&
+			command.body.data <= data + (size - command.body.len)));
 		if (command.kind == ENTRY_SETTINGS)
 			look_at_settings(command.body);
 		if (command.kind == ENTRY_HASH)

@@ -1,6 +1,6 @@
 /*
- * libFuzzer: the frame parser on a byte stream. The checksum is put right first where that is possible, as no
- * fuzzer guesses it; what is accepted must be written back to the very same bytes.
+ * libFuzzer: the frame parser on a byte stream. The checksum is put right first where that is
+ * possible, as no fuzzer guesses it; what is accepted must be written back to the very same bytes.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -34,17 +34,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (;;) {
 		size_t consumed = 0, needed = 0;
 		seal(stream + at, size - at);
-		int status = frame_parse(slice(stream + at, size - at), FRAME_BYTES_MAX, &message, &consumed,
-					 &needed);
+		int status = frame_parse(slice(stream + at, size - at), FRAME_BYTES_MAX, &message,
+					 &consumed, &needed);
 		if (status == STATUS_TRUNCATED)
-			ASSERT(needed > size - at && needed <= FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
+			ASSERT(needed > size - at &&
+			       needed <= FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
 		if (status != 0)
 			break;
 		ASSERT(consumed >= FRAME_HEADER_BYTES && consumed <= size - at);
 		buffer_clear(&again);
 		frame_append(&again, &message);
 		ASSERT(again.len == consumed);
-		/* A status code of a newer version is read as INTERNAL, and a one-way frame's word is ignored. */
+		/*
+		 * A status code of a newer version is read as INTERNAL, and a one-way frame's word
+		 * is ignored.
+		 */
 		if (message.kind == MESSAGE_REQUEST)
 			ASSERT(slice_equal(buffer_slice(&again), slice(stream + at, consumed)));
 		at += consumed;

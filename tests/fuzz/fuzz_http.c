@@ -1,7 +1,8 @@
 /*
- * libFuzzer: requests over HTTP. The first byte says how the rest is cut into pieces. However it is cut, the same
- * requests are read and the same refusal is said; what is accepted is within its bounds, and written down again it is
- * read as the same, so that nobody else can take it for something different.
+ * libFuzzer: requests over HTTP. The first byte says how the rest is cut into pieces. However it is
+ * cut, the same requests are read and the same refusal is said; what is accepted is within its
+ * bounds, and written down again it is read as the same, so that nobody else can take it for
+ * something different.
  */
 #include <stdlib.h>
 
@@ -13,20 +14,13 @@
 static const char *method_name(enum http_method method)
 {
 	switch (method) {
-	case HTTP_GET:
-		return "GET";
-	case HTTP_HEAD:
-		return "HEAD";
-	case HTTP_POST:
-		return "POST";
-	case HTTP_PUT:
-		return "PUT";
-	case HTTP_DELETE:
-		return "DELETE";
-	case HTTP_OPTIONS:
-		return "OPTIONS";
-	case HTTP_PATCH:
-		return "PATCH";
+	case HTTP_GET: return "GET";
+	case HTTP_HEAD: return "HEAD";
+	case HTTP_POST: return "POST";
+	case HTTP_PUT: return "PUT";
+	case HTTP_DELETE: return "DELETE";
+	case HTTP_OPTIONS: return "OPTIONS";
+	case HTTP_PATCH: return "PATCH";
 	}
 	ASSERT(false);
 	return "";
@@ -40,8 +34,10 @@ static void write_request(const struct http_parser *p, struct buffer *out)
 	buffer_format(out, "%s %s", method_name(p->method), (const char *)p->path.data);
 	if (p->query.len > 0)
 		buffer_format(out, "?%s", (const char *)p->query.data);
-	buffer_format(out, " HTTP/1.%u\r\nHost: %.*s\r\nConnection: %s\r\nContent-Length: %zu\r\n\r\n", p->minor,
-		      (int)host.len, (const char *)host.data, p->keep_alive ? "keep-alive" : "close", p->body.len);
+	buffer_format(out,
+		      " HTTP/1.%u\r\nHost: %.*s\r\nConnection: %s\r\nContent-Length: %zu\r\n\r\n",
+		      p->minor, (int)host.len, (const char *)host.data,
+		      p->keep_alive ? "keep-alive" : "close", p->body.len);
 	buffer_add_slice(out, buffer_slice(&p->body));
 }
 
@@ -97,7 +93,8 @@ static void parse(struct slice bytes, size_t step, struct buffer *out)
 		memcpy(copy, in.data, len);
 		in.data = copy;
 		enum http_parsed parsed = http_parser_feed(&p, &in);
-		ASSERT(in.len <= len && (in.len == 0 || parsed == HTTP_DONE || parsed == HTTP_REFUSED));
+		ASSERT(in.len <= len &&
+		       (in.len == 0 || parsed == HTTP_DONE || parsed == HTTP_REFUSED));
 		free(copy);
 		bytes = slice(bytes.data + (len - in.len), bytes.len - (len - in.len));
 		refused = parsed == HTTP_REFUSED;

@@ -1,6 +1,7 @@
 /*
- * libFuzzer: whose directory this is, and which group. The first byte says what follows: the file identity as it is (0) or with
- * its checksum yet to be added (1); the members of a group (2). What is accepted must be what would be written, and come back.
+ * libFuzzer: whose directory this is, and which group. The first byte says what follows: the file
+ * identity as it is (0) or with its checksum yet to be added (1); the members of a group (2). What
+ * is accepted must be what would be written, and come back.
  */
 #include "fuzz.h"
 
@@ -23,7 +24,8 @@ static void parse_text(const char *text)
 	ASSERT(identity_parse((const char *)out.data, &again, &version) == 0 && version == 4);
 	ASSERT(identity_members_equal(&identity.members, &again.members));
 	ASSERT(strcmp(identity.node, again.node) == 0 && identity.group_id == again.group_id &&
-	       identity.cluster_id == again.cluster_id && identity.life == again.life && identity.log == again.log);
+	       identity.cluster_id == again.cluster_id && identity.life == again.life &&
+	       identity.log == again.log);
 	buffer_free(&out);
 }
 

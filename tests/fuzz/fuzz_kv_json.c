@@ -1,6 +1,7 @@
 /*
- * libFuzzer: JSON from HTTP clients. The first byte says whether it is a record or a transaction. What is accepted is within
- * the limits and can be sent; results for it are written as JSON that can be read.
+ * libFuzzer: JSON from HTTP clients. The first byte says whether it is a record or a transaction.
+ * What is accepted is within the limits and can be sent; results for it are written as JSON that
+ * can be read.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -19,8 +20,8 @@ static void check_ops(const struct wire_kv_op *ops, uint32_t count)
 static void check_readable(struct buffer *out)
 {
 	json_error_t error;
-	json_t *json = json_loadb((const char *)out->data, out->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES,
-				  &error);
+	json_t *json = json_loadb((const char *)out->data, out->len,
+				  JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
 	ASSERT(json != NULL);
 	json_decref(json);
 	buffer_clear(out);
@@ -35,15 +36,17 @@ static void write_results(const struct wire_kv_command *command, struct arena *a
 		const struct wire_kv_op *ops = branch == 0 ? command->otherwise : command->then;
 		reply.succeeded = branch == 1;
 		reply.nresults = branch == 0 ? command->notherwise : command->nthen;
-		reply.results = arena_get_zeroed(arena, (reply.nresults + 1) * sizeof *reply.results);
+		reply.results = arena_get_zeroed(arena,
+						 (reply.nresults + 1) * sizeof *reply.results);
 		for (uint32_t i = 0; i < reply.nresults; i++)
 			reply.results[i].value = ops[i].value;
 		kv_json_txn(&out, command, &reply, 0);
 		check_readable(&out);
 	}
 	if (command->nthen > 0) {
-		struct kv_json_error error = {
-			.status = STATUS_BUSY, .message = command->then[0].value, .key = command->then[0].key};
+		struct kv_json_error error = {.status = STATUS_BUSY,
+					      .message = command->then[0].value,
+					      .key = command->then[0].key};
 		kv_json_record(&out, command->then[0].key, &reply.results[0], KV_JSON_VALUE);
 		check_readable(&out);
 		kv_json_error(&out, &error);
@@ -74,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(copy);
 	ASSERT((status == 0) == (error[0] == '\0'));
 	if (status == 0) {
-		ASSERT(command.nwhen <= TXN_OPS_MAX && command.nwhen + command.nthen + command.notherwise > 0);
+		ASSERT(command.nwhen <= TXN_OPS_MAX &&
+		       command.nwhen + command.nthen + command.notherwise > 0);
 		check_ops(command.then, command.nthen);
 		check_ops(command.otherwise, command.notherwise);
 		wire_kv_command_encode(&command, &encoded);

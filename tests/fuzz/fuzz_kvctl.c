@@ -1,6 +1,7 @@
 /*
- * libFuzzer: what kvctl reads from people and files. The first byte chooses the parser; each either says what is wrong or
- * gives something within its limits. Records of a file that is imported are written so that they read back as the same.
+ * libFuzzer: what kvctl reads from people and files. The first byte chooses the parser; each either
+ * says what is wrong or gives something within its limits. Records of a file that is imported are
+ * written so that they read back as the same.
  */
 #include <stdlib.h>
 
@@ -9,7 +10,10 @@
 #include "base/base64.h"
 #include "fuzz.h"
 
-/* The text as an exact, writable allocation, so that reading one byte too far is seen; followed by a zero byte where asked for. */
+/*
+ * The text as an exact, writable allocation, so that reading one byte too far is seen; followed by
+ * a zero byte where asked for.
+ */
 static char *copy_of(struct slice text, bool terminated)
 {
 	char *copy = malloc(text.len + 1);
@@ -33,7 +37,8 @@ static void check_bytes(struct synod_bytes bytes)
 
 static void check_txn(const struct kvctl_txn *txn)
 {
-	ASSERT(txn->nwhen <= KVCTL_TXN_MAX && txn->nthen <= KVCTL_TXN_MAX && txn->notherwise <= KVCTL_TXN_MAX);
+	ASSERT(txn->nwhen <= KVCTL_TXN_MAX && txn->nthen <= KVCTL_TXN_MAX &&
+	       txn->notherwise <= KVCTL_TXN_MAX);
 	for (size_t i = 0; i < txn->nwhen; i++) {
 		check_bytes(txn->when[i].key);
 		check_bytes(txn->when[i].value);
@@ -87,7 +92,10 @@ static ssize_t read_file(void *context, void *data, size_t size)
 	return (ssize_t)take;
 }
 
-/* A record that was read is written to a line (or CSV record) that reads back as the same record, and as the only one. */
+/*
+ * A record that was read is written to a line (or CSV record) that reads back as the same record,
+ * and as the only one.
+ */
 static void check_round_trip(struct slice record, size_t key_len)
 {
 	struct buffer content = {0}, again = {0};
@@ -106,7 +114,8 @@ static void check_round_trip(struct slice record, size_t key_len)
 		struct file file = {.rest = buffer_slice(&content), .step = 1000};
 		import_reader_init(&reader, read_file, &file);
 		enum import_next next = import_reader_next(&reader, &again, &again_len);
-		ASSERT(next == IMPORT_RECORD && again_len == key_len && slice_equal(record, buffer_slice(&again)));
+		ASSERT(next == IMPORT_RECORD && again_len == key_len &&
+		       slice_equal(record, buffer_slice(&again)));
 		next = import_reader_next(&reader, &again, &again_len);
 		ASSERT(next == IMPORT_END);
 		import_reader_free(&reader);
@@ -115,7 +124,10 @@ static void check_round_trip(struct slice record, size_t key_len)
 	buffer_free(&again);
 }
 
-/* The first byte: the format, and how many bytes come at a time. What comes out is the same for any number. */
+/*
+ * The first byte: the format, and how many bytes come at a time. What comes out is the same for any
+ * number.
+ */
 static void records(struct slice text)
 {
 	struct buffer bytes = {0};
@@ -196,7 +208,8 @@ static void numbers(struct slice text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(struct slice) = {blocks, single, records, words, base64, numbers};
+	static void (*const parsers[])(struct slice) = {blocks, single, records,
+							words,  base64, numbers};
 	struct slice in = slice(data, size);
 	uint8_t which = input_u8(&in);
 	char *copy = copy_of(in, false);

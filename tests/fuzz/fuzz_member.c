@@ -1,14 +1,16 @@
 /*
  * libFuzzer: a member that says anything.
  *
- * A group of three whole replicas (log, snapshots, sessions, lists) in the simulated world, and somebody who speaks as one of them: messages
- * that are plausible but for some numbers, and genuine ones that the replicas have sent each other, with some numbers changed.
+ * A group of three whole replicas (log, snapshots, sessions, lists) in the simulated world, and
+ * somebody who speaks as one of them: messages that are plausible but for some numbers, and genuine
+ * ones that the replicas have sent each other, with some numbers changed.
  *
  *   input: a program, one step after another: u8 what, then its arguments (see run_step)
  *
- * What must hold, whatever is said: no assertion, nobody halts, memory stays bounded, and a message that was refused has changed
- * nothing. As long as everything has been refused: the invariants of paxos/invariants.h hold, and in the end the group elects a leader and
- * has one state. Who is believed lies within the possible; against that nothing is promised (paxos/judge.h).
+ * What must hold, whatever is said: no assertion, nobody halts, memory stays bounded, and a message
+ * that was refused has changed nothing. As long as everything has been refused: the invariants of
+ * paxos/invariants.h hold, and in the end the group elects a leader and has one state. Who is
+ * believed lies within the possible; against that nothing is promised (paxos/judge.h).
  */
 /* faults: 96 */
 #include <stdio.h>
@@ -43,11 +45,11 @@ struct bench {
 	struct sim_process *processes[REPLICAS];
 	uint32_t incarnations[REPLICAS]; /* that the invariants know */
 	struct paxos_invariants *invariants;
-	struct heard heard[HEARD_MAX];   /* genuine messages, the newest ones */
+	struct heard heard[HEARD_MAX]; /* genuine messages, the newest ones */
 	uint32_t nheard;
-	bool believed;                   /* something that was made up */
-	uint64_t values;                 /* proposed so far */
-	struct message message;          /* being handed over */
+	bool believed;          /* something that was made up */
+	uint64_t values;        /* proposed so far */
+	struct message message; /* being handed over */
 	struct arena arena;
 	struct buffer value;
 };
@@ -79,9 +81,11 @@ static void after_turn(void *context, struct sim_process *process)
 			paxos_invariants_crashed(b.invariants, i);
 		b.incarnations[i] = b.processes[i]->incarnation;
 		if (cores[i] != NULL)
-			ASSERT(cores[i]->ring.capacity <= RING_SLOTS_MAX && cores[i]->recovered.capacity <= RING_SLOTS_MAX);
+			ASSERT(cores[i]->ring.capacity <= RING_SLOTS_MAX &&
+			       cores[i]->recovered.capacity <= RING_SLOTS_MAX);
 	}
-	const char *problem = b.believed ? NULL : paxos_invariants_check(b.invariants, cores, REPLICAS);
+	const char *problem = b.believed ? NULL
+					 : paxos_invariants_check(b.invariants, cores, REPLICAS);
 	if (problem != NULL)
 		assert_failed(problem, __FILE__, __LINE__);
 }
@@ -92,8 +96,9 @@ static void halted(void *context, struct sim_process *process)
 	assert_failed(process->halt_reason, process->name, 0);
 }
 
-static enum sim_verdict listen(void *context, const struct sim_process *from, const struct sim_process *to,
-			       const struct message *message, uint64_t *delay_us)
+static enum sim_verdict listen(void *context, const struct sim_process *from,
+			       const struct sim_process *to, const struct message *message,
+			       uint64_t *delay_us)
 {
 	(void)context;
 	(void)from;
@@ -125,7 +130,8 @@ static void open_bench(uint64_t seed)
 	sim_network_set_filter(b.world, listen, NULL);
 	for (uint32_t i = 0; i < REPLICAS; i++) {
 		struct list_replica_options *o = &b.options[i];
-		*o = (struct list_replica_options){.group = 7, .replica = i + 1, .nmembers = REPLICAS};
+		*o = (struct list_replica_options){
+			.group = 7, .replica = i + 1, .nmembers = REPLICAS};
 		rsm_settings_default(&o->settings);
 		o->settings.wal_segment_bytes = 64 * KIB;
 		o->settings.entry_bytes = 1 * KIB;
@@ -133,10 +139,16 @@ static void open_bench(uint64_t seed)
 		o->settings.log_cache_bytes = 1 * KIB;
 		o->settings.read_lease_ms = seed % 2 == 0 ? 0 : 100;
 		for (uint32_t k = 0; k < REPLICAS; k++)
-			o->members[k] = (struct rsm_member){.replica = k + 1, .name = names[k], .address = addresses[k],
+			o->members[k] = (struct rsm_member){.replica = k + 1,
+							    .name = names[k],
+							    .address = addresses[k],
 							    .client_address = addresses[k]};
-		b.processes[i] = sim_process_add(b.world, &(struct sim_process_spec){
-			.name = names[i], .address = addresses[i], .build = list_replica_build, .context = o, .disk = true});
+		b.processes[i] = sim_process_add(
+			b.world, &(struct sim_process_spec){.name = names[i],
+							    .address = addresses[i],
+							    .build = list_replica_build,
+							    .context = o,
+							    .disk = true});
 	}
 	for (uint32_t i = 0; i < REPLICAS; i++)
 		sim_process_start(b.processes[i]);
@@ -172,7 +184,8 @@ static void hand_over(void *data, struct node *node)
 
 static void request(uint32_t i, uint16_t method, struct slice payload)
 {
-	b.message = (struct message){.kind = MESSAGE_REQUEST, .method = method, .id = 1, .payload = payload};
+	b.message = (struct message){
+		.kind = MESSAGE_REQUEST, .method = method, .id = 1, .payload = payload};
 	sim_process_call(b.processes[i], hand_over, NULL);
 }
 
@@ -182,7 +195,10 @@ static void append(uint32_t i, uint64_t client, uint64_t sequence)
 	struct buffer command = {0};
 	store_u32(body, 1);
 	store_u64(body + 4, ++b.values);
-	wire_command_encode(&(struct wire_command){.client = client, .sequence = sequence, .body = slice(body, sizeof body)}, &command);
+	wire_command_encode(&(struct wire_command){.client = client,
+						   .sequence = sequence,
+						   .body = slice(body, sizeof body)},
+			    &command);
 	request(i, METHOD_COMMAND, buffer_slice(&command));
 	buffer_free(&command);
 }
@@ -252,7 +268,10 @@ static void make_value(struct slice *in)
 	store_u32(body, 1);
 	store_u64(body + 4, input_u8(in));
 	entry_begin(&b.value);
-	entry_add(&b.value, &(struct entry_command){.kind = ENTRY_APP, .client = input_u8(in) % 3, .sequence = 1, .body = slice(body, 12)});
+	entry_add(&b.value, &(struct entry_command){.kind = ENTRY_APP,
+						    .client = input_u8(in) % 3,
+						    .sequence = 1,
+						    .body = slice(body, 12)});
 	entry_finish(&b.value, 1, sim_process_wall_us(b.processes[0]), 1, 1);
 }
 
@@ -263,12 +282,18 @@ static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wi
 	uint32_t from = (victim + 1 + input_u8(in) % 2) % REPLICAS;
 	uint8_t how = input_u8(in);
 	uint64_t round = ballot_round(p->promised) + how % 3;
-	*m = (struct wire_paxos){.group = 7, .from = from + 1, .to = victim + 1, .chosen = p->chosen, .slot = p->chosen + 1};
+	*m = (struct wire_paxos){.group = 7,
+				 .from = from + 1,
+				 .to = victim + 1,
+				 .chosen = p->chosen,
+				 .slot = p->chosen + 1};
 	m->entries = arena_get(&b.arena, 4 * sizeof *m->entries);
 	m->ranges = arena_get(&b.arena, 4 * sizeof *m->ranges);
 	switch (method) {
 	case METHOD_PROMISE:
-	case METHOD_ACCEPTED: m->ballot = p->ballot != 0 ? p->ballot : ballot_make(round, m->to); break;
+	case METHOD_ACCEPTED:
+		m->ballot = p->ballot != 0 ? p->ballot : ballot_make(round, m->to);
+		break;
 	case METHOD_FETCH:
 	case METHOD_CHOSEN: break;
 	default: m->ballot = ballot_make(round, m->from); break;
@@ -281,7 +306,8 @@ static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wi
 		m->sequence = p->round;
 		m->nranges = how / 8 % 3;
 		for (uint32_t i = 0; i < m->nranges; i++)
-			m->ranges[i] = (struct wire_range){.first = p->chosen + 1 + 2 * i, .last = p->chosen + 1 + 2 * i};
+			m->ranges[i] = (struct wire_range){.first = p->chosen + 1 + 2 * i,
+							   .last = p->chosen + 1 + 2 * i};
 	}
 	if (method == METHOD_ACCEPT || method == METHOD_CHOSEN || method == METHOD_PROMISE) {
 		make_value(in);
@@ -289,8 +315,13 @@ static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wi
 		for (uint32_t i = 0; i < m->nentries; i++)
 			m->entries[i] = (struct wire_entry){
 				.slot = p->chosen + 1 + i,
-				.ballot = method == METHOD_ACCEPT ? 0 : ballot_make(round > 0 ? round - how / 64 % 2 : 1, m->from),
-				.value = how / 32 % 2 == 0 ? buffer_slice(&b.value) : slice(NULL, 0)};
+				.ballot = method == METHOD_ACCEPT
+						  ? 0
+						  : ballot_make(round > 0 ? round - how / 64 % 2
+									  : 1,
+								m->from),
+				.value = how / 32 % 2 == 0 ? buffer_slice(&b.value)
+							   : slice(NULL, 0)};
 		if (method == METHOD_CHOSEN)
 			m->chosen += m->nentries;
 	}
@@ -298,15 +329,23 @@ static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wi
 
 /* Everything that a refused message must not have touched. */
 struct print {
-	uint64_t promised, chosen, known, round_seen, last, bytes, ballot, persist_next, elections, role;
+	uint64_t promised, chosen, known, round_seen, last, bytes, ballot, persist_next, elections,
+		role;
 };
 
 static struct print print_of(uint32_t i)
 {
 	const struct paxos *p = core_of(i);
-	return (struct print){.promised = p->promised, .chosen = p->chosen, .known = p->known_chosen, .round_seen = p->round_seen,
-			      .last = p->ring.last, .bytes = p->ring.bytes, .ballot = p->ballot, .persist_next = p->persist_next,
-			      .elections = p->election_at_us, .role = p->role};
+	return (struct print){.promised = p->promised,
+			      .chosen = p->chosen,
+			      .known = p->known_chosen,
+			      .round_seen = p->round_seen,
+			      .last = p->ring.last,
+			      .bytes = p->ring.bytes,
+			      .ballot = p->ballot,
+			      .persist_next = p->persist_next,
+			      .elections = p->election_at_us,
+			      .role = p->role};
 }
 
 static void whisper(struct sim_process *process)
@@ -324,7 +363,8 @@ static void say(uint32_t victim, uint16_t method, const struct wire_paxos *m)
 {
 	struct buffer payload = {0};
 	wire_paxos_encode(m, &payload);
-	b.message = (struct message){.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)};
+	b.message = (struct message){
+		.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)};
 	struct print before = print_of(victim);
 	uint64_t refused = rsm_refused(rsm_of(victim));
 	sim_process_guarded(b.processes[victim], whisper);
@@ -344,15 +384,18 @@ static void speak(struct slice *in, bool genuine)
 	struct wire_paxos m;
 	uint32_t victim = input_u8(in) % REPLICAS;
 	uint8_t which = input_u8(in);
-	uint16_t method = (uint16_t)(METHOD_PRE_VOTE + which % (METHOD_STATE_HASH + 2 - METHOD_PRE_VOTE));
+	uint16_t method = (uint16_t)(METHOD_PRE_VOTE +
+				     which % (METHOD_STATE_HASH + 2 - METHOD_PRE_VOTE));
 	if (method > METHOD_STATE_HASH)
 		method = METHOD_STARTED;
 	arena_reset(&b.arena);
 	if (genuine && b.nheard > 0) {
-		const struct heard *heard = &b.heard[which % (b.nheard < HEARD_MAX ? b.nheard : HEARD_MAX)];
+		const struct heard *heard =
+			&b.heard[which % (b.nheard < HEARD_MAX ? b.nheard : HEARD_MAX)];
 		victim = heard->to;
 		method = heard->method;
-		if (heard->payload.len == 0 || wire_paxos_decode(buffer_slice(&heard->payload), &b.arena, &m) != 0)
+		if (heard->payload.len == 0 ||
+		    wire_paxos_decode(buffer_slice(&heard->payload), &b.arena, &m) != 0)
 			return;
 	} else {
 		invent(in, victim, method, &m);
@@ -367,17 +410,17 @@ static void run_step(struct slice *in)
 	uint8_t what = input_u8(in), argument;
 	uint32_t i = leader();
 	switch (what % 8) {
-	case 0:
-		sim_world_run_for(b.world, input_u8(in) * UINT64_C(2000));
-		break;
+	case 0: sim_world_run_for(b.world, input_u8(in) * UINT64_C(2000)); break;
 	case 1:
 		argument = input_u8(in);
-		append(i != UINT32_MAX ? i : argument % REPLICAS, argument / 16 % 4, argument / 4 % 4 + 1);
+		append(i != UINT32_MAX ? i : argument % REPLICAS, argument / 16 % 4,
+		       argument / 4 % 4 + 1);
 		break;
 	case 2:
 		argument = input_u8(in);
 		if (i != UINT32_MAX && argument % 2 == 0)
-			request(i, argument % 4 == 0 ? METHOD_TRANSFER : METHOD_QUERY, slice("\0\0\0\1", argument % 4 == 0 ? 0 : 4));
+			request(i, argument % 4 == 0 ? METHOD_TRANSFER : METHOD_QUERY,
+				slice("\0\0\0\1", argument % 4 == 0 ? 0 : 4));
 		else
 			sim_process_restart(b.processes[argument % REPLICAS]);
 		break;
@@ -394,7 +437,8 @@ static bool agree(void *context)
 	(void)context;
 	for (uint32_t i = 0; i < REPLICAS; i++) {
 		if (rsm_applied(rsm_of(i)) != rsm_applied(rsm_of(0)) ||
-		    list_replica_hash(b.processes[i]->node) != list_replica_hash(b.processes[0]->node))
+		    list_replica_hash(b.processes[i]->node) !=
+			    list_replica_hash(b.processes[0]->node))
 			return false;
 	}
 	return leader() != UINT32_MAX;

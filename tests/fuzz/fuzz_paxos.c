@@ -1,13 +1,15 @@
 /*
  * libFuzzer: the consensus core under any schedule.
  *
- * Three or five replicas, a pool of the genuine messages that they have sent, a disk each. The input is the schedule: which message is delivered
- * next, whether it stays in the pool (to be delivered again, however late), is thrown away, when a disk has synced how much, how time
- * passes for each replica, who crashes losing what was not synced, who is proposed to and read from. Networks and
- * disks may do nothing else: messages are never made up: that is what fuzz_member.c does.
+ * Three or five replicas, a pool of the genuine messages that they have sent, a disk each. The
+ * input is the schedule: which message is delivered next, whether it stays in the pool (to be
+ * delivered again, however late), is thrown away, when a disk has synced how much, how time passes
+ * for each replica, who crashes losing what was not synced, who is proposed to and read from.
+ * Networks and disks may do nothing else: messages are never made up: that is what fuzz_member.c
+ * does.
  *
- * What must hold: the invariants of paxos/invariants.h after each step; all replicas apply the same values; a confirmed read sees
- * whatever anybody knew to be chosen when it was asked for.
+ * What must hold: the invariants of paxos/invariants.h after each step; all replicas apply the same
+ * values; a confirmed read sees whatever anybody knew to be chosen when it was asked for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +103,8 @@ static void append(struct replica *r, const struct paxos_persist *p)
 					       .sequence = p->sequence,
 					       .slot = p->slot,
 					       .ballot = p->ballot,
-					       .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
+					       .value = p->value.len == 0 ? NULL
+									  : bytes_copy(p->value)};
 }
 
 static bool same_value(const struct bytes *a, const struct bytes *b)
@@ -136,16 +139,18 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 			       .chosen = paxos_chosen_slot(r->core),
 			       .entries = entries};
 	for (uint64_t slot = want->first;
-	     slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m.nentries < 16; slot++) {
+	     slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m.nentries < 16;
+	     slot++) {
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
-			if (r->log[k - 1].kind == PAXOS_PERSIST_ACCEPT && r->log[k - 1].slot == slot)
+			if (r->log[k - 1].kind == PAXOS_PERSIST_ACCEPT &&
+			    r->log[k - 1].slot == slot)
 				ballot = r->log[k - 1].ballot;
 		const struct bytes *value = g->chosen[slot - 1];
-		entries[m.nentries++] = (struct wire_entry){.slot = slot,
-							    .ballot = ballot,
-							    .value = value == NULL ? slice(NULL, 0)
-										   : bytes_slice(value)};
+		entries[m.nentries++] = (struct wire_entry){
+			.slot = slot,
+			.ballot = ballot,
+			.value = value == NULL ? slice(NULL, 0) : bytes_slice(value)};
 	}
 	if (m.nentries > 0)
 		post(g, want->to - 1, METHOD_CHOSEN, &m);
@@ -190,7 +195,8 @@ static void start(struct group *g, uint32_t i)
 			paxos_restore_promise(r->core, record->ballot);
 		else if (record->kind == PAXOS_PERSIST_ACCEPT)
 			paxos_restore_entry(r->core, record->slot, record->ballot,
-					    record->value == NULL ? slice(NULL, 0) : bytes_slice(record->value));
+					    record->value == NULL ? slice(NULL, 0)
+								  : bytes_slice(record->value));
 		else if (record->slot > chosen)
 			chosen = record->slot;
 	}
@@ -300,36 +306,23 @@ static void step(struct group *g, uint8_t what, uint8_t argument)
 	case 1:
 	case 2:
 	case 3:
-	case 4:
-		deliver(g, argument, false);
-		break;
-	case 5:
-		deliver(g, argument, true);
-		break;
+	case 4: deliver(g, argument, false); break;
+	case 5: deliver(g, argument, true); break;
 	case 6:
 		if (g->npool > 0)
 			drop_packet(g, argument % g->npool);
 		break;
 	case 7:
 	case 8:
-	case 9:
-		sync_some(g, i, argument);
-		break;
+	case 9: sync_some(g, i, argument); break;
 	case 10:
-	case 11:
-		pass_time(g, i, argument);
-		break;
-	case 12:
-		propose(g, i, argument);
-		break;
-	case 13:
-		read_index(g, i);
-		break;
-	case 14:
-		crash(g, i, argument);
-		break;
+	case 11: pass_time(g, i, argument); break;
+	case 12: propose(g, i, argument); break;
+	case 13: read_index(g, i); break;
+	case 14: crash(g, i, argument); break;
 	default:
-		if (paxos_transfer(g->replicas[i].core, g->replicas[i].now_us, argument % (g->count + 1)))
+		if (paxos_transfer(g->replicas[i].core, g->replicas[i].now_us,
+				   argument % (g->count + 1)))
 			settle(g, i);
 	}
 }

@@ -4,7 +4,8 @@
 
 static struct app *create(void)
 {
-	return paxoslog_app_create(&(struct paxoslog_settings){.bytes_max = 1000, .value_bytes_max = 100});
+	return paxoslog_app_create(
+		&(struct paxoslog_settings){.bytes_max = 1000, .value_bytes_max = 100});
 }
 
 static void build_command(struct slice *in, struct buffer *out)
@@ -31,7 +32,8 @@ static void build_query(struct slice *in, struct buffer *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_app f = {.create = create, .build_command = build_command, .build_query = build_query};
+	struct fuzz_app f = {
+		.create = create, .build_command = build_command, .build_query = build_query};
 	fuzz_app_run(&f, slice(data, size));
 	return 0;
 }

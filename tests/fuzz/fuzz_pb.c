@@ -1,13 +1,15 @@
 /*
  * libFuzzer: somebody who speaks as a primary, a backup, a pbserver or a viewserver.
  *
- * A viewserver and three pbservers in the simulated world, with commands for whoever is primary. The input is a program, one step after
- * another: u8 what, then its arguments (see run_step). Frames and answers that have been sent are repeated with some numbers or bytes
- * changed, to anybody, along links that nobody knows; others are made up.
+ * A viewserver and three pbservers in the simulated world, with commands for whoever is primary.
+ * The input is a program, one step after another: u8 what, then its arguments (see run_step).
+ * Frames and answers that have been sent are repeated with some numbers or bytes changed, to
+ * anybody, along links that nobody knows; others are made up.
  *
- * What must hold, whatever is said: no assertion, and nobody halts. As long as everything has been refused, nobody has begun anew, and in the
- * end primary and backup have the same state. A frame that is the next one and makes sense is believed: against that nothing is
- * promised, but that the backup is filled anew (pb/judge.c).
+ * What must hold, whatever is said: no assertion, and nobody halts. As long as everything has been
+ * refused, nobody has begun anew, and in the end primary and backup have the same state. A frame
+ * that is the next one and makes sense is believed: against that nothing is promised, but that the
+ * backup is filled anew (pb/judge.c).
  */
 /* faults: 96 */
 #include <stdio.h>
@@ -54,8 +56,9 @@ static void halted(void *context, struct sim_process *process)
 	assert_failed(process->halt_reason, process->name, 0);
 }
 
-static enum sim_verdict listen(void *context, const struct sim_process *from, const struct sim_process *to,
-			       const struct message *message, uint64_t *delay_us)
+static enum sim_verdict listen(void *context, const struct sim_process *from,
+			       const struct sim_process *to, const struct message *message,
+			       uint64_t *delay_us)
 {
 	(void)context;
 	(void)from;
@@ -74,10 +77,20 @@ static enum sim_verdict listen(void *context, const struct sim_process *from, co
 static struct node *build_view(void *context, struct sim_process *process)
 {
 	(void)context;
-	struct view_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "fuzz", .name = "v1", .version = "fuzz", .nshards = 1, .replica = 1,
-		.nmembers = 1, .ping_interval_ms = PING_MS, .dead_pings = 5,
-		.members = {{.replica = 1, .name = "v1", .address = "v1:7000", .client_address = "v1:7000"}}};
+	struct view_node_options options = {.env = &process->env,
+					    .log = &process->log,
+					    .cluster = "fuzz",
+					    .name = "v1",
+					    .version = "fuzz",
+					    .nshards = 1,
+					    .replica = 1,
+					    .nmembers = 1,
+					    .ping_interval_ms = PING_MS,
+					    .dead_pings = 5,
+					    .members = {{.replica = 1,
+							 .name = "v1",
+							 .address = "v1:7000",
+							 .client_address = "v1:7000"}}};
 	rsm_settings_default(&options.settings);
 	options.settings.wal_segment_bytes = 64 * KIB;
 	options.settings.entry_bytes = 1 * KIB;
@@ -87,11 +100,22 @@ static struct node *build_view(void *context, struct sim_process *process)
 static struct node *build_server(void *context, struct sim_process *process)
 {
 	uint32_t i = *(const uint32_t *)context;
-	struct pb_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "fuzz", .name = names[i], .address = addresses[i], .version = "fuzz",
-		.nshards = 1, .nviews = 1, .views = {"v1:7000"}, .ping_interval_ms = PING_MS, .dead_pings = 5,
-		.key_bytes_max = KEY_BYTES_MAX, .value_bytes_max = VALUE_BYTES_MAX, .sessions_max = 4,
-		.session_idle_us = 60 * SIM_SECOND, .transfer_piece_bytes = 64};
+	struct pb_node_options options = {.env = &process->env,
+					  .log = &process->log,
+					  .cluster = "fuzz",
+					  .name = names[i],
+					  .address = addresses[i],
+					  .version = "fuzz",
+					  .nshards = 1,
+					  .nviews = 1,
+					  .views = {"v1:7000"},
+					  .ping_interval_ms = PING_MS,
+					  .dead_pings = 5,
+					  .key_bytes_max = KEY_BYTES_MAX,
+					  .value_bytes_max = VALUE_BYTES_MAX,
+					  .sessions_max = 4,
+					  .session_idle_us = 60 * SIM_SECOND,
+					  .transfer_piece_bytes = 64};
 	return pb_node_create(&options);
 }
 
@@ -105,11 +129,18 @@ static void open_bench(uint64_t seed)
 	b.world = sim_world_create(seed, &options);
 	b.world->halted = halted;
 	sim_network_set_filter(b.world, listen, NULL);
-	b.view = sim_process_add(b.world, &(struct sim_process_spec){.name = "v1", .address = "v1:7000", .build = build_view, .disk = true});
+	b.view = sim_process_add(b.world, &(struct sim_process_spec){.name = "v1",
+								     .address = "v1:7000",
+								     .build = build_view,
+								     .disk = true});
 	sim_process_start(b.view);
 	for (uint32_t i = 0; i < SERVERS; i++) {
-		b.servers[i] = sim_process_add(b.world, &(struct sim_process_spec){
-			.name = names[i], .address = addresses[i], .build = build_server, .context = (void *)(uintptr_t)&numbers[i]});
+		b.servers[i] = sim_process_add(
+			b.world,
+			&(struct sim_process_spec){.name = names[i],
+						   .address = addresses[i],
+						   .build = build_server,
+						   .context = (void *)(uintptr_t)&numbers[i]});
 		sim_process_start(b.servers[i]);
 	}
 }
@@ -136,7 +167,8 @@ static void hand_over(void *data, struct node *node)
 }
 
 /* Along a link that nobody has dialled. */
-static void say(struct sim_process *to, enum message_kind kind, uint16_t method, struct slice payload)
+static void say(struct sim_process *to, enum message_kind kind, uint16_t method,
+		struct slice payload)
 {
 	link_id nobodys = 99;
 	b.message = (struct message){.kind = kind, .method = method, .id = 1, .payload = payload};
@@ -152,9 +184,14 @@ static void put(struct slice *in)
 	if (primary == UINT32_MAX)
 		return;
 	snprintf(value, sizeof value, "%llu", (unsigned long long)++b.values);
-	struct wire_kv_op op = {.kind = what >= 128 ? WIRE_KV_APPEND : WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
+	struct wire_kv_op op = {.kind = what >= 128 ? WIRE_KV_APPEND : WIRE_KV_PUT,
+				.key = slice_string(key),
+				.value = slice_string(value)};
 	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, &body);
-	wire_command_encode(&(struct wire_command){.client = what / 8 % 4, .sequence = b.values, .body = buffer_slice(&body)}, &command);
+	wire_command_encode(&(struct wire_command){.client = what / 8 % 4,
+						   .sequence = b.values,
+						   .body = buffer_slice(&body)},
+			    &command);
 	say(b.servers[primary], MESSAGE_REQUEST, METHOD_COMMAND, buffer_slice(&command));
 	buffer_free(&body);
 	buffer_free(&command);
@@ -195,8 +232,11 @@ static void forge_frame(struct slice *in, uint32_t to, struct slice genuine)
 	struct pb_node *n = pb_node_of(b.servers[to]->node);
 	arena_reset(&b.arena);
 	if (wire_pb_forward_decode(genuine, &b.arena, &frame) != 0)
-		frame = (struct wire_pb_forward){
-			.view = 1, .frame = 1, .sessions_max = 4, .session_idle_us = 1000, .digest = n->state.digest};
+		frame = (struct wire_pb_forward){.view = 1,
+						 .frame = 1,
+						 .sessions_max = 4,
+						 .session_idle_us = 1000,
+						 .digest = n->state.digest};
 	if (input_u8(in) % 2 == 0) {
 		frame.view = n->view;
 		frame.frame = n->intake.received + 1;
@@ -204,7 +244,8 @@ static void forge_frame(struct slice *in, uint32_t to, struct slice genuine)
 	for (uint32_t changes = input_u8(in) % 4; changes > 0; changes--)
 		change_frame(in, &frame);
 	wire_pb_forward_encode(&frame, &payload);
-	uint64_t taken = n->counters.frames_taken, anew = n->counters.anew, hash = pb_state_hash(&n->state);
+	uint64_t taken = n->counters.frames_taken, anew = n->counters.anew,
+		 hash = pb_state_hash(&n->state);
 	bool impossible = pb_judge_frame(n, &frame) != NULL;
 	say(b.servers[to], MESSAGE_REQUEST, METHOD_PB_FORWARD, buffer_slice(&payload));
 	bool believed = n->counters.frames_taken != taken || n->counters.anew != anew;
@@ -213,7 +254,10 @@ static void forge_frame(struct slice *in, uint32_t to, struct slice genuine)
 	buffer_free(&payload);
 }
 
-/* Some bytes of what was said, or all of it at a wrong place; an answer along a link on which nothing was asked. */
+/*
+ * Some bytes of what was said, or all of it at a wrong place; an answer along a link on which
+ * nothing was asked.
+ */
 static void repeat(struct slice *in, const struct heard *heard, struct sim_process *to)
 {
 	struct buffer payload = {0};
@@ -222,7 +266,10 @@ static void repeat(struct slice *in, const struct heard *heard, struct sim_proce
 		uint8_t where = input_u8(in);
 		payload.data[where % payload.len] ^= input_u8(in);
 	}
-	/* What a pbserver says of itself is believed; that is the view service's trust in its servers. */
+	/*
+	 * What a pbserver says of itself is believed; that is the view service's trust in its
+	 * servers.
+	 */
 	if (heard->method == METHOD_VIEW_PING && heard->kind == MESSAGE_REQUEST && to == b.view)
 		b.believed = true;
 	uint64_t taken = 0, anew = 0;
@@ -231,7 +278,8 @@ static void repeat(struct slice *in, const struct heard *heard, struct sim_proce
 		taken = n->counters.frames_taken, anew = n->counters.anew;
 	say(to, heard->kind, heard->method, buffer_slice(&payload));
 	if (n != NULL)
-		b.believed = b.believed || n->counters.frames_taken != taken || n->counters.anew != anew;
+		b.believed = b.believed || n->counters.frames_taken != taken ||
+			     n->counters.anew != anew;
 	buffer_free(&payload);
 }
 
@@ -248,7 +296,10 @@ static void run_step(struct slice *in)
 		if (what >= 224)
 			sim_process_restart(b.servers[which % SERVERS]);
 		break;
-	case 4: repeat(in, heard, which / 16 % 4 == 3 ? b.view : b.servers[which / 16 % 4 % SERVERS]); break;
+	case 4:
+		repeat(in, heard,
+		       which / 16 % 4 == 3 ? b.view : b.servers[which / 16 % 4 % SERVERS]);
+		break;
 	default:
 		if (to != UINT32_MAX)
 			forge_frame(in, to, buffer_slice(&heard->payload));
@@ -262,9 +313,11 @@ static bool settled(void *context)
 	uint32_t primary = in_role(PB_PRIMARY), backup = in_role(PB_BACKUP);
 	if (primary == UINT32_MAX || backup == UINT32_MAX)
 		return false;
-	struct pb_node_info p = pb_node_info(b.servers[primary]->node), q = pb_node_info(b.servers[backup]->node);
+	struct pb_node_info p = pb_node_info(b.servers[primary]->node),
+			    q = pb_node_info(b.servers[backup]->node);
 	return p.synced && q.complete && p.view == q.view && p.frame == q.frame &&
-	       pb_state_hash(pb_node_state(b.servers[primary]->node)) == pb_state_hash(pb_node_state(b.servers[backup]->node));
+	       pb_state_hash(pb_node_state(b.servers[primary]->node)) ==
+		       pb_state_hash(pb_node_state(b.servers[backup]->node));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,4 +1,7 @@
-/* libFuzzer: the key-value app (fuzz_app.h): few keys, small limits, so that operations meet each other and the limits. */
+/*
+ * libFuzzer: the key-value app (fuzz_app.h): few keys, small limits, so that operations meet each
+ * other and the limits.
+ */
 #include "fuzz_app.h"
 #include "shardkv/app.h"
 #include "store/memory.h"
@@ -9,18 +12,19 @@
 
 static struct app *create(void)
 {
-	return shardkv_app_create(&(struct shardkv_app_options){.store = store_memory_create(SHARDS),
-								.gid = GID,
-								.nshards = SHARDS,
-								.key_bytes_max = 16,
-								.value_bytes_max = 200});
+	return shardkv_app_create(
+		&(struct shardkv_app_options){.store = store_memory_create(SHARDS),
+					      .gid = GID,
+					      .nshards = SHARDS,
+					      .key_bytes_max = 16,
+					      .value_bytes_max = 200});
 }
 
 /* The texts live in `in`, or are static: nothing is copied. */
 static struct slice take_key(struct slice *in)
 {
-	static const char *const keys[] = {"a", "b", "{a}1", "{a}2", "c", "0123456789abcdef", "0123456789abcdefg",
-					   ""};
+	static const char *const keys[] = {
+		"a", "b", "{a}1", "{a}2", "c", "0123456789abcdef", "0123456789abcdefg", ""};
 	return slice_string(keys[input_u8(in) % 8]);
 }
 
@@ -50,8 +54,9 @@ static uint32_t take_compares(struct slice *in, struct wire_kv_compare *compares
 {
 	uint32_t count = input_u8(in) % (OPS_MAX + 1);
 	for (uint32_t i = 0; i < count; i++) {
-		compares[i] = (struct wire_kv_compare){.target = (enum wire_kv_target)(input_u8(in) % 4),
-						       .relation = (enum wire_kv_relation)(input_u8(in) % 4)};
+		compares[i] = (struct wire_kv_compare){
+			.target = (enum wire_kv_target)(input_u8(in) % 4),
+			.relation = (enum wire_kv_relation)(input_u8(in) % 4)};
 		compares[i].key = take_key(in);
 		compares[i].value = take_value(in);
 		compares[i].number = input_u8(in);
@@ -66,8 +71,11 @@ static void build_internal(struct slice *in, struct buffer *out)
 	struct buffer encoded = {0};
 	struct wire_group groups[2] = {{.gid = 1, .nmembers = 1, .members = {slice_string("a:1")}},
 				       {.gid = 2, .nmembers = 1, .members = {slice_string("b:1")}}};
-	struct wire_config config = {
-		.number = input_u8(in), .nshards = SHARDS, .shards = shards, .ngroups = 2, .groups = groups};
+	struct wire_config config = {.number = input_u8(in),
+				     .nshards = SHARDS,
+				     .shards = shards,
+				     .ngroups = 2,
+				     .groups = groups};
 	struct wire_kv_command command = {.has_internal = true};
 	uint8_t others = input_u8(in), grants = input_u8(in);
 	for (uint32_t i = 0; i < SHARDS; i++) {
@@ -127,7 +135,10 @@ static void build_query(struct slice *in, struct buffer *out)
 	wire_kv_query_encode(&query, out);
 }
 
-/* The header ('H', u8 format, u64 gid, u32 shards) goes on with the number of keys and the state's hash. */
+/*
+ * The header ('H', u8 format, u64 gid, u32 shards) goes on with the number of keys and the state's
+ * hash.
+ */
 static void seal_chunk(struct app *app, struct buffer *chunk)
 {
 	if (chunk->len < 30 || chunk->data[0] != 'H')

@@ -42,12 +42,14 @@ static void build_command(struct slice *in, struct buffer *out)
 static void build_query(struct slice *in, struct buffer *out)
 {
 	uint8_t number = input_u8(in);
-	wire_master_query_encode(&(struct wire_master_query){.number = number == 255 ? UINT64_MAX : number}, out);
+	wire_master_query_encode(
+		&(struct wire_master_query){.number = number == 255 ? UINT64_MAX : number}, out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_app f = {.create = create, .build_command = build_command, .build_query = build_query};
+	struct fuzz_app f = {
+		.create = create, .build_command = build_command, .build_query = build_query};
 	fuzz_app_run(&f, slice(data, size));
 	return 0;
 }

@@ -8,8 +8,8 @@
  *     3 raw bytes             u16 length, bytes
  *     4 the file ends n bytes earlier
  *
- * However a file is cut into portions, it gives the same chunks and the same verdict; and verifying without looking at
- * the chunks accepts no less.
+ * However a file is cut into portions, it gives the same chunks and the same verdict; and verifying
+ * without looking at the chunks accepts no less.
  */
 #include "base/crc32c.h"
 #include "fuzz.h"
@@ -26,7 +26,8 @@ struct seen {
 static int see_chunk(void *context, enum snapshot_chunk_kind kind, struct slice payload)
 {
 	struct seen *seen = context;
-	ASSERT(kind == SNAPSHOT_SESSIONS || kind == SNAPSHOT_APP || (kind == SNAPSHOT_GROUP && seen->chunks == 0));
+	ASSERT(kind == SNAPSHOT_SESSIONS || kind == SNAPSHOT_APP ||
+	       (kind == SNAPSHOT_GROUP && seen->chunks == 0));
 	struct group_fields fields;
 	if (kind == SNAPSHOT_GROUP)
 		seen->crc += (uint32_t)group_fields_decode(&fields, payload);
@@ -42,7 +43,8 @@ static int parse(struct slice file, size_t portion, bool look, struct seen *seen
 	int status = 0;
 	*seen = (struct seen){0};
 	while (status == 0 && file.len > 0)
-		status = snapshot_parse(&parser, input_bytes(&file, portion), look ? see_chunk : NULL, seen);
+		status = snapshot_parse(&parser, input_bytes(&file, portion),
+					look ? see_chunk : NULL, seen);
 	if (status == 0)
 		status = snapshot_parse_end(&parser);
 	ASSERT(status == 0 || status == STATUS_CORRUPT || status == STATUS_NEWER);
@@ -56,12 +58,14 @@ static void put_header(struct buffer *file, struct slice fields)
 	size_t len = fields.len < sizeof header ? fields.len : sizeof header;
 	if (len > 0)
 		memcpy(&header, fields.data, len);
-	header.format %= SNAPSHOT_FORMAT + 2; /* one that is none, those that there are, and a newer one */
+	/* one that is none, those that there are, and a newer one */
+	header.format %= SNAPSHOT_FORMAT + 2;
 	snapshot_put_header(file, &header);
 }
 
 /* A chunk whose fields and payload may contradict each other, and whose checksum is right. */
-static void put_sealed(struct buffer *file, uint64_t index, uint8_t kind, uint32_t unpacked, struct slice payload)
+static void put_sealed(struct buffer *file, uint64_t index, uint8_t kind, uint32_t unpacked,
+		       struct slice payload)
 {
 	uint8_t header[SNAPSHOT_CHUNK_HEADER_BYTES] = {0};
 	store_u32(header, (uint32_t)payload.len);
@@ -81,9 +85,7 @@ static void build(struct slice *in, struct buffer *file)
 		uint8_t step = input_u8(in) % 5, kind;
 		uint32_t unpacked;
 		switch (step) {
-		case 0:
-			put_header(file, input_bytes(in, input_u8(in)));
-			break;
+		case 0: put_header(file, input_bytes(in, input_u8(in))); break;
 		case 1:
 			kind = input_u8(in);
 			snapshot_put_chunk(file, index++, (enum snapshot_chunk_kind)kind,
@@ -91,13 +93,14 @@ static void build(struct slice *in, struct buffer *file)
 			break;
 		case 2:
 			kind = input_u8(in);
-			/* Memory for what is announced is taken before it is known to be a lie; little here, so that many inputs are tried. */
+			/*
+			 * Memory for what is announced is taken before it is known to be a lie;
+			 * little here, so that many inputs are tried.
+			 */
 			unpacked = input_u32(in) % FILE_BYTES_MAX;
 			put_sealed(file, index++, kind, unpacked, input_bytes(in, input_u16(in)));
 			break;
-		case 3:
-			buffer_add_slice(file, input_bytes(in, input_u16(in)));
-			break;
+		case 3: buffer_add_slice(file, input_bytes(in, input_u16(in))); break;
 		default: {
 			uint16_t less = input_u16(in);
 			file->len -= less < file->len ? less : file->len;

@@ -1,6 +1,7 @@
 /*
- * libFuzzer: trace files, as kvctl trace --merge reads them. Whatever is accepted has one order, in which
- * every event stands behind its causes; and written down it is accepted again, with as many events.
+ * libFuzzer: trace files, as kvctl trace --merge reads them. Whatever is accepted has one order, in
+ * which every event stands behind its causes; and written down it is accepted again, with as many
+ * events.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -34,12 +34,14 @@ static void build_command(struct slice *in, struct buffer *out)
 static void build_query(struct slice *in, struct buffer *out)
 {
 	uint8_t what = input_u8(in);
-	wire_view_query_encode(&(struct wire_view_query){.history = what % 2 != 0, .servers = what % 4 > 1}, out);
+	wire_view_query_encode(
+		&(struct wire_view_query){.history = what % 2 != 0, .servers = what % 4 > 1}, out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_app f = {.create = create, .build_command = build_command, .build_query = build_query};
+	struct fuzz_app f = {
+		.create = create, .build_command = build_command, .build_query = build_query};
 	fuzz_app_run(&f, slice(data, size));
 	return 0;
 }

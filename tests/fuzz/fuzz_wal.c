@@ -3,17 +3,20 @@
  *
  *   input: steps that write a directory
  *     0 a segment file      u8 id, u8 size in units of 64 bytes; what follows goes into it
- *     1 a header, sealed    u8 what to get wrong (bits: id, capacity, group), u8 first batch, u8 promise
- *     2 a record, sealed    u8 type and last-of-batch bit, u8 batch, u8 slot, u8 ballot, u8 length, payload; goes behind the one before
+ *     1 a header, sealed    u8 what to get wrong (bits: id, capacity, group), u8 first batch, u8
+ *                           promise
+ *     2 a record, sealed    u8 type and last-of-batch bit, u8 batch, u8 slot, u8 ballot, u8 length,
+ *                           payload; goes behind the one before
  *     3 raw bytes           u16 offset, u8 length, bytes
  *     4 skip                u8: the next record begins so many units of 8 bytes later
  *     5 a free file         u8 number, u8 size
  *     6 a file of another kind, or with an absurd number
  *     7 damage              u16 offset, u8 xor
  *
- * What must hold: recovery ends with a log, or with STATUS_CORRUPT or STATUS_NEWER and a problem that says why. Whatever it replays stands on disk where
- * it says, verifies, and comes in order. And a log that was opened can be appended to, and after that replays the
- * same records and the new one.
+ * What must hold: recovery ends with a log, or with STATUS_CORRUPT or STATUS_NEWER and a problem
+ * that says why. Whatever it replays stands on disk where it says, verifies, and comes in order.
+ * And a log that was opened can be appended to, and after that replays the same records and the new
+ * one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,12 +142,8 @@ static void write_directory(struct disk *disk, struct slice *in)
 			begin_segment(&t, id, 64u * input_u8(in));
 			break;
 		}
-		case 1:
-			put_header(&t, in);
-			break;
-		case 2:
-			put_record(&t, in);
-			break;
+		case 1: put_header(&t, in); break;
+		case 2: put_record(&t, in); break;
 		case 3: {
 			offset = input_u16(in) % FILE_BYTES_MAX;
 			struct slice bytes = input_bytes(in, input_u8(in));
@@ -164,12 +163,8 @@ static void write_directory(struct disk *disk, struct slice *in)
 			ASSERT(status == 0);
 			break;
 		}
-		case 6:
-			put_other_file(&t, input_u8(in));
-			break;
-		default:
-			offset = input_u16(in) % FILE_BYTES_MAX;
-			t.data[offset] ^= input_u8(in);
+		case 6: put_other_file(&t, input_u8(in)); break;
+		default: offset = input_u16(in) % FILE_BYTES_MAX; t.data[offset] ^= input_u8(in);
 		}
 	}
 	save(&t);
@@ -180,8 +175,8 @@ static void write_directory(struct disk *disk, struct slice *in)
 static void check_on_disk(struct replayed *r, const struct wal_record *record)
 {
 	char name[WAL_NAME_BYTES];
-	uint64_t segment = wal_position_segment(record->position), offset = wal_position_offset(record->position),
-		 size;
+	uint64_t segment = wal_position_segment(record->position),
+		 offset = wal_position_offset(record->position), size;
 	wal_name(name, WAL_LOG_PREFIX, segment);
 	struct disk *disk = (struct disk *)(uintptr_t)r->disk;
 	int status = disk_sim_size(disk, name, &size);
@@ -194,12 +189,14 @@ static void check_on_disk(struct replayed *r, const struct wal_record *record)
 		/* The promise of the first header. */
 		struct wal_header header;
 		bool good = wal_header_decode(data, &header);
-		ASSERT(good && record->type == WAL_PROMISE && record->ballot == header.promise && r->records == 0);
+		ASSERT(good && record->type == WAL_PROMISE && record->ballot == header.promise &&
+		       r->records == 0);
 	} else {
 		struct wal_frame frame;
 		struct wal_header header;
 		bool good = wal_header_decode(data, &header) &&
-			    wal_record_verify(data + offset, size - offset, header.place, offset, &frame);
+			    wal_record_verify(data + offset, size - offset, header.place, offset,
+					      &frame);
 		ASSERT(good && frame.type == record->type && frame.slot == record->slot &&
 		       frame.ballot == record->ballot);
 		ASSERT(slice_equal(frame.payload, record->payload));
@@ -275,7 +272,8 @@ static void go_on(struct disk *disk, struct wal *wal, struct replayed before)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice(data, size);
-	struct disk *disk = disk_sim_create(&(struct disk_sim_options){.seed = 1, .schedule = schedule});
+	struct disk *disk = disk_sim_create(
+		&(struct disk_sim_options){.seed = 1, .schedule = schedule});
 	struct wal *wal;
 	struct replayed r;
 

@@ -1,6 +1,7 @@
 /*
- * libFuzzer: every message decoder. The first byte chooses the type. Whatever is accepted must encode to bytes
- * that decode again and encode to the same bytes: the decoder neither crashes nor makes a message up.
+ * libFuzzer: every message decoder. The first byte chooses the type. Whatever is accepted must
+ * encode to bytes that decode again and encode to the same bytes: the decoder neither crashes nor
+ * makes a message up.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,19 +14,45 @@
 
 static struct arena arena;
 
+/* clang-format off */
 #define STRUCT_MAP(X) \
 	X(hello) \
-	X(error) X(command) X(status) X(cluster) X(paxos) X(config) X(master_command) X(master_reply) \
+	X(error) \
+	X(command) \
+	X(status) \
+	X(cluster) \
+	X(paxos) \
+	X(config) \
+	X(master_command) \
+	X(master_reply) \
 		X(kv_command) X(kv_reply) X(kv_query) X(kv_query_reply)
+/* clang-format on */
+/* clang-format off */
 #define MORE_STRUCT_MAP(X) \
 	X(master_query) \
 	X(identity) \
 	X(view_ping) \
 	X(view_query) \
-	X(view_reply) X(view_command) X(pb_forward) X(pb_forward_reply) X(agreement) X(agreement_request) \
-		X(agreement_state) X(log_command) X(log_reply) X(log_query) X(log_entries) X(log_slot) \
-			X(trace) X(unconfirmed_reply) X(stale_reply) X(ballot_reply) X(members) X(change_members) \
+	X(view_reply) \
+	X(view_command) \
+	X(pb_forward) \
+	X(pb_forward_reply) \
+	X(agreement) \
+	X(agreement_request) \
+	X(agreement_state) \
+	X(log_command) \
+	X(log_reply) \
+	X(log_query) \
+	X(log_entries) \
+	X(log_slot) \
+	X(trace) \
+	X(unconfirmed_reply) \
+	X(stale_reply) \
+	X(ballot_reply) \
+	X(members) \
+	X(change_members) \
 				X(change_members_reply) X(welcome)
+/* clang-format on */
 #define NUMBER_MAP(X) X(register_reply, uint64_t) X(transfer, uint32_t)
 
 #define DEFINE(name, type, encode_argument) \
@@ -50,7 +77,8 @@ MORE_STRUCT_MAP(DEFINE_STRUCT)
 NUMBER_MAP(DEFINE_NUMBER)
 
 #define ROW(name, ...) check_##name,
-static void (*const checks[])(struct slice) = {STRUCT_MAP(ROW) NUMBER_MAP(ROW) MORE_STRUCT_MAP(ROW)};
+static void (*const checks[])(struct slice) = {STRUCT_MAP(ROW) NUMBER_MAP(ROW)
+						       MORE_STRUCT_MAP(ROW)};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

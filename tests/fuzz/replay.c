@@ -1,10 +1,12 @@
 /*
- * Runs a fuzz target without a fuzzer: each file of its corpus, and simple mutations of each, made from a seed.
+ * Runs a fuzz target without a fuzzer: each file of its corpus, and simple mutations of each, made
+ * from a seed.
  *
  *   build/tests/replay/fuzz_NAME [FILE or DIRECTORY]…    without arguments: tests/fuzz/corpus/NAME
  *
- * MUTATIONS (default 1000; with arguments 0) is the number of mutations of a file, SEED the seed. The input under way stands in the
- * file fuzz_NAME.crash beside the program, and stays there when it crashes: give that as argument to see it again.
+ * MUTATIONS (default 1000; with arguments 0) is the number of mutations of a file, SEED the seed.
+ * The input under way stands in the file fuzz_NAME.crash beside the program, and stays there when
+ * it crashes: give that as argument to see it again.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,8 +74,8 @@ static size_t read_file(const char *name, uint8_t *out)
 }
 
 /*
- * Runs one input. It stands in the crash file while it runs, and is handed over in an allocation of its exact size, so that a
- * sanitizer sees a byte too far.
+ * Runs one input. It stands in the crash file while it runs, and is handed over in an allocation of
+ * its exact size, so that a sanitizer sees a byte too far.
  */
 static void run(const uint8_t *data, size_t len)
 {
@@ -116,12 +118,12 @@ static size_t mutate_once(struct rng *rng, uint8_t *data, size_t len)
 			return len;
 		memmove(data + at + count, data + at, len - at);
 		return len + count;
-	default:
-		return rng_below(rng, 8) == 0 ? at : len;
+	default: return rng_below(rng, 8) == 0 ? at : len;
 	}
 }
 
-static void run_mutations(const uint8_t *original, size_t original_len, uint64_t seed, uint64_t mutations)
+static void run_mutations(const uint8_t *original, size_t original_len, uint64_t seed,
+			  uint64_t mutations)
 {
 	static uint8_t data[INPUT_BYTES_MAX];
 	struct rng rng;
@@ -168,6 +170,7 @@ int main(int argc, char **argv)
 		free(files[i]);
 	}
 	unlink(crash_name);
-	printf("%s: %zu inputs, each with %llu mutations\n", name, nfiles, (unsigned long long)mutations);
+	printf("%s: %zu inputs, each with %llu mutations\n", name, nfiles,
+	       (unsigned long long)mutations);
 	return nfiles > 0 ? 0 : 1;
 }

@@ -1,14 +1,14 @@
 /*
- * Scenario transcripts for the consensus core: an executable specification. Each file of tests/scenario/paxos/ is a list of
- * commands, each followed by what it must print:
+ * Scenario transcripts for the consensus core: an executable specification. Each file of
+ * tests/scenario/paxos/ is a list of commands, each followed by what it must print:
  *
  *   # why this scenario exists
  *   > group 3
  *   > elect 1
  *   1->2 pre_vote ballot=1.1 …
  *
- * Everything runs under virtual time with fixed delays, so the output is exact. REWRITE=1 writes the files anew with what was
- * printed: read the difference before you commit it.
+ * Everything runs under virtual time with fixed delays, so the output is exact. REWRITE=1 writes
+ * the files anew with what was printed: read the difference before you commit it.
  *
  * Commands
  *   group N [SEED]       N replicas, fresh; delays are fixed: messages 1 ms, syncs 1 ms
@@ -72,9 +72,13 @@ static void cmd_status(struct script *s)
 		if (core == NULL)
 			buffer_format(&s->out, "%u down\n", i + 1);
 		else
-			buffer_format(&s->out, "%u %s ballot=%s leader=%u chosen=%" PRIu64 " last=%" PRIu64 " reads=%" PRIu64 "\n", i + 1,
-				      paxos_role_text(paxos_role(core)), ballot_text(paxos_ballot(core), ballot), paxos_leader(core),
-				      paxos_chosen_slot(core), paxos_last_slot(core), s->g.replicas[i].reads_confirmed);
+			buffer_format(&s->out,
+				      "%u %s ballot=%s leader=%u chosen=%" PRIu64 " last=%" PRIu64
+				      " reads=%" PRIu64 "\n",
+				      i + 1, paxos_role_text(paxos_role(core)),
+				      ballot_text(paxos_ballot(core), ballot), paxos_leader(core),
+				      paxos_chosen_slot(core), paxos_last_slot(core),
+				      s->g.replicas[i].reads_confirmed);
 	}
 }
 
@@ -83,7 +87,8 @@ static void cmd_log(struct script *s, uint32_t i)
 	buffer_format(&s->out, "%u:", i + 1);
 	for (uint64_t k = 0; k < s->g.replicas[i].applied_count; k++) {
 		const struct bytes *v = s->g.replicas[i].applied[k];
-		buffer_format(&s->out, " %.*s", v == NULL ? 5 : (int)v->len, v == NULL ? "no-op" : (const char *)v->data);
+		buffer_format(&s->out, " %.*s", v == NULL ? 5 : (int)v->len,
+			      v == NULL ? "no-op" : (const char *)v->data);
 	}
 	buffer_format(&s->out, "\n");
 }
@@ -222,8 +227,9 @@ static void show_difference(const char *path, const char *want, const char *got)
 		w--;
 		g--;
 	}
-	ck_abort_msg("%s:%u\n  expected: %.*s\n  printed:  %.*s\n(REWRITE=1 writes what is printed now)", path, line,
-		     (int)strcspn(w, "\n"), w, (int)strcspn(g, "\n"), g);
+	ck_abort_msg(
+		"%s:%u\n  expected: %.*s\n  printed:  %.*s\n(REWRITE=1 writes what is printed now)",
+		path, line, (int)strcspn(w, "\n"), w, (int)strcspn(g, "\n"), g);
 }
 
 static void check_script(const char *path)

@@ -3,8 +3,8 @@
  *
  *   ask HOST:PORT CLUSTER KEY TIMEOUT_MS
  *
- * One QUERY on one connection. Prints the name of the reply's status, and behind OK the value or NOT_FOUND; "no answer" if there
- * is none in time.
+ * One QUERY on one connection. Prints the name of the reply's status, and behind OK the value or
+ * NOT_FOUND; "no answer" if there is none in time.
  *
  * Exit codes: 0 there was an answer, whatever it says · 1 there was none · 64 usage.
  */
@@ -82,12 +82,14 @@ static int print_answer(const struct message *message, struct arena *arena)
 	struct wire_kv_query_reply reply;
 	if (message->status != 0)
 		printf("%s\n", status_name(message->status));
-	else if (wire_kv_query_reply_decode(message->payload, arena, &reply) != 0 || reply.nresults != 1)
+	else if (wire_kv_query_reply_decode(message->payload, arena, &reply) != 0 ||
+		 reply.nresults != 1)
 		printf("malformed\n");
 	else if (reply.results[0].status != 0)
 		printf("OK %s\n", status_name(reply.results[0].status));
 	else
-		printf("OK %.*s\n", (int)reply.results[0].value.len, (const char *)reply.results[0].value.data);
+		printf("OK %.*s\n", (int)reply.results[0].value.len,
+		       (const char *)reply.results[0].value.data);
 	return 0;
 }
 
@@ -101,7 +103,8 @@ static int receive(int fd)
 	int code = -1;
 	arena_init(&arena, ARENA_BYTES_MAX);
 	while (code < 0) {
-		int status = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, &message, &consumed, &needed);
+		int status = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, &message, &consumed,
+					 &needed);
 		if (status == 0) {
 			if (message.kind == MESSAGE_REPLY && message.id == 1)
 				code = print_answer(&message, &arena);
@@ -134,8 +137,9 @@ int main(int argc, char **argv)
 	struct timeval limit = {.tv_sec = (time_t)(timeout_ms / 1000),
 				.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	int code = send_request(fd, argv[2], argv[3], (uint32_t)timeout_ms) ? receive(fd)
-									    : no_answer("cannot send");
+	int code = send_request(fd, argv[2], argv[3], (uint32_t)timeout_ms)
+			   ? receive(fd)
+			   : no_answer("cannot send");
 	close(fd);
 	return code;
 }

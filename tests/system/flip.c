@@ -1,12 +1,14 @@
 /*
- * flip: memory that changes by itself. Looks for a text in the memory of a running process, and changes its last byte wherever it
- * stands, as a broken chip or a stray pointer would: the process is told nothing.
+ * flip: memory that changes by itself. Looks for a text in the memory of a running process, and
+ * changes its last byte wherever it stands, as a broken chip or a stray pointer would: the process
+ * is told nothing.
  *
  *   flip PID TEXT
  *
  * Prints how many copies have been changed.
  *
- * Exit codes: 0 at least one · 1 none · 2 the memory of the process cannot be had (see ptrace(2)) · 64 usage.
+ * Exit codes: 0 at least one · 1 none · 2 the memory of the process cannot be had (see ptrace(2)) ·
+ * 64 usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +21,12 @@
 #define PIECE (1u << 20)
 
 /* In one piece of memory that has been read; the copies in it are written back changed. */
-static int flip_piece(int memory, uint64_t at, uint8_t *data, size_t len, const char *text, size_t text_len, unsigned *count)
+static int flip_piece(int memory, uint64_t at, uint8_t *data, size_t len, const char *text,
+		      size_t text_len, unsigned *count)
 {
-	for (uint8_t *from = data; (from = memmem(from, len - (size_t)(from - data), text, text_len)) != NULL; from += text_len) {
+	for (uint8_t *from = data;
+	     (from = memmem(from, len - (size_t)(from - data), text, text_len)) != NULL;
+	     from += text_len) {
 		uint8_t changed = from[text_len - 1] ^ 1;
 		uint64_t where = at + (uint64_t)(from - data) + text_len - 1;
 		if (pwrite(memory, &changed, 1, (off_t)where) != 1)
@@ -36,7 +41,9 @@ static int flip_range(int memory, uint64_t begin, uint64_t end, const char *text
 	static uint8_t data[PIECE];
 	size_t text_len = strlen(text);
 	int status = 0;
-	/* Pieces overlap, so that no copy lies across two; one that was changed is not found again. */
+	/*
+	 * Pieces overlap, so that no copy lies across two; one that was changed is not found again.
+	 */
 	for (uint64_t at = begin; at < end && status == 0; at += PIECE - text_len) {
 		size_t want = end - at < PIECE ? (size_t)(end - at) : PIECE;
 		ssize_t got = pread(memory, data, want, (off_t)at);
@@ -69,7 +76,8 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof line, maps) != NULL) {
 		unsigned long begin, end;
 		char rights[8];
-		if (sscanf(line, "%lx-%lx %7s", &begin, &end, rights) != 3 || strncmp(rights, "rw", 2) != 0)
+		if (sscanf(line, "%lx-%lx %7s", &begin, &end, rights) != 3 ||
+		    strncmp(rights, "rw", 2) != 0)
 			continue;
 		int status = flip_range(memory, begin, end, argv[2], &count);
 		if (status != 0) {

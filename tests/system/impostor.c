@@ -3,10 +3,10 @@
  *
  *   impostor HOST:PORT CLUSTER GROUP MEMBER,MEMBER,… TO GROUP_ID NODE      NODE "": as a client
  *
- * A hello in the name of NODE, with these members, this id of the group, and a nonce of its own; then what only a
- * replica may send to replica number TO, in the name of every other one: a Prepare with a high ballot, Accepted of
- * slots that nobody has, and AGREEMENT as a request; then STATUS. Prints a word for each reply, "closed" when the
- * replica ends the connection.
+ * A hello in the name of NODE, with these members, this id of the group, and a nonce of its own;
+ * then what only a replica may send to replica number TO, in the name of every other one: a Prepare
+ * with a high ballot, Accepted of slots that nobody has, and AGREEMENT as a request; then STATUS.
+ * Prints a word for each reply, "closed" when the replica ends the connection.
  *
  * Exit codes: 0 said its piece · 1 could not connect, or the hello was refused · 64 usage.
  */
@@ -31,7 +31,8 @@ static struct arena arena;
 
 static void add(enum message_kind kind, uint16_t method, uint64_t id, const struct buffer *payload)
 {
-	struct message message = {.kind = kind, .method = method, .id = id, .payload = buffer_slice(payload)};
+	struct message message = {
+		.kind = kind, .method = method, .id = id, .payload = buffer_slice(payload)};
 	frame_append(&out, &message);
 }
 
@@ -108,7 +109,8 @@ static bool next_reply(int fd, struct message *message)
 	buffer_consume(&in, consumed);
 	consumed = 0;
 	for (;;) {
-		int status = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, message, &consumed, &needed);
+		int status = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, message, &consumed,
+					 &needed);
 		if (status == 0)
 			return true;
 		consumed = 0;
@@ -126,7 +128,8 @@ static void print_reply(const struct message *message)
 	arena_reset(&arena);
 	if (message->method == METHOD_STATUS && message->status == 0 &&
 	    wire_status_decode(message->payload, &arena, &status) == 0)
-		printf("status state=%.*s\n", (int)status.state.len, (const char *)status.state.data);
+		printf("status state=%.*s\n", (int)status.state.len,
+		       (const char *)status.state.data);
 	else
 		printf("%s %s\n", method_text(message->method), status_name(message->status));
 }
@@ -154,8 +157,8 @@ static int speak(int fd, char **argv)
 		} else if (message.status != 0) {
 			struct wire_error error = {0};
 			if (wire_error_decode(message.payload, &arena, &error) == 0)
-				printf("refused %s: %.*s\n", status_name(message.status), (int)error.message.len,
-				       (const char *)error.message.data);
+				printf("refused %s: %.*s\n", status_name(message.status),
+				       (int)error.message.len, (const char *)error.message.data);
 			return 1;
 		}
 		if (message.method == METHOD_STATUS)
@@ -168,7 +171,8 @@ static int speak(int fd, char **argv)
 int main(int argc, char **argv)
 {
 	if (argc != 8) {
-		fprintf(stderr, "usage: impostor HOST:PORT CLUSTER GROUP MEMBER,MEMBER,… TO GROUP_ID NODE\n");
+		fprintf(stderr, "usage: impostor HOST:PORT CLUSTER GROUP MEMBER,MEMBER,… TO "
+				"GROUP_ID NODE\n");
 		return 64;
 	}
 	int fd = dial(argv[1]);

@@ -1,23 +1,29 @@
 /*
- * load: clients that write to a cluster without pause while a test breaks it, and then check what became of it.
+ * load: clients that write to a cluster without pause while a test breaks it, and then check what
+ * became of it.
  *
- *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE] [--verify-s S] [--prefix P] [--pb]
+ *   load --config cluster.conf [--clients N] [--rate OPS] [--timeout-ms T] [--progress FILE]
+ *   [--verify-s S] [--prefix P] [--pb]
  *
- * Each client is a thread with a handle (so, a session) of its own. In turn n it appends "CLIENT:n;" to one of a few keys that
- * all clients share at that time, puts n to a key of its own, and reads both. It runs until SIGTERM, then reads everything back.
- * With --pb all of it goes to the primary of the view instead of the shards.
- * All keys begin with P (default "load"), and must be new. FILE holds how many writes were acknowledged up to now, so that a test can wait for progress.
+ * Each client is a thread with a handle (so, a session) of its own. In turn n it appends
+ * "CLIENT:n;" to one of a few keys that all clients share at that time, puts n to a key of its own,
+ * and reads both. It runs until SIGTERM, then reads everything back. With --pb all of it goes to
+ * the primary of the view instead of the shards. All keys begin with P (default "load"), and must
+ * be new. FILE holds how many writes were acknowledged up to now, so that a test can wait for
+ * progress.
  *
  * Checked while it runs:
- *   a value read from a shared key (or answered by an append) extends every value that anybody had got before the
- *   request was sent: nothing acknowledged is lost, no read is stale, there is one history;
- *   an append's answer ends with the item;
+ *   a value read from a shared key (or answered by an append) extends every value that anybody had
+ *   got before the request was sent: nothing acknowledged is lost, no read is stale, there is one
+ *   history; an append's answer ends with the item;
  *   a private key holds the last acknowledged put, or one of unknown outcome.
  * Checked in the end:
- *   every acknowledged append is there, once; one of unknown outcome at most once; one refused, or never sent, not at all;
- *   the acknowledged appends of a client are in the order in which it made them, and none comes behind an item made after it.
+ *   every acknowledged append is there, once; one of unknown outcome at most once; one refused, or
+ *   never sent, not at all; the acknowledged appends of a client are in the order in which it made
+ *   them, and none comes behind an item made after it.
  *
- * Exit codes: 0 all of that holds · 1 violated (shown on stderr) · 3 could not read everything back in time · 64 usage.
+ * Exit codes: 0 all of that holds · 1 violated (shown on stderr) · 3 could not read everything back
+ * in time · 64 usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,15 +110,19 @@ static size_t floor_of(uint32_t key)
 	return len;
 }
 
-/* Compares a value of a shared key with what is known; `floor` is what was known when the request was sent. */
+/*
+ * Compares a value of a shared key with what is known; `floor` is what was known when the request
+ * was sent.
+ */
 static void observe(uint32_t key, struct synod_bytes value, size_t floor, const char *how)
 {
 	pthread_mutex_lock(&shared_lock);
 	struct shared *known = &shared_keys[key];
 	size_t common = value.len < known->len ? value.len : known->len;
 	if (value.len < floor)
-		violation("%s of shared key %u: %zu bytes, where %zu had been seen before it was sent", how, key,
-			  value.len, floor);
+		violation("%s of shared key %u: %zu bytes, where %zu had been seen before it was "
+			  "sent",
+			  how, key, value.len, floor);
 	else if (common > 0 && memcmp(value.data, known->value, common) != 0)
 		violation("%s of shared key %u: another history than was seen before", how, key);
 	if (value.len > known->len) {
@@ -128,7 +138,8 @@ static void observe(uint32_t key, struct synod_bytes value, size_t floor, const 
 
 static struct synod_reply *run_op(struct synod *synod, const struct synod_op *op)
 {
-	return options.pb ? synod_pb_do(synod, op, options.timeout_ms) : synod_do(synod, op, options.timeout_ms);
+	return options.pb ? synod_pb_do(synod, op, options.timeout_ms)
+			  : synod_do(synod, op, options.timeout_ms);
 }
 
 static struct synod_reply *get(struct synod *synod, const char *key)
@@ -139,18 +150,13 @@ static struct synod_reply *get(struct synod *synod, const char *key)
 static enum outcome outcome_of(const struct synod_reply *reply, const char *what)
 {
 	switch (reply->status) {
-	case SYNOD_OK:
-		atomic_fetch_add(&acknowledged, 1);
-		return ACKNOWLEDGED;
-	case SYNOD_UNKNOWN:
-		atomic_fetch_add(&unknown, 1);
-		return UNKNOWN;
+	case SYNOD_OK: atomic_fetch_add(&acknowledged, 1); return ACKNOWLEDGED;
+	case SYNOD_UNKNOWN: atomic_fetch_add(&unknown, 1); return UNKNOWN;
 	case SYNOD_UNAVAILABLE:
-	case SYNOD_BUSY:
-		atomic_fetch_add(&not_applied, 1);
-		return NOT_APPLIED;
+	case SYNOD_BUSY: atomic_fetch_add(&not_applied, 1); return NOT_APPLIED;
 	default:
-		violation("%s: unexpected status %s (%s)", what, synod_status_text(reply->status), reply->message);
+		violation("%s: unexpected status %s (%s)", what, synod_status_text(reply->status),
+			  reply->message);
 		return UNKNOWN;
 	}
 }
@@ -161,14 +167,16 @@ static void append_shared(struct client *c, uint32_t turn)
 	uint32_t number = shared_of(turn);
 	snprintf(key, sizeof key, "%s/shared/%u", options.prefix, number);
 	snprintf(item, sizeof item, "%u:%u;", c->number, turn);
-	struct synod_op op = {.kind = SYNOD_OP_APPEND, .key = bytes_of(key), .value = bytes_of(item)};
+	struct synod_op op = {
+		.kind = SYNOD_OP_APPEND, .key = bytes_of(key), .value = bytes_of(item)};
 	size_t floor = floor_of(number);
 	struct synod_reply *reply = run_op(c->synod, &op);
 	enum outcome outcome = outcome_of(reply, "append");
 	c->appends[turn] = (uint8_t)outcome;
 	if (outcome == ACKNOWLEDGED) {
 		size_t len = strlen(item);
-		if (reply->value.len < len || memcmp(reply->value.data + reply->value.len - len, item, len) != 0)
+		if (reply->value.len < len ||
+		    memcmp(reply->value.data + reply->value.len - len, item, len) != 0)
 			violation("append of %s: the answer does not end with it", item);
 		else
 			observe(number, reply->value, floor + len, "append");
@@ -186,7 +194,8 @@ static void read_shared(struct client *c, uint32_t turn)
 	if (reply->status == SYNOD_OK)
 		observe(number, reply->value, floor, "get");
 	else if (reply->status == SYNOD_NOT_FOUND && floor > 0)
-		violation("get of shared key %u: not found, where %zu bytes had been seen before it was sent",
+		violation("get of shared key %u: not found, where %zu bytes had been seen before "
+			  "it was sent",
 			  number, floor);
 	synod_reply_free(reply);
 }
@@ -197,8 +206,8 @@ static void check_private(const struct client *c, const struct synod_reply *repl
 	char text[32] = "";
 	if (reply->status == SYNOD_NOT_FOUND) {
 		if (c->last_put > 0)
-			violation("private key of client %u: not found, %u was acknowledged", c->number,
-				  c->last_put - 1);
+			violation("private key of client %u: not found, %u was acknowledged",
+				  c->number, c->last_put - 1);
 		return;
 	}
 	if (reply->status != SYNOD_OK)
@@ -210,8 +219,9 @@ static void check_private(const struct client *c, const struct synod_reply *repl
 	if (*text == '\0' || *end != '\0' || turn >= TURNS_MAX)
 		violation("private key of client %u: '%s' was never written", c->number, text);
 	else if (turn + 1 != c->last_put && c->puts[turn] != UNKNOWN)
-		violation("private key of client %u: %lu, where %ld is the last that was acknowledged", c->number,
-			  turn, (long)c->last_put - 1);
+		violation("private key of client %u: %lu, where %ld is the last that was "
+			  "acknowledged",
+			  c->number, turn, (long)c->last_put - 1);
 }
 
 static void put_private(struct client *c, uint32_t turn)
@@ -277,17 +287,20 @@ static struct synod_reply *get_until(struct synod *synod, const char *key, int64
 static void check_item(uint32_t key, unsigned number, unsigned turn, uint32_t behind[CLIENTS_MAX])
 {
 	if (number >= options.clients || turn >= clients[number].turns || shared_of(turn) != key) {
-		violation("shared key %u holds %u:%u, which was never appended to it", key, number, turn);
+		violation("shared key %u holds %u:%u, which was never appended to it", key, number,
+			  turn);
 		return;
 	}
 	uint8_t *outcome = &clients[number].appends[turn];
 	if (*outcome & 0x80)
 		violation("shared key %u holds %u:%u twice", key, number, turn);
 	else if (*outcome == NOT_APPLIED)
-		violation("shared key %u holds %u:%u, which was reported as not applied", key, number, turn);
+		violation("shared key %u holds %u:%u, which was reported as not applied", key,
+			  number, turn);
 	else if (*outcome == ACKNOWLEDGED && turn + 1 < behind[number])
-		violation("shared key %u: %u:%u was acknowledged before %u:%u was sent, and comes behind it", key,
-			  number, turn, number, behind[number] - 1);
+		violation("shared key %u: %u:%u was acknowledged before %u:%u was sent, and comes "
+			  "behind it",
+			  key, number, turn, number, behind[number] - 1);
 	*outcome |= 0x80;
 	if (turn + 1 > behind[number])
 		behind[number] = turn + 1;
@@ -330,8 +343,8 @@ static bool verify_shared(struct synod *synod, uint32_t turns, int64_t deadline_
 	for (uint32_t i = 0; i < options.clients; i++) {
 		for (uint32_t turn = 0; turn < clients[i].turns; turn++) {
 			if (clients[i].appends[turn] == ACKNOWLEDGED)
-				violation("the acknowledged append %u:%u to shared key %u is lost", i, turn,
-					  shared_of(turn));
+				violation("the acknowledged append %u:%u to shared key %u is lost",
+					  i, turn, shared_of(turn));
 		}
 	}
 	return true;
@@ -356,9 +369,11 @@ static bool verify_private(struct synod *synod, int64_t deadline_ms)
 static struct synod *open_handle(void)
 {
 	struct synod *synod = NULL;
-	struct synod_options with = {.config_file = options.config, .timeout_ms = options.timeout_ms};
+	struct synod_options with = {.config_file = options.config,
+				     .timeout_ms = options.timeout_ms};
 	if (synod_open(&synod, &with) != SYNOD_OK) {
-		fprintf(stderr, "load: %s\n", synod == NULL ? "out of memory" : synod_error_message(synod));
+		fprintf(stderr, "load: %s\n",
+			synod == NULL ? "out of memory" : synod_error_message(synod));
 		exit(1);
 	}
 	return synod;
@@ -367,7 +382,8 @@ static struct synod *open_handle(void)
 static void write_progress(int fd)
 {
 	char line[32];
-	int len = snprintf(line, sizeof line, "%012llu\n", (unsigned long long)atomic_load(&acknowledged));
+	int len = snprintf(line, sizeof line, "%012llu\n",
+			   (unsigned long long)atomic_load(&acknowledged));
 	if (fd >= 0 && pwrite(fd, line, (size_t)len, 0) != len)
 		fprintf(stderr, "load: cannot write %s: %s\n", options.progress, strerror(errno));
 }
@@ -404,7 +420,8 @@ static int verify(void)
 		turns = clients[i].turns > turns ? clients[i].turns : turns;
 	/* By a handle that has seen nothing. */
 	struct synod *synod = open_handle();
-	bool complete = verify_shared(synod, turns, deadline_ms) && verify_private(synod, deadline_ms);
+	bool complete = verify_shared(synod, turns, deadline_ms) &&
+			verify_private(synod, deadline_ms);
 	synod_close(synod);
 	printf("load: clients=%u acknowledged=%llu unknown=%llu not_applied=%llu violations=%llu\n",
 	       options.clients, (unsigned long long)acknowledged, (unsigned long long)unknown,
@@ -428,43 +445,32 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *out)
 static bool parse_arguments(int argc, char **argv)
 {
 	static const struct option table[] = {
-		{"config", required_argument, NULL, 'c'},   {"clients", required_argument, NULL, 'n'},
-		{"rate", required_argument, NULL, 'r'},     {"timeout-ms", required_argument, NULL, 't'},
-		{"progress", required_argument, NULL, 'p'}, {"verify-s", required_argument, NULL, 'v'},
-		{"prefix", required_argument, NULL, 'k'},   {"pb", no_argument, NULL, 'b'},
+		{"config", required_argument, NULL, 'c'},
+		{"clients", required_argument, NULL, 'n'},
+		{"rate", required_argument, NULL, 'r'},
+		{"timeout-ms", required_argument, NULL, 't'},
+		{"progress", required_argument, NULL, 'p'},
+		{"verify-s", required_argument, NULL, 'v'},
+		{"prefix", required_argument, NULL, 'k'},
+		{"pb", no_argument, NULL, 'b'},
 		{NULL, 0, NULL, 0},
 	};
 	bool good = true;
 	int option;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1 && good) {
 		switch (option) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 'p':
-			options.progress = optarg;
-			break;
+		case 'c': options.config = optarg; break;
+		case 'p': options.progress = optarg; break;
 		case 'k':
 			options.prefix = optarg;
 			good = strlen(optarg) <= 32;
 			break;
-		case 'b':
-			options.pb = true;
-			break;
-		case 'n':
-			good = parse_number(optarg, CLIENTS_MAX, &options.clients);
-			break;
-		case 'r':
-			good = parse_number(optarg, 100000, &options.rate);
-			break;
-		case 't':
-			good = parse_number(optarg, 3600000, &options.timeout_ms);
-			break;
-		case 'v':
-			good = parse_number(optarg, 3600, &options.verify_s);
-			break;
-		default:
-			good = false;
+		case 'b': options.pb = true; break;
+		case 'n': good = parse_number(optarg, CLIENTS_MAX, &options.clients); break;
+		case 'r': good = parse_number(optarg, 100000, &options.rate); break;
+		case 't': good = parse_number(optarg, 3600000, &options.timeout_ms); break;
+		case 'v': good = parse_number(optarg, 3600, &options.verify_s); break;
+		default: good = false;
 		}
 	}
 	return good && optind == argc && options.config != NULL;
@@ -473,8 +479,8 @@ static bool parse_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (!parse_arguments(argc, argv)) {
-		fprintf(stderr, "usage: load --config FILE [--clients N] [--rate OPS] [--timeout-ms T] "
-				"[--progress FILE] [--verify-s S] [--prefix P]\n");
+		fprintf(stderr, "usage: load --config FILE [--clients N] [--rate OPS] "
+				"[--timeout-ms T] [--progress FILE] [--verify-s S] [--prefix P]\n");
 		return 64;
 	}
 	/* Blocked in every thread, and waited for in this one. */

@@ -2,24 +2,30 @@
  * proxy: stands on links between processes, and breaks them in ways that a kernel's network does.
  *
  *   proxy CONTROL NAME=LISTEN,TARGET…    is the proxy
- *   proxy -c CONTROL COMMAND             tells it something, and prints the answer; exit code 0 if it was "ok", otherwise 1
+ *   proxy -c CONTROL COMMAND             tells it something, and prints the answer; exit code 0 if
+ *                                        it was "ok", otherwise 1
  *
- * Each NAME is a directed link: connections made to LISTEN are passed on to TARGET (both HOST:PORT). "forth" is the direction from who
- * dials to TARGET, "back" the other. Replicas send each other everything on connections that they dial themselves, so a link
- * between replicas carries messages in one direction only, and cutting it cuts just that direction.
+ * Each NAME is a directed link: connections made to LISTEN are passed on to TARGET (both
+ * HOST:PORT). "forth" is the direction from who dials to TARGET, "back" the other. Replicas send
+ * each other everything on connections that they dial themselves, so a link between replicas
+ * carries messages in one direction only, and cutting it cuts just that direction.
  *
- * The proxy reads frames (wire/frame.h) and passes on whole ones only; so a link that lost frames goes on in order when it is
- * mended. CONTROL is the path of a unix socket that takes lines, and answers each with zero or more lines and then "ok", or
- * with "error …". LINK is a name or a pattern ("g1a-*"), DIR is forth, back or both.
+ * The proxy reads frames (wire/frame.h) and passes on whole ones only; so a link that lost frames
+ * goes on in order when it is mended. CONTROL is the path of a unix socket that takes lines, and
+ * answers each with zero or more lines and then "ok", or with "error …". LINK is a name or a
+ * pattern ("g1a-*"), DIR is forth, back or both.
  *
- *   cut LINK [DIR]              frames are taken and thrown away, nobody is told; also the ends of connections are not
+ *   cut LINK [DIR]              frames are taken and thrown away, nobody is told; also the ends of
+ *                               connections are not
  *   hold LINK [DIR]             nothing is taken any more: whoever sends sees its buffers fill
- *   lose LINK DIR METHOD PARTS  loses so many of a million frames of a method ("command", or "any"), the hello excepted
- *   delay LINK DIR MS [JITTER]  each frame arrives later, by MS … MS + JITTER; frames may overtake one another
+ *   lose LINK DIR METHOD PARTS loses so many of a million frames of a method ("command", or "any"),
+ *   the hello excepted delay LINK DIR MS [JITTER] each frame arrives later, by MS … MS + JITTER;
+ *   frames may overtake one another
  *   throttle LINK BYTES         a second, in each direction
  *   refuse LINK                 ends all connections and every new one at once
  *   drop LINK                   ends all connections with a reset; new ones are good
- *   mend LINK                   undoes all of that; connections of which one end has gone meanwhile are ended
+ *   mend LINK                   undoes all of that; connections of which one end has gone meanwhile
+ *                               are ended
  *   count LINK                  lines: LINK connections N; LINK DIR METHOD PASSED LOST
  *   seed N                      for what is random
  */
@@ -47,7 +53,8 @@
 #include "wire/method.h"
 
 #define LINKS_MAX 256u
-#define SINK_BYTES_MAX (8u << 20) /* waiting to be taken by the other side, before no more is read */
+/* waiting to be taken by the other side, before no more is read */
+#define SINK_BYTES_MAX (8u << 20)
 #define METHODS (METHOD_NUMBER_MAX + 1u)
 
 enum direction { FORTH, BACK, DIRECTIONS };
@@ -126,13 +133,13 @@ static void pair_free(struct pair *pair, bool reset)
 {
 	const struct linger abort_at_once = {.l_onoff = 1, .l_linger = 0};
 	LIST_FOR_SAFE (link, after, &pair->delayed)
-		delayed_free(LIST_ENTRY(link, struct delayed, link));
+		delayed_free(LIST_ITEM(link, struct delayed, link));
 	for (int d = 0; d < DIRECTIONS; d++) {
 		if (pair->ends[d] == NULL)
 			continue;
 		if (reset)
-			setsockopt(bufferevent_getfd(pair->ends[d]), SOL_SOCKET, SO_LINGER, &abort_at_once,
-				   sizeof abort_at_once);
+			setsockopt(bufferevent_getfd(pair->ends[d]), SOL_SOCKET, SO_LINGER,
+				   &abort_at_once, sizeof abort_at_once);
 		bufferevent_free(pair->ends[d]);
 	}
 	list_remove(&pair->link);
@@ -150,7 +157,8 @@ static void set_reading(struct pair *pair, enum direction direction)
 	struct bufferevent *source = pair->ends[direction], *sink = sink_of(pair, direction);
 	if (source == NULL)
 		return;
-	bool full = sink != NULL && evbuffer_get_length(bufferevent_get_output(sink)) > SINK_BYTES_MAX;
+	bool full = sink != NULL &&
+		    evbuffer_get_length(bufferevent_get_output(sink)) > SINK_BYTES_MAX;
 	if (pair->proxied->treatments[direction].hold || full)
 		bufferevent_disable(source, EV_READ);
 	else
@@ -168,11 +176,13 @@ static void on_due(evutil_socket_t fd, short what, void *context)
 	delayed_free(d);
 }
 
-static void delay_frame(struct pair *pair, enum direction direction, struct evbuffer *from, size_t size)
+static void delay_frame(struct pair *pair, enum direction direction, struct evbuffer *from,
+			size_t size)
 {
 	const struct treatment *t = &pair->proxied->treatments[direction];
 	uint64_t ms = t->delay_ms + (t->jitter_ms > 0 ? rng_below(&rng, t->jitter_ms + 1) : 0);
-	struct timeval after = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+	struct timeval after = {.tv_sec = (time_t)(ms / 1000),
+				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	struct delayed *d = must(calloc(1, sizeof *d));
 	d->pair = pair;
 	d->direction = direction;
@@ -183,13 +193,15 @@ static void delay_frame(struct pair *pair, enum direction direction, struct evbu
 	evtimer_add(d->timer, &after);
 }
 
-static void pass_frame(struct pair *pair, enum direction direction, struct evbuffer *from, size_t size,
-		       uint16_t method)
+static void pass_frame(struct pair *pair, enum direction direction, struct evbuffer *from,
+		       size_t size, uint16_t method)
 {
 	struct treatment *t = &pair->proxied->treatments[direction];
 	uint16_t counted = method < METHODS ? method : 0;
 	struct bufferevent *sink = sink_of(pair, direction);
-	/* Who never got an answer to its hello has no connection at all: that is what `cut` is for. */
+	/*
+	 * Who never got an answer to its hello has no connection at all: that is what `cut` is for.
+	 */
 	bool exempt = method == METHOD_HELLO;
 	if (t->cut || sink == NULL || (!exempt && rng_chance(&rng, t->loss_ppm[counted]))) {
 		t->lost[counted]++;
@@ -212,7 +224,8 @@ static void on_read(struct bufferevent *bev, void *context)
 		size_t payload = load_u32(header), size = sizeof header + payload;
 		if (payload > FRAME_BYTES_MAX) {
 			/* Not the protocol: the target shall see it. */
-			pass_frame(side->pair, side->direction, input, evbuffer_get_length(input), 0);
+			pass_frame(side->pair, side->direction, input, evbuffer_get_length(input),
+				   0);
 			break;
 		}
 		if (evbuffer_get_length(input) < size)
@@ -254,8 +267,8 @@ static struct bufferevent *make_end(struct pair *pair, enum direction direction,
 	return bev;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
-		      void *context)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+		      int len, void *context)
 {
 	struct proxied *proxied = context;
 	(void)listener;
@@ -273,7 +286,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	make_end(pair, FORTH, fd);
 	struct bufferevent *out = make_end(pair, BACK, -1);
 	bufferevent_enable(out, EV_WRITE);
-	if (bufferevent_socket_connect(out, (struct sockaddr *)&proxied->target, proxied->target_len) != 0) {
+	if (bufferevent_socket_connect(out, (struct sockaddr *)&proxied->target,
+				       proxied->target_len) != 0) {
 		pair_free(pair, false);
 		return;
 	}
@@ -308,7 +322,7 @@ static bool parse_number(const char *text, uint64_t *out)
 static void set_reading_of_all(struct proxied *proxied)
 {
 	LIST_FOR (link, &proxied->pairs) {
-		struct pair *pair = LIST_ENTRY(link, struct pair, link);
+		struct pair *pair = LIST_ITEM(link, struct pair, link);
 		set_reading(pair, FORTH);
 		set_reading(pair, BACK);
 	}
@@ -317,7 +331,7 @@ static void set_reading_of_all(struct proxied *proxied)
 static void end_all(struct proxied *proxied, bool only_halves, bool reset)
 {
 	LIST_FOR_SAFE (link, after, &proxied->pairs) {
-		struct pair *pair = LIST_ENTRY(link, struct pair, link);
+		struct pair *pair = LIST_ITEM(link, struct pair, link);
 		if (!only_halves || pair->ends[FORTH] == NULL || pair->ends[BACK] == NULL)
 			pair_free(pair, reset);
 	}
@@ -326,7 +340,7 @@ static void end_all(struct proxied *proxied, bool only_halves, bool reset)
 static void set_rate(struct proxied *proxied, struct ev_token_bucket_cfg *rate)
 {
 	LIST_FOR (link, &proxied->pairs) {
-		struct pair *pair = LIST_ENTRY(link, struct pair, link);
+		struct pair *pair = LIST_ITEM(link, struct pair, link);
 		for (int d = 0; d < DIRECTIONS; d++)
 			if (pair->ends[d] != NULL)
 				bufferevent_set_rate_limit(pair->ends[d], rate);
@@ -374,7 +388,8 @@ static const char *do_delay(struct proxied *proxied, const struct words *words)
 {
 	bool chosen[DIRECTIONS];
 	uint64_t ms = 0, jitter_ms = 0;
-	if (words->count < 4 || !parse_direction(words->items[2], chosen) || !parse_number(words->items[3], &ms) ||
+	if (words->count < 4 || !parse_direction(words->items[2], chosen) ||
+	    !parse_number(words->items[3], &ms) ||
 	    (words->count > 4 && !parse_number(words->items[4], &jitter_ms)))
 		return "delay LINK DIR MS [JITTER]";
 	for (int d = 0; d < DIRECTIONS; d++) {
@@ -392,7 +407,8 @@ static const char *do_throttle(struct proxied *proxied, const struct words *word
 	if (words->count != 3 || !parse_number(words->items[2], &bytes) || bytes < 20)
 		return "throttle LINK BYTES";
 	struct timeval tick = {.tv_usec = 50000};
-	set_rate(proxied, must(ev_token_bucket_cfg_new(bytes / 20, bytes / 20, bytes / 20, bytes / 20, &tick)));
+	set_rate(proxied, must(ev_token_bucket_cfg_new(bytes / 20, bytes / 20, bytes / 20,
+						       bytes / 20, &tick)));
 	return NULL;
 }
 
@@ -427,8 +443,9 @@ static const char *do_count(struct proxied *proxied, const struct words *words)
 		const struct treatment *t = &proxied->treatments[d];
 		for (uint16_t m = 0; m < METHODS; m++)
 			if (t->passed[m] + t->lost[m] > 0)
-				evbuffer_add_printf(words->out, "%s %s %s %llu %llu\n", proxied->name,
-						    direction_texts[d], method_text(m),
+				evbuffer_add_printf(words->out, "%s %s %s %llu %llu\n",
+						    proxied->name, direction_texts[d],
+						    method_text(m),
 						    (unsigned long long)t->passed[m],
 						    (unsigned long long)t->lost[m]);
 	}
@@ -437,7 +454,8 @@ static const char *do_count(struct proxied *proxied, const struct words *words)
 
 static const struct {
 	const char *name;
-	const char *(*run)(struct proxied *proxied, const struct words *words); /* NULL, or what is wrong */
+	/* NULL, or what is wrong */
+	const char *(*run)(struct proxied *proxied, const struct words *words);
 } commands[] = {
 	{"cut", do_cut},     {"hold", do_cut},          {"lose", do_lose},
 	{"delay", do_delay}, {"throttle", do_throttle}, {"refuse", do_refuse},
@@ -448,7 +466,8 @@ static const struct {
 static const char *run_command(struct words *words)
 {
 	uint64_t seed;
-	if (words->count == 2 && strcmp(words->items[0], "seed") == 0 && parse_number(words->items[1], &seed)) {
+	if (words->count == 2 && strcmp(words->items[0], "seed") == 0 &&
+	    parse_number(words->items[1], &seed)) {
 		rng_seed(&rng, seed);
 		return NULL;
 	}
@@ -475,7 +494,8 @@ static void on_control_read(struct bufferevent *bev, void *context)
 {
 	char *line;
 	(void)context;
-	while ((line = evbuffer_readln(bufferevent_get_input(bev), NULL, EVBUFFER_EOL_LF)) != NULL) {
+	while ((line = evbuffer_readln(bufferevent_get_input(bev), NULL, EVBUFFER_EOL_LF)) !=
+	       NULL) {
 		struct words words = {.out = bufferevent_get_output(bev)};
 		char *rest = NULL;
 		for (char *word = strtok_r(line, " ", &rest); word != NULL && words.count < 8;
@@ -497,8 +517,8 @@ static void on_control_event(struct bufferevent *bev, short what, void *context)
 	bufferevent_free(bev);
 }
 
-static void on_control_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
-			      void *context)
+static void on_control_accept(struct evconnlistener *listener, evutil_socket_t fd,
+			      struct sockaddr *from, int len, void *context)
 {
 	(void)listener;
 	(void)from;
@@ -529,7 +549,8 @@ static void add_link(char *text)
 	proxied->target_len = sizeof proxied->target;
 	list_init(&proxied->pairs);
 	if (evutil_parse_sockaddr_port(listen_text, (struct sockaddr *)&at, &at_len) != 0 ||
-	    evutil_parse_sockaddr_port(target, (struct sockaddr *)&proxied->target, &proxied->target_len) != 0) {
+	    evutil_parse_sockaddr_port(target, (struct sockaddr *)&proxied->target,
+				       &proxied->target_len) != 0) {
 		fprintf(stderr, "proxy: %s: an address is malformed\n", text);
 		exit(64);
 	}
@@ -571,7 +592,8 @@ int main(int argc, char **argv)
 		return tell(&control, argc - 3, argv + 3);
 	}
 	if (argc < 3 || strlen(argv[1]) >= sizeof control.sun_path) {
-		fprintf(stderr, "usage: proxy CONTROL NAME=LISTEN,TARGET...\n       proxy -c CONTROL COMMAND\n");
+		fprintf(stderr, "usage: proxy CONTROL NAME=LISTEN,TARGET...\n       proxy -c "
+				"CONTROL COMMAND\n");
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);

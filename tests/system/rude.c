@@ -13,12 +13,14 @@
  *   malformed       a good hello, then a request whose payload is no message
  *   slow            a good hello, then a large request at one byte a second
  *   reply           a good hello, then an answer to something that was never asked
- *   forged          a good hello, then messages as of replicas and peers, of every method and kind, with numbers beyond the possible
+ *   forged          a good hello, then messages as of replicas and peers, of every method and kind,
+ *                   with numbers beyond the possible
  *   never-read      a good hello, then requests without end whose replies are never read
- *   crowd           300 connections with good hellos, each opened anew when it is cut; says "crowded" when all have been opened once
+ *   crowd           300 connections with good hellos, each opened anew when it is cut; says
+ *                   "crowded" when all have been opened once
  *
- * Exit codes: 0 the server ended the connection (malformed: answered that it refuses the request; forged: or
- * still answers on it) · 1 it did not within SECONDS
+ * Exit codes: 0 the server ended the connection (malformed: answered that it refuses the request;
+ * forged: or still answers on it) · 1 it did not within SECONDS
  * (default 60) · 2 it did something else · 64 usage. stdout says what happened.
  */
 #include <errno.h>
@@ -103,7 +105,10 @@ static void send_hello(struct connection *c, const char *cluster, uint32_t versi
 	buffer_free(&payload);
 }
 
-/* The next frame, which is a reply: its status, and the text of an error in `text`. False: cut, or the time is over. */
+/*
+ * The next frame, which is a reply: its status, and the text of an error in `text`. False: cut, or
+ * the time is over.
+ */
 static bool receive_reply(struct connection *c, int *status, char *text, size_t text_size)
 {
 	struct buffer in = {0};
@@ -119,7 +124,8 @@ static bool receive_reply(struct connection *c, int *status, char *text, size_t 
 			break;
 		}
 		in.len += (size_t)len;
-		whole = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, &message, &consumed, &needed) == 0;
+		whole = frame_parse(buffer_slice(&in), FRAME_BYTES_MAX, &message, &consumed,
+				    &needed) == 0;
 	}
 	text[0] = '\0';
 	if (whole) {
@@ -253,39 +259,63 @@ static int malformed(struct connection *c)
 static int reply_to_nothing(struct connection *c)
 {
 	greet(c);
-	send_message(c, &(struct message){.kind = MESSAGE_REPLY, .method = METHOD_PB_FORWARD, .id = 1});
+	send_message(
+		c, &(struct message){.kind = MESSAGE_REPLY, .method = METHOD_PB_FORWARD, .id = 1});
 	return await_cut(c);
 }
 
 /* As replica `from` to `to` of the group, in each number something that cannot be. */
 static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t to, uint64_t number)
 {
-	struct wire_entry entry = {.slot = number, .ballot = number, .value = slice_string("no entry")};
+	struct wire_entry entry = {
+		.slot = number, .ballot = number, .value = slice_string("no entry")};
 	struct wire_range range = {.first = 1, .last = number};
-	struct wire_paxos m = {
-		.group = group, .from = from, .to = to, .ballot = number << 8 | from, .slot = number, .chosen = number,
-		.sequence = number, .nentries = 1, .entries = &entry, .nranges = 1, .ranges = &range, .position = number,
-		.total = number, .data = slice_string("no piece"), .lease_us = number,
-		.stamp = number, .vouched = number, .claim = slice_string("no claim"),
-		.remembered = slice_string("no memory")};
+	struct wire_paxos m = {.group = group,
+			       .from = from,
+			       .to = to,
+			       .ballot = number << 8 | from,
+			       .slot = number,
+			       .chosen = number,
+			       .sequence = number,
+			       .nentries = 1,
+			       .entries = &entry,
+			       .nranges = 1,
+			       .ranges = &range,
+			       .position = number,
+			       .total = number,
+			       .data = slice_string("no piece"),
+			       .lease_us = number,
+			       .stamp = number,
+			       .vouched = number,
+			       .claim = slice_string("no claim"),
+			       .remembered = slice_string("no memory")};
 	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_STARTED && !c->cut; method++) {
 		if (method > METHOD_STATE_HASH)
 			method = METHOD_STARTED;
 		struct buffer payload = {0};
-		/* A few whose ballot alone is beyond the possible, and with which nothing else is wrong. */
-		struct wire_paxos bare = {.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};
+		/*
+		 * A few whose ballot alone is beyond the possible, and with which nothing else is
+		 * wrong.
+		 */
+		struct wire_paxos bare = {
+			.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};
 		wire_paxos_encode(&m, &payload);
-		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)});
+		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY,
+						  .method = method,
+						  .payload = buffer_slice(&payload)});
 		buffer_clear(&payload);
 		wire_paxos_encode(&bare, &payload);
-		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)});
+		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY,
+						  .method = method,
+						  .payload = buffer_slice(&payload)});
 		buffer_free(&payload);
 	}
 }
 
 static int forged(struct connection *c)
 {
-	static const uint64_t numbers[] = {UINT64_MAX, (UINT64_C(1) << 56) - 1, (UINT64_C(1) << 48) + 1, (UINT64_C(1) << 40)};
+	static const uint64_t numbers[] = {UINT64_MAX, (UINT64_C(1) << 56) - 1,
+					   (UINT64_C(1) << 48) + 1, (UINT64_C(1) << 40)};
 	int status = 0;
 	char text[512];
 	greet(c);
@@ -294,7 +324,8 @@ static int forged(struct connection *c)
 			for (uint32_t from = 1; from <= 3; from++)
 				for (uint32_t to = 1; to <= 3; to++)
 					forge(c, group, from, to, numbers[i]);
-	send_message(c, &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = 1});
+	send_message(c,
+		     &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = 1});
 	bool answered = receive_reply(c, &status, text, sizeof text);
 	printf("%s\n", answered ? "still answers" : c->cut ? "cut" : "no answer");
 	return (answered && status == 0) || c->cut ? EXIT_CUT : EXIT_NOT_CUT;
@@ -328,11 +359,13 @@ static int never_read(struct connection *c)
 	short got = 0;
 	greet(c);
 	for (uint64_t id = 1; id <= 1000; id++)
-		frame_append(&frames,
-			     &(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_STATUS, .id = id});
+		frame_append(&frames, &(struct message){.kind = MESSAGE_REQUEST,
+							.method = METHOD_STATUS,
+							.id = id});
 	while (!c->cut && now_ms() < c->deadline_ms) {
 		if (await(c, POLLOUT, &got, 100) && (got & (POLLERR | POLLHUP)) == 0) {
-			ssize_t len = send(c->fd, frames.data + at, frames.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+			ssize_t len = send(c->fd, frames.data + at, frames.len - at,
+					   MSG_DONTWAIT | MSG_NOSIGNAL);
 			c->cut = len < 0 && errno != EAGAIN && errno != EINTR;
 			if (len > 0) {
 				c->sent += (uint64_t)len;
@@ -351,7 +384,9 @@ static int dial(const char *address)
 {
 	char host[256];
 	const char *colon = strrchr(address, ':');
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *found;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV},
+			*found;
 	if (colon == NULL || (size_t)(colon - address) >= sizeof host)
 		return -1;
 	snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
@@ -377,7 +412,9 @@ static int crowd(struct connection *c)
 	while (now_ms() < c->deadline_ms) {
 		for (size_t i = 0; i < CROWD; i++) {
 			uint8_t scratch[512];
-			ssize_t len = fds[i] == -1 ? 0 : recv(fds[i], scratch, sizeof scratch, MSG_DONTWAIT);
+			ssize_t len = fds[i] == -1
+					      ? 0
+					      : recv(fds[i], scratch, sizeof scratch, MSG_DONTWAIT);
 			if (len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR)))
 				continue;
 			if (fds[i] != -1) {

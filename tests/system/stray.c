@@ -1,17 +1,23 @@
 /*
- * stray: a client that says what no honest one would: ids that nobody gave it, or that others have, and numbers that do not follow.
+ * stray: a client that says what no honest one would: ids that nobody gave it, or that others have,
+ * and numbers that do not follow.
  *
  *   stray HOST:PORT CLUSTER COMMAND…
  *
  * Does one command after another along one connection, and prints a line for each:
  *
- *   register                                  "registered ID", by REGISTER; "log-register" asks with LOG_REGISTER
- *   append CLIENT SEQUENCE ACKNOWLEDGED K V   COMMAND: the name of the status, and of OK what the key now holds
+ *   register                                  "registered ID", by REGISTER; "log-register" asks
+ *                                             with LOG_REGISTER
+ *   append CLIENT SEQUENCE ACKNOWLEDGED K V   COMMAND: the name of the status, and of OK what the
+ *                                             key now holds
  *   log CLIENT SEQUENCE ACKNOWLEDGED V        LOG_COMMAND: the name of the status
- *   flood FIRST COUNT KEY                     COUNT appends of "stray;", each of the next id; how often each status came: "COUNT STATUS …"
- *   storm COUNT HIGHEST KEY                   COUNT appends of "stray;" with ids up to HIGHEST and all kinds of numbers; prints the same
+ *   flood FIRST COUNT KEY                     COUNT appends of "stray;", each of the next id; how
+ *                                             often each status came: "COUNT STATUS …"
+ *   storm COUNT HIGHEST KEY                   COUNT appends of "stray;" with ids up to HIGHEST and
+ *                                             all kinds of numbers; prints the same
  *
- * Exit codes: 0 every command was answered · 1 the connection has ended, or there was no answer in time · 64 usage.
+ * Exit codes: 0 every command was answered · 1 the connection has ended, or there was no answer in
+ * time · 64 usage.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -133,7 +139,8 @@ static void add_command(uint16_t method, const struct numbers *n, const struct b
 
 static void add_append(const struct numbers *n, const char *key, const char *value)
 {
-	struct wire_kv_op op = {.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string(value)};
+	struct wire_kv_op op = {
+		.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string(value)};
 	struct wire_kv_command command = {.nthen = 1, .then = &op};
 	struct buffer body = {0};
 	wire_kv_command_encode(&command, &body);
@@ -160,8 +167,10 @@ static void append(const struct numbers *n, const char *key, const char *value)
 	add_append(n, key, value);
 	send_all();
 	struct message reply = receive();
-	if (reply.status == 0 && wire_kv_reply_decode(reply.payload, &arena, &result) == 0 && result.nresults == 1)
-		printf("%s %.*s\n", status_name(result.results[0].status), (int)result.results[0].value.len,
+	if (reply.status == 0 && wire_kv_reply_decode(reply.payload, &arena, &result) == 0 &&
+	    result.nresults == 1)
+		printf("%s %.*s\n", status_name(result.results[0].status),
+		       (int)result.results[0].value.len,
 		       (const char *)result.results[0].value.data);
 	else
 		printf("%s\n", status_name(reply.status));
@@ -180,7 +189,8 @@ static void append_to_log(const struct numbers *n, const char *value)
 }
 
 /* `count` appends with the numbers that `next` gives, WINDOW of them at a time. */
-static void many(uint64_t count, const char *key, void (*next)(void *context, struct numbers *n), void *context)
+static void many(uint64_t count, const char *key, void (*next)(void *context, struct numbers *n),
+		 void *context)
 {
 	uint64_t got[256] = {0};
 	for (uint64_t sent = 0, received = 0; received < count; received++) {
@@ -237,15 +247,17 @@ static bool run(const char *line)
 		register_client(METHOD_REGISTER);
 	} else if (strcmp(line, "log-register") == 0) {
 		register_client(METHOD_LOG_REGISTER);
-	} else if (sscanf(line, "append %" SCNu64 " %" SCNu64 " %" SCNu64 " %255s %1023s", &n.client, &n.sequence,
-			  &n.acknowledged, key, value) == 5) {
+	} else if (sscanf(line, "append %" SCNu64 " %" SCNu64 " %" SCNu64 " %255s %1023s",
+			  &n.client, &n.sequence, &n.acknowledged, key, value) == 5) {
 		append(&n, key, value);
-	} else if (sscanf(line, "log %" SCNu64 " %" SCNu64 " %" SCNu64 " %1023s", &n.client, &n.sequence, &n.acknowledged,
-			  value) == 4) {
+	} else if (sscanf(line, "log %" SCNu64 " %" SCNu64 " %" SCNu64 " %1023s", &n.client,
+			  &n.sequence, &n.acknowledged, value) == 4) {
 		append_to_log(&n, value);
-	} else if (sscanf(line, "flood %" SCNu64 " %" SCNu64 " %255s", &n.client, &count, key) == 3) {
+	} else if (sscanf(line, "flood %" SCNu64 " %" SCNu64 " %255s", &n.client, &count, key) ==
+		   3) {
 		many(count, key, next_id, &n.client);
-	} else if (sscanf(line, "storm %" SCNu64 " %" SCNu64 " %255s", &count, &storm.highest, key) == 3) {
+	} else if (sscanf(line, "storm %" SCNu64 " %" SCNu64 " %255s", &count, &storm.highest,
+			  key) == 3) {
 		rng_seed(&storm.rng, storm.highest);
 		many(count, key, next_of_storm, &storm);
 	} else {

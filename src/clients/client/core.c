@@ -6,7 +6,10 @@
 #include "base/limits.h"
 #include "client/internal.h"
 
-/* A request this old makes the client look for a newer configuration, and so does every further interval. */
+/*
+ * A request this old makes the client look for a newer configuration, and so does every further
+ * interval.
+ */
 #define TICK_US 1000000u
 
 static const struct node_ops client_node_ops;
@@ -26,8 +29,8 @@ uint64_t client_outstanding(const struct client *client)
 	return client->nrequests;
 }
 
-struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses,
-					 uint32_t count)
+struct client_group *client_group_create(struct client *client, uint64_t gid,
+					 const char *const *addresses, uint32_t count)
 {
 	struct client_group *group = ALLOC(struct client_group);
 	group->gid = gid;
@@ -70,15 +73,15 @@ static void destroy_gone(struct client *client)
 	map_free(&client->groups_by_link);
 	client->groups_by_link = (struct map){0};
 	LIST_FOR_SAFE (link, after, &client->groups) {
-		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
+		struct client_group *group = LIST_ITEM(link, struct client_group, link);
 		if (group->gone)
 			destroy_group(group);
 	}
 }
 
 /*
- * A request that nobody answers may be with a group that has left the cluster and will not even say WRONG_GROUP.
- * The list is in the order of the start, so the first request is the oldest.
+ * A request that nobody answers may be with a group that has left the cluster and will not even say
+ * WRONG_GROUP. The list is in the order of the start, so the first request is the oldest.
  */
 static void tick(void *data)
 {
@@ -87,7 +90,7 @@ static void tick(void *data)
 	if (first == NULL)
 		return;
 	uint64_t now_us = node_now_us(&client->node);
-	const struct client_request *oldest = LIST_ENTRY(first, struct client_request, link);
+	const struct client_request *oldest = LIST_ITEM(first, struct client_request, link);
 	if (oldest->started_us + TICK_US <= now_us) {
 		if (client_service_of(oldest) == NULL)
 			client_directory_refresh(client);
@@ -101,7 +104,8 @@ struct client *client_create(struct env *env, struct log *log, const struct clie
 {
 	struct client *client = ALLOC(struct client);
 	node_init(&client->node, &client_node_ops, env, log);
-	client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : CLIENT_TIMEOUT_MS_DEFAULT;
+	client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms
+						      : CLIENT_TIMEOUT_MS_DEFAULT;
 	client->attempt_timeout_ms = options->attempt_timeout_ms;
 	client->backoff_max_ms = options->backoff_max_ms;
 	list_init(&client->requests);
@@ -155,7 +159,7 @@ static void on_message(struct node *node, link_id from, const struct message *me
 	if (hint != NULL && try_group(client, hint, from, message))
 		return;
 	LIST_FOR (link, &client->groups) {
-		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
+		struct client_group *group = LIST_ITEM(link, struct client_group, link);
 		if (group != hint && try_group(client, group, from, message))
 			return;
 	}
@@ -166,7 +170,7 @@ static void on_link_down(struct node *node, link_id link)
 {
 	struct client *client = of_node(node);
 	LIST_FOR (position, &client->groups)
-		caller_link_down(LIST_ENTRY(position, struct client_group, link)->caller, link);
+		caller_link_down(LIST_ITEM(position, struct client_group, link)->caller, link);
 	client_probe_link_down(client, link);
 }
 
@@ -180,7 +184,8 @@ static void end_requests(struct client *client)
 	client->stopping = true;
 	struct list *first;
 	while ((first = list_first(&client->requests)) != NULL)
-		client_finish(LIST_ENTRY(first, struct client_request, link), STATUS_CLOSED, slice(NULL, 0));
+		client_finish(LIST_ITEM(first, struct client_request, link), STATUS_CLOSED,
+			      slice(NULL, 0));
 }
 
 static void stop(struct node *node)
@@ -197,7 +202,7 @@ static void destroy(struct node *node)
 	client_directory_done(client);
 	client_services_done(client);
 	while (!list_empty(&client->groups))
-		destroy_group(LIST_ENTRY(client->groups.next, struct client_group, link));
+		destroy_group(LIST_ITEM(client->groups.next, struct client_group, link));
 	map_free(&client->groups_by_gid);
 	map_free(&client->groups_by_link);
 	map_free(&client->probes);

@@ -1,23 +1,26 @@
 /*
- * The client as a node: routing, sessions, retries and scans, without a thread or a socket. The public library
- * (synod.h) runs it in a host on a thread of its own; a simulation runs it in a simulated world.
+ * The client as a node: routing, sessions, retries and scans, without a thread or a socket. The
+ * public library (synod.h) runs it in a host on a thread of its own; a simulation runs it in a
+ * simulated world.
  *
  *   struct client *client = client_create(env, log, &options);
  *   … the world starts client_node(client) …
  *   client_submit(client, request);        as an input of the node
  *
- * How a request finds its server. From the shard masters comes the newest configuration (fetched when there is
- * none, when a group says WRONG_GROUP, and when requests stay unanswered for a second); it names the group of a
- * key's shard; the group's caller (call/caller.h) finds the leader. Where the masters are is known from the
- * options, or asked of the endpoints with CLUSTER.
+ * How a request finds its server. From the shard masters comes the newest configuration (fetched
+ * when there is none, when a group says WRONG_GROUP, and when requests stay unanswered for a
+ * second); it names the group of a key's shard; the group's caller (call/caller.h) finds the
+ * leader. Where the masters are is known from the options, or asked of the endpoints with CLUSTER.
  *
- * Exactly once. Writes carry (client id, sequence, acknowledged); the id comes from REGISTER at the shard
- * masters with the first write. A request keeps its sequence number on every way, also to another group after
- * its shard has moved: the sessions move with the shard. SESSION_EXPIRED gets a new id, and the request is sent
- * again under it, but only if no earlier copy may have been executed; otherwise the outcome is UNKNOWN.
+ * Exactly once. Writes carry (client id, sequence, acknowledged); the id comes from REGISTER at the
+ * shard masters with the first write. A request keeps its sequence number on every way, also to
+ * another group after its shard has moved: the sessions move with the shard. SESSION_EXPIRED gets a
+ * new id, and the request is sent again under it, but only if no earlier copy may have been
+ * executed; otherwise the outcome is UNKNOWN.
  *
- * What is said of a write at its end. UNAVAILABLE: it was not executed and never will be. UNKNOWN: an attempt
- * was sent whose fate could not be learnt. A read changes nothing, so that it never ends UNKNOWN.
+ * What is said of a write at its end. UNAVAILABLE: it was not executed and never will be. UNKNOWN:
+ * an attempt was sent whose fate could not be learnt. A read changes nothing, so that it never ends
+ * UNKNOWN.
  */
 #ifndef SYNOD_CLIENT_CORE_H
 #define SYNOD_CLIENT_CORE_H
@@ -44,7 +47,8 @@ struct client_options {
 
 #define CLIENT_TIMEOUT_MS_DEFAULT 5000u
 
-struct client *client_create(struct env *env, struct log *log, const struct client_options *options);
+struct client *client_create(struct env *env, struct log *log,
+			     const struct client_options *options);
 struct node *client_node(struct client *client);
 /* Takes the request. `done` is never called from within this. */
 void client_submit(struct client *client, struct client_request *request);

@@ -6,7 +6,10 @@
 #include "wire/method.h"
 #include "wire/wire.h"
 
-/* What the client asks on its own account; when it fails and requests still wait for it, it is asked again. */
+/*
+ * What the client asks on its own account; when it fails and requests still wait for it, it is
+ * asked again.
+ */
 #define BACKGROUND_TIMEOUT_US 5000000u
 /* Pauses between fetches of a configuration that does not yet help the requests that wait. */
 #define FETCH_PAUSE_MIN_US 20000u
@@ -25,7 +28,7 @@ bool client_masters_known(const struct client *client)
 struct client_request *client_first_waiting(struct list *waiters)
 {
 	struct list *first = list_first(waiters);
-	return first != NULL ? LIST_ENTRY(first, struct client_request, waiting) : NULL;
+	return first != NULL ? LIST_ITEM(first, struct client_request, waiting) : NULL;
 }
 
 bool client_hopeless(int status)
@@ -33,7 +36,10 @@ bool client_hopeless(int status)
 	return status_class(status) == STATUS_CLASS_REFUSED;
 }
 
-/* Moves all of `from` to `round`: who joins the list while its members are being served has to wait for the next time. */
+/*
+ * Moves all of `from` to `round`: who joins the list while its members are being served has to wait
+ * for the next time.
+ */
 static void take_all(struct list *from, struct list *round)
 {
 	list_init(round);
@@ -44,7 +50,8 @@ static void take_all(struct list *from, struct list *round)
 	}
 }
 
-void client_fail_waiters(struct client *client, struct list *waiters, int status, struct slice payload)
+void client_fail_waiters(struct client *client, struct list *waiters, int status,
+			 struct slice payload)
 {
 	struct synod_reply reply = {0};
 	arena_reset(&client->arena);
@@ -103,7 +110,8 @@ static void found_masters(struct client *client, const struct wire_cluster *clus
 	free(client->asked);
 	client->asked = alloc_format("%.*s", (int)asked.len, (const char *)asked.data);
 	buffer_free(&asked);
-	caller_set_addresses(client->masters->caller, (const char *const *)addresses, cluster->nmasters);
+	caller_set_addresses(client->masters->caller, (const char *const *)addresses,
+			     cluster->nmasters);
 	for (uint32_t i = 0; i < cluster->nmasters; i++)
 		free(addresses[i]);
 	/* Those who only need a shard master, and want no configuration. */
@@ -122,10 +130,10 @@ static void entrance_done(void *context, int status, struct slice payload)
 		found_masters(client, &cluster);
 	} else if (status == 0) {
 		struct buffer error = {0};
-		wire_error_format(
-			&error,
-			"the endpoints (%s) know of no shard master: give --endpoints of a sharded cluster",
-			client->asked);
+		wire_error_format(&error,
+				  "the endpoints (%s) know of no shard master: give --endpoints of "
+				  "a sharded cluster",
+				  client->asked);
 		fail_all_waiters(client, STATUS_CONFIG, buffer_slice(&error));
 		buffer_free(&error);
 	} else if (client_hopeless(status)) {
@@ -137,10 +145,12 @@ static void entrance_done(void *context, int status, struct slice payload)
 
 void client_find_masters(struct client *client)
 {
-	if (client_masters_known(client) || client->entrance == NULL || client->entrance_call != NULL)
+	if (client_masters_known(client) || client->entrance == NULL ||
+	    client->entrance_call != NULL)
 		return;
-	client->entrance_call = caller_start(client->entrance->caller, METHOD_CLUSTER, slice(NULL, 0),
-					     client_background_deadline_us(client), entrance_done, client);
+	client->entrance_call = caller_start(client->entrance->caller, METHOD_CLUSTER,
+					     slice(NULL, 0), client_background_deadline_us(client),
+					     entrance_done, client);
 }
 
 /* ---- the configuration ---- */
@@ -155,11 +165,15 @@ struct client_group *client_group_of_slot(struct client *client, uint32_t slot)
 	struct shard_config *config = client_config(client);
 	ASSERT(config != NULL && slot < HASH_SLOTS);
 	/* The formula of base/hashslot.h. */
-	const struct shard_group *group = shard_config_owner(config, slot * config->nshards / HASH_SLOTS);
+	const struct shard_group *group = shard_config_owner(config,
+							     slot * config->nshards / HASH_SLOTS);
 	return group != NULL ? map_get(&client->groups_by_gid, group->gid) : NULL;
 }
 
-/* A config is new: the callers of its groups get their addresses, those of groups that have left are retired. */
+/*
+ * A config is new: the callers of its groups get their addresses, those of groups that have left
+ * are retired.
+ */
 static void adopt_groups(struct client *client, const struct shard_config *config)
 {
 	for (uint32_t i = 0; i < config->ngroups; i++) {
@@ -172,18 +186,23 @@ static void adopt_groups(struct client *client, const struct shard_config *confi
 			caller_set_addresses(group->caller, members, entry->nmembers);
 	}
 	LIST_FOR (link, &client->groups) {
-		struct client_group *group = LIST_ENTRY(link, struct client_group, link);
-		if (group->gid != 0 && !group->gone && shard_config_group(config, group->gid) == NULL)
+		struct client_group *group = LIST_ITEM(link, struct client_group, link);
+		if (group->gid != 0 && !group->gone &&
+		    shard_config_group(config, group->gid) == NULL)
 			client_group_retire(client, group);
 	}
 }
 
-/* Nothing ends in here, so that the list can be walked: whoever has to go elsewhere joins those who wait. */
+/*
+ * Nothing ends in here, so that the list can be walked: whoever has to go elsewhere joins those who
+ * wait.
+ */
 static void recall_misrouted(struct client *client)
 {
 	LIST_FOR (link, &client->requests) {
-		struct client_request *request = LIST_ENTRY(link, struct client_request, link);
-		if (request->kind == CLIENT_SCAN && request->scanning != NULL && request->wait == WAIT_NOTHING)
+		struct client_request *request = LIST_ITEM(link, struct client_request, link);
+		if (request->kind == CLIENT_SCAN && request->scanning != NULL &&
+		    request->wait == WAIT_NOTHING)
 			client_scan_recall(request);
 		else if (request->call != NULL && request->nslots > 0 &&
 			 client_group_of_slot(client, request->slots[0]) != request->group)
@@ -222,7 +241,8 @@ static void fetched(void *context, int status, struct slice error)
 		return;
 	}
 	uint64_t pause_us = FETCH_PAUSE_MAX_US;
-	if (client->fetch_rounds < 16 && (uint64_t)FETCH_PAUSE_MIN_US << client->fetch_rounds < pause_us)
+	if (client->fetch_rounds < 16 &&
+	    (uint64_t)FETCH_PAUSE_MIN_US << client->fetch_rounds < pause_us)
 		pause_us = (uint64_t)FETCH_PAUSE_MIN_US << client->fetch_rounds;
 	client->fetch_rounds++;
 	node_timer_after(&client->node, &client->fetch_timer, pause_us);
@@ -248,7 +268,8 @@ static char *join_addresses(const char *const *addresses, uint32_t count)
 	struct buffer text = {0};
 	for (uint32_t i = 0; i < count; i++)
 		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", addresses[i]);
-	char *joined = alloc_format("%.*s", (int)text.len, text.len > 0 ? (const char *)text.data : "");
+	char *joined = alloc_format("%.*s", (int)text.len,
+				    text.len > 0 ? (const char *)text.data : "");
 	buffer_free(&text);
 	return joined;
 }
@@ -261,7 +282,8 @@ void client_directory_init(struct client *client, const struct client_options *o
 	if (options->nmasters == 0) {
 		free(client->asked);
 		client->asked = join_addresses(options->endpoints, options->nendpoints);
-		client->entrance = client_group_create(client, 0, options->endpoints, options->nendpoints);
+		client->entrance = client_group_create(client, 0, options->endpoints,
+						       options->nendpoints);
 	}
 	timer_init(&client->fetch_timer, fetch, client);
 	client->watch = master_watch_create(&(struct master_watch_options){

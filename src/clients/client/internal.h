@@ -15,17 +15,21 @@
 #define SYNOD_CLIENT_INTERNAL_H
 
 #include "base/map.h"
+#include "call/caller.h"
 #include "client/core.h"
 #include "client/reply.h"
-#include "call/caller.h"
 #include "shardmaster/watch.h"
 
-/* Servers that are asked together: a group, the shard masters, the endpoints, the target of a transfer. */
+/*
+ * Servers that are asked together: a group, the shard masters, the endpoints, the target of a
+ * transfer.
+ */
 struct client_group {
 	struct list link; /* in client->groups */
 	uint64_t gid;     /* 0: not a group of the configuration */
 	struct caller *caller;
-	bool gone; /* destroyed at the end of the turn, when no callback of its caller can be running */
+	/* destroyed at the end of the turn, when no callback of its caller can be running */
+	bool gone;
 };
 
 /* Where client ids come from, and the session of the present one. */
@@ -35,7 +39,7 @@ struct client_registrar {
 	uint16_t method;                /* REGISTER, or a service's name for it */
 	struct client_session *session; /* NULL: none yet */
 	struct caller_call *call;
-	struct list waiters;            /* requests that need a sequence number */
+	struct list waiters; /* requests that need a sequence number */
 };
 
 /* Servers other than the shard masters and their groups. */
@@ -43,17 +47,18 @@ enum client_service_id {
 	CLIENT_VIEWS,
 	CLIENT_PB,
 	CLIENT_LOG,
-	CLIENT_LOG_READERS, /* the same servers, asked in an order of its own: readers spread over the replicas */
+	/* the same servers, asked in an order of its own: readers spread over the replicas */
+	CLIENT_LOG_READERS,
 	CLIENT_SERVICES
 };
 struct client_service {
-	const char *what;            /* "viewserver", for messages */
+	const char *what; /* "viewserver", for messages */
 	struct client_group *group;
-	bool known;                  /* there are addresses, or somebody to ask for them */
-	bool searched;               /* the addresses are what the view service has told */
+	bool known;    /* there are addresses, or somebody to ask for them */
+	bool searched; /* the addresses are what the view service has told */
 	struct client_registrar registrar;
-	struct caller_call *find;    /* asking for the addresses */
-	char *asked;                 /* addresses, for messages */
+	struct caller_call *find; /* asking for the addresses */
+	char *asked;              /* addresses, for messages */
 };
 
 struct client {
@@ -68,7 +73,8 @@ struct client {
 
 	/* directory.c and register.c */
 	struct client_group *masters;
-	struct client_group *entrance; /* the endpoints; NULL: the masters are known from the start */
+	/* the endpoints; NULL: the masters are known from the start */
+	struct client_group *entrance;
 	struct caller_call *entrance_call;
 	char *asked; /* addresses of masters or endpoints, for messages */
 	struct master_watch *watch;
@@ -88,8 +94,8 @@ struct client {
 };
 
 /* ---- core.c ---- */
-struct client_group *client_group_create(struct client *client, uint64_t gid, const char *const *addresses,
-					 uint32_t count);
+struct client_group *client_group_create(struct client *client, uint64_t gid,
+					 const char *const *addresses, uint32_t count);
 /* Its calls must have ended or been cancelled. */
 void client_group_retire(struct client *client, struct client_group *group);
 
@@ -114,11 +120,13 @@ struct client_request *client_first_waiting(struct list *waiters);
 /* Refusals that no further try will change: a wrong cluster name, say. */
 bool client_hopeless(int status);
 /* Ends all requests of the list with the status; payload: an encoded Error. */
-void client_fail_waiters(struct client *client, struct list *waiters, int status, struct slice payload);
+void client_fail_waiters(struct client *client, struct list *waiters, int status,
+			 struct slice payload);
 
 /* ---- register.c ---- */
 
-void client_registrar_init(struct client_registrar *registrar, struct client *client, struct client_group *group);
+void client_registrar_init(struct client_registrar *registrar, struct client *client,
+			   struct client_group *group);
 void client_registrar_done(struct client_registrar *registrar);
 /* Gives the request a sequence number; false: it has been put aside until that can be done. */
 bool client_take_sequence(struct client_request *request);
@@ -142,24 +150,29 @@ void client_route_pause(struct client_request *request);
 /* Takes the request out of whatever list it waits in. */
 void client_stop_waiting(struct client_request *request);
 /*
- * The end of a request: calls done and frees it. status: 0 or a STATUS_…; payload: the server's reply or an
- * encoded Error.
+ * The end of a request: calls done and frees it. status: 0 or a STATUS_…; payload: the server's
+ * reply or an encoded Error.
  */
 void client_finish(struct client_request *request, int status, struct slice payload);
 void client_finish_text(struct client_request *request, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void client_finish_reply(struct client_request *request, const struct synod_reply *reply, struct slice payload);
+void client_finish_reply(struct client_request *request, const struct synod_reply *reply,
+			 struct slice payload);
 
 /* ---- read.c ---- */
 /* One more answer, which has just come. */
 void client_age_add(struct client_age *sum, const struct caller_age *age, uint64_t now_us);
 uint64_t client_age_us(const struct client_age *sum, uint64_t now_us);
 /* Fills in what the reply says of it. */
-void client_age_tell(const struct client_request *request, uint64_t now_us, struct synod_reply *reply);
+void client_age_tell(const struct client_request *request, uint64_t now_us,
+		     struct synod_reply *reply);
 
 /* ---- scan.c ---- */
 void client_scan_step(struct client_request *request);
-/* The configuration has changed: takes everything back; the next step goes on behind the last key that was collected. */
+/*
+ * The configuration has changed: takes everything back; the next step goes on behind the last key
+ * that was collected.
+ */
 void client_scan_recall(struct client_request *request);
 void client_scan_free(struct client_request *request);
 

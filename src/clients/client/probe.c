@@ -1,6 +1,6 @@
 /*
- * STATUS, TRACE, MEMBERS and FORCE, of one server: sent to that address alone, once. Whether it answers is the question, so
- * nobody else is asked, and a refused connection is an answer.
+ * STATUS, TRACE, MEMBERS and FORCE, of one server: sent to that address alone, once. Whether it
+ * answers is the question, so nobody else is asked, and a refused connection is an answer.
  */
 #include "client/internal.h"
 #include "trace/report.h"
@@ -36,7 +36,8 @@ static void send_probe(struct client_request *request)
 static void timed_out(void *data)
 {
 	struct client_request *request = data;
-	client_finish_text(request, STATUS_UNAVAILABLE, "%s does not answer", request->addresses[0]);
+	client_finish_text(request, STATUS_UNAVAILABLE, "%s does not answer",
+			   request->addresses[0]);
 }
 
 /* Numbers of links say nothing to others; who got a message shows where it was received. */
@@ -115,7 +116,8 @@ void client_probe_link_down(struct client *client, link_id link)
 {
 	struct client_request *request;
 	while ((request = find(client, link, 2)) != NULL)
-		client_finish_text(request, STATUS_UNAVAILABLE, "cannot connect to %s", request->addresses[0]);
+		client_finish_text(request, STATUS_UNAVAILABLE, "cannot connect to %s",
+				   request->addresses[0]);
 	while ((request = find(client, link, 1)) != NULL) {
 		map_remove(&client->probes, request->probe_id);
 		send_probe(request);

@@ -12,8 +12,8 @@ int client_request_reading(struct client_request *request, const struct synod_re
 		size = options->size;
 	memcpy(&read, options, size);
 	bool stale = read.consistency == SYNOD_STALE;
-	if ((unsigned)read.consistency > SYNOD_STALE || (unsigned)read.prefer > SYNOD_PREFER_FOLLOWER ||
-	    (!stale && read.max_age_ms != 0))
+	if ((unsigned)read.consistency > SYNOD_STALE ||
+	    (unsigned)read.prefer > SYNOD_PREFER_FOLLOWER || (!stale && read.max_age_ms != 0))
 		return STATUS_BAD_REQUEST;
 	request->timeout_ms = read.timeout_ms;
 	request->reads = stale || read.prefer == SYNOD_PREFER_FOLLOWER;
@@ -43,7 +43,8 @@ uint64_t client_age_us(const struct client_age *sum, uint64_t now_us)
 	return now_us > sum->since_us ? now_us - sum->since_us : 0;
 }
 
-void client_age_tell(const struct client_request *request, uint64_t now_us, struct synod_reply *reply)
+void client_age_tell(const struct client_request *request, uint64_t now_us,
+		     struct synod_reply *reply)
 {
 	const struct client_age *sum = &request->age;
 	if (!request->reads || !request->read.stale || sum->count == 0)

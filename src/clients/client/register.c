@@ -11,9 +11,11 @@ static struct client_registrar *registrar_of(const struct client_request *reques
 	return service != NULL ? &service->registrar : &request->client->registrar;
 }
 
-void client_registrar_init(struct client_registrar *registrar, struct client *client, struct client_group *group)
+void client_registrar_init(struct client_registrar *registrar, struct client *client,
+			   struct client_group *group)
 {
-	*registrar = (struct client_registrar){.client = client, .group = group, .method = METHOD_REGISTER};
+	*registrar = (struct client_registrar){
+		.client = client, .group = group, .method = METHOD_REGISTER};
 	list_init(&registrar->waiters);
 }
 
@@ -29,7 +31,8 @@ void client_registrar_done(struct client_registrar *registrar)
 static void wake_waiters(struct client_registrar *registrar)
 {
 	struct client_request *request;
-	while (registrar->session != NULL && (request = client_first_waiting(&registrar->waiters)) != NULL) {
+	while (registrar->session != NULL &&
+	       (request = client_first_waiting(&registrar->waiters)) != NULL) {
 		uint64_t sequence = client_session_take(registrar->session);
 		if (sequence == 0)
 			return;
@@ -47,7 +50,8 @@ static void registered(void *context, int status, struct slice payload)
 	uint64_t id = 0;
 	registrar->call = NULL;
 	arena_reset(&client->arena);
-	if (status == 0 && (wire_register_reply_decode(payload, &client->arena, &id) != 0 || id == 0))
+	if (status == 0 &&
+	    (wire_register_reply_decode(payload, &client->arena, &id) != 0 || id == 0))
 		status = STATUS_INTERNAL;
 	if (status == 0) {
 		registrar->session = client_session_create(id);
@@ -62,19 +66,24 @@ static void registered(void *context, int status, struct slice payload)
 static void get_session(struct client_registrar *registrar)
 {
 	struct client *client = registrar->client;
-	if (registrar->session != NULL || registrar->call != NULL || list_empty(&registrar->waiters) || client->stopping)
+	if (registrar->session != NULL || registrar->call != NULL ||
+	    list_empty(&registrar->waiters) || client->stopping)
 		return;
 	if (registrar == &client->registrar)
 		client_find_masters(client);
 	registrar->call = caller_start(registrar->group->caller, registrar->method, slice(NULL, 0),
-				       client_background_deadline_us(client), registered, registrar);
+				       client_background_deadline_us(client), registered,
+				       registrar);
 }
 
 bool client_take_sequence(struct client_request *request)
 {
 	struct client_registrar *registrar = registrar_of(request);
 	ASSERT(request->sequence == 0);
-	/* Nobody overtakes those who wait: requests to one key start in the order of their submission. */
+	/*
+	 * Nobody overtakes those who wait: requests to one key start in the order of their
+	 * submission.
+	 */
 	if (registrar->session != NULL && list_empty(&registrar->waiters)) {
 		request->sequence = client_session_take(registrar->session);
 		if (request->sequence != 0) {
@@ -94,7 +103,10 @@ void client_session_lost(struct client_request *request)
 	struct client_registrar *registrar = registrar_of(request);
 	struct client_session *session = request->session;
 	ASSERT(session != NULL);
-	/* Others that are under way keep their numbers, and learn on their own whether the session still helps them. */
+	/*
+	 * Others that are under way keep their numbers, and learn on their own whether the session
+	 * still helps them.
+	 */
 	if (registrar->session == session) {
 		registrar->session = NULL;
 		client_session_unref(session);

@@ -27,7 +27,8 @@ bool synod_value_omitted(struct synod_bytes value)
 	return value.data == value_omitted;
 }
 
-static int decode_result(struct synod_result *out, const struct wire_kv_result *in, struct arena *arena)
+static int decode_result(struct synod_result *out, const struct wire_kv_result *in,
+			 struct arena *arena)
 {
 	out->status = -in->status;
 	out->version = in->version;
@@ -43,15 +44,16 @@ static const char *without_value(uint64_t bytes, struct arena *arena)
 	if (text == NULL)
 		return "the value is not known any more";
 	snprintf(text, 160,
-		 "done; the value of %" PRIu64 " bytes is not known any more: the first answer was lost, and the key has been "
+		 "done; the value of %" PRIu64
+		 " bytes is not known any more: the first answer was lost, and the key has been "
 		 "changed since",
 		 bytes);
 	return text;
 }
 
 /* The reply to a plain operation, or a plain read, is that of its only result. */
-static int decode_single(struct synod_reply *out, const struct wire_kv_result *results, uint32_t count,
-			 struct arena *arena)
+static int decode_single(struct synod_reply *out, const struct wire_kv_result *results,
+			 uint32_t count, struct arena *arena)
 {
 	struct synod_result result;
 	if (count != 1)
@@ -119,7 +121,8 @@ int client_reply_decode_change(struct synod_reply *out, struct slice payload, st
 	return 0;
 }
 
-int client_reply_decode_log_write(struct synod_reply *out, struct slice payload, struct arena *arena)
+int client_reply_decode_log_write(struct synod_reply *out, struct slice payload,
+				  struct arena *arena)
 {
 	struct wire_log_reply reply;
 	int status = wire_log_reply_decode(payload, arena, &reply);
@@ -146,13 +149,15 @@ int client_reply_decode_log_read(struct synod_reply *out, struct slice payload, 
 	if (out->records == NULL)
 		return STATUS_TOO_LARGE;
 	for (uint32_t i = 0; i < entries.nvalues && status == 0; i++) {
-		out->records[i] = (struct synod_record){.key.data = "", .version = entries.from + i};
+		out->records[i] = (struct synod_record){.key.data = "",
+							.version = entries.from + i};
 		status = client_bytes_decode(&out->records[i].value, entries.values[i], arena);
 	}
 	return status;
 }
 
-uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload, struct arena *arena)
+uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload,
+				   struct arena *arena)
 {
 	struct wire_error error;
 	struct synod_bytes message;
@@ -165,7 +170,10 @@ uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct s
 	return error.config;
 }
 
-/* Room for a copy: first measured with data == NULL, then filled. Strings come last and need no alignment. */
+/*
+ * Room for a copy: first measured with data == NULL, then filled. Strings come last and need no
+ * alignment.
+ */
 struct copier {
 	char *data;
 	size_t used;
@@ -188,10 +196,13 @@ static struct synod_bytes copy_bytes(struct copier *copier, struct synod_bytes i
 }
 
 /* `out` is a shallow copy with its own arrays; both passes walk the same way. */
-static void copy_strings(struct copier *copier, const struct synod_reply *in, struct synod_reply *out)
+static void copy_strings(struct copier *copier, const struct synod_reply *in,
+			 struct synod_reply *out)
 {
 	const char *message = in->message != NULL ? in->message : "";
-	out->message = copy_bytes(copier, (struct synod_bytes){.data = message, .len = strlen(message)}).data;
+	out->message = copy_bytes(copier,
+				  (struct synod_bytes){.data = message, .len = strlen(message)})
+			       .data;
 	out->value = copy_bytes(copier, in->value);
 	out->resume = copy_bytes(copier, in->resume);
 	for (size_t i = 0; i < in->nresults; i++) {
@@ -216,7 +227,8 @@ struct synod_reply *client_reply_copy(const struct synod_reply *reply)
 	copy_strings(&measure, reply, &scratch);
 	size_t results_bytes = reply->nresults * sizeof *reply->results;
 	size_t records_bytes = reply->nrecords * sizeof *reply->records;
-	struct synod_reply *copy = malloc(sizeof *copy + results_bytes + records_bytes + measure.used);
+	struct synod_reply *copy = malloc(sizeof *copy + results_bytes + records_bytes +
+					  measure.used);
 	if (copy == NULL)
 		return NULL;
 	*copy = *reply;

@@ -1,7 +1,8 @@
 /*
  * struct synod_reply: from the wire, and copied for those who keep it.
  *
- * A decoded reply lives in the arena, and in the payload; every string in it is followed by a zero byte.
+ * A decoded reply lives in the arena, and in the payload; every string in it is followed by a zero
+ * byte.
  */
 #ifndef SYNOD_CLIENT_REPLY_H
 #define SYNOD_CLIENT_REPLY_H
@@ -16,17 +17,23 @@ int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *
 /* 0 (*out is filled, its status too), STATUS_BAD_REQUEST or STATUS_TOO_LARGE. */
 int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction,
 				struct arena *arena) MUST_CHECK;
-int client_reply_decode_read(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
-int client_reply_decode_master(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
+int client_reply_decode_read(struct synod_reply *out, struct slice payload,
+			     struct arena *arena) MUST_CHECK;
+int client_reply_decode_master(struct synod_reply *out, struct slice payload,
+			       struct arena *arena) MUST_CHECK;
 /* version: the slot; modification: the member's number. */
-int client_reply_decode_change(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
-int client_reply_decode_log_write(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
-int client_reply_decode_log_read(struct synod_reply *out, struct slice payload, struct arena *arena) MUST_CHECK;
+int client_reply_decode_change(struct synod_reply *out, struct slice payload,
+			       struct arena *arena) MUST_CHECK;
+int client_reply_decode_log_write(struct synod_reply *out, struct slice payload,
+				  struct arena *arena) MUST_CHECK;
+int client_reply_decode_log_read(struct synod_reply *out, struct slice payload,
+				 struct arena *arena) MUST_CHECK;
 /*
- * Fills in the message of an encoded Error, or the status's text where there is none. Returns the Error's
- * configuration number.
+ * Fills in the message of an encoded Error, or the status's text where there is none. Returns the
+ * Error's configuration number.
  */
-uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload, struct arena *arena);
+uint64_t client_reply_decode_error(struct synod_reply *out, int status, struct slice payload,
+				   struct arena *arena);
 
 /* A copy in one block, freed with free(); NULL without memory. */
 struct synod_reply *client_reply_copy(const struct synod_reply *reply);

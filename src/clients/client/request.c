@@ -15,8 +15,9 @@
 #define KEYS_MAX (3u * TXN_OPS_MAX)
 
 /*
- * What encoding needs besides the bytes of keys, values and addresses: for a message, and for each element of a list. With that
- * much room beforehand, encoding allocates nothing, and so cannot run out of memory half-way.
+ * What encoding needs besides the bytes of keys, values and addresses: for a message, and for each
+ * element of a list. With that much room beforehand, encoding allocates nothing, and so cannot run
+ * out of memory half-way.
  */
 #define MESSAGE_BYTES_MAX 256u
 #define ELEMENT_BYTES_MAX 192u
@@ -28,8 +29,8 @@ static struct slice slice_of(struct synod_bytes bytes)
 }
 
 /* A request with room for its body and slots behind it, and `extra` bytes behind these. */
-static int make(struct client_request **out, enum client_kind kind, struct slice body, const uint16_t *slots,
-		uint32_t nslots, size_t extra)
+static int make(struct client_request **out, enum client_kind kind, struct slice body,
+		const uint16_t *slots, uint32_t nslots, size_t extra)
 {
 	if (body.len > BODY_BYTES_MAX)
 		return STATUS_TOO_LARGE;
@@ -80,13 +81,16 @@ static int read_op(const struct synod_op *op, struct wire_kv_op *out)
 		.delta = op->delta,
 	};
 	/* Sizes are checked before anything is allocated for them. */
-	if (op->key.len > BODY_BYTES_MAX || op->value.len > BODY_BYTES_MAX || op->expect.len > BODY_BYTES_MAX)
+	if (op->key.len > BODY_BYTES_MAX || op->value.len > BODY_BYTES_MAX ||
+	    op->expect.len > BODY_BYTES_MAX)
 		return STATUS_TOO_LARGE;
 	return 0;
 }
 
-_Static_assert((int)SYNOD_OP_GET == WIRE_KV_GET && (int)SYNOD_OP_INCR == WIRE_KV_INCR, "same numbers");
-_Static_assert((int)SYNOD_EXISTS_FLAG == WIRE_KV_EXISTS && (int)SYNOD_GREATER == WIRE_KV_GREATER, "same numbers");
+_Static_assert((int)SYNOD_OP_GET == WIRE_KV_GET && (int)SYNOD_OP_INCR == WIRE_KV_INCR,
+	       "same numbers");
+_Static_assert((int)SYNOD_EXISTS_FLAG == WIRE_KV_EXISTS && (int)SYNOD_GREATER == WIRE_KV_GREATER,
+	       "same numbers");
 
 int client_request_op(struct client_request **out, const struct synod_op *op)
 {
@@ -96,7 +100,8 @@ int client_request_op(struct client_request **out, const struct synod_op *op)
 		return status;
 	uint16_t slot = (uint16_t)hashslot_of_key(wire.key);
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX + op->key.len + op->value.len + op->expect.len))
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX + op->key.len +
+					       op->value.len + op->expect.len))
 		return STATUS_NO_MEMORY;
 	if (op->kind == SYNOD_OP_GET) {
 		wire_kv_query_encode(&(struct wire_kv_query){.nkeys = 1, .keys = &wire.key}, &body);
@@ -115,7 +120,8 @@ struct txn_parts {
 	size_t bytes; /* of keys and values: an early bound */
 };
 
-static int add_ops(struct txn_parts *parts, struct wire_kv_op *out, const struct synod_op *ops, size_t count)
+static int add_ops(struct txn_parts *parts, struct wire_kv_op *out, const struct synod_op *ops,
+		   size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		int status = read_op(&ops[i], &out[i]);
@@ -130,7 +136,8 @@ static int add_ops(struct txn_parts *parts, struct wire_kv_op *out, const struct
 static int add_compares(struct txn_parts *parts, const struct synod_compare *when, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if ((unsigned)when[i].target > SYNOD_EXISTS_FLAG || (unsigned)when[i].relation > SYNOD_GREATER)
+		if ((unsigned)when[i].target > SYNOD_EXISTS_FLAG ||
+		    (unsigned)when[i].relation > SYNOD_GREATER)
 			return STATUS_BAD_REQUEST;
 		parts->when[i] = (struct wire_kv_compare){
 			.target = (enum wire_kv_target)when[i].target,
@@ -145,7 +152,8 @@ static int add_compares(struct txn_parts *parts, const struct synod_compare *whe
 	return parts->bytes <= BODY_BYTES_MAX ? 0 : STATUS_TOO_LARGE;
 }
 
-static int make_txn(struct client_request **out, const struct synod_txn *txn, struct txn_parts *parts)
+static int make_txn(struct client_request **out, const struct synod_txn *txn,
+		    struct txn_parts *parts)
 {
 	int status = add_compares(parts, txn->when, txn->nwhen);
 	if (status == 0)
@@ -155,7 +163,8 @@ static int make_txn(struct client_request **out, const struct synod_txn *txn, st
 	if (status != 0)
 		return status;
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX * parts->nslots + parts->bytes))
+	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX * parts->nslots +
+					       parts->bytes))
 		return STATUS_NO_MEMORY;
 	struct wire_kv_command command = {
 		.nthen = (uint32_t)txn->nthen,
@@ -203,7 +212,8 @@ int client_request_view(struct client_request **out, bool history, bool servers)
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
-	wire_view_query_encode(&(struct wire_view_query){.history = history, .servers = servers}, &body);
+	wire_view_query_encode(&(struct wire_view_query){.history = history, .servers = servers},
+			       &body);
 	return make_take(out, CLIENT_VIEW_READ, &body, NULL, 0);
 }
 
@@ -212,7 +222,8 @@ int client_request_view_reset(struct client_request **out, uint64_t number)
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
-	wire_view_command_encode(&(struct wire_view_command){.op = WIRE_VIEW_RESET, .number = number}, &body);
+	wire_view_command_encode(
+		&(struct wire_view_command){.op = WIRE_VIEW_RESET, .number = number}, &body);
 	return make_take(out, CLIENT_VIEW_WRITE, &body, NULL, 0);
 }
 
@@ -220,7 +231,8 @@ int client_request_scan(struct client_request **out, const struct synod_scan *sc
 {
 	if (scan->start.len > BODY_BYTES_MAX / 4 || scan->end.len > BODY_BYTES_MAX / 4)
 		return STATUS_TOO_LARGE;
-	int status = make(out, CLIENT_SCAN, slice(NULL, 0), NULL, 0, scan->start.len + scan->end.len);
+	int status = make(out, CLIENT_SCAN, slice(NULL, 0), NULL, 0,
+			  scan->start.len + scan->end.len);
 	if (status != 0)
 		return status;
 	struct client_request *request = *out;
@@ -272,7 +284,8 @@ static int read_group(const struct synod_group *group, struct wire_group *out)
 	return 0;
 }
 
-int client_request_join(struct client_request **out, const struct synod_group *groups, size_t ngroups)
+int client_request_join(struct client_request **out, const struct synod_group *groups,
+			size_t ngroups)
 {
 	if (ngroups == 0 || ngroups > GROUPS_MAX)
 		return STATUS_BAD_REQUEST;
@@ -311,7 +324,8 @@ int client_request_leave(struct client_request **out, const uint64_t *gids, size
 
 int client_request_move(struct client_request **out, uint32_t shard, uint64_t gid)
 {
-	return make_master(out, &(struct wire_master_command){.op = WIRE_MASTER_MOVE, .shard = shard, .gid = gid});
+	return make_master(out, &(struct wire_master_command){
+					.op = WIRE_MASTER_MOVE, .shard = shard, .gid = gid});
 }
 
 int client_request_rebalance(struct client_request **out)
@@ -384,8 +398,8 @@ int client_request_trace(struct client_request **out, const char *address, uint6
 			       : make_take(out, CLIENT_TRACE, &body, NULL, 0);
 }
 
-int client_request_transfer(struct client_request **out, const char *const *members, size_t nmembers,
-			    uint32_t replica)
+int client_request_transfer(struct client_request **out, const char *const *members,
+			    size_t nmembers, uint32_t replica)
 {
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
@@ -404,7 +418,9 @@ int client_request_force(struct client_request **out, const char *address, uint3
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
-	wire_force_encode(&(struct wire_force){.confirmed = generation != 0, .generation = generation}, &body);
+	wire_force_encode(
+		&(struct wire_force){.confirmed = generation != 0, .generation = generation},
+		&body);
 	return make_addressed(out, CLIENT_FORCE, &body, &address, 1);
 }
 
@@ -412,26 +428,31 @@ int client_request_change(struct client_request **out, const char *const *member
 			  const struct synod_member_change *change)
 {
 	struct buffer body = {0};
-	const char *name = change->name != NULL ? change->name : "", *address = change->address != NULL ? change->address : "";
-	if (change->op < SYNOD_MEMBER_ADD || change->op > SYNOD_MEMBER_PROMOTE || strlen(name) > NAME_BYTES_MAX ||
-	    strlen(address) > ADDRESS_BYTES_MAX)
+	const char *name = change->name != NULL ? change->name : "",
+		   *address = change->address != NULL ? change->address : "";
+	if (change->op < SYNOD_MEMBER_ADD || change->op > SYNOD_MEMBER_PROMOTE ||
+	    strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
 		return STATUS_BAD_REQUEST;
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + strlen(name) + strlen(address)))
 		return STATUS_NO_MEMORY;
-	wire_change_members_encode(&(struct wire_change_members){.op = (enum wire_change_op)change->op,
-								 .name = slice_string(name),
-								 .address = slice_string(address),
-								 .number = change->number,
-								 .base = change->base},
-				   &body);
+	wire_change_members_encode(
+		&(struct wire_change_members){.op = (enum wire_change_op)change->op,
+					      .name = slice_string(name),
+					      .address = slice_string(address),
+					      .number = change->number,
+					      .base = change->base},
+		&body);
 	return make_addressed(out, CLIENT_CHANGE, &body, members, nmembers);
 }
 
-_Static_assert((int)SYNOD_MEMBER_ADD == WIRE_CHANGE_ADD && (int)SYNOD_MEMBER_PROMOTE == WIRE_CHANGE_PROMOTE, "same numbers");
+_Static_assert((int)SYNOD_MEMBER_ADD == WIRE_CHANGE_ADD &&
+		       (int)SYNOD_MEMBER_PROMOTE == WIRE_CHANGE_PROMOTE,
+	       "same numbers");
 
 /* ---- paxosd ---- */
 
-int client_request_log_append(struct client_request **out, const struct synod_bytes *values, size_t count, uint64_t at)
+int client_request_log_append(struct client_request **out, const struct synod_bytes *values,
+			      size_t count, uint64_t at)
 {
 	if (count == 0)
 		return STATUS_BAD_REQUEST;
@@ -448,7 +469,9 @@ int client_request_log_append(struct client_request **out, const struct synod_by
 	struct buffer body = {0};
 	if (!buffer_try_reserve(&body, bytes))
 		return STATUS_NO_MEMORY;
-	wire_log_command_encode(&(struct wire_log_command){.nvalues = (uint32_t)count, .values = slices, .at = at}, &body);
+	wire_log_command_encode(
+		&(struct wire_log_command){.nvalues = (uint32_t)count, .values = slices, .at = at},
+		&body);
 	return make_take(out, CLIENT_LOG_WRITE, &body, NULL, 0);
 }
 
@@ -475,7 +498,8 @@ int client_request_log_read(struct client_request **out, bool tail, uint64_t fro
 	return status;
 }
 
-static int make_peer(struct client_request **out, const char *address, uint16_t method, struct buffer *body)
+static int make_peer(struct client_request **out, const char *address, uint16_t method,
+		     struct buffer *body)
 {
 	int status = address != NULL ? make_addressed(out, CLIENT_PEER, body, &address, 1)
 				     : make_take(out, CLIENT_PEER, body, NULL, 0);
@@ -493,14 +517,15 @@ int client_request_log_slot(struct client_request **out, const char *address, ui
 	return make_peer(out, address, METHOD_LOG_SLOT, &body);
 }
 
-int client_request_agreement(struct client_request **out, const char *address, uint16_t method, uint64_t seq,
-			     struct synod_bytes value)
+int client_request_agreement(struct client_request **out, const char *address, uint16_t method,
+			     uint64_t seq, struct synod_bytes value)
 {
 	struct buffer body = {0};
 	if (value.len > BODY_BYTES_MAX)
 		return STATUS_TOO_LARGE;
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + value.len))
 		return STATUS_NO_MEMORY;
-	wire_agreement_request_encode(&(struct wire_agreement_request){.seq = seq, .value = slice_of(value)}, &body);
+	wire_agreement_request_encode(
+		&(struct wire_agreement_request){.seq = seq, .value = slice_of(value)}, &body);
 	return make_peer(out, address, method, &body);
 }

@@ -4,7 +4,7 @@
  *                  ┌───────────── WRONG_GROUP, SESSION_EXPIRED ◄──────┐
  *   start ──► step ┴─► configuration? ─► sequence? ─► caller or scan ─┴─► finish
  *                        │ waits           │ waits        │
- *                        └────────┬────────┘              └ recalled when the configuration moves its shard
+ *                        └────────┬────────┘              └ recalled when its shard moves
  *                             deadline ──► finish
  */
 #include <inttypes.h>
@@ -40,7 +40,8 @@ static void end_transfer(struct client_request *request)
 		client_group_retire(request->client, request->group);
 }
 
-void client_finish_reply(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+void client_finish_reply(struct client_request *request, const struct synod_reply *reply,
+			 struct slice payload)
 {
 	struct client *client = request->client;
 	client_stop_waiting(request);
@@ -52,7 +53,10 @@ void client_finish_reply(struct client_request *request, const struct synod_repl
 	list_remove(&request->link);
 	client->nrequests--;
 	request->done(request, reply, payload);
-	/* Only now: the reply lives in the scan, or in the arena, which a write that takes the freed place may reuse. */
+	/*
+	 * Only now: the reply lives in the scan, or in the arena, which a write that takes the
+	 * freed place may reuse.
+	 */
 	client_scan_free(request);
 	client_session_settled(request);
 	client_request_free(request);
@@ -67,23 +71,16 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_PB_WRITE:
 		return client_reply_decode_command(reply, payload, request->transaction, arena);
 	case CLIENT_READ:
-	case CLIENT_PB_READ:
-		return client_reply_decode_read(reply, payload, arena);
-	case CLIENT_MASTER_WRITE:
-		return client_reply_decode_master(reply, payload, arena);
+	case CLIENT_PB_READ: return client_reply_decode_read(reply, payload, arena);
+	case CLIENT_MASTER_WRITE: return client_reply_decode_master(reply, payload, arena);
 	case CLIENT_MASTER_READ:
 		reply->value = (struct synod_bytes){.data = request->client->asked,
 						    .len = strlen(request->client->asked)};
 		break;
-	case CLIENT_STATUS:
-		client_probe_measure(request, reply);
-		break;
-	case CLIENT_LOG_WRITE:
-		return client_reply_decode_log_write(reply, payload, arena);
-	case CLIENT_LOG_READ:
-		return client_reply_decode_log_read(reply, payload, arena);
-	case CLIENT_CHANGE:
-		return client_reply_decode_change(reply, payload, arena);
+	case CLIENT_STATUS: client_probe_measure(request, reply); break;
+	case CLIENT_LOG_WRITE: return client_reply_decode_log_write(reply, payload, arena);
+	case CLIENT_LOG_READ: return client_reply_decode_log_read(reply, payload, arena);
+	case CLIENT_CHANGE: return client_reply_decode_change(reply, payload, arena);
 	case CLIENT_MEMBERS:
 	case CLIENT_FORCE:
 	case CLIENT_PEER:
@@ -91,8 +88,7 @@ static int decode(struct client_request *request, struct slice payload, struct s
 	case CLIENT_TRANSFER:
 	case CLIENT_SCAN:
 	case CLIENT_VIEW_READ:
-	case CLIENT_VIEW_WRITE:
-		break;
+	case CLIENT_VIEW_WRITE: break;
 	}
 	return 0;
 }
@@ -105,14 +101,16 @@ static int public_status(const struct client_request *request, int status)
 	case STATUS_SEQUENCE_REUSED:
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
 	case STATUS_UNKNOWN:
-		return client_request_writes(request) || request->kind == CLIENT_TRANSFER || request->kind == CLIENT_CHANGE ||
+		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ||
+				       request->kind == CLIENT_CHANGE ||
 				       request->kind == CLIENT_FORCE ||
 				       request->kind == CLIENT_VIEW_WRITE ||
-				       (request->kind == CLIENT_PEER && (request->method == METHOD_AGREEMENT_START ||
-									 request->method == METHOD_AGREEMENT_DONE)) ? status
-											  : STATUS_UNAVAILABLE;
-	case STATUS_CANCELLED:
-		return STATUS_CLOSED;
+				       (request->kind == CLIENT_PEER &&
+					(request->method == METHOD_AGREEMENT_START ||
+					 request->method == METHOD_AGREEMENT_DONE))
+			       ? status
+			       : STATUS_UNAVAILABLE;
+	case STATUS_CANCELLED: return STATUS_CLOSED;
 	default:
 		/* Refusals to which the caller (call/caller.h) found no way round. */
 		return status_class(status) == STATUS_CLASS_RETRY ? STATUS_UNAVAILABLE : status;
@@ -127,7 +125,9 @@ void client_finish(struct client_request *request, int status, struct slice payl
 	if (status == 0) {
 		bool good = decode(request, payload, &reply) == 0;
 		if (!good && client->arena.failed) {
-			client_finish_text(request, client_request_writes(request) ? STATUS_UNKNOWN : STATUS_NO_MEMORY,
+			client_finish_text(request,
+					   client_request_writes(request) ? STATUS_UNKNOWN
+									  : STATUS_NO_MEMORY,
 					   "no memory for the server's answer");
 			return;
 		}
@@ -161,15 +161,18 @@ void client_finish_text(struct client_request *request, int status, const char *
 static void time_out(struct client_request *request)
 {
 	struct client *client = request->client;
-	int status = client_request_writes(request) && request->may_be_executed ? STATUS_UNKNOWN
-										: STATUS_UNAVAILABLE;
+	int status = client_request_writes(request) && request->may_be_executed
+			     ? STATUS_UNKNOWN
+			     : STATUS_UNAVAILABLE;
 	uint64_t waited_ms = (request->deadline_us - request->started_us) / 1000;
 	struct shard_config *config = client_config(client);
 	const struct client_service *service = client_service_of(request);
 	if (request->expired > 1)
 		client_finish_text(request, status,
-				   "%u new sessions were refused within %" PRIu64 " ms, the last with \"%s\": is there "
-				   "room for all clients (sessions_max), and do all servers belong to one cluster?",
+				   "%u new sessions were refused within %" PRIu64
+				   " ms, the last with \"%s\": is there "
+				   "room for all clients (sessions_max), and do all servers belong "
+				   "to one cluster?",
 				   request->expired, waited_ms,
 				   request->expired_why != NULL ? request->expired_why : "");
 	else if (request->starved)
@@ -177,28 +180,33 @@ static void time_out(struct client_request *request)
 				   "no memory to send the request for %" PRIu64 " ms", waited_ms);
 	else if (service != NULL)
 		client_finish_text(request, status,
-				   service->known ? "no %s answered within %" PRIu64 " ms (asked %s)"
-						  : "there is no %s to ask (waited %" PRIu64 " ms%s)",
+				   service->known
+					   ? "no %s answered within %" PRIu64 " ms (asked %s)"
+					   : "there is no %s to ask (waited %" PRIu64 " ms%s)",
 				   service->what, waited_ms, service->asked);
 	else if (!client_masters_known(client))
-		client_finish_text(request, status,
-				   "no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
-				   "cluster runs and that --endpoints or cluster.conf name its nodes",
-				   waited_ms, client->asked);
+		client_finish_text(
+			request, status,
+			"no endpoint answered within %" PRIu64 " ms (asked %s): check that the "
+			"cluster runs and that --endpoints or cluster.conf name its nodes",
+			waited_ms, client->asked);
 	else if (request->wait == WAIT_SESSION && client->registrar.session != NULL)
-		client_finish_text(request, status, "too many writes were under way for %" PRIu64 " ms",
-				   waited_ms);
+		client_finish_text(request, status,
+				   "too many writes were under way for %" PRIu64 " ms", waited_ms);
 	else if (config == NULL || request->wait == WAIT_SESSION)
-		client_finish_text(request, status, "no shard master answered within %" PRIu64 " ms (asked %s)",
+		client_finish_text(request, status,
+				   "no shard master answered within %" PRIu64 " ms (asked %s)",
 				   waited_ms, client->asked);
 	else if (config->ngroups == 0)
 		client_finish_text(request, status,
-				   "the cluster has no groups yet (configuration %" PRIu64 "): add one with "
+				   "the cluster has no groups yet (configuration %" PRIu64
+				   "): add one with "
 				   "kvctl join GID HOST:PORT,…",
 				   config->number);
 	else
 		client_finish_text(request, status,
-				   "the group that configuration %" PRIu64 " names did not take the key's "
+				   "the group that configuration %" PRIu64
+				   " names did not take the key's "
 				   "shard over within %" PRIu64 " ms: see kvctl status",
 				   config->number, waited_ms);
 }
@@ -223,7 +231,8 @@ void client_route_pause(struct client_request *request)
 	request->rounds++;
 	uint64_t at_us = node_now_us(node) + pause_us / 2 + node_random(node) % (pause_us / 2 + 1);
 	request->wait = WAIT_PAUSE;
-	node_timer_at(node, &request->timer, at_us < request->deadline_us ? at_us : request->deadline_us);
+	node_timer_at(node, &request->timer,
+		      at_us < request->deadline_us ? at_us : request->deadline_us);
 }
 
 /* ---- the way ---- */
@@ -235,7 +244,8 @@ static void starve(struct client_request *request)
 	client_route_pause(request);
 }
 
-static void call(struct client_request *request, struct client_group *group, uint16_t method, struct slice payload)
+static void call(struct client_request *request, struct client_group *group, uint16_t method,
+		 struct slice payload)
 {
 	struct tracer *tracer = &request->client->node.tracer;
 	uint64_t outer = tracer->current;
@@ -243,12 +253,16 @@ static void call(struct client_request *request, struct client_group *group, uin
 	request->group = group;
 	tracer->current = request->trace;
 	if (request->reads)
-		request->call = (payload.len <= SMALL_BYTES_MAX ? caller_start_read : caller_try_start_read)(
-			group->caller, method, payload, request->deadline_us, &request->read, called, request);
+		request->call = (payload.len <= SMALL_BYTES_MAX ? caller_start_read
+								: caller_try_start_read)(
+			group->caller, method, payload, request->deadline_us, &request->read,
+			called, request);
 	else if (payload.len <= SMALL_BYTES_MAX)
-		request->call = caller_start(group->caller, method, payload, request->deadline_us, called, request);
+		request->call = caller_start(group->caller, method, payload, request->deadline_us,
+					     called, request);
 	else
-		request->call = caller_try_start(group->caller, method, payload, request->deadline_us, called, request);
+		request->call = caller_try_start(group->caller, method, payload,
+						 request->deadline_us, called, request);
 	tracer->current = outer;
 	if (request->call == NULL)
 		starve(request);
@@ -276,7 +290,9 @@ void client_route_command(struct client_request *request, struct client_group *g
 		return;
 	}
 	wire_command_encode(&command, &payload);
-	call(request, group, request->kind == CLIENT_LOG_WRITE ? METHOD_LOG_COMMAND : METHOD_COMMAND, buffer_slice(&payload));
+	call(request, group,
+	     request->kind == CLIENT_LOG_WRITE ? METHOD_LOG_COMMAND : METHOD_COMMAND,
+	     buffer_slice(&payload));
 	buffer_free(&payload);
 }
 
@@ -304,11 +320,12 @@ static struct client_group *find_group(struct client_request *request)
 			node_timer_after(&client->node, &request->timer, 0);
 			return NULL;
 		}
-		client_finish_text(request, STATUS_CROSS_GROUP,
-				   "the keys belong to different groups, and transactions across "
-				   "groups are not supported yet: a common hash tag, as in user:{42}:name and "
-				   "user:{42}:mail, "
-				   "keeps keys together");
+		client_finish_text(
+			request, STATUS_CROSS_GROUP,
+			"the keys belong to different groups, and transactions across "
+			"groups are not supported yet: a common hash tag, as in user:{42}:name and "
+			"user:{42}:mail, "
+			"keeps keys together");
 		return NULL;
 	}
 	return group;
@@ -361,8 +378,8 @@ void client_route_start(struct client_request *request)
 	if (client_request_probes(request)) {
 		client_probe_start(request);
 	} else if (request->naddresses > 0) {
-		struct client_group *group = client_group_create(request->client, 0, request->addresses,
-								 request->naddresses);
+		struct client_group *group = client_group_create(
+			request->client, 0, request->addresses, request->naddresses);
 		call(request, group, method_of(request), request->body);
 	} else {
 		client_route_step(request);
@@ -375,7 +392,8 @@ static void wrong_group(struct client_request *request, struct slice payload)
 	struct client *client = request->client;
 	struct synod_reply reply = {0};
 	arena_reset(&client->arena);
-	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload, &client->arena);
+	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload,
+						    &client->arena);
 	if (number > client_config(client)->number) {
 		request->config_wanted = number;
 		client_wait_config(request);
@@ -386,9 +404,9 @@ static void wrong_group(struct client_request *request, struct slice payload)
 }
 
 /*
- * The server no longer knows our session, or somebody else has used it. Once in a while that is as it should be, and
- * a new one helps at once; if it happens again there is something that a flood of registrations would only make
- * worse.
+ * The server no longer knows our session, or somebody else has used it. Once in a while that is as
+ * it should be, and a new one helps at once; if it happens again there is something that a flood of
+ * registrations would only make worse.
  */
 static void session_expired(struct client_request *request, int status, struct slice payload)
 {
@@ -409,23 +427,22 @@ static void session_expired(struct client_request *request, int status, struct s
 }
 
 /*
- * Refusals that speak of the way or of the moment say nothing of an earlier attempt; those that speak of the data
- * are final.
+ * Refusals that speak of the way or of the moment say nothing of an earlier attempt; those that
+ * speak of the data are final.
  */
 static bool settles(int status)
 {
 	switch (status) {
 	case STATUS_UNAVAILABLE:
-	case STATUS_TOO_LARGE: /* by the settings of the leader that was asked last; an earlier one may have had others */
+	/* By the settings of the leader that was asked last; an earlier one may have had others. */
+	case STATUS_TOO_LARGE:
 	case STATUS_NO_SPACE:
 	case STATUS_DENIED:
 	case STATUS_UNKNOWN_METHOD:
 	case STATUS_WRONG_CLUSTER:
 	case STATUS_WRONG_VERSION:
-	case STATUS_WRONG_NODE:
-		return false;
-	default:
-		return true;
+	case STATUS_WRONG_NODE: return false;
+	default: return true;
 	}
 }
 
@@ -435,7 +452,8 @@ static void called(void *context, int status, struct slice payload)
 	if (client_request_writes(request))
 		request->may_be_executed |= caller_may_be_executed(request->call);
 	if (request->reads && status == 0)
-		client_age_add(&request->age, caller_answer_age(request->call), node_clock_us(&request->client->node));
+		client_age_add(&request->age, caller_answer_age(request->call),
+			       node_clock_us(&request->client->node));
 	request->call = NULL;
 	if (request->client->stopping || status == 0)
 		client_finish(request, status, payload);

@@ -1,13 +1,15 @@
 /*
  * Scans: a range of keys in key order, over all groups.
  *
- * Keys are spread over the groups by hash, so every group that serves a shard is asked for its part of the
- * range, page by page, and the pages are merged. A key is passed on only while every group that may still have
- * smaller ones has a page at hand. All pages of a round are of one configuration: a group that has another one
- * answers WRONG_GROUP, and the scan goes on behind the last key it has collected, under a newer one. So a scan
- * misses and repeats no key that stays; it is no snapshot: a write during the scan may or may not be seen.
+ * Keys are spread over the groups by hash, so every group that serves a shard is asked for its part
+ * of the range, page by page, and the pages are merged. A key is passed on only while every group
+ * that may still have smaller ones has a page at hand. All pages of a round are of one
+ * configuration: a group that has another one answers WRONG_GROUP, and the scan goes on behind the
+ * last key it has collected, under a newer one. So a scan misses and repeats no key that stays; it
+ * is no snapshot: a write during the scan may or may not be seen.
  *
- * A reverse scan is the same from the end of the range: keys descend, and it goes on before the last key collected.
+ * A reverse scan is the same from the end of the range: keys descend, and it goes on before the
+ * last key collected.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -84,13 +86,14 @@ void client_scan_free(struct client_request *request)
 }
 
 /*
- * Where to go on, in `storage` if it has to be made: the smallest key behind the last one collected, to start with; of a reverse
- * scan that key itself, to end before.
+ * Where to go on, in `storage` if it has to be made: the smallest key behind the last one
+ * collected, to start with; of a reverse scan that key itself, to end before.
  */
 static struct slice resume_key(const struct client_request *request, struct buffer *storage)
 {
 	const struct client_scan *scan = request->scanning;
-	const struct synod_bytes *whole = request->scan.reverse ? &request->scan.end : &request->scan.start;
+	const struct synod_bytes *whole = request->scan.reverse ? &request->scan.end
+								: &request->scan.start;
 	if (scan->nrecords == 0)
 		return slice(whole->data, whole->len);
 	const struct collected *last = &scan->records[scan->nrecords - 1];
@@ -105,15 +108,22 @@ static void fetch_page(struct cursor *cursor, struct slice resume)
 	struct client_request *request = cursor->request;
 	bool reverse = request->scan.reverse;
 	const struct client_scan *scan = request->scanning;
-	/* Each group is likely to hold its share; what is missing then is fetched with another page. */
+	/*
+	 * Each group is likely to hold its share; what is missing then is fetched with another
+	 * page.
+	 */
 	uint32_t missing = request->scan.limit - scan->nrecords;
 	uint32_t share = scan->ncursors == 1 ? missing : 2 * missing / scan->ncursors + 16;
 	struct wire_kv_query query = {
 		.has_scan = true,
 		.scan =
 			{
-				.start = reverse ? slice(request->scan.start.data, request->scan.start.len) : resume,
-				.end = reverse ? resume : slice(request->scan.end.data, request->scan.end.len),
+				.start = reverse ? slice(request->scan.start.data,
+							 request->scan.start.len)
+						 : resume,
+				.end = reverse ? resume
+					       : slice(request->scan.end.data,
+						       request->scan.end.len),
 				.limit = request->scan.count_only ? 0
 					 : share < missing        ? share
 								  : missing,
@@ -126,11 +136,13 @@ static void fetch_page(struct cursor *cursor, struct slice resume)
 	struct buffer payload = {0};
 	wire_kv_query_encode(&query, &payload);
 	if (request->reads)
-		cursor->call = caller_start_read(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
-						 request->deadline_us, &request->read, page_done, cursor);
+		cursor->call = caller_start_read(cursor->group->caller, METHOD_QUERY,
+						 buffer_slice(&payload), request->deadline_us,
+						 &request->read, page_done, cursor);
 	else
-		cursor->call = caller_start(cursor->group->caller, METHOD_QUERY, buffer_slice(&payload),
-					    request->deadline_us, page_done, cursor);
+		cursor->call = caller_start(cursor->group->caller, METHOD_QUERY,
+					    buffer_slice(&payload), request->deadline_us, page_done,
+					    cursor);
 	buffer_free(&payload);
 }
 
@@ -177,19 +189,24 @@ void client_scan_step(struct client_request *request)
 	buffer_free(&storage);
 }
 
-/* Room for one more record; false: no memory. What a scan collects may be more than is kept in reserve. */
+/*
+ * Room for one more record; false: no memory. What a scan collects may be more than is kept in
+ * reserve.
+ */
 static bool make_room(struct client_scan *scan, size_t len)
 {
 	if ((scan->nrecords & (scan->nrecords - 1)) == 0) {
 		size_t capacity = scan->nrecords == 0 ? 1 : 2 * (size_t)scan->nrecords;
-		struct collected *records = alloc_try_resize(scan->records, capacity * sizeof *records);
+		struct collected *records = alloc_try_resize(scan->records,
+							     capacity * sizeof *records);
 		if (records == NULL)
 			return false;
 		scan->records = records;
 	}
 	if (len <= scan->data.capacity - scan->data.len)
 		return true;
-	return buffer_try_reserve(&scan->data, len > scan->data.capacity ? len : scan->data.capacity);
+	return buffer_try_reserve(&scan->data,
+				  len > scan->data.capacity ? len : scan->data.capacity);
 }
 
 /* False: no memory. */
@@ -215,13 +232,17 @@ static bool collect(struct client_scan *scan, const struct wire_kv_record *recor
 
 static void finish(struct client_request *request, bool more)
 {
-	uint64_t now_us = node_clock_us(&request->client->node), age_us = client_age_us(&request->age, now_us);
+	uint64_t now_us = node_clock_us(&request->client->node),
+		 age_us = client_age_us(&request->age, now_us);
 	uint64_t age_us_max = request->read.age_us_max;
 	if (request->reads && age_us_max != 0 && age_us > age_us_max) {
-		/* Its pages were young enough when they came, and the first had to wait for the others. */
+		/*
+		 * Its pages were young enough when they came, and the first had to wait for the
+		 * others.
+		 */
 		client_finish_text(request, STATUS_UNAVAILABLE,
-				   "the scan took longer than what it returns may be old (%" PRIu64 " ms, of %" PRIu64
-				   " ms): ask for fewer records at a time",
+				   "the scan took longer than what it returns may be old (%" PRIu64
+				   " ms, of %" PRIu64 " ms): ask for fewer records at a time",
 				   age_us / 1000, age_us_max / 1000);
 		return;
 	}
@@ -249,7 +270,8 @@ static void finish(struct client_request *request, bool more)
 	if (more) {
 		struct slice resume = resume_key(request, &storage);
 		buffer_add_u8(&storage, 0);
-		reply.resume = (struct synod_bytes){.data = (const char *)storage.data, .len = resume.len};
+		reply.resume = (struct synod_bytes){.data = (const char *)storage.data,
+						    .len = resume.len};
 	}
 	client_age_tell(request, now_us, &reply);
 	if (scan->ncursors > 1)
@@ -279,8 +301,9 @@ static struct cursor *first_cursor(struct client_scan *scan)
 		if (exhausted(cursor))
 			continue;
 		ASSERT(cursor->position < cursor->reply.nrecords);
-		if (best == NULL || scan_order(cursor->request, cursor->reply.records[cursor->position].key,
-					       best->reply.records[best->position].key) < 0)
+		if (best == NULL ||
+		    scan_order(cursor->request, cursor->reply.records[cursor->position].key,
+			       best->reply.records[best->position].key) < 0)
 			best = cursor;
 	}
 	return best;
@@ -292,7 +315,8 @@ static bool fetch_missing(struct client_scan *scan)
 	bool missing = false;
 	for (uint32_t i = 0; i < scan->ncursors; i++) {
 		struct cursor *cursor = &scan->cursors[i];
-		if (cursor->call == NULL && cursor->position == cursor->reply.nrecords && cursor->more)
+		if (cursor->call == NULL && cursor->position == cursor->reply.nrecords &&
+		    cursor->more)
 			fetch_page(cursor, cursor->reply.resume);
 		missing |= cursor->call != NULL;
 	}
@@ -317,21 +341,28 @@ static void go_on(struct client_request *request)
 		if (cursor == NULL)
 			break;
 		if (!collect(scan, &cursor->reply.records[cursor->position++])) {
-			client_finish_text(request, STATUS_NO_MEMORY, "no memory for the records of a scan");
+			client_finish_text(request, STATUS_NO_MEMORY,
+					   "no memory for the records of a scan");
 			return;
 		}
 	}
 	finish(request, anything_left(scan));
 }
 
-/* Does what a page promises to be more lie behind its last key? That of a reverse scan ends before it. */
+/*
+ * Does what a page promises to be more lie behind its last key? That of a reverse scan ends before
+ * it.
+ */
 static bool moves_on(const struct client_request *request, struct slice last, struct slice resume)
 {
 	int order = slice_compare(last, resume);
 	return request->scan.reverse ? order >= 0 && resume.len > 0 : order < 0;
 }
 
-/* Takes a page. Its keys are in the scan's order, and a page that promises more moves on: a scan ends. */
+/*
+ * Takes a page. Its keys are in the scan's order, and a page that promises more moves on: a scan
+ * ends.
+ */
 static int take_page(struct cursor *cursor, struct slice payload)
 {
 	struct bytes *page = bytes_try_copy(payload);
@@ -345,7 +376,8 @@ static int take_page(struct cursor *cursor, struct slice payload)
 	if (status != 0)
 		return cursor->arena.failed ? STATUS_NO_MEMORY : status;
 	for (uint32_t i = 1; i < reply.nrecords; i++)
-		if (scan_order(cursor->request, reply.records[i - 1].key, reply.records[i].key) >= 0)
+		if (scan_order(cursor->request, reply.records[i - 1].key, reply.records[i].key) >=
+		    0)
 			return STATUS_BAD_REQUEST;
 	if (reply.more && reply.nrecords > 0 &&
 	    !moves_on(cursor->request, reply.records[reply.nrecords - 1].key, reply.resume))
@@ -361,7 +393,8 @@ static void wrong_group(struct client_request *request, struct slice payload)
 	struct client *client = request->client;
 	struct synod_reply reply = {0};
 	arena_reset(&client->arena);
-	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload, &client->arena);
+	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload,
+						    &client->arena);
 	client_scan_recall(request);
 	if (number > client_config(client)->number) {
 		request->config_wanted = number;
@@ -377,7 +410,8 @@ static void page_done(void *context, int status, struct slice payload)
 	struct cursor *cursor = context;
 	struct client_request *request = cursor->request;
 	if (request->reads && status == 0)
-		client_age_add(&request->age, caller_answer_age(cursor->call), node_clock_us(&request->client->node));
+		client_age_add(&request->age, caller_answer_age(cursor->call),
+			       node_clock_us(&request->client->node));
 	cursor->call = NULL;
 	if (status == STATUS_WRONG_GROUP) {
 		wrong_group(request, payload);
@@ -389,8 +423,8 @@ static void page_done(void *context, int status, struct slice payload)
 		return;
 	}
 	if (taken != 0) {
-		client_finish_text(request, STATUS_INTERNAL, "group %" PRIu64 " sent a malformed page",
-				   cursor->group->gid);
+		client_finish_text(request, STATUS_INTERNAL,
+				   "group %" PRIu64 " sent a malformed page", cursor->group->gid);
 		return;
 	}
 	if (status != 0) {

@@ -1,6 +1,7 @@
 /*
- * Requests to the view service and to the primary that it names. Both are found as any group's leader is: a server that
- * is not the one answers NOT_LEADER, with a hint (call/caller.h). The primary's sessions get their ids from the view service.
+ * Requests to the view service and to the primary that it names. Both are found as any group's
+ * leader is: a server that is not the one answers NOT_LEADER, with a hint (call/caller.h). The
+ * primary's sessions get their ids from the view service.
  */
 #include <stdlib.h>
 
@@ -14,13 +15,14 @@ static char *join(const char *const *addresses, uint32_t count)
 	struct buffer text = {0};
 	for (uint32_t i = 0; i < count; i++)
 		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", addresses[i]);
-	char *joined = alloc_format("%.*s", (int)text.len, text.len > 0 ? (const char *)text.data : "");
+	char *joined = alloc_format("%.*s", (int)text.len,
+				    text.len > 0 ? (const char *)text.data : "");
 	buffer_free(&text);
 	return joined;
 }
 
-static void init(struct client *client, enum client_service_id id, const char *what, const char *const *addresses,
-		 uint32_t count)
+static void init(struct client *client, enum client_service_id id, const char *what,
+		 const char *const *addresses, uint32_t count)
 {
 	struct client_service *service = &client->services[id];
 	service->what = what;
@@ -55,7 +57,8 @@ void client_services_init(struct client *client, const struct client_options *op
 	init(client, CLIENT_VIEWS, "viewserver", told ? options->views : options->endpoints,
 	     told ? options->nviews : options->nendpoints);
 	init(client, CLIENT_PB, "primary", options->pbs, options->npbs);
-	struct client_service *views = &client->services[CLIENT_VIEWS], *pb = &client->services[CLIENT_PB];
+	struct client_service *views = &client->services[CLIENT_VIEWS],
+			      *pb = &client->services[CLIENT_PB];
 	client_registrar_init(&views->registrar, client, views->group);
 	client_registrar_init(&pb->registrar, client, views->group);
 	init_log(client, options);
@@ -78,18 +81,16 @@ struct client_service *client_service_of(const struct client_request *request)
 {
 	switch (request->kind) {
 	case CLIENT_VIEW_READ:
-	case CLIENT_VIEW_WRITE:
-		return &request->client->services[CLIENT_VIEWS];
+	case CLIENT_VIEW_WRITE: return &request->client->services[CLIENT_VIEWS];
 	case CLIENT_PB_WRITE:
-	case CLIENT_PB_READ:
-		return &request->client->services[CLIENT_PB];
+	case CLIENT_PB_READ: return &request->client->services[CLIENT_PB];
 	case CLIENT_LOG_WRITE:
-	case CLIENT_PEER:
-		return &request->client->services[CLIENT_LOG];
+	case CLIENT_PEER: return &request->client->services[CLIENT_LOG];
 	case CLIENT_LOG_READ:
-		return &request->client->services[request->method == METHOD_LOG_TAIL ? CLIENT_LOG_READERS : CLIENT_LOG];
-	default:
-		return NULL;
+		return &request->client
+				->services[request->method == METHOD_LOG_TAIL ? CLIENT_LOG_READERS
+									      : CLIENT_LOG];
+	default: return NULL;
 	}
 }
 
@@ -123,7 +124,10 @@ static void found(void *context, int status, struct slice payload)
 			add_address(addresses, &count, reply.servers[i].server.address);
 	free(pb->asked);
 	pb->asked = join((const char *const *)addresses, count);
-	/* Requests that wait in the caller go on with this. Nobody is not more than who was known before. */
+	/*
+	 * Requests that wait in the caller go on with this. Nobody is not more than who was known
+	 * before.
+	 */
 	if (count > 0)
 		caller_set_addresses(pb->group->caller, (const char *const *)addresses, count);
 	for (uint32_t i = 0; i < count; i++)
@@ -137,8 +141,9 @@ static void find_pbs(struct client *client)
 		return;
 	struct buffer body = {0};
 	wire_view_query_encode(&(struct wire_view_query){.servers = true}, &body);
-	pb->find = caller_start(client->services[CLIENT_VIEWS].group->caller, METHOD_QUERY, buffer_slice(&body),
-				client_background_deadline_us(client), found, client);
+	pb->find = caller_start(client->services[CLIENT_VIEWS].group->caller, METHOD_QUERY,
+				buffer_slice(&body), client_background_deadline_us(client), found,
+				client);
 	buffer_free(&body);
 }
 
@@ -158,14 +163,16 @@ void client_service_step(struct client_request *request)
 		/* Nothing ends from within its submission. */
 		if (!client->submitting) {
 			client_finish_text(request, STATUS_UNAVAILABLE, "cluster.conf names no %s",
-					   service == &client->services[CLIENT_PB] ? "pbserver" : service->what);
+					   service == &client->services[CLIENT_PB] ? "pbserver"
+										   : service->what);
 			return;
 		}
 		request->wait = WAIT_PAUSE;
 		node_timer_after(&client->node, &request->timer, 0);
 		return;
 	}
-	if (service == &client->services[CLIENT_PB] && caller_address_count(service->group->caller) == 0)
+	if (service == &client->services[CLIENT_PB] &&
+	    caller_address_count(service->group->caller) == 0)
 		find_pbs(client);
 	if (client_request_writes(request)) {
 		if (request->sequence == 0 && !client_take_sequence(request))

@@ -1,15 +1,20 @@
-/* The cluster's side of synod.h: configurations, changes of the configuration, what a node says of itself. */
+/*
+ * The cluster's side of synod.h: configurations, changes of the configuration, what a node says of
+ * itself.
+ */
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/alloc.h"
-#include "libsynod/handle.h"
 #include "client/reply.h"
+#include "libsynod/handle.h"
 #include "wire/wire.h"
 
 /* For when there is no memory for an answer: not to be freed. */
-static struct synod_config config_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
-static struct synod_node_status status_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
+static struct synod_config config_no_memory = {.status = SYNOD_NO_MEMORY,
+					       .message = "out of memory"};
+static struct synod_node_status status_no_memory = {.status = SYNOD_NO_MEMORY,
+						    .message = "out of memory"};
 
 /* Terminated, in the arena. Without memory "", and arena->failed says so. */
 static const char *text_of(struct slice in, struct arena *arena)
@@ -91,8 +96,9 @@ struct synod_config *synod_config(struct synod *s, uint64_t number)
 		fill_masters(block, reply->value.data);
 	if (reply->status == SYNOD_OK &&
 	    fill_config(block, payload != NULL ? bytes_slice(payload) : slice(NULL, 0)) != 0) {
-		block->config = (struct synod_config){.status = SYNOD_UNAVAILABLE,
-						      .message = "the shard master's answer is malformed"};
+		block->config = (struct synod_config){
+			.status = SYNOD_UNAVAILABLE,
+			.message = "the shard master's answer is malformed"};
 	}
 	/* The numbers of the shards are in the arena; the payload is not needed any more. */
 	bytes_unref(payload);
@@ -148,7 +154,8 @@ struct status_block {
 	struct arena arena;
 };
 
-static void fill_status(struct synod_node_status *out, const struct wire_status *in, struct arena *arena)
+static void fill_status(struct synod_node_status *out, const struct wire_status *in,
+			struct arena *arena)
 {
 	struct synod_peer_status *peers = arena_try(arena, MEMBERS_MAX * sizeof *peers);
 	for (uint32_t i = 0; peers != NULL && i < in->npeers; i++)
@@ -190,23 +197,28 @@ static void fill_status(struct synod_node_status *out, const struct wire_status 
 	};
 }
 
-/* The answer's hybrid clock against ours. The half of the round trip that the answer was under way is not counted. */
+/*
+ * The answer's hybrid clock against ours. The half of the round trip that the answer was under way
+ * is not counted.
+ */
 static int64_t clock_ahead_ms(uint64_t hlc)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)hlc_milliseconds(hlc) - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	return (int64_t)hlc_milliseconds(hlc) -
+	       ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-static void read_status(struct status_block *block, const char *address, const struct synod_reply *reply,
-			struct slice payload)
+static void read_status(struct status_block *block, const char *address,
+			const struct synod_reply *reply, struct slice payload)
 {
 	struct wire_status wire;
 	struct synod_node_status *status = &block->status;
 	status->status = reply->status;
 	status->message = text_of(slice_string(reply->message), &block->arena);
 	status->address = text_of(slice_string(address), &block->arena);
-	status->name = status->role = status->state = status->leader = status->leader_name = status->version = "";
+	status->name = status->role = status->state = status->leader = status->leader_name =
+		status->version = "";
 	if (reply->status != SYNOD_OK)
 		return;
 	if (wire_status_decode(payload, &block->arena, &wire) != 0) {
@@ -237,8 +249,8 @@ static struct synod_node_status *make_status(const char *address, const struct s
 /* As many at once as one call of synod_node_status_all() has under way. */
 #define STATUS_BATCH 256u
 
-static void status_batch(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
-			 struct synod_node_status **out)
+static void status_batch(struct synod *s, const char *const *addresses, size_t count,
+			 uint32_t timeout_ms, struct synod_node_status **out)
 {
 	struct handle_wait waits[STATUS_BATCH];
 	for (size_t i = 0; i < count; i++) {
@@ -249,21 +261,23 @@ static void status_batch(struct synod *s, const char *const *addresses, size_t c
 	for (size_t i = 0; i < count; i++) {
 		struct bytes *payload;
 		struct synod_reply *reply = handle_end(s, &waits[i], &payload);
-		out[i] = make_status(addresses[i], reply, payload != NULL ? bytes_slice(payload) : slice(NULL, 0));
+		out[i] = make_status(addresses[i], reply,
+				     payload != NULL ? bytes_slice(payload) : slice(NULL, 0));
 		bytes_unref(payload);
 		synod_reply_free(reply);
 	}
 }
 
-void synod_node_status_all(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
-			   struct synod_node_status **out)
+void synod_node_status_all(struct synod *s, const char *const *addresses, size_t count,
+			   uint32_t timeout_ms, struct synod_node_status **out)
 {
 	for (size_t i = 0; i < count; i += STATUS_BATCH)
-		status_batch(s, addresses + i, count - i < STATUS_BATCH ? count - i : STATUS_BATCH, timeout_ms,
-			     out + i);
+		status_batch(s, addresses + i, count - i < STATUS_BATCH ? count - i : STATUS_BATCH,
+			     timeout_ms, out + i);
 }
 
-struct synod_node_status *synod_node_status(struct synod *s, const char *address, uint32_t timeout_ms)
+struct synod_node_status *synod_node_status(struct synod *s, const char *address,
+					    uint32_t timeout_ms)
 {
 	struct synod_node_status *status;
 	synod_node_status_all(s, &address, 1, timeout_ms, &status);
@@ -279,7 +293,8 @@ void synod_node_status_free(struct synod_node_status *status)
 	free(block);
 }
 
-struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers, uint32_t replica)
+struct synod_reply *synod_transfer(struct synod *s, const char *const *members, size_t nmembers,
+				   uint32_t replica)
 {
 	struct client_request *request = NULL;
 	int made = client_request_transfer(&request, members, nmembers, replica);

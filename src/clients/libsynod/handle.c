@@ -16,7 +16,7 @@ void handle_take_submitted(void *context)
 	struct list *first;
 	while ((first = list_first(&taken)) != NULL) {
 		list_remove(first);
-		client_submit(s->client, LIST_ENTRY(first, struct client_request, link));
+		client_submit(s->client, LIST_ITEM(first, struct client_request, link));
 	}
 	if (closing)
 		host_stop(s->host);
@@ -45,8 +45,8 @@ static struct timespec deadline_after(uint32_t timeout_ms)
 }
 
 /*
- * All requests of a handle may meet on one link. Their bytes together stay well below what a link holds while it
- * connects, so that nothing is dropped for want of room.
+ * All requests of a handle may meet on one link. Their bytes together stay well below what a link
+ * holds while it connects, so that nothing is dropped for want of room.
  */
 #define OUTSTANDING_BYTES_MAX (8u * MIB)
 #define REQUEST_OVERHEAD_BYTES 256u
@@ -69,7 +69,8 @@ static int wait_for_room(struct synod *s, const struct client_request *request, 
 {
 	if (has_room(s, request) && !s->closing)
 		return SYNOD_OK;
-	struct timespec until = deadline_after(request->timeout_ms != 0 ? request->timeout_ms : s->timeout_ms);
+	struct timespec until = deadline_after(request->timeout_ms != 0 ? request->timeout_ms
+									: s->timeout_ms);
 	int error = 0;
 	s->waiting_for_room++;
 	while (wait && !has_room(s, request) && !s->closing && error == 0)
@@ -110,7 +111,10 @@ int handle_submit(struct synod *s, struct client_request *request, bool wait)
 		list_push_back(&s->submitted, &request->link);
 	}
 	pthread_mutex_unlock(&s->mutex);
-	/* The thread takes the whole list at once, so that only the first of a burst has to wake it. */
+	/*
+	 * The thread takes the whole list at once, so that only the first of a burst has to wake
+	 * it.
+	 */
 	if (nudge)
 		host_wakeup(s->host, &s->nudge);
 	if (status != SYNOD_OK)
@@ -120,7 +124,8 @@ int handle_submit(struct synod *s, struct client_request *request, bool wait)
 
 /* ---- asynchronous calls ---- */
 
-static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void on_done(struct client_request *request, const struct synod_reply *reply,
+		    struct slice payload)
 {
 	struct synod *s = request->owner;
 	struct synod_reply ended = *reply;
@@ -132,8 +137,8 @@ static void on_done(struct client_request *request, const struct synod_reply *re
 	pthread_mutex_unlock(&s->mutex);
 }
 
-int handle_submit_async(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
-			synod_callback done, void *context)
+int handle_submit_async(struct synod *s, int made, struct client_request *request,
+			uint32_t timeout_ms, synod_callback done, void *context)
 {
 	if (made != 0)
 		return -made;
@@ -144,24 +149,24 @@ int handle_submit_async(struct synod *s, int made, struct client_request *reques
 	return handle_submit(s, request, false);
 }
 
-int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done,
-		   void *context)
+int synod_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms,
+		   synod_callback done, void *context)
 {
 	struct client_request *request;
 	int made = client_request_op(&request, op);
 	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
-int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms, synod_callback done,
-		    void *context)
+int synod_txn_async(struct synod *s, const struct synod_txn *txn, uint32_t timeout_ms,
+		    synod_callback done, void *context)
 {
 	struct client_request *request;
 	int made = client_request_txn(&request, txn);
 	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
-int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms, synod_callback done,
-		     void *context)
+int synod_scan_async(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms,
+		     synod_callback done, void *context)
 {
 	struct client_request *request;
 	int made = client_request_scan(&request, scan);

@@ -8,9 +8,9 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "client/core.h"
-#include "synod.h"
-#include "libsynod/thread.h"
 #include "host/host.h"
+#include "libsynod/thread.h"
+#include "synod.h"
 
 struct synod {
 	struct client_thread *thread; /* everything of the host and the client node happens there */
@@ -36,14 +36,15 @@ struct synod {
 };
 
 /*
- * Gives the request to the handle's thread; takes it in any case. SYNOD_OK, or SYNOD_CLOSED, or SYNOD_BUSY
- * (without `wait`, or when timeout_ms have passed without room): then the request has been freed.
+ * Gives the request to the handle's thread; takes it in any case. SYNOD_OK, or SYNOD_CLOSED, or
+ * SYNOD_BUSY (without `wait`, or when timeout_ms have passed without room): then the request has
+ * been freed.
  */
 int handle_submit(struct synod *s, struct client_request *request, bool wait);
 
 /* An asynchronous call: the status that it returns. `made` is the status of making the request. */
-int handle_submit_async(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
-			synod_callback done, void *context);
+int handle_submit_async(struct synod *s, int made, struct client_request *request,
+			uint32_t timeout_ms, synod_callback done, void *context);
 
 /* A request has ended: makes room for others. With the mutex. */
 void handle_ended(struct synod *s, const struct client_request *request);
@@ -63,14 +64,14 @@ struct handle_wait {
 };
 
 /*
- * Starts the request, and waits for its end. `made` is the status of making the request: an error becomes a
- * reply. handle_end() returns the reply; *payload is a copy that the caller unrefs, NULL if there is none;
- * payload may be NULL.
+ * Starts the request, and waits for its end. `made` is the status of making the request: an error
+ * becomes a reply. handle_end() returns the reply; *payload is a copy that the caller unrefs, NULL
+ * if there is none; payload may be NULL.
  */
 void handle_begin(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
 		  struct handle_wait *wait);
 struct synod_reply *handle_end(struct synod *s, struct handle_wait *wait, struct bytes **payload);
-struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
-			       struct bytes **payload);
+struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request,
+			       uint32_t timeout_ms, struct bytes **payload);
 
 #endif

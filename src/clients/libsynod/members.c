@@ -1,8 +1,8 @@
 /* The members' side of synod.h: what replicas say of their group, and changes of it. */
 #include <stdlib.h>
 
-#include "libsynod/handle.h"
 #include "client/reply.h"
+#include "libsynod/handle.h"
 #include "wire/wire.h"
 
 /* As many at once as one call has under way. */
@@ -81,7 +81,8 @@ static struct synod_members *make(const struct synod_reply *reply, struct slice 
 	return &block->members;
 }
 
-static void batch(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms, struct synod_members **out)
+static void batch(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
+		  struct synod_members **out)
 {
 	struct handle_wait waits[MEMBERS_BATCH];
 	for (size_t i = 0; i < count; i++) {
@@ -98,11 +99,12 @@ static void batch(struct synod *s, const char *const *addresses, size_t count, u
 	}
 }
 
-void synod_members_all(struct synod *s, const char *const *addresses, size_t count, uint32_t timeout_ms,
-		       struct synod_members **out)
+void synod_members_all(struct synod *s, const char *const *addresses, size_t count,
+		       uint32_t timeout_ms, struct synod_members **out)
 {
 	for (size_t i = 0; i < count; i += MEMBERS_BATCH)
-		batch(s, addresses + i, count - i < MEMBERS_BATCH ? count - i : MEMBERS_BATCH, timeout_ms, out + i);
+		batch(s, addresses + i, count - i < MEMBERS_BATCH ? count - i : MEMBERS_BATCH,
+		      timeout_ms, out + i);
 }
 
 void synod_members_free(struct synod_members *members)
@@ -114,8 +116,9 @@ void synod_members_free(struct synod_members *members)
 	free(block);
 }
 
-struct synod_reply *synod_change_members(struct synod *s, const char *const *addresses, size_t count,
-					 const struct synod_member_change *change, uint32_t timeout_ms)
+struct synod_reply *synod_change_members(struct synod *s, const char *const *addresses,
+					 size_t count, const struct synod_member_change *change,
+					 uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	int made = client_request_change(&request, addresses, count, change);
@@ -124,7 +127,8 @@ struct synod_reply *synod_change_members(struct synod *s, const char *const *add
 
 /* ---- a majority is lost ---- */
 
-static struct synod_force no_memory_to_force = {.status = SYNOD_NO_MEMORY, .message = "out of memory"};
+static struct synod_force no_memory_to_force = {.status = SYNOD_NO_MEMORY,
+						.message = "out of memory"};
 
 struct force_block {
 	struct synod_force force; /* first: it is what the user holds */
@@ -141,7 +145,8 @@ static struct synod_force *make_force(const struct synod_reply *reply, struct sl
 	block->force.status = reply->status;
 	block->force.message = text_of(slice_string(reply->message), &block->arena);
 	block->force.text = "";
-	if (reply->status == SYNOD_OK && wire_force_reply_decode(payload, &block->arena, &wire) == 0) {
+	if (reply->status == SYNOD_OK &&
+	    wire_force_reply_decode(payload, &block->arena, &wire) == 0) {
 		block->force.generation = wire.generation;
 		block->force.next = wire.next;
 		block->force.slot = wire.slot;
@@ -158,13 +163,15 @@ static struct synod_force *make_force(const struct synod_reply *reply, struct sl
 	return &block->force;
 }
 
-struct synod_force *synod_force(struct synod *s, const char *address, uint32_t generation, uint32_t timeout_ms)
+struct synod_force *synod_force(struct synod *s, const char *address, uint32_t generation,
+				uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	struct bytes *payload;
 	int made = client_request_force(&request, address, generation);
 	struct synod_reply *reply = handle_run(s, made, request, timeout_ms, &payload);
-	struct synod_force *force = make_force(reply, payload != NULL ? bytes_slice(payload) : slice(NULL, 0));
+	struct synod_force *force = make_force(reply, payload != NULL ? bytes_slice(payload)
+								      : slice(NULL, 0));
 	bytes_unref(payload);
 	synod_reply_free(reply);
 	return force;

@@ -102,7 +102,8 @@ static int plan_file(struct plan *plan, const char *name, char *error, size_t er
 	plan->peers = alloc_zeroed(plan->conf.nnodes + 1, sizeof *plan->peers);
 	for (uint32_t i = 0; i < plan->conf.nnodes; i++) {
 		const struct clusterconf_node *node = &plan->conf.nodes[i];
-		plan->peers[plan->npeers++] = (struct host_peer){.name = node->name, .address = node->listen};
+		plan->peers[plan->npeers++] = (struct host_peer){.name = node->name,
+								 .address = node->listen};
 		if (node->role == ROLE_SHARDMASTER && plan->nmasters < REPLICAS_MAX)
 			plan->masters[plan->nmasters++] = node->listen;
 		else if (node->role == ROLE_VIEWSERVER && plan->nviews < REPLICAS_MAX)
@@ -113,7 +114,10 @@ static int plan_file(struct plan *plan, const char *name, char *error, size_t er
 			plan->paxosds[plan->npaxosds++] = node->listen;
 	}
 	if (plan->nmasters == 0) {
-		/* Tools that ask single nodes still work; whatever needs a shard master will say so. */
+		/*
+		 * Tools that ask single nodes still work; whatever needs a shard master will say
+		 * so.
+		 */
 		for (uint32_t i = 0; i < plan->conf.nnodes && i < ENDPOINTS_MAX; i++)
 			plan->endpoints[plan->nendpoints++] = plan->conf.nodes[i].listen;
 	}
@@ -128,7 +132,8 @@ static int plan_endpoints(struct plan *plan, const char *text, char *error, size
 	for (char *word = strtok_r(plan->endpoint_text, ", ", &rest); word != NULL;
 	     word = strtok_r(NULL, ", ", &rest)) {
 		if (!address_valid(word)) {
-			snprintf(error, error_size, "\"%s\" is no address: endpoints are HOST:PORT,…", word);
+			snprintf(error, error_size,
+				 "\"%s\" is no address: endpoints are HOST:PORT,…", word);
 			return SYNOD_CONFIG;
 		}
 		if (plan->nendpoints < ENDPOINTS_MAX)
@@ -141,7 +146,8 @@ static int plan_endpoints(struct plan *plan, const char *text, char *error, size
 	return SYNOD_OK;
 }
 
-static int make_plan(struct plan *plan, const struct synod_options *options, char *error, size_t error_size)
+static int make_plan(struct plan *plan, const struct synod_options *options, char *error,
+		     size_t error_size)
 {
 	int status;
 	if ((options->config_file == NULL) == (options->endpoints == NULL)) {
@@ -178,7 +184,8 @@ struct opening {
 	int status;
 };
 
-static int start_client(struct synod *s, const struct plan *plan, const struct synod_options *options)
+static int start_client(struct synod *s, const struct plan *plan,
+			const struct synod_options *options)
 {
 	struct host_options host_options = {
 		.cluster = plan->cluster,
@@ -193,13 +200,17 @@ static int start_client(struct synod *s, const struct plan *plan, const struct s
 		.loop = client_thread_loop(s->thread),
 	};
 	host_settings_default(&host_options.settings);
-	/* A server that takes the connection and says nothing leaves time for another try within a usual deadline. */
+	/*
+	 * A server that takes the connection and says nothing leaves time for another try within a
+	 * usual deadline.
+	 */
 	host_options.settings.hello_timeout_ms = HELLO_TIMEOUT_MS;
 	int status = host_create(&s->host, &host_options, s->error, sizeof s->error);
 	if (status != 0 && options->trace_file != NULL && status == STATUS_IO)
 		return SYNOD_CONFIG;
 	if (status != 0)
-		return SYNOD_NO_MEMORY; /* or another resource of which a process has only so much, as the message says */
+		/* or another resource of which a process has only so much, as the message says */
+		return SYNOD_NO_MEMORY;
 	s->client = client_create(host_env(s->host), &s->log,
 				  &(struct client_options){
 					  .masters = plan->masters,
@@ -239,7 +250,9 @@ static void init_locks(struct synod *s)
 static int join_thread(struct synod *s, const struct synod *other)
 {
 	if (other == NULL)
-		return client_thread_start(&s->thread, s->error, sizeof s->error) == 0 ? SYNOD_OK : SYNOD_NO_MEMORY;
+		return client_thread_start(&s->thread, s->error, sizeof s->error) == 0
+			       ? SYNOD_OK
+			       : SYNOD_NO_MEMORY;
 	if (!other->open || client_thread_is_this(other->thread)) {
 		snprintf(s->error, sizeof s->error, "%s",
 			 !other->open ? "thread_of is a handle that could not be opened"
@@ -250,7 +263,8 @@ static int join_thread(struct synod *s, const struct synod *other)
 	return SYNOD_OK;
 }
 
-static int open_planned(struct synod *s, const struct plan *plan, const struct synod_options *options)
+static int open_planned(struct synod *s, const struct plan *plan,
+			const struct synod_options *options)
 {
 	struct opening opening = {.s = s, .plan = plan, .options = options};
 	int status = join_thread(s, options->thread_of);
@@ -272,10 +286,12 @@ int synod_open(struct synod **out, const struct synod_options *options)
 	list_init(&s->submitted);
 	list_init(&s->on_thread);
 	s->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : CLIENT_TIMEOUT_MS_DEFAULT;
-	s->outstanding_max = options->outstanding_max != 0 ? options->outstanding_max : OUTSTANDING_MAX_DEFAULT;
+	s->outstanding_max = options->outstanding_max != 0 ? options->outstanding_max
+							   : OUTSTANDING_MAX_DEFAULT;
 	if (s->outstanding_max > OUTSTANDING_MAX_MAX)
 		s->outstanding_max = OUTSTANDING_MAX_MAX;
-	s->log = (struct log){.level = LOG_OFF, .node = "client", .wall_us = log_time, .write = log_nothing};
+	s->log = (struct log){
+		.level = LOG_OFF, .node = "client", .wall_us = log_time, .write = log_nothing};
 	s->nudge = (struct host_call){.callback = handle_take_submitted, .context = s};
 	/* For the plan, which is made here and not on the handle's thread: it reads a file. */
 	struct alloc_reserve *reserve = alloc_reserve_create();

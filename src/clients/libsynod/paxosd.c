@@ -1,45 +1,47 @@
 /* The paxosd's side of synod.h: the log, and the agreement service. */
 #include <stdlib.h>
 
-#include "libsynod/handle.h"
 #include "client/reply.h"
+#include "libsynod/handle.h"
 #include "wire/method.h"
 #include "wire/paxosd.h"
 
 /* ---- the log ---- */
 
-int synod_log_append_async(struct synod *s, const struct synod_bytes *values, size_t count, uint64_t at,
-			   uint32_t timeout_ms, synod_callback done, void *context)
+int synod_log_append_async(struct synod *s, const struct synod_bytes *values, size_t count,
+			   uint64_t at, uint32_t timeout_ms, synod_callback done, void *context)
 {
 	struct client_request *request;
 	int made = client_request_log_append(&request, values, count, at);
 	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
-int synod_log_tail_async(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms, synod_callback done,
-			 void *context)
+int synod_log_tail_async(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms,
+			 synod_callback done, void *context)
 {
 	struct client_request *request;
 	int made = client_request_log_read(&request, true, from, limit);
 	return handle_submit_async(s, made, request, timeout_ms, done, context);
 }
 
-struct synod_reply *synod_log_append(struct synod *s, const struct synod_bytes *values, size_t count, uint64_t at,
-				     uint32_t timeout_ms)
+struct synod_reply *synod_log_append(struct synod *s, const struct synod_bytes *values,
+				     size_t count, uint64_t at, uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	int made = client_request_log_append(&request, values, count, at);
 	return handle_run(s, made, request, timeout_ms, NULL);
 }
 
-struct synod_reply *synod_log_read(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms)
+struct synod_reply *synod_log_read(struct synod *s, uint64_t from, uint32_t limit,
+				   uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	int made = client_request_log_read(&request, false, from, limit);
 	return handle_run(s, made, request, timeout_ms, NULL);
 }
 
-struct synod_reply *synod_log_tail(struct synod *s, uint64_t from, uint32_t limit, uint32_t timeout_ms)
+struct synod_reply *synod_log_tail(struct synod *s, uint64_t from, uint32_t limit,
+				   uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	int made = client_request_log_read(&request, true, from, limit);
@@ -65,7 +67,8 @@ struct paxos_block {
 };
 
 /* For when there is no memory for an answer: not to be freed. */
-static struct synod_log_slot slot_no_memory = {.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = ""};
+static struct synod_log_slot slot_no_memory = {
+	.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = ""};
 static struct synod_paxos paxos_no_memory = {
 	.status = SYNOD_NO_MEMORY, .message = "out of memory", .value.data = "", .peer = ""};
 
@@ -76,7 +79,8 @@ static const char *text_of(struct slice in, struct arena *arena)
 	return client_bytes_decode(&text, in, arena) == 0 ? text.data : "";
 }
 
-static void read_slot(struct slot_block *block, const struct synod_reply *reply, struct slice payload)
+static void read_slot(struct slot_block *block, const struct synod_reply *reply,
+		      struct slice payload)
 {
 	struct synod_log_slot *slot = &block->slot;
 	struct wire_log_slot wire;
@@ -95,12 +99,14 @@ static void read_slot(struct slot_block *block, const struct synod_reply *reply,
 	slot->last = wire.last;
 }
 
-_Static_assert((int)SYNOD_LOG_EMPTY == WIRE_LOG_EMPTY && (int)SYNOD_LOG_CLEARED == WIRE_LOG_CLEARED, "same numbers");
+_Static_assert((int)SYNOD_LOG_EMPTY == WIRE_LOG_EMPTY && (int)SYNOD_LOG_CLEARED == WIRE_LOG_CLEARED,
+	       "same numbers");
 _Static_assert((int)SYNOD_PAXOS_PENDING == WIRE_AGREEMENT_PENDING &&
 		       (int)SYNOD_PAXOS_FORGOTTEN == WIRE_AGREEMENT_IS_FORGOTTEN,
 	       "same numbers");
 
-struct synod_log_slot *synod_log_slot(struct synod *s, const char *peer, uint64_t slot, uint32_t timeout_ms)
+struct synod_log_slot *synod_log_slot(struct synod *s, const char *peer, uint64_t slot,
+				      uint32_t timeout_ms)
 {
 	struct slot_block *block = calloc(1, sizeof *block);
 	if (block == NULL)
@@ -131,7 +137,8 @@ void synod_log_slot_free(struct synod_log_slot *slot)
 
 /* ---- the agreement service ---- */
 
-static void read_paxos(struct paxos_block *block, const struct synod_reply *reply, struct slice payload)
+static void read_paxos(struct paxos_block *block, const struct synod_reply *reply,
+		       struct slice payload)
 {
 	struct synod_paxos *paxos = &block->paxos;
 	struct wire_agreement_state wire;
@@ -172,24 +179,27 @@ static struct synod_paxos *ask(struct synod *s, const char *peer, uint16_t metho
 	return &block->paxos;
 }
 
-struct synod_paxos *synod_paxos_start(struct synod *s, const char *peer, uint64_t seq, const void *value,
-				      size_t value_len, uint32_t timeout_ms)
+struct synod_paxos *synod_paxos_start(struct synod *s, const char *peer, uint64_t seq,
+				      const void *value, size_t value_len, uint32_t timeout_ms)
 {
 	struct synod_bytes bytes = {.data = value, .len = value_len};
 	return ask(s, peer, METHOD_AGREEMENT_START, seq, bytes, timeout_ms);
 }
 
-struct synod_paxos *synod_paxos_status(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms)
+struct synod_paxos *synod_paxos_status(struct synod *s, const char *peer, uint64_t seq,
+				       uint32_t timeout_ms)
 {
 	return ask(s, peer, METHOD_AGREEMENT_STATUS, seq, (struct synod_bytes){0}, timeout_ms);
 }
 
-struct synod_paxos *synod_paxos_wait(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms)
+struct synod_paxos *synod_paxos_wait(struct synod *s, const char *peer, uint64_t seq,
+				     uint32_t timeout_ms)
 {
 	return ask(s, peer, METHOD_AGREEMENT_WAIT, seq, (struct synod_bytes){0}, timeout_ms);
 }
 
-struct synod_paxos *synod_paxos_done(struct synod *s, const char *peer, uint64_t seq, uint32_t timeout_ms)
+struct synod_paxos *synod_paxos_done(struct synod *s, const char *peer, uint64_t seq,
+				     uint32_t timeout_ms)
 {
 	return ask(s, peer, METHOD_AGREEMENT_DONE, seq, (struct synod_bytes){0}, timeout_ms);
 }

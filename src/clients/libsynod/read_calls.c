@@ -2,7 +2,8 @@
 #include "libsynod/handle.h"
 
 /* Of a request that has been made, or of none: its status. */
-static int read_made(int made, struct client_request **request, const struct synod_read_options *options)
+static int read_made(int made, struct client_request **request,
+		     const struct synod_read_options *options)
 {
 	if (made != 0)
 		return made;
@@ -28,7 +29,8 @@ static uint32_t timeout_of(const struct client_request *request)
 }
 
 int synod_get_with_async(struct synod *s, const void *key, size_t key_len,
-			 const struct synod_read_options *options, synod_callback done, void *context)
+			 const struct synod_read_options *options, synod_callback done,
+			 void *context)
 {
 	struct client_request *request = NULL;
 	int made = make_get(&request, key, key_len, options);
@@ -43,8 +45,9 @@ struct synod_reply *synod_get_with(struct synod *s, const void *key, size_t key_
 	return handle_run(s, made, request, timeout_of(request), NULL);
 }
 
-int synod_scan_with_async(struct synod *s, const struct synod_scan *scan, const struct synod_read_options *options,
-			  synod_callback done, void *context)
+int synod_scan_with_async(struct synod *s, const struct synod_scan *scan,
+			  const struct synod_read_options *options, synod_callback done,
+			  void *context)
 {
 	struct client_request *request = NULL;
 	int made = read_made(client_request_scan(&request, scan), &request, options);
@@ -63,6 +66,7 @@ struct synod_reply *synod_log_read_with(struct synod *s, uint64_t from, uint32_t
 					const struct synod_read_options *options)
 {
 	struct client_request *request = NULL;
-	int made = read_made(client_request_log_read(&request, false, from, limit), &request, options);
+	int made = read_made(client_request_log_read(&request, false, from, limit), &request,
+			     options);
 	return handle_run(s, made, request, timeout_of(request), NULL);
 }

@@ -1,8 +1,8 @@
 /* Synchronous calls: submit, and wait for the end. */
 #include <stdlib.h>
 
-#include "libsynod/handle.h"
 #include "client/reply.h"
+#include "libsynod/handle.h"
 
 /* Replies for when there is no memory for a reply; synod_reply_free() knows them. */
 static const struct synod_reply no_memory = {
@@ -26,7 +26,8 @@ void synod_reply_free(struct synod_reply *reply)
 		free(reply);
 }
 
-static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void on_done(struct client_request *request, const struct synod_reply *reply,
+		    struct slice payload)
 {
 	struct synod *s = request->owner;
 	struct handle_wait *wait = request->context;
@@ -55,13 +56,14 @@ static struct synod_reply *refusal(int status)
 		reply.message = "too many requests of this handle are under way";
 		break;
 	case SYNOD_TOO_LARGE:
-		reply.message = "a request is limited to 2 MiB, and each list of a transaction to 128 elements";
+		reply.message = "a request is limited to 2 MiB, and each list of a transaction to "
+				"128 elements";
 		break;
 	case SYNOD_BAD_REQUEST:
-		reply.message = "the request makes no sense: nothing to do, or an argument out of its range";
+		reply.message = "the request makes no sense: nothing to do, or an argument out of "
+				"its range";
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return copy_or_static(&reply);
 }
@@ -110,8 +112,8 @@ struct synod_reply *handle_end(struct synod *s, struct handle_wait *wait, struct
 	return wait->reply;
 }
 
-struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request, uint32_t timeout_ms,
-			       struct bytes **payload)
+struct synod_reply *handle_run(struct synod *s, int made, struct client_request *request,
+			       uint32_t timeout_ms, struct bytes **payload)
 {
 	struct handle_wait wait;
 	handle_begin(s, made, request, timeout_ms, &wait);
@@ -132,7 +134,8 @@ struct synod_reply *synod_do_txn(struct synod *s, const struct synod_txn *txn, u
 	return handle_run(s, made, request, timeout_ms, NULL);
 }
 
-struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan, uint32_t timeout_ms)
+struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan,
+				  uint32_t timeout_ms)
 {
 	struct client_request *request = NULL;
 	int made = client_request_scan(&request, scan);
@@ -141,7 +144,9 @@ struct synod_reply *synod_do_scan(struct synod *s, const struct synod_scan *scan
 
 struct synod_reply *synod_get(struct synod *s, const void *key, size_t key_len)
 {
-	return synod_do(s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = {.data = key, .len = key_len}}, 0);
+	return synod_do(
+		s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = {.data = key, .len = key_len}},
+		0);
 }
 
 struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, const void *value,
@@ -157,12 +162,19 @@ struct synod_reply *synod_put(struct synod *s, const void *key, size_t key_len, 
 
 struct synod_reply *synod_delete(struct synod *s, const void *key, size_t key_len)
 {
-	return synod_do(s, &(struct synod_op){.kind = SYNOD_OP_DELETE, .key = {.data = key, .len = key_len}}, 0);
+	return synod_do(
+		s,
+		&(struct synod_op){.kind = SYNOD_OP_DELETE, .key = {.data = key, .len = key_len}},
+		0);
 }
 
-void synod_scan_prefix(struct synod_scan *scan, const void *prefix, size_t prefix_len, char *storage)
+void synod_scan_prefix(struct synod_scan *scan, const void *prefix, size_t prefix_len,
+		       char *storage)
 {
-	/* The end is the prefix with its last byte that can grow grown by one, and cut behind it; 0xff cannot grow. */
+	/*
+	 * The end is the prefix with its last byte that can grow grown by one, and cut behind it;
+	 * 0xff cannot grow.
+	 */
 	size_t len = prefix_len;
 	if (prefix_len > 0)
 		memcpy(storage, prefix, prefix_len);

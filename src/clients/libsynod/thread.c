@@ -12,14 +12,14 @@ struct client_thread {
 	pthread_t id;
 	struct host_loop *loop;
 	struct alloc_reserve *reserve;
-	struct list handles;   /* the thread's own */
+	struct list handles; /* the thread's own */
 	struct host_call leave;
-	bool leaving;          /* the thread's own: nobody holds it any more */
+	bool leaving; /* the thread's own: nobody holds it any more */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t changed;
 	uint32_t holders;
-	bool ended;            /* nothing runs on it any more */
+	bool ended; /* nothing runs on it any more */
 };
 
 /* Something to be done on the thread, for which somebody waits. */
@@ -32,8 +32,8 @@ struct errand {
 };
 
 /*
- * What could not be allocated in a turn came from the reserve, so that the turn was completed. When there is no memory to
- * fill that up again, all handles are wound up, as if they were closed.
+ * What could not be allocated in a turn came from the reserve, so that the turn was completed. When
+ * there is no memory to fill that up again, all handles are wound up, as if they were closed.
  */
 static void *run(void *argument)
 {
@@ -44,8 +44,8 @@ static void *run(void *argument)
 		host_loop_turn(thread->loop, true);
 		enough = alloc_reserve_refill(thread->reserve);
 	}
-	LIST_FOR(item, &thread->handles)
-		handle_give_up(LIST_ENTRY(item, struct synod, on_thread));
+	LIST_FOR (item, &thread->handles)
+		handle_give_up(LIST_ITEM(item, struct synod, on_thread));
 	alloc_reserve_use(NULL);
 	pthread_mutex_lock(&thread->mutex);
 	thread->ended = true;
@@ -107,7 +107,8 @@ int client_thread_start(struct client_thread **out, char *error, size_t error_si
 	alloc_reserve_use(before);
 	int failure = 0;
 	if (thread->loop == NULL || !enough)
-		snprintf(error, error_size, "cannot create an event loop: out of memory, or of descriptors");
+		snprintf(error, error_size,
+			 "cannot create an event loop: out of memory, or of descriptors");
 	else if ((failure = create_thread(thread)) != 0)
 		snprintf(error, error_size, "cannot start a thread: %s", strerror(failure));
 	if (thread->loop == NULL || !enough || failure != 0) {

@@ -1,10 +1,11 @@
 /*
- * The thread of a handle, or of several that share one: a loop (host/host.h) with the hosts of all its handles, and one
- * reserve of memory (base/alloc.h).
+ * The thread of a handle, or of several that share one: a loop (host/host.h) with the hosts of all
+ * its handles, and one reserve of memory (base/alloc.h).
  *
- * It lives as long as a handle holds it. It ends earlier only by giving up: when the reserve cannot be filled up again at the
- * end of a turn, every handle on it is given up (handle_give_up()) while there is something left to do it with, and then
- * nothing runs on it any more; what is left of the handles is taken apart by whoever closes them.
+ * It lives as long as a handle holds it. It ends earlier only by giving up: when the reserve cannot
+ * be filled up again at the end of a turn, every handle on it is given up (handle_give_up()) while
+ * there is something left to do it with, and then nothing runs on it any more; what is left of the
+ * handles is taken apart by whoever closes them.
  */
 #ifndef SYNOD_LIBSYNOD_THREAD_H
 #define SYNOD_LIBSYNOD_THREAD_H
@@ -18,7 +19,10 @@
 
 struct client_thread;
 
-/* A new thread, held once. 0, or STATUS_NO_MEMORY (or another resource of which there is only so much, as `error` says). */
+/*
+ * A new thread, held once. 0, or STATUS_NO_MEMORY (or another resource of which there is only so
+ * much, as `error` says).
+ */
 int client_thread_start(struct client_thread **out, char *error, size_t error_size) MUST_CHECK;
 /* Holds it once more. */
 struct client_thread *client_thread_hold(struct client_thread *thread);
@@ -31,11 +35,15 @@ struct list *client_thread_handles(struct client_thread *thread);
 bool client_thread_is_this(const struct client_thread *thread);
 
 /*
- * Runs `deed` on the thread, and returns when it has run. False if the thread has given up: then `deed` has not run, and does
- * not. Not on the thread itself.
+ * Runs `deed` on the thread, and returns when it has run. False if the thread has given up: then
+ * `deed` has not run, and does not. Not on the thread itself.
  */
-bool client_thread_do(struct client_thread *thread, void (*deed)(void *context), void *context) MUST_CHECK;
-/* Runs `deed` on the calling thread, for the thread that has given up: with its reserve, and one caller at a time. */
+bool client_thread_do(struct client_thread *thread, void (*deed)(void *context),
+		      void *context) MUST_CHECK;
+/*
+ * Runs `deed` on the calling thread, for the thread that has given up: with its reserve, and one
+ * caller at a time.
+ */
 void client_thread_do_for(struct client_thread *thread, void (*deed)(void *context), void *context);
 
 #endif

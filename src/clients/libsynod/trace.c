@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "libsynod/handle.h"
 #include "client/reply.h"
+#include "libsynod/handle.h"
 #include "wire/wire.h"
 
 /* As many at once as one call has under way. */
@@ -27,7 +27,8 @@ static uint64_t draw_id(void)
 	struct timespec now;
 	if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		id = ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() << 40;
+		id = ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^
+		     (uint64_t)getpid() << 40;
 	}
 	return id != 0 ? id : 1;
 }
@@ -50,7 +51,8 @@ static const char *text_of(struct slice in, struct arena *arena)
 	return client_bytes_decode(&text, in, arena) == 0 ? text.data : "";
 }
 
-static void read_trace(struct trace_block *block, const struct synod_reply *reply, struct slice payload)
+static void read_trace(struct trace_block *block, const struct synod_reply *reply,
+		       struct slice payload)
 {
 	struct synod_trace *trace = &block->trace;
 	struct wire_trace wire;

@@ -6,8 +6,8 @@
 
 /* ---- operations ---- */
 
-int synod_pb_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms, synod_callback done,
-		      void *context)
+int synod_pb_op_async(struct synod *s, const struct synod_op *op, uint32_t timeout_ms,
+		      synod_callback done, void *context)
 {
 	struct client_request *request = NULL;
 	int made = client_request_pb(&request, op);
@@ -28,32 +28,37 @@ static struct synod_bytes bytes_of(const void *data, size_t len)
 
 struct synod_reply *synod_pb_get(struct synod *s, const void *key, size_t key_len)
 {
-	return synod_pb_do(s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = bytes_of(key, key_len)}, 0);
+	return synod_pb_do(
+		s, &(struct synod_op){.kind = SYNOD_OP_GET, .key = bytes_of(key, key_len)}, 0);
 }
 
-struct synod_reply *synod_pb_put(struct synod *s, const void *key, size_t key_len, const void *value,
-				 size_t value_len)
+struct synod_reply *synod_pb_put(struct synod *s, const void *key, size_t key_len,
+				 const void *value, size_t value_len)
 {
-	struct synod_op op = {
-		.kind = SYNOD_OP_PUT, .key = bytes_of(key, key_len), .value = bytes_of(value, value_len)};
+	struct synod_op op = {.kind = SYNOD_OP_PUT,
+			      .key = bytes_of(key, key_len),
+			      .value = bytes_of(value, value_len)};
 	return synod_pb_do(s, &op, 0);
 }
 
-struct synod_reply *synod_pb_append(struct synod *s, const void *key, size_t key_len, const void *value,
-				    size_t value_len)
+struct synod_reply *synod_pb_append(struct synod *s, const void *key, size_t key_len,
+				    const void *value, size_t value_len)
 {
-	struct synod_op op = {
-		.kind = SYNOD_OP_APPEND, .key = bytes_of(key, key_len), .value = bytes_of(value, value_len)};
+	struct synod_op op = {.kind = SYNOD_OP_APPEND,
+			      .key = bytes_of(key, key_len),
+			      .value = bytes_of(value, value_len)};
 	return synod_pb_do(s, &op, 0);
 }
 
 struct synod_reply *synod_pb_delete(struct synod *s, const void *key, size_t key_len)
 {
-	return synod_pb_do(s, &(struct synod_op){.kind = SYNOD_OP_DELETE, .key = bytes_of(key, key_len)}, 0);
+	return synod_pb_do(
+		s, &(struct synod_op){.kind = SYNOD_OP_DELETE, .key = bytes_of(key, key_len)}, 0);
 }
 
-struct synod_reply *synod_pb_cas(struct synod *s, const void *key, size_t key_len, const void *expect,
-				 size_t expect_len, const void *value, size_t value_len)
+struct synod_reply *synod_pb_cas(struct synod *s, const void *key, size_t key_len,
+				 const void *expect, size_t expect_len, const void *value,
+				 size_t value_len)
 {
 	struct synod_op op = {
 		.kind = SYNOD_OP_CAS,
@@ -96,7 +101,8 @@ static struct synod_view_server server_of(const struct wire_view_server *in, str
 	};
 }
 
-static void fill_history(struct synod_view *view, const struct wire_view_reply *in, struct arena *arena)
+static void fill_history(struct synod_view *view, const struct wire_view_reply *in,
+			 struct arena *arena)
 {
 	struct synod_view_past *history = arena_try(arena, (in->nhistory + 1) * sizeof *history);
 	if (history == NULL)
@@ -116,9 +122,11 @@ static void fill_history(struct synod_view *view, const struct wire_view_reply *
 	view->nhistory = in->nhistory;
 }
 
-static void fill_servers(struct synod_view *view, const struct wire_view_reply *in, struct arena *arena)
+static void fill_servers(struct synod_view *view, const struct wire_view_reply *in,
+			 struct arena *arena)
 {
-	struct synod_view_liveness *servers = arena_try(arena, (in->nservers + 1) * sizeof *servers);
+	struct synod_view_liveness *servers = arena_try(arena,
+							(in->nservers + 1) * sizeof *servers);
 	if (servers == NULL)
 		return;
 	for (uint32_t i = 0; i < in->nservers; i++)
@@ -132,7 +140,8 @@ static void fill_servers(struct synod_view *view, const struct wire_view_reply *
 	view->nservers = in->nservers;
 }
 
-static void read_view(struct view_block *block, const struct synod_reply *reply, struct slice payload)
+static void read_view(struct view_block *block, const struct synod_reply *reply,
+		      struct slice payload)
 {
 	struct wire_view_reply wire;
 	struct arena *arena = &block->arena;

@@ -8,7 +8,8 @@ bool slot_durable(const struct paxos *p, const struct ring_slot *s)
 
 void promise(struct paxos *p, uint64_t ballot)
 {
-	ASSERT(ballot > p->promised || (ballot == p->promised && p->promise_members < p->members.slot));
+	ASSERT(ballot > p->promised ||
+	       (ballot == p->promised && p->promise_members < p->members.slot));
 	p->promised = ballot;
 	struct paxos_persist *record = persist(p, PAXOS_PERSIST_PROMISE);
 	record->ballot = ballot;
@@ -33,11 +34,13 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
 }
 
 /*
- * Before lives are bound, one that replaces another uses the same ballots: what was promised to that one is not this one's.
+ * Before lives are bound, one that replaces another uses the same ballots: what was promised to
+ * that one is not this one's.
  */
 static bool is_another_lifes(const struct paxos *p, const struct wire_paxos *m)
 {
-	return m->ballot == p->promise_ballot && m->life != p->promise_life && p->promise_life != 0 && m->life != 0;
+	return m->ballot == p->promise_ballot && m->life != p->promise_life &&
+	       p->promise_life != 0 && m->life != 0;
 }
 
 void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
@@ -48,7 +51,10 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		return;
 	}
 	note_chosen(p, from, m->chosen);
-	/* By members whose slots are not all here nothing is promised (M2): it comes again when they are. */
+	/*
+	 * By members whose slots are not all here nothing is promised (M2): it comes again when
+	 * they are.
+	 */
 	if (p->learner || m->members > p->members.slot)
 		return;
 	if (m->members < p->members.slot) {
@@ -66,12 +72,18 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		p->promise_life = m->life;
 		p->leader = 0;
 	}
-	/* A late Prepare of who leads already, as we know from its Accepts, which promise nothing durably. */
+	/*
+	 * A late Prepare of who leads already, as we know from its Accepts, which promise nothing
+	 * durably.
+	 */
 	if (p->promise_ballot != m->ballot)
 		return;
 	if (p->promise_members < p->members.slot)
 		promise(p, m->ballot);
-	/* The report is made when the promise is durable; until then nothing lower can be accepted any more. */
+	/*
+	 * The report is made when the promise is durable; until then nothing lower can be accepted
+	 * any more.
+	 */
 	peer->due_promise = true;
 	peer->promise_slot = m->slot;
 	peer->promise_ballot = m->ballot;
@@ -81,7 +93,8 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 static bool leaves_a_gap(const struct paxos *p, uint64_t ballot, uint64_t slot)
 {
 	const struct ring_slot *before = slot > p->chosen + 1 ? ring_get(&p->ring, slot - 1) : NULL;
-	return slot > p->chosen + 1 && (before == NULL || (before->ballot != ballot && !before->chosen));
+	return slot > p->chosen + 1 &&
+	       (before == NULL || (before->ballot != ballot && !before->chosen));
 }
 
 /* What has overtaken another entry is kept, in memory alone, until that has come too. */
@@ -93,15 +106,21 @@ static void keep_early(struct paxos *p, uint64_t ballot, const struct wire_entry
 		p->early_ballot = ballot;
 	}
 	if (entry->slot < p->early.first || entry->slot > p->chosen + OPEN_SLOTS_MAX ||
-	    p->early.bytes + entry->value.len > EARLY_BYTES_MAX || ring_get(&p->early, entry->slot) != NULL)
+	    p->early.bytes + entry->value.len > EARLY_BYTES_MAX ||
+	    ring_get(&p->early, entry->slot) != NULL)
 		return;
-	ring_put(&p->early, entry->slot, ballot, entry->value.len == 0 ? NULL : bytes_copy(entry->value));
+	ring_put(&p->early, entry->slot, ballot,
+		 entry->value.len == 0 ? NULL : bytes_copy(entry->value));
 }
 
 static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry *entry, bool first)
 {
 	if (entry->slot <= p->chosen)
-		return; /* chosen: it cannot be another value, and the leader learns from our `chosen` that we have it */
+		/*
+		 * chosen: it cannot be another value, and the leader learns from our `chosen` that
+		 * we have it
+		 */
+		return;
 	if (entry->slot > p->chosen + FOLLOWER_SPAN_MAX || ring_is_full(p))
 		return;
 	const struct ring_slot *present = ring_get(&p->ring, entry->slot);
@@ -117,16 +136,19 @@ static void accept_one(struct paxos *p, uint64_t ballot, const struct wire_entry
 		keep_early(p, ballot, entry);
 		return;
 	}
-	accept_entry(p, entry->slot, ballot, entry->value.len == 0 ? NULL : bytes_copy(entry->value));
+	accept_entry(p, entry->slot, ballot,
+		     entry->value.len == 0 ? NULL : bytes_copy(entry->value));
 	ring_get(&p->ring, entry->slot)->chosen = chosen;
 	p->accepted_since_ack = true;
 }
 
 /* It was judged when it came; meanwhile the slot may have got a value. */
-static bool still_fits(const struct paxos *p, uint64_t ballot, uint64_t slot, const struct ring_slot *early)
+static bool still_fits(const struct paxos *p, uint64_t ballot, uint64_t slot,
+		       const struct ring_slot *early)
 {
 	const struct ring_slot *present = ring_get(&p->ring, slot);
-	return present == NULL || (present->ballot != ballot && !present->chosen) || slice_equal(ring_value(present), ring_value(early));
+	return present == NULL || (present->ballot != ballot && !present->chosen) ||
+	       slice_equal(ring_value(present), ring_value(early));
 }
 
 static void accept_early(struct paxos *p, uint64_t ballot)
@@ -142,7 +164,9 @@ static void accept_early(struct paxos *p, uint64_t ballot)
 		if (leaves_a_gap(p, ballot, slot))
 			break;
 		if (still_fits(p, ballot, slot, early))
-			accept_one(p, ballot, &(struct wire_entry){.slot = slot, .value = ring_value(early)}, false);
+			accept_one(p, ballot,
+				   &(struct wire_entry){.slot = slot, .value = ring_value(early)},
+				   false);
 	}
 	ring_drop_below(&p->early, slot);
 }
@@ -158,8 +182,12 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 		return;
 	ASSERT(p->role != PAXOS_LEADER || m->ballot != p->ballot);
 	if (m->ballot > p->promised || p->leader != peer->replica)
-		peer->accepted_round = peer->lease_round = 0; /* a new leadership counts its rounds anew */
-	/* Not persisted on its own: the entries' records carry the ballot, and a heartbeat promises nothing. */
+		/* a new leadership counts its rounds anew */
+		peer->accepted_round = peer->lease_round = 0;
+	/*
+	 * Not persisted on its own: the entries' records carry the ballot, and a heartbeat promises
+	 * nothing.
+	 */
 	p->promised = m->ballot;
 	follow(p, now_us, from);
 	for (uint32_t i = 0; i < m->nentries; i++)

@@ -1,15 +1,18 @@
 /*
- * Ballot numbers: (round, binding, number) in one 64-bit number that orders first by round, so that no two replicas, and no
- * two lives of a replica's disk, ever use the same ballot (Lamport 2001, "Paxos Made Simple", section 2.2). 0 is below every ballot.
+ * Ballot numbers: (round, binding, number) in one 64-bit number that orders first by round, so that
+ * no two replicas, and no two lives of a replica's disk, ever use the same ballot (Lamport 2001,
+ * "Paxos Made Simple", section 2.2). 0 is below every ballot.
  *
  *   round 40 bits   binding 16 bits   number 8 bits
  *
- * The number is the replica's; the binding counts how often the group has bound a new disk to that number (paxos/members.h): a
- * disk that replaces another knows nothing of the rounds which that one has used.
+ * The number is the replica's; the binding counts how often the group has bound a new disk to that
+ * number (paxos/members.h): a disk that replaces another knows nothing of the rounds which that one
+ * has used.
  *
- * The first version had no bindings, and its round where both are now. Its ballots read as of round 0 here, below all
- * others, and order among themselves as they did; a group that comes from it uses rounds from 1 on. (Had it gone
- * through 65536 elections, they read as of later rounds and of bindings that are nobody's.)
+ * The first version had no bindings, and its round where both are now. Its ballots read as of round
+ * 0 here, below all others, and order among themselves as they did; a group that comes from it uses
+ * rounds from 1 on. (Had it gone through 65536 elections, they read as of later rounds and of
+ * bindings that are nobody's.)
  */
 #ifndef SYNOD_PAXOS_BALLOT_H
 #define SYNOD_PAXOS_BALLOT_H
@@ -53,9 +56,11 @@ static inline uint32_t ballot_replica(uint64_t ballot)
 /* "7.2": round 7 of replica 2; "7.2+1": of the second disk that is bound to it. */
 static inline const char *ballot_text(uint64_t ballot, char text[BALLOT_TEXT_BYTES])
 {
-	int used = snprintf(text, BALLOT_TEXT_BYTES, "%" PRIu64 ".%u", ballot_round(ballot), ballot_replica(ballot));
+	int used = snprintf(text, BALLOT_TEXT_BYTES, "%" PRIu64 ".%u", ballot_round(ballot),
+			    ballot_replica(ballot));
 	if (ballot_binding(ballot) != 0)
-		snprintf(text + used, BALLOT_TEXT_BYTES - (size_t)used, "+%u", ballot_binding(ballot));
+		snprintf(text + used, BALLOT_TEXT_BYTES - (size_t)used, "+%u",
+			 ballot_binding(ballot));
 	return text;
 }
 

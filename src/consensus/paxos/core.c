@@ -29,7 +29,8 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 {
 	ASSERT(options->nmembers > 0 && options->nmembers <= MEMBERS_MAX);
 	ASSERT(options->heartbeat_us > 0 && options->heartbeat_us < options->election_timeout_us);
-	ASSERT(options->lease_us == 0 || (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
+	ASSERT(options->lease_us == 0 ||
+	       (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
 	struct paxos *p = ALLOC(struct paxos);
 	p->options = *options;
 	if (p->options.message_bytes == 0 || p->options.message_bytes > MESSAGE_ENTRY_BYTES)
@@ -160,8 +161,8 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 }
 
 /*
- * It has no vote any more: another disk is bound in its place, or it is no member any more, say. A leader that has removed itself
- * hands over first.
+ * It has no vote any more: another disk is bound in its place, or it is no member any more, say. A
+ * leader that has removed itself hands over first.
  */
 static void stand_back(struct paxos *p, uint64_t now_us)
 {
@@ -232,8 +233,8 @@ void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 }
 
 /*
- * Somebody goes by a list in which we are not, though our number has been given. That stays so: numbers are never given again. What we
- * hold is not needed, or it would not say so.
+ * Somebody goes by a list in which we are not, though our number has been given. That stays so:
+ * numbers are never given again. What we hold is not needed, or it would not say so.
  */
 static void hear_removed(struct paxos *p, const struct wire_paxos *m)
 {
@@ -241,7 +242,8 @@ static void hear_removed(struct paxos *p, const struct wire_paxos *m)
 		p->removed = true;
 }
 
-static void receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)
+static void receive(struct paxos *p, uint64_t now_us, enum method method,
+		    const struct wire_paxos *message)
 {
 	uint32_t from = peer_index(p, message->from);
 	struct wire_paxos copy;
@@ -261,56 +263,43 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method, const 
 		m = &copy;
 	}
 	switch (method) {
-	case METHOD_PRE_VOTE:
-		receive_pre_vote(p, now_us, from, m);
-		break;
-	case METHOD_PRE_VOTE_REPLY:
-		receive_pre_vote_reply(p, now_us, from, m);
-		break;
+	case METHOD_PRE_VOTE: receive_pre_vote(p, now_us, from, m); break;
+	case METHOD_PRE_VOTE_REPLY: receive_pre_vote_reply(p, now_us, from, m); break;
 	case METHOD_PREPARE:
 		if (m->ballot > p->promised && p->role != PAXOS_FOLLOWER)
 			become_follower(p, now_us, 0);
 		receive_prepare(p, now_us, from, m);
 		break;
-	case METHOD_PROMISE:
-		receive_promise(p, now_us, from, m);
-		break;
-	case METHOD_ACCEPT:
-		receive_accept(p, now_us, from, m);
-		break;
-	case METHOD_ACCEPTED:
-		receive_accepted(p, now_us, from, m);
-		break;
+	case METHOD_PROMISE: receive_promise(p, now_us, from, m); break;
+	case METHOD_ACCEPT: receive_accept(p, now_us, from, m); break;
+	case METHOD_ACCEPTED: receive_accepted(p, now_us, from, m); break;
 	case METHOD_REJECT:
 		note_chosen(p, from, m->chosen);
 		/*
-		 * Or other members count. Who says so need not be able to tell who they are, if its disk has lost it: if we have not
-		 * learnt it by the next election, those that know no more than we do hold it once without it.
+		 * Or other members count. Who says so need not be able to tell who they are, if its
+		 * disk has lost it: if we have not learnt it by the next election, those that know
+		 * no more than we do hold it once without it.
 		 */
-		if (m->members > p->members.slot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE) &&
+		if (m->members > p->members.slot &&
+		    (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE) &&
 		    (p->disregarded & member_bit(from)) == 0) {
 			p->unhelpful |= member_bit(from);
 			become_follower(p, now_us, 0);
 		}
 		/* Somebody promised a higher ballot: ours is over. */
-		if (m->ballot > p->ballot && (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
+		if (m->ballot > p->ballot &&
+		    (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
 			become_follower(p, now_us, 0);
 		break;
-	case METHOD_FETCH:
-		receive_fetch(p, from, m);
-		break;
-	case METHOD_CHOSEN:
-		receive_chosen(p, now_us, from, m);
-		break;
-	case METHOD_TAKE_OVER:
-		receive_take_over(p, now_us, from, m);
-		break;
-	default:
-		break;
+	case METHOD_FETCH: receive_fetch(p, from, m); break;
+	case METHOD_CHOSEN: receive_chosen(p, now_us, from, m); break;
+	case METHOD_TAKE_OVER: receive_take_over(p, now_us, from, m); break;
+	default: break;
 	}
 }
 
-void paxos_receive(struct paxos *p, uint64_t now_us, enum method method, const struct wire_paxos *message)
+void paxos_receive(struct paxos *p, uint64_t now_us, enum method method,
+		   const struct wire_paxos *message)
 {
 	receive(p, now_us, method, message);
 	stand_back(p, now_us);
@@ -320,9 +309,7 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 {
 	learner_tick(p, now_us);
 	switch (p->role) {
-	case PAXOS_LEADER:
-		leader_tick(p, now_us);
-		break;
+	case PAXOS_LEADER: leader_tick(p, now_us); break;
 	case PAXOS_CANDIDATE:
 	case PAXOS_PRE_CANDIDATE:
 	case PAXOS_FOLLOWER:
@@ -330,8 +317,9 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 			candidate_retry(p, now_us);
 		else if (p->promise_persist > p->persisted)
 			/*
-			 * A slow disk still writes down the last promise. Another ballot would only queue behind it, and so on for
-			 * ever: the election that it belongs to gets its chance first.
+			 * A slow disk still writes down the last promise. Another ballot would only
+			 * queue behind it, and so on for ever: the election that it belongs to gets
+			 * its chance first.
 			 */
 			draw_election_timeout(p, now_us);
 		else
@@ -372,7 +360,8 @@ void paxos_applied(struct paxos *p, uint64_t slot)
 	ring_drop_below(&p->ring, first);
 }
 
-void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot, const struct paxos_members *members)
+void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot,
+			    const struct paxos_members *members)
 {
 	p->need_snapshot = false;
 	p->fetch_retry_us = 0;
@@ -401,7 +390,8 @@ void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)
 {
 	uint32_t index = peer_index(p, silent);
 	if (index != UINT32_MAX)
-		p->peers[index].silent_until_us = now_us + SILENT_TIMEOUTS * p->options.election_timeout_us;
+		p->peers[index].silent_until_us = now_us +
+						  SILENT_TIMEOUTS * p->options.election_timeout_us;
 	p->need_snapshot = false;
 	note_chosen(p, p->known_from, p->known_chosen);
 }
@@ -476,7 +466,8 @@ bool paxos_peer_is_voter(const struct paxos *p, uint32_t i)
 	return is_voter(p, i);
 }
 
-void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched, uint64_t *heard_ago_us)
+void paxos_peer(const struct paxos *p, uint32_t i, uint64_t now_us, uint64_t *matched,
+		uint64_t *heard_ago_us)
 {
 	ASSERT(i < p->npeers);
 	if (i == p->self) {

@@ -18,7 +18,8 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		p->transfer_to = 0;
 		for (uint32_t i = 0; i < p->npeers; i++) {
 			struct paxos_peer *peer = &p->peers[i];
-			peer->due_pre_vote = peer->due_prepare = peer->due_heartbeat = peer->due_take_over = false;
+			peer->due_pre_vote = peer->due_prepare = peer->due_heartbeat =
+				peer->due_take_over = false;
 		}
 		p->leaving = false;
 		p->former = 0;
@@ -41,7 +42,8 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || p->leader != replica)
 		return;
 	uint64_t grace_us = p->options.heartbeat_us, timeout_us = p->options.election_timeout_us;
-	uint64_t stand_us = now_us + grace_us + p->options.random(p->options.context) % (grace_us + 1);
+	uint64_t stand_us = now_us + grace_us +
+			    p->options.random(p->options.context) % (grace_us + 1);
 	if (stand_us < p->election_at_us)
 		p->election_at_us = stand_us;
 	/* After the grace it no longer keeps us from voting for others. */
@@ -52,7 +54,10 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 
 /* ---- pre-vote ---- */
 
-/* A replica that cannot stand, and that nobody may know any more, asks everybody whom it knows, one after the other. */
+/*
+ * A replica that cannot stand, and that nobody may know any more, asks everybody whom it knows, one
+ * after the other.
+ */
 static void ask_around(struct paxos *p)
 {
 	for (uint32_t k = 0; k < p->npeers; k++) {
@@ -71,7 +76,10 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		return;
 	}
 	become_follower(p, now_us, 0);
-	/* It does not stand, and so nobody need ever tell it of his own accord what has become of it. */
+	/*
+	 * It does not stand, and so nobody need ever tell it of his own accord what has become of
+	 * it.
+	 */
 	if (p->learner)
 		ask_around(p);
 	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
@@ -94,26 +102,37 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	struct paxos_peer *peer = &p->peers[from];
 	note_chosen(p, from, m->chosen);
 	bool recent = m->chosen + PRE_VOTE_LAG_MAX >= p->chosen;
-	/* An election that got our promise is under way: let it end, or slow disks would start one after the other. */
-	bool engaged = p->promise_persist > p->persisted || (ballot_replica(p->promised) != peer->replica &&
-							     now_us < p->promise_sent_us + p->options.election_timeout_us);
+	/*
+	 * An election that got our promise is under way: let it end, or slow disks would start one
+	 * after the other.
+	 */
+	bool engaged = p->promise_persist > p->persisted ||
+		       (ballot_replica(p->promised) != peer->replica &&
+			now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
-	peer->pre_vote_granted = !p->learner && recent && m->members >= p->members.slot && !engaged && m->ballot > p->promised &&
-				  !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
+	peer->pre_vote_granted = !p->learner && recent && m->members >= p->members.slot &&
+				 !engaged && m->ballot > p->promised &&
+				 !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
-		uint64_t soon = now_us + 1 + p->options.random(p->options.context) % p->options.heartbeat_us;
+		uint64_t soon = now_us + 1 +
+				p->options.random(p->options.context) % p->options.heartbeat_us;
 		if (soon < p->election_at_us)
 			p->election_at_us = soon;
 	}
 }
 
-void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
+			    const struct wire_paxos *m)
 {
-	/* Refused for being behind: what is missing can be had there, while the voter itself may be unable to stand. */
+	/*
+	 * Refused for being behind: what is missing can be had there, while the voter itself may be
+	 * unable to stand.
+	 */
 	note_chosen(p, from, m->chosen);
-	if (p->role != PAXOS_PRE_CANDIDATE || m->sequence != p->ballot || (m->flags & PAXOS_GRANTED) == 0)
+	if (p->role != PAXOS_PRE_CANDIDATE || m->sequence != p->ballot ||
+	    (m->flags & PAXOS_GRANTED) == 0)
 		return;
 	p->votes |= member_bit(from);
 	if (is_quorum(p, p->chosen + 1, p->votes))
@@ -123,7 +142,8 @@ void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, con
 bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing)
 {
 	*missing = 0;
-	if (p->options.life == 0 || p->members.slot != 0 || p->chosen != 0 || p->known_chosen != 0 || p->ring.last != 0)
+	if (p->options.life == 0 || p->members.slot != 0 || p->chosen != 0 ||
+	    p->known_chosen != 0 || p->ring.last != 0)
 		return false;
 	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && is_voter(p, i) && p->peers[i].heard_us == 0)
@@ -153,7 +173,9 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	p->wall = 0;
 	p->prepare_chosen = p->chosen;
 	p->prepare_chosen_from = p->self;
-	/* Once: if the others are not there, those that know of chosen slots are better than none. */
+	/*
+	 * Once: if the others are not there, those that know of chosen slots are better than none.
+	 */
 	p->disregarded = p->unhelpful & know_more(p);
 	if (!is_quorum(p, p->chosen + 1, ~p->disregarded))
 		p->disregarded = 0;
@@ -169,7 +191,8 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 }
 
 /* Keeps the value of the highest ballot for a slot (P2c). */
-static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take, bool chosen)
+static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take,
+		    bool chosen)
 {
 	const struct ring_slot *best = ring_get(&p->recovered, slot);
 	if (slot < p->recovered.first) {
@@ -186,8 +209,8 @@ static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct byte
 }
 
 /*
- * Far behind what a promise calls chosen: between it and us there would be no more than a gap, in memory as well. Others know more,
- * and stand.
+ * Far behind what a promise calls chosen: between it and us there would be no more than a gap, in
+ * memory as well. Others know more, and stand.
  */
 static bool lags_too_far(const struct paxos *p)
 {
@@ -207,15 +230,21 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 		p->prepare_chosen = p->chosen;
 	leader_start(p, now_us);
 	/*
-	 * Slots up to prepare_chosen are chosen; what is open after them is proposed again in our ballot, with no-ops where no
-	 * promise reported anything. If nothing is open, one no-op stands for our ballot.
+	 * Slots up to prepare_chosen are chosen; what is open after them is proposed again in our
+	 * ballot, with no-ops where no promise reported anything. If nothing is open, one no-op
+	 * stands for our ballot.
 	 */
-	uint64_t last = p->recovered.last > p->prepare_chosen ? p->recovered.last : p->prepare_chosen;
+	uint64_t last = p->recovered.last > p->prepare_chosen ? p->recovered.last
+							      : p->prepare_chosen;
 	do {
 		const struct ring_slot *best = ring_get(&p->recovered, p->next_slot);
-		struct bytes *value = best == NULL || best->value == NULL ? NULL : bytes_ref(best->value);
+		struct bytes *value = best == NULL || best->value == NULL ? NULL
+									  : bytes_ref(best->value);
 		p->open_bytes += value == NULL ? 0 : value->len;
-		/* A slot may be known as chosen, from a CHOSEN message, though slots before it are missing. */
+		/*
+		 * A slot may be known as chosen, from a CHOSEN message, though slots before it are
+		 * missing.
+		 */
 		const struct ring_slot *own = ring_get(&p->ring, p->next_slot);
 		bool chosen = own != NULL && own->chosen;
 		if (members_would_change(p, value))
@@ -235,8 +264,8 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 /* Nobody who has promised has anything: perhaps there has never been anything (M7). */
 static bool is_birth(const struct paxos *p)
 {
-	return p->options.life != 0 && p->members.slot == 0 && p->prepare_chosen == 0 && p->chosen == 0 &&
-	       p->recovered.last < p->recovered.first;
+	return p->options.life != 0 && p->members.slot == 0 && p->prepare_chosen == 0 &&
+	       p->chosen == 0 && p->recovered.last < p->recovered.first;
 }
 
 static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
@@ -245,7 +274,8 @@ static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 	p->votes |= member_bit(member);
 	if (is_birth(p) && (p->votes & p->voters) != p->voters)
 		return;
-	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes) && !impaired_undecided(p))
+	if (p->members.slot == p->prepare_members && is_quorum(p, p->chosen + 1, p->votes) &&
+	    !impaired_undecided(p))
 		become_leader(p, now_us);
 }
 
@@ -260,7 +290,8 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 	for (uint64_t slot = p->chosen + 1; slot <= p->ring.last; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s != NULL)
-			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value), s->chosen);
+			recover(p, slot, s->ballot, s->value == NULL ? NULL : bytes_ref(s->value),
+				s->chosen);
 	}
 	p->retry_at_us = now_us + p->options.heartbeat_us;
 	/* The others' disks may need as long for their promises as ours has for this one. */
@@ -285,9 +316,10 @@ void candidate_retry(struct paxos *p, uint64_t now_us)
 void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
-	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent || peer->promise_done ||
-	    m->slot != peer->promise_next || (p->disregarded & member_bit(from)) != 0 ||
-	    m->members != p->prepare_members || p->members.slot != p->prepare_members)
+	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent ||
+	    peer->promise_done || m->slot != peer->promise_next ||
+	    (p->disregarded & member_bit(from)) != 0 || m->members != p->prepare_members ||
+	    p->members.slot != p->prepare_members)
 		return;
 	if (m->chosen > p->prepare_chosen) {
 		p->prepare_chosen = m->chosen;
@@ -300,7 +332,8 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	for (uint32_t i = 0; i < m->nentries; i++) {
 		const struct wire_entry *e = &m->entries[i];
 		ASSERT(e->ballot < p->ballot);
-		recover(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value), impaired_knows(m, e->slot));
+		recover(p, e->slot, e->ballot, e->value.len == 0 ? NULL : bytes_copy(e->value),
+			impaired_knows(m, e->slot));
 		last = e->slot;
 	}
 	if ((m->flags & PAXOS_MORE) != 0) {
@@ -317,7 +350,10 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 {
 	if (m->ballot != p->promised || p->leader != p->peers[from].replica)
 		return;
-	/* With what the leader knew, so that nothing has to be asked of it when it is perhaps gone; and by which we may have a vote. */
+	/*
+	 * With what the leader knew, so that nothing has to be asked of it when it is perhaps gone;
+	 * and by which we may have a vote.
+	 */
 	leader_says_chosen(p, m);
 	if (!p->electable || p->learner || !lease_taken_over(p, now_us, m->ballot))
 		return;

@@ -10,7 +10,8 @@
 
 static void take_out(struct impaired *set, uint32_t index, uint32_t count)
 {
-	memmove(&set->ranges[index], &set->ranges[index + count], (set->count - index - count) * sizeof set->ranges[0]);
+	memmove(&set->ranges[index], &set->ranges[index + count],
+		(set->count - index - count) * sizeof set->ranges[0]);
 	set->count -= count;
 }
 
@@ -19,7 +20,8 @@ static void make_room(struct impaired *set)
 {
 	uint32_t best = 0;
 	for (uint32_t i = 1; i + 1 < set->count; i++)
-		if (set->ranges[i + 1].first - set->ranges[i].last < set->ranges[best + 1].first - set->ranges[best].last)
+		if (set->ranges[i + 1].first - set->ranges[i].last <
+		    set->ranges[best + 1].first - set->ranges[best].last)
 			best = i;
 	set->ranges[best].last = set->ranges[best + 1].last;
 	take_out(set, best + 1, 1);
@@ -131,7 +133,8 @@ void paxos_restore_impaired_below(struct paxos *p, uint64_t ballot)
 
 void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last)
 {
-	for (uint64_t slot = first > p->chosen ? first : p->chosen + 1; slot <= last && slot <= p->ring.last; slot++) {
+	for (uint64_t slot = first > p->chosen ? first : p->chosen + 1;
+	     slot <= last && slot <= p->ring.last; slot++) {
 		struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s != NULL && !impaired_has(&p->impaired, slot))
 			s->chosen = true;
@@ -181,7 +184,8 @@ void impaired_led(struct paxos *p, const struct wire_paxos *m)
 
 /* ---- Promises ---- */
 
-static struct wire_range *add_range(struct arena *arena, struct wire_range **ranges, uint32_t *count)
+static struct wire_range *add_range(struct arena *arena, struct wire_range **ranges,
+				    uint32_t *count)
 {
 	if (*ranges == NULL)
 		*ranges = arena_get(arena, IMPAIRED_RANGES_MAX * sizeof **ranges);

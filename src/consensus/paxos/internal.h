@@ -1,5 +1,6 @@
 /*
- * The inside of struct paxos, shared by the files of this directory and by the invariants checker; nobody else.
+ * The inside of struct paxos, shared by the files of this directory and by the invariants checker;
+ * nobody else.
  *
  *   core.c      creation, recovery, dispatch, time, accessors
  *   judge.c     the door: what other replicas say is judged
@@ -13,8 +14,8 @@
  *   vouch.c     how old the applied state may be
  *   output.c    building messages from what is due
  *
- * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds each message
- * once, from the state of then. So many inputs of one turn cost one message a peer.
+ * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds
+ * each message once, from the state of then. So many inputs of one turn cost one message a peer.
  */
 #ifndef SYNOD_PAXOS_INTERNAL_H
 #define SYNOD_PAXOS_INTERNAL_H
@@ -29,54 +30,74 @@
 #define PEERS_MAX PAXOS_PEERS_MAX
 /* A candidate whose chosen prefix is this far behind the voter's is refused a pre-vote. */
 #define PRE_VOTE_LAG_MAX 256u
-/* Entries in one message stop after the one that passes this; with it, the largest entry still fits a frame. */
+/*
+ * Entries in one message stop after the one that passes this; with it, the largest entry still fits
+ * a frame.
+ */
 #define MESSAGE_ENTRY_BYTES (1u * MIB)
-/* A follower ignores entries this far beyond what it knows to be chosen: it will fetch them in order. */
+/*
+ * A follower ignores entries this far beyond what it knows to be chosen: it will fetch them in
+ * order.
+ */
 #define FOLLOWER_SPAN_MAX 8192u
 #define FOLLOWER_BYTES_MAX (64u * MIB)
 /* Of entries that have overtaken others. */
 #define EARLY_BYTES_MAX (4u * MIB)
 #define RANGES_MAX 64u
-/* Who offers a snapshot and then does not answer is believed again after so many election timeouts. */
+/*
+ * Who offers a snapshot and then does not answer is believed again after so many election timeouts.
+ */
 #define SILENT_TIMEOUTS 4u
 /* Heartbeat rounds for reads that may be under way at once; later reads share the next one. */
 #define READ_ROUNDS_MAX 2u
-/* A round of reads is asked of all, if it has not been confirmed after this part of a heartbeat interval. */
+/*
+ * A round of reads is asked of all, if it has not been confirmed after this part of a heartbeat
+ * interval.
+ */
 #define READ_PATIENCE 10u
-/* Of the lease, the leader relies on all but this part: so much faster may a follower's clock run than its own. */
+/*
+ * Of the lease, the leader relies on all but this part: so much faster may a follower's clock run
+ * than its own.
+ */
 #define LEASE_DRIFT_PART 8u
 /* A lease may rest on a round that is up to so many rounds old. */
 #define LEASE_ROUNDS 64u
-/* So many of the stamps that were given out are remembered: those of the last several heartbeats. */
+/*
+ * So many of the stamps that were given out are remembered: those of the last several heartbeats.
+ */
 #define STAMPS 16u
 
 #define FETCH_BLINDLY 2u
 
 struct paxos_peer {
-	uint32_t replica;         /* 0: the seat is free */
-	uint64_t life;            /* that is bound, by the list that is known here */
+	uint32_t replica; /* 0: the seat is free */
+	uint64_t life;    /* that is bound, by the list that is known here */
 	/* Leader: progress. */
-	uint64_t next;            /* first slot not yet sent */
-	uint64_t matched;         /* every slot ≤ it is durable there */
-	uint64_t received;        /* every slot ≤ it has arrived there */
-	uint64_t sent_bytes;      /* sent beyond `received`; an upper bound */
-	uint64_t round_acked;     /* highest heartbeat round echoed */
-	uint64_t round_heard;     /* … with or without a vote */
-	uint64_t lease_acked;     /* highest one for which it has granted a lease */
-	uint64_t probe_round;     /* when this round is echoed, `probe_slot` must have been received */
+	uint64_t next;        /* first slot not yet sent */
+	uint64_t matched;     /* every slot ≤ it is durable there */
+	uint64_t received;    /* every slot ≤ it has arrived there */
+	uint64_t sent_bytes;  /* sent beyond `received`; an upper bound */
+	uint64_t round_acked; /* highest heartbeat round echoed */
+	uint64_t round_heard; /* … with or without a vote */
+	uint64_t lease_acked; /* highest one for which it has granted a lease */
+	/* when this round is echoed, `probe_slot` must have been received */
+	uint64_t probe_round;
 	uint64_t probe_slot;
-	uint64_t heard_us;        /* any message */
-	uint64_t acked_us;        /* an Accepted in our ballot: what check-quorum counts */
-	uint64_t says_chosen;     /* the highest slot that it has said to know as chosen */
-	uint64_t silent_until_us; /* it offered a snapshot and did not hand it out: it is not asked for one until then */
-	bool answered;            /* such a one has come */
-	bool unfit, full;         /* the last one said so */
-	bool learner;             /* likewise: it has no vote */
-	uint64_t stamp_heard;     /* of its last Accepted that bore one; 0: it has been taken over: */
-	uint64_t stamp_held;      /* it is vouched for when this round, sent after it had come, is confirmed; 0: none */
+	uint64_t heard_us;    /* any message */
+	uint64_t acked_us;    /* an Accepted in our ballot: what check-quorum counts */
+	uint64_t says_chosen; /* the highest slot that it has said to know as chosen */
+	/* it offered a snapshot and did not hand it out: it is not asked for one until then */
+	uint64_t silent_until_us;
+	bool answered;    /* such a one has come */
+	bool unfit, full; /* the last one said so */
+	bool learner;     /* likewise: it has no vote */
+	/* of its last Accepted that bore one; 0: it has been taken over: */
+	uint64_t stamp_heard;
+	/* it is vouched for when this round, sent after it had come, is confirmed; 0: none */
+	uint64_t stamp_held;
 	uint64_t stamp_round;
 	/* Candidate: collecting its promise. */
-	uint64_t promise_next;    /* PREPARE.slot still to be answered */
+	uint64_t promise_next; /* PREPARE.slot still to be answered */
 	bool promise_done;
 	bool promise_begun;       /* its first part has come … */
 	struct impaired impaired; /* … and with it, what its sender cannot answer for */
@@ -89,10 +110,11 @@ struct paxos_peer {
 	uint64_t promise_slot, promise_ballot;
 	bool due_heartbeat;
 	bool due_accepted;
-	uint64_t accepted_round;  /* to echo */
-	uint64_t lease_round;     /* the highest one for which we have granted it a lease */
+	uint64_t accepted_round; /* to echo */
+	uint64_t lease_round;    /* the highest one for which we have granted it a lease */
 	bool due_reject;
-	uint8_t due_fetch;        /* 1; FETCH_BLINDLY: though nobody has said that there is anything */
+	/* 1; FETCH_BLINDLY: though nobody has said that there is anything */
+	uint8_t due_fetch;
 	bool due_chosen;
 	uint64_t chosen_from;
 	bool due_take_over;
@@ -122,51 +144,57 @@ struct vector {
 
 struct paxos {
 	struct paxos_options options;
-	uint32_t self; /* index into peers */
-	uint32_t npeers;          /* no seat from here on is taken */
+	uint32_t self;   /* index into peers */
+	uint32_t npeers; /* no seat from here on is taken */
 	struct paxos_peer peers[PEERS_MAX];
-	synod_set voters;         /* who counts, if it speaks with the bound life … */
+	synod_set voters; /* who counts, if it speaks with the bound life … */
 	uint32_t nvoters;
-	synod_set others;         /* every seat that is taken, but ours */
-	synod_set listed;         /* … and who is sent everything: these and learners … */
-	synod_set former;         /* … and, to the end of our ballot, those whom the newest list has removed */
+	synod_set others; /* every seat that is taken, but ours */
+	synod_set listed; /* … and who is sent everything: these and learners … */
+	/* … and, to the end of our ballot, those whom the newest list has removed */
+	synod_set former;
 	enum paxos_role role;
 	bool electable, willing;
-	bool lost;                /* paxos_stop_voting() */
-	bool learner;             /* has no vote: lost its directory, or another life is bound */
-	bool held;                /* paxos_hold_vote() */
+	bool lost;    /* paxos_stop_voting() */
+	bool learner; /* has no vote: lost its directory, or another life is bound */
+	bool held;    /* paxos_hold_vote() */
 	struct paxos_members members; /* by the chosen prefix */
-	bool removed;             /* a member of a later list has said that we are none any more */
-	bool members_unknown;     /* … of which this replica does not have all: it has no vote before it knows them */
+	bool removed; /* a member of a later list has said that we are none any more */
+	/* … of which this replica does not have all: it has no vote before it knows them */
+	bool members_unknown;
 
 	/* Acceptor. */
 	uint64_t promised;
-	uint64_t promise_ballot;  /* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
+	/* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
+	uint64_t promise_ballot;
 	uint64_t promise_persist; /* … and its sequence number */
 	uint64_t promise_members; /* … and the members' slot in it */
-	uint64_t promise_life;    /* … and the life whose ballot it is, as far as this process knows; 0: it does not */
+	/* … and the life whose ballot it is, as far as this process knows; 0: it does not */
+	uint64_t promise_life;
 	uint64_t promise_sent_us; /* when a Promise last left */
 	struct ring ring;
-	struct ring early;        /* entries of early_ballot that came before one in front of them */
+	/* entries of early_ballot that came before one in front of them */
+	struct ring early;
 	uint64_t early_ballot;
-	uint64_t persist_next;    /* next sequence number */
-	uint64_t persisted;       /* durable up to here */
-	uint64_t ack_persisted;   /* `persisted` when the last Accepted was made due */
+	uint64_t persist_next;  /* next sequence number */
+	uint64_t persisted;     /* durable up to here */
+	uint64_t ack_persisted; /* `persisted` when the last Accepted was made due */
 	bool accepted_since_ack;
 	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
 	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
 	struct impaired impaired; /* slots > chosen in which anything may have been accepted … */
-	bool voteless;            /* what it had promised is lost, and it has no other life: no vote, bound or not */
-	uint64_t impaired_below;  /* … in ballots below this one */
+	/* what it had promised is lost, and it has no other life: no vote, bound or not */
+	bool voteless;
+	uint64_t impaired_below;   /* … in ballots below this one */
 	uint64_t restart_until_us; /* nor until then, whoever was promised that before a restart */
 
 	/* Learner. */
-	uint64_t chosen;          /* every slot ≤ it is chosen, and known here */
-	uint64_t delivered;       /* handed out by paxos_next_chosen() */
+	uint64_t chosen;    /* every slot ≤ it is chosen, and known here */
+	uint64_t delivered; /* handed out by paxos_next_chosen() */
 	uint64_t applied;
-	uint64_t chosen_hint;     /* last PAXOS_PERSIST_CHOSEN */
-	uint64_t known_chosen;    /* somebody knows so many */
-	uint32_t known_from;      /* index of that peer */
+	uint64_t chosen_hint;          /* last PAXOS_PERSIST_CHOSEN */
+	uint64_t known_chosen;         /* somebody knows so many */
+	uint32_t known_from;           /* index of that peer */
 	uint64_t leader_chosen_ballot; /* the leader of this ballot … */
 	uint64_t leader_chosen;        /* … said that so many are chosen */
 	uint64_t fetch_retry_us;       /* a fetch is under way until then; 0: none */
@@ -174,55 +202,65 @@ struct paxos {
 	uint64_t snapshot_slot;
 	uint32_t snapshot_from;
 	bool need_snapshot;
-	uint64_t stamp;           /* the last one that was given out */
-	uint64_t stamp_due_us;    /* none before then */
+	uint64_t stamp;        /* the last one that was given out */
+	uint64_t stamp_due_us; /* none before then */
 	struct stamp stamps[STAMPS];
-	struct freshness fresh;   /* the newest whose slot has been applied; since_us 0: none */
+	struct freshness fresh; /* the newest whose slot has been applied; since_us 0: none */
 	struct freshness fresh_next, fresh_newest; /* those that wait for that; slot 0: none */
-	bool hint_due;            /* write down what is chosen though nothing else is written */
+	bool hint_due; /* write down what is chosen though nothing else is written */
 
 	/* Election. */
-	uint32_t leader;          /* replica id, 0 unknown */
+	uint32_t leader; /* replica id, 0 unknown */
 	uint64_t leader_heard_us;
 	uint64_t election_at_us;
-	uint64_t round_seen;      /* highest ballot round in any message */
-	synod_set votes;          /* pre-candidate: grants; candidate: complete promises */
-	uint64_t ballot;          /* pre-candidate: would use; candidate, leader: uses */
+	uint64_t round_seen; /* highest ballot round in any message */
+	synod_set votes;     /* pre-candidate: grants; candidate: complete promises */
+	uint64_t ballot;     /* pre-candidate: would use; candidate, leader: uses */
 	bool prepare_sent;
 	uint64_t prepared_us;     /* when the candidate made its own promise */
 	uint64_t prepare_members; /* candidate: the members whose promises are collected */
 	uint64_t prepare_chosen;  /* candidate: highest chosen among promises … */
 	uint32_t prepare_chosen_from;
-	synod_set unhelpful;      /* who said, since our last election, that slots are chosen, or other members count, and could not tell us … */
-	synod_set disregarded;    /* … and whose promises do not count at this one */
-	struct ring recovered;    /* candidate: best accepted value of each open slot */
-	uint64_t undecided_slot;  /* the last election that had a quorum could not decide this one … */
+	/*
+	 * who said, since our last election, that slots are chosen, or other members count, and
+	 * could not tell us …
+	 */
+	synod_set unhelpful;
+	synod_set disregarded; /* … and whose promises do not count at this one */
+	struct ring recovered; /* candidate: best accepted value of each open slot */
+	/* the last election that had a quorum could not decide this one … */
+	uint64_t undecided_slot;
 	synod_set undecided_votes; /* … with these promises */
-	uint64_t retry_at_us;     /* candidate: send what is unanswered again */
-	uint64_t lease_over;      /* candidate: the leader of this ballot has given up its lease, and asked us to take over */
+	uint64_t retry_at_us;      /* candidate: send what is unanswered again */
+	/* candidate: the leader of this ballot has given up its lease, and asked us to take over */
+	uint64_t lease_over;
 
 	/* Leader. */
 	uint64_t next_slot;
-	uint64_t own_first;       /* first slot proposed in this ballot */
+	uint64_t own_first; /* first slot proposed in this ballot */
 	uint64_t barrier;
-	uint64_t found_last;      /* no promise reported anything after it */
-	uint64_t wall;            /* slot of an entry of members that is proposed, and behind which nothing is yet; 0: none */
-	bool leaving;             /* … it is chosen, and removes us: all that is left to do is to hand over … */
-	uint32_t left_to;         /* … to this peer, by index, or the next one */
-	uint64_t self_acked;      /* own slots ≤ it have been counted as durable here */
+	uint64_t found_last; /* no promise reported anything after it */
+	/* slot of an entry of members that is proposed, and behind which nothing is yet; 0: none */
+	uint64_t wall;
+	/* … it is chosen, and removes us: all that is left to do is to hand over … */
+	bool leaving;
+	uint32_t left_to;    /* … to this peer, by index, or the next one */
+	uint64_t self_acked; /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
-	uint64_t round;           /* heartbeat rounds sent */
+	uint64_t round;                        /* heartbeat rounds sent */
 	uint64_t round_began_us[LEASE_ROUNDS]; /* of round r, at r % LEASE_ROUNDS */
-	bool lease_given_up;      /* for the rest of this ballot */
-	uint64_t heartbeat_at_us; /* of all peers */
-	uint64_t patience_us;     /* all are asked then, unless this round of reads has been confirmed … */
-	uint64_t patience_round;  /* … 0: no round of reads is watched */
-	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
-	uint64_t learn_until_us;  /* … which it must do again until then */
-	struct vector waiting;    /* struct pending_read, rounds ascending */
+	bool lease_given_up;                   /* for the rest of this ballot */
+	uint64_t heartbeat_at_us;              /* of all peers */
+	/* all are asked then, unless this round of reads has been confirmed … */
+	uint64_t patience_us;
+	uint64_t patience_round; /* … 0: no round of reads is watched */
+	uint64_t learn_chosen;   /* `chosen` when the missing prefix last became shorter … */
+	uint64_t learn_until_us; /* … which it must do again until then */
+	struct vector waiting;   /* struct pending_read, rounds ascending */
 	uint32_t waiting_head;
-	uint32_t transfer_to;     /* replica id, 0 none */
-	uint32_t relieved_by;     /* replica id that was last asked because this one is unfit; 0: none */
+	uint32_t transfer_to; /* replica id, 0 none */
+	/* replica id that was last asked because this one is unfit; 0: none */
+	uint32_t relieved_by;
 	bool transfer_sent;
 	uint64_t transfer_deadline_us;
 
@@ -240,7 +278,9 @@ static inline synod_set member_bit(uint32_t index)
 }
 /* One index after the other, ascending. */
 #define FOR_SET(i, set) \
-	for (uint32_t left_##i = (set), i = 0; left_##i != 0 && (i = (uint32_t)__builtin_ctz(left_##i), true); left_##i &= left_##i - 1)
+	for (uint32_t left_##i = (set), i = 0; \
+	     left_##i != 0 && (i = (uint32_t)__builtin_ctz(left_##i), true); \
+	     left_##i &= left_##i - 1)
 /* By the list that this replica knows. A learner is listed, and counts nowhere. */
 static inline bool is_voter(const struct paxos *p, uint32_t index)
 {
@@ -250,14 +290,20 @@ static inline bool is_listed(const struct paxos *p, uint32_t index)
 {
 	return (p->listed & member_bit(index)) != 0;
 }
-/* Quorums are a function of the slot: those that are known here hold up to the wall, behind which nothing is proposed (M4). */
+/*
+ * Quorums are a function of the slot: those that are known here hold up to the wall, behind which
+ * nothing is proposed (M4).
+ */
 static inline bool is_quorum(const struct paxos *p, uint64_t slot, synod_set votes)
 {
 	(void)slot;
 	return synod_is_quorum(votes & p->voters, p->nvoters);
 }
 
-/* Memory for entries is limited. What does not fit is not accepted now, and fetched when it has been chosen. */
+/*
+ * Memory for entries is limited. What does not fit is not accepted now, and fetched when it has
+ * been chosen.
+ */
 static inline bool ring_is_full(const struct paxos *p)
 {
 	return p->ring.bytes > FOLLOWER_BYTES_MAX + p->options.cache_bytes;
@@ -287,16 +333,23 @@ static inline bool members_count(const struct paxos *p, uint32_t from, const str
 {
 	return is_voter(p, from) && (p->members.slot == 0 || p->peers[from].life == m->life);
 }
-/* Of others. False: a message of this kind would count. Otherwise it may have been made one that does not. */
+/*
+ * Of others. False: a message of this kind would count. Otherwise it may have been made one that
+ * does not.
+ */
 bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
 bool members_changed_by(const struct paxos *p, const struct bytes *value);
 bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value);
 /* Every entry is looked at, and hardly one is of members. */
 static inline bool may_be_members(const struct paxos *p, const struct bytes *value)
 {
-	return __builtin_expect(value != NULL && value->len > 0 && value->data[0] == p->options.members_byte, 0);
+	return __builtin_expect(
+		value != NULL && value->len > 0 && value->data[0] == p->options.members_byte, 0);
 }
-/* Slot `slot` is chosen, and all before it: if it holds an entry of members, they count from now on. True then. */
+/*
+ * Slot `slot` is chosen, and all before it: if it holds an entry of members, they count from now
+ * on. True then.
+ */
 static inline bool members_chosen(struct paxos *p, uint64_t slot, const struct ring_slot *s)
 {
 	return may_be_members(p, s->value) && members_adopt_entry(p, slot, s->value);
@@ -331,7 +384,8 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us);
 void candidate_retry(struct paxos *p, uint64_t now_us);
 void draw_election_timeout(struct paxos *p, uint64_t now_us);
 void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
-void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
+			    const struct wire_paxos *m);
 void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
 /* leader.c */
@@ -345,8 +399,9 @@ void leader_hand_over(struct paxos *p);
 /* Who has said to know slots as chosen that we miss. */
 synod_set know_more(const struct paxos *p);
 /*
- * The members that this leader has proposed are chosen, and it has not been promised anything by them. That they follow it, having
- * accepted their list from it, does not mean that they have chosen nothing behind it before: it confirms nothing any more.
+ * The members that this leader has proposed are chosen, and it has not been promised anything by
+ * them. That they follow it, having accepted their list from it, does not mean that they have
+ * chosen nothing behind it before: it confirms nothing any more.
  */
 static inline bool is_behind_wall(const struct paxos *p)
 {
@@ -360,14 +415,22 @@ static inline bool leader_wall_is_chosen(const struct paxos *p)
 void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
-/* The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for it. */
+/*
+ * The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for
+ * it.
+ */
 uint64_t confirmed_round(const struct paxos *p, bool leased);
 /* impaired.c */
 /* The slot is chosen, and about to count so. */
 void impaired_chosen(struct paxos *p, uint64_t slot);
-/* An Accept of the leader that we follow: what is behind all that it found can hold nothing that matters. */
+/*
+ * An Accept of the leader that we follow: what is behind all that it found can hold nothing that
+ * matters.
+ */
 void impaired_led(struct paxos *p, const struct wire_paxos *m);
-/* Puts into a Promise what cannot be answered for, and which of its entries are known to be chosen. */
+/*
+ * Puts into a Promise what cannot be answered for, and which of its entries are known to be chosen.
+ */
 void impaired_report(struct paxos *p, struct wire_paxos *m);
 const char *impaired_judge(const struct wire_paxos *m);
 /* The Promise says that what it reports of the slot is chosen. */
@@ -386,7 +449,9 @@ bool lease_granted(const struct paxos *p, uint64_t now_us);
 uint64_t lease_own_promise_us(const struct paxos *p);
 /* A Prepare in a higher ballot must not be answered yet: it comes again. */
 bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_paxos *m);
-/* The leader of `ballot` has given up its lease, and hands over to us. False: another one may hold. */
+/*
+ * The leader of `ballot` has given up its lease, and hands over to us. False: another one may hold.
+ */
 bool lease_taken_over(struct paxos *p, uint64_t now_us, uint64_t ballot);
 /* p->round has just begun. */
 void lease_round_begins(struct paxos *p, uint64_t now_us);

@@ -22,7 +22,8 @@ struct seen {
 	uint64_t promised, chosen;
 	uint64_t durable_promised; /* highest promise whose record was durable */
 	uint64_t checked;          /* I1 holds up to this slot */
-	uint64_t accepted;         /* I2 holds for what was accepted with a sequence number below this */
+	/* I2 holds for what was accepted with a sequence number below this */
+	uint64_t accepted;
 	bool running;
 };
 
@@ -35,7 +36,7 @@ struct paxos_invariants {
 	struct map durable;   /* life → 1 + every slot ≤ it has been durable there */
 	struct map in_force;  /* slot → it is known that its list has been acted upon */
 	struct quorums quorums;
-	uint64_t latest;      /* the highest ballot that anybody has led in */
+	uint64_t latest; /* the highest ballot that anybody has led in */
 	char problem[256];
 };
 
@@ -62,7 +63,8 @@ void paxos_invariants_free(struct paxos_invariants *inv)
 static void *fingerprint(const struct ring_slot *s)
 {
 	struct slice value = ring_value(s);
-	return (void *)(uintptr_t)((uint64_t)crc32c(0, value.data, value.len) << 24 | ((value.len + 1) & 0xffffff));
+	return (void *)(uintptr_t)((uint64_t)crc32c(0, value.data, value.len) << 24 |
+				   ((value.len + 1) & 0xffffff));
 }
 
 /* What is recorded for the key, after recording `value` if nothing was. */
@@ -76,7 +78,8 @@ static void *first_of(struct map *m, uint64_t key, void *value)
 
 static uint64_t mix(uint64_t slot, uint64_t ballot)
 {
-	uint64_t x = slot * 0x9e3779b97f4a7c15ull ^ (ballot + 0x7f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+	uint64_t x = slot * 0x9e3779b97f4a7c15ull ^
+		     (ballot + 0x7f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
 	return x ^ x >> 29;
 }
 
@@ -94,16 +97,23 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 		if (s == NULL)
 			continue;
 		if (s->ballot > p->promised) {
-			snprintf(inv->problem, sizeof inv->problem, "I4: replica %u accepted slot %" PRIu64 " in a ballot above its promise",
+			snprintf(inv->problem, sizeof inv->problem,
+				 "I4: replica %u accepted slot %" PRIu64
+				 " in a ballot above its promise",
 				 p->options.self, slot);
 			return false;
 		}
-		/* Every acceptance has a sequence number of its own: values need not be summed up again after every step. */
+		/*
+		 * Every acceptance has a sequence number of its own: values need not be summed up
+		 * again after every step.
+		 */
 		if (s->persist < seen->accepted)
 			continue;
 		void *value = fingerprint(s);
 		if (first_of(&inv->proposals, mix(slot, s->ballot), value) != value) {
-			snprintf(inv->problem, sizeof inv->problem, "I2: slot %" PRIu64 " has two values in one ballot, one at replica %u",
+			snprintf(inv->problem, sizeof inv->problem,
+				 "I2: slot %" PRIu64
+				 " has two values in one ballot, one at replica %u",
 				 slot, p->options.self);
 			return false;
 		}
@@ -113,12 +123,16 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 	for (uint64_t slot = from; slot <= p->chosen; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL && slot > p->delivered) {
-			snprintf(inv->problem, sizeof inv->problem, "I6: replica %u does not hold chosen slot %" PRIu64, p->options.self, slot);
+			snprintf(inv->problem, sizeof inv->problem,
+				 "I6: replica %u does not hold chosen slot %" PRIu64,
+				 p->options.self, slot);
 			return false;
 		}
 		void *value = s == NULL ? NULL : fingerprint(s);
 		if (s != NULL && first_of(&inv->chosen, slot, value) != value) {
-			snprintf(inv->problem, sizeof inv->problem, "I1: replica %u has another value chosen in slot %" PRIu64, p->options.self, slot);
+			snprintf(inv->problem, sizeof inv->problem,
+				 "I1: replica %u has another value chosen in slot %" PRIu64,
+				 p->options.self, slot);
 			return false;
 		}
 		/* Accepted once more in the step in which it is known to be chosen. */
@@ -135,10 +149,13 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 	if (p->role != PAXOS_LEADER)
 		return true;
 	void *self = (void *)(uintptr_t)p->options.self;
-	if (map_get(&inv->leaders, p->ballot) == NULL && !report(inv, quorums_check_leader(&inv->quorums, p)))
+	if (map_get(&inv->leaders, p->ballot) == NULL &&
+	    !report(inv, quorums_check_leader(&inv->quorums, p)))
 		return false;
-	if (ballot_replica(p->ballot) != p->options.self || first_of(&inv->leaders, p->ballot, self) != self) {
-		snprintf(inv->problem, sizeof inv->problem, "I5: replica %u leads in a ballot that is not its own", p->options.self);
+	if (ballot_replica(p->ballot) != p->options.self ||
+	    first_of(&inv->leaders, p->ballot, self) != self) {
+		snprintf(inv->problem, sizeof inv->problem,
+			 "I5: replica %u leads in a ballot that is not its own", p->options.self);
 		return false;
 	}
 	if (p->ballot > inv->latest)
@@ -147,7 +164,9 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 	for (uint64_t slot = first; slot < p->next_slot; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL || s->ballot != p->ballot) {
-			snprintf(inv->problem, sizeof inv->problem, "I7: leader %u does not hold its own slot %" PRIu64, p->options.self, slot);
+			snprintf(inv->problem, sizeof inv->problem,
+				 "I7: leader %u does not hold its own slot %" PRIu64,
+				 p->options.self, slot);
 			return false;
 		}
 	}
@@ -160,8 +179,10 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 	/* Who has forgotten what it promised may do so if it has no vote. */
 	bool forgot = p->promised < seen->durable_promised && paxos_votes(p) && !paxos_is_held(p);
 	if (fell || forgot || p->delivered > p->chosen) {
-		snprintf(inv->problem, sizeof inv->problem, "%s: replica %u went backwards (promised %" PRIu64 " chosen %" PRIu64 ")",
-			 p->delivered > p->chosen ? "I6" : "I3", p->options.self, p->promised, p->chosen);
+		snprintf(inv->problem, sizeof inv->problem,
+			 "%s: replica %u went backwards (promised %" PRIu64 " chosen %" PRIu64 ")",
+			 p->delivered > p->chosen ? "I6" : "I3", p->options.self, p->promised,
+			 p->chosen);
 		return false;
 	}
 	seen->running = true;
@@ -176,7 +197,8 @@ static bool check_follower(struct paxos_invariants *inv, const struct paxos *p)
 {
 	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || ballot_replica(p->promised) == p->leader)
 		return true;
-	snprintf(inv->problem, sizeof inv->problem, "I9: replica %u follows replica %u, and has promised a ballot of replica %u",
+	snprintf(inv->problem, sizeof inv->problem,
+		 "I9: replica %u follows replica %u, and has promised a ballot of replica %u",
 		 p->options.self, p->leader, ballot_replica(p->promised));
 	return false;
 }
@@ -186,14 +208,16 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 	const struct paxos_members *m = &p->members;
 	uint32_t sum = 0;
 	if (p->learner && p->role != PAXOS_FOLLOWER && !p->leaving && !leader_wall_is_chosen(p)) {
-		snprintf(inv->problem, sizeof inv->problem, "C3: replica %u is a %s, and its disk is not bound", p->options.self,
+		snprintf(inv->problem, sizeof inv->problem,
+			 "C3: replica %u is a %s, and its disk is not bound", p->options.self,
 			 paxos_role_text(p->role));
 		return false;
 	}
 	if (m->slot == 0)
 		return true;
 	for (uint32_t i = 0; i < m->count; i++) {
-		const uint64_t numbers[] = {m->list[i].replica, m->list[i].binding, m->list[i].life, m->list[i].role};
+		const uint64_t numbers[] = {m->list[i].replica, m->list[i].binding, m->list[i].life,
+					    m->list[i].role};
 		sum = crc32c(sum, (const uint8_t *)numbers, sizeof numbers);
 	}
 	void *list = (void *)(uintptr_t)(1 + (uint64_t)sum);
@@ -201,12 +225,16 @@ static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 		quorums_list(&inv->quorums, m);
 	if (first_of(&inv->members, m->slot, list) == list)
 		return true;
-	snprintf(inv->problem, sizeof inv->problem, "C2: replica %u knows other members of slot %" PRIu64 " than another one",
+	snprintf(inv->problem, sizeof inv->problem,
+		 "C2: replica %u knows other members of slot %" PRIu64 " than another one",
 		 p->options.self, m->slot);
 	return false;
 }
 
-/* The record with which everything that p knows to be chosen behind slot `after` is durable: known it may be much later. */
+/*
+ * The record with which everything that p knows to be chosen behind slot `after` is durable: known
+ * it may be much later.
+ */
 static uint64_t durable_with(const struct paxos *p, uint64_t after)
 {
 	uint64_t sequence = 0;
@@ -240,8 +268,8 @@ static void note_durable(struct paxos_invariants *inv, const struct paxos *p, st
 	}
 	if (slot < p->chosen) {
 		uint64_t with = durable_with(p, slot);
-		seen->awaited[seen->nawaited++] =
-			(struct awaited){.slot = p->chosen, .sequence = with > sequence ? with : sequence};
+		seen->awaited[seen->nawaited++] = (struct awaited){
+			.slot = p->chosen, .sequence = with > sequence ? with : sequence};
 	}
 	slot = 0;
 	seen->life = p->options.life;
@@ -254,7 +282,10 @@ static void note_durable(struct paxos_invariants *inv, const struct paxos *p, st
 	raise_durable(inv, p->options.life, slot);
 }
 
-/* A slot behind that of the list is chosen: the list's voters have been prepared, and those before may go. */
+/*
+ * A slot behind that of the list is chosen: the list's voters have been prepared, and those before
+ * may go.
+ */
 static bool check_nothing_lost(struct paxos_invariants *inv, const struct paxos *p)
 {
 	const struct paxos_members *m = &p->members;
@@ -265,24 +296,28 @@ static bool check_nothing_lost(struct paxos_invariants *inv, const struct paxos 
 	for (uint32_t i = 0; i < m->count; i++) {
 		bool voter = m->list[i].role == MEMBER_VOTER;
 		voters += voter;
-		holders += voter && (uint64_t)(uintptr_t)map_get(&inv->durable, m->list[i].life) > m->slot;
+		holders += voter &&
+			   (uint64_t)(uintptr_t)map_get(&inv->durable, m->list[i].life) > m->slot;
 	}
 	if (2 * holders > voters)
 		return true;
 	snprintf(inv->problem, sizeof inv->problem,
-		 "C1: the members of slot %" PRIu64 " count, and only %u of %u voters have ever had all up to there", m->slot, holders, voters);
+		 "C1: the members of slot %" PRIu64
+		 " count, and only %u of %u voters have ever had all up to there",
+		 m->slot, holders, voters);
 	return false;
 }
 
 /* When all have been looked at: what is chosen now, and was not known to be so before. */
-static bool check_chosen(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count,
-			 const struct paxos *p)
+static bool check_chosen(struct paxos_invariants *inv, const struct paxos *const *replicas,
+			 uint32_t count, const struct paxos *p)
 {
 	struct quorums *q = &inv->quorums;
 	while (q->chosen < p->chosen) {
 		const struct ring_slot *s = ring_get(&p->ring, ++q->chosen);
 		uint64_t value = s == NULL ? 0 : (uint64_t)(uintptr_t)fingerprint(s);
-		if (s != NULL && !report(inv, quorums_check_chosen(q, replicas, count, p, q->chosen, value)))
+		if (s != NULL &&
+		    !report(inv, quorums_check_chosen(q, replicas, count, p, q->chosen, value)))
 			return false;
 	}
 	return true;
@@ -293,12 +328,14 @@ static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 {
 	if (p->ballot >= inv->latest || !paxos_lease_holds(p))
 		return true;
-	snprintf(inv->problem, sizeof inv->problem, "I8: leader %u relies on its lease though there is a later ballot's leader",
+	snprintf(inv->problem, sizeof inv->problem,
+		 "I8: leader %u relies on its lease though there is a later ballot's leader",
 		 p->options.self);
 	return false;
 }
 
-const char *paxos_invariants_check(struct paxos_invariants *inv, const struct paxos *const *replicas, uint32_t count)
+const char *paxos_invariants_check(struct paxos_invariants *inv,
+				   const struct paxos *const *replicas, uint32_t count)
 {
 	ASSERT(count <= PAXOS_INVARIANTS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
@@ -316,7 +353,8 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 		if (p == NULL)
 			continue;
 		struct seen *seen = &inv->seen[i];
-		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) || !check_follower(inv, p) || !check_members(inv, p) ||
+		if (!check_monotone(inv, p, seen) || !check_leader(inv, p) ||
+		    !check_follower(inv, p) || !check_members(inv, p) ||
 		    !check_entries(inv, p, seen))
 			return inv->problem;
 	}
@@ -331,7 +369,10 @@ const char *paxos_invariants_check(struct paxos_invariants *inv, const struct pa
 void paxos_invariants_crashed(struct paxos_invariants *inv, uint32_t i)
 {
 	struct seen *seen = &inv->seen[i];
-	/* Its last turn, in which it may have learnt that it is durable, and said so, nobody has seen. */
+	/*
+	 * Its last turn, in which it may have learnt that it is durable, and said so, nobody has
+	 * seen.
+	 */
 	if (seen->nawaited > 0)
 		raise_durable(inv, seen->life, seen->awaited[seen->nawaited - 1].slot);
 	seen->running = false;

@@ -76,14 +76,15 @@ const char *quorums_check_leader(struct quorums *q, const struct paxos *p)
 	if (2 * promised > voters)
 		return NULL;
 	snprintf(q->problem, sizeof q->problem,
-		 "C3: replica %u leads, and of the %u disks that have votes only %u have promised it anything",
+		 "C3: replica %u leads, and of the %u disks that have votes only %u have promised "
+		 "it anything",
 		 p->options.self, voters, promised);
 	return q->problem;
 }
 
 /* Now, or it is a dead one's, or was before. */
-static bool is_durable(const struct paxos *const *replicas, uint32_t count, uint64_t life, uint64_t slot,
-		       uint64_t accepted)
+static bool is_durable(const struct paxos *const *replicas, uint32_t count, uint64_t life,
+		       uint64_t slot, uint64_t accepted)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		const struct paxos *p = replicas[i];
@@ -95,12 +96,16 @@ static bool is_durable(const struct paxos *const *replicas, uint32_t count, uint
 	return true;
 }
 
-const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *replicas, uint32_t count,
-				 const struct paxos *p, uint64_t slot, uint64_t fingerprint)
+const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *replicas,
+				 uint32_t count, const struct paxos *p, uint64_t slot,
+				 uint64_t fingerprint)
 {
 	const struct paxos_members *members = list_of(q, slot);
 	uint32_t voters = 0, holders = 0;
-	/* What the survivor of a majority holds is chosen because an operator says so (rsm/force.h). */
+	/*
+	 * What the survivor of a majority holds is chosen because an operator says so
+	 * (rsm/force.h).
+	 */
 	if (members == NULL || members->generation < p->members.generation)
 		return NULL;
 	for (uint32_t i = 0; i < members->count; i++) {
@@ -109,12 +114,14 @@ const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *r
 			continue;
 		uint64_t accepted = get(&q->accepted, key_of(slot, b->life));
 		voters++;
-		holders += (accepted & ~AGAIN) == fingerprint && is_durable(replicas, count, b->life, slot, accepted);
+		holders += (accepted & ~AGAIN) == fingerprint &&
+			   is_durable(replicas, count, b->life, slot, accepted);
 	}
 	if (2 * holders > voters)
 		return NULL;
 	snprintf(q->problem, sizeof q->problem,
-		 "C1: replica %u takes slot %" PRIu64 " for chosen, and of the %u disks that have votes only %u hold it",
+		 "C1: replica %u takes slot %" PRIu64
+		 " for chosen, and of the %u disks that have votes only %u hold it",
 		 p->options.self, slot, voters, holders);
 	return q->problem;
 }

@@ -9,7 +9,8 @@
 static const char impossible_ballot[] = "ballot: its round is 0, or beyond every possible one";
 static const char not_senders[] = "ballot: it is not the sender's to use";
 static const char not_ours[] = "ballot: it is not one of this replica's";
-static const char contradiction[] = "entries: another value than the one that is here, where there can be only one";
+static const char contradiction[] =
+	"entries: another value than the one that is here, where there can be only one";
 
 static bool round_is_possible(const struct paxos *p, uint64_t ballot)
 {
@@ -23,7 +24,10 @@ static bool round_is_possible(const struct paxos *p, uint64_t ballot)
 	return round > 0 && round <= BALLOT_ROUND_MAX && round <= known + BALLOT_ROUND_STEP;
 }
 
-/* Members come and go: a ballot may be of anybody who was one, or will be, in a list that is not known here. */
+/*
+ * Members come and go: a ballot may be of anybody who was one, or will be, in a list that is not
+ * known here.
+ */
 static bool is_members(const struct paxos *p, uint64_t ballot)
 {
 	return ballot_replica(ballot) != 0 && round_is_possible(p, ballot);
@@ -50,7 +54,8 @@ static bool has_other_value(const struct ring_slot *present, const struct wire_e
 
 /* ---- elections ---- */
 
-static OF_ITS_OWN const char *judge_pre_vote_reply(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_pre_vote_reply(const struct paxos *p,
+						   const struct wire_paxos *m)
 {
 	if (m->ballot != 0 && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
@@ -68,7 +73,8 @@ static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct 
 		return "slot: beyond every possible one";
 	if ((m->flags & ~(uint32_t)PAXOS_LEASE_OVER) != 0)
 		return "flags";
-	if ((m->flags & PAXOS_LEASE_OVER) != 0 && (m->sequence >= m->ballot || !is_members(p, m->sequence)))
+	if ((m->flags & PAXOS_LEASE_OVER) != 0 &&
+	    (m->sequence >= m->ballot || !is_members(p, m->sequence)))
 		return "sequence: not the ballot of a leader before";
 	return NULL;
 }
@@ -80,7 +86,8 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 		return why;
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
-	if ((m->flags & ~(uint32_t)PAXOS_MORE) != 0 || ((m->flags & PAXOS_MORE) != 0 && m->nentries == 0))
+	if ((m->flags & ~(uint32_t)PAXOS_MORE) != 0 ||
+	    ((m->flags & PAXOS_MORE) != 0 && m->nentries == 0))
 		return "flags";
 	why = impaired_judge(m);
 	if (why != NULL)
@@ -105,18 +112,22 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 
 static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct wire_paxos *m)
 {
-	/* Who has only just got a snapshot has promised nothing yet, and may know who is removed. */
+	/*
+	 * Who has only just got a snapshot has promised nothing yet, and may know who is removed.
+	 */
 	bool none = m->ballot == 0 && (m->flags & PAXOS_REMOVED) != 0;
 	if (!none && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
 	if ((m->flags & ~(uint32_t)PAXOS_REMOVED) != 0)
 		return "flags";
-	return (m->flags & PAXOS_REMOVED) != 0 && m->members == 0 ? "flags: removed by no list" : NULL;
+	return (m->flags & PAXOS_REMOVED) != 0 && m->members == 0 ? "flags: removed by no list"
+								  : NULL;
 }
 
 /* ---- the second phase ---- */
 
-static OF_ITS_OWN const char *judge_accept_entries(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_accept_entries(const struct paxos *p,
+						   const struct wire_paxos *m)
 {
 	if (m->nentries > OPEN_SLOTS_MAX)
 		return "entries: too many";
@@ -130,10 +141,12 @@ static OF_ITS_OWN const char *judge_accept_entries(const struct paxos *p, const 
 		if (e->ballot != 0)
 			return "entries.ballot: an Accept's entries have its own";
 		/* In an older ballot it will be rejected, whatever it says. */
-		const struct ring_slot *present =
-			e->slot > p->chosen && m->ballot >= p->promised ? ring_get(&p->ring, e->slot) : NULL;
+		const struct ring_slot *present = e->slot > p->chosen && m->ballot >= p->promised
+							  ? ring_get(&p->ring, e->slot)
+							  : NULL;
 		/* One value a slot and ballot, and the chosen one in every later ballot. */
-		if (present != NULL && (present->ballot == m->ballot || present->chosen) && has_other_value(present, e))
+		if (present != NULL && (present->ballot == m->ballot || present->chosen) &&
+		    has_other_value(present, e))
 			return contradiction;
 	}
 	return NULL;
@@ -205,7 +218,9 @@ static const char *judge_chosen_entry(const struct paxos *p, const struct wire_e
 		return "entries.slot: chosen, but not proposed by this leader";
 	/* Whatever was accepted in this or a later ballot is the chosen value. */
 	const struct ring_slot *present = ring_get(&p->ring, e->slot);
-	return present != NULL && present->ballot >= e->ballot && has_other_value(present, e) ? contradiction : NULL;
+	return present != NULL && present->ballot >= e->ballot && has_other_value(present, e)
+		       ? contradiction
+		       : NULL;
 }
 
 static const char *judge_fetch(const struct wire_paxos *m)

@@ -39,8 +39,8 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 	lease_round_begins(p, now_us);
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
 	p->patience_round = 0;
-	FOR_SET (i, (p->listed | p->former) & p->others)
-		p->peers[i].due_heartbeat = true;
+	FOR_SET(i, (p->listed | p->former) & p->others)
+	p->peers[i].due_heartbeat = true;
 }
 
 uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us)
@@ -62,13 +62,14 @@ uint64_t confirmed_round(const struct paxos *p, bool leased)
 	uint64_t best = 0;
 	if (is_behind_wall(p))
 		return 0;
-	FOR_SET (i, p->voters) {
+	FOR_SET(i, p->voters)
+	{
 		uint64_t round = acked_round(p, i, leased);
 		uint32_t at_least = 0;
 		if (round <= best)
 			continue;
-		FOR_SET (j, p->voters)
-			at_least += acked_round(p, j, leased) >= round;
+		FOR_SET(j, p->voters)
+		at_least += acked_round(p, j, leased) >= round;
 		if (2 * at_least > p->nvoters)
 			best = round;
 	}
@@ -90,10 +91,11 @@ synod_set know_more(const struct paxos *p)
 }
 
 /*
- * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever knew is gone, or has lost
- * its state. We did not ask the others what they had accepted there, so the slots can only be closed by another election, whose
- * quorum has them. All who said so would be the first to promise again, having the least to report: at that election the others
- * must do without them.
+ * A promise said that slots before our own are chosen, we miss them, and nobody tells us: whoever
+ * knew is gone, or has lost its state. We did not ask the others what they had accepted there, so
+ * the slots can only be closed by another election, whose quorum has them. All who said so would be
+ * the first to promise again, having the least to report: at that election the others must do
+ * without them.
  */
 static bool cannot_learn(struct paxos *p, uint64_t now_us)
 {
@@ -112,7 +114,10 @@ static void watch_round(struct paxos *p, uint64_t now_us)
 	p->patience_us = now_us + p->options.heartbeat_us / READ_PATIENCE;
 }
 
-/* The watched round of reads has had its time. If it is confirmed the newest is watched in its place, if that is not. */
+/*
+ * The watched round of reads has had its time. If it is confirmed the newest is watched in its
+ * place, if that is not.
+ */
 static void lose_patience(struct paxos *p, uint64_t now_us)
 {
 	uint64_t confirmed = confirmed_round(p, false);
@@ -126,8 +131,8 @@ static void lose_patience(struct paxos *p, uint64_t now_us)
 
 static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
 {
-	return peer != p->self && is_voter(p, peer) && peer_alive(p, peer, now_us) && !p->peers[peer].unfit &&
-	       !p->peers[peer].learner;
+	return peer != p->self && is_voter(p, peer) && peer_alive(p, peer, now_us) &&
+	       !p->peers[peer].unfit && !p->peers[peer].learner;
 }
 
 /* Leaving: those of the new list that hold everything are asked in turn. */
@@ -144,8 +149,8 @@ static void ask_successor(struct paxos *p, uint64_t now_us)
 }
 
 /*
- * At every heartbeat, whoever reads meanwhile: a successor that does not answer, or slots that nobody can tell, would
- * otherwise block the group.
+ * At every heartbeat, whoever reads meanwhile: a successor that does not answer, or slots that
+ * nobody can tell, would otherwise block the group.
  */
 void leader_tick(struct paxos *p, uint64_t now_us)
 {
@@ -153,7 +158,10 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && peer_alive(p, i, now_us) && !p->peers[i].learner)
 			heard |= member_bit(i);
-	/* Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its clients anything. */
+	/*
+	 * Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its
+	 * clients anything.
+	 */
 	if (!is_quorum(p, p->next_slot, heard)) {
 		become_follower(p, now_us, 0);
 		return;
@@ -166,7 +174,10 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 	if (p->transfer_to != 0 && now_us >= p->transfer_deadline_us)
 		p->transfer_to = 0;
 	if (now_us >= p->heartbeat_at_us) {
-		/* TAKE_OVER may be lost, or come to a successor that is too young to take anything over. */
+		/*
+		 * TAKE_OVER may be lost, or come to a successor that is too young to take anything
+		 * over.
+		 */
 		p->transfer_sent = false;
 		leader_heartbeat(p, now_us);
 		p->hint_due = true;
@@ -181,8 +192,9 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 
 bool paxos_can_propose(const struct paxos *p)
 {
-	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->wall == 0 && p->next_slot - p->chosen <= OPEN_SLOTS_MAX &&
-	       p->open_bytes < OPEN_BYTES_MAX && p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
+	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->wall == 0 &&
+	       p->next_slot - p->chosen <= OPEN_SLOTS_MAX && p->open_bytes < OPEN_BYTES_MAX &&
+	       p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
 }
 
 uint64_t paxos_propose(struct paxos *p, struct bytes *value_take)
@@ -224,9 +236,10 @@ void leader_persisted(struct paxos *p)
 }
 
 /*
- * A snapshot has carried the chosen prefix to `slot`. In our ballot nobody knows of our own slots that they are chosen before we
- * do, so if it covers some of them a later ballot has chosen them, perhaps with other values, and somebody else leads. To go on
- * and say "chosen" would make followers that hold our values take them for the chosen ones.
+ * A snapshot has carried the chosen prefix to `slot`. In our ballot nobody knows of our own slots
+ * that they are chosen before we do, so if it covers some of them a later ballot has chosen them,
+ * perhaps with other values, and somebody else leads. To go on and say "chosen" would make
+ * followers that hold our values take them for the chosen ones.
  */
 void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot)
 {
@@ -234,7 +247,10 @@ void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot)
 		become_follower(p, now_us, 0);
 }
 
-/* What an Accepted says of the peer's log; moves `next` back if something that was sent has been lost. */
+/*
+ * What an Accepted says of the peer's log; moves `next` back if something that was sent has been
+ * lost.
+ */
 static void update_progress(struct paxos *p, struct paxos_peer *peer, const struct wire_paxos *m)
 {
 	uint64_t matched = m->chosen;
@@ -248,10 +264,16 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 	if (peer->probe_round == 0 || m->sequence < peer->probe_round)
 		return;
 	peer->probe_round = 0;
-	/* A peer that lags behind what is chosen fetches by itself; sending it the open slots again would not help. */
+	/*
+	 * A peer that lags behind what is chosen fetches by itself; sending it the open slots again
+	 * would not help.
+	 */
 	if (m->slot < peer->probe_slot && m->slot >= p->chosen) {
 		peer->next = m->slot + 1;
-		/* One message; the rest when that has arrived: the peer may be unable to take anything, with a full disk say. */
+		/*
+		 * One message; the rest when that has arrived: the peer may be unable to take
+		 * anything, with a full disk say.
+		 */
 		peer->sent_bytes = OPEN_BYTES_MAX - 1;
 	}
 }
@@ -266,8 +288,10 @@ static void count_accepted(struct paxos *p, uint32_t from, const struct wire_pax
 	if ((m->flags & PAXOS_LEASED) != 0 && round > peer->lease_acked)
 		peer->lease_acked = round;
 	for (uint32_t i = 0; i < m->nranges; i++) {
-		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first : p->chosen + 1;
-		uint64_t last = m->ranges[i].last < p->next_slot ? m->ranges[i].last : p->next_slot - 1;
+		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first
+								: p->chosen + 1;
+		uint64_t last = m->ranges[i].last < p->next_slot ? m->ranges[i].last
+								 : p->next_slot - 1;
 		for (uint64_t slot = first; slot <= last; slot++)
 			count_ack(p, slot, from);
 	}
@@ -285,8 +309,8 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
 	peer->full = (m->flags & PAXOS_FULL) != 0;
 	/*
-	 * Where no lives are bound, for good in this ballot: a message of its earlier life may come late. Otherwise that is told apart,
-	 * and who has just been bound may not know it yet.
+	 * Where no lives are bound, for good in this ballot: a message of its earlier life may come
+	 * late. Otherwise that is told apart, and who has just been bound may not know it yet.
 	 */
 	peer->learner = (peer->learner && p->members.slot == 0) || (m->flags & PAXOS_LEARNER) != 0;
 	if (!peer->learner)
@@ -303,7 +327,10 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 uint64_t paxos_read_slot(const struct paxos *p)
 {
 	ASSERT(p->role == PAXOS_LEADER);
-	/* Everything acknowledged by earlier leaders is at or below the barrier, everything by us is chosen. */
+	/*
+	 * Everything acknowledged by earlier leaders is at or below the barrier, everything by us
+	 * is chosen.
+	 */
 	return p->chosen > p->barrier ? p->chosen : p->barrier;
 }
 
@@ -335,14 +362,16 @@ static uint32_t heard_last(const struct paxos *p, synod_set without)
 {
 	uint32_t best = UINT32_MAX;
 	for (uint32_t i = 0; i < p->npeers; i++)
-		if (is_voter(p, i) && (without & member_bit(i)) == 0 && (best == UINT32_MAX || asked_before(&p->peers[i], &p->peers[best])))
+		if (is_voter(p, i) && (without & member_bit(i)) == 0 &&
+		    (best == UINT32_MAX || asked_before(&p->peers[i], &p->peers[best])))
 			best = i;
 	return best;
 }
 
 /*
- * A heartbeat for just a quorum: those that were heard last are most likely to answer now, and nobody else need wake up for a
- * read. If one of them does not answer, all are asked a little later.
+ * A heartbeat for just a quorum: those that were heard last are most likely to answer now, and
+ * nobody else need wake up for a read. If one of them does not answer, all are asked a little
+ * later.
  */
 static void read_round(struct paxos *p, uint64_t now_us)
 {
@@ -358,11 +387,15 @@ static void read_round(struct paxos *p, uint64_t now_us)
 		watch_round(p, now_us);
 }
 
-/* Starts a round if reads wait for one and not too many are under way: those that come meanwhile share the next. */
+/*
+ * Starts a round if reads wait for one and not too many are under way: those that come meanwhile
+ * share the next.
+ */
 static void start_read_round(struct paxos *p, uint64_t now_us)
 {
 	const struct pending_read *items = p->waiting.items;
-	if (items[p->waiting.count - 1].round > p->round && p->round - confirmed_round(p, false) < READ_ROUNDS_MAX)
+	if (items[p->waiting.count - 1].round > p->round &&
+	    p->round - confirmed_round(p, false) < READ_ROUNDS_MAX)
 		read_round(p, now_us);
 }
 
@@ -371,7 +404,10 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 	if (p->waiting_head == p->waiting.count)
 		return;
 	struct pending_read *items = p->waiting.items;
-	/* A lease that holds now, when all of them have been received, stands for a round that would begin now. */
+	/*
+	 * A lease that holds now, when all of them have been received, stands for a round that
+	 * would begin now.
+	 */
 	uint64_t confirmed = UINT64_MAX;
 	if (!paxos_lease_holds(p)) {
 		start_read_round(p, now_us);
@@ -383,7 +419,10 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 		read->slot = items[p->waiting_head].slot;
 		p->waiting_head++;
 	}
-	/* Under steady load it is never empty: what was confirmed must not stay in front of the rest for ever. */
+	/*
+	 * Under steady load it is never empty: what was confirmed must not stay in front of the
+	 * rest for ever.
+	 */
 	if (p->waiting_head >= p->waiting.count - p->waiting_head) {
 		p->waiting.count -= p->waiting_head;
 		memmove(items, items + p->waiting_head, p->waiting.count * sizeof *items);
@@ -394,8 +433,9 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 /* ---- behind the wall ---- */
 
 /*
- * A leader that has been removed can promise nothing, nor count for anything: one of those who stay prepares in its place, and is asked to
- * do so at once. Until somebody does, what they miss up to the wall can be had here.
+ * A leader that has been removed can promise nothing, nor count for anything: one of those who stay
+ * prepares in its place, and is asked to do so at once. Until somebody does, what they miss up to
+ * the wall can be had here.
  */
 static void leave(struct paxos *p, uint64_t now_us)
 {
@@ -425,7 +465,10 @@ void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
 	p->transfer_to = replica;
-	/* A successor that has just been restarted promises nothing for an election timeout, not even to itself. */
+	/*
+	 * A successor that has just been restarted promises nothing for an election timeout, not
+	 * even to itself.
+	 */
 	p->transfer_deadline_us = now_us + 2 * p->options.election_timeout_us;
 	p->transfer_sent = false;
 }
@@ -460,7 +503,10 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 		if (!may_succeed(p, i, now_us) || !peer->answered)
 			continue;
 		fit |= member_bit(i);
-		/* Whoever was asked and has not taken over comes after those who have as much of what is chosen. */
+		/*
+		 * Whoever was asked and has not taken over comes after those who have as much of
+		 * what is chosen.
+		 */
 		bool better = best == NULL || peer->matched > best->matched;
 		if (best != NULL && best->replica == p->relieved_by && peer->matched >= p->chosen)
 			better = true;
@@ -482,7 +528,8 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 		return false;
 	synod_set fit = p->willing ? member_bit(p->self) : 0;
 	bool some = !p->willing;
-	FOR_SET (i, p->voters & p->others) {
+	FOR_SET(i, p->voters & p->others)
+	{
 		const struct paxos_peer *peer = &p->peers[i];
 		if (peer->learner || !peer_alive(p, i, now_us))
 			continue;
@@ -498,7 +545,10 @@ bool paxos_transferring(const struct paxos *p)
 	return p->transfer_to != 0;
 }
 
-/* The successor is asked when it has everything, and everything is chosen: it then needs nothing from us any more. */
+/*
+ * The successor is asked when it has everything, and everything is chosen: it then needs nothing
+ * from us any more.
+ */
 void leader_hand_over(struct paxos *p)
 {
 	if (p->transfer_to == 0 || p->transfer_sent || p->chosen + 1 < p->next_slot)

@@ -8,11 +8,16 @@ void advance_chosen(struct paxos *p)
 		const struct ring_slot *s = ring_get(&p->ring, p->chosen + 1);
 		if (s == NULL)
 			return;
-		bool told = p->chosen + 1 <= p->leader_chosen && s->ballot == p->leader_chosen_ballot;
+		bool told = p->chosen + 1 <= p->leader_chosen &&
+			    s->ballot == p->leader_chosen_ballot;
 		if (!s->chosen && !told)
 			return;
-		/* Behind a wall there may be more that is known to be chosen, which this ballot has not proposed. */
-		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first && p->chosen + 1 < p->next_slot) {
+		/*
+		 * Behind a wall there may be more that is known to be chosen, which this ballot has
+		 * not proposed.
+		 */
+		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first &&
+		    p->chosen + 1 < p->next_slot) {
 			ASSERT(ring_value_bytes(s) <= p->open_bytes);
 			p->open_bytes -= ring_value_bytes(s);
 		}
@@ -49,7 +54,10 @@ static bool may_fetch(const struct paxos *p)
 	return p->known_chosen > p->chosen && p->fetch_retry_us == 0 && !p->need_snapshot;
 }
 
-/* Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had otherwise. */
+/*
+ * Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had
+ * otherwise.
+ */
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {
 	hear_of_chosen(p, from, chosen);
@@ -65,8 +73,8 @@ void learner_tick(struct paxos *p, uint64_t now_us)
 	if (p->known_chosen <= p->chosen || p->need_snapshot)
 		return;
 	/*
-	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever knows most is asked in between,
-	 * since the others may lag as we do.
+	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever
+	 * knows most is asked in between, since the others may lag as we do.
 	 */
 	uint32_t ask = p->known_from;
 	if (p->fetch_attempts++ % 2 == 0) {
@@ -98,15 +106,18 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 		return; /* if it is impaired: written again when it is its turn */
 	}
 	if (e->ballot > p->promised) {
-		/* Its record will say that we accepted in this ballot; so from now on nothing lower. */
+		/*
+		 * Its record will say that we accepted in this ballot; so from now on nothing
+		 * lower.
+		 */
 		p->promised = e->ballot;
 		if (ballot_round(e->ballot) > p->round_seen)
 			p->round_seen = ballot_round(e->ballot);
 		if (p->role != PAXOS_FOLLOWER)
 			become_follower(p, now_us, 0);
 		/*
-		 * Whoever leads in that ballot, we have not heard from it yet: the heartbeat round to be echoed is of an older
-		 * ballot, and must not be sent in this one.
+		 * Whoever leads in that ballot, we have not heard from it yet: the heartbeat round
+		 * to be echoed is of an older ballot, and must not be sent in this one.
 		 */
 		p->leader = 0;
 	}
@@ -136,8 +147,9 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 		p->fetch_retry_us = 0;
 	hear_of_chosen(p, from, m->chosen);
 	/*
-	 * Whoever knows most need not be able to tell us: it may have lost the state that its log goes on from, say. So
-	 * the one that has just told us something is asked for the rest, as far as it has more.
+	 * Whoever knows most need not be able to tell us: it may have lost the state that its log
+	 * goes on from, say. So the one that has just told us something is asked for the rest, as
+	 * far as it has more.
 	 */
 	if (may_fetch(p))
 		p->peers[told && m->chosen > p->chosen ? from : p->known_from].due_fetch = 1;

@@ -1,4 +1,7 @@
-/* Read leases: who may not be elected for a while, and how long a leader may therefore rely on its being the only one. */
+/*
+ * Read leases: who may not be elected for a while, and how long a leader may therefore rely on its
+ * being the only one.
+ */
 #include "paxos/internal.h"
 
 /* ---- the acceptor: holding back ---- */
@@ -11,8 +14,12 @@ void lease_restarted(struct paxos *p, uint64_t now_us)
 
 void lease_grant(struct paxos *p, uint32_t to, const struct wire_paxos *m)
 {
-	/* Longer than after a restart it could not be kept; and a learner keeps nobody from anything. */
-	if (p->learner || m->lease_us == 0 || m->lease_us > p->options.election_timeout_us || p->options.clock_us == NULL)
+	/*
+	 * Longer than after a restart it could not be kept; and a learner keeps nobody from
+	 * anything.
+	 */
+	if (p->learner || m->lease_us == 0 || m->lease_us > p->options.election_timeout_us ||
+	    p->options.clock_us == NULL)
 		return;
 	/* Not now_us, which may be older than this message, and than its round. */
 	uint64_t until_us = p->options.clock_us(p->options.context) + m->lease_us;
@@ -36,7 +43,9 @@ bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_pax
 {
 	if (now_us < p->restart_until_us)
 		return true;
-	/* A leader has given up its lease, and those of earlier ballots ended when it was elected. */
+	/*
+	 * A leader has given up its lease, and those of earlier ballots ended when it was elected.
+	 */
 	bool given_up = (m->flags & PAXOS_LEASE_OVER) != 0 && p->lease_ballot <= m->sequence;
 	return lease_granted(p, now_us) && !given_up;
 }
@@ -64,5 +73,6 @@ bool paxos_lease_holds(const struct paxos *p)
 	if (round == 0 || p->round - round >= LEASE_ROUNDS)
 		return false;
 	uint64_t usable_us = p->options.lease_us - p->options.lease_us / LEASE_DRIFT_PART;
-	return p->options.clock_us(p->options.context) < p->round_began_us[round % LEASE_ROUNDS] + usable_us;
+	return p->options.clock_us(p->options.context) <
+	       p->round_began_us[round % LEASE_ROUNDS] + usable_us;
 }

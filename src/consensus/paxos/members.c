@@ -52,8 +52,9 @@ static uint32_t seat(struct paxos *p, uint32_t replica)
 	for (uint32_t i = 0; i < PEERS_MAX; i++) {
 		if (i == p->self || is_listed(p, i))
 			continue;
-		if (best == UINT32_MAX || (p->peers[best].replica != 0 &&
-					   (p->peers[i].replica == 0 || p->peers[i].heard_us < p->peers[best].heard_us)))
+		if (best == UINT32_MAX ||
+		    (p->peers[best].replica != 0 &&
+		     (p->peers[i].replica == 0 || p->peers[i].heard_us < p->peers[best].heard_us)))
 			best = i;
 	}
 	ASSERT(best != UINT32_MAX);
@@ -112,7 +113,8 @@ static void seat_members(struct paxos *p)
 
 bool members_has_removed(const struct paxos *p, uint32_t replica)
 {
-	return p->members.slot != 0 && replica < p->members.next_number && binding_of(p, replica) == NULL;
+	return p->members.slot != 0 && replica < p->members.next_number &&
+	       binding_of(p, replica) == NULL;
 }
 
 uint32_t paxos_stranger(struct paxos *p, uint32_t replica)
@@ -141,8 +143,8 @@ void members_adopt(struct paxos *p, const struct paxos_members *members)
 
 static bool changed_by(const struct paxos *p, const struct bytes *value, struct paxos_members *out)
 {
-	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) && out->base == p->members.slot &&
-	       out->generation >= p->members.generation;
+	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) &&
+	       out->base == p->members.slot && out->generation >= p->members.generation;
 }
 
 bool members_changed_by(const struct paxos *p, const struct bytes *value)
@@ -163,7 +165,10 @@ bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *val
 	return true;
 }
 
-/* The snapshot at `slot` says what they were there; the entries behind it, which are not delivered yet, what has become of them. */
+/*
+ * The snapshot at `slot` says what they were there; the entries behind it, which are not delivered
+ * yet, what has become of them.
+ */
 void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_members *members)
 {
 	members_adopt(p, members);
@@ -175,7 +180,8 @@ void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_membe
 }
 
 /* What a stranger says: facts, of which it does not matter who states them, and what is asked. */
-static bool admit_stranger(struct paxos *p, uint32_t from, enum method method, const struct wire_paxos *m)
+static bool admit_stranger(struct paxos *p, uint32_t from, enum method method,
+			   const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	switch (method) {
@@ -183,16 +189,19 @@ static bool admit_stranger(struct paxos *p, uint32_t from, enum method method, c
 		/* It may have been removed without having heard of it. */
 		peer->due_reject = members_has_removed(p, peer->replica) && members_in_force(p);
 		return true;
-	case METHOD_CHOSEN:
-		return true;
-	case METHOD_REJECT:
-		note_chosen(p, from, m->chosen);
-		return false;
+	case METHOD_CHOSEN: return true;
+	case METHOD_REJECT: note_chosen(p, from, m->chosen); return false;
 	case METHOD_TAKE_OVER:
-		/* A leader's last message, in the ballot that we have promised: it has removed itself. */
+		/*
+		 * A leader's last message, in the ballot that we have promised: it has removed
+		 * itself.
+		 */
 		return members_has_removed(p, peer->replica);
 	case METHOD_ACCEPTED:
-		/* Of one whom the list that we have proposed has removed: it may say how far it has come, no more. */
+		/*
+		 * Of one whom the list that we have proposed has removed: it may say how far it has
+		 * come, no more.
+		 */
 		return false;
 	default:
 		peer->due_reject = members_has_removed(p, peer->replica) && members_in_force(p);
@@ -210,8 +219,7 @@ bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wi
 		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
 		return true;
 	case METHOD_FETCH:
-	case METHOD_CHOSEN:
-		return true;
+	case METHOD_CHOSEN: return true;
 	case METHOD_PRE_VOTE:
 	case METHOD_PRE_VOTE_REPLY:
 	case METHOD_PREPARE:
@@ -221,8 +229,7 @@ bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wi
 		/* It may be bound by an entry that we do not know yet. */
 		note_chosen(p, from, m->chosen);
 		return false;
-	default:
-		return false;
+	default: return false;
 	}
 }
 

@@ -14,10 +14,11 @@ static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method met
 }
 
 /*
- * Lists present slots of first … last until options.message_bytes is passed. Stops at a gap if `dense`. Returns the slot after the
- * last one looked at.
+ * Lists present slots of first … last until options.message_bytes is passed. Stops at a gap if
+ * `dense`. Returns the slot after the last one looked at.
  */
-static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t first, uint64_t last, bool dense)
+static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t first, uint64_t last,
+			    bool dense)
 {
 	uint64_t span = last < first ? 0 : last - first + 1;
 	uint32_t count_max = (uint32_t)(span < OPEN_SLOTS_MAX ? span : OPEN_SLOTS_MAX);
@@ -27,14 +28,15 @@ static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t firs
 	m->entries = arena_get(&p->arena, count_max * sizeof *m->entries);
 	size_t bytes = 0;
 	uint64_t slot = first;
-	for (; slot <= last && m->nentries < count_max && bytes < p->options.message_bytes; slot++) {
+	for (; slot <= last && m->nentries < count_max && bytes < p->options.message_bytes;
+	     slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL && dense)
 			break;
 		if (s == NULL)
 			continue;
-		m->entries[m->nentries++] =
-			(struct wire_entry){.slot = slot, .ballot = s->ballot, .value = ring_value(s)};
+		m->entries[m->nentries++] = (struct wire_entry){
+			.slot = slot, .ballot = s->ballot, .value = ring_value(s)};
 		bytes += ring_value_bytes(s) + sizeof(struct wire_entry);
 	}
 	return slot;
@@ -80,21 +82,24 @@ static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxo
 	}
 }
 
-/* Entries that the peer has not been sent, as far as its window is open; a heartbeat if one is due. */
+/*
+ * Entries that the peer has not been sent, as far as its window is open; a heartbeat if one is due.
+ */
 static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
 	/*
-	 * Only what this ballot proposed may be sent in it: before own_first the ring may still hold values that lost. What is
-	 * chosen and no longer in memory, and what is before own_first, the peer fetches.
+	 * Only what this ballot proposed may be sent in it: before own_first the ring may still
+	 * hold values that lost. What is chosen and no longer in memory, and what is before
+	 * own_first, the peer fetches.
 	 */
 	if (peer->next < p->ring.first)
 		peer->next = p->chosen + 1;
 	if (peer->next < p->own_first)
 		peer->next = p->own_first;
 	bool alive = peer_alive(p, to, now_us);
-	while (alive && peer->next < p->next_slot && peer->next <= peer->received + OPEN_SLOTS_MAX &&
-	       peer->sent_bytes < OPEN_BYTES_MAX) {
+	while (alive && peer->next < p->next_slot &&
+	       peer->next <= peer->received + OPEN_SLOTS_MAX && peer->sent_bytes < OPEN_BYTES_MAX) {
 		struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
 		m->ballot = p->ballot;
 		if (peer->next == p->own_first)
@@ -115,7 +120,9 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 	add_round(p, peer, m);
 }
 
-/* Which slots are durable here in the leader's ballot, and how far they have arrived without a gap. */
+/*
+ * Which slots are durable here in the leader's ballot, and how far they have arrived without a gap.
+ */
 static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
@@ -210,7 +217,8 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		struct wire_paxos *m = add_send(p, to, METHOD_REJECT);
 		m->ballot = p->promised;
 		m->members = p->members.slot;
-		if (!is_listed(p, to) && members_has_removed(p, peer->replica) && members_in_force(p))
+		if (!is_listed(p, to) && members_has_removed(p, peer->replica) &&
+		    members_in_force(p))
 			m->flags = PAXOS_REMOVED;
 	}
 	if (p->role == PAXOS_LEADER)
@@ -247,11 +255,13 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	/* The last word in this ballot: the members are chosen. */
 	if (anew)
 		leader_heartbeat(p, now_us);
-	FOR_SET (i, p->others)
-		send_to_peer(p, i, now_us);
+	FOR_SET(i, p->others)
+	send_to_peer(p, i, now_us);
 	if (anew)
 		leader_prepare_anew(p, now_us);
-	/* What is chosen rides along with other records, or is written alone when things are quiet. */
+	/*
+	 * What is chosen rides along with other records, or is written alone when things are quiet.
+	 */
 	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
 		struct paxos_persist *hint = persist(p, PAXOS_PERSIST_CHOSEN);
 		hint->slot = p->chosen_hint = p->chosen;

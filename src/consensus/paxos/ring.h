@@ -1,7 +1,9 @@
 /*
- * ring: the part of the log that is in memory, slots first … last, gaps allowed, indexed by slot in a circular array that grows.
+ * ring: the part of the log that is in memory, slots first … last, gaps allowed, indexed by slot in
+ * a circular array that grows.
  *
- * A slot holds the acceptor's state for its instance (ballot, value) and, at the leader, who has accepted it.
+ * A slot holds the acceptor's state for its instance (ballot, value) and, at the leader, who has
+ * accepted it.
  */
 #ifndef SYNOD_PAXOS_RING_H
 #define SYNOD_PAXOS_RING_H
@@ -32,7 +34,8 @@ void ring_init(struct ring *r, uint64_t first);
 /* The slot if it is present, NULL otherwise. */
 struct ring_slot *ring_get(const struct ring *r, uint64_t slot);
 /* Sets ballot and value (takes the reference), clears acks and chosen; slot ≥ first. */
-struct ring_slot *ring_put(struct ring *r, uint64_t slot, uint64_t ballot, struct bytes *value_take);
+struct ring_slot *ring_put(struct ring *r, uint64_t slot, uint64_t ballot,
+			   struct bytes *value_take);
 /* Forgets slots < first. */
 void ring_drop_below(struct ring *r, uint64_t first);
 /* Forgets those above `slot` that were accepted in ballots below that one. */

@@ -61,7 +61,8 @@ void synod_proposer_start_lowest(struct synod_proposer *p, uint64_t ballot, stru
 	p->phase = SYNOD_ACCEPTING;
 }
 
-bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot, uint64_t accepted, struct bytes *value)
+bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot,
+			    uint64_t accepted, struct bytes *value)
 {
 	ASSERT(member < p->nmembers);
 	if (p->phase != SYNOD_PREPARING || ballot != p->ballot)

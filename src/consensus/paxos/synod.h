@@ -13,7 +13,8 @@
  *   ◀──────  ACCEPTED(b)
  *   (quorum)  value is chosen
  *
- * Invariants, asserted: promised never falls; accepted ≤ promised; a proposer proposes at most one value in a ballot.
+ * Invariants, asserted: promised never falls; accepted ≤ promised; a proposer proposes at most one
+ * value in a ballot.
  *
  * Values are shared buffers (base/bytes.h); NULL is a valid value ("nothing").
  */
@@ -28,7 +29,9 @@
 /* A set of replicas, bit i for member i. */
 typedef uint32_t synod_set;
 
-/* Without an instruction for it, which not every processor has, the compiler would call a function. */
+/*
+ * Without an instruction for it, which not every processor has, the compiler would call a function.
+ */
 static inline uint32_t synod_count(synod_set set)
 {
 	uint32_t count = 0;
@@ -44,13 +47,16 @@ static inline bool synod_is_quorum(synod_set votes, uint32_t nmembers)
 
 struct synod_acceptor {
 	uint64_t promised;
-	uint64_t accepted; /* ballot; 0: nothing accepted */
+	uint64_t accepted;   /* ballot; 0: nothing accepted */
 	struct bytes *value; /* holds a reference */
 };
 
 /* True: promised (the caller answers PROMISE with accepted and value once the state is durable). */
 bool synod_acceptor_prepare(struct synod_acceptor *a, uint64_t ballot);
-/* True: accepted (the caller answers ACCEPTED once the state is durable). Takes its own reference to the value. */
+/*
+ * True: accepted (the caller answers ACCEPTED once the state is durable). Takes its own reference
+ * to the value.
+ */
 bool synod_acceptor_accept(struct synod_acceptor *a, uint64_t ballot, struct bytes *value);
 void synod_acceptor_free(struct synod_acceptor *a);
 
@@ -67,16 +73,24 @@ struct synod_proposer {
 };
 
 void synod_proposer_init(struct synod_proposer *p, uint32_t nmembers);
-/* Begins a ballot, larger than any of this proposer's before; wish is proposed if no acceptor reports a value. */
+/*
+ * Begins a ballot, larger than any of this proposer's before; wish is proposed if no acceptor
+ * reports a value.
+ */
 void synod_proposer_start(struct synod_proposer *p, uint64_t ballot, struct bytes *wish);
 /*
- * The same without phase 1, for a ballot below every other that can be used in this instance and that is this proposer's
- * alone, once: nothing can have been accepted in a lower one, so the wish is free (section 2.2). Send ACCEPT(ballot, wish) when
- * it is certain that the ballot will not be used again, also after a crash.
+ * The same without phase 1, for a ballot below every other that can be used in this instance and
+ * that is this proposer's alone, once: nothing can have been accepted in a lower one, so the wish
+ * is free (section 2.2). Send ACCEPT(ballot, wish) when it is certain that the ballot will not be
+ * used again, also after a crash.
  */
 void synod_proposer_start_lowest(struct synod_proposer *p, uint64_t ballot, struct bytes *wish);
-/* True when this promise completed the quorum: send ACCEPT(ballot, value) now. Repeated promises of a member count once. */
-bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot, uint64_t accepted, struct bytes *value);
+/*
+ * True when this promise completed the quorum: send ACCEPT(ballot, value) now. Repeated promises of
+ * a member count once.
+ */
+bool synod_proposer_promise(struct synod_proposer *p, uint32_t member, uint64_t ballot,
+			    uint64_t accepted, struct bytes *value);
 /* True when this answer completed the quorum: value is chosen. */
 bool synod_proposer_accepted(struct synod_proposer *p, uint32_t member, uint64_t ballot);
 void synod_proposer_free(struct synod_proposer *p);

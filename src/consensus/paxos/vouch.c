@@ -1,14 +1,17 @@
 /*
  * How old the applied state may be, by this replica's own clock: paxos/multipaxos.h, FRESHNESS.
  *
- * The follower numbers moments: each Accepted that echoes a round may bear a stamp, and the follower remembers when
- * it gave that out. The leader holds on to one stamp a peer from the round that it sends behind it until that is
- * confirmed, and gives the stamp back with the next one.
+ * The follower numbers moments: each Accepted that echoes a round may bear a stamp, and the
+ * follower remembers when it gave that out. The leader holds on to one stamp a peer from the round
+ * that it sends behind it until that is confirmed, and gives the stamp back with the next one.
  */
 #include "paxos/internal.h"
 #include "paxos/judge.h"
 
-/* Stamps of two lives of a process are never the same: a late message of the earlier one says nothing. */
+/*
+ * Stamps of two lives of a process are never the same: a late message of the earlier one says
+ * nothing.
+ */
 void vouch_init(struct paxos *p)
 {
 	uint64_t life = p->options.process;
@@ -71,8 +74,12 @@ void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
 {
 	if ((peer->stamp_held | peer->stamp_heard) == 0)
 		return;
-	/* Below the barrier there may be something that was acknowledged and is not known to be chosen here. */
-	if (peer->stamp_held != 0 && p->chosen >= p->barrier && confirmed_round(p, false) >= peer->stamp_round) {
+	/*
+	 * Below the barrier there may be something that was acknowledged and is not known to be
+	 * chosen here.
+	 */
+	if (peer->stamp_held != 0 && p->chosen >= p->barrier &&
+	    confirmed_round(p, false) >= peer->stamp_round) {
 		m->vouched = peer->stamp_held;
 		peer->stamp_held = 0;
 	}
@@ -89,7 +96,8 @@ static struct freshness led(const struct paxos *p)
 	uint64_t round = confirmed_round(p, false);
 	if (round == 0 || p->round - round >= LEASE_ROUNDS)
 		return (struct freshness){0};
-	return (struct freshness){.since_us = p->round_began_us[round % LEASE_ROUNDS], .slot = paxos_read_slot(p)};
+	return (struct freshness){.since_us = p->round_began_us[round % LEASE_ROUNDS],
+				  .slot = paxos_read_slot(p)};
 }
 
 void vouch_deposed(struct paxos *p)

@@ -7,8 +7,9 @@
 #include <string.h>
 
 /*
- * Sizes of what a client allocates in one turn: objects, small messages, arenas, a configuration. (For what is large in its
- * requests and answers it asks without insisting.) Together 3 MiB, of which nobody touches the most.
+ * Sizes of what a client allocates in one turn: objects, small messages, arenas, a configuration.
+ * (For what is large in its requests and answers it asks without insisting.) Together 3 MiB, of
+ * which nobody touches the most.
  */
 static const struct {
 	size_t size;

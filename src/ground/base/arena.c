@@ -7,7 +7,9 @@
 #define ALIGNMENT 16u
 #define CHUNK_BYTES_MIN (64u * 1024u)
 #define CHUNK_BYTES_MAX (1024u * 1024u)
-/* A chunk of up to this size survives a reset; one large message must not pin its memory for ever. */
+/*
+ * A chunk of up to this size survives a reset; one large message must not pin its memory for ever.
+ */
 #define KEPT_BYTES_MAX (256u * 1024u)
 
 struct arena_chunk {
@@ -16,7 +18,10 @@ struct arena_chunk {
 	_Alignas(ALIGNMENT) uint8_t data[];
 };
 
-/* Under the address sanitizer whatever is not handed out is poisoned, so that use after a reset is caught. */
+/*
+ * Under the address sanitizer whatever is not handed out is poisoned, so that use after a reset is
+ * caught.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define ASAN 1
 #elif defined(__has_feature)
@@ -83,7 +88,10 @@ void *arena_try(struct arena *a, size_t size)
 	size_t left = a->bytes_max - a->used_bytes;
 	if (size > left || size > SIZE_MAX / 2)
 		return NULL;
-	/* An empty allocation takes a unit too: its address is not shared, and a ceiling on counts holds. */
+	/*
+	 * An empty allocation takes a unit too: its address is not shared, and a ceiling on counts
+	 * holds.
+	 */
 	size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (rounded > left)
 		return NULL;

@@ -6,9 +6,9 @@
  * An arena has a ceiling. arena_try() returns NULL above it (input of strangers
  * is decoded with it); arena_get() asserts (our own structures).
  *
- * Out of memory ends the process, as with alloc_bytes(); but in an arena that was made with arena_init_fallible() it is as if the
- * ceiling were reached, and `failed` is set. (Only for what is no part of a replicated state: replicas must not decide by
- * how much memory they have.)
+ * Out of memory ends the process, as with alloc_bytes(); but in an arena that was made with
+ * arena_init_fallible() it is as if the ceiling were reached, and `failed` is set. (Only for what
+ * is no part of a replicated state: replicas must not decide by how much memory they have.)
  */
 #ifndef SYNOD_BASE_ARENA_H
 #define SYNOD_BASE_ARENA_H
@@ -39,8 +39,8 @@ void *arena_get(struct arena *a, size_t size);
 void *arena_get_zeroed(struct arena *a, size_t size);
 struct slice arena_copy(struct arena *a, struct slice s);
 /*
- * Frees everything at once; keeps one moderate chunk (256 KiB at most), so that steady use allocates nothing. Many messages need no memory:
- * then there is nothing to do.
+ * Frees everything at once; keeps one moderate chunk (256 KiB at most), so that steady use
+ * allocates nothing. Many messages need no memory: then there is nothing to do.
  */
 void arena_reset_used(struct arena *a);
 static inline void arena_reset(struct arena *a)

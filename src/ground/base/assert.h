@@ -6,9 +6,11 @@
 #ifndef SYNOD_BASE_ASSERT_H
 #define SYNOD_BASE_ASSERT_H
 
-__attribute__((noreturn, cold)) void assert_failed(const char *expression, const char *file, int line);
+__attribute__((noreturn, cold)) void assert_failed(const char *expression, const char *file,
+						   int line);
 
 #define ASSERT(expression) \
-	(__builtin_expect(!!(expression), 1) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
+	(__builtin_expect(!!(expression), 1) ? (void)0 \
+					     : assert_failed(#expression, __FILE__, __LINE__))
 
 #endif

@@ -46,7 +46,8 @@ static inline int slice_compare(struct slice a, struct slice b)
 }
 static inline bool slice_has_prefix(struct slice s, struct slice prefix)
 {
-	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
+	return s.len >= prefix.len &&
+	       (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
 }
 
 struct bytes {
@@ -98,7 +99,8 @@ void buffer_add_u16(struct buffer *b, uint16_t v);
 void buffer_add_u32(struct buffer *b, uint32_t v);
 void buffer_add_u64(struct buffer *b, uint64_t v);
 void buffer_format(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buffer_vformat(struct buffer *b, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+void buffer_vformat(struct buffer *b, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
 /* Drops the first `len` bytes. */
 void buffer_consume(struct buffer *b, size_t len);
 static inline void buffer_clear(struct buffer *b)
@@ -151,6 +153,7 @@ static inline void store_u64(uint8_t *p, uint64_t v)
 {
 	memcpy(p, &v, sizeof v);
 }
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are little-endian; add byte swaps to port");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "formats are little-endian; add byte swaps to port");
 
 #endif

@@ -10,18 +10,19 @@
  *   [node g1a]
  *   role = shardkv              ; shardmaster | shardkv | viewserver | pbserver | paxos
  *   group = 1                   ; shardkv only
- *   replica = 1                 ; optional, until the group has begun; otherwise the position among the nodes of the same
- *                               ; role and group, from 1
+ *   replica = 1                 ; optional, until the group has begun; otherwise the position among
+ *                               the nodes of the same ; role and group, from 1
  *   listen = 127.0.0.1:7011     ; HOST:PORT, [IPv6]:PORT
  *   http = 127.0.0.1:8011       ; optional
  *   trace = run/g1a.trace       ; optional: a causal trace of everything (docs/tracing.md)
  *   dir = run/g1a               ; data directory
  *   log_level = debug           ; optional: any setting, for this node
  *
- * Comments begin with ';' or '#'. Whatever is not in this list, stands twice, is missing, malformed, or in
- * conflict (two nodes with one address or directory, two replicas that are given one number) is an error that names file,
- * line, key, value and what would be right. Numbers count when a group begins; then they are what the group says
- * (node/identity.h), and sections come and go: a position that is another one's number gives way to the lowest free one.
+ * Comments begin with ';' or '#'. Whatever is not in this list, stands twice, is missing,
+ * malformed, or in conflict (two nodes with one address or directory, two replicas that are given
+ * one number) is an error that names file, line, key, value and what would be right. Numbers count
+ * when a group begins; then they are what the group says (node/identity.h), and sections come and
+ * go: a position that is another one's number gives way to the lowest free one.
  *
  * This module reads a text that the caller gives; it touches no file.
  */
@@ -32,7 +33,14 @@
 
 #define CLUSTERCONF_NODES_MAX (GROUPS_MAX * MEMBERS_MAX + 64u)
 
-enum node_role { ROLE_NONE, ROLE_SHARDMASTER, ROLE_SHARDKV, ROLE_VIEWSERVER, ROLE_PBSERVER, ROLE_PAXOS };
+enum node_role {
+	ROLE_NONE,
+	ROLE_SHARDMASTER,
+	ROLE_SHARDKV,
+	ROLE_VIEWSERVER,
+	ROLE_PBSERVER,
+	ROLE_PAXOS
+};
 
 /* "shardkv" */
 const char *node_role_text(enum node_role role);
@@ -40,14 +48,15 @@ const char *node_role_text(enum node_role role);
 struct clusterconf_node {
 	char *name;
 	enum node_role role;
-	uint64_t group;   /* 0 unless shardkv */
-	uint32_t replica; /* from 1 */
+	uint64_t group;        /* 0 unless shardkv */
+	uint32_t replica;      /* from 1 */
 	uint32_t replica_line; /* 0: the number is the position */
 	char *listen;
-	char *http; /* NULL: none */
+	char *http;  /* NULL: none */
 	char *trace; /* file for a causal trace; NULL: none */
 	char *dir;
-	struct settings settings;               /* the file's: defaults, then [cluster], then [node] */
+	/* the file's: defaults, then [cluster], then [node] */
+	struct settings settings;
 	uint32_t setting_lines[SETTINGS_COUNT]; /* where each setting was set; 0: default */
 	uint32_t line, listen_line, http_line, dir_line, trace_line;
 };
@@ -67,8 +76,8 @@ struct clusterconf {
 };
 
 /*
- * Parses `text`; `file` names it in messages. 0, or STATUS_CONFIG with one line in `error`; *out must be freed
- * in the first case only.
+ * Parses `text`; `file` names it in messages. 0, or STATUS_CONFIG with one line in `error`; *out
+ * must be freed in the first case only.
  */
 int clusterconf_parse(struct clusterconf *out, const char *file, struct slice text, char *error,
 		      size_t error_size) MUST_CHECK;
@@ -76,11 +85,12 @@ void clusterconf_free(struct clusterconf *conf);
 
 const struct clusterconf_node *clusterconf_find(const struct clusterconf *conf, const char *name);
 /*
- * The next node of that role (and group) after `previous`, NULL for the first; NULL at the end. In the order of
- * the file.
+ * The next node of that role (and group) after `previous`, NULL for the first; NULL at the end. In
+ * the order of the file.
  */
 const struct clusterconf_node *clusterconf_next(const struct clusterconf *conf, enum node_role role,
-						uint64_t group, const struct clusterconf_node *previous);
+						uint64_t group,
+						const struct clusterconf_node *previous);
 
 /* 1 … NAME_BYTES_MAX letters, digits and . _ -, beginning with a letter or digit. */
 bool name_valid(const char *name);

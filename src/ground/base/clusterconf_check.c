@@ -22,21 +22,26 @@ static void inherit_settings(const struct clusterconf *conf, struct clusterconf_
 static void check_node(struct clusterconf_parser *p, struct clusterconf_node *node)
 {
 	if (node->role == ROLE_NONE)
-		clusterconf_fail(p, node->line, "[node %s]: key 'role' is missing: expected " ROLES_TEXT,
+		clusterconf_fail(p, node->line,
+				 "[node %s]: key 'role' is missing: expected " ROLES_TEXT,
 				 node->name);
 	else if (node->listen == NULL)
-		clusterconf_fail(p, node->line, "[node %s]: key 'listen' is missing: expected HOST:PORT",
+		clusterconf_fail(p, node->line,
+				 "[node %s]: key 'listen' is missing: expected HOST:PORT",
 				 node->name);
 	else if (node->dir == NULL)
-		clusterconf_fail(p, node->line,
-				 "[node %s]: key 'dir' is missing: expected the node's data directory",
-				 node->name);
+		clusterconf_fail(
+			p, node->line,
+			"[node %s]: key 'dir' is missing: expected the node's data directory",
+			node->name);
 	else if (node->role == ROLE_SHARDKV && node->group == 0)
 		clusterconf_fail(p, node->line,
-				 "[node %s]: key 'group' is missing: a shardkv node belongs to a group, from 1",
+				 "[node %s]: key 'group' is missing: a shardkv node belongs to a "
+				 "group, from 1",
 				 node->name);
 	else if (node->role != ROLE_SHARDKV && node->group != 0)
-		clusterconf_fail(p, node->line, "[node %s]: group = %" PRIu64 ": only shardkv nodes have a group",
+		clusterconf_fail(p, node->line,
+				 "[node %s]: group = %" PRIu64 ": only shardkv nodes have a group",
 				 node->name, node->group);
 	char why[256];
 	if (settings_check(&node->settings, why, sizeof why) != 0)
@@ -49,7 +54,8 @@ static bool same_group(const struct clusterconf_node *a, const struct clustercon
 }
 
 /* Those of `first`'s role and group that are given a number. False: two have the same. */
-static bool take_numbers(struct clusterconf_parser *p, const struct clusterconf_node *first, const struct clusterconf_node **taken)
+static bool take_numbers(struct clusterconf_parser *p, const struct clusterconf_node *first,
+			 const struct clusterconf_node **taken)
 {
 	for (uint32_t i = 0; i < p->conf->nnodes; i++) {
 		const struct clusterconf_node *node = &p->conf->nodes[i];
@@ -57,7 +63,8 @@ static bool take_numbers(struct clusterconf_parser *p, const struct clusterconf_
 			continue;
 		if (taken[node->replica] != NULL) {
 			clusterconf_fail(p, node->line,
-					 "[node %s]: replica = %u is also [node %s]: give each its own number",
+					 "[node %s]: replica = %u is also [node %s]: give each its "
+					 "own number",
 					 node->name, node->replica, taken[node->replica]->name);
 			return false;
 		}
@@ -66,7 +73,10 @@ static bool take_numbers(struct clusterconf_parser *p, const struct clusterconf_
 	return true;
 }
 
-/* The others have their positions; if one is taken, the lowest number that is free when all who can have theirs. */
+/*
+ * The others have their positions; if one is taken, the lowest number that is free when all who can
+ * have theirs.
+ */
 static void number_replicas(struct clusterconf_parser *p, const struct clusterconf_node *first)
 {
 	const struct clusterconf_node *taken[MEMBER_NUMBER_MAX + 1] = {NULL};
@@ -79,7 +89,8 @@ static void number_replicas(struct clusterconf_parser *p, const struct clusterco
 			continue;
 		position++;
 		if (position > MEMBERS_MAX) {
-			clusterconf_fail(p, node->line, "[node %s]: more than %u nodes of one role and group",
+			clusterconf_fail(p, node->line,
+					 "[node %s]: more than %u nodes of one role and group",
 					 node->name, MEMBERS_MAX);
 			return;
 		}
@@ -112,7 +123,10 @@ static int compare_claims(const void *a, const void *b)
 	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-/* Two nodes with one address, directory or trace. Sorted, since a large cluster has thousands of nodes. */
+/*
+ * Two nodes with one address, directory or trace. Sorted, since a large cluster has thousands of
+ * nodes.
+ */
 static void check_unique(struct clusterconf_parser *p)
 {
 	struct clusterconf *conf = p->conf;
@@ -131,8 +145,8 @@ static void check_unique(struct clusterconf_parser *p)
 	for (size_t i = 1; i < n; i++) {
 		const struct claim *a = &claims[i - 1], *b = &claims[i];
 		if (strcmp(a->text, b->text) == 0)
-			clusterconf_fail(p, b->line, "%s = %s: also %s of [node %s] in line %u", b->key, b->text,
-					 a->key, a->node->name, a->line);
+			clusterconf_fail(p, b->line, "%s = %s: also %s of [node %s] in line %u",
+					 b->key, b->text, a->key, a->node->name, a->line);
 	}
 	free(claims);
 }
@@ -142,18 +156,20 @@ void clusterconf_check(struct clusterconf_parser *p)
 	struct clusterconf *conf = p->conf;
 	char why[256];
 	if (conf->name == NULL)
-		clusterconf_fail(p, p->line == 0 ? 1 : p->line,
-				 "key 'name' is missing: expected a section [cluster] with name = NAME");
+		clusterconf_fail(
+			p, p->line == 0 ? 1 : p->line,
+			"key 'name' is missing: expected a section [cluster] with name = NAME");
 	if (settings_check(&conf->settings, why, sizeof why) != 0)
 		clusterconf_fail(p, conf->name_line, "[cluster]: %s", why);
 	for (uint32_t i = 0; i < conf->nnodes; i++) {
 		inherit_settings(conf, &conf->nodes[i]);
 		check_node(p, &conf->nodes[i]);
 	}
-	if (p->error_line == 0 && conf->id != 0 && clusterconf_next(conf, ROLE_SHARDMASTER, 0, NULL) == NULL)
-		clusterconf_fail(
-			p, conf->id_line,
-			"[cluster]: id: it is that of the shard masters, and the file has none: remove it");
+	if (p->error_line == 0 && conf->id != 0 &&
+	    clusterconf_next(conf, ROLE_SHARDMASTER, 0, NULL) == NULL)
+		clusterconf_fail(p, conf->id_line,
+				 "[cluster]: id: it is that of the shard masters, and the file has "
+				 "none: remove it");
 	for (uint32_t i = 0; i < conf->nnodes && p->error_line == 0; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
 		if (clusterconf_next(conf, node->role, node->group, NULL) == node)

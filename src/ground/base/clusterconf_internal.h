@@ -14,14 +14,18 @@ struct clusterconf_parser {
 	uint32_t line;     /* of the last line handed to the INI reader */
 	bool in_cluster;
 	struct clusterconf_node *node; /* current [node X] */
-	char *error;                   /* the first one; later ones would only be its consequences */
+	/* the first one; later ones would only be its consequences */
+	char *error;
 	size_t error_size;
 	uint32_t error_line; /* 0: no error yet */
 };
 
-__attribute__((format(printf, 3, 4))) void clusterconf_fail(struct clusterconf_parser *p, uint32_t line,
-							    const char *format, ...);
-/* After the last line: completes settings and replica numbers, and finds what is missing or in conflict. */
+__attribute__((format(printf, 3, 4))) void clusterconf_fail(struct clusterconf_parser *p,
+							    uint32_t line, const char *format, ...);
+/*
+ * After the last line: completes settings and replica numbers, and finds what is missing or in
+ * conflict.
+ */
 void clusterconf_check(struct clusterconf_parser *p);
 
 #endif

@@ -9,13 +9,16 @@
  */
 #define BIT(i, bit, entry) (((i) & (bit)) != 0 ? (entry) : 0u)
 #define ENTRY(i) \
-	(BIT(i, 1, 0xf26b8303u) ^ BIT(i, 2, 0xe13b70f7u) ^ BIT(i, 4, 0xc79a971fu) ^ BIT(i, 8, 0x8ad958cfu) ^ \
-	 BIT(i, 16, 0x105ec76fu) ^ BIT(i, 32, 0x20bd8edeu) ^ BIT(i, 64, 0x417b1dbcu) ^ BIT(i, 128, 0x82f63b78u))
+	(BIT(i, 1, 0xf26b8303u) ^ BIT(i, 2, 0xe13b70f7u) ^ BIT(i, 4, 0xc79a971fu) ^ \
+	 BIT(i, 8, 0x8ad958cfu) ^ BIT(i, 16, 0x105ec76fu) ^ BIT(i, 32, 0x20bd8edeu) ^ \
+	 BIT(i, 64, 0x417b1dbcu) ^ BIT(i, 128, 0x82f63b78u))
 #define ENTRIES_4(i) ENTRY(i), ENTRY((i) + 1), ENTRY((i) + 2), ENTRY((i) + 3)
 #define ENTRIES_16(i) ENTRIES_4(i), ENTRIES_4((i) + 4), ENTRIES_4((i) + 8), ENTRIES_4((i) + 12)
-#define ENTRIES_64(i) ENTRIES_16(i), ENTRIES_16((i) + 16), ENTRIES_16((i) + 32), ENTRIES_16((i) + 48)
+#define ENTRIES_64(i) \
+	ENTRIES_16(i), ENTRIES_16((i) + 16), ENTRIES_16((i) + 32), ENTRIES_16((i) + 48)
 
-static const uint32_t table[256] = {ENTRIES_64(0), ENTRIES_64(64), ENTRIES_64(128), ENTRIES_64(192)};
+static const uint32_t table[256] = {ENTRIES_64(0), ENTRIES_64(64), ENTRIES_64(128),
+				    ENTRIES_64(192)};
 
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len)
 {
@@ -29,7 +32,8 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len)
 
 #if defined(__x86_64__)
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data, size_t len)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
+							       size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t state = ~crc;
@@ -47,7 +51,8 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 {
-	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(crc, data, len) : crc32c_portable(crc, data, len);
+	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(crc, data, len)
+						: crc32c_portable(crc, data, len);
 }
 
 #else

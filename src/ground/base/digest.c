@@ -1,6 +1,9 @@
 #include "base/digest.h"
 
-/* Odd constants with about as many ones as zeros: the fractional parts of the golden ratio and of square roots. */
+/*
+ * Odd constants with about as many ones as zeros: the fractional parts of the golden ratio and of
+ * square roots.
+ */
 #define SALT_A 0x9e3779b97f4a7c15ull
 #define SALT_B 0x6a09e667f3bcc909ull
 #define SALT_C 0xbb67ae8584caa73bull

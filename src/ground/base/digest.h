@@ -1,9 +1,9 @@
 /*
  * 64-bit digests of numbers and bytes, to tell states that have diverged.
  *
- * Not cryptographic: they guard against faults, not against people. Each 16 bytes are folded by one 64 × 64 → 128
- * bit multiplication. The digest of a set is the sum of its members' digests, so it can be kept up to date with
- * each change and does not depend on the order of changes.
+ * Not cryptographic: they guard against faults, not against people. Each 16 bytes are folded by one
+ * 64 × 64 → 128 bit multiplication. The digest of a set is the sum of its members' digests, so it
+ * can be kept up to date with each change and does not depend on the order of changes.
  */
 #ifndef SYNOD_BASE_DIGEST_H
 #define SYNOD_BASE_DIGEST_H

@@ -1,24 +1,28 @@
 #include "base/hashslot.h"
 
 /*
- * CRC16-XMODEM: polynomial 0x1021, initial value 0, no reflection, four bytes at a time: tables[n] has the remainders of each
- * byte with n zero bytes after it. A CRC table is linear over exclusive or, so that every entry follows from those
- * of the eight single bits.
+ * CRC16-XMODEM: polynomial 0x1021, initial value 0, no reflection, four bytes at a time: tables[n]
+ * has the remainders of each byte with n zero bytes after it. A CRC table is linear over exclusive
+ * or, so that every entry follows from those of the eight single bits.
  */
 #define BIT(i, bit, entry) (((i) & (bit)) != 0 ? (entry) : 0u)
 #define ENTRY(i, b0, b1, b2, b3, b4, b5, b6, b7) \
-	(uint16_t)(BIT(i, 1, b0) ^ BIT(i, 2, b1) ^ BIT(i, 4, b2) ^ BIT(i, 8, b3) ^ BIT(i, 16, b4) ^ BIT(i, 32, b5) ^ \
-		   BIT(i, 64, b6) ^ BIT(i, 128, b7))
+	(uint16_t)(BIT(i, 1, b0) ^ BIT(i, 2, b1) ^ BIT(i, 4, b2) ^ BIT(i, 8, b3) ^ \
+		   BIT(i, 16, b4) ^ BIT(i, 32, b5) ^ BIT(i, 64, b6) ^ BIT(i, 128, b7))
 #define ENTRIES_4(i, ...) \
-	ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__), ENTRY((i) + 3, __VA_ARGS__)
+	ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__), \
+		ENTRY((i) + 3, __VA_ARGS__)
 #define ENTRIES_16(i, ...) \
-	ENTRIES_4(i, __VA_ARGS__), ENTRIES_4((i) + 4, __VA_ARGS__), ENTRIES_4((i) + 8, __VA_ARGS__), \
-		ENTRIES_4((i) + 12, __VA_ARGS__)
+	ENTRIES_4(i, __VA_ARGS__), ENTRIES_4((i) + 4, __VA_ARGS__), \
+		ENTRIES_4((i) + 8, __VA_ARGS__), ENTRIES_4((i) + 12, __VA_ARGS__)
 #define ENTRIES_64(i, ...) \
-	ENTRIES_16(i, __VA_ARGS__), ENTRIES_16((i) + 16, __VA_ARGS__), ENTRIES_16((i) + 32, __VA_ARGS__), \
-		ENTRIES_16((i) + 48, __VA_ARGS__)
+	ENTRIES_16(i, __VA_ARGS__), ENTRIES_16((i) + 16, __VA_ARGS__), \
+		ENTRIES_16((i) + 32, __VA_ARGS__), ENTRIES_16((i) + 48, __VA_ARGS__)
 #define ENTRIES(...) \
-	{ENTRIES_64(0, __VA_ARGS__), ENTRIES_64(64, __VA_ARGS__), ENTRIES_64(128, __VA_ARGS__), ENTRIES_64(192, __VA_ARGS__)}
+	{ \
+		ENTRIES_64(0, __VA_ARGS__), ENTRIES_64(64, __VA_ARGS__), \
+			ENTRIES_64(128, __VA_ARGS__), ENTRIES_64(192, __VA_ARGS__) \
+	}
 
 static const uint16_t tables[4][256] = {
 	ENTRIES(0x1021u, 0x2042u, 0x4084u, 0x8108u, 0x1231u, 0x2462u, 0x48c4u, 0x9188u),
@@ -32,14 +36,18 @@ static uint16_t crc16(struct slice s)
 	uint16_t crc = 0;
 	size_t i = 0;
 	for (; s.len - i >= 4; i += 4)
-		crc = tables[3][(uint8_t)(crc >> 8) ^ s.data[i]] ^ tables[2][(uint8_t)crc ^ s.data[i + 1]] ^
-		      tables[1][s.data[i + 2]] ^ tables[0][s.data[i + 3]];
+		crc = tables[3][(uint8_t)(crc >> 8) ^ s.data[i]] ^
+		      tables[2][(uint8_t)crc ^ s.data[i + 1]] ^ tables[1][s.data[i + 2]] ^
+		      tables[0][s.data[i + 3]];
 	for (; i < s.len; i++)
 		crc = (uint16_t)(crc << 8) ^ tables[0][(uint8_t)(crc >> 8) ^ s.data[i]];
 	return crc;
 }
 
-/* The part of the key that is hashed: the hash tag if there is one that is not empty, else all of it. */
+/*
+ * The part of the key that is hashed: the hash tag if there is one that is not empty, else all of
+ * it.
+ */
 static struct slice hashed_part(struct slice key)
 {
 	const uint8_t *open = key.len == 0 ? NULL : memchr(key.data, '{', key.len);

@@ -56,8 +56,8 @@ void histogram_record(struct histogram *h, uint64_t value)
 
 /*
  * Adds value - interval, value - 2 interval, … down to the last that is not below
- * interval. They are an arithmetic series, so each bucket's share is counted at once. (The last bucket may begin
- * below interval, but is then narrower than interval and holds one of them.)
+ * interval. They are an arithmetic series, so each bucket's share is counted at once. (The last
+ * bucket may begin below interval, but is then narrower than interval and holds one of them.)
  */
 void histogram_record_corrected(struct histogram *h, uint64_t value, uint64_t interval)
 {

@@ -21,7 +21,10 @@ struct histogram {
 
 /* A zeroed struct histogram is empty and valid. */
 void histogram_record(struct histogram *h, uint64_t value);
-/* Records `value`, and the values that a caller stalled for it would have seen at `interval` (coordinated omission). */
+/*
+ * Records `value`, and the values that a caller stalled for it would have seen at `interval`
+ * (coordinated omission).
+ */
 void histogram_record_corrected(struct histogram *h, uint64_t value, uint64_t interval);
 /* The smallest recorded bucket value v such that `percent` of all values are ≤ v; 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *h, double percent);

@@ -13,7 +13,8 @@ const char *id_text(uint64_t id, char text[ID_TEXT_BYTES])
 
 bool id_parse(const char *text, uint64_t *id)
 {
-	if (strlen(text) != ID_TEXT_BYTES - 1 || strspn(text, "0123456789abcdefABCDEF") != ID_TEXT_BYTES - 1)
+	if (strlen(text) != ID_TEXT_BYTES - 1 ||
+	    strspn(text, "0123456789abcdefABCDEF") != ID_TEXT_BYTES - 1)
 		return false;
 	*id = strtoull(text, NULL, 16);
 	return *id != 0;

@@ -1,7 +1,7 @@
 /*
  * Intrusive doubly linked list. The head is a struct list that is its own
  * neighbour when empty; an element embeds a struct list and is found again with
- * LIST_ENTRY.
+ * LIST_ITEM.
  */
 #ifndef SYNOD_BASE_LIST_H
 #define SYNOD_BASE_LIST_H
@@ -14,11 +14,13 @@ struct list {
 	struct list *next;
 };
 
-#define LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
-#define LIST_FOR(link, head) for (struct list *link = (head)->next; link != (head); link = link->next)
+#define LIST_ITEM(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define LIST_FOR(link, head) \
+	for (struct list *link = (head)->next; link != (head); link = link->next)
 /* Safe against removal of the current element. */
 #define LIST_FOR_SAFE(link, after, head) \
-	for (struct list *link = (head)->next, *after = link->next; link != (head); link = after, after = link->next)
+	for (struct list *link = (head)->next, *after = link->next; link != (head); \
+	     link = after, after = link->next)
 
 static inline void list_init(struct list *head)
 {

@@ -13,7 +13,8 @@
 #define DAY_US (86400ull * 1000000ull)
 
 static const char *const level_names[] = {
-	[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", [LOG_OFF] = "off",
+	[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
+	[LOG_ERROR] = "error", [LOG_OFF] = "off",
 };
 
 bool log_level_parse(const char *text, enum log_level *out)
@@ -54,8 +55,8 @@ static void add_time(struct buffer *out, uint64_t wall_us)
 	unsigned month, day;
 
 	civil_date(wall_us / DAY_US, &year, &month, &day);
-	buffer_format(out, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%06uZ", year, month, day, second / 3600,
-		      second / 60 % 60, second % 60, (unsigned)(of_day % 1000000));
+	buffer_format(out, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%06uZ", year, month, day,
+		      second / 3600, second / 60 % 60, second % 60, (unsigned)(of_day % 1000000));
 }
 
 /* One event is one line, whatever a caller let into it unquoted. */
@@ -66,8 +67,8 @@ static void remove_controls(struct buffer *text)
 			text->data[i] = ' ';
 }
 
-static void add_logfmt(struct buffer *out, const struct log *log, enum log_level level, const char *event,
-		       struct slice text)
+static void add_logfmt(struct buffer *out, const struct log *log, enum log_level level,
+		       const char *event, struct slice text)
 {
 	buffer_format(out, "level=%s time=", level_names[level]);
 	add_time(out, log->wall_us(log->context));
@@ -80,8 +81,8 @@ static void add_logfmt(struct buffer *out, const struct log *log, enum log_level
 	}
 }
 
-static void add_json(struct buffer *out, const struct log *log, enum log_level level, const char *event,
-		     struct slice text)
+static void add_json(struct buffer *out, const struct log *log, enum log_level level,
+		     const char *event, struct slice text)
 {
 	buffer_format(out, "{\"level\":\"%s\",\"time\":\"", level_names[level]);
 	add_time(out, log->wall_us(log->context));
@@ -96,8 +97,8 @@ static void add_json(struct buffer *out, const struct log *log, enum log_level l
 	buffer_add_u8(out, '}');
 }
 
-static void write_line(const struct log *log, enum log_level level, const char *event, const char *format,
-		       va_list arguments)
+static void write_line(const struct log *log, enum log_level level, const char *event,
+		       const char *format, va_list arguments)
 {
 	struct buffer text = {0};
 	struct buffer line = {0};
@@ -115,8 +116,9 @@ static void write_line(const struct log *log, enum log_level level, const char *
 	buffer_free(&line);
 }
 
-__attribute__((format(printf, 4, 5))) static void write_own(const struct log *log, enum log_level level,
-							     const char *event, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void write_own(const struct log *log,
+							    enum log_level level, const char *event,
+							    const char *format, ...)
 {
 	va_list arguments;
 
@@ -134,14 +136,16 @@ void log_tell_lost(const struct log *log)
 		return;
 	uint64_t lost = output->lost;
 	output->lost = 0;
-	write_own(log, LOG_WARN, "log_lines_dropped", "lines=%" PRIu64 " why=\"nobody took them\"", lost);
+	write_own(log, LOG_WARN, "log_lines_dropped", "lines=%" PRIu64 " why=\"nobody took them\"",
+		  lost);
 	if (output->lost > 0) { /* neither was this one; it does not count */
 		output->lost = lost;
 		output->lost_total--;
 	}
 }
 
-void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
+void log_write(const struct log *log, enum log_level level, const char *event, const char *format,
+	       ...)
 {
 	va_list arguments;
 

@@ -10,9 +10,10 @@
  *
  * The clock is passed in as a function, so that a simulated node logs simulated time.
  *
- * A log on a descriptor never waits for its reader: a line that a pipe, a terminal or a socket does not take at once is
- * given up and counted, and the next line that gets through comes after one that says how many are missing
- * (event=log_lines_dropped lines=N). A full disk, a broken pipe or an I/O error cost the lines of their time, nothing else.
+ * A log on a descriptor never waits for its reader: a line that a pipe, a terminal or a socket does
+ * not take at once is given up and counted, and the next line that gets through comes after one
+ * that says how many are missing (event=log_lines_dropped lines=N). A full disk, a broken pipe or
+ * an I/O error cost the lines of their time, nothing else.
  */
 #ifndef SYNOD_BASE_LOG_H
 #define SYNOD_BASE_LOG_H
@@ -50,11 +51,14 @@ struct log {
 /* A log that writes to `fd` with the system clock. */
 void log_init_fd(struct log *log, int fd, const char *node);
 bool log_level_parse(const char *text, enum log_level *out);
-/* Says how many lines have been given up, if there are any and it can be said: for calling every now and then. */
+/*
+ * Says how many lines have been given up, if there are any and it can be said: for calling every
+ * now and then.
+ */
 void log_tell_lost(const struct log *log);
 
-void log_write(const struct log *log, enum log_level level, const char *event, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void log_write(const struct log *log, enum log_level level, const char *event, const char *format,
+	       ...) __attribute__((format(printf, 4, 5)));
 #define log_event(log, lvl, event, ...) \
 	((lvl) >= (log)->level ? log_write((log), (lvl), (event), __VA_ARGS__) : (void)0)
 

@@ -1,13 +1,15 @@
 /*
- * A log on a descriptor that may not be one of ours alone: a shell, a service manager and other daemons may share it. So it is
- * never made non-blocking itself (the flag belongs to the open file, which all of them share), and yet no write may wait:
+ * A log on a descriptor that may not be one of ours alone: a shell, a service manager and other
+ * daemons may share it. So it is never made non-blocking itself (the flag belongs to the open file,
+ * which all of them share), and yet no write may wait:
  *
  *   pipe, terminal   opened once more for the line, without waiting: an open file of our own
  *   socket           send() with MSG_DONTWAIT
  *   anything else    a file: written as it is
  *
- * Where the second opening is not possible (no descriptor is left, the pipe is another user's) the descriptor is
- * asked whether it has room, which a pipe has for PIPE_BUF bytes if it has any: no longer piece is written at once.
+ * Where the second opening is not possible (no descriptor is left, the pipe is another user's) the
+ * descriptor is asked whether it has room, which a pipe has for PIPE_BUF bytes if it has any: no
+ * longer piece is written at once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +101,8 @@ static size_t write_some(int fd, const char *line, size_t len)
 		return 0;
 	if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode))
 		return write_waiting_file(fd, line, len);
-	return S_ISSOCK(info.st_mode) ? write_socket(fd, line, len) : write_pieces(fd, false, line, len);
+	return S_ISSOCK(info.st_mode) ? write_socket(fd, line, len)
+				      : write_pieces(fd, false, line, len);
 }
 
 /* A line that cannot be written is given up: serving goes on. */

@@ -52,7 +52,8 @@ static bool is_integer(struct slice s)
 
 bool log_json_literal(struct slice s)
 {
-	return is_integer(s) || slice_equal(s, slice_string("true")) || slice_equal(s, slice_string("false"));
+	return is_integer(s) || slice_equal(s, slice_string("true")) ||
+	       slice_equal(s, slice_string("false"));
 }
 
 static struct slice take_until(struct slice *s, const char *stops)
@@ -86,7 +87,10 @@ static void take_escape(struct buffer *out, struct slice *s)
 	} else if (s->len >= 2) {
 		uint8_t c = s->data[1];
 		uint8_t meant = c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
-		/* The escaped character may be the first byte of a longer one: only ASCII is taken here. */
+		/*
+		 * The escaped character may be the first byte of a longer one: only ASCII is taken
+		 * here.
+		 */
 		struct slice one = slice(&meant, 1);
 		*s = slice(s->data + 1, s->len - 1);
 		if (meant < 0x80) {

@@ -7,7 +7,10 @@
 
 #define CAPACITY_MIN 16u
 
-/* The finaliser of splitmix64: keys are often consecutive numbers, and linear probing needs them spread. */
+/*
+ * The finaliser of splitmix64: keys are often consecutive numbers, and linear probing needs them
+ * spread.
+ */
 static size_t home_of(const struct map *m, uint64_t key)
 {
 	key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -13,13 +13,14 @@ static const struct {
 	uint64_t us;
 	const char *seconds;
 } bounds[] = {
-	{100, "0.0001"}, {250, "0.00025"}, {500, "0.0005"}, {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},
-	{10000, "0.01"}, {25000, "0.025"}, {50000, "0.05"}, {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},
-	{1000000, "1"},  {2500000, "2.5"}, {5000000, "5"},  {10000000, "10"},
+	{100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
+	{2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},  {25000, "0.025"},
+	{50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},
+	{1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},   {10000000, "10"},
 };
 
-static struct metric *add(struct metrics *m, enum metric_type type, const char *name, const char *help,
-			  const char *labels)
+static struct metric *add(struct metrics *m, enum metric_type type, const char *name,
+			  const char *help, const char *labels)
 {
 	if (m->count == m->capacity) {
 		m->capacity = m->capacity == 0 ? 32 : m->capacity * 2;
@@ -35,8 +36,8 @@ static struct metric *add(struct metrics *m, enum metric_type type, const char *
 	return item;
 }
 
-void metrics_add(struct metrics *m, enum metric_type type, const char *name, const char *help, const char *labels,
-		 const uint64_t *value)
+void metrics_add(struct metrics *m, enum metric_type type, const char *name, const char *help,
+		 const char *labels, const uint64_t *value)
 {
 	ASSERT(type != METRIC_HISTOGRAM);
 	add(m, type, name, help, labels)->value = value;
@@ -51,8 +52,8 @@ void metrics_add_read(struct metrics *m, enum metric_type type, const char *name
 	item->context = context;
 }
 
-void metrics_add_histogram(struct metrics *m, const char *name, const char *help, const char *labels,
-			   const struct histogram *h)
+void metrics_add_histogram(struct metrics *m, const char *name, const char *help,
+			   const char *labels, const struct histogram *h)
 {
 	add(m, METRIC_HISTOGRAM, name, help, labels)->histogram = h;
 }
@@ -86,10 +87,12 @@ static void render_value(const struct metric *item, struct buffer *out)
 		buffer_format(out, "%s %" PRIu64 "\n", item->name, value);
 }
 
-static void render_bucket(const struct metric *item, const char *bound, uint64_t count, struct buffer *out)
+static void render_bucket(const struct metric *item, const char *bound, uint64_t count,
+			  struct buffer *out)
 {
 	buffer_format(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", item->name,
-		      item->labels != NULL ? item->labels : "", item->labels != NULL ? "," : "", bound, count);
+		      item->labels != NULL ? item->labels : "", item->labels != NULL ? "," : "",
+		      bound, count);
 }
 
 static void render_histogram(const struct metric *item, struct buffer *out)
@@ -100,11 +103,13 @@ static void render_histogram(const struct metric *item, struct buffer *out)
 	const char *labels = item->labels != NULL ? item->labels : "";
 
 	for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
-		render_bucket(item, bounds[i].seconds, histogram_count_at_most(h, bounds[i].us), out);
+		render_bucket(item, bounds[i].seconds, histogram_count_at_most(h, bounds[i].us),
+			      out);
 	render_bucket(item, "+Inf", h->count, out);
-	buffer_format(out, "%s_sum%s%s%s %" PRIu64 ".%06" PRIu64 "\n", item->name, open, labels, close,
-		      h->sum / MICROSECONDS, h->sum % MICROSECONDS);
-	buffer_format(out, "%s_count%s%s%s %" PRIu64 "\n", item->name, open, labels, close, h->count);
+	buffer_format(out, "%s_sum%s%s%s %" PRIu64 ".%06" PRIu64 "\n", item->name, open, labels,
+		      close, h->sum / MICROSECONDS, h->sum % MICROSECONDS);
+	buffer_format(out, "%s_count%s%s%s %" PRIu64 "\n", item->name, open, labels, close,
+		      h->count);
 }
 
 static bool same_name(const struct metric *a, const struct metric *b)

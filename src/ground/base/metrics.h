@@ -17,11 +17,11 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 struct metric {
 	enum metric_type type;
-	const char *name;   /* "synod_rpc_frames_received_total"; static */
-	const char *help;   /* static */
-	char *labels;       /* "method=\"accept\"" or NULL; owned by the registry */
-	const uint64_t *value;             /* counter, gauge */
-	uint64_t (*read)(void *context);   /* instead of value, when not NULL */
+	const char *name;                /* "synod_rpc_frames_received_total"; static */
+	const char *help;                /* static */
+	char *labels;                    /* "method=\"accept\"" or NULL; owned by the registry */
+	const uint64_t *value;           /* counter, gauge */
+	uint64_t (*read)(void *context); /* instead of value, when not NULL */
 	void *context;
 	const struct histogram *histogram; /* microseconds; rendered in seconds */
 };
@@ -37,8 +37,8 @@ void metrics_add(struct metrics *m, enum metric_type type, const char *name, con
 		 const char *labels, const uint64_t *value);
 void metrics_add_read(struct metrics *m, enum metric_type type, const char *name, const char *help,
 		      const char *labels, uint64_t (*read)(void *), void *context);
-void metrics_add_histogram(struct metrics *m, const char *name, const char *help, const char *labels,
-			   const struct histogram *h);
+void metrics_add_histogram(struct metrics *m, const char *name, const char *help,
+			   const char *labels, const struct histogram *h);
 void metrics_render(const struct metrics *m, struct buffer *out);
 void metrics_free(struct metrics *m);
 

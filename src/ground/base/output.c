@@ -20,7 +20,9 @@ static int wait_writable(int fd)
 	return poll(&wanted, 1, -1) < 0 && errno != EINTR ? -1 : 0;
 }
 
-/* Always takes everything: the stream stays usable, and its buffer empty, whatever happens below. */
+/*
+ * Always takes everything: the stream stays usable, and its buffer empty, whatever happens below.
+ */
 static ssize_t take(void *cookie, const char *data, size_t size)
 {
 	(void)cookie;
@@ -28,7 +30,8 @@ static ssize_t take(void *cookie, const char *data, size_t size)
 		ssize_t written = write(STDOUT_FILENO, data + done, size - done);
 		if (written >= 0)
 			done += (size_t)written;
-		else if ((errno == EAGAIN || errno == EWOULDBLOCK) && wait_writable(STDOUT_FILENO) == 0)
+		else if ((errno == EAGAIN || errno == EWOULDBLOCK) &&
+			 wait_writable(STDOUT_FILENO) == 0)
 			continue;
 		else if (errno != EINTR)
 			first_error = errno;

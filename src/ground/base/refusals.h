@@ -1,6 +1,6 @@
 /*
- * Messages that were refused because nobody who keeps to the protocol can have sent them: counted, and said in the log at most once
- * a second, so that whoever sends them cannot fill it.
+ * Messages that were refused because nobody who keeps to the protocol can have sent them: counted,
+ * and said in the log at most once a second, so that whoever sends them cannot fill it.
  */
 #ifndef SYNOD_BASE_REFUSALS_H
 #define SYNOD_BASE_REFUSALS_H
@@ -16,7 +16,10 @@ struct refusals {
 	uint64_t said_us; /* … and when; 0: never */
 };
 
-/* Counts one. 0: nothing is to be said now; otherwise how many there have been since it was last said, with this one. */
+/*
+ * Counts one. 0: nothing is to be said now; otherwise how many there have been since it was last
+ * said, with this one.
+ */
 static inline uint64_t refusals_add(struct refusals *r, uint64_t now_us)
 {
 	r->count++;

@@ -15,7 +15,10 @@ static uint64_t rotate_left(uint64_t v, unsigned bits)
 	return v << bits | v >> (64 - bits);
 }
 
-/* splitmix64 is a bijection of a counter, so the four words are never all zero, the one state xoshiro cannot leave. */
+/*
+ * splitmix64 is a bijection of a counter, so the four words are never all zero, the one state
+ * xoshiro cannot leave.
+ */
 void rng_seed(struct rng *r, uint64_t seed)
 {
 	for (int i = 0; i < 4; i++)

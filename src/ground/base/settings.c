@@ -14,7 +14,8 @@ const struct setting settings_table[SETTINGS_COUNT] = {
 };
 
 #define X(name, type, standard, min, max, choices, help) \
-	_Static_assert((standard) >= (min) && (standard) <= (max), "default of " #name " is within its range");
+	_Static_assert((standard) >= (min) && (standard) <= (max), \
+		       "default of " #name " is within its range");
 SETTINGS_MAP(X)
 #undef X
 
@@ -24,7 +25,8 @@ struct unit {
 };
 
 /*
- * The first unit is the setting's own; larger ones follow, so that formatting can pick the largest that divides.
+ * The first unit is the setting's own; larger ones follow, so that formatting can pick the largest
+ * that divides.
  */
 static const struct unit UNITS_MS[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {NULL, 0}};
 static const struct unit UNITS_BYTES[] = {
@@ -34,13 +36,10 @@ static const struct unit UNITS_NONE[] = {{"", 1}, {NULL, 0}};
 static const struct unit *units_of(const struct setting *setting)
 {
 	switch (setting->type) {
-	case SETTING_MILLISECONDS:
-		return UNITS_MS;
-	case SETTING_BYTES:
-		return UNITS_BYTES;
+	case SETTING_MILLISECONDS: return UNITS_MS;
+	case SETTING_BYTES: return UNITS_BYTES;
 	case SETTING_COUNT:
-	case SETTING_CHOICE:
-		break;
+	case SETTING_CHOICE: break;
 	}
 	return UNITS_NONE;
 }
@@ -50,7 +49,8 @@ const struct setting *setting_find(const char *name)
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		const char *want = settings_table[i].name;
 		size_t k = 0;
-		while (want[k] != '\0' && (name[k] == want[k] || (name[k] == '-' && want[k] == '_')))
+		while (want[k] != '\0' &&
+		       (name[k] == want[k] || (name[k] == '-' && want[k] == '_')))
 			k++;
 		if (want[k] == '\0' && name[k] == '\0')
 			return &settings_table[i];
@@ -101,7 +101,8 @@ static bool parse_number(const char *text, const struct unit *units, uint64_t *o
 	return true;
 }
 
-int setting_parse(const struct setting *setting, const char *text, uint64_t *out, char *error, size_t error_size)
+int setting_parse(const struct setting *setting, const char *text, uint64_t *out, char *error,
+		  size_t error_size)
 {
 	if (setting->type == SETTING_CHOICE)
 		return parse_choice(setting, text, out, error, error_size);
@@ -109,13 +110,16 @@ int setting_parse(const struct setting *setting, const char *text, uint64_t *out
 	uint64_t value = 0;
 	bool overflow;
 	if (!parse_number(text, units, &value, &overflow)) {
-		snprintf(error, error_size, "not a whole number%s%s, allowed %" PRIu64 " … %" PRIu64,
-			 units[0].suffix[0] == '\0' ? "" : " of ", units[0].suffix, setting->min, setting->max);
+		snprintf(error, error_size,
+			 "not a whole number%s%s, allowed %" PRIu64 " … %" PRIu64,
+			 units[0].suffix[0] == '\0' ? "" : " of ", units[0].suffix, setting->min,
+			 setting->max);
 		return STATUS_CONFIG;
 	}
 	if (overflow || value < setting->min || value > setting->max) {
-		snprintf(error, error_size, "out of range, allowed %" PRIu64 " … %" PRIu64 "%s%s", setting->min,
-			 setting->max, units[0].suffix[0] == '\0' ? "" : " ", units[0].suffix);
+		snprintf(error, error_size, "out of range, allowed %" PRIu64 " … %" PRIu64 "%s%s",
+			 setting->min, setting->max, units[0].suffix[0] == '\0' ? "" : " ",
+			 units[0].suffix);
 		return STATUS_CONFIG;
 	}
 	*out = value;
@@ -133,7 +137,8 @@ const char *setting_format(const struct setting *setting, uint64_t value, char *
 	}
 	const struct unit *best = NULL;
 	for (const struct unit *u = units_of(setting); u->suffix != NULL; u++) {
-		if (u->factor > 1 && value > 0 && value % u->factor == 0 && setting->type == SETTING_BYTES)
+		if (u->factor > 1 && value > 0 && value % u->factor == 0 &&
+		    setting->type == SETTING_BYTES)
 			best = u;
 	}
 	if (best == NULL)
@@ -153,7 +158,8 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 {
 	if (s->heartbeat_interval_ms * 2 > s->election_timeout_ms) {
 		snprintf(error, error_size,
-			 "heartbeat_interval_ms = %" PRIu64 " is more than half of election_timeout_ms = %" PRIu64
+			 "heartbeat_interval_ms = %" PRIu64
+			 " is more than half of election_timeout_ms = %" PRIu64
 			 ": followers would start elections under a healthy leader",
 			 s->heartbeat_interval_ms, s->election_timeout_ms);
 		return STATUS_CONFIG;
@@ -167,7 +173,8 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 	}
 	if (s->read_lease_ms != 0 && s->read_lease_ms < s->heartbeat_interval_ms * 2) {
 		snprintf(error, error_size,
-			 "read_lease_ms = %" PRIu64 " is less than twice heartbeat_interval_ms = %" PRIu64
+			 "read_lease_ms = %" PRIu64
+			 " is less than twice heartbeat_interval_ms = %" PRIu64
 			 ": it would be over before it is renewed",
 			 s->read_lease_ms, s->heartbeat_interval_ms);
 		return STATUS_CONFIG;
@@ -180,7 +187,8 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 	}
 	if (s->link_output_bytes_max > s->network_bytes_max) {
 		snprintf(error, error_size,
-			 "link_output_bytes_max = %" PRIu64 " is more than network_bytes_max = %" PRIu64,
+			 "link_output_bytes_max = %" PRIu64
+			 " is more than network_bytes_max = %" PRIu64,
 			 s->link_output_bytes_max, s->network_bytes_max);
 		return STATUS_CONFIG;
 	}

@@ -17,6 +17,7 @@
 #ifndef SYNOD_BASE_STATUS_H
 #define SYNOD_BASE_STATUS_H
 
+/* clang-format off */
 #define STATUS_MAP(X) \
 	/* name, code, class, text */ \
 	X(OK, 0, OK, "ok") \
@@ -61,6 +62,7 @@
 	X(CANCELLED, 110, LOCAL, "cancelled") \
 	X(NEWER, 111, LOCAL, "written by a newer version of this program") \
 	X(SHORTAGE, 112, LOCAL, "no file descriptor, or no memory, for now")
+/* clang-format on */
 
 enum status {
 #define X(name, code, class, text) STATUS_##name = -(code),
@@ -86,7 +88,9 @@ const char *status_name(int status);
 enum status_class status_class(int status);
 /* The name of an errno ("EMFILE"); "?" for a number that is none. */
 const char *errno_name(int error);
-/* The status for a code that came off the wire; STATUS_INTERNAL if this version does not know it. */
+/*
+ * The status for a code that came off the wire; STATUS_INTERNAL if this version does not know it.
+ */
 int status_from_wire(unsigned code);
 static inline unsigned status_to_wire(int status)
 {

@@ -25,8 +25,8 @@ static inline size_t utf8_length(const uint8_t *p, size_t left)
 	if (lead < 0xc2 || lead > 0xf4 || len > left || !utf8_continues(p, 1, len))
 		return 0;
 	/* Overlong forms, surrogates, and above U+10FFFF show in the second byte. */
-	if ((lead == 0xe0 && p[1] < 0xa0) || (lead == 0xed && p[1] > 0x9f) || (lead == 0xf0 && p[1] < 0x90) ||
-	    (lead == 0xf4 && p[1] > 0x8f))
+	if ((lead == 0xe0 && p[1] < 0xa0) || (lead == 0xed && p[1] > 0x9f) ||
+	    (lead == 0xf0 && p[1] < 0x90) || (lead == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }

@@ -29,7 +29,8 @@ bool clocks_merge(struct clocks *c, uint64_t lamport, uint64_t hlc, uint64_t wal
 {
 	/* No real clock counts this far; adopted, it would make ours wrap around. */
 	bool lamport_sane = lamport <= LAMPORT_MAX;
-	bool hlc_sane = hlc_milliseconds(hlc) <= wall_us / MICROSECONDS_A_MILLISECOND + HLC_AHEAD_MS_MAX;
+	bool hlc_sane = hlc_milliseconds(hlc) <=
+			wall_us / MICROSECONDS_A_MILLISECOND + HLC_AHEAD_MS_MAX;
 
 	if (lamport_sane && lamport > c->lamport)
 		c->lamport = lamport;

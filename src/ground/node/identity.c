@@ -19,7 +19,8 @@
 
 /* ---- members ---- */
 
-void identity_add_member(struct identity_members *members, uint32_t replica, const char *name, const char *address)
+void identity_add_member(struct identity_members *members, uint32_t replica, const char *name,
+			 const char *address)
 {
 	ASSERT(members->count < MEMBERS_MAX && strlen(name) <= NAME_BYTES_MAX &&
 	       strlen(address) <= ADDRESS_BYTES_MAX);
@@ -37,7 +38,8 @@ bool identity_members_equal(const struct identity_members *a, const struct ident
 	if (a->count != b->count)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
-		if (a->list[i].replica != b->list[i].replica || strcmp(a->list[i].name, b->list[i].name) != 0)
+		if (a->list[i].replica != b->list[i].replica ||
+		    strcmp(a->list[i].name, b->list[i].name) != 0)
 			return false;
 	}
 	return true;
@@ -52,19 +54,22 @@ struct identity_member *identity_find_member(struct identity_members *members, c
 	return NULL;
 }
 
-const char *identity_members_text(const struct identity_members *members, char text[IDENTITY_MEMBERS_TEXT_BYTES])
+const char *identity_members_text(const struct identity_members *members,
+				  char text[IDENTITY_MEMBERS_TEXT_BYTES])
 {
 	size_t used = 0;
 	text[0] = '\0';
 	for (uint32_t i = 0; i < members->count && used < IDENTITY_MEMBERS_TEXT_BYTES; i++) {
-		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used, "%s%" PRIu32 " %s",
-				    i == 0 ? "" : ", ", members->list[i].replica, members->list[i].name);
+		int more = snprintf(text + used, IDENTITY_MEMBERS_TEXT_BYTES - used,
+				    "%s%" PRIu32 " %s", i == 0 ? "" : ", ",
+				    members->list[i].replica, members->list[i].name);
 		used += more > 0 ? (size_t)more : 0;
 	}
 	return text;
 }
 
-const char *identity_group_text(const char *role, uint64_t group, char text[IDENTITY_GROUP_TEXT_BYTES])
+const char *identity_group_text(const char *role, uint64_t group,
+				char text[IDENTITY_GROUP_TEXT_BYTES])
 {
 	static const struct {
 		const char *role, *text;
@@ -97,7 +102,8 @@ bool identity_follow(struct identity *identity, const struct identity_members *m
 /* What an older program can read, it may. */
 static uint32_t version_of(const struct identity *id)
 {
-	return id->superseded != 0 || id->members.generation != 0 ? VERSION : VERSION_WITHOUT_GENERATIONS;
+	return id->superseded != 0 || id->members.generation != 0 ? VERSION
+								  : VERSION_WITHOUT_GENERATIONS;
 }
 
 void identity_format(const struct identity *id, struct buffer *out)
@@ -105,10 +111,12 @@ void identity_format(const struct identity *id, struct buffer *out)
 	char cluster[ID_TEXT_BYTES], group[ID_TEXT_BYTES], life[ID_TEXT_BYTES];
 	size_t begin = out->len;
 	buffer_format(out,
-		      MAGIC "%u\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64 "\nreplica = %" PRIu32
-			    "\nshards = %" PRIu32 "\ncluster_id = %s\ngroup_id = %s\nlife = %s\nlog = %s\n",
-		      version_of(id), id->cluster, id->node, id->role, id->group, id->replica, id->shards,
-		      id_text(id->cluster_id, cluster), id_text(id->group_id, group), id_text(id->life, life), id->log ? "yes" : "no");
+		      MAGIC "%u\ncluster = %s\nnode = %s\nrole = %s\ngroup = %" PRIu64
+			    "\nreplica = %" PRIu32 "\nshards = %" PRIu32
+			    "\ncluster_id = %s\ngroup_id = %s\nlife = %s\nlog = %s\n",
+		      version_of(id), id->cluster, id->node, id->role, id->group, id->replica,
+		      id->shards, id_text(id->cluster_id, cluster), id_text(id->group_id, group),
+		      id_text(id->life, life), id->log ? "yes" : "no");
 	if (id->lost)
 		buffer_format(out, LOST);
 	if (id->added)
@@ -122,8 +130,9 @@ void identity_format(const struct identity *id, struct buffer *out)
 	buffer_format(out, "slot = %" PRIu64 "\n", id->members.slot);
 	for (uint32_t i = 0; i < id->members.count; i++) {
 		const struct identity_member *m = &id->members.list[i];
-		buffer_format(out, "member = %" PRIu32 " %s %s %s %s%s\n", m->replica, m->name, m->address,
-			      m->learner ? "learner" : "voter", id_text(m->life, life), m->seen ? " seen" : "");
+		buffer_format(out, "member = %" PRIu32 " %s %s %s %s%s\n", m->replica, m->name,
+			      m->address, m->learner ? "learner" : "voter", id_text(m->life, life),
+			      m->seen ? " seen" : "");
 	}
 	uint32_t checksum = crc32c(0, out->data + begin, out->len - begin);
 	buffer_format(out, CHECKSUM "%08" PRIx32 "\n", checksum);
@@ -134,7 +143,8 @@ static bool take_line(const char **text, const char *key, char *value, size_t si
 {
 	size_t key_len = strlen(key);
 	const char *end = strchr(*text, '\n');
-	if (end == NULL || strncmp(*text, key, key_len) != 0 || strncmp(*text + key_len, " = ", 3) != 0)
+	if (end == NULL || strncmp(*text, key, key_len) != 0 ||
+	    strncmp(*text + key_len, " = ", 3) != 0)
 		return false;
 	const char *begin = *text + key_len + 3;
 	size_t len = (size_t)(end - begin);
@@ -185,10 +195,12 @@ static bool take_member(const char **text, uint32_t version, struct identity_mem
 	const char *role = version > 3 ? strtok_r(NULL, " ", &rest) : "voter";
 	const char *life = version > 3 ? strtok_r(NULL, " ", &rest) : "0000000000000000";
 	const char *seen = strtok_r(NULL, " ", &rest);
-	if (address == NULL || role == NULL || life == NULL || strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
+	if (address == NULL || role == NULL || life == NULL || strlen(name) > NAME_BYTES_MAX ||
+	    strlen(address) > ADDRESS_BYTES_MAX)
 		return false;
 	unsigned long replica = strtoul(number, &end, 10);
-	if (*end != '\0' || replica == 0 || replica > UINT32_MAX || identity_find_member(members, name) != NULL)
+	if (*end != '\0' || replica == 0 || replica > UINT32_MAX ||
+	    identity_find_member(members, name) != NULL)
 		return false;
 	identity_add_member(members, (uint32_t)replica, name, address);
 	struct identity_member *m = identity_find_member(members, name);
@@ -257,7 +269,8 @@ int identity_parse(const char *text, struct identity *out, uint32_t *version)
 		return STATUS_CORRUPT;
 	if (*version == 1)
 		return *line == '\0' ? 0 : STATUS_CORRUPT;
-	if (!take_id(&line, "cluster_id", &out->cluster_id) || !take_id(&line, "group_id", &out->group_id) ||
+	if (!take_id(&line, "cluster_id", &out->cluster_id) ||
+	    !take_id(&line, "group_id", &out->group_id) ||
 	    (*version > 2 && !take_id(&line, "life", &out->life)) ||
 	    !take_line(&line, "log", value, sizeof value))
 		return STATUS_CORRUPT;
@@ -331,7 +344,8 @@ struct judging {
 };
 
 #define REFUSE(j, status, format, ...) \
-	(snprintf((j)->error, (j)->error_size, "data directory %s: " format, (j)->claim->directory, __VA_ARGS__), \
+	(snprintf((j)->error, (j)->error_size, "data directory %s: " format, \
+		  (j)->claim->directory, __VA_ARGS__), \
 	 (status))
 
 #define DESCRIPTION_BYTES (2 * NAME_BYTES_MAX + IDENTITY_ROLE_BYTES_MAX + 160u)
@@ -341,8 +355,8 @@ static void describe(const struct identity *id, char out[DESCRIPTION_BYTES])
 	snprintf(out, DESCRIPTION_BYTES,
 		 "cluster = %.*s, node = %.*s, role = %.*s, group = %" PRIu64 ", replica = %" PRIu32
 		 ", shards = %" PRIu32,
-		 (int)NAME_BYTES_MAX, id->cluster, (int)NAME_BYTES_MAX, id->node, (int)IDENTITY_ROLE_BYTES_MAX,
-		 id->role, id->group, id->replica, id->shards);
+		 (int)NAME_BYTES_MAX, id->cluster, (int)NAME_BYTES_MAX, id->node,
+		 (int)IDENTITY_ROLE_BYTES_MAX, id->role, id->group, id->replica, id->shards);
 }
 
 /* What the configuration says of a node. False: nothing. */
@@ -353,30 +367,42 @@ static bool find_listed(const struct judging *j, const char *name, struct identi
 		if (strcmp(out->name, name) == 0)
 			return true;
 	}
-	const struct identity_member *m = identity_find_member((struct identity_members *)&j->own->members, name);
+	const struct identity_member *m = identity_find_member(
+		(struct identity_members *)&j->own->members, name);
 	if (j->claim->nlisted > 0 || m == NULL)
 		return false;
-	*out = (struct identity_listed){m->name, j->own->role, j->own->group, m->replica, m->address};
+	*out = (struct identity_listed){m->name, j->own->role, j->own->group, m->replica,
+					m->address};
 	return true;
 }
 
-static int judge_listed(const struct judging *j, const struct identity_member *m, const struct identity_listed *listed)
+static int judge_listed(const struct judging *j, const struct identity_member *m,
+			const struct identity_listed *listed)
 {
-	char members[IDENTITY_MEMBERS_TEXT_BYTES], durable[IDENTITY_GROUP_TEXT_BYTES], configured[IDENTITY_GROUP_TEXT_BYTES];
+	char members[IDENTITY_MEMBERS_TEXT_BYTES], durable[IDENTITY_GROUP_TEXT_BYTES],
+		configured[IDENTITY_GROUP_TEXT_BYTES];
 	identity_members_text(&j->found->members, members);
 	if (strcmp(listed->role, j->found->role) != 0 || listed->group != j->found->group)
-		return REFUSE(j, STATUS_IDENTITY,
-			      "the group's members are (%s), but %s gives [node %s] role = %s, group = %s instead of role = %s, group "
-			      "= %s: a member stays in its group until it is removed (kvctl member remove %s %s): undo that; "
-			      "what another group needs is a node with a name and a directory of its own",
-			      members, j->claim->file, m->name, listed->role,
-			      identity_group_text(listed->role, listed->group, configured), j->found->role,
-			      identity_group_text(j->found->role, j->found->group, durable), durable, m->name);
+		return REFUSE(
+			j, STATUS_IDENTITY,
+			"the group's members are (%s), but %s gives [node %s] role = %s, group = "
+			"%s instead of role = %s, group "
+			"= %s: a member stays in its group until it is removed (kvctl member "
+			"remove %s %s): undo that; "
+			"what another group needs is a node with a name and a directory of its own",
+			members, j->claim->file, m->name, listed->role,
+			identity_group_text(listed->role, listed->group, configured),
+			j->found->role,
+			identity_group_text(j->found->role, j->found->group, durable), durable,
+			m->name);
 	if (listed->replica != 0 && listed->replica != m->replica)
 		return REFUSE(j, STATUS_IDENTITY,
-			      "the group's members are (%s), but %s says replica = %" PRIu32 " for [node %s]: it stays replica %" PRIu32
-			      " as long as it is a member: write 'replica = %" PRIu32 "', or leave the key out",
-			      members, j->claim->file, listed->replica, m->name, m->replica, m->replica);
+			      "the group's members are (%s), but %s says replica = %" PRIu32
+			      " for [node %s]: it stays replica %" PRIu32
+			      " as long as it is a member: write 'replica = %" PRIu32
+			      "', or leave the key out",
+			      members, j->claim->file, listed->replica, m->name, m->replica,
+			      m->replica);
 	return 0;
 }
 
@@ -398,11 +424,13 @@ static int judge_members(const struct judging *j)
 	if (missing == NULL)
 		return 0;
 	identity_group_text(j->found->role, j->found->group, group);
-	(void)REFUSE(j, STATUS_IDENTITY,
-		     "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32
-		     ": put its section back; if it is to leave the group, say so to the group first (kvctl member remove %s %s)",
-		     identity_members_text(&j->found->members, members), j->claim->file, missing->name, missing->replica,
-		     group, missing->name);
+	(void)REFUSE(
+		j, STATUS_IDENTITY,
+		"the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32
+		": put its section back; if it is to leave the group, say so to the group first "
+		"(kvctl member remove %s %s)",
+		identity_members_text(&j->found->members, members), j->claim->file, missing->name,
+		missing->replica, group, missing->name);
 	j->claim->lacks = j->claim->ask_first;
 	return j->claim->ask_first ? 0 : STATUS_IDENTITY;
 }
@@ -414,22 +442,29 @@ static int judge_removed(const struct judging *j)
 	/* Or the group's list has come this far, and nothing after it. */
 	if (j->found->superseded != 0)
 		return REFUSE(j, STATUS_REMOVED,
-			      "group %s had lost its majority, and was made to go on without node %s, as generation %" PRIu32 " of itself (kvctl "
-			      "member force): what this directory holds does not count any more. Keep a copy if what it holds may be of use; if "
-			      "the node is to be a member again, give it an empty directory and type: kvctl member add %s %s %s",
-			      identity_group_text(j->found->role, j->found->group, group), j->found->node, j->found->superseded, group,
-			      j->found->node, find_listed(j, j->found->node, &self) ? self.address : "HOST:PORT");
+			      "group %s had lost its majority, and was made to go on without node "
+			      "%s, as generation %" PRIu32 " of itself (kvctl "
+			      "member force): what this directory holds does not count any more. "
+			      "Keep a copy if what it holds may be of use; if "
+			      "the node is to be a member again, give it an empty directory and "
+			      "type: kvctl member add %s %s %s",
+			      identity_group_text(j->found->role, j->found->group, group),
+			      j->found->node, j->found->superseded, group, j->found->node,
+			      find_listed(j, j->found->node, &self) ? self.address : "HOST:PORT");
 	bool unlisted = j->found->members.slot != 0 &&
-			identity_find_member((struct identity_members *)&j->found->members, j->found->node) == NULL;
+			identity_find_member((struct identity_members *)&j->found->members,
+					     j->found->node) == NULL;
 	if (!j->found->removed && !unlisted)
 		return 0;
 	(void)find_listed(j, j->found->node, &self);
 	identity_group_text(j->found->role, j->found->group, group);
-	return REFUSE(j, STATUS_REMOVED,
-		      "group %s has removed node %s, which was its replica %" PRIu32 ": take [node %s] out of %s; or, if it is to be a "
-		      "member again, give it an empty directory and type: kvctl member add %s %s %s",
-		      group, j->found->node, j->found->replica, j->found->node, j->claim->file, group, j->found->node,
-		      self.address);
+	return REFUSE(
+		j, STATUS_REMOVED,
+		"group %s has removed node %s, which was its replica %" PRIu32
+		": take [node %s] out of %s; or, if it is to be a "
+		"member again, give it an empty directory and type: kvctl member add %s %s %s",
+		group, j->found->node, j->found->replica, j->found->node, j->claim->file, group,
+		j->found->node, self.address);
 }
 
 static int judge_ids(const struct judging *j)
@@ -439,7 +474,8 @@ static int judge_ids(const struct judging *j)
 	if (id == 0 || j->found->cluster_id == 0 || j->found->cluster_id == id)
 		return 0;
 	return REFUSE(j, STATUS_IDENTITY,
-		      "it belongs to cluster '%s' with id %s, but %s says id = %s: another cluster of the same "
+		      "it belongs to cluster '%s' with id %s, but %s says id = %s: another cluster "
+		      "of the same "
 		      "name; set 'dir' to "
 		      "this node's own directory, or use the other cluster's file",
 		      j->found->cluster, id_text(j->found->cluster_id, found), j->claim->file,
@@ -451,18 +487,22 @@ static int judge(const struct judging *j, bool durable)
 {
 	const struct identity *own = j->own, *found = j->found;
 	struct identity_listed self = {.replica = own->replica};
-	bool same_node = strcmp(own->cluster, found->cluster) == 0 && strcmp(own->node, found->node) == 0 &&
-			 strcmp(own->role, found->role) == 0 && own->group == found->group && own->shards == found->shards;
+	bool same_node = strcmp(own->cluster, found->cluster) == 0 &&
+			 strcmp(own->node, found->node) == 0 &&
+			 strcmp(own->role, found->role) == 0 && own->group == found->group &&
+			 own->shards == found->shards;
 	if (!durable || found->replica == 0)
 		self.replica = 0;
 	else if (j->claim->nlisted > 0)
 		(void)find_listed(j, own->node, &self);
-	if (!same_node || (self.replica != 0 && self.replica != found->replica && found->members.count == 0)) {
+	if (!same_node ||
+	    (self.replica != 0 && self.replica != found->replica && found->members.count == 0)) {
 		char theirs[DESCRIPTION_BYTES], ours[DESCRIPTION_BYTES];
 		describe(found, theirs);
 		describe(own, ours);
 		snprintf(j->error, j->error_size,
-			 "data directory %s belongs to another node (%s), this node is (%s): set 'dir' to this "
+			 "data directory %s belongs to another node (%s), this node is (%s): set "
+			 "'dir' to this "
 			 "node's own "
 			 "directory",
 			 j->claim->directory, theirs, ours);
@@ -481,7 +521,8 @@ static int judge(const struct judging *j, bool durable)
 struct logs {
 	const char *prefixes[LOGS_MAX]; /* of the logs that a node of the role keeps; NULL: none */
 	bool found[LOGS_MAX];
-	bool ranged[LOGS_MAX]; /* there is a file that says what the log consists of (wal/range.c) */
+	/* there is a file that says what the log consists of (wal/range.c) */
+	bool ranged[LOGS_MAX];
 	bool snapshots;
 };
 
@@ -502,7 +543,8 @@ static struct logs logs_of(const struct identity *id)
 
 static const char *range_name(const char *prefix, char *out, size_t size)
 {
-	snprintf(out, size, "%.*s" RANGE_SUFFIX, (int)(strlen(prefix) - strlen(LOG_SUFFIX)), prefix);
+	snprintf(out, size, "%.*s" RANGE_SUFFIX, (int)(strlen(prefix) - strlen(LOG_SUFFIX)),
+		 prefix);
 	return out;
 }
 
@@ -516,7 +558,8 @@ static void note_log(void *context, const char *name, uint64_t size)
 		const char *prefix = logs->prefixes[i];
 		if (prefix != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
 			logs->found[i] = true;
-		else if (prefix != NULL && strcmp(name, range_name(prefix, range, sizeof range)) == 0)
+		else if (prefix != NULL &&
+			 strcmp(name, range_name(prefix, range, sizeof range)) == 0)
 			logs->ranged[i] = true;
 	}
 }
@@ -539,8 +582,8 @@ int identity_has_log(struct disk *disk, const struct identity *identity, bool *h
 }
 
 /*
- * An identity without a log: whatever was promised is forgotten. Version 1 does not say whether there has been a
- * log yet.
+ * An identity without a log: whatever was promised is forgotten. Version 1 does not say whether
+ * there has been a log yet.
  */
 static bool has_any_log(const struct logs *logs)
 {
@@ -553,18 +596,20 @@ static int judge_log(const struct judging *j, const struct logs *logs, uint32_t 
 	if (missing == NULL || (version > 1 && !j->found->log))
 		return 0;
 	return REFUSE(j, STATUS_CORRUPT,
-		      "it belongs to this node, but its log (files %s…) is missing: a replica without its log "
+		      "it belongs to this node, but its log (files %s…) is missing: a replica "
+		      "without its log "
 		      "would break promises that "
-		      "it has made; find the files, or leave everything as it is; the other replicas go on "
+		      "it has made; find the files, or leave everything as it is; the other "
+		      "replicas go on "
 		      "without this one "
 		      "(docs/operations.md)",
 		      missing);
 }
 
 /*
- * Somebody has emptied the directory, but for what the log consisted of. That belongs to a life of which nothing else
- * is left; the directory begins another one, which its group knows apart. First it goes, and durably: an identity that
- * finds it would miss its log.
+ * Somebody has emptied the directory, but for what the log consisted of. That belongs to a life of
+ * which nothing else is left; the directory begins another one, which its group knows apart. First
+ * it goes, and durably: an identity that finds it would miss its log.
  */
 static int remove_ranges(struct disk *disk, const struct logs *logs)
 {
@@ -573,8 +618,9 @@ static int remove_ranges(struct disk *disk, const struct logs *logs)
 	for (size_t i = 0; i < LOGS_MAX; i++) {
 		if (!logs->ranged[i])
 			continue;
-		struct disk_request remove = {.operation = DISK_REMOVE,
-					      .name = range_name(logs->prefixes[i], range, sizeof range)};
+		struct disk_request remove = {
+			.operation = DISK_REMOVE,
+			.name = range_name(logs->prefixes[i], range, sizeof range)};
 		int status = disk->ops->run_now(disk, &remove);
 		if (status == 0)
 			status = disk->ops->run_now(disk, &sync_directory);
@@ -584,33 +630,45 @@ static int remove_ranges(struct disk *disk, const struct logs *logs)
 	return 0;
 }
 
-static int claim_new(struct disk *disk, const struct judging *j, const struct logs *logs, struct identity *own)
+static int claim_new(struct disk *disk, const struct judging *j, const struct logs *logs,
+		     struct identity *own)
 {
 	char id[ID_TEXT_BYTES];
 	if (has_any_log(logs))
-		return REFUSE(j, STATUS_IDENTITY,
-			      "it holds a log but no file %s, so whose it is cannot be told: find that file, or "
-			      "leave everything as "
-			      "it is; the other replicas go on without this one (docs/operations.md)",
-			      IDENTITY_FILE);
+		return REFUSE(
+			j, STATUS_IDENTITY,
+			"it holds a log but no file %s, so whose it is cannot be told: find that "
+			"file, or "
+			"leave everything as "
+			"it is; the other replicas go on without this one (docs/operations.md)",
+			IDENTITY_FILE);
 	if (logs->snapshots)
 		return REFUSE(j, STATUS_IDENTITY,
-			      "it holds a snapshot but neither a log nor a file %s, so whose it is cannot be told: find "
-			      "the other files; if they are lost, move the snapshots away, and the node starts as one that has "
+			      "it holds a snapshot but neither a log nor a file %s, so whose it is "
+			      "cannot be told: find "
+			      "the other files; if they are lost, move the snapshots away, and the "
+			      "node starts as one that has "
 			      "lost its directory (docs/operations.md)",
 			      IDENTITY_FILE);
-	/* The cluster has begun to live with this replica's directory: there was nobody else who could. */
-	if (j->claim->configured_id != 0 && own->members.count == 1 && strcmp(own->role, "shardmaster") == 0)
+	/*
+	 * The cluster has begun to live with this replica's directory: there was nobody else who
+	 * could.
+	 */
+	if (j->claim->configured_id != 0 && own->members.count == 1 &&
+	    strcmp(own->role, "shardmaster") == 0)
 		return REFUSE(j, STATUS_IDENTITY,
-			      "it is empty, but %s says that cluster %s with id %s exists, and this is its only "
+			      "it is empty, but %s says that cluster %s with id %s exists, and "
+			      "this is its only "
 			      "shard master: is "
-			      "'dir' right, and, if it is relative, the working directory? Is a disk not mounted?",
+			      "'dir' right, and, if it is relative, the working directory? Is a "
+			      "disk not mounted?",
 			      j->claim->file, own->cluster, id_text(j->claim->configured_id, id));
 	int status = remove_ranges(disk, logs);
 	if (status == 0)
 		status = identity_write_now(disk, own);
 	if (status != 0)
-		return REFUSE(j, status, "cannot write its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
+		return REFUSE(j, status, "cannot write its file %s: %s", IDENTITY_FILE,
+			      disk_problem(disk, status));
 	return 0;
 }
 
@@ -623,7 +681,8 @@ static bool same_addresses(const struct identity_members *a, const struct identi
 }
 
 /* Completes `own` from the file; true: the file must be written anew. */
-static bool take_over(struct identity *own, const struct identity *found, const struct judging *j, bool durable, uint32_t version)
+static bool take_over(struct identity *own, const struct identity *found, const struct judging *j,
+		      bool durable, uint32_t version)
 {
 	struct identity before = *found;
 	bool differs = version < VERSION_WITHOUT_GENERATIONS;
@@ -653,23 +712,29 @@ static bool take_over(struct identity *own, const struct identity *found, const 
 		if (find_listed(j, m->name, &listed))
 			snprintf(m->address, sizeof m->address, "%s", listed.address);
 	}
-	return differs || before.replica != own->replica || !identity_members_equal(&before.members, &own->members) ||
+	return differs || before.replica != own->replica ||
+	       !identity_members_equal(&before.members, &own->members) ||
 	       !same_addresses(&before.members, &own->members);
 }
 
-int identity_claim(struct disk *disk, struct identity_claim *claim, struct identity *own, bool *created,
-		   char *error, size_t error_size)
+int identity_claim(struct disk *disk, struct identity_claim *claim, struct identity *own,
+		   bool *created, char *error, size_t error_size)
 {
 	char text[IDENTITY_BYTES_MAX];
 	struct identity found;
 	uint32_t version = 0;
 	struct logs logs = logs_of(own);
 	struct identity configured = *own;
-	struct judging j = {.claim = claim, .own = &configured, .found = &found, .error = error, .error_size = error_size};
+	struct judging j = {.claim = claim,
+			    .own = &configured,
+			    .found = &found,
+			    .error = error,
+			    .error_size = error_size};
 	*created = claim->lacks = false;
 	int status = read_text(disk, text, sizeof text);
 	if (status != 0 && status != STATUS_NOT_FOUND)
-		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
+		return REFUSE(&j, status, "cannot read its file %s: %s", IDENTITY_FILE,
+			      disk_problem(disk, status));
 	int listed = disk->ops->list(disk, note_log, &logs);
 	if (listed != 0)
 		return REFUSE(&j, listed, "cannot list it: %s", disk_problem(disk, listed));
@@ -679,22 +744,25 @@ int identity_claim(struct disk *disk, struct identity_claim *claim, struct ident
 	}
 	if (identity_parse(text, &found, &version) != 0)
 		return REFUSE(&j, STATUS_CORRUPT,
-			      "its file %s is damaged, so whose it is cannot be told: leave everything as it is; "
+			      "its file %s is damaged, so whose it is cannot be told: leave "
+			      "everything as it is; "
 			      "the other replicas "
 			      "go on without this one (docs/operations.md)",
 			      IDENTITY_FILE);
 	if (version > VERSION)
 		return REFUSE(&j, STATUS_IDENTITY,
-			      "its file %s is of version %" PRIu32 ": it was written by a newer program",
+			      "its file %s is of version %" PRIu32
+			      ": it was written by a newer program",
 			      IDENTITY_FILE, version);
-	bool durable = has_any_log(&logs) || found.log || found.members.slot != 0 || identity_lacks_vote(&found);
+	bool durable = has_any_log(&logs) || found.log || found.members.slot != 0 ||
+		       identity_lacks_vote(&found);
 	status = judge(&j, durable);
 	if (status == 0)
 		status = judge_log(&j, &logs, version);
 	if (status != 0 || !take_over(own, &found, &j, durable, version))
 		return status;
 	status = identity_write_now(disk, own);
-	return status == 0
-		       ? 0
-		       : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE, disk_problem(disk, status));
+	return status == 0 ? 0
+			   : REFUSE(&j, status, "cannot write its file %s: %s", IDENTITY_FILE,
+				    disk_problem(disk, status));
 }

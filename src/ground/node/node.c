@@ -9,7 +9,8 @@ void node_init(struct node *node, const struct node_ops *ops, struct env *env, s
 {
 	*node = (struct node){.ops = ops, .env = env, .log = log};
 	metrics_add(&node->metrics, METRIC_COUNTER, "synod_clock_rejected_total",
-		    "Messages whose logical time was too far ahead to be adopted.", NULL, &node->clock_rejected);
+		    "Messages whose logical time was too far ahead to be adopted.", NULL,
+		    &node->clock_rejected);
 }
 
 void node_done(struct node *node)
@@ -26,7 +27,8 @@ void node_problem(struct node *node, const char *format, ...)
 	va_end(arguments);
 }
 
-static void note_message(struct node *node, enum trace_kind kind, link_id link, const struct message *message)
+static void note_message(struct node *node, enum trace_kind kind, link_id link,
+			 const struct message *message)
 {
 	struct trace_event event = {
 		.kind = kind,
@@ -86,7 +88,8 @@ void node_deliver(struct node *node, link_id from, const struct message *message
 	node->tracer.current = 0;
 }
 
-void node_reply(struct node *node, link_id link, const struct message *request, int status, struct slice payload)
+void node_reply(struct node *node, link_id link, const struct message *request, int status,
+		struct slice payload)
 {
 	struct message reply = {
 		.kind = MESSAGE_REPLY,

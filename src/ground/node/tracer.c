@@ -17,7 +17,8 @@ void tracer_note(struct tracer *tracer, const struct trace_event *event)
 	tracer->ring[tracer->noted++ % TRACER_RING_MAX] = *event;
 }
 
-const struct trace_event *tracer_next(const struct tracer *tracer, uint64_t request, uint64_t *position)
+const struct trace_event *tracer_next(const struct tracer *tracer, uint64_t request,
+				      uint64_t *position)
 {
 	uint64_t oldest = tracer->noted > TRACER_RING_MAX ? tracer->noted - TRACER_RING_MAX : 0;
 	if (*position < oldest)

@@ -1,19 +1,20 @@
 /*
- * The tracer of a node: notes what causally matters, as it happens. What becomes of the notes is up to others
- * (trace/event.h makes them lines, trace/causal.h puts those of many nodes in order).
+ * The tracer of a node: notes what causally matters, as it happens. What becomes of the notes is up
+ * to others (trace/event.h makes them lines, trace/causal.h puts those of many nodes in order).
  *
- * Events are messages sent and received, noted by node_send() and node_deliver(), and steps in between that
- * only the protocol knows (node_step()). Each takes the node's Lamport and hybrid time. A message is
- * identified by who sent it and the Lamport time it left with: node_send() advances that clock for every
- * message, so the pair (life of the sender, Lamport time) is never used twice; `life` is a random number of
- * one life of a process. So a trace needs no bytes in messages beyond what they carry anyway.
+ * Events are messages sent and received, noted by node_send() and node_deliver(), and steps in
+ * between that only the protocol knows (node_step()). Each takes the node's Lamport and hybrid
+ * time. A message is identified by who sent it and the Lamport time it left with: node_send()
+ * advances that clock for every message, so the pair (life of the sender, Lamport time) is never
+ * used twice; `life` is a random number of one life of a process. So a trace needs no bytes in
+ * messages beyond what they carry anyway.
  *
  * Two ways to be interested:
  *   everything        a sink is set (--trace FILE, a simulation): every event goes there
- *   single requests   a message bears a trace id, not 0, that its client has drawn; so do its reply, and
- *                     whatever else follows from it and says so (struct message.trace). Their newest
- *                     TRACER_RING_MAX events are kept in a ring, allocated with the first of them, until
- *                     somebody asks for them.
+ *   single requests   a message bears a trace id, not 0, that its client has drawn; so do its
+ *                     reply, and whatever else follows from it and says so (struct message.trace).
+ *                     Their newest TRACER_RING_MAX events are kept in a ring, allocated with the
+ *                     first of them, until somebody asks for them.
  * With neither, a message costs the one comparison of tracer_wants().
  */
 #ifndef SYNOD_NODE_TRACER_H
@@ -26,15 +27,23 @@
 #define TRACER_RING_MAX 1024u
 
 /* What a node does between messages. */
+/* clang-format off */
+/*
+ * START: the node's first event in this life. PROPOSE: the leader has given a batch of commands its
+ * slot. WRITE: entries have been handed to the log; SYNC: … and are durable. CHOSEN: this replica
+ * has learnt that the slot is chosen; APPLY: … and has executed it. READ: the leader has begun to
+ * ask whether it still leads (not of a read that the reader confirms); CONFIRM: … and a quorum has
+ * said so: read once the slot is applied.
+ */
 #define TRACE_STEP_MAP(X) \
-	X(START, "start")                    /* the node's first event in this life */ \
-	X(PROPOSE, "propose")                /* the leader has given a batch of commands its slot */ \
-	X(WRITE, "write")                    /* entries have been handed to the log */ \
-	X(SYNC, "sync")                      /* … and are durable */ \
-	X(CHOSEN, "chosen")                  /* this replica has learnt that the slot is chosen */ \
-	X(APPLY, "apply")                    /* … and has executed it */ \
-	X(READ, "read")                      /* the leader has begun to ask whether it still leads (not of a read that the reader confirms) */ \
-	X(CONFIRM, "confirm")                /* … and a quorum has said so: read once the slot is applied */
+	X(START, "start") \
+	X(PROPOSE, "propose") \
+	X(WRITE, "write") \
+	X(SYNC, "sync") \
+	X(CHOSEN, "chosen") \
+	X(APPLY, "apply") \
+	X(READ, "read") \
+	X(CONFIRM, "confirm")
 
 enum trace_step {
 	TRACE_NO_STEP,
@@ -55,13 +64,14 @@ enum trace_kind { TRACE_STEP, TRACE_SEND, TRACE_RECEIVE };
 struct trace_event {
 	enum trace_kind kind;
 	enum trace_step step;
-	uint16_t method;       /* messages */
-	int status;            /* replies */
+	uint16_t method; /* messages */
+	int status;      /* replies */
 	bool reply;
 	uint64_t request;      /* trace id; 0: of no traced request */
 	uint64_t lamport, hlc; /* of this event */
-	uint64_t origin, sent; /* of the message: its sender's life, and the Lamport time it left with */
-	uint64_t link;         /* where to, where from */
+	/* of the message: its sender's life, and the Lamport time it left with */
+	uint64_t origin, sent;
+	uint64_t link; /* where to, where from */
 	struct trace_detail detail;
 };
 
@@ -83,9 +93,11 @@ static inline bool tracer_wants(const struct tracer *tracer, uint64_t request)
 /* Copies the event to whoever wants it. Only if tracer_wants(). */
 void tracer_note(struct tracer *tracer, const struct trace_event *event);
 /*
- * The events of the ring that belong to the request, oldest first: start with *position = 0; NULL at the end.
+ * The events of the ring that belong to the request, oldest first: start with *position = 0; NULL
+ * at the end.
  */
-const struct trace_event *tracer_next(const struct tracer *tracer, uint64_t request, uint64_t *position);
+const struct trace_event *tracer_next(const struct tracer *tracer, uint64_t request,
+				      uint64_t *position);
 void tracer_free(struct tracer *tracer);
 
 #endif

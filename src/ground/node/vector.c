@@ -44,7 +44,8 @@ int vector_tick(struct vector *v, uint32_t host)
 	if (v->count == VECTOR_HOSTS_MAX)
 		return STATUS_TOO_LARGE;
 	reserve(v, v->count + 1);
-	memmove(v->entries + position + 1, v->entries + position, (v->count - position) * sizeof *v->entries);
+	memmove(v->entries + position + 1, v->entries + position,
+		(v->count - position) * sizeof *v->entries);
 	v->entries[position] = (struct vector_entry){.host = host, .count = 1};
 	v->count++;
 	return 0;

@@ -105,7 +105,8 @@ void wire_agreement_encode(const struct wire_agreement *in, struct buffer *out)
 	pb_put_u64(out, 8, in->members);
 }
 
-int wire_agreement_request_decode(struct slice in, struct arena *arena, struct wire_agreement_request *out)
+int wire_agreement_request_decode(struct slice in, struct arena *arena,
+				  struct wire_agreement_request *out)
 {
 	struct pb_reader r = pb_reader(in);
 
@@ -126,7 +127,8 @@ void wire_agreement_request_encode(const struct wire_agreement_request *in, stru
 	pb_put_bytes(out, 2, in->value);
 }
 
-int wire_agreement_state_decode(struct slice in, struct arena *arena, struct wire_agreement_state *out)
+int wire_agreement_state_decode(struct slice in, struct arena *arena,
+				struct wire_agreement_state *out)
 {
 	struct pb_reader r = pb_reader(in);
 	uint32_t state = 0;

@@ -19,12 +19,9 @@ enum frame_offset {
 static uint32_t timeout_or_status(const struct message *message)
 {
 	switch (message->kind) {
-	case MESSAGE_REQUEST:
-		return message->timeout_ms;
-	case MESSAGE_REPLY:
-		return status_to_wire(message->status);
-	case MESSAGE_ONEWAY:
-		break;
+	case MESSAGE_REQUEST: return message->timeout_ms;
+	case MESSAGE_REPLY: return status_to_wire(message->status);
+	case MESSAGE_ONEWAY: break;
 	}
 	return 0;
 }
@@ -71,12 +68,15 @@ static int parse_fields(const uint8_t *frame, struct message *message)
 	return 0;
 }
 
-int frame_parse(struct slice in, size_t payload_max, struct message *message, size_t *consumed, size_t *needed)
+int frame_parse(struct slice in, size_t payload_max, struct message *message, size_t *consumed,
+		size_t *needed)
 {
 	*needed = FRAME_HEADER_BYTES;
 	if (in.len < sizeof(uint32_t))
 		return STATUS_TRUNCATED;
-	/* The length alone decides, so that nothing is buffered for a frame that will be refused. */
+	/*
+	 * The length alone decides, so that nothing is buffered for a frame that will be refused.
+	 */
 	size_t payload_len = load_u32(in.data + OFFSET_LENGTH);
 	if (payload_len > payload_max)
 		return STATUS_TOO_LARGE;

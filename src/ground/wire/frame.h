@@ -29,9 +29,10 @@
 void frame_append(struct buffer *out, const struct message *message);
 
 /*
- * Looks at the front of `in`. 0: *message is filled (its payload points into `in`) and *consumed says how
- * many bytes it took. STATUS_TRUNCATED: more bytes are needed (*needed: how many in all, for sizing the buffer).
- * STATUS_TOO_LARGE: longer than payload_max. STATUS_CORRUPT: checksum or field wrong; the stream is lost.
+ * Looks at the front of `in`. 0: *message is filled (its payload points into `in`) and *consumed
+ * says how many bytes it took. STATUS_TRUNCATED: more bytes are needed (*needed: how many in all,
+ * for sizing the buffer). STATUS_TOO_LARGE: longer than payload_max. STATUS_CORRUPT: checksum or
+ * field wrong; the stream is lost.
  */
 int frame_parse(struct slice in, size_t payload_max, struct message *message, size_t *consumed,
 		size_t *needed) MUST_CHECK;

@@ -54,8 +54,9 @@ int wire_hello_decode(struct slice in, struct arena *arena, struct wire_hello *o
 		.nmembers = (uint32_t)hello->n_members,
 	};
 	for (uint32_t i = 0; i < out->nmembers; i++)
-		out->members[i] = (struct wire_hello_member){.replica = hello->members[i]->replica,
-							     .name = unpack_text(hello->members[i]->name)};
+		out->members[i] = (struct wire_hello_member){
+			.replica = hello->members[i]->replica,
+			.name = unpack_text(hello->members[i]->name)};
 	return check_hello(out);
 }
 
@@ -94,29 +95,14 @@ int wire_identity_decode(struct slice in, struct arena *arena, struct wire_ident
 	*out = (struct wire_identity){0};
 	while (pb_next(&r)) {
 		switch (r.number) {
-		case 1:
-			pb_get_u64(&r, &out->nonce);
-			break;
-		case 2:
-			pb_get_bool(&r, &out->opened);
-			break;
-		case 3:
-			pb_get_u64(&r, &out->cluster_id);
-			break;
-		case 4:
-			pb_get_u64(&r, &out->group_id);
-			break;
-		case 5:
-			pb_get_u32(&r, &out->seen);
-			break;
-		case 6:
-			pb_get_u64(&r, &out->members_slot);
-			break;
-		case 7:
-			pb_get_u32(&r, &out->generation);
-			break;
-		default:
-			break;
+		case 1: pb_get_u64(&r, &out->nonce); break;
+		case 2: pb_get_bool(&r, &out->opened); break;
+		case 3: pb_get_u64(&r, &out->cluster_id); break;
+		case 4: pb_get_u64(&r, &out->group_id); break;
+		case 5: pb_get_u32(&r, &out->seen); break;
+		case 6: pb_get_u64(&r, &out->members_slot); break;
+		case 7: pb_get_u32(&r, &out->generation); break;
+		default: break;
 		}
 	}
 	return r.status;

@@ -45,8 +45,8 @@ static int read_compare(struct slice in, struct wire_kv_compare *out)
 }
 
 /*
- * The shards of an internal message are counted in the first walk over the command and read in the second, in each
- * occurrence of the field: a submessage that occurs twice is merged.
+ * The shards of an internal message are counted in the first walk over the command and read in the
+ * second, in each occurrence of the field: a submessage that occurs twice is merged.
  */
 static int count_internal(struct slice in, struct wire_kv_internal *out)
 {
@@ -104,7 +104,8 @@ int wire_kv_command_decode(struct slice in, struct arena *arena, struct wire_kv_
 	if (!pb_allocate(&r, arena, out->nthen, sizeof *out->then, &out->then) ||
 	    !pb_allocate(&r, arena, out->nwhen, sizeof *out->when, &out->when) ||
 	    !pb_allocate(&r, arena, out->notherwise, sizeof *out->otherwise, &out->otherwise) ||
-	    !pb_allocate(&r, arena, internal->ngranted, sizeof *internal->granted, &internal->granted))
+	    !pb_allocate(&r, arena, internal->ngranted, sizeof *internal->granted,
+			 &internal->granted))
 		return r.status;
 	struct wire_kv_op *then = out->then;
 	struct wire_kv_compare *when = out->when;
@@ -176,7 +177,8 @@ static void put_compare(struct buffer *out, uint32_t number, const struct wire_k
 	pb_end(out, mark);
 }
 
-static void put_internal(struct buffer *out, uint32_t number, const struct wire_kv_internal *internal)
+static void put_internal(struct buffer *out, uint32_t number,
+			 const struct wire_kv_internal *internal)
 {
 	struct pb_mark mark = pb_begin(out, number, internal->config.len + internal->ngranted);
 

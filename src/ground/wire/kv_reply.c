@@ -103,7 +103,8 @@ static int count_query_reply(struct slice in, struct wire_kv_query_reply *out)
 	return r.status;
 }
 
-int wire_kv_query_reply_decode(struct slice in, struct arena *arena, struct wire_kv_query_reply *out)
+int wire_kv_query_reply_decode(struct slice in, struct arena *arena,
+			       struct wire_kv_query_reply *out)
 {
 	*out = (struct wire_kv_query_reply){0};
 	int status = count_query_reply(in, out);

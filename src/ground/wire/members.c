@@ -49,14 +49,16 @@ static int check_list(const struct wire_member *members, uint32_t count)
 			status = text_check_name(m->waits_for, MEMBER_WAITS_BYTES_MAX);
 		if (status != 0)
 			return status;
-		if (m->name.len == 0 || m->address.len == 0 || m->role < 1 || m->role > 2 || m->number > MEMBER_NUMBER_MAX ||
-		    m->in_place_of > MEMBER_NUMBER_MAX || m->number <= (i == 0 ? 0 : members[i - 1].number))
+		if (m->name.len == 0 || m->address.len == 0 || m->role < 1 || m->role > 2 ||
+		    m->number > MEMBER_NUMBER_MAX || m->in_place_of > MEMBER_NUMBER_MAX ||
+		    m->number <= (i == 0 ? 0 : members[i - 1].number))
 			return STATUS_BAD_REQUEST;
 	}
 	return 0;
 }
 
-static void put_list(struct buffer *out, uint32_t number, const struct wire_member *members, uint32_t count)
+static void put_list(struct buffer *out, uint32_t number, const struct wire_member *members,
+		     uint32_t count)
 {
 	ASSERT(count <= MEMBERS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
@@ -114,7 +116,8 @@ void wire_members_encode(const struct wire_members *in, struct buffer *out)
 	pb_put_u64(out, 10, in->generation);
 }
 
-int wire_change_members_decode(struct slice in, struct arena *arena, struct wire_change_members *out)
+int wire_change_members_decode(struct slice in, struct arena *arena,
+			       struct wire_change_members *out)
 {
 	struct pb_reader r = pb_reader(in);
 	uint32_t op = 0;
@@ -148,7 +151,8 @@ void wire_change_members_encode(const struct wire_change_members *in, struct buf
 	pb_put_u64(out, 5, in->base);
 }
 
-int wire_change_members_reply_decode(struct slice in, struct arena *arena, struct wire_change_members_reply *out)
+int wire_change_members_reply_decode(struct slice in, struct arena *arena,
+				     struct wire_change_members_reply *out)
 {
 	struct pb_reader r = pb_reader(in);
 
@@ -163,7 +167,8 @@ int wire_change_members_reply_decode(struct slice in, struct arena *arena, struc
 	return r.status;
 }
 
-void wire_change_members_reply_encode(const struct wire_change_members_reply *in, struct buffer *out)
+void wire_change_members_reply_encode(const struct wire_change_members_reply *in,
+				      struct buffer *out)
 {
 	pb_put_u64(out, 1, in->slot);
 	pb_put_u64(out, 2, in->number);

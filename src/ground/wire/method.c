@@ -3,8 +3,9 @@
 const char *method_text(uint16_t method)
 {
 	switch (method) {
-#define X(name, number, text) case METHOD_##name: return text;
-	METHOD_MAP(X)
+#define X(name, number, text) \
+	case METHOD_##name: return text;
+		METHOD_MAP(X)
 #undef X
 	}
 	return "unknown";

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+/* clang-format off */
 #define METHOD_MAP(X) \
 	/* name, number, text */ \
 	X(HELLO, 1, "hello") \
@@ -58,12 +59,13 @@
 	X(LOG_SLOT, 100, "log_slot") \
 	X(LOG_QUERY_INDEXED, 101, "log_query_indexed") \
 	X(LOG_QUERY_STALE, 102, "log_query_stale")
+/* clang-format on */
 
 enum method {
 #define X(name, number, text) METHOD_##name = (number),
 	METHOD_MAP(X)
 #undef X
-	METHOD_NUMBER_MAX = 127,
+		METHOD_NUMBER_MAX = 127,
 };
 
 /* "accept"; "unknown" for a number that is none. */

@@ -34,15 +34,21 @@ static uint32_t room(const struct wire_paxos *m)
 	return MESSAGE_ELEMENTS_MAX - m->nentries - m->nranges - m->nimpaired - m->nknown;
 }
 
-/* Counts an entry or a range, which begins at `field`; *rest then is all from the first of them on. */
-static void count_element(struct pb_reader *r, const uint8_t *field, struct wire_paxos *m, uint32_t *count, struct slice *rest)
+/*
+ * Counts an entry or a range, which begins at `field`; *rest then is all from the first of them on.
+ */
+static void count_element(struct pb_reader *r, const uint8_t *field, struct wire_paxos *m,
+			  uint32_t *count, struct slice *rest)
 {
 	if (rest->len == 0)
 		*rest = slice(field, (size_t)(r->end - field));
 	pb_count(r, count, room(m) + *count);
 }
 
-/* First walk: the plain fields, and how many entries and ranges there are; *rest: where the second has to begin to find them all. */
+/*
+ * First walk: the plain fields, and how many entries and ranges there are; *rest: where the second
+ * has to begin to find them all.
+ */
 static int read_plain(struct slice in, struct wire_paxos *out, struct slice *rest)
 {
 	struct pb_reader r = pb_reader(in);
@@ -89,8 +95,10 @@ int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *o
 	struct pb_reader r = pb_reader(rest);
 	if (!pb_allocate(&r, arena, out->nentries, sizeof *out->entries, &out->entries) ||
 	    !pb_allocate(&r, arena, out->nranges, sizeof *out->ranges, &out->ranges) ||
-	    (out->nimpaired > 0 && !pb_allocate(&r, arena, out->nimpaired, sizeof *out->impaired, &out->impaired)) ||
-	    (out->nknown > 0 && !pb_allocate(&r, arena, out->nknown, sizeof *out->known, &out->known)))
+	    (out->nimpaired > 0 &&
+	     !pb_allocate(&r, arena, out->nimpaired, sizeof *out->impaired, &out->impaired)) ||
+	    (out->nknown > 0 &&
+	     !pb_allocate(&r, arena, out->nknown, sizeof *out->known, &out->known)))
 		return r.status;
 	struct wire_entry *entry = out->entries;
 	struct wire_range *range = out->ranges, *impaired = out->impaired, *known = out->known;
@@ -107,7 +115,8 @@ int wire_paxos_decode(struct slice in, struct arena *arena, struct wire_paxos *o
 	return r.status;
 }
 
-static void put_ranges(struct buffer *out, uint32_t number, const struct wire_range *ranges, uint32_t count)
+static void put_ranges(struct buffer *out, uint32_t number, const struct wire_range *ranges,
+		       uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct pb_mark mark = pb_begin(out, number, 0);

@@ -1,6 +1,6 @@
 /*
- * The messages of paxosd (proto/paxosd.proto) as plain structs. Conventions, lifetimes and errors are those of
- * wire/wire.h; all byte strings point into the input.
+ * The messages of paxosd (proto/paxosd.proto) as plain structs. Conventions, lifetimes and errors
+ * are those of wire/wire.h; all byte strings point into the input.
  */
 #ifndef SYNOD_WIRE_PAXOSD_H
 #define SYNOD_WIRE_PAXOSD_H
@@ -48,7 +48,8 @@ struct wire_agreement {
 	uint32_t nitems;
 	struct wire_agreement_item *items; /* arena */
 };
-int wire_agreement_decode(struct slice in, struct arena *arena, struct wire_agreement *out) MUST_CHECK;
+int wire_agreement_decode(struct slice in, struct arena *arena,
+			  struct wire_agreement *out) MUST_CHECK;
 void wire_agreement_encode(const struct wire_agreement *in, struct buffer *out);
 
 /* ---- agreement, for clients ---- */
@@ -57,17 +58,23 @@ struct wire_agreement_request {
 	uint64_t seq;
 	struct slice value;
 };
-int wire_agreement_request_decode(struct slice in, struct arena *arena, struct wire_agreement_request *out) MUST_CHECK;
+int wire_agreement_request_decode(struct slice in, struct arena *arena,
+				  struct wire_agreement_request *out) MUST_CHECK;
 void wire_agreement_request_encode(const struct wire_agreement_request *in, struct buffer *out);
 
-enum wire_agreement_status { WIRE_AGREEMENT_PENDING, WIRE_AGREEMENT_IS_DECIDED, WIRE_AGREEMENT_IS_FORGOTTEN };
+enum wire_agreement_status {
+	WIRE_AGREEMENT_PENDING,
+	WIRE_AGREEMENT_IS_DECIDED,
+	WIRE_AGREEMENT_IS_FORGOTTEN
+};
 struct wire_agreement_state {
 	enum wire_agreement_status status; /* decode refuses others */
 	struct slice value;
 	uint64_t min, next;
 	struct slice peer;
 };
-int wire_agreement_state_decode(struct slice in, struct arena *arena, struct wire_agreement_state *out) MUST_CHECK;
+int wire_agreement_state_decode(struct slice in, struct arena *arena,
+				struct wire_agreement_state *out) MUST_CHECK;
 void wire_agreement_state_encode(const struct wire_agreement_state *in, struct buffer *out);
 
 /* ---- the log ---- */
@@ -79,20 +86,23 @@ struct wire_log_command {
 	struct slice *values; /* arena */
 	uint64_t at, trim;
 };
-int wire_log_command_decode(struct slice in, struct arena *arena, struct wire_log_command *out) MUST_CHECK;
+int wire_log_command_decode(struct slice in, struct arena *arena,
+			    struct wire_log_command *out) MUST_CHECK;
 void wire_log_command_encode(const struct wire_log_command *in, struct buffer *out);
 
 struct wire_log_reply {
 	uint64_t slot, first, last;
 };
-int wire_log_reply_decode(struct slice in, struct arena *arena, struct wire_log_reply *out) MUST_CHECK;
+int wire_log_reply_decode(struct slice in, struct arena *arena,
+			  struct wire_log_reply *out) MUST_CHECK;
 void wire_log_reply_encode(const struct wire_log_reply *in, struct buffer *out);
 
 struct wire_log_query {
 	uint64_t from;
 	uint32_t limit;
 };
-int wire_log_query_decode(struct slice in, struct arena *arena, struct wire_log_query *out) MUST_CHECK;
+int wire_log_query_decode(struct slice in, struct arena *arena,
+			  struct wire_log_query *out) MUST_CHECK;
 void wire_log_query_encode(const struct wire_log_query *in, struct buffer *out);
 
 struct wire_log_entries {
@@ -100,7 +110,8 @@ struct wire_log_entries {
 	uint32_t nvalues;
 	struct slice *values; /* arena */
 };
-int wire_log_entries_decode(struct slice in, struct arena *arena, struct wire_log_entries *out) MUST_CHECK;
+int wire_log_entries_decode(struct slice in, struct arena *arena,
+			    struct wire_log_entries *out) MUST_CHECK;
 void wire_log_entries_encode(const struct wire_log_entries *in, struct buffer *out);
 
 enum wire_log_state { WIRE_LOG_EMPTY, WIRE_LOG_ACCEPTED, WIRE_LOG_CHOSEN, WIRE_LOG_CLEARED };
@@ -109,7 +120,8 @@ struct wire_log_slot {
 	struct slice value;
 	uint64_t first, last;
 };
-int wire_log_slot_decode(struct slice in, struct arena *arena, struct wire_log_slot *out) MUST_CHECK;
+int wire_log_slot_decode(struct slice in, struct arena *arena,
+			 struct wire_log_slot *out) MUST_CHECK;
 void wire_log_slot_encode(const struct wire_log_slot *in, struct buffer *out);
 
 #endif

@@ -2,7 +2,8 @@
 #include "wire/pb.h"
 
 /* Fills `values` with every element of the repeated field; the first walk has counted them. */
-static int get_values(struct slice in, uint32_t number, uint32_t count, struct arena *arena, struct slice **values)
+static int get_values(struct slice in, uint32_t number, uint32_t count, struct arena *arena,
+		      struct slice **values)
 {
 	struct pb_reader r = pb_reader(in);
 

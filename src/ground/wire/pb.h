@@ -1,13 +1,15 @@
 /*
- * The protobuf encoding itself ("Protocol Buffers: Encoding"): a reader that copies nothing, and a writer.
+ * The protobuf encoding itself ("Protocol Buffers: Encoding"): a reader that copies nothing, and a
+ * writer.
  *
- * Every message is written with this; the messages of the hot path are also read with it, because protobuf-c
- * copies each bytes field and allocates each submessage. What is written equals protobuf-c's output byte for
- * byte: fields in ascending order, zero and empty ones left out, scalars packed.
+ * Every message is written with this; the messages of the hot path are also read with it, because
+ * protobuf-c copies each bytes field and allocates each submessage. What is written equals
+ * protobuf-c's output byte for byte: fields in ascending order, zero and empty ones left out,
+ * scalars packed.
  *
- * Reading. pb_next() moves to the next field; the getter that fits the schema takes its value. Errors stick: a
- * malformed field, or a getter whose wire type differs, sets `status`, and pb_next() returns false from then on. So
- * a decoder is one loop and one look at the status:
+ * Reading. pb_next() moves to the next field; the getter that fits the schema takes its value.
+ * Errors stick: a malformed field, or a getter whose wire type differs, sets `status`, and
+ * pb_next() returns false from then on. So a decoder is one loop and one look at the status:
  *
  *	struct pb_reader r = pb_reader(in);
  *	while (pb_next(&r))
@@ -17,9 +19,9 @@
  *		}
  *	return r.status;
  *
- * A field that no case mentions is skipped: it comes from a newer version. A field that occurs twice keeps its
- * last value, as the encoding demands; a submessage that occurs twice is merged, if both are decoded into the
- * same struct.
+ * A field that no case mentions is skipped: it comes from a newer version. A field that occurs
+ * twice keeps its last value, as the encoding demands; a submessage that occurs twice is merged, if
+ * both are decoded into the same struct.
  */
 #ifndef SYNOD_WIRE_PB_H
 #define SYNOD_WIRE_PB_H
@@ -109,8 +111,9 @@ static inline void pb_get_bytes(struct pb_reader *r, struct slice *out)
 		*out = r->bytes;
 }
 /*
- * A repeated uint32, packed or not: adds the number of its values to *count, which must not pass `max`; then, in a
- * second walk, the values are put at out[*used …), for which `count` values were allocated.
+ * A repeated uint32, packed or not: adds the number of its values to *count, which must not pass
+ * `max`; then, in a second walk, the values are put at out[*used …), for which `count` values were
+ * allocated.
  */
 void pb_count_u32s(struct pb_reader *r, uint32_t *count, uint32_t max);
 void pb_get_u32s(struct pb_reader *r, uint32_t *out, uint32_t *used, uint32_t count);
@@ -125,10 +128,11 @@ static inline void pb_count(struct pb_reader *r, uint32_t *count, uint32_t max)
 		++*count;
 }
 /*
- * Zeroed memory for `count` elements in *out (NULL for none); false (and a status) when the arena is at its
- * ceiling.
+ * Zeroed memory for `count` elements in *out (NULL for none); false (and a status) when the arena
+ * is at its ceiling.
  */
-bool pb_allocate(struct pb_reader *r, struct arena *arena, size_t count, size_t size, void *out) MUST_CHECK;
+bool pb_allocate(struct pb_reader *r, struct arena *arena, size_t count, size_t size,
+		 void *out) MUST_CHECK;
 
 /* Writing. Zero and empty fields are left out, unless the name says otherwise. */
 void pb_put_varint(struct buffer *out, uint64_t value);
@@ -141,10 +145,11 @@ void pb_put_u32s(struct buffer *out, uint32_t number, const uint32_t *values, ui
 void pb_put_u64s(struct buffer *out, uint32_t number, const uint64_t *values, uint32_t count);
 
 /*
- * A submessage: pb_begin(), its fields, pb_end(). Its length stands in front of it; pb_begin leaves room for
- * the length of `length_min` bytes, and pb_end moves the submessage by a byte or two if its real length needs
- * more room. So a caller that knows the bulk (the lengths of the byte strings) pays for no move of a large
- * value, and no message needs a second function that computes its size.
+ * A submessage: pb_begin(), its fields, pb_end(). Its length stands in front of it; pb_begin leaves
+ * room for the length of `length_min` bytes, and pb_end moves the submessage by a byte or two if
+ * its real length needs more room. So a caller that knows the bulk (the lengths of the byte
+ * strings) pays for no move of a large value, and no message needs a second function that computes
+ * its size.
  */
 struct pb_mark {
 	size_t start; /* of the fields */

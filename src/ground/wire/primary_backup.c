@@ -27,9 +27,11 @@ int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_
 		case 14: pb_get_u64(&r, &out->registered); break;
 		}
 	}
-	if (out->view == 0 || out->frame == 0 || out->view > NUMBER_MAX || out->frame > NUMBER_MAX || (out->flags & ~(uint32_t)FLAGS) != 0)
+	if (out->view == 0 || out->frame == 0 || out->view > NUMBER_MAX ||
+	    out->frame > NUMBER_MAX || (out->flags & ~(uint32_t)FLAGS) != 0)
 		pb_fail(&r, STATUS_BAD_REQUEST);
-	if (out->sessions_max == 0 || out->sessions_max > UINT32_MAX || out->session_idle_us > UINT64_MAX / 4)
+	if (out->sessions_max == 0 || out->sessions_max > UINT32_MAX ||
+	    out->session_idle_us > UINT64_MAX / 4)
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	return r.status;
 }
@@ -53,7 +55,8 @@ void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out
 	pb_put_u64(out, 14, in->registered);
 }
 
-int wire_pb_forward_reply_decode(struct slice in, struct arena *arena, struct wire_pb_forward_reply *out)
+int wire_pb_forward_reply_decode(struct slice in, struct arena *arena,
+				 struct wire_pb_forward_reply *out)
 {
 	struct pb_reader r = pb_reader(in);
 

@@ -35,7 +35,8 @@ void wire_error_encode(const struct wire_error *in, struct buffer *out)
 
 void wire_error_format(struct buffer *out, const char *format, ...)
 {
-	char text[ERROR_TEXT_BYTES_MAX + 2]; /* one byte more than is kept, to see where a cut falls */
+	/* one byte more than is kept, to see where a cut falls */
+	char text[ERROR_TEXT_BYTES_MAX + 2];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -77,7 +78,8 @@ void wire_command_encode(const struct wire_command *in, struct buffer *out)
 	pb_put_bytes(out, 4, in->body);
 }
 
-int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct wire_unconfirmed_reply *out)
+int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena,
+				  struct wire_unconfirmed_reply *out)
 {
 	struct pb_reader r = pb_reader(in);
 

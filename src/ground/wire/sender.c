@@ -35,8 +35,7 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_LOG_TAIL:
 	case METHOD_LOG_SLOT:
 	case METHOD_LOG_QUERY_INDEXED:
-	case METHOD_LOG_QUERY_STALE:
-		return SENDER_ANYBODY;
+	case METHOD_LOG_QUERY_STALE: return SENDER_ANYBODY;
 	case METHOD_PRE_VOTE:
 	case METHOD_PRE_VOTE_REPLY:
 	case METHOD_PREPARE:
@@ -54,13 +53,10 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_STATE_HASH:
 	case METHOD_WELCOME:
 	case METHOD_STARTED:
-	case METHOD_AGREEMENT:
-		return SENDER_REPLICA;
+	case METHOD_AGREEMENT: return SENDER_REPLICA;
 	case METHOD_VIEW_PING:
-	case METHOD_PB_FORWARD:
-		return SENDER_PB;
-	case METHOD_NUMBER_MAX:
-		break;
+	case METHOD_PB_FORWARD: return SENDER_PB;
+	case METHOD_NUMBER_MAX: break;
 	}
 	return 0;
 }
@@ -70,6 +66,7 @@ const char *sender_text(uint32_t senders)
 	if ((senders & SENDER_REPLICA) != 0)
 		return "a member of the same group, on a connection that it has confirmed,";
 	if ((senders & SENDER_PB) != 0)
-		return "a primary/backup server of this cluster, on a connection that it has confirmed,";
+		return "a primary/backup server of this cluster, on a connection that it has "
+		       "confirmed,";
 	return "nobody";
 }

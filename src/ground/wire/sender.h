@@ -1,9 +1,11 @@
 /*
- * Who may send which method. A message that its sender may not send is not delivered to the node: a request is
- * answered with DENIED, anything else is dropped. A method that is not listed is nobody's.
+ * Who may send which method. A message that its sender may not send is not delivered to the node: a
+ * request is answered with DENIED, anything else is dropped. A method that is not listed is
+ * nobody's.
  *
  *   SENDER_ANYBODY   clients and all nodes
- *   SENDER_REPLICA   a member of the same group, on a connection that is its own for certain (host/host.h)
+ *   SENDER_REPLICA   a member of the same group, on a connection that is its own for certain
+ *                    (host/host.h)
  *   SENDER_PB        a primary/backup server, likewise
  */
 #ifndef SYNOD_WIRE_SENDER_H

@@ -17,8 +17,8 @@ static int convert_group(const Synod__GroupEntry *in, struct wire_group *out)
 	return 0;
 }
 
-static int convert_groups(Synod__GroupEntry **in, size_t count, struct arena *arena, uint32_t *ngroups,
-			  struct wire_group **groups)
+static int convert_groups(Synod__GroupEntry **in, size_t count, struct arena *arena,
+			  uint32_t *ngroups, struct wire_group **groups)
 {
 	if (count > GROUPS_MAX)
 		return STATUS_TOO_LARGE;
@@ -37,7 +37,8 @@ static int convert_groups(Synod__GroupEntry **in, size_t count, struct arena *ar
 	return 0;
 }
 
-static void put_groups(struct buffer *out, uint32_t number, const struct wire_group *groups, uint32_t ngroups)
+static void put_groups(struct buffer *out, uint32_t number, const struct wire_group *groups,
+		       uint32_t ngroups)
 {
 	for (uint32_t i = 0; i < ngroups; i++) {
 		ASSERT(groups[i].nmembers <= REPLICAS_MAX);
@@ -84,16 +85,19 @@ void wire_config_encode(const struct wire_config *in, struct buffer *out)
 	pb_put_u64(out, 7, in->generation_begun);
 }
 
-int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out)
+int wire_master_command_decode(struct slice in, struct arena *arena,
+			       struct wire_master_command *out)
 {
 	Synod__MasterCommand *command;
 
 	int status = unpack(in, &synod__master_command__descriptor, arena, &command);
 	if (status != 0)
 		return status;
-	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE || command->op > SYNOD__MASTER_OP__MASTER_FORCE)
+	if (command->op <= SYNOD__MASTER_OP__MASTER_NONE ||
+	    command->op > SYNOD__MASTER_OP__MASTER_FORCE)
 		return STATUS_BAD_REQUEST;
-	if (command->config > NUMBER_MAX || command->slot > NUMBER_MAX || command->generation > GENERATION_MAX)
+	if (command->config > NUMBER_MAX || command->slot > NUMBER_MAX ||
+	    command->generation > GENERATION_MAX)
 		return STATUS_BAD_REQUEST;
 	if (command->n_shards > SHARDS_MAX || command->n_gids > GROUPS_MAX)
 		return STATUS_TOO_LARGE;
@@ -111,7 +115,8 @@ int wire_master_command_decode(struct slice in, struct arena *arena, struct wire
 		.generation = command->generation,
 		.life = command->life,
 	};
-	return convert_groups(command->groups, command->n_groups, arena, &out->ngroups, &out->groups);
+	return convert_groups(command->groups, command->n_groups, arena, &out->ngroups,
+			      &out->groups);
 }
 
 void wire_master_command_encode(const struct wire_master_command *in, struct buffer *out)
@@ -161,8 +166,9 @@ int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_m
 	int status = unpack(in, &synod__master_query__descriptor, arena, &query);
 	if (status != 0)
 		return status;
-	*out = (struct wire_master_query){.number = query->number, .brief = query->brief,
-					 .generation_of = query->generation_of};
+	*out = (struct wire_master_query){.number = query->number,
+					  .brief = query->brief,
+					  .generation_of = query->generation_of};
 	return 0;
 }
 

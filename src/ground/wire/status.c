@@ -5,8 +5,8 @@
 
 static int check_texts(const struct wire_status *status)
 {
-	const struct slice names[] = {status->name, status->role, status->state, status->leader_name,
-				      status->version};
+	const struct slice names[] = {status->name, status->role, status->state,
+				      status->leader_name, status->version};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		int result = text_check_name(names[i], NAME_BYTES_MAX);

@@ -26,7 +26,8 @@ int wire_trace_decode(struct slice in, struct arena *arena, struct wire_trace *o
 	int status = unpack(in, &synod__trace_reply__descriptor, arena, &reply);
 	if (status != 0)
 		return status;
-	*out = (struct wire_trace){.node = unpack_text(reply->node), .nevents = (uint32_t)reply->n_events};
+	*out = (struct wire_trace){.node = unpack_text(reply->node),
+				   .nevents = (uint32_t)reply->n_events};
 	out->events = arena_try(arena, (out->nevents + 1) * sizeof *out->events);
 	if (out->events == NULL)
 		return STATUS_TOO_LARGE;

@@ -12,9 +12,11 @@ struct tally {
 };
 
 /* Field numbers are ascending in a descriptor, and mostly without gaps from 1. */
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor, uint32_t number)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+						  uint32_t number)
 {
-	if (number >= 1 && number <= descriptor->n_fields && descriptor->fields[number - 1].id == number)
+	if (number >= 1 && number <= descriptor->n_fields &&
+	    descriptor->fields[number - 1].id == number)
 		return &descriptor->fields[number - 1];
 	for (unsigned i = 0; i < descriptor->n_fields; i++)
 		if (descriptor->fields[i].id == number)
@@ -27,18 +29,14 @@ static enum pb_type wire_type(ProtobufCType type)
 	switch (type) {
 	case PROTOBUF_C_TYPE_STRING:
 	case PROTOBUF_C_TYPE_BYTES:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return PB_BYTES;
+	case PROTOBUF_C_TYPE_MESSAGE: return PB_BYTES;
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return PB_FIXED32;
+	case PROTOBUF_C_TYPE_FLOAT: return PB_FIXED32;
 	case PROTOBUF_C_TYPE_FIXED64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return PB_FIXED64;
-	default:
-		return PB_VARINT;
+	case PROTOBUF_C_TYPE_DOUBLE: return PB_FIXED64;
+	default: return PB_VARINT;
 	}
 }
 
@@ -67,11 +65,11 @@ static int check_packed(struct slice packed, enum pb_type type, struct tally *ta
 	return 0;
 }
 
-static int check_message(struct slice in, const ProtobufCMessageDescriptor *descriptor, unsigned depth,
-			 struct tally *tally);
+static int check_message(struct slice in, const ProtobufCMessageDescriptor *descriptor,
+			 unsigned depth, struct tally *tally);
 
-static int check_field(const struct pb_reader *r, const ProtobufCFieldDescriptor *field, unsigned depth,
-		       struct tally *tally)
+static int check_field(const struct pb_reader *r, const ProtobufCFieldDescriptor *field,
+		       unsigned depth, struct tally *tally)
 {
 	enum pb_type expected = wire_type(field->type);
 	bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
@@ -91,8 +89,8 @@ static int check_field(const struct pb_reader *r, const ProtobufCFieldDescriptor
 	return 0;
 }
 
-static int check_message(struct slice in, const ProtobufCMessageDescriptor *descriptor, unsigned depth,
-			 struct tally *tally)
+static int check_message(struct slice in, const ProtobufCMessageDescriptor *descriptor,
+			 unsigned depth, struct tally *tally)
 {
 	struct pb_reader r = pb_reader(in);
 
@@ -138,7 +136,8 @@ static void release(void *data, void *memory)
 	(void)memory;
 }
 
-int unpack(struct slice in, const ProtobufCMessageDescriptor *descriptor, struct arena *arena, void *out)
+int unpack(struct slice in, const ProtobufCMessageDescriptor *descriptor, struct arena *arena,
+	   void *out)
 {
 	struct arena_allocator a = {.arena = arena};
 	ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = &a};

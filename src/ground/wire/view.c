@@ -17,7 +17,8 @@ static int read_server(struct slice in, struct wire_view_server *out)
 	if (r.status != 0)
 		return r.status;
 	/* Somebody has a name and an address, nobody has neither. */
-	if ((out->incarnation == 0) != (out->name.len == 0) || (out->incarnation == 0) != (out->address.len == 0))
+	if ((out->incarnation == 0) != (out->name.len == 0) ||
+	    (out->incarnation == 0) != (out->address.len == 0))
 		return STATUS_BAD_REQUEST;
 	int status = text_check_name(out->name, NAME_BYTES_MAX);
 	return status != 0 ? status : text_check_address(out->address);
@@ -61,11 +62,12 @@ static int read_view(struct slice in, struct wire_view *out)
 
 static void put_view(struct buffer *out, uint32_t number, const struct wire_view *in)
 {
-	if (in->number == 0 && wire_view_nobody(&in->primary) && wire_view_nobody(&in->backup) && !in->acknowledged &&
-	    !in->synced && !in->fresh)
+	if (in->number == 0 && wire_view_nobody(&in->primary) && wire_view_nobody(&in->backup) &&
+	    !in->acknowledged && !in->synced && !in->fresh)
 		return;
-	struct pb_mark mark = pb_begin(out, number, in->primary.name.len + in->primary.address.len +
-							    in->backup.name.len + in->backup.address.len);
+	struct pb_mark mark = pb_begin(out, number,
+				       in->primary.name.len + in->primary.address.len +
+					       in->backup.name.len + in->backup.address.len);
 	pb_put_u64(out, 1, in->number);
 	put_server(out, 2, &in->primary);
 	put_server(out, 3, &in->backup);
@@ -167,8 +169,12 @@ int wire_view_reply_decode(struct slice in, struct arena *arena, struct wire_vie
 			if (pb_expect(&count, PB_BYTES))
 				pb_fail(&count, read_view(count.bytes, &out->view));
 			break;
-		case 2: pb_count(&count, &out->nhistory, MESSAGE_ELEMENTS_MAX - out->nservers); break;
-		case 3: pb_count(&count, &out->nservers, MESSAGE_ELEMENTS_MAX - out->nhistory); break;
+		case 2:
+			pb_count(&count, &out->nhistory, MESSAGE_ELEMENTS_MAX - out->nservers);
+			break;
+		case 3:
+			pb_count(&count, &out->nservers, MESSAGE_ELEMENTS_MAX - out->nhistory);
+			break;
 		case 4: pb_get_u64(&count, &out->clients); break;
 		}
 	}

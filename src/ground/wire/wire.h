@@ -1,19 +1,20 @@
 /*
  * wire: protobuf ⇄ plain structs. The only layer that sees protobuf-c.
  *
- * Decoding: x_decode(slice, arena, &out) validates while it unpacks: before anything is allocated, the bytes
- * are walked once against the schema, and more than MESSAGE_ELEMENTS_MAX submessages or repeated elements, a
- * count above the limit of its own field (TXN_OPS_MAX, SCAN_LIMIT_MAX, SHARDS_MAX, GROUPS_MAX, REPLICAS_MAX),
- * or a nesting deeper than the schema's is refused (protobuf-c 1.4.1 spends 48 bytes on a 2-byte empty
- * submessage and recurses without a limit). 0, STATUS_BAD_REQUEST (malformed), STATUS_TOO_LARGE (a limit).
- * After an error *out is undefined. Unknown fields are skipped: they come from a newer version.
+ * Decoding: x_decode(slice, arena, &out) validates while it unpacks: before anything is allocated,
+ * the bytes are walked once against the schema, and more than MESSAGE_ELEMENTS_MAX submessages or
+ * repeated elements, a count above the limit of its own field (TXN_OPS_MAX, SCAN_LIMIT_MAX,
+ * SHARDS_MAX, GROUPS_MAX, REPLICAS_MAX), or a nesting deeper than the schema's is refused
+ * (protobuf-c 1.4.1 spends 48 bytes on a 2-byte empty submessage and recurses without a limit). 0,
+ * STATUS_BAD_REQUEST (malformed), STATUS_TOO_LARGE (a limit). After an error *out is undefined.
+ * Unknown fields are skipped: they come from a newer version.
  *
- * Lifetime: what is decoded lives as long as the input AND the arena: arrays are in the arena; byte strings of
- * Command, Paxos and Kv messages point into the input, those of the others are copies in the arena. So keep
- * neither longer than the shorter-lived one.
+ * Lifetime: what is decoded lives as long as the input AND the arena: arrays are in the arena; byte
+ * strings of Command, Paxos and Kv messages point into the input, those of the others are copies in
+ * the arena. So keep neither longer than the shorter-lived one.
  *
- * Encoding: x_encode(&in, buffer) appends to the buffer and cannot fail. The bytes are the canonical ones:
- * equal structs have equal encodings.
+ * Encoding: x_encode(&in, buffer) appends to the buffer and cannot fail. The bytes are the
+ * canonical ones: equal structs have equal encodings.
  *
  * Strings are slices: not terminated, without zero bytes; names (NAME_BYTES_MAX) and addresses
  * (ADDRESS_BYTES_MAX) were checked to be no longer than their limit and printable ASCII.
@@ -30,8 +31,8 @@
 #include "base/status.h"
 
 /*
- * What counts one after another (views, frames, configurations) never comes so far: decoding refuses more, so that the next number exists
- * wherever one is wanted.
+ * What counts one after another (views, frames, configurations) never comes so far: decoding
+ * refuses more, so that the next number exists wherever one is wanted.
  */
 #define NUMBER_MAX (UINT64_C(1) << 48)
 
@@ -65,7 +66,8 @@ struct wire_identity {
 	uint64_t members_slot;
 	uint32_t generation;
 };
-int wire_identity_decode(struct slice in, struct arena *arena, struct wire_identity *out) MUST_CHECK;
+int wire_identity_decode(struct slice in, struct arena *arena,
+			 struct wire_identity *out) MUST_CHECK;
 void wire_identity_encode(const struct wire_identity *in, struct buffer *out);
 
 struct wire_error {
@@ -77,7 +79,8 @@ struct wire_error {
 int wire_error_decode(struct slice in, struct arena *arena, struct wire_error *out) MUST_CHECK;
 void wire_error_encode(const struct wire_error *in, struct buffer *out);
 /* The common case: an Error with a formatted message. */
-void wire_error_format(struct buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void wire_error_format(struct buffer *out, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 struct wire_command {
 	uint64_t client, sequence, acknowledged;
@@ -93,7 +96,8 @@ struct wire_unconfirmed_reply {
 	struct slice body;   /* points into the input */
 	struct slice voters; /* likewise: u64 each */
 };
-int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena, struct wire_unconfirmed_reply *out) MUST_CHECK;
+int wire_unconfirmed_reply_decode(struct slice in, struct arena *arena,
+				  struct wire_unconfirmed_reply *out) MUST_CHECK;
 void wire_unconfirmed_reply_encode(const struct wire_unconfirmed_reply *in, struct buffer *out);
 
 struct wire_ballot_reply {
@@ -101,18 +105,20 @@ struct wire_ballot_reply {
 	uint32_t replica;
 	uint64_t life;
 };
-int wire_ballot_reply_decode(struct slice in, struct arena *arena, struct wire_ballot_reply *out) MUST_CHECK;
+int wire_ballot_reply_decode(struct slice in, struct arena *arena,
+			     struct wire_ballot_reply *out) MUST_CHECK;
 void wire_ballot_reply_encode(const struct wire_ballot_reply *in, struct buffer *out);
 
 struct wire_stale_reply {
 	uint64_t group;
 	uint32_t replica;
-	uint64_t slot;     /* of the log: the state after it was read */
+	uint64_t slot; /* of the log: the state after it was read */
 	bool age_known;
 	uint64_t age_us;   /* everything that was acknowledged so long ago is in that state */
 	struct slice body; /* points into the input */
 };
-int wire_stale_reply_decode(struct slice in, struct arena *arena, struct wire_stale_reply *out) MUST_CHECK;
+int wire_stale_reply_decode(struct slice in, struct arena *arena,
+			    struct wire_stale_reply *out) MUST_CHECK;
 void wire_stale_reply_encode(const struct wire_stale_reply *in, struct buffer *out);
 
 int wire_register_reply_decode(struct slice in, struct arena *arena, uint64_t *client) MUST_CHECK;
@@ -177,26 +183,38 @@ struct wire_members {
 	uint32_t nmembers;
 	struct wire_member members[MEMBERS_MAX];
 };
-/* Members not in ascending order of their numbers, a role or number that is none, no name or address: STATUS_BAD_REQUEST. */
+/*
+ * Members not in ascending order of their numbers, a role or number that is none, no name or
+ * address: STATUS_BAD_REQUEST.
+ */
 int wire_members_decode(struct slice in, struct arena *arena, struct wire_members *out) MUST_CHECK;
 void wire_members_encode(const struct wire_members *in, struct buffer *out);
 
-enum wire_change_op { WIRE_CHANGE_NONE, WIRE_CHANGE_ADD, WIRE_CHANGE_REMOVE, WIRE_CHANGE_REPLACE, WIRE_CHANGE_PROMOTE };
+enum wire_change_op {
+	WIRE_CHANGE_NONE,
+	WIRE_CHANGE_ADD,
+	WIRE_CHANGE_REMOVE,
+	WIRE_CHANGE_REPLACE,
+	WIRE_CHANGE_PROMOTE
+};
 struct wire_change_members {
 	enum wire_change_op op; /* decode refuses others */
 	struct slice name, address;
 	uint32_t number;
 	uint64_t base;
 };
-int wire_change_members_decode(struct slice in, struct arena *arena, struct wire_change_members *out) MUST_CHECK;
+int wire_change_members_decode(struct slice in, struct arena *arena,
+			       struct wire_change_members *out) MUST_CHECK;
 void wire_change_members_encode(const struct wire_change_members *in, struct buffer *out);
 
 struct wire_change_members_reply {
 	uint64_t slot;
 	uint32_t number;
 };
-int wire_change_members_reply_decode(struct slice in, struct arena *arena, struct wire_change_members_reply *out) MUST_CHECK;
-void wire_change_members_reply_encode(const struct wire_change_members_reply *in, struct buffer *out);
+int wire_change_members_reply_decode(struct slice in, struct arena *arena,
+				     struct wire_change_members_reply *out) MUST_CHECK;
+void wire_change_members_reply_encode(const struct wire_change_members_reply *in,
+				      struct buffer *out);
 
 struct wire_force {
 	bool confirmed;
@@ -210,7 +228,8 @@ struct wire_force_reply {
 	uint64_t slot, chosen;
 	struct slice text;
 };
-int wire_force_reply_decode(struct slice in, struct arena *arena, struct wire_force_reply *out) MUST_CHECK;
+int wire_force_reply_decode(struct slice in, struct arena *arena,
+			    struct wire_force_reply *out) MUST_CHECK;
 void wire_force_reply_encode(const struct wire_force_reply *in, struct buffer *out);
 
 struct wire_welcome {
@@ -248,7 +267,8 @@ struct wire_paxos {
 	uint64_t lease_us;
 	uint64_t members;
 	uint32_t generation;
-	uint64_t life; /* not in the message: of the disk of the process that it comes from; 0: not known */
+	/* not in the message: of the disk of the process that it comes from; 0: not known */
+	uint64_t life;
 	uint64_t stamp, vouched;
 	struct slice claim, remembered; /* STARTED: rsm/starts.h */
 };
@@ -301,7 +321,8 @@ struct wire_master_command {
 	uint32_t generation;
 	uint64_t life;
 };
-int wire_master_command_decode(struct slice in, struct arena *arena, struct wire_master_command *out) MUST_CHECK;
+int wire_master_command_decode(struct slice in, struct arena *arena,
+			       struct wire_master_command *out) MUST_CHECK;
 void wire_master_command_encode(const struct wire_master_command *in, struct buffer *out);
 
 struct wire_master_reply {
@@ -309,7 +330,8 @@ struct wire_master_reply {
 	uint32_t ngranted;
 	uint32_t *granted;
 };
-int wire_master_reply_decode(struct slice in, struct arena *arena, struct wire_master_reply *out) MUST_CHECK;
+int wire_master_reply_decode(struct slice in, struct arena *arena,
+			     struct wire_master_reply *out) MUST_CHECK;
 void wire_master_reply_encode(const struct wire_master_reply *in, struct buffer *out);
 
 struct wire_master_query {
@@ -317,13 +339,20 @@ struct wire_master_query {
 	bool brief;
 	uint64_t generation_of;
 };
-int wire_master_query_decode(struct slice in, struct arena *arena, struct wire_master_query *out) MUST_CHECK;
+int wire_master_query_decode(struct slice in, struct arena *arena,
+			     struct wire_master_query *out) MUST_CHECK;
 void wire_master_query_encode(const struct wire_master_query *in, struct buffer *out);
 
 /* ---- kv.proto ---- */
 
 enum wire_kv_kind {
-	WIRE_KV_NONE, WIRE_KV_GET, WIRE_KV_PUT, WIRE_KV_APPEND, WIRE_KV_DELETE, WIRE_KV_CAS, WIRE_KV_INCR,
+	WIRE_KV_NONE,
+	WIRE_KV_GET,
+	WIRE_KV_PUT,
+	WIRE_KV_APPEND,
+	WIRE_KV_DELETE,
+	WIRE_KV_CAS,
+	WIRE_KV_INCR,
 };
 struct wire_kv_op {
 	enum wire_kv_kind kind; /* decode refuses NONE and unknown kinds */
@@ -354,10 +383,12 @@ struct wire_kv_command {
 	bool has_internal;
 	struct wire_kv_internal internal;
 };
-int wire_kv_command_decode(struct slice in, struct arena *arena, struct wire_kv_command *out) MUST_CHECK;
+int wire_kv_command_decode(struct slice in, struct arena *arena,
+			   struct wire_kv_command *out) MUST_CHECK;
 /*
- * For looking ahead: the keys of the operations and compares, at most `max`, without decoding the rest. Returns how many. What
- * is malformed, or not the key, is passed over in silence: the decoder will say so.
+ * For looking ahead: the keys of the operations and compares, at most `max`, without decoding the
+ * rest. Returns how many. What is malformed, or not the key, is passed over in silence: the decoder
+ * will say so.
  */
 uint32_t wire_kv_command_keys(struct slice in, struct slice keys[], uint32_t max);
 void wire_kv_command_encode(const struct wire_kv_command *in, struct buffer *out);
@@ -373,7 +404,8 @@ struct wire_kv_reply {
 	uint32_t nresults;
 	struct wire_kv_result *results;
 };
-int wire_kv_reply_decode(struct slice in, struct arena *arena, struct wire_kv_reply *out) MUST_CHECK;
+int wire_kv_reply_decode(struct slice in, struct arena *arena,
+			 struct wire_kv_reply *out) MUST_CHECK;
 void wire_kv_reply_encode(const struct wire_kv_reply *in, struct buffer *out);
 
 struct wire_kv_scan {
@@ -388,7 +420,8 @@ struct wire_kv_query {
 	bool has_scan;
 	struct wire_kv_scan scan;
 };
-int wire_kv_query_decode(struct slice in, struct arena *arena, struct wire_kv_query *out) MUST_CHECK;
+int wire_kv_query_decode(struct slice in, struct arena *arena,
+			 struct wire_kv_query *out) MUST_CHECK;
 /* As wire_kv_command_keys(). */
 uint32_t wire_kv_query_keys(struct slice in, struct slice keys[], uint32_t max);
 void wire_kv_query_encode(const struct wire_kv_query *in, struct buffer *out);
@@ -406,7 +439,8 @@ struct wire_kv_query_reply {
 	struct slice resume;
 	uint64_t count;
 };
-int wire_kv_query_reply_decode(struct slice in, struct arena *arena, struct wire_kv_query_reply *out) MUST_CHECK;
+int wire_kv_query_reply_decode(struct slice in, struct arena *arena,
+			       struct wire_kv_query_reply *out) MUST_CHECK;
 void wire_kv_query_reply_encode(const struct wire_kv_query_reply *in, struct buffer *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Messages between primary and backup: pb.proto as plain structs. The rules of wire/wire.h hold; byte strings point into
- * the input.
+ * Messages between primary and backup: pb.proto as plain structs. The rules of wire/wire.h hold;
+ * byte strings point into the input.
  */
 #ifndef SYNOD_WIRE_WIRE_PB_H
 #define SYNOD_WIRE_WIRE_PB_H
@@ -14,20 +14,24 @@ enum wire_pb_flag {
 };
 struct wire_pb_forward {
 	uint64_t view, frame;
-	uint32_t flags; /* decode refuses unknown ones: a frame must not be taken by who does not understand it */
+	/* decode refuses unknown ones: a frame must not be taken by who does not understand it */
+	uint32_t flags;
 	uint32_t value_bytes_max;
 	struct slice batch, records, sessions;
 	uint64_t counter, time_us, digest, commands;
-	uint64_t sessions_max, session_idle_us, registered; /* decode refuses limits that nobody can have */
+	/* decode refuses limits that nobody can have */
+	uint64_t sessions_max, session_idle_us, registered;
 };
-int wire_pb_forward_decode(struct slice in, struct arena *arena, struct wire_pb_forward *out) MUST_CHECK;
+int wire_pb_forward_decode(struct slice in, struct arena *arena,
+			   struct wire_pb_forward *out) MUST_CHECK;
 void wire_pb_forward_encode(const struct wire_pb_forward *in, struct buffer *out);
 
 struct wire_pb_forward_reply {
 	uint64_t view, received;
 	bool backup;
 };
-int wire_pb_forward_reply_decode(struct slice in, struct arena *arena, struct wire_pb_forward_reply *out) MUST_CHECK;
+int wire_pb_forward_reply_decode(struct slice in, struct arena *arena,
+				 struct wire_pb_forward_reply *out) MUST_CHECK;
 void wire_pb_forward_reply_encode(const struct wire_pb_forward_reply *in, struct buffer *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Messages of the view service: view.proto as plain structs. The rules of wire/wire.h hold; byte strings point into the
- * input.
+ * Messages of the view service: view.proto as plain structs. The rules of wire/wire.h hold; byte
+ * strings point into the input.
  */
 #ifndef SYNOD_WIRE_WIRE_VIEW_H
 #define SYNOD_WIRE_WIRE_VIEW_H
@@ -22,13 +22,15 @@ struct wire_view_ping {
 	uint64_t number;
 	bool synced, leaving;
 };
-int wire_view_ping_decode(struct slice in, struct arena *arena, struct wire_view_ping *out) MUST_CHECK;
+int wire_view_ping_decode(struct slice in, struct arena *arena,
+			  struct wire_view_ping *out) MUST_CHECK;
 void wire_view_ping_encode(const struct wire_view_ping *in, struct buffer *out);
 
 struct wire_view_query {
 	bool history, servers;
 };
-int wire_view_query_decode(struct slice in, struct arena *arena, struct wire_view_query *out) MUST_CHECK;
+int wire_view_query_decode(struct slice in, struct arena *arena,
+			   struct wire_view_query *out) MUST_CHECK;
 void wire_view_query_encode(const struct wire_view_query *in, struct buffer *out);
 
 struct wire_view_past {
@@ -47,7 +49,8 @@ struct wire_view_reply {
 	struct wire_view_liveness *servers;
 	uint64_t clients;
 };
-int wire_view_reply_decode(struct slice in, struct arena *arena, struct wire_view_reply *out) MUST_CHECK;
+int wire_view_reply_decode(struct slice in, struct arena *arena,
+			   struct wire_view_reply *out) MUST_CHECK;
 void wire_view_reply_encode(const struct wire_view_reply *in, struct buffer *out);
 
 enum wire_view_op {
@@ -62,10 +65,12 @@ struct wire_view_command {
 	uint64_t number;
 	struct wire_view_server primary, backup;
 };
-int wire_view_command_decode(struct slice in, struct arena *arena, struct wire_view_command *out) MUST_CHECK;
+int wire_view_command_decode(struct slice in, struct arena *arena,
+			     struct wire_view_command *out) MUST_CHECK;
 void wire_view_command_encode(const struct wire_view_command *in, struct buffer *out);
 
-static inline bool wire_view_server_equal(const struct wire_view_server *a, const struct wire_view_server *b)
+static inline bool wire_view_server_equal(const struct wire_view_server *a,
+					  const struct wire_view_server *b)
 {
 	return a->incarnation == b->incarnation && slice_equal(a->name, b->name);
 }

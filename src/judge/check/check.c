@@ -1,4 +1,7 @@
-/* The whole check: which keys belong together, each such part in turn, and the first violation made small. */
+/*
+ * The whole check: which keys belong together, each such part in turn, and the first violation made
+ * small.
+ */
 #include "check/check.h"
 
 #include <stdlib.h>
@@ -8,7 +11,7 @@
 #include "check/show.h"
 #include "check/shrink.h"
 
-struct part { /* calls on keys that belong together */
+struct part {                  /* calls on keys that belong together */
 	uint32_t first, count; /* in `items` */
 };
 
@@ -96,7 +99,8 @@ static void divide(struct checker *k)
 	for (uint32_t i = 0; i < h->count; i++) {
 		if (!says_something(&h->calls[i]))
 			continue;
-		struct part *part = &k->parts[part_of[root_of(k->parent, first_key(&h->calls[i]))] - 1];
+		struct part *part =
+			&k->parts[part_of[root_of(k->parent, first_key(&h->calls[i]))] - 1];
 		k->items[part->first + part->count++].call = i;
 	}
 	/* Small ones first: a hard one cannot use up the steps that decide the others. */
@@ -122,7 +126,10 @@ static const struct component_call *call_of_item(const struct component *c, uint
 	return NULL;
 }
 
-/* What the keys of the stuck call hold behind the order; with all values, also those that do not matter. */
+/*
+ * What the keys of the stuck call hold behind the order; with all values, also those that do not
+ * matter.
+ */
 static void describe_state(struct checker *k, struct check_violation *v)
 {
 	struct component c;
@@ -138,7 +145,8 @@ static void describe_state(struct checker *k, struct check_violation *v)
 	for (uint32_t cell = 0; cell < c.ncells; cell++) {
 		const struct model_cell *now = &state.cells[cell];
 		if (touches(stuck, cell))
-			show_state(k->h->keys->values[c.keys[cell]].text, now->value == VALUE_MISSING, values_text(&c.values, now->value),
+			show_state(k->h->keys->values[c.keys[cell]].text,
+				   now->value == VALUE_MISSING, values_text(&c.values, now->value),
 				   c.versions ? now->version : 0, &v->state);
 	}
 	model_free(&state);
@@ -154,7 +162,8 @@ static void explain(struct checker *k, struct check_violation *v)
 	struct component c;
 	struct search_result result;
 	component_init(&c, k->h, v->items, v->count, &k->keys, false);
-	struct search_limits limits = {.steps_max = EXPLAIN_STEPS_MAX, .bytes_max = k->limits.bytes_max};
+	struct search_limits limits = {.steps_max = EXPLAIN_STEPS_MAX,
+				       .bytes_max = k->limits.bytes_max};
 	search_run(&c, &limits, true, &result);
 	ASSERT(result.verdict != CHECK_LINEARIZABLE && result.order != NULL);
 	v->order = alloc_zeroed(result.norder + 1, sizeof *v->order);
@@ -171,7 +180,8 @@ static void keep_violation(struct checker *k, const struct part *part)
 {
 	struct check_violation *v = &k->report->violation;
 	/* Shrinking has steps of its own, so that a violation found late is made small too. */
-	struct search_limits limits = {.steps_max = k->limits.steps_max / 8 + 1000, .bytes_max = k->limits.bytes_max};
+	struct search_limits limits = {.steps_max = k->limits.steps_max / 8 + 1000,
+				       .bytes_max = k->limits.bytes_max};
 	v->component_calls = part->count;
 	v->items = alloc_zeroed(part->count + 1, sizeof *v->items);
 	memcpy(v->items, &k->items[part->first], part->count * sizeof *v->items);
@@ -181,7 +191,8 @@ static void keep_violation(struct checker *k, const struct part *part)
 
 /* ---- the whole ---- */
 
-static void check_part(struct checker *k, const struct part *part, const struct search_limits *limits)
+static void check_part(struct checker *k, const struct part *part,
+		       const struct search_limits *limits)
 {
 	struct component c;
 	struct search_result result;
@@ -210,12 +221,15 @@ static void count_calls(const struct check_history *h, struct check_report *repo
 	}
 }
 
-void check_history(const struct check_history *h, const struct check_limits *limits, struct check_report *report)
+void check_history(const struct check_history *h, const struct check_limits *limits,
+		   struct check_report *report)
 {
 	struct checker k = {.h = h, .report = report};
 	*report = (struct check_report){.verdict = CHECK_LINEARIZABLE};
-	k.limits.steps_max = limits != NULL && limits->steps_max != 0 ? limits->steps_max : CHECK_STEPS_MAX;
-	k.limits.bytes_max = limits != NULL && limits->bytes_max != 0 ? limits->bytes_max : CHECK_BYTES_MAX;
+	k.limits.steps_max = limits != NULL && limits->steps_max != 0 ? limits->steps_max
+								      : CHECK_STEPS_MAX;
+	k.limits.bytes_max = limits != NULL && limits->bytes_max != 0 ? limits->bytes_max
+								      : CHECK_BYTES_MAX;
 	k.keys.cells = alloc_zeroed(h->keys->count, sizeof *k.keys.cells);
 	count_calls(h, report);
 	divide(&k);

@@ -10,7 +10,8 @@ static uint32_t seen_by(const struct check_op *op, uint32_t weakness)
 		return 0;
 	if ((weakness & CHECK_UNSEEN) != 0)
 		return op->saw & CHECK_SAW_WHETHER_DONE;
-	return (weakness & CHECK_NO_VERSION) != 0 ? op->saw & ~(unsigned)CHECK_SAW_VERSION : op->saw;
+	return (weakness & CHECK_NO_VERSION) != 0 ? op->saw & ~(unsigned)CHECK_SAW_VERSION
+						  : op->saw;
 }
 
 static uint32_t cell_of(struct component *c, struct component_keys *keys, uint32_t key)
@@ -22,8 +23,8 @@ static uint32_t cell_of(struct component *c, struct component_keys *keys, uint32
 	return keys->cells[key] - 1;
 }
 
-static struct model_op *convert_ops(struct component *c, struct component_keys *keys, const struct check_op *ops, uint32_t count,
-				    uint32_t weakness)
+static struct model_op *convert_ops(struct component *c, struct component_keys *keys,
+				    const struct check_op *ops, uint32_t count, uint32_t weakness)
 {
 	struct model_op *out = arena_get_zeroed(&c->arena, (count + 1) * sizeof *out);
 	for (uint32_t i = 0; i < count; i++) {
@@ -40,22 +41,25 @@ static struct model_op *convert_ops(struct component *c, struct component_keys *
 			out[i].version = op->version;
 		if ((out[i].saw & CHECK_SAW_VALUE) != 0)
 			out[i].result = (out[i].saw & CHECK_SAW_VERSION) != 0
-						? values_intern_seen_at(&c->values, op->result, op->version)
+						? values_intern_seen_at(&c->values, op->result,
+									op->version)
 						: values_intern_seen(&c->values, op->result);
 		if (op->kind == CHECK_INCR)
 			out[i].delta = op->delta;
 		c->versions |= (out[i].saw & CHECK_SAW_VERSION) != 0;
-		c->missing |= (out[i].saw & CHECK_SAW_MISSING) != 0 || (op->kind == CHECK_CAS && op->absent);
+		c->missing |= (out[i].saw & CHECK_SAW_MISSING) != 0 ||
+			      (op->kind == CHECK_CAS && op->absent);
 		c->notices |= (out[i].saw & CHECK_SAW_PRESENT) != 0 ||
-			      ((out[i].saw & CHECK_SAW_REFUSED) != 0 && (out[i].saw & (CHECK_SAW_VALUE | CHECK_SAW_MISSING)) == 0);
+			      ((out[i].saw & CHECK_SAW_REFUSED) != 0 &&
+			       (out[i].saw & (CHECK_SAW_VALUE | CHECK_SAW_MISSING)) == 0);
 		c->order |= op->kind == CHECK_INCR;
 		c->appends |= op->kind == CHECK_APPEND;
 	}
 	return out;
 }
 
-static void convert_compares(struct component *c, struct component_keys *keys, const struct check_call *call,
-			     struct model_call *out)
+static void convert_compares(struct component *c, struct component_keys *keys,
+			     const struct check_call *call, struct model_call *out)
 {
 	out->nwhen = call->nwhen;
 	out->when = arena_get_zeroed(&c->arena, (call->nwhen + 1) * sizeof *out->when);
@@ -70,11 +74,13 @@ static void convert_compares(struct component *c, struct component_keys *keys, c
 		if (in->target == CHECK_VALUE)
 			compare->value = values_intern_seen(&c->values, in->value);
 		c->versions |= in->target == CHECK_VERSION;
-		c->order |= in->target == CHECK_VALUE && (in->relation == CHECK_LESS || in->relation == CHECK_GREATER);
+		c->order |= in->target == CHECK_VALUE &&
+			    (in->relation == CHECK_LESS || in->relation == CHECK_GREATER);
 	}
 }
 
-static void convert_call(struct component *c, struct component_keys *keys, const struct check_call *call, uint32_t weakness,
+static void convert_call(struct component *c, struct component_keys *keys,
+			 const struct check_call *call, uint32_t weakness,
 			 struct component_call *out)
 {
 	struct model_call *model = &out->model;
@@ -108,14 +114,16 @@ static int by_time(const void *a, const void *b)
 	return x->event.call < y->event.call ? -1 : x->event.call > y->event.call;
 }
 
-static void order_events(struct component *c, const struct check_history *h, const struct check_item *items)
+static void order_events(struct component *c, const struct check_history *h,
+			 const struct check_item *items)
 {
 	struct moment *moments = alloc_zeroed(2 * (size_t)c->ncalls + 1, sizeof *moments);
 	for (uint32_t i = 0; i < c->ncalls; i++) {
 		const struct check_call *call = &h->calls[items[c->calls[i].item].call];
 		moments[c->nevents++] = (struct moment){.time = call->call, .event = {.call = i}};
 		if (c->calls[i].required)
-			moments[c->nevents++] = (struct moment){.time = call->ret, .event = {.call = i, .is_return = true}};
+			moments[c->nevents++] = (struct moment){
+				.time = call->ret, .event = {.call = i, .is_return = true}};
 	}
 	qsort(moments, c->nevents, sizeof *moments, by_time);
 	c->events = alloc_zeroed(c->nevents + 1, sizeof *c->events);
@@ -137,14 +145,16 @@ struct by_call {
 static int by_call_time(const void *a, const void *b, void *context)
 {
 	const struct by_call *order = context;
-	uint32_t x = order->items[*(const uint32_t *)a].call, y = order->items[*(const uint32_t *)b].call;
+	uint32_t x = order->items[*(const uint32_t *)a].call,
+		 y = order->items[*(const uint32_t *)b].call;
 	uint64_t tx = order->h->calls[x].call, ty = order->h->calls[y].call;
 	if (tx != ty)
 		return tx < ty ? -1 : 1;
 	return x < y ? -1 : x > y;
 }
 
-static uint32_t keys_at_most(const struct check_history *h, const struct check_item *items, uint32_t count)
+static uint32_t keys_at_most(const struct check_history *h, const struct check_item *items,
+			     uint32_t count)
 {
 	uint32_t keys = 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -154,8 +164,9 @@ static uint32_t keys_at_most(const struct check_history *h, const struct check_i
 	return keys;
 }
 
-void component_init(struct component *c, const struct check_history *h, const struct check_item *items, uint32_t count,
-		    struct component_keys *keys, bool exact)
+void component_init(struct component *c, const struct check_history *h,
+		    const struct check_item *items, uint32_t count, struct component_keys *keys,
+		    bool exact)
 {
 	struct by_call order = {.h = h, .items = items};
 	uint32_t *sorted = alloc_zeroed(count + 1, sizeof *sorted);

@@ -1,17 +1,21 @@
 /*
- * Calls on keys that belong together, made ready for the search: strings are numbers, keys are cells, times are an order of
- * events; and it is found out what need not be tried.
+ * Calls on keys that belong together, made ready for the search: strings are numbers, keys are
+ * cells, times are an order of events; and it is found out what need not be tried.
  *
- *   left out     calls that failed; unknown outcomes that change nothing, or leave nothing that anybody ever sees (such as a
- *                dead value: values.h): if an order has one, it is as good without, since nobody sees anything until the next write
- *   pure         never changes anything: placed as soon as it fits, because it can only fit and does not get in the way
- *   idle         writes a dead value and sees nothing: placed as soon as another single write hides it
- *   class        calls of one class differ in their times only: the one that returns first is placed first, and of
- *                unknown outcomes the one that was called first
+ *   left out     calls that failed; unknown outcomes that change nothing, or leave nothing that
+ *                anybody ever sees (such as a dead value: values.h): if an order has one, it is as
+ *                good without, since nobody sees anything until the next write
+ *   pure         never changes anything: placed as soon as it fits, because it can only fit and
+ *                does not get in the way
+ *   idle         writes a dead value and sees nothing: placed as soon as another single write hides
+ *                it
+ *   class        calls of one class differ in their times only: the one that returns first is
+ *                placed first, and of unknown outcomes the one that was called first
  *
- * Leaving out writes and idle calls need that nobody notices a value that he does not see. Where somebody does (counts versions, asks
- * whether a key exists, compares in a transaction), `versions` or `notices` is set and there are none. Nor are there idle calls
- * among transactions, which hide what they write over in too many ways.
+ * Leaving out writes and idle calls need that nobody notices a value that he does not see. Where
+ * somebody does (counts versions, asks whether a key exists, compares in a transaction), `versions`
+ * or `notices` is set and there are none. Nor are there idle calls among transactions, which hide
+ * what they write over in too many ways.
  */
 #ifndef SYNOD_CHECK_COMPONENT_H
 #define SYNOD_CHECK_COMPONENT_H
@@ -23,14 +27,17 @@ struct component_call {
 	struct model_call model;
 	uint32_t item;
 	uint32_t class;
-	uint32_t bit;          /* of unknown outcomes: 0 … nunknown - 1 */
+	uint32_t bit;                      /* of unknown outcomes: 0 … nunknown - 1 */
 	uint32_t call_event, return_event; /* the latter UINT32_MAX for unknown outcomes */
-	uint32_t *cells, ncells; /* that it touches, whatever happens */
+	uint32_t *cells, ncells;           /* that it touches, whatever happens */
 	bool required, pure, idle;
 	bool overwrites; /* whatever cell 0 of `then` held, it is gone, and nobody has seen it */
 };
 
-/* Sets of cells, in which those whose numbers are equal modulo their size are taken for one another. */
+/*
+ * Sets of cells, in which those whose numbers are equal modulo their size are taken for one
+ * another.
+ */
 #define CELL_SET_WORDS 4
 struct cell_set {
 	uint64_t words[CELL_SET_WORDS];
@@ -65,10 +72,11 @@ struct component {
 	uint32_t nevents;
 	uint32_t ncells, nunknown, nclasses;
 	uint32_t *keys; /* key number of each cell */
-	bool versions;     /* somebody sees versions */
-	bool notices;      /* somebody tells values apart that he does not see */
-	bool missing;      /* somebody sees that a key is missing, or acts on it */
-	bool order;        /* values are compared by their order, or counted with: each value matters */
+	bool versions;  /* somebody sees versions */
+	bool notices;   /* somebody tells values apart that he does not see */
+	bool missing;   /* somebody sees that a key is missing, or acts on it */
+	/* values are compared by their order, or counted with: each value matters */
+	bool order;
 	bool appends;
 	bool transactions; /* there are calls that are not one operation */
 	struct value_table values;
@@ -81,8 +89,9 @@ struct component_keys {
 };
 
 /* items: in any order. exact: every value counts, and none is dead. */
-void component_init(struct component *c, const struct check_history *h, const struct check_item *items, uint32_t count,
-		    struct component_keys *keys, bool exact);
+void component_init(struct component *c, const struct check_history *h,
+		    const struct check_item *items, uint32_t count, struct component_keys *keys,
+		    bool exact);
 void component_free(struct component *c);
 
 /* The second half of component_init(): finds what need not be tried. */

@@ -22,7 +22,8 @@ static void add_cell(struct component_call *call, uint32_t cell)
 static void list_cells(struct component *c, struct component_call *call)
 {
 	const struct model_call *m = &call->model;
-	call->cells = arena_get(&c->arena, (m->nwhen + m->nthen + m->notherwise + 1) * sizeof *call->cells);
+	call->cells = arena_get(&c->arena,
+				(m->nwhen + m->nthen + m->notherwise + 1) * sizeof *call->cells);
 	for (uint32_t i = 0; i < m->nwhen; i++)
 		add_cell(call, m->when[i].cell);
 	for (uint32_t i = 0; i < m->nthen; i++)
@@ -34,7 +35,8 @@ static void list_cells(struct component *c, struct component_call *call)
 static bool never_writes(const struct model_op *ops, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		if (ops[i].kind != CHECK_GET && !(ops[i].kind == CHECK_CAS && (ops[i].saw & CHECK_SAW_REFUSED) != 0) &&
+		if (ops[i].kind != CHECK_GET &&
+		    !(ops[i].kind == CHECK_CAS && (ops[i].saw & CHECK_SAW_REFUSED) != 0) &&
 		    !(ops[i].kind == CHECK_DELETE && (ops[i].saw & CHECK_SAW_MISSING) != 0))
 			return false;
 	return true;
@@ -61,24 +63,20 @@ static void finish_call(struct component *c, struct component_call *call)
 	const struct model_op *op = call->model.then;
 	bool put = op->kind == CHECK_PUT && op->saw == 0;
 	call->overwrites = put || (op->kind == CHECK_DELETE && op->saw == 0);
-	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices && !c->transactions;
+	call->idle = call->required && put && op->value == VALUE_DEAD && !c->notices &&
+		     !c->transactions;
 }
 
 /* Whether nobody ever sees what the operation leaves behind, however it is done. */
 static bool leaves_nothing(const struct component *c, const struct model_op *op)
 {
 	switch ((enum check_kind)op->kind) {
-	case CHECK_GET:
-		return true;
+	case CHECK_GET: return true;
 	case CHECK_PUT:
-	case CHECK_CAS:
-		return op->value == VALUE_DEAD;
-	case CHECK_APPEND:
-		return !values_occurs(&c->values, op->value);
-	case CHECK_DELETE:
-		return !c->missing && !c->appends && !c->order;
-	case CHECK_INCR:
-		break;
+	case CHECK_CAS: return op->value == VALUE_DEAD;
+	case CHECK_APPEND: return !values_occurs(&c->values, op->value);
+	case CHECK_DELETE: return !c->missing && !c->appends && !c->order;
+	case CHECK_INCR: break;
 	}
 	return false;
 }
@@ -95,14 +93,16 @@ static bool left_out(const struct component *c, const struct component_call *cal
 {
 	if (call->required)
 		return false;
-	return call->pure || (!c->versions && !c->notices && leaves_nothing_at_all(c, &call->model));
+	return call->pure ||
+	       (!c->versions && !c->notices && leaves_nothing_at_all(c, &call->model));
 }
 
 /* ---- classes ---- */
 
 static int by_content(const void *a, const void *b)
 {
-	const struct component_call *x = *(struct component_call *const *)a, *y = *(struct component_call *const *)b;
+	const struct component_call *x = *(struct component_call *const *)a,
+				    *y = *(struct component_call *const *)b;
 	if (x->required != y->required)
 		return x->required ? -1 : 1;
 	return memcmp(x->model.then, y->model.then, sizeof *x->model.then);

@@ -38,7 +38,8 @@ static uint32_t add_key(struct check_history *h, struct slice *key)
 	return number;
 }
 
-static struct check_op *copy_ops(struct check_history *h, const struct check_op *ops, uint32_t count)
+static struct check_op *copy_ops(struct check_history *h, const struct check_op *ops,
+				 uint32_t count)
 {
 	if (count == 0)
 		return NULL;
@@ -53,7 +54,8 @@ static struct check_op *copy_ops(struct check_history *h, const struct check_op 
 	return out;
 }
 
-static struct check_compare *copy_compares(struct check_history *h, const struct check_compare *when, uint32_t count)
+static struct check_compare *copy_compares(struct check_history *h,
+					   const struct check_compare *when, uint32_t count)
 {
 	if (count == 0)
 		return NULL;
@@ -92,7 +94,8 @@ static void weaken_ops(struct check_op *ops, uint32_t count, uint32_t weakness)
 	}
 }
 
-void check_violation_history(const struct check_history *h, const struct check_violation *v, struct check_history *out)
+void check_violation_history(const struct check_history *h, const struct check_violation *v,
+			     struct check_history *out)
 {
 	check_history_init(out);
 	for (uint32_t i = 0; i < v->count; i++) {

@@ -23,7 +23,8 @@ void memo_free(struct memo *m)
 
 uint64_t memo_bytes(const struct memo *m)
 {
-	return m->capacity * (sizeof *m->entries + m->nwords * sizeof *m->sets) + m->nslots * sizeof *m->slots;
+	return m->capacity * (sizeof *m->entries + m->nwords * sizeof *m->sets) +
+	       m->nslots * sizeof *m->slots;
 }
 
 /* The keys are hashes already. */
@@ -75,7 +76,8 @@ static void grow_slots(struct memo *m)
 	free(old);
 }
 
-void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set, const struct cell_set *blame)
+void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set,
+	      const struct cell_set *blame)
 {
 	if (m->count == m->capacity)
 		grow_entries(m);
@@ -84,7 +86,8 @@ void memo_add(struct memo *m, const uint64_t key[2], const uint64_t *set, const 
 	ASSERT(m->count < UINT32_MAX);
 	uint32_t slot = find(m, key);
 	m->nkeys += m->slots[slot] == 0;
-	m->entries[m->count] = (struct memo_entry){.key = {key[0], key[1]}, .next = m->slots[slot], .blame = *blame};
+	m->entries[m->count] = (struct memo_entry){
+		.key = {key[0], key[1]}, .next = m->slots[slot], .blame = *blame};
 	if (m->nwords > 0)
 		memcpy(&m->sets[(size_t)m->count * m->nwords], set, m->nwords * sizeof *set);
 	m->slots[slot] = ++m->count;

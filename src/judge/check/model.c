@@ -20,7 +20,8 @@ static void toggle_hash(struct model_state *s, uint32_t cell)
 	if (c->value == VALUE_MISSING)
 		return;
 	for (unsigned lane = 0; lane < 2; lane++)
-		s->hash[lane] ^= model_mix(model_mix((uint64_t)cell << 32 | c->value, lane) ^ c->version, lane);
+		s->hash[lane] ^= model_mix(
+			model_mix((uint64_t)cell << 32 | c->value, lane) ^ c->version, lane);
 }
 
 void model_init(struct model_state *s, uint32_t ncells, bool versions, struct value_table *values)
@@ -88,11 +89,8 @@ static bool apply_op(struct model_state *s, const struct model_op *op)
 {
 	value_id before = s->cells[op->cell].value, sum;
 	switch ((enum check_kind)op->kind) {
-	case CHECK_GET:
-		return saw_cell(s, op);
-	case CHECK_PUT:
-		write_cell(s, op->cell, op->value);
-		return saw_cell(s, op);
+	case CHECK_GET: return saw_cell(s, op);
+	case CHECK_PUT: write_cell(s, op->cell, op->value); return saw_cell(s, op);
 	case CHECK_APPEND:
 		write_cell(s, op->cell, values_append(s->values, before, op->value));
 		return saw_cell(s, op);
@@ -102,8 +100,7 @@ static bool apply_op(struct model_state *s, const struct model_op *op)
 		if (before != VALUE_MISSING)
 			write_cell(s, op->cell, VALUE_MISSING);
 		return true;
-	case CHECK_CAS:
-		return apply_cas(s, op);
+	case CHECK_CAS: return apply_cas(s, op);
 	case CHECK_INCR:
 		if (!values_add(s->values, before, op->delta, &sum))
 			return false;
@@ -131,14 +128,20 @@ static bool compare_holds(const struct model_state *s, const struct model_compar
 	if (compare->target == CHECK_VALUE) {
 		if (c->value == VALUE_MISSING)
 			return false;
-		/* Values are dead only where nobody asks for their order, and a dead one is equal to none that is compared with. */
-		int order = c->value == compare->value ? 0 : c->value == VALUE_DEAD ? 1
-										    : values_compare(s->values, c->value, compare->value);
+		/*
+		 * Values are dead only where nobody asks for their order, and a dead one is equal
+		 * to none that is compared with.
+		 */
+		int order = c->value == compare->value ? 0
+			    : c->value == VALUE_DEAD
+				    ? 1
+				    : values_compare(s->values, c->value, compare->value);
 		return relation_holds(compare->relation, order);
 	}
 	if (compare->target == CHECK_EXISTS)
 		number = c->value != VALUE_MISSING;
-	return relation_holds(compare->relation, number < compare->number ? -1 : number > compare->number);
+	return relation_holds(compare->relation,
+			      number < compare->number ? -1 : number > compare->number);
 }
 
 bool model_apply(struct model_state *s, const struct model_call *call)

@@ -1,6 +1,6 @@
 /*
- * The store as the specification says it is: some keys (cells), each missing or with a value and a version, and calls
- * that change them one after another.
+ * The store as the specification says it is: some keys (cells), each missing or with a value and a
+ * version, and calls that change them one after another.
  *
  * A state remembers what it was, back to any mark: the search goes forth and back in it.
  */
@@ -54,7 +54,11 @@ struct model_state {
 	uint32_t ncells;
 	bool versions; /* counted */
 	struct value_table *values;
-	uint64_t hash[2]; /* of all cells; what is equal has equal hashes, and 128 bits make the reverse true in practice */
+	/*
+	 * of all cells; what is equal has equal hashes, and 128 bits make the reverse true in
+	 * practice
+	 */
+	uint64_t hash[2];
 	struct model_change *changes;
 	size_t nchanges, capacity;
 };
@@ -62,7 +66,10 @@ struct model_state {
 void model_init(struct model_state *s, uint32_t ncells, bool versions, struct value_table *values);
 void model_free(struct model_state *s);
 
-/* Does the call if it can be done now and would see what it saw; otherwise false, and the state is as it was. */
+/*
+ * Does the call if it can be done now and would see what it saw; otherwise false, and the state is
+ * as it was.
+ */
 bool model_apply(struct model_state *s, const struct model_call *call);
 
 static inline size_t model_mark(const struct model_state *s)

@@ -73,12 +73,16 @@ static void add_need(struct builder *b, uint32_t cell, value_id value)
 static void add_need_of_append(struct builder *b, const struct model_op *op)
 {
 	const struct value_table *values = &b->c->values;
-	struct slice result = values_text(values, op->result), token = values_text(values, op->value);
+	struct slice result = values_text(values, op->result),
+		     token = values_text(values, op->value);
 	if (result.len <= token.len)
 		return;
 	struct slice before = slice(result.data, result.len - token.len);
 	value_id id = values_find(values, before);
-	/* A text that has no number yet was written by nobody as a whole, but may come about by appending. */
+	/*
+	 * A text that has no number yet was written by nobody as a whole, but may come about by
+	 * appending.
+	 */
 	if (id != VALUE_MISSING)
 		add_need(b, op->cell, id);
 }
@@ -86,7 +90,8 @@ static void add_need_of_append(struct builder *b, const struct model_op *op)
 static void add_need_of_op(struct builder *b, const struct model_op *op)
 {
 	bool saw_value = (op->saw & CHECK_SAW_VALUE) != 0;
-	if ((op->saw & CHECK_SAW_MISSING) != 0 || (op->kind == CHECK_CAS && op->absent && (op->saw & CHECK_SAW_DONE) != 0))
+	if ((op->saw & CHECK_SAW_MISSING) != 0 ||
+	    (op->kind == CHECK_CAS && op->absent && (op->saw & CHECK_SAW_DONE) != 0))
 		add_need(b, op->cell, VALUE_MISSING);
 	else if (op->kind == CHECK_CAS && (op->saw & CHECK_SAW_DONE) != 0)
 		add_need(b, op->cell, op->expect);
@@ -114,7 +119,8 @@ static void add_needs_of_call(struct builder *b, const struct component_call *ca
 		const struct model_compare *compare = &m->when[i];
 		if (compare->target == CHECK_VALUE && compare->relation == CHECK_EQUAL)
 			add_need(b, compare->cell, compare->value);
-		if (compare->target == CHECK_EXISTS && compare->relation == CHECK_EQUAL && compare->number == 0)
+		if (compare->target == CHECK_EXISTS && compare->relation == CHECK_EQUAL &&
+		    compare->number == 0)
 			add_need(b, compare->cell, VALUE_MISSING);
 	}
 	const struct model_op *ops = then ? m->then : m->otherwise;
@@ -133,7 +139,8 @@ static uint32_t append_source(struct builder *b, uint32_t cell, value_id token)
 		return (uint32_t)(known - 1);
 	if (n->nappends == b->appends_capacity) {
 		b->appends_capacity = b->appends_capacity == 0 ? 64 : b->appends_capacity * 2;
-		n->appends_left = alloc_resize(n->appends_left, b->appends_capacity, sizeof *n->appends_left);
+		n->appends_left = alloc_resize(n->appends_left, b->appends_capacity,
+					       sizeof *n->appends_left);
 	}
 	n->appends_left[n->nappends++] = 0;
 	map_put(&b->appended, pair(cell, token), (void *)(uintptr_t)n->nappends);
@@ -160,7 +167,8 @@ static void add_writes(struct builder *b, const struct model_op *ops, uint32_t c
 		}
 		if (op->kind == CHECK_GET)
 			continue;
-		struct need *need = find_need(b->n, op->cell, op->kind == CHECK_DELETE ? VALUE_MISSING : op->value);
+		struct need *need = find_need(b->n, op->cell,
+					      op->kind == CHECK_DELETE ? VALUE_MISSING : op->value);
 		if (need != NULL) {
 			need->writers++;
 			list_add(&b->n->writes, (uint32_t)(need - b->n->needs));
@@ -178,7 +186,8 @@ static void add_tokens(struct builder *b, struct need *need)
 		if (b->lengths[i] > text.len)
 			continue;
 		struct slice end = slice(text.data + text.len - b->lengths[i], b->lengths[i]);
-		uintptr_t source = (uintptr_t)map_get(&b->appended, pair(need->cell, values_find(&b->c->values, end)));
+		uintptr_t source = (uintptr_t)map_get(
+			&b->appended, pair(need->cell, values_find(&b->c->values, end)));
 		if (source == 0)
 			continue;
 		if (b->tokens_count == b->tokens_capacity) {
@@ -204,7 +213,8 @@ static bool counts(const struct component *c)
 	for (uint32_t i = 0; i < c->ncalls; i++) {
 		const struct model_call *m = &c->calls[i].model;
 		for (uint32_t j = 0; j < m->nthen + m->notherwise; j++)
-			if ((j < m->nthen ? m->then[j] : m->otherwise[j - m->nthen]).kind == CHECK_INCR)
+			if ((j < m->nthen ? m->then[j] : m->otherwise[j - m->nthen]).kind ==
+			    CHECK_INCR)
 				return true;
 	}
 	return false;
@@ -273,7 +283,8 @@ void needs_unplace(struct needs *n, uint32_t call)
 
 static bool is_lost(const struct needs *n, const struct need *need, const struct model_state *s)
 {
-	if (need == NULL || need->waiting == 0 || need->writers > 0 || s->cells[need->cell].value == need->value)
+	if (need == NULL || need->waiting == 0 || need->writers > 0 ||
+	    s->cells[need->cell].value == need->value)
 		return false;
 	for (uint32_t i = 0; i < need->ntokens; i++)
 		if (n->appends_left[n->tokens[need->tokens_first + i]] > 0)

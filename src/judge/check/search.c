@@ -1,20 +1,23 @@
 /*
- * The events of the history are passed in order of time. A call that begins becomes available; a call that returns must have been
- * placed in the order by then. If it has not, the search is at a fork: one of the available calls must come next, and each
- * is tried in turn. A fork is described by the event, the state, and which available calls have been placed; one that failed
- * is remembered (memo.h).
+ * The events of the history are passed in order of time. A call that begins becomes available; a
+ * call that returns must have been placed in the order by then. If it has not, the search is at a
+ * fork: one of the available calls must come next, and each is tried in turn. A fork is described
+ * by the event, the state, and which available calls have been placed; one that failed is
+ * remembered (memo.h).
  *
  * Not tried, because something else that is tried does as well:
  *
  *   - anything else, while a pure call fits: it can come first
- *   - an idle call, unless it is at once overwritten or leaves the state as it is: then it comes for nothing
+ *   - an idle call, unless it is at once overwritten or leaves the state as it is: then it comes
+ *     for nothing
  *   - of calls of one class, another than the first to return
  *   - what leads into a dead end that needs.h sees
- *   - an unknown outcome that neither changes anything nor hides an idle call, or that is overwritten before anybody has
- *     seen it: without it is as good
+ *   - an unknown outcome that neither changes anything nor hides an idle call, or that is
+ *     overwritten before anybody has seen it: without it is as good
  *
- * Forward, every change leaves an entry in `trail`; backward, the entries are undone in reverse. The available calls are two
- * linked lists, and a placed call keeps its links, so that it can be put back where it was (Knuth's dancing links).
+ * Forward, every change leaves an entry in `trail`; backward, the entries are undone in reverse.
+ * The available calls are two linked lists, and a placed call keeps its links, so that it can be
+ * put back where it was (Knuth's dancing links).
  */
 #include "check/search_internal.h"
 
@@ -30,7 +33,8 @@ static void keep_order(struct search *s, uint32_t event)
 	for (size_t i = 0; i < s->ntrail; i++)
 		count += s->trail[i].kind == TRAIL_PLACED;
 	struct search_result *out = s->out;
-	if (out->order != NULL && (event < out->stuck_event || (event == out->stuck_event && count <= out->norder)))
+	if (out->order != NULL &&
+	    (event < out->stuck_event || (event == out->stuck_event && count <= out->norder)))
 		return;
 	out->stuck_event = event;
 	free(out->order);
@@ -43,8 +47,9 @@ static void keep_order(struct search *s, uint32_t event)
 
 static uint64_t bytes_used(const struct search *s)
 {
-	return memo_bytes(&s->memo) + values_bytes(&s->c->values) + s->trail_capacity * sizeof *s->trail +
-	       s->fork_capacity * sizeof *s->forks + s->candidate_capacity * sizeof *s->candidates +
+	return memo_bytes(&s->memo) + values_bytes(&s->c->values) +
+	       s->trail_capacity * sizeof *s->trail + s->fork_capacity * sizeof *s->forks +
+	       s->candidate_capacity * sizeof *s->candidates +
 	       s->state.capacity * sizeof *s->state.changes;
 }
 
@@ -66,8 +71,9 @@ static void remember_and_fail_fork(struct search *s, const struct cell_set *blam
 }
 
 /*
- * Looks at what has been learnt from the candidate tried last, if one was. True if that was not the fork's fault: then neither
- * will be what comes of its other candidates, and it need not try them (conflict-directed backjumping: Prosser 1993).
+ * Looks at what has been learnt from the candidate tried last, if one was. True if that was not the
+ * fork's fault: then neither will be what comes of its other candidates, and it need not try them
+ * (conflict-directed backjumping: Prosser 1993).
  */
 static bool learn(struct search *s, struct fork *f)
 {
@@ -80,7 +86,10 @@ static bool learn(struct search *s, struct fork *f)
 	return !cell_set_meet(&f->near, &s->blame);
 }
 
-/* Tries the next candidate of the innermost fork; leaves the fork when there is none. True when an order was found. */
+/*
+ * Tries the next candidate of the innermost fork; leaves the fork when there is none. True when an
+ * order was found.
+ */
 static bool try_next(struct search *s)
 {
 	struct fork *f = &s->forks[s->nforks - 1];
@@ -154,12 +163,14 @@ static void search_free(struct search *s)
 	needs_free(&s->needs);
 }
 
-void search_run(struct component *c, const struct search_limits *limits, bool want_order, struct search_result *out)
+void search_run(struct component *c, const struct search_limits *limits, bool want_order,
+		struct search_result *out)
 {
 	struct search s = {.c = c, .limits = limits, .out = out, .want_order = want_order};
 	*out = (struct search_result){0};
 	search_init(&s);
-	bool hopeless = !want_order && (needs_hopeless(&s.needs, &s.state) || zones_conflict(c, &s.needs));
+	bool hopeless = !want_order &&
+			(needs_hopeless(&s.needs, &s.state) || zones_conflict(c, &s.needs));
 	uint32_t wanted = hopeless ? NONE : search_advance(&s);
 	bool found = !hopeless && wanted == NONE;
 	if (wanted != NONE)

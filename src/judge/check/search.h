@@ -1,4 +1,7 @@
-/* Looks for an order of the calls of one component: depth first, with what failed remembered. The rules stand in search.c. */
+/*
+ * Looks for an order of the calls of one component: depth first, with what failed remembered. The
+ * rules stand in search.c.
+ */
 #ifndef SYNOD_CHECK_SEARCH_H
 #define SYNOD_CHECK_SEARCH_H
 
@@ -12,14 +15,18 @@ struct search_limits {
 struct search_result {
 	enum check_verdict verdict;
 	uint64_t steps;
-	/* If asked for: the return that no order gets beyond, and the calls of a longest order that gets there. */
+	/*
+	 * If asked for: the return that no order gets beyond, and the calls of a longest order that
+	 * gets there.
+	 */
 	uint32_t stuck_event;
 	uint32_t *order;
 	uint32_t norder;
 };
 
 /* Free the result with search_result_free(). */
-void search_run(struct component *c, const struct search_limits *limits, bool want_order, struct search_result *out);
+void search_run(struct component *c, const struct search_limits *limits, bool want_order,
+		struct search_result *out);
 void search_result_free(struct search_result *result);
 
 #endif

@@ -10,11 +10,13 @@ void search_fork_push(struct search *s, uint32_t wanted)
 		s->forks = alloc_resize(s->forks, s->fork_capacity, sizeof *s->forks);
 	}
 	struct fork *f = &s->forks[s->nforks++];
-	*f = (struct fork){.event = s->event, .wanted = wanted, .fresh = s->fresh, .trail = s->ntrail};
+	*f = (struct fork){
+		.event = s->event, .wanted = wanted, .fresh = s->fresh, .trail = s->ntrail};
 	f->state = model_mark(&s->state);
 	f->candidates = f->next = f->end = (uint32_t)s->ncandidates;
 	for (unsigned lane = 0; lane < 2; lane++)
-		f->key[lane] = model_mix(s->state.hash[lane] ^ model_mix(s->set_hash[lane] + s->event, lane), lane);
+		f->key[lane] = model_mix(
+			s->state.hash[lane] ^ model_mix(s->set_hash[lane] + s->event, lane), lane);
 }
 
 static bool is_near(const struct search *s, uint32_t call)
@@ -39,9 +41,10 @@ static bool mark_near(struct search *s, struct fork *f, uint32_t call)
 }
 
 /*
- * The cells that have to do with the wanted call: its own, those of available calls that touch one of them, and so on. What
- * touches none of them can as well be placed later (it commutes with all that does), so it is no candidate here; and whatever
- * is decided here cannot be what makes calls on other cells fail.
+ * The cells that have to do with the wanted call: its own, those of available calls that touch one
+ * of them, and so on. What touches none of them can as well be placed later (it commutes with all
+ * that does), so it is no candidate here; and whatever is decided here cannot be what makes calls
+ * on other cells fail.
  */
 void search_fork_look_around(struct search *s, struct fork *f)
 {
@@ -51,14 +54,18 @@ void search_fork_look_around(struct search *s, struct fork *f)
 	for (bool grown = s->c->ncells > 1; grown;) {
 		grown = false;
 		for (unsigned i = 0; i < 2; i++)
-			for (uint32_t call = s->next[heads[i]]; call != heads[i]; call = s->next[call])
+			for (uint32_t call = s->next[heads[i]]; call != heads[i];
+			     call = s->next[call])
 				if (is_near(s, call))
 					grown |= mark_near(s, f, call);
 	}
 	f->has_near = true;
 }
 
-/* Whether the call may stand for its class: no available one of the class returns, or was called, before it. */
+/*
+ * Whether the call may stand for its class: no available one of the class returns, or was called,
+ * before it.
+ */
 static bool leads_class(const struct search *s, uint32_t call)
 {
 	return s->first_of_class[s->c->calls[call].class] == call;
@@ -70,14 +77,16 @@ static void find_leaders(struct search *s, uint32_t head)
 		s->first_of_class[s->c->calls[call].class] = NONE;
 	for (uint32_t call = s->next[head]; call != head; call = s->next[call]) {
 		uint32_t *first = &s->first_of_class[s->c->calls[call].class];
-		if (*first == NONE || s->c->calls[call].return_event < s->c->calls[*first].return_event)
+		if (*first == NONE ||
+		    s->c->calls[call].return_event < s->c->calls[*first].return_event)
 			*first = call;
 	}
 }
 
 /*
- * How good a call looks as the next one, best first: the wanted call would fit behind it; somebody sees what it writes where it
- * writes it; nobody ever sees what it writes; somebody sees it, but not here, so that it would be missing there.
+ * How good a call looks as the next one, best first: the wanted call would fit behind it; somebody
+ * sees what it writes where it writes it; nobody ever sees what it writes; somebody sees it, but
+ * not here, so that it would be missing there.
  */
 #define RANKS 6
 static int rank_of(struct search *s, uint32_t call, uint32_t wanted)
@@ -99,8 +108,10 @@ static int rank_of(struct search *s, uint32_t call, uint32_t wanted)
 static void candidate_push(struct search *s, uint32_t call)
 {
 	if (s->ncandidates == s->candidate_capacity) {
-		s->candidate_capacity = s->candidate_capacity == 0 ? 256 : s->candidate_capacity * 2;
-		s->candidates = alloc_resize(s->candidates, s->candidate_capacity, sizeof *s->candidates);
+		s->candidate_capacity = s->candidate_capacity == 0 ? 256
+								   : s->candidate_capacity * 2;
+		s->candidates = alloc_resize(s->candidates, s->candidate_capacity,
+					     sizeof *s->candidates);
 	}
 	s->candidates[s->ncandidates++] = call;
 }
@@ -123,9 +134,11 @@ static void list_others(struct search *s, struct fork *f)
 		find_leaders(s, heads[i]);
 	for (int pass = fits ? RANKS - 1 : 0; pass < RANKS; pass++) {
 		for (unsigned i = 0; i < 2; i++) {
-			for (uint32_t call = s->next[heads[i]]; call != heads[i]; call = s->next[call]) {
+			for (uint32_t call = s->next[heads[i]]; call != heads[i];
+			     call = s->next[call]) {
 				const struct component_call *c = &s->c->calls[call];
-				if (call == f->wanted || c->pure || c->idle || !leads_class(s, call) || !is_near(s, call))
+				if (call == f->wanted || c->pure || c->idle ||
+				    !leads_class(s, call) || !is_near(s, call))
 					continue;
 				if (fits || rank_of(s, call, f->wanted) == pass)
 					candidate_push(s, call);
@@ -135,9 +148,10 @@ static void list_others(struct search *s, struct fork *f)
 }
 
 /*
- * The order in which candidates are tried decides how soon an order is found, not which answer comes out: the wanted call,
- * then what lets it follow, then the others, unknown outcomes after what certainly happened. Usually the first one is right, so the
- * others are listed when it was not. False when all have been listed.
+ * The order in which candidates are tried decides how soon an order is found, not which answer
+ * comes out: the wanted call, then what lets it follow, then the others, unknown outcomes after
+ * what certainly happened. Usually the first one is right, so the others are listed when it was
+ * not. False when all have been listed.
  */
 bool search_fork_list(struct search *s, struct fork *f)
 {

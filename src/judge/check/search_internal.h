@@ -17,9 +17,10 @@ struct trail_entry {
 struct fork {
 	uint32_t event;
 	uint32_t wanted; /* the call that must be placed */
-	uint32_t fresh;  /* the unknown outcome that was placed last, if nobody has seen it yet; or NONE */
-	size_t trail, state; /* marks */
-	uint32_t candidates, next, end; /* in the stack of candidates */
+	/* the unknown outcome that was placed last, if nobody has seen it yet; or NONE */
+	uint32_t fresh;
+	size_t trail, state;                            /* marks */
+	uint32_t candidates, next, end;                 /* in the stack of candidates */
 	enum { FORK_NEW, FORK_WANTED, FORK_ALL } stage; /* which candidates have been listed */
 	uint64_t key[2];
 	bool has_near;
@@ -49,7 +50,7 @@ struct search {
 	size_t nforks, fork_capacity;
 	uint32_t *candidates;
 	size_t ncandidates, candidate_capacity;
-	uint32_t *first_of_class; /* scratch */
+	uint32_t *first_of_class;  /* scratch */
 	uint32_t *near, near_mark; /* scratch, for each cell: is near if equal to the mark */
 	bool failed;               /* a fork has just been left without success, */
 	struct cell_set blame;     /* because of these cells */
@@ -59,7 +60,10 @@ struct search {
 
 /* Counts an attempt to place a call; false when there were too many. */
 bool search_count_step(struct search *s);
-/* Places the call, and all that then comes for free. False if it does not fit or must not be tried; then the state is to be undone. */
+/*
+ * Places the call, and all that then comes for free. False if it does not fit or must not be tried;
+ * then the state is to be undone.
+ */
 bool search_place(struct search *s, uint32_t call, const struct fork *fork);
 /* Passes events until a call returns that has not been placed; NONE at the end. */
 uint32_t search_advance(struct search *s);

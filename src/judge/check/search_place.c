@@ -14,7 +14,10 @@ static void note(struct search *s, enum trail_kind kind, uint32_t call)
 	s->trail[s->ntrail++] = (struct trail_entry){.call = call, .kind = kind};
 }
 
-/* Required calls are in the hash from when they are placed until they return; unknown outcomes have a set of their own. */
+/*
+ * Required calls are in the hash from when they are placed until they return; unknown outcomes have
+ * a set of their own.
+ */
 static void toggle_placed(struct search *s, uint32_t call)
 {
 	for (unsigned lane = 0; lane < 2; lane++)
@@ -64,9 +67,7 @@ static void undo_entry(struct search *s, const struct trail_entry *entry)
 		else
 			s->taken[c->bit / 64] &= ~((uint64_t)1 << c->bit % 64);
 		break;
-	case TRAIL_RETURNED:
-		toggle_placed(s, call);
-		break;
+	case TRAIL_RETURNED: toggle_placed(s, call); break;
 	}
 }
 
@@ -130,7 +131,8 @@ bool search_place(struct search *s, uint32_t call, const struct fork *fork)
 {
 	const struct component_call *c = &s->c->calls[call];
 	uint64_t before[2] = {s->state.hash[0], s->state.hash[1]};
-	if (c->overwrites && fork->fresh != NONE && s->c->calls[fork->fresh].model.then[0].cell == c->model.then[0].cell)
+	if (c->overwrites && fork->fresh != NONE &&
+	    s->c->calls[fork->fresh].model.then[0].cell == c->model.then[0].cell)
 		return false;
 	if (!search_count_step(s) || !model_apply(&s->state, &c->model))
 		return false;

@@ -43,7 +43,8 @@ void show_value(struct slice value, struct buffer *out)
 	buffer_format(out, "\" (%zu bytes)", value.len);
 }
 
-void show_state(struct slice key, bool missing, struct slice value, uint64_t version, struct buffer *out)
+void show_state(struct slice key, bool missing, struct slice value, uint64_t version,
+		struct buffer *out)
 {
 	if (out->len > 0)
 		buffer_format(out, ", ");
@@ -96,7 +97,8 @@ static void describe_result(const struct check_op *op, uint32_t weakness, struct
 		buffer_format(out, " (version %" PRIu64 ")", op->version);
 }
 
-static void describe_op(const struct check_op *op, uint32_t weakness, bool result, struct buffer *out)
+static void describe_op(const struct check_op *op, uint32_t weakness, bool result,
+			struct buffer *out)
 {
 	static const char *const names[] = {
 		[CHECK_GET] = "get",       [CHECK_PUT] = "put", [CHECK_APPEND] = "append",
@@ -125,8 +127,10 @@ static void describe_compare(const struct check_compare *compare, struct buffer 
 {
 	static const char *const targets[] = {
 		[CHECK_VALUE] = "value", [CHECK_VERSION] = "version", [CHECK_EXISTS] = "exists"};
-	static const char *const relations[] = {
-		[CHECK_EQUAL] = "=", [CHECK_NOT_EQUAL] = "≠", [CHECK_LESS] = "<", [CHECK_GREATER] = ">"};
+	static const char *const relations[] = {[CHECK_EQUAL] = "=",
+						[CHECK_NOT_EQUAL] = "≠",
+						[CHECK_LESS] = "<",
+						[CHECK_GREATER] = ">"};
 	buffer_format(out, "%s(", targets[compare->target]);
 	show_value(compare->key, out);
 	buffer_format(out, ") %s ", relations[compare->relation]);
@@ -136,8 +140,8 @@ static void describe_compare(const struct check_compare *compare, struct buffer 
 		buffer_format(out, "%" PRIu64, compare->number);
 }
 
-static void describe_ops(const char *head, const struct check_op *ops, uint32_t count, uint32_t weakness, bool taken,
-			 struct buffer *out)
+static void describe_ops(const char *head, const struct check_op *ops, uint32_t count,
+			 uint32_t weakness, bool taken, struct buffer *out)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		buffer_format(out, "%s", i == 0 ? head : "; ");
@@ -159,7 +163,8 @@ void check_describe(const struct check_call *call, uint32_t weakness, struct buf
 	}
 	describe_ops(call->nwhen > 0 ? " then " : " ", call->then, call->nthen, weakness,
 		     !open && call->branch != CHECK_BRANCH_OTHERWISE, out);
-	describe_ops(" else ", call->otherwise, call->notherwise, weakness, !open && call->branch != CHECK_BRANCH_THEN, out);
+	describe_ops(" else ", call->otherwise, call->notherwise, weakness,
+		     !open && call->branch != CHECK_BRANCH_THEN, out);
 	if (call->nwhen > 0 && !open && call->branch != CHECK_BRANCH_UNSEEN)
 		buffer_format(out, " → %s", call->branch == CHECK_BRANCH_THEN ? "then" : "else");
 }

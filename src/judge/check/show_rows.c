@@ -10,7 +10,8 @@
 
 static bool value_ends_with(struct slice value, struct slice end)
 {
-	return end.len <= value.len && slice_equal(slice(value.data + value.len - end.len, end.len), end);
+	return end.len <= value.len &&
+	       slice_equal(slice(value.data + value.len - end.len, end.len), end);
 }
 
 /* Whether `seen`, of a call that certainly had an effect, may be what `write` has left behind. */
@@ -26,7 +27,8 @@ static bool may_have_written(const struct check_op *write, const struct check_op
 	struct slice value = compared ? seen->expect : seen->result;
 	if ((seen->saw & CHECK_SAW_VALUE) == 0 && !(compared && !seen->absent))
 		return false;
-	return write->kind == CHECK_APPEND ? value_ends_with(value, write->value) : slice_equal(value, write->value);
+	return write->kind == CHECK_APPEND ? value_ends_with(value, write->value)
+					   : slice_equal(value, write->value);
 }
 
 static const struct check_op *op_of(const struct check_call *call, uint32_t i)
@@ -43,7 +45,8 @@ static bool is_seen_by(const struct check_call *write, const struct check_call *
 	return false;
 }
 
-void show_rows_init(struct show_rows *r, const struct check_history *h, const struct check_violation *v)
+void show_rows_init(struct show_rows *r, const struct check_history *h,
+		    const struct check_violation *v)
 {
 	*r = (struct show_rows){0};
 	r->items = alloc_zeroed(v->count + 1, sizeof *r->items);
@@ -53,7 +56,8 @@ void show_rows_init(struct show_rows *r, const struct check_history *h, const st
 		r->shown[i] = !show_is_open(call, v->items[i].weakness) || i == v->stuck;
 		for (uint32_t j = 0; j < v->count && !r->shown[i]; j++) {
 			const struct check_call *reader = &h->calls[v->items[j].call];
-			bool sees = !show_is_open(reader, v->items[j].weakness) && (v->items[j].weakness & CHECK_UNSEEN) == 0;
+			bool sees = !show_is_open(reader, v->items[j].weakness) &&
+				    (v->items[j].weakness & CHECK_UNSEEN) == 0;
 			r->shown[i] = sees && is_seen_by(call, reader);
 		}
 		if (r->shown[i])
@@ -70,7 +74,8 @@ void show_rows_free(struct show_rows *r)
 
 /* ---- sentences ---- */
 
-void show_keys(const struct check_history *h, const struct check_violation *v, const struct show_rows *rows, struct buffer *out)
+void show_keys(const struct check_history *h, const struct check_violation *v,
+	       const struct show_rows *rows, struct buffer *out)
 {
 	bool *named = alloc_zeroed(h->keys->count, sizeof *named);
 	uint32_t count = 0;
@@ -91,7 +96,8 @@ void show_keys(const struct check_history *h, const struct check_violation *v, c
 #define ORDER_SHOWN_MAX 8u
 
 /* The end of the order, of what is shown. */
-static void show_order(const struct check_history *h, const struct check_violation *v, const struct show_rows *rows, struct buffer *out)
+static void show_order(const struct check_history *h, const struct check_violation *v,
+		       const struct show_rows *rows, struct buffer *out)
 {
 	uint32_t total = 0, position = 0;
 	for (uint32_t i = 0; i < v->norder; i++)
@@ -105,20 +111,28 @@ static void show_order(const struct check_history *h, const struct check_violati
 		const struct check_item *item = &v->items[v->order[i]];
 		if (!rows->shown[v->order[i]] || total - position++ > ORDER_SHOWN_MAX)
 			continue;
-		buffer_format(out, "%s", position == 1 ? "" : position > total - ORDER_SHOWN_MAX + 1 || total <= ORDER_SHOWN_MAX ? ", then " : "… then ");
+		buffer_format(out, "%s",
+			      position == 1 ? ""
+			      : position > total - ORDER_SHOWN_MAX + 1 || total <= ORDER_SHOWN_MAX
+				      ? ", then "
+				      : "… then ");
 		check_describe(&h->calls[item->call], item->weakness, out);
 	}
 	buffer_format(out, ". ");
 }
 
-void show_explanation(const struct check_history *h, const struct check_violation *v, const struct show_rows *rows,
-		      const struct check_names *names, struct buffer *out)
+void show_explanation(const struct check_history *h, const struct check_violation *v,
+		      const struct show_rows *rows, const struct check_names *names,
+		      struct buffer *out)
 {
 	const struct check_call *stuck = &h->calls[v->items[v->stuck].call];
-	buffer_format(out, "No order of these %u calls (of %u on the same keys) agrees with their times and with what they saw", rows->count,
-		      v->component_calls);
+	buffer_format(out,
+		      "No order of these %u calls (of %u on the same keys) agrees with their times "
+		      "and with what they saw",
+		      rows->count, v->component_calls);
 	if (rows->count < v->count)
-		buffer_format(out, ", with or without any of %u more calls that are not shown", v->count - rows->count);
+		buffer_format(out, ", with or without any of %u more calls that are not shown",
+			      v->count - rows->count);
 	buffer_format(out, ". ");
 	show_order(h, v, rows, out);
 	buffer_format(out, "Then ");
@@ -146,8 +160,8 @@ static int by_time(const void *a, const void *b)
 	return x->is_return - y->is_return;
 }
 
-void show_columns_init(struct show_columns *c, const struct check_history *h, const struct check_violation *v,
-		       const struct show_rows *rows)
+void show_columns_init(struct show_columns *c, const struct check_history *h,
+		       const struct check_violation *v, const struct show_rows *rows)
 {
 	struct instant *instants = alloc_zeroed(2 * (size_t)rows->count + 1, sizeof *instants);
 	size_t count = 0;
@@ -160,7 +174,8 @@ void show_columns_init(struct show_columns *c, const struct check_history *h, co
 		instants[count++] = (struct instant){.time = call->call, .row = row};
 		c->ret[row] = UINT32_MAX;
 		if (!show_is_open(call, item->weakness))
-			instants[count++] = (struct instant){.time = call->ret, .row = row, .is_return = true};
+			instants[count++] = (struct instant){
+				.time = call->ret, .row = row, .is_return = true};
 	}
 	qsort(instants, count, sizeof *instants, by_time);
 	c->first = instants[0].time;

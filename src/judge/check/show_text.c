@@ -46,8 +46,9 @@ struct row {
 	struct buffer place, text;
 };
 
-static struct row *make_rows(const struct check_history *h, const struct check_violation *v, const struct show_rows *shown,
-			     const struct check_names *names, uint32_t *place_width, uint32_t *text_width)
+static struct row *make_rows(const struct check_history *h, const struct check_violation *v,
+			     const struct show_rows *shown, const struct check_names *names,
+			     uint32_t *place_width, uint32_t *text_width)
 {
 	struct row *rows = alloc_zeroed(shown->count + 1, sizeof *rows);
 	for (uint32_t i = 0; i < shown->count; i++) {
@@ -57,7 +58,8 @@ static struct row *make_rows(const struct check_history *h, const struct check_v
 		if (names->files != NULL)
 			buffer_format(&rows[i].place, "  client %" PRIu64, call->client);
 		check_describe(call, item->weakness, &rows[i].text);
-		uint32_t place = width_of(buffer_slice(&rows[i].place)), text = width_of(buffer_slice(&rows[i].text));
+		uint32_t place = width_of(buffer_slice(&rows[i].place)),
+			 text = width_of(buffer_slice(&rows[i].text));
 		if (text > TEXT_COLUMNS_MAX)
 			text = TEXT_COLUMNS_MAX;
 		*place_width = place > *place_width ? place : *place_width;
@@ -67,7 +69,8 @@ static struct row *make_rows(const struct check_history *h, const struct check_v
 }
 
 /* A text that is too long for its column has a line of its own. */
-static void add_row(struct buffer *out, const struct row *row, uint32_t place_width, uint32_t text_width)
+static void add_row(struct buffer *out, const struct row *row, uint32_t place_width,
+		    uint32_t text_width)
 {
 	buffer_format(out, "  ");
 	add_padded(out, buffer_slice(&row->place), place_width);
@@ -82,8 +85,8 @@ static void add_row(struct buffer *out, const struct row *row, uint32_t place_wi
 	buffer_format(out, "  ");
 }
 
-void check_show_text(const struct check_history *h, const struct check_report *report, const struct check_names *names,
-		     struct buffer *out)
+void check_show_text(const struct check_history *h, const struct check_report *report,
+		     const struct check_names *names, struct buffer *out)
 {
 	const struct check_violation *v = &report->violation;
 	struct show_rows shown;
@@ -110,7 +113,8 @@ void check_show_text(const struct check_history *h, const struct check_report *r
 	buffer_format(out, "\nTime runs from left to right, %.0f µs in all, and not to scale. ",
 		      (double)(columns.last - columns.first) * names->unit_us);
 	if (any_open)
-		buffer_format(out, "A dotted call may have had its effect at any time after its beginning, or never. ");
+		buffer_format(out, "A dotted call may have had its effect at any time after its "
+				   "beginning, or never. ");
 	buffer_format(out, "\n");
 	show_explanation(h, v, &shown, names, out);
 	buffer_format(out, "\n");

@@ -14,13 +14,16 @@ struct shrink {
 };
 
 /*
- * Weaker calls permit more orders, and so many sometimes that to find none among them takes too long. A trial that takes much longer than one
- * step a call is as good as a failed one.
+ * Weaker calls permit more orders, and so many sometimes that to find none among them takes too
+ * long. A trial that takes much longer than one step a call is as good as a failed one.
  */
 #define TRIAL_STEPS_PER_CALL 50u
 #define TRIAL_STEPS_MIN 100000u
 
-/* Whether the items still fit into no order; then what claims nothing any more is dropped from them. */
+/*
+ * Whether the items still fit into no order; then what claims nothing any more is dropped from
+ * them.
+ */
 static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *count)
 {
 	struct component c;
@@ -52,8 +55,10 @@ static bool still_fails(struct shrink *s, struct check_item *items, uint32_t *co
 static bool only_reads(const struct check_call *call)
 {
 	for (uint32_t i = 0; i < call->nthen + call->notherwise; i++) {
-		const struct check_op *op = i < call->nthen ? &call->then[i] : &call->otherwise[i - call->nthen];
-		if (op->kind != CHECK_GET && !(op->kind == CHECK_CAS && (op->saw & CHECK_SAW_REFUSED) != 0) &&
+		const struct check_op *op = i < call->nthen ? &call->then[i]
+							    : &call->otherwise[i - call->nthen];
+		if (op->kind != CHECK_GET &&
+		    !(op->kind == CHECK_CAS && (op->saw & CHECK_SAW_REFUSED) != 0) &&
 		    !(op->kind == CHECK_DELETE && (op->saw & CHECK_SAW_MISSING) != 0))
 			return false;
 	}
@@ -79,7 +84,10 @@ static bool weaken(struct shrink *s, uint32_t from, uint32_t to, uint32_t weakne
 	return true;
 }
 
-/* Runs of half of the items, then of a quarter, and so on to single ones; from the front, where most is unneeded. `reads`: only those. */
+/*
+ * Runs of half of the items, then of a quarter, and so on to single ones; from the front, where
+ * most is unneeded. `reads`: only those.
+ */
 static void weaken_runs(struct shrink *s, uint32_t weakness, bool reads)
 {
 	for (uint32_t run = (s->count + 1) / 2; run > 0 && s->limits.steps_max > 0; run /= 2) {
@@ -94,8 +102,9 @@ static void weaken_runs(struct shrink *s, uint32_t weakness, bool reads)
 }
 
 /*
- * The calls as they were after the first `nevents` events: what had not been called is not there, and what had not returned may
- * never have had an effect. Whatever has an order as a whole has one after each event.
+ * The calls as they were after the first `nevents` events: what had not been called is not there,
+ * and what had not returned may never have had an effect. Whatever has an order as a whole has one
+ * after each event.
  */
 static uint32_t cut(const struct shrink *s, const struct component *c, uint32_t nevents)
 {
@@ -133,14 +142,17 @@ static void cut_after(struct shrink *s)
 	component_free(&c);
 }
 
-uint32_t shrink(const struct check_history *h, struct check_item *items, uint32_t count, const struct search_limits *limits,
-		struct component_keys *keys)
+uint32_t shrink(const struct check_history *h, struct check_item *items, uint32_t count,
+		const struct search_limits *limits, struct component_keys *keys)
 {
 	struct shrink s = {.h = h, .keys = keys, .limits = *limits, .items = items, .count = count};
 	s.trial = alloc_zeroed(count + 1, sizeof *s.trial);
 	cut_after(&s);
 	weaken(&s, 0, s.count, CHECK_NO_VERSION, false);
-	/* Reads first: what is left is easier to understand if writes are certain and few have seen them. */
+	/*
+	 * Reads first: what is left is easier to understand if writes are certain and few have seen
+	 * them.
+	 */
 	weaken_runs(&s, CHECK_OPTIONAL, true);
 	weaken_runs(&s, CHECK_OPTIONAL, false);
 	weaken_runs(&s, CHECK_UNSEEN, false);

@@ -13,7 +13,8 @@ static uint64_t hash_text(struct slice s)
 {
 	uint64_t h = 0x9e3779b97f4a7c15u ^ s.len;
 	for (; s.len >= 8; s.data += 8, s.len -= 8) {
-		unsigned __int128 product = (unsigned __int128)(h ^ load_u64(s.data)) * 0xd6e8feb86659fd93u;
+		unsigned __int128 product = (unsigned __int128)(h ^ load_u64(s.data)) *
+					    0xd6e8feb86659fd93u;
 		h = (uint64_t)product ^ (uint64_t)(product >> 64);
 	}
 	uint64_t last = 0;
@@ -26,7 +27,8 @@ static uint64_t hash_text(struct slice s)
 void values_init(struct value_table *t)
 {
 	*t = (struct value_table){.count = 2, .capacity = SLOTS_MIN, .nslots = 2 * SLOTS_MIN};
-	t->values = alloc_zeroed(t->capacity, sizeof *t->values); /* MISSING and DEAD have no text */
+	/* MISSING and DEAD have no text */
+	t->values = alloc_zeroed(t->capacity, sizeof *t->values);
 	t->slots = alloc_zeroed(t->nslots, sizeof *t->slots);
 	arena_init(&t->arena, SIZE_MAX);
 }
@@ -45,8 +47,8 @@ void values_free(struct value_table *t)
 
 uint64_t values_bytes(const struct value_table *t)
 {
-	return t->arena.used_bytes + t->sums.capacity * sizeof *t->sums.slots + t->capacity * sizeof *t->values +
-	       t->nslots * sizeof *t->slots;
+	return t->arena.used_bytes + t->sums.capacity * sizeof *t->sums.slots +
+	       t->capacity * sizeof *t->values + t->nslots * sizeof *t->slots;
 }
 
 /* The slot that holds the text, or the free one where its number would go. */
@@ -130,7 +132,10 @@ value_id values_at(const struct value_table *t, value_id id, uint64_t version)
 {
 	if (!t->merge_dead || t->appends || id <= VALUE_DEAD || t->values[id].seen_at_any)
 		return id;
-	return version <= SIGHTING_VERSION_MAX && map_get(&t->sightings, sighting(id, version)) != NULL ? id : VALUE_DEAD;
+	return version <= SIGHTING_VERSION_MAX &&
+			       map_get(&t->sightings, sighting(id, version)) != NULL
+		       ? id
+		       : VALUE_DEAD;
 }
 
 /* As values_intern, for bytes that will not stay where they are. */
@@ -138,7 +143,8 @@ static value_id intern_copy(struct value_table *t, struct slice text)
 {
 	uint64_t hash = hash_text(text);
 	uint32_t slot = find(t, text, hash);
-	return t->slots[slot] != 0 ? t->slots[slot] : insert(t, slot, arena_copy(&t->arena, text), hash);
+	return t->slots[slot] != 0 ? t->slots[slot]
+				   : insert(t, slot, arena_copy(&t->arena, text), hash);
 }
 
 int values_compare(const struct value_table *t, value_id a, value_id b)
@@ -155,7 +161,8 @@ static int by_bytes(const void *a, const void *b, void *table)
 static bool is_maximal(const struct value_table *t, uint32_t position)
 {
 	return position + 1 == t->nsorted ||
-	       !slice_has_prefix(t->values[t->sorted[position + 1]].text, t->values[t->sorted[position]].text);
+	       !slice_has_prefix(t->values[t->sorted[position + 1]].text,
+				 t->values[t->sorted[position]].text);
 }
 
 void values_close(struct value_table *t, bool merge_dead, bool appends)
@@ -182,13 +189,18 @@ bool values_occurs(const struct value_table *t, value_id id)
 		return true;
 	for (uint32_t i = 0; i < t->nsorted; i++) {
 		struct slice in = t->values[t->sorted[i]].text;
-		if (is_maximal(t, i) && (text.len == 0 || (in.len > 0 && memmem(in.data, in.len, text.data, text.len) != NULL)))
+		if (is_maximal(t, i) &&
+		    (text.len == 0 ||
+		     (in.len > 0 && memmem(in.data, in.len, text.data, text.len) != NULL)))
 			return true;
 	}
 	return false;
 }
 
-/* The first seen value that is not less than text: if any seen value begins with text, that one does. */
+/*
+ * The first seen value that is not less than text: if any seen value begins with text, that one
+ * does.
+ */
 static bool begins_seen_value(const struct value_table *t, struct slice text)
 {
 	uint32_t low = 0, high = t->nsorted;
@@ -223,7 +235,8 @@ static value_id join(struct value_table *t, value_id left, value_id right)
 value_id values_append(struct value_table *t, value_id left, value_id right)
 {
 	if (left == VALUE_DEAD)
-		return VALUE_DEAD; /* no beginning of anything that was seen, so neither with more behind it */
+		/* no beginning of anything that was seen, so neither with more behind it */
+		return VALUE_DEAD;
 	if (left == VALUE_MISSING)
 		return values_canonical(t, right);
 	uint64_t pair = (uint64_t)left << 32 | right;
@@ -235,7 +248,10 @@ value_id values_append(struct value_table *t, value_id left, value_id right)
 	return sum;
 }
 
-/* The only form in which the store writes and reads numbers: no sign but '-', no leading zeros, no "-0". */
+/*
+ * The only form in which the store writes and reads numbers: no sign but '-', no leading zeros, no
+ * "-0".
+ */
 static bool parse_number(struct slice text, int64_t *out)
 {
 	char digits[24], again[24];

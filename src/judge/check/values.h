@@ -1,13 +1,16 @@
 /*
  * Numbers for byte strings, so that states are compared and hashed as numbers.
  *
- * VALUE_MISSING stands for no value at all. VALUE_DEAD stands for every value that nobody ever saw or compared with, and that
- * cannot become such a value by appending: no call can tell two of these apart. values_close() decides which
- * those are; from then on values_canonical() and values_append() give VALUE_DEAD for them.
+ * VALUE_MISSING stands for no value at all. VALUE_DEAD stands for every value that nobody ever saw
+ * or compared with, and that cannot become such a value by appending: no call can tell two of these
+ * apart. values_close() decides which those are; from then on values_canonical() and
+ * values_append() give VALUE_DEAD for them.
  *
- * Where every sighting of a value names a version, the value is dead at any other version, too: values_at().
+ * Where every sighting of a value names a version, the value is dead at any other version, too:
+ * values_at().
  *
- * Strings that are interned are borrowed and must outlive the table; those made by appending and counting belong to it.
+ * Strings that are interned are borrowed and must outlive the table; those made by appending and
+ * counting belong to it.
  */
 #ifndef SYNOD_CHECK_VALUES_H
 #define SYNOD_CHECK_VALUES_H
@@ -26,21 +29,21 @@ typedef uint32_t value_id;
 struct value {
 	struct slice text;
 	uint64_t hash;
-	bool seen;       /* at all */
+	bool seen;        /* at all */
 	bool seen_at_any; /* by somebody who did not see the version */
 };
 
 struct value_table {
 	struct value *values;
 	uint32_t count, capacity;
-	uint32_t *slots; /* 0: free */
-	uint32_t nslots; /* power of two */
+	uint32_t *slots;  /* 0: free */
+	uint32_t nslots;  /* power of two */
 	value_id *sorted; /* the seen ones, by their bytes; only with merge_dead and appends */
 	uint32_t nsorted;
 	uint64_t maximal_bytes; /* of those that are not the beginning of the next one */
 	bool merge_dead, appends;
 	struct map sightings; /* of values together with versions */
-	struct map sums; /* left and right number → number of both together + 1 */
+	struct map sums;      /* left and right number → number of both together + 1 */
 	struct buffer scratch;
 	struct arena arena;
 };
@@ -64,7 +67,8 @@ value_id values_canonical(const struct value_table *t, value_id id);
 value_id values_at(const struct value_table *t, value_id id, uint64_t version);
 
 /*
- * Whether the text stands anywhere in a seen value. True also if it would take too long to find out.
+ * Whether the text stands anywhere in a seen value. True also if it would take too long to find
+ * out.
  */
 bool values_occurs(const struct value_table *t, value_id id);
 

@@ -27,12 +27,15 @@ static struct zone *find_zones(const struct component *c, const struct needs *n)
 		const struct need *need = &n->needs[i];
 		bool initial = need->value == VALUE_MISSING;
 		bool one_way = need->ntokens == 0 && need->writers == (initial ? 0 : 1);
-		zones[i] = (struct zone){.cell = need->cell, .value = need->value, .from = initial && one_way ? 0 : UINT32_MAX};
+		zones[i] = (struct zone){.cell = need->cell,
+					 .value = need->value,
+					 .from = initial && one_way ? 0 : UINT32_MAX};
 	}
 	for (uint32_t call = 0; call < c->ncalls; call++) {
 		for (uint32_t i = n->writes.first[call]; i < n->writes.first[call + 1]; i++) {
 			uint32_t need = n->writes.items[i];
-			if (n->needs[need].writers == 1 && n->needs[need].ntokens == 0 && n->needs[need].value != VALUE_MISSING)
+			if (n->needs[need].writers == 1 && n->needs[need].ntokens == 0 &&
+			    n->needs[need].value != VALUE_MISSING)
 				zones[need].from = c->calls[call].return_event;
 		}
 		for (uint32_t i = n->waits.first[call]; i < n->waits.first[call + 1]; i++) {
@@ -59,23 +62,19 @@ static uint32_t sort_zones(struct zone *zones, uint32_t count)
 static bool replaces(const struct model_op *op, value_id value)
 {
 	switch ((enum check_kind)op->kind) {
-	case CHECK_PUT:
-		return op->value != value;
-	case CHECK_CAS:
-		return (op->saw & CHECK_SAW_DONE) != 0 && op->value != value;
-	case CHECK_DELETE:
-		return value != VALUE_MISSING;
-	case CHECK_APPEND:
-		return value == VALUE_MISSING;
+	case CHECK_PUT: return op->value != value;
+	case CHECK_CAS: return (op->saw & CHECK_SAW_DONE) != 0 && op->value != value;
+	case CHECK_DELETE: return value != VALUE_MISSING;
+	case CHECK_APPEND: return value == VALUE_MISSING;
 	case CHECK_GET:
-	case CHECK_INCR:
-		break;
+	case CHECK_INCR: break;
 	}
 	return false;
 }
 
 /* The last zone of the cell that begins before the event. */
-static const struct zone *zone_before(const struct zone *zones, uint32_t count, uint32_t cell, uint32_t event)
+static const struct zone *zone_before(const struct zone *zones, uint32_t count, uint32_t cell,
+				      uint32_t event)
 {
 	uint32_t low = 0, high = count;
 	while (low < high) {
@@ -89,7 +88,8 @@ static const struct zone *zone_before(const struct zone *zones, uint32_t count, 
 	return low > 0 && zones[low - 1].cell == cell ? &zones[low - 1] : NULL;
 }
 
-static bool writes_within_zone(const struct component_call *call, const struct zone *zones, uint32_t count)
+static bool writes_within_zone(const struct component_call *call, const struct zone *zones,
+			       uint32_t count)
 {
 	const struct model_call *m = &call->model;
 	bool then = m->nwhen == 0 || m->branch == CHECK_BRANCH_THEN;

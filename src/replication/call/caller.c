@@ -19,7 +19,8 @@
 /* Requests that are silent by intention, until there is something to tell. */
 static bool is_long_poll(uint16_t method)
 {
-	return method == METHOD_WATCH || method == METHOD_AGREEMENT_WAIT || method == METHOD_LOG_TAIL;
+	return method == METHOD_WATCH || method == METHOD_AGREEMENT_WAIT ||
+	       method == METHOD_LOG_TAIL;
 }
 
 static void back_off(struct caller_call *call, const char *outcome);
@@ -30,19 +31,23 @@ struct caller *caller_create(const struct caller_options *options)
 	uint32_t backoff_min_ms = options->backoff_min_ms != 0 ? options->backoff_min_ms : 10;
 	uint32_t backoff_max_ms = options->backoff_max_ms != 0 ? options->backoff_max_ms : 500;
 	caller->node = options->node;
-	caller->attempt_timeout_us = 1000ull *
-				     (options->attempt_timeout_ms != 0 ? options->attempt_timeout_ms : 1000);
-	caller->hedge_us = 1000ull * (options->hedge_ms != 0 ? options->hedge_ms : HEDGE_DEFAULT_MS);
+	caller->attempt_timeout_us = 1000ull * (options->attempt_timeout_ms != 0
+							? options->attempt_timeout_ms
+							: 1000);
+	caller->hedge_us = 1000ull *
+			   (options->hedge_ms != 0 ? options->hedge_ms : HEDGE_DEFAULT_MS);
 	if (caller->hedge_us > caller->attempt_timeout_us)
 		caller->hedge_us = caller->attempt_timeout_us;
 	caller->backoff_min_us = 1000ull * backoff_min_ms;
-	caller->backoff_max_us = 1000ull * (backoff_max_ms > backoff_min_ms ? backoff_max_ms : backoff_min_ms);
+	caller->backoff_max_us = 1000ull * (backoff_max_ms > backoff_min_ms ? backoff_max_ms
+									    : backoff_min_ms);
 	/*
-	 * Several callers of a node may share a link, on which ids must be unique: each counts from a random start
-	 * of its own. Shifting keeps the counter from wrapping.
+	 * Several callers of a node may share a link, on which ids must be unique: each counts from
+	 * a random start of its own. Shifting keeps the counter from wrapping.
 	 */
 	caller->next_id = node_random(caller->node) >> 1;
-	confirm_init(&caller->confirmation, options->confirm_alone, (uint32_t)node_random(caller->node));
+	confirm_init(&caller->confirmation, options->confirm_alone,
+		     (uint32_t)node_random(caller->node));
 	/* Not all callers begin with the same replica. */
 	caller->reader = caller->confirmation.first % (UINT32_MAX / 2);
 	list_init(&caller->calls);
@@ -97,7 +102,7 @@ void caller_set_addresses(struct caller *caller, const char *const *addresses, u
 		return;
 	/* Until now nobody could be asked. */
 	LIST_FOR (link, &caller->calls) {
-		struct caller_call *call = LIST_ENTRY(link, struct caller_call, link);
+		struct caller_call *call = LIST_ITEM(link, struct caller_call, link);
 		if (!call->waiting)
 			caller_send_attempt(call);
 	}
@@ -162,16 +167,20 @@ static void give_up(struct caller_call *call)
 	uint64_t waited_ms = (call->deadline_us - call->started_us) / 1000;
 	uint64_t age_us_max = call->reading != NULL ? call->reading->wanted.age_us_max : 0;
 	if (caller->nservers == 0)
-		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms", waited_ms);
+		wire_error_format(&error, "no server is known to ask for this after %" PRIu64 " ms",
+				  waited_ms);
 	else if (age_us_max != 0)
-		wire_error_format(&error,
-				  "no answer that is at most %" PRIu64 " ms old within %" PRIu64 " ms: %.*s",
-				  age_us_max / 1000, waited_ms, (int)tried.len, (const char *)tried.data);
+		wire_error_format(
+			&error,
+			"no answer that is at most %" PRIu64 " ms old within %" PRIu64 " ms: %.*s",
+			age_us_max / 1000, waited_ms, (int)tried.len, (const char *)tried.data);
 	else
-		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s%s%.*s", waited_ms,
-				  (int)tried.len, (const char *)tried.data, caller->stranger.len > 0 ? "; " : "",
-				  (int)caller->stranger.len, (const char *)caller->stranger.data);
-	caller_finish(call, caller_may_be_executed(call) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE, buffer_slice(&error));
+		wire_error_format(&error, "no leader answered within %" PRIu64 " ms: %.*s%s%.*s",
+				  waited_ms, (int)tried.len, (const char *)tried.data,
+				  caller->stranger.len > 0 ? "; " : "", (int)caller->stranger.len,
+				  (const char *)caller->stranger.data);
+	caller_finish(call, caller_may_be_executed(call) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE,
+		      buffer_slice(&error));
 	buffer_free(&error);
 	buffer_free(&tried);
 }
@@ -222,7 +231,8 @@ static void try_again(struct caller_call *call)
 void caller_arm(struct caller_call *call, uint64_t delay_us)
 {
 	uint64_t at_us = node_now_us(call->caller->node) + delay_us;
-	node_timer_at(call->caller->node, &call->timer, at_us < call->deadline_us ? at_us : call->deadline_us);
+	node_timer_at(call->caller->node, &call->timer,
+		      at_us < call->deadline_us ? at_us : call->deadline_us);
 }
 
 /* The call's open attempt on that link; UINT32_MAX: none. */
@@ -243,19 +253,21 @@ static void wait_for(struct caller_call *call, uint32_t index)
 		(call->nattempts - index - 1) * sizeof call->attempts[0]);
 	call->attempts[call->nattempts - 1] = attempt;
 	call->waiting = true;
-	uint64_t at_us = attempt.until_us < call->hedge_at_us ? attempt.until_us : call->hedge_at_us;
+	uint64_t at_us = attempt.until_us < call->hedge_at_us ? attempt.until_us
+							      : call->hedge_at_us;
 	caller_arm(call, at_us > now_us ? at_us - now_us : 0);
 }
 
 /*
- * What the next attempt is given: twice as much with every round of silence. Otherwise no answer would ever be waited
- * for long enough where the way is longer than the last attempts are given together, and the copies would make it
- * longer still.
+ * What the next attempt is given: twice as much with every round of silence. Otherwise no answer
+ * would ever be waited for long enough where the way is longer than the last attempts are given
+ * together, and the copies would make it longer still.
  */
 static uint64_t attempt_us_of(const struct caller_call *call)
 {
 	uint64_t attempt_us = call->caller->attempt_timeout_us;
-	for (uint32_t i = call->silences / call->caller->nservers; i > 0 && attempt_us * 2 <= ATTEMPT_MAX_US; i--)
+	for (uint32_t i = call->silences / call->caller->nservers;
+	     i > 0 && attempt_us * 2 <= ATTEMPT_MAX_US; i--)
 		attempt_us *= 2;
 	return attempt_us;
 }
@@ -265,13 +277,17 @@ static void send_to(struct caller_call *call, uint32_t index)
 	struct caller *caller = call->caller;
 	const struct server *server = &caller->servers[index];
 	uint64_t left_us = call->deadline_us - node_now_us(caller->node);
-	uint64_t server_us = left_us, attempt_us = attempt_us_of(call), patience_us = call->patience_us;
+	uint64_t server_us = left_us, attempt_us = attempt_us_of(call),
+		 patience_us = call->patience_us;
 	/* A short deadline leaves time to ask others, too. */
 	uint64_t share_us = left_us / 3 > ATTEMPT_MIN_US ? left_us / 3 : ATTEMPT_MIN_US;
 	if (attempt_us > share_us)
 		attempt_us = share_us;
 	if (is_long_poll(call->method)) {
-		/* A long poll is silent by intention. The server stops early enough for its answer to reach us in time. */
+		/*
+		 * A long poll is silent by intention. The server stops early enough for its answer
+		 * to reach us in time.
+		 */
 		attempt_us = patience_us = left_us;
 		server_us = left_us - left_us / 4;
 	}
@@ -295,12 +311,13 @@ static void doubt_silent(const struct caller_call *call)
 	uint64_t now_us = node_now_us(caller->node);
 	for (uint32_t i = 0; i < call->nattempts; i++)
 		if (now_us >= call->attempts[i].until_us && !is_anywhere(call))
-			doubt(caller, caller_find_link(caller, call->attempts[i].link), "no answer");
+			doubt(caller, caller_find_link(caller, call->attempts[i].link),
+			      "no answer");
 }
 
 /*
- * The server that is being asked takes its time: the next one that has not been asked may know more. Nobody is doubted for that,
- * and no round of tries begins or ends.
+ * The server that is being asked takes its time: the next one that has not been asked may know
+ * more. Nobody is doubted for that, and no round of tries begins or ends.
  */
 static void hedge(struct caller_call *call)
 {
@@ -337,11 +354,13 @@ static void timer_fired(void *data)
 	}
 	if (late) {
 		/*
-		 * The next call must not begin with the one that was silent, or calls with short deadlines never get past it. A
-		 * long poll, too, should have had its answer by now.
+		 * The next call must not begin with the one that was silent, or calls with short
+		 * deadlines never get past it. A long poll, too, should have had its answer by now.
 		 */
 		if (call->waiting && !is_anywhere(call))
-			doubt(caller, caller_find_link(caller, call->attempts[call->nattempts - 1].link), "no answer");
+			doubt(caller,
+			      caller_find_link(caller, call->attempts[call->nattempts - 1].link),
+			      "no answer");
 		give_up(call);
 	} else if (call->waiting) {
 		/* Attempts stay open: an answer, should it still come, is as good as any. */
@@ -368,11 +387,15 @@ static void back_off(struct caller_call *call, const char *outcome)
 	call->rounds++;
 	call->tries = 0;
 	call->waiting = false;
-	/* Between half and all of it, so that clients that failed together do not come back together. */
+	/*
+	 * Between half and all of it, so that clients that failed together do not come back
+	 * together.
+	 */
 	caller_arm(call, delay_us / 2 + node_random(caller->node) % (delay_us / 2 + 1));
 }
 
-uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us, uint64_t patience_us)
+uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us,
+			     uint64_t patience_us)
 {
 	struct caller *caller = call->caller;
 	if (call->nattempts == ATTEMPTS_MAX) {
@@ -418,9 +441,9 @@ void caller_send_attempt(struct caller_call *call)
 }
 
 /* In memory that has room for the payload. */
-static struct caller_call *start_in(struct caller_call *call, struct caller *caller, uint16_t method,
-				    struct slice payload, uint64_t deadline_us, const struct caller_read *read,
-				    caller_done done, void *context)
+static struct caller_call *start_in(struct caller_call *call, struct caller *caller,
+				    uint16_t method, struct slice payload, uint64_t deadline_us,
+				    const struct caller_read *read, caller_done done, void *context)
 {
 	*call = (struct caller_call){
 		.caller = caller,
@@ -459,23 +482,28 @@ struct caller_call *caller_try_start(struct caller *caller, uint16_t method, str
 				     uint64_t deadline_us, caller_done done, void *context)
 {
 	struct caller_call *call = malloc(sizeof *call + payload.len);
-	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, NULL, done, context);
+	return call == NULL
+		       ? NULL
+		       : start_in(call, caller, method, payload, deadline_us, NULL, done, context);
 }
 
 struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload,
-				      uint64_t deadline_us, const struct caller_read *read, caller_done done,
-				      void *context)
+				      uint64_t deadline_us, const struct caller_read *read,
+				      caller_done done, void *context)
 {
 	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
 	return start_in(call, caller, method, payload, deadline_us, read, done, context);
 }
 
-struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method, struct slice payload,
-					  uint64_t deadline_us, const struct caller_read *read, caller_done done,
+struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method,
+					  struct slice payload, uint64_t deadline_us,
+					  const struct caller_read *read, caller_done done,
 					  void *context)
 {
 	struct caller_call *call = malloc(sizeof *call + payload.len);
-	return call == NULL ? NULL : start_in(call, caller, method, payload, deadline_us, read, done, context);
+	return call == NULL
+		       ? NULL
+		       : start_in(call, caller, method, payload, deadline_us, read, done, context);
 }
 
 const struct caller_age *caller_answer_age(const struct caller_call *call)
@@ -515,7 +543,10 @@ static uint32_t adopt(struct caller *caller, struct slice address)
 	return count;
 }
 
-/* Takes the hint of a NOT_LEADER answer. A server that the caller does not know is nobody to follow, unless it was told so. */
+/*
+ * Takes the hint of a NOT_LEADER answer. A server that the caller does not know is nobody to
+ * follow, unless it was told so.
+ */
 void caller_follow_hint(struct caller *caller, uint32_t index, struct slice payload)
 {
 	struct wire_error error;
@@ -531,7 +562,8 @@ void caller_follow_hint(struct caller *caller, uint32_t index, struct slice payl
 }
 
 /* A server has definitely not executed an attempt, and another try may succeed. */
-static void refused(struct caller_call *call, bool current, uint32_t index, const struct message *message)
+static void refused(struct caller_call *call, bool current, uint32_t index,
+		    const struct message *message)
 {
 	struct caller *caller = call->caller;
 	if (message->status == STATUS_NOT_LEADER)
@@ -565,7 +597,10 @@ void caller_served_by(struct caller *caller, uint32_t index)
 	caller->servers[index].outcome = "answered";
 }
 
-/* Of a read for which it counts who answers, or when. False: it is to be dealt with like any other's. */
+/*
+ * Of a read for which it counts who answers, or when. False: it is to be dealt with like any
+ * other's.
+ */
 static bool read_message(struct caller_call *call, uint32_t index, bool current, uint32_t server,
 			 const struct message *message)
 {
@@ -608,11 +643,12 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	case STATUS_NOT_LEADER:
 	case STATUS_BUSY:
 	case STATUS_UNAVAILABLE:
-	case STATUS_DEADLINE:
-		refused(call, current, server, message);
-		break;
+	case STATUS_DEADLINE: refused(call, current, server, message); break;
 	case STATUS_WRONG_CLUSTER:
-		/* Somebody else's node at one of the addresses; the others may be who they should be. */
+		/*
+		 * Somebody else's node at one of the addresses; the others may be who they should
+		 * be.
+		 */
 		doubt(caller, server, stranger);
 		note_stranger(caller, message->payload);
 		if (all_strangers(caller))
@@ -628,7 +664,10 @@ bool caller_message(struct caller *caller, link_id from, const struct message *m
 	return true;
 }
 
-/* Forgets the call's attempts on a link that is down; true if the one that is being waited for was among them. */
+/*
+ * Forgets the call's attempts on a link that is down; true if the one that is being waited for was
+ * among them.
+ */
 static bool lose_attempts(struct caller_call *call, link_id link)
 {
 	bool current = call->waiting && call->attempts[call->nattempts - 1].link == link;
@@ -651,7 +690,7 @@ void caller_link_down(struct caller *caller, link_id link)
 	bool known = server != UINT32_MAX && caller->servers[server].outcome == stranger;
 	doubt(caller, server, known ? stranger : "connection failed or was lost");
 	LIST_FOR_SAFE (position, after, &caller->calls) {
-		struct caller_call *call = LIST_ENTRY(position, struct caller_call, link);
+		struct caller_call *call = LIST_ITEM(position, struct caller_call, link);
 		if (is_confirming(call) && confirm_waits_for(&caller->confirmation, link))
 			caller_fall_back(call);
 		else if (lose_attempts(call, link))
@@ -662,7 +701,7 @@ void caller_link_down(struct caller *caller, link_id link)
 void caller_destroy(struct caller *caller)
 {
 	while (!list_empty(&caller->calls)) {
-		struct caller_call *call = LIST_ENTRY(caller->calls.next, struct caller_call, link);
+		struct caller_call *call = LIST_ITEM(caller->calls.next, struct caller_call, link);
 		caller_finish(call, STATUS_CANCELLED, slice(NULL, 0));
 	}
 	free_servers(caller->servers, caller->nservers);

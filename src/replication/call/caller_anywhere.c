@@ -1,10 +1,12 @@
 /*
- * Reads that need not go to the leader (rsm/read_index.h): which server is asked, and whether its answer will do.
+ * Reads that need not go to the leader (rsm/read_index.h): which server is asked, and whether its
+ * answer will do.
  *
- * First each server gets its turn, from the one on that has answered the last such read, so that a reader stays with
- * one replica while that serves it. When all have refused, or have nothing young enough, the leader is asked with the
- * QUERY that the read stands for, and all is as with any other. Here nobody is doubted as a leader: a replica that
- * cannot serve a read may lead all the same.
+ * First each server gets its turn, from the one on that has answered the last such read, so that a
+ * reader stays with one replica while that serves it. When all have refused, or have nothing young
+ * enough, the leader is asked with the QUERY that the read stands for, and all is as with any
+ * other. Here nobody is doubted as a leader: a replica that cannot serve a read may lead all the
+ * same.
  */
 #include "base/alloc.h"
 #include "call/caller_internal.h"
@@ -19,7 +21,10 @@ static const struct {
 	{METHOD_LOG_QUERY, METHOD_LOG_QUERY_INDEXED, METHOD_LOG_QUERY_STALE},
 };
 
-/* The next server from `from` on that the call would rather ask; the presumed leader only if there is no other. */
+/*
+ * The next server from `from` on that the call would rather ask; the presumed leader only if there
+ * is no other.
+ */
 static uint32_t choose(const struct caller_call *call, uint32_t from)
 {
 	const struct caller *caller = call->caller;
@@ -40,7 +45,8 @@ void caller_anywhere_begin(struct caller_call *call, const struct caller_read *r
 	while (i < count && methods[i].query != call->method)
 		i++;
 	ASSERT(i < count);
-	call->reading->leader_method = call->method == METHOD_QUERY_UNCONFIRMED ? METHOD_QUERY : call->method;
+	call->reading->leader_method = call->method == METHOD_QUERY_UNCONFIRMED ? METHOD_QUERY
+										: call->method;
 	call->method = read->stale ? methods[i].stale : methods[i].indexed;
 	call->confirmable = false;
 	call->reading->anywhere = true;
@@ -60,9 +66,10 @@ uint32_t caller_anywhere_target(struct caller_call *call)
 {
 	struct caller *caller = call->caller;
 	if (call->tries++ == 0)
-		call->reading->target = choose(call, call->reading->wanted.prefer == CALLER_PREFER_LEADER
-							     ? caller->preferred
-							     : caller->reader);
+		call->reading->target = choose(call,
+					       call->reading->wanted.prefer == CALLER_PREFER_LEADER
+						       ? caller->preferred
+						       : caller->reader);
 	return call->reading->target % caller->nservers;
 }
 
@@ -70,7 +77,8 @@ void caller_anywhere_next(struct caller_call *call)
 {
 	struct caller *caller = call->caller;
 	uint32_t others = caller->nservers -
-			  (call->reading->wanted.prefer == CALLER_PREFER_FOLLOWER && caller->nservers > 1);
+			  (call->reading->wanted.prefer == CALLER_PREFER_FOLLOWER &&
+			   caller->nservers > 1);
 	call->waiting = false;
 	if (call->tries >= others) {
 		ask_leader(call);
@@ -86,7 +94,8 @@ void caller_note_sent(struct caller_call *call, uint64_t id)
 	struct caller_reading *reading = call->reading;
 	uint32_t i = 0;
 	/* In the place of one that is no longer open. */
-	while (reading->sent[i].id != 0 && map_get(&call->caller->by_id, reading->sent[i].id) == call) {
+	while (reading->sent[i].id != 0 &&
+	       map_get(&call->caller->by_id, reading->sent[i].id) == call) {
 		i++;
 		ASSERT(i < ATTEMPTS_MAX);
 	}
@@ -115,12 +124,13 @@ bool caller_young_enough(struct caller_call *call, const struct caller_sent *sen
 {
 	/* It was read after the question had left. */
 	call->reading->age = (struct caller_age){.known = true, .us = elapsed_us(call, sent)};
-	return call->reading->wanted.age_us_max == 0 || call->reading->age.us <= call->reading->wanted.age_us_max;
+	return call->reading->wanted.age_us_max == 0 ||
+	       call->reading->age.us <= call->reading->wanted.age_us_max;
 }
 
 /* 0, and call->reading->age and *body are those of the answer; or STATUS_BAD_REQUEST. */
-static int take_stale(struct caller_call *call, const struct caller_sent *sent, struct slice payload,
-		      struct slice *body)
+static int take_stale(struct caller_call *call, const struct caller_sent *sent,
+		      struct slice payload, struct slice *body)
 {
 	struct wire_stale_reply reply;
 	int status = wire_stale_reply_decode(payload, &call->caller->arena, &reply);
@@ -128,7 +138,8 @@ static int take_stale(struct caller_call *call, const struct caller_sent *sent, 
 	if (status != 0)
 		return status;
 	call->reading->age = (struct caller_age){.stale = true,
-						 .known = reply.age_known && reply.age_us < UINT64_MAX - elapsed,
+						 .known = reply.age_known &&
+							  reply.age_us < UINT64_MAX - elapsed,
 						 .slot = reply.slot,
 						 .replica = reply.replica};
 	call->reading->age.us = call->reading->age.known ? reply.age_us + elapsed : 0;
@@ -142,8 +153,8 @@ static bool will_do(const struct caller_call *call)
 	return max_us == 0 || (call->reading->age.known && call->reading->age.us <= max_us);
 }
 
-static void answered(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index,
-		     struct slice payload)
+static void answered(struct caller_call *call, const struct caller_sent *sent, bool current,
+		     uint32_t index, struct slice payload)
 {
 	struct caller *caller = call->caller;
 	struct slice body = payload;
@@ -175,19 +186,16 @@ void caller_anywhere_message(struct caller_call *call, const struct caller_sent 
 	const char *outcome = NULL;
 	bool leader_may = false;
 	switch (message->status) {
-	case STATUS_OK:
-		answered(call, sent, current, index, message->payload);
-		return;
+	case STATUS_OK: answered(call, sent, current, index, message->payload); return;
 	case STATUS_NOT_LEADER:
-	case STATUS_UNAVAILABLE:
-		outcome = "unavailable";
-		break;
+	case STATUS_UNAVAILABLE: outcome = "unavailable"; break;
 	case STATUS_BUSY:
-	case STATUS_DEADLINE:
-		outcome = "busy";
-		break;
+	case STATUS_DEADLINE: outcome = "busy"; break;
 	case STATUS_WRONG_GROUP:
-		/* It may lag behind in this, too; or a shard may have to be claimed, which the leader does. */
+		/*
+		 * It may lag behind in this, too; or a shard may have to be claimed, which the
+		 * leader does.
+		 */
 		outcome = "does not serve that yet";
 		leader_may = true;
 		break;

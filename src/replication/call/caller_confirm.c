@@ -1,4 +1,7 @@
-/* The caller's part in confirming a read: what is sent to whom, and what becomes of the call. call/confirm.h */
+/*
+ * The caller's part in confirming a read: what is sent to whom, and what becomes of the call.
+ * call/confirm.h
+ */
 #include "call/caller_internal.h"
 #include "wire/method.h"
 
@@ -7,7 +10,10 @@ static bool is_up(struct caller *caller, uint32_t index)
 	return caller_link_epoch(caller, caller->servers[index].link) % 2 == 1;
 }
 
-/* The others that a quorum needs beside the preferred server: their number, or 0 if not all of these are connected. */
+/*
+ * The others that a quorum needs beside the preferred server: their number, or 0 if not all of
+ * these are connected.
+ */
 static uint32_t others_to_ask(struct caller *caller, uint32_t others[CONFIRM_ASKED_MAX])
 {
 	uint32_t wanted = caller->nservers / 2, count = 0;
@@ -46,7 +52,8 @@ static void connect_others(struct caller_call *call)
 static uint64_t timeout_us(const struct caller_call *call, uint64_t left_us)
 {
 	uint64_t timeout_us = left_us / 3 < CONFIRM_TIMEOUT_US ? left_us / 3 : CONFIRM_TIMEOUT_US;
-	return timeout_us < call->caller->attempt_timeout_us ? timeout_us : call->caller->attempt_timeout_us;
+	return timeout_us < call->caller->attempt_timeout_us ? timeout_us
+							     : call->caller->attempt_timeout_us;
 }
 
 bool caller_send_unconfirmed(struct caller_call *call, uint64_t left_us)
@@ -64,7 +71,8 @@ bool caller_send_unconfirmed(struct caller_call *call, uint64_t left_us)
 	}
 	uint64_t limit_us = timeout_us(call, left_us);
 	link_id leader = caller->servers[caller->preferred].link;
-	confirm_begin(c, call, leader, caller_open_attempt(call, leader, limit_us, limit_us), node_now_us(caller->node), limit_us);
+	confirm_begin(c, call, leader, caller_open_attempt(call, leader, limit_us, limit_us),
+		      node_now_us(caller->node), limit_us);
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
 		.method = METHOD_QUERY_UNCONFIRMED,
@@ -126,16 +134,22 @@ static void leader_message(struct caller_call *call, const struct message *messa
 	struct caller *caller = call->caller;
 	struct confirmation *c = &caller->confirmation;
 	uint64_t now_us = node_now_us(caller->node);
-	/* A refusal is not confirmed either: perhaps it is not for this server to say. But a hint is a hint. */
+	/*
+	 * A refusal is not confirmed either: perhaps it is not for this server to say. But a hint
+	 * is a hint.
+	 */
 	if (message->status == STATUS_NOT_LEADER)
 		caller_follow_hint(caller, caller_find_link(caller, c->link), message->payload);
-	enum confirm_verdict verdict = message->status != 0 ? CONFIRM_FAILED : confirm_answer(c, message->payload, &caller->arena);
+	enum confirm_verdict verdict = message->status != 0 ? CONFIRM_FAILED
+							    : confirm_answer(c, message->payload,
+									     &caller->arena);
 	if (verdict == CONFIRM_WAITS)
 		caller_arm(call, confirm_patience_us(c, now_us));
 	act_on(call, verdict);
 }
 
-bool caller_confirmation_message(struct caller_call *call, link_id from, const struct message *message)
+bool caller_confirmation_message(struct caller_call *call, link_id from,
+				 const struct message *message)
 {
 	struct caller *caller = call->caller;
 	struct confirmation *c = &caller->confirmation;
@@ -148,8 +162,9 @@ bool caller_confirmation_message(struct caller_call *call, link_id from, const s
 		struct confirm_asked *asked = &c->asked[i];
 		if (asked->id != message->id || asked->link != from || asked->answered)
 			continue;
-		act_on(call, message->status != 0 ? CONFIRM_FAILED
-						  : confirm_ballot(c, asked, message->payload, &caller->arena));
+		act_on(call, message->status != 0
+				     ? CONFIRM_FAILED
+				     : confirm_ballot(c, asked, message->payload, &caller->arena));
 		return true;
 	}
 	return false;

@@ -1,6 +1,7 @@
 /*
- * The inside of the caller, shared by caller.c (attempts, retries), caller_confirm.c (reads that it confirms itself)
- * and caller_anywhere.c (reads that any replica may answer); nobody else includes it.
+ * The inside of the caller, shared by caller.c (attempts, retries), caller_confirm.c (reads that it
+ * confirms itself) and caller_anywhere.c (reads that any replica may answer); nobody else includes
+ * it.
  */
 #ifndef SYNOD_CALL_CALLER_INTERNAL_H
 #define SYNOD_CALL_CALLER_INTERNAL_H
@@ -10,13 +11,17 @@
 #include "call/caller.h"
 #include "call/confirm.h"
 
-/* Copies of one request that may still be answered. An older one is forgotten, and then counts as possibly executed. */
+/*
+ * Copies of one request that may still be answered. An older one is forgotten, and then counts as
+ * possibly executed.
+ */
 #define ATTEMPTS_MAX 8u
 
 struct server {
 	char *address;
 	link_id link;
-	const char *outcome; /* of the last attempt there, for the error message; NULL: not asked yet */
+	/* of the last attempt there, for the error message; NULL: not asked yet */
+	const char *outcome;
 };
 
 struct caller {
@@ -26,12 +31,14 @@ struct caller {
 	struct server *servers;
 	uint32_t nservers;
 	uint32_t preferred; /* the presumed leader: every attempt goes there */
-	uint32_t reader;    /* which is asked first when any replica may answer; not yet below nservers */
+	/* which is asked first when any replica may answer; not yet below nservers */
+	uint32_t reader;
 	bool adopt_hints;
 	uint64_t next_id;
 	struct list calls; /* in the order of their start, so that retries keep it */
-	struct map by_id;  /* request id of every open attempt, and of every BALLOT that is waited for → its call */
-	uint32_t queries;  /* calls that are QUERYs */
+	/* request id of every open attempt, and of every BALLOT that is waited for → its call */
+	struct map by_id;
+	uint32_t queries; /* calls that are QUERYs */
 	struct confirmation confirmation;
 	struct buffer stranger; /* what the last node of another cluster has said */
 	struct arena arena;
@@ -40,7 +47,7 @@ struct caller {
 struct attempt {
 	uint64_t id;
 	link_id link;
-	uint64_t epoch; /* of the link when it was sent */
+	uint64_t epoch;    /* of the link when it was sent */
 	uint64_t until_us; /* then its server counts as silent */
 };
 
@@ -53,39 +60,46 @@ struct caller_sent {
 };
 struct caller_reading {
 	struct caller_read wanted;
-	struct caller_age age;  /* of the answer */
-	bool anywhere;          /* the next attempt goes to `target`, whoever leads */
+	struct caller_age age; /* of the answer */
+	bool anywhere;         /* the next attempt goes to `target`, whoever leads */
 	uint32_t target;
 	uint16_t leader_method; /* by which the leader is asked in the end */
-	struct caller_sent sent[ATTEMPTS_MAX]; /* all attempts that are open, and perhaps others; id 0: none */
+	/* all attempts that are open, and perhaps others; id 0: none */
+	struct caller_sent sent[ATTEMPTS_MAX];
 };
 
 struct caller_call {
 	struct list link;
 	struct caller *caller;
-	struct timer timer; /* end of the attempt, of the confirmation, of the backoff, or of the call */
+	/* end of the attempt, of the confirmation, of the backoff, or of the call */
+	struct timer timer;
 	uint64_t started_us, deadline_us;
 	caller_done done;
 	void *context;
 	uint16_t method;
-	uint64_t trace;   /* what the node was tracing when the call began: all its attempts belong to that */
+	/* what the node was tracing when the call began: all its attempts belong to that */
+	uint64_t trace;
 	uint64_t patience_us; /* until another server is asked as well, … */
 	uint64_t hedge_at_us; /* … which is then */
-	bool waiting;     /* for the answer to attempts[nattempts - 1]; otherwise backing off */
-	bool confirmable; /* its first attempt may be one that is confirmed here */
-	bool lost;        /* an attempt was lost after it may have reached a server */
-	uint32_t tries;   /* in this round over the servers */
-	uint32_t hedges;  /* servers asked beside */
-	uint32_t silences; /* attempts that have had their time */
+	bool waiting;         /* for the answer to attempts[nattempts - 1]; otherwise backing off */
+	bool confirmable;     /* its first attempt may be one that is confirmed here */
+	bool lost;            /* an attempt was lost after it may have reached a server */
+	uint32_t tries;       /* in this round over the servers */
+	uint32_t hedges;      /* servers asked beside */
+	uint32_t silences;    /* attempts that have had their time */
 	uint32_t rounds;
 	struct caller_reading *reading; /* NULL: of no read of that kind */
 	uint32_t nattempts;
-	struct attempt attempts[ATTEMPTS_MAX]; /* sent, neither answered nor lost; the newest last */
+	/* sent, neither answered nor lost; the newest last */
+	struct attempt attempts[ATTEMPTS_MAX];
 	size_t len;
 	uint8_t payload[];
 };
 
-/* The call whose read is being confirmed: its only attempt is the QUERY_UNCONFIRMED, and it waits for that or for BALLOTs. */
+/*
+ * The call whose read is being confirmed: its only attempt is the QUERY_UNCONFIRMED, and it waits
+ * for that or for BALLOTs.
+ */
 static inline bool is_confirming(const struct caller_call *call)
 {
 	return call->caller->confirmation.call == call;
@@ -93,10 +107,16 @@ static inline bool is_confirming(const struct caller_call *call)
 
 /* ---- caller.c ---- */
 uint32_t caller_find_link(const struct caller *caller, link_id link);
-/* The link's number of ups and downs; odd while it is up, and always where the world does not tell. */
+/*
+ * The link's number of ups and downs; odd while it is up, and always where the world does not tell.
+ */
 uint64_t caller_link_epoch(struct caller *caller, link_id link);
-/* Notes an attempt that is about to be sent, and that may take so long; its id. Waits for its answer, for `patience_us` at first. */
-uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us, uint64_t patience_us);
+/*
+ * Notes an attempt that is about to be sent, and that may take so long; its id. Waits for its
+ * answer, for `patience_us` at first.
+ */
+uint64_t caller_open_attempt(struct caller_call *call, link_id link, uint64_t timeout_us,
+			     uint64_t patience_us);
 void caller_forget_attempt(struct caller_call *call, uint32_t index);
 void caller_send_attempt(struct caller_call *call);
 /* Sets the call's timer, not beyond its deadline. */
@@ -111,10 +131,14 @@ void caller_finish(struct caller_call *call, int status, struct slice payload);
 /* Sends the call's read in the way that is confirmed here; false if it had better be a QUERY. */
 bool caller_send_unconfirmed(struct caller_call *call, uint64_t left_us);
 /* Of a call that confirms: a reply; false if it is not waited for. */
-bool caller_confirmation_message(struct caller_call *call, link_id from, const struct message *message);
+bool caller_confirmation_message(struct caller_call *call, link_id from,
+				 const struct message *message);
 /* It has led nowhere: the leader is asked to confirm the read itself. */
 void caller_fall_back(struct caller_call *call);
-/* Nothing of it is waited for any more: an answer that still comes is not known. outcome: confirm_succeeded, …_failed, …_dropped. */
+/*
+ * Nothing of it is waited for any more: an answer that still comes is not known. outcome:
+ * confirm_succeeded, …_failed, …_dropped.
+ */
 void caller_end_confirmation(struct caller_call *call, void (*outcome)(struct confirmation *));
 
 /* ---- caller_anywhere.c ---- */
@@ -132,9 +156,12 @@ const struct caller_sent *caller_sent(const struct caller_call *call, uint64_t i
 uint32_t caller_anywhere_target(struct caller_call *call);
 /* The last attempt has come to nothing. */
 void caller_anywhere_next(struct caller_call *call);
-/* The answer to such an attempt, which is no longer among the open ones; current: it was the one that is waited for. */
-void caller_anywhere_message(struct caller_call *call, const struct caller_sent *sent, bool current, uint32_t index,
-			     const struct message *message);
+/*
+ * The answer to such an attempt, which is no longer among the open ones; current: it was the one
+ * that is waited for.
+ */
+void caller_anywhere_message(struct caller_call *call, const struct caller_sent *sent, bool current,
+			     uint32_t index, const struct message *message);
 /* The leader has answered; sets the age. False: that took longer than the answer may be old. */
 bool caller_young_enough(struct caller_call *call, const struct caller_sent *sent);
 

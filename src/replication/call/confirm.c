@@ -2,18 +2,25 @@
 
 #include "paxos/ballot.h"
 
-/* Reads that do not try after the first failure, and after the leader has said that it would rather be asked; twice as many each further time. */
+/*
+ * Reads that do not try after the first failure, and after the leader has said that it would rather
+ * be asked; twice as many each further time.
+ */
 #define SKIP_FAILURE 16u
 #define SKIP_RATHER_QUERY 64u
 #define SKIP_MAX 4096u
-/* Of so many reads one finds it time to connect, and the first time is earlier: who reads once or twice is no reason. */
+/*
+ * Of so many reads one finds it time to connect, and the first time is earlier: who reads once or
+ * twice is no reason.
+ */
 #define CONNECT_FIRST 8u
 #define CONNECT_EVERY 128u
 #define BODY_KEPT_BYTES_MAX (64u * KIB)
 
 void confirm_init(struct confirmation *c, uint32_t alone_min, uint32_t first)
 {
-	*c = (struct confirmation){.alone_min = alone_min != 0 ? alone_min : CONFIRM_ALONE_DEFAULT, .first = first};
+	*c = (struct confirmation){.alone_min = alone_min != 0 ? alone_min : CONFIRM_ALONE_DEFAULT,
+				   .first = first};
 }
 
 static uint32_t skip_after(uint32_t first, uint32_t times)
@@ -44,7 +51,8 @@ bool confirm_connects(struct confirmation *c)
 	return ++c->reads % CONNECT_EVERY == CONNECT_FIRST;
 }
 
-void confirm_begin(struct confirmation *c, struct caller_call *call, link_id link, uint64_t id, uint64_t now_us, uint64_t timeout_us)
+void confirm_begin(struct confirmation *c, struct caller_call *call, link_id link, uint64_t id,
+		   uint64_t now_us, uint64_t timeout_us)
 {
 	ASSERT(c->call == NULL);
 	c->call = call;
@@ -109,7 +117,8 @@ static enum confirm_verdict judge(const struct confirmation *c)
 	return confirmed + waited_for < c->answer.confirmations ? CONFIRM_FAILED : CONFIRM_WAITS;
 }
 
-enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload, struct arena *arena)
+enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload,
+				    struct arena *arena)
 {
 	/* Nobody leads in ballot 0: an empty message is no answer. */
 	if (wire_unconfirmed_reply_decode(payload, arena, &c->answer) != 0 || c->answer.ballot == 0)
@@ -130,7 +139,8 @@ enum confirm_verdict confirm_answer(struct confirmation *c, struct slice payload
 	return CONFIRM_WAITS;
 }
 
-enum confirm_verdict confirm_ballot(struct confirmation *c, struct confirm_asked *asked, struct slice payload, struct arena *arena)
+enum confirm_verdict confirm_ballot(struct confirmation *c, struct confirm_asked *asked,
+				    struct slice payload, struct arena *arena)
 {
 	if (wire_ballot_reply_decode(payload, arena, &asked->reply) != 0)
 		return CONFIRM_FAILED;

@@ -3,13 +3,16 @@
 
 #include "rsm/internal.h"
 
-/* The batch of this replica that was proposed in `slot`, taken out of the list; NULL if there is none. */
+/*
+ * The batch of this replica that was proposed in `slot`, taken out of the list; NULL if there is
+ * none.
+ */
 static struct batch *take_proposed(struct rsm *rsm, uint64_t slot)
 {
 	struct list *first = list_first(&rsm->proposed);
 	if (first == NULL)
 		return NULL;
-	struct batch *batch = LIST_ENTRY(first, struct batch, link);
+	struct batch *batch = LIST_ITEM(first, struct batch, link);
 	ASSERT(batch->slot >= slot);
 	if (batch->slot != slot)
 		return NULL;
@@ -20,7 +23,8 @@ static struct batch *take_proposed(struct rsm *rsm, uint64_t slot)
 static bool same_value(const struct batch *batch, const struct paxos_chosen *chosen)
 {
 	return batch->value == chosen->value ||
-	       (chosen->value != NULL && slice_equal(bytes_slice(batch->value), bytes_slice(chosen->value)));
+	       (chosen->value != NULL &&
+		slice_equal(bytes_slice(batch->value), bytes_slice(chosen->value)));
 }
 
 static void refuse_lost(struct rsm *rsm, struct batch *batch)
@@ -77,7 +81,8 @@ static bool begin_session(struct rsm *rsm, const struct entry_command *command, 
 {
 	const struct session_reply *repeat = NULL;
 	int status = 0;
-	switch (sessions_begin(&rsm->sessions, rsm->group.lived_us, format, command, session, &repeat, &status)) {
+	switch (sessions_begin(&rsm->sessions, rsm->group.lived_us, format, command, session,
+			       &repeat, &status)) {
 	case SESSION_NEW: return true;
 	case SESSION_REPEAT:
 		rsm->counters.repeats++;
@@ -87,16 +92,20 @@ static bool begin_session(struct rsm *rsm, const struct entry_command *command, 
 	case SESSION_REFUSED:
 		rsm->counters.refused++;
 		if (requester != NULL)
-			answer_error(rsm, requester, status, "client %" PRIu64 " sequence %" PRIu64 ": %s",
-				     command->client, command->sequence, status_text(status));
+			answer_error(rsm, requester, status,
+				     "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
+				     command->sequence, status_text(status));
 		return false;
 	}
 	return false;
 }
 
-/* requester NULL: another replica proposed it, or nobody waits. 0 or why this program cannot apply it. */
-static int apply_command(struct rsm *rsm, const struct entry_command *command, uint32_t format, uint64_t slot,
-			 const struct requester *requester)
+/*
+ * requester NULL: another replica proposed it, or nobody waits. 0 or why this program cannot apply
+ * it.
+ */
+static int apply_command(struct rsm *rsm, const struct entry_command *command, uint32_t format,
+			 uint64_t slot, const struct requester *requester)
 {
 	rsm->counters.applied_commands++;
 	if (command->kind != ENTRY_APP)
@@ -149,19 +158,26 @@ static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
 				expect_commands(rsm, reader);
 			if ((status = entry_next(&reader, &command)) != 1)
 				break;
-			const struct requester *requester = ours && batch->requesters[count].link != 0 ?
-							    &batch->requesters[count] : NULL;
-			status = apply_command(rsm, &command, reader.format, chosen->slot, requester);
-			/* What comes behind it in the same entry is not answered from a state that is known to be wrong. */
+			const struct requester *requester = ours && batch->requesters[count].link !=
+										    0
+								    ? &batch->requesters[count]
+								    : NULL;
+			status = apply_command(rsm, &command, reader.format, chosen->slot,
+					       requester);
+			/*
+			 * What comes behind it in the same entry is not answered from a state that
+			 * is known to be wrong.
+			 */
 			if (command.kind == ENTRY_HASH && rsm->state_lost)
 				ours = false;
 			count++;
 		}
 		if (status != 0)
-			node_fatal(rsm->node, status,
-				   "the chosen entry in slot %" PRIu64
-				   " cannot be applied (%s): this program may be older than its group",
-				   chosen->slot, status_text(status));
+			node_fatal(
+				rsm->node, status,
+				"the chosen entry in slot %" PRIu64
+				" cannot be applied (%s): this program may be older than its group",
+				chosen->slot, status_text(status));
 	}
 	if (batch != NULL)
 		batch_release(rsm, batch);
@@ -177,8 +193,9 @@ void apply_chosen(struct rsm *rsm)
 	struct paxos_chosen chosen;
 	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
-	while (turn->applied < rsm->settings.turn_bytes && turn->commands < APPLY_COMMANDS_PER_TURN &&
-	       !rsm->state_lost && paxos_next_chosen(rsm->paxos, &chosen)) {
+	while (turn->applied < rsm->settings.turn_bytes &&
+	       turn->commands < APPLY_COMMANDS_PER_TURN && !rsm->state_lost &&
+	       paxos_next_chosen(rsm->paxos, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
 		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
 		turn->commands += apply_entry(rsm, &chosen);

@@ -27,7 +27,9 @@ void damage_hole(struct rsm *rsm, const struct wal_hole *hole)
 	struct damage *d = &rsm->damage;
 	d->promise_open = true;
 	if (hole->records)
-		add_hole(d, &(struct damage_hole){.after = rsm->recovered.chosen, .last = SLOT_MAX, .begin = hole->begin});
+		add_hole(d, &(struct damage_hole){.after = rsm->recovered.chosen,
+						  .last = SLOT_MAX,
+						  .begin = hole->begin});
 }
 
 /* Everything before is below this ballot. */
@@ -55,7 +57,9 @@ bool damage_record(struct rsm *rsm, const struct wal_record *record)
 		return true;
 	}
 	if (record->type == WAL_PROMISE) {
-		/* One that a header sums up may have been promised, and used, before what was lost. */
+		/*
+		 * One that a header sums up may have been promised, and used, before what was lost.
+		 */
 		bool header = wal_position_offset(record->position) < WAL_HEADER_BYTES;
 		promise_is_known(d, record->ballot + (header ? 1 : 0));
 	}
@@ -73,7 +77,8 @@ bool damage_covers(const struct rsm *rsm, uint64_t slot)
 	const struct damage *d = &rsm->damage;
 	wal_position position = log_index_get(&rsm->index, slot);
 	for (uint32_t i = 0; i < d->count; i++)
-		if (slot > d->holes[i].after && slot <= d->holes[i].last && position < d->holes[i].begin)
+		if (slot > d->holes[i].after && slot <= d->holes[i].last &&
+		    position < d->holes[i].begin)
 			return true;
 	return d->count > 0 && position == 0 && slot <= rsm->recovered.chosen;
 }
@@ -88,13 +93,16 @@ void damage_note_promise(struct rsm *rsm)
 	struct env *env = rsm->node->env;
 	if (!promise_is_lost(&rsm->damage))
 		return;
-	rsm->damage.renewed = env->life != 0 && env->ops->renew_life != NULL && env->ops->renew_life(env) == 0;
+	rsm->damage.renewed = env->life != 0 && env->ops->renew_life != NULL &&
+			      env->ops->renew_life(env) == 0;
 	if (!rsm->damage.renewed) {
 		wal_forget_promise(rsm->wal);
 		return;
 	}
 	/* Of this life it is known: the next start need not begin another one. */
-	wal_append(rsm->wal, &(struct wal_record){.type = WAL_PROMISE, .ballot = rsm->recovered.promised}, NULL);
+	wal_append(rsm->wal,
+		   &(struct wal_record){.type = WAL_PROMISE, .ballot = rsm->recovered.promised},
+		   NULL);
 }
 
 static void tell(struct rsm *rsm)
@@ -106,13 +114,17 @@ static void tell(struct rsm *rsm)
 		snprintf(last, sizeof last, "%" PRIu64, ranges[count - 1].last);
 	if (count > 0)
 		log_event(rsm->log, LOG_WARN, "slots_impaired",
-			  "first=%" PRIu64 " last=%s ranges=%u meaning=\"what was accepted in them is asked of the other replicas\"",
+			  "first=%" PRIu64 " last=%s ranges=%u meaning=\"what was accepted in them "
+			  "is asked of the other replicas\"",
 			  ranges[0].first, last, count);
 	if (promise_is_lost(&rsm->damage))
 		log_event(rsm->log, LOG_ERROR, "promise_lost",
-			  "group=%" PRIu64 " meaning=\"the log was damaged, and what this replica has promised to candidates is "
-			  "not known any more: it follows and catches up, and does not vote%s\"", rsm->options.group,
-			  rsm->damage.renewed ? " before its group has bound it anew, which it does by itself (event=member_bound)"
+			  "group=%" PRIu64 " meaning=\"the log was damaged, and what this replica "
+			  "has promised to candidates is "
+			  "not known any more: it follows and catches up, and does not vote%s\"",
+			  rsm->options.group,
+			  rsm->damage.renewed ? " before its group has bound it anew, which it "
+						"does by itself (event=member_bound)"
 					      : "");
 }
 
@@ -155,24 +167,28 @@ void damage_settle_known(struct rsm *rsm)
 static void tell_undecided(struct rsm *rsm)
 {
 	uint32_t impaired, silent;
-	uint64_t slot = paxos_undecided(rsm->paxos, &impaired, &silent), now_us = node_now_us(rsm->node);
+	uint64_t slot = paxos_undecided(rsm->paxos, &impaired, &silent),
+		 now_us = node_now_us(rsm->node);
 	if (slot == 0 || now_us < rsm->damage.told_us)
 		return;
 	rsm->damage.told_us = now_us + TELL_US;
 	buffer_clear(&rsm->out);
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((impaired & 1u << i) != 0)
-			buffer_format(&rsm->out, "%s%s", rsm->out.len > 0 ? "," : "", rsm->seats[i].name);
+			buffer_format(&rsm->out, "%s%s", rsm->out.len > 0 ? "," : "",
+				      rsm->seats[i].name);
 	size_t first = rsm->out.len;
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((silent & 1u << i) != 0)
-			buffer_format(&rsm->out, "%s%s", rsm->out.len > first ? "," : "", rsm->seats[i].name);
+			buffer_format(&rsm->out, "%s%s", rsm->out.len > first ? "," : "",
+				      rsm->seats[i].name);
 	log_event(rsm->log, LOG_ERROR, "slot_undecided",
 		  "group=%" PRIu64 " slot=%" PRIu64 " impaired=%.*s silent=%.*s "
-		  "meaning=\"the logs of the first were damaged there, and too few others answer to tell what was "
+		  "meaning=\"the logs of the first were damaged there, and too few others answer "
+		  "to tell what was "
 		  "accepted: the group waits for the silent ones\"",
-		  rsm->options.group, slot, (int)first, (const char *)rsm->out.data, (int)(rsm->out.len - first),
-		  (const char *)rsm->out.data + first);
+		  rsm->options.group, slot, (int)first, (const char *)rsm->out.data,
+		  (int)(rsm->out.len - first), (const char *)rsm->out.data + first);
 }
 
 void damage_watch(struct rsm *rsm)
@@ -181,7 +197,8 @@ void damage_watch(struct rsm *rsm)
 	tell_undecided(rsm);
 	if (d->first == 0 || paxos_impaired(rsm->paxos) > 0)
 		return;
-	log_event(rsm->log, LOG_INFO, "slots_repaired", "chosen=%" PRIu64, paxos_chosen_slot(rsm->paxos));
+	log_event(rsm->log, LOG_INFO, "slots_repaired", "chosen=%" PRIu64,
+		  paxos_chosen_slot(rsm->paxos));
 	d->first = 0;
 	/* A snapshot makes the damaged files superfluous. */
 	scrub_heal_segment(rsm, d->last_segment);
@@ -191,12 +208,17 @@ uint64_t damage_slots(const struct rsm *rsm)
 {
 	uint32_t count;
 	const struct wire_range *ranges = paxos_impaired_ranges(rsm->paxos, &count);
-	uint64_t slots = 0, last = paxos_last_slot(rsm->paxos), known = paxos_known_chosen(rsm->paxos);
+	uint64_t slots = 0, last = paxos_last_slot(rsm->paxos),
+		 known = paxos_known_chosen(rsm->paxos);
 	if (known > last)
 		last = known;
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t end = ranges[i].last == SLOT_MAX && ranges[i].first <= last ? last : ranges[i].last;
-		slots += ranges[i].last == SLOT_MAX && ranges[i].first > last ? 1 : end - ranges[i].first + 1;
+		uint64_t end = ranges[i].last == SLOT_MAX && ranges[i].first <= last
+				       ? last
+				       : ranges[i].last;
+		slots += ranges[i].last == SLOT_MAX && ranges[i].first > last
+				 ? 1
+				 : end - ranges[i].first + 1;
 	}
 	return slots;
 }

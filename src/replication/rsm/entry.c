@@ -28,7 +28,8 @@ void entry_add(struct buffer *b, const struct entry_command *command)
 	buffer_add_slice(b, command->body);
 }
 
-void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t lived_us, uint64_t origin)
+void entry_finish(struct buffer *b, uint32_t count, uint64_t time_us, uint64_t lived_us,
+		  uint64_t origin)
 {
 	ASSERT(b->len >= ENTRY_HEADER_BYTES && count > 0);
 	store_u32(b->data + 4, count);
@@ -80,14 +81,17 @@ int entry_next(struct entry_reader *r, struct entry_command *out)
 	out->acknowledged = load_u64(p + 24);
 	out->body = slice(p + ENTRY_COMMAND_BYTES, len);
 	r->rest = slice(out->body.data + len, r->rest.len - ENTRY_COMMAND_BYTES - len);
-	if (!is_known(r->format, kind) || (r->format == ENTRY_FORMAT_MEMBERS && (kind != ENTRY_MEMBERS || r->left != 1)))
+	if (!is_known(r->format, kind) ||
+	    (r->format == ENTRY_FORMAT_MEMBERS && (kind != ENTRY_MEMBERS || r->left != 1)))
 		return STATUS_NEWER;
 	out->kind = (enum entry_kind)kind;
 	r->left--;
 	return 1;
 }
 
-/* Bodies that are not the app's: one that cannot be read would stop every replica that applies it. */
+/*
+ * Bodies that are not the app's: one that cannot be read would stop every replica that applies it.
+ */
 static bool body_fits(uint32_t kind, struct slice body)
 {
 	struct group_settings settings;
@@ -110,7 +114,8 @@ bool entry_is_whole(const struct entry_reader *r)
 {
 	const uint8_t *at = r->rest.data;
 	size_t rest = r->rest.len;
-	if (r->format == ENTRY_FORMAT_MEMBERS && (r->left != 1 || rest < 8 || load_u32(at + 4) != ENTRY_MEMBERS))
+	if (r->format == ENTRY_FORMAT_MEMBERS &&
+	    (r->left != 1 || rest < 8 || load_u32(at + 4) != ENTRY_MEMBERS))
 		return false;
 	for (uint32_t left = r->left; left > 0; left--) {
 		if (rest < ENTRY_COMMAND_BYTES)
@@ -121,7 +126,8 @@ bool entry_is_whole(const struct entry_reader *r)
 		if (body > rest)
 			return false;
 		if (kind > ENTRY_REGISTER &&
-		    !(is_known(r->format, kind) && body_fits(kind, slice(at + ENTRY_COMMAND_BYTES, body))))
+		    !(is_known(r->format, kind) &&
+		      body_fits(kind, slice(at + ENTRY_COMMAND_BYTES, body))))
 			return false;
 		rest -= body;
 		at += ENTRY_COMMAND_BYTES + body;

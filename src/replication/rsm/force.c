@@ -23,7 +23,8 @@ static void supersede(struct rsm *rsm, uint32_t generation, const char *told_by)
 	log_event(rsm->log, LOG_ERROR, "superseded",
 		  "group=%" PRIu64 " replica=%u generation=%" PRIu32 " newest=%" PRIu32
 		  " told_by=%s meaning=\"the group has lost its majority, and "
-		  "was made to go on from another replica (kvctl member force): this one takes no part any more\"",
+		  "was made to go on from another replica (kvctl member force): this one takes no "
+		  "part any more\"",
 		  rsm->options.group, rsm->options.replica, rsm->generation, generation, told_by);
 	stale_keep_out(rsm);
 	if (rsm->started)
@@ -34,10 +35,13 @@ static void supersede(struct rsm *rsm, uint32_t generation, const char *told_by)
 static void tell_other(struct rsm *rsm, const struct wire_paxos *m)
 {
 	uint64_t now_us = node_now_us(rsm->node);
-	if (now_us < rsm->force.told_us + rsm->settings.heartbeat_interval_ms * 1000ull || rsm->members.slot == 0)
+	if (now_us < rsm->force.told_us + rsm->settings.heartbeat_interval_ms * 1000ull ||
+	    rsm->members.slot == 0)
 		return;
 	rsm->force.told_us = now_us;
-	/* To a process of this generation, if one is there by now, it says nothing that is not so. */
+	/*
+	 * To a process of this generation, if one is there by now, it says nothing that is not so.
+	 */
 	struct wire_paxos reject = {.ballot = paxos_ballot(rsm->paxos),
 				    .members = rsm->members.slot,
 				    .chosen = paxos_chosen_slot(rsm->paxos)};
@@ -68,10 +72,13 @@ bool force_keeps_out(const struct rsm *rsm)
 
 /* ---- G3: who is started is named ---- */
 
-/* Also who has no vote: it may get one by entries that it fetches from those who wait themselves. */
+/*
+ * Also who has no vote: it may get one by entries that it fetches from those who wait themselves.
+ */
 bool force_is_named(const struct rsm *rsm)
 {
-	return rsm->options.record_generation == NULL || rsm->force.named || stale_majority_runs(rsm);
+	return rsm->options.record_generation == NULL || rsm->force.named ||
+	       stale_majority_runs(rsm);
 }
 
 /* The group counts on what this directory holds. */
@@ -84,8 +91,8 @@ static bool is_bound(const struct rsm *rsm)
 
 bool rsm_awaits_generation(const struct rsm *rsm)
 {
-	return rsm->started && rsm->stale.on && paxos_is_held(rsm->paxos) && !force_keeps_out(rsm) &&
-	       !force_is_named(rsm);
+	return rsm->started && rsm->stale.on && paxos_is_held(rsm->paxos) &&
+	       !force_keeps_out(rsm) && !force_is_named(rsm);
 }
 
 void rsm_generation_named(struct rsm *rsm, uint32_t generation, uint64_t life, bool begun)
@@ -93,12 +100,13 @@ void rsm_generation_named(struct rsm *rsm, uint32_t generation, uint64_t life, b
 	struct force *f = &rsm->force;
 	if (!rsm->started || f->superseded != 0)
 		return;
-	if (generation == rsm->generation + 1 && life == rsm->node->env->life && life != 0 && !begun &&
-	    is_bound(rsm)) {
+	if (generation == rsm->generation + 1 && life == rsm->node->env->life && life != 0 &&
+	    !begun && is_bound(rsm)) {
 		/* 3: it was recorded for this directory, whether the answer has come or not. */
 		if (!f->goes_on)
-			log_event(rsm->log, LOG_WARN, "force_goes_on", "group=%" PRIu64 " generation=%" PRIu32,
-				  rsm->options.group, generation);
+			log_event(rsm->log, LOG_WARN, "force_goes_on",
+				  "group=%" PRIu64 " generation=%" PRIu32, rsm->options.group,
+				  generation);
 		f->goes_on = true;
 		f->generation = generation;
 		stale_keep_out(rsm);
@@ -115,7 +123,8 @@ void rsm_generation_named(struct rsm *rsm, uint32_t generation, uint64_t life, b
 
 /* ---- what would be done, and what speaks against it ---- */
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct buffer *why, int *status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool refuse(struct buffer *why, int *status,
+							 const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
@@ -141,27 +150,35 @@ static bool is_sound(struct rsm *rsm, struct buffer *why, int *status)
 {
 	if (rsm->options.record_generation == NULL)
 		return refuse(why, status, "%s",
-			      rsm->options.no_force != NULL ? rsm->options.no_force
-							    : "a group of this kind cannot be forced");
+			      rsm->options.no_force != NULL
+				      ? rsm->options.no_force
+				      : "a group of this kind cannot be forced");
 	if (rsm->node->env->ops->force == NULL)
 		return refuse(why, status, "this world cannot start a node anew");
 	if (rsm->force.superseded != 0)
-		return refuse(why, status, "the group has been made to go on from another replica already");
+		return refuse(why, status,
+			      "the group has been made to go on from another replica already");
 	if (rsm->members.slot == 0)
-		return refuse(why, status, "the group has no list of members yet: not all of them have ever met");
+		return refuse(
+			why, status,
+			"the group has no list of members yet: not all of them have ever met");
 	if (!is_bound(rsm))
 		return refuse(why, status,
-			      "this replica has no vote, so that the group does not count on what it holds");
+			      "this replica has no vote, so that the group does not count on what "
+			      "it holds");
 	if (rsm->stale.found)
 		return refuse(why, status, "this directory is an older copy of itself");
-	if (rsm->state_lost || rsm->restoring || rsm->damage.first != 0 || paxos_impaired(rsm->paxos) != 0 ||
-	    rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew)
+	if (rsm->state_lost || rsm->restoring || rsm->damage.first != 0 ||
+	    paxos_impaired(rsm->paxos) != 0 || rsm->scrub.damaged_segment != 0 ||
+	    rsm->snapshot_renew)
 		return refuse(why, status,
-			      "the log or the snapshot of this replica is damaged, or its state is not complete");
+			      "the log or the snapshot of this replica is damaged, or its state is "
+			      "not complete");
 	if (rsm_log_is_congested(rsm) || rsm->disk_watch.hung)
 		return refuse(why, status, "the disk of this replica is full, or does not answer");
 	if (rsm->generation == GENERATION_MAX)
-		return refuse(why, status, "the group has been forced %u times, and cannot be once more",
+		return refuse(why, status,
+			      "the group has been forced %u times, and cannot be once more",
 			      GENERATION_MAX);
 	return true;
 }
@@ -180,7 +197,8 @@ static bool is_lost(struct rsm *rsm, struct buffer *why, int *status)
 	bool lost = 2 * here <= voters && paxos_role(rsm->paxos) != PAXOS_LEADER;
 	if (!lost)
 		refuse(why, status,
-		       "%u of %u voters answer (%.*s): the group has its majority, and nothing is to be forced",
+		       "%u of %u voters answer (%.*s): the group has its majority, and nothing is "
+		       "to be forced",
 		       here, voters, (int)names.len, (const char *)names.data);
 	buffer_free(&names);
 	return lost;
@@ -193,7 +211,8 @@ static uint64_t remembered_of(struct rsm *rsm, const struct group_member *m)
 	return memory == NULL ? 0 : memory->last;
 }
 
-static void describe_lost(struct rsm *rsm, const struct group_member *m, uint64_t last, struct buffer *out)
+static void describe_lost(struct rsm *rsm, const struct group_member *m, uint64_t last,
+			  struct buffer *out)
 {
 	uint64_t held = remembered_of(rsm, m);
 	uint32_t seat = rsm_seat(rsm, m->number);
@@ -202,9 +221,11 @@ static void describe_lost(struct rsm *rsm, const struct group_member *m, uint64_
 	if (w == NULL || w->heard_us == 0)
 		buffer_format(out, "not heard since this process began");
 	else
-		buffer_format(out, "heard %" PRIu64 " ms ago", (node_now_us(rsm->node) - w->heard_us) / 1000);
+		buffer_format(out, "heard %" PRIu64 " ms ago",
+			      (node_now_us(rsm->node) - w->heard_us) / 1000);
 	if (held > last)
-		buffer_format(out, "; it held %" PRIu64 " slots more than this replica, up to %" PRIu64,
+		buffer_format(out,
+			      "; it held %" PRIu64 " slots more than this replica, up to %" PRIu64,
 			      held - last, held);
 	else if (held != 0)
 		buffer_format(out, "; when it was heard of last it held nothing more");
@@ -215,22 +236,29 @@ static void describe(struct rsm *rsm, struct buffer *out)
 {
 	uint64_t chosen = paxos_chosen_slot(rsm->paxos), last = force_last_slot(rsm);
 	uint64_t end = paxos_last_slot(rsm->paxos), known = paxos_known_chosen(rsm->paxos);
-	buffer_format(out, "kept: everything up to slot %" PRIu64 ", of which %" PRIu64 " is known to be chosen\n",
+	buffer_format(out,
+		      "kept: everything up to slot %" PRIu64 ", of which %" PRIu64
+		      " is known to be chosen\n",
 		      last, chosen);
 	if (last > chosen)
 		buffer_format(out,
 			      "kept: slots %" PRIu64 " to %" PRIu64
-			      ", accepted here and not known to be chosen: writes that may have failed will "
+			      ", accepted here and not known to be chosen: writes that may have "
+			      "failed will "
 			      "be there\n",
 			      chosen + 1, last);
 	if (end > last)
-		buffer_format(out, "lost: what was accepted here behind a gap, slots %" PRIu64 " to %" PRIu64 "\n",
+		buffer_format(out,
+			      "lost: what was accepted here behind a gap, slots %" PRIu64
+			      " to %" PRIu64 "\n",
 			      last + 2, end);
 	if (known > last)
-		buffer_format(out, "lost: slots %" PRIu64 " to %" PRIu64 ", known to be chosen, and not here\n",
+		buffer_format(out,
+			      "lost: slots %" PRIu64 " to %" PRIu64
+			      ", known to be chosen, and not here\n",
 			      last + 1, known);
-	buffer_format(out, "lost: every write that the others have acknowledged without this replica, if there "
-			   "were any: it cannot tell\n");
+	buffer_format(out, "lost: every write that the others have acknowledged without this "
+			   "replica, if there were any: it cannot tell\n");
 	for (uint32_t i = 0; i < rsm->members.count; i++)
 		if (rsm->members.list[i].number != rsm->options.replica)
 			describe_lost(rsm, &rsm->members.list[i], last, out);
@@ -244,7 +272,8 @@ static struct requester requester(const struct rsm *rsm)
 	return (struct requester){.link = f->from, .id = f->id, .method = f->method};
 }
 
-static void answer_force(struct rsm *rsm, const struct requester *to, uint32_t next, struct slice text)
+static void answer_force(struct rsm *rsm, const struct requester *to, uint32_t next,
+			 struct slice text)
 {
 	struct buffer body = {0};
 	struct wire_force_reply reply = {.generation = rsm->generation,
@@ -267,8 +296,9 @@ static void record(struct rsm *rsm)
 {
 	struct force *f = &rsm->force;
 	f->recording = true;
-	log_event(rsm->log, LOG_WARN, "force_confirmed", "group=%" PRIu64 " generation=%" PRIu32 " kept=%" PRIu64,
-		  rsm->options.group, f->generation, force_last_slot(rsm));
+	log_event(rsm->log, LOG_WARN, "force_confirmed",
+		  "group=%" PRIu64 " generation=%" PRIu32 " kept=%" PRIu64, rsm->options.group,
+		  f->generation, force_last_slot(rsm));
 	stale_keep_out(rsm);
 	paxos_resign(rsm->paxos, node_now_us(rsm->node));
 	rsm->options.record_generation(rsm->options.context, f->generation);
@@ -303,8 +333,8 @@ void force_message(struct rsm *rsm, link_id from, const struct message *request)
 	int status = wire_force_decode(request->payload, &rsm->arena, &asked);
 	if (status != 0) {
 		answer_error(rsm, &to, status, "malformed FORCE");
-	} else if (asked.confirmed && asked.generation != 0 && asked.generation == rsm->generation &&
-		   rsm->members.count > 0) {
+	} else if (asked.confirmed && asked.generation != 0 &&
+		   asked.generation == rsm->generation && rsm->members.count > 0) {
 		/* Asked again after it was done. */
 		answer_force(rsm, &to, rsm->generation, slice(NULL, 0));
 	} else if (f->probing || f->recording || f->goes_on) {
@@ -313,8 +343,8 @@ void force_message(struct rsm *rsm, link_id from, const struct message *request)
 		answer_error(rsm, &to, status, "%.*s", (int)why.len, (const char *)why.data);
 	} else if (asked.confirmed && asked.generation != rsm->generation + 1) {
 		answer_error(rsm, &to, STATUS_DENIED,
-			     "the group is of generation %" PRIu32 ", so that the next one is %" PRIu32
-			     ", not %" PRIu32 ": ask anew",
+			     "the group is of generation %" PRIu32
+			     ", so that the next one is %" PRIu32 ", not %" PRIu32 ": ask anew",
 			     rsm->generation, rsm->generation + 1, asked.generation);
 	} else {
 		f->probing = true;
@@ -343,12 +373,15 @@ void rsm_generation_recorded(struct rsm *rsm, int status, struct slice why)
 		return;
 	}
 	log_event(rsm->log, LOG_WARN, "force_not_recorded",
-		  "group=%" PRIu64 " generation=%" PRIu32 " status=%s why=\"%.*s\"", rsm->options.group,
-		  f->generation, status_name(status), (int)why.len, (const char *)why.data);
+		  "group=%" PRIu64 " generation=%" PRIu32 " status=%s why=\"%.*s\"",
+		  rsm->options.group, f->generation, status_name(status), (int)why.len,
+		  (const char *)why.data);
 	/* It may have been all the same: they are asked. */
 	f->named = false;
-	answer_error(rsm, &to, status_class(status) == STATUS_CLASS_REFUSED ? status : STATUS_UNKNOWN,
-		     "the shard masters have not recorded it: %.*s", (int)why.len, (const char *)why.data);
+	answer_error(rsm, &to,
+		     status_class(status) == STATUS_CLASS_REFUSED ? status : STATUS_UNKNOWN,
+		     "the shard masters have not recorded it: %.*s", (int)why.len,
+		     (const char *)why.data);
 	stale_reopen(rsm);
 }
 

@@ -19,8 +19,9 @@ static int refuse(struct rsm *rsm, const char *why)
 		     " (kvctl member force), and that is not possible any more: %s; "
 		     "leave the files as they are",
 		     rsm->options.force, why);
-	log_event(rsm->log, LOG_ERROR, "force_refused", "group=%" PRIu64 " generation=%" PRIu32 " why=\"%s\"",
-		  rsm->options.group, rsm->options.force, why);
+	log_event(rsm->log, LOG_ERROR, "force_refused",
+		  "group=%" PRIu64 " generation=%" PRIu32 " why=\"%s\"", rsm->options.group,
+		  rsm->options.force, why);
 	return STATUS_CORRUPT;
 }
 
@@ -38,7 +39,10 @@ static const char *why_not(struct rsm *rsm)
 	return NULL;
 }
 
-/* A list that begins the generation, from an attempt that did not come to its end, ends what is kept. */
+/*
+ * A list that begins the generation, from an attempt that did not come to its end, ends what is
+ * kept.
+ */
 static bool begins(struct rsm *rsm, uint64_t slot)
 {
 	struct bytes *value;
@@ -79,7 +83,8 @@ static void make_entry(struct rsm *rsm, uint64_t ballot, struct buffer *entry)
 	list.list[0] = *members_find(&rsm->members, rsm->options.replica);
 	members_encode_body(&list, &body);
 	entry_begin(entry);
-	entry_add(entry, &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
+	entry_add(entry,
+		  &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
 	entry_finish(entry, 1, rsm->time_us, rsm->group.lived_us, ballot);
 	store_u32(entry->data, ENTRY_FORMAT_MEMBERS);
 	buffer_free(&body);
@@ -88,11 +93,14 @@ static void make_entry(struct rsm *rsm, uint64_t ballot, struct buffer *entry)
 static void begin(struct rsm *rsm, uint64_t slot)
 {
 	const struct group_member *own = members_find(&rsm->members, rsm->options.replica);
-	uint64_t ballot = ballot_make_bound(ballot_round(paxos_ballot(rsm->paxos)) + 1, own->binding, own->number);
+	uint64_t ballot = ballot_make_bound(ballot_round(paxos_ballot(rsm->paxos)) + 1,
+					    own->binding, own->number);
 	struct buffer entry = {0};
 	make_entry(rsm, ballot, &entry);
-	append(rsm, &(struct wal_record){
-			    .type = WAL_ACCEPT, .slot = slot, .ballot = ballot, .payload = buffer_slice(&entry)});
+	append(rsm, &(struct wal_record){.type = WAL_ACCEPT,
+					 .slot = slot,
+					 .ballot = ballot,
+					 .payload = buffer_slice(&entry)});
 	paxos_restore_entry(rsm->paxos, slot, ballot, buffer_slice(&entry));
 	paxos_restore_cut(rsm->paxos, slot, ballot);
 	buffer_free(&entry);
@@ -101,7 +109,9 @@ static void begin(struct rsm *rsm, uint64_t slot)
 int force_recover(struct rsm *rsm)
 {
 	struct paxos *p = rsm->paxos;
-	/* Those of the directory's list, which may be ahead of the log of one who has been added. */
+	/*
+	 * Those of the directory's list, which may be ahead of the log of one who has been added.
+	 */
 	if (rsm->options.generation > rsm->generation)
 		rsm->generation = rsm->options.generation;
 	if (rsm->options.force == 0 || rsm->members.generation >= rsm->options.force)
@@ -118,13 +128,15 @@ int force_recover(struct rsm *rsm)
 		return refuse(rsm, why);
 	if (!begins(rsm, slot + 1))
 		begin(rsm, slot + 1);
-	rsm->force.begun = append(
-		rsm, &(struct wal_record){.type = WAL_PROMISE, .slot = slot + 1, .ballot = paxos_ballot(p)});
+	rsm->force.begun = append(rsm, &(struct wal_record){.type = WAL_PROMISE,
+							    .slot = slot + 1,
+							    .ballot = paxos_ballot(p)});
 	paxos_restore_chosen(p, slot + 1);
 	ASSERT(rsm->members.generation == rsm->options.force);
 	log_event(rsm->log, LOG_WARN, "generation_begun",
 		  "group=%" PRIu64 " generation=%" PRIu32 " slot=%" PRIu64 " chosen_before=%" PRIu64
-		  " meaning=\"the group has lost its majority, and goes on with this replica alone (kvctl member "
+		  " meaning=\"the group has lost its majority, and goes on with this replica alone "
+		  "(kvctl member "
 		  "force)\"",
 		  rsm->options.group, rsm->generation, slot + 1, known);
 	return 0;

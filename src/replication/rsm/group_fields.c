@@ -7,7 +7,8 @@
 /* ---- settings ---- */
 
 const struct group_setting group_settings_table[GROUP_SETTINGS_COUNT] = {
-#define X(number, name, standard, min, max) {number, #name, standard, min, max, offsetof(struct group_settings, name)},
+#define X(number, name, standard, min, max) \
+	{number, #name, standard, min, max, offsetof(struct group_settings, name)},
 	GROUP_SETTINGS_MAP(X)
 #undef X
 };
@@ -15,7 +16,8 @@ const struct group_setting group_settings_table[GROUP_SETTINGS_COUNT] = {
 void group_settings_default(struct group_settings *settings)
 {
 	for (size_t i = 0; i < GROUP_SETTINGS_COUNT; i++)
-		*group_setting_value(settings, &group_settings_table[i]) = group_settings_table[i].standard;
+		*group_setting_value(settings,
+				     &group_settings_table[i]) = group_settings_table[i].standard;
 }
 
 static uint64_t value_of(const struct group_settings *settings, const struct group_setting *setting)
@@ -46,7 +48,8 @@ int group_settings_decode(struct group_settings *settings, struct slice in)
 	while (in.len > 0) {
 		uint16_t number;
 		uint64_t value;
-		if (!slice_take_u16(&in, &number) || !slice_take_u64(&in, &value) || number <= before)
+		if (!slice_take_u16(&in, &number) || !slice_take_u64(&in, &value) ||
+		    number <= before)
 			return STATUS_CORRUPT;
 		const struct group_setting *setting = find_setting(number);
 		if (setting == NULL)
@@ -59,7 +62,8 @@ int group_settings_decode(struct group_settings *settings, struct slice in)
 	return 0;
 }
 
-const struct group_setting *group_settings_differ(const struct group_settings *a, const struct group_settings *b)
+const struct group_setting *group_settings_differ(const struct group_settings *a,
+						  const struct group_settings *b)
 {
 	if (memcmp(a, b, sizeof *a) == 0)
 		return NULL;
@@ -113,7 +117,8 @@ static void put_id(const struct group_fields *fields, struct buffer *out)
 
 static int take_id(struct group_fields *fields, struct slice in)
 {
-	return slice_take_u64(&in, &fields->id) && in.len == 0 && fields->id != 0 ? 0 : STATUS_CORRUPT;
+	return slice_take_u64(&in, &fields->id) && in.len == 0 && fields->id != 0 ? 0
+										  : STATUS_CORRUPT;
 }
 
 static void put_members(const struct group_fields *fields, struct buffer *out)
@@ -142,12 +147,9 @@ static const struct {
 	void (*put)(const struct group_fields *fields, struct buffer *out);
 	int (*take)(struct group_fields *fields, struct slice in);
 } table[] = {
-	{1, put_lived, take_lived},
-	{2, put_settings, take_settings},
-	{3, put_inherited, take_inherited},
-	{16, put_id, take_id},
-	{17, put_members, take_members},
-	{32, put_bound, take_bound},
+	{1, put_lived, take_lived},         {2, put_settings, take_settings},
+	{3, put_inherited, take_inherited}, {16, put_id, take_id},
+	{17, put_members, take_members},    {32, put_bound, take_bound},
 };
 #define FIELDS_COUNT (sizeof table / sizeof table[0])
 
@@ -189,8 +191,8 @@ int group_fields_decode(struct group_fields *fields, struct slice in)
 		uint16_t number;
 		uint32_t len;
 		struct slice bytes;
-		if (!slice_take_u16(&in, &number) || !slice_take_u32(&in, &len) || !slice_take(&in, len, &bytes) ||
-		    number <= before)
+		if (!slice_take_u16(&in, &number) || !slice_take_u32(&in, &len) ||
+		    !slice_take(&in, len, &bytes) || number <= before)
 			return STATUS_CORRUPT;
 		status = take_field(fields, number, bytes);
 		before = number;

@@ -42,10 +42,13 @@ int group_members_decode(struct identity_members *members, struct slice in)
 {
 	members->count = 0;
 	while (in.len > 0) {
-		uint32_t before = members->count == 0 ? 0 : members->list[members->count - 1].replica, replica;
+		uint32_t before = members->count == 0 ? 0
+						      : members->list[members->count - 1].replica,
+			 replica;
 		char name[NAME_BYTES_MAX + 1], address[ADDRESS_BYTES_MAX + 1];
-		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &replica) || replica <= before ||
-		    !take_text(&in, name, NAME_BYTES_MAX) || !take_text(&in, address, ADDRESS_BYTES_MAX))
+		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &replica) ||
+		    replica <= before || !take_text(&in, name, NAME_BYTES_MAX) ||
+		    !take_text(&in, address, ADDRESS_BYTES_MAX))
 			return STATUS_CORRUPT;
 		identity_add_member(members, replica, name, address);
 	}
@@ -77,8 +80,8 @@ static void own_members(const struct rsm *rsm, struct identity_members *members)
 }
 
 /*
- * The configuration calls a member otherwise. Who else belongs to the group, its list says; and whoever has gone may have come again, under
- * another number, which this list need not know yet.
+ * The configuration calls a member otherwise. Who else belongs to the group, its list says; and
+ * whoever has gone may have come again, under another number, which this list need not know yet.
  */
 static bool contradicts(const struct rsm *rsm, const struct group_members *list)
 {
@@ -94,7 +97,8 @@ static void list_as_members(const struct group_members *list, struct identity_me
 {
 	members->count = 0;
 	for (uint32_t i = 0; i < list->count && members->count < REPLICAS_MAX; i++)
-		identity_add_member(members, list->list[i].number, list->list[i].name, list->list[i].address);
+		identity_add_member(members, list->list[i].number, list->list[i].name,
+				    list->list[i].address);
 }
 
 static int refuse_members(struct rsm *rsm, const struct identity_members *theirs)
@@ -103,7 +107,8 @@ static int refuse_members(struct rsm *rsm, const struct identity_members *theirs
 	char state[IDENTITY_MEMBERS_TEXT_BYTES], configured[IDENTITY_MEMBERS_TEXT_BYTES];
 	own_members(rsm, &own);
 	node_problem(rsm->node,
-		     "the group's members are (%s), the configuration names (%s): a file does not change them: restore the list, then "
+		     "the group's members are (%s), the configuration names (%s): a file does not "
+		     "change them: restore the list, then "
 		     "change it with kvctl member",
 		     identity_members_text(theirs, state), identity_members_text(&own, configured));
 	log_event(rsm->log, LOG_ERROR, "members_differ", "why=\"%s\"", rsm->node->problem);
@@ -117,10 +122,15 @@ int identity_check(struct rsm *rsm)
 	if (rsm->group.id == 0)
 		return 0;
 	own_members(rsm, &members);
-	/* Before there is a list, these are the members; whoever comes later, or again, may have been configured by a later list. */
+	/*
+	 * Before there is a list, these are the members; whoever comes later, or again, may have
+	 * been configured by a later list.
+	 */
 	bool differs = rsm->options.members_slot != 0 ? false
-		       : rsm->group.bound.slot != 0   ? contradicts(rsm, &rsm->group.bound)
-						      : !rsm->options.joining && !rsm->lost && !identity_members_equal(&members, &rsm->group.members);
+		       : rsm->group.bound.slot != 0
+			       ? contradicts(rsm, &rsm->group.bound)
+			       : !rsm->options.joining && !rsm->lost &&
+					 !identity_members_equal(&members, &rsm->group.members);
 	if (differs) {
 		members = rsm->group.members;
 		if (rsm->group.bound.slot != 0)
@@ -150,12 +160,13 @@ void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot)
 }
 
 /*
- * Of a group without entries, before anything else can be proposed; of an older one, when it is certain that it
- * has no id.
+ * Of a group without entries, before anything else can be proposed; of an older one, when it is
+ * certain that it has no id.
  */
 void identity_propose(struct rsm *rsm)
 {
-	if (rsm->group.id != 0 || rsm->identity_proposed || !(rsm->serving || paxos_last_slot(rsm->paxos) == 0))
+	if (rsm->group.id != 0 || rsm->identity_proposed ||
+	    !(rsm->serving || paxos_last_slot(rsm->paxos) == 0))
 		return;
 	struct identity_members members;
 	struct buffer body = {0};

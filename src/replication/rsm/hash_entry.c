@@ -72,8 +72,8 @@ static bool take_reports(struct slice *in, struct hash_verdict *v)
 
 static bool take_listed(struct slice *in, struct hash_verdict *v)
 {
-	if (!slice_take_u32(in, &v->differing) || !slice_take_u32(in, &v->nlisted) || v->differing > v->parts ||
-	    v->nlisted > v->differing || v->nlisted > HASH_LISTED_MAX)
+	if (!slice_take_u32(in, &v->differing) || !slice_take_u32(in, &v->nlisted) ||
+	    v->differing > v->parts || v->nlisted > v->differing || v->nlisted > HASH_LISTED_MAX)
 		return false;
 	for (uint32_t i = 0; i < v->nlisted; i++) {
 		struct hash_differing *differing = &v->listed[i];
@@ -91,7 +91,8 @@ static bool take_verdict(struct slice *in, struct hash_verdict *v)
 {
 	uint32_t right;
 	if (!slice_take_u64(in, &v->slot) || v->slot == 0 || !slice_take_u32(in, &v->members) ||
-	    !slice_take_u32(in, &v->parts) || v->parts <= HASH_PARTS_OWN || v->parts > HASH_PARTS_MAX)
+	    !slice_take_u32(in, &v->parts) || v->parts <= HASH_PARTS_OWN ||
+	    v->parts > HASH_PARTS_MAX)
 		return false;
 	if (!take_reports(in, v) || !take_listed(in, v) || !slice_take_u32(in, &right) ||
 	    (right != 0 && right != v->parts))

@@ -1,22 +1,27 @@
 /*
  * ENTRY_HASH: what the log says of hashes of the state.
  *
- *   mark     u8 1: every replica takes the hash of its state as it is when this is applied, part by part
+ *   mark     u8 1: every replica takes the hash of its state as it is when this is applied, part by
+ *            part
  *   verdict  u8 2   what replicas have found at an earlier mark, as they told the leader:
  *            u64 slot of the mark   u32 members of the group then   u32 parts of the state
- *            u8 reports, then for each, replicas ascending   u32 replica   u8 sound   u64 hash of all parts
+ *            u8 reports, then for each, replicas ascending
+ *              u32 replica   u8 sound   u64 hash of all parts
  *            u32 parts in which reports differ
- *            u32 of these that follow, ascending: the first, as many as there is room for, at most HASH_LISTED_MAX
+ *            u32 of these that follow, ascending: the first, as many as there is room for, at most
+ *            HASH_LISTED_MAX
  *            then for each   u32 part   u64 hash of each report
- *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not reported yet, or something
- *            else before it was started again; if there is room
+ *            u32 0, or parts: u64 hash of each part, as the right reports have it; for who has not
+ *            reported yet, or something else before it was started again; if there is room
  *
- * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one voice among them,
- * and no clock has a say: the hash that more than half of the members have reported. If there is none, but a majority
- * has reported, and all those whose memory agrees with itself (sound) have the same, then that. Otherwise nobody is:
- * the replicas differ, which is said everywhere, and nobody stops.
+ * Who is right follows from the verdict alone, so that all replicas decide alike, the leader is one
+ * voice among them, and no clock has a say: the hash that more than half of the members have
+ * reported. If there is none, but a majority has reported, and all those whose memory agrees with
+ * itself (sound) have the same, then that. Otherwise nobody is: the replicas differ, which is said
+ * everywhere, and nobody stops.
  *
- * Parts: those of the app (rsm/app.h), then the sessions, then what the group has agreed on about itself.
+ * Parts: those of the app (rsm/app.h), then the sessions, then what the group has agreed on about
+ * itself.
  */
 #ifndef SYNOD_RSM_HASH_ENTRY_H
 #define SYNOD_RSM_HASH_ENTRY_H
@@ -62,7 +67,10 @@ uint64_t hash_of_encoded_parts(struct slice parts);
 
 void hash_mark_encode(struct buffer *out);
 void hash_verdict_encode(const struct hash_verdict *verdict, struct buffer *out);
-/* 0, STATUS_CORRUPT, or STATUS_NEWER of a kind that this program does not know. For a mark *out stays as it was. */
+/*
+ * 0, STATUS_CORRUPT, or STATUS_NEWER of a kind that this program does not know. For a mark *out
+ * stays as it was.
+ */
 int hash_entry_decode(struct slice body, enum hash_kind *kind, struct hash_verdict *out) MUST_CHECK;
 
 /* The report whose hash is the right one; HASH_NOBODY: nobody is right. */

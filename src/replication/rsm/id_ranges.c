@@ -48,10 +48,14 @@ static void insert_at(struct id_ranges *set, uint32_t at, uint64_t id)
 	set->count++;
 }
 
-/* The lowest range becomes part of what lies below the floor if they touch, or if there are too many. */
+/*
+ * The lowest range becomes part of what lies below the floor if they touch, or if there are too
+ * many.
+ */
 static void settle_floor(struct id_ranges *set)
 {
-	while (set->count > 0 && (set->ranges[0].first <= set->floor + 1 || set->count > SESSION_RANGES_MAX)) {
+	while (set->count > 0 &&
+	       (set->ranges[0].first <= set->floor + 1 || set->count > SESSION_RANGES_MAX)) {
 		set->floor = set->ranges[0].last;
 		remove_at(set, 0);
 	}
@@ -110,13 +114,14 @@ void id_ranges_encode(const struct id_ranges *set, struct buffer *out)
 int id_ranges_decode(struct id_ranges *set, struct slice *in)
 {
 	uint32_t count;
-	if (!slice_take_u64(in, &set->floor) || !slice_take_u32(in, &count) || count > SESSION_RANGES_MAX)
+	if (!slice_take_u64(in, &set->floor) || !slice_take_u32(in, &count) ||
+	    count > SESSION_RANGES_MAX)
 		return STATUS_CORRUPT;
 	uint64_t below = set->floor;
 	for (uint32_t i = 0; i < count; i++) {
 		struct id_range range;
-		if (!slice_take_u64(in, &range.first) || !slice_take_u64(in, &range.last) || range.first > range.last ||
-		    range.first <= below || range.first - below < 2)
+		if (!slice_take_u64(in, &range.first) || !slice_take_u64(in, &range.last) ||
+		    range.first > range.last || range.first <= below || range.first - below < 2)
 			return STATUS_CORRUPT;
 		insert_at(set, set->count, range.first);
 		set->ranges[set->count - 1] = range;

@@ -1,11 +1,11 @@
 /*
- * id_ranges: a set of ids that were handed out in ascending order, kept as everything up to a floor and ranges above
- * it. Used for the clients whose sessions have been evicted: their ids come more or less in order, so that a few
- * ranges hold many.
+ * id_ranges: a set of ids that were handed out in ascending order, kept as everything up to a floor
+ * and ranges above it. Used for the clients whose sessions have been evicted: their ids come more
+ * or less in order, so that a few ranges hold many.
  *
- * Bounded: more than SESSION_RANGES_MAX ranges, and the floor rises to the end of the lowest, over ids that were not
- * added. So a member is never forgotten, and what is taken for a member by mistake is older than thousands of
- * members.
+ * Bounded: more than SESSION_RANGES_MAX ranges, and the floor rises to the end of the lowest, over
+ * ids that were not added. So a member is never forgotten, and what is taken for a member by
+ * mistake is older than thousands of members.
  *
  *   encoded: u64 floor   u32 ranges   for each, ascending: u64 first   u64 last
  *

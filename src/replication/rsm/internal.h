@@ -44,23 +44,27 @@
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/stale.h"
-#include "snapshot/snapshot_file.h"
 #include "rsm/state_hash.h"
+#include "snapshot/snapshot_file.h"
 #include "wal/disk_watch.h"
 
 /*
- * How much is done in one turn before the loop gets its turn; the rest follows in the next. Each is a few milliseconds at most: of
- * proposals their bytes, of entries theirs and those of the answers, of reads those of the answers; and the work besides (app.h).
+ * How much is done in one turn before the loop gets its turn; the rest follows in the next. Each is
+ * a few milliseconds at most: of proposals their bytes, of entries theirs and those of the answers,
+ * of reads those of the answers; and the work besides (app.h).
  */
 #define PROPOSE_BYTES_PER_TURN (4u * MIB)
 #define TURN_BYTES (1u * MIB) /* default of rsm_settings.turn_bytes: of entries, and of reads */
 #define APPLY_COMMANDS_PER_TURN 4096u
 #define READ_BYTES_EACH 100u /* at least */
-/* A batch is closed when its commands will probably take so much: an entry is applied as a whole. */
+/*
+ * A batch is closed when its commands will probably take so much: an entry is applied as a whole.
+ */
 #define BATCH_WORK_MAX (1u * MIB)
 /*
- * While commands wait that will take so much beyond what their own bytes cost, no more of that kind are taken: entries are
- * applied in order, so whoever comes behind them waits for all of it. Beside it there is always room for those that take little.
+ * While commands wait that will take so much beyond what their own bytes cost, no more of that kind
+ * are taken: entries are applied in order, so whoever comes behind them waits for all of it. Beside
+ * it there is always room for those that take little.
  */
 #define QUEUED_EXTRA_MAX (32u * MIB)
 #define EXTRA_LITTLE (64u * KIB)
@@ -73,9 +77,9 @@
 /* Of all reads that wait. */
 #define QUERY_BYTES_MAX (64u * MIB)
 /*
- * Nothing is proposed while so much is proposed and not applied here, though it may be chosen; and neither proposed nor accepted
- * while so much waits for this replica's own disk, though a quorum may do without it: else memory would pay for a slow
- * app or disk.
+ * Nothing is proposed while so much is proposed and not applied here, though it may be chosen; and
+ * neither proposed nor accepted while so much waits for this replica's own disk, though a quorum
+ * may do without it: else memory would pay for a slow app or disk.
  */
 #define UNAPPLIED_BYTES_MAX (2 * OPEN_BYTES_MAX)
 #define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
@@ -109,10 +113,10 @@ struct batch {
 	struct buffer encoding; /* not yet proposed */
 	uint32_t count;
 	uint32_t capacity;
-	uint64_t work;          /* that it will probably take to be applied */
-	uint64_t extra;         /* of that, what is beyond the bytes of its commands */
-	bool internal;          /* holds a command of the service itself */
-	uint64_t trace;         /* of a traced request among them; 0: none */
+	uint64_t work;                /* that it will probably take to be applied */
+	uint64_t extra;               /* of that, what is beyond the bytes of its commands */
+	bool internal;                /* holds a command of the service itself */
+	uint64_t trace;               /* of a traced request among them; 0: none */
 	struct requester *requesters; /* one a command */
 };
 
@@ -123,7 +127,10 @@ struct pending_transfer {
 	uint32_t replica; /* that is to lead; 0: any other */
 };
 
-/* A change of members that is made as soon as those who would carry the group have answered this heartbeat. */
+/*
+ * A change of members that is made as soon as those who would carry the group have answered this
+ * heartbeat.
+ */
 struct pending_change {
 	bool waits;
 	struct requester requester;
@@ -135,13 +142,15 @@ struct pending_query {
 	struct requester requester;
 	struct bytes *payload;
 	uint64_t id;
-	uint64_t slot; /* confirmed, or not to be confirmed here: answer when applied; 0: not confirmed */
-	bool confirm;  /* the asker has to have it confirmed by others */
+	/* confirmed, or not to be confirmed here: answer when applied; 0: not confirmed */
+	uint64_t slot;
+	bool confirm; /* the asker has to have it confirmed by others */
 };
 
 /*
- * Each 8 reads are a crowd if they come within 400 µs of the 8 before and from at least 3 connections: so many readers get more
- * out of rounds (measured on two cores that client and replicas share). What they are holds until the next 8 have come.
+ * Each 8 reads are a crowd if they come within 400 µs of the 8 before and from at least 3
+ * connections: so many readers get more out of rounds (measured on two cores that client and
+ * replicas share). What they are holds until the next 8 have come.
  */
 #define CROWD_READS 8u
 #define CROWD_LINKS 3u
@@ -160,17 +169,18 @@ struct old_fetch {
 	bool active;
 	uint32_t to;
 	uint64_t first;
-	uint64_t asked;                /* the next slot to be read */
-	uint64_t end;                  /* one that could not be; after the last */
-	struct buffer values;          /* in the order in which they come */
-	struct wire_entry *entries;    /* of slot first + i; value.data is an offset into values until sending */
-	uint32_t capacity, come;       /* of them */
+	uint64_t asked;       /* the next slot to be read */
+	uint64_t end;         /* one that could not be; after the last */
+	struct buffer values; /* in the order in which they come */
+	/* of slot first + i; value.data is an offset into values until sending */
+	struct wire_entry *entries;
+	uint32_t capacity, come; /* of them */
 	struct old_read {
-		struct old_fetch *fetch;   /* NULL: free */
+		struct old_fetch *fetch; /* NULL: free */
 		uint64_t slot;
 	} reads[OLD_READS];
 	uint32_t under_way;
-	bool asking;                   /* what is still in the log's buffer comes at once */
+	bool asking; /* what is still in the log's buffer comes at once */
 };
 
 /* Which wal sequence number makes which core sequence number durable. */
@@ -184,7 +194,8 @@ struct durable_mark {
 struct traced_entry {
 	uint64_t request;
 	uint64_t first, last; /* slots */
-	uint32_t told;        /* leader: members, by seat, that have been sent word that they are chosen */
+	/* leader: members, by seat, that have been sent word that they are chosen */
+	uint32_t told;
 };
 struct traced {
 	struct traced_entry entries[TRACED_ENTRIES_MAX]; /* oldest first */
@@ -203,16 +214,16 @@ enum take_step { TAKE_CREATE, TAKE_WRITE, TAKE_SYNC, TAKE_RENAME, TAKE_SYNC_DIRE
 struct snapshot_take {
 	bool active;
 	enum take_step step;
-	bool complete;               /* the end chunk has been written */
-	bool renews;                 /* what is damaged */
+	bool complete; /* the end chunk has been written */
+	bool renews;   /* what is damaged */
 	struct app_snapshot *image;
 	struct disk_file *file;
 	struct disk_request request;
 	struct snapshot_header header;
 	struct group_members bound;
 	struct buffer group, sessions; /* those of the moment, encoded */
-	struct buffer raw;           /* one app chunk */
-	struct buffer chunk;         /* the same, as it is written */
+	struct buffer raw;             /* one app chunk */
+	struct buffer chunk;           /* the same, as it is written */
 	uint64_t chunks, offset;
 	char name[SNAPSHOT_NAME_BYTES];
 };
@@ -238,24 +249,29 @@ enum receive_step {
 };
 struct snapshot_receive {
 	enum receive_step step;
-	uint32_t from;       /* replica */
+	uint32_t from; /* replica */
 	uint64_t slot_min;
 	uint64_t slot, total; /* 0: not known yet */
-	uint64_t offset;     /* all pieces up to here are written … */
-	uint64_t sync_bytes; /* whenever so much more has been written */
+	uint64_t offset;      /* all pieces up to here are written … */
+	uint64_t sync_bytes;  /* whenever so much more has been written */
 	bool syncing;
-	uint64_t synced;     /* … and up to here it has been synced, or is about to be */
+	uint64_t synced; /* … and up to here it has been synced, or is about to be */
 	struct disk_file *file;
 	struct disk_request request; /* of whatever is no piece */
-	/* That the disk has to write, or to read in one of the passes. Of each window, at most SNAPSHOT_WINDOW. */
+	/*
+	 * That the disk has to write, or to read in one of the passes. Of each window, at most
+	 * SNAPSHOT_WINDOW.
+	 */
 	struct receive_piece {
 		struct disk_request request;
-		uint8_t *data;      /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
-		enum { PIECE_WANTED, PIECE_ASKED, PIECE_COME, PIECE_WRITTEN } state; /* while they are fetched */
+		uint8_t *data; /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
+		/* while they are fetched */
+		enum { PIECE_WANTED, PIECE_ASKED, PIECE_COME, PIECE_WRITTEN } state;
 	} pieces[SNAPSHOT_WINDOW];
-	uint32_t under_way;  /* pieces that the disk has, and syncs between them */
-	void (*then)(struct rsm *rsm); /* when it has none any more: nothing else is to be done with them; NULL: that is not so */
-	const char *why;     /* for it */
+	uint32_t under_way; /* pieces that the disk has, and syncs between them */
+	/* when it has none any more: nothing else is to be done with them; NULL: that is not so */
+	void (*then)(struct rsm *rsm);
+	const char *why; /* for it */
 	uint64_t pause_us;
 	uint32_t retries;
 	struct timer timer;
@@ -266,51 +282,58 @@ struct snapshot_receive {
 
 /* Somebody whom this replica speaks with; its place is that of the core's seat. */
 struct rsm_seat {
-	uint32_t replica;      /* 0: it is free */
-	bool listed;           /* a member */
+	uint32_t replica;                      /* 0: it is free */
+	bool listed;                           /* a member */
 	char *name, *address, *client_address; /* NULL: never was one, as far as is known */
 	link_id link;
 };
 
 /* The disk that speaks as a member. */
 struct member_watch {
-	uint64_t life;            /* that was heard last; 0: none has told */
+	uint64_t life; /* that was heard last; 0: none has told */
 	uint64_t heard_us;
-	uint64_t bound_heard_us;  /* the bound one was */
-	uint64_t chosen_before;   /* what was chosen at the last heartbeat */
-	uint32_t steady;          /* heartbeats in a row at which it had that */
+	uint64_t bound_heard_us; /* the bound one was */
+	uint64_t chosen_before;  /* what was chosen at the last heartbeat */
+	uint32_t steady;         /* heartbeats in a row at which it had that */
 };
 
 enum scrub_step { SCRUB_IDLE, SCRUB_LOG, SCRUB_SNAPSHOT, SCRUB_END };
 struct scrub {
 	enum scrub_step step;
-	struct timer timer;            /* the next piece, or pass */
+	struct timer timer; /* the next piece, or pass */
 	struct disk_request request;
 	uint64_t generation, slot, offset; /* of the snapshot that is being read */
-	uint8_t *buffer;               /* NULL: none is */
+	uint8_t *buffer;                   /* NULL: none is */
 	struct snapshot_parser parser;
 	uint64_t began_us;
-	uint64_t passes, bytes, damaged; /* so far */
+	uint64_t passes, bytes, damaged;       /* so far */
 	uint64_t bytes_before, damaged_before; /* when the pass began */
-	uint64_t told_segment;         /* was told of last in this pass */
-	uint64_t damaged_segment;      /* the newest that is; 0: none */
-	uint64_t heal_at_us, heal_pause_us; /* no snapshot is taken because of it before then */
+	uint64_t told_segment;                 /* was told of last in this pass */
+	uint64_t damaged_segment;              /* the newest that is; 0: none */
+	uint64_t heal_at_us, heal_pause_us;    /* no snapshot is taken because of it before then */
 };
 
 /* What the log's records say, gathered while it is replayed. */
 struct recovered {
 	uint64_t promised, chosen, snapshot;
 	wal_position kept_from; /* what lies in older segments has been released */
-	const char *impossible;   /* what no replica can have written: the problem of the first such record; NULL: none */
+	/* what no replica can have written: the problem of the first such record; NULL: none */
+	const char *impossible;
 	uint64_t impossible_slot, impossible_ballot;
-	bool bound_unknown; /* the newest record of a snapshot says that it could not be told who counted */
+	/* the newest record of a snapshot says that it could not be told who counted */
+	bool bound_unknown;
 	struct group_members bound; /* by the newest record of a snapshot that says them */
-	uint64_t foreign; /* a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost */
+	/*
+	 * a peer's snapshot carried us over slots ≤ this: what the log holds of them may have lost
+	 */
+	uint64_t foreign;
 };
 
 struct rsm_counters {
-	uint64_t commands, batches, queries, unconfirmed, ballots_told, registers, applied_commands, repeats, refused;
-	uint64_t elections_won, leadership_lost, snapshots_taken, snapshots_installed, snapshot_pieces_sent;
+	uint64_t commands, batches, queries, unconfirmed, ballots_told, registers, applied_commands,
+		repeats, refused;
+	uint64_t elections_won, leadership_lost, snapshots_taken, snapshots_installed,
+		snapshot_pieces_sent;
 	uint64_t old_entries_sent, busy;
 };
 
@@ -320,14 +343,19 @@ struct rsm {
 	struct log *log;
 	struct app *app;
 	struct rsm_settings settings;
-	char *texts[MEMBERS_MAX * 3];  /* copies of the configured members' strings */
-	struct group_members members;  /* those that the core goes by: of the chosen prefix, applied or not */
+	char *texts[MEMBERS_MAX * 3]; /* copies of the configured members' strings */
+	/* those that the core goes by: of the chosen prefix, applied or not */
+	struct group_members members;
 	struct rsm_seat seats[PAXOS_PEERS_MAX];
-	char *listed_first[MEMBERS_MAX]; /* where the list had the configured members when it was first seen; NULL: it has not been */
+	/*
+	 * where the list had the configured members when it was first seen; NULL: it has not been
+	 */
+	char *listed_first[MEMBERS_MAX];
 	uint32_t nseats;
-	bool known_stale;              /* the core has given seats to others, or goes by another list */
-	struct buffer voter_lives;     /* of the voters, u64 each; empty: none are bound */
-	uint32_t self;                 /* our seat, and index into options.members */
+	/* the core has given seats to others, or goes by another list */
+	bool known_stale;
+	struct buffer voter_lives; /* of the voters, u64 each; empty: none are bound */
+	uint32_t self;             /* our seat, and index into options.members */
 
 	struct paxos *paxos;
 	struct wal *wal;
@@ -335,17 +363,17 @@ struct rsm {
 	struct recovered recovered;
 	struct damage damage;
 	struct stale stale;
-	uint32_t generation;           /* that this replica goes by (rsm/force.h) */
+	uint32_t generation; /* that this replica goes by (rsm/force.h) */
 	struct force force;
 	struct timer tick;
-	struct arena arena;            /* decoding */
-	struct buffer out;             /* encoding */
+	struct arena arena; /* decoding */
+	struct buffer out;  /* encoding */
 	bool started, stopping, stopped;
 	uint64_t started_us;
-	uint64_t space_retry_us;       /* a full disk is not tried again before this */
+	uint64_t space_retry_us; /* a full disk is not tried again before this */
 	struct timer stop_timer;
 
-	struct durable_mark *marks;    /* FIFO */
+	struct durable_mark *marks; /* FIFO */
 	uint32_t marks_head, marks_count, marks_capacity;
 
 	/* State. */
@@ -353,84 +381,98 @@ struct rsm {
 	struct sessions sessions;
 	uint64_t applied;
 	uint64_t applied_ballot;
-	uint64_t time_us;              /* of the newest applied entry */
-	bool restored_group;           /* the snapshot that is being restored has told what the group is */
-	bool settings_changed;         /* the group's, and nobody has been told yet */
-	bool state_lost;               /* the snapshot on disk is damaged: wait for a peer's */
-	uint64_t lost_slot;            /* … that covers at least this slot */
+	uint64_t time_us; /* of the newest applied entry */
+	/* the snapshot that is being restored has told what the group is */
+	bool restored_group;
+	bool settings_changed;            /* the group's, and nobody has been told yet */
+	bool state_lost;                  /* the snapshot on disk is damaged: wait for a peer's */
+	uint64_t lost_slot;               /* … that covers at least this slot */
 	uint32_t lost_from[REPLICAS_MAX]; /* … and is that of one of these replicas … */
-	uint32_t nlost_from;           /* … 0: any */
-	bool restoring;                /* a peer's snapshot is replacing the state */
-	struct timer more_timer;       /* there is more to be done than a turn takes */
-	struct turn_work turn;         /* of the present one */
+	uint32_t nlost_from;              /* … 0: any */
+	bool restoring;                   /* a peer's snapshot is replacing the state */
+	struct timer more_timer;          /* there is more to be done than a turn takes */
+	struct turn_work turn;            /* of the present one */
 	struct buffer reply_body;
-	struct buffer kept_reply;      /* the form of it that is kept */
+	struct buffer kept_reply; /* the form of it that is kept */
 
 	/* Leader. */
-	bool leading, serving;         /* leads; and the barrier is applied */
-	bool identity_proposed;        /* in this leadership */
+	bool leading, serving;  /* leads; and the barrier is applied */
+	bool identity_proposed; /* in this leadership */
 	uint64_t led_since_us;
-	uint64_t birth_told_us;        /* who is missing was said then */
-	uint64_t members_told;         /* slot of the list that the service has been told */
-	uint64_t members_at_us, welcome_at_us; /* when they are looked at again; when those who were added are told again */
-	uint32_t change_number;        /* the member that the list that was proposed last is about */
+	uint64_t birth_told_us; /* who is missing was said then */
+	uint64_t members_told;  /* slot of the list that the service has been told */
+	/* when they are looked at again; when those who were added are told again */
+	uint64_t members_at_us, welcome_at_us;
+	/* the member that the list that was proposed last is about */
+	uint32_t change_number;
 	struct pending_change change;
-	/* The heartbeat that those must answer who would carry the group with another voter; in which ballot, and since when; 0: none. */
+	/*
+	 * The heartbeat that those must answer who would carry the group with another voter; in
+	 * which ballot, and since when; 0: none.
+	 */
 	uint64_t promotion_round, promotion_ballot, promotion_at_us;
-	struct buffer why;             /* why members cannot be changed */
+	struct buffer why;                            /* why members cannot be changed */
 	struct member_watch watches[PAXOS_PEERS_MAX]; /* by seat */
-	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h), and when it was last looked at */
-	uint64_t told_ballot;          /* in which there is nothing more to tell the group; 0: in none */
-	uint64_t settings_ballot;      /* in which our settings have been proposed; 0: in none */
-	uint64_t clients_ballot, clients; /* in which ENTRY_CLIENTS has been proposed, and up to which id */
-	struct batch *current;         /* being filled */
-	struct list ready;             /* full, waiting for the window */
+	/* lived time (rsm/entry.h), and when it was last looked at */
+	uint64_t lived_us, lived_at_us;
+	/* in which there is nothing more to tell the group; 0: in none */
+	uint64_t told_ballot;
+	uint64_t settings_ballot; /* in which our settings have been proposed; 0: in none */
+	/* in which ENTRY_CLIENTS has been proposed, and up to which id */
+	uint64_t clients_ballot, clients;
+	struct batch *current; /* being filled */
+	struct list ready;     /* full, waiting for the window */
 	uint32_t ready_count;
-	struct list proposed;          /* in slot order */
-	uint64_t proposed_bytes;       /* of their values */
-	uint64_t queued_extra;         /* of all batches that are not applied yet */
+	struct list proposed;    /* in slot order */
+	uint64_t proposed_bytes; /* of their values */
+	uint64_t queued_extra;   /* of all batches that are not applied yet */
 	struct list free_batches;
-	size_t free_batch_bytes;       /* of what they hold on to */
+	size_t free_batch_bytes; /* of what they hold on to */
 	uint32_t pending_requests;
 	struct pending_transfer transfer;
 	struct pending_query *queries; /* circular, in order of id */
 	uint32_t queries_head, queries_count, queries_capacity;
 	uint64_t next_query;
-	uint64_t queries_bytes;        /* of their payloads */
-	struct read_backlog backlog;   /* reads that could be answered, and are more than a turn should answer */
-	struct crowd crowd;            /* are there many readers? */
-	struct read_index reads;       /* those that other replicas than the leader answer, too */
+	uint64_t queries_bytes; /* of their payloads */
+	/* reads that could be answered, and are more than a turn should answer */
+	struct read_backlog backlog;
+	struct crowd crowd;      /* are there many readers? */
+	struct read_index reads; /* those that other replicas than the leader answer, too */
 
 	/* Snapshots. */
-	uint64_t snapshot_slot;        /* newest one on disk; 0: none */
+	uint64_t snapshot_slot; /* newest one on disk; 0: none */
 	uint64_t snapshot_bytes;
 	struct disk_file *snapshot_file;
-	uint64_t log_bytes;            /* appended since it was taken */
-	bool snapshot_wanted;          /* a peer needs one newer than ours */
-	bool snapshot_renew;           /* ours, or the log behind it, is damaged: another one, were it of the same slot */
-	uint64_t renew_slot;           /* of a file that was found damaged at the start: not before that; 0: there is none */
-	uint64_t take_after_us;        /* none is taken before this */
+	uint64_t log_bytes;   /* appended since it was taken */
+	bool snapshot_wanted; /* a peer needs one newer than ours */
+	/* ours, or the log behind it, is damaged: another one, were it of the same slot */
+	bool snapshot_renew;
+	/* of a file that was found damaged at the start: not before that; 0: there is none */
+	uint64_t renew_slot;
+	uint64_t take_after_us; /* none is taken before this */
 	struct snapshot_take take;
 	struct snapshot_receive receive;
-	uint32_t damaged_from;         /* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
+	/* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
+	uint32_t damaged_from;
 	uint64_t damaged_slot;
-	struct list snapshot_reads;    /* struct snapshot_read under way */
-	struct list discards;          /* files being closed and removed */
-	uint64_t snapshot_fetched_us;  /* a peer last asked for a piece */
-	uint64_t receive_after_us;     /* after a failure to get one: not before then */
+	struct list snapshot_reads;            /* struct snapshot_read under way */
+	struct list discards;                  /* files being closed and removed */
+	uint64_t snapshot_fetched_us;          /* a peer last asked for a piece */
+	uint64_t receive_after_us;             /* after a failure to get one: not before then */
 	struct old_fetch old[PAXOS_PEERS_MAX]; /* by seat */
 
 	struct scrub scrub;
 	struct disk_watch disk_watch;
 	bool lacks_space; /* paxos_lacks_space() at the end of the last turn */
-	bool disk_full, full_told; /* what the core has been told; that leadership is to be handed over for it */
+	/* what the core has been told; that leadership is to be handed over for it */
+	bool disk_full, full_told;
 	struct state_hash hash;
 	bool relieve_told; /* that leadership is to be handed over because the disk hangs */
-	bool lost; /* rsm_stop_voting() */
+	bool lost;         /* rsm_stop_voting() */
 	bool removed, removed_told; /* from the group, says a member; that has been said */
 	struct traced traced;
-	struct refusals refusals;      /* of what other replicas say */
-	bool rounds_used_up;           /* has been said */
+	struct refusals refusals; /* of what other replicas say */
+	bool rounds_used_up;      /* has been said */
 	struct rsm_counters counters;
 };
 
@@ -447,7 +489,8 @@ static inline bool rsm_log_is_congested(const struct rsm *rsm)
 static inline bool rsm_traces(const struct rsm *rsm)
 {
 	const struct traced *t = &rsm->traced;
-	return __builtin_expect((t->count | t->read | t->echo) != 0 || rsm->node->tracer.sink != NULL, 0);
+	return __builtin_expect(
+		(t->count | t->read | t->echo) != 0 || rsm->node->tracer.sink != NULL, 0);
 }
 /* The seat of a replica; UINT32_MAX: it has none. */
 static inline uint32_t rsm_seat(const struct rsm *rsm, uint32_t replica)
@@ -459,14 +502,18 @@ static inline uint32_t rsm_seat(const struct rsm *rsm, uint32_t replica)
 }
 
 /*
- * False: the message counts, and comes from a process whose start has not been compared with what is remembered here, or was
- * found to be a stale copy's (rsm/starts.h). Otherwise it may have been made one that does not.
+ * False: the message counts, and comes from a process whose start has not been compared with what
+ * is remembered here, or was found to be a stale copy's (rsm/starts.h). Otherwise it may have been
+ * made one that does not.
  */
-static inline bool stale_admit(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m)
+static inline bool stale_admit(struct rsm *rsm, uint32_t seat, const struct message *message,
+			       struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
 	struct start_memory *memory = s->current[seat];
-	if (__builtin_expect(memory == NULL || memory->nonce != message->origin || memory->life != m->life, 0))
+	if (__builtin_expect(memory == NULL || memory->nonce != message->origin ||
+				     memory->life != m->life,
+			     0))
 		return stale_admit_other(rsm, seat, message, m);
 	bool accepted = message->method == METHOD_ACCEPTED && m->nranges > 0;
 	if (!accepted && message->method != METHOD_PROMISE)
@@ -527,8 +574,12 @@ void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
 /* The wall clock as it may stand in an entry. */
 uint64_t rsm_entry_wall_us(const struct rsm *rsm);
-/* Proposes an entry, encoded but for its end, that has one command, for which somebody may wait. paxos_can_propose() */
-uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format, const struct requester *requester);
+/*
+ * Proposes an entry, encoded but for its end, that has one command, for which somebody may wait.
+ * paxos_can_propose()
+ */
+uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format,
+				const struct requester *requester);
 /* Adds a command of the rsm's own to the batch being filled. False: too much is waiting. */
 bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
 void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
@@ -538,7 +589,8 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
 /* members.c */
-int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struct requester *requester) MUST_CHECK;
+int members_apply(struct rsm *rsm, struct slice body, uint64_t slot,
+		  const struct requester *requester) MUST_CHECK;
 /* What is known of them, as it is told. */
 void members_list(struct rsm *rsm, const struct group_members *members, struct wire_members *out);
 /* A message of the member in this seat has come, from the process whose disk has this life. */
@@ -555,7 +607,9 @@ const char *members_voteless_text(const struct rsm *rsm);
 void members_tell_now(struct rsm *rsm);
 static inline void members_tell(struct rsm *rsm)
 {
-	if (__builtin_expect((rsm->members_told != rsm->group.bound.slot) | (rsm->removed != rsm->removed_told), 0))
+	if (__builtin_expect((rsm->members_told != rsm->group.bound.slot) |
+				     (rsm->removed != rsm->removed_told),
+			     0))
 		members_tell_now(rsm);
 }
 static inline void force_tell(struct rsm *rsm)
@@ -577,22 +631,28 @@ static inline uint64_t members_patience_us(const struct rsm *rsm)
 /* The list that the configuration names, before the group has one of its own. */
 void members_configured(const struct rsm *rsm, struct group_members *members);
 /* Proposes the list. NULL: nobody waits for it. */
-void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester);
+void members_propose_list(struct rsm *rsm, const struct group_members *members,
+			  const struct requester *requester);
 /*
- * NULL, or why these voters could not carry the group at once: who of them is not there, or has not caught up. Valid until the next
- * call. `round` (0: none): of paxos_ask_all(), which they must have answered.
+ * NULL, or why these voters could not carry the group at once: who of them is not there, or has not
+ * caught up. Valid until the next call. `round` (0: none): of paxos_ask_all(), which they must have
+ * answered.
  */
-const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members, uint64_t round);
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members,
+				 uint64_t round);
 /* The learner becomes a voter, of the disk that speaks as it; whom it replaces goes. */
 void members_promote(struct rsm *rsm, struct group_members *members, uint32_t number);
 /*
- * What is missing until the learner may become a voter of `members`; NULL: nothing. Valid until the next call. `steady`: heartbeats in a
- * row at which it must have had everything.
+ * What is missing until the learner may become a voter of `members`; NULL: nothing. Valid until the
+ * next call. `steady`: heartbeats in a row at which it must have had everything.
  */
-const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady,
-			      uint64_t round);
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members,
+			      const struct group_member *learner, uint32_t steady, uint64_t round);
 /* group_identity.c */
-/* The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY (logged). */
+/*
+ * The state is that of the configured members, and of this directory: 0 or STATUS_IDENTITY
+ * (logged).
+ */
 int identity_check(struct rsm *rsm) MUST_CHECK;
 void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot);
 /* As the leader. */
@@ -600,7 +660,10 @@ void identity_propose(struct rsm *rsm);
 /* apply.c */
 void apply_chosen(struct rsm *rsm);
 /* settle.c */
-/* Time goes on: at every tick of the core, which a leader has at least twice in an election timeout, and before something is proposed. */
+/*
+ * Time goes on: at every tick of the core, which a leader has at least twice in an election
+ * timeout, and before something is proposed.
+ */
 void settle_lived(struct rsm *rsm);
 /* Leader: proposes what the group does not know yet; before anything else of this batch. */
 void settle_propose_now(struct rsm *rsm, uint64_t ballot);
@@ -625,14 +688,21 @@ static inline void settle_tell(struct rsm *rsm)
 	if (rsm->settings_changed)
 		settle_tell_now(rsm);
 }
-/* Leader: whether a command's session is anything that could be continued or begun. False: it has been answered, or put aside. */
+/*
+ * Leader: whether a command's session is anything that could be continued or begun. False: it has
+ * been answered, or put aside.
+ */
 bool settle_admit(struct rsm *rsm, const struct requester *from, const struct message *message,
 		  const struct wire_command *command);
 /* kept_reply.c */
-/* Keeps rsm->reply_body, or a shorter form of it, for whoever repeats the command of an entry of that format. */
-void kept_reply_record(struct rsm *rsm, struct session *session, const struct entry_command *command, uint32_t format,
-		       int status);
-void kept_reply_answer(struct rsm *rsm, const struct requester *to, const struct session_reply *kept, struct slice command);
+/*
+ * Keeps rsm->reply_body, or a shorter form of it, for whoever repeats the command of an entry of
+ * that format.
+ */
+void kept_reply_record(struct rsm *rsm, struct session *session,
+		       const struct entry_command *command, uint32_t format, int status);
+void kept_reply_answer(struct rsm *rsm, const struct requester *to,
+		       const struct session_reply *kept, struct slice command);
 /* peers.c */
 bool peers_message(struct rsm *rsm, link_id from, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
@@ -640,7 +710,10 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
 void peers_free(struct rsm *rsm);
 /* relieve.c: at the end of every turn. */
 void relieve_if_hung(struct rsm *rsm);
-/* True while somebody else, whose disk is not full, is to take over: what has come for the leader waits for that. */
+/*
+ * True while somebody else, whose disk is not full, is to take over: what has come for the leader
+ * waits for that.
+ */
 bool relieve_if_full(struct rsm *rsm);
 /* Why a leader can take no writes for want of space on disks, or NULL. */
 const char *no_space(struct rsm *rsm);
@@ -678,11 +751,12 @@ void snapshot_take_free(struct rsm *rsm);
 /* Closes a file and, if name is given, removes it, in the background. */
 void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
 /*
- * A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop what it covers. Before one of
- * our `own` the log also says that its slots are chosen; a peer's may cover slots of which our log holds values that lost.
+ * A snapshot file for `slot` is in place under its final name: adopt it, note it in the log, drop
+ * what it covers. Before one of our `own` the log also says that its slots are chosen; a peer's may
+ * cover slots of which our log holds values that lost.
  */
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct group_members *bound,
-		    struct disk_file *file, uint64_t bytes);
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot,
+		    const struct group_members *bound, struct disk_file *file, uint64_t bytes);
 /* snapshot_send.c */
 void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);
 void snapshot_send_free(struct rsm *rsm);

@@ -22,7 +22,9 @@ const char *judge_entry_value(struct slice value)
 	return NULL;
 }
 
-static __attribute__((noinline)) const char *judge_with_values(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
+static __attribute__((noinline)) const char *judge_with_values(const struct rsm *rsm,
+							       uint16_t method,
+							       const struct wire_paxos *m)
 {
 	const char *why = paxos_judge(rsm->paxos, (enum method)method, m);
 	for (uint32_t i = 0; i < m->nentries && why == NULL; i++)
@@ -43,8 +45,10 @@ static const char *judge_snapshot_chunk(const struct wire_paxos *m)
 		return "slot: beyond every possible one";
 	if (m->total > SNAPSHOT_BYTES_MAX || m->position >= m->total)
 		return "total: beyond every possible one, or not beyond the position";
-	return m->data.len == 0 || m->data.len > SNAPSHOT_CHUNK_BYTES || m->data.len > m->total - m->position ?
-		       "data: not a piece of a snapshot" : NULL;
+	return m->data.len == 0 || m->data.len > SNAPSHOT_CHUNK_BYTES ||
+			       m->data.len > m->total - m->position
+		       ? "data: not a piece of a snapshot"
+		       : NULL;
 }
 
 static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
@@ -55,7 +59,8 @@ static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
 		return NULL;
 	if (ballot_replica(m->ballot) != m->from || ballot_round(m->ballot) > BALLOT_ROUND_MAX)
 		return "ballot: not one in which the sender can lead";
-	return m->slot > SLOT_MAX || m->chosen > SLOT_MAX ? "slot: beyond every possible one" : NULL;
+	return m->slot > SLOT_MAX || m->chosen > SLOT_MAX ? "slot: beyond every possible one"
+							  : NULL;
 }
 
 const char JUDGED_OTHER_GENERATION[] = "generation: another one";
@@ -70,7 +75,8 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 		return "from: not another replica";
 	/* Nothing else of it is used (rsm/force.h, G2). */
 	if (__builtin_expect(m->generation != rsm->generation, 0))
-		return m->generation > GENERATION_MAX ? "generation: beyond every possible one" : JUDGED_OTHER_GENERATION;
+		return m->generation > GENERATION_MAX ? "generation: beyond every possible one"
+						      : JUDGED_OTHER_GENERATION;
 	if (method == METHOD_STARTED)
 		return stale_judge(m);
 	if (method == METHOD_STATE_HASH)
@@ -78,7 +84,8 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 	if (method >= METHOD_READ_INDEX)
 		return judge_read_index(method, m);
 	if (method >= METHOD_SNAPSHOT_FETCH)
-		return method == METHOD_SNAPSHOT_FETCH ? judge_snapshot_fetch(m) : judge_snapshot_chunk(m);
+		return method == METHOD_SNAPSHOT_FETCH ? judge_snapshot_fetch(m)
+						       : judge_snapshot_chunk(m);
 	if (m->nentries > 0)
 		return judge_with_values(rsm, method, m);
 	return paxos_judge(rsm->paxos, (enum method)method, m);
@@ -89,9 +96,10 @@ void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *m,
 	uint64_t refused = refusals_add(&rsm->refusals, node_now_us(rsm->node));
 	if (refused != 0)
 		log_event(rsm->log, LOG_ERROR, "peer_message_refused",
-			  "method=%s from=%u group=%" PRIu64 " to=%u field=\"%s\" ballot=%" PRIu64 " slot=%" PRIu64 " chosen=%" PRIu64
-			  " refused=%" PRIu64, method_text(method), m->from, m->group, m->to, why, m->ballot, m->slot, m->chosen,
-			  refused);
+			  "method=%s from=%u group=%" PRIu64 " to=%u field=\"%s\" ballot=%" PRIu64
+			  " slot=%" PRIu64 " chosen=%" PRIu64 " refused=%" PRIu64,
+			  method_text(method), m->from, m->group, m->to, why, m->ballot, m->slot,
+			  m->chosen, refused);
 }
 
 const char *judge_log_record(const struct rsm *rsm, const struct wal_record *record)

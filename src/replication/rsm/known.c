@@ -1,9 +1,11 @@
 /*
- * Whom this replica speaks with: the seats of the core (paxos/multipaxos.h, SEATS), with what is needed to reach who has them.
+ * Whom this replica speaks with: the seats of the core (paxos/multipaxos.h, SEATS), with what is
+ * needed to reach who has them.
  *
- * Members are dialled. Of one that the configuration names the address is taken from there, for networks move, until the list, which
- * is the newest that the core goes by, has another one than at first; of all others from the list. A stranger is answered along the
- * connection on which it was heard last.
+ * Members are dialled. Of one that the configuration names the address is taken from there, for
+ * networks move, until the list, which is the newest that the core goes by, has another one than at
+ * first; of all others from the list. A stranger is answered along the connection on which it was
+ * heard last.
  */
 #include <stdlib.h>
 
@@ -18,8 +20,12 @@ static void replace_text(char **text, const char *by)
 	*text = alloc_string(by);
 }
 
-/* What the configuration says of it, as long as it is newer than what the list says, if there is one. */
-static const struct rsm_member *configured(struct rsm *rsm, uint32_t replica, const struct group_member *listed)
+/*
+ * What the configuration says of it, as long as it is newer than what the list says, if there is
+ * one.
+ */
+static const struct rsm_member *configured(struct rsm *rsm, uint32_t replica,
+					   const struct group_member *listed)
 {
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++) {
 		const struct rsm_member *m = &rsm->options.members[i];
@@ -29,7 +35,8 @@ static const struct rsm_member *configured(struct rsm *rsm, uint32_t replica, co
 			return NULL;
 		if (listed != NULL && rsm->listed_first[i] == NULL)
 			replace_text(&rsm->listed_first[i], listed->address);
-		return listed == NULL || strcmp(listed->address, rsm->listed_first[i]) == 0 ? m : NULL;
+		return listed == NULL || strcmp(listed->address, rsm->listed_first[i]) == 0 ? m
+											    : NULL;
 	}
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * log_index: where each slot's latest accepted record stands in the wal. Dense array over the slots after the newest snapshot.
+ * log_index: where each slot's latest accepted record stands in the wal. Dense array over the slots
+ * after the newest snapshot.
  */
 #ifndef SYNOD_RSM_LOG_INDEX_H
 #define SYNOD_RSM_LOG_INDEX_H

@@ -34,12 +34,17 @@ uint32_t members_voters(const struct group_members *members)
 
 struct paxos_members members_core(const struct group_members *members)
 {
-	struct paxos_members core = {
-		.slot = members->slot, .base = members->base, .generation = members->generation,
-				     .next_number = members->next_number, .count = members->count};
+	struct paxos_members core = {.slot = members->slot,
+				     .base = members->base,
+				     .generation = members->generation,
+				     .next_number = members->next_number,
+				     .count = members->count};
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
-		core.list[i] = (struct paxos_binding){.replica = m->number, .binding = m->binding, .life = m->life, .role = m->role};
+		core.list[i] = (struct paxos_binding){.replica = m->number,
+						      .binding = m->binding,
+						      .life = m->life,
+						      .role = m->role};
 	}
 	return core;
 }
@@ -76,7 +81,8 @@ static void encode(const struct group_members *members, struct buffer *out)
 {
 	if (members->generation != 0) {
 		buffer_add_u32(out, 0);
-		buffer_add_u32(out, members->generation | (members->begins ? GENERATION_BEGINS : 0));
+		buffer_add_u32(out,
+			       members->generation | (members->begins ? GENERATION_BEGINS : 0));
 	}
 	buffer_add_u32(out, members->next_number);
 	for (uint32_t i = 0; i < members->count; i++) {
@@ -95,8 +101,9 @@ static bool take_member(struct slice *in, struct group_member *m)
 {
 	uint8_t role;
 	*m = (struct group_member){0};
-	if (!slice_take_u32(in, &m->number) || !slice_take_u32(in, &m->binding) || !slice_take_u64(in, &m->life) ||
-	    !slice_take_u8(in, &role) || !slice_take_u32(in, &m->in_place_of) || !take_text(in, m->name, NAME_BYTES_MAX) ||
+	if (!slice_take_u32(in, &m->number) || !slice_take_u32(in, &m->binding) ||
+	    !slice_take_u64(in, &m->life) || !slice_take_u8(in, &role) ||
+	    !slice_take_u32(in, &m->in_place_of) || !take_text(in, m->name, NAME_BYTES_MAX) ||
 	    !take_text(in, m->address, ADDRESS_BYTES_MAX))
 		return false;
 	m->role = (enum member_role)role;
@@ -113,8 +120,8 @@ static int decode(struct group_members *members, struct slice in)
 	if (!slice_take_u32(&in, &members->next_number))
 		return STATUS_CORRUPT;
 	/* No list says 0 there; a program that knows no generations refuses it. */
-	if (generations &&
-	    (!slice_take_u32(&in, &members->generation) || !slice_take_u32(&in, &members->next_number)))
+	if (generations && (!slice_take_u32(&in, &members->generation) ||
+			    !slice_take_u32(&in, &members->next_number)))
 		return STATUS_CORRUPT;
 	members->begins = (members->generation & GENERATION_BEGINS) != 0;
 	members->generation &= ~GENERATION_BEGINS;
@@ -124,8 +131,9 @@ static int decode(struct group_members *members, struct slice in)
 		return STATUS_CORRUPT;
 	while (in.len > 0) {
 		struct group_member m;
-		if (members->count == MEMBERS_MAX || !take_member(&in, &m) || m.number <= before || m.number >= members->next_number ||
-		    m.binding > BALLOT_BINDING_MAX || members_find_name(members, slice_string(m.name)) != NULL)
+		if (members->count == MEMBERS_MAX || !take_member(&in, &m) || m.number <= before ||
+		    m.number >= members->next_number || m.binding > BALLOT_BINDING_MAX ||
+		    members_find_name(members, slice_string(m.name)) != NULL)
 			return STATUS_CORRUPT;
 		before = m.number;
 		members->list[members->count++] = m;
@@ -170,8 +178,8 @@ bool members_list_of_value(struct slice value, struct group_members *out)
 	struct entry_command command;
 	if (value.len < 4 || load_u32(value.data) != ENTRY_FORMAT_MEMBERS)
 		return false;
-	return entry_read(&reader, value) == 0 && entry_next(&reader, &command) == 1 && command.kind == ENTRY_MEMBERS &&
-	       members_decode_body(out, command.body) == 0;
+	return entry_read(&reader, value) == 0 && entry_next(&reader, &command) == 1 &&
+	       command.kind == ENTRY_MEMBERS && members_decode_body(out, command.body) == 0;
 }
 
 bool members_of_value(struct slice value, struct paxos_members *out)
@@ -185,43 +193,55 @@ bool members_of_value(struct slice value, struct paxos_members *out)
 
 /* ---- applying ---- */
 
-static void tell_changes(struct rsm *rsm, const struct group_members *before, const struct group_members *after)
+static void tell_changes(struct rsm *rsm, const struct group_members *before,
+			 const struct group_members *after)
 {
 	char life[ID_TEXT_BYTES];
 	for (uint32_t i = 0; i < after->count; i++) {
-		const struct group_member *m = &after->list[i], *was = members_find(before, m->number);
+		const struct group_member *m = &after->list[i],
+					  *was = members_find(before, m->number);
 		if (was == NULL && m->role == MEMBER_LEARNER)
-			log_event(rsm->log, LOG_INFO, "member_added", "replica=%u name=%s address=%s slot=%" PRIu64, m->number, m->name,
+			log_event(rsm->log, LOG_INFO, "member_added",
+				  "replica=%u name=%s address=%s slot=%" PRIu64, m->number, m->name,
 				  m->address, after->slot);
 		if (m->role == MEMBER_VOTER && (was == NULL || was->life != m->life))
-			log_event(rsm->log, LOG_INFO, "member_bound", "replica=%u binding=%u life=%s slot=%" PRIu64, m->number,
+			log_event(rsm->log, LOG_INFO, "member_bound",
+				  "replica=%u binding=%u life=%s slot=%" PRIu64, m->number,
 				  m->binding, id_text(m->life, life), after->slot);
 		if (was != NULL && strcmp(was->address, m->address) != 0)
-			log_event(rsm->log, LOG_INFO, "member_moved", "replica=%u name=%s address=%s before=%s slot=%" PRIu64, m->number,
-				  m->name, m->address, was->address, after->slot);
+			log_event(rsm->log, LOG_INFO, "member_moved",
+				  "replica=%u name=%s address=%s before=%s slot=%" PRIu64,
+				  m->number, m->name, m->address, was->address, after->slot);
 		if (m->role == MEMBER_VOTER && was != NULL && was->role == MEMBER_LEARNER)
-			log_event(rsm->log, LOG_INFO, "member_promoted", "replica=%u name=%s slot=%" PRIu64, m->number, m->name, after->slot);
+			log_event(rsm->log, LOG_INFO, "member_promoted",
+				  "replica=%u name=%s slot=%" PRIu64, m->number, m->name,
+				  after->slot);
 	}
 	for (uint32_t i = 0; i < before->count; i++)
 		if (members_find(after, before->list[i].number) == NULL)
-			log_event(rsm->log, LOG_INFO, "member_removed", "replica=%u name=%s slot=%" PRIu64, before->list[i].number,
+			log_event(rsm->log, LOG_INFO, "member_removed",
+				  "replica=%u name=%s slot=%" PRIu64, before->list[i].number,
 				  before->list[i].name, after->slot);
 }
 
-static void answer_change(struct rsm *rsm, const struct requester *to, uint64_t slot, uint32_t number)
+static void answer_change(struct rsm *rsm, const struct requester *to, uint64_t slot,
+			  uint32_t number)
 {
 	buffer_clear(&rsm->out);
-	wire_change_members_reply_encode(&(struct wire_change_members_reply){.slot = slot, .number = number}, &rsm->out);
+	wire_change_members_reply_encode(
+		&(struct wire_change_members_reply){.slot = slot, .number = number}, &rsm->out);
 	answer(rsm, to, 0, buffer_slice(&rsm->out));
 }
 
-int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struct requester *requester)
+int members_apply(struct rsm *rsm, struct slice body, uint64_t slot,
+		  const struct requester *requester)
 {
 	struct group_members members;
 	int status = members_decode_body(&members, body);
 	if (status != 0)
 		return status;
-	bool counts = members.base == rsm->group.bound.slot && members.generation >= rsm->group.bound.generation;
+	bool counts = members.base == rsm->group.bound.slot &&
+		      members.generation >= rsm->group.bound.generation;
 	if (counts) {
 		members.slot = slot;
 		members.begins = false;
@@ -233,7 +253,8 @@ int members_apply(struct rsm *rsm, struct slice body, uint64_t slot, const struc
 	if (counts)
 		answer_change(rsm, requester, slot, rsm->change_number);
 	else
-		answer_error(rsm, requester, STATUS_BUSY, "the list of members has been changed meanwhile: ask again");
+		answer_error(rsm, requester, STATUS_BUSY,
+			     "the list of members has been changed meanwhile: ask again");
 	return 0;
 }
 
@@ -261,7 +282,8 @@ static void tell_removed(struct rsm *rsm)
 {
 	rsm->removed_told = true;
 	log_event(rsm->log, LOG_WARN, "removed",
-		  "group=%" PRIu64 " replica=%u slot=%" PRIu64 " meaning=\"this replica is no member of its group any more, and nothing that it "
+		  "group=%" PRIu64 " replica=%u slot=%" PRIu64
+		  " meaning=\"this replica is no member of its group any more, and nothing that it "
 		  "holds is needed: its data directory may be deleted\"",
 		  rsm->options.group, rsm->options.replica, paxos_chosen_slot(rsm->paxos));
 	if (rsm->options.removed != NULL)
@@ -289,17 +311,21 @@ void members_await_birth(struct rsm *rsm)
 	uint64_t now_us = node_now_us(rsm->node);
 	uint32_t missing;
 	struct buffer names = {0};
-	if (now_us < rsm->birth_told_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull || now_us < rsm->started_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull ||
+	if (now_us < rsm->birth_told_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull ||
+	    now_us < rsm->started_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull ||
 	    !paxos_awaits_birth(rsm->paxos, &missing))
 		return;
 	rsm->birth_told_us = now_us;
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if ((missing & 1u << i) != 0)
-			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",", rsm->seats[i].name);
+			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",",
+				      rsm->seats[i].name);
 	buffer_add_u8(&names, 0);
 	log_event(rsm->log, LOG_WARN, "birth_waits",
-		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have met: start them, or take those out of "
-		  "the configuration that do not exist\"", rsm->options.group, (const char *)names.data);
+		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have "
+		  "met: start them, or take those out of "
+		  "the configuration that do not exist\"",
+		  rsm->options.group, (const char *)names.data);
 	buffer_free(&names);
 }
 
@@ -338,15 +364,18 @@ static void watch(struct rsm *rsm, uint32_t seat)
 
 static bool bound_is_silent(const struct rsm *rsm, uint32_t seat)
 {
-	uint64_t silence_us = MEMBERS_SILENCE_MS * 1000ull, timeouts_us = rsm->settings.election_timeout_ms * 4000ull;
+	uint64_t silence_us = MEMBERS_SILENCE_MS * 1000ull,
+		 timeouts_us = rsm->settings.election_timeout_ms * 4000ull;
 	uint64_t heard_us = rsm->watches[seat].bound_heard_us;
 	uint64_t since_us = heard_us > rsm->led_since_us ? heard_us : rsm->led_since_us;
-	return node_now_us(rsm->node) - since_us >= (silence_us > timeouts_us ? silence_us : timeouts_us);
+	return node_now_us(rsm->node) - since_us >=
+	       (silence_us > timeouts_us ? silence_us : timeouts_us);
 }
 
 static bool is_here(const struct rsm *rsm, uint32_t seat)
 {
-	return node_now_us(rsm->node) - rsm->watches[seat].heard_us < rsm->settings.election_timeout_ms * 1000ull;
+	return node_now_us(rsm->node) - rsm->watches[seat].heard_us <
+	       rsm->settings.election_timeout_ms * 1000ull;
 }
 
 void members_configured(const struct rsm *rsm, struct group_members *members)
@@ -370,12 +399,16 @@ static bool bind_first(struct rsm *rsm, struct group_member *m)
 	uint32_t seat = rsm_seat(rsm, m->number);
 	const struct member_watch *w = &rsm->watches[seat];
 	bool self = seat == rsm->self;
-	/* Before its first answer it has not said whether it has lost another disk: its ballots depend on that. */
+	/*
+	 * Before its first answer it has not said whether it has lost another disk: its ballots
+	 * depend on that.
+	 */
 	bool answered = self || paxos_peer_has_answered(rsm->paxos, seat);
 	bool learner = !self && paxos_peer_is_learner(rsm->paxos, seat);
 	m->life = self ? rsm->node->env->life : w->life;
 	m->binding = learner;
-	return m->life != 0 && (self || is_here(rsm, seat)) && answered && (w->steady >= MEMBERS_STEADY || !learner);
+	return m->life != 0 && (self || is_here(rsm, seat)) && answered &&
+	       (w->steady >= MEMBERS_STEADY || !learner);
 }
 
 /* Another disk takes a voter's place. */
@@ -383,8 +416,9 @@ static bool bind_again(struct rsm *rsm, struct group_member *m)
 {
 	uint32_t seat = rsm_seat(rsm, m->number);
 	const struct member_watch *w = &rsm->watches[seat];
-	if (m->role != MEMBER_VOTER || seat == rsm->self || w->life == 0 || w->life == m->life || !is_here(rsm, seat) ||
-	    w->steady < MEMBERS_STEADY || m->binding >= BALLOT_BINDING_MAX || !bound_is_silent(rsm, seat))
+	if (m->role != MEMBER_VOTER || seat == rsm->self || w->life == 0 || w->life == m->life ||
+	    !is_here(rsm, seat) || w->steady < MEMBERS_STEADY || m->binding >= BALLOT_BINDING_MAX ||
+	    !bound_is_silent(rsm, seat))
 		return false;
 	m->life = w->life;
 	m->binding++;
@@ -396,10 +430,13 @@ static bool follow_address(struct rsm *rsm, struct group_members *members, struc
 {
 	struct env *env = rsm->node->env;
 	uint32_t seat = rsm_seat(rsm, m->number);
-	if (env->ops->found_at == NULL || seat == UINT32_MAX || (seat != rsm->self && !is_here(rsm, seat)))
+	if (env->ops->found_at == NULL || seat == UINT32_MAX ||
+	    (seat != rsm->self && !is_here(rsm, seat)))
 		return false;
-	const char *address = env->ops->found_at(env, seat == rsm->self ? 0 : rsm->seats[seat].link);
-	if (address == NULL || strlen(address) > ADDRESS_BYTES_MAX || strcmp(address, m->address) == 0)
+	const char *address = env->ops->found_at(env,
+						 seat == rsm->self ? 0 : rsm->seats[seat].link);
+	if (address == NULL || strlen(address) > ADDRESS_BYTES_MAX ||
+	    strcmp(address, m->address) == 0)
 		return false;
 	for (uint32_t i = 0; i < members->count; i++)
 		if (strcmp(members->list[i].address, address) == 0)
@@ -408,14 +445,17 @@ static bool follow_address(struct rsm *rsm, struct group_members *members, struc
 	return true;
 }
 
-void members_propose_list(struct rsm *rsm, const struct group_members *members, const struct requester *requester)
+void members_propose_list(struct rsm *rsm, const struct group_members *members,
+			  const struct requester *requester)
 {
 	struct buffer entry = {0}, body = {0};
 	members_encode_body(members, &body);
 	entry_begin(&entry);
-	entry_add(&entry, &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
+	entry_add(&entry,
+		  &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
 	uint64_t slot = requests_propose_alone(rsm, &entry, ENTRY_FORMAT_MEMBERS, requester);
-	log_event(rsm->log, LOG_INFO, "members_proposed", "slot=%" PRIu64 " base=%" PRIu64, slot, members->base);
+	log_event(rsm->log, LOG_INFO, "members_proposed", "slot=%" PRIu64 " base=%" PRIu64, slot,
+		  members->base);
 	buffer_free(&entry);
 	buffer_free(&body);
 }
@@ -429,18 +469,28 @@ static void welcome(struct rsm *rsm, const struct group_member *to)
 	for (uint32_t i = 0; i < rsm->group.members.count; i++)
 		if (rsm->group.members.list[i].replica == to->number)
 			return;
-	struct wire_welcome w = {.generation = rsm->group.bound.generation, .group = rsm->options.group, .group_id = rsm->group.id, .number = to->number,
-				 .slot = rsm->group.bound.slot, .next_number = rsm->group.bound.next_number};
+	struct wire_welcome w = {.generation = rsm->group.bound.generation,
+				 .group = rsm->options.group,
+				 .group_id = rsm->group.id,
+				 .number = to->number,
+				 .slot = rsm->group.bound.slot,
+				 .next_number = rsm->group.bound.next_number};
 	struct wire_members list = {0};
 	members_list(rsm, &rsm->group.bound, &list);
 	for (uint32_t i = 0; i < list.nmembers; i++)
 		w.members[w.nmembers++] = (struct wire_member){
-			.number = list.members[i].number, .role = list.members[i].role, .binding = list.members[i].binding,
-			.in_place_of = list.members[i].in_place_of, .name = list.members[i].name, .address = list.members[i].address,
+			.number = list.members[i].number,
+			.role = list.members[i].role,
+			.binding = list.members[i].binding,
+			.in_place_of = list.members[i].in_place_of,
+			.name = list.members[i].name,
+			.address = list.members[i].address,
 			.life = list.members[i].life};
 	buffer_clear(&rsm->out);
 	wire_welcome_encode(&w, &rsm->out);
-	struct message m = {.kind = MESSAGE_ONEWAY, .method = METHOD_WELCOME, .payload = buffer_slice(&rsm->out)};
+	struct message m = {.kind = MESSAGE_ONEWAY,
+			    .method = METHOD_WELCOME,
+			    .payload = buffer_slice(&rsm->out)};
 	node_send(rsm->node, rsm->seats[seat].link, &m);
 }
 
@@ -456,19 +506,25 @@ static bool propose_first(struct rsm *rsm)
 	return known;
 }
 
-/* Those who would carry the group then must have answered once more (members_change.c); they are asked when there is reason to. */
-static bool is_to_promote(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, bool *asked)
+/*
+ * Those who would carry the group then must have answered once more (members_change.c); they are
+ * asked when there is reason to.
+ */
+static bool is_to_promote(struct rsm *rsm, const struct group_members *members,
+			  const struct group_member *learner, bool *asked)
 {
 	uint64_t now_us = node_now_us(rsm->node), ballot = paxos_ballot(rsm->paxos);
 	if (members_not_ready(rsm, members, learner, MEMBERS_STEADY, 0) != NULL)
 		return false;
 	*asked = true;
-	if (rsm->promotion_round == 0 || rsm->promotion_ballot != ballot || now_us - rsm->promotion_at_us > members_patience_us(rsm)) {
+	if (rsm->promotion_round == 0 || rsm->promotion_ballot != ballot ||
+	    now_us - rsm->promotion_at_us > members_patience_us(rsm)) {
 		rsm->promotion_round = paxos_ask_all(rsm->paxos, now_us);
 		rsm->promotion_ballot = ballot;
 		rsm->promotion_at_us = now_us;
 	}
-	return members_not_ready(rsm, members, learner, MEMBERS_STEADY, rsm->promotion_round) == NULL;
+	return members_not_ready(rsm, members, learner, MEMBERS_STEADY, rsm->promotion_round) ==
+	       NULL;
 }
 
 static void propose_next(struct rsm *rsm)
@@ -476,7 +532,8 @@ static void propose_next(struct rsm *rsm)
 	struct group_members members = rsm->group.bound;
 	bool other = false, asked = false;
 	for (uint32_t i = 0; i < members.count; i++)
-		other |= bind_again(rsm, &members.list[i]) | follow_address(rsm, &members, &members.list[i]);
+		other |= bind_again(rsm, &members.list[i]) |
+			 follow_address(rsm, &members, &members.list[i]);
 	for (uint32_t i = 0; i < rsm->group.bound.count; i++) {
 		const struct group_member *m = &rsm->group.bound.list[i];
 		if (m->role != MEMBER_LEARNER || members_find(&members, m->number) == NULL)
@@ -497,7 +554,8 @@ void members_propose(struct rsm *rsm)
 {
 	uint64_t now_us = node_now_us(rsm->node);
 	const struct paxos_members *current = paxos_members(rsm->paxos);
-	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 || current->slot != rsm->group.bound.slot)
+	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 ||
+	    current->slot != rsm->group.bound.slot)
 		return;
 	/* What was asked has perhaps been answered. */
 	if (now_us < rsm->members_at_us) {

@@ -1,11 +1,13 @@
 /*
- * Changing who belongs to the group: what is asked of its leader, what it refuses, and what it tells.
+ * Changing who belongs to the group: what is asked of its leader, what it refuses, and what it
+ * tells.
  *
- * Every change is one entry (rsm/members.h). It is refused if the voters of the new list could not carry the group at once: more than
- * half of them must be there, and have caught up; so the group never waits for somebody who has just been given a vote, or for those
- * who stay when others go. That they were there a moment ago is not enough: they are asked, by a heartbeat that begins when the change is
- * asked for, and the change waits for their answers (members_patience_us). One change after the other: while one is under way
- * the next is told to ask again.
+ * Every change is one entry (rsm/members.h). It is refused if the voters of the new list could not
+ * carry the group at once: more than half of them must be there, and have caught up; so the group
+ * never waits for somebody who has just been given a vote, or for those who stay when others go.
+ * That they were there a moment ago is not enough: they are asked, by a heartbeat that begins when
+ * the change is asked for, and the change waits for their answers (members_patience_us). One change
+ * after the other: while one is under way the next is told to ask again.
  */
 #include <inttypes.h>
 
@@ -15,7 +17,8 @@
 /* ---- who could carry the group ---- */
 
 /* NULL: it is there, and has what was chosen a heartbeat ago. */
-static const char *missing_of(struct rsm *rsm, const struct group_member *m, uint64_t round, struct buffer *text)
+static const char *missing_of(struct rsm *rsm, const struct group_member *m, uint64_t round,
+			      struct buffer *text)
 {
 	uint32_t seat = rsm_seat(rsm, m->number);
 	uint64_t matched, ago_us, chosen = paxos_chosen_slot(rsm->paxos);
@@ -25,16 +28,19 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, uin
 	const struct member_watch *w = seat == UINT32_MAX ? NULL : &rsm->watches[seat];
 	if (w == NULL || w->heard_us == 0) {
 		buffer_format(text, "%s has not been heard", m->name);
-	} else if (node_now_us(rsm->node) - w->heard_us >= rsm->settings.election_timeout_ms * 1000ull) {
-		buffer_format(text, "%s has been silent for %" PRIu64 " ms", m->name, (node_now_us(rsm->node) - w->heard_us) / 1000);
+	} else if (node_now_us(rsm->node) - w->heard_us >=
+		   rsm->settings.election_timeout_ms * 1000ull) {
+		buffer_format(text, "%s has been silent for %" PRIu64 " ms", m->name,
+			      (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (m->role == MEMBER_VOTER && w->life != m->life) {
 		buffer_format(text, "%s speaks with another disk, which has no vote yet", m->name);
 	} else if (round != 0 && !paxos_peer_has_answered_round(rsm->paxos, seat, round)) {
-		buffer_format(text, "%s does not answer, and has been silent for %" PRIu64 " ms", m->name,
-			      (node_now_us(rsm->node) - w->heard_us) / 1000);
+		buffer_format(text, "%s does not answer, and has been silent for %" PRIu64 " ms",
+			      m->name, (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (w->steady == 0) {
 		paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
-		buffer_format(text, "%s is %" PRIu64 " entries behind", m->name, chosen > matched ? chosen - matched : 0);
+		buffer_format(text, "%s is %" PRIu64 " entries behind", m->name,
+			      chosen > matched ? chosen - matched : 0);
 	} else {
 		return NULL;
 	}
@@ -42,14 +48,16 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, uin
 	return (const char *)text->data;
 }
 
-const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members, uint64_t round)
+const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members,
+				 uint64_t round)
 {
 	uint32_t voters = members_voters(members), ready = 0;
 	struct buffer text = {0};
 	buffer_clear(&rsm->why);
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
-		const char *missing = m->role == MEMBER_VOTER ? missing_of(rsm, m, round, &text) : NULL;
+		const char *missing = m->role == MEMBER_VOTER ? missing_of(rsm, m, round, &text)
+							      : NULL;
 		ready += m->role == MEMBER_VOTER && missing == NULL;
 		if (missing != NULL)
 			buffer_format(&rsm->why, "%s%s", rsm->why.len == 0 ? "" : ", ", missing);
@@ -59,8 +67,8 @@ const char *members_cannot_carry(struct rsm *rsm, const struct group_members *me
 		return NULL;
 	struct buffer missing = rsm->why;
 	rsm->why = (struct buffer){0};
-	buffer_format(&rsm->why, "%u of %u voters must be there and have caught up: %.*s", voters / 2 + 1, voters, (int)missing.len,
-		      (const char *)missing.data);
+	buffer_format(&rsm->why, "%u of %u voters must be there and have caught up: %.*s",
+		      voters / 2 + 1, voters, (int)missing.len, (const char *)missing.data);
 	buffer_add_u8(&rsm->why, 0);
 	buffer_free(&missing);
 	return (const char *)rsm->why.data;
@@ -104,8 +112,8 @@ static const char *why_of(struct rsm *rsm, const char *text)
 	return (const char *)rsm->why.data;
 }
 
-const char *members_not_ready(struct rsm *rsm, const struct group_members *members, const struct group_member *learner, uint32_t steady,
-			      uint64_t round)
+const char *members_not_ready(struct rsm *rsm, const struct group_members *members,
+			      const struct group_member *learner, uint32_t steady, uint64_t round)
 {
 	uint32_t seat = rsm_seat(rsm, learner->number);
 	struct buffer text = {0};
@@ -136,8 +144,13 @@ void members_list(struct rsm *rsm, const struct group_members *members, struct w
 		const struct group_member *m = &members->list[i];
 		struct wire_member *w = &out->members[out->nmembers++];
 		uint32_t seat = rsm_seat(rsm, m->number);
-		*w = (struct wire_member){.number = m->number, .role = m->role, .binding = m->binding, .in_place_of = m->in_place_of,
-					  .name = slice_string(m->name), .address = slice_string(m->address), .life = m->life};
+		*w = (struct wire_member){.number = m->number,
+					  .role = m->role,
+					  .binding = m->binding,
+					  .in_place_of = m->in_place_of,
+					  .name = slice_string(m->name),
+					  .address = slice_string(m->address),
+					  .life = m->life};
 		if (!rsm->leading || seat == UINT32_MAX)
 			continue;
 		uint64_t ago_us;
@@ -167,7 +180,10 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 	struct buffer body = {0}, waits[MEMBERS_MAX] = {{0}};
 	for (uint32_t i = 0; i < reply.nmembers && rsm->serving; i++) {
 		const struct group_member *m = &members.list[i];
-		const char *missing = m->role == MEMBER_LEARNER ? members_not_ready(rsm, &members, m, MEMBERS_STEADY, 0) : NULL;
+		const char *missing = m->role == MEMBER_LEARNER
+					      ? members_not_ready(rsm, &members, m, MEMBERS_STEADY,
+								  0)
+					      : NULL;
 		if (missing == NULL)
 			continue;
 		buffer_format(&waits[i], "%.*s", (int)MEMBER_WAITS_BYTES_MAX, missing);
@@ -183,12 +199,13 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 /* ---- what is asked ---- */
 
 struct refusal {
-	int status; /* 0: none */
-	bool missing; /* because of who is not there: that may change */
+	int status;      /* 0: none */
+	bool missing;    /* because of who is not there: that may change */
 	char text[1000]; /* it may name many */
 };
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *r, int status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *r, int status,
+							 const char *format, ...)
 {
 	va_list arguments;
 	r->status = status;
@@ -198,7 +215,8 @@ __attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *r, int 
 	return false;
 }
 
-static const struct group_member *find_address(const struct group_members *members, struct slice address)
+static const struct group_member *find_address(const struct group_members *members,
+					       struct slice address)
 {
 	for (uint32_t i = 0; i < members->count; i++)
 		if (slice_equal(slice_string(members->list[i].address), address))
@@ -207,38 +225,51 @@ static const struct group_member *find_address(const struct group_members *membe
 }
 
 /* Whom the request is about; NULL: there is none, *gone: there was. */
-static const struct group_member *find_asked(const struct group_members *members, const struct wire_change_members *c, bool *gone)
+static const struct group_member *find_asked(const struct group_members *members,
+					     const struct wire_change_members *c, bool *gone)
 {
 	*gone = c->number != 0 && c->number < members->next_number;
-	return c->number != 0 ? members_find(members, c->number) : members_find_name(members, c->name);
+	return c->number != 0 ? members_find(members, c->number)
+			      : members_find_name(members, c->name);
 }
 
 static uint32_t future_voters(const struct group_members *members)
 {
 	uint32_t voters = 0;
 	for (uint32_t i = 0; i < members->count; i++)
-		voters += members->list[i].role == MEMBER_VOTER || members->list[i].in_place_of == 0;
+		voters += members->list[i].role == MEMBER_VOTER ||
+			  members->list[i].in_place_of == 0;
 	return voters;
 }
 
-/* The name is a member's already: at the address that was given, or elsewhere. `old`: whom it was to replace, if any. */
-static bool refuse_name(const struct group_member *named, const struct group_member *there, const struct group_member *old,
-			struct refusal *r)
+/*
+ * The name is a member's already: at the address that was given, or elsewhere. `old`: whom it was
+ * to replace, if any.
+ */
+static bool refuse_name(const struct group_member *named, const struct group_member *there,
+			const struct group_member *old, struct refusal *r)
 {
 	const char *is = named->role == MEMBER_LEARNER ? "a learner" : "a voter";
 	if (named == old)
 		return refuse(r, STATUS_EXISTS,
-			      "%s cannot take its own place: if its disk was lost, start it with an empty directory; if it has moved, "
-			      "start it there; that is all. Another node needs another name", named->name);
+			      "%s cannot take its own place: if its disk was lost, start it with "
+			      "an empty directory; if it has moved, "
+			      "start it there; that is all. Another node needs another name",
+			      named->name);
 	if (old == NULL)
 		return refuse(r, STATUS_EXISTS,
-			      "member %u is already called %s, at %s: take another name; or, if it has moved, start it there, and nothing else",
+			      "member %u is already called %s, at %s: take another name; or, if it "
+			      "has moved, start it there, and nothing else",
 			      named->number, named->name, named->address);
 	if (named != there)
-		return refuse(r, STATUS_EXISTS, "member %u is already called %s, at %s: take another name for the one that is to take the place "
-			      "of %s", named->number, named->name, named->address, old->name);
-	return refuse(r, STATUS_EXISTS, "%s is member %u already, %s: to have it in the place of %s, remove %s%s", named->name, named->number, is,
-		      old->name, old->name, named->role == MEMBER_LEARNER ? " when it has become a voter" : "");
+		return refuse(r, STATUS_EXISTS,
+			      "member %u is already called %s, at %s: take another name for the "
+			      "one that is to take the place of %s",
+			      named->number, named->name, named->address, old->name);
+	return refuse(r, STATUS_EXISTS,
+		      "%s is member %u already, %s: to have it in the place of %s, remove %s%s",
+		      named->name, named->number, is, old->name, old->name,
+		      named->role == MEMBER_LEARNER ? " when it has become a voter" : "");
 }
 
 /* What no cluster.conf could have, or nobody could reach. */
@@ -246,55 +277,80 @@ static bool may_be_found(const struct wire_change_members *c, struct refusal *r)
 {
 	char name[NAME_BYTES_MAX + 1], address[ADDRESS_BYTES_MAX + 1];
 	snprintf(name, sizeof name, "%.*s", (int)c->name.len, (const char *)c->name.data);
-	snprintf(address, sizeof address, "%.*s", (int)c->address.len, (const char *)c->address.data);
+	snprintf(address, sizeof address, "%.*s", (int)c->address.len,
+		 (const char *)c->address.data);
 	if (!name_valid(name))
 		return refuse(r, STATUS_BAD_REQUEST,
-			      "'%s' is no name of a node: 1 to %u letters, digits and . _ -, beginning with a letter or a digit", name,
-			      NAME_BYTES_MAX);
+			      "'%s' is no name of a node: 1 to %u letters, digits and . _ -, "
+			      "beginning with a letter or a digit",
+			      name, NAME_BYTES_MAX);
 	if (!address_valid(address))
-		return refuse(r, STATUS_BAD_REQUEST, "a new member needs an address HOST:PORT, and '%s' is none", address);
+		return refuse(r, STATUS_BAD_REQUEST,
+			      "a new member needs an address HOST:PORT, and '%s' is none", address);
 	if (address_is_any(address))
 		return refuse(r, STATUS_BAD_REQUEST,
-			      "%s stands for all addresses of a machine: give the one at which others reach the node", address);
+			      "%s stands for all addresses of a machine: give the one at which "
+			      "others reach the node",
+			      address);
 	return true;
 }
 
-/* A learner that gets the next number. True: *members is to be proposed, or, with *done, is so already. */
-static bool add(struct group_members *members, const struct wire_change_members *c, uint32_t *number, bool *done, struct refusal *r)
+/*
+ * A learner that gets the next number. True: *members is to be proposed, or, with *done, is so
+ * already.
+ */
+static bool add(struct group_members *members, const struct wire_change_members *c,
+		uint32_t *number, bool *done, struct refusal *r)
 {
-	const struct group_member *named = members_find_name(members, c->name), *there = find_address(members, c->address);
+	const struct group_member *named = members_find_name(members, c->name),
+				  *there = find_address(members, c->address);
 	const struct group_member *old = members_find(members, c->number);
 	uint32_t in_place_of = c->op == WIRE_CHANGE_REPLACE ? c->number : 0;
 	if (!may_be_found(c, r))
 		return false;
-	if (named != NULL && named == there && (in_place_of == 0 || named->in_place_of == in_place_of || old == NULL)) {
+	if (named != NULL && named == there &&
+	    (in_place_of == 0 || named->in_place_of == in_place_of || old == NULL)) {
 		*number = named->number;
 		*done = true;
 		return true;
 	}
 	if (in_place_of != 0 && old == NULL)
-		return refuse(r, STATUS_DENIED, "the group has no member with number %u", in_place_of);
+		return refuse(r, STATUS_DENIED, "the group has no member with number %u",
+			      in_place_of);
 	if (named != NULL)
 		return refuse_name(named, there, old, r);
 	if (there != NULL)
-		return refuse(r, STATUS_EXISTS, "member %u, %s, is already at %s: %s", there->number, there->name, there->address,
-			      there == old ? "the new one needs an address of its own, for both run until it has taken the place"
+		return refuse(r, STATUS_EXISTS, "member %u, %s, is already at %s: %s",
+			      there->number, there->name, there->address,
+			      there == old ? "the new one needs an address of its own, for both "
+					     "run until it has taken the place"
 					   : "give another address, or remove that member first");
 	for (uint32_t i = 0; i < members->count && in_place_of != 0; i++)
 		if (members->list[i].in_place_of == in_place_of)
-			return refuse(r, STATUS_EXISTS, "%s is to take the place of %s already: remove it first", members->list[i].name,
-				      old->name);
+			return refuse(r, STATUS_EXISTS,
+				      "%s is to take the place of %s already: remove it first",
+				      members->list[i].name, old->name);
 	if (members->count == MEMBERS_MAX)
-		return refuse(r, STATUS_DENIED, "a group has at most %u members, voters and learners: remove one first", MEMBERS_MAX);
+		return refuse(
+			r, STATUS_DENIED,
+			"a group has at most %u members, voters and learners: remove one first",
+			MEMBERS_MAX);
 	if (in_place_of == 0 && future_voters(members) >= REPLICAS_MAX)
-		return refuse(r, STATUS_DENIED, "a group has at most %u voters: remove one first, or replace it", REPLICAS_MAX);
+		return refuse(r, STATUS_DENIED,
+			      "a group has at most %u voters: remove one first, or replace it",
+			      REPLICAS_MAX);
 	if (members->next_number > MEMBER_NUMBER_MAX)
-		return refuse(r, STATUS_DENIED, "the group has had %u members in its life, and can have no more: numbers are not used again",
+		return refuse(r, STATUS_DENIED,
+			      "the group has had %u members in its life, and can have no more: "
+			      "numbers are not used again",
 			      MEMBER_NUMBER_MAX);
 	struct group_member *m = &members->list[members->count++];
-	*m = (struct group_member){.number = members->next_number++, .role = MEMBER_LEARNER, .in_place_of = in_place_of};
+	*m = (struct group_member){.number = members->next_number++,
+				   .role = MEMBER_LEARNER,
+				   .in_place_of = in_place_of};
 	snprintf(m->name, sizeof m->name, "%.*s", (int)c->name.len, (const char *)c->name.data);
-	snprintf(m->address, sizeof m->address, "%.*s", (int)c->address.len, (const char *)c->address.data);
+	snprintf(m->address, sizeof m->address, "%.*s", (int)c->address.len,
+		 (const char *)c->address.data);
 	*number = m->number;
 	return true;
 }
@@ -302,12 +358,15 @@ static bool add(struct group_members *members, const struct wire_change_members 
 static bool no_such_member(const struct wire_change_members *c, struct refusal *r)
 {
 	if (c->number != 0)
-		return refuse(r, STATUS_DENIED, "the group has no member with number %u", c->number);
-	return refuse(r, STATUS_DENIED, "the group has no member called '%.*s'", (int)c->name.len, (const char *)c->name.data);
+		return refuse(r, STATUS_DENIED, "the group has no member with number %u",
+			      c->number);
+	return refuse(r, STATUS_DENIED, "the group has no member called '%.*s'", (int)c->name.len,
+		      (const char *)c->name.data);
 }
 
-static bool take_away(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round,
-		      uint32_t *number, bool *done, struct refusal *r)
+static bool take_away(struct rsm *rsm, struct group_members *members,
+		      const struct wire_change_members *c, uint64_t round, uint32_t *number,
+		      bool *done, struct refusal *r)
 {
 	bool gone;
 	const struct group_member *m = find_asked(members, c, &gone);
@@ -320,7 +379,8 @@ static bool take_away(struct rsm *rsm, struct group_members *members, const stru
 		return true;
 	}
 	if (members_voters(members) == 1)
-		return refuse(r, STATUS_DENIED, "%s is the only voter: without it the group is lost", m->name);
+		return refuse(r, STATUS_DENIED,
+			      "%s is the only voter: without it the group is lost", m->name);
 	char name[NAME_BYTES_MAX + 1];
 	snprintf(name, sizeof name, "%s", m->name);
 	take_out(members, *number);
@@ -329,7 +389,8 @@ static bool take_away(struct rsm *rsm, struct group_members *members, const stru
 	return missing == NULL || refuse(r, STATUS_DENIED, "without %s: %s", name, missing);
 }
 
-static bool promote(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round, uint32_t *number,
+static bool promote(struct rsm *rsm, struct group_members *members,
+		    const struct wire_change_members *c, uint64_t round, uint32_t *number,
 		    bool *done, struct refusal *r)
 {
 	bool gone;
@@ -343,12 +404,14 @@ static bool promote(struct rsm *rsm, struct group_members *members, const struct
 	const char *missing = members_not_ready(rsm, members, m, 1, round);
 	r->missing = missing != NULL;
 	if (missing != NULL)
-		return refuse(r, STATUS_DENIED, "%s cannot become a voter yet: %s", m->name, missing);
+		return refuse(r, STATUS_DENIED, "%s cannot become a voter yet: %s", m->name,
+			      missing);
 	members_promote(rsm, members, *number);
 	return true;
 }
 
-static bool change(struct rsm *rsm, struct group_members *members, const struct wire_change_members *c, uint64_t round, uint32_t *number,
+static bool change(struct rsm *rsm, struct group_members *members,
+		   const struct wire_change_members *c, uint64_t round, uint32_t *number,
 		   bool *done, struct refusal *r)
 {
 	switch (c->op) {
@@ -365,7 +428,8 @@ static const char *busy(struct rsm *rsm)
 {
 	if (rsm->group.bound.slot == 0)
 		return "the group has no list of members yet: not all of them have met";
-	if (paxos_members(rsm->paxos)->slot != rsm->group.bound.slot || !paxos_can_propose(rsm->paxos))
+	if (paxos_members(rsm->paxos)->slot != rsm->group.bound.slot ||
+	    !paxos_can_propose(rsm->paxos))
 		return "another change is under way; try again";
 	return wal_full(rsm->wal) ? "the leader's disk is full" : NULL;
 }
@@ -391,16 +455,21 @@ static bool is_held(const struct rsm *rsm)
 static void answer_done(struct rsm *rsm, const struct requester *from, uint32_t number)
 {
 	buffer_clear(&rsm->out);
-	wire_change_members_reply_encode(&(struct wire_change_members_reply){.slot = rsm->group.bound.slot, .number = number}, &rsm->out);
+	wire_change_members_reply_encode(
+		&(struct wire_change_members_reply){.slot = rsm->group.bound.slot,
+						    .number = number},
+		&rsm->out);
 	answer(rsm, from, 0, buffer_slice(&rsm->out));
 }
 
 /* Answers, proposes, or keeps the request; that which waits already, when it is its turn again. */
-static void change_members(struct rsm *rsm, const struct requester *from, const struct wire_change_members *c, struct slice request)
+static void change_members(struct rsm *rsm, const struct requester *from,
+			   const struct wire_change_members *c, struct slice request)
 {
 	struct group_members members = rsm->group.bound;
 	struct refusal r = {0};
-	bool done = false, waits = rsm->change.waits, asks = c->op == WIRE_CHANGE_REMOVE || c->op == WIRE_CHANGE_PROMOTE;
+	bool done = false, waits = rsm->change.waits,
+	     asks = c->op == WIRE_CHANGE_REMOVE || c->op == WIRE_CHANGE_PROMOTE;
 	uint32_t number = 0;
 	const char *why = busy(rsm);
 	if (why != NULL) {
@@ -413,7 +482,8 @@ static void change_members(struct rsm *rsm, const struct requester *from, const 
 	bool fits = change(rsm, &members, c, waits ? rsm->change.round : 0, &number, &done, &r);
 	if (fits && !done && c->base != 0 && c->base != rsm->group.bound.slot)
 		fits = refuse(&r, STATUS_DENIED,
-			      "the list of members is that of slot %" PRIu64 ", not of slot %" PRIu64 ": it has been changed meanwhile",
+			      "the list of members is that of slot %" PRIu64
+			      ", not of slot %" PRIu64 ": it has been changed meanwhile",
 			      rsm->group.bound.slot, c->base);
 	if (!fits && r.missing && is_held(rsm))
 		return;
@@ -441,7 +511,8 @@ void members_change_go_on(struct rsm *rsm)
 		return;
 	}
 	arena_reset(&rsm->arena);
-	int status = wire_change_members_decode(buffer_slice(&rsm->change.request), &rsm->arena, &c);
+	int status = wire_change_members_decode(buffer_slice(&rsm->change.request), &rsm->arena,
+						&c);
 	ASSERT(status == 0);
 	change_members(rsm, &from, &c, buffer_slice(&rsm->change.request));
 }
@@ -451,7 +522,8 @@ void members_change_lost(struct rsm *rsm)
 	if (!rsm->change.waits)
 		return;
 	rsm->change.waits = false;
-	answer_error(rsm, &rsm->change.requester, STATUS_NOT_LEADER, "leadership was lost before the change was proposed: not applied");
+	answer_error(rsm, &rsm->change.requester, STATUS_NOT_LEADER,
+		     "leadership was lost before the change was proposed: not applied");
 }
 
 void members_change(struct rsm *rsm, const struct requester *from, const struct message *request)
@@ -462,7 +534,8 @@ void members_change(struct rsm *rsm, const struct requester *from, const struct 
 	if (status != 0)
 		answer_error(rsm, from, status, "malformed CHANGE_MEMBERS");
 	else if (!rsm->serving)
-		answer_error(rsm, from, STATUS_BUSY, "the leader has only just been elected; try again");
+		answer_error(rsm, from, STATUS_BUSY,
+			     "the leader has only just been elected; try again");
 	else if (rsm->change.waits)
 		answer_error(rsm, from, STATUS_BUSY, "another change is under way; try again");
 	else

@@ -1,4 +1,7 @@
-/* The list of members as the world wants it (node/identity.h): to know whom to connect to, and what to start with. */
+/*
+ * The list of members as the world wants it (node/identity.h): to know whom to connect to, and what
+ * to start with.
+ */
 #include "node/identity.h"
 #include "rsm/internal.h"
 

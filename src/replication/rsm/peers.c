@@ -4,14 +4,18 @@
 #include "base/alloc.h"
 #include "rsm/internal.h"
 
-/* More than this unsent on a peer's link: what would be added is dropped; the protocol sends it again. */
+/*
+ * More than this unsent on a peer's link: what would be added is dropped; the protocol sends it
+ * again.
+ */
 #define PEER_BACKLOG_MAX (16u * MIB)
 
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message)
 {
 	uint32_t index = rsm_seat(rsm, to);
 	struct env *env = rsm->node->env;
-	if (index == UINT32_MAX || env->ops->backlog(env, rsm->seats[index].link) > PEER_BACKLOG_MAX)
+	if (index == UINT32_MAX ||
+	    env->ops->backlog(env, rsm->seats[index].link) > PEER_BACKLOG_MAX)
 		return;
 	message->group = rsm->options.group;
 	message->from = rsm->options.replica;
@@ -19,14 +23,19 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	message->generation = rsm->generation;
 	buffer_clear(&rsm->out);
 	wire_paxos_encode(message, &rsm->out);
-	struct message m = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&rsm->out)};
+	struct message m = {.kind = MESSAGE_ONEWAY,
+			    .method = (uint16_t)method,
+			    .payload = buffer_slice(&rsm->out)};
 	struct trace_detail detail;
 	if (rsm_traces(rsm))
 		traced_sending(rsm, index, method, message, &m, &detail);
 	node_send(rsm->node, rsm->seats[index].link, &m);
 }
 
-/* Without its entries, but for no-ops: those are small, and a new leader needs one chosen before it may serve reads. */
+/*
+ * Without its entries, but for no-ops: those are small, and a new leader needs one chosen before it
+ * may serve reads.
+ */
 static void strip_entries(struct wire_paxos *m)
 {
 	uint32_t kept = 0;
@@ -44,8 +53,9 @@ static void strip_entries(struct wire_paxos *m)
 #define LOG_RESERVE_BYTES (4u * KIB)
 
 /*
- * A full disk has room left in the present file of the log. What is proposed already may still go there, so that it becomes chosen and
- * whoever leads next can serve reads; a part of it is for promises alone.
+ * A full disk has room left in the present file of the log. What is proposed already may still go
+ * there, so that it becomes chosen and whoever leads next can serve reads; a part of it is for
+ * promises alone.
  */
 static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 {
@@ -59,7 +69,10 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
 	return needed <= wal_room(rsm->wal);
 }
 
-/* One machine may have had several numbers, one after the other: messages to the others come here, too. */
+/*
+ * One machine may have had several numbers, one after the other: messages to the others come here,
+ * too.
+ */
 static bool is_another_here(const struct rsm *rsm, const struct wire_paxos *m)
 {
 	return m->group == rsm->options.group && m->to != 0 && m->to <= MEMBER_NUMBER_MAX;
@@ -93,10 +106,13 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 	if (__builtin_expect(seat == UINT32_MAX || rsm->seats[seat].address == NULL, 0))
 		seat = known_stranger(rsm, m.from, from);
 	/*
-	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without them these two still say who
-	 * leads and what is chosen; a Promise must keep its own, or the candidate would overlook what was accepted.
+	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without
+	 * them these two still say who leads and what is chosen; a Promise must keep its own, or
+	 * the candidate would overlook what was accepted.
 	 */
-	if (m.nentries > 0 && (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) && !has_room(rsm, &m))
+	if (m.nentries > 0 &&
+	    (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) &&
+	    !has_room(rsm, &m))
 		strip_entries(&m);
 	if (message->trace != 0)
 		traced_received(rsm, message, &m);
@@ -127,7 +143,9 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 /* In their order, up to the one that passes the size of a message. */
 static void old_done(struct old_fetch *f)
 {
-	struct wire_paxos m = {.slot = f->first, .chosen = paxos_chosen_slot(f->rsm->paxos), .entries = f->entries};
+	struct wire_paxos m = {.slot = f->first,
+			       .chosen = paxos_chosen_slot(f->rsm->paxos),
+			       .entries = f->entries};
 	uint64_t end = f->asked < f->end ? f->asked : f->end;
 	for (size_t bytes = 0; m.nentries < end - f->first && bytes < MIB; m.nentries++) {
 		struct slice *value = &f->entries[m.nentries].value;
@@ -147,7 +165,8 @@ static void old_read(void *context, int status, const struct wal_record *record)
 	struct old_read *read = context;
 	struct old_fetch *f = read->fetch;
 	if (status == STATUS_CORRUPT)
-		scrub_log_damaged(f->rsm, log_index_get(&f->rsm->index, read->slot), "an entry that a peer has asked for does not verify");
+		scrub_log_damaged(f->rsm, log_index_get(&f->rsm->index, read->slot),
+				  "an entry that a peer has asked for does not verify");
 	/* Released or overwritten meanwhile: send what there is before it; the peer asks again. */
 	if (status != 0 || record->type != WAL_ACCEPT || record->slot != read->slot) {
 		f->end = read->slot < f->end ? read->slot : f->end;
@@ -166,12 +185,16 @@ static void old_read(void *context, int status, const struct wal_record *record)
 		old_next(f);
 }
 
-/* Another one may be read beside those under way: if they are like those that have come, the message will not be full with them. */
+/*
+ * Another one may be read beside those under way: if they are like those that have come, the
+ * message will not be full with them.
+ */
 static bool has_room_for_another(const struct old_fetch *f)
 {
 	if (f->under_way == 0)
 		return f->values.len < MIB;
-	return f->under_way < OLD_READS && f->come > 0 && f->values.len + f->under_way * (f->values.len / f->come) < MIB;
+	return f->under_way < OLD_READS && f->come > 0 &&
+	       f->values.len + f->under_way * (f->values.len / f->come) < MIB;
 }
 
 static void old_ask(struct old_fetch *f, wal_position position)
@@ -191,7 +214,8 @@ static void old_ask(struct old_fetch *f, wal_position position)
 static void old_next(struct old_fetch *f)
 {
 	f->asking = true;
-	while (f->asked < f->end && f->asked - f->first < OPEN_SLOTS_MAX && has_room_for_another(f)) {
+	while (f->asked < f->end && f->asked - f->first < OPEN_SLOTS_MAX &&
+	       has_room_for_another(f)) {
 		wal_position position = log_index_get(&f->rsm->index, f->asked);
 		if (position == 0)
 			f->end = f->asked;
@@ -211,8 +235,13 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 	if (f->active)
 		return;
 	if (log_index_get(&rsm->index, want->first) == 0) {
-		/* Dropped: only the snapshot has it. If there is none yet that covers it, the peer will ask again. */
-		struct wire_paxos m = {.slot = rsm->snapshot_slot, .chosen = paxos_chosen_slot(rsm->paxos), .flags = PAXOS_SNAPSHOT};
+		/*
+		 * Dropped: only the snapshot has it. If there is none yet that covers it, the peer
+		 * will ask again.
+		 */
+		struct wire_paxos m = {.slot = rsm->snapshot_slot,
+				       .chosen = paxos_chosen_slot(rsm->paxos),
+				       .flags = PAXOS_SNAPSHOT};
 		if (rsm->snapshot_slot >= want->first)
 			peers_send(rsm, want->to, METHOD_CHOSEN, &m);
 		return;

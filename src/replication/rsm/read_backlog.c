@@ -27,13 +27,13 @@ void read_backlog_init(struct read_backlog *backlog)
 static struct reader *first_reader(struct read_backlog *backlog)
 {
 	ASSERT(!list_empty(&backlog->readers));
-	return LIST_ENTRY(list_first(&backlog->readers), struct reader, link);
+	return LIST_ITEM(list_first(&backlog->readers), struct reader, link);
 }
 
 static void forget_reader(struct read_backlog *backlog, struct reader *reader)
 {
-	LIST_FOR_SAFE(link, after, &reader->reads) {
-		struct waiting_read *read = LIST_ENTRY(link, struct waiting_read, link);
+	LIST_FOR_SAFE (link, after, &reader->reads) {
+		struct waiting_read *read = LIST_ITEM(link, struct waiting_read, link);
 		backlog->count--;
 		backlog->bytes -= read->query.payload->len;
 		bytes_unref(read->query.payload);
@@ -52,7 +52,8 @@ void read_backlog_free(struct read_backlog *backlog)
 	map_free(&backlog->by_link);
 }
 
-void read_backlog_add(struct read_backlog *backlog, const struct pending_query *query, uint64_t ballot)
+void read_backlog_add(struct read_backlog *backlog, const struct pending_query *query,
+		      uint64_t ballot)
 {
 	struct reader *reader = map_get(&backlog->by_link, query->requester.link);
 	if (reader == NULL) {
@@ -93,7 +94,8 @@ void read_backlog_pass(struct read_backlog *backlog)
 void read_backlog_take(struct read_backlog *backlog, struct pending_query *query, uint64_t *ballot)
 {
 	struct reader *reader = first_reader(backlog);
-	struct waiting_read *read = LIST_ENTRY(list_first(&reader->reads), struct waiting_read, link);
+	struct waiting_read *read = LIST_ITEM(list_first(&reader->reads), struct waiting_read,
+					      link);
 	*query = read->query;
 	*ballot = read->ballot;
 	backlog->count--;

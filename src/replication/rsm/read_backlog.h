@@ -1,6 +1,7 @@
 /*
- * read_backlog: reads that may be answered and are more than one turn should answer. Each connection has its turn, one read at a
- * time, so that one that asks for a thousand pages makes another, which asks for one key, wait for one page.
+ * read_backlog: reads that may be answered and are more than one turn should answer. Each
+ * connection has its turn, one read at a time, so that one that asks for a thousand pages makes
+ * another, which asks for one key, wait for one page.
  *
  * Ownership: add() takes the payload's reference over, take() hands it on.
  */
@@ -28,7 +29,8 @@ struct read_backlog {
 void read_backlog_init(struct read_backlog *backlog);
 void read_backlog_free(struct read_backlog *backlog);
 /* ballot: of the leader that it is now. */
-void read_backlog_add(struct read_backlog *backlog, const struct pending_query *query, uint64_t ballot);
+void read_backlog_add(struct read_backlog *backlog, const struct pending_query *query,
+		      uint64_t ballot);
 /* Reads of one connection that wait here. */
 uint32_t read_backlog_of(struct read_backlog *backlog, link_id link);
 /* Whose turn it is; only if there is a read. */

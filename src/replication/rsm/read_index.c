@@ -14,14 +14,15 @@ _Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && MEMBER_NUMBER_MAX < 1u << 
 struct indexed_read {
 	struct list link;
 	struct pending_query query;
-	uint64_t sequence; /* of the question that stands for it: the first one sent after it arrived */
+	/* of the question that stands for it: the first one sent after it arrived */
+	uint64_t sequence;
 	uint64_t until_us; /* then it is refused */
 };
 
 static struct indexed_read *first_of(struct list *list)
 {
 	struct list *link = list_first(list);
-	return link == NULL ? NULL : LIST_ENTRY(link, struct indexed_read, link);
+	return link == NULL ? NULL : LIST_ITEM(link, struct indexed_read, link);
 }
 
 /* The payload is the caller's from here on. */
@@ -108,7 +109,8 @@ static uint64_t patience_us(const struct rsm *rsm, const struct message *message
 	return timeout_us != 0 && timeout_us < patience_us ? timeout_us : patience_us;
 }
 
-void read_index_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+void read_index_request(struct rsm *rsm, const struct requester *from,
+			const struct message *message)
 {
 	struct read_index *reads = &rsm->reads;
 	bool stale = message->method == METHOD_QUERY_STALE;
@@ -126,7 +128,8 @@ void read_index_request(struct rsm *rsm, const struct requester *from, const str
 		return;
 	}
 	struct indexed_read *read = ALLOC(struct indexed_read);
-	read->query = (struct pending_query){.requester = *from, .payload = bytes_copy(message->payload)};
+	read->query = (struct pending_query){.requester = *from,
+					     .payload = bytes_copy(message->payload)};
 	read->sequence = reads->asked + 1;
 	read->until_us = node_now_us(rsm->node) + patience_us(rsm, message);
 	list_push_back(stale ? &reads->here : &reads->asking, &read->link);
@@ -175,8 +178,10 @@ static void adopt_all(struct rsm *rsm)
 static void arm(struct rsm *rsm)
 {
 	struct read_index *reads = &rsm->reads;
-	const struct indexed_read *asking = first_of(&reads->asking), *known = first_of(&reads->known);
-	uint64_t at_us = asking != NULL ? asking->until_us : UINT64_MAX, again_us = reads->asked_us + retry_us(rsm);
+	const struct indexed_read *asking = first_of(&reads->asking),
+				  *known = first_of(&reads->known);
+	uint64_t at_us = asking != NULL ? asking->until_us : UINT64_MAX,
+		 again_us = reads->asked_us + retry_us(rsm);
 	/* Nobody is asked again while nobody is known; whoever makes somebody known ends a turn. */
 	if (asking != NULL && paxos_leader(rsm->paxos) != 0 && again_us < at_us)
 		at_us = again_us;
@@ -193,9 +198,11 @@ static void begin_counting(struct rsm *rsm)
 {
 	struct read_index *reads = &rsm->reads;
 	uint64_t life = rsm->node->tracer.life;
-	reads->asked = reads->told = (life ^ life >> 29) * 0xbf58476d1ce4e5b9ull % (PAXOS_SEQUENCE_MAX / 2) + 1;
+	reads->asked = reads->told = (life ^ life >> 29) * 0xbf58476d1ce4e5b9ull %
+					     (PAXOS_SEQUENCE_MAX / 2) +
+				     1;
 	LIST_FOR (link, &reads->asking)
-		LIST_ENTRY(link, struct indexed_read, link)->sequence = reads->asked + 1;
+		LIST_ITEM(link, struct indexed_read, link)->sequence = reads->asked + 1;
 }
 
 void read_index_ask_now(struct rsm *rsm)
@@ -206,11 +213,14 @@ void read_index_ask_now(struct rsm *rsm)
 		begin_counting(rsm);
 	if (paxos_role(rsm->paxos) == PAXOS_LEADER)
 		adopt_all(rsm);
-	refuse_late(rsm, &reads->asking, "the leader has not told in time whether this replica is up to date");
+	refuse_late(rsm, &reads->asking,
+		    "the leader has not told in time whether this replica is up to date");
 	refuse_late(rsm, &reads->known, "this replica lags behind, and has not caught up in time");
 	if (!list_empty(&reads->asking) && leader != 0) {
-		const struct indexed_read *last = LIST_ENTRY(reads->asking.prev, struct indexed_read, link);
-		bool news = last->sequence > reads->asked && reads->asked - reads->told < READ_INDEXES_OPEN;
+		const struct indexed_read *last = LIST_ITEM(reads->asking.prev, struct indexed_read,
+							    link);
+		bool news = last->sequence > reads->asked &&
+			    reads->asked - reads->told < READ_INDEXES_OPEN;
 		bool again = leader != reads->asked_of ||
 			     node_now_us(rsm->node) >= reads->asked_us + retry_us(rsm);
 		if (news || again)
@@ -219,7 +229,10 @@ void read_index_ask_now(struct rsm *rsm)
 	arm(rsm);
 }
 
-/* The leader has told a slot that covers what had been acknowledged when question `sequence` was sent. */
+/*
+ * The leader has told a slot that covers what had been acknowledged when question `sequence` was
+ * sent.
+ */
 static void told(struct rsm *rsm, uint64_t sequence, uint64_t slot)
 {
 	struct read_index *reads = &rsm->reads;
@@ -292,7 +305,7 @@ void read_index_link_down(struct rsm *rsm, link_id link)
 	struct list *const lists[] = {&rsm->reads.asking, &rsm->reads.known, &rsm->reads.here};
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		LIST_FOR_SAFE (position, after, lists[i]) {
-			struct indexed_read *read = LIST_ENTRY(position, struct indexed_read, link);
+			struct indexed_read *read = LIST_ITEM(position, struct indexed_read, link);
 			if (read->query.requester.link == link)
 				forget(rsm, read);
 		}
@@ -318,14 +331,16 @@ static void asked(struct rsm *rsm, const struct wire_paxos *m)
 	if (reads->open[index] >= READ_INDEXES_OPEN_MAX)
 		return;
 	reads->open[index]++;
-	bool leading = paxos_read(rsm->paxos, READ_INDEX_BIT | (uint64_t)m->from << NUMBER_SHIFT | m->sequence);
+	bool leading = paxos_read(rsm->paxos,
+				  READ_INDEX_BIT | (uint64_t)m->from << NUMBER_SHIFT | m->sequence);
 	ASSERT(leading);
 }
 
 void read_index_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 {
 	struct read_index *reads = &rsm->reads;
-	uint32_t replica = (uint32_t)((id & ~READ_INDEX_BIT) >> NUMBER_SHIFT), index = rsm_seat(rsm, replica);
+	uint32_t replica = (uint32_t)((id & ~READ_INDEX_BIT) >> NUMBER_SHIFT),
+		 index = rsm_seat(rsm, replica);
 	struct wire_paxos m = {
 		.ballot = paxos_ballot(rsm->paxos),
 		.slot = slot,

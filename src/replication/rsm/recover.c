@@ -82,7 +82,8 @@ int restore_chunk_into(void *context, enum snapshot_chunk_kind kind, struct slic
 	return rsm->app->ops->restore_chunk(rsm->app, payload, &rsm->arena);
 }
 
-static int read_snapshot(struct rsm *rsm, struct disk_file *file, uint64_t size, struct snapshot_parser *parser)
+static int read_snapshot(struct rsm *rsm, struct disk_file *file, uint64_t size,
+			 struct snapshot_parser *parser)
 {
 	struct disk *disk = rsm_disk(rsm);
 	uint8_t *buffer = alloc_bytes(READ_BYTES);
@@ -91,7 +92,8 @@ static int read_snapshot(struct rsm *rsm, struct disk_file *file, uint64_t size,
 		size_t len = size - at < READ_BYTES ? (size_t)(size - at) : READ_BYTES;
 		status = disk->ops->read_now(disk, file, at, buffer, len);
 		if (status == 0)
-			status = snapshot_parse(parser, slice(buffer, len), restore_chunk_into, rsm);
+			status = snapshot_parse(parser, slice(buffer, len), restore_chunk_into,
+						rsm);
 	}
 	free(buffer);
 	return status;
@@ -128,7 +130,8 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 	}
 	if (status == 0)
 		status = rsm->app->ops->restore_end(rsm->app);
-	if (status == 0 && (parser.header.slot != slot || parser.header.group != rsm->options.group)) {
+	if (status == 0 &&
+	    (parser.header.slot != slot || parser.header.group != rsm->options.group)) {
 		*why = "it is of another slot or group";
 		status = STATUS_CORRUPT;
 	}
@@ -149,7 +152,9 @@ static int load_snapshot(struct rsm *rsm, uint64_t slot, const char **why)
 	return 0;
 }
 
-/* A snapshot's record names the oldest position that the log still had to keep, or 0 for its own. */
+/*
+ * A snapshot's record names the oldest position that the log still had to keep, or 0 for its own.
+ */
 static wal_position kept_from(const struct wal_record *record)
 {
 	struct slice payload = record->payload;
@@ -210,13 +215,13 @@ static void replay_record(void *context, const struct wal_record *record)
 			r->snapshot = record->slot;
 		r->kept_from = kept_from(record);
 		note_bound(r, record);
-		/* Before our own snapshots the log says that their slots were known to be chosen. */
+		/*
+		 * Before our own snapshots the log says that their slots were known to be chosen.
+		 */
 		if (record->slot > r->chosen)
 			r->foreign = r->chosen = record->slot;
 		break;
-	case WAL_STARTS:
-		stale_restore(rsm, record->payload);
-		break;
+	case WAL_STARTS: stale_restore(rsm, record->payload); break;
 	}
 }
 
@@ -287,8 +292,9 @@ static void wal_failed(void *context, int status, const char *why)
 }
 
 /*
- * As many as the log fills from one snapshot to the next, with what it began before and goes on with meanwhile, and one in reserve: under
- * load no file is filled with zeros only to be removed at the next snapshot. The log has been as large as all of them before.
+ * As many as the log fills from one snapshot to the next, with what it began before and goes on
+ * with meanwhile, and one in reserve: under load no file is filled with zeros only to be removed at
+ * the next snapshot. The log has been as large as all of them before.
  */
 static uint32_t log_files_max(const struct rsm_settings *settings)
 {
@@ -298,9 +304,10 @@ static uint32_t log_files_max(const struct rsm_settings *settings)
 
 /* damaged: the slot of a damaged snapshot; 0: there is none. */
 /*
- * A snapshot was in place, and the power went before the log had noted it. What the log goes on to say of later slots would
- * look as if it had known all those before them to be chosen, and what it holds there need not be what was: it is noted now, before
- * anything else. What had to be kept of the log still has.
+ * A snapshot was in place, and the power went before the log had noted it. What the log goes on to
+ * say of later slots would look as if it had known all those before them to be chosen, and what it
+ * holds there need not be what was: it is noted now, before anything else. What had to be kept of
+ * the log still has.
  */
 static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldest_segment)
 {
@@ -315,8 +322,10 @@ static void note_unnoted_snapshot(struct rsm *rsm, uint64_t slot, uint64_t oldes
 		members_encode_field(&rsm->group.bound, &payload);
 	else if (rsm->node->env->life != 0)
 		buffer_add_u64(&payload, 0);
-	struct wal_record record = {
-		.type = WAL_SNAPSHOT, .slot = slot, .ballot = rsm->applied_ballot, .payload = buffer_slice(&payload)};
+	struct wal_record record = {.type = WAL_SNAPSHOT,
+				    .slot = slot,
+				    .ballot = rsm->applied_ballot,
+				    .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, NULL);
 	buffer_free(&payload);
 	r->foreign = slot;
@@ -348,48 +357,64 @@ static int open_log(struct rsm *rsm, uint64_t damaged)
 	struct wal_recovery info = {0};
 	int status = wal_open(&rsm->wal, &options, replay_record, &info);
 	if (status != 0) {
-		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(status), info.problem);
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"",
+			  status_name(status), info.problem);
 		node_problem(rsm->node, "%s", info.problem);
 		return status;
 	}
 	if (rsm->recovered.impossible != NULL) {
 		char ballot[BALLOT_TEXT_BYTES];
 		node_problem(rsm->node,
-			     "its log holds %s: written by a newer version, or by an earlier one that believed a forged "
-			     "message; leave the files as they are, this replica cannot take part with them",
+			     "its log holds %s: written by a newer version, or by an earlier one "
+			     "that believed a forged "
+			     "message; leave the files as they are, this replica cannot take part "
+			     "with them",
 			     rsm->recovered.impossible);
-		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\" slot=%" PRIu64 " ballot=%s",
-			  status_name(STATUS_CORRUPT), rsm->node->problem, rsm->recovered.impossible_slot,
+		log_event(rsm->log, LOG_ERROR, "log_unusable",
+			  "status=%s problem=\"%s\" slot=%" PRIu64 " ballot=%s",
+			  status_name(STATUS_CORRUPT), rsm->node->problem,
+			  rsm->recovered.impossible_slot,
 			  ballot_text(rsm->recovered.impossible_ballot, ballot));
 		return STATUS_CORRUPT;
 	}
-	/* Segments are released for snapshots only, and the record of that is among what is kept. */
+	/*
+	 * Segments are released for snapshots only, and the record of that is among what is kept.
+	 */
 	const char *missing = NULL;
 	if (info.holes > 0 && info.ranged)
-		missing = NULL; /* that record may be among what is lost; but the range says that none is missing at the ends */
-	else if (info.oldest_segment > 1 && info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
-		missing = "the oldest segments of the log are missing, and no snapshot has replaced them";
+		/*
+		 * that record may be among what is lost; but the range says that none is missing at
+		 * the ends
+		 */
+		missing = NULL;
+	else if (info.oldest_segment > 1 &&
+		 info.oldest_segment > wal_position_segment(rsm->recovered.kept_from))
+		missing = "the oldest segments of the log are missing, and no snapshot has "
+			  "replaced them";
 	/*
-	 * A replica whose first snapshot came from a peer may have written nothing else yet. But the version that did not
-	 * write down which segments there are made a log that had been lost anew, empty.
+	 * A replica whose first snapshot came from a peer may have written nothing else yet. But
+	 * the version that did not write down which segments there are made a log that had been
+	 * lost anew, empty.
 	 */
-	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 && !info.ranged)
+	else if (info.records == 0 && info.oldest_segment == 1 && rsm->snapshot_slot != 0 &&
+		 !info.ranged)
 		missing = "there is a snapshot, but its log is missing";
 	if (missing != NULL) {
 		node_problem(rsm->node, "%s; " WAL_LOST_ADVICE, missing);
-		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"", status_name(STATUS_CORRUPT),
-			  rsm->node->problem);
+		log_event(rsm->log, LOG_ERROR, "log_unusable", "status=%s problem=\"%s\"",
+			  status_name(STATUS_CORRUPT), rsm->node->problem);
 		return STATUS_CORRUPT;
 	}
 	log_event(rsm->log, LOG_INFO, "log_opened",
-		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64, info.segments,
-		  info.records, info.torn_bytes, rsm->recovered.chosen);
+		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " chosen=%" PRIu64,
+		  info.segments, info.records, info.torn_bytes, rsm->recovered.chosen);
 	rsm->damage.first = info.first_hole;
 	rsm->damage.last_segment = info.last_damaged;
 	if (info.first_hole == 0)
 		scrub_heal_segment(rsm, info.last_damaged);
 	damage_note_promise(rsm);
-	note_unnoted_snapshot(rsm, rsm->snapshot_slot > damaged ? rsm->snapshot_slot : damaged, info.oldest_segment);
+	note_unnoted_snapshot(rsm, rsm->snapshot_slot > damaged ? rsm->snapshot_slot : damaged,
+			      info.oldest_segment);
 	return 0;
 }
 
@@ -425,7 +450,8 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 			continue;
 		if (status != STATUS_CORRUPT)
 			return status;
-		log_event(rsm->log, LOG_ERROR, "snapshot_damaged", "slot=%" PRIu64 " why=\"%s\"", found.slots[i], why);
+		log_event(rsm->log, LOG_ERROR, "snapshot_damaged", "slot=%" PRIu64 " why=\"%s\"",
+			  found.slots[i], why);
 		if (*damaged == 0)
 			*damaged = found.slots[i];
 	}
@@ -438,14 +464,17 @@ static int find_snapshot(struct rsm *rsm, uint64_t *damaged)
 }
 
 /*
- * The log says that a snapshot at `covered` was in place, but the newest whole one is older: what lies between was dropped from
- * the log. The acceptor's part is intact (those slots are chosen), the state is not: run, vote and
- * accept, but fetch the state from a peer before doing anything with it.
+ * The log says that a snapshot at `covered` was in place, but the newest whole one is older: what
+ * lies between was dropped from the log. The acceptor's part is intact (those slots are chosen),
+ * the state is not: run, vote and accept, but fetch the state from a peer before doing anything
+ * with it.
  */
 static void lose_state(struct rsm *rsm, uint64_t covered)
 {
 	log_event(rsm->log, LOG_ERROR, "state_lost",
-		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64 " action=\"fetching the state from a peer\"", covered, rsm->applied);
+		  "snapshot=%" PRIu64 " newest_whole=%" PRIu64
+		  " action=\"fetching the state from a peer\"",
+		  covered, rsm->applied);
 	rsm->state_lost = true;
 	rsm->lost_slot = covered;
 	struct paxos_members members = members_core(&rsm->recovered.bound);
@@ -455,7 +484,10 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 	log_index_drop_below(&rsm->index, covered + 1);
 }
 
-/* True if the log holds the chosen entries of all slots after the newest whole snapshot up to `covered`. */
+/*
+ * True if the log holds the chosen entries of all slots after the newest whole snapshot up to
+ * `covered`.
+ */
 static bool log_reaches(struct rsm *rsm, uint64_t covered)
 {
 	const struct recovered *r = &rsm->recovered;
@@ -473,7 +505,8 @@ int recover(struct rsm *rsm)
 	if (status != 0) {
 		const char *problem = disk_problem(rsm_disk(rsm), status);
 		node_problem(rsm->node, "a snapshot cannot be read: %s", problem);
-		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s problem=\"%s\"", status_name(status), problem);
+		log_event(rsm->log, LOG_ERROR, "snapshot_unreadable", "status=%s problem=\"%s\"",
+			  status_name(status), problem);
 		return status;
 	}
 	create_core(rsm);
@@ -485,9 +518,13 @@ int recover(struct rsm *rsm)
 	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (known_alone(rsm)) {
-			node_problem(rsm->node, "the only replica's snapshot, of slot %" PRIu64 ", is damaged, and its log does not reach "
-				     "back to what it held; leave the files as they are", covered);
-			log_event(rsm->log, LOG_ERROR, "state_lost", "snapshot=%" PRIu64 " action=\"none: %s\"", covered,
+			node_problem(rsm->node,
+				     "the only replica's snapshot, of slot %" PRIu64
+				     ", is damaged, and its log does not reach back to what it "
+				     "held; leave the files as they are",
+				     covered);
+			log_event(rsm->log, LOG_ERROR, "state_lost",
+				  "snapshot=%" PRIu64 " action=\"none: %s\"", covered,
 				  rsm->node->problem);
 			return STATUS_CORRUPT;
 		}

@@ -8,7 +8,10 @@
 #include "base/status.h"
 #include "wire/method.h"
 
-/* Shorter than the time after which a client asks another server, so that it hears from us why nothing happened. */
+/*
+ * Shorter than the time after which a client asks another server, so that it hears from us why
+ * nothing happened.
+ */
 #define QUESTION_US 800000u
 #define PAUSE_US 5000u
 
@@ -16,7 +19,7 @@ struct held {
 	struct list link;
 	link_id from;
 	uint64_t client;
-	uint64_t round; /* of the first question whose answer counts for it */
+	uint64_t round;         /* of the first question whose answer counts for it */
 	struct message message; /* the payload points into `payload` */
 	struct bytes *payload;
 };
@@ -38,7 +41,7 @@ void registrar_init(struct registrar *r, const struct registrar_options *options
 
 static struct held *held_of(struct list *link)
 {
-	return LIST_ENTRY(link, struct held, link);
+	return LIST_ITEM(link, struct held, link);
 }
 
 static void take(struct registrar *r, struct held *held)
@@ -60,7 +63,7 @@ void registrar_free(struct registrar *r)
 		caller_cancel(r->call);
 	r->call = NULL;
 	node_timer_cancel(r->options.node, &r->pause);
-	LIST_FOR_SAFE(link, after, &r->held) {
+	LIST_FOR_SAFE (link, after, &r->held) {
 		struct held *held = held_of(link);
 		take(r, held);
 		held_free(held);
@@ -69,7 +72,8 @@ void registrar_free(struct registrar *r)
 }
 
 /* What came of the question, for one command. */
-static void settle(struct registrar *r, struct held *held, int status, bool usable, uint64_t highest)
+static void settle(struct registrar *r, struct held *held, int status, bool usable,
+		   uint64_t highest)
 {
 	const struct registrar_options *o = &r->options;
 	char why[256];
@@ -105,9 +109,13 @@ static void answered(void *context, int status, struct slice payload)
 		status = r->options.answer(payload, &r->arena, &highest);
 	bool usable = status == 0 && r->options.known(r->options.context, highest);
 	r->idle = true;
-	/* What was put aside meanwhile belongs to a later round; but who cannot be asked now cannot be asked for those either. */
+	/*
+	 * What was put aside meanwhile belongs to a later round; but who cannot be asked now cannot
+	 * be asked for those either.
+	 */
 	struct list *first;
-	while ((first = list_first(&r->held)) != NULL && (held_of(first)->round <= round || status != 0)) {
+	while ((first = list_first(&r->held)) != NULL &&
+	       (held_of(first)->round <= round || status != 0)) {
 		struct held *held = held_of(first);
 		take(r, held);
 		r->idle &= status != 0 || held->client > highest;
@@ -135,9 +143,11 @@ static void ask(struct registrar *r)
 	buffer_free(&question);
 }
 
-bool registrar_hold(struct registrar *r, link_id from, const struct message *message, uint64_t client)
+bool registrar_hold(struct registrar *r, link_id from, const struct message *message,
+		    uint64_t client)
 {
-	if (r->count >= REGISTRAR_COMMANDS_MAX || r->bytes + message->payload.len > REGISTRAR_BYTES_MAX)
+	if (r->count >= REGISTRAR_COMMANDS_MAX ||
+	    r->bytes + message->payload.len > REGISTRAR_BYTES_MAX)
 		return false;
 	struct held *held = ALLOC(struct held);
 	held->from = from;
@@ -155,7 +165,7 @@ bool registrar_hold(struct registrar *r, link_id from, const struct message *mes
 
 void registrar_link_down(struct registrar *r, link_id link)
 {
-	LIST_FOR_SAFE(at, after, &r->held) {
+	LIST_FOR_SAFE (at, after, &r->held) {
 		struct held *held = held_of(at);
 		if (held->from != link)
 			continue;

@@ -1,11 +1,13 @@
 /*
- * A disk that hangs (wal/disk_watch.h). The group does without this replica's part in its quorums; but a leader goes on
- * proposing until its own log is congested, and then refuses everything for as long as it leads, though a majority of the
- * disks is well. So it hands over to somebody whose disk answers, and nobody whose disk does not stands for election or is
- * handed over to. If all disks are slow, leadership does not go round.
+ * A disk that hangs (wal/disk_watch.h). The group does without this replica's part in its quorums;
+ * but a leader goes on proposing until its own log is congested, and then refuses everything for as
+ * long as it leads, though a majority of the disks is well. So it hands over to somebody whose disk
+ * answers, and nobody whose disk does not stands for election or is handed over to. If all disks
+ * are slow, leadership does not go round.
  *
- * A disk that is full: a leader refuses writes, so it hands over as well if those that have space are a quorum. But it stands
- * for election: if all disks are full somebody must lead, since reads go on.
+ * A disk that is full: a leader refuses writes, so it hands over as well if those that have space
+ * are a quorum. But it stands for election: if all disks are full somebody must lead, since reads
+ * go on.
  */
 #include <inttypes.h>
 
@@ -13,7 +15,8 @@
 
 void rsm_set_electable(struct rsm *rsm)
 {
-	paxos_set_electable(rsm->paxos, !rsm->restoring && !rsm->state_lost && !rsm->disk_watch.hung);
+	paxos_set_electable(rsm->paxos,
+			    !rsm->restoring && !rsm->state_lost && !rsm->disk_watch.hung);
 }
 
 bool relieve_if_full(struct rsm *rsm)
@@ -45,11 +48,12 @@ const char *no_space(struct rsm *rsm)
 static void tell(struct rsm *rsm, enum disk_watch_news news, uint64_t length_us)
 {
 	switch (news) {
-	case DISK_WATCH_NOTHING:
-		return;
+	case DISK_WATCH_NOTHING: return;
 	case DISK_WATCH_HUNG:
-		log_event(rsm->log, LOG_ERROR, "disk_hung", "since_ms=%" PRIu64 " waiting_bytes=%" PRIu64 " leading=%s",
-			  length_us / 1000, wal_pending_bytes(rsm->wal), rsm->leading ? "yes" : "no");
+		log_event(rsm->log, LOG_ERROR, "disk_hung",
+			  "since_ms=%" PRIu64 " waiting_bytes=%" PRIu64 " leading=%s",
+			  length_us / 1000, wal_pending_bytes(rsm->wal),
+			  rsm->leading ? "yes" : "no");
 		break;
 	case DISK_WATCH_BACK:
 		log_event(rsm->log, LOG_WARN, "disk_back", "after_ms=%" PRIu64, length_us / 1000);
@@ -68,9 +72,13 @@ void relieve_if_hung(struct rsm *rsm)
 	if (!disk_watch_due(&rsm->disk_watch, rsm->wal))
 		return;
 	enum disk_watch_news news = disk_watch_look(&rsm->disk_watch, rsm->wal, now_us,
-						    rsm->settings.election_timeout_ms * 1000ull, &length_us);
+						    rsm->settings.election_timeout_ms * 1000ull,
+						    &length_us);
 	tell(rsm, news, length_us);
-	/* Taken up by the core at its next output: as soon as everything is chosen, the successor is asked. */
+	/*
+	 * Taken up by the core at its next output: as soon as everything is chosen, the successor
+	 * is asked.
+	 */
 	if (!rsm->disk_watch.hung || !paxos_relieve(rsm->paxos, now_us) || rsm->relieve_told)
 		return;
 	rsm->relieve_told = true;

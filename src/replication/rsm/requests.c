@@ -1,6 +1,6 @@
 /*
- * What clients ask of the group: commands in batches, reads in rounds (those of other replicas than the leader:
- * read_index.c).
+ * What clients ask of the group: commands in batches, reads in rounds (those of other replicas than
+ * the leader: read_index.c).
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -38,8 +38,10 @@ void answer_error(struct rsm *rsm, const struct requester *to, int status, const
 
 static struct requester requester_of(link_id from, const struct message *message)
 {
-	return (struct requester){
-		.link = from, .id = message->id, .method = message->method, .trace = message->trace};
+	return (struct requester){.link = from,
+				  .id = message->id,
+				  .method = message->method,
+				  .trace = message->trace};
 }
 
 void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request)
@@ -47,16 +49,20 @@ void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *r
 	struct requester to = requester_of(link, request);
 	const char *leader = rsm_leader_address(rsm);
 	if (*leader != '\0' && paxos_role(rsm->paxos) != PAXOS_LEADER)
-		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader; %s is", leader);
+		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader; %s is",
+			     leader);
 	else
-		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader, and no leader is known: no majority, or an election");
+		answer_error(rsm, &to, STATUS_NOT_LEADER,
+			     "this replica is not the leader, and no leader is known: no majority, "
+			     "or an election");
 }
 
 /* ---- batches ---- */
 
 static size_t batch_bytes(const struct batch *batch)
 {
-	return sizeof *batch + batch->encoding.capacity + batch->capacity * sizeof *batch->requesters;
+	return sizeof *batch + batch->encoding.capacity +
+	       batch->capacity * sizeof *batch->requesters;
 }
 
 void batch_release(struct rsm *rsm, struct batch *batch)
@@ -77,7 +83,10 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 		free(batch);
 		return;
 	}
-	/* In front: the one used last is used next, so that not all of them grow to the size of the largest batch. */
+	/*
+	 * In front: the one used last is used next, so that not all of them grow to the size of the
+	 * largest batch.
+	 */
 	rsm->free_batch_bytes += batch_bytes(batch);
 	list_push_front(&rsm->free_batches, &batch->link);
 }
@@ -89,7 +98,7 @@ static struct batch *current_batch(struct rsm *rsm)
 	struct list *link = list_first(&rsm->free_batches);
 	if (link != NULL) {
 		list_remove(link);
-		rsm->current = LIST_ENTRY(link, struct batch, link);
+		rsm->current = LIST_ITEM(link, struct batch, link);
 		rsm->free_batch_bytes -= batch_bytes(rsm->current);
 	} else {
 		rsm->current = ALLOC(struct batch);
@@ -109,10 +118,12 @@ static void close_current(struct rsm *rsm)
 }
 
 /* work: that it will probably take. False: too much is waiting already. */
-static bool add_command(struct rsm *rsm, const struct requester *from, const struct entry_command *command, uint64_t work)
+static bool add_command(struct rsm *rsm, const struct requester *from,
+			const struct entry_command *command, uint64_t work)
 {
 	uint64_t extra = work > command->body.len ? work - command->body.len : 0;
-	if (rsm->pending_requests >= PENDING_REQUESTS_MAX || rsm->ready_count >= READY_BATCHES_MAX ||
+	if (rsm->pending_requests >= PENDING_REQUESTS_MAX ||
+	    rsm->ready_count >= READY_BATCHES_MAX ||
 	    (extra > EXTRA_LITTLE && rsm->queued_extra >= QUEUED_EXTRA_MAX)) {
 		rsm->counters.busy++;
 		return false;
@@ -122,7 +133,8 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	struct batch *batch = current_batch(rsm);
 	if (batch->count == batch->capacity) {
 		batch->capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
-		batch->requesters = alloc_resize(batch->requesters, batch->capacity, sizeof *batch->requesters);
+		batch->requesters = alloc_resize(batch->requesters, batch->capacity,
+						 sizeof *batch->requesters);
 	}
 	batch->requesters[batch->count++] = *from;
 	if (batch->trace == 0)
@@ -132,20 +144,20 @@ static bool add_command(struct rsm *rsm, const struct requester *from, const str
 	batch->work += work;
 	batch->extra += extra;
 	rsm->queued_extra += extra;
-	if (batch->encoding.len >= rsm->settings.entry_bytes || batch->count == ENTRY_COMMANDS_MAX ||
-	    batch->work >= BATCH_WORK_MAX)
+	if (batch->encoding.len >= rsm->settings.entry_bytes ||
+	    batch->count == ENTRY_COMMANDS_MAX || batch->work >= BATCH_WORK_MAX)
 		close_current(rsm);
 	return true;
 }
 
 /*
- * Answers commands that have not been proposed: they certainly will not be applied. Those of the service itself cannot be
- * answered; `all` says that the service learns of their end otherwise.
+ * Answers commands that have not been proposed: they certainly will not be applied. Those of the
+ * service itself cannot be answered; `all` says that the service learns of their end otherwise.
  */
 static void refuse_ready(struct rsm *rsm, bool all, int status, const char *why)
 {
-	LIST_FOR_SAFE(link, after, &rsm->ready) {
-		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+	LIST_FOR_SAFE (link, after, &rsm->ready) {
+		struct batch *batch = LIST_ITEM(link, struct batch, link);
 		if (batch->internal && !all)
 			continue;
 		list_remove(link);
@@ -158,11 +170,15 @@ static void refuse_ready(struct rsm *rsm, bool all, int status, const char *why)
 
 bool requests_can_propose(const struct rsm *rsm)
 {
-	return rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) && paxos_can_propose(rsm->paxos) &&
-	       rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX && wal_pending_bytes(rsm->wal) <= UNWRITTEN_BYTES_MAX;
+	return rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) &&
+	       paxos_can_propose(rsm->paxos) && rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX &&
+	       wal_pending_bytes(rsm->wal) <= UNWRITTEN_BYTES_MAX;
 }
 
-/* A clock that stands beyond everything that others believe is of no use to anybody, and must do no harm. */
+/*
+ * A clock that stands beyond everything that others believe is of no use to anybody, and must do no
+ * harm.
+ */
 uint64_t rsm_entry_wall_us(const struct rsm *rsm)
 {
 	uint64_t now_us = node_wall_us(rsm->node);
@@ -182,7 +198,7 @@ void requests_propose(struct rsm *rsm)
 		/* While the window is closed the current batch goes on filling. */
 		if (rsm->ready_count == 0)
 			close_current(rsm);
-		struct batch *batch = LIST_ENTRY(list_first(&rsm->ready), struct batch, link);
+		struct batch *batch = LIST_ITEM(list_first(&rsm->ready), struct batch, link);
 		list_remove(&batch->link);
 		rsm->ready_count--;
 		entry_finish(&batch->encoding, batch->count, rsm_entry_wall_us(rsm), rsm->lived_us,
@@ -198,7 +214,8 @@ void requests_propose(struct rsm *rsm)
 	}
 }
 
-uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format, const struct requester *requester)
+uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format,
+				const struct requester *requester)
 {
 	struct batch *batch = ALLOC(struct batch);
 	list_init(&batch->link);
@@ -224,7 +241,8 @@ bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body)
 	/* A batch that is closed by the command itself is the last of the ready ones. */
 	if (!add_command(rsm, &nobody, &c, 0))
 		return false;
-	struct batch *batch = rsm->current != NULL ? rsm->current : LIST_ENTRY(rsm->ready.prev, struct batch, link);
+	struct batch *batch = rsm->current != NULL ? rsm->current
+						   : LIST_ITEM(rsm->ready.prev, struct batch, link);
 	batch->internal = true;
 	return true;
 }
@@ -236,7 +254,8 @@ bool rsm_propose(struct rsm *rsm, struct slice command)
 
 /* ---- requests ---- */
 
-static void command_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+static void command_request(struct rsm *rsm, const struct requester *from,
+			    const struct message *message)
 {
 	struct wire_command command;
 	rsm->counters.commands++;
@@ -247,16 +266,19 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		return;
 	}
 	if (command.body.len > COMMAND_BYTES_MAX) {
-		answer_error(rsm, from, STATUS_TOO_LARGE, "command of %zu bytes; the limit is %u", command.body.len,
-			     COMMAND_BYTES_MAX);
+		answer_error(rsm, from, STATUS_TOO_LARGE, "command of %zu bytes; the limit is %u",
+			     command.body.len, COMMAND_BYTES_MAX);
 		return;
 	}
-	if (command.client != 0 && (command.sequence == 0 || command.acknowledged > command.sequence)) {
-		answer_error(rsm, from, STATUS_BAD_REQUEST, "sequence must be at least 1 and not below acknowledged");
+	if (command.client != 0 &&
+	    (command.sequence == 0 || command.acknowledged > command.sequence)) {
+		answer_error(rsm, from, STATUS_BAD_REQUEST,
+			     "sequence must be at least 1 and not below acknowledged");
 		return;
 	}
 	if (rsm->restoring) {
-		answer_error(rsm, from, STATUS_BUSY, "this replica is replacing its state by a newer snapshot; try again");
+		answer_error(rsm, from, STATUS_BUSY,
+			     "this replica is replacing its state by a newer snapshot; try again");
 		return;
 	}
 	const char *full = no_space(rsm);
@@ -265,7 +287,8 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		return;
 	}
 	if (wal_starved(rsm->wal)) {
-		answer_error(rsm, from, STATUS_BUSY, "the leader has no file descriptor for its log; try again");
+		answer_error(rsm, from, STATUS_BUSY,
+			     "the leader has no file descriptor for its log; try again");
 		return;
 	}
 	if (command.client != 0 && !settle_admit(rsm, from, message, &command))
@@ -273,7 +296,10 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 	struct reply refusal = {.body = &rsm->reply_body};
 	buffer_clear(&rsm->reply_body);
 	status = rsm->app->ops->admit(rsm->app, command.body, &rsm->arena, &refusal);
-	/* A copy of what has been applied gets its answer, though this leader, with other settings, would not have let it pass. */
+	/*
+	 * A copy of what has been applied gets its answer, though this leader, with other settings,
+	 * would not have let it pass.
+	 */
 	if (status != 0 && !sessions_answered(&rsm->sessions, command.client, command.sequence)) {
 		rsm->counters.refused++;
 		answer(rsm, from, status, buffer_slice(&rsm->reply_body));
@@ -290,7 +316,8 @@ static void command_request(struct rsm *rsm, const struct requester *from, const
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
 }
 
-void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *request, int status, const char *why)
+void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *request, int status,
+		     const char *why)
 {
 	struct requester to = requester_of(link, request);
 	answer_error(rsm, &to, status, "%s", why);
@@ -309,8 +336,9 @@ static void grow_queries(struct rsm *rsm)
 }
 
 /*
- * Reads that come in crowds share rounds of ours, which costs everybody less than confirming each of them: when so many have come within so short a
- * time, from several connections, that they would.
+ * Reads that come in crowds share rounds of ours, which costs everybody less than confirming each
+ * of them: when so many have come within so short a time, from several connections, that they
+ * would.
  */
 static void notice_crowd(struct rsm *rsm, link_id from)
 {
@@ -341,12 +369,17 @@ static uint64_t read_begins(struct rsm *rsm, uint64_t id, bool unconfirmed)
 	return 0;
 }
 
-/* Whoever has many reads waiting gets no more of what is left than he has already: others find room. */
+/*
+ * Whoever has many reads waiting gets no more of what is left than he has already: others find
+ * room.
+ */
 static inline bool too_many_reads(struct rsm *rsm, link_id from)
 {
 	struct read_index *reads = &rsm->reads;
-	uint32_t count = rsm->queries_count + rsm->backlog.count + reads->count + reads->backlog.count;
-	uint64_t bytes = rsm->queries_bytes + rsm->backlog.bytes + reads->bytes + reads->backlog.bytes;
+	uint32_t count = rsm->queries_count + rsm->backlog.count + reads->count +
+			 reads->backlog.count;
+	uint64_t bytes = rsm->queries_bytes + rsm->backlog.bytes + reads->bytes +
+			 reads->backlog.bytes;
 	if (count >= PENDING_REQUESTS_MAX || bytes >= QUERY_BYTES_MAX)
 		return true;
 	return rsm->backlog.count + reads->backlog.count > 0 &&
@@ -359,20 +392,22 @@ bool requests_too_many_reads(struct rsm *rsm, link_id from)
 	return too_many_reads(rsm, from);
 }
 
-static inline __attribute__((always_inline)) void add_read(struct rsm *rsm, const struct requester *from,
+static inline __attribute__((always_inline)) void add_read(struct rsm *rsm,
+							   const struct requester *from,
 							   struct bytes *payload, bool unconfirmed)
 {
 	if (rsm->queries_count == rsm->queries_capacity)
 		grow_queries(rsm);
 	rsm->queries_bytes += payload->len;
 	uint64_t id = ++rsm->next_query;
-	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] = (struct pending_query){
-		.requester = *from,
-		.payload = payload,
-		.id = id,
-		.slot = read_begins(rsm, id, unconfirmed),
-		.confirm = unconfirmed && !paxos_lease_holds(rsm->paxos),
-	};
+	rsm->queries[(rsm->queries_head + rsm->queries_count++) & (rsm->queries_capacity - 1)] =
+		(struct pending_query){
+			.requester = *from,
+			.payload = payload,
+			.id = id,
+			.slot = read_begins(rsm, id, unconfirmed),
+			.confirm = unconfirmed && !paxos_lease_holds(rsm->paxos),
+		};
 	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
 		traced_reading(rsm, from->trace);
 }
@@ -382,7 +417,8 @@ void requests_add_read(struct rsm *rsm, const struct requester *from, struct byt
 	add_read(rsm, from, payload, false);
 }
 
-static void query_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+static void query_request(struct rsm *rsm, const struct requester *from,
+			  const struct message *message)
 {
 	bool unconfirmed = message->method == METHOD_QUERY_UNCONFIRMED;
 	rsm->counters.queries++;
@@ -404,7 +440,8 @@ static void register_request(struct rsm *rsm, const struct requester *from)
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
 }
 
-static void transfer_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+static void transfer_request(struct rsm *rsm, const struct requester *from,
+			     const struct message *message)
 {
 	uint32_t replica;
 	/* One that has ended earlier in this turn is answered before the next begins. */
@@ -416,17 +453,20 @@ static void transfer_request(struct rsm *rsm, const struct requester *from, cons
 	else if (replica == rsm->options.replica)
 		answer(rsm, from, 0, slice(NULL, 0));
 	else if (replica != 0 && !known_has_member(rsm, replica))
-		answer_error(rsm, from, STATUS_BAD_REQUEST, "replica %u is not a member of group %" PRIu64, replica,
+		answer_error(rsm, from, STATUS_BAD_REQUEST,
+			     "replica %u is not a member of group %" PRIu64, replica,
 			     rsm->options.group);
 	else if (!paxos_transfer(rsm->paxos, node_now_us(rsm->node), replica))
-		answer_error(rsm, from, STATUS_UNAVAILABLE, "no live replica can take over, or a transfer is under way");
+		answer_error(rsm, from, STATUS_UNAVAILABLE,
+			     "no live replica can take over, or a transfer is under way");
 	else
-		rsm->transfer = (struct pending_transfer){.waits = true, .requester = *from, .replica = replica};
+		rsm->transfer = (struct pending_transfer){
+			.waits = true, .requester = *from, .replica = replica};
 }
 
 /*
- * OK says that the replica asked for leads. When another one has taken over meanwhile the asker finds it by itself, and is
- * told by it.
+ * OK says that the replica asked for leads. When another one has taken over meanwhile the asker
+ * finds it by itself, and is told by it.
  */
 void requests_end_transfer(struct rsm *rsm)
 {
@@ -435,33 +475,39 @@ void requests_end_transfer(struct rsm *rsm)
 		return;
 	transfer->waits = false;
 	if (paxos_role(rsm->paxos) == PAXOS_LEADER)
-		answer_error(rsm, &transfer->requester, STATUS_UNAVAILABLE,
-			     "the successor did not take over in time: this replica goes on leading");
+		answer_error(
+			rsm, &transfer->requester, STATUS_UNAVAILABLE,
+			"the successor did not take over in time: this replica goes on leading");
 	else if (transfer->replica == 0)
 		answer(rsm, &transfer->requester, 0, slice(NULL, 0));
 	else
-		answer_error(rsm, &transfer->requester, STATUS_NOT_LEADER, "handed over: ask the new leader");
+		answer_error(rsm, &transfer->requester, STATUS_NOT_LEADER,
+			     "handed over: ask the new leader");
 }
 
 /*
- * Somebody confirms a read with this. What has been promised but is not durable yet counts: it may be in a moment. A
- * learner confirms nothing: nobody leads in ballot 0.
+ * Somebody confirms a read with this. What has been promised but is not durable yet counts: it may
+ * be in a moment. A learner confirms nothing: nobody leads in ballot 0.
  */
 static void ballot_request(struct rsm *rsm, const struct requester *from)
 {
 	rsm->counters.ballots_told++;
 	buffer_clear(&rsm->out);
-	wire_ballot_reply_encode(&(struct wire_ballot_reply){
-					 .group = rsm->options.group,
-					 .replica = rsm->options.replica,
-					 .ballot = paxos_votes(rsm->paxos) && !paxos_is_held(rsm->paxos) ? paxos_ballot(rsm->paxos) : 0,
-					 .life = rsm->node->env->life,
-				 },
-				 &rsm->out);
+	wire_ballot_reply_encode(
+		&(struct wire_ballot_reply){
+			.group = rsm->options.group,
+			.replica = rsm->options.replica,
+			.ballot = paxos_votes(rsm->paxos) && !paxos_is_held(rsm->paxos)
+					  ? paxos_ballot(rsm->paxos)
+					  : 0,
+			.life = rsm->node->env->life,
+		},
+		&rsm->out);
 	answer(rsm, from, 0, buffer_slice(&rsm->out));
 }
 
-static void leader_request(struct rsm *rsm, const struct requester *from, const struct message *message)
+static void leader_request(struct rsm *rsm, const struct requester *from,
+			   const struct message *message)
 {
 	if (message->method == METHOD_COMMAND)
 		command_request(rsm, from, message);
@@ -481,18 +527,10 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 		return false;
 	struct requester requester = requester_of(from, message);
 	switch (message->method) {
-	case METHOD_BALLOT:
-		ballot_request(rsm, &requester);
-		return true;
-	case METHOD_QUERY_STALE:
-		read_index_request(rsm, &requester, message);
-		return true;
-	case METHOD_MEMBERS:
-		members_answer(rsm, from, message);
-		return true;
-	case METHOD_FORCE:
-		force_message(rsm, from, message);
-		return true;
+	case METHOD_BALLOT: ballot_request(rsm, &requester); return true;
+	case METHOD_QUERY_STALE: read_index_request(rsm, &requester, message); return true;
+	case METHOD_MEMBERS: members_answer(rsm, from, message); return true;
+	case METHOD_FORCE: force_message(rsm, from, message); return true;
 	case METHOD_REGISTER:
 		/* Where ids come from elsewhere they must not come from here, too. */
 		if (rsm->options.unregistered != NULL)
@@ -511,8 +549,7 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 		else
 			rsm_reply_not_leader(rsm, from, message);
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -525,8 +562,8 @@ void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 	/* Forgotten when leadership was lost in between. */
 	if (id < oldest || id - oldest >= rsm->queries_count)
 		return;
-	struct pending_query *query =
-		&rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) & (rsm->queries_capacity - 1)];
+	struct pending_query *query = &rsm->queries[(rsm->queries_head + (uint32_t)(id - oldest)) &
+						    (rsm->queries_capacity - 1)];
 	query->slot = slot;
 	if (tracer_wants(&rsm->node->tracer, query->requester.trace))
 		traced_confirmed(rsm, query->requester.trace, slot);
@@ -547,7 +584,9 @@ static void pop_query(struct rsm *rsm)
 	bytes_unref(payload);
 }
 
-/* Whether the query may be answered: it is known which slot it must see, and that has been applied. */
+/*
+ * Whether the query may be answered: it is known which slot it must see, and that has been applied.
+ */
 static bool is_ready(const struct rsm *rsm, const struct pending_query *query)
 {
 	return query->slot != 0 && query->slot <= rsm->applied;
@@ -572,10 +611,15 @@ static void expect_queries(struct rsm *rsm)
 
 static void answer_stale(struct rsm *rsm, const struct pending_query *query, struct slice body)
 {
-	struct wire_stale_reply reply = {
-		.group = rsm->options.group, .replica = rsm->options.replica, .slot = rsm->applied, .body = body};
+	struct wire_stale_reply reply = {.group = rsm->options.group,
+					 .replica = rsm->options.replica,
+					 .slot = rsm->applied,
+					 .body = body};
 	uint64_t since_us = 0;
-	/* By the clock of this moment: the turn's may be older than the question, from which the asker counts on. */
+	/*
+	 * By the clock of this moment: the turn's may be older than the question, from which the
+	 * asker counts on.
+	 */
 	uint64_t now_us = node_clock_us(rsm->node);
 	reply.age_known = paxos_fresh(rsm->paxos, &since_us);
 	if (reply.age_known)
@@ -585,7 +629,8 @@ static void answer_stale(struct rsm *rsm, const struct pending_query *query, str
 	answer(rsm, &query->requester, 0, buffer_slice(&rsm->out));
 }
 
-static void answer_query(struct rsm *rsm, const struct pending_query *query, int status, struct slice body)
+static void answer_query(struct rsm *rsm, const struct pending_query *query, int status,
+			 struct slice body)
 {
 	if (query->requester.method == METHOD_QUERY_STALE && status == 0) {
 		answer_stale(rsm, query, body);
@@ -624,7 +669,8 @@ void requests_serve_read(struct rsm *rsm, const struct pending_query *query)
 }
 
 /*
- * One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time alone; 0: in any.
+ * One that has waited. What it was to be answered as, unconfirmed, holds in the ballot of that time
+ * alone; 0: in any.
  */
 static void serve_waiting(struct rsm *rsm, struct read_backlog *backlog)
 {
@@ -634,7 +680,8 @@ static void serve_waiting(struct rsm *rsm, struct read_backlog *backlog)
 	if (ballot == 0 || ballot == paxos_ballot(rsm->paxos))
 		requests_serve_read(rsm, &query);
 	else
-		answer_error(rsm, &query.requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+		answer_error(rsm, &query.requester, STATUS_NOT_LEADER,
+			     "leadership was lost during the read");
 	bytes_unref(query.payload);
 }
 
@@ -643,7 +690,8 @@ void requests_serve_backlog(struct rsm *rsm, struct read_backlog *backlog)
 {
 	struct env *env = rsm->node->env;
 	uint32_t passed = 0;
-	while (backlog->count > 0 && rsm->turn.read < rsm->settings.turn_bytes && passed < backlog->nreaders) {
+	while (backlog->count > 0 && rsm->turn.read < rsm->settings.turn_bytes &&
+	       passed < backlog->nreaders) {
 		if (env->ops->backlog(env, read_backlog_next(backlog)) > READER_OUTPUT_MAX) {
 			read_backlog_pass(backlog);
 			passed++;
@@ -685,37 +733,42 @@ void requests_serve_reads(struct rsm *rsm)
 /* ---- losses ---- */
 
 /*
- * Commands that were not proposed never will be: say so. Those that were may still be chosen; they are answered when
- * their slot is. Reads are simply not answered here.
+ * Commands that were not proposed never will be: say so. Those that were may still be chosen; they
+ * are answered when their slot is. Reads are simply not answered here.
  */
 void requests_leadership_lost(struct rsm *rsm)
 {
 	rsm->traced.read = 0;
 	members_change_lost(rsm);
 	close_current(rsm);
-	refuse_ready(rsm, true, STATUS_NOT_LEADER, "leadership was lost before the command was proposed: not applied");
+	refuse_ready(rsm, true, STATUS_NOT_LEADER,
+		     "leadership was lost before the command was proposed: not applied");
 	while (rsm->queries_count > 0) {
 		struct pending_query *query = &rsm->queries[rsm->queries_head];
-		answer_error(rsm, &query->requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+		answer_error(rsm, &query->requester, STATUS_NOT_LEADER,
+			     "leadership was lost during the read");
 		pop_query(rsm);
 	}
 	while (rsm->backlog.count > 0) {
 		struct pending_query query;
 		uint64_t ballot;
 		read_backlog_take(&rsm->backlog, &query, &ballot);
-		answer_error(rsm, &query.requester, STATUS_NOT_LEADER, "leadership was lost during the read");
+		answer_error(rsm, &query.requester, STATUS_NOT_LEADER,
+			     "leadership was lost during the read");
 		bytes_unref(query.payload);
 	}
 }
 
 void requests_skipped(struct rsm *rsm, uint64_t slot)
 {
-	LIST_FOR_SAFE(link, after, &rsm->proposed) {
-		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+	LIST_FOR_SAFE (link, after, &rsm->proposed) {
+		struct batch *batch = LIST_ITEM(link, struct batch, link);
 		if (batch->slot > slot)
 			return;
 		for (uint32_t i = 0; i < batch->count; i++)
-			answer_error(rsm, &batch->requesters[i], STATUS_UNKNOWN, "this replica had to fetch the state from another one: ask again");
+			answer_error(
+				rsm, &batch->requesters[i], STATUS_UNKNOWN,
+				"this replica had to fetch the state from another one: ask again");
 		list_remove(link);
 		batch_release(rsm, batch);
 	}
@@ -732,12 +785,13 @@ void requests_link_down(struct rsm *rsm, link_id link)
 {
 	if (rsm->current != NULL)
 		forget_link(rsm->current, link);
-	LIST_FOR(item, &rsm->ready)
-		forget_link(LIST_ENTRY(item, struct batch, link), link);
-	LIST_FOR(item, &rsm->proposed)
-		forget_link(LIST_ENTRY(item, struct batch, link), link);
+	LIST_FOR (item, &rsm->ready)
+		forget_link(LIST_ITEM(item, struct batch, link), link);
+	LIST_FOR (item, &rsm->proposed)
+		forget_link(LIST_ITEM(item, struct batch, link), link);
 	for (uint32_t i = 0; i < rsm->queries_count; i++) {
-		struct pending_query *query = &rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)];
+		struct pending_query *query =
+			&rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)];
 		if (query->requester.link == link)
 			query->requester.link = 0;
 	}
@@ -751,8 +805,8 @@ void requests_link_down(struct rsm *rsm, link_id link)
 
 static void free_list(struct list *head)
 {
-	LIST_FOR_SAFE(link, after, head) {
-		struct batch *batch = LIST_ENTRY(link, struct batch, link);
+	LIST_FOR_SAFE (link, after, head) {
+		struct batch *batch = LIST_ITEM(link, struct batch, link);
 		list_remove(link);
 		bytes_unref(batch->value);
 		buffer_free(&batch->encoding);
@@ -768,7 +822,8 @@ void requests_destroy(struct rsm *rsm)
 	free_list(&rsm->proposed);
 	free_list(&rsm->free_batches);
 	for (uint32_t i = 0; i < rsm->queries_count; i++)
-		bytes_unref(rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)].payload);
+		bytes_unref(rsm->queries[(rsm->queries_head + i) & (rsm->queries_capacity - 1)]
+				    .payload);
 	free(rsm->queries);
 	read_backlog_free(&rsm->backlog);
 	buffer_free(&rsm->change.request);

@@ -28,8 +28,10 @@ static void notice_last_round(struct rsm *rsm)
 		return;
 	rsm->rounds_used_up = true;
 	log_event(rsm->log, LOG_ERROR, "rounds_used_up",
-		  "group=%" PRIu64 " round=%" PRIu64 " problem=\"a peer named the last possible round of ballots: this replica follows, but "
-		  "stands for no election any more; only forged messages go so far\"", rsm->options.group, BALLOT_ROUND_MAX);
+		  "group=%" PRIu64 " round=%" PRIu64 " problem=\"a peer named the last possible "
+		  "round of ballots: this replica follows, but "
+		  "stands for no election any more; only forged messages go so far\"",
+		  rsm->options.group, BALLOT_ROUND_MAX);
 }
 
 static void tick(void *data)
@@ -110,62 +112,97 @@ static void register_metrics(struct rsm *rsm)
 		uint64_t (*read)(void *);
 		enum metric_type type;
 	} computed[] = {
-		{"synod_server_is_leader", "1 if this replica leads its group.", read_is_leader, METRIC_GAUGE},
-		{"synod_server_has_leader", "1 if a leader is known.", read_has_leader, METRIC_GAUGE},
-		{"synod_server_proposals_committed_total", "Slots known to be chosen.", read_chosen, METRIC_GAUGE},
-		{"synod_server_proposals_pending", "Commands waiting to be chosen.", read_pending, METRIC_GAUGE},
+		{"synod_server_is_leader", "1 if this replica leads its group.", read_is_leader,
+		 METRIC_GAUGE},
+		{"synod_server_has_leader", "1 if a leader is known.", read_has_leader,
+		 METRIC_GAUGE},
+		{"synod_server_proposals_committed_total", "Slots known to be chosen.", read_chosen,
+		 METRIC_GAUGE},
+		{"synod_server_proposals_pending", "Commands waiting to be chosen.", read_pending,
+		 METRIC_GAUGE},
 		{"synod_server_sessions", "Client sessions.", read_sessions, METRIC_GAUGE},
-		{"synod_disk_wal_bytes", "Bytes of all log segments.", read_wal_bytes, METRIC_GAUGE},
-		{"synod_disk_hung", "1 if the log's disk does not answer.", read_disk_hung, METRIC_GAUGE},
-		{"synod_state_hash_slot", "Newest slot at which the state was found to be that of the group.", read_hash_slot,
+		{"synod_disk_wal_bytes", "Bytes of all log segments.", read_wal_bytes,
 		 METRIC_GAUGE},
-		{"synod_state_diverged_total", "Times that the state was found wrong, and fetched anew.", read_diverged,
+		{"synod_disk_hung", "1 if the log's disk does not answer.", read_disk_hung,
+		 METRIC_GAUGE},
+		{"synod_state_hash_slot",
+		 "Newest slot at which the state was found to be that of the group.",
+		 read_hash_slot, METRIC_GAUGE},
+		{"synod_state_diverged_total",
+		 "Times that the state was found wrong, and fetched anew.", read_diverged,
 		 METRIC_COUNTER},
-		{"synod_disk_damaged", "1 while a log segment or snapshot that was found damaged has not been replaced yet.", read_disk_damaged,
-		 METRIC_GAUGE},
-		{"synod_log_impaired_slots", "Slots of which damage to the log has left unknown what was accepted in them.", read_impaired,
-		 METRIC_GAUGE},
+		{"synod_disk_damaged",
+		 "1 while a log segment or snapshot that was found damaged has not been replaced "
+		 "yet.",
+		 read_disk_damaged, METRIC_GAUGE},
+		{"synod_log_impaired_slots",
+		 "Slots of which damage to the log has left unknown what was accepted in them.",
+		 read_impaired, METRIC_GAUGE},
 		{"synod_disk_wal_fsyncs_total", "Log syncs.", read_wal_syncs, METRIC_COUNTER},
-		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written, METRIC_COUNTER},
+		{"synod_disk_wal_write_bytes_total", "Bytes written to the log.", read_wal_written,
+		 METRIC_COUNTER},
 	};
 	for (size_t i = 0; i < sizeof computed / sizeof computed[0]; i++)
-		metrics_add_read(m, computed[i].type, computed[i].name, computed[i].help, NULL, computed[i].read, rsm);
+		metrics_add_read(m, computed[i].type, computed[i].name, computed[i].help, NULL,
+				 computed[i].read, rsm);
 	const struct {
 		const char *name, *help;
 		const uint64_t *value;
 	} counted[] = {
 		{"synod_server_proposals_applied_total", "Slots applied.", &rsm->applied},
-		{"synod_server_commands_received_total", "COMMAND requests received as leader.", &c->commands},
+		{"synod_server_commands_received_total", "COMMAND requests received as leader.",
+		 &c->commands},
 		{"synod_server_commands_applied_total", "Commands applied.", &c->applied_commands},
-		{"synod_server_commands_repeated_total", "Commands answered from a session.", &c->repeats},
+		{"synod_server_commands_repeated_total", "Commands answered from a session.",
+		 &c->repeats},
 		{"synod_server_commands_refused_total", "Commands refused.", &c->refused},
-		{"synod_server_requests_busy_total", "Requests refused because queues were full.", &c->busy},
+		{"synod_server_requests_busy_total", "Requests refused because queues were full.",
+		 &c->busy},
 		{"synod_server_entries_proposed_total", "Entries proposed.", &c->batches},
 		{"synod_server_read_indexes_total", "Linearizable reads.", &c->queries},
-		{"synod_server_reads_unconfirmed_total", "Of these, reads that the client confirms itself.", &c->unconfirmed},
-		{"synod_server_ballots_told_total", "Ballots told to clients that confirm their reads themselves.", &c->ballots_told},
-		{"synod_server_reads_indexed_total", "Linearizable reads asked of it while another one led.",
-		 &rsm->reads.indexed},
-		{"synod_server_reads_stale_total", "Reads of what this replica had at the moment.", &rsm->reads.stale},
-		{"synod_server_reads_refused_total", "Of both, those that it could not answer.", &rsm->reads.refused},
-		{"synod_server_read_index_asked_total", "Questions to the leader, each for all reads that waited.",
-		 &rsm->reads.questions},
-		{"synod_server_read_index_told_total", "Answers to such questions, as leader.", &rsm->reads.answered},
-		{"synod_server_leader_changes_seen_total", "Elections won by this replica.", &c->elections_won},
-		{"synod_server_peer_messages_refused_total", "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
-		{"synod_state_hashes_total", "Comparisons with other replicas that were begun.", &rsm->hash.marks},
-		{"synod_state_compared_total", "Of these, those that were found to be right.", &rsm->hash.compared},
-		{"synod_state_undecided_total", "Comparisons by which nobody is known to be right.", &rsm->hash.undecided},
-		{"synod_disk_hangs_total", "Times that the log's disk did not answer.", &rsm->disk_watch.hangs},
-		{"synod_scrub_passes_total", "Times that log and snapshot have been read once more, to find damage.", &rsm->scrub.passes},
+		{"synod_server_reads_unconfirmed_total",
+		 "Of these, reads that the client confirms itself.", &c->unconfirmed},
+		{"synod_server_ballots_told_total",
+		 "Ballots told to clients that confirm their reads themselves.", &c->ballots_told},
+		{"synod_server_reads_indexed_total",
+		 "Linearizable reads asked of it while another one led.", &rsm->reads.indexed},
+		{"synod_server_reads_stale_total", "Reads of what this replica had at the moment.",
+		 &rsm->reads.stale},
+		{"synod_server_reads_refused_total", "Of both, those that it could not answer.",
+		 &rsm->reads.refused},
+		{"synod_server_read_index_asked_total",
+		 "Questions to the leader, each for all reads that waited.", &rsm->reads.questions},
+		{"synod_server_read_index_told_total", "Answers to such questions, as leader.",
+		 &rsm->reads.answered},
+		{"synod_server_leader_changes_seen_total", "Elections won by this replica.",
+		 &c->elections_won},
+		{"synod_server_peer_messages_refused_total",
+		 "Messages of other replicas that no replica can have sent.", &rsm->refusals.count},
+		{"synod_state_hashes_total", "Comparisons with other replicas that were begun.",
+		 &rsm->hash.marks},
+		{"synod_state_compared_total", "Of these, those that were found to be right.",
+		 &rsm->hash.compared},
+		{"synod_state_undecided_total", "Comparisons by which nobody is known to be right.",
+		 &rsm->hash.undecided},
+		{"synod_disk_hangs_total", "Times that the log's disk did not answer.",
+		 &rsm->disk_watch.hangs},
+		{"synod_scrub_passes_total",
+		 "Times that log and snapshot have been read once more, to find damage.",
+		 &rsm->scrub.passes},
 		{"synod_scrub_bytes_total", "Bytes read for that.", &rsm->scrub.bytes},
-		{"synod_scrub_damaged_total", "Damaged log segments and snapshots that were found while serving.", &rsm->scrub.damaged},
-		{"synod_stale_copies_total", "Times that the directory was found to be an older copy of itself.", &rsm->stale.copies},
+		{"synod_scrub_damaged_total",
+		 "Damaged log segments and snapshots that were found while serving.",
+		 &rsm->scrub.damaged},
+		{"synod_stale_copies_total",
+		 "Times that the directory was found to be an older copy of itself.",
+		 &rsm->stale.copies},
 		{"synod_snapshot_taken_total", "Snapshots written.", &c->snapshots_taken},
-		{"synod_snapshot_installed_total", "Snapshots received from a peer.", &c->snapshots_installed},
+		{"synod_snapshot_installed_total", "Snapshots received from a peer.",
+		 &c->snapshots_installed},
 	};
 	for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
-		metrics_add(m, METRIC_COUNTER, counted[i].name, counted[i].help, NULL, counted[i].value);
+		metrics_add(m, METRIC_COUNTER, counted[i].name, counted[i].help, NULL,
+			    counted[i].value);
 }
 
 /* ---- life ---- */
@@ -183,7 +220,8 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	ASSERT(rsm->options.members[rsm->self].replica == options->replica);
 	arena_init(&rsm->arena, ARENA_BYTES_MAX);
 	group_fields_init(&rsm->group);
-	sessions_init(&rsm->sessions, rsm->group.settings.sessions_max, rsm->group.settings.session_idle_us);
+	sessions_init(&rsm->sessions, rsm->group.settings.sessions_max,
+		      rsm->group.settings.session_idle_us);
 	list_init(&rsm->ready);
 	list_init(&rsm->proposed);
 	list_init(&rsm->free_batches);
@@ -283,7 +321,8 @@ static void check_stop(struct rsm *rsm)
 
 /* ---- the turn ---- */
 
-static struct durable_mark *mark_durable(struct rsm *rsm, uint64_t wal_sequence, uint64_t core_sequence)
+static struct durable_mark *mark_durable(struct rsm *rsm, uint64_t wal_sequence,
+					 uint64_t core_sequence)
 {
 	if (rsm->marks_count == rsm->marks_capacity) {
 		uint32_t capacity = rsm->marks_capacity == 0 ? 64 : rsm->marks_capacity * 2;
@@ -295,7 +334,8 @@ static struct durable_mark *mark_durable(struct rsm *rsm, uint64_t wal_sequence,
 		rsm->marks_head = 0;
 		rsm->marks_capacity = capacity;
 	}
-	struct durable_mark *mark = &rsm->marks[(rsm->marks_head + rsm->marks_count++) % rsm->marks_capacity];
+	struct durable_mark *mark =
+		&rsm->marks[(rsm->marks_head + rsm->marks_count++) % rsm->marks_capacity];
 	*mark = (struct durable_mark){.wal_sequence = wal_sequence, .core_sequence = core_sequence};
 	return mark;
 }
@@ -310,7 +350,10 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 	uint64_t sequence = 0;
 	for (uint32_t i = 0; i < out->npersists; i++) {
 		const struct paxos_persist *p = &out->persists[i];
-		struct wal_record record = {.type = types[p->kind], .slot = p->slot, .ballot = p->ballot, .payload = p->value};
+		struct wal_record record = {.type = types[p->kind],
+					    .slot = p->slot,
+					    .ballot = p->ballot,
+					    .payload = p->value};
 		uint8_t last[8];
 		if (p->kind == PAXOS_PERSIST_CHOSEN && p->last != 0) {
 			store_u64(last, p->last);
@@ -324,19 +367,25 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 	}
 	if (out->npersists == 0)
 		return;
-	struct durable_mark *mark = mark_durable(rsm, sequence, out->persists[out->npersists - 1].sequence);
+	struct durable_mark *mark = mark_durable(rsm, sequence,
+						 out->persists[out->npersists - 1].sequence);
 	if (rsm_traces(rsm))
 		traced_written(rsm, out, mark);
 }
 
-/* One round of: what the core wants, carried out in the order that paxos/multipaxos.h prescribes. */
+/*
+ * One round of: what the core wants, carried out in the order that paxos/multipaxos.h prescribes.
+ */
 static void carry_out(struct rsm *rsm)
 {
 	const struct paxos_output *out = paxos_output(rsm->paxos, node_now_us(rsm->node));
 	persist_all(rsm, out);
 	for (uint32_t i = 0; i < out->nsends; i++) {
 		struct wire_paxos m = out->sends[i].message;
-		/* What is asked for could not be taken now (see peers_message); the core asks again. */
+		/*
+		 * What is asked for could not be taken now (see peers_message); the core asks
+		 * again.
+		 */
 		if (out->sends[i].method == METHOD_FETCH && rsm_log_is_congested(rsm))
 			continue;
 		peers_send(rsm, out->sends[i].to, out->sends[i].method, &m);
@@ -363,14 +412,21 @@ static bool is_lost_from(const struct rsm *rsm, uint32_t replica)
 	return rsm->nlost_from == 0;
 }
 
-/* Without a vote the list that is known here may be an old one: whoever speaks to us may be a member of a later one. */
+/*
+ * Without a vote the list that is known here may be an old one: whoever speaks to us may be a
+ * member of a later one.
+ */
 static bool may_have_state(const struct rsm *rsm, uint32_t i)
 {
 	const struct rsm_seat *seat = &rsm->seats[i];
-	return i != rsm->self && seat->replica != 0 && (seat->listed || (seat->link != 0 && !paxos_votes(rsm->paxos)));
+	return i != rsm->self && seat->replica != 0 &&
+	       (seat->listed || (seat->link != 0 && !paxos_votes(rsm->paxos)));
 }
 
-/* Of a damaged snapshot any peer's newer one will do; of a state that has diverged, that of one that was right. */
+/*
+ * Of a damaged snapshot any peer's newer one will do; of a state that has diverged, that of one
+ * that was right.
+ */
 static void recover_state(struct rsm *rsm)
 {
 	if (!rsm->state_lost || rsm->receive.step != RECEIVE_IDLE)
@@ -381,7 +437,10 @@ static void recover_state(struct rsm *rsm)
 	if (others == 0)
 		return;
 	skip = (uint32_t)(node_random(rsm->node) % others);
-	/* The next one, in turn, from the one that was drawn on; if all who were right have gone, any. */
+	/*
+	 * The next one, in turn, from the one that was drawn on; if all who were right have gone,
+	 * any.
+	 */
 	for (uint32_t k = 0, seen = 0; k < 2 * rsm->nseats; k++) {
 		const struct rsm_seat *seat = &rsm->seats[k % rsm->nseats];
 		if (!may_have_state(rsm, k % rsm->nseats) || seen++ < skip)
@@ -400,8 +459,10 @@ static void notice_leadership(struct rsm *rsm)
 		rsm->counters.elections_won++;
 		rsm->identity_proposed = false;
 		rsm->led_since_us = node_now_us(rsm->node);
-		log_event(rsm->log, LOG_INFO, "leader_elected", "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
-			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group, paxos_chosen_slot(rsm->paxos));
+		log_event(rsm->log, LOG_INFO, "leader_elected",
+			  "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
+			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group,
+			  paxos_chosen_slot(rsm->paxos));
 	}
 	if (!leading && rsm->leading) {
 		rsm->counters.leadership_lost++;
@@ -409,8 +470,8 @@ static void notice_leadership(struct rsm *rsm)
 			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
 	}
 	/* Leadership may also have come and gone within one turn, and requests with it. */
-	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 || rsm->backlog.count > 0 ||
-			 rsm->change.waits))
+	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 ||
+			 rsm->backlog.count > 0 || rsm->change.waits))
 		requests_leadership_lost(rsm);
 	rsm->leading = leading;
 	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
@@ -421,7 +482,10 @@ static void notice_leadership(struct rsm *rsm)
 		rsm->options.leadership(rsm->options.context, serving);
 }
 
-/* Whoever frees space on a full disk need not tell us: the core's ticks bring us here often enough to find out. */
+/*
+ * Whoever frees space on a full disk need not tell us: the core's ticks bring us here often enough
+ * to find out.
+ */
 static void retry_space(struct rsm *rsm)
 {
 	uint64_t now = node_now_us(rsm->node);
@@ -439,13 +503,18 @@ void rsm_turn_end(struct rsm *rsm)
 	relieve_if_full(rsm);
 	rsm->lacks_space = paxos_lacks_space(rsm->paxos, node_now_us(rsm->node));
 	read_index_ask(rsm, &rsm->reads);
-	/* Again while applying has opened the window for batches that wait, or made the service propose: each round proposes. */
+	/*
+	 * Again while applying has opened the window for batches that wait, or made the service
+	 * propose: each round proposes.
+	 */
 	do {
 		known_look(rsm);
 		notice_leadership(rsm);
 		if (rsm->leading) {
 			identity_propose(rsm);
-			if (rsm->node->env->life != 0 && (rsm->promotion_round != 0 || node_now_us(rsm->node) >= rsm->members_at_us))
+			if (rsm->node->env->life != 0 &&
+			    (rsm->promotion_round != 0 ||
+			     node_now_us(rsm->node) >= rsm->members_at_us))
 				members_propose(rsm);
 			if (rsm->change.waits)
 				members_change_go_on(rsm);
@@ -492,7 +561,8 @@ void rsm_link_down(struct rsm *rsm, link_id link)
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if (rsm->seats[i].link == link && rsm->seats[i].address != NULL) {
 			if (rsm->started) {
-				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node), rsm->seats[i].replica);
+				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node),
+						rsm->seats[i].replica);
 				stale_link_down(rsm, i);
 			}
 			return;
@@ -509,7 +579,8 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || !paxos_votes(rsm->paxos) || paxos_is_held(rsm->paxos) || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
+	if (!rsm->started || !paxos_votes(rsm->paxos) || paxos_is_held(rsm->paxos) ||
+	    rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;
@@ -600,7 +671,9 @@ const char *rsm_leader_address(const struct rsm *rsm)
 const char *rsm_member_address(const struct rsm *rsm, const struct group_member *member)
 {
 	uint32_t index = rsm_seat(rsm, member->number);
-	return index == UINT32_MAX || rsm->seats[index].client_address == NULL ? member->address : rsm->seats[index].client_address;
+	return index == UINT32_MAX || rsm->seats[index].client_address == NULL
+		       ? member->address
+		       : rsm->seats[index].client_address;
 }
 
 void rsm_status(const struct rsm *rsm, struct wire_status *out)
@@ -612,10 +685,11 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	}
 	const struct rsm_seat *leader = leader_seat(rsm);
 	uint64_t now = node_now_us(rsm->node);
-	out->state = slice_string(!paxos_votes(rsm->paxos)           ? members_voteless_text(rsm)
+	out->state = slice_string(!paxos_votes(rsm->paxos)            ? members_voteless_text(rsm)
 				  : rsm->restoring || rsm->state_lost ? "recovering"
-				  : rsm_awaits_generation(rsm)        ? "unnamed"
-								      : paxos_role_text(paxos_role(rsm->paxos)));
+				  : rsm_awaits_generation(rsm)
+					  ? "unnamed"
+					  : paxos_role_text(paxos_role(rsm->paxos)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
 	out->leader_name = slice_string(leader == NULL ? "" : leader->name);
 	out->ballot = paxos_ballot(rsm->paxos);

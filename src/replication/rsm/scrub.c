@@ -1,14 +1,16 @@
 /*
- * The scrub: once in an interval, and slowly, all of the log and the newest snapshot are read from the medium and
- * verified, so that damage is found while it does no harm. What the files stand for is in memory and at the other
- * replicas, so:
+ * The scrub: once in an interval, and slowly, all of the log and the newest snapshot are read from
+ * the medium and verified, so that damage is found while it does no harm. What the files stand for
+ * is in memory and at the other replicas, so:
  *
- *   a damaged snapshot      a new one is taken at once, of the same slot if nothing has been applied since
- *   a damaged log segment   what it holds is put behind a new snapshot, and it is released; if it is the newest one, the log goes on
- *                           in another. What is accepted and not applied keeps it: tried again, ever more rarely
+ *   a damaged snapshot      a new one is taken at once, of the same slot if nothing has been
+ *                           applied since
+ *   a damaged log segment   what it holds is put behind a new snapshot, and it is released; if it
+ *                           is the newest one, the log goes on in another. What is accepted and not
+ *                           applied keeps it: tried again, ever more rarely
  *
- * A start reads and verifies everything as well: the first pass comes an interval later, at the replicas of a group not
- * at the same time.
+ * A start reads and verifies everything as well: the first pass comes an interval later, at the
+ * replicas of a group not at the same time.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,7 +29,8 @@ static void piece_done(struct rsm *rsm, uint64_t bytes)
 	struct scrub *s = &rsm->scrub;
 	s->bytes += bytes;
 	/* No faster than allowed; and the loop has other things to do in between. */
-	node_timer_after(rsm->node, &s->timer, bytes * SECOND_US / rsm->settings.scrub_bytes_per_s + 1);
+	node_timer_after(rsm->node, &s->timer,
+			 bytes * SECOND_US / rsm->settings.scrub_bytes_per_s + 1);
 }
 
 static void pass_ended(struct rsm *rsm)
@@ -38,9 +41,11 @@ static void pass_ended(struct rsm *rsm)
 	snapshot_parser_free(&s->parser);
 	free(s->buffer);
 	s->buffer = NULL;
-	log_event(rsm->log, LOG_INFO, "scrub_ended", "bytes=%" PRIu64 " damaged=%" PRIu64 " ms=%" PRIu64, s->bytes - s->bytes_before,
+	log_event(rsm->log, LOG_INFO, "scrub_ended",
+		  "bytes=%" PRIu64 " damaged=%" PRIu64 " ms=%" PRIu64, s->bytes - s->bytes_before,
 		  s->damaged - s->damaged_before, (node_now_us(rsm->node) - s->began_us) / 1000);
-	uint64_t next_us = s->began_us + rsm->settings.scrub_interval_ms * 1000, now_us = node_now_us(rsm->node);
+	uint64_t next_us = s->began_us + rsm->settings.scrub_interval_ms * 1000,
+		 now_us = node_now_us(rsm->node);
 	node_timer_at(rsm->node, &s->timer, next_us > now_us ? next_us : now_us + 1);
 }
 
@@ -65,7 +70,8 @@ void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why)
 		return;
 	s->told_segment = segment;
 	log_event(rsm->log, LOG_ERROR, "log_damaged",
-		  "file=%s offset=%" PRIu64 " why=\"%s\" action=\"a new snapshot makes it superfluous\" hint=\"look after the disk\"",
+		  "file=%s offset=%" PRIu64 " why=\"%s\" action=\"a new snapshot makes it "
+		  "superfluous\" hint=\"look after the disk\"",
 		  wal_file_name(rsm->wal, position, name), wal_position_offset(position), why);
 	s->damaged++;
 	scrub_heal_segment(rsm, segment);
@@ -77,7 +83,8 @@ void scrub_heal(struct rsm *rsm)
 	struct scrub *s = &rsm->scrub;
 	uint64_t now_us = node_now_us(rsm->node);
 	if (wal_oldest_segment(rsm->wal) > s->damaged_segment) {
-		log_event(rsm->log, LOG_INFO, "log_damage_gone", "segment=%" PRIu64, s->damaged_segment);
+		log_event(rsm->log, LOG_INFO, "log_damage_gone", "segment=%" PRIu64,
+			  s->damaged_segment);
 		s->damaged_segment = 0;
 		return;
 	}
@@ -90,7 +97,8 @@ void scrub_heal(struct rsm *rsm)
 		return;
 	rsm->snapshot_renew = true;
 	s->heal_at_us = now_us + s->heal_pause_us;
-	s->heal_pause_us = s->heal_pause_us * 2 > HEAL_PAUSE_MAX_US ? HEAL_PAUSE_MAX_US : s->heal_pause_us * 2;
+	s->heal_pause_us = s->heal_pause_us * 2 > HEAL_PAUSE_MAX_US ? HEAL_PAUSE_MAX_US
+								    : s->heal_pause_us * 2;
 }
 
 static void log_piece(void *context, const struct wal_scrubbed *scrubbed)
@@ -99,7 +107,8 @@ static void log_piece(void *context, const struct wal_scrubbed *scrubbed)
 	struct scrub *s = &rsm->scrub;
 	if (scrubbed->damaged != 0)
 		scrub_log_damaged(rsm, scrubbed->damaged,
-				  scrubbed->status == 0 ? "its checksum does not hold" : status_text(scrubbed->status));
+				  scrubbed->status == 0 ? "its checksum does not hold"
+							: status_text(scrubbed->status));
 	if (scrubbed->ended)
 		s->step = SCRUB_SNAPSHOT;
 	piece_done(rsm, scrubbed->bytes);
@@ -113,7 +122,8 @@ void scrub_snapshot_damaged(struct rsm *rsm, uint64_t slot, uint64_t offset, con
 	if (slot != rsm->snapshot_slot || rsm->snapshot_renew)
 		return;
 	log_event(rsm->log, LOG_ERROR, "snapshot_damaged",
-		  "file=%s offset=%" PRIu64 " why=\"%s\" action=\"another one is taken\" hint=\"look after the disk\"",
+		  "file=%s offset=%" PRIu64
+		  " why=\"%s\" action=\"another one is taken\" hint=\"look after the disk\"",
 		  snapshot_name(slot, name), offset, why);
 	rsm->scrub.damaged++;
 	rsm->snapshot_renew = true;
@@ -130,7 +140,8 @@ static void snapshot_piece(struct disk_request *request)
 {
 	struct rsm *rsm = request->owner;
 	struct scrub *s = &rsm->scrub;
-	const char *why = request->status == 0 ? "a chunk is damaged" : status_text(request->status);
+	const char *why = request->status == 0 ? "a chunk is damaged"
+					       : status_text(request->status);
 	int status = request->status;
 	/* A newer one has taken its place, and has just been written. */
 	bool replaced = s->generation != generation(rsm);
@@ -194,15 +205,9 @@ static void next_piece(void *data)
 		wal_scrub_begin(rsm->wal);
 		wal_scrub(rsm->wal, log_piece, rsm);
 		break;
-	case SCRUB_LOG:
-		wal_scrub(rsm->wal, log_piece, rsm);
-		break;
-	case SCRUB_SNAPSHOT:
-		read_snapshot(rsm);
-		break;
-	case SCRUB_END:
-		pass_ended(rsm);
-		break;
+	case SCRUB_LOG: wal_scrub(rsm->wal, log_piece, rsm); break;
+	case SCRUB_SNAPSHOT: read_snapshot(rsm); break;
+	case SCRUB_END: pass_ended(rsm); break;
 	}
 }
 
@@ -211,7 +216,8 @@ void scrub_start(struct rsm *rsm)
 	uint64_t interval_us = rsm->settings.scrub_interval_ms * 1000;
 	if (interval_us == 0)
 		return;
-	node_timer_after(rsm->node, &rsm->scrub.timer, interval_us - interval_us / (rsm->options.nmembers + 1) * rsm->self);
+	node_timer_after(rsm->node, &rsm->scrub.timer,
+			 interval_us - interval_us / (rsm->options.nmembers + 1) * rsm->self);
 }
 
 void scrub_init(struct rsm *rsm)

@@ -37,8 +37,8 @@ static void session_free(struct sessions *s, struct session *session)
 
 static void clear_list(struct sessions *s, struct list *list)
 {
-	LIST_FOR_SAFE(link, after, list)
-		session_free(s, LIST_ENTRY(link, struct session, order));
+	LIST_FOR_SAFE (link, after, list)
+		session_free(s, LIST_ITEM(link, struct session, order));
 }
 
 void sessions_clear(struct sessions *s)
@@ -61,7 +61,7 @@ void sessions_free(struct sessions *s)
 static struct session *first_of(struct list *list)
 {
 	struct list *link = list_first(list);
-	return link == NULL ? NULL : LIST_ENTRY(link, struct session, order);
+	return link == NULL ? NULL : LIST_ITEM(link, struct session, order);
 }
 
 static void evict(struct sessions *s, struct session *session)
@@ -126,7 +126,9 @@ static uint64_t highest_of(const struct session *session)
 {
 	if (session == NULL)
 		return 0;
-	uint64_t newest = session->count > 0 ? session->replies[session->first + session->count - 1].sequence : 0;
+	uint64_t newest = session->count > 0
+				  ? session->replies[session->first + session->count - 1].sequence
+				  : 0;
 	return newest > session->acknowledged ? newest : session->acknowledged;
 }
 
@@ -137,8 +139,8 @@ static bool is_absurd(const struct session *session, uint64_t sequence, uint64_t
 	       (sequence > highest && sequence - highest > SESSION_JUMP_MAX);
 }
 
-static enum session_judgement judge(const struct sessions *s, const struct session *session, uint64_t client,
-				    uint64_t sequence, uint64_t acknowledged)
+static enum session_judgement judge(const struct sessions *s, const struct session *session,
+				    uint64_t client, uint64_t sequence, uint64_t acknowledged)
 {
 	if (is_absurd(session, sequence, acknowledged))
 		return SESSION_ABSURD;
@@ -159,11 +161,14 @@ const char *session_judgement_text(enum session_judgement judgement)
 {
 	switch (judgement) {
 	case SESSION_ABSURD:
-		return "its numbers do not follow from what is known of this client: a client counts its commands "
-		       "from 1, and acknowledges what it has been answered; register anew";
-	case SESSION_UNKNOWN: return "nobody was given this client id: ask for one with REGISTER first";
+		return "its numbers do not follow from what is known of this client: a client "
+		       "counts its commands from 1, and acknowledges what it has been answered; "
+		       "register anew";
+	case SESSION_UNKNOWN:
+		return "nobody was given this client id: ask for one with REGISTER first";
 	case SESSION_EVICTED:
-		return "the session has ended (it was idle for long, or others took its place): register anew";
+		return "the session has ended (it was idle for long, or others took its place): "
+		       "register anew";
 	case SESSION_FINE: break;
 	}
 	return "";
@@ -204,7 +209,8 @@ bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t seque
 {
 	const struct session *session = map_get(&s->by_client, client);
 	uint32_t at = session == NULL ? 0 : position(session, sequence);
-	return session != NULL && at < session->count && session->replies[session->first + at].sequence == sequence;
+	return session != NULL && at < session->count &&
+	       session->replies[session->first + at].sequence == sequence;
 }
 
 static struct session *touch(struct sessions *s, struct session *session, uint64_t now_us)
@@ -229,7 +235,8 @@ static void returns(struct sessions *s, struct session *session)
 }
 
 enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format,
-				    const struct entry_command *command, struct session **session_out,
+				    const struct entry_command *command,
+				    struct session **session_out,
 				    const struct session_reply **repeat, int *status)
 {
 	struct session *session = map_get(&s->by_client, command->client);
@@ -238,18 +245,24 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 	s->first_version = format == 2;
 	bool refused = first && id_ranges_has(&s->evicted, command->client);
 	if (!s->first_version)
-		refused = judge(s, session, command->client, sequence, command->acknowledged) != SESSION_FINE;
+		refused = judge(s, session, command->client, sequence, command->acknowledged) !=
+			  SESSION_FINE;
 	if (refused) {
 		*status = STATUS_SESSION_EXPIRED;
 		return SESSION_REFUSED;
 	}
 	session = touch(s, first ? create(s, command->client) : session, now_us);
-	/* It had one list, in its snapshots, too: who starts from one must go on like who replays its entries. */
+	/*
+	 * It had one list, in its snapshots, too: who starts from one must go on like who replays
+	 * its entries.
+	 */
 	if (s->first_version)
 		returns(s, session);
 	acknowledge(session, command->acknowledged);
 	uint32_t at = position(session, sequence);
-	const struct session_reply *kept = at < session->count ? &session->replies[session->first + at] : NULL;
+	const struct session_reply *kept = at < session->count
+						   ? &session->replies[session->first + at]
+						   : NULL;
 	if (kept != NULL && kept->sequence == sequence &&
 	    kept->crc == crc32c(0, command->body.data, command->body.len)) {
 		*repeat = kept;
@@ -259,12 +272,17 @@ enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_
 		*status = STATUS_SEQUENCE_REUSED;
 		return SESSION_REFUSED;
 	}
-	if (session->count >= SESSION_WINDOW_MAX || session->reply_bytes >= SESSION_REPLY_BYTES_MAX) {
+	if (session->count >= SESSION_WINDOW_MAX ||
+	    session->reply_bytes >= SESSION_REPLY_BYTES_MAX) {
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}
-	/* Else a few clients that acknowledge nothing would fill every server's memory, and each snapshot. */
-	if (!s->first_version && s->reply_bytes >= SESSIONS_CROWDED_BYTES && session->reply_bytes >= SESSION_CROWDED_SHARE_BYTES) {
+	/*
+	 * Else a few clients that acknowledge nothing would fill every server's memory, and each
+	 * snapshot.
+	 */
+	if (!s->first_version && s->reply_bytes >= SESSIONS_CROWDED_BYTES &&
+	    session->reply_bytes >= SESSION_CROWDED_SHARE_BYTES) {
 		*status = STATUS_BUSY;
 		return SESSION_REFUSED;
 	}
@@ -280,12 +298,14 @@ static void make_room(struct session *session)
 	if (session->first + session->count < session->capacity)
 		return;
 	if (session->first > session->count) {
-		memmove(session->replies, session->replies + session->first, session->count * sizeof *session->replies);
+		memmove(session->replies, session->replies + session->first,
+			session->count * sizeof *session->replies);
 		session->first = 0;
 		return;
 	}
 	session->capacity = session->capacity == 0 ? 2 : session->capacity * 2;
-	session->replies = alloc_resize(session->replies, session->capacity, sizeof *session->replies);
+	session->replies = alloc_resize(session->replies, session->capacity,
+					sizeof *session->replies);
 }
 
 /* Those that have sent one command go first, the one that has just been answered never. */
@@ -301,7 +321,8 @@ static void make_room_for_replies(struct sessions *s, const struct session *keep
 	}
 }
 
-void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status, struct slice reply)
+void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status,
+		     struct slice reply)
 {
 	make_room(session);
 	uint32_t at = position(session, sequence);
@@ -331,8 +352,8 @@ uint64_t sessions_register(struct sessions *s)
 
 static void forget_above(struct sessions *s, struct list *list, uint64_t mark)
 {
-	LIST_FOR_SAFE(link, after, list) {
-		struct session *session = LIST_ENTRY(link, struct session, order);
+	LIST_FOR_SAFE (link, after, list) {
+		struct session *session = LIST_ITEM(link, struct session, order);
 		if (session->client > mark)
 			session_free(s, session);
 	}
@@ -355,8 +376,8 @@ void sessions_registered(struct sessions *s, uint64_t client)
 
 static void encode_list(const struct list *list, struct buffer *out)
 {
-	LIST_FOR(link, list) {
-		const struct session *session = LIST_ENTRY(link, struct session, order);
+	LIST_FOR (link, list) {
+		const struct session *session = LIST_ITEM(link, struct session, order);
 		buffer_add_u64(out, session->client);
 		buffer_add_u64(out, session->acknowledged);
 		buffer_add_u64(out, session->used_us);
@@ -388,8 +409,9 @@ static int decode_reply(struct session *session, struct slice *in)
 	uint64_t sequence;
 	uint32_t crc, status, len;
 	struct slice body;
-	if (!slice_take_u64(in, &sequence) || !slice_take_u32(in, &crc) || !slice_take_u32(in, &status) ||
-	    !slice_take_u32(in, &len) || !slice_take(in, len, &body) || status > INT32_MAX)
+	if (!slice_take_u64(in, &sequence) || !slice_take_u32(in, &crc) ||
+	    !slice_take_u32(in, &status) || !slice_take_u32(in, &len) ||
+	    !slice_take(in, len, &body) || status > INT32_MAX)
 		return STATUS_CORRUPT;
 	if (session->count > 0 && session->replies[session->count - 1].sequence >= sequence)
 		return STATUS_CORRUPT;
@@ -402,8 +424,9 @@ static int decode_session(struct sessions *s, struct slice *in, bool returned)
 {
 	uint64_t client, acknowledged, used_us;
 	uint32_t count;
-	if (!slice_take_u64(in, &client) || !slice_take_u64(in, &acknowledged) || !slice_take_u64(in, &used_us) ||
-	    !slice_take_u32(in, &count) || count > SESSION_WINDOW_MAX || map_get(&s->by_client, client) != NULL)
+	if (!slice_take_u64(in, &client) || !slice_take_u64(in, &acknowledged) ||
+	    !slice_take_u64(in, &used_us) || !slice_take_u32(in, &count) ||
+	    count > SESSION_WINDOW_MAX || map_get(&s->by_client, client) != NULL)
 		return STATUS_CORRUPT;
 	struct session *session = ALLOC(struct session);
 	session->table = s;

@@ -1,26 +1,29 @@
 /*
- * sessions: which commands of which clients have been applied, and what was answered. Part of the replicated state.
+ * sessions: which commands of which clients have been applied, and what was answered. Part of the
+ * replicated state.
  *
- * Deterministic: everything follows from the calls, whose arguments come from the log. A session is evicted when
- * there are too many, when all kept replies together are too large, or when it has been idle for too long by lived
- * time (rsm/entry.h).
+ * Deterministic: everything follows from the calls, whose arguments come from the log. A session is
+ * evicted when there are too many, when all kept replies together are too large, or when it has
+ * been idle for too long by lived time (rsm/entry.h).
  *
- * Who goes first. Sessions are kept in the order of their last command, those that have sent only one apart. While
- * these are more than half of all that may be kept, one of them makes room, otherwise the least recently used of the
- * others: so a crowd that comes once, from whatever program gone mad, does not drive out the clients that work.
+ * Who goes first. Sessions are kept in the order of their last command, those that have sent only
+ * one apart. While these are more than half of all that may be kept, one of them makes room,
+ * otherwise the least recently used of the others: so a crowd that comes once, from whatever
+ * program gone mad, does not drive out the clients that work.
  *
- * Which ids are known. Ids are handed out in ascending order, by REGISTER here (next_client) or by another service
- * (registered: told by ENTRY_CLIENTS). An id above both was never handed out, and neither makes a session nor moves
- * anything. Of those below, the evicted ones are remembered (id_ranges): an unknown client among them is refused, so
- * that no late duplicate is taken for a first command.
+ * Which ids are known. Ids are handed out in ascending order, by REGISTER here (next_client) or by
+ * another service (registered: told by ENTRY_CLIENTS). An id above both was never handed out, and
+ * neither makes a session nor moves anything. Of those below, the evicted ones are remembered
+ * (id_ranges): an unknown client among them is refused, so that no late duplicate is taken for a
+ * first command.
  *
- * The first version kept one list and one number: who was evicted raised the floor, over all below. Its entries
- * (format 2) are applied so, or a replica that replays them would go on otherwise than one that starts from a snapshot
- * of that version.
+ * The first version kept one list and one number: who was evicted raised the floor, over all below.
+ * Its entries (format 2) are applied so, or a replica that replays them would go on otherwise than
+ * one that starts from a snapshot of that version.
  *
- * Numbers. A sequence is at most SESSION_JUMP_MAX above what is known of its client here (a client counts over all
- * groups), and at most SESSION_SPREAD_MAX above what it has acknowledged: so a stranger who uses somebody's id cannot
- * use up its numbers.
+ * Numbers. A sequence is at most SESSION_JUMP_MAX above what is known of its client here (a client
+ * counts over all groups), and at most SESSION_SPREAD_MAX above what it has acknowledged: so a
+ * stranger who uses somebody's id cannot use up its numbers.
  */
 #ifndef SYNOD_RSM_SESSIONS_H
 #define SYNOD_RSM_SESSIONS_H
@@ -39,7 +42,8 @@
 
 struct session_reply {
 	uint64_t sequence;
-	uint32_t crc;    /* of the command's body: the same sequence with another payload is refused */
+	/* of the command's body: the same sequence with another payload is refused */
+	uint32_t crc;
 	int status;
 	uint32_t len;
 	uint32_t reserved;
@@ -52,13 +56,13 @@ struct session_reply {
 struct session {
 	struct sessions *table;
 	uint64_t client;
-	uint64_t acknowledged; /* replies below are gone, and refused */
-	uint64_t used_us;      /* lived time */
-	struct list order;     /* in sessions.once or sessions.order */
-	bool returned;         /* it has sent a second command */
-	uint32_t digest_round; /* in which it was looked at last; sessions_digest */
-	uint64_t reply_bytes;  /* of all kept replies */
-	struct session_reply *replies; /* ascending sequence */
+	uint64_t acknowledged;           /* replies below are gone, and refused */
+	uint64_t used_us;                /* lived time */
+	struct list order;               /* in sessions.once or sessions.order */
+	bool returned;                   /* it has sent a second command */
+	uint32_t digest_round;           /* in which it was looked at last; sessions_digest */
+	uint64_t reply_bytes;            /* of all kept replies */
+	struct session_reply *replies;   /* ascending sequence */
 	uint32_t first, count, capacity; /* replies[first … first + count) */
 };
 
@@ -72,7 +76,8 @@ struct sessions_digest {
 
 struct sessions {
 	struct map by_client;
-	struct list once, order; /* that have sent one command, and the others: least recently used first */
+	/* that have sent one command, and the others: least recently used first */
+	struct list once, order;
 	uint32_t once_count;
 	uint32_t count_max;
 	uint64_t idle_us;
@@ -105,38 +110,44 @@ static inline uint64_t sessions_mark(const struct sessions *s)
 }
 
 /*
- * What can be said of a command without changing anything, for a leader before it logs it (its state may be behind)
- * and for apply: ABSURD numbers, an id of which nobody knows that it was handed out (UNKNOWN), an evicted one
- * (EVICTED), or nothing.
+ * What can be said of a command without changing anything, for a leader before it logs it (its
+ * state may be behind) and for apply: ABSURD numbers, an id of which nobody knows that it was
+ * handed out (UNKNOWN), an evicted one (EVICTED), or nothing.
  */
 enum session_judgement { SESSION_FINE, SESSION_ABSURD, SESSION_UNKNOWN, SESSION_EVICTED };
 enum session_judgement sessions_judge(const struct sessions *s, uint64_t client, uint64_t sequence,
 				      uint64_t acknowledged);
-/* Whether the answer to this command is kept: it has been applied, whatever would be said of it now. */
+/*
+ * Whether the answer to this command is kept: it has been applied, whatever would be said of it
+ * now.
+ */
 bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t sequence);
 /* A sentence for people. */
 const char *session_judgement_text(enum session_judgement judgement);
 
 /*
- * A command is about to be applied at lived time now_us. Creates or touches the session, drops what is acknowledged.
- * *session is set for SESSION_NEW. By the rules of entry format 2 any id and any numbers pass.
+ * A command is about to be applied at lived time now_us. Creates or touches the session, drops what
+ * is acknowledged. *session is set for SESSION_NEW. By the rules of entry format 2 any id and any
+ * numbers pass.
  */
 enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format,
 				    const struct entry_command *command, struct session **session,
 				    const struct session_reply **repeat, int *status);
-void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status, struct slice reply);
+void sessions_record(struct session *session, uint64_t sequence, struct slice body, int status,
+		     struct slice reply);
 /* Evicts what has been idle until lived time now_us, before an entry of that format. */
 void sessions_expire(struct sessions *s, uint64_t now_us, uint32_t format);
 /* A fresh client id. */
 uint64_t sessions_register(struct sessions *s);
 /*
- * Another service has handed out ids up to this one. What the first version took for clients beyond that is
- * forgotten: nobody was given those ids yet, and whoever will be must not find them used.
+ * Another service has handed out ids up to this one. What the first version took for clients beyond
+ * that is forgotten: nobody was given those ids yet, and whoever will be must not find them used.
  */
 void sessions_registered(struct sessions *s, uint64_t client);
 static inline struct slice session_reply_body(const struct session_reply *r)
 {
-	return r->len <= SESSION_INLINE_BYTES ? slice(r->body.data, r->len) : bytes_slice(r->body.bytes);
+	return r->len <= SESSION_INLINE_BYTES ? slice(r->body.data, r->len)
+					      : bytes_slice(r->body.bytes);
 }
 
 /*
@@ -147,7 +158,8 @@ static inline struct slice session_reply_body(const struct session_reply *r)
  *   then for each     u64 client   u64 acknowledged   u64 used_us   u32 replies
  *   then for each     u64 sequence   u32 crc   u32 status   u32 length, bytes
  *
- * As the first version wrote it (in snapshots of format 1): u64 floor   u64 next_client   u64 sessions, then these.
+ * As the first version wrote it (in snapshots of format 1):
+ * u64 floor   u64 next_client   u64 sessions, then these.
  */
 void sessions_encode(const struct sessions *s, struct buffer *out);
 int sessions_decode(struct sessions *s, struct slice in) MUST_CHECK;
@@ -156,9 +168,10 @@ int sessions_decode_first_version(struct sessions *s, struct slice in) MUST_CHEC
 uint32_t sessions_hash(const struct sessions *s);
 
 /*
- * A hash of the table as it is now, made in steps of about `work` bytes that might be copied in their time: next() returns
- * true while there is more; the result is then digest.sum. Commands may go on meanwhile; sessions_clear() ends it. It
- * covers all but the order of sessions that were used at the same lived time.
+ * A hash of the table as it is now, made in steps of about `work` bytes that might be copied in
+ * their time: next() returns true while there is more; the result is then digest.sum. Commands may
+ * go on meanwhile; sessions_clear() ends it. It covers all but the order of sessions that were used
+ * at the same lived time.
  */
 void sessions_digest_begin(struct sessions *s);
 bool sessions_digest_next(struct sessions *s, uint64_t work);

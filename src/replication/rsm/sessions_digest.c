@@ -1,7 +1,7 @@
 /*
- * The hash of the table as it is at one moment, made over many turns while commands go on. A session that is about to
- * change, or to go, before it has been looked at is looked at first. Those that have not been are the front of each
- * list: whatever is used goes to the back.
+ * The hash of the table as it is at one moment, made over many turns while commands go on. A
+ * session that is about to change, or to go, before it has been looked at is looked at first. Those
+ * that have not been are the front of each list: whatever is used goes to the back.
  */
 #include "base/digest.h"
 #include "rsm/sessions.h"
@@ -24,7 +24,7 @@ static uint64_t digest_of(const struct session *session)
 
 static struct session *session_at(const struct list *head, struct list *link)
 {
-	return link == head ? NULL : LIST_ENTRY(link, struct session, order);
+	return link == head ? NULL : LIST_ITEM(link, struct session, order);
 }
 
 void sessions_digest_note(struct sessions *s, struct session *session)

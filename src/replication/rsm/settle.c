@@ -1,7 +1,7 @@
 /*
- * What a leader has to tell its group, so that every replica applies alike and a new leader knows it: the settings
- * that hold from here on, up to which id clients are registered elsewhere, and how long leaders have lived
- * (rsm/entry.h). And the same, as the log says it.
+ * What a leader has to tell its group, so that every replica applies alike and a new leader knows
+ * it: the settings that hold from here on, up to which id clients are registered elsewhere, and how
+ * long leaders have lived (rsm/entry.h). And the same, as the log says it.
  */
 #include <inttypes.h>
 
@@ -12,9 +12,13 @@
 void settle_lived(struct rsm *rsm)
 {
 	uint64_t now_us = node_now_us(rsm->node);
-	uint64_t step_us = now_us - rsm->lived_at_us, most_us = rsm->settings.election_timeout_ms * 1000ull;
+	uint64_t step_us = now_us - rsm->lived_at_us,
+		 most_us = rsm->settings.election_timeout_ms * 1000ull;
 	rsm->lived_at_us = now_us;
-	/* A process that stood still for longer has not lived through it, nor have its clients been able to speak to it. */
+	/*
+	 * A process that stood still for longer has not lived through it, nor have its clients been
+	 * able to speak to it.
+	 */
 	if (rsm->leading)
 		rsm->lived_us += step_us < most_us ? step_us : most_us;
 	if (!rsm->leading || rsm->lived_us < rsm->group.lived_us)
@@ -35,7 +39,8 @@ void settle_limits(struct rsm *rsm)
 {
 	if (!rsm->group.settled)
 		rsm->group.settings = unsettled(rsm);
-	sessions_limit(&rsm->sessions, rsm->group.settings.sessions_max, rsm->group.settings.session_idle_us);
+	sessions_limit(&rsm->sessions, rsm->group.settings.sessions_max,
+		       rsm->group.settings.session_idle_us);
 }
 
 void settle_entry(struct rsm *rsm, const struct entry_reader *reader)
@@ -50,14 +55,18 @@ void settle_entry(struct rsm *rsm, const struct entry_reader *reader)
 	}
 }
 
-/* A service that divides its keys otherwise than its group would look for them in the wrong places. */
+/*
+ * A service that divides its keys otherwise than its group would look for them in the wrong places.
+ */
 void settle_check_shards(struct rsm *rsm)
 {
 	uint64_t group = rsm->group.settings.shards, own = rsm->settings.group.shards;
 	if (group != 0 && own != 0 && group != own)
 		node_fatal(rsm->node, STATUS_CONFIG,
-			   "this node is configured for %" PRIu64 " shards, and its group has %" PRIu64
-			   ": the number of shards cannot be changed; put 'shards = %" PRIu64 "' into cluster.conf",
+			   "this node is configured for %" PRIu64
+			   " shards, and its group has %" PRIu64
+			   ": the number of shards cannot be changed; put 'shards = %" PRIu64
+			   "' into cluster.conf",
 			   own, group, group);
 }
 
@@ -103,7 +112,8 @@ void settle_tell_now(struct rsm *rsm)
 		if (own != group)
 			log_event(rsm->log, LOG_WARN, "settings_differ",
 				  "setting=%s own=%" PRIu64 " group=%" PRIu64
-				  " meaning=\"the group follows its leader; give all its nodes the same\"",
+				  " meaning=\"the group follows its leader; give all its nodes the "
+				  "same\"",
 				  setting->name, own, group);
 	}
 }
@@ -148,10 +158,11 @@ static uint64_t known_clients(const struct rsm *rsm)
 
 bool rsm_clients(struct rsm *rsm, uint64_t highest)
 {
-	if (!rsm->started || paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping || wal_full(rsm->wal) ||
-	    highest > ENTRY_CLIENT_MAX)
+	if (!rsm->started || paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping ||
+	    wal_full(rsm->wal) || highest > ENTRY_CLIENT_MAX)
 		return false;
-	return highest <= known_clients(rsm) || propose_clients(rsm, paxos_ballot(rsm->paxos), highest);
+	return highest <= known_clients(rsm) ||
+	       propose_clients(rsm, paxos_ballot(rsm->paxos), highest);
 }
 
 uint64_t rsm_registered(const struct rsm *rsm)
@@ -159,27 +170,32 @@ uint64_t rsm_registered(const struct rsm *rsm)
 	return rsm->sessions.next_client;
 }
 
-static void refuse(struct rsm *rsm, const struct requester *from, const struct wire_command *command, const char *why)
+static void refuse(struct rsm *rsm, const struct requester *from,
+		   const struct wire_command *command, const char *why)
 {
 	rsm->counters.refused++;
-	answer_error(rsm, from, STATUS_SESSION_EXPIRED, "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
+	answer_error(rsm, from, STATUS_SESSION_EXPIRED,
+		     "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
 		     command->sequence, why);
 }
 
 bool settle_admit(struct rsm *rsm, const struct requester *from, const struct message *message,
 		  const struct wire_command *command)
 {
-	enum session_judgement judgement =
-		sessions_judge(&rsm->sessions, command->client, command->sequence, command->acknowledged);
-	if (judgement == SESSION_FINE || (judgement == SESSION_UNKNOWN && command->client <= known_clients(rsm)))
+	enum session_judgement judgement = sessions_judge(&rsm->sessions, command->client,
+							  command->sequence, command->acknowledged);
+	if (judgement == SESSION_FINE ||
+	    (judgement == SESSION_UNKNOWN && command->client <= known_clients(rsm)))
 		return true;
 	if (judgement != SESSION_UNKNOWN)
 		refuse(rsm, from, command, session_judgement_text(judgement));
 	else if (rsm->options.unregistered != NULL)
-		rsm->options.unregistered(rsm->options.context, from->link, message, command->client);
+		rsm->options.unregistered(rsm->options.context, from->link, message,
+					  command->client);
 	else if (!rsm->serving)
 		/* Its registration may be among what this leader has not applied yet. */
-		answer_error(rsm, from, STATUS_BUSY, "this leader has just been elected and is catching up; try again");
+		answer_error(rsm, from, STATUS_BUSY,
+			     "this leader has just been elected and is catching up; try again");
 	else
 		refuse(rsm, from, command, session_judgement_text(judgement));
 	return false;
@@ -192,11 +208,17 @@ void settle_propose_now(struct rsm *rsm, uint64_t ballot)
 	if (rsm->state_lost || rsm->restoring || wal_full(rsm->wal))
 		return;
 	bool told = propose_settings(rsm, ballot);
-	/* What the first version believed of clients that nobody registered has to be put right once. */
-	if (rsm->group.inherited && rsm->sessions.registered == 0 && rsm->options.unregistered == NULL &&
-	    rsm->clients_ballot != ballot)
-		told &= propose_clients(rsm, ballot, rsm->sessions.next_client > 0 ? rsm->sessions.next_client : 1);
-	/* While it serves, everything that others have proposed is applied, and what comes is ours. */
+	/*
+	 * What the first version believed of clients that nobody registered has to be put right
+	 * once.
+	 */
+	if (rsm->group.inherited && rsm->sessions.registered == 0 &&
+	    rsm->options.unregistered == NULL && rsm->clients_ballot != ballot)
+		told &= propose_clients(
+			rsm, ballot, rsm->sessions.next_client > 0 ? rsm->sessions.next_client : 1);
+	/*
+	 * While it serves, everything that others have proposed is applied, and what comes is ours.
+	 */
 	if (told && rsm->serving)
 		rsm->told_ballot = ballot;
 }

@@ -1,12 +1,14 @@
 /*
- * Getting the state from a peer: fetch piece by piece into snapshot-incoming, sync, verify every chunk, rename, and only then
- * replace the state. A crash at any point leaves the old snapshot and log as they were.
+ * Getting the state from a peer: fetch piece by piece into snapshot-incoming, sync, verify every
+ * chunk, rename, and only then replace the state. A crash at any point leaves the old snapshot and
+ * log as they were.
  *
  *   IDLE → CREATE → FETCH → SYNC → VERIFY → RENAME → SYNC_DIRECTORY → RESTORE → IDLE
- *   The source offers another snapshot meanwhile: back to CREATE. Silence: ask again, then give up and be asked anew.
+ *   The source offers another snapshot meanwhile: back to CREATE. Silence: ask again, then give up
+ *   and be asked anew.
  *
- * A window of pieces is under way, of messages and of the disk: one at a time would cost the way to the peer and its disk, and
- * that to the own disk, for each. What does not come is asked for again.
+ * A window of pieces is under way, of messages and of the disk: one at a time would cost the way to
+ * the peer and its disk, and that to the own disk, for each. What does not come is asked for again.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +17,10 @@
 #include "rsm/internal.h"
 
 #define WINDOW_BYTES (SNAPSHOT_WINDOW * SNAPSHOT_CHUNK_BYTES)
-/* So much at a time is left to the disk: whoever shares it with the log's syncs of this replica, or others, lets them through between. */
+/*
+ * So much at a time is left to the disk: whoever shares it with the log's syncs of this replica, or
+ * others, lets them through between.
+ */
 #define SYNC_BYTES (4u * MIB)
 
 static void become_idle(struct rsm *rsm)
@@ -45,11 +50,13 @@ static void when_returned(struct rsm *rsm, void (*then)(struct rsm *rsm))
 static void abandon(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up", "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, r->why);
+	log_event(rsm->log, LOG_WARN, "snapshot_fetch_given_up",
+		  "from=%u slot=%" PRIu64 " why=\"%s\"", r->from, r->slot, r->why);
 	discard_file(rsm, r->file, "snapshot-incoming");
 	become_idle(rsm);
 	rsm->receive_after_us = node_now_us(rsm->node) + r->pause_us;
-	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
+	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node),
+			       r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
 }
 
 static void give_up(struct rsm *rsm, const char *why, uint64_t pause_us)
@@ -76,7 +83,8 @@ static bool has_failed(struct rsm *rsm, const struct disk_request *request)
 		return true;
 	}
 	/* Whoever cuts a file that is being read has damaged it: pass_portion() sees to that. */
-	bool cut = request->status == STATUS_TRUNCATED && (r->step == RECEIVE_VERIFY || r->step == RECEIVE_RESTORE);
+	bool cut = request->status == STATUS_TRUNCATED &&
+		   (r->step == RECEIVE_VERIFY || r->step == RECEIVE_RESTORE);
 	if (request->status != 0 && !cut)
 		node_fatal(rsm->node, request->status, "receiving a snapshot: disk error");
 	return false;
@@ -122,10 +130,13 @@ static void piece_done(struct disk_request *request)
 	}
 }
 
-/* The piece at `offset`, whose place in the window is free. The caller fills it, or has it filled. */
+/*
+ * The piece at `offset`, whose place in the window is free. The caller fills it, or has it filled.
+ */
 static struct receive_piece *piece_at(struct rsm *rsm, uint64_t offset)
 {
-	struct receive_piece *piece = &rsm->receive.pieces[offset / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
+	struct receive_piece *piece =
+		&rsm->receive.pieces[offset / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
 	if (piece->data == NULL)
 		piece->data = alloc_bytes(SNAPSHOT_CHUNK_BYTES);
 	return piece;
@@ -133,10 +144,12 @@ static struct receive_piece *piece_at(struct rsm *rsm, uint64_t offset)
 
 static size_t piece_bytes(uint64_t total, uint64_t offset)
 {
-	return total - offset < SNAPSHOT_CHUNK_BYTES ? (size_t)(total - offset) : SNAPSHOT_CHUNK_BYTES;
+	return total - offset < SNAPSHOT_CHUNK_BYTES ? (size_t)(total - offset)
+						     : SNAPSHOT_CHUNK_BYTES;
 }
 
-static void submit_piece(struct rsm *rsm, struct receive_piece *piece, enum disk_operation operation, uint64_t offset)
+static void submit_piece(struct rsm *rsm, struct receive_piece *piece,
+			 enum disk_operation operation, uint64_t offset)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	piece->request = (struct disk_request){
@@ -168,10 +181,12 @@ static void ask(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	bool waits = false;
-	for (uint64_t position = r->offset; position < window_end(r); position += SNAPSHOT_CHUNK_BYTES) {
+	for (uint64_t position = r->offset; position < window_end(r);
+	     position += SNAPSHOT_CHUNK_BYTES) {
 		struct receive_piece *piece = piece_at(rsm, position);
 		if (piece->state == PIECE_WANTED) {
-			struct wire_paxos m = {.slot = r->slot, .position = position, .chosen = r->slot_min};
+			struct wire_paxos m = {
+				.slot = r->slot, .position = position, .chosen = r->slot_min};
 			piece->state = PIECE_ASKED;
 			peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
 		}
@@ -208,7 +223,8 @@ static void create(struct rsm *rsm)
 	r->slot = r->total = r->offset = r->synced = 0;
 	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
 		r->pieces[i].state = PIECE_WANTED;
-	submit(rsm, RECEIVE_CREATE, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
+	submit(rsm, RECEIVE_CREATE,
+	       (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
 }
 
 void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
@@ -216,12 +232,17 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
-	/* The file may be damaged on its disk, of which it knows nothing: to be asked for a newer one makes it take one. */
+	/*
+	 * The file may be damaged on its disk, of which it knows nothing: to be asked for a newer
+	 * one makes it take one.
+	 */
 	if (from == rsm->damaged_from && slot_min <= rsm->damaged_slot)
 		slot_min = rsm->damaged_slot + 1;
-	*r = (struct snapshot_receive){.from = from, .slot_min = slot_min, .sync_bytes = SYNC_BYTES};
+	*r = (struct snapshot_receive){
+		.from = from, .slot_min = slot_min, .sync_bytes = SYNC_BYTES};
 	timer_init(&r->timer, silence, rsm);
-	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from, slot_min);
+	log_event(rsm->log, LOG_INFO, "snapshot_fetch_started", "from=%u at_least=%" PRIu64, from,
+		  slot_min);
 	create(rsm);
 }
 
@@ -229,10 +250,12 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 static bool is_wanted(const struct snapshot_receive *r, const struct wire_paxos *m)
 {
 	if (m->position % SNAPSHOT_CHUNK_BYTES != 0 || m->position >= m->total ||
-	    m->data.len != piece_bytes(m->total, m->position) || (r->slot != 0 && m->total != r->total) ||
-	    m->position < r->offset || m->position >= window_end(r))
+	    m->data.len != piece_bytes(m->total, m->position) ||
+	    (r->slot != 0 && m->total != r->total) || m->position < r->offset ||
+	    m->position >= window_end(r))
 		return false;
-	const struct receive_piece *piece = &r->pieces[m->position / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
+	const struct receive_piece *piece =
+		&r->pieces[m->position / SNAPSHOT_CHUNK_BYTES % SNAPSHOT_WINDOW];
 	return piece->state == PIECE_ASKED;
 }
 
@@ -240,7 +263,8 @@ void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	/* One that is older than what has begun to come has been asked for before. */
-	if (r->step != RECEIVE_FETCH || r->then != NULL || m->from != r->from || m->slot < r->slot_min || m->slot < r->slot)
+	if (r->step != RECEIVE_FETCH || r->then != NULL || m->from != r->from ||
+	    m->slot < r->slot_min || m->slot < r->slot)
 		return;
 	r->retries = 0;
 	if (r->slot != 0 && m->slot != r->slot) {
@@ -261,14 +285,21 @@ void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
 static void sync_between(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	/* The last piece has not been given to the disk yet, and comes after this: the last sync after both. */
-	if (r->syncing || r->offset - r->synced < r->sync_bytes || r->total - r->offset <= WINDOW_BYTES)
+	/*
+	 * The last piece has not been given to the disk yet, and comes after this: the last sync
+	 * after both.
+	 */
+	if (r->syncing || r->offset - r->synced < r->sync_bytes ||
+	    r->total - r->offset <= WINDOW_BYTES)
 		return;
 	r->syncing = true;
 	r->synced = r->offset;
 	r->under_way++;
-	r->request = (struct disk_request){
-		.operation = DISK_SYNC, .lane = DISK_LANE_BULK, .file = r->file, .callback = piece_done, .owner = rsm};
+	r->request = (struct disk_request){.operation = DISK_SYNC,
+					   .lane = DISK_LANE_BULK,
+					   .file = r->file,
+					   .callback = piece_done,
+					   .owner = rsm};
 	disk_submit(rsm_disk(rsm), &r->request);
 }
 
@@ -312,7 +343,8 @@ static void begin_pass(struct rsm *rsm, enum receive_step step)
 /* It may have been asked for before the state was lost, and the log have been applied beyond it. */
 static bool is_late(const struct rsm *rsm)
 {
-	return rsm->state_lost ? rsm->receive.slot < rsm->lost_slot : rsm->receive.slot <= rsm->applied;
+	return rsm->state_lost ? rsm->receive.slot < rsm->lost_slot
+			       : rsm->receive.slot <= rsm->applied;
 }
 
 static void verified(struct rsm *rsm)
@@ -327,9 +359,10 @@ static void verified(struct rsm *rsm)
 		give_up(rsm, "no longer needed", 0);
 		return;
 	}
-	submit(rsm, RECEIVE_RENAME, (struct disk_request){.operation = DISK_RENAME,
-							  .name = "snapshot-incoming",
-							  .new_name = snapshot_name(r->slot, r->name)});
+	submit(rsm, RECEIVE_RENAME,
+	       (struct disk_request){.operation = DISK_RENAME,
+				     .name = "snapshot-incoming",
+				     .new_name = snapshot_name(r->slot, r->name)});
 }
 
 static void begin_restore(struct rsm *rsm)
@@ -349,17 +382,23 @@ static void begin_restore(struct rsm *rsm)
 }
 
 /*
- * Its checksums hold, and yet what it says is no state: its maker has a fault, or lies. Part of it has replaced ours, which is on disk as it
- * was, snapshot and log: so the state is lost in memory alone, and comes back from another peer, or from the disk at the next start.
+ * Its checksums hold, and yet what it says is no state: its maker has a fault, or lies. Part of it
+ * has replaced ours, which is on disk as it was, snapshot and log: so the state is lost in memory
+ * alone, and comes back from another peer, or from the disk at the next start.
  */
 static void drop_useless(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	log_event(rsm->log, LOG_ERROR, "snapshot_useless",
-		  "from=%u slot=%" PRIu64 " why=\"%s\" action=\"fetching the state from another peer\"", r->from, r->slot, r->why);
+		  "from=%u slot=%" PRIu64
+		  " why=\"%s\" action=\"fetching the state from another peer\"",
+		  r->from, r->slot, r->why);
 	rsm->damaged_from = r->from;
 	rsm->damaged_slot = r->slot;
-	/* What has been applied has been taken out of the core: an older state would be of no use any more. */
+	/*
+	 * What has been applied has been taken out of the core: an older state would be of no use
+	 * any more.
+	 */
 	rsm->state_lost = true;
 	if (rsm->lost_slot < rsm->applied)
 		rsm->lost_slot = rsm->applied;
@@ -380,14 +419,17 @@ static void restored(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	const struct snapshot_header *header = &r->parser.header;
-	if (rsm->app->ops->restore_end(rsm->app) != 0 || rsm->app->ops->hash(rsm->app) != header->app_hash) {
+	if (rsm->app->ops->restore_end(rsm->app) != 0 ||
+	    rsm->app->ops->hash(rsm->app) != header->app_hash) {
 		useless(rsm, "the state does not have the hash that its maker gave");
 		return;
 	}
 	rsm->applied = r->slot;
 	state_restore_end(rsm, header);
 	if (identity_check(rsm) != 0)
-		node_fatal(rsm->node, STATUS_IDENTITY, "this replica does not belong to the group whose snapshot it has received");
+		node_fatal(
+			rsm->node, STATUS_IDENTITY,
+			"this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
 	rsm->nlost_from = 0;
 	struct paxos_members members = members_core(&rsm->group.bound);
@@ -411,7 +453,8 @@ static void pass_portion(struct rsm *rsm, const struct disk_request *request)
 	int status = STATUS_CORRUPT;
 	ASSERT(request->offset == r->read_at);
 	if (request->status == 0)
-		status = snapshot_parse(&r->parser, slice(request->data, request->len), restore ? restore_chunk_into : NULL, rsm);
+		status = snapshot_parse(&r->parser, slice(request->data, request->len),
+					restore ? restore_chunk_into : NULL, rsm);
 	r->read_at += request->len;
 	if (status == 0 && r->read_at < r->total) {
 		read_on(rsm);
@@ -444,20 +487,16 @@ static void step_done(struct disk_request *request)
 		r->step = RECEIVE_FETCH;
 		ask(rsm);
 		break;
-	case RECEIVE_SYNC:
-		begin_pass(rsm, RECEIVE_VERIFY);
-		break;
+	case RECEIVE_SYNC: begin_pass(rsm, RECEIVE_VERIFY); break;
 	case RECEIVE_RENAME:
-		submit(rsm, RECEIVE_SYNC_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
+		submit(rsm, RECEIVE_SYNC_DIRECTORY,
+		       (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
 		break;
-	case RECEIVE_SYNC_DIRECTORY:
-		begin_restore(rsm);
-		break;
+	case RECEIVE_SYNC_DIRECTORY: begin_restore(rsm); break;
 	case RECEIVE_IDLE:
 	case RECEIVE_FETCH:
 	case RECEIVE_VERIFY:
-	case RECEIVE_RESTORE:
-		ASSERT(false);
+	case RECEIVE_RESTORE: ASSERT(false);
 	}
 }
 

@@ -1,4 +1,7 @@
-/* Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset, some at once. */
+/*
+ * Serving pieces of the newest snapshot file. Stateless: each piece is asked for by its offset,
+ * some at once.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -7,7 +10,7 @@
 
 static void piece_read(struct disk_request *request)
 {
-	struct snapshot_read *read = LIST_ENTRY(request, struct snapshot_read, request);
+	struct snapshot_read *read = LIST_ITEM(request, struct snapshot_read, request);
 	struct rsm *rsm = read->rsm;
 	if (request->status == 0) {
 		struct wire_paxos m = {
@@ -20,8 +23,12 @@ static void piece_read(struct disk_request *request)
 		peers_send(rsm, read->to, METHOD_SNAPSHOT_CHUNK, &m);
 		rsm->counters.snapshot_pieces_sent++;
 	} else {
-		/* A file that cannot be read, or has become shorter, helps nobody: a new one takes its place. */
-		scrub_snapshot_damaged(rsm, read->slot, request->offset, status_text(request->status));
+		/*
+		 * A file that cannot be read, or has become shorter, helps nobody: a new one takes
+		 * its place.
+		 */
+		scrub_snapshot_damaged(rsm, read->slot, request->offset,
+				       status_text(request->status));
 	}
 	list_remove(&read->link);
 	free(request->data);
@@ -32,9 +39,10 @@ static void piece_read(struct disk_request *request)
 static bool is_enough(const struct rsm *rsm, uint32_t to, uint64_t offset)
 {
 	uint32_t count = 0;
-	LIST_FOR(link, &rsm->snapshot_reads) {
-		const struct snapshot_read *read = LIST_ENTRY(link, struct snapshot_read, link);
-		if (read->to == to && (read->request.offset == offset || ++count == SNAPSHOT_WINDOW))
+	LIST_FOR (link, &rsm->snapshot_reads) {
+		const struct snapshot_read *read = LIST_ITEM(link, struct snapshot_read, link);
+		if (read->to == to &&
+		    (read->request.offset == offset || ++count == SNAPSHOT_WINDOW))
 			return true;
 	}
 	return false;
@@ -72,8 +80,8 @@ void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m)
 
 void snapshot_send_free(struct rsm *rsm)
 {
-	LIST_FOR_SAFE(link, after, &rsm->snapshot_reads) {
-		struct snapshot_read *read = LIST_ENTRY(link, struct snapshot_read, link);
+	LIST_FOR_SAFE (link, after, &rsm->snapshot_reads) {
+		struct snapshot_read *read = LIST_ITEM(link, struct snapshot_read, link);
 		list_remove(link);
 		free(read->request.data);
 		free(read);

@@ -1,6 +1,7 @@
 /*
- * Taking a snapshot while serving. The app's image and the encoded sessions are of one moment; then one chunk after the other is
- * made and written, each when the one before is on its way, so that no turn makes more than one.
+ * Taking a snapshot while serving. The app's image and the encoded sessions are of one moment; then
+ * one chunk after the other is made and written, each when the one before is on its way, so that no
+ * turn makes more than one.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,12 +30,12 @@ static void discarded(struct discard *d)
 
 static void removed(struct disk_request *request)
 {
-	discarded(LIST_ENTRY(request, struct discard, remove));
+	discarded(LIST_ITEM(request, struct discard, remove));
 }
 
 static void closed(struct disk_request *request)
 {
-	discarded(LIST_ENTRY(request, struct discard, close));
+	discarded(LIST_ITEM(request, struct discard, close));
 }
 
 static void closed_before_removal(struct disk_request *request)
@@ -46,7 +47,8 @@ void discard_file(struct rsm *rsm, struct disk_file *file, const char *name)
 {
 	struct discard *d = ALLOC(struct discard);
 	list_push_back(&rsm->discards, &d->link);
-	d->close = (struct disk_request){.operation = DISK_CLOSE, .lane = DISK_LANE_BULK, .file = file};
+	d->close = (struct disk_request){
+		.operation = DISK_CLOSE, .lane = DISK_LANE_BULK, .file = file};
 	if (name == NULL) {
 		d->close.callback = closed;
 		disk_submit(rsm_disk(rsm), &d->close);
@@ -54,10 +56,15 @@ void discard_file(struct rsm *rsm, struct disk_file *file, const char *name)
 	}
 	ASSERT(strlen(name) < sizeof d->name);
 	memcpy(d->name, name, strlen(name) + 1);
-	d->remove = (struct disk_request){
-		.operation = DISK_REMOVE, .lane = DISK_LANE_BULK, .name = d->name, .callback = removed};
+	d->remove = (struct disk_request){.operation = DISK_REMOVE,
+					  .lane = DISK_LANE_BULK,
+					  .name = d->name,
+					  .callback = removed};
 	if (file != NULL) {
-		/* Lanes are first in, first out: the removal's completion also says that the close is done. */
+		/*
+		 * Lanes are first in, first out: the removal's completion also says that the close
+		 * is done.
+		 */
 		d->close.callback = closed_before_removal;
 		disk_submit(rsm_disk(rsm), &d->close);
 	}
@@ -83,7 +90,10 @@ static void release_buffers(struct rsm *rsm)
 	buffer_free(&t->chunk);
 }
 
-/* Only between two steps of the disk: the caller is the completion of the request, or nothing is under way. */
+/*
+ * Only between two steps of the disk: the caller is the completion of the request, or nothing is
+ * under way.
+ */
 static void take_end(struct rsm *rsm, bool renamed)
 {
 	struct snapshot_take *t = &rsm->take;
@@ -97,7 +107,10 @@ static void take_end(struct rsm *rsm, bool renamed)
 
 void snapshot_take_abort(struct rsm *rsm)
 {
-	/* The request under way sees that the image is gone. Its buffer belongs to the disk until then. */
+	/*
+	 * The request under way sees that the image is gone. Its buffer belongs to the disk until
+	 * then.
+	 */
 	release_image(rsm);
 }
 
@@ -105,8 +118,8 @@ void snapshot_take_free(struct rsm *rsm)
 {
 	release_image(rsm);
 	release_buffers(rsm);
-	LIST_FOR_SAFE(link, after, &rsm->discards)
-		discarded(LIST_ENTRY(link, struct discard, link));
+	LIST_FOR_SAFE (link, after, &rsm->discards)
+		discarded(LIST_ITEM(link, struct discard, link));
 }
 
 static void take_failed(struct rsm *rsm, int status, const char *what)
@@ -124,8 +137,10 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 		take_end(rsm, false);
 		return;
 	}
-	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what, status_name(status));
-	rsm->log_bytes = 0; /* tried again after as much log, or, if the log needs the space, after a while */
+	log_event(rsm->log, LOG_WARN, "snapshot_failed", "step=\"%s\" status=%s", what,
+		  status_name(status));
+	/* tried again after as much log, or, if the log needs the space, after a while */
+	rsm->log_bytes = 0;
 	if (status == STATUS_NO_SPACE)
 		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_FULL_US;
 	if (rsm->take.renews) {
@@ -140,7 +155,8 @@ static void take_done(struct disk_request *request)
 {
 	struct rsm *rsm = request->owner;
 	struct snapshot_take *t = &rsm->take;
-	static const char *const what[] = {"creation", "write", "sync", "rename", "sync of the directory"};
+	static const char *const what[] = {"creation", "write", "sync", "rename",
+					   "sync of the directory"};
 	if (t->step == TAKE_CREATE && request->status == 0)
 		t->file = request->file;
 	if (request->status != 0) {
@@ -172,7 +188,8 @@ static bool make_chunk(struct rsm *rsm)
 	if (t->chunks == 0) {
 		snapshot_put_header(&t->chunk, &t->header);
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_GROUP, buffer_slice(&t->group));
-		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS, buffer_slice(&t->sessions));
+		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS,
+				   buffer_slice(&t->sessions));
 		buffer_free(&t->sessions);
 		return true;
 	}
@@ -193,10 +210,15 @@ static void write_chunk(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
 	if (!make_chunk(rsm)) {
-		/* It would take the place of the log, and nobody could restore it. The next comparison finds the fault. */
+		/*
+		 * It would take the place of the log, and nobody could restore it. The next
+		 * comparison finds the fault.
+		 */
 		log_event(rsm->log, LOG_ERROR, "state_unsound",
-			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state does not fit them: memory has changed "
-			  "by itself\" action=\"no snapshot is taken, the log is kept\"", t->header.slot);
+			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state "
+			  "does not fit them: memory has changed "
+			  "by itself\" action=\"no snapshot is taken, the log is kept\"",
+			  t->header.slot);
 		rsm->log_bytes = 0; /* tried again after as much log */
 		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_UNSOUND_US;
 		take_end(rsm, false);
@@ -205,17 +227,17 @@ static void write_chunk(struct rsm *rsm)
 	t->step = TAKE_WRITE;
 	uint64_t offset = t->offset;
 	t->offset += t->chunk.len;
-	take_submit(rsm, (struct disk_request){
-				 .operation = DISK_WRITE, .offset = offset, .data = t->chunk.data, .len = t->chunk.len});
+	take_submit(rsm, (struct disk_request){.operation = DISK_WRITE,
+					       .offset = offset,
+					       .data = t->chunk.data,
+					       .len = t->chunk.len});
 }
 
 static void take_next(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
 	switch (t->step) {
-	case TAKE_CREATE:
-		write_chunk(rsm);
-		return;
+	case TAKE_CREATE: write_chunk(rsm); return;
 	case TAKE_WRITE:
 		if (!t->complete) {
 			write_chunk(rsm);
@@ -226,16 +248,16 @@ static void take_next(struct rsm *rsm)
 		return;
 	case TAKE_SYNC:
 		t->step = TAKE_RENAME;
-		take_submit(rsm, (struct disk_request){.operation = DISK_RENAME,
-						       .name = "snapshot-new",
-						       .new_name = snapshot_name(t->header.slot, t->name)});
+		take_submit(rsm, (struct disk_request){
+					 .operation = DISK_RENAME,
+					 .name = "snapshot-new",
+					 .new_name = snapshot_name(t->header.slot, t->name)});
 		return;
 	case TAKE_RENAME:
 		t->step = TAKE_SYNC_DIRECTORY;
 		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
 		return;
-	case TAKE_SYNC_DIRECTORY:
-		break;
+	case TAKE_SYNC_DIRECTORY: break;
 	}
 	struct disk_file *file = t->file;
 	t->file = NULL;
@@ -251,13 +273,14 @@ static void take_start(struct rsm *rsm)
 		.active = true,
 		.renews = rsm->snapshot_renew,
 		.image = rsm->app->ops->snapshot_begin(rsm->app),
-		.header = {
-			.slot = rsm->applied,
-			.ballot = rsm->applied_ballot,
-			.group = rsm->options.group,
-			.time_us = rsm->time_us,
-			.app_hash = rsm->app->ops->hash(rsm->app),
-		},
+		.header =
+			{
+				.slot = rsm->applied,
+				.ballot = rsm->applied_ballot,
+				.group = rsm->options.group,
+				.time_us = rsm->time_us,
+				.app_hash = rsm->app->ops->hash(rsm->app),
+			},
 	};
 	t->bound = rsm->group.bound;
 	group_fields_encode(&rsm->group, &t->group);
@@ -268,22 +291,28 @@ static void take_start(struct rsm *rsm)
 	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
 }
 
-/* A damaged one is replaced by one of the same slot, if need be; an older one would be looked for in vain behind it. */
+/*
+ * A damaged one is replaced by one of the same slot, if need be; an older one would be looked for
+ * in vain behind it.
+ */
 static uint64_t least_renewed(const struct rsm *rsm)
 {
-	uint64_t least = rsm->snapshot_renew && rsm->snapshot_slot != 0 ? rsm->snapshot_slot : rsm->snapshot_slot + 1;
+	uint64_t least = rsm->snapshot_renew && rsm->snapshot_slot != 0 ? rsm->snapshot_slot
+									: rsm->snapshot_slot + 1;
 	return least < rsm->renew_slot ? rsm->renew_slot : least;
 }
 
 void snapshot_maybe_take(struct rsm *rsm)
 {
 	/* At the end of nearly every turn. */
-	if (rsm->log_bytes < rsm->settings.snapshot_log_bytes && !rsm->snapshot_wanted && !rsm->snapshot_renew && !wal_full(rsm->wal))
+	if (rsm->log_bytes < rsm->settings.snapshot_log_bytes && !rsm->snapshot_wanted &&
+	    !rsm->snapshot_renew && !wal_full(rsm->wal))
 		return;
 	uint64_t least = rsm->snapshot_slot + 1;
 	if (__builtin_expect(rsm->snapshot_renew | (rsm->renew_slot != 0), 0))
 		least = least_renewed(rsm);
-	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping || rsm->applied < least)
+	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping ||
+	    rsm->applied < least)
 		return;
 	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)
 		return;
@@ -292,7 +321,8 @@ void snapshot_maybe_take(struct rsm *rsm)
 	if (rsm->snapshot_bytes > threshold)
 		threshold = rsm->snapshot_bytes;
 	/* A new snapshot would make a peer that is fetching the old one begin again. */
-	if (rsm->snapshot_fetched_us != 0 && node_now_us(rsm->node) < rsm->snapshot_fetched_us + SNAPSHOT_FETCH_ACTIVE_US)
+	if (rsm->snapshot_fetched_us != 0 &&
+	    node_now_us(rsm->node) < rsm->snapshot_fetched_us + SNAPSHOT_FETCH_ACTIVE_US)
 		threshold *= 4;
 	/* Of a full disk it may free more than it takes: what of the log is older. */
 	bool frees = wal_full(rsm->wal) && wal_bytes_from(rsm->wal, 0) > 0;
@@ -300,15 +330,19 @@ void snapshot_maybe_take(struct rsm *rsm)
 		take_start(rsm);
 }
 
-void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, const struct group_members *bound,
-		    struct disk_file *file, uint64_t bytes)
+void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot,
+		    const struct group_members *bound, struct disk_file *file, uint64_t bytes)
 {
 	ASSERT(slot >= rsm->snapshot_slot && slot <= rsm->applied);
 	char name[SNAPSHOT_NAME_BYTES];
-	/* A lost state may come back at the slot of the own snapshot: the new file has taken the name of the old one. */
+	/*
+	 * A lost state may come back at the slot of the own snapshot: the new file has taken the
+	 * name of the old one.
+	 */
 	if (rsm->snapshot_file != NULL)
 		discard_file(rsm, rsm->snapshot_file,
-			     slot == rsm->snapshot_slot ? NULL : snapshot_name(rsm->snapshot_slot, name));
+			     slot == rsm->snapshot_slot ? NULL
+							: snapshot_name(rsm->snapshot_slot, name));
 	if (rsm->renew_slot != 0 && rsm->renew_slot < slot)
 		discard_file(rsm, NULL, snapshot_name(rsm->renew_slot, name));
 	rsm->renew_slot = 0;
@@ -325,14 +359,21 @@ void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot, c
 	if (rsm->damage.first != 0 && rsm->damage.first < oldest)
 		oldest = rsm->damage.first;
 	wal_position starts = stale_write(rsm);
-	/* What is released is written down: whatever else is missing at the next start has been lost. */
+	/*
+	 * What is released is written down: whatever else is missing at the next start has been
+	 * lost.
+	 */
 	struct buffer payload = {0};
 	buffer_add_u64(&payload, oldest == UINT64_MAX ? 0 : oldest);
 	members_encode_field(bound, &payload);
-	struct wal_record record = {.type = WAL_SNAPSHOT, .slot = slot, .ballot = ballot, .payload = buffer_slice(&payload)};
+	struct wal_record record = {.type = WAL_SNAPSHOT,
+				    .slot = slot,
+				    .ballot = ballot,
+				    .payload = buffer_slice(&payload)};
 	wal_append(rsm->wal, &record, &position);
 	buffer_free(&payload);
 	position = starts < position ? starts : position;
 	wal_release(rsm->wal, oldest < position ? oldest : position);
-	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot, bytes);
+	log_event(rsm->log, LOG_INFO, "snapshot_in_place", "slot=%" PRIu64 " bytes=%" PRIu64, slot,
+		  bytes);
 }

@@ -8,10 +8,10 @@
 #include "rsm/internal.h"
 #include "rsm/start_file.h"
 
-#define TICK_HEARTBEATS 4u  /* between two looks at what has changed */
-#define WRITE_TICKS 4u      /* … and so many of these between two records in the log … */
-#define BESIDE_TICKS 32u    /* … if only logs beside have come further */
-#define REPEAT_TICKS 16u    /* … and until a leader tells all again, though nothing has changed */
+#define TICK_HEARTBEATS 4u /* between two looks at what has changed */
+#define WRITE_TICKS 4u     /* … and so many of these between two records in the log … */
+#define BESIDE_TICKS 32u   /* … if only logs beside have come further */
+#define REPEAT_TICKS 16u   /* … and until a leader tells all again, though nothing has changed */
 #define EAGER_TIMEOUTS 4u
 
 static uint64_t heartbeat_us(const struct rsm *rsm)
@@ -59,8 +59,8 @@ static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
 /* ---- what is remembered ---- */
 
 /*
- * Members have room for all their lives; so there is always somebody else to go first. Who has been removed is remembered until then: a
- * leader's last message hands over.
+ * Members have room for all their lives; so there is always somebody else to go first. Who has been
+ * removed is remembered until then: a leader's last message hands over.
  */
 static void make_room(struct rsm *rsm)
 {
@@ -101,7 +101,10 @@ static uint64_t beside_of(const struct rsm *rsm, bool durable)
 	return rsm->options.beside == NULL ? 0 : rsm->options.beside(rsm->options.context, durable);
 }
 
-/* Of itself: nobody else sees what a leader acknowledges to itself, nor what becomes of a log beside. */
+/*
+ * Of itself: nobody else sees what a leader acknowledges to itself, nor what becomes of a log
+ * beside.
+ */
 static void note_own(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
@@ -152,7 +155,10 @@ void stale_restore(struct rsm *rsm, struct slice payload)
 
 /* ---- whose lives are bound ---- */
 
-/* u64 slot of the entry that binds them, then for each voter u32 replica   u64 life. Nothing before the first. */
+/*
+ * u64 slot of the entry that binds them, then for each voter u32 replica u64 life. Nothing before
+ * the first.
+ */
 static void bound_encode(const struct paxos_members *members, struct buffer *out)
 {
 	if (members->slot == 0)
@@ -175,7 +181,8 @@ static int bound_decode(struct paxos_members *members, struct slice in)
 		return STATUS_CORRUPT;
 	while (in.len > 0) {
 		struct paxos_binding *b = &members->list[members->count];
-		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &b->replica) || !slice_take_u64(&in, &b->life))
+		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &b->replica) ||
+		    !slice_take_u64(&in, &b->life))
 			return STATUS_CORRUPT;
 		b->role = MEMBER_VOTER;
 		members->count++;
@@ -183,7 +190,10 @@ static int bound_decode(struct paxos_members *members, struct slice in)
 	return 0;
 }
 
-/* The newest that anybody has told: we may not know yet who has been bound, nor may they themselves. */
+/*
+ * The newest that anybody has told: we may not know yet who has been bound, nor may they
+ * themselves.
+ */
 static const struct paxos_members *newest_bound(const struct rsm *rsm)
 {
 	const struct paxos_members *own = paxos_members(rsm->paxos), *told = &rsm->stale.bound;
@@ -260,7 +270,8 @@ static bool counts(const struct rsm *rsm, uint32_t seat)
 		return life != 0 && rsm->seats[seat].listed && !rsm->stale.heard_learner[seat];
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].replica == rsm->seats[seat].replica)
-			return members->list[i].role == MEMBER_VOTER && members->list[i].life == life;
+			return members->list[i].role == MEMBER_VOTER &&
+			       members->list[i].life == life;
 	return false;
 }
 
@@ -271,11 +282,15 @@ bool stale_majority_runs(const struct rsm *rsm)
 	for (uint32_t i = 0; i < members->count; i++)
 		voters += members->list[i].role == MEMBER_VOTER;
 	for (uint32_t i = 0; i < rsm->nseats; i++)
-		running += i != rsm->self && counts(rsm, i) && rsm->stale.heard_running[i] && !rsm->stale.heard_learner[i];
+		running += i != rsm->self && counts(rsm, i) && rsm->stale.heard_running[i] &&
+			   !rsm->stale.heard_learner[i];
 	return members->slot == 0 || 2 * running > voters;
 }
 
-/* As many as make a quorum of the newest list with this replica; without it, if it has no vote by that. */
+/*
+ * As many as make a quorum of the newest list with this replica; without it, if it has no vote by
+ * that.
+ */
 static uint32_t needed(const struct rsm *rsm)
 {
 	const struct paxos_members *members = newest_bound(rsm);
@@ -285,7 +300,8 @@ static uint32_t needed(const struct rsm *rsm)
 		return paxos_quorum_others(rsm->paxos);
 	for (uint32_t i = 0; i < members->count; i++) {
 		voters += members->list[i].role == MEMBER_VOTER;
-		votes |= members->list[i].role == MEMBER_VOTER && members->list[i].replica == rsm->options.replica;
+		votes |= members->list[i].role == MEMBER_VOTER &&
+			 members->list[i].replica == rsm->options.replica;
 	}
 	return voters / 2 + !votes;
 }
@@ -296,10 +312,14 @@ static void open_if_heard(struct rsm *rsm)
 	uint32_t heard = 0, awaited = 0;
 	if (!paxos_is_held(rsm->paxos) || s->found || force_keeps_out(rsm) || !force_is_named(rsm))
 		return;
-	/* Who votes by a later list than is known here has a seat when it has spoken, and is not awaited. */
+	/*
+	 * Who votes by a later list than is known here has a seat when it has spoken, and is not
+	 * awaited.
+	 */
 	for (uint32_t i = 0; i < rsm->nseats; i++) {
 		heard += i != rsm->self && counts(rsm, i);
-		awaited += is_other(rsm, i) && paxos_peer_is_voter(rsm->paxos, i) && s->heard[i] == 0 && !s->absent[i];
+		awaited += is_other(rsm, i) && paxos_peer_is_voter(rsm->paxos, i) &&
+			   s->heard[i] == 0 && !s->absent[i];
 	}
 	if (heard < needed(rsm) ||
 	    (awaited > 0 && node_now_us(rsm->node) < rsm->started_us + timeout_us(rsm)))
@@ -323,7 +343,10 @@ void stale_link_down(struct rsm *rsm, uint32_t seat)
 	struct stale *s = &rsm->stale;
 	if (!s->on)
 		return;
-	/* Another process may speak next, which does not know of us; a start that waits to be compared keeps what it has heard. */
+	/*
+	 * Another process may speak next, which does not know of us; a start that waits to be
+	 * compared keeps what it has heard.
+	 */
 	if (!paxos_is_held(rsm->paxos))
 		s->heard[seat] = 0;
 	if (s->heard[seat] != 0)
@@ -343,13 +366,15 @@ void stale_seat_given(struct rsm *rsm, uint32_t seat)
 /* ---- a stale copy ---- */
 
 /*
- * What was acknowledged and is held no more, damage has taken: a copy holds what it remembers of itself. The group may have decided
- * since that there was nothing (paxos/impaired.h), and then the log does not say any more that there was damage.
+ * What was acknowledged and is held no more, damage has taken: a copy holds what it remembers of
+ * itself. The group may have decided since that there was nothing (paxos/impaired.h), and then the
+ * log does not say any more that there was damage.
  */
 static uint64_t claimed_last(const struct rsm *rsm)
 {
 	uint64_t held = paxos_slots_end(rsm->paxos);
-	uint64_t seen = starts_last(&rsm->stale.starts, rsm->options.replica, rsm->stale.own.chain.life);
+	uint64_t seen = starts_last(&rsm->stale.starts, rsm->options.replica,
+				    rsm->stale.own.chain.life);
 	return seen > held ? seen : held;
 }
 
@@ -366,7 +391,8 @@ static void begin_claim(struct rsm *rsm)
 	s->changed = true;
 }
 
-static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap, const struct start_memory *memory)
+static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap,
+			const struct start_memory *memory)
 {
 	struct stale *s = &rsm->stale;
 	char promised[BALLOT_TEXT_BYTES], remembered[BALLOT_TEXT_BYTES];
@@ -376,14 +402,16 @@ static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap, cons
 	s->found = true;
 	s->copies++;
 	log_event(rsm->log, LOG_ERROR, "stale_copy",
-		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64 " starts_remembered=%" PRIu64
-		  " promised=%s promised_remembered=%s slot=%" PRIu64 " slot_remembered=%" PRIu64
-		  " meaning=\"this directory is an older copy of itself, or has been started elsewhere: the replica "
-		  "gives up its vote, follows and catches up, and votes again when its group has bound it anew, which "
+		  "group=%" PRIu64 " told_by=%s lacks=\"%s\" starts=%" PRIu64
+		  " starts_remembered=%" PRIu64 " promised=%s promised_remembered=%s slot=%" PRIu64
+		  " slot_remembered=%" PRIu64 " meaning=\"this directory is an older copy of "
+		  "itself, or has been started elsewhere: the replica "
+		  "gives up its vote, follows and catches up, and votes again when its group has "
+		  "bound it anew, which "
 		  "it does by itself (event=member_bound)\"",
-		  rsm->options.group, name == NULL ? "later-member" : name, start_gap_text(gap), s->own.chain.count,
-		  memory->count, ballot_text(s->own.promised, promised), ballot_text(memory->promised, remembered),
-		  s->own.last, memory->last);
+		  rsm->options.group, name == NULL ? "later-member" : name, start_gap_text(gap),
+		  s->own.chain.count, memory->count, ballot_text(s->own.promised, promised),
+		  ballot_text(memory->promised, remembered), s->own.last, memory->last);
 	rsm->lost = true;
 	memset(s->current, 0, sizeof s->current);
 	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), 0);
@@ -395,13 +423,17 @@ static void renew(struct rsm *rsm)
 	struct env *env = rsm->node->env;
 	if (!s->found || s->refused)
 		return;
-	int status = env->ops->renew_life == NULL ? STATUS_LOST_DIRECTORY : env->ops->renew_life(env);
+	int status = env->ops->renew_life == NULL ? STATUS_LOST_DIRECTORY
+						  : env->ops->renew_life(env);
 	if (status == STATUS_LOST_DIRECTORY) {
 		s->refused = true;
-		log_event(rsm->log, LOG_ERROR, "stale_copy_stays",
-			  "group=%" PRIu64 " meaning=\"this kind of node cannot begin another life: it takes no part "
-			  "any more; stop it, and start it with an empty directory (docs/operations.md)\"",
-			  rsm->options.group);
+		log_event(
+			rsm->log, LOG_ERROR, "stale_copy_stays",
+			"group=%" PRIu64
+			" meaning=\"this kind of node cannot begin another life: it takes no part "
+			"any more; stop it, and start it with an empty directory "
+			"(docs/operations.md)\"",
+			rsm->options.group);
 	}
 	/* Under way, or it has failed: at the next tick. */
 	if (status != 0)
@@ -418,13 +450,13 @@ static void renew(struct rsm *rsm)
 /* ---- what others say ---- */
 
 /* True: it is of another process than before, that may not know ours. */
-static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *message, const struct wire_paxos *m,
-		       bool *answer)
+static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *message,
+		       const struct wire_paxos *m, bool *answer)
 {
 	struct stale *s = &rsm->stale;
 	struct start_claim claim;
-	if (m->claim.len == 0 || start_claim_decode(&claim, m->claim) != 0 || claim.chain.life != m->life ||
-	    claim.chain.nonces[0] != message->origin)
+	if (m->claim.len == 0 || start_claim_decode(&claim, m->claim) != 0 ||
+	    claim.chain.life != m->life || claim.chain.nonces[0] != message->origin)
 		return false;
 	struct start_memory *memory = memory_of(rsm, m->from, m->life);
 	if (starts_judge(memory, &claim) != START_GAP_NONE) {
@@ -441,7 +473,8 @@ static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *mes
 	return true;
 }
 
-static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos *m, const struct start_memory *theirs)
+static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos *m,
+			const struct start_memory *theirs)
 {
 	struct stale *s = &rsm->stale;
 	if (theirs->replica != rsm->options.replica) {
@@ -449,18 +482,23 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 		/* Of a member that is not known here yet it will be told again. */
 		if (of == UINT32_MAX || !rsm->seats[of].listed)
 			return;
-		const struct start_memory *own = starts_find(&s->starts, theirs->replica, theirs->life);
+		const struct start_memory *own = starts_find(&s->starts, theirs->replica,
+							     theirs->life);
 		bool other = own == NULL || own->nonce != theirs->nonce;
 		if (own == NULL) {
 			memset(s->current, 0, sizeof s->current);
 			make_room(rsm);
 		}
-		bool only_beside = own != NULL && own->nonce == theirs->nonce && own->promised >= theirs->promised &&
-				   own->last >= theirs->last;
-		enum starts_told told = starts_tell(&s->starts, theirs, bound_life(rsm, theirs->replica));
+		bool only_beside = own != NULL && own->nonce == theirs->nonce &&
+				   own->promised >= theirs->promised && own->last >= theirs->last;
+		enum starts_told told = starts_tell(&s->starts, theirs,
+						    bound_life(rsm, theirs->replica));
 		s->changed |= told == STARTS_TOLD_MORE && !only_beside;
 		s->beside_changed |= told == STARTS_TOLD_MORE && only_beside;
-		/* It may not know of us: its list is an older one, or its configuration, and we are no leader that speaks to it. */
+		/*
+		 * It may not know of us: its list is an older one, or its configuration, and we are
+		 * no leader that speaks to it.
+		 */
 		if (told == STARTS_TOLD_OTHER || (other && told == STARTS_TOLD_MORE))
 			ask(rsm, of);
 		return;
@@ -481,20 +519,26 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 	}
 }
 
-/* It does not stand before it has been compared, and who has gone need not be: it hears from the core that it has. */
+/*
+ * It does not stand before it has been compared, and who has gone need not be: it hears from the
+ * core that it has.
+ */
 static void answer_removed(struct rsm *rsm, const struct wire_paxos *m)
 {
-	struct wire_paxos pre_vote = {.group = m->group, .from = m->from, .to = m->to, .life = m->life};
+	struct wire_paxos pre_vote = {
+		.group = m->group, .from = m->from, .to = m->to, .life = m->life};
 	paxos_receive(rsm->paxos, node_now_us(rsm->node), METHOD_PRE_VOTE, &pre_vote);
 }
 
-void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message, const struct wire_paxos *m)
+void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message,
+		   const struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
 	struct starts theirs;
 	struct paxos_members bound;
 	bool answer = (m->flags & PAXOS_ASKED) != 0;
-	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0 || bound_decode(&bound, m->data) != 0)
+	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0 ||
+	    bound_decode(&bound, m->data) != 0)
 		return;
 	if (is_removed(rsm, m->from)) {
 		if (answer && !rsm_is_doubted(rsm))
@@ -507,7 +551,10 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 	bool other = take_claim(rsm, seat, message, m, &answer);
 	for (uint32_t i = 0; i < theirs.count; i++)
 		take_memory(rsm, seat, m, &theirs.list[i]);
-	/* Whoever answers asks only if there is news: two that do not count for each other would go on for ever. */
+	/*
+	 * Whoever answers asks only if there is news: two that do not count for each other would go
+	 * on for ever.
+	 */
 	if (answer || other)
 		send_started(rsm, seat, other && s->heard[seat] == 0);
 	renew(rsm);
@@ -520,16 +567,21 @@ bool rsm_is_doubted(const struct rsm *rsm)
 }
 
 /* T1; and T2, for nobody is current before. */
-bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message, struct wire_paxos *m)
+bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message,
+		       struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
 	bool removes = message->method == METHOD_REJECT && (m->flags & PAXOS_REMOVED) != 0;
-	/* Of that nothing gets into the log. Who speaks and is not known here may be of a later list, of which only it knows. */
+	/*
+	 * Of that nothing gets into the log. Who speaks and is not known here may be of a later
+	 * list, of which only it knows.
+	 */
 	if (rsm_is_doubted(rsm)) {
 		if (!rsm->seats[seat].listed && m->life != 0 && !removes)
 			ask(rsm, seat);
 		/* What is chosen is told whoever wants to know. */
-		return removes || message->method == METHOD_FETCH || message->method == METHOD_SNAPSHOT_FETCH;
+		return removes || message->method == METHOD_FETCH ||
+		       message->method == METHOD_SNAPSHOT_FETCH;
 	}
 	/* From a world that tells no lives. */
 	if (m->life == 0)
@@ -540,7 +592,8 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 		return true;
 	}
 	/* Of a stranger nothing counts (paxos/members.c), but that a leader has handed over. */
-	if (!rsm->seats[seat].listed && message->method != METHOD_TAKE_OVER && is_removed(rsm, m->from))
+	if (!rsm->seats[seat].listed && message->method != METHOD_TAKE_OVER &&
+	    is_removed(rsm, m->from))
 		return true;
 	ask(rsm, seat);
 	switch (message->method) {
@@ -550,10 +603,8 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 	case METHOD_FETCH:
 	case METHOD_CHOSEN:
 	case METHOD_SNAPSHOT_FETCH:
-	case METHOD_SNAPSHOT_CHUNK:
-		return true;
-	default:
-		return false;
+	case METHOD_SNAPSHOT_CHUNK: return true;
+	default: return false;
 	}
 }
 
@@ -562,7 +613,8 @@ const char *stale_judge(const struct wire_paxos *m)
 	struct start_claim claim;
 	struct starts starts;
 	struct paxos_members bound;
-	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT | PAXOS_GRANTED)) != 0)
+	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT | PAXOS_GRANTED)) !=
+	    0)
 		return "flags: not those of a start";
 	if (m->chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
@@ -570,7 +622,8 @@ const char *stale_judge(const struct wire_paxos *m)
 		return "data: no lives that are bound";
 	if (start_claim_decode(&claim, m->claim) != 0)
 		return "claim: not that of a start";
-	return starts_decode(&starts, m->remembered) == 0 ? NULL : "remembered: not a memory of starts";
+	return starts_decode(&starts, m->remembered) == 0 ? NULL
+							  : "remembered: not a memory of starts";
 }
 
 /* ---- time ---- */
@@ -588,7 +641,8 @@ static void spread(struct rsm *rsm)
 	struct stale *s = &rsm->stale;
 	uint32_t leader = paxos_leader(rsm->paxos);
 	uint32_t seat = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
-	if ((leader != s->leader || s->beside_tell_due) && seat != UINT32_MAX && seat != rsm->self) {
+	if ((leader != s->leader || s->beside_tell_due) && seat != UINT32_MAX &&
+	    seat != rsm->self) {
 		s->beside_tell_due = false;
 		send_started(rsm, seat, s->heard[seat] == 0);
 	}
@@ -682,7 +736,8 @@ bool rsm_remembers_more(const struct rsm *rsm, uint32_t replica, const struct rs
 		if (memory->replica == replica && memory->life == moment->life)
 			return memory->promised > moment->promised || memory->last > moment->last ||
 			       memory->beside > moment->beside ||
-			       (memory->root == moment->root && moment->root != 0 && memory->count > moment->count);
+			       (memory->root == moment->root && moment->root != 0 &&
+				memory->count > moment->count);
 	}
 	return false;
 }

@@ -61,7 +61,8 @@ static int read_file(struct disk *disk, struct log *log, struct disk_file *file,
 	size_t len = size < sizeof data ? (size_t)size : sizeof data;
 	int status = len == 0 ? 0 : disk->ops->read_now(disk, file, 0, data, len);
 	for (uint32_t i = 0; i < 2 && status == 0; i++) {
-		if (is_whole(data + i * COPY_BYTES) && load_u32(data + i * COPY_BYTES + 8) > VERSION)
+		if (is_whole(data + i * COPY_BYTES) &&
+		    load_u32(data + i * COPY_BYTES + 8) > VERSION)
 			return STATUS_NEWER;
 		good[i] = decode(data + i * COPY_BYTES, &copies[i]);
 	}
@@ -69,14 +70,17 @@ static int read_file(struct disk *disk, struct log *log, struct disk_file *file,
 		return status;
 	if (!good[0] && !good[1])
 		log_event(log, LOG_WARN, "starts_damaged",
-			  "file=%s meaning=\"which starts this directory has had is not known any more\"", START_FILE);
+			  "file=%s meaning=\"which starts this directory has had is not known any "
+			  "more\"",
+			  START_FILE);
 	*older = good[0] && (!good[1] || copies[0].count >= copies[1].count) ? 1 : 0;
 	if (good[0] || good[1])
 		*chain = copies[1 - *older];
 	return 0;
 }
 
-static int write_copy(struct disk *disk, struct disk_file *file, uint32_t which, uint8_t data[COPY_BYTES])
+static int write_copy(struct disk *disk, struct disk_file *file, uint32_t which,
+		      uint8_t data[COPY_BYTES])
 {
 	struct disk_request request = {
 		.operation = DISK_WRITE_SYNC,
@@ -88,7 +92,8 @@ static int write_copy(struct disk *disk, struct disk_file *file, uint32_t which,
 	return disk->ops->run_now(disk, &request);
 }
 
-static int write_both(struct disk *disk, struct disk_file *file, uint32_t first, const struct start_chain *chain)
+static int write_both(struct disk *disk, struct disk_file *file, uint32_t first,
+		      const struct start_chain *chain)
 {
 	uint8_t data[COPY_BYTES];
 	encode(chain, data);
@@ -105,13 +110,15 @@ static void close_file(struct disk *disk, struct disk_file *file)
 /* Whatever bears its name is whole. */
 static int create(struct disk *disk, const struct start_chain *chain)
 {
-	struct disk_request request = {.operation = DISK_CREATE, .name = START_FILE_NEW, .len = FILE_BYTES};
+	struct disk_request request = {
+		.operation = DISK_CREATE, .name = START_FILE_NEW, .len = FILE_BYTES};
 	int status = disk->ops->run_now(disk, &request);
 	if (status != 0)
 		return status;
 	status = write_both(disk, request.file, 0, chain);
 	close_file(disk, request.file);
-	request = (struct disk_request){.operation = DISK_RENAME, .name = START_FILE_NEW, .new_name = START_FILE};
+	request = (struct disk_request){
+		.operation = DISK_RENAME, .name = START_FILE_NEW, .new_name = START_FILE};
 	if (status == 0)
 		status = disk->ops->run_now(disk, &request);
 	request = (struct disk_request){.operation = DISK_SYNC_DIRECTORY};
@@ -129,7 +136,8 @@ static void add_start(struct start_chain *chain, uint64_t life, uint64_t nonce)
 	chain->count++;
 }
 
-int start_file_note(struct disk *disk, struct log *log, uint64_t life, uint64_t nonce, struct start_chain *chain)
+int start_file_note(struct disk *disk, struct log *log, uint64_t life, uint64_t nonce,
+		    struct start_chain *chain)
 {
 	struct disk_file *file = NULL;
 	uint64_t size = 0;
@@ -148,17 +156,22 @@ int start_file_note(struct disk *disk, struct log *log, uint64_t life, uint64_t 
 		close_file(disk, file);
 	if (status == STATUS_NO_SPACE) {
 		log_event(log, LOG_WARN, "start_not_noted",
-			  "file=%s status=%s meaning=\"an older copy of this directory is recognised by what it has "
-			  "promised and accepted alone, until there is space\"", START_FILE, status_name(status));
-		*chain = (struct start_chain){.life = life, .count = 1, .listed = 1, .nonces = {nonce}};
+			  "file=%s status=%s meaning=\"an older copy of this directory is "
+			  "recognised by what it has "
+			  "promised and accepted alone, until there is space\"",
+			  START_FILE, status_name(status));
+		*chain = (struct start_chain){
+			.life = life, .count = 1, .listed = 1, .nonces = {nonce}};
 		return 0;
 	}
 	if (status == STATUS_NEWER)
 		log_event(log, LOG_ERROR, "starts_unusable",
-			  "file=%s problem=\"it was written by a newer version of this program: start that version "
-			  "again\"", START_FILE);
+			  "file=%s problem=\"it was written by a newer version of this program: "
+			  "start that version "
+			  "again\"",
+			  START_FILE);
 	else if (status != 0)
-		log_event(log, LOG_ERROR, "start_not_noted", "file=%s status=%s problem=\"%s\"", START_FILE,
-			  status_name(status), status_text(status));
+		log_event(log, LOG_ERROR, "start_not_noted", "file=%s status=%s problem=\"%s\"",
+			  START_FILE, status_name(status), status_text(status));
 	return status;
 }

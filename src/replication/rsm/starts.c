@@ -15,7 +15,8 @@ enum start_gap starts_judge(const struct start_memory *memory, const struct star
 		return START_GAP_NONE;
 	if (memory->root != 0 && memory->root == chain->root) {
 		uint64_t ago = chain->count - memory->count;
-		if (memory->count > chain->count || (ago < chain->listed && chain->nonces[ago] != memory->nonce))
+		if (memory->count > chain->count ||
+		    (ago < chain->listed && chain->nonces[ago] != memory->nonce))
 			return START_GAP_START;
 	}
 	if (memory->promised > claim->promised)
@@ -58,10 +59,12 @@ uint64_t starts_last(const struct starts *starts, uint32_t replica, uint64_t lif
 static void forget(struct starts *starts, uint32_t i)
 {
 	starts->count--;
-	memmove(&starts->list[i], &starts->list[i + 1], (starts->count - i) * sizeof starts->list[0]);
+	memmove(&starts->list[i], &starts->list[i + 1],
+		(starts->count - i) * sizeof starts->list[0]);
 }
 
-struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life, uint64_t bound)
+struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life,
+				uint64_t bound)
 {
 	struct start_memory *present = starts_find(starts, replica, life);
 	uint32_t lives = 0, oldest = UINT32_MAX;
@@ -105,7 +108,8 @@ void starts_accept(struct start_memory *memory, const struct start_claim *claim)
 
 static bool raise(struct start_memory *own, const struct start_memory *theirs)
 {
-	bool more = theirs->promised > own->promised || theirs->last > own->last || theirs->beside > own->beside;
+	bool more = theirs->promised > own->promised || theirs->last > own->last ||
+		    theirs->beside > own->beside;
 	own->promised = theirs->promised > own->promised ? theirs->promised : own->promised;
 	own->last = theirs->last > own->last ? theirs->last : own->last;
 	own->beside = theirs->beside > own->beside ? theirs->beside : own->beside;
@@ -119,7 +123,8 @@ static bool is_next(const struct start_memory *own, const struct start_memory *t
 	       theirs->found_beside >= own->beside;
 }
 
-enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs, uint64_t bound)
+enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs,
+			     uint64_t bound)
 {
 	struct start_memory *own = starts_find(starts, theirs->replica, theirs->life);
 	if (own == NULL) {
@@ -186,8 +191,9 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 {
 	for (uint32_t i = 0; i < starts->count; i++) {
 		const struct start_memory *m = &starts->list[i];
-		const uint64_t numbers[] = {m->life, m->root, m->count, m->nonce, m->before,
-					    m->found_promised, m->found_last, m->promised, m->last};
+		const uint64_t numbers[] = {m->life,       m->root,     m->count,
+					    m->nonce,      m->before,   m->found_promised,
+					    m->found_last, m->promised, m->last};
 		buffer_add_u32(out, m->replica);
 		for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
 			buffer_add_u64(out, numbers[k]);
@@ -208,8 +214,9 @@ void starts_encode(const struct starts *starts, struct buffer *out)
 
 static bool take_memory(struct slice *in, struct start_memory *m)
 {
-	return slice_take_u32(in, &m->replica) && slice_take_u64(in, &m->life) && slice_take_u64(in, &m->root) &&
-	       slice_take_u64(in, &m->count) && slice_take_u64(in, &m->nonce) && slice_take_u64(in, &m->before) &&
+	return slice_take_u32(in, &m->replica) && slice_take_u64(in, &m->life) &&
+	       slice_take_u64(in, &m->root) && slice_take_u64(in, &m->count) &&
+	       slice_take_u64(in, &m->nonce) && slice_take_u64(in, &m->before) &&
 	       slice_take_u64(in, &m->found_promised) && slice_take_u64(in, &m->found_last) &&
 	       slice_take_u64(in, &m->promised) && slice_take_u64(in, &m->last);
 }
@@ -219,7 +226,8 @@ static int decode_beside(struct starts *starts, struct slice in)
 	uint32_t next = 0, i;
 	while (in.len > 0) {
 		if (!slice_take_u32(&in, &i) || i < next || i >= starts->count ||
-		    !slice_take_u64(&in, &starts->list[i].found_beside) || !slice_take_u64(&in, &starts->list[i].beside))
+		    !slice_take_u64(&in, &starts->list[i].found_beside) ||
+		    !slice_take_u64(&in, &starts->list[i].beside))
 			return STATUS_CORRUPT;
 		next = i + 1;
 	}
@@ -235,8 +243,9 @@ int starts_decode(struct starts *starts, struct slice in)
 		uint32_t what;
 		if (slice_take_u32(&rest, &what) && what == BESIDE)
 			return decode_beside(starts, rest);
-		if (starts->count == STARTS_MAX || !take_memory(&in, &m) || m.life == 0 || m.nonce == 0 ||
-		    !is_possible(m.found_promised, m.found_last) || !is_possible(m.promised, m.last) ||
+		if (starts->count == STARTS_MAX || !take_memory(&in, &m) || m.life == 0 ||
+		    m.nonce == 0 || !is_possible(m.found_promised, m.found_last) ||
+		    !is_possible(m.promised, m.last) ||
 		    starts_find(starts, m.replica, m.life) != NULL)
 			return STATUS_CORRUPT;
 		starts->list[starts->count++] = m;

@@ -1,4 +1,7 @@
-/* What a replica does about its own state: take the hash at a mark, tell it, compare, and give the state up. */
+/*
+ * What a replica does about its own state: take the hash at a mark, tell it, compare, and give the
+ * state up.
+ */
 #include "rsm/state_hash.h"
 
 #include <inttypes.h>
@@ -9,13 +12,19 @@
 #include "paxos/judge.h"
 #include "rsm/internal.h"
 
-/* Of the state, in one step of hashing it, as bytes that might be copied in that time: some hundred microseconds … */
+/*
+ * Of the state, in one step of hashing it, as bytes that might be copied in that time: some hundred
+ * microseconds …
+ */
 #define STEP_WORK (256u * KIB)
 /* … and the pause after it. */
 #define STEP_PAUSE_US 1000u
 /* How often is looked whether something is due. */
 #define LOOK_US 500000u
-/* The leader waits so long for members that say nothing, if the interval is not so short that it must wait less. */
+/*
+ * The leader waits so long for members that say nothing, if the interval is not so short that it
+ * must wait less.
+ */
 #define SILENT_WAIT_US 5000000u
 #define EVIDENCE "snapshot-diverged"
 /* Names of parts in a line of the log. */
@@ -80,7 +89,10 @@ void state_hash_forget(struct rsm *rsm)
 	h->verdict_reports = 0;
 }
 
-/* Of the group, and by what its next entry is applied: before the first settings of a new group have been logged, too. */
+/*
+ * Of the group, and by what its next entry is applied: before the first settings of a new group
+ * have been logged, too.
+ */
 static uint64_t hash_of_group(const struct rsm *rsm)
 {
 	struct buffer settings = {0};
@@ -164,7 +176,8 @@ static void walked(struct rsm *rsm)
 	h->step = STATE_HASH_DONE;
 	h->done_us = node_now_us(rsm->node);
 	h->told_us = 0;
-	if (h->verdict.len > 0 && hash_entry_decode(buffer_slice(&h->verdict), &kind, &verdict) == 0)
+	if (h->verdict.len > 0 &&
+	    hash_entry_decode(buffer_slice(&h->verdict), &kind, &verdict) == 0)
 		judge(rsm, &verdict);
 }
 
@@ -192,8 +205,11 @@ static void tell(struct rsm *rsm)
 		return;
 	for (uint32_t i = 0; i < h->nparts; i++)
 		buffer_add_u64(&parts, own->parts[i]);
-	struct wire_paxos m = {
-		.slot = h->mark_slot, .total = h->nparts, .position = own->hash, .flags = own->sound, .data = buffer_slice(&parts)};
+	struct wire_paxos m = {.slot = h->mark_slot,
+			       .total = h->nparts,
+			       .position = own->hash,
+			       .flags = own->sound,
+			       .data = buffer_slice(&parts)};
 	peers_send(rsm, leader, METHOD_STATE_HASH, &m);
 	buffer_free(&parts);
 }
@@ -202,18 +218,22 @@ const char *state_hash_judge(const struct wire_paxos *m)
 {
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
-	if (m->total <= HASH_PARTS_OWN || m->total > HASH_PARTS_MAX || m->data.len != m->total * sizeof(uint64_t))
+	if (m->total <= HASH_PARTS_OWN || m->total > HASH_PARTS_MAX ||
+	    m->data.len != m->total * sizeof(uint64_t))
 		return "total: not the number of the hashes, or beyond every possible one";
 	if (m->flags > 1)
 		return "flags: unknown";
-	return m->position == hash_of_encoded_parts(m->data) ? NULL : "position: not the hash of the parts";
+	return m->position == hash_of_encoded_parts(m->data)
+		       ? NULL
+		       : "position: not the hash of the parts";
 }
 
 void state_hash_message(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct state_hash *h = &rsm->hash;
 	struct slice data = m->data;
-	if (h->mark_slot != m->slot || h->nparts != m->total || h->judged || !is_voter(rsm, m->from))
+	if (h->mark_slot != m->slot || h->nparts != m->total || h->judged ||
+	    !is_voter(rsm, m->from))
 		return;
 	struct state_report *report = report_of(h, m->from);
 	if (report == NULL || report->told)
@@ -228,16 +248,22 @@ void state_hash_message(struct rsm *rsm, const struct wire_paxos *m)
 
 /* ---- leader ---- */
 
-/* Of what is proposed with it in one entry, which must fit a segment of the log: those may be small. */
+/*
+ * Of what is proposed with it in one entry, which must fit a segment of the log: those may be
+ * small.
+ */
 static size_t verdict_room(const struct rsm *rsm)
 {
 	size_t entry = rsm->current == NULL ? ENTRY_HEADER_BYTES : rsm->current->encoding.len;
 	size_t taken = WAL_HEADER_BYTES + WAL_RECORD_BYTES + ENTRY_COMMAND_BYTES + entry + 8;
-	size_t room = rsm->settings.wal_segment_bytes > taken ? rsm->settings.wal_segment_bytes - taken : 0;
+	size_t room = rsm->settings.wal_segment_bytes > taken
+			      ? rsm->settings.wal_segment_bytes - taken
+			      : 0;
 	return room < COMMAND_BYTES_MAX ? room : COMMAND_BYTES_MAX;
 }
 
-static void list_differing(struct hash_verdict *v, uint64_t *const parts[REPLICAS_MAX], uint32_t listed_max)
+static void list_differing(struct hash_verdict *v, uint64_t *const parts[REPLICAS_MAX],
+			   uint32_t listed_max)
 {
 	for (uint32_t part = 0; part < v->parts; part++) {
 		bool differs = false;
@@ -270,8 +296,9 @@ static void gather(const struct rsm *rsm, struct hash_verdict *v, uint64_t *part
 			v->reports[at] = v->reports[at - 1];
 			parts[at] = parts[at - 1];
 		}
-		v->reports[at] = (struct hash_report){
-			.replica = replica, .sound = h->reports[i].sound, .hash = h->reports[i].hash};
+		v->reports[at] = (struct hash_report){.replica = replica,
+						      .sound = h->reports[i].sound,
+						      .hash = h->reports[i].hash};
 		parts[at] = h->reports[i].parts;
 	}
 }
@@ -294,14 +321,16 @@ static void propose_verdict(struct rsm *rsm)
 	bool waited = node_now_us(rsm->node) >= h->done_us + silent_wait_us(rsm);
 	if (v.nreports < v.members && (!waited || 2 * v.nreports <= v.members))
 		return;
-	if ((h->verdict_ballot == ballot && h->verdict_reports == v.nreports) || room < VERDICT_BYTES_MIN)
+	if ((h->verdict_ballot == ballot && h->verdict_reports == v.nreports) ||
+	    room < VERDICT_BYTES_MIN)
 		return;
 	size_t listed_max = (room - VERDICT_BYTES_MIN) / LISTED_BYTES;
-	list_differing(&v, parts, listed_max < HASH_LISTED_MAX ? (uint32_t)listed_max : HASH_LISTED_MAX);
+	list_differing(&v, parts,
+		       listed_max < HASH_LISTED_MAX ? (uint32_t)listed_max : HASH_LISTED_MAX);
 	uint32_t right = hash_verdict_right(&v);
 	/*
-	 * Who comes late is told where it differs, too, if there is room for it. So is who has reported in an earlier life, and finds
-	 * something else in this one.
+	 * Who comes late is told where it differs, too, if there is room for it. So is who has
+	 * reported in an earlier life, and finds something else in this one.
 	 */
 	if ((v.nreports < v.members || v.parts <= FEW_PARTS) && right != HASH_NOBODY &&
 	    VERDICT_BYTES_MIN + v.nlisted * LISTED_BYTES + v.parts * sizeof(uint64_t) <= room) {
@@ -369,7 +398,8 @@ static const char *end_named(struct named *named, uint32_t unlisted)
 	if (named->count > NAMED_MAX)
 		unlisted += named->count - NAMED_MAX;
 	if (unlisted > 0)
-		buffer_format(&named->text, "%s%" PRIu32 " more", named->text.len > 0 ? " and " : "", unlisted);
+		buffer_format(&named->text, "%s%" PRIu32 " more",
+			      named->text.len > 0 ? " and " : "", unlisted);
 	if (named->text.len == 0)
 		buffer_format(&named->text, "not known");
 	buffer_add_u8(&named->text, 0);
@@ -385,7 +415,8 @@ static void name_all_listed(struct rsm *rsm, const struct hash_verdict *v, struc
 static void say_reports(const struct hash_verdict *v, struct buffer *out)
 {
 	for (uint32_t i = 0; i < v->nreports; i++)
-		buffer_format(out, "%s%" PRIu32 ":%016" PRIx64 "%s", i > 0 ? " " : "", v->reports[i].replica, v->reports[i].hash,
+		buffer_format(out, "%s%" PRIu32 ":%016" PRIx64 "%s", i > 0 ? " " : "",
+			      v->reports[i].replica, v->reports[i].hash,
 			      v->reports[i].sound ? "" : " (memory does not fit itself)");
 	buffer_add_u8(out, 0);
 }
@@ -397,9 +428,11 @@ static void say_undecided(struct rsm *rsm, const struct hash_verdict *v)
 	name_all_listed(rsm, v, &named);
 	say_reports(v, &reports);
 	log_event(rsm->log, LOG_ERROR, "state_undecided",
-		  "slot=%" PRIu64 " parts=\"%s\" hashes=\"%s\" problem=\"replicas have different states, and no majority says "
+		  "slot=%" PRIu64 " parts=\"%s\" hashes=\"%s\" problem=\"replicas have different "
+		  "states, and no majority says "
 		  "which is right: all go on; compare what they hold, and wipe the wrong one\"",
-		  v->slot, end_named(&named, v->differing - v->nlisted), (const char *)reports.data);
+		  v->slot, end_named(&named, v->differing - v->nlisted),
+		  (const char *)reports.data);
 	buffer_free(&named.text);
 	buffer_free(&reports);
 }
@@ -415,8 +448,10 @@ static void say_others(struct rsm *rsm, const struct hash_verdict *v, uint32_t r
 			if (v->listed[k].hashes[i] != v->listed[k].hashes[right])
 				add_named(rsm, &named, v->listed[k].part);
 		log_event(rsm->log, LOG_WARN, "peer_diverged",
-			  "replica=%" PRIu32 " slot=%" PRIu64 " parts=\"%s\" hash=%016" PRIx64 " right=%016" PRIx64,
-			  v->reports[i].replica, v->slot, end_named(&named, v->differing - v->nlisted), v->reports[i].hash,
+			  "replica=%" PRIu32 " slot=%" PRIu64 " parts=\"%s\" hash=%016" PRIx64
+			  " right=%016" PRIx64,
+			  v->reports[i].replica, v->slot,
+			  end_named(&named, v->differing - v->nlisted), v->reports[i].hash,
 			  v->reports[right].hash);
 		buffer_free(&named.text);
 	}
@@ -430,7 +465,8 @@ static void note_part(struct rsm_divergence *d, uint32_t part)
 }
 
 /* Where the own state differs from that of the right ones, as far as the verdict tells. */
-static void find_differing(struct rsm *rsm, const struct hash_verdict *v, uint32_t right, struct rsm_divergence *d)
+static void find_differing(struct rsm *rsm, const struct hash_verdict *v, uint32_t right,
+			   struct rsm_divergence *d)
 {
 	const uint64_t *own = own_report(rsm)->parts;
 	struct slice theirs = v->right;
@@ -450,9 +486,11 @@ static void evidence_kept(struct disk_request *request)
 	struct rsm *rsm = request->owner;
 	rsm->hash.keeping = false;
 	if (request->status == STATUS_IO)
-		node_fatal(rsm->node, request->status, "putting a diverged snapshot aside: disk error");
+		node_fatal(rsm->node, request->status,
+			   "putting a diverged snapshot aside: disk error");
 	if (request->status != 0)
-		log_event(rsm->log, LOG_WARN, "evidence_not_kept", "status=%s", status_name(request->status));
+		log_event(rsm->log, LOG_WARN, "evidence_not_kept", "status=%s",
+			  status_name(request->status));
 }
 
 static void evidence_renamed(struct disk_request *request)
@@ -462,8 +500,10 @@ static void evidence_renamed(struct disk_request *request)
 		evidence_kept(request);
 		return;
 	}
-	*request = (struct disk_request){
-		.operation = DISK_SYNC_DIRECTORY, .lane = DISK_LANE_BULK, .callback = evidence_kept, .owner = rsm};
+	*request = (struct disk_request){.operation = DISK_SYNC_DIRECTORY,
+					 .lane = DISK_LANE_BULK,
+					 .callback = evidence_kept,
+					 .owner = rsm};
 	disk_submit(rsm_disk(rsm), request);
 }
 
@@ -476,12 +516,13 @@ static void keep_evidence(struct rsm *rsm)
 	discard_file(rsm, rsm->snapshot_file, NULL);
 	if (!h->keeping) {
 		h->keeping = true;
-		h->request = (struct disk_request){.operation = DISK_RENAME,
-						   .lane = DISK_LANE_BULK,
-						   .name = snapshot_name(rsm->snapshot_slot, h->name),
-						   .new_name = EVIDENCE,
-						   .callback = evidence_renamed,
-						   .owner = rsm};
+		h->request = (struct disk_request){
+			.operation = DISK_RENAME,
+			.lane = DISK_LANE_BULK,
+			.name = snapshot_name(rsm->snapshot_slot, h->name),
+			.new_name = EVIDENCE,
+			.callback = evidence_renamed,
+			.owner = rsm};
 		disk_submit(rsm_disk(rsm), &h->request);
 	}
 	rsm->snapshot_file = NULL;
@@ -502,21 +543,28 @@ static void give_up_state(struct rsm *rsm, const struct hash_verdict *v, uint32_
 	struct named named = {0};
 	free(h->diverged);
 	h->diverged = ALLOC(struct rsm_divergence);
-	*h->diverged = (struct rsm_divergence){
-		.count = count + 1, .slot = v->slot, .own = own->hash, .right = v->reports[right].hash};
+	*h->diverged = (struct rsm_divergence){.count = count + 1,
+					       .slot = v->slot,
+					       .own = own->hash,
+					       .right = v->reports[right].hash};
 	find_differing(rsm, v, right, h->diverged);
 	for (uint32_t i = 0; i < h->diverged->nparts && i < RSM_DIVERGED_PARTS; i++)
 		add_named(rsm, &named, h->diverged->parts[i]);
-	uint32_t unnamed = h->diverged->nparts > RSM_DIVERGED_PARTS ? h->diverged->nparts - RSM_DIVERGED_PARTS : 0;
+	uint32_t unnamed = h->diverged->nparts > RSM_DIVERGED_PARTS
+				   ? h->diverged->nparts - RSM_DIVERGED_PARTS
+				   : 0;
 	log_event(rsm->log, LOG_ERROR, "state_diverged",
-		  "slot=%" PRIu64 " parts=\"%s\" own=%016" PRIx64 " right=%016" PRIx64 " memory=\"%s\" leading=%s "
-		  "action=\"fetching the state from a peer; the old snapshot is kept as " EVIDENCE "\"",
+		  "slot=%" PRIu64 " parts=\"%s\" own=%016" PRIx64 " right=%016" PRIx64
+		  " memory=\"%s\" leading=%s "
+		  "action=\"fetching the state from a peer; the old snapshot is kept as " EVIDENCE
+		  "\"",
 		  v->slot, end_named(&named, unnamed), own->hash, v->reports[right].hash,
 		  own->sound ? "fits itself" : "does not fit itself", rsm->leading ? "yes" : "no");
 	buffer_free(&named.text);
 	rsm->nlost_from = 0;
 	for (uint32_t i = 0; i < v->nreports; i++)
-		if (v->reports[i].hash == v->reports[right].hash && v->reports[i].replica != rsm->options.replica)
+		if (v->reports[i].hash == v->reports[right].hash &&
+		    v->reports[i].replica != rsm->options.replica)
 			rsm->lost_from[rsm->nlost_from++] = v->reports[i].replica;
 	rsm->state_lost = true;
 	rsm->lost_slot = rsm->applied;
@@ -549,8 +597,10 @@ static void judge(struct rsm *rsm, const struct hash_verdict *v)
 	h->compared_slot = v->slot;
 	if (!own->sound)
 		log_event(rsm->log, LOG_ERROR, "state_unsound",
-			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state does not fit them, as with most of the "
-			  "group: a fault of this program\"", v->slot);
+			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state "
+			  "does not fit them, as with most of the "
+			  "group: a fault of this program\"",
+			  v->slot);
 	if (!hash_verdict_unanimous(v))
 		say_others(rsm, v, right);
 }

@@ -48,7 +48,8 @@ void status_json_open(const struct wire_status *status, struct buffer *out)
 	buffer_format(out, ",\"ballot\":\"%s\"", ballot_text(status->ballot, ballot));
 	put_number(out, ",\"chosen", status->chosen);
 	put_number(out, ",\"applied", status->applied);
-	put_number(out, ",\"lag", status->chosen > status->applied ? status->chosen - status->applied : 0);
+	put_number(out, ",\"lag",
+		   status->chosen > status->applied ? status->chosen - status->applied : 0);
 	put_number(out, ",\"log_first", status->log_first);
 	put_number(out, ",\"log_last", status->log_last);
 	put_number(out, ",\"snapshot", status->snapshot);

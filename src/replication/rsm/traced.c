@@ -1,11 +1,11 @@
 /*
- * Where traced requests are: which entries and reads of the moment belong to one, so that the messages about
- * them bear its trace id and the steps in between are noted (node/tracer.h).
+ * Where traced requests are: which entries and reads of the moment belong to one, so that the
+ * messages about them bear its trace id and the steps in between are noted (node/tracer.h).
  *
- * An id travels with the frame and not in the entry: logs and states are the same with and without tracing. A
- * follower takes the entries of an Accept that bears an id for those of the request; under load there may be
- * a few more than the one. What is remembered is bounded, and forgetting some of it makes a trace shorter and
- * nothing else.
+ * An id travels with the frame and not in the entry: logs and states are the same with and without
+ * tracing. A follower takes the entries of an Accept that bears an id for those of the request;
+ * under load there may be a few more than the one. What is remembered is bounded, and forgetting
+ * some of it makes a trace shorter and nothing else.
  */
 #include "rsm/internal.h"
 
@@ -37,7 +37,8 @@ static void remember(struct rsm *rsm, uint64_t request, uint64_t first, uint64_t
 		return;
 	if (t->count == TRACED_ENTRIES_MAX)
 		forget(t, 0);
-	t->entries[t->count++] = (struct traced_entry){.request = request, .first = first, .last = last};
+	t->entries[t->count++] = (struct traced_entry){
+		.request = request, .first = first, .last = last};
 }
 
 void traced_proposed(struct rsm *rsm, const struct batch *batch)
@@ -73,8 +74,8 @@ void traced_written(struct rsm *rsm, const struct paxos_output *out, struct dura
 	}
 	mark->detail = detail;
 	if (detail.first != 0)
-		node_step(rsm->node, TRACE_STEP_WRITE, request_of(&rsm->traced, detail.first, detail.last),
-			  &detail);
+		node_step(rsm->node, TRACE_STEP_WRITE,
+			  request_of(&rsm->traced, detail.first, detail.last), &detail);
 }
 
 void traced_synced(struct rsm *rsm, const struct durable_mark *mark)
@@ -90,12 +91,13 @@ static bool is_over(const struct rsm *rsm, const struct traced_entry *entry)
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if (rsm->seats[i].listed && i != rsm->self)
 			everybody |= 1u << i;
-	return entry->last <= rsm->applied && (!rsm->leading || (entry->told & everybody) == everybody);
+	return entry->last <= rsm->applied &&
+	       (!rsm->leading || (entry->told & everybody) == everybody);
 }
 
 /*
- * The request of a traced entry of which this message tells the peer, for the first time, that it is chosen;
- * 0: none.
+ * The request of a traced entry of which this message tells the peer, for the first time, that it
+ * is chosen; 0: none.
  */
 static uint64_t newly_told(struct rsm *rsm, uint64_t chosen, uint32_t peer)
 {
@@ -128,13 +130,15 @@ void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const st
 	message->detail = detail;
 	if (method == METHOD_ACCEPT || method == METHOD_CHOSEN) {
 		uint64_t told = newly_told(rsm, m->chosen, peer);
-		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last) : 0;
+		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last)
+						    : 0;
 		if (message->trace == 0 && method == METHOD_ACCEPT)
 			message->trace = t->read;
 		if (message->trace == 0)
 			message->trace = told;
 	} else if (method == METHOD_ACCEPTED) {
-		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last) : 0;
+		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last)
+						    : 0;
 		if (message->trace == 0)
 			message->trace = t->echo;
 		t->echo = 0;
@@ -168,7 +172,8 @@ void traced_reading(struct rsm *rsm, uint64_t request)
 
 void traced_confirmed(struct rsm *rsm, uint64_t request, uint64_t slot)
 {
-	const struct trace_detail detail = {.first = slot, .last = slot, .ballot = paxos_ballot(rsm->paxos)};
+	const struct trace_detail detail = {
+		.first = slot, .last = slot, .ballot = paxos_ballot(rsm->paxos)};
 	if (request == rsm->traced.read)
 		rsm->traced.read = 0;
 	node_step(rsm->node, TRACE_STEP_CONFIRM, request, &detail);

@@ -40,7 +40,8 @@ static uint32_t chunk_crc(uint64_t index, const uint8_t *header, const uint8_t *
 	return crc32c(crc, payload, len);
 }
 
-void snapshot_put_chunk(struct buffer *out, uint64_t index, enum snapshot_chunk_kind kind, struct slice payload)
+void snapshot_put_chunk(struct buffer *out, uint64_t index, enum snapshot_chunk_kind kind,
+			struct slice payload)
 {
 	ASSERT(payload.len <= PAYLOAD_BYTES_MAX);
 	size_t bound = ZSTD_compressBound(payload.len);
@@ -166,5 +167,6 @@ const char *snapshot_name(uint64_t slot, char name[SNAPSHOT_NAME_BYTES])
 bool snapshot_name_parse(const char *name, uint64_t *slot)
 {
 	int end = 0;
-	return sscanf(name, "snapshot-%16" SCNx64 "%n", slot, &end) == 1 && end == 25 && name[end] == '\0';
+	return sscanf(name, "snapshot-%16" SCNx64 "%n", slot, &end) == 1 && end == 25 &&
+	       name[end] == '\0';
 }

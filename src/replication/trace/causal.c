@@ -80,12 +80,13 @@ static void grow(struct causal *c)
 }
 
 /*
- * The send with this identity: its event + 1 in the slot of the map, whose key is returned; or the free one
- * behind.
+ * The send with this identity: its event + 1 in the slot of the map, whose key is returned; or the
+ * free one behind.
  */
 uint64_t causal_send_key(const struct causal *c, const struct trace_words *words)
 {
-	uint64_t key = (words->origin ^ words->sent * 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+	uint64_t key = (words->origin ^ words->sent * 0x9e3779b97f4a7c15ull) *
+		       0xbf58476d1ce4e5b9ull;
 	for (;; key++) {
 		uintptr_t found = (uintptr_t)map_get(&c->sends, key);
 		if (found == 0)
@@ -100,23 +101,27 @@ int causal_add(struct causal *c, struct slice host, struct slice text)
 {
 	struct trace_words words;
 	if (!trace_event_parse(text, &words))
-		return causal_refuse(c, STATUS_BAD_REQUEST, "a malformed number in the event \"%.*s\"",
-			      (int)(text.len > 300 ? 300 : text.len), (const char *)text.data);
+		return causal_refuse(
+			c, STATUS_BAD_REQUEST, "a malformed number in the event \"%.*s\"",
+			(int)(text.len > 300 ? 300 : text.len), (const char *)text.data);
 	if (c->count == CAUSAL_EVENTS_MAX || c->text.len + text.len > CAUSAL_TEXT_BYTES_MAX)
-		return causal_refuse(c, STATUS_TOO_LARGE,
-			      "more than %u events or %llu bytes: merge traces of a shorter time",
-			      CAUSAL_EVENTS_MAX, CAUSAL_TEXT_BYTES_MAX);
+		return causal_refuse(
+			c, STATUS_TOO_LARGE,
+			"more than %u events or %llu bytes: merge traces of a shorter time",
+			CAUSAL_EVENTS_MAX, CAUSAL_TEXT_BYTES_MAX);
 	uint32_t number = host_of(c, host);
 	if (number == CAUSAL_NOBODY)
-		return causal_refuse(c, STATUS_TOO_LARGE,
-			      "more than %u hosts in one trace: leave some of the traces out",
-			      VECTOR_HOSTS_MAX);
+		return causal_refuse(
+			c, STATUS_TOO_LARGE,
+			"more than %u hosts in one trace: leave some of the traces out",
+			VECTOR_HOSTS_MAX);
 	uint64_t key = words.kind == TRACE_SEND ? causal_send_key(c, &words) : 0;
 	if (words.kind == TRACE_SEND && map_get(&c->sends, key) != NULL)
-		return causal_refuse(c, STATUS_CORRUPT,
-			      "message %" PRIx64 ".%" PRIu64
-			      " is sent twice, at last by %s: the same trace was given twice",
-			      words.origin, words.sent, c->hosts[number].name);
+		return causal_refuse(
+			c, STATUS_CORRUPT,
+			"message %" PRIx64 ".%" PRIu64
+			" is sent twice, at last by %s: the same trace was given twice",
+			words.origin, words.sent, c->hosts[number].name);
 	grow(c);
 	struct host *h = &c->hosts[number];
 	if (h->count == h->capacity) {
@@ -144,16 +149,18 @@ int causal_add_file(struct causal *c, const char *name, struct slice content)
 		if (!trace_line_take(&content, &line) || !trace_line_take(&content, &text))
 			return 0;
 		if (!trace_host_parse(line, &host))
-			return causal_refuse(c, STATUS_BAD_REQUEST,
-				      "%.200s:%" PRIu64
-				      ": expected HOST {\"HOST\":N,…}, as --trace FILE writes it",
-				      name, number);
+			return causal_refuse(
+				c, STATUS_BAD_REQUEST,
+				"%.200s:%" PRIu64
+				": expected HOST {\"HOST\":N,…}, as --trace FILE writes it",
+				name, number);
 		int status = causal_add(c, host, text);
 		if (status == 0)
 			continue;
 		char why[sizeof c->error];
 		memcpy(why, c->error, sizeof why);
-		return causal_refuse(c, status, "%.200s:%" PRIu64 ": %.280s", name, number + 1, why);
+		return causal_refuse(c, status, "%.200s:%" PRIu64 ": %.280s", name, number + 1,
+				     why);
 	}
 	return 0;
 }

@@ -1,19 +1,20 @@
 /*
  * Many hosts' events, put into causal order, each with its vector clock.
  *
- * What is known of each host is only the order of its own events; that a message is received after it was
- * sent makes one partial order of them all: happens-before (Lamport 1978). causal_sort() extends it to a
- * total one, in which concurrent events stand in the order of their hybrid times, and computes every event's
- * vector clock (node/vector.h).
+ * What is known of each host is only the order of its own events; that a message is received after
+ * it was sent makes one partial order of them all: happens-before (Lamport 1978). causal_sort()
+ * extends it to a total one, in which concurrent events stand in the order of their hybrid times,
+ * and computes every event's vector clock (node/vector.h).
  *
- * A receive whose send is in nobody's trace (its sender was not traced, or the ring has overwritten it) is an
- * event like others, and counted: what its sender did before is then missing from its past.
+ * A receive whose send is in nobody's trace (its sender was not traced, or the ring has overwritten
+ * it) is an event like others, and counted: what its sender did before is then missing from its
+ * past.
  *
- * Ownership: texts are copied. What causal_at() returns is valid until causal_destroy(). Errors, with a
- * sentence in causal_error(): STATUS_BAD_REQUEST for text that is no trace, STATUS_TOO_LARGE for more than
- * CAUSAL_EVENTS_MAX events, CAUSAL_TEXT_BYTES_MAX of text or VECTOR_HOSTS_MAX hosts, STATUS_CORRUPT for
- * traces that contradict each other: a message sent twice (one trace was given twice), or received before it
- * can have been sent.
+ * Ownership: texts are copied. What causal_at() returns is valid until causal_destroy(). Errors,
+ * with a sentence in causal_error(): STATUS_BAD_REQUEST for text that is no trace, STATUS_TOO_LARGE
+ * for more than CAUSAL_EVENTS_MAX events, CAUSAL_TEXT_BYTES_MAX of text or VECTOR_HOSTS_MAX hosts,
+ * STATUS_CORRUPT for traces that contradict each other: a message sent twice (one trace was given
+ * twice), or received before it can have been sent.
  */
 #ifndef SYNOD_TRACE_CAUSAL_H
 #define SYNOD_TRACE_CAUSAL_H
@@ -30,9 +31,10 @@
 struct causal;
 
 struct causal_event {
-	uint32_t host;         /* causal_host() */
-	uint64_t number;       /* among the events of its host, from 1 */
-	uint32_t cause;        /* receive: position of the send; CAUSAL_NOBODY: none, or not in the trace */
+	uint32_t host;   /* causal_host() */
+	uint64_t number; /* among the events of its host, from 1 */
+	/* receive: position of the send; CAUSAL_NOBODY: none, or not in the trace */
+	uint32_t cause;
 	struct slice text;
 	struct trace_words words;
 	struct vector clock;

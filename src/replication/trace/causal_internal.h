@@ -33,7 +33,8 @@ struct causal {
 };
 
 /* Notes why, and returns the status. */
-int causal_refuse(struct causal *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int causal_refuse(struct causal *c, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The key in c->sends of the send with this identity; if there is none, of the free slot for it. */
 uint64_t causal_send_key(const struct causal *c, const struct trace_words *words);
 

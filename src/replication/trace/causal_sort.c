@@ -1,4 +1,6 @@
-/* From many hosts' orders to one: every event stands behind its causes, and gets its vector clock. */
+/*
+ * From many hosts' orders to one: every event stands behind its causes, and gets its vector clock.
+ */
 #include <inttypes.h>
 
 #include "base/alloc.h"
@@ -46,7 +48,9 @@ static struct host *choose(const struct causal *c)
 	return chosen;
 }
 
-/* Every host's next event waits for another's: somebody received what, as it seems, was sent later. */
+/*
+ * Every host's next event waits for another's: somebody received what, as it seems, was sent later.
+ */
 static int refuse_circle(struct causal *c)
 {
 	for (uint32_t i = 0; i < c->nhosts; i++) {
@@ -55,10 +59,11 @@ static int refuse_circle(struct causal *c)
 			continue;
 		const struct causal_event *e = &c->events[h->events[h->next]];
 		return causal_refuse(c, STATUS_CORRUPT,
-			      "the traces contradict each other: event %" PRIu64
-			      " of %s receives message %" PRIx64 ".%" PRIu64 ", which %s sends only after it",
-			      e->number, h->name, e->words.origin, e->words.sent,
-			      c->hosts[c->events[e->cause].host].name);
+				     "the traces contradict each other: event %" PRIu64
+				     " of %s receives message %" PRIx64 ".%" PRIu64
+				     ", which %s sends only after it",
+				     e->number, h->name, e->words.origin, e->words.sent,
+				     c->hosts[c->events[e->cause].host].name);
 	}
 	return causal_refuse(c, STATUS_CORRUPT, "the traces contradict each other");
 }
@@ -70,9 +75,11 @@ static int check_times(struct causal *c, const struct causal_event *e)
 	if (e->words.lamport > send->words.lamport || send->words.lamport > LAMPORT_MAX)
 		return 0;
 	return causal_refuse(c, STATUS_CORRUPT,
-		      "the traces contradict each other: event %" PRIu64 " of %s has Lamport time %" PRIu64
-		      ", but the message that it receives was sent at %" PRIu64,
-		      e->number, c->hosts[e->host].name, e->words.lamport, send->words.lamport);
+			     "the traces contradict each other: event %" PRIu64
+			     " of %s has Lamport time %" PRIu64
+			     ", but the message that it receives was sent at %" PRIu64,
+			     e->number, c->hosts[e->host].name, e->words.lamport,
+			     send->words.lamport);
 }
 
 static int place(struct causal *c, struct host *h, uint32_t position)

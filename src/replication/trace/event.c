@@ -12,12 +12,10 @@ static const char *step_text(enum trace_step step)
 {
 	switch (step) {
 #define X(name, text) \
-	case TRACE_STEP_##name: \
-		return text;
+	case TRACE_STEP_##name: return text;
 		TRACE_STEP_MAP(X)
 #undef X
-	case TRACE_NO_STEP:
-		break;
+	case TRACE_NO_STEP: break;
 	}
 	return "unknown";
 }

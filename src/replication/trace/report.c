@@ -14,12 +14,14 @@ int trace_report(const struct tracer *tracer, struct slice query, const char *no
 	uint64_t request, position = 0;
 	int status = wire_trace_request_decode(query, arena, &request);
 	if (status != 0) {
-		wire_error_format(out, "malformed TRACE: it asks for the events of a trace id other than 0");
+		wire_error_format(
+			out, "malformed TRACE: it asks for the events of a trace id other than 0");
 		return status;
 	}
 	while ((event = tracer_next(tracer, request, &position)) != NULL) {
 		size_t before = text.len;
-		trace_event_format(&text, event, event->link == 0 ? "" : peer(context, event->link));
+		trace_event_format(&text, event,
+				   event->link == 0 ? "" : peer(context, event->link));
 		lengths[reply.nevents++] = text.len - before;
 	}
 	/* Only now does the text stay where it is. */

@@ -11,8 +11,9 @@
 typedef const char *(*trace_peer)(void *context, uint64_t link);
 
 /*
- * Appends the payload of the reply to `query`, a TraceRequest, by the node of that name; of an Error if the
- * status that it returns is one: STATUS_BAD_REQUEST, malformed. The arena is for decoding.
+ * Appends the payload of the reply to `query`, a TraceRequest, by the node of that name; of an
+ * Error if the status that it returns is one: STATUS_BAD_REQUEST, malformed. The arena is for
+ * decoding.
  */
 int trace_report(const struct tracer *tracer, struct slice query, const char *node, trace_peer peer,
 		 void *context, struct arena *arena, struct buffer *out) MUST_CHECK;

@@ -1,12 +1,15 @@
-/* Requests of peers and their answers: paxos/synod.h's acceptor for every instance, and what is decided. */
+/*
+ * Requests of peers and their answers: paxos/synod.h's acceptor for every instance, and what is
+ * decided.
+ */
 #include "agreement/internal.h"
 
 /* The items that answer one request, and the record that must be durable before they leave. */
 struct answering {
 	struct agreement *a;
 	uint32_t from; /* member */
-	bool counts; /* what it says, by the members that are known here */
-	bool votes;  /* this peer, in its ballots */
+	bool counts;   /* what it says, by the members that are known here */
+	bool votes;    /* this peer, in its ballots */
 	struct items items;
 	size_t bytes; /* of their values */
 	uint64_t sequence;
@@ -18,8 +21,9 @@ static uint32_t knower(const struct answering *answering)
 	return answering->counts ? answering->from : NOBODY;
 }
 
-static void add(struct answering *answering, enum wire_agreement_kind kind, const struct wire_agreement_item *asked,
-		uint64_t other, struct bytes *value, uint64_t sequence)
+static void add(struct answering *answering, enum wire_agreement_kind kind,
+		const struct wire_agreement_item *asked, uint64_t other, struct bytes *value,
+		uint64_t sequence)
 {
 	/* Values beyond what fits a message are left out: they will be asked for again. */
 	if (value != NULL && answering->bytes >= MESSAGE_VALUE_BYTES)
@@ -30,9 +34,11 @@ static void add(struct answering *answering, enum wire_agreement_kind kind, cons
 }
 
 /* Whose ballots they are; and those of round 0 are the owner's only. */
-static bool ballot_belongs(const struct agreement *a, uint32_t from, const struct wire_agreement_item *item)
+static bool ballot_belongs(const struct agreement *a, uint32_t from,
+			   const struct wire_agreement_item *item)
 {
-	if (agreement_ballot_peer(item->ballot) != a->options.members[from] || agreement_round(item->ballot) > AGREEMENT_ROUND_MAX)
+	if (agreement_ballot_peer(item->ballot) != a->options.members[from] ||
+	    agreement_round(item->ballot) > AGREEMENT_ROUND_MAX)
 		return false;
 	return agreement_round(item->ballot) > 0 ||
 	       (owner_of(a, item->seq) == from && agreement_ballot_binding(item->ballot) == 0);
@@ -44,7 +50,8 @@ static void full(struct answering *answering, const struct wire_agreement_item *
 	add(answering, WIRE_AGREEMENT_FULL, item, 0, NULL, 0);
 }
 
-static void prepare(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
+static void prepare(struct answering *answering, struct instance *instance,
+		    const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
 	if (instance == NULL && !agreement_has_room(a, true, 0, true)) {
@@ -56,11 +63,16 @@ static void prepare(struct answering *answering, struct instance *instance, cons
 	struct synod_acceptor *acceptor = &instance->acceptor;
 	if (synod_acceptor_prepare(acceptor, item->ballot))
 		persist_instance(a, instance, AGREEMENT_PERSIST_PROMISE, item->ballot, NULL);
-	/* A repeated Prepare gets its Promise again, unless an Accept of the same ballot came in between. */
+	/*
+	 * A repeated Prepare gets its Promise again, unless an Accept of the same ballot came in
+	 * between.
+	 */
 	if (item->ballot == acceptor->promised && acceptor->accepted < item->ballot)
-		add(answering, WIRE_AGREEMENT_PROMISE, item, acceptor->accepted, acceptor->value, instance->sequence);
+		add(answering, WIRE_AGREEMENT_PROMISE, item, acceptor->accepted, acceptor->value,
+		    instance->sequence);
 	else
-		add(answering, WIRE_AGREEMENT_REJECT, item, acceptor->promised, NULL, instance->sequence);
+		add(answering, WIRE_AGREEMENT_REJECT, item, acceptor->promised, NULL,
+		    instance->sequence);
 }
 
 /* The value as a shared buffer; one that is here already is not kept twice. */
@@ -73,11 +85,13 @@ static struct bytes *value_of(const struct instance *instance, struct slice valu
 	return bytes_copy(value);
 }
 
-static void accept(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
+static void accept(struct answering *answering, struct instance *instance,
+		   const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
 	if (instance == NULL || instance->acceptor.accepted != item->ballot) {
-		if (a->disk_full || !agreement_has_room(a, instance == NULL, item->value.len, true)) {
+		if (a->disk_full ||
+		    !agreement_has_room(a, instance == NULL, item->value.len, true)) {
 			full(answering, item);
 			return;
 		}
@@ -88,17 +102,20 @@ static void accept(struct answering *answering, struct instance *instance, const
 	if (acceptor->accepted != item->ballot) {
 		struct bytes *value = value_of(instance, item->value);
 		if (synod_acceptor_accept(acceptor, item->ballot, value))
-			persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, item->ballot, value);
+			persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, item->ballot,
+					 value);
 		bytes_unref(value);
 		agreement_account(a, instance);
 	}
 	if (acceptor->accepted == item->ballot)
 		add(answering, WIRE_AGREEMENT_ACCEPTED, item, 0, NULL, instance->sequence);
 	else
-		add(answering, WIRE_AGREEMENT_REJECT, item, acceptor->promised, NULL, instance->sequence);
+		add(answering, WIRE_AGREEMENT_REJECT, item, acceptor->promised, NULL,
+		    instance->sequence);
 }
 
-static void learn(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
+static void learn(struct answering *answering, struct instance *instance,
+		  const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
 	if (instance == NULL || item->ballot == 0 || instance->acceptor.accepted != item->ballot) {
@@ -113,7 +130,8 @@ static void learn(struct answering *answering, struct instance *instance, const 
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
 
-static void decided(struct answering *answering, struct instance *instance, const struct wire_agreement_item *item)
+static void decided(struct answering *answering, struct instance *instance,
+		    const struct wire_agreement_item *item)
 {
 	struct agreement *a = answering->a;
 	if (a->disk_full || !agreement_has_room(a, instance == NULL, item->value.len, true)) {
@@ -128,7 +146,9 @@ static void decided(struct answering *answering, struct instance *instance, cons
 	add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 }
 
-/* The instance is decided: those who propose learn it, those who tell it are told that it is known. */
+/*
+ * The instance is decided: those who propose learn it, those who tell it are told that it is known.
+ */
 static void answer_decided(struct answering *answering, struct instance *instance,
 			   const struct wire_agreement_item *item)
 {
@@ -143,7 +163,8 @@ static void answer_decided(struct answering *answering, struct instance *instanc
 		add(answering, WIRE_AGREEMENT_KNOWN, item, 0, NULL, instance->sequence);
 		break;
 	default:
-		add(answering, WIRE_AGREEMENT_DECIDED, item, 0, instance->decided, instance->sequence);
+		add(answering, WIRE_AGREEMENT_DECIDED, item, 0, instance->decided,
+		    instance->sequence);
 		break;
 	}
 }
@@ -163,7 +184,8 @@ static void answer_item(struct answering *answering, const struct wire_agreement
 		answer_decided(answering, instance, item);
 		return;
 	}
-	if (item->kind <= WIRE_AGREEMENT_ACCEPT && (!answering->votes || !ballot_belongs(a, answering->from, item)))
+	if (item->kind <= WIRE_AGREEMENT_ACCEPT &&
+	    (!answering->votes || !ballot_belongs(a, answering->from, item)))
 		return;
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PREPARE:
@@ -182,7 +204,8 @@ void agreement_request(struct agreement *a, uint64_t now_us, uint64_t link, uint
 		       const struct wire_agreement *m)
 {
 	struct answering answering = {.a = a, .from = member_index(a, m->from)};
-	if (answering.from >= a->options.nmembers || answering.from == a->self || m->to != a->options.self)
+	if (answering.from >= a->options.nmembers || answering.from == a->self ||
+	    m->to != a->options.self)
 		return;
 	merge_bounds(a, now_us, answering.from, m);
 	if (m->nitems == 1 && m->items[0].kind == WIRE_AGREEMENT_ENTER) {

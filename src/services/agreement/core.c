@@ -55,8 +55,8 @@ struct instance *create_instance(struct agreement *a, uint64_t seq)
 
 void agreement_account(struct agreement *a, struct instance *instance)
 {
-	const struct bytes *values[] = {instance->wish, instance->acceptor.value, instance->proposer.value,
-					instance->decided};
+	const struct bytes *values[] = {instance->wish, instance->acceptor.value,
+					instance->proposer.value, instance->decided};
 	uint64_t bytes = INSTANCE_BYTES;
 	for (size_t i = 0; i < 4; i++) {
 		bool counted = values[i] == NULL;
@@ -81,7 +81,9 @@ static void free_instance(struct agreement *a, struct instance *instance)
 	free(instance);
 }
 
-/* Frees what lies below the new min: by number, or by looking at all there are, whichever is less. */
+/*
+ * Frees what lies below the new min: by number, or by looking at all there are, whichever is less.
+ */
 static void forget_below(struct agreement *a, uint64_t min)
 {
 	uint64_t old = a->min;
@@ -117,7 +119,10 @@ uint64_t least_done(const struct agreement *a)
 	return min;
 }
 
-/* Instances are forgotten, and said to be, when it is durable that they may be: what was shown once stays shown. */
+/*
+ * Instances are forgotten, and said to be, when it is durable that they may be: what was shown once
+ * stays shown.
+ */
 static void raise_min(struct agreement *a)
 {
 	uint64_t min = least_done(a);
@@ -134,7 +139,8 @@ void min_durable(struct agreement *a, uint64_t min)
 		forget_below(a, min);
 }
 
-void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m)
+void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from,
+		  const struct wire_agreement *m)
 {
 	bool news = false, own = false, counts = message_counts(a, from, m);
 	heard_of(a, now_us, from);
@@ -147,7 +153,10 @@ void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const str
 			return;
 		if (counts)
 			a->peers[from].seen[i] = at_least(a->peers[from].seen[i], m->dones[i]);
-		/* Only this peer's own application says what it is done with; the disk before this one may have heard it. */
+		/*
+		 * Only this peer's own application says what it is done with; the disk before this
+		 * one may have heard it.
+		 */
 		if ((i == a->self && own_binding(a) == 0) || m->dones[i] <= a->done[i])
 			continue;
 		a->done[i] = m->dones[i];
@@ -181,7 +190,8 @@ struct agreement *agreement_create(const struct agreement_options *options)
 	list_init(&a->active);
 	for (uint32_t i = 0; i < options->nmembers; i++) {
 		list_init(&a->peers[i].spreading);
-		a->peers[i].gossip_at_us = a->peers[i].spread_due_us = a->peers[i].enter_at_us = UINT64_MAX;
+		a->peers[i].gossip_at_us = a->peers[i].spread_due_us = a->peers[i].enter_at_us =
+			UINT64_MAX;
 		a->peers[i].delay_us = options->retry_us;
 	}
 	return a;
@@ -214,7 +224,8 @@ int agreement_start(struct agreement *a, uint64_t now_us, uint64_t seq, struct b
 		return 0;
 	if (!is_inside(a))
 		return STATUS_UNAVAILABLE;
-	if (a->proposing >= PROPOSING_MAX || !agreement_has_room(a, instance == NULL, value->len, false)) {
+	if (a->proposing >= PROPOSING_MAX ||
+	    !agreement_has_room(a, instance == NULL, value->len, false)) {
 		a->counters.refused++;
 		return STATUS_BUSY;
 	}
@@ -230,7 +241,8 @@ enum agreement_state agreement_status(const struct agreement *a, uint64_t seq, s
 	if (seq < a->min)
 		return AGREEMENT_STATE_FORGOTTEN;
 	const struct instance *instance = find_instance(a, seq);
-	if (instance == NULL || instance->decided == NULL || instance->decided_sequence > a->persisted)
+	if (instance == NULL || instance->decided == NULL ||
+	    instance->decided_sequence > a->persisted)
 		return AGREEMENT_STATE_PENDING;
 	*value = instance->decided;
 	return AGREEMENT_STATE_DECIDED;
@@ -270,8 +282,8 @@ uint64_t agreement_done_of(const struct agreement *a, uint32_t i)
 
 void agreement_tick(struct agreement *a, uint64_t now_us)
 {
-	LIST_FOR_SAFE(link, after, &a->active) {
-		struct instance *instance = LIST_ENTRY(link, struct instance, active);
+	LIST_FOR_SAFE (link, after, &a->active) {
+		struct instance *instance = LIST_ITEM(link, struct instance, active);
 		if (instance->at_us <= now_us)
 			proposer_tick(a, now_us, instance);
 	}
@@ -284,8 +296,8 @@ uint64_t agreement_deadline_us(const struct agreement *a)
 	uint64_t deadline_us = spread_deadline_us(a), enter_us = enter_deadline_us(a);
 	if (enter_us < deadline_us)
 		deadline_us = enter_us;
-	LIST_FOR(link, &a->active) {
-		const struct instance *instance = LIST_ENTRY(link, struct instance, active);
+	LIST_FOR (link, &a->active) {
+		const struct instance *instance = LIST_ITEM(link, struct instance, active);
 		if (instance->at_us < deadline_us)
 			deadline_us = instance->at_us;
 	}
@@ -332,7 +344,8 @@ bool agreement_next_view(const struct agreement *a, size_t *position, struct agr
 		.accepted = instance->acceptor.accepted,
 		.accepted_value = instance->acceptor.value,
 		.decided = instance->decided,
-		.decided_durable = instance->decided != NULL && instance->decided_sequence <= a->persisted,
+		.decided_durable = instance->decided != NULL &&
+				   instance->decided_sequence <= a->persisted,
 	};
 	return true;
 }

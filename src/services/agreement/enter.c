@@ -1,4 +1,7 @@
-/* A disk that takes the place of another is told by the others what it must know before it votes. The rules stand in members.h. */
+/*
+ * A disk that takes the place of another is told by the others what it must know before it votes.
+ * The rules stand in members.h.
+ */
 #include <stdlib.h>
 
 #include "agreement/internal.h"
@@ -46,9 +49,12 @@ void enter_tick(struct agreement *a, uint64_t now_us)
 		if (!is_entering(a) || peer->told_all)
 			continue;
 		uint32_t times = peer->enter_attempts++;
-		uint64_t pause_us = times < 16 ? a->options.retry_us << times : a->options.retry_max_us;
+		uint64_t pause_us = times < 16 ? a->options.retry_us << times
+					       : a->options.retry_max_us;
 		peer->due_enter = true;
-		peer->enter_at_us = now_us + (pause_us < a->options.retry_max_us ? pause_us : a->options.retry_max_us);
+		peer->enter_at_us = now_us + (pause_us < a->options.retry_max_us
+						      ? pause_us
+						      : a->options.retry_max_us);
 	}
 }
 
@@ -65,7 +71,8 @@ uint64_t enter_deadline_us(const struct agreement *a)
 
 static int by_seq(const void *left, const void *right)
 {
-	uint64_t a = (*(struct instance *const *)left)->seq, b = (*(struct instance *const *)right)->seq;
+	uint64_t a = (*(struct instance *const *)left)->seq,
+		 b = (*(struct instance *const *)right)->seq;
 	return (a > b) - (a < b);
 }
 
@@ -93,18 +100,20 @@ static size_t tell(struct items *items, const struct instance *instance)
 	if (instance->decided != NULL)
 		items_add(items, WIRE_AGREEMENT_DECIDED, instance->seq, 0, 0, value);
 	else
-		items_add(items, WIRE_AGREEMENT_STATE, instance->seq, acceptor->promised, acceptor->accepted, value);
+		items_add(items, WIRE_AGREEMENT_STATE, instance->seq, acceptor->promised,
+			  acceptor->accepted, value);
 	return value == NULL ? 0 : value->len;
 }
 
-void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from, const struct wire_agreement *m)
+void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from,
+		 const struct wire_agreement *m)
 {
 	const struct wire_agreement_item *asked = &m->items[0];
 	struct items items = {0};
 	uint32_t count, told = 0;
 	size_t bytes = 0;
-	if (!is_inside(a) || m->members == 0 || m->members > a->members.slot || !message_counts(a, from, m) ||
-	    asked->ballot != m->binding)
+	if (!is_inside(a) || m->members == 0 || m->members > a->members.slot ||
+	    !message_counts(a, from, m) || asked->ballot != m->binding)
 		return;
 	struct instance **found = instances_from(a, asked->seq, &count);
 	items_add(&items, WIRE_AGREEMENT_TOLD, asked->seq, asked->ballot, 0, NULL);
@@ -112,7 +121,10 @@ void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from,
 		bytes += tell(&items, found[told++]);
 	items.items[0].other = (uint64_t)told << 1 | (told == count);
 	free(found);
-	/* What it says is durable by then, and so are the members: no ballot of older ones gets a vote from here on. */
+	/*
+	 * What it says is durable by then, and so are the members: no ballot of older ones gets a
+	 * vote from here on.
+	 */
 	agreement_answer_later(a, link, id, m->from, &items, a->persist_last);
 }
 
@@ -121,11 +133,14 @@ void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from,
 static bool has_room(const struct agreement *a, const struct wire_agreement_item *item)
 {
 	/* What the others keep, all of them together. */
-	return !a->disk_full && (find_instance(a, item->seq) != NULL || a->instances.count < 2 * a->options.instances_max) &&
+	return !a->disk_full &&
+	       (find_instance(a, item->seq) != NULL ||
+		a->instances.count < 2 * a->options.instances_max) &&
 	       a->bytes + item->value.len + INSTANCE_BYTES <= 2 * a->options.bytes_max;
 }
 
-static void take_state(struct agreement *a, struct instance *instance, const struct wire_agreement_item *item)
+static void take_state(struct agreement *a, struct instance *instance,
+		       const struct wire_agreement_item *item)
 {
 	struct synod_acceptor *acceptor = &instance->acceptor;
 	if (item->other > acceptor->accepted) {
@@ -133,7 +148,8 @@ static void take_state(struct agreement *a, struct instance *instance, const str
 		acceptor->value = bytes_copy(item->value);
 		acceptor->accepted = item->other;
 		acceptor->promised = at_least(acceptor->promised, item->other);
-		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, item->other, acceptor->value);
+		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, item->other,
+				 acceptor->value);
 		agreement_account(a, instance);
 	}
 	if (item->ballot > acceptor->promised) {
@@ -150,8 +166,8 @@ static bool take(struct agreement *a, uint32_t from, const struct wire_agreement
 		return true;
 	struct instance *instance = find_instance(a, item->seq);
 	if (instance != NULL && instance->decided != NULL) {
-		a->counters.conflicts +=
-			item->kind == WIRE_AGREEMENT_DECIDED && !slice_equal(bytes_slice(instance->decided), item->value);
+		a->counters.conflicts += item->kind == WIRE_AGREEMENT_DECIDED &&
+					 !slice_equal(bytes_slice(instance->decided), item->value);
 		return true;
 	}
 	if (!has_room(a, item))
@@ -186,8 +202,8 @@ void enter_told(struct agreement *a, uint64_t now_us, uint32_t from, const struc
 {
 	struct peer *peer = &a->peers[from];
 	const struct wire_agreement_item *told = &m->items[0];
-	if (!is_entering(a) || !message_counts(a, from, m) || told->ballot != own_binding(a) || peer->told_all ||
-	    told->seq != peer->told_below || told->other >> 1 != m->nitems - 1)
+	if (!is_entering(a) || !message_counts(a, from, m) || told->ballot != own_binding(a) ||
+	    peer->told_all || told->seq != peer->told_below || told->other >> 1 != m->nitems - 1)
 		return;
 	for (uint32_t i = 1; i < m->nitems; i++) {
 		if (!take(a, from, &m->items[i]))
@@ -201,7 +217,8 @@ void enter_told(struct agreement *a, uint64_t now_us, uint32_t from, const struc
 	peer->told_all = true;
 	peer->due_enter = false;
 	peer->enter_at_us = UINT64_MAX;
-	if (agreement_told_by(a) < agreement_told_needed(a) || a->entered_wanted == 1 + own_binding(a))
+	if (agreement_told_by(a) < agreement_told_needed(a) ||
+	    a->entered_wanted == 1 + own_binding(a))
 		return;
 	a->entered_wanted = 1 + own_binding(a);
 	persist_members(a);

@@ -36,40 +36,47 @@ _Static_assert(MESSAGE_VALUE_BYTES + COMMAND_BYTES_MAX + MESSAGE_ITEMS_MAX * 64u
 
 /*
  *            start             own promise is durable          quorum
- *   NONE ────────────▶ OWN_PROMISE ─────────────▶ PREPARING ───────────▶ ACCEPTING ──quorum──▶ decided
+ *   NONE ────────────▶ OWN_PROMISE ─────────────▶ PREPARING ───────────▶ ACCEPTING ─▶ decided
  *     │                     ▲                         │ defeat               │ ▲  │ defeat
  *     │                     └──── BACKING_OFF ◀───────┴──────────────────────┼─┼──┘
  *     └───────────────────▶ OWN_ACCEPT ───────────────────────────────────────┘
  *       lowest ballot                     own acceptance is durable
  */
-enum stage { STAGE_NONE, STAGE_OWN_PROMISE, STAGE_PREPARING, STAGE_OWN_ACCEPT, STAGE_ACCEPTING, STAGE_BACKING_OFF };
+enum stage {
+	STAGE_NONE,
+	STAGE_OWN_PROMISE,
+	STAGE_PREPARING,
+	STAGE_OWN_ACCEPT,
+	STAGE_ACCEPTING,
+	STAGE_BACKING_OFF
+};
 
 struct instance {
 	uint64_t seq;
 	struct synod_acceptor acceptor;
-	uint64_t sequence;      /* of its last record */
-	uint64_t position;      /* of its oldest record that is needed; 0: not known yet */
-	struct list logged;     /* in agreement.logged once position is known, ascending */
-	uint64_t bytes;         /* as counted in agreement.bytes */
+	uint64_t sequence;  /* of its last record */
+	uint64_t position;  /* of its oldest record that is needed; 0: not known yet */
+	struct list logged; /* in agreement.logged once position is known, ascending */
+	uint64_t bytes;     /* as counted in agreement.bytes */
 
 	/* Proposing, unless stage is STAGE_NONE. */
 	enum stage stage;
-	struct list active;     /* in agreement.active */
+	struct list active; /* in agreement.active */
 	struct synod_proposer proposer;
 	struct bytes *wish;
-	synod_set rejects;      /* in this phase */
-	uint64_t highest;       /* ballot that anybody has told of */
-	uint32_t attempts;      /* of this phase */
+	synod_set rejects; /* in this phase */
+	uint64_t highest;  /* ballot that anybody has told of */
+	uint32_t attempts; /* of this phase */
 	uint32_t defeats;
-	uint64_t at_us;         /* when to do something about it; UINT64_MAX: waits for the disk */
+	uint64_t at_us; /* when to do something about it; UINT64_MAX: waits for the disk */
 
 	/* Decided. */
-	struct bytes *decided;  /* NULL: not */
+	struct bytes *decided;   /* NULL: not */
 	uint64_t decided_ballot; /* in which whoever accepted has this value; 0: unknown */
 	uint64_t decided_sequence;
-	bool won;               /* by this peer's own proposal */
-	bool value_missing;     /* restored without its value, which must be in a later record */
-	synod_set known;        /* members that know */
+	bool won;           /* by this peer's own proposal */
+	bool value_missing; /* restored without its value, which must be in a later record */
+	synod_set known;    /* members that know */
 	struct list spreading[REPLICAS_MAX]; /* in the list of each peer that may not */
 	uint64_t spread_after_us;
 };
@@ -87,30 +94,39 @@ struct items {
 struct peer {
 	uint64_t seen[REPLICAS_MAX]; /* its done vector in its last message */
 	struct items outbox;
-	struct list spreading;       /* decided instances that it may not know */
-	uint64_t spread_due_us;      /* one of them may be due then; UINT64_MAX: none will be */
-	uint64_t spread_at_us;       /* not before this */
+	struct list spreading;  /* decided instances that it may not know */
+	uint64_t spread_due_us; /* one of them may be due then; UINT64_MAX: none will be */
+	uint64_t spread_at_us;  /* not before this */
 	bool due_gossip;
 	uint64_t gossip_at_us;
-	uint64_t delay_us;           /* before the next attempt, doubled with each; small again when it is heard of */
+	/* before the next attempt, doubled with each; small again when it is heard of */
+	uint64_t delay_us;
 
 	/* While this peer is entering. */
-	uint64_t told_below;         /* it has told all instances below */
+	uint64_t told_below; /* it has told all instances below */
 	bool told_all, due_enter;
 	uint32_t enter_attempts;
-	uint64_t enter_at_us;        /* when to ask again */
+	uint64_t enter_at_us; /* when to ask again */
 };
 
 /* Something that must not happen before a record is durable. */
-enum wait_kind { WAIT_OWN_PROMISE, WAIT_OWN_ACCEPT, WAIT_DECIDED, WAIT_DONE, WAIT_MIN, WAIT_ENTERED, WAIT_ANSWER };
+enum wait_kind {
+	WAIT_OWN_PROMISE,
+	WAIT_OWN_ACCEPT,
+	WAIT_DECIDED,
+	WAIT_DONE,
+	WAIT_MIN,
+	WAIT_ENTERED,
+	WAIT_ANSWER
+};
 struct wait {
 	enum wait_kind kind;
 	uint64_t sequence;
 	uint64_t seq, ballot; /* WAIT_DONE, WAIT_MIN, WAIT_ENTERED: seq is the value */
 	uint64_t link, id;    /* WAIT_ANSWER */
 	uint32_t to;
-	uint32_t binding;     /* WAIT_ANSWER: with which it was given */
-	struct items items;   /* WAIT_ANSWER */
+	uint32_t binding;   /* WAIT_ANSWER: with which it was given */
+	struct items items; /* WAIT_ANSWER */
 };
 
 struct vector {
@@ -120,7 +136,7 @@ struct vector {
 
 struct agreement {
 	struct agreement_options options;
-	uint32_t self; /* index into members */
+	uint32_t self;        /* index into members */
 	struct map instances; /* seq → struct instance */
 	struct list logged, active;
 	uint64_t proposing;
@@ -128,21 +144,23 @@ struct agreement {
 	bool disk_full;
 
 	struct agreement_members members; /* the newest that are known */
-	bool first;                /* as agreement_set_first() says */
-	uint32_t entered;          /* 1 + the binding with which this peer is INSIDE, durably; 0: it has not entered */
+	bool first;                       /* as agreement_set_first() says */
+	/* 1 + the binding with which this peer is INSIDE, durably; 0: it has not entered */
+	uint32_t entered;
 	uint32_t entered_wanted;   /* will be that when it is durable */
 	uint64_t members_position; /* of the last record of them; 0: none */
 
 	uint64_t done[REPLICAS_MAX]; /* 1 + Done */
 	uint64_t done_told;          /* own one, durable */
 	uint64_t min, next;
-	uint64_t min_wanted; /* will be min when that is durable */
-	uint64_t dones_position;     /* of the last record of them; 0: none */
+	uint64_t min_wanted;     /* will be min when that is durable */
+	uint64_t dones_position; /* of the last record of them; 0: none */
 	struct peer peers[REPLICAS_MAX];
 
 	uint64_t persist_last; /* sequence numbers */
 	uint64_t persisted;
-	struct vector waits;   /* struct wait, ascending sequence; the first `waits_head` are gone */
+	/* struct wait, ascending sequence; the first `waits_head` are gone */
+	struct vector waits;
 	uint32_t waits_head;
 
 	/* Output of the current step; the second of each pair is what the caller holds. */
@@ -189,7 +207,10 @@ static inline bool is_inside(const struct agreement *a)
 /* core.c */
 uint32_t member_index(const struct agreement *a, uint32_t replica);
 struct instance *find_instance(const struct agreement *a, uint64_t seq);
-/* Has a value of `bytes` and perhaps a new instance room? Peers get a little more than this peer's own clients. */
+/*
+ * Has a value of `bytes` and perhaps a new instance room? Peers get a little more than this peer's
+ * own clients.
+ */
 bool agreement_has_room(const struct agreement *a, bool new_instance, size_t bytes, bool for_peer);
 struct instance *create_instance(struct agreement *a, uint64_t seq);
 void agreement_account(struct agreement *a, struct instance *instance);
@@ -200,9 +221,13 @@ void min_durable(struct agreement *a, uint64_t min);
 /* A uniform number in [low, high]. */
 uint64_t agreement_draw(struct agreement *a, uint64_t low, uint64_t high);
 /* What every message tells besides its items. */
-void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
+void merge_bounds(struct agreement *a, uint64_t now_us, uint32_t from,
+		  const struct wire_agreement *m);
 
-/* Takes up what this peer was proposing, as far as it had accepted it; and on a disk that has replaced another, what others have accepted. */
+/*
+ * Takes up what this peer was proposing, as far as it had accepted it; and on a disk that has
+ * replaced another, what others have accepted.
+ */
 void agreement_resume(struct agreement *a, uint64_t now_us);
 
 /* members.c */
@@ -221,16 +246,19 @@ void enter_forget(struct agreement *a, uint64_t now_us, uint32_t member);
 void enter_tick(struct agreement *a, uint64_t now_us);
 uint64_t enter_deadline_us(const struct agreement *a);
 /* The question; not answered if this peer cannot yet. */
-void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from, const struct wire_agreement *m);
+void enter_asked(struct agreement *a, uint64_t link, uint64_t id, uint32_t from,
+		 const struct wire_agreement *m);
 /* The answer. */
-void enter_told(struct agreement *a, uint64_t now_us, uint32_t from, const struct wire_agreement *m);
+void enter_told(struct agreement *a, uint64_t now_us, uint32_t from,
+		const struct wire_agreement *m);
 /* That a record says that this peer has entered with 1 + binding is durable. */
 void enter_durable(struct agreement *a, uint64_t now_us, uint64_t entered);
 
 /* proposer.c */
 /* The members have changed: what is under way begins anew, or waits until this peer is INSIDE. */
 void proposer_members_changed(struct agreement *a, uint64_t now_us);
-void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish);
+void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance,
+		       struct bytes *wish);
 void stop_proposing(struct agreement *a, struct instance *instance);
 void own_promised(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
 void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t ballot);
@@ -238,8 +266,8 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 
 /* spread.c */
 /*
- * The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's proposal has won; NOBODY: somebody
- * whose word does not count for what its number knows.
+ * The value is decided: in `ballot` (0: unknown). from: the member that said so; self: this peer's
+ * proposal has won; NOBODY: somebody whose word does not count for what its number knows.
  */
 #define NOBODY UINT32_MAX
 void agreement_decide(struct agreement *a, struct instance *instance, struct bytes *value,
@@ -259,22 +287,22 @@ void heard_of(struct agreement *a, uint64_t now_us, uint32_t member);
 
 /* output.c */
 void *agreement_vector_add(struct vector *v, size_t item_size);
-void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot, uint64_t other,
-	       struct bytes *value);
+void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
+	       uint64_t other, struct bytes *value);
 void items_free(struct items *items);
 /* Due to a member, by the end of this turn. */
-void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq,
-		    uint64_t ballot, struct bytes *value);
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind,
+		    uint64_t seq, uint64_t ballot, struct bytes *value);
 void agreement_post_others(struct agreement *a, synod_set except, enum wire_agreement_kind kind,
 			   const struct instance *instance, uint64_t ballot, struct bytes *value);
-void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind,
-		      uint64_t ballot, struct bytes *value);
+void persist_instance(struct agreement *a, struct instance *instance,
+		      enum agreement_persist_kind kind, uint64_t ballot, struct bytes *value);
 void persist_dones(struct agreement *a);
 /* Until everything persisted so far is durable. */
 struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t seq, uint64_t ballot);
 /* Answers when the records with that sequence are durable. Takes the items. */
-void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take,
-			    uint64_t sequence);
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to,
+			    struct items *items_take, uint64_t sequence);
 void output_free(struct agreement *a);
 
 #endif

@@ -1,35 +1,44 @@
-/* The door: messages of peers are judged before anything is done with them. The rules stand in agreement.h, JUDGEMENT. */
+/*
+ * The door: messages of peers are judged before anything is done with them. The rules stand in
+ * agreement.h, JUDGEMENT.
+ */
 #include "agreement/internal.h"
 
 static bool possible(const struct agreement *a, uint64_t ballot)
 {
-	return agreement_round(ballot) <= AGREEMENT_ROUND_MAX && member_index(a, agreement_ballot_peer(ballot)) < a->options.nmembers;
+	return agreement_round(ballot) <= AGREEMENT_ROUND_MAX &&
+	       member_index(a, agreement_ballot_peer(ballot)) < a->options.nmembers;
 }
 
-static const char *judge_asked(const struct agreement *a, uint32_t from, const struct wire_agreement *m,
+static const char *judge_asked(const struct agreement *a, uint32_t from,
+			       const struct wire_agreement *m,
 			       const struct wire_agreement_item *item)
 {
 	uint64_t round = agreement_round(item->ballot);
 	switch (item->kind) {
 	case WIRE_AGREEMENT_PREPARE:
 	case WIRE_AGREEMENT_ACCEPT:
-		if (agreement_ballot_peer(item->ballot) != a->options.members[from] || round > AGREEMENT_ROUND_MAX)
+		if (agreement_ballot_peer(item->ballot) != a->options.members[from] ||
+		    round > AGREEMENT_ROUND_MAX)
 			return "items.ballot: it is not the sender's, or beyond every possible one";
 		if (agreement_ballot_binding(item->ballot) != m->binding)
 			return "items.ballot: of another binding than the sender's";
 		/* Round 0 is the owner's, and has no Prepare. */
-		if (round == 0 &&
-		    (item->kind == WIRE_AGREEMENT_PREPARE || owner_of(a, item->seq) != from || m->binding != 0))
+		if (round == 0 && (item->kind == WIRE_AGREEMENT_PREPARE ||
+				   owner_of(a, item->seq) != from || m->binding != 0))
 			return "items.ballot: of round 0, which is not the sender's to use";
 		return NULL;
 	case WIRE_AGREEMENT_LEARN:
-		return item->ballot != 0 && !possible(a, item->ballot) ? "items.ballot: no peer can have used it" : NULL;
+		return item->ballot != 0 && !possible(a, item->ballot)
+			       ? "items.ballot: no peer can have used it"
+			       : NULL;
 	case WIRE_AGREEMENT_DECIDED: return NULL;
 	case WIRE_AGREEMENT_ENTER:
 		if (m->nitems != 1)
 			return "items: more than a question of who enters";
 		if (item->ballot != m->binding || m->binding == 0)
-			return "items.ballot: not the binding of a disk that takes the place of another";
+			return "items.ballot: not the binding of a disk that takes the place of "
+			       "another";
 		return m->members == 0 ? "members: who enters is bound by some" : NULL;
 	default: return "items.kind: nothing that is asked";
 	}
@@ -48,8 +57,10 @@ static const char *judge_answered(const struct agreement *a, const struct wire_a
 			return "items.ballot: not one of this peer's";
 		if (item->other != 0 && !possible(a, item->other))
 			return "items.other: no peer can have used it";
-		return item->kind == WIRE_AGREEMENT_PROMISE && item->other >= item->ballot ?
-			       "items.other: accepted in a ballot that comes after the promised one" : NULL;
+		return item->kind == WIRE_AGREEMENT_PROMISE && item->other >= item->ballot
+			       ? "items.other: accepted in a ballot that comes after the promised "
+				 "one"
+			       : NULL;
 	case WIRE_AGREEMENT_DECIDED:
 	case WIRE_AGREEMENT_KNOWN:
 	case WIRE_AGREEMENT_WANT:
@@ -75,11 +86,13 @@ static const char *judge_told(const struct agreement *a, const struct wire_agree
 		if (item->seq < from)
 			return "items.seq: not ascending";
 		from = item->seq + 1;
-		if (item->kind == WIRE_AGREEMENT_STATE && (item->ballot == 0 || !possible(a, item->ballot)))
+		if (item->kind == WIRE_AGREEMENT_STATE &&
+		    (item->ballot == 0 || !possible(a, item->ballot)))
 			return "items.ballot: no peer can have used it";
 		if (item->kind == WIRE_AGREEMENT_STATE &&
 		    (item->other > item->ballot || (item->other != 0 && !possible(a, item->other))))
-			return "items.other: accepted in a ballot that comes after the promised one, or in none that can be";
+			return "items.other: accepted in a ballot that comes after the promised "
+			       "one, or in none that can be";
 	}
 	return NULL;
 }
@@ -109,7 +122,9 @@ const char *agreement_judge(const struct agreement *a, bool reply, const struct 
 			return "items.seq: beyond every possible instance";
 		if (item->value.len > COMMAND_BYTES_MAX)
 			return "items.value: longer than any";
-		const char *why = told ? NULL : reply ? judge_answered(a, item) : judge_asked(a, from, m, item);
+		const char *why = told    ? NULL
+				  : reply ? judge_answered(a, item)
+					  : judge_asked(a, from, m, item);
 		if (why != NULL)
 			return why;
 	}

@@ -24,15 +24,16 @@ static struct instance *restored(struct agreement *a, uint64_t seq, uint64_t pos
 	return instance;
 }
 
-void agreement_restore_promise(struct agreement *a, uint64_t seq, uint64_t ballot, uint64_t position)
+void agreement_restore_promise(struct agreement *a, uint64_t seq, uint64_t ballot,
+			       uint64_t position)
 {
 	struct instance *instance = restored(a, seq, position);
 	if (instance != NULL && instance->decided == NULL && ballot > instance->acceptor.promised)
 		instance->acceptor.promised = ballot;
 }
 
-void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value,
-			      uint64_t position)
+void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot,
+			      struct slice value, uint64_t position)
 {
 	struct instance *instance = restored(a, seq, position);
 	if (instance == NULL || instance->decided != NULL || ballot < instance->acceptor.accepted)
@@ -46,8 +47,8 @@ void agreement_restore_accept(struct agreement *a, uint64_t seq, uint64_t ballot
 	agreement_account(a, instance);
 }
 
-static void restore_decision(struct agreement *a, struct instance *instance, struct bytes *value_take,
-			     uint64_t ballot)
+static void restore_decision(struct agreement *a, struct instance *instance,
+			     struct bytes *value_take, uint64_t ballot)
 {
 	instance->decided = value_take;
 	instance->decided_ballot = ballot;
@@ -57,8 +58,8 @@ static void restore_decision(struct agreement *a, struct instance *instance, str
 	agreement_account(a, instance);
 }
 
-void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballot, struct slice value,
-			       uint64_t position)
+void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballot,
+			       struct slice value, uint64_t position)
 {
 	struct instance *instance = restored(a, seq, position);
 	if (instance == NULL || instance->decided != NULL)
@@ -68,15 +69,16 @@ void agreement_restore_decided(struct agreement *a, uint64_t seq, uint64_t ballo
 	else if (instance->acceptor.accepted == ballot)
 		restore_decision(a, instance, bytes_ref(instance->acceptor.value), ballot);
 	else
-		instance->value_missing = true; /* the log has let go of the acceptance, after it was written again */
+		/* the log has let go of the acceptance, after it was written again */
+		instance->value_missing = true;
 }
 
 int agreement_restore_dones(struct agreement *a, struct slice value, uint64_t position)
 {
 	uint64_t next, done;
 	uint32_t count;
-	if (!slice_take_u64(&value, &next) || !slice_take_u32(&value, &count) || count != a->options.nmembers ||
-	    next > AGREEMENT_SEQ_MAX)
+	if (!slice_take_u64(&value, &next) || !slice_take_u32(&value, &count) ||
+	    count != a->options.nmembers || next > AGREEMENT_SEQ_MAX)
 		return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!slice_take_u64(&value, &done) || done > AGREEMENT_SEQ_MAX)
@@ -120,7 +122,8 @@ void agreement_resume(struct agreement *a, uint64_t now_us)
 		/* What it was told when it entered may be decided, and nobody left who knows it. */
 		bool own = agreement_ballot_peer(accepted) == a->options.self;
 		bool told = own_binding(a) != 0 && a->proposing < PROPOSING_MAX;
-		if (instance->decided == NULL && instance->stage == STAGE_NONE && accepted != 0 && (own || told))
+		if (instance->decided == NULL && instance->stage == STAGE_NONE && accepted != 0 &&
+		    (own || told))
 			agreement_propose(a, now_us, instance, instance->acceptor.value);
 	}
 }
@@ -147,10 +150,13 @@ int agreement_begin(struct agreement *a, uint64_t now_us)
 
 /* ---- space in the log ---- */
 
-void agreement_logged(struct agreement *a, const struct agreement_persist *persist, uint64_t position)
+void agreement_logged(struct agreement *a, const struct agreement_persist *persist,
+		      uint64_t position)
 {
-	if (persist->kind == AGREEMENT_PERSIST_DONES || persist->kind == AGREEMENT_PERSIST_MEMBERS) {
-		*(persist->kind == AGREEMENT_PERSIST_DONES ? &a->dones_position : &a->members_position) = position;
+	if (persist->kind == AGREEMENT_PERSIST_DONES ||
+	    persist->kind == AGREEMENT_PERSIST_MEMBERS) {
+		*(persist->kind == AGREEMENT_PERSIST_DONES ? &a->dones_position
+							   : &a->members_position) = position;
 		return;
 	}
 	/* Forgotten before it was written: nobody needs it. */
@@ -165,7 +171,8 @@ uint64_t agreement_oldest_position(const struct agreement *a)
 	if (a->members_position != 0 && a->members_position < oldest)
 		oldest = a->members_position;
 	if (!list_empty(&a->logged)) {
-		const struct instance *instance = LIST_ENTRY(a->logged.next, struct instance, logged);
+		const struct instance *instance = LIST_ITEM(a->logged.next, struct instance,
+							    logged);
 		oldest = instance->position < oldest ? instance->position : oldest;
 	}
 	return oldest;
@@ -187,7 +194,7 @@ void agreement_rewrite_oldest(struct agreement *a)
 		persist_members(a);
 		return;
 	}
-	struct instance *instance = LIST_ENTRY(first, struct instance, logged);
+	struct instance *instance = LIST_ITEM(first, struct instance, logged);
 	const struct synod_acceptor *acceptor = &instance->acceptor;
 	list_remove(&instance->logged);
 	instance->position = 0;
@@ -196,7 +203,8 @@ void agreement_rewrite_oldest(struct agreement *a)
 		return;
 	}
 	if (acceptor->accepted != 0)
-		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, acceptor->accepted, acceptor->value);
+		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, acceptor->accepted,
+				 acceptor->value);
 	if (acceptor->promised > acceptor->accepted)
 		persist_instance(a, instance, AGREEMENT_PERSIST_PROMISE, acceptor->promised, NULL);
 }

@@ -3,7 +3,8 @@
 
 /* ---- the record ---- */
 
-void agreement_members_encode(const struct agreement_members *members, uint32_t entered, struct buffer *out)
+void agreement_members_encode(const struct agreement_members *members, uint32_t entered,
+			      struct buffer *out)
 {
 	buffer_add_u64(out, UINT64_MAX);
 	buffer_add_u32(out, AGREEMENT_MEMBERS_FORMAT);
@@ -23,12 +24,14 @@ bool agreement_members_are(struct slice record)
 	return slice_take_u64(&record, &mark) && mark == UINT64_MAX;
 }
 
-int agreement_members_decode(struct agreement_members *members, uint32_t *entered, struct slice record)
+int agreement_members_decode(struct agreement_members *members, uint32_t *entered,
+			     struct slice record)
 {
 	uint64_t mark;
 	uint32_t format;
 	*members = (struct agreement_members){0};
-	if (!slice_take_u64(&record, &mark) || mark != UINT64_MAX || !slice_take_u32(&record, &format))
+	if (!slice_take_u64(&record, &mark) || mark != UINT64_MAX ||
+	    !slice_take_u32(&record, &format))
 		return STATUS_CORRUPT;
 	if (format > AGREEMENT_MEMBERS_FORMAT)
 		return STATUS_NEWER;
@@ -37,11 +40,15 @@ int agreement_members_decode(struct agreement_members *members, uint32_t *entere
 		return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < members->count; i++) {
 		struct agreement_binding *b = &members->list[i];
-		if (!slice_take_u32(&record, &b->replica) || !slice_take_u32(&record, &b->binding) ||
-		    !slice_take_u64(&record, &b->life) || b->binding > AGREEMENT_BINDING_MAX)
+		if (!slice_take_u32(&record, &b->replica) ||
+		    !slice_take_u32(&record, &b->binding) || !slice_take_u64(&record, &b->life) ||
+		    b->binding > AGREEMENT_BINDING_MAX)
 			return STATUS_CORRUPT;
 	}
-	return slice_take_u32(&record, entered) && record.len == 0 && *entered <= 1 + AGREEMENT_BINDING_MAX ? 0 : STATUS_CORRUPT;
+	return slice_take_u32(&record, entered) && record.len == 0 &&
+			       *entered <= 1 + AGREEMENT_BINDING_MAX
+		       ? 0
+		       : STATUS_CORRUPT;
 }
 
 /* ---- messages ---- */
@@ -54,7 +61,9 @@ bool message_counts(const struct agreement *a, uint32_t from, const struct wire_
 	return b->life != 0 && b->life == m->life && b->binding == m->binding;
 }
 
-/* Who proposes with newer members than are known here has seen to it himself that these bind him. */
+/*
+ * Who proposes with newer members than are known here has seen to it himself that these bind him.
+ */
 bool may_vote(const struct agreement *a, uint32_t from, const struct wire_agreement *m)
 {
 	return is_inside(a) && m->members >= a->members.slot &&
@@ -77,14 +86,17 @@ static void drop_asked(struct items *items)
 	items->count = kept;
 }
 
-static bool is_another(const struct agreement_members *before, const struct agreement_members *now, uint32_t i)
+static bool is_another(const struct agreement_members *before, const struct agreement_members *now,
+		       uint32_t i)
 {
 	if (before->slot == 0)
 		return now->list[i].binding != 0 || now->list[i].life == 0;
-	return before->list[i].life != now->list[i].life || before->list[i].binding != now->list[i].binding;
+	return before->list[i].life != now->list[i].life ||
+	       before->list[i].binding != now->list[i].binding;
 }
 
-void agreement_set_members(struct agreement *a, uint64_t now_us, const struct agreement_members *members)
+void agreement_set_members(struct agreement *a, uint64_t now_us,
+			   const struct agreement_members *members)
 {
 	struct agreement_members before = a->members;
 	bool was_inside = is_inside(a);

@@ -22,8 +22,8 @@ static void swap(struct vector *a, struct vector *b)
 	*b = c;
 }
 
-void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot, uint64_t other,
-	       struct bytes *value)
+void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
+	       uint64_t other, struct bytes *value)
 {
 	if (items->count == items->capacity) {
 		items->capacity = items->capacity == 0 ? 8 : items->capacity * 2;
@@ -33,7 +33,8 @@ void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq,
 						     .seq = seq,
 						     .ballot = ballot,
 						     .other = other,
-						     .value = value != NULL ? bytes_ref(value) : NULL};
+						     .value = value != NULL ? bytes_ref(value)
+									    : NULL};
 }
 
 static void items_clear(struct items *items)
@@ -50,8 +51,8 @@ void items_free(struct items *items)
 	*items = (struct items){0};
 }
 
-void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind, uint64_t seq,
-		    uint64_t ballot, struct bytes *value)
+void agreement_post(struct agreement *a, uint32_t member, enum wire_agreement_kind kind,
+		    uint64_t seq, uint64_t ballot, struct bytes *value)
 {
 	ASSERT(member != a->self);
 	items_add(&a->peers[member].outbox, kind, seq, ballot, 0, value);
@@ -68,7 +69,8 @@ void agreement_post_others(struct agreement *a, synod_set except, enum wire_agre
 
 /* ---- records ---- */
 
-static struct agreement_persist *persist(struct agreement *a, enum agreement_persist_kind kind, struct bytes *value)
+static struct agreement_persist *persist(struct agreement *a, enum agreement_persist_kind kind,
+					 struct bytes *value)
 {
 	struct agreement_persist *p = agreement_vector_add(&a->persists, sizeof *p);
 	p->kind = kind;
@@ -80,8 +82,8 @@ static struct agreement_persist *persist(struct agreement *a, enum agreement_per
 	return p;
 }
 
-void persist_instance(struct agreement *a, struct instance *instance, enum agreement_persist_kind kind,
-		      uint64_t ballot, struct bytes *value)
+void persist_instance(struct agreement *a, struct instance *instance,
+		      enum agreement_persist_kind kind, uint64_t ballot, struct bytes *value)
 {
 	struct agreement_persist *p = persist(a, kind, value);
 	p->seq = instance->seq;
@@ -132,11 +134,12 @@ struct wait *wait_for_disk(struct agreement *a, enum wait_kind kind, uint64_t se
 	return wait;
 }
 
-void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to, struct items *items_take,
-			    uint64_t sequence)
+void agreement_answer_later(struct agreement *a, uint64_t link, uint64_t id, uint32_t to,
+			    struct items *items_take, uint64_t sequence)
 {
-	struct wait *wait = sequence <= a->persisted ? agreement_vector_add(&a->answers, sizeof *wait)
-						     : wait_for_disk(a, WAIT_ANSWER, 0, 0);
+	struct wait *wait = sequence <= a->persisted
+				    ? agreement_vector_add(&a->answers, sizeof *wait)
+				    : wait_for_disk(a, WAIT_ANSWER, 0, 0);
 	wait->kind = WAIT_ANSWER;
 	wait->link = link;
 	wait->id = id;
@@ -177,7 +180,9 @@ void agreement_persisted(struct agreement *a, uint64_t now_us, uint64_t sequence
 			break;
 		case WAIT_MIN: min_durable(a, wait.seq); break;
 		case WAIT_ENTERED: enter_durable(a, now_us, wait.seq); break;
-		case WAIT_ANSWER: *(struct wait *)agreement_vector_add(&a->answers, sizeof wait) = wait; break;
+		case WAIT_ANSWER:
+			*(struct wait *)agreement_vector_add(&a->answers, sizeof wait) = wait;
+			break;
 		}
 	}
 	if (a->waits_head < a->waits.count && a->waits_head < 1024)
@@ -204,7 +209,10 @@ static void fill_message(const struct agreement *a, struct wire_agreement *m, ui
 	m->members = a->members.slot;
 }
 
-/* Turns items into wire items at the end of a->items; how many were taken before the message was full. */
+/*
+ * Turns items into wire items at the end of a->items; how many were taken before the message was
+ * full.
+ */
 static uint32_t take_items(struct agreement *a, const struct items *from, uint32_t first)
 {
 	size_t bytes = 0;
@@ -212,8 +220,10 @@ static uint32_t take_items(struct agreement *a, const struct items *from, uint32
 	while (i < from->count && i - first < MESSAGE_ITEMS_MAX && bytes < MESSAGE_VALUE_BYTES) {
 		const struct item *item = &from->items[i++];
 		struct wire_agreement_item *wire = agreement_vector_add(&a->items, sizeof *wire);
-		*wire = (struct wire_agreement_item){
-			.kind = item->kind, .seq = item->seq, .ballot = item->ballot, .other = item->other};
+		*wire = (struct wire_agreement_item){.kind = item->kind,
+						     .seq = item->seq,
+						     .ballot = item->ballot,
+						     .other = item->other};
 		if (item->value != NULL) {
 			wire->value = bytes_slice(item->value);
 			bytes += item->value->len;
@@ -237,7 +247,9 @@ static void build_enter(struct agreement *a, struct peer *peer, uint32_t to)
 	a->counters.requests++;
 }
 
-/* Until the array of wire items stops growing, a message's items are the number of the first in it. */
+/*
+ * Until the array of wire items stops growing, a message's items are the number of the first in it.
+ */
 static void build_sends(struct agreement *a)
 {
 	for (uint32_t i = 0; i < a->options.nmembers; i++) {
@@ -258,7 +270,8 @@ static void build_sends(struct agreement *a)
 		/* The output points into the values: they live until the next one. */
 		for (uint32_t k = 0; k < peer->outbox.count; k++)
 			if (peer->outbox.items[k].value != NULL)
-				items_add(&a->held, WIRE_AGREEMENT_NONE, 0, 0, 0, peer->outbox.items[k].value);
+				items_add(&a->held, WIRE_AGREEMENT_NONE, 0, 0, 0,
+					  peer->outbox.items[k].value);
 		items_clear(&peer->outbox);
 	}
 }
@@ -277,7 +290,8 @@ static void build_answers(struct agreement *a)
 	}
 }
 
-static struct wire_agreement_item *items_at(const struct agreement *a, const struct wire_agreement *m)
+static struct wire_agreement_item *items_at(const struct agreement *a,
+					    const struct wire_agreement *m)
 {
 	struct wire_agreement_item *items = a->items.items;
 	return m->nitems > 0 ? items + (uintptr_t)m->items : NULL;
@@ -334,8 +348,9 @@ void output_free(struct agreement *a)
 	for (uint32_t i = 0; i < a->options.nmembers; i++)
 		items_free(&a->peers[i].outbox);
 	items_free(&a->held);
-	struct vector *vectors[] = {&a->waits,   &a->persists,    &a->persists_out, &a->answers, &a->answers_out,
-				    &a->settled, &a->settled_out, &a->sends,        &a->items,   &a->replies};
+	struct vector *vectors[] = {&a->waits,       &a->persists, &a->persists_out, &a->answers,
+				    &a->answers_out, &a->settled,  &a->settled_out,  &a->sends,
+				    &a->items,       &a->replies};
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
 		free(vectors[i]->items);
 }

@@ -11,7 +11,8 @@ static uint64_t doubled(uint64_t start_us, uint32_t times, uint64_t max_us)
 
 static void retry_later(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
-	instance->at_us = now_us + doubled(a->options.retry_us, instance->attempts, a->options.retry_max_us);
+	instance->at_us = now_us +
+			  doubled(a->options.retry_us, instance->attempts, a->options.retry_max_us);
 }
 
 /* Asks those who have not answered in this phase. */
@@ -19,14 +20,19 @@ static void ask(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
 	const struct synod_proposer *p = &instance->proposer;
 	if (instance->stage == STAGE_PREPARING)
-		agreement_post_others(a, p->promises, WIRE_AGREEMENT_PREPARE, instance, p->ballot, NULL);
+		agreement_post_others(a, p->promises, WIRE_AGREEMENT_PREPARE, instance, p->ballot,
+				      NULL);
 	else
-		agreement_post_others(a, p->accepts, WIRE_AGREEMENT_ACCEPT, instance, p->ballot, p->value);
+		agreement_post_others(a, p->accepts, WIRE_AGREEMENT_ACCEPT, instance, p->ballot,
+				      p->value);
 	retry_later(a, now_us, instance);
 }
 
-/* A member will not vote for this ballot. The phase is lost when the others are no quorum any more. */
-static void rejected(struct agreement *a, uint64_t now_us, struct instance *instance, uint32_t member)
+/*
+ * A member will not vote for this ballot. The phase is lost when the others are no quorum any more.
+ */
+static void rejected(struct agreement *a, uint64_t now_us, struct instance *instance,
+		     uint32_t member)
 {
 	instance->rejects |= member_bit(member);
 	if (!synod_is_quorum(all_members(a) & ~instance->rejects, a->options.nmembers))
@@ -58,13 +64,13 @@ static void start_accepting(struct agreement *a, uint64_t now_us, struct instanc
 }
 
 /*
- * May this peer use the lowest ballot? Only as the instance's owner, on its first disk, before anything else was promised or tried
- * here.
+ * May this peer use the lowest ballot? Only as the instance's owner, on its first disk, before
+ * anything else was promised or tried here.
  */
 static bool may_use_lowest(const struct agreement *a, const struct instance *instance)
 {
-	return owner_of(a, instance->seq) == a->self && own_binding(a) == 0 && instance->acceptor.promised == 0 &&
-	       instance->proposer.ballot == 0;
+	return owner_of(a, instance->seq) == a->self && own_binding(a) == 0 &&
+	       instance->acceptor.promised == 0 && instance->proposer.ballot == 0;
 }
 
 static void begin_round(struct agreement *a, struct instance *instance)
@@ -73,20 +79,25 @@ static void begin_round(struct agreement *a, struct instance *instance)
 	struct synod_acceptor *acceptor = &instance->acceptor;
 	a->counters.rounds++;
 	if (may_use_lowest(a, instance)) {
-		synod_proposer_start_lowest(p, agreement_ballot(0, a->options.self), instance->wish);
+		synod_proposer_start_lowest(p, agreement_ballot(0, a->options.self),
+					    instance->wish);
 		bool accepted = synod_acceptor_accept(acceptor, p->ballot, p->value);
 		ASSERT(accepted);
 		enter(instance, STAGE_OWN_ACCEPT);
 		persist_instance(a, instance, AGREEMENT_PERSIST_ACCEPT, p->ballot, p->value);
 		wait_for_disk(a, WAIT_OWN_ACCEPT, instance->seq, p->ballot);
 	} else {
-		uint64_t highest = at_least(at_least(acceptor->promised, instance->highest), p->ballot);
-		/* Nobody gets there by himself; whoever was told so waits for a decision of others. */
+		uint64_t highest = at_least(at_least(acceptor->promised, instance->highest),
+					    p->ballot);
+		/*
+		 * Nobody gets there by himself; whoever was told so waits for a decision of others.
+		 */
 		if (agreement_round(highest) >= AGREEMENT_ROUND_MAX) {
 			enter(instance, STAGE_BACKING_OFF);
 			return;
 		}
-		uint64_t ballot = agreement_ballot_bound(agreement_round(highest) + 1, own_binding(a), a->options.self);
+		uint64_t ballot = agreement_ballot_bound(agreement_round(highest) + 1,
+							 own_binding(a), a->options.self);
 		synod_proposer_start(p, ballot, instance->wish);
 		bool promised = synod_acceptor_prepare(acceptor, p->ballot);
 		ASSERT(promised);
@@ -97,7 +108,8 @@ static void begin_round(struct agreement *a, struct instance *instance)
 	agreement_account(a, instance);
 }
 
-void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance, struct bytes *wish)
+void agreement_propose(struct agreement *a, uint64_t now_us, struct instance *instance,
+		       struct bytes *wish)
 {
 	(void)now_us;
 	ASSERT(instance->decided == NULL && instance->stage == STAGE_NONE);
@@ -120,7 +132,8 @@ void stop_proposing(struct agreement *a, struct instance *instance)
 
 static void defeat(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
-	uint64_t delay_us = doubled(a->options.backoff_us, instance->defeats, a->options.backoff_max_us);
+	uint64_t delay_us = doubled(a->options.backoff_us, instance->defeats,
+				    a->options.backoff_max_us);
 	a->counters.defeats++;
 	instance->defeats++;
 	enter(instance, STAGE_BACKING_OFF);
@@ -130,8 +143,8 @@ static void defeat(struct agreement *a, uint64_t now_us, struct instance *instan
 
 void proposer_members_changed(struct agreement *a, uint64_t now_us)
 {
-	LIST_FOR(link, &a->active) {
-		struct instance *instance = LIST_ENTRY(link, struct instance, active);
+	LIST_FOR (link, &a->active) {
+		struct instance *instance = LIST_ITEM(link, struct instance, active);
 		if (!is_inside(a))
 			enter(instance, STAGE_BACKING_OFF);
 		else
@@ -150,7 +163,10 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 		break;
 	case STAGE_PREPARING:
 	case STAGE_ACCEPTING:
-		/* Somebody has promised a higher ballot, and the rest does not answer: asking again in this one leads nowhere. */
+		/*
+		 * Somebody has promised a higher ballot, and the rest does not answer: asking again
+		 * in this one leads nowhere.
+		 */
 		if (instance->rejects != 0) {
 			defeat(a, now_us, instance);
 			break;
@@ -158,9 +174,7 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 		instance->attempts++;
 		ask(a, now_us, instance);
 		break;
-	default:
-		instance->at_us = UINT64_MAX;
-		break;
+	default: instance->at_us = UINT64_MAX; break;
 	}
 }
 
@@ -169,7 +183,8 @@ void proposer_tick(struct agreement *a, uint64_t now_us, struct instance *instan
 static struct instance *in_stage(struct agreement *a, uint64_t seq, uint64_t ballot)
 {
 	struct instance *instance = seq < a->min ? NULL : find_instance(a, seq);
-	if (instance == NULL || instance->stage == STAGE_NONE || instance->proposer.ballot != ballot)
+	if (instance == NULL || instance->stage == STAGE_NONE ||
+	    instance->proposer.ballot != ballot)
 		return NULL;
 	return instance;
 }
@@ -184,7 +199,8 @@ void own_promised(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 	ask(a, now_us, instance);
 	if (acceptor->promised > ballot)
 		rejected(a, now_us, instance, a->self);
-	else if (synod_proposer_promise(&instance->proposer, a->self, ballot, acceptor->accepted, acceptor->value))
+	else if (synod_proposer_promise(&instance->proposer, a->self, ballot, acceptor->accepted,
+					acceptor->value))
 		start_accepting(a, now_us, instance);
 }
 
@@ -197,7 +213,8 @@ void own_accepted(struct agreement *a, uint64_t now_us, uint64_t seq, uint64_t b
 		enter(instance, STAGE_ACCEPTING);
 		ask(a, now_us, instance);
 	}
-	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, a->self, ballot))
+	if (instance->stage == STAGE_ACCEPTING &&
+	    synod_proposer_accepted(&instance->proposer, a->self, ballot))
 		agreement_decide(a, instance, instance->proposer.value, ballot, a->self);
 }
 
@@ -220,7 +237,8 @@ static void promised(struct agreement *a, uint64_t now_us, struct instance *inst
 static void accepted(struct agreement *a, struct instance *instance, uint32_t from,
 		     const struct wire_agreement_item *item)
 {
-	if (instance->stage == STAGE_ACCEPTING && synod_proposer_accepted(&instance->proposer, from, item->ballot))
+	if (instance->stage == STAGE_ACCEPTING &&
+	    synod_proposer_accepted(&instance->proposer, from, item->ballot))
 		agreement_decide(a, instance, instance->proposer.value, item->ballot, a->self);
 }
 
@@ -255,14 +273,17 @@ static void answered(struct agreement *a, uint64_t now_us, uint32_t from, bool c
 		    item->ballot == instance->proposer.ballot && item->other > item->ballot)
 			rejected(a, now_us, instance, from);
 		break;
-	case WIRE_AGREEMENT_DECIDED: told_decision(a, instance, counts ? from : NOBODY, item); break;
+	case WIRE_AGREEMENT_DECIDED:
+		told_decision(a, instance, counts ? from : NOBODY, item);
+		break;
 	case WIRE_AGREEMENT_KNOWN:
 		if (instance->decided != NULL)
 			note_known(a, instance, from);
 		break;
 	case WIRE_AGREEMENT_WANT:
 		if (instance->decided != NULL)
-			agreement_post(a, from, WIRE_AGREEMENT_DECIDED, instance->seq, 0, instance->decided);
+			agreement_post(a, from, WIRE_AGREEMENT_DECIDED, instance->seq, 0,
+				       instance->decided);
 		break;
 	default: break; /* FULL, FORGOTTEN: later, or never */
 	}

@@ -127,9 +127,10 @@ static int recover(struct agreement_service *service)
 		return 0;
 	wal_close(service->wal);
 	service->wal = NULL;
-	node_problem(service->node, "in the log of the agreement service a decision has lost its value");
-	log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"", status_name(status),
-		  service->node->problem);
+	node_problem(service->node,
+		     "in the log of the agreement service a decision has lost its value");
+	log_event(service->node->log, LOG_ERROR, "agreement_log_unusable",
+		  "status=%s problem=\"%s\"", status_name(status), service->node->problem);
 	return status;
 }
 
@@ -174,7 +175,8 @@ static void send_request(struct agreement_service *service, const struct agreeme
 
 static void send_answer(struct agreement_service *service, const struct agreement_answer *answer)
 {
-	struct message request = {.kind = MESSAGE_REQUEST, .method = METHOD_AGREEMENT, .id = answer->id};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .method = METHOD_AGREEMENT, .id = answer->id};
 	buffer_clear(&service->out);
 	wire_agreement_encode(&answer->message, &service->out);
 	node_reply(service->node, answer->link, &request, 0, buffer_slice(&service->out));
@@ -182,7 +184,8 @@ static void send_answer(struct agreement_service *service, const struct agreemen
 
 void agreement_carry_out(struct agreement_service *service)
 {
-	const struct agreement_output *out = agreement_output(service->core, node_now_us(service->node));
+	const struct agreement_output *out = agreement_output(service->core,
+							      node_now_us(service->node));
 	for (uint32_t i = 0; i < out->npersists; i++)
 		agreement_log_append(service, &out->persists[i]);
 	for (uint32_t i = 0; i < out->nsends; i++)
@@ -196,8 +199,8 @@ void agreement_carry_out(struct agreement_service *service)
 	}
 }
 
-void agreement_service_members(struct agreement_service *service, uint64_t slot, const struct agreement_binding *list,
-			       uint32_t count)
+void agreement_service_members(struct agreement_service *service, uint64_t slot,
+			       const struct agreement_binding *list, uint32_t count)
 {
 	struct agreement_members members = {.slot = slot, .count = service->options.nmembers};
 	if (!service->started || slot <= agreement_known_members(service->core)->slot)
@@ -215,7 +218,8 @@ void agreement_service_life(struct agreement_service *service, bool doubted)
 {
 	service->doubted = doubted;
 	if (service->started)
-		agreement_set_life(service->core, node_now_us(service->node), own_life(service, doubted));
+		agreement_set_life(service->core, node_now_us(service->node),
+				   own_life(service, doubted));
 }
 
 void agreement_service_first(struct agreement_service *service, bool first)
@@ -243,24 +247,28 @@ static void tell_standing(struct agreement_service *service)
 	case AGREEMENT_OUTSIDE:
 		if (service->doubted) {
 			log_event(service->node->log, LOG_INFO, "agreement_outside",
-				  "members=%" PRIu64 " meaning=\"its peers are asked whether this is the newest copy of its "
-				  "directory: it does not vote before they have said so\"", members->slot);
+				  "members=%" PRIu64 " meaning=\"its peers are asked whether this "
+				  "is the newest copy of its "
+				  "directory: it does not vote before they have said so\"",
+				  members->slot);
 			break;
 		}
 		log_event(service->node->log, LOG_WARN, "agreement_outside",
-			  "members=%" PRIu64 " meaning=\"another disk is bound to this peer's number: this one does not vote\"",
+			  "members=%" PRIu64 " meaning=\"another disk is bound to this peer's "
+			  "number: this one does not vote\"",
 			  members->slot);
 		break;
 	case AGREEMENT_ENTERING:
 		log_event(service->node->log, LOG_INFO, "agreement_entering",
-			  "members=%" PRIu64 " binding=%u needed=%u meaning=\"this disk has taken the place of another: it is told by "
+			  "members=%" PRIu64 " binding=%u needed=%u meaning=\"this disk has taken "
+			  "the place of another: it is told by "
 			  "so many others what they know, and votes then\"",
 			  members->slot, binding, agreement_told_needed(core));
 		break;
 	case AGREEMENT_INSIDE:
 		log_event(service->node->log, LOG_INFO, "agreement_inside",
-			  "members=%" PRIu64 " binding=%u instances=%" PRIu64 " min=%" PRIu64, members->slot, binding,
-			  agreement_instances(core), agreement_min(core));
+			  "members=%" PRIu64 " binding=%u instances=%" PRIu64 " min=%" PRIu64,
+			  members->slot, binding, agreement_instances(core), agreement_min(core));
 		break;
 	}
 }

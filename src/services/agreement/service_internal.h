@@ -40,26 +40,27 @@ struct agreement_service {
 	struct wal *wal;
 	struct disk_watch disk_watch;
 	bool started;
-	bool doubted; /* agreement_service_life() */
+	bool doubted;      /* agreement_service_life() */
 	bool told_doubted; /* … when it was said last where this peer stands */
 	int recovery_status;
 	const char *recovery_problem;
 	bool unsuited; /* its log is sound, and of another configuration */
 	wal_position last_position, released;
 	uint64_t last_sequence;
-	wal_position durable_position, awaited_position; /* what is durable, at least; and what will be when … */
-	uint64_t awaited_sequence;                       /* … this record is. 0: everything is */
+	/* what is durable, at least; and what will be when … */
+	wal_position durable_position, awaited_position;
+	uint64_t awaited_sequence; /* … this record is. 0: everything is */
 	struct timer tick;
 	uint64_t space_retry_us;
 	uint64_t next_id;
 	uint64_t min_seen;
 	enum agreement_standing standing; /* as it was told last */
-	struct list waiting; /* for instances */
+	struct list waiting;              /* for instances */
 	struct list leaving; /* whose instance is not pending any more: to be answered */
 	struct list done;    /* for the disk, ascending sequence */
 	uint64_t waiters;
 	struct refusals refused; /* messages that no peer can have sent */
-	uint64_t dropped;    /* messages that found too much waiting already */
+	uint64_t dropped;        /* messages that found too much waiting already */
 	struct arena arena;
 	struct buffer out;
 };
@@ -74,12 +75,16 @@ void agreement_carry_out(struct agreement_service *service);
 /* Opens the log and tells the core what is in it: 0 or a status, logged. */
 int agreement_log_open(struct agreement_service *service);
 /*
- * What it held is lost to damage, and its peers know what it must: the log is put aside, and this peer begins as a disk that replaces
- * a lost one. False: it cannot, and nothing has changed.
+ * What it held is lost to damage, and its peers know what it must: the log is put aside, and this
+ * peer begins as a disk that replaces a lost one. False: it cannot, and nothing has changed.
  */
 bool agreement_log_begin_anew(struct agreement_service *service);
-void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist);
-/* Keeps the log in proportion to what is live in it: agreement.h says what is needed, the wal lets go of the rest. */
+void agreement_log_append(struct agreement_service *service,
+			  const struct agreement_persist *persist);
+/*
+ * Keeps the log in proportion to what is live in it: agreement.h says what is needed, the wal lets
+ * go of the rest.
+ */
 void agreement_log_clean(struct agreement_service *service);
 /* Whoever frees space on a full disk need not tell us. Returns when to look again. */
 uint64_t agreement_log_watch_space(struct agreement_service *service);
@@ -92,7 +97,9 @@ void agreement_register_metrics(struct agreement_service *service);
 
 /* ---- service_requests.c ---- */
 
-/* Some instance has been settled, or min has risen: whoever need not wait any more is to be told … */
+/*
+ * Some instance has been settled, or min has risen: whoever need not wait any more is to be told …
+ */
 void agreement_wake(struct agreement_service *service);
 /* … which this does, as far as it is due in one turn; false: there are more. */
 bool agreement_answer_leaving(struct agreement_service *service);

@@ -1,4 +1,6 @@
-/* The log of a peer of the agreement service: recovery, what is appended, and how it is kept short. */
+/*
+ * The log of a peer of the agreement service: recovery, what is appended, and how it is kept short.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -55,35 +57,45 @@ static void replay(void *context, const struct wal_record *record)
 {
 	struct agreement_service *service = context;
 	struct agreement *core = service->core;
-	/* The promise in a segment's header is the highest of all instances: it means nothing here. */
+	/*
+	 * The promise in a segment's header is the highest of all instances: it means nothing here.
+	 */
 	if (record->slot == 0 && record->type != WAL_SNAPSHOT)
 		return;
 	uint64_t seq = record->slot - 1;
 	if (service->recovery_status != 0)
 		return;
-	if (agreement_round(record->ballot) > AGREEMENT_ROUND_MAX || record->slot > AGREEMENT_SEQ_MAX) {
+	if (agreement_round(record->ballot) > AGREEMENT_ROUND_MAX ||
+	    record->slot > AGREEMENT_SEQ_MAX) {
 		service->recovery_status = STATUS_CORRUPT;
-		service->recovery_problem = "it holds a ballot or an instance beyond every possible one: an earlier version believed a "
-					    "forged message";
+		service->recovery_problem =
+			"it holds a ballot or an instance beyond every possible one: an earlier "
+			"version believed a forged message";
 		return;
 	}
 	switch (record->type) {
-	case WAL_PROMISE: agreement_restore_promise(core, seq, record->ballot, record->position); break;
+	case WAL_PROMISE:
+		agreement_restore_promise(core, seq, record->ballot, record->position);
+		break;
 	case WAL_ACCEPT:
-		agreement_restore_accept(core, seq, record->ballot, record->payload, record->position);
+		agreement_restore_accept(core, seq, record->ballot, record->payload,
+					 record->position);
 		break;
 	case WAL_CHOSEN:
-		agreement_restore_decided(core, seq, record->ballot, record->payload, record->position);
+		agreement_restore_decided(core, seq, record->ballot, record->payload,
+					  record->position);
 		break;
 	case WAL_SNAPSHOT:
-		service->recovery_status = agreement_members_are(record->payload)
-						   ? agreement_restore_members(core, record->payload, record->position)
-						   : agreement_restore_dones(core, record->payload, record->position);
+		service->recovery_status =
+			agreement_members_are(record->payload)
+				? agreement_restore_members(core, record->payload, record->position)
+				: agreement_restore_dones(core, record->payload, record->position);
 		service->unsuited = service->recovery_status != 0;
 		if (service->recovery_status != 0)
-			service->recovery_problem = service->recovery_status == STATUS_NEWER
-							    ? "it was written by a newer version of this program"
-							    : "its members are not those of the configuration";
+			service->recovery_problem =
+				service->recovery_status == STATUS_NEWER
+					? "it was written by a newer version of this program"
+					: "its members are not those of the configuration";
 		break;
 	case WAL_STARTS: break; /* none of this log's */
 	}
@@ -113,15 +125,15 @@ int agreement_log_open(struct agreement_service *service)
 		service->wal = NULL;
 	}
 	if (status != 0) {
-		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"%s\"",
-			  status_name(status), info.problem);
+		log_event(service->node->log, LOG_ERROR, "agreement_log_unusable",
+			  "status=%s problem=\"%s\"", status_name(status), info.problem);
 		node_problem(service->node, "the log of the agreement service: %s", info.problem);
 		return status;
 	}
 	service->durable_position = service->last_position;
 	log_event(service->node->log, LOG_INFO, "agreement_log_opened",
-		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64 " instances=%" PRIu64
-		  " min=%" PRIu64,
+		  "segments=%" PRIu64 " records=%" PRIu64 " torn_bytes=%" PRIu64
+		  " instances=%" PRIu64 " min=%" PRIu64,
 		  info.segments, info.records, info.torn_bytes, agreement_instances(service->core),
 		  agreement_min(service->core));
 	return 0;
@@ -132,8 +144,8 @@ bool agreement_log_begin_anew(struct agreement_service *service)
 	struct node *node = service->node;
 	struct env *env = node->env;
 	/* Without other peers nobody would bind the other life, nor know what it must. */
-	if (service->unsuited || service->options.nmembers == 1 || env->life == 0 || env->ops->renew_life == NULL ||
-	    node->ops->stop_voting == NULL)
+	if (service->unsuited || service->options.nmembers == 1 || env->life == 0 ||
+	    env->ops->renew_life == NULL || node->ops->stop_voting == NULL)
 		return false;
 	/* In this order: what votes with the present life must have what that has accepted. */
 	int status = env->ops->renew_life(env);
@@ -142,13 +154,16 @@ bool agreement_log_begin_anew(struct agreement_service *service)
 		status = wal_put_aside(env->disk, LOG_PREFIX);
 	}
 	if (status != 0) {
-		log_event(node->log, LOG_ERROR, "agreement_log_unusable", "status=%s problem=\"it cannot be put aside\"",
-			  status_name(status));
+		log_event(node->log, LOG_ERROR, "agreement_log_unusable",
+			  "status=%s problem=\"it cannot be put aside\"", status_name(status));
 		return false;
 	}
 	log_event(node->log, LOG_ERROR, "agreement_log_lost",
-		  "kept=" WAL_ASIDE_PREFIX LOG_PREFIX "* meaning=\"the log of the agreement service was damaged: this peer is told by the "
-		  "others what it must know, and votes again when they have bound it anew, which they do by themselves "
+		  "kept=" WAL_ASIDE_PREFIX LOG_PREFIX
+		  "* meaning=\"the log of the agreement service was damaged: this peer is told by "
+		  "the "
+		  "others what it must know, and votes again when they have bound it anew, which "
+		  "they do by themselves "
 		  "(event=member_bound, event=agreement_inside)\" hint=\"look after the disk\"");
 	node->problem[0] = '\0';
 	service->recovery_status = 0;
@@ -156,7 +171,8 @@ bool agreement_log_begin_anew(struct agreement_service *service)
 	return true;
 }
 
-void agreement_log_append(struct agreement_service *service, const struct agreement_persist *persist)
+void agreement_log_append(struct agreement_service *service,
+			  const struct agreement_persist *persist)
 {
 	static const enum wal_type types[] = {
 		[AGREEMENT_PERSIST_PROMISE] = WAL_PROMISE,
@@ -179,7 +195,9 @@ void agreement_log_append(struct agreement_service *service, const struct agreem
 	agreement_logged(service->core, persist, service->last_position);
 }
 
-/* Bytes of segments that are kept for the oldest record that counts; the newest is not among them. */
+/*
+ * Bytes of segments that are kept for the oldest record that counts; the newest is not among them.
+ */
 static uint64_t bytes_held(const struct agreement_service *service)
 {
 	uint64_t oldest = agreement_oldest_position(service->core);
@@ -189,11 +207,13 @@ static uint64_t bytes_held(const struct agreement_service *service)
 void agreement_log_clean(struct agreement_service *service)
 {
 	uint64_t segment = service->options.settings.wal_segment_bytes;
-	uint64_t held_max = (CLEAN_SEGMENTS + 3 * agreement_bytes(service->core) / segment) * segment;
+	uint64_t held_max = (CLEAN_SEGMENTS + 3 * agreement_bytes(service->core) / segment) *
+			    segment;
 	uint64_t written = wal_pending_bytes(service->wal);
 	uint32_t records = 0;
 	while (bytes_held(service) > held_max && records++ < CLEAN_RECORDS_PER_TURN &&
-	       wal_pending_bytes(service->wal) < written + CLEAN_BYTES_PER_TURN && !wal_full(service->wal)) {
+	       wal_pending_bytes(service->wal) < written + CLEAN_BYTES_PER_TURN &&
+	       !wal_full(service->wal)) {
 		agreement_rewrite_oldest(service->core);
 		agreement_carry_out(service);
 	}
@@ -226,15 +246,16 @@ void agreement_log_watch_disk(struct agreement_service *service)
 	switch (disk_watch_look(&service->disk_watch, service->wal, node_now_us(service->node),
 				service->options.settings.disk_ms * 1000ull, &length_us)) {
 	case DISK_WATCH_HUNG:
-		log_event(service->node->log, LOG_ERROR, "agreement_disk_hung", "since_ms=%" PRIu64 " waiting_bytes=%" PRIu64,
-			  length_us / 1000, wal_pending_bytes(service->wal));
+		log_event(service->node->log, LOG_ERROR, "agreement_disk_hung",
+			  "since_ms=%" PRIu64 " waiting_bytes=%" PRIu64, length_us / 1000,
+			  wal_pending_bytes(service->wal));
 		agreement_refuse_waiters(service);
 		break;
 	case DISK_WATCH_BACK:
 	case DISK_WATCH_WAS_HUNG:
-		log_event(service->node->log, LOG_WARN, "agreement_disk_back", "after_ms=%" PRIu64, length_us / 1000);
+		log_event(service->node->log, LOG_WARN, "agreement_disk_back", "after_ms=%" PRIu64,
+			  length_us / 1000);
 		break;
-	case DISK_WATCH_NOTHING:
-		break;
+	case DISK_WATCH_NOTHING: break;
 	}
 }

@@ -11,10 +11,10 @@
 
 /* ---- answers ---- */
 
-static void refuse(struct agreement_service *service, link_id from, const struct message *request, int status,
-		   const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void refuse(struct agreement_service *service, link_id from, const struct message *request, int status,
-		   const char *format, ...)
+static void refuse(struct agreement_service *service, link_id from, const struct message *request,
+		   int status, const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void refuse(struct agreement_service *service, link_id from, const struct message *request,
+		   int status, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
@@ -26,7 +26,8 @@ static void refuse(struct agreement_service *service, link_id from, const struct
 	node_reply(service->node, from, request, status, buffer_slice(&service->out));
 }
 
-static void answer_state(struct agreement_service *service, link_id from, const struct message *request, uint64_t seq)
+static void answer_state(struct agreement_service *service, link_id from,
+			 const struct message *request, uint64_t seq)
 {
 	static const enum wire_agreement_status statuses[] = {
 		[AGREEMENT_STATE_PENDING] = WIRE_AGREEMENT_PENDING,
@@ -42,20 +43,24 @@ static void answer_state(struct agreement_service *service, link_id from, const 
 		.peer = slice_string(service->name),
 	};
 	/* Whoever starts an instance has its value, and may be told another with its status. */
-	if (state == AGREEMENT_STATE_DECIDED &&
-	    (request->method == METHOD_AGREEMENT_STATUS || request->method == METHOD_AGREEMENT_WAIT))
+	if (state == AGREEMENT_STATE_DECIDED && (request->method == METHOD_AGREEMENT_STATUS ||
+						 request->method == METHOD_AGREEMENT_WAIT))
 		wire.value = bytes_slice(value);
 	buffer_clear(&service->out);
 	wire_agreement_state_encode(&wire, &service->out);
 	node_reply(service->node, from, request, 0, buffer_slice(&service->out));
 }
 
-static void refuse_hung(struct agreement_service *service, link_id from, const struct message *request)
+static void refuse_hung(struct agreement_service *service, link_id from,
+			const struct message *request)
 {
-	refuse(service, from, request, STATUS_UNAVAILABLE, "the disk of this peer does not answer: ask another one");
+	refuse(service, from, request, STATUS_UNAVAILABLE,
+	       "the disk of this peer does not answer: ask another one");
 }
 
-/* More is not taken up while so much waits for the disk: whoever asks, peer or client, asks again. */
+/*
+ * More is not taken up while so much waits for the disk: whoever asks, peer or client, asks again.
+ */
 #define UNWRITTEN_BYTES_MAX (2 * OPEN_BYTES_MAX)
 
 static bool is_congested(const struct agreement_service *service)
@@ -75,7 +80,8 @@ static void forget(struct agreement_waiter *waiter)
 
 static void leave(struct agreement_waiter *waiter)
 {
-	struct message request = {.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
 	answer_state(waiter->service, waiter->from, &request, waiter->seq);
 	forget(waiter);
 }
@@ -86,11 +92,13 @@ static void timed_out(void *data)
 }
 
 /* NULL: too many wait already; the request has been refused. */
-static struct agreement_waiter *add_waiter(struct agreement_service *service, struct list *list, link_id from,
-					   const struct message *request, uint64_t seq)
+static struct agreement_waiter *add_waiter(struct agreement_service *service, struct list *list,
+					   link_id from, const struct message *request,
+					   uint64_t seq)
 {
 	if (service->waiters >= AGREEMENT_WAITERS_MAX) {
-		refuse(service, from, request, STATUS_BUSY, "too many requests are waiting here; try again");
+		refuse(service, from, request, STATUS_BUSY,
+		       "too many requests are waiting here; try again");
 		return NULL;
 	}
 	struct agreement_waiter *waiter = ALLOC(struct agreement_waiter);
@@ -107,8 +115,9 @@ static struct agreement_waiter *add_waiter(struct agreement_service *service, st
 
 void agreement_wake(struct agreement_service *service)
 {
-	LIST_FOR_SAFE(link, after, &service->waiting) {
-		const struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+	LIST_FOR_SAFE (link, after, &service->waiting) {
+		const struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter,
+								  link);
 		struct bytes *value;
 		if (agreement_status(service->core, waiter->seq, &value) == AGREEMENT_STATE_PENDING)
 			continue;
@@ -120,10 +129,10 @@ void agreement_wake(struct agreement_service *service)
 bool agreement_answer_leaving(struct agreement_service *service)
 {
 	size_t bytes = 0;
-	LIST_FOR_SAFE(link, after, &service->leaving) {
+	LIST_FOR_SAFE (link, after, &service->leaving) {
 		if (bytes >= LEAVING_BYTES_PER_TURN)
 			return false;
-		leave(LIST_ENTRY(link, struct agreement_waiter, link));
+		leave(LIST_ITEM(link, struct agreement_waiter, link));
 		bytes += service->out.len;
 	}
 	return true;
@@ -131,8 +140,8 @@ bool agreement_answer_leaving(struct agreement_service *service)
 
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
 {
-	LIST_FOR_SAFE(link, after, &service->done) {
-		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+	LIST_FOR_SAFE (link, after, &service->done) {
+		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
 		if (waiter->sequence > sequence)
 			break;
 		leave(waiter);
@@ -141,9 +150,10 @@ void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
 
 static void refuse_list(struct agreement_service *service, struct list *list)
 {
-	LIST_FOR_SAFE(link, after, list) {
-		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
-		struct message request = {.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
+	LIST_FOR_SAFE (link, after, list) {
+		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
+		struct message request = {
+			.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
 		refuse_hung(service, waiter->from, &request);
 		forget(waiter);
 	}
@@ -157,18 +167,18 @@ void agreement_refuse_waiters(struct agreement_service *service)
 
 void agreement_forget_waiters(struct agreement_service *service)
 {
-	LIST_FOR_SAFE(link, after, &service->waiting)
-		forget(LIST_ENTRY(link, struct agreement_waiter, link));
-	LIST_FOR_SAFE(link, after, &service->leaving)
-		forget(LIST_ENTRY(link, struct agreement_waiter, link));
-	LIST_FOR_SAFE(link, after, &service->done)
-		forget(LIST_ENTRY(link, struct agreement_waiter, link));
+	LIST_FOR_SAFE (link, after, &service->waiting)
+		forget(LIST_ITEM(link, struct agreement_waiter, link));
+	LIST_FOR_SAFE (link, after, &service->leaving)
+		forget(LIST_ITEM(link, struct agreement_waiter, link));
+	LIST_FOR_SAFE (link, after, &service->done)
+		forget(LIST_ITEM(link, struct agreement_waiter, link));
 }
 
 static void forget_link(struct list *list, link_id down)
 {
-	LIST_FOR_SAFE(link, after, list) {
-		struct agreement_waiter *waiter = LIST_ENTRY(link, struct agreement_waiter, link);
+	LIST_FOR_SAFE (link, after, list) {
+		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
 		if (waiter->from == down)
 			forget(waiter);
 	}
@@ -183,8 +193,8 @@ void agreement_service_link_down(struct agreement_service *service, link_id link
 
 /* ---- clients ---- */
 
-static void start_request(struct agreement_service *service, link_id from, const struct message *request,
-			  const struct wire_agreement_request *asked)
+static void start_request(struct agreement_service *service, link_id from,
+			  const struct message *request, const struct wire_agreement_request *asked)
 {
 	struct agreement *core = service->core;
 	uint32_t value_bytes_max = service->options.settings.value_bytes_max;
@@ -195,7 +205,8 @@ static void start_request(struct agreement_service *service, link_id from, const
 		return;
 	}
 	if (wal_full(service->wal)) {
-		refuse(service, from, request, STATUS_NO_SPACE, "this peer's disk is full: free some space");
+		refuse(service, from, request, STATUS_NO_SPACE,
+		       "this peer's disk is full: free some space");
 		return;
 	}
 	if (service->disk_watch.hung) {
@@ -203,7 +214,8 @@ static void start_request(struct agreement_service *service, link_id from, const
 		return;
 	}
 	if (is_congested(service)) {
-		refuse(service, from, request, STATUS_BUSY, "the disk of this peer is behind; try again");
+		refuse(service, from, request, STATUS_BUSY,
+		       "the disk of this peer is behind; try again");
 		return;
 	}
 	struct bytes *value = bytes_copy(asked->value);
@@ -214,24 +226,28 @@ static void start_request(struct agreement_service *service, link_id from, const
 	else if (status == STATUS_UNAVAILABLE)
 		refuse(service, from, request, status,
 		       agreement_standing(core) == AGREEMENT_ENTERING
-			       ? "the disk of this peer has taken the place of another one, and has been told what it must know by %u of %u "
-				 "other peers: ask another one"
-			       : "the disk of this peer is not bound by the log of the paxosds (told by %u of %u): ask another one",
+			       ? "the disk of this peer has taken the place of another one, and "
+				 "has been told what it must know by %u of %u other peers: ask "
+				 "another one"
+			       : "the disk of this peer is not bound by the log of the paxosds "
+				 "(told by %u of %u): ask another one",
 		       agreement_told_by(core), agreement_told_needed(core));
 	else if (status == STATUS_COMPACTED)
-		refuse(service, from, request, status, "instance %" PRIu64 " is forgotten: min is %" PRIu64,
-		       asked->seq, agreement_min(core));
+		refuse(service, from, request, status,
+		       "instance %" PRIu64 " is forgotten: min is %" PRIu64, asked->seq,
+		       agreement_min(core));
 	else
 		refuse(service, from, request, status,
 		       "%" PRIu64 " instances with %" PRIu64 " bytes are kept here, %" PRIu64
-		       " are being proposed: no more before the applications are done with old ones (min is "
+		       " are being proposed: no more before the applications are done with old "
+		       "ones (min is "
 		       "%" PRIu64 ")",
 		       agreement_instances(core), agreement_bytes(core), agreement_proposing(core),
 		       agreement_min(core));
 }
 
-static void wait_request(struct agreement_service *service, link_id from, const struct message *request,
-			   const struct wire_agreement_request *asked)
+static void wait_request(struct agreement_service *service, link_id from,
+			 const struct message *request, const struct wire_agreement_request *asked)
 {
 	struct bytes *value;
 	if (agreement_status(service->core, asked->seq, &value) != AGREEMENT_STATE_PENDING) {
@@ -242,16 +258,18 @@ static void wait_request(struct agreement_service *service, link_id from, const 
 		refuse_hung(service, from, request);
 		return;
 	}
-	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : AGREEMENT_WAIT_DEFAULT_MS;
+	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms
+						       : AGREEMENT_WAIT_DEFAULT_MS;
 	if (timeout_ms > AGREEMENT_WAIT_MAX_MS)
 		timeout_ms = AGREEMENT_WAIT_MAX_MS;
-	struct agreement_waiter *waiter = add_waiter(service, &service->waiting, from, request, asked->seq);
+	struct agreement_waiter *waiter = add_waiter(service, &service->waiting, from, request,
+						     asked->seq);
 	if (waiter != NULL)
 		node_timer_after(service->node, &waiter->timeout, timeout_ms * 1000);
 }
 
-static void done_request(struct agreement_service *service, link_id from, const struct message *request,
-			 const struct wire_agreement_request *asked)
+static void done_request(struct agreement_service *service, link_id from,
+			 const struct message *request, const struct wire_agreement_request *asked)
 {
 	if (service->disk_watch.hung) {
 		refuse_hung(service, from, request);
@@ -259,7 +277,8 @@ static void done_request(struct agreement_service *service, link_id from, const 
 	}
 	if (service->doubted) {
 		refuse(service, from, request, STATUS_UNAVAILABLE,
-		       "this peer has just been started, and its group has not compared its disk yet: ask another one, or again");
+		       "this peer has just been started, and its group has not compared its disk "
+		       "yet: ask another one, or again");
 		return;
 	}
 	uint64_t sequence = agreement_done(service->core, node_now_us(service->node), asked->seq);
@@ -267,12 +286,14 @@ static void done_request(struct agreement_service *service, link_id from, const 
 		answer_state(service, from, request, asked->seq);
 		return;
 	}
-	struct agreement_waiter *waiter = add_waiter(service, &service->done, from, request, asked->seq);
+	struct agreement_waiter *waiter = add_waiter(service, &service->done, from, request,
+						     asked->seq);
 	if (waiter != NULL)
 		waiter->sequence = sequence;
 }
 
-static void client_request(struct agreement_service *service, link_id from, const struct message *request)
+static void client_request(struct agreement_service *service, link_id from,
+			   const struct message *request)
 {
 	struct wire_agreement_request asked;
 	arena_reset(&service->arena);
@@ -282,8 +303,8 @@ static void client_request(struct agreement_service *service, link_id from, cons
 		return;
 	}
 	if (asked.seq >= AGREEMENT_SEQ_MAX) {
-		refuse(service, from, request, STATUS_BAD_REQUEST, "instances are numbered from 0 to %" PRIu64,
-		       AGREEMENT_SEQ_MAX - 1);
+		refuse(service, from, request, STATUS_BAD_REQUEST,
+		       "instances are numbered from 0 to %" PRIu64, AGREEMENT_SEQ_MAX - 1);
 		return;
 	}
 	switch (request->method) {
@@ -297,7 +318,8 @@ static void client_request(struct agreement_service *service, link_id from, cons
 /* ---- peers ---- */
 
 /* A reply comes along the link of its request: what comes along another is nobody's answer. */
-static bool comes_from_its_peer(const struct agreement_service *service, link_id from, uint32_t replica)
+static bool comes_from_its_peer(const struct agreement_service *service, link_id from,
+				uint32_t replica)
 {
 	for (uint32_t i = 0; i < service->options.nmembers; i++)
 		if (service->options.members[i].replica == replica)
@@ -305,17 +327,20 @@ static bool comes_from_its_peer(const struct agreement_service *service, link_id
 	return false;
 }
 
-static void peer_message(struct agreement_service *service, link_id from, const struct message *message)
+static void peer_message(struct agreement_service *service, link_id from,
+			 const struct message *message)
 {
 	struct wire_agreement m;
 	uint64_t now_us = node_now_us(service->node);
 	bool reply = message->kind == MESSAGE_REPLY;
 	arena_reset(&service->arena);
 	int status = wire_agreement_decode(message->payload, &service->arena, &m);
-	const char *why = status != 0 ? "all: malformed" : agreement_judge(service->core, reply, &m);
+	const char *why = status != 0 ? "all: malformed"
+				      : agreement_judge(service->core, reply, &m);
 	if (why == NULL && reply && !comes_from_its_peer(service, from, m.from))
 		why = "from: not the peer that was asked";
-	if (why == NULL && reply && is_congested(service) && m.nitems > 0 && m.items[0].kind == WIRE_AGREEMENT_TOLD) {
+	if (why == NULL && reply && is_congested(service) && m.nitems > 0 &&
+	    m.items[0].kind == WIRE_AGREEMENT_TOLD) {
 		service->dropped++; /* it is asked for again */
 	} else if (why == NULL && reply) {
 		agreement_reply(service->core, now_us, &m);
@@ -327,20 +352,28 @@ static void peer_message(struct agreement_service *service, link_id from, const 
 		uint64_t refused = refusals_add(&service->refused, now_us);
 		if (refused != 0)
 			log_event(service->node->log, LOG_ERROR, "agreement_message_refused",
-				  "from=%u to=%u field=\"%s\" refused=%" PRIu64, m.from, m.to, why, refused);
+				  "from=%u to=%u field=\"%s\" refused=%" PRIu64, m.from, m.to, why,
+				  refused);
 		if (!reply)
-			refuse(service, from, message, status != 0 ? status : STATUS_DENIED, "no peer can have sent this: %s", why);
+			refuse(service, from, message, status != 0 ? status : STATUS_DENIED,
+			       "no peer can have sent this: %s", why);
 	}
 }
 
-bool agreement_service_message(struct agreement_service *service, link_id from, const struct message *message)
+bool agreement_service_message(struct agreement_service *service, link_id from,
+			       const struct message *message)
 {
-	if (!service->started || message->method < METHOD_AGREEMENT || message->method > METHOD_AGREEMENT_WAIT)
+	if (!service->started || message->method < METHOD_AGREEMENT ||
+	    message->method > METHOD_AGREEMENT_WAIT)
 		return false;
 	if (message->kind == MESSAGE_REQUEST && message->method != METHOD_AGREEMENT)
 		client_request(service, from, message);
-	/* What it learnt while it is doubted would stand in its log, and the next start could not be told from the right one. */
-	else if (!service->doubted && (message->kind == MESSAGE_REQUEST || (message->kind == MESSAGE_REPLY && message->status == 0)))
+	/*
+	 * What it learnt while it is doubted would stand in its log, and the next start could not
+	 * be told from the right one.
+	 */
+	else if (!service->doubted && (message->kind == MESSAGE_REQUEST ||
+				       (message->kind == MESSAGE_REPLY && message->status == 0)))
 		peer_message(service, from, message);
 	return true;
 }

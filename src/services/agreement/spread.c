@@ -50,11 +50,13 @@ void agreement_decide(struct agreement *a, struct instance *instance, struct byt
 void decision_durable(struct agreement *a, uint64_t now_us, struct instance *instance)
 {
 	if (instance->won) {
-		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance, instance->decided_ballot, NULL);
+		agreement_post_others(a, instance->known, WIRE_AGREEMENT_LEARN, instance,
+				      instance->decided_ballot, NULL);
 		agreement_spread(a, instance, now_us + a->options.retry_us);
 	} else {
 		agreement_spread(a, instance,
-				 now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us));
+				 now_us + a->options.spread_us +
+					 agreement_draw(a, 0, a->options.spread_us));
 	}
 }
 
@@ -64,11 +66,12 @@ static void spread_to(struct agreement *a, uint64_t now_us, uint32_t member)
 	struct peer *peer = &a->peers[member];
 	uint32_t told = 0;
 	peer->spread_due_us = UINT64_MAX;
-	LIST_FOR(link, &peer->spreading) {
-		const struct instance *instance = LIST_ENTRY(link, struct instance, spreading[member]);
+	LIST_FOR (link, &peer->spreading) {
+		const struct instance *instance = LIST_ITEM(link, struct instance,
+							    spreading[member]);
 		if (told < SPREAD_ITEMS_MAX && instance->spread_after_us <= now_us) {
-			agreement_post(a, member, WIRE_AGREEMENT_LEARN, instance->seq, instance->decided_ballot,
-				       NULL);
+			agreement_post(a, member, WIRE_AGREEMENT_LEARN, instance->seq,
+				       instance->decided_ballot, NULL);
 			told++;
 		}
 		if (instance->spread_after_us < peer->spread_due_us)
@@ -79,7 +82,8 @@ static void spread_to(struct agreement *a, uint64_t now_us, uint32_t member)
 	if (told == 0)
 		return;
 	peer->spread_at_us = now_us + peer->delay_us;
-	peer->delay_us = peer->delay_us * 2 < SPREAD_DELAY_MAX_US ? peer->delay_us * 2 : SPREAD_DELAY_MAX_US;
+	peer->delay_us = peer->delay_us * 2 < SPREAD_DELAY_MAX_US ? peer->delay_us * 2
+								  : SPREAD_DELAY_MAX_US;
 }
 
 void spread_to_another(struct agreement *a, uint64_t now_us, uint32_t member)
@@ -95,13 +99,16 @@ void spread_to_another(struct agreement *a, uint64_t now_us, uint32_t member)
 			continue;
 		instance->known &= ~member_bit(member);
 		list_remove(&instance->spreading[member]);
-		/* A decision that is not durable yet is told to all who do not know it when it is. */
+		/*
+		 * A decision that is not durable yet is told to all who do not know it when it is.
+		 */
 		if (instance->decided_sequence <= a->persisted)
 			list_push_back(&peer->spreading, &instance->spreading[member]);
 	}
 	/* It enters first, and is told most of it then. */
 	peer->spread_due_us = now_us;
-	peer->spread_at_us = now_us + a->options.spread_us + agreement_draw(a, 0, a->options.spread_us);
+	peer->spread_at_us = now_us + a->options.spread_us +
+			     agreement_draw(a, 0, a->options.spread_us);
 	gossip_soon(a, now_us);
 }
 
@@ -135,7 +142,8 @@ static void gossip_to(struct agreement *a, uint64_t now_us, uint32_t member)
 		return;
 	peer->due_gossip = true;
 	peer->gossip_at_us = now_us + peer->delay_us;
-	peer->delay_us = peer->delay_us * 2 < SPREAD_DELAY_MAX_US ? peer->delay_us * 2 : SPREAD_DELAY_MAX_US;
+	peer->delay_us = peer->delay_us * 2 < SPREAD_DELAY_MAX_US ? peer->delay_us * 2
+								  : SPREAD_DELAY_MAX_US;
 }
 
 /* ---- time ---- */
@@ -172,7 +180,8 @@ uint64_t spread_deadline_us(const struct agreement *a)
 	for (uint32_t i = 0; i < a->options.nmembers; i++) {
 		const struct peer *peer = &a->peers[i];
 		uint64_t at_us = peer->gossip_at_us;
-		if (peer->spread_due_us != UINT64_MAX && at_least(peer->spread_due_us, peer->spread_at_us) < at_us)
+		if (peer->spread_due_us != UINT64_MAX &&
+		    at_least(peer->spread_due_us, peer->spread_at_us) < at_us)
 			at_us = at_least(peer->spread_due_us, peer->spread_at_us);
 		if (at_us < deadline_us)
 			deadline_us = at_us;

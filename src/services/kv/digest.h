@@ -1,5 +1,6 @@
 /*
- * The digest of a record (base/digest.h), to tell replicas that have diverged. That of a shard is the sum of those of its records.
+ * The digest of a record (base/digest.h), to tell replicas that have diverged. That of a shard is
+ * the sum of those of its records.
  */
 #ifndef SYNOD_KV_DIGEST_H
 #define SYNOD_KV_DIGEST_H

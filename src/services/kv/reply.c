@@ -33,8 +33,8 @@ static bool is_short(const struct wire_kv_reply *reply)
 }
 
 bool kv_reply_complete(struct slice kept, struct slice command, struct arena *arena,
-		       bool (*get)(void *context, struct slice key, struct store_record *record), void *context,
-		       struct buffer *out)
+		       bool (*get)(void *context, struct slice key, struct store_record *record),
+		       void *context, struct buffer *out)
 {
 	struct wire_kv_reply reply;
 	struct wire_kv_command wire;
@@ -48,7 +48,8 @@ bool kv_reply_complete(struct slice kept, struct slice command, struct arena *ar
 		struct wire_kv_result *result = &reply.results[i];
 		struct store_record record;
 		if (result->omitted == 0 || !get(context, ops[i].key, &record) ||
-		    record.modification != result->modification || record.value.len != result->omitted)
+		    record.modification != result->modification ||
+		    record.value.len != result->omitted)
 			continue;
 		result->value = record.value;
 		result->omitted = 0;

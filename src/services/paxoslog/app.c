@@ -19,7 +19,7 @@ struct paxoslog {
 struct app_snapshot {
 	struct slots_image image;
 	bool header_written;
-	bool pending; /* value is the next to be written */
+	bool pending;       /* value is the next to be written */
 	uint64_t slot, sum; /* its number; of the hashes of those before it */
 	struct slice value;
 };
@@ -31,13 +31,15 @@ static struct paxoslog *log_of(const struct app *app)
 
 /* ---- commands ---- */
 
-static int decode(struct slice command, struct arena *arena, struct wire_log_command *out, struct buffer *error)
+static int decode(struct slice command, struct arena *arena, struct wire_log_command *out,
+		  struct buffer *error)
 {
 	int status = wire_log_command_decode(command, arena, out);
 	if (status == 0 && (out->nvalues > 0) == (out->trim > 0))
 		status = STATUS_BAD_REQUEST;
 	if (status != 0)
-		wire_error_format(error, "not a command of the log: it appends 1 to %u values, or trims",
+		wire_error_format(error,
+				  "not a command of the log: it appends 1 to %u values, or trims",
 				  WIRE_LOG_VALUES_MAX);
 	return status;
 }
@@ -53,8 +55,9 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	for (uint32_t i = 0; i < decoded.nvalues; i++) {
 		size_t len = decoded.values[i].len;
 		if (len > log->settings.value_bytes_max) {
-			wire_error_format(reply->body, "a value of %zu bytes; the limit is %u (value_bytes_max)", len,
-					  log->settings.value_bytes_max);
+			wire_error_format(reply->body,
+					  "a value of %zu bytes; the limit is %u (value_bytes_max)",
+					  len, log->settings.value_bytes_max);
 			return STATUS_TOO_LARGE;
 		}
 		bytes += len + SLOTS_ENTRY_BYTES;
@@ -62,18 +65,21 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	if (bytes <= log->settings.bytes_max)
 		return 0;
 	wire_error_format(reply->body,
-			  "the log holds %" PRIu64 " bytes in slots %" PRIu64 " to %" PRIu64 ", its limit is %" PRIu64
+			  "the log holds %" PRIu64 " bytes in slots %" PRIu64 " to %" PRIu64
+			  ", its limit is %" PRIu64
 			  " (log_values_bytes_max): no space before somebody trims it",
-			  log->slots.bytes, log->slots.first, log->slots.last, log->settings.bytes_max);
+			  log->slots.bytes, log->slots.first, log->slots.last,
+			  log->settings.bytes_max);
 	return STATUS_NO_SPACE;
 }
 
-static int append(struct paxoslog *log, const struct wire_log_command *command, struct wire_log_reply *answer,
-		  struct buffer *error)
+static int append(struct paxoslog *log, const struct wire_log_command *command,
+		  struct wire_log_reply *answer, struct buffer *error)
 {
 	uint64_t next = log->slots.last + 1;
 	if (command->at != 0 && command->at != next) {
-		wire_error_format(error, "the next slot is %" PRIu64 ", not %" PRIu64, next, command->at);
+		wire_error_format(error, "the next slot is %" PRIu64 ", not %" PRIu64, next,
+				  command->at);
 		return STATUS_COMPARE_FALSE;
 	}
 	for (uint32_t i = 0; i < command->nvalues; i++)
@@ -85,15 +91,16 @@ static int append(struct paxoslog *log, const struct wire_log_command *command, 
 static int trim(struct paxoslog *log, uint64_t slot, struct buffer *error)
 {
 	if (slot > log->slots.last) {
-		wire_error_format(error, "there is no slot %" PRIu64 " yet, the newest is %" PRIu64, slot,
-				  log->slots.last);
+		wire_error_format(error, "there is no slot %" PRIu64 " yet, the newest is %" PRIu64,
+				  slot, log->slots.last);
 		return STATUS_NOT_FOUND;
 	}
 	slots_trim(&log->slots, slot);
 	return 0;
 }
 
-static void apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+static void apply(struct app *app, const struct apply_context *context, struct slice command,
+		  struct reply *reply)
 {
 	struct paxoslog *log = log_of(app);
 	struct wire_log_command decoded;
@@ -111,15 +118,19 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 
 /* ---- reads ---- */
 
-void paxoslog_app_read(const struct app *app, const struct wire_log_query *query, struct arena *arena,
-		       struct reply *reply)
+void paxoslog_app_read(const struct app *app, const struct wire_log_query *query,
+		       struct arena *arena, struct reply *reply)
 {
 	const struct slots *slots = &log_of(app)->slots;
 	uint64_t from = query->from == 0 ? slots->first : query->from;
-	uint32_t limit = query->limit == 0 || query->limit > WIRE_LOG_VALUES_MAX ? WIRE_LOG_VALUES_MAX : query->limit;
-	struct wire_log_entries entries = {.from = from, .first = slots->first, .last = slots->last};
+	uint32_t limit = query->limit == 0 || query->limit > WIRE_LOG_VALUES_MAX
+				 ? WIRE_LOG_VALUES_MAX
+				 : query->limit;
+	struct wire_log_entries entries = {
+		.from = from, .first = slots->first, .last = slots->last};
 	if (from < slots->first) {
-		wire_error_format(reply->body, "slot %" PRIu64 " has been trimmed, the oldest is %" PRIu64, from,
+		wire_error_format(reply->body,
+				  "slot %" PRIu64 " has been trimmed, the oldest is %" PRIu64, from,
 				  slots->first);
 		reply->status = STATUS_COMPACTED;
 		return;
@@ -127,7 +138,8 @@ void paxoslog_app_read(const struct app *app, const struct wire_log_query *query
 	entries.values = arena_get(arena, limit * sizeof *entries.values);
 	size_t bytes = 0;
 	/* At least one, whatever its size. */
-	for (uint64_t slot = from; slot <= slots->last && entries.nvalues < limit && bytes < SCAN_BYTES_MAX; slot++) {
+	for (uint64_t slot = from;
+	     slot <= slots->last && entries.nvalues < limit && bytes < SCAN_BYTES_MAX; slot++) {
 		struct slice value = slots_get(slots, slot);
 		entries.values[entries.nvalues++] = value;
 		bytes += value.len;
@@ -267,7 +279,9 @@ static int audit_next(struct app_audit *audit, uint64_t work)
 	struct slice value;
 	for (uint64_t done = 0; done < work; done += VALUE_WORK + value.len) {
 		if (!slots_image_next(&audit->image, &value)) {
-			audit->hash = ((audit->sum * 31 + audit->kept) * 31 + audit->image.first) * 31 + audit->image.last;
+			audit->hash = ((audit->sum * 31 + audit->kept) * 31 + audit->image.first) *
+					      31 +
+				      audit->image.last;
 			return 0;
 		}
 		audit->sum += slots_hash_of(audit->slot++, value);
@@ -277,7 +291,8 @@ static int audit_next(struct app_audit *audit, uint64_t work)
 
 static struct app_parts audit_parts(const struct app_audit *audit)
 {
-	return (struct app_parts){.count = 1, .hashes = &audit->hash, .sound = audit->sum == audit->kept};
+	return (struct app_parts){
+		.count = 1, .hashes = &audit->hash, .sound = audit->sum == audit->kept};
 }
 
 static void audit_end(struct app_audit *audit)

@@ -21,14 +21,18 @@ struct paxosd {
 	bool lost;             /* its directory replaces a lost one */
 	uint64_t members_slot; /* of the members that it has been told */
 	struct tailers tailers;
-	/* The rsm tells of applied entries from within its own steps; what follows is done in an input of its own. */
+	/*
+	 * The rsm tells of applied entries from within its own steps; what follows is done in an
+	 * input of its own.
+	 */
 	struct timer attend;
 	struct arena arena;
 	struct buffer out;
 };
 
 /* paxosd.c */
-void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status, const char *why);
+void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status,
+		   const char *why);
 /* requests.c */
 void paxosd_requests_init(struct paxosd *d);
 void paxosd_applied(void *context);

@@ -14,7 +14,8 @@ static struct paxosd *paxosd_of(struct node *node)
 	return (struct paxosd *)(void *)((char *)node - offsetof(struct paxosd, node));
 }
 
-void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status, const char *why)
+void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status,
+		   const char *why)
 {
 	buffer_clear(&d->out);
 	wire_error_format(&d->out, "%s", why);
@@ -33,7 +34,8 @@ static void fill_status(struct paxosd *d, struct wire_status *status)
 	status->version = slice_string(d->version);
 	status->disk_bytes += agreement_service_disk_bytes(d->agreement);
 	/* It has a vote in the log, and not yet in the agreement. */
-	if (slice_equal(status->state, slice_string("follower")) && agreement_service_enters(d->agreement))
+	if (slice_equal(status->state, slice_string("follower")) &&
+	    agreement_service_enters(d->agreement))
 		status->state = slice_string("entering");
 	if (slots == NULL)
 		return;
@@ -61,28 +63,38 @@ static void reply_cluster(struct paxosd *d, link_id from, const struct message *
 	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
 }
 
-/* The log could change who belongs to it. The agreement, whose instances know no order, could not. */
+/*
+ * The log could change who belongs to it. The agreement, whose instances know no order, could not.
+ */
 static void refuse_change(struct paxosd *d, link_id from, const struct message *request)
 {
 	buffer_clear(&d->out);
-	wire_error_format(&d->out, "the members of paxosd are those of its configuration, and do not change; "
-				   "a lost disk is replaced by starting the same member with an empty directory");
+	wire_error_format(
+		&d->out,
+		"the members of paxosd are those of its configuration, and do not change; a lost "
+		"disk is replaced by starting the same member with an empty directory");
 	node_reply(&d->node, from, request, STATUS_DENIED, buffer_slice(&d->out));
 }
 
-/* Its agreement knows no generations: what the lost members have decided, and were to decide, cannot be told. */
+/*
+ * Its agreement knows no generations: what the lost members have decided, and were to decide,
+ * cannot be told.
+ */
 static void refuse_force(struct paxosd *d, link_id from, const struct message *request)
 {
 	buffer_clear(&d->out);
-	wire_error_format(&d->out, "paxosds cannot be forced: what a majority of them has agreed on, one alone cannot tell; bring back "
-				   "the directories of as many as make a majority");
+	wire_error_format(
+		&d->out,
+		"paxosds cannot be forced: what a majority of them has agreed on, one alone cannot "
+		"tell; bring back the directories of as many as make a majority");
 	node_reply(&d->node, from, request, STATUS_DENIED, buffer_slice(&d->out));
 }
 
 static void reply_unknown(struct paxosd *d, link_id from, const struct message *request)
 {
 	buffer_clear(&d->out);
-	wire_error_format(&d->out, "paxosd has no method %u (%s)", request->method, method_text(request->method));
+	wire_error_format(&d->out, "paxosd has no method %u (%s)", request->method,
+			  method_text(request->method));
 	node_reply(&d->node, from, request, STATUS_UNKNOWN_METHOD, buffer_slice(&d->out));
 }
 
@@ -97,18 +109,23 @@ static void follow_members(struct paxosd *d)
 	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
 	if (members == NULL)
 		return;
-	/* A disk that knows anything to be chosen is of a group that exists; if it is no older copy of itself. */
+	/*
+	 * A disk that knows anything to be chosen is of a group that exists; if it is no older copy
+	 * of itself.
+	 */
 	if (members->slot == 0)
-		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->rsm) && paxos_chosen_slot(core) > 0);
+		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->rsm) &&
+							      paxos_chosen_slot(core) > 0);
 	if (members->slot <= d->members_slot)
 		return;
 	d->members_slot = members->slot;
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER)
-			list[count++] = (struct agreement_binding){.replica = members->list[i].replica,
-								   .binding = members->list[i].binding,
-								   .life = members->list[i].life};
+			list[count++] = (struct agreement_binding){
+				.replica = members->list[i].replica,
+				.binding = members->list[i].binding,
+				.life = members->list[i].life};
 	agreement_service_members(d->agreement, members->slot, list, count);
 }
 
@@ -119,7 +136,10 @@ static int start(struct node *node)
 	int status = agreement_service_start(d->agreement);
 	if (status == 0)
 		status = rsm_start(d->rsm);
-	/* Before anything is heard: whoever has asked for a vote may have been waiting for this start. */
+	/*
+	 * Before anything is heard: whoever has asked for a vote may have been waiting for this
+	 * start.
+	 */
 	if (status == 0)
 		follow_members(d);
 	return status;
@@ -226,12 +246,15 @@ static void write_status_json(struct node *node, struct buffer *out)
 	fill_status(d, &status);
 	status_json_open(&status, out);
 	if (slots != NULL)
-		buffer_format(out, ",\"log\":{\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+		buffer_format(out,
+			      ",\"log\":{\"first\":%" PRIu64 ",\"last\":%" PRIu64
+			      ",\"bytes\":%" PRIu64 "}",
 			      slots->first, slots->last, slots->bytes);
 	if (agreement != NULL)
 		buffer_format(out,
-			      ",\"agreement\":{\"min\":%" PRIu64 ",\"max\":%" PRId64 ",\"instances\":%" PRIu64
-			      ",\"bytes\":%" PRIu64 ",\"proposing\":%" PRIu64 ",\"takes_part\":%s}",
+			      ",\"agreement\":{\"min\":%" PRIu64 ",\"max\":%" PRId64
+			      ",\"instances\":%" PRIu64 ",\"bytes\":%" PRIu64
+			      ",\"proposing\":%" PRIu64 ",\"takes_part\":%s}",
 			      agreement_min(agreement), (int64_t)agreement_next(agreement) - 1,
 			      agreement_instances(agreement), agreement_bytes(agreement),
 			      agreement_proposing(agreement),
@@ -274,12 +297,14 @@ static uint64_t read_bytes(void *context)
 static void add_metrics(struct paxosd *d)
 {
 	struct metrics *metrics = &d->node.metrics;
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_first", "Oldest slot of the log.", NULL, read_first, d);
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_last", "Newest slot of the log.", NULL, read_last, d);
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_values_bytes", "Bytes of the values in the log.", NULL,
-			 read_bytes, d);
-	metrics_add(metrics, METRIC_GAUGE, "synod_log_tailers", "Requests that wait for a slot of the log.", NULL,
-		    &d->tailers.count);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_first", "Oldest slot of the log.", NULL,
+			 read_first, d);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_last", "Newest slot of the log.", NULL,
+			 read_last, d);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_log_values_bytes",
+			 "Bytes of the values in the log.", NULL, read_bytes, d);
+	metrics_add(metrics, METRIC_GAUGE, "synod_log_tailers",
+		    "Requests that wait for a slot of the log.", NULL, &d->tailers.count);
 }
 
 /* ---- creation ---- */

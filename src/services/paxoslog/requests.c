@@ -7,7 +7,7 @@
 /* ---- LOG_TAIL ---- */
 
 static size_t answer_tail(void *context, link_id from, const struct message *request,
-			const struct wire_log_query *query)
+			  const struct wire_log_query *query)
 {
 	struct paxosd *d = context;
 	/* A replica without a leader may be behind for long: another one may know more. */
@@ -42,7 +42,8 @@ void paxosd_tail(struct paxosd *d, link_id from, const struct message *request)
 	if (slots == NULL || query.from <= slots->last || !rsm_ready(d->rsm))
 		answer_tail(d, from, request, &query);
 	else if (!tailers_add(&d->tailers, from, request, &query, timeout_ms))
-		paxosd_refuse(d, from, request, STATUS_BUSY, "too many readers are waiting here; try again");
+		paxosd_refuse(d, from, request, STATUS_BUSY,
+			      "too many readers are waiting here; try again");
 }
 
 static void attend(void *data)
@@ -80,8 +81,8 @@ static void search_command(struct search *search, struct slice body)
 {
 	struct wire_log_command command;
 	arena_reset(&search->d->arena);
-	if (wire_log_command_decode(body, &search->d->arena, &command) != 0 || command.nvalues == 0 ||
-	    (command.at != 0 && command.at != search->next))
+	if (wire_log_command_decode(body, &search->d->arena, &command) != 0 ||
+	    command.nvalues == 0 || (command.at != 0 && command.at != search->next))
 		return;
 	if (search->slot < search->next + command.nvalues) {
 		search->found = true;
@@ -105,7 +106,8 @@ static void search_accepted(struct search *search)
 {
 	const struct paxos *core = rsm_core(search->d->rsm);
 	struct bytes *value;
-	for (uint64_t slot = rsm_applied(search->d->rsm) + 1; core != NULL && !search->found; slot++) {
+	for (uint64_t slot = rsm_applied(search->d->rsm) + 1; core != NULL && !search->found;
+	     slot++) {
 		if (!paxos_accepted(core, slot, &value))
 			return;
 		if (value != NULL)
@@ -125,7 +127,8 @@ void paxosd_slot(struct paxosd *d, link_id from, const struct message *request)
 		status = STATUS_UNAVAILABLE;
 	if (status != 0) {
 		paxosd_refuse(d, from, request, status,
-			      slots == NULL ? "this replica is replacing its state" : "slots are numbered from 1");
+			      slots == NULL ? "this replica is replacing its state"
+					    : "slots are numbered from 1");
 		return;
 	}
 	struct wire_log_slot answer = {.first = slots->first, .last = slots->last};

@@ -28,10 +28,14 @@ void slots_free(struct slots *s)
 	*s = (struct slots){0};
 }
 
-/* splitmix64's finisher over slot, length and checksum. Summed up, so that values may come and go in any order. */
+/*
+ * splitmix64's finisher over slot, length and checksum. Summed up, so that values may come and go
+ * in any order.
+ */
 uint64_t slots_hash_of(uint64_t slot, struct slice value)
 {
-	uint64_t h = slot * 0x9e3779b97f4a7c15ull ^ (uint64_t)value.len << 32 ^ crc32c(0, value.data, value.len);
+	uint64_t h = slot * 0x9e3779b97f4a7c15ull ^ (uint64_t)value.len << 32 ^
+		     crc32c(0, value.data, value.len);
 	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ull;
 	h = (h ^ h >> 27) * 0x94d049bb133111ebull;
 	return h ^ h >> 31;
@@ -53,11 +57,13 @@ static struct slots_chunk *add_chunk(struct slots *s)
 	if (s->head + s->count == s->capacity) {
 		/* Room at the front is used before more is asked for. */
 		if (s->head > s->capacity / 2) {
-			memmove(s->chunks, s->chunks + s->head, s->count * sizeof(struct slots_chunk *));
+			memmove(s->chunks, s->chunks + s->head,
+				s->count * sizeof(struct slots_chunk *));
 			s->head = 0;
 		} else {
 			s->capacity = s->capacity == 0 ? 16 : s->capacity * 2;
-			s->chunks = alloc_resize(s->chunks, s->capacity, sizeof(struct slots_chunk *));
+			s->chunks = alloc_resize(s->chunks, s->capacity,
+						 sizeof(struct slots_chunk *));
 		}
 	}
 	struct slots_chunk *chunk = ALLOC(struct slots_chunk);
@@ -70,7 +76,8 @@ static struct slots_chunk *add_chunk(struct slots *s)
 uint64_t slots_append(struct slots *s, struct slice value)
 {
 	struct slots_chunk *chunk = last_chunk(s);
-	if (chunk == NULL || chunk->count == SLOTS_CHUNK_ENTRIES || chunk->data.len >= SLOTS_CHUNK_BYTES)
+	if (chunk == NULL || chunk->count == SLOTS_CHUNK_ENTRIES ||
+	    chunk->data.len >= SLOTS_CHUNK_BYTES)
 		chunk = add_chunk(s);
 	/* An empty value, too, has an address. */
 	buffer_reserve(&chunk->data, value.len + 1);
@@ -116,7 +123,11 @@ struct slice slots_get(const struct slots *s, uint64_t slot)
 
 void slots_image_take(struct slots_image *image, const struct slots *s)
 {
-	*image = (struct slots_image){.count = s->count, .first = s->first, .last = s->last, .next = s->first, .hash = s->hash};
+	*image = (struct slots_image){.count = s->count,
+				      .first = s->first,
+				      .last = s->last,
+				      .next = s->first,
+				      .hash = s->hash};
 	image->chunks = alloc_zeroed(s->count + 1, sizeof(struct slots_chunk *));
 	for (size_t i = 0; i < s->count; i++) {
 		image->chunks[i] = s->chunks[s->head + i];

@@ -1,11 +1,14 @@
 /*
- * slots: the values of a log in memory, dense and in order, slots first … last; appended at the end, trimmed at the front.
+ * slots: the values of a log in memory, dense and in order, slots first … last; appended at the
+ * end, trimmed at the front.
  *
- * Values stand one after another in chunks. A chunk is shared between the log and its snapshots: what is in it
- * never changes, only more may follow in the last one; so a snapshot is a list of references. Trimming gives memory back a
- * chunk at a time: no more than CHUNK_BYTES and one value too much is held.
+ * Values stand one after another in chunks. A chunk is shared between the log and its snapshots:
+ * what is in it never changes, only more may follow in the last one; so a snapshot is a list of
+ * references. Trimming gives memory back a chunk at a time: no more than CHUNK_BYTES and one value
+ * too much is held.
  *
- * The hash is of all slots with their values, and follows from them alone: it does not matter which way led to them.
+ * The hash is of all slots with their values, and follows from them alone: it does not matter which
+ * way led to them.
  */
 #ifndef SYNOD_PAXOSLOG_SLOTS_H
 #define SYNOD_PAXOSLOG_SLOTS_H

@@ -15,7 +15,7 @@ struct tailer {
 
 void tailers_init(struct tailers *t, struct node *node,
 		  size_t (*leave)(void *context, link_id from, const struct message *request,
-				const struct wire_log_query *query),
+				  const struct wire_log_query *query),
 		  void *context)
 {
 	*t = (struct tailers){.node = node, .leave = leave, .context = context};
@@ -43,8 +43,8 @@ static void timed_out(void *data)
 	leave(data);
 }
 
-bool tailers_add(struct tailers *t, link_id from, const struct message *request, const struct wire_log_query *query,
-		 uint64_t timeout_ms)
+bool tailers_add(struct tailers *t, link_id from, const struct message *request,
+		 const struct wire_log_query *query, uint64_t timeout_ms)
 {
 	if (t->count >= TAILERS_MAX)
 		return false;
@@ -64,8 +64,8 @@ bool tailers_add(struct tailers *t, link_id from, const struct message *request,
 bool tailers_wake(struct tailers *t, uint64_t last)
 {
 	size_t bytes = 0;
-	LIST_FOR_SAFE(link, after, &t->waiting) {
-		struct tailer *tailer = LIST_ENTRY(link, struct tailer, link);
+	LIST_FOR_SAFE (link, after, &t->waiting) {
+		struct tailer *tailer = LIST_ITEM(link, struct tailer, link);
 		if (tailer->query.from > last)
 			continue;
 		if (bytes >= TAILERS_BYTES_PER_TURN && last != UINT64_MAX)
@@ -77,8 +77,8 @@ bool tailers_wake(struct tailers *t, uint64_t last)
 
 void tailers_link_down(struct tailers *t, link_id down)
 {
-	LIST_FOR_SAFE(link, after, &t->waiting) {
-		struct tailer *tailer = LIST_ENTRY(link, struct tailer, link);
+	LIST_FOR_SAFE (link, after, &t->waiting) {
+		struct tailer *tailer = LIST_ITEM(link, struct tailer, link);
 		if (tailer->from == down)
 			forget(tailer);
 	}
@@ -86,6 +86,6 @@ void tailers_link_down(struct tailers *t, link_id down)
 
 void tailers_done(struct tailers *t)
 {
-	LIST_FOR_SAFE(link, after, &t->waiting)
-		forget(LIST_ENTRY(link, struct tailer, link));
+	LIST_FOR_SAFE (link, after, &t->waiting)
+		forget(LIST_ITEM(link, struct tailer, link));
 }

@@ -20,21 +20,27 @@ static void reply(struct pb_node *n, link_id from, const struct message *request
 }
 
 /*
- * What cannot be found out by looking at the frame alone: it does not go together with what is here. Be it the primary's fault, ours, or
- * that of somebody who speaks in its place, this state is not the primary's, and must never become one.
+ * What cannot be found out by looking at the frame alone: it does not go together with what is
+ * here. Be it the primary's fault, ours, or that of somebody who speaks in its place, this state is
+ * not the primary's, and must never become one.
  */
 static void give_up(struct pb_node *n, const struct wire_pb_forward *frame, const char *why)
 {
 	log_event(n->node.log, LOG_ERROR, "state_differs",
-		  "view=%" PRIu64 " frame=%" PRIu64 " problem=\"%s\" action=\"beginning anew, to be filled again\"", frame->view,
-		  frame->frame, why);
+		  "view=%" PRIu64 " frame=%" PRIu64
+		  " problem=\"%s\" action=\"beginning anew, to be filled again\"",
+		  frame->view, frame->frame, why);
 	pings_begin_anew(n);
 }
 
-/* The same commands on the same state must give the same state: whatever else this is, it is not the primary's. */
+/*
+ * The same commands on the same state must give the same state: whatever else this is, it is not
+ * the primary's.
+ */
 static const char *check_digest(const struct pb_node *n, const struct wire_pb_forward *frame)
 {
-	return n->state.digest != frame->digest ? "this backup's keys differ from the primary's" : NULL;
+	return n->state.digest != frame->digest ? "this backup's keys differ from the primary's"
+						: NULL;
 }
 
 static const char *finish_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
@@ -49,8 +55,8 @@ static const char *finish_transfer(struct pb_node *n, const struct wire_pb_forwa
 	const char *why = check_digest(n, frame);
 	n->complete = why == NULL;
 	if (why == NULL)
-		log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64, n->view,
-			  pb_state_keys(&n->state));
+		log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64,
+			  n->view, pb_state_keys(&n->state));
 	return why;
 }
 
@@ -62,13 +68,15 @@ static const char *take_transfer(struct pb_node *n, const struct wire_pb_forward
 	return frame->flags & WIRE_PB_COMPLETE ? finish_transfer(n, frame) : NULL;
 }
 
-static int apply_command(struct pb_node *n, const struct entry_command *command, uint32_t value_bytes_max)
+static int apply_command(struct pb_node *n, const struct entry_command *command,
+			 uint32_t value_bytes_max)
 {
 	struct wire_kv_op op;
 	arena_reset(&n->arena);
 	buffer_clear(&n->out);
 	/* The primary has judged the sizes; its limits may differ from ours. */
-	int status = pb_command_decode(command->body, UINT32_MAX, UINT32_MAX, &n->arena, &op, &n->out);
+	int status = pb_command_decode(command->body, UINT32_MAX, UINT32_MAX, &n->arena, &op,
+				       &n->out);
 	if (status != 0)
 		return status;
 	buffer_clear(&n->out);
@@ -90,21 +98,26 @@ static const char *take_batch(struct pb_node *n, const struct wire_pb_forward *f
 	int status = 0;
 	if (frame->batch.len > 0) {
 		status = entry_read(&reader, frame->batch);
-		if (status == 0 && (reader.format != ENTRY_FORMAT || reader.lived_us < n->state.time_us))
+		if (status == 0 &&
+		    (reader.format != ENTRY_FORMAT || reader.lived_us < n->state.time_us))
 			status = STATUS_CORRUPT;
 		if (status == 0)
 			pb_state_batch(&n->state, reader.lived_us);
 		while (status == 0 && (status = entry_next(&reader, &command)) == 1)
 			status = apply_command(n, &command, frame->value_bytes_max);
 	}
-	return status != 0 ? "the batch cannot be applied: this program may be older than the primary's" : check_digest(n, frame);
+	return status != 0
+		       ? "the batch cannot be applied: this program may be older than the primary's"
+		       : check_digest(n, frame);
 }
 
 /* True if the frame is the one that is expected, and makes sense at its place. */
 static bool is_next(const struct pb_node *n, const struct wire_pb_forward *frame)
 {
-	bool reset = (frame->flags & WIRE_PB_RESET) != 0, transfer = (frame->flags & WIRE_PB_TRANSFER) != 0;
-	if (n->role != PB_BACKUP || frame->view != n->view || frame->frame != n->intake.received + 1)
+	bool reset = (frame->flags & WIRE_PB_RESET) != 0,
+	     transfer = (frame->flags & WIRE_PB_TRANSFER) != 0;
+	if (n->role != PB_BACKUP || frame->view != n->view ||
+	    frame->frame != n->intake.received + 1)
 		return false;
 	if (reset != (frame->frame == 1))
 		return false;
@@ -116,13 +129,17 @@ void backup_forward(struct pb_node *n, link_id from, const struct message *reque
 	struct wire_pb_forward frame;
 	arena_reset(&n->arena);
 	int status = wire_pb_forward_decode(request->payload, &n->arena, &frame);
-	const char *why = status != 0 ? "all: not a frame that this version understands" : pb_judge_frame(n, &frame);
+	const char *why = status != 0 ? "all: not a frame that this version understands"
+				      : pb_judge_frame(n, &frame);
 	if (why != NULL) {
 		uint64_t refused = refusals_add(&n->refusals, node_now_us(&n->node));
 		if (refused != 0)
-			log_event(n->node.log, LOG_ERROR, "frame_refused", "view=%" PRIu64 " frame=%" PRIu64 " field=\"%s\" refused=%" PRIu64,
+			log_event(n->node.log, LOG_ERROR, "frame_refused",
+				  "view=%" PRIu64 " frame=%" PRIu64
+				  " field=\"%s\" refused=%" PRIu64,
 				  frame.view, frame.frame, why, refused);
-		pb_refuse(n, from, request, status != 0 ? status : STATUS_BAD_REQUEST, "no primary can have sent this: %s", why);
+		pb_refuse(n, from, request, status != 0 ? status : STATUS_BAD_REQUEST,
+			  "no primary can have sent this: %s", why);
 		return;
 	}
 	if (frame.view > n->view)

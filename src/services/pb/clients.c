@@ -9,7 +9,9 @@ void clients_live(struct pb_node *n)
 	uint64_t step_us = now_us - n->lived_at_us;
 	uint64_t most_us = 1000ull * n->options.ping_interval_ms * n->options.dead_pings;
 	n->lived_at_us = now_us;
-	/* Who stood still for longer has not lived through it, and would not be primary any more. */
+	/*
+	 * Who stood still for longer has not lived through it, and would not be primary any more.
+	 */
 	if (n->role == PB_PRIMARY)
 		n->lived_us += step_us < most_us ? step_us : most_us;
 	if (n->role != PB_PRIMARY || n->lived_us < n->state.time_us)
@@ -43,7 +45,8 @@ static void again(void *context, link_id from, const struct message *message)
 	primary_request(context, from, message);
 }
 
-static void refuse(void *context, link_id from, const struct message *message, int status, const char *why)
+static void refuse(void *context, link_id from, const struct message *message, int status,
+		   const char *why)
 {
 	pb_refuse(context, from, message, status, "%s", why);
 }
@@ -64,15 +67,18 @@ void clients_start(struct pb_node *n)
 	registrar_init(&n->registrar, &options);
 }
 
-bool clients_admit(struct pb_node *n, link_id from, const struct message *request, const struct wire_command *command)
+bool clients_admit(struct pb_node *n, link_id from, const struct message *request,
+		   const struct wire_command *command)
 {
-	enum session_judgement judgement =
-		sessions_judge(&n->state.sessions, command->client, command->sequence, command->acknowledged);
-	if (judgement == SESSION_FINE || (judgement == SESSION_UNKNOWN && command->client <= n->clients))
+	enum session_judgement judgement = sessions_judge(&n->state.sessions, command->client,
+							  command->sequence, command->acknowledged);
+	if (judgement == SESSION_FINE ||
+	    (judgement == SESSION_UNKNOWN && command->client <= n->clients))
 		return true;
 	if (judgement != SESSION_UNKNOWN)
-		pb_refuse(n, from, request, STATUS_SESSION_EXPIRED, "client %" PRIu64 " sequence %" PRIu64 ": %s",
-			  command->client, command->sequence, session_judgement_text(judgement));
+		pb_refuse(n, from, request, STATUS_SESSION_EXPIRED,
+			  "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
+			  command->sequence, session_judgement_text(judgement));
 	else if (!registrar_hold(&n->registrar, from, request, command->client))
 		pb_refuse(n, from, request, STATUS_BUSY,
 			  "too many commands of clients that are not known here wait; try again");

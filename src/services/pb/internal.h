@@ -16,14 +16,16 @@
 
 #include "base/list.h"
 #include "base/refusals.h"
+#include "call/caller.h"
 #include "pb/node.h"
 #include "pb/state.h"
-#include "call/caller.h"
 #include "rsm/registrar.h"
 #include "wire/wire_pb.h"
 #include "wire/wire_view.h"
 
-/* Pings that wait for their answers at a time: an election at the view service must not stop them. */
+/*
+ * Pings that wait for their answers at a time: an election at the view service must not stop them.
+ */
 #define PINGS_MAX 4u
 /* Unconfirmed frames on their way to the backup; the rest wait here. */
 #define WINDOW_BYTES (8u * MIB)
@@ -42,7 +44,9 @@
 /* How long an orderly stop waits for the last answers and for the view service. */
 #define STOP_WAIT_US 500000u
 
-/* An answer that waits for the confirmation of its frame; its bytes are in the frame's `replies`. */
+/*
+ * An answer that waits for the confirmation of its frame; its bytes are in the frame's `replies`.
+ */
 struct held {
 	link_id link;
 	uint64_t id;
@@ -52,7 +56,7 @@ struct held {
 };
 
 struct frame {
-	struct list link;      /* in stream.frames, or free */
+	struct list link; /* in stream.frames, or free */
 	uint64_t number;
 	struct buffer message; /* encoded PbForward */
 	bool transfer;         /* counts against TRANSFER_PIECES_MAX */
@@ -65,23 +69,23 @@ enum transfer { TRANSFER_NONE, TRANSFER_RECORDS, TRANSFER_DONE };
 
 /* The primary's side of one view. */
 struct stream {
-	link_id link;             /* to the backup; 0: there is none */
-	struct frame *open;       /* this turn's; NULL: nothing yet */
-	struct buffer batch;      /* its commands, after the transfer */
+	link_id link;        /* to the backup; 0: there is none */
+	struct frame *open;  /* this turn's; NULL: nothing yet */
+	struct buffer batch; /* its commands, after the transfer */
 	uint32_t batch_count;
-	struct buffer records;    /* its changes, during the transfer */
-	struct list frames;       /* not confirmed, ascending */
-	uint64_t next;            /* number of the next frame */
-	uint64_t sent;            /* every frame ≤ sent has been sent since the last rewind */
+	struct buffer records; /* its changes, during the transfer */
+	struct list frames;    /* not confirmed, ascending */
+	uint64_t next;         /* number of the next frame */
+	uint64_t sent;         /* every frame ≤ sent has been sent since the last rewind */
 	uint64_t confirmed;
-	uint64_t flight_bytes;    /* of frames in (confirmed, sent] */
-	uint64_t queue_bytes;     /* of frames and held answers that are not confirmed */
-	uint32_t pieces;          /* of them, of the state transfer */
-	bool probing;             /* one frame at a time, until the backup has confirmed one */
+	uint64_t flight_bytes; /* of frames in (confirmed, sent] */
+	uint64_t queue_bytes;  /* of frames and held answers that are not confirmed */
+	uint32_t pieces;       /* of them, of the state transfer */
+	bool probing;          /* one frame at a time, until the backup has confirmed one */
 	enum transfer transfer;
-	bool begun;               /* the cursor stands somewhere */
-	struct buffer cursor;     /* keys up to here have been sent */
-	uint64_t complete_frame;  /* the last of the transfer; 0: not made yet */
+	bool begun;              /* the cursor stands somewhere */
+	struct buffer cursor;    /* keys up to here have been sent */
+	uint64_t complete_frame; /* the last of the transfer; 0: not made yet */
 	struct timer retry;
 	struct list free;
 	uint32_t nfree;
@@ -122,30 +126,32 @@ struct pb_node {
 	uint64_t incarnation;
 	uint64_t started_us;
 	bool stopping, stopped;
-	uint32_t goodbyes;     /* pings sent since the stop was asked for */
+	uint32_t goodbyes; /* pings sent since the stop was asked for */
 
 	/* The view. */
 	struct caller *views;
 	struct ping pings[PINGS_MAX];
 	struct timer ping_timer;
-	uint64_t answered_us;  /* when the newest answered ping was sent; 0: none was */
-	uint64_t view;         /* adopted */
+	uint64_t answered_us; /* when the newest answered ping was sent; 0: none was */
+	uint64_t view;        /* adopted */
 	struct view_place primary, backup;
 	enum pb_role role;
-	bool complete;         /* the state is the whole one */
-	bool synced;           /* the backup's is, too */
-	bool refused;          /* the view names this server primary, and it has not got the state */
+	bool complete; /* the state is the whole one */
+	bool synced;   /* the backup's is, too */
+	/* the view names this server primary, and it has not got the state */
+	bool refused;
 
 	struct pb_state state;
-	uint64_t lived_us, lived_at_us; /* lived time (rsm/entry.h) as primary, and when it was last looked at */
-	struct registrar registrar;     /* client ids come from the view service */
-	uint64_t clients;               /* … which has handed out those up to this one */
+	/* lived time (rsm/entry.h) as primary, and when it was last looked at */
+	uint64_t lived_us, lived_at_us;
+	struct registrar registrar; /* client ids come from the view service */
+	uint64_t clients;           /* … which has handed out those up to this one */
 	struct stream stream;
 	struct intake intake;
 	struct timer stop_timer;
 	struct arena arena;
 	struct buffer out;
-	uint64_t next_id;      /* of requests to the backup */
+	uint64_t next_id; /* of requests to the backup */
 	uint64_t answered, answered_view;
 	struct refusals refusals; /* frames that no primary can have sent */
 	struct pb_counters counters;
@@ -162,8 +168,8 @@ static inline bool pb_serves(const struct pb_node *n)
 
 /* ---- node.c ---- */
 
-void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status,
+	       const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* ---- pings.c ---- */
 
@@ -172,8 +178,9 @@ void pings_free(struct pb_node *n);
 /* Pings at once: there is something to tell, or to learn. */
 void pings_now(struct pb_node *n);
 /*
- * What this server holds is not what it should be. It begins another life, as if its process had ended and been started again: empty, under
- * a new incarnation, of no view; the view service gives its place to somebody, perhaps to this life, and whoever it is gets filled.
+ * What this server holds is not what it should be. It begins another life, as if its process had
+ * ended and been started again: empty, under a new incarnation, of no view; the view service gives
+ * its place to somebody, perhaps to this life, and whoever it is gets filled.
  */
 void pings_begin_anew(struct pb_node *n);
 /* The view service has answered a ping that was sent lately. */
@@ -184,14 +191,21 @@ bool pings_fresh(struct pb_node *n);
 void primary_request(struct pb_node *n, link_id from, const struct message *request);
 /* Sends the held answers of a frame. */
 void primary_release(struct pb_node *n, struct frame *frame);
-/* The frame will never be confirmed: reads are sent elsewhere, connections that wait for writes are closed. */
+/*
+ * The frame will never be confirmed: reads are sent elsewhere, connections that wait for writes are
+ * closed.
+ */
 void primary_abandon(struct pb_node *n, struct frame *frame);
 
 /* ---- clients.c ---- */
 
 void clients_start(struct pb_node *n);
-/* Primary: whether a command's session can be continued or begun. False: it has been answered, or put aside. */
-bool clients_admit(struct pb_node *n, link_id from, const struct message *request, const struct wire_command *command);
+/*
+ * Primary: whether a command's session can be continued or begun. False: it has been answered, or
+ * put aside.
+ */
+bool clients_admit(struct pb_node *n, link_id from, const struct message *request,
+		   const struct wire_command *command);
 /* Time goes on: what sessions expire by. */
 void clients_live(struct pb_node *n);
 
@@ -199,14 +213,18 @@ void clients_live(struct pb_node *n);
 
 void stream_init(struct pb_node *n);
 void stream_free(struct pb_node *n);
-/* A view of ours begins; backup nobody: alone. What an earlier view of ours has left unconfirmed goes on in this one. */
+/*
+ * A view of ours begins; backup nobody: alone. What an earlier view of ours has left unconfirmed
+ * goes on in this one.
+ */
 void stream_begin(struct pb_node *n);
 /* We are not primary any more. */
 void stream_abandon(struct pb_node *n);
 /* The frame of this turn, with room for one more command. */
 struct frame *stream_open(struct pb_node *n);
 /* Notes a command that has been executed, for the backup. */
-void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote, struct slice key);
+void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote,
+		struct slice key);
 void stream_turn_end(struct pb_node *n);
 bool stream_idle(const struct pb_node *n);
 void stream_give_back(struct stream *s, struct frame *frame);

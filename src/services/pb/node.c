@@ -13,7 +13,8 @@
 /* Freed at the end of each turn: some hundred microseconds. */
 #define IDLE_NODES 32u
 
-void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status, const char *format, ...)
+void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status,
+	       const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
@@ -28,7 +29,10 @@ void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int
 	node_reply(&n->node, to, request, status, buffer_slice(&n->out));
 }
 
-/* An orderly stop is over when nobody waits for an answer and the view service knows; or when that takes too long. */
+/*
+ * An orderly stop is over when nobody waits for an answer and the view service knows; or when that
+ * takes too long.
+ */
 static void finish_stop(void *data)
 {
 	struct pb_node *n = data;

@@ -45,8 +45,8 @@ static void send_ping(struct pb_node *n)
 	n->goodbyes += n->stopping;
 	ping->n = n;
 	ping->sent_us = node_now_us(&n->node);
-	ping->call = caller_start(n->views, METHOD_VIEW_PING, buffer_slice(&payload), ping->sent_us + dead_us(n),
-				  answered, ping);
+	ping->call = caller_start(n->views, METHOD_VIEW_PING, buffer_slice(&payload),
+				  ping->sent_us + dead_us(n), answered, ping);
 	buffer_free(&payload);
 }
 
@@ -98,7 +98,8 @@ static void set_place(struct view_place *place, const struct wire_view_server *i
 	/* The lengths have been checked by decoding. */
 	memset(place, 0, sizeof *place);
 	memcpy(place->name, in->name.len > 0 ? (const char *)in->name.data : "", in->name.len);
-	memcpy(place->address, in->address.len > 0 ? (const char *)in->address.data : "", in->address.len);
+	memcpy(place->address, in->address.len > 0 ? (const char *)in->address.data : "",
+	       in->address.len);
 	place->wire = (struct wire_view_server){
 		.name = slice_string(place->name),
 		.address = slice_string(place->address),
@@ -107,13 +108,15 @@ static void set_place(struct view_place *place, const struct wire_view_server *i
 }
 
 /*
- * Whether this server may be primary of the view: it was primary of the one before, or a backup of it that holds the whole
- * state, or the view begins with nothing. The view service promotes nobody else; that is not a reason to believe it.
+ * Whether this server may be primary of the view: it was primary of the one before, or a backup of
+ * it that holds the whole state, or the view begins with nothing. The view service promotes nobody
+ * else; that is not a reason to believe it.
  */
 static bool has_the_state(const struct pb_node *n, const struct wire_view *view)
 {
 	bool next = view->number == n->view + 1;
-	return view->fresh || (next && n->role == PB_PRIMARY) || (next && n->role == PB_BACKUP && n->complete);
+	return view->fresh || (next && n->role == PB_PRIMARY) ||
+	       (next && n->role == PB_BACKUP && n->complete);
 }
 
 static void become_primary(struct pb_node *n, const struct wire_view *view)
@@ -133,7 +136,8 @@ static void become_primary(struct pb_node *n, const struct wire_view *view)
 
 static void adopt(struct pb_node *n, const struct wire_view *view)
 {
-	static const char *const roles[] = {[PB_IDLE] = "idle", [PB_BACKUP] = "backup", [PB_PRIMARY] = "primary"};
+	static const char *const roles[] = {
+		[PB_IDLE] = "idle", [PB_BACKUP] = "backup", [PB_PRIMARY] = "primary"};
 	struct wire_view_server me = self(n);
 	bool primary = wire_view_server_equal(&view->primary, &me);
 	bool backup = wire_view_server_equal(&view->backup, &me);
@@ -149,17 +153,21 @@ static void adopt(struct pb_node *n, const struct wire_view *view)
 		stream_abandon(n);
 		n->role = backup ? PB_BACKUP : PB_IDLE;
 		n->complete = false;
-		/* What an idle server holds is of no use to anybody; a backup's is replaced by the first frame. */
+		/*
+		 * What an idle server holds is of no use to anybody; a backup's is replaced by the
+		 * first frame.
+		 */
 		if (!backup)
 			pb_state_clear(&n->state);
 		backup_begin(n);
 	}
-	log_event(n->node.log, LOG_INFO, "view_adopted", "view=%" PRIu64 " role=%s primary=%s backup=%s", n->view,
-		  roles[n->role], n->primary.name[0] != '\0' ? n->primary.name : "-",
+	log_event(n->node.log, LOG_INFO, "view_adopted",
+		  "view=%" PRIu64 " role=%s primary=%s backup=%s", n->view, roles[n->role],
+		  n->primary.name[0] != '\0' ? n->primary.name : "-",
 		  n->backup.name[0] != '\0' ? n->backup.name : "-");
 	if (n->refused)
-		log_event(n->node.log, LOG_ERROR, "promoted_without_state",
-			  "view=%" PRIu64, n->view);
+		log_event(n->node.log, LOG_ERROR, "promoted_without_state", "view=%" PRIu64,
+			  n->view);
 	if (n->role != PB_PRIMARY)
 		registrar_release(&n->registrar);
 	pings_now(n);

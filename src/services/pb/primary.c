@@ -8,8 +8,8 @@ static bool is_read(const struct held *held)
 	return held->method == METHOD_QUERY;
 }
 
-static void hold(struct pb_node *n, struct frame *frame, link_id from, const struct message *request, int status,
-		 size_t offset)
+static void hold(struct pb_node *n, struct frame *frame, link_id from,
+		 const struct message *request, int status, size_t offset)
 {
 	if (frame->nheld == frame->held_capacity) {
 		frame->held_capacity = frame->held_capacity == 0 ? 16 : frame->held_capacity * 2;
@@ -71,21 +71,24 @@ static bool may_serve(struct pb_node *n, link_id from, const struct message *req
 	if (!pb_serves(n)) {
 		n->counters.not_primary++;
 		if (n->role == PB_PRIMARY || wire_view_nobody(&n->primary.wire))
-			pb_refuse(n, from, request, STATUS_NOT_LEADER, "this server is not the primary, and knows none");
+			pb_refuse(n, from, request, STATUS_NOT_LEADER,
+				  "this server is not the primary, and knows none");
 		else
-			pb_refuse(n, from, request, STATUS_NOT_LEADER, "this server is not the primary; %s is",
-				  n->primary.name);
+			pb_refuse(n, from, request, STATUS_NOT_LEADER,
+				  "this server is not the primary; %s is", n->primary.name);
 		return false;
 	}
 	if (!pings_fresh(n)) {
 		n->counters.cut_off++;
 		pb_refuse(n, from, request, STATUS_UNAVAILABLE,
-			  "this primary is cut off from the view service, and may have been replaced");
+			  "this primary is cut off from the view service, and may have been "
+			  "replaced");
 		return false;
 	}
 	if (n->stream.queue_bytes > QUEUE_BYTES_MAX) {
 		n->counters.busy++;
-		pb_refuse(n, from, request, STATUS_BUSY, "too much waits for the backup; try again");
+		pb_refuse(n, from, request, STATUS_BUSY,
+			  "too much waits for the backup; try again");
 		return false;
 	}
 	return true;
@@ -111,12 +114,14 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 	}
 	/* It travels to the backup in one frame, with others. */
 	if (wire.body.len > COMMAND_BYTES_MAX) {
-		pb_refuse(n, from, request, STATUS_TOO_LARGE, "command of %zu bytes; the limit is %u", wire.body.len, COMMAND_BYTES_MAX);
+		pb_refuse(n, from, request, STATUS_TOO_LARGE,
+			  "command of %zu bytes; the limit is %u", wire.body.len,
+			  COMMAND_BYTES_MAX);
 		return;
 	}
 	buffer_clear(&n->out);
-	int status = pb_command_decode(wire.body, n->options.key_bytes_max, n->options.value_bytes_max, &n->arena, &op,
-				       &n->out);
+	int status = pb_command_decode(wire.body, n->options.key_bytes_max,
+				       n->options.value_bytes_max, &n->arena, &op, &n->out);
 	if (status != 0) {
 		node_reply(&n->node, from, request, status, buffer_slice(&n->out));
 		return;
@@ -135,14 +140,17 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 		begin_batch(n);
 	sessions_registered(&n->state.sessions, n->clients);
 	size_t offset = frame->replies.len;
-	struct pb_applied applied =
-		pb_state_apply(&n->state, &entry, &op, n->options.value_bytes_max, &n->arena, &frame->replies);
+	struct pb_applied applied = pb_state_apply(
+		&n->state, &entry, &op, n->options.value_bytes_max, &n->arena, &frame->replies);
 	n->counters.repeats += applied.repeated;
 	hold(n, frame, from, request, applied.status, offset);
 	stream_add(n, &entry, applied.wrote, op.key);
 }
 
-/* Executed at once, in its order among the commands: later ones must not show in it before they are confirmed themselves. */
+/*
+ * Executed at once, in its order among the commands: later ones must not show in it before they are
+ * confirmed themselves.
+ */
 static void query(struct pb_node *n, link_id from, const struct message *request)
 {
 	struct frame *frame = stream_open(n);

@@ -1,8 +1,9 @@
 /*
  * Frames on their way to the backup, and its confirmations.
  *
- * Frames are kept until they are confirmed, and sent again from the first unconfirmed one after a lost connection. What is
- * sent beside the stream's order is not taken by the backup, so neither repetition nor reordering can do harm.
+ * Frames are kept until they are confirmed, and sent again from the first unconfirmed one after a
+ * lost connection. What is sent beside the stream's order is not taken by the backup, so neither
+ * repetition nor reordering can do harm.
  */
 #include "pb/internal.h"
 #include "wire/method.h"
@@ -25,14 +26,17 @@ static void send_frame(struct pb_node *n, const struct frame *frame)
 void send_frames(struct pb_node *n)
 {
 	struct stream *s = &n->stream;
-	/* Nearly always there is nothing, or only the newest frame to be sent: look from the end. */
+	/*
+	 * Nearly always there is nothing, or only the newest frame to be sent: look from the end.
+	 */
 	struct list *link = &s->frames;
-	while (link->prev != &s->frames && LIST_ENTRY(link->prev, struct frame, link)->number > s->sent)
+	while (link->prev != &s->frames &&
+	       LIST_ITEM(link->prev, struct frame, link)->number > s->sent)
 		link = link->prev;
 	for (; link != &s->frames; link = link->next) {
 		if (s->flight_bytes >= WINDOW_BYTES || (s->probing && s->flight_bytes > 0))
 			break;
-		send_frame(n, LIST_ENTRY(link, struct frame, link));
+		send_frame(n, LIST_ITEM(link, struct frame, link));
 	}
 	if (!list_empty(&s->frames) && !timer_armed(&s->retry))
 		node_timer_after(&n->node, &s->retry, RETRY_US);
@@ -77,7 +81,7 @@ static void confirm(struct pb_node *n, uint64_t received)
 	node_timer_cancel(&n->node, &s->retry);
 	struct list *first;
 	while ((first = list_first(&s->frames)) != NULL) {
-		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+		struct frame *frame = LIST_ITEM(first, struct frame, link);
 		if (frame->number > received)
 			break;
 		s->queue_bytes -= frame->message.len + frame_held_bytes(frame);
@@ -94,7 +98,8 @@ static void confirm(struct pb_node *n, uint64_t received)
 		n->synced = true;
 		n->counters.transfers_done++;
 		log_event(n->node.log, LOG_INFO, "backup_synced", "view=%llu backup=%s keys=%llu",
-			  (unsigned long long)n->view, n->backup.name, (unsigned long long)pb_state_keys(&n->state));
+			  (unsigned long long)n->view, n->backup.name,
+			  (unsigned long long)pb_state_keys(&n->state));
 		pings_now(n);
 	}
 	send_frames(n);
@@ -111,7 +116,10 @@ void send_reply(struct pb_node *n, link_id from, const struct message *message)
 		return;
 	if (reply.view > n->view)
 		pings_now(n);
-	/* Of an earlier view of ours, or it does not know this one yet, or it has restarted and the view service will tell. */
+	/*
+	 * Of an earlier view of ours, or it does not know this one yet, or it has restarted and the
+	 * view service will tell.
+	 */
 	if (reply.view != n->view || !reply.backup) {
 		if (reply.view <= n->view)
 			retry_soon(n);

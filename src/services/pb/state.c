@@ -40,7 +40,8 @@ uint64_t pb_state_bytes(const struct pb_state *s)
 
 /* ---- commands ---- */
 
-static int check_op(const struct wire_kv_op *op, uint32_t key_bytes_max, uint32_t value_bytes_max, struct buffer *error)
+static int check_op(const struct wire_kv_op *op, uint32_t key_bytes_max, uint32_t value_bytes_max,
+		    struct buffer *error)
 {
 	char text[KV_KEY_TEXT_BYTES];
 	if (op->key.len == 0) {
@@ -48,7 +49,8 @@ static int check_op(const struct wire_kv_op *op, uint32_t key_bytes_max, uint32_
 		return STATUS_BAD_REQUEST;
 	}
 	if (op->key.len > key_bytes_max) {
-		wire_error_format(error, "key has %zu bytes, at most %u are allowed", op->key.len, key_bytes_max);
+		wire_error_format(error, "key has %zu bytes, at most %u are allowed", op->key.len,
+				  key_bytes_max);
 		return STATUS_TOO_LARGE;
 	}
 	if (op->value.len > value_bytes_max) {
@@ -63,8 +65,8 @@ static int check_op(const struct wire_kv_op *op, uint32_t key_bytes_max, uint32_
 	return 0;
 }
 
-int pb_command_decode(struct slice body, uint32_t key_bytes_max, uint32_t value_bytes_max, struct arena *arena,
-		      struct wire_kv_op *op, struct buffer *error)
+int pb_command_decode(struct slice body, uint32_t key_bytes_max, uint32_t value_bytes_max,
+		      struct arena *arena, struct wire_kv_op *op, struct buffer *error)
 {
 	struct wire_kv_command command;
 	int status = wire_kv_command_decode(body, arena, &command);
@@ -72,8 +74,8 @@ int pb_command_decode(struct slice body, uint32_t key_bytes_max, uint32_t value_
 		wire_error_format(error, "the command cannot be decoded: %s", status_text(status));
 		return status;
 	}
-	if (command.nthen != 1 || command.nwhen > 0 || command.notherwise > 0 || command.transaction ||
-	    command.has_internal) {
+	if (command.nthen != 1 || command.nwhen > 0 || command.notherwise > 0 ||
+	    command.transaction || command.has_internal) {
 		wire_error_format(error, "a command to a primary is one operation on one key");
 		return STATUS_BAD_REQUEST;
 	}
@@ -106,13 +108,13 @@ static void store_effect(struct pb_state *s, struct slice key, const struct stor
 		s->digest += digest_record(&record);
 		s->store->ops->put(s->store, PB_STATE_SPACE, &record);
 	} else {
-		bool existed = s->store->ops->delete(s->store, PB_STATE_SPACE, key);
+		bool existed = s->store->ops->delete (s->store, PB_STATE_SPACE, key);
 		ASSERT(existed);
 	}
 }
 
-static int execute(struct pb_state *s, const struct wire_kv_op *op, uint32_t value_bytes_max, struct arena *arena,
-		   struct buffer *reply, bool *wrote)
+static int execute(struct pb_state *s, const struct wire_kv_op *op, uint32_t value_bytes_max,
+		   struct arena *arena, struct buffer *reply, bool *wrote)
 {
 	struct kv_evaluation evaluation;
 	struct kv_outcome outcome;
@@ -144,49 +146,56 @@ static bool get_now(void *context, struct slice key, struct store_record *record
 }
 
 /* Without long values, as in rsm/apply.c. */
-static void record(struct pb_state *s, struct session *session, const struct entry_command *command, int status,
-		   struct slice reply, struct arena *arena)
+static void record(struct pb_state *s, struct session *session, const struct entry_command *command,
+		   int status, struct slice reply, struct arena *arena)
 {
 	struct buffer kept = {0};
-	bool whole = reply.len <= SESSION_REPLY_WHOLE_MAX && s->sessions.reply_bytes + reply.len <= SESSIONS_WHOLE_BYTES_MAX;
+	bool whole = reply.len <= SESSION_REPLY_WHOLE_MAX &&
+		     s->sessions.reply_bytes + reply.len <= SESSIONS_WHOLE_BYTES_MAX;
 	if (status == 0 && !whole && kv_reply_shorten(reply, arena, &kept))
 		reply = buffer_slice(&kept);
 	sessions_record(session, command->sequence, command->body, status, reply);
 	buffer_free(&kept);
 }
 
-struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command *command, const struct wire_kv_op *op,
-				 uint32_t value_bytes_max, struct arena *arena, struct buffer *reply)
+struct pb_applied pb_state_apply(struct pb_state *s, const struct entry_command *command,
+				 const struct wire_kv_op *op, uint32_t value_bytes_max,
+				 struct arena *arena, struct buffer *reply)
 {
 	struct pb_applied out = {0};
 	struct session *session = NULL;
 	s->commands++;
 	if (command->client != 0) {
 		const struct session_reply *repeat = NULL;
-		enum session_verdict verdict =
-			sessions_begin(&s->sessions, s->time_us, ENTRY_FORMAT, command, &session, &repeat, &out.status);
+		enum session_verdict verdict = sessions_begin(&s->sessions, s->time_us,
+							      ENTRY_FORMAT, command, &session,
+							      &repeat, &out.status);
 		if (verdict == SESSION_REPEAT) {
 			struct slice kept = session_reply_body(repeat);
-			if (repeat->status != 0 || !kv_reply_complete(kept, command->body, arena, get_now, s, reply))
+			if (repeat->status != 0 ||
+			    !kv_reply_complete(kept, command->body, arena, get_now, s, reply))
 				buffer_add_slice(reply, kept);
 			out.status = repeat->status;
 			out.repeated = 1;
 			return out;
 		}
 		if (verdict == SESSION_REFUSED) {
-			wire_error_format(reply, "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
-					  command->sequence, status_text(out.status));
+			wire_error_format(reply, "client %" PRIu64 " sequence %" PRIu64 ": %s",
+					  command->client, command->sequence,
+					  status_text(out.status));
 			return out;
 		}
 	}
 	size_t start = reply->len;
 	out.status = execute(s, op, value_bytes_max, arena, reply, &out.wrote);
 	if (session != NULL)
-		record(s, session, command, out.status, slice(reply->data + start, reply->len - start), arena);
+		record(s, session, command, out.status,
+		       slice(reply->data + start, reply->len - start), arena);
 	return out;
 }
 
-int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena, struct buffer *reply)
+int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena,
+		   struct buffer *reply)
 {
 	struct wire_kv_query q;
 	int status = wire_kv_query_decode(query, arena, &q);
@@ -206,13 +215,15 @@ int pb_state_query(struct pb_state *s, struct slice query, struct arena *arena, 
 		out.results[i] = (struct wire_kv_result){.status = STATUS_NOT_FOUND};
 		if (!pb_state_get(s, q.keys[i], &record))
 			continue;
-		out.results[i] = (struct wire_kv_result){
-			.value = record.value, .version = record.version, .modification = record.modification};
+		out.results[i] = (struct wire_kv_result){.value = record.value,
+							 .version = record.version,
+							 .modification = record.modification};
 		bytes += record.value.len;
 	}
 	if (bytes > KV_RESULT_BYTES_MAX) {
-		wire_error_format(reply, "the results together would exceed %u bytes, ask for less at a time",
-				  KV_RESULT_BYTES_MAX);
+		wire_error_format(
+			reply, "the results together would exceed %u bytes, ask for less at a time",
+			KV_RESULT_BYTES_MAX);
 		return STATUS_TOO_LARGE;
 	}
 	wire_kv_query_reply_encode(&out, reply);

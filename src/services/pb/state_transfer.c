@@ -28,14 +28,16 @@ void pb_state_put_record(const struct pb_state *s, struct slice key, struct buff
 	buffer_add_slice(out, key);
 }
 
-bool pb_state_put_records(const struct pb_state *s, struct buffer *cursor, bool begun, size_t bytes, struct buffer *out)
+bool pb_state_put_records(const struct pb_state *s, struct buffer *cursor, bool begun, size_t bytes,
+			  struct buffer *out)
 {
 	struct store_record record;
 	size_t start = out->len;
 	/* The first key behind the cursor is the cursor with a zero byte added. */
 	if (begun)
 		buffer_add_u8(cursor, 0);
-	struct store_iterator *iterator = s->store->ops->iterate(s->store, NULL, PB_STATE_SPACE, buffer_slice(cursor));
+	struct store_iterator *iterator = s->store->ops->iterate(s->store, NULL, PB_STATE_SPACE,
+								 buffer_slice(cursor));
 	bool more = false;
 	while ((more = s->store->ops->next(iterator, &record))) {
 		put_record(&record, out);
@@ -60,13 +62,15 @@ static void drop_digest(struct pb_state *s, struct slice key)
 static int read_put(struct slice *in, struct store_record *record)
 {
 	uint32_t key_len, value_len;
-	if (!slice_take_u32(in, &key_len) || !slice_take_u32(in, &value_len) || !slice_take_u64(in, &record->version) ||
-	    !slice_take_u64(in, &record->modification) || !slice_take(in, key_len, &record->key) ||
-	    !slice_take(in, value_len, &record->value))
+	if (!slice_take_u32(in, &key_len) || !slice_take_u32(in, &value_len) ||
+	    !slice_take_u64(in, &record->version) || !slice_take_u64(in, &record->modification) ||
+	    !slice_take(in, key_len, &record->key) || !slice_take(in, value_len, &record->value))
 		return STATUS_CORRUPT;
 	/* Half of the versions are left, and a value that is sent on fits a frame. */
 	return key_len == 0 || key_len > STORE_KEY_BYTES_MAX || value_len > KV_RESULT_BYTES_MAX ||
-			       record->version > STORE_VERSION_MAX / 2 ? STATUS_CORRUPT : 0;
+			       record->version > STORE_VERSION_MAX / 2
+		       ? STATUS_CORRUPT
+		       : 0;
 }
 
 static int read_delete(struct slice *in, struct slice *key)
@@ -110,7 +114,7 @@ static int take_delete(struct pb_state *s, struct slice *in)
 	if (status != 0)
 		return status;
 	drop_digest(s, key);
-	s->store->ops->delete(s->store, PB_STATE_SPACE, key);
+	s->store->ops->delete (s->store, PB_STATE_SPACE, key);
 	return 0;
 }
 

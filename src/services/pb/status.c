@@ -71,8 +71,8 @@ void pb_status_json(struct node *node, struct buffer *out)
 	log_json_string(out, n->primary.wire.name);
 	buffer_format(out, ",\"backup\":");
 	log_json_string(out, n->backup.wire.name);
-	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}}", n->complete ? "true" : "false",
-		      n->stream.queue_bytes);
+	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}}",
+		      n->complete ? "true" : "false", n->stream.queue_bytes);
 }
 
 static uint64_t read_keys(void *context)
@@ -108,28 +108,42 @@ void pb_status_metrics(struct pb_node *n)
 		{"synod_pb_queries_total", "Reads taken as primary.", &c->queries},
 		{"synod_pb_repeats_total", "Commands answered from their session.", &c->repeats},
 		{"synod_pb_not_primary_total", "Requests sent on to the primary.", &c->not_primary},
-		{"synod_pb_cut_off_total", "Requests refused while cut off from the view service.", &c->cut_off},
-		{"synod_pb_busy_total", "Requests refused because too much waited for the backup.", &c->busy},
+		{"synod_pb_cut_off_total", "Requests refused while cut off from the view service.",
+		 &c->cut_off},
+		{"synod_pb_busy_total", "Requests refused because too much waited for the backup.",
+		 &c->busy},
 		{"synod_pb_answers_total", "Answers given as primary.", &n->answered},
 		{"synod_pb_frames_sent_total", "Frames sent to the backup.", &c->frames_sent},
 		{"synod_pb_frames_resent_total", "Frames sent again.", &c->frames_resent},
 		{"synod_pb_frames_taken_total", "Frames taken as backup.", &c->frames_taken},
-		{"synod_pb_frames_refused_total", "Frames of other views or out of order.", &c->frames_refused},
-		{"synod_pb_frames_impossible_total", "Frames that no primary can have sent.", &n->refusals.count},
-		{"synod_pb_begun_anew_total", "Times this server's state was not its primary's, and it began anew.", &c->anew},
-		{"synod_pb_transfers_begun_total", "State transfers begun as primary.", &c->transfers_begun},
-		{"synod_pb_transfers_done_total", "State transfers confirmed by the backup.", &c->transfers_done},
-		{"synod_pb_transfer_bytes_total", "Bytes of records sent in state transfers.", &c->transfer_bytes},
+		{"synod_pb_frames_refused_total", "Frames of other views or out of order.",
+		 &c->frames_refused},
+		{"synod_pb_frames_impossible_total", "Frames that no primary can have sent.",
+		 &n->refusals.count},
+		{"synod_pb_begun_anew_total",
+		 "Times this server's state was not its primary's, and it began anew.", &c->anew},
+		{"synod_pb_transfers_begun_total", "State transfers begun as primary.",
+		 &c->transfers_begun},
+		{"synod_pb_transfers_done_total", "State transfers confirmed by the backup.",
+		 &c->transfers_done},
+		{"synod_pb_transfer_bytes_total", "Bytes of records sent in state transfers.",
+		 &c->transfer_bytes},
 		{"synod_pb_promotions_total", "Times this server became primary.", &c->promotions},
 	};
 	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
-		metrics_add(m, METRIC_COUNTER, counters[i].name, counters[i].help, NULL, counters[i].value);
-	metrics_add(m, METRIC_GAUGE, "synod_pb_view_number", "Number of the adopted view.", NULL, &n->view);
-	metrics_add_read(m, METRIC_GAUGE, "synod_pb_primary", "1 if this server is the primary.", NULL, read_primary, n);
+		metrics_add(m, METRIC_COUNTER, counters[i].name, counters[i].help, NULL,
+			    counters[i].value);
+	metrics_add(m, METRIC_GAUGE, "synod_pb_view_number", "Number of the adopted view.", NULL,
+		    &n->view);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_primary", "1 if this server is the primary.",
+			 NULL, read_primary, n);
 	metrics_add_read(m, METRIC_GAUGE, "synod_pb_backup_synced",
-			 "1 if this server is the primary and its backup holds the whole state.", NULL, read_synced, n);
-	metrics_add_read(m, METRIC_GAUGE, "synod_pb_keys", "Keys stored.", NULL, read_keys, &n->state);
-	metrics_add_read(m, METRIC_GAUGE, "synod_pb_bytes", "Bytes of keys and values stored.", NULL, read_bytes, &n->state);
-	metrics_add(m, METRIC_GAUGE, "synod_pb_queue_bytes", "Frames and answers that wait for the backup.", NULL,
-		    &n->stream.queue_bytes);
+			 "1 if this server is the primary and its backup holds the whole state.",
+			 NULL, read_synced, n);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_keys", "Keys stored.", NULL, read_keys,
+			 &n->state);
+	metrics_add_read(m, METRIC_GAUGE, "synod_pb_bytes", "Bytes of keys and values stored.",
+			 NULL, read_bytes, &n->state);
+	metrics_add(m, METRIC_GAUGE, "synod_pb_queue_bytes",
+		    "Frames and answers that wait for the backup.", NULL, &n->stream.queue_bytes);
 }

@@ -2,7 +2,8 @@
  * The primary's stream of frames to its backup.
  *
  *   frame 1         RESET: the backup's state becomes empty
- *   … frame k       TRANSFER: pieces of records and of sessions, and the turns meanwhile; the last one is COMPLETE
+ *   … frame k       TRANSFER: pieces of records and of sessions, and the turns meanwhile; the last
+ *                   one is COMPLETE
  *   k + 1 …         batches of commands, one a turn
  */
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static struct frame *frame_take(struct stream *s)
 	if (free_link != NULL) {
 		list_remove(free_link);
 		s->nfree--;
-		frame = LIST_ENTRY(free_link, struct frame, link);
+		frame = LIST_ITEM(free_link, struct frame, link);
 	} else {
 		frame = ALLOC(struct frame);
 		list_init(&frame->link);
@@ -40,7 +41,8 @@ static void frame_free(struct frame *frame)
 /* One that is in no list. Memory of unusual frames goes back at once. */
 static void recycle(struct stream *s, struct frame *frame)
 {
-	if (s->nfree == FREE_FRAMES_MAX || frame->message.capacity + frame->replies.capacity > PB_FRAME_BYTES_SOFT_MAX) {
+	if (s->nfree == FREE_FRAMES_MAX ||
+	    frame->message.capacity + frame->replies.capacity > PB_FRAME_BYTES_SOFT_MAX) {
 		frame_free(frame);
 		return;
 	}
@@ -121,7 +123,8 @@ struct frame *stream_open(struct pb_node *n)
 	return s->open;
 }
 
-void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote, struct slice key)
+void stream_add(struct pb_node *n, const struct entry_command *command, bool wrote,
+		struct slice key)
 {
 	struct stream *s = &n->stream;
 	s->batch_count++;
@@ -139,7 +142,10 @@ void stream_add(struct pb_node *n, const struct entry_command *command, bool wro
 
 /* ---- state transfer ---- */
 
-/* The session table, as it is now, behind everything that has been queued. From here on the backup follows by commands. */
+/*
+ * The session table, as it is now, behind everything that has been queued. From here on the backup
+ * follows by commands.
+ */
 static void queue_sessions(struct pb_node *n)
 {
 	struct stream *s = &n->stream;
@@ -149,7 +155,10 @@ static void queue_sessions(struct pb_node *n)
 	do {
 		struct frame *frame = frame_take(s);
 		struct wire_pb_forward wire = {0};
-		slice_take(&rest, rest.len < n->options.transfer_piece_bytes ? rest.len : n->options.transfer_piece_bytes,
+		slice_take(&rest,
+			   rest.len < n->options.transfer_piece_bytes
+				   ? rest.len
+				   : n->options.transfer_piece_bytes,
 			   &wire.sessions);
 		frame->transfer = true;
 		if (rest.len == 0) {
@@ -173,10 +182,12 @@ static void transfer(struct pb_node *n)
 		struct frame *frame = frame_take(s);
 		frame->transfer = true;
 		buffer_clear(&s->records);
-		bool more = pb_state_put_records(&n->state, &s->cursor, s->begun, n->options.transfer_piece_bytes, &s->records);
+		bool more = pb_state_put_records(&n->state, &s->cursor, s->begun,
+						 n->options.transfer_piece_bytes, &s->records);
 		n->counters.transfer_bytes += s->records.len;
 		s->begun = true;
-		queue_frame(n, frame, &(struct wire_pb_forward){.records = buffer_slice(&s->records)});
+		queue_frame(n, frame,
+			    &(struct wire_pb_forward){.records = buffer_slice(&s->records)});
 		buffer_clear(&s->records);
 		if (!more)
 			queue_sessions(n);
@@ -216,7 +227,7 @@ void stream_begin(struct pb_node *n)
 	struct list before;
 	list_take_all(&s->frames, &before);
 	LIST_FOR_SAFE (link, after, &before) {
-		struct frame *frame = LIST_ENTRY(link, struct frame, link);
+		struct frame *frame = LIST_ITEM(link, struct frame, link);
 		merge_held(carried, frame);
 		recycle(s, frame);
 	}
@@ -250,7 +261,7 @@ void stream_abandon(struct pb_node *n)
 		s->open = NULL;
 	}
 	while ((first = list_first(&s->frames)) != NULL) {
-		struct frame *frame = LIST_ENTRY(first, struct frame, link);
+		struct frame *frame = LIST_ITEM(first, struct frame, link);
 		primary_abandon(n, frame);
 		stream_give_back(s, frame);
 	}
@@ -288,7 +299,7 @@ void stream_free(struct pb_node *n)
 		frame_free(s->open);
 	for (size_t i = 0; i < 2; i++)
 		LIST_FOR_SAFE (link, after, lists[i])
-			frame_free(LIST_ENTRY(link, struct frame, link));
+			frame_free(LIST_ITEM(link, struct frame, link));
 	buffer_free(&s->batch);
 	buffer_free(&s->records);
 	buffer_free(&s->cursor);

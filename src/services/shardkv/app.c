@@ -34,14 +34,18 @@ void shardkv_refuse(struct reply *reply, int status, uint64_t config, const char
 	reply->status = status;
 }
 
-/* Who looks at a command or query: the settings of this process are for who admits it, not for who applies it. */
+/*
+ * Who looks at a command or query: the settings of this process are for who admits it, not for who
+ * applies it.
+ */
 struct limits {
 	uint32_t key_bytes_max, value_bytes_max;
 };
 
 static struct limits of_settings(const struct shardkv_app *a)
 {
-	return (struct limits){.key_bytes_max = a->key_bytes_max, .value_bytes_max = a->value_bytes_max};
+	return (struct limits){.key_bytes_max = a->key_bytes_max,
+			       .value_bytes_max = a->value_bytes_max};
 }
 
 static const struct limits none = {UINT32_MAX, UINT32_MAX};
@@ -53,49 +57,56 @@ static bool is_stored(const struct shardkv_app *a, struct slice key)
 	return a->store->ops->get(a->store, shard_of_key(key, a->nshards), key, &record);
 }
 
-static int check_key(const struct shardkv_app *a, struct limits limits, struct slice key, struct reply *reply)
+static int check_key(const struct shardkv_app *a, struct limits limits, struct slice key,
+		     struct reply *reply)
 {
 	if (key.len == 0) {
 		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "key must not be empty");
 	} else if (key.len > limits.key_bytes_max && !is_stored(a, key)) {
-		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key has %zu bytes, at most %u are allowed", key.len,
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0,
+			       "key has %zu bytes, at most %u are allowed", key.len,
 			       limits.key_bytes_max);
 	}
 	return reply->status;
 }
 
-static int check_value(struct limits limits, struct slice key, struct slice value, struct reply *reply)
+static int check_value(struct limits limits, struct slice key, struct slice value,
+		       struct reply *reply)
 {
 	char text[KEY_TEXT_BYTES];
 	if (value.len > limits.value_bytes_max) {
-		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "key %s: value has %zu bytes, at most %u are allowed",
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0,
+			       "key %s: value has %zu bytes, at most %u are allowed",
 			       key_text(text, key), value.len, limits.value_bytes_max);
 	}
 	return reply->status;
 }
 
-static int check_ops(const struct shardkv_app *a, struct limits limits, const struct wire_kv_op *ops, uint32_t count,
-		     struct reply *reply)
+static int check_ops(const struct shardkv_app *a, struct limits limits,
+		     const struct wire_kv_op *ops, uint32_t count, struct reply *reply)
 {
 	if (count > TXN_OPS_MAX) {
-		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u operations, at most %u are allowed", count,
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0,
+			       "transaction has %u operations, at most %u are allowed", count,
 			       TXN_OPS_MAX);
 	}
 	for (uint32_t i = 0; i < count && reply->status == 0; i++) {
 		if (check_key(a, limits, ops[i].key, reply) == 0 &&
 		    check_value(limits, ops[i].key, ops[i].value, reply) == 0 && ops[i].absent &&
 		    ops[i].expect.len > 0)
-			shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "absent and expect exclude each other");
+			shardkv_refuse(reply, STATUS_BAD_REQUEST, 0,
+				       "absent and expect exclude each other");
 	}
 	return reply->status;
 }
 
 /* Everything that can be said of a command without looking at whose its keys are. */
-static int check_limits(const struct shardkv_app *a, struct limits limits, const struct wire_kv_command *command,
-			struct reply *reply)
+static int check_limits(const struct shardkv_app *a, struct limits limits,
+			const struct wire_kv_command *command, struct reply *reply)
 {
 	if (command->nwhen > TXN_OPS_MAX) {
-		shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "transaction has %u compares, at most %u are allowed",
+		shardkv_refuse(reply, STATUS_TOO_LARGE, 0,
+			       "transaction has %u compares, at most %u are allowed",
 			       command->nwhen, TXN_OPS_MAX);
 		return reply->status;
 	}
@@ -111,12 +122,14 @@ static int check_limits(const struct shardkv_app *a, struct limits limits, const
 	return reply->status;
 }
 
-static int check_command(struct shardkv_app *a, struct limits limits, struct slice bytes, struct arena *arena,
-			 bool any_shard, struct wire_kv_command *command, struct reply *reply)
+static int check_command(struct shardkv_app *a, struct limits limits, struct slice bytes,
+			 struct arena *arena, bool any_shard, struct wire_kv_command *command,
+			 struct reply *reply)
 {
 	int status = wire_kv_command_decode(bytes, arena, command);
 	if (status != 0) {
-		shardkv_refuse(reply, status, 0, "the command cannot be decoded: %s", status_text(status));
+		shardkv_refuse(reply, status, 0, "the command cannot be decoded: %s",
+			       status_text(status));
 		return status;
 	}
 	if (!command->has_internal) {
@@ -125,7 +138,8 @@ static int check_command(struct shardkv_app *a, struct limits limits, struct sli
 		return ownership_check_command(a, command, reply);
 	}
 	if (command->nthen + command->nwhen + command->notherwise > 0)
-		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "an internal command carries no operations");
+		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0,
+			       "an internal command carries no operations");
 	return reply->status;
 }
 
@@ -139,8 +153,8 @@ static int count_refusal(struct shardkv_app *a, const struct reply *reply)
 }
 
 /*
- * Values that operations will copy, by their size now, or the longest that the command itself makes before. Most operations copy
- * none, and are not looked up for this.
+ * Values that operations will copy, by their size now, or the longest that the command itself makes
+ * before. Most operations copy none, and are not looked up for this.
  */
 static uint64_t expected_work(struct shardkv_app *a, const struct wire_kv_op *ops, uint32_t count)
 {
@@ -150,9 +164,11 @@ static uint64_t expected_work(struct shardkv_app *a, const struct wire_kv_op *op
 		uint64_t len = made;
 		if (ops[i].kind == WIRE_KV_PUT && ops[i].value.len > made)
 			made = ops[i].value.len;
-		if (ops[i].kind != WIRE_KV_APPEND && ops[i].kind != WIRE_KV_GET && ops[i].kind != WIRE_KV_CAS)
+		if (ops[i].kind != WIRE_KV_APPEND && ops[i].kind != WIRE_KV_GET &&
+		    ops[i].kind != WIRE_KV_CAS)
 			continue;
-		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key, &record) &&
+		if (a->store->ops->get(a->store, shard_of_key(ops[i].key, a->nshards), ops[i].key,
+				       &record) &&
 		    record.value.len > len)
 			len = record.value.len;
 		work += len * (ops[i].kind == WIRE_KV_APPEND ? APPEND_COPIES : 1);
@@ -171,16 +187,19 @@ static int admit(struct app *app, struct slice bytes, struct arena *arena, struc
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
 	reply->status = 0;
-	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) == 0 &&
+	if (check_command(a, of_settings(a), bytes, arena, a->admit_any_shard, &command, reply) ==
+		    0 &&
 	    command.has_internal)
-		shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+		shardkv_refuse(reply, STATUS_DENIED, 0,
+			       "only a group itself may change what it owns");
 	if (reply->status == 0)
 		reply->work = bytes.len + expected_work(a, command.then, command.nthen) +
 			      expected_work(a, command.otherwise, command.notherwise);
 	return count_refusal(a, reply);
 }
 
-static void apply(struct app *app, const struct apply_context *context, struct slice bytes, struct reply *reply)
+static void apply(struct app *app, const struct apply_context *context, struct slice bytes,
+		  struct reply *reply)
 {
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command command;
@@ -191,7 +210,8 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 		else if (context->client == 0)
 			ownership_apply(a, &command.internal, context->arena, reply);
 		else
-			shardkv_refuse(reply, STATUS_DENIED, 0, "only a group itself may change what it owns");
+			shardkv_refuse(reply, STATUS_DENIED, 0,
+				       "only a group itself may change what it owns");
 	}
 	count_refusal(a, reply);
 	a->store->ops->set_applied(a->store, context->slot);
@@ -209,7 +229,8 @@ static bool get_now(void *context, struct slice key, struct store_record *record
 	return a->store->ops->get(a->store, shard_of_key(key, a->nshards), key, record);
 }
 
-static bool complete(struct app *app, struct slice kept, struct slice command, struct arena *arena, struct buffer *out)
+static bool complete(struct app *app, struct slice kept, struct slice command, struct arena *arena,
+		     struct buffer *out)
 {
 	return kv_reply_complete(kept, command, arena, get_now, app_of(app), out);
 }
@@ -221,7 +242,8 @@ static void query(struct app *app, struct slice bytes, struct arena *arena, stru
 	reply->status = 0;
 	int status = wire_kv_query_decode(bytes, arena, &q);
 	if (status != 0)
-		shardkv_refuse(reply, status, 0, "the query cannot be decoded: %s", status_text(status));
+		shardkv_refuse(reply, status, 0, "the query cannot be decoded: %s",
+			       status_text(status));
 	for (uint32_t i = 0; i < q.nkeys && reply->status == 0; i++)
 		check_key(a, of_settings(a), q.keys[i], reply);
 	if (reply->status == 0)
@@ -229,7 +251,10 @@ static void query(struct app *app, struct slice bytes, struct arena *arena, stru
 	count_refusal(a, reply);
 }
 
-/* Brings what the keys of the messages lead to into the cache; of transactions with many keys, the first. */
+/*
+ * Brings what the keys of the messages lead to into the cache; of transactions with many keys, the
+ * first.
+ */
 static void expect(struct shardkv_app *a, const struct slice messages[], uint32_t count,
 		   uint32_t (*keys_of)(struct slice message, struct slice keys[], uint32_t max))
 {
@@ -239,7 +264,8 @@ static void expect(struct shardkv_app *a, const struct slice messages[], uint32_
 	for (uint32_t i = 0; i < count; i++)
 		nkeys += keys_of(messages[i], &keys[nkeys], STORE_PREFETCH_MAX - nkeys);
 	for (uint32_t i = 0; i < nkeys; i++)
-		lookups[i] = (struct store_lookup){.space = shard_of_key(keys[i], a->nshards), .key = keys[i]};
+		lookups[i] = (struct store_lookup){.space = shard_of_key(keys[i], a->nshards),
+						   .key = keys[i]};
 	a->store->ops->prefetch(a->store, lookups, nkeys);
 }
 

@@ -1,7 +1,8 @@
 /*
- * The state, hashed from its contents (rsm/app.h): one part for each shard, and one for the configuration. The sums
- * that every write keeps up to date would not show a record that has changed in memory by itself; here each record is
- * read again. Both count in the hash of a shard: a sum that is wrong would make the next snapshot unusable.
+ * The state, hashed from its contents (rsm/app.h): one part for each shard, and one for the
+ * configuration. The sums that every write keeps up to date would not show a record that has
+ * changed in memory by itself; here each record is read again. Both count in the hash of a shard: a
+ * sum that is wrong would make the next snapshot unusable.
  */
 #include "shardkv/internal.h"
 
@@ -15,18 +16,19 @@ struct app_audit {
 	struct store_snapshot *image;
 	struct store_iterator *iterator; /* of `shard`, while its records are read */
 	uint32_t nshards;
-	uint32_t shard;                  /* the one that is being read */
-	uint64_t digest;                 /* of its records that have been read */
-	uint64_t count, keys;            /* of all records that have been read; as it was kept */
+	uint32_t shard;       /* the one that is being read */
+	uint64_t digest;      /* of its records that have been read */
+	uint64_t count, keys; /* of all records that have been read; as it was kept */
 	bool sound;
-	struct shard *shards;            /* as they were at the beginning */
-	uint64_t hashes[];               /* of the shards, and of the rest */
+	struct shard *shards; /* as they were at the beginning */
+	uint64_t hashes[];    /* of the shards, and of the rest */
 };
 
 struct app_audit *audit_begin(struct app *app)
 {
 	struct shardkv_app *a = app_of(app);
-	struct app_audit *audit = alloc_zeroed(1, sizeof *audit + (a->nshards + 1) * sizeof audit->hashes[0]);
+	struct app_audit *audit = alloc_zeroed(1, sizeof *audit + (a->nshards + 1) *
+									  sizeof audit->hashes[0]);
 	audit->store = a->store;
 	audit->image = a->store->ops->snapshot(a->store);
 	audit->nshards = a->nshards;
@@ -59,8 +61,8 @@ int audit_next(struct app_audit *audit, uint64_t work)
 	uint64_t done = 0;
 	while (audit->shard < audit->nshards && done < work) {
 		if (audit->iterator == NULL)
-			audit->iterator = audit->store->ops->iterate(audit->store, audit->image, audit->shard,
-								     slice(NULL, 0));
+			audit->iterator = audit->store->ops->iterate(audit->store, audit->image,
+								     audit->shard, slice(NULL, 0));
 		bool more = true;
 		while (done < work && (more = audit->store->ops->next(audit->iterator, &record))) {
 			audit->digest += digest_record(&record);
@@ -79,7 +81,8 @@ int audit_next(struct app_audit *audit, uint64_t work)
 
 struct app_parts audit_parts(const struct app_audit *audit)
 {
-	return (struct app_parts){.count = audit->nshards + 1, .hashes = audit->hashes, .sound = audit->sound};
+	return (struct app_parts){
+		.count = audit->nshards + 1, .hashes = audit->hashes, .sound = audit->sound};
 }
 
 void audit_end(struct app_audit *audit)

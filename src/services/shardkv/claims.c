@@ -1,4 +1,6 @@
-/* Requests that wait until the shard master has granted their shards, and the claims made for them. */
+/*
+ * Requests that wait until the shard master has granted their shards, and the claims made for them.
+ */
 #include "shardkv/node_internal.h"
 
 #include <stdlib.h>
@@ -20,7 +22,7 @@ void claims_init(struct shardkv_node *n)
 
 static struct parked *parked_of(struct list *link)
 {
-	return LIST_ENTRY(link, struct parked, link);
+	return LIST_ITEM(link, struct parked, link);
 }
 
 static void unpark(struct shardkv_node *n, struct parked *p)
@@ -44,7 +46,7 @@ void claims_free(struct shardkv_node *n)
 	struct claims *c = &n->claims;
 	if (c->call != NULL)
 		caller_cancel(c->call);
-	LIST_FOR_SAFE(link, after, &c->parked) {
+	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		unpark(n, p);
 		parked_free(p);
@@ -55,7 +57,10 @@ void claims_free(struct shardkv_node *n)
 	free(c->shards);
 }
 
-/* True if the request needs shards that are ours by configuration and not granted; marks them in `wanted` (may be NULL). */
+/*
+ * True if the request needs shards that are ours by configuration and not granted; marks them in
+ * `wanted` (may be NULL).
+ */
 static bool waits(struct shardkv_node *n, const struct message *message, bool *wanted)
 {
 	struct wire_command command;
@@ -70,7 +75,7 @@ static bool waits(struct shardkv_node *n, const struct message *message, bool *w
 static void set_expiry(struct shardkv_node *n)
 {
 	uint64_t next = UINT64_MAX;
-	LIST_FOR(link, &n->claims.parked) {
+	LIST_FOR (link, &n->claims.parked) {
 		struct parked *p = parked_of(link);
 		next = p->deadline_us < next ? p->deadline_us : next;
 	}
@@ -82,12 +87,13 @@ static void on_expiry(void *data)
 {
 	struct shardkv_node *n = data;
 	uint64_t now = node_now_us(&n->node);
-	LIST_FOR_SAFE(link, after, &n->claims.parked) {
+	LIST_FOR_SAFE (link, after, &n->claims.parked) {
 		struct parked *p = parked_of(link);
 		if (p->deadline_us > now)
 			continue;
 		unpark(n, p);
-		shardkv_node_refuse(n, p->from, &p->message, STATUS_DEADLINE, shardkv_app_config_number(n->app),
+		shardkv_node_refuse(n, p->from, &p->message, STATUS_DEADLINE,
+				    shardkv_app_config_number(n->app),
 				    "the shard master has not granted the shard in time");
 		parked_free(p);
 	}
@@ -99,13 +105,16 @@ bool claims_park(struct shardkv_node *n, link_id from, const struct message *mes
 	struct claims *c = &n->claims;
 	if (!waits(n, message, NULL))
 		return false;
-	if (c->nparked >= PARKED_REQUESTS_MAX || c->parked_bytes + message->payload.len > PARKED_BYTES_MAX) {
-		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0, "too many requests wait for the shard master");
+	if (c->nparked >= PARKED_REQUESTS_MAX ||
+	    c->parked_bytes + message->payload.len > PARKED_BYTES_MAX) {
+		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0,
+				    "too many requests wait for the shard master");
 		return true;
 	}
 	if (rsm_disk_full(n->rsm)) {
 		shardkv_node_refuse(n, from, message, STATUS_NO_SPACE, 0,
-				    "the leader's disk is full, so it cannot take another shard into use: free some space");
+				    "the leader's disk is full, so it cannot take another shard "
+				    "into use: free some space");
 		return true;
 	}
 	uint32_t timeout_ms = message->timeout_ms == 0 ? PARKED_TIMEOUT_MS : message->timeout_ms;
@@ -136,7 +145,7 @@ static void hand_on(struct shardkv_node *n)
 	c->seen_config = config;
 	c->seen_unclaimed = unclaimed;
 	uint64_t now = node_now_us(&n->node);
-	LIST_FOR_SAFE(link, after, &c->parked) {
+	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		if (waits(n, &p->message, NULL))
 			continue;
@@ -154,7 +163,7 @@ static void hand_on(struct shardkv_node *n)
 static void refuse_denied(struct shardkv_node *n, uint64_t config)
 {
 	struct claims *c = &n->claims;
-	LIST_FOR_SAFE(link, after, &c->parked) {
+	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		bool denied = false;
 		memset(c->wanted, 0, n->options.nshards * sizeof c->wanted[0]);
@@ -164,8 +173,9 @@ static void refuse_denied(struct shardkv_node *n, uint64_t config)
 		if (!denied)
 			continue;
 		unpark(n, p);
-		shardkv_node_refuse(n, p->from, &p->message, STATUS_WRONG_GROUP, config,
-				    "the shard belongs to another group in the newest configuration");
+		shardkv_node_refuse(
+			n, p->from, &p->message, STATUS_WRONG_GROUP, config,
+			"the shard belongs to another group in the newest configuration");
 		parked_free(p);
 	}
 }
@@ -182,8 +192,9 @@ static void on_granted(struct shardkv_node *n, const struct wire_master_reply *r
 		c->claimed[shard] = false; /* what remains was not granted */
 		c->shards[granted++] = shard;
 	}
-	log_event(n->node.log, LOG_INFO, "shards_granted", "group=%llu config=%llu asked=%u granted=%u",
-		  (unsigned long long)n->options.gid, (unsigned long long)reply->config, asked, granted);
+	log_event(n->node.log, LOG_INFO, "shards_granted",
+		  "group=%llu config=%llu asked=%u granted=%u", (unsigned long long)n->options.gid,
+		  (unsigned long long)reply->config, asked, granted);
 	c->nshards = granted;
 	c->granted = granted > 0;
 	c->granted_config = reply->config;
@@ -204,7 +215,10 @@ static void on_claim_done(void *context, int status, struct slice payload)
 	if (status == 0)
 		status = wire_master_reply_decode(payload, &n->arena, &reply);
 	if (status == 0) {
-		/* refuse_denied() decodes requests in the node's arena, so the reply moves out of it. */
+		/*
+		 * refuse_denied() decodes requests in the node's arena, so the reply moves out of
+		 * it.
+		 */
 		size_t size = reply.ngranted * sizeof reply.granted[0];
 		uint32_t *list = alloc_bytes(size + 1);
 		if (size > 0)
@@ -237,7 +251,9 @@ static void propose_grant(struct shardkv_node *n)
 		return;
 	struct wire_kv_command command = {
 		.has_internal = true,
-		.internal = {.ngranted = c->nshards, .granted = c->shards, .granted_config = c->granted_config},
+		.internal = {.ngranted = c->nshards,
+			     .granted = c->shards,
+			     .granted_config = c->granted_config},
 	};
 	buffer_clear(&n->out);
 	wire_kv_command_encode(&command, &n->out);
@@ -253,7 +269,7 @@ static void start_claim(struct shardkv_node *n)
 		return;
 	}
 	memset(c->wanted, 0, n->options.nshards * sizeof c->wanted[0]);
-	LIST_FOR(link, &c->parked)
+	LIST_FOR (link, &c->parked)
 		waits(n, &parked_of(link)->message, c->wanted);
 	c->nshards = 0;
 	for (uint32_t shard = 0; shard < n->options.nshards; shard++) {
@@ -299,7 +315,7 @@ void claims_work(struct shardkv_node *n)
 
 void claims_link_down(struct shardkv_node *n, link_id link)
 {
-	LIST_FOR_SAFE(at, after, &n->claims.parked) {
+	LIST_FOR_SAFE (at, after, &n->claims.parked) {
 		struct parked *p = parked_of(at);
 		if (p->from != link)
 			continue;
@@ -317,7 +333,7 @@ void claims_abandon(struct shardkv_node *n)
 	c->granted = c->proposed = false;
 	c->nshards = 0;
 	c->retry_at_us = 0;
-	LIST_FOR_SAFE(link, after, &c->parked) {
+	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		unpark(n, p);
 		rsm_reply_not_leader(n->rsm, p->from, &p->message);

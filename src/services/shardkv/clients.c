@@ -1,13 +1,14 @@
 /*
- * Client ids. The shard masters alone hand them out: a group that did, too, would give two clients the same. Whether
- * an id has been handed out the leader asks them (rsm/registrar.h) when it meets one above those that its group
- * knows.
+ * Client ids. The shard masters alone hand them out: a group that did, too, would give two clients
+ * the same. Whether an id has been handed out the leader asks them (rsm/registrar.h) when it meets
+ * one above those that its group knows.
  */
 #include "shardkv/node_internal.h"
 
 static void put_question(struct buffer *out)
 {
-	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX, .brief = true}, out);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX, .brief = true},
+				 out);
 }
 
 static int read_answer(struct slice payload, struct arena *arena, uint64_t *highest)
@@ -31,7 +32,8 @@ static void again(void *context, link_id from, const struct message *message)
 	rsm_message(n->rsm, from, message);
 }
 
-static void refuse(void *context, link_id from, const struct message *message, int status, const char *why)
+static void refuse(void *context, link_id from, const struct message *message, int status,
+		   const char *why)
 {
 	shardkv_node_refuse(context, from, message, status, 0, why);
 }
@@ -56,15 +58,18 @@ void clients_unregistered(void *node, link_id from, const struct message *messag
 {
 	struct shardkv_node *n = node;
 	if (!registrar_hold(&n->registrar, from, message, client))
-		shardkv_node_refuse(n, from, message, STATUS_BUSY, 0,
-				    "too many commands of clients that are not known here wait for the shard "
-				    "masters; try again");
+		shardkv_node_refuse(
+			n, from, message, STATUS_BUSY, 0,
+			"too many commands of clients that are not known here wait for the shard "
+			"masters; try again");
 }
 
 void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message)
 {
 	struct buffer text = {0};
-	buffer_format(&text, "a group of the store hands out no client ids: REGISTER at the shard masters (");
+	buffer_format(
+		&text,
+		"a group of the store hands out no client ids: REGISTER at the shard masters (");
 	for (uint32_t i = 0; i < n->options.nmasters; i++)
 		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", n->options.client_masters[i]);
 	buffer_format(&text, ")");

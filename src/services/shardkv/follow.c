@@ -14,8 +14,11 @@ void follow_start(struct shardkv_node *n)
 	n->proposed_config = 0;
 	if (n->options.nmasters == 0)
 		return;
-	struct master_watch_options options = {
-		.node = &n->node, .caller = n->masters, .changed = on_changed, .context = n, .poll = true};
+	struct master_watch_options options = {.node = &n->node,
+					       .caller = n->masters,
+					       .changed = on_changed,
+					       .context = n,
+					       .poll = true};
 	n->watch = master_watch_create(&options);
 	struct shard_config *adopted = shardkv_app_config(n->app);
 	if (adopted != NULL)
@@ -37,7 +40,8 @@ static void tell_adopted(struct shardkv_node *n)
 	if (config == NULL || config->number == n->logged_config)
 		return;
 	n->logged_config = config->number;
-	log_event(n->node.log, LOG_INFO, "config_adopted", "group=%llu config=%llu shards=%u unclaimed=%u",
+	log_event(n->node.log, LOG_INFO, "config_adopted",
+		  "group=%llu config=%llu shards=%u unclaimed=%u",
 		  (unsigned long long)n->options.gid, (unsigned long long)config->number,
 		  shard_config_count(config, n->options.gid), shardkv_app_unclaimed(n->app));
 }
@@ -51,7 +55,8 @@ void follow_work(struct shardkv_node *n)
 		return;
 	struct buffer config = {0};
 	shard_config_encode(newest, &config);
-	struct wire_kv_command command = {.has_internal = true, .internal = {.config = buffer_slice(&config)}};
+	struct wire_kv_command command = {.has_internal = true,
+					  .internal = {.config = buffer_slice(&config)}};
 	buffer_clear(&n->out);
 	wire_kv_command_encode(&command, &n->out);
 	/* If the queues are full, the next applied entries bring us here again. */

@@ -1,6 +1,7 @@
 /*
- * The group's generation (rsm/force.h): the shard masters keep it. A start asks them for it before it counts, and who leads goes on
- * asking: it may have been cut off while the others were given up for lost.
+ * The group's generation (rsm/force.h): the shard masters keep it. A start asks them for it before
+ * it counts, and who leads goes on asking: it may have been cut off while the others were given up
+ * for lost.
  */
 #include <inttypes.h>
 
@@ -27,7 +28,8 @@ static void asked(void *context, int status, struct slice payload)
 	n->generation.call = NULL;
 	arena_reset(&n->arena);
 	if (status == 0 && wire_config_decode(payload, &n->arena, &config) == 0)
-		rsm_generation_named(n->rsm, config.generation, config.generation_life, config.generation_begun);
+		rsm_generation_named(n->rsm, config.generation, config.generation_life,
+				     config.generation_begun);
 	arm(n);
 }
 
@@ -41,8 +43,10 @@ static void tell_waiting(struct shardkv_node *n)
 	n->generation.told_us = now_us;
 	log_event(n->node.log, LOG_WARN, "generation_waits",
 		  "group=%" PRIu64 " generation=%" PRIu32
-		  " meaning=\"a replica that has been started takes part when the shard masters, or a majority of "
-		  "its group that has gone on running, say that the group was not made to go on without it "
+		  " meaning=\"a replica that has been started takes part when the shard masters, "
+		  "or a majority of "
+		  "its group that has gone on running, say that the group was not made to go on "
+		  "without it "
 		  "meanwhile (kvctl member force): "
 		  "start the shard masters\"",
 		  n->options.gid, rsm_generation(n->rsm));
@@ -59,9 +63,10 @@ static void on_timer(void *data)
 		return;
 	}
 	buffer_clear(&n->out);
-	wire_master_query_encode(
-		&(struct wire_master_query){.number = UINT64_MAX, .brief = true, .generation_of = n->options.gid},
-		&n->out);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX,
+							     .brief = true,
+							     .generation_of = n->options.gid},
+				 &n->out);
 	n->generation.call = caller_start(n->masters, METHOD_QUERY, buffer_slice(&n->out),
 					  node_now_us(&n->node) + ASK_TIMEOUT_US, asked, n);
 }
@@ -99,7 +104,8 @@ static struct slice own_address(const struct shardkv_node *n)
 void generation_record(void *context, uint32_t generation)
 {
 	struct shardkv_node *n = context;
-	struct wire_group group = {.gid = n->options.gid, .nmembers = 1, .members = {own_address(n)}};
+	struct wire_group group = {
+		.gid = n->options.gid, .nmembers = 1, .members = {own_address(n)}};
 	struct wire_master_command command = {.op = WIRE_MASTER_FORCE,
 					      .ngroups = 1,
 					      .groups = &group,

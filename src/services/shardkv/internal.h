@@ -14,7 +14,10 @@
 
 #include "shardkv/app.h"
 
-/* Of the value that an append makes: from the old one, into the store, into the answer and on its way; and two digests. */
+/*
+ * Of the value that an append makes: from the old one, into the store, into the answer and on its
+ * way; and two digests.
+ */
 #define APPEND_COPIES 4u
 /* A key of a scan, or of a read, as bytes that might be copied in its time. */
 #define KEY_WORK 64u
@@ -27,15 +30,16 @@ struct shard {
 };
 
 /*
- * A write that is decided but not yet in the store. A command is executed against the store and the list of its own
- * writes; only when all of it has succeeded are they put into the store. A refusal just forgets them.
+ * A write that is decided but not yet in the store. A command is executed against the store and the
+ * list of its own writes; only when all of it has succeeded are they put into the store. A refusal
+ * just forgets them.
  */
 struct staged_write {
 	uint32_t shard;
-	uint32_t counted;    /* how often it advanced the shard's counter */
-	bool present;        /* exists after the command; false: deleted */
-	bool existed;        /* exists in the store */
-	uint64_t old_digest; /* of the record in the store */
+	uint32_t counted;           /* how often it advanced the shard's counter */
+	bool present;               /* exists after the command; false: deleted */
+	bool existed;               /* exists in the store */
+	uint64_t old_digest;        /* of the record in the store */
 	struct store_record record; /* key and value: in the command or the arena */
 };
 
@@ -43,7 +47,7 @@ struct txn {
 	struct arena *arena;
 	uint32_t nwrites;
 	uint32_t nresults;
-	size_t result_bytes; /* values of all results */
+	size_t result_bytes;      /* values of all results */
 	uint32_t value_bytes_max; /* for what comes of APPEND and INCR */
 	struct staged_write writes[TXN_OPS_MAX];
 	struct wire_kv_result results[TXN_OPS_MAX];
@@ -61,7 +65,7 @@ struct scan_source {
 struct restore {
 	bool begun;
 	bool ended;
-	uint32_t shards; /* described so far */
+	uint32_t shards;  /* described so far */
 	uint64_t records; /* read so far */
 	uint64_t keys_expected;
 	uint64_t hash_expected;
@@ -72,7 +76,7 @@ struct shardkv_app {
 	struct store *store;
 	uint64_t gid;
 	uint32_t nshards;
-	uint32_t key_bytes_max;   /* of what is admitted, by this process's settings */
+	uint32_t key_bytes_max; /* of what is admitted, by this process's settings */
 	uint32_t value_bytes_max;
 	uint64_t keys;
 	struct shard_config *config; /* adopted; NULL: none yet */
@@ -98,39 +102,48 @@ static inline bool shard_usable(const struct shard *shard)
 /* ---- ownership.c ---- */
 
 /* Looks at every key of a command: 0, or a refusal. Fills the shard numbers of txn. */
-int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command *command, struct reply *reply);
+int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command *command,
+			    struct reply *reply);
 /* One key of a query: 0, or a refusal. */
-int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard, struct reply *reply);
-/* The whole range that is assigned to us, for a scan that expects configuration `config` (0: any). */
+int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard,
+			struct reply *reply);
+/*
+ * The whole range that is assigned to us, for a scan that expects configuration `config` (0: any).
+ */
 int ownership_check_scan(struct shardkv_app *a, uint64_t config, struct reply *reply);
-void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal, struct arena *arena,
-		     struct reply *reply);
+void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal,
+		     struct arena *arena, struct reply *reply);
 /* Takes over the reference and sets what follows from the configuration; NULL: none. */
 void ownership_set_config(struct shardkv_app *a, struct shard_config *config);
 
 /* ---- txn.c ---- */
 
-/* Executes a command that has passed the checks: fills the reply and changes the store, or refuses and changes nothing. */
-void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, const struct apply_context *context,
-		 struct reply *reply);
+/*
+ * Executes a command that has passed the checks: fills the reply and changes the store, or refuses
+ * and changes nothing.
+ */
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command,
+		 const struct apply_context *context, struct reply *reply);
 /* The record as the command sees it now: its own writes before the store. */
 bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct store_record *out);
 /*
- * Stages a write after txn_get() gave `before` (NULL: no such key). `value` NULL deletes. Returns the new version and
- * modification in *result.
+ * Stages a write after txn_get() gave `before` (NULL: no such key). `value` NULL deletes. Returns
+ * the new version and modification in *result.
  */
-void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key, const struct store_record *before,
-	     const struct slice *value, struct wire_kv_result *result);
+void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key,
+	     const struct store_record *before, const struct slice *value,
+	     struct wire_kv_result *result);
 
 /* ---- ops.c ---- */
 
 /* Executes one operation: 0 and *result, or a refusal. */
-int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard, struct wire_kv_result *result,
-	       struct reply *reply);
+int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard,
+	       struct wire_kv_result *result, struct reply *reply);
 
 /* ---- query.c ---- */
 
-void query_execute(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena, struct reply *reply);
+void query_execute(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena,
+		   struct reply *reply);
 
 /* ---- snapshot.c ---- */
 

@@ -11,8 +11,8 @@ void shardkv_node_wake(struct shardkv_node *n)
 	node_timer_after(&n->node, &n->work, 0);
 }
 
-void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request, int status, uint64_t config,
-			 const char *text)
+void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request,
+			 int status, uint64_t config, const char *text)
 {
 	struct wire_error error = {.message = slice_string(text), .config = config};
 	unsigned code = status_to_wire(status);
@@ -47,7 +47,8 @@ static void on_applied(void *context)
 {
 	struct shardkv_node *n = context;
 	/* In steady state nothing waits for entries, and no timer is set for them. */
-	if (n->logged_config != shardkv_app_config_number(n->app) || n->claims.nparked > 0 || n->claims.granted ||
+	if (n->logged_config != shardkv_app_config_number(n->app) || n->claims.nparked > 0 ||
+	    n->claims.granted ||
 	    (n->watch != NULL && master_watch_config(n->watch) != NULL &&
 	     master_watch_config(n->watch)->number > n->logged_config))
 		shardkv_node_wake(n);
@@ -83,23 +84,19 @@ static void message(struct node *node, link_id from, const struct message *messa
 	if (caller_message(n->masters, from, message))
 		return;
 	/* Once every shard is granted, requests go straight through. */
-	if (message->kind == MESSAGE_REQUEST && (message->method == METHOD_COMMAND || message->method == METHOD_QUERY) &&
-	    n->leading && shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
+	if (message->kind == MESSAGE_REQUEST &&
+	    (message->method == METHOD_COMMAND || message->method == METHOD_QUERY) && n->leading &&
+	    shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
 		return;
 	if (rsm_message(n->rsm, from, message) || message->kind != MESSAGE_REQUEST)
 		return;
 	switch (message->method) {
-	case METHOD_STATUS:
-		node_status_answer(n, from, message);
-		break;
-	case METHOD_CLUSTER:
-		node_status_cluster(n, from, message);
-		break;
-	case METHOD_REGISTER:
-		clients_refuse_register(n, from, message);
-		break;
+	case METHOD_STATUS: node_status_answer(n, from, message); break;
+	case METHOD_CLUSTER: node_status_cluster(n, from, message); break;
+	case METHOD_REGISTER: clients_refuse_register(n, from, message); break;
 	default:
-		shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, "a shardkv server has no such method");
+		shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0,
+				    "a shardkv server has no such method");
 		break;
 	}
 }
@@ -190,7 +187,8 @@ static void copy_options(struct shardkv_node *n, const struct shardkv_node_optio
 		n->options.members[i].client_address = keep(n, options->members[i].client_address);
 	}
 	for (uint32_t i = 0; i < options->nmasters; i++) {
-		const char *told = options->client_masters[i] != NULL ? options->client_masters[i] : options->masters[i];
+		const char *told = options->client_masters[i] != NULL ? options->client_masters[i]
+								      : options->masters[i];
 		n->options.masters[i] = keep(n, options->masters[i]);
 		n->options.client_masters[i] = keep(n, told);
 	}
@@ -209,7 +207,8 @@ static void create_rsm(struct shardkv_node *n)
 		.generation = n->options.generation,
 		.force = n->options.force,
 		.record_generation = n->options.nmasters > 0 ? generation_record : NULL,
-		.no_force = "without shard masters nobody could keep the members that were lost from serving again when they come back",
+		.no_force = "without shard masters nobody could keep the members that were lost "
+			    "from serving again when they come back",
 		.settings = n->options.settings,
 		.applied = on_applied,
 		.leadership = on_leadership,

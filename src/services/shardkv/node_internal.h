@@ -9,9 +9,9 @@
  *   generation.c   the group's generation, which the shard masters keep
  *   node_status.c  STATUS, CLUSTER, JSON, metrics
  *
- * Callbacks (of the rsm, of the watch, of calls) only note what happened and set the work timer, which is due at once:
- * what follows is done in shardkv_node_work(), as an input of its own, so that nothing is proposed from within the
- * rsm's turn and no callback finds the node half changed.
+ * Callbacks (of the rsm, of the watch, of calls) only note what happened and set the work timer,
+ * which is due at once: what follows is done in shardkv_node_work(), as an input of its own, so
+ * that nothing is proposed from within the rsm's turn and no callback finds the node half changed.
  */
 #ifndef SYNOD_SHARDKV_NODE_INTERNAL_H
 #define SYNOD_SHARDKV_NODE_INTERNAL_H
@@ -46,15 +46,15 @@ struct claims {
 	size_t parked_bytes;
 	struct timer expiry; /* of the parked request whose deadline is next */
 	struct caller_call *call;
-	uint64_t retry_at_us;     /* no claim before */
-	bool *wanted;             /* nshards each: scratch */
-	bool *claimed;            /* asked for by the call under way */
-	uint32_t *shards;         /* the same as a list; after the reply, the granted ones */
-	uint32_t nshards;         /* its length; 0: nothing asked for or granted */
+	uint64_t retry_at_us; /* no claim before */
+	bool *wanted;         /* nshards each: scratch */
+	bool *claimed;        /* asked for by the call under way */
+	uint32_t *shards;     /* the same as a list; after the reply, the granted ones */
+	uint32_t nshards;     /* its length; 0: nothing asked for or granted */
 	uint64_t granted_config;
-	bool granted;             /* `shards` are granted and have to go through the log */
-	bool proposed;            /* and have been proposed */
-	uint64_t seen_config;     /* when the parked requests were last looked at */
+	bool granted;         /* `shards` are granted and have to go through the log */
+	bool proposed;        /* and have been proposed */
+	uint64_t seen_config; /* when the parked requests were last looked at */
 	uint32_t seen_unclaimed;
 };
 
@@ -62,8 +62,10 @@ struct claims {
 struct report {
 	struct caller_call *call;
 	struct timer retry;
-	uint64_t asked_slot, asked_config; /* of the call under way: the list, and the configuration that differs from it */
-	uint64_t slot, config;             /* of the last answer: this list needs no telling before there is a newer configuration */
+	/* of the call under way: the list, and the configuration that differs from it */
+	uint64_t asked_slot, asked_config;
+	/* of the last answer: this list needs no telling before there is a newer configuration */
+	uint64_t slot, config;
 };
 
 struct generation {
@@ -81,11 +83,11 @@ struct shardkv_node {
 	struct rsm *rsm;
 	struct caller *masters;
 	struct master_watch *watch; /* while serving */
-	bool leading;  /* what the rsm said last */
-	bool deposed;  /* leadership was lost since the work was last done, if only for a moment */
-	bool serving;  /* the leader's duties have begun */
-	uint64_t proposed_config;   /* in this term of leadership */
-	uint64_t logged_config;     /* last told to the log */
+	bool leading;               /* what the rsm said last */
+	bool deposed; /* leadership was lost since the work was last done, if only for a moment */
+	bool serving; /* the leader's duties have begun */
+	uint64_t proposed_config; /* in this term of leadership */
+	uint64_t logged_config;   /* last told to the log */
 	struct timer work;
 	struct arena arena;
 	struct buffer out;
@@ -105,8 +107,8 @@ static inline struct shardkv_node *shardkv_node_of(struct node *node)
 
 /* Asks for shardkv_node_work() at once. */
 void shardkv_node_wake(struct shardkv_node *n);
-void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request, int status, uint64_t config,
-			 const char *text);
+void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request,
+			 int status, uint64_t config, const char *text);
 
 /* ---- claims.c ---- */
 
@@ -144,7 +146,10 @@ void follow_work(struct shardkv_node *n);
 /* ---- clients.c ---- */
 
 void clients_init(struct shardkv_node *n);
-/* Put aside until the shard masters have said whether they handed out this id. For struct rsm_options. */
+/*
+ * Put aside until the shard masters have said whether they handed out this id. For struct
+ * rsm_options.
+ */
 void clients_unregistered(void *node, link_id from, const struct message *message, uint64_t client);
 /* REGISTER: the masters are named. */
 void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message);

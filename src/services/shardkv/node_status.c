@@ -75,21 +75,23 @@ static uint64_t read_parked(void *context)
 static void operation_metrics(struct metrics *m, const struct shardkv_counters *c)
 {
 	static const char *const kinds[] = {
-		[WIRE_KV_GET] = "get", [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append", [WIRE_KV_DELETE] = "delete",
-		[WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
+		[WIRE_KV_GET] = "get",       [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append",
+		[WIRE_KV_DELETE] = "delete", [WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
 	};
-	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE, STATUS_WRONG_GROUP, STATUS_CROSS_GROUP,
-				       STATUS_NOT_NUMBER,  STATUS_DENIED,    STATUS_BUSY,        STATUS_DEADLINE};
+	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE,  STATUS_WRONG_GROUP,
+				       STATUS_CROSS_GROUP, STATUS_NOT_NUMBER, STATUS_DENIED,
+				       STATUS_BUSY,        STATUS_DEADLINE};
 	char label[64];
 	for (uint32_t kind = WIRE_KV_GET; kind <= WIRE_KV_INCR; kind++) {
 		snprintf(label, sizeof label, "kind=\"%s\"", kinds[kind]);
-		metrics_add(m, METRIC_COUNTER, "synod_kv_operations_total", "Operations applied by this replica.", label,
-			    &c->operations[kind]);
+		metrics_add(m, METRIC_COUNTER, "synod_kv_operations_total",
+			    "Operations applied by this replica.", label, &c->operations[kind]);
 	}
 	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
 		snprintf(label, sizeof label, "status=\"%s\"", status_name(refusals[i]));
-		metrics_add(m, METRIC_COUNTER, "synod_kv_refusals_total", "Requests refused by the store, or while they waited for a grant.", label,
-			    &c->refusals[status_to_wire(refusals[i])]);
+		metrics_add(m, METRIC_COUNTER, "synod_kv_refusals_total",
+			    "Requests refused by the store, or while they waited for a grant.",
+			    label, &c->refusals[status_to_wire(refusals[i])]);
 	}
 }
 
@@ -98,22 +100,29 @@ void node_status_metrics(struct shardkv_node *n)
 	struct metrics *m = &n->node.metrics;
 	const struct shardkv_counters *c = shardkv_app_counters(n->app);
 	metrics_add_read(m, METRIC_GAUGE, "synod_kv_keys", "Keys stored.", NULL, read_keys, n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_kv_bytes", "Bytes of keys and values stored.", NULL, read_bytes, n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_config_number", "Number of the adopted configuration.", NULL, read_config,
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_bytes", "Bytes of keys and values stored.",
+			 NULL, read_bytes, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_config_number",
+			 "Number of the adopted configuration.", NULL, read_config, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_shards_unclaimed",
+			 "Shards assigned to the group and not yet granted.", NULL, read_unclaimed,
 			 n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_kv_shards_unclaimed", "Shards assigned to the group and not yet granted.", NULL,
-			 read_unclaimed, n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_kv_parked_requests", "Requests that wait for a shard to be granted.", NULL,
-			 read_parked, n);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_parked_requests_total", "Requests that had to wait for a shard to be granted.",
-		    NULL, &n->parked_total);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_claims_total", "Claims sent to the shard master.", NULL, &n->claims_total);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_transactions_total", "Transactions applied by this replica.", NULL,
-		    &c->transactions);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_parked_requests",
+			 "Requests that wait for a shard to be granted.", NULL, read_parked, n);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_parked_requests_total",
+		    "Requests that had to wait for a shard to be granted.", NULL, &n->parked_total);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_claims_total", "Claims sent to the shard master.",
+		    NULL, &n->claims_total);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_transactions_total",
+		    "Transactions applied by this replica.", NULL, &c->transactions);
 	metrics_add(m, METRIC_COUNTER, "synod_kv_transactions_otherwise_total",
-		    "Of these, those whose compares did not hold.", NULL, &c->transactions_otherwise);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_key_reads_total", "Keys read by queries.", NULL, &c->key_reads);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_pages_total", "Pages of scans.", NULL, &c->scan_pages);
-	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_keys_total", "Keys in these pages.", NULL, &c->scan_keys);
+		    "Of these, those whose compares did not hold.", NULL,
+		    &c->transactions_otherwise);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_key_reads_total", "Keys read by queries.", NULL,
+		    &c->key_reads);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_pages_total", "Pages of scans.", NULL,
+		    &c->scan_pages);
+	metrics_add(m, METRIC_COUNTER, "synod_kv_scan_keys_total", "Keys in these pages.", NULL,
+		    &c->scan_keys);
 	operation_metrics(m, c);
 }

@@ -3,8 +3,8 @@
 
 #include "kv/operation.h"
 
-int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard, struct wire_kv_result *result,
-	       struct reply *reply)
+int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shard,
+	       struct wire_kv_result *result, struct reply *reply)
 {
 	struct store_record record;
 	const struct store_record *before = txn_get(a, shard, op->key, &record) ? &record : NULL;
@@ -23,6 +23,7 @@ int op_execute(struct shardkv_app *a, const struct wire_kv_op *op, uint32_t shar
 	if (op->kind == WIRE_KV_APPEND)
 		reply->work += outcome.value.len * (APPEND_COPIES - 1);
 	if (outcome.effect != KV_EFFECT_NONE)
-		txn_put(a, shard, op->key, before, outcome.effect == KV_EFFECT_PUT ? &outcome.value : NULL, result);
+		txn_put(a, shard, op->key, before,
+			outcome.effect == KV_EFFECT_PUT ? &outcome.value : NULL, result);
 	return 0;
 }

@@ -20,13 +20,15 @@ static int refuse_shard(struct shardkv_app *a, uint32_t shard, struct reply *rep
 	unsigned long long gid = gid_of(a, shard);
 	if (gid == a->gid) {
 		shardkv_refuse(reply, STATUS_WRONG_GROUP, number,
-			       "shard %u has not been granted to group %llu yet, try again", shard, gid);
+			       "shard %u has not been granted to group %llu yet, try again", shard,
+			       gid);
 	} else if (gid == 0) {
-		shardkv_refuse(reply, STATUS_WRONG_GROUP, number, "shard %u belongs to no group in configuration %llu",
-			       shard, number);
+		shardkv_refuse(reply, STATUS_WRONG_GROUP, number,
+			       "shard %u belongs to no group in configuration %llu", shard, number);
 	} else {
-		shardkv_refuse(reply, STATUS_WRONG_GROUP, number, "shard %u belongs to group %llu in configuration %llu",
-			       shard, gid, number);
+		shardkv_refuse(reply, STATUS_WRONG_GROUP, number,
+			       "shard %u belongs to group %llu in configuration %llu", shard, gid,
+			       number);
 	}
 	return reply->status;
 }
@@ -55,7 +57,8 @@ static uint32_t survey_key(struct shardkv_app *a, struct survey *survey, struct 
 	return shard;
 }
 
-int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command *command, struct reply *reply)
+int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command *command,
+			    struct reply *reply)
 {
 	struct survey survey = {0};
 	for (uint32_t i = 0; i < command->nwhen; i++)
@@ -68,7 +71,8 @@ int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command 
 		unsigned long long number = config_number(a);
 		unsigned long long gid = gid_of(a, survey.other_shard);
 		shardkv_refuse(reply, STATUS_CROSS_GROUP, number,
-			       "in configuration %llu some keys of the transaction belong to group %llu and some to group %llu; "
+			       "in configuration %llu some keys of the transaction belong to group "
+			       "%llu and some to group %llu; "
 			       "a hash tag, as in {tag}key, keeps keys together",
 			       number, (unsigned long long)a->gid, gid);
 	} else if (survey.other) {
@@ -79,7 +83,8 @@ int ownership_check_command(struct shardkv_app *a, const struct wire_kv_command 
 	return reply->status;
 }
 
-int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard, struct reply *reply)
+int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard,
+			struct reply *reply)
 {
 	*shard = shard_of_key(key, a->nshards);
 	return shard_usable(&a->shards[*shard]) ? 0 : refuse_shard(a, *shard, reply);
@@ -90,8 +95,8 @@ int ownership_check_scan(struct shardkv_app *a, uint64_t config, struct reply *r
 	unsigned long long number = config_number(a);
 	if (config != 0 && config != number) {
 		shardkv_refuse(reply, STATUS_WRONG_GROUP, number,
-			       "the scan is for configuration %llu, this group is at %llu", (unsigned long long)config,
-			       number);
+			       "the scan is for configuration %llu, this group is at %llu",
+			       (unsigned long long)config, number);
 		return reply->status;
 	}
 	for (uint32_t shard = 0; a->unclaimed > 0 && shard < a->nshards; shard++) {
@@ -118,18 +123,20 @@ void ownership_set_config(struct shardkv_app *a, struct shard_config *config)
 	count_unclaimed(a);
 }
 
-static void adopt(struct shardkv_app *a, struct slice encoded, struct arena *arena, struct reply *reply)
+static void adopt(struct shardkv_app *a, struct slice encoded, struct arena *arena,
+		  struct reply *reply)
 {
 	struct shard_config *config;
 	int status = shard_config_decode(encoded, arena, &config);
 	if (status != 0) {
-		shardkv_refuse(reply, status, config_number(a), "the configuration cannot be decoded: %s",
-			       status_text(status));
+		shardkv_refuse(reply, status, config_number(a),
+			       "the configuration cannot be decoded: %s", status_text(status));
 		return;
 	}
 	if (config->nshards != a->nshards) {
-		shardkv_refuse(reply, STATUS_BAD_REQUEST, config_number(a), "the configuration has %u shards, the group has %u",
-			       config->nshards, a->nshards);
+		shardkv_refuse(reply, STATUS_BAD_REQUEST, config_number(a),
+			       "the configuration has %u shards, the group has %u", config->nshards,
+			       a->nshards);
 		shard_config_unref(config);
 		return;
 	}
@@ -140,12 +147,13 @@ static void adopt(struct shardkv_app *a, struct slice encoded, struct arena *are
 	ownership_set_config(a, config);
 }
 
-void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal, struct arena *arena,
-		     struct reply *reply)
+void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal,
+		     struct arena *arena, struct reply *reply)
 {
 	for (uint32_t i = 0; i < internal->ngranted; i++) {
 		if (internal->granted[i] >= a->nshards) {
-			shardkv_refuse(reply, STATUS_BAD_REQUEST, config_number(a), "there is no shard %u", internal->granted[i]);
+			shardkv_refuse(reply, STATUS_BAD_REQUEST, config_number(a),
+				       "there is no shard %u", internal->granted[i]);
 			return;
 		}
 	}
@@ -155,8 +163,9 @@ void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *inter
 			return;
 	}
 	/*
-	 * A grant holds whatever configuration we are at: the master gave it while the shard was ours in its newest one, and never
-	 * moves it afterwards. If we have not caught up with that configuration, the shard becomes usable when we do.
+	 * A grant holds whatever configuration we are at: the master gave it while the shard was
+	 * ours in its newest one, and never moves it afterwards. If we have not caught up with that
+	 * configuration, the shard becomes usable when we do.
 	 */
 	for (uint32_t i = 0; i < internal->ngranted; i++)
 		a->shards[internal->granted[i]].granted = true;
@@ -205,7 +214,8 @@ static bool key_waits(const struct shardkv_app *a, struct slice key, bool *wante
 	return shard_waits(a, shard_of_key(key, a->nshards), wanted);
 }
 
-bool shardkv_app_command_waits(struct app *app, struct slice command, struct arena *arena, bool *wanted)
+bool shardkv_app_command_waits(struct app *app, struct slice command, struct arena *arena,
+			       bool *wanted)
 {
 	struct shardkv_app *a = app_of(app);
 	struct wire_kv_command c;
@@ -232,7 +242,10 @@ bool shardkv_app_query_waits(struct app *app, struct slice query, struct arena *
 		waits |= key_waits(a, q.keys[i], wanted);
 	if (!q.has_scan || (q.scan.config != 0 && q.scan.config != config_number(a)))
 		return waits;
-	/* A scan says "there is nothing else", which only holds for shards that nobody else can be writing to. */
+	/*
+	 * A scan says "there is nothing else", which only holds for shards that nobody else can be
+	 * writing to.
+	 */
 	for (uint32_t shard = 0; shard < a->nshards; shard++)
 		waits |= shard_waits(a, shard, wanted);
 	return waits;

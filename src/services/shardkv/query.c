@@ -3,7 +3,8 @@
 
 #include "base/alloc.h"
 
-static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena, struct reply *reply)
+static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
+		       struct arena *arena, struct reply *reply)
 {
 	struct wire_kv_query_reply out = {.nresults = query->nkeys};
 	size_t bytes = 0;
@@ -17,12 +18,15 @@ static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
 			out.results[i] = (struct wire_kv_result){.status = STATUS_NOT_FOUND};
 			continue;
 		}
-		out.results[i] = (struct wire_kv_result){
-			.value = record.value, .version = record.version, .modification = record.modification};
+		out.results[i] = (struct wire_kv_result){.value = record.value,
+							 .version = record.version,
+							 .modification = record.modification};
 		bytes += record.value.len;
 		if (bytes > KV_RESULT_BYTES_MAX) {
-			shardkv_refuse(reply, STATUS_TOO_LARGE, 0, "the values together exceed %u bytes, ask for fewer keys at a time",
-				       KV_RESULT_BYTES_MAX);
+			shardkv_refuse(
+				reply, STATUS_TOO_LARGE, 0,
+				"the values together exceed %u bytes, ask for fewer keys at a time",
+				KV_RESULT_BYTES_MAX);
 			return;
 		}
 	}
@@ -32,8 +36,8 @@ static void query_keys(struct shardkv_app *a, const struct wire_kv_query *query,
 }
 
 /*
- * The merge: a binary heap of one source a shard, on top the one whose key comes next: the smallest, or, backwards, the largest.
- * Keys of different shards are never equal.
+ * The merge: a binary heap of one source a shard, on top the one whose key comes next: the
+ * smallest, or, backwards, the largest. Keys of different shards are never equal.
  */
 struct merge {
 	struct shardkv_app *a;
@@ -43,7 +47,8 @@ struct merge {
 	bool back;
 };
 
-static bool comes_before(const struct merge *m, const struct scan_source *a, const struct scan_source *b)
+static bool comes_before(const struct merge *m, const struct scan_source *a,
+			 const struct scan_source *b)
 {
 	int order = slice_compare(a->record.key, b->record.key);
 	return m->back ? order > 0 : order < 0;
@@ -66,7 +71,9 @@ static void sift_down(struct merge *m, uint32_t i)
 	m->heap[i] = moving;
 }
 
-/* Fetches the next record of a source; false, and the iterator ended, when the range is exhausted. */
+/*
+ * Fetches the next record of a source; false, and the iterator ended, when the range is exhausted.
+ */
 static bool source_next(struct merge *m, struct scan_source *source)
 {
 	struct store *store = m->a->store;
@@ -85,11 +92,14 @@ static void merge_begin(struct merge *m)
 		a->sources = alloc_zeroed(a->nshards, sizeof a->sources[0]);
 	m->heap = a->sources;
 	for (uint32_t shard = 0; shard < a->nshards; shard++) {
-		if (!shard_usable(&a->shards[shard]) || a->store->ops->space_count(a->store, shard) == 0)
+		if (!shard_usable(&a->shards[shard]) ||
+		    a->store->ops->space_count(a->store, shard) == 0)
 			continue;
 		struct scan_source *source = &m->heap[m->count];
-		source->iterator = m->back ? a->store->ops->iterate_back(a->store, NULL, shard, m->end)
-					   : a->store->ops->iterate(a->store, NULL, shard, m->start);
+		source->iterator = m->back ? a->store->ops->iterate_back(a->store, NULL, shard,
+									 m->end)
+					   : a->store->ops->iterate(a->store, NULL, shard,
+								    m->start);
 		m->count += source_next(m, source);
 	}
 	for (uint32_t i = m->count / 2; i-- > 0;)
@@ -110,8 +120,8 @@ static void merge_end(struct merge *m)
 		m->a->store->ops->iterate_end(m->heap[i].iterator);
 }
 
-static void scan_page(struct shardkv_app *a, const struct wire_kv_scan *scan, uint32_t limit, struct arena *arena,
-		      struct wire_kv_query_reply *out, struct merge *m)
+static void scan_page(struct shardkv_app *a, const struct wire_kv_scan *scan, uint32_t limit,
+		      struct arena *arena, struct wire_kv_query_reply *out, struct merge *m)
 {
 	size_t bytes = 0;
 	struct slice last = {0};
@@ -150,7 +160,8 @@ static uint64_t count_usable(struct shardkv_app *a)
 	return count;
 }
 
-static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, struct arena *arena, struct reply *reply)
+static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, struct arena *arena,
+		       struct reply *reply)
 {
 	if (ownership_check_scan(a, scan->config, reply) != 0)
 		return;
@@ -161,7 +172,8 @@ static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, s
 	} else {
 		merge_begin(&m);
 		reply->work = m.count * KEY_WORK;
-		uint32_t limit = scan->limit == 0 || scan->limit > SCAN_LIMIT_MAX ? SCAN_LIMIT_MAX : scan->limit;
+		uint32_t limit = scan->limit == 0 || scan->limit > SCAN_LIMIT_MAX ? SCAN_LIMIT_MAX
+										  : scan->limit;
 		scan_page(a, scan, limit, arena, &out, &m);
 		reply->work += out.count * KEY_WORK;
 	}
@@ -171,7 +183,8 @@ static void query_scan(struct shardkv_app *a, const struct wire_kv_scan *scan, s
 	merge_end(&m);
 }
 
-void query_execute(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena, struct reply *reply)
+void query_execute(struct shardkv_app *a, const struct wire_kv_query *query, struct arena *arena,
+		   struct reply *reply)
 {
 	if (query->has_scan == (query->nkeys > 0))
 		shardkv_refuse(reply, STATUS_BAD_REQUEST, 0, "a query is for keys or for a scan");

@@ -1,8 +1,9 @@
 /*
- * The leader tells the shard masters where its group's voters are found, whenever that is not what the newest configuration
- * says; and once in any case: then the masters know which group it is that has joined (its id), and believe it whatever its
- * addresses will be, also if all of them have changed before it is heard again. By the state of things, not by events: so
- * nothing is lost with a leader, or with the masters' answer.
+ * The leader tells the shard masters where its group's voters are found, whenever that is not what
+ * the newest configuration says; and once in any case: then the masters know which group it is that
+ * has joined (its id), and believe it whatever its addresses will be, also if all of them have
+ * changed before it is heard again. By the state of things, not by events: so nothing is lost with
+ * a leader, or with the masters' answer.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static struct wire_group voters(const struct shardkv_node *n, const struct group
 	struct wire_group group = {.gid = n->options.gid};
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER && group.nmembers < REPLICAS_MAX)
-			group.members[group.nmembers++] = slice_string(rsm_member_address(n->rsm, &members->list[i]));
+			group.members[group.nmembers++] = slice_string(
+				rsm_member_address(n->rsm, &members->list[i]));
 	return group;
 }
 
@@ -34,7 +36,8 @@ static bool is_known(const struct shard_group *known, const struct wire_group *g
 /* The masters have answered, and would not answer otherwise if they were asked again. */
 static bool is_final(int status)
 {
-	return status == STATUS_DENIED || status == STATUS_NO_SUCH_GROUP || status == STATUS_BAD_REQUEST || status == STATUS_REMOVED;
+	return status == STATUS_DENIED || status == STATUS_NO_SUCH_GROUP ||
+	       status == STATUS_BAD_REQUEST || status == STATUS_REMOVED;
 }
 
 static void answered(void *context, int status, struct slice payload)
@@ -50,12 +53,14 @@ static void answered(void *context, int status, struct slice payload)
 	else if (wire_error_decode(payload, &n->arena, &error) != 0)
 		error.message = slice_string("");
 	if (status == 0) {
-		log_event(n->node.log, LOG_INFO, "members_told", "group=%" PRIu64 " slot=%" PRIu64 " config=%" PRIu64,
-			  n->options.gid, r->asked_slot, reply.config);
+		log_event(n->node.log, LOG_INFO, "members_told",
+			  "group=%" PRIu64 " slot=%" PRIu64 " config=%" PRIu64, n->options.gid,
+			  r->asked_slot, reply.config);
 	} else {
-		log_event(n->node.log, LOG_WARN, "members_not_told", "group=%" PRIu64 " slot=%" PRIu64 " status=%s why=\"%.*s\"",
-			  n->options.gid, r->asked_slot, status_name(status), (int)error.message.len,
-			  (const char *)error.message.data);
+		log_event(n->node.log, LOG_WARN, "members_not_told",
+			  "group=%" PRIu64 " slot=%" PRIu64 " status=%s why=\"%.*s\"",
+			  n->options.gid, r->asked_slot, status_name(status),
+			  (int)error.message.len, (const char *)error.message.data);
 		/* The group is of a later generation. */
 		if (status == STATUS_REMOVED)
 			generation_ask(n);
@@ -89,8 +94,8 @@ static void tell(struct shardkv_node *n, uint32_t generation, struct wire_group 
 	/* Without a session: saying it twice changes nothing. */
 	buffer_clear(&n->out);
 	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->out);
-	n->report.call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out), node_now_us(&n->node) + REPORT_TIMEOUT_US,
-				      answered, n);
+	n->report.call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out),
+				      node_now_us(&n->node) + REPORT_TIMEOUT_US, answered, n);
 	buffer_free(&body);
 }
 
@@ -99,8 +104,9 @@ void report_work(struct shardkv_node *n)
 	struct report *r = &n->report;
 	const struct group_members *members = rsm_members(n->rsm);
 	const struct shard_config *config = n->watch == NULL ? NULL : master_watch_config(n->watch);
-	if (!n->serving || r->call != NULL || timer_armed(&r->retry) || config == NULL || members->slot == 0 ||
-	    rsm_group_id(n->rsm) == 0 || (members->slot == r->slot && config->number <= r->config))
+	if (!n->serving || r->call != NULL || timer_armed(&r->retry) || config == NULL ||
+	    members->slot == 0 || rsm_group_id(n->rsm) == 0 ||
+	    (members->slot == r->slot && config->number <= r->config))
 		return;
 	const struct shard_group *known = shard_config_group(config, n->options.gid);
 	/* When it joins again it is unknown again. */

@@ -1,13 +1,17 @@
 /*
  * Image of the state, and its restoration. Chunks, in this order (integers little-endian):
  *
- *   'H'  format u8 = 1 | gid u64 | nshards u32 | keys u64 | hash u64 | encoded Config, empty if none was adopted
- *   'S'  first shard u32 | for each shard from there: counter u64 | granted u8                (one or more chunks)
- *   'R'  records to the end of the chunk, in shard and key order:                             (any number of chunks)
- *        shard u32 | key length u32 | value length u32 | version u64 | modification u64 | key | value
+ *   'H'  format u8 = 1 | gid u64 | nshards u32 | keys u64 | hash u64 |
+ *        encoded Config, empty if none was adopted
+ *   'S'  first shard u32 | for each shard from there: counter u64 | granted u8
+ *        (one or more chunks)
+ *   'R'  records to the end of the chunk, in shard and key order (any number of chunks):
+ *        shard u32 | key length u32 | value length u32 | version u64 | modification u64 | key |
+ *        value
  *   'E'  nothing more
  *
- * The header's hash is that of the whole state, so a restore that ends without an error has restored exactly it.
+ * The header's hash is that of the whole state, so a restore that ends without an error has
+ * restored exactly it.
  */
 #include "shardkv/internal.h"
 
@@ -38,7 +42,7 @@ struct app_snapshot {
 	uint64_t keys;
 	uint64_t hash;
 	enum phase phase;
-	uint32_t shard; /* the next to be written */
+	uint32_t shard;  /* the next to be written */
 	uint64_t digest; /* of its records that have been written */
 	bool unsound;    /* they were not those of a shard with its digest */
 	struct saved_shard shards[];
@@ -66,7 +70,8 @@ struct app_snapshot *snapshot_begin(struct app *app)
 	s->keys = a->keys;
 	s->hash = snapshot_hash(a);
 	for (uint32_t i = 0; i < a->nshards; i++)
-		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter, .digest = a->shards[i].digest,
+		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter,
+						    .digest = a->shards[i].digest,
 						    .granted = a->shards[i].granted};
 	return s;
 }
@@ -85,7 +90,8 @@ static void write_header(const struct app_snapshot *s, struct buffer *out)
 
 static void write_shards(struct app_snapshot *s, struct buffer *out)
 {
-	uint32_t end = s->a->nshards - s->shard > SHARDS_PER_CHUNK ? s->shard + SHARDS_PER_CHUNK : s->a->nshards;
+	uint32_t end = s->a->nshards - s->shard > SHARDS_PER_CHUNK ? s->shard + SHARDS_PER_CHUNK
+								   : s->a->nshards;
 	buffer_add_u8(out, 'S');
 	buffer_add_u32(out, s->shard);
 	for (; s->shard < end; s->shard++) {
@@ -114,7 +120,8 @@ static bool write_records(struct app_snapshot *s, size_t bytes, struct buffer *o
 	buffer_add_u8(out, 'R');
 	for (; s->shard < s->a->nshards; s->shard++) {
 		if (s->iterator == NULL)
-			s->iterator = store->ops->iterate(store, s->image, s->shard, slice(NULL, 0));
+			s->iterator = store->ops->iterate(store, s->image, s->shard,
+							  slice(NULL, 0));
 		while (out->len - begin < bytes) {
 			if (!store->ops->next(s->iterator, &record))
 				break;
@@ -149,8 +156,7 @@ int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
 		if (!write_records(s, bytes < 64 ? 64 : bytes, out))
 			s->phase = PHASE_DONE;
 		return 1;
-	case PHASE_DONE:
-		break;
+	case PHASE_DONE: break;
 	}
 	if (s->unsound)
 		return STATUS_CORRUPT;
@@ -187,9 +193,11 @@ static int read_header(struct shardkv_app *a, struct slice in, struct arena *are
 	uint64_t gid;
 	uint32_t nshards;
 	struct shard_config *config;
-	if (a->restore.begun || !slice_take_u8(&in, &format) || format != FORMAT || !slice_take_u64(&in, &gid) ||
-	    !slice_take_u32(&in, &nshards) || !slice_take_u64(&in, &a->restore.keys_expected) ||
-	    !slice_take_u64(&in, &a->restore.hash_expected) || gid != a->gid || nshards != a->nshards)
+	if (a->restore.begun || !slice_take_u8(&in, &format) || format != FORMAT ||
+	    !slice_take_u64(&in, &gid) || !slice_take_u32(&in, &nshards) ||
+	    !slice_take_u64(&in, &a->restore.keys_expected) ||
+	    !slice_take_u64(&in, &a->restore.hash_expected) || gid != a->gid ||
+	    nshards != a->nshards)
 		return STATUS_CORRUPT;
 	a->restore.begun = true;
 	if (in.len == 0)
@@ -207,8 +215,8 @@ static int read_header(struct shardkv_app *a, struct slice in, struct arena *are
 static int read_shards(struct shardkv_app *a, struct slice in)
 {
 	uint32_t first;
-	if (!slice_take_u32(&in, &first) || first != a->restore.shards || in.len % SHARD_BYTES != 0 ||
-	    in.len / SHARD_BYTES > a->nshards - first)
+	if (!slice_take_u32(&in, &first) || first != a->restore.shards ||
+	    in.len % SHARD_BYTES != 0 || in.len / SHARD_BYTES > a->nshards - first)
 		return STATUS_CORRUPT;
 	while (in.len > 0) {
 		uint64_t counter;
@@ -229,10 +237,11 @@ static int read_records(struct shardkv_app *a, struct slice in)
 	while (in.len > 0) {
 		struct store_record r;
 		uint32_t shard, key_len, value_len;
-		if (!slice_take_u32(&in, &shard) || !slice_take_u32(&in, &key_len) || !slice_take_u32(&in, &value_len) ||
-		    !slice_take_u64(&in, &r.version) || !slice_take_u64(&in, &r.modification) ||
-		    !slice_take(&in, key_len, &r.key) || !slice_take(&in, value_len, &r.value) || shard >= a->nshards ||
-		    key_len == 0 || key_len > STORE_KEY_BYTES_MAX || r.version > STORE_VERSION_MAX / 2 ||
+		if (!slice_take_u32(&in, &shard) || !slice_take_u32(&in, &key_len) ||
+		    !slice_take_u32(&in, &value_len) || !slice_take_u64(&in, &r.version) ||
+		    !slice_take_u64(&in, &r.modification) || !slice_take(&in, key_len, &r.key) ||
+		    !slice_take(&in, value_len, &r.value) || shard >= a->nshards || key_len == 0 ||
+		    key_len > STORE_KEY_BYTES_MAX || r.version > STORE_VERSION_MAX / 2 ||
 		    shard_of_key(r.key, a->nshards) != shard)
 			return STATUS_CORRUPT;
 		a->restore.records++;
@@ -252,9 +261,7 @@ int restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
 	case 'H': return read_header(a, chunk, arena);
 	case 'S': return read_shards(a, chunk);
 	case 'R': return read_records(a, chunk);
-	case 'E':
-		a->restore.ended = true;
-		return chunk.len == 0 ? 0 : STATUS_CORRUPT;
+	case 'E': a->restore.ended = true; return chunk.len == 0 ? 0 : STATUS_CORRUPT;
 	default: return STATUS_CORRUPT;
 	}
 }
@@ -268,8 +275,9 @@ int restore_end(struct app *app)
 	/* Once more: grants came after the configuration. */
 	ownership_set_config(a, a->config == NULL ? NULL : shard_config_ref(a->config));
 	/* Fewer keys than records: one came twice, and its digest is in the sum twice. */
-	if (!a->restore.ended || a->restore.shards != a->nshards || a->keys != a->restore.keys_expected ||
-	    a->keys != a->restore.records || snapshot_hash(a) != a->restore.hash_expected)
+	if (!a->restore.ended || a->restore.shards != a->nshards ||
+	    a->keys != a->restore.keys_expected || a->keys != a->restore.records ||
+	    snapshot_hash(a) != a->restore.hash_expected)
 		return STATUS_CORRUPT;
 	return 0;
 }

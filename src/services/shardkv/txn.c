@@ -1,7 +1,7 @@
 /*
- * Execution of a command: compares, then the operations of one branch against staged writes, then the reply, then the
- * writes go into the store. Nothing can fail after the first of them, and the reply is encoded before it, because
- * results point into the store.
+ * Execution of a command: compares, then the operations of one branch against staged writes, then
+ * the reply, then the writes go into the store. Nothing can fail after the first of them, and the
+ * reply is encoded before it, because results point into the store.
  */
 #include "shardkv/internal.h"
 
@@ -25,8 +25,9 @@ bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct sto
 	return write->present;
 }
 
-void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key, const struct store_record *before,
-	     const struct slice *value, struct wire_kv_result *result)
+void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key,
+	     const struct store_record *before, const struct slice *value,
+	     struct wire_kv_result *result)
 {
 	struct staged_write *write = find_write(&a->txn, shard, key);
 	uint64_t version = value == NULL ? 0 : before == NULL ? 1 : before->version + 1;
@@ -67,7 +68,7 @@ static void commit_write(struct shardkv_app *a, const struct staged_write *write
 		store->ops->put(store, write->shard, &write->record);
 		a->keys += !write->existed;
 	} else if (write->existed) {
-		bool existed = store->ops->delete(store, write->shard, write->record.key);
+		bool existed = store->ops->delete (store, write->shard, write->record.key);
 		ASSERT(existed && a->keys > 0);
 		a->keys--;
 	}
@@ -84,7 +85,8 @@ static bool relation_holds(enum wire_kv_relation relation, int order)
 	return false;
 }
 
-static bool compare_holds(struct shardkv_app *a, const struct wire_kv_compare *compare, uint32_t shard)
+static bool compare_holds(struct shardkv_app *a, const struct wire_kv_compare *compare,
+			  uint32_t shard)
 {
 	struct store_record record = {0};
 	bool exists = a->store->ops->get(a->store, shard, compare->key, &record);
@@ -92,12 +94,14 @@ static bool compare_holds(struct shardkv_app *a, const struct wire_kv_compare *c
 	switch (compare->target) {
 	case WIRE_KV_VALUE:
 		/* A value that does not exist stands in no relation to any other, as in etcd. */
-		return exists && relation_holds(compare->relation, slice_compare(record.value, compare->value));
+		return exists && relation_holds(compare->relation,
+						slice_compare(record.value, compare->value));
 	case WIRE_KV_VERSION: number = exists ? record.version : 0; break;
 	case WIRE_KV_MODIFICATION: number = exists ? record.modification : 0; break;
 	case WIRE_KV_EXISTS: number = exists; break;
 	}
-	return relation_holds(compare->relation, number < compare->number ? -1 : number > compare->number);
+	return relation_holds(compare->relation,
+			      number < compare->number ? -1 : number > compare->number);
 }
 
 static bool compares_hold(struct shardkv_app *a, const struct wire_kv_command *command)
@@ -109,8 +113,8 @@ static bool compares_hold(struct shardkv_app *a, const struct wire_kv_command *c
 	return true;
 }
 
-void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command, const struct apply_context *context,
-		 struct reply *reply)
+void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command,
+		 const struct apply_context *context, struct reply *reply)
 {
 	struct txn *txn = &a->txn;
 	txn->arena = context->arena;

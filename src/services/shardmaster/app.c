@@ -41,13 +41,14 @@ void shardmaster_clear(struct shardmaster_app *master)
 	master->nreports = 0;
 }
 
-static int decode_command(struct slice command, struct arena *arena, struct wire_master_command *out,
-			  struct buffer *error)
+static int decode_command(struct slice command, struct arena *arena,
+			  struct wire_master_command *out, struct buffer *error)
 {
 	int status = wire_master_command_decode(command, arena, out);
 
 	if (status != 0)
-		wire_error_format(error, "not a command of the shard master: %s", status_text(status));
+		wire_error_format(error, "not a command of the shard master: %s",
+				  status_text(status));
 	return status;
 }
 
@@ -63,7 +64,10 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	int status = decode_command(command, arena, &decoded, reply->body);
 
 	if (status == 0)
-		reply->work = command.len + (decoded.op == WIRE_MASTER_CLAIM || decoded.op == WIRE_MASTER_FORCE ? 0 : reconfiguration_work(master_of(app)));
+		reply->work = command.len +
+			      (decoded.op == WIRE_MASTER_CLAIM || decoded.op == WIRE_MASTER_FORCE
+				       ? 0
+				       : reconfiguration_work(master_of(app)));
 	return status;
 }
 
@@ -76,27 +80,27 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 
 	switch (command->op) {
 	case WIRE_MASTER_JOIN:
-		status = config_join(old, &master->claimed, command->groups, command->ngroups, &config, error);
+		status = config_join(old, &master->claimed, command->groups, command->ngroups,
+				     &config, error);
 		break;
 	case WIRE_MASTER_LEAVE:
-		status = config_leave(old, &master->claimed, command->gids, command->ngids, &config, error);
+		status = config_leave(old, &master->claimed, command->gids, command->ngids, &config,
+				      error);
 		break;
 	case WIRE_MASTER_MOVE:
-		status = config_move(old, &master->claimed, command->shard, command->gid, &config, error);
+		status = config_move(old, &master->claimed, command->shard, command->gid, &config,
+				     error);
 		break;
 	case WIRE_MASTER_REBALANCE:
 		status = config_rebalance(old, &master->claimed, &config, error);
 		break;
-	case WIRE_MASTER_MEMBERS:
-		status = reports_judge(master, command, &config, error);
-		break;
+	case WIRE_MASTER_MEMBERS: status = reports_judge(master, command, &config, error); break;
 	case WIRE_MASTER_FORCE:
 		status = reports_force(master, command, error);
 		config = shard_config_ref(old);
 		break;
 	case WIRE_MASTER_NONE:
-	case WIRE_MASTER_CLAIM:
-		break;
+	case WIRE_MASTER_CLAIM: break;
 	}
 	if (status != 0) {
 		shard_config_unref(config);
@@ -113,8 +117,8 @@ static int reconfigure(struct shardmaster_app *master, const struct wire_master_
 	return 0;
 }
 
-static int check_claim(const struct shardmaster_app *master, const struct wire_master_command *command,
-		       struct buffer *error)
+static int check_claim(const struct shardmaster_app *master,
+		       const struct wire_master_command *command, struct buffer *error)
 {
 	uint64_t newest = shardmaster_newest(master)->number;
 
@@ -123,21 +127,27 @@ static int check_claim(const struct shardmaster_app *master, const struct wire_m
 		return STATUS_BAD_REQUEST;
 	}
 	if (command->config > newest) {
-		wire_error_format(error, "there is no configuration %" PRIu64 ", the newest is %" PRIu64,
+		wire_error_format(error,
+				  "there is no configuration %" PRIu64 ", the newest is %" PRIu64,
 				  command->config, newest);
 		return STATUS_BAD_REQUEST;
 	}
 	for (uint32_t i = 0; i < command->nshards; i++) {
 		if (command->shards[i] < master->nshards)
 			continue;
-		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32,
+		wire_error_format(error,
+				  "there is no shard %" PRIu32
+				  ": shards are numbered from 0 to %" PRIu32,
 				  command->shards[i], master->nshards - 1);
 		return STATUS_BAD_REQUEST;
 	}
 	return 0;
 }
 
-/* Grants what the newest configuration gives to the group; granted[] has room for all that was asked for. */
+/*
+ * Grants what the newest configuration gives to the group; granted[] has room for all that was
+ * asked for.
+ */
 static int claim(struct shardmaster_app *master, const struct wire_master_command *command,
 		 struct wire_master_reply *reply, struct buffer *error)
 {
@@ -156,7 +166,8 @@ static int claim(struct shardmaster_app *master, const struct wire_master_comman
 	return 0;
 }
 
-static void apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+static void apply(struct app *app, const struct apply_context *context, struct slice command,
+		  struct reply *reply)
 {
 	struct shardmaster_app *master = master_of(app);
 	struct wire_master_command decoded;
@@ -166,8 +177,11 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 	if (reply->status != 0)
 		return;
 	if (decoded.op == WIRE_MASTER_CLAIM) {
-		/* One number for each that was asked for; the arena has just held as many, decoded. */
-		answer.granted = arena_get(context->arena, decoded.nshards * sizeof *answer.granted);
+		/*
+		 * One number for each that was asked for; the arena has just held as many, decoded.
+		 */
+		answer.granted = arena_get(context->arena,
+					   decoded.nshards * sizeof *answer.granted);
 		reply->status = claim(master, &decoded, &answer, reply->body);
 	} else {
 		reply->work = reconfiguration_work(master);
@@ -185,8 +199,10 @@ static void tell_generation(const struct shardmaster_app *master, uint64_t gid, 
 	const struct group_report *report = reports_of(master, gid);
 
 	if (report != NULL && report->generation != 0)
-		wire_config_encode(&(struct wire_config){.generation = report->generation, .generation_life = report->life,
-							 .generation_begun = report->slot != 0}, out);
+		wire_config_encode(&(struct wire_config){.generation = report->generation,
+							 .generation_life = report->life,
+							 .generation_begun = report->slot != 0},
+				   out);
 }
 
 static void query(struct app *app, struct slice request, struct arena *arena, struct reply *reply)
@@ -197,18 +213,22 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 
 	reply->status = wire_master_query_decode(request, arena, &decoded);
 	if (reply->status != 0) {
-		wire_error_format(reply->body, "not a query of the shard master: %s", status_text(reply->status));
+		wire_error_format(reply->body, "not a query of the shard master: %s",
+				  status_text(reply->status));
 		return;
 	}
 	uint64_t number = decoded.number == UINT64_MAX ? newest : decoded.number;
 	if (number > newest) {
-		wire_error_format(reply->body, "there is no configuration %" PRIu64 " yet, the newest is %" PRIu64,
+		wire_error_format(reply->body,
+				  "there is no configuration %" PRIu64
+				  " yet, the newest is %" PRIu64,
 				  number, newest);
 		reply->status = STATUS_NOT_FOUND;
 	} else if (number < master->oldest) {
 		wire_error_format(reply->body,
-				  "configuration %" PRIu64 " is no longer kept, the oldest is %" PRIu64, number,
-				  master->oldest);
+				  "configuration %" PRIu64
+				  " is no longer kept, the oldest is %" PRIu64,
+				  number, master->oldest);
 		reply->status = STATUS_COMPACTED;
 	} else {
 		struct wire_config brief = {.number = number};
@@ -222,9 +242,9 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 			tell_generation(master, decoded.generation_of, reply->body);
 		/* A field more, behind the configuration's own. */
 		if (master->clients != NULL)
-			wire_config_encode(
-				&(struct wire_config){.clients = master->clients(master->clients_context)},
-				reply->body);
+			wire_config_encode(&(struct wire_config){.clients = master->clients(
+									 master->clients_context)},
+					   reply->body);
 	}
 }
 
@@ -279,7 +299,8 @@ struct app *shardmaster_app_create(uint32_t nshards)
 	return &master->app;
 }
 
-void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *context), void *context)
+void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *context),
+				  void *context)
 {
 	struct shardmaster_app *master = master_of(app);
 

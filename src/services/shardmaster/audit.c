@@ -1,6 +1,6 @@
 /*
- * The state, hashed from its contents (rsm/app.h): one part for all configurations that are kept, one for the claims, and one for
- * the groups' reports.
+ * The state, hashed from its contents (rsm/app.h): one part for all configurations that are kept,
+ * one for the claims, and one for the groups' reports.
  */
 #include <stdlib.h>
 
@@ -20,7 +20,8 @@ struct app_audit {
 struct app_audit *shardmaster_audit_begin(struct app *app)
 {
 	const struct shardmaster_app *master = shardmaster_of(app);
-	struct app_audit *audit = alloc_zeroed(1, sizeof *audit + master->kept * sizeof audit->configs[0]);
+	struct app_audit *audit = alloc_zeroed(1, sizeof *audit +
+							  master->kept * sizeof audit->configs[0]);
 	uint64_t claims = hash_u64(HASH_START, master->nshards);
 
 	audit->kept = master->kept;

@@ -3,10 +3,10 @@
 #include "shardmaster/config.h"
 
 /*
- * n shards over g groups: n mod g groups get ⌈n/g⌉, the others ⌊n/g⌋. A group moves away what it has above its
- * target, so the fewest shards move when the larger targets go to groups that already have more than ⌊n/g⌋.
- * Groups with more than ⌊n/g⌋ claimed shards must have the larger target; with more than ⌈n/g⌉, or if there are
- * more such groups than larger targets, there is no balance.
+ * n shards over g groups: n mod g groups get ⌈n/g⌉, the others ⌊n/g⌋. A group moves away what it
+ * has above its target, so the fewest shards move when the larger targets go to groups that already
+ * have more than ⌊n/g⌋. Groups with more than ⌊n/g⌋ claimed shards must have the larger target;
+ * with more than ⌈n/g⌉, or if there are more such groups than larger targets, there is no balance.
  */
 struct balance {
 	uint32_t share;  /* ⌊n/g⌋ */
@@ -16,7 +16,8 @@ struct balance {
 	uint32_t target[GROUPS_MAX];
 };
 
-static void count_shards(const struct shard_config *config, const struct shard_set *claimed, struct balance *b)
+static void count_shards(const struct shard_config *config, const struct shard_set *claimed,
+			 struct balance *b)
 {
 	for (uint32_t s = 0; s < config->nshards; s++) {
 		uint16_t owner = config->owners[s];
@@ -29,26 +30,29 @@ static void count_shards(const struct shard_config *config, const struct shard_s
 	}
 }
 
-static int refuse(const struct shard_config *config, const struct balance *b, uint32_t group, struct buffer *error)
+static int refuse(const struct shard_config *config, const struct balance *b, uint32_t group,
+		  struct buffer *error)
 {
 	wire_error_format(
 		error,
 		"group %" PRIu64 " has %" PRIu32
 		" shards that may hold data and cannot be moved, more than its even share of "
-		"%" PRIu32 " of %" PRIu32 " shards over %" PRIu32 " groups; the configuration is unchanged",
+		"%" PRIu32 " of %" PRIu32 " shards over %" PRIu32
+		" groups; the configuration is unchanged",
 		config->groups[group]->gid, b->pinned[group],
-		b->share + (b->pinned[group] > b->share + 1 && b->larger > 0), config->nshards, config->ngroups);
+		b->share + (b->pinned[group] > b->share + 1 && b->larger > 0), config->nshards,
+		config->ngroups);
 	return STATUS_HOLDS_DATA;
 }
 
 /*
- * Gives a larger target to every group for which `wants` holds and that has none yet, as long as there are any
- * left.
+ * Gives a larger target to every group for which `wants` holds and that has none yet, as long as
+ * there are any left.
  */
 static void hand_out(const struct shard_config *config, struct balance *b,
 		     bool (*wants)(const struct balance *, uint32_t), uint32_t *left)
 {
-	for (uint32_t g = 0; g < config->ngroups && *left > 0; g++) {
+	for (uint32_t g = 0; g<config->ngroups && * left> 0; g++) {
 		if (b->target[g] > b->share || !wants(b, g))
 			continue;
 		b->target[g]++;
@@ -95,7 +99,8 @@ static void release(struct shard_config *config, const struct shard_set *claimed
 {
 	for (uint32_t s = config->nshards; s-- > 0;) {
 		uint16_t owner = config->owners[s];
-		if (owner == SHARD_UNASSIGNED || b->owned[owner] <= b->target[owner] || shard_set_has(claimed, s))
+		if (owner == SHARD_UNASSIGNED || b->owned[owner] <= b->target[owner] ||
+		    shard_set_has(claimed, s))
 			continue;
 		b->owned[owner]--;
 		config->owners[s] = SHARD_UNASSIGNED;
@@ -118,7 +123,8 @@ static void assign(struct shard_config *config, struct balance *b)
 	}
 }
 
-int config_balance(struct shard_config *config, const struct shard_set *claimed, struct buffer *error)
+int config_balance(struct shard_config *config, const struct shard_set *claimed,
+		   struct buffer *error)
 {
 	struct balance b = {0};
 

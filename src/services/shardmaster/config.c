@@ -20,30 +20,31 @@ static bool member_valid(struct slice member)
 static int check_members(const struct wire_group *group, struct buffer *error)
 {
 	if (group->nmembers == 0 || group->nmembers > REPLICAS_MAX) {
-		wire_error_format(error, "group %" PRIu64 " has %" PRIu32 " members: expected 1 to %u", group->gid,
-				  group->nmembers, REPLICAS_MAX);
+		wire_error_format(error,
+				  "group %" PRIu64 " has %" PRIu32 " members: expected 1 to %u",
+				  group->gid, group->nmembers, REPLICAS_MAX);
 		return STATUS_BAD_REQUEST;
 	}
 	for (uint32_t m = 0; m < group->nmembers; m++) {
 		struct slice member = group->members[m];
 		if (member.len == 0 || !member_valid(member)) {
-			wire_error_format(error, "%.*s: not an address: expected HOST:PORT", (int)member.len,
-					  (const char *)member.data);
+			wire_error_format(error, "%.*s: not an address: expected HOST:PORT",
+					  (int)member.len, (const char *)member.data);
 			return STATUS_BAD_REQUEST;
 		}
 		for (uint32_t other = 0; other < m; other++) {
 			if (!slice_equal(member, group->members[other]))
 				continue;
-			wire_error_format(error, "%.*s stands twice in group %" PRIu64, (int)member.len,
-					  (const char *)member.data, group->gid);
+			wire_error_format(error, "%.*s stands twice in group %" PRIu64,
+					  (int)member.len, (const char *)member.data, group->gid);
 			return STATUS_BAD_REQUEST;
 		}
 	}
 	return 0;
 }
 
-static int check_join(const struct shard_config *old, const struct wire_group *groups, uint32_t ngroups,
-		      struct buffer *error)
+static int check_join(const struct shard_config *old, const struct wire_group *groups,
+		      uint32_t ngroups, struct buffer *error)
 {
 	if (ngroups == 0) {
 		wire_error_format(error, "no group to join");
@@ -55,7 +56,9 @@ static int check_join(const struct shard_config *old, const struct wire_group *g
 			return STATUS_BAD_REQUEST;
 		}
 		if (shard_config_group(old, groups[i].gid) != NULL) {
-			wire_error_format(error, "group %" PRIu64 " is in the configuration already", groups[i].gid);
+			wire_error_format(error,
+					  "group %" PRIu64 " is in the configuration already",
+					  groups[i].gid);
 			return STATUS_EXISTS;
 		}
 		int status = check_members(&groups[i], error);
@@ -78,7 +81,8 @@ static int compare_gids(const void *a, const void *b)
 }
 
 /* The joining groups by gid. False if a gid stands twice. */
-static bool sort_joining(const struct wire_group *groups, uint32_t ngroups, const struct wire_group **sorted)
+static bool sort_joining(const struct wire_group *groups, uint32_t ngroups,
+			 const struct wire_group **sorted)
 {
 	for (uint32_t i = 0; i < ngroups; i++)
 		sorted[i] = &groups[i];
@@ -89,11 +93,15 @@ static bool sort_joining(const struct wire_group *groups, uint32_t ngroups, cons
 	return true;
 }
 
-/* Merges the old groups and the joining ones by gid; a shard keeps its owner, whose index may have moved. */
-static struct shard_config *merge_groups(const struct shard_config *old, const struct wire_group *const *joining,
-					 uint32_t njoining)
+/*
+ * Merges the old groups and the joining ones by gid; a shard keeps its owner, whose index may have
+ * moved.
+ */
+static struct shard_config *merge_groups(const struct shard_config *old,
+					 const struct wire_group *const *joining, uint32_t njoining)
 {
-	struct shard_config *config = shard_config_new(old->number + 1, old->nshards, old->ngroups + njoining);
+	struct shard_config *config = shard_config_new(old->number + 1, old->nshards,
+						       old->ngroups + njoining);
 	uint16_t index_now[GROUPS_MAX];
 	uint32_t i = 0, j = 0;
 
@@ -102,8 +110,8 @@ static struct shard_config *merge_groups(const struct shard_config *old, const s
 			index_now[i] = (uint16_t)g;
 			config->groups[g] = shard_group_ref(old->groups[i++]);
 		} else {
-			config->groups[g] =
-				shard_group_new(joining[j]->gid, joining[j]->members, joining[j]->nmembers);
+			config->groups[g] = shard_group_new(joining[j]->gid, joining[j]->members,
+							    joining[j]->nmembers);
 			j++;
 		}
 	}
@@ -115,8 +123,8 @@ static struct shard_config *merge_groups(const struct shard_config *old, const s
 }
 
 /* Balances and seals `config`, whose reference it takes. */
-static int finish_take(struct shard_config *config, const struct shard_set *claimed, struct shard_config **out,
-		       struct buffer *error)
+static int finish_take(struct shard_config *config, const struct shard_set *claimed,
+		       struct shard_config **out, struct buffer *error)
 {
 	int status = config_balance(config, claimed, error);
 
@@ -129,8 +137,9 @@ static int finish_take(struct shard_config *config, const struct shard_set *clai
 	return 0;
 }
 
-int config_join(struct shard_config *old, const struct shard_set *claimed, const struct wire_group *groups,
-		uint32_t ngroups, struct shard_config **out, struct buffer *error)
+int config_join(struct shard_config *old, const struct shard_set *claimed,
+		const struct wire_group *groups, uint32_t ngroups, struct shard_config **out,
+		struct buffer *error)
 {
 	const struct wire_group *sorted[GROUPS_MAX];
 
@@ -144,7 +153,8 @@ int config_join(struct shard_config *old, const struct shard_set *claimed, const
 	return finish_take(merge_groups(old, sorted, ngroups), claimed, out, error);
 }
 
-static uint32_t count_claimed(const struct shard_config *config, const struct shard_set *claimed, uint32_t group)
+static uint32_t count_claimed(const struct shard_config *config, const struct shard_set *claimed,
+			      uint32_t group)
 {
 	uint32_t count = 0;
 
@@ -154,8 +164,8 @@ static uint32_t count_claimed(const struct shard_config *config, const struct sh
 }
 
 /* Marks who leaves. */
-static int check_leave(const struct shard_config *old, const struct shard_set *claimed, const uint64_t *gids,
-		       uint32_t ngids, bool *leaves, struct buffer *error)
+static int check_leave(const struct shard_config *old, const struct shard_set *claimed,
+		       const uint64_t *gids, uint32_t ngids, bool *leaves, struct buffer *error)
 {
 	if (ngids == 0) {
 		wire_error_format(error, "no group to leave");
@@ -164,7 +174,10 @@ static int check_leave(const struct shard_config *old, const struct shard_set *c
 	for (uint32_t i = 0; i < ngids; i++) {
 		uint32_t index = shard_config_find(old, gids[i]);
 		if (index == SHARD_UNASSIGNED || leaves[index]) {
-			/* A gid that stands twice in the request has left when its second turn comes. */
+			/*
+			 * A gid that stands twice in the request has left when its second turn
+			 * comes.
+			 */
 			wire_error_format(error, "there is no group %" PRIu64, gids[i]);
 			return STATUS_NO_SUCH_GROUP;
 		}
@@ -182,8 +195,8 @@ static int check_leave(const struct shard_config *old, const struct shard_set *c
 	return 0;
 }
 
-int config_leave(struct shard_config *old, const struct shard_set *claimed, const uint64_t *gids, uint32_t ngids,
-		 struct shard_config **out, struct buffer *error)
+int config_leave(struct shard_config *old, const struct shard_set *claimed, const uint64_t *gids,
+		 uint32_t ngids, struct shard_config **out, struct buffer *error)
 {
 	bool leaves[GROUPS_MAX] = {false};
 	uint16_t index_now[GROUPS_MAX];
@@ -193,7 +206,8 @@ int config_leave(struct shard_config *old, const struct shard_set *claimed, cons
 	if (status != 0)
 		return status;
 	ASSERT(ngids <= old->ngroups);
-	struct shard_config *config = shard_config_new(old->number + 1, old->nshards, old->ngroups - ngids);
+	struct shard_config *config = shard_config_new(old->number + 1, old->nshards,
+						       old->ngroups - ngids);
 	for (uint32_t g = 0; g < old->ngroups; g++) {
 		index_now[g] = leaves[g] ? SHARD_UNASSIGNED : (uint16_t)kept;
 		if (!leaves[g])
@@ -215,13 +229,15 @@ static struct shard_config *copy_next(const struct shard_config *old)
 	return config;
 }
 
-int config_move(struct shard_config *old, const struct shard_set *claimed, uint32_t shard, uint64_t gid,
-		struct shard_config **out, struct buffer *error)
+int config_move(struct shard_config *old, const struct shard_set *claimed, uint32_t shard,
+		uint64_t gid, struct shard_config **out, struct buffer *error)
 {
 	uint32_t index = shard_config_find(old, gid);
 
 	if (shard >= old->nshards) {
-		wire_error_format(error, "there is no shard %" PRIu32 ": shards are numbered from 0 to %" PRIu32,
+		wire_error_format(error,
+				  "there is no shard %" PRIu32
+				  ": shards are numbered from 0 to %" PRIu32,
 				  shard, old->nshards - 1);
 		return STATUS_BAD_REQUEST;
 	}
@@ -230,12 +246,14 @@ int config_move(struct shard_config *old, const struct shard_set *claimed, uint3
 		return STATUS_NO_SUCH_GROUP;
 	}
 	if (old->owners[shard] == index) {
-		wire_error_format(error, "shard %" PRIu32 " is at group %" PRIu64 " already", shard, gid);
+		wire_error_format(error, "shard %" PRIu32 " is at group %" PRIu64 " already", shard,
+				  gid);
 		return STATUS_BAD_REQUEST;
 	}
 	if (shard_set_has(claimed, shard)) {
 		wire_error_format(error,
-				  "shard %" PRIu32 " may hold data and cannot be moved away from group %" PRIu64
+				  "shard %" PRIu32
+				  " may hold data and cannot be moved away from group %" PRIu64
 				  " (1 shard); the configuration is unchanged",
 				  shard, shard_config_gid(old, shard));
 		return STATUS_HOLDS_DATA;
@@ -247,13 +265,14 @@ int config_move(struct shard_config *old, const struct shard_set *claimed, uint3
 	return 0;
 }
 
-int config_rebalance(struct shard_config *old, const struct shard_set *claimed, struct shard_config **out,
-		     struct buffer *error)
+int config_rebalance(struct shard_config *old, const struct shard_set *claimed,
+		     struct shard_config **out, struct buffer *error)
 {
 	struct shard_config *config = copy_next(old);
 
 	int status = config_balance(config, claimed, error);
-	if (status != 0 || memcmp(config->owners, old->owners, old->nshards * sizeof *old->owners) == 0) {
+	if (status != 0 ||
+	    memcmp(config->owners, old->owners, old->nshards * sizeof *old->owners) == 0) {
 		shard_config_unref(config);
 		*out = status != 0 ? *out : shard_config_ref(old);
 		return status;
@@ -273,8 +292,8 @@ static bool same_members(const struct shard_group *a, const struct wire_group *b
 	return common == a->nmembers && a->nmembers == b->nmembers;
 }
 
-int config_members(struct shard_config *old, const struct wire_group *group, struct shard_config **out,
-		   struct buffer *error)
+int config_members(struct shard_config *old, const struct wire_group *group,
+		   struct shard_config **out, struct buffer *error)
 {
 	uint32_t index = shard_config_find(old, group->gid);
 

@@ -2,8 +2,9 @@
 #include "shardmaster/internal.h"
 
 /*
- * A group is "the same" if it is the same object: groups are immutable and shared from a configuration to the next. A
- * group that left and joined again within the history is another object, and is stored again.
+ * A group is "the same" if it is the same object: groups are immutable and shared from a
+ * configuration to the next. A group that left and joined again within the history is another
+ * object, and is stored again.
  */
 static bool is_kept(const struct shard_config *config, const struct shard_group *group)
 {
@@ -34,7 +35,8 @@ static void set_count(struct buffer *out, size_t at, uint32_t count)
 	store_u32(out->data + at, count);
 }
 
-static void put_groups(const struct shard_config *from, const struct shard_config *to, struct buffer *out)
+static void put_groups(const struct shard_config *from, const struct shard_config *to,
+		       struct buffer *out)
 {
 	uint32_t count = 0;
 	size_t at = begin_count(out);
@@ -58,7 +60,8 @@ static void put_groups(const struct shard_config *from, const struct shard_confi
 	set_count(out, at, count);
 }
 
-static void put_owners(const struct shard_config *from, const struct shard_config *to, struct buffer *out)
+static void put_owners(const struct shard_config *from, const struct shard_config *to,
+		       struct buffer *out)
 {
 	uint32_t count = 0;
 	size_t at = begin_count(out);
@@ -80,7 +83,8 @@ static void put_owners(const struct shard_config *from, const struct shard_confi
 	set_count(out, at, count);
 }
 
-void delta_encode(const struct shard_config *from, const struct shard_config *to, struct buffer *out)
+void delta_encode(const struct shard_config *from, const struct shard_config *to,
+		  struct buffer *out)
 {
 	ASSERT(from->nshards == to->nshards);
 	put_groups(from, to, out);
@@ -93,7 +97,8 @@ static struct shard_group *take_group(struct slice *in)
 	uint64_t gid;
 	uint8_t nmembers, len;
 
-	if (!slice_take_u64(in, &gid) || gid == 0 || !slice_take_u8(in, &nmembers) || nmembers > REPLICAS_MAX)
+	if (!slice_take_u64(in, &gid) || gid == 0 || !slice_take_u8(in, &nmembers) ||
+	    nmembers > REPLICAS_MAX)
 		return NULL;
 	for (uint8_t m = 0; m < nmembers; m++) {
 		if (!slice_take_u8(in, &len) || !slice_take(in, len, &members[m]))
@@ -109,7 +114,9 @@ struct group_list {
 	uint32_t count;
 };
 
-/* The groups of `from` without those that left, with those that joined, by gid. Holds references. */
+/*
+ * The groups of `from` without those that left, with those that joined, by gid. Holds references.
+ */
 static int take_groups(struct slice *in, const struct shard_config *from, struct group_list *joined,
 		       struct group_list *stayed)
 {
@@ -141,13 +148,18 @@ static int take_groups(struct slice *in, const struct shard_config *from, struct
 	return 0;
 }
 
-/* Moves the references of both lists into the configuration; false if the gids do not ascend strictly. */
-static bool merge_groups(struct shard_config *config, struct group_list *joined, struct group_list *stayed)
+/*
+ * Moves the references of both lists into the configuration; false if the gids do not ascend
+ * strictly.
+ */
+static bool merge_groups(struct shard_config *config, struct group_list *joined,
+			 struct group_list *stayed)
 {
 	uint32_t i = 0, j = 0;
 
 	for (uint32_t g = 0; g < config->ngroups; g++) {
-		if (i == joined->count || (j < stayed->count && stayed->groups[j]->gid < joined->groups[i]->gid))
+		if (i == joined->count ||
+		    (j < stayed->count && stayed->groups[j]->gid < joined->groups[i]->gid))
 			config->groups[g] = stayed->groups[j++];
 		else
 			config->groups[g] = joined->groups[i++];
@@ -159,7 +171,8 @@ static bool merge_groups(struct shard_config *config, struct group_list *joined,
 	return true;
 }
 
-static bool take_owners(struct slice *in, const struct shard_config *from, struct shard_config *config)
+static bool take_owners(struct slice *in, const struct shard_config *from,
+			struct shard_config *config)
 {
 	uint32_t count;
 	uint16_t first, len, owner;
@@ -169,7 +182,8 @@ static bool take_owners(struct slice *in, const struct shard_config *from, struc
 	if (!slice_take_u32(in, &count) || count > config->nshards)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
-		if (!slice_take_u16(in, &first) || !slice_take_u16(in, &len) || !slice_take_u16(in, &owner))
+		if (!slice_take_u16(in, &first) || !slice_take_u16(in, &len) ||
+		    !slice_take_u16(in, &owner))
 			return false;
 		if (len > config->nshards || first > config->nshards - len ||
 		    (owner != SHARD_UNASSIGNED && owner >= config->ngroups))
@@ -189,7 +203,8 @@ static void unref_all(struct group_list *list)
 		shard_group_unref(list->groups[g]);
 }
 
-int delta_decode(struct slice *in, const struct shard_config *from, uint64_t number, struct shard_config **out)
+int delta_decode(struct slice *in, const struct shard_config *from, uint64_t number,
+		 struct shard_config **out)
 {
 	struct group_list joined = {.count = 0}, stayed = {.count = 0};
 
@@ -199,7 +214,8 @@ int delta_decode(struct slice *in, const struct shard_config *from, uint64_t num
 		unref_all(&stayed);
 		return STATUS_CORRUPT;
 	}
-	struct shard_config *config = shard_config_new(number, from->nshards, joined.count + stayed.count);
+	struct shard_config *config = shard_config_new(number, from->nshards,
+						       joined.count + stayed.count);
 	if (!merge_groups(config, &joined, &stayed) || !take_owners(in, from, config)) {
 		shard_config_unref(config);
 		return STATUS_CORRUPT;

@@ -1,6 +1,6 @@
 /*
- * Mixing numbers into a 64-bit hash of replicated state, to compare replicas with each other. Not for hash tables of
- * strangers' keys.
+ * Mixing numbers into a 64-bit hash of replicated state, to compare replicas with each other. Not
+ * for hash tables of strangers' keys.
  */
 #ifndef SYNOD_SHARDMASTER_HASH_H
 #define SYNOD_SHARDMASTER_HASH_H
@@ -11,7 +11,10 @@
 
 #define HASH_START 0xcbf29ce484222325ull
 
-/* The finaliser of splitmix64 (Steele, Lea and Flood 2014) over the sum of what came before and the value. */
+/*
+ * The finaliser of splitmix64 (Steele, Lea and Flood 2014) over the sum of what came before and the
+ * value.
+ */
 static inline uint64_t hash_u64(uint64_t hash, uint64_t value)
 {
 	uint64_t h = (hash ^ value) + 0x9e3779b97f4a7c15ull;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "shardmaster/app.h"
 #include "rsm/members.h"
 #include "rsm/status_json.h"
+#include "shardmaster/app.h"
 #include "shardmaster/watchers.h"
 #include "wire/method.h"
 
@@ -24,8 +24,8 @@ struct shardmaster {
 	struct rsm *rsm;
 	struct watchers watchers;
 	/*
-	 * The rsm tells of applied entries and of leadership from within its own steps; what follows from that
-	 * is done in an input of its own, by this timer.
+	 * The rsm tells of applied entries and of leadership from within its own steps; what
+	 * follows from that is done in an input of its own, by this timer.
 	 */
 	struct timer attend;
 	struct arena arena;
@@ -62,8 +62,9 @@ static void attend(void *data)
 	struct shardmaster *master = data;
 
 	/* Whoever does not lead sends all waiters on to the leader: answer_watch() does. */
-	watchers_wake(&master->watchers,
-		      rsm_is_leader(master->rsm) ? shardmaster_app_newest(master->app)->number : UINT64_MAX);
+	watchers_wake(&master->watchers, rsm_is_leader(master->rsm)
+						 ? shardmaster_app_newest(master->app)->number
+						 : UINT64_MAX);
 }
 
 static void applied(void *context)
@@ -80,8 +81,8 @@ static void leadership_changed(void *context, bool leader)
 	applied(context);
 }
 
-static void reply_error(struct shardmaster *master, link_id from, const struct message *request, int status,
-			const char *why)
+static void reply_error(struct shardmaster *master, link_id from, const struct message *request,
+			int status, const char *why)
 {
 	buffer_clear(&master->out);
 	wire_error_format(&master->out, "%s", why);
@@ -139,13 +140,16 @@ static void reply_status(struct shardmaster *master, link_id from, const struct 
 
 static void reply_cluster(struct shardmaster *master, link_id from, const struct message *request)
 {
-	struct wire_cluster cluster = {.cluster = slice_string(master->cluster), .shards = master->nshards};
+	struct wire_cluster cluster = {.cluster = slice_string(master->cluster),
+				       .shards = master->nshards};
 	const struct group_members *members = rsm_members(master->rsm);
 
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER && cluster.nmasters < REPLICAS_MAX)
-			cluster.masters[cluster.nmasters++] = slice_string(rsm_member_address(master->rsm, &members->list[i]));
-	for (uint32_t i = 0; i < master->nmasters && members->slot == 0 && cluster.nmasters < REPLICAS_MAX; i++)
+			cluster.masters[cluster.nmasters++] = slice_string(
+				rsm_member_address(master->rsm, &members->list[i]));
+	for (uint32_t i = 0;
+	     i < master->nmasters && members->slot == 0 && cluster.nmasters < REPLICAS_MAX; i++)
 		cluster.masters[cluster.nmasters++] = slice_string(master->masters[i].address);
 	buffer_clear(&master->out);
 	wire_cluster_encode(&cluster, &master->out);
@@ -174,18 +178,10 @@ static void message(struct node *node, link_id from, const struct message *messa
 	if (rsm_message(master->rsm, from, message) || message->kind != MESSAGE_REQUEST)
 		return;
 	switch (message->method) {
-	case METHOD_STATUS:
-		reply_status(master, from, message);
-		break;
-	case METHOD_CLUSTER:
-		reply_cluster(master, from, message);
-		break;
-	case METHOD_WATCH:
-		watch(master, from, message);
-		break;
-	default:
-		reply_unknown(master, from, message);
-		break;
+	case METHOD_STATUS: reply_status(master, from, message); break;
+	case METHOD_CLUSTER: reply_cluster(master, from, message); break;
+	case METHOD_WATCH: watch(master, from, message); break;
+	default: reply_unknown(master, from, message); break;
 	}
 }
 
@@ -286,20 +282,22 @@ static void add_metrics(struct shardmaster *master)
 {
 	struct metrics *metrics = &master->node.metrics;
 
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_config_number", "Number of the newest configuration.", NULL,
-			 read_config_number, master);
-	metrics_add_read(metrics, METRIC_GAUGE, "synod_shards_claimed", "Shards that may hold data.", NULL,
-			 read_claimed, master);
-	metrics_add(metrics, METRIC_GAUGE, "synod_watchers", "Watch requests that wait for a configuration.", NULL,
-		    &master->watchers.count);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_config_number",
+			 "Number of the newest configuration.", NULL, read_config_number, master);
+	metrics_add_read(metrics, METRIC_GAUGE, "synod_shards_claimed",
+			 "Shards that may hold data.", NULL, read_claimed, master);
+	metrics_add(metrics, METRIC_GAUGE, "synod_watchers",
+		    "Watch requests that wait for a configuration.", NULL, &master->watchers.count);
 }
 
 struct node *shardmaster_create(const struct shardmaster_options *options)
 {
 	struct shardmaster *master = ALLOC(struct shardmaster);
 	struct rsm_options rsm = {
-		.no_force = "the shard masters keep the generations of the groups, and nobody keeps theirs: those who were lost would serve beside this one when they "
-			    "come back; bring back the directories of as many as make a majority",
+		.no_force =
+			"the shard masters keep the generations of the groups, and nobody keeps "
+			"theirs: those who were lost would serve beside this one when they come "
+			"back; bring back the directories of as many as make a majority",
 		.node = &master->node,
 		.group = SHARDMASTER_GROUP,
 		.replica = options->replica,

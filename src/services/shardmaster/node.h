@@ -5,13 +5,14 @@
  *
  *   STATUS    this replica's state; any replica
  *   CLUSTER   cluster name, number of shards, addresses of the shard masters; any replica
- *   WATCH(n)  the newest configuration, as soon as its number exceeds n, or when the request's timeout has passed
+ *   WATCH(n) the newest configuration, as soon as its number exceeds n, or when the request's
+ *   timeout has passed
  *
- * WATCH is a long poll at the leader. When a waiter's time has come, its request goes to the rsm as a QUERY for
- * the newest configuration, so the answer is as linearizable as any read (and carries the method number of
- * QUERY). A replica that does not lead, or ceases to, answers NOT_LEADER. At most WATCHERS_MAX wait at a time,
- * further ones are told BUSY; those of a lost connection are dropped. A request without timeout waits
- * WATCH_DEFAULT_MS.
+ * WATCH is a long poll at the leader. When a waiter's time has come, its request goes to the rsm as
+ * a QUERY for the newest configuration, so the answer is as linearizable as any read (and carries
+ * the method number of QUERY). A replica that does not lead, or ceases to, answers NOT_LEADER. At
+ * most WATCHERS_MAX wait at a time, further ones are told BUSY; those of a lost connection are
+ * dropped. A request without timeout waits WATCH_DEFAULT_MS.
  *
  * Any other request is answered with UNKNOWN_METHOD.
  */
@@ -36,20 +37,27 @@ struct shardmaster_options {
 	const char *name;    /* of this node */
 	const char *version;
 	uint32_t nshards;
-	uint32_t replica;    /* of this node */
+	uint32_t replica; /* of this node */
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX]; /* the client addresses are what CLUSTER tells */
 	uint64_t members_slot; /* of the entry that names them; 0: the configuration (rsm/rsm.h) */
-	bool joining;          /* likewise: this replica was added to the group, or comes again, and knows no list yet */
+	/* likewise: this replica was added to the group, or comes again, and knows no list yet */
+	bool joining;
 	struct rsm_settings settings;
 };
 
 /* The node, for a world to run; its destroy operation frees it. */
 struct node *shardmaster_create(const struct shardmaster_options *options);
-/* Borrowed: the newest configuration that this replica has applied. For tests and the simulator's checks. */
+/*
+ * Borrowed: the newest configuration that this replica has applied. For tests and the simulator's
+ * checks.
+ */
 struct shard_config *shardmaster_config(struct node *node);
 struct rsm *shardmaster_rsm(struct node *node);
-/* The group that has joined under this number has told who it is, says what this replica has applied. */
+/*
+ * The group that has joined under this number has told who it is, says what this replica has
+ * applied.
+ */
 bool shardmaster_knows(struct node *node, uint64_t gid);
 
 #endif

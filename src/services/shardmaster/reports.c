@@ -1,4 +1,7 @@
-/* What groups say of their members and generations (MEMBERS and FORCE in app.h), and which report was the newest. */
+/*
+ * What groups say of their members and generations (MEMBERS and FORCE in app.h), and which report
+ * was the newest.
+ */
 #include <inttypes.h>
 
 #include "shardmaster/app.h"
@@ -38,11 +41,12 @@ static bool has_common_address(const struct shard_group *known, const struct wir
 }
 
 /* The group is the one that has joined. */
-static int check_group(const struct shardmaster_app *master, const struct wire_master_command *command,
-		       struct buffer *error)
+static int check_group(const struct shardmaster_app *master,
+		       const struct wire_master_command *command, struct buffer *error)
 {
 	const struct wire_group *group = &command->groups[0];
-	const struct shard_group *known = shard_config_group(shardmaster_newest(master), group->gid);
+	const struct shard_group *known = shard_config_group(shardmaster_newest(master),
+							     group->gid);
 	const struct group_report *report = reports_of(master, group->gid);
 
 	if (report != NULL && report->left && report->group_id != command->group_id)
@@ -52,23 +56,30 @@ static int check_group(const struct shardmaster_app *master, const struct wire_m
 		return STATUS_NO_SUCH_GROUP;
 	}
 	if (report != NULL && report->group_id != command->group_id) {
-		wire_error_format(error, "group %" PRIu64 " with id %016" PRIx64 " is not the one that has joined, whose id is %016" PRIx64,
+		wire_error_format(error,
+				  "group %" PRIu64 " with id %016" PRIx64
+				  " is not the one that has joined, whose id is %016" PRIx64,
 				  group->gid, command->group_id, report->group_id);
 		return STATUS_DENIED;
 	}
 	if (report == NULL && !has_common_address(known, group)) {
-		wire_error_format(error, "group %" PRIu64 " has joined with other addresses, and none of its members has one of them",
-				  group->gid);
+		wire_error_format(
+			error,
+			"group %" PRIu64
+			" has joined with other addresses, and none of its members has one of them",
+			group->gid);
 		return STATUS_DENIED;
 	}
 	return 0;
 }
 
-int reports_judge(struct shardmaster_app *master, const struct wire_master_command *command, struct shard_config **out,
-		  struct buffer *error)
+int reports_judge(struct shardmaster_app *master, const struct wire_master_command *command,
+		  struct shard_config **out, struct buffer *error)
 {
 	if (command->ngroups != 1 || command->group_id == 0 || command->slot == 0) {
-		wire_error_format(error, "members are those of one group, with its id and the slot of its list");
+		wire_error_format(
+			error,
+			"members are those of one group, with its id and the slot of its list");
 		return STATUS_BAD_REQUEST;
 	}
 	int status = check_group(master, command, error);
@@ -79,8 +90,9 @@ int reports_judge(struct shardmaster_app *master, const struct wire_master_comma
 		report = NULL; /* of one that has left */
 	uint32_t generation = report == NULL ? 0 : report->generation;
 	if (command->generation != generation) {
-		wire_error_format(error, "group %" PRIu64 " is of generation %" PRIu32 ", not of %" PRIu32, command->groups[0].gid, generation,
-				  command->generation);
+		wire_error_format(error,
+				  "group %" PRIu64 " is of generation %" PRIu32 ", not of %" PRIu32,
+				  command->groups[0].gid, generation, command->generation);
 		return command->generation < generation ? STATUS_REMOVED : STATUS_DENIED;
 	}
 	if (report != NULL && command->slot < report->slot) {
@@ -97,7 +109,8 @@ static struct group_report *get(struct shardmaster_app *master, uint64_t gid, ui
 
 	if (i == master->nreports || master->reports[i].gid != gid) {
 		ASSERT(master->nreports < 2 * GROUPS_MAX);
-		memmove(&master->reports[i + 1], &master->reports[i], (master->nreports - i) * sizeof master->reports[0]);
+		memmove(&master->reports[i + 1], &master->reports[i],
+			(master->nreports - i) * sizeof master->reports[0]);
 		master->nreports++;
 		master->reports[i] = (struct group_report){.gid = gid, .group_id = group_id};
 	}
@@ -115,11 +128,13 @@ void reports_note(struct shardmaster_app *master, const struct wire_master_comma
 		report->slot = command->slot;
 }
 
-int reports_force(struct shardmaster_app *master, const struct wire_master_command *command, struct buffer *error)
+int reports_force(struct shardmaster_app *master, const struct wire_master_command *command,
+		  struct buffer *error)
 {
-	if (command->ngroups != 1 || command->groups[0].nmembers != 1 || command->group_id == 0 || command->life == 0 ||
-	    command->generation == 0) {
-		wire_error_format(error, "a generation is that of one group, with its id, and begins from one disk at one address");
+	if (command->ngroups != 1 || command->groups[0].nmembers != 1 || command->group_id == 0 ||
+	    command->life == 0 || command->generation == 0) {
+		wire_error_format(error, "a generation is that of one group, with its id, and "
+					 "begins from one disk at one address");
 		return STATUS_BAD_REQUEST;
 	}
 	int status = check_group(master, command, error);
@@ -134,8 +149,10 @@ int reports_force(struct shardmaster_app *master, const struct wire_master_comma
 	if (known != NULL && command->generation == generation && command->life == known->life)
 		return 0;
 	if (command->generation != generation + 1) {
-		wire_error_format(error, "group %" PRIu64 " is of generation %" PRIu32 " already%s", gid, generation,
-				  command->generation == generation ? ", begun from another replica" : "");
+		wire_error_format(error, "group %" PRIu64 " is of generation %" PRIu32 " already%s",
+				  gid, generation,
+				  command->generation == generation ? ", begun from another replica"
+								    : "");
 		return STATUS_DENIED;
 	}
 	struct group_report *report = get(master, gid, command->group_id);
@@ -150,7 +167,8 @@ void reports_prune(struct shardmaster_app *master)
 	uint32_t kept = 0, left = 0;
 
 	for (uint32_t i = 0; i < master->nreports; i++) {
-		bool joined = shard_config_group(shardmaster_newest(master), master->reports[i].gid) != NULL;
+		bool joined = shard_config_group(shardmaster_newest(master),
+						 master->reports[i].gid) != NULL;
 		bool keeps = !joined && master->reports[i].generation != 0 && left < GROUPS_MAX;
 		left += keeps;
 		if (joined || keeps) {
@@ -169,7 +187,8 @@ bool reports_have_generations(const struct group_report *reports, uint32_t count
 	return false;
 }
 
-void reports_encode(const struct group_report *reports, uint32_t count, bool generations, struct buffer *out)
+void reports_encode(const struct group_report *reports, uint32_t count, bool generations,
+		    struct buffer *out)
 {
 	buffer_add_u32(out, count);
 	for (uint32_t i = 0; i < count; i++) {
@@ -193,15 +212,20 @@ int reports_decode(struct shardmaster_app *master, bool generations, struct slic
 	for (uint32_t i = 0; i < count; i++) {
 		struct group_report *report = &master->reports[i];
 		*report = (struct group_report){0};
-		if (!slice_take_u64(in, &report->gid) || !slice_take_u64(in, &report->group_id) || !slice_take_u64(in, &report->slot) ||
-		    report->gid <= (i == 0 ? 0 : report[-1].gid) || report->group_id == 0 || report->slot > NUMBER_MAX)
+		if (!slice_take_u64(in, &report->gid) || !slice_take_u64(in, &report->group_id) ||
+		    !slice_take_u64(in, &report->slot) ||
+		    report->gid <= (i == 0 ? 0 : report[-1].gid) || report->group_id == 0 ||
+		    report->slot > NUMBER_MAX)
 			return STATUS_CORRUPT;
 		uint8_t left = 0;
-		if (generations && (!slice_take_u32(in, &report->generation) || !slice_take_u64(in, &report->life) ||
-				    !slice_take_u8(in, &left)))
+		if (generations &&
+		    (!slice_take_u32(in, &report->generation) ||
+		     !slice_take_u64(in, &report->life) || !slice_take_u8(in, &left)))
 			return STATUS_CORRUPT;
 		report->left = left != 0;
-		if (report->generation > GENERATION_MAX || left > 1 || (left != 0 && report->generation == 0) || (report->generation == 0) != (report->life == 0) ||
+		if (report->generation > GENERATION_MAX || left > 1 ||
+		    (left != 0 && report->generation == 0) ||
+		    (report->generation == 0) != (report->life == 0) ||
 		    (report->generation == 0 && report->slot == 0))
 			return STATUS_CORRUPT;
 	}

@@ -89,7 +89,8 @@ static uint64_t hash_config(const struct shard_config *config, bool fresh)
 	hash = hash_u64(hash, config->nshards);
 	hash = hash_u64(hash, config->ngroups);
 	for (uint32_t g = 0; g < config->ngroups; g++)
-		hash = hash_u64(hash, fresh ? hash_group(config->groups[g]) : config->groups[g]->hash);
+		hash = hash_u64(hash,
+				fresh ? hash_group(config->groups[g]) : config->groups[g]->hash);
 	for (uint32_t s = 0; s < config->nshards; s++)
 		hash = hash_u64(hash, config->owners[s]);
 	return hash;
@@ -142,7 +143,8 @@ const struct shard_group *shard_config_owner(const struct shard_config *config, 
 	return owner == SHARD_UNASSIGNED ? NULL : config->groups[owner];
 }
 
-const struct shard_group *shard_config_owner_of_key(const struct shard_config *config, struct slice key)
+const struct shard_group *shard_config_owner_of_key(const struct shard_config *config,
+						    struct slice key)
 {
 	return shard_config_owner(config, shard_of_key(key, config->nshards));
 }
@@ -204,7 +206,10 @@ static bool groups_ascend(const struct wire_config *in)
 	return true;
 }
 
-/* Fills the owners; false if a shard belongs to a group that is not listed, or to none although there are groups. */
+/*
+ * Fills the owners; false if a shard belongs to a group that is not listed, or to none although
+ * there are groups.
+ */
 static bool convert_owners(const struct wire_config *in, struct shard_config *config)
 {
 	for (uint32_t s = 0; s < in->nshards; s++) {
@@ -227,8 +232,8 @@ int shard_config_decode(struct slice in, struct arena *arena, struct shard_confi
 		return STATUS_BAD_REQUEST;
 	struct shard_config *config = shard_config_new(wire.number, wire.nshards, wire.ngroups);
 	for (uint32_t g = 0; g < wire.ngroups; g++)
-		config->groups[g] =
-			shard_group_new(wire.groups[g].gid, wire.groups[g].members, wire.groups[g].nmembers);
+		config->groups[g] = shard_group_new(wire.groups[g].gid, wire.groups[g].members,
+						    wire.groups[g].nmembers);
 	if (!convert_owners(&wire, config)) {
 		shard_config_unref(config);
 		return STATUS_BAD_REQUEST;

@@ -1,13 +1,14 @@
 /*
- * struct shard_config: one numbered configuration, shard → group. What the shard master keeps, and what
- * everybody else learns from it.
+ * struct shard_config: one numbered configuration, shard → group. What the shard master keeps, and
+ * what everybody else learns from it.
  *
- * A configuration is immutable and reference-counted (on the node's thread; the count is not atomic). Configuration 0
- * has no groups and every shard unassigned. Groups are shared between configurations, so that a history costs
- * little more than two bytes a shard for each configuration.
+ * A configuration is immutable and reference-counted (on the node's thread; the count is not
+ * atomic). Configuration 0 has no groups and every shard unassigned. Groups are shared between
+ * configurations, so that a history costs little more than two bytes a shard for each
+ * configuration.
  *
- * Invariants: groups ascend strictly by gid; gid 0 is no group; each owner is SHARD_UNASSIGNED or an index into
- * groups; with at least one group no shard is unassigned.
+ * Invariants: groups ascend strictly by gid; gid 0 is no group; each owner is SHARD_UNASSIGNED or
+ * an index into groups; with at least one group no shard is unassigned.
  */
 #ifndef SYNOD_SHARDMASTER_SHARD_CONFIG_H
 #define SYNOD_SHARDMASTER_SHARD_CONFIG_H
@@ -37,16 +38,21 @@ struct shard_config {
 	uint32_t ngroups;
 	struct shard_group **groups; /* ascending gid */
 	uint16_t *owners;            /* of each shard: index into groups, or SHARD_UNASSIGNED */
-	uint64_t hash;               /* of everything above: equal configurations have equal hashes */
+	/* of everything above: equal configurations have equal hashes */
+	uint64_t hash;
 };
 
 struct shard_config *shard_config_ref(struct shard_config *config);
 /* Drops a reference; NULL is fine. */
 void shard_config_unref(struct shard_config *config);
 
-/* The group that owns the shard, or the shard of the key; NULL if it is unassigned (then there are no groups). */
+/*
+ * The group that owns the shard, or the shard of the key; NULL if it is unassigned (then there are
+ * no groups).
+ */
 const struct shard_group *shard_config_owner(const struct shard_config *config, uint32_t shard);
-const struct shard_group *shard_config_owner_of_key(const struct shard_config *config, struct slice key);
+const struct shard_group *shard_config_owner_of_key(const struct shard_config *config,
+						    struct slice key);
 /* The same as a gid: 0 if unassigned. */
 uint64_t shard_config_gid(const struct shard_config *config, uint32_t shard);
 /* NULL if there is no such group. */
@@ -59,8 +65,8 @@ bool shard_group_has(const struct shard_group *group, struct slice address);
 uint32_t shard_config_count(const struct shard_config *config, uint64_t gid);
 
 /*
- * From and to the wire (an encoded Config). Decoding checks the invariants: 0 and a new reference in *out;
- * STATUS_BAD_REQUEST or STATUS_TOO_LARGE. The arena is used on the way only.
+ * From and to the wire (an encoded Config). Decoding checks the invariants: 0 and a new reference
+ * in *out; STATUS_BAD_REQUEST or STATUS_TOO_LARGE. The arena is used on the way only.
  */
 int shard_config_decode(struct slice in, struct arena *arena, struct shard_config **out) MUST_CHECK;
 void shard_config_encode(const struct shard_config *config, struct buffer *out);
@@ -69,7 +75,10 @@ void shard_config_encode(const struct shard_config *config, struct buffer *out);
 
 /* Configuration 0. */
 struct shard_config *shard_config_initial(uint32_t nshards);
-/* A configuration with room for ngroups groups and everything else zero, to be filled and then sealed. */
+/*
+ * A configuration with room for ngroups groups and everything else zero, to be filled and then
+ * sealed.
+ */
 struct shard_config *shard_config_new(uint64_t number, uint32_t nshards, uint32_t ngroups);
 /* Asserts the invariants and computes the hash. Nothing changes after this. */
 void shard_config_seal(struct shard_config *config);

@@ -8,7 +8,9 @@
 #define SNAPSHOT_MAGIC_3 0x33534d53u /* "SMS3": with generations */
 #define SNAPSHOT_MAGIC_1 0x31534d53u /* "SMS1": without reports */
 
-/* An image is references to the kept configurations, which are immutable, and a copy of the rest. */
+/*
+ * An image is references to the kept configurations, which are immutable, and a copy of the rest.
+ */
 struct app_snapshot {
 	uint32_t nshards;
 	uint32_t kept;
@@ -23,7 +25,8 @@ struct app_snapshot {
 
 static struct shardmaster_app *master_of(struct app *app)
 {
-	return (struct shardmaster_app *)(void *)((char *)app - offsetof(struct shardmaster_app, app));
+	return (struct shardmaster_app *)(void *)((char *)app -
+						  offsetof(struct shardmaster_app, app));
 }
 
 static uint32_t claim_words(uint32_t nshards)
@@ -34,8 +37,8 @@ static uint32_t claim_words(uint32_t nshards)
 struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
 {
 	struct shardmaster_app *master = master_of(app);
-	struct app_snapshot *snapshot =
-		alloc_zeroed(1, sizeof *snapshot + master->kept * sizeof snapshot->configs[0]);
+	struct app_snapshot *snapshot = alloc_zeroed(
+		1, sizeof *snapshot + master->kept * sizeof snapshot->configs[0]);
 
 	snapshot->nshards = master->nshards;
 	snapshot->kept = master->kept;
@@ -44,7 +47,8 @@ struct app_snapshot *shardmaster_snapshot_begin(struct app *app)
 	snapshot->reports = alloc_zeroed(master->nreports + 1, sizeof *snapshot->reports);
 	memcpy(snapshot->reports, master->reports, master->nreports * sizeof *snapshot->reports);
 	for (uint32_t i = 0; i < master->kept; i++)
-		snapshot->configs[i] = shard_config_ref(shardmaster_kept(master, master->oldest + i));
+		snapshot->configs[i] = shard_config_ref(
+			shardmaster_kept(master, master->oldest + i));
 	return snapshot;
 }
 
@@ -73,10 +77,12 @@ int shardmaster_snapshot_next(struct app_snapshot *snapshot, size_t bytes, struc
 	/* At least one: a restore that is under way has a configuration between any two chunks. */
 	do {
 		uint32_t i = snapshot->written++;
-		struct shard_config *empty = i == 0 ? shard_config_initial(snapshot->nshards) : NULL;
+		struct shard_config *empty = i == 0 ? shard_config_initial(snapshot->nshards)
+						    : NULL;
 		delta_encode(i == 0 ? empty : snapshot->configs[i - 1], snapshot->configs[i], out);
 		shard_config_unref(empty);
-		snapshot->unsound |= shard_config_rehash(snapshot->configs[i]) != snapshot->configs[i]->hash;
+		snapshot->unsound |= shard_config_rehash(snapshot->configs[i]) !=
+				     snapshot->configs[i]->hash;
 	} while (snapshot->written < snapshot->kept && out->len - start < bytes);
 	if (snapshot->written == snapshot->kept && snapshot->unsound)
 		return STATUS_CORRUPT;
@@ -112,10 +118,12 @@ static int take_header(struct shardmaster_app *master, struct slice *in)
 	uint32_t magic, nshards;
 
 	shardmaster_clear(master);
-	if (!slice_take_u32(in, &magic) || (magic != SNAPSHOT_MAGIC && magic != SNAPSHOT_MAGIC_1 && magic != SNAPSHOT_MAGIC_3) || !slice_take_u32(in, &nshards) ||
-	    nshards != master->nshards || !slice_take_u64(in, &master->oldest) ||
-	    !slice_take_u32(in, &master->expected) || master->expected == 0 ||
-	    master->expected > CONFIG_HISTORY_MAX || master->oldest > NUMBER_MAX - master->expected)
+	if (!slice_take_u32(in, &magic) ||
+	    (magic != SNAPSHOT_MAGIC && magic != SNAPSHOT_MAGIC_1 && magic != SNAPSHOT_MAGIC_3) ||
+	    !slice_take_u32(in, &nshards) || nshards != master->nshards ||
+	    !slice_take_u64(in, &master->oldest) || !slice_take_u32(in, &master->expected) ||
+	    master->expected == 0 || master->expected > CONFIG_HISTORY_MAX ||
+	    master->oldest > NUMBER_MAX - master->expected)
 		return STATUS_CORRUPT;
 	for (uint32_t w = 0; w < claim_words(nshards); w++)
 		if (!slice_take_u64(in, &master->claimed.words[w]))
@@ -135,7 +143,8 @@ static int take_config(struct shardmaster_app *master, struct slice *in)
 
 	if (master->kept == master->expected)
 		return STATUS_CORRUPT;
-	struct shard_config *from = first ? shard_config_initial(master->nshards) : shardmaster_newest(master);
+	struct shard_config *from = first ? shard_config_initial(master->nshards)
+					  : shardmaster_newest(master);
 	int status = delta_decode(in, from, master->oldest + master->kept, &config);
 	if (first)
 		shard_config_unref(from);
@@ -173,10 +182,12 @@ int shardmaster_restore_end(struct app *app)
 		return STATUS_CORRUPT;
 	/* Only a shard that somebody owns can have been claimed. */
 	for (uint32_t s = 0; s < master->nshards; s++)
-		if (shard_set_has(&master->claimed, s) && shard_config_gid(shardmaster_newest(master), s) == 0)
+		if (shard_set_has(&master->claimed, s) &&
+		    shard_config_gid(shardmaster_newest(master), s) == 0)
 			return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < master->nreports; i++)
-		if (!master->reports[i].left && shard_config_group(shardmaster_newest(master), master->reports[i].gid) == NULL)
+		if (!master->reports[i].left &&
+		    shard_config_group(shardmaster_newest(master), master->reports[i].gid) == NULL)
 			return STATUS_CORRUPT;
 	return 0;
 }

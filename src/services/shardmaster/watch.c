@@ -7,8 +7,9 @@
 #include "wire/wire.h"
 
 /*
- * A poll ends on its own after this, so that a server that has silently gone away (with no connection loss to
- * tell of it) is noticed. Many watchers cost the shard master one read each in this time.
+ * A poll ends on its own after this, so that a server that has silently gone away (with no
+ * connection loss to tell of it) is noticed. Many watchers cost the shard master one read each in
+ * this time.
  */
 #define POLL_MS 4000u
 #define FETCH_MS 3000u
@@ -20,8 +21,9 @@ struct master_watch {
 	struct master_watch_options options;
 	struct shard_config *config;
 	struct caller_call *fetch; /* NULL: none under way */
-	bool fetch_again;          /* a refresh came while one was under way, and may have to see something newer */
-	bool refreshing;           /* the fetch under way was asked for by master_watch_refresh() */
+	/* a refresh came while one was under way, and may have to see something newer */
+	bool fetch_again;
+	bool refreshing; /* the fetch under way was asked for by master_watch_refresh() */
 	struct caller_call *poll;
 	struct timer retry;
 	bool started;
@@ -43,7 +45,8 @@ static void retry_later(struct master_watch *watch)
 	uint64_t spread_ms = node_random(watch->options.node) % (RETRY_MAX_MS - RETRY_MIN_MS + 1);
 
 	if (!timer_armed(&watch->retry))
-		node_timer_after(watch->options.node, &watch->retry, 1000ull * (RETRY_MIN_MS + spread_ms));
+		node_timer_after(watch->options.node, &watch->retry,
+				 1000ull * (RETRY_MIN_MS + spread_ms));
 }
 
 /* The next long poll, if this watch polls and knows what to compare with. */
@@ -52,9 +55,11 @@ static void poll_next(struct master_watch *watch)
 	if (!watch->started || !watch->options.poll || watch->poll != NULL || watch->config == NULL)
 		return;
 	buffer_clear(&watch->request);
-	wire_master_query_encode(&(struct wire_master_query){.number = watch->config->number}, &watch->request);
-	watch->poll = caller_start(watch->options.caller, METHOD_WATCH, buffer_slice(&watch->request),
-				   deadline(watch, POLL_MS), poll_done, watch);
+	wire_master_query_encode(&(struct wire_master_query){.number = watch->config->number},
+				 &watch->request);
+	watch->poll = caller_start(watch->options.caller, METHOD_WATCH,
+				   buffer_slice(&watch->request), deadline(watch, POLL_MS),
+				   poll_done, watch);
 }
 
 static void adopt(struct master_watch *watch, struct shard_config *config)
@@ -77,7 +82,8 @@ static int take_reply(struct master_watch *watch, int status, struct slice paylo
 	arena_reset(&watch->arena);
 	status = shard_config_decode(payload, &watch->arena, &config);
 	if (status != 0) {
-		log_event(watch->options.node->log, LOG_WARN, "config_refused", "reason=\"%s\"", status_text(status));
+		log_event(watch->options.node->log, LOG_WARN, "config_refused", "reason=\"%s\"",
+			  status_text(status));
 		return status;
 	}
 	adopt(watch, config);
@@ -117,10 +123,14 @@ static void fetch_done(void *context, int status, struct slice payload)
 	if (result == 0)
 		poll_next(watch);
 	else if (watch->started && (watch->config == NULL || watch->options.poll))
-		/* Also with a configuration that was offered: without a poll nobody would tell of the next one. */
+		/*
+		 * Also with a configuration that was offered: without a poll nobody would tell of
+		 * the next one.
+		 */
 		retry_later(watch);
 	if (asked_for && watch->options.refreshed != NULL)
-		watch->options.refreshed(watch->options.context, result, status != 0 ? payload : slice(NULL, 0));
+		watch->options.refreshed(watch->options.context, result,
+					 status != 0 ? payload : slice(NULL, 0));
 }
 
 static void fetch(struct master_watch *watch)
@@ -128,9 +138,11 @@ static void fetch(struct master_watch *watch)
 	if (watch->fetch != NULL)
 		return;
 	buffer_clear(&watch->request);
-	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX}, &watch->request);
-	watch->fetch = caller_start(watch->options.caller, METHOD_QUERY, buffer_slice(&watch->request),
-				    deadline(watch, FETCH_MS), fetch_done, watch);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX},
+				 &watch->request);
+	watch->fetch = caller_start(watch->options.caller, METHOD_QUERY,
+				    buffer_slice(&watch->request), deadline(watch, FETCH_MS),
+				    fetch_done, watch);
 }
 
 static void retry_due(void *data)

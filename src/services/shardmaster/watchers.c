@@ -14,7 +14,8 @@ struct watcher {
 };
 
 void watchers_init(struct watchers *w, struct node *node, uint32_t max,
-		   void (*leave)(void *context, link_id from, const struct message *request), void *context)
+		   void (*leave)(void *context, link_id from, const struct message *request),
+		   void *context)
 {
 	*w = (struct watchers){.node = node, .max = max, .leave = leave, .context = context};
 	list_init(&w->waiting);
@@ -63,8 +64,8 @@ bool watchers_add(struct watchers *w, link_id from, const struct message *reques
 
 void watchers_wake(struct watchers *w, uint64_t newest)
 {
-	LIST_FOR_SAFE(link, after, &w->waiting) {
-		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+	LIST_FOR_SAFE (link, after, &w->waiting) {
+		struct watcher *watcher = LIST_ITEM(link, struct watcher, link);
 		if (watcher->number < newest || newest == UINT64_MAX)
 			leave(watcher);
 	}
@@ -72,8 +73,8 @@ void watchers_wake(struct watchers *w, uint64_t newest)
 
 void watchers_link_down(struct watchers *w, link_id down)
 {
-	LIST_FOR_SAFE(link, after, &w->waiting) {
-		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+	LIST_FOR_SAFE (link, after, &w->waiting) {
+		struct watcher *watcher = LIST_ITEM(link, struct watcher, link);
 		if (watcher->from == down)
 			forget(watcher);
 	}
@@ -81,6 +82,6 @@ void watchers_link_down(struct watchers *w, link_id down)
 
 void watchers_done(struct watchers *w)
 {
-	LIST_FOR_SAFE(link, after, &w->waiting)
-		forget(LIST_ENTRY(link, struct watcher, link));
+	LIST_FOR_SAFE (link, after, &w->waiting)
+		forget(LIST_ITEM(link, struct watcher, link));
 }

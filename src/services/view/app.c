@@ -9,7 +9,8 @@
 #include "base/crc32c.h"
 #include "view/internal.h"
 
-static int refuse(struct reply *reply, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(struct reply *reply, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static int refuse(struct reply *reply, int status, const char *format, ...)
 {
@@ -24,10 +25,13 @@ static int refuse(struct reply *reply, int status, const char *format, ...)
 	return status;
 }
 
-static int decode(struct slice command, struct arena *arena, struct wire_view_command *out, struct reply *reply)
+static int decode(struct slice command, struct arena *arena, struct wire_view_command *out,
+		  struct reply *reply)
 {
 	int status = wire_view_command_decode(command, arena, out);
-	return status == 0 ? 0 : refuse(reply, status, "not a command of the view service: %s", status_text(status));
+	return status == 0 ? 0
+			   : refuse(reply, status, "not a command of the view service: %s",
+				    status_text(status));
 }
 
 static int admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
@@ -37,9 +41,11 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 	if (decode(command, arena, &decoded, reply) != 0)
 		return reply->status;
 	if (decoded.op != WIRE_VIEW_RESET)
-		return refuse(reply, STATUS_DENIED, "only the view service itself may change the view");
+		return refuse(reply, STATUS_DENIED,
+			      "only the view service itself may change the view");
 	if (views->hooks.primary_lives != NULL && views->hooks.primary_lives(views->hooks.context))
-		return refuse(reply, STATUS_DENIED, "the primary of view %" PRIu64 " is alive: nothing is lost",
+		return refuse(reply, STATUS_DENIED,
+			      "the primary of view %" PRIu64 " is alive: nothing is lost",
 			      view_newest(views)->number);
 	return 0;
 }
@@ -47,20 +53,23 @@ static int admit(struct app *app, struct slice command, struct arena *arena, str
 void view_app_append(struct view_app *views, const struct view *view)
 {
 	if (views->count == VIEW_HISTORY_MAX) {
-		memmove(views->history, views->history + 1, (VIEW_HISTORY_MAX - 1) * sizeof views->history[0]);
+		memmove(views->history, views->history + 1,
+			(VIEW_HISTORY_MAX - 1) * sizeof views->history[0]);
 		views->count--;
 	}
 	views->history[views->count++] = *view;
 }
 
-static int change(struct view_app *views, const struct wire_view_command *command, uint64_t time_us, struct reply *reply)
+static int change(struct view_app *views, const struct wire_view_command *command, uint64_t time_us,
+		  struct reply *reply)
 {
 	struct view_server primary, backup;
 	view_server_set(&primary, &command->primary);
 	view_server_set(&backup, &command->backup);
 	if (!view_may_follow(view_newest(views), &primary, &backup))
-		return refuse(reply, STATUS_BAD_REQUEST, "view %" PRIu64 " may not be followed by %s and %s",
-			      command->number, primary.name, backup.name);
+		return refuse(reply, STATUS_BAD_REQUEST,
+			      "view %" PRIu64 " may not be followed by %s and %s", command->number,
+			      primary.name, backup.name);
 	struct view next = view_next(view_newest(views), &primary, &backup, time_us);
 	view_app_append(views, &next);
 	return 0;
@@ -70,8 +79,10 @@ static int reset(struct view_app *views, uint64_t time_us, struct reply *reply)
 {
 	struct view *current = view_newest(views);
 	if (view_nobody(&current->primary))
-		return refuse(reply, STATUS_BAD_REQUEST, "there is no primary: the first server that comes will be it");
-	struct view next = {.number = current->number + 1, .acknowledged = true, .time_us = time_us};
+		return refuse(reply, STATUS_BAD_REQUEST,
+			      "there is no primary: the first server that comes will be it");
+	struct view next = {
+		.number = current->number + 1, .acknowledged = true, .time_us = time_us};
 	view_app_append(views, &next);
 	return 0;
 }
@@ -82,7 +93,8 @@ static void put_reply(const struct view_app *views, struct buffer *out)
 	wire_view_reply_encode(&reply, out);
 }
 
-static void apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+static void apply(struct app *app, const struct apply_context *context, struct slice command,
+		  struct reply *reply)
 {
 	struct view_app *views = view_app_of(app);
 	struct wire_view_command decoded;
@@ -92,10 +104,13 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 		return;
 	int status = 0;
 	if (decoded.op != WIRE_VIEW_RESET && context->client != 0)
-		status = refuse(reply, STATUS_DENIED, "only the view service itself may change the view");
+		status = refuse(reply, STATUS_DENIED,
+				"only the view service itself may change the view");
 	else if (decoded.number == current->number) {
 		switch (decoded.op) {
-		case WIRE_VIEW_CHANGE: status = change(views, &decoded, context->time_us, reply); break;
+		case WIRE_VIEW_CHANGE:
+			status = change(views, &decoded, context->time_us, reply);
+			break;
 		case WIRE_VIEW_RESET: status = reset(views, context->time_us, reply); break;
 		case WIRE_VIEW_SYNCED:
 			current->synced = !view_nobody(&current->backup);
@@ -125,8 +140,8 @@ static void query(struct app *app, struct slice request, struct arena *arena, st
 		for (uint32_t i = views->count; i-- > 0;) {
 			const struct view *view = &views->history[i];
 			if (view->number > 0)
-				answer.history[answer.nhistory++] =
-					(struct wire_view_past){.view = view_wire(view), .time_us = view->time_us};
+				answer.history[answer.nhistory++] = (struct wire_view_past){
+					.view = view_wire(view), .time_us = view->time_us};
 		}
 	}
 	if (decoded.servers && views->hooks.servers != NULL)

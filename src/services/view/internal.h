@@ -9,7 +9,9 @@
 struct view_app {
 	struct app app;
 	struct view_app_hooks hooks;
-	/* The last views, oldest first; there is always one, in the beginning that with number 0. */
+	/*
+	 * The last views, oldest first; there is always one, in the beginning that with number 0.
+	 */
 	struct view history[VIEW_HISTORY_MAX];
 	uint32_t count;
 	bool restored; /* a restore that is under way has had its chunk */

@@ -3,11 +3,15 @@
 
 #include "view/node_internal.h"
 
-/* What has been proposed and is not yet applied is proposed again after this many ping intervals: it may have been lost. */
+/*
+ * What has been proposed and is not yet applied is proposed again after this many ping intervals:
+ * it may have been lost.
+ */
 #define REPROPOSE_INTERVALS 10u
 
 /* True if it has not been proposed lately; then it counts as proposed now. */
-static bool propose(struct view_node *n, const struct wire_view_command *command, uint64_t *proposed_us)
+static bool propose(struct view_node *n, const struct wire_view_command *command,
+		    uint64_t *proposed_us)
 {
 	uint64_t now_us = node_now_us(&n->node);
 	if (*proposed_us != 0 && now_us < *proposed_us + REPROPOSE_INTERVALS * n->ping_interval_us)
@@ -70,7 +74,10 @@ static void note_acknowledgement(struct view_node *n, const struct wire_view_pin
 bool view_leader_ping(struct view_node *n, const struct wire_view_ping *ping)
 {
 	n->pings++;
-	/* Between the rsm's word that it leads and the tick there is no table yet: the ping counts the next time. */
+	/*
+	 * Between the rsm's word that it leads and the tick there is no table yet: the ping counts
+	 * the next time.
+	 */
 	if (!n->leading)
 		return true;
 	if (!view_table_ping(&n->table, ping, node_now_us(&n->node)))
@@ -81,8 +88,8 @@ bool view_leader_ping(struct view_node *n, const struct wire_view_ping *ping)
 }
 
 /*
- * The rsm tells of entries and of leadership from within its own steps: what follows from that is done in an input of its
- * own, by this timer.
+ * The rsm tells of entries and of leadership from within its own steps: what follows from that is
+ * done in an input of its own, by this timer.
  */
 void view_leader_tick(void *data)
 {
@@ -94,8 +101,8 @@ void view_leader_tick(void *data)
 	n->leading = leads;
 	if (view->number != n->logged_view) {
 		n->logged_view = view->number;
-		log_event(n->node.log, LOG_INFO, "view", "view=%" PRIu64 " primary=%s backup=%s", view->number,
-			  view_nobody(&view->primary) ? "-" : view->primary.name,
+		log_event(n->node.log, LOG_INFO, "view", "view=%" PRIu64 " primary=%s backup=%s",
+			  view->number, view_nobody(&view->primary) ? "-" : view->primary.name,
 			  view_nobody(&view->backup) ? "-" : view->backup.name);
 	}
 	decide(n);

@@ -21,10 +21,14 @@ void view_table_grace(struct view_table *table, const struct view *view, uint64_
 	for (size_t i = 0; i < 2; i++)
 		if (!view_nobody(members[i]))
 			table->servers[table->count++] = (struct view_liveness){
-				.server = *members[i], .number = view->number, .since_us = now_us, .last_us = now_us};
+				.server = *members[i],
+				.number = view->number,
+				.since_us = now_us,
+				.last_us = now_us};
 }
 
-static bool is_silent(const struct view_table *table, const struct view_liveness *server, uint64_t now_us)
+static bool is_silent(const struct view_table *table, const struct view_liveness *server,
+		      uint64_t now_us)
 {
 	return now_us >= server->last_us + table->dead_us;
 }
@@ -40,7 +44,8 @@ static struct view_liveness *make_place(struct view_table *table, uint64_t now_u
 			oldest = &table->servers[i];
 	if (!is_silent(table, oldest, now_us))
 		return NULL;
-	memmove(oldest, oldest + 1, (size_t)(table->servers + table->count - 1 - oldest) * sizeof *oldest);
+	memmove(oldest, oldest + 1,
+		(size_t)(table->servers + table->count - 1 - oldest) * sizeof *oldest);
 	return &table->servers[table->count - 1];
 }
 
@@ -49,7 +54,8 @@ bool view_table_ping(struct view_table *table, const struct wire_view_ping *ping
 	struct view_server server;
 	view_server_set(&server, &ping->server);
 	struct view_liveness *known = find(table, &server);
-	bool continues = known != NULL && view_same_server(&known->server, &server) && !is_silent(table, known, now_us);
+	bool continues = known != NULL && view_same_server(&known->server, &server) &&
+			 !is_silent(table, known, now_us);
 	if (known == NULL)
 		known = make_place(table, now_us);
 	if (known == NULL)
@@ -57,36 +63,44 @@ bool view_table_ping(struct view_table *table, const struct wire_view_ping *ping
 	known->server = server;
 	known->number = ping->number;
 	/* Who says goodbye is dead from now on, as if it had been silent for long. */
-	known->last_us = ping->leaving && now_us > table->dead_us ? now_us - table->dead_us : now_us;
+	known->last_us = ping->leaving && now_us > table->dead_us ? now_us - table->dead_us
+								  : now_us;
 	if (!continues)
 		known->since_us = now_us;
 	return true;
 }
 
-bool view_table_alive(const struct view_table *table, const struct view_server *server, uint64_t now_us)
+bool view_table_alive(const struct view_table *table, const struct view_server *server,
+		      uint64_t now_us)
 {
 	const struct view_liveness *known = find(table, server);
-	return known != NULL && view_same_server(&known->server, server) && !is_silent(table, known, now_us);
+	return known != NULL && view_same_server(&known->server, server) &&
+	       !is_silent(table, known, now_us);
 }
 
 /*
- * True if `lost` is to be given up on the word of `stays`: it is known to have restarted, or it has been silent for too long
- * and `stays` has been heard since then.
+ * True if `lost` is to be given up on the word of `stays`: it is known to have restarted, or it has
+ * been silent for too long and `stays` has been heard since then.
  */
-static bool is_lost(const struct view_table *table, const struct view_server *lost, const struct view_server *stays,
-		    uint64_t now_us)
+static bool is_lost(const struct view_table *table, const struct view_server *lost,
+		    const struct view_server *stays, uint64_t now_us)
 {
 	const struct view_liveness *known = find(table, lost), *witness = find(table, stays);
 	if (witness == NULL)
 		return false;
-	/* Everybody in the view is in the table from the beginning: who is not has made way as the one dead for longest. */
+	/*
+	 * Everybody in the view is in the table from the beginning: who is not has made way as the
+	 * one dead for longest.
+	 */
 	if (known == NULL || !view_same_server(&known->server, lost))
 		return true;
-	return is_silent(table, known, now_us) && witness->last_us >= known->last_us + table->dead_us;
+	return is_silent(table, known, now_us) &&
+	       witness->last_us >= known->last_us + table->dead_us;
 }
 
 /* The server that has been alive for longest, other than the primary; nobody if there is none. */
-static struct view_server choose_idle(const struct view_table *table, const struct view_server *primary, uint64_t now_us)
+static struct view_server choose_idle(const struct view_table *table,
+				      const struct view_server *primary, uint64_t now_us)
 {
 	const struct view_liveness *best = NULL;
 	for (uint32_t i = 0; i < table->count; i++) {
@@ -119,7 +133,8 @@ bool view_table_decide(const struct view_table *table, const struct view *curren
 		*primary = current->backup;
 		*backup = choose_idle(table, primary, now_us);
 	} else if (primary_alive &&
-		   (!has_backup || (!backup_alive && is_lost(table, &current->backup, &current->primary, now_us)))) {
+		   (!has_backup || (!backup_alive &&
+				    is_lost(table, &current->backup, &current->primary, now_us)))) {
 		*backup = choose_idle(table, primary, now_us);
 	}
 	return view_may_follow(current, primary, backup);

@@ -7,7 +7,8 @@
 #include "view/node_internal.h"
 #include "wire/method.h"
 
-static void reply_error(struct view_node *n, link_id from, const struct message *request, int status, const char *why)
+static void reply_error(struct view_node *n, link_id from, const struct message *request,
+			int status, const char *why)
 {
 	buffer_clear(&n->out);
 	wire_error_format(&n->out, "%s", why);
@@ -40,7 +41,8 @@ static void ping(struct view_node *n, link_id from, const struct message *reques
 	if (view_leader_ping(n, &ping))
 		answer_ping(n, from, request);
 	else
-		reply_error(n, from, request, STATUS_BUSY, "too many servers ping this view service");
+		reply_error(n, from, request, STATUS_BUSY,
+			    "too many servers ping this view service");
 }
 
 static int start(struct node *node)
@@ -61,7 +63,10 @@ static void message(struct node *node, link_id from, const struct message *messa
 	case METHOD_VIEW_PING: ping(n, from, message); break;
 	case METHOD_STATUS: view_status_answer(n, from, message); break;
 	case METHOD_CLUSTER: view_status_cluster(n, from, message); break;
-	default: reply_error(n, from, message, STATUS_UNKNOWN_METHOD, "a viewserver has no such method"); break;
+	default:
+		reply_error(n, from, message, STATUS_UNKNOWN_METHOD,
+			    "a viewserver has no such method");
+		break;
 	}
 }
 
@@ -131,8 +136,9 @@ struct node *view_node_create(const struct view_node_options *options)
 {
 	struct view_node *n = ALLOC(struct view_node);
 	struct rsm_options rsm = {
-		.no_force = "nobody keeps the generation of the view service: those who were lost would name a primary of their own when they come back; bring "
-			    "back the directories of as many as make a majority",
+		.no_force = "nobody keeps the generation of the view service: those who were lost "
+			    "would name a primary of their own when they come back; bring back the "
+			    "directories of as many as make a majority",
 		.node = &n->node,
 		.group = VIEW_GROUP,
 		.replica = options->replica,
@@ -144,10 +150,12 @@ struct node *view_node_create(const struct view_node_options *options)
 		.leadership = view_leader_changed,
 		.context = n,
 	};
-	struct view_app_hooks hooks = {
-		.servers = view_leader_list_servers, .primary_lives = view_leader_primary_lives,
-		.clients = registered_clients, .context = n};
-	ASSERT(options->nmasters <= REPLICAS_MAX && options->ping_interval_ms > 0 && options->dead_pings > 0);
+	struct view_app_hooks hooks = {.servers = view_leader_list_servers,
+				       .primary_lives = view_leader_primary_lives,
+				       .clients = registered_clients,
+				       .context = n};
+	ASSERT(options->nmasters <= REPLICAS_MAX && options->ping_interval_ms > 0 &&
+	       options->dead_pings > 0);
 	node_init(&n->node, &ops, options->env, options->log);
 	n->cluster = alloc_string(options->cluster);
 	n->name = alloc_string(options->name);

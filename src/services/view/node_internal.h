@@ -22,9 +22,9 @@ struct view_node {
 	uint64_t ping_interval_us;
 	struct timer tick;
 	struct view_table table;
-	bool leading;              /* the table is in use */
-	uint64_t logged_view;      /* last told to the log */
-	uint64_t seen_view;        /* what the proposals below were made for */
+	bool leading;                                  /* the table is in use */
+	uint64_t logged_view;                          /* last told to the log */
+	uint64_t seen_view;                            /* what the proposals below were made for */
 	uint64_t change_us, acknowledge_us, synced_us; /* when they were proposed; 0: not */
 	struct arena arena;
 	struct buffer out;

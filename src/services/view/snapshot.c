@@ -40,7 +40,8 @@ void view_app_image(const struct view_app *views, struct buffer *out)
 		const struct view *view = &views->history[i];
 		buffer_add_u64(out, view->number);
 		buffer_add_u8(out, (uint8_t)((view->acknowledged ? FLAG_ACKNOWLEDGED : 0) |
-					     (view->synced ? FLAG_SYNCED : 0) | (view->fresh ? FLAG_FRESH : 0)));
+					     (view->synced ? FLAG_SYNCED : 0) |
+					     (view->fresh ? FLAG_FRESH : 0)));
 		buffer_add_u64(out, view->time_us);
 		put_server(out, &view->primary);
 		put_server(out, &view->backup);
@@ -88,14 +89,16 @@ static bool take_text(struct slice *in, char *out, size_t size)
 
 static bool take_server(struct slice *in, struct view_server *out)
 {
-	return slice_take_u64(in, &out->incarnation) && take_text(in, out->name, sizeof out->name) &&
+	return slice_take_u64(in, &out->incarnation) &&
+	       take_text(in, out->name, sizeof out->name) &&
 	       take_text(in, out->address, sizeof out->address);
 }
 
 static bool take_view(struct slice *in, struct view *out)
 {
 	uint8_t flags;
-	if (!slice_take_u64(in, &out->number) || out->number > NUMBER_MAX || !slice_take_u8(in, &flags) || !slice_take_u64(in, &out->time_us) ||
+	if (!slice_take_u64(in, &out->number) || out->number > NUMBER_MAX ||
+	    !slice_take_u8(in, &flags) || !slice_take_u64(in, &out->time_us) ||
 	    !take_server(in, &out->primary) || !take_server(in, &out->backup))
 		return false;
 	out->acknowledged = (flags & FLAG_ACKNOWLEDGED) != 0;
@@ -115,7 +118,8 @@ int view_restore_chunk(struct app *app, struct slice chunk, struct arena *arena)
 	views->count = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		struct view view;
-		if (!take_view(&chunk, &view) || (i > 0 && view.number != view_newest(views)->number + 1)) {
+		if (!take_view(&chunk, &view) ||
+		    (i > 0 && view.number != view_newest(views)->number + 1)) {
 			view_app_clear(views);
 			return STATUS_CORRUPT;
 		}

@@ -26,7 +26,8 @@ void view_status_answer(struct view_node *n, link_id from, const struct message 
 
 void view_status_cluster(struct view_node *n, link_id from, const struct message *request)
 {
-	struct wire_cluster cluster = {.cluster = slice_string(n->cluster), .shards = n->nshards, .nmasters = n->nmasters};
+	struct wire_cluster cluster = {
+		.cluster = slice_string(n->cluster), .shards = n->nshards, .nmasters = n->nmasters};
 	for (uint32_t i = 0; i < n->nmasters; i++)
 		cluster.masters[i] = slice_string(n->masters[i]);
 	buffer_clear(&n->out);
@@ -45,8 +46,8 @@ void view_status_json(struct node *node, struct buffer *out)
 	log_json_string(out, slice_string(view->primary.name));
 	buffer_format(out, ",\"backup\":");
 	log_json_string(out, slice_string(view->backup.name));
-	buffer_format(out, ",\"acknowledged\":%s,\"synced\":%s}}", view->acknowledged ? "true" : "false",
-		      view->synced ? "true" : "false");
+	buffer_format(out, ",\"acknowledged\":%s,\"synced\":%s}}",
+		      view->acknowledged ? "true" : "false", view->synced ? "true" : "false");
 }
 
 static uint64_t read_view_number(void *context)
@@ -66,9 +67,12 @@ static uint64_t read_servers_alive(void *context)
 void view_status_metrics(struct view_node *n)
 {
 	struct metrics *m = &n->node.metrics;
-	metrics_add_read(m, METRIC_GAUGE, "synod_view_number", "Number of the present view.", NULL, read_view_number, n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_view_servers_alive", "Servers that ping; 0 unless this replica leads.", NULL,
+	metrics_add_read(m, METRIC_GAUGE, "synod_view_number", "Number of the present view.", NULL,
+			 read_view_number, n->app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_view_servers_alive",
+			 "Servers that ping; 0 unless this replica leads.", NULL,
 			 read_servers_alive, n);
 	metrics_add(m, METRIC_COUNTER, "synod_view_pings_total", "Pings taken.", NULL, &n->pings);
-	metrics_add(m, METRIC_COUNTER, "synod_view_changes_total", "Views proposed by this replica.", NULL, &n->changes);
+	metrics_add(m, METRIC_COUNTER, "synod_view_changes_total",
+		    "Views proposed by this replica.", NULL, &n->changes);
 }

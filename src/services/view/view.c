@@ -10,7 +10,8 @@ bool view_same_server(const struct view_server *a, const struct view_server *b)
 	return a->incarnation == b->incarnation && view_same_name(a, b);
 }
 
-bool view_may_follow(const struct view *current, const struct view_server *primary, const struct view_server *backup)
+bool view_may_follow(const struct view *current, const struct view_server *primary,
+		     const struct view_server *backup)
 {
 	bool first = view_nobody(&current->primary);
 	if (view_nobody(primary) || (!view_nobody(backup) && view_same_name(primary, backup)))
@@ -24,8 +25,8 @@ bool view_may_follow(const struct view *current, const struct view_server *prima
 	return current->synced && view_same_server(primary, &current->backup);
 }
 
-struct view view_next(const struct view *current, const struct view_server *primary, const struct view_server *backup,
-		      uint64_t time_us)
+struct view view_next(const struct view *current, const struct view_server *primary,
+		      const struct view_server *backup, uint64_t time_us)
 {
 	ASSERT(view_may_follow(current, primary, backup));
 	return (struct view){

@@ -1,18 +1,22 @@
 /*
- * A view: which pbserver is primary and which is backup. Plain values and the rules by which one view follows
- * another; no I/O, no clock.
+ * A view: which pbserver is primary and which is backup. Plain values and the rules by which one
+ * view follows another; no I/O, no clock.
  *
  *   number       1, 2, …; each view differs from the one before
- *   primary      the only server that may answer clients in this view; nobody before the first view and after a RESET
+ *   primary      the only server that may answer clients in this view; nobody before the first view
+ *                and after a RESET
  *   backup       takes over when the primary is gone
- *   acknowledged the primary has adopted the view. No view follows one that its primary has not acknowledged: as long as
- *                the primary does not know of its backup, it would go on without it
- *   synced       the backup holds the whole state. Only then may it become primary: a server without the state never is.
- *                (In the courses' protocol the acknowledgement has to stand for both, so that a backup that dies while it
- *                is being filled blocks everything; here it is replaced.)
+ *   acknowledged the primary has adopted the view. No view follows one that its primary has not
+ *                acknowledged: as long as the primary does not know of its backup, it would go on
+ *                without it
+ *   synced       the backup holds the whole state. Only then may it become primary: a server
+ *                without the state never is. (In the courses' protocol the acknowledgement has to
+ *                stand for both, so that a backup that dies while it is being filled blocks
+ *                everything; here it is replaced.)
  *   fresh        the primary begins with an empty store
  *
- * A server is one life of a process: a restarted one has another incarnation and has lost its state.
+ * A server is one life of a process: a restarted one has another incarnation and has lost its
+ * state.
  */
 #ifndef SYNOD_VIEW_VIEW_H
 #define SYNOD_VIEW_VIEW_H
@@ -45,10 +49,11 @@ bool view_same_name(const struct view_server *a, const struct view_server *b);
 bool view_same_server(const struct view_server *a, const struct view_server *b);
 
 /* True if the rules allow the view `current` to be followed by one of this primary and backup. */
-bool view_may_follow(const struct view *current, const struct view_server *primary, const struct view_server *backup);
+bool view_may_follow(const struct view *current, const struct view_server *primary,
+		     const struct view_server *backup);
 /* The view that follows; view_may_follow() holds. */
-struct view view_next(const struct view *current, const struct view_server *primary, const struct view_server *backup,
-		      uint64_t time_us);
+struct view view_next(const struct view *current, const struct view_server *primary,
+		      const struct view_server *backup, uint64_t time_us);
 
 /* Between the wire and here. What comes off the wire has been checked for its length. */
 void view_server_set(struct view_server *out, const struct wire_view_server *in);

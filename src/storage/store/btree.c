@@ -2,7 +2,8 @@
 #include "store/btree.h"
 
 #define CACHE_LINE_BYTES 64u
-#define PREFETCH_RECORD_BYTES 320u /* of a record; of longer ones the processor sees that they are read in order */
+/* of a record; of longer ones the processor sees that they are read in order */
+#define PREFETCH_RECORD_BYTES 320u
 
 struct record *btree_get(const struct btree_node *root, struct slice key)
 {
@@ -67,7 +68,10 @@ void btree_prefetch(const struct btree_node *roots[], const struct slice keys[],
 			prefetch_lines(*slots[i], PREFETCH_RECORD_BYTES);
 }
 
-/* Makes the node in *slot ours alone. Its parent already is, so one reference means that nobody else can reach it. */
+/*
+ * Makes the node in *slot ours alone. Its parent already is, so one reference means that nobody
+ * else can reach it.
+ */
 static struct btree_node *own(struct btree_node **slot)
 {
 	struct btree_node *node = *slot;
@@ -78,29 +82,38 @@ static struct btree_node *own(struct btree_node **slot)
 	return *slot;
 }
 
-static void insert_child(struct btree_node *node, uint32_t position, struct record *separator, struct btree_node *child)
+static void insert_child(struct btree_node *node, uint32_t position, struct record *separator,
+			 struct btree_node *child)
 {
 	size_t behind = node->count - position;
-	memmove(&node->children[position + 2], &node->children[position + 1], behind * sizeof node->children[0]);
+	memmove(&node->children[position + 2], &node->children[position + 1],
+		behind * sizeof node->children[0]);
 	node->children[position + 1] = child;
 	btree_node_insert_key(node, position, separator);
 }
 
-/* Moves keys from `from` on (and the children after them) to a new right neighbour. Heads are left to the caller. */
+/*
+ * Moves keys from `from` on (and the children after them) to a new right neighbour. Heads are left
+ * to the caller.
+ */
 static struct btree_node *split_off(struct btree_node *node, uint32_t from)
 {
 	struct btree_node *right = btree_node_new(node->level);
 	right->count = (uint8_t)(node->count - from);
 	memcpy(right->keys, &node->keys[from], right->count * sizeof node->keys[0]);
 	if (node->level > 0)
-		memcpy(right->children, &node->children[from], (right->count + 1u) * sizeof node->children[0]);
+		memcpy(right->children, &node->children[from],
+		       (right->count + 1u) * sizeof node->children[0]);
 	node->count = (uint8_t)from;
 	return right;
 }
 
-/* Puts a new record into a leaf; returns the right half and its separator if the leaf had to be split. */
-static struct btree_node *leaf_insert(struct btree_node *leaf, uint32_t position, struct record *record,
-				      struct record **separator)
+/*
+ * Puts a new record into a leaf; returns the right half and its separator if the leaf had to be
+ * split.
+ */
+static struct btree_node *leaf_insert(struct btree_node *leaf, uint32_t position,
+				      struct record *record, struct record **separator)
 {
 	if (leaf->count < BTREE_KEYS_MAX) {
 		btree_node_insert_key(leaf, position, record);
@@ -120,9 +133,13 @@ static struct btree_node *leaf_insert(struct btree_node *leaf, uint32_t position
 	return right;
 }
 
-/* Puts a new child behind child `position` of an inner node; splits like leaf_insert(), the middle key moves up. */
-static struct btree_node *inner_insert(struct btree_node *node, uint32_t position, struct record *key,
-				       struct btree_node *child, struct record **separator)
+/*
+ * Puts a new child behind child `position` of an inner node; splits like leaf_insert(), the middle
+ * key moves up.
+ */
+static struct btree_node *inner_insert(struct btree_node *node, uint32_t position,
+				       struct record *key, struct btree_node *child,
+				       struct record **separator)
 {
 	if (node->count < BTREE_KEYS_MAX) {
 		insert_child(node, position, key, child);
@@ -158,12 +175,15 @@ static void replace(struct btree *tree, struct record **slot, const struct store
 		memmove(old->data + old->key_len, with->value.data, with->value.len);
 }
 
-static struct btree_node *insert_into(struct btree *tree, struct btree_node **slot, const struct store_record *record,
-				      struct record **separator)
+static struct btree_node *insert_into(struct btree *tree, struct btree_node **slot,
+				      const struct store_record *record, struct record **separator)
 {
 	struct btree_node *node = own(slot);
 	if (node->level == 0) {
-		/* Most puts are of keys that exist, and finding these spares a look at the leaf's first key. */
+		/*
+		 * Most puts are of keys that exist, and finding these spares a look at the leaf's
+		 * first key.
+		 */
 		int at = btree_leaf_find(node, record->key);
 		if (at >= 0) {
 			replace(tree, &node->keys[at], record);
@@ -175,7 +195,8 @@ static struct btree_node *insert_into(struct btree *tree, struct btree_node **sl
 	if (node->level > 0) {
 		position += found;
 		struct record *key = NULL;
-		struct btree_node *right = insert_into(tree, &node->children[position], record, &key);
+		struct btree_node *right = insert_into(tree, &node->children[position], record,
+						       &key);
 		return right == NULL ? NULL : inner_insert(node, position, key, right, separator);
 	}
 	tree->count++;
@@ -197,13 +218,17 @@ void btree_put(struct btree *tree, const struct store_record *record)
 	tree->root = root;
 }
 
-/* Takes child `position` out of an owned inner node with the separator beside it; the child itself is the caller's. */
+/*
+ * Takes child `position` out of an owned inner node with the separator beside it; the child itself
+ * is the caller's.
+ */
 static void remove_child(struct btree_node *node, uint32_t position)
 {
 	ASSERT(node->count > 0);
 	record_unref(btree_node_remove_key(node, position > 0 ? position - 1 : 0));
 	size_t behind = node->count + 1u - position;
-	memmove(&node->children[position], &node->children[position + 1], behind * sizeof node->children[0]);
+	memmove(&node->children[position], &node->children[position + 1],
+		behind * sizeof node->children[0]);
 }
 
 static uint32_t merged_count(const struct btree_node *left, const struct btree_node *right)
@@ -220,7 +245,8 @@ static void merge_children(struct btree_node *parent, uint32_t position)
 	if (left->level > 0) {
 		/* The separator is still needed between the two runs of children. */
 		left->keys[left->count++] = record_ref(parent->keys[position]);
-		memcpy(&left->children[left->count], right->children, (right->count + 1u) * sizeof right->children[0]);
+		memcpy(&left->children[left->count], right->children,
+		       (right->count + 1u) * sizeof right->children[0]);
 	}
 	memcpy(&left->keys[left->count], right->keys, right->count * sizeof right->keys[0]);
 	left->count = (uint8_t)(left->count + right->count);
@@ -234,14 +260,19 @@ static void repair_child(struct btree_node *node, uint32_t position)
 {
 	if (node->children[position]->count >= BTREE_MERGE_BELOW)
 		return;
-	if (position > 0 && merged_count(node->children[position - 1], node->children[position]) <= BTREE_MERGED_MAX)
+	if (position > 0 && merged_count(node->children[position - 1], node->children[position]) <=
+				    BTREE_MERGED_MAX)
 		merge_children(node, position - 1);
 	else if (position < node->count &&
-		 merged_count(node->children[position], node->children[position + 1]) <= BTREE_MERGED_MAX)
+		 merged_count(node->children[position], node->children[position + 1]) <=
+			 BTREE_MERGED_MAX)
 		merge_children(node, position);
 }
 
-/* Removes a key that is there, and returns its record. *slot becomes NULL if nothing is left below it. */
+/*
+ * Removes a key that is there, and returns its record. *slot becomes NULL if nothing is left below
+ * it.
+ */
 static struct record *remove_from(struct btree_node **slot, struct slice key)
 {
 	struct btree_node *node = own(slot);

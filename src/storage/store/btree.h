@@ -1,22 +1,23 @@
 /*
  * Copy-on-write B+tree of records, in key order.
  *
- * Nodes are reference counted. A snapshot is one more reference to the root; a writer copies each node
- * on its way down that has more than one reference, and a copy takes references to what the original
- * points to, so sharing moves down the tree only as far as writes do. A node with one reference, reached
- * through nodes with one reference, belongs to the live tree alone and is changed in place.
+ * Nodes are reference counted. A snapshot is one more reference to the root; a writer copies each
+ * node on its way down that has more than one reference, and a copy takes references to what the
+ * original points to, so sharing moves down the tree only as far as writes do. A node with one
+ * reference, reached through nodes with one reference, belongs to the live tree alone and is
+ * changed in place.
  *
- * Search. A node knows how many first bytes all its keys share (`skip`) and keeps of each key the four
- * bytes after them as a big-endian number (`heads`), so that most of a binary search reads the node
- * only and not the keys.
+ * Search. A node knows how many first bytes all its keys share (`skip`) and keeps of each key the
+ * four bytes after them as a big-endian number (`heads`), so that most of a binary search reads the
+ * node only and not the keys.
  *
  * Shape. An inner node has count separators and count + 1 children; child i holds the keys below
  * separator i, child i + 1 those from it on. A separator is the shortest key that parts its two
  * sides, so a deleted record is not kept alive by the tree above it. Insertion at the end of a
- * full node starts a new one instead of halving it: keys that arrive in order fill nodes completely.
- * A node that falls below a quarter is merged into a neighbour if both together stay below three
- * quarters; an empty one is removed. So any two neighbours together hold at least a quarter of a node, which
- * bounds the height.
+ * full node starts a new one instead of halving it: keys that arrive in order fill nodes
+ * completely. A node that falls below a quarter is merged into a neighbour if both together stay
+ * below three quarters; an empty one is removed. So any two neighbours together hold at least a
+ * quarter of a node, which bounds the height.
  *
  * Freeing. Nodes that lose their last reference go to a struct btree_garbage and are taken apart by
  * btree_garbage_drain() a few at a time, so dropping a tree of any size costs O(1).
@@ -63,9 +64,9 @@ struct btree {
 /* The record of `key`, or NULL; borrowed until the next change of the tree. */
 struct record *btree_get(const struct btree_node *root, struct slice key);
 /*
- * Brings what searches for keys[i] below roots[i] read into the processor's cache, all at once: the searches go
- * down together, a level at a time, so that while one waits for memory the others do too. A hint without effect; roots (which
- * it overwrites) may be NULL. At most BTREE_PREFETCH_MAX.
+ * Brings what searches for keys[i] below roots[i] read into the processor's cache, all at once: the
+ * searches go down together, a level at a time, so that while one waits for memory the others do
+ * too. A hint without effect; roots (which it overwrites) may be NULL. At most BTREE_PREFETCH_MAX.
  */
 void btree_prefetch(const struct btree_node *roots[], const struct slice keys[], uint32_t count);
 /* Inserts or replaces; everything is copied, even out of the tree itself. */
@@ -80,7 +81,10 @@ void btree_release(struct btree_node *root, struct btree_garbage *garbage);
 /* Takes at most nodes_max nodes apart; true while there is more. */
 bool btree_garbage_drain(struct btree_garbage *garbage, uint64_t nodes_max);
 
-/* A position in a tree, between two records. Valid as long as the nodes are: until a change, or, below a root that is held, until its release. */
+/*
+ * A position in a tree, between two records. Valid as long as the nodes are: until a change, or,
+ * below a root that is held, until its release.
+ */
 struct btree_cursor {
 	uint32_t height; /* frames in use; 0: at the end */
 	struct {
@@ -90,20 +94,21 @@ struct btree_cursor {
 };
 
 /* Before the first record with a key ≥ start. */
-void btree_cursor_seek(struct btree_cursor *cursor, const struct btree_node *root, struct slice start);
+void btree_cursor_seek(struct btree_cursor *cursor, const struct btree_node *root,
+		       struct slice start);
 /* Behind the last record. */
 void btree_cursor_seek_end(struct btree_cursor *cursor, const struct btree_node *root);
 /*
- * The next record, borrowed, or NULL at the end. After a seek a cursor goes one way: forward with this one, or backward with the
- * other.
+ * The next record, borrowed, or NULL at the end. After a seek a cursor goes one way: forward with
+ * this one, or backward with the other.
  */
 const struct record *btree_cursor_next(struct btree_cursor *cursor);
 /* The record before the position, borrowed, or NULL at the beginning. */
 const struct record *btree_cursor_previous(struct btree_cursor *cursor);
 
 /*
- * Checks every structural invariant below `root` and asserts if one is broken; returns the number of records.
- * For tests: O(size).
+ * Checks every structural invariant below `root` and asserts if one is broken; returns the number
+ * of records. For tests: O(size).
  */
 uint64_t btree_check(const struct btree_node *root);
 

@@ -9,7 +9,8 @@ static void push(struct btree_cursor *cursor, const struct btree_node *node, uin
 	cursor->height++;
 }
 
-void btree_cursor_seek(struct btree_cursor *cursor, const struct btree_node *root, struct slice start)
+void btree_cursor_seek(struct btree_cursor *cursor, const struct btree_node *root,
+		       struct slice start)
 {
 	cursor->height = 0;
 	for (const struct btree_node *node = root; node != NULL;) {
@@ -63,7 +64,8 @@ const struct record *btree_cursor_previous(struct btree_cursor *cursor)
 			push(cursor, node->children[*position], node->children[*position]->count);
 			/* Down the right edge of the subtree before. */
 			while ((node = cursor->path[cursor->height - 1].node)->level > 0)
-				push(cursor, node->children[node->count], node->children[node->count]->count);
+				push(cursor, node->children[node->count],
+				     node->children[node->count]->count);
 			continue;
 		}
 		cursor->height--;
@@ -78,7 +80,8 @@ static void check_key(const struct record *key, const struct record *low, const 
 	ASSERT(high == NULL || slice_compare(record_key(key), record_key(high)) < 0);
 }
 
-static uint64_t check_node(const struct btree_node *node, const struct record *low, const struct record *high)
+static uint64_t check_node(const struct btree_node *node, const struct record *low,
+			   const struct record *high)
 {
 	uint64_t records = 0;
 	ASSERT(node->refs > 0 && node->count <= BTREE_KEYS_MAX);
@@ -86,7 +89,8 @@ static uint64_t check_node(const struct btree_node *node, const struct record *l
 	for (uint32_t i = 0; i < node->count; i++) {
 		bool found;
 		check_key(node->keys[i], low, high);
-		ASSERT(i == 0 || slice_compare(record_key(node->keys[i - 1]), record_key(node->keys[i])) < 0);
+		ASSERT(i == 0 ||
+		       slice_compare(record_key(node->keys[i - 1]), record_key(node->keys[i])) < 0);
 		ASSERT(btree_common_prefix(node->keys[0], node->keys[i]) >= node->skip);
 		ASSERT(btree_node_search(node, record_key(node->keys[i]), &found) == i && found);
 	}

@@ -43,12 +43,16 @@ uint32_t btree_common_prefix(const struct record *a, const struct record *b)
 struct record *btree_separator(const struct record *left, const struct record *right)
 {
 	uint32_t common = btree_common_prefix(left, right);
-	ASSERT(common < right->key_len); /* left < right, so right goes on where left ends or differs */
+	/* left < right, so right goes on where left ends or differs */
+	ASSERT(common < right->key_len);
 	struct store_record separator = {.key = slice(right->data, common + 1)};
 	return record_new(&separator);
 }
 
-/* The four bytes of a key after the first `skip`, zeros past its end. Equal heads say nothing, unequal ones decide. */
+/*
+ * The four bytes of a key after the first `skip`, zeros past its end. Equal heads say nothing,
+ * unequal ones decide.
+ */
 static uint32_t head_of(struct slice key, uint32_t skip)
 {
 	uint32_t head = 0;
@@ -62,7 +66,9 @@ static uint32_t head_of(struct slice key, uint32_t skip)
 void btree_node_rehead(struct btree_node *node)
 {
 	/* Keys are in order, so what the first and the last share, all share. */
-	uint32_t common = node->count == 0 ? 0 : btree_common_prefix(node->keys[0], node->keys[node->count - 1]);
+	uint32_t common = node->count == 0
+				  ? 0
+				  : btree_common_prefix(node->keys[0], node->keys[node->count - 1]);
 	node->skip = common < UINT16_MAX ? (uint16_t)common : UINT16_MAX;
 	for (uint32_t i = 0; i < node->count; i++)
 		node->heads[i] = head_of(record_key(node->keys[i]), node->skip);
@@ -82,7 +88,9 @@ static uint32_t heads_lower_bound(const struct btree_node *node, uint32_t head)
 	return base;
 }
 
-/* Searches by head, then by whole keys among equal heads; `key` shares the node's first skip bytes. */
+/*
+ * Searches by head, then by whole keys among equal heads; `key` shares the node's first skip bytes.
+ */
 static uint32_t search_tail(const struct btree_node *node, struct slice key, bool *found)
 {
 	uint32_t head = head_of(key, node->skip);
@@ -96,7 +104,8 @@ static uint32_t search_tail(const struct btree_node *node, struct slice key, boo
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 		struct slice other = record_key(node->keys[middle]);
-		int order = slice_compare(slice(other.data + node->skip, other.len - node->skip), tail);
+		int order = slice_compare(slice(other.data + node->skip, other.len - node->skip),
+					  tail);
 		if (order == 0) {
 			*found = true;
 			return middle;
@@ -133,7 +142,10 @@ int btree_leaf_find(const struct btree_node *leaf, struct slice key)
 	uint32_t position = search_tail(leaf, key, &found);
 	if (!found)
 		return -1;
-	/* The tails are equal; the first bytes were not looked at until here, to spare the cache one line. */
+	/*
+	 * The tails are equal; the first bytes were not looked at until here, to spare the cache
+	 * one line.
+	 */
 	if (leaf->skip > 0 && memcmp(leaf->keys[position]->data, key.data, leaf->skip) != 0)
 		return -1;
 	return (int)position;

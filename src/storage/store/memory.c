@@ -4,7 +4,10 @@
 #include "base/list.h"
 #include "store/btree.h"
 
-/* Nodes freed with each write while there is garbage: twice what a write can make shared, so garbage shrinks. */
+/*
+ * Nodes freed with each write while there is garbage: twice what a write can make shared, so
+ * garbage shrinks.
+ */
 #define GARBAGE_NODES_PER_WRITE 2
 /* Iterators kept for reuse; a scan opens one for each shard. */
 #define FREE_ITERATORS_MAX 1024u
@@ -55,7 +58,8 @@ static struct btree *tree_of(struct memory *m, uint32_t space)
 	return &m->trees[space];
 }
 
-static bool memory_get(struct store *store, uint32_t space, struct slice key, struct store_record *out)
+static bool memory_get(struct store *store, uint32_t space, struct slice key,
+		       struct store_record *out)
 {
 	const struct record *record = btree_get(tree_of(memory_of(store), space)->root, key);
 	if (record == NULL)
@@ -121,7 +125,8 @@ static struct store_snapshot *memory_snapshot(struct store *store)
 	uint32_t count = 0;
 	for (uint32_t space = 0; space < m->spaces; space++)
 		count += m->trees[space].root != NULL;
-	struct store_snapshot *snapshot = alloc_bytes(sizeof *snapshot + count * sizeof snapshot->roots[0]);
+	struct store_snapshot *snapshot = alloc_bytes(sizeof *snapshot +
+						      count * sizeof snapshot->roots[0]);
 	snapshot->memory = m;
 	snapshot->count = 0;
 	list_push_back(&m->snapshots, &snapshot->link);
@@ -131,7 +136,8 @@ static struct store_snapshot *memory_snapshot(struct store *store)
 			continue;
 		ASSERT(root->refs < UINT32_MAX);
 		root->refs++;
-		snapshot->roots[snapshot->count++] = (struct snapshot_root){.space = space, .root = root};
+		snapshot->roots[snapshot->count++] = (struct snapshot_root){.space = space,
+									    .root = root};
 	}
 	ASSERT(snapshot->count == count);
 	return snapshot;
@@ -156,7 +162,9 @@ static const struct btree_node *snapshot_root(const struct store_snapshot *snaps
 		else
 			high = middle;
 	}
-	return low < snapshot->count && snapshot->roots[low].space == space ? snapshot->roots[low].root : NULL;
+	return low < snapshot->count && snapshot->roots[low].space == space
+		       ? snapshot->roots[low].root
+		       : NULL;
 }
 
 static struct store_iterator *new_iterator(struct memory *m, bool back)
@@ -174,22 +182,25 @@ static struct store_iterator *new_iterator(struct memory *m, bool back)
 	return iterator;
 }
 
-static struct store_iterator *memory_iterate(struct store *store, struct store_snapshot *snapshot, uint32_t space,
-					     struct slice start)
+static struct store_iterator *memory_iterate(struct store *store, struct store_snapshot *snapshot,
+					     uint32_t space, struct slice start)
 {
 	struct memory *m = memory_of(store);
 	struct btree *tree = tree_of(m, space);
 	struct store_iterator *iterator = new_iterator(m, false);
-	btree_cursor_seek(&iterator->cursor, snapshot == NULL ? tree->root : snapshot_root(snapshot, space), start);
+	btree_cursor_seek(&iterator->cursor,
+			  snapshot == NULL ? tree->root : snapshot_root(snapshot, space), start);
 	return iterator;
 }
 
-static struct store_iterator *memory_iterate_back(struct store *store, struct store_snapshot *snapshot, uint32_t space,
+static struct store_iterator *memory_iterate_back(struct store *store,
+						  struct store_snapshot *snapshot, uint32_t space,
 						  struct slice end)
 {
 	struct memory *m = memory_of(store);
 	struct btree *tree = tree_of(m, space);
-	const struct btree_node *root = snapshot == NULL ? tree->root : snapshot_root(snapshot, space);
+	const struct btree_node *root = snapshot == NULL ? tree->root
+							 : snapshot_root(snapshot, space);
 	struct store_iterator *iterator = new_iterator(m, true);
 	if (end.len == 0)
 		btree_cursor_seek_end(&iterator->cursor, root);
@@ -200,8 +211,8 @@ static struct store_iterator *memory_iterate_back(struct store *store, struct st
 
 static bool memory_next(struct store_iterator *iterator, struct store_record *out)
 {
-	const struct record *record =
-		iterator->back ? btree_cursor_previous(&iterator->cursor) : btree_cursor_next(&iterator->cursor);
+	const struct record *record = iterator->back ? btree_cursor_previous(&iterator->cursor)
+						     : btree_cursor_next(&iterator->cursor);
 	if (record == NULL)
 		return false;
 	record_view(record, out);

@@ -3,9 +3,9 @@
  *
  *   24 bytes of header | key_len bytes of key | value_len bytes of value
  *
- * Records are reference counted: every leaf that holds one has a reference, so that leaves copied for
- * a snapshot share the data. A record with more than one reference is immutable. Inner nodes of the
- * tree use records without a value as separators.
+ * Records are reference counted: every leaf that holds one has a reference, so that leaves copied
+ * for a snapshot share the data. A record with more than one reference is immutable. Inner nodes of
+ * the tree use records without a value as separators.
  *
  * The header is kept at 24 bytes because it is paid for each key; that is why a version has 47 bits
  * (one key written a million times a second lasts four years) and a key length 17.

@@ -11,8 +11,9 @@
  * so taking one costs O(spaces) and writes go on). A persistent engine stands behind the same
  * interface; `applied` is what it keeps together with the data, in the same batch.
  *
- * Ownership. What store_get and iterators return points into the store and is valid until the next change of
- * the store (iterators over a snapshot: until the snapshot is released). Keys and values are copied in.
+ * Ownership. What store_get and iterators return points into the store and is valid until the next
+ * change of the store (iterators over a snapshot: until the snapshot is released). Keys and values
+ * are copied in.
  */
 #ifndef SYNOD_STORE_STORE_H
 #define SYNOD_STORE_STORE_H
@@ -49,30 +50,40 @@ struct store_lookup {
 
 struct store_ops {
 	/*
-	 * A hint: these keys are read or written next. The engine may bring what that needs into the processor's cache, of
-	 * all together, which takes little longer than of one. Changes nothing.
+	 * A hint: these keys are read or written next. The engine may bring what that needs into
+	 * the processor's cache, of all together, which takes little longer than of one. Changes
+	 * nothing.
 	 */
 	void (*prefetch)(struct store *store, const struct store_lookup *lookups, uint32_t count);
 	/* True and *out filled if the key exists. */
-	bool (*get)(struct store *store, uint32_t space, struct slice key, struct store_record *out);
+	bool (*get)(struct store *store, uint32_t space, struct slice key,
+		    struct store_record *out);
 	void (*put)(struct store *store, uint32_t space, const struct store_record *record);
 	/* True if the key existed. */
 	bool (*delete)(struct store *store, uint32_t space, struct slice key);
 	void (*drop_space)(struct store *store, uint32_t space);
 	uint64_t (*space_count)(struct store *store, uint32_t space); /* records in a space */
-	uint64_t (*bytes)(struct store *store);                       /* keys and values, approximately */
+	/* keys and values, approximately */
+	uint64_t (*bytes)(struct store *store);
 
-	/* Takes a reference to the state of now; later changes do not show in it. Snapshots may overlap. */
+	/*
+	 * Takes a reference to the state of now; later changes do not show in it. Snapshots may
+	 * overlap.
+	 */
 	struct store_snapshot *(*snapshot)(struct store *store);
 	void (*snapshot_release)(struct store_snapshot *snapshot);
 	/*
-	 * Iterates over a space in key order, from the first key ≥ start. snapshot NULL: over the live state
-	 * (any change of the store ends the iterator's validity).
+	 * Iterates over a space in key order, from the first key ≥ start. snapshot NULL: over the
+	 * live state (any change of the store ends the iterator's validity).
 	 */
-	struct store_iterator *(*iterate)(struct store *store, struct store_snapshot *snapshot, uint32_t space, struct slice start);
-	/* The same backwards: in descending order, from the last key < end; `end` empty: from the last key of all. */
-	struct store_iterator *(*iterate_back)(struct store *store, struct store_snapshot *snapshot, uint32_t space,
-					       struct slice end);
+	struct store_iterator *(*iterate)(struct store *store, struct store_snapshot *snapshot,
+					  uint32_t space, struct slice start);
+	/*
+	 * The same backwards: in descending order, from the last key < end; `end` empty: from the
+	 * last key of all.
+	 */
+	struct store_iterator *(*iterate_back)(struct store *store, struct store_snapshot *snapshot,
+					       uint32_t space, struct slice end);
 	bool (*next)(struct store_iterator *iterator, struct store_record *out);
 	void (*iterate_end)(struct store_iterator *iterator);
 

@@ -34,7 +34,10 @@ static int put_aside(struct disk *disk, const char *name)
 	return disk->ops->run_now(disk, &request);
 }
 
-/* As long as the file that names the segments is there, a log that lacks some of them is refused (range.c): so that goes last. */
+/*
+ * As long as the file that names the segments is there, a log that lacks some of them is refused
+ * (range.c): so that goes last.
+ */
 int wal_put_aside(struct disk *disk, const char *prefix)
 {
 	struct names names = {0};

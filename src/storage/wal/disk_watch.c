@@ -9,7 +9,8 @@
 
 static uint64_t limit_us(const struct disk_watch *w, uint64_t patience_us)
 {
-	uint64_t slow_us = HUNG_TIMES_SLOWEST * w->slowest_us, least_us = HUNG_PATIENCES * patience_us;
+	uint64_t slow_us = HUNG_TIMES_SLOWEST * w->slowest_us,
+		 least_us = HUNG_PATIENCES * patience_us;
 	return slow_us > least_us ? slow_us : least_us;
 }
 
@@ -30,14 +31,17 @@ static enum disk_watch_news set_hung(struct disk_watch *w, bool hung)
 	return hung ? DISK_WATCH_HUNG : DISK_WATCH_BACK;
 }
 
-enum disk_watch_news disk_watch_look(struct disk_watch *w, const struct wal *wal, uint64_t now_us, uint64_t patience_us,
-				     uint64_t *length_us)
+enum disk_watch_news disk_watch_look(struct disk_watch *w, const struct wal *wal, uint64_t now_us,
+				     uint64_t patience_us, uint64_t *length_us)
 {
 	enum disk_watch_news news = DISK_WATCH_NOTHING;
 	bool ended = w->operations != wal_operations(wal), busy = wal_busy(wal);
 	*length_us = w->since_us == 0 ? 0 : now_us - w->since_us;
 	w->operations = wal_operations(wal);
-	/* While this process did not run either, the disk may have answered: that is heard in the next turn. */
+	/*
+	 * While this process did not run either, the disk may have answered: that is heard in the
+	 * next turn.
+	 */
 	bool slept = now_us - w->looked_us > HUNG_PATIENCES / 2 * patience_us;
 	w->looked_us = now_us;
 	if (w->since_us != 0 && ended) {

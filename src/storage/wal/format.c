@@ -9,10 +9,16 @@
 static const char magic[8] = {'S', 'Y', 'N', 'O', 'D', 'L', 'O', 'G'};
 
 /*
- * Version 1 had no replica; up to version 2 the checksum did not cover the version; up to version 3 those of records did not cover
- * whose log it is.
+ * Version 1 had no replica; up to version 2 the checksum did not cover the version; up to version 3
+ * those of records did not cover whose log it is.
  */
-enum { FORMAT_FIRST = 1, FORMAT_SELF_CHECKED = 3, FORMAT_OWNED = 4, FORMAT_VERSION = 4, FLAG_LAST = 1 };
+enum {
+	FORMAT_FIRST = 1,
+	FORMAT_SELF_CHECKED = 3,
+	FORMAT_OWNED = 4,
+	FORMAT_VERSION = 4,
+	FLAG_LAST = 1
+};
 
 /* Where the fields of a record stand. */
 enum {
@@ -62,7 +68,8 @@ void wal_header_encode(uint8_t out[WAL_HEADER_BYTES], const struct wal_header *h
 bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *out)
 {
 	uint32_t version = load_u32(data + 8);
-	if (memcmp(data, magic, sizeof magic) != 0 || version < FORMAT_FIRST || version > FORMAT_VERSION)
+	if (memcmp(data, magic, sizeof magic) != 0 || version < FORMAT_FIRST ||
+	    version > FORMAT_VERSION)
 		return false;
 	if (!header_is_of(data, version))
 		return false;
@@ -74,14 +81,16 @@ bool wal_header_decode(const uint8_t data[WAL_HEADER_BYTES], struct wal_header *
 		.group = load_u64(data + 48),
 		.replica = load_u64(data + 56),
 	};
-	out->place = version < FORMAT_OWNED ? out->segment : wal_place(out->segment, out->group, out->replica);
+	out->place = version < FORMAT_OWNED ? out->segment
+					    : wal_place(out->segment, out->group, out->replica);
 	return true;
 }
 
 bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES])
 {
 	uint32_t version = load_u32(data + 8);
-	return memcmp(data, magic, sizeof magic) == 0 && version > FORMAT_VERSION && header_is_of(data, version);
+	return memcmp(data, magic, sizeof magic) == 0 && version > FORMAT_VERSION &&
+	       header_is_of(data, version);
 }
 
 void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch)
@@ -94,7 +103,10 @@ void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t b
 	store_u64(out + AT_BATCH, batch);
 	store_u64(out + AT_SLOT, record->slot);
 	store_u64(out + AT_BALLOT, record->ballot);
-	/* The last eight bytes hold the padding, if there is any; the payload then overwrites the rest of them. */
+	/*
+	 * The last eight bytes hold the padding, if there is any; the payload then overwrites the
+	 * rest of them.
+	 */
 	if (size > AT_PAYLOAD)
 		store_u64(out + size - 8, 0);
 	if (len > 0)
@@ -119,8 +131,9 @@ size_t wal_record_peek(const uint8_t *data, size_t available)
 	if (available < WAL_RECORD_BYTES)
 		return 0;
 	/*
-	 * One comparison rejects zeros and most of what is no record: a type, flags, six zero bytes. Types and flags of later versions
-	 * count too: whether it is a record at all is for its checksum to say.
+	 * One comparison rejects zeros and most of what is no record: a type, flags, six zero
+	 * bytes. Types and flags of later versions count too: whether it is a record at all is for
+	 * its checksum to say.
 	 */
 	uint64_t word = load_u64(data + AT_TYPE);
 	if ((word & 0xff) == 0 || word >> 16 != 0)

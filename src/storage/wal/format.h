@@ -21,13 +21,14 @@ struct wal_header {
 	uint64_t promise;
 	uint64_t group;
 	uint64_t replica; /* 0: not known */
-	uint64_t place;   /* out: of its records; wal_place() or, in earlier formats, the segment's id alone */
+	/* out: of its records; wal_place() or, in earlier formats, the segment's id alone */
+	uint64_t place;
 };
 
 /* A record as it stands in a segment. */
 struct wal_frame {
 	enum wal_type type;
-	bool last; /* of its batch */
+	bool last;  /* of its batch */
 	bool newer; /* of a type, or with flags, that this version does not know */
 	uint64_t batch;
 	uint64_t slot;
@@ -37,7 +38,8 @@ struct wal_frame {
 };
 
 /*
- * What the checksum of a record covers first: its segment, and whose log that belongs to. Segments have ids below 2^32.
+ * What the checksum of a record covers first: its segment, and whose log that belongs to. Segments
+ * have ids below 2^32.
  */
 uint64_t wal_place(uint64_t segment, uint64_t group, uint64_t replica);
 
@@ -58,7 +60,10 @@ void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t b
 void wal_record_seal(uint8_t *data, uint64_t place, uint64_t offset, bool last);
 /* Bytes of the record that begins here, if its fixed part can be one; 0 otherwise. Not verified. */
 size_t wal_record_peek(const uint8_t *data, size_t available);
-/* The record at `offset` of the segment with that place, of which `available` bytes follow at data; false if it does not verify. */
+/*
+ * The record at `offset` of the segment with that place, of which `available` bytes follow at data;
+ * false if it does not verify.
+ */
 bool wal_record_verify(const uint8_t *data, size_t available, uint64_t place, uint64_t offset,
 		       struct wal_frame *out);
 /* What verify would return for a record in memory that may not have been sealed yet. */

@@ -13,8 +13,8 @@
  *   aside.c      putting a damaged log aside
  *
  * Three chains of disk requests may be under way at once, each with one struct
- * disk_request of its own, plus one for each reader and one for the scrub: the writer's (LOG lane), the making
- * of a free file and the recycling of a segment (BULK lane).
+ * disk_request of its own, plus one for each reader and one for the scrub: the writer's (LOG lane),
+ * the making of a free file and the recycling of a segment (BULK lane).
  */
 #ifndef SYNOD_WAL_INTERNAL_H
 #define SYNOD_WAL_INTERNAL_H
@@ -34,8 +34,9 @@ struct wal_segment {
 	struct disk_file *file; /* NULL until it is being opened for writing */
 	bool ready;             /* the header and the name are durable */
 	bool damaged;           /* its file is not used again */
-	bool missing;           /* there is no such file, though there are others before and behind it */
-	uint32_t readers;       /* reads under way: not recycled meanwhile */
+	/* there is no such file, though there are others before and behind it */
+	bool missing;
+	uint32_t readers; /* reads under way: not recycled meanwhile */
 };
 
 enum wal_end { WAL_NEWEST, WAL_OLDEST };
@@ -46,7 +47,10 @@ struct wal_scrubber {
 	uint64_t segment, offset; /* where the next piece begins */
 	uint64_t batch;           /* the last whole one before */
 	size_t wanted;            /* for the next piece, which is one long record */
-	bool at_end;              /* all records of the segment have been read: only whether its file is long enough is left */
+	/*
+	 * all records of the segment have been read: only whether its file is long enough is left
+	 */
+	bool at_end;
 	bool busy;
 	uint8_t *data;
 	size_t capacity;
@@ -55,7 +59,10 @@ struct wal_scrubber {
 	void *context;
 };
 
-/* A segment is never made larger than this for the sake of fewer of them, but by options.segment_bytes. */
+/*
+ * A segment is never made larger than this for the sake of fewer of them, but by
+ * options.segment_bytes.
+ */
 #define WAL_GROWN_BYTES_MAX (16u * 1024u * 1024u)
 /* After so many segments the next ones are twice as large. */
 #define WAL_GROWTH_SEGMENTS 32u
@@ -70,10 +77,11 @@ struct wal_free {
 /* One batch: a range of a buffer, written at one place of one segment. */
 struct wal_part {
 	struct wal_segment *segment;
-	uint64_t offset;        /* in the segment */
-	size_t begin, end;      /* in the buffer */
+	uint64_t offset;   /* in the segment */
+	size_t begin, end; /* in the buffer */
 	uint64_t batch;
-	uint64_t promise;       /* the highest ballot before it: for the segment's header, if it opens one */
+	/* the highest ballot before it: for the segment's header, if it opens one */
+	uint64_t promise;
 	uint64_t last_sequence;
 };
 
@@ -89,7 +97,8 @@ struct wal_buffer {
 struct wal {
 	struct wal_options options;
 	struct disk *disk;
-	char log_prefix[WAL_PREFIX_BYTES_MAX + 8], free_prefix[WAL_PREFIX_BYTES_MAX + 8]; /* of file names */
+	/* of file names */
+	char log_prefix[WAL_PREFIX_BYTES_MAX + 8], free_prefix[WAL_PREFIX_BYTES_MAX + 8];
 	char range_name[WAL_NAME_BYTES], range_new_name[WAL_NAME_BYTES + 4];
 
 	/* Oldest first, consecutive ids; the last one is being appended to. */
@@ -102,24 +111,24 @@ struct wal {
 	struct wal_buffer *writing; /* NULL: nothing is under way */
 	uint64_t tail_offset;       /* where the next record goes in the last segment */
 	uint64_t next_batch;
-	uint64_t promise;           /* highest ballot promised or accepted so far */
-	bool promise_unknown;       /* … as far as is known: what was lost may have been higher */
-	uint64_t recovered_batch;   /* while the segments are read: the last one before */
+	uint64_t promise;         /* highest ballot promised or accepted so far */
+	bool promise_unknown;     /* … as far as is known: what was lost may have been higher */
+	uint64_t recovered_batch; /* while the segments are read: the last one before */
 	bool recovered_ended;
-	uint64_t sequence;          /* of the last record appended */
+	uint64_t sequence; /* of the last record appended */
 	uint64_t durable;
 	uint64_t durable_segment, durable_offset; /* where what is durable ends */
 	size_t writing_part;
-	bool flush_wanted;          /* flushed while a batch was under way */
+	bool flush_wanted; /* flushed while a batch was under way */
 	bool failed;
-	uint64_t operations;        /* of the disk, that have ended */
+	uint64_t operations; /* of the disk, that have ended */
 	struct disk_request write_request;
 	uint8_t header[WAL_HEADER_BYTES];
 	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];
 
 	/* What the file of the range says: by the writer the newest, by the release the oldest. */
 	struct disk_file *range_file;
-	uint64_t range[2];          /* 0: not known */
+	uint64_t range[2]; /* 0: not known */
 	uint8_t range_data[2][WAL_RANGE_HALF_BYTES];
 
 	/* Reserve. */
@@ -127,9 +136,10 @@ struct wal {
 	size_t free_count, free_capacity;
 	uint64_t next_free_number;
 	bool full;
-	bool starved;       /* there was no descriptor for a free file */
+	bool starved; /* there was no descriptor for a free file */
 	bool creating;
-	uint64_t opening_waits; /* the writer needs a free file of this size to go on; 0: it does not */
+	/* the writer needs a free file of this size to go on; 0: it does not */
+	uint64_t opening_waits;
 	struct wal_free created;
 	struct disk_request create_request;
 	char create_name[WAL_NAME_BYTES];
@@ -138,20 +148,20 @@ struct wal {
 	uint64_t release_before;   /* segment id */
 	uint64_t release_sequence; /* to be durable before that */
 	struct wal_segment *releasing;
-	bool release_keeps;      /* renamed to a free file, not removed */
+	bool release_keeps; /* renamed to a free file, not removed */
 	uint64_t release_number;
 	struct disk_request release_request;
 	char release_name[WAL_NAME_BYTES], release_new_name[WAL_NAME_BYTES];
 
-	struct wal_reader *readers;      /* all */
+	struct wal_reader *readers; /* all */
 	struct wal_reader *idle_readers;
 	struct wal_scrubber scrubber;
 	struct wal_counters counters;
 };
 
 /*
- * Every completion asks this first. True if the request succeeded. If it failed: options.fatal, and after that
- * false for every completion, whatever its status.
+ * Every completion asks this first. True if the request succeeded. If it failed: options.fatal, and
+ * after that false for every completion, whatever its status.
  */
 bool wal_went_well(struct wal *wal, int status, const char *why) MUST_CHECK;
 /* Appends a segment with the next id to wal->segments. */
@@ -172,12 +182,13 @@ struct wal_piece {
 	uint64_t size;
 	uint64_t batch_end; /* the first batch of the next segment; 0: not known */
 	bool is_last, has_header;
-	bool is_cut;        /* not so long as its header says */
+	bool is_cut; /* not so long as its header says */
 };
-void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t segment, uint64_t offset,
-		      const struct wal_frame *frame, struct wal_recovery *info);
+void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t segment,
+		      uint64_t offset, const struct wal_frame *frame, struct wal_recovery *info);
 /* STATUS_NEWER */
-int wal_newer_record(const struct wal *wal, struct wal_recovery *info, uint64_t segment, uint64_t offset, unsigned type);
+int wal_newer_record(const struct wal *wal, struct wal_recovery *info, uint64_t segment,
+		     uint64_t offset, unsigned type);
 /* To the owner. */
 void wal_tell_hole(struct wal *wal, struct wal_recovery *info, const struct wal_hole *hole);
 int wal_salvage(struct wal *wal, const struct wal_piece *piece, const struct wal_replay *replay,
@@ -194,12 +205,16 @@ int wal_newer(const struct wal *wal, struct wal_recovery *info, const char *form
 	__attribute__((format(printf, 3, 4)));
 
 /* range.c */
-/* What is there, against what is said to be there. wal->segments are open; nothing has been created yet. */
+/*
+ * What is there, against what is said to be there. wal->segments are open; nothing has been created
+ * yet.
+ */
 int wal_range_check(struct wal *wal, bool exists, struct wal_recovery *info) MUST_CHECK;
 /* Blocking: names what is there. */
 int wal_range_write(struct wal *wal) MUST_CHECK;
 /* Fills in what a write needs that names the segment; its data is the wal's. */
-void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment, struct disk_request *request);
+void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment,
+		       struct disk_request *request);
 
 /* space.c */
 void wal_free_add(struct wal *wal, struct wal_free file);

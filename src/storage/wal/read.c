@@ -20,7 +20,7 @@ struct wal_reader {
 	size_t capacity;
 	void (*done)(void *context, int status, const struct wal_record *record);
 	void *context;
-	struct wal_reader *next; /* while idle */
+	struct wal_reader *next;        /* while idle */
 	struct wal_reader *next_of_all; /* idle or busy: a crash may find a read under way */
 };
 
@@ -105,7 +105,9 @@ static void read_done(struct disk_request *request)
 	uint64_t available = reader->segment->capacity - reader->offset;
 	if (request->status != 0) {
 		/* The file is shorter than its header says. */
-		finish(reader, request->status == STATUS_TRUNCATED ? STATUS_CORRUPT : request->status, NULL);
+		finish(reader,
+		       request->status == STATUS_TRUNCATED ? STATUS_CORRUPT : request->status,
+		       NULL);
 		return;
 	}
 	size_t size = wal_record_peek(reader->data, request->len);
@@ -114,7 +116,8 @@ static void read_done(struct disk_request *request)
 		return;
 	}
 	struct wal_frame frame;
-	if (!wal_record_verify(reader->data, request->len, reader->segment->place, reader->offset, &frame)) {
+	if (!wal_record_verify(reader->data, request->len, reader->segment->place, reader->offset,
+			       &frame)) {
 		finish(reader, STATUS_CORRUPT, NULL);
 		return;
 	}
@@ -123,7 +126,8 @@ static void read_done(struct disk_request *request)
 }
 
 void wal_read(struct wal *wal, wal_position position,
-	      void (*done)(void *context, int status, const struct wal_record *record), void *context)
+	      void (*done)(void *context, int status, const struct wal_record *record),
+	      void *context)
 {
 	uint64_t id = wal_position_segment(position), offset = wal_position_offset(position);
 	const struct wal_segment *first = wal->segments[0], *tail = wal_tail(wal);

@@ -17,22 +17,28 @@ struct scan {
 	uint64_t batch;      /* the last batch that counts */
 	uint64_t last_begin; /* where it begins; equals end if none in this segment counts */
 	uint64_t end;        /* x: where it ends */
-	uint64_t torn_end;   /* end of the last other verifying record after x; end if there is none */
-	uint64_t wrong_at;   /* a verifying record after x of a batch later than batch + 1; 0 if there is none */
-	uint64_t newer_at;   /* a verifying record that this version does not know; 0 if there is none */
+	/* end of the last other verifying record after x; end if there is none */
+	uint64_t torn_end;
+	/* a verifying record after x of a batch later than batch + 1; 0 if there is none */
+	uint64_t wrong_at;
+	/* a verifying record that this version does not know; 0 if there is none */
+	uint64_t newer_at;
 	unsigned newer_type;
 };
 
-static int tell_problem(const struct wal *wal, struct wal_recovery *info, int status, const char *format, va_list arguments)
+static int tell_problem(const struct wal *wal, struct wal_recovery *info, int status,
+			const char *format, va_list arguments)
 {
 	const size_t size = sizeof info->problem;
 	bool newer = status == STATUS_NEWER;
 	int len = vsnprintf(info->problem, size, format, arguments);
 	if (len > 0 && (size_t)len < size)
-		snprintf(info->problem + len, size - (size_t)len, "; %s", newer ? WAL_NEWER_ADVICE : WAL_LOST_ADVICE);
+		snprintf(info->problem + len, size - (size_t)len, "; %s",
+			 newer ? WAL_NEWER_ADVICE : WAL_LOST_ADVICE);
 	if (wal->options.log != NULL) {
 		char quoted[sizeof info->problem + 8];
-		log_event(wal->options.log, LOG_ERROR, newer ? "wal_newer" : "wal_corrupt", "problem=%s",
+		log_event(wal->options.log, LOG_ERROR, newer ? "wal_newer" : "wal_corrupt",
+			  "problem=%s",
 			  log_quote(quoted, sizeof quoted, slice_string(info->problem)));
 	}
 	return status;
@@ -75,7 +81,10 @@ static bool scan_record(const struct scan *s, uint64_t offset, struct wal_frame 
 	return wal_record_verify(s->data + offset, s->capacity - offset, s->place, offset, out);
 }
 
-/* Notes a record of a newer version. What verifies by chance, in what a user has stored, hardly has a possible batch as well. */
+/*
+ * Notes a record of a newer version. What verifies by chance, in what a user has stored, hardly has
+ * a possible batch as well.
+ */
 static bool scan_newer(struct scan *s, uint64_t offset, const struct wal_frame *frame)
 {
 	uint64_t possible = s->batch + 1 + s->capacity / WAL_RECORD_BYTES;
@@ -105,8 +114,8 @@ static void scan_batches(struct scan *s)
 
 /*
  * Looks for anything that verifies after the end: a record may begin at every multiple of 8.
- * Remains may also be of an earlier batch: half a record that an earlier torn write left behind is made
- * whole when the same payload is written over it and that write is torn too.
+ * Remains may also be of an earlier batch: half a record that an earlier torn write left behind is
+ * made whole when the same payload is written over it and that write is torn too.
  */
 static void scan_beyond(struct scan *s)
 {
@@ -130,8 +139,8 @@ static void scan_beyond(struct scan *s)
 	}
 }
 
-void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t segment, uint64_t offset,
-		      const struct wal_frame *frame, struct wal_recovery *info)
+void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t segment,
+		      uint64_t offset, const struct wal_frame *frame, struct wal_recovery *info)
 {
 	if (frame->type != WAL_SNAPSHOT && frame->ballot > wal->promise)
 		wal->promise = frame->ballot;
@@ -146,7 +155,8 @@ void wal_replay_frame(struct wal *wal, const struct wal_replay *replay, uint64_t
 	info->records++;
 }
 
-static void replay_segment(struct wal *wal, const struct scan *s, const struct wal_replay *replay, struct wal_recovery *info)
+static void replay_segment(struct wal *wal, const struct scan *s, const struct wal_replay *replay,
+			   struct wal_recovery *info)
 {
 	for (uint64_t offset = WAL_HEADER_BYTES; offset < s->end;) {
 		struct wal_frame frame;
@@ -156,14 +166,16 @@ static void replay_segment(struct wal *wal, const struct scan *s, const struct w
 	}
 }
 
-int wal_newer_record(const struct wal *wal, struct wal_recovery *info, uint64_t segment, uint64_t offset, unsigned type)
+int wal_newer_record(const struct wal *wal, struct wal_recovery *info, uint64_t segment,
+		     uint64_t offset, unsigned type)
 {
 	char name[WAL_NAME_BYTES];
 	wal_name(name, wal->log_prefix, segment);
-	return wal_newer(wal, info,
-			 "%s was written by a newer version of this program: the record at offset %" PRIu64
-			 " is of type %u, which this version does not know",
-			 name, offset, type);
+	return wal_newer(
+		wal, info,
+		"%s was written by a newer version of this program: the record at offset %" PRIu64
+		" is of type %u, which this version does not know",
+		name, offset, type);
 }
 
 void wal_tell_hole(struct wal *wal, struct wal_recovery *info, const struct wal_hole *hole)
@@ -172,9 +184,10 @@ void wal_tell_hole(struct wal *wal, struct wal_recovery *info, const struct wal_
 	wal_name(name, wal->log_prefix, wal_position_segment(hole->begin));
 	if (wal->options.log != NULL)
 		log_event(wal->options.log, LOG_ERROR, "wal_damaged",
-			  "file=%s offset=%" PRIu64 " bytes=%" PRIu64 " action=\"what it held is asked of the other replicas\" "
-			  "hint=\"look after the disk\"", name, wal_position_offset(hole->begin),
-			  hole->end - hole->begin);
+			  "file=%s offset=%" PRIu64 " bytes=%" PRIu64
+			  " action=\"what it held is asked of the other replicas\" "
+			  "hint=\"look after the disk\"",
+			  name, wal_position_offset(hole->begin), hole->end - hole->begin);
 	info->holes++;
 	if (info->first_hole == 0)
 		info->first_hole = hole->begin;
@@ -186,8 +199,8 @@ void wal_tell_hole(struct wal *wal, struct wal_recovery *info, const struct wal_
  * Zeroes the remains of a torn batch, writes the last batch once more (its pages may be clean and
  * not on disk, if the process before ended because of a failed sync), and syncs.
  */
-static int repair_tail(struct wal *wal, struct wal_segment *segment, uint8_t *data, const struct scan *s,
-		       struct wal_recovery *info)
+static int repair_tail(struct wal *wal, struct wal_segment *segment, uint8_t *data,
+		       const struct scan *s, struct wal_recovery *info)
 {
 	struct disk *disk = wal->disk;
 	info->torn_bytes = s->torn_end - s->end;
@@ -195,11 +208,13 @@ static int repair_tail(struct wal *wal, struct wal_segment *segment, uint8_t *da
 		memset(data + s->end, 0, info->torn_bytes);
 		if (wal->options.log != NULL)
 			log_event(wal->options.log, LOG_WARN, "wal_torn",
-				  "segment=%" PRIu64 " offset=%" PRIu64 " bytes=%" PRIu64 " batch=%" PRIu64,
+				  "segment=%" PRIu64 " offset=%" PRIu64 " bytes=%" PRIu64
+				  " batch=%" PRIu64,
 				  s->segment, s->end, info->torn_bytes, s->batch + 1);
 	}
 	if (s->torn_end > s->last_begin) {
-		int status = disk->ops->write_now(disk, segment->file, s->last_begin, data + s->last_begin,
+		int status = disk->ops->write_now(disk, segment->file, s->last_begin,
+						  data + s->last_begin,
 						  s->torn_end - s->last_begin);
 		if (status != 0)
 			return status;
@@ -221,8 +236,12 @@ static uint64_t next_present(const struct wal *wal, uint64_t id)
 	return id;
 }
 
-/* What is wrong with it is STATUS_CORRUPT only if that is no damage, or the owner cannot live with damage. */
-static int read_header(struct wal *wal, struct wal_segment *segment, struct head *head, struct wal_recovery *info)
+/*
+ * What is wrong with it is STATUS_CORRUPT only if that is no damage, or the owner cannot live with
+ * damage.
+ */
+static int read_header(struct wal *wal, struct wal_segment *segment, struct head *head,
+		       struct wal_recovery *info)
 {
 	struct wal_header *header = &head->header;
 	uint8_t data[WAL_HEADER_BYTES];
@@ -239,31 +258,40 @@ static int read_header(struct wal *wal, struct wal_segment *segment, struct head
 		return wal_problem(wal, info, "the segment before %s is missing", name);
 	}
 	if (segment->capacity < WAL_HEADER_BYTES)
-		return strict ? wal_problem(wal, info, "%s is cut short: %" PRIu64 " bytes", name, segment->capacity) : 0;
+		return strict ? wal_problem(wal, info, "%s is cut short: %" PRIu64 " bytes", name,
+					    segment->capacity)
+			      : 0;
 	int status = wal->disk->ops->read_now(wal->disk, segment->file, 0, data, sizeof data);
 	if (status != 0)
 		return status;
 	struct wal_header read;
 	if (!wal_header_decode(data, &read)) {
 		if (wal_header_is_newer(data))
-			return wal_newer(wal, info, "%s was written by a newer version of this program", name);
-		return strict ? wal_problem(wal, info, "the header of %s does not verify", name) : 0;
+			return wal_newer(wal, info,
+					 "%s was written by a newer version of this program", name);
+		return strict ? wal_problem(wal, info, "the header of %s does not verify", name)
+			      : 0;
 	}
 	if (read.group != wal->options.group)
-		return wal_problem(wal, info, "%s belongs to group %" PRIu64 ", not to group %" PRIu64, name, read.group,
-				   wal->options.group);
+		return wal_problem(wal, info,
+				   "%s belongs to group %" PRIu64 ", not to group %" PRIu64, name,
+				   read.group, wal->options.group);
 	if (read.replica != 0 && wal->options.replica != 0 && read.replica != wal->options.replica)
-		return wal_problem(wal, info, "%s belongs to replica %" PRIu64 " of the group, not to replica %" PRIu64, name,
-				   read.replica, wal->options.replica);
+		return wal_problem(wal, info,
+				   "%s belongs to replica %" PRIu64
+				   " of the group, not to replica %" PRIu64,
+				   name, read.replica, wal->options.replica);
 	if (read.segment != segment->id)
-		return strict ? wal_problem(wal, info, "%s holds segment %" PRIu64, name, read.segment) : 0;
+		return strict ? wal_problem(wal, info, "%s holds segment %" PRIu64, name,
+					    read.segment)
+			      : 0;
 	*header = read;
 	segment->place = read.place;
 	head->good = true;
 	head->cut = read.capacity != segment->capacity;
 	if (head->cut && strict)
-		return wal_problem(wal, info, "%s has %" PRIu64 " bytes, its header says %" PRIu64, name, segment->capacity,
-				   read.capacity);
+		return wal_problem(wal, info, "%s has %" PRIu64 " bytes, its header says %" PRIu64,
+				   name, segment->capacity, read.capacity);
 	return 0;
 }
 
@@ -278,12 +306,15 @@ static bool any_verifies(const uint8_t *data, uint64_t size, uint64_t place)
 }
 
 /*
- * With the header gone: were its records written as this log's own, or by a version whose checksums do not say? Those come first. In
- * doubt, by what verifies: what is neither is another log's, or no record.
+ * With the header gone: were its records written as this log's own, or by a version whose checksums
+ * do not say? Those come first. In doubt, by what verifies: what is neither is another log's, or no
+ * record.
  */
-static uint64_t place_without_header(const struct wal *wal, size_t index, const struct head *heads, const uint8_t *data, uint64_t size)
+static uint64_t place_without_header(const struct wal *wal, size_t index, const struct head *heads,
+				     const uint8_t *data, uint64_t size)
 {
-	uint64_t id = wal->segments[index]->id, own = wal_place(id, wal->options.group, wal->options.replica);
+	uint64_t id = wal->segments[index]->id,
+		 own = wal_place(id, wal->options.group, wal->options.replica);
 	for (size_t i = 0; i < index; i++)
 		if (heads[i].good && heads[i].header.place > UINT32_MAX)
 			return own;
@@ -293,7 +324,9 @@ static uint64_t place_without_header(const struct wal *wal, size_t index, const 
 	return !any_verifies(data, size, own) && any_verifies(data, size, id) ? id : own;
 }
 
-/* With the header gone, the first record tells with which batch the segment begins, if it is whole. */
+/*
+ * With the header gone, the first record tells with which batch the segment begins, if it is whole.
+ */
 static int find_first_batch(struct wal *wal, size_t index, struct head *heads)
 {
 	struct wal_segment *segment = wal->segments[index];
@@ -303,7 +336,8 @@ static int find_first_batch(struct wal *wal, size_t index, struct head *heads)
 		return 0;
 	uint64_t size = segment->capacity - WAL_HEADER_BYTES;
 	uint8_t *data = alloc_bytes(size);
-	int status = wal->disk->ops->read_now(wal->disk, segment->file, WAL_HEADER_BYTES, data, size);
+	int status = wal->disk->ops->read_now(wal->disk, segment->file, WAL_HEADER_BYTES, data,
+					      size);
 	if (status == 0)
 		segment->place = place_without_header(wal, index, heads, data, size);
 	if (status == 0 && wal_record_verify(data, size, segment->place, WAL_HEADER_BYTES, &frame))
@@ -327,20 +361,27 @@ static int read_headers(struct wal *wal, struct head *heads, struct wal_recovery
 
 static struct wal_record header_record(const struct wal_segment *segment, uint64_t promise)
 {
-	return (struct wal_record){.type = WAL_PROMISE, .ballot = promise, .position = wal_position_make(segment->id, 0)};
+	return (struct wal_record){.type = WAL_PROMISE,
+				   .ballot = promise,
+				   .position = wal_position_make(segment->id, 0)};
 }
 
-/* What the header says of the segments before it: all there is of those that have been released, or were damaged. */
-static void replay_header(struct wal *wal, size_t index, const struct head *head, const struct wal_replay *replay,
-			  struct wal_recovery *info)
+/*
+ * What the header says of the segments before it: all there is of those that have been released, or
+ * were damaged.
+ */
+static void replay_header(struct wal *wal, size_t index, const struct head *head,
+			  const struct wal_replay *replay, struct wal_recovery *info)
 {
 	struct wal_segment *segment = wal->segments[index];
 	uint64_t promise = head->header.promise;
 	/* It may also have said that this was no longer known. */
 	if (!head->good) {
 		if (!segment->missing)
-			wal_tell_hole(wal, info, &(struct wal_hole){.begin = wal_position_make(segment->id, 0),
-								    .end = wal_position_make(segment->id, WAL_HEADER_BYTES)});
+			wal_tell_hole(wal, info,
+				      &(struct wal_hole){.begin = wal_position_make(segment->id, 0),
+							 .end = wal_position_make(
+								 segment->id, WAL_HEADER_BYTES)});
 		return;
 	}
 	if (promise != WAL_PROMISE_UNKNOWN && promise > wal->promise)
@@ -353,8 +394,8 @@ static void replay_header(struct wal *wal, size_t index, const struct head *head
 }
 
 /* Whole segments take this way, and only they. *damaged: it is none; nothing has been replayed. */
-static int recover_whole(struct wal *wal, const struct wal_piece *piece, const struct head *head, const struct wal_replay *replay,
-			 struct wal_recovery *info, bool *damaged)
+static int recover_whole(struct wal *wal, const struct wal_piece *piece, const struct head *head,
+			 const struct wal_replay *replay, struct wal_recovery *info, bool *damaged)
 {
 	struct wal_segment *segment = piece->segment;
 	char name[WAL_NAME_BYTES];
@@ -375,7 +416,8 @@ static int recover_whole(struct wal *wal, const struct wal_piece *piece, const s
 		return 0;
 	if (*damaged && piece->is_last)
 		return wal_problem(wal, info,
-				   "%s: damaged at or after offset %" PRIu64 " (after batch %" PRIu64
+				   "%s: damaged at or after offset %" PRIu64
+				   " (after batch %" PRIu64
 				   "), but a later batch was written at offset %" PRIu64,
 				   name, scan.end, scan.batch, scan.wrong_at);
 	if (*damaged)
@@ -414,7 +456,8 @@ static int recover_segment(struct wal *wal, size_t index, const struct head *hea
 	};
 	int status = 0;
 	if (!segment->missing)
-		status = wal->disk->ops->read_now(wal->disk, segment->file, 0, data, segment->capacity);
+		status = wal->disk->ops->read_now(wal->disk, segment->file, 0, data,
+						  segment->capacity);
 	replay_header(wal, index, head, replay, info);
 	if (head->header.first_batch != 0 && index == 0)
 		wal->recovered_batch = head->header.first_batch - 1;

@@ -1,12 +1,13 @@
 /*
- * Reading the segments once more, piece by piece, while the log is in use: damage is found while the state that the
- * records led to is still in memory, and the other replicas are well.
+ * Reading the segments once more, piece by piece, while the log is in use: damage is found while
+ * the state that the records led to is still in memory, and the other replicas are well.
  *
- * A pass goes from the oldest segment to what was durable when it came to the newest. What is read comes from the
- * medium, not from the system's cache (DISK_READ with `fresh`). A segment that is released meanwhile is skipped. In a
- * damaged segment the first place is told, and the pass goes on with the next one: behind it little can be said.
- * A file that has become shorter is damaged as well, though its records are all there: what is preallocated is gone,
- * and a start would refuse its header.
+ * A pass goes from the oldest segment to what was durable when it came to the newest. What is read
+ * comes from the medium, not from the system's cache (DISK_READ with `fresh`). A segment that is
+ * released meanwhile is skipped. In a damaged segment the first place is told, and the pass goes on
+ * with the next one: behind it little can be said. A file that has become shorter is damaged as
+ * well, though its records are all there: what is preallocated is gone, and a start would refuse
+ * its header.
  */
 #include "wal/internal.h"
 
@@ -51,7 +52,10 @@ static void tell(struct wal *wal, struct wal_scrubbed scrubbed)
 	s->done(s->context, &scrubbed);
 }
 
-/* All of the segment has been looked at up to here, and there is nothing more that verifies. Is that where it ought to end? */
+/*
+ * All of the segment has been looked at up to here, and there is nothing more that verifies. Is
+ * that where it ought to end?
+ */
 static bool ends_here(const struct wal *wal, const struct wal_segment *segment)
 {
 	const struct wal_scrubber *s = &wal->scrubber;
@@ -61,23 +65,27 @@ static bool ends_here(const struct wal *wal, const struct wal_segment *segment)
 }
 
 /*
- * Where a segment ends says the one behind it. If that is damaged, or missing, nothing says so: the records end
- * where the next one does not verify, and all up to the damaged one goes together.
+ * Where a segment ends says the one behind it. If that is damaged, or missing, nothing says so: the
+ * records end where the next one does not verify, and all up to the damaged one goes together.
  */
 static bool end_is_known(const struct wal *wal, const struct wal_segment *segment)
 {
-	return segment->id >= wal->durable_segment || segment_of(wal, segment->id + 1)->first_batch != 0;
+	return segment->id >= wal->durable_segment ||
+	       segment_of(wal, segment->id + 1)->first_batch != 0;
 }
 
-static bool header_is_good(const struct wal *wal, const struct wal_segment *segment, const uint8_t *data)
+static bool header_is_good(const struct wal *wal, const struct wal_segment *segment,
+			   const uint8_t *data)
 {
 	struct wal_header header;
-	return wal_header_decode(data, &header) && header.segment == segment->id && header.capacity == segment->capacity &&
-	       header.group == wal->options.group && header.first_batch == segment->first_batch;
+	return wal_header_decode(data, &header) && header.segment == segment->id &&
+	       header.capacity == segment->capacity && header.group == wal->options.group &&
+	       header.first_batch == segment->first_batch;
 }
 
 /* Goes over the records in the piece. False: there is one that is not what was written. */
-static bool verify(struct wal *wal, const struct wal_segment *segment, const uint8_t *data, size_t len, size_t *wanted)
+static bool verify(struct wal *wal, const struct wal_segment *segment, const uint8_t *data,
+		   size_t len, size_t *wanted)
 {
 	struct wal_scrubber *s = &wal->scrubber;
 	size_t at = 0;
@@ -92,13 +100,15 @@ static bool verify(struct wal *wal, const struct wal_segment *segment, const uin
 	while (!ends_here(wal, segment)) {
 		struct wal_frame frame;
 		size_t available = (size_t)(limit_of(wal, segment) - s->offset);
-		size_t size = len - at < WAL_RECORD_BYTES ? WAL_RECORD_BYTES : wal_record_peek(data + at, len - at);
+		size_t size = len - at < WAL_RECORD_BYTES ? WAL_RECORD_BYTES
+							  : wal_record_peek(data + at, len - at);
 		bool good = size != 0 && size <= available;
 		if (good && size > len - at) {
 			*wanted = size;
 			return true;
 		}
-		good = good && wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) &&
+		good = good &&
+		       wal_record_verify(data + at, len - at, segment->place, s->offset, &frame) &&
 		       frame.batch == s->batch + 1;
 		if (!good && end_is_known(wal, segment))
 			return false;
@@ -169,7 +179,8 @@ static void piece_read(struct disk_request *request)
 	wal_release_step(wal);
 }
 
-void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scrubbed *scrubbed), void *context)
+void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scrubbed *scrubbed),
+	       void *context)
 {
 	struct wal_scrubber *s = &wal->scrubber;
 	ASSERT(!s->busy);
@@ -188,7 +199,8 @@ void wal_scrub(struct wal *wal, void (*done)(void *context, const struct wal_scr
 	}
 	/* One that is about to become the newest has nothing in it that is durable. */
 	if (segment == NULL || !segment->ready || segment->id > wal->durable_segment ||
-	    (segment->id == wal->durable_segment && !s->at_end && s->offset >= wal->durable_offset)) {
+	    (segment->id == wal->durable_segment && !s->at_end &&
+	     s->offset >= wal->durable_offset)) {
 		tell(wal, (struct wal_scrubbed){.ended = true});
 		return;
 	}

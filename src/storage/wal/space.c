@@ -1,8 +1,10 @@
 /*
  * Files in reserve, and segments that are no longer needed.
  *
- *   making a free file:  create and fill ─▶ sync ─▶ into the reserve      (disk full: remove, wal_full)
- *   recycling a segment: name the next one as the oldest (range.c) ─▶ rename log-… to free-… ─▶ sync directory ─▶ into the reserve
+ *   making a free file:  create and fill ─▶ sync ─▶ into the reserve
+ *                        (disk full: remove, wal_full)
+ *   recycling a segment: name the next one as the oldest (range.c) ─▶ rename log-… to free-… ─▶
+ *                        sync directory ─▶ into the reserve
  *   or, enough in it:    the same ─▶ remove log-… ─▶ sync directory ─▶ close
  *
  * Both run on the BULK lane. One segment at a time is recycled, oldest first, each step
@@ -29,7 +31,8 @@ void wal_free_add(struct wal *wal, struct wal_free file)
 {
 	if (wal->free_count == wal->free_capacity) {
 		wal->free_capacity = wal->free_capacity == 0 ? 4 : wal->free_capacity * 2;
-		wal->free_files = alloc_resize(wal->free_files, wal->free_capacity, sizeof *wal->free_files);
+		wal->free_files = alloc_resize(wal->free_files, wal->free_capacity,
+					       sizeof *wal->free_files);
 	}
 	wal->free_files[wal->free_count++] = file;
 }
@@ -49,7 +52,8 @@ bool wal_free_take(struct wal *wal, uint64_t capacity, struct wal_free *out)
 uint64_t wal_next_capacity(const struct wal *wal, size_t size)
 {
 	uint64_t capacity = wal->options.segment_bytes;
-	for (size_t many = wal->segment_count / WAL_GROWTH_SEGMENTS; many > 0 && capacity <= WAL_GROWN_BYTES_MAX / 2; many--)
+	for (size_t many = wal->segment_count / WAL_GROWTH_SEGMENTS;
+	     many > 0 && capacity <= WAL_GROWN_BYTES_MAX / 2; many--)
 		capacity *= 2;
 	uint64_t needed = WAL_HEADER_BYTES + (uint64_t)size;
 	if (needed > capacity)
@@ -57,7 +61,10 @@ uint64_t wal_next_capacity(const struct wal *wal, size_t size)
 	return capacity;
 }
 
-/* The size of the file that is missing: one in reserve, of the usual size, or the one that the writer waits for. 0: none is. */
+/*
+ * The size of the file that is missing: one in reserve, of the usual size, or the one that the
+ * writer waits for. 0: none is.
+ */
 static uint64_t missing_file(const struct wal *wal)
 {
 	if (wal->opening_waits != 0)
@@ -164,7 +171,9 @@ static void free_file_created(struct disk_request *request)
 		log_event(wal->options.log, LOG_ERROR, "wal_full", "needed_bytes=%llu",
 			  (unsigned long long)wal->created.capacity);
 	wal->full = true;
-	/* Gives back what was filled. A file left behind by a crash is removed at the next start. */
+	/*
+	 * Gives back what was filled. A file left behind by a crash is removed at the next start.
+	 */
 	submit(wal, request, DISK_REMOVE, free_file_removed);
 }
 
@@ -204,13 +213,19 @@ void wal_release_step(struct wal *wal)
 {
 	if (wal->releasing != NULL || wal->failed || wal->segment_count < 2)
 		return;
-	/* What was appended before the release (a record of the snapshot, say) may be the reason for it. */
+	/*
+	 * What was appended before the release (a record of the snapshot, say) may be the reason
+	 * for it.
+	 */
 	if (wal->durable < wal->release_sequence)
 		return;
 	struct wal_segment *segment = wal->segments[0];
 	if (segment->id >= wal->release_before || segment->readers > 0)
 		return;
-	/* Those that are missing behind it go with it: the one that is named as the oldest must be there. */
+	/*
+	 * Those that are missing behind it go with it: the one that is named as the oldest must be
+	 * there.
+	 */
 	size_t gone = 1;
 	while (wal->segments[gone]->missing)
 		gone++;
@@ -237,8 +252,10 @@ static void oldest_named(struct disk_request *request)
 	wal_name(wal->release_name, wal->log_prefix, segment->id);
 	*request = (struct disk_request){.name = wal->release_name, .file = segment->file};
 	size_t free_files = wal->free_count + (wal->creating ? 1 : 0);
-	wal->release_keeps = segment->capacity == wal->options.segment_bytes && !segment->damaged && free_files < wal->options.recycle_max &&
-			     (free_files == 0 || wal->segment_count + free_files < wal->options.files_max);
+	wal->release_keeps = segment->capacity == wal->options.segment_bytes && !segment->damaged &&
+			     free_files < wal->options.recycle_max &&
+			     (free_files == 0 ||
+			      wal->segment_count + free_files < wal->options.files_max);
 	if (wal->release_keeps) {
 		wal->release_number = wal->next_free_number++;
 		wal_name(wal->release_new_name, wal->free_prefix, wal->release_number);
@@ -273,8 +290,9 @@ static void release_synced(struct disk_request *request)
 		submit(wal, request, DISK_CLOSE, released_closed);
 		return;
 	}
-	struct wal_free file = {
-		.number = wal->release_number, .capacity = wal->releasing->capacity, .file = wal->releasing->file};
+	struct wal_free file = {.number = wal->release_number,
+				.capacity = wal->releasing->capacity,
+				.file = wal->releasing->file};
 	release_done(wal);
 	wal->counters.segments_recycled++;
 	free_file_arrived(wal, file);

@@ -20,7 +20,7 @@ struct found {
 		uint64_t number;
 		uint64_t size;
 		bool is_log;
-	} *files;
+	} * files;
 	size_t count, capacity;
 	bool range; /* the file that says which segments there are, is there */
 };
@@ -44,7 +44,8 @@ static void found_file(void *context, const char *name, uint64_t size)
 	found->count++;
 }
 
-static int run_name(struct wal *wal, enum disk_operation operation, const char *name, const char *new_name)
+static int run_name(struct wal *wal, enum disk_operation operation, const char *name,
+		    const char *new_name)
 {
 	struct disk_request request = {.operation = operation, .name = name, .new_name = new_name};
 	return wal->disk->ops->run_now(wal->disk, &request);
@@ -65,7 +66,8 @@ struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capac
 	ASSERT(wal->segment_count == 0 || wal_tail(wal)->id < id);
 	if (wal->segment_count == wal->segment_capacity) {
 		wal->segment_capacity = wal->segment_capacity == 0 ? 8 : wal->segment_capacity * 2;
-		wal->segments = alloc_resize(wal->segments, wal->segment_capacity, sizeof(struct wal_segment *));
+		wal->segments = alloc_resize(wal->segments, wal->segment_capacity,
+					     sizeof(struct wal_segment *));
 	}
 	struct wal_segment *segment = ALLOC(struct wal_segment);
 	segment->id = id;
@@ -101,12 +103,17 @@ static int open_segments(struct wal *wal, const struct found *found, struct wal_
 			break;
 		if (ids[i] > UINT32_MAX || size > UINT32_MAX) {
 			close_file(wal, file);
-			snprintf(info->problem, sizeof info->problem, "%s cannot be a segment of the log, which never gets that far: move it away", name);
+			snprintf(info->problem, sizeof info->problem,
+				 "%s cannot be a segment of the log, which never gets that far: "
+				 "move it away",
+				 name);
 			status = STATUS_CORRUPT;
 			break;
 		}
-		while (wal->segment_count > 0 && wal_tail(wal)->id + 1 < ids[i] && wal->segment_count < SEGMENTS_MISSING_MAX) {
-			struct wal_segment *missing = wal_add_segment(wal, wal_tail(wal)->id + 1, 0);
+		while (wal->segment_count > 0 && wal_tail(wal)->id + 1 < ids[i] &&
+		       wal->segment_count < SEGMENTS_MISSING_MAX) {
+			struct wal_segment *missing = wal_add_segment(wal, wal_tail(wal)->id + 1,
+								      0);
 			missing->missing = missing->ready = missing->damaged = true;
 		}
 		if (wal->segment_count > 0 && wal_tail(wal)->id + 1 != ids[i]) {
@@ -134,8 +141,10 @@ static int open_free_files(struct wal *wal, const struct found *found)
 		if (number >= wal->next_free_number)
 			wal->next_free_number = number + 1;
 		int status;
-		if (found->files[i].size == wal->options.segment_bytes && wal->free_count < wal->options.recycle_max) {
-			struct wal_free file = {.number = number, .capacity = wal->options.segment_bytes};
+		if (found->files[i].size == wal->options.segment_bytes &&
+		    wal->free_count < wal->options.recycle_max) {
+			struct wal_free file = {.number = number,
+						.capacity = wal->options.segment_bytes};
 			uint64_t size;
 			status = wal->disk->ops->open(wal->disk, name, &file.file, &size);
 			if (status == 0)
@@ -154,7 +163,8 @@ static int create_free(struct wal *wal, struct wal_free *out)
 	char name[WAL_NAME_BYTES];
 	out->number = wal->next_free_number++;
 	wal_name(name, wal->free_prefix, out->number);
-	struct disk_request request = {.operation = DISK_CREATE, .name = name, .len = wal->options.segment_bytes};
+	struct disk_request request = {
+		.operation = DISK_CREATE, .name = name, .len = wal->options.segment_bytes};
 	int status = wal->disk->ops->run_now(wal->disk, &request);
 	if (status != 0) {
 		/* What was filled so far would only take up the space that is missing. */
@@ -201,7 +211,8 @@ static int create_first(struct wal *wal)
 	return run_name(wal, DISK_RENAME, free_name, name);
 }
 
-static int open_directory(struct wal *wal, void (*replay)(void *context, const struct wal_record *record),
+static int open_directory(struct wal *wal,
+			  void (*replay)(void *context, const struct wal_record *record),
 			  struct wal_recovery *info)
 {
 	struct found found = {.wal = wal};
@@ -224,10 +235,12 @@ static int open_directory(struct wal *wal, void (*replay)(void *context, const s
 		status = wal_range_write(wal);
 	if (status == STATUS_NO_SPACE && info->problem[0] == '\0')
 		snprintf(info->problem, sizeof info->problem,
-			 "the disk is full: a segment of the log takes %" PRIu64 " bytes; free some space and start again",
+			 "the disk is full: a segment of the log takes %" PRIu64
+			 " bytes; free some space and start again",
 			 wal->options.segment_bytes);
 	else if (status != 0 && info->problem[0] == '\0')
-		snprintf(info->problem, sizeof info->problem, "its log cannot be opened: %s", disk_problem(wal->disk, status));
+		snprintf(info->problem, sizeof info->problem, "its log cannot be opened: %s",
+			 disk_problem(wal->disk, status));
 	return status;
 }
 
@@ -238,11 +251,13 @@ static void set_names(struct wal *wal)
 	snprintf(wal->log_prefix, sizeof wal->log_prefix, "%s" WAL_LOG_PREFIX, prefix);
 	snprintf(wal->free_prefix, sizeof wal->free_prefix, "%s" WAL_FREE_PREFIX, prefix);
 	snprintf(wal->range_name, sizeof wal->range_name, "%s" WAL_RANGE_NAME, prefix);
-	snprintf(wal->range_new_name, sizeof wal->range_new_name, "%s" WAL_RANGE_NAME "-new", prefix);
+	snprintf(wal->range_new_name, sizeof wal->range_new_name, "%s" WAL_RANGE_NAME "-new",
+		 prefix);
 }
 
 int wal_open(struct wal **out, const struct wal_options *options,
-	     void (*replay)(void *context, const struct wal_record *record), struct wal_recovery *info)
+	     void (*replay)(void *context, const struct wal_record *record),
+	     struct wal_recovery *info)
 {
 	struct wal *wal = ALLOC(struct wal);
 	*out = NULL;
@@ -311,7 +326,8 @@ uint64_t wal_newest_segment(const struct wal *wal)
 	return wal_tail(wal)->id;
 }
 
-const char *wal_file_name(const struct wal *wal, wal_position position, char name[WAL_FILE_NAME_BYTES])
+const char *wal_file_name(const struct wal *wal, wal_position position,
+			  char name[WAL_FILE_NAME_BYTES])
 {
 	wal_name(name, wal->log_prefix, wal_position_segment(position));
 	return name;

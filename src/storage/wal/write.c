@@ -4,8 +4,8 @@
  * Idle until wal_flush() finds something collected. Then the buffer is written part
  * by part, each after the one before is durable; a part that opens a segment first takes
  * a free file (waiting for one if need be), writes and syncs the header in it, renames it, syncs
- * the directory and names it as the newest segment (range.c). After the last part the other buffer follows, if it was
- * flushed meanwhile; otherwise the writer is idle again.
+ * the directory and names it as the newest segment (range.c). After the last part the other buffer
+ * follows, if it was flushed meanwhile; otherwise the writer is idle again.
  */
 #include "wal/internal.h"
 
@@ -46,7 +46,8 @@ static void begin_part(struct wal *wal)
 	struct wal_segment *segment = wal_tail(wal);
 	if (buffer->part_count == buffer->part_capacity) {
 		buffer->part_capacity = buffer->part_capacity == 0 ? 4 : buffer->part_capacity * 2;
-		buffer->parts = alloc_resize(buffer->parts, buffer->part_capacity, sizeof *buffer->parts);
+		buffer->parts = alloc_resize(buffer->parts, buffer->part_capacity,
+					     sizeof *buffer->parts);
 	}
 	buffer->parts[buffer->part_count++] = (struct wal_part){
 		.segment = segment,
@@ -60,7 +61,10 @@ static void begin_part(struct wal *wal)
 		segment->first_batch = last_part(buffer)->batch;
 }
 
-/* Makes room for a record of `size` bytes at the tail: in the current part, a new part, or a new segment. */
+/*
+ * Makes room for a record of `size` bytes at the tail: in the current part, a new part, or a new
+ * segment.
+ */
 static void make_room(struct wal *wal, size_t size)
 {
 	struct wal_buffer *buffer = wal->filling;
@@ -110,7 +114,8 @@ uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_positi
 	return wal->sequence;
 }
 
-static void submit(struct wal *wal, enum disk_operation operation, void (*callback)(struct disk_request *request))
+static void submit(struct wal *wal, enum disk_operation operation,
+		   void (*callback)(struct disk_request *request))
 {
 	struct disk_request *request = &wal->write_request;
 	request->operation = operation;
@@ -159,7 +164,10 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 	submit(wal, DISK_WRITE_SYNC, header_written);
 }
 
-/* Zeros behind the last part of the buffer, up to the end of the block. Behind the parts before it the segment ends. */
+/*
+ * Zeros behind the last part of the buffer, up to the end of the block. Behind the parts before it
+ * the segment ends.
+ */
 static size_t pad(struct wal_buffer *buffer)
 {
 	const struct wal_part *part = last_part(buffer);
@@ -190,11 +198,15 @@ static void write_part(struct wal *wal)
 	submit(wal, DISK_WRITE_SYNC, part_written);
 }
 
-/* It has become shorter since it was put into the reserve: nothing is in it yet, so another one will do. */
+/*
+ * It has become shorter since it was put into the reserve: nothing is in it yet, so another one
+ * will do.
+ */
 static void drop_short_file(struct wal *wal)
 {
 	if (wal->options.log != NULL)
-		log_event(wal->options.log, LOG_ERROR, "wal_free_file_cut", "file=%s action=\"another one is taken\"", wal->write_name);
+		log_event(wal->options.log, LOG_ERROR, "wal_free_file_cut",
+			  "file=%s action=\"another one is taken\"", wal->write_name);
 	submit(wal, DISK_CLOSE, short_file_closed);
 }
 
@@ -222,7 +234,8 @@ static void header_written(struct disk_request *request)
 		drop_short_file(wal);
 		return;
 	}
-	if (!wal_went_well(wal, request->status, write_problem(request, "writing the header of a log segment failed")))
+	if (!wal_went_well(wal, request->status,
+			   write_problem(request, "writing the header of a log segment failed")))
 		return;
 	request->name = wal->write_name;
 	request->new_name = wal->write_new_name;
@@ -243,7 +256,8 @@ static void directory_synced(struct disk_request *request)
 	if (!wal_went_well(wal, request->status, "syncing the log's directory failed"))
 		return;
 	/* Before it holds a record: were it missing at the next start, it would be missed. */
-	wal_range_request(wal, WAL_NEWEST, wal->writing->parts[wal->writing_part].segment->id, request);
+	wal_range_request(wal, WAL_NEWEST, wal->writing->parts[wal->writing_part].segment->id,
+			  request);
 	submit(wal, DISK_WRITE_SYNC, newest_named);
 }
 
@@ -347,7 +361,8 @@ uint64_t wal_pending_bytes(const struct wal *wal)
 	return bytes;
 }
 
-static const uint8_t *find_in_buffer(const struct wal_buffer *buffer, uint64_t segment, uint64_t offset)
+static const uint8_t *find_in_buffer(const struct wal_buffer *buffer, uint64_t segment,
+				     uint64_t offset)
 {
 	for (size_t i = 0; i < buffer->part_count; i++) {
 		const struct wal_part *part = &buffer->parts[i];

@@ -16,10 +16,10 @@
 #include "base/output.h"
 #include "daemon/daemon_config.h"
 #include "daemon/datadir.h"
+#include "daemon/lobby.h"
+#include "gate/http.h"
 #include "host/descriptors.h"
 #include "host/disk_posix.h"
-#include "gate/http.h"
-#include "daemon/lobby.h"
 #include "host/notify.h"
 #include "host/process.h"
 
@@ -39,10 +39,12 @@ struct running {
 	struct host *host;
 	struct node *node;
 	struct http *http;
-	uint32_t force; /* the node is to begin that generation, in its next life (rsm/force.h); 0: none */
+	/* the node is to begin that generation, in its next life (rsm/force.h); 0: none */
+	uint32_t force;
 	bool in_lobby; /* the node is one of daemon/lobby.h */
 	bool born;     /* the lobby has found out that the group begins */
-	char lacks[ERROR_BYTES_MAX]; /* members that the configuration does not have, and what is to be said then; "": none */
+	/* members that the configuration does not have, and what is to be said then; "": none */
+	char lacks[ERROR_BYTES_MAX];
 	struct event *signals[2];
 	uint32_t http_connections_max;
 	bool stopping;
@@ -75,7 +77,8 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 		_exit(EXIT_OK);
 	r->stopping = true;
 	notify_service_manager("STOPPING=1");
-	log_event(&r->log, LOG_INFO, "stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_event(&r->log, LOG_INFO, "stopping", "signal=%s",
+		  number == SIGTERM ? "SIGTERM" : "SIGINT");
 	if (r->http != NULL)
 		http_set_stopping(r->http);
 	host_stop(r->host);
@@ -99,7 +102,10 @@ static void prepare_process(void)
 		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
 			(void)!open("/dev/null", O_RDWR);
 	}
-	/* What other programs rotate their logs by; and errors of a write that are no end of the process. */
+	/*
+	 * What other programs rotate their logs by; and errors of a write that are no end of the
+	 * process.
+	 */
 	static const int ignored[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
 	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
 		signal(ignored[i], SIG_IGN);
@@ -138,7 +144,8 @@ static void make_identity(struct running *r)
 	const struct clusterconf *conf = &r->config.conf;
 	const struct clusterconf_node *self = r->config.self, *node = NULL;
 	struct identity *id = &r->identity;
-	*id = (struct identity){.group = self->group, .replica = self->replica, .shards = conf->shards};
+	*id = (struct identity){
+		.group = self->group, .replica = self->replica, .shards = conf->shards};
 	snprintf(id->cluster, sizeof id->cluster, "%s", conf->name);
 	snprintf(id->node, sizeof id->node, "%s", self->name);
 	snprintf(id->role, sizeof id->role, "%s", node_role_text(self->role));
@@ -156,8 +163,8 @@ static int share_descriptors(struct running *r)
 	uint64_t wanted = r->config.settings.connections_max;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return 0;
-	int status = descriptors_plan(&plan, limit.rlim_cur, &r->config.conf, r->config.self, wanted, r->error,
-				      sizeof r->error);
+	int status = descriptors_plan(&plan, limit.rlim_cur, &r->config.conf, r->config.self,
+				      wanted, r->error, sizeof r->error);
 	if (status != 0)
 		return status;
 	if (plan.connections_max < wanted)
@@ -175,15 +182,21 @@ static int check_file_limit(struct running *r)
 {
 	struct rlimit limit;
 	uint64_t least = r->config.settings.wal_segment_bytes;
-	if (r->config.self->role == ROLE_PBSERVER || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= least)
+	if (r->config.self->role == ROLE_PBSERVER || getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+	    limit.rlim_cur >= least)
 		return 0;
 	snprintf(r->error, sizeof r->error,
-		 "this process may write files of %" PRIu64 " bytes, and a segment of its log has %" PRIu64
-		 " (wal_segment_bytes): raise the limit (ulimit -f, LimitFSIZE=)", (uint64_t)limit.rlim_cur, least);
+		 "this process may write files of %" PRIu64
+		 " bytes, and a segment of its log has %" PRIu64
+		 " (wal_segment_bytes): raise the limit (ulimit -f, LimitFSIZE=)",
+		 (uint64_t)limit.rlim_cur, least);
 	return STATUS_CONFIG;
 }
 
-/* Of the roles whose nodes can follow without a vote: the others begin with whom the configuration names, or not at all. */
+/*
+ * Of the roles whose nodes can follow without a vote: the others begin with whom the configuration
+ * names, or not at all.
+ */
 static bool may_join(const struct running *r)
 {
 	return r->config.self->role != ROLE_PBSERVER && r->config.self->role != ROLE_PAXOS;
@@ -193,30 +206,40 @@ static int open_disk(struct running *r)
 {
 	const struct clusterconf *conf = &r->config.conf;
 	struct identity_listed *listed = alloc_zeroed((size_t)conf->nnodes + 1, sizeof *listed);
-	struct identity_claim claim = {.file = conf->file, .configured_id = conf->id, .nlisted = conf->nnodes, .listed = listed,
+	struct identity_claim claim = {.file = conf->file,
+				       .configured_id = conf->id,
+				       .nlisted = conf->nnodes,
+				       .listed = listed,
 				       .ask_first = may_join(r)};
 	bool has_log = false;
 	for (uint32_t i = 0; i < conf->nnodes; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
-		listed[i] = (struct identity_listed){.name = node->name,
-						     .role = node_role_text(node->role),
-						     .group = node->group,
-						     .replica = node->replica_line == 0 ? 0 : node->replica,
-						     .address = node->listen};
+		listed[i] = (struct identity_listed){
+			.name = node->name,
+			.role = node_role_text(node->role),
+			.group = node->group,
+			.replica = node->replica_line == 0 ? 0 : node->replica,
+			.address = node->listen};
 	}
 	make_identity(r);
-	int status = datadir_open(&r->disk, r->config.self->dir, &r->identity, &claim, r->error, sizeof r->error);
+	int status = datadir_open(&r->disk, r->config.self->dir, &r->identity, &claim, r->error,
+				  sizeof r->error);
 	free(listed);
 	if (status == 0)
 		status = identity_has_log(r->disk, &r->identity, &has_log);
 	if (status != 0)
 		return status;
-	/* It is a member, or was named as one of the first and the others have met it: or that is to be found out. */
-	bool known = has_log || r->identity.log || r->identity.members.slot != 0 || identity_lacks_vote(&r->identity);
+	/*
+	 * It is a member, or was named as one of the first and the others have met it: or that is
+	 * to be found out.
+	 */
+	bool known = has_log || r->identity.log || r->identity.members.slot != 0 ||
+		     identity_lacks_vote(&r->identity);
 	r->lacks[0] = '\0';
 	if (claim.lacks)
 		snprintf(r->lacks, sizeof r->lacks, "%s", r->error);
-	r->in_lobby = claim.lacks || (may_join(r) && !known && !r->born && r->identity.members.count > 1);
+	r->in_lobby = claim.lacks ||
+		      (may_join(r) && !known && !r->born && r->identity.members.count > 1);
 	return 0;
 }
 
@@ -263,11 +286,14 @@ static void list_others(const struct running *r, struct lobby_options *options)
 	while (options->nothers < LOBBY_OTHERS_MAX &&
 	       (node = clusterconf_next(&r->config.conf, self->role, self->group, node)) != NULL)
 		if (node != self)
-			options->others[options->nothers++] = (struct lobby_other){node->name, node->listen};
-	for (uint32_t i = 0; i < r->identity.members.count && options->nothers < LOBBY_OTHERS_MAX; i++) {
+			options->others[options->nothers++] = (struct lobby_other){node->name,
+										   node->listen};
+	for (uint32_t i = 0; i < r->identity.members.count && options->nothers < LOBBY_OTHERS_MAX;
+	     i++) {
 		const struct identity_member *m = &r->identity.members.list[i];
 		if (clusterconf_find(&r->config.conf, m->name) == NULL)
-			options->others[options->nothers++] = (struct lobby_other){m->name, m->address};
+			options->others[options->nothers++] = (struct lobby_other){m->name,
+										   m->address};
 	}
 }
 
@@ -307,11 +333,13 @@ static int create_node(struct running *r)
 	process_metrics_register(&r->node->metrics, r->disk, &r->log);
 	if (r->config.self->http == NULL)
 		return 0;
-	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error, sizeof r->error);
+	int status = http_create(&r->http, r->host, r->node, r->config.self->http, r->error,
+				 sizeof r->error);
 	if (status == 0 && r->http_connections_max > 0)
 		http_set_connections_max(r->http, r->http_connections_max);
 	if (status == 0 && r->in_lobby)
-		http_set_unavailable(r->http, "this node is no replica yet: ask another one, or later");
+		http_set_unavailable(r->http,
+				     "this node is no replica yet: ask another one, or later");
 	else if (status == 0 && r->kind->serve_http != NULL)
 		r->kind->serve_http(&r->daemon, r->node, r->http);
 	return status;
@@ -330,8 +358,8 @@ static int start(struct running *r)
 }
 
 /*
- * In the reverse order of start(), as far as that came. What is at the disk belongs to the node, so it is waited
- * for first.
+ * In the reverse order of start(), as far as that came. What is at the disk belongs to the node, so
+ * it is waited for first.
  */
 static void finish(struct running *r)
 {
@@ -364,8 +392,8 @@ static int refuse(struct running *r, int status, const char *why)
 }
 
 /*
- * What has become clear in the lobby goes into the file identity, after everything that was on its way there. True: the
- * daemon starts anew with it; otherwise *code is how it ends.
+ * What has become clear in the lobby goes into the file identity, after everything that was on its
+ * way there. True: the daemon starts anew with it; otherwise *code is how it ends.
  */
 static bool take_outcome(struct running *r, int *code)
 {
@@ -381,13 +409,15 @@ static bool take_outcome(struct running *r, int *code)
 	if (outcome == LOBBY_REMOVED) {
 		identity.superseded = lobby_superseded(r->node);
 		identity.removed = identity.superseded == 0;
-		log_event(&r->log, LOG_WARN, "removed", "why=\"the group's members do not have this node any more\"");
+		log_event(&r->log, LOG_WARN, "removed",
+			  "why=\"the group's members do not have this node any more\"");
 	}
 	if (outcome == LOBBY_MEMBER || outcome == LOBBY_REMOVED) {
 		int status = identity_write_now(r->disk, &identity);
 		if (status != 0) {
-			snprintf(r->error, sizeof r->error, "data directory %s: cannot write its file %s: %s", r->config.self->dir,
-				 IDENTITY_FILE, status_text(status));
+			snprintf(r->error, sizeof r->error,
+				 "data directory %s: cannot write its file %s: %s",
+				 r->config.self->dir, IDENTITY_FILE, status_text(status));
 			*code = refuse(r, status, r->error);
 			return false;
 		}
@@ -417,8 +447,10 @@ static bool run_once(struct running *r, int *code)
 	}
 	watch_signals(r);
 	hold_signals(false);
-	log_event(&r->log, LOG_INFO, r->in_lobby ? "waiting" : "started", "listen=%s http=%s dir=%s replica=%u", self->listen,
-		  self->http == NULL ? "-" : self->http, self->dir, r->in_lobby ? 0 : r->identity.replica);
+	log_event(&r->log, LOG_INFO, r->in_lobby ? "waiting" : "started",
+		  "listen=%s http=%s dir=%s replica=%u", self->listen,
+		  self->http == NULL ? "-" : self->http, self->dir,
+		  r->in_lobby ? 0 : r->identity.replica);
 	notify_service_manager("READY=1");
 	bool orderly = host_run(r->host), again = false;
 	if (r->in_lobby && !r->stopping)
@@ -428,7 +460,8 @@ static bool run_once(struct running *r, int *code)
 	again |= r->force != 0;
 	if (!again)
 		log_event(&r->log, LOG_INFO, "stopped", "orderly=%s", orderly ? "true" : "false");
-	if (!orderly) /* the disk may hang: what is synced is safe, the rest was promised to nobody */
+	/* the disk may hang: what is synced is safe, the rest was promised to nobody */
+	if (!orderly)
 		_exit(EXIT_OK);
 	hold_signals(again);
 	finish(r);
@@ -468,7 +501,8 @@ static int configure_and_run(const struct daemon_kind *kind, struct daemon_argum
 	}
 	struct running running = {.kind = kind};
 	int code = EXIT_OK;
-	if (daemon_config_load(&running.config, arguments, kind->role, running.error, sizeof running.error) != 0) {
+	if (daemon_config_load(&running.config, arguments, kind->role, running.error,
+			       sizeof running.error) != 0) {
 		fprintf(stderr, "%s: %s\n", kind->program, running.error);
 		code = EXIT_CONFIG;
 	} else if (arguments->print_config) {

@@ -48,21 +48,25 @@ static void fill_table(struct option_table *table)
 		for (size_t k = 0; name[k] != '\0'; k++)
 			table->dashed[i][k] = name[k] == '_' ? '-' : name[k];
 		table->options[n++] = (struct option){name, required_argument, NULL, value};
-		table->options[n++] = (struct option){table->dashed[i], required_argument, NULL, value};
+		table->options[n++] = (struct option){table->dashed[i], required_argument, NULL,
+						      value};
 	}
 }
 
 static int add_route(struct daemon_arguments *arguments, const char *program, const char *text)
 {
 	const char *equals = strchr(text, '=');
-	char *node = equals == NULL ? alloc_string("") : alloc_format("%.*s", (int)(equals - text), text);
+	char *node = equals == NULL ? alloc_string("")
+				    : alloc_format("%.*s", (int)(equals - text), text);
 	if (!name_valid(node) || !address_valid(equals + 1)) {
 		fprintf(stderr, "%s: --route %s: expected NODE=HOST:PORT\n", program, text);
 		free(node);
 		return -1;
 	}
-	arguments->routes = alloc_resize(arguments->routes, arguments->nroutes + 1, sizeof *arguments->routes);
-	arguments->routes[arguments->nroutes++] = (struct daemon_route){node, alloc_string(equals + 1)};
+	arguments->routes = alloc_resize(arguments->routes, arguments->nroutes + 1,
+					 sizeof *arguments->routes);
+	arguments->routes[arguments->nroutes++] = (struct daemon_route){node,
+									alloc_string(equals + 1)};
 	return 0;
 }
 
@@ -77,24 +81,13 @@ static int take_option(struct daemon_arguments *arguments, const char *program, 
 		return 0;
 	}
 	switch (value) {
-	case OPTION_CONFIG:
-		arguments->config = optarg;
-		return 0;
-	case OPTION_NODE:
-		arguments->node = optarg;
-		return 0;
-	case OPTION_ROUTE:
-		return add_route(arguments, program, optarg);
-	case OPTION_PRINT_CONFIG:
-		arguments->print_config = true;
-		return 0;
+	case OPTION_CONFIG: arguments->config = optarg; return 0;
+	case OPTION_NODE: arguments->node = optarg; return 0;
+	case OPTION_ROUTE: return add_route(arguments, program, optarg);
+	case OPTION_PRINT_CONFIG: arguments->print_config = true; return 0;
 	case OPTION_HELP:
-	case 'h':
-		arguments->help = true;
-		return 0;
-	case OPTION_VERSION:
-		arguments->version = true;
-		return 0;
+	case 'h': arguments->help = true; return 0;
+	case OPTION_VERSION: arguments->version = true; return 0;
 	default: /* getopt has said what is wrong */
 		fprintf(stderr, "Try '%s --help'.\n", program);
 		return -1;
@@ -114,8 +107,8 @@ int daemon_arguments_parse(struct daemon_arguments *arguments, int argc, char **
 			return -1;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: unexpected argument '%s'\nTry '%s --help'.\n", program, argv[optind],
-			program);
+		fprintf(stderr, "%s: unexpected argument '%s'\nTry '%s --help'.\n", program,
+			argv[optind], program);
 		return -1;
 	}
 	return 0;
@@ -166,14 +159,16 @@ void daemon_usage(const char *program, const char *summary, FILE *out)
 		"                          --merge and ShiViz\n"
 		"  --print-config          show every value and where it comes from, and exit\n"
 		"  --help, --version\n\n"
-		"Settings, each also as a key of the file and as SYNOD_NAME in the environment:\n\n",
+		"Settings, each also as a key of the file and as SYNOD_NAME in the "
+		"environment:\n\n",
 		program, summary);
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		char standard[64], help[256];
 		const struct setting *setting = &settings_table[i];
 		fprintf(out, "  --%s=%s\n", setting->name,
 			setting_format(setting, setting->standard, standard, sizeof standard));
-		snprintf(help, sizeof help, "%s%s%s", setting->help, setting->choices == NULL ? "" : ": ",
+		snprintf(help, sizeof help, "%s%s%s", setting->help,
+			 setting->choices == NULL ? "" : ": ",
 			 setting->choices == NULL ? "" : setting->choices);
 		print_help(help, out);
 	}

@@ -35,7 +35,8 @@ static int read_file(const char *path, struct buffer *out, char *error, size_t e
 	struct stat st;
 	FILE *file = fopen(path, "re");
 	if (file == NULL || fstat(fileno(file), &st) != 0) {
-		snprintf(error, error_size, "cannot read configuration %s: %s", path, strerror(errno));
+		snprintf(error, error_size, "cannot read configuration %s: %s", path,
+			 strerror(errno));
 		goto fail;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
@@ -49,13 +50,15 @@ static int read_file(const char *path, struct buffer *out, char *error, size_t e
 		if (len == 0)
 			break;
 		if (out->len > FILE_BYTES_MAX) {
-			snprintf(error, error_size, "cannot read configuration %s: larger than %u bytes", path,
+			snprintf(error, error_size,
+				 "cannot read configuration %s: larger than %u bytes", path,
 				 FILE_BYTES_MAX);
 			goto fail;
 		}
 	}
 	if (ferror(file)) {
-		snprintf(error, error_size, "cannot read configuration %s: %s", path, strerror(errno));
+		snprintf(error, error_size, "cannot read configuration %s: %s", path,
+			 strerror(errno));
 		goto fail;
 	}
 	fclose(file);
@@ -66,8 +69,8 @@ fail:
 	return STATUS_CONFIG;
 }
 
-static int find_self(struct daemon_config *config, const char *name, enum node_role role, char *error,
-		     size_t error_size)
+static int find_self(struct daemon_config *config, const char *name, enum node_role role,
+		     char *error, size_t error_size)
 {
 	struct clusterconf *conf = &config->conf;
 	for (uint32_t i = 0; i < conf->nnodes && config->self == NULL; i++) {
@@ -76,12 +79,14 @@ static int find_self(struct daemon_config *config, const char *name, enum node_r
 	}
 	if (config->self == NULL) {
 		snprintf(error, error_size,
-			 "%s: there is no [node %s]: add it, or give --node one of the names in the file",
+			 "%s: there is no [node %s]: add it, or give --node one of the names in "
+			 "the file",
 			 conf->file, name);
 		return STATUS_CONFIG;
 	}
 	if (config->self->role != role) {
-		snprintf(error, error_size, "%s:%u: [node %s] has role = %s, this program serves role = %s",
+		snprintf(error, error_size,
+			 "%s:%u: [node %s] has role = %s, this program serves role = %s",
 			 conf->file, config->self->line, name, node_role_text(config->self->role),
 			 node_role_text(role));
 		return STATUS_CONFIG;
@@ -104,10 +109,11 @@ static int override_text(struct daemon_config *config, enum daemon_text text, co
 	set_origin(&config->text_origins[text], prefix, name);
 	bool is_path = text == DAEMON_DIR || text == DAEMON_TRACE;
 	if (is_path ? value[0] == '\0' : !address_valid(value)) {
-		snprintf(error, error_size, "%s = %s: %s", config->text_origins[text], value,
-			 is_path ? text == DAEMON_DIR ? "empty: expected a directory"
-						      : "empty: expected a file"
-				 : "not an address: expected HOST:PORT with a port from 1 to 65535");
+		snprintf(
+			error, error_size, "%s = %s: %s", config->text_origins[text], value,
+			is_path ? text == DAEMON_DIR ? "empty: expected a directory"
+						     : "empty: expected a file"
+				: "not an address: expected HOST:PORT with a port from 1 to 65535");
 		return STATUS_CONFIG;
 	}
 	char **place = text_of(config->self, text);
@@ -116,15 +122,16 @@ static int override_text(struct daemon_config *config, enum daemon_text text, co
 	return 0;
 }
 
-static int override_setting(struct daemon_config *config, size_t index, const char *value, const char *prefix,
-			    const char *name, char *error, size_t error_size)
+static int override_setting(struct daemon_config *config, size_t index, const char *value,
+			    const char *prefix, const char *name, char *error, size_t error_size)
 {
 	const struct setting *setting = &settings_table[index];
 	char why[160];
 	if (value == NULL)
 		return 0;
 	set_origin(&config->setting_origins[index], prefix, name);
-	if (setting_parse(setting, value, setting_value(&config->settings, setting), why, sizeof why) == 0)
+	if (setting_parse(setting, value, setting_value(&config->settings, setting), why,
+			  sizeof why) == 0)
 		return 0;
 	snprintf(error, error_size, "%s = %s: %s", config->setting_origins[index], value, why);
 	return STATUS_CONFIG;
@@ -133,21 +140,23 @@ static int override_setting(struct daemon_config *config, size_t index, const ch
 static void origins_of_file(struct daemon_config *config)
 {
 	const struct clusterconf_node *self = config->self;
-	const uint32_t text_lines[DAEMON_TEXTS] = {self->listen_line, self->http_line, self->dir_line,
-						   self->trace_line};
+	const uint32_t text_lines[DAEMON_TEXTS] = {self->listen_line, self->http_line,
+						   self->dir_line, self->trace_line};
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		uint32_t line = self->setting_lines[i];
 		config->setting_origins[i] = line == 0 ? alloc_string("default")
-						       : alloc_format("%s:%u", config->conf.file, line);
+						       : alloc_format("%s:%u", config->conf.file,
+								      line);
 	}
 	for (size_t i = 0; i < DAEMON_TEXTS; i++)
 		config->text_origins[i] = text_lines[i] == 0
 						  ? alloc_string("default")
-						  : alloc_format("%s:%u", config->conf.file, text_lines[i]);
+						  : alloc_format("%s:%u", config->conf.file,
+								 text_lines[i]);
 }
 
-static int override_all(struct daemon_config *config, const struct daemon_arguments *arguments, char *error,
-			size_t error_size)
+static int override_all(struct daemon_config *config, const struct daemon_arguments *arguments,
+			char *error, size_t error_size)
 {
 	char name[64];
 	int status = 0;
@@ -156,15 +165,16 @@ static int override_all(struct daemon_config *config, const struct daemon_argume
 		environment_name(setting, name, sizeof name);
 		status = override_setting(config, i, getenv(name), "", name, error, error_size);
 		if (status == 0)
-			status = override_setting(config, i, arguments->settings[i], "--", setting, error,
-						  error_size);
+			status = override_setting(config, i, arguments->settings[i], "--", setting,
+						  error, error_size);
 	}
 	for (size_t i = 0; i < DAEMON_TEXTS && status == 0; i++) {
 		environment_name(TEXT_NAMES[i], name, sizeof name);
-		status = override_text(config, (enum daemon_text)i, getenv(name), "", name, error, error_size);
+		status = override_text(config, (enum daemon_text)i, getenv(name), "", name, error,
+				       error_size);
 		if (status == 0)
-			status = override_text(config, (enum daemon_text)i, arguments->texts[i], "--",
-					       TEXT_NAMES[i], error, error_size);
+			status = override_text(config, (enum daemon_text)i, arguments->texts[i],
+					       "--", TEXT_NAMES[i], error, error_size);
 	}
 	if (status == 0)
 		status = settings_check(&config->settings, error, error_size);
@@ -181,8 +191,8 @@ static uint32_t speaks_of(const struct clusterconf_node *self, const struct clus
 	return other->role == self->role && other->group == self->group ? SENDER_REPLICA : 0;
 }
 
-static int make_peers(struct daemon_config *config, const struct daemon_arguments *arguments, char *error,
-		      size_t error_size)
+static int make_peers(struct daemon_config *config, const struct daemon_arguments *arguments,
+		      char *error, size_t error_size)
 {
 	const struct clusterconf *conf = &config->conf;
 	config->npeers = conf->nnodes;
@@ -195,7 +205,8 @@ static int make_peers(struct daemon_config *config, const struct daemon_argument
 			.master = conf->nodes[i].role == ROLE_SHARDMASTER,
 		};
 	for (uint32_t r = 0; r < arguments->nroutes; r++) {
-		const struct clusterconf_node *node = clusterconf_find(conf, arguments->routes[r].node);
+		const struct clusterconf_node *node = clusterconf_find(conf,
+								       arguments->routes[r].node);
 		if (node == NULL) {
 			snprintf(error, error_size, "--route %s=%s: there is no [node %s] in %s",
 				 arguments->routes[r].node, arguments->routes[r].address,
@@ -207,15 +218,15 @@ static int make_peers(struct daemon_config *config, const struct daemon_argument
 	return 0;
 }
 
-int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role,
-		       char *error, size_t error_size)
+int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments,
+		       enum node_role role, char *error, size_t error_size)
 {
 	struct buffer text = {0};
 	*config = (struct daemon_config){0};
 	int status = read_file(arguments->config, &text, error, error_size);
 	if (status == 0)
-		status = clusterconf_parse(&config->conf, arguments->config, buffer_slice(&text), error,
-					   error_size);
+		status = clusterconf_parse(&config->conf, arguments->config, buffer_slice(&text),
+					   error, error_size);
 	buffer_free(&text);
 	if (status != 0)
 		return status;
@@ -285,7 +296,7 @@ void daemon_config_print(const struct daemon_config *config, FILE *out)
 	}
 	for (uint32_t i = 0; i < config->npeers; i++) {
 		if (config->peers[i].route != NULL)
-			fprintf(out, "; node %s is reached at %s (--route)\n", config->peers[i].name,
-				config->peers[i].route);
+			fprintf(out, "; node %s is reached at %s (--route)\n",
+				config->peers[i].name, config->peers[i].route);
 	}
 }

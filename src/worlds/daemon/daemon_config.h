@@ -1,6 +1,6 @@
 /*
- * The effective configuration of one daemon: file, environment and flags put together, with the origin of every
- * value.
+ * The effective configuration of one daemon: file, environment and flags put together, with the
+ * origin of every value.
  */
 #ifndef SYNOD_DAEMON_DAEMON_CONFIG_H
 #define SYNOD_DAEMON_DAEMON_CONFIG_H
@@ -36,14 +36,15 @@ struct daemon_config {
 	struct clusterconf conf;
 	struct clusterconf_node *self; /* in conf; texts overridden */
 	struct settings settings;
-	char *setting_origins[SETTINGS_COUNT]; /* "default", "cluster.conf:12", "SYNOD_LOG_LEVEL", "--log_level" */
+	/* "default", "cluster.conf:12", "SYNOD_LOG_LEVEL", "--log_level" */
+	char *setting_origins[SETTINGS_COUNT];
 	char *text_origins[DAEMON_TEXTS];
 	struct host_peer *peers; /* the nodes of the file, with their routes */
 	uint32_t npeers;
 };
 /* Loads and checks. 0 or STATUS_CONFIG with one line in `error`; free in any case. */
-int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments, enum node_role role,
-		       char *error, size_t error_size) MUST_CHECK;
+int daemon_config_load(struct daemon_config *config, const struct daemon_arguments *arguments,
+		       enum node_role role, char *error, size_t error_size) MUST_CHECK;
 void daemon_config_free(struct daemon_config *config);
 /* Writes everything with its origin, as INI. */
 void daemon_config_print(const struct daemon_config *config, FILE *out);

@@ -23,7 +23,8 @@ uint32_t daemon_rsm_addresses(const struct daemon *daemon, enum node_role role, 
 {
 	const struct clusterconf_node *node = NULL;
 	uint32_t count = 0;
-	while (count < REPLICAS_MAX && (node = clusterconf_next(daemon->conf, role, group, node)) != NULL)
+	while (count < REPLICAS_MAX &&
+	       (node = clusterconf_next(daemon->conf, role, group, node)) != NULL)
 		addresses[count++] = node->listen;
 	return count;
 }

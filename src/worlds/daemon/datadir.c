@@ -20,28 +20,23 @@ static int status_of(int error)
 	switch (error) {
 	case ENOSPC:
 	case EDQUOT:
-	case EFBIG:
-		return STATUS_NO_SPACE;
+	case EFBIG: return STATUS_NO_SPACE;
 	case EROFS:
 	case EACCES:
-	case EPERM:
-		return STATUS_READ_ONLY;
-	default:
-		return STATUS_IO;
+	case EPERM: return STATUS_READ_ONLY;
+	default: return STATUS_IO;
 	}
 }
 
 static const char *advice_for(int status)
 {
 	switch (status) {
-	case STATUS_NO_SPACE:
-		return "free some space there";
+	case STATUS_NO_SPACE: return "free some space there";
 	case STATUS_READ_ONLY:
 		return "make it writable for this user, or set 'dir' to another directory";
 	case STATUS_LOCKED:
 		return "stop the other process, or set 'dir' to this node's own directory";
-	default:
-		return "set 'dir' to a usable directory";
+	default: return "set 'dir' to a usable directory";
 	}
 }
 
@@ -81,13 +76,14 @@ static int make_directories(const char *path, char *error, size_t error_size)
 }
 
 /* Of a relative path, the same below `base`: is there an identity of this node? */
-static bool lives_at(const char *base, size_t base_len, const char *path, const struct identity *own, char *where,
-		     size_t where_size)
+static bool lives_at(const char *base, size_t base_len, const char *path,
+		     const struct identity *own, char *where, size_t where_size)
 {
 	char name[PATH_MAX], text[IDENTITY_BYTES_MAX];
 	struct identity found;
 	uint32_t version;
-	if ((size_t)snprintf(where, where_size, "%.*s/%s", (int)base_len, base, path) >= where_size ||
+	if ((size_t)snprintf(where, where_size, "%.*s/%s", (int)base_len, base, path) >=
+		    where_size ||
 	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, where) >= sizeof name)
 		return false;
 	FILE *file = fopen(name, "re");
@@ -96,23 +92,25 @@ static bool lives_at(const char *base, size_t base_len, const char *path, const 
 	size_t len = fread(text, 1, sizeof text - 1, file);
 	fclose(file);
 	text[len] = '\0';
-	return identity_parse(text, &found, &version) == 0 && strcmp(found.cluster, own->cluster) == 0 &&
-	       strcmp(found.node, own->node) == 0;
+	return identity_parse(text, &found, &version) == 0 &&
+	       strcmp(found.cluster, own->cluster) == 0 && strcmp(found.node, own->node) == 0;
 }
 
-static int check_elsewhere(const char *path, const struct identity *own, const char *file, char *error,
-			   size_t error_size)
+static int check_elsewhere(const char *path, const struct identity *own, const char *file,
+			   char *error, size_t error_size)
 {
 	char name[PATH_MAX], where[PATH_MAX], here[PATH_MAX], real[PATH_MAX];
 	if (path[0] == '/' || path[0] == '\0' ||
 	    (size_t)snprintf(name, sizeof name, "%s/" IDENTITY_FILE, path) >= sizeof name ||
-	    access(name, F_OK) == 0 || realpath(file, real) == NULL || getcwd(here, sizeof here) == NULL)
+	    access(name, F_OK) == 0 || realpath(file, real) == NULL ||
+	    getcwd(here, sizeof here) == NULL)
 		return 0;
 	for (char *end = strrchr(real, '/'); end != NULL; end = strrchr(real, '/')) {
 		*end = '\0';
 		if (lives_at(real, strlen(real), path, own, where, sizeof where)) {
 			snprintf(error, error_size,
-				 "data directory %s: there is nothing at this path below the working directory "
+				 "data directory %s: there is nothing at this path below the "
+				 "working directory "
 				 "%s, but %s belongs "
 				 "to this node: start it from %s/, or write the whole path into %s",
 				 path, here, where, real, file);
@@ -125,7 +123,8 @@ static int check_elsewhere(const char *path, const struct identity *own, const c
 /* 0, or a refusal that names what is no regular file. */
 static int check_files(const char *path, char *error, size_t error_size)
 {
-	static const char *const own[] = {IDENTITY_FILE, "log-", "free-", "snapshot-", "segment-range", "agreement-", "damaged-"};
+	static const char *const own[] = {IDENTITY_FILE,   "log-",       "free-",   "snapshot-",
+					  "segment-range", "agreement-", "damaged-"};
 	int status = 0;
 	DIR *directory = opendir(path);
 	/* Whoever lists it next will say so. */
@@ -137,15 +136,18 @@ static int check_files(const char *path, char *error, size_t error_size)
 		struct stat info;
 		for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
 			is_own = is_own || strncmp(entry->d_name, own[i], strlen(own[i])) == 0;
-		if (!is_own || fstatat(dirfd(directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+		if (!is_own ||
+		    fstatat(dirfd(directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    S_ISREG(info.st_mode))
 			continue;
 		const char *what = S_ISLNK(info.st_mode)   ? "a symbolic link"
 				   : S_ISDIR(info.st_mode) ? "a directory"
 							   : "no regular file";
 		snprintf(error, error_size,
-			 "data directory %s: %s is %s: the files of a node must be regular ones in its directory itself (only 'dir' as "
-			 "a whole may be a link): put the file there, or move away what does not belong there",
+			 "data directory %s: %s is %s: the files of a node must be regular ones in "
+			 "its directory itself (only 'dir' as "
+			 "a whole may be a link): put the file there, or move away what does not "
+			 "belong there",
 			 path, entry->d_name, what);
 		status = STATUS_IDENTITY;
 	}
@@ -162,8 +164,8 @@ static uint64_t random_id(void)
 	return id;
 }
 
-int datadir_open(struct disk **out, const char *path, struct identity *identity, struct identity_claim *claim, char *error,
-		 size_t error_size)
+int datadir_open(struct disk **out, const char *path, struct identity *identity,
+		 struct identity_claim *claim, char *error, size_t error_size)
 {
 	struct disk *disk = NULL;
 	bool created;

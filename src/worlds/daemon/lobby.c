@@ -30,10 +30,11 @@ struct lobby {
 	uint32_t nothers;
 	struct other others[LOBBY_OTHERS_MAX];
 	uint64_t last_id;
-	uint64_t group_id;                /* of the group that somebody knows; 0: nobody has said so */
-	struct identity_members newest;   /* its list; count 0: none */
+	/* of the group that somebody knows; 0: nobody has said so */
+	uint64_t group_id;
+	struct identity_members newest; /* its list; count 0: none */
 	char leader_name[NAME_BYTES_MAX + 1], leader_address[ADDRESS_BYTES_MAX + 1];
-	bool joining;                     /* … and this node is not in it */
+	bool joining; /* … and this node is not in it */
 	enum lobby_outcome outcome;
 	struct identity become;
 	char text[LOBBY_TEXT_BYTES];
@@ -75,13 +76,19 @@ static void tell_member(struct lobby *l, const struct identity_member *self)
 	char id[ID_TEXT_BYTES], text[IDENTITY_MEMBERS_TEXT_BYTES];
 	if (l->become.lost && l->options.lacks == NULL)
 		log_event(l->node.log, LOG_ERROR, "directory_lost",
-			  "why=\"node %s has come without its data directory: it has taken part in the group with id %s, and does not know it "
-			  "any more. Is its 'dir' right, and, if that is relative, its working directory? Is a disk not mounted?\" "
-			  "meaning=\"this replica follows and catches up, and does not vote before its group has bound the new directory, "
-			  "which it does by itself (event=member_bound); never put an older copy of the directory in its place "
-			  "(docs/operations.md)\"", own(l)->node, id_text(l->group_id, id));
-	log_event(l->node.log, LOG_INFO, "member_of", "replica=%" PRIu32 " slot=%" PRIu64 " members=\"%s\"", self->replica, l->newest.slot,
-		  identity_members_text(&l->newest, text));
+			  "why=\"node %s has come without its data directory: it has taken part in "
+			  "the group with id %s, and does not know it "
+			  "any more. Is its 'dir' right, and, if that is relative, its working "
+			  "directory? Is a disk not mounted?\" "
+			  "meaning=\"this replica follows and catches up, and does not vote before "
+			  "its group has bound the new directory, "
+			  "which it does by itself (event=member_bound); never put an older copy "
+			  "of the directory in its place "
+			  "(docs/operations.md)\"",
+			  own(l)->node, id_text(l->group_id, id));
+	log_event(l->node.log, LOG_INFO, "member_of",
+		  "replica=%" PRIu32 " slot=%" PRIu64 " members=\"%s\"", self->replica,
+		  l->newest.slot, identity_members_text(&l->newest, text));
 }
 
 static void become_member(struct lobby *l)
@@ -93,7 +100,10 @@ static void become_member(struct lobby *l)
 	if (l->options.lacks == NULL) {
 		l->become.replica = self->replica;
 		l->become.members = l->newest;
-		/* A life that was another's; a group that has not said yet whose counts has members of its beginning only. */
+		/*
+		 * A life that was another's; a group that has not said yet whose counts has members
+		 * of its beginning only.
+		 */
 		l->become.lost = self->life != 0 || l->newest.slot == 0;
 		l->become.added = !l->become.lost;
 	} else {
@@ -109,16 +119,23 @@ static void tell_joining(struct lobby *l)
 	identity_group_text(own(l)->role, own(l)->group, group);
 	l->joining = true;
 	log_event(l->node.log, LOG_WARN, "joining",
-		  "group=%s members=\"%s\" slot=%" PRIu64 " meaning=\"this node is no member of its group, and its directory is empty: it waits to be "
-		  "added; type: kvctl member add %s %s %s\"", group, identity_members_text(&l->newest, members), l->newest.slot, group,
+		  "group=%s members=\"%s\" slot=%" PRIu64
+		  " meaning=\"this node is no member of its group, and its directory is empty: it "
+		  "waits to be "
+		  "added; type: kvctl member add %s %s %s\"",
+		  group, identity_members_text(&l->newest, members), l->newest.slot, group,
 		  own(l)->node, l->address);
 }
 
-/* A member without a section: as a member the node would not start with that file. NULL: there is none. */
+/*
+ * A member without a section: as a member the node would not start with that file. NULL: there is
+ * none.
+ */
 static const struct identity_member *lacking(struct lobby *l)
 {
 	for (uint32_t i = 0; i < l->newest.count; i++)
-		if (identity_find_member(&l->options.identity.members, l->newest.list[i].name) == NULL)
+		if (identity_find_member(&l->options.identity.members, l->newest.list[i].name) ==
+		    NULL)
 			return &l->newest.list[i];
 	return NULL;
 }
@@ -132,8 +149,11 @@ static void join(struct lobby *l)
 		return;
 	}
 	snprintf(l->text, sizeof l->text,
-		 "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32 " at %s: put its section in before this "
-		 "node is added", identity_members_text(&l->newest, members), l->file, missing->name, missing->replica, missing->address);
+		 "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32
+		 " at %s: put its section in before this "
+		 "node is added",
+		 identity_members_text(&l->newest, members), l->file, missing->name,
+		 missing->replica, missing->address);
 	end(l, LOBBY_REFUSED);
 }
 
@@ -149,8 +169,10 @@ static void tell_missing(struct lobby *l)
 			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",", l->others[i].name);
 	buffer_add_u8(&names, 0);
 	log_event(l->node.log, LOG_WARN, "birth_waits",
-		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have met: start them, or take those out of "
-		  "the configuration that do not exist\"", own(l)->group, (const char *)names.data);
+		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have "
+		  "met: start them, or take those out of "
+		  "the configuration that do not exist\"",
+		  own(l)->group, (const char *)names.data);
 	buffer_free(&names);
 }
 
@@ -159,8 +181,10 @@ static void be_born(struct lobby *l)
 {
 	if (own(l)->members.count > REPLICAS_MAX) {
 		snprintf(l->text, sizeof l->text,
-			 "%s names %" PRIu32 " members of the group, which begins with at most %u: take some out, and add them later (kvctl member "
-			 "add)", l->file, own(l)->members.count, REPLICAS_MAX);
+			 "%s names %" PRIu32 " members of the group, which begins with at most %u: "
+			 "take some out, and add them later (kvctl member "
+			 "add)",
+			 l->file, own(l)->members.count, REPLICAS_MAX);
 		end(l, LOBBY_REFUSED);
 	} else {
 		end(l, LOBBY_BORN);
@@ -190,8 +214,9 @@ static void decide_without_log(struct lobby *l)
 static void decide_with_log(struct lobby *l)
 {
 	uint64_t now_us = node_now_us(&l->node);
-	bool newer = l->group_id == own(l)->group_id && 
-		     identity_members_newer(&l->newest, own(l)->members.generation, own(l)->members.slot);
+	bool newer = l->group_id == own(l)->group_id &&
+		     identity_members_newer(&l->newest, own(l)->members.generation,
+					    own(l)->members.slot);
 	if (newer && self_in(l, &l->newest) == NULL) {
 		end(l, LOBBY_REMOVED);
 	} else if (newer) {
@@ -216,8 +241,10 @@ static void decide(struct lobby *l)
 
 static void ask(struct lobby *l, struct other *other)
 {
-	struct message message = {
-		.kind = MESSAGE_REQUEST, .method = METHOD_MEMBERS, .timeout_ms = LOBBY_PATIENCE_MS, .id = ++l->last_id};
+	struct message message = {.kind = MESSAGE_REQUEST,
+				  .method = METHOD_MEMBERS,
+				  .timeout_ms = LOBBY_PATIENCE_MS,
+				  .id = ++l->last_id};
 	other->asked = message.id;
 	node_send(&l->node, other->link, &message);
 }
@@ -230,7 +257,8 @@ static void on_tick(void *data)
 			ask(l, &l->others[i]);
 	decide(l);
 	if (l->outcome == LOBBY_NONE)
-		node_timer_after(&l->node, &l->tick, (l->joining ? LOBBY_JOINING_ASK_MS : LOBBY_ASK_MS) * 1000ull);
+		node_timer_after(&l->node, &l->tick,
+				 (l->joining ? LOBBY_JOINING_ASK_MS : LOBBY_ASK_MS) * 1000ull);
 }
 
 static void note_leader(struct lobby *l, const struct wire_members *told)
@@ -239,8 +267,10 @@ static void note_leader(struct lobby *l, const struct wire_members *told)
 		const struct wire_member *m = &told->members[i];
 		if (m->number != told->leader)
 			continue;
-		snprintf(l->leader_name, sizeof l->leader_name, "%.*s", (int)m->name.len, (const char *)m->name.data);
-		snprintf(l->leader_address, sizeof l->leader_address, "%.*s", (int)m->address.len, (const char *)m->address.data);
+		snprintf(l->leader_name, sizeof l->leader_name, "%.*s", (int)m->name.len,
+			 (const char *)m->name.data);
+		snprintf(l->leader_address, sizeof l->leader_address, "%.*s", (int)m->address.len,
+			 (const char *)m->address.data);
 	}
 }
 
@@ -250,7 +280,8 @@ static void take_list(struct lobby *l, uint64_t group_id, const struct identity_
 	if (l->group_id == 0)
 		l->group_id = group_id;
 	if (l->group_id != group_id ||
-	    (l->newest.count > 0 && !identity_members_newer(members, l->newest.generation, l->newest.slot)))
+	    (l->newest.count > 0 &&
+	     !identity_members_newer(members, l->newest.generation, l->newest.slot)))
 		return;
 	l->newest = *members;
 }
@@ -261,11 +292,13 @@ static void answered(struct lobby *l, struct other *other, const struct message 
 	struct identity_members members;
 	other->asked = 0;
 	arena_reset(&l->arena);
-	if (message->status != 0 || wire_members_decode(message->payload, &l->arena, &told) != 0 || told.group != own(l)->group)
+	if (message->status != 0 || wire_members_decode(message->payload, &l->arena, &told) != 0 ||
+	    told.group != own(l)->group)
 		return;
 	identity_members_of_wire(&told, &members);
 	/* A replica that has lost its log may know it from its directory alone. */
-	uint64_t group_id = told.group_id != 0 ? told.group_id : host_link_group_id(l->options.host, other->link);
+	uint64_t group_id = told.group_id != 0 ? told.group_id
+					       : host_link_group_id(l->options.host, other->link);
 	other->knows = group_id == 0 ? NO_GROUP : A_GROUP;
 	if (group_id != 0) {
 		note_leader(l, &told);
@@ -282,20 +315,25 @@ static void welcomed(struct lobby *l, const struct message *message)
 	struct wire_members told;
 	struct identity_members members;
 	arena_reset(&l->arena);
-	if (l->options.lacks != NULL || wire_welcome_decode(message->payload, &l->arena, &welcome) != 0 ||
+	if (l->options.lacks != NULL ||
+	    wire_welcome_decode(message->payload, &l->arena, &welcome) != 0 ||
 	    welcome.group != own(l)->group || welcome.group_id == 0 || welcome.slot == 0)
 		return;
-	told = (struct wire_members){.slot = welcome.slot, .generation = welcome.generation, .nmembers = welcome.nmembers};
+	told = (struct wire_members){.slot = welcome.slot,
+				     .generation = welcome.generation,
+				     .nmembers = welcome.nmembers};
 	memcpy(told.members, welcome.members, sizeof told.members);
 	identity_members_of_wire(&told, &members);
 	const struct identity_member *self = self_in(l, &members);
 	if (self == NULL || self->replica != welcome.number) {
-		log_event(l->node.log, LOG_WARN, "welcome_refused", "why=\"it is for another node than %s\" number=%" PRIu32, own(l)->node,
+		log_event(l->node.log, LOG_WARN, "welcome_refused",
+			  "why=\"it is for another node than %s\" number=%" PRIu32, own(l)->node,
 			  welcome.number);
 		return;
 	}
 	if (l->group_id != 0 && l->group_id != welcome.group_id) {
-		log_event(l->node.log, LOG_WARN, "welcome_refused", "why=\"it comes from another group than the others know\"");
+		log_event(l->node.log, LOG_WARN, "welcome_refused",
+			  "why=\"it comes from another group than the others know\"");
 		return;
 	}
 	take_list(l, welcome.group_id, &members);
@@ -304,13 +342,19 @@ static void welcomed(struct lobby *l, const struct message *message)
 
 static void reply_members(struct lobby *l, link_id from, const struct message *request)
 {
-	struct wire_members reply = {.group = own(l)->group, .group_id = l->options.lacks == NULL ? 0 : own(l)->group_id,
-				     .slot = own(l)->members.slot, .generation = own(l)->members.generation,
+	struct wire_members reply = {.group = own(l)->group,
+				     .group_id = l->options.lacks == NULL ? 0 : own(l)->group_id,
+				     .slot = own(l)->members.slot,
+				     .generation = own(l)->members.generation,
 				     .next_number = 1};
 	for (uint32_t i = 0; i < own(l)->members.count; i++) {
 		const struct identity_member *m = &own(l)->members.list[i];
-		reply.members[reply.nmembers++] = (struct wire_member){.number = m->replica, .role = m->learner ? 2 : 1, .life = m->life,
-			.name = slice_string(m->name), .address = slice_string(m->address)};
+		reply.members[reply.nmembers++] = (struct wire_member){
+			.number = m->replica,
+			.role = m->learner ? 2 : 1,
+			.life = m->life,
+			.name = slice_string(m->name),
+			.address = slice_string(m->address)};
 		reply.next_number = m->replica + 1;
 	}
 	buffer_clear(&l->out);
@@ -345,8 +389,10 @@ static void reply_status(struct lobby *l, link_id from, const struct message *re
 static void reply_no_replica(struct lobby *l, link_id from, const struct message *request)
 {
 	struct wire_error error = {
-		.message = slice_string(l->joining ? "this node is no member of its group yet: ask another one"
-						   : "this node waits for the others of its group: ask again later"),
+		.message = slice_string(
+			l->joining
+				? "this node is no member of its group yet: ask another one"
+				: "this node waits for the others of its group: ask again later"),
 		.leader = slice_string(l->leader_address),
 	};
 	buffer_clear(&l->out);
@@ -371,7 +417,8 @@ static void on_message(struct node *node, link_id from, const struct message *me
 	struct lobby *l = lobby_of(node);
 	if (message->kind == MESSAGE_REPLY) {
 		for (uint32_t i = 0; i < l->nothers; i++)
-			if (l->others[i].link == from && l->others[i].asked == message->id && message->method == METHOD_MEMBERS)
+			if (l->others[i].link == from && l->others[i].asked == message->id &&
+			    message->method == METHOD_MEMBERS)
 				answered(l, &l->others[i], message);
 	} else if (message->method == METHOD_WELCOME) {
 		welcomed(l, message);
@@ -468,8 +515,9 @@ struct node *lobby_create(const struct lobby_options *options)
 	if (options->lacks != NULL)
 		l->options.lacks = l->lacks = alloc_string(options->lacks);
 	for (uint32_t i = 0; i < options->nothers; i++)
-		l->others[l->nothers++] = (struct other){.name = alloc_string(options->others[i].name),
-							 .address = alloc_string(options->others[i].address)};
+		l->others[l->nothers++] = (struct other){
+			.name = alloc_string(options->others[i].name),
+			.address = alloc_string(options->others[i].address)};
 	arena_init(&l->arena, ARENA_BYTES_MAX);
 	timer_init(&l->tick, on_tick, l);
 	return &l->node;

@@ -33,7 +33,7 @@ struct forward {
 
 static struct forwarder *forwarder_of(struct node *node)
 {
-	return LIST_ENTRY(node, struct forwarder, node);
+	return LIST_ITEM(node, struct forwarder, node);
 }
 
 /* Nobody waits for it any more. */
@@ -65,7 +65,8 @@ static void fail(struct forward *forward, int status, const char *why)
 
 static void on_timeout(void *data)
 {
-	fail(data, STATUS_UNKNOWN, "outcome unknown: the server that has the key did not answer in time");
+	fail(data, STATUS_UNKNOWN,
+	     "outcome unknown: the server that has the key did not answer in time");
 }
 
 static void on_message(struct node *node, link_id from, const struct message *message)
@@ -76,7 +77,9 @@ static void on_message(struct node *node, link_id from, const struct message *me
 		finish(forward, message->status, message->payload);
 }
 
-/* What `done` starts on the same link is no loss of today: those that are lost are taken out first. */
+/*
+ * What `done` starts on the same link is no loss of today: those that are lost are taken out first.
+ */
 static void on_link_down(struct node *node, link_id link)
 {
 	struct forwarder *forwarder = forwarder_of(node);
@@ -84,19 +87,20 @@ static void on_link_down(struct node *node, link_id link)
 	struct list lost, *first;
 	list_init(&lost);
 	LIST_FOR_SAFE (position, after, &forwarder->waiting) {
-		if (LIST_ENTRY(position, struct forward, link)->to != link)
+		if (LIST_ITEM(position, struct forward, link)->to != link)
 			continue;
 		list_remove(position);
 		list_push_back(&lost, position);
 	}
 	while ((first = list_first(&lost)) != NULL) {
-		struct forward *forward = LIST_ENTRY(first, struct forward, link);
+		struct forward *forward = LIST_ITEM(first, struct forward, link);
 		if (epoch % 2 == 0 && forward->epoch == epoch)
 			fail(forward, STATUS_UNAVAILABLE,
 			     "the server that has the key cannot be reached, not applied");
 		else
 			fail(forward, STATUS_UNKNOWN,
-			     "outcome unknown: the connection to the server that has the key was lost");
+			     "outcome unknown: the connection to the server that has the key was "
+			     "lost");
 	}
 }
 
@@ -108,8 +112,9 @@ struct forwarder *forwarder_create(struct host *host)
 	struct host_peer *peers = alloc_zeroed((size_t)host->npeers + 1, sizeof *peers);
 	char error[512];
 	for (uint32_t i = 0; i < host->npeers; i++)
-		peers[i] = (struct host_peer){
-			.name = host->peers[i]->name, .address = host->peers[i]->address, .route = host->peers[i]->route};
+		peers[i] = (struct host_peer){.name = host->peers[i]->name,
+					      .address = host->peers[i]->address,
+					      .route = host->peers[i]->route};
 	struct host_options options = {
 		.cluster = host->cluster,
 		.node = "",
@@ -145,7 +150,7 @@ void forwarder_destroy(struct forwarder *forwarder)
 {
 	struct list *first;
 	while ((first = list_first(&forwarder->waiting)) != NULL)
-		forget(LIST_ENTRY(first, struct forward, link));
+		forget(LIST_ITEM(first, struct forward, link));
 	host_destroy(forwarder->host);
 	node_done(&forwarder->node);
 	map_free(&forwarder->by_id);
@@ -158,7 +163,8 @@ struct node *forwarder_node(struct forwarder *forwarder)
 }
 
 struct forward *forward_start(struct forwarder *forwarder, const char *address, uint16_t method,
-			      struct slice payload, uint32_t timeout_ms, forward_done done, void *context)
+			      struct slice payload, uint32_t timeout_ms, forward_done done,
+			      void *context)
 {
 	struct node *node = &forwarder->node;
 	link_id to = node_dial(node, address);

@@ -36,7 +36,8 @@ static int explain(int error, const char *address, char *text, size_t size)
 {
 	if (error == EADDRINUSE) {
 		snprintf(text, size,
-			 "cannot serve HTTP on %s: address already in use: stop the other process, or change "
+			 "cannot serve HTTP on %s: address already in use: stop the other process, "
+			 "or change "
 			 "'http'",
 			 address);
 		return STATUS_ADDRESS_IN_USE;
@@ -51,14 +52,15 @@ static int listen_on(int *fd, const char *address, char *error, size_t error_siz
 	uint16_t port;
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
 	if (address_split(address, name, sizeof name, &port) != 0) {
-		snprintf(error, error_size, "cannot serve HTTP on %s: not an address: expected HOST:PORT",
-			 address);
+		snprintf(error, error_size,
+			 "cannot serve HTTP on %s: not an address: expected HOST:PORT", address);
 		return STATUS_CONFIG;
 	}
 	snprintf(service, sizeof service, "%u", port);
 	int result = getaddrinfo(name, service, &hints, &found);
 	if (result != 0) {
-		snprintf(error, error_size, "cannot serve HTTP on %s: %s", address, gai_strerror(result));
+		snprintf(error, error_size, "cannot serve HTTP on %s: %s", address,
+			 gai_strerror(result));
 		return STATUS_CONFIG;
 	}
 	*fd = -1;
@@ -75,7 +77,8 @@ static uint32_t connections_max(void)
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 4 >= HTTP_CONNECTIONS_MAX)
 		return HTTP_CONNECTIONS_MAX;
-	return limit.rlim_cur / 4 > CONNECTIONS_MIN ? (uint32_t)(limit.rlim_cur / 4) : CONNECTIONS_MIN;
+	return limit.rlim_cur / 4 > CONNECTIONS_MIN ? (uint32_t)(limit.rlim_cur / 4)
+						    : CONNECTIONS_MIN;
 }
 
 static void serve(struct http *http, int fd)
@@ -98,8 +101,8 @@ static void serve(struct http *http, int fd)
 	http_add_own_pages(http);
 }
 
-int http_create(struct http **out, struct host *host, struct node *node, const char *address, char *error,
-		size_t error_size)
+int http_create(struct http **out, struct host *host, struct node *node, const char *address,
+		char *error, size_t error_size)
 {
 	int fd;
 	*out = NULL;

@@ -33,7 +33,10 @@ struct http_request {
 	enum stage stage;
 	bool closing;          /* after this answer */
 	struct buffer headers; /* of the answer, besides those that all have */
-	/* READING: of the request's first byte, or, idle, of the answer before it; LINGERING: of its beginning */
+	/*
+	 * READING: of the request's first byte, or, idle, of the answer before it; LINGERING: of
+	 * its beginning
+	 */
 	uint64_t since_us;
 	uint64_t moved_us; /* when last a byte came, or left */
 	size_t unsent;
@@ -125,8 +128,9 @@ static void advance(struct http_request *c)
 			bufferevent_write(c->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 		count_body(c);
 		if (c->owner->bodies_bytes > c->owner->bodies_bytes_max) {
-			http_parser_refuse(&c->parser, 503,
-					   "too many bodies of requests are being sent, not applied");
+			http_parser_refuse(
+				&c->parser, 503,
+				"too many bodies of requests are being sent, not applied");
 			parsed = HTTP_REFUSED;
 		}
 		if (parsed != HTTP_DONE && parsed != HTTP_REFUSED)
@@ -145,7 +149,8 @@ static void on_readable(struct bufferevent *stream, void *context)
 	struct http_request *c = context;
 	c->moved_us = now_us();
 	if (c->stage == LINGERING)
-		evbuffer_drain(bufferevent_get_input(stream), evbuffer_get_length(bufferevent_get_input(stream)));
+		evbuffer_drain(bufferevent_get_input(stream),
+			       evbuffer_get_length(bufferevent_get_input(stream)));
 	else
 		advance(c);
 }
@@ -160,7 +165,8 @@ static void on_written(struct bufferevent *stream, void *context)
 	if (c->closing) {
 		c->stage = LINGERING;
 		shutdown(bufferevent_getfd(stream), SHUT_WR);
-		evbuffer_drain(bufferevent_get_input(stream), evbuffer_get_length(bufferevent_get_input(stream)));
+		evbuffer_drain(bufferevent_get_input(stream),
+			       evbuffer_get_length(bufferevent_get_input(stream)));
 		bufferevent_enable(stream, EV_READ);
 		return;
 	}
@@ -171,7 +177,10 @@ static void on_written(struct bufferevent *stream, void *context)
 	advance(c);
 }
 
-/* The other side has closed, or the connection is broken. A request that is being served ends with its answer. */
+/*
+ * The other side has closed, or the connection is broken. A request that is being served ends with
+ * its answer.
+ */
 static void on_event(struct bufferevent *stream, short what, void *context)
 {
 	struct http_request *c = context;
@@ -193,12 +202,9 @@ static bool has_expired(struct http_request *c, uint64_t now)
 	case READING:
 		return silent_ms > HTTP_SILENCE_MS ||
 		       (http_parser_begun(&c->parser) && age_ms > c->owner->request_timeout_ms);
-	case SERVING:
-		return false;
-	case WRITING:
-		return silent_ms > HTTP_SILENCE_MS;
-	case LINGERING:
-		return silent_ms > HTTP_LINGER_MS || age_ms > HTTP_REQUEST_TIMEOUT_MS;
+	case SERVING: return false;
+	case WRITING: return silent_ms > HTTP_SILENCE_MS;
+	case LINGERING: return silent_ms > HTTP_LINGER_MS || age_ms > HTTP_REQUEST_TIMEOUT_MS;
 	}
 	return false;
 }
@@ -206,7 +212,8 @@ static bool has_expired(struct http_request *c, uint64_t now)
 static void schedule(struct http_connections *connections)
 {
 	struct timeval interval = {.tv_usec = LOOK_INTERVAL_US};
-	if (!list_empty(&connections->open) && !event_pending(connections->look_again, EV_TIMEOUT, NULL))
+	if (!list_empty(&connections->open) &&
+	    !event_pending(connections->look_again, EV_TIMEOUT, NULL))
 		event_add(connections->look_again, &interval);
 }
 
@@ -217,7 +224,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	LIST_FOR_SAFE (link, after, &connections->open) {
-		struct http_request *c = LIST_ENTRY(link, struct http_request, link);
+		struct http_request *c = LIST_ITEM(link, struct http_request, link);
 		if (!has_expired(c, now))
 			continue;
 		if (c->stage == READING && http_parser_begun(&c->parser))
@@ -248,7 +255,7 @@ static bool give_way(struct http_connections *connections)
 {
 	struct http_request *chosen = NULL;
 	LIST_FOR (link, &connections->open) {
-		struct http_request *c = LIST_ENTRY(link, struct http_request, link);
+		struct http_request *c = LIST_ITEM(link, struct http_request, link);
 		int more = dispensable(c) - (chosen == NULL ? 0 : dispensable(chosen));
 		if (more > 0 || (more == 0 && chosen != NULL && c->since_us < chosen->since_us))
 			chosen = c;
@@ -263,7 +270,8 @@ static bool give_way(struct http_connections *connections)
 static void take_connection(struct http_connections *connections, int fd)
 {
 	int on = 1;
-	struct bufferevent *stream = bufferevent_socket_new(connections->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *stream = bufferevent_socket_new(connections->base, fd,
+							    BEV_OPT_CLOSE_ON_FREE);
 	if (stream == NULL) {
 		close(fd);
 		return;
@@ -291,8 +299,9 @@ static void pause_accepting(struct http_connections *connections, int error)
 	if (connections->complained_us == 0 ||
 	    now - connections->complained_us > HTTP_COMPLAINT_INTERVAL_MS * 1000ull) {
 		log_event(connections->log, LOG_ERROR, "http_accept_paused",
-			  "errno=%s why=\"%s\" connections=%llu failed=%llu", name != NULL ? name : "?",
-			  strerror(error), (unsigned long long)connections->count,
+			  "errno=%s why=\"%s\" connections=%llu failed=%llu",
+			  name != NULL ? name : "?", strerror(error),
+			  (unsigned long long)connections->count,
 			  (unsigned long long)connections->accept_failed_total);
 		connections->complained_us = now;
 	}
@@ -316,8 +325,9 @@ static bool is_shortage(int error)
 }
 
 /*
- * That somebody waits is certain only before the first accept4() of a turn, which without a free descriptor fails even
- * if nobody does; so only then does anybody give way. The event comes again while somebody waits.
+ * That somebody waits is certain only before the first accept4() of a turn, which without a free
+ * descriptor fails even if nobody does; so only then does anybody give way. The event comes again
+ * while somebody waits.
  */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
@@ -328,7 +338,8 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 		update_accepting(connections);
 		return;
 	}
-	for (int i = 0; i < ACCEPTS_A_TURN && connections->count < connections->connections_max; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && connections->count < connections->connections_max;
+	     i++) {
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			take_connection(connections, fd);
@@ -348,8 +359,8 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 void http_connections_init(struct http_connections *connections, int fd)
 {
 	connections->fd = fd;
-	connections->accepting = event_new(connections->base, fd, EV_READ | EV_PERSIST, on_acceptable,
-					   connections);
+	connections->accepting = event_new(connections->base, fd, EV_READ | EV_PERSIST,
+					   on_acceptable, connections);
 	connections->accept_again = evtimer_new(connections->base, on_accept_again, connections);
 	connections->look_again = evtimer_new(connections->base, on_look, connections);
 	ASSERT(connections->accepting != NULL && connections->accept_again != NULL &&
@@ -360,15 +371,17 @@ void http_connections_init(struct http_connections *connections, int fd)
 
 void http_connections_metrics(struct http_connections *connections, struct metrics *metrics)
 {
-	metrics_add(metrics, METRIC_GAUGE, "synod_http_connections", "Open connections of the HTTP endpoint.",
-		    NULL, &connections->count);
-	metrics_add(metrics, METRIC_COUNTER, "synod_http_refused_total", "Requests that were no HTTP by RFC 9112.",
-		    NULL, &connections->refused_total);
-	metrics_add(metrics, METRIC_COUNTER, "synod_http_gave_way_total",
-		    "Idle or incomplete HTTP connections that were closed for the sake of new ones.", NULL,
-		    &connections->gave_way_total);
+	metrics_add(metrics, METRIC_GAUGE, "synod_http_connections",
+		    "Open connections of the HTTP endpoint.", NULL, &connections->count);
+	metrics_add(metrics, METRIC_COUNTER, "synod_http_refused_total",
+		    "Requests that were no HTTP by RFC 9112.", NULL, &connections->refused_total);
+	metrics_add(
+		metrics, METRIC_COUNTER, "synod_http_gave_way_total",
+		"Idle or incomplete HTTP connections that were closed for the sake of new ones.",
+		NULL, &connections->gave_way_total);
 	metrics_add(metrics, METRIC_COUNTER, "synod_http_accept_failed_total",
-		    "HTTP connections that could not be accepted for want of descriptors or memory, and were "
+		    "HTTP connections that could not be accepted for want of descriptors or "
+		    "memory, and were "
 		    "tried again.",
 		    NULL, &connections->accept_failed_total);
 }
@@ -377,7 +390,7 @@ void http_connections_free(struct http_connections *connections)
 {
 	struct list *first;
 	while ((first = list_first(&connections->open)) != NULL)
-		request_free(LIST_ENTRY(first, struct http_request, link));
+		request_free(LIST_ITEM(first, struct http_request, link));
 	event_free(connections->accepting);
 	event_free(connections->accept_again);
 	event_free(connections->look_again);
@@ -426,7 +439,8 @@ static void add_date(struct buffer *head)
 	char text[64];
 	time_t now = time(NULL);
 	struct tm parts;
-	if (gmtime_r(&now, &parts) != NULL && strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0)
+	if (gmtime_r(&now, &parts) != NULL &&
+	    strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0)
 		buffer_format(head, "Date: %s\r\n", text);
 }
 
@@ -436,7 +450,8 @@ void http_reply(struct http_request *request, int code, const char *type, struct
 	ASSERT(request->stage == SERVING);
 	request->closing = request->closing || !request->parser.keep_alive;
 	buffer_format(&head,
-		      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
+		      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: "
+		      "no-store\r\n",
 		      code, http_reason(code), type, body.len);
 	add_date(&head);
 	buffer_add_slice(&head, buffer_slice(&request->headers));
@@ -445,7 +460,10 @@ void http_reply(struct http_request *request, int code, const char *type, struct
 	else if (request->parser.minor == 0)
 		buffer_format(&head, "Connection: keep-alive\r\n");
 	buffer_format(&head, "\r\n");
-	/* After a refusal the connection ends, so that a body does no harm even to who asked for HEAD. */
+	/*
+	 * After a refusal the connection ends, so that a body does no harm even to who asked for
+	 * HEAD.
+	 */
 	if (request->parser.method != HTTP_HEAD || request->parser.state == HTTP_PARSE_REFUSED)
 		buffer_add_slice(&head, body);
 	buffer_free(&request->headers);

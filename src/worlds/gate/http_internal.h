@@ -9,7 +9,7 @@
 #ifndef SYNOD_GATE_HTTP_INTERNAL_H
 #define SYNOD_GATE_HTTP_INTERNAL_H
 
-#include "gate/http_connections.h" /* before base/list.h */
+#include "gate/http_connections.h"
 
 #include "gate/http.h"
 

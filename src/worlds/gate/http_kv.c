@@ -20,8 +20,8 @@ static void pending_free(struct pending *p)
 
 /* ---- answers ---- */
 
-static int decode_command_reply(struct pending *p, struct slice payload, struct wire_kv_command *command,
-				struct wire_kv_reply *reply)
+static int decode_command_reply(struct pending *p, struct slice payload,
+				struct wire_kv_command *command, struct wire_kv_reply *reply)
 {
 	struct arena *arena = &p->kv->arena;
 	int status = wire_kv_command_decode(bytes_slice(p->command), arena, command);
@@ -42,7 +42,8 @@ static void answer_result(struct pending *p, const struct wire_kv_result *result
 		http_kv_reply_error(p, result->status, slice(NULL, 0));
 		return;
 	}
-	kv_json_record(&body, bytes_slice(p->key), result, flags | (p->parameters.base64 ? KV_JSON_BASE64 : 0));
+	kv_json_record(&body, bytes_slice(p->key), result,
+		       flags | (p->parameters.base64 ? KV_JSON_BASE64 : 0));
 	http_kv_reply(p->kv, p->request, 200, buffer_slice(&body));
 	buffer_free(&body);
 }
@@ -98,16 +99,18 @@ void http_kv_answer(struct pending *p, int status, struct slice payload)
 /* ---- requests ---- */
 
 /* What is common to all: NULL, and the request is answered, if it cannot go on. */
-static struct pending *begin(struct http_kv *kv, struct http_request *request, enum pending_kind kind)
+static struct pending *begin(struct http_kv *kv, struct http_request *request,
+			     enum pending_kind kind)
 {
 	char error[KV_JSON_ERROR_BYTES];
 	struct parameters parameters;
 	/*
-	 * A browser sends this header with what pages of other sites make it send. They could not read the answer, but a
-	 * write would be done.
+	 * A browser sends this header with what pages of other sites make it send. They could not
+	 * read the answer, but a write would be done.
 	 */
 	if (http_request_header(request, "Origin", &(struct slice){0})) {
-		http_kv_refuse(kv, request, 403, STATUS_DENIED, "requests from web pages are not served");
+		http_kv_refuse(kv, request, 403, STATUS_DENIED,
+			       "requests from web pages are not served");
 		return NULL;
 	}
 	if (!http_kv_parameters(request, &parameters, error)) {
@@ -115,11 +118,13 @@ static struct pending *begin(struct http_kv *kv, struct http_request *request, e
 		return NULL;
 	}
 	if (parameters.stale && kind != PENDING_GET) {
-		http_kv_refuse(kv, request, 400, STATUS_BAD_REQUEST, "'consistency' is for reads: GET /get/KEY");
+		http_kv_refuse(kv, request, 400, STATUS_BAD_REQUEST,
+			       "'consistency' is for reads: GET /get/KEY");
 		return NULL;
 	}
 	if (kv->npending >= HTTP_KV_REQUESTS_MAX) {
-		http_kv_refuse(kv, request, 503, STATUS_BUSY, "too many requests are under way, try again");
+		http_kv_refuse(kv, request, 503, STATUS_BUSY,
+			       "too many requests are under way, try again");
 		return NULL;
 	}
 	struct pending *p = ALLOC(struct pending);
@@ -161,7 +166,8 @@ static void serve_get(struct pending *p, struct slice key)
 	struct buffer payload = {0};
 	struct wire_kv_query query = {.nkeys = 1, .keys = &key};
 	wire_kv_query_encode(&query, &payload);
-	http_kv_ask(p, p->parameters.stale ? METHOD_QUERY_STALE : METHOD_QUERY, buffer_slice(&payload));
+	http_kv_ask(p, p->parameters.stale ? METHOD_QUERY_STALE : METHOD_QUERY,
+		    buffer_slice(&payload));
 	buffer_free(&payload);
 }
 
@@ -229,7 +235,7 @@ static void on_destroy(void *context)
 	struct http_kv *kv = context;
 	struct list *first;
 	while ((first = list_first(&kv->pending)) != NULL) {
-		struct pending *p = LIST_ENTRY(first, struct pending, link);
+		struct pending *p = LIST_ITEM(first, struct pending, link);
 		http_kv_cancel(p);
 		pending_free(p);
 	}

@@ -1,14 +1,15 @@
 /*
  * Which server is asked, and which one after it: http_kv.h.
  *
- * A round begins with the group that has the key: with this node, if it is its own group, otherwise with the member
- * that led when last seen. It follows what NOT_LEADER says, and goes on to the next member if that one cannot be
- * reached. When a round has come to nothing there is a pause, and another round. A request goes on to the next server
- * only while it has certainly not been carried out by any; a read also when that is not known. A read waits for one
- * server half of the time that it has left: one that has stopped, or is cut off, must not cost all of it while the
- * others have long elected another leader. Who has not answered is not the first to be asked next time.
+ * A round begins with the group that has the key: with this node, if it is its own group, otherwise
+ * with the member that led when last seen. It follows what NOT_LEADER says, and goes on to the next
+ * member if that one cannot be reached. When a round has come to nothing there is a pause, and
+ * another round. A request goes on to the next server only while it has certainly not been carried
+ * out by any; a read also when that is not known. A read waits for one server half of the time that
+ * it has left: one that has stopped, or is cut off, must not cost all of it while the others have
+ * long elected another leader. Who has not answered is not the first to be asked next time.
  */
-#include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
+#include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,15 +57,18 @@ static void give_up(struct pending *p)
 
 /* ---- whom to ask ---- */
 
-/* The members of the group that has the key, if it is another one; in front the one that was the last to answer. */
+/*
+ * The members of the group that has the key, if it is another one; in front the one that was the
+ * last to answer.
+ */
 static bool find_group(struct pending *p)
 {
 	const struct http_kv_options *options = &p->kv->options;
 	struct http_kv_owner owner = {0};
 	p->ncandidates = p->next = 0;
 	p->group = 0;
-	if (options->owner == NULL || !options->owner(options->context, bytes_slice(p->key), &owner) ||
-	    owner.naddresses == 0)
+	if (options->owner == NULL ||
+	    !options->owner(options->context, bytes_slice(p->key), &owner) || owner.naddresses == 0)
 		return false;
 	const struct http_kv_leader *known = &p->kv->leaders[owner.group % HTTP_KV_LEADERS];
 	p->group = owner.group;
@@ -97,7 +101,8 @@ static void remember_silence(struct pending *p)
 	while (silent + 1 < p->ncandidates && strcmp(p->candidates[silent], p->target) != 0)
 		silent++;
 	known->group = p->group;
-	snprintf(known->address, sizeof known->address, "%s", p->candidates[(silent + 1) % p->ncandidates]);
+	snprintf(known->address, sizeof known->address, "%s",
+		 p->candidates[(silent + 1) % p->ncandidates]);
 }
 
 /* Whom a NOT_LEADER answer names, if it is somebody else than has given it. */
@@ -106,10 +111,12 @@ static bool take_hint(struct pending *p, struct slice payload)
 	struct wire_error error = {0};
 	arena_reset(&p->kv->arena);
 	if (wire_error_decode(payload, &p->kv->arena, &error) != 0 || error.leader.len == 0 ||
-	    error.leader.len > ADDRESS_BYTES_MAX || slice_equal(error.leader, slice_string(p->target)) ||
+	    error.leader.len > ADDRESS_BYTES_MAX ||
+	    slice_equal(error.leader, slice_string(p->target)) ||
 	    memchr(error.leader.data, '\0', error.leader.len) != NULL)
 		return false;
-	snprintf(p->target, sizeof p->target, "%.*s", (int)error.leader.len, (const char *)error.leader.data);
+	snprintf(p->target, sizeof p->target, "%.*s", (int)error.leader.len,
+		 (const char *)error.leader.data);
 	return true;
 }
 
@@ -148,8 +155,8 @@ static void ask_elsewhere(struct pending *p)
 		left /= 2;
 	p->asked++;
 	p->asked_us = host_now_us(p->kv->host);
-	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload), left,
-				   on_elsewhere, p);
+	p->forward = forward_start(p->kv->forwarder, p->target, p->method, bytes_slice(p->payload),
+				   left, on_elsewhere, p);
 	if (p->forward != NULL) {
 		p->kv->forwarded++;
 		return;
@@ -267,8 +274,8 @@ static void ask_round(struct pending *p)
 		ask_next(p);
 	} else {
 		p->asked_us = host_now_us(p->kv->host);
-		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload), left > 0 ? left : 1,
-				       on_here, p);
+		p->call = host_request(p->kv->host, p->method, bytes_slice(p->payload),
+				       left > 0 ? left : 1, on_here, p);
 	}
 }
 

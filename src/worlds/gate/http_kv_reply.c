@@ -3,7 +3,8 @@
 
 #include "gate/http_kv_internal.h"
 
-static const int codes[HTTP_KV_CODES] = {200, 307, 400, 403, 404, 409, 413, 421, 500, 502, 503, 504, 507, 0};
+static const int codes[HTTP_KV_CODES] = {200, 307, 400, 403, 404, 409, 413,
+					 421, 500, 502, 503, 504, 507, 0};
 
 void http_kv_reply(struct http_kv *kv, struct http_request *request, int code, struct slice json)
 {
@@ -18,33 +19,24 @@ void http_kv_reply(struct http_kv *kv, struct http_request *request, int code, s
 static int code_of(int status)
 {
 	switch (status) {
-	case STATUS_NOT_FOUND:
-		return 404;
+	case STATUS_NOT_FOUND: return 404;
 	case STATUS_BAD_REQUEST:
-	case STATUS_CROSS_GROUP:
-		return 400;
-	case STATUS_DENIED:
-		return 403;
-	case STATUS_NOT_NUMBER:
-		return 409;
-	case STATUS_TOO_LARGE:
-		return 413;
-	case STATUS_WRONG_GROUP:
-		return 421;
+	case STATUS_CROSS_GROUP: return 400;
+	case STATUS_DENIED: return 403;
+	case STATUS_NOT_NUMBER: return 409;
+	case STATUS_TOO_LARGE: return 413;
+	case STATUS_WRONG_GROUP: return 421;
 	case STATUS_WRONG_CLUSTER:
 	case STATUS_WRONG_VERSION:
-	case STATUS_WRONG_NODE:
-		return 502;
-	case STATUS_UNKNOWN:
-		return 504;
-	case STATUS_NO_SPACE:
-		return 507;
-	default:
-		return status_class(status) == STATUS_CLASS_RETRY ? 503 : 500;
+	case STATUS_WRONG_NODE: return 502;
+	case STATUS_UNKNOWN: return 504;
+	case STATUS_NO_SPACE: return 507;
+	default: return status_class(status) == STATUS_CLASS_RETRY ? 503 : 500;
 	}
 }
 
-static void send_error(struct http_kv *kv, struct http_request *request, int code, const struct kv_json_error *error)
+static void send_error(struct http_kv *kv, struct http_request *request, int code,
+		       const struct kv_json_error *error)
 {
 	struct buffer body = {0};
 	if (code == 503 && error->location.len == 0)
@@ -54,7 +46,8 @@ static void send_error(struct http_kv *kv, struct http_request *request, int cod
 	buffer_free(&body);
 }
 
-void http_kv_refuse(struct http_kv *kv, struct http_request *request, int code, int status, const char *why)
+void http_kv_refuse(struct http_kv *kv, struct http_request *request, int code, int status,
+		    const char *why)
 {
 	struct kv_json_error error = {.status = status, .message = slice_string(why)};
 	send_error(kv, request, code, &error);
@@ -63,7 +56,8 @@ void http_kv_refuse(struct http_kv *kv, struct http_request *request, int code, 
 /* ---- hints ---- */
 
 /* The URL of the first of the servers at `addresses` whose HTTP address is known. */
-static void find_location(struct pending *p, const struct slice *addresses, uint32_t count, struct buffer *out)
+static void find_location(struct pending *p, const struct slice *addresses, uint32_t count,
+			  struct buffer *out)
 {
 	const struct http_kv_options *options = &p->kv->options;
 	char address[ADDRESS_BYTES_MAX + 1];
@@ -74,7 +68,10 @@ static void find_location(struct pending *p, const struct slice *addresses, uint
 	}
 }
 
-/* The group of the key. False: none has it, or it is the one that has just refused. Then time may help. */
+/*
+ * The group of the key. False: none has it, or it is the one that has just refused. Then time may
+ * help.
+ */
 static bool hint_owner(struct pending *p, struct http_kv_owner *owner, struct buffer *location)
 {
 	const struct http_kv_options *options = &p->kv->options;
@@ -91,7 +88,8 @@ static const char *message_of(const struct pending *p, int status)
 {
 	if (status != STATUS_UNKNOWN)
 		return status_text(status);
-	return p->kind == PENDING_GET ? "no answer in time" : "outcome unknown: the command may or may not be applied";
+	return p->kind == PENDING_GET ? "no answer in time"
+				      : "outcome unknown: the command may or may not be applied";
 }
 
 static void set_location(struct pending *p, const struct buffer *location)
@@ -99,7 +97,8 @@ static void set_location(struct pending *p, const struct buffer *location)
 	char terminated[8192];
 	if (location->len == 0 || location->len >= sizeof terminated)
 		return;
-	snprintf(terminated, sizeof terminated, "%.*s", (int)location->len, (const char *)location->data);
+	snprintf(terminated, sizeof terminated, "%.*s", (int)location->len,
+		 (const char *)location->data);
 	http_add_header(p->request, "Location", terminated);
 }
 
@@ -119,7 +118,8 @@ void http_kv_reply_error(struct pending *p, int status, struct slice payload)
 		code = 307;
 	struct kv_json_error error = {
 		.status = status,
-		.message = decoded.message.len > 0 ? decoded.message : slice_string(message_of(p, status)),
+		.message = decoded.message.len > 0 ? decoded.message
+						   : slice_string(message_of(p, status)),
 		.key = p->kind == PENDING_TXN ? slice(NULL, 0) : bytes_slice(p->key),
 		.leader = decoded.leader,
 		.group = owner.group,
@@ -145,7 +145,8 @@ void http_kv_metrics(struct http_kv *kv, struct metrics *metrics)
 			    "Answers to requests for keys over HTTP.", label, &kv->replies[i]);
 	}
 	metrics_add(metrics, METRIC_COUNTER, "synod_http_kv_forwarded_total",
-		    "Requests for keys over HTTP that were sent to another server.", NULL, &kv->forwarded);
-	metrics_add(metrics, METRIC_GAUGE, "synod_http_kv_pending", "Requests for keys over HTTP that wait for an answer.",
-		    NULL, &kv->npending);
+		    "Requests for keys over HTTP that were sent to another server.", NULL,
+		    &kv->forwarded);
+	metrics_add(metrics, METRIC_GAUGE, "synod_http_kv_pending",
+		    "Requests for keys over HTTP that wait for an answer.", NULL, &kv->npending);
 }

@@ -1,5 +1,8 @@
-/* consistency=stale over HTTP: how old an answer may be, and what to do if that is too old: http_kv.h. */
-#include <event2/event_struct.h> /* before base/list.h: it uses the name LIST_ENTRY too */
+/*
+ * consistency=stale over HTTP: how old an answer may be, and what to do if that is too old:
+ * http_kv.h.
+ */
+#include <event2/event_struct.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -14,8 +17,8 @@ static uint64_t elapsed_us(const struct pending *p)
 }
 
 /*
- * What the answer says of its age, or, if it is the leader's, what follows from when it was asked. False: it is
- * malformed.
+ * What the answer says of its age, or, if it is the leader's, what follows from when it was asked.
+ * False: it is malformed.
  */
 static bool take_age(struct pending *p, struct slice *payload)
 {
@@ -46,17 +49,14 @@ bool http_kv_stale_declined(struct pending *p, int status, struct slice payload)
 	if (p->method != METHOD_QUERY_STALE)
 		return false;
 	switch (status) {
-	case STATUS_OK:
-		return !take_age(p, &payload) || !young_enough(p);
+	case STATUS_OK: return !take_age(p, &payload) || !young_enough(p);
 	case STATUS_UNAVAILABLE:
 	case STATUS_UNKNOWN: /* no answer */
 	case STATUS_BUSY:
 	case STATUS_NOT_LEADER:
 	case STATUS_WRONG_GROUP:
-	case STATUS_UNKNOWN_METHOD:
-		return true;
-	default:
-		return false;
+	case STATUS_UNKNOWN_METHOD: return true;
+	default: return false;
 	}
 }
 
@@ -72,7 +72,8 @@ bool http_kv_stale_answer(struct pending *p, struct slice *payload)
 	if (!young_enough(p)) {
 		struct buffer error = {0};
 		wire_error_format(&error,
-				  "no answer that is at most %" PRIu32 " ms old: the leader's took %" PRIu64 " ms",
+				  "no answer that is at most %" PRIu32
+				  " ms old: the leader's took %" PRIu64 " ms",
 				  p->parameters.max_age_ms, p->age_us / 1000);
 		http_kv_reply_error(p, STATUS_UNAVAILABLE, buffer_slice(&error));
 		buffer_free(&error);

@@ -28,9 +28,10 @@ static bool parse_choice(const char *text, const char *yes, const char *no, bool
 }
 
 /* NULL, or what would be right. `seen`: the parameters before this one, as bits. */
-static const char *set_parameter(struct parameters *out, unsigned *seen, const char *name, const char *value)
+static const char *set_parameter(struct parameters *out, unsigned *seen, const char *name,
+				 const char *value)
 {
-	static const char *const names[] = {"timeout_ms", "encoding", "key_encoding", "redirect",
+	static const char *const names[] = {"timeout_ms", "encoding",    "key_encoding", "redirect",
 					    "forward",    "consistency", "max_age_ms"};
 	unsigned i = 0;
 	while (i < sizeof names / sizeof names[0] && strcmp(name, names[i]) != 0)
@@ -40,22 +41,34 @@ static const char *set_parameter(struct parameters *out, unsigned *seen, const c
 	*seen |= 1u << i;
 	switch (i) {
 	case 0:
-		return parse_ms(value, HTTP_KV_TIMEOUT_MS_MAX, &out->timeout_ms) ? NULL : "must be 1 to 60000";
+		return parse_ms(value, HTTP_KV_TIMEOUT_MS_MAX, &out->timeout_ms)
+			       ? NULL
+			       : "must be 1 to 60000";
 	case 1:
-		return parse_choice(value, "base64", NULL, &out->base64) ? NULL : "can only be base64";
+		return parse_choice(value, "base64", NULL, &out->base64) ? NULL
+									 : "can only be base64";
 	case 2:
-		return parse_choice(value, "base64", NULL, &out->key_base64) ? NULL : "can only be base64";
+		return parse_choice(value, "base64", NULL, &out->key_base64) ? NULL
+									     : "can only be base64";
 	case 3:
-		return parse_choice(value, "true", "false", &out->redirect) ? NULL : "must be true or false";
+		return parse_choice(value, "true", "false", &out->redirect)
+			       ? NULL
+			       : "must be true or false";
 	case 4:
-		return parse_choice(value, "true", "false", &out->forward) ? NULL : "must be true or false";
+		return parse_choice(value, "true", "false", &out->forward)
+			       ? NULL
+			       : "must be true or false";
 	case 5:
-		return parse_choice(value, "stale", "linearizable", &out->stale) ? NULL
-										 : "must be linearizable or stale";
+		return parse_choice(value, "stale", "linearizable", &out->stale)
+			       ? NULL
+			       : "must be linearizable or stale";
 	case 6:
-		return parse_ms(value, HTTP_KV_AGE_MS_MAX, &out->max_age_ms) ? NULL : "must be 1 to 86400000";
+		return parse_ms(value, HTTP_KV_AGE_MS_MAX, &out->max_age_ms)
+			       ? NULL
+			       : "must be 1 to 86400000";
 	}
-	return "is no parameter: timeout_ms, encoding, key_encoding, redirect, forward, consistency, max_age_ms are";
+	return "is no parameter: timeout_ms, encoding, key_encoding, redirect, forward, "
+	       "consistency, max_age_ms are";
 }
 
 static int hex_digit(char c)
@@ -110,7 +123,8 @@ static bool take_parameter(struct parameters *out, unsigned *seen, const char *t
 {
 	char name[PARAMETER_BYTES_MAX + 1], value[PARAMETER_BYTES_MAX + 1];
 	if (!split_parameter(text, len, name, value)) {
-		snprintf(error, KV_JSON_ERROR_BYTES, "malformed parameters: expected name=value&name=value");
+		snprintf(error, KV_JSON_ERROR_BYTES,
+			 "malformed parameters: expected name=value&name=value");
 		return false;
 	}
 	const char *wrong = set_parameter(out, seen, name, value);
@@ -119,7 +133,8 @@ static bool take_parameter(struct parameters *out, unsigned *seen, const char *t
 	return wrong == NULL;
 }
 
-bool http_kv_parameters(struct http_request *request, struct parameters *out, char error[KV_JSON_ERROR_BYTES])
+bool http_kv_parameters(struct http_request *request, struct parameters *out,
+			char error[KV_JSON_ERROR_BYTES])
 {
 	const char *query = http_request_query(request);
 	unsigned seen = 0;
@@ -137,8 +152,8 @@ bool http_kv_parameters(struct http_request *request, struct parameters *out, ch
 	return true;
 }
 
-const char *http_kv_key(struct http_request *request, const struct parameters *parameters, struct arena *arena,
-			struct slice *out)
+const char *http_kv_key(struct http_request *request, const struct parameters *parameters,
+			struct arena *arena, struct slice *out)
 {
 	const char *path = http_request_path(request);
 	ASSERT(strncmp(path, KEY_PATH, strlen(KEY_PATH)) == 0);

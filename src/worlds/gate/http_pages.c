@@ -11,11 +11,26 @@ const char *http_reason(int code)
 		int code;
 		const char *reason;
 	} reasons[] = {
-		{200, "OK"}, {307, "Temporary Redirect"}, {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
-		{405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-		{417, "Expectation Failed"}, {421, "Misdirected Request"}, {431, "Request Header Fields Too Large"},
-		{500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-		{503, "Service Unavailable"}, {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"},
+		{200, "OK"},
+		{307, "Temporary Redirect"},
+		{400, "Bad Request"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{417, "Expectation Failed"},
+		{421, "Misdirected Request"},
+		{431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
+		{507, "Insufficient Storage"},
 	};
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
 		if (reasons[i].code == code)
@@ -27,7 +42,8 @@ const char *http_reason(int code)
 static void reply_error(struct http_request *request, int code, const char *why)
 {
 	struct buffer body = {0};
-	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", why, status_name(STATUS_BAD_REQUEST));
+	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", why,
+		      status_name(STATUS_BAD_REQUEST));
 	http_reply(request, code, "application/json", buffer_slice(&body));
 	buffer_free(&body);
 }
@@ -100,7 +116,8 @@ static const struct http_page *find_page(const struct http *http, const char *pa
 static void reply_unavailable(const struct http *http, struct http_request *request)
 {
 	struct buffer body = {0};
-	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", http->unavailable, status_name(STATUS_UNAVAILABLE));
+	buffer_format(&body, "{\"error\":\"%s\",\"status\":\"%s\"}\n", http->unavailable,
+		      status_name(STATUS_UNAVAILABLE));
 	http_reply(request, 503, "application/json", buffer_slice(&body));
 	buffer_free(&body);
 }
@@ -110,7 +127,8 @@ static void reply_not_found(const struct http *http, struct http_request *reques
 	struct buffer why = {0};
 	buffer_format(&why, "there is no such page: try");
 	for (size_t i = 0; i < http->npages; i++)
-		buffer_format(&why, " %s%s", http->pages[i].path, is_prefix(http->pages[i].path) ? "…" : "");
+		buffer_format(&why, " %s%s", http->pages[i].path,
+			      is_prefix(http->pages[i].path) ? "…" : "");
 	buffer_add_u8(&why, 0);
 	reply_error(request, 404, (const char *)why.data);
 	buffer_free(&why);
@@ -121,14 +139,18 @@ static void reply_not_allowed(struct http_request *request, const struct http_pa
 	static const struct {
 		unsigned method;
 		const char *name;
-	} names[] = {{HTTP_GET, "GET"}, {HTTP_HEAD, "HEAD"}, {HTTP_PUT, "PUT"},
-		     {HTTP_POST, "POST"}, {HTTP_DELETE, "DELETE"}};
+	} names[] = {{HTTP_GET, "GET"},
+		     {HTTP_HEAD, "HEAD"},
+		     {HTTP_PUT, "PUT"},
+		     {HTTP_POST, "POST"},
+		     {HTTP_DELETE, "DELETE"}};
 	char allow[64] = "", why[128];
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if ((page->methods & names[i].method) == 0)
 			continue;
 		size_t len = strlen(allow);
-		snprintf(allow + len, sizeof allow - len, "%s%s", len > 0 ? ", " : "", names[i].name);
+		snprintf(allow + len, sizeof allow - len, "%s%s", len > 0 ? ", " : "",
+			 names[i].name);
 	}
 	http_add_header(request, "Allow", allow);
 	snprintf(why, sizeof why, "this page does not know the method, only %s", allow);

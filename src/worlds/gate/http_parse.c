@@ -93,11 +93,12 @@ static bool take_before(struct slice *s, char separator, struct slice *out)
 /* ---- lines ---- */
 
 /*
- * Moves what belongs to the present line from `in` behind buffer->data + begin. True: it is complete, and *line is it
- * without its CRLF. False: more is needed, or it was refused (with `code` if it is too long).
+ * Moves what belongs to the present line from `in` behind buffer->data + begin. True: it is
+ * complete, and *line is it without its CRLF. False: more is needed, or it was refused (with `code`
+ * if it is too long).
  */
-static bool take_line(struct http_parser *p, struct slice *in, struct buffer *buffer, size_t begin, size_t max,
-		      int code, const char *too_long, struct slice *line)
+static bool take_line(struct http_parser *p, struct slice *in, struct buffer *buffer, size_t begin,
+		      size_t max, int code, const char *too_long, struct slice *line)
 {
 	const uint8_t *end = in->len == 0 ? NULL : memchr(in->data, '\n', in->len);
 	size_t len = end == NULL ? in->len : (size_t)(end - in->data) + 1;
@@ -112,7 +113,8 @@ static bool take_line(struct http_parser *p, struct slice *in, struct buffer *bu
 		return refuse(p, 400, "a line ends with LF alone: lines must end with CRLF");
 	line->len--;
 	if (!is_text(*line))
-		return refuse(p, 400, "a control character (such as NUL, or CR without LF) in a line");
+		return refuse(p, 400,
+			      "a control character (such as NUL, or CR without LF) in a line");
 	return true;
 }
 
@@ -120,11 +122,11 @@ static bool take_line(struct http_parser *p, struct slice *in, struct buffer *bu
 
 static bool set_version(struct http_parser *p, struct slice version)
 {
-	if (version.len != 8 || memcmp(version.data, "HTTP/", 5) != 0 || !is_digit(version.data[5]) ||
-	    version.data[6] != '.' || !is_digit(version.data[7]))
-		return refuse(
-			p, 400,
-			"a malformed version: the line must be METHOD, TARGET and HTTP/1.1, each after one space");
+	if (version.len != 8 || memcmp(version.data, "HTTP/", 5) != 0 ||
+	    !is_digit(version.data[5]) || version.data[6] != '.' || !is_digit(version.data[7]))
+		return refuse(p, 400,
+			      "a malformed version: the line must be METHOD, TARGET and HTTP/1.1, "
+			      "each after one space");
 	if (version.data[5] != '1')
 		return refuse(p, 505, "another version than HTTP/1.1 or HTTP/1.0");
 	p->minor = version.data[7] == '0' ? 0 : 1;
@@ -136,8 +138,9 @@ static bool set_method(struct http_parser *p, struct slice name)
 	static const struct {
 		const char *name;
 		enum http_method method;
-	} methods[] = {{"GET", HTTP_GET},       {"HEAD", HTTP_HEAD},       {"POST", HTTP_POST},  {"PUT", HTTP_PUT},
-		       {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS}, {"PATCH", HTTP_PATCH}};
+	} methods[] = {{"GET", HTTP_GET},    {"HEAD", HTTP_HEAD},     {"POST", HTTP_POST},
+		       {"PUT", HTTP_PUT},    {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
+		       {"PATCH", HTTP_PATCH}};
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		if (!slice_equal(name, slice_string(methods[i].name)))
 			continue;
@@ -147,7 +150,10 @@ static bool set_method(struct http_parser *p, struct slice name)
 	return refuse(p, 501, "an unknown method");
 }
 
-/* A host and perhaps a port: RFC 3986 3.2.2, without user names, and without commas, which look like two hosts. */
+/*
+ * A host and perhaps a port: RFC 3986 3.2.2, without user names, and without commas, which look
+ * like two hosts.
+ */
 static bool is_host(struct slice s)
 {
 	size_t i = 0;
@@ -160,7 +166,8 @@ static bool is_host(struct slice s)
 		i++;
 	} else {
 		for (; i < s.len && s.data[i] != ':'; i++)
-			if (!is_alphanumeric(s.data[i]) && strchr("-._~!$&'()*+;=%", s.data[i]) == NULL)
+			if (!is_alphanumeric(s.data[i]) &&
+			    strchr("-._~!$&'()*+;=%", s.data[i]) == NULL)
 				return false;
 		if (i == 0)
 			return false;
@@ -185,15 +192,17 @@ static bool check_target(struct http_parser *p, struct slice target)
 		if (c == '\t')
 			return refuse(p, 400, "a tab in the request line");
 		if (c == '#')
-			return refuse(p, 400, "a fragment in the target: '#' in a key is written %23");
-		if (c == '%' &&
-		    (target.len - i < 3 || hex_value(target.data[i + 1]) < 0 || hex_value(target.data[i + 2]) < 0))
+			return refuse(p, 400,
+				      "a fragment in the target: '#' in a key is written %23");
+		if (c == '%' && (target.len - i < 3 || hex_value(target.data[i + 1]) < 0 ||
+				 hex_value(target.data[i + 2]) < 0))
 			return refuse(p, 400, "malformed %XX in the target");
 	}
 	return true;
 }
 
-static struct http_field field_at(const struct http_parser *p, struct slice name, struct slice value)
+static struct http_field field_at(const struct http_parser *p, struct slice name,
+				  struct slice value)
 {
 	return (struct http_field){
 		.name = (uint16_t)(name.data - p->head.data),
@@ -246,7 +255,8 @@ static bool take_request_line(struct http_parser *p, struct slice line)
 {
 	struct slice method, target;
 	if (!take_before(&line, ' ', &method) || !is_token(method) || method.len > METHOD_BYTES_MAX)
-		return refuse(p, 400, "malformed: a request begins with METHOD, a space and the target");
+		return refuse(p, 400,
+			      "malformed: a request begins with METHOD, a space and the target");
 	if (!take_before(&line, ' ', &target))
 		return refuse(p, 400, "no version behind the target: HTTP/1.1 is expected");
 	p->state = HTTP_PARSE_FIELDS;
@@ -256,8 +266,12 @@ static bool take_request_line(struct http_parser *p, struct slice line)
 
 /* ---- fields ---- */
 
-/* RFC 9112 5.1: a space before the colon, a missing name and folded lines have been ways to smuggle a request. */
-static bool split_field(struct http_parser *p, struct slice line, struct slice *name, struct slice *value)
+/*
+ * RFC 9112 5.1: a space before the colon, a missing name and folded lines have been ways to smuggle
+ * a request.
+ */
+static bool split_field(struct http_parser *p, struct slice line, struct slice *name,
+			struct slice *value)
 {
 	if (is_blank(line.data[0]))
 		return refuse(p, 400, "a folded header: a line begins with a space");
@@ -265,9 +279,9 @@ static bool split_field(struct http_parser *p, struct slice line, struct slice *
 	if (!take_before(value, ':', name))
 		return refuse(p, 400, "a header without a colon");
 	if (!is_token(*name))
-		return refuse(
-			p, 400,
-			"the name of a header is empty, or holds a space or another character that may not be");
+		return refuse(p, 400,
+			      "the name of a header is empty, or holds a space or another "
+			      "character that may not be");
 	*value = trim(*value);
 	return true;
 }
@@ -324,8 +338,9 @@ static bool check_host(struct http_parser *p)
 	if (!is_host(host))
 		return refuse(p, 400, "Host is no host");
 	struct slice authority = value_of(p, &p->host);
-	if (p->authority && (authority.len != host.len ||
-			     strncasecmp((const char *)authority.data, (const char *)host.data, host.len) != 0))
+	if (p->authority &&
+	    (authority.len != host.len ||
+	     strncasecmp((const char *)authority.data, (const char *)host.data, host.len) != 0))
 		return refuse(p, 400, "the target names another host than Host");
 	return true;
 }
@@ -347,7 +362,10 @@ static bool set_length(struct http_parser *p, struct slice digits)
 	return true;
 }
 
-/* A coding that exists, and that this server does not speak, in front of "chunked" (RFC 9112 6.1); else a mistake. */
+/*
+ * A coding that exists, and that this server does not speak, in front of "chunked" (RFC 9112 6.1);
+ * else a mistake.
+ */
 static bool refuse_coding(struct http_parser *p, struct slice value)
 {
 	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"};
@@ -355,7 +373,9 @@ static bool refuse_coding(struct http_parser *p, struct slice value)
 	if (take_before(&value, ',', &first) && is_word(trim(value), "chunked"))
 		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 			if (is_word(trim(first), known[i]))
-				return refuse(p, 501, "a Transfer-Encoding that is not served: only chunked is");
+				return refuse(
+					p, 501,
+					"a Transfer-Encoding that is not served: only chunked is");
 	return refuse(p, 400, "Transfer-Encoding is not 'chunked'");
 }
 
@@ -384,7 +404,8 @@ static void set_connection(struct http_parser *p)
 {
 	bool closes = false, stays = false;
 	for (uint32_t i = 0; i < p->nfields; i++) {
-		if (!is_word(slice(p->head.data + p->fields[i].name, p->fields[i].name_len), "Connection"))
+		if (!is_word(slice(p->head.data + p->fields[i].name, p->fields[i].name_len),
+			     "Connection"))
 			continue;
 		struct slice rest = value_of(p, &p->fields[i]), option;
 		for (bool more = true; more;) {
@@ -492,7 +513,8 @@ static bool take_chunk_size(struct http_parser *p, struct slice line)
 		return refuse(p, 400, "the size of a chunk is no hexadecimal number");
 	struct slice extensions = slice(line.data + digits, line.len - digits);
 	if (!are_extensions(extensions))
-		return refuse(p, 400, "something else than an extension behind the size of a chunk");
+		return refuse(p, 400,
+			      "something else than an extension behind the size of a chunk");
 	if (!drop(p, extensions.len, "too many extensions of chunks"))
 		return false;
 	if (size > p->body_bytes_max - p->body.len)
@@ -504,8 +526,8 @@ static bool take_chunk_size(struct http_parser *p, struct slice line)
 
 static bool take_trailer(struct http_parser *p, struct slice line)
 {
-	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Host", "Connection",
-					      "Expect"};
+	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Host",
+					      "Connection", "Expect"};
 	struct slice name, value;
 	if (line.len == 0) {
 		p->state = HTTP_PARSE_DONE;
@@ -536,8 +558,9 @@ static bool step_small(struct http_parser *p, struct slice *in)
 {
 	struct slice line;
 	size_t max = p->state == HTTP_PARSE_CHUNK_END ? 2 : CHUNK_LINE_BYTES_MAX;
-	const char *too_long = p->state == HTTP_PARSE_CHUNK_END ? "a chunk is longer than its size says"
-								: "a line of a chunked body is too long";
+	const char *too_long = p->state == HTTP_PARSE_CHUNK_END
+				       ? "a chunk is longer than its size says"
+				       : "a line of a chunked body is too long";
 	if (!take_line(p, in, &p->small, 0, max, 400, too_long, &line))
 		return false;
 	bool good = true;
@@ -558,7 +581,8 @@ static bool step_request_line(struct http_parser *p, struct slice *in)
 	struct slice line;
 	if (p->head.len == 0 && in->data[0] != '\r' && !is_token_char(in->data[0]))
 		return refuse(p, 400, "this is not HTTP");
-	if (!take_line(p, in, &p->head, 0, HTTP_HEAD_BYTES_MAX, 414, "the request line is too long", &line))
+	if (!take_line(p, in, &p->head, 0, HTTP_HEAD_BYTES_MAX, 414, "the request line is too long",
+		       &line))
 		return false;
 	if (line.len > 0)
 		return take_request_line(p, line);
@@ -571,7 +595,8 @@ static bool step_request_line(struct http_parser *p, struct slice *in)
 static bool step_field(struct http_parser *p, struct slice *in)
 {
 	struct slice line;
-	if (!take_line(p, in, &p->head, p->line, HTTP_HEAD_BYTES_MAX, 431, "the headers are too long", &line))
+	if (!take_line(p, in, &p->head, p->line, HTTP_HEAD_BYTES_MAX, 431,
+		       "the headers are too long", &line))
 		return false;
 	return line.len > 0 ? take_field(p, line) : end_head(p);
 }
@@ -580,23 +605,15 @@ static bool step_field(struct http_parser *p, struct slice *in)
 static bool step(struct http_parser *p, struct slice *in)
 {
 	switch (p->state) {
-	case HTTP_PARSE_LINE:
-		return step_request_line(p, in);
-	case HTTP_PARSE_FIELDS:
-		return step_field(p, in);
-	case HTTP_PARSE_BODY:
-		take_body(p, in, HTTP_PARSE_DONE);
-		return true;
-	case HTTP_PARSE_CHUNK_DATA:
-		take_body(p, in, HTTP_PARSE_CHUNK_END);
-		return true;
+	case HTTP_PARSE_LINE: return step_request_line(p, in);
+	case HTTP_PARSE_FIELDS: return step_field(p, in);
+	case HTTP_PARSE_BODY: take_body(p, in, HTTP_PARSE_DONE); return true;
+	case HTTP_PARSE_CHUNK_DATA: take_body(p, in, HTTP_PARSE_CHUNK_END); return true;
 	case HTTP_PARSE_CHUNK_SIZE:
 	case HTTP_PARSE_CHUNK_END:
-	case HTTP_PARSE_TRAILERS:
-		return step_small(p, in);
+	case HTTP_PARSE_TRAILERS: return step_small(p, in);
 	case HTTP_PARSE_DONE:
-	case HTTP_PARSE_REFUSED:
-		break;
+	case HTTP_PARSE_REFUSED: break;
 	}
 	return false;
 }
@@ -609,8 +626,8 @@ enum http_parsed http_parser_feed(struct http_parser *p, struct slice *in)
 	if (p->state == HTTP_PARSE_DONE)
 		return HTTP_DONE;
 	/* RFC 9110 10.1.1: not if the body has begun to come without it. */
-	bool waits = (p->state == HTTP_PARSE_BODY || p->state == HTTP_PARSE_CHUNK_SIZE) && p->body.len == 0 &&
-		     p->small.len == 0 && p->expects;
+	bool waits = (p->state == HTTP_PARSE_BODY || p->state == HTTP_PARSE_CHUNK_SIZE) &&
+		     p->body.len == 0 && p->small.len == 0 && p->expects;
 	if (p->state > HTTP_PARSE_FIELDS)
 		p->expects = false;
 	return waits ? HTTP_EXPECTS : HTTP_MORE;

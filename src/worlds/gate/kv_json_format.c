@@ -14,7 +14,8 @@ static void set_text(json_t *object, const char *name, struct slice text)
 	json_object_set_new(object, name, string);
 }
 
-static void set_bytes(json_t *object, const char *name, const char *encoding_name, struct slice bytes, bool as_base64)
+static void set_bytes(json_t *object, const char *name, const char *encoding_name,
+		      struct slice bytes, bool as_base64)
 {
 	struct buffer encoded = {0};
 	if (!as_base64 && utf8_valid(bytes.data, bytes.len)) {
@@ -31,7 +32,8 @@ static void set_bytes(json_t *object, const char *name, const char *encoding_nam
 static void set_number(json_t *object, const char *name, uint64_t number)
 {
 	json_object_set_new(object, name,
-			    number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number));
+			    number <= INT64_MAX ? json_integer((json_int_t)number)
+						: json_real((double)number));
 }
 
 static void dump(struct buffer *out, json_t *json_take)
@@ -45,24 +47,28 @@ static void dump(struct buffer *out, json_t *json_take)
 	json_decref(json_take);
 }
 
-void kv_json_record(struct buffer *out, struct slice key, const struct wire_kv_result *result, unsigned flags)
+void kv_json_record(struct buffer *out, struct slice key, const struct wire_kv_result *result,
+		    unsigned flags)
 {
 	json_t *object = json_object();
 	set_bytes(object, "key", "key_encoding", key, false);
 	if ((flags & KV_JSON_VALUE) != 0)
-		set_bytes(object, "value", "encoding", result->value, (flags & KV_JSON_BASE64) != 0);
+		set_bytes(object, "value", "encoding", result->value,
+			  (flags & KV_JSON_BASE64) != 0);
 	set_number(object, "version", result->version);
 	set_number(object, "modification", result->modification);
 	dump(out, object);
 }
 
-static json_t *txn_result(const struct wire_kv_op *op, const struct wire_kv_result *result, unsigned flags)
+static json_t *txn_result(const struct wire_kv_op *op, const struct wire_kv_result *result,
+			  unsigned flags)
 {
 	static const char *const names[] = {
-		[WIRE_KV_GET] = "get", [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append",
+		[WIRE_KV_GET] = "get",    [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append",
 		[WIRE_KV_DELETE] = "del", [WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
 	};
-	bool has_value = op->kind != WIRE_KV_PUT && op->kind != WIRE_KV_DELETE && result->status != STATUS_NOT_FOUND;
+	bool has_value = op->kind != WIRE_KV_PUT && op->kind != WIRE_KV_DELETE &&
+			 result->status != STATUS_NOT_FOUND;
 	json_t *object = json_object();
 	if (op->kind == WIRE_KV_CAS) /* it is told when it is not the one that was asked for */
 		has_value = result->status == STATUS_COMPARE_FALSE;
@@ -72,14 +78,15 @@ static json_t *txn_result(const struct wire_kv_op *op, const struct wire_kv_resu
 	if (result->status != 0)
 		json_object_set_new(object, "error", json_string(status_text(result->status)));
 	if (has_value)
-		set_bytes(object, "value", "encoding", result->value, (flags & KV_JSON_BASE64) != 0);
+		set_bytes(object, "value", "encoding", result->value,
+			  (flags & KV_JSON_BASE64) != 0);
 	set_number(object, "version", result->version);
 	set_number(object, "modification", result->modification);
 	return object;
 }
 
-void kv_json_txn(struct buffer *out, const struct wire_kv_command *command, const struct wire_kv_reply *reply,
-		 unsigned flags)
+void kv_json_txn(struct buffer *out, const struct wire_kv_command *command,
+		 const struct wire_kv_reply *reply, unsigned flags)
 {
 	const struct wire_kv_op *ops = reply->succeeded ? command->then : command->otherwise;
 	json_t *object = json_object();
@@ -101,8 +108,10 @@ static void set_optional(json_t *object, const char *name, struct slice text)
 void kv_json_error(struct buffer *out, const struct kv_json_error *error)
 {
 	json_t *object = json_object();
-	bool readable = error->message.len > 0 && utf8_valid(error->message.data, error->message.len);
-	set_text(object, "error", readable ? error->message : slice_string(status_text(error->status)));
+	bool readable = error->message.len > 0 &&
+			utf8_valid(error->message.data, error->message.len);
+	set_text(object, "error",
+		 readable ? error->message : slice_string(status_text(error->status)));
 	json_object_set_new(object, "status", json_string(status_name(error->status)));
 	if (error->key.len > 0)
 		set_bytes(object, "key", "key_encoding", error->key, false);

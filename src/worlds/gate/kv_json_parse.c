@@ -9,8 +9,9 @@
 /* ---- before the parser ---- */
 
 /*
- * An empty array costs the parser a hundred bytes, and two of the text: what counts is the number of values. Each is
- * preceded by one of [ { , : outside of strings, or is the only one. Malformed text may count wrong, and is refused anyway.
+ * An empty array costs the parser a hundred bytes, and two of the text: what counts is the number
+ * of values. Each is preceded by one of [ { , : outside of strings, or is the only one. Malformed
+ * text may count wrong, and is refused anyway.
  */
 static const char *check_size(struct slice text)
 {
@@ -47,7 +48,8 @@ struct parser {
 };
 
 /* Sets the error; returns its status. */
-__attribute__((format(printf, 3, 4))) static int fail(struct parser *p, int status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(struct parser *p, int status,
+						      const char *format, ...)
 {
 	char text[KV_JSON_ERROR_BYTES];
 	va_list arguments;
@@ -55,7 +57,8 @@ __attribute__((format(printf, 3, 4))) static int fail(struct parser *p, int stat
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	if (p->list != NULL)
-		snprintf(p->error, KV_JSON_ERROR_BYTES, "%.20s[%zu]: %.200s", p->list, p->index, text);
+		snprintf(p->error, KV_JSON_ERROR_BYTES, "%.20s[%zu]: %.200s", p->list, p->index,
+			 text);
 	else
 		snprintf(p->error, KV_JSON_ERROR_BYTES, "%.200s", text);
 	return status;
@@ -69,10 +72,11 @@ static json_t *load(struct parser *p, struct slice text)
 		fail(p, STATUS_BAD_REQUEST, "%s", wrong);
 		return NULL;
 	}
-	json_t *root = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	json_t *root = json_loadb((const char *)text.data, text.len,
+				  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (root == NULL)
-		fail(p, STATUS_BAD_REQUEST, "malformed JSON: line %d, column %d: %s", error.line, error.column,
-		     error.text);
+		fail(p, STATUS_BAD_REQUEST, "malformed JSON: line %d, column %d: %s", error.line,
+		     error.column, error.text);
 	else if (!json_is_object(root))
 		fail(p, STATUS_BAD_REQUEST, "the JSON is not an object");
 	if (json_is_object(root))
@@ -81,18 +85,24 @@ static json_t *load(struct parser *p, struct slice text)
 	return NULL;
 }
 
-/* Every member of the object must be in `allowed`, a list of names separated and enclosed by blanks. */
+/*
+ * Every member of the object must be in `allowed`, a list of names separated and enclosed by
+ * blanks.
+ */
 static int check_members(struct parser *p, json_t *object, const char *allowed)
 {
 	const char *name;
 	json_t *value;
 	if (!json_is_object(object))
 		return fail(p, STATUS_BAD_REQUEST, "not an object");
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		char padded[32];
 		int len = snprintf(padded, sizeof padded, " %s ", name);
-		if (len >= (int)sizeof padded || strchr(name, ' ') != NULL || strstr(allowed, padded) == NULL)
-			return fail(p, STATUS_BAD_REQUEST, "there is no member \"%.40s\" here, only%.*s", name,
+		if (len >= (int)sizeof padded || strchr(name, ' ') != NULL ||
+		    strstr(allowed, padded) == NULL)
+			return fail(p, STATUS_BAD_REQUEST,
+				    "there is no member \"%.40s\" here, only%.*s", name,
 				    (int)strlen(allowed) - 1, allowed);
 	}
 	return 0;
@@ -109,8 +119,8 @@ static int take_base64(struct parser *p, const char *name, struct slice text, st
 }
 
 /* The bytes of a member that must be there; `encoding_name` is the member that may say "base64". */
-static int take_bytes(struct parser *p, const json_t *object, const char *name, const char *encoding_name,
-		      struct slice *out)
+static int take_bytes(struct parser *p, const json_t *object, const char *name,
+		      const char *encoding_name, struct slice *out)
 {
 	const json_t *member = json_object_get(object, name);
 	const json_t *encoding = json_object_get(object, encoding_name);
@@ -147,9 +157,12 @@ static int take_number(struct parser *p, const json_t *object, const char *name,
 	return 0;
 }
 
-/* The position of a member's text in `words`; `fallback` if there is no such member. Negative: failed. */
-static int take_word(struct parser *p, const json_t *object, const char *name, const char *const *words, size_t count,
-		     int fallback)
+/*
+ * The position of a member's text in `words`; `fallback` if there is no such member. Negative:
+ * failed.
+ */
+static int take_word(struct parser *p, const json_t *object, const char *name,
+		     const char *const *words, size_t count, int fallback)
 {
 	const json_t *member = json_object_get(object, name);
 	char expected[96] = "";
@@ -206,7 +219,8 @@ static int parse_compare(struct parser *p, json_t *object, void *element)
 	if (!json_is_object(object))
 		return fail(p, STATUS_BAD_REQUEST, "not an object");
 	int target = take_word(p, object, "target", targets, 4, -1);
-	int relation = target < 0 ? target : take_word(p, object, "relation", relations, 4, WIRE_KV_EQUAL);
+	int relation = target < 0 ? target
+				  : take_word(p, object, "relation", relations, 4, WIRE_KV_EQUAL);
 	if (relation < 0)
 		return relation;
 	out->target = (enum wire_kv_target)target;
@@ -219,7 +233,8 @@ static int parse_compare(struct parser *p, json_t *object, void *element)
 		status = take_key(p, object, &out->key);
 	if (status != 0)
 		return status;
-	return by_value ? take_bytes(p, object, "value", "encoding", &out->value) : parse_number_compare(p, object, out);
+	return by_value ? take_bytes(p, object, "value", "encoding", &out->value)
+			: parse_number_compare(p, object, out);
 }
 
 static int parse_cas(struct parser *p, const json_t *object, struct wire_kv_op *out)
@@ -248,7 +263,8 @@ static int parse_op(struct parser *p, json_t *object, void *element)
 		{WIRE_KV_APPEND, " op key key_encoding value encoding ", true},
 		{WIRE_KV_DELETE, " op key key_encoding ", false},
 		{WIRE_KV_DELETE, " op key key_encoding ", false},
-		{WIRE_KV_CAS, " op key key_encoding value encoding expect expect_encoding absent ", true},
+		{WIRE_KV_CAS, " op key key_encoding value encoding expect expect_encoding absent ",
+		 true},
 		{WIRE_KV_INCR, " op key key_encoding delta ", false},
 	};
 	struct wire_kv_op *out = element;
@@ -274,7 +290,8 @@ static int parse_op(struct parser *p, json_t *object, void *element)
 
 /* A list of the transaction: its elements are `size` bytes long each. */
 static int parse_list(struct parser *p, const json_t *root, const char *name, size_t size,
-		      int (*parse)(struct parser *, json_t *, void *), uint32_t *count, void *elements)
+		      int (*parse)(struct parser *, json_t *, void *), uint32_t *count,
+		      void *elements)
 {
 	json_t *list = json_object_get(root, name);
 	uint8_t *array = NULL;
@@ -284,7 +301,8 @@ static int parse_list(struct parser *p, const json_t *root, const char *name, si
 	if (!json_is_array(list))
 		return fail(p, STATUS_BAD_REQUEST, "\"%s\" is not an array", name);
 	if (json_array_size(list) > TXN_OPS_MAX)
-		return fail(p, STATUS_TOO_LARGE, "\"%s\" has more than %u elements", name, TXN_OPS_MAX);
+		return fail(p, STATUS_TOO_LARGE, "\"%s\" has more than %u elements", name,
+			    TXN_OPS_MAX);
 	*count = (uint32_t)json_array_size(list);
 	array = arena_get_zeroed(p->arena, *count * size);
 	memcpy(elements, &array, sizeof array);
@@ -308,12 +326,14 @@ int kv_json_parse_txn(struct slice text, struct arena *arena, struct wire_kv_com
 	*out = (struct wire_kv_command){.transaction = true};
 	int status = check_members(&parser, root, " if then else ");
 	if (status == 0)
-		status = parse_list(&parser, root, "if", sizeof *out->when, parse_compare, &out->nwhen, &out->when);
+		status = parse_list(&parser, root, "if", sizeof *out->when, parse_compare,
+				    &out->nwhen, &out->when);
 	if (status == 0)
-		status = parse_list(&parser, root, "then", sizeof *out->then, parse_op, &out->nthen, &out->then);
+		status = parse_list(&parser, root, "then", sizeof *out->then, parse_op, &out->nthen,
+				    &out->then);
 	if (status == 0)
-		status = parse_list(&parser, root, "else", sizeof *out->otherwise, parse_op, &out->notherwise,
-				    &out->otherwise);
+		status = parse_list(&parser, root, "else", sizeof *out->otherwise, parse_op,
+				    &out->notherwise, &out->otherwise);
 	if (status == 0 && out->nwhen + out->nthen + out->notherwise == 0)
 		status = fail(&parser, STATUS_BAD_REQUEST, "the transaction is empty");
 	json_decref(root);

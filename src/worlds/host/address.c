@@ -44,7 +44,10 @@ int address_numeric(const char *text, struct socket_address *out)
 		*out = plain;
 		return 0;
 	}
-	/* The rarer forms, with a scope for example. It needs memory, for want of which nothing may be taken for a name. */
+	/*
+	 * The rarer forms, with a scope for example. It needs memory, for want of which nothing may
+	 * be taken for a name.
+	 */
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found;
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
 		return STATUS_NOT_FOUND;
@@ -65,7 +68,8 @@ void address_set_port(struct socket_address *address, uint16_t port)
 
 uint16_t address_port(const struct socket_address *address)
 {
-	return ntohs(address->u.any.sa_family == AF_INET6 ? address->u.v6.sin6_port : address->u.v4.sin_port);
+	return ntohs(address->u.any.sa_family == AF_INET6 ? address->u.v6.sin6_port
+							  : address->u.v4.sin_port);
 }
 
 const char *address_format(const struct socket_address *address, char *out, size_t size)

@@ -6,8 +6,9 @@
 #include "host/internal.h"
 
 /*
- * The loop whose turn this thread is in. A call from within a turn needs no descriptor to wake the loop: whoever
- * answers one request with the next would otherwise pay a write, a read and another look at all descriptors for each.
+ * The loop whose turn this thread is in. A call from within a turn needs no descriptor to wake the
+ * loop: whoever answers one request with the next would otherwise pay a write, a read and another
+ * look at all descriptors for each.
  */
 static _Thread_local const struct host_loop *turning;
 
@@ -36,7 +37,8 @@ bool calls_init(struct host_loop *loop)
 	loop->calls_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop->base == NULL || loop->calls_fd < 0)
 		return false;
-	event_assign(&loop->calls_event, loop->base, loop->calls_fd, EV_READ | EV_PERSIST, on_calls, loop);
+	event_assign(&loop->calls_event, loop->base, loop->calls_fd, EV_READ | EV_PERSIST, on_calls,
+		     loop);
 	return event_add(&loop->calls_event, NULL) == 0;
 }
 
@@ -92,7 +94,8 @@ void calls_run(struct host_loop *loop)
 	while ((call = loop->running) != NULL) {
 		struct host *host = call->host;
 		loop->running = call->next;
-		call->waiting = false; /* before it runs, so that one that is asked for meanwhile runs again */
+		/* before it runs, so that one that is asked for meanwhile runs again */
+		call->waiting = false;
 		pthread_mutex_unlock(&loop->calls_lock);
 		if (host != NULL)
 			host_touch(host);

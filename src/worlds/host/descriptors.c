@@ -25,7 +25,8 @@ static uint64_t for_nodes(const struct clusterconf *conf, const struct clusterco
 static uint64_t for_joiners(const struct clusterconf *conf, const struct clusterconf_node *self)
 {
 	uint64_t others = 0;
-	if (self->role != ROLE_SHARDKV && self->role != ROLE_SHARDMASTER && self->role != ROLE_VIEWSERVER)
+	if (self->role != ROLE_SHARDKV && self->role != ROLE_SHARDMASTER &&
+	    self->role != ROLE_VIEWSERVER)
 		return 0;
 	for (uint32_t i = 0; i < conf->nnodes; i++) {
 		const struct clusterconf_node *node = &conf->nodes[i];
@@ -35,7 +36,8 @@ static uint64_t for_joiners(const struct clusterconf *conf, const struct cluster
 }
 
 int descriptors_plan(struct descriptor_plan *plan, uint64_t limit, const struct clusterconf *conf,
-		     const struct clusterconf_node *self, uint64_t wanted, char *error, size_t error_size)
+		     const struct clusterconf_node *self, uint64_t wanted, char *error,
+		     size_t error_size)
 {
 	uint64_t fixed = OWN + FILES + for_nodes(conf, self);
 	uint64_t least = fixed + CONNECTIONS_MIN;
@@ -44,7 +46,8 @@ int descriptors_plan(struct descriptor_plan *plan, uint64_t limit, const struct 
 	if (limit < least) {
 		snprintf(error, error_size,
 			 "this process may have %" PRIu64 " open files, and needs %" PRIu64
-			 " at least for its log, the other nodes and a few connections: raise the limit (ulimit -n, "
+			 " at least for its log, the other nodes and a few connections: raise the "
+			 "limit (ulimit -n, "
 			 "LimitNOFILE=)",
 			 limit, least);
 		return STATUS_CONFIG;

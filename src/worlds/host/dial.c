@@ -7,7 +7,10 @@
 #include "base/alloc.h"
 #include "host/internal.h"
 
-/* A name that has been resolved before is waited for so long; then the addresses of that time are tried. */
+/*
+ * A name that has been resolved before is waited for so long; then the addresses of that time are
+ * tried.
+ */
 #define RESOLVE_PATIENCE_MS 1000u
 
 /* FNV-1a. Two addresses with one hash take neighbouring keys. */
@@ -75,12 +78,15 @@ static uint32_t present_address(const struct link *link)
 static int open_socket(struct host *host, int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 && error_is_shortage(errno) && host_relieve(host, "a connection to another node", errno))
+	if (fd < 0 && error_is_shortage(errno) &&
+	    host_relieve(host, "a connection to another node", errno))
 		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	return fd;
 }
 
-/* Tries the host's addresses one after another, until one takes a connection or needs time for it. */
+/*
+ * Tries the host's addresses one after another, until one takes a connection or needs time for it.
+ */
 static void try_addresses(struct link *link, int error)
 {
 	char why[160] = "no address";
@@ -112,17 +118,19 @@ static void try_addresses(struct link *link, int error)
 }
 
 /*
- * Dialling a port of this machine where nobody listens can succeed: when the kernel chooses that very port for
- * our end, the socket is connected to itself, and keeps the node that belongs there from listening.
+ * Dialling a port of this machine where nobody listens can succeed: when the kernel chooses that
+ * very port for our end, the socket is connected to itself, and keeps the node that belongs there
+ * from listening.
  */
 static bool is_own_end(int fd)
 {
 	struct socket_address here = {.len = sizeof here.u}, there = {.len = sizeof there.u};
 	char ours[80], theirs[80];
-	if (getsockname(fd, &here.u.any, &here.len) != 0 || getpeername(fd, &there.u.any, &there.len) != 0)
+	if (getsockname(fd, &here.u.any, &here.len) != 0 ||
+	    getpeername(fd, &there.u.any, &there.len) != 0)
 		return false;
-	return strcmp(address_format(&here, ours, sizeof ours), address_format(&there, theirs, sizeof theirs)) ==
-	       0;
+	return strcmp(address_format(&here, ours, sizeof ours),
+		      address_format(&there, theirs, sizeof theirs)) == 0;
 }
 
 void dial_connected(struct link *link)
@@ -151,10 +159,10 @@ static void try_resolved(struct link *link, const char *why)
 		try_addresses(link, 0);
 }
 
-static void on_resolved(struct resolve_question *question, const struct socket_address *addresses, uint32_t count,
-			const char *why)
+static void on_resolved(struct resolve_question *question, const struct socket_address *addresses,
+			uint32_t count, const char *why)
 {
-	struct link *link = LIST_ENTRY(question, struct link, question);
+	struct link *link = LIST_ITEM(question, struct link, question);
 	char name[ADDRESS_BYTES_MAX + 1];
 	uint16_t port;
 	ASSERT(link->state == LINK_RESOLVING);
@@ -208,7 +216,8 @@ uint32_t dial_patience_ms(const struct link *link)
 	if (link->state == LINK_RESOLVING && link->naddresses == 0)
 		return limits->hello_timeout_ms;
 	if (link->state == LINK_RESOLVING)
-		return RESOLVE_PATIENCE_MS < limits->hello_timeout_ms ? RESOLVE_PATIENCE_MS : limits->hello_timeout_ms;
+		return RESOLVE_PATIENCE_MS < limits->hello_timeout_ms ? RESOLVE_PATIENCE_MS
+								      : limits->hello_timeout_ms;
 	/* One address that swallows packets leaves time for the others. */
 	return limits->connect_timeout_ms / link->naddresses;
 }
@@ -234,8 +243,8 @@ void dial_opened(struct link *link)
 	link->failures = 0;
 	link->complained = false;
 	host->dialled_total++;
-	log_event(host->log, LOG_INFO, "link_up", "peer=%s address=%s", link->name[0] != '\0' ? link->name : "-",
-		  link->route);
+	log_event(host->log, LOG_INFO, "link_up", "peer=%s address=%s",
+		  link->name[0] != '\0' ? link->name : "-", link->route);
 	ASSERT(link_unsent(link) == 0); /* of the hello, which has been answered */
 	struct buffer empty = link->out;
 	link->out = link->waiting;
@@ -260,7 +269,10 @@ void dial_pause(struct link *link)
 	/* Jitter, so that the clients of a server that went away do not all come back at once. */
 	link->retry_us = host_now_us(host) + rng_range(&host->rng, pause_us / 2, pause_us);
 	resolve_cancel(&link->question);
-	/* Whoever took the connection, and did not answer as it should, is not asked first the next time. */
+	/*
+	 * Whoever took the connection, and did not answer as it should, is not asked first the next
+	 * time.
+	 */
 	if (link->state == LINK_HELLO)
 		link->first_address = (present_address(link) + 1) % link->naddresses;
 }

@@ -27,12 +27,9 @@ static int status_of_errno(int error)
 		return STATUS_NO_SPACE;
 	case EROFS:
 	case EACCES:
-	case EPERM:
-		return STATUS_READ_ONLY;
-	case ENOENT:
-		return STATUS_NOT_FOUND;
-	default:
-		return STATUS_IO;
+	case EPERM: return STATUS_READ_ONLY;
+	case ENOENT: return STATUS_NOT_FOUND;
+	default: return STATUS_IO;
 	}
 }
 
@@ -56,7 +53,8 @@ static int open_at(int directory_fd, const char *name, int flags)
 /* An open() that fails for want of a descriptor, or of memory for one, has done nothing. */
 static int status_of_open(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM ? STATUS_SHORTAGE : status_of_errno(error);
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? STATUS_SHORTAGE
+								     : status_of_errno(error);
 }
 
 int disk_file_open(int directory_fd, const char *name, struct disk_file **out, uint64_t *size)
@@ -102,7 +100,10 @@ int disk_file_read(struct disk_file *file, uint64_t offset, uint8_t *data, size_
 	return 0;
 }
 
-/* Clean pages are given up before and after: what is read is what is on the medium, and nobody's pages make room for it. */
+/*
+ * Clean pages are given up before and after: what is read is what is on the medium, and nobody's
+ * pages make room for it.
+ */
 static int read_fresh(const struct disk_request *request)
 {
 	off_t offset = (off_t)request->offset, len = (off_t)request->len;
@@ -142,7 +143,10 @@ int disk_file_sync(struct disk_file *file)
 static int fill_with_zeros(struct disk_file *file, uint64_t len)
 {
 	static const uint8_t zeros[256 * 1024];
-	/* Finds out about a full disk before any work is done, and asks for one extent. Not every file system can. */
+	/*
+	 * Finds out about a full disk before any work is done, and asks for one extent. Not every
+	 * file system can.
+	 */
 	if (fallocate(file->fd, 0, 0, (off_t)len) != 0 && status_of_errno(errno) == STATUS_NO_SPACE)
 		return STATUS_NO_SPACE;
 	for (uint64_t offset = 0; offset < len;) {
@@ -205,33 +209,32 @@ int disk_file_run(int directory_fd, struct disk_request *request)
 {
 	int status;
 	switch (request->operation) {
-	case DISK_WRITE:
-		return file_write(request);
+	case DISK_WRITE: return file_write(request);
 	case DISK_READ:
 		return request->fresh ? read_fresh(request)
-				      : disk_file_read(request->file, request->offset, request->data, request->len);
-	case DISK_SYNC:
-		return disk_file_sync(request->file);
+				      : disk_file_read(request->file, request->offset,
+						       request->data, request->len);
+	case DISK_SYNC: return disk_file_sync(request->file);
 	case DISK_WRITE_SYNC:
 		status = file_write(request);
 		return status != 0 ? status : disk_file_sync(request->file);
-	case DISK_CREATE:
-		return file_create(directory_fd, request);
-	case DISK_CLOSE:
-		return file_close(request->file);
+	case DISK_CREATE: return file_create(directory_fd, request);
+	case DISK_CLOSE: return file_close(request->file);
 	case DISK_RENAME:
 		return renameat(directory_fd, request->name, directory_fd, request->new_name) == 0
 			       ? 0
 			       : status_of_errno(errno);
 	case DISK_REMOVE:
-		return unlinkat(directory_fd, request->name, 0) == 0 || errno == ENOENT ? 0 : status_of_errno(errno);
-	case DISK_SYNC_DIRECTORY:
-		return directory_sync(directory_fd);
+		return unlinkat(directory_fd, request->name, 0) == 0 || errno == ENOENT
+			       ? 0
+			       : status_of_errno(errno);
+	case DISK_SYNC_DIRECTORY: return directory_sync(directory_fd);
 	}
 	ASSERT(false);
 }
 
-int disk_file_list(int directory_fd, void (*each)(void *context, const char *name, uint64_t size), void *context)
+int disk_file_list(int directory_fd, void (*each)(void *context, const char *name, uint64_t size),
+		   void *context)
 {
 	int fd = open_at(directory_fd, ".", O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
@@ -250,7 +253,8 @@ int disk_file_list(int directory_fd, void (*each)(void *context, const char *nam
 			break;
 		}
 		struct stat info;
-		if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode))
+		if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(info.st_mode))
 			each(context, entry->d_name, (uint64_t)info.st_size);
 	}
 	closedir(directory);

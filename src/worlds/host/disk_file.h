@@ -13,16 +13,21 @@
 
 #define DISK_FILE_NAME_BYTES 256u
 
-/* Opens and locks a directory, creating it and its parents. STATUS_LOCKED if another process holds it. */
+/*
+ * Opens and locks a directory, creating it and its parents. STATUS_LOCKED if another process holds
+ * it.
+ */
 int disk_directory_open(const char *path, int *fd) MUST_CHECK;
 /* Regular files only. */
-int disk_file_list(int directory_fd, void (*each)(void *context, const char *name, uint64_t size), void *context)
-	MUST_CHECK;
-int disk_file_open(int directory_fd, const char *name, struct disk_file **out, uint64_t *size) MUST_CHECK;
+int disk_file_list(int directory_fd, void (*each)(void *context, const char *name, uint64_t size),
+		   void *context) MUST_CHECK;
+int disk_file_open(int directory_fd, const char *name, struct disk_file **out,
+		   uint64_t *size) MUST_CHECK;
 /* The name that it has now, for messages. */
 void disk_file_name(const struct disk_file *file, char *out, size_t size);
 int disk_file_read(struct disk_file *file, uint64_t offset, uint8_t *data, size_t len) MUST_CHECK;
-int disk_file_write(struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len) MUST_CHECK;
+int disk_file_write(struct disk_file *file, uint64_t offset, const uint8_t *data,
+		    size_t len) MUST_CHECK;
 int disk_file_sync(struct disk_file *file) MUST_CHECK;
 /* Carries out any request; its status is returned, not stored. */
 int disk_file_run(int directory_fd, struct disk_request *request) MUST_CHECK;

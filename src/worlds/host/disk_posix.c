@@ -18,13 +18,14 @@
 #include "base/list.h"
 #include "host/disk_file.h"
 
-#define LOOP_BYTES_MAX 32768u  /* a longer write is worth a thread */
-#define SLOW_US 5000u          /* a sync of the log that takes so long is slow */
-#define SLOW_PAUSE_US 1000000u /* and for so long after it, everything goes through the thread; and then until one is quick */
+#define LOOP_BYTES_MAX 32768u /* a longer write is worth a thread */
+#define SLOW_US 5000u         /* a sync of the log that takes so long is slow */
+/* and for so long after it, everything goes through the thread; and then until one is quick */
+#define SLOW_PAUSE_US 1000000u
 
 /*
- * Descriptors in reserve: a log segment or a snapshot for which there is none takes one of these. They are filled up again as soon as
- * there are others.
+ * Descriptors in reserve: a log segment or a snapshot for which there is none takes one of these.
+ * They are filled up again as soon as there are others.
  */
 #define SPARES 4u
 
@@ -63,18 +64,22 @@ struct disk_posix {
 	struct queue left;      /* for disk_posix_run() */
 	struct queue done;      /* by it: for disk_posix_finish() */
 	uint64_t log_at_thread; /* requests of the log's lane that its thread has */
-	int spares[SPARES]; /* -1: given up. The bulk lane's thread only, once it runs */
+	int spares[SPARES];     /* -1: given up. The bulk lane's thread only, once it runs */
 	void (*on_shortage)(void *context, int error);
 	void *on_shortage_context;
 	/* Both threads: */
 	_Atomic int shortage; /* errno of the last one that the loop has not heard of; 0: none */
 	_Atomic uint64_t slow_until_us; /* the log goes through its thread until then */
-	_Atomic bool slow; /* and until a sync after that was quick: else the loop would wait for the disk after each lull */
+	/*
+	 * and until a sync after that was quick: else the loop would wait for the disk after each
+	 * lull
+	 */
+	_Atomic bool slow;
 };
 
 static struct disk_posix *posix_of(struct disk *disk)
 {
-	return LIST_ENTRY(disk, struct disk_posix, disk);
+	return LIST_ITEM(disk, struct disk_posix, disk);
 }
 
 static void lock(pthread_mutex_t *mutex)
@@ -258,8 +263,8 @@ static void lane_submit(struct posix_lane *lane, struct disk_request *request)
 static bool is_for_loop(const struct disk_posix *posix, const struct disk_request *request)
 {
 	return posix->use_loop && posix->log_at_thread == 0 &&
-	       (posix->left.first != NULL ||
-		(request->len <= LOOP_BYTES_MAX && !posix->slow && now_us() >= posix->slow_until_us));
+	       (posix->left.first != NULL || (request->len <= LOOP_BYTES_MAX && !posix->slow &&
+					      now_us() >= posix->slow_until_us));
 }
 
 static void posix_submit(struct disk *disk, struct disk_request *request)
@@ -287,7 +292,9 @@ int disk_posix_use_loop(struct disk *disk, char *error, size_t error_size)
 		int failure = posix->lanes[i].started ? 0 : lane_start(&posix->lanes[i]);
 		if (failure == 0)
 			continue;
-		snprintf(error, error_size, "cannot start a thread for the disk: %s: raise the limit (ulimit -u, TasksMax=)",
+		snprintf(error, error_size,
+			 "cannot start a thread for the disk: %s: raise the limit (ulimit -u, "
+			 "TasksMax=)",
 			 strerror(failure));
 		return STATUS_SHORTAGE;
 	}
@@ -333,7 +340,9 @@ void disk_posix_dispatch(struct disk *disk)
 	struct disk_posix *posix = posix_of(disk);
 	uint64_t count;
 	ssize_t got;
-	/* Before the queue is taken: what completes afterwards makes the descriptor readable again. */
+	/*
+	 * Before the queue is taken: what completes afterwards makes the descriptor readable again.
+	 */
 	do {
 		got = read(posix->event_fd, &count, sizeof count);
 	} while (got < 0 && errno == EINTR);
@@ -347,7 +356,8 @@ void disk_posix_dispatch(struct disk *disk)
 		posix->on_shortage(posix->on_shortage_context, error);
 }
 
-void disk_posix_on_shortage(struct disk *disk, void (*callback)(void *context, int error), void *context)
+void disk_posix_on_shortage(struct disk *disk, void (*callback)(void *context, int error),
+			    void *context)
 {
 	posix_of(disk)->on_shortage = callback;
 	posix_of(disk)->on_shortage_context = context;
@@ -368,7 +378,10 @@ void disk_posix_drain(struct disk *disk)
 {
 	struct disk_posix *posix = posix_of(disk);
 	while (posix->outstanding > 0) {
-		/* What the loop's thread has carried out, or is to, comes first: no descriptor tells of it. */
+		/*
+		 * What the loop's thread has carried out, or is to, comes first: no descriptor
+		 * tells of it.
+		 */
 		if (posix->done.first != NULL || disk_posix_run(disk)) {
 			disk_posix_finish(disk);
 			continue;
@@ -384,7 +397,8 @@ void disk_posix_drain(struct disk *disk)
 static int told(struct disk *disk, int status, const char *name)
 {
 	if (status == STATUS_TRUNCATED)
-		snprintf(disk->problem, sizeof disk->problem, "%.100s is shorter than it was", name);
+		snprintf(disk->problem, sizeof disk->problem, "%.100s is shorter than it was",
+			 name);
 	else if (status != 0 && status != STATUS_NOT_FOUND && status != STATUS_CORRUPT)
 		snprintf(disk->problem, sizeof disk->problem, "%.100s: %s", name, strerror(errno));
 	return status;
@@ -401,9 +415,11 @@ static int told_of(struct disk *disk, int status, const struct disk_file *file)
 	return told(disk, status, name);
 }
 
-static int posix_list(struct disk *disk, void (*each)(void *context, const char *name, uint64_t size), void *context)
+static int posix_list(struct disk *disk,
+		      void (*each)(void *context, const char *name, uint64_t size), void *context)
 {
-	return told(disk, disk_file_list(posix_of(disk)->directory_fd, each, context), "the list of its files");
+	return told(disk, disk_file_list(posix_of(disk)->directory_fd, each, context),
+		    "the list of its files");
 }
 
 static int posix_open(struct disk *disk, const char *name, struct disk_file **out, uint64_t *size)
@@ -411,12 +427,14 @@ static int posix_open(struct disk *disk, const char *name, struct disk_file **ou
 	return told(disk, disk_file_open(posix_of(disk)->directory_fd, name, out, size), name);
 }
 
-static int posix_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data, size_t len)
+static int posix_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data,
+			  size_t len)
 {
 	return told_of(disk, disk_file_read(file, offset, data, len), file);
 }
 
-static int posix_write_now(struct disk *disk, struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len)
+static int posix_write_now(struct disk *disk, struct disk_file *file, uint64_t offset,
+			   const uint8_t *data, size_t len)
 {
 	return told_of(disk, disk_file_write(file, offset, data, len), file);
 }
@@ -428,7 +446,8 @@ static int posix_sync_now(struct disk *disk, struct disk_file *file)
 
 static int posix_run_now(struct disk *disk, struct disk_request *request)
 {
-	bool named = request->operation == DISK_CREATE || request->operation == DISK_RENAME || request->operation == DISK_REMOVE;
+	bool named = request->operation == DISK_CREATE || request->operation == DISK_RENAME ||
+		     request->operation == DISK_REMOVE;
 	request->status = disk_file_run(posix_of(disk)->directory_fd, request);
 	if (named)
 		return told(disk, request->status, request->name);

@@ -8,7 +8,7 @@
 
 static struct host *host_of(struct env *env)
 {
-	return LIST_ENTRY(env, struct host, env);
+	return LIST_ITEM(env, struct host, env);
 }
 
 uint64_t host_clock_us(clockid_t clock)

@@ -45,32 +45,37 @@ void hello_send(struct link *link)
 /* What of `hello` does not suit us: 0, or the status, with the text for the other side. */
 static int judge(struct host *host, const struct wire_hello *hello, char *text)
 {
-	bool asks = hello->cluster.len == 0 && hello->node.len == 0; /* a client that takes any cluster */
+	/* a client that takes any cluster */
+	bool asks = hello->cluster.len == 0 && hello->node.len == 0;
 	uint32_t oldest = hello->node.len == 0 ? CLIENT_VERSION_MIN : PROTOCOL_VERSION;
 	if (hello->version < oldest || hello->version > PROTOCOL_VERSION) {
 		snprintf(text, TEXT_BYTES_MAX,
-			 "node %s speaks protocol version %u, not %u: use programs of the same release",
+			 "node %s speaks protocol version %u, not %u: use programs of the same "
+			 "release",
 			 host->name, PROTOCOL_VERSION, hello->version);
 		return STATUS_WRONG_VERSION;
 	}
 	if (!asks && !slice_equal(hello->cluster, name_of(host->cluster))) {
 		snprintf(text, TEXT_BYTES_MAX,
-			 "node %s belongs to cluster '%s', not to '%.*s': compare 'name' in cluster.conf on both "
+			 "node %s belongs to cluster '%s', not to '%.*s': compare 'name' in "
+			 "cluster.conf on both "
 			 "sides",
-			 host->name, host->cluster, (int)hello->cluster.len, (const char *)hello->cluster.data);
+			 host->name, host->cluster, (int)hello->cluster.len,
+			 (const char *)hello->cluster.data);
 		return STATUS_WRONG_CLUSTER;
 	}
 	if (hello->target.len > 0 && !slice_equal(hello->target, name_of(host->name))) {
-		snprintf(
-			text, TEXT_BYTES_MAX,
-			"this is node %s, not '%.*s': compare 'listen' in cluster.conf, and routes, on both sides",
-			host->name, (int)hello->target.len, (const char *)hello->target.data);
+		snprintf(text, TEXT_BYTES_MAX,
+			 "this is node %s, not '%.*s': compare 'listen' in cluster.conf, and "
+			 "routes, on both sides",
+			 host->name, (int)hello->target.len, (const char *)hello->target.data);
 		return STATUS_WRONG_NODE;
 	}
 	return host_identity_judge(host, hello, text, TEXT_BYTES_MAX);
 }
 
-static void refusal(const struct host *host, int status, const char *text, const struct wire_hello *hello, struct buffer *out)
+static void refusal(const struct host *host, int status, const char *text,
+		    const struct wire_hello *hello, struct buffer *out)
 {
 	uint32_t generation = host_identity_own(host)->members.generation;
 	wire_error_format(out, "%s", text);
@@ -87,7 +92,8 @@ static bool answer(struct link *link, const struct message *message, const struc
 	int status = judge(host, hello, text);
 	if (status == 0 && !seat_take(link)) {
 		snprintf(text, TEXT_BYTES_MAX,
-			 "node %s has no room for another connection: %u are open, and all are busy (connections_max)",
+			 "node %s has no room for another connection: %u are open, and all are "
+			 "busy (connections_max)",
 			 host->name, host->settings.connections_max);
 		status = STATUS_BUSY;
 	}
@@ -124,16 +130,17 @@ static bool answer(struct link *link, const struct message *message, const struc
 }
 
 /*
- * Requests that wait for this connection will not be served by this node however often they are sent: they are
- * answered, rather than left to their deadlines, so that a user sees what is wrong. (Another node than expected
- * may be a matter of the moment.)
+ * Requests that wait for this connection will not be served by this node however often they are
+ * sent: they are answered, rather than left to their deadlines, so that a user sees what is wrong.
+ * (Another node than expected may be a matter of the moment.)
  */
 static void answer_waiting(struct link *link, int status, struct slice error)
 {
 	struct slice rest = buffer_slice(&link->waiting);
 	struct message request;
 	size_t consumed, needed;
-	while (rest.len > 0 && frame_parse(rest, FRAME_BYTES_MAX, &request, &consumed, &needed) == 0) {
+	while (rest.len > 0 &&
+	       frame_parse(rest, FRAME_BYTES_MAX, &request, &consumed, &needed) == 0) {
 		(void)slice_take(&rest, consumed, &(struct slice){0});
 		if (request.kind != MESSAGE_REQUEST)
 			continue;
@@ -154,15 +161,18 @@ static bool refused(struct link *link, const struct message *message)
 	char why[TEXT_BYTES_MAX + 64];
 	if (wire_error_decode(message->payload, &link->host->arena, &error) != 0)
 		error.message = slice_string(status_text(message->status));
-	snprintf(why, sizeof why, "hello refused: %.*s", (int)error.message.len, (const char *)error.message.data);
+	snprintf(why, sizeof why, "hello refused: %.*s", (int)error.message.len,
+		 (const char *)error.message.data);
 	if (message->status == STATUS_LOST_DIRECTORY && (link->may & SENDER_REPLICA) != 0) {
 		char text[TEXT_BYTES_MAX];
-		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
+		snprintf(text, sizeof text, "%.*s", (int)error.message.len,
+			 (const char *)error.message.data);
 		host_identity_lost(link->host, text);
 	}
 	if (message->status == STATUS_REMOVED && (link->may & SENDER_REPLICA) != 0) {
 		char text[TEXT_BYTES_MAX];
-		snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
+		snprintf(text, sizeof text, "%.*s", (int)error.message.len,
+			 (const char *)error.message.data);
 		if (error.generation > host_identity_own(link->host)->members.generation)
 			host_members_superseded(link->host, error.generation, text);
 		else
@@ -178,7 +188,10 @@ static bool refused(struct link *link, const struct message *message)
 	return false;
 }
 
-/* The node there is not the one that is meant: requests are answered if that will not change by itself. */
+/*
+ * The node there is not the one that is meant: requests are answered if that will not change by
+ * itself.
+ */
 static bool not_met(struct link *link, int status, const char *text)
 {
 	struct buffer error = {0};
@@ -196,8 +209,8 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 	struct host *host = link->host;
 	char why[TEXT_BYTES_MAX];
 	if (host->cluster[0] != '\0' && !slice_equal(hello->cluster, name_of(host->cluster))) {
-		snprintf(why, sizeof why, "the node there belongs to cluster '%.*s'", (int)hello->cluster.len,
-			 (const char *)hello->cluster.data);
+		snprintf(why, sizeof why, "the node there belongs to cluster '%.*s'",
+			 (int)hello->cluster.len, (const char *)hello->cluster.data);
 		return not_met(link, STATUS_WRONG_NODE, why);
 	}
 	if (link->name[0] != '\0' && !slice_equal(hello->node, name_of(link->name))) {
@@ -206,7 +219,8 @@ static bool accept_answer(struct link *link, const struct wire_hello *hello)
 		return not_met(link, STATUS_WRONG_NODE, why);
 	}
 	if (!peer_is_at_hint(host, link, hello))
-		return not_met(link, STATUS_WRONG_NODE, "another directory than that of the member has answered");
+		return not_met(link, STATUS_WRONG_NODE,
+			       "another directory than that of the member has answered");
 	if (link_unsent(link) > 0) {
 		link_reject(link, "an answer before the question");
 		return false;
@@ -243,7 +257,8 @@ bool hello_receive(struct link *link, const struct message *message)
 	if (!link->dialled)
 		link->peer = peer_find(host, hello.node);
 	if (!link->dialled && link->peer == host->others && hello.node.len > 0)
-		link->name = alloc_format("%.*s", (int)hello.node.len, (const char *)hello.node.data);
+		link->name = alloc_format("%.*s", (int)hello.node.len,
+					  (const char *)hello.node.data);
 	link->peer_life = hello.life;
 	link->disk_life = hello.disk_life;
 	traffic_count(link, TRAFFIC_RECEIVED, METHOD_HELLO, bytes);

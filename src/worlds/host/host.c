@@ -46,14 +46,17 @@ static void advertise(struct host *host, const char *listen)
 	if (listen == NULL || address_is_any(listen))
 		return;
 	const char *port = strrchr(listen, ':');
-	host->advertised = port == NULL ? NULL : alloc_format("%.*s:%u", (int)(port - listen), listen, host->port);
+	host->advertised = port == NULL ? NULL
+					: alloc_format("%.*s:%u", (int)(port - listen), listen,
+						       host->port);
 }
 
 static void seed(struct host *host)
 {
 	uint64_t number;
 	if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-		number = host_clock_us(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)host;
+		number = host_clock_us(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32 ^
+			 (uint64_t)(uintptr_t)host;
 	rng_seed(&host->rng, number);
 }
 
@@ -62,7 +65,8 @@ static void on_wake(void *context)
 	host_touch(context);
 }
 
-static int join_loop(struct host *host, const struct host_options *options, char *error, size_t error_size)
+static int join_loop(struct host *host, const struct host_options *options, char *error,
+		     size_t error_size)
 {
 	host->loop = options->loop;
 	if (host->loop != NULL)
@@ -76,7 +80,8 @@ static int join_loop(struct host *host, const struct host_options *options, char
 	return 0;
 }
 
-int host_create(struct host **out, const struct host_options *options, char *error, size_t error_size)
+int host_create(struct host **out, const struct host_options *options, char *error,
+		size_t error_size)
 {
 	struct host *host = ALLOC(struct host);
 	*out = NULL;
@@ -134,7 +139,8 @@ bool host_stopped(const struct host *host)
 static void on_stop_timeout(void *context)
 {
 	struct host *host = context;
-	log_event(host->log, LOG_WARN, "stop_timeout", "timeout_ms=%u", host->settings.stop_timeout_ms);
+	log_event(host->log, LOG_WARN, "stop_timeout", "timeout_ms=%u",
+		  host->settings.stop_timeout_ms);
 	host->stopped = host->stop_timed_out = true;
 }
 
@@ -144,8 +150,9 @@ static const char *start_problem(const struct host *host, int status)
 	if (problem[0] != '\0')
 		return problem;
 	/* It has something to say of its own errors only. */
-	bool disk = host->env.disk != NULL && (status == STATUS_IO || status == STATUS_NO_SPACE || status == STATUS_READ_ONLY ||
-					       status == STATUS_SHORTAGE);
+	bool disk = host->env.disk != NULL &&
+		    (status == STATUS_IO || status == STATUS_NO_SPACE ||
+		     status == STATUS_READ_ONLY || status == STATUS_SHORTAGE);
 	return disk ? disk_problem(host->env.disk, status) : status_text(status);
 }
 
@@ -160,7 +167,8 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 		return status;
 	status = node->ops->start != NULL ? node->ops->start(node) : 0;
 	if (status != 0) {
-		snprintf(error, error_size, "the node cannot start: %s", start_problem(host, status));
+		snprintf(error, error_size, "the node cannot start: %s",
+			 start_problem(host, status));
 		return status;
 	}
 	host_identity_started(host);
@@ -179,7 +187,8 @@ void host_stop(struct host *host)
 		return;
 	host->stopping = true;
 	host_touch(host);
-	timers_set(&host->timers, &host->stop_timer, host_now_us(host) + host->settings.stop_timeout_ms * 1000ull);
+	timers_set(&host->timers, &host->stop_timer,
+		   host_now_us(host) + host->settings.stop_timeout_ms * 1000ull);
 	if (host->node->ops->stop != NULL)
 		host->node->ops->stop(host->node);
 	else

@@ -1,30 +1,34 @@
 /*
  * Who this process is to others, and who others are to it: ids, members, confirmations.
  *
- * CONFIRMATIONS. What replicas say to each other counts only if it comes from a replica. A connection that this
- * node has dialled leads to where the configuration says that the member lives. One that it has accepted only
- * claims a name. So every connection that a node dials bears a nonce in its hello, and who accepts one in the name
- * of a member (struct host_peer, `speaks`) asks that member, along its own connection to it, whether the nonce is
- * one of its own (IDENTITY). Until the answer is there, the link is LINK_UNCONFIRMED: what comes along it is kept,
- * up to a limit, but for IDENTITY and PING, which are answered at once (or two nodes would wait for each other).
- * That costs one round trip when a connection is new, and nothing later. A nonce is known to the two ends alone.
+ * CONFIRMATIONS. What replicas say to each other counts only if it comes from a replica. A
+ * connection that this node has dialled leads to where the configuration says that the member
+ * lives. One that it has accepted only claims a name. So every connection that a node dials bears a
+ * nonce in its hello, and who accepts one in the name of a member (struct host_peer, `speaks`) asks
+ * that member, along its own connection to it, whether the nonce is one of its own (IDENTITY).
+ * Until the answer is there, the link is LINK_UNCONFIRMED: what comes along it is kept, up to a
+ * limit, but for IDENTITY and PING, which are answered at once (or two nodes would wait for each
+ * other). That costs one round trip when a connection is new, and nothing later. A nonce is known
+ * to the two ends alone.
  *
- * IDS. The id of this node's group comes from its state (env identified()); from then on it is told to others, but
- * not before the file `identity` holds it durably. The id of the cluster is that of the shard masters' group: the
- * others take it from the first shard master that they dial and that knows it. A client keeps to what it met
- * first.
+ * IDS. The id of this node's group comes from its state (env identified()); from then on it is told
+ * to others, but not before the file `identity` holds it durably. The id of the cluster is that of
+ * the shard masters' group: the others take it from the first shard master that they dial and that
+ * knows it. A client keeps to what it met first.
  *
- * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in `identity`. If
- * it comes again and does not know it, it has another directory than before, and has forgotten what it promised:
- * it is refused, and told so. It then gives up its vote at once, notes that in `identity` ("lost = yes"), and only
- * when that is durable its hello says so, and is no longer refused. So a peer that remembers another directory never
- * hears of this one's votes, and whatever becomes of the process, the directory has none any more, until the group
- * has bound its life, which is another than that of the lost one (paxos/members.h; every hello bears it). A kind of node
- * that cannot do without its vote (no stop_voting; no role of today) ends instead.
+ * LOST DIRECTORIES. A member that was heard to know the group's id has taken part. That is noted in
+ * `identity`. If it comes again and does not know it, it has another directory than before, and has
+ * forgotten what it promised: it is refused, and told so. It then gives up its vote at once, notes
+ * that in `identity` ("lost = yes"), and only when that is durable its hello says so, and is no
+ * longer refused. So a peer that remembers another directory never hears of this one's votes, and
+ * whatever becomes of the process, the directory has none any more, until the group has bound its
+ * life, which is another than that of the lost one (paxos/members.h; every hello bears it). A kind
+ * of node that cannot do without its vote (no stop_voting; no role of today) ends instead.
  *
- * ANOTHER LIFE. A node that has found out that its directory is not what it was (env renew_life()) gets another life: at the start at once,
- * later without waiting for the disk. It has no vote meanwhile. When the new life is durable, connections to the other members are made
- * anew, whose hellos tell it.
+ * ANOTHER LIFE. A node that has found out that its directory is not what it was (env renew_life())
+ * gets another life: at the start at once, later without waiting for the disk. It has no vote
+ * meanwhile. When the new life is durable, connections to the other members are made anew, whose
+ * hellos tell it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,7 +95,9 @@ static void write_over(struct host_identity *id)
 {
 	struct host *host = id->host;
 	id->step = WRITE_NOTHING;
-	/* Whether it could be written or not: who has told us that we are removed tells it again. */
+	/*
+	 * Whether it could be written or not: who has told us that we are removed tells it again.
+	 */
 	if (id->writing_removed)
 		members_leave(id);
 	if (id->failed) {
@@ -140,7 +146,8 @@ static void write_next(struct host_identity *id)
 						     .len = id->text.len});
 		break;
 	case WRITE_DATA:
-		submit(id, WRITE_CLOSE, (struct disk_request){.operation = DISK_CLOSE, .file = id->file});
+		submit(id, WRITE_CLOSE,
+		       (struct disk_request){.operation = DISK_CLOSE, .file = id->file});
 		break;
 	case WRITE_CLOSE:
 		if (id->failed)
@@ -155,11 +162,10 @@ static void write_next(struct host_identity *id)
 		if (id->failed)
 			write_over(id);
 		else
-			submit(id, WRITE_DIRECTORY, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
+			submit(id, WRITE_DIRECTORY,
+			       (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
 		break;
-	case WRITE_DIRECTORY:
-		write_over(id);
-		break;
+	case WRITE_DIRECTORY: write_over(id); break;
 	}
 }
 
@@ -170,7 +176,10 @@ static void on_retry(void *context)
 		write_next(id);
 }
 
-/* What is known has changed. Without a disk nothing outlives the process, and nothing has to be waited for. */
+/*
+ * What is known has changed. Without a disk nothing outlives the process, and nothing has to be
+ * waited for.
+ */
 void identity_note_change(struct host_identity *id)
 {
 	id->changed = true;
@@ -205,8 +214,10 @@ void host_identity_create(struct host *host, const struct host_options *options)
 }
 
 #define LOST_MEANING \
-	"this replica follows and catches up, and does not vote before its group has bound the new directory, which it " \
-	"does by itself (event=member_bound); never put an older copy of the directory in its place (docs/operations.md)"
+	"this replica follows and catches up, and does not vote before its group has bound the " \
+	"new directory, which it " \
+	"does by itself (event=member_bound); never put an older copy of the directory in its " \
+	"place (docs/operations.md)"
 
 int host_identity_starting(struct host *host, char *error, size_t error_size)
 {
@@ -214,14 +225,20 @@ int host_identity_starting(struct host *host, char *error, size_t error_size)
 	if (!identity_lacks_vote(own))
 		return 0;
 	if (host->node->ops->stop_voting == NULL) {
-		snprintf(error, error_size, "its directory replaces one that was lost, and a node of role %s cannot run "
-			 "without its vote", host->role);
+		snprintf(error, error_size,
+			 "its directory replaces one that was lost, and a node of role %s cannot "
+			 "run without its vote",
+			 host->role);
 		return STATUS_LOST_DIRECTORY;
 	}
 	host->node->ops->stop_voting(host->node);
-	/* What was found out a moment ago has been said (lobby.c), and who was added has lost nothing. */
+	/*
+	 * What was found out a moment ago has been said (lobby.c), and who was added has lost
+	 * nothing.
+	 */
 	if (own->lost && own->log)
-		log_event(host->log, LOG_WARN, "directory_lost", "noted=before meaning=\"" LOST_MEANING "\"");
+		log_event(host->log, LOG_WARN, "directory_lost",
+			  "noted=before meaning=\"" LOST_MEANING "\"");
 	return 0;
 }
 
@@ -296,7 +313,8 @@ static const struct peer *peer_of(const struct link *link)
 uint64_t host_cluster_id(const struct host *host)
 {
 	const struct host_identity *id = host->identity;
-	return id->configured_id != 0 ? id->configured_id : __atomic_load_n(&id->own.cluster_id, __ATOMIC_RELAXED);
+	return id->configured_id != 0 ? id->configured_id
+				      : __atomic_load_n(&id->own.cluster_id, __ATOMIC_RELAXED);
 }
 
 /* Connections to others of the cluster's name that were accepted before this was known. */
@@ -319,7 +337,8 @@ void identity_learn_cluster(struct host_identity *id, uint64_t cluster_id)
 		return;
 	__atomic_store_n(&id->own.cluster_id, cluster_id, __ATOMIC_RELAXED);
 	if (id->host->role[0] != '\0') {
-		log_event(id->host->log, LOG_INFO, "cluster_id", "id=%s", id_text(cluster_id, text));
+		log_event(id->host->log, LOG_INFO, "cluster_id", "id=%s",
+			  id_text(cluster_id, text));
 		identity_note_change(id);
 	}
 	cut_strangers(id->host);
@@ -335,14 +354,17 @@ static void ask_masters(struct host_identity *id)
 		id->next_master = (id->next_master + 1) % host->npeers;
 		if (!host->peers[id->next_master]->master)
 			continue;
-		host_identity_ask(map_get(&host->links, dial_link(host, host->peers[id->next_master]->address)), 0);
+		host_identity_ask(map_get(&host->links,
+					  dial_link(host, host->peers[id->next_master]->address)),
+				  0);
 		return;
 	}
 }
 
 /* ---- IDENTITY ---- */
 
-static void send_identity(struct link *link, enum message_kind kind, const struct wire_identity *identity)
+static void send_identity(struct link *link, enum message_kind kind,
+			  const struct wire_identity *identity)
 {
 	struct buffer payload = {0};
 	wire_identity_encode(identity, &payload);
@@ -359,8 +381,10 @@ static void send_identity(struct link *link, enum message_kind kind, const struc
 static struct wire_identity ours(const struct host *host)
 {
 	const struct host_identity *id = host->identity;
-	struct wire_identity identity = {.cluster_id = id->own.cluster_id, .group_id = id->durable_group_id,
-					 .members_slot = id->own.members.slot, .generation = id->own.members.generation};
+	struct wire_identity identity = {.cluster_id = id->own.cluster_id,
+					 .group_id = id->durable_group_id,
+					 .members_slot = id->own.members.slot,
+					 .generation = id->own.members.generation};
 	for (uint32_t i = 0; i < id->own.members.count; i++)
 		identity.seen |= (uint32_t)id->own.members.list[i].seen << i;
 	return identity;
@@ -373,7 +397,9 @@ static void note_ids(struct link *link, const struct wire_identity *theirs)
 	if (theirs->group_id != 0)
 		link->group_id = theirs->group_id;
 	const struct identity_members *own = &link->host->identity->own.members;
-	link->seen = theirs->members_slot == own->slot && theirs->generation == own->generation ? theirs->seen : 0;
+	link->seen = theirs->members_slot == own->slot && theirs->generation == own->generation
+			     ? theirs->seen
+			     : 0;
 }
 
 void host_identity_ask(struct link *dialled, uint64_t nonce)
@@ -390,8 +416,8 @@ void host_identity_ask(struct link *dialled, uint64_t nonce)
 }
 
 /*
- * To the members that have not been heard to know the id: followers need not have spoken to each other. What one
- * hears, it has told as well: the question bears our ids, the answer theirs.
+ * To the members that have not been heard to know the id: followers need not have spoken to each
+ * other. What one hears, it has told as well: the question bears our ids, the answer theirs.
  */
 static void announce(struct host_identity *id)
 {
@@ -400,8 +426,10 @@ static void announce(struct host_identity *id)
 		return;
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		const struct peer *peer = host->peers[i];
-		const struct identity_member *member = identity_find_member(&id->own.members, peer->name);
-		if ((peer->speaks & SENDER_REPLICA) != 0 && peer->left_us == 0 && (member == NULL || !member->seen))
+		const struct identity_member *member = identity_find_member(&id->own.members,
+									    peer->name);
+		if ((peer->speaks & SENDER_REPLICA) != 0 && peer->left_us == 0 &&
+		    (member == NULL || !member->seen))
 			host_identity_ask(map_get(&host->links, dial_link(host, peer->address)), 0);
 	}
 }
@@ -413,13 +441,17 @@ static void learn_from(struct link *link)
 	const struct peer *peer = peer_of(link);
 	if (peer != NULL && peer->master && link->dialled && !is_master(link->host))
 		identity_learn_cluster(id, link->cluster_id);
-	if ((link->may & SENDER_REPLICA) == 0 || link->group_id == 0 || link->group_id != id->own.group_id)
+	if ((link->may & SENDER_REPLICA) == 0 || link->group_id == 0 ||
+	    link->group_id != id->own.group_id)
 		return;
-	/* What it has seen counts as well: those two may never have spoken to each other, or to us. */
+	/*
+	 * What it has seen counts as well: those two may never have spoken to each other, or to us.
+	 */
 	bool more = false;
 	for (uint32_t i = 0; i < id->own.members.count; i++) {
 		struct identity_member *member = &id->own.members.list[i];
-		bool seen = (link->seen >> i & 1) != 0 || strcmp(member->name, link->peer->name) == 0;
+		bool seen = (link->seen >> i & 1) != 0 ||
+			    strcmp(member->name, link->peer->name) == 0;
 		if (strcmp(member->name, id->own.node) == 0)
 			continue;
 		more |= seen && !member->seen;
@@ -468,7 +500,8 @@ void host_identity_answer(struct link *link, const struct message *message)
 	struct host *host = link->host;
 	struct wire_identity answer;
 	arena_reset(&host->arena);
-	if (message->status != 0 || wire_identity_decode(message->payload, &host->arena, &answer) != 0)
+	if (message->status != 0 ||
+	    wire_identity_decode(message->payload, &host->arena, &answer) != 0)
 		return;
 	note_ids(link, &answer);
 	learn_from(link);
@@ -562,7 +595,8 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	uint64_t cluster_id = is_master(host) ? group_id : 0;
 	if (id->own.group_id != 0 && id->own.group_id != group_id) {
 		log_event(host->log, LOG_ERROR, "identity_differs",
-			  "why=\"the directory's file identity names the group with id %s, its log and snapshots "
+			  "why=\"the directory's file identity names the group with id %s, its log "
+			  "and snapshots "
 			  "are of the one with "
 			  "id %s: they are not from one directory\"",
 			  id_text(id->own.group_id, here), id_text(group_id, there));
@@ -570,7 +604,8 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	}
 	if (cluster_id != 0 && id->configured_id != 0 && id->configured_id != cluster_id) {
 		log_event(host->log, LOG_ERROR, "identity_differs",
-			  "why=\"the configuration says that the cluster has id %s, these shard masters have id "
+			  "why=\"the configuration says that the cluster has id %s, these shard "
+			  "masters have id "
 			  "%s: another cluster of "
 			  "the same name, or its shard masters have lost their directories\"",
 			  id_text(id->configured_id, here), id_text(cluster_id, there));
@@ -601,7 +636,10 @@ void host_identity_lost(struct host *host, const char *text)
 {
 	struct host_identity *id = host->identity;
 	char quoted[1200];
-	/* Only who has not yet a group can be told so; and only by a member that it has asked itself. */
+	/*
+	 * Only who has not yet a group can be told so; and only by a member that it has asked
+	 * itself.
+	 */
 	if (id->own.group_id != 0 || identity_lacks_vote(&id->own))
 		return;
 	if (host->node->ops->stop_voting != NULL) {
@@ -609,12 +647,14 @@ void host_identity_lost(struct host *host, const char *text)
 		host->node->ops->stop_voting(host->node);
 		host->input_due = true;
 		host_touch(host);
-		log_event(host->log, LOG_ERROR, "directory_lost", "why=%s meaning=\"" LOST_MEANING "\"",
+		log_event(host->log, LOG_ERROR, "directory_lost",
+			  "why=%s meaning=\"" LOST_MEANING "\"",
 			  log_quote(quoted, sizeof quoted, slice_string(text)));
 		identity_note_change(id);
 		return;
 	}
-	log_event(host->log, LOG_ERROR, "fatal", "status=%s why=%s", status_name(STATUS_LOST_DIRECTORY),
+	log_event(host->log, LOG_ERROR, "fatal", "status=%s why=%s",
+		  status_name(STATUS_LOST_DIRECTORY),
 		  log_quote(quoted, sizeof quoted, slice_string(text)));
 	fprintf(stderr, "%s: %s\n", host->name, text);
 	tracing_flush(host);

@@ -6,7 +6,14 @@
 
 #include "host/internal.h"
 
-enum write_step { WRITE_NOTHING, WRITE_CREATE, WRITE_DATA, WRITE_CLOSE, WRITE_RENAME, WRITE_DIRECTORY };
+enum write_step {
+	WRITE_NOTHING,
+	WRITE_CREATE,
+	WRITE_DATA,
+	WRITE_CLOSE,
+	WRITE_RENAME,
+	WRITE_DIRECTORY
+};
 
 struct host_identity {
 	struct host *host;
@@ -28,8 +35,10 @@ struct host_identity {
 	uint64_t writing_group_id;
 	uint64_t next_life, writing_life; /* that is to take the place of own.life; 0: none */
 	bool writing_lost, writing_removed;
-	uint32_t force;            /* the node is stopped, to begin that generation when it is started anew; 0: it is not */
-	bool serving, renewed;     /* the start is over; another life is durable, and the node has not been told */
+	/* the node is stopped, to begin that generation when it is started anew; 0: it is not */
+	uint32_t force;
+	/* the start is over; another life is durable, and the node has not been told */
+	bool serving, renewed;
 	struct buffer text;
 	struct disk_request request;
 	struct disk_file *file;

@@ -14,7 +14,8 @@
  *   identity.c   ids, members, which connections belong to members for certain
  *   members.c    the list of the group's members as it changes; the end of a member that is removed
  *   lobby.c      the node of a daemon that does not know yet as which member it runs
- *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and go
+ *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and
+ *                go
  *   link.c       life of a link: states, cutting, queueing and writing
  *   seats.c      who may stay connected when there is no room for everybody
  *   receive.c    reading and cutting frames out of the stream
@@ -23,8 +24,9 @@
  *   traffic.c    counters by peer and method
  *   address.c    HOST:PORT and socket addresses
  *
- * A link is never freed, and its buffers never change hands, within an input: link_cut() only closes the socket
- * and puts the link on host->cut; loop.c settles that list between inputs (link_settle).
+ * A link is never freed, and its buffers never change hands, within an input: link_cut() only
+ * closes the socket and puts the link on host->cut; loop.c settles that list between inputs
+ * (link_settle).
  */
 #ifndef SYNOD_HOST_INTERNAL_H
 #define SYNOD_HOST_INTERNAL_H
@@ -47,26 +49,32 @@
 #include "wire/sender.h"
 #include "wire/wire.h"
 
-#define SCRATCH_BYTES (256u * KIB)          /* read from one socket in one turn */
-#define RECEIVE_US 2000u                    /* how long requests of strangers are taken in one turn of the loop */
-#define RECEIVE_FRAMES 64u                  /* of one link, before another has its turn */
-#define RECEIVE_FRAMES_UNASKED 4u           /* between two looks at the clock */
-#define SETTLE_US 2000u                     /* how long ends of links are dealt with in one turn of the loop */
-#define WAITING_ONEWAY_BYTES_MAX (4u * MIB) /* queued while a link connects: one-way messages, which age */
-#define WAITING_BYTES_MAX (16u * MIB)       /* and requests */
-#define READ_PAUSE_BYTES (1u * MIB)         /* an accepted link with more unsent replies is not read */
-#define UNCONFIRMED_BYTES_MAX (256u * KIB)  /* kept of a link that is not confirmed yet */
-#define BUFFER_KEPT_BYTES (64u * KIB)       /* an empty buffer larger than this is given back */
-#define ACCEPT_PAUSE_US 100000u             /* after running out of descriptors */
-#define FORGOTTEN_US (60ull * 1000000ull)   /* requests unanswered for so long no longer count */
-#define COMPLAINT_INTERVAL_US 1000000ull    /* between two log lines about bad bytes */
+#define SCRATCH_BYTES (256u * KIB) /* read from one socket in one turn */
+/* how long requests of strangers are taken in one turn of the loop */
+#define RECEIVE_US 2000u
+#define RECEIVE_FRAMES 64u        /* of one link, before another has its turn */
+#define RECEIVE_FRAMES_UNASKED 4u /* between two looks at the clock */
+/* how long ends of links are dealt with in one turn of the loop */
+#define SETTLE_US 2000u
+/* queued while a link connects: one-way messages, which age */
+#define WAITING_ONEWAY_BYTES_MAX (4u * MIB)
+#define WAITING_BYTES_MAX (16u * MIB) /* and requests */
+/* an accepted link with more unsent replies is not read */
+#define READ_PAUSE_BYTES (1u * MIB)
+#define UNCONFIRMED_BYTES_MAX (256u * KIB) /* kept of a link that is not confirmed yet */
+#define BUFFER_KEPT_BYTES (64u * KIB)      /* an empty buffer larger than this is given back */
+#define ACCEPT_PAUSE_US 100000u            /* after running out of descriptors */
+#define FORGOTTEN_US (60ull * 1000000ull)  /* requests unanswered for so long no longer count */
+#define COMPLAINT_INTERVAL_US 1000000ull   /* between two log lines about bad bytes */
 
 enum link_state {
 	LINK_IDLE, /* dialled: nothing to send yet, no socket */
 	LINK_RESOLVING,
 	LINK_CONNECTING,
-	LINK_HELLO,       /* dialled: the answer to our hello is due; accepted: the other side's hello is due */
-	LINK_UNCONFIRMED, /* accepted, in the name of a member that has not yet said that it is its own */
+	/* dialled: the answer to our hello is due; accepted: the other side's hello is due */
+	LINK_HELLO,
+	/* accepted, in the name of a member that has not yet said that it is its own */
+	LINK_UNCONFIRMED,
 	LINK_OPEN,
 	LINK_REFUSED, /* accepted: the refusal is on its way, then the connection ends */
 	LINK_CUT,     /* no socket any more; the node has not been told yet */
@@ -81,13 +89,13 @@ struct traffic_series {
 
 /* A node that this host knows by name (peers.c); or everybody else. */
 struct peer {
-	char *name;    /* "": whoever answers at the address */
-	char *address; /* where nodes dial it */
-	char *listed;  /* of a member: that of the group's list; NULL: it has none */
+	char *name;         /* "": whoever answers at the address */
+	char *address;      /* where nodes dial it */
+	char *listed;       /* of a member: that of the group's list; NULL: it has none */
 	char *listed_first; /* … when this process began to know it */
 	uint32_t number;    /* … and which member it is */
-	char *route;   /* where connections go instead, for ever; NULL: there */
-	char *hint;    /* where it has said that it listens; NULL: there */
+	char *route;        /* where connections go instead, for ever; NULL: there */
+	char *hint;         /* where it has said that it listens; NULL: there */
 	bool configured;
 	uint32_t configured_speaks; /* SENDER_…, by the configuration */
 	uint32_t speaks;            /* at present */
@@ -108,25 +116,32 @@ struct link {
 	int fd; /* -1: none */
 	struct event readable, writable;
 	bool reading, writing;
-	struct list flush; /* in host->flush while there may be something to write */
-	struct list cut;   /* in host->cut */
-	struct list turn;  /* in host->readable while there is input that may be taken */
-	enum seat seat;    /* accepted */
+	struct list flush;  /* in host->flush while there may be something to write */
+	struct list cut;    /* in host->cut */
+	struct list turn;   /* in host->readable while there is input that may be taken */
+	enum seat seat;     /* accepted */
 	struct list seated; /* in host->newcomers or host->strangers */
-	char remote[80];   /* the peer's socket address, for log lines */
+	char remote[80];    /* the peer's socket address, for log lines */
 	struct peer *peer;
-	uint64_t peer_life; /* of the other end's process, from its hello; 0: it gets no trace ids */
-	uint32_t may;       /* what the other end may send: SENDER_… */
-	uint64_t nonce;     /* of this connection: drawn by who dialled */
+	/* of the other end's process, from its hello; 0: it gets no trace ids */
+	uint64_t peer_life;
+	uint32_t may;                  /* what the other end may send: SENDER_… */
+	uint64_t nonce;                /* of this connection: drawn by who dialled */
 	uint64_t cluster_id, group_id; /* as the other end says; 0: it does not know */
 	uint64_t members_slot;         /* of its list, if it is of this node's group … */
 	uint32_t generation;           /* … and that list's generation */
-	bool is_there;                 /* dialled: it says itself that it listens where it was reached */
-	bool waits;                    /* it is of this node's group, by its configuration, and no replica yet */
+	/* dialled: it says itself that it listens where it was reached */
+	bool is_there;
+	/* it is of this node's group, by its configuration, and no replica yet */
+	bool waits;
 	uint64_t disk_life; /* of the other end's data directory; 0: not told */
-	uint32_t seen; /* members that the other end has heard to know the group's id, by position */
+	/* members that the other end has heard to know the group's id, by position */
+	uint32_t seen;
 
-	struct buffer in;  /* the beginning of one unfinished frame; in a backlog, all that has been read and not taken */
+	/*
+	 * the beginning of one unfinished frame; in a backlog, all that has been read and not taken
+	 */
+	struct buffer in;
 	size_t in_taken;   /* bytes at its front that are done with; 0 unless there is a backlog */
 	bool backlog;      /* whole frames wait in it for another turn: nothing is read meanwhile */
 	size_t in_needed;  /* its whole length, as far as is known */
@@ -134,27 +149,32 @@ struct link {
 	size_t out_sent;
 	size_t accounted; /* what this link contributes to host->buffered_bytes */
 
-	uint64_t began_us;    /* the present connection (attempt) */
-	uint64_t heard_us;    /* last bytes received */
-	uint64_t frame_us;    /* first byte of the unfinished frame */
-	uint64_t stuck_us;    /* since when output waits without any being taken */
-	uint64_t pinged_us;   /* when an unanswered PING was sent; 0: none */
-	uint64_t asked_us;    /* dialled: when the first request left that nothing has been heard after; 0: none */
+	uint64_t began_us;  /* the present connection (attempt) */
+	uint64_t heard_us;  /* last bytes received */
+	uint64_t frame_us;  /* first byte of the unfinished frame */
+	uint64_t stuck_us;  /* since when output waits without any being taken */
+	uint64_t pinged_us; /* when an unanswered PING was sent; 0: none */
+	/* dialled: when the first request left that nothing has been heard after; 0: none */
+	uint64_t asked_us;
 	uint64_t answered_us; /* accepted: last reply sent */
 	uint64_t unanswered;  /* accepted: requests without a reply */
 
 	/* dialled */
-	char *address;         /* as given to dial() */
-	char *route;           /* where to connect */
-	char *name;            /* of the node that must answer; "": any; accepted: who it says to be, if nobody is known by that; NULL */
+	char *address; /* as given to dial() */
+	char *route;   /* where to connect */
+	/*
+	 * of the node that must answer; "": any; accepted: who it says to be, if nobody is known by
+	 * that; NULL
+	 */
+	char *name;
 	struct buffer waiting; /* frames that wait for the hello; accepted: for being confirmed */
 	bool waiting_asks;     /* with a request among them */
 	struct socket_address addresses[ADDRESSES_MAX]; /* of the route: as it was last resolved */
 	uint32_t naddresses;
-	uint32_t first_address; /* where attempts begin */
-	uint32_t tried;         /* addresses in this attempt */
+	uint32_t first_address;           /* where attempts begin */
+	uint32_t tried;                   /* addresses in this attempt */
 	struct resolve_question question; /* under way in LINK_RESOLVING */
-	uint32_t failures; /* in a row */
+	uint32_t failures;                /* in a row */
 	uint64_t retry_us;
 	bool complained; /* the failure has been logged */
 	uint64_t opened; /* how often it has become LINK_OPEN */
@@ -178,14 +198,16 @@ struct watch {
 };
 
 /*
- * What the hosts of one thread share. In a turn the hosts that get an input collect on `touched`; those are the ones whose
- * turn is ended. Between turns a host is on it if it must have a turn that does not wait.
+ * What the hosts of one thread share. In a turn the hosts that get an input collect on `touched`;
+ * those are the ones whose turn is ended. Between turns a host is on it if it must have a turn that
+ * does not wait.
  */
 struct host_loop {
 	struct event_base *base;
-	struct host *owner;     /* whose own loop it is, and which has its turn ended in every turn; NULL: shared */
+	/* whose own loop it is, and which has its turn ended in every turn; NULL: shared */
+	struct host *owner;
 	struct resolver *resolver; /* made when the first name has to be resolved */
-	uint64_t now_us;        /* of this turn; 0: not read yet */
+	uint64_t now_us;           /* of this turn; 0: not read yet */
 	uint64_t wall_us;
 	struct timers wakes; /* struct host's `wake` */
 	struct event timer_event;
@@ -197,14 +219,15 @@ struct host_loop {
 	pthread_mutex_t calls_lock;
 	struct host_call *calls, **calls_tail;
 	struct host_call *running; /* whose turn has come: those that calls_run() has yet to run */
-	bool calls_due; /* asked for within a turn, which looks for them itself; the loop's thread only */
+	/* asked for within a turn, which looks for them itself; the loop's thread only */
+	bool calls_due;
 	int calls_fd;
 	struct event calls_event;
 };
 
 /*
- * A time that something may take, of this thread's own: on a busy machine others run meanwhile, and to do less then
- * would only cost more. The real clock is asked first, because that costs little.
+ * A time that something may take, of this thread's own: on a busy machine others run meanwhile, and
+ * to do less then would only cost more. The real clock is asked first, because that costs little.
  */
 struct allowance {
 	uint64_t real_until_us, own_until_us;
@@ -224,13 +247,15 @@ struct host {
 	uint32_t nlearnt; /* of them, those that the configuration does not have */
 	struct peer **peers;
 	struct peer *others; /* everybody else */
-	char *advertised; /* where this node listens, for those who lose sight of it; NULL: it cannot be said */
+	/* where this node listens, for those who lose sight of it; NULL: it cannot be said */
+	char *advertised;
 	struct host_settings settings;
 
 	struct host_loop *loop;
 	struct list touched; /* in loop->touched */
 	struct timer wake;   /* in loop->wakes: when the earliest of `timers` is due */
-	bool input_due;      /* the node got input when no turn was gathering: the next one does not wait */
+	/* the node got input when no turn was gathering: the next one does not wait */
+	bool input_due;
 	struct rng rng;
 	struct timers timers;
 	bool stopping, stopped, stop_timed_out;
@@ -240,10 +265,11 @@ struct host {
 	struct map links; /* by number */
 	link_id last_id;
 	struct list flush, cut;
-	struct list readable;      /* links that wait for links_receive(), in the order of their turns */
+	/* links that wait for links_receive(), in the order of their turns */
+	struct list readable;
 	struct allowance receiving; /* of links_receive() in this turn */
-	link_id own_link;        /* along which the node answers host_request(); 0: never used */
-	struct map own_requests; /* unanswered, by message id */
+	link_id own_link;           /* along which the node answers host_request(); 0: never used */
+	struct map own_requests;    /* unanswered, by message id */
 	uint64_t last_own_request;
 	struct list own_answered; /* whose callback is due at the end of the turn */
 	uint64_t buffered_bytes;
@@ -257,7 +283,7 @@ struct host {
 	uint64_t accepted_count; /* open now */
 	struct list newcomers, strangers;
 	uint32_t nnewcomers, nstrangers;
-	uint64_t shortage_us;   /* of the last log line about too few descriptors */
+	uint64_t shortage_us; /* of the last log line about too few descriptors */
 
 	struct watch *watches;
 	bool (*work)(void *context); /* NULL: none */
@@ -265,8 +291,8 @@ struct host {
 	void *work_context;
 	bool work_is_done; /* work_done() is due */
 
-	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total, dropped_total,
-		denied_total;
+	uint64_t accepted_total, dialled_total, rejected_total, cut_total, hello_refused_total,
+		dropped_total, denied_total;
 	uint64_t complaint_us, complaints_suppressed;
 	struct trace_file trace;
 	struct histogram turn_us; /* how long turns took, without waiting */
@@ -277,7 +303,9 @@ extern const struct env_ops HOST_ENV_OPS;
 uint64_t loop_now_us(struct host_loop *loop); /* of this turn */
 uint64_t host_now_us(struct host *host);
 uint64_t host_clock_us(clockid_t clock);
-/* What nodes measure time by. It goes on while the machine is suspended: read leases rely on that. */
+/*
+ * What nodes measure time by. It goes on while the machine is suspended: read leases rely on that.
+ */
 #define HOST_CLOCK CLOCK_BOOTTIME
 
 /* request.c */
@@ -318,7 +346,10 @@ struct link *link_new(struct host *host, bool dialled);
 /* A socket that has been connected, or is about to be. */
 void link_attach(struct link *link, int fd);
 void link_send(struct link *link, const struct message *message);
-/* Appends the frame to the output, past all states: for the transport's own messages and for open links. */
+/*
+ * Appends the frame to the output, past all states: for the transport's own messages and for open
+ * links.
+ */
 void link_append(struct link *link, const struct message *message);
 /* Room for `len` more bytes in a buffer of a link; false: no memory. */
 bool link_make_room(struct buffer *buffer, size_t len);
@@ -326,18 +357,27 @@ bool link_make_room(struct buffer *buffer, size_t len);
 void link_detach(struct link *link);
 /* One write of what is queued. */
 void link_flush(struct link *link);
-/* Ends the connection (or the attempt); `why` is for the log. Safe within an input, and more than once. */
+/*
+ * Ends the connection (or the attempt); `why` is for the log. Safe within an input, and more than
+ * once.
+ */
 void link_cut(struct link *link, const char *why);
 /* The same for bytes that no honest peer sends: counted, and logged at most once a second. */
 void link_reject(struct link *link, const char *why);
-/* A log line about what a stranger did: at most one a second, with the number of those that were left out. */
+/*
+ * A log line about what a stranger did: at most one a second, with the number of those that were
+ * left out.
+ */
 void link_complain(struct link *link, const char *event, const char *why);
 /* Queues link_down() for a dialled link that could not take a request. */
 void link_lose(struct link *link);
 /* Carries out what link_cut() put off, and tells the node. May free the link. */
 void link_settle(struct link *link);
 void link_free(struct link *link);
-/* Does it belong for certain to a member of this node's group, or to who else may send what strangers may not? */
+/*
+ * Does it belong for certain to a member of this node's group, or to who else may send what
+ * strangers may not?
+ */
 static inline bool link_is_member(const struct link *link)
 {
 	return link->state == LINK_OPEN && (link->may & ~SENDER_ANYBODY) != 0;
@@ -405,20 +445,28 @@ void host_identity_free(struct host *host);
 /* The node has started: from now on its log must be there. */
 /* env renew_life() */
 int host_identity_renew_life(struct host *host) MUST_CHECK;
-/* Before the node's: if the directory was lost, it has no vote. 0, or why this node cannot run; then `error` says it. */
+/*
+ * Before the node's: if the directory was lost, it has no vote. 0, or why this node cannot run;
+ * then `error` says it.
+ */
 int host_identity_starting(struct host *host, char *error, size_t error_size) MUST_CHECK;
 void host_identity_started(struct host *host);
 /* Fills in what a hello says of us. */
 void host_identity_tell(const struct link *link, struct wire_hello *hello);
-/* hello_judge.c. Does what the other side says of itself agree with us? 0, or the status and a text for both. */
-int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
+/*
+ * hello_judge.c. Does what the other side says of itself agree with us? 0, or the status and a text
+ * for both.
+ */
+int host_identity_judge(struct host *host, const struct wire_hello *hello, char *text,
+			size_t size) MUST_CHECK;
 /* Notes what it says, which agrees. */
 void host_identity_heard(struct link *link, const struct wire_hello *hello);
 /* Both, for the answer to our own hello. */
-int host_identity_met(struct link *link, const struct wire_hello *hello, char *text, size_t size) MUST_CHECK;
+int host_identity_met(struct link *link, const struct wire_hello *hello, char *text,
+		      size_t size) MUST_CHECK;
 /*
- * Of an accepted link whose hello has been judged: may what comes along it be delivered at once? Otherwise, when
- * its hello has been answered: unconfirmed().
+ * Of an accepted link whose hello has been judged: may what comes along it be delivered at once?
+ * Otherwise, when its hello has been answered: unconfirmed().
  */
 bool host_identity_accepted(struct link *link);
 void host_identity_unconfirmed(struct link *link);
@@ -426,21 +474,27 @@ void host_identity_unconfirmed(struct link *link);
 void host_identity_confirmed(struct link *link);
 void host_identity_opened(struct link *dialled);
 /*
- * Asks the node at the other end of a dialled link, or dials it, so that it will be asked; nonce 0: for its ids
- * only.
+ * Asks the node at the other end of a dialled link, or dials it, so that it will be asked; nonce 0:
+ * for its ids only.
  */
 void host_identity_ask(struct link *dialled, uint64_t nonce);
 void host_identity_question(struct link *link, const struct message *message);
 void host_identity_answer(struct link *dialled, const struct message *message);
 /* From time to time. */
 void host_identity_tick(struct host *host, uint64_t now_us);
-/* What the node's state says of its group. 0, or STATUS_IDENTITY (logged): it is not that of this directory. */
+/*
+ * What the node's state says of its group. 0, or STATUS_IDENTITY (logged): it is not that of this
+ * directory.
+ */
 int host_identity_of_group(struct host *host, uint64_t group_id) MUST_CHECK;
 /* Of the group that the node belongs to. */
 struct identity_members *host_identity_members(struct host *host);
 /* members.c. The group says who its members are. */
 void host_members_follow(struct host *host, const struct identity_members *members);
-/* The group has removed this node, as `why` says (NULL: the node has said it): notes that, then stops. Once. */
+/*
+ * The group has removed this node, as `why` says (NULL: the node has said it): notes that, then
+ * stops. Once.
+ */
 void host_members_removed(struct host *host, const char *why);
 /* The group goes on as that generation, without this node. */
 void host_members_superseded(struct host *host, uint32_t generation, const char *why);
@@ -485,7 +539,10 @@ const char *peer_found_at(const struct link *link);
 const char *peer_route(const struct peer *peer, uint32_t failures);
 /* Notes where a peer says that it listens. */
 void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello);
-/* Who answers where a peer has said that it listens must be the one that counts; anywhere else: true. */
+/*
+ * Who answers where a peer has said that it listens must be the one that counts; anywhere else:
+ * true.
+ */
 bool peer_is_at_hint(struct host *host, const struct link *link, const struct wire_hello *hello);
 /* The members are others than before, or have become known. May cut links. */
 void host_peers_follow(struct host *host);
@@ -495,6 +552,7 @@ void host_peers_tick(struct host *host, uint64_t now_us);
 /* traffic.c */
 enum traffic_direction { TRAFFIC_RECEIVED, TRAFFIC_SENT };
 void traffic_register(struct host *host);
-void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method, size_t bytes);
+void traffic_count(struct link *link, enum traffic_direction direction, uint16_t method,
+		   size_t bytes);
 
 #endif

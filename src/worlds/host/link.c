@@ -58,8 +58,9 @@ struct link *link_new(struct host *host, bool dialled)
 }
 
 /*
- * Nagle's algorithm would hold back the second small frame of a turn for a round trip. Keepalive finds accepted
- * peers whose machine is gone; dialled links are probed with PING, which also finds processes that hang.
+ * Nagle's algorithm would hold back the second small frame of a turn for a round trip. Keepalive
+ * finds accepted peers whose machine is gone; dialled links are probed with PING, which also finds
+ * processes that hang.
  */
 static void set_socket_options(int fd)
 {
@@ -80,7 +81,8 @@ void link_attach(struct link *link, int fd)
 	link->began_us = link->heard_us = link->answered_us = host_now_us(host);
 	link->frame_us = link->stuck_us = link->pinged_us = link->asked_us = 0;
 	link->unanswered = 0;
-	event_assign(&link->readable, host->loop->base, fd, EV_READ | EV_PERSIST, on_readable, link);
+	event_assign(&link->readable, host->loop->base, fd, EV_READ | EV_PERSIST, on_readable,
+		     link);
 	event_assign(&link->writable, host->loop->base, fd, EV_WRITE, on_writable, link);
 	link->reading = link->writing = false;
 }
@@ -105,8 +107,8 @@ static void release_output(struct link *link)
 }
 
 /*
- * The output goes at once; what may be in use by the present input (input, waiting frames) goes when the link is
- * settled.
+ * The output goes at once; what may be in use by the present input (input, waiting frames) goes
+ * when the link is settled.
  */
 static void link_end(struct link *link)
 {
@@ -130,12 +132,13 @@ static void log_lost(struct link *link, const char *why)
 	struct log *log = link->host->log;
 	char text[256];
 	if (!link->dialled) {
-		log_event(log, LOG_DEBUG, "connection_closed", "remote=%s peer=%s why=%s", link->remote,
-			  link->peer->name, log_quote(text, sizeof text, slice_string(why)));
+		log_event(log, LOG_DEBUG, "connection_closed", "remote=%s peer=%s why=%s",
+			  link->remote, link->peer->name,
+			  log_quote(text, sizeof text, slice_string(why)));
 	} else if (!link->complained) {
 		log_event(log, LOG_WARN, link->state == LINK_OPEN ? "link_lost" : "link_failed",
-			  "peer=%s address=%s why=%s", link->name[0] != '\0' ? link->name : "-", link->route,
-			  log_quote(text, sizeof text, slice_string(why)));
+			  "peer=%s address=%s why=%s", link->name[0] != '\0' ? link->name : "-",
+			  link->route, log_quote(text, sizeof text, slice_string(why)));
 		link->complained = true;
 	}
 }
@@ -197,7 +200,8 @@ void link_account(struct link *link)
 	void *value;
 	while (map_next(&host->links, &position, &id, &value)) {
 		struct link *other = value;
-		if (other->state != LINK_CUT && (largest == NULL || other->accounted > largest->accounted))
+		if (other->state != LINK_CUT &&
+		    (largest == NULL || other->accounted > largest->accounted))
 			largest = other;
 	}
 	if (largest != NULL && largest->accounted > 0) {
@@ -230,13 +234,17 @@ void link_append(struct link *link, const struct message *message)
 		return;
 	if (link_unsent(link) > link->host->settings.link_output_bytes_max) {
 		link->host->cut_total++;
-		link_cut(link, "the peer does not take its output, which exceeds link_output_bytes_max");
+		link_cut(link,
+			 "the peer does not take its output, which exceeds link_output_bytes_max");
 		return;
 	}
 	queue_flush(link);
 }
 
-/* For a peer that has not said that it knows trace ids: an older release takes a frame with one for damaged. */
+/*
+ * For a peer that has not said that it knows trace ids: an older release takes a frame with one for
+ * damaged.
+ */
 static struct message without_trace(const struct message *message)
 {
 	struct message untraced = *message;
@@ -244,13 +252,18 @@ static struct message without_trace(const struct message *message)
 	return untraced;
 }
 
-/* Queued until the hello is over; one-way messages only as far as they are likely to be of use by then. */
+/*
+ * Queued until the hello is over; one-way messages only as far as they are likely to be of use by
+ * then.
+ */
 static void append_waiting(struct link *link, const struct message *message)
 {
 	const struct message untraced = without_trace(message);
-	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX : WAITING_BYTES_MAX;
+	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX
+						       : WAITING_BYTES_MAX;
 	size_t len = message->payload.len + FRAME_HEADER_BYTES;
-	if ((link->waiting.len > 0 && link->waiting.len + len > limit) || !link_make_room(&link->waiting, len)) {
+	if ((link->waiting.len > 0 && link->waiting.len + len > limit) ||
+	    !link_make_room(&link->waiting, len)) {
 		link->host->dropped_total++;
 		return;
 	}
@@ -263,7 +276,8 @@ static void append_waiting(struct link *link, const struct message *message)
 void link_send(struct link *link, const struct message *message)
 {
 	struct host *host = link->host;
-	if (link->state == LINK_IDLE || (link->state == LINK_PAUSED && host_now_us(host) >= link->retry_us))
+	if (link->state == LINK_IDLE ||
+	    (link->state == LINK_PAUSED && host_now_us(host) >= link->retry_us))
 		dial_begin(link);
 	switch (link->state) {
 	case LINK_RESOLVING:
@@ -295,9 +309,7 @@ void link_send(struct link *link, const struct message *message)
 	case LINK_IDLE:
 	case LINK_UNCONFIRMED:
 	case LINK_REFUSED:
-	case LINK_CUT:
-		host->dropped_total++;
-		break;
+	case LINK_CUT: host->dropped_total++; break;
 	}
 }
 
@@ -320,8 +332,8 @@ void link_update_reading(struct link *link)
 }
 
 /*
- * What was sent is dropped from the front only when it is the larger part, so that a slow reader costs linear
- * time.
+ * What was sent is dropped from the front only when it is the larger part, so that a slow reader
+ * costs linear time.
  */
 static void output_taken(struct link *link, size_t len)
 {
@@ -340,7 +352,8 @@ void link_flush(struct link *link)
 	list_remove(&link->flush);
 	if (link->fd == -1 || link->state == LINK_CONNECTING || link_unsent(link) == 0)
 		return;
-	ssize_t sent = send(link->fd, link->out.data + link->out_sent, link_unsent(link), MSG_NOSIGNAL);
+	ssize_t sent = send(link->fd, link->out.data + link->out_sent, link_unsent(link),
+			    MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		char why[128];
 		snprintf(why, sizeof why, "cannot send: %s", strerror(errno));
@@ -356,8 +369,8 @@ void link_flush(struct link *link)
 		return;
 	if (link_unsent(link) == 0) {
 		/*
-		 * The end of a refusal: the peer reads it, then closes. (A close with input unread would destroy
-		 * it on the way.)
+		 * The end of a refusal: the peer reads it, then closes. (A close with input unread
+		 * would destroy it on the way.)
 		 */
 		if (link->state == LINK_REFUSED)
 			shutdown(link->fd, SHUT_WR);

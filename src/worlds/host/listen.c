@@ -29,7 +29,8 @@ static int explain(int error, const char *address, char *text, size_t size)
 {
 	if (error == EADDRINUSE) {
 		snprintf(text, size,
-			 "cannot listen on %s: address already in use: stop the other process, or change 'listen'",
+			 "cannot listen on %s: address already in use: stop the other process, or "
+			 "change 'listen'",
 			 address);
 		return STATUS_ADDRESS_IN_USE;
 	}
@@ -42,7 +43,8 @@ int listen_bind(struct host *host, const char *address, char *error, size_t erro
 	char name[ADDRESS_BYTES_MAX + 1];
 	uint16_t port;
 	if (address_split(address, name, sizeof name, &port) != 0) {
-		snprintf(error, error_size, "cannot listen on %s: not an address: expected HOST:PORT", address);
+		snprintf(error, error_size,
+			 "cannot listen on %s: not an address: expected HOST:PORT", address);
 		return STATUS_CONFIG;
 	}
 	char service[8];
@@ -50,7 +52,8 @@ int listen_bind(struct host *host, const char *address, char *error, size_t erro
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
 	int result = getaddrinfo(name, service, &hints, &found);
 	if (result != 0) {
-		snprintf(error, error_size, "cannot listen on %s: %s", address, gai_strerror(result));
+		snprintf(error, error_size, "cannot listen on %s: %s", address,
+			 gai_strerror(result));
 		return STATUS_CONFIG;
 	}
 	int failed = EADDRNOTAVAIL;
@@ -69,8 +72,9 @@ static void pause_accepting(struct host *host, int error)
 {
 	event_del(&host->accepting);
 	if (!host->accept_paused)
-		log_event(host->log, LOG_ERROR, "accept_paused", "errno=%s why=\"%s\" connections=%llu",
-			  errno_name(error), strerror(error), (unsigned long long)host->accepted_count);
+		log_event(host->log, LOG_ERROR, "accept_paused",
+			  "errno=%s why=\"%s\" connections=%llu", errno_name(error),
+			  strerror(error), (unsigned long long)host->accepted_count);
 	host->accept_paused = true;
 	timers_set(&host->timers, &host->accept_again, host_now_us(host) + ACCEPT_PAUSE_US);
 }
@@ -96,9 +100,10 @@ static void take_connection(struct host *host, int fd, const struct socket_addre
 }
 
 /*
- * Errors of a connection that is gone already are not errors of ours. Without a descriptor, or memory, an idle stranger gives
- * his back; if there is none, it is better to wait. (That somebody is there to be accepted is certain only before the
- * first call: without a descriptor it fails in any case. The event comes again.)
+ * Errors of a connection that is gone already are not errors of ours. Without a descriptor, or
+ * memory, an idle stranger gives his back; if there is none, it is better to wait. (That somebody
+ * is there to be accepted is certain only before the first call: without a descriptor it fails in
+ * any case. The event comes again.)
  */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *context)
 {
@@ -135,7 +140,8 @@ int listen_start(struct host *host, char *error, size_t error_size)
 	address_format(&bound, address, sizeof address);
 	if (listen(host->listen_fd, BACKLOG) != 0)
 		return explain(errno, address, error, error_size);
-	event_assign(&host->accepting, host->loop->base, host->listen_fd, EV_READ | EV_PERSIST, on_acceptable, host);
+	event_assign(&host->accepting, host->loop->base, host->listen_fd, EV_READ | EV_PERSIST,
+		     on_acceptable, host);
 	event_add(&host->accepting, NULL);
 	timer_init(&host->accept_again, on_accept_again, host);
 	log_event(host->log, LOG_INFO, "listening", "address=%s", address);

@@ -1,9 +1,10 @@
 /*
  * Loops and their turns.
  *
- * A turn gathers inputs (sockets, timers, calls), and then ends the turn of every host that got one: its node's turn_end(),
- * answers to requests from this process, the trace, one write for each link. What a host asks for while turns are being
- * ended belongs to the next turn, which then does not wait.
+ * A turn gathers inputs (sockets, timers, calls), and then ends the turn of every host that got
+ * one: its node's turn_end(), answers to requests from this process, the trace, one write for each
+ * link. What a host asks for while turns are being ended belongs to the next turn, which then does
+ * not wait.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -98,8 +99,9 @@ static void run_wakes(struct host_loop *loop)
 /* ---- gathering ---- */
 
 /*
- * Those that were cut before this, as far as there is time: the node may have much to do for each. Being told, the node may try other links that are down too, and so on in a
- * circle: they wait for the next turn.
+ * Those that were cut before this, as far as there is time: the node may have much to do for each.
+ * Being told, the node may try other links that are down too, and so on in a circle: they wait for
+ * the next turn.
  */
 static void settle_cuts(struct host *host)
 {
@@ -110,8 +112,11 @@ static void settle_cuts(struct host *host)
 		return;
 	allowance_begin(&allowance, SETTLE_US);
 	while ((first = list_first(&cuts)) != NULL && !allowance_spent(&allowance))
-		link_settle(LIST_ENTRY(first, struct link, cut));
-	/* The rest in the next turn, behind those that have been cut meanwhile: nobody waits for it. */
+		link_settle(LIST_ITEM(first, struct link, cut));
+	/*
+	 * The rest in the next turn, behind those that have been cut meanwhile: nobody waits for
+	 * it.
+	 */
 	while ((first = list_first(&cuts)) != NULL) {
 		list_remove(first);
 		list_push_back(&host->cut, first);
@@ -123,7 +128,8 @@ static void run_timers(struct host *host)
 {
 	struct timer *timer;
 	uint64_t now_us = host_now_us(host);
-	for (size_t n = host->timers.count; n > 0 && (timer = timers_take_due(&host->timers, now_us)) != NULL; n--)
+	for (size_t n = host->timers.count;
+	     n > 0 && (timer = timers_take_due(&host->timers, now_us)) != NULL; n--)
 		timer->callback(timer->data);
 }
 
@@ -146,7 +152,7 @@ static void flush_links(struct host *host)
 {
 	struct list *first;
 	while ((first = list_first(&host->flush)) != NULL)
-		link_flush(LIST_ENTRY(first, struct link, flush));
+		link_flush(LIST_ITEM(first, struct link, flush));
 }
 
 static void end_turn(struct host *host)
@@ -172,8 +178,8 @@ static void work(struct host *host)
 }
 
 /*
- * From the first look at the clock, which is the first input at the latest. A slow turn is what a user notices
- * as a slow server.
+ * From the first look at the clock, which is the first input at the latest. A slow turn is what a
+ * user notices as a slow server.
  */
 static void note_turn(struct host *host)
 {
@@ -189,7 +195,7 @@ static void end_turns(struct host_loop *loop)
 	struct list ending, *first;
 	list_take_all(&loop->touched, &ending);
 	while ((first = list_first(&ending)) != NULL)
-		end_turn(LIST_ENTRY(first, struct host, touched));
+		end_turn(LIST_ITEM(first, struct host, touched));
 }
 
 /* ---- the turn ---- */
@@ -204,8 +210,8 @@ void host_loop_turn(struct host_loop *loop, bool wait)
 	if (loop->owner != NULL)
 		host_touch(loop->owner);
 	run_wakes(loop);
-	LIST_FOR(item, &loop->touched)
-		gather(LIST_ENTRY(item, struct host, touched));
+	LIST_FOR (item, &loop->touched)
+		gather(LIST_ITEM(item, struct host, touched));
 	/* Once: one that asks for another call waits for the next turn with it. */
 	if (loop->calls_due)
 		calls_run(loop);

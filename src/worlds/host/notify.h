@@ -1,6 +1,6 @@
 /*
- * Tells the service manager how the daemon is doing: the datagram of sd_notify(3), to the socket named by
- * NOTIFY_SOCKET.
+ * Tells the service manager how the daemon is doing: the datagram of sd_notify(3), to the socket
+ * named by NOTIFY_SOCKET.
  */
 #ifndef SYNOD_HOST_NOTIFY_H
 #define SYNOD_HOST_NOTIFY_H

@@ -1,23 +1,26 @@
 /*
- * Whom this host knows by name: the nodes of the configuration, and the members of this node's group, which come and go
- * while it runs (node/identity.h has the list).
+ * Whom this host knows by name: the nodes of the configuration, and the members of this node's
+ * group, which come and go while it runs (node/identity.h has the list).
  *
  *   configured, of another group or role   may send what the configuration says, for ever
- *   configured, of this group              may speak as a replica while it is a member, by the group's list; one that is none is
- *                                          warned of once
+ *   configured, of this group              may speak as a replica while it is a member, by the
+ *                                          group's list; one that is none is warned of once
  *   member                                 may speak as a replica, configured or not
- *   was a member                           … for LEAVE_US more: a leader that removes itself has yet to hand over
+ *   was a member                           … for LEAVE_US more: a leader that removes itself has
+ *                                          yet to hand over
  *
- * WHERE A PEER IS FOUND. A node dials an address: that of the configuration or, if it does not have the node, that of the
- * group's list. If there is a route (--route) connections go there. Otherwise the right address is what has changed last: the
- * configuration's, or the list's if that is another one by now than when this process began to know the member, or if the name is another
- * member's by now. If that fails the next attempts go to the other one of these, and where the peer itself has last said
- * that it listens, on a connection in its name from the directory that counts for its number, in turns: so a network can
- * move. Who stands at the right address cannot be pushed aside by that. The leader notes in the list where it has found
- * them (peer_found_at, rsm/members.c).
+ * WHERE A PEER IS FOUND. A node dials an address: that of the configuration or, if it does not have
+ * the node, that of the group's list. If there is a route (--route) connections go there. Otherwise
+ * the right address is what has changed last: the configuration's, or the list's if that is another
+ * one by now than when this process began to know the member, or if the name is another member's by
+ * now. If that fails the next attempts go to the other one of these, and where the peer itself has
+ * last said that it listens, on a connection in its name from the directory that counts for its
+ * number, in turns: so a network can move. Who stands at the right address cannot be pushed aside
+ * by that. The leader notes in the list where it has found them (peer_found_at, rsm/members.c).
  *
- * A peer is never forgotten while the host lives: links, counters and metrics point to it. Numbers of a group's members are
- * never used twice, so there are no more than PEERS_LEARNT_MAX that the configuration does not have.
+ * A peer is never forgotten while the host lives: links, counters and metrics point to it. Numbers
+ * of a group's members are never used twice, so there are no more than PEERS_LEARNT_MAX that the
+ * configuration does not have.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +39,8 @@ static struct peer *add(struct host *host, const char *name, const char *address
 	peer->address = alloc_string(address);
 	if (host->npeers == host->peers_capacity) {
 		host->peers_capacity = host->peers_capacity == 0 ? 16 : 2 * host->peers_capacity;
-		host->peers = alloc_resize(host->peers, host->peers_capacity, sizeof(struct peer *));
+		host->peers = alloc_resize(host->peers, host->peers_capacity,
+					   sizeof(struct peer *));
 	}
 	host->peers[host->npeers++] = peer;
 	return peer;
@@ -90,13 +94,18 @@ static bool is_member(const struct peer *peer)
 
 static bool is_at(const struct peer *peer, const char *address)
 {
-	return strcmp(peer->address, address) == 0 || (peer->listed != NULL && strcmp(peer->listed, address) == 0);
+	return strcmp(peer->address, address) == 0 ||
+	       (peer->listed != NULL && strcmp(peer->listed, address) == 0);
 }
 
-/* What has changed last: the configuration's, as long as the list says what it said when it was compared with that, or the list's. */
+/*
+ * What has changed last: the configuration's, as long as the list says what it said when it was
+ * compared with that, or the list's.
+ */
 static const char *right_address(const struct peer *peer)
 {
-	if (peer->listed == NULL || (peer->configured && strcmp(peer->listed, peer->listed_first) == 0))
+	if (peer->listed == NULL ||
+	    (peer->configured && strcmp(peer->listed, peer->listed_first) == 0))
 		return peer->address;
 	return peer->listed;
 }
@@ -111,8 +120,12 @@ struct peer *peer_at(struct host *host, const char *address)
 	struct peer *found = NULL;
 	for (uint32_t i = 0; i < host->npeers; i++) {
 		struct peer *peer = host->peers[i];
-		/* A member that has taken the place of another one is more likely to be found there. */
-		if (is_at(peer, address) && (found == NULL || likeliness(peer, address) > likeliness(found, address)))
+		/*
+		 * A member that has taken the place of another one is more likely to be found
+		 * there.
+		 */
+		if (is_at(peer, address) &&
+		    (found == NULL || likeliness(peer, address) > likeliness(found, address)))
 			found = peer;
 	}
 	return found;
@@ -124,9 +137,12 @@ const char *peer_route(const struct peer *peer, uint32_t failures)
 	uint32_t count = 1;
 	if (peer->route != NULL)
 		return peer->route;
-	const char *others[] = {peer->hint, peer->listed == NULL || peer->listed == right ? peer->address : peer->listed};
+	const char *others[] = {peer->hint, peer->listed == NULL || peer->listed == right
+						    ? peer->address
+						    : peer->listed};
 	for (uint32_t i = 0; i < 2; i++)
-		if (others[i] != NULL && strcmp(others[i], right) != 0 && (count == 1 || strcmp(others[i], ways[1]) != 0))
+		if (others[i] != NULL && strcmp(others[i], right) != 0 &&
+		    (count == 1 || strcmp(others[i], ways[1]) != 0))
 			ways[count++] = others[i];
 	return ways[failures % count];
 }
@@ -134,9 +150,11 @@ const char *peer_route(const struct peer *peer, uint32_t failures)
 const char *peer_found_at(const struct link *link)
 {
 	struct host *host = link->host;
-	const struct identity_member *m = identity_find_member(host_identity_members(host), link->peer->name);
-	if (!link->dialled || link->state != LINK_OPEN || !link->is_there || link->peer == host->others || !is_member(link->peer) ||
-	    m == NULL || m->life == 0 || m->life != link->disk_life)
+	const struct identity_member *m = identity_find_member(host_identity_members(host),
+							       link->peer->name);
+	if (!link->dialled || link->state != LINK_OPEN || !link->is_there ||
+	    link->peer == host->others || !is_member(link->peer) || m == NULL || m->life == 0 ||
+	    m->life != link->disk_life)
 		return NULL;
 	return link->route;
 }
@@ -151,22 +169,26 @@ static void set_text(char **text, const char *value)
 /* From the directory that counts for its number. */
 static bool is_bound(struct host *host, const struct peer *peer, const struct wire_hello *hello)
 {
-	const struct identity_member *m = identity_find_member(host_identity_members(host), peer->name);
+	const struct identity_member *m = identity_find_member(host_identity_members(host),
+							       peer->name);
 	return peer->member && m != NULL && m->life != 0 && m->life == hello->disk_life;
 }
 
 bool peer_is_at_hint(struct host *host, const struct link *link, const struct wire_hello *hello)
 {
 	const struct peer *peer = link->peer;
-	return peer->hint == NULL || strcmp(link->route, peer->hint) != 0 || is_bound(host, peer, hello);
+	return peer->hint == NULL || strcmp(link->route, peer->hint) != 0 ||
+	       is_bound(host, peer, hello);
 }
 
 void peer_says(struct host *host, struct peer *peer, const struct wire_hello *hello)
 {
 	char address[ADDRESS_BYTES_MAX + 1];
-	if (!is_bound(host, peer, hello) || hello->address.len == 0 || hello->address.len > ADDRESS_BYTES_MAX)
+	if (!is_bound(host, peer, hello) || hello->address.len == 0 ||
+	    hello->address.len > ADDRESS_BYTES_MAX)
 		return;
-	snprintf(address, sizeof address, "%.*s", (int)hello->address.len, (const char *)hello->address.data);
+	snprintf(address, sizeof address, "%.*s", (int)hello->address.len,
+		 (const char *)hello->address.data);
 	if (strcmp(address, right_address(peer)) == 0)
 		set_text(&peer->hint, NULL);
 	else if (peer->hint == NULL || strcmp(address, peer->hint) != 0)
@@ -187,7 +209,8 @@ static void relabel(struct host *host, struct link *link)
 		moved = strcmp(link->route, peer_route(peer, i)) != 0;
 	link->may = SENDER_ANYBODY | (peer == NULL ? 0 : peer->speaks);
 	if (renamed || moved) {
-		link_cut(link, renamed ? "its address is another node's by now" : "the node is at another address by now");
+		link_cut(link, renamed ? "its address is another node's by now"
+				       : "the node is at another address by now");
 		link->retry_us = 0;
 		link->failures = 0;
 		set_text(&link->name, name);
@@ -200,7 +223,8 @@ static bool is_newly_member(struct host *host, const struct link *link)
 {
 	if (link->state != LINK_OPEN || (link->may & SENDER_REPLICA) != 0 || link->waits)
 		return false;
-	return is_member(link->name == NULL ? link->peer : peer_find(host, slice_string(link->name)));
+	return is_member(link->name == NULL ? link->peer
+					    : peer_find(host, slice_string(link->name)));
 }
 
 static void update_links(struct host *host)
@@ -227,9 +251,10 @@ static void warn_of(struct host *host, struct peer *peer)
 	peer->warned = true;
 	identity_group_text(own->role, own->group, group);
 	log_event(host->log, LOG_WARN, "not_a_member",
-		  "peer=%s address=%s meaning=\"the configuration names it in group %s, but it is no member: it is not counted; to make it "
-		  "one type: kvctl member add %s %s %s; or take its section out\"", peer->name, peer->address, group, group, peer->name,
-		  peer->address);
+		  "peer=%s address=%s meaning=\"the configuration names it in group %s, but it is "
+		  "no member: it is not counted; to make it "
+		  "one type: kvctl member add %s %s %s; or take its section out\"",
+		  peer->name, peer->address, group, group, peer->name, peer->address);
 }
 
 static void follow_member(struct host *host, const struct identity_member *m)

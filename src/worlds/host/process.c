@@ -91,28 +91,31 @@ static uint64_t directory_bytes(void *context)
 
 void process_metrics_register(struct metrics *m, struct disk *disk, const struct log *log)
 {
-	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.", "version=\"" SYNOD_RELEASE "\"",
-		    &ONE);
-	metrics_add_read(m, METRIC_GAUGE, "synod_heap_bytes", "Heap memory in use.", NULL, heap_bytes, NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.", NULL,
-			 resident_bytes, NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory size in bytes.", NULL,
-			 virtual_bytes, NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", NULL, open_fds,
-			 NULL);
-	metrics_add_read(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.", NULL,
-			 max_fds, NULL);
-	metrics_add(m, METRIC_COUNTER, "synod_log_lines_dropped_total",
-		    "Log lines given up because nobody took them, or the disk under the log was full.", NULL,
-		    &log->output.lost_total);
+	metrics_add(m, METRIC_GAUGE, "synod_build_info", "The version that runs.",
+		    "version=\"" SYNOD_RELEASE "\"", &ONE);
+	metrics_add_read(m, METRIC_GAUGE, "synod_heap_bytes", "Heap memory in use.", NULL,
+			 heap_bytes, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_resident_memory_bytes",
+			 "Resident memory size in bytes.", NULL, resident_bytes, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_virtual_memory_bytes",
+			 "Virtual memory size in bytes.", NULL, virtual_bytes, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.",
+			 NULL, open_fds, NULL);
+	metrics_add_read(m, METRIC_GAUGE, "process_max_fds",
+			 "Maximum number of open file descriptors.", NULL, max_fds, NULL);
+	metrics_add(
+		m, METRIC_COUNTER, "synod_log_lines_dropped_total",
+		"Log lines given up because nobody took them, or the disk under the log was full.",
+		NULL, &log->output.lost_total);
 	if (disk != NULL)
 		metrics_add_read(m, METRIC_GAUGE, "synod_data_directory_bytes",
-				 "Size of all files of the data directory.", NULL, directory_bytes, disk);
+				 "Size of all files of the data directory.", NULL, directory_bytes,
+				 disk);
 }
 
 /*
- * Field 22 of /proc/self/stat: when the process started, in clock ticks after the boot. Names may hold blanks,
- * so from the last ')'.
+ * Field 22 of /proc/self/stat: when the process started, in clock ticks after the boot. Names may
+ * hold blanks, so from the last ')'.
  */
 static double start_time_s(void)
 {
@@ -137,13 +140,15 @@ void process_metrics_render(struct buffer *out)
 {
 	struct timespec cpu = {0};
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	buffer_format(out,
-		      "# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.\n"
-		      "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %lld.%06ld\n",
-		      (long long)cpu.tv_sec, cpu.tv_nsec / 1000);
 	buffer_format(
 		out,
-		"# HELP process_start_time_seconds Start time of the process since the Unix epoch in seconds.\n"
-		"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
-		start_time_s());
+		"# HELP process_cpu_seconds_total Total user and system CPU time spent in "
+		"seconds.\n"
+		"# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %lld.%06ld\n",
+		(long long)cpu.tv_sec, cpu.tv_nsec / 1000);
+	buffer_format(out,
+		      "# HELP process_start_time_seconds Start time of the process since the Unix "
+		      "epoch in seconds.\n"
+		      "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
+		      start_time_s());
 }

@@ -24,8 +24,9 @@ static void answer(struct link *link, const struct message *request, int status,
 }
 
 /*
- * A client may leave LINK_REQUESTS_MAX requests open. Some are never answered (their clients gave up on them
- * long before), so a link on which nothing was answered for a long time starts counting afresh.
+ * A client may leave LINK_REQUESTS_MAX requests open. Some are never answered (their clients gave
+ * up on them long before), so a link on which nothing was answered for a long time starts counting
+ * afresh.
  */
 static bool too_many_requests(struct link *link)
 {
@@ -59,7 +60,8 @@ static void deny(struct link *link, const struct message *message)
 	uint32_t senders = method_senders(message->method);
 	char text[256];
 	host->denied_total++;
-	snprintf(text, sizeof text, "%s may be sent by %s only", method_text(message->method), sender_text(senders));
+	snprintf(text, sizeof text, "%s may be sent by %s only", method_text(message->method),
+		 sender_text(senders));
 	if (message->kind != MESSAGE_REQUEST)
 		link_complain(link, "message_denied", text);
 	else if (senders == 0)
@@ -89,7 +91,8 @@ static void deliver(struct link *link, struct message *message)
 			return;
 		}
 		if (!link->dialled && too_many_requests(link)) {
-			answer(link, message, STATUS_BUSY, "too many unanswered requests on this connection");
+			answer(link, message, STATUS_BUSY,
+			       "too many unanswered requests on this connection");
 			return;
 		}
 		if (!link->dialled)
@@ -103,8 +106,9 @@ static void deliver(struct link *link, struct message *message)
 }
 
 /*
- * From a link that is not confirmed yet. What is not kept is lost as on a slow network: its sender repeats it. The
- * questions by which links are confirmed do not wait: the other side may wait for the answer.
+ * From a link that is not confirmed yet. What is not kept is lost as on a slow network: its sender
+ * repeats it. The questions by which links are confirmed do not wait: the other side may wait for
+ * the answer.
  */
 static void keep_unconfirmed(struct link *link, struct message *message)
 {
@@ -114,7 +118,8 @@ static void keep_unconfirmed(struct link *link, struct message *message)
 		deliver(link, message);
 		return;
 	}
-	if (link->waiting.len + len > UNCONFIRMED_BYTES_MAX || !link_make_room(&link->waiting, len)) {
+	if (link->waiting.len + len > UNCONFIRMED_BYTES_MAX ||
+	    !link_make_room(&link->waiting, len)) {
 		link->host->dropped_total++;
 		return;
 	}
@@ -145,13 +150,15 @@ static bool take_message(struct link *link, struct message *message)
 {
 	if (link->state == LINK_HELLO) /* says who it is that is to be counted */
 		return hello_receive(link, message);
-	traffic_count(link, TRAFFIC_RECEIVED, message->method, FRAME_HEADER_BYTES + message->payload.len);
+	traffic_count(link, TRAFFIC_RECEIVED, message->method,
+		      FRAME_HEADER_BYTES + message->payload.len);
 	switch (link->state) {
 	case LINK_OPEN:
 		/* Who has been called asks nothing, so nobody has anything to answer. */
 		if (message->kind == MESSAGE_REPLY && (message->id == 0 || !link->dialled)) {
 			if ((message->method != METHOD_PING && message->method != METHOD_IDENTITY &&
-			     message->method != METHOD_MEMBERS) || !link->dialled) {
+			     message->method != METHOD_MEMBERS) ||
+			    !link->dialled) {
 				link_reject(link, "a reply to nothing");
 				return false;
 			}
@@ -169,28 +176,27 @@ static bool take_message(struct link *link, struct message *message)
 		break;
 	case LINK_UNCONFIRMED:
 		if (message->kind == MESSAGE_REPLY || message->method == METHOD_HELLO) {
-			link_reject(link, message->kind == MESSAGE_REPLY ? "a reply to nothing" : "a second hello");
+			link_reject(link, message->kind == MESSAGE_REPLY ? "a reply to nothing"
+									 : "a second hello");
 			return false;
 		}
 		keep_unconfirmed(link, message);
 		break;
-	case LINK_REFUSED: /* what it had already sent is of no interest */
-		break;
+	case LINK_REFUSED: /* what it had already sent is of no interest */ break;
 	case LINK_IDLE:
 	case LINK_RESOLVING:
 	case LINK_CONNECTING:
 	case LINK_HELLO:
 	case LINK_CUT:
-	case LINK_PAUSED:
-		break;
+	case LINK_PAUSED: break;
 	}
 	/* The node may have closed the link in its answer. */
 	return link->state != LINK_CUT;
 }
 
 /*
- * Whether a stranger has had his turn after so many frames, or all of them theirs. Members and those whom we have asked send
- * what the protocol bounds, and nothing that takes long.
+ * Whether a stranger has had his turn after so many frames, or all of them theirs. Members and
+ * those whom we have asked send what the protocol bounds, and nothing that takes long.
  */
 static bool turn_is_over(struct link *link, uint32_t frames)
 {
@@ -200,8 +206,9 @@ static bool turn_is_over(struct link *link, uint32_t frames)
 }
 
 /*
- * Takes whole frames from the front of `data`, as many as are due. Returns how many bytes they were, or -1 when the link was cut;
- * either it has a backlog then, or in_needed is the length of the unfinished frame that follows, as far as is known.
+ * Takes whole frames from the front of `data`, as many as are due. Returns how many bytes they
+ * were, or -1 when the link was cut; either it has a backlog then, or in_needed is the length of
+ * the unfinished frame that follows, as far as is known.
  */
 static ssize_t take_frames(struct link *link, struct slice data)
 {
@@ -215,13 +222,14 @@ static ssize_t take_frames(struct link *link, struct slice data)
 		struct message message = {0};
 		size_t consumed = 0;
 		size_t payload_max = link->state == LINK_HELLO ? HELLO_BYTES_MAX : FRAME_BYTES_MAX;
-		int status = frame_parse(slice(data.data + position, data.len - position), payload_max, &message,
-					 &consumed, &link->in_needed);
+		int status = frame_parse(slice(data.data + position, data.len - position),
+					 payload_max, &message, &consumed, &link->in_needed);
 		if (status == STATUS_TRUNCATED)
 			break;
 		if (status != 0) {
-			link_reject(link, status == STATUS_TOO_LARGE ? "a frame longer than the limit"
-								     : "bytes that are no frame");
+			link_reject(link, status == STATUS_TOO_LARGE
+						  ? "a frame longer than the limit"
+						  : "bytes that are no frame");
 			return -1;
 		}
 		position += consumed;
@@ -258,7 +266,10 @@ static void keep_rest(struct link *link, struct slice rest)
 	await_rest(link);
 }
 
-/* Goes on with the unfinished frame in link->in; -1: cut, otherwise how many bytes of `data` were taken. */
+/*
+ * Goes on with the unfinished frame in link->in; -1: cut, otherwise how many bytes of `data` were
+ * taken.
+ */
 static ssize_t finish_frame(struct link *link, struct slice data)
 {
 	size_t taken = 0;
@@ -311,9 +322,9 @@ static void take_bytes(struct link *link, struct slice data)
 }
 
 /*
- * One read a turn, so that a link that sends without end cannot hold up the others. Small frames are parsed
- * where they were read; the bytes of a large one go straight to their place. Memory grows with the bytes that
- * have come, not with those that were announced.
+ * One read a turn, so that a link that sends without end cannot hold up the others. Small frames
+ * are parsed where they were read; the bytes of a large one go straight to their place. Memory
+ * grows with the bytes that have come, not with those that were announced.
  */
 static void read_link(struct link *link)
 {
@@ -381,15 +392,19 @@ void links_receive(struct host *host)
 		return;
 	allowance_begin(&host->receiving, RECEIVE_US);
 	do {
-		struct link *link = LIST_ENTRY(first, struct link, turn);
+		struct link *link = LIST_ITEM(first, struct link, turn);
 		list_remove(first);
 		if (!link->backlog)
 			read_link(link);
 		else if (link_unsent(link) <= READ_PAUSE_BYTES)
 			take_backlog(link);
 		else
-			continue; /* link_update_reading() lets it go on when the peer has taken its answers */
+			/*
+			 * link_update_reading() lets it go on when the peer has taken its answers
+			 */
+			continue;
 		if (link->backlog && link->fd != -1)
 			list_push_back(&host->readable, &link->turn);
-	} while ((first = list_first(&host->readable)) != NULL && !allowance_spent(&host->receiving));
+	} while ((first = list_first(&host->readable)) != NULL &&
+		 !allowance_spent(&host->receiving));
 }

@@ -1,8 +1,9 @@
 /*
  * Requests from this process to its own node.
  *
- * The node may answer at any moment, also from within the delivery of the request. So a reply is only kept, and the
- * callback runs when the node's turn is over: nobody finds the node, or himself, half changed.
+ * The node may answer at any moment, also from within the delivery of the request. So a reply is
+ * only kept, and the callback runs when the node's turn is over: nobody finds the node, or himself,
+ * half changed.
  */
 #include <stdlib.h>
 
@@ -50,8 +51,8 @@ static void request_free(struct host_request *request)
 	free(request);
 }
 
-struct host_request *host_request(struct host *host, uint16_t method, struct slice payload, uint32_t timeout_ms,
-				  host_answered answered, void *context)
+struct host_request *host_request(struct host *host, uint16_t method, struct slice payload,
+				  uint32_t timeout_ms, host_answered answered, void *context)
 {
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
@@ -75,9 +76,13 @@ struct host_request *host_request(struct host *host, uint16_t method, struct sli
 		host->input_due = true;
 	host_touch(host);
 	node_deliver(host->node, host->own_link, &message);
-	/* Set after what the node may have set for the same moment: what it then says is worth more than our silence. */
+	/*
+	 * Set after what the node may have set for the same moment: what it then says is worth more
+	 * than our silence.
+	 */
 	if (list_empty(&request->link))
-		timers_set(&host->timers, &request->timeout, host_now_us(host) + timeout_ms * 1000ull);
+		timers_set(&host->timers, &request->timeout,
+			   host_now_us(host) + timeout_ms * 1000ull);
 	return request;
 }
 
@@ -98,11 +103,14 @@ void requests_take(struct host *host, const struct message *message)
 
 void requests_answer(struct host *host)
 {
-	/* What is asked by these callbacks, and answered at once, waits for the end of the next turn. */
+	/*
+	 * What is asked by these callbacks, and answered at once, waits for the end of the next
+	 * turn.
+	 */
 	struct list due, *first;
 	list_take_all(&host->own_answered, &due);
 	while ((first = list_first(&due)) != NULL) {
-		struct host_request *request = LIST_ENTRY(first, struct host_request, link);
+		struct host_request *request = LIST_ITEM(first, struct host_request, link);
 		list_remove(first);
 		request->answered(request->context, request->status, bytes_slice(request->payload));
 		request_free(request);
@@ -116,7 +124,7 @@ void requests_free(struct host *host)
 	uint64_t id;
 	void *request;
 	while ((first = list_first(&host->own_answered)) != NULL)
-		request_free(LIST_ENTRY(first, struct host_request, link));
+		request_free(LIST_ITEM(first, struct host_request, link));
 	while (map_next(&host->own_requests, &position, &id, &request)) {
 		request_free(request);
 		position = 0; /* the map has changed */

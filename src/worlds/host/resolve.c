@@ -16,9 +16,10 @@
 #define WHY_BYTES 160u
 
 struct lookup {
-	struct list link;      /* in resolver.lookups; the loop's thread only, as all but what is said otherwise */
+	/* in resolver.lookups; the loop's thread only, as all but what is said otherwise */
+	struct list link;
 	struct list questions;
-	bool running;          /* it has a thread */
+	bool running; /* it has a thread */
 	/* Set before the thread starts, or by it before it is `done`: */
 	char name[ADDRESS_BYTES_MAX + 1];
 	struct socket_address addresses[ADDRESSES_MAX];
@@ -41,9 +42,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void take_addresses(struct lookup *lookup, const struct addrinfo *found)
 {
-	for (const struct addrinfo *a = found; a != NULL && lookup->count < ADDRESSES_MAX; a = a->ai_next) {
+	for (const struct addrinfo *a = found; a != NULL && lookup->count < ADDRESSES_MAX;
+	     a = a->ai_next) {
 		struct socket_address *address = &lookup->addresses[lookup->count];
-		if ((a->ai_family != AF_INET && a->ai_family != AF_INET6) || a->ai_addrlen > sizeof address->u)
+		if ((a->ai_family != AF_INET && a->ai_family != AF_INET6) ||
+		    a->ai_addrlen > sizeof address->u)
 			continue;
 		address->len = a->ai_addrlen;
 		memcpy(&address->u, a->ai_addr, a->ai_addrlen);
@@ -62,7 +65,9 @@ static void look_up(struct lookup *lookup)
 	}
 	if (lookup->count == 0)
 		snprintf(lookup->why, sizeof lookup->why, "cannot resolve the name: %s",
-			 result == 0 ? "it has no address" : result == EAI_SYSTEM ? strerror(error) : gai_strerror(result));
+			 result == 0            ? "it has no address"
+			 : result == EAI_SYSTEM ? strerror(error)
+						: gai_strerror(result));
 }
 
 static void *run(void *data)
@@ -100,7 +105,7 @@ static int start_thread(struct lookup *lookup)
 static void start_lookups(struct resolver *resolver)
 {
 	LIST_FOR_SAFE (link, after, &resolver->lookups) {
-		struct lookup *lookup = LIST_ENTRY(link, struct lookup, link);
+		struct lookup *lookup = LIST_ITEM(link, struct lookup, link);
 		if (resolver->nrunning >= RESOLVE_THREADS_MAX)
 			return;
 		if (lookup->running || lookup->done)
@@ -111,7 +116,8 @@ static void start_lookups(struct resolver *resolver)
 			resolver->nrunning++;
 			continue;
 		}
-		snprintf(lookup->why, sizeof lookup->why, "cannot resolve the name: no thread: %s", strerror(error));
+		snprintf(lookup->why, sizeof lookup->why, "cannot resolve the name: no thread: %s",
+			 strerror(error));
 		lookup->done = true;
 		host_loop_wakeup(resolver->loop, &resolver->call);
 	}
@@ -124,7 +130,7 @@ static void answer(struct resolver *resolver, struct lookup *lookup)
 	list_remove(&lookup->link);
 	resolver->nrunning -= lookup->running;
 	while ((first = list_first(&lookup->questions)) != NULL) {
-		struct resolve_question *question = LIST_ENTRY(first, struct resolve_question, link);
+		struct resolve_question *question = LIST_ITEM(first, struct resolve_question, link);
 		list_remove(first);
 		question->answered(question, lookup->addresses, lookup->count, lookup->why);
 	}
@@ -142,7 +148,7 @@ static bool is_done(struct lookup *lookup)
 static struct lookup *first_done(struct resolver *resolver)
 {
 	LIST_FOR (link, &resolver->lookups) {
-		struct lookup *lookup = LIST_ENTRY(link, struct lookup, link);
+		struct lookup *lookup = LIST_ITEM(link, struct lookup, link);
 		if (is_done(lookup))
 			return lookup;
 	}
@@ -173,7 +179,7 @@ void resolver_destroy(struct resolver *resolver)
 		return;
 	pthread_mutex_lock(&lock);
 	LIST_FOR_SAFE (link, after, &resolver->lookups) {
-		struct lookup *lookup = LIST_ENTRY(link, struct lookup, link);
+		struct lookup *lookup = LIST_ITEM(link, struct lookup, link);
 		ASSERT(list_empty(&lookup->questions));
 		list_remove(link);
 		lookup->resolver = NULL;
@@ -189,8 +195,11 @@ void resolve(struct resolver *resolver, const char *name, struct resolve_questio
 {
 	ASSERT(list_empty(&question->link));
 	LIST_FOR (link, &resolver->lookups) {
-		struct lookup *lookup = LIST_ENTRY(link, struct lookup, link);
-		/* One that is done already says how things were: what is asked now is not to be answered by that. */
+		struct lookup *lookup = LIST_ITEM(link, struct lookup, link);
+		/*
+		 * One that is done already says how things were: what is asked now is not to be
+		 * answered by that.
+		 */
 		if (strcmp(lookup->name, name) != 0 || is_done(lookup))
 			continue;
 		list_push_back(&lookup->questions, &question->link);

@@ -1,19 +1,23 @@
 /*
  * Who may stay connected when there is no room for everybody.
  *
- *   newcomer   accepted, has not said hello (or was refused and has not gone yet); an eighth of connections_max. One too many:
- *              the oldest goes
- *   stranger   has said hello and is none of the cluster's nodes; connections_max. One too many: who has been silent
- *              longest and waits for no answer goes; if all wait for one, and have been heard lately, the new one is refused
- *   member     a node of the cluster, by the configuration or the list of this node's group: always has a seat, up to MEMBER_SEATS_MAX for each. One too many: the oldest goes that the
- *              member has not confirmed, or else who has been silent for SILENT_US (a machine that went away without a word);
- *              if there is none, the new one counts as stranger
+ *   newcomer   accepted, has not said hello (or was refused and has not gone yet); an eighth of
+ *              connections_max. One too many: the oldest goes
+ *   stranger   has said hello and is none of the cluster's nodes; connections_max. One too many:
+ *              who has been silent longest and waits for no answer goes; if all wait for one, and
+ *              have been heard lately, the new one is refused
+ *   member     a node of the cluster, by the configuration or the list of this node's group: always
+ *              has a seat, up to MEMBER_SEATS_MAX for each. One too many: the oldest goes that the
+ *              member has not confirmed, or else who has been silent for SILENT_US (a machine that
+ *              went away without a word); if there is none, the new one counts as stranger
  *
- * So strangers can keep neither members nor each other out, whether they say nothing, say it slowly, only hello, or hello in a
- * member's name; and of what they send in its name no more is kept than of a few connections. Newcomers
- * make room for newcomers alone: else a flood of them would throw out whoever is about to say hello.
+ * So strangers can keep neither members nor each other out, whether they say nothing, say it
+ * slowly, only hello, or hello in a member's name; and of what they send in its name no more is
+ * kept than of a few connections. Newcomers make room for newcomers alone: else a flood of them
+ * would throw out whoever is about to say hello.
  *
- * The lists are in the order in which their links would go. Links that are cut have left (link_end).
+ * The lists are in the order in which their links would go. Links that are cut have left
+ * (link_end).
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +30,10 @@
 #define NEWCOMERS_MAX 512u
 /* So many strangers are looked at for one that waits for no answer. */
 #define LOOKED_AT_MAX 64u
-/* Who says nothing for so long is idle even if he waits for an answer: our own clients send a PING every 2 seconds. */
+/*
+ * Who says nothing for so long is idle even if he waits for an answer: our own clients send a PING
+ * every 2 seconds.
+ */
 #define SILENT_US 10000000u
 /* A newcomer that has taken so long for its hello gives way to descriptors that are needed. */
 #define NEWCOMER_SLOW_US 500000u
@@ -60,7 +67,7 @@ void seat_newcomer(struct link *link)
 {
 	struct host *host = link->host;
 	if (host->nnewcomers >= newcomers_max(host))
-		give_way(LIST_ENTRY(list_first(&host->newcomers), struct link, seated),
+		give_way(LIST_ITEM(list_first(&host->newcomers), struct link, seated),
 			 "no hello, and too many connections");
 	link->seat = SEAT_NEWCOMER;
 	list_push_back(&host->newcomers, &link->seated);
@@ -73,7 +80,7 @@ static struct link *idle_stranger(struct host *host)
 	struct list *first = list_first(&host->strangers);
 	uint32_t seen = 0;
 	LIST_FOR (position, &host->strangers) {
-		struct link *link = LIST_ENTRY(position, struct link, seated);
+		struct link *link = LIST_ITEM(position, struct link, seated);
 		if (link->unanswered == 0)
 			return link;
 		if (++seen == LOOKED_AT_MAX)
@@ -81,7 +88,7 @@ static struct link *idle_stranger(struct host *host)
 	}
 	if (first == NULL)
 		return NULL;
-	struct link *quietest = LIST_ENTRY(first, struct link, seated);
+	struct link *quietest = LIST_ITEM(first, struct link, seated);
 	return host_now_us(host) - quietest->heard_us > SILENT_US ? quietest : NULL;
 }
 
@@ -96,7 +103,10 @@ static bool room_for_stranger(struct host *host)
 	return true;
 }
 
-/* One of those with a member's seat that makes room for another in the same name; NULL: all are its own, and in use. */
+/*
+ * One of those with a member's seat that makes room for another in the same name; NULL: all are its
+ * own, and in use.
+ */
 static struct link *idle_member(struct host *host, const struct peer *peer)
 {
 	struct link *leaver = NULL;
@@ -152,17 +162,10 @@ void seat_leave(struct link *link)
 {
 	struct host *host = link->host;
 	switch (link->seat) {
-	case SEAT_NONE:
-		return;
-	case SEAT_NEWCOMER:
-		host->nnewcomers--;
-		break;
-	case SEAT_STRANGER:
-		host->nstrangers--;
-		break;
-	case SEAT_MEMBER:
-		link->peer->seats--;
-		break;
+	case SEAT_NONE: return;
+	case SEAT_NEWCOMER: host->nnewcomers--; break;
+	case SEAT_STRANGER: host->nstrangers--; break;
+	case SEAT_MEMBER: link->peer->seats--; break;
 	}
 	list_remove(&link->seated);
 	link->seat = SEAT_NONE;
@@ -173,12 +176,16 @@ bool error_is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One that has had time for its hello: two that are new must not throw each other out again and again. */
+/*
+ * One that has had time for its hello: two that are new must not throw each other out again and
+ * again.
+ */
 static struct link *slow_newcomer(struct host *host)
 {
 	struct list *first = list_first(&host->newcomers);
-	struct link *oldest = first == NULL ? NULL : LIST_ENTRY(first, struct link, seated);
-	return oldest != NULL && host_now_us(host) - oldest->began_us > NEWCOMER_SLOW_US ? oldest : NULL;
+	struct link *oldest = first == NULL ? NULL : LIST_ITEM(first, struct link, seated);
+	return oldest != NULL && host_now_us(host) - oldest->began_us > NEWCOMER_SLOW_US ? oldest
+											 : NULL;
 }
 
 bool host_relieve(struct host *host, const char *purpose, int error)
@@ -193,10 +200,12 @@ bool host_relieve(struct host *host, const char *purpose, int error)
 		getrlimit(RLIMIT_NOFILE, &limit);
 		log_event(host->log, LOG_ERROR, "descriptor_shortage",
 			  "errno=%s purpose=\"%s\" limit=%llu connections=%llu action=\"%s\" "
-			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n), or lower connections_max\"",
-			  errno_name(error), purpose,
-			  (unsigned long long)limit.rlim_cur, (unsigned long long)host->accepted_count,
-			  leaver != NULL ? "an idle connection is closed, then another try" : "another try soon");
+			  "hint=\"raise the limit of open files (LimitNOFILE=, ulimit -n), or "
+			  "lower connections_max\"",
+			  errno_name(error), purpose, (unsigned long long)limit.rlim_cur,
+			  (unsigned long long)host->accepted_count,
+			  leaver != NULL ? "an idle connection is closed, then another try"
+					 : "another try soon");
 	}
 	if (leaver == NULL)
 		return false;

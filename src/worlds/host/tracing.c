@@ -1,9 +1,10 @@
 /*
- * What the world does with the node's tracer (node/tracer.h): the trace file, and the answer to TRACE.
+ * What the world does with the node's tracer (node/tracer.h): the trace file, and the answer to
+ * TRACE.
  *
- * Events are gathered in memory and written once a turn, before the turn's messages leave: so a process that
- * is killed has written of every message that a peer can have received. The file grows at its end, also over
- * restarts; writing blocks the loop, and is not synced.
+ * Events are gathered in memory and written once a turn, before the turn's messages leave: so a
+ * process that is killed has written of every message that a peer can have received. The file grows
+ * at its end, also over restarts; writing blocks the loop, and is not synced.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,9 @@ static const char *peer_name(void *context, uint64_t id)
 }
 
 /*
- * Reads a file that exists already: counts this host's events, and finds the end of the last whole one; what
- * a power loss left behind it is cut off. STATUS_BAD_REQUEST: it is some other file, which is left alone.
+ * Reads a file that exists already: counts this host's events, and finds the end of the last whole
+ * one; what a power loss left behind it is cut off. STATUS_BAD_REQUEST: it is some other file,
+ * which is left alone.
  */
 static int continue_file(struct trace_file *file)
 {
@@ -53,14 +55,15 @@ static int continue_file(struct trace_file *file)
 	}
 	for (ssize_t len; (len = getline(&line, &capacity, in)) > 0 && line[len - 1] == '\n';) {
 		struct slice host;
-		if (lines == 0 && !trace_host_parse(slice((const uint8_t *)line, (size_t)len - 1), &host)) {
+		if (lines == 0 &&
+		    !trace_host_parse(slice((const uint8_t *)line, (size_t)len - 1), &host)) {
 			status = STATUS_BAD_REQUEST;
 			break;
 		}
 		at += (uint64_t)len;
 		bool is_host = lines++ % 2 == 0;
-		ours += is_host && (size_t)len > name_len && memcmp(line, file->name, name_len) == 0 &&
-			line[name_len] == ' ';
+		ours += is_host && (size_t)len > name_len &&
+			memcmp(line, file->name, name_len) == 0 && line[name_len] == ' ';
 		if (!is_host) {
 			whole = at;
 			file->events = ours;
@@ -79,33 +82,38 @@ static int open_file(struct trace_file *file, char *error, size_t error_size)
 	struct stat st;
 	file->fd = open(file->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 	if (file->fd < 0 || fstat(file->fd, &st) != 0) {
-		snprintf(error, error_size, "cannot write the trace %s: %s", file->path, strerror(errno));
+		snprintf(error, error_size, "cannot write the trace %s: %s", file->path,
+			 strerror(errno));
 		return STATUS_IO;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		snprintf(error, error_size, "cannot write the trace %s: not a regular file", file->path);
+		snprintf(error, error_size, "cannot write the trace %s: not a regular file",
+			 file->path);
 		return STATUS_IO;
 	}
 	if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
 		snprintf(error, error_size,
-			 "cannot write the trace %s: another process writes it: give each its own file",
+			 "cannot write the trace %s: another process writes it: give each its own "
+			 "file",
 			 file->path);
 		return STATUS_IO;
 	}
 	int status = continue_file(file);
 	if (status == STATUS_BAD_REQUEST) {
-		snprintf(error, error_size, "cannot write the trace %s: the file holds something else",
-			 file->path);
+		snprintf(error, error_size,
+			 "cannot write the trace %s: the file holds something else", file->path);
 		return STATUS_IO;
 	}
 	if (status != 0) {
-		snprintf(error, error_size, "cannot read the trace %s: %s", file->path, strerror(errno));
+		snprintf(error, error_size, "cannot read the trace %s: %s", file->path,
+			 strerror(errno));
 		return STATUS_IO;
 	}
 	return 0;
 }
 
-int tracing_open(struct host *host, const struct host_options *options, char *error, size_t error_size)
+int tracing_open(struct host *host, const struct host_options *options, char *error,
+		 size_t error_size)
 {
 	struct trace_file *file = &host->trace;
 	if (options->trace == NULL)
@@ -117,7 +125,8 @@ int tracing_open(struct host *host, const struct host_options *options, char *er
 		file->name = alloc_string(host->name);
 	else
 		file->name = alloc_format("client-%08x", (unsigned)(host->life >> 32));
-	file->bytes_max = options->trace_bytes_max != 0 ? options->trace_bytes_max : BYTES_MAX_DEFAULT;
+	file->bytes_max = options->trace_bytes_max != 0 ? options->trace_bytes_max
+							: BYTES_MAX_DEFAULT;
 	return open_file(file, error, error_size);
 }
 
@@ -139,7 +148,8 @@ void tracing_flush(struct host *host)
 	if (__builtin_expect(rest.len == 0, 1))
 		return;
 	if (file->bytes + rest.len > file->bytes_max) {
-		give_up(host, "trace_full", "trace_bytes_max is reached: no more events are written");
+		give_up(host, "trace_full",
+			"trace_bytes_max is reached: no more events are written");
 		return;
 	}
 	while (rest.len > 0) {
@@ -184,7 +194,9 @@ void tracing_begin(struct host *host)
 void tracing_close(struct host *host)
 {
 	struct trace_file *file = &host->trace;
-	/* The node may be gone. What it noted while it was being destroyed is of no great interest. */
+	/*
+	 * The node may be gone. What it noted while it was being destroyed is of no great interest.
+	 */
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
@@ -198,5 +210,6 @@ void tracing_close(struct host *host)
 int tracing_answer(struct host *host, struct slice query, struct buffer *out)
 {
 	arena_reset(&host->arena);
-	return trace_report(&host->node->tracer, query, host->name, peer_name, host, &host->arena, out);
+	return trace_report(&host->node->tracer, query, host->name, peer_name, host, &host->arena,
+			    out);
 }

@@ -13,22 +13,26 @@ static bool passed(uint64_t now_us, uint64_t since_us, uint32_t limit_ms)
 }
 
 /*
- * A connection may be dead without a sign: its packets go nowhere, or somebody between has forgotten it. If a request waits for
- * its answer, that is found out sooner: one end's process that is alive answers a PING whatever else it does.
+ * A connection may be dead without a sign: its packets go nowhere, or somebody between has
+ * forgotten it. If a request waits for its answer, that is found out sooner: one end's process that
+ * is alive answers a PING whatever else it does.
  */
 static void probe(struct link *link, uint64_t now_us)
 {
 	const struct host_settings *limits = &link->host->settings;
 	bool asked = link->asked_us != 0;
-	uint32_t timeout_ms = asked ? limits->ping_timeout_ms / ASKED_TIMEOUT_PART : limits->ping_timeout_ms;
+	uint32_t timeout_ms = asked ? limits->ping_timeout_ms / ASKED_TIMEOUT_PART
+				    : limits->ping_timeout_ms;
 	if (passed(now_us, link->pinged_us, timeout_ms)) {
 		link->host->cut_total++;
 		link_cut(link, "no answer to a ping");
 	} else if (link->pinged_us == 0 &&
 		   (passed(now_us, link->heard_us, limits->ping_interval_ms) ||
-		    passed(now_us, link->asked_us, limits->ping_interval_ms / ASKED_INTERVAL_PART))) {
-		struct message ping = {
-			.kind = MESSAGE_REQUEST, .method = METHOD_PING, .timeout_ms = limits->ping_timeout_ms};
+		    passed(now_us, link->asked_us,
+			   limits->ping_interval_ms / ASKED_INTERVAL_PART))) {
+		struct message ping = {.kind = MESSAGE_REQUEST,
+				       .method = METHOD_PING,
+				       .timeout_ms = limits->ping_timeout_ms};
 		link->pinged_us = now_us;
 		link_append(link, &ping);
 	}
@@ -66,20 +70,18 @@ static void check_link(struct link *link, uint64_t now_us)
 	case LINK_UNCONFIRMED:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms)) {
 			link->host->cut_total++;
-			link_cut(link, "the member whose name it bears has not confirmed it (hello_timeout_ms)");
+			link_cut(link, "the member whose name it bears has not confirmed it "
+				       "(hello_timeout_ms)");
 		}
 		break;
 	case LINK_REFUSED:
 		if (passed(now_us, link->began_us, limits->hello_timeout_ms))
 			link_cut(link, "refused");
 		break;
-	case LINK_OPEN:
-		check_open(link, now_us);
-		break;
+	case LINK_OPEN: check_open(link, now_us); break;
 	case LINK_IDLE:
 	case LINK_CUT:
-	case LINK_PAUSED:
-		break;
+	case LINK_PAUSED: break;
 	}
 }
 
@@ -91,8 +93,8 @@ static void on_watchdog(void *context)
 	timers_set(&host->timers, &host->watchdog, now_us + host->watchdog_us);
 	log_tell_lost(host->log);
 	/*
-	 * If it was us who stood still, what the others sent meanwhile is still in the sockets: judge them the
-	 * next time.
+	 * If it was us who stood still, what the others sent meanwhile is still in the sockets:
+	 * judge them the next time.
 	 */
 	if (now_us - due_us > host->watchdog_us * 2)
 		return;

@@ -8,7 +8,8 @@ static void take(void *context, struct sim_process *process, const struct trace_
 	buffer_clear(&trace->line);
 	trace_event_format(&trace->line, event,
 			   event->link == 0 ? "" : sim_process_peer(process, event->link));
-	trace->full = causal_add(trace->causal, slice_string(process->name), buffer_slice(&trace->line)) != 0;
+	trace->full = causal_add(trace->causal, slice_string(process->name),
+				 buffer_slice(&trace->line)) != 0;
 }
 
 void sim_causal_trace_begin(struct sim_world *world, struct sim_causal_trace *trace)

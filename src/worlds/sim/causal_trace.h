@@ -8,9 +8,9 @@
 #include "trace/causal.h"
 
 /*
- * From now on every event of every process, also of those that start later, goes into `causal`, until that is
- * full: then `full` is set and the rest is left out. Both belong to the caller and must outlive the world's
- * processes.
+ * From now on every event of every process, also of those that start later, goes into `causal`,
+ * until that is full: then `full` is set and the rest is left out. Both belong to the caller and
+ * must outlive the world's processes.
  */
 struct sim_causal_trace {
 	struct causal *causal;

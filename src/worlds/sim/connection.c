@@ -34,12 +34,15 @@ void sim_connection_open(struct sim_process *process, struct sim_link *link)
 	connection->world = world;
 	timer_init(&connection->timeout, connection_timed_out, connection);
 	connection->ends[0] = (struct sim_end){.process = process, .link = link, .open = true};
-	connection->ends[1] = (struct sim_end){.process = sim_process_at(world, link->address), .open = true};
+	connection->ends[1] = (struct sim_end){.process = sim_process_at(world, link->address),
+					       .open = true};
 	/* The first packet waits for the handshake: one way there and one back. */
-	connection->ends[1].arrival_us = world->now_us + sim_network_delay(world->network) + sim_network_delay(world->network);
+	connection->ends[1].arrival_us = world->now_us + sim_network_delay(world->network) +
+					 sim_network_delay(world->network);
 	sim_connection_ref(connection);
 	link->connection = connection;
-	sim_trace_event(&world->trace, SIM_EVENT_CONNECT, process, connection->ends[1].process, 0, 0);
+	sim_trace_event(&world->trace, SIM_EVENT_CONNECT, process, connection->ends[1].process, 0,
+			0);
 }
 
 void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us)
@@ -62,7 +65,10 @@ void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us)
 		at = end->sent_us;
 	}
 	at += sim_network_delay(world->network) + extra_us;
-	/* A message that a scenario delays on purpose is overtaken by later one-way messages, as is any that reorders. */
+	/*
+	 * A message that a scenario delays on purpose is overtaken by later one-way messages, as is
+	 * any that reorders.
+	 */
 	if (!(oneway && (options->reorder || extra_us > 0))) {
 		if (at < end->arrival_us)
 			at = end->arrival_us;
@@ -75,32 +81,40 @@ void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us)
 	timers_set(&world->queue, &packet->event, at);
 }
 
-static void trace_drop(struct sim_connection *connection, uint32_t end, const struct message *message)
+static void trace_drop(struct sim_connection *connection, uint32_t end,
+		       const struct message *message)
 {
 	connection->world->network->counters.lost++;
 	sim_trace_event(&connection->world->trace, SIM_EVENT_DROP, connection->ends[!end].process,
 			connection->ends[end].process, message->method, message->payload.len);
 }
 
-static void transmit_twice(struct sim_connection *connection, uint32_t end, const struct message *message)
+static void transmit_twice(struct sim_connection *connection, uint32_t end,
+			   const struct message *message)
 {
 	struct sim_world *world = connection->world;
-	uint64_t late_us = rng_below(&world->rng_network, world->options.network.duplicate_delay_max_us + 1);
+	uint64_t late_us = rng_below(&world->rng_network,
+				     world->options.network.duplicate_delay_max_us + 1);
 	world->network->counters.duplicated++;
 	world->faults.of[SIM_FAULT_DUPLICATE]++;
-	sim_trace_event(&world->trace, SIM_EVENT_DUPLICATE, connection->ends[!end].process, connection->ends[end].process,
-			message->method, late_us);
+	sim_trace_event(&world->trace, SIM_EVENT_DUPLICATE, connection->ends[!end].process,
+			connection->ends[end].process, message->method, late_us);
 	sim_packet_depart(sim_packet_new(connection, end, message), late_us);
 }
 
-static void transmit_oneway(struct sim_connection *connection, uint32_t end, const struct message *message,
-			    enum sim_verdict verdict, uint64_t delay_us, const struct sim_pair *pair)
+static void transmit_oneway(struct sim_connection *connection, uint32_t end,
+			    const struct message *message, enum sim_verdict verdict,
+			    uint64_t delay_us, const struct sim_pair *pair)
 {
 	struct sim_world *world = connection->world;
 	const struct sim_network_options *options = &world->options.network;
-	/* Both are drawn for every message, so that a cut does not shift the random numbers of the others. */
+	/*
+	 * Both are drawn for every message, so that a cut does not shift the random numbers of the
+	 * others.
+	 */
 	bool lost = rng_chance(&world->rng_network, options->loss_ppm);
-	bool twice = rng_chance(&world->rng_network, options->duplicate_ppm) || verdict == SIM_TWICE;
+	bool twice = rng_chance(&world->rng_network, options->duplicate_ppm) ||
+		     verdict == SIM_TWICE;
 	world->faults.of[SIM_FAULT_LOSS] += lost;
 	if (verdict == SIM_DROP || verdict == SIM_SWALLOW || lost || (pair != NULL && pair->cut)) {
 		trace_drop(connection, end, message);
@@ -111,8 +125,9 @@ static void transmit_oneway(struct sim_connection *connection, uint32_t end, con
 		transmit_twice(connection, end, message);
 }
 
-static void transmit_ordered(struct sim_connection *connection, uint32_t end, const struct message *message,
-			     enum sim_verdict verdict, uint64_t delay_us, struct sim_pair *pair)
+static void transmit_ordered(struct sim_connection *connection, uint32_t end,
+			     const struct message *message, enum sim_verdict verdict,
+			     uint64_t delay_us, struct sim_pair *pair)
 {
 	struct sim_world *world = connection->world;
 	bool reset = rng_chance(&world->rng_network, world->options.network.reset_ppm);
@@ -122,7 +137,8 @@ static void transmit_ordered(struct sim_connection *connection, uint32_t end, co
 	}
 	if (verdict == SIM_DROP || reset) {
 		trace_drop(connection, end, message);
-		sim_trace_event(&world->trace, SIM_EVENT_RESET, connection->ends[0].process, connection->ends[1].process, 0, 0);
+		sim_trace_event(&world->trace, SIM_EVENT_RESET, connection->ends[0].process,
+				connection->ends[1].process, 0, 0);
 		world->network->counters.resets++;
 		world->faults.of[SIM_FAULT_RESET]++;
 		sim_connection_fail(connection);
@@ -135,11 +151,13 @@ static void transmit_ordered(struct sim_connection *connection, uint32_t end, co
 		sim_packet_depart(packet, delay_us);
 }
 
-void sim_connection_transmit(struct sim_connection *connection, uint32_t end, const struct message *message)
+void sim_connection_transmit(struct sim_connection *connection, uint32_t end,
+			     const struct message *message)
 {
 	struct sim_world *world = connection->world;
 	struct sim_network *network = world->network;
-	struct sim_process *from = connection->ends[!end].process, *to = connection->ends[end].process;
+	struct sim_process *from = connection->ends[!end].process,
+			   *to = connection->ends[end].process;
 	uint64_t delay_us = 0;
 
 	network->counters.sent++;
@@ -152,7 +170,9 @@ void sim_connection_transmit(struct sim_connection *connection, uint32_t end, co
 		return;
 	}
 	struct sim_pair *pair = to == NULL ? NULL : sim_network_pair(network, from, to);
-	enum sim_verdict verdict = to == NULL ? SIM_PASS : sim_network_verdict(network, from, to, message, &delay_us);
+	enum sim_verdict verdict = to == NULL ? SIM_PASS
+					      : sim_network_verdict(network, from, to, message,
+								    &delay_us);
 	if (message->kind == MESSAGE_ONEWAY)
 		transmit_oneway(connection, end, message, verdict, delay_us, pair);
 	else

@@ -26,8 +26,8 @@ static uint8_t *read_file(struct disk *disk, const char *name, uint64_t *size)
 }
 
 /* Changes bytes of [begin, end) of the file. `size` is the file's. */
-static void change_bytes(struct disk *disk, struct rng *rng, const char *name, uint64_t begin, uint64_t end, uint64_t size,
-			 enum manner manner, struct buffer *what)
+static void change_bytes(struct disk *disk, struct rng *rng, const char *name, uint64_t begin,
+			 uint64_t end, uint64_t size, enum manner manner, struct buffer *what)
 {
 	uint64_t at = begin + rng_below(rng, end - begin);
 	uint64_t sector = at / DISK_SIM_SECTOR_BYTES * DISK_SIM_SECTOR_BYTES;
@@ -41,12 +41,15 @@ static void change_bytes(struct disk *disk, struct rng *rng, const char *name, u
 		buffer_format(what, "a bit of byte %" PRIu64 " flips", at);
 		break;
 	case MISDIRECT: {
-		uint64_t from = rng_below(rng, size / DISK_SIM_SECTOR_BYTES + 1) * DISK_SIM_SECTOR_BYTES;
+		uint64_t from = rng_below(rng, size / DISK_SIM_SECTOR_BYTES + 1) *
+				DISK_SIM_SECTOR_BYTES;
 		uint64_t len = size - from < sizeof bytes ? size - from : sizeof bytes;
 		status = disk_sim_peek(disk, name, from, bytes, (size_t)len);
 		if (status == 0)
-			status = disk_sim_poke(disk, name, first, bytes + (first - sector), (size_t)(last - first));
-		buffer_format(what, "bytes %" PRIu64 " to %" PRIu64 " are those of %" PRIu64, first, last, from);
+			status = disk_sim_poke(disk, name, first, bytes + (first - sector),
+					       (size_t)(last - first));
+		buffer_format(what, "bytes %" PRIu64 " to %" PRIu64 " are those of %" PRIu64, first,
+			      last, from);
 		break;
 	}
 	default:
@@ -104,7 +107,8 @@ static bool walk(const uint8_t *data, uint64_t size, struct extent *out)
 	uint64_t offset = WAL_HEADER_BYTES, batch = header.first_batch;
 	struct wal_frame frame;
 	*out = (struct extent){.last_batch = offset, .end = offset, .batch = batch - 1};
-	while (offset < size && wal_record_verify(data + offset, size - offset, header.place, offset, &frame) &&
+	while (offset < size &&
+	       wal_record_verify(data + offset, size - offset, header.place, offset, &frame) &&
 	       frame.batch == batch) {
 		offset += frame.size;
 		if (frame.last) {
@@ -138,8 +142,9 @@ static bool is_seen(struct disk *disk, const char *name, uint64_t end, bool is_l
 }
 
 /*
- * The oldest segment that the log still needs, by the newest record of a snapshot (rsm/recover.c): those before it may be there because
- * a crash came before they could be recycled. Nobody misses them.
+ * The oldest segment that the log still needs, by the newest record of a snapshot (rsm/recover.c):
+ * those before it may be there because a crash came before they could be recycled. Nobody misses
+ * them.
  */
 static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
 {
@@ -155,8 +160,10 @@ static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
 			for (uint64_t at = WAL_HEADER_BYTES; at < extent.end; at += frame.size) {
 				uint64_t kept_from = 0;
 				wal_record_view(data + at, &frame);
-				if (frame.type == WAL_SNAPSHOT && slice_take_u64(&frame.payload, &kept_from))
-					needed = kept_from == 0 ? s->ids[i] : wal_position_segment(kept_from);
+				if (frame.type == WAL_SNAPSHOT &&
+				    slice_take_u64(&frame.payload, &kept_from))
+					needed = kept_from == 0 ? s->ids[i]
+								: wal_position_segment(kept_from);
 			}
 		}
 		free(data);
@@ -172,15 +179,18 @@ bool sim_damage_log_lost_its_beginning(struct disk *disk)
 	if (s.count == 0)
 		return true;
 	/* wal/range.c */
-	bool named = disk_sim_peek(disk, WAL_RANGE_NAME, WAL_RANGE_HALF_BYTES + 16, oldest, sizeof oldest) == 0;
+	bool named = disk_sim_peek(disk, WAL_RANGE_NAME, WAL_RANGE_HALF_BYTES + 16, oldest,
+				   sizeof oldest) == 0;
 	return s.ids[0] > (named ? load_u64(oldest) : oldest_needed(disk, &s));
 }
 
 /* faults: 14, 15, 28 */
-bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum sim_fault *fault, struct buffer *what)
+bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum sim_fault *fault,
+		    struct buffer *what)
 {
-	static const enum sim_fault faults[] = {SIM_FAULT_LOG_FLIP, SIM_FAULT_LOG_ZERO, SIM_FAULT_LOG_MISDIRECT,
-						SIM_FAULT_LOG_CUT, SIM_FAULT_LOG_UNLINK};
+	static const enum sim_fault faults[] = {SIM_FAULT_LOG_FLIP, SIM_FAULT_LOG_ZERO,
+						SIM_FAULT_LOG_MISDIRECT, SIM_FAULT_LOG_CUT,
+						SIM_FAULT_LOG_UNLINK};
 	struct segments s;
 	char names[WAL_NAME_BYTES], name[WAL_NAME_BYTES], next[WAL_NAME_BYTES];
 	enum manner manner = (enum manner)rng_below(rng, MANNERS);
@@ -194,7 +204,8 @@ bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum
 	size_t chosen = manner == UNLINK ? drawn % (s.count - 1) : drawn % s.count;
 	bool is_last = chosen + 1 == s.count;
 	wal_name(name, names, s.ids[chosen]);
-	if (!disk_sim_is_synced(disk, name) || !damageable(disk, name, is_last, &end) || disk_sim_size(disk, name, &size) != 0)
+	if (!disk_sim_is_synced(disk, name) || !damageable(disk, name, is_last, &end) ||
+	    disk_sim_size(disk, name, &size) != 0)
 		return false;
 	/* The next one must be there for good: it is what shows that this one was longer. */
 	if (!is_last) {
@@ -205,7 +216,8 @@ bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum
 	*fault = faults[manner];
 	buffer_format(what, "%s of %" PRIu64 " bytes: ", name, size);
 	/* Which one another log still needs does not stand in it. */
-	if (manner == UNLINK && chosen == 0 && (prefix[0] != '\0' || s.ids[0] < oldest_needed(disk, &s)))
+	if (manner == UNLINK && chosen == 0 &&
+	    (prefix[0] != '\0' || s.ids[0] < oldest_needed(disk, &s)))
 		return false;
 	if (manner == UNLINK) {
 		buffer_format(what, "the name is lost");
@@ -220,12 +232,17 @@ bool sim_damage_log(struct disk *disk, const char *prefix, struct rng *rng, enum
 	return is_seen(disk, name, end, is_last);
 }
 
-/* Behind the end: a record of a later batch than the next, which a torn write cannot leave (wal/wal.h). */
-static bool has_later(const uint8_t *data, uint64_t size, uint64_t place, uint64_t offset, uint64_t batch)
+/*
+ * Behind the end: a record of a later batch than the next, which a torn write cannot leave
+ * (wal/wal.h).
+ */
+static bool has_later(const uint8_t *data, uint64_t size, uint64_t place, uint64_t offset,
+		      uint64_t batch)
 {
 	struct wal_frame frame;
 	for (; offset + WAL_RECORD_BYTES <= size; offset += 8)
-		if (wal_record_verify(data + offset, size - offset, place, offset, &frame) && frame.batch > batch + 1)
+		if (wal_record_verify(data + offset, size - offset, place, offset, &frame) &&
+		    frame.batch > batch + 1)
 			return true;
 	return false;
 }
@@ -251,11 +268,14 @@ bool sim_damage_log_is_whole(struct disk *disk, const char *prefix)
 		struct extent extent;
 		wal_name(name, names, s.ids[i]);
 		uint8_t *data = read_file(disk, name, &size);
-		bool good = data != NULL && walk(data, size, &extent) && wal_header_decode(data, &header) &&
-			    header.segment == s.ids[i] && header.capacity == size;
-		good = good && (i == 0 || (s.ids[i] == s.ids[i - 1] + 1 && header.first_batch == batch + 1));
+		bool good = data != NULL && walk(data, size, &extent) &&
+			    wal_header_decode(data, &header) && header.segment == s.ids[i] &&
+			    header.capacity == size;
+		good = good && (i == 0 ||
+				(s.ids[i] == s.ids[i - 1] + 1 && header.first_batch == batch + 1));
 		batch = good ? extent.batch : 0;
-		good = good && (i + 1 < s.count || !has_later(data, size, header.place, extent.end, batch));
+		good = good &&
+		       (i + 1 < s.count || !has_later(data, size, header.place, extent.end, batch));
 		free(data);
 		if (!good)
 			return false;
@@ -287,7 +307,8 @@ static bool is_whole(struct disk *disk, const char *name)
 	uint8_t *data = read_file(disk, name, &size);
 	if (data == NULL)
 		return false;
-	bool whole = snapshot_parse(&parser, slice(data, (size_t)size), NULL, NULL) == 0 && snapshot_parse_end(&parser) == 0;
+	bool whole = snapshot_parse(&parser, slice(data, (size_t)size), NULL, NULL) == 0 &&
+		     snapshot_parse_end(&parser) == 0;
 	snapshot_parser_free(&parser);
 	free(data);
 	return whole && disk_sim_is_synced(disk, name);
@@ -297,18 +318,22 @@ bool sim_damage_snapshot_is_whole(struct disk *disk, uint64_t slot)
 {
 	char name[SNAPSHOT_NAME_BYTES];
 	uint64_t newest;
-	return newest_snapshot(disk, &newest) && newest >= slot && is_whole(disk, snapshot_name(newest, name));
+	return newest_snapshot(disk, &newest) && newest >= slot &&
+	       is_whole(disk, snapshot_name(newest, name));
 }
 
 /* faults: 34 */
-bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot, struct buffer *what)
+bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot,
+			 struct buffer *what)
 {
-	static const enum sim_fault faults[] = {SIM_FAULT_SNAPSHOT_FLIP, SIM_FAULT_SNAPSHOT_ZERO, SIM_FAULT_SNAPSHOT_MISDIRECT,
+	static const enum sim_fault faults[] = {SIM_FAULT_SNAPSHOT_FLIP, SIM_FAULT_SNAPSHOT_ZERO,
+						SIM_FAULT_SNAPSHOT_MISDIRECT,
 						SIM_FAULT_SNAPSHOT_CUT, SIM_FAULT_SNAPSHOT_UNLINK};
 	char name[SNAPSHOT_NAME_BYTES];
 	enum manner manner = (enum manner)rng_below(rng, MANNERS);
 	uint64_t size;
-	if (!newest_snapshot(disk, slot) || !is_whole(disk, snapshot_name(*slot, name)) || disk_sim_size(disk, name, &size) != 0)
+	if (!newest_snapshot(disk, slot) || !is_whole(disk, snapshot_name(*slot, name)) ||
+	    disk_sim_size(disk, name, &size) != 0)
 		return false;
 	*fault = faults[manner];
 	buffer_format(what, "%s of %" PRIu64 " bytes: ", name, size);

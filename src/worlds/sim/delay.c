@@ -7,8 +7,9 @@
 #define ONE 65536ull /* fixed point, 16 bits of fraction */
 
 /*
- * -log2(u) for a uniform u in (0, 1), linear between powers of two: u = 2^-k × m with k ≥ 1 geometric and m uniform
- * in [1, 2), so k + 1 - m. Its mean is exactly 1.5: nearly an exponential distribution.
+ * -log2(u) for a uniform u in (0, 1), linear between powers of two: u = 2^-k × m with k ≥ 1
+ * geometric and m uniform in [1, 2), so k + 1 - m. Its mean is exactly 1.5: nearly an exponential
+ * distribution.
  */
 static uint64_t negative_log2(struct rng *rng)
 {
@@ -31,14 +32,15 @@ uint64_t sim_network_delay(struct sim_network *network)
 	uint64_t spread_us = o->delay_mean_us - o->delay_min_us;
 	uint64_t delay_us = o->delay_min_us;
 	switch (o->delay) {
-	case SIM_DELAY_UNIFORM:
-		delay_us += rng_below(rng, 2 * spread_us + 1);
-		break;
+	case SIM_DELAY_UNIFORM: delay_us += rng_below(rng, 2 * spread_us + 1); break;
 	case SIM_DELAY_EXPONENTIAL:
 		delay_us += spread_us * negative_log2(rng) / (ONE + ONE / 2);
 		break;
 	case SIM_DELAY_HEAVY_TAIL:
-		/* Pareto with exponent 1.5: minimum × u^(-1/1.5), whose mean is three times its minimum. */
+		/*
+		 * Pareto with exponent 1.5: minimum × u^(-1/1.5), whose mean is three times its
+		 * minimum.
+		 */
 		delay_us += spread_us * power_of_two(negative_log2(rng) * 2 / 3) / (3 * ONE);
 		break;
 	}

@@ -42,7 +42,8 @@ static bool is_write(enum disk_operation operation)
 }
 static bool is_sync(enum disk_operation operation)
 {
-	return operation == DISK_SYNC || operation == DISK_WRITE_SYNC || operation == DISK_SYNC_DIRECTORY;
+	return operation == DISK_SYNC || operation == DISK_WRITE_SYNC ||
+	       operation == DISK_SYNC_DIRECTORY;
 }
 
 static bool is_name_operation(enum disk_operation operation)
@@ -50,7 +51,8 @@ static bool is_name_operation(enum disk_operation operation)
 	return operation == DISK_CREATE || operation == DISK_RENAME || operation == DISK_REMOVE;
 }
 
-static void count_fault(struct disk_sim *sim, enum disk_sim_fault fault, enum disk_operation operation)
+static void count_fault(struct disk_sim *sim, enum disk_sim_fault fault,
+			enum disk_operation operation)
 {
 	struct disk_sim_counters *counters = &sim->counters;
 	counters->faults++;
@@ -66,7 +68,8 @@ static void count_fault(struct disk_sim *sim, enum disk_sim_fault fault, enum di
 		else if (is_name_operation(operation))
 			counters->name_errors++;
 		else if (operation != DISK_WRITE_SYNC)
-			counters->sync_errors++; /* of a write with sync: counted where it is known which half it was */
+			/* of a write with sync: counted where it is known which half it was */
+			counters->sync_errors++;
 		break;
 	default: break;
 	}
@@ -89,9 +92,11 @@ static enum disk_sim_fault draw_fault(struct disk_sim *sim, enum disk_operation 
 	} else if (operation == DISK_READ && rng_chance(&sim->rng, faults->read_error_ppm)) {
 		fault = DISK_SIM_IO_ERROR;
 	}
-	if (fault == DISK_SIM_NO_FAULT && is_name_operation(operation) && rng_chance(&sim->rng, faults->name_error_ppm))
+	if (fault == DISK_SIM_NO_FAULT && is_name_operation(operation) &&
+	    rng_chance(&sim->rng, faults->name_error_ppm))
 		fault = DISK_SIM_IO_ERROR;
-	if (fault == DISK_SIM_NO_FAULT && is_sync(operation) && rng_chance(&sim->rng, faults->sync_error_ppm))
+	if (fault == DISK_SIM_NO_FAULT && is_sync(operation) &&
+	    rng_chance(&sim->rng, faults->sync_error_ppm))
 		fault = DISK_SIM_IO_ERROR;
 	if (fault == DISK_SIM_NO_SPACE && !is_write(operation) && operation != DISK_CREATE)
 		fault = DISK_SIM_NO_FAULT;
@@ -110,10 +115,12 @@ static enum disk_sim_fault draw_fault(struct disk_sim *sim, enum disk_operation 
 }
 
 /* Writes some sectors of the range. */
-static void write_some(struct disk_sim *sim, struct inode *inode, uint64_t offset, const uint8_t *data, size_t len)
+static void write_some(struct disk_sim *sim, struct inode *inode, uint64_t offset,
+		       const uint8_t *data, size_t len)
 {
 	for (size_t done = 0; done < len;) {
-		size_t part = DISK_SIM_SECTOR_BYTES - (size_t)((offset + done) % DISK_SIM_SECTOR_BYTES);
+		size_t part = DISK_SIM_SECTOR_BYTES -
+			      (size_t)((offset + done) % DISK_SIM_SECTOR_BYTES);
 		if (part > len - done)
 			part = len - done;
 		if (rng_chance(&sim->rng, 500000))
@@ -123,8 +130,8 @@ static void write_some(struct disk_sim *sim, struct inode *inode, uint64_t offse
 }
 
 /* The write half of an operation, into the cache. */
-static int do_write(struct disk_sim *sim, enum disk_sim_fault fault, struct inode *inode, uint64_t offset,
-		    const uint8_t *data, size_t len)
+static int do_write(struct disk_sim *sim, enum disk_sim_fault fault, struct inode *inode,
+		    uint64_t offset, const uint8_t *data, size_t len)
 {
 	sim->counters.writes++;
 	if (fault == DISK_SIM_NO_SPACE ||
@@ -134,16 +141,13 @@ static int do_write(struct disk_sim *sim, enum disk_sim_fault fault, struct inod
 	}
 	switch (fault) {
 	case DISK_SIM_IO_ERROR:
-	case DISK_SIM_TORN_WRITE:
-		write_some(sim, inode, offset, data, len);
-		return STATUS_IO;
-	case DISK_SIM_STOP:
-		return STATUS_IO;
-	case DISK_SIM_LOSE_WRITE:
-		return 0;
+	case DISK_SIM_TORN_WRITE: write_some(sim, inode, offset, data, len); return STATUS_IO;
+	case DISK_SIM_STOP: return STATUS_IO;
+	case DISK_SIM_LOSE_WRITE: return 0;
 	case DISK_SIM_MISDIRECT: {
 		uint64_t sectors = inode->size / DISK_SIM_SECTOR_BYTES + 1;
-		uint64_t aim = rng_below(&sim->rng, sectors) * DISK_SIM_SECTOR_BYTES + offset % DISK_SIM_SECTOR_BYTES;
+		uint64_t aim = rng_below(&sim->rng, sectors) * DISK_SIM_SECTOR_BYTES +
+			       offset % DISK_SIM_SECTOR_BYTES;
 		if (aim + len <= inode->size)
 			inode_write(inode, aim, data, len);
 		return 0;
@@ -173,8 +177,8 @@ static int do_sync(struct disk_sim *sim, enum disk_sim_fault fault, struct inode
 	return 0;
 }
 
-static int do_read(struct disk_sim *sim, enum disk_sim_fault fault, const struct inode *inode, uint64_t offset,
-		   uint8_t *data, size_t len)
+static int do_read(struct disk_sim *sim, enum disk_sim_fault fault, const struct inode *inode,
+		   uint64_t offset, uint8_t *data, size_t len)
 {
 	sim->counters.reads++;
 	if (fault != DISK_SIM_NO_FAULT)
@@ -207,7 +211,8 @@ static int do_create(struct disk_sim *sim, enum disk_sim_fault fault, struct dis
 		sim->counters.full += fault != DISK_SIM_NO_SPACE;
 		/* As a real disk would: the file is there, filled as far as it went. */
 		if (sim->options.faults.space_bytes > disk_sim_space_used(&sim->disk))
-			inode_extend(inode, sim->options.faults.space_bytes - disk_sim_space_used(&sim->disk));
+			inode_extend(inode, sim->options.faults.space_bytes -
+						    disk_sim_space_used(&sim->disk));
 		status = STATUS_NO_SPACE;
 	} else {
 		inode_extend(inode, request->len);
@@ -221,47 +226,41 @@ static int do_create(struct disk_sim *sim, enum disk_sim_fault fault, struct dis
 static int carry_out(struct disk_sim *sim, enum disk_sim_fault fault, struct disk_request *request)
 {
 	switch (request->operation) {
-	case DISK_WRITE:
-		return 0;
+	case DISK_WRITE: return 0;
 	case DISK_SYNC:
-	case DISK_WRITE_SYNC:
-		return do_sync(sim, fault, inode_of(sim, request->file));
+	case DISK_WRITE_SYNC: return do_sync(sim, fault, inode_of(sim, request->file));
 	case DISK_READ:
-		return do_read(sim, fault, inode_of(sim, request->file), request->offset, request->data, request->len);
-	case DISK_CREATE:
-		return do_create(sim, fault, request);
-	case DISK_CLOSE:
-		file_close(request->file);
-		return 0;
-	default:
-		break;
+		return do_read(sim, fault, inode_of(sim, request->file), request->offset,
+			       request->data, request->len);
+	case DISK_CREATE: return do_create(sim, fault, request);
+	case DISK_CLOSE: file_close(request->file); return 0;
+	default: break;
 	}
 	if (fault != DISK_SIM_NO_FAULT)
 		return STATUS_IO;
 	switch (request->operation) {
 	case DISK_RENAME:
 		return names_rename(&sim->names, request->name, request->new_name) ? 0 : STATUS_IO;
-	case DISK_REMOVE:
-		names_remove(&sim->names, request->name);
-		return 0;
+	case DISK_REMOVE: names_remove(&sim->names, request->name); return 0;
 	case DISK_SYNC_DIRECTORY:
 		sim->counters.syncs++;
 		names_sync(&sim->names);
 		return 0;
-	default:
-		ASSERT(false);
+	default: ASSERT(false);
 	}
 }
 
 /* Blocking calls. */
 
-static int sim_list(struct disk *disk, void (*each)(void *context, const char *name, uint64_t size), void *context)
+static int sim_list(struct disk *disk, void (*each)(void *context, const char *name, uint64_t size),
+		    void *context)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	if (sim->stopped)
 		return STATUS_IO;
 	for (size_t i = 0; i < sim->names.current.count; i++)
-		each(context, sim->names.current.entries[i].name, sim->names.current.entries[i].inode->size);
+		each(context, sim->names.current.entries[i].name,
+		     sim->names.current.entries[i].inode->size);
 	return 0;
 }
 
@@ -281,7 +280,8 @@ static int sim_open(struct disk *disk, const char *name, struct disk_file **out,
 	return 0;
 }
 
-static int sim_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data, size_t len)
+static int sim_read_now(struct disk *disk, struct disk_file *file, uint64_t offset, uint8_t *data,
+			size_t len)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	if (sim->stopped)
@@ -289,7 +289,8 @@ static int sim_read_now(struct disk *disk, struct disk_file *file, uint64_t offs
 	return do_read(sim, draw_fault(sim, DISK_READ), inode_of(sim, file), offset, data, len);
 }
 
-static int sim_write_now(struct disk *disk, struct disk_file *file, uint64_t offset, const uint8_t *data, size_t len)
+static int sim_write_now(struct disk *disk, struct disk_file *file, uint64_t offset,
+			 const uint8_t *data, size_t len)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	if (sim->stopped)
@@ -319,7 +320,8 @@ static int sim_run_now(struct disk *disk, struct disk_request *request)
 	if (is_write(request->operation) && is_cut(sim, request))
 		status = STATUS_CORRUPT;
 	else if (is_write(request->operation))
-		status = do_write(sim, fault, inode_of(sim, request->file), request->offset, request->data, request->len);
+		status = do_write(sim, fault, inode_of(sim, request->file), request->offset,
+				  request->data, request->len);
 	if (status == 0)
 		status = carry_out(sim, fault, request);
 	return request->status = status;
@@ -348,24 +350,30 @@ static void lane_schedule(struct disk_sim *sim, struct lane *lane, uint64_t dela
 	sim->options.schedule(sim->options.context, delay_us, lane->ticket);
 }
 
-/* Begins the first request of a lane. A write reaches the cache now: a crash from here on may keep any of it. */
+/*
+ * Begins the first request of a lane. A write reaches the cache now: a crash from here on may keep
+ * any of it.
+ */
 static void lane_begin(struct disk_sim *sim, struct lane *lane)
 {
 	struct disk_request *request = lane->first;
 	if (sim->stopped)
 		return;
-	lane->fault = request->operation == DISK_CLOSE ? DISK_SIM_NO_FAULT : draw_fault(sim, request->operation);
+	lane->fault = request->operation == DISK_CLOSE ? DISK_SIM_NO_FAULT
+						       : draw_fault(sim, request->operation);
 	request->status = 0;
 	if (is_write(request->operation)) {
 		/* An input/output error of a write with sync is one of the two halves. */
-		bool both = lane->fault == DISK_SIM_IO_ERROR && request->operation == DISK_WRITE_SYNC;
+		bool both = lane->fault == DISK_SIM_IO_ERROR &&
+			    request->operation == DISK_WRITE_SYNC;
 		bool in_sync = both && rng_chance(&sim->rng, 500000);
 		sim->counters.sync_errors += in_sync;
 		sim->counters.write_errors += both && !in_sync;
-		request->status = is_cut(sim, request) ? STATUS_CORRUPT
-						       : do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
-								  inode_of(sim, request->file), request->offset,
-								  request->data, request->len);
+		request->status = is_cut(sim, request)
+					  ? STATUS_CORRUPT
+					  : do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
+						     inode_of(sim, request->file), request->offset,
+						     request->data, request->len);
 	}
 	if (!sim->stopped)
 		lane_schedule(sim, lane, draw_delay(sim, request));
@@ -476,7 +484,8 @@ void disk_sim_crash(struct disk *disk, enum disk_sim_crash kind)
 	sim->counters.crashes++;
 	if (kind == DISK_SIM_KILL)
 		return;
-	names_power_loss(&sim->names, &sim->rng, &sim->counters.lost_writes, &sim->counters.lost_names);
+	names_power_loss(&sim->names, &sim->rng, &sim->counters.lost_writes,
+			 &sim->counters.lost_names);
 }
 
 void disk_sim_wipe(struct disk *disk)
@@ -505,7 +514,7 @@ void disk_sim_fault_at(struct disk *disk, uint64_t operation, enum disk_sim_faul
 
 uint64_t disk_sim_operations(const struct disk *disk)
 {
-	return LIST_ENTRY(disk, const struct disk_sim, disk)->operations;
+	return LIST_ITEM(disk, const struct disk_sim, disk)->operations;
 }
 
 void disk_sim_stop(struct disk *disk)
@@ -515,17 +524,17 @@ void disk_sim_stop(struct disk *disk)
 
 bool disk_sim_stopped(const struct disk *disk)
 {
-	return LIST_ENTRY(disk, const struct disk_sim, disk)->stopped;
+	return LIST_ITEM(disk, const struct disk_sim, disk)->stopped;
 }
 
 bool disk_sim_killed(const struct disk *disk)
 {
-	return LIST_ENTRY(disk, const struct disk_sim, disk)->killed;
+	return LIST_ITEM(disk, const struct disk_sim, disk)->killed;
 }
 
 const struct disk_sim_counters *disk_sim_counters(const struct disk *disk)
 {
-	return &LIST_ENTRY(disk, const struct disk_sim, disk)->counters;
+	return &LIST_ITEM(disk, const struct disk_sim, disk)->counters;
 }
 
 struct disk *disk_sim_create(const struct disk_sim_options *options)
@@ -558,8 +567,8 @@ struct disk *disk_sim_create(const struct disk_sim_options *options)
 void disk_sim_destroy(struct disk *disk)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
-	LIST_FOR_SAFE(link, after, &sim->files)
-		file_close(LIST_ENTRY(link, struct disk_file, link));
+	LIST_FOR_SAFE (link, after, &sim->files)
+		file_close(LIST_ITEM(link, struct disk_file, link));
 	names_free(&sim->names);
 	free(sim);
 }

@@ -23,7 +23,8 @@ static struct inode *copy_of(const struct inode *from)
 	uint8_t page[INODE_PAGE_BYTES];
 	struct inode *to = inode_new();
 	for (uint64_t at = 0; at < from->size; at += sizeof page) {
-		size_t len = from->size - at < sizeof page ? (size_t)(from->size - at) : sizeof page;
+		size_t len = from->size - at < sizeof page ? (size_t)(from->size - at)
+							   : sizeof page;
 		inode_read(from, at, page, len);
 		/* The last one makes it as long. */
 		if (!is_zero(page, len) || at + len == from->size)
@@ -45,7 +46,7 @@ static void copy_names(struct names *to, const struct names *from)
 struct disk_sim_image *disk_sim_copy(const struct disk *disk)
 {
 	struct disk_sim_image *image = ALLOC(struct disk_sim_image);
-	copy_names(&image->names, &LIST_ENTRY(disk, const struct disk_sim, disk)->names);
+	copy_names(&image->names, &LIST_ITEM(disk, const struct disk_sim, disk)->names);
 	return image;
 }
 

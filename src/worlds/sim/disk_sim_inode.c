@@ -104,7 +104,8 @@ void inode_read(const struct inode *inode, uint64_t offset, uint8_t *data, size_
 		uint64_t begin = larger(offset, write->offset);
 		uint64_t end = smaller(offset + len, write->offset + write->len);
 		if (begin < end)
-			memcpy(data + (begin - offset), write->data + (begin - write->offset), end - begin);
+			memcpy(data + (begin - offset), write->data + (begin - write->offset),
+			       end - begin);
 	}
 }
 
@@ -147,12 +148,14 @@ void inode_sync(struct inode *inode)
 		 * It becomes durable, and has to stay visible over older abandoned writes of the
 		 * same bytes: those are brought up to date.
 		 */
-		for (struct inode_write *older = inode->writes; older != write; older = older->next) {
+		for (struct inode_write *older = inode->writes; older != write;
+		     older = older->next) {
 			uint64_t begin = larger(older->offset, write->offset);
-			uint64_t end = smaller(older->offset + older->len, write->offset + write->len);
+			uint64_t end = smaller(older->offset + older->len,
+					       write->offset + write->len);
 			if (begin < end)
-				memcpy(older->data + (begin - older->offset), write->data + (begin - write->offset),
-				       end - begin);
+				memcpy(older->data + (begin - older->offset),
+				       write->data + (begin - write->offset), end - begin);
 		}
 		*link = write->next;
 		free(write);
@@ -189,7 +192,8 @@ static uint64_t end_sector(const struct inode_write *write)
 static void keep_first(struct inode *inode, size_t whole, struct rng *rng)
 {
 	size_t index = 0;
-	for (const struct inode_write *write = inode->writes; write != NULL; write = write->next, index++) {
+	for (const struct inode_write *write = inode->writes; write != NULL;
+	     write = write->next, index++) {
 		if (write->abandoned)
 			continue;
 		if (index > whole)
@@ -210,9 +214,11 @@ static void keep_first(struct inode *inode, size_t whole, struct rng *rng)
  */
 static void keep_versions(struct inode *inode, struct rng *rng)
 {
-	struct map versions = {0}; /* sector → number of writes that count; a pointer, so shifted by 1 */
+	/* sector → number of writes that count; a pointer, so shifted by 1 */
+	struct map versions = {0};
 	uintptr_t index = 0;
-	for (const struct inode_write *write = inode->writes; write != NULL; write = write->next, index++) {
+	for (const struct inode_write *write = inode->writes; write != NULL;
+	     write = write->next, index++) {
 		if (write->abandoned)
 			continue;
 		for (uint64_t sector = first_sector(write); sector < end_sector(write); sector++) {
@@ -228,7 +234,10 @@ static void keep_versions(struct inode *inode, struct rng *rng)
 	map_free(&versions);
 }
 
-/* Whether what is durable differs from what was written. (A later write that was kept may be the reason: then this one is gone as well.) */
+/*
+ * Whether what is durable differs from what was written. (A later write that was kept may be the
+ * reason: then this one is gone as well.)
+ */
 static bool is_lost(const struct inode *inode, const struct inode_write *write)
 {
 	uint8_t page[INODE_PAGE_BYTES];
@@ -269,7 +278,8 @@ void inode_poke(struct inode *inode, uint64_t offset, const uint8_t *data, size_
 		uint64_t begin = larger(offset, write->offset);
 		uint64_t end = smaller(offset + len, write->offset + write->len);
 		if (begin < end)
-			memcpy(write->data + (begin - write->offset), data + (begin - offset), end - begin);
+			memcpy(write->data + (begin - write->offset), data + (begin - offset),
+			       end - begin);
 	}
 	inode->size = larger(inode->size, offset + len);
 	inode->durable_size = larger(inode->durable_size, offset + len);
@@ -279,8 +289,10 @@ void inode_truncate(struct inode *inode, uint64_t size)
 {
 	static const uint8_t zeros[INODE_PAGE_BYTES];
 	/* What was cut off must not come back when the file grows again. */
-	for (uint64_t offset = size; offset < inode->size; offset += INODE_PAGE_BYTES - offset % INODE_PAGE_BYTES) {
-		size_t len = smaller(INODE_PAGE_BYTES - offset % INODE_PAGE_BYTES, inode->size - offset);
+	for (uint64_t offset = size; offset < inode->size;
+	     offset += INODE_PAGE_BYTES - offset % INODE_PAGE_BYTES) {
+		size_t len = smaller(INODE_PAGE_BYTES - offset % INODE_PAGE_BYTES,
+				     inode->size - offset);
 		if (map_get(&inode->pages, offset / INODE_PAGE_BYTES) != NULL)
 			write_pages(inode, offset, zeros, len);
 	}

@@ -41,7 +41,10 @@ void inode_extend(struct inode *inode, uint64_t size);
 void inode_sync(struct inode *inode);
 /* A sync that failed: what was written stays visible and will never be durable. */
 void inode_sync_failed(struct inode *inode);
-/* Power loss: some possible state of the unsynced writes becomes the durable one. How many were lost, in whole or in part. */
+/*
+ * Power loss: some possible state of the unsynced writes becomes the durable one. How many were
+ * lost, in whole or in part.
+ */
 uint64_t inode_power_loss(struct inode *inode, struct rng *rng);
 
 /* Changes what is at rest, and the cache. */

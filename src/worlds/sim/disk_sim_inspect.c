@@ -22,7 +22,8 @@ int disk_sim_peek(struct disk *disk, const char *name, uint64_t offset, uint8_t 
 	return 0;
 }
 
-int disk_sim_poke(struct disk *disk, const char *name, uint64_t offset, const uint8_t *data, size_t len)
+int disk_sim_poke(struct disk *disk, const char *name, uint64_t offset, const uint8_t *data,
+		  size_t len)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	struct inode *inode = names_find(&sim->names, name);
@@ -107,29 +108,32 @@ bool disk_sim_flip_random(struct disk *disk, const char *prefix)
 	}
 	if (chosen_name == NULL)
 		return false;
-	return disk_sim_flip(disk, chosen_name, chosen_offset, (unsigned)rng_below(&sim->rng, 8)) == 0;
+	return disk_sim_flip(disk, chosen_name, chosen_offset, (unsigned)rng_below(&sim->rng, 8)) ==
+	       0;
 }
 
 const char *disk_sim_file(const struct disk *disk, size_t index)
 {
-	const struct names *names = &LIST_ENTRY(disk, const struct disk_sim, disk)->names;
+	const struct names *names = &LIST_ITEM(disk, const struct disk_sim, disk)->names;
 	return index < names->current.count ? names->current.entries[index].name : NULL;
 }
 
 bool disk_sim_name_is_synced(const struct disk *disk, const char *name)
 {
-	return names_is_synced(&LIST_ENTRY(disk, const struct disk_sim, disk)->names, name);
+	return names_is_synced(&LIST_ITEM(disk, const struct disk_sim, disk)->names, name);
 }
 
 bool disk_sim_is_synced(const struct disk *disk, const char *name)
 {
-	const struct inode *inode = names_find(&LIST_ENTRY(disk, const struct disk_sim, disk)->names, name);
-	return disk_sim_name_is_synced(disk, name) && inode->writes == NULL && inode->size == inode->durable_size;
+	const struct inode *inode = names_find(&LIST_ITEM(disk, const struct disk_sim, disk)->names,
+					       name);
+	return disk_sim_name_is_synced(disk, name) && inode->writes == NULL &&
+	       inode->size == inode->durable_size;
 }
 
 uint64_t disk_sim_space_used(const struct disk *disk)
 {
-	const struct names *names = &LIST_ENTRY(disk, const struct disk_sim, disk)->names;
+	const struct names *names = &LIST_ITEM(disk, const struct disk_sim, disk)->names;
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < names->current.count; i++)
 		bytes += names->current.entries[i].inode->size;

@@ -33,9 +33,11 @@ static void table_set(struct name_table *table, const char *name, struct inode *
 	}
 	if (table->count == table->capacity) {
 		table->capacity = table->capacity == 0 ? 8 : table->capacity * 2;
-		table->entries = alloc_resize(table->entries, table->capacity, sizeof *table->entries);
+		table->entries = alloc_resize(table->entries, table->capacity,
+					      sizeof *table->entries);
 	}
-	table->entries[table->count++] = (struct name_entry){.name = alloc_string(name), .inode = inode};
+	table->entries[table->count++] = (struct name_entry){.name = alloc_string(name),
+							     .inode = inode};
 }
 
 static void table_remove(struct name_table *table, struct name_entry *entry)
@@ -73,12 +75,14 @@ static void table_apply(struct name_table *table, const struct name_change *chan
 		table_set(table, change->new_name, change->inode);
 }
 
-static void add_change(struct names *names, enum change_kind kind, const char *name, const char *new_name,
-		       struct inode *inode)
+static void add_change(struct names *names, enum change_kind kind, const char *name,
+		       const char *new_name, struct inode *inode)
 {
 	if (names->change_count == names->change_capacity) {
-		names->change_capacity = names->change_capacity == 0 ? 8 : names->change_capacity * 2;
-		names->changes = alloc_resize(names->changes, names->change_capacity, sizeof *names->changes);
+		names->change_capacity = names->change_capacity == 0 ? 8
+								     : names->change_capacity * 2;
+		names->changes = alloc_resize(names->changes, names->change_capacity,
+					      sizeof *names->changes);
 	}
 	struct name_change *change = &names->changes[names->change_count++];
 	*change = (struct name_change){
@@ -108,12 +112,14 @@ struct inode *names_find(const struct names *names, const char *name)
 
 bool names_is_synced(const struct names *names, const char *name)
 {
-	const struct name_entry *now = table_find(&names->current, name), *durable = table_find(&names->durable, name);
+	const struct name_entry *now = table_find(&names->current, name),
+				*durable = table_find(&names->durable, name);
 	if (now == NULL || durable == NULL || now->inode != durable->inode)
 		return false;
 	for (size_t i = 0; i < names->change_count; i++) {
 		const struct name_change *change = &names->changes[i];
-		if (strcmp(change->name, name) == 0 || (change->new_name != NULL && strcmp(change->new_name, name) == 0))
+		if (strcmp(change->name, name) == 0 ||
+		    (change->new_name != NULL && strcmp(change->new_name, name) == 0))
 			return false;
 	}
 	return true;
@@ -154,7 +160,8 @@ static uint64_t lose_contents(struct inode *inode, struct rng *rng)
 	return inode_power_loss(inode, rng);
 }
 
-void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes, uint64_t *lost_names)
+void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes,
+		      uint64_t *lost_names)
 {
 	for (size_t i = 0; i < names->current.count; i++)
 		*lost_writes += lose_contents(names->current.entries[i].inode, rng);
@@ -166,7 +173,8 @@ void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_write
 	uint64_t kind = rng_below(rng, 4);
 	uint64_t first = rng_below(rng, names->change_count + 1);
 	for (size_t i = 0; i < names->change_count; i++) {
-		bool kept = kind == 1 || (kind == 2 && i < first) || (kind == 3 && rng_chance(rng, 500000));
+		bool kept = kind == 1 || (kind == 2 && i < first) ||
+			    (kind == 3 && rng_chance(rng, 500000));
 		if (kept)
 			table_apply(&names->durable, &names->changes[i]);
 		else

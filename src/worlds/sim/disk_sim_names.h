@@ -36,10 +36,11 @@ bool names_rename(struct names *names, const char *name, const char *new_name);
 void names_remove(struct names *names, const char *name);
 void names_sync(struct names *names);
 /*
- * Power loss: of all files' writes and of the name operations, some become durable, the others are undone. Adds to the numbers
- * of those that were undone, in whole or in part.
+ * Power loss: of all files' writes and of the name operations, some become durable, the others are
+ * undone. Adds to the numbers of those that were undone, in whole or in part.
  */
-void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes, uint64_t *lost_names);
+void names_power_loss(struct names *names, struct rng *rng, uint64_t *lost_writes,
+		      uint64_t *lost_names);
 void names_free(struct names *names);
 
 #endif

@@ -20,9 +20,9 @@ struct lane {
 	struct disk_request *first, *last; /* the first one is being carried out */
 	uint64_t ticket;                   /* of the first one; 0: none, or held */
 	enum disk_sim_fault fault;         /* what will come of it */
-	bool hold; /* syncs */
-	bool hang; /* everything */
-	bool held; /* the first one's time is over, but it is held */
+	bool hold;                         /* syncs */
+	bool hang;                         /* everything */
+	bool held;                         /* the first one's time is over, but it is held */
 };
 
 struct disk_sim {
@@ -46,7 +46,7 @@ struct disk_sim {
 
 static inline struct disk_sim *disk_sim_of(struct disk *disk)
 {
-	return LIST_ENTRY(disk, struct disk_sim, disk);
+	return LIST_ITEM(disk, struct disk_sim, disk);
 }
 
 #endif

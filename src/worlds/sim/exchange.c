@@ -69,7 +69,8 @@ static bool is_of_another(struct disk *disk, const char *name, uint64_t owner)
 {
 	uint8_t data[WAL_HEADER_BYTES];
 	struct wal_header header;
-	return disk_sim_peek(disk, name, 0, data, sizeof data) == 0 && wal_header_decode(data, &header) && header.replica != owner;
+	return disk_sim_peek(disk, name, 0, data, sizeof data) == 0 &&
+	       wal_header_decode(data, &header) && header.replica != owner;
 }
 
 static bool is_log_of_another(struct disk *disk, uint64_t owner)
@@ -85,26 +86,31 @@ static bool is_log_of_another(struct disk *disk, uint64_t owner)
 static bool is_named(struct disk *disk, uint64_t newest)
 {
 	uint8_t half[24];
-	return disk_sim_is_synced(disk, WAL_RANGE_NAME) && disk_sim_name_is_synced(disk, WAL_RANGE_NAME) &&
-	       disk_sim_peek(disk, WAL_RANGE_NAME, 0, half, sizeof half) == 0 && load_u64(half + 16) == newest;
+	return disk_sim_is_synced(disk, WAL_RANGE_NAME) &&
+	       disk_sim_name_is_synced(disk, WAL_RANGE_NAME) &&
+	       disk_sim_peek(disk, WAL_RANGE_NAME, 0, half, sizeof half) == 0 &&
+	       load_u64(half + 16) == newest;
 }
 
 /* faults: 15, 31, 93 */
-bool sim_exchange_log(struct disk *disk, uint64_t owner, struct disk *other, struct rng *rng, enum sim_fault *fault,
-		      struct buffer *what)
+bool sim_exchange_log(struct disk *disk, uint64_t owner, struct disk *other, struct rng *rng,
+		      enum sim_fault *fault, struct buffer *what)
 {
 	char name[WAL_NAME_BYTES];
 	size_t count, others;
-	uint64_t newest = newest_segment(disk, &count), others_newest = newest_segment(other, &others);
+	uint64_t newest = newest_segment(disk, &count),
+		 others_newest = newest_segment(other, &others);
 	uint64_t manner = rng_below(rng, 4);
 	uint64_t size;
-	bool range_too = rng_chance(rng, 500000) && disk_sim_size(other, WAL_RANGE_NAME, &size) == 0;
+	bool range_too = rng_chance(rng, 500000) &&
+			 disk_sim_size(other, WAL_RANGE_NAME, &size) == 0;
 	if (newest == 0 || !is_named(disk, newest))
 		return false;
 	wal_name(name, WAL_LOG_PREFIX, newest);
 	if (!disk_sim_name_is_synced(disk, name) || (manner >= 2 && others_newest == 0))
 		return false;
-	if (manner == 2 ? !is_log_of_another(other, owner) : manner == 3 && !is_of_another(other, name, owner))
+	if (manner == 2 ? !is_log_of_another(other, owner)
+			: manner == 3 && !is_of_another(other, name, owner))
 		return false;
 	switch (manner) {
 	case 0:

@@ -14,8 +14,11 @@ static struct sim_link *link_add(struct sim_process *process, const char *addres
 	if (slot == process->nlinks) {
 		ASSERT(slot < 1u << LINK_SLOT_BITS);
 		if (process->nlinks == process->links_capacity) {
-			process->links_capacity = process->links_capacity == 0 ? 16 : process->links_capacity * 2;
-			process->links = alloc_resize(process->links, process->links_capacity, sizeof *process->links);
+			process->links_capacity = process->links_capacity == 0
+							  ? 16
+							  : process->links_capacity * 2;
+			process->links = alloc_resize(process->links, process->links_capacity,
+						      sizeof *process->links);
 		}
 		process->nlinks++;
 	}
@@ -38,7 +41,8 @@ static void link_free(struct sim_process *process, struct sim_link *link)
 struct sim_link *sim_link_find(const struct sim_process *process, link_id id)
 {
 	uint64_t slot = id & ((1u << LINK_SLOT_BITS) - 1);
-	if (slot >= process->nlinks || process->links[slot] == NULL || process->links[slot]->id != id)
+	if (slot >= process->nlinks || process->links[slot] == NULL ||
+	    process->links[slot]->id != id)
 		return NULL;
 	return process->links[slot];
 }
@@ -58,7 +62,8 @@ void sim_link_send(struct sim_process *process, link_id id, const struct message
 	struct sim_world *world = process->world;
 	struct sim_link *link = sim_link_find(process, id);
 	if (link == NULL) {
-		sim_trace_event(&world->trace, SIM_EVENT_DROP, process, NULL, message->method, message->payload.len);
+		sim_trace_event(&world->trace, SIM_EVENT_DROP, process, NULL, message->method,
+				message->payload.len);
 		return;
 	}
 	if (link->connection == NULL)
@@ -124,7 +129,8 @@ static void deliver_message(struct sim_process *process, struct sim_packet *pack
 		sim_connection_ref(connection);
 	}
 	world->network->counters.delivered++;
-	sim_trace_message(&world->trace, SIM_EVENT_DELIVER, process, sim_packet_from(packet), &packet->message, 0);
+	sim_trace_message(&world->trace, SIM_EVENT_DELIVER, process, sim_packet_from(packet),
+			  &packet->message, 0);
 	process->env.sender_life = packet->life;
 	node_deliver(process->node, end->link->id, &packet->message);
 	process->env.sender_life = 0;
@@ -138,7 +144,8 @@ static void deliver_down(struct sim_process *process, struct sim_packet *packet)
 		return;
 	}
 	link_id id = link->id;
-	sim_trace_event(&process->world->trace, SIM_EVENT_LINK_DOWN, process, sim_packet_from(packet), 0, 0);
+	sim_trace_event(&process->world->trace, SIM_EVENT_LINK_DOWN, process,
+			sim_packet_from(packet), 0, 0);
 	/* What this process sent before it knew is still under way, and finds nobody. */
 	packet->connection->ends[!packet->end].notified = true;
 	link_disconnect(process, link, false);
@@ -147,7 +154,10 @@ static void deliver_down(struct sim_process *process, struct sim_packet *packet)
 
 void sim_link_deliver(struct sim_process *process, struct sim_packet *packet)
 {
-	/* Between arrival and turn the connection may have ended: what was in the socket buffer went with it. */
+	/*
+	 * Between arrival and turn the connection may have ended: what was in the socket buffer
+	 * went with it.
+	 */
 	if (sim_packet_stale(packet))
 		return;
 	if (packet->kind == SIM_PACKET_MESSAGE)
@@ -162,9 +172,15 @@ void sim_link_drop_all(struct sim_process *process, bool silently)
 		struct sim_link *link = process->links[i];
 		if (link == NULL)
 			continue;
-		/* What a dead process had handed to its system may still go out, or not; but news of the end arrives. */
-		struct sim_end *far = link->connection == NULL ? NULL : &link->connection->ends[!link->end];
-		if (far != NULL && !silently && rng_chance(&process->world->rng_network, 500000) && !far->notified)
+		/*
+		 * What a dead process had handed to its system may still go out, or not; but news
+		 * of the end arrives.
+		 */
+		struct sim_end *far = link->connection == NULL
+					      ? NULL
+					      : &link->connection->ends[!link->end];
+		if (far != NULL && !silently && rng_chance(&process->world->rng_network, 500000) &&
+		    !far->notified)
 			far->epoch++;
 		link_disconnect(process, link, silently);
 		if (process->links[i] != NULL)

@@ -8,8 +8,9 @@
  * that the connection is over. What is under way to an end carries that end's epoch;
  * raising the epoch loses all of it.
  *
- * Packets live in exactly one place at a time: in the world's queue (under way), in the held list of a
- * directed pair (stuck), in an inbox, or in the pool. Each holds a reference to its connection.
+ * Packets live in exactly one place at a time: in the world's queue (under way), in the held list
+ * of a directed pair (stuck), in an inbox, or in the pool. Each holds a reference to its
+ * connection.
  */
 #ifndef SYNOD_SIM_LINK_H
 #define SYNOD_SIM_LINK_H
@@ -20,7 +21,7 @@
 #define LINK_SLOT_BITS 16
 
 struct sim_link {
-	link_id id; /* serial << LINK_SLOT_BITS | slot in process->links */
+	link_id id;                        /* serial << LINK_SLOT_BITS | slot in process->links */
 	struct sim_connection *connection; /* NULL: dialled and not connected */
 	uint32_t end;
 	char *address; /* dialled; NULL: accepted */
@@ -30,12 +31,14 @@ struct sim_end {
 	struct sim_process *process; /* NULL: nobody has the address that was dialled */
 	struct sim_link *link;       /* NULL: not accepted yet, or closed */
 	bool open;
-	bool notified;               /* a packet that tells of the connection's end is on its way here */
+	/* a packet that tells of the connection's end is on its way here */
+	bool notified;
 	uint32_t epoch;
-	uint64_t arrival_us;         /* when the last in-order packet reaches this end */
-	uint64_t latest_us;          /* when the last packet of any kind does */
-	uint64_t sent_us;            /* when the bandwidth towards this end is free again */
-	uint64_t held_bytes;         /* stuck on the way to this end, and how many packets that is */
+	uint64_t arrival_us; /* when the last in-order packet reaches this end */
+	uint64_t latest_us;  /* when the last packet of any kind does */
+	uint64_t sent_us;    /* when the bandwidth towards this end is free again */
+	/* stuck on the way to this end, and how many packets that is */
+	uint64_t held_bytes;
 	uint32_t held;
 };
 
@@ -57,12 +60,12 @@ struct sim_packet {
 	struct timer event;
 	struct sim_packet *next;
 	struct sim_connection *connection;
-	uint32_t end;   /* that it travels to */
+	uint32_t end; /* that it travels to */
 	uint32_t epoch;
 	enum sim_packet_kind kind;
-	bool local;     /* made by the receiver's own system: no network is involved */
+	bool local; /* made by the receiver's own system: no network is involved */
 	uint32_t size_class;
-	uint64_t life;  /* of its sender's disk */
+	uint64_t life; /* of its sender's disk */
 	struct message message;
 	uint8_t data[];
 };
@@ -95,18 +98,22 @@ struct sim_network *sim_network_create(struct sim_world *world);
 void sim_network_destroy(struct sim_network *network);
 /* Makes room for one more process. */
 void sim_network_grow(struct sim_network *network, uint32_t processes);
-struct sim_pair *sim_network_pair(struct sim_network *network, const struct sim_process *from, const struct sim_process *to);
+struct sim_pair *sim_network_pair(struct sim_network *network, const struct sim_process *from,
+				  const struct sim_process *to);
 /* Stops the packet at its pair, which is cut or clogged; it goes on when the pair is free again. */
-void sim_network_hold(struct sim_network *network, struct sim_pair *pair, struct sim_packet *packet);
+void sim_network_hold(struct sim_network *network, struct sim_pair *pair,
+		      struct sim_packet *packet);
 /* Draws how long the network takes. */
 uint64_t sim_network_delay(struct sim_network *network);
 /* What the filter and the rules say. */
 enum sim_verdict sim_network_verdict(struct sim_network *network, const struct sim_process *from,
-				 const struct sim_process *to, const struct message *message, uint64_t *delay_us);
+				     const struct sim_process *to, const struct message *message,
+				     uint64_t *delay_us);
 
 /* ---- packet.c ---- */
 
-struct sim_packet *sim_packet_new(struct sim_connection *connection, uint32_t end, const struct message *message);
+struct sim_packet *sim_packet_new(struct sim_connection *connection, uint32_t end,
+				  const struct message *message);
 void sim_packet_free(struct sim_packet *packet);
 /* True for the timer of a packet that is under way. */
 bool sim_packet_is_event(const struct timer *timer);
@@ -136,14 +143,18 @@ static inline bool sim_packet_stale(const struct sim_packet *packet)
 struct sim_process *sim_process_at(struct sim_world *world, const char *address);
 void sim_connection_open(struct sim_process *process, struct sim_link *link);
 /* Sends one message towards `end`. */
-void sim_connection_transmit(struct sim_connection *connection, uint32_t end, const struct message *message);
+void sim_connection_transmit(struct sim_connection *connection, uint32_t end,
+			     const struct message *message);
 /* Puts the packet under way; delays are drawn anew. */
 void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us);
 /* One end goes away. `silently`: the other end learns of it from a timeout only. */
 void sim_connection_close_end(struct sim_connection *connection, uint32_t end, bool silently);
 /* Both ends learn at once that the connection is over; everything under way is lost. */
 void sim_connection_fail(struct sim_connection *connection);
-/* Something cannot get on: unless that changes in time (never, if it is lost for good), the connection ends. */
+/*
+ * Something cannot get on: unless that changes in time (never, if it is lost for good), the
+ * connection ends.
+ */
 void sim_connection_stuck(struct sim_connection *connection, bool for_good);
 
 /* ---- link.c: the process's view ---- */
@@ -174,10 +185,14 @@ void sim_process_inbox_add(struct sim_process *process, struct sim_packet *packe
 void sim_process_wake(struct sim_process *process, uint64_t at_us);
 /* The turn timer's callback. */
 void sim_process_turn_event(void *data);
-/* Runs `body` with the node as the one that may call fatal. False if it did; the process is then HALTED. */
+/*
+ * Runs `body` with the node as the one that may call fatal. False if it did; the process is then
+ * HALTED.
+ */
 bool sim_process_guarded(struct sim_process *process, void (*body)(struct sim_process *process));
 /* The node could not start, or has called fatal. */
-void sim_process_halt(struct sim_process *process, int status, const char *reason, bool interrupted);
+void sim_process_halt(struct sim_process *process, int status, const char *reason,
+		      bool interrupted);
 /* The node has stopped in an orderly way. */
 void sim_process_exit(struct sim_process *process);
 /* If its disk has stopped it, it is down now: killed, or without power. */

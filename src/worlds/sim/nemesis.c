@@ -17,14 +17,26 @@ static uint64_t mean_of(const struct sim_nemesis *nemesis, enum deed deed)
 {
 	const struct sim_nemesis_options *o = &nemesis->world->options.nemesis;
 	const uint64_t means[DEEDS] = {
-		[DEED_CRASH] = o->crash_mean_us, [DEED_STOP] = o->stop_mean_us, [DEED_PAUSE] = o->pause_mean_us,
-		[DEED_PARTITION] = o->partition_mean_us, [DEED_CLOG] = o->clog_mean_us, [DEED_SWIZZLE] = o->swizzle_mean_us,
-		[DEED_CLOCK] = o->clock_mean_us, [DEED_DISK] = o->disk_mean_us, [DEED_SLOW_DISK] = o->slow_disk_mean_us,
-		[DEED_DISK_ERRORS] = o->disk_errors_mean_us, [DEED_FULL_DISK] = o->full_disk_mean_us,
-		[DEED_DAMAGE] = o->damage_mean_us, [DEED_CLIENT_CRASH] = o->client_crash_mean_us,
-		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us, [DEED_DEAF] = o->deaf_mean_us, [DEED_DRIFT] = o->drift_mean_us,
-		[DEED_HAND_OVER] = o->hand_over_mean_us, [DEED_HUNG_DISK] = o->hung_disk_mean_us,
-		[DEED_EXCHANGE] = o->exchange_mean_us, [DEED_REELECT] = o->reelect_mean_us,
+		[DEED_CRASH] = o->crash_mean_us,
+		[DEED_STOP] = o->stop_mean_us,
+		[DEED_PAUSE] = o->pause_mean_us,
+		[DEED_PARTITION] = o->partition_mean_us,
+		[DEED_CLOG] = o->clog_mean_us,
+		[DEED_SWIZZLE] = o->swizzle_mean_us,
+		[DEED_CLOCK] = o->clock_mean_us,
+		[DEED_DISK] = o->disk_mean_us,
+		[DEED_SLOW_DISK] = o->slow_disk_mean_us,
+		[DEED_DISK_ERRORS] = o->disk_errors_mean_us,
+		[DEED_FULL_DISK] = o->full_disk_mean_us,
+		[DEED_DAMAGE] = o->damage_mean_us,
+		[DEED_CLIENT_CRASH] = o->client_crash_mean_us,
+		[DEED_CRASH_AT_SEND] = o->crash_at_send_mean_us,
+		[DEED_DEAF] = o->deaf_mean_us,
+		[DEED_DRIFT] = o->drift_mean_us,
+		[DEED_HAND_OVER] = o->hand_over_mean_us,
+		[DEED_HUNG_DISK] = o->hung_disk_mean_us,
+		[DEED_EXCHANGE] = o->exchange_mean_us,
+		[DEED_REELECT] = o->reelect_mean_us,
 		[DEED_NO_DESCRIPTOR] = o->no_descriptor_mean_us,
 		[DEED_GROUP_DISKS] = o->group_disks_mean_us,
 	};
@@ -42,7 +54,8 @@ static void source_arm(struct nemesis_source *source)
 	uint64_t mean_us = mean_of(nemesis, source->deed);
 	if (mean_us > 0)
 		sim_world_timer_set(nemesis->world, &source->timer,
-				    nemesis->world->now_us + nemesis_draw_length(schedule_of(source), mean_us));
+				    nemesis->world->now_us +
+					    nemesis_draw_length(schedule_of(source), mean_us));
 }
 
 static void source_due(void *data)
@@ -58,8 +71,8 @@ static void source_due(void *data)
 
 static bool start_is_planned(struct sim_nemesis *nemesis, const struct sim_process *process)
 {
-	LIST_FOR(link, &nemesis->plans) {
-		const struct nemesis_plan *plan = LIST_ENTRY(link, struct nemesis_plan, link);
+	LIST_FOR (link, &nemesis->plans) {
+		const struct nemesis_plan *plan = LIST_ITEM(link, struct nemesis_plan, link);
 		if (plan->deed == DEED_START && plan->process == process)
 			return true;
 	}
@@ -67,8 +80,8 @@ static bool start_is_planned(struct sim_nemesis *nemesis, const struct sim_proce
 }
 
 /*
- * Whoever went down by himself (a failed disk, an orderly stop) is started again by his operator. In peace as well: a
- * request that was under way may still fail.
+ * Whoever went down by himself (a failed disk, an orderly stop) is started again by his operator.
+ * In peace as well: a request that was under way may still fail.
  */
 static void caretaker_due(void *data)
 {
@@ -77,17 +90,21 @@ static void caretaker_due(void *data)
 	for (uint32_t i = 0; i < nemesis->nreplicas; i++) {
 		struct sim_process *process = nemesis->victims[i];
 		bool condemned = nemesis->core != NULL && !nemesis->core[process->index];
-		if (!sim_process_alive(process) && !condemned && !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
-			nemesis_plan_at(nemesis, nemesis_draw_length(&nemesis->rng_care, down_us), DEED_START, process, NULL);
+		if (!sim_process_alive(process) && !condemned &&
+		    !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
+			nemesis_plan_at(nemesis, nemesis_draw_length(&nemesis->rng_care, down_us),
+					DEED_START, process, NULL);
 	}
-	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
+	sim_world_timer_set(nemesis->world, &nemesis->caretaker,
+			    nemesis->world->now_us + CARETAKER_US);
 }
 
 /* ---- records ---- */
 
 void nemesis_tell(struct sim_nemesis *nemesis, const char *format, ...)
 {
-	struct sim_nemesis_record record = {.number = nemesis->current, .at_us = nemesis->world->now_us};
+	struct sim_nemesis_record record = {.number = nemesis->current,
+					    .at_us = nemesis->world->now_us};
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(record.text, sizeof record.text, format, arguments);
@@ -97,7 +114,8 @@ void nemesis_tell(struct sim_nemesis *nemesis, const char *format, ...)
 		nemesis->told(nemesis->told_context, &record);
 }
 
-void sim_nemesis_listen(struct sim_nemesis *nemesis, void (*told)(void *context, const struct sim_nemesis_record *record),
+void sim_nemesis_listen(struct sim_nemesis *nemesis,
+			void (*told)(void *context, const struct sim_nemesis_record *record),
 			void *context)
 {
 	nemesis->told = told;
@@ -135,11 +153,13 @@ struct sim_nemesis *sim_nemesis_create(struct sim_world *world)
 
 static void add_victim(struct sim_nemesis *nemesis, struct sim_process *process)
 {
-	nemesis->victims = alloc_resize(nemesis->victims, nemesis->nvictims + 1, sizeof(struct sim_process *));
+	nemesis->victims = alloc_resize(nemesis->victims, nemesis->nvictims + 1,
+					sizeof(struct sim_process *));
 	nemesis->victims[nemesis->nvictims++] = process;
 }
 
-static void add_member(struct sim_nemesis *nemesis, struct nemesis_group *group, struct sim_process *process)
+static void add_member(struct sim_nemesis *nemesis, struct nemesis_group *group,
+		       struct sim_process *process)
 {
 	ASSERT(nemesis->nvictims == nemesis->nreplicas); /* clients come last */
 	ASSERT(group->count < SIM_NEMESIS_GROUP_MAX);
@@ -148,17 +168,20 @@ static void add_member(struct sim_nemesis *nemesis, struct nemesis_group *group,
 	nemesis->nreplicas++;
 }
 
-void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *const *members, uint32_t count)
+void sim_nemesis_add_group(struct sim_nemesis *nemesis, struct sim_process *const *members,
+			   uint32_t count)
 {
 	ASSERT(count <= REPLICAS_MAX);
-	nemesis->groups = alloc_resize(nemesis->groups, nemesis->ngroups + 1, sizeof *nemesis->groups);
+	nemesis->groups = alloc_resize(nemesis->groups, nemesis->ngroups + 1,
+				       sizeof *nemesis->groups);
 	struct nemesis_group *group = &nemesis->groups[nemesis->ngroups++];
 	*group = (struct nemesis_group){.voters = count};
 	for (uint32_t i = 0; i < count; i++)
 		add_member(nemesis, group, members[i]);
 }
 
-void sim_nemesis_add_spares(struct sim_nemesis *nemesis, struct sim_process *const *spares, uint32_t count)
+void sim_nemesis_add_spares(struct sim_nemesis *nemesis, struct sim_process *const *spares,
+			    uint32_t count)
 {
 	struct nemesis_group *group = &nemesis->groups[nemesis->ngroups - 1];
 	for (uint32_t i = 0; i < count; i++) {
@@ -172,21 +195,24 @@ void sim_nemesis_add_client(struct sim_nemesis *nemesis, struct sim_process *pro
 	add_victim(nemesis, process);
 }
 
-void sim_nemesis_prefer(struct sim_nemesis *nemesis, bool (*prefers)(void *context, const struct sim_process *process),
+void sim_nemesis_prefer(struct sim_nemesis *nemesis,
+			bool (*prefers)(void *context, const struct sim_process *process),
 			void *context)
 {
 	nemesis->prefers = prefers;
 	nemesis->prefers_context = context;
 }
 
-void sim_nemesis_operate(struct sim_nemesis *nemesis, void (*hand_over)(void *context, struct sim_process *process),
+void sim_nemesis_operate(struct sim_nemesis *nemesis,
+			 void (*hand_over)(void *context, struct sim_process *process),
 			 void *context)
 {
 	nemesis->hand_over = hand_over;
 	nemesis->operate_context = context;
 }
 
-void sim_nemesis_count_votes(struct sim_nemesis *nemesis, bool (*votes)(void *context, const struct sim_process *process),
+void sim_nemesis_count_votes(struct sim_nemesis *nemesis,
+			     bool (*votes)(void *context, const struct sim_process *process),
 			     void *context)
 {
 	nemesis->votes = votes;
@@ -202,7 +228,8 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 	nemesis_wipes_start(nemesis);
 	nemesis_stale_start(nemesis);
 	nemesis_replaces_start(nemesis);
-	sim_world_timer_set(nemesis->world, &nemesis->caretaker, nemesis->world->now_us + CARETAKER_US);
+	sim_world_timer_set(nemesis->world, &nemesis->caretaker,
+			    nemesis->world->now_us + CARETAKER_US);
 }
 
 void sim_nemesis_stop(struct sim_nemesis *nemesis)
@@ -222,11 +249,14 @@ static void forget_plans(struct sim_nemesis *nemesis)
 	if (nemesis->moment.group != NULL)
 		sim_network_set_filter(nemesis->world, NULL, NULL);
 	nemesis->moment.group = NULL;
-	LIST_FOR_SAFE(link, after, &nemesis->plans)
-		nemesis_plan_free(LIST_ENTRY(link, struct nemesis_plan, link));
+	LIST_FOR_SAFE (link, after, &nemesis->plans)
+		nemesis_plan_free(LIST_ITEM(link, struct nemesis_plan, link));
 }
 
-/* Peace for one process. A stop that is under way has no planned start any more, so it is cut short. */
+/*
+ * Peace for one process. A stop that is under way has no planned start any more, so it is cut
+ * short.
+ */
 static void revive(const struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	if (process->disk != NULL)
@@ -266,7 +296,8 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 {
 	uint64_t fate = rng_below(&nemesis->rng_peace, 6);
-	if (process->disk != NULL && rng_chance(&nemesis->rng_hung, nemesis->world->options.nemesis.hung_for_good_ppm)) {
+	if (process->disk != NULL &&
+	    rng_chance(&nemesis->rng_hung, nemesis->world->options.nemesis.hung_for_good_ppm)) {
 		sim_trace_note(&nemesis->world->trace, "condemned=%s fate=hung", process->name);
 		disk_sim_hang(process->disk, true);
 		return;
@@ -285,7 +316,8 @@ static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	struct rng *rng = &nemesis->rng_peace;
-	uint32_t minority = nemesis_tolerance(nemesis, group), outcasts = (uint32_t)rng_below(rng, minority + 1u);
+	uint32_t minority = nemesis_tolerance(nemesis, group),
+		 outcasts = (uint32_t)rng_below(rng, minority + 1u);
 	/* Who must fetch a snapshot needs everybody who may have one. */
 	bool needy = rng_chance(rng, 500000);
 	uint32_t damaged = nemesis_damaged(nemesis, group), excluded = 0, fetching = 0;
@@ -297,7 +329,8 @@ static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group
 			continue;
 		}
 		fetching += damage->snapshot && !damage->log;
-		bool lost = damage->log && (damage->refused || !nemesis_votes(nemesis, group->members[i]));
+		bool lost = damage->log &&
+			    (damage->refused || !nemesis_votes(nemesis, group->members[i]));
 		if (!lost && (!damage->snapshot || needy))
 			continue;
 		nemesis->core[group->members[i]->index] = false;

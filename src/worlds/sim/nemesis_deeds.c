@@ -77,7 +77,8 @@ static void crash_one(struct sim_nemesis *nemesis, struct sim_process *process)
 	if (!sim_process_alive(process))
 		return;
 	nemesis_count(nemesis, power ? SIM_FAULT_POWER_LOSS : SIM_FAULT_KILL);
-	nemesis_tell(nemesis, "%s %s for %llu ms", process->name, power ? "loses power" : "is killed", (unsigned long long)down_us / 1000);
+	nemesis_tell(nemesis, "%s %s for %llu ms", process->name,
+		     power ? "loses power" : "is killed", (unsigned long long)down_us / 1000);
 	if (power)
 		sim_process_power_loss(process);
 	else
@@ -92,7 +93,8 @@ static void crash(struct sim_nemesis *nemesis)
 		crash_one(nemesis, draw_replica(nemesis));
 		return;
 	}
-	const struct nemesis_group *group = &nemesis->groups[rng_below(&nemesis->rng, nemesis->ngroups)];
+	const struct nemesis_group *group =
+		&nemesis->groups[rng_below(&nemesis->rng, nemesis->ngroups)];
 	nemesis_count(nemesis, SIM_FAULT_GROUP_CRASH);
 	for (uint32_t i = 0; i < group->count; i++)
 		crash_one(nemesis, group->members[i]);
@@ -101,14 +103,17 @@ static void crash(struct sim_nemesis *nemesis)
 static void crash_client(struct sim_nemesis *nemesis)
 {
 	uint32_t clients = nemesis->nvictims - nemesis->nreplicas;
-	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
+	uint64_t down_us = nemesis_draw_length(&nemesis->rng,
+					       nemesis->world->options.nemesis.down_mean_us);
 	if (clients == 0)
 		return;
-	struct sim_process *process = nemesis->victims[nemesis->nreplicas + rng_below(&nemesis->rng, clients)];
+	struct sim_process *process =
+		nemesis->victims[nemesis->nreplicas + rng_below(&nemesis->rng, clients)];
 	if (!sim_process_alive(process))
 		return;
 	nemesis_count(nemesis, SIM_FAULT_CLIENT_CRASH);
-	nemesis_tell(nemesis, "%s is killed for %llu ms", process->name, (unsigned long long)down_us / 1000);
+	nemesis_tell(nemesis, "%s is killed for %llu ms", process->name,
+		     (unsigned long long)down_us / 1000);
 	sim_process_crash(process);
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
 }
@@ -140,19 +145,23 @@ static void mend_sides(struct sim_nemesis *nemesis, const bool *side)
 	}
 }
 
-static void tell_partition(struct sim_nemesis *nemesis, const bool *side, const char *direction, uint64_t length_us)
+static void tell_partition(struct sim_nemesis *nemesis, const bool *side, const char *direction,
+			   uint64_t length_us)
 {
 	struct buffer names = {0};
 	for (uint32_t i = 0; i < nemesis->nvictims; i++)
 		if (side[i])
 			buffer_format(&names, " %s", nemesis->victims[i]->name);
 	buffer_add_u8(&names, 0);
-	nemesis_tell(nemesis, "messages %s the others are cut for %llu ms:%s", direction, (unsigned long long)length_us / 1000,
-		     (const char *)names.data);
+	nemesis_tell(nemesis, "messages %s the others are cut for %llu ms:%s", direction,
+		     (unsigned long long)length_us / 1000, (const char *)names.data);
 	buffer_free(&names);
 }
 
-/* faults: 7, 43, 77. Some last for as long as a group needs to release the log that those cut off would need. */
+/*
+ * faults: 7, 43, 77. Some last for as long as a group needs to release the log that those cut off
+ * would need.
+ */
 static void partition(struct sim_nemesis *nemesis)
 {
 	const struct sim_nemesis_options *o = &nemesis->world->options.nemesis;
@@ -161,8 +170,7 @@ static void partition(struct sim_nemesis *nemesis)
 	bool outwards = rng_chance(&nemesis->rng, 500000);
 	uint32_t one = draw_index(nemesis, nemesis->nvictims);
 	switch (rng_below(&nemesis->rng, 3)) {
-	case 0: /* a process alone */
-		break;
+	case 0: /* a process alone */ break;
 	case 1: /* a replica with some clients */
 		for (uint32_t i = nemesis->nreplicas; i < nemesis->nvictims; i++)
 			side[i] = rng_chance(&nemesis->rng, 500000);
@@ -174,7 +182,8 @@ static void partition(struct sim_nemesis *nemesis)
 	}
 	side[one] = true;
 	uint64_t length_us = nemesis_draw_length(&nemesis->rng, o->partition_length_us);
-	tell_partition(nemesis, side, one_way ? (outwards ? "from" : "to") : "from and to", length_us);
+	tell_partition(nemesis, side, one_way ? (outwards ? "from" : "to") : "from and to",
+		       length_us);
 	nemesis_count(nemesis, one_way ? SIM_FAULT_ONE_WAY : SIM_FAULT_PARTITION);
 	cut_sides(nemesis, side, !one_way || outwards, !one_way || !outwards);
 	nemesis_plan_at(nemesis, length_us, DEED_MEND, NULL, NULL)->side = side;
@@ -183,11 +192,13 @@ static void partition(struct sim_nemesis *nemesis)
 static void clog_pair(struct sim_nemesis *nemesis)
 {
 	struct sim_process *from = draw_victim(nemesis), *to = draw_victim(nemesis);
-	uint64_t length_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.clog_length_us);
+	uint64_t length_us = nemesis_draw_length(&nemesis->rng,
+						 nemesis->world->options.nemesis.clog_length_us);
 	if (from == to)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_CLOG);
-	nemesis_tell(nemesis, "messages from %s to %s are held for %llu ms", from->name, to->name, (unsigned long long)length_us / 1000);
+	nemesis_tell(nemesis, "messages from %s to %s are held for %llu ms", from->name, to->name,
+		     (unsigned long long)length_us / 1000);
 	sim_network_clog(nemesis->world, from, to);
 	nemesis_plan_at(nemesis, length_us, DEED_UNCLOG, from, to);
 }
@@ -196,15 +207,19 @@ static void swizzle(struct sim_nemesis *nemesis)
 {
 	uint64_t length_us = nemesis->world->options.nemesis.clog_length_us;
 	nemesis_count(nemesis, SIM_FAULT_SWIZZLE);
-	nemesis_tell(nemesis, "some are held one after another, and released in another order, within %llu ms",
-		     (unsigned long long)length_us / 500);
+	nemesis_tell(
+		nemesis,
+		"some are held one after another, and released in another order, within %llu ms",
+		(unsigned long long)length_us / 500);
 	for (uint32_t i = 0; i < nemesis->nvictims; i++) {
 		bool chosen = rng_chance(&nemesis->rng, 500000);
-		uint64_t begin_us = rng_below(&nemesis->rng, length_us + 1), end_us = rng_below(&nemesis->rng, length_us + 1);
+		uint64_t begin_us = rng_below(&nemesis->rng, length_us + 1),
+			 end_us = rng_below(&nemesis->rng, length_us + 1);
 		if (!chosen)
 			continue;
 		nemesis_plan_at(nemesis, begin_us, DEED_CLOG_ALL, nemesis->victims[i], NULL);
-		nemesis_plan_at(nemesis, length_us + end_us, DEED_UNCLOG_ALL, nemesis->victims[i], NULL);
+		nemesis_plan_at(nemesis, length_us + end_us, DEED_UNCLOG_ALL, nemesis->victims[i],
+				NULL);
 	}
 }
 
@@ -215,7 +230,8 @@ static void clock_jump(struct sim_nemesis *nemesis)
 	struct sim_process *process = draw_victim(nemesis);
 	int64_t jump_us = (int64_t)rng_below(&nemesis->rng, 2 * max_us + 1) - (int64_t)max_us;
 	nemesis_count(nemesis, SIM_FAULT_CLOCK_JUMP);
-	nemesis_tell(nemesis, "the wall clock of %s jumps by %lld ms", process->name, (long long)jump_us / 1000);
+	nemesis_tell(nemesis, "the wall clock of %s jumps by %lld ms", process->name,
+		     (long long)jump_us / 1000);
 	sim_process_wall_jump(process, jump_us);
 }
 
@@ -235,11 +251,13 @@ static void clock_drift(struct sim_nemesis *nemesis)
 static void pause_one(struct sim_nemesis *nemesis)
 {
 	struct sim_process *process = draw_victim(nemesis);
-	uint64_t length_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.pause_length_us);
+	uint64_t length_us = nemesis_draw_length(&nemesis->rng,
+						 nemesis->world->options.nemesis.pause_length_us);
 	if (process->state != SIM_RUNNING)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_PAUSE);
-	nemesis_tell(nemesis, "%s is paused for %llu ms", process->name, (unsigned long long)length_us / 1000);
+	nemesis_tell(nemesis, "%s is paused for %llu ms", process->name,
+		     (unsigned long long)length_us / 1000);
 	sim_process_pause(process);
 	nemesis_plan_at(nemesis, length_us, DEED_RESUME, process, NULL);
 }
@@ -247,13 +265,17 @@ static void pause_one(struct sim_nemesis *nemesis)
 static void stop_one(struct sim_nemesis *nemesis)
 {
 	struct sim_process *process = draw_replica(nemesis);
-	uint64_t down_us = nemesis_draw_length(&nemesis->rng, nemesis->world->options.nemesis.down_mean_us);
+	uint64_t down_us = nemesis_draw_length(&nemesis->rng,
+					       nemesis->world->options.nemesis.down_mean_us);
 	if (process->state != SIM_RUNNING)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_STOP);
 	nemesis_tell(nemesis, "%s is stopped in order", process->name);
 	sim_process_stop(process);
-	/* An orderly stop takes as long as it takes: the caretaker starts whoever is not up by then. */
+	/*
+	 * An orderly stop takes as long as it takes: the caretaker starts whoever is not up by
+	 * then.
+	 */
 	nemesis_plan_at(nemesis, 2 * SIM_SECOND + down_us, DEED_START, process, NULL);
 }
 

@@ -1,5 +1,6 @@
 /*
- * The nemesis's inside: nemesis.c decides when something happens and ends it all; nemesis_deeds.c does it.
+ * The nemesis's inside: nemesis.c decides when something happens and ends it all; nemesis_deeds.c
+ * does it.
  */
 #ifndef SYNOD_SIM_NEMESIS_INTERNAL_H
 #define SYNOD_SIM_NEMESIS_INTERNAL_H
@@ -11,16 +12,44 @@
 
 /* What is done; most have an opposite that ends them after a while. */
 enum deed {
-	DEED_CRASH, DEED_STOP, DEED_PAUSE, DEED_PARTITION, DEED_CLOG, DEED_SWIZZLE, DEED_CLOCK, DEED_DISK, DEED_SLOW_DISK,
-	DEED_DISK_ERRORS, DEED_FULL_DISK, DEED_DAMAGE, DEED_CLIENT_CRASH, DEED_DRIFT,
-	DEED_CRASH_AT_SEND, DEED_DEAF, DEED_HAND_OVER,
+	DEED_CRASH,
+	DEED_STOP,
+	DEED_PAUSE,
+	DEED_PARTITION,
+	DEED_CLOG,
+	DEED_SWIZZLE,
+	DEED_CLOCK,
+	DEED_DISK,
+	DEED_SLOW_DISK,
+	DEED_DISK_ERRORS,
+	DEED_FULL_DISK,
+	DEED_DAMAGE,
+	DEED_CLIENT_CRASH,
+	DEED_DRIFT,
+	DEED_CRASH_AT_SEND,
+	DEED_DEAF,
+	DEED_HAND_OVER,
 	/* Those that came later have schedules of their own. */
-	DEED_HUNG_DISK, DEED_EXCHANGE, DEED_REELECT, DEED_NO_DESCRIPTOR,
+	DEED_HUNG_DISK,
+	DEED_EXCHANGE,
+	DEED_REELECT,
+	DEED_NO_DESCRIPTOR,
 	DEED_GROUP_DISKS,
 	DEEDS,
 	/* Ends, and parts of others. */
-	DEED_START, DEED_RESUME, DEED_MEND, DEED_UNCLOG, DEED_CLOG_ALL, DEED_UNCLOG_ALL, DEED_GOOD_DISK, DEED_MEND_PAIR, DEED_HEAR,
-	DEED_HAND_BACK, DEED_DESCRIPTORS, DEED_PUT_BACK, DEED_START_AGAIN,
+	DEED_START,
+	DEED_RESUME,
+	DEED_MEND,
+	DEED_UNCLOG,
+	DEED_CLOG_ALL,
+	DEED_UNCLOG_ALL,
+	DEED_GOOD_DISK,
+	DEED_MEND_PAIR,
+	DEED_HEAR,
+	DEED_HAND_BACK,
+	DEED_DESCRIPTORS,
+	DEED_PUT_BACK,
+	DEED_START_AGAIN,
 };
 
 #define DEEDS_OF_OWN DEED_HUNG_DISK
@@ -45,16 +74,22 @@ struct nemesis_source {
 
 /* What has become of a replica's disk: the atlas. */
 struct nemesis_damage {
-	bool log;               /* until it has been repaired, and the damaged segment released; for good, if that cannot be */
-	bool beside;            /* the log of the agreement, until the group has bound the life that begins it anew */
-	bool refused;           /* it cannot: whoever starts must refuse to … */
-	uint32_t log_before;    /* … from this incarnation on; 0: it may be running */
-	bool snapshot;          /* until a whole one of at least this slot is in place */
+	/*
+	 * until it has been repaired, and the damaged segment released; for good, if that cannot be
+	 */
+	bool log;
+	/* the log of the agreement, until the group has bound the life that begins it anew */
+	bool beside;
+	bool refused;        /* it cannot: whoever starts must refuse to … */
+	uint32_t log_before; /* … from this incarnation on; 0: it may be running */
+	bool snapshot;       /* until a whole one of at least this slot is in place */
 	uint64_t snapshot_slot;
-	bool wiped;             /* until its group has bound the disk that took its place */
-	uint64_t stale_life;    /* of a copy that took its place, until it has begun another life; 0: none has */
-	bool memory;            /* until it has a right state again */
-	uint32_t hidden;        /* a name went, which a process that has the file open cannot notice: its incarnation */
+	bool wiped; /* until its group has bound the disk that took its place */
+	/* of a copy that took its place, until it has begun another life; 0: none has */
+	uint64_t stale_life;
+	bool memory; /* until it has a right state again */
+	/* a name went, which a process that has the file open cannot notice: its incarnation */
+	uint32_t hidden;
 };
 
 struct nemesis_group {
@@ -63,35 +98,38 @@ struct nemesis_group {
 	struct nemesis_damage damage[SIM_NEMESIS_GROUP_MAX];
 	uint32_t count;
 	/* nemesis_replace.c */
-	uint32_t voters;                     /* by the newest list that was seen */
-	bool leaving[SIM_NEMESIS_GROUP_MAX]; /* it has been asked that this one goes, and it has not been seen gone */
+	uint32_t voters; /* by the newest list that was seen */
+	/* it has been asked that this one goes, and it has not been seen gone */
+	bool leaving[SIM_NEMESIS_GROUP_MAX];
 	bool foreign[SIM_NEMESIS_GROUP_MAX]; /* its number is not that of its place */
 	uint64_t asked_us;                   /* that anything changes, last */
 };
 
-/* A power loss that waits for its moment: that a replica of the group sends a message of a method. */
+/*
+ * A power loss that waits for its moment: that a replica of the group sends a message of a method.
+ */
 struct nemesis_moment {
 	const struct nemesis_group *group; /* NULL: none */
 	uint16_t method;
-	uint32_t company;  /* what else happens then: see nemesis_moment.c */
-	uint32_t number;   /* of the deed */
+	uint32_t company; /* what else happens then: see nemesis_moment.c */
+	uint32_t number;  /* of the deed */
 	uint64_t until_us, down_us, length_us;
-	uint64_t drawn;    /* to choose a third replica by */
+	uint64_t drawn; /* to choose a third replica by */
 	const struct sim_process *candidate;
 };
 
 struct sim_nemesis {
 	struct sim_world *world;
 	/*
-	 * When which deed is due, and the seed of its details, come from `schedule` alone: leaving one out, or what the cluster makes
-	 * of it, changes nothing about the others.
+	 * When which deed is due, and the seed of its details, come from `schedule` alone: leaving
+	 * one out, or what the cluster makes of it, changes nothing about the others.
 	 */
 	struct rng schedule;
 	struct rng rng; /* of the deed that is being done */
 	struct rng rng_care, rng_peace, rng_hung;
 	/*
-	 * nemesis_members.c: of a stream of its own, so that the schedule of the others is what it was before
-	 * there was this one.
+	 * nemesis_members.c: of a stream of its own, so that the schedule of the others is what it
+	 * was before there was this one.
 	 */
 	struct rng rng_members;
 	struct timer members_timer;
@@ -134,7 +172,8 @@ struct sim_nemesis {
 
 /* ---- nemesis_deeds.c ---- */
 
-__attribute__((format(printf, 2, 3))) void nemesis_tell(struct sim_nemesis *nemesis, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void nemesis_tell(struct sim_nemesis *nemesis,
+							const char *format, ...);
 static inline void nemesis_count(struct sim_nemesis *nemesis, enum sim_fault fault)
 {
 	nemesis->world->faults.of[fault]++;
@@ -163,7 +202,8 @@ void nemesis_disk_damage(struct sim_nemesis *nemesis, struct sim_process *proces
 void nemesis_exchange(struct sim_nemesis *nemesis, struct sim_process *process);
 /* It has halted, and starting it again would not help. */
 bool nemesis_hopeless(const struct sim_nemesis *nemesis, const struct sim_process *process);
-struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis, const struct sim_process *process, uint32_t *member);
+struct nemesis_group *nemesis_group_of(const struct sim_nemesis *nemesis,
+				       const struct sim_process *process, uint32_t *member);
 
 /* ---- nemesis_moment.c: faults that wait for a message ---- */
 
@@ -202,8 +242,12 @@ bool nemesis_has_copy(const struct nemesis_group *group);
 void nemesis_replaces_start(struct sim_nemesis *nemesis);
 void nemesis_replaces_stop(struct sim_nemesis *nemesis);
 /* False: members stay who they are, or nobody knows. */
-bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process, struct sim_nemesis_roster *out);
-/* How many damaged disks the group can do without, whoever of those that have been asked to go has gone. */
+bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process,
+		       struct sim_nemesis_roster *out);
+/*
+ * How many damaged disks the group can do without, whoever of those that have been asked to go has
+ * gone.
+ */
 uint32_t nemesis_tolerance(const struct sim_nemesis *nemesis, struct nemesis_group *group);
 /* By the newest list; true as well if members stay who they are. */
 bool nemesis_is_voter(const struct sim_nemesis *nemesis, const struct sim_process *process);
@@ -212,9 +256,13 @@ bool nemesis_is_listed(const struct sim_nemesis *nemesis, const struct sim_proce
 void nemesis_renew(const struct sim_nemesis *nemesis, struct sim_process *process);
 
 /* NULL for clients. */
-struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis, const struct sim_process *process);
+struct nemesis_damage *nemesis_damage_of(const struct sim_nemesis *nemesis,
+					 const struct sim_process *process);
 bool nemesis_is_damaged(const struct nemesis_damage *damage);
-/* Forgets about snapshots that have been replaced, and wiped disks that have been bound; returns how many of the group's disks are damaged. */
+/*
+ * Forgets about snapshots that have been replaced, and wiped disks that have been bound; returns
+ * how many of the group's disks are damaged.
+ */
 uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group *group);
 /* It runs, and counts in its group. */
 bool nemesis_votes(const struct sim_nemesis *nemesis, const struct sim_process *process);

@@ -1,7 +1,7 @@
 /*
- * faults: 91. An operator's hand: a replica is started with a configuration whose list of members is not its
- * group's: one less, another name, two numbers exchanged, itself alone. It must refuse to start. After a
- * while it is started with the right one.
+ * faults: 91. An operator's hand: a replica is started with a configuration whose list of members
+ * is not its group's: one less, another name, two numbers exchanged, itself alone. It must refuse
+ * to start. After a while it is started with the right one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #include "base/alloc.h"
 #include "sim/nemesis_internal.h"
 
-static const char *alter(struct identity_members *members, const struct identity *own, struct rng *rng)
+static const char *alter(struct identity_members *members, const struct identity *own,
+			 struct rng *rng)
 {
 	struct identity_members right = *members;
 	uint32_t other = (uint32_t)rng_below(rng, members->count);
@@ -23,7 +24,8 @@ static const char *alter(struct identity_members *members, const struct identity
 			members->count = 0;
 			for (uint32_t i = 0; i < right.count; i++)
 				if (i != other)
-					identity_add_member(members, right.list[i].replica, right.list[i].name,
+					identity_add_member(members, right.list[i].replica,
+							    right.list[i].name,
 							    right.list[i].address);
 			return "one less";
 		}
@@ -57,7 +59,8 @@ static void arm(struct sim_nemesis *nemesis)
 	uint64_t mean_us = nemesis->world->options.nemesis.members_mean_us;
 	if (mean_us > 0)
 		sim_world_timer_set(nemesis->world, &nemesis->members_timer,
-				    nemesis->world->now_us + nemesis_draw_length(&nemesis->rng_members, mean_us));
+				    nemesis->world->now_us +
+					    nemesis_draw_length(&nemesis->rng_members, mean_us));
 }
 
 static void misconfigure(struct sim_nemesis *nemesis, struct rng *rng)
@@ -71,8 +74,8 @@ static void misconfigure(struct sim_nemesis *nemesis, struct rng *rng)
 	struct identity_members wrong = process->identity->members;
 	const char *how = alter(&wrong, process->identity, rng);
 	nemesis_count(nemesis, SIM_FAULT_OTHER_MEMBERS);
-	nemesis_tell(nemesis, "%s is started with other members (%s) for %llu ms", process->name, how,
-		     (unsigned long long)down_us / 1000);
+	nemesis_tell(nemesis, "%s is started with other members (%s) for %llu ms", process->name,
+		     how, (unsigned long long)down_us / 1000);
 	sim_process_crash(process);
 	process->misconfigured = ALLOC(struct identity_members);
 	*process->misconfigured = wrong;

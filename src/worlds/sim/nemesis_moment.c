@@ -1,6 +1,6 @@
 /*
- * Faults for the narrow windows between telling and writing down, and between being replaced and noticing it. At random they would
- * take ages to meet.
+ * Faults for the narrow windows between telling and writing down, and between being replaced and
+ * noticing it. At random they would take ages to meet.
  */
 #include "sim/nemesis_internal.h"
 
@@ -15,9 +15,19 @@
 /* What happens around the power loss. */
 enum company {
 	ALONE,
-	CUT_THIRD,     /* the receiver is cut off from a third replica: it must do with what the dead one told it */
-	SLEEP,         /* the receiver is paused, and acts on what it was told when others have gone on without it */
-	SECOND_LIFE,   /* of a new leader, before anything of its reign is on its disk: its first life reaches one replica, its second another */
+	/*
+	 * the receiver is cut off from a third replica: it must do with what the dead one told it
+	 */
+	CUT_THIRD,
+	/*
+	 * the receiver is paused, and acts on what it was told when others have gone on without it
+	 */
+	SLEEP,
+	/*
+	 * of a new leader, before anything of its reign is on its disk: its first life reaches one
+	 * replica, its second another
+	 */
+	SECOND_LIFE,
 	COMPANIES
 };
 
@@ -27,9 +37,11 @@ static void forget_moment(struct sim_nemesis *nemesis)
 	sim_network_set_filter(nemesis->world, NULL, NULL);
 }
 
-static void cut_pair(struct sim_nemesis *nemesis, struct sim_process *a, struct sim_process *b, uint64_t length_us)
+static void cut_pair(struct sim_nemesis *nemesis, struct sim_process *a, struct sim_process *b,
+		     uint64_t length_us)
 {
-	nemesis_tell(nemesis, "%s and %s are cut from each other for %" PRIu64 " ms", a->name, b->name, length_us / 1000);
+	nemesis_tell(nemesis, "%s and %s are cut from each other for %" PRIu64 " ms", a->name,
+		     b->name, length_us / 1000);
 	sim_network_cut(nemesis->world, a, b);
 	sim_network_cut(nemesis->world, b, a);
 	nemesis_plan_at(nemesis, length_us, DEED_MEND_PAIR, a, b);
@@ -43,8 +55,8 @@ static void mend_group(struct sim_nemesis *nemesis, const struct nemesis_group *
 }
 
 /* A member of the group that is neither of the two; NULL if there is none. */
-static struct sim_process *third_of(const struct nemesis_group *group, uint64_t drawn, const struct sim_process *a,
-				    const struct sim_process *b)
+static struct sim_process *third_of(const struct nemesis_group *group, uint64_t drawn,
+				    const struct sim_process *a, const struct sim_process *b)
 {
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct sim_process *third = group->members[(drawn + i) % group->count];
@@ -54,8 +66,8 @@ static struct sim_process *third_of(const struct nemesis_group *group, uint64_t 
 	return NULL;
 }
 
-static void keep_company(struct sim_nemesis *nemesis, const struct nemesis_moment *moment, struct sim_process *sender,
-			 struct sim_process *receiver)
+static void keep_company(struct sim_nemesis *nemesis, const struct nemesis_moment *moment,
+			 struct sim_process *sender, struct sim_process *receiver)
 {
 	struct sim_process *third = third_of(moment->group, moment->drawn, sender, receiver);
 	switch ((enum company)moment->company) {
@@ -66,7 +78,8 @@ static void keep_company(struct sim_nemesis *nemesis, const struct nemesis_momen
 	case SLEEP:
 		if (receiver->state != SIM_RUNNING)
 			break;
-		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms, and its group is whole", receiver->name, moment->length_us / 1000);
+		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms, and its group is whole",
+			     receiver->name, moment->length_us / 1000);
 		nemesis_count(nemesis, SIM_FAULT_PAUSE);
 		mend_group(nemesis, moment->group);
 		sim_process_pause(receiver);
@@ -77,29 +90,33 @@ static void keep_company(struct sim_nemesis *nemesis, const struct nemesis_momen
 		cut_pair(nemesis, sender, receiver, moment->length_us);
 		break;
 	case ALONE:
-	case COMPANIES:
-		break;
+	case COMPANIES: break;
 	}
 }
 
 /* A candidate has begun: its log stands still, and all but one of the others do not hear of it. */
-static void reign_begins(struct sim_nemesis *nemesis, struct nemesis_moment *moment, struct sim_process *sender,
-			 const struct sim_process *receiver)
+static void reign_begins(struct sim_nemesis *nemesis, struct nemesis_moment *moment,
+			 struct sim_process *sender, const struct sim_process *receiver)
 {
 	struct sim_process *third = third_of(moment->group, moment->drawn, sender, receiver);
 	nemesis->current = moment->number;
 	moment->candidate = sender;
 	moment->until_us = nemesis->world->now_us + REIGN_US;
-	nemesis_tell(nemesis, "the log of %s stands still for at most %" PRIu64 " ms", sender->name, (uint64_t)REIGN_US / 1000);
+	nemesis_tell(nemesis, "the log of %s stands still for at most %" PRIu64 " ms", sender->name,
+		     (uint64_t)REIGN_US / 1000);
 	disk_sim_hold_syncs(sender->disk, DISK_LANE_LOG, true);
 	nemesis_plan_at(nemesis, REIGN_US, DEED_GOOD_DISK, sender, NULL);
 	if (third != NULL)
 		cut_pair(nemesis, sender, third, REIGN_US);
 }
 
-/* Sees every message that is sent. The sender is in the middle of its turn: its machine stops at the end of it. */
-static enum sim_verdict moment_filter(void *context, const struct sim_process *from, const struct sim_process *to,
-				      const struct message *message, uint64_t *delay_us)
+/*
+ * Sees every message that is sent. The sender is in the middle of its turn: its machine stops at
+ * the end of it.
+ */
+static enum sim_verdict moment_filter(void *context, const struct sim_process *from,
+				      const struct sim_process *to, const struct message *message,
+				      uint64_t *delay_us)
 {
 	struct sim_nemesis *nemesis = context;
 	struct sim_world *world = nemesis->world;
@@ -112,20 +129,22 @@ static enum sim_verdict moment_filter(void *context, const struct sim_process *f
 	}
 	if (world->current != from || nemesis_group_of(nemesis, from, &member) != moment->group)
 		return SIM_PASS;
-	struct sim_process *sender = world->processes[from->index], *receiver = world->processes[to->index];
+	struct sim_process *sender = world->processes[from->index],
+			   *receiver = world->processes[to->index];
 	if (moment->company == SECOND_LIFE && moment->candidate == NULL) {
 		if (message->method == METHOD_PREPARE)
 			reign_begins(nemesis, moment, sender, receiver);
 		return SIM_PASS;
 	}
-	if (message->method != moment->method || (moment->candidate != NULL && moment->candidate != sender))
+	if (message->method != moment->method ||
+	    (moment->candidate != NULL && moment->candidate != sender))
 		return SIM_PASS;
 	struct nemesis_moment now = *moment;
 	forget_moment(nemesis);
 	nemesis->current = now.number;
 	nemesis_count(nemesis, SIM_FAULT_CRASH_AT_SEND);
-	nemesis_tell(nemesis, "%s loses power while it sends %s to %s, for %" PRIu64 " ms", from->name, method_text(message->method),
-		     to->name, now.down_us / 1000);
+	nemesis_tell(nemesis, "%s loses power while it sends %s to %s, for %" PRIu64 " ms",
+		     from->name, method_text(message->method), to->name, now.down_us / 1000);
 	disk_sim_stop(sender->disk);
 	nemesis_plan_at(nemesis, now.down_us, DEED_START, sender, NULL);
 	keep_company(nemesis, &now, sender, receiver);
@@ -135,8 +154,10 @@ static enum sim_verdict moment_filter(void *context, const struct sim_process *f
 /* faults: 1, 2, 3, 11, 12 */
 void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *process)
 {
-	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_PROMISE, METHOD_ACCEPT, METHOD_ACCEPTED,
-					   METHOD_COMMAND, METHOD_CHOSEN, METHOD_SNAPSHOT_CHUNK, METHOD_SNAPSHOT_FETCH};
+	static const uint16_t methods[] = {
+		METHOD_PREPARE, METHOD_PROMISE,        METHOD_PROMISE,
+		METHOD_ACCEPT,  METHOD_ACCEPTED,       METHOD_COMMAND,
+		METHOD_CHOSEN,  METHOD_SNAPSHOT_CHUNK, METHOD_SNAPSHOT_FETCH};
 	struct rng *rng = &nemesis->rng;
 	uint32_t member;
 	struct nemesis_moment moment = {
@@ -150,7 +171,8 @@ void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *proc
 	};
 	bool soon = rng_chance(rng, 700000);
 	moment.down_us = soon ? rng_range(rng, SIM_MILLISECOND, 100 * SIM_MILLISECOND)
-			      : nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
+			      : nemesis_draw_length(rng,
+						    nemesis->world->options.nemesis.down_mean_us);
 	if (moment.company == SLEEP)
 		moment.method = METHOD_PROMISE;
 	if (moment.company == SECOND_LIFE)
@@ -162,8 +184,8 @@ void nemesis_crash_at_send(struct sim_nemesis *nemesis, struct sim_process *proc
 }
 
 /*
- * faults: 7, 43. Its group does not hear it, and goes on without it; what the group has sent it comes late, as if nothing
- * had happened.
+ * faults: 7, 43. Its group does not hear it, and goes on without it; what the group has sent it
+ * comes late, as if nothing had happened.
  */
 void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 {
@@ -171,24 +193,27 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 	const struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t length_us = rng_range(&nemesis->rng, 100 * SIM_MILLISECOND, 800 * SIM_MILLISECOND);
 	/*
-	 * Paused meanwhile, it wakes to what its clients have sent before it hears from its group. For so long that some clients
-	 * have turned to its successor, and others have not.
+	 * Paused meanwhile, it wakes to what its clients have sent before it hears from its group.
+	 * For so long that some clients have turned to its successor, and others have not.
 	 */
 	bool asleep = rng_chance(&nemesis->rng, 500000);
-	uint64_t asleep_us = rng_range(&nemesis->rng, 900 * SIM_MILLISECOND, 2200 * SIM_MILLISECOND);
+	uint64_t asleep_us = rng_range(&nemesis->rng, 900 * SIM_MILLISECOND,
+				       2200 * SIM_MILLISECOND);
 	uint64_t late_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 200 * SIM_MILLISECOND);
 	if (group == NULL)
 		return;
 	if (asleep && process->state == SIM_RUNNING) {
 		length_us = asleep_us;
-		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms", process->name, length_us / 1000);
+		nemesis_tell(nemesis, "%s is paused for %" PRIu64 " ms", process->name,
+			     length_us / 1000);
 		nemesis_count(nemesis, SIM_FAULT_PAUSE);
 		sim_process_pause(process);
 		nemesis_plan_at(nemesis, length_us, DEED_RESUME, process, NULL);
 		length_us += late_us;
 	}
 	nemesis_count(nemesis, SIM_FAULT_DEAF);
-	nemesis_tell(nemesis, "%s is not heard by its group, and hears it %" PRIu64 " ms late", process->name, length_us / 1000);
+	nemesis_tell(nemesis, "%s is not heard by its group, and hears it %" PRIu64 " ms late",
+		     process->name, length_us / 1000);
 	for (uint32_t i = 0; i < group->count; i++) {
 		if (i == member)
 			continue;
@@ -199,8 +224,8 @@ void nemesis_deafen(struct sim_nemesis *nemesis, struct sim_process *process)
 }
 
 /*
- * faults: 43. Its successor need not wait until the group misses it; most of the time what its group sends it comes late, so
- * that it goes on as a leader meanwhile.
+ * faults: 43. Its successor need not wait until the group misses it; most of the time what its
+ * group sends it comes late, so that it goes on as a leader meanwhile.
  */
 void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
 {
@@ -209,10 +234,12 @@ void nemesis_hand_over(struct sim_nemesis *nemesis, struct sim_process *process)
 	bool late = rng_chance(&nemesis->rng, 750000);
 	uint64_t length_us = rng_range(&nemesis->rng, 10 * SIM_MILLISECOND, 500 * SIM_MILLISECOND);
 	/* One that has been told to stop, and has not heard it yet, hands over by itself. */
-	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING || process->call != NULL)
+	if (group == NULL || nemesis->hand_over == NULL || process->state != SIM_RUNNING ||
+	    process->call != NULL)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_HAND_OVER);
-	nemesis_tell(nemesis, "%s is told to hand over%s", process->name, late ? ", and hears of its successor late" : "");
+	nemesis_tell(nemesis, "%s is told to hand over%s", process->name,
+		     late ? ", and hears of its successor late" : "");
 	nemesis->hand_over(nemesis->operate_context, process);
 	for (uint32_t i = 0; late && i < group->count; i++) {
 		if (i == member)
@@ -243,8 +270,9 @@ void nemesis_hand_back(struct sim_nemesis *nemesis, struct sim_process *process)
 }
 
 /*
- * faults: 43. A follower hears nothing of its leader, or of nobody, while that hands over and is handed back to, once or more: it is
- * led by the same one again when it hears of it, in another ballot than it knows.
+ * faults: 43. A follower hears nothing of its leader, or of nobody, while that hands over and is
+ * handed back to, once or more: it is led by the same one again when it hears of it, in another
+ * ballot than it knows.
  */
 void nemesis_reelect(struct sim_nemesis *nemesis, struct sim_process *process)
 {
@@ -260,8 +288,9 @@ void nemesis_reelect(struct sim_nemesis *nemesis, struct sim_process *process)
 	if (deaf == NULL)
 		return;
 	nemesis_count(nemesis, SIM_FAULT_REELECT);
-	nemesis_tell(nemesis, "%s is not heard by %s%s for %" PRIu64 " ms, and hands over meanwhile", process->name, deaf->name,
-		     by_all ? ", nor are the others," : "", length_us / 1000);
+	nemesis_tell(
+		nemesis, "%s is not heard by %s%s for %" PRIu64 " ms, and hands over meanwhile",
+		process->name, deaf->name, by_all ? ", nor are the others," : "", length_us / 1000);
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct sim_process *other = group->members[i];
 		if (other == deaf || (other != process && !by_all))

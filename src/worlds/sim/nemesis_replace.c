@@ -1,9 +1,11 @@
 /*
- * faults: 36, 37, 39, 40, 41. An operator changes who belongs to a group: adds members, removes some, replaces one by another, asks for a promotion; one
- * change after the other, or several at once, while other faults go on, and whoever is concerned may be down. Who has been removed, and has
- * been told so, comes back as a new machine.
+ * faults: 36, 37, 39, 40, 41. An operator changes who belongs to a group: adds members, removes
+ * some, replaces one by another, asks for a promotion; one change after the other, or several at
+ * once, while other faults go on, and whoever is concerned may be down. Who has been removed, and
+ * has been told so, comes back as a new machine.
  *
- * Not asked for: what would leave more damaged disks in a group than it can do without (the atlas). The rest is for the leader to refuse.
+ * Not asked for: what would leave more damaged disks in a group than it can do without (the atlas).
+ * The rest is for the leader to refuse.
  */
 #include <inttypes.h>
 
@@ -15,25 +17,30 @@
 
 static void arm_after(struct sim_nemesis *nemesis, uint64_t after_us)
 {
-	sim_world_timer_set(nemesis->world, &nemesis->replace_timer, nemesis->world->now_us + after_us);
+	sim_world_timer_set(nemesis->world, &nemesis->replace_timer,
+			    nemesis->world->now_us + after_us);
 }
 
 static void arm(struct sim_nemesis *nemesis)
 {
 	uint64_t mean_us = nemesis->world->options.nemesis.replace_mean_us;
-	if (mean_us == 0 || nemesis->operator == NULL)
+	if (mean_us == 0 || nemesis->operator== NULL)
 		return;
 	/* Some changes come in a row. */
 	bool soon = rng_chance(&nemesis->rng_replaces, 300000);
-	arm_after(nemesis, soon ? rng_below(&nemesis->rng_replaces, 60 * SIM_MILLISECOND) : nemesis_draw_length(&nemesis->rng_replaces, mean_us));
+	arm_after(nemesis, soon ? rng_below(&nemesis->rng_replaces, 60 * SIM_MILLISECOND)
+				: nemesis_draw_length(&nemesis->rng_replaces, mean_us));
 }
 
-bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process, struct sim_nemesis_roster *out)
+bool nemesis_roster_of(const struct sim_nemesis *nemesis, const struct sim_process *process,
+		       struct sim_nemesis_roster *out)
 {
-	return nemesis->operator != NULL && nemesis->operator->roster(nemesis->operator_context, process, out);
+	return nemesis->operator!= NULL && nemesis->operator->roster(nemesis->operator_context,
+								     process, out);
 }
 
-static bool is_on(const struct sim_nemesis_roster *roster, const struct sim_process *process, bool *voter)
+static bool is_on(const struct sim_nemesis_roster *roster, const struct sim_process *process,
+		  bool *voter)
 {
 	for (uint32_t i = 0; i < roster->count; i++)
 		if (roster->list[i].process == process) {
@@ -47,7 +54,8 @@ bool nemesis_is_voter(const struct sim_nemesis *nemesis, const struct sim_proces
 {
 	struct sim_nemesis_roster roster;
 	bool voter = false;
-	return !nemesis_roster_of(nemesis, process, &roster) || (is_on(&roster, process, &voter) && voter);
+	return !nemesis_roster_of(nemesis, process, &roster) ||
+	       (is_on(&roster, process, &voter) && voter);
 }
 
 bool nemesis_is_listed(const struct sim_nemesis *nemesis, const struct sim_process *process)
@@ -61,14 +69,15 @@ uint32_t nemesis_tolerance(const struct sim_nemesis *nemesis, struct nemesis_gro
 {
 	struct sim_nemesis_roster roster;
 	bool voter;
-	if (nemesis->operator == NULL)
+	if (nemesis->operator== NULL)
 		return (group->count - 1) / 2;
 	if (nemesis_roster_of(nemesis, group->members[0], &roster)) {
 		group->voters = 0;
 		for (uint32_t i = 0; i < roster.count; i++)
 			group->voters += roster.list[i].voter;
 		for (uint32_t i = 0; i < group->count; i++)
-			group->leaving[i] = group->leaving[i] && is_on(&roster, group->members[i], &voter);
+			group->leaving[i] = group->leaving[i] &&
+					    is_on(&roster, group->members[i], &voter);
 	}
 	uint32_t voters = group->voters;
 	for (uint32_t i = 0; i < group->count; i++)
@@ -90,7 +99,8 @@ void nemesis_renew(const struct sim_nemesis *nemesis, struct sim_process *proces
 }
 
 /* Somebody of the group who is no member. */
-static struct sim_process *spare_of(const struct nemesis_group *group, const struct sim_nemesis_roster *roster, struct rng *rng)
+static struct sim_process *spare_of(const struct nemesis_group *group,
+				    const struct sim_nemesis_roster *roster, struct rng *rng)
 {
 	uint32_t first = (uint32_t)rng_below(rng, group->count);
 	for (uint32_t k = 0; k < group->count; k++) {
@@ -113,14 +123,17 @@ static bool may_go(const struct sim_nemesis *nemesis, struct nemesis_group *grou
 	return voters > VOTERS_MIN && damaged <= (voters - 2) / 2;
 }
 
-static void ask(struct sim_nemesis *nemesis, const struct sim_nemesis_roster *roster, enum sim_fault fault, uint32_t op, uint32_t number,
-		const struct sim_process *who, struct rng *rng)
+static void ask(struct sim_nemesis *nemesis, const struct sim_nemesis_roster *roster,
+		enum sim_fault fault, uint32_t op, uint32_t number, const struct sim_process *who,
+		struct rng *rng)
 {
 	static const char *const words[] = {"nothing", "add", "remove", "replace", "promote"};
 	nemesis_count(nemesis, fault);
-	nemesis_tell(nemesis, "%s is asked to %s member %" PRIu32 " %s", roster->leader->name, words[op], number, who == NULL ? "" : who->name);
+	nemesis_tell(nemesis, "%s is asked to %s member %" PRIu32 " %s", roster->leader->name,
+		     words[op], number, who == NULL ? "" : who->name);
 	/* Or refused, if it is another one by now. */
-	nemesis->operator->change(nemesis->operator_context, roster->leader, op, number, who, rng_chance(rng, 300000) ? roster->slot : 0);
+	nemesis->operator->change(nemesis->operator_context, roster->leader, op, number, who,
+				  rng_chance(rng, 300000) ? roster->slot : 0);
 }
 
 static void change(struct sim_nemesis *nemesis, struct rng *rng)
@@ -128,8 +141,8 @@ static void change(struct sim_nemesis *nemesis, struct rng *rng)
 	struct nemesis_group *group = &nemesis->groups[rng_below(rng, nemesis->ngroups)];
 	struct sim_nemesis_roster roster;
 	uint64_t what = rng_below(rng, 100);
-	if (!nemesis_roster_of(nemesis, group->members[0], &roster) || roster.leader == NULL || roster.leader->state != SIM_RUNNING ||
-	    roster.leader->call != NULL || roster.count == 0)
+	if (!nemesis_roster_of(nemesis, group->members[0], &roster) || roster.leader == NULL ||
+	    roster.leader->state != SIM_RUNNING || roster.leader->call != NULL || roster.count == 0)
 		return;
 	/* Those that can tell a copy from the disk that it took the place of must stay. */
 	if (nemesis_has_copy(group))
@@ -137,7 +150,8 @@ static void change(struct sim_nemesis *nemesis, struct rng *rng)
 	group->asked_us = nemesis->world->now_us;
 	nemesis_tolerance(nemesis, group);
 	uint32_t chosen = (uint32_t)rng_below(rng, roster.count), member;
-	struct sim_process *old = roster.list[chosen].process, *spare = spare_of(group, &roster, rng);
+	struct sim_process *old = roster.list[chosen].process,
+			   *spare = spare_of(group, &roster, rng);
 	if (old == NULL || nemesis_group_of(nemesis, old, &member) != group)
 		return;
 	if (what < 35 && spare != NULL) {
@@ -146,14 +160,17 @@ static void change(struct sim_nemesis *nemesis, struct rng *rng)
 		if (!may_go(nemesis, group, member))
 			return;
 		group->leaving[member] = roster.list[chosen].voter;
-		ask(nemesis, &roster, SIM_FAULT_REPLACE_MEMBER, WIRE_CHANGE_REPLACE, roster.list[chosen].number, spare, rng);
+		ask(nemesis, &roster, SIM_FAULT_REPLACE_MEMBER, WIRE_CHANGE_REPLACE,
+		    roster.list[chosen].number, spare, rng);
 	} else if (what < 85) {
 		if (roster.list[chosen].voter && !may_go(nemesis, group, member))
 			return;
 		group->leaving[member] = roster.list[chosen].voter;
-		ask(nemesis, &roster, SIM_FAULT_REMOVE_MEMBER, WIRE_CHANGE_REMOVE, roster.list[chosen].number, NULL, rng);
+		ask(nemesis, &roster, SIM_FAULT_REMOVE_MEMBER, WIRE_CHANGE_REMOVE,
+		    roster.list[chosen].number, NULL, rng);
 	} else if (!roster.list[chosen].voter) {
-		ask(nemesis, &roster, SIM_FAULT_PROMOTE_MEMBER, WIRE_CHANGE_PROMOTE, roster.list[chosen].number, NULL, rng);
+		ask(nemesis, &roster, SIM_FAULT_PROMOTE_MEMBER, WIRE_CHANGE_PROMOTE,
+		    roster.list[chosen].number, NULL, rng);
 	}
 }
 
@@ -169,9 +186,10 @@ static void due(void *data)
 	change(nemesis, &rng);
 }
 
-void sim_nemesis_replaces(struct sim_nemesis *nemesis, const struct sim_nemesis_operator *operator, void *context)
+void sim_nemesis_replaces(struct sim_nemesis *nemesis, const struct sim_nemesis_operator *operator,
+			  void * context)
 {
-	nemesis->operator = operator;
+	nemesis->operator= operator;
 	nemesis->operator_context = context;
 }
 

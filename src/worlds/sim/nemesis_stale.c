@@ -1,15 +1,16 @@
 /*
- * faults: 104. A replica's disk is copied while its process runs, and later the copy takes the disk's place: what it
- * promised and acknowledged in between is forgotten (rsm/starts.h).
+ * faults: 104. A replica's disk is copied while its process runs, and later the copy takes the
+ * disk's place: what it promised and acknowledged in between is forgotten (rsm/starts.h).
  *
- * Only when its group can tell, whoever of it is up when the copy is started: of the others whose disks count, fewer
- * than it has to hear of before it counts have not written down that they remember more than the copy holds. Until it
- * has been recognised nothing else happens to disks of its group; beyond the atlas more than a minority may be copies,
- * each recognised by the rest, so that in the end nobody has a vote.
+ * Only when its group can tell, whoever of it is up when the copy is started: of the others whose
+ * disks count, fewer than it has to hear of before it counts have not written down that they
+ * remember more than the copy holds. Until it has been recognised nothing else happens to disks of
+ * its group; beyond the atlas more than a minority may be copies, each recognised by the rest, so
+ * that in the end nobody has a vote.
  *
- * Some copies are started several times before they are recognised: they have more starts than the disk had whose
- * place they take. And some disks are started once more before that, so that the copy lacks a start, and perhaps nothing
- * else.
+ * Some copies are started several times before they are recognised: they have more starts than the
+ * disk had whose place they take. And some disks are started once more before that, so that the
+ * copy lacks a start, and perhaps nothing else.
  */
 #include <stdlib.h>
 
@@ -24,8 +25,8 @@ struct nemesis_copy {
 	struct disk_sim_image *image; /* NULL: there is none */
 	struct rsm_moment moment;
 	uint64_t at_us;
-	uint64_t down_us;      /* when it is put back */
-	uint32_t more_starts;  /* … and after how much time each it is started again */
+	uint64_t down_us;     /* when it is put back */
+	uint32_t more_starts; /* … and after how much time each it is started again */
 	uint64_t more_us[STARTS_MORE];
 };
 
@@ -34,16 +35,18 @@ static void arm(struct sim_nemesis *nemesis)
 	uint64_t mean_us = nemesis->world->options.nemesis.stale_mean_us;
 	if (mean_us > 0 && nemesis->rsm_of != NULL)
 		sim_world_timer_set(nemesis->world, &nemesis->stale_timer,
-				    nemesis->world->now_us + nemesis_draw_length(&nemesis->rng_stale, mean_us));
+				    nemesis->world->now_us +
+					    nemesis_draw_length(&nemesis->rng_stale, mean_us));
 }
 
-static const struct rsm *rsm_of(const struct sim_nemesis *nemesis, const struct sim_process *process)
+static const struct rsm *rsm_of(const struct sim_nemesis *nemesis,
+				const struct sim_process *process)
 {
 	return sim_process_alive(process) ? nemesis->rsm_of(nemesis->stale_context, process) : NULL;
 }
 
-static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_damage *damage,
-		      struct nemesis_copy *copy)
+static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process,
+		      const struct nemesis_damage *damage, struct nemesis_copy *copy)
 {
 	const struct rsm *rsm = rsm_of(nemesis, process);
 	bool whole = !nemesis_is_damaged(damage) && damage->stale_life == 0;
@@ -56,8 +59,11 @@ static void take_copy(struct sim_nemesis *nemesis, struct sim_process *process, 
 	nemesis_tell(nemesis, "the disk of %s is copied", process->name);
 }
 
-/* Of a life that is not bound any more it may be forgotten what it has had: nothing of it counts. */
-static bool is_bound(const struct sim_nemesis *nemesis, struct sim_process *process, const struct nemesis_copy *copy)
+/*
+ * Of a life that is not bound any more it may be forgotten what it has had: nothing of it counts.
+ */
+static bool is_bound(const struct sim_nemesis *nemesis, struct sim_process *process,
+		     const struct nemesis_copy *copy)
 {
 	uint64_t present = process->env.life;
 	process->env.life = copy->moment.life;
@@ -75,12 +81,13 @@ bool nemesis_has_copy(const struct nemesis_group *group)
 }
 
 /*
- * Who votes, the numbers by which others remember them, and that nobody comes or goes: who votes from now on has not been told, and who
- * has been told does not vote any more.
+ * Who votes, the numbers by which others remember them, and that nobody comes or goes: who votes
+ * from now on has not been told, and who has been told does not vote any more.
  */
-static bool settled(const struct sim_nemesis *nemesis, const struct nemesis_group *group, struct sim_nemesis_roster *roster)
+static bool settled(const struct sim_nemesis *nemesis, const struct nemesis_group *group,
+		    struct sim_nemesis_roster *roster)
 {
-	if (nemesis->operator == NULL) {
+	if (nemesis->operator== NULL) {
 		*roster = (struct sim_nemesis_roster){.count = group->count};
 		for (uint32_t i = 0; i < group->count; i++) {
 			roster->list[i].process = group->members[i];
@@ -97,8 +104,8 @@ static bool settled(const struct sim_nemesis *nemesis, const struct nemesis_grou
 	return true;
 }
 
-static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member,
-			    const struct nemesis_copy *copy)
+static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *group,
+			    uint32_t member, const struct nemesis_copy *copy)
 {
 	struct sim_nemesis_roster roster;
 	uint32_t ignorant = 0, number = 0, damaged = nemesis_damaged(nemesis, group);
@@ -109,7 +116,8 @@ static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *g
 	for (uint32_t i = 0; i < roster.count; i++)
 		if (roster.list[i].process == group->members[member])
 			number = roster.list[i].number;
-	if (number == 0 || own->refused || own->memory || own->stale_life != 0 || !is_bound(nemesis, group->members[member], copy))
+	if (number == 0 || own->refused || own->memory || own->stale_life != 0 ||
+	    !is_bound(nemesis, group->members[member], copy))
 		return false;
 	if (damaged >= nemesis_tolerance(nemesis, group) && !beyond)
 		return false;
@@ -117,7 +125,10 @@ static bool may_be_put_back(struct sim_nemesis *nemesis, struct nemesis_group *g
 		const struct sim_process *process = roster.list[i].process;
 		const struct nemesis_damage *damage = nemesis_damage_of(nemesis, process);
 		const struct rsm *rsm = rsm_of(nemesis, process);
-		/* Who has no vote is not asked. What damage to a log does to what it remembers is not known. */
+		/*
+		 * Who has no vote is not asked. What damage to a log does to what it remembers is
+		 * not known.
+		 */
 		if (roster.list[i].number == number || damage->wiped)
 			continue;
 		if (damage->log || damage->beside || damage->stale_life != 0)
@@ -135,15 +146,18 @@ static struct nemesis_copy *copy_of(struct sim_nemesis *nemesis, const struct si
 	return NULL;
 }
 
-static void put_back(struct sim_nemesis *nemesis, struct sim_process *process, struct nemesis_group *group,
-		     uint32_t member, const struct nemesis_copy *copy)
+static void put_back(struct sim_nemesis *nemesis, struct sim_process *process,
+		     struct nemesis_group *group, uint32_t member, const struct nemesis_copy *copy)
 {
 	uint64_t age_us = nemesis->world->now_us - copy->at_us;
 	if (copy->image == NULL || !may_be_put_back(nemesis, group, member, copy))
 		return;
 	nemesis_count(nemesis, SIM_FAULT_STALE_COPY);
-	nemesis_tell(nemesis, "the disk of %s is replaced by a copy that is %llu ms old, and it is down for %llu ms",
-		     process->name, (unsigned long long)age_us / 1000, (unsigned long long)copy->down_us / 1000);
+	nemesis_tell(nemesis,
+		     "the disk of %s is replaced by a copy that is %llu ms old, and it is down for "
+		     "%llu ms",
+		     process->name, (unsigned long long)age_us / 1000,
+		     (unsigned long long)copy->down_us / 1000);
 	sim_process_power_loss(process);
 	sim_process_put_back(process, copy->image, copy->moment.life, copy->at_us);
 	/* The copy was whole when it was made: whatever was damaged since is gone as well. */
@@ -167,8 +181,9 @@ void nemesis_stale_again(struct sim_nemesis *nemesis, struct sim_process *proces
 
 static bool may_be_victim(const struct nemesis_group *group, const struct sim_process *process)
 {
-	return group != NULL && group->count >= 2 && process->env.life != 0 && process->misconfigured == NULL &&
-	       sim_process_alive(process) && process->node->ops->stop_voting != NULL;
+	return group != NULL && group->count >= 2 && process->env.life != 0 &&
+	       process->misconfigured == NULL && sim_process_alive(process) &&
+	       process->node->ops->stop_voting != NULL;
 }
 
 void nemesis_stale_put_back(struct sim_nemesis *nemesis, struct sim_process *process)
@@ -188,11 +203,15 @@ static void draw_starts(struct nemesis_copy *copy, struct rng *rng)
 		copy->more_us[i] = rng_range(rng, SIM_MILLISECOND, 80 * SIM_MILLISECOND);
 }
 
-/* The disk is started once more, and is replaced only when the others have had time to write that down. */
+/*
+ * The disk is started once more, and is replaced only when the others have had time to write that
+ * down.
+ */
 static void start_before(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
 {
 	nemesis_count(nemesis, SIM_FAULT_KILL);
-	nemesis_tell(nemesis, "%s is killed, and started again, before a copy takes the place of its disk",
+	nemesis_tell(nemesis,
+		     "%s is killed, and started again, before a copy takes the place of its disk",
 		     process->name);
 	sim_process_restart(process);
 	uint64_t after_us = rng_range(rng, 100 * SIM_MILLISECOND, 2500 * SIM_MILLISECOND);
@@ -233,7 +252,9 @@ static void due(void *data)
 }
 
 void sim_nemesis_stale_copies(struct sim_nemesis *nemesis,
-			      const struct rsm *(*rsm)(void *context, const struct sim_process *process), void *context)
+			      const struct rsm *(*rsm)(void *context,
+						       const struct sim_process *process),
+			      void *context)
 {
 	nemesis->rsm_of = rsm;
 	nemesis->stale_context = context;

@@ -1,6 +1,7 @@
 /*
- * faults: 38. A replica's disk is lost with all that is on it, and another one takes its place: at most so many of a group as it can do
- * without, and only when its members count as they are: one that is wiped must be bound again before it is whole.
+ * faults: 38. A replica's disk is lost with all that is on it, and another one takes its place: at
+ * most so many of a group as it can do without, and only when its members count as they are: one
+ * that is wiped must be bound again before it is whole.
  */
 #include "sim/nemesis_internal.h"
 
@@ -9,7 +10,8 @@ static void arm(struct sim_nemesis *nemesis)
 	uint64_t mean_us = nemesis->world->options.nemesis.wipe_mean_us;
 	if (mean_us > 0 && nemesis->bound != NULL)
 		sim_world_timer_set(nemesis->world, &nemesis->wipe_timer,
-				    nemesis->world->now_us + nemesis_draw_length(&nemesis->rng_wipes, mean_us));
+				    nemesis->world->now_us +
+					    nemesis_draw_length(&nemesis->rng_wipes, mean_us));
 }
 
 static bool may_be_wiped(struct sim_nemesis *nemesis, struct nemesis_group *group, uint32_t member)
@@ -18,10 +20,12 @@ static bool may_be_wiped(struct sim_nemesis *nemesis, struct nemesis_group *grou
 	if (nemesis->world->options.nemesis.beyond)
 		return !group->damage[member].wiped;
 	uint32_t damaged = nemesis_damaged(nemesis, group);
-	if (group->damage[member].wiped || !nemesis_is_listed(nemesis, group->members[member]) || damaged >= nemesis_tolerance(nemesis, group))
+	if (group->damage[member].wiped || !nemesis_is_listed(nemesis, group->members[member]) ||
+	    damaged >= nemesis_tolerance(nemesis, group))
 		return false;
 	for (uint32_t i = 0; i < group->count; i++)
-		if (nemesis_is_voter(nemesis, group->members[i]) && !group->damage[i].wiped && !nemesis->bound(nemesis->bound_context, group->members[i]))
+		if (nemesis_is_voter(nemesis, group->members[i]) && !group->damage[i].wiped &&
+		    !nemesis->bound(nemesis->bound_context, group->members[i]))
 			return false;
 	return true;
 }
@@ -39,12 +43,13 @@ static bool wipe(struct sim_nemesis *nemesis, struct sim_process *process, struc
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
 	uint64_t down_us = nemesis_draw_length(rng, nemesis->world->options.nemesis.down_mean_us);
-	if (group == NULL || process->env.life == 0 || process->misconfigured != NULL || !sim_process_alive(process) ||
-	    process->node->ops->stop_voting == NULL || !may_be_wiped(nemesis, group, member))
+	if (group == NULL || process->env.life == 0 || process->misconfigured != NULL ||
+	    !sim_process_alive(process) || process->node->ops->stop_voting == NULL ||
+	    !may_be_wiped(nemesis, group, member))
 		return false;
 	nemesis_count(nemesis, SIM_FAULT_WIPE);
-	nemesis_tell(nemesis, "the disk of %s is lost; another one takes its place after %llu ms", process->name,
-		     (unsigned long long)down_us / 1000);
+	nemesis_tell(nemesis, "the disk of %s is lost; another one takes its place after %llu ms",
+		     process->name, (unsigned long long)down_us / 1000);
 	sim_process_power_loss(process);
 	sim_nemesis_wipe_down(nemesis, process);
 	nemesis_plan_at(nemesis, down_us, DEED_START, process, NULL);
@@ -59,7 +64,8 @@ static bool is_left_out(struct sim_nemesis *nemesis)
 
 bool sim_nemesis_wipe(struct sim_nemesis *nemesis, struct sim_process *process, struct rng *rng)
 {
-	return nemesis->core == NULL && nemesis->bound != NULL && !is_left_out(nemesis) && wipe(nemesis, process, rng);
+	return nemesis->core == NULL && nemesis->bound != NULL && !is_left_out(nemesis) &&
+	       wipe(nemesis, process, rng);
 }
 
 bool sim_nemesis_is_wiped(const struct sim_nemesis *nemesis, const struct sim_process *process)
@@ -78,7 +84,9 @@ static void due(void *data)
 		wipe(nemesis, nemesis->victims[rng_below(&rng, nemesis->nreplicas)], &rng);
 }
 
-void sim_nemesis_wipes(struct sim_nemesis *nemesis, bool (*bound)(void *context, const struct sim_process *process), void *context)
+void sim_nemesis_wipes(struct sim_nemesis *nemesis,
+		       bool (*bound)(void *context, const struct sim_process *process),
+		       void *context)
 {
 	nemesis->bound = bound;
 	nemesis->bound_context = context;

@@ -27,7 +27,8 @@ void sim_network_grow(struct sim_network *network, uint32_t processes)
 	ASSERT(processes <= network->capacity);
 }
 
-struct sim_pair *sim_network_pair(struct sim_network *network, const struct sim_process *from, const struct sim_process *to)
+struct sim_pair *sim_network_pair(struct sim_network *network, const struct sim_process *from,
+				  const struct sim_process *to)
 {
 	return &network->pairs[(size_t)from->index * network->capacity + to->index];
 }
@@ -48,8 +49,8 @@ void sim_network_hold(struct sim_network *network, struct sim_pair *pair, struct
 	end->held++;
 	end->held_bytes += packet->message.payload.len;
 	network->counters.held++;
-	sim_trace_event(&network->world->trace, SIM_EVENT_HOLD, sim_packet_from(packet), sim_packet_to(packet),
-			packet->message.method, packet->message.payload.len);
+	sim_trace_event(&network->world->trace, SIM_EVENT_HOLD, sim_packet_from(packet),
+			sim_packet_to(packet), packet->message.method, packet->message.payload.len);
 	if (pair->cut)
 		sim_connection_stuck(packet->connection, false);
 }
@@ -70,7 +71,8 @@ static void pair_release(struct sim_pair *pair)
 {
 	if (pair->cut || pair->clogged)
 		return;
-	for (struct sim_packet *packet = pair_take_held(pair), *next; packet != NULL; packet = next) {
+	for (struct sim_packet *packet = pair_take_held(pair), *next; packet != NULL;
+	     packet = next) {
 		next = packet->next;
 		packet->next = NULL;
 		if (sim_packet_stale(packet))
@@ -80,10 +82,13 @@ static void pair_release(struct sim_pair *pair)
 	}
 }
 
-/* A clogged pair is cut as well: its one-way messages are lost, its connections begin to time out. */
+/*
+ * A clogged pair is cut as well: its one-way messages are lost, its connections begin to time out.
+ */
 static void pair_cut_held(struct sim_network *network, struct sim_pair *pair)
 {
-	for (struct sim_packet *packet = pair_take_held(pair), *next; packet != NULL; packet = next) {
+	for (struct sim_packet *packet = pair_take_held(pair), *next; packet != NULL;
+	     packet = next) {
 		next = packet->next;
 		packet->next = NULL;
 		if (packet->kind == SIM_PACKET_MESSAGE && packet->message.kind == MESSAGE_ONEWAY)
@@ -96,7 +101,8 @@ static void pair_cut_held(struct sim_network *network, struct sim_pair *pair)
 void sim_network_destroy(struct sim_network *network)
 {
 	for (size_t i = 0; i < (size_t)network->capacity * network->capacity; i++) {
-		for (struct sim_packet *packet = pair_take_held(&network->pairs[i]), *next; packet != NULL; packet = next) {
+		for (struct sim_packet *packet = pair_take_held(&network->pairs[i]), *next;
+		     packet != NULL; packet = next) {
 			next = packet->next;
 			sim_packet_free(packet);
 		}
@@ -110,9 +116,11 @@ void sim_network_destroy(struct sim_network *network)
 
 enum pair_change { PAIR_CUT, PAIR_MEND, PAIR_CLOG, PAIR_UNCLOG };
 
-static void pair_change(struct sim_world *world, struct sim_process *from, struct sim_process *to, enum pair_change change)
+static void pair_change(struct sim_world *world, struct sim_process *from, struct sim_process *to,
+			enum pair_change change)
 {
-	static const enum sim_event events[] = {SIM_EVENT_CUT, SIM_EVENT_MEND, SIM_EVENT_CLOG, SIM_EVENT_UNCLOG};
+	static const enum sim_event events[] = {SIM_EVENT_CUT, SIM_EVENT_MEND, SIM_EVENT_CLOG,
+						SIM_EVENT_UNCLOG};
 	struct sim_pair *pair = sim_network_pair(world->network, from, to);
 	bool *state = change == PAIR_CUT || change == PAIR_MEND ? &pair->cut : &pair->clogged;
 	bool wanted = change == PAIR_CUT || change == PAIR_CLOG;
@@ -125,10 +133,12 @@ static void pair_change(struct sim_world *world, struct sim_process *from, struc
 	pair_release(pair);
 }
 
-static void pairs_change(struct sim_world *world, struct sim_process *from, struct sim_process *to, enum pair_change change)
+static void pairs_change(struct sim_world *world, struct sim_process *from, struct sim_process *to,
+			 enum pair_change change)
 {
 	uint32_t n = world->nprocesses;
-	uint32_t from_first = from == NULL ? 0 : from->index, from_end = from == NULL ? n : from->index + 1;
+	uint32_t from_first = from == NULL ? 0 : from->index,
+		 from_end = from == NULL ? n : from->index + 1;
 	uint32_t to_first = to == NULL ? 0 : to->index, to_end = to == NULL ? n : to->index + 1;
 	for (uint32_t f = from_first; f < from_end; f++)
 		for (uint32_t t = to_first; t < to_end; t++)
@@ -155,12 +165,14 @@ void sim_network_unclog(struct sim_world *world, struct sim_process *from, struc
 	pairs_change(world, from, to, PAIR_UNCLOG);
 }
 
-bool sim_network_is_cut(const struct sim_world *world, const struct sim_process *from, const struct sim_process *to)
+bool sim_network_is_cut(const struct sim_world *world, const struct sim_process *from,
+			const struct sim_process *to)
 {
 	return sim_network_pair(world->network, from, to)->cut;
 }
 
-bool sim_network_is_clogged(const struct sim_world *world, const struct sim_process *from, const struct sim_process *to)
+bool sim_network_is_clogged(const struct sim_world *world, const struct sim_process *from,
+			    const struct sim_process *to)
 {
 	return sim_network_pair(world->network, from, to)->clogged;
 }
@@ -173,7 +185,8 @@ void sim_network_partition(struct sim_world *world, struct sim_process *const *s
 	for (uint32_t a = 0; a < world->nprocesses; a++)
 		for (uint32_t b = 0; b < world->nprocesses; b++)
 			if (inside[a] != inside[b])
-				pair_change(world, world->processes[a], world->processes[b], PAIR_CUT);
+				pair_change(world, world->processes[a], world->processes[b],
+					    PAIR_CUT);
 	free(inside);
 }
 
@@ -199,7 +212,8 @@ void sim_network_reset(struct sim_world *world, struct sim_process *a, struct si
 {
 	for (uint32_t i = 0; i < a->nlinks; i++) {
 		struct sim_link *link = a->links[i];
-		if (link != NULL && link->connection != NULL && link->connection->ends[!link->end].process == b) {
+		if (link != NULL && link->connection != NULL &&
+		    link->connection->ends[!link->end].process == b) {
 			sim_trace_event(&world->trace, SIM_EVENT_RESET, a, b, 0, 0);
 			sim_connection_fail(link->connection);
 		}
@@ -234,8 +248,8 @@ void sim_network_clear_rules(struct sim_world *world)
 	world->network->rules = NULL;
 }
 
-static bool rule_applies(struct sim_rule *rule, const struct sim_process *from, const struct sim_process *to,
-			 const struct message *message)
+static bool rule_applies(struct sim_rule *rule, const struct sim_process *from,
+			 const struct sim_process *to, const struct message *message)
 {
 	if ((rule->from != NULL && rule->from != from) || (rule->to != NULL && rule->to != to))
 		return false;
@@ -249,10 +263,12 @@ static bool rule_applies(struct sim_rule *rule, const struct sim_process *from, 
 }
 
 enum sim_verdict sim_network_verdict(struct sim_network *network, const struct sim_process *from,
-				 const struct sim_process *to, const struct message *message, uint64_t *delay_us)
+				     const struct sim_process *to, const struct message *message,
+				     uint64_t *delay_us)
 {
 	if (network->filter != NULL) {
-		enum sim_verdict verdict = network->filter(network->filter_context, from, to, message, delay_us);
+		enum sim_verdict verdict = network->filter(network->filter_context, from, to,
+							   message, delay_us);
 		if (verdict != SIM_PASS)
 			return verdict;
 	}

@@ -2,8 +2,8 @@
  * The simulated network. Every function takes directed pairs: what `from` sends to
  * `to`. NULL stands for every process.
  *
- *   cut     one-way messages are lost, also those under way; requests and replies are stuck, and their
- *           connection ends for both sides when they have been stuck for the connection
+ *   cut     one-way messages are lost, also those under way; requests and replies are stuck, and
+ *           their connection ends for both sides when they have been stuck for the connection
  *           timeout. Mending lets what is still stuck go on.
  *   clog    everything is held, nothing is lost, no connection times out; releasing lets it all go
  *           on, with new delays (so one-way messages come out of order).
@@ -24,11 +24,14 @@ void sim_network_cut(struct sim_world *world, struct sim_process *from, struct s
 void sim_network_mend(struct sim_world *world, struct sim_process *from, struct sim_process *to);
 void sim_network_clog(struct sim_world *world, struct sim_process *from, struct sim_process *to);
 void sim_network_unclog(struct sim_world *world, struct sim_process *from, struct sim_process *to);
-bool sim_network_is_cut(const struct sim_world *world, const struct sim_process *from, const struct sim_process *to);
-bool sim_network_is_clogged(const struct sim_world *world, const struct sim_process *from, const struct sim_process *to);
+bool sim_network_is_cut(const struct sim_world *world, const struct sim_process *from,
+			const struct sim_process *to);
+bool sim_network_is_clogged(const struct sim_world *world, const struct sim_process *from,
+			    const struct sim_process *to);
 
 /* Cuts both directions between every member of `side` and everybody else. */
-void sim_network_partition(struct sim_world *world, struct sim_process *const *side, uint32_t count);
+void sim_network_partition(struct sim_world *world, struct sim_process *const *side,
+			   uint32_t count);
 /* Cuts or mends one process off from everybody, both directions. */
 void sim_network_isolate(struct sim_world *world, struct sim_process *process);
 void sim_network_rejoin(struct sim_world *world, struct sim_process *process);
@@ -37,22 +40,30 @@ void sim_network_heal(struct sim_world *world);
 
 enum sim_verdict {
 	SIM_PASS,
-	SIM_DROP,  /* one-way: lost. Request or reply: lost together with its connection */
-	SIM_SWALLOW, /* lost without anybody being told, requests and replies too: a receiver that never answers */
-	SIM_TWICE, /* one-way: delivered twice, the second one after duplicate_delay_max_us; others: SIM_PASS */
+	SIM_DROP, /* one-way: lost. Request or reply: lost together with its connection */
+	/*
+	 * lost without anybody being told, requests and replies too: a receiver that never answers
+	 */
+	SIM_SWALLOW,
+	/*
+	 * one-way: delivered twice, the second one after duplicate_delay_max_us; others: SIM_PASS
+	 */
+	SIM_TWICE,
 };
 /*
- * Asked for each message that is sent, before any random fault. *delay_us (0 at the call) is added to
- * the drawn delay. NULL takes the filter away.
+ * Asked for each message that is sent, before any random fault. *delay_us (0 at the call) is added
+ * to the drawn delay. NULL takes the filter away.
  */
-typedef enum sim_verdict (*sim_filter)(void *context, const struct sim_process *from, const struct sim_process *to,
-				       const struct message *message, uint64_t *delay_us);
+typedef enum sim_verdict (*sim_filter)(void *context, const struct sim_process *from,
+				       const struct sim_process *to, const struct message *message,
+				       uint64_t *delay_us);
 void sim_network_set_filter(struct sim_world *world, sim_filter filter, void *context);
 
 /*
- * Ready-made filtering by method: until cleared, messages from → to (NULL: any) of the method (0: any) get
- * the verdict. Rules are asked in the order of their making, after the filter function; the first that applies decides.
- * `skip` matching messages pass first; after `count` more (0: no limit) the rule is used up.
+ * Ready-made filtering by method: until cleared, messages from → to (NULL: any) of the method (0:
+ * any) get the verdict. Rules are asked in the order of their making, after the filter function;
+ * the first that applies decides. `skip` matching messages pass first; after `count` more (0: no
+ * limit) the rule is used up.
  */
 struct sim_rule {
 	const struct sim_process *from;

@@ -9,23 +9,30 @@
 void sim_options_calm(struct sim_options *options)
 {
 	*options = (struct sim_options){
-		.network = {
-			.delay = SIM_DELAY_UNIFORM,
-			.delay_min_us = 100,
-			.delay_mean_us = 300,
-			.delay_max_us = 1000,
-			.duplicate_delay_max_us = 100 * SIM_MILLISECOND,
-			.timeout_min_us = 1 * SIM_SECOND,
-			.timeout_max_us = 3 * SIM_SECOND,
-		},
+		.network =
+			{
+				.delay = SIM_DELAY_UNIFORM,
+				.delay_min_us = 100,
+				.delay_mean_us = 300,
+				.delay_max_us = 1000,
+				.duplicate_delay_max_us = 100 * SIM_MILLISECOND,
+				.timeout_min_us = 1 * SIM_SECOND,
+				.timeout_max_us = 3 * SIM_SECOND,
+			},
 		.process = {.turn_cost_max_us = 20},
-		.disk = {.write_us_low = 20, .write_us_high = 60, .sync_us_low = 80, .sync_us_high = 200},
+		.disk = {.write_us_low = 20,
+			 .write_us_high = 60,
+			 .sync_us_low = 80,
+			 .sync_us_high = 200},
 	};
 }
 
 /* ---- drawing ---- */
 
-/* A fault is on in `percent` of the seeds; then its strength is drawn between low and high, small ones more often. */
+/*
+ * A fault is on in `percent` of the seeds; then its strength is drawn between low and high, small
+ * ones more often.
+ */
 static uint64_t maybe(struct rng *rng, unsigned percent, uint64_t low, uint64_t high)
 {
 	bool on = rng_below(rng, 100) < percent;
@@ -75,10 +82,13 @@ static void draw_disk(struct sim_disk_options *o, struct rng *rng)
 static void make_storm(struct sim_nemesis_options *o, uint64_t factor)
 {
 	uint64_t *times[] = {
-		&o->crash_mean_us, &o->down_mean_us, &o->stop_mean_us, &o->pause_mean_us, &o->pause_length_us,
-		&o->partition_mean_us, &o->partition_length_us, &o->clog_mean_us, &o->clog_length_us, &o->swizzle_mean_us,
-		&o->disk_mean_us, &o->slow_disk_mean_us, &o->disk_errors_mean_us, &o->full_disk_mean_us, &o->damage_mean_us,
-		&o->client_crash_mean_us, &o->crash_at_send_mean_us, &o->deaf_mean_us, &o->drift_mean_us, &o->hand_over_mean_us,
+		&o->crash_mean_us,        &o->down_mean_us,          &o->stop_mean_us,
+		&o->pause_mean_us,        &o->pause_length_us,       &o->partition_mean_us,
+		&o->partition_length_us,  &o->clog_mean_us,          &o->clog_length_us,
+		&o->swizzle_mean_us,      &o->disk_mean_us,          &o->slow_disk_mean_us,
+		&o->disk_errors_mean_us,  &o->full_disk_mean_us,     &o->damage_mean_us,
+		&o->client_crash_mean_us, &o->crash_at_send_mean_us, &o->deaf_mean_us,
+		&o->drift_mean_us,        &o->hand_over_mean_us,
 	};
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
 		*times[i] /= factor;
@@ -129,7 +139,10 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 {
 	struct rng seeds, rng;
 	sim_options_calm(options);
-	/* A stream for each part: an option added to one leaves the others of old seeds as they were. */
+	/*
+	 * A stream for each part: an option added to one leaves the others of old seeds as they
+	 * were.
+	 */
 	rng_seed(&seeds, seed ^ 0x6f7074696f6e73ull);
 	rng_seed(&rng, rng_next(&seeds));
 	draw_network(&options->network, &rng);
@@ -151,10 +164,12 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	options->nemesis.replace_mean_us = maybe(&rng, 50, 200 * SIM_MILLISECOND, 6 * SIM_SECOND);
 	rng_seed(&rng, seed ^ 0x64657363726970ull);
 	options->nemesis.no_descriptor_mean_us = maybe(&rng, 60, SIM_SECOND, 15 * SIM_SECOND);
-	options->nemesis.no_descriptor_length_us = rng_range(&rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
+	options->nemesis.no_descriptor_length_us = rng_range(&rng, 100 * SIM_MILLISECOND,
+							     6 * SIM_SECOND);
 	rng_seed(&rng, seed ^ 0x67726f7570ull);
 	options->nemesis.group_disks_mean_us = maybe(&rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
-	options->nemesis.group_disks_length_us = rng_range(&rng, 100 * SIM_MILLISECOND, 6 * SIM_SECOND);
+	options->nemesis.group_disks_length_us = rng_range(&rng, 100 * SIM_MILLISECOND,
+							   6 * SIM_SECOND);
 }
 
 /* ---- printing ---- */
@@ -165,32 +180,81 @@ struct option {
 	size_t size;
 };
 
-#define OPTION(field) {#field, offsetof(struct sim_options, field), sizeof(((struct sim_options *)0)->field)}
+#define OPTION(field) \
+	{ \
+#field, offsetof(struct sim_options, field), \
+			sizeof(((struct sim_options *)0)->field) \
+	}
 
 static const struct option table[] = {
-	OPTION(network.delay), OPTION(network.delay_min_us), OPTION(network.delay_mean_us), OPTION(network.delay_max_us),
-	OPTION(network.bytes_per_s), OPTION(network.reorder), OPTION(network.loss_ppm), OPTION(network.duplicate_ppm),
-	OPTION(network.duplicate_delay_max_us), OPTION(network.reset_ppm), OPTION(network.timeout_min_us),
+	OPTION(network.delay),
+	OPTION(network.delay_min_us),
+	OPTION(network.delay_mean_us),
+	OPTION(network.delay_max_us),
+	OPTION(network.bytes_per_s),
+	OPTION(network.reorder),
+	OPTION(network.loss_ppm),
+	OPTION(network.duplicate_ppm),
+	OPTION(network.duplicate_delay_max_us),
+	OPTION(network.reset_ppm),
+	OPTION(network.timeout_min_us),
 	OPTION(network.timeout_max_us),
-	OPTION(process.turn_single_ppm), OPTION(process.turn_cost_max_us), OPTION(process.drift_max_ppm),
+	OPTION(process.turn_single_ppm),
+	OPTION(process.turn_cost_max_us),
+	OPTION(process.drift_max_ppm),
 	OPTION(process.wall_skew_max_us),
-	OPTION(disk.write_us_low), OPTION(disk.write_us_high), OPTION(disk.sync_us_low), OPTION(disk.sync_us_high),
-	OPTION(disk.faults.read_error_ppm), OPTION(disk.faults.write_error_ppm), OPTION(disk.faults.sync_error_ppm),
-	OPTION(disk.faults.misdirect_ppm), OPTION(disk.faults.lost_write_ppm), OPTION(disk.faults.slow_ppm),
-	OPTION(disk.faults.slow_us), OPTION(disk.faults.space_bytes), OPTION(disk.faults.name_error_ppm),
-	OPTION(nemesis.crash_mean_us), OPTION(nemesis.power_ppm), OPTION(nemesis.crash_all_ppm),
-	OPTION(nemesis.down_mean_us), OPTION(nemesis.stop_mean_us), OPTION(nemesis.pause_mean_us),
-	OPTION(nemesis.pause_length_us), OPTION(nemesis.partition_mean_us), OPTION(nemesis.partition_length_us),
-	OPTION(nemesis.one_way_ppm), OPTION(nemesis.clog_mean_us), OPTION(nemesis.clog_length_us),
-	OPTION(nemesis.swizzle_mean_us), OPTION(nemesis.clock_mean_us), OPTION(nemesis.clock_jump_max_us),
-	OPTION(nemesis.disk_mean_us), OPTION(nemesis.slow_disk_mean_us), OPTION(nemesis.disk_errors_mean_us),
-	OPTION(nemesis.full_disk_mean_us), OPTION(nemesis.damage_mean_us), OPTION(nemesis.beyond),
-	OPTION(nemesis.client_crash_mean_us), OPTION(nemesis.crash_at_send_mean_us), OPTION(nemesis.deaf_mean_us), OPTION(nemesis.hand_over_mean_us), OPTION(nemesis.drift_mean_us),
-	OPTION(nemesis.hung_disk_mean_us), OPTION(nemesis.hung_disk_length_us), OPTION(nemesis.hung_for_good_ppm),
-	OPTION(nemesis.exchange_mean_us), OPTION(nemesis.reelect_mean_us), OPTION(nemesis.members_mean_us),
-		OPTION(nemesis.wipe_mean_us), OPTION(nemesis.stale_mean_us), OPTION(nemesis.replace_mean_us),
-	OPTION(nemesis.no_descriptor_mean_us), OPTION(nemesis.no_descriptor_length_us),
-	OPTION(nemesis.group_disks_mean_us), OPTION(nemesis.group_disks_length_us),
+	OPTION(disk.write_us_low),
+	OPTION(disk.write_us_high),
+	OPTION(disk.sync_us_low),
+	OPTION(disk.sync_us_high),
+	OPTION(disk.faults.read_error_ppm),
+	OPTION(disk.faults.write_error_ppm),
+	OPTION(disk.faults.sync_error_ppm),
+	OPTION(disk.faults.misdirect_ppm),
+	OPTION(disk.faults.lost_write_ppm),
+	OPTION(disk.faults.slow_ppm),
+	OPTION(disk.faults.slow_us),
+	OPTION(disk.faults.space_bytes),
+	OPTION(disk.faults.name_error_ppm),
+	OPTION(nemesis.crash_mean_us),
+	OPTION(nemesis.power_ppm),
+	OPTION(nemesis.crash_all_ppm),
+	OPTION(nemesis.down_mean_us),
+	OPTION(nemesis.stop_mean_us),
+	OPTION(nemesis.pause_mean_us),
+	OPTION(nemesis.pause_length_us),
+	OPTION(nemesis.partition_mean_us),
+	OPTION(nemesis.partition_length_us),
+	OPTION(nemesis.one_way_ppm),
+	OPTION(nemesis.clog_mean_us),
+	OPTION(nemesis.clog_length_us),
+	OPTION(nemesis.swizzle_mean_us),
+	OPTION(nemesis.clock_mean_us),
+	OPTION(nemesis.clock_jump_max_us),
+	OPTION(nemesis.disk_mean_us),
+	OPTION(nemesis.slow_disk_mean_us),
+	OPTION(nemesis.disk_errors_mean_us),
+	OPTION(nemesis.full_disk_mean_us),
+	OPTION(nemesis.damage_mean_us),
+	OPTION(nemesis.beyond),
+	OPTION(nemesis.client_crash_mean_us),
+	OPTION(nemesis.crash_at_send_mean_us),
+	OPTION(nemesis.deaf_mean_us),
+	OPTION(nemesis.hand_over_mean_us),
+	OPTION(nemesis.drift_mean_us),
+	OPTION(nemesis.hung_disk_mean_us),
+	OPTION(nemesis.hung_disk_length_us),
+	OPTION(nemesis.hung_for_good_ppm),
+	OPTION(nemesis.exchange_mean_us),
+	OPTION(nemesis.reelect_mean_us),
+	OPTION(nemesis.members_mean_us),
+	OPTION(nemesis.wipe_mean_us),
+	OPTION(nemesis.stale_mean_us),
+	OPTION(nemesis.replace_mean_us),
+	OPTION(nemesis.no_descriptor_mean_us),
+	OPTION(nemesis.no_descriptor_length_us),
+	OPTION(nemesis.group_disks_mean_us),
+	OPTION(nemesis.group_disks_length_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)
@@ -211,7 +275,8 @@ void sim_options_format(const struct sim_options *options, struct buffer *out)
 		uint64_t value = option_value(options, &table[i]);
 		if (value == option_value(&calm, &table[i]))
 			continue;
-		buffer_format(out, "%s%s=%llu", separator, table[i].name, (unsigned long long)value);
+		buffer_format(out, "%s%s=%llu", separator, table[i].name,
+			      (unsigned long long)value);
 		separator = " ";
 	}
 	if (*separator == '\0')

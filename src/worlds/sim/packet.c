@@ -18,7 +18,8 @@ static uint32_t size_class_of(size_t len)
 
 static void packet_arrive_event(void *data);
 
-struct sim_packet *sim_packet_new(struct sim_connection *connection, uint32_t end, const struct message *message)
+struct sim_packet *sim_packet_new(struct sim_connection *connection, uint32_t end,
+				  const struct message *message)
 {
 	struct sim_network *network = connection->world->network;
 	size_t len = message == NULL ? 0 : message->payload.len;
@@ -66,7 +67,8 @@ void sim_packet_free(struct sim_packet *packet)
 void sim_packet_pool_free(struct sim_network *network)
 {
 	for (uint32_t c = 0; c < SIM_PACKET_CLASSES; c++) {
-		for (struct sim_packet *packet = network->pool[c], *next; packet != NULL; packet = next) {
+		for (struct sim_packet *packet = network->pool[c], *next; packet != NULL;
+		     packet = next) {
 			next = packet->next;
 			free(packet);
 		}
@@ -89,13 +91,15 @@ void sim_connection_unref(struct sim_connection *connection)
 }
 
 /*
- * A one-way message may outlive the connection on which it was sent (a second copy, delayed for long). Its
- * receiver must then get it along a link that still exists: the newest one with the same sender.
+ * A one-way message may outlive the connection on which it was sent (a second copy, delayed for
+ * long). Its receiver must then get it along a link that still exists: the newest one with the same
+ * sender.
  */
 static bool packet_redirect(struct sim_packet *packet)
 {
 	struct sim_process *from = sim_packet_from(packet), *to = sim_packet_to(packet);
-	if (packet->kind != SIM_PACKET_MESSAGE || packet->message.kind != MESSAGE_ONEWAY || to == NULL)
+	if (packet->kind != SIM_PACKET_MESSAGE || packet->message.kind != MESSAGE_ONEWAY ||
+	    to == NULL)
 		return false;
 	struct sim_connection *newest = NULL;
 	uint32_t end = 0;
@@ -104,7 +108,8 @@ static bool packet_redirect(struct sim_packet *packet)
 		struct sim_link *link = to->links[i];
 		if (link == NULL || link->connection == NULL || link->id < newest_id)
 			continue;
-		if (link->connection->ends[!link->end].process != from || !link->connection->ends[link->end].open)
+		if (link->connection->ends[!link->end].process != from ||
+		    !link->connection->ends[link->end].open)
 			continue;
 		newest = link->connection;
 		end = link->end;
@@ -124,18 +129,23 @@ void sim_packet_lose(struct sim_packet *packet)
 {
 	struct sim_world *world = packet->connection->world;
 	world->network->counters.lost++;
-	sim_trace_event(&world->trace, SIM_EVENT_DROP, sim_packet_from(packet), sim_packet_to(packet), packet->message.method,
-			packet->message.payload.len);
+	sim_trace_event(&world->trace, SIM_EVENT_DROP, sim_packet_from(packet),
+			sim_packet_to(packet), packet->message.method, packet->message.payload.len);
 	sim_packet_free(packet);
 }
 
-/* The packet has reached a process that does not know its connection (any more): the sender is told. */
+/*
+ * The packet has reached a process that does not know its connection (any more): the sender is
+ * told.
+ */
 static void packet_refused(struct sim_packet *packet)
 {
 	struct sim_connection *connection = packet->connection;
 	struct sim_end *sender = &connection->ends[!packet->end];
-	if (packet->kind == SIM_PACKET_MESSAGE && sender->open && !sender->notified && !connection->failed) {
-		sim_trace_event(&connection->world->trace, SIM_EVENT_REFUSED, sim_packet_from(packet), sim_packet_to(packet),
+	if (packet->kind == SIM_PACKET_MESSAGE && sender->open && !sender->notified &&
+	    !connection->failed) {
+		sim_trace_event(&connection->world->trace, SIM_EVENT_REFUSED,
+				sim_packet_from(packet), sim_packet_to(packet),
 				packet->message.method, 0);
 		sender->notified = true;
 		sim_packet_depart(sim_packet_new(connection, !packet->end, NULL), 0);

@@ -12,7 +12,10 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-/* A disk request under way. The disk has one of each lane at a time; a few more cover releases of held syncs. */
+/*
+ * A disk request under way. The disk has one of each lane at a time; a few more cover releases of
+ * held syncs.
+ */
 struct sim_completion {
 	struct timer timer;
 	struct sim_process *process;
@@ -81,7 +84,8 @@ static void log_to_trace(void *context, const char *line, size_t len)
 static void draw_life(struct sim_process *process)
 {
 	struct rng rng;
-	rng_seed(&rng, process->world->seed ^ (uint64_t)(process->index + 1) << 32 ^ process->wipes);
+	rng_seed(&rng,
+		 process->world->seed ^ (uint64_t)(process->index + 1) << 32 ^ process->wipes);
 	process->env.life = rng_next(&rng) | 1;
 }
 
@@ -90,8 +94,11 @@ struct sim_process *sim_process_add(struct sim_world *world, const struct sim_pr
 	struct sim_process *process = ALLOC(struct sim_process);
 	const struct sim_process_options *options = &world->options.process;
 	if (world->nprocesses == world->processes_capacity) {
-		world->processes_capacity = world->processes_capacity == 0 ? 8 : world->processes_capacity * 2;
-		world->processes = alloc_resize(world->processes, world->processes_capacity, sizeof *world->processes);
+		world->processes_capacity = world->processes_capacity == 0
+						    ? 8
+						    : world->processes_capacity * 2;
+		world->processes = alloc_resize(world->processes, world->processes_capacity,
+						sizeof *world->processes);
 	}
 	sim_network_grow(world->network, world->nprocesses + 1);
 	process->index = world->nprocesses;
@@ -103,16 +110,26 @@ struct sim_process *sim_process_add(struct sim_world *world, const struct sim_pr
 	process->context = spec->context;
 	timer_init(&process->turn, sim_process_turn_event, process);
 	process->log = (struct log){
-		.level = LOG_INFO, .format = LOG_LOGFMT, .node = process->name,
-		.wall_us = log_wall_us, .write = log_to_trace, .context = process,
+		.level = LOG_INFO,
+		.format = LOG_LOGFMT,
+		.node = process->name,
+		.wall_us = log_wall_us,
+		.write = log_to_trace,
+		.context = process,
 	};
-	/* Machines were booted at different times: monotonic clocks of two processes have nothing in common. */
+	/*
+	 * Machines were booted at different times: monotonic clocks of two processes have nothing
+	 * in common.
+	 */
 	process->base_world_us = world->now_us;
 	process->base_local_us = rng_range(&world->rng_process, SIM_SECOND, 1000000 * SIM_SECOND);
-	process->drift_ppm = (int32_t)rng_below(&world->rng_process, 2ull * options->drift_max_ppm + 1) -
+	process->drift_ppm = (int32_t)rng_below(&world->rng_process,
+						2ull * options->drift_max_ppm + 1) -
 			     (int32_t)options->drift_max_ppm;
-	process->wall_offset_us = (int64_t)rng_below(&world->rng_process, 2 * options->wall_skew_max_us + 1) -
-				  (int64_t)options->wall_skew_max_us - (int64_t)process->base_local_us;
+	process->wall_offset_us = (int64_t)rng_below(&world->rng_process,
+						     2 * options->wall_skew_max_us + 1) -
+				  (int64_t)options->wall_skew_max_us -
+				  (int64_t)process->base_local_us;
 	process->env = (struct env){.ops = &sim_process_env_ops};
 	if (spec->disk)
 		process->env.disk = process->disk = disk_create(process);
@@ -133,7 +150,8 @@ struct sim_process *sim_process_find(struct sim_world *world, const char *name)
 
 static void inbox_clear(struct sim_process *process)
 {
-	for (struct sim_packet *packet = process->inbox_first, *next; packet != NULL; packet = next) {
+	for (struct sim_packet *packet = process->inbox_first, *next; packet != NULL;
+	     packet = next) {
 		next = packet->next;
 		sim_packet_free(packet);
 	}
@@ -143,7 +161,10 @@ static void inbox_clear(struct sim_process *process)
 	process->delivering = NULL;
 }
 
-/* Cancels what is left armed: the disk's completions, and timers of a node that could not be destroyed. */
+/*
+ * Cancels what is left armed: the disk's completions, and timers of a node that could not be
+ * destroyed.
+ */
 static void timers_clear(struct sim_process *process)
 {
 	while (timers_next_us(&process->timers) != UINT64_MAX)
@@ -169,7 +190,9 @@ static void node_forget(struct sim_process *process, bool interrupted)
 
 enum process_end { END_EXIT, END_KILL, END_POWER };
 
-/* The disk goes first: what the node does to its files while it is destroyed must not reach them. */
+/*
+ * The disk goes first: what the node does to its files while it is destroyed must not reach them.
+ */
 static void process_end(struct sim_process *process, enum process_end how, bool interrupted)
 {
 	ASSERT(process->world->current == NULL);
@@ -236,7 +259,10 @@ bool sim_process_stopped_by_disk(struct sim_process *process)
 
 static void node_start(struct sim_process *process)
 {
-	/* Its peers remember its life before, and tell it so before they hear it vote (host/identity.c). */
+	/*
+	 * Its peers remember its life before, and tell it so before they hear it vote
+	 * (host/identity.c).
+	 */
 	if (process->wipes > 0)
 		process->node->ops->stop_voting(process->node);
 	process->halt_status = sim_process_claim(process);
@@ -277,8 +303,12 @@ void sim_process_start(struct sim_process *process)
 	process->halt_reason[0] = '\0';
 	process->halt_status = 0;
 	process->busy_until_us = world->now_us;
-	/* Not drawn from a shared stream: what one process draws depends on nothing but its own history. */
-	rng_seed(&process->rng, world->seed * 1000003u + process->index * 4099u + process->incarnation);
+	/*
+	 * Not drawn from a shared stream: what one process draws depends on nothing but its own
+	 * history.
+	 */
+	rng_seed(&process->rng,
+		 world->seed * 1000003u + process->index * 4099u + process->incarnation);
 	sim_trace_event(&world->trace, SIM_EVENT_START, process, NULL, process->incarnation, 0);
 	process->state = SIM_RUNNING;
 	process->node = process->build(process->context, process);
@@ -291,8 +321,10 @@ void sim_process_start(struct sim_process *process)
 	if (sim_process_stopped_by_disk(process))
 		return;
 	if (process->halt_status != 0) {
-		sim_process_halt(process, process->halt_status,
-				 process->halt_reason[0] != '\0' ? NULL : status_text(process->halt_status), false);
+		sim_process_halt(
+			process, process->halt_status,
+			process->halt_reason[0] != '\0' ? NULL : status_text(process->halt_status),
+			false);
 		return;
 	}
 	process->halted_at_start = false;
@@ -368,7 +400,8 @@ void sim_process_wipe(struct sim_process *process)
 	}
 }
 
-void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life, uint64_t made_us)
+void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image,
+			  uint64_t life, uint64_t made_us)
 {
 	ASSERT(!sim_process_alive(process));
 	sim_trace_event(&process->world->trace, SIM_EVENT_STALE, process, NULL, 0, 0);
@@ -389,7 +422,8 @@ void sim_process_reset(struct sim_process *process)
 	process->removed = false;
 }
 
-void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data)
+void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node),
+		      void *data)
 {
 	ASSERT(process->state == SIM_RUNNING);
 	ASSERT(process->call == NULL);
@@ -404,8 +438,8 @@ void sim_process_call(struct sim_process *process, void (*function)(void *data, 
 void sim_process_wall_jump(struct sim_process *process, int64_t delta_us)
 {
 	process->wall_offset_us += delta_us;
-	sim_trace_event(&process->world->trace, SIM_EVENT_CLOCK, process, NULL, (uint64_t)process->wall_offset_us,
-			(uint64_t)(int64_t)process->drift_ppm);
+	sim_trace_event(&process->world->trace, SIM_EVENT_CLOCK, process, NULL,
+			(uint64_t)process->wall_offset_us, (uint64_t)(int64_t)process->drift_ppm);
 }
 
 void sim_process_set_drift(struct sim_process *process, int32_t drift_ppm)
@@ -414,8 +448,8 @@ void sim_process_set_drift(struct sim_process *process, int32_t drift_ppm)
 	process->base_local_us = sim_process_now_us(process);
 	process->base_world_us = process->world->now_us;
 	process->drift_ppm = drift_ppm;
-	sim_trace_event(&process->world->trace, SIM_EVENT_CLOCK, process, NULL, (uint64_t)process->wall_offset_us,
-			(uint64_t)(int64_t)drift_ppm);
+	sim_trace_event(&process->world->trace, SIM_EVENT_CLOCK, process, NULL,
+			(uint64_t)process->wall_offset_us, (uint64_t)(int64_t)drift_ppm);
 	if (process->state == SIM_RUNNING && process->world->current != process) {
 		timers_cancel(&process->world->queue, &process->turn);
 		sim_process_wake(process, process->world->now_us);
@@ -428,7 +462,8 @@ void sim_process_destroy(struct sim_process *process)
 		process_end(process, END_KILL, false);
 	if (process->disk != NULL)
 		disk_sim_destroy(process->disk);
-	for (struct sim_completion *completion = process->completions, *next; completion != NULL; completion = next) {
+	for (struct sim_completion *completion = process->completions, *next; completion != NULL;
+	     completion = next) {
 		next = completion->next;
 		free(completion);
 	}

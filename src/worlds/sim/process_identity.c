@@ -1,6 +1,6 @@
 /*
- * Whose disk a process starts with: the same judgement as a daemon's (node/identity.h). And the ids of groups,
- * which must not change.
+ * Whose disk a process starts with: the same judgement as a daemon's (node/identity.h). And the ids
+ * of groups, which must not change.
  */
 #include <stdlib.h>
 #include <string.h>

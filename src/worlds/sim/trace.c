@@ -12,7 +12,10 @@ static const char *const event_names[] = {
 #undef X
 };
 
-/* One round of splitmix64's finaliser: fast, and every bit of the input reaches every bit of the hash. */
+/*
+ * One round of splitmix64's finaliser: fast, and every bit of the input reaches every bit of the
+ * hash.
+ */
 static void mix(struct sim_trace *trace, uint64_t value)
 {
 	uint64_t h = trace->hash + value + 0x9e3779b97f4a7c15ull;
@@ -21,13 +24,14 @@ static void mix(struct sim_trace *trace, uint64_t value)
 	trace->hash = h ^ (h >> 31);
 }
 
-static void line_begin(struct sim_trace *trace, enum sim_event event, const struct sim_process *process)
+static void line_begin(struct sim_trace *trace, enum sim_event event,
+		       const struct sim_process *process)
 {
 	struct buffer *line = &trace->scratch;
 	buffer_clear(line);
 	buffer_format(line, "%llu.%06llu %s %s", (unsigned long long)(*trace->now_us / SIM_SECOND),
-		      (unsigned long long)(*trace->now_us % SIM_SECOND), process == NULL ? "-" : process->name,
-		      event_names[event]);
+		      (unsigned long long)(*trace->now_us % SIM_SECOND),
+		      process == NULL ? "-" : process->name, event_names[event]);
 }
 
 static void line_end(struct sim_trace *trace)
@@ -46,25 +50,28 @@ static void line_details(struct sim_trace *trace, enum sim_event event, uint64_t
 	case SIM_EVENT_HOLD:
 	case SIM_EVENT_REFUSED:
 		if (a != 0)
-			buffer_format(line, " method=%s bytes=%u", method_text((uint16_t)a), (unsigned)(uint32_t)b);
+			buffer_format(line, " method=%s bytes=%u", method_text((uint16_t)a),
+				      (unsigned)(uint32_t)b);
 		break;
 	case SIM_EVENT_DUPLICATE:
-		buffer_format(line, " method=%s late_us=%llu", method_text((uint16_t)a), (unsigned long long)b);
+		buffer_format(line, " method=%s late_us=%llu", method_text((uint16_t)a),
+			      (unsigned long long)b);
 		break;
 	case SIM_EVENT_START:
 		buffer_format(line, " incarnation=%llu", (unsigned long long)a);
 		break;
 	case SIM_EVENT_CLOCK:
-		buffer_format(line, " wall_offset_us=%lld drift_ppm=%lld", (long long)a, (long long)b);
+		buffer_format(line, " wall_offset_us=%lld drift_ppm=%lld", (long long)a,
+			      (long long)b);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
 /* False: nobody wants a line. */
-static bool event_begin(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
-			const struct sim_process *other, uint64_t a, uint64_t b)
+static bool event_begin(struct sim_trace *trace, enum sim_event event,
+			const struct sim_process *process, const struct sim_process *other,
+			uint64_t a, uint64_t b)
 {
 	uint64_t who = process == NULL ? 0 : process->index + 1ull;
 	uint64_t whom = other == NULL ? 0 : other->index + 1ull;
@@ -81,23 +88,27 @@ static bool event_begin(struct sim_trace *trace, enum sim_event event, const str
 	return true;
 }
 
-void sim_trace_event(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
-		     const struct sim_process *other, uint64_t a, uint64_t b)
+void sim_trace_event(struct sim_trace *trace, enum sim_event event,
+		     const struct sim_process *process, const struct sim_process *other, uint64_t a,
+		     uint64_t b)
 {
 	if (event_begin(trace, event, process, other, a, b))
 		line_end(trace);
 }
 
-void sim_trace_message(struct sim_trace *trace, enum sim_event event, const struct sim_process *process,
-		       const struct sim_process *other, const struct message *message, uint32_t mark)
+void sim_trace_message(struct sim_trace *trace, enum sim_event event,
+		       const struct sim_process *process, const struct sim_process *other,
+		       const struct message *message, uint32_t mark)
 {
-	if (!event_begin(trace, event, process, other, message->method, (uint64_t)mark << 32 | message->payload.len))
+	if (!event_begin(trace, event, process, other, message->method,
+			 (uint64_t)mark << 32 | message->payload.len))
 		return;
 	sim_trace_describe(message->method, message->payload, &trace->scratch);
 	line_end(trace);
 }
 
-void sim_trace_text(struct sim_trace *trace, enum sim_event event, const struct sim_process *process, struct slice text)
+void sim_trace_text(struct sim_trace *trace, enum sim_event event,
+		    const struct sim_process *process, struct slice text)
 {
 	uint64_t h = (uint64_t)event << 56 | (process == NULL ? 0 : process->index + 1ull);
 	for (size_t i = 0; i < text.len; i++)

@@ -1,4 +1,7 @@
-/* What the consensus protocol's messages say, for the lines of a trace. Nothing is decoded unless somebody wants lines. */
+/*
+ * What the consensus protocol's messages say, for the lines of a trace. Nothing is decoded unless
+ * somebody wants lines.
+ */
 #include "base/arena.h"
 #include "paxos/multipaxos.h"
 #include "sim/trace.h"
@@ -8,7 +11,8 @@ static void describe_entries(const struct wire_paxos *m, struct buffer *out)
 	if (m->nentries == 0)
 		return;
 	uint64_t first = m->entries[0].slot, last = m->entries[m->nentries - 1].slot;
-	buffer_format(out, first == last ? " entry=%" PRIu64 : " entries=%" PRIu64 "..%" PRIu64, first, last);
+	buffer_format(out, first == last ? " entry=%" PRIu64 : " entries=%" PRIu64 "..%" PRIu64,
+		      first, last);
 	if (m->entries[0].ballot != 0) {
 		char ballot[BALLOT_TEXT_BYTES];
 		buffer_format(out, " accepted_in=%s", ballot_text(m->entries[0].ballot, ballot));
@@ -18,8 +22,8 @@ static void describe_entries(const struct wire_paxos *m, struct buffer *out)
 static void describe_ranges(const struct wire_paxos *m, struct buffer *out)
 {
 	for (uint32_t i = 0; i < m->nranges; i++)
-		buffer_format(out, "%s%" PRIu64 "..%" PRIu64, i == 0 ? " durable=" : ",", m->ranges[i].first,
-			      m->ranges[i].last);
+		buffer_format(out, "%s%" PRIu64 "..%" PRIu64, i == 0 ? " durable=" : ",",
+			      m->ranges[i].first, m->ranges[i].last);
 }
 
 static void describe(const struct wire_paxos *m, uint16_t method, struct buffer *out)

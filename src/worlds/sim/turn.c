@@ -32,8 +32,12 @@ uint64_t sim_process_world_time(const struct sim_process *process, uint64_t loca
 		return process->base_world_us;
 	__extension__ typedef unsigned __int128 wide;
 	uint64_t rate = (uint64_t)(1000000 + (int64_t)process->drift_ppm);
-	wide at = ((wide)(local_us - process->base_local_us) * 1000000 + rate - 1) / rate + process->base_world_us;
-	/* The forward conversion rounds twice: one microsecond more is late enough, and early turns find nothing due. */
+	wide at = ((wide)(local_us - process->base_local_us) * 1000000 + rate - 1) / rate +
+		  process->base_world_us;
+	/*
+	 * The forward conversion rounds twice: one microsecond more is late enough, and early turns
+	 * find nothing due.
+	 */
 	return at >= UINT64_MAX - 1 ? UINT64_MAX : (uint64_t)at + (process->drift_ppm != 0);
 }
 
@@ -72,7 +76,9 @@ static bool deliver_packet(struct sim_process *process)
 	if (packet->next == NULL)
 		process->inbox_last = NULL;
 	process->inputs++;
-	/* Not freed when the node calls fatal: it is handed back to the inbox's end for that case. */
+	/*
+	 * Not freed when the node calls fatal: it is handed back to the inbox's end for that case.
+	 */
 	process->delivering = packet;
 	sim_link_deliver(process, packet);
 	process->delivering = NULL;
@@ -105,7 +111,9 @@ static void turn(struct sim_process *process)
 				   : deliver_packet(process) || deliver_timer(process)))
 			single = false;
 	} else {
-		/* A timer that is set for now by what happens in this turn waits for the next one. */
+		/*
+		 * A timer that is set for now by what happens in this turn waits for the next one.
+		 */
 		size_t timers_max = process->timers.count;
 		if (!timers_first)
 			while (deliver_packet(process))
@@ -122,7 +130,8 @@ static void schedule_next_turn(struct sim_process *process)
 {
 	if (process->inbox_first != NULL)
 		sim_process_wake(process, process->world->now_us);
-	sim_process_wake(process, sim_process_world_time(process, timers_next_us(&process->timers)));
+	sim_process_wake(process,
+			 sim_process_world_time(process, timers_next_us(&process->timers)));
 }
 
 void sim_process_turn_event(void *data)
@@ -130,7 +139,8 @@ void sim_process_turn_event(void *data)
 	struct sim_process *process = data;
 	struct sim_world *world = process->world;
 	ASSERT(process->state == SIM_RUNNING);
-	uint64_t cost_us = rng_below(&world->rng_process, world->options.process.turn_cost_max_us + 1);
+	uint64_t cost_us = rng_below(&world->rng_process,
+				     world->options.process.turn_cost_max_us + 1);
 	process->turns++;
 	bool finished = sim_process_guarded(process, turn);
 	if (!finished)

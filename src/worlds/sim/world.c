@@ -86,7 +86,8 @@ void sim_world_run_for(struct sim_world *world, uint64_t length_us)
 	sim_world_run_until(world, world->now_us + length_us);
 }
 
-bool sim_world_run_until_true(struct sim_world *world, bool (*condition)(void *context), void *context, uint64_t length_us)
+bool sim_world_run_until_true(struct sim_world *world, bool (*condition)(void *context),
+			      void *context, uint64_t length_us)
 {
 	uint64_t end_us = world->now_us + length_us;
 	while (!condition(context)) {
@@ -108,7 +109,8 @@ void sim_world_timer_cancel(struct sim_world *world, struct timer *timer)
 	timers_cancel(&world->queue, timer);
 }
 
-void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data), void *data)
+void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data),
+		       void *data)
 {
 	struct sim_call *call = ALLOC(struct sim_call);
 	call->callback = callback;

@@ -18,9 +18,9 @@
  * same run: compare trace.hash.
  *
  * TURNS. What is due for a process (messages, ended links, timers, disk completions) waits in its
- * inbox until the process takes a turn, as it would in socket buffers. A turn delivers all of it, or, drawn
- * from the seed, only one input, then calls turn_end once; then the process is busy for
- * a drawn time, in which more comes together.
+ * inbox until the process takes a turn, as it would in socket buffers. A turn delivers all of it,
+ * or, drawn from the seed, only one input, then calls turn_end once; then the process is busy for a
+ * drawn time, in which more comes together.
  *
  * LIFE OF A PROCESS
  *
@@ -30,17 +30,19 @@
  *                pause ▼  │ resume
  *                     PAUSED
  *
- * A crash ends the node between two turns: its inbox, timers and links are gone; its disk keeps what
- * the operating system had (crash) or only what was synced, and of the rest whatever the simulated disk
- * likes (power loss; also what follows when a numbered disk fault stops the process). After a crash peers
- * learn from a reset connection; after a power loss they learn nothing until they time out. Requests to the disk that were under way never complete. The node
- * is then destroyed with ops->destroy(), which must therefore work with disk requests under way; its outputs are ignored.
- * A node that has called env fatal is not destroyed (it was interrupted in the middle of something): its
- * memory stays allocated until the world's process ends.
+ * A crash ends the node between two turns: its inbox, timers and links are gone; its disk keeps
+ * what the operating system had (crash) or only what was synced, and of the rest whatever the
+ * simulated disk likes (power loss; also what follows when a numbered disk fault stops the
+ * process). After a crash peers learn from a reset connection; after a power loss they learn
+ * nothing until they time out. Requests to the disk that were under way never complete. The node is
+ * then destroyed with ops->destroy(), which must therefore work with disk requests under way; its
+ * outputs are ignored. A node that has called env fatal is not destroyed (it was interrupted in the
+ * middle of something): its memory stays allocated until the world's process ends.
  *
- * LINKS. See sim/network.h for what the network does. One-way messages are datagrams as far as faults go:
- * lost, doubled, reordered. Requests and replies are carried by connections: in order, never twice, lost
- * only together with the connection, of which both ends are told by link_down (each that is still there).
+ * LINKS. See sim/network.h for what the network does. One-way messages are datagrams as far as
+ * faults go: lost, doubled, reordered. Requests and replies are carried by connections: in order,
+ * never twice, lost only together with the connection, of which both ends are told by link_down
+ * (each that is still there).
  */
 #ifndef SYNOD_SIM_WORLD_H
 #define SYNOD_SIM_WORLD_H
@@ -67,19 +69,25 @@ struct sim_packet;
 
 enum sim_process_state { SIM_DOWN, SIM_RUNNING, SIM_PAUSED, SIM_HALTED };
 
-/* Makes a process's node: allocated, not started. Use &process->env and &process->log for node_init. */
+/*
+ * Makes a process's node: allocated, not started. Use &process->env and &process->log for
+ * node_init.
+ */
 typedef struct node *(*sim_build)(void *context, struct sim_process *process);
 
 /* An event of a process's tracer (node/tracer.h). */
-typedef void (*sim_traced)(void *context, struct sim_process *process, const struct trace_event *event);
+typedef void (*sim_traced)(void *context, struct sim_process *process,
+			   const struct trace_event *event);
 
 struct sim_process_spec {
-	const char *name;    /* copied */
-	const char *address; /* "name:port", copied; NULL for processes that nobody dials (clients) */
+	const char *name; /* copied */
+	/* "name:port", copied; NULL for processes that nobody dials (clients) */
+	const char *address;
 	sim_build build;
 	void *context;
-	bool disk;           /* env.disk is set; the disk outlives crashes and restarts */
-	bool lives;          /* … and has a life, and another one when it has been wiped (node/identity.h) */
+	bool disk; /* env.disk is set; the disk outlives crashes and restarts */
+	/* … and has a life, and another one when it has been wiped (node/identity.h) */
+	bool lives;
 };
 
 struct sim_process {
@@ -93,25 +101,27 @@ struct sim_process {
 	void *context;
 
 	enum sim_process_state state;
-	bool powerless;       /* DOWN because of a power loss: packets to it vanish instead of being refused */
+	/* DOWN because of a power loss: packets to it vanish instead of being refused */
+	bool powerless;
 	bool muted;           /* being destroyed: outputs are ignored */
 	bool stopping;        /* ops->stop was called */
 	bool stopped;         /* env stopped was called */
 	uint32_t incarnation; /* counts starts */
 	bool halted_at_start;
-	int halt_status;      /* HALTED: the status of fatal, or of start() */
+	int halt_status; /* HALTED: the status of fatal, or of start() */
 	char halt_reason[256];
-	struct node *node;    /* NULL unless RUNNING or PAUSED; tests may look inside */
-	struct disk *disk;    /* sim/disk_sim.h; NULL without one */
-	uint32_t copies;      /* of its disk have taken its place; … */
-	uint64_t copied_us;   /* … when the last one was made */
-	bool leaves;          /* it ends when its group tells it that it is no member any more; … */
-	bool removed;         /* … and it has */
-	uint32_t wipes;       /* with lives: a disk that replaces another one has no vote of its own */
+	struct node *node;  /* NULL unless RUNNING or PAUSED; tests may look inside */
+	struct disk *disk;  /* sim/disk_sim.h; NULL without one */
+	uint32_t copies;    /* of its disk have taken its place; … */
+	uint64_t copied_us; /* … when the last one was made */
+	bool leaves;        /* it ends when its group tells it that it is no member any more; … */
+	bool removed;       /* … and it has */
+	/* with lives: a disk that replaces another one has no vote of its own */
+	uint32_t wipes;
 
 	/*
-	 * Who it is by its configuration, by which its disk is judged at every start (node/identity.h); NULL:
-	 * nobody asks.
+	 * Who it is by its configuration, by which its disk is judged at every start
+	 * (node/identity.h); NULL: nobody asks.
 	 */
 	struct identity *identity;
 	struct identity claimed; /* … and its directory; node[0] is 0 before it has had one */
@@ -126,9 +136,10 @@ struct sim_process {
 	int64_t wall_offset_us;
 	struct rng rng; /* the node's random numbers; seeded anew for each incarnation */
 
-	struct timers timers;       /* armed by the node, and completions of its disk, in local time */
+	/* armed by the node, and completions of its disk, in local time */
+	struct timers timers;
 	struct sim_completion *completions; /* of disk requests, armed or free */
-	struct timer turn;          /* the next turn, in world->queue */
+	struct timer turn;                  /* the next turn, in world->queue */
 	uint64_t busy_until_us;
 	struct sim_packet *inbox_first;
 	struct sim_packet *inbox_last;
@@ -150,9 +161,9 @@ struct sim_world {
 	struct timers queue;        /* everything that will happen, in virtual time */
 	struct rng rng_network;
 	struct rng rng_disk;
-	struct rng rng_process;     /* turns, clocks */
+	struct rng rng_process; /* turns, clocks */
 	struct rng rng_nemesis;
-	struct rng rng_workload;    /* for tests and their clients */
+	struct rng rng_workload; /* for tests and their clients */
 	struct sim_trace trace;
 	struct sim_fault_counts faults; /* but those that disks count: sim_world_faults() */
 	struct sim_network *network;
@@ -161,7 +172,9 @@ struct sim_world {
 	uint32_t processes_capacity;
 	uint64_t link_serial;
 
-	/* Called after every turn of any process: the place for checks of invariants. May be NULL. */
+	/*
+	 * Called after every turn of any process: the place for checks of invariants. May be NULL.
+	 */
 	void (*after_turn)(void *context, struct sim_process *process);
 	sim_traced traced; /* sim_world_trace() */
 	void *traced_context;
@@ -185,18 +198,20 @@ bool sim_world_step(struct sim_world *world);
 void sim_world_run_until(struct sim_world *world, uint64_t at_us);
 void sim_world_run_for(struct sim_world *world, uint64_t length_us);
 /* Runs until the condition holds (true) or length_us have passed (false). */
-bool sim_world_run_until_true(struct sim_world *world, bool (*condition)(void *context), void *context, uint64_t length_us);
+bool sim_world_run_until_true(struct sim_world *world, bool (*condition)(void *context),
+			      void *context, uint64_t length_us);
 
 /*
- * The world's own timers, for nemeses and scripts: the caller owns the timer; its callback runs outside any
- * process and may use every function of this header but the run functions.
+ * The world's own timers, for nemeses and scripts: the caller owns the timer; its callback runs
+ * outside any process and may use every function of this header but the run functions.
  */
 void sim_world_timer_set(struct sim_world *world, struct timer *timer, uint64_t at_us);
 void sim_world_timer_cancel(struct sim_world *world, struct timer *timer);
 /* What everybody went through so far. */
 void sim_world_faults(const struct sim_world *world, struct sim_fault_counts *out);
 /* Calls once, at_us. */
-void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data), void *data);
+void sim_world_call_at(struct sim_world *world, uint64_t at_us, void (*callback)(void *data),
+		       void *data);
 
 /* From now on all tracers hand every event over; NULL: no more. Does not change what happens. */
 void sim_world_trace(struct sim_world *world, sim_traced traced, void *context);
@@ -232,9 +247,14 @@ void sim_process_resume(struct sim_process *process);
 void sim_process_wipe(struct sim_process *process);
 /* Likewise: its disk holds what the image does, of this life. */
 struct disk_sim_image;
-void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image, uint64_t life, uint64_t made_us);
-/* Runs `function` as an input of the node, in a turn of its own: for scenario tests that call into a node directly. */
-void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node), void *data);
+void sim_process_put_back(struct sim_process *process, const struct disk_sim_image *image,
+			  uint64_t life, uint64_t made_us);
+/*
+ * Runs `function` as an input of the node, in a turn of its own: for scenario tests that call into
+ * a node directly.
+ */
+void sim_process_call(struct sim_process *process, void (*function)(void *data, struct node *node),
+		      void *data);
 
 /* Moves the wall clock by delta_us (either way). */
 void sim_process_wall_jump(struct sim_process *process, int64_t delta_us);

@@ -1,4 +1,7 @@
-/* Members of which every peer's first disk is bound, as a peer's log holds them: peer i has life BOUND_LIFE(i). */
+/*
+ * Members of which every peer's first disk is bound, as a peer's log holds them: peer i has life
+ * BOUND_LIFE(i).
+ */
 #ifndef SYNOD_TESTS_AGREEMENT_BOUND_H
 #define SYNOD_TESTS_AGREEMENT_BOUND_H
 
@@ -10,7 +13,8 @@ static inline void bound_members(struct agreement_members *members, uint32_t cou
 {
 	*members = (struct agreement_members){.slot = 1, .count = count};
 	for (uint32_t i = 0; i < count; i++)
-		members->list[i] = (struct agreement_binding){.replica = i + 1, .life = BOUND_LIFE(i + 1)};
+		members->list[i] = (struct agreement_binding){.replica = i + 1,
+							      .life = BOUND_LIFE(i + 1)};
 }
 
 /* As if it had been read from the log. */

@@ -28,9 +28,15 @@ void peers_init(struct peers *p, uint32_t count, uint64_t seed)
 	rng_seed(&p->rng, seed);
 	p->options = (struct agreement_options){
 		.nmembers = count,
-		.retry_us = 100000, .retry_max_us = 500000, .backoff_us = 10000, .backoff_max_us = 500000,
-		.spread_us = 1000000, .instances_max = 100000, .bytes_max = 256 * MIB,
-		.random = random_of, .context = p,
+		.retry_us = 100000,
+		.retry_max_us = 500000,
+		.backoff_us = 10000,
+		.backoff_max_us = 500000,
+		.spread_us = 1000000,
+		.instances_max = 100000,
+		.bytes_max = 256 * MIB,
+		.random = random_of,
+		.context = p,
 	};
 	for (uint32_t i = 0; i < count; i++)
 		p->options.members[i] = i + 1;
@@ -124,7 +130,8 @@ static void check_shown(struct peers *p, uint32_t i)
 		struct bytes *now = NULL;
 		enum agreement_state state = agreement_status(peer->core, seq, &now);
 		ASSERT(state != AGREEMENT_STATE_PENDING);
-		ASSERT(state == AGREEMENT_STATE_FORGOTTEN || slice_equal(bytes_slice(now), bytes_slice(value)));
+		ASSERT(state == AGREEMENT_STATE_FORGOTTEN ||
+		       slice_equal(bytes_slice(now), bytes_slice(value)));
 	}
 }
 
@@ -156,7 +163,8 @@ static struct test_message dequeue(struct peers *p)
 	uint32_t i = 0;
 	for (;;) {
 		uint32_t child = 2 * i + 1;
-		if (child + 1 < p->nmessages && before(&p->messages[child + 1], &p->messages[child]))
+		if (child + 1 < p->nmessages &&
+		    before(&p->messages[child + 1], &p->messages[child]))
 			child++;
 		if (child >= p->nmessages || !before(&p->messages[child], &last))
 			break;
@@ -167,7 +175,8 @@ static struct test_message dequeue(struct peers *p)
 	return first;
 }
 
-static void send(struct peers *p, uint32_t from, uint32_t to, bool reply, const struct wire_agreement *m)
+static void send(struct peers *p, uint32_t from, uint32_t to, bool reply,
+		 const struct wire_agreement *m)
 {
 	/* A reply goes back along the request's way. */
 	bool cut = reply ? p->cut[to][from] : p->cut[from][to];
@@ -176,11 +185,11 @@ static void send(struct peers *p, uint32_t from, uint32_t to, bool reply, const 
 	if (cut || rng_chance(&p->rng, loss_ppm))
 		return;
 	for (uint32_t copies = 1 + rng_chance(&p->rng, p->repeat_ppm); copies > 0; copies--) {
-		struct test_message message = {.at_us = p->now_us +
-							rng_range(&p->rng, p->delay_min_us, p->delay_max_us),
-					       .from = from,
-					       .to = to,
-					       .reply = reply};
+		struct test_message message = {
+			.at_us = p->now_us + rng_range(&p->rng, p->delay_min_us, p->delay_max_us),
+			.from = from,
+			.to = to,
+			.reply = reply};
 		wire_agreement_encode(m, &message.payload);
 		enqueue(p, message);
 	}
@@ -192,12 +201,16 @@ static void append(struct test_peer *peer, const struct agreement_persist *persi
 		peer->capacity = peer->capacity == 0 ? 64 : peer->capacity * 2;
 		peer->log = alloc_resize(peer->log, peer->capacity, sizeof *peer->log);
 	}
-	peer->log[peer->records++] = (struct peer_record){.persist = *persist, .value = bytes_copy(persist->value)};
+	peer->log[peer->records++] = (struct peer_record){.persist = *persist,
+							  .value = bytes_copy(persist->value)};
 	ASSERT(peer->opened + persist->sequence == peer->records);
 	agreement_logged(peer->core, persist, peer->records);
 }
 
-/* Now and then the log is cleaned: the oldest state is written anew, and what nobody needs is let go of. */
+/*
+ * Now and then the log is cleaned: the oldest state is written anew, and what nobody needs is let
+ * go of.
+ */
 static void clean(struct peers *p, struct test_peer *peer)
 {
 	uint64_t oldest = agreement_oldest_position(peer->core);
@@ -220,12 +233,14 @@ void peers_settle(struct peers *p, uint32_t i)
 		send(p, i, (uint32_t)out->answers[k].link, true, &out->answers[k].message);
 	for (uint32_t k = 0; k < out->nsettled; k++) {
 		struct bytes *value;
-		ASSERT(agreement_status(peer->core, out->settled[k], &value) != AGREEMENT_STATE_PENDING);
+		ASSERT(agreement_status(peer->core, out->settled[k], &value) !=
+		       AGREEMENT_STATE_PENDING);
 	}
 	check_peer(p, i);
 	if (peer->syncing == 0 && peer->records > peer->durable) {
 		peer->syncing = peer->records;
-		peer->sync_done_us = p->now_us + rng_range(&p->rng, peer->sync_min_us, peer->sync_max_us);
+		peer->sync_done_us = p->now_us +
+				     rng_range(&p->rng, peer->sync_min_us, peer->sync_max_us);
 	}
 	clean(p, peer);
 }
@@ -348,8 +363,12 @@ void peers_restart(struct peers *p, uint32_t i)
 		case AGREEMENT_PERSIST_DECIDED:
 			agreement_restore_decided(peer->core, r->seq, r->ballot, value, k + 1);
 			break;
-		case AGREEMENT_PERSIST_DONES: status = agreement_restore_dones(peer->core, value, k + 1); break;
-		case AGREEMENT_PERSIST_MEMBERS: status = agreement_restore_members(peer->core, value, k + 1); break;
+		case AGREEMENT_PERSIST_DONES:
+			status = agreement_restore_dones(peer->core, value, k + 1);
+			break;
+		case AGREEMENT_PERSIST_MEMBERS:
+			status = agreement_restore_members(peer->core, value, k + 1);
+			break;
 		}
 		ASSERT(status == 0);
 	}
@@ -386,7 +405,8 @@ void peers_bind(struct peers *p, uint32_t i)
 	list->list[i].life = p->peers[i].life;
 	for (uint32_t k = 0; k < p->count; k++)
 		if (p->peers[k].lists + 1 == p->nlists)
-			p->peers[k].lists_at_us = p->now_us + rng_below(&p->rng, p->lists_delay_max_us);
+			p->peers[k].lists_at_us = p->now_us +
+						  rng_below(&p->rng, p->lists_delay_max_us);
 }
 
 bool peers_is_bound(const struct peers *p, uint32_t i)

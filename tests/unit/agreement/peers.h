@@ -1,7 +1,8 @@
 /*
- * Peers of the agreement service under virtual time: only the cores, a network of requests and replies that loses, delays,
- * repeats and cuts, and disks that forget what was not synced. After every step: no two values for an instance, a decision
- * that was shown stays, nothing is forgotten before every application is done with it.
+ * Peers of the agreement service under virtual time: only the cores, a network of requests and
+ * replies that loses, delays, repeats and cuts, and disks that forget what was not synced. After
+ * every step: no two values for an instance, a decision that was shown stays, nothing is forgotten
+ * before every application is done with it.
  */
 #ifndef SYNOD_TESTS_AGREEMENT_PEERS_H
 #define SYNOD_TESTS_AGREEMENT_PEERS_H
@@ -24,19 +25,20 @@ struct test_peer {
 	struct peer_record *log;
 	uint64_t records, capacity;
 	uint64_t durable; /* records that survive a crash */
-	uint64_t opened;  /* records there were when the core was made: its sequence numbers begin behind them */
+	/* records there were when the core was made: its sequence numbers begin behind them */
+	uint64_t opened;
 	uint64_t syncing; /* the sync under way covers so many; 0: none */
 	uint64_t sync_done_us;
 	uint64_t sync_min_us, sync_max_us;
-	uint64_t done;    /* 1 + what the application has said */
-	struct map shown; /* seq → bytes that it showed as decided */
-	uint64_t min;     /* last seen */
-	uint64_t requests; /* arrived here */
-	uint64_t life;     /* of its disk */
-	bool wiped;        /* and has not been INSIDE since */
-	uint32_t lists;    /* of members that it knows of, of all there have been */
+	uint64_t done;        /* 1 + what the application has said */
+	struct map shown;     /* seq → bytes that it showed as decided */
+	uint64_t min;         /* last seen */
+	uint64_t requests;    /* arrived here */
+	uint64_t life;        /* of its disk */
+	bool wiped;           /* and has not been INSIDE since */
+	uint32_t lists;       /* of members that it knows of, of all there have been */
 	uint64_t lists_at_us; /* when it hears of the next */
-	bool loses;        /* a crash loses everything that was not synced, not a part */
+	bool loses;           /* a crash loses everything that was not synced, not a part */
 };
 
 struct test_message {
@@ -55,11 +57,15 @@ struct peers {
 	struct test_message *messages;
 	uint32_t nmessages, capacity;
 	uint64_t order;
-	bool cut[PEERS_MAX][PEERS_MAX]; /* [from][to]: requests from → to, and their replies, are lost */
-	uint32_t loss_ppm;              /* of requests; and of replies */
+	/* [from][to]: requests from → to, and their replies, are lost */
+	bool cut[PEERS_MAX][PEERS_MAX];
+	uint32_t loss_ppm; /* of requests; and of replies */
 	uint32_t repeat_ppm;
 	uint64_t delay_min_us, delay_max_us;
-	/* What the log of another service has bound: all lists so far, the first of them known to all from the beginning. */
+	/*
+	 * What the log of another service has bound: all lists so far, the first of them known to
+	 * all from the beginning.
+	 */
 	struct agreement_members lists[PEERS_LISTS_MAX];
 	uint32_t nlists;
 	uint64_t lists_delay_max_us;

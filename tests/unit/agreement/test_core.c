@@ -1,6 +1,6 @@
 /*
- * The agreement core, one rule at a time: what is written before what is said, who may use the lowest ballot, limits, the log.
- * faults: 1, 2, 3, 5, 6, 12, 16
+ * The agreement core, one rule at a time: what is written before what is said, who may use the
+ * lowest ballot, limits, the log. faults: 1, 2, 3, 5, 6, 12, 16
  */
 #include "../support/check_main.h"
 #include "agreement/agreement.h"
@@ -59,15 +59,28 @@ static const struct agreement_output *settle(struct agreement *a, uint64_t now_u
 }
 
 /* A request of peer `from` with one item. */
-static void request(struct agreement *a, uint32_t from, uint32_t to, struct wire_agreement_item item)
+static void request(struct agreement *a, uint32_t from, uint32_t to,
+		    struct wire_agreement_item item)
 {
-	struct wire_agreement m = {.from = from, .to = to, .life = BOUND_LIFE(from), .members = 1, .ndones = 3, .nitems = 1, .items = &item};
+	struct wire_agreement m = {.from = from,
+				   .to = to,
+				   .life = BOUND_LIFE(from),
+				   .members = 1,
+				   .ndones = 3,
+				   .nitems = 1,
+				   .items = &item};
 	agreement_request(a, 0, from, 77, &m);
 }
 
 static void reply(struct agreement *a, uint32_t from, uint32_t to, struct wire_agreement_item item)
 {
-	struct wire_agreement m = {.from = from, .to = to, .life = BOUND_LIFE(from), .members = 1, .ndones = 3, .nitems = 1, .items = &item};
+	struct wire_agreement m = {.from = from,
+				   .to = to,
+				   .life = BOUND_LIFE(from),
+				   .members = 1,
+				   .ndones = 3,
+				   .nitems = 1,
+				   .items = &item};
 	agreement_reply(a, 0, &m);
 }
 
@@ -84,7 +97,10 @@ static enum agreement_state state_of(const struct agreement *a, uint64_t seq)
 	return agreement_status(a, seq, &value);
 }
 
-/* The owner of a fresh instance begins with an Accept of its lowest ballot, which leaves when its own acceptance is durable. */
+/*
+ * The owner of a fresh instance begins with an Accept of its lowest ballot, which leaves when its
+ * own acceptance is durable.
+ */
 START_TEST(test_lowest_ballot)
 {
 	struct agreement *a = fresh(2);
@@ -116,7 +132,10 @@ START_TEST(test_lowest_ballot)
 }
 END_TEST
 
-/* Who does not own the instance prepares, after its own promise is durable; so does an owner that has promised already. */
+/*
+ * Who does not own the instance prepares, after its own promise is durable; so does an owner that
+ * has promised already.
+ */
 START_TEST(test_prepare)
 {
 	struct agreement *a = fresh(1);
@@ -130,8 +149,9 @@ START_TEST(test_prepare)
 	ck_assert_uint_eq(out->nsends, 2);
 	ck_assert_uint_eq(out->sends[1].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
 	request(a, 2, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = agreement_ballot(4, 2)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 0,
+					     .ballot = agreement_ballot(4, 2)});
 	settle(a, 0);
 	ck_assert_int_eq(start(a, 0, "mine"), 0);
 	out = agreement_output(a, 0);
@@ -141,12 +161,18 @@ START_TEST(test_prepare)
 }
 END_TEST
 
-/* Promise and Accepted leave when what they say is durable; repeated requests are answered again and write nothing. */
+/*
+ * Promise and Accepted leave when what they say is durable; repeated requests are answered again
+ * and write nothing.
+ */
 START_TEST(test_answers_wait)
 {
 	struct agreement *a = fresh(1);
-	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
-	struct wire_agreement_item accept = {.kind = WIRE_AGREEMENT_ACCEPT, .seq = 5, .ballot = agreement_ballot(1, 3),
+	struct wire_agreement_item prepare = {
+		.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
+	struct wire_agreement_item accept = {.kind = WIRE_AGREEMENT_ACCEPT,
+					     .seq = 5,
+					     .ballot = agreement_ballot(1, 3),
 					     .value = slice_string("x")};
 	request(a, 3, 1, prepare);
 	const struct agreement_output *out = agreement_output(a, 0);
@@ -169,13 +195,17 @@ START_TEST(test_answers_wait)
 }
 END_TEST
 
-/* A lower ballot is refused with the higher one; nobody may use another peer's ballots, or the lowest of what it does not own. */
+/*
+ * A lower ballot is refused with the higher one; nobody may use another peer's ballots, or the
+ * lowest of what it does not own.
+ */
 START_TEST(test_ballots)
 {
 	struct agreement *a = fresh(1);
 	request(a, 3, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(7, 3)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 5,
+					     .ballot = agreement_ballot(7, 3)});
 	settle(a, 0);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
@@ -185,8 +215,9 @@ START_TEST(test_ballots)
 	ck_assert_uint_eq(answer->ballot, agreement_ballot(2, 2));
 	ck_assert_uint_eq(answer->other, agreement_ballot(7, 3));
 	request(a, 2, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 8, .ballot = agreement_ballot(7, 3)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 8,
+					     .ballot = agreement_ballot(7, 3)});
 	ck_assert_uint_eq(agreement_output(a, 0)->answers[0].message.nitems, 0);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
@@ -251,12 +282,16 @@ START_TEST(test_counts_members)
 }
 END_TEST
 
-/* Who has not accepted in the ballot of the decision asks for the value; who is asked to vote on a decided instance tells it. */
+/*
+ * Who has not accepted in the ballot of the decision asks for the value; who is asked to vote on a
+ * decided instance tells it.
+ */
 START_TEST(test_learning)
 {
 	struct agreement *a = fresh(1);
 	request(a, 2, 1,
-		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = agreement_ballot(0, 2)});
+		(struct wire_agreement_item){
+			.kind = WIRE_AGREEMENT_LEARN, .seq = 1, .ballot = agreement_ballot(0, 2)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_WANT);
 	request(a, 2, 1,
 		(struct wire_agreement_item){
@@ -265,8 +300,9 @@ START_TEST(test_learning)
 	agreement_persisted(a, 0, 1);
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_KNOWN);
 	request(a, 3, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 1, .ballot = agreement_ballot(9, 3)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 1,
+					     .ballot = agreement_ballot(9, 3)});
 	const struct wire_agreement_item *answer = only_answer(agreement_output(a, 0));
 	ck_assert_uint_eq(answer->kind, WIRE_AGREEMENT_DECIDED);
 	ck_assert(slice_equal(answer->value, slice_string("v")));
@@ -280,7 +316,10 @@ START_TEST(test_learning)
 }
 END_TEST
 
-/* What nobody answers is asked again, less and less often; a defeated proposer begins above what it was told. */
+/*
+ * What nobody answers is asked again, less and less often; a defeated proposer begins above what it
+ * was told.
+ */
 START_TEST(test_retries)
 {
 	struct agreement *a = fresh(2);
@@ -307,7 +346,10 @@ START_TEST(test_retries)
 }
 END_TEST
 
-/* New instances are refused above the limit, a little later for peers than for clients, and welcome again after Done. */
+/*
+ * New instances are refused above the limit, a little later for peers than for clients, and welcome
+ * again after Done.
+ */
 START_TEST(test_limits)
 {
 	struct agreement *a = core_of(1, 4);
@@ -318,12 +360,14 @@ START_TEST(test_limits)
 	ck_assert_int_eq(start(a, 3, "again"), 0);
 	settle(a, 0);
 	request(a, 3, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 4, .ballot = agreement_ballot(1, 3)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 4,
+					     .ballot = agreement_ballot(1, 3)});
 	settle(a, 0);
 	request(a, 3, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 5,
+					     .ballot = agreement_ballot(1, 3)});
 	ck_assert_uint_eq(only_answer(agreement_output(a, 0))->kind, WIRE_AGREEMENT_FULL);
 	agreement_set_disk_full(a, true);
 	request(a, 3, 1,
@@ -344,7 +388,10 @@ START_TEST(test_limits)
 }
 END_TEST
 
-/* Done values travel with every message, are told only when durable, and on their own when nothing else is. */
+/*
+ * Done values travel with every message, are told only when durable, and on their own when nothing
+ * else is.
+ */
 START_TEST(test_done)
 {
 	struct agreement *a = fresh(1);
@@ -352,8 +399,9 @@ START_TEST(test_done)
 	ck_assert_uint_eq(sequence, 1);
 	ck_assert_uint_eq(agreement_done(a, 0, 5), 1);
 	request(a, 2, 1,
-		(struct wire_agreement_item){
-			.kind = WIRE_AGREEMENT_PREPARE, .seq = 20, .ballot = agreement_ballot(1, 2)});
+		(struct wire_agreement_item){.kind = WIRE_AGREEMENT_PREPARE,
+					     .seq = 20,
+					     .ballot = agreement_ballot(1, 2)});
 	const struct agreement_output *out = agreement_output(a, 0);
 	agreement_persisted(a, 0, out->persists[out->npersists - 1].sequence);
 	out = agreement_output(a, 0);
@@ -366,8 +414,12 @@ START_TEST(test_done)
 	ck_assert_uint_eq(out->sends[0].message.dones[0], 9);
 	/* Those who have said that they know are left alone. */
 	for (uint32_t peer = 2; peer <= 3; peer++) {
-		struct wire_agreement m = {
-			.from = peer, .to = 1, .life = BOUND_LIFE(peer), .members = 1, .ndones = 3, .dones = {9, 0, 0}};
+		struct wire_agreement m = {.from = peer,
+					   .to = 1,
+					   .life = BOUND_LIFE(peer),
+					   .members = 1,
+					   .ndones = 3,
+					   .dones = {9, 0, 0}};
 		agreement_reply(a, 0, &m);
 	}
 	agreement_tick(a, 1000000);
@@ -443,7 +495,8 @@ END_TEST
 START_TEST(test_strangers)
 {
 	struct agreement *a = fresh(1);
-	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
+	struct wire_agreement_item prepare = {
+		.kind = WIRE_AGREEMENT_PREPARE, .seq = 5, .ballot = agreement_ballot(1, 3)};
 	request(a, 9, 1, prepare);
 	request(a, 1, 1, prepare);
 	request(a, 3, 2, prepare);
@@ -454,6 +507,6 @@ START_TEST(test_strangers)
 }
 END_TEST
 
-CHECK_MAIN("agreement core", test_lowest_ballot, test_prepare, test_answers_wait, test_ballots, test_adopts,
-	   test_counts_members, test_learning, test_retries, test_limits, test_done, test_resumes, test_rewrite,
-	   test_corrupt, test_strangers)
+CHECK_MAIN("agreement core", test_lowest_ballot, test_prepare, test_answers_wait, test_ballots,
+	   test_adopts, test_counts_members, test_learning, test_retries, test_limits, test_done,
+	   test_resumes, test_rewrite, test_corrupt, test_strangers)

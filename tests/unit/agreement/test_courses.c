@@ -1,6 +1,6 @@
 /*
- * The published scenarios of MIT 6.824, 2015, "paxos": each test names the one that it meets. Times are virtual.
- * faults: 2, 7, 8, 9
+ * The published scenarios of MIT 6.824, 2015, "paxos": each test names the one that it meets. Times
+ * are virtual. faults: 2, 7, 8, 9
  */
 #include "../support/check_main.h"
 #include "peers.h"
@@ -24,8 +24,8 @@ static uint64_t min_of(const struct peers *p, uint32_t i)
 }
 
 /*
- * course: 2015 paxos TestBasic — Single proposer, three with one value, three with different values,
- * instances out of order; Max is the highest seen.
+ * course: 2015 paxos TestBasic — Single proposer, three with one value, three with different
+ * values, instances out of order; Max is the highest seen.
  */
 START_TEST(test_basic)
 {
@@ -56,8 +56,8 @@ START_TEST(test_basic)
 END_TEST
 
 /*
- * course: 2015 paxos TestDeaf — A deaf peer, which nobody reaches, learns nothing until it proposes; then
- * it learns through its own requests.
+ * course: 2015 paxos TestDeaf — A deaf peer, which nobody reaches, learns nothing until it
+ * proposes; then it learns through its own requests.
  */
 START_TEST(test_deaf)
 {
@@ -82,7 +82,10 @@ START_TEST(test_deaf)
 }
 END_TEST
 
-/* course: 2015 paxos TestForget — Min stays 0 until every peer has said Done, and then rises everywhere. */
+/*
+ * course: 2015 paxos TestForget — Min stays 0 until every peer has said Done, and then rises
+ * everywhere.
+ */
 START_TEST(test_forget)
 {
 	struct peers p;
@@ -134,7 +137,8 @@ START_TEST(test_many_forget)
 		uint32_t who = (uint32_t)rng_below(&p.rng, 3);
 		uint64_t seq = rng_below(&p.rng, 20);
 		struct bytes *known;
-		if (seq >= min_of(&p, who) && agreement_status(p.peers[who].core, seq, &known) == AGREEMENT_STATE_DECIDED)
+		if (seq >= min_of(&p, who) &&
+		    agreement_status(p.peers[who].core, seq, &known) == AGREEMENT_STATE_DECIDED)
 			peers_done(&p, who, seq);
 		peers_run(&p, rng_below(&p.rng, 100000));
 	}
@@ -148,8 +152,8 @@ START_TEST(test_many_forget)
 END_TEST
 
 /*
- * course: 2015 paxos TestForgetMem — Memory of values is given back when all are done with them; forgotten
- * instances say so, and refuse to start.
+ * course: 2015 paxos TestForgetMem — Memory of values is given back when all are done with them;
+ * forgotten instances say so, and refuse to start.
  */
 START_TEST(test_forget_memory)
 {
@@ -178,7 +182,8 @@ START_TEST(test_forget_memory)
 		ck_assert_uint_eq(min_of(&p, i), 11);
 		after += agreement_bytes(p.peers[i].core);
 		for (uint64_t seq = 0; seq <= 10; seq++)
-			ck_assert_int_eq(agreement_status(p.peers[i].core, seq, &value), AGREEMENT_STATE_FORGOTTEN);
+			ck_assert_int_eq(agreement_status(p.peers[i].core, seq, &value),
+					 AGREEMENT_STATE_FORGOTTEN);
 		ck_assert_int_eq(peers_start(&p, i, 10, "again"), STATUS_COMPACTED);
 	}
 	ck_assert_uint_le(after, peak / 2);
@@ -214,9 +219,9 @@ START_TEST(test_done_max)
 END_TEST
 
 /*
- * course: 2015 paxos TestRPCCount — Messages of an agreement. The course counts the calls of a peer to
- * itself, and allows 9 an instance without contention, 45 with three proposers; here a peer does not call
- * itself, so the counts are those times 2/3.
+ * course: 2015 paxos TestRPCCount — Messages of an agreement. The course counts the calls of a peer
+ * to itself, and allows 9 an instance without contention, 45 with three proposers; here a peer does
+ * not call itself, so the counts are those times 2/3.
  */
 START_TEST(test_rpc_count)
 {
@@ -232,7 +237,8 @@ START_TEST(test_rpc_count)
 		else
 			other = p.requests - before;
 	}
-	printf("requests of one agreement among three peers: %" PRIu64 " by the owner, %" PRIu64 " by another; five: %" PRIu64 "\n",
+	printf("requests of one agreement among three peers: %" PRIu64 " by the owner, %" PRIu64
+	       " by another; five: %" PRIu64 "\n",
 	       owner, other, p.requests);
 	ck_assert_uint_eq(owner, 4);
 	ck_assert_uint_eq(other, 6);
@@ -246,7 +252,10 @@ START_TEST(test_rpc_count)
 	}
 	printf("five with three proposers each: %" PRIu64 "\n", p.requests - before);
 	ck_assert_uint_le(p.requests - before, 5 * 45 * 2 / 3);
-	/* Those who were told make sure of each other once: one message for all instances to whom they do not know of. */
+	/*
+	 * Those who were told make sure of each other once: one message for all instances to whom
+	 * they do not know of.
+	 */
 	before = p.requests;
 	peers_run(&p, 10 * SECOND);
 	ck_assert_uint_le(p.requests - before, 12);
@@ -255,8 +264,8 @@ START_TEST(test_rpc_count)
 END_TEST
 
 /*
- * course: 2015 paxos noTestSpeed — Twenty agreements, one after another: what they take is printed, and is
- * bounded by round trips.
+ * course: 2015 paxos noTestSpeed — Twenty agreements, one after another: what they take is printed,
+ * and is bounded by round trips.
  */
 START_TEST(test_speed)
 {
@@ -267,8 +276,11 @@ START_TEST(test_speed)
 		start_number(&p, 0, seq, seq);
 		ck_assert(peers_wait(&p, seq, 3, SOON));
 	}
-	printf("twenty agreements among three peers: %" PRIu64 " us, %" PRIu64 " requests\n", p.now_us, p.requests);
-	/* Two phases of a round trip and a synced write each, and a trip that tells the decision. */
+	printf("twenty agreements among three peers: %" PRIu64 " us, %" PRIu64 " requests\n",
+	       p.now_us, p.requests);
+	/*
+	 * Two phases of a round trip and a synced write each, and a trip that tells the decision.
+	 */
 	ck_assert_uint_le(p.now_us, 20 * (3 * trip_us + 3 * sync_us));
 	peers_free(&p);
 }
@@ -312,8 +324,8 @@ START_TEST(test_many_unreliable)
 END_TEST
 
 /*
- * course: 2015 paxos TestOld — A peer that starts late and proposes something else learns what was agreed
- * without it.
+ * course: 2015 paxos TestOld — A peer that starts late and proposes something else learns what was
+ * agreed without it.
  */
 START_TEST(test_old)
 {
@@ -345,8 +357,8 @@ static void switch_sides(struct peers *p, uint64_t first)
 }
 
 /*
- * course: 2015 paxos TestPartition — No majority, no decision; a majority decides; whoever comes back
- * learns; also while one peer switches sides all the time.
+ * course: 2015 paxos TestPartition — No majority, no decision; a majority decides; whoever comes
+ * back learns; also while one peer switches sides all the time.
  */
 START_TEST(test_partition)
 {
@@ -382,8 +394,8 @@ static void repartition(struct peers *p)
 }
 
 /*
- * course: 2015 paxos TestLots — Twenty seconds of partitions that change all the time over a bad network,
- * ten instances open; then all are decided.
+ * course: 2015 paxos TestLots — Twenty seconds of partitions that change all the time over a bad
+ * network, ten instances open; then all are decided.
  */
 START_TEST(test_lots)
 {
@@ -410,5 +422,6 @@ START_TEST(test_lots)
 }
 END_TEST
 
-CHECK_MAIN("agreement courses", test_basic, test_deaf, test_forget, test_many_forget, test_forget_memory, test_done_max,
-	   test_rpc_count, test_speed, test_many, test_many_unreliable, test_old, test_partition, test_lots)
+CHECK_MAIN("agreement courses", test_basic, test_deaf, test_forget, test_many_forget,
+	   test_forget_memory, test_done_max, test_rpc_count, test_speed, test_many,
+	   test_many_unreliable, test_old, test_partition, test_lots)

@@ -18,9 +18,18 @@ static uint64_t no_random(void *context)
 /* Peer 2 of 3; it owns instances 1, 4, 7, …; peer 1 owns 0, 3, 6, … */
 static void open_core(void)
 {
-	struct agreement_options options = {
-		.self = 2, .nmembers = 3, .members = {1, 2, 3}, .life = BOUND_LIFE(2), .retry_us = 100, .retry_max_us = 500, .backoff_us = 10,
-		.backoff_max_us = 500, .spread_us = 1000, .instances_max = 100, .bytes_max = MIB, .random = no_random};
+	struct agreement_options options = {.self = 2,
+					    .nmembers = 3,
+					    .members = {1, 2, 3},
+					    .life = BOUND_LIFE(2),
+					    .retry_us = 100,
+					    .retry_max_us = 500,
+					    .backoff_us = 10,
+					    .backoff_max_us = 500,
+					    .spread_us = 1000,
+					    .instances_max = 100,
+					    .bytes_max = MIB,
+					    .random = no_random};
 	a = agreement_create(&options);
 	bound_restore(a, 3);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
@@ -28,16 +37,23 @@ static void open_core(void)
 
 static void plausible(enum wire_agreement_kind kind, uint64_t ballot)
 {
-	m = (struct wire_agreement){
-		.from = 1, .to = 2, .life = BOUND_LIFE(1), .members = 1, .ndones = 3, .nitems = 1, .items = items};
-	items[0] = (struct wire_agreement_item){.kind = kind, .seq = 3, .ballot = ballot, .value = slice_string("v")};
+	m = (struct wire_agreement){.from = 1,
+				    .to = 2,
+				    .life = BOUND_LIFE(1),
+				    .members = 1,
+				    .ndones = 3,
+				    .nitems = 1,
+				    .items = items};
+	items[0] = (struct wire_agreement_item){
+		.kind = kind, .seq = 3, .ballot = ballot, .value = slice_string("v")};
 }
 
 #define PASSES(reply) ck_assert_pstr_eq(agreement_judge(a, reply, &m), NULL)
 #define REFUSED(reply, field) \
 	do { \
 		const char *why_ = agreement_judge(a, reply, &m); \
-		ck_assert_msg(why_ != NULL && strncmp(why_, field, strlen(field)) == 0, "%s", why_ == NULL ? "passes" : why_); \
+		ck_assert_msg(why_ != NULL && strncmp(why_, field, strlen(field)) == 0, "%s", \
+			      why_ == NULL ? "passes" : why_); \
 	} while (0)
 
 START_TEST(envelope)
@@ -88,8 +104,12 @@ START_TEST(asked)
 	for (uint32_t kind = WIRE_AGREEMENT_PREPARE; kind <= WIRE_AGREEMENT_ACCEPT; kind++) {
 		plausible((enum wire_agreement_kind)kind, agreement_ballot(AGREEMENT_ROUND_MAX, 1));
 		PASSES(false);
-		const uint64_t impossible[] = {0, agreement_ballot(AGREEMENT_ROUND_MAX + 1, 1), agreement_ballot(2, 2), agreement_ballot(2, 3),
-					       agreement_ballot(2, 4), UINT64_MAX};
+		const uint64_t impossible[] = {0,
+					       agreement_ballot(AGREEMENT_ROUND_MAX + 1, 1),
+					       agreement_ballot(2, 2),
+					       agreement_ballot(2, 3),
+					       agreement_ballot(2, 4),
+					       UINT64_MAX};
 		for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
 			items[0].ballot = impossible[i];
 			REFUSED(false, "items.ballot");
@@ -176,7 +196,10 @@ START_TEST(answered)
 }
 END_TEST
 
-/* Told of the last round, a proposer does not go beyond it: the instance waits for a decision of others, and takes it. */
+/*
+ * Told of the last round, a proposer does not go beyond it: the instance waits for a decision of
+ * others, and takes it.
+ */
 START_TEST(last_round)
 {
 	open_core();
@@ -223,9 +246,13 @@ static void told(void)
 	m.nitems = 3;
 	items[0].seq = 4;
 	items[0].other = 2 << 1 | 1;
-	items[1] = (struct wire_agreement_item){.kind = WIRE_AGREEMENT_STATE, .seq = 4, .ballot = agreement_ballot(2, 3),
-						.other = agreement_ballot_bound(1, 7, 1), .value = slice_string("v")};
-	items[2] = (struct wire_agreement_item){.kind = WIRE_AGREEMENT_DECIDED, .seq = 9, .value = slice_string("v")};
+	items[1] = (struct wire_agreement_item){.kind = WIRE_AGREEMENT_STATE,
+						.seq = 4,
+						.ballot = agreement_ballot(2, 3),
+						.other = agreement_ballot_bound(1, 7, 1),
+						.value = slice_string("v")};
+	items[2] = (struct wire_agreement_item){
+		.kind = WIRE_AGREEMENT_DECIDED, .seq = 9, .value = slice_string("v")};
 }
 
 /* What who enters is told. */

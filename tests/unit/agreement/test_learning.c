@@ -1,6 +1,6 @@
 /*
- * Every peer learns every decision, whoever crashes while it is told: what a peer has said to know, it still knows
- * after a crash.
+ * Every peer learns every decision, whoever crashes while it is told: what a peer has said to know,
+ * it still knows after a crash.
  * faults: 5, 16
  */
 #include "../support/check_main.h"
@@ -27,7 +27,10 @@ static void crash_and_restart(struct peers *p, uint32_t i)
 	peers_restart(p, i);
 }
 
-/* The votes of two others decide, before the proposer's own disk has written its vote or the decision. */
+/*
+ * The votes of two others decide, before the proposer's own disk has written its vote or the
+ * decision.
+ */
 START_TEST(test_proposer_loses_decision)
 {
 	struct peers p;
@@ -49,7 +52,10 @@ START_TEST(test_proposer_loses_decision)
 }
 END_TEST
 
-/* A peer is told, and takes its share in telling, while its disk is stuck. The proposer dies, then the peer forgets. */
+/*
+ * A peer is told, and takes its share in telling, while its disk is stuck. The proposer dies, then
+ * the peer forgets.
+ */
 static void told_peer_loses_decision(uint64_t seed)
 {
 	struct peers p;

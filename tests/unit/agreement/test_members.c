@@ -1,6 +1,6 @@
 /*
- * A peer whose disk was lost: it votes only when its new disk is bound and has been told what the old one may have
- * promised, and then in everything (agreement/members.h). faults: 38
+ * A peer whose disk was lost: it votes only when its new disk is bound and has been told what the
+ * old one may have promised, and then in everything (agreement/members.h). faults: 38
  */
 #include "../support/check_main.h"
 #include "bound.h"
@@ -37,7 +37,10 @@ static void decide(struct peers *p, uint32_t i, uint64_t seq, const char *value,
 	ck_assert_str_eq(peers_value(p, seq), value);
 }
 
-/* The story: the owner and one other decide; the owner's disk is lost. In its lowest ballot it would decide once more, with the third. */
+/*
+ * The story: the owner and one other decide; the owner's disk is lost. In its lowest ballot it
+ * would decide once more, with the third.
+ */
 START_TEST(test_owner_does_not_decide_twice)
 {
 	struct peers p;
@@ -65,7 +68,10 @@ START_TEST(test_owner_does_not_decide_twice)
 }
 END_TEST
 
-/* It is useful again: with it and one other, the third down, old and new instances are decided, also those it had to do with before. */
+/*
+ * It is useful again: with it and one other, the third down, old and new instances are decided,
+ * also those it had to do with before.
+ */
 START_TEST(test_useful_again)
 {
 	struct peers p;
@@ -96,7 +102,10 @@ START_TEST(test_useful_again)
 }
 END_TEST
 
-/* All disks are replaced, one after another; what was decided before, and what was only accepted, is still there. */
+/*
+ * All disks are replaced, one after another; what was decided before, and what was only accepted,
+ * is still there.
+ */
 START_TEST(test_all_disks_one_after_another)
 {
 	struct peers p;
@@ -125,7 +134,10 @@ START_TEST(test_all_disks_one_after_another)
 }
 END_TEST
 
-/* More disks are lost than the group can do without: silence, for ever. The disk that is left learns nothing and decides nothing. */
+/*
+ * More disks are lost than the group can do without: silence, for ever. The disk that is left
+ * learns nothing and decides nothing.
+ */
 START_TEST(test_too_many_lost)
 {
 	for (uint32_t n = 3; n <= 5; n += 2) {
@@ -143,7 +155,8 @@ START_TEST(test_too_many_lost)
 		for (uint32_t i = 0; i < lost; i++) {
 			ck_assert_int_eq(standing(&p, i), AGREEMENT_ENTERING);
 			ck_assert_int_eq(peers_start(&p, i, 1, "another"), STATUS_UNAVAILABLE);
-			ck_assert_uint_lt(agreement_told_by(p.peers[i].core), agreement_told_needed(p.peers[i].core));
+			ck_assert_uint_lt(agreement_told_by(p.peers[i].core),
+					  agreement_told_needed(p.peers[i].core));
 		}
 		ck_assert_uint_eq(peers_decided(&p, 1), 0);
 		peers_free(&p);
@@ -151,7 +164,10 @@ START_TEST(test_too_many_lost)
 }
 END_TEST
 
-/* So many instances, with so large values, that they are told in many parts; crashes between, and once more another disk. */
+/*
+ * So many instances, with so large values, that they are told in many parts; crashes between, and
+ * once more another disk.
+ */
 START_TEST(test_told_in_parts)
 {
 	static char large[100001];
@@ -160,7 +176,8 @@ START_TEST(test_told_in_parts)
 	memset(large, 'x', sizeof large - 1);
 	peers_init(&p, 3, 5);
 	for (uint64_t seq = 0; seq < 25; seq++)
-		ck_assert(peers_start(&p, (uint32_t)(seq % 3), seq * 100, large) == 0 && peers_wait(&p, seq * 100, 3, 30 * SECOND));
+		ck_assert(peers_start(&p, (uint32_t)(seq % 3), seq * 100, large) == 0 &&
+			  peers_wait(&p, seq * 100, 3, 30 * SECOND));
 	for (uint64_t seq = 1; seq < 2300; seq++)
 		if (seq % 100 != 0)
 			ck_assert_int_eq(peers_start(&p, (uint32_t)(seq % 3), seq, "small"), 0);
@@ -182,7 +199,8 @@ START_TEST(test_told_in_parts)
 	ck_assert(peers_wait_inside(&p, 1, 60 * SECOND));
 	ck_assert_uint_eq(agreement_known_members(p.peers[1].core)->list[1].binding, 2);
 	for (uint64_t seq = 0; seq < 25; seq++)
-		ck_assert_int_eq(agreement_status(p.peers[1].core, seq * 100, &value), AGREEMENT_STATE_DECIDED);
+		ck_assert_int_eq(agreement_status(p.peers[1].core, seq * 100, &value),
+				 AGREEMENT_STATE_DECIDED);
 	ck_assert_int_eq(agreement_status(p.peers[1].core, 2298, &value), AGREEMENT_STATE_DECIDED);
 	peers_free(&p);
 }
@@ -219,7 +237,10 @@ START_TEST(test_done_stays)
 }
 END_TEST
 
-/* What one has heard from the lost disk, that it knows, the new one does not know: it is told again; also what nobody of those knew who let it in. */
+/*
+ * What one has heard from the lost disk, that it knows, the new one does not know: it is told
+ * again; also what nobody of those knew who let it in.
+ */
 START_TEST(test_is_told_again)
 {
 	struct peers p;
@@ -247,10 +268,18 @@ static uint64_t no_random(void *context)
 
 static struct agreement *core_of(uint32_t self, uint32_t n, uint64_t life)
 {
-	struct agreement_options options = {
-		.self = self, .nmembers = n, .members = {1, 2, 3, 4, 5}, .life = life, .retry_us = 100, .retry_max_us = 500,
-		.backoff_us = 10, .backoff_max_us = 500, .spread_us = 1000, .instances_max = 100, .bytes_max = MIB,
-		.random = no_random};
+	struct agreement_options options = {.self = self,
+					    .nmembers = n,
+					    .members = {1, 2, 3, 4, 5},
+					    .life = life,
+					    .retry_us = 100,
+					    .retry_max_us = 500,
+					    .backoff_us = 10,
+					    .backoff_max_us = 500,
+					    .spread_us = 1000,
+					    .instances_max = 100,
+					    .bytes_max = MIB,
+					    .random = no_random};
 	return agreement_create(&options);
 }
 
@@ -270,9 +299,16 @@ static const struct agreement_output *settle(struct agreement *a)
 	return agreement_output(a, 0);
 }
 
-static struct wire_agreement message(uint32_t from, uint32_t to, uint32_t n, struct wire_agreement_item *item)
+static struct wire_agreement message(uint32_t from, uint32_t to, uint32_t n,
+				     struct wire_agreement_item *item)
 {
-	return (struct wire_agreement){.from = from, .to = to, .life = BOUND_LIFE(from), .members = 1, .ndones = n, .nitems = 1, .items = item};
+	return (struct wire_agreement){.from = from,
+				       .to = to,
+				       .life = BOUND_LIFE(from),
+				       .members = 1,
+				       .ndones = n,
+				       .nitems = 1,
+				       .items = item};
 }
 
 static void start(struct agreement *a, uint64_t seq)
@@ -289,7 +325,8 @@ static bool is_decided(struct agreement *a, uint64_t seq)
 	return agreement_status(a, seq, &value) == AGREEMENT_STATE_DECIDED;
 }
 
-static void members_of(struct agreement_members *members, uint32_t n, uint64_t slot, uint32_t changed, uint64_t life)
+static void members_of(struct agreement_members *members, uint32_t n, uint64_t slot,
+		       uint32_t changed, uint64_t life)
 {
 	bound_members(members, n);
 	members->slot = slot;
@@ -304,7 +341,8 @@ START_TEST(test_unbound_votes_do_not_count)
 	struct agreement_members members;
 	start(a, 0);
 	settle(a);
-	struct wire_agreement_item accepted = {.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = agreement_ballot(0, 1)};
+	struct wire_agreement_item accepted = {
+		.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = agreement_ballot(0, 1)};
 	struct wire_agreement m = message(2, 1, 3, &accepted);
 	m.life = 55;
 	agreement_reply(a, 0, &m);
@@ -324,7 +362,8 @@ START_TEST(test_unbound_votes_do_not_count)
 	ck_assert_uint_eq(out->sends[0].message.members, 2);
 	ck_assert_uint_eq(out->sends[0].message.items[0].kind, WIRE_AGREEMENT_PREPARE);
 	/* What anybody knows to be decided is learnt, but not taken to be known to the number. */
-	struct wire_agreement_item decided = {.kind = WIRE_AGREEMENT_DECIDED, .seq = 5, .value = slice_string("x")};
+	struct wire_agreement_item decided = {
+		.kind = WIRE_AGREEMENT_DECIDED, .seq = 5, .value = slice_string("x")};
 	m = message(3, 1, 3, &decided);
 	agreement_request(a, 0, 1, 1, &m);
 	ck_assert(is_decided(a, 5));
@@ -337,7 +376,8 @@ START_TEST(test_fence)
 {
 	struct agreement *a = first_disk(2, 3);
 	struct agreement_members members;
-	struct wire_agreement_item prepare = {.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = agreement_ballot(1, 1)};
+	struct wire_agreement_item prepare = {
+		.kind = WIRE_AGREEMENT_PREPARE, .seq = 0, .ballot = agreement_ballot(1, 1)};
 	members_of(&members, 3, 9, 3, 77);
 	agreement_set_members(a, 0, &members);
 	/* The answer to who enters leaves when it is durable that those are known. */
@@ -366,7 +406,10 @@ START_TEST(test_fence)
 }
 END_TEST
 
-/* Who is asked by somebody whose binding it does not know says nothing yet; nor does who is entering itself. */
+/*
+ * Who is asked by somebody whose binding it does not know says nothing yet; nor does who is
+ * entering itself.
+ */
 START_TEST(test_who_may_tell)
 {
 	struct agreement *a = first_disk(2, 3);
@@ -403,7 +446,11 @@ START_TEST(test_told_in_order)
 	struct agreement_members members;
 	struct wire_agreement_item told[2] = {
 		{.kind = WIRE_AGREEMENT_TOLD, .seq = 4, .ballot = 1, .other = 1},
-		{.kind = WIRE_AGREEMENT_STATE, .seq = 4, .ballot = agreement_ballot(3, 2), .other = agreement_ballot(2, 2), .value = slice_string("v")}};
+		{.kind = WIRE_AGREEMENT_STATE,
+		 .seq = 4,
+		 .ballot = agreement_ballot(3, 2),
+		 .other = agreement_ballot(2, 2),
+		 .value = slice_string("v")}};
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
 	members_of(&members, 3, 9, 1, 66);
 	agreement_set_members(a, 0, &members);
@@ -459,7 +506,10 @@ START_TEST(test_told_in_order)
 }
 END_TEST
 
-/* A disk that was replaced and is bound again, in place of the one that had replaced it, must be told as well. */
+/*
+ * A disk that was replaced and is bound again, in place of the one that had replaced it, must be
+ * told as well.
+ */
 START_TEST(test_a_life_returns)
 {
 	struct agreement *a = first_disk(1, 3);
@@ -526,14 +576,17 @@ START_TEST(test_record)
 	ck_assert_mem_eq(&read, &members, sizeof read);
 	ck_assert_uint_eq(entered, 2);
 	for (size_t len = 0; len < record.len; len++)
-		ck_assert_int_eq(agreement_members_decode(&read, &entered, slice(record.data, len)), STATUS_CORRUPT);
+		ck_assert_int_eq(agreement_members_decode(&read, &entered, slice(record.data, len)),
+				 STATUS_CORRUPT);
 	struct agreement *a = core_of(1, 5, BOUND_LIFE(1)), *other = core_of(1, 3, BOUND_LIFE(1));
 	ck_assert_int_eq(agreement_restore_members(a, buffer_slice(&record), 1), 0);
-	ck_assert_int_eq(agreement_restore_members(other, buffer_slice(&record), 1), STATUS_CORRUPT);
+	ck_assert_int_eq(agreement_restore_members(other, buffer_slice(&record), 1),
+			 STATUS_CORRUPT);
 	/* The version before takes it for Done values that cannot be. */
 	ck_assert_int_eq(agreement_restore_dones(a, buffer_slice(&record), 2), STATUS_CORRUPT);
 	record.data[8] = AGREEMENT_MEMBERS_FORMAT + 1;
-	ck_assert_int_eq(agreement_members_decode(&read, &entered, buffer_slice(&record)), STATUS_NEWER);
+	ck_assert_int_eq(agreement_members_decode(&read, &entered, buffer_slice(&record)),
+			 STATUS_NEWER);
 	buffer_free(&record);
 	agreement_destroy(a);
 	agreement_destroy(other);
@@ -567,7 +620,8 @@ START_TEST(test_record_outlives_the_log)
 }
 END_TEST
 
-CHECK_MAIN("agreement members", test_owner_does_not_decide_twice, test_useful_again, test_all_disks_one_after_another,
-	   test_too_many_lost, test_told_in_parts, test_done_stays, test_is_told_again, test_unbound_votes_do_not_count,
-	   test_fence, test_who_may_tell, test_told_in_order, test_a_life_returns, test_before_there_are_members, test_record,
-	   test_record_outlives_the_log)
+CHECK_MAIN("agreement members", test_owner_does_not_decide_twice, test_useful_again,
+	   test_all_disks_one_after_another, test_too_many_lost, test_told_in_parts,
+	   test_done_stays, test_is_told_again, test_unbound_votes_do_not_count, test_fence,
+	   test_who_may_tell, test_told_in_order, test_a_life_returns,
+	   test_before_there_are_members, test_record, test_record_outlives_the_log)

@@ -1,6 +1,6 @@
 /*
- * Random histories of the agreement cores: crashes, restarts, partitions, deaf peers, losses, cleaned logs, lost disks. SEEDS=n runs more.
- * faults: 1, 2, 5, 6, 7, 8, 9, 11, 16, 38
+ * Random histories of the agreement cores: crashes, restarts, partitions, deaf peers, losses,
+ * cleaned logs, lost disks. SEEDS=n runs more. faults: 1, 2, 5, 6, 7, 8, 9, 11, 16, 38
  */
 #include "../support/check_main.h"
 #include "peers.h"
@@ -20,10 +20,14 @@ static void draw_network(struct peers *p)
 	p->repeat_ppm = rng_chance(&p->rng, 500000) ? (uint32_t)rng_below(&p->rng, 200000) : 0;
 	for (uint32_t i = 0; i < p->count; i++)
 		p->peers[i].sync_max_us = rng_chance(&p->rng, 300000) ? 20000 : 300;
-	p->delay_max_us = p->delay_min_us + rng_below(&p->rng, rng_chance(&p->rng, 300000) ? 300000 : 2000);
+	p->delay_max_us = p->delay_min_us +
+			  rng_below(&p->rng, rng_chance(&p->rng, 300000) ? 300000 : 2000);
 }
 
-/* Another disk may be lost: those that are lost already, and are not whole again, are less than a minority. */
+/*
+ * Another disk may be lost: those that are lost already, and are not whole again, are less than a
+ * minority.
+ */
 static bool may_wipe(const struct peers *p, uint32_t i)
 {
 	uint32_t lost = 0;
@@ -54,7 +58,8 @@ static void do_something(struct peers *p, uint64_t low)
 	} else if (choice < 50) {
 		snprintf(value, sizeof value, "%u.%u", i, (unsigned)rng_below(&p->rng, 1000));
 		int status = peers_start(p, i, low + rng_below(&p->rng, SEQS / 4), value);
-		ASSERT(status == 0 || status == STATUS_COMPACTED || (status == STATUS_UNAVAILABLE && !peers_inside(p, i)));
+		ASSERT(status == 0 || status == STATUS_COMPACTED ||
+		       (status == STATUS_UNAVAILABLE && !peers_inside(p, i)));
 	}
 	peers_run(p, rng_below(&p->rng, rng_chance(&p->rng, 100000) ? 500000 : 5000));
 }
@@ -67,14 +72,18 @@ static bool everybody_knows(struct peers *p)
 	while (map_next(&p->decided, &position, &seq, &value)) {
 		for (uint32_t i = 0; i < p->count; i++) {
 			struct bytes *known;
-			if (agreement_status(p->peers[i].core, seq, &known) == AGREEMENT_STATE_PENDING)
+			if (agreement_status(p->peers[i].core, seq, &known) ==
+			    AGREEMENT_STATE_PENDING)
 				return false;
 		}
 	}
 	return true;
 }
 
-/* After the troubles: what is started gets decided, everybody learns everything, and Done values reach everybody. */
+/*
+ * After the troubles: what is started gets decided, everybody learns everything, and Done values
+ * reach everybody.
+ */
 static void settle_down(struct peers *p, uint64_t low)
 {
 	peers_heal(p);
@@ -101,7 +110,8 @@ static void settle_down(struct peers *p, uint64_t low)
 	peers_run(p, 12 * 1000000ull);
 	for (uint32_t i = 0; i < p->count; i++) {
 		ASSERT(agreement_min(p->peers[i].core) == low + SEQS + 1);
-		ASSERT(agreement_instances(p->peers[i].core) == 0 && agreement_bytes(p->peers[i].core) == 0);
+		ASSERT(agreement_instances(p->peers[i].core) == 0 &&
+		       agreement_bytes(p->peers[i].core) == 0);
 	}
 }
 
@@ -116,7 +126,10 @@ static void run(uint64_t seed)
 	peers_free(&p);
 }
 
-/* Whatever happens, an instance has one value, what was shown stays, nothing is forgotten too early; and peace heals all. */
+/*
+ * Whatever happens, an instance has one value, what was shown stays, nothing is forgotten too
+ * early; and peace heals all.
+ */
 START_TEST(test_random)
 {
 	uint64_t seeds = getenv("SEEDS") != NULL ? strtoull(getenv("SEEDS"), NULL, 10) : 200;

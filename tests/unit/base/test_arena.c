@@ -16,12 +16,16 @@ START_TEST(disjoint)
 	arena_init(&a, 1u << 30);
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < 3000; i++) {
-			all[i].size = rng_chance(&rng, 10000) ? rng_below(&rng, 300000) : rng_below(&rng, 200);
+			all[i].size = rng_chance(&rng, 10000) ? rng_below(&rng, 300000)
+							      : rng_below(&rng, 200);
 			all[i].memory = arena_get(&a, all[i].size);
 			ck_assert_uint_eq((uintptr_t)all[i].memory % 16, 0);
 			memset(all[i].memory, (int)(i % 251), all[i].size);
 		}
-		/* One assertion for all bytes: the library keeps a note of every assertion that it has seen. */
+		/*
+		 * One assertion for all bytes: the library keeps a note of every assertion that it
+		 * has seen.
+		 */
 		size_t wrong = 0;
 		for (size_t i = 0; i < 3000; i++)
 			for (size_t j = 0; j < all[i].size; j++)
@@ -119,5 +123,5 @@ START_TEST(copy_and_zero)
 }
 END_TEST
 
-CHECK_MAIN("arena", disjoint, ceiling, empty_allocations_count, get_asserts, reset_keeps_a_moderate_chunk,
-	   copy_and_zero)
+CHECK_MAIN("arena", disjoint, ceiling, empty_allocations_count, get_asserts,
+	   reset_keeps_a_moderate_chunk, copy_and_zero)

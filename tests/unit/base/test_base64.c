@@ -14,8 +14,13 @@ static struct slice decode(const char *text, bool *good)
 START_TEST(vectors)
 {
 	static const char *const pairs[][2] = {
-		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-		{"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
 	};
 	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
 		struct buffer encoded = {0};
@@ -52,8 +57,9 @@ END_TEST
 /* What no encoder writes is refused. */
 START_TEST(malformed)
 {
-	static const char *const texts[] = {"Z", "Zg", "Zg=", "Zg==Zg==", "=Zg=", "Zm=v", "Zm9-", "Zm9_", "Zm9 ", "====",
-					    "Z===", "Zh==", "Zm9=", "Zm9v\n", "Zm9v===="};
+	static const char *const texts[] = {
+		"Z",    "Zg",   "Zg=",  "Zg==Zg==", "=Zg=", "Zm=v",   "Zm9-",    "Zm9_",
+		"Zm9 ", "====", "Z===", "Zh==",     "Zm9=", "Zm9v\n", "Zm9v===="};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		bool good;
 		decode(texts[i], &good);

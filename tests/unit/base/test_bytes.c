@@ -181,4 +181,5 @@ START_TEST(consume_checks)
 }
 END_TEST
 
-CHECK_MAIN("bytes", order, prefix, references, integers, short_input, buffer_matches_model, format, consume_checks)
+CHECK_MAIN("bytes", order, prefix, references, integers, short_input, buffer_matches_model, format,
+	   consume_checks)

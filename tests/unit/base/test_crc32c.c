@@ -65,7 +65,8 @@ START_TEST(chaining)
 	for (int f = 0; f < 2; f++) {
 		uint32_t whole = functions[f](0, data, sizeof data);
 		for (size_t cut = 0; cut <= sizeof data; cut++)
-			ck_assert_uint_eq(functions[f](functions[f](0, data, cut), data + cut, sizeof data - cut),
+			ck_assert_uint_eq(functions[f](functions[f](0, data, cut), data + cut,
+						       sizeof data - cut),
 					  whole);
 	}
 }

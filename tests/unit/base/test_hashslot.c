@@ -18,7 +18,10 @@ START_TEST(redis_slots)
 }
 END_TEST
 
-/* Only the first non-empty tag in braces counts, by the rules and examples of the Redis Cluster specification. */
+/*
+ * Only the first non-empty tag in braces counts, by the rules and examples of the Redis Cluster
+ * specification.
+ */
 START_TEST(hash_tags)
 {
 	ck_assert_uint_eq(slot("{user1000}.following"), slot("user1000"));
@@ -55,7 +58,10 @@ START_TEST(no_hash_tag)
 }
 END_TEST
 
-/* A key of any length, wherever it lies: the sum takes four bytes at a time, and the rest one by one. */
+/*
+ * A key of any length, wherever it lies: the sum takes four bytes at a time, and the rest one by
+ * one.
+ */
 START_TEST(any_length)
 {
 	char text[80];
@@ -87,9 +93,13 @@ START_TEST(shards)
 			struct slice s = slice(&key, sizeof key);
 			uint32_t shard = shard_of_key(s, n);
 			ck_assert_uint_lt(shard, n);
-			/* The shard's range is [ceil(16384 shard / n), ceil(16384 (shard + 1) / n)). */
+			/*
+			 * The shard's range is [ceil(16384 shard / n), ceil(16384 (shard + 1) /
+			 * n)).
+			 */
 			ck_assert_uint_le((HASH_SLOTS * shard + n - 1) / n, hashslot_of_key(s));
-			ck_assert_uint_lt(hashslot_of_key(s), (HASH_SLOTS * (shard + 1) + n - 1) / n);
+			ck_assert_uint_lt(hashslot_of_key(s),
+					  (HASH_SLOTS * (shard + 1) + n - 1) / n);
 			if ((n & (n - 1)) == 0)
 				ck_assert_uint_eq(shard, hashslot_of_key(s) / (HASH_SLOTS / n));
 		}

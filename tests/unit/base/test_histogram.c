@@ -28,7 +28,8 @@ START_TEST(error_bound)
 		uint64_t value = i < 300 ? (uint64_t)i : random_value(&rng);
 		clear();
 		histogram_record(&h, value);
-		histogram_record(&h, (uint64_t)1 << 40); /* so that the maximum does not make the answer exact */
+		/* so that the maximum does not make the answer exact */
+		histogram_record(&h, (uint64_t)1 << 40);
 		uint64_t reported = histogram_percentile(&h, 50);
 		ck_assert_uint_ge(reported, value);
 		ck_assert_uint_le(reported - value, value / 64);

@@ -9,7 +9,7 @@ struct item {
 static void expect(struct list *head, const char *digits)
 {
 	LIST_FOR (link, head) {
-		ck_assert_int_eq(LIST_ENTRY(link, struct item, link)->number, *digits - '0');
+		ck_assert_int_eq(LIST_ITEM(link, struct item, link)->number, *digits - '0');
 		ck_assert_ptr_eq(link->next->prev, link);
 		digits++;
 	}
@@ -48,7 +48,7 @@ START_TEST(removal)
 		list_push_back(&head, &items[i].link);
 	}
 	LIST_FOR_SAFE (link, after, &head)
-		if (LIST_ENTRY(link, struct item, link)->number % 2 == 0)
+		if (LIST_ITEM(link, struct item, link)->number % 2 == 0)
 			list_remove(link);
 	expect(&head, "135");
 	list_remove(&items[0].link);

@@ -49,13 +49,15 @@ START_TEST(logfmt)
 	struct log log = log_of(LOG_LOGFMT);
 
 	log_event(&log, LOG_INFO, "leader_elected", "ballot=%d.%d group=%u", 7, 2, 1u);
-	ck_assert_str_eq(line, "level=info time=2026-01-31T12:00:00.123456Z node=g1a event=leader_elected "
-			       "ballot=7.2 group=1\n");
+	ck_assert_str_eq(line, "level=info time=2026-01-31T12:00:00.123456Z node=g1a "
+			       "event=leader_elected ballot=7.2 group=1\n");
 	log_event(&log, LOG_ERROR, "stopped", "%s", "");
-	ck_assert_str_eq(line, "level=error time=2026-01-31T12:00:00.123456Z node=g1a event=stopped\n");
+	ck_assert_str_eq(line,
+			 "level=error time=2026-01-31T12:00:00.123456Z node=g1a event=stopped\n");
 	log.node = NULL;
 	log_event(&log, LOG_WARN, "odd", "text=%s", "two\nlines\t\x7f");
-	ck_assert_str_eq(line, "level=warn time=2026-01-31T12:00:00.123456Z event=odd text=two lines  \n");
+	ck_assert_str_eq(
+		line, "level=warn time=2026-01-31T12:00:00.123456Z event=odd text=two lines  \n");
 }
 END_TEST
 
@@ -92,11 +94,16 @@ START_TEST(dates)
 		uint64_t seconds;
 		const char *text;
 	} moments[] = {
-		{0, "1970-01-01T00:00:00.000000Z"},          {86399, "1970-01-01T23:59:59.000000Z"},
-		{951782400, "2000-02-29T00:00:00.000000Z"},  {951868800, "2000-03-01T00:00:00.000000Z"},
-		{1709164800, "2024-02-29T00:00:00.000000Z"}, {1735689599, "2024-12-31T23:59:59.000000Z"},
-		{1735689600, "2025-01-01T00:00:00.000000Z"}, {1740787199, "2025-02-28T23:59:59.000000Z"},
-		{1740787200, "2025-03-01T00:00:00.000000Z"}, {4107542400, "2100-03-01T00:00:00.000000Z"},
+		{0, "1970-01-01T00:00:00.000000Z"},
+		{86399, "1970-01-01T23:59:59.000000Z"},
+		{951782400, "2000-02-29T00:00:00.000000Z"},
+		{951868800, "2000-03-01T00:00:00.000000Z"},
+		{1709164800, "2024-02-29T00:00:00.000000Z"},
+		{1735689599, "2024-12-31T23:59:59.000000Z"},
+		{1735689600, "2025-01-01T00:00:00.000000Z"},
+		{1740787199, "2025-02-28T23:59:59.000000Z"},
+		{1740787200, "2025-03-01T00:00:00.000000Z"},
+		{4107542400, "2100-03-01T00:00:00.000000Z"},
 		{4107542399, "2100-02-28T23:59:59.000000Z"},
 	};
 	struct log log = log_of(LOG_LOGFMT);
@@ -138,7 +145,10 @@ START_TEST(quoting)
 }
 END_TEST
 
-/* A value that does not fit is cut between characters, ends with an ellipsis, and stays well-formed. */
+/*
+ * A value that does not fit is cut between characters, ends with an ellipsis, and stays
+ * well-formed.
+ */
 START_TEST(cutting)
 {
 	char out[64];
@@ -153,7 +163,10 @@ START_TEST(cutting)
 }
 END_TEST
 
-/* Integers and truth values become JSON values; everything else, and whatever is quoted, becomes a string. */
+/*
+ * Integers and truth values become JSON values; everything else, and whatever is quoted, becomes a
+ * string.
+ */
 START_TEST(json)
 {
 	struct log log = log_of(LOG_JSON);
@@ -161,13 +174,13 @@ START_TEST(json)
 	log_event(&log, LOG_INFO, "leader_elected",
 		  "ballot=%s group=%d delta=-3 big=%llu stale last=%s id=007 ok=true", "7.2", 1,
 		  18446744073709551615ull, quoted(slice_string("12")));
-	ck_assert_str_eq(
-		line, "{\"level\":\"info\",\"time\":\"2026-01-31T12:00:00.123456Z\",\"node\":\"g1a\","
-		      "\"event\":\"leader_elected\",\"ballot\":\"7.2\",\"group\":1,\"delta\":-3,"
-		      "\"big\":18446744073709551615,\"stale\":true,\"last\":\"12\",\"id\":\"007\",\"ok\":true}\n");
+	ck_assert_str_eq(line, "{\"level\":\"info\",\"time\":\"2026-01-31T12:00:00.123456Z\","
+			       "\"node\":\"g1a\",\"event\":\"leader_elected\",\"ballot\":\"7.2\","
+			       "\"group\":1,\"delta\":-3,\"big\":18446744073709551615,\"stale\":"
+			       "true,\"last\":\"12\",\"id\":\"007\",\"ok\":true}\n");
 	log_event(&log, LOG_INFO, "e", "%s", "");
-	ck_assert_str_eq(line, "{\"level\":\"info\",\"time\":\"2026-01-31T12:00:00.123456Z\",\"node\":\"g1a\","
-			       "\"event\":\"e\"}\n");
+	ck_assert_str_eq(line, "{\"level\":\"info\",\"time\":\"2026-01-31T12:00:00.123456Z\","
+			       "\"node\":\"g1a\",\"event\":\"e\"}\n");
 }
 END_TEST
 
@@ -208,7 +221,8 @@ START_TEST(quoted_text_survives_json)
 		char text[64] = "", out[512];
 		uint64_t parts = rng_below(&rng, 12);
 		for (uint64_t i = 0; i < parts; i++)
-			strcat(text, alphabet[rng_below(&rng, sizeof alphabet / sizeof alphabet[0])]);
+			strcat(text,
+			       alphabet[rng_below(&rng, sizeof alphabet / sizeof alphabet[0])]);
 		log_event(&log, LOG_INFO, "e", "before=1 key=%s after=2",
 			  log_quote(out, sizeof out, slice_string(text)));
 		json_t *object = parse_line();
@@ -272,8 +286,9 @@ START_TEST(utf8)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		ck_assert_uint_eq(utf8_length((const uint8_t *)cases[i].bytes, strlen(cases[i].bytes)),
-				  cases[i].length);
+		ck_assert_uint_eq(
+			utf8_length((const uint8_t *)cases[i].bytes, strlen(cases[i].bytes)),
+			cases[i].length);
 }
 END_TEST
 
@@ -309,8 +324,9 @@ static size_t drain(int fd, char *out, size_t size)
 }
 
 /*
- * A pipe, or a socket, that nobody reads takes no log line and holds nobody up; when it is read again, the next line comes after
- * one that says how many are missing. Whole lines, all of them. The descriptor's flags are those that it came with.
+ * A pipe, or a socket, that nobody reads takes no log line and holds nobody up; when it is read
+ * again, the next line comes after one that says how many are missing. Whole lines, all of them.
+ * The descriptor's flags are those that it came with.
  */
 static void nobody_reads(int reading, int writing)
 {
@@ -338,7 +354,8 @@ static void nobody_reads(int reading, int writing)
 	for (char *at = strtok(text, "\n"); at != NULL; at = strtok(NULL, "\n")) {
 		char expected[32];
 		snprintf(expected, sizeof expected, "event=tick n=%u ", ticks + 1);
-		ck_assert_msg(strncmp(at, "level=", 6) == 0 || ticks + 1 == first_lost, "%.60s", at);
+		ck_assert_msg(strncmp(at, "level=", 6) == 0 || ticks + 1 == first_lost, "%.60s",
+			      at);
 		if (strstr(at, expected) != NULL)
 			ticks++;
 		else

@@ -6,7 +6,10 @@
 
 static char values[MODEL_KEYS];
 
-/* A random sequence of operations answers as a plain array does, over and over through growth and deletion. */
+/*
+ * A random sequence of operations answers as a plain array does, over and over through growth and
+ * deletion.
+ */
 static void run_against_model(uint64_t seed, uint64_t key_step, uint32_t put_parts)
 {
 	void *model[MODEL_KEYS] = {0};
@@ -94,7 +97,10 @@ START_TEST(iteration)
 }
 END_TEST
 
-/* Two maps that went through the same operations iterate in the same order: a simulated run repeats exactly. */
+/*
+ * Two maps that went through the same operations iterate in the same order: a simulated run repeats
+ * exactly.
+ */
 START_TEST(iteration_repeats)
 {
 	struct map maps[2] = {{0}, {0}};

@@ -1,5 +1,6 @@
 /*
- * stdout that cannot be written: the exit code and stderr say so, whichever function printed, and how much.
+ * stdout that cannot be written: the exit code and stderr say so, whichever function printed, and
+ * how much.
  */
 /* faults: 95 */
 #include <errno.h>
@@ -16,15 +17,9 @@ static void become(enum target target)
 {
 	int ends[2];
 	switch (target) {
-	case FULL:
-		dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO);
-		break;
-	case CLOSED:
-		close(STDOUT_FILENO);
-		break;
-	case GOOD:
-		dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-		break;
+	case FULL: dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO); break;
+	case CLOSED: close(STDOUT_FILENO); break;
+	case GOOD: dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); break;
 	case CLOSED_PIPE:
 		if (pipe(ends) == 0) {
 			dup2(ends[1], STDOUT_FILENO);
@@ -48,7 +43,10 @@ static void become(enum target target)
 	}
 }
 
-/* The exit code of a program that prints `count` bytes and ends with `code`, and what it has said on stderr. */
+/*
+ * The exit code of a program that prints `count` bytes and ends with `code`, and what it has said
+ * on stderr.
+ */
 static int outcome(enum target target, size_t count, int code, char *said, size_t size)
 {
 	int ends[2];
@@ -86,7 +84,8 @@ START_TEST(what_could_not_be_written_is_not_success)
 	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
 		ck_assert_int_eq(outcome(FULL, counts[i], 0, said, sizeof said), EXIT_NOT_PRINTED);
 		ck_assert_str_eq(said, "program: cannot write: No space left on device\n");
-		ck_assert_int_eq(outcome(CLOSED, counts[i], 0, said, sizeof said), EXIT_NOT_PRINTED);
+		ck_assert_int_eq(outcome(CLOSED, counts[i], 0, said, sizeof said),
+				 EXIT_NOT_PRINTED);
 		ck_assert_str_eq(said, "program: cannot write: Bad file descriptor\n");
 	}
 }
@@ -178,5 +177,5 @@ START_TEST(nothing_stands_behind_a_gap)
 END_TEST
 
 CHECK_MAIN("output", what_could_not_be_written_is_not_success, a_failure_keeps_its_code,
-	   a_reader_that_has_gone_is_no_failure, what_is_written_is_success, closed_descriptors_are_not_given_away,
-	   nothing_stands_behind_a_gap)
+	   a_reader_that_has_gone_is_no_failure, what_is_written_is_success,
+	   closed_descriptors_are_not_given_away, nothing_stands_behind_a_gap)

@@ -5,8 +5,8 @@
 START_TEST(reference)
 {
 	static const uint64_t from_1234[] = {11520, 0, 1509978240, 1215971899390074240};
-	static const uint64_t seeded_0[] = {0xe220a8397b1dcdaf, 0x6e789e6aa1b965f4, 0x06c45d188009454f,
-					    0xf88bb8a8724c81ec};
+	static const uint64_t seeded_0[] = {0xe220a8397b1dcdaf, 0x6e789e6aa1b965f4,
+					    0x06c45d188009454f, 0xf88bb8a8724c81ec};
 	struct rng r = {{1, 2, 3, 4}};
 
 	for (int i = 0; i < 4; i++)
@@ -58,7 +58,10 @@ START_TEST(bounds)
 }
 END_TEST
 
-/* A bound just above 2^63 is where taking the remainder alone would favour the lower half two to one. */
+/*
+ * A bound just above 2^63 is where taking the remainder alone would favour the lower half two to
+ * one.
+ */
 START_TEST(no_modulo_bias)
 {
 	uint64_t bound = (UINT64_C(1) << 63) + (UINT64_C(1) << 62);
@@ -72,7 +75,9 @@ START_TEST(no_modulo_bias)
 }
 END_TEST
 
-/* Chances are in parts per million: never at 0, always at a million, and near their rate between. */
+/*
+ * Chances are in parts per million: never at 0, always at a million, and near their rate between.
+ */
 START_TEST(chances)
 {
 	int hits = 0;

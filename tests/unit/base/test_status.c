@@ -30,13 +30,16 @@ START_TEST(unknown_numbers)
 }
 END_TEST
 
-/* Codes that travel come back as the same status; local, unknown and absurd ones become INTERNAL. */
+/*
+ * Codes that travel come back as the same status; local, unknown and absurd ones become INTERNAL.
+ */
 START_TEST(wire)
 {
 #define X(name, code, class, text) \
 	ck_assert_uint_eq(status_to_wire(STATUS_##name), code); \
-	ck_assert_int_eq(status_from_wire(code), \
-			 STATUS_CLASS_##class == STATUS_CLASS_LOCAL ? STATUS_INTERNAL : STATUS_##name);
+	ck_assert_int_eq(status_from_wire(code), STATUS_CLASS_##class == STATUS_CLASS_LOCAL \
+							 ? STATUS_INTERNAL \
+							 : STATUS_##name);
 	STATUS_MAP(X)
 #undef X
 	ck_assert_int_eq(status_from_wire(60), STATUS_INTERNAL);

@@ -1,7 +1,7 @@
 /* faults: 49 */
 /*
- * A caller's reads that any replica may answer: whom it asks, what it takes for an answer, and where it ends
- * (call/caller_anywhere.c).
+ * A caller's reads that any replica may answer: whom it asks, what it takes for an answer, and
+ * where it ends (call/caller_anywhere.c).
  */
 #include <check.h>
 
@@ -55,8 +55,8 @@ static void teardown(void)
 static void start(struct outcome *outcome, uint16_t method, struct caller_read read)
 {
 	*outcome = (struct outcome){0};
-	outcome->call = caller_start_read(caller, method, slice_string("key"), fake->now_us + DEADLINE_MS * MS,
-					  &read, on_done, outcome);
+	outcome->call = caller_start_read(caller, method, slice_string("key"),
+					  fake->now_us + DEADLINE_MS * MS, &read, on_done, outcome);
 	ck_assert_int_eq(outcome->calls, 0);
 }
 
@@ -103,7 +103,8 @@ START_TEST(a_follower_stays)
 	struct outcome outcome;
 	const char *served = NULL;
 	for (int i = 0; i < 6; i++) {
-		start(&outcome, METHOD_QUERY_UNCONFIRMED, (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER});
+		start(&outcome, METHOD_QUERY_UNCONFIRMED,
+		      (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER});
 		const struct fake_sent *sent = next_sent(METHOD_QUERY_INDEXED);
 		const char *address = fake_address(fake, sent);
 		ck_assert_str_ne(address, "a:1");
@@ -117,15 +118,20 @@ START_TEST(a_follower_stays)
 }
 END_TEST
 
-/* Refusals of all kinds and lost connections: the other follower, then the leader in the usual way. */
+/*
+ * Refusals of all kinds and lost connections: the other follower, then the leader in the usual way.
+ */
 START_TEST(then_the_others)
 {
-	const int refusals[] = {STATUS_NOT_LEADER, STATUS_UNAVAILABLE, STATUS_BUSY, STATUS_DEADLINE};
+	const int refusals[] = {STATUS_NOT_LEADER, STATUS_UNAVAILABLE, STATUS_BUSY,
+				STATUS_DEADLINE};
 	const bool stale = _i >= 5;
 	struct outcome outcome;
-	start(&outcome, METHOD_QUERY, (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER, .stale = stale});
+	start(&outcome, METHOD_QUERY,
+	      (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER, .stale = stale});
 	for (int k = 0; k < 2; k++) {
-		const struct fake_sent *sent = next_sent(stale ? METHOD_QUERY_STALE : METHOD_QUERY_INDEXED);
+		const struct fake_sent *sent = next_sent(stale ? METHOD_QUERY_STALE
+							       : METHOD_QUERY_INDEXED);
 		ck_assert_str_ne(fake_address(fake, sent), "a:1");
 		if (_i % 5 < 4)
 			ck_assert(reply(sent, refusals[_i % 5], slice(NULL, 0)));
@@ -142,8 +148,8 @@ START_TEST(then_the_others)
 END_TEST
 
 /*
- * One that is silent: another is asked beside it after a while, by the same question, and whoever answers first has
- * answered.
+ * One that is silent: another is asked beside it after a while, by the same question, and whoever
+ * answers first has answered.
  */
 START_TEST(silence)
 {
@@ -170,12 +176,16 @@ START_TEST(silence)
 }
 END_TEST
 
-/* A follower may lag behind in what its group serves, or be older than such reads: the leader knows. */
+/*
+ * A follower may lag behind in what its group serves, or be older than such reads: the leader
+ * knows.
+ */
 START_TEST(the_leader_at_once)
 {
 	const int refusals[] = {STATUS_WRONG_GROUP, STATUS_UNKNOWN_METHOD};
 	struct outcome outcome;
-	start(&outcome, METHOD_QUERY, (struct caller_read){.stale = true, .prefer = CALLER_PREFER_FOLLOWER});
+	start(&outcome, METHOD_QUERY,
+	      (struct caller_read){.stale = true, .prefer = CALLER_PREFER_FOLLOWER});
 	ck_assert(reply(next_sent(METHOD_QUERY_STALE), refusals[_i], slice_string("no")));
 	const struct fake_sent *sent = next_sent(METHOD_QUERY);
 	ck_assert_str_eq(fake_address(fake, sent), "a:1");
@@ -224,14 +234,15 @@ START_TEST(ages_grow_on_the_way)
 END_TEST
 
 /*
- * What is too old, or of unknown age, is no answer: others, then the leader; and an answer of the leader's that took
- * too long.
+ * What is too old, or of unknown age, is no answer: others, then the leader; and an answer of the
+ * leader's that took too long.
  */
 START_TEST(too_old)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY,
-	      (struct caller_read){.stale = true, .prefer = CALLER_PREFER_LEADER, .age_us_max = 100 * MS});
+	      (struct caller_read){
+		      .stale = true, .prefer = CALLER_PREFER_LEADER, .age_us_max = 100 * MS});
 	const struct fake_sent *sent = next_sent(METHOD_QUERY_STALE);
 	ck_assert_str_eq(fake_address(fake, sent), "a:1");
 	reply_stale(sent, true, 101, "old");
@@ -272,8 +283,8 @@ START_TEST(never_young_enough)
 			ck_assert(reply(sent, STATUS_NOT_LEADER, slice(NULL, 0)));
 	}
 	ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
-	ck_assert_ptr_nonnull(
-		strstr(outcome.payload, "no answer that is at most 100 ms old within 2000 ms: a:1 ("));
+	ck_assert_ptr_nonnull(strstr(outcome.payload,
+				     "no answer that is at most 100 ms old within 2000 ms: a:1 ("));
 }
 END_TEST
 

@@ -90,7 +90,8 @@ static void refuse_connection(const struct fake_sent *sent)
 }
 
 /* Gives every attempt to `answer` until the call has ended, going from one timer to the next. */
-static void answer_until_done(const struct outcome *outcome, void (*answer)(const struct fake_sent *sent))
+static void answer_until_done(const struct outcome *outcome,
+			      void (*answer)(const struct fake_sent *sent))
 {
 	while (outcome->calls == 0) {
 		struct fake_sent *sent = fake_next(fake);
@@ -101,7 +102,9 @@ static void answer_until_done(const struct outcome *outcome, void (*answer)(cons
 	}
 }
 
-/* faults: 90. A stranger's node at one address is passed over; at all of them, it is said at once. */
+/*
+ * faults: 90. A stranger's node at one address is passed over; at all of them, it is said at once.
+ */
 START_TEST(strangers)
 {
 	struct outcome outcome;
@@ -133,7 +136,10 @@ static void hint_at_b(const struct fake_sent *sent)
 
 START_TEST(answers_are_handed_over)
 {
-	/* The reply's status and payload reach the callback, once, and the request carried its payload and time limit. */
+	/*
+	 * The reply's status and payload reach the callback, once, and the request carried its
+	 * payload and time limit.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "ping");
 	struct fake_sent *sent = expect_sent("a:1");
@@ -154,7 +160,10 @@ END_TEST
 
 START_TEST(hints_are_adopted_if_wanted)
 {
-	/* A leader that is not among the addresses is asked only by a caller whose addresses are but a beginning. */
+	/*
+	 * A leader that is not among the addresses is asked only by a caller whose addresses are
+	 * but a beginning.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "z:9");
@@ -170,7 +179,9 @@ END_TEST
 
 START_TEST(other_messages_are_not_ours)
 {
-	/* Requests, replies with a foreign id and replies from another link are left to the node. */
+	/*
+	 * Requests, replies with a foreign id and replies from another link are left to the node.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *sent = expect_sent("a:1");
@@ -190,7 +201,10 @@ END_TEST
 
 START_TEST(hint_is_followed_at_once)
 {
-	/* NOT_LEADER with a hint sends the request to the hinted server at once, and later requests go there directly. */
+	/*
+	 * NOT_LEADER with a hint sends the request to the hinted server at once, and later requests
+	 * go there directly.
+	 */
 	static struct outcome first, second;
 	start(&first, "1");
 	reply_not_leader(expect_sent("a:1"), "c:3");
@@ -205,7 +219,10 @@ END_TEST
 
 START_TEST(without_a_hint_servers_are_asked_in_turn)
 {
-	/* NOT_LEADER without a usable hint asks the next server; after all of them the caller pauses before a new round. */
+	/*
+	 * NOT_LEADER without a usable hint asks the next server; after all of them the caller
+	 * pauses before a new round.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "");
@@ -222,7 +239,9 @@ END_TEST
 
 START_TEST(servers_that_hint_at_each_other_are_not_asked_forever)
 {
-	/* Two servers that each hold the other for the leader cost one round, not an endless loop. */
+	/*
+	 * Two servers that each hold the other for the leader cost one round, not an endless loop.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "b:2");
@@ -270,7 +289,10 @@ END_TEST
 
 START_TEST(lost_connection_moves_on)
 {
-	/* A lost connection sends every request that waited on it to the next server, in the order of their start. */
+	/*
+	 * A lost connection sends every request that waited on it to the next server, in the order
+	 * of their start.
+	 */
 	static struct outcome outcomes[3];
 	const char *payloads[] = {"1", "2", "3"};
 	for (int i = 0; i < 3; i++)
@@ -290,7 +312,10 @@ END_TEST
 
 START_TEST(silent_server_is_left_after_the_attempt_timeout)
 {
-	/* A silent server is doubted after attempt_timeout_ms, for other calls too; but its answer still counts when it comes first. */
+	/*
+	 * A silent server is doubted after attempt_timeout_ms, for other calls too; but its answer
+	 * still counts when it comes first.
+	 */
 	static struct outcome outcome, another;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
@@ -300,7 +325,9 @@ START_TEST(silent_server_is_left_after_the_attempt_timeout)
 	expect_silence();
 	start(&another, "y");
 	reply(expect_sent("a:1"), 0, slice_string("ok"));
-	/* The next look at the clock is when the third has had its patience; nobody is left to ask. */
+	/*
+	 * The next look at the clock is when the third has had its patience; nobody is left to ask.
+	 */
 	fake_advance(fake, 51 * MS);
 	start(&another, "z");
 	expect_sent("b:2");
@@ -316,7 +343,10 @@ END_TEST
 /* faults: 49 */
 START_TEST(others_are_asked_beside_a_silent_server)
 {
-	/* A paused leader costs an election, not a second: the others are asked soon, and one of them knows, or is, the new one. */
+	/*
+	 * A paused leader costs an election, not a second: the others are asked soon, and one of
+	 * them knows, or is, the new one.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	expect_sent("a:1");
@@ -329,13 +359,17 @@ START_TEST(others_are_asked_beside_a_silent_server)
 	reply_not_leader(expect_sent("c:3"), "b:2");
 	reply(expect_sent("b:2"), 0, slice_string("ok"));
 	ck_assert_str_eq(outcome.payload, "ok");
-	ck_assert(outcome.may_be_executed); /* by the first, when it wakes up: as the session sees to it, once */
+	/* by the first, when it wakes up: as the session sees to it, once */
+	ck_assert(outcome.may_be_executed);
 }
 END_TEST
 
 START_TEST(slow_server_is_not_asked_twice)
 {
-	/* A leader that takes long is named by the others; it gets one copy all the same, and the others get few. */
+	/*
+	 * A leader that takes long is named by the others; it gets one copy all the same, and the
+	 * others get few.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
@@ -360,23 +394,29 @@ END_TEST
 /* faults: 49 */
 START_TEST(a_long_way_is_waited_for)
 {
-	/* However long an answer takes beside the attempts, in the end one is waited for; and the copies become few. */
+	/*
+	 * However long an answer takes beside the attempts, in the end one is waited for; and the
+	 * copies become few.
+	 */
 	static struct outcome outcome;
 	static uint64_t sent_us[FAKE_SENT_MAX];
 	const uint64_t way_us = 700 * MS;
 	size_t noted = 0, answered = 0;
 	caller_destroy(caller);
-	caller = caller_create(&(struct caller_options){.node = &node, .attempt_timeout_ms = 11, .backoff_max_ms = 11});
+	caller = caller_create(&(struct caller_options){
+		.node = &node, .attempt_timeout_ms = 11, .backoff_max_ms = 11});
 	caller_set_addresses(caller, addresses, 3);
 	start(&outcome, "x");
 	while (outcome.calls == 0) {
 		fake_advance(fake, MS);
 		while (noted < fake->nsent)
 			sent_us[noted++] = fake->now_us;
-		while (outcome.calls == 0 && answered < noted && sent_us[answered] + way_us <= fake->now_us) {
+		while (outcome.calls == 0 && answered < noted &&
+		       sent_us[answered] + way_us <= fake->now_us) {
 			const struct fake_sent *sent = &fake->sent[answered++];
 			struct buffer error = {0};
-			wire_error_encode(&(struct wire_error){.leader = slice_string("b:2")}, &error);
+			wire_error_encode(&(struct wire_error){.leader = slice_string("b:2")},
+					  &error);
 			if (strcmp(fake_address(fake, sent), "b:2") == 0)
 				reply(sent, 0, slice_string("ok"));
 			else
@@ -391,7 +431,10 @@ END_TEST
 
 START_TEST(never_sent_is_unavailable)
 {
-	/* With every connection refused nothing was executed: UNAVAILABLE, with a message that names the servers. */
+	/*
+	 * With every connection refused nothing was executed: UNAVAILABLE, with a message that
+	 * names the servers.
+	 */
 	static struct outcome outcome;
 	for (int i = 0; i < 3; i++)
 		fake->epochs[i] = 0;
@@ -403,7 +446,8 @@ START_TEST(never_sent_is_unavailable)
 	arena_init(&arena, 64 * KIB);
 	ck_assert_int_eq(wire_error_decode(slice_string(outcome.payload), &arena, &error), 0);
 	char text[512];
-	snprintf(text, sizeof text, "%.*s", (int)error.message.len, (const char *)error.message.data);
+	snprintf(text, sizeof text, "%.*s", (int)error.message.len,
+		 (const char *)error.message.data);
 	for (int i = 0; i < 3; i++)
 		ck_assert_ptr_nonnull(strstr(text, addresses[i]));
 	arena_free(&arena);
@@ -412,7 +456,10 @@ END_TEST
 
 START_TEST(refused_by_all_is_unavailable)
 {
-	/* An attempt that was answered with a refusal was not executed, so a deadline in an election is UNAVAILABLE. */
+	/*
+	 * An attempt that was answered with a refusal was not executed, so a deadline in an
+	 * election is UNAVAILABLE.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	answer_until_done(&outcome, answer_not_leader);
@@ -423,7 +470,10 @@ END_TEST
 
 START_TEST(silence_is_unknown)
 {
-	/* One attempt without an answer makes the outcome unknown, however many others were refused. */
+	/*
+	 * One attempt without an answer makes the outcome unknown, however many others were
+	 * refused.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	expect_sent("a:1");
@@ -457,7 +507,10 @@ END_TEST
 
 START_TEST(connection_lost_after_sending_is_unknown)
 {
-	/* Sent while the link was up, or while it was coming up, and then lost: it may have been executed. */
+	/*
+	 * Sent while the link was up, or while it was coming up, and then lost: it may have been
+	 * executed.
+	 */
 	for (int was_up = 0; was_up < 2; was_up++) {
 		static struct outcome outcome;
 		fake->epochs[0] = was_up ? 1 : 0;
@@ -491,15 +544,19 @@ END_TEST
 
 START_TEST(many_attempts_are_remembered_in_bounded_space)
 {
-	/* With more open attempts than are kept, the oldest is forgotten as possibly executed; its answer is ignored. */
+	/*
+	 * With more open attempts than are kept, the oldest is forgotten as possibly executed; its
+	 * answer is ignored.
+	 */
 	static struct outcome outcome = {0};
-	outcome.call = caller_start(caller, METHOD_COMMAND, slice_string("x"), fake->now_us + 60000 * MS, on_done,
-				    &outcome);
+	outcome.call = caller_start(caller, METHOD_COMMAND, slice_string("x"),
+				    fake->now_us + 60000 * MS, on_done, &outcome);
 	fake_advance(fake, 20000 * MS);
 	ck_assert_uint_ge(fake->nsent, 10);
 	ck_assert(!reply(&fake->sent[0], 0, slice(NULL, 0)));
 	for (size_t i = 1; i < fake->nsent; i++) {
-		struct message message = fake_reply_message(&fake->sent[i], STATUS_NOT_LEADER, slice(NULL, 0));
+		struct message message = fake_reply_message(&fake->sent[i], STATUS_NOT_LEADER,
+							    slice(NULL, 0));
 		caller_message(caller, fake->sent[i].link, &message);
 	}
 	ck_assert(caller_may_be_executed(outcome.call));
@@ -555,7 +612,10 @@ END_TEST
 
 START_TEST(addresses_may_come_later)
 {
-	/* A call without any known server waits for addresses; without them it ends UNAVAILABLE at its deadline. */
+	/*
+	 * A call without any known server waits for addresses; without them it ends UNAVAILABLE at
+	 * its deadline.
+	 */
 	caller_set_addresses(caller, NULL, 0);
 	static struct outcome waits, fails;
 	start(&fails, "x");
@@ -572,7 +632,10 @@ END_TEST
 
 START_TEST(new_addresses_keep_the_leader)
 {
-	/* Replacing the addresses keeps the presumed leader if it is still among them, and drops what is gone. */
+	/*
+	 * Replacing the addresses keeps the presumed leader if it is still among them, and drops
+	 * what is gone.
+	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "c:3");
@@ -592,9 +655,13 @@ END_TEST
 
 START_TEST(long_poll_waits_for_its_whole_time)
 {
-	/* A WATCH is not sent again for being silent, and the server is told to answer before the deadline. */
+	/*
+	 * A WATCH is not sent again for being silent, and the server is told to answer before the
+	 * deadline.
+	 */
 	static struct outcome outcome = {0};
-	caller_start(caller, METHOD_WATCH, slice_string("w"), fake->now_us + 8000 * MS, on_done, &outcome);
+	caller_start(caller, METHOD_WATCH, slice_string("w"), fake->now_us + 8000 * MS, on_done,
+		     &outcome);
 	struct fake_sent *sent = expect_sent("a:1");
 	ck_assert_uint_eq(sent->message.timeout_ms, 6000);
 	fake_advance(fake, 7999 * MS);

@@ -2,9 +2,9 @@
 #include <check.h>
 
 #include "../support/fake_env.h"
-#include "paxos/ballot.h"
 #include "call/caller.h"
 #include "call/confirm.h"
+#include "paxos/ballot.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -42,7 +42,8 @@ static void on_done(void *context, int status, struct slice payload)
 
 static void begin(struct outcome *outcome)
 {
-	outcome->call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"), fake->now_us + DEADLINE_MS * MS, on_done, outcome);
+	outcome->call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"),
+				     fake->now_us + DEADLINE_MS * MS, on_done, outcome);
 }
 
 static void start(struct outcome *outcome)
@@ -97,7 +98,8 @@ static void expect_silence(void)
 }
 
 /* A read that is confirmed here: leader and one other are asked. */
-static void start_unconfirmed(struct outcome *outcome, struct fake_sent **query, struct fake_sent **ballot)
+static void start_unconfirmed(struct outcome *outcome, struct fake_sent **query,
+			      struct fake_sent **ballot)
 {
 	start(outcome);
 	*query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
@@ -123,8 +125,10 @@ static bool answer_as(const struct fake_sent *sent, const struct wire_unconfirme
 
 static bool answer(const struct fake_sent *sent, const char *body)
 {
-	return answer_as(sent, &(struct wire_unconfirmed_reply){
-				       .group = GROUP, .ballot = BALLOT_A, .confirmations = 1, .body = slice_string(body)});
+	return answer_as(sent, &(struct wire_unconfirmed_reply){.group = GROUP,
+								.ballot = BALLOT_A,
+								.confirmations = 1,
+								.body = slice_string(body)});
 }
 
 static bool tell_as(const struct fake_sent *sent, const struct wire_ballot_reply *told)
@@ -139,7 +143,9 @@ static bool tell_as(const struct fake_sent *sent, const struct wire_ballot_reply
 static bool tell(const struct fake_sent *sent, uint64_t group, uint32_t replica, uint64_t ballot)
 {
 	struct buffer payload = {0};
-	wire_ballot_reply_encode(&(struct wire_ballot_reply){.group = group, .replica = replica, .ballot = ballot}, &payload);
+	wire_ballot_reply_encode(
+		&(struct wire_ballot_reply){.group = group, .replica = replica, .ballot = ballot},
+		&payload);
 	bool taken = reply(sent, 0, buffer_slice(&payload));
 	buffer_free(&payload);
 	return taken;
@@ -162,7 +168,8 @@ static void expect_query(const struct outcome *outcome, const char *address)
 }
 
 /* Begins reads and answers them, until one is confirmed here: the number of those before it. */
-static uint32_t queries_before_unconfirmed(struct outcome *outcome, struct fake_sent **query, struct fake_sent **ballot)
+static uint32_t queries_before_unconfirmed(struct outcome *outcome, struct fake_sent **query,
+					   struct fake_sent **ballot)
 {
 	for (uint32_t count = 0;; count++) {
 		start(outcome);
@@ -177,7 +184,10 @@ static uint32_t queries_before_unconfirmed(struct outcome *outcome, struct fake_
 
 START_TEST(one_round_trip_is_enough)
 {
-	/* Leader and another replica are asked at once; the answer counts when both have named one ballot, whoever is first. */
+	/*
+	 * Leader and another replica are asked at once; the answer counts when both have named one
+	 * ballot, whoever is first.
+	 */
 	static struct outcome outcome;
 	for (int leader_first = 0; leader_first < 2; leader_first++) {
 		start(&outcome);
@@ -205,7 +215,10 @@ END_TEST
 
 START_TEST(another_ballot_confirms_nothing)
 {
-	/* A higher one: somebody else may lead. A lower one: this replica has not heard of the leader. Both orders. */
+	/*
+	 * A higher one: somebody else may lead. A lower one: this replica has not heard of the
+	 * leader. Both orders.
+	 */
 	const uint64_t others[] = {ballot_make(5, 2), ballot_make(4, 2), ballot_make(3, 3), 0};
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
@@ -221,33 +234,45 @@ END_TEST
 
 START_TEST(only_other_replicas_of_the_group_confirm)
 {
-	/* Ballots are numbers: another group has the same ones. And the leader cannot be its own witness. */
+	/*
+	 * Ballots are numbers: another group has the same ones. And the leader cannot be its own
+	 * witness.
+	 */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
 	ck_assert(answer(query, "stale"));
-	ck_assert(_i == 0 ? tell(ballot, GROUP + 1, 2, BALLOT_A) : tell(ballot, GROUP, 1, BALLOT_A));
+	ck_assert(_i == 0 ? tell(ballot, GROUP + 1, 2, BALLOT_A)
+			  : tell(ballot, GROUP, 1, BALLOT_A));
 	expect_query(&outcome, "a:1");
 }
 END_TEST
 
 START_TEST(only_disks_that_the_leader_names_confirm)
 {
-	/* Members come and go: whoever has gone and does not know it, or is a learner, is not counted; nor does it stand against the others. */
+	/*
+	 * Members come and go: whoever has gone and does not know it, or is a learner, is not
+	 * counted; nor does it stand against the others.
+	 */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	uint8_t lives[16];
 	store_u64(lives, 77);
 	store_u64(lives + 8, 88);
-	struct wire_unconfirmed_reply named = {.group = GROUP, .ballot = BALLOT_A, .confirmations = 1, .body = slice_string("value"),
+	struct wire_unconfirmed_reply named = {.group = GROUP,
+					       .ballot = BALLOT_A,
+					       .confirmations = 1,
+					       .body = slice_string("value"),
 					       .voters = slice(lives, sizeof lives)};
 	for (int leader_first = 0; leader_first < 2; leader_first++) {
 		for (uint64_t life = 87; life <= 88; life++) {
 			queries_before_unconfirmed(&outcome, &query, &ballot);
 			if (leader_first)
 				ck_assert(answer_as(query, &named));
-			ck_assert(tell_as(ballot, &(struct wire_ballot_reply){
-							  .group = GROUP, .replica = 2, .ballot = BALLOT_A, .life = life}));
+			ck_assert(tell_as(ballot, &(struct wire_ballot_reply){.group = GROUP,
+									      .replica = 2,
+									      .ballot = BALLOT_A,
+									      .life = life}));
 			if (!leader_first)
 				ck_assert(answer_as(query, &named));
 			if (life == 88)
@@ -287,19 +312,23 @@ END_TEST
 
 START_TEST(larger_groups_need_more)
 {
-	/* Of five replicas two others confirm; one that answers twice, under two addresses, is one. */
+	/*
+	 * Of five replicas two others confirm; one that answers twice, under two addresses, is one.
+	 */
 	static struct outcome outcome;
 	teardown();
 	setup_of(5, 1);
 	for (int twice = 0; twice < 2; twice++) {
 		start(&outcome);
 		struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
-		struct fake_sent *b = expect("b:2", METHOD_BALLOT), *c = expect("c:3", METHOD_BALLOT);
+		struct fake_sent *b = expect("b:2", METHOD_BALLOT),
+				 *c = expect("c:3", METHOD_BALLOT);
 		expect_silence();
-		ck_assert(answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
-									    .ballot = BALLOT_A,
-									    .confirmations = 2,
-									    .body = slice_string("value")}));
+		ck_assert(answer_as(
+			query, &(struct wire_unconfirmed_reply){.group = GROUP,
+								.ballot = BALLOT_A,
+								.confirmations = 2,
+								.body = slice_string("value")}));
 		ck_assert(tell(b, GROUP, 2, BALLOT_A));
 		ck_assert_int_eq(outcome.calls, 0);
 		ck_assert(tell(c, GROUP, twice ? 2 : 3, BALLOT_A));
@@ -317,10 +346,11 @@ START_TEST(leader_says_how_many_confirm)
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
 	ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
-	ck_assert(answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
-								    .ballot = BALLOT_A,
-								    .confirmations = 2,
-								    .body = slice_string("stale")}));
+	ck_assert(
+		answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
+								  .ballot = BALLOT_A,
+								  .confirmations = 2,
+								  .body = slice_string("stale")}));
 	expect_query(&outcome, "a:1");
 }
 END_TEST
@@ -331,10 +361,11 @@ START_TEST(leader_with_a_lease_needs_nobody)
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
-	ck_assert(answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
-								    .ballot = BALLOT_A,
-								    .rather_query = true,
-								    .body = slice_string("value")}));
+	ck_assert(
+		answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
+								  .ballot = BALLOT_A,
+								  .rather_query = true,
+								  .body = slice_string("value")}));
 	expect_outcome(&outcome, "value");
 	ck_assert(!tell(ballot, GROUP, 2, BALLOT_A));
 	ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot), 64);
@@ -348,18 +379,23 @@ START_TEST(crowded_leader_is_asked_to_confirm)
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
 	ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
-	ck_assert(answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
-								    .ballot = BALLOT_A,
-								    .confirmations = 1,
-								    .rather_query = true,
-								    .body = slice_string("value")}));
+	ck_assert(
+		answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
+								  .ballot = BALLOT_A,
+								  .confirmations = 1,
+								  .rather_query = true,
+								  .body = slice_string("value")}));
 	expect_outcome(&outcome, "value");
 	/* Asked again, it says the same: twice as many, until it is of another mind. */
 	for (int i = 0; i < 2; i++) {
-		ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot), i == 0 ? 64u : 128u);
+		ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot),
+				  i == 0 ? 64u : 128u);
 		ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
-		ck_assert(answer_as(query, &(struct wire_unconfirmed_reply){
-						   .group = GROUP, .ballot = BALLOT_A, .confirmations = 1, .rather_query = i == 0}));
+		ck_assert(
+			answer_as(query, &(struct wire_unconfirmed_reply){.group = GROUP,
+									  .ballot = BALLOT_A,
+									  .confirmations = 1,
+									  .rather_query = i == 0}));
 	}
 	ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot), 0);
 }
@@ -367,8 +403,12 @@ END_TEST
 
 START_TEST(refusals_are_asked_again)
 {
-	/* Whatever a server refuses, it may not be for it to refuse: the leader is asked in the way of QUERY. */
-	const int statuses[] = {STATUS_NOT_LEADER, STATUS_WRONG_GROUP, STATUS_BUSY, STATUS_UNKNOWN_METHOD, STATUS_UNAVAILABLE};
+	/*
+	 * Whatever a server refuses, it may not be for it to refuse: the leader is asked in the way
+	 * of QUERY.
+	 */
+	const int statuses[] = {STATUS_NOT_LEADER, STATUS_WRONG_GROUP, STATUS_BUSY,
+				STATUS_UNKNOWN_METHOD, STATUS_UNAVAILABLE};
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -383,7 +423,8 @@ START_TEST(malformed_answers_are_refusals)
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
-	ck_assert(reply(_i % 2 == 0 ? query : ballot, 0, _i < 2 ? slice_string("\xff") : slice(NULL, 0)));
+	ck_assert(reply(_i % 2 == 0 ? query : ballot, 0,
+			_i < 2 ? slice_string("\xff") : slice(NULL, 0)));
 	expect_query(&outcome, "a:1");
 }
 END_TEST
@@ -450,12 +491,16 @@ END_TEST
 
 START_TEST(failures_make_reads_cautious)
 {
-	/* 16 reads do not try, then 32, 64, …; another replica is asked each time; a success forgets that. */
+	/*
+	 * 16 reads do not try, then 32, 64, …; another replica is asked each time; a success
+	 * forgets that.
+	 */
 	const char *asked[] = {"b:2", "b:2", "c:3", "b:2", "b:2"};
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	for (uint32_t i = 0; i < 5; i++) {
-		ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot), (i == 0 ? 0 : 8u << i));
+		ck_assert_uint_eq(queries_before_unconfirmed(&outcome, &query, &ballot),
+				  (i == 0 ? 0 : 8u << i));
 		ck_assert_str_eq(fake_address(fake, ballot), asked[i]);
 		ck_assert(reply(ballot, STATUS_UNAVAILABLE, slice(NULL, 0)));
 		expect_query(&outcome, "a:1");
@@ -476,7 +521,8 @@ START_TEST(reads_that_share_a_round_are_queries)
 	/* Only a read that is alone is confirmed here; writes and other requests never are. */
 	static struct outcome first, second, third;
 	start(&first);
-	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("b:2", METHOD_BALLOT);
+	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED),
+			 *ballot = expect("b:2", METHOD_BALLOT);
 	start(&second);
 	struct fake_sent *other = expect("a:1", METHOD_QUERY);
 	ck_assert(answer(query, "one"));
@@ -487,7 +533,8 @@ START_TEST(reads_that_share_a_round_are_queries)
 	ck_assert(reply(other, 0, slice_string("two")));
 	expect_outcome(&second, "two");
 	caller_cancel(third.call);
-	struct caller_call *write = caller_start(caller, METHOD_COMMAND, slice_string("w"), fake->now_us + MS, on_done, &third);
+	struct caller_call *write = caller_start(caller, METHOD_COMMAND, slice_string("w"),
+						 fake->now_us + MS, on_done, &third);
 	expect("a:1", METHOD_COMMAND);
 	expect_silence();
 	caller_cancel(write);
@@ -496,7 +543,10 @@ END_TEST
 
 START_TEST(only_who_reads_alone_confirms)
 {
-	/* By default the fourth of reads that come one after the other; one that has another beside it begins the count anew. */
+	/*
+	 * By default the fourth of reads that come one after the other; one that has another beside
+	 * it begins the count anew.
+	 */
 	static struct outcome outcome, beside;
 	struct fake_sent *query, *ballot;
 	teardown();
@@ -521,7 +571,8 @@ START_TEST(one_read_after_another)
 	for (int i = 0; i < 3; i++) {
 		char body[16];
 		snprintf(body, sizeof body, "value %d", i);
-		struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("b:2", METHOD_BALLOT);
+		struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED),
+				 *ballot = expect("b:2", METHOD_BALLOT);
 		if (i == 1)
 			ck_assert(tell(ballot, GROUP, 2, BALLOT_A));
 		ck_assert(answer(query, body));
@@ -541,7 +592,8 @@ START_TEST(no_longer_than_an_attempt)
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	caller_destroy(caller);
-	caller = caller_create(&(struct caller_options){.node = &node, .confirm_alone = 1, .attempt_timeout_ms = 20});
+	caller = caller_create(&(struct caller_options){
+		.node = &node, .confirm_alone = 1, .attempt_timeout_ms = 20});
 	caller_set_addresses(caller, addresses, 3);
 	start_unconfirmed(&outcome, &query, &ballot);
 	fake_advance(fake, 19 * MS);
@@ -555,7 +607,8 @@ START_TEST(deadline_ends_it)
 {
 	/* A third of the time is for the short cut, the rest for asking in the usual way. */
 	static struct outcome outcome;
-	outcome.call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"), fake->now_us + 60 * MS, on_done, &outcome);
+	outcome.call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"),
+				    fake->now_us + 60 * MS, on_done, &outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
 	expect("b:2", METHOD_BALLOT);
 	fake_advance(fake, 19 * MS);
@@ -606,7 +659,8 @@ START_TEST(others_are_connected_when_reads_go_on)
 	expect_query(&outcome, "a:1");
 	fake->epochs[0] = 1;
 	start(&outcome);
-	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED), *ballot = expect("c:3", METHOD_BALLOT);
+	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED),
+			 *ballot = expect("c:3", METHOD_BALLOT);
 	ck_assert(answer(query, "value"));
 	ck_assert(tell(ballot, GROUP, 3, BALLOT_A));
 	expect_outcome(&outcome, "value");

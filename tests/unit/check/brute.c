@@ -66,11 +66,8 @@ static bool do_op(struct store *s, const struct check_op *op)
 	struct record *r = &s->records[op->key_number - 2];
 	char text[2 * TEXT_MAX];
 	switch (op->kind) {
-	case CHECK_GET:
-		return saw(r, op);
-	case CHECK_PUT:
-		put(r, op->value.data, op->value.len);
-		return saw(r, op);
+	case CHECK_GET: return saw(r, op);
+	case CHECK_PUT: put(r, op->value.data, op->value.len); return saw(r, op);
 	case CHECK_APPEND:
 		memcpy(text, r->text, r->exists ? r->len : 0);
 		memcpy(text + (r->exists ? r->len : 0), op->value.data, op->value.len);
@@ -85,9 +82,9 @@ static bool do_op(struct store *s, const struct check_op *op)
 		if (op->absent ? r->exists : !is(r, op->expect))
 			return (op->saw & CHECK_SAW_DONE) == 0 && saw(r, op);
 		put(r, op->value.data, op->value.len);
-		return (op->saw & CHECK_SAW_REFUSED) == 0 && ((op->saw & CHECK_SAW_VERSION) == 0 || op->version == r->version);
-	case CHECK_INCR:
-		return increment(r, op->delta) && saw(r, op);
+		return (op->saw & CHECK_SAW_REFUSED) == 0 &&
+		       ((op->saw & CHECK_SAW_VERSION) == 0 || op->version == r->version);
+	case CHECK_INCR: return increment(r, op->delta) && saw(r, op);
 	}
 	return false;
 }
@@ -116,7 +113,8 @@ static bool do_call(struct store *s, const struct check_call *call)
 	bool then = true;
 	for (uint32_t i = 0; i < call->nwhen; i++)
 		then = then && holds(s, &call->when[i]);
-	if ((call->branch == CHECK_BRANCH_THEN && !then) || (call->branch == CHECK_BRANCH_OTHERWISE && then))
+	if ((call->branch == CHECK_BRANCH_THEN && !then) ||
+	    (call->branch == CHECK_BRANCH_OTHERWISE && then))
 		return false;
 	for (uint32_t i = 0; i < (then ? call->nthen : call->notherwise); i++) {
 		struct check_op op = (then ? call->then : call->otherwise)[i];
@@ -144,7 +142,8 @@ static bool can_follow(const struct check_history *h, unsigned done, const struc
 			continue;
 		complete = complete && call->outcome == CHECK_UNKNOWN;
 		for (uint32_t j = 0; j < h->count; j++)
-			if ((done & 1u << j) == 0 && h->calls[j].outcome == CHECK_OK && end_of(&h->calls[j]) < call->call)
+			if ((done & 1u << j) == 0 && h->calls[j].outcome == CHECK_OK &&
+			    end_of(&h->calls[j]) < call->call)
 				first = false;
 		struct store after = *before;
 		struct check_call seen = *call;
@@ -179,10 +178,14 @@ static void answer_op(struct check_history *h, struct store *s, struct check_op 
 	do_op(s, op);
 	bool existed = before.exists, changes = op->kind != CHECK_GET;
 	if (op->kind == CHECK_GET || (op->kind == CHECK_DELETE && wanted != 0))
-		op->saw = !existed ? CHECK_SAW_MISSING : changes ? CHECK_SAW_PRESENT : CHECK_SAW_VALUE;
+		op->saw = !existed  ? CHECK_SAW_MISSING
+			  : changes ? CHECK_SAW_PRESENT
+				    : CHECK_SAW_VALUE;
 	if (op->kind == CHECK_CAS) {
 		bool done = op->absent ? !existed : is(&before, op->expect);
-		op->saw = done ? CHECK_SAW_DONE : CHECK_SAW_REFUSED | (existed ? CHECK_SAW_VALUE : CHECK_SAW_MISSING);
+		op->saw = done ? CHECK_SAW_DONE
+			       : CHECK_SAW_REFUSED |
+					  (existed ? CHECK_SAW_VALUE : CHECK_SAW_MISSING);
 	}
 	if (op->kind == CHECK_APPEND || op->kind == CHECK_INCR)
 		op->saw = wanted & CHECK_SAW_VALUE;

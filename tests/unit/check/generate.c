@@ -60,8 +60,11 @@ static void see(struct maker *m, struct check_op *op, const struct cell *c)
 static void do_cas(struct maker *m, struct check_op *op, struct cell *c)
 {
 	op->absent = !c->exists || percent(m, 20);
-	op->expect = percent(m, 50) && c->exists ? now_in(m, c) : text(m, 'v', (uint32_t)rng_below(&m->rng, m->next_value + 1));
-	if (op->absent ? !c->exists : c->exists && slice_equal(buffer_slice(&c->text), op->expect)) {
+	op->expect = percent(m, 50) && c->exists
+			     ? now_in(m, c)
+			     : text(m, 'v', (uint32_t)rng_below(&m->rng, m->next_value + 1));
+	if (op->absent ? !c->exists
+		       : c->exists && slice_equal(buffer_slice(&c->text), op->expect)) {
 		put(c, op->value);
 		op->saw |= CHECK_SAW_DONE;
 	} else {
@@ -76,7 +79,9 @@ static void do_op(struct maker *m, struct check_op *op, uint32_t key)
 	const struct generate *g = m->g;
 	struct cell *c = &m->cells[key];
 	uint32_t dice = (uint32_t)rng_below(&m->rng, 100);
-	*op = (struct check_op){.key = text(m, 'k', key), .value = text(m, 'v', m->next_value++), .kind = CHECK_PUT};
+	*op = (struct check_op){.key = text(m, 'k', key),
+				.value = text(m, 'v', m->next_value++),
+				.kind = CHECK_PUT};
 	if (dice < g->get_percent) {
 		op->kind = CHECK_GET;
 		see(m, op, c);
@@ -148,7 +153,12 @@ void generate(struct check_history *h, const struct generate *g)
 	struct plan *plans = make_plans(&m);
 	for (uint32_t i = 0; i < g->calls; i++) {
 		const struct plan *p = &plans[i];
-		struct check_call call = {.client = p->client, .id = p->id, .call = p->call, .ret = p->ret, .then = ops, .nthen = 1};
+		struct check_call call = {.client = p->client,
+					  .id = p->id,
+					  .call = p->call,
+					  .ret = p->ret,
+					  .then = ops,
+					  .nthen = 1};
 		uint32_t key = (uint32_t)rng_below(&m.rng, g->keys);
 		call.outcome = p->unknown ? CHECK_UNKNOWN : CHECK_OK;
 		call.transaction = percent(&m, g->txn_percent);

@@ -77,7 +77,9 @@ static void read_op(struct words *w, struct check_op *op)
 		op->value = slice_string(take(w));
 	} else if (strcmp(name, "del") == 0) {
 		op->kind = CHECK_DELETE;
-		op->saw = take_if(w, "was") ? CHECK_SAW_PRESENT : take_if(w, "missing") ? CHECK_SAW_MISSING : 0;
+		op->saw = take_if(w, "was")       ? CHECK_SAW_PRESENT
+			  : take_if(w, "missing") ? CHECK_SAW_MISSING
+						  : 0;
 	} else if (strcmp(name, "cas") == 0) {
 		read_cas(w, op);
 	} else {
@@ -103,7 +105,10 @@ static void read_compare(char *word, struct check_compare *compare)
 	char sign = word[key];
 	compare->key = slice(word, key);
 	compare->target = sign == '#' ? CHECK_VERSION : CHECK_VALUE;
-	compare->relation = sign == '<' ? CHECK_LESS : sign == '>' ? CHECK_GREATER : sign == '!' ? CHECK_NOT_EQUAL : CHECK_EQUAL;
+	compare->relation = sign == '<'   ? CHECK_LESS
+			    : sign == '>' ? CHECK_GREATER
+			    : sign == '!' ? CHECK_NOT_EQUAL
+					  : CHECK_EQUAL;
 	const char *value = word + key + 1 + (sign == '!');
 	compare->value = slice_string(value);
 	compare->number = strtoull(value, NULL, 10);
@@ -134,7 +139,8 @@ static void read_call(struct words *w, struct check_call *call)
 	if (take_if(w, "else"))
 		call->notherwise = read_ops(w, call->otherwise);
 	if (take_if(w, "took"))
-		call->branch = strcmp(take(w), "then") == 0 ? CHECK_BRANCH_THEN : CHECK_BRANCH_OTHERWISE;
+		call->branch = strcmp(take(w), "then") == 0 ? CHECK_BRANCH_THEN
+							    : CHECK_BRANCH_OTHERWISE;
 }
 
 void story_read(struct check_history *h, const char *const *lines)
@@ -143,7 +149,12 @@ void story_read(struct check_history *h, const char *const *lines)
 	for (uint32_t i = 0; lines[i] != NULL; i++) {
 		struct check_compare when[OPS_MAX];
 		struct check_op then[OPS_MAX], otherwise[OPS_MAX];
-		struct check_call call = {.client = i, .id = i, .line = i + 1, .when = when, .then = then, .otherwise = otherwise};
+		struct check_call call = {.client = i,
+					  .id = i,
+					  .line = i + 1,
+					  .when = when,
+					  .then = then,
+					  .otherwise = otherwise};
 		struct words words;
 		char text[256];
 		snprintf(text, sizeof text, "%s", lines[i]);
@@ -152,7 +163,9 @@ void story_read(struct check_history *h, const char *const *lines)
 		size_t end = strspn(bar + 1, "-") + 1;
 		call.call = (uint64_t)(bar - text);
 		call.ret = call.call + end;
-		call.outcome = bar[end] == '>' ? CHECK_UNKNOWN : bar[end] == 'x' ? CHECK_FAILED : CHECK_OK;
+		call.outcome = bar[end] == '>'   ? CHECK_UNKNOWN
+			       : bar[end] == 'x' ? CHECK_FAILED
+						 : CHECK_OK;
 		*bar = '\0';
 		split(&words, text);
 		read_call(&words, &call);

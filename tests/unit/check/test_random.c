@@ -1,5 +1,6 @@
 /*
- * Small random histories of every kind, judged by the checker and by a judge that tries every order. SEEDS=n tries more.
+ * Small random histories of every kind, judged by the checker and by a judge that tries every
+ * order. SEEDS=n tries more.
  */
 #include "check/check.h"
 
@@ -29,12 +30,14 @@ static const struct family FAMILIES[] = {
 	{"register", REGISTER, 7, 1, 3, 0, 0, 0, 0, false, 3000},
 	{"register with unknown outcomes", REGISTER, 7, 1, 3, 40, 10, 0, 0, false, 3000},
 	{"puts mostly unseen", BIT(CHECK_PUT) | BIT(CHECK_GET), 8, 1, 9, 30, 0, 0, 0, false, 2000},
-	{"register with versions", REGISTER | BIT(CHECK_DELETE), 7, 1, 3, 30, 0, 40, 0, false, 2000},
+	{"register with versions", REGISTER | BIT(CHECK_DELETE), 7, 1, 3, 30, 0, 40, 0, false,
+	 2000},
 	{"append", BIT(CHECK_APPEND) | BIT(CHECK_GET), 7, 1, 3, 30, 0, 0, 0, false, 3000},
 	{"append and put", BIT(CHECK_APPEND) | REGISTER, 7, 1, 3, 30, 0, 10, 0, false, 3000},
 	{"delete", REGISTER | BIT(CHECK_DELETE), 7, 1, 3, 30, 10, 0, 0, false, 3000},
 	{"cas", REGISTER | BIT(CHECK_CAS) | BIT(CHECK_DELETE), 7, 1, 3, 30, 0, 0, 0, false, 3000},
-	{"incr", BIT(CHECK_INCR) | BIT(CHECK_GET) | BIT(CHECK_PUT), 7, 1, 2, 30, 0, 0, 0, false, 2000},
+	{"incr", BIT(CHECK_INCR) | BIT(CHECK_GET) | BIT(CHECK_PUT), 7, 1, 2, 30, 0, 0, 0, false,
+	 2000},
 	{"everything", 0x7e, 7, 2, 3, 30, 5, 15, 0, false, 3000},
 	{"transactions", REGISTER, 6, 2, 2, 20, 0, 0, 60, false, 3000},
 	{"transactions with everything", 0x7e, 6, 3, 3, 30, 5, 15, 60, false, 3000},
@@ -66,30 +69,28 @@ static struct slice any_value(struct maker *m)
 /* Now and then a value that takes two or three operations. */
 static struct slice any_result(struct maker *m)
 {
-	static const char *const long_values[] = {"11", "21", "112", "121", "13", "23", "-1", "0", "3", "123"};
+	static const char *const long_values[] = {"11", "21", "112", "121", "13",
+						  "23", "-1", "0",   "3",   "123"};
 	return percent(m, 70) ? any_value(m) : slice_string(long_values[rng_below(&m->rng, 10)]);
 }
 
 static void make_saw(struct maker *m, struct check_op *op)
 {
 	switch (op->kind) {
-	case CHECK_GET:
-		op->saw = percent(m, 80) ? CHECK_SAW_VALUE : CHECK_SAW_MISSING;
-		break;
+	case CHECK_GET: op->saw = percent(m, 80) ? CHECK_SAW_VALUE : CHECK_SAW_MISSING; break;
 	case CHECK_APPEND:
-	case CHECK_INCR:
-		op->saw = percent(m, 40) ? CHECK_SAW_VALUE : 0;
-		break;
+	case CHECK_INCR: op->saw = percent(m, 40) ? CHECK_SAW_VALUE : 0; break;
 	case CHECK_DELETE:
-		op->saw = percent(m, 40) ? CHECK_SAW_PRESENT : percent(m, 30) ? CHECK_SAW_MISSING : 0;
+		op->saw = percent(m, 40)   ? CHECK_SAW_PRESENT
+			  : percent(m, 30) ? CHECK_SAW_MISSING
+					   : 0;
 		break;
 	case CHECK_CAS:
 		op->saw = percent(m, 60) ? CHECK_SAW_DONE : percent(m, 60) ? CHECK_SAW_REFUSED : 0;
 		if (op->saw == CHECK_SAW_REFUSED && percent(m, 60))
 			op->saw |= percent(m, 50) ? CHECK_SAW_VALUE : CHECK_SAW_MISSING;
 		break;
-	case CHECK_PUT:
-		break;
+	case CHECK_PUT: break;
 	}
 	if (percent(m, m->family->version_percent))
 		op->saw |= CHECK_SAW_VERSION;
@@ -99,7 +100,8 @@ static void make_saw(struct maker *m, struct check_op *op)
 
 static void make_op(struct maker *m, struct check_op *op)
 {
-	*op = (struct check_op){.value = any_value(m), .expect = any_value(m), .absent = percent(m, 20)};
+	*op = (struct check_op){
+		.value = any_value(m), .expect = any_value(m), .absent = percent(m, 20)};
 	do
 		op->kind = (enum check_kind)(1 + rng_below(&m->rng, 6));
 	while ((m->family->kinds & BIT(op->kind)) == 0);
@@ -134,7 +136,8 @@ static void make_transaction(struct maker *m, struct check_call *call, uint32_t 
 		make_op(m, &call->otherwise[j]);
 }
 
-static void make_history(struct maker *m, const struct family *family, uint64_t seed, struct check_history *h)
+static void make_history(struct maker *m, const struct family *family, uint64_t seed,
+			 struct check_history *h)
 {
 	m->family = family;
 	rng_seed(&m->rng, seed);
@@ -144,8 +147,9 @@ static void make_history(struct maker *m, const struct family *family, uint64_t 
 		struct check_call call = {.client = i, .id = i, .then = m->ops[i], .nthen = 1};
 		call.call = now += rng_below(&m->rng, 3);
 		call.ret = call.call + rng_below(&m->rng, width);
-		call.outcome = percent(m, family->unknown_percent) ? CHECK_UNKNOWN : percent(m, family->failed_percent) ? CHECK_FAILED
-															: CHECK_OK;
+		call.outcome = percent(m, family->unknown_percent)  ? CHECK_UNKNOWN
+			       : percent(m, family->failed_percent) ? CHECK_FAILED
+								    : CHECK_OK;
 		if (percent(m, family->txn_percent))
 			make_transaction(m, &call, i);
 		else
@@ -155,8 +159,8 @@ static void make_history(struct maker *m, const struct family *family, uint64_t 
 }
 
 /*
- * Gives the history answers that are right, or all but one: each call is done at a moment between its call and its
- * return, or for unknown outcomes at any later one, or never.
+ * Gives the history answers that are right, or all but one: each call is done at a moment between
+ * its call and its return, or for unknown outcomes at any later one, or never.
  */
 static void answer_history(struct maker *m, struct check_history *h)
 {
@@ -167,7 +171,8 @@ static void answer_history(struct maker *m, struct check_history *h)
 		bool unknown = call->outcome == CHECK_UNKNOWN;
 		if (call->outcome == CHECK_FAILED || (unknown && percent(m, 40)))
 			continue;
-		moments[i] = rng_range(&m->rng, call->call * 100, (unknown ? call->call + 20 : call->ret) * 100);
+		moments[i] = rng_range(&m->rng, call->call * 100,
+				       (unknown ? call->call + 20 : call->ret) * 100);
 		uint32_t position = count++;
 		for (; position > 0 && moments[order[position - 1]] > moments[i]; position--)
 			order[position] = order[position - 1];
@@ -181,22 +186,26 @@ static void answer_history(struct maker *m, struct check_history *h)
 	}
 }
 
-static void complain(const struct family *family, uint64_t seed, const struct check_history *h, const char *what)
+static void complain(const struct family *family, uint64_t seed, const struct check_history *h,
+		     const char *what)
 {
 	struct buffer text = {0};
 	static const char *const outcomes[] = {"ok", "failed", "unknown"};
 	for (uint32_t i = 0; i < h->count; i++) {
-		buffer_format(&text, "%" PRIu64 "-%" PRIu64 " %s: ", h->calls[i].call, h->calls[i].ret, outcomes[h->calls[i].outcome]);
+		buffer_format(&text, "%" PRIu64 "-%" PRIu64 " %s: ", h->calls[i].call,
+			      h->calls[i].ret, outcomes[h->calls[i].outcome]);
 		check_describe(&h->calls[i], 0, &text);
 		buffer_format(&text, "\n");
 	}
 	buffer_add_u8(&text, 0);
-	fprintf(stderr, "%s, seed %" PRIu64 ": %s\n%s", family->name, seed, what, (char *)text.data);
+	fprintf(stderr, "%s, seed %" PRIu64 ": %s\n%s", family->name, seed, what,
+		(char *)text.data);
 	buffer_free(&text);
 	ck_abort_msg("%s, seed %" PRIu64 ": %s", family->name, seed, what);
 }
 
-static void check_violation(const struct family *family, uint64_t seed, const struct check_history *h, const struct check_report *report)
+static void check_violation(const struct family *family, uint64_t seed,
+			    const struct check_history *h, const struct check_report *report)
 {
 	struct check_history small;
 	struct check_report again;
@@ -208,7 +217,8 @@ static void check_violation(const struct family *family, uint64_t seed, const st
 		complain(family, seed, &small, "what it was shrunk to can be ordered");
 	check_history(&small, NULL, &again);
 	if (again.verdict != CHECK_VIOLATION)
-		complain(family, seed, &small, "what it was shrunk to is no violation to the checker");
+		complain(family, seed, &small,
+			 "what it was shrunk to is no violation to the checker");
 	check_report_free(&again);
 	check_history_free(&small);
 }
@@ -219,7 +229,9 @@ static unsigned long seeds_of(const struct family *family)
 	return more != NULL ? strtoul(more, NULL, 10) : family->seeds;
 }
 
-/* The checker and the judge agree on every history, and what a violation is shrunk to is one too. */
+/*
+ * The checker and the judge agree on every history, and what a violation is shrunk to is one too.
+ */
 START_TEST(agrees_with_brute_force)
 {
 	static struct maker maker;
@@ -236,7 +248,9 @@ START_TEST(agrees_with_brute_force)
 			bool possible = brute_linearizable(&h);
 			good += possible;
 			if (report.verdict != (possible ? CHECK_LINEARIZABLE : CHECK_VIOLATION))
-				complain(family, seed, &h, possible ? "possible, but refused" : "impossible, but accepted");
+				complain(family, seed, &h,
+					 possible ? "possible, but refused"
+						  : "impossible, but accepted");
 			if (report.verdict == CHECK_VIOLATION)
 				check_violation(family, seed, &h, &report);
 			check_report_free(&report);

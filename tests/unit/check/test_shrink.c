@@ -1,4 +1,7 @@
-/* What is left of a violation when everything that does not matter is taken away, and how that is shown. */
+/*
+ * What is left of a violation when everything that does not matter is taken away, and how that is
+ * shown.
+ */
 #include "check/check.h"
 
 #include <stdio.h>
@@ -7,7 +10,10 @@
 #include "../support/check_main.h"
 #include "story.h"
 
-/* Checks a story that is impossible, and compares the lines that are left (from 1) with a text like "1 3 4". */
+/*
+ * Checks a story that is impossible, and compares the lines that are left (from 1) with a text like
+ * "1 3 4".
+ */
 static void expect_left(const char *const *lines, const char *expected)
 {
 	struct check_history h;
@@ -17,7 +23,8 @@ static void expect_left(const char *const *lines, const char *expected)
 	check_history(&h, NULL, &report);
 	ck_assert_int_eq(report.verdict, CHECK_VIOLATION);
 	for (uint32_t i = 0; i < report.violation.count; i++)
-		buffer_format(&left, "%s%u", i == 0 ? "" : " ", h.calls[report.violation.items[i].call].line);
+		buffer_format(&left, "%s%u", i == 0 ? "" : " ",
+			      h.calls[report.violation.items[i].call].line);
 	buffer_add_u8(&left, 0);
 	ck_assert_str_eq((char *)left.data, expected);
 	buffer_free(&left);
@@ -28,7 +35,9 @@ static void expect_left(const char *const *lines, const char *expected)
 /* Calls on other keys are dropped. */
 START_TEST(drops_other_keys)
 {
-	static const char *const lines[] = {"put y 1  |-|", "put x 1      |-|", "get y 1          |-|", "get x -              |-|", NULL};
+	static const char *const lines[] = {"put y 1  |-|", "put x 1      |-|",
+					    "get y 1          |-|", "get x -              |-|",
+					    NULL};
 	expect_left(lines, "2 4");
 }
 END_TEST
@@ -36,8 +45,14 @@ END_TEST
 /* What came before, and was replaced, is dropped, and so is what came after. */
 START_TEST(drops_before_and_after)
 {
-	static const char *const lines[] = {"put x 1  |-|", "get x 1      |-|", "put x 2          |-|", "put x 3              |-|",
-					    "get x 2                  |-|", "put x 4                      |-|", "get x 4                          |-|", NULL};
+	static const char *const lines[] = {"put x 1  |-|",
+					    "get x 1      |-|",
+					    "put x 2          |-|",
+					    "put x 3              |-|",
+					    "get x 2                  |-|",
+					    "put x 4                      |-|",
+					    "get x 4                          |-|",
+					    NULL};
 	expect_left(lines, "3 4 5");
 }
 END_TEST
@@ -45,16 +60,25 @@ END_TEST
 /* Reads that saw what they should are dropped, though they stand between the calls that matter. */
 START_TEST(drops_reads)
 {
-	static const char *const lines[] = {"put x 1  |-|", "get x 1     |-|", "put x 2         |-|", "get x 2            |-|",
-					    "get x 2              |-|", "get x 1                 |-|", NULL};
+	static const char *const lines[] = {"put x 1  |-|",
+					    "get x 1     |-|",
+					    "put x 2         |-|",
+					    "get x 2            |-|",
+					    "get x 2              |-|",
+					    "get x 1                 |-|",
+					    NULL};
 	expect_left(lines, "1 3 6");
 }
 END_TEST
 
-/* The writer of a value that was read stays, for without it the read would be wrong for another reason. */
+/*
+ * The writer of a value that was read stays, for without it the read would be wrong for another
+ * reason.
+ */
 START_TEST(keeps_writers)
 {
-	static const char *const lines[] = {"put x 1  |-|", "put x 2  |-|", "put x 3      |-|", "get x 2          |-|", NULL};
+	static const char *const lines[] = {"put x 1  |-|", "put x 2  |-|", "put x 3      |-|",
+					    "get x 2          |-|", NULL};
 	expect_left(lines, "2 3 4");
 }
 END_TEST
@@ -62,8 +86,12 @@ END_TEST
 /* Of a transaction's key that has nothing to do with it, nothing stays but its name. */
 START_TEST(drops_other_keys_of_transactions)
 {
-	static const char *const lines[] = {"put z 9                |-|", "txn put x 1 ; put y 1      |-|", "get z 9                        |-|",
-					    "txn get x 1 ; get z 9               |-|", "txn get x 1 ; get y -                    |-|", NULL};
+	static const char *const lines[] = {"put z 9                |-|",
+					    "txn put x 1 ; put y 1      |-|",
+					    "get z 9                        |-|",
+					    "txn get x 1 ; get z 9               |-|",
+					    "txn get x 1 ; get y -                    |-|",
+					    NULL};
 	expect_left(lines, "2 5");
 }
 END_TEST
@@ -71,16 +99,22 @@ END_TEST
 /* When only the versions are wrong, they stay. */
 START_TEST(keeps_versions)
 {
-	static const char *const lines[] = {"put x 1 v1  |-|", "put x 2 v1      |-|", "get x 2             |-|", NULL};
+	static const char *const lines[] = {"put x 1 v1  |-|", "put x 2 v1      |-|",
+					    "get x 2             |-|", NULL};
 	expect_left(lines, "1 2");
 }
 END_TEST
 
-/* The calls that are left are weaker than they were, and as a history of their own still have no order. */
+/*
+ * The calls that are left are weaker than they were, and as a history of their own still have no
+ * order.
+ */
 START_TEST(left_calls_are_a_violation)
 {
-	static const char *const lines[] = {"append x a = a       |-|", "append x b = ab        |-|", "append x c = abc          |-|",
-					    "append x d = abdd           |-|", "get x abcd                    |-|", NULL};
+	static const char *const lines[] = {
+		"append x a = a       |-|",          "append x b = ab        |-|",
+		"append x c = abc          |-|",     "append x d = abdd           |-|",
+		"get x abcd                    |-|", NULL};
 	struct check_history h, small;
 	struct check_report report, again;
 	story_read(&h, lines);
@@ -97,8 +131,9 @@ START_TEST(left_calls_are_a_violation)
 }
 END_TEST
 
-static char *show(const char *const *lines, void (*how)(const struct check_history *, const struct check_report *, const struct check_names *,
-							 struct buffer *))
+static char *show(const char *const *lines,
+		  void (*how)(const struct check_history *, const struct check_report *,
+			      const struct check_names *, struct buffer *))
 {
 	static const char *const files[] = {"h"};
 	struct check_history h;
@@ -113,7 +148,8 @@ static char *show(const char *const *lines, void (*how)(const struct check_histo
 	return (char *)out.data;
 }
 
-static const char *const STALE[] = {"put x 1  |-|", "put x 2      |-|", "get x 1          |-|", NULL};
+static const char *const STALE[] = {"put x 1  |-|", "put x 2      |-|", "get x 1          |-|",
+				    NULL};
 
 /* The text shows places, calls, when they were, and which does not fit. */
 START_TEST(text)
@@ -124,8 +160,10 @@ START_TEST(text)
 			      "  h:2  client 1  put \"x\" \"2\"        |-|\n"
 			      "  h:3  client 2  get \"x\" → \"1\"          |-|  <- does not fit\n"
 			      "\nTime runs from left to right, 10 µs in all, and not to scale. \n"
-			      "No order of these 3 calls (of 3 on the same keys) agrees with their times and with what they saw. "
-			      "The furthest that one gets is put \"x\" \"1\", then put \"x\" \"2\". Then \"x\" is \"2\", and nothing that was "
+			      "No order of these 3 calls (of 3 on the same keys) agrees with their "
+			      "times and with what they saw. "
+			      "The furthest that one gets is put \"x\" \"1\", then put \"x\" "
+			      "\"2\". Then \"x\" is \"2\", and nothing that was "
 			      "under way makes this fit: get \"x\" → \"1\" (h:3).\n");
 	free(out);
 }
@@ -141,7 +179,8 @@ START_TEST(text_of_unusual_calls)
 		"get x abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz               |-|",
 		NULL};
 	char *out = show(lines, check_show_text);
-	ck_assert_ptr_nonnull(strstr(out, "\"abcdefghijklmnop…cdefghijklmnopqrstuvwxyz\" (52 bytes)"));
+	ck_assert_ptr_nonnull(
+		strstr(out, "\"abcdefghijklmnop…cdefghijklmnopqrstuvwxyz\" (52 bytes)"));
 	ck_assert_ptr_nonnull(strstr(out, "...>"));
 	free(out);
 }
@@ -150,7 +189,8 @@ END_TEST
 /* The page is complete, refers to nothing outside itself, and shows text as text. */
 START_TEST(page)
 {
-	static const char *const lines[] = {"put x <b>&  |-|", "put x 2         |-|", "get x <b>&         |-|", NULL};
+	static const char *const lines[] = {"put x <b>&  |-|", "put x 2         |-|",
+					    "get x <b>&         |-|", NULL};
 	char *out = show(lines, check_show_html);
 	ck_assert_ptr_nonnull(strstr(out, "<!DOCTYPE html>"));
 	ck_assert_ptr_nonnull(strstr(out, "</html>"));
@@ -163,5 +203,6 @@ START_TEST(page)
 }
 END_TEST
 
-CHECK_MAIN("check shrink", drops_other_keys, drops_before_and_after, drops_reads, keeps_writers, drops_other_keys_of_transactions,
-	   keeps_versions, left_calls_are_a_violation, text, text_of_unusual_calls, page)
+CHECK_MAIN("check shrink", drops_other_keys, drops_before_and_after, drops_reads, keeps_writers,
+	   drops_other_keys_of_transactions, keeps_versions, left_calls_are_a_violation, text,
+	   text_of_unusual_calls, page)

@@ -11,8 +11,8 @@
 #define NSHARDS 4u
 
 /*
- * A scripted cluster: one shard master at m:1, groups 1 and 2 at g1:1 and g2:1. The test changes these variables and then
- * lets the cluster answer what has been sent.
+ * A scripted cluster: one shard master at m:1, groups 1 and 2 at g1:1 and g2:1. The test changes
+ * these variables and then lets the cluster answer what has been sent.
  */
 static struct fake_env *fake;
 static struct client *client;
@@ -28,9 +28,10 @@ static const char *successor;   /* whom g1:1 names as the leader, if it is not o
 static int refusal[3];          /* a status that the group answers with, once */
 static bool refuses[3];         /* … and again and again */
 static uint64_t refusal_config; /* Error.config of it */
-static int age_ms[3];           /* of what the group has, when asked for what may be old; negative: it does not know */
+/* of what the group has, when asked for what may be old; negative: it does not know */
+static int age_ms[3];
 static uint32_t nstale, nindexed;
-static uint32_t page_limit;     /* records in one page of a scan */
+static uint32_t page_limit; /* records in one page of a scan */
 
 /* What the groups have received. */
 static struct {
@@ -61,7 +62,8 @@ static void answer(const struct fake_sent *sent, int status, struct buffer *payl
 						 .slot = 42,
 						 .age_known = age >= 0,
 						 .body = buffer_slice(payload),
-						 .age_us = age >= 0 ? (uint64_t)age * (uint64_t)MS : 0};
+						 .age_us = age >= 0 ? (uint64_t)age * (uint64_t)MS
+								    : 0};
 		struct buffer wrapped = {0};
 		wire_stale_reply_encode(&stale, &wrapped);
 		buffer_free(payload);
@@ -105,12 +107,14 @@ static void answer_command(const struct fake_sent *sent, uint64_t gid)
 	commands[ncommands++].acknowledged = command.acknowledged;
 	struct buffer payload = {0};
 	if (gid == 0) {
-		wire_master_reply_encode(&(struct wire_master_reply){.config = config_number + 1}, &payload);
+		wire_master_reply_encode(&(struct wire_master_reply){.config = config_number + 1},
+					 &payload);
 	} else {
 		ck_assert_int_eq(wire_kv_command_decode(command.body, &arena, &body), 0);
 		struct wire_kv_result results[2] = {{.value = slice_string("new"), .version = 5},
 						    {.status = STATUS_NOT_FOUND}};
-		struct wire_kv_reply reply = {.succeeded = true, .nresults = body.nthen, .results = results};
+		struct wire_kv_reply reply = {
+			.succeeded = true, .nresults = body.nthen, .results = results};
 		wire_kv_reply_encode(&reply, &payload);
 	}
 	answer(sent, 0, &payload);
@@ -130,7 +134,8 @@ static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct
 	while (keys_of_group[gid][nkeys] != NULL)
 		nkeys++;
 	for (uint32_t i = 0; i < nkeys; i++) {
-		struct slice key = slice_string(keys_of_group[gid][scan->reverse ? nkeys - 1 - i : i]);
+		struct slice key = slice_string(
+			keys_of_group[gid][scan->reverse ? nkeys - 1 - i : i]);
 		if (slice_compare(key, scan->start) < 0 ||
 		    (scan->end.len > 0 && slice_compare(key, scan->end) >= 0))
 			continue;
@@ -142,7 +147,8 @@ static void answer_scan(const struct fake_sent *sent, uint64_t gid, const struct
 			reply.resume = scan->reverse ? records[reply.nrecords - 1].key : key;
 			break;
 		}
-		records[reply.nrecords++] = (struct wire_kv_record){.key = key, .value = key, .version = 1};
+		records[reply.nrecords++] = (struct wire_kv_record){
+			.key = key, .value = key, .version = 1};
 	}
 	wire_kv_query_reply_encode(&reply, &payload);
 	answer(sent, 0, &payload);
@@ -160,7 +166,8 @@ static void answer_query(const struct fake_sent *sent, uint64_t gid)
 	snprintf(text, sizeof text, "from %d", (int)gid);
 	struct wire_kv_result result = {.value = slice_string(text), .version = 3};
 	struct buffer payload = {0};
-	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result}, &payload);
+	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result},
+				   &payload);
 	answer(sent, 0, &payload);
 }
 
@@ -173,16 +180,17 @@ static void answer_one(const struct fake_sent *sent)
 	if (silent[gid] || (gone != NULL && strcmp(address, gone) == 0))
 		return;
 	if (successor != NULL && strcmp(address, "g1:1") == 0) {
-		wire_error_encode(&(struct wire_error){.leader = slice_string(successor)}, &payload);
+		wire_error_encode(&(struct wire_error){.leader = slice_string(successor)},
+				  &payload);
 		answer(sent, STATUS_NOT_LEADER, &payload);
 		return;
 	}
 	if (refusal[gid] != 0) {
 		int status = refusal[gid];
 		refusal[gid] = refuses[gid] ? status : 0;
-		wire_error_encode(
-			&(struct wire_error){.message = slice_string("scripted"), .config = refusal_config},
-			&payload);
+		wire_error_encode(&(struct wire_error){.message = slice_string("scripted"),
+						       .config = refusal_config},
+				  &payload);
 		answer(sent, status, &payload);
 	} else if (sent->message.method == METHOD_REGISTER) {
 		nregisters++;
@@ -198,13 +206,15 @@ static void answer_one(const struct fake_sent *sent)
 		wire_cluster_encode(&cluster, &payload);
 		answer(sent, 0, &payload);
 	} else if (sent->message.method == METHOD_STATUS) {
-		wire_status_encode(&(struct wire_status){.name = slice_string("x"), .applied = 9}, &payload);
+		wire_status_encode(&(struct wire_status){.name = slice_string("x"), .applied = 9},
+				   &payload);
 		answer(sent, 0, &payload);
 	} else if (sent->message.method == METHOD_TRANSFER) {
 		answer(sent, 0, &payload);
 	} else if (sent->message.method == METHOD_QUERY && gid == 0) {
 		answer_config(sent);
-	} else if (sent->message.method == METHOD_QUERY || sent->message.method == METHOD_QUERY_INDEXED ||
+	} else if (sent->message.method == METHOD_QUERY ||
+		   sent->message.method == METHOD_QUERY_INDEXED ||
 		   sent->message.method == METHOD_QUERY_STALE) {
 		nstale += sent->message.method == METHOD_QUERY_STALE;
 		nindexed += sent->message.method == METHOD_QUERY_INDEXED;
@@ -233,7 +243,8 @@ static void pass(uint64_t duration_ms)
 	settle();
 }
 
-static void on_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void on_done(struct client_request *request, const struct synod_reply *reply,
+		    struct slice payload)
 {
 	struct outcome *outcome = request->context;
 	(void)payload;
@@ -247,11 +258,13 @@ static void on_done(struct client_request *request, const struct synod_reply *re
 	outcome->age_ms = reply->age_ms;
 	outcome->slot = reply->slot;
 	snprintf(outcome->message, sizeof outcome->message, "%s", reply->message);
-	snprintf(outcome->resume, sizeof outcome->resume, "%s", reply->resume.len > 0 ? reply->resume.data : "");
+	snprintf(outcome->resume, sizeof outcome->resume, "%s",
+		 reply->resume.len > 0 ? reply->resume.data : "");
 	if (reply->value.len > 0)
 		snprintf(outcome->text, sizeof outcome->text, "%s", reply->value.data);
 	for (size_t i = 0; i < reply->nrecords; i++)
-		snprintf(outcome->text + strlen(outcome->text), sizeof outcome->text - strlen(outcome->text), "%s",
+		snprintf(outcome->text + strlen(outcome->text),
+			 sizeof outcome->text - strlen(outcome->text), "%s",
 			 reply->records[i].key.data);
 }
 
@@ -268,8 +281,9 @@ static void submit(struct outcome *outcome, int made, struct client_request *req
 static void op(struct outcome *outcome, enum synod_op_kind kind, const char *key)
 {
 	struct client_request *request;
-	struct synod_op what = {
-		.kind = kind, .key = {.data = key, .len = strlen(key)}, .value = {.data = "v", .len = 1}};
+	struct synod_op what = {.kind = kind,
+				.key = {.data = key, .len = strlen(key)},
+				.value = {.data = "v", .len = 1}};
 	int made = client_request_op(&request, &what);
 	submit(outcome, made, request);
 }
@@ -289,8 +303,9 @@ static void scan_back(struct outcome *outcome, const char *start, const char *en
 static void scan(struct outcome *outcome, const char *start, uint32_t limit, bool count_only)
 {
 	struct client_request *request;
-	struct synod_scan what = {
-		.start = {.data = start, .len = strlen(start)}, .limit = limit, .count_only = count_only};
+	struct synod_scan what = {.start = {.data = start, .len = strlen(start)},
+				  .limit = limit,
+				  .count_only = count_only};
 	int made = client_request_scan(&request, &what);
 	submit(outcome, made, request);
 }
@@ -351,7 +366,10 @@ static void teardown(void)
 
 START_TEST(reads_go_to_the_group_of_the_key)
 {
-	/* A read is sent to the group that the configuration names for its key, and needs no client id. */
+	/*
+	 * A read is sent to the group that the configuration names for its key, and needs no client
+	 * id.
+	 */
 	static struct outcome one, two;
 	op(&one, SYNOD_OP_GET, key_in_shard(0));
 	op(&two, SYNOD_OP_GET, key_in_shard(3));
@@ -367,7 +385,10 @@ END_TEST
 
 START_TEST(writes_share_one_session)
 {
-	/* The first write registers; all writes carry ascending sequence numbers of one client id, over all groups. */
+	/*
+	 * The first write registers; all writes carry ascending sequence numbers of one client id,
+	 * over all groups.
+	 */
 	static struct outcome outcomes[4];
 	for (uint32_t i = 0; i < 4; i++)
 		op(&outcomes[i], SYNOD_OP_PUT, key_in_shard(i));
@@ -407,7 +428,10 @@ END_TEST
 
 START_TEST(wrong_cluster_is_said_at_once)
 {
-	/* An endpoint of another cluster ends the request with WRONG_CLUSTER and the server's words, without waiting. */
+	/*
+	 * An endpoint of another cluster ends the request with WRONG_CLUSTER and the server's
+	 * words, without waiting.
+	 */
 	destroy_client();
 	const char *endpoints[] = {"g1:1"};
 	create(&(struct client_options){.endpoints = endpoints, .nendpoints = 1});
@@ -424,7 +448,10 @@ END_TEST
 
 START_TEST(wrong_group_takes_the_newer_configuration)
 {
-	/* WRONG_GROUP with a newer number: the configuration is fetched, and the write goes to the new owner under its old sequence. */
+	/*
+	 * WRONG_GROUP with a newer number: the configuration is fetched, and the write goes to the
+	 * new owner under its old sequence.
+	 */
 	static struct outcome first, moved;
 	op(&first, SYNOD_OP_PUT, key_in_shard(0));
 	settle();
@@ -443,7 +470,10 @@ END_TEST
 
 START_TEST(group_that_lags_is_asked_again)
 {
-	/* WRONG_GROUP with our own number or an older one: the group has not caught up, and is asked again after a pause. */
+	/*
+	 * WRONG_GROUP with our own number or an older one: the group has not caught up, and is
+	 * asked again after a pause.
+	 */
 	static struct outcome outcome;
 	refusal[1] = STATUS_WRONG_GROUP;
 	refusal_config = 2;
@@ -458,7 +488,10 @@ END_TEST
 
 START_TEST(silent_group_that_has_left_is_left)
 {
-	/* A request to a group that is silent because it has left is sent to the new owner once the configuration shows it. */
+	/*
+	 * A request to a group that is silent because it has left is sent to the new owner once the
+	 * configuration shows it.
+	 */
 	static struct outcome outcome;
 	silent[1] = true;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -512,7 +545,10 @@ END_TEST
 
 START_TEST(expired_session_is_replaced)
 {
-	/* SESSION_EXPIRED for a write that cannot have been executed: it gets a new id, and is sent again. */
+	/*
+	 * SESSION_EXPIRED for a write that cannot have been executed: it gets a new id, and is sent
+	 * again.
+	 */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
 	settle();
@@ -528,7 +564,10 @@ END_TEST
 
 START_TEST(expired_session_after_a_lost_attempt_is_unknown)
 {
-	/* SESSION_EXPIRED when an earlier copy may have been executed: a new id could apply it twice, so the outcome is UNKNOWN. */
+	/*
+	 * SESSION_EXPIRED when an earlier copy may have been executed: a new id could apply it
+	 * twice, so the outcome is UNKNOWN.
+	 */
 	static struct outcome outcome;
 	silent[1] = true;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -544,7 +583,10 @@ END_TEST
 
 START_TEST(expiry_again_and_again_is_not_a_flood)
 {
-	/* New sessions that are refused, too: fewer and fewer are asked for, and in the end it is said why. */
+	/*
+	 * New sessions that are refused, too: fewer and fewer are asked for, and in the end it is
+	 * said why.
+	 */
 	static struct outcome outcome;
 	refusal[1] = STATUS_SESSION_EXPIRED;
 	refuses[1] = true;
@@ -598,7 +640,10 @@ END_TEST
 
 START_TEST(deadline_without_masters_is_unavailable)
 {
-	/* A write that never got past the shard masters was certainly not executed, and the message names them. */
+	/*
+	 * A write that never got past the shard masters was certainly not executed, and the message
+	 * names them.
+	 */
 	static struct outcome outcome;
 	silent[0] = true;
 	op(&outcome, SYNOD_OP_PUT, "k");
@@ -610,7 +655,10 @@ END_TEST
 
 START_TEST(deadline_after_sending_is_unknown_for_writes_only)
 {
-	/* A write that was sent and not answered ends UNKNOWN; a read changes nothing, and ends UNAVAILABLE. */
+	/*
+	 * A write that was sent and not answered ends UNKNOWN; a read changes nothing, and ends
+	 * UNAVAILABLE.
+	 */
 	static struct outcome write, read;
 	silent[1] = true;
 	op(&write, SYNOD_OP_PUT, key_in_shard(0));
@@ -677,7 +725,9 @@ static void txn(struct outcome *outcome, const char *first, const char *second)
 
 START_TEST(transactions_within_a_group)
 {
-	/* A transaction whose keys lie in one group is one command; every operation has its result. */
+	/*
+	 * A transaction whose keys lie in one group is one command; every operation has its result.
+	 */
 	static struct outcome outcome;
 	txn(&outcome, key_in_shard(0), key_in_shard(1));
 	settle();
@@ -689,7 +739,9 @@ END_TEST
 
 START_TEST(transactions_across_groups_are_refused)
 {
-	/* Keys in different groups: refused here, without asking anybody, with a hint at hash tags. */
+	/*
+	 * Keys in different groups: refused here, without asking anybody, with a hint at hash tags.
+	 */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_GET, "warm up");
 	settle();
@@ -703,7 +755,9 @@ END_TEST
 
 START_TEST(scans_are_merged_in_key_order)
 {
-	/* A scan collects the keys of all groups in global order, whatever the sizes of the pages. */
+	/*
+	 * A scan collects the keys of all groups in global order, whatever the sizes of the pages.
+	 */
 	for (page_limit = 1; page_limit <= 8; page_limit++) {
 		static struct outcome outcome;
 		scan(&outcome, "", 0, false);
@@ -717,7 +771,10 @@ END_TEST
 
 START_TEST(scans_stop_at_their_limit_and_resume)
 {
-	/* A scan that ends by its limit says where to go on, and the pages together are the whole range. */
+	/*
+	 * A scan that ends by its limit says where to go on, and the pages together are the whole
+	 * range.
+	 */
 	for (uint32_t limit = 1; limit <= 9; limit++) {
 		static struct outcome outcome;
 		char all[32] = "", start[64] = "";
@@ -743,7 +800,10 @@ END_TEST
 
 START_TEST(scans_survive_a_new_configuration)
 {
-	/* A configuration that changes between two pages makes the scan go on under the new one, without a gap or a repetition. */
+	/*
+	 * A configuration that changes between two pages makes the scan go on under the new one,
+	 * without a gap or a repetition.
+	 */
 	static struct outcome outcome;
 	page_limit = 2;
 	op(&outcome, SYNOD_OP_GET, "warm up");
@@ -760,7 +820,10 @@ END_TEST
 
 START_TEST(reverse_scans_are_merged_from_the_end)
 {
-	/* Backwards, in global order too; and the pages of any limit together are the whole range, each key once. */
+	/*
+	 * Backwards, in global order too; and the pages of any limit together are the whole range,
+	 * each key once.
+	 */
 	for (page_limit = 1; page_limit <= 8; page_limit++) {
 		static struct outcome outcome;
 		scan_back(&outcome, "b", "i", 0);
@@ -788,7 +851,10 @@ END_TEST
 
 START_TEST(reverse_scans_survive_a_new_configuration)
 {
-	/* The configuration changes between two pages: the scan goes on before the last key that it has. */
+	/*
+	 * The configuration changes between two pages: the scan goes on before the last key that it
+	 * has.
+	 */
 	static struct outcome outcome;
 	page_limit = 2;
 	op(&outcome, SYNOD_OP_GET, "warm up");
@@ -815,7 +881,8 @@ START_TEST(counts_are_added_up)
 }
 END_TEST
 
-static void get_with(struct outcome *outcome, const char *key, const struct synod_read_options *options)
+static void get_with(struct outcome *outcome, const char *key,
+		     const struct synod_read_options *options)
 {
 	struct client_request *request;
 	struct synod_op what = {.kind = SYNOD_OP_GET, .key = {.data = key, .len = strlen(key)}};
@@ -827,7 +894,8 @@ static void get_with(struct outcome *outcome, const char *key, const struct syno
 static void scan_with(struct outcome *outcome, const struct synod_read_options *options)
 {
 	struct client_request *request;
-	int made = client_request_scan(&request, &(struct synod_scan){.start = {.data = "", .len = 0}});
+	int made = client_request_scan(&request,
+				       &(struct synod_scan){.start = {.data = "", .len = 0}});
 	ck_assert_int_eq(client_request_reading(request, options), 0);
 	submit(outcome, made, request);
 }
@@ -863,7 +931,8 @@ START_TEST(reads_that_may_be_old)
 	ck_assert(outcome.stale && !outcome.age_known);
 	ck_assert_uint_ge(nstale, 4);
 	ck_assert_uint_eq(nindexed, 0);
-	get_with(&outcome, key_in_shard(0), &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
+	get_with(&outcome, key_in_shard(0),
+		 &(struct synod_read_options){.prefer = SYNOD_PREFER_FOLLOWER});
 	settle();
 	ck_assert_str_eq(outcome.text, "from 1");
 	ck_assert(!outcome.stale);
@@ -878,11 +947,12 @@ END_TEST
 START_TEST(reads_that_may_not_be_so_old)
 {
 	/*
-	 * What is too old is had from the leader; a scan that needs more time than its pages may be old has none of
-	 * them to return.
+	 * What is too old is had from the leader; a scan that needs more time than its pages may be
+	 * old has none of them to return.
 	 */
 	static struct outcome outcome;
-	struct synod_read_options young = {.size = sizeof young, .consistency = SYNOD_STALE, .max_age_ms = 40};
+	struct synod_read_options young = {
+		.size = sizeof young, .consistency = SYNOD_STALE, .max_age_ms = 40};
 	age_ms[1] = 30;
 	age_ms[2] = 50;
 	get_with(&outcome, key_in_shard(3), &young);
@@ -916,12 +986,16 @@ END_TEST
 
 START_TEST(options_of_other_versions)
 {
-	/* A program that was compiled with fewer options says nothing of the others, whatever lies behind its own. */
+	/*
+	 * A program that was compiled with fewer options says nothing of the others, whatever lies
+	 * behind its own.
+	 */
 	static struct outcome outcome;
-	struct synod_read_options options = {.size = offsetof(struct synod_read_options, max_age_ms),
-					     .consistency = SYNOD_STALE,
-					     .max_age_ms = 1,
-					     .timeout_ms = 1};
+	struct synod_read_options options = {
+		.size = offsetof(struct synod_read_options, max_age_ms),
+		.consistency = SYNOD_STALE,
+		.max_age_ms = 1,
+		.timeout_ms = 1};
 	age_ms[1] = 30;
 	get_with(&outcome, key_in_shard(0), &options);
 	settle();
@@ -965,7 +1039,10 @@ END_TEST
 
 START_TEST(status_asks_one_server)
 {
-	/* STATUS is asked of the one server; a refused connection is reported as soon as a second try has failed too. */
+	/*
+	 * STATUS is asked of the one server; a refused connection is reported as soon as a second
+	 * try has failed too.
+	 */
 	static struct outcome up, down;
 	struct client_request *request;
 	int made = client_request_status(&request, "g1:1");
@@ -999,7 +1076,10 @@ END_TEST
 
 START_TEST(stop_ends_everything)
 {
-	/* A client that stops ends what is under way with CLOSED, wherever it waits, and tells its world. */
+	/*
+	 * A client that stops ends what is under way with CLOSED, wherever it waits, and tells its
+	 * world.
+	 */
 	static struct outcome outcomes[5];
 	op(&outcomes[0], SYNOD_OP_GET, "warm up");
 	settle();

@@ -9,16 +9,20 @@
 
 static struct arena arena;
 
-static struct synod_reply *decode(const struct wire_kv_result *results, uint32_t count, bool transaction)
+static struct synod_reply *decode(const struct wire_kv_result *results, uint32_t count,
+				  bool transaction)
 {
 	struct buffer payload = {0};
 	struct synod_reply reply = {0};
-	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true,
-						     .nresults = count,
-						     .results = (struct wire_kv_result *)(uintptr_t)results},
-			     &payload);
+	wire_kv_reply_encode(
+		&(struct wire_kv_reply){.succeeded = true,
+					.nresults = count,
+					.results = (struct wire_kv_result *)(uintptr_t)results},
+		&payload);
 	arena_reset(&arena);
-	ck_assert_int_eq(client_reply_decode_command(&reply, buffer_slice(&payload), transaction, &arena), 0);
+	ck_assert_int_eq(
+		client_reply_decode_command(&reply, buffer_slice(&payload), transaction, &arena),
+		0);
 	struct synod_reply *copy = client_reply_copy(&reply);
 	ck_assert_ptr_nonnull(copy);
 	ck_assert_int_eq(synod_value_omitted(reply.value), synod_value_omitted(copy->value));
@@ -26,7 +30,10 @@ static struct synod_reply *decode(const struct wire_kv_result *results, uint32_t
 	return copy;
 }
 
-/* An omitted value looks empty, is a string, and can be told from one that is empty; message says what happened. */
+/*
+ * An omitted value looks empty, is a string, and can be told from one that is empty; message says
+ * what happened.
+ */
 START_TEST(omitted)
 {
 	arena_init_fallible(&arena, ARENA_BYTES_MAX);
@@ -52,7 +59,8 @@ END_TEST
 START_TEST(transaction)
 {
 	arena_init_fallible(&arena, ARENA_BYTES_MAX);
-	struct wire_kv_result results[] = {{.value = slice_string("here")}, {.omitted = 1}, {.version = 1}};
+	struct wire_kv_result results[] = {
+		{.value = slice_string("here")}, {.omitted = 1}, {.version = 1}};
 	struct synod_reply *reply = decode(results, 3, true);
 	ck_assert_uint_eq(reply->nresults, 3);
 	ck_assert(!synod_value_omitted(reply->results[0].value));

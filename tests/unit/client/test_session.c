@@ -5,7 +5,10 @@
 
 START_TEST(numbers_ascend_and_settle)
 {
-	/* Sequence numbers start at 1; acknowledged is the smallest one that is still open, or the next if none is. */
+	/*
+	 * Sequence numbers start at 1; acknowledged is the smallest one that is still open, or the
+	 * next if none is.
+	 */
 	struct client_session *session = client_session_create(7);
 	ck_assert_uint_eq(session->client, 7);
 	ck_assert_uint_eq(session->acknowledged, 1);
@@ -24,7 +27,10 @@ END_TEST
 
 START_TEST(window_is_bounded)
 {
-	/* One number that stays open holds the window: no more than SESSION_WINDOW_MAX numbers from it are given out. */
+	/*
+	 * One number that stays open holds the window: no more than SESSION_WINDOW_MAX numbers from
+	 * it are given out.
+	 */
 	struct client_session *session = client_session_create(1);
 	for (uint64_t i = 1; i <= SESSION_WINDOW_MAX; i++)
 		ck_assert_uint_eq(client_session_take(session), i);
@@ -42,7 +48,10 @@ END_TEST
 
 START_TEST(open_numbers_keep_the_session)
 {
-	/* A session that is replaced lives on until its last open number is given back (the sanitizers see it if not). */
+	/*
+	 * A session that is replaced lives on until its last open number is given back (the
+	 * sanitizers see it if not).
+	 */
 	struct client_session *session = client_session_create(1);
 	uint64_t first = client_session_take(session), second = client_session_take(session);
 	client_session_unref(session);

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #include "../support/check_main.h"
-#include "daemon/daemon.h"
 #include "../support/raw.h"
+#include "daemon/daemon.h"
 
 static char root[64], conf[128];
 static struct echo echo;
@@ -37,9 +37,12 @@ static void set_up(const char *more)
 	snprintf(conf, sizeof conf, "%s/cluster.conf", root);
 	FILE *file = fopen(conf, "we");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "[cluster]\nname = demo\n%s[node m]\nrole = shardmaster\nlisten = 127.0.0.1:1\ndir = %s/m\n",
+	fprintf(file,
+		"[cluster]\nname = demo\n%s[node m]\nrole = shardmaster\nlisten = 127.0.0.1:1\ndir "
+		"= %s/m\n",
 		more, root);
-	fprintf(file, "[node g]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1234\ndir = %s/g\n", root);
+	fprintf(file, "[node g]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:1234\ndir = %s/g\n",
+		root);
 	fclose(file);
 }
 
@@ -91,7 +94,8 @@ static void spawn(struct child *child, const char *first, ...)
 /* False at the end of the output. */
 static bool read_more(struct child *child)
 {
-	ssize_t len = read(child->out, child->text + child->len, sizeof child->text - 1 - child->len);
+	ssize_t len = read(child->out, child->text + child->len,
+			   sizeof child->text - 1 - child->len);
 	child->len += len > 0 ? (size_t)len : 0;
 	return len > 0;
 }
@@ -137,7 +141,9 @@ START_TEST(usage)
 }
 END_TEST
 
-/* Mistakes in the configuration, wherever it comes from, end with code 78 and name what is wrong. */
+/*
+ * Mistakes in the configuration, wherever it comes from, end with code 78 and name what is wrong.
+ */
 START_TEST(configuration)
 {
 	set_up("");
@@ -156,7 +162,8 @@ START_TEST(configuration)
 	spawn(&child, "--config", conf, "--node", "g", "--route", "x=h:1", NULL);
 	expect(&child, 78, "--route x=h:1: there is no [node x]");
 	spawn(&child, "--config", conf, "--node", "g", "--heartbeat_interval_ms=2000", NULL);
-	expect(&child, 78, "heartbeat_interval_ms = 2000 is more than half of election_timeout_ms = 150");
+	expect(&child, 78,
+	       "heartbeat_interval_ms = 2000 is more than half of election_timeout_ms = 150");
 	setenv("SYNOD_LOG_LEVEL", "loud", 1);
 	spawn(&child, "--config", conf, "--node", "g", NULL);
 	expect(&child, 78, "SYNOD_LOG_LEVEL = loud: not one of debug|info|warn|error|off");
@@ -166,8 +173,8 @@ START_TEST(configuration)
 END_TEST
 
 /*
- * File, environment and flag override each other in this order, and --print-config says where each value is
- * from.
+ * File, environment and flag override each other in this order, and --print-config says where each
+ * value is from.
  */
 START_TEST(precedence)
 {
@@ -177,14 +184,15 @@ START_TEST(precedence)
 	setenv("SYNOD_LOG_FORMAT", "json", 1);
 	setenv("SYNOD_CONFIG", conf, 1);
 	setenv("SYNOD_NODE", "m", 1);
-	spawn(&child, "--node", "g", "--log-format", "logfmt", "--route", "m=127.0.0.1:9", "--print-config", NULL);
+	spawn(&child, "--node", "g", "--log-format", "logfmt", "--route", "m=127.0.0.1:9",
+	      "--print-config", NULL);
 	ck_assert_int_eq(finish(&child), 0);
 	unsetenv("SYNOD_LOG_LEVEL");
 	unsetenv("SYNOD_LOG_FORMAT");
 	unsetenv("SYNOD_CONFIG");
 	unsetenv("SYNOD_NODE");
-	static const char *const values[] = {"log_cache_bytes = 2MiB", "log_level = warn", "log_format = logfmt",
-					     "election_timeout_ms = 150"};
+	static const char *const values[] = {"log_cache_bytes = 2MiB", "log_level = warn",
+					     "log_format = logfmt", "election_timeout_ms = 150"};
 	const char *origins[] = {origin, "SYNOD_LOG_LEVEL", "--log_format", "default"};
 	snprintf(origin, sizeof origin, "%s:3", conf);
 	for (size_t i = 0; i < 4; i++) {
@@ -227,8 +235,10 @@ START_TEST(signals)
 		for (size_t k = 0; k < sizeof harmless / sizeof harmless[0]; k++)
 			kill(child.pid, harmless[k]);
 		struct raw raw = raw_connect((uint16_t)atoi(strrchr(http_on, ':') + 1));
-		ck_assert(raw_send(&raw,
-				   slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+		ck_assert(raw_send(
+			&raw,
+			slice_string(
+				"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
 		while (!raw_is_closed(&raw))
 			usleep(1000);
 		ck_assert_ptr_nonnull(memmem(raw.in.data, raw.in.len, "200 OK", 6));
@@ -264,7 +274,9 @@ START_TEST(short_files)
 	set_up("wal_segment_bytes = 4MiB\n");
 	file_bytes_max = 1u << 20;
 	spawn(&child, "--config", conf, "--node", "g", NULL);
-	expect(&child, 78, "may write files of 1048576 bytes, and a segment of its log has 4194304 (wal_segment_bytes)");
+	expect(&child, 78,
+	       "may write files of 1048576 bytes, and a segment of its log has 4194304 "
+	       "(wal_segment_bytes)");
 	file_bytes_max = 0;
 	tear_down();
 }

@@ -15,8 +15,12 @@ static struct disk *disk;
 /* The configuration of node g1a, of three members. */
 static struct identity g1a(void)
 {
-	struct identity id = {
-		.cluster = "demo", .node = "g1a", .role = "shardkv", .group = 1, .replica = 1, .shards = 16};
+	struct identity id = {.cluster = "demo",
+			      .node = "g1a",
+			      .role = "shardkv",
+			      .group = 1,
+			      .replica = 1,
+			      .shards = 16};
 	identity_add_member(&id.members, 1, "g1a", "127.0.0.1:7011");
 	identity_add_member(&id.members, 2, "g1b", "127.0.0.1:7012");
 	identity_add_member(&id.members, 3, "g1c", "127.0.0.1:7013");
@@ -49,8 +53,11 @@ static int open_as(struct identity identity)
 {
 	error[0] = '\0';
 	known = identity;
-	claim = (struct identity_claim){
-		.file = "test.conf", .configured_id = configured_id, .nlisted = nlisted, .listed = listed, .ask_first = ask_first};
+	claim = (struct identity_claim){.file = "test.conf",
+					.configured_id = configured_id,
+					.nlisted = nlisted,
+					.listed = listed,
+					.ask_first = ask_first};
 	return datadir_open(&disk, path, &known, &claim, error, sizeof error);
 }
 
@@ -74,7 +81,10 @@ static void put(const char *name, const char *text)
 	fclose(file);
 }
 
-/* A missing directory is made, with its parents, for this user only; the same node may open it again. */
+/*
+ * A missing directory is made, with its parents, for this user only; the same node may open it
+ * again.
+ */
 START_TEST(creates)
 {
 	struct stat st;
@@ -105,13 +115,14 @@ START_TEST(another_node)
 	strcpy(others[2].role, "shardmaster");
 	others[3].group = 2;
 	others[4].shards = 32;
-	static const char *const words[5] = {"cluster = prod", "node = g1b",  "role = shardmaster",
-					     "group = 2",      "shards = 32"};
+	static const char *const words[5] = {"cluster = prod", "node = g1b", "role = shardmaster",
+					     "group = 2", "shards = 32"};
 	for (size_t i = 0; i < 5; i++) {
 		ck_assert_int_eq(open_as(others[i]), STATUS_IDENTITY);
 		ck_assert_ptr_nonnull(strstr(error, words[i]));
-		ck_assert_ptr_nonnull(
-			strstr(error, "belongs to another node (cluster = demo, node = g1a, role = shardkv"));
+		ck_assert_ptr_nonnull(strstr(
+			error,
+			"belongs to another node (cluster = demo, node = g1a, role = shardkv"));
 		ck_assert_ptr_null(strchr(error, '\n'));
 	}
 	tear_down();
@@ -132,7 +143,10 @@ START_TEST(locked)
 }
 END_TEST
 
-/* A log without an identity, and an identity that is none, are refused: nobody knows whose they are. */
+/*
+ * A log without an identity, and an identity that is none, are refused: nobody knows whose they
+ * are.
+ */
 START_TEST(damaged)
 {
 	set_up("d");
@@ -149,7 +163,10 @@ START_TEST(damaged)
 }
 END_TEST
 
-/* Other files in the directory, and a half-written identity of a start that was interrupted, do no harm. */
+/*
+ * Other files in the directory, and a half-written identity of a start that was interrupted, do no
+ * harm.
+ */
 START_TEST(other_files)
 {
 	set_up("d");
@@ -182,11 +199,18 @@ START_TEST(not_a_directory)
 }
 END_TEST
 
-/* What is no regular file is named: it would not be seen where files are listed, and looked as if it were missing. */
+/*
+ * What is no regular file is named: it would not be seen where files are listed, and looked as if
+ * it were missing.
+ */
 START_TEST(no_regular_files)
 {
-	static const char *const names[] = {"identity", "log-0000000000000001", "segment-range", "snapshot-0000000000000007",
-					    "free-0000000000000001", "agreement-log-0000000000000001"};
+	static const char *const names[] = {"identity",
+					    "log-0000000000000001",
+					    "segment-range",
+					    "snapshot-0000000000000007",
+					    "free-0000000000000001",
+					    "agreement-log-0000000000000001"};
 	char command[512], wanted[128];
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		set_up("data");
@@ -196,11 +220,13 @@ START_TEST(no_regular_files)
 			put(names[i], "something");
 		for (size_t k = 0; k < 2; k++) {
 			snprintf(command, sizeof command,
-				 "cd %s && if [ %zu = 0 ]; then mv %s elsewhere && ln -s elsewhere %s; else rm %s && mkdir %s; fi", path,
-				 k, names[i], names[i], names[i], names[i]);
+				 "cd %s && if [ %zu = 0 ]; then mv %s elsewhere && ln -s elsewhere "
+				 "%s; else rm %s && mkdir %s; fi",
+				 path, k, names[i], names[i], names[i], names[i]);
 			ck_assert_int_eq(system(command), 0);
 			ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
-			snprintf(wanted, sizeof wanted, ": %s is a %s: ", names[i], k == 0 ? "symbolic link" : "directory");
+			snprintf(wanted, sizeof wanted, ": %s is a %s: ", names[i],
+				 k == 0 ? "symbolic link" : "directory");
 			ck_assert_msg(strstr(error, wanted) != NULL, "%s", error);
 		}
 		tear_down();
@@ -209,8 +235,9 @@ START_TEST(no_regular_files)
 END_TEST
 
 /*
- * faults: 38. All that is left of a directory that has been emptied is the file that says which segments its log had: it begins anew, and
- * the next start finds nothing amiss. A snapshot is something that somebody may still need.
+ * faults: 38. All that is left of a directory that has been emptied is the file that says which
+ * segments its log had: it begins anew, and the next start finds nothing amiss. A snapshot is
+ * something that somebody may still need.
  */
 START_TEST(emptied)
 {
@@ -225,7 +252,10 @@ START_TEST(emptied)
 		put("log", "of the daemon");
 		put("snapshot-0000000000000007", "of slot 7");
 		ck_assert_int_eq(open_as(own), STATUS_IDENTITY);
-		ck_assert_msg(strstr(error, "it holds a snapshot but neither a log nor a file identity") != NULL, "%s", error);
+		ck_assert_msg(strstr(error,
+				     "it holds a snapshot but neither a log nor a file identity") !=
+				      NULL,
+			      "%s", error);
 		snprintf(file, sizeof file, "%s/snapshot-0000000000000007", path);
 		ck_assert_int_eq(unlink(file), 0);
 		snprintf(file, sizeof file, "%s/%s", path, ranges[i]);
@@ -243,23 +273,25 @@ START_TEST(emptied)
 END_TEST
 
 /*
- * A version that wrote the identity without ids and members: read, and rewritten with the members that are
- * configured.
+ * A version that wrote the identity without ids and members: read, and rewritten with the members
+ * that are configured.
  */
 START_TEST(version_1)
 {
 	char text[IDENTITY_BYTES_MAX];
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put("identity",
-	    "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
+	put("identity", "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = "
+			"1\nreplica = 1\nshards = 16\n");
 	put("log-0000000000000001", "x");
 	ck_assert_int_eq(open_as(G1A), 0);
 	ck_assert_uint_eq(known.group_id, 0);
 	disk_posix_destroy(disk);
 	contents("identity", text, sizeof text);
 	ck_assert_ptr_nonnull(strstr(text, "synod-identity 4\nc"));
-	ck_assert_ptr_nonnull(strstr(text, "\nslot = 0\nmember = 1 g1a 127.0.0.1:7011 voter 0000000000000000\nmember = 2 "));
+	ck_assert_ptr_nonnull(strstr(
+		text,
+		"\nslot = 0\nmember = 1 g1a 127.0.0.1:7011 voter 0000000000000000\nmember = 2 "));
 	ck_assert_int_eq(open_as(G1A), 0);
 	disk_posix_destroy(disk);
 	tear_down();
@@ -285,21 +317,26 @@ START_TEST(version_3)
 	struct buffer out = {0};
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	buffer_format(&out, "synod-identity 3\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n"
-			    "cluster_id = 0000000000000abc\ngroup_id = 0000000000000123\nlife = 0000000000000456\nlog = yes\nlost = yes\n"
-			    "member = 1 g1a 127.0.0.1:7011\nmember = 2 g1b 127.0.0.1:7012 seen\nmember = 3 g1c 127.0.0.1:7013\n");
+	buffer_format(&out, "synod-identity 3\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = "
+			    "1\nreplica = 1\nshards = 16\ncluster_id = 0000000000000abc\ngroup_id "
+			    "= 0000000000000123\nlife = 0000000000000456\nlog = yes\nlost = "
+			    "yes\nmember = 1 g1a 127.0.0.1:7011\nmember = 2 g1b 127.0.0.1:7012 "
+			    "seen\nmember = 3 g1c 127.0.0.1:7013\n");
 	buffer_format(&out, "checksum = %08x\n", crc32c(0, out.data, out.len));
 	buffer_add_u8(&out, 0);
 	put("identity", (const char *)out.data);
 	put("log-0000000000000001", "x");
 	ck_assert_int_eq(open_as(G1A), 0);
 	disk_posix_destroy(disk);
-	ck_assert(known.lost && known.log && known.life == 0x456 && known.group_id == 0x123 && known.cluster_id == 0xabc);
+	ck_assert(known.lost && known.log && known.life == 0x456 && known.group_id == 0x123 &&
+		  known.cluster_id == 0xabc);
 	ck_assert_uint_eq(known.members.count, 3);
-	ck_assert(known.members.list[1].seen && !known.members.list[1].learner && known.members.list[1].life == 0);
+	ck_assert(known.members.list[1].seen && !known.members.list[1].learner &&
+		  known.members.list[1].life == 0);
 	contents("identity", text, sizeof text);
 	ck_assert_ptr_nonnull(strstr(text, "synod-identity 4\nc"));
-	ck_assert_ptr_nonnull(strstr(text, "\nmember = 2 g1b 127.0.0.1:7012 voter 0000000000000000 seen\n"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "\nmember = 2 g1b 127.0.0.1:7012 voter 0000000000000000 seen\n"));
 	buffer_free(&out);
 	tear_down();
 }
@@ -322,19 +359,19 @@ static void open_member(void)
 	put("log-0000000000000001", "x");
 }
 
-/* What cluster.conf has of a group whose members are g1a, g1c and g1d: g1b was removed, g1e waits to be added. */
+/*
+ * What cluster.conf has of a group whose members are g1a, g1c and g1d: g1b was removed, g1e waits
+ * to be added.
+ */
 static struct identity_listed file_of_member[] = {
-	{"m1", "shardmaster", 0, 0, "127.0.0.1:7001"},
-	{"g1d", "shardkv", 1, 0, "127.0.0.1:7014"},
-	{"g1a", "shardkv", 1, 0, "127.0.0.1:7011"},
-	{"g1c", "shardkv", 1, 0, "127.0.0.1:7013"},
-	{"g1b", "shardkv", 1, 0, "127.0.0.1:7012"},
-	{"g1e", "shardkv", 1, 0, "127.0.0.1:7015"},
+	{"m1", "shardmaster", 0, 0, "127.0.0.1:7001"}, {"g1d", "shardkv", 1, 0, "127.0.0.1:7014"},
+	{"g1a", "shardkv", 1, 0, "127.0.0.1:7011"},    {"g1c", "shardkv", 1, 0, "127.0.0.1:7013"},
+	{"g1b", "shardkv", 1, 0, "127.0.0.1:7012"},    {"g1e", "shardkv", 1, 0, "127.0.0.1:7015"},
 };
 
 /*
- * faults: 91. The list of the directory rules, and numbers are never positions in the file again: nodes that are no members,
- * and another order, change nothing.
+ * faults: 91. The list of the directory rules, and numbers are never positions in the file again:
+ * nodes that are no members, and another order, change nothing.
  */
 START_TEST(members_by_the_group)
 {
@@ -350,14 +387,17 @@ START_TEST(members_by_the_group)
 		disk_posix_destroy(disk);
 		ck_assert_uint_eq(known.replica, 1);
 		ck_assert_uint_eq(known.members.slot, 1042);
-		ck_assert_str_eq(identity_members_text(&known.members, text), "1 g1a, 3 g1c, 4 g1d");
-		ck_assert(known.members.list[2].learner && !known.members.list[1].learner && known.members.list[1].life == 0xc);
+		ck_assert_str_eq(identity_members_text(&known.members, text),
+				 "1 g1a, 3 g1c, 4 g1d");
+		ck_assert(known.members.list[2].learner && !known.members.list[1].learner &&
+			  known.members.list[1].life == 0xc);
 		nlisted = 4; /* without the sections of those that are no members */
 	}
 	contents("identity", text, sizeof text);
-	ck_assert_ptr_nonnull(strstr(text, "\nslot = 1042\nmember = 1 g1a 127.0.0.1:7011 voter 0000000000000000\n"
-					   "member = 3 g1c 127.0.0.1:7013 voter 000000000000000c\n"
-					   "member = 4 g1d 127.0.0.1:7014 learner 0000000000000000\n"));
+	ck_assert_ptr_nonnull(strstr(
+		text, "\nslot = 1042\nmember = 1 g1a 127.0.0.1:7011 voter 0000000000000000\nmember "
+		      "= 3 g1c 127.0.0.1:7013 voter 000000000000000c\nmember = 4 g1d "
+		      "127.0.0.1:7014 learner 0000000000000000\n"));
 	/* The group says that nothing has changed, or something older. */
 	struct identity before = known;
 	struct identity_members older = {.slot = 1041};
@@ -367,7 +407,10 @@ START_TEST(members_by_the_group)
 }
 END_TEST
 
-/* faults: 91. A member that the file lacks, or gives another number, role or group, is refused by name. */
+/*
+ * faults: 91. A member that the file lacks, or gives another number, role or group, is refused by
+ * name.
+ */
 START_TEST(file_against_members)
 {
 	struct identity_listed wrong[4];
@@ -377,8 +420,10 @@ START_TEST(file_against_members)
 	listed = wrong;
 	nlisted = 3;
 	ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
-	ck_assert_msg(strstr(error, "the group's members are (1 g1a, 3 g1c, 4 g1d), but test.conf has no [node g1c], which is replica 3: ") !=
-			      NULL && strstr(error, "kvctl member remove 1 g1c") != NULL, "%s", error);
+	ck_assert_msg(strstr(error, "the group's members are (1 g1a, 3 g1c, 4 g1d), but test.conf "
+				    "has no [node g1c], which is replica 3: ") != NULL &&
+			      strstr(error, "kvctl member remove 1 g1c") != NULL,
+		      "%s", error);
 	/* Unless the group can be asked first. */
 	ask_first = true;
 	ck_assert_int_eq(open_as(G1A), 0);
@@ -391,8 +436,10 @@ START_TEST(file_against_members)
 	ck_assert(!claim.lacks);
 	/* The rest is wrong whatever the group says. */
 	static const char *const says[3] = {
-		"says replica = 2 for [node g1c]: it stays replica 3 ", "gives [node g1c] role = shardkv, group = 2 instead of role = shardkv, group = 1: ",
-		"gives [node g1c] role = shardmaster, group = masters instead of role = shardkv, group = 1: "};
+		"says replica = 2 for [node g1c]: it stays replica 3 ",
+		"gives [node g1c] role = shardkv, group = 2 instead of role = shardkv, group = 1: ",
+		"gives [node g1c] role = shardmaster, group = masters instead of role = shardkv, "
+		"group = 1: "};
 	for (size_t i = 0; i < 3; i++) {
 		wrong[3] = file_of_member[3];
 		wrong[3].replica = i == 0 ? 2 : 3;
@@ -414,8 +461,8 @@ START_TEST(file_against_members)
 END_TEST
 
 /*
- * A group that was forced: the file says so in lines that an older program refuses, and none of them is there before. Who is turned away
- * does not start again. faults: 110
+ * A group that was forced: the file says so in lines that an older program refuses, and none of
+ * them is there before. Who is turned away does not start again. faults: 110
  */
 START_TEST(generations)
 {
@@ -445,9 +492,11 @@ START_TEST(generations)
 	ck_assert_int_eq(identity_write_now(disk, &known), 0);
 	disk_posix_destroy(disk);
 	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED);
-	ck_assert_ptr_nonnull(strstr(error, "group 1 had lost its majority, and was made to go on without node g1a, as generation 2 of itself"));
+	ck_assert_ptr_nonnull(strstr(error, "group 1 had lost its majority, and was made to go on "
+					    "without node g1a, as generation 2 of itself"));
 	ck_assert_ptr_nonnull(strstr(error, "kvctl member add 1 g1a 127.0.0.1:7011"));
-	static const char *const wrong[] = {"generation = 0\n", "generation = 65536\n", "generation = x\n", "superseded = -1\n"};
+	static const char *const wrong[] = {"generation = 0\n", "generation = 65536\n",
+					    "generation = x\n", "superseded = -1\n"};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct buffer whole = {0};
 		struct identity read;
@@ -457,8 +506,9 @@ START_TEST(generations)
 		char *at = strstr((char *)whole.data, "generation = 1\n");
 		ck_assert_ptr_nonnull(at);
 		char *checksum = strstr(at, "checksum = ");
-		snprintf(text, sizeof text, "%.*s%s%.*s", (int)(at - (char *)whole.data), (char *)whole.data, wrong[i],
-			 (int)(checksum - strchr(at, '\n') - 1), strchr(at, '\n') + 1);
+		snprintf(text, sizeof text, "%.*s%s%.*s", (int)(at - (char *)whole.data),
+			 (char *)whole.data, wrong[i], (int)(checksum - strchr(at, '\n') - 1),
+			 strchr(at, '\n') + 1);
 		size_t len = strlen(text);
 		snprintf(text + len, sizeof text - len, "checksum = %08x\n", crc32c(0, text, len));
 		ck_assert_int_eq(identity_parse(text, &read, &version), STATUS_CORRUPT);
@@ -483,14 +533,18 @@ START_TEST(removed)
 	ck_assert(identity_follow(&known, &members));
 	ck_assert_int_eq(identity_write_now(disk, &known), 0);
 	disk_posix_destroy(disk);
-	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED); /* it was killed before it could note more */
+	/* it was killed before it could note more */
+	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED);
 	ck_assert_int_eq(disk_posix_create(&disk, path), 0);
 	before.removed = true;
 	ck_assert_int_eq(identity_write_now(disk, &before), 0);
 	disk_posix_destroy(disk);
 	ck_assert_int_eq(open_as(G1A), STATUS_REMOVED);
-	ck_assert_msg(strstr(error, "group 1 has removed node g1a, which was its replica 1: take [node g1a] out of test.conf") != NULL &&
-			      strstr(error, "an empty directory and type: kvctl member add 1 g1a 127.0.0.1:7011") != NULL, "%s", error);
+	ck_assert_msg(strstr(error, "group 1 has removed node g1a, which was its replica 1: take "
+				    "[node g1a] out of test.conf") != NULL &&
+			      strstr(error, "an empty directory and type: kvctl member add 1 g1a "
+					    "127.0.0.1:7011") != NULL,
+		      "%s", error);
 	ck_assert_ptr_null(strchr(error, '\n'));
 	nlisted = 0;
 	tear_down();
@@ -498,13 +552,15 @@ START_TEST(removed)
 END_TEST
 
 /*
- * faults: 91. Before the group has said who its members are they are those of the file at the beginning: until there is a log,
- * the file may change; then a member less, renamed, renumbered is refused, one more is none. Addresses follow the file.
+ * faults: 91. Before the group has said who its members are they are those of the file at the
+ * beginning: until there is a log, the file may change; then a member less, renamed, renumbered is
+ * refused, one more is none. Addresses follow the file.
  */
 START_TEST(other_members)
 {
 	char text[IDENTITY_BYTES_MAX];
-	struct identity less = G1A, more = G1A, renamed = G1A, swapped = G1A, alone = G1A, moved = G1A;
+	struct identity less = G1A, more = G1A, renamed = G1A, swapped = G1A, alone = G1A,
+			moved = G1A;
 	less.members.count = 2;
 	identity_add_member(&more.members, 4, "g1d", "127.0.0.1:7014");
 	strcpy(renamed.members.list[2].name, "g1x");
@@ -513,8 +569,8 @@ START_TEST(other_members)
 	alone.members.count = 1;
 	const struct identity others[5] = {less, renamed, swapped, alone, more};
 	static const char *const says[5] = {
-		"has no [node g1c], which is replica 3", "has no [node g1c], which is replica 3", "says replica = 3 for [node g1b]",
-		"has no [node g1b], which is replica 2", NULL};
+		"has no [node g1c], which is replica 3", "has no [node g1c], which is replica 3",
+		"says replica = 3 for [node g1b]", "has no [node g1b], which is replica 2", NULL};
 	set_up("d");
 	for (size_t i = 0; i < 5; i++) {
 		ck_assert_int_eq(open_as(others[i]), 0);
@@ -527,12 +583,13 @@ START_TEST(other_members)
 	for (size_t i = 0; i < 5; i++) {
 		ck_assert_int_eq(open_as(others[i]), says[i] == NULL ? 0 : STATUS_IDENTITY);
 		if (says[i] == NULL) {
-			ck_assert_str_eq(identity_members_text(&known.members, text), "1 g1a, 2 g1b, 3 g1c");
+			ck_assert_str_eq(identity_members_text(&known.members, text),
+					 "1 g1a, 2 g1b, 3 g1c");
 			disk_posix_destroy(disk);
 			continue;
 		}
-		ck_assert_ptr_nonnull(
-			strstr(error, "the group's members are (1 g1a, 2 g1b, 3 g1c), but test.conf "));
+		ck_assert_ptr_nonnull(strstr(
+			error, "the group's members are (1 g1a, 2 g1b, 3 g1c), but test.conf "));
 		ck_assert_msg(strstr(error, says[i]) != NULL, "%s", error);
 		ck_assert_ptr_null(strchr(error, '\n'));
 	}
@@ -545,7 +602,10 @@ START_TEST(other_members)
 }
 END_TEST
 
-/* faults: 90. The cluster's id of the configuration and of the directory: not known yet, the same, another. */
+/*
+ * faults: 90. The cluster's id of the configuration and of the directory: not known yet, the same,
+ * another.
+ */
 START_TEST(other_cluster)
 {
 	set_up("d");
@@ -565,7 +625,8 @@ START_TEST(other_cluster)
 	disk_posix_destroy(disk);
 	configured_id = 0xabd;
 	ck_assert_int_eq(open_as(G1A), STATUS_IDENTITY);
-	ck_assert_ptr_nonnull(strstr(error, "with id 0000000000000abc, but test.conf says id = 0000000000000abd"));
+	ck_assert_ptr_nonnull(strstr(
+		error, "with id 0000000000000abc, but test.conf says id = 0000000000000abd"));
 	configured_id = 0;
 	tear_down();
 }
@@ -613,17 +674,22 @@ START_TEST(without_log)
 	put("log-0000000000000004", "x");
 	ck_assert_int_eq(open_as(G1A), 0);
 	disk_posix_destroy(disk);
-	/* Version 1 does not say whether there has been one; it was made right after the identity. */
+	/*
+	 * Version 1 does not say whether there has been one; it was made right after the identity.
+	 */
 	snprintf(command, sizeof command, "rm %s/log-*", path);
 	ck_assert_int_eq(system(command), 0);
-	put("identity",
-	    "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = 1\nreplica = 1\nshards = 16\n");
+	put("identity", "synod-identity 1\ncluster = demo\nnode = g1a\nrole = shardkv\ngroup = "
+			"1\nreplica = 1\nshards = 16\n");
 	ck_assert_int_eq(open_as(G1A), STATUS_CORRUPT);
 	tear_down();
 }
 END_TEST
 
-/* faults: 92. A relative path, from another working directory than the one where the node began to live. */
+/*
+ * faults: 92. A relative path, from another working directory than the one where the node began to
+ * live.
+ */
 START_TEST(elsewhere)
 {
 	char config[160], other[320];
@@ -639,9 +705,11 @@ START_TEST(elsewhere)
 	ck_assert_int_eq(datadir_open(&disk, "run/g1a", &known, &claim, error, sizeof error), 0);
 	disk_posix_destroy(disk);
 	ck_assert_int_eq(chdir(other), 0);
-	ck_assert_int_eq(datadir_open(&disk, "run/g1a", &known, &claim, error, sizeof error), STATUS_IDENTITY);
+	ck_assert_int_eq(datadir_open(&disk, "run/g1a", &known, &claim, error, sizeof error),
+			 STATUS_IDENTITY);
 	snprintf(other, sizeof other,
-		 "%s/run/g1a belongs to this node: start it from %s/, or write the whole path", root, root);
+		 "%s/run/g1a belongs to this node: start it from %s/, or write the whole path",
+		 root, root);
 	ck_assert_msg(strstr(error, other) != NULL, "%s", error);
 	ck_assert_int_eq(access("run", F_OK), -1);
 	/* Another node's directory there says nothing. */
@@ -656,13 +724,14 @@ END_TEST
 /* The only shard master of a cluster that exists does not begin anew. */
 START_TEST(only_master)
 {
-	struct identity m1 = {.cluster = "demo", .node = "m1", .role = "shardmaster", .replica = 1, .shards = 16};
+	struct identity m1 = {
+		.cluster = "demo", .node = "m1", .role = "shardmaster", .replica = 1, .shards = 16};
 	identity_add_member(&m1.members, 1, "m1", "127.0.0.1:7001");
 	set_up("d");
 	configured_id = 0xabc;
 	ck_assert_int_eq(open_as(m1), STATUS_IDENTITY);
-	ck_assert_ptr_nonnull(strstr(
-		error, "it is empty, but test.conf says that cluster demo with id 0000000000000abc exists"));
+	ck_assert_ptr_nonnull(strstr(error, "it is empty, but test.conf says that cluster demo "
+					    "with id 0000000000000abc exists"));
 	configured_id = 0;
 	ck_assert_int_eq(open_as(m1), 0);
 	disk_posix_destroy(disk);
@@ -691,6 +760,7 @@ START_TEST(every_byte)
 }
 END_TEST
 
-CHECK_MAIN("datadir", version_1, version_3, newer_version, members_by_the_group, file_against_members, generations, removed, other_members, other_cluster, lost,
-	   without_log, elsewhere, only_master, every_byte, creates, another_node, locked, damaged, other_files, not_a_directory,
-	   no_regular_files, emptied)
+CHECK_MAIN("datadir", version_1, version_3, newer_version, members_by_the_group,
+	   file_against_members, generations, removed, other_members, other_cluster, lost,
+	   without_log, elsewhere, only_master, every_byte, creates, another_node, locked, damaged,
+	   other_files, not_a_directory, no_regular_files, emptied)

@@ -1,8 +1,9 @@
 /*
- * Whose member is a node with an empty directory, and what of a file that lacks members? Lobbies, and replicas that know, over
- * real connections. faults: 38, 91
+ * Whose member is a node with an empty directory, and what of a file that lacks members? Lobbies,
+ * and replicas that know, over real connections. faults: 38, 91
  */
 #include "../support/check_main.h"
+
 #include "../host/group.h"
 #include "daemon/lobby.h"
 
@@ -24,12 +25,21 @@ static struct member *enter(uint32_t number, struct identity id, const char *lac
 	struct host_options options = options_of(m, &id);
 	options.waits = lacks == NULL;
 	ck_assert_msg(host_create(&m->host, &options, error, sizeof error) == 0, "%s", error);
-	struct lobby_options lobby = {.host = m->host, .env = host_env(m->host), .log = &m->log, .cluster = "test", .version = "1",
-				      .file = "test.conf", .address = addresses[number], .identity = id, .lacks = lacks, .over = on_over,
+	struct lobby_options lobby = {.host = m->host,
+				      .env = host_env(m->host),
+				      .log = &m->log,
+				      .cluster = "test",
+				      .version = "1",
+				      .file = "test.conf",
+				      .address = addresses[number],
+				      .identity = id,
+				      .lacks = lacks,
+				      .over = on_over,
 				      .context = (void *)(uintptr_t)number};
 	for (uint32_t i = 1; i <= nplaces; i++)
 		if (i != number)
-			lobby.others[lobby.nothers++] = (struct lobby_other){names[i], addresses[i]};
+			lobby.others[lobby.nothers++] = (struct lobby_other){names[i],
+									     addresses[i]};
 	lobbies[number] = lobby_create(&lobby);
 	overs[number] = 0;
 	ck_assert_msg(host_start(m->host, lobbies[number], error, sizeof error) == 0, "%s", error);
@@ -130,8 +140,9 @@ START_TEST(two_files)
 	settle();
 	ck_assert_int_eq(outcome(1), LOBBY_NONE);
 	ck_assert_int_eq(outcome(2), LOBBY_NONE);
-	ck_assert(has_logged(&members[2], "node s1 has the members (1 s1, 2 s2) in its group, node s2 has (1 s1, 2 s2, 3 s3): the sections of the "
-					  "group must be alike"));
+	ck_assert(has_logged(&members[2],
+			     "node s1 has the members (1 s1, 2 s2) in its group, node s2 has (1 "
+			     "s1, 2 s2, 3 s3): the sections of the group must be alike"));
 	leave_all();
 }
 END_TEST
@@ -151,12 +162,17 @@ START_TEST(too_many)
 	enter(1, id, NULL);
 	enter(2, other, NULL);
 	AWAIT(outcome(1) == LOBBY_REFUSED);
-	ck_assert_ptr_nonnull(strstr(lobby_text(lobbies[1]), "test.conf names 8 members of the group, which begins with at most 7"));
+	ck_assert_ptr_nonnull(
+		strstr(lobby_text(lobbies[1]),
+		       "test.conf names 8 members of the group, which begins with at most 7"));
 	leave_all();
 }
 END_TEST
 
-/* Its group lives without it: it says what to type, answers as nobody, and becomes a member when the list has it. */
+/*
+ * Its group lives without it: it says what to type, answers as nobody, and becomes a member when
+ * the list has it.
+ */
 START_TEST(joining)
 {
 	struct identity id = {0};
@@ -172,10 +188,12 @@ START_TEST(joining)
 	ck_assert_int_eq(outcome(3), LOBBY_NONE);
 	struct buffer json = {0};
 	lobbies[3]->ops->status_json(lobbies[3], &json);
-	ck_assert_ptr_nonnull(memmem(json.data, json.len, "\"state\":\"joining\"", strlen("\"state\":\"joining\"")));
+	ck_assert_ptr_nonnull(memmem(json.data, json.len, "\"state\":\"joining\"",
+				     strlen("\"state\":\"joining\"")));
 	buffer_free(&json);
 	/* What it says while it waits counts nowhere, though it bears a name of the file. */
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
 	node_send(lobbies[3], node_dial(lobbies[3], addresses[1]), &message);
 	settle();
 	ck_assert_uint_eq(s1->oneways, 0);
@@ -186,7 +204,8 @@ START_TEST(joining)
 	s1->tells.members[2].role = 2;
 	AWAIT(outcome(3) == LOBBY_MEMBER);
 	lobby_identity(lobbies[3], &id);
-	ck_assert(id.added && !id.lost && id.replica == 3 && id.group_id == 0x91 && id.members.slot == 6 && id.members.count == 3);
+	ck_assert(id.added && !id.lost && id.replica == 3 && id.group_id == 0x91 &&
+		  id.members.slot == 6 && id.members.count == 3);
 	ck_assert(id.members.list[2].learner && !id.members.list[1].learner);
 	leave_all();
 }
@@ -203,7 +222,9 @@ START_TEST(its_file_lacks_a_member)
 	s1->tells = told(0x91, &list);
 	enter_empty(3);
 	AWAIT(outcome(3) == LOBBY_REFUSED);
-	ck_assert_ptr_nonnull(strstr(lobby_text(lobbies[3]), "test.conf has no [node s9], which is replica 4 at 127.0.0.1:9"));
+	ck_assert_ptr_nonnull(
+		strstr(lobby_text(lobbies[3]),
+		       "test.conf has no [node s9], which is replica 4 at 127.0.0.1:9"));
 	leave_all();
 }
 END_TEST
@@ -226,7 +247,10 @@ START_TEST(numbers)
 }
 END_TEST
 
-/* A directory that replaces one that was lost: also if the group has not said yet whose lives count. */
+/*
+ * A directory that replaces one that was lost: also if the group has not said yet whose lives
+ * count.
+ */
 START_TEST(lost)
 {
 	choose(2);
@@ -237,13 +261,17 @@ START_TEST(lost)
 		AWAIT(outcome(2) == LOBBY_MEMBER);
 		lobby_identity(lobbies[2], &id);
 		ck_assert(id.lost && !id.added && id.replica == 2 && id.members.slot == slot);
-		ck_assert(has_logged(s2, "event=directory_lost why=\"node s2 has come without its data directory"));
+		ck_assert(has_logged(
+			s2,
+			"event=directory_lost why=\"node s2 has come without its data directory"));
 		leave_all();
 	}
 }
 END_TEST
 
-/* A replica that has lost its log, too, knows the group by its directory alone: that is no birth. */
+/*
+ * A replica that has lost its log, too, knows the group by its directory alone: that is no birth.
+ */
 START_TEST(lost_by_two)
 {
 	struct identity id = {0};
@@ -259,15 +287,21 @@ START_TEST(lost_by_two)
 }
 END_TEST
 
-static void send_welcome(struct member *from, uint32_t to, uint64_t group, uint32_t number, const struct identity_members *list)
+static void send_welcome(struct member *from, uint32_t to, uint64_t group, uint32_t number,
+			 const struct identity_members *list)
 {
 	struct buffer out = {0};
 	struct wire_members told_ = told(0x91, list);
-	struct wire_welcome welcome = {.group = group, .group_id = 0x91, .number = number, .slot = list->slot, .next_number = 9,
+	struct wire_welcome welcome = {.group = group,
+				       .group_id = 0x91,
+				       .number = number,
+				       .slot = list->slot,
+				       .next_number = 9,
 				       .nmembers = told_.nmembers};
 	memcpy(welcome.members, told_.members, sizeof welcome.members);
 	wire_welcome_encode(&welcome, &out);
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_WELCOME, .payload = buffer_slice(&out)};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = METHOD_WELCOME, .payload = buffer_slice(&out)};
 	node_send(&from->node, node_dial(&from->node, addresses[to]), &message);
 	buffer_free(&out);
 }
@@ -307,20 +341,30 @@ START_TEST(welcome)
 }
 END_TEST
 
-/* With a log, and a file that lacks members: a newer list is taken over; the same one confirms them; one without us ends it. */
+/*
+ * With a log, and a file that lacks members: a newer list is taken over; the same one confirms
+ * them; one without us ends it.
+ */
 START_TEST(asks_first)
 {
 	static const struct {
 		uint64_t slot;
 		uint32_t set;
 		enum lobby_outcome outcome;
-	} cases[] = {{6, S(1) | S(2), LOBBY_MEMBER}, {5, S(1) | S(2) | S(3), LOBBY_REFUSED}, {4, S(2) | S(1), LOBBY_REFUSED}, {7, S(1), LOBBY_REMOVED}};
+	} cases[] = {{6, S(1) | S(2), LOBBY_MEMBER},
+		     {5, S(1) | S(2) | S(3), LOBBY_REFUSED},
+		     {4, S(2) | S(1), LOBBY_REFUSED},
+		     {7, S(1), LOBBY_REMOVED}};
 	choose(2);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct identity id = identity_of(2, list_of(5, S(1) | S(2) | S(3)));
-		/* Who knows more refuses the hello of one that it has removed: that is told to the host. Here it answers. */
+		/*
+		 * Who knows more refuses the hello of one that it has removed: that is told to the
+		 * host. Here it answers.
+		 */
 		struct member *s1 = knows(1, cases[i].outcome == LOBBY_REMOVED ? 5 : cases[i].slot,
-					  cases[i].outcome == LOBBY_REMOVED ? S(1) | S(2) : cases[i].set);
+					  cases[i].outcome == LOBBY_REMOVED ? S(1) | S(2)
+									    : cases[i].set);
 		struct identity_members list = list_of(cases[i].slot, cases[i].set);
 		s1->tells = told(0x91, &list);
 		enter(2, id, "s3 is missing");
@@ -330,7 +374,8 @@ START_TEST(asks_first)
 			id.lost = true;
 			id.replica = 99;
 			lobby_identity(lobbies[2], &id);
-			ck_assert(!id.lost && !id.added && id.replica == 2 && id.members.slot == 6 && id.members.count == 2);
+			ck_assert(!id.lost && !id.added && id.replica == 2 &&
+				  id.members.slot == 6 && id.members.count == 2);
 		} else if (cases[i].outcome == LOBBY_REFUSED) {
 			ck_assert_str_eq(lobby_text(lobbies[2]), "s3 is missing");
 		}
@@ -349,4 +394,5 @@ START_TEST(asks_nobody)
 }
 END_TEST
 
-CHECK_MAIN("lobby", birth, birth_of_the_last, two_files, too_many, joining, numbers, its_file_lacks_a_member, lost, lost_by_two, welcome, asks_first, asks_nobody)
+CHECK_MAIN("lobby", birth, birth_of_the_last, two_files, too_many, joining, numbers,
+	   its_file_lacks_a_member, lost, lost_by_two, welcome, asks_first, asks_nobody)

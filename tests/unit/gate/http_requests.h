@@ -1,6 +1,7 @@
 /*
- * Requests over HTTP for tests: odd ones with the code that refuses them, and good ones with the bodies that a server
- * must have read. Rows name the section of RFC 9112, or of RFC 9110 after a '/'.
+ * Requests over HTTP for tests: odd ones with the code that refuses them, and good ones with the
+ * bodies that a server must have read. Rows name the section of RFC 9112, or of RFC 9110 after a
+ * '/'.
  */
 #ifndef SYNOD_TEST_HTTP_REQUESTS_H
 #define SYNOD_TEST_HTTP_REQUESTS_H
@@ -13,11 +14,15 @@ struct odd_request {
 	int code;
 };
 
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define BYTES(text) \
+	{ \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
 #define LINE(text) BYTES(text "\r\nHost: x\r\n\r\n")
 #define FIELD(text) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\n" text "\r\n\r\nabcde")
 #define FIELD_AND(text, body) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\n" text "\r\n\r\n" body)
-#define CHUNKED(text) BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" text)
+#define CHUNKED(text) \
+	BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" text)
 #define HOST(text) BYTES("GET /echo HTTP/1.1\r\n" text "\r\n")
 
 static const struct odd_request ODD_REQUESTS[] = {
@@ -30,9 +35,11 @@ static const struct odd_request ODD_REQUESTS[] = {
 	{"CR alone in a value", FIELD("A: b\rc"), 400},
 	{"CR CR LF", FIELD("A: b\r"), 400},
 	{"a request that begins with LF", BYTES("\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"), 400},
-	{"empty lines without end", BYTES("\r\n\r\n\r\n\r\n\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"), 400},
+	{"empty lines without end",
+	 BYTES("\r\n\r\n\r\n\r\n\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"), 400},
 	{"a space before the request line", LINE(" GET /echo HTTP/1.1"), 400},
-	{"a space before the first field", BYTES("GET /echo HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n"), 400},
+	{"a space before the first field",
+	 BYTES("GET /echo HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n"), 400},
 	{"a hello of TLS", BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"), 400},
 	{"binary", BYTES("\x00\x01\x02\xff\r\n\r\n"), 400},
 	/* 2.3, 3 request lines */
@@ -108,7 +115,8 @@ static const struct odd_request ODD_REQUESTS[] = {
 	{"a space before the colon", FIELD("Content-Length : 5"), 400},
 	{"a tab before the colon", FIELD("Content-Length\t: 5"), 400},
 	{"a space in a name", FIELD("Content Length: 5"), 400},
-	{"a space before the colon of Transfer-Encoding", FIELD("Transfer-Encoding : chunked"), 400},
+	{"a space before the colon of Transfer-Encoding", FIELD("Transfer-Encoding : chunked"),
+	 400},
 	{"no name", FIELD(": x"), 400},
 	{"no colon", FIELD("Content-Length 5"), 400},
 	{"a name in quotes", FIELD("\"A\": b"), 400},
@@ -145,23 +153,34 @@ static const struct odd_request ODD_REQUESTS[] = {
 	{"a blank length", FIELD("Content-Length:  "), 400},
 	{"a length of letters", FIELD("Content-Length: five"), 400},
 	{"an arabic digit", FIELD("Content-Length: \xd9\xa5"), 400},
-	{"a bad length of a GET", BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n"), 400},
-	{"a bad length in HTTP/1.0", BYTES("GET /echo HTTP/1.0\r\nContent-Length: +0\r\n\r\n"), 400},
+	{"a bad length of a GET",
+	 BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n"), 400},
+	{"a bad length in HTTP/1.0", BYTES("GET /echo HTTP/1.0\r\nContent-Length: +0\r\n\r\n"),
+	 400},
 	{"2^63", FIELD("Content-Length: 9223372036854775808"), 413},
 	{"2^64", FIELD("Content-Length: 18446744073709551616"), 413},
 	{"2^64 + 5", FIELD("Content-Length: 18446744073709551621"), 413},
 	{"30 digits", FIELD("Content-Length: 100000000000000000000000000005"), 413},
 	{"one byte too long", FIELD("Content-Length: 1025"), 413},
-	{"too long, and expects to be told", FIELD("Expect: 100-continue\r\nContent-Length: 99999999999"), 413},
+	{"too long, and expects to be told",
+	 FIELD("Expect: 100-continue\r\nContent-Length: 99999999999"), 413},
 	/* 6.1, 6.3 Transfer-Encoding */
 	{"length, then chunked", FIELD("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400},
 	{"chunked, then length", FIELD("Transfer-Encoding: chunked\r\nContent-Length: 5"), 400},
-	{"good chunks and a length", FIELD_AND("Content-Length: 4\r\nTransfer-Encoding: chunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
-	{"good chunks, then a length", FIELD_AND("Transfer-Encoding: chunked\r\nContent-Length: 4", "5\r\nabcde\r\n0\r\n\r\n"), 400},
-	{"good chunks twice", FIELD_AND("Transfer-Encoding: chunked, chunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
-	{"good chunks of xchunked", FIELD_AND("Transfer-Encoding: xchunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
-	{"chunked and a length of 0", FIELD("Transfer-Encoding: chunked\r\nContent-Length: 0"), 400},
-	{"an unknown coding and a length", FIELD("Transfer-Encoding: identity\r\nContent-Length: 5"), 400},
+	{"good chunks and a length",
+	 FIELD_AND("Content-Length: 4\r\nTransfer-Encoding: chunked", "5\r\nabcde\r\n0\r\n\r\n"),
+	 400},
+	{"good chunks, then a length",
+	 FIELD_AND("Transfer-Encoding: chunked\r\nContent-Length: 4", "5\r\nabcde\r\n0\r\n\r\n"),
+	 400},
+	{"good chunks twice",
+	 FIELD_AND("Transfer-Encoding: chunked, chunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
+	{"good chunks of xchunked",
+	 FIELD_AND("Transfer-Encoding: xchunked", "5\r\nabcde\r\n0\r\n\r\n"), 400},
+	{"chunked and a length of 0", FIELD("Transfer-Encoding: chunked\r\nContent-Length: 0"),
+	 400},
+	{"an unknown coding and a length",
+	 FIELD("Transfer-Encoding: identity\r\nContent-Length: 5"), 400},
 	{"xchunked", FIELD("Transfer-Encoding: xchunked"), 400},
 	{"chunkedx", FIELD("Transfer-Encoding: chunkedx"), 400},
 	{"identity", FIELD("Transfer-Encoding: identity"), 400},
@@ -179,7 +198,9 @@ static const struct odd_request ODD_REQUESTS[] = {
 	{"a comma before chunked", FIELD("Transfer-Encoding: ,chunked"), 400},
 	{"an empty coding", FIELD("Transfer-Encoding:"), 400},
 	{"a vertical tab before chunked", FIELD("Transfer-Encoding: \vchunked"), 400},
-	{"chunked in HTTP/1.0", BYTES("PUT /echo HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400},
+	{"chunked in HTTP/1.0",
+	 BYTES("PUT /echo HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	 400},
 	/* 7.1 chunks */
 	{"a chunk of -5", CHUNKED("-5\r\nabcde\r\n0\r\n\r\n"), 400},
 	{"a chunk of +5", CHUNKED("+5\r\nabcde\r\n0\r\n\r\n"), 400},
@@ -212,11 +233,13 @@ static const struct odd_request ODD_REQUESTS[] = {
 	{"a Host among the trailers", CHUNKED("0\r\nHost: y\r\n\r\n"), 400},
 	{"a trailer without a colon", CHUNKED("0\r\nabcde\r\n\r\n"), 400},
 	{"a folded trailer", CHUNKED("0\r\nA: b\r\n c\r\n\r\n"), 400},
-	{"a request where trailers are due", CHUNKED("0\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"), 400},
+	{"a request where trailers are due", CHUNKED("0\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"),
+	 400},
 	{"NUL in a trailer", CHUNKED("0\r\nA: \0\r\n\r\n"), 400},
 	/* /10.1.1 */
 	{"another expectation", FIELD("Expect: tea\r\nContent-Length: 5"), 417},
-	{"two expectations", FIELD("Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 5"), 417},
+	{"two expectations",
+	 FIELD("Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 5"), 417},
 };
 
 /* `bodies`: what the server read for each request, each followed by '|'. */
@@ -232,42 +255,61 @@ struct good_request {
 static const struct good_request GOOD_REQUESTS[] = {
 	{"a GET", LINE("GET /echo HTTP/1.1"), "|", true},
 	{"a GET of HTTP/1.0", BYTES("GET /echo HTTP/1.0\r\n\r\n"), "|", false},
-	{"HTTP/1.0 that stays", BYTES("GET /echo HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), "|", true},
+	{"HTTP/1.0 that stays", BYTES("GET /echo HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), "|",
+	 true},
 	{"HTTP/1.1 that goes", FIELD("Connection: close\r\nContent-Length: 5"), "abcde|", false},
-	{"several options of the connection", FIELD("Connection: x , Close\r\nContent-Length: 5"), "abcde|", false},
+	{"several options of the connection", FIELD("Connection: x , Close\r\nContent-Length: 5"),
+	 "abcde|", false},
 	{"HTTP/1.2", LINE("GET /echo HTTP/1.2"), "|", true},
 	{"a HEAD", LINE("HEAD /echo HTTP/1.1"), "|", true},
 	{"a PUT", BYTES(PUT5), "abcde|", true},
 	{"a PUT without a length", LINE("PUT /echo HTTP/1.1"), "|", true},
-	{"a length of 0", BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), "|", true},
+	{"a length of 0", BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), "|",
+	 true},
 	{"a length with zeros in front", FIELD("Content-Length: 0005"), "abcde|", true},
 	{"spaces around a value", FIELD("Content-Length: \t 5 \t"), "abcde|", true},
 	{"no space before a value", FIELD("Content-Length:5"), "abcde|", true},
-	{"names in any case", BYTES("PUT /echo HTTP/1.1\r\nhOST: x\r\ncONTENT-lENGTH: 5\r\n\r\nabcde"), "abcde|", true},
+	{"names in any case",
+	 BYTES("PUT /echo HTTP/1.1\r\nhOST: x\r\ncONTENT-lENGTH: 5\r\n\r\nabcde"), "abcde|", true},
 	{"an empty value", FIELD("A:\r\nContent-Length: 5"), "abcde|", true},
 	{"a value beyond ASCII", FIELD("A: \xc3\xa4\xff\r\nContent-Length: 5"), "abcde|", true},
-	{"all characters of a name", FIELD("!#$%&'*+-.^_`|~09azAZ: b\r\nContent-Length: 5"), "abcde|", true},
+	{"all characters of a name", FIELD("!#$%&'*+-.^_`|~09azAZ: b\r\nContent-Length: 5"),
+	 "abcde|", true},
 	{"two PUTs at once", BYTES(PUT5 PUT5), "abcde|abcde|", true},
-	{"five at once", BYTES(PUT5 "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n" PUT5 "HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n" PUT5),
+	{"five at once",
+	 BYTES(PUT5 "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n" PUT5
+		    "HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n" PUT5),
 	 "abcde||abcde||abcde|", true},
 	{"a body of a GET is not the next request",
-	 BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 38\r\n\r\nPUT /no HTTP/1.1\r\nHost: x\r\nA: bcde\r\n\r\n" PUT5),
+	 BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 38\r\n\r\nPUT /no "
+	       "HTTP/1.1\r\nHost: x\r\nA: bcde\r\n\r\n" PUT5),
 	 "PUT /no HTTP/1.1\r\nHost: x\r\nA: bcde\r\n\r\n|abcde|", true},
 	{"a body of a DELETE is not the next request",
-	 BYTES("DELETE /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nGET /" PUT5), "GET /|abcde|", true},
+	 BYTES("DELETE /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nGET /" PUT5),
+	 "GET /|abcde|", true},
 	{"chunks", CHUNKED("5\r\nabcde\r\n3\r\nfgh\r\n0\r\n\r\n"), "abcdefgh|", true},
-	{"a chunk and another request", CHUNKED("5\r\nabcde\r\n0\r\n\r\n" PUT5), "abcde|abcde|", true},
+	{"a chunk and another request", CHUNKED("5\r\nabcde\r\n0\r\n\r\n" PUT5), "abcde|abcde|",
+	 true},
 	{"a body of no chunk", CHUNKED("0\r\n\r\n" PUT5), "|abcde|", true},
-	{"sizes of many digits", CHUNKED("0000000000000005\r\nabcde\r\n000\r\n\r\n"), "abcde|", true},
-	{"sizes in either case", CHUNKED("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"), "01234567890123456789a|", true},
-	{"line ends within a chunk", CHUNKED("6\r\n\r\n0\r\n\r\r\n0\r\n\r\n"), "\r\n0\r\n\r|", true},
-	{"extensions", CHUNKED("5;a\r\nabcde\r\n3;a=b;c=\"d;\\\"e\" ; f = g\r\nfgh\r\n0;z\r\n\r\n"), "abcdefgh|", true},
+	{"sizes of many digits", CHUNKED("0000000000000005\r\nabcde\r\n000\r\n\r\n"), "abcde|",
+	 true},
+	{"sizes in either case", CHUNKED("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"),
+	 "01234567890123456789a|", true},
+	{"line ends within a chunk", CHUNKED("6\r\n\r\n0\r\n\r\r\n0\r\n\r\n"), "\r\n0\r\n\r|",
+	 true},
+	{"extensions", CHUNKED("5;a\r\nabcde\r\n3;a=b;c=\"d;\\\"e\" ; f = g\r\nfgh\r\n0;z\r\n\r\n"),
+	 "abcdefgh|", true},
 	{"trailers", CHUNKED("5\r\nabcde\r\n0\r\nA: b\r\nC:\r\n\r\n" PUT5), "abcde|abcde|", true},
-	{"chunked in capitals", BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+	{"chunked in capitals",
+	 BYTES("PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+	       "CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n"),
 	 "a|", true},
-	{"a GET in chunks", BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" PUT5),
+	{"a GET in chunks",
+	 BYTES("GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+	       "chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" PUT5),
 	 "a|abcde|", true},
-	{"an empty line before a request", BYTES("\r\n" PUT5 "\r\n\r\n" PUT5), "abcde|abcde|", true},
+	{"an empty line before a request", BYTES("\r\n" PUT5 "\r\n\r\n" PUT5), "abcde|abcde|",
+	 true},
 	{"absolute-form", LINE("GET http://X/echo HTTP/1.1"), "|", true},
 	{"absolute-form of HTTP/1.0", BYTES("GET http://x:80/echo HTTP/1.0\r\n\r\n"), "|", false},
 	{"a host with a port", HOST("Host: example.org:8001\r\n"), "|", true},
@@ -277,14 +319,19 @@ static const struct good_request GOOD_REQUESTS[] = {
 	{"a host with an underscore", HOST("Host: my_host.local\r\n"), "|", true},
 	{"a query", LINE("GET /echo?a=%20b&c=/?d HTTP/1.1"), "|", true},
 	{"braces and bytes in a query", LINE("GET /echo?{x}\xc3\xa4 HTTP/1.1"), "|", true},
-	{"an expectation whose body is there", FIELD("Expect: 100-Continue\r\nContent-Length: 5"), "abcde|", true},
-	{"an expectation of HTTP/1.0 is ignored",
-	 BYTES("PUT /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nabcde"), "abcde|", false},
-	{"the usual headers of curl", BYTES("PUT /echo HTTP/1.1\r\nHost: 127.0.0.1:8004\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
-					   "Content-Length: 5\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nabcde"),
+	{"an expectation whose body is there", FIELD("Expect: 100-Continue\r\nContent-Length: 5"),
 	 "abcde|", true},
-	{"the usual headers of Python", BYTES("GET /echo HTTP/1.1\r\nAccept-Encoding: identity\r\nHost: localhost:8004\r\n"
-					     "User-Agent: Python-urllib/3.11\r\nConnection: close\r\n\r\n"),
+	{"an expectation of HTTP/1.0 is ignored",
+	 BYTES("PUT /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nabcde"),
+	 "abcde|", false},
+	{"the usual headers of curl",
+	 BYTES("PUT /echo HTTP/1.1\r\nHost: 127.0.0.1:8004\r\nUser-Agent: curl/7.88.1\r\nAccept: "
+	       "*/*\r\n"
+	       "Content-Length: 5\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nabcde"),
+	 "abcde|", true},
+	{"the usual headers of Python",
+	 BYTES("GET /echo HTTP/1.1\r\nAccept-Encoding: identity\r\nHost: localhost:8004\r\n"
+	       "User-Agent: Python-urllib/3.11\r\nConnection: close\r\n\r\n"),
 	 "|", false},
 };
 

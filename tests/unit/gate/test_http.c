@@ -2,8 +2,8 @@
 
 #include <sys/resource.h>
 
-#include "gate/http_internal.h"
 #include "../support/raw.h"
+#include "gate/http_internal.h"
 
 static struct echo one;
 static struct http *http;
@@ -14,7 +14,8 @@ static void set_up(void)
 	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo"};
 	host_settings_default(&options.settings);
 	echo_start(&one, &options);
-	ck_assert_int_eq(http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
+	ck_assert_int_eq(
+		http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
 }
 
 static void tear_down(void)
@@ -79,13 +80,14 @@ START_TEST(methods)
 	ck_assert_ptr_nonnull(strstr(head, "HTTP/1.1 200 OK"));
 	ck_assert_ptr_nonnull(strstr(head, "Content-Length: 3\r\n"));
 	ck_assert_str_eq(strstr(head, "\r\n\r\n"), "\r\n\r\n");
-	ck_assert_ptr_null(
-		strstr(ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"),
-		       " 200 "));
+	ck_assert_ptr_null(strstr(ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: "
+				      "1\r\nConnection: close\r\n\r\nx"),
+				  " 200 "));
 	const char *options = ask("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	ck_assert_ptr_nonnull(strstr(options, "HTTP/1.1 200 OK"));
 	ck_assert_ptr_nonnull(strstr(options, "\r\nAllow: GET, HEAD, POST, PUT, DELETE\r\n"));
-	ck_assert_ptr_null(strstr(ask("DELETE /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), " 200 "));
+	ck_assert_ptr_null(strstr(
+		ask("DELETE /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), " 200 "));
 	tear_down();
 }
 END_TEST
@@ -117,7 +119,8 @@ START_TEST(address_in_use)
 	int status = http_create(&second, one.host, &one.node, address, error, sizeof error);
 	ck_assert_int_eq(status, STATUS_ADDRESS_IN_USE);
 	ck_assert_ptr_nonnull(strstr(error, address));
-	ck_assert_int_eq(http_create(&second, one.host, &one.node, "nowhere", error, sizeof error), STATUS_CONFIG);
+	ck_assert_int_eq(http_create(&second, one.host, &one.node, "nowhere", error, sizeof error),
+			 STATUS_CONFIG);
 	tear_down();
 }
 END_TEST
@@ -148,8 +151,8 @@ static size_t close_many(struct raw *raws, size_t count)
 }
 
 /*
- * While there are as many connections as may be, a probe is served all the same: those who are idle the longest go.
- * faults: 97
+ * While there are as many connections as may be, a probe is served all the same: those who are idle
+ * the longest go. faults: 97
  */
 START_TEST(idle_give_way)
 {
@@ -160,7 +163,10 @@ START_TEST(idle_give_way)
 		ck_assert_ptr_nonnull(strstr(ask(PROBE), " 200 OK"));
 		ck_assert_uint_le(http->connections.count, HTTP_CONNECTIONS_MAX);
 	}
-	/* The first probe cost the oldest its place; later ones took that of the one before, which had been answered. */
+	/*
+	 * The first probe cost the oldest its place; later ones took that of the one before, which
+	 * had been answered.
+	 */
 	ck_assert(raw_is_closed(&idle[0]));
 	ck_assert(!raw_is_closed(&idle[HTTP_CONNECTIONS_MAX - 1]));
 	ck_assert_uint_ge(http->connections.gave_way_total, 1);
@@ -200,7 +206,10 @@ static void hold(struct http_request *request, void *context)
 	held[nheld++] = request;
 }
 
-/* Requests that are being served never give way: then one more waits until one of them has been answered. */
+/*
+ * Requests that are being served never give way: then one more waits until one of them has been
+ * answered.
+ */
 START_TEST(served_stay)
 {
 	static struct raw busy[HTTP_CONNECTIONS_MAX];
@@ -244,7 +253,8 @@ static void serve_large(struct http_request *request, void *context)
 START_TEST(stalled_gives_way)
 {
 	static struct raw busy[HTTP_CONNECTIONS_MAX - 1];
-	const struct http_page both[] = {{"/hold", HTTP_GET, hold, NULL}, {"/large", HTTP_GET, serve_large, NULL}};
+	const struct http_page both[] = {{"/hold", HTTP_GET, hold, NULL},
+					 {"/large", HTTP_GET, serve_large, NULL}};
 	set_up();
 	nheld = 0;
 	http_add_page(http, &both[0]);
@@ -303,8 +313,8 @@ static void keep_line(void *context, const char *line, size_t len)
 }
 
 /*
- * A connection that cannot be accepted for want of descriptors waits until there are some; the log names the error,
- * once. faults: 97
+ * A connection that cannot be accepted for want of descriptors waits until there are some; the log
+ * names the error, once. faults: 97
  */
 START_TEST(no_descriptor)
 {
@@ -319,7 +329,8 @@ START_TEST(no_descriptor)
 	TURN_UNTIL(raw_is_closed(&probe), one.host);
 	ck_assert_uint_gt(probe.in.len, 0);
 	buffer_add_u8(&logged, 0);
-	const char *line = strstr((const char *)logged.data, "event=http_accept_paused errno=EMFILE");
+	const char *line = strstr((const char *)logged.data,
+				  "event=http_accept_paused errno=EMFILE");
 	ck_assert_ptr_nonnull(line);
 	ck_assert_ptr_null(strstr(line + 1, "event=http_accept_paused"));
 	raw_close(&probe);
@@ -396,7 +407,10 @@ START_TEST(answer_outlives_the_rest)
 }
 END_TEST
 
-/* Bodies are bounded together, too: who would pass the bound is refused, and there is room again when he has gone. */
+/*
+ * Bodies are bounded together, too: who would pass the bound is refused, and there is room again
+ * when he has gone.
+ */
 START_TEST(bodies)
 {
 	struct raw raws[3];
@@ -405,7 +419,9 @@ START_TEST(bodies)
 	for (size_t i = 0; i < 3; i++) {
 		raws[i] = raw_connect(http_port(http));
 		struct buffer request = {0};
-		buffer_format(&request, "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n%0900d", 0);
+		buffer_format(
+			&request,
+			"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n%0900d", 0);
 		ck_assert(raw_send(&raws[i], buffer_slice(&request)));
 		buffer_free(&request);
 		if (i < 2)
@@ -428,7 +444,10 @@ START_TEST(bodies)
 }
 END_TEST
 
-/* Who sends his request byte by byte is told so and cut off, however steadily he does it; others are not. */
+/*
+ * Who sends his request byte by byte is told so and cut off, however steadily he does it; others
+ * are not.
+ */
 START_TEST(trickle)
 {
 	struct slice request = slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ");
@@ -437,7 +456,8 @@ START_TEST(trickle)
 	http->connections.request_timeout_ms = 300;
 	struct raw raw = raw_connect(http_port(http));
 	while (!raw_is_closed(&raw)) {
-		(void)raw_send(&raw, sent < request.len ? slice(request.data + sent, 1) : slice_string("x"));
+		(void)raw_send(&raw, sent < request.len ? slice(request.data + sent, 1)
+							: slice_string("x"));
 		sent++;
 		turn_some(one.host, NULL);
 	}
@@ -448,6 +468,7 @@ START_TEST(trickle)
 }
 END_TEST
 
-CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way, incomplete_give_way, served_stay,
-	   stalled_gives_way, no_descriptor, no_descriptor_but_an_idle_one, few_descriptors, answer_outlives_the_rest, bodies,
+CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way,
+	   incomplete_give_way, served_stay, stalled_gives_way, no_descriptor,
+	   no_descriptor_but_an_idle_one, few_descriptors, answer_outlives_the_rest, bodies,
 	   trickle)

@@ -3,11 +3,11 @@
 
 #include <event2/event_struct.h>
 
+#include "../support/raw.h"
 #include "base/alloc.h"
 #include "gate/forward.h"
 #include "gate/http_kv.h"
 #include "host/internal.h"
-#include "../support/raw.h"
 
 /* ---- servers: node 0 serves HTTP, all of them RPC ---- */
 
@@ -30,7 +30,7 @@ static struct http *http;
 
 static struct server *server_of(struct node *node)
 {
-	return LIST_ENTRY(echo_of(node), struct server, echo);
+	return LIST_ITEM(echo_of(node), struct server, echo);
 }
 
 static void on_message(struct node *node, link_id from, const struct message *message)
@@ -68,7 +68,8 @@ static void answers_write(struct server *s, uint64_t version)
 
 static void answers_read(struct server *s, const char *value)
 {
-	struct wire_kv_result result = {.value = slice_string(value), .version = 1, .modification = 1};
+	struct wire_kv_result result = {
+		.value = slice_string(value), .version = 1, .modification = 1};
 	struct wire_kv_query_reply reply = {.nresults = 1, .results = &result};
 	s->status = 0;
 	buffer_clear(&s->reply);
@@ -101,8 +102,10 @@ static void set_up_clusters(const char *const clusters[SERVERS])
 	char error[256];
 	memset(servers, 0, sizeof servers);
 	for (size_t i = 0; i < SERVERS; i++) {
-		struct host_options options = {
-			.cluster = clusters[i], .node = names[i], .role = "echo", .listen = "127.0.0.1:0"};
+		struct host_options options = {.cluster = clusters[i],
+					       .node = names[i],
+					       .role = "echo",
+					       .listen = "127.0.0.1:0"};
 		host_settings_default(&options.settings);
 		options.settings.reconnect_max_ms = 10;
 		echo_start(&servers[i].echo, &options);
@@ -113,8 +116,8 @@ static void set_up_clusters(const char *const clusters[SERVERS])
 	}
 	group_2 = (struct http_kv_owner){
 		.group = 2, .naddresses = 2, .addresses = {servers[1].address, servers[2].address}};
-	ck_assert_int_eq(http_create(&http, servers[0].echo.host, &servers[0].echo.node, "127.0.0.1:0", error,
-				     sizeof error),
+	ck_assert_int_eq(http_create(&http, servers[0].echo.host, &servers[0].echo.node,
+				     "127.0.0.1:0", error, sizeof error),
 			 0);
 	http_kv_serve(http, &kv);
 }
@@ -159,8 +162,10 @@ static struct raw begin(const char *method, const char *path, const char *body)
 {
 	struct buffer request = {0};
 	struct raw raw = raw_connect(http_port(http));
-	buffer_format(&request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-		      method, path, strlen(body), body);
+	buffer_format(
+		&request,
+		"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+		method, path, strlen(body), body);
 	ck_assert(raw_send(&raw, buffer_slice(&request)));
 	buffer_free(&request);
 	return raw;
@@ -185,7 +190,8 @@ static const char *ask(const char *method, const char *path, const char *body)
 	return finish(&raw);
 }
 
-#define HAS(answer, text) ck_assert_msg(strstr(answer, text) != NULL, "no '%s' in: %s", text, answer)
+#define HAS(answer, text) \
+	ck_assert_msg(strstr(answer, text) != NULL, "no '%s' in: %s", text, answer)
 #define PUT_OURS "{\"key\":\"ours\",\"value\":\"v\"}"
 #define PUT_THEIRS "{\"key\":\"theirs\",\"value\":\"v\"}"
 #define INCR "{\"then\":[{\"op\":\"incr\",\"key\":\"theirs\"}]}"
@@ -200,7 +206,8 @@ START_TEST(to_the_leader)
 	answers_write(&servers[1], 7);
 	HAS(ask("PUT", "/put", PUT_OURS), "{\"key\":\"ours\",\"version\":7,\"modification\":7}");
 	ck_assert_uint_eq(servers[1].requests, 1);
-	ck_assert(slice_equal(buffer_slice(&servers[0].payload), buffer_slice(&servers[1].payload)));
+	ck_assert(
+		slice_equal(buffer_slice(&servers[0].payload), buffer_slice(&servers[1].payload)));
 	answers_read(&servers[1], "v");
 	HAS(ask("GET", "/get/ours", ""), "\"value\":\"v\"");
 	answers_write(&servers[1], 0);
@@ -209,15 +216,16 @@ START_TEST(to_the_leader)
 	    "\"succeeded\":true");
 	ck_assert_uint_eq(servers[1].requests, 4);
 	answers_error(&servers[1], STATUS_NOT_NUMBER, "");
-	HAS(ask("POST", "/txn", "{\"then\":[{\"op\":\"incr\",\"key\":\"ours\"}]}"), "HTTP/1.1 409 ");
+	HAS(ask("POST", "/txn", "{\"then\":[{\"op\":\"incr\",\"key\":\"ours\"}]}"),
+	    "HTTP/1.1 409 ");
 	HAS(ask("GET", "/metrics", ""), "\nsynod_http_kv_forwarded_total 5\n");
 	tear_down();
 }
 END_TEST
 
 /*
- * A key of another group goes straight to a member of that, and on to whom that one names; later ones go there at
- * once.
+ * A key of another group goes straight to a member of that, and on to whom that one names; later
+ * ones go there at once.
  */
 START_TEST(to_the_group)
 {
@@ -251,7 +259,10 @@ START_TEST(wrong_group)
 	HAS(ask("PUT", "/put", PUT_OURS), "HTTP/1.1 503 ");
 	ck_assert_uint_eq(servers[0].requests, 1);
 	ck_assert_uint_eq(servers[1].requests, 0);
-	/* Another one, whom our configuration names, says so: asked again until the time is over; one of both will learn. */
+	/*
+	 * Another one, whom our configuration names, says so: asked again until the time is over;
+	 * one of both will learn.
+	 */
 	group_2.group = 2;
 	answers_error(&servers[1], STATUS_WRONG_GROUP, "");
 	HAS(ask("PUT", "/put?timeout_ms=200", PUT_THEIRS), "HTTP/1.1 421 ");
@@ -260,7 +271,10 @@ START_TEST(wrong_group)
 }
 END_TEST
 
-/* Who asks for a redirect gets one, who asks for no forwarding gets hints; nobody else is asked then. */
+/*
+ * Who asks for a redirect gets one, who asks for no forwarding gets hints; nobody else is asked
+ * then.
+ */
 START_TEST(not_forwarded)
 {
 	set_up();
@@ -275,7 +289,10 @@ START_TEST(not_forwarded)
 }
 END_TEST
 
-/* A write without an answer is never sent a second time: what has become of it is unknown, and that is said. */
+/*
+ * A write without an answer is never sent a second time: what has become of it is unknown, and that
+ * is said.
+ */
 START_TEST(no_answer)
 {
 	set_up();
@@ -291,8 +308,9 @@ START_TEST(no_answer)
 END_TEST
 
 /*
- * A member that is silent (a paused leader, whose connections stay) costs a read a part of its time, not all of it;
- * and a write that comes after one without an answer goes to another member first.
+ * A member that is silent (a paused leader, whose connections stay) costs a read a part of its
+ * time, not all of it; and a write that comes after one without an answer goes to another member
+ * first.
  */
 START_TEST(silent_member)
 {
@@ -348,7 +366,10 @@ START_TEST(lost_connection)
 }
 END_TEST
 
-/* Nobody can be reached: certainly not applied. Then somebody is back within the time, and it is applied once. */
+/*
+ * Nobody can be reached: certainly not applied. Then somebody is back within the time, and it is
+ * applied once.
+ */
 START_TEST(unreachable)
 {
 	set_up();
@@ -389,8 +410,8 @@ START_TEST(no_leader)
 END_TEST
 
 /*
- * Two that take each other for the leader do not send a request round in circles: it ends in time, and neither of
- * them forwards it.
+ * Two that take each other for the leader do not send a request round in circles: it ends in time,
+ * and neither of them forwards it.
  */
 START_TEST(no_circles)
 {
@@ -462,25 +483,26 @@ START_TEST(bounded)
 	answered = 0;
 	answers_write(&servers[1], 1);
 	for (unsigned i = 0; i < FORWARD_BYTES_MAX / MIB; i++) {
-		last = forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer,
-				     NULL);
+		last = forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000,
+				     count_answer, NULL);
 		ck_assert_ptr_nonnull(last);
 	}
-	ck_assert_ptr_null(
-		forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
+	ck_assert_ptr_null(forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte,
+					 5000, count_answer, NULL));
 	/* Nobody waits for it any more, but it is still going to be sent. */
 	forward_cancel(last);
-	ck_assert_ptr_null(
-		forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
+	ck_assert_ptr_null(forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte,
+					 5000, count_answer, NULL));
 	while (answered < FORWARD_BYTES_MAX / MIB - 1)
 		turn();
-	ck_assert_ptr_nonnull(
-		forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte, 5000, count_answer, NULL));
+	ck_assert_ptr_nonnull(forward_start(forwarder, servers[1].address, METHOD_COMMAND, megabyte,
+					    5000, count_answer, NULL));
 	forwarder_destroy(forwarder);
 	free((void *)megabyte.data);
 	tear_down();
 }
 END_TEST
 
-CHECK_MAIN("http_forward", to_the_leader, to_the_group, wrong_group, not_forwarded, no_answer, silent_member,
-	   lost_connection, unreachable, no_leader, no_circles, another_cluster, abandoned, bounded)
+CHECK_MAIN("http_forward", to_the_leader, to_the_group, wrong_group, not_forwarded, no_answer,
+	   silent_member, lost_connection, unreachable, no_leader, no_circles, another_cluster,
+	   abandoned, bounded)

@@ -1,7 +1,7 @@
 /* The store over HTTP, in front of a node that answers what the test tells it to. */
 #include "../support/check_main.h"
-#include "gate/http_kv.h"
 #include "../support/raw.h"
+#include "gate/http_kv.h"
 
 static struct echo one; /* for its host only: the node is the one below */
 static struct http *http;
@@ -13,7 +13,7 @@ static struct {
 	uint16_t method;
 	uint32_t timeout_ms;
 	struct buffer payload; /* of the last request */
-	bool silent; /* keeps them */
+	bool silent;           /* keeps them */
 	uint64_t kept[HTTP_KV_REQUESTS_MAX];
 	size_t nkept;
 	link_id link;
@@ -28,7 +28,8 @@ static void on_message(struct node *node, link_id from, const struct message *me
 {
 	ck_assert_int_eq(message->kind, MESSAGE_REQUEST);
 	fake.requests++;
-	if (message->method == METHOD_QUERY_STALE && (fake.stale.len > 0 || fake.stale_status != 0)) {
+	if (message->method == METHOD_QUERY_STALE &&
+	    (fake.stale.len > 0 || fake.stale_status != 0)) {
 		fake.stale_requests++;
 		node_reply(node, from, message, fake.stale_status, buffer_slice(&fake.stale));
 		return;
@@ -47,7 +48,8 @@ static void on_message(struct node *node, link_id from, const struct message *me
 static void answer_kept(void)
 {
 	for (size_t i = 0; i < fake.nkept; i++) {
-		struct message request = {.kind = MESSAGE_REQUEST, .method = fake.method, .id = fake.kept[i]};
+		struct message request = {
+			.kind = MESSAGE_REQUEST, .method = fake.method, .id = fake.kept[i]};
 		node_reply(&one.node, fake.link, &request, fake.status, buffer_slice(&fake.reply));
 	}
 }
@@ -63,14 +65,16 @@ static void node_answers(int status)
 
 static void node_answers_error(int status, const char *message, const char *leader)
 {
-	struct wire_error error = {.message = slice_string(message), .leader = slice_string(leader)};
+	struct wire_error error = {.message = slice_string(message),
+				   .leader = slice_string(leader)};
 	node_answers(status);
 	wire_error_encode(&error, &fake.reply);
 }
 
 static void node_answers_write(int status, uint64_t version)
 {
-	struct wire_kv_result result = {.status = status, .version = version, .modification = version + 10};
+	struct wire_kv_result result = {
+		.status = status, .version = version, .modification = version + 10};
 	struct wire_kv_reply reply = {.succeeded = true, .nresults = 1, .results = &result};
 	node_answers(0);
 	wire_kv_reply_encode(&reply, &fake.reply);
@@ -78,20 +82,25 @@ static void node_answers_write(int status, uint64_t version)
 
 static void node_answers_read(int status, struct slice value)
 {
-	struct wire_kv_result result = {.status = status, .value = value, .version = 1, .modification = 2};
+	struct wire_kv_result result = {
+		.status = status, .value = value, .version = 1, .modification = 2};
 	struct wire_kv_query_reply reply = {.nresults = 1, .results = &result};
 	node_answers(0);
 	wire_kv_query_reply_encode(&reply, &fake.reply);
 }
 
-/* What it answers when it is asked for what may be old; age_ms UINT64_MAX: it does not know how old that is. */
+/*
+ * What it answers when it is asked for what may be old; age_ms UINT64_MAX: it does not know how old
+ * that is.
+ */
 static void node_has(int status, const char *value, uint64_t age_ms)
 {
 	struct wire_kv_result result = {
 		.status = status, .value = slice_string(value), .version = 1, .modification = 2};
 	struct buffer body = {0};
 	bool known = age_ms != UINT64_MAX;
-	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result}, &body);
+	wire_kv_query_reply_encode(&(struct wire_kv_query_reply){.nresults = 1, .results = &result},
+				   &body);
 	buffer_clear(&fake.stale);
 	fake.stale_status = 0;
 	wire_stale_reply_encode(&(struct wire_stale_reply){.replica = 1,
@@ -117,7 +126,8 @@ static bool find_owner(void *context, struct slice key, struct http_kv_owner *ou
 static bool find_http_address(void *context, struct slice address, char out[ADDRESS_BYTES_MAX + 1])
 {
 	(void)context;
-	if (!slice_equal(address, slice_string("b:1")) && !slice_equal(address, slice_string("d:1")))
+	if (!slice_equal(address, slice_string("b:1")) &&
+	    !slice_equal(address, slice_string("d:1")))
 		return false;
 	snprintf(out, ADDRESS_BYTES_MAX + 1, "%c:80", address.data[0]);
 	return true;
@@ -131,7 +141,8 @@ static void set_up(void)
 	host_settings_default(&options.settings);
 	echo_start(&one, &options);
 	one.node.ops = &FAKE_OPS;
-	ck_assert_int_eq(http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
+	ck_assert_int_eq(
+		http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
 	http_kv_serve(http, &kv);
 	memset(&fake, 0, sizeof fake);
 }
@@ -147,11 +158,13 @@ static void tear_down(void)
 
 /* ---- clients ---- */
 
-static struct raw begin(const char *method, const char *path, const char *headers, struct slice body)
+static struct raw begin(const char *method, const char *path, const char *headers,
+			struct slice body)
 {
 	struct buffer request = {0};
 	struct raw raw = raw_connect(http_port(http));
-	buffer_format(&request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method, path, headers);
+	buffer_format(&request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method,
+		      path, headers);
 	if (body.len > 0)
 		buffer_format(&request, "Content-Length: %zu\r\n", body.len);
 	buffer_format(&request, "\r\n");
@@ -179,8 +192,10 @@ static const char *ask(const char *method, const char *path, const char *body)
 	return finish(&raw);
 }
 
-#define HAS(answer, text) ck_assert_msg(strstr(answer, text) != NULL, "no '%s' in: %s", text, answer)
-#define HAS_NOT(answer, text) ck_assert_msg(strstr(answer, text) == NULL, "'%s' in: %s", text, answer)
+#define HAS(answer, text) \
+	ck_assert_msg(strstr(answer, text) != NULL, "no '%s' in: %s", text, answer)
+#define HAS_NOT(answer, text) \
+	ck_assert_msg(strstr(answer, text) == NULL, "'%s' in: %s", text, answer)
 
 /* ---- what the node was asked ---- */
 
@@ -204,7 +219,8 @@ static bool asked_key(const char *key, size_t len)
 	arena_init(&arena, ARENA_BYTES_MAX);
 	ck_assert_int_eq(fake.method, METHOD_QUERY);
 	ck_assert_int_eq(wire_kv_query_decode(buffer_slice(&fake.payload), &arena, &query), 0);
-	bool equal = query.nkeys == 1 && !query.has_scan && slice_equal(query.keys[0], slice(key, len));
+	bool equal = query.nkeys == 1 && !query.has_scan &&
+		     slice_equal(query.keys[0], slice(key, len));
 	arena_free(&arena);
 	return equal;
 }
@@ -236,7 +252,8 @@ START_TEST(get)
 {
 	set_up();
 	node_answers_read(0, slice_string("v"));
-	HAS(ask("GET", "/get/k", ""), "\r\n\r\n{\"key\":\"k\",\"value\":\"v\",\"version\":1,\"modification\":2}\n");
+	HAS(ask("GET", "/get/k", ""),
+	    "\r\n\r\n{\"key\":\"k\",\"value\":\"v\",\"version\":1,\"modification\":2}\n");
 	ck_assert(asked_key("k", 1));
 	HAS(ask("GET", "/get/k?encoding=base64", ""), "\"value\":\"dg==\",\"encoding\":\"base64\"");
 	const char *head = ask("HEAD", "/get/k", "");
@@ -264,8 +281,8 @@ static long header(const char *answer, const char *name)
 }
 
 /*
- * What may be old says how old, also when there is no such key; what is asked of the leader in the usual way says
- * nothing.
+ * What may be old says how old, also when there is no such key; what is asked of the leader in the
+ * usual way says nothing.
  */
 START_TEST(stale)
 {
@@ -292,7 +309,10 @@ START_TEST(stale)
 }
 END_TEST
 
-/* Too old, of unknown age, refused or malformed: the leader is asked, and if that is no use, so is the answer. */
+/*
+ * Too old, of unknown age, refused or malformed: the leader is asked, and if that is no use, so is
+ * the answer.
+ */
 START_TEST(too_stale)
 {
 	set_up();
@@ -315,9 +335,11 @@ START_TEST(too_stale)
 		ck_assert_uint_eq(fake.stale_requests, (uint64_t)i + 1);
 	}
 	node_answers_error(STATUS_NOT_LEADER, "no", "");
-	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""), "HTTP/1.1 503 ");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""),
+	    "HTTP/1.1 503 ");
 	node_has(0, "old", 3000);
-	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""), "\"value\":\"old\"");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=4000&timeout_ms=50", ""),
+	    "\"value\":\"old\"");
 	/* A refusal of the service's own is the answer. */
 	fake.stale_status = STATUS_TOO_LARGE;
 	HAS(ask("GET", "/get/k?consistency=stale", ""), "HTTP/1.1 413 ");
@@ -359,7 +381,8 @@ START_TEST(delete)
 	node_answers_write(0, 0);
 	HAS(ask("DELETE", "/get/k", ""), "HTTP/1.1 200 OK");
 	struct wire_kv_command command = asked_command();
-	ck_assert(command.nthen == 1 && command.then[0].kind == WIRE_KV_DELETE && !command.transaction);
+	ck_assert(command.nthen == 1 && command.then[0].kind == WIRE_KV_DELETE &&
+		  !command.transaction);
 	ck_assert(slice_equal(command.then[0].key, slice_string("k")));
 	arena_free(&arena);
 	node_answers_write(STATUS_NOT_FOUND, 0);
@@ -373,19 +396,23 @@ START_TEST(txn)
 {
 	static const char text[] = "{\"if\":[{\"target\":\"exists\",\"key\":\"a\"}],"
 				   "\"then\":[{\"op\":\"get\",\"key\":\"a\"}],"
-				   "\"else\":[{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\"},{\"op\":\"get\",\"key\":\"a\"}]}";
-	struct wire_kv_result results[2] = {{.version = 1, .modification = 1},
-					    {.value = slice_string("1"), .version = 1, .modification = 1}};
+				   "\"else\":[{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\"},{"
+				   "\"op\":\"get\",\"key\":\"a\"}]}";
+	struct wire_kv_result results[2] = {
+		{.version = 1, .modification = 1},
+		{.value = slice_string("1"), .version = 1, .modification = 1}};
 	struct wire_kv_reply reply = {.nresults = 2, .results = results};
 	set_up();
 	node_answers(0);
 	wire_kv_reply_encode(&reply, &fake.reply);
 	const char *answer = ask("POST", "/txn", text);
 	HAS(answer, "HTTP/1.1 200 OK");
-	HAS(answer, "{\"succeeded\":false,\"results\":[{\"op\":\"put\",\"key\":\"a\",\"ok\":true,\"version\":1,");
+	HAS(answer, "{\"succeeded\":false,\"results\":[{\"op\":\"put\",\"key\":\"a\",\"ok\":true,"
+		    "\"version\":1,");
 	HAS(answer, "{\"op\":\"get\",\"key\":\"a\",\"ok\":true,\"value\":\"1\",");
 	struct wire_kv_command command = asked_command();
-	ck_assert(command.transaction && command.nwhen == 1 && command.nthen == 1 && command.notherwise == 2);
+	ck_assert(command.transaction && command.nwhen == 1 && command.nthen == 1 &&
+		  command.notherwise == 2);
 	arena_free(&arena);
 	/* A reply that does not fit the request is the server's mistake, not the end of it. */
 	reply.succeeded = true;
@@ -409,9 +436,12 @@ START_TEST(mistakes)
 	HAS(ask("PUT", "/put", "{\"key\":\"k\"}"), "HTTP/1.1 400 Bad Request");
 	HAS(ask("PUT", "/put", ""), "HTTP/1.1 400 Bad Request");
 	HAS(ask("POST", "/txn", "[]"), "HTTP/1.1 400 Bad Request");
-	HAS(ask("PUT", "/put?timeout_ms=0", "{\"key\":\"k\",\"value\":\"v\"}"), "HTTP/1.1 400 Bad Request");
-	HAS(ask("PUT", "/put?timeout_ms=60001", "{\"key\":\"k\",\"value\":\"v\"}"), "HTTP/1.1 400 Bad Request");
-	HAS(ask("PUT", "/put?timeout_ms=-1", "{\"key\":\"k\",\"value\":\"v\"}"), "HTTP/1.1 400 Bad Request");
+	HAS(ask("PUT", "/put?timeout_ms=0", "{\"key\":\"k\",\"value\":\"v\"}"),
+	    "HTTP/1.1 400 Bad Request");
+	HAS(ask("PUT", "/put?timeout_ms=60001", "{\"key\":\"k\",\"value\":\"v\"}"),
+	    "HTTP/1.1 400 Bad Request");
+	HAS(ask("PUT", "/put?timeout_ms=-1", "{\"key\":\"k\",\"value\":\"v\"}"),
+	    "HTTP/1.1 400 Bad Request");
 	HAS(ask("GET", "/get/k?encoding=hex", ""), "HTTP/1.1 400 Bad Request");
 	HAS(ask("GET", "/get/k?redirect=maybe", ""), "HTTP/1.1 400 Bad Request");
 	HAS(ask("GET", "/get/k?bogus=1", ""), "'bogus' is no parameter");
@@ -419,15 +449,20 @@ START_TEST(mistakes)
 	HAS(ask("GET", "/get/k?timeout_ms", ""), "malformed parameters");
 	HAS(ask("GET", "/get/k?timeout_ms=1%002", ""), "malformed parameters");
 	HAS(ask("GET", "/get/k?forward=no", ""), "'forward' must be true or false");
-	HAS(ask("GET", "/get/k?consistency=eventual", ""), "'consistency' must be linearizable or stale");
-	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=0", ""), "'max_age_ms' must be 1 to 86400000");
-	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=86400001", ""), "'max_age_ms' must be 1 to 86400000");
+	HAS(ask("GET", "/get/k?consistency=eventual", ""),
+	    "'consistency' must be linearizable or stale");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=0", ""),
+	    "'max_age_ms' must be 1 to 86400000");
+	HAS(ask("GET", "/get/k?consistency=stale&max_age_ms=86400001", ""),
+	    "'max_age_ms' must be 1 to 86400000");
 	HAS(ask("GET", "/get/k?max_age_ms=5", ""), "'max_age_ms' goes with consistency=stale");
-	HAS(ask("PUT", "/put?consistency=stale", "{\"key\":\"k\",\"value\":\"v\"}"), "'consistency' is for reads");
+	HAS(ask("PUT", "/put?consistency=stale", "{\"key\":\"k\",\"value\":\"v\"}"),
+	    "'consistency' is for reads");
 	HAS(ask("DELETE", "/get/k?consistency=stale", ""), "'consistency' is for reads");
 	HAS(ask("POST", "/txn?consistency=stale", "{}"), "'consistency' is for reads");
 	HAS(ask("GET", "/put", ""), "HTTP/1.1 405 Method Not Allowed");
-	HAS(ask("GET", "/put", ""), "{\"error\":\"this page does not know the method, only PUT\",\"status\":\"BAD_REQUEST\"}");
+	HAS(ask("GET", "/put", ""), "{\"error\":\"this page does not know the method, only "
+				    "PUT\",\"status\":\"BAD_REQUEST\"}");
 	HAS(ask("GET", "/keys", ""), "HTTP/1.1 404 ");
 	HAS(ask("GET", "/keys", ""), "{\"error\":\"there is no such page: try /livez ");
 	HAS(ask("GET", "/put", ""), "\r\nAllow: PUT\r\n");
@@ -450,9 +485,18 @@ START_TEST(statuses)
 		int status;
 		const char *code;
 	} pairs[] = {
-		{STATUS_BAD_REQUEST, "400"}, {STATUS_CROSS_GROUP, "400"}, {STATUS_DENIED, "403"}, {STATUS_NOT_NUMBER, "409"},
-		{STATUS_TOO_LARGE, "413"},   {STATUS_NOT_LEADER, "503"},  {STATUS_BUSY, "503"},   {STATUS_UNAVAILABLE, "503"},
-		{STATUS_DEADLINE, "503"},    {STATUS_UNKNOWN, "504"},     {STATUS_NO_SPACE, "507"}, {STATUS_INTERNAL, "500"},
+		{STATUS_BAD_REQUEST, "400"},
+		{STATUS_CROSS_GROUP, "400"},
+		{STATUS_DENIED, "403"},
+		{STATUS_NOT_NUMBER, "409"},
+		{STATUS_TOO_LARGE, "413"},
+		{STATUS_NOT_LEADER, "503"},
+		{STATUS_BUSY, "503"},
+		{STATUS_UNAVAILABLE, "503"},
+		{STATUS_DEADLINE, "503"},
+		{STATUS_UNKNOWN, "504"},
+		{STATUS_NO_SPACE, "507"},
+		{STATUS_INTERNAL, "500"},
 		{STATUS_SESSION_EXPIRED, "500"},
 	};
 	char expected[64];
@@ -462,13 +506,15 @@ START_TEST(statuses)
 		const char *answer = ask("PUT", "/put", "{\"key\":\"k\",\"value\":\"v\"}");
 		snprintf(expected, sizeof expected, "HTTP/1.1 %s ", pairs[i].code);
 		HAS(answer, expected);
-		snprintf(expected, sizeof expected, "\"status\":\"%s\"", status_name(pairs[i].status));
+		snprintf(expected, sizeof expected, "\"status\":\"%s\"",
+			 status_name(pairs[i].status));
 		HAS(answer, expected);
 		HAS(answer, "\"error\":\"a reason\"");
 	}
 	/* Without an Error, or with one that is damaged, the status has to do. */
 	node_answers(STATUS_BUSY);
-	HAS(ask("GET", "/get/k", ""), "{\"error\":\"too busy, not applied\",\"status\":\"BUSY\",\"key\":\"k\"}");
+	HAS(ask("GET", "/get/k", ""),
+	    "{\"error\":\"too busy, not applied\",\"status\":\"BUSY\",\"key\":\"k\"}");
 	HAS(ask("GET", "/get/k", ""), "\r\nRetry-After: 1\r\n");
 	buffer_format(&fake.reply, "\xff\xff\xff");
 	HAS(ask("GET", "/get/k", ""), "{\"error\":\"too busy, not applied\"");
@@ -511,17 +557,22 @@ START_TEST(group_hint)
 	node_answers_error(STATUS_WRONG_GROUP, "why", "");
 	const char *answer = ask("GET", "/get/theirs?forward=false", "");
 	HAS(answer, "HTTP/1.1 421 Misdirected Request");
-	HAS(answer, "\"group\":2,\"addresses\":[\"c:1\",\"d:1\"],\"location\":\"http://d:80/get/theirs?forward=false\"");
+	HAS(answer, "\"group\":2,\"addresses\":[\"c:1\",\"d:1\"],\"location\":\"http://d:80/get/"
+		    "theirs?forward=false\"");
 	HAS(answer, "\r\nLocation: http://d:80/get/theirs?forward=false\r\n");
 	HAS(ask("POST", "/txn?redirect=true", "{\"then\":[{\"op\":\"get\",\"key\":\"theirs\"}]}"),
 	    "\r\nLocation: http://d:80/txn?redirect=true\r\n");
-	HAS(ask("PUT", "/put?forward=false", "{\"key\":\"theirs\",\"value\":\"v\"}"), "HTTP/1.1 421 ");
+	HAS(ask("PUT", "/put?forward=false", "{\"key\":\"theirs\",\"value\":\"v\"}"),
+	    "HTTP/1.1 421 ");
 	HAS(ask("GET", "/get/nobodys", ""), "HTTP/1.1 503 ");
 	tear_down();
 }
 END_TEST
 
-/* What the URL of a request holds never ends up in a header if it could be anything but a part of it. */
+/*
+ * What the URL of a request holds never ends up in a header if it could be anything but a part of
+ * it.
+ */
 START_TEST(strange_location)
 {
 	set_up();
@@ -553,7 +604,10 @@ START_TEST(no_answer)
 }
 END_TEST
 
-/* Requests under way are bounded: one more is told to come back, and those that were there are served. */
+/*
+ * Requests under way are bounded: one more is told to come back, and those that were there are
+ * served.
+ */
 START_TEST(bounded)
 {
 	static struct raw raws[HTTP_KV_REQUESTS_MAX];
@@ -577,7 +631,10 @@ START_TEST(bounded)
 }
 END_TEST
 
-/* A client that goes away while its request is under way harms nobody; nor does the end of the server. */
+/*
+ * A client that goes away while its request is under way harms nobody; nor does the end of the
+ * server.
+ */
 START_TEST(abandoned)
 {
 	set_up();
@@ -603,8 +660,10 @@ START_TEST(keep_alive)
 	set_up();
 	node_answers_read(0, slice_string("v"));
 	struct raw raw = raw_connect(http_port(http));
-	ck_assert(raw_send(&raw, slice_string("GET /get/a HTTP/1.1\r\nHost: x\r\n\r\nGET /get/b HTTP/1.1\r\nHost: x\r\n\r\n"
-					      "GET /get/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+	ck_assert(raw_send(
+		&raw, slice_string("GET /get/a HTTP/1.1\r\nHost: x\r\n\r\nGET /get/b "
+				   "HTTP/1.1\r\nHost: x\r\n\r\n"
+				   "GET /get/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
 	const char *answers = finish(&raw);
 	const char *a = strstr(answers, "\"key\":\"a\""), *b = strstr(answers, "\"key\":\"b\"");
 	ck_assert(a != NULL && b != NULL && strstr(b, "\"key\":\"c\"") != NULL && a < b);
@@ -612,7 +671,10 @@ START_TEST(keep_alive)
 }
 END_TEST
 
-/* The largest command fits as base64; a longer body is 413 before anything looks at it, also without its length. */
+/*
+ * The largest command fits as base64; a longer body is 413 before anything looks at it, also
+ * without its length.
+ */
 START_TEST(large)
 {
 	struct buffer body = {0};
@@ -624,7 +686,10 @@ START_TEST(large)
 	buffer_format(&body, "\"}");
 	struct raw raw = raw_connect(http_port(http));
 	struct buffer request = {0};
-	buffer_format(&request, "PUT /put HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", body.len);
+	buffer_format(
+		&request,
+		"PUT /put HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+		body.len);
 	buffer_add_slice(&request, buffer_slice(&body));
 	fcntl(raw.fd, F_SETFL, O_NONBLOCK);
 	size_t sent = 0;
@@ -638,7 +703,8 @@ START_TEST(large)
 	ck_assert_uint_eq(asked_command().then[0].value.len, (COMMAND_BYTES_MAX - 100) / 3 * 3);
 	arena_free(&arena);
 	raw = raw_connect(http_port(http));
-	ck_assert(raw_send(&raw, slice_string("PUT /put HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5000000\r\nx")));
+	ck_assert(raw_send(&raw, slice_string("PUT /put HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+					      "chunked\r\n\r\n5000000\r\nx")));
 	HAS(finish(&raw), "HTTP/1.1 413 ");
 	ck_assert_uint_eq(fake.requests, 1);
 	buffer_free(&body);
@@ -647,5 +713,6 @@ START_TEST(large)
 }
 END_TEST
 
-CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses, leader_hint, group_hint,
-	   strange_location, no_answer, bounded, abandoned, keep_alive, large)
+CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses,
+	   leader_hint, group_hint, strange_location, no_answer, bounded, abandoned, keep_alive,
+	   large)

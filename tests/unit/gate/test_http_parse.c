@@ -1,6 +1,6 @@
 /*
- * The grammar of HTTP, alone: every request of the tables however it is cut into pieces, limits, and what a request
- * looks like when it has been read.
+ * The grammar of HTTP, alone: every request of the tables however it is cut into pieces, limits,
+ * and what a request looks like when it has been read.
  */
 #include "../support/check_main.h"
 #include "gate/http_parse.h"
@@ -9,8 +9,8 @@
 #define BODY_BYTES_MAX 1024u
 
 /*
- * Feeds `bytes` in pieces of `step`; what was read of each request is written as in the table. The code of the
- * refusal, or 0.
+ * Feeds `bytes` in pieces of `step`; what was read of each request is written as in the table. The
+ * code of the refusal, or 0.
  */
 static int parse(struct slice bytes, size_t step, struct buffer *bodies, bool *stays)
 {
@@ -48,7 +48,8 @@ START_TEST(odd)
 			struct buffer bodies = {0};
 			bool stays;
 			int code = parse(ODD_REQUESTS[i].bytes, STEPS[s], &bodies, &stays);
-			ck_assert_msg(code == ODD_REQUESTS[i].code, "%s, by %zu: %d", ODD_REQUESTS[i].name, STEPS[s], code);
+			ck_assert_msg(code == ODD_REQUESTS[i].code, "%s, by %zu: %d",
+				      ODD_REQUESTS[i].name, STEPS[s], code);
 			ck_assert_uint_eq(bodies.len, 0);
 			buffer_free(&bodies);
 		}
@@ -66,8 +67,10 @@ START_TEST(good)
 			bool stays;
 			int code = parse(request->bytes, STEPS[s], &bodies, &stays);
 			ck_assert_msg(code == 0, "%s, by %zu: %d", request->name, STEPS[s], code);
-			ck_assert_msg(slice_equal(buffer_slice(&bodies), slice_string(request->bodies)), "%s: %.*s", request->name,
-				      (int)bodies.len, (const char *)bodies.data);
+			ck_assert_msg(
+				slice_equal(buffer_slice(&bodies), slice_string(request->bodies)),
+				"%s: %.*s", request->name, (int)bodies.len,
+				(const char *)bodies.data);
 			ck_assert_msg(stays == request->stays, "%s", request->name);
 			buffer_free(&bodies);
 		}
@@ -102,8 +105,8 @@ static int code_of(const struct buffer *request)
 }
 
 /*
- * Lines, heads, extensions and trailers have bounds, and are refused as soon as they pass them, without waiting for
- * their end.
+ * Lines, heads, extensions and trailers have bounds, and are refused as soon as they pass them,
+ * without waiting for their end.
  */
 START_TEST(bounds)
 {
@@ -118,11 +121,16 @@ START_TEST(bounds)
 		{"GET / HTTP/1.1\r\nHost: x\r\n", "A", 431},
 		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "a", 400},
 		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "0", 400},
-		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n", 400},
-		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n", 400},
-		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "80\r\n"
-		 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-		 "0123456789abcdef\r\n", 413},
+		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		 "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n", 400},
+		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n",
+		 400},
+		{"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		 "80\r\n"
+		 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0"
+		 "123456789abcdef0123456789abcdef"
+		 "0123456789abcdef\r\n",
+		 413},
 	};
 	for (size_t i = 0; i < sizeof floods / sizeof floods[0]; i++) {
 		struct buffer request = {0};
@@ -153,7 +161,8 @@ START_TEST(largest)
 		ck_assert_int_eq(code_of(&request), more == 0 ? 0 : 431);
 	}
 	buffer_clear(&request);
-	buffer_format(&request, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n", BODY_BYTES_MAX);
+	buffer_format(&request, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n",
+		      BODY_BYTES_MAX);
 	for (unsigned i = 0; i < BODY_BYTES_MAX; i++)
 		buffer_add_u8(&request, 'b');
 	ck_assert_int_eq(code_of(&request), 0);
@@ -171,19 +180,25 @@ static enum http_parsed feed(struct http_parser *p, const char *text)
 START_TEST(expectation)
 {
 	struct http_parser p = {.body_bytes_max = BODY_BYTES_MAX};
-	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"), HTTP_MORE);
+	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"),
+			 HTTP_MORE);
 	ck_assert_int_eq(feed(&p, "Content-Length: 2\r\n\r\n"), HTTP_EXPECTS);
 	ck_assert_int_eq(feed(&p, "a"), HTTP_MORE);
 	ck_assert_int_eq(feed(&p, "b"), HTTP_DONE);
 	http_parser_next(&p);
-	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\na"), HTTP_MORE);
+	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: "
+				  "100-continue\r\nContent-Length: 2\r\n\r\na"),
+			 HTTP_MORE);
 	ck_assert_int_eq(feed(&p, "b"), HTTP_DONE);
 	http_parser_next(&p);
-	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
+	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: "
+				  "100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
 			 HTTP_EXPECTS);
 	ck_assert_int_eq(feed(&p, "0\r\n\r\n"), HTTP_DONE);
 	http_parser_next(&p);
-	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"), HTTP_DONE);
+	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: "
+				  "100-continue\r\nContent-Length: 0\r\n\r\n"),
+			 HTTP_DONE);
 	http_parser_free(&p);
 }
 END_TEST
@@ -193,11 +208,14 @@ START_TEST(parts)
 {
 	struct http_parser p = {.body_bytes_max = BODY_BYTES_MAX};
 	struct slice value;
-	ck_assert_int_eq(feed(&p, "DELETE http://x:1/a/%2F?b=c?d HTTP/1.1\r\nHost: x:1\r\norigin:  y z \r\n\r\n"), HTTP_DONE);
+	ck_assert_int_eq(feed(&p, "DELETE http://x:1/a/%2F?b=c?d HTTP/1.1\r\nHost: x:1\r\norigin:  "
+				  "y z \r\n\r\n"),
+			 HTTP_DONE);
 	ck_assert_int_eq(p.method, HTTP_DELETE);
 	ck_assert_str_eq((const char *)p.path.data, "/a/%2F");
 	ck_assert_str_eq((const char *)p.query.data, "b=c?d");
-	ck_assert(http_parser_field(&p, "Origin", &value) && slice_equal(value, slice_string("y z")));
+	ck_assert(http_parser_field(&p, "Origin", &value) &&
+		  slice_equal(value, slice_string("y z")));
 	ck_assert(!http_parser_field(&p, "Origi", &value));
 	http_parser_next(&p);
 	ck_assert_int_eq(feed(&p, "GET /b HTTP/1.1\r\nHost: y\r\n\r\n"), HTTP_DONE);

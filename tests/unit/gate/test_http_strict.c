@@ -1,11 +1,11 @@
 /*
- * The HTTP endpoint against requests that are not what RFC 9112 says, over sockets: an answer with the right code, and
- * nothing more, whatever follows; and against those that are, to the last byte.
+ * The HTTP endpoint against requests that are not what RFC 9112 says, over sockets: an answer with
+ * the right code, and nothing more, whatever follows; and against those that are, to the last byte.
  */
 #include "../support/check_main.h"
+#include "../support/raw.h"
 #include "gate/http_internal.h"
 #include "http_requests.h"
-#include "../support/raw.h"
 
 static struct echo one;
 static struct http *http;
@@ -21,14 +21,15 @@ static void serve_echo(struct http_request *request, void *context)
 
 static void set_up(void)
 {
-	const struct http_page page = {"/echo",
-				       HTTP_GET | HTTP_PUT | HTTP_POST | HTTP_DELETE | HTTP_OPTIONS | HTTP_PATCH,
-				       serve_echo, NULL};
+	const struct http_page page = {
+		"/echo", HTTP_GET | HTTP_PUT | HTTP_POST | HTTP_DELETE | HTTP_OPTIONS | HTTP_PATCH,
+		serve_echo, NULL};
 	char error[256];
 	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo"};
 	host_settings_default(&options.settings);
 	echo_start(&one, &options);
-	ck_assert_int_eq(http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
+	ck_assert_int_eq(
+		http_create(&http, one.host, &one.node, "127.0.0.1:0", error, sizeof error), 0);
 	http_add_page(http, &page);
 	buffer_clear(&served);
 }
@@ -65,12 +66,14 @@ START_TEST(odd)
 		buffer_add_u8(&raw.in, 0);
 		const char *answer = (const char *)raw.in.data;
 		snprintf(expected, sizeof expected, "HTTP/1.1 %d ", ODD_REQUESTS[i].code);
-		ck_assert_msg(strncmp(answer, expected, strlen(expected)) == 0, "%s: %s", ODD_REQUESTS[i].name,
-			      answer);
-		ck_assert_msg(count(answer, "\r\nContent-Length: ") == 1, "%s: %s", ODD_REQUESTS[i].name, answer);
-		ck_assert_msg(count(answer, "\r\nConnection: close\r\n") == 1, "%s: %s", ODD_REQUESTS[i].name,
-			      answer);
-		ck_assert_msg(count(answer, "\r\n\r\n{\"error\":\"") == 1, "%s: %s", ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(strncmp(answer, expected, strlen(expected)) == 0, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(count(answer, "\r\nContent-Length: ") == 1, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(count(answer, "\r\nConnection: close\r\n") == 1, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(count(answer, "\r\n\r\n{\"error\":\"") == 1, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
 		ck_assert_uint_eq(served.len, 0);
 		raw_close(&raw);
 		buffer_free(&request);
@@ -99,8 +102,10 @@ START_TEST(odd_in_a_pipeline)
 		TURN_UNTIL(raw_is_closed(&raw), one.host);
 		buffer_add_u8(&raw.in, 0);
 		const char *answer = (const char *)raw.in.data;
-		ck_assert_msg(count(answer, "HTTP/1.1 200 OK\r\n") == 2, "%s: %s", ODD_REQUESTS[i].name, answer);
-		ck_assert_msg(count(answer, "\r\n\r\n{\"error\":\"") == 1, "%s: %s", ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(count(answer, "HTTP/1.1 200 OK\r\n") == 2, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
+		ck_assert_msg(count(answer, "\r\n\r\n{\"error\":\"") == 1, "%s: %s",
+			      ODD_REQUESTS[i].name, answer);
 		ck_assert(slice_equal(buffer_slice(&served), slice_string("abcde|abcde|")));
 		raw_close(&raw);
 		buffer_free(&request);
@@ -130,12 +135,15 @@ START_TEST(good)
 		struct raw raw = raw_connect(http_port(http));
 		ck_assert(raw_send(&raw, request->bytes));
 		TURN_UNTIL((raw_receive(&raw), answers_in(&raw) == expected), one.host);
-		ck_assert_msg(slice_equal(buffer_slice(&served), slice_string(request->bodies)), "%s: %.*s",
-			      request->name, (int)served.len, (const char *)served.data);
+		ck_assert_msg(slice_equal(buffer_slice(&served), slice_string(request->bodies)),
+			      "%s: %.*s", request->name, (int)served.len,
+			      (const char *)served.data);
 		if (request->stays) {
-			ck_assert(raw_send(&raw,
-					   slice_string("PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
-							"Connection: close\r\n\r\nlast!")));
+			ck_assert(raw_send(
+				&raw,
+				slice_string(
+					"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+					"Connection: close\r\n\r\nlast!")));
 			TURN_UNTIL(raw_is_closed(&raw), one.host);
 			ck_assert_uint_eq(answers_in(&raw), expected + 1);
 		} else {
@@ -154,22 +162,19 @@ START_TEST(expectation)
 {
 	set_up();
 	struct raw raw = raw_connect(http_port(http));
-	ck_assert(raw_send(
-		&raw,
-		slice_string(
-			"PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")));
+	ck_assert(raw_send(&raw, slice_string("PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: "
+					      "100-continue\r\nContent-Length: 3\r\n\r\n")));
 	TURN_UNTIL((raw_receive(&raw), raw.in.len > 0), one.host);
-	ck_assert(slice_equal(buffer_slice(&raw.in), slice_string("HTTP/1.1 100 Continue\r\n\r\n")));
+	ck_assert(
+		slice_equal(buffer_slice(&raw.in), slice_string("HTTP/1.1 100 Continue\r\n\r\n")));
 	ck_assert(raw_send(&raw, slice_string("abc")));
 	TURN_UNTIL((raw_receive(&raw), answers_in(&raw) == 1), one.host);
 	ck_assert(slice_equal(buffer_slice(&served), slice_string("abc|")));
 	raw_close(&raw);
 	/* One that will be refused is told so instead. */
 	raw = raw_connect(http_port(http));
-	ck_assert(raw_send(
-		&raw,
-		slice_string(
-			"PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3000\r\n\r\n")));
+	ck_assert(raw_send(&raw, slice_string("PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: "
+					      "100-continue\r\nContent-Length: 3000\r\n\r\n")));
 	TURN_UNTIL(raw_is_closed(&raw), one.host);
 	ck_assert(slice_has_prefix(buffer_slice(&raw.in), slice_string("HTTP/1.1 413 ")));
 	raw_close(&raw);
@@ -191,7 +196,10 @@ START_TEST(half_closed)
 }
 END_TEST
 
-/* One who ends his side in the middle of a request is told that it is incomplete; one who does so between two is not. */
+/*
+ * One who ends his side in the middle of a request is told that it is incomplete; one who does so
+ * between two is not.
+ */
 START_TEST(cut_off)
 {
 	set_up();
@@ -203,8 +211,8 @@ START_TEST(cut_off)
 		ck_assert_int_eq(shutdown(raw.fd, SHUT_WR), 0);
 		TURN_UNTIL(raw_is_closed(&raw), one.host);
 		buffer_add_u8(&raw.in, 0);
-		ck_assert_msg(count((const char *)raw.in.data, "HTTP/1.1 400 ") == 1, "%s: %s", GOOD_REQUESTS[i].name,
-			      (const char *)raw.in.data);
+		ck_assert_msg(count((const char *)raw.in.data, "HTTP/1.1 400 ") == 1, "%s: %s",
+			      GOOD_REQUESTS[i].name, (const char *)raw.in.data);
 		raw_close(&raw);
 	}
 	struct raw raw = raw_connect(http_port(http));

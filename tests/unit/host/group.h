@@ -1,6 +1,6 @@
 /*
- * Hosts of one group for tests, on one thread: replicas that answer MEMBERS with a list of the test's, note what comes to
- * them, and count. Addresses are real ports of this machine.
+ * Hosts of one group for tests, on one thread: replicas that answer MEMBERS with a list of the
+ * test's, note what comes to them, and count. Addresses are real ports of this machine.
  */
 #ifndef SYNOD_TEST_HOST_GROUP_H
 #define SYNOD_TEST_HOST_GROUP_H
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/internal.h"
 #include "../support/raw.h"
+#include "host/internal.h"
 
 #define GROUP_NODES 5u
 
@@ -45,7 +45,7 @@ static inline bool has_logged(const struct member *m, const char *text)
 
 static inline struct member *member_of(struct node *node)
 {
-	return LIST_ENTRY(node, struct member, node);
+	return LIST_ITEM(node, struct member, node);
 }
 
 static inline void member_message(struct node *node, link_id from, const struct message *message)
@@ -78,8 +78,10 @@ static inline void member_stop_voting(struct node *node)
 	(void)node;
 }
 
-static const struct node_ops MEMBER_OPS = {
-	.message = member_message, .turn_end = member_turn_end, .stop = member_stop, .stop_voting = member_stop_voting};
+static const struct node_ops MEMBER_OPS = {.message = member_message,
+					   .turn_end = member_turn_end,
+					   .stop = member_stop,
+					   .stop_voting = member_stop_voting};
 
 static inline void choose_port(uint32_t number)
 {
@@ -95,7 +97,8 @@ static inline void choose_places(void)
 	for (uint32_t i = 1; i <= GROUP_NODES; i++) {
 		choose_port(i);
 		snprintf(names[i], sizeof names[i], "s%u", i);
-		file[i - 1] = (struct host_peer){.name = names[i], .address = addresses[i], .speaks = SENDER_REPLICA};
+		file[i - 1] = (struct host_peer){
+			.name = names[i], .address = addresses[i], .speaks = SENDER_REPLICA};
 	}
 }
 
@@ -116,8 +119,15 @@ static inline struct identity_members list_of(uint64_t slot, uint32_t set)
 /* A member of the group with id 0x91, which knows that list. */
 static inline struct identity identity_of(uint32_t number, struct identity_members list)
 {
-	struct identity id = {.cluster = "test", .role = "shardkv", .group = 1, .replica = number, .shards = 16,
-			      .group_id = 0x91, .life = 0x100 + number, .log = true, .members = list};
+	struct identity id = {.cluster = "test",
+			      .role = "shardkv",
+			      .group = 1,
+			      .replica = number,
+			      .shards = 16,
+			      .group_id = 0x91,
+			      .life = 0x100 + number,
+			      .log = true,
+			      .members = list};
 	snprintf(id.node, sizeof id.node, "%s", names[number]);
 	return id;
 }
@@ -126,15 +136,25 @@ static inline struct wire_members told(uint64_t group_id, const struct identity_
 {
 	struct wire_members out = {.group = 1, .group_id = group_id, .slot = list->slot};
 	for (uint32_t i = 0; i < list->count; i++)
-		out.members[out.nmembers++] = (struct wire_member){.number = list->list[i].replica, .role = 1, .life = list->list[i].life,
-			.name = slice_string(list->list[i].name), .address = slice_string(list->list[i].address)};
+		out.members[out.nmembers++] = (struct wire_member){
+			.number = list->list[i].replica,
+			.role = 1,
+			.life = list->list[i].life,
+			.name = slice_string(list->list[i].name),
+			.address = slice_string(list->list[i].address)};
 	return out;
 }
 
 static inline struct host_options options_of(struct member *m, const struct identity *id)
 {
-	struct host_options options = {.cluster = "test", .node = id->node, .role = id->role, .identity = id,
-				       .listen = addresses[atoi(id->node + 1)], .npeers = nfile, .peers = file, .log = &m->log};
+	struct host_options options = {.cluster = "test",
+				       .node = id->node,
+				       .role = id->role,
+				       .identity = id,
+				       .listen = addresses[atoi(id->node + 1)],
+				       .npeers = nfile,
+				       .peers = file,
+				       .log = &m->log};
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
 	options.settings.hello_timeout_ms = 2000;
@@ -204,7 +224,8 @@ static inline void settle(void)
 /* What a replica sends to the one of that number, at the address of its list. */
 static inline void say(struct member *from, uint32_t to)
 {
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
 	node_send(&from->node, node_dial(&from->node, addresses[to]), &message);
 }
 

@@ -23,7 +23,10 @@ struct fixture {
 	struct disk *disk;
 };
 
-/* This file's own read(), so that what happens at the worst moment can be made to happen: just before one of `watched_fd`. */
+/*
+ * This file's own read(), so that what happens at the worst moment can be made to happen: just
+ * before one of `watched_fd`.
+ */
 static int watched_fd = -1;
 static void (*before_read)(void);
 
@@ -37,7 +40,10 @@ ssize_t read(int fd, void *data, size_t len)
 	return (ssize_t)syscall(SYS_read, fd, data, len);
 }
 
-/* A disk whose syncs take long, and a clock, which goes on by that and by what a test says, and never by itself. */
+/*
+ * A disk whose syncs take long, and a clock, which goes on by that and by what a test says, and
+ * never by itself.
+ */
 static _Atomic int64_t clock_ns = -1, sync_ns; /* -1: the real one */
 
 int clock_gettime(clockid_t id, struct timespec *out)
@@ -94,14 +100,17 @@ static int run(struct fixture *f, struct disk_request request, struct disk_file 
 static struct disk_file *create(struct fixture *f, const char *name, size_t len)
 {
 	struct disk_file *file;
-	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len}, &file),
-			 0);
+	ck_assert_int_eq(
+		run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len},
+		    &file),
+		0);
 	return file;
 }
 
 static void close_file(struct fixture *f, struct disk_file *file)
 {
-	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CLOSE, .file = file}, NULL), 0);
+	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CLOSE, .file = file}, NULL),
+			 0);
 }
 
 /* Waits as an event loop does: no callback runs before the descriptor is readable. */
@@ -132,8 +141,12 @@ START_TEST(a_file_that_was_cut_is_not_written_to)
 	snprintf(path, sizeof path, "%s/a", f.directory);
 	static const enum disk_operation writes[] = {DISK_WRITE, DISK_WRITE_SYNC};
 	for (size_t i = 0; i < 2; i++) {
-		struct disk_request request = {
-			.operation = writes[i], .file = file, .offset = 900, .data = data, .len = sizeof data, .size_min = 1000};
+		struct disk_request request = {.operation = writes[i],
+					       .file = file,
+					       .offset = 900,
+					       .data = data,
+					       .len = sizeof data,
+					       .size_min = 1000};
 		ck_assert_int_eq(truncate(path, 1000), 0);
 		ck_assert_int_eq(run(&f, request, NULL), 0);
 		ck_assert_int_eq(truncate(path, 999), 0);
@@ -166,17 +179,25 @@ START_TEST(blocking_calls_do_what_they_say)
 	close_file(&f, file);
 
 	ck_assert_int_eq(
-		run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+		run(&f,
+		    (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"},
+		    NULL),
+		0);
 	ck_assert_int_ne(
-		run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"}, NULL), 0);
+		run(&f,
+		    (struct disk_request){.operation = DISK_RENAME, .name = "a", .new_name = "b"},
+		    NULL),
+		0);
 	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_SYNC_DIRECTORY}, NULL), 0);
 	uint64_t size;
 	ck_assert_int_eq(f.disk->ops->open(f.disk, "a", &file, &size), STATUS_NOT_FOUND);
 	ck_assert_int_eq(f.disk->ops->open(f.disk, "b", &file, &size), 0);
 	ck_assert_uint_eq(size, 150);
 	close_file(&f, file);
-	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
-	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
+	ck_assert_int_eq(
+		run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
+	ck_assert_int_eq(
+		run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
 	ck_assert_uint_eq(disk_posix_bytes(f.disk), 0);
 	end(&f);
 }
@@ -184,7 +205,10 @@ END_TEST
 
 START_TEST(a_created_file_is_really_filled)
 {
-	/* DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file held before. */
+	/*
+	 * DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file
+	 * held before.
+	 */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
@@ -225,7 +249,9 @@ static void many_done(struct disk_request *request)
 	size_t index = (size_t)(request - many->requests);
 	ck_assert(!many->in_submit);
 	ck_assert_int_eq(request->status, 0);
-	/* Requests alternate between the lanes: within a lane they end in the order of submission. */
+	/*
+	 * Requests alternate between the lanes: within a lane they end in the order of submission.
+	 */
 	ck_assert_uint_eq(index / DISK_LANES, many->done[request->lane]);
 	many->done[request->lane]++;
 	many->all_done++;
@@ -258,7 +284,8 @@ static void submit_many(struct fixture *f)
 	for (size_t lane = 0; lane < DISK_LANES; lane++) {
 		for (size_t i = MANY - 40 + lane; i < MANY; i += DISK_LANES) {
 			uint8_t byte;
-			ck_assert_int_eq(f->disk->ops->read_now(f->disk, files[lane], i % 40, &byte, 1), 0);
+			ck_assert_int_eq(
+				f->disk->ops->read_now(f->disk, files[lane], i % 40, &byte, 1), 0);
 			ck_assert_uint_eq(byte, (uint8_t)i);
 		}
 		close_file(f, files[lane]);
@@ -268,7 +295,10 @@ static void submit_many(struct fixture *f)
 
 START_TEST(requests_of_a_lane_keep_their_order)
 {
-	/* Many requests on both lanes complete in order, never within submit, and have their effect in order. */
+	/*
+	 * Many requests on both lanes complete in order, never within submit, and have their effect
+	 * in order.
+	 */
 	struct fixture f;
 	begin(&f);
 	submit_many(&f);
@@ -291,8 +321,8 @@ static void sized_done(struct disk_request *request)
 	ck_assert_uint_eq(sized->number, (*sized->done)++);
 }
 
-static void submit_sized(struct fixture *f, struct disk_file *file, struct sized *sized, size_t number, size_t len,
-			 size_t *done)
+static void submit_sized(struct fixture *f, struct disk_file *file, struct sized *sized,
+			 size_t number, size_t len, size_t *done)
 {
 	*sized = (struct sized){.data = malloc(len), .number = number, .done = done};
 	ck_assert_ptr_nonnull(sized->data);
@@ -311,7 +341,10 @@ static void submit_sized(struct fixture *f, struct disk_file *file, struct sized
 
 START_TEST(the_loop_carries_out_small_writes)
 {
-	/* After use_loop, small writes to the log wait for run, and their callbacks for dispatch. Large ones need neither. */
+	/*
+	 * After use_loop, small writes to the log wait for run, and their callbacks for dispatch.
+	 * Large ones need neither.
+	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -350,7 +383,10 @@ static bool write_is_loops(struct fixture *f, struct disk_file *file)
 	return loops;
 }
 
-/* faults: 75, 99. A loop that waits for a slow disk neither hears its peers nor is heard: its group would elect another leader. */
+/*
+ * faults: 75, 99. A loop that waits for a slow disk neither hears its peers nor is heard: its group
+ * would elect another leader.
+ */
 START_TEST(a_slow_disk_is_the_threads)
 {
 	struct fixture f;
@@ -377,7 +413,9 @@ END_TEST
 
 START_TEST(drain_takes_what_the_loop_has_carried_out)
 {
-	/* Drain returns also when the last turn ran what was left and nobody has run the callbacks. */
+	/*
+	 * Drain returns also when the last turn ran what was left and nobody has run the callbacks.
+	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -397,7 +435,10 @@ END_TEST
 
 START_TEST(small_and_large_writes_keep_their_order)
 {
-	/* Whoever carries a write to the log out, the loop or the thread: they complete, and have their effect, in order. */
+	/*
+	 * Whoever carries a write to the log out, the loop or the thread: they complete, and have
+	 * their effect, in order.
+	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -408,8 +449,11 @@ START_TEST(small_and_large_writes_keep_their_order)
 	rng_seed(&rng, 1);
 	while (done < 200) {
 		for (uint64_t n = rng_below(&rng, 4); n > 0 && submitted < 200; n--, submitted++)
-			submit_sized(&f, file, &sized[submitted], submitted, rng_chance(&rng, 300000) ? 100000 : 100, &done);
-		/* As a turn of the loop: what has completed until now, then the work that was left. */
+			submit_sized(&f, file, &sized[submitted], submitted,
+				     rng_chance(&rng, 300000) ? 100000 : 100, &done);
+		/*
+		 * As a turn of the loop: what has completed until now, then the work that was left.
+		 */
 		disk_posix_dispatch(f.disk);
 		disk_posix_finish(f.disk);
 		disk_posix_run(f.disk);
@@ -494,7 +538,10 @@ END_TEST
 
 START_TEST(a_directory_has_one_user)
 {
-	/* A second disk on the same directory is LOCKED until the first is gone; parents are created. */
+	/*
+	 * A second disk on the same directory is LOCKED until the first is gone; parents are
+	 * created.
+	 */
 	struct fixture f;
 	begin(&f);
 	struct disk *other;
@@ -534,7 +581,8 @@ START_TEST(descriptors_are_close_on_exec)
 		if (len < 0)
 			continue;
 		target[len] = '\0';
-		if (strncmp(target, f.directory, strlen(f.directory)) != 0 && strstr(target, "eventfd") == NULL)
+		if (strncmp(target, f.directory, strlen(f.directory)) != 0 &&
+		    strstr(target, "eventfd") == NULL)
 			continue;
 		found++;
 		ck_assert_int_ne(fcntl(atoi(entry->d_name), F_GETFD) & FD_CLOEXEC, 0);
@@ -561,8 +609,11 @@ START_TEST(a_write_that_ends_early_is_an_error)
 		uint8_t data[8192] = {1};
 		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 			_exit(2);
-		/* Half of it is written, the rest fails: a short write must not pass for a success. */
-		struct disk_request another = {.operation = DISK_CREATE, .name = "b", .len = sizeof data};
+		/*
+		 * Half of it is written, the rest fails: a short write must not pass for a success.
+		 */
+		struct disk_request another = {
+			.operation = DISK_CREATE, .name = "b", .len = sizeof data};
 		if (f.disk->ops->write_now(f.disk, file, 0, data, sizeof data) != STATUS_NO_SPACE)
 			_exit(1);
 		/* A file that may not be so long is as one for which there is no space. */
@@ -591,7 +642,9 @@ START_TEST(no_thread)
 			_exit(2);
 		if (disk_posix_use_loop(f.disk, error, sizeof error) != STATUS_SHORTAGE)
 			_exit(1);
-		_exit(strstr(error, "ulimit -u") != NULL && disk_posix_outstanding(f.disk) == 0 ? 0 : 3);
+		_exit(strstr(error, "ulimit -u") != NULL && disk_posix_outstanding(f.disk) == 0
+			      ? 0
+			      : 3);
 	}
 	int status;
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -687,12 +740,17 @@ static void one_of_three_done(struct disk_request *request)
 static void ask_for(int i)
 {
 	static const char *const names[] = {"a", "b", "c"};
-	three.requests[i] = (struct disk_request){
-		.operation = DISK_CREATE, .lane = DISK_LANE_BULK, .name = names[i], .callback = one_of_three_done};
+	three.requests[i] = (struct disk_request){.operation = DISK_CREATE,
+						  .lane = DISK_LANE_BULK,
+						  .name = names[i],
+						  .callback = one_of_three_done};
 	disk_submit(three.f.disk, &three.requests[i]);
 }
 
-/* The second request ends while the loop is about to read: the lane's thread has begun the third one, so that is certain. */
+/*
+ * The second request ends while the loop is about to read: the lane's thread has begun the third
+ * one, so that is certain.
+ */
 static void second_ends(void)
 {
 	char path[96];
@@ -706,7 +764,10 @@ static void second_ends(void)
 
 START_TEST(a_completion_in_the_middle_of_a_dispatch_is_heard)
 {
-	/* What ends between the look at the descriptor and the look at the queue is taken, or makes the descriptor readable again. */
+	/*
+	 * What ends between the look at the descriptor and the look at the queue is taken, or makes
+	 * the descriptor readable again.
+	 */
 	begin(&three.f);
 	watched_fd = disk_posix_fd(three.f.disk);
 	ask_for(0);
@@ -716,7 +777,8 @@ START_TEST(a_completion_in_the_middle_of_a_dispatch_is_heard)
 	disk_posix_dispatch(three.f.disk);
 	ck_assert(before_read == NULL);
 	while (three.answered < 3) {
-		ck_assert_msg(poll(&wait, 1, 20000) == 1, "%d of 3 completions are heard of", three.answered);
+		ck_assert_msg(poll(&wait, 1, 20000) == 1, "%d of 3 completions are heard of",
+			      three.answered);
 		disk_posix_dispatch(three.f.disk);
 	}
 	for (int i = 0; i < 3; i++)
@@ -740,7 +802,10 @@ static void note_shortage(void *context, int error)
 	*(int *)context = error;
 }
 
-/* faults: 97. Without descriptors a few new files are opened all the same; then creation fails, and may be tried again. */
+/*
+ * faults: 97. Without descriptors a few new files are opened all the same; then creation fails, and
+ * may be tried again.
+ */
 START_TEST(new_files_have_descriptors_in_reserve)
 {
 	struct fixture f;
@@ -759,10 +824,12 @@ START_TEST(new_files_have_descriptors_in_reserve)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	for (size_t i = 0; i < 16; i++) {
 		snprintf(names[i], sizeof names[i], "new%zu", i);
-		creations[i] = (struct creation){
-			.request = {.operation = DISK_CREATE, .lane = DISK_LANE_BULK, .name = names[i],
-				    .callback = note_created, .owner = &creations[i]},
-			.done = &done};
+		creations[i] = (struct creation){.request = {.operation = DISK_CREATE,
+							     .lane = DISK_LANE_BULK,
+							     .name = names[i],
+							     .callback = note_created,
+							     .owner = &creations[i]},
+						 .done = &done};
 		disk_submit(f.disk, &creations[i].request);
 		loop_until(&f, &done, i + 1);
 		if (creations[i].request.status == 0)
@@ -790,11 +857,11 @@ START_TEST(new_files_have_descriptors_in_reserve)
 }
 END_TEST
 
-CHECK_MAIN("disk_posix", a_file_that_was_cut_is_not_written_to, new_files_have_descriptors_in_reserve,
-	   blocking_calls_do_what_they_say, a_created_file_is_really_filled,
-	   requests_of_a_lane_keep_their_order, the_loop_carries_out_small_writes,
-	   a_slow_disk_is_the_threads,
-	   drain_takes_what_the_loop_has_carried_out,
-	   small_and_large_writes_keep_their_order, callbacks_may_submit,
-	   a_directory_has_one_user, descriptors_are_close_on_exec, a_write_that_ends_early_is_an_error, no_thread,
-	   a_wal_lives_on_the_real_disk, a_completion_in_the_middle_of_a_dispatch_is_heard)
+CHECK_MAIN("disk_posix", a_file_that_was_cut_is_not_written_to,
+	   new_files_have_descriptors_in_reserve, blocking_calls_do_what_they_say,
+	   a_created_file_is_really_filled, requests_of_a_lane_keep_their_order,
+	   the_loop_carries_out_small_writes, a_slow_disk_is_the_threads,
+	   drain_takes_what_the_loop_has_carried_out, small_and_large_writes_keep_their_order,
+	   callbacks_may_submit, a_directory_has_one_user, descriptors_are_close_on_exec,
+	   a_write_that_ends_early_is_an_error, no_thread, a_wal_lives_on_the_real_disk,
+	   a_completion_in_the_middle_of_a_dispatch_is_heard)

@@ -8,7 +8,8 @@ static struct echo server, client;
 
 static struct host_options options_of(const char *listen)
 {
-	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = listen};
+	struct host_options options = {
+		.cluster = "test", .node = "s1", .role = "echo", .listen = listen};
 	host_settings_default(&options.settings);
 	return options;
 }
@@ -44,7 +45,8 @@ START_TEST(garbage)
 	rng_seed(&rng, 3);
 	struct raw bystander = raw_open(server.host);
 	frame_of(&frame, MESSAGE_REQUEST, METHOD_QUERY, 1, slice_string("some payload"));
-	for (size_t i = 4; i < frame.len; i++) { /* a changed length may be a longer frame that never comes */
+	/* a changed length may be a longer frame that never comes */
+	for (size_t i = 4; i < frame.len; i++) {
 		struct raw raw = raw_open(server.host);
 		frame.data[i] ^= (uint8_t)(1u << rng_below(&rng, 8));
 		ck_assert(raw_send(&raw, buffer_slice(&frame)));
@@ -64,7 +66,10 @@ START_TEST(garbage)
 }
 END_TEST
 
-/* What comes before the hello, is longer than a hello may be, or is a second hello, ends the connection. */
+/*
+ * What comes before the hello, is longer than a hello may be, or is a second hello, ends the
+ * connection.
+ */
 START_TEST(hello_rules)
 {
 	struct buffer frames[6] = {{0}};
@@ -90,7 +95,10 @@ START_TEST(hello_rules)
 }
 END_TEST
 
-/* A refusal says why and arrives even when the sender has sent more than was read; then the connection ends. */
+/*
+ * A refusal says why and arrives even when the sender has sent more than was read; then the
+ * connection ends.
+ */
 START_TEST(refusals)
 {
 	static const struct {
@@ -99,14 +107,21 @@ START_TEST(refusals)
 		int status;
 		const char *text;
 	} cases[] = {
-		{PROTOCOL_VERSION + 1, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 5"},
-		{PROTOCOL_VERSION + 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 5"},
+		{PROTOCOL_VERSION + 1, "n", "test", "", STATUS_WRONG_VERSION,
+		 "speaks protocol version 4, not 5"},
+		{PROTOCOL_VERSION + 1, "", "test", "", STATUS_WRONG_VERSION,
+		 "speaks protocol version 4, not 5"},
 		/* Clients of the versions before are welcome, nodes are not. */
-		{CLIENT_VERSION_MIN, "n", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 1"},
-		{CLIENT_VERSION_MIN - 1, "", "test", "", STATUS_WRONG_VERSION, "speaks protocol version 4, not 0"},
-		{CLIENT_VERSION_MIN, "", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
-		{PROTOCOL_VERSION, "n", "prod", "", STATUS_WRONG_CLUSTER, "belongs to cluster 'test', not to 'prod'"},
-		{PROTOCOL_VERSION, "n", "test", "s2", STATUS_WRONG_NODE, "this is node s1, not 's2'"},
+		{CLIENT_VERSION_MIN, "n", "test", "", STATUS_WRONG_VERSION,
+		 "speaks protocol version 4, not 1"},
+		{CLIENT_VERSION_MIN - 1, "", "test", "", STATUS_WRONG_VERSION,
+		 "speaks protocol version 4, not 0"},
+		{CLIENT_VERSION_MIN, "", "prod", "", STATUS_WRONG_CLUSTER,
+		 "belongs to cluster 'test', not to 'prod'"},
+		{PROTOCOL_VERSION, "n", "prod", "", STATUS_WRONG_CLUSTER,
+		 "belongs to cluster 'test', not to 'prod'"},
+		{PROTOCOL_VERSION, "n", "test", "s2", STATUS_WRONG_NODE,
+		 "this is node s1, not 's2'"},
 	};
 	start_server();
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -116,9 +131,11 @@ START_TEST(refusals)
 		struct wire_error wire_error;
 		struct arena arena;
 		size_t consumed;
-		hello_of(&out, MESSAGE_REQUEST, cases[i].version, cases[i].cluster, cases[i].node, cases[i].target);
+		hello_of(&out, MESSAGE_REQUEST, cases[i].version, cases[i].cluster, cases[i].node,
+			 cases[i].target);
 		for (int k = 0; k < 100; k++)
-			frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, 1, slice_string("never seen"));
+			frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, 1,
+				 slice_string("never seen"));
 		ck_assert(raw_send(&raw, buffer_slice(&out)));
 		TURN_UNTIL(raw_frame(&raw, &message, &consumed), server.host);
 		ck_assert_int_eq(message.kind, MESSAGE_REPLY);
@@ -126,8 +143,8 @@ START_TEST(refusals)
 		ck_assert_int_eq(message.status, cases[i].status);
 		arena_init(&arena, 1 << 20);
 		ck_assert_int_eq(wire_error_decode(message.payload, &arena, &wire_error), 0);
-		ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, cases[i].text,
-					     strlen(cases[i].text)));
+		ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len,
+					     cases[i].text, strlen(cases[i].text)));
 		TURN_UNTIL(raw_is_closed(&raw), server.host);
 		arena_free(&arena);
 		raw_close(&raw);
@@ -154,17 +171,23 @@ START_TEST(oversize)
 }
 END_TEST
 
-/* Answers of somebody who was never asked end his connection; whatever number they bear, the node does not hear of them. */
+/*
+ * Answers of somebody who was never asked end his connection; whatever number they bear, the node
+ * does not hear of them.
+ */
 /* faults: 96 */
 START_TEST(replies_to_nothing)
 {
-	static const uint16_t methods[] = {METHOD_PING, METHOD_HELLO, METHOD_QUERY, METHOD_PB_FORWARD, METHOD_AGREEMENT, METHOD_ACCEPTED, 60000};
+	static const uint16_t methods[] = {
+		METHOD_PING,      METHOD_HELLO,    METHOD_QUERY, METHOD_PB_FORWARD,
+		METHOD_AGREEMENT, METHOD_ACCEPTED, 60000};
 	start_server();
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		for (uint64_t id = 0; id < 3; id++) {
 			struct buffer out = {0};
 			struct raw raw = raw_open(server.host);
-			frame_of(&out, MESSAGE_REPLY, methods[i], id * UINT64_C(0x7fffffffffffffff), slice_string("x"));
+			frame_of(&out, MESSAGE_REPLY, methods[i], id * UINT64_C(0x7fffffffffffffff),
+				 slice_string("x"));
 			ck_assert(raw_send(&raw, buffer_slice(&out)));
 			TURN_UNTIL(raw_is_closed(&raw), server.host);
 			raw_close(&raw);
@@ -187,7 +210,8 @@ START_TEST(portions)
 	rng_seed(&rng, 11);
 	struct raw raw = raw_open(server.host);
 	for (uint64_t id = 1; id <= 40; id++)
-		frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, id, slice(payload, rng_below(&rng, sizeof payload)));
+		frame_of(&out, MESSAGE_REQUEST, METHOD_QUERY, id,
+			 slice(payload, rng_below(&rng, sizeof payload)));
 	for (size_t position = 0; position < out.len;) {
 		size_t len = position < 300 ? 1 : 1 + rng_below(&rng, 2000);
 		if (len > out.len - position)
@@ -204,7 +228,8 @@ START_TEST(portions)
 END_TEST
 
 /*
- * A connection that never says hello, or never ends a frame however busily it sends, is cut by its time limit.
+ * A connection that never says hello, or never ends a frame however busily it sends, is cut by its
+ * time limit.
  */
 START_TEST(slow_senders)
 {
@@ -246,8 +271,8 @@ static uint64_t buffered(void)
 }
 
 /*
- * A client that sends without reading its replies is no longer read, so that what is kept for it stays bounded,
- * and is then cut.
+ * A client that sends without reading its replies is no longer read, so that what is kept for it
+ * stays bounded, and is then cut.
  */
 START_TEST(never_reading)
 {
@@ -261,7 +286,8 @@ START_TEST(never_reading)
 	frame_of(&frame, MESSAGE_REQUEST, METHOD_QUERY, 1, slice(payload, sizeof payload));
 	size_t position = 0;
 	while (server.downs == 0) {
-		ssize_t sent = send(raw.fd, frame.data + position, frame.len - position, MSG_NOSIGNAL);
+		ssize_t sent = send(raw.fd, frame.data + position, frame.len - position,
+				    MSG_NOSIGNAL);
 		position = sent > 0 ? (position + (size_t)sent) % frame.len : position;
 		host_turn(server.host, false);
 		uint64_t now = buffered();
@@ -292,7 +318,8 @@ START_TEST(output_budget)
 	ck_assert(raw_send(&raw, buffer_slice(&frame)));
 	TURN_UNTIL(server.requests == 1, server.host);
 	for (int i = 0; i < 100; i++) {
-		echo_send(&server, server.last_from, MESSAGE_REPLY, 1, slice(payload, sizeof payload));
+		echo_send(&server, server.last_from, MESSAGE_REPLY, 1,
+			  slice(payload, sizeof payload));
 		ck_assert_uint_le(buffered(), 18u << 20);
 	}
 	TURN_UNTIL(server.downs == 1, server.host);
@@ -338,7 +365,8 @@ START_TEST(total_budget)
 END_TEST
 
 /*
- * A client that leaves too many requests unanswered is told BUSY by the transport; the node does not see them.
+ * A client that leaves too many requests unanswered is told BUSY by the transport; the node does
+ * not see them.
  */
 START_TEST(too_many_requests)
 {
@@ -417,8 +445,8 @@ static struct raw accept_client(int listen_fd)
 }
 
 /*
- * A dialled peer that falls silent is probed; if it answers the link stays, if not it is cut and the node is
- * told.
+ * A dialled peer that falls silent is probed; if it answers the link stays, if not it is cut and
+ * the node is told.
  */
 START_TEST(half_open)
 {
@@ -453,7 +481,10 @@ START_TEST(half_open)
 }
 END_TEST
 
-/* A server that takes the connection and says nothing, or not what a server says, is a failed attempt. */
+/*
+ * A server that takes the connection and says nothing, or not what a server says, is a failed
+ * attempt.
+ */
 START_TEST(bad_servers)
 {
 	uint16_t port;
@@ -484,7 +515,10 @@ START_TEST(bad_servers)
 }
 END_TEST
 
-/* Out of descriptors the server stops accepting, goes on serving, and accepts again when there are some. */
+/*
+ * Out of descriptors the server stops accepting, goes on serving, and accepts again when there are
+ * some.
+ */
 START_TEST(out_of_descriptors)
 {
 	struct rlimit old, small;
@@ -539,5 +573,6 @@ START_TEST(out_of_descriptors)
 }
 END_TEST
 
-CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, replies_to_nothing, portions, slow_senders, never_reading,
-	   output_budget, total_budget, too_many_requests, ping, half_open, bad_servers, out_of_descriptors)
+CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, replies_to_nothing, portions,
+	   slow_senders, never_reading, output_budget, total_budget, too_many_requests, ping,
+	   half_open, bad_servers, out_of_descriptors)

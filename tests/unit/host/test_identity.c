@@ -1,12 +1,12 @@
 /*
- * Who may speak, and who belongs to what, over real connections: two members of a group, a shard master, clients
- * and strangers. faults: 90, 91, 96
+ * Who may speak, and who belongs to what, over real connections: two members of a group, a shard
+ * master, clients and strangers. faults: 90, 91, 96
  */
 #include <sys/socket.h>
 
 #include "../support/check_main.h"
-#include "host/internal.h"
 #include "../support/raw.h"
+#include "host/internal.h"
 
 static struct echo s1, s2;
 static char addresses[2][32];
@@ -24,14 +24,17 @@ static void choose_addresses(void)
 {
 	for (size_t i = 0; i < 2; i++)
 		snprintf(addresses[i], sizeof addresses[i], "127.0.0.1:%u", free_port());
-	peers[0] = (struct host_peer){.name = "s1", .address = addresses[0], .speaks = SENDER_REPLICA};
-	peers[1] = (struct host_peer){.name = "s2", .address = addresses[1], .speaks = SENDER_REPLICA};
+	peers[0] = (struct host_peer){
+		.name = "s1", .address = addresses[0], .speaks = SENDER_REPLICA};
+	peers[1] = (struct host_peer){
+		.name = "s2", .address = addresses[1], .speaks = SENDER_REPLICA};
 }
 
 /* Member `number` of two, of group 1. */
 static struct identity member(uint32_t number)
 {
-	struct identity id = {.cluster = "test", .role = "shardkv", .group = 1, .replica = number, .shards = 16};
+	struct identity id = {
+		.cluster = "test", .role = "shardkv", .group = 1, .replica = number, .shards = 16};
 	snprintf(id.node, sizeof id.node, "s%u", number);
 	identity_add_member(&id.members, 1, "s1", addresses[0]);
 	identity_add_member(&id.members, 2, "s2", addresses[1]);
@@ -63,7 +66,8 @@ static void start_member(struct echo *e, uint32_t number)
 
 static void send_accept(struct echo *from, link_id to)
 {
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
 	node_send(&from->node, to, &message);
 }
 
@@ -87,8 +91,8 @@ static void member_hello(struct buffer *out, const char *node, uint64_t group_id
 }
 
 /*
- * What a member sends is delivered, in the order in which it was sent, once the other has asked it whether the
- * connection is its own.
+ * What a member sends is delivered, in the order in which it was sent, once the other has asked it
+ * whether the connection is its own.
  */
 START_TEST(members_hear_each_other)
 {
@@ -138,15 +142,16 @@ START_TEST(confirmed_later)
 	buffer_consume(&asked.in, consumed);
 	buffer_clear(&out);
 	struct buffer payload = {0};
-	wire_hello_encode(&(struct wire_hello){.version = PROTOCOL_VERSION,
-					       .cluster = slice_string("test"),
-					       .node = slice_string("s1"),
-					       .role = slice_string("shardkv"),
-					       .group = 1,
-					       .replica = 1,
-					       .nmembers = 2,
-					       .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}},
-			  &payload);
+	wire_hello_encode(
+		&(struct wire_hello){.version = PROTOCOL_VERSION,
+				     .cluster = slice_string("test"),
+				     .node = slice_string("s1"),
+				     .role = slice_string("shardkv"),
+				     .group = 1,
+				     .replica = 1,
+				     .nmembers = 2,
+				     .members = {{1, slice_string("s1")}, {2, slice_string("s2")}}},
+		&payload);
 	frame_of(&out, MESSAGE_REPLY, METHOD_HELLO, 0, buffer_slice(&payload));
 	ck_assert(raw_send(&asked, buffer_slice(&out)));
 	TURN_UNTIL(raw_frame(&asked, &message, &consumed), s2.host);
@@ -168,8 +173,8 @@ START_TEST(confirmed_later)
 END_TEST
 
 /*
- * A connection in the name of a member: while the member is down nothing comes of it, and it ends; when it is up,
- * it says no.
+ * A connection in the name of a member: while the member is down nothing comes of it, and it ends;
+ * when it is up, it says no.
  */
 START_TEST(impostors)
 {
@@ -220,8 +225,8 @@ static struct raw greet(const char *node, int *status)
 
 /* faults: 97 */
 /*
- * All seats are taken, those of a member that is down by impostors: they make room for each other, and for the member when it
- * comes. A client still finds none.
+ * All seats are taken, those of a member that is down by impostors: they make room for each other,
+ * and for the member when it comes. A client still finds none.
  */
 START_TEST(impostors_make_room)
 {
@@ -273,10 +278,12 @@ START_TEST(bounded)
 		frame_of(&out, MESSAGE_ONEWAY, METHOD_ACCEPT, 0, slice(large, sizeof large));
 	size_t sent = 0;
 	while (sent < out.len) {
-		ssize_t some = send(raw.fd, out.data + sent, out.len - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t some = send(raw.fd, out.data + sent, out.len - sent,
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
 		sent += some > 0 ? (size_t)some : 0;
 		host_turn(s2.host, false);
-		ck_assert_uint_le(s2.host->buffered_bytes, UNCONFIRMED_BYTES_MAX + 2 * sizeof large);
+		ck_assert_uint_le(s2.host->buffered_bytes,
+				  UNCONFIRMED_BYTES_MAX + 2 * sizeof large);
 		if (some < 0 && errno != EAGAIN)
 			break; /* it was too slow, and cut off */
 	}
@@ -288,7 +295,8 @@ START_TEST(bounded)
 END_TEST
 
 /*
- * A client's one-way message that is a replica's is dropped, its request answered; an unknown method is nobody's.
+ * A client's one-way message that is a replica's is dropped, its request answered; an unknown
+ * method is nobody's.
  */
 START_TEST(clients_are_denied)
 {
@@ -333,8 +341,8 @@ static void expect_refusal(struct echo *e, const struct buffer *hello, int statu
 	TURN_UNTIL(raw_frame(&raw, &message, &consumed), e->host);
 	ck_assert_int_eq(message.status, status);
 	ck_assert_int_eq(wire_error_decode(message.payload, &arena, &error), 0);
-	ck_assert_msg(memmem(error.message.data, error.message.len, text, strlen(text)) != NULL, "%.*s",
-		      (int)error.message.len, (const char *)error.message.data);
+	ck_assert_msg(memmem(error.message.data, error.message.len, text, strlen(text)) != NULL,
+		      "%.*s", (int)error.message.len, (const char *)error.message.data);
 	TURN_UNTIL(raw_is_closed(&raw), e->host);
 	arena_free(&arena);
 	raw_close(&raw);
@@ -375,16 +383,22 @@ START_TEST(hellos)
 	hello.cluster_id = 0;
 	hello.group_id = 0x92;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER,
-		       "the group with id 0000000000000091, node s1 to the one with id 0000000000000092");
+	expect_refusal(
+		&s2, &out, STATUS_WRONG_CLUSTER,
+		"the group with id 0000000000000091, node s1 to the one with id 0000000000000092");
 	hello.group_id = 0;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_LOST_DIRECTORY, "node s1 has come without its data directory");
-	/* Before it has noted that it does not vote; then it is welcome. What else is wrong with it still is. */
+	expect_refusal(&s2, &out, STATUS_LOST_DIRECTORY,
+		       "node s1 has come without its data directory");
+	/*
+	 * Before it has noted that it does not vote; then it is welcome. What else is wrong with it
+	 * still is.
+	 */
 	hello.lost = true;
 	hello.cluster_id = 0xc2;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER, "node s1 to the one with id 00000000000000c2");
+	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER,
+		       "node s1 to the one with id 00000000000000c2");
 	hello.cluster_id = 0;
 	hello.lost = false;
 	hello.group_id = 0x91;
@@ -392,14 +406,16 @@ START_TEST(hellos)
 	hello.members[0].replica = 2;
 	hello.members[1].replica = 3;
 	add_hello(&out, &hello);
-	expect_refusal(&s2, &out, STATUS_WRONG_MEMBERS,
-		       "node s2 has the members (1 s1, 2 s2) in its group, node s1 has (2 s1, 3 s2)");
+	expect_refusal(
+		&s2, &out, STATUS_WRONG_MEMBERS,
+		"node s2 has the members (1 s1, 2 s2) in its group, node s1 has (2 s1, 3 s2)");
 	hello.nmembers = 1;
 	add_hello(&out, &hello);
 	expect_refusal(&s2, &out, STATUS_WRONG_MEMBERS, "node s1 has (2 s1)");
 	/* A client that knows another cluster's id. */
 	add_hello(&out, &(struct wire_hello){.version = PROTOCOL_VERSION, .cluster_id = 0xc3});
-	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER, "the client to the one with id 00000000000000c3");
+	expect_refusal(&s2, &out, STATUS_WRONG_CLUSTER,
+		       "the client to the one with id 00000000000000c3");
 	/* Of another group of the cluster: its members are its own affair. */
 	hello.group = 2;
 	hello.node = slice_string("t1");
@@ -416,7 +432,10 @@ START_TEST(hellos)
 }
 END_TEST
 
-/* A client without an id keeps to the one that it meets first; requests to others are answered with both ids. */
+/*
+ * A client without an id keeps to the one that it meets first; requests to others are answered with
+ * both ids.
+ */
 START_TEST(client_keeps_to_the_first)
 {
 	struct echo client;
@@ -430,15 +449,19 @@ START_TEST(client_keeps_to_the_first)
 	host_settings_default(&options.settings);
 	echo_start(&client, &options);
 	ck_assert_uint_eq(host_cluster_id(client.host), 0);
-	echo_send(&client, node_dial(&client.node, addresses[0]), MESSAGE_REQUEST, 1, slice_string("x"));
+	echo_send(&client, node_dial(&client.node, addresses[0]), MESSAGE_REQUEST, 1,
+		  slice_string("x"));
 	TURN_UNTIL(client.replies == 1, client.host, s1.host);
 	ck_assert_int_eq(client.last_status, 0);
 	ck_assert_uint_eq(host_cluster_id(client.host), 0xc1);
-	echo_send(&client, node_dial(&client.node, addresses[1]), MESSAGE_REQUEST, 2, slice_string("x"));
+	echo_send(&client, node_dial(&client.node, addresses[1]), MESSAGE_REQUEST, 2,
+		  slice_string("x"));
 	TURN_UNTIL(client.replies == 2, client.host, s2.host);
 	ck_assert_int_eq(client.last_status, STATUS_WRONG_CLUSTER);
-	ck_assert_ptr_nonnull(memmem(client.last_payload.data, client.last_payload.len, "00000000000000c1", 16));
-	ck_assert_ptr_nonnull(memmem(client.last_payload.data, client.last_payload.len, "00000000000000c2", 16));
+	ck_assert_ptr_nonnull(
+		memmem(client.last_payload.data, client.last_payload.len, "00000000000000c1", 16));
+	ck_assert_ptr_nonnull(
+		memmem(client.last_payload.data, client.last_payload.len, "00000000000000c2", 16));
 	echo_end(&client);
 	echo_end(&s1);
 	echo_end(&s2);
@@ -461,11 +484,12 @@ START_TEST(members_are_seen)
 	TURN_UNTIL(seen_by_1->list[1].seen && seen_by_2->list[0].seen, s1.host, s2.host);
 	ck_assert(!seen_by_1->list[0].seen && !seen_by_2->list[1].seen); /* themselves */
 	/* Another id is another group's state. */
-	ck_assert_int_eq(host_env(s2.host)->ops->identified(host_env(s2.host), 0x92), STATUS_IDENTITY);
+	ck_assert_int_eq(host_env(s2.host)->ops->identified(host_env(s2.host), 0x92),
+			 STATUS_IDENTITY);
 	echo_end(&s1);
 	echo_end(&s2);
 }
 END_TEST
 
-CHECK_MAIN("identity", members_hear_each_other, confirmed_later, impostors, impostors_make_room, bounded, clients_are_denied, hellos,
-	   client_keeps_to_the_first, members_are_seen)
+CHECK_MAIN("identity", members_hear_each_other, confirmed_later, impostors, impostors_make_room,
+	   bounded, clients_are_denied, hellos, client_keeps_to_the_first, members_are_seen)

@@ -52,8 +52,8 @@ static void *produce(void *context)
 }
 
 /*
- * Calls from other threads run on the loop's thread; none is lost, however they meet the loop, and many in a row
- * are few.
+ * Calls from other threads run on the loop's thread; none is lost, however they meet the loop, and
+ * many in a row are few.
  */
 START_TEST(wakeups)
 {
@@ -107,7 +107,10 @@ static void on_repeat(void *context)
 	host_wakeup(one.host, context);
 }
 
-/* A call that asks for itself runs again without waiting: in the same turn if that was still reading, otherwise in the next. */
+/*
+ * A call that asks for itself runs again without waiting: in the same turn if that was still
+ * reading, otherwise in the next.
+ */
 START_TEST(call_from_within)
 {
 	repeating = (struct host_call){.callback = on_repeat, .context = &repeating};
@@ -137,8 +140,8 @@ static void on_fire(void *data)
 }
 
 /*
- * Timers fire in the order of their times, never early; cancelled ones do not; equal times keep the order of
- * setting.
+ * Timers fire in the order of their times, never early; cancelled ones do not; equal times keep the
+ * order of setting.
  */
 START_TEST(timers)
 {
@@ -285,8 +288,11 @@ static void start_sharing(void)
 	shared = host_loop_create();
 	ck_assert_ptr_nonnull(shared);
 	for (size_t i = 0; i < SHARING; i++) {
-		struct host_options options = {
-			.cluster = "test", .node = "", .role = "", .listen = "127.0.0.1:0", .loop = shared};
+		struct host_options options = {.cluster = "test",
+					       .node = "",
+					       .role = "",
+					       .listen = "127.0.0.1:0",
+					       .loop = shared};
 		host_settings_default(&options.settings);
 		options.settings.reconnect_min_ms = options.settings.reconnect_max_ms = 600000;
 		echo_start(&sharing[i], &options);
@@ -324,7 +330,10 @@ static void ask(struct echo *e, link_id link)
 	ck_assert(slice_equal(buffer_slice(&e->last_payload), slice_string("hello")));
 }
 
-/* Hosts on one loop talk to each other as if each had its own; one that nobody talks to has few turns. */
+/*
+ * Hosts on one loop talk to each other as if each had its own; one that nobody talks to has few
+ * turns.
+ */
 START_TEST(shared_messages)
 {
 	start_sharing();
@@ -439,7 +448,9 @@ static void send_at_turn_end(struct node *node)
 	to_nobody = 0;
 }
 
-/* What is cut while turns are ended is told in the very next one, though that host gets no input. */
+/*
+ * What is cut while turns are ended is told in the very next one, though that host gets no input.
+ */
 START_TEST(shared_cut)
 {
 	struct node_ops ops = ECHO_OPS;
@@ -485,7 +496,10 @@ static void queue_letters(const char *text)
 		host_loop_wakeup(shared, &letters[*text - 'a']);
 }
 
-/* A call that is forgotten does not run, not even when its turn had come; the others do, and it may be used again. */
+/*
+ * A call that is forgotten does not run, not even when its turn had come; the others do, and it may
+ * be used again.
+ */
 START_TEST(shared_forget)
 {
 	start_sharing();
@@ -514,7 +528,10 @@ static void on_end_one(void *context)
 	end_one_of(1);
 }
 
-/* A host may be destroyed within a turn in which it had inputs; the others go on, and see its links go down. */
+/*
+ * A host may be destroyed within a turn in which it had inputs; the others go on, and see its links
+ * go down.
+ */
 START_TEST(shared_destroy)
 {
 	struct host_call input = {.callback = on_counted}, end = {.callback = on_end_one};
@@ -556,5 +573,6 @@ START_TEST(shared_stop)
 }
 END_TEST
 
-CHECK_MAIN("loop", wakeups, call_is_input, call_from_within, timers, timer_without_end, watching, orderly_stop, stop_timeout, fatal,
-	   shared_messages, shared_calls, shared_wakeups, shared_timer, shared_cut, shared_forget, shared_destroy, shared_stop)
+CHECK_MAIN("loop", wakeups, call_is_input, call_from_within, timers, timer_without_end, watching,
+	   orderly_stop, stop_timeout, fatal, shared_messages, shared_calls, shared_wakeups,
+	   shared_timer, shared_cut, shared_forget, shared_destroy, shared_stop)

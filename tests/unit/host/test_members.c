@@ -1,6 +1,6 @@
 /*
- * The members of a group as they change while hosts run: who may speak, where links lead, who is told that it is removed, who
- * asks for the news. faults: 39, 91
+ * The members of a group as they change while hosts run: who may speak, where links lead, who is
+ * told that it is removed, who asks for the news. faults: 39, 91
  */
 #include "../support/check_main.h"
 #include "group.h"
@@ -18,14 +18,18 @@ static uint64_t series(struct member *m, const char *peer)
 	char wanted[128];
 	metrics_render(&m->node.metrics, &out);
 	buffer_add_u8(&out, 0);
-	snprintf(wanted, sizeof wanted, "synod_rpc_frames_received_total{method=\"accept\",peer=\"%s\"} ", peer);
+	snprintf(wanted, sizeof wanted,
+		 "synod_rpc_frames_received_total{method=\"accept\",peer=\"%s\"} ", peer);
 	const char *found = strstr((const char *)out.data, wanted);
 	uint64_t value = found == NULL ? 0 : strtoull(found + strlen(wanted), NULL, 10);
 	buffer_free(&out);
 	return value;
 }
 
-/* Whom only the group names is heard from the moment on in which it is a member; and has metrics of its own. */
+/*
+ * Whom only the group names is heard from the moment on in which it is a member; and has metrics of
+ * its own.
+ */
 START_TEST(added)
 {
 	choose_places();
@@ -53,7 +57,10 @@ START_TEST(added)
 }
 END_TEST
 
-/* Who listens at an address changes: the link leads to the new member, the old one's name is not asked for any more. */
+/*
+ * Who listens at an address changes: the link leads to the new member, the old one's name is not
+ * asked for any more.
+ */
 START_TEST(replaced_at_its_address)
 {
 	choose_places();
@@ -81,7 +88,10 @@ START_TEST(replaced_at_its_address)
 }
 END_TEST
 
-/* A removed member is heard for a while, on the connections that it has; on a new one it is told, notes it, and stops. */
+/*
+ * A removed member is heard for a while, on the connections that it has; on a new one it is told,
+ * notes it, and stops.
+ */
 START_TEST(removed)
 {
 	choose_places();
@@ -101,14 +111,18 @@ START_TEST(removed)
 		turn_all();
 	}
 	ck_assert(host_identity_own(s3->host)->removed);
-	ck_assert(has_logged(s3, "event=removed group=1 replica=3 why=\"node s3, which was replica 3 of group 1, has been removed from it: since "
-				 "slot 6 its members are (1 s1, 2 s2)"));
+	ck_assert(has_logged(
+		s3, "event=removed group=1 replica=3 why=\"node s3, which was replica 3 of group "
+		    "1, has been removed from it: since slot 6 its members are (1 s1, 2 s2)"));
 	ck_assert_uint_eq(s1->oneways, 2);
 	end_all();
 }
 END_TEST
 
-/* The list of a later generation counts, whatever its slot: who is not in it is told, notes it, and stops. faults: 110 */
+/*
+ * The list of a later generation counts, whatever its slot: who is not in it is told, notes it, and
+ * stops. faults: 110
+ */
 START_TEST(superseded)
 {
 	choose_places();
@@ -124,8 +138,10 @@ START_TEST(superseded)
 	ck_assert_uint_eq(s1->oneways, 0);
 	ck_assert_uint_eq(host_identity_own(s3->host)->superseded, 1);
 	ck_assert(!host_identity_own(s3->host)->removed);
-	ck_assert(has_logged(s3, "event=superseded group=1 replica=3 generation=0 newest=1 why=\"group 1 had lost its majority, and was made to go on as "
-				 "generation 1 of itself (kvctl member force), in which its members are (1 s1)"));
+	ck_assert(has_logged(s3,
+			     "event=superseded group=1 replica=3 generation=0 newest=1 why=\"group "
+			     "1 had lost its majority, and was made to go on as generation 1 of "
+			     "itself (kvctl member force), in which its members are (1 s1)"));
 	/* And older lists change nothing. */
 	follow(s1, 901, S(1) | S(2) | S(3));
 	ck_assert_uint_eq(host_identity_own(s1->host)->members.count, 1);
@@ -164,7 +180,9 @@ START_TEST(older_lists_remove_nobody)
 }
 END_TEST
 
-/* Who is named by the configuration and has a newer list is asked for it; what it says is followed. */
+/*
+ * Who is named by the configuration and has a newer list is asked for it; what it says is followed.
+ */
 START_TEST(newer_list_is_asked_for)
 {
 	choose_places();
@@ -228,7 +246,10 @@ START_TEST(wrong_answers)
 }
 END_TEST
 
-/* A node of the configuration that is no member may not speak as one, and is warned of once; when it is added it may. */
+/*
+ * A node of the configuration that is no member may not speak as one, and is warned of once; when
+ * it is added it may.
+ */
 START_TEST(not_a_member)
 {
 	choose_places();
@@ -249,8 +270,8 @@ START_TEST(not_a_member)
 END_TEST
 
 /*
- * A member has moved, and neither the others' configuration nor their list says so: its hello does, on a connection from the
- * directory that counts. Another directory's does not.
+ * A member has moved, and neither the others' configuration nor their list says so: its hello does,
+ * on a connection from the directory that counts. Another directory's does not.
  */
 START_TEST(moved)
 {
@@ -276,7 +297,9 @@ START_TEST(moved)
 		}
 		if (life == 0x102) {
 			link_id link = node_dial(&s1->node, old);
-			struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = slice_string("x")};
+			struct message message = {.kind = MESSAGE_ONEWAY,
+						  .method = METHOD_ACCEPT,
+						  .payload = slice_string("x")};
 			while (s2->oneways == 0) {
 				node_send(&s1->node, link, &message);
 				turn_all();
@@ -290,7 +313,10 @@ START_TEST(moved)
 }
 END_TEST
 
-/* A leader that has removed itself is heard no longer than it takes to hand over; then its links are cut. */
+/*
+ * A leader that has removed itself is heard no longer than it takes to hand over; then its links
+ * are cut.
+ */
 START_TEST(removed_goes_at_last)
 {
 	choose_places();
@@ -338,5 +364,6 @@ START_TEST(many)
 }
 END_TEST
 
-CHECK_MAIN("members", added, replaced_at_its_address, removed, superseded, forced, older_lists_remove_nobody, newer_list_is_asked_for, wrong_answers,
-	   not_a_member, moved, removed_goes_at_last, many)
+CHECK_MAIN("members", added, replaced_at_its_address, removed, superseded, forced,
+	   older_lists_remove_nobody, newer_list_is_asked_for, wrong_answers, not_a_member, moved,
+	   removed_goes_at_last, many)

@@ -1,6 +1,6 @@
 /*
- * Host names: looked up anew for each connection, in a thread, all addresses tried. The system's resolver is replaced by one
- * of this file, which says what the test wants to hear, when it wants.
+ * Host names: looked up anew for each connection, in a thread, all addresses tried. The system's
+ * resolver is replaced by one of this file, which says what the test wants to hear, when it wants.
  */
 #include "host/resolve.h"
 
@@ -20,7 +20,8 @@ static const char *addresses_of_there[3]; /* numeric; those of the name "there" 
 static bool hangs;                        /* for every name but "quick" */
 static unsigned asked, waiting;
 
-typedef int (*getaddrinfo_function)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+typedef int (*getaddrinfo_function)(const char *, const char *, const struct addrinfo *,
+				    struct addrinfo **);
 
 static int numeric(const char *text, const struct addrinfo *hints, struct addrinfo **out)
 {
@@ -28,11 +29,13 @@ static int numeric(const char *text, const struct addrinfo *hints, struct addrin
 	return real(text, NULL, hints, out);
 }
 
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+		struct addrinfo **out)
 {
 	const char *answers[3] = {"127.0.0.1"};
 	if (service != NULL || (hints->ai_flags & AI_NUMERICHOST) != 0)
-		return ((getaddrinfo_function)dlsym(RTLD_NEXT, "getaddrinfo"))(name, service, hints, out);
+		return ((getaddrinfo_function)dlsym(RTLD_NEXT, "getaddrinfo"))(name, service, hints,
+									       out);
 	pthread_mutex_lock(&lock);
 	asked++;
 	waiting++;
@@ -91,7 +94,8 @@ static uint64_t last_id;
 
 static struct host_options options_of(const char *name, const char *listen)
 {
-	struct host_options options = {.cluster = "test", .node = name, .role = "echo", .listen = listen};
+	struct host_options options = {
+		.cluster = "test", .node = name, .role = "echo", .listen = listen};
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
 	options.settings.hello_timeout_ms = 200;
@@ -183,7 +187,10 @@ START_TEST(two_addresses)
 }
 END_TEST
 
-/* faults: 100. The first address takes connections and says nothing: the next attempt begins with the second. */
+/*
+ * faults: 100. The first address takes connections and says nothing: the next attempt begins with
+ * the second.
+ */
 START_TEST(silent_address)
 {
 	set_there("127.0.0.9", "127.0.0.1", false);
@@ -201,7 +208,10 @@ START_TEST(silent_address)
 }
 END_TEST
 
-/* faults: 100. While a name server does not answer, the loop goes on; others are found; and the host may end. */
+/*
+ * faults: 100. While a name server does not answer, the loop goes on; others are found; and the
+ * host may end.
+ */
 START_TEST(hanging)
 {
 	set_there("127.0.0.1", NULL, true);
@@ -217,7 +227,10 @@ START_TEST(hanging)
 	}
 	TURN_UNTIL(waiting_now() == 6, client.host, server.host);
 	talk(dial("quick"));
-	/* In the end the requests are lost, as with a server that is down; but no second thread asks for the name. */
+	/*
+	 * In the end the requests are lost, as with a server that is down; but no second thread
+	 * asks for the name.
+	 */
 	TURN_UNTIL(client.downs >= 6, client.host, server.host);
 	ask(there);
 	for (int i = 0; i < 5; i++)
@@ -228,7 +241,10 @@ START_TEST(hanging)
 }
 END_TEST
 
-/* faults: 100. More names than threads: they take turns, and all are found when there are answers again. */
+/*
+ * faults: 100. More names than threads: they take turns, and all are found when there are answers
+ * again.
+ */
 START_TEST(many_names)
 {
 	set_there("127.0.0.1", NULL, true);
@@ -262,5 +278,5 @@ START_TEST(last_known)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("names", {moved, 0, 1}, {two_addresses, 0, 1}, {silent_address, 0, 1}, {hanging, 0, 1},
-		 {many_names, 0, 1}, {last_known, 0, 2})
+CHECK_MAIN_LOOPS("names", {moved, 0, 1}, {two_addresses, 0, 1}, {silent_address, 0, 1},
+		 {hanging, 0, 1}, {many_names, 0, 1}, {last_known, 0, 2})

@@ -6,7 +6,8 @@ static struct echo one;
 
 static void set_up(void)
 {
-	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
+	struct host_options options = {
+		.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
 	host_settings_default(&options.settings);
 	echo_start(&one, &options);
 }
@@ -26,7 +27,8 @@ static void on_answer(void *context, int status, struct slice payload)
 	a->turn = one.turns;
 	buffer_add_slice(&a->text, payload);
 	if (a->ask_again != NULL)
-		host_request(one.host, METHOD_QUERY, slice_string("again"), 1000, on_answer, a->ask_again);
+		host_request(one.host, METHOD_QUERY, slice_string("again"), 1000, on_answer,
+			     a->ask_again);
 }
 
 static struct host_request *ask(struct answers *a, const char *text, uint32_t timeout_ms)
@@ -34,7 +36,10 @@ static struct host_request *ask(struct answers *a, const char *text, uint32_t ti
 	return host_request(one.host, METHOD_QUERY, slice_string(text), timeout_ms, on_answer, a);
 }
 
-/* The answer comes after the turn in which the node gave it, not within the request, also when it gave it at once. */
+/*
+ * The answer comes after the turn in which the node gave it, not within the request, also when it
+ * gave it at once.
+ */
 START_TEST(answered)
 {
 	struct answers a = {0}, b = {0};
@@ -112,7 +117,10 @@ START_TEST(cancelled)
 }
 END_TEST
 
-/* Requests of this process and of the network do not get in each other's way: links have different numbers. */
+/*
+ * Requests of this process and of the network do not get in each other's way: links have different
+ * numbers.
+ */
 START_TEST(own_link)
 {
 	struct answers a = {0};

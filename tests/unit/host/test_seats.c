@@ -1,7 +1,10 @@
-/* Who may stay connected when there is no room for everybody; and what gives way when descriptors run out. */
+/*
+ * Who may stay connected when there is no room for everybody; and what gives way when descriptors
+ * run out.
+ */
 #include "../support/check_main.h"
-#include "host/internal.h"
 #include "../support/raw.h"
+#include "host/internal.h"
 
 #include <sys/resource.h>
 
@@ -11,8 +14,12 @@ static void start(uint32_t connections_max)
 {
 	static const struct host_peer peers[] = {{.name = "m1", .address = "127.0.0.1:1"},
 						 {.name = "m2", .address = "127.0.0.1:2"}};
-	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0",
-				       .npeers = 2, .peers = peers};
+	struct host_options options = {.cluster = "test",
+				       .node = "s1",
+				       .role = "echo",
+				       .listen = "127.0.0.1:0",
+				       .npeers = 2,
+				       .peers = peers};
 	host_settings_default(&options.settings);
 	options.settings.connections_max = connections_max;
 	echo_start(&server, &options);
@@ -61,7 +68,10 @@ static void close_all(struct raw *raws, size_t count)
 	echo_end(&server);
 }
 
-/* faults: 97. Strangers have said hello and are idle: who has been silent longest makes room for the next. */
+/*
+ * faults: 97. Strangers have said hello and are idle: who has been silent longest makes room for
+ * the next.
+ */
 START_TEST(idle_strangers)
 {
 	struct raw raws[4];
@@ -81,7 +91,10 @@ START_TEST(idle_strangers)
 }
 END_TEST
 
-/* faults: 97. While all wait for answers a stranger is refused, and told why; a member comes in, and costs nobody his seat. */
+/*
+ * faults: 97. While all wait for answers a stranger is refused, and told why; a member comes in,
+ * and costs nobody his seat.
+ */
 START_TEST(busy_strangers)
 {
 	struct raw raws[5];
@@ -105,7 +118,10 @@ START_TEST(busy_strangers)
 }
 END_TEST
 
-/* faults: 97. Who says nothing makes room for others who say nothing yet, and is in nobody else's way. */
+/*
+ * faults: 97. Who says nothing makes room for others who say nothing yet, and is in nobody else's
+ * way.
+ */
 START_TEST(silent_newcomers)
 {
 	struct raw raws[8];
@@ -149,7 +165,10 @@ START_TEST(members)
 }
 END_TEST
 
-/* faults: 97. A member whose machine went away without a word, again and again: who has been silent for long makes room. */
+/*
+ * faults: 97. A member whose machine went away without a word, again and again: who has been silent
+ * for long makes room.
+ */
 START_TEST(silent_members)
 {
 	struct raw raws[6];
@@ -194,7 +213,10 @@ static void take_descriptors(int left, struct rlimit *before)
 		close(spare[i]);
 }
 
-/* faults: 97. No descriptor is left: an idle stranger gives his back for whoever comes, and for a node that we dial. */
+/*
+ * faults: 97. No descriptor is left: an idle stranger gives his back for whoever comes, and for a
+ * node that we dial.
+ */
 START_TEST(descriptors)
 {
 	struct raw raws[4];
@@ -215,9 +237,12 @@ START_TEST(descriptors)
 	TURN_UNTIL(raw_is_closed(&raws[2]), server.host);
 	ck_assert(!raw_is_closed(&raws[0]));
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	TURN_UNTIL((echo_send(&server, to, MESSAGE_REQUEST, 1, slice_string("x")), server.replies > 0), server.host);
+	TURN_UNTIL(
+		(echo_send(&server, to, MESSAGE_REQUEST, 1, slice_string("x")), server.replies > 0),
+		server.host);
 	close_all(raws, 4);
 }
 END_TEST
 
-CHECK_MAIN("seats", idle_strangers, busy_strangers, silent_newcomers, members, silent_members, descriptors)
+CHECK_MAIN("seats", idle_strangers, busy_strangers, silent_newcomers, members, silent_members,
+	   descriptors)

@@ -1,4 +1,7 @@
-/* Connections that are dead without a sign. The clock is this file's: time passes when the test says so. */
+/*
+ * Connections that are dead without a sign. The clock is this file's: time passes when the test
+ * says so.
+ */
 #include "../support/check_main.h"
 #include "../support/raw.h"
 
@@ -18,7 +21,10 @@ static struct echo client;
 static int listen_fd;
 static link_id to;
 
-/* A client that has a connection to somebody who has said hello, and will say nothing more by himself. */
+/*
+ * A client that has a connection to somebody who has said hello, and will say nothing more by
+ * himself.
+ */
 static struct raw start(void)
 {
 	uint16_t port;
@@ -86,7 +92,10 @@ START_TEST(idle)
 }
 END_TEST
 
-/* One along which an answer is due is found dead after two seconds: then there is time to ask again. */
+/*
+ * One along which an answer is due is found dead after two seconds: then there is time to ask
+ * again.
+ */
 START_TEST(request_waits)
 {
 	struct raw raw = start();
@@ -100,7 +109,10 @@ START_TEST(request_waits)
 }
 END_TEST
 
-/* Who answers the probe may take as long for the request as he likes, and is not probed more often than others. */
+/*
+ * Who answers the probe may take as long for the request as he likes, and is not probed more often
+ * than others.
+ */
 START_TEST(long_request)
 {
 	struct raw raw = start();

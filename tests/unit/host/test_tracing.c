@@ -93,13 +93,17 @@ START_TEST(files)
 	ck_assert_uint_eq(causal_unmatched(c), 0);
 	ck_assert_ptr_nonnull(
 		strstr(content_of(file[0]), "s1 {\"s1\":14}\nsend query reply to=client message="));
-	ck_assert_ptr_nonnull(strstr(content_of(file[1]), "c1 {\"c1\":9}\nsend query to=s1 message="));
+	ck_assert_ptr_nonnull(
+		strstr(content_of(file[1]), "c1 {\"c1\":9}\nsend query to=s1 message="));
 	causal_destroy(c);
 	remove_directory();
 }
 END_TEST
 
-/* What a power loss has left of the last event is cut off, and another process's file is not touched. */
+/*
+ * What a power loss has left of the last event is cut off, and another process's file is not
+ * touched.
+ */
 START_TEST(torn_and_taken)
 {
 	char error[256];
@@ -110,8 +114,9 @@ START_TEST(torn_and_taken)
 	struct host_options options = options_of("s1", NULL, file[0]);
 	echo_start(&server, &options);
 	host_turn(server.host, false);
-	ck_assert(slice_has_prefix(slice_string(content_of(file[0])),
-				   slice_string("s1 {\"s1\":1}\nstart\ns1 {\"s1\":2}\nstart lamport=1 ")));
+	ck_assert(slice_has_prefix(
+		slice_string(content_of(file[0])),
+		slice_string("s1 {\"s1\":1}\nstart\ns1 {\"s1\":2}\nstart lamport=1 ")));
 
 	struct host *other;
 	options.log = &server.log;
@@ -119,7 +124,8 @@ START_TEST(torn_and_taken)
 	ck_assert_ptr_nonnull(strstr(error, "another process writes it: give each its own file"));
 	options.trace = "/nowhere/at/all";
 	ck_assert_int_eq(host_create(&other, &options, error, sizeof error), STATUS_IO);
-	ck_assert_ptr_nonnull(strstr(error, "cannot write the trace /nowhere/at/all: No such file"));
+	ck_assert_ptr_nonnull(
+		strstr(error, "cannot write the trace /nowhere/at/all: No such file"));
 	options.trace = directory;
 	ck_assert_int_eq(host_create(&other, &options, error, sizeof error), STATUS_IO);
 	echo_end(&server);
@@ -178,8 +184,8 @@ START_TEST(ask)
 	struct wire_trace trace;
 	struct message message = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1};
 	/*
-	 * Before the hello nobody knows what the other side understands: the first request is sent without
-	 * its id.
+	 * Before the hello nobody knows what the other side understands: the first request is sent
+	 * without its id.
 	 */
 	message.trace = 7;
 	node_send(&client.node, to, &message);
@@ -205,7 +211,8 @@ START_TEST(ask)
 		ck_assert_int_eq(client.last_status, id == 0 ? STATUS_BAD_REQUEST : 0);
 		if (id == 0)
 			continue;
-		ck_assert_int_eq(wire_trace_decode(buffer_slice(&client.last_payload), &arena, &trace), 0);
+		ck_assert_int_eq(
+			wire_trace_decode(buffer_slice(&client.last_payload), &arena, &trace), 0);
 		ck_assert(slice_equal(trace.node, slice_string("s1")));
 		ck_assert_uint_eq(trace.nevents, id == 8 ? 2 : 0);
 		if (id != 8)
@@ -250,9 +257,10 @@ static uint64_t trace_sent_to(uint64_t life)
 	exchange(&raw, &(struct message){.kind = MESSAGE_REQUEST,
 					 .method = METHOD_HELLO,
 					 .payload = buffer_slice(&payload)});
-	uint64_t trace = exchange(
-		&raw,
-		&(struct message){.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1, .trace = 99});
+	uint64_t trace = exchange(&raw, &(struct message){.kind = MESSAGE_REQUEST,
+							  .method = METHOD_QUERY,
+							  .id = 1,
+							  .trace = 99});
 	raw_close(&raw);
 	buffer_free(&payload);
 	echo_end(&server);
@@ -260,7 +268,8 @@ static uint64_t trace_sent_to(uint64_t life)
 }
 
 /*
- * Who does not say in its hello that it knows trace ids is not sent any: it would take the frame for damaged.
+ * Who does not say in its hello that it knows trace ids is not sent any: it would take the frame
+ * for damaged.
  */
 START_TEST(older_peers)
 {

@@ -7,7 +7,8 @@ static struct host_peer peer;
 
 static struct host_options server_options(void)
 {
-	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
+	struct host_options options = {
+		.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
 	host_settings_default(&options.settings);
 	options.settings.reconnect_max_ms = 20;
 	return options;
@@ -47,8 +48,9 @@ static void end_both(void)
 /* Requests of all sizes, sent before the connection exists, are answered in full and in order. */
 START_TEST(all_sizes)
 {
-	static const size_t sizes[] = {0,     1,      47,     48,     49,      4096,           65535,
-				       65536, 262143, 262144, 262145, 1000000, FRAME_BYTES_MAX};
+	static const size_t sizes[] = {
+		0,     1,      47,     48,     49,      4096,           65535,
+		65536, 262143, 262144, 262145, 1000000, FRAME_BYTES_MAX};
 	start_server(NULL);
 	link_id to = start_client(NULL);
 	uint8_t *payload = malloc(FRAME_BYTES_MAX);
@@ -57,7 +59,8 @@ START_TEST(all_sizes)
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		echo_send(&client, to, MESSAGE_REQUEST, i + 1, slice(payload, sizes[i]));
 		TURN_UNTIL(client.replies == i + 1, client.host, server.host);
-		ck_assert(slice_equal(buffer_slice(&client.last_payload), slice(payload, sizes[i])));
+		ck_assert(
+			slice_equal(buffer_slice(&client.last_payload), slice(payload, sizes[i])));
 	}
 	ck_assert_uint_eq(client.downs, 0);
 	free(payload);
@@ -66,7 +69,8 @@ START_TEST(all_sizes)
 END_TEST
 
 /*
- * Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers many of them.
+ * Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers
+ * many of them.
  */
 START_TEST(pipelining)
 {
@@ -77,7 +81,8 @@ START_TEST(pipelining)
 	link_id to = start_client(NULL);
 	rng_seed(&rng, 7);
 	for (uint64_t id = 1; id <= 5000; id++) {
-		size_t len = rng_chance(&rng, 100000) ? rng_below(&rng, sizeof payload) : rng_below(&rng, 100);
+		size_t len = rng_chance(&rng, 100000) ? rng_below(&rng, sizeof payload)
+						      : rng_below(&rng, 100);
 		bytes += len;
 		echo_send(&client, to, MESSAGE_REQUEST, id, slice(payload, len));
 	}
@@ -90,8 +95,8 @@ START_TEST(pipelining)
 END_TEST
 
 /*
- * One-way messages that are sent while the link connects arrive in order behind the hello; the same address is
- * the same link.
+ * One-way messages that are sent while the link connects arrive in order behind the hello; the same
+ * address is the same link.
  */
 START_TEST(waiting_oneways)
 {
@@ -106,7 +111,8 @@ START_TEST(waiting_oneways)
 END_TEST
 
 /*
- * What waits for a connection is limited: one-way messages beyond it are dropped, and the link works afterwards.
+ * What waits for a connection is limited: one-way messages beyond it are dropped, and the link
+ * works afterwards.
  */
 START_TEST(waiting_is_limited)
 {
@@ -155,8 +161,8 @@ START_TEST(host_name)
 END_TEST
 
 /*
- * A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing reaches the
- * other node.
+ * A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing
+ * reaches the other node.
  */
 START_TEST(wrong_cluster)
 {
@@ -170,16 +176,21 @@ START_TEST(wrong_cluster)
 	struct arena arena;
 	struct wire_error wire_error;
 	arena_init(&arena, 1 << 20);
-	ck_assert_int_eq(wire_error_decode(buffer_slice(&client.last_payload), &arena, &wire_error), 0);
+	ck_assert_int_eq(wire_error_decode(buffer_slice(&client.last_payload), &arena, &wire_error),
+			 0);
 	ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, "'test'", 6));
-	ck_assert_ptr_nonnull(memmem(wire_error.message.data, wire_error.message.len, "'other'", 7));
+	ck_assert_ptr_nonnull(
+		memmem(wire_error.message.data, wire_error.message.len, "'other'", 7));
 	ck_assert_uint_eq(server.requests, 0);
 	arena_free(&arena);
 	end_both();
 }
 END_TEST
 
-/* A node that is not the one that was dialled gets nothing; the sender is told that the link is down. */
+/*
+ * A node that is not the one that was dialled gets nothing; the sender is told that the link is
+ * down.
+ */
 START_TEST(wrong_node)
 {
 	start_server(NULL);
@@ -209,7 +220,9 @@ START_TEST(any_cluster)
 }
 END_TEST
 
-/* A server that dies is reported once; the link connects again by itself when the server is back. */
+/*
+ * A server that dies is reported once; the link connects again by itself when the server is back.
+ */
 START_TEST(reconnect)
 {
 	start_server(NULL);
@@ -232,7 +245,8 @@ START_TEST(reconnect)
 	options.listen = address;
 	start_server(&options);
 	uint64_t id = 10;
-	TURN_UNTIL((echo_send(&client, to, MESSAGE_REQUEST, id++, slice_string("x")), client.replies > 1),
+	TURN_UNTIL((echo_send(&client, to, MESSAGE_REQUEST, id++, slice_string("x")),
+		    client.replies > 1),
 		   client.host, server.host);
 	end_both();
 }
@@ -294,17 +308,21 @@ START_TEST(counters)
 	metrics_render(&client.node.metrics, &text);
 	buffer_add_u8(&text, 0);
 	ck_assert_ptr_nonnull(
-		strstr((char *)text.data, "synod_rpc_frames_sent_total{method=\"query\",peer=\"s1\"} 3\n"));
+		strstr((char *)text.data,
+		       "synod_rpc_frames_sent_total{method=\"query\",peer=\"s1\"} 3\n"));
 	ck_assert_ptr_nonnull(
-		strstr((char *)text.data, "synod_rpc_bytes_sent_total{method=\"query\",peer=\"s1\"} 153\n"));
+		strstr((char *)text.data,
+		       "synod_rpc_bytes_sent_total{method=\"query\",peer=\"s1\"} 153\n"));
 	ck_assert_ptr_nonnull(
-		strstr((char *)text.data, "synod_rpc_frames_received_total{method=\"hello\",peer=\"s1\"} 1\n"));
+		strstr((char *)text.data,
+		       "synod_rpc_frames_received_total{method=\"hello\",peer=\"s1\"} 1\n"));
 	ck_assert_ptr_null(strstr((char *)text.data, "method=\"accept\""));
 	buffer_clear(&text);
 	metrics_render(&server.node.metrics, &text);
 	buffer_add_u8(&text, 0);
-	ck_assert_ptr_nonnull(strstr((char *)text.data,
-				     "synod_rpc_frames_received_total{method=\"query\",peer=\"client\"} 3\n"));
+	ck_assert_ptr_nonnull(
+		strstr((char *)text.data,
+		       "synod_rpc_frames_received_total{method=\"query\",peer=\"client\"} 3\n"));
 	ck_assert_ptr_nonnull(strstr((char *)text.data, "synod_connections_accepted 1\n"));
 	buffer_free(&text);
 	end_both();
@@ -317,7 +335,9 @@ static void send_again(struct node *node, link_id link)
 	echo_send(&client, link, MESSAGE_REQUEST, 1, slice_string("x"));
 }
 
-/* A node that answers every link_down() by sending again keeps the loop busy, but not from turning. */
+/*
+ * A node that answers every link_down() by sending again keeps the loop busy, but not from turning.
+ */
 START_TEST(impatient_node)
 {
 	struct host_options options = client_options();
@@ -336,6 +356,6 @@ START_TEST(impatient_node)
 }
 END_TEST
 
-CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes, host_name,
-	   wrong_cluster, wrong_node, any_cluster, reconnect, node_closes, address_in_use, counters,
-	   impatient_node)
+CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes,
+	   host_name, wrong_cluster, wrong_node, any_cluster, reconnect, node_closes,
+	   address_in_use, counters, impatient_node)

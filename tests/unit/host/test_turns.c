@@ -1,6 +1,6 @@
 /*
- * One connection's burst: turns stay short, others get their share. The clock is this file's: the node's work takes the time
- * that the test says, and nothing depends on how fast the machine is.
+ * One connection's burst: turns stay short, others get their share. The clock is this file's: the
+ * node's work takes the time that the test says, and nothing depends on how fast the machine is.
  */
 #include "../support/check_main.h"
 #include "../support/raw.h"
@@ -39,7 +39,8 @@ static void slow_message(struct node *node, link_id from, const struct message *
 
 static void start(uint64_t us)
 {
-	struct host_options options = {.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
+	struct host_options options = {
+		.cluster = "test", .node = "s1", .role = "echo", .listen = "127.0.0.1:0"};
 	host_settings_default(&options.settings);
 	echo_start(&server, &options);
 	slow_ops = ECHO_OPS;
@@ -73,7 +74,10 @@ static uint32_t take_replies(struct raw *raw)
 	return count;
 }
 
-/* faults: 98. Two bursts of a thousand slow requests, and one request beside them: it waits for a few of theirs. */
+/*
+ * faults: 98. Two bursts of a thousand slow requests, and one request beside them: it waits for a
+ * few of theirs.
+ */
 START_TEST(shares)
 {
 	start(1000);
@@ -125,14 +129,19 @@ START_TEST(quick_requests)
 }
 END_TEST
 
-/* faults: 98. Who has sent a burst and goes, or sends rubbish in its middle, leaves nothing behind. */
+/*
+ * faults: 98. Who has sent a burst and goes, or sends rubbish in its middle, leaves nothing behind.
+ */
 START_TEST(burst_that_ends)
 {
 	start(1000);
 	struct raw a = raw_open(server.host), b = raw_open(server.host);
 	burst(&a, 1, 1000, 0);
 	burst(&b, 1, 100, 0);
-	ck_assert_int_eq(send(b.fd, "rubbish that is no frame, and long enough to be a header of one", 60, MSG_NOSIGNAL), 60);
+	ck_assert_int_eq(send(b.fd,
+			      "rubbish that is no frame, and long enough to be a header of one", 60,
+			      MSG_NOSIGNAL),
+			 60);
 	host_turn(server.host, false);
 	host_turn(server.host, false);
 	raw_close(&a);
@@ -143,7 +152,10 @@ START_TEST(burst_that_ends)
 }
 END_TEST
 
-/* faults: 98. Who does not take the answers gets no further requests served, is not cut for it, and goes on when he reads. */
+/*
+ * faults: 98. Who does not take the answers gets no further requests served, is not cut for it, and
+ * goes on when he reads.
+ */
 START_TEST(answers_are_not_taken)
 {
 	start(1000);
@@ -157,8 +169,11 @@ START_TEST(answers_are_not_taken)
 	for (int idle = 0; server.requests < 3000 && idle < 100; idle++) {
 		host_turn(server.host, false);
 		for (; answered < server.requests; answered++, idle = 0) {
-			struct message request = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = answered + 1};
-			node_reply(&server.node, server.last_from, &request, 0, slice(page, sizeof page));
+			struct message request = {.kind = MESSAGE_REQUEST,
+						  .method = METHOD_QUERY,
+						  .id = answered + 1};
+			node_reply(&server.node, server.last_from, &request, 0,
+				   slice(page, sizeof page));
 		}
 	}
 	ck_assert_uint_lt(server.requests, 100);

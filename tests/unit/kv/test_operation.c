@@ -9,8 +9,10 @@ static struct kv_evaluation evaluation;
 static int run(const struct wire_kv_op *op, const char *before, struct kv_outcome *out)
 {
 	static struct store_record record;
-	record = (struct store_record){
-		.key = op->key, .value = slice_string(before == NULL ? "" : before), .version = 3, .modification = 17};
+	record = (struct store_record){.key = op->key,
+				       .value = slice_string(before == NULL ? "" : before),
+				       .version = 3,
+				       .modification = 17};
 	arena_reset(&arena);
 	return kv_operation(&evaluation, op, before == NULL ? NULL : &record, out);
 }
@@ -28,7 +30,8 @@ static void teardown(void)
 
 static struct wire_kv_op op_of(enum wire_kv_kind kind, const char *value)
 {
-	return (struct wire_kv_op){.kind = kind, .key = slice_string("k"), .value = slice_string(value)};
+	return (struct wire_kv_op){
+		.kind = kind, .key = slice_string("k"), .value = slice_string(value)};
 }
 
 static bool is_text(struct slice s, const char *text)
@@ -54,7 +57,10 @@ START_TEST(get)
 }
 END_TEST
 
-/* PUT stores its value, DELETE removes what is there, and the next version counts writes since the creation. */
+/*
+ * PUT stores its value, DELETE removes what is there, and the next version counts writes since the
+ * creation.
+ */
 START_TEST(put_and_delete)
 {
 	struct kv_outcome out;
@@ -96,7 +102,10 @@ START_TEST(append)
 }
 END_TEST
 
-/* CAS stores if the value is the expected one, or, with absent, if there is none; otherwise it says what is there. */
+/*
+ * CAS stores if the value is the expected one, or, with absent, if there is none; otherwise it says
+ * what is there.
+ */
 START_TEST(compare_and_swap)
 {
 	struct kv_outcome out;
@@ -121,10 +130,14 @@ START_TEST(compare_and_swap)
 }
 END_TEST
 
-/* INCR adds to a decimal integer in its only form; everything else is no number, and so is what does not fit. */
+/*
+ * INCR adds to a decimal integer in its only form; everything else is no number, and so is what
+ * does not fit.
+ */
 START_TEST(increment)
 {
-	static const char *const wrong[] = {"", "-", "+1", "01", "-0", " 1", "1 ", "0x1", "9223372036854775808", "1e3"};
+	static const char *const wrong[] = {
+		"", "-", "+1", "01", "-0", " 1", "1 ", "0x1", "9223372036854775808", "1e3"};
 	struct kv_outcome out;
 	struct wire_kv_op op = op_of(WIRE_KV_INCR, "");
 	setup();
@@ -157,4 +170,5 @@ START_TEST(results_are_bounded)
 }
 END_TEST
 
-CHECK_MAIN("kv operation", get, put_and_delete, append, compare_and_swap, increment, results_are_bounded)
+CHECK_MAIN("kv operation", get, put_and_delete, append, compare_and_swap, increment,
+	   results_are_bounded)

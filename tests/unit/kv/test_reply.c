@@ -51,23 +51,32 @@ static struct buffer make_reply(bool succeeded)
 		{.version = 2, .modification = 71, .value = slice(bytes, LONG)},
 		{.version = 2, .modification = 71, .value = slice(bytes, LONG)},
 	};
-	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = succeeded, .nresults = 3, .results = results}, &out);
+	wire_kv_reply_encode(
+		&(struct wire_kv_reply){.succeeded = succeeded, .nresults = 3, .results = results},
+		&out);
 	return out;
 }
 
-/* faults: 98. While the key is as it was, a repeated command gets the whole reply, byte for byte, of either branch. */
+/*
+ * faults: 98. While the key is as it was, a repeated command gets the whole reply, byte for byte,
+ * of either branch.
+ */
 START_TEST(unchanged)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	exists = true;
 	for (int otherwise = 0; otherwise < 2; otherwise++) {
-		struct buffer command = make_command(otherwise == 1), reply = make_reply(otherwise == 0);
+		struct buffer command = make_command(otherwise == 1),
+			      reply = make_reply(otherwise == 0);
 		struct buffer kept = {0}, again = {0};
 		ck_assert(kv_reply_shorten(buffer_slice(&reply), &arena, &kept));
 		ck_assert_uint_lt(kept.len, 100);
-		present = (struct store_record){
-			.key = slice_string("k"), .value = slice(bytes, LONG), .version = 2, .modification = 71};
-		ck_assert(kv_reply_complete(buffer_slice(&kept), buffer_slice(&command), &arena, get, NULL, &again));
+		present = (struct store_record){.key = slice_string("k"),
+						.value = slice(bytes, LONG),
+						.version = 2,
+						.modification = 71};
+		ck_assert(kv_reply_complete(buffer_slice(&kept), buffer_slice(&command), &arena,
+					    get, NULL, &again));
 		ck_assert(slice_equal(buffer_slice(&again), buffer_slice(&reply)));
 		buffer_free(&command);
 		buffer_free(&reply);
@@ -78,7 +87,10 @@ START_TEST(unchanged)
 }
 END_TEST
 
-/* faults: 98. The key has been changed, or is gone: its values stay out, with their lengths; nothing else is lost. */
+/*
+ * faults: 98. The key has been changed, or is gone: its values stay out, with their lengths;
+ * nothing else is lost.
+ */
 START_TEST(changed)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
@@ -88,9 +100,12 @@ START_TEST(changed)
 		struct buffer again = {0};
 		struct wire_kv_reply wire;
 		exists = gone == 0;
-		present = (struct store_record){
-			.key = slice_string("k"), .value = slice(bytes, LONG), .version = 3, .modification = 72};
-		ck_assert(kv_reply_complete(buffer_slice(&kept), buffer_slice(&command), &arena, get, NULL, &again));
+		present = (struct store_record){.key = slice_string("k"),
+						.value = slice(bytes, LONG),
+						.version = 3,
+						.modification = 72};
+		ck_assert(kv_reply_complete(buffer_slice(&kept), buffer_slice(&command), &arena,
+					    get, NULL, &again));
 		ck_assert_int_eq(wire_kv_reply_decode(buffer_slice(&again), &arena, &wire), 0);
 		ck_assert(wire.succeeded);
 		ck_assert_uint_eq(wire.nresults, 3);
@@ -114,12 +129,17 @@ START_TEST(nothing_to_do)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	struct buffer reply = {0}, out = {0}, command = make_command(false);
-	struct wire_kv_result result = {.value = slice_string("short"), .version = 1, .modification = 2};
-	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true, .nresults = 1, .results = &result}, &reply);
+	struct wire_kv_result result = {
+		.value = slice_string("short"), .version = 1, .modification = 2};
+	wire_kv_reply_encode(
+		&(struct wire_kv_reply){.succeeded = true, .nresults = 1, .results = &result},
+		&reply);
 	ck_assert(!kv_reply_shorten(buffer_slice(&reply), &arena, &out));
-	ck_assert(!kv_reply_complete(buffer_slice(&reply), buffer_slice(&command), &arena, get, NULL, &out));
+	ck_assert(!kv_reply_complete(buffer_slice(&reply), buffer_slice(&command), &arena, get,
+				     NULL, &out));
 	ck_assert(!kv_reply_shorten(slice_string("\xff\xff\xff"), &arena, &out));
-	ck_assert(!kv_reply_complete(slice_string("\xff\xff\xff"), buffer_slice(&command), &arena, get, NULL, &out));
+	ck_assert(!kv_reply_complete(slice_string("\xff\xff\xff"), buffer_slice(&command), &arena,
+				     get, NULL, &out));
 	ck_assert_uint_eq(out.len, 0);
 	buffer_free(&reply);
 	buffer_free(&command);

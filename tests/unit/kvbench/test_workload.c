@@ -1,4 +1,7 @@
-/* What a load asks, request by request, and how it is written down: what kvbench writes, kvcheck reads. */
+/*
+ * What a load asks, request by request, and how it is written down: what kvbench writes, kvcheck
+ * reads.
+ */
 #include "../../../cmd/kvbench/workload.h"
 
 #include <stdio.h>
@@ -93,16 +96,19 @@ START_TEST(cas_takes_two_steps)
 	begin(&s, BENCH_CAS);
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_GET);
-	ck_assert(bench_request_more(&s.request, &s.load,
-				     &(struct synod_reply){.status = SYNOD_OK, .value = bytes("old")}));
+	ck_assert(bench_request_more(
+		&s.request, &s.load,
+		&(struct synod_reply){.status = SYNOD_OK, .value = bytes("old")}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_CAS);
 	ck_assert(equal(s.request.then[0].expect, "old"));
 	ck_assert(!s.request.then[0].absent);
-	ck_assert(!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK}));
+	ck_assert(!bench_request_more(&s.request, &s.load,
+				      &(struct synod_reply){.status = SYNOD_OK}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 3);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_GET);
-	ck_assert(bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_NOT_FOUND}));
+	ck_assert(bench_request_more(&s.request, &s.load,
+				     &(struct synod_reply){.status = SYNOD_NOT_FOUND}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 4);
 	ck_assert(s.request.then[0].absent);
 	end(&s);
@@ -117,8 +123,9 @@ START_TEST(cas_of_long_value)
 	begin(&s, BENCH_CAS);
 	memset(text, 'x', sizeof text - 1);
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
-	ck_assert(bench_request_more(&s.request, &s.load,
-				     &(struct synod_reply){.status = SYNOD_OK, .value = bytes(text)}));
+	ck_assert(bench_request_more(
+		&s.request, &s.load,
+		&(struct synod_reply){.status = SYNOD_OK, .value = bytes(text)}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_CAS);
 	ck_assert(equal(s.request.then[0].expect, text));
@@ -135,8 +142,8 @@ static uint64_t number_of(const struct scene *s)
 }
 
 /*
- * Of keys that a load adds, it reads those only whose puts must have ended, because each stream has one under
- * way at most.
+ * Of keys that a load adds, it reads those only whose puts must have ended, because each stream has
+ * one under way at most.
  */
 START_TEST(new_keys_are_read_late)
 {
@@ -167,8 +174,8 @@ START_TEST(failed_step_ends_operation)
 	do
 		bench_request_next(&s.request, &s.load, &s.rng, 1, 1);
 	while (s.request.step == 0);
-	ck_assert(
-		!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_UNAVAILABLE}));
+	ck_assert(!bench_request_more(&s.request, &s.load,
+				      &(struct synod_reply){.status = SYNOD_UNAVAILABLE}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_GET);
 	end(&s);
@@ -185,13 +192,14 @@ START_TEST(appends_start_again)
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_APPEND);
 	char key[16];
 	memcpy(key, s.request.then[0].key.data, sizeof key);
-	ck_assert(
-		!bench_request_more(&s.request, &s.load,
-				    &(struct synod_reply){.status = SYNOD_OK, .value = {text, sizeof text}}));
+	ck_assert(!bench_request_more(
+		&s.request, &s.load,
+		&(struct synod_reply){.status = SYNOD_OK, .value = {text, sizeof text}}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 2);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_DELETE);
 	ck_assert_int_eq(memcmp(key, s.request.then[0].key.data, sizeof key), 0);
-	ck_assert(!bench_request_more(&s.request, &s.load, &(struct synod_reply){.status = SYNOD_OK}));
+	ck_assert(!bench_request_more(&s.request, &s.load,
+				      &(struct synod_reply){.status = SYNOD_OK}));
 	bench_request_next(&s.request, &s.load, &s.rng, 1, 3);
 	ck_assert_int_eq(s.request.then[0].kind, SYNOD_OP_APPEND);
 	end(&s);
@@ -199,8 +207,8 @@ START_TEST(appends_start_again)
 END_TEST
 
 /*
- * The keys of a transaction share a hash tag, and a conditional one compares with the versions that were
- * read.
+ * The keys of a transaction share a hash tag, and a conditional one compares with the versions that
+ * were read.
  */
 START_TEST(transactions)
 {
@@ -215,9 +223,11 @@ START_TEST(transactions)
 	ck_assert_ptr_nonnull(close);
 	size_t tag = (size_t)(close - s.request.then[0].key.data);
 	ck_assert_int_eq(s.request.then[0].key.data[0], '{');
-	ck_assert_int_eq(memcmp(s.request.then[0].key.data, s.request.then[1].key.data, tag + 1), 0);
+	ck_assert_int_eq(memcmp(s.request.then[0].key.data, s.request.then[1].key.data, tag + 1),
+			 0);
 	ck_assert_int_ne(s.request.then[0].key.data[tag + 1], s.request.then[1].key.data[tag + 1]);
-	struct synod_result results[2] = {{.status = SYNOD_OK, .version = 5}, {.status = SYNOD_NOT_FOUND}};
+	struct synod_result results[2] = {{.status = SYNOD_OK, .version = 5},
+					  {.status = SYNOD_NOT_FOUND}};
 	ck_assert(bench_request_more(
 		&s.request, &s.load,
 		&(struct synod_reply){.succeeded = true, .nresults = 2, .results = results}));
@@ -261,7 +271,8 @@ static void write_begin(struct written *w)
 	w->writer.history = &w->history;
 }
 
-static void write_call(struct written *w, const struct bench_request *r, const struct synod_reply *reply)
+static void write_call(struct written *w, const struct bench_request *r,
+		       const struct synod_reply *reply)
 {
 	bench_history_write(
 		&w->writer, r, reply,
@@ -280,7 +291,8 @@ static void write_end(struct written *w)
 	buffer_free(&w->writer.lines);
 }
 
-static void expect(struct written *w, uint32_t call, enum check_outcome outcome, const char *description)
+static void expect(struct written *w, uint32_t call, enum check_outcome outcome,
+		   const char *description)
 {
 	struct buffer out = {0};
 	ck_assert_int_eq(w->read.calls[call].outcome, outcome);
@@ -310,7 +322,9 @@ START_TEST(written_operations_are_read)
 					unknown = {.status = SYNOD_UNKNOWN},
 					failed = {.status = SYNOD_UNAVAILABLE};
 	struct synod_reply ok = {.value = bytes("n\xff\"\n"), .version = 3},
-			   other = {.status = SYNOD_COMPARE_FALSE, .value = bytes("x"), .version = 2};
+			   other = {.status = SYNOD_COMPARE_FALSE,
+				    .value = bytes("x"),
+				    .version = 2};
 	write_begin(&w);
 	r = request(SYNOD_OP_GET);
 	write_call(&w, &r, &ok);
@@ -340,7 +354,8 @@ START_TEST(written_operations_are_read)
 	expect(&w, 6, CHECK_OK, "delete \"k\" → was there");
 	expect(&w, 7, CHECK_OK, "delete \"k\" → missing");
 	expect(&w, 8, CHECK_OK, "cas \"k\" from \"e\" to \"v\" → done (version 9)");
-	expect(&w, 9, CHECK_OK, "cas \"k\" from \"e\" to \"v\" → refused, it was \"x\" (version 2)");
+	expect(&w, 9, CHECK_OK,
+	       "cas \"k\" from \"e\" to \"v\" → refused, it was \"x\" (version 2)");
 	expect(&w, 10, CHECK_OK, "cas \"k\" from \"e\" to \"v\" → refused → missing");
 	expect(&w, 11, CHECK_OK, "incr \"k\" by 4 → \"8\" (version 2)");
 	check_history_free(&w.read);
@@ -354,7 +369,10 @@ START_TEST(written_transactions_are_read)
 	struct bench_request r = {
 		.kind = BENCH_TRANSACTION,
 		.nwhen = 1,
-		.when = {{.target = SYNOD_VERSION, .relation = SYNOD_EQUAL, .key = bytes("k"), .number = 1}},
+		.when = {{.target = SYNOD_VERSION,
+			  .relation = SYNOD_EQUAL,
+			  .key = bytes("k"),
+			  .number = 1}},
 		.nthen = 1,
 		.then = {{.kind = SYNOD_OP_PUT, .key = bytes("k"), .value = bytes("v")}},
 		.notherwise = 1,
@@ -362,20 +380,22 @@ START_TEST(written_transactions_are_read)
 	};
 	struct synod_result put = {.version = 2}, get = {.value = bytes("x"), .version = 7};
 	write_begin(&w);
-	write_call(&w, &r, &(struct synod_reply){.succeeded = true, .nresults = 1, .results = &put});
+	write_call(&w, &r,
+		   &(struct synod_reply){.succeeded = true, .nresults = 1, .results = &put});
 	write_call(&w, &r, &(struct synod_reply){.nresults = 1, .results = &get});
 	write_call(&w, &r, &(struct synod_reply){.status = SYNOD_UNKNOWN});
 	write_end(&w);
 	expect(&w, 0, CHECK_OK,
 	       "txn if version(\"k\") = 1 then put \"k\" \"v\" (version 2) else get \"k\" → then");
 	expect(&w, 1, CHECK_OK,
-	       "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\" → \"x\" (version 7) → else");
-	expect(&w, 2, CHECK_UNKNOWN, "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\"");
+	       "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\" → \"x\" (version 7) "
+	       "→ else");
+	expect(&w, 2, CHECK_UNKNOWN,
+	       "txn if version(\"k\") = 1 then put \"k\" \"v\" else get \"k\"");
 	check_history_free(&w.read);
 }
 END_TEST
 
 CHECK_MAIN("kvbench workload", unique_values, random_values, cas_takes_two_steps, cas_of_long_value,
-	   new_keys_are_read_late,
-	   failed_step_ends_operation, appends_start_again, transactions, fill, written_operations_are_read,
-	   written_transactions_are_read)
+	   new_keys_are_read_late, failed_step_ends_operation, appends_start_again, transactions,
+	   fill, written_operations_are_read, written_transactions_are_read)

@@ -1,4 +1,7 @@
-/* Files of records as people have them: which format they are taken for, what is refused and at which line. */
+/*
+ * Files of records as people have them: which format they are taken for, what is refused and at
+ * which line.
+ */
 #include <errno.h>
 
 #include "../../../cmd/kvctl/import_reader.h"
@@ -56,7 +59,9 @@ static void read_all(struct file *file, const char *format, struct buffer *out)
 	import_reader_free(&reader);
 }
 
-/* `wanted` is the whole outcome, or begins it if it ends with an ellipsis. However the bytes come. */
+/*
+ * `wanted` is the whole outcome, or begins it if it ends with an ellipsis. However the bytes come.
+ */
 static void expect_bytes(const char *format, struct slice content, const char *wanted)
 {
 	static const size_t steps[] = {1, 2, 3, 7, 100000};
@@ -68,7 +73,8 @@ static void expect_bytes(const char *format, struct slice content, const char *w
 		read_all(&file, format, &out);
 		buffer_add_u8(&out, 0);
 		const char *got = (const char *)out.data;
-		ck_assert_msg(beginning ? strncmp(got, wanted, len - 3) == 0 : strcmp(got, wanted) == 0,
+		ck_assert_msg(beginning ? strncmp(got, wanted, len - 3) == 0
+					: strcmp(got, wanted) == 0,
 			      "%.*s\ngives  %s\nwanted %s (%zu bytes at a time)", (int)content.len,
 			      (const char *)content.data, got, wanted, steps[i]);
 		buffer_free(&out);
@@ -112,12 +118,15 @@ START_TEST(line_ends_and_byte_order_marks)
 	expect(NULL, "a\t1\r\nb\t2", "a=1;b=2;");
 	expect(NULL, "a\t1\r\nb\t2\r", "a=1;b=2;");
 	/* A carriage return that may be part of a value is neither dropped nor kept. */
-	expect(NULL, "a\t1\nb\t2\r\n", "a=1;!2: ends with CR LF, but the first line with LF alone…");
-	expect(NULL, "a\t1\r\nb\t2\n", "a=1;!2: ends with LF alone, but the first line with CR LF…");
+	expect(NULL, "a\t1\nb\t2\r\n",
+	       "a=1;!2: ends with CR LF, but the first line with LF alone…");
+	expect(NULL, "a\t1\r\nb\t2\n",
+	       "a=1;!2: ends with LF alone, but the first line with CR LF…");
 	expect(NULL, "a\t1\rb\t2\r", "!1: a carriage return inside the line…");
 	expect(NULL, "a\t1\r", "!1: a carriage return inside the line…");
 	expect(NULL, "a\tx\ry\n", "!1: a carriage return inside the line…");
-	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\r\n{\"key\":\"b\",\"value\":\"2\"}\n", "a=1;b=2;");
+	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\r\n{\"key\":\"b\",\"value\":\"2\"}\n",
+	       "a=1;b=2;");
 	expect(NULL,
 	       "a\t1\n\xef\xbb\xbf"
 	       "b\t2\n",
@@ -150,19 +159,24 @@ END_TEST
 
 START_TEST(json_lines)
 {
-	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\t\"b\",\"value\":\"2\"}\n", "a=1;b=2;");
+	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\t\"b\",\"value\":\"2\"}\n",
+	       "a=1;b=2;");
 	expect(NULL, " {\"key\":\t\"a\", \"value\":\"1\"} \n", "a=1;");
-	expect(NULL, "{\"key\":\"YQ==\",\"key_encoding\":\"base64\",\"value\":\"eA==\",\"encoding\":\"base64\"}",
+	expect(NULL,
+	       "{\"key\":\"YQ==\",\"key_encoding\":\"base64\",\"value\":\"eA==\",\"encoding\":"
+	       "\"base64\"}",
 	       "a=x;");
 	/* Decided: what is no object is refused, also if it could be tab-separated. */
 	expect(NULL, "{\"key\":\t\"a\",\"value\":\"1\"}\nb\t2\n", "a=1;!2: no JSON object;");
 	expect("jsonl", "{\"key\":\"a\",\"value\":\"1\"}\nb\t2\n", "a=1;!2: no JSON object;");
 	/* Broken JSON is nobody's key. */
-	expect(NULL, "{\"key\":\t\"a\",\"value\":\"1\"},\n", "!1: something stands behind the JSON object;");
+	expect(NULL, "{\"key\":\t\"a\",\"value\":\"1\"},\n",
+	       "!1: something stands behind the JSON object;");
 	expect(NULL, "{\"key\":\t\"a\" \"value\":\"1\"}\n", "!1: malformed JSON…");
 	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\t\"b\" \"value\":\"2\"}\nc\t3\n",
 	       "a=1;!2: malformed JSON…");
-	expect(NULL, "{\n \"key\": \"a\",\n\t\"value\": \"1\"\n}\n", "!1: the object does not end in this line…");
+	expect(NULL, "{\n \"key\": \"a\",\n\t\"value\": \"1\"\n}\n",
+	       "!1: the object does not end in this line…");
 	expect(NULL, "[{\"key\":\t\"a\",\"value\":\"1\"}]\n", "!1: an array…");
 	expect(NULL, "[\n\t{\"key\":\"a\",\"value\":\"1\"}\n]\n", "!1: an array…");
 }
@@ -171,13 +185,17 @@ END_TEST
 START_TEST(one_format_a_file)
 {
 	/* Objects without tabs mean the same in both formats; the first other line decides. */
-	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\nb\t2\n{\"key\":\"c\",\"value\":\"3\"}\n", "a=1;b=2;c=3;");
+	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\nb\t2\n{\"key\":\"c\",\"value\":\"3\"}\n",
+	       "a=1;b=2;c=3;");
 	expect(NULL, "b\t2\n{\"key\":\"c\",\"value\":\"3\"}\n", "b=2;c=3;");
 	/*
-	 * Tab-separated, and then something that begins like JSON: broken, or a strange key; only the user knows.
+	 * Tab-separated, and then something that begins like JSON: broken, or a strange key; only
+	 * the user knows.
 	 */
-	expect(NULL, "a\t1\n{\"key\":\t\"b\",\"value\":\"2\"}\n", "a=1;!2: begins like JSON, but has a tab…");
-	expect("tsv", "a\t1\n{\"key\":\t\"b\",\"value\":\"2\"}\n", "a=1;{\"key\":=\"b\",\"value\":\"2\"};");
+	expect(NULL, "a\t1\n{\"key\":\t\"b\",\"value\":\"2\"}\n",
+	       "a=1;!2: begins like JSON, but has a tab…");
+	expect("tsv", "a\t1\n{\"key\":\t\"b\",\"value\":\"2\"}\n",
+	       "a=1;{\"key\":=\"b\",\"value\":\"2\"};");
 	expect(NULL, "a\t1\n{\"key\":\"b\"}\n", "a=1;!2: the object has no \"value\";");
 	expect(NULL, "a,1\nb,2\n", "!1: neither KEY<tab>VALUE nor a JSON object (--format csv…");
 	expect(NULL, "hello\n", "!1: neither KEY<tab>VALUE nor a JSON object;");
@@ -191,39 +209,45 @@ START_TEST(comma_separated)
 	expect("csv", "key,value\r\na,1\r\n", "a=1;");
 	expect(NULL, "key,value\r\na,1\r\n", "a=1;");
 	expect(NULL, "Key,Value\na,1", "a=1;");
-	expect(NULL, "key,value,key_encoding,encoding\r\nYQ==,eA==,base64,base64\r\nb,2,,\r\n", "a=x;b=2;");
+	expect(NULL, "key,value,key_encoding,encoding\r\nYQ==,eA==,base64,base64\r\nb,2,,\r\n",
+	       "a=x;b=2;");
 	expect("csv", "value,key\n1,a\n", "a=1;");
 	expect("csv", "\"a,b\",\"x\"\"y\"\"\"\n", "a,b=x\"y\";");
 	expect("csv", "a,\"one\ntwo\r\nthree\"\nb,2\n", "a=one\ntwo\r\nthree;b=2;");
 	expect("csv", " a , 1 \n", " a = 1 ;");
 	expect("csv", "a,\"\"\n", "a=;");
-	expect("csv", "{\"key\":1},v\tw\n", "!1: a quote inside a field that does not begin with one;");
+	expect("csv", "{\"key\":1},v\tw\n",
+	       "!1: a quote inside a field that does not begin with one;");
 }
 END_TEST
 
 START_TEST(comma_separated_mistakes)
 {
 	/* With the line where the record begins, whatever newlines the quotes before held. */
-	expect("csv", "a,\"x\ny\"\nb\nc,3\n", "a=x\ny;!3: the value is missing: one field, 2 are expected;c=3;");
+	expect("csv", "a,\"x\ny\"\nb\nc,3\n",
+	       "a=x\ny;!3: the value is missing: one field, 2 are expected;c=3;");
 	expect("csv", "a,1,x\nb,2\n", "!1: 3 fields, 2 are expected: key and value…");
 	expect("csv", "key,value\na,1,x\n", "!2: 3 fields, 2 are expected after the header;");
 	expect("csv", "a;1\n", "!1: no comma, but a semicolon…");
 	expect("csv", ",1\nb,2\n", "!1: the key is empty;b=2;");
 	expect("csv", "\"\",1\n", "!1: the key is empty;");
 	expect("csv", "\"\"\n", "!1: the value is missing…");
-	expect("csv", "a,1\nb,\"2\nc,3\n", "a=1;!2: a quote is not closed before the end of the file;");
+	expect("csv", "a,1\nb,\"2\nc,3\n",
+	       "a=1;!2: a quote is not closed before the end of the file;");
 	expect("csv", "a,\"1\"x\n", "!1: something stands behind a closing quote…");
 	expect("csv", "a,1\"\n", "!1: a quote inside a field…");
 	expect("csv", "a,1\rb,2\n", "!1: a carriage return without a newline…");
 	expect("csv", "key,value,note\na,1,x\n", "!1: the header names a column \"note\"…");
 	expect("csv", "key,value,key\n", "!1: the header names a column twice;");
 	expect("csv", "key,value,encoding\na,x,rot13\nb,*,base64\n",
-	       "!2: the column encoding is neither empty nor base64;!3: the column value is malformed base64;");
+	       "!2: the column encoding is neither empty nor base64;!3: the column value is "
+	       "malformed base64;");
 }
 END_TEST
 
 /* A file of a prefix, much of one byte, and an end. */
-static struct slice large(struct buffer *out, const char *before, size_t count, uint8_t byte, const char *after)
+static struct slice large(struct buffer *out, const char *before, size_t count, uint8_t byte,
+			  const char *after)
 {
 	buffer_clear(out);
 	buffer_add_slice(out, slice_string(before));
@@ -240,7 +264,8 @@ static void expect_at_once(const char *format, struct slice content, const char 
 	struct buffer out = {0};
 	read_all(&file, format, &out);
 	buffer_add_u8(&out, 0);
-	ck_assert_msg(strstr((const char *)out.data, wanted) != NULL, "%.300s", (const char *)out.data);
+	ck_assert_msg(strstr((const char *)out.data, wanted) != NULL, "%.300s",
+		      (const char *)out.data);
 	buffer_free(&out);
 }
 
@@ -250,14 +275,19 @@ START_TEST(what_is_too_large)
 	struct buffer content = {0};
 	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX, 'x', "\nc\t3\n"),
 		       "a=1;!2: the record is too large");
-	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX, 'x', "\nc\t3\n"), ";c=3;");
-	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX - 1, 'x', "\nc\t3\n"), "x;c=3;");
+	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX, 'x', "\nc\t3\n"),
+		       ";c=3;");
+	expect_at_once(NULL,
+		       large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX - 1, 'x', "\nc\t3\n"),
+		       "x;c=3;");
 	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_LINE_BYTES_MAX, 'x', "\nc\t3\n"),
 		       "a=1;!2: the line is longer");
-	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_LINE_BYTES_MAX, 'x', "\nc\t3\n"), ";c=3;");
+	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_LINE_BYTES_MAX, 'x', "\nc\t3\n"),
+		       ";c=3;");
 	expect_at_once("csv", large(&content, "a,1\nb,\"", IMPORT_LINE_BYTES_MAX, 'x', "\nc,3\n"),
 		       "a=1;!2: the record is longer");
-	expect_at_once("csv", large(&content, "a,1\n", IMPORT_FIELDS_MAX, ',', "\nc,3\n"), "a=1;!2: more than");
+	expect_at_once("csv", large(&content, "a,1\n", IMPORT_FIELDS_MAX, ',', "\nc,3\n"),
+		       "a=1;!2: more than");
 	buffer_free(&content);
 }
 END_TEST
@@ -271,7 +301,8 @@ START_TEST(errors_of_reading)
 		struct file file = {.content = slice_string(contents[i]), .step = 3, .error = EIO};
 		struct buffer out = {0};
 		read_all(&file, formats[i], &out);
-		ck_assert(slice_equal(buffer_slice(&out), slice_string("a=1;error Input/output error;")));
+		ck_assert(slice_equal(buffer_slice(&out),
+				      slice_string("a=1;error Input/output error;")));
 		buffer_free(&out);
 	}
 }
@@ -280,7 +311,8 @@ END_TEST
 /* Whatever bytes records have, each format gives them back, without being told which it is. */
 START_TEST(round_trip)
 {
-	static const char alphabet[] = "ab{}[]\"'\\\t\n\r\x01\x7f\xff\xc3\xa4\xef\xbb\xbf:,;\0 key value=\0\xfe";
+	static const char alphabet[] =
+		"ab{}[]\"'\\\t\n\r\x01\x7f\xff\xc3\xa4\xef\xbb\xbf:,;\0 key value=\0\xfe";
 	enum kvctl_format format = (enum kvctl_format)_i;
 	struct rng rng;
 	rng_seed(&rng, 7 + (uint64_t)_i);
@@ -298,10 +330,12 @@ START_TEST(round_trip)
 			for (size_t i = 0; i < value_len; i++)
 				value[i] = alphabet[rng_below(&rng, sizeof alphabet)];
 			size_t before = content.len;
-			kvctl_record_format(&content, (struct synod_bytes){.data = key, .len = key_len},
-					    (struct synod_bytes){.data = value, .len = value_len}, format);
+			kvctl_record_format(
+				&content, (struct synod_bytes){.data = key, .len = key_len},
+				(struct synod_bytes){.data = value, .len = value_len}, format);
 			if (format != KVCTL_CSV)
-				ck_assert_ptr_null(memchr(content.data + before, '\n', content.len - before));
+				ck_assert_ptr_null(
+					memchr(content.data + before, '\n', content.len - before));
 			buffer_add_u8(&content, '\n');
 			buffer_add(&wanted, key, key_len);
 			buffer_add_u8(&wanted, '=');
@@ -310,8 +344,9 @@ START_TEST(round_trip)
 		}
 		struct file file = {.content = buffer_slice(&content), .step = 5};
 		read_all(&file, NULL, &got);
-		ck_assert_msg(slice_equal(buffer_slice(&wanted), buffer_slice(&got)), "%.*s\ngives %.*s",
-			      (int)content.len, (const char *)content.data, (int)got.len, (const char *)got.data);
+		ck_assert_msg(slice_equal(buffer_slice(&wanted), buffer_slice(&got)),
+			      "%.*s\ngives %.*s", (int)content.len, (const char *)content.data,
+			      (int)got.len, (const char *)got.data);
 		buffer_free(&content);
 		buffer_free(&wanted);
 		buffer_free(&got);
@@ -319,7 +354,8 @@ START_TEST(round_trip)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("kvctl/import_reader", {tab_separated, 0, 1}, {line_ends_and_byte_order_marks, 0, 1},
-		 {other_encodings, 0, 1}, {json_lines, 0, 1}, {one_format_a_file, 0, 1}, {comma_separated, 0, 1},
-		 {comma_separated_mistakes, 0, 1}, {what_is_too_large, 0, 1}, {errors_of_reading, 0, 1},
-		 {round_trip, 0, 3})
+CHECK_MAIN_LOOPS("kvctl/import_reader", {tab_separated, 0, 1},
+		 {line_ends_and_byte_order_marks, 0, 1}, {other_encodings, 0, 1},
+		 {json_lines, 0, 1}, {one_format_a_file, 0, 1}, {comma_separated, 0, 1},
+		 {comma_separated_mistakes, 0, 1}, {what_is_too_large, 0, 1},
+		 {errors_of_reading, 0, 1}, {round_trip, 0, 3})

@@ -5,7 +5,10 @@
 
 START_TEST(durations)
 {
-	/* A duration is a number with a unit, from a millisecond to a day; a bare number is seconds. */
+	/*
+	 * A duration is a number with a unit, from a millisecond to a day; a bare number is
+	 * seconds.
+	 */
 	static const struct {
 		const char *text;
 		uint32_t ms; /* 0: refused */
@@ -35,7 +38,8 @@ START_TEST(numbers)
 	int64_t i;
 	ck_assert(kvctl_parse_u64("18446744073709551615", &u) && u == UINT64_MAX);
 	ck_assert(kvctl_parse_u64("0", &u) && u == 0);
-	static const char *const wrong[] = {"", "-1", "+1", " 1", "1 ", "1x", "18446744073709551616", "0x1"};
+	static const char *const wrong[] = {
+		"", "-1", "+1", " 1", "1 ", "1x", "18446744073709551616", "0x1"};
 	for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
 		ck_assert_msg(!kvctl_parse_u64(wrong[k], &u), "\"%s\"", wrong[k]);
 	ck_assert(kvctl_parse_i64("-9223372036854775808", &i) && i == INT64_MIN);
@@ -61,7 +65,10 @@ static void expect_words(const char *line, size_t count, const char *const *word
 
 START_TEST(words)
 {
-	/* Blanks separate words; quotes keep them together, and may stand inside a word or around nothing. */
+	/*
+	 * Blanks separate words; quotes keep them together, and may stand inside a word or around
+	 * nothing.
+	 */
 	expect_words("", 0, NULL);
 	expect_words("  \t ", 0, NULL);
 	expect_words("put a b", 3, (const char *const[]){"put", "a", "b"});
@@ -81,9 +88,11 @@ START_TEST(malformed_words)
 {
 	/* Open quotes and unknown escapes are mistakes, not text. */
 	struct kvctl_words parsed;
-	static const char *const wrong[] = {"\"", "'", "a 'b", "\"\\", "\"\\q\"", "\"\\x4\"", "\"\\xgg\""};
+	static const char *const wrong[] = {"\"",      "'",        "a 'b",     "\"\\",
+					    "\"\\q\"", "\"\\x4\"", "\"\\xgg\""};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-		ck_assert_msg(kvctl_words_parse(&parsed, slice_string(wrong[i])) != NULL, "%s", wrong[i]);
+		ck_assert_msg(kvctl_words_parse(&parsed, slice_string(wrong[i])) != NULL, "%s",
+			      wrong[i]);
 }
 END_TEST
 
@@ -115,9 +124,11 @@ START_TEST(base64)
 	base64_encode(&encoded, slice(all, sizeof all));
 	ck_assert(kvctl_base64_decode(&decoded, buffer_slice(&encoded)));
 	ck_assert(slice_equal(buffer_slice(&decoded), slice(all, sizeof all)));
-	static const char *const wrong[] = {"Z", "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Z*==", "Zm\n8"};
+	static const char *const wrong[] = {
+		"Z", "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Z*==", "Zm\n8"};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-		ck_assert_msg(!kvctl_base64_decode(&decoded, slice_string(wrong[i])), "%s", wrong[i]);
+		ck_assert_msg(!kvctl_base64_decode(&decoded, slice_string(wrong[i])), "%s",
+			      wrong[i]);
 	buffer_free(&encoded);
 	buffer_free(&decoded);
 }
@@ -131,9 +142,10 @@ START_TEST(exit_codes)
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_COMPARE_FALSE), 2);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_UNAVAILABLE), 3);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_UNKNOWN), 4);
-	static const int refused[] = {SYNOD_BAD_REQUEST,   SYNOD_TOO_LARGE, SYNOD_DENIED,        SYNOD_CROSS_GROUP,
-				      SYNOD_NOT_NUMBER,    SYNOD_EXISTS,    SYNOD_NO_SUCH_GROUP, SYNOD_HOLDS_DATA,
-				      SYNOD_WRONG_CLUSTER, SYNOD_NO_SPACE};
+	static const int refused[] = {SYNOD_BAD_REQUEST,   SYNOD_TOO_LARGE,  SYNOD_DENIED,
+				      SYNOD_CROSS_GROUP,   SYNOD_NOT_NUMBER, SYNOD_EXISTS,
+				      SYNOD_NO_SUCH_GROUP, SYNOD_HOLDS_DATA, SYNOD_WRONG_CLUSTER,
+				      SYNOD_NO_SPACE};
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
 		ck_assert_int_eq(kvctl_exit_code(refused[i]), 5);
 }

@@ -13,7 +13,8 @@ static struct synod_bytes text(const char *data)
 	return bytes(data, strlen(data));
 }
 
-static void expect_line(struct synod_bytes key, struct synod_bytes value, enum kvctl_format format, const char *line)
+static void expect_line(struct synod_bytes key, struct synod_bytes value, enum kvctl_format format,
+			const char *line)
 {
 	struct buffer out = {0};
 	kvctl_record_format(&out, key, value, format);
@@ -57,7 +58,10 @@ END_TEST
 
 START_TEST(csv_fields_are_quoted_where_they_must_be)
 {
-	/* Commas, quotes, newlines and other control characters are quoted; bytes that no text can hold are base64. */
+	/*
+	 * Commas, quotes, newlines and other control characters are quoted; bytes that no text can
+	 * hold are base64.
+	 */
 	expect_line(text("k"), text("v"), KVCTL_CSV, "k,v,,\r");
 	expect_line(text("k"), text(""), KVCTL_CSV, "k,,,\r");
 	expect_line(text("a,b"), text("say \"x\""), KVCTL_CSV, "\"a,b\",\"say \"\"x\"\"\",,\r");
@@ -73,10 +77,12 @@ static const char *parse(const char *line, const char *key, const char *value)
 	static char error[200];
 	struct buffer out = {0};
 	size_t key_len = 0;
-	const char *wrong = kvctl_record_parse_json(slice_string(line), &out, &key_len, error, sizeof error);
+	const char *wrong = kvctl_record_parse_json(slice_string(line), &out, &key_len, error,
+						    sizeof error);
 	if (wrong == NULL) {
 		ck_assert(slice_equal(slice(out.data, key_len), slice_string(key)));
-		ck_assert(slice_equal(slice(out.data + key_len, out.len - key_len), slice_string(value)));
+		ck_assert(slice_equal(slice(out.data + key_len, out.len - key_len),
+				      slice_string(value)));
 	} else {
 		ck_assert_uint_eq(out.len, 0);
 	}
@@ -89,8 +95,9 @@ START_TEST(objects_are_read)
 	ck_assert_ptr_null(parse("{\"key\":\"k\",\"value\":\"v\",\"version\":3}", "k", "v"));
 	ck_assert_ptr_null(parse("{\"value\": \"\\u00e4\",\t\"key\": \"k\"}", "k", "ä"));
 	ck_assert_ptr_null(parse(" {\"key\":\"k\",\"value\":\"v\"} ", "k", "v"));
-	ck_assert_ptr_null(
-		parse("{\"key\":\"Zm9v\",\"key_encoding\":\"base64\",\"value\":\"\",\"encoding\":\"base64\"}", "foo", ""));
+	ck_assert_ptr_null(parse("{\"key\":\"Zm9v\",\"key_encoding\":\"base64\",\"value\":\"\","
+				 "\"encoding\":\"base64\"}",
+				 "foo", ""));
 }
 END_TEST
 
@@ -123,13 +130,14 @@ START_TEST(malformed_objects)
 		{"{\"key\":\"k\",\"value\":\"*\",\"encoding\":\"base64\"}", "malformed base64"},
 		{"{\"key\":\"k\",\"value\":\"eA\",\"encoding\":\"base64\"}", "malformed base64"},
 		{"{\"key\":\"k\",\"value\":\"v\",\"encoding\":\"rot13\"}", "not \"base64\""},
-		{"{\"key\":\"k\",\"value\":\"v\",\"value_encoding\":\"base64\"}", "unknown member \"value_encoding\""},
+		{"{\"key\":\"k\",\"value\":\"v\",\"value_encoding\":\"base64\"}",
+		 "unknown member \"value_encoding\""},
 		{"{key}", "malformed JSON"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const char *wrong = parse(cases[i].line, "", "");
-		ck_assert_msg(wrong != NULL && strstr(wrong, cases[i].wrong) != NULL, "%s: %s", cases[i].line,
-			      wrong == NULL ? "taken" : wrong);
+		ck_assert_msg(wrong != NULL && strstr(wrong, cases[i].wrong) != NULL, "%s: %s",
+			      cases[i].line, wrong == NULL ? "taken" : wrong);
 	}
 }
 END_TEST

@@ -67,8 +67,12 @@ START_TEST(tables_become_narrower)
 	kvctl_table_cell(&table, 1, "10");
 	kvctl_table_cell(&table, 2, "one,two,three,four");
 	kvctl_table_cell(&table, 3, "x");
-	expect_table(&table, 0, "NAME  SIZE  LIST                LAST\na       10  one,two,three,four  x\n", "");
-	expect_table(&table, 36, "NAME  SIZE  LIST                LAST\na       10  one,two,three,four  x\n", "");
+	expect_table(&table, 0,
+		     "NAME  SIZE  LIST                LAST\na       10  one,two,three,four  x\n",
+		     "");
+	expect_table(&table, 36,
+		     "NAME  SIZE  LIST                LAST\na       10  one,two,three,four  x\n",
+		     "");
 	/* The least important column goes first, then a cell gets several lines. */
 	expect_table(&table, 35, "NAME  SIZE  LIST\na       10  one,two,three,four\n", "LAST");
 	expect_table(&table, 29, "NAME  LIST\na     one,two,three,four\n", "LAST, SIZE");
@@ -84,17 +88,21 @@ START_TEST(tables_become_narrower)
 }
 END_TEST
 
-/* Every help text fits 80 columns: the usage line, the summary in the overview, and what follows. */
+/*
+ * Every help text fits 80 columns: the usage line, the summary in the overview, and what follows.
+ */
 START_TEST(help_fits)
 {
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
 		struct buffer usage = {0};
 		kvctl_usage_line(command, 0, &usage);
-		ck_assert_msg(widest(buffer_slice(&usage)) <= 80, "%s: %.*s", command->name, (int)usage.len,
-			      (const char *)usage.data);
-		ck_assert_msg(widest(slice_string(command->summary)) + 14 <= 80, "%s", command->summary);
-		ck_assert_msg(widest(slice_string(command->help)) <= 80, "%s: %s", command->name, command->help);
+		ck_assert_msg(widest(buffer_slice(&usage)) <= 80, "%s: %.*s", command->name,
+			      (int)usage.len, (const char *)usage.data);
+		ck_assert_msg(widest(slice_string(command->summary)) + 14 <= 80, "%s",
+			      command->summary);
+		ck_assert_msg(widest(slice_string(command->help)) <= 80, "%s: %s", command->name,
+			      command->help);
 		ck_assert(command->help[strlen(command->help) - 1] == '\n');
 		buffer_free(&usage);
 	}

@@ -29,7 +29,8 @@ static void expect_compare(const char *text, enum synod_target target, const cha
 	if (value == NULL)
 		ck_assert_uint_eq(compare->value.len, 0);
 	else
-		ck_assert(slice_equal(slice(compare->value.data, compare->value.len), slice_string(value)));
+		ck_assert(slice_equal(slice(compare->value.data, compare->value.len),
+				      slice_string(value)));
 }
 
 START_TEST(compares)
@@ -37,9 +38,11 @@ START_TEST(compares)
 	/* Every target and relation, with and without blanks and quotes. */
 	expect_compare("value(k)=v", SYNOD_VALUE, "k", SYNOD_EQUAL, "v", 0);
 	expect_compare("value(k)=", SYNOD_VALUE, "k", SYNOD_EQUAL, "", 0);
-	expect_compare(" value ( k ) != two words ", SYNOD_VALUE, "k", SYNOD_NOT_EQUAL, "two words", 0);
+	expect_compare(" value ( k ) != two words ", SYNOD_VALUE, "k", SYNOD_NOT_EQUAL, "two words",
+		       0);
 	expect_compare("value({a}:x)<=b", SYNOD_VALUE, "{a}:x", SYNOD_LESS, "=b", 0);
-	expect_compare("value(\"odd ) key\") > \"\\x41\"", SYNOD_VALUE, "odd ) key", SYNOD_GREATER, "A", 0);
+	expect_compare("value(\"odd ) key\") > \"\\x41\"", SYNOD_VALUE, "odd ) key", SYNOD_GREATER,
+		       "A", 0);
 	expect_compare("value(k)='\"'", SYNOD_VALUE, "k", SYNOD_EQUAL, "\"", 0);
 	expect_compare("version(k)=3", SYNOD_VERSION, "k", SYNOD_EQUAL, NULL, 3);
 	expect_compare("version(\"k\") = \"3\"", SYNOD_VERSION, "k", SYNOD_EQUAL, NULL, 3);
@@ -54,12 +57,28 @@ START_TEST(malformed_compares)
 {
 	/* A compare that is none says so and adds nothing. */
 	static const char *const wrong[] = {
-		"",          "value",   "value()",      "value(k)",     "value(k)~v",      "value k=v",
-		"valu(k)=v", "value(k", "version(k)=x", "version(k)=",  "version(k)=-1",   "exists(k)=1",
-		"exists()",  "missing", "value(\"k)=v", "value(k)=\"v", "value(k)=\"v\"x", "value()=v",
+		"",
+		"value",
+		"value()",
+		"value(k)",
+		"value(k)~v",
+		"value k=v",
+		"valu(k)=v",
+		"value(k",
+		"version(k)=x",
+		"version(k)=",
+		"version(k)=-1",
+		"exists(k)=1",
+		"exists()",
+		"missing",
+		"value(\"k)=v",
+		"value(k)=\"v",
+		"value(k)=\"v\"x",
+		"value()=v",
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		ck_assert_msg(kvctl_txn_compare(txn, slice_string(wrong[i])) != NULL, "%s", wrong[i]);
+		ck_assert_msg(kvctl_txn_compare(txn, slice_string(wrong[i])) != NULL, "%s",
+			      wrong[i]);
 		ck_assert_uint_eq(txn->nwhen, 0);
 	}
 }
@@ -101,11 +120,13 @@ START_TEST(malformed_operations)
 {
 	/* An operation that is none says so and adds nothing. */
 	static const char *const wrong[] = {
-		"",         "put",        "put k",   "put k a b",   "get",          "get a b",   "put \"\" v",
-		"incr k x", "incr k 1 2", "cas k v", "cas k a b c", "frobnicate k", "put k \"v",
+		"",           "put",      "put k",      "put k a b", "get",         "get a b",
+		"put \"\" v", "incr k x", "incr k 1 2", "cas k v",   "cas k a b c", "frobnicate k",
+		"put k \"v",
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		ck_assert_msg(kvctl_txn_op(txn, slice_string(wrong[i]), false) != NULL, "%s", wrong[i]);
+		ck_assert_msg(kvctl_txn_op(txn, slice_string(wrong[i]), false) != NULL, "%s",
+			      wrong[i]);
 		ck_assert_uint_eq(txn->nthen, 0);
 	}
 }
@@ -113,7 +134,9 @@ END_TEST
 
 START_TEST(limits)
 {
-	/* More compares or operations than a transaction may have are refused while they are read. */
+	/*
+	 * More compares or operations than a transaction may have are refused while they are read.
+	 */
 	for (size_t i = 0; i < KVCTL_TXN_MAX; i++) {
 		ck_assert_ptr_null(kvctl_txn_compare(txn, slice_string("exists(k)")));
 		ck_assert_ptr_null(kvctl_txn_op(txn, slice_string("get k"), true));
@@ -126,9 +149,13 @@ END_TEST
 
 START_TEST(three_blocks)
 {
-	/* etcd's form: compares, success and failure operations, each block ended by a blank line; the last one may lack it. */
+	/*
+	 * etcd's form: compares, success and failure operations, each block ended by a blank line;
+	 * the last one may lack it.
+	 */
 	size_t line;
-	const char *text = "value(\"a\") = \"1\"\nversion(\"a\") > \"0\"\n\nput a 2\n\nget a\nget b";
+	const char *text =
+		"value(\"a\") = \"1\"\nversion(\"a\") > \"0\"\n\nput a 2\n\nget a\nget b";
 	ck_assert_ptr_null(kvctl_txn_blocks(txn, slice_string(text), &line));
 	ck_assert_uint_eq(txn->nwhen, 2);
 	ck_assert_uint_eq(txn->nthen, 1);

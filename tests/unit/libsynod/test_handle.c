@@ -24,7 +24,10 @@ static struct synod *open_nobody(uint32_t timeout_ms, uint32_t outstanding_max)
 
 START_TEST(wrong_options_are_explained)
 {
-	/* Options that make no sense fail at open, with a message; the handle is closed all the same. */
+	/*
+	 * Options that make no sense fail at open, with a message; the handle is closed all the
+	 * same.
+	 */
 	static const struct {
 		struct synod_options options;
 		const char *says;
@@ -38,7 +41,8 @@ START_TEST(wrong_options_are_explained)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct synod *s;
 		ck_assert_int_eq(synod_open(&s, &cases[i].options), SYNOD_CONFIG);
-		ck_assert_msg(strstr(synod_error_message(s), cases[i].says) != NULL, "%s", synod_error_message(s));
+		ck_assert_msg(strstr(synod_error_message(s), cases[i].says) != NULL, "%s",
+			      synod_error_message(s));
 		struct synod_reply *reply = synod_get(s, "k", 1);
 		ck_assert_int_eq(reply->status, SYNOD_CLOSED);
 		synod_reply_free(reply);
@@ -57,7 +61,8 @@ START_TEST(malformed_file_is_explained)
 	ck_assert_int_eq(write(fd, text, sizeof text - 1), sizeof text - 1);
 	close(fd);
 	struct synod *s;
-	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = name}), SYNOD_CONFIG);
+	ck_assert_int_eq(synod_open(&s, &(struct synod_options){.config_file = name}),
+			 SYNOD_CONFIG);
 	ck_assert_ptr_nonnull(strstr(synod_error_message(s), name));
 	ck_assert_ptr_nonnull(strstr(synod_error_message(s), "frobnicate"));
 	synod_close(s);
@@ -67,7 +72,10 @@ END_TEST
 
 START_TEST(unreachable_cluster_is_unavailable)
 {
-	/* A write that nobody could be asked for was certainly not applied, and the message names whom it tried. */
+	/*
+	 * A write that nobody could be asked for was certainly not applied, and the message names
+	 * whom it tried.
+	 */
 	struct synod *s = open_nobody(50, 0);
 	struct synod_reply *reply = synod_put(s, "k", 1, "v", 1);
 	ck_assert_int_eq(reply->status, SYNOD_UNAVAILABLE);
@@ -108,11 +116,12 @@ START_TEST(bad_arguments_are_refused_at_once)
 	reply = synod_join(s, &(struct synod_group){.gid = 1}, 1);
 	ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
 	synod_reply_free(reply);
-	const struct synod_read_options senseless[] = {{.consistency = (enum synod_consistency)2},
-						       {.consistency = (enum synod_consistency) - 1},
-						       {.prefer = (enum synod_prefer)3},
-						       {.max_age_ms = 5},
-						       {.prefer = SYNOD_PREFER_FOLLOWER, .max_age_ms = 5}};
+	const struct synod_read_options senseless[] = {
+		{.consistency = (enum synod_consistency)2},
+		{.consistency = (enum synod_consistency) - 1},
+		{.prefer = (enum synod_prefer)3},
+		{.max_age_ms = 5},
+		{.prefer = SYNOD_PREFER_FOLLOWER, .max_age_ms = 5}};
 	for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
 		reply = synod_get_with(s, "k", 1, &senseless[i]);
 		ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
@@ -120,8 +129,10 @@ START_TEST(bad_arguments_are_refused_at_once)
 		reply = synod_log_read_with(s, 1, 1, &senseless[i]);
 		ck_assert_int_eq(reply->status, SYNOD_BAD_REQUEST);
 		synod_reply_free(reply);
-		ck_assert_int_eq(synod_get_with_async(s, "k", 1, &senseless[i], NULL, NULL), SYNOD_BAD_REQUEST);
-		ck_assert_int_eq(synod_scan_with_async(s, &(struct synod_scan){0}, &senseless[i], NULL, NULL),
+		ck_assert_int_eq(synod_get_with_async(s, "k", 1, &senseless[i], NULL, NULL),
+				 SYNOD_BAD_REQUEST);
+		ck_assert_int_eq(synod_scan_with_async(s, &(struct synod_scan){0}, &senseless[i],
+						       NULL, NULL),
 				 SYNOD_BAD_REQUEST);
 	}
 	free(big);
@@ -150,7 +161,10 @@ static void count(void *context, const struct synod_reply *reply)
 
 START_TEST(close_ends_what_is_outstanding)
 {
-	/* Asynchronous requests are bounded, and those that are outstanding end with CLOSED when the handle is closed. */
+	/*
+	 * Asynchronous requests are bounded, and those that are outstanding end with CLOSED when
+	 * the handle is closed.
+	 */
 	enum { MAX = 10 };
 	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 	struct synod *s = counter.synod = open_nobody(600000, MAX);
@@ -181,7 +195,10 @@ static void *put_some(void *context)
 
 START_TEST(many_threads_share_a_handle)
 {
-	/* Every function may be called from any thread; the bound on outstanding requests makes synchronous ones take turns. */
+	/*
+	 * Every function may be called from any thread; the bound on outstanding requests makes
+	 * synchronous ones take turns.
+	 */
 	enum { THREADS = 8 };
 	pthread_t threads[THREADS];
 	struct synod *s = open_nobody(20, 4);
@@ -195,7 +212,10 @@ END_TEST
 
 START_TEST(prefix_ranges)
 {
-	/* The range of a prefix holds the keys that begin with it and no others; without an end where there is none. */
+	/*
+	 * The range of a prefix holds the keys that begin with it and no others; without an end
+	 * where there is none.
+	 */
 	static const struct {
 		const char *prefix;
 		size_t len;
@@ -245,7 +265,8 @@ static void stop_cluster(void)
 static struct synod *open_on(struct synod *thread_of)
 {
 	struct synod *s;
-	struct synod_options options = {.config_file = cluster.config_file, .timeout_ms = 60000, .thread_of = thread_of};
+	struct synod_options options = {
+		.config_file = cluster.config_file, .timeout_ms = 60000, .thread_of = thread_of};
 	ck_assert_int_eq(synod_open(&s, &options), SYNOD_OK);
 	return s;
 }
@@ -253,7 +274,8 @@ static struct synod *open_on(struct synod *thread_of)
 static struct synod *open_nobody_on(struct synod *thread_of, uint32_t timeout_ms)
 {
 	struct synod *s;
-	struct synod_options options = {.endpoints = NOBODY, .timeout_ms = timeout_ms, .thread_of = thread_of};
+	struct synod_options options = {
+		.endpoints = NOBODY, .timeout_ms = timeout_ms, .thread_of = thread_of};
 	ck_assert_int_eq(synod_open(&s, &options), SYNOD_OK);
 	return s;
 }
@@ -303,7 +325,10 @@ static size_t new_threads(const long *before, size_t nbefore)
 
 START_TEST(one_thread_serves_many)
 {
-	/* Any number of handles on one thread cost one thread, and each answers; without that each has its own. */
+	/*
+	 * Any number of handles on one thread cost one thread, and each answers; without that each
+	 * has its own.
+	 */
 	enum { HANDLES = 10 };
 	struct synod *handles[HANDLES], *apart;
 	long before[THREADS_MAX];
@@ -323,7 +348,10 @@ END_TEST
 
 START_TEST(closed_in_any_order)
 {
-	/* The thread lives until its last handle is closed, whether that is the first one or another. */
+	/*
+	 * The thread lives until its last handle is closed, whether that is the first one or
+	 * another.
+	 */
 	enum { HANDLES = 5 };
 	for (int from = 0; from < HANDLES; from++) {
 		struct synod *handles[HANDLES];
@@ -340,9 +368,13 @@ END_TEST
 
 START_TEST(closing_ends_no_others)
 {
-	/* What is outstanding at a handle ends with CLOSED when that is closed; what is at others on its thread goes on. */
+	/*
+	 * What is outstanding at a handle ends with CLOSED when that is closed; what is at others
+	 * on its thread goes on.
+	 */
 	enum { REQUESTS = 10 };
-	struct counter closed = {.mutex = PTHREAD_MUTEX_INITIALIZER}, other = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct counter closed = {.mutex = PTHREAD_MUTEX_INITIALIZER},
+		       other = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
 	struct synod *s = closed.synod = open_nobody(600000, 0);
 	struct synod *unavailable = open_nobody_on(s, 200), *answering = open_on(s);
@@ -370,7 +402,10 @@ END_TEST
 
 START_TEST(no_waiting_on_the_own_thread)
 {
-	/* In a callback a synchronous call is refused at every handle of the thread: it would wait for itself. */
+	/*
+	 * In a callback a synchronous call is refused at every handle of the thread: it would wait
+	 * for itself.
+	 */
 	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
 	struct synod *s = open_on(NULL);
@@ -397,7 +432,8 @@ static void pass_on(void *context, const struct synod_reply *reply)
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
 	atomic_fetch_add(&relay->failed, reply->status != SYNOD_OK);
 	int left = atomic_fetch_sub(&relay->left, 1) - 1;
-	if (left > 0 && synod_op_async(relay->handles[left % 2], &op, 0, pass_on, relay) != SYNOD_OK)
+	if (left > 0 &&
+	    synod_op_async(relay->handles[left % 2], &op, 0, pass_on, relay) != SYNOD_OK)
 		atomic_store(&relay->left, -1);
 }
 
@@ -434,7 +470,10 @@ static void open_inside(void *context, const struct synod_reply *reply)
 
 START_TEST(no_opening_on_the_own_thread)
 {
-	/* In a callback no handle can be opened on the callback's own thread, but one with a thread of its own can. */
+	/*
+	 * In a callback no handle can be opened on the callback's own thread, but one with a thread
+	 * of its own can.
+	 */
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
 	struct synod *s = open_on(NULL);
 	struct opener opener = {.thread_of = open_on(s)};
@@ -453,7 +492,10 @@ END_TEST
 
 START_TEST(failing_to_open_on_a_thread)
 {
-	/* A handle that cannot be opened, early or late, does no harm to those on the thread, and has none for others. */
+	/*
+	 * A handle that cannot be opened, early or late, does no harm to those on the thread, and
+	 * has none for others.
+	 */
 	static const struct synod_options wrong[] = {
 		{.endpoints = "nonsense"},
 		{.endpoints = NOBODY, .trace_file = "/does/not/exist"},
@@ -478,13 +520,17 @@ END_TEST
 
 START_TEST(closing_while_resolving)
 {
-	/* A handle can be closed while it looks for the address of a name; others on the thread do not mind. */
+	/*
+	 * A handle can be closed while it looks for the address of a name; others on the thread do
+	 * not mind.
+	 */
 	struct synod *s = open_on(NULL);
 	for (int i = 0; i < 20; i++) {
 		struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 		struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
-		struct synod_options options = {
-			.endpoints = "name.invalid:7001,other.invalid:7001", .timeout_ms = 600000, .thread_of = s};
+		struct synod_options options = {.endpoints = "name.invalid:7001,other.invalid:7001",
+						.timeout_ms = 600000,
+						.thread_of = s};
 		ck_assert_int_eq(synod_open(&counter.synod, &options), SYNOD_OK);
 		ck_assert_int_eq(synod_op_async(counter.synod, &op, 0, count, &counter), SYNOD_OK);
 		check_answers(s);
@@ -514,7 +560,10 @@ static void *come_and_go(void *context)
 
 START_TEST(many_come_and_go)
 {
-	/* Handles can be opened on a thread and closed by several threads at once, while another is used. */
+	/*
+	 * Handles can be opened on a thread and closed by several threads at once, while another is
+	 * used.
+	 */
 	enum { THREADS = 4 };
 	pthread_t threads[THREADS];
 	struct synod *s = open_on(NULL);

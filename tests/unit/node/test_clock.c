@@ -37,7 +37,9 @@ START_TEST(hybrid)
 }
 END_TEST
 
-/* A receive event is after the message, our own past, and the wall clock (figure 5's three cases). */
+/*
+ * A receive event is after the message, our own past, and the wall clock (figure 5's three cases).
+ */
 START_TEST(merge)
 {
 	struct clocks c = {.hlc = NOW_US / 1000 << HLC_COUNTER_BITS | 5};
@@ -76,8 +78,9 @@ START_TEST(too_far_ahead)
 END_TEST
 
 /*
- * Over random histories with skewed, standing and jumping wall clocks: clocks never run backwards, a receive is
- * after its send, and no hybrid time is ahead of the most advanced wall clock by more than the events counted there.
+ * Over random histories with skewed, standing and jumping wall clocks: clocks never run backwards,
+ * a receive is after its send, and no hybrid time is ahead of the most advanced wall clock by more
+ * than the events counted there.
  */
 START_TEST(properties)
 {
@@ -108,7 +111,8 @@ START_TEST(properties)
 		ck_assert_uint_gt(clocks[to].lamport, receiver.lamport);
 		ck_assert_uint_gt(clocks[to].hlc, receiver.hlc);
 		ck_assert_uint_ge(clocks[to].hlc, wall_us[to] / 1000 << HLC_COUNTER_BITS);
-		ck_assert_uint_le(clocks[to].hlc, (greatest_us / 1000 << HLC_COUNTER_BITS) + 2 * (uint64_t)round);
+		ck_assert_uint_le(clocks[to].hlc,
+				  (greatest_us / 1000 << HLC_COUNTER_BITS) + 2 * (uint64_t)round);
 	}
 }
 END_TEST

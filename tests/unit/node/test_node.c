@@ -41,7 +41,10 @@ static const struct node_ops node_ops = {.message = on_message};
 static struct env env = {.ops = &env_ops};
 static struct node node;
 
-/* Every message that leaves carries a later logical time than the one before, whoever fills in the message. */
+/*
+ * Every message that leaves carries a later logical time than the one before, whoever fills in the
+ * message.
+ */
 START_TEST(stamps)
 {
 	struct message message = {.kind = MESSAGE_ONEWAY, .method = 7, .lamport = 99999, .hlc = 1};
@@ -63,8 +66,9 @@ END_TEST
 /* A delivered message moves the node's clocks past it before the node sees it. */
 START_TEST(delivery)
 {
-	struct message message = {
-		.kind = MESSAGE_ONEWAY, .lamport = 40, .hlc = (NOW_US / 1000 + 10) << HLC_COUNTER_BITS};
+	struct message message = {.kind = MESSAGE_ONEWAY,
+				  .lamport = 40,
+				  .hlc = (NOW_US / 1000 + 10) << HLC_COUNTER_BITS};
 
 	node_init(&node, &node_ops, &env, NULL);
 	node_deliver(&node, 3, &message);
@@ -77,10 +81,14 @@ START_TEST(delivery)
 }
 END_TEST
 
-/* A message with an absurd time is delivered, its time ignored, and that is counted where metrics show it. */
+/*
+ * A message with an absurd time is delivered, its time ignored, and that is counted where metrics
+ * show it.
+ */
 START_TEST(absurd_time)
 {
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = 9, .lamport = 1, .hlc = UINT64_MAX};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = 9, .lamport = 1, .hlc = UINT64_MAX};
 	struct buffer out = {0};
 
 	node_init(&node, &node_ops, &env, NULL);
@@ -98,7 +106,8 @@ END_TEST
 /* A reply goes back along the link with the request's id and method. */
 START_TEST(reply)
 {
-	struct message request = {.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .timeout_ms = 100};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .timeout_ms = 100};
 
 	node_init(&node, &node_ops, &env, NULL);
 	node_reply(&node, 8, &request, STATUS_NOT_FOUND, slice_string("detail"));
@@ -145,23 +154,30 @@ START_TEST(traces_everything)
 	node_step(&node, TRACE_STEP_SYNC, 0, &detail);
 	ck_assert_uint_eq(nnoted, 3);
 	ck_assert_int_eq(noted[0].kind, TRACE_SEND);
-	ck_assert(noted[0].origin == 10 && noted[0].sent == 1 && noted[0].lamport == 1 && noted[0].link == 5);
-	ck_assert(noted[0].detail.first == 3 && noted[0].detail.ballot == 5 && noted[0].hlc == sent.hlc);
+	ck_assert(noted[0].origin == 10 && noted[0].sent == 1 && noted[0].lamport == 1 &&
+		  noted[0].link == 5);
+	ck_assert(noted[0].detail.first == 3 && noted[0].detail.ballot == 5 &&
+		  noted[0].hlc == sent.hlc);
 	ck_assert_uint_eq(sent.origin, 10);
 	ck_assert_int_eq(noted[1].kind, TRACE_RECEIVE);
 	ck_assert(noted[1].origin == 11 && noted[1].sent == 40 && noted[1].lamport == 41 &&
 		  noted[1].link == 3);
 	ck_assert_int_eq(noted[2].kind, TRACE_STEP);
-	ck_assert(noted[2].step == TRACE_STEP_SYNC && noted[2].lamport == 42 && noted[2].detail.last == 4);
+	ck_assert(noted[2].step == TRACE_STEP_SYNC && noted[2].lamport == 42 &&
+		  noted[2].detail.last == 4);
 	ck_assert_ptr_null(node.tracer.ring);
 	node_done(&node);
 }
 END_TEST
 
-/* Without a sink only traced requests are noted; what a node sends while it handles one belongs to it too. */
+/*
+ * Without a sink only traced requests are noted; what a node sends while it handles one belongs to
+ * it too.
+ */
 START_TEST(traces_requests)
 {
-	struct message request = {.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .lamport = 4, .origin = 2};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .lamport = 4, .origin = 2};
 	uint64_t position = 0;
 
 	node_init(&node, &answering_ops, &env, NULL);
@@ -194,7 +210,8 @@ START_TEST(ring_is_bounded)
 	for (uint64_t i = 0; i < 3 * TRACER_RING_MAX; i++)
 		node_step(&node, TRACE_STEP_APPLY, 1 + i % 2,
 			  &(struct trace_detail){.first = i + 1, .last = i + 1});
-	for (const struct trace_event *e; (e = tracer_next(&node.tracer, 1, &position)) != NULL; count++) {
+	for (const struct trace_event *e; (e = tracer_next(&node.tracer, 1, &position)) != NULL;
+	     count++) {
 		expected = expected == 0 ? 2 * TRACER_RING_MAX + 1 : expected + 2;
 		ck_assert_uint_eq(e->detail.first, expected);
 	}
@@ -216,5 +233,5 @@ START_TEST(fatal)
 }
 END_TEST
 
-CHECK_MAIN("node", stamps, delivery, absurd_time, reply, traces_everything, traces_requests, ring_is_bounded,
-	   fatal)
+CHECK_MAIN("node", stamps, delivery, absurd_time, reply, traces_everything, traces_requests,
+	   ring_is_bounded, fatal)

@@ -34,7 +34,8 @@ static int model_earliest(const struct model *model)
 		if (!model[i].armed)
 			continue;
 		if (earliest < 0 || model[i].at_us < model[earliest].at_us ||
-		    (model[i].at_us == model[earliest].at_us && model[i].order < model[earliest].order))
+		    (model[i].at_us == model[earliest].at_us &&
+		     model[i].order < model[earliest].order))
 			earliest = i;
 	}
 	return earliest;
@@ -53,7 +54,8 @@ static void run_against_model(uint64_t seed, uint64_t spread_us)
 		switch (rng_below(&rng, 4)) {
 		case 0:
 		case 1:
-			model[i] = (struct model){true, now_us + rng_below(&rng, spread_us), ++order};
+			model[i] = (struct model){true, now_us + rng_below(&rng, spread_us),
+						  ++order};
 			timers_set(&heap, &timers_of_test[i], model[i].at_us);
 			break;
 		case 2:
@@ -74,13 +76,17 @@ static void run_against_model(uint64_t seed, uint64_t spread_us)
 			}
 		}
 		int earliest = model_earliest(model);
-		ck_assert_uint_eq(timers_next_us(&heap), earliest < 0 ? UINT64_MAX : model[earliest].at_us);
+		ck_assert_uint_eq(timers_next_us(&heap),
+				  earliest < 0 ? UINT64_MAX : model[earliest].at_us);
 		ck_assert(timer_armed(&timers_of_test[i]) == model[i].armed);
 	}
 	timers_free(&heap);
 }
 
-/* A random sequence of setting, moving, cancelling and firing matches a linear search over all timers. */
+/*
+ * A random sequence of setting, moving, cancelling and firing matches a linear search over all
+ * timers.
+ */
 START_TEST(matches_model)
 {
 	run_against_model(1, 10000);

@@ -1,6 +1,7 @@
 /*
- * Vector clocks, and the three clocks together over random executions, judged by happens-before itself: the
- * transitive closure of "earlier on the same host" and "sent, then received" (Lamport 1978).
+ * Vector clocks, and the three clocks together over random executions, judged by happens-before
+ * itself: the transitive closure of "earlier on the same host" and "sent, then received" (Lamport
+ * 1978).
  */
 #include <stdlib.h>
 
@@ -103,7 +104,8 @@ struct run {
 };
 
 /*
- * Clocks that run at their own pace, stand still and jump, forwards and backwards, but stay within a minute.
+ * Clocks that run at their own pace, stand still and jump, forwards and backwards, but stay within
+ * a minute.
  */
 static void pass_time(struct run *run)
 {
@@ -122,7 +124,8 @@ static void pass_time(struct run *run)
 static void add_event(struct run *run, uint32_t host, uint32_t from)
 {
 	struct event *e = &run->events[run->count];
-	const struct event *sources[] = {run->last[host] < EVENTS ? &run->events[run->last[host]] : NULL,
+	const struct event *sources[] = {run->last[host] < EVENTS ? &run->events[run->last[host]]
+								  : NULL,
 					 from < EVENTS ? &run->events[from] : NULL};
 	*e = (struct event){.host = host};
 	for (uint32_t s = 0; s < 2; s++) {
@@ -134,8 +137,8 @@ static void add_event(struct run *run, uint32_t host, uint32_t from)
 	}
 	if (from < EVENTS) {
 		ck_assert_int_eq(vector_merge(&run->vectors[host], &run->events[from].vector), 0);
-		ck_assert(clocks_merge(&run->clocks[host], run->events[from].lamport, run->events[from].hlc,
-				       run->wall_us[host]));
+		ck_assert(clocks_merge(&run->clocks[host], run->events[from].lamport,
+				       run->events[from].hlc, run->wall_us[host]));
 	} else {
 		clocks_tick(&run->clocks[host], run->wall_us[host]);
 	}
@@ -144,8 +147,8 @@ static void add_event(struct run *run, uint32_t host, uint32_t from)
 	e->lamport = run->clocks[host].lamport;
 	e->hlc = run->clocks[host].hlc;
 	/*
-	 * The hybrid time is never behind its own clock, nor ahead of the most advanced one but for its
-	 * counting.
+	 * The hybrid time is never behind its own clock, nor ahead of the most advanced one but for
+	 * its counting.
 	 */
 	ck_assert_uint_ge(e->hlc, run->wall_us[host] / 1000 << HLC_COUNTER_BITS);
 	ck_assert_uint_le(e->hlc, (run->greatest_us / 1000 << HLC_COUNTER_BITS) + run->count + 1);
@@ -160,11 +163,12 @@ static void judge(const struct run *run)
 			bool before = second->before[a];
 			enum vector_order order = vector_compare(&first->vector, &second->vector);
 			enum vector_order back = vector_compare(&second->vector, &first->vector);
-			CHECK_THAT(order == (before ? VECTOR_BEFORE : VECTOR_CONCURRENT), "events %u and %u",
-				   a, b);
-			CHECK_THAT(back == (before ? VECTOR_AFTER : VECTOR_CONCURRENT), "events %u and %u", b,
-				   a);
-			CHECK_THAT(!before || (first->lamport < second->lamport && first->hlc < second->hlc),
+			CHECK_THAT(order == (before ? VECTOR_BEFORE : VECTOR_CONCURRENT),
+				   "events %u and %u", a, b);
+			CHECK_THAT(back == (before ? VECTOR_AFTER : VECTOR_CONCURRENT),
+				   "events %u and %u", b, a);
+			CHECK_THAT(!before || (first->lamport < second->lamport &&
+					       first->hlc < second->hlc),
 				   "the times of events %u and %u", a, b);
 		}
 	}
@@ -196,8 +200,8 @@ static void run_and_judge(uint64_t seed)
 }
 
 /*
- * Whatever is sent, received late, out of order, twice or never: vector order is happens-before, both ways;
- * Lamport and hybrid times respect it.
+ * Whatever is sent, received late, out of order, twice or never: vector order is happens-before,
+ * both ways; Lamport and hybrid times respect it.
  */
 START_TEST(random_executions)
 {

@@ -9,7 +9,10 @@
 #include "base/bytes.h"
 #include "failing_malloc.h"
 
-/* A reserve serves what malloc refuses, with blocks that are freed like any other, and can be filled up again. */
+/*
+ * A reserve serves what malloc refuses, with blocks that are freed like any other, and can be
+ * filled up again.
+ */
 START_TEST(reserve_serves)
 {
 	static const size_t sizes[] = {1, 100, 256, 257, 5000, 70000, 1 << 20};
@@ -88,7 +91,10 @@ START_TEST(no_reserve)
 }
 END_TEST
 
-/* A fallible arena says that there is no memory, goes on with what it has, and forgets it with the next reset. */
+/*
+ * A fallible arena says that there is no memory, goes on with what it has, and forgets it with the
+ * next reset.
+ */
 START_TEST(fallible_arena)
 {
 	struct arena arena;
@@ -132,4 +138,5 @@ START_TEST(tries)
 }
 END_TEST
 
-CHECK_MAIN("oom", reserve_serves, reserve_resizes, ends_the_process, no_reserve, fallible_arena, tries)
+CHECK_MAIN("oom", reserve_serves, reserve_resizes, ends_the_process, no_reserve, fallible_arena,
+	   tries)

@@ -7,22 +7,38 @@
 
 #include "../support/check_main.h"
 #include "../support/fake_server.h"
-#include "synod.h"
 #include "failing_malloc.h"
+#include "synod.h"
 
 /*
- * What a session with every kind of request has come to. While allocations fail nothing is asserted, since the test library
- * allocates too.
+ * What a session with every kind of request has come to. While allocations fail nothing is
+ * asserted, since the test library allocates too.
  */
 enum call {
-	OPEN, PUT, GET, TXN, SCAN, ASYNC, CONFIG, STATUS, JOIN, MOVE, TRANSFER, STALE_GET, STALE_SCAN, LAST_GET,
+	OPEN,
+	PUT,
+	GET,
+	TXN,
+	SCAN,
+	ASYNC,
+	CONFIG,
+	STATUS,
+	JOIN,
+	MOVE,
+	TRANSFER,
+	STALE_GET,
+	STALE_SCAN,
+	LAST_GET,
 	/* of a second handle, whose thread serves both */
-	OTHER_OPEN, OTHER_ASYNC, OTHER_PUT,
+	OTHER_OPEN,
+	OTHER_ASYNC,
+	OTHER_PUT,
 	CALLS
 };
-static const char *const call_texts[] = {"open", "put",  "get",      "txn",      "scan",       "async",       "config",   "status",
-					 "join", "move", "transfer", "stale get", "stale scan", "last get",
-					 "other open", "other async", "other put"};
+static const char *const call_texts[] = {
+	"open",       "put",      "get",        "txn",         "scan",     "async",
+	"config",     "status",   "join",       "move",        "transfer", "stale get",
+	"stale scan", "last get", "other open", "other async", "other put"};
 struct outcome {
 	int statuses[CALLS];
 	int callbacks, started;
@@ -53,11 +69,12 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 		{.kind = SYNOD_OP_PUT, .key = {"key", 3}, .value = {value, sizeof value}},
 		{.kind = SYNOD_OP_INCR, .key = {"key", 3}, .delta = 1},
 	};
-	struct synod_compare compare = {.target = SYNOD_VERSION, .relation = SYNOD_GREATER, .key = {"key", 3}};
+	struct synod_compare compare = {
+		.target = SYNOD_VERSION, .relation = SYNOD_GREATER, .key = {"key", 3}};
 	statuses[PUT] = status_of(synod_put(s, "key", 3, value, sizeof value));
 	statuses[GET] = status_of(synod_get(s, "key", 3));
-	statuses[TXN] = status_of(
-		synod_do_txn(s, &(struct synod_txn){.when = &compare, .nwhen = 1, .then = ops, .nthen = 2}, 0));
+	statuses[TXN] = status_of(synod_do_txn(
+		s, &(struct synod_txn){.when = &compare, .nwhen = 1, .then = ops, .nthen = 2}, 0));
 	statuses[SCAN] = status_of(synod_do_scan(s, &(struct synod_scan){.start = {"a", 1}}, 0));
 	for (int i = 0; i < 3; i++) {
 		statuses[ASYNC] = synod_op_async(s, &ops[0], 0, on_async, callbacks);
@@ -74,17 +91,22 @@ static void run_requests(struct synod *s, struct outcome *outcome, atomic_int *c
 	statuses[TRANSFER] = status_of(synod_transfer(s, members, 1, 0));
 	const struct synod_read_options stale = {.size = sizeof stale, .consistency = SYNOD_STALE};
 	statuses[STALE_GET] = status_of(synod_get_with(s, "key", 3, &stale));
-	statuses[STALE_SCAN] = status_of(synod_scan_with(s, &(struct synod_scan){.start = {"a", 1}}, &stale));
+	statuses[STALE_SCAN] = status_of(
+		synod_scan_with(s, &(struct synod_scan){.start = {"a", 1}}, &stale));
 	statuses[LAST_GET] = status_of(synod_get(s, "key", 3));
 }
 
 static int open_handle(struct synod **s, struct synod *thread_of)
 {
-	return synod_open(s, &(struct synod_options){
-				     .config_file = cluster.config_file, .timeout_ms = 1000, .thread_of = thread_of});
+	return synod_open(s, &(struct synod_options){.config_file = cluster.config_file,
+						     .timeout_ms = 1000,
+						     .thread_of = thread_of});
 }
 
-/* What the other handle has under way while the first one is opened and used; then it is closed before that, or goes on. */
+/*
+ * What the other handle has under way while the first one is opened and used; then it is closed
+ * before that, or goes on.
+ */
 static void run_with_other(struct outcome *outcome, atomic_int *callbacks, bool closes_early)
 {
 	struct synod *s, *other;
@@ -125,19 +147,20 @@ static struct outcome run_session(uint64_t first, uint64_t last, bool shared)
 	return outcome;
 }
 
-/* A request may also end as if a server had not answered: its connection was given up for want of memory. */
+/*
+ * A request may also end as if a server had not answered: its connection was given up for want of
+ * memory.
+ */
 static bool is_sane(enum call call, int status)
 {
 	switch (status) {
 	case SYNOD_OK:
-	case SYNOD_NO_MEMORY:
-		return true;
-	case SYNOD_UNAVAILABLE:
-		return call != OPEN && call != OTHER_OPEN;
+	case SYNOD_NO_MEMORY: return true;
+	case SYNOD_UNAVAILABLE: return call != OPEN && call != OTHER_OPEN;
 	case SYNOD_UNKNOWN:
-		return call == PUT || call == TXN || call == JOIN || call == MOVE || call == TRANSFER || call == OTHER_PUT;
-	default:
-		return false;
+		return call == PUT || call == TXN || call == JOIN || call == MOVE ||
+		       call == TRANSFER || call == OTHER_PUT;
+	default: return false;
 	}
 }
 
@@ -145,8 +168,9 @@ static void check_outcome(const struct outcome *outcome, uint64_t first)
 {
 	for (enum call call = 0; call < CALLS; call++)
 		ck_assert_msg(is_sane(call, outcome->statuses[call]),
-			      "allocation %" PRIu64 " fails: %s ends with %d (%s)", first, call_texts[call],
-			      outcome->statuses[call], synod_status_text(outcome->statuses[call]));
+			      "allocation %" PRIu64 " fails: %s ends with %d (%s)", first,
+			      call_texts[call], outcome->statuses[call],
+			      synod_status_text(outcome->statuses[call]));
 	ck_assert_int_eq(outcome->callbacks, outcome->started);
 }
 
@@ -156,8 +180,8 @@ static uint64_t warm_up(bool shared)
 	for (int i = 0; i < 3; i++) {
 		struct outcome outcome = run_session(0, 0, shared);
 		for (enum call call = 0; call < CALLS; call++)
-			ck_assert_msg(outcome.statuses[call] == SYNOD_OK, "%s: %s", call_texts[call],
-				      synod_status_text(outcome.statuses[call]));
+			ck_assert_msg(outcome.statuses[call] == SYNOD_OK, "%s: %s",
+				      call_texts[call], synod_status_text(outcome.statuses[call]));
 	}
 	return failing_malloc_count();
 }
@@ -168,12 +192,14 @@ static void sweep(uint64_t length, uint64_t step, bool shared)
 	ck_assert_uint_gt(count, 100);
 	for (uint64_t first = 1; first <= count; first += step) {
 		int64_t live = failing_malloc_live();
-		struct outcome outcome = run_session(first, length == UINT64_MAX ? length : first + length - 1, shared);
+		struct outcome outcome = run_session(
+			first, length == UINT64_MAX ? length : first + length - 1, shared);
 		failing_malloc_set(0, 0);
 		int64_t more = failing_malloc_live() - live;
 		check_outcome(&outcome, first);
-		ck_assert_msg(more <= 0, "allocation %" PRIu64 " fails: %" PRId64 " blocks are not freed", first,
-			      more);
+		ck_assert_msg(more <= 0,
+			      "allocation %" PRIu64 " fails: %" PRId64 " blocks are not freed",
+			      first, more);
 	}
 }
 
@@ -182,7 +208,10 @@ enum { ALONE, SHARED };
 
 START_TEST(one_allocation_fails)
 {
-	/* Whichever single allocation fails: every call ends, sanely, and nothing is left behind; also with two handles on one thread. */
+	/*
+	 * Whichever single allocation fails: every call ends, sanely, and nothing is left behind;
+	 * also with two handles on one thread.
+	 */
 	sweep(1, 1, _i == SHARED);
 }
 END_TEST
@@ -196,14 +225,17 @@ END_TEST
 
 START_TEST(all_allocations_fail)
 {
-	/* When memory runs out for good the handle gives up: what is under way and what follows ends with NO_MEMORY. */
+	/*
+	 * When memory runs out for good the handle gives up: what is under way and what follows
+	 * ends with NO_MEMORY.
+	 */
 	sweep(UINT64_MAX, _i == SHARED ? 5 : 3, _i == SHARED);
 }
 END_TEST
 
 /*
- * Some writes while the handle's thread gets no memory at all; counts those that did not end as they should. Returns the status of
- * what comes after.
+ * Some writes while the handle's thread gets no memory at all; counts those that did not end as
+ * they should. Returns the status of what comes after.
  */
 static int write_without_memory(struct synod *s, const char *value, size_t len, size_t count)
 {
@@ -233,7 +265,10 @@ static int write_without_memory(struct synod *s, const char *value, size_t len, 
 
 START_TEST(gives_up_for_good)
 {
-	/* When the thread gets no memory while the callers do, each request ends; a handle that gives up stays so; a new one works. */
+	/*
+	 * When the thread gets no memory while the callers do, each request ends; a handle that
+	 * gives up stays so; a new one works.
+	 */
 	struct synod *s;
 	ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
 	write_without_memory(s, "value", 5, 100);
@@ -244,12 +279,16 @@ END_TEST
 
 START_TEST(give_up_together)
 {
-	/* Handles that share a thread give up together, with what is under way at any of them; then no other can be opened on it. */
+	/*
+	 * Handles that share a thread give up together, with what is under way at any of them; then
+	 * no other can be opened on it.
+	 */
 	struct synod *s, *waiting, *other, *late;
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {"key", 3}};
 	atomic_int callbacks = 0;
 	ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
-	ck_assert_int_eq(synod_open(&waiting, &(struct synod_options){.endpoints = "127.0.0.1:1", .thread_of = s}),
+	ck_assert_int_eq(synod_open(&waiting, &(struct synod_options){.endpoints = "127.0.0.1:1",
+								      .thread_of = s}),
 			 SYNOD_OK);
 	ck_assert_int_eq(synod_op_async(waiting, &op, 600000, on_async, &callbacks), SYNOD_OK);
 	ck_assert_int_eq(open_handle(&other, waiting), SYNOD_OK);
@@ -267,14 +306,18 @@ END_TEST
 
 START_TEST(large_requests)
 {
-	/* The same with as many of the largest values as a handle takes, on a connection that is open and on none. */
+	/*
+	 * The same with as many of the largest values as a handle takes, on a connection that is
+	 * open and on none.
+	 */
 	static char value[1 << 20];
 	memset(value, 'v', sizeof value);
 	for (int connected = 0; connected < 2; connected++) {
 		struct synod *s;
 		ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
 		for (int i = 0; i < connected; i++)
-			ck_assert_int_eq(status_of(synod_put(s, "key", 3, value, sizeof value)), SYNOD_OK);
+			ck_assert_int_eq(status_of(synod_put(s, "key", 3, value, sizeof value)),
+					 SYNOD_OK);
 		write_without_memory(s, value, sizeof value, 6);
 	}
 }

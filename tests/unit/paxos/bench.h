@@ -14,7 +14,7 @@ struct bench {
 	struct paxos *core;
 	struct rng rng;
 	uint64_t now_us;
-	uint64_t later_us; /* the clock has gone on by so much since now_us was read */
+	uint64_t later_us;  /* the clock has gone on by so much since now_us was read */
 	uint64_t persisted; /* highest sequence number handed out */
 };
 
@@ -30,7 +30,8 @@ static inline uint64_t bench_clock(void *context)
 }
 
 /* Started long ago. */
-static inline void bench_init_leased(struct bench *b, uint32_t self, uint32_t members, uint64_t lease_us)
+static inline void bench_init_leased(struct bench *b, uint32_t self, uint32_t members,
+				     uint64_t lease_us)
 {
 	struct paxos_options options = {
 		.group = 1,
@@ -79,7 +80,8 @@ static inline void receive(struct bench *b, enum method method, struct wire_paxo
 	paxos_receive(b->core, b->now_us, method, &m);
 }
 
-static inline const struct paxos_send *sent(const struct paxos_output *out, uint32_t to, enum method method)
+static inline const struct paxos_send *sent(const struct paxos_output *out, uint32_t to,
+					    enum method method)
 {
 	for (uint32_t i = 0; i < out->nsends; i++)
 		if (out->sends[i].to == to && out->sends[i].method == method)
@@ -87,7 +89,10 @@ static inline const struct paxos_send *sent(const struct paxos_output *out, uint
 	return NULL;
 }
 
-/* Elected by the answers of members 2 … count/2 + 1, of which member 2 says that so many slots are chosen. */
+/*
+ * Elected by the answers of members 2 … count/2 + 1, of which member 2 says that so many slots are
+ * chosen.
+ */
 static inline void lead(struct bench *b, uint64_t chosen_elsewhere)
 {
 	b->now_us = paxos_deadline_us(b->core);
@@ -95,15 +100,19 @@ static inline void lead(struct bench *b, uint64_t chosen_elsewhere)
 	settle(b);
 	uint32_t needed = b->core->options.nmembers / 2;
 	for (uint32_t i = 0; i < needed; i++)
-		receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i + 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+		receive(b, METHOD_PRE_VOTE_REPLY,
+			(struct wire_paxos){.from = i + 2,
+					    .sequence = b->core->ballot,
+					    .flags = PAXOS_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
 	for (uint32_t i = 0; i < needed; i++)
-		receive(b, METHOD_PROMISE, (struct wire_paxos){.from = i + 2,
-							       .ballot = b->core->ballot,
-							       .slot = b->core->peers[i + 1].promise_next,
-							       .chosen = i == 0 ? chosen_elsewhere : 0});
+		receive(b, METHOD_PROMISE,
+			(struct wire_paxos){.from = i + 2,
+					    .ballot = b->core->ballot,
+					    .slot = b->core->peers[i + 1].promise_next,
+					    .chosen = i == 0 ? chosen_elsewhere : 0});
 	ck_assert_int_eq(paxos_role(b->core), PAXOS_LEADER);
 	settle(b);
 }

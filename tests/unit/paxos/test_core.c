@@ -1,26 +1,38 @@
-/* One core, driven message by message: acceptor, learner and candidate in corners that random schedules seldom reach. */
+/*
+ * One core, driven message by message: acceptor, learner and candidate in corners that random
+ * schedules seldom reach.
+ */
 #include "../support/check_main.h"
 #include "bench.h"
 
-/* A follower that learns of a newer ballot from an entry must not answer in that ballot with a heartbeat round of the older
- * one, even if both are of the same replica: the new leadership would take it for an answer to a round that was never sent. */
+/*
+ * A follower that learns of a newer ballot from an entry must not answer in that ballot with a
+ * heartbeat round of the older one, even if both are of the same replica: the new leadership would
+ * take it for an answer to a round that was never sent.
+ */
 START_TEST(test_rounds_do_not_cross_ballots)
 {
 	struct bench b;
 	bench_init(&b, 2, 3);
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){
-					   .from = 1, .ballot = ballot_make(1, 1), .sequence = 50, .nentries = 1, .entries = &entry});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot_make(1, 1),
+				    .sequence = 50,
+				    .nentries = 1,
+				    .entries = &entry});
 	ck_assert_ptr_nonnull(sent(settle(&b), 1, METHOD_ACCEPTED));
 	entry.ballot = ballot_make(2, 1);
-	receive(&b, METHOD_CHOSEN, (struct wire_paxos){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
+	receive(&b, METHOD_CHOSEN,
+		(struct wire_paxos){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
 	settle(&b);
 	sync_all(&b);
 	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	if (accepted != NULL && accepted->message.ballot == ballot_make(2, 1))
 		ck_assert_uint_eq(accepted->message.sequence, 0);
 	/* And the new leadership's first round is answered. */
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(2, 1), .sequence = 1});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1, .ballot = ballot_make(2, 1), .sequence = 1});
 	accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.sequence, 1);
@@ -28,7 +40,10 @@ START_TEST(test_rounds_do_not_cross_ballots)
 }
 END_TEST
 
-/* What is learnt while nothing is applied (a snapshot is being restored, the app is slow) is limited in bytes. */
+/*
+ * What is learnt while nothing is applied (a snapshot is being restored, the app is slow) is
+ * limited in bytes.
+ */
 START_TEST(test_learning_ahead_of_applying_is_bounded)
 {
 	struct bench b;
@@ -36,8 +51,11 @@ START_TEST(test_learning_ahead_of_applying_is_bounded)
 	uint8_t *value = alloc_zeroed(size, 1);
 	bench_init(&b, 2, 3);
 	for (uint64_t slot = 1; slot <= 1024; slot++) {
-		struct wire_entry entry = {.slot = slot, .ballot = ballot_make(1, 1), .value = slice(value, size)};
-		receive(&b, METHOD_CHOSEN, (struct wire_paxos){.from = 1, .chosen = 2000, .nentries = 1, .entries = &entry});
+		struct wire_entry entry = {
+			.slot = slot, .ballot = ballot_make(1, 1), .value = slice(value, size)};
+		receive(&b, METHOD_CHOSEN,
+			(struct wire_paxos){
+				.from = 1, .chosen = 2000, .nentries = 1, .entries = &entry});
 		settle(&b);
 	}
 	ck_assert_uint_le(b.core->ring.bytes, FOLLOWER_BYTES_MAX + MIB);
@@ -63,7 +81,10 @@ START_TEST(test_learning_ahead_of_applying_is_bounded)
 }
 END_TEST
 
-/* Who is refused a vote because it lags learns from the refusal that there is more to fetch: the voter may be unable to stand. */
+/*
+ * Who is refused a vote because it lags learns from the refusal that there is more to fetch: the
+ * voter may be unable to stand.
+ */
 START_TEST(test_refused_candidate_fetches)
 {
 	struct bench b;
@@ -71,7 +92,8 @@ START_TEST(test_refused_candidate_fetches)
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PRE_VOTE));
-	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
+	receive(&b, METHOD_PRE_VOTE_REPLY,
+		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
 	const struct paxos_send *fetch = sent(settle(&b), 2, METHOD_FETCH);
 	ck_assert_ptr_nonnull(fetch);
 	ck_assert_uint_eq(fetch->message.slot, 1);
@@ -80,14 +102,17 @@ START_TEST(test_refused_candidate_fetches)
 END_TEST
 
 /*
- * faults: 9. Whoever knows most cannot tell it: it has lost the state before its log, and waits for somebody's. Whoever can tell a
- * part, one slot in a message, is asked for the next at once, and not only when its turn comes round again.
+ * faults: 9. Whoever knows most cannot tell it: it has lost the state before its log, and waits for
+ * somebody's. Whoever can tell a part, one slot in a message, is asked for the next at once, and
+ * not only when its turn comes round again.
  */
 START_TEST(test_whoever_tells_is_asked_on)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 2, .ballot = ballot_make(1, 2), .sequence = 1, .chosen = 100});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){
+			.from = 2, .ballot = ballot_make(1, 2), .sequence = 1, .chosen = 100});
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_FETCH));
 	const struct paxos_send *fetch = NULL;
 	for (uint32_t i = 0; i < 10 && fetch == NULL; i++) {
@@ -97,9 +122,14 @@ START_TEST(test_whoever_tells_is_asked_on)
 	}
 	ck_assert_ptr_nonnull(fetch);
 	for (uint64_t slot = 1; slot <= 40; slot++) {
-		struct wire_entry entry = {.slot = slot, .ballot = ballot_make(1, 2), .value = slice_string("a")};
+		struct wire_entry entry = {
+			.slot = slot, .ballot = ballot_make(1, 2), .value = slice_string("a")};
 		receive(&b, METHOD_CHOSEN,
-			(struct wire_paxos){.from = 3, .slot = slot, .chosen = 40, .nentries = 1, .entries = &entry});
+			(struct wire_paxos){.from = 3,
+					    .slot = slot,
+					    .chosen = 40,
+					    .nentries = 1,
+					    .entries = &entry});
 		const struct paxos_output *out = settle(&b);
 		/* It has no more than 40: then it is the other's turn. */
 		fetch = sent(out, slot < 40 ? 3 : 2, METHOD_FETCH);
@@ -111,7 +141,10 @@ START_TEST(test_whoever_tells_is_asked_on)
 }
 END_TEST
 
-/* A promise with more than fits a message comes in parts; only the last of them counts as the promise. */
+/*
+ * A promise with more than fits a message comes in parts; only the last of them counts as the
+ * promise.
+ */
 START_TEST(test_promise_in_parts)
 {
 	struct bench b;
@@ -139,17 +172,23 @@ START_TEST(test_promise_in_parts)
 	free(value);
 
 	/* The candidate's side. */
-	struct wire_entry entry = {.slot = 1, .ballot = ballot_make(1, 3), .value = slice_string("a")};
+	struct wire_entry entry = {
+		.slot = 1, .ballot = ballot_make(1, 3), .value = slice_string("a")};
 	bench_init(&b, 1, 3);
 	b.core->round_seen = 1;
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
-	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
+	receive(&b, METHOD_PRE_VOTE_REPLY,
+		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
 	settle(&b);
 	sync_all(&b);
 	settle(&b);
-	struct wire_paxos part = {
-		.from = 2, .ballot = b.core->ballot, .slot = 1, .flags = PAXOS_MORE, .nentries = 1, .entries = &entry};
+	struct wire_paxos part = {.from = 2,
+				  .ballot = b.core->ballot,
+				  .slot = 1,
+				  .flags = PAXOS_MORE,
+				  .nentries = 1,
+				  .entries = &entry};
 	receive(&b, METHOD_PROMISE, part);
 	receive(&b, METHOD_PROMISE, part);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
@@ -165,5 +204,6 @@ START_TEST(test_promise_in_parts)
 }
 END_TEST
 
-CHECK_MAIN("paxos core", test_rounds_do_not_cross_ballots, test_learning_ahead_of_applying_is_bounded,
-	   test_refused_candidate_fetches, test_whoever_tells_is_asked_on, test_promise_in_parts)
+CHECK_MAIN("paxos core", test_rounds_do_not_cross_ballots,
+	   test_learning_ahead_of_applying_is_bounded, test_refused_candidate_fetches,
+	   test_whoever_tells_is_asked_on, test_promise_in_parts)

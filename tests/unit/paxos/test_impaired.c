@@ -17,7 +17,8 @@ START_TEST(test_sets_hold_what_was_put_in)
 		bool in[SET_SLOTS + 1] = {false};
 		bool exact = true;
 		for (int step = 0; step < 120; step++) {
-			uint64_t first = rng_range(&rng, 1, SET_SLOTS), last = first + rng_below(&rng, 4);
+			uint64_t first = rng_range(&rng, 1, SET_SLOTS),
+				 last = first + rng_below(&rng, 4);
 			if (last > SET_SLOTS)
 				last = SET_SLOTS;
 			uint64_t kind = rng_below(&rng, 20);
@@ -35,7 +36,8 @@ START_TEST(test_sets_hold_what_was_put_in)
 					in[slot] = false;
 			} else {
 				impaired_drop_from(&set, SET_SLOTS - first / 4);
-				for (uint64_t slot = SET_SLOTS - first / 4; slot <= SET_SLOTS; slot++)
+				for (uint64_t slot = SET_SLOTS - first / 4; slot <= SET_SLOTS;
+				     slot++)
 					in[slot] = false;
 			}
 			uint64_t slots = 0;
@@ -62,7 +64,10 @@ static struct wire_entry entry_of(uint64_t slot, uint64_t ballot, const char *va
 	return (struct wire_entry){.slot = slot, .ballot = ballot, .value = slice_string(value)};
 }
 
-/* Replica 3, which holds slots 1 … 6 of ballot 1.1, of which 4 is known to be chosen; impaired are 2, and all from 6 on. */
+/*
+ * Replica 3, which holds slots 1 … 6 of ballot 1.1, of which 4 is known to be chosen; impaired are
+ * 2, and all from 6 on.
+ */
 static void damaged(struct bench *b)
 {
 	struct paxos_options options;
@@ -106,7 +111,8 @@ START_TEST(test_a_promise_names_what_it_cannot_answer_for)
 }
 END_TEST
 
-static const struct paxos_persist *written(const struct paxos_output *out, enum paxos_persist_kind kind)
+static const struct paxos_persist *written(const struct paxos_output *out,
+					   enum paxos_persist_kind kind)
 {
 	for (uint32_t i = 0; i < out->npersists; i++)
 		if (out->persists[i].kind == kind)
@@ -117,14 +123,21 @@ static const struct paxos_persist *written(const struct paxos_output *out, enum 
 /* faults: 14, 15 */
 START_TEST(test_what_is_learnt_is_written_again)
 {
-	/* Also if it is what the log has: it stands before the damage. Only then are the log's notes those of a whole one. */
+	/*
+	 * Also if it is what the log has: it stands before the damage. Only then are the log's
+	 * notes those of a whole one.
+	 */
 	struct bench b;
 	damaged(&b);
-	struct wire_entry entries[] = {entry_of(2, ballot_make(1, 1), "old"), entry_of(3, ballot_make(1, 1), "old")};
-	receive(&b, METHOD_CHOSEN, (struct wire_paxos){.from = 1, .slot = 2, .chosen = 4, .nentries = 2, .entries = entries});
+	struct wire_entry entries[] = {entry_of(2, ballot_make(1, 1), "old"),
+				       entry_of(3, ballot_make(1, 1), "old")};
+	receive(&b, METHOD_CHOSEN,
+		(struct wire_paxos){
+			.from = 1, .slot = 2, .chosen = 4, .nentries = 2, .entries = entries});
 	const struct paxos_output *out = settle(&b);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
-	const struct paxos_persist *accept = written(out, PAXOS_PERSIST_ACCEPT), *chosen = written(out, PAXOS_PERSIST_CHOSEN);
+	const struct paxos_persist *accept = written(out, PAXOS_PERSIST_ACCEPT),
+				   *chosen = written(out, PAXOS_PERSIST_CHOSEN);
 	ck_assert(accept != NULL && accept->slot == 2);
 	ck_assert(chosen != NULL && chosen->slot == 4 && chosen->ballot == 0 && chosen->last == 0);
 	ck_assert_uint_eq(b.core->impaired.count, 1);
@@ -135,19 +148,33 @@ END_TEST
 /* faults: 14, 15 */
 START_TEST(test_what_a_leader_is_sure_of_is_impaired_no_longer)
 {
-	/* Its ballot must be above all that were lost; and what is before its barrier may be on its disk alone, or on none. */
+	/*
+	 * Its ballot must be above all that were lost; and what is before its barrier may be on its
+	 * disk alone, or on none.
+	 */
 	for (uint32_t later = 0; later < 2; later++) {
 		struct bench b;
 		uint64_t ballot = later ? ballot_make(3, 1) : ballot_make(2, 2);
 		uint32_t from = later ? 1 : 2;
 		damaged(&b);
 		struct wire_entry entry = {.slot = 8, .value = slice_string("new")};
-		receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = from, .ballot = ballot, .flags = PAXOS_FIRST, .nentries = 1,
-							       .entries = &entry});
+		receive(&b, METHOD_ACCEPT,
+			(struct wire_paxos){.from = from,
+					    .ballot = ballot,
+					    .flags = PAXOS_FIRST,
+					    .nentries = 1,
+					    .entries = &entry});
 		settle(&b);
-		ck_assert(impaired_has(&b.core->impaired, 7) && !impaired_has(&b.core->impaired, 8));
-		ck_assert(impaired_has(&b.core->impaired, 9) && impaired_has(&b.core->impaired, SLOT_MAX));
-		receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = from, .ballot = ballot, .sequence = 1, .slot = 9, .chosen = 0});
+		ck_assert(impaired_has(&b.core->impaired, 7) &&
+			  !impaired_has(&b.core->impaired, 8));
+		ck_assert(impaired_has(&b.core->impaired, 9) &&
+			  impaired_has(&b.core->impaired, SLOT_MAX));
+		receive(&b, METHOD_ACCEPT,
+			(struct wire_paxos){.from = from,
+					    .ballot = ballot,
+					    .sequence = 1,
+					    .slot = 9,
+					    .chosen = 0});
 		settle(&b);
 		ck_assert(impaired_has(&b.core->impaired, 7) && impaired_has(&b.core->impaired, 9));
 		ck_assert(impaired_has(&b.core->impaired, 10) == (later == 0));
@@ -166,12 +193,15 @@ static void stand(struct bench *b, uint32_t members)
 {
 	bench_init(b, 1, members);
 	/* There have been others. */
-	receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .ballot = ballot_make(2, 2)});
+	receive(b, METHOD_PRE_VOTE_REPLY,
+		(struct wire_paxos){.from = 2, .ballot = ballot_make(2, 2)});
 	b->now_us = paxos_deadline_us(b->core);
 	paxos_tick(b->core, b->now_us);
 	settle(b);
 	for (uint32_t i = 2; i <= members / 2 + 1; i++)
-		receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+		receive(b, METHOD_PRE_VOTE_REPLY,
+			(struct wire_paxos){
+				.from = i, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -225,10 +255,15 @@ START_TEST(test_damage_in_different_slots_is_survived)
 {
 	struct bench b;
 	struct wire_range a = {2, 2}, c = {4, 4};
-	struct wire_entry values[] = {entry_of(2, ballot_make(1, 3), "two"), entry_of(4, ballot_make(1, 3), "four")};
+	struct wire_entry values[] = {entry_of(2, ballot_make(1, 3), "two"),
+				      entry_of(4, ballot_make(1, 3), "four")};
 	stand(&b, 5);
-	promise_from(&b, 2, (struct wire_paxos){.nentries = 1, .entries = &values[1], .nimpaired = 1, .impaired = &a});
-	promise_from(&b, 3, (struct wire_paxos){.nentries = 1, .entries = &values[0], .nimpaired = 1, .impaired = &c});
+	promise_from(&b, 2,
+		     (struct wire_paxos){
+			     .nentries = 1, .entries = &values[1], .nimpaired = 1, .impaired = &a});
+	promise_from(&b, 3,
+		     (struct wire_paxos){
+			     .nentries = 1, .entries = &values[0], .nimpaired = 1, .impaired = &c});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
 	promise_from(&b, 4, (struct wire_paxos){0});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
@@ -248,8 +283,13 @@ START_TEST(test_a_value_known_to_be_chosen_decides)
 	/* Known, but another slot is not decided; then both are. */
 	stand(&b, 5);
 	promise_from(&b, 2, (struct wire_paxos){.nimpaired = 1, .impaired = &below});
-	promise_from(&b, 3, (struct wire_paxos){.nentries = 1, .entries = values, .nimpaired = 1, .impaired = &below, .nknown = 1,
-						.known = &known});
+	promise_from(&b, 3,
+		     (struct wire_paxos){.nentries = 1,
+					 .entries = values,
+					 .nimpaired = 1,
+					 .impaired = &below,
+					 .nknown = 1,
+					 .known = &known});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
 	promise_from(&b, 4, (struct wire_paxos){.chosen = 2});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
@@ -262,11 +302,17 @@ END_TEST
 START_TEST(test_impossible_ranges_are_refused)
 {
 	struct bench b;
-	struct wire_range zero = {0, 3}, back = {4, 3}, beyond = {4, SLOT_MAX + 1}, twice[] = {{4, 6}, {6, 7}};
+	struct wire_range zero = {0, 3}, back = {4, 3}, beyond = {4, SLOT_MAX + 1},
+			  twice[] = {{4, 6}, {6, 7}};
 	const struct wire_paxos wrong[] = {
-		{.nimpaired = 1, .impaired = &zero}, {.nimpaired = 1, .impaired = &back}, {.nimpaired = 1, .impaired = &beyond},
-		{.nimpaired = 2, .impaired = twice}, {.nknown = 1, .known = &zero}, {.nknown = 2, .known = twice},
-		{.nimpaired = IMPAIRED_RANGES_MAX + 1, .impaired = twice}, {.nknown = IMPAIRED_RANGES_MAX + 1, .known = twice},
+		{.nimpaired = 1, .impaired = &zero},
+		{.nimpaired = 1, .impaired = &back},
+		{.nimpaired = 1, .impaired = &beyond},
+		{.nimpaired = 2, .impaired = twice},
+		{.nknown = 1, .known = &zero},
+		{.nknown = 2, .known = twice},
+		{.nimpaired = IMPAIRED_RANGES_MAX + 1, .impaired = twice},
+		{.nknown = IMPAIRED_RANGES_MAX + 1, .known = twice},
 	};
 	stand(&b, 3);
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -278,7 +324,8 @@ START_TEST(test_impossible_ranges_are_refused)
 		m.slot = 1;
 		ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_PROMISE, &m));
 	}
-	struct wire_paxos m = {.from = 2, .to = 1, .group = 1, .slot = 1, .nimpaired = 1, .impaired = twice};
+	struct wire_paxos m = {
+		.from = 2, .to = 1, .group = 1, .slot = 1, .nimpaired = 1, .impaired = twice};
 	ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_FETCH, &m));
 	paxos_destroy(b.core);
 }
@@ -286,24 +333,37 @@ END_TEST
 
 START_TEST(test_what_is_not_impaired_says_so_in_its_notes)
 {
-	/* The ballot and the last slot by which a later start bounds what damage may have destroyed. */
+	/*
+	 * The ballot and the last slot by which a later start bounds what damage may have
+	 * destroyed.
+	 */
 	struct bench b;
 	uint64_t ballot = ballot_make(1, 1);
 	bench_init(&b, 3, 3);
-	struct wire_entry entries[] = {entry_of(1, 0, "a"), entry_of(2, 0, "b"), entry_of(3, 0, "c")};
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1, .slot = 1, .nentries = 3,
-						       .entries = entries});
+	struct wire_entry entries[] = {entry_of(1, 0, "a"), entry_of(2, 0, "b"),
+				       entry_of(3, 0, "c")};
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot,
+				    .sequence = 1,
+				    .slot = 1,
+				    .nentries = 3,
+				    .entries = entries});
 	settle(&b);
 	sync_all(&b);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .slot = 1, .chosen = 2});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){
+			.from = 1, .ballot = ballot, .sequence = 2, .slot = 1, .chosen = 2});
 	const struct paxos_persist *chosen = written(settle(&b), PAXOS_PERSIST_CHOSEN);
-	ck_assert(chosen != NULL && chosen->slot == 2 && chosen->ballot == ballot && chosen->last == 3);
+	ck_assert(chosen != NULL && chosen->slot == 2 && chosen->ballot == ballot &&
+		  chosen->last == 3);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-CHECK_MAIN("paxos_impaired", test_sets_hold_what_was_put_in, test_a_promise_names_what_it_cannot_answer_for,
-	   test_what_is_learnt_is_written_again, test_what_a_leader_is_sure_of_is_impaired_no_longer,
+CHECK_MAIN("paxos_impaired", test_sets_hold_what_was_put_in,
+	   test_a_promise_names_what_it_cannot_answer_for, test_what_is_learnt_is_written_again,
+	   test_what_a_leader_is_sure_of_is_impaired_no_longer,
 	   test_an_impaired_promise_does_not_count, test_damage_in_different_slots_is_survived,
 	   test_a_value_known_to_be_chosen_decides, test_impossible_ranges_are_refused,
 	   test_what_is_not_impaired_says_so_in_its_notes)

@@ -14,13 +14,20 @@ static struct wire_range ranges[3];
 #define REFUSED(method, field) \
 	do { \
 		const char *why_ = paxos_judge(b->core, METHOD_##method, &m); \
-		ck_assert_msg(why_ != NULL && strncmp(why_, field, strlen(field)) == 0, "%s", why_ == NULL ? "passes" : why_); \
+		ck_assert_msg(why_ != NULL && strncmp(why_, field, strlen(field)) == 0, "%s", \
+			      why_ == NULL ? "passes" : why_); \
 	} while (0)
 
 static void plausible(uint64_t ballot)
 {
-	m = (struct wire_paxos){.group = b->core->options.group, .from = 2, .to = 1, .ballot = ballot, .slot = b->core->chosen + 1,
-				.chosen = b->core->chosen, .entries = entries, .ranges = ranges};
+	m = (struct wire_paxos){.group = b->core->options.group,
+				.from = 2,
+				.to = 1,
+				.ballot = ballot,
+				.slot = b->core->chosen + 1,
+				.chosen = b->core->chosen,
+				.entries = entries,
+				.ranges = ranges};
 	for (uint32_t i = 0; i < 3; i++)
 		entries[i] = (struct wire_entry){.slot = m.slot + i, .value = slice_string("v")};
 }
@@ -32,7 +39,9 @@ static void stand(void)
 	b->now_us = paxos_deadline_us(b->core);
 	paxos_tick(b->core, b->now_us);
 	settle(b);
-	receive(b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+	receive(b, METHOD_PRE_VOTE_REPLY,
+		(struct wire_paxos){
+			.from = 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -42,15 +51,22 @@ static void stand(void)
 /* Who sends in a ballot of its own does so in its own, and in a possible one. */
 START_TEST(ballots_of_senders)
 {
-	static const enum method methods[] = {METHOD_PRE_VOTE, METHOD_PREPARE, METHOD_ACCEPT, METHOD_TAKE_OVER};
+	static const enum method methods[] = {METHOD_PRE_VOTE, METHOD_PREPARE, METHOD_ACCEPT,
+					      METHOD_TAKE_OVER};
 	bench_init(b, 1, 3);
 	for (size_t i = 0; i < 4; i++) {
 		plausible(ballot_make(7, 2));
 		ck_assert_pstr_eq(paxos_judge(b->core, methods[i], &m), NULL);
 		m.ballot = ballot_make(BALLOT_ROUND_FREE, 2);
 		ck_assert_pstr_eq(paxos_judge(b->core, methods[i], &m), NULL);
-		const uint64_t impossible[] = {0, ballot_make(0, 2), ballot_make(7, 1), ballot_make(7, 3), ballot_make(7, 9),
-					       ballot_make(BALLOT_ROUND_MAX + 1, 2), UINT64_MAX - 253, UINT64_MAX};
+		const uint64_t impossible[] = {0,
+					       ballot_make(0, 2),
+					       ballot_make(7, 1),
+					       ballot_make(7, 3),
+					       ballot_make(7, 9),
+					       ballot_make(BALLOT_ROUND_MAX + 1, 2),
+					       UINT64_MAX - 253,
+					       UINT64_MAX};
 		for (size_t k = 0; k < sizeof impossible / sizeof impossible[0]; k++) {
 			m.ballot = impossible[k];
 			ck_assert_ptr_nonnull(paxos_judge(b->core, methods[i], &m));
@@ -61,8 +77,8 @@ START_TEST(ballots_of_senders)
 END_TEST
 
 /*
- * One number cannot use up the rounds: beyond the free ones a step leads, from what is known. At their end a replica follows,
- * and does not stand.
+ * One number cannot use up the rounds: beyond the free ones a step leads, from what is known. At
+ * their end a replica follows, and does not stand.
  */
 START_TEST(rounds)
 {
@@ -310,7 +326,10 @@ START_TEST(promises)
 }
 END_TEST
 
-/* A promise of one who knows a million slots more makes no leader, and no gap of that size in memory. */
+/*
+ * A promise of one who knows a million slots more makes no leader, and no gap of that size in
+ * memory.
+ */
 START_TEST(far_behind)
 {
 	stand();
@@ -325,4 +344,5 @@ START_TEST(far_behind)
 }
 END_TEST
 
-CHECK_MAIN("judge", ballots_of_senders, rounds, accepts, acknowledgements, learning, learning_of_a_leader, promises, far_behind)
+CHECK_MAIN("judge", ballots_of_senders, rounds, accepts, acknowledgements, learning,
+	   learning_of_a_leader, promises, far_behind)

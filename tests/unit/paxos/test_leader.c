@@ -12,18 +12,28 @@ START_TEST(test_quorum_counts_members)
 	lead(&b, 0);
 	sync_all(&b);
 	for (uint32_t i = 0; i < 5; i++)
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){.from = 2,
+					    .ballot = b.core->ballot,
+					    .nranges = 1,
+					    .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot - 1, .nranges = 1, .ranges = &range});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 3, .ballot = b.core->ballot - 1, .nranges = 1, .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 3, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* P2c: of what a quorum accepted in a slot, the value of the highest ballot is proposed, in whatever order the promises come;
- * slots between, of which nobody reports anything, become no-ops. */
+/*
+ * P2c: of what a quorum accepted in a slot, the value of the highest ballot is proposed, in
+ * whatever order the promises come; slots between, of which nobody reports anything, become no-ops.
+ */
 START_TEST(test_highest_accepted_value_is_proposed)
 {
 	for (uint32_t order = 0; order < 2; order++) {
@@ -31,19 +41,25 @@ START_TEST(test_highest_accepted_value_is_proposed)
 		bench_init(&b, 1, 5);
 		paxos_restore_entry(b.core, 1, ballot_make(2, 4), slice_string("middle"));
 		paxos_restore_entry(b.core, 2, ballot_make(4, 4), slice_string("mine"));
-		struct wire_entry low[] = {{.slot = 1, .ballot = ballot_make(1, 5), .value = slice_string("low")},
-					   {.slot = 2, .ballot = ballot_make(1, 5), .value = slice_string("low")}};
-		struct wire_entry high[] = {{.slot = 1, .ballot = ballot_make(3, 5), .value = slice_string("high")},
-					    {.slot = 4, .ballot = ballot_make(1, 4), .value = slice_string("last")}};
+		struct wire_entry low[] = {
+			{.slot = 1, .ballot = ballot_make(1, 5), .value = slice_string("low")},
+			{.slot = 2, .ballot = ballot_make(1, 5), .value = slice_string("low")}};
+		struct wire_entry high[] = {
+			{.slot = 1, .ballot = ballot_make(3, 5), .value = slice_string("high")},
+			{.slot = 4, .ballot = ballot_make(1, 4), .value = slice_string("last")}};
 		b.core->round_seen = 4;
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);
 		for (uint32_t i = 2; i <= 3; i++)
-			receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = i, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
+			receive(&b, METHOD_PRE_VOTE_REPLY,
+				(struct wire_paxos){.from = i,
+						    .sequence = b.core->ballot,
+						    .flags = PAXOS_GRANTED});
 		settle(&b);
 		sync_all(&b);
 		settle(&b);
-		struct wire_paxos promises[] = {{.from = 2, .nentries = 2, .entries = low}, {.from = 3, .nentries = 2, .entries = high}};
+		struct wire_paxos promises[] = {{.from = 2, .nentries = 2, .entries = low},
+						{.from = 3, .nentries = 2, .entries = high}};
 		for (uint32_t i = 0; i < 2; i++) {
 			struct wire_paxos m = promises[i ^ order];
 			m.ballot = b.core->ballot;
@@ -57,7 +73,8 @@ START_TEST(test_highest_accepted_value_is_proposed)
 		const char *const want[] = {"high", "mine", "", "last"};
 		for (uint32_t i = 0; i < 4; i++) {
 			ck_assert_uint_eq(accept->message.entries[i].slot, i + 1);
-			ck_assert(slice_equal(accept->message.entries[i].value, slice_string(want[i])));
+			ck_assert(slice_equal(accept->message.entries[i].value,
+					      slice_string(want[i])));
 		}
 		ck_assert_uint_eq(paxos_barrier(b.core), 4);
 		paxos_destroy(b.core);
@@ -65,8 +82,11 @@ START_TEST(test_highest_accepted_value_is_proposed)
 }
 END_TEST
 
-/* A snapshot that covers slots which a leader proposed and never saw chosen was made under another leader: it must not go on
- * leading, since its word that they are chosen would be taken for a word about its own values. */
+/*
+ * A snapshot that covers slots which a leader proposed and never saw chosen was made under another
+ * leader: it must not go on leading, since its word that they are chosen would be taken for a word
+ * about its own values.
+ */
 START_TEST(test_snapshot_over_own_slots_ends_leadership)
 {
 	struct bench b;
@@ -112,7 +132,9 @@ START_TEST(test_endless_reads_need_bounded_memory)
 		/* The answer to the round before arrives while these wait for theirs. */
 		uint64_t round = b.core->round;
 		settle(&b);
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = round});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 2, .ballot = b.core->ballot, .sequence = round});
 		b.now_us += 10;
 		const struct paxos_output *out = settle(&b);
 		for (uint32_t i = 0; i < out->nreads; i++)
@@ -124,8 +146,10 @@ START_TEST(test_endless_reads_need_bounded_memory)
 }
 END_TEST
 
-/* A leader that learnt in its election of chosen slots which it misses, and of which nobody can tell it any more, does not
- * block the group: it lets go, and the next election proposes them anew. */
+/*
+ * A leader that learnt in its election of chosen slots which it misses, and of which nobody can
+ * tell it any more, does not block the group: it lets go, and the next election proposes them anew.
+ */
 START_TEST(test_leader_that_cannot_learn_lets_go)
 {
 	struct bench b;
@@ -136,7 +160,9 @@ START_TEST(test_leader_that_cannot_learn_lets_go)
 		b.now_us += 10000;
 		paxos_tick(b.core, b.now_us);
 		/* Member 3 follows, and knows as little. */
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
 		settle(&b);
 		sync_all(&b);
 	}
@@ -145,7 +171,10 @@ START_TEST(test_leader_that_cannot_learn_lets_go)
 }
 END_TEST
 
-/* Between what is chosen here and the first slot of its own a new leader may hold values that lost: it sends them to nobody. */
+/*
+ * Between what is chosen here and the first slot of its own a new leader may hold values that lost:
+ * it sends them to nobody.
+ */
 START_TEST(test_only_own_slots_are_sent)
 {
 	struct bench b;
@@ -155,21 +184,30 @@ START_TEST(test_only_own_slots_are_sent)
 	b.core->round_seen = 1;
 	lead(&b, 10);
 	/* The other follower lacks everything, and says so in answer to a round. */
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
 	for (uint32_t i = 0; i < 5; i++) {
 		const struct paxos_output *out = settle(&b);
 		for (uint32_t k = 0; k < out->nsends; k++)
-			for (uint32_t e = 0; e < out->sends[k].message.nentries && out->sends[k].method == METHOD_ACCEPT; e++)
+			for (uint32_t e = 0; e < out->sends[k].message.nentries &&
+					     out->sends[k].method == METHOD_ACCEPT;
+			     e++)
 				ck_assert_uint_gt(out->sends[k].message.entries[e].slot, 10);
 		b.now_us += 30000;
 		paxos_tick(b.core, b.now_us);
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
 	}
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* A leader hands over when its successor has everything and everything is chosen; and says so, since it may be gone in a moment. */
+/*
+ * A leader hands over when its successor has everything and everything is chosen; and says so,
+ * since it may be gone in a moment.
+ */
 START_TEST(test_hand_over_leaves_nothing_to_ask)
 {
 	struct bench b;
@@ -178,7 +216,12 @@ START_TEST(test_hand_over_leaves_nothing_to_ask)
 	lead(&b, 0);
 	paxos_propose(b.core, bytes_copy(slice_string("a")));
 	settle(&b);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .slot = 2, .nranges = 1, .ranges = &range});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = 2,
+				    .ballot = b.core->ballot,
+				    .slot = 2,
+				    .nranges = 1,
+				    .ranges = &range});
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert_ptr_null(sent(settle(&b), 2, METHOD_TAKE_OVER));
 	sync_all(&b);
@@ -190,16 +233,22 @@ START_TEST(test_hand_over_leaves_nothing_to_ask)
 	/* The successor's side: what it had only accepted is chosen for it. */
 	struct wire_entry entries[] = {{.slot = 1}, {.slot = 2, .value = slice_string("a")}};
 	bench_init(&b, 2, 3);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .nentries = 2, .entries = entries});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){
+			.from = 1, .ballot = ballot_make(1, 1), .nentries = 2, .entries = entries});
 	settle(&b);
-	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
+	receive(&b, METHOD_TAKE_OVER,
+		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* A leader whose clients read all the time: time passes, and is told to the core only when that has asked for it. */
+/*
+ * A leader whose clients read all the time: time passes, and is told to the core only when that has
+ * asked for it.
+ */
 static void read_for(struct bench *b, uint64_t duration_us)
 {
 	uint64_t until = b->now_us + duration_us, id = 0;
@@ -209,13 +258,18 @@ static void read_for(struct bench *b, uint64_t duration_us)
 			paxos_tick(b->core, b->now_us);
 		(void)paxos_read(b->core, ++id);
 		settle(b);
-		receive(b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b->core->ballot, .sequence = b->core->round});
+		receive(b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 2, .ballot = b->core->ballot, .sequence = b->core->round});
 		settle(b);
 		sync_all(b);
 	}
 }
 
-/* Reads in quick succession, each round of which is a heartbeat, do not keep a leader from looking at itself. */
+/*
+ * Reads in quick succession, each round of which is a heartbeat, do not keep a leader from looking
+ * at itself.
+ */
 START_TEST(test_reads_do_not_stop_the_clock)
 {
 	struct wire_range range = {.first = 1, .last = 1};
@@ -223,7 +277,12 @@ START_TEST(test_reads_do_not_stop_the_clock)
 	/* The successor has never heard of the hand-over: the leader goes on after a while. */
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = 2,
+				    .ballot = b.core->ballot,
+				    .slot = 1,
+				    .nranges = 1,
+				    .ranges = &range});
 	settle(&b);
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert(!paxos_can_propose(b.core));
@@ -240,15 +299,19 @@ START_TEST(test_reads_do_not_stop_the_clock)
 }
 END_TEST
 
-/* Member 2 answers every round of reads, so that a quorum is there: member 3 hears of nothing but the regular heartbeats. When
- * member 2 falls silent, member 3 is asked soon, and the reads go on. */
+/*
+ * Member 2 answers every round of reads, so that a quorum is there: member 3 hears of nothing but
+ * the regular heartbeats. When member 2 falls silent, member 3 is asked soon, and the reads go on.
+ */
 START_TEST(test_reads_wake_nobody_but_a_quorum)
 {
 	struct bench b;
 	uint64_t id = 0, heartbeats = 0, confirmed = 0;
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
 	sync_all(&b);
 	settle(&b);
 	for (uint64_t until = b.now_us + 300000; b.now_us < until; b.now_us += 100) {
@@ -256,7 +319,9 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 			paxos_tick(b.core, b.now_us);
 		ck_assert(paxos_read(b.core, ++id));
 		heartbeats += sent(settle(&b), 3, METHOD_ACCEPT) != NULL;
-		receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+		receive(&b, METHOD_ACCEPTED,
+			(struct wire_paxos){
+				.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
 		confirmed += settle(&b)->nreads;
 	}
 	ck_assert_uint_eq(confirmed, id);
@@ -271,14 +336,17 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 		out = settle(&b);
 	}
 	ck_assert_uint_le(b.now_us - silent_us, 2 * 30000 / READ_PATIENCE);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
 	ck_assert_uint_eq(settle(&b)->nreads, 1);
 	paxos_destroy(b.core);
 }
 END_TEST
 
 CHECK_MAIN("paxos leader", test_quorum_counts_members, test_highest_accepted_value_is_proposed,
-	   test_snapshot_over_own_slots_ends_leadership, test_snapshot_below_own_slots_keeps_leadership,
-	   test_endless_reads_need_bounded_memory, test_leader_that_cannot_learn_lets_go,
-	   test_only_own_slots_are_sent, test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock,
+	   test_snapshot_over_own_slots_ends_leadership,
+	   test_snapshot_below_own_slots_keeps_leadership, test_endless_reads_need_bounded_memory,
+	   test_leader_that_cannot_learn_lets_go, test_only_own_slots_are_sent,
+	   test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock,
 	   test_reads_wake_nobody_but_a_quorum)

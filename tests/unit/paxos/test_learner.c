@@ -1,6 +1,6 @@
 /*
- * A replica that has lost its directory (multipaxos.h, LEARNERS): it follows and has no vote, and its leader counts it
- * nowhere.
+ * A replica that has lost its directory (multipaxos.h, LEARNERS): it follows and has no vote, and
+ * its leader counts it nowhere.
  */
 #include "../support/check_main.h"
 #include "bench.h"
@@ -77,26 +77,36 @@ START_TEST(test_accepts_and_learns)
 	uint64_t ballot = ballot_make(1, 1);
 	learner(&b);
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1, .lease_us = LEASE_US,
-						       .nentries = 1, .entries = &entry});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot,
+				    .sequence = 1,
+				    .lease_us = LEASE_US,
+				    .nentries = 1,
+				    .entries = &entry});
 	settle(&b);
 	sync_all(&b);
 	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.flags, PAXOS_LEARNER);
 	ck_assert_uint_eq(accepted->message.nranges, 1);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* Told while a promise is on its way to the disk, while it stands, and while it leads: all of that is over. */
+/*
+ * Told while a promise is on its way to the disk, while it stands, and while it leads: all of that
+ * is over.
+ */
 START_TEST(test_gives_up)
 {
 	struct bench b;
 	bench_init(&b, 3, 3);
-	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .slot = 1});
+	receive(&b, METHOD_PREPARE,
+		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .slot = 1});
 	settle(&b);
 	paxos_stop_voting(b.core, b.now_us);
 	sync_all(&b);
@@ -109,7 +119,8 @@ START_TEST(test_gives_up)
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
 	uint64_t ballot = b.core->ballot;
 	paxos_stop_voting(b.core, b.now_us);
-	receive(&b, METHOD_PRE_VOTE_REPLY, (struct wire_paxos){.from = 2, .sequence = ballot, .flags = PAXOS_GRANTED});
+	receive(&b, METHOD_PRE_VOTE_REPLY,
+		(struct wire_paxos){.from = 2, .sequence = ballot, .flags = PAXOS_GRANTED});
 	ck_assert_uint_eq(settle(&b)->nsends, 0);
 	paxos_destroy(b.core);
 
@@ -127,8 +138,15 @@ END_TEST
 static void answer(struct bench *b, uint32_t from, uint32_t flags)
 {
 	struct wire_range range = {1, b->core->next_slot - 1};
-	struct wire_paxos m = {.group = 1, .from = from, .to = 1, .ballot = b->core->ballot, .slot = range.last,
-			       .sequence = b->core->round, .flags = flags, .nranges = 1, .ranges = &range};
+	struct wire_paxos m = {.group = 1,
+			       .from = from,
+			       .to = 1,
+			       .ballot = b->core->ballot,
+			       .slot = range.last,
+			       .sequence = b->core->round,
+			       .flags = flags,
+			       .nranges = 1,
+			       .ranges = &range};
 	ck_assert_ptr_null(paxos_judge(b->core, METHOD_ACCEPTED, &m));
 	receive(b, METHOD_ACCEPTED, m);
 }
@@ -175,7 +193,10 @@ START_TEST(test_late_answer_of_its_earlier_life)
 }
 END_TEST
 
-/* A leader whom only a learner answers makes room; and while it asks for a round nobody is left out. */
+/*
+ * A leader whom only a learner answers makes room; and while it asks for a round nobody is left
+ * out.
+ */
 START_TEST(test_no_quorum_with_it)
 {
 	struct bench b;
@@ -210,7 +231,11 @@ START_TEST(test_judged)
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);
 	lead(&b, 0);
-	struct wire_paxos m = {.group = 1, .from = 3, .to = 1, .ballot = b.core->ballot, .flags = PAXOS_LEARNER | PAXOS_LEASED};
+	struct wire_paxos m = {.group = 1,
+			       .from = 3,
+			       .to = 1,
+			       .ballot = b.core->ballot,
+			       .flags = PAXOS_LEARNER | PAXOS_LEASED};
 	ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_ACCEPTED, &m));
 	m.flags = PAXOS_LEARNER | PAXOS_UNFIT;
 	ck_assert_ptr_null(paxos_judge(b.core, METHOD_ACCEPTED, &m));
@@ -218,5 +243,6 @@ START_TEST(test_judged)
 }
 END_TEST
 
-CHECK_MAIN("paxos learner", test_promises_nothing, test_never_stands, test_accepts_and_learns, test_gives_up,
-	   test_counted_for_nothing, test_late_answer_of_its_earlier_life, test_no_quorum_with_it, test_judged)
+CHECK_MAIN("paxos learner", test_promises_nothing, test_never_stands, test_accepts_and_learns,
+	   test_gives_up, test_counted_for_nothing, test_late_answer_of_its_earlier_life,
+	   test_no_quorum_with_it, test_judged)

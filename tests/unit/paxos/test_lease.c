@@ -1,4 +1,7 @@
-/* Read leases: when a leader may rely on one, and who keeps it for how long. Leases of 100 ms, election timeout 150 ms. */
+/*
+ * Read leases: when a leader may rely on one, and who keeps it for how long. Leases of 100 ms,
+ * election timeout 150 ms.
+ */
 #include "../support/check_main.h"
 #include "bench.h"
 
@@ -8,7 +11,11 @@
 /* Member 2 echoes the newest round, with the lease. */
 static void grant(struct bench *b)
 {
-	receive(b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b->core->ballot, .sequence = b->core->round, .flags = PAXOS_LEASED});
+	receive(b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = 2,
+				    .ballot = b->core->ballot,
+				    .sequence = b->core->round,
+				    .flags = PAXOS_LEASED});
 }
 
 static uint32_t reads_confirmed(struct bench *b)
@@ -30,7 +37,11 @@ static void lead_with_lease(struct bench *b)
 static void follow_with_lease(struct bench *b, uint64_t lease_us)
 {
 	bench_init_leased(b, 2, 3, LEASE_US);
-	receive(b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1, .lease_us = lease_us});
+	receive(b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot_make(1, 1),
+				    .sequence = 1,
+				    .lease_us = lease_us});
 }
 
 static bool promises(struct bench *b, uint32_t to, struct wire_paxos prepare)
@@ -44,7 +55,10 @@ static bool promises(struct bench *b, uint32_t to, struct wire_paxos prepare)
 	return sent(settle(b), to, METHOD_PROMISE) != NULL;
 }
 
-/* While a quorum has granted it, reads are confirmed without a round; from 7/8 of the lease after the round's beginning, not any more. */
+/*
+ * While a quorum has granted it, reads are confirmed without a round; from 7/8 of the lease after
+ * the round's beginning, not any more.
+ */
 START_TEST(test_reads_by_lease)
 {
 	struct bench b;
@@ -66,7 +80,10 @@ START_TEST(test_reads_by_lease)
 END_TEST
 
 /* faults: 44 */
-/* The process stopped within a turn, after the turn's clock was read: what counts is the time when the reads have been received. */
+/*
+ * The process stopped within a turn, after the turn's clock was read: what counts is the time when
+ * the reads have been received.
+ */
 START_TEST(test_pause_within_a_turn)
 {
 	struct bench b;
@@ -76,10 +93,17 @@ START_TEST(test_pause_within_a_turn)
 	b.later_us = 0;
 	paxos_destroy(b.core);
 
-	/* The follower's side: its lease runs from when the round arrived, not from when its turn began. */
+	/*
+	 * The follower's side: its lease runs from when the round arrived, not from when its turn
+	 * began.
+	 */
 	bench_init_leased(&b, 2, 3, LEASE_US);
 	b.later_us = 300000;
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1, .lease_us = LEASE_US});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot_make(1, 1),
+				    .sequence = 1,
+				    .lease_us = LEASE_US});
 	b.later_us = 0;
 	b.now_us += 300000 + LEASE_US - 1;
 	ck_assert(!promises(&b, 3, (struct wire_paxos){0}));
@@ -89,22 +113,30 @@ START_TEST(test_pause_within_a_turn)
 }
 END_TEST
 
-/* An echo without the lease (of a replica that does not know leases, or would forget this one too soon) is none. */
+/*
+ * An echo without the lease (of a replica that does not know leases, or would forget this one too
+ * soon) is none.
+ */
 START_TEST(test_echo_is_no_lease)
 {
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);
 	lead(&b, 0);
 	sync_all(&b);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
 	settle(&b);
 	ck_assert(!paxos_lease_holds(b.core));
 	/* Nor does a late copy of an old one speak for the newest round. */
 	b.now_us += LEASE_US;
 	(void)reads_confirmed(&b);
 	ck_assert_uint_eq(b.core->round, 2);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 2});
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 1, .flags = PAXOS_LEASED});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 2});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){
+			.from = 2, .ballot = b.core->ballot, .sequence = 1, .flags = PAXOS_LEASED});
 	ck_assert(!paxos_lease_holds(b.core));
 	paxos_destroy(b.core);
 
@@ -117,7 +149,9 @@ START_TEST(test_echo_is_no_lease)
 }
 END_TEST
 
-/* Who has granted a lease says so, promises nothing to anybody until it is over, and refuses votes. */
+/*
+ * Who has granted a lease says so, promises nothing to anybody until it is over, and refuses votes.
+ */
 START_TEST(test_grantor_holds_back)
 {
 	struct bench b;
@@ -138,7 +172,10 @@ START_TEST(test_grantor_holds_back)
 }
 END_TEST
 
-/* Nor does it stand itself, though it knows that the leader is gone; as soon as the lease is over it does. */
+/*
+ * Nor does it stand itself, though it knows that the leader is gone; as soon as the lease is over
+ * it does.
+ */
 START_TEST(test_grantor_does_not_stand)
 {
 	struct bench b;
@@ -156,14 +193,18 @@ START_TEST(test_grantor_does_not_stand)
 END_TEST
 
 /* faults: 44 */
-/* After a restart nobody knows what had been granted: nothing is promised before an election timeout is over, to oneself neither. */
+/*
+ * After a restart nobody knows what had been granted: nothing is promised before an election
+ * timeout is over, to oneself neither.
+ */
 START_TEST(test_restart_keeps_what_it_forgot)
 {
 	struct bench b;
 	bench_init_leased(&b, 2, 3, 0);
 	paxos_start(b.core, b.now_us);
 	uint64_t until_us = b.now_us + 150000;
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1});
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1)});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
@@ -171,20 +212,30 @@ START_TEST(test_restart_keeps_what_it_forgot)
 	b.now_us = until_us - 1;
 	paxos_tick(b.core, b.now_us);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
-	ck_assert(!promises(&b, 3, (struct wire_paxos){.flags = PAXOS_LEASE_OVER, .sequence = ballot_make(1, 1)}));
+	ck_assert(!promises(
+		&b, 3,
+		(struct wire_paxos){.flags = PAXOS_LEASE_OVER, .sequence = ballot_make(1, 1)}));
 	b.now_us = until_us;
 	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* A leader that hands over has given up its lease, for good; so its successor need not wait, nor whoever is asked by it. */
+/*
+ * A leader that hands over has given up its lease, for good; so its successor need not wait, nor
+ * whoever is asked by it.
+ */
 START_TEST(test_hand_over_ends_the_lease)
 {
 	struct bench b;
 	struct wire_range range = {.first = 1, .last = 1};
 	lead_with_lease(&b);
-	receive(&b, METHOD_ACCEPTED, (struct wire_paxos){.from = 2, .ballot = b.core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
+	receive(&b, METHOD_ACCEPTED,
+		(struct wire_paxos){.from = 2,
+				    .ballot = b.core->ballot,
+				    .slot = 1,
+				    .nranges = 1,
+				    .ranges = &range});
 	settle(&b);
 	ck_assert(paxos_lease_holds(b.core));
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
@@ -217,13 +268,20 @@ START_TEST(test_hand_over_ends_the_lease)
 	for (uint32_t later = 0; later < 2; later++) {
 		follow_with_lease(&b, LEASE_US);
 		if (later)
-			receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 3, .ballot = ballot_make(1, 3), .sequence = 1, .lease_us = LEASE_US});
-		bool promised = promises(&b, 3, (struct wire_paxos){.flags = PAXOS_LEASE_OVER, .sequence = ballot_make(1, 1)});
+			receive(&b, METHOD_ACCEPT,
+				(struct wire_paxos){.from = 3,
+						    .ballot = ballot_make(1, 3),
+						    .sequence = 1,
+						    .lease_us = LEASE_US});
+		bool promised = promises(&b, 3,
+					 (struct wire_paxos){.flags = PAXOS_LEASE_OVER,
+							     .sequence = ballot_make(1, 1)});
 		ck_assert(promised == !later);
 		paxos_destroy(b.core);
 	}
 }
 END_TEST
 
-CHECK_MAIN("paxos lease", test_reads_by_lease, test_pause_within_a_turn, test_echo_is_no_lease, test_grantor_holds_back,
-	   test_grantor_does_not_stand, test_restart_keeps_what_it_forgot, test_hand_over_ends_the_lease)
+CHECK_MAIN("paxos lease", test_reads_by_lease, test_pause_within_a_turn, test_echo_is_no_lease,
+	   test_grantor_holds_back, test_grantor_does_not_stand, test_restart_keeps_what_it_forgot,
+	   test_hand_over_ends_the_lease)

@@ -1,4 +1,7 @@
-/* Groups that can make progress do: what used to, or easily could, leave them without a leader that serves. */
+/*
+ * Groups that can make progress do: what used to, or easily could, leave them without a leader that
+ * serves.
+ */
 #include <check.h>
 
 #include "../support/check_main.h"
@@ -11,7 +14,10 @@ static void fixed(struct group *g, uint32_t count, uint64_t seed, uint64_t sync_
 	g->sync_min_us = g->sync_max_us = sync_us;
 }
 
-/* Runs until a value proposed at the leader is applied everywhere that is up; false if that takes longer than limit_us. */
+/*
+ * Runs until a value proposed at the leader is applied everywhere that is up; false if that takes
+ * longer than limit_us.
+ */
 static bool serves(struct group *g, uint64_t limit_us)
 {
 	uint64_t until = g->now_us + limit_us;
@@ -23,7 +29,8 @@ static bool serves(struct group *g, uint64_t limit_us)
 		group_run(g, 100000);
 		for (uint32_t i = 0; i < g->count; i++) {
 			up += g->replicas[i].core != NULL;
-			done += g->replicas[i].core != NULL && slot != 0 && g->replicas[i].applied_count >= slot;
+			done += g->replicas[i].core != NULL && slot != 0 &&
+				g->replicas[i].applied_count >= slot;
 		}
 		if (done == up)
 			return true;
@@ -32,7 +39,10 @@ static bool serves(struct group *g, uint64_t limit_us)
 }
 
 /* faults: 75, 76 */
-/* Disks that take several election timeouts for a sync delay an election, and do not prevent it; the leader then stays. */
+/*
+ * Disks that take several election timeouts for a sync delay an election, and do not prevent it;
+ * the leader then stays.
+ */
 START_TEST(test_slow_disks)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
@@ -42,7 +52,8 @@ START_TEST(test_slow_disks)
 			fixed(&g, counts[k], seed, 1000000);
 			group_run(&g, 20000000);
 			uint32_t leader = group_leader(&g);
-			ck_assert_msg(leader != UINT32_MAX, "%u replicas, seed %u: no leader", counts[k], (unsigned)seed);
+			ck_assert_msg(leader != UINT32_MAX, "%u replicas, seed %u: no leader",
+				      counts[k], (unsigned)seed);
 			uint64_t ballot = paxos_ballot(g.replicas[leader].core);
 			ck_assert(serves(&g, 20000000));
 			ck_assert_uint_eq(paxos_ballot(g.replicas[leader].core), ballot);
@@ -68,8 +79,10 @@ START_TEST(test_hung_disk)
 END_TEST
 
 /* faults: 8, 9 */
-/* The only replica that knew which entries are chosen dies after it has told so to a candidate that misses the knowledge: the
- * other two, which together hold those entries, go on without it. */
+/*
+ * The only replica that knew which entries are chosen dies after it has told so to a candidate that
+ * misses the knowledge: the other two, which together hold those entries, go on without it.
+ */
 START_TEST(test_knowledge_dies_with_its_owner)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -91,7 +104,10 @@ START_TEST(test_knowledge_dies_with_its_owner)
 		ck_assert_uint_lt(paxos_chosen_slot(g.replicas[two].core), slot);
 		while (paxos_role(g.replicas[one].core) == PAXOS_LEADER)
 			group_run(&g, 10000);
-		/* Number two stands with the consent of number three, and is elected with the promise of number one, which then dies. */
+		/*
+		 * Number two stands with the consent of number three, and is elected with the
+		 * promise of number one, which then dies.
+		 */
 		paxos_set_electable(g.replicas[one].core, false);
 		paxos_set_electable(g.replicas[two].core, true);
 		while (paxos_role(g.replicas[two].core) != PAXOS_CANDIDATE)
@@ -138,8 +154,9 @@ static void withhold(struct group *g, uint32_t i)
 
 /* faults: 8, 9, 34 */
 /*
- * Of five replicas two know that a slot is chosen, and have lost the state that they would tell it with: damaged snapshots. The
- * others have all accepted it. They are a majority, and go on, whoever promises first.
+ * Of five replicas two know that a slot is chosen, and have lost the state that they would tell it
+ * with: damaged snapshots. The others have all accepted it. They are a majority, and go on, whoever
+ * promises first.
  */
 START_TEST(test_two_know_and_cannot_tell)
 {
@@ -161,7 +178,10 @@ START_TEST(test_two_know_and_cannot_tell)
 			group_crash(&g, i);
 		}
 		ck_assert_uint_lt(paxos_chosen_slot(g.replicas[2].core), slot);
-		/* Number three is elected with the promises of these two; four and five hear of it, and cannot lead. */
+		/*
+		 * Number three is elected with the promises of these two; four and five hear of it,
+		 * and cannot lead.
+		 */
 		cut_off(&g, 2, 0x18, true);
 		for (uint32_t i = 0; i < 2; i++) {
 			group_start(&g, i);

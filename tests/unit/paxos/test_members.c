@@ -1,19 +1,26 @@
-/* Which disk counts as which member: the rules M1 to M7 of paxos/members.h, at one core. faults: 38 */
+/*
+ * Which disk counts as which member: the rules M1 to M7 of paxos/members.h, at one core. faults: 38
+ */
 #include <check.h>
 
 #include "../support/check_main.h"
 #include "bench.h"
 #include "paxos/judge.h"
 
-/* An entry of members as text: "M", base, and for each member number, binding and life, a byte each. */
+/*
+ * An entry of members as text: "M", base, and for each member number, binding and life, a byte
+ * each.
+ */
 static bool members_of(struct slice value, struct paxos_members *out)
 {
 	if (value.len < 2 || value.data[0] != 'M')
 		return false;
 	*out = (struct paxos_members){.base = value.data[1], .next_number = 7};
 	for (size_t i = 2; i + 2 < value.len; i += 3)
-		out->list[out->count++] = (struct paxos_binding){
-			.replica = value.data[i], .binding = value.data[i + 1], .life = value.data[i + 2], .role = MEMBER_VOTER};
+		out->list[out->count++] = (struct paxos_binding){.replica = value.data[i],
+								 .binding = value.data[i + 1],
+								 .life = value.data[i + 2],
+								 .role = MEMBER_VOTER};
 	return true;
 }
 
@@ -21,7 +28,8 @@ static bool members_of(struct slice value, struct paxos_members *out)
 
 static struct bytes *entry_of(uint8_t base, uint8_t binding_of_3, uint8_t life_of_3)
 {
-	const uint8_t text[] = {'M', base, 1, 0, LIFE(1), 2, 0, LIFE(2), 3, binding_of_3, life_of_3};
+	const uint8_t text[] = {'M', base,         1,        0, LIFE(1), 2, 0, LIFE(2),
+				3,   binding_of_3, life_of_3};
 	return bytes_copy(slice(text, sizeof text));
 }
 
@@ -33,7 +41,8 @@ static void begin(struct bench *b, uint64_t life)
 	b->core->options.members_of = members_of;
 }
 
-static void hear(struct bench *b, enum method method, uint32_t from, uint64_t life, struct wire_paxos m)
+static void hear(struct bench *b, enum method method, uint32_t from, uint64_t life,
+		 struct wire_paxos m)
 {
 	m.from = from;
 	m.life = life;
@@ -47,10 +56,15 @@ static void hear(struct bench *b, enum method method, uint32_t from, uint64_t li
 static void learn_members(struct bench *b)
 {
 	struct bytes *members = entry_of(0, 0, LIFE(3)), *other = bytes_copy(slice_string("x"));
-	struct wire_entry entries[] = {{.slot = 1, .value = bytes_slice(members)}, {.slot = 2, .value = bytes_slice(other)}};
-	hear(b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .flags = PAXOS_FIRST, .entries = entries,
-							       .nentries = 2});
-	hear(b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .sequence = 1});
+	struct wire_entry entries[] = {{.slot = 1, .value = bytes_slice(members)},
+				       {.slot = 2, .value = bytes_slice(other)}};
+	hear(b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot_make(5, 2),
+				 .flags = PAXOS_FIRST,
+				 .entries = entries,
+				 .nentries = 2});
+	hear(b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .sequence = 1});
 	settle(b);
 	sync_all(b);
 	ck_assert_uint_eq(paxos_chosen_slot(b->core), 2);
@@ -68,12 +82,16 @@ START_TEST(test_bound)
 	ck_assert(paxos_votes(b.core));
 	/* Another life of number 2 is heard of what it knows, and of nothing else. */
 	uint64_t later = ballot_make(6, 2);
-	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
-	hear(&b, METHOD_ACCEPT, 2, 99, (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
-	hear(&b, METHOD_PREPARE, 2, 0, (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 2, 99,
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 2, 99,
+	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_PREPARE, 2, 0,
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(settle(&b)->npersists, 0);
 	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(paxos_ballot(b.core), later);
 	paxos_destroy(b.core);
 }
@@ -86,11 +104,15 @@ START_TEST(test_own_life)
 	begin(&b, 77);
 	learn_members(&b);
 	ck_assert(!paxos_votes(b.core));
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot_make(6, 2), .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(settle(&b)->npersists, 0);
 	const uint8_t text[] = {'M', 1, 1, 1, 77, 2, 0, LIFE(2), 3, 0, LIFE(3)};
-	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(6, 2), .value = slice(text, sizeof text)};
-	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	struct wire_entry entry = {
+		.slot = 3, .ballot = ballot_make(6, 2), .value = slice(text, sizeof text)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert(paxos_votes(b.core));
 	/* Its ballots are those of the second disk (M6). */
 	b.now_us = paxos_deadline_us(b.core) + 1000000;
@@ -109,8 +131,10 @@ START_TEST(test_base)
 	begin(&b, LIFE(1));
 	learn_members(&b);
 	struct bytes *stale = entry_of(0, 1, 88);
-	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(6, 2), .value = bytes_slice(stale)};
-	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	struct wire_entry entry = {
+		.slot = 3, .ballot = ballot_make(6, 2), .value = bytes_slice(stale)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 3);
 	ck_assert_uint_eq(paxos_members(b.core)->slot, 1);
 	bytes_unref(stale);
@@ -125,17 +149,23 @@ START_TEST(test_no_gaps)
 	begin(&b, LIFE(1));
 	struct wire_entry entry = {.slot = 4, .value = slice_string("d")};
 	uint64_t ballot = ballot_make(5, 2);
-	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 4));
 	/* It is kept until what is in front of it has come. */
 	entry = (struct wire_entry){.slot = 3, .value = slice_string("c")};
-	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 3));
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 4));
 	ck_assert(slice_equal(ring_value(ring_get(&b.core->ring, 4)), slice_string("d")));
-	/* What was accepted in an earlier ballot does not make up for what is missing of this one. */
+	/*
+	 * What was accepted in an earlier ballot does not make up for what is missing of this one.
+	 */
 	entry.slot = 5;
-	hear(&b, METHOD_ACCEPT, 3, LIFE(3), (struct wire_paxos){.ballot = ballot_make(6, 3), .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_ACCEPT, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = ballot_make(6, 3), .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 5));
 	paxos_destroy(b.core);
 }
@@ -147,13 +177,16 @@ START_TEST(test_promises)
 	struct bench b;
 	begin(&b, LIFE(1));
 	/* By members that we do not know yet nothing is promised; we fetch. */
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(4, 2), .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot_make(4, 2), .slot = 3, .chosen = 2, .members = 1});
 	const struct paxos_output *out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
 	ck_assert_ptr_nonnull(sent(out, 2, METHOD_FETCH));
 	learn_members(&b);
 	/* Nor by those of before: the asker is told. */
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
 	const struct paxos_send *reject = sent(out, 2, METHOD_REJECT);
@@ -161,7 +194,9 @@ START_TEST(test_promises)
 	ck_assert_uint_eq(reject->message.members, 1);
 	ck_assert_uint_eq(reject->message.chosen, 2);
 	/* The promise's record says by which it was made. */
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(7, 2), .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot_make(7, 2), .slot = 3, .chosen = 2, .members = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 1);
 	ck_assert_int_eq(out->persists[0].kind, PAXOS_PERSIST_PROMISE);
@@ -174,7 +209,10 @@ START_TEST(test_promises)
 }
 END_TEST
 
-/* Before any life is bound, two of one number do not share a ballot that was promised to one of them. */
+/*
+ * Before any life is bound, two of one number do not share a ballot that was promised to one of
+ * them.
+ */
 START_TEST(test_one_life_a_ballot)
 {
 	struct bench b;
@@ -189,11 +227,16 @@ START_TEST(test_one_life_a_ballot)
 	ck_assert_ptr_null(sent(out, 2, METHOD_PROMISE));
 	ck_assert_ptr_nonnull(sent(out, 2, METHOD_REJECT));
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
-	hear(&b, METHOD_ACCEPT, 2, 99, (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_ACCEPT, 2, 99,
+	     (struct wire_paxos){
+		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 1));
-	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 1));
-	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = ballot_make(2, 2), .slot = 1});
+	hear(&b, METHOD_PREPARE, 2, 99,
+	     (struct wire_paxos){.ballot = ballot_make(2, 2), .slot = 1});
 	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(2, 2));
 	paxos_destroy(b.core);
 }
@@ -201,8 +244,11 @@ END_TEST
 
 static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t members)
 {
-	hear(b, METHOD_PROMISE, from, life, (struct wire_paxos){.ballot = b->core->ballot, .slot = b->core->peers[from - 1].promise_next,
-							       .chosen = members, .members = members});
+	hear(b, METHOD_PROMISE, from, life,
+	     (struct wire_paxos){.ballot = b->core->ballot,
+				 .slot = b->core->peers[from - 1].promise_next,
+				 .chosen = members,
+				 .members = members});
 }
 
 static void stand(struct bench *b, uint32_t voter, uint64_t life)
@@ -213,14 +259,18 @@ static void stand(struct bench *b, uint32_t voter, uint64_t life)
 		paxos_tick(b->core, b->now_us);
 	}
 	settle(b);
-	hear(b, METHOD_PRE_VOTE_REPLY, voter, life, (struct wire_paxos){.sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+	hear(b, METHOD_PRE_VOTE_REPLY, voter, life,
+	     (struct wire_paxos){.sequence = b->core->ballot, .flags = PAXOS_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
 	ck_assert_int_eq(paxos_role(b->core), PAXOS_CANDIDATE);
 }
 
-/* M7, M4: the group begins with all; behind an entry of members nothing is proposed, and then there is a new ballot. */
+/*
+ * M7, M4: the group begins with all; behind an entry of members nothing is proposed, and then there
+ * is a new ballot.
+ */
 START_TEST(test_birth_and_wall)
 {
 	struct bench b;
@@ -238,7 +288,8 @@ START_TEST(test_birth_and_wall)
 	settle(&b);
 	sync_all(&b);
 	struct wire_range range = {.first = 1, .last = slot};
-	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	/* Its last word in this ballot, to all; then the promises, of the new members. */
 	const struct paxos_output *out = settle(&b);
@@ -255,23 +306,39 @@ START_TEST(test_birth_and_wall)
 	ck_assert_ptr_nonnull(prepare);
 	ck_assert_uint_eq(prepare->message.members, slot);
 	/* Who does not know them yet is not counted, nor is another life. */
-	hear(&b, METHOD_PROMISE, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next});
-	hear(&b, METHOD_PROMISE, 3, 99, (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next, .chosen = slot,
-							    .members = slot});
+	hear(&b, METHOD_PROMISE, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next});
+	hear(&b, METHOD_PROMISE, 3, 99,
+	     (struct wire_paxos){.ballot = b.core->ballot,
+				 .slot = b.core->peers[2].promise_next,
+				 .chosen = slot,
+				 .members = slot});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
 	promised_by(&b, 3, LIFE(3), slot);
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
-	/* One that does not know yet that it is bound says that it has no vote: it counts as soon as it knows. */
+	/*
+	 * One that does not know yet that it is bound says that it has no vote: it counts as soon
+	 * as it knows.
+	 */
 	settle(&b);
 	sync_all(&b);
 	settle(&b);
 	uint64_t own = b.core->next_slot - 1;
 	range = (struct wire_range){.first = own, .last = own};
-	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = own, .chosen = slot,
-								  .flags = PAXOS_LEARNER, .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = b.core->ballot,
+				 .slot = own,
+				 .chosen = slot,
+				 .flags = PAXOS_LEARNER,
+				 .ranges = &range,
+				 .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), slot);
-	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = b.core->ballot, .slot = own, .chosen = slot,
-								  .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = b.core->ballot,
+				 .slot = own,
+				 .chosen = slot,
+				 .ranges = &range,
+				 .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), own);
 	paxos_destroy(b.core);
 }
@@ -282,14 +349,19 @@ static void remove_3(struct bench *b)
 {
 	learn_members(b);
 	const uint8_t text[] = {'M', 1, 1, 0, LIFE(1), 2, 0, LIFE(2)};
-	struct wire_entry entry = {.slot = 3, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
-	hear(b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	struct wire_entry entry = {
+		.slot = 3, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
+	hear(b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_members(b->core)->slot, 3);
 	settle(b);
 	sync_all(b);
 }
 
-/* Who has been removed is told so when all that it might be needed for is with a majority of the others, and not before. */
+/*
+ * Who has been removed is told so when all that it might be needed for is with a majority of the
+ * others, and not before.
+ */
 START_TEST(test_removed)
 {
 	struct bench b;
@@ -297,23 +369,29 @@ START_TEST(test_removed)
 	remove_3(&b);
 	uint64_t later = ballot_make(9, 3);
 	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
-	hear(&b, METHOD_PRE_VOTE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .chosen = 2, .members = 1});
-	hear(&b, METHOD_PREPARE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
-	hear(&b, METHOD_ACCEPT, 3, LIFE(3), (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_PRE_VOTE, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = later, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
 	const struct paxos_output *out = settle(&b);
 	ck_assert_ptr_null(sent(out, 3, METHOD_REJECT));
 	/* What it asks for it gets. */
 	ck_assert_ptr_nonnull(sent(out, 3, METHOD_CHOSEN));
 	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
 	ck_assert_uint_eq(out->npersists, 0);
-	struct wire_entry entry = {.slot = 4, .ballot = ballot_make(6, 2), .value = slice_string("x")};
-	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	struct wire_entry entry = {
+		.slot = 4, .ballot = ballot_make(6, 2), .value = slice_string("x")};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
 	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
 	const struct paxos_send *reject = sent(settle(&b), 3, METHOD_REJECT);
 	ck_assert_ptr_nonnull(reject);
 	ck_assert_uint_eq(reject->message.flags, PAXOS_REMOVED);
 	ck_assert_uint_eq(reject->message.members, 3);
-	hear(&b, METHOD_PREPARE, 3, LIFE(3), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_PREPARE, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_ptr_nonnull(sent(settle(&b), 3, METHOD_REJECT));
 	ck_assert_uint_lt(paxos_ballot(b.core), later);
 	paxos_destroy(b.core);
@@ -327,16 +405,23 @@ START_TEST(test_told_that_it_is_removed)
 	begin(&b, LIFE(1));
 	learn_members(&b);
 	uint64_t ballot = ballot_make(7, 2);
-	hear(&b, METHOD_REJECT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .chosen = 9, .members = 1, .flags = PAXOS_REMOVED});
+	hear(&b, METHOD_REJECT, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot, .chosen = 9, .members = 1, .flags = PAXOS_REMOVED});
 	ck_assert(!settle(&b)->removed);
 	/* From whichever disk: that may have been bound since. */
-	hear(&b, METHOD_REJECT, 2, 99, (struct wire_paxos){.ballot = ballot, .chosen = 9, .members = 4, .flags = PAXOS_REMOVED});
+	hear(&b, METHOD_REJECT, 2, 99,
+	     (struct wire_paxos){
+		     .ballot = ballot, .chosen = 9, .members = 4, .flags = PAXOS_REMOVED});
 	ck_assert(settle(&b)->removed);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* One whom this list does not have speaks: what it knows is fetched, and nothing else is believed. It asks, and is answered. */
+/*
+ * One whom this list does not have speaks: what it knows is fetched, and nothing else is believed.
+ * It asks, and is answered.
+ */
 START_TEST(test_stranger)
 {
 	struct bench b;
@@ -347,13 +432,16 @@ START_TEST(test_stranger)
 	ck_assert_uint_eq(paxos_peer_number(b.core, seat), 7);
 	ck_assert(!paxos_peer_is_listed(b.core, seat));
 	uint64_t later = ballot_make(9, 7);
-	hear(&b, METHOD_PREPARE, 7, LIFE(7), (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
-	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_PREPARE, 7, LIFE(7),
+	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
+	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
 	hear(&b, METHOD_TAKE_OVER, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2});
 	const struct paxos_output *out = settle(&b);
 	ck_assert_uint_eq(out->nsends, 0);
 	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
-	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 5, .sequence = 2});
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
+	     (struct wire_paxos){.ballot = later, .chosen = 5, .sequence = 2});
 	hear(&b, METHOD_FETCH, 7, LIFE(7), (struct wire_paxos){.slot = 2, .chosen = 1});
 	out = settle(&b);
 	ck_assert_ptr_nonnull(sent(out, 7, METHOD_FETCH));
@@ -361,15 +449,19 @@ START_TEST(test_stranger)
 	ck_assert_ptr_null(sent(out, 7, METHOD_REJECT));
 	/* By what it tells it is a member, and is listened to. Whose seat it is stays. */
 	const uint8_t text[] = {'M', 1, 1, 0, LIFE(1), 2, 0, LIFE(2), 7, 0, LIFE(7)};
-	struct wire_entry entries[] = {{.slot = 3, .ballot = later, .value = slice(text, sizeof text)}};
-	hear(&b, METHOD_CHOSEN, 7, LIFE(7), (struct wire_paxos){.slot = 3, .chosen = 3, .entries = entries, .nentries = 1});
+	struct wire_entry entries[] = {
+		{.slot = 3, .ballot = later, .value = slice(text, sizeof text)}};
+	hear(&b, METHOD_CHOSEN, 7, LIFE(7),
+	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = entries, .nentries = 1});
 	ck_assert(paxos_peer_is_voter(b.core, seat));
 	ck_assert(!paxos_peer_is_listed(b.core, 2));
-	hear(&b, METHOD_ACCEPT, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 3, .sequence = 3});
+	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
+	     (struct wire_paxos){.ballot = later, .chosen = 3, .sequence = 3});
 	ck_assert_uint_eq(paxos_leader(b.core), 7);
 	/* There is always a seat. */
 	for (uint32_t number = 20; number < 60; number++)
-		ck_assert_uint_eq(paxos_peer_number(b.core, paxos_stranger(b.core, number)), number);
+		ck_assert_uint_eq(paxos_peer_number(b.core, paxos_stranger(b.core, number)),
+				  number);
 	ck_assert_uint_eq(paxos_peer_number(b.core, 0), 1);
 	ck_assert_uint_eq(paxos_peer_number(b.core, 1), 2);
 	ck_assert_uint_eq(paxos_peer_number(b.core, seat), 7);
@@ -377,7 +469,10 @@ START_TEST(test_stranger)
 }
 END_TEST
 
-/* A leader that has removed itself promises nothing and answers no reads any more: it asks one of the others to take over, at once. */
+/*
+ * A leader that has removed itself promises nothing and answers no reads any more: it asks one of
+ * the others to take over, at once.
+ */
 START_TEST(test_leaving)
 {
 	struct bench b;
@@ -387,11 +482,13 @@ START_TEST(test_leaving)
 	promised_by(&b, 3, LIFE(3), 0);
 	settle(&b);
 	const uint8_t text[] = {'M', 0, 2, 0, LIFE(2), 3, 0, LIFE(3)};
-	uint64_t slot = paxos_propose(b.core, bytes_copy(slice(text, sizeof text))), ballot = b.core->ballot;
+	uint64_t slot = paxos_propose(b.core, bytes_copy(slice(text, sizeof text))),
+		 ballot = b.core->ballot;
 	settle(&b);
 	sync_all(&b);
 	struct wire_range range = {.first = 1, .last = slot};
-	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
+	     (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	ck_assert(!paxos_votes(b.core));
 	settle(&b);
@@ -399,20 +496,31 @@ START_TEST(test_leaving)
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
 	ck_assert_uint_eq(paxos_ballot(b.core), ballot);
 	ck_assert(!paxos_can_propose(b.core));
-	/* Those who stay may have chosen something behind the list before they accepted it from this leader: nobody can confirm its reads. */
+	/*
+	 * Those who stay may have chosen something behind the list before they accepted it from
+	 * this leader: nobody can confirm its reads.
+	 */
 	ck_assert_uint_eq(paxos_quorum_others(b.core), UINT32_MAX);
 	ck_assert(paxos_read(b.core, 1));
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	out = settle(&b);
 	uint64_t round = b.core->round;
-	/* Replica 3 has all of it, replica 2 not yet: that one is asked when it has, in its turn. */
+	/*
+	 * Replica 3 has all of it, replica 2 not yet: that one is asked when it has, in its turn.
+	 */
 	ck_assert_ptr_nonnull(sent(out, 3, METHOD_TAKE_OVER));
 	ck_assert_ptr_null(sent(out, 2, METHOD_TAKE_OVER));
 	ck_assert_uint_eq(sent(out, 3, METHOD_TAKE_OVER)->message.chosen, slot);
-	hear(&b, METHOD_ACCEPTED, 3, LIFE(3), (struct wire_paxos){.ballot = ballot, .slot = slot, .sequence = round, .chosen = slot});
+	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
+	     (struct wire_paxos){
+		     .ballot = ballot, .slot = slot, .sequence = round, .chosen = slot});
 	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot, .slot = slot, .sequence = round, .ranges = &range, .nranges = 1});
+	     (struct wire_paxos){.ballot = ballot,
+				 .slot = slot,
+				 .sequence = round,
+				 .ranges = &range,
+				 .nranges = 1});
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	out = settle(&b);
@@ -420,13 +528,17 @@ START_TEST(test_leaving)
 	ck_assert_uint_eq(out->nreads, 0);
 	ck_assert_uint_eq(confirmed_round(b.core, false), 0);
 	/* Somebody has. */
-	hear(&b, METHOD_REJECT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
+	hear(&b, METHOD_REJECT, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
 	paxos_destroy(b.core);
 }
 END_TEST
 
-/* A snapshot closes the gap before an entry that is known to be chosen, and that binds another disk: who was about to stand does not. */
+/*
+ * A snapshot closes the gap before an entry that is known to be chosen, and that binds another
+ * disk: who was about to stand does not.
+ */
 START_TEST(test_unbound_behind_a_snapshot)
 {
 	struct bench b;
@@ -434,8 +546,10 @@ START_TEST(test_unbound_behind_a_snapshot)
 	learn_members(&b);
 	struct paxos_members members = *paxos_members(b.core);
 	const uint8_t text[] = {'M', 1, 1, 1, 99, 2, 0, LIFE(2), 3, 0, LIFE(3)};
-	struct wire_entry entry = {.slot = 4, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
-	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	struct wire_entry entry = {
+		.slot = 4, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	for (int i = 0; i < 5 && paxos_role(b.core) == PAXOS_FOLLOWER; i++) {
 		b.now_us = paxos_deadline_us(b.core) + 1000000;
@@ -451,7 +565,10 @@ START_TEST(test_unbound_behind_a_snapshot)
 }
 END_TEST
 
-/* Behind a list that would change who counts nothing is proposed, though what stands there is known to be chosen. */
+/*
+ * Behind a list that would change who counts nothing is proposed, though what stands there is known
+ * to be chosen.
+ */
 START_TEST(test_chosen_behind_a_wall)
 {
 	struct bench b;
@@ -459,23 +576,38 @@ START_TEST(test_chosen_behind_a_wall)
 	learn_members(&b);
 	struct bytes *list = entry_of(1, 1, 99);
 	struct wire_entry accepted = {.slot = 3, .value = bytes_slice(list)};
-	struct wire_entry chosen = {.slot = 4, .ballot = ballot_make(5, 2), .value = slice_string("longer than any list of members here")};
-	hear(&b, METHOD_ACCEPT, 2, LIFE(2), (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .entries = &accepted, .nentries = 1});
-	hear(&b, METHOD_CHOSEN, 2, LIFE(2), (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &chosen, .nentries = 1});
+	struct wire_entry chosen = {.slot = 4,
+				    .ballot = ballot_make(5, 2),
+				    .value = slice_string("longer than any list of members here")};
+	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = ballot_make(5, 2),
+				 .chosen = 2,
+				 .entries = &accepted,
+				 .nentries = 1});
+	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
+	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &chosen, .nentries = 1});
 	settle(&b);
 	sync_all(&b);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	stand(&b, 2, LIFE(2));
-	struct wire_entry told = {.slot = 3, .ballot = ballot_make(5, 2), .value = bytes_slice(list)};
-	hear(&b, METHOD_PROMISE, 2, LIFE(2), (struct wire_paxos){.ballot = b.core->ballot, .slot = 3, .chosen = 2, .members = 1,
-								 .entries = &told, .nentries = 1});
+	struct wire_entry told = {
+		.slot = 3, .ballot = ballot_make(5, 2), .value = bytes_slice(list)};
+	hear(&b, METHOD_PROMISE, 2, LIFE(2),
+	     (struct wire_paxos){.ballot = b.core->ballot,
+				 .slot = 3,
+				 .chosen = 2,
+				 .members = 1,
+				 .entries = &told,
+				 .nentries = 1});
 	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
 	uint64_t ballot = b.core->ballot;
 	settle(&b);
 	sync_all(&b);
 	settle(&b);
 	struct wire_range range = {.first = 3, .last = 3};
-	hear(&b, METHOD_ACCEPTED, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = 3, .chosen = 2, .ranges = &range, .nranges = 1});
+	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
+	     (struct wire_paxos){
+		     .ballot = ballot, .slot = 3, .chosen = 2, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
 	ck_assert_uint_eq(paxos_members(b.core)->slot, 3);
 	ck_assert_uint_eq(b.core->open_bytes, 0);
@@ -484,6 +616,7 @@ START_TEST(test_chosen_behind_a_wall)
 }
 END_TEST
 
-CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises, test_one_life_a_ballot,
-	   test_unbound_behind_a_snapshot, test_birth_and_wall, test_chosen_behind_a_wall, test_removed, test_told_that_it_is_removed,
-	   test_stranger, test_leaving)
+CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises,
+	   test_one_life_a_ballot, test_unbound_behind_a_snapshot, test_birth_and_wall,
+	   test_chosen_behind_a_wall, test_removed, test_told_that_it_is_removed, test_stranger,
+	   test_leaving)

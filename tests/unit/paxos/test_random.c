@@ -6,9 +6,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "../support/check_main.h"
 #include "../support/paxos_group.h"
+#include "base/alloc.h"
 
 #define VALUE_BYTES_SOME 3000u /* larger than the cores' caches */
 
@@ -54,22 +54,15 @@ static void collect(struct run *r)
 static void disturb(struct run *r)
 {
 	struct group *g = &r->g;
-	uint32_t i = (uint32_t)rng_below(&r->rng, g->count), j = (uint32_t)rng_below(&r->rng, g->count);
+	uint32_t i = (uint32_t)rng_below(&r->rng, g->count),
+		 j = (uint32_t)rng_below(&r->rng, g->count);
 	switch (rng_below(&r->rng, 13)) {
-	case 0:
-		group_crash(g, i);
-		break;
+	case 0: group_crash(g, i); break;
 	case 1:
-	case 2:
-		group_start(g, i);
-		break;
-	case 3:
-		g->cut[i][j] = true;
-		break;
+	case 2: group_start(g, i); break;
+	case 3: g->cut[i][j] = true; break;
 	case 4:
-	case 5:
-		g->cut[i][j] = g->cut[j][i] = false;
-		break;
+	case 5: g->cut[i][j] = g->cut[j][i] = false; break;
 	case 6:
 		if (group_leader(g) != UINT32_MAX)
 			group_crash(g, group_leader(g));
@@ -87,9 +80,7 @@ static void disturb(struct run *r)
 		if (g->replicas[i].core != NULL)
 			paxos_set_electable(g->replicas[i].core, rng_chance(&r->rng, 600000));
 		break;
-	case 10:
-		g->replicas[i].hold = rng_chance(&r->rng, 300000);
-		break;
+	case 10: g->replicas[i].hold = rng_chance(&r->rng, 300000); break;
 	case 11:
 		for (uint32_t k = 0; k < g->count; k++)
 			g->cut[i][k] = g->cut[k][i] = k != i;
@@ -141,20 +132,28 @@ static void check_end(struct run *r, uint64_t seed)
 	group_run(g, 1000000);
 	collect(r);
 	for (uint32_t i = 0; i < g->count; i++)
-		CHECK_THAT(g->replicas[i].applied_count >= last, "seed %" PRIu64 ": replica %u applied %" PRIu64 " of %" PRIu64, seed, i + 1,
-			      g->replicas[i].applied_count, last);
+		CHECK_THAT(g->replicas[i].applied_count >= last,
+			   "seed %" PRIu64 ": replica %u applied %" PRIu64 " of %" PRIu64, seed,
+			   i + 1, g->replicas[i].applied_count, last);
 	for (uint32_t i = 1; i < g->count; i++)
 		for (uint64_t slot = 1; slot <= last; slot++) {
-			const struct bytes *a = g->replicas[0].applied[slot - 1], *b = g->replicas[i].applied[slot - 1];
-			CHECK_THAT(a == NULL ? b == NULL : b != NULL && slice_equal(bytes_slice(a), bytes_slice(b)),
-				      "seed %" PRIu64 ": replica %u applied something else in slot %" PRIu64, seed, i + 1, slot);
+			const struct bytes *a = g->replicas[0].applied[slot - 1],
+					   *b = g->replicas[i].applied[slot - 1];
+			CHECK_THAT(a == NULL ? b == NULL
+					     : b != NULL &&
+						       slice_equal(bytes_slice(a), bytes_slice(b)),
+				   "seed %" PRIu64
+				   ": replica %u applied something else in slot %" PRIu64,
+				   seed, i + 1, slot);
 		}
 	for (uint32_t k = 0; k < r->count; k++) {
 		const struct proposal *p = &r->proposals[k];
 		for (uint32_t i = 0; i < g->count && p->acknowledged; i++) {
 			const struct bytes *v = g->replicas[i].applied[p->slot - 1];
 			CHECK_THAT(v != NULL && slice_equal(bytes_slice(v), slice_string(p->value)),
-				      "seed %" PRIu64 ": %s acknowledged in slot %" PRIu64 " is not at replica %u", seed, p->value, p->slot, i + 1);
+				   "seed %" PRIu64 ": %s acknowledged in slot %" PRIu64
+				   " is not at replica %u",
+				   seed, p->value, p->slot, i + 1);
 		}
 	}
 }
@@ -189,7 +188,10 @@ static uint32_t run_seed(uint64_t seed, uint64_t *installed)
 	return acknowledged;
 }
 
-/* Whatever is lost, repeated, reordered, cut or crashed, one value is chosen a slot, what was acknowledged stays, and healing brings progress. */
+/*
+ * Whatever is lost, repeated, reordered, cut or crashed, one value is chosen a slot, what was
+ * acknowledged stays, and healing brings progress.
+ */
 START_TEST(test_random_schedules)
 {
 	const char *one = getenv("SEED"), *many = getenv("SEEDS");

@@ -6,7 +6,10 @@
 #include "paxos/ballot.h"
 #include "paxos/synod.h"
 
-/* P1a: an acceptor answers a Prepare only if its number is greater than that of any it has answered. */
+/*
+ * P1a: an acceptor answers a Prepare only if its number is greater than that of any it has
+ * answered.
+ */
 START_TEST(test_p1a)
 {
 	struct synod_acceptor a = {0};
@@ -36,11 +39,16 @@ START_TEST(test_p1b)
 }
 END_TEST
 
-/* P2c: the value of the highest-numbered proposal reported by the quorum is proposed; the own wish only if there is none. */
+/*
+ * P2c: the value of the highest-numbered proposal reported by the quorum is proposed; the own wish
+ * only if there is none.
+ */
 START_TEST(test_p2c)
 {
 	struct synod_proposer p;
-	struct bytes *wish = bytes_copy(slice_string("wish")), *low = bytes_copy(slice_string("low")), *high = bytes_copy(slice_string("high"));
+	struct bytes *wish = bytes_copy(slice_string("wish")),
+		     *low = bytes_copy(slice_string("low")),
+		     *high = bytes_copy(slice_string("high"));
 	synod_proposer_init(&p, 5);
 	synod_proposer_start(&p, 10, wish);
 	ck_assert(!synod_proposer_promise(&p, 0, 10, 3, high));
@@ -78,7 +86,10 @@ START_TEST(test_duplicates)
 }
 END_TEST
 
-/* Random interleavings of three proposers over five acceptors, with losses: at most one value is ever chosen. */
+/*
+ * Random interleavings of three proposers over five acceptors, with losses: at most one value is
+ * ever chosen.
+ */
 START_TEST(test_agreement)
 {
 	for (uint64_t seed = 1; seed <= 3000; seed++) {
@@ -101,11 +112,15 @@ START_TEST(test_agreement)
 			if (p->phase == SYNOD_IDLE || rng_chance(&rng, 80000))
 				synod_proposer_start(p, ballot_make(++round, i + 1), wishes[i]);
 			bool lost = rng_chance(&rng, 200000);
-			if (p->phase == SYNOD_PREPARING && synod_acceptor_prepare(&acceptors[a], p->ballot) && !lost)
-				synod_proposer_promise(p, a, p->ballot, acceptors[a].accepted, acceptors[a].value);
-			else if (p->phase == SYNOD_ACCEPTING && synod_acceptor_accept(&acceptors[a], p->ballot, p->value) && !lost &&
-				 synod_proposer_accepted(p, a, p->ballot)) {
-				ck_assert_msg(chosen == NULL || chosen == p->value, "seed %d: two values are chosen", (int)seed);
+			if (p->phase == SYNOD_PREPARING &&
+			    synod_acceptor_prepare(&acceptors[a], p->ballot) && !lost)
+				synod_proposer_promise(p, a, p->ballot, acceptors[a].accepted,
+						       acceptors[a].value);
+			else if (p->phase == SYNOD_ACCEPTING &&
+				 synod_acceptor_accept(&acceptors[a], p->ballot, p->value) &&
+				 !lost && synod_proposer_accepted(p, a, p->ballot)) {
+				ck_assert_msg(chosen == NULL || chosen == p->value,
+					      "seed %d: two values are chosen", (int)seed);
 				chosen = p->value;
 			}
 		}
@@ -119,11 +134,15 @@ START_TEST(test_agreement)
 }
 END_TEST
 
-/* In the lowest ballot of all there is nothing to ask for: phase 2 at once, with the wish; later ballots ask again. */
+/*
+ * In the lowest ballot of all there is nothing to ask for: phase 2 at once, with the wish; later
+ * ballots ask again.
+ */
 START_TEST(test_lowest_ballot)
 {
 	struct synod_proposer p;
-	struct bytes *wish = bytes_copy(slice_string("wish")), *other = bytes_copy(slice_string("other"));
+	struct bytes *wish = bytes_copy(slice_string("wish")),
+		     *other = bytes_copy(slice_string("other"));
 	synod_proposer_init(&p, 3);
 	synod_proposer_start_lowest(&p, ballot_make(0, 2), wish);
 	ck_assert(!synod_proposer_promise(&p, 1, ballot_make(0, 2), 0, NULL));
@@ -139,4 +158,5 @@ START_TEST(test_lowest_ballot)
 }
 END_TEST
 
-CHECK_MAIN("synod", test_p1a, test_p1b, test_p2c, test_duplicates, test_agreement, test_lowest_ballot)
+CHECK_MAIN("synod", test_p1a, test_p1b, test_p2c, test_duplicates, test_agreement,
+	   test_lowest_ballot)

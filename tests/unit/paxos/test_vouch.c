@@ -1,7 +1,7 @@
 /* faults: 43, 44 */
 /*
- * How old the applied state may be (multipaxos.h, FRESHNESS): stamps out, stamps back, and what a replica makes of
- * them.
+ * How old the applied state may be (multipaxos.h, FRESHNESS): stamps out, stamps back, and what a
+ * replica makes of them.
  */
 #include "../support/check_main.h"
 #include "bench.h"
@@ -18,8 +18,11 @@ static uint64_t ballot(void)
 static uint64_t round_begins(struct bench *b, uint64_t round, uint64_t chosen, uint64_t vouched)
 {
 	receive(b, METHOD_ACCEPT,
-		(struct wire_paxos){
-			.from = 1, .ballot = ballot(), .sequence = round, .chosen = chosen, .vouched = vouched});
+		(struct wire_paxos){.from = 1,
+				    .ballot = ballot(),
+				    .sequence = round,
+				    .chosen = chosen,
+				    .vouched = vouched});
 	const struct paxos_send *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	return accepted->message.stamp;
@@ -51,7 +54,10 @@ static uint64_t since(const struct bench *b)
 
 /* ---- the follower ---- */
 
-/* As young as the moment of the stamp, not of the answer; and stamps are given out at most twice in a heartbeat. */
+/*
+ * As young as the moment of the stamp, not of the answer; and stamps are given out at most twice in
+ * a heartbeat.
+ */
 START_TEST(test_the_stamps_moment)
 {
 	struct bench b;
@@ -114,7 +120,10 @@ START_TEST(test_when_it_is_applied)
 }
 END_TEST
 
-/* Stamps that were not given out, or long ago, or by an earlier life; and a leader of an older ballot. */
+/*
+ * Stamps that were not given out, or long ago, or by an earlier life; and a leader of an older
+ * ballot.
+ */
 START_TEST(test_foreign_stamps)
 {
 	struct bench b;
@@ -125,15 +134,18 @@ START_TEST(test_foreign_stamps)
 		first = i == 1 ? stamp : first;
 		b.now_us += HEARTBEAT_US;
 	}
-	const uint64_t strange[] = {first, first + STAMPS + 8, first + 2 * STAMPS, PAXOS_SEQUENCE_MAX};
+	const uint64_t strange[] = {first, first + STAMPS + 8, first + 2 * STAMPS,
+				    PAXOS_SEQUENCE_MAX};
 	for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
 		round_begins(&b, STAMPS + 2 + i, 0, strange[i]);
 		ck_assert_uint_eq(since(&b), 0);
 	}
-	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3), .slot = 1});
+	receive(&b, METHOD_PREPARE,
+		(struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3), .slot = 1});
 	settle(&b);
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1, .ballot = ballot(), .sequence = 100, .vouched = first + 3});
+		(struct wire_paxos){
+			.from = 1, .ballot = ballot(), .sequence = 100, .vouched = first + 3});
 	ck_assert_uint_eq(since(&b), 0);
 	paxos_destroy(b.core);
 }
@@ -194,15 +206,18 @@ static void lead_with_all_chosen(struct bench *b)
 	sync_all(b);
 	settle(b);
 	receive(b, METHOD_ACCEPTED,
-		(struct wire_paxos){
-			.from = 3, .ballot = b->core->ballot, .slot = 1, .nranges = 1, .ranges = &range});
+		(struct wire_paxos){.from = 3,
+				    .ballot = b->core->ballot,
+				    .slot = 1,
+				    .nranges = 1,
+				    .ranges = &range});
 	settle(b);
 	ck_assert_uint_ge(b->core->chosen, b->core->barrier);
 }
 
 /*
- * A stamp comes back when a round has been confirmed that began after it had come: not by the round that it came
- * with.
+ * A stamp comes back when a round has been confirmed that began after it had come: not by the round
+ * that it came with.
  */
 START_TEST(test_confirmed_round)
 {
@@ -253,7 +268,10 @@ START_TEST(test_learner)
 }
 END_TEST
 
-/* What an earlier leader may have acknowledged is not known to be chosen yet: nothing is vouched for. */
+/*
+ * What an earlier leader may have acknowledged is not known to be chosen yet: nothing is vouched
+ * for.
+ */
 START_TEST(test_below_the_barrier)
 {
 	struct bench b;
@@ -264,8 +282,10 @@ START_TEST(test_below_the_barrier)
 	ck_assert_uint_lt(b.core->chosen, b.core->barrier);
 	for (int i = 0; i < 4; i++) {
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){
-				.from = 2, .ballot = b.core->ballot, .sequence = b.core->round, .stamp = 9});
+			(struct wire_paxos){.from = 2,
+					    .ballot = b.core->ballot,
+					    .sequence = b.core->round,
+					    .stamp = 9});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
 	ck_assert_uint_eq(since(&b), 0);
@@ -296,5 +316,6 @@ START_TEST(test_the_leaders_own)
 }
 END_TEST
 
-CHECK_MAIN("paxos freshness", test_the_stamps_moment, test_when_it_is_applied, test_foreign_stamps, test_lives,
-	   test_confirmed_round, test_learner, test_below_the_barrier, test_the_leaders_own)
+CHECK_MAIN("paxos freshness", test_the_stamps_moment, test_when_it_is_applied, test_foreign_stamps,
+	   test_lives, test_confirmed_round, test_learner, test_below_the_barrier,
+	   test_the_leaders_own)

@@ -40,7 +40,8 @@ static int run(struct fixture *f, const struct wire_log_command *command)
 	f->reply.status = 0;
 	f->app->ops->apply(f->app, &context, buffer_slice(&f->command), &f->reply);
 	if (f->reply.status == 0)
-		ck_assert_int_eq(wire_log_reply_decode(buffer_slice(&f->body), &f->arena, &f->answer), 0);
+		ck_assert_int_eq(
+			wire_log_reply_decode(buffer_slice(&f->body), &f->arena, &f->answer), 0);
 	return f->reply.status;
 }
 
@@ -66,7 +67,8 @@ static int read_from(struct fixture *f, uint64_t from, uint32_t limit, struct wi
 	f->app->ops->query(f->app, buffer_slice(&query), &f->arena, &f->reply);
 	buffer_free(&query);
 	if (f->reply.status == 0)
-		ck_assert_int_eq(wire_log_entries_decode(buffer_slice(&f->body), &f->arena, out), 0);
+		ck_assert_int_eq(wire_log_entries_decode(buffer_slice(&f->body), &f->arena, out),
+				 0);
 	return f->reply.status;
 }
 
@@ -122,7 +124,10 @@ START_TEST(test_trim)
 }
 END_TEST
 
-/* The leader refuses what would pass the limits; what is in the log already is applied all the same. */
+/*
+ * The leader refuses what would pass the limits; what is in the log already is applied all the
+ * same.
+ */
 START_TEST(test_limits)
 {
 	struct fixture f;
@@ -131,25 +136,32 @@ START_TEST(test_limits)
 	setup(&f);
 	memset(large, 'x', sizeof large);
 	value = slice(large, 51);
-	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), STATUS_TOO_LARGE);
+	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}),
+			 STATUS_TOO_LARGE);
 	value.len = 50;
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
-		ck_assert_int_eq(run(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
+		ck_assert_int_eq(
+			admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
+		ck_assert_int_eq(
+			run(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
 	}
-	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), STATUS_NO_SPACE);
+	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}),
+			 STATUS_NO_SPACE);
 	ck_assert_int_eq(run(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.trim = 2}), 0);
 	ck_assert_int_eq(trim(&f, 2), 0);
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value}), 0);
-	ck_assert_int_eq(admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value, .trim = 1}),
-			 STATUS_BAD_REQUEST);
+	ck_assert_int_eq(
+		admit(&f, &(struct wire_log_command){.nvalues = 1, .values = &value, .trim = 1}),
+		STATUS_BAD_REQUEST);
 	ck_assert_int_eq(admit(&f, &(struct wire_log_command){0}), STATUS_BAD_REQUEST);
 	teardown(&f);
 }
 END_TEST
 
-/* Feeds a snapshot that was made in chunks of about `bytes` into another app; 0 or STATUS_CORRUPT. */
+/*
+ * Feeds a snapshot that was made in chunks of about `bytes` into another app; 0 or STATUS_CORRUPT.
+ */
 static int transfer(struct app *from, struct app *to, size_t bytes, size_t cut)
 {
 	struct app_snapshot *snapshot = from->ops->snapshot_begin(from);
@@ -211,7 +223,10 @@ static void append_and_trim(void *context)
 	ck_assert_int_eq(trim(f, paxoslog_app_slots(f->app)->first), 0);
 }
 
-/* An audit is of the log as it was at its beginning; what has come there by another way has the same hash; a changed byte another. */
+/*
+ * An audit is of the log as it was at its beginning; what has come there by another way has the
+ * same hash; a changed byte another.
+ */
 START_TEST(test_audit)
 {
 	struct fixture f, g;
@@ -223,7 +238,8 @@ START_TEST(test_audit)
 	ck_assert_int_eq(trim(&f, 17), 0);
 	ck_assert_int_eq(transfer(f.app, g.app, 100, 0), 0);
 	struct app_audit *sliced = f.app->ops->audit_begin(f.app);
-	struct audited first = audit_now(g.app), second = audit_finish(f.app, sliced, 100, append_and_trim, &f), third;
+	struct audited first = audit_now(g.app),
+		       second = audit_finish(f.app, sliced, 100, append_and_trim, &f), third;
 	ck_assert(first.sound && second.sound);
 	ck_assert_uint_eq(audits_differ(&first, &second, &part), 0);
 	struct slice value = slots_get(paxoslog_app_slots(g.app), 100);

@@ -1,6 +1,6 @@
 /*
- * Whole paxosds in the simulated world, asked through the client library: restarts, deaf peers, long polls, the length of
- * the agreement log, full disks. faults: 2, 7, 9, 11, 21, 49
+ * Whole paxosds in the simulated world, asked through the client library: restarts, deaf peers,
+ * long polls, the length of the agreement log, full disks. faults: 2, 7, 9, 11, 21, 49
  */
 #include "../support/check_main.h"
 #include "agreement/service.h"
@@ -55,8 +55,9 @@ static struct node *build_peer(void *context, struct sim_process *process)
 static struct node *build_user(void *context, struct sim_process *process)
 {
 	struct bench *b = context;
-	b->client = client_create(&process->env, &process->log,
-				  &(struct client_options){.paxosds = b->paxosds, .npaxosds = PEERS});
+	b->client = client_create(
+		&process->env, &process->log,
+		&(struct client_options){.paxosds = b->paxosds, .npaxosds = PEERS});
 	return client_node(b->client);
 }
 
@@ -68,7 +69,8 @@ static void begin(struct bench *b, uint64_t segment_bytes)
 	b->world = sim_world_create(7, &options);
 	rsm_settings_default(&b->options.settings);
 	agreement_settings_default(&b->options.agreement);
-	b->options.settings.wal_segment_bytes = b->options.agreement.wal_segment_bytes = segment_bytes;
+	b->options.settings.wal_segment_bytes = b->options.agreement.wal_segment_bytes =
+		segment_bytes;
 	b->options.paxoslog = (struct paxoslog_settings){.bytes_max = MIB, .value_bytes_max = KIB};
 	for (uint32_t i = 0; i < PEERS; i++) {
 		snprintf(b->names[i], sizeof b->names[i], "p%u", i + 1);
@@ -80,14 +82,16 @@ static void begin(struct bench *b, uint64_t segment_bytes)
 							    .client_address = b->addresses[i]};
 	}
 	for (uint32_t i = 0; i < PEERS; i++)
-		b->peers[i] = sim_process_add(b->world, &(struct sim_process_spec){.name = b->names[i],
-										   .address = b->addresses[i],
-										   .build = build_peer,
-										   .context = b,
-										   .disk = true,
-										   .lives = true});
-	b->user = sim_process_add(b->world,
-				  &(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
+		b->peers[i] = sim_process_add(b->world,
+					      &(struct sim_process_spec){.name = b->names[i],
+									 .address = b->addresses[i],
+									 .build = build_peer,
+									 .context = b,
+									 .disk = true,
+									 .lives = true});
+	b->user = sim_process_add(
+		b->world,
+		&(struct sim_process_spec){.name = "u", .build = build_user, .context = b});
 	for (uint32_t i = 0; i < PEERS; i++)
 		sim_process_start(b->peers[i]);
 	sim_process_start(b->user);
@@ -111,7 +115,8 @@ static void copy(char *out, size_t size, const char *data, size_t len)
 	snprintf(out, size, "%.*s", (int)len, data);
 }
 
-static void read_payload(struct bench *b, const struct client_request *request, struct slice payload)
+static void read_payload(struct bench *b, const struct client_request *request,
+			 struct slice payload)
 {
 	struct arena arena;
 	struct wire_agreement_state state;
@@ -131,7 +136,8 @@ static void read_payload(struct bench *b, const struct client_request *request, 
 	arena_free(&arena);
 }
 
-static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void done(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload)
 {
 	struct bench *b = request->context;
 	b->answered = true;
@@ -141,7 +147,8 @@ static void done(struct client_request *request, const struct synod_reply *reply
 	b->nrecords = reply->nrecords;
 	copy(b->message, sizeof b->message, reply->message, strlen(reply->message));
 	if (reply->nrecords > 0)
-		copy(b->value, sizeof b->value, reply->records[0].value.data, reply->records[0].value.len);
+		copy(b->value, sizeof b->value, reply->records[0].value.data,
+		     reply->records[0].value.len);
 	if (reply->status == SYNOD_OK && request->kind == CLIENT_PEER)
 		read_payload(b, request, payload);
 }
@@ -153,7 +160,8 @@ static void submit(void *data, struct node *node)
 	client_submit(b->client, b->request);
 }
 
-static void ask_later(struct bench *b, int made, struct client_request *request, uint32_t timeout_ms)
+static void ask_later(struct bench *b, int made, struct client_request *request,
+		      uint32_t timeout_ms)
 {
 	ck_assert_int_eq(made, 0);
 	request->timeout_ms = timeout_ms;
@@ -176,7 +184,8 @@ static int ask(struct bench *b, int made, struct client_request *request)
 	return b->status;
 }
 
-static int agreement(struct bench *b, uint32_t peer, uint16_t method, uint64_t seq, const char *value)
+static int agreement(struct bench *b, uint32_t peer, uint16_t method, uint64_t seq,
+		     const char *value)
 {
 	struct client_request *request;
 	struct synod_bytes bytes = {.data = value, .len = strlen(value)};
@@ -269,8 +278,9 @@ START_TEST(test_restart)
 END_TEST
 
 /* Requests of other peers do not reach the deaf one; replies to its own do. */
-static enum sim_verdict deafen_first(void *context, const struct sim_process *from, const struct sim_process *to,
-				     const struct message *message, uint64_t *delay_us)
+static enum sim_verdict deafen_first(void *context, const struct sim_process *from,
+				     const struct sim_process *to, const struct message *message,
+				     uint64_t *delay_us)
 {
 	const struct bench *b = context;
 	(void)from;
@@ -279,7 +289,10 @@ static enum sim_verdict deafen_first(void *context, const struct sim_process *fr
 	return to == b->peers[0] && request ? SIM_SWALLOW : SIM_PASS;
 }
 
-/* A daemon that its peers cannot reach knows nothing until it proposes, and then what was agreed without it. */
+/*
+ * A daemon that its peers cannot reach knows nothing until it proposes, and then what was agreed
+ * without it.
+ */
 /* course: 2015 paxos TestDeaf */
 START_TEST(test_deaf)
 {
@@ -296,7 +309,10 @@ START_TEST(test_deaf)
 }
 END_TEST
 
-/* One instance that nobody is done with does not keep the whole log; and it is still there afterwards. */
+/*
+ * One instance that nobody is done with does not keep the whole log; and it is still there
+ * afterwards.
+ */
 START_TEST(test_log_stays_short)
 {
 	struct bench b;
@@ -310,14 +326,16 @@ START_TEST(test_log_stays_short)
 		ck_assert_int_eq(start(&b, (uint32_t)seq % PEERS, seq, large), SYNOD_OK);
 		ck_assert(decision(&b, (uint32_t)seq % PEERS, seq) != NULL);
 		for (uint32_t peer = 0; seq % 10 == 9 && peer < PEERS; peer++)
-			ck_assert_int_eq(agreement(&b, peer, METHOD_AGREEMENT_DONE, seq, ""), SYNOD_OK);
+			ck_assert_int_eq(agreement(&b, peer, METHOD_AGREEMENT_DONE, seq, ""),
+					 SYNOD_OK);
 	}
 	sim_world_run_for(b.world, 2 * SIM_SECOND);
 	for (uint32_t peer = 0; peer < PEERS; peer++) {
 		struct buffer metrics = {0};
 		metrics_render(&b.peers[peer]->node->metrics, &metrics);
 		buffer_add_u8(&metrics, '\0');
-		const char *line = strstr((const char *)metrics.data, "\nsynod_agreement_wal_bytes ");
+		const char *line = strstr((const char *)metrics.data,
+					  "\nsynod_agreement_wal_bytes ");
 		ck_assert_ptr_nonnull(line);
 		/* Without cleaning it would be more than 300 × 300 bytes. */
 		ck_assert_uint_le(strtoull(strchr(line, ' '), NULL, 10), 8 * 8 * KIB);
@@ -334,7 +352,10 @@ START_TEST(test_log_stays_short)
 END_TEST
 
 /* faults: 99 */
-/* A peer whose disk hangs can neither propose nor decide: whoever asks it, or waits there, is sent on, and others go on. */
+/*
+ * A peer whose disk hangs can neither propose nor decide: whoever asks it, or waits there, is sent
+ * on, and others go on.
+ */
 START_TEST(test_hung_disk)
 {
 	struct bench b;
@@ -344,7 +365,8 @@ START_TEST(test_hung_disk)
 	disk_sim_hang(b.peers[0]->disk, true);
 	/* Until the hang is noticed it is believed to be slow. */
 	ck_assert_int_eq(start(&b, 0, 1, "stuck"), SYNOD_OK);
-	int made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_WAIT, 1, value);
+	int made = client_request_agreement(&request, b.addresses[0], METHOD_AGREEMENT_WAIT, 1,
+					    value);
 	ask_later(&b, made, request, 4000);
 	ck_assert(sim_world_run_until_true(b.world, answered, &b, 10 * SIM_SECOND));
 	ck_assert_int_eq(b.status, SYNOD_UNAVAILABLE);
@@ -383,7 +405,10 @@ static uint64_t metric(const struct bench *b, uint32_t peer, const char *name)
 }
 
 /* faults: 75 */
-/* What waits for the disk of one peer is bounded, though the others agree on more and more; later it learns what it missed. */
+/*
+ * What waits for the disk of one peer is bounded, though the others agree on more and more; later
+ * it learns what it missed.
+ */
 START_TEST(test_slow_disk_bounds_memory)
 {
 	struct bench b;
@@ -394,7 +419,8 @@ START_TEST(test_slow_disk_bounds_memory)
 	value.data = alloc_zeroed(value.len, 1);
 	disk_sim_hang(b.peers[0]->disk, true);
 	for (uint64_t seq = 1; seq <= 150; seq++) {
-		int made = client_request_agreement(&request, b.addresses[1 + seq % 2], METHOD_AGREEMENT_START, seq, value);
+		int made = client_request_agreement(&request, b.addresses[1 + seq % 2],
+						    METHOD_AGREEMENT_START, seq, value);
 		ck_assert_int_eq(ask(&b, made, request), SYNOD_OK);
 		sim_world_run_for(b.world, 20 * SIM_MILLISECOND);
 		uint64_t unwritten = metric(&b, 0, "synod_agreement_unwritten_bytes");
@@ -434,7 +460,10 @@ START_TEST(test_wait)
 }
 END_TEST
 
-/* A reader that waits gets the value when it is appended, from any replica; at a trimmed slot it is told so. */
+/*
+ * A reader that waits gets the value when it is appended, from any replica; at a trimmed slot it is
+ * told so.
+ */
 START_TEST(test_tail)
 {
 	struct bench b;
@@ -461,7 +490,10 @@ START_TEST(test_tail)
 }
 END_TEST
 
-/* A slot is empty, accepted where it was accepted but not chosen, chosen everywhere in the end, and cleared. */
+/*
+ * A slot is empty, accepted where it was accepted but not chosen, chosen everywhere in the end, and
+ * cleared.
+ */
 START_TEST(test_slot_states)
 {
 	struct bench b;
@@ -503,7 +535,8 @@ START_TEST(test_other_services)
 	int made = client_request_agreement(&request, b.addresses[leader_of(&b)], METHOD_COMMAND, 5,
 					    (struct synod_bytes){0});
 	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
-	made = client_request_agreement(&request, b.addresses[0], METHOD_QUERY, 5, (struct synod_bytes){0});
+	made = client_request_agreement(&request, b.addresses[0], METHOD_QUERY, 5,
+					(struct synod_bytes){0});
 	ck_assert_int_eq(ask(&b, made, request), SYNOD_UNKNOWN_METHOD);
 	ck_assert_int_eq(read_log(&b, false, 0), SYNOD_OK);
 	ck_assert_uint_eq(b.version, 0);
@@ -511,7 +544,10 @@ START_TEST(test_other_services)
 }
 END_TEST
 
-/* A full disk refuses new proposals clearly; what there is can still be read; with space again all goes on. */
+/*
+ * A full disk refuses new proposals clearly; what there is can still be read; with space again all
+ * goes on.
+ */
 START_TEST(test_disk_full)
 {
 	struct bench b;
@@ -551,7 +587,8 @@ static void look_after(void *data)
 	struct bench *b = caretaker->b;
 	if (!sim_process_alive(b->peers[2]))
 		sim_process_start(b->peers[2]);
-	ck_assert_msg(b->peers[2]->state != SIM_HALTED, "it does not start: %s", b->peers[2]->halt_reason);
+	ck_assert_msg(b->peers[2]->state != SIM_HALTED, "it does not start: %s",
+		      b->peers[2]->halt_reason);
 	sim_world_timer_set(b->world, &caretaker->timer, b->world->now_us + 5 * SIM_MILLISECOND);
 }
 
@@ -591,9 +628,12 @@ static uint64_t live(uint64_t at, enum disk_sim_fault fault)
 	}
 	sim_world_run_for(b.world, 2 * SIM_SECOND);
 	for (uint64_t seq = 0; seq < INSTANCES; seq++) {
-		const char *decided = state_at(&b, 2, seq) == WIRE_AGREEMENT_IS_FORGOTTEN ? NULL : decision(&b, 2, seq);
+		const char *decided = state_at(&b, 2, seq) == WIRE_AGREEMENT_IS_FORGOTTEN
+					      ? NULL
+					      : decision(&b, 2, seq);
 		CHECK_THAT(decided == NULL ? seq < FORGOTTEN : strcmp(decided, values[seq]) == 0,
-			   "operation %u: instance %u has lost its decision", (unsigned)at, (unsigned)seq);
+			   "operation %u: instance %u has lost its decision", (unsigned)at,
+			   (unsigned)seq);
 	}
 	teardown(&b);
 	return count;
@@ -607,7 +647,10 @@ static void end_at_every_operation(enum disk_sim_fault fault)
 		live(at, fault);
 }
 
-/* Both logs of a paxosd, from its first start on: wherever it ends, it starts again and knows what was decided. faults: 93 */
+/*
+ * Both logs of a paxosd, from its first start on: wherever it ends, it starts again and knows what
+ * was decided. faults: 93
+ */
 START_TEST(test_killed_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_KILLED);
@@ -625,13 +668,15 @@ static uint64_t votes_of(const struct bench *b, uint32_t peer)
 {
 	const struct agreement *core = paxosd_agreement(b->peers[peer]->node);
 	const struct agreement_counters *counters = core == NULL ? NULL : agreement_counters(core);
-	return counters == NULL ? 0 : counters->sent[WIRE_AGREEMENT_PROMISE] + counters->sent[WIRE_AGREEMENT_ACCEPTED];
+	return counters == NULL ? 0
+				: counters->sent[WIRE_AGREEMENT_PROMISE] +
+					  counters->sent[WIRE_AGREEMENT_ACCEPTED];
 }
 
 /*
- * faults: 104. A directory is replaced by an older copy that lacks agreements, and nothing else: the log stood still
- * meanwhile, and nobody was started. It is recognised all the same, whichever peer's it is, and if the others have been
- * started since as well.
+ * faults: 104. A directory is replaced by an older copy that lacks agreements, and nothing else:
+ * the log stood still meanwhile, and nobody was started. It is recognised all the same, whichever
+ * peer's it is, and if the others have been started since as well.
  */
 START_TEST(test_copy_lacks_agreements)
 {
@@ -640,7 +685,8 @@ START_TEST(test_copy_lacks_agreements)
 	bool restarts = _i >= (int)PEERS;
 	setup(&b, 64 * KIB);
 	for (uint64_t seq = 0; seq < 3; seq++)
-		ck_assert_str_eq((start(&b, (uint32_t)seq, seq, "early"), decision(&b, of, seq)), "early");
+		ck_assert_str_eq((start(&b, (uint32_t)seq, seq, "early"), decision(&b, of, seq)),
+				 "early");
 	sim_world_run_for(b.world, 2 * SIM_SECOND);
 	struct disk_sim_image *image = disk_sim_copy(b.peers[of]->disk);
 	struct rsm_moment before, after;
@@ -649,7 +695,8 @@ START_TEST(test_copy_lacks_agreements)
 		ck_assert_str_eq((start(&b, of, seq, "late"), decision(&b, of, seq)), "late");
 	sim_world_run_for(b.world, 6 * SIM_SECOND);
 	rsm_moment(paxosd_rsm(b.peers[of]->node), &after);
-	ck_assert(before.last == after.last && before.promised == after.promised && before.count == after.count);
+	ck_assert(before.last == after.last && before.promised == after.promised &&
+		  before.count == after.count);
 	sim_process_power_loss(b.peers[of]);
 	sim_process_put_back(b.peers[of], image, before.life, 0);
 	disk_sim_image_free(image);
@@ -680,7 +727,8 @@ END_TEST
 static bool is_inside(void *context)
 {
 	const struct sim_process *peer = context;
-	const struct agreement *core = sim_process_alive(peer) ? paxosd_agreement(peer->node) : NULL;
+	const struct agreement *core = sim_process_alive(peer) ? paxosd_agreement(peer->node)
+							       : NULL;
 	return core != NULL && agreement_standing(core) == AGREEMENT_INSIDE;
 }
 
@@ -697,8 +745,9 @@ static bool damage_agreement(struct sim_process *peer, uint64_t seed)
 }
 
 /*
- * faults: 14, 15. The log of a peer's agreements is damaged: it begins anew with another life, is told what it must know, and its vote counts
- * again. Its start may be interrupted wherever one likes.
+ * faults: 14, 15. The log of a peer's agreements is damaged: it begins anew with another life, is
+ * told what it must know, and its vote counts again. Its start may be interrupted wherever one
+ * likes.
  */
 static bool damaged_agreement(uint64_t seed, uint32_t of, uint64_t at, enum disk_sim_fault fault)
 {
@@ -706,8 +755,13 @@ static bool damaged_agreement(uint64_t seed, uint32_t of, uint64_t at, enum disk
 	uint64_t deadline_us = 20 * SIM_SECOND;
 	setup(&b, 4 * KIB);
 	for (uint64_t seq = 0; seq < 60; seq++)
-		ck_assert_str_eq((start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, of, seq)), "value");
-	/* Or the others do not know yet how far its log had come, and would not miss what is lost of it. */
+		ck_assert_str_eq(
+			(start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, of, seq)),
+			"value");
+	/*
+	 * Or the others do not know yet how far its log had come, and would not miss what is lost
+	 * of it.
+	 */
 	sim_world_run_for(b.world, seed % 2 * SIM_SECOND);
 	struct sim_process *peer = b.peers[of];
 	uint64_t life = peer->env.life;
@@ -721,7 +775,8 @@ static bool damaged_agreement(uint64_t seed, uint32_t of, uint64_t at, enum disk
 	disk_sim_fault_at(peer->disk, UINT64_MAX, DISK_SIM_NO_FAULT);
 	if (!sim_process_alive(peer))
 		sim_process_start(peer);
-	ck_assert_msg(peer->state == SIM_RUNNING, "seed %" PRIu64 " operation %" PRIu64 ": %s", seed, at, peer->halt_reason);
+	ck_assert_msg(peer->state == SIM_RUNNING, "seed %" PRIu64 " operation %" PRIu64 ": %s",
+		      seed, at, peer->halt_reason);
 	ck_assert(sim_world_run_until_true(b.world, is_inside, peer, deadline_us));
 	ck_assert(done ? peer->env.life != life : peer->env.life == life);
 	/* Its vote counts, and it remembers. */
@@ -750,19 +805,25 @@ END_TEST
 START_TEST(test_damaged_agreement_interrupted)
 {
 	uint64_t at = 0;
-	while (at < 60 && damaged_agreement(3, (uint32_t)at % PEERS, at, at % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_KILLED))
+	while (at < 60 && damaged_agreement(3, (uint32_t)at % PEERS, at,
+					    at % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_KILLED))
 		at++;
 	ck_assert_uint_gt(at, 15);
 }
 END_TEST
 
-/* With damage to the logs of two of three, nobody is left to tell: they say nothing, rather than something else. */
+/*
+ * With damage to the logs of two of three, nobody is left to tell: they say nothing, rather than
+ * something else.
+ */
 START_TEST(test_two_damaged_agreements)
 {
 	struct bench b;
 	setup(&b, 4 * KIB);
 	for (uint64_t seq = 0; seq < 60; seq++)
-		ck_assert_str_eq((start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, 0, seq)), "value");
+		ck_assert_str_eq(
+			(start(&b, (uint32_t)seq % PEERS, seq, "value"), decision(&b, 0, seq)),
+			"value");
 	sim_world_run_for(b.world, SIM_SECOND);
 	for (uint32_t i = 0; i < 2; i++) {
 		sim_process_power_loss(b.peers[i]);
@@ -794,8 +855,12 @@ START_TEST(test_copy_from_the_beginning)
 		ck_assert_uint_lt(b.world->now_us, SIM_SECOND);
 		sim_world_run_for(b.world, 20);
 		core = rsm_core(paxosd_rsm(b.peers[of]->node));
-		/* What is chosen is on the disk together with what is accepted next: the list of members. */
-	} while (core == NULL || paxos_chosen_slot(core) == 0 || paxos_durable_slot(core) <= paxos_chosen_slot(core));
+		/*
+		 * What is chosen is on the disk together with what is accepted next: the list of
+		 * members.
+		 */
+	} while (core == NULL || paxos_chosen_slot(core) == 0 ||
+		 paxos_durable_slot(core) <= paxos_chosen_slot(core));
 	ck_assert_uint_eq(paxos_members(core)->slot, 0);
 	struct disk_sim_image *image = disk_sim_copy(b.peers[of]->disk);
 	rsm_moment(paxosd_rsm(b.peers[of]->node), &moment);
@@ -812,7 +877,8 @@ START_TEST(test_copy_from_the_beginning)
 	uint64_t until = b.world->now_us + 20 * SIM_SECOND;
 	while (b.peers[of]->env.life == moment.life) {
 		ck_assert_uint_eq(votes_of(&b, of), 0);
-		ck_assert_int_ne(agreement_standing(paxosd_agreement(b.peers[of]->node)), AGREEMENT_INSIDE);
+		ck_assert_int_ne(agreement_standing(paxosd_agreement(b.peers[of]->node)),
+				 AGREEMENT_INSIDE);
 		ck_assert_uint_lt(b.world->now_us, until);
 		sim_world_run_for(b.world, 100);
 	}
@@ -822,7 +888,9 @@ START_TEST(test_copy_from_the_beginning)
 }
 END_TEST
 
-/* Its log would be as long as that of the right one, by which its next start is to be recognised. */
+/*
+ * Its log would be as long as that of the right one, by which its next start is to be recognised.
+ */
 START_TEST(test_doubted_learns_nothing)
 {
 	struct bench b;
@@ -833,7 +901,10 @@ START_TEST(test_doubted_learns_nothing)
 	sim_process_power_loss(b.peers[of]);
 	/* Nobody compares what it holds. */
 	for (uint32_t i = 0; i < PEERS; i++) {
-		rules[i] = (struct sim_rule){.from = b.peers[i], .to = b.peers[of], .method = METHOD_STARTED, .verdict = SIM_DROP,
+		rules[i] = (struct sim_rule){.from = b.peers[i],
+					     .to = b.peers[of],
+					     .method = METHOD_STARTED,
+					     .verdict = SIM_DROP,
 					     .count = UINT64_MAX};
 		sim_network_add_rule(b.world, &rules[i]);
 	}
@@ -841,7 +912,9 @@ START_TEST(test_doubted_learns_nothing)
 	struct rsm_moment before, after;
 	rsm_moment(paxosd_rsm(b.peers[of]->node), &before);
 	for (uint64_t seq = 1; seq < 5; seq++)
-		ck_assert_str_eq((start(&b, (of + 1) % PEERS, seq, "late"), decision(&b, (of + 1) % PEERS, seq)), "late");
+		ck_assert_str_eq((start(&b, (of + 1) % PEERS, seq, "late"),
+				  decision(&b, (of + 1) % PEERS, seq)),
+				 "late");
 	sim_world_run_for(b.world, 2 * SIM_SECOND);
 	ck_assert(rsm_is_doubted(paxosd_rsm(b.peers[of]->node)));
 	ck_assert_uint_eq(votes_of(&b, of), 0);
@@ -854,9 +927,10 @@ START_TEST(test_doubted_learns_nothing)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1}, {test_wait, 0, 1},
-		 {test_tail, 0, 1}, {test_slot_states, 0, 1}, {test_other_services, 0, 1}, {test_disk_full, 0, 1},
-		 {test_hung_disk, 0, 1}, {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
+CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1},
+		 {test_wait, 0, 1}, {test_tail, 0, 1}, {test_slot_states, 0, 1},
+		 {test_other_services, 0, 1}, {test_disk_full, 0, 1}, {test_hung_disk, 0, 1},
+		 {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
 		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
 		 {test_copy_from_the_beginning, 0, 3}, {test_damaged_agreement, 0, 1},
 		 {test_damaged_agreement_interrupted, 0, 1}, {test_two_damaged_agreements, 0, 1},

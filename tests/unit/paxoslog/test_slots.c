@@ -27,7 +27,10 @@ static void check(const struct slots *s, char *storage)
 	ck_assert_uint_eq(s->bytes, bytes);
 }
 
-/* Slots are dense, in order, and hold what was appended, whatever was trimmed; memory goes with the values. */
+/*
+ * Slots are dense, in order, and hold what was appended, whatever was trimmed; memory goes with the
+ * values.
+ */
 START_TEST(test_append_and_trim)
 {
 	static char storage[70000];
@@ -42,8 +45,9 @@ START_TEST(test_append_and_trim)
 			slots_trim(&s, s.first - 1 + rng_below(&rng, s.last - s.first + 2));
 		check(&s, storage);
 		/* At most a chunk and a value more than what is kept. */
-		ck_assert_uint_le(s.count,
-				  s.bytes / SLOTS_CHUNK_BYTES + (s.last + 1 - s.first) / SLOTS_CHUNK_ENTRIES + 3);
+		ck_assert_uint_le(s.count, s.bytes / SLOTS_CHUNK_BYTES +
+						   (s.last + 1 - s.first) / SLOTS_CHUNK_ENTRIES +
+						   3);
 	}
 	slots_trim(&s, s.last);
 	ck_assert_uint_eq(s.bytes, 0);

@@ -11,7 +11,8 @@ static const struct node_ops node_ops_none;
 static uint32_t left;
 static size_t answer_bytes;
 
-static size_t leave(void *context, link_id from, const struct message *request, const struct wire_log_query *query)
+static size_t leave(void *context, link_id from, const struct message *request,
+		    const struct wire_log_query *query)
 {
 	ck_assert_ptr_eq(context, &tailers);
 	ck_assert_uint_eq(from, request->id);
@@ -43,7 +44,10 @@ static void finish(void)
 	fake_destroy(fake);
 }
 
-/* faults: 98. Many wait for a slot with a long value: some are answered in this turn, others in the next ones, all in the end. */
+/*
+ * faults: 98. Many wait for a slot with a long value: some are answered in this turn, others in the
+ * next ones, all in the end.
+ */
 START_TEST(long_values)
 {
 	begin();

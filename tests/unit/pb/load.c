@@ -27,7 +27,8 @@ static struct pb_op *begin_next(struct pb_world *w, struct pb_load *load, uint32
 	struct pb_step step = {0};
 	if (!load->next(load->context, c, &step))
 		return NULL;
-	return pb_start(w, c, step.kind, step.key, step.kind == SYNOD_OP_GET ? NULL : step.value, PATIENCE_MS);
+	return pb_start(w, c, step.kind, step.key, step.kind == SYNOD_OP_GET ? NULL : step.value,
+			PATIENCE_MS);
 }
 
 void pb_load_run(struct pb_world *w, struct pb_load *load)
@@ -80,7 +81,8 @@ void pb_load_append_marks(struct pb_world *w, uint32_t clients, uint32_t count, 
 	pb_load_run(w, &(struct pb_load){.clients = clients, .next = next_mark, .context = &m});
 }
 
-void pb_load_check_marks(struct pb_world *w, uint32_t clients, const uint32_t *counts, const char *key)
+void pb_load_check_marks(struct pb_world *w, uint32_t clients, const uint32_t *counts,
+			 const char *key)
 {
 	char *value = alloc_string(pb_get(w, 0, key));
 	size_t total = 0;
@@ -105,7 +107,8 @@ void pb_load_check_marks(struct pb_world *w, uint32_t clients, const uint32_t *c
 void pb_killer_start(struct pb_killer *k, struct pb_world *w, uint32_t seconds)
 {
 	uint64_t now_us = w->world->now_us;
-	*k = (struct pb_killer){.w = w, .next_us = now_us + SIM_SECOND, .end_us = now_us + seconds * SIM_SECOND};
+	*k = (struct pb_killer){
+		.w = w, .next_us = now_us + SIM_SECOND, .end_us = now_us + seconds * SIM_SECOND};
 }
 
 void pb_killer_work(struct pb_killer *k)

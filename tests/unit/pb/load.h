@@ -1,7 +1,7 @@
 /*
- * Clients that work at the same time, each on its next operation as soon as the one before has been answered; every answer
- * must be OK. And what the courses' tests do with them: marks that are appended and looked for afterwards, servers that are
- * killed and come back empty.
+ * Clients that work at the same time, each on its next operation as soon as the one before has been
+ * answered; every answer must be OK. And what the courses' tests do with them: marks that are
+ * appended and looked for afterwards, servers that are killed and come back empty.
  */
 #ifndef SYNOD_TESTS_PB_LOAD_H
 #define SYNOD_TESTS_PB_LOAD_H
@@ -32,8 +32,12 @@ void pb_load_run(struct pb_world *w, struct pb_load *load);
 
 /* Each client appends "x CLIENT NUMBER y" so often to the key. */
 void pb_load_append_marks(struct pb_world *w, uint32_t clients, uint32_t count, const char *key);
-/* The value of the key is these marks, each once, those of a client in their order, and nothing else. */
-void pb_load_check_marks(struct pb_world *w, uint32_t clients, const uint32_t *counts, const char *key);
+/*
+ * The value of the key is these marks, each once, those of a client in their order, and nothing
+ * else.
+ */
+void pb_load_check_marks(struct pb_world *w, uint32_t clients, const uint32_t *counts,
+			 const char *key);
 
 /* Every second one of the first three servers is killed, and comes back empty a second later. */
 struct pb_killer {

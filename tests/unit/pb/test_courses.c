@@ -1,7 +1,8 @@
 /*
- * The courses' scenarios for primary and backup, story by story: "2015 pbservice" and DSLabs lab 2, PrimaryBackupTest; those
- * with many clients at the same time stand in test_courses_load.c. Servers, view service and clients are those of
- * production; split brain is looked for after every turn (support/pb_world.c).
+ * The courses' scenarios for primary and backup, story by story: "2015 pbservice" and DSLabs lab 2,
+ * PrimaryBackupTest; those with many clients at the same time stand in test_courses_load.c.
+ * Servers, view service and clients are those of production; split brain is looked for after every
+ * turn (support/pb_world.c).
  */
 /* faults: 42, 49 */
 #include "../support/check_main.h"
@@ -34,7 +35,10 @@ static void close_world(void)
 	pb_world_destroy(w);
 }
 
-/* course: DSLabs PrimaryBackupTest 02, 03 — One server, alone: put, append, get, and what is not there. */
+/*
+ * course: DSLabs PrimaryBackupTest 02, 03 — One server, alone: put, append, get, and what is not
+ * there.
+ */
 START_TEST(one_server)
 {
 	open_servers(1, 1);
@@ -50,9 +54,9 @@ START_TEST(one_server)
 END_TEST
 
 /*
- * course: 2015 pbservice TestBasicFail; DSLabs PrimaryBackupTest 04, 06 — A backup is added and filled;
- * when the primary is killed the backup has everything; when that is killed too, a server that comes fresh
- * must not serve.
+ * course: 2015 pbservice TestBasicFail; DSLabs PrimaryBackupTest 04, 06 — A backup is added and
+ * filled; when the primary is killed the backup has everything; when that is killed too, a server
+ * that comes fresh must not serve.
  */
 START_TEST(basic_fail)
 {
@@ -87,8 +91,9 @@ START_TEST(basic_fail)
 END_TEST
 
 /*
- * course: 2015 pbservice TestBasicFail; DSLabs PrimaryBackupTest 05 — Clients do not ask the view service
- * for every operation: what it receives while 1000 operations run is little more than the pings.
+ * course: 2015 pbservice TestBasicFail; DSLabs PrimaryBackupTest 05 — Clients do not ask the view
+ * service for every operation: what it receives while 1000 operations run is little more than the
+ * pings.
  */
 START_TEST(view_service_is_spared)
 {
@@ -124,13 +129,14 @@ START_TEST(both_killed)
 END_TEST
 
 /*
- * course: 2015 pbservice TestAtMostOnce; DSLabs PrimaryBackupTest 08; fault models 2015, 2020s, DSLabs —
- * 100 appends, one after another, with the losses of each course, and in the last case with two thirds of
- * the answers late.
+ * course: 2015 pbservice TestAtMostOnce; DSLabs PrimaryBackupTest 08; fault models 2015, 2020s,
+ * DSLabs — 100 appends, one after another, with the losses of each course, and in the last case
+ * with two thirds of the answers late.
  */
 START_TEST(at_most_once)
 {
-	static const uint32_t lost_ppm[][2] = {{100000, 200000}, {200000, 200000}, {100000, 100000}};
+	static const uint32_t lost_ppm[][2] = {
+		{100000, 200000}, {200000, 200000}, {100000, 100000}};
 	open_servers(5, 1);
 	pb_unreliable(w, lost_ppm[_i][0], lost_ppm[_i][1]);
 	w->late_reply_ppm = _i == 2 ? 666667 : 0;
@@ -143,8 +149,8 @@ START_TEST(at_most_once)
 END_TEST
 
 /*
- * course: 2015 pbservice TestFailPut; DSLabs PrimaryBackupTest 09 — A put right after the backup, and one
- * right after the primary was killed.
+ * course: 2015 pbservice TestFailPut; DSLabs PrimaryBackupTest 09 — A put right after the backup,
+ * and one right after the primary was killed.
  */
 START_TEST(fail_put)
 {
@@ -178,8 +184,9 @@ static void reaches_only_s1(bool only)
 }
 
 /* Holds what a client asks of s1. */
-static enum sim_verdict delay_to_s1(void *context, const struct sim_process *from, const struct sim_process *to,
-				    const struct message *message, uint64_t *delay_us)
+static enum sim_verdict delay_to_s1(void *context, const struct sim_process *from,
+				    const struct sim_process *to, const struct message *message,
+				    uint64_t *delay_us)
 {
 	if (from->name[0] == 'c' && strcmp(to->name, "s1") == 0 && message->kind == MESSAGE_REQUEST)
 		*delay_us = *(uint64_t *)context;
@@ -220,8 +227,8 @@ START_TEST(partition_1)
 END_TEST
 
 /*
- * course: 2015 pbservice TestPartition2 — The same, and meanwhile a third server has joined as backup and
- * the second was killed.
+ * course: 2015 pbservice TestPartition2 — The same, and meanwhile a third server has joined as
+ * backup and the second was killed.
  */
 START_TEST(partition_2)
 {
@@ -254,6 +261,6 @@ START_TEST(partition_2)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("pb courses", {one_server, 0, 1}, {basic_fail, 0, 1}, {view_service_is_spared, 0, 1},
-		 {both_killed, 0, 1}, {fail_put, 0, 1}, {partition_1, 0, 1}, {partition_2, 0, 1},
-		 {at_most_once, 0, 3})
+CHECK_MAIN_LOOPS("pb courses", {one_server, 0, 1}, {basic_fail, 0, 1},
+		 {view_service_is_spared, 0, 1}, {both_killed, 0, 1}, {fail_put, 0, 1},
+		 {partition_1, 0, 1}, {partition_2, 0, 1}, {at_most_once, 0, 3})

@@ -1,6 +1,7 @@
 /*
- * The courses' scenarios for primary and backup in which several clients work at the same time: "2015 pbservice" and DSLabs
- * lab 2, PrimaryBackupTest 10–15, whose 0.8 means that each message is lost with probability 0.2.
+ * The courses' scenarios for primary and backup in which several clients work at the same time:
+ * "2015 pbservice" and DSLabs lab 2, PrimaryBackupTest 10–15, whose 0.8 means that each message is
+ * lost with probability 0.2.
  */
 /* faults: 42, 49 */
 #include <stdio.h>
@@ -64,18 +65,20 @@ static void check_same_after_takeover(void)
 }
 
 /*
- * course: 2015 pbservice TestConcurrentSame, TestConcurrentSameUnreliable; DSLabs PrimaryBackupTest 10, 12
- * — Concurrent puts of three clients on two keys end in the same order at both servers: five seconds of
- * them, or a hundred of each client.
+ * course: 2015 pbservice TestConcurrentSame, TestConcurrentSameUnreliable; DSLabs PrimaryBackupTest
+ * 10, 12 — Concurrent puts of three clients on two keys end in the same order at both servers: five
+ * seconds of them, or a hundred of each client.
  */
 START_TEST(concurrent_same)
 {
 	static const struct {
 		uint32_t seconds, count, request_loss_ppm, reply_loss_ppm;
-	} cases[] = {{5, 0, 0, 0}, {5, 0, 100000, 200000}, {0, 100, 0, 0}, {0, 100, LOST_PPM, LOST_PPM}};
+	} cases[] = {
+		{5, 0, 0, 0}, {5, 0, 100000, 200000}, {0, 100, 0, 0}, {0, 100, LOST_PPM, LOST_PPM}};
 	open_servers((uint64_t)(7 + _i), 2);
 	pb_unreliable(w, cases[_i].request_loss_ppm, cases[_i].reply_loss_ppm);
-	struct random_puts puts = {.end_us = w->world->now_us + cases[_i].seconds * SIM_SECOND, .count = cases[_i].count};
+	struct random_puts puts = {.end_us = w->world->now_us + cases[_i].seconds * SIM_SECOND,
+				   .count = cases[_i].count};
 	pb_load_run(w, &(struct pb_load){.clients = 3, .next = next_put, .context = &puts});
 	pb_unreliable(w, 0, 0);
 	check_same_after_takeover();
@@ -84,8 +87,8 @@ START_TEST(concurrent_same)
 END_TEST
 
 /*
- * course: 2015 pbservice TestConcurrentSameAppend; DSLabs PrimaryBackupTest 11, 13 — Appends of three
- * clients to one key: all there, once, in each client's order; and at the backup too.
+ * course: 2015 pbservice TestConcurrentSameAppend; DSLabs PrimaryBackupTest 11, 13 — Appends of
+ * three clients to one key: all there, once, in each client's order; and at the backup too.
  */
 START_TEST(concurrent_same_append)
 {
@@ -141,9 +144,9 @@ static void kill_private(void *context)
 }
 
 /*
- * course: 2015 pbservice TestRepeatedCrash; DSLabs PrimaryBackupTest 14, 15 — Servers crash and come back
- * empty for 30 seconds; clients read what they have written, and no operation waits for more than five
- * seconds.
+ * course: 2015 pbservice TestRepeatedCrash; DSLabs PrimaryBackupTest 14, 15 — Servers crash and
+ * come back empty for 30 seconds; clients read what they have written, and no operation waits for
+ * more than five seconds.
  */
 START_TEST(repeated_crash)
 {
@@ -153,7 +156,11 @@ START_TEST(repeated_crash)
 		pb_unreliable(w, LOST_PPM, LOST_PPM);
 	struct private_keys p = {0};
 	pb_killer_start(&p.killer, w, 30);
-	struct pb_load load = {.clients = 3, .next = next_private, .done = check_private, .meanwhile = kill_private, .context = &p};
+	struct pb_load load = {.clients = 3,
+			       .next = next_private,
+			       .done = check_private,
+			       .meanwhile = kill_private,
+			       .context = &p};
 	pb_load_run(w, &load);
 	ck_assert_uint_ge(p.killer.kills, 10);
 	ck_assert_uint_lt(load.longest_us, 5 * SIM_SECOND);
@@ -185,8 +192,8 @@ static void kill_marks(void *context)
 }
 
 /*
- * course: 2015 pbservice TestRepeatedCrashUnreliable — Servers crash, a tenth of the requests and a fifth
- * of the replies are lost, and appends of two clients to one key must all be there once.
+ * course: 2015 pbservice TestRepeatedCrashUnreliable — Servers crash, a tenth of the requests and a
+ * fifth of the replies are lost, and appends of two clients to one key must all be there once.
  */
 START_TEST(repeated_crash_unreliable)
 {
@@ -194,7 +201,10 @@ START_TEST(repeated_crash_unreliable)
 	pb_unreliable(w, 100000, 200000);
 	struct crash_marks m = {0};
 	pb_killer_start(&m.killer, w, 20);
-	pb_load_run(w, &(struct pb_load){.clients = 2, .next = next_crash_mark, .meanwhile = kill_marks, .context = &m});
+	pb_load_run(w, &(struct pb_load){.clients = 2,
+					 .next = next_crash_mark,
+					 .meanwhile = kill_marks,
+					 .context = &m});
 	pb_unreliable(w, 0, 0);
 	ck_assert_uint_ge(m.begun[0] + m.begun[1], 100);
 	pb_load_check_marks(w, 2, m.begun, "0");
@@ -202,5 +212,5 @@ START_TEST(repeated_crash_unreliable)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("pb courses, load", {concurrent_same, 0, 4}, {concurrent_same_append, 0, 2}, {repeated_crash, 0, 4},
-		 {repeated_crash_unreliable, 0, 2})
+CHECK_MAIN_LOOPS("pb courses, load", {concurrent_same, 0, 4}, {concurrent_same_append, 0, 2},
+		 {repeated_crash, 0, 4}, {repeated_crash_unreliable, 0, 2})

@@ -1,7 +1,7 @@
 /*
- * The scenarios of DSLabs lab 1, exactly-once calls to one server, against a pbserver that is primary without a backup.
- * Part 1 has a reliable network; part 2 loses a fifth of all messages each way, so that nearly half of all calls have to be
- * made again.
+ * The scenarios of DSLabs lab 1, exactly-once calls to one server, against a pbserver that is
+ * primary without a backup. Part 1 has a reliable network; part 2 loses a fifth of all messages
+ * each way, so that nearly half of all calls have to be made again.
  */
 /* faults: 49, 50 */
 #include <stdio.h>
@@ -30,8 +30,8 @@ static void close_server(void)
 }
 
 /*
- * course: DSLabs lab 1 part 1 02; DSLabs lab 1 part 2 01 — Put, append and get; an append answers the new
- * value, a missing key is not found.
+ * course: DSLabs lab 1 part 1 02; DSLabs lab 1 part 2 01 — Put, append and get; an append answers
+ * the new value, a missing key is not found.
  */
 START_TEST(simple)
 {
@@ -39,17 +39,18 @@ START_TEST(simple)
 		enum synod_op_kind kind;
 		const char *key, *value, *answer;
 	} steps[] = {
-		{SYNOD_OP_GET, "foo", "", NULL},           {SYNOD_OP_PUT, "foo", "bar", ""},
-		{SYNOD_OP_GET, "foo", "", "bar"},          {SYNOD_OP_APPEND, "foo", "baz", "barbaz"},
-		{SYNOD_OP_GET, "foo", "", "barbaz"},       {SYNOD_OP_APPEND, "new", "value", "value"},
-		{SYNOD_OP_GET, "new", "", "value"},        {SYNOD_OP_PUT, "foo", "again", ""},
-		{SYNOD_OP_GET, "foo", "", "again"},        {SYNOD_OP_PUT, "empty", "", ""},
-		{SYNOD_OP_GET, "empty", "", ""},           {SYNOD_OP_APPEND, "empty", "x", "x"},
-		{SYNOD_OP_DELETE, "foo", "", ""},          {SYNOD_OP_GET, "foo", "", NULL},
+		{SYNOD_OP_GET, "foo", "", NULL},     {SYNOD_OP_PUT, "foo", "bar", ""},
+		{SYNOD_OP_GET, "foo", "", "bar"},    {SYNOD_OP_APPEND, "foo", "baz", "barbaz"},
+		{SYNOD_OP_GET, "foo", "", "barbaz"}, {SYNOD_OP_APPEND, "new", "value", "value"},
+		{SYNOD_OP_GET, "new", "", "value"},  {SYNOD_OP_PUT, "foo", "again", ""},
+		{SYNOD_OP_GET, "foo", "", "again"},  {SYNOD_OP_PUT, "empty", "", ""},
+		{SYNOD_OP_GET, "empty", "", ""},     {SYNOD_OP_APPEND, "empty", "x", "x"},
+		{SYNOD_OP_DELETE, "foo", "", ""},    {SYNOD_OP_GET, "foo", "", NULL},
 	};
 	open_server(1, _i == 1);
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-		struct pb_op *op = pb_start(w, 0, steps[i].kind, steps[i].key, steps[i].value, 60000);
+		struct pb_op *op = pb_start(w, 0, steps[i].kind, steps[i].key, steps[i].value,
+					    60000);
 		ck_assert(pb_wait(w, op, 650));
 		ck_assert_int_eq(op->status, steps[i].answer == NULL ? SYNOD_NOT_FOUND : SYNOD_OK);
 		ck_assert_str_eq(op->result, steps[i].answer == NULL ? "" : steps[i].answer);
@@ -59,7 +60,10 @@ START_TEST(simple)
 }
 END_TEST
 
-/* Appends "0,", "1,", … of each client, to a key of its own or one for all, each after the answer to the one before. */
+/*
+ * Appends "0,", "1,", … of each client, to a key of its own or one for all, each after the answer
+ * to the one before.
+ */
 struct numbers {
 	bool shared;
 	uint32_t count, begun[PB_CLIENTS_LIMIT];
@@ -93,7 +97,10 @@ static void check_number(void *context, uint32_t c, const struct pb_op *op)
 static void append_all(uint32_t clients, uint32_t count, bool shared)
 {
 	struct numbers n = {.shared = shared, .count = count};
-	pb_load_run(w, &(struct pb_load){.clients = clients, .next = next_number, .done = check_number, .context = &n});
+	pb_load_run(w, &(struct pb_load){.clients = clients,
+					 .next = next_number,
+					 .done = check_number,
+					 .context = &n});
 	for (uint32_t c = 0; c < clients; c++)
 		free(n.last[c]);
 }
@@ -108,8 +115,8 @@ static size_t length_of_marks(uint32_t count)
 }
 
 /*
- * course: DSLabs lab 1 part 1 03, 05; DSLabs lab 1 part 2 02, 04 — Ten clients append to a key of their
- * own, a hundred times each, or 25 times over the bad network.
+ * course: DSLabs lab 1 part 1 03, 05; DSLabs lab 1 part 2 02, 04 — Ten clients append to a key of
+ * their own, a hundred times each, or 25 times over the bad network.
  */
 START_TEST(own_keys)
 {
@@ -127,8 +134,8 @@ START_TEST(own_keys)
 END_TEST
 
 /*
- * course: DSLabs lab 1 part 1 04; DSLabs lab 1 part 2 03 — Ten clients, five appends each to one key:
- * everything stands there once.
+ * course: DSLabs lab 1 part 1 04; DSLabs lab 1 part 2 03 — Ten clients, five appends each to one
+ * key: everything stands there once.
  */
 START_TEST(one_key)
 {
@@ -141,8 +148,9 @@ START_TEST(one_key)
 END_TEST
 
 /*
- * course: DSLabs lab 1 part 2 05 — Five clients append to five keys each, up to the size that a value
- * may have, and then empty them: what the server keeps is small again, sessions and their answers included.
+ * course: DSLabs lab 1 part 2 05 — Five clients append to five keys each, up to the size that a
+ * value may have, and then empty them: what the server keeps is small again, sessions and their
+ * answers included.
  */
 START_TEST(memory_is_given_back)
 {
@@ -201,5 +209,5 @@ START_TEST(nobody_waits_for_long)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("pb lab 1", {memory_is_given_back, 0, 1}, {nobody_waits_for_long, 0, 1}, {simple, 0, 2},
-		 {own_keys, 0, 2}, {one_key, 0, 2})
+CHECK_MAIN_LOOPS("pb lab 1", {memory_is_given_back, 0, 1}, {nobody_waits_for_long, 0, 1},
+		 {simple, 0, 2}, {own_keys, 0, 2}, {one_key, 0, 2})

@@ -38,7 +38,8 @@ static void hand_over(void *data, struct node *node)
 
 static void say(uint32_t server, enum message_kind kind, uint16_t method)
 {
-	said = (struct message){.kind = kind, .method = method, .id = 7, .payload = buffer_slice(&payload)};
+	said = (struct message){
+		.kind = kind, .method = method, .id = 7, .payload = buffer_slice(&payload)};
 	sim_process_call(pb_server(w, server), hand_over, NULL);
 }
 
@@ -46,10 +47,13 @@ static void say(uint32_t server, enum message_kind kind, uint16_t method)
 static struct wire_pb_forward next_frame(void)
 {
 	struct pb_node *n = pb_node_of(pb_server(w, 2)->node);
-	return (struct wire_pb_forward){
-		.view = n->view, .frame = n->intake.received + 1, .value_bytes_max = VALUE_BYTES_MAX,
-		.sessions_max = SESSIONS_MAX, .session_idle_us = SESSION_IDLE_US, .registered = n->state.sessions.registered,
-		.digest = n->state.digest};
+	return (struct wire_pb_forward){.view = n->view,
+					.frame = n->intake.received + 1,
+					.value_bytes_max = VALUE_BYTES_MAX,
+					.sessions_max = SESSIONS_MAX,
+					.session_idle_us = SESSION_IDLE_US,
+					.registered = n->state.sessions.registered,
+					.digest = n->state.digest};
 }
 
 static void say_frame(const struct wire_pb_forward *frame)
@@ -76,7 +80,10 @@ START_TEST(impossible_frames)
 		case 4: frame.records = slice(garbage, sizeof garbage); break;
 		case 5: frame.sessions = slice(garbage, sizeof garbage); break;
 		case 6: frame.flags = WIRE_PB_COMPLETE; break;
-		case 7: frame.flags = WIRE_PB_TRANSFER, frame.records = slice(garbage, sizeof garbage); break;
+		case 7:
+			frame.flags = WIRE_PB_TRANSFER,
+			frame.records = slice(garbage, sizeof garbage);
+			break;
 		default: frame.commands = UINT64_MAX / 2; break;
 		}
 		say_frame(&frame);
@@ -102,8 +109,8 @@ START_TEST(impossible_frames)
 END_TEST
 
 /*
- * A frame that might be the primary's, but leads to another state: this backup is none any more, and is filled anew. Nobody halts, and
- * what it was told never becomes the state.
+ * A frame that might be the primary's, but leads to another state: this backup is none any more,
+ * and is filled anew. Nobody halts, and what it was told never becomes the state.
  */
 START_TEST(another_state)
 {
@@ -112,10 +119,15 @@ START_TEST(another_state)
 		open_pair(2 + i);
 		uint64_t incarnation = pb_info(w, 2).incarnation;
 		struct wire_pb_forward frame = next_frame();
-		struct wire_kv_op op = {.kind = WIRE_KV_PUT, .key = slice_string("a"), .value = slice_string("evil")};
+		struct wire_kv_op op = {.kind = WIRE_KV_PUT,
+					.key = slice_string("a"),
+					.value = slice_string("evil")};
 		wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, &body);
 		entry_begin(&batch);
-		entry_add(&batch, &(struct entry_command){.kind = ENTRY_APP, .body = i == 0 ? slice_string("no command") : buffer_slice(&body)});
+		entry_add(&batch,
+			  &(struct entry_command){.kind = ENTRY_APP,
+						  .body = i == 0 ? slice_string("no command")
+								 : buffer_slice(&body)});
 		/* It goes back in time, or not. */
 		entry_finish(&batch, 1, 1, i == 1 ? 1 : 1000 * SIM_SECOND, frame.view);
 		frame.batch = buffer_slice(&batch);
@@ -144,8 +156,11 @@ START_TEST(foreign_answer)
 	pb_run(w, 1);
 	for (unsigned i = 0; i < 5; i++) {
 		buffer_clear(&payload);
-		wire_pb_forward_reply_encode(&(struct wire_pb_forward_reply){
-						     .view = pb_info(w, 1).view, .received = pb_info(w, 1).frame, .backup = true}, &payload);
+		wire_pb_forward_reply_encode(
+			&(struct wire_pb_forward_reply){.view = pb_info(w, 1).view,
+							.received = pb_info(w, 1).frame,
+							.backup = true},
+			&payload);
 		say(1, MESSAGE_REPLY, METHOD_PB_FORWARD);
 	}
 	ck_assert(!put->done);
@@ -163,7 +178,9 @@ START_TEST(long_command)
 	open_pair(10);
 	struct buffer body = {0};
 	uint8_t *expect = alloc_zeroed(COMMAND_BYTES_MAX, 1);
-	struct wire_kv_op op = {.kind = WIRE_KV_CAS, .key = slice_string("a"), .expect = slice(expect, COMMAND_BYTES_MAX)};
+	struct wire_kv_op op = {.kind = WIRE_KV_CAS,
+				.key = slice_string("a"),
+				.expect = slice(expect, COMMAND_BYTES_MAX)};
 	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, &body);
 	buffer_clear(&payload);
 	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &payload);

@@ -18,7 +18,10 @@ static void open_pair(uint64_t seed)
 	ck_assert(pb_reaches(w, "2 s1 s2", 20));
 }
 
-/* A primary alone in its view, cut off from the view service, serves nothing, not even a Get; and serves again afterwards. */
+/*
+ * A primary alone in its view, cut off from the view service, serves nothing, not even a Get; and
+ * serves again afterwards.
+ */
 START_TEST(cut_off_from_the_view_service)
 {
 	w = pb_world_create(1, 3, NULL);
@@ -39,7 +42,9 @@ START_TEST(cut_off_from_the_view_service)
 }
 END_TEST
 
-/* A primary cut off from its backup answers nobody until the view service has dropped the backup. */
+/*
+ * A primary cut off from its backup answers nobody until the view service has dropped the backup.
+ */
 START_TEST(cut_off_from_the_backup)
 {
 	open_pair(2);
@@ -65,8 +70,8 @@ START_TEST(cut_off_from_the_backup)
 END_TEST
 
 /*
- * A backup that is promoted while the old primary goes on (a pause, say): the old one answers nothing of what it had not
- * answered before, and the writes that it held are applied once.
+ * A backup that is promoted while the old primary goes on (a pause, say): the old one answers
+ * nothing of what it had not answered before, and the writes that it held are applied once.
  */
 START_TEST(paused_primary)
 {
@@ -123,8 +128,8 @@ static void append_everywhere(uint32_t count, uint32_t value_bytes, struct pb_op
 }
 
 /*
- * A store of many pieces is transferred while clients go on writing to all of it, over connections that are reset again and
- * again; afterwards the backup has the same state, and takes over.
+ * A store of many pieces is transferred while clients go on writing to all of it, over connections
+ * that are reset again and again; afterwards the backup has the same state, and takes over.
  */
 START_TEST(transfer_while_serving)
 {
@@ -162,7 +167,10 @@ START_TEST(transfer_while_serving)
 }
 END_TEST
 
-/* While the backup is silent, what waits for it is bounded: too much is refused with BUSY, and nothing is lost. */
+/*
+ * While the backup is silent, what waits for it is bounded: too much is refused with BUSY, and
+ * nothing is lost.
+ */
 START_TEST(bounded_queue)
 {
 	enum { KEYS = 200, BYTES = 900000 };
@@ -198,7 +206,10 @@ START_TEST(bounded_queue)
 }
 END_TEST
 
-/* A key is not forgotten with its backup: pairs change again and again, and each new backup has everything. */
+/*
+ * A key is not forgotten with its backup: pairs change again and again, and each new backup has
+ * everything.
+ */
 START_TEST(generations)
 {
 	open_pair(9);
@@ -219,7 +230,8 @@ START_TEST(generations)
 }
 END_TEST
 
-static void reset_done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void reset_done(struct client_request *request, const struct synod_reply *reply,
+		       struct slice payload)
 {
 	(void)payload;
 	*(int *)request->context = reply->status;
@@ -250,7 +262,10 @@ static int reset_view(uint64_t number)
 	return r.status;
 }
 
-/* When everybody who held the state is gone an operator may give it up; then the service begins anew, and empty. */
+/*
+ * When everybody who held the state is gone an operator may give it up; then the service begins
+ * anew, and empty.
+ */
 START_TEST(given_up)
 {
 	open_pair(10);
@@ -280,12 +295,15 @@ START_TEST(many_clients)
 	for (uint32_t c = 0; c < PB_CLIENTS_LIMIT; c++)
 		pb_append(w, c, "k", "x");
 	ck_assert_str_eq(pb_get(w, 0, "k"), "xxxxxxxxxxxx");
-	ck_assert_uint_eq(pb_node_state(pb_server(w, 1)->node)->sessions.by_client.count, PB_CLIENTS_LIMIT);
-	ck_assert_uint_eq(pb_node_state(pb_server(w, 2)->node)->sessions.by_client.count, PB_CLIENTS_LIMIT);
+	ck_assert_uint_eq(pb_node_state(pb_server(w, 1)->node)->sessions.by_client.count,
+			  PB_CLIENTS_LIMIT);
+	ck_assert_uint_eq(pb_node_state(pb_server(w, 2)->node)->sessions.by_client.count,
+			  PB_CLIENTS_LIMIT);
 	pb_world_destroy(w);
 }
 END_TEST
 
 CHECK_MAIN_LOOPS("pb node", {cut_off_from_the_view_service, 0, 1}, {cut_off_from_the_backup, 0, 1},
-		 {paused_primary, 0, 1}, {orderly_stop, 0, 1}, {bounded_queue, 0, 1}, {generations, 0, 1},
-		 {given_up, 0, 1}, {many_clients, 0, 1}, {transfer_while_serving, 0, 2})
+		 {paused_primary, 0, 1}, {orderly_stop, 0, 1}, {bounded_queue, 0, 1},
+		 {generations, 0, 1}, {given_up, 0, 1}, {many_clients, 0, 1},
+		 {transfer_while_serving, 0, 2})

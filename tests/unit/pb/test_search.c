@@ -1,8 +1,9 @@
 /*
- * A search instead of a draw: a short story is run once to count its messages, and then again for every one of them with
- * something going wrong just there: it is lost, or late, or the process that sent it or is to receive it crashes. Then with
- * two things going wrong, one soon after the other. Whatever happens, every append stands in the value once, in its client's
- * order; an answer shows all that had been answered before; and one server answers in any view (support/pb_world.c).
+ * A search instead of a draw: a short story is run once to count its messages, and then again for
+ * every one of them with something going wrong just there: it is lost, or late, or the process that
+ * sent it or is to receive it crashes. Then with two things going wrong, one soon after the other.
+ * Whatever happens, every append stands in the value once, in its client's order; an answer shows
+ * all that had been answered before; and one server answers in any view (support/pb_world.c).
  */
 /* faults: 42, 49, 50 */
 #include <stdio.h>
@@ -12,14 +13,18 @@
 #include "load.h"
 
 #define CLIENTS 2u
-/* Less than it takes to be taken for dead: a server that is dropped for silence while the other one dies takes the state along. */
+/*
+ * Less than it takes to be taken for dead: a server that is dropped for silence while the other one
+ * dies takes the state along.
+ */
 #define LATE_US (300 * SIM_MILLISECOND)
 /* The second deviation happens at most so many messages after the first. */
 #define APART 20u
 
 enum deviation { NOTHING, LOST, LATE, SENDER_CRASHES, RECEIVER_CRASHES, DEVIATIONS };
 
-static const char *const words[] = {"nothing", "is lost", "is late", "crashes its sender", "crashes its receiver"};
+static const char *const words[] = {"nothing", "is lost", "is late", "crashes its sender",
+				    "crashes its receiver"};
 
 struct plan {
 	struct {
@@ -32,12 +37,13 @@ struct story {
 	struct pb_world *w;
 	struct plan plan;
 	bool begun;
-	uint32_t messages;             /* since it began */
-	struct sim_process *doomed;    /* crashes as soon as this turn is over */
+	uint32_t messages;          /* since it began */
+	struct sim_process *doomed; /* crashes as soon as this turn is over */
 	struct sim_process *crashed;
 	uint64_t restart_us;
 	uint32_t appends, begun_by[CLIENTS], answered_by[CLIENTS];
-	uint32_t owed[CLIENTS][CLIENTS]; /* what the append under way must show: so many of each client */
+	/* what the append under way must show: so many of each client */
+	uint32_t owed[CLIENTS][CLIENTS];
 };
 
 /* ---- what goes wrong ---- */
@@ -47,8 +53,9 @@ static bool is_server(const struct sim_process *process)
 	return process->name[0] == 's';
 }
 
-static enum sim_verdict deviate(struct story *s, enum deviation what, const struct sim_process *from,
-				const struct sim_process *to, uint64_t *delay_us)
+static enum sim_verdict deviate(struct story *s, enum deviation what,
+				const struct sim_process *from, const struct sim_process *to,
+				uint64_t *delay_us)
 {
 	bool crash = s->crashed == NULL && s->doomed == NULL;
 	switch (what) {
@@ -66,8 +73,9 @@ static enum sim_verdict deviate(struct story *s, enum deviation what, const stru
 	}
 }
 
-static enum sim_verdict filter(void *context, const struct sim_process *from, const struct sim_process *to,
-			       const struct message *message, uint64_t *delay_us)
+static enum sim_verdict filter(void *context, const struct sim_process *from,
+			       const struct sim_process *to, const struct message *message,
+			       uint64_t *delay_us)
 {
 	struct story *s = context;
 	(void)message;
@@ -88,7 +96,8 @@ static void crash_and_restart(void *context)
 		s->crashed = s->doomed;
 		s->doomed = NULL;
 		s->restart_us = s->w->world->now_us + SIM_SECOND;
-	} else if (s->crashed != NULL && s->restart_us != 0 && s->w->world->now_us >= s->restart_us) {
+	} else if (s->crashed != NULL && s->restart_us != 0 &&
+		   s->w->world->now_us >= s->restart_us) {
 		sim_process_restart(s->crashed);
 		s->restart_us = 0;
 	}
@@ -108,7 +117,10 @@ static bool next_append(void *context, uint32_t c, struct pb_step *step)
 	return true;
 }
 
-/* The answer is the value with this append at its end; it shows what had been answered before it was begun. */
+/*
+ * The answer is the value with this append at its end; it shows what had been answered before it
+ * was begun.
+ */
 static void check_append(void *context, uint32_t c, const struct pb_op *op)
 {
 	struct story *s = context;
@@ -116,7 +128,8 @@ static void check_append(void *context, uint32_t c, const struct pb_op *op)
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		char mark[32];
 		snprintf(mark, sizeof mark, "x %u %u y", i, s->owed[c][i] - 1);
-		ck_assert_msg(s->owed[c][i] == 0 || strstr(op->result, mark) != NULL, "%s does not show %s", op->result, mark);
+		ck_assert_msg(s->owed[c][i] == 0 || strstr(op->result, mark) != NULL,
+			      "%s does not show %s", op->result, mark);
 	}
 	size_t len = strlen(op->value);
 	ck_assert_str_eq(op->result + op->result_len - len, op->value);
@@ -133,8 +146,11 @@ static uint32_t tell(uint32_t appends, const struct plan *plan)
 	ck_assert(pb_reaches(s.w, "2 s1 s2", 20));
 	sim_network_set_filter(s.w->world, filter, &s);
 	s.begun = true;
-	struct pb_load load = {
-		.clients = CLIENTS, .next = next_append, .done = check_append, .meanwhile = crash_and_restart, .context = &s};
+	struct pb_load load = {.clients = CLIENTS,
+			       .next = next_append,
+			       .done = check_append,
+			       .meanwhile = crash_and_restart,
+			       .context = &s};
 	pb_load_run(s.w, &load);
 	s.begun = false;
 	uint32_t counts[CLIENTS], messages = s.messages;
@@ -186,7 +202,8 @@ START_TEST(two_deviations)
 	for (uint32_t first = 1; first <= messages; first++) {
 		for (uint32_t second = first + 1; second <= first + APART; second++) {
 			for (enum deviation what = LOST; what < DEVIATIONS; what++) {
-				struct plan plan = {.steps = {{first, (enum deviation)_i}, {second, what}}};
+				struct plan plan = {
+					.steps = {{first, (enum deviation)_i}, {second, what}}};
 				try_plan(2, &plan);
 			}
 		}

@@ -10,13 +10,15 @@
 static struct arena arena;
 static struct buffer reply;
 
-static struct entry_command command_of(struct buffer *body, enum wire_kv_kind kind, const char *key, const char *value,
-				       uint64_t client, uint64_t sequence)
+static struct entry_command command_of(struct buffer *body, enum wire_kv_kind kind, const char *key,
+				       const char *value, uint64_t client, uint64_t sequence)
 {
-	struct wire_kv_op op = {.kind = kind, .key = slice_string(key), .value = slice_string(value)};
+	struct wire_kv_op op = {
+		.kind = kind, .key = slice_string(key), .value = slice_string(value)};
 	buffer_clear(body);
 	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = &op}, body);
-	return (struct entry_command){.client = client, .sequence = sequence, .body = buffer_slice(body)};
+	return (struct entry_command){
+		.client = client, .sequence = sequence, .body = buffer_slice(body)};
 }
 
 static struct pb_applied apply(struct pb_state *s, const struct entry_command *command)
@@ -31,8 +33,8 @@ static struct pb_applied apply(struct pb_state *s, const struct entry_command *c
 	return pb_state_apply(s, command, &op, 1000, &arena, &reply);
 }
 
-static struct pb_applied run(struct pb_state *s, enum wire_kv_kind kind, const char *key, const char *value, uint64_t client,
-			     uint64_t sequence)
+static struct pb_applied run(struct pb_state *s, enum wire_kv_kind kind, const char *key,
+			     const char *value, uint64_t client, uint64_t sequence)
 {
 	struct buffer body = {0};
 	struct entry_command command = command_of(&body, kind, key, value, client, sequence);
@@ -59,7 +61,10 @@ static void teardown(void)
 	buffer_free(&reply);
 }
 
-/* A repeated command gets its first answer, and is not applied again; another payload under its number is refused. */
+/*
+ * A repeated command gets its first answer, and is not applied again; another payload under its
+ * number is refused.
+ */
 START_TEST(exactly_once)
 {
 	struct pb_state s;
@@ -88,7 +93,8 @@ END_TEST
 START_TEST(refusals)
 {
 	struct pb_state s;
-	struct wire_kv_op ops[2] = {{.kind = WIRE_KV_PUT, .key = slice_string("a")}, {.kind = WIRE_KV_PUT, .key = slice_string("b")}};
+	struct wire_kv_op ops[2] = {{.kind = WIRE_KV_PUT, .key = slice_string("a")},
+				    {.kind = WIRE_KV_PUT, .key = slice_string("b")}};
 	char long_key[200], long_value[2000];
 	struct buffer body = {0};
 	setup();
@@ -100,11 +106,16 @@ START_TEST(refusals)
 	ck_assert_int_eq(run(&s, WIRE_KV_PUT, long_key, "x", 0, 0).status, STATUS_TOO_LARGE);
 	ck_assert_int_eq(run(&s, WIRE_KV_PUT, "k", long_value, 0, 0).status, STATUS_TOO_LARGE);
 	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 2, .then = ops}, &body);
-	ck_assert_int_eq(apply(&s, &(struct entry_command){.body = buffer_slice(&body)}).status, STATUS_BAD_REQUEST);
+	ck_assert_int_eq(apply(&s, &(struct entry_command){.body = buffer_slice(&body)}).status,
+			 STATUS_BAD_REQUEST);
 	buffer_clear(&body);
-	wire_kv_command_encode(&(struct wire_kv_command){.nthen = 1, .then = ops, .transaction = true}, &body);
-	ck_assert_int_eq(apply(&s, &(struct entry_command){.body = buffer_slice(&body)}).status, STATUS_BAD_REQUEST);
-	ck_assert_int_eq(apply(&s, &(struct entry_command){.body = slice_string("\xff\xff")}).status, STATUS_BAD_REQUEST);
+	wire_kv_command_encode(
+		&(struct wire_kv_command){.nthen = 1, .then = ops, .transaction = true}, &body);
+	ck_assert_int_eq(apply(&s, &(struct entry_command){.body = buffer_slice(&body)}).status,
+			 STATUS_BAD_REQUEST);
+	ck_assert_int_eq(
+		apply(&s, &(struct entry_command){.body = slice_string("\xff\xff")}).status,
+		STATUS_BAD_REQUEST);
 	ck_assert_uint_eq(s.digest, 0);
 	ck_assert_uint_eq(pb_state_keys(&s), 0);
 	buffer_free(&body);
@@ -113,7 +124,10 @@ START_TEST(refusals)
 }
 END_TEST
 
-/* The digest is that of the records, whatever way led to them; deleting everything gives that of nothing. */
+/*
+ * The digest is that of the records, whatever way led to them; deleting everything gives that of
+ * nothing.
+ */
 START_TEST(digest)
 {
 	struct pb_state s;
@@ -135,7 +149,8 @@ END_TEST
 
 static void random_write(struct rng *rng, struct pb_state *s, char key[16])
 {
-	static const enum wire_kv_kind kinds[] = {WIRE_KV_PUT, WIRE_KV_APPEND, WIRE_KV_DELETE, WIRE_KV_INCR};
+	static const enum wire_kv_kind kinds[] = {WIRE_KV_PUT, WIRE_KV_APPEND, WIRE_KV_DELETE,
+						  WIRE_KV_INCR};
 	char value[16];
 	snprintf(key, 16, "k%u", (unsigned)rng_below(rng, 60));
 	snprintf(value, sizeof value, "%u", (unsigned)rng_below(rng, 1000));
@@ -143,8 +158,9 @@ static void random_write(struct rng *rng, struct pb_state *s, char key[16])
 }
 
 /*
- * A state transfer piece by piece, with writes between the pieces and of these only what concerns the part that was sent: the
- * receiver ends with the same state, and holds at any moment exactly the sender's records up to the cursor.
+ * A state transfer piece by piece, with writes between the pieces and of these only what concerns
+ * the part that was sent: the receiver ends with the same state, and holds at any moment exactly
+ * the sender's records up to the cursor.
  */
 START_TEST(transfer)
 {
@@ -171,7 +187,8 @@ START_TEST(transfer)
 			uint64_t before = from.counter;
 			random_write(&rng, &from, key);
 			buffer_clear(&piece);
-			if (from.counter != before && (!more || slice_compare(slice_string(key), buffer_slice(&cursor)) <= 0))
+			if (from.counter != before &&
+			    (!more || slice_compare(slice_string(key), buffer_slice(&cursor)) <= 0))
 				pb_state_put_record(&from, slice_string(key), &piece);
 			ck_assert_int_eq(pb_state_take_records(&to, buffer_slice(&piece)), 0);
 		}
@@ -203,7 +220,8 @@ START_TEST(broken_pieces)
 	run(&from, WIRE_KV_PUT, "key", "value", 0, 0);
 	pb_state_put_records(&from, &cursor, false, 1000, &piece);
 	for (size_t len = 1; len < piece.len; len++)
-		ck_assert_int_eq(pb_state_take_records(&to, slice(piece.data, len)), STATUS_CORRUPT);
+		ck_assert_int_eq(pb_state_take_records(&to, slice(piece.data, len)),
+				 STATUS_CORRUPT);
 	ck_assert_int_eq(pb_state_take_records(&to, buffer_slice(&piece)), 0);
 	piece.data[0] = 3;
 	ck_assert_int_eq(pb_state_take_records(&to, buffer_slice(&piece)), STATUS_CORRUPT);
@@ -218,4 +236,5 @@ START_TEST(broken_pieces)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("pb state", {exactly_once, 0, 1}, {refusals, 0, 1}, {digest, 0, 1}, {transfer, 0, 200}, {broken_pieces, 0, 1})
+CHECK_MAIN_LOOPS("pb state", {exactly_once, 0, 1}, {refusals, 0, 1}, {digest, 0, 1},
+		 {transfer, 0, 200}, {broken_pieces, 0, 1})

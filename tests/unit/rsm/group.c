@@ -106,7 +106,8 @@ static void removed(void *context)
 
 static struct rsm_replica *replica_of_env(struct env *env)
 {
-	return ((struct sim_process *)(void *)((char *)env - offsetof(struct sim_process, env)))->context;
+	return ((struct sim_process *)(void *)((char *)env - offsetof(struct sim_process, env)))
+		->context;
 }
 
 static void env_superseded(struct env *env, uint32_t generation)
@@ -121,7 +122,8 @@ static void env_force(struct env *env, uint32_t generation)
 	struct rsm_replica *replica = replica_of_env(env);
 	replica->force = generation;
 	/* Its answers have left before that. */
-	node_timer_after(replica->process->node, &replica_of(replica->process->node)->end, 5 * SIM_MILLISECOND);
+	node_timer_after(replica->process->node, &replica_of(replica->process->node)->end,
+			 5 * SIM_MILLISECOND);
 }
 
 static void end(void *data)
@@ -135,7 +137,8 @@ static void ask_masters(void *data)
 	struct replica_node *r = data;
 	const struct rsm_group *g = r->replica->group;
 	if (!g->masters.down && (rsm_awaits_generation(r->rsm) || rsm_is_leader(r->rsm)))
-		rsm_generation_named(r->rsm, g->masters.generation, g->masters.life, g->masters.begun);
+		rsm_generation_named(r->rsm, g->masters.generation, g->masters.life,
+				     g->masters.begun);
 	node_timer_after(&r->node, &r->ask, 20 * SIM_MILLISECOND);
 }
 
@@ -146,7 +149,8 @@ static void record_generation(void *context, uint32_t generation)
 	struct rsm *rsm = rsm_group_rsm(g, replica->id - 1);
 	uint64_t life = replica->process->env.life;
 	if (g->masters.down || g->masters.deny) {
-		rsm_generation_recorded(rsm, g->masters.deny ? STATUS_DENIED : STATUS_DEADLINE, slice_string("not recorded"));
+		rsm_generation_recorded(rsm, g->masters.deny ? STATUS_DENIED : STATUS_DEADLINE,
+					slice_string("not recorded"));
 		return;
 	}
 	if (generation == g->masters.generation + 1) {
@@ -201,8 +205,10 @@ static struct node *replica_build(void *context, struct sim_process *process)
 		.settings = replica->settings != NULL ? *replica->settings : g->settings,
 	};
 	for (uint32_t i = 0; i < replica->nmembers; i++)
-		options.members[i] = (struct rsm_member){
-			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
+		options.members[i] = (struct rsm_member){.replica = i + 1,
+							 .name = names[i],
+							 .address = addresses[i],
+							 .client_address = addresses[i]};
 	r->rsm = rsm_create(&options);
 	replica->force = 0;
 	if (replica->lost)
@@ -234,8 +240,10 @@ static void client_message(struct node *node, link_id from, const struct message
 	struct slice payload = message->payload;
 	struct answer_slot *a = &g->answers[message->id];
 	(void)from;
-	CHECK_THAT(message->kind == MESSAGE_REPLY && message->id >= 1 && message->id <= g->asked, "a reply to nothing");
-	CHECK_THAT(a->status == PENDING || a->status == LOST, "request %u is answered twice", (unsigned)message->id);
+	CHECK_THAT(message->kind == MESSAGE_REPLY && message->id >= 1 && message->id <= g->asked,
+		   "a reply to nothing");
+	CHECK_THAT(a->status == PENDING || a->status == LOST, "request %u is answered twice",
+		   (unsigned)message->id);
 	a->status = message->status;
 	a->len = payload.len;
 	struct arena arena;
@@ -243,7 +251,8 @@ static void client_message(struct node *node, link_id from, const struct message
 	if (message->status == 0 && message->method == METHOD_REGISTER) {
 		ck_assert_int_eq(wire_register_reply_decode(payload, &arena, &a->number), 0);
 	} else if (message->status == 0 && message->method == METHOD_QUERY_UNCONFIRMED) {
-		ck_assert_int_eq(wire_unconfirmed_reply_decode(payload, &arena, &a->unconfirmed), 0);
+		ck_assert_int_eq(wire_unconfirmed_reply_decode(payload, &arena, &a->unconfirmed),
+				 0);
 		a->number = a->unconfirmed.body.len / 8;
 	} else if (message->status == 0 && message->method == METHOD_QUERY_STALE) {
 		ck_assert_int_eq(wire_stale_reply_decode(payload, &arena, &a->stale), 0);
@@ -255,25 +264,31 @@ static void client_message(struct node *node, link_id from, const struct message
 	} else if (message->status == 0 && message->method == METHOD_MEMBERS) {
 		ck_assert_int_eq(wire_members_decode(payload, &arena, &g->members), 0);
 		for (uint32_t i = 0; i < g->members.nmembers; i++)
-			g->members.members[i].name = g->members.members[i].address = g->members.members[i].waits_for = slice(NULL, 0);
+			g->members.members[i].name = g->members.members[i].address =
+				g->members.members[i].waits_for = slice(NULL, 0);
 	} else if (message->status == 0 && message->method == METHOD_FORCE) {
 		ck_assert_int_eq(wire_force_reply_decode(payload, &arena, &g->force), 0);
-		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)g->force.text.len, (const char *)g->force.text.data);
+		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)g->force.text.len,
+			 (const char *)g->force.text.data);
 		g->force.text = slice(NULL, 0);
-	} else if (message->status != 0 && (message->method == METHOD_CHANGE_MEMBERS || message->method == METHOD_FORCE)) {
+	} else if (message->status != 0 &&
+		   (message->method == METHOD_CHANGE_MEMBERS || message->method == METHOD_FORCE)) {
 		struct wire_error error;
 		ck_assert_int_eq(wire_error_decode(payload, &arena, &error), 0);
-		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)error.message.len, (const char *)error.message.data);
+		snprintf(g->refusal, sizeof g->refusal, "%.*s", (int)error.message.len,
+			 (const char *)error.message.data);
 	} else if (message->status == 0 && message->method == METHOD_BALLOT) {
 		ck_assert_int_eq(wire_ballot_reply_decode(payload, &arena, &a->ballot), 0);
 	} else {
 		(void)slice_take_u64(&payload, &a->number);
 	}
 	arena_free(&arena);
-	if ((message->method == METHOD_QUERY || message->method == METHOD_QUERY_INDEXED) && message->status == 0) {
+	if ((message->method == METHOD_QUERY || message->method == METHOD_QUERY_INDEXED) &&
+	    message->status == 0) {
 		payload = message->payload;
 		a->number = payload.len / 8;
-		for (uint64_t i = 1, value = 0; slice_take_u64(&payload, &value) && g->appended != 0; i++)
+		for (uint64_t i = 1, value = 0;
+		     slice_take_u64(&payload, &value) && g->appended != 0; i++)
 			CHECK_THAT(value == i, "value %u is %u", (unsigned)i, (unsigned)value);
 	}
 }
@@ -338,7 +353,8 @@ static void note_accepted(struct rsm_replica *r, uint64_t slot, uint64_t ballot)
 	if (slot >= r->accepted_told_count) {
 		uint64_t count = 2 * slot + 64;
 		r->accepted_told = alloc_resize(r->accepted_told, count, sizeof *r->accepted_told);
-		memset(r->accepted_told + r->accepted_told_count, 0, (count - r->accepted_told_count) * sizeof *r->accepted_told);
+		memset(r->accepted_told + r->accepted_told_count, 0,
+		       (count - r->accepted_told_count) * sizeof *r->accepted_told);
 		r->accepted_told_count = count;
 	}
 	if (ballot > r->accepted_told[slot])
@@ -346,18 +362,21 @@ static void note_accepted(struct rsm_replica *r, uint64_t slot, uint64_t ballot)
 }
 
 /* Sees every message that leaves a process. */
-static enum sim_verdict note_told(void *context, const struct sim_process *from, const struct sim_process *to,
-				  const struct message *message, uint64_t *delay_us)
+static enum sim_verdict note_told(void *context, const struct sim_process *from,
+				  const struct sim_process *to, const struct message *message,
+				  uint64_t *delay_us)
 {
 	struct rsm_group *g = context;
 	struct arena arena;
 	struct wire_paxos m;
 	(void)to;
 	(void)delay_us;
-	if (message->method != METHOD_PROMISE && message->method != METHOD_PREPARE && message->method != METHOD_ACCEPTED)
+	if (message->method != METHOD_PROMISE && message->method != METHOD_PREPARE &&
+	    message->method != METHOD_ACCEPTED)
 		return SIM_PASS;
 	arena_init(&arena, ARENA_BYTES_MAX);
-	CHECK_THAT(wire_paxos_decode(message->payload, &arena, &m) == 0, "a message cannot be decoded");
+	CHECK_THAT(wire_paxos_decode(message->payload, &arena, &m) == 0,
+		   "a message cannot be decoded");
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct rsm_replica *r = &g->replicas[i];
 		if (r->process != from)
@@ -377,7 +396,8 @@ static void check_told(const struct rsm_replica *r, const struct paxos *core)
 	/* Nobody relies any more on what a replica without a vote was told. */
 	if (!paxos_votes(core))
 		return;
-	CHECK_THAT(paxos_ballot(core) >= r->promise_told, "replica %u has forgotten a promise", r->id);
+	CHECK_THAT(paxos_ballot(core) >= r->promise_told, "replica %u has forgotten a promise",
+		   r->id);
 	for (uint64_t slot = core->ring.first; slot < r->accepted_told_count; slot++) {
 		const struct ring_slot *s = ring_get(&core->ring, slot);
 		CHECK_THAT(r->accepted_told[slot] == 0 || impaired_has(&core->impaired, slot) ||
@@ -386,7 +406,10 @@ static void check_told(const struct rsm_replica *r, const struct paxos *core)
 	}
 }
 
-/* Turns between comparisons of a state that should not have changed: most of them do nothing but wait. */
+/*
+ * Turns between comparisons of a state that should not have changed: most of them do nothing but
+ * wait.
+ */
 #define IDLE_TURNS 16u
 
 static void check_state(struct rsm_group *g, struct rsm_replica *replica, struct rsm *rsm)
@@ -404,8 +427,8 @@ static void check_state(struct rsm_group *g, struct rsm_replica *replica, struct
 	if (first == NULL)
 		map_put(&g->hashes, rsm->applied, hash);
 	else
-		CHECK_THAT(first == hash, "replica %u has another state after slot %llu", rsm->options.replica,
-			      (unsigned long long)rsm->applied);
+		CHECK_THAT(first == hash, "replica %u has another state after slot %llu",
+			   rsm->options.replica, (unsigned long long)rsm->applied);
 }
 
 /* Its life before counts no more, nor what that has told. */
@@ -422,7 +445,9 @@ static void forget_told(struct rsm_group *g, uint32_t i)
 static void after_turn(void *context, struct sim_process *process)
 {
 	struct rsm_group *g = context;
-	/* Only whose turn it was can have changed: the others' cores need not be looked at again. */
+	/*
+	 * Only whose turn it was can have changed: the others' cores need not be looked at again.
+	 */
 	const struct paxos *changed[REPLICAS_MAX] = {NULL};
 	struct rsm *rsm = NULL;
 	for (uint32_t i = 0; i < g->count; i++) {
@@ -432,9 +457,11 @@ static void after_turn(void *context, struct sim_process *process)
 			rsm = replica;
 			changed[i] = core;
 		}
-		if (core != NULL && g->replicas[i].incarnation == g->replicas[i].process->incarnation)
+		if (core != NULL &&
+		    g->replicas[i].incarnation == g->replicas[i].process->incarnation)
 			continue;
-		if (g->replicas[i].wipes != g->replicas[i].process->wipes + g->replicas[i].process->copies)
+		if (g->replicas[i].wipes !=
+		    g->replicas[i].process->wipes + g->replicas[i].process->copies)
 			forget_told(g, i);
 		paxos_invariants_crashed(g->invariants, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
@@ -447,7 +474,8 @@ static void after_turn(void *context, struct sim_process *process)
 		return;
 	const char *problem = paxos_invariants_check(g->invariants, changed, g->count);
 	CHECK_THAT(problem == NULL, "%s", problem);
-	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= paxos_barrier(rsm_core(rsm)), "it serves before it may");
+	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= paxos_barrier(rsm_core(rsm)),
+		   "it serves before it may");
 	check_state(g, &g->replicas[rsm->options.replica - 1], rsm);
 }
 
@@ -458,8 +486,8 @@ static void halted(void *context, struct sim_process *process)
 	g->halt_status = process->halt_status;
 }
 
-static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings, bool lives,
-		 bool masters)
+static void init(struct rsm_group *g, uint32_t count, uint64_t seed,
+		 const struct rsm_settings *settings, bool lives, bool masters)
 {
 	struct sim_options options;
 	sim_options_calm(&options);
@@ -477,30 +505,36 @@ static void init(struct rsm_group *g, uint32_t count, uint64_t seed, const struc
 	sim_network_set_filter(g->world, note_told, g);
 	for (uint32_t i = 0; i < count; i++) {
 		g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = count};
-		g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){.name = names[i],
-											      .address = addresses[i],
-											      .build = replica_build,
-											      .context = &g->replicas[i],
-											      .disk = true,
-											      .lives = lives});
+		g->replicas[i].process = sim_process_add(
+			g->world, &(struct sim_process_spec){.name = names[i],
+							     .address = addresses[i],
+							     .build = replica_build,
+							     .context = &g->replicas[i],
+							     .disk = true,
+							     .lives = lives});
 	}
-	g->client = sim_process_add(g->world, &(struct sim_process_spec){.name = "client", .build = client_build, .context = g});
+	g->client = sim_process_add(
+		g->world,
+		&(struct sim_process_spec){.name = "client", .build = client_build, .context = g});
 	for (uint32_t i = 0; i < count; i++)
 		sim_process_start(g->replicas[i].process);
 	sim_process_start(g->client);
 }
 
-void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+void rsm_group_init(struct rsm_group *g, uint32_t count, uint64_t seed,
+		    const struct rsm_settings *settings)
 {
 	init(g, count, seed, settings, false, false);
 }
 
-void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+void rsm_group_init_lives(struct rsm_group *g, uint32_t count, uint64_t seed,
+			  const struct rsm_settings *settings)
 {
 	init(g, count, seed, settings, true, false);
 }
 
-void rsm_group_init_masters(struct rsm_group *g, uint32_t count, uint64_t seed, const struct rsm_settings *settings)
+void rsm_group_init_masters(struct rsm_group *g, uint32_t count, uint64_t seed,
+			    const struct rsm_settings *settings)
 {
 	init(g, count, seed, settings, true, true);
 }
@@ -514,11 +548,18 @@ uint32_t rsm_group_join_generation(struct rsm_group *g, uint32_t generation)
 {
 	uint32_t i = g->count;
 	ASSERT(i < REPLICAS_MAX);
-	g->replicas[i] = (struct rsm_replica){.group = g, .id = i + 1, .nmembers = i + 1, .joining = true,
+	g->replicas[i] = (struct rsm_replica){.group = g,
+					      .id = i + 1,
+					      .nmembers = i + 1,
+					      .joining = true,
 					      .generation = generation};
-	g->replicas[i].process = sim_process_add(g->world, &(struct sim_process_spec){
-		.name = names[i], .address = addresses[i], .build = replica_build, .context = &g->replicas[i], .disk = true,
-		.lives = true});
+	g->replicas[i].process = sim_process_add(
+		g->world, &(struct sim_process_spec){.name = names[i],
+						     .address = addresses[i],
+						     .build = replica_build,
+						     .context = &g->replicas[i],
+						     .disk = true,
+						     .lives = true});
 	g->count++;
 	sim_process_start(g->replicas[i].process);
 	return i;
@@ -555,7 +596,9 @@ struct app *rsm_group_app(const struct rsm_group *g, uint32_t i)
 struct rsm *rsm_group_rsm(const struct rsm_group *g, uint32_t i)
 {
 	const struct sim_process *process = g->replicas[i].process;
-	return process->node == NULL || !sim_process_alive(process) ? NULL : replica_of(process->node)->rsm;
+	return process->node == NULL || !sim_process_alive(process)
+		       ? NULL
+		       : replica_of(process->node)->rsm;
 }
 
 uint32_t rsm_group_leader(const struct rsm_group *g)
@@ -624,10 +667,12 @@ uint64_t rsm_group_ask(struct rsm_group *g, uint32_t i, enum method method, stru
 	return g->asked;
 }
 
-uint64_t rsm_group_command(struct rsm_group *g, uint32_t i, uint64_t client, uint64_t sequence, uint64_t value, size_t extra)
+uint64_t rsm_group_command(struct rsm_group *g, uint32_t i, uint64_t client, uint64_t sequence,
+			   uint64_t value, size_t extra)
 {
 	uint8_t *body = alloc_zeroed(8 + extra, 1);
-	struct wire_command command = {.client = client, .sequence = sequence, .body = slice(body, 8 + extra)};
+	struct wire_command command = {
+		.client = client, .sequence = sequence, .body = slice(body, 8 + extra)};
 	store_u64(body, value);
 	buffer_clear(&g->scratch);
 	wire_command_encode(&command, &g->scratch);
@@ -646,7 +691,8 @@ int rsm_group_wait(struct rsm_group *g, uint64_t request, uint64_t limit_us)
 static void obtain_session(struct rsm_group *g)
 {
 	for (uint32_t tries = 0; g->session == 0 && tries < 100; tries++) {
-		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_REGISTER, slice(NULL, 0));
+		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_REGISTER,
+						 slice(NULL, 0));
 		if (rsm_group_wait(g, request, SIM_SECOND) == 0)
 			g->session = g->answers[request].number;
 	}
@@ -661,7 +707,8 @@ void rsm_group_append(struct rsm_group *g, size_t extra)
 	int status = PENDING;
 	while (status != 0 && g->world->now_us < until) {
 		uint32_t leader = rsm_group_elect(g);
-		uint64_t request = rsm_group_command(g, leader, g->session, g->sequence, g->appended + 1, extra);
+		uint64_t request = rsm_group_command(g, leader, g->session, g->sequence,
+						     g->appended + 1, extra);
 		status = rsm_group_wait(g, request, SIM_SECOND);
 		if (status == 0)
 			ck_assert_uint_eq(g->answers[request].number, g->appended + 1);
@@ -733,7 +780,8 @@ void rsm_group_until_bound(struct rsm_group *g)
 {
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
 	while (!all_bound(g)) {
-		CHECK_THAT(g->world->now_us < until, "not all disks are bound after twenty seconds");
+		CHECK_THAT(g->world->now_us < until,
+			   "not all disks are bound after twenty seconds");
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	}
 }

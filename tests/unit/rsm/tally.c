@@ -42,7 +42,8 @@ static void add(struct tally *t, uint64_t value, uint32_t crc)
 
 uint64_t tally_query_work, tally_command_work;
 
-static int tally_admit(struct app *app, struct slice command, struct arena *arena, struct reply *reply)
+static int tally_admit(struct app *app, struct slice command, struct arena *arena,
+		       struct reply *reply)
 {
 	(void)app;
 	(void)arena;
@@ -50,7 +51,8 @@ static int tally_admit(struct app *app, struct slice command, struct arena *aren
 	return command.len >= 8 ? 0 : STATUS_BAD_REQUEST;
 }
 
-static void tally_apply(struct app *app, const struct apply_context *context, struct slice command, struct reply *reply)
+static void tally_apply(struct app *app, const struct apply_context *context, struct slice command,
+			struct reply *reply)
 {
 	struct tally *t = tally_of(app);
 	uint64_t value = 0;
@@ -65,7 +67,8 @@ static void tally_apply(struct app *app, const struct apply_context *context, st
 	buffer_add_u64(reply->body, t->count);
 }
 
-static void tally_query(struct app *app, struct slice query, struct arena *arena, struct reply *reply)
+static void tally_query(struct app *app, struct slice query, struct arena *arena,
+			struct reply *reply)
 {
 	const struct tally *t = tally_of(app);
 	(void)query;
@@ -137,7 +140,8 @@ static int tally_restore_chunk(struct app *app, struct slice chunk, struct arena
 	while (chunk.len > 0) {
 		struct slice item;
 		uint64_t value = 0, crc = 0;
-		if (!slice_take(&chunk, TALLY_ITEM_BYTES, &item) || !slice_take_u64(&item, &value) || !slice_take_u64(&item, &crc))
+		if (!slice_take(&chunk, TALLY_ITEM_BYTES, &item) ||
+		    !slice_take_u64(&item, &value) || !slice_take_u64(&item, &crc))
 			return STATUS_CORRUPT;
 		add(t, value, (uint32_t)crc);
 	}
@@ -189,7 +193,8 @@ static int tally_audit_next(struct app_audit *audit, uint64_t work)
 
 static struct app_parts tally_audit_parts(const struct app_audit *audit)
 {
-	return (struct app_parts){.count = TALLY_PARTS, .hashes = audit->parts, .sound = audit->hash == audit->kept};
+	return (struct app_parts){
+		.count = TALLY_PARTS, .hashes = audit->parts, .sound = audit->hash == audit->kept};
 }
 
 static void tally_audit_end(struct app_audit *audit)

@@ -1,6 +1,6 @@
 /*
- * Damage at rest to the logs and snapshots of whole groups: what one replica has lost comes back from the others while they
- * serve, and what too many have lost is not made up.
+ * Damage at rest to the logs and snapshots of whole groups: what one replica has lost comes back
+ * from the others while they serve, and what too many have lost is not made up.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -47,15 +47,18 @@ static void power_loss(struct rsm_group *g, uint32_t i)
 static void start(struct rsm_group *g, uint32_t i)
 {
 	sim_process_start(g->replicas[i].process);
-	ck_assert_msg(g->replicas[i].process->state == SIM_RUNNING, "%s", g->replicas[i].process->halt_reason);
+	ck_assert_msg(g->replicas[i].process->state == SIM_RUNNING, "%s",
+		      g->replicas[i].process->halt_reason);
 }
 
 /* Nothing is impaired, and the damaged files are gone. */
 static void run_until_repaired(struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
-	for (uint32_t k = 0; k < 20000 && (rsm->damage.first != 0 || rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew ||
-					   rsm->take.active || rsm->state_lost); k++)
+	for (uint32_t k = 0;
+	     k < 20000 && (rsm->damage.first != 0 || rsm->scrub.damaged_segment != 0 ||
+			   rsm->snapshot_renew || rsm->take.active || rsm->state_lost);
+	     k++)
 		rsm_group_run(g, SIM_MILLISECOND);
 	ck_assert_uint_eq(paxos_impaired(rsm->paxos), 0);
 	ck_assert_uint_eq(rsm->damage.first, 0);
@@ -84,7 +87,8 @@ static uint64_t last_batch(struct disk *disk, const char *name)
 	ck_assert_int_eq(disk_sim_size(disk, name, &size), 0);
 	ck_assert_int_eq(disk_sim_peek(disk, name, 0, data, size), 0);
 	ck_assert(wal_header_decode(data, &header));
-	for (uint64_t at = WAL_HEADER_BYTES; wal_record_verify(data + at, size - at, header.place, at, &frame); at += frame.size) {
+	for (uint64_t at = WAL_HEADER_BYTES;
+	     wal_record_verify(data + at, size - at, header.place, at, &frame); at += frame.size) {
 		if (first)
 			begin = at;
 		first = frame.last;
@@ -94,7 +98,10 @@ static uint64_t last_batch(struct disk *disk, const char *name)
 
 enum { FLIP, ZERO_SECTOR };
 
-/* Damages byte `at` of the sequence of all log files, but for the last batch, and the snapshot. False: there are not so many. */
+/*
+ * Damages byte `at` of the sequence of all log files, but for the last batch, and the snapshot.
+ * False: there are not so many.
+ */
 static bool damage_byte(struct disk *disk, uint64_t at, int kind, char *what, size_t size_of_what)
 {
 	char names[64][32];
@@ -102,7 +109,8 @@ static bool damage_byte(struct disk *disk, uint64_t at, int kind, char *what, si
 	const char *name;
 	uint64_t newest = 0, number;
 	for (size_t i = 0; (name = disk_sim_file(disk, i)) != NULL; i++)
-		if (wal_name_parse(name, WAL_LOG_PREFIX, &number) || snapshot_name_parse(name, &number))
+		if (wal_name_parse(name, WAL_LOG_PREFIX, &number) ||
+		    snapshot_name_parse(name, &number))
 			snprintf(names[count++], sizeof names[0], "%s", name);
 	for (uint32_t i = 0; i < count; i++)
 		if (wal_name_parse(names[i], WAL_LOG_PREFIX, &number) && number > newest)
@@ -121,8 +129,10 @@ static bool damage_byte(struct disk *disk, uint64_t at, int kind, char *what, si
 			ck_assert_int_eq(disk_sim_flip(disk, names[i], at, (unsigned)at % 8), 0);
 		} else {
 			static const uint8_t zeros[512];
-			uint64_t begin = at / 512 * 512, end = begin + 512 < size ? begin + 512 : size;
-			ck_assert_int_eq(disk_sim_poke(disk, names[i], begin, zeros, end - begin), 0);
+			uint64_t begin = at / 512 * 512,
+				 end = begin + 512 < size ? begin + 512 : size;
+			ck_assert_int_eq(disk_sim_poke(disk, names[i], begin, zeros, end - begin),
+					 0);
 		}
 		return true;
 	}
@@ -130,20 +140,22 @@ static bool damage_byte(struct disk *disk, uint64_t at, int kind, char *what, si
 }
 
 /*
- * Damages the byte at replica i, which is down meanwhile; everything is as before, and its vote counts: the third is down in the end, with the
- * leader among those who stay or not.
+ * Damages the byte at replica i, which is down meanwhile; everything is as before, and its vote
+ * counts: the third is down in the end, with the leader among those who stay or not.
  */
 static bool damage_and_repair(uint64_t seed, uint64_t at, int kind, char what[80])
 {
 	struct rsm_group g;
 	set_up(&g, seed, NULL);
-	uint32_t i = (rsm_group_leader(&g) + (uint32_t)seed) % 3, third = (i + 1 + (uint32_t)(at / 3 % 2)) % 3;
+	uint32_t i = (rsm_group_leader(&g) + (uint32_t)seed) % 3,
+		 third = (i + 1 + (uint32_t)(at / 3 % 2)) % 3;
 	power_loss(&g, i);
 	bool more = damage_byte(disk_of(&g, i), at, kind, what, 80);
 	if (at % 2 == 0)
 		rsm_group_append_many(&g, 3);
 	start(&g, i);
-	ck_assert_msg(paxos_votes(rsm_core(rsm_group_rsm(&g, i))), "%s: it has lost its vote", what);
+	ck_assert_msg(paxos_votes(rsm_core(rsm_group_rsm(&g, i))), "%s: it has lost its vote",
+		      what);
 	rsm_group_append_many(&g, 3);
 	check_all_there(&g);
 	run_until_repaired(&g, i);
@@ -161,10 +173,14 @@ static bool damage_and_repair(uint64_t seed, uint64_t at, int kind, char what[80
 /* faults: 14, 15, 22, 34 */
 START_TEST(every_flipped_byte_is_repaired)
 {
-	/* Not each of them, since each is a life of a group: in a snapshot, where all are alike, the fewest. */
+	/*
+	 * Not each of them, since each is a life of a group: in a snapshot, where all are alike,
+	 * the fewest.
+	 */
 	char what[80] = "";
 	uint64_t count = 0;
-	for (uint64_t at = 0; damage_and_repair(1, at, FLIP, what); at += strncmp(what, "log-", 4) == 0 ? 23 : 997)
+	for (uint64_t at = 0; damage_and_repair(1, at, FLIP, what);
+	     at += strncmp(what, "log-", 4) == 0 ? 23 : 997)
 		count++;
 	ck_assert_uint_gt(count, 200);
 }
@@ -175,7 +191,8 @@ START_TEST(every_zeroed_sector_is_repaired)
 {
 	char what[80] = "";
 	for (uint64_t seed = 1; seed <= 6; seed++)
-		for (uint64_t at = 0; damage_and_repair(seed, at, ZERO_SECTOR, what); at += strncmp(what, "log-", 4) == 0 ? 509 : 5003)
+		for (uint64_t at = 0; damage_and_repair(seed, at, ZERO_SECTOR, what);
+		     at += strncmp(what, "log-", 4) == 0 ? 509 : 5003)
 			;
 }
 END_TEST
@@ -183,7 +200,10 @@ END_TEST
 /* faults: 14, 15, 81 */
 START_TEST(a_segment_of_another_replica_is_no_replica_s_own)
 {
-	/* Its header would say so; where that is damaged, its records do. What this one had in its own is asked of the others. */
+	/*
+	 * Its header would say so; where that is damaged, its records do. What this one had in its
+	 * own is asked of the others.
+	 */
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -193,7 +213,8 @@ START_TEST(a_segment_of_another_replica_is_no_replica_s_own)
 		settings.snapshot_log_bytes = 64 * KIB;
 		set_up(&g, seed, &settings);
 		uint32_t i = (uint32_t)seed % 3, other = (i + 1) % 3;
-		const struct wal *own = rsm_group_rsm(&g, i)->wal, *theirs = rsm_group_rsm(&g, other)->wal;
+		const struct wal *own = rsm_group_rsm(&g, i)->wal,
+				 *theirs = rsm_group_rsm(&g, other)->wal;
 		uint64_t first = wal_oldest_segment(own), last = wal_newest_segment(own);
 		uint64_t end = wal_newest_segment(theirs);
 		ck_assert_uint_eq(first, wal_oldest_segment(theirs));
@@ -234,9 +255,12 @@ START_TEST(different_damage_on_all_replicas_is_survived)
 		for (uint32_t i = 0; i < 3; i++)
 			power_loss(&g, i);
 		for (uint32_t i = 0; i < 3; i++) {
-			/* The same slots stand at about the same places: so these are other ones. */
+			/*
+			 * The same slots stand at about the same places: so these are other ones.
+			 */
 			char what[80];
-			ck_assert(damage_byte(disk_of(&g, i), 300 + 2000 * i + seed * 37 % 700, seed % 2 == 0 ? FLIP : ZERO_SECTOR, what,
+			ck_assert(damage_byte(disk_of(&g, i), 300 + 2000 * i + seed * 37 % 700,
+					      seed % 2 == 0 ? FLIP : ZERO_SECTOR, what,
 					      sizeof what));
 		}
 		for (uint32_t i = 0; i < 3; i++)
@@ -256,7 +280,8 @@ static void damage_slot(struct rsm_group *g, uint32_t i, uint64_t slot, wal_posi
 	char name[WAL_NAME_BYTES];
 	(void)slot;
 	wal_name(name, WAL_LOG_PREFIX, wal_position_segment(position));
-	ck_assert_int_eq(disk_sim_flip(disk_of(g, i), name, wal_position_offset(position) + 20, 1), 0);
+	ck_assert_int_eq(disk_sim_flip(disk_of(g, i), name, wal_position_offset(position) + 20, 1),
+			 0);
 }
 
 /* faults: 14, 15 */
@@ -288,7 +313,8 @@ START_TEST(what_all_have_lost_is_not_made_up)
 			for (uint32_t i = 0; i < lost; i++) {
 				ck_assert(!rsm_is_leader(rsm_group_rsm(&g, i)));
 				ck_assert_uint_lt(rsm_applied(rsm_group_rsm(&g, i)), 20);
-				uint64_t slot = paxos_undecided(rsm_core(rsm_group_rsm(&g, i)), &impaired, &silent);
+				uint64_t slot = paxos_undecided(rsm_core(rsm_group_rsm(&g, i)),
+								&impaired, &silent);
 				/* Or the one before: that it is chosen was noted later. */
 				said = said || (slot >= 18 && slot <= 20 && (impaired & 3) == 3);
 			}
@@ -307,7 +333,10 @@ END_TEST
 /* faults: 14, 15 */
 START_TEST(a_promise_that_is_lost_costs_the_vote)
 {
-	/* What was written last before the damage ends the log, which is cut off there: a ballot may have been promised behind it. */
+	/*
+	 * What was written last before the damage ends the log, which is cut off there: a ballot
+	 * may have been promised behind it.
+	 */
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
 		set_up(&g, seed, NULL);
@@ -337,7 +366,8 @@ static bool is_bound(const struct rsm_group *g, uint32_t i)
 	const struct paxos_members *m = paxos_members(core);
 	for (uint32_t k = 0; k < m->count; k++)
 		if (m->list[k].replica == i + 1)
-			return m->list[k].life == g->replicas[i].process->env.life && paxos_votes(core);
+			return m->list[k].life == g->replicas[i].process->env.life &&
+			       paxos_votes(core);
 	return false;
 }
 
@@ -351,7 +381,10 @@ static void run_until_bound(struct rsm_group *g, uint32_t i)
 /* faults: 14, 15, 38 */
 START_TEST(a_promise_that_is_lost_is_another_life)
 {
-	/* As if its disk had been lost: it is bound anew, votes, and keeps the new life when it starts again. */
+	/*
+	 * As if its disk had been lost: it is bound anew, votes, and keeps the new life when it
+	 * starts again.
+	 */
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -400,7 +433,10 @@ END_TEST
 /* faults: 14, 15, 28 */
 START_TEST(a_log_that_has_lost_its_beginning_is_refused)
 {
-	/* Nothing behind shows what had been promised or accepted in it. Also where nothing says which segments there were, as before. */
+	/*
+	 * Nothing behind shows what had been promised or accepted in it. Also where nothing says
+	 * which segments there were, as before.
+	 */
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
 		char name[WAL_NAME_BYTES];
@@ -424,5 +460,7 @@ START_TEST(a_log_that_has_lost_its_beginning_is_refused)
 END_TEST
 
 CHECK_MAIN("rsm_damage", a_segment_of_another_replica_is_no_replica_s_own,
-	   a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life, every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
-	   different_damage_on_all_replicas_is_survived, what_all_have_lost_is_not_made_up, a_promise_that_is_lost_costs_the_vote)
+	   a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life,
+	   every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
+	   different_damage_on_all_replicas_is_survived, what_all_have_lost_is_not_made_up,
+	   a_promise_that_is_lost_costs_the_vote)

@@ -1,7 +1,8 @@
 /*
- * Damage at rest that does not come alone: while what an earlier one has cost is still being fetched, while another replica's
- * disk is replaced, to log and snapshot at once, with files of another replica whose headers are gone. Nothing that was
- * acknowledged is lost, nothing is made up, nobody halts; and if too little is left to tell, that is said.
+ * Damage at rest that does not come alone: while what an earlier one has cost is still being
+ * fetched, while another replica's disk is replaced, to log and snapshot at once, with files of
+ * another replica whose headers are gone. Nothing that was acknowledged is lost, nothing is made
+ * up, nobody halts; and if too little is left to tell, that is said.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static uint64_t seeds_or(uint64_t standard)
 static void start(struct rsm_group *g, uint32_t i)
 {
 	sim_process_start(g->replicas[i].process);
-	CHECK_THAT(g->replicas[i].process->state == SIM_RUNNING, "%s", g->replicas[i].process->halt_reason);
+	CHECK_THAT(g->replicas[i].process->state == SIM_RUNNING, "%s",
+		   g->replicas[i].process->halt_reason);
 }
 
 static void power_loss(struct rsm_group *g, uint32_t i)
@@ -45,7 +47,8 @@ static bool is_bound(const struct rsm_group *g, uint32_t i)
 	const struct paxos_members *m = rsm == NULL ? NULL : paxos_members(rsm_core(rsm));
 	for (uint32_t k = 0; m != NULL && k < m->count; k++)
 		if (m->list[k].replica == i + 1)
-			return m->list[k].life == g->replicas[i].process->env.life && paxos_votes(rsm_core(rsm));
+			return m->list[k].life == g->replicas[i].process->env.life &&
+			       paxos_votes(rsm_core(rsm));
 	return false;
 }
 
@@ -67,7 +70,8 @@ static bool run_until_bound(struct rsm_group *g, uint64_t limit_us)
 static bool run_until_repaired(struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
-	for (uint32_t k = 0; k < 6000 && (paxos_impaired(rsm_core(rsm)) > 0 || rsm->damage.first != 0); k++)
+	for (uint32_t k = 0;
+	     k < 6000 && (paxos_impaired(rsm_core(rsm)) > 0 || rsm->damage.first != 0); k++)
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	return paxos_impaired(rsm_core(rsm)) == 0 && rsm->damage.first == 0;
 }
@@ -89,8 +93,8 @@ static void set_up(struct rsm_group *g, uint64_t seed)
 }
 
 /*
- * One to three damages of what the replica, which is down, has on its disk. False: the oldest segment has gone, which it refuses to
- * start without.
+ * One to three damages of what the replica, which is down, has on its disk. False: the oldest
+ * segment has gone, which it refuses to start without.
  */
 static bool damage(struct rsm_group *g, uint32_t i, struct rng *rng, struct buffer *what)
 {
@@ -121,7 +125,10 @@ static bool is_served(struct rsm_group *g, uint64_t limit_us)
 	return false;
 }
 
-/* Too few of those lives that count are left, and whose is another one knows it; or an election cannot decide a slot, which is told. */
+/*
+ * Too few of those lives that count are left, and whose is another one knows it; or an election
+ * cannot decide a slot, which is told.
+ */
 static bool is_said(struct rsm_group *g)
 {
 	uint32_t impaired, silent, votes = 0;
@@ -160,16 +167,18 @@ START_TEST(again_while_it_is_repaired)
 			rsm_group_run(&g, rng_below(&rng, 200 * SIM_MILLISECOND));
 		}
 		rsm_group_append_many(&g, 3);
-		ck_assert_msg(rsm_group_agree(&g, 60 * SIM_SECOND), "seed %d: %.*s", (int)seed, (int)what.len, (const char *)what.data);
+		ck_assert_msg(rsm_group_agree(&g, 60 * SIM_SECOND), "seed %d: %.*s", (int)seed,
+			      (int)what.len, (const char *)what.data);
 		ck_assert_msg(run_until_bound(&g, 60 * SIM_SECOND), "seed %d", (int)seed);
-		ck_assert_msg(run_until_repaired(&g, i), "seed %d: %.*s", (int)seed, (int)what.len, (const char *)what.data);
+		ck_assert_msg(run_until_repaired(&g, i), "seed %d: %.*s", (int)seed, (int)what.len,
+			      (const char *)what.data);
 		/* Its vote counts, and what it says is whole. */
 		uint32_t other = (i + 1) % 3;
 		power_loss(&g, other);
 		rsm_group_append_many(&g, 3);
 		ck_assert(is_served(&g, 60 * SIM_SECOND));
 		ck_assert_uint_eq(g.halts, 0);
-out:
+	out:
 		rsm_group_free(&g);
 		buffer_free(&what);
 	}
@@ -186,7 +195,9 @@ START_TEST(while_another_disk_is_replaced)
 		struct buffer what = {0};
 		rng_seed(&rng, seed ^ 0x77);
 		set_up(&g, seed);
-		uint32_t hurt = (uint32_t)rng_below(&rng, 3), gone = (hurt + 1 + (uint32_t)rng_below(&rng, 2)) % 3, whole = 3 - hurt - gone;
+		uint32_t hurt = (uint32_t)rng_below(&rng, 3),
+			 gone = (hurt + 1 + (uint32_t)rng_below(&rng, 2)) % 3,
+			 whole = 3 - hurt - gone;
 		power_loss(&g, hurt);
 		if (rng_below(&rng, 2) == 0)
 			rsm_group_append_many(&g, 3);
@@ -202,18 +213,19 @@ START_TEST(while_another_disk_is_replaced)
 				start(&g, (order + k) % 3);
 		if (is_served(&g, 30 * SIM_SECOND)) {
 			rsm_group_append_many(&g, 3);
-			ck_assert_msg(rsm_group_agree(&g, 60 * SIM_SECOND), "seed %d: %.*s", (int)seed, (int)what.len,
-				      (const char *)what.data);
-			ck_assert_msg(run_until_bound(&g, 60 * SIM_SECOND), "seed %d: %.*s", (int)seed, (int)what.len,
-				      (const char *)what.data);
+			ck_assert_msg(rsm_group_agree(&g, 60 * SIM_SECOND), "seed %d: %.*s",
+				      (int)seed, (int)what.len, (const char *)what.data);
+			ck_assert_msg(run_until_bound(&g, 60 * SIM_SECOND), "seed %d: %.*s",
+				      (int)seed, (int)what.len, (const char *)what.data);
 			ck_assert(is_served(&g, 60 * SIM_SECOND));
 		} else {
-			ck_assert_msg(is_said(&g), "seed %d: nobody serves, and nobody says why: %.*s", (int)seed, (int)what.len,
-				      (const char *)what.data);
+			ck_assert_msg(is_said(&g),
+				      "seed %d: nobody serves, and nobody says why: %.*s",
+				      (int)seed, (int)what.len, (const char *)what.data);
 			undecided++;
 		}
 		ck_assert_uint_eq(g.halts, 0);
-out:
+	out:
 		rsm_group_free(&g);
 		buffer_free(&what);
 	}

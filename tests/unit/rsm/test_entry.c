@@ -3,7 +3,11 @@
 
 static void build(struct buffer *b)
 {
-	struct entry_command a = {.kind = ENTRY_APP, .client = 7, .sequence = 3, .acknowledged = 2, .body = slice_string("body")};
+	struct entry_command a = {.kind = ENTRY_APP,
+				  .client = 7,
+				  .sequence = 3,
+				  .acknowledged = 2,
+				  .body = slice_string("body")};
 	struct entry_command r = {.kind = ENTRY_REGISTER};
 	entry_begin(b);
 	entry_add(b, &a);
@@ -72,7 +76,9 @@ START_TEST(test_unknown)
 }
 END_TEST
 
-/* What the first version wrote is read: its time is what sessions expired by, and it had two kinds. */
+/*
+ * What the first version wrote is read: its time is what sessions expired by, and it had two kinds.
+ */
 START_TEST(test_first_version)
 {
 	struct buffer b = {0};

@@ -1,4 +1,7 @@
-/* What a lagging replica fetches: some pieces are under way at once, from the peer and to the disk; whatever happens to one of them, all come. */
+/*
+ * What a lagging replica fetches: some pieces are under way at once, from the peer and to the disk;
+ * whatever happens to one of them, all come.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -23,7 +26,10 @@ static struct disk *disk_of(const struct lag *l)
 	return l->group.replicas[l->i].process->disk;
 }
 
-/* A replica misses so much that only a snapshot of many pieces can bring it back, and then begins to fetch it. */
+/*
+ * A replica misses so much that only a snapshot of many pieces can bring it back, and then begins
+ * to fetch it.
+ */
 static void begin(struct lag *l, struct sim_rule rule)
 {
 	*l = (struct lag){.rule = rule};
@@ -86,7 +92,10 @@ START_TEST(test_pieces_under_way_at_once)
 }
 END_TEST
 
-/* One in the middle of a window is lost, or comes twice, or late; the last one is lost; a whole window is. */
+/*
+ * One in the middle of a window is lost, or comes twice, or late; the last one is lost; a whole
+ * window is.
+ */
 START_TEST(test_a_piece_is_lost)
 {
 	const struct sim_rule rules[] = {
@@ -105,16 +114,22 @@ START_TEST(test_a_piece_is_lost)
 END_TEST
 
 /* faults: 21 */
-/* The disk is full when it has some pieces to write: nothing of them is waited for when it is tried anew. */
+/*
+ * The disk is full when it has some pieces to write: nothing of them is waited for when it is tried
+ * anew.
+ */
 START_TEST(test_no_space_for_some_pieces)
 {
 	struct lag l;
 	begin(&l, (struct sim_rule){.verdict = SIM_PASS});
-	disk_sim_set_faults(disk_of(&l), &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 5000});
+	disk_sim_set_faults(disk_of(&l),
+			    &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 5000});
 	while (l.rsm->receive.under_way < 3)
 		ck_assert(sim_world_step(l.group.world));
 	ck_assert_int_eq(l.rsm->receive.step, RECEIVE_FETCH);
-	disk_sim_set_faults(disk_of(&l), &(struct disk_sim_faults){.space_bytes = 1, .slow_ppm = 1000000, .slow_us = 5000});
+	disk_sim_set_faults(
+		disk_of(&l),
+		&(struct disk_sim_faults){.space_bytes = 1, .slow_ppm = 1000000, .slow_us = 5000});
 	bool waited = false;
 	while (l.rsm->receive.step != RECEIVE_IDLE) {
 		ck_assert(sim_world_step(l.group.world));
@@ -126,7 +141,9 @@ START_TEST(test_no_space_for_some_pieces)
 }
 END_TEST
 
-/* A large one is synced in parts: what waits for the same disk is not kept waiting for all of it. */
+/*
+ * A large one is synced in parts: what waits for the same disk is not kept waiting for all of it.
+ */
 START_TEST(test_synced_in_parts)
 {
 	struct lag l;
@@ -141,7 +158,10 @@ START_TEST(test_synced_in_parts)
 END_TEST
 
 /* faults: 9 */
-/* Entries that are no longer in memory are read from the log some at a time, small and large ones, and sent in their order. */
+/*
+ * Entries that are no longer in memory are read from the log some at a time, small and large ones,
+ * and sent in their order.
+ */
 START_TEST(test_old_entries_at_once)
 {
 	struct rsm_group g;
@@ -170,5 +190,5 @@ START_TEST(test_old_entries_at_once)
 }
 END_TEST
 
-CHECK_MAIN("rsm fetching", test_pieces_under_way_at_once, test_a_piece_is_lost, test_no_space_for_some_pieces, test_synced_in_parts,
-	   test_old_entries_at_once)
+CHECK_MAIN("rsm fetching", test_pieces_under_way_at_once, test_a_piece_is_lost,
+	   test_no_space_for_some_pieces, test_synced_in_parts, test_old_entries_at_once)

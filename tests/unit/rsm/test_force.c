@@ -1,4 +1,7 @@
-/* A group that has lost its majority goes on from one replica, with the whole replica around the core. faults: 110 */
+/*
+ * A group that has lost its majority goes on from one replica, with the whole replica around the
+ * core. faults: 110
+ */
 #include <check.h>
 #include <string.h>
 
@@ -8,7 +11,8 @@
 #include "sim/disk_sim.h"
 #include "sim/link.h"
 
-static void begin_with(struct rsm_group *g, uint32_t count, uint64_t seed, uint64_t snapshot_log_bytes)
+static void begin_with(struct rsm_group *g, uint32_t count, uint64_t seed,
+		       uint64_t snapshot_log_bytes)
 {
 	struct rsm_settings settings;
 	rsm_group_settings(&settings);
@@ -47,11 +51,14 @@ static void kill_others(struct rsm_group *g, uint32_t survivor)
 static int force(struct rsm_group *g, uint32_t i, uint32_t generation)
 {
 	struct buffer request = {0};
-	wire_force_encode(&(struct wire_force){.confirmed = generation != 0, .generation = generation}, &request);
+	wire_force_encode(
+		&(struct wire_force){.confirmed = generation != 0, .generation = generation},
+		&request);
 	int status = LOST;
 	/* A connection to a replica that has lost its power ends when it is used again. */
 	for (int tries = 0; status == LOST && tries < 2; tries++)
-		status = rsm_group_wait(g, rsm_group_ask(g, i, METHOD_FORCE, buffer_slice(&request)),
+		status = rsm_group_wait(g,
+					rsm_group_ask(g, i, METHOD_FORCE, buffer_slice(&request)),
 					10 * SIM_SECOND);
 	buffer_free(&request);
 	return status;
@@ -62,8 +69,8 @@ static void until_ended(struct rsm_group *g, uint32_t i, uint32_t generation)
 {
 	uint64_t until = g->world->now_us + 10 * SIM_SECOND;
 	while (g->replicas[i].force != generation || sim_process_alive(g->replicas[i].process)) {
-		CHECK_THAT(g->world->now_us < until, "replica %u does not start anew with generation %u", i + 1,
-			   generation);
+		CHECK_THAT(g->world->now_us < until,
+			   "replica %u does not start anew with generation %u", i + 1, generation);
 		rsm_group_run(g, SIM_MILLISECOND);
 	}
 }
@@ -115,7 +122,10 @@ START_TEST(test_encoding)
 	members.generation = 3;
 	members.begins = true;
 	members_encode_body(&members, &later);
-	/* Nothing is different for a group that was never forced, and an older program refuses one that was. */
+	/*
+	 * Nothing is different for a group that was never forced, and an older program refuses one
+	 * that was.
+	 */
 	ck_assert_uint_eq(load_u32(plain.data + 8), 4);
 	ck_assert_uint_eq(load_u32(later.data + 8), 0);
 	ck_assert_int_eq(members_decode_body(&read, buffer_slice(&plain)), 0);
@@ -129,14 +139,15 @@ START_TEST(test_encoding)
 	ck_assert_int_eq(members_decode_field(&read, buffer_slice(&field)), 0);
 	ck_assert_uint_eq(read.generation, 3);
 	ck_assert(!read.begins);
-	static const uint32_t impossible[] = {0, 1u << 31, GENERATION_MAX + 1, GENERATION_MAX + 1 + (1u << 31),
-					      UINT32_MAX};
+	static const uint32_t impossible[] = {0, 1u << 31, GENERATION_MAX + 1,
+					      GENERATION_MAX + 1 + (1u << 31), UINT32_MAX};
 	for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
 		store_u32(later.data + 12, impossible[i]);
 		ck_assert_int_eq(members_decode_body(&read, buffer_slice(&later)), STATUS_CORRUPT);
 	}
 	for (size_t len = 8; len < 24; len++)
-		ck_assert_int_eq(members_decode_body(&read, slice(later.data, len)), STATUS_CORRUPT);
+		ck_assert_int_eq(members_decode_body(&read, slice(later.data, len)),
+				 STATUS_CORRUPT);
 	buffer_free(&plain);
 	buffer_free(&later);
 	buffer_free(&field);
@@ -241,7 +252,10 @@ START_TEST(test_refusals)
 }
 END_TEST
 
-/* Nobody keeps the generation of a group without shard masters: those who were lost would serve beside it. */
+/*
+ * Nobody keeps the generation of a group without shard masters: those who were lost would serve
+ * beside it.
+ */
 START_TEST(test_without_masters)
 {
 	struct rsm_group g;
@@ -281,7 +295,10 @@ START_TEST(test_no_voter)
 }
 END_TEST
 
-/* Of two from which it is forced, cut off from each other, the masters take one; the other is superseded. */
+/*
+ * Of two from which it is forced, cut off from each other, the masters take one; the other is
+ * superseded.
+ */
 START_TEST(test_one_survivor)
 {
 	struct rsm_group g;
@@ -312,8 +329,8 @@ static void until_superseded(struct rsm_group *g, uint32_t i)
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
 	while (g->replicas[i].superseded == 0) {
 		CHECK_THAT(g->world->now_us < until, "replica %u is not superseded", i + 1);
-		CHECK_THAT(rsm_group_rsm(g, i) == NULL || !rsm_is_leader(rsm_group_rsm(g, i)), "replica %u leads",
-			   i + 1);
+		CHECK_THAT(rsm_group_rsm(g, i) == NULL || !rsm_is_leader(rsm_group_rsm(g, i)),
+			   "replica %u leads", i + 1);
 		rsm_group_run(g, SIM_MILLISECOND);
 	}
 }
@@ -328,7 +345,9 @@ START_TEST(test_come_back)
 		uint32_t i = (uint32_t)seed % 3;
 		kill_others(&g, i);
 		force_through(&g, i, 1);
-		/* Who answers them: the survivor alone, the masters alone, or for a while nobody. */
+		/*
+		 * Who answers them: the survivor alone, the masters alone, or for a while nobody.
+		 */
 		bool survivor = seed % 4 < 2;
 		g.masters.down = seed % 2 == 0;
 		if (!survivor)
@@ -355,7 +374,10 @@ START_TEST(test_come_back)
 }
 END_TEST
 
-/* A majority that was cut off, not lost, and has never stopped: it hears of it from the masters, or from the survivor. */
+/*
+ * A majority that was cut off, not lost, and has never stopped: it hears of it from the masters, or
+ * from the survivor.
+ */
 START_TEST(test_cut_off)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -437,7 +459,10 @@ static void until_votes(struct rsm_group *g, uint32_t i)
 	}
 }
 
-/* Those who have lost a disk once, and vote again, are members like others: their starts wait, and one of them can be gone on from. */
+/*
+ * Those who have lost a disk once, and vote again, are members like others: their starts wait, and
+ * one of them can be gone on from.
+ */
 START_TEST(test_bound_again)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -483,7 +508,10 @@ END_TEST
 
 /* ---- the power fails ---- */
 
-/* Recorded, and then it ends: its next start hears of it, and goes on. A copy of it that is started later does not. */
+/*
+ * Recorded, and then it ends: its next start hears of it, and goes on. A copy of it that is started
+ * later does not.
+ */
 START_TEST(test_recorded_and_lost)
 {
 	struct rsm_group g;
@@ -523,8 +551,8 @@ START_TEST(test_stale_copy_of_the_survivor)
 END_TEST
 
 /*
- * An entry behind a gap, as a leader's later ballot leaves it: slot `last` + 3 of the log, and nothing right before it. It must not come
- * back, however often the power fails.
+ * An entry behind a gap, as a leader's later ballot leaves it: slot `last` + 3 of the log, and
+ * nothing right before it. It must not come back, however often the power fails.
  */
 struct behind_gap {
 	uint64_t slot, ballot;
@@ -533,14 +561,16 @@ struct behind_gap {
 static void write_behind_gap(void *data, struct node *node)
 {
 	const struct behind_gap *gap = data;
-	const struct sim_process *process = (void *)((char *)node->env - offsetof(struct sim_process, env));
+	const struct sim_process *process = (void *)((char *)node->env -
+						     offsetof(struct sim_process, env));
 	const struct rsm_replica *replica = process->context;
 	struct wal *wal = rsm_group_rsm(replica->group, replica->id - 1)->wal;
 	struct buffer entry = {0};
 	uint8_t value[16] = {0};
 	store_u64(value, 666);
 	entry_begin(&entry);
-	entry_add(&entry, &(struct entry_command){.kind = ENTRY_APP, .body = slice(value, sizeof value)});
+	entry_add(&entry,
+		  &(struct entry_command){.kind = ENTRY_APP, .body = slice(value, sizeof value)});
 	entry_finish(&entry, 1, 1, 1, gap->ballot);
 	wal_append(wal,
 		   &(struct wal_record){.type = WAL_ACCEPT,
@@ -552,7 +582,10 @@ static void write_behind_gap(void *data, struct node *node)
 	buffer_free(&entry);
 }
 
-/* The survivor's start in its new generation, with a fault at its disk's `at`-th operation; how many there were. */
+/*
+ * The survivor's start in its new generation, with a fault at its disk's `at`-th operation; how
+ * many there were.
+ */
 static uint64_t survive(uint64_t at, enum disk_sim_fault fault, bool gap)
 {
 	struct rsm_group g;
@@ -562,7 +595,8 @@ static uint64_t survive(uint64_t at, enum disk_sim_fault fault, bool gap)
 	kill_others(&g, 0);
 	struct sim_process *process = g.replicas[0].process;
 	const struct rsm *rsm = rsm_group_rsm(&g, 0);
-	struct behind_gap behind = {.slot = force_last_slot(rsm) + 3, .ballot = paxos_ballot(rsm_core(rsm))};
+	struct behind_gap behind = {.slot = force_last_slot(rsm) + 3,
+				    .ballot = paxos_ballot(rsm_core(rsm))};
 	if (gap)
 		sim_process_call(process, write_behind_gap, &behind);
 	ck_assert_int_eq(force(&g, 0, 1), 0);
@@ -573,8 +607,8 @@ static uint64_t survive(uint64_t at, enum disk_sim_fault fault, bool gap)
 	sim_process_start(process);
 	uint64_t until = g.world->now_us + 20 * SIM_SECOND;
 	while (rsm_group_leader(&g) != 0) {
-		CHECK_THAT(g.world->now_us < until, "operation %u: it does not go on: %s", (unsigned)at,
-			   process->halt_reason);
+		CHECK_THAT(g.world->now_us < until, "operation %u: it does not go on: %s",
+			   (unsigned)at, process->halt_reason);
 		rsm_group_run(&g, SIM_MILLISECOND);
 		if (!sim_process_alive(process))
 			sim_process_start(process);
@@ -626,19 +660,24 @@ END_TEST
 static int add(struct rsm_group *g, uint32_t number)
 {
 	static const char *const names[] = {"", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
-	static const char *const addresses[] = {"", "r1:1", "r2:1", "r3:1", "r4:1", "r5:1", "r6:1", "r7:1"};
+	static const char *const addresses[] = {"",     "r1:1", "r2:1", "r3:1",
+						"r4:1", "r5:1", "r6:1", "r7:1"};
 	struct buffer request = {0};
-	wire_change_members_encode(&(struct wire_change_members){.op = WIRE_CHANGE_ADD,
-								 .name = slice_string(names[number]),
-								 .address = slice_string(addresses[number])},
-				   &request);
-	uint64_t id = rsm_group_ask(g, rsm_group_elect(g), METHOD_CHANGE_MEMBERS, buffer_slice(&request));
+	wire_change_members_encode(
+		&(struct wire_change_members){.op = WIRE_CHANGE_ADD,
+					      .name = slice_string(names[number]),
+					      .address = slice_string(addresses[number])},
+		&request);
+	uint64_t id = rsm_group_ask(g, rsm_group_elect(g), METHOD_CHANGE_MEMBERS,
+				    buffer_slice(&request));
 	int status = rsm_group_wait(g, id, 5 * SIM_SECOND);
 	buffer_free(&request);
 	return status;
 }
 
-/* New members come, by the log or by a snapshot; one takes over, and the group is forced once more. */
+/*
+ * New members come, by the log or by a snapshot; one takes over, and the group is forced once more.
+ */
 START_TEST(test_added_and_forced_again)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
@@ -684,7 +723,10 @@ static void sometimes_flip_masters(struct rsm_group *g, struct rng *rng)
 		g->masters.down = !g->masters.down;
 }
 
-/* Power may fail, the answer may get lost, the masters may not be there: it is asked for until the group goes on. */
+/*
+ * Power may fail, the answer may get lost, the masters may not be there: it is asked for until the
+ * group goes on.
+ */
 static void force_somehow(struct rsm_group *g, struct rng *rng, uint32_t i, uint32_t generation)
 {
 	struct sim_process *process = g->replicas[i].process;
@@ -704,7 +746,10 @@ static void force_somehow(struct rsm_group *g, struct rng *rng, uint32_t i, uint
 	}
 }
 
-/* Those of `old` come back one after the other, at any time, and must not get anything acknowledged. */
+/*
+ * Those of `old` come back one after the other, at any time, and must not get anything
+ * acknowledged.
+ */
 static void come_back_somehow(struct rsm_group *g, struct rng *rng, uint32_t old)
 {
 	uint64_t until = g->world->now_us + 60 * SIM_SECOND;
@@ -779,8 +824,8 @@ START_TEST(test_again_and_again)
 }
 END_TEST
 
-CHECK_MAIN("rsm force", test_again_and_again, test_encoding, test_goes_on, test_accepted_is_kept, test_refusals,
-	   test_without_masters, test_no_voter, test_one_survivor, test_come_back, test_cut_off,
-	   test_start_without_masters, test_bound_again, test_recorded_and_lost, test_stale_copy_of_the_survivor,
-	   test_power_loss_at_every_operation, test_power_loss_with_a_gap, test_killed_at_every_operation,
-	   test_added_and_forced_again)
+CHECK_MAIN("rsm force", test_again_and_again, test_encoding, test_goes_on, test_accepted_is_kept,
+	   test_refusals, test_without_masters, test_no_voter, test_one_survivor, test_come_back,
+	   test_cut_off, test_start_without_masters, test_bound_again, test_recorded_and_lost,
+	   test_stale_copy_of_the_survivor, test_power_loss_at_every_operation,
+	   test_power_loss_with_a_gap, test_killed_at_every_operation, test_added_and_forced_again)

@@ -1,6 +1,7 @@
 /*
- * Full disks: of one replica, of most, of all; with crashes, hand-overs and snapshots. Writes are refused with the reason when no
- * quorum has space, reads always go on, and with space everything goes on by itself. And slow ones: memory is bounded. faults: 21, 75
+ * Full disks: of one replica, of most, of all; with crashes, hand-overs and snapshots. Writes are
+ * refused with the reason when no quorum has space, reads always go on, and with space everything
+ * goes on by itself. And slow ones: memory is bounded. faults: 21, 75
  */
 #include <check.h>
 #include <malloc.h>
@@ -29,12 +30,18 @@ static bool is_full(const struct rsm_group *g, uint32_t i)
 	return rsm != NULL && wal_full(rsm->wal);
 }
 
-/* Appends until a write is refused with NO_SPACE. What was appended before is counted; nothing else may be answered. */
+/*
+ * Appends until a write is refused with NO_SPACE. What was appended before is counted; nothing else
+ * may be answered.
+ */
 static void append_until_full(struct rsm_group *g, size_t extra)
 {
 	for (uint32_t tries = 0; tries < 3000; tries++) {
 		uint32_t leader = rsm_group_elect(g);
-		int status = rsm_group_wait(g, rsm_group_command(g, leader, g->session, g->sequence + 1, g->appended + 1, extra),
+		int status = rsm_group_wait(g,
+					    rsm_group_command(g, leader, g->session,
+							      g->sequence + 1, g->appended + 1,
+							      extra),
 					    2 * SIM_SECOND);
 		if (status == STATUS_NO_SPACE)
 			return;
@@ -63,7 +70,10 @@ static void space_for_all(struct rsm_group *g)
 	ck_assert_uint_eq(g->halts, 0);
 }
 
-/* A leader whose disk alone is full hands over: writes go on, and none of them is refused for want of space. */
+/*
+ * A leader whose disk alone is full hands over: writes go on, and none of them is refused for want
+ * of space.
+ */
 START_TEST(test_leader_hands_over)
 {
 	for (uint32_t seed = 1; seed <= 5; seed++) {
@@ -73,7 +83,8 @@ START_TEST(test_leader_hands_over)
 		uint32_t full = rsm_group_elect(&g);
 		leave(&g, full, 1000);
 		for (uint32_t k = 0; k < 3000 && !is_full(&g, full); k++) {
-			uint64_t request = rsm_group_command(&g, full, g.session, g.sequence + 1, g.appended + 1, 200);
+			uint64_t request = rsm_group_command(&g, full, g.session, g.sequence + 1,
+							     g.appended + 1, 200);
 			int status = rsm_group_wait(&g, request, SIM_SECOND);
 			ck_assert_int_ne(status, STATUS_NO_SPACE);
 			if (status != 0)
@@ -87,7 +98,8 @@ START_TEST(test_leader_hands_over)
 		/* As long as it is, leadership does not come back, nor go round. */
 		uint64_t ballot = paxos_ballot(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g))));
 		rsm_group_run(&g, 5 * SIM_SECOND);
-		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g)))), ballot);
+		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g)))),
+				  ballot);
 		space_for_all(&g);
 		rsm_group_free(&g);
 	}
@@ -95,8 +107,9 @@ START_TEST(test_leader_hands_over)
 END_TEST
 
 /*
- * The disks of most replicas, or of all, are full, whoever of them leads: writes are refused with the reason, reads go on, also after all
- * have lost power, and after leadership has gone to each of them; with space there is writing again.
+ * The disks of most replicas, or of all, are full, whoever of them leads: writes are refused with
+ * the reason, reads go on, also after all have lost power, and after leadership has gone to each of
+ * them; with space there is writing again.
  */
 START_TEST(test_most_are_full)
 {
@@ -128,7 +141,10 @@ START_TEST(test_most_are_full)
 }
 END_TEST
 
-/* Two followers whose disks are full and a leader whose disk is not: it says so, and does not propose what cannot be chosen. */
+/*
+ * Two followers whose disks are full and a leader whose disk is not: it says so, and does not
+ * propose what cannot be chosen.
+ */
 START_TEST(test_followers_are_full)
 {
 	struct rsm_group g;
@@ -154,8 +170,9 @@ START_TEST(test_followers_are_full)
 END_TEST
 
 /*
- * Of an Accept for which there is no room only the no-ops are taken; but one behind an entry that is not taken is not the first of
- * its ballot, though the message said so of that entry: it would leave a gap. faults: 37
+ * Of an Accept for which there is no room only the no-ops are taken; but one behind an entry that
+ * is not taken is not the first of its ballot, though the message said so of that entry: it would
+ * leave a gap. faults: 37
  */
 START_TEST(test_what_is_left_out_leaves_no_gap)
 {
@@ -184,7 +201,8 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 	};
 	struct buffer payload = {0};
 	wire_paxos_encode(&m, &payload);
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = buffer_slice(&payload)};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = buffer_slice(&payload)};
 	/* Its disk is full, and so is the last file of its log. */
 	uint64_t tail = rsm->wal->tail_offset;
 	rsm->wal->full = true;
@@ -201,7 +219,10 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 }
 END_TEST
 
-/* A disk that is full of log: a snapshot takes less than it frees, and is taken though it is not due. */
+/*
+ * A disk that is full of log: a snapshot takes less than it frees, and is taken though it is not
+ * due.
+ */
 START_TEST(test_snapshot_frees_a_full_disk)
 {
 	struct rsm_group g;
@@ -232,8 +253,9 @@ START_TEST(test_snapshot_frees_a_full_disk)
 END_TEST
 
 /*
- * Every operation of every disk takes a second, and clients do not stop: what waits anywhere is bounded, also in bytes of the
- * heap; writes go on at the pace of the disks. Then everybody catches up.
+ * Every operation of every disk takes a second, and clients do not stop: what waits anywhere is
+ * bounded, also in bytes of the heap; writes go on at the pace of the disks. Then everybody catches
+ * up.
  */
 START_TEST(test_slow_disks_bound_memory)
 {
@@ -247,7 +269,8 @@ START_TEST(test_slow_disks_bound_memory)
 	const struct disk_sim_faults slow = {.slow_ppm = 1000000, .slow_us = SIM_SECOND};
 	for (uint32_t i = 0; i < g.count; i++)
 		disk_sim_set_faults(disk_of(&g, i), &slow);
-	uint64_t busy = 0, ok = 0, open[1024] = {0}, wal_most = 0, proposed_most = 0, ready_most = 0;
+	uint64_t busy = 0, ok = 0, open[1024] = {0}, wal_most = 0, proposed_most = 0,
+		 ready_most = 0;
 	size_t before = mallinfo2().uordblks, heap_most = 0;
 	for (uint32_t k = 0; k < 6000; k++) {
 		uint64_t *request = &open[k % 1024];
@@ -263,11 +286,12 @@ START_TEST(test_slow_disks_bound_memory)
 		for (uint32_t i = 0; i < g.count; i++) {
 			const struct rsm *rsm = rsm_group_rsm(&g, i);
 			uint64_t pending = wal_pending_bytes(rsm->wal), ready = 0;
-			LIST_FOR(link, &rsm->ready)
-				ready += LIST_ENTRY(link, struct batch, link)->encoding.len;
+			LIST_FOR (link, &rsm->ready)
+				ready += LIST_ITEM(link, struct batch, link)->encoding.len;
 			wal_most = pending > wal_most ? pending : wal_most;
 			ready_most = ready > ready_most ? ready : ready_most;
-			proposed_most = rsm->proposed_bytes > proposed_most ? rsm->proposed_bytes : proposed_most;
+			proposed_most = rsm->proposed_bytes > proposed_most ? rsm->proposed_bytes
+									    : proposed_most;
 		}
 		size_t heap = mallinfo2().uordblks;
 		heap_most = heap > heap_most ? heap : heap_most;
@@ -277,8 +301,12 @@ START_TEST(test_slow_disks_bound_memory)
 	ck_assert_uint_lt(wal_most, UNWRITTEN_BYTES_MAX + OPEN_BYTES_MAX);
 	ck_assert_uint_lt(proposed_most, UNAPPLIED_BYTES_MAX + 4 * MIB);
 	ck_assert_uint_lt(ready_most, 64 * MIB);
-	/* Three replicas and a client, with what is on its way between them, in buffers that have grown by doubling. */
-	ck_assert_msg(heap_most - before < 800 * (size_t)MIB, "%zu MiB", (heap_most - before) / MIB);
+	/*
+	 * Three replicas and a client, with what is on its way between them, in buffers that have
+	 * grown by doubling.
+	 */
+	ck_assert_msg(heap_most - before < 800 * (size_t)MIB, "%zu MiB",
+		      (heap_most - before) / MIB);
 	for (uint32_t i = 0; i < g.count; i++)
 		disk_sim_set_faults(disk_of(&g, i), NULL);
 	ck_assert(rsm_group_agree(&g, 60 * SIM_SECOND));
@@ -287,5 +315,6 @@ START_TEST(test_slow_disks_bound_memory)
 }
 END_TEST
 
-CHECK_MAIN("full_disk", test_what_is_left_out_leaves_no_gap, test_leader_hands_over, test_most_are_full, test_followers_are_full, test_snapshot_frees_a_full_disk,
+CHECK_MAIN("full_disk", test_what_is_left_out_leaves_no_gap, test_leader_hands_over,
+	   test_most_are_full, test_followers_are_full, test_snapshot_frees_a_full_disk,
 	   test_slow_disks_bound_memory)

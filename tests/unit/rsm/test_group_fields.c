@@ -1,4 +1,7 @@
-/* What a group has agreed on about itself comes back from its encoding, and nothing else does. faults: 89 */
+/*
+ * What a group has agreed on about itself comes back from its encoding, and nothing else does.
+ * faults: 89
+ */
 #include "../support/check_main.h"
 #include "rsm/group_fields.h"
 
@@ -38,7 +41,8 @@ START_TEST(test_round_trip)
 		}
 	again = fields;
 	again.settings.value_bytes_max++;
-	ck_assert_str_eq(group_settings_differ(&fields.settings, &again.settings)->name, "value_bytes_max");
+	ck_assert_str_eq(group_settings_differ(&fields.settings, &again.settings)->name,
+			 "value_bytes_max");
 	ck_assert_uint_ne(group_fields_hash(&fields), group_fields_hash(&again));
 	buffer_free(&b);
 	buffer_free(&c);
@@ -95,7 +99,8 @@ START_TEST(test_malformed)
 				continue;
 			buffer_add_u64(&settings, high ? setting->max + 1 : setting->min - 1);
 			put_field(&b, 2, buffer_slice(&settings));
-			ck_assert_int_eq(group_fields_decode(&fields, buffer_slice(&b)), STATUS_CORRUPT);
+			ck_assert_int_eq(group_fields_decode(&fields, buffer_slice(&b)),
+					 STATUS_CORRUPT);
 		}
 	buffer_free(&b);
 	buffer_free(&settings);

@@ -37,7 +37,8 @@ START_TEST(encoding)
 		uint8_t was = b.data[i];
 		b.data[i] ^= 0x80;
 		int status = group_identity_decode(&id, &again, buffer_slice(&b));
-		ck_assert(status == STATUS_CORRUPT || id != 0x123 || !identity_members_equal(&members, &again));
+		ck_assert(status == STATUS_CORRUPT || id != 0x123 ||
+			  !identity_members_equal(&members, &again));
 		b.data[i] = was;
 	}
 	buffer_add_u8(&b, 0);
@@ -75,7 +76,10 @@ START_TEST(field_of_state)
 }
 END_TEST
 
-/* The first leader draws it, all replicas have the same, and it outlives restarts and other leaders. */
+/*
+ * The first leader draws it, all replicas have the same, and it outlives restarts and other
+ * leaders.
+ */
 START_TEST(a_group_draws_one)
 {
 	struct rsm_group g;

@@ -1,6 +1,6 @@
 /*
- * Disks that hang: nothing that was asked of them ends, and nothing fails. A leader hands over, nobody whose disk hangs takes
- * over, and slow disks are no hung ones. faults: 99
+ * Disks that hang: nothing that was asked of them ends, and nothing fails. A leader hands over,
+ * nobody whose disk hangs takes over, and slow disks are no hung ones. faults: 99
  */
 #include <check.h>
 #include <stdlib.h>
@@ -51,7 +51,10 @@ static uint64_t append_for(struct rsm_group *g, uint64_t length_us)
 	return worst;
 }
 
-/* Under load large enough to congest its log, a leader whose syncs do not end hands over before that refuses everything. */
+/*
+ * Under load large enough to congest its log, a leader whose syncs do not end hands over before
+ * that refuses everything.
+ */
 START_TEST(test_leader_hands_over_under_load)
 {
 	struct rsm_group g;
@@ -66,18 +69,23 @@ START_TEST(test_leader_hands_over_under_load)
 		if (*request != 0)
 			ok += rsm_group_wait(&g, *request, 20 * SIM_MILLISECOND) == 0;
 		uint32_t at = rsm_group_leader(&g);
-		*request = rsm_group_command(&g, at == UINT32_MAX ? leader : at, 0, 0, k, 128 * KIB);
+		*request = rsm_group_command(&g, at == UINT32_MAX ? leader : at, 0, 0, k,
+					     128 * KIB);
 	}
 	ck_assert_uint_ne(rsm_group_leader(&g), leader);
 	ck_assert_uint_gt(ok, asked / 2);
-	int status = rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), 0, 0, 1, 8), 10 * SIM_SECOND);
+	int status = rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), 0, 0, 1, 8),
+				    10 * SIM_SECOND);
 	ck_assert_int_eq(status, 0);
 	rsm_group_free(&g);
 }
 END_TEST
 
-/* Whatever hangs, in groups of three and five, with a load or with a single command: somebody else leads soon, no acknowledged
- * command is lost, and when the disk is back its replica is as good as the others. */
+/*
+ * Whatever hangs, in groups of three and five, with a load or with a single command: somebody else
+ * leads soon, no acknowledged command is lost, and when the disk is back its replica is as good as
+ * the others.
+ */
 START_TEST(test_hand_over_and_return)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -102,7 +110,10 @@ START_TEST(test_hand_over_and_return)
 		/* Also as the leader. */
 		struct buffer transfer = {0};
 		wire_transfer_encode(leader + 1, &transfer);
-		rsm_group_wait(&g, rsm_group_ask(&g, rsm_group_elect(&g), METHOD_TRANSFER, buffer_slice(&transfer)), SIM_SECOND);
+		rsm_group_wait(&g,
+			       rsm_group_ask(&g, rsm_group_elect(&g), METHOD_TRANSFER,
+					     buffer_slice(&transfer)),
+			       SIM_SECOND);
 		buffer_free(&transfer);
 		rsm_group_run(&g, SIM_SECOND);
 		ck_assert_uint_eq(rsm_group_leader(&g), leader);
@@ -112,7 +123,10 @@ START_TEST(test_hand_over_and_return)
 }
 END_TEST
 
-/* What is under way at the hung leader is answered, and truly: applied, or certainly not, or not at all. */
+/*
+ * What is under way at the hung leader is answered, and truly: applied, or certainly not, or not at
+ * all.
+ */
 START_TEST(test_pending_requests_are_answered)
 {
 	for (uint64_t seed = 1; seed <= 5; seed++) {
@@ -129,13 +143,19 @@ START_TEST(test_pending_requests_are_answered)
 		rsm_group_run(&g, 5 * SIM_SECOND);
 		for (uint64_t k = first; k <= g.asked; k++) {
 			int status = g.answers[k].status;
-			ck_assert_msg(status == 0 || status == STATUS_NOT_LEADER || status == STATUS_BUSY, "%d", status);
+			ck_assert_msg(status == 0 || status == STATUS_NOT_LEADER ||
+					      status == STATUS_BUSY,
+				      "%d", status);
 			applied += status == 0;
 		}
 		ck_assert_uint_gt(applied, 50);
-		/* Nothing that was refused has been applied, and nothing that was acknowledged is missing. */
+		/*
+		 * Nothing that was refused has been applied, and nothing that was acknowledged is
+		 * missing.
+		 */
 		g.appended = 0; /* the values are not 1, 2, … */
-		uint64_t request = rsm_group_ask(&g, rsm_group_elect(&g), METHOD_QUERY, slice(NULL, 0));
+		uint64_t request = rsm_group_ask(&g, rsm_group_elect(&g), METHOD_QUERY,
+						 slice(NULL, 0));
 		ck_assert_int_eq(rsm_group_wait(&g, request, 5 * SIM_SECOND), 0);
 		ck_assert_uint_eq(g.answers[request].number, before + applied);
 		rsm_group_free(&g);
@@ -164,7 +184,8 @@ START_TEST(test_hung_follower_is_passed_over)
 		/* Not even by an operator. */
 		struct buffer transfer = {0};
 		wire_transfer_encode(hung + 1, &transfer);
-		uint64_t request = rsm_group_ask(&g, successor, METHOD_TRANSFER, buffer_slice(&transfer));
+		uint64_t request = rsm_group_ask(&g, successor, METHOD_TRANSFER,
+						 buffer_slice(&transfer));
 		ck_assert_int_ne(rsm_group_wait(&g, request, SIM_SECOND), 0);
 		buffer_free(&transfer);
 		append_for(&g, 2 * SIM_SECOND);
@@ -174,7 +195,10 @@ START_TEST(test_hung_follower_is_passed_over)
 }
 END_TEST
 
-/* Without a quorum of disks that answer nobody could do better: the leader stays, and goes on when they do. */
+/*
+ * Without a quorum of disks that answer nobody could do better: the leader stays, and goes on when
+ * they do.
+ */
 START_TEST(test_nobody_to_hand_over_to)
 {
 	for (uint32_t count = 1; count <= 3; count++) {
@@ -186,7 +210,8 @@ START_TEST(test_nobody_to_hand_over_to)
 		hang(&g, leader, true);
 		if (count == 3)
 			hang(&g, (leader + 1) % 3, true);
-		uint64_t request = rsm_group_command(&g, leader, g.session, ++g.sequence, ++g.appended, 100);
+		uint64_t request = rsm_group_command(&g, leader, g.session, ++g.sequence,
+						     ++g.appended, 100);
 		ck_assert_int_eq(rsm_group_wait(&g, request, 20 * SIM_SECOND), PENDING);
 		ck_assert_uint_eq(rsm_group_leader(&g), leader);
 		hang(&g, leader, false);
@@ -200,7 +225,8 @@ END_TEST
 
 static void slow_down(const struct rsm_group *g, uint32_t i, uint64_t slow_us)
 {
-	disk_sim_set_faults(disk_of(g, i), &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = slow_us});
+	disk_sim_set_faults(disk_of(g, i),
+			    &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = slow_us});
 }
 
 /* One command after the other, however long it takes; how many have been acknowledged. */
@@ -208,16 +234,21 @@ static uint64_t append_slowly(struct rsm_group *g, uint64_t length_us)
 {
 	uint64_t until = g->world->now_us + length_us, ok = 0;
 	while (g->world->now_us < until) {
-		uint64_t request = rsm_group_command(g, rsm_group_elect(g), 0, 0, 1, 100), began = g->world->now_us;
-		while (g->answers[request].status == PENDING && g->world->now_us < began + 30 * SIM_SECOND)
+		uint64_t request = rsm_group_command(g, rsm_group_elect(g), 0, 0, 1, 100),
+			 began = g->world->now_us;
+		while (g->answers[request].status == PENDING &&
+		       g->world->now_us < began + 30 * SIM_SECOND)
 			rsm_group_run(g, 10 * SIM_MILLISECOND);
 		ok += g->answers[request].status == 0;
 	}
 	return ok;
 }
 
-/* Disks that take a second for every write are slow, one of them or all: nobody hands over. If they take longer than what counts
- * as hung, leadership moves a few times at most, and not on and on. faults: 75, 99 */
+/*
+ * Disks that take a second for every write are slow, one of them or all: nobody hands over. If they
+ * take longer than what counts as hung, leadership moves a few times at most, and not on and on.
+ * faults: 75, 99
+ */
 START_TEST(test_slow_is_not_hung)
 {
 	for (uint32_t seed = 1; seed <= 2; seed++) {
@@ -244,8 +275,10 @@ START_TEST(test_slow_is_not_hung)
 }
 END_TEST
 
-/* Files of snapshots are another queue of the disk: when that hangs, the log goes on until it needs another file; and then, what
- * waits for that hangs as well. */
+/*
+ * Files of snapshots are another queue of the disk: when that hangs, the log goes on until it needs
+ * another file; and then, what waits for that hangs as well.
+ */
 START_TEST(test_hung_snapshot)
 {
 	struct rsm_group g;
@@ -272,7 +305,10 @@ START_TEST(test_hung_snapshot)
 }
 END_TEST
 
-/* A disk that hangs as its replica is killed: the next life finds what is on it, and has forgotten nothing (group.h). */
+/*
+ * A disk that hangs as its replica is killed: the next life finds what is on it, and has forgotten
+ * nothing (group.h).
+ */
 START_TEST(test_killed_while_it_hangs)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -295,6 +331,7 @@ START_TEST(test_killed_while_it_hangs)
 }
 END_TEST
 
-CHECK_MAIN("hung_disk", test_leader_hands_over_under_load, test_hand_over_and_return, test_pending_requests_are_answered,
-	   test_hung_follower_is_passed_over, test_nobody_to_hand_over_to, test_slow_is_not_hung, test_hung_snapshot,
+CHECK_MAIN("hung_disk", test_leader_hands_over_under_load, test_hand_over_and_return,
+	   test_pending_requests_are_answered, test_hung_follower_is_passed_over,
+	   test_nobody_to_hand_over_to, test_slow_is_not_hung, test_hung_snapshot,
 	   test_killed_while_it_hangs)

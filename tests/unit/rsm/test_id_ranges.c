@@ -1,4 +1,7 @@
-/* The set of ids of evicted clients: what was added stays, what is taken for added by mistake is old. faults: 52, 94 */
+/*
+ * The set of ids of evicted clients: what was added stays, what is taken for added by mistake is
+ * old. faults: 52, 94
+ */
 #include <stdlib.h>
 
 #include "../support/check_main.h"
@@ -47,7 +50,10 @@ START_TEST(test_as_a_table)
 }
 END_TEST
 
-/* However many there are, memory is bounded, and only ids older than thousands of others are taken for members by mistake. */
+/*
+ * However many there are, memory is bounded, and only ids older than thousands of others are taken
+ * for members by mistake.
+ */
 START_TEST(test_bounded)
 {
 	struct id_ranges set = {0};
@@ -66,8 +72,8 @@ END_TEST
 START_TEST(test_malformed)
 {
 	static const uint64_t ranges[][4] = {
-		{5, 4, 9, 9},  /* ends before it begins */
-		{3, 4, 9, 9},  /* touches the floor */
+		{5, 4, 9, 9},   /* ends before it begins */
+		{3, 4, 9, 9},   /* touches the floor */
 		{5, 9, 10, 11}, /* touches another */
 		{5, 9, 8, 11},
 	};

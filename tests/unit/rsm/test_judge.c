@@ -1,4 +1,7 @@
-/* What no replica can have sent or written: refused at the door, and when it stands in a log, at the start. */
+/*
+ * What no replica can have sent or written: refused at the door, and when it stands in a log, at
+ * the start.
+ */
 /* faults: 96 */
 #include "group.h"
 
@@ -15,12 +18,18 @@ static struct buffer an_entry(uint32_t commands)
 	struct buffer b = {0};
 	entry_begin(&b);
 	for (uint32_t i = 0; i < commands; i++)
-		entry_add(&b, &(struct entry_command){.kind = ENTRY_APP, .client = 1, .sequence = i + 1, .body = slice_string("body")});
+		entry_add(&b, &(struct entry_command){.kind = ENTRY_APP,
+						      .client = 1,
+						      .sequence = i + 1,
+						      .body = slice_string("body")});
 	entry_finish(&b, commands, 1000, 1000, ballot_make(3, 2));
 	return b;
 }
 
-/* An entry's value is one that can be read to its end, or it is refused: cut anywhere, or longer by a byte. */
+/*
+ * An entry's value is one that can be read to its end, or it is refused: cut anywhere, or longer by
+ * a byte.
+ */
 START_TEST(values)
 {
 	struct buffer b = an_entry(3);
@@ -42,7 +51,8 @@ START_TEST(values)
 	ck_assert_ptr_nonnull(judge_entry_value(buffer_slice(&b)));
 	store_u64(b.data + 16, ballot_make(3, 2));
 	/* A format that does not exist yet; no commands; more than there are. */
-	const uint32_t formats[] = {0, 200, UINT32_MAX}, counts[] = {0, 2, 4, ENTRY_COMMANDS_MAX + 1, UINT32_MAX};
+	const uint32_t formats[] = {0, 200, UINT32_MAX},
+		       counts[] = {0, 2, 4, ENTRY_COMMANDS_MAX + 1, UINT32_MAX};
 	uint32_t format = load_u32(b.data);
 	for (size_t i = 0; i < 3; i++) {
 		store_u32(b.data, formats[i]);
@@ -60,7 +70,10 @@ START_TEST(values)
 }
 END_TEST
 
-/* What the replicas themselves do with a command must be such that they can: once it is chosen it stops them all. faults: 89, 94, 96 */
+/*
+ * What the replicas themselves do with a command must be such that they can: once it is chosen it
+ * stops them all. faults: 89, 94, 96
+ */
 START_TEST(own_commands)
 {
 	struct buffer settings = {0}, client = {0}, entry = {0};
@@ -70,22 +83,26 @@ START_TEST(own_commands)
 	buffer_add_u64(&client, ENTRY_CLIENT_MAX);
 	for (size_t cut = 0; cut <= settings.len; cut++) {
 		entry_begin(&entry);
-		entry_add(&entry, &(struct entry_command){.kind = ENTRY_SETTINGS, .body = slice(settings.data, cut)});
-		entry_add(&entry, &(struct entry_command){.kind = ENTRY_CLIENTS, .body = buffer_slice(&client)});
+		entry_add(&entry, &(struct entry_command){.kind = ENTRY_SETTINGS,
+							  .body = slice(settings.data, cut)});
+		entry_add(&entry, &(struct entry_command){.kind = ENTRY_CLIENTS,
+							  .body = buffer_slice(&client)});
 		entry_finish(&entry, 2, 1, 1, ballot_make(3, 2));
 		/* Each is a u16 and a u64; none of them need be there. */
 		ck_assert_int_eq(judge_entry_value(buffer_slice(&entry)) == NULL, cut % 10 == 0);
 	}
 	store_u64(settings.data + 2, 0); /* no sessions at all */
 	entry_begin(&entry);
-	entry_add(&entry, &(struct entry_command){.kind = ENTRY_SETTINGS, .body = buffer_slice(&settings)});
+	entry_add(&entry,
+		  &(struct entry_command){.kind = ENTRY_SETTINGS, .body = buffer_slice(&settings)});
 	entry_finish(&entry, 1, 1, 1, ballot_make(3, 2));
 	ck_assert_ptr_nonnull(judge_entry_value(buffer_slice(&entry)));
 	for (size_t len = 0; len < 10; len++) {
 		entry_begin(&entry);
 		store_u64(client.data, ENTRY_CLIENT_MAX + (len == 8));
 		buffer_add_u64(&client, 0);
-		entry_add(&entry, &(struct entry_command){.kind = ENTRY_CLIENTS, .body = slice(client.data, len)});
+		entry_add(&entry, &(struct entry_command){.kind = ENTRY_CLIENTS,
+							  .body = slice(client.data, len)});
 		entry_finish(&entry, 1, 1, 1, ballot_make(3, 2));
 		ck_assert_ptr_nonnull(judge_entry_value(buffer_slice(&entry)));
 	}
@@ -106,7 +123,10 @@ static void plant(void *data, struct node *node)
 	wal_append(((struct rsm *)data)->wal, &planted, &position);
 }
 
-/* Written by a version that believed everything. The replica must say so and not run; the others go on without it. */
+/*
+ * Written by a version that believed everything. The replica must say so and not run; the others go
+ * on without it.
+ */
 START_TEST(impossible_records)
 {
 	static const uint8_t garbage[100] = {9};
@@ -121,12 +141,29 @@ START_TEST(impossible_records)
 		struct rsm *rsm = rsm_group_rsm(&g, victim);
 		uint64_t next = rsm_applied(rsm) + 1;
 		switch (i) {
-		case 0: planted = (struct wal_record){.type = WAL_PROMISE, .ballot = ballot_make((UINT64_C(1) << 56) - 1, 1)}; break;
-		case 1: planted = (struct wal_record){.type = WAL_PROMISE, .ballot = ballot_make(BALLOT_ROUND_MAX + 1, 1)}; break;
-		case 2: planted = (struct wal_record){.type = WAL_ACCEPT, .slot = next, .ballot = ballot_make(BALLOT_ROUND_MAX + 1, 1)}; break;
-		case 3: planted = (struct wal_record){.type = WAL_CHOSEN, .slot = SLOT_MAX + 1}; break;
+		case 0:
+			planted = (struct wal_record){
+				.type = WAL_PROMISE,
+				.ballot = ballot_make((UINT64_C(1) << 56) - 1, 1)};
+			break;
+		case 1:
+			planted = (struct wal_record){
+				.type = WAL_PROMISE,
+				.ballot = ballot_make(BALLOT_ROUND_MAX + 1, 1)};
+			break;
+		case 2:
+			planted = (struct wal_record){
+				.type = WAL_ACCEPT,
+				.slot = next,
+				.ballot = ballot_make(BALLOT_ROUND_MAX + 1, 1)};
+			break;
+		case 3:
+			planted = (struct wal_record){.type = WAL_CHOSEN, .slot = SLOT_MAX + 1};
+			break;
 		default:
-			planted = (struct wal_record){.type = WAL_ACCEPT, .slot = next + 3, .ballot = ballot_make(1, 1),
+			planted = (struct wal_record){.type = WAL_ACCEPT,
+						      .slot = next + 3,
+						      .ballot = ballot_make(1, 1),
 						      .payload = slice(garbage, sizeof garbage)};
 		}
 		sim_process_call(g.replicas[victim].process, plant, rsm);
@@ -154,7 +191,8 @@ START_TEST(possible_records)
 	rsm_group_append_many(&g, 5);
 	uint32_t victim = (rsm_group_leader(&g) + 1) % 3;
 	struct rsm *rsm = rsm_group_rsm(&g, victim);
-	planted = (struct wal_record){.type = WAL_PROMISE, .ballot = ballot_make(BALLOT_ROUND_FREE, 1)};
+	planted = (struct wal_record){.type = WAL_PROMISE,
+				      .ballot = ballot_make(BALLOT_ROUND_FREE, 1)};
 	sim_process_call(g.replicas[victim].process, plant, rsm);
 	rsm_group_run(&g, SIM_SECOND);
 	sim_process_restart(g.replicas[victim].process);
@@ -165,9 +203,11 @@ START_TEST(possible_records)
 	ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
 	rsm = rsm_group_rsm(&g, victim);
 	ck_assert_uint_gt(rsm->snapshot_slot, 0);
-	ck_assert_ptr_null(judge_log_record(rsm, &(struct wal_record){
-							 .type = WAL_ACCEPT, .slot = rsm->applied, .ballot = ballot_make(1, 1),
-							 .payload = slice(garbage, sizeof garbage)}));
+	ck_assert_ptr_null(judge_log_record(
+		rsm, &(struct wal_record){.type = WAL_ACCEPT,
+					  .slot = rsm->applied,
+					  .ballot = ballot_make(1, 1),
+					  .payload = slice(garbage, sizeof garbage)}));
 	rsm_group_free(&g);
 }
 END_TEST
@@ -183,12 +223,14 @@ START_TEST(lies)
 	for (uint32_t i = 0; i < 3; i++) {
 		struct rsm *rsm = rsm_group_rsm(&g, i);
 		uint32_t other = (i + 1) % 3 + 1;
-		struct wire_entry entry = {.slot = rsm_applied(rsm) + 1, .value = slice_string("not an entry")};
+		struct wire_entry entry = {.slot = rsm_applied(rsm) + 1,
+					   .value = slice_string("not an entry")};
 		struct wire_range range = {.first = 1, .last = UINT64_C(1) << 40};
 		struct slice parts = slice_string("three numbers of 8 bytes");
 		uint64_t hash = hash_of_encoded_parts(parts);
 		struct buffer claims[2] = {{0}};
-		struct start_claim start = {.chain = {.life = 1, .root = 2, .count = 1, .listed = 1, .nonces = {2}}};
+		struct start_claim start = {
+			.chain = {.life = 1, .root = 2, .count = 1, .listed = 1, .nonces = {2}}};
 		start_claim_encode(&start, &claims[0]);
 		start.last = SLOT_MAX + 1;
 		start_claim_encode(&start, &claims[1]);
@@ -198,18 +240,27 @@ START_TEST(lies)
 			struct wire_paxos m;
 		} said[] = {
 			{METHOD_REJECT, {.ballot = ballot_make((UINT64_C(1) << 56) - 1, 1)}},
-			{METHOD_PREPARE, {.ballot = ballot_make((UINT64_C(1) << 56) - 1, other), .slot = 1}},
+			{METHOD_PREPARE,
+			 {.ballot = ballot_make((UINT64_C(1) << 56) - 1, other), .slot = 1}},
 			{METHOD_ACCEPT,
-			 {.ballot = paxos_ballot(rsm->paxos) + 256, .nentries = 1, .entries = &entry}},
+			 {.ballot = paxos_ballot(rsm->paxos) + 256,
+			  .nentries = 1,
+			  .entries = &entry}},
 			{METHOD_CHOSEN,
-			 {.slot = entry.slot, .chosen = entry.slot, .nentries = 1, .entries = &entry}},
+			 {.slot = entry.slot,
+			  .chosen = entry.slot,
+			  .nentries = 1,
+			  .entries = &entry}},
 			{METHOD_ACCEPTED,
 			 {.ballot = ballot_make(1, i + 1),
 			  .slot = UINT64_C(1) << 60,
 			  .nranges = 1,
 			  .ranges = &range}},
 			{METHOD_SNAPSHOT_CHUNK,
-			 {.slot = 5, .position = UINT64_MAX, .total = 1, .data = slice_string("x")}},
+			 {.slot = 5,
+			  .position = UINT64_MAX,
+			  .total = 1,
+			  .data = slice_string("x")}},
 			{METHOD_READ_INDEX, {.sequence = 0}},
 			{METHOD_READ_INDEX, {.sequence = PAXOS_SEQUENCE_MAX + 1}},
 			{METHOD_READ_INDEX_REPLY, {.ballot = ballot_make(1, other)}},
@@ -218,12 +269,21 @@ START_TEST(lies)
 			 {.sequence = 1, .ballot = ballot_make(1, other), .slot = SLOT_MAX + 1}},
 			{METHOD_READ_INDEX_REPLY,
 			 {.sequence = 1, .ballot = ballot_make(1, other), .chosen = SLOT_MAX + 1}},
-			{METHOD_STATE_HASH, {.slot = 0, .total = 3, .position = hash, .flags = 1, .data = parts}},
-			{METHOD_STATE_HASH, {.slot = 5, .total = 3, .position = hash + 1, .flags = 1, .data = parts}},
-			{METHOD_STATE_HASH, {.slot = 5, .total = 3, .position = hash, .flags = 2, .data = parts}},
-			{METHOD_STATE_HASH, {.slot = 5, .total = 4, .position = hash, .flags = 1, .data = parts}},
-			{METHOD_STATE_HASH, {.slot = UINT64_MAX, .total = 3, .position = hash, .data = parts}},
-			{METHOD_STATE_HASH, {.slot = 5, .total = UINT64_C(1) << 61 | 3, .position = hash, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = 0, .total = 3, .position = hash, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = 5, .total = 3, .position = hash + 1, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = 5, .total = 3, .position = hash, .flags = 2, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = 5, .total = 4, .position = hash, .flags = 1, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = UINT64_MAX, .total = 3, .position = hash, .data = parts}},
+			{METHOD_STATE_HASH,
+			 {.slot = 5,
+			  .total = UINT64_C(1) << 61 | 3,
+			  .position = hash,
+			  .data = parts}},
 			{METHOD_STARTED, {.slot = 5}},
 			{METHOD_STARTED, {.flags = PAXOS_MORE, .claim = claim}},
 			{METHOD_STARTED, {.chosen = SLOT_MAX + 1, .claim = claim}},
@@ -241,7 +301,9 @@ START_TEST(lies)
 			m.from = other;
 			m.to = i + 1;
 			wire_paxos_encode(&m, &payload);
-			struct message message = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)said[k].method, .payload = buffer_slice(&payload)};
+			struct message message = {.kind = MESSAGE_ONEWAY,
+						  .method = (uint16_t)said[k].method,
+						  .payload = buffer_slice(&payload)};
 			ck_assert(rsm_message(rsm, 0, &message));
 			ck_assert_uint_eq(rsm_refused(rsm), before + k + 1);
 			buffer_free(&payload);
@@ -284,15 +346,17 @@ static uint64_t other_hash(struct app *app)
 /* When the restoring begins: until then the hash is asked for by the checks of the group. */
 static void begin_badly(struct app *app)
 {
-	unsigned how = spoilt_ops.restore_end == fail_end ? 0 : spoilt_ops.restore_chunk == fail_chunk ? 1 : 2;
+	unsigned how = spoilt_ops.restore_end == fail_end       ? 0
+		       : spoilt_ops.restore_chunk == fail_chunk ? 1
+								: 2;
 	if (how == 2)
 		spoilt_ops.hash = other_hash;
 	whole_ops->restore_begin(app);
 }
 
 /*
- * A snapshot that a peer has made and sealed, and that is no state: nobody halts over it. The next one comes from somebody else, or is
- * newer; meanwhile this replica votes, and does not stand.
+ * A snapshot that a peer has made and sealed, and that is no state: nobody halts over it. The next
+ * one comes from somebody else, or is newer; meanwhile this replica votes, and does not stand.
  */
 START_TEST(useless_snapshot)
 {
@@ -316,7 +380,8 @@ START_TEST(useless_snapshot)
 			rsm_group_append(&g, 900);
 		sim_network_rejoin(g.world, g.replicas[i].process);
 		bool lost = false;
-		for (uint32_t k = 0; k < 1000000 && rsm->counters.snapshots_installed == before; k++) {
+		for (uint32_t k = 0; k < 1000000 && rsm->counters.snapshots_installed == before;
+		     k++) {
 			sim_world_step(g.world);
 			lost = lost || rsm->state_lost;
 			if (rsm->state_lost)
@@ -332,7 +397,10 @@ START_TEST(useless_snapshot)
 }
 END_TEST
 
-/* The state comes back at the slot of the own snapshot, whose name the new file has: it stays, also for the next start. */
+/*
+ * The state comes back at the slot of the own snapshot, whose name the new file has: it stays, also
+ * for the next start.
+ */
 START_TEST(useless_at_own_slot)
 {
 	rsm_group_init(&g, 3, 7, NULL);
@@ -365,4 +433,5 @@ START_TEST(useless_at_own_slot)
 }
 END_TEST
 
-CHECK_MAIN("rsm judge", useless_snapshot, useless_at_own_slot, values, own_commands, impossible_records, possible_records, lies)
+CHECK_MAIN("rsm judge", useless_snapshot, useless_at_own_slot, values, own_commands,
+	   impossible_records, possible_records, lies)

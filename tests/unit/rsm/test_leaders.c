@@ -1,4 +1,7 @@
-/* Changes of leader under load: what clients are told is true, and reads are never stale. SEEDS=n runs more schedules. */
+/*
+ * Changes of leader under load: what clients are told is true, and reads are never stale. SEEDS=n
+ * runs more schedules.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -30,7 +33,9 @@ static void disturb(struct rsm_group *g)
 {
 	struct rng *rng = &g->world->rng_workload;
 	uint32_t leader = rsm_group_leader(g);
-	uint32_t i = leader != UINT32_MAX && rng_chance(rng, 600000) ? leader : (uint32_t)rng_below(rng, g->count);
+	uint32_t i = leader != UINT32_MAX && rng_chance(rng, 600000)
+			     ? leader
+			     : (uint32_t)rng_below(rng, g->count);
 	struct sim_process *process = g->replicas[i].process;
 	switch (rng_below(rng, 8)) {
 	case 0:
@@ -39,12 +44,8 @@ static void disturb(struct rsm_group *g)
 		sim_network_mend(g->world, g->client, process);
 		break;
 	case 1:
-	case 2:
-		sim_network_heal(g->world);
-		break;
-	case 3:
-		sim_process_pause(process);
-		break;
+	case 2: sim_network_heal(g->world); break;
+	case 3: sim_process_pause(process); break;
 	case 4:
 		for (uint32_t j = 0; j < g->count; j++)
 			sim_process_resume(g->replicas[j].process);
@@ -100,14 +101,16 @@ static void check_ledger(struct rsm_group *g, struct ledger *l)
 	}
 	for (uint32_t k = 0; k < l->count; k++) {
 		const struct answer_slot *a = &g->answers[l->requests[k]];
-		int status_kind = a->status == PENDING || a->status == LOST ? STATUS_UNKNOWN : a->status;
+		int status_kind = a->status == PENDING || a->status == LOST ? STATUS_UNKNOWN
+									    : a->status;
 		CHECK_THAT(times[k + 1] <= 1, "command %u is applied %u times", k, times[k + 1]);
 		if (status_kind == 0) {
 			CHECK_THAT(times[k + 1] == 1, "command %u was acknowledged and is gone", k);
 			ck_assert_uint_eq(values[a->number - 1], k + 1);
 			l->applied++;
 		} else if (status_class(status_kind) != STATUS_CLASS_UNKNOWN) {
-			CHECK_THAT(times[k + 1] == 0, "command %u was answered %s and is applied", k, status_name(status_kind));
+			CHECK_THAT(times[k + 1] == 0, "command %u was answered %s and is applied",
+				   k, status_name(status_kind));
 			l->definite_refusals++;
 		}
 	}
@@ -116,8 +119,11 @@ static void check_ledger(struct rsm_group *g, struct ledger *l)
 }
 
 /* faults: 4, 42, 43, 44, 49, 50 */
-/* Whatever happens to leaders: OK means applied once, and in the place that was named; a definite refusal means never; and a read
- * sees every command that was acknowledged before the read was sent, whichever replica answers it. */
+/*
+ * Whatever happens to leaders: OK means applied once, and in the place that was named; a definite
+ * refusal means never; and a read sees every command that was acknowledged before the read was
+ * sent, whichever replica answers it.
+ */
 START_TEST(test_answers_are_true)
 {
 	uint32_t refusals = 0, applied = 0;
@@ -134,23 +140,33 @@ START_TEST(test_answers_are_true)
 		g.world->options.network.loss_ppm = rng_chance(rng, 500000) ? 20000 : 0;
 		rsm_group_elect(&g);
 		uint64_t acknowledged = 0;
-		struct { uint64_t request, least; } read[4] = {{0, 0}};
+		struct {
+			uint64_t request, least;
+		} read[4] = {{0, 0}};
 		for (uint32_t step = 0; step < 900; step++) {
 			uint32_t to = (uint32_t)rng_below(rng, g.count);
 			if (rng_chance(rng, 700000) && rsm_group_leader(&g) != UINT32_MAX)
 				to = rsm_group_leader(&g);
 			if (rng_chance(rng, 600000) && l->count < REQUESTS_MAX)
-				l->requests[l->count] = rsm_group_command(&g, to, 0, 0, l->count + 1, 50), l->count++;
-			/* How many commands are acknowledged so far: the state must be at least as long. */
+				l->requests[l->count] = rsm_group_command(&g, to, 0, 0,
+									  l->count + 1, 50),
+				l->count++;
+			/*
+			 * How many commands are acknowledged so far: the state must be at least as
+			 * long.
+			 */
 			for (uint32_t k = 0; k < l->count; k++)
-				if (g.answers[l->requests[k]].status == 0 && g.answers[l->requests[k]].number > acknowledged)
+				if (g.answers[l->requests[k]].status == 0 &&
+				    g.answers[l->requests[k]].number > acknowledged)
 					acknowledged = g.answers[l->requests[k]].number;
 			uint32_t r = step % 4;
 			if (read[r].request != 0 && g.answers[read[r].request].status == 0) {
-				CHECK_THAT(g.answers[read[r].request].number >= read[r].least, "seed %u: a stale read", (unsigned)seed);
+				CHECK_THAT(g.answers[read[r].request].number >= read[r].least,
+					   "seed %u: a stale read", (unsigned)seed);
 				reads++;
 			}
-			read[r].request = rsm_group_ask(&g, (uint32_t)rng_below(rng, g.count), METHOD_QUERY, slice(NULL, 0));
+			read[r].request = rsm_group_ask(&g, (uint32_t)rng_below(rng, g.count),
+							METHOD_QUERY, slice(NULL, 0));
 			read[r].least = acknowledged;
 			rsm_group_run(&g, rng_below(rng, 8000));
 			if (rng_chance(rng, 60000))
@@ -160,7 +176,8 @@ START_TEST(test_answers_are_true)
 		g.world->options.network.loss_ppm = 0;
 		g.world->options.network.delay_max_us = 1000;
 		rsm_group_run(&g, 2 * SIM_SECOND);
-		CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "seed %u: no agreement", (unsigned)seed);
+		CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "seed %u: no agreement",
+			   (unsigned)seed);
 		check_ledger(&g, l);
 		ck_assert_uint_eq(g.halts, 0);
 		refusals += l->definite_refusals;
@@ -176,8 +193,10 @@ START_TEST(test_answers_are_true)
 END_TEST
 
 /* faults: 50 */
-/* An orderly stop of the leader hands over: nothing that was asked for before is lost or answered wrongly, and the next leader
- * serves within less than an election timeout. */
+/*
+ * An orderly stop of the leader hands over: nothing that was asked for before is lost or answered
+ * wrongly, and the next leader serves within less than an election timeout.
+ */
 START_TEST(test_orderly_stop)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -186,7 +205,8 @@ START_TEST(test_orderly_stop)
 		rsm_group_init(&g, seed % 5 == 0 ? 1 : 3, seed, NULL);
 		uint32_t leader = rsm_group_elect(&g);
 		for (uint32_t k = 0; k < 50; k++) {
-			l->requests[l->count] = rsm_group_command(&g, leader, 0, 0, l->count + 1, 50);
+			l->requests[l->count] = rsm_group_command(&g, leader, 0, 0, l->count + 1,
+								  50);
 			l->count++;
 			if (k != 40)
 				continue;
@@ -195,21 +215,24 @@ START_TEST(test_orderly_stop)
 			sim_process_stop(g.replicas[leader].process);
 		}
 		uint64_t stopped_us = g.world->now_us;
-		while (sim_process_alive(g.replicas[leader].process) && g.world->now_us < stopped_us + 3 * SIM_SECOND)
+		while (sim_process_alive(g.replicas[leader].process) &&
+		       g.world->now_us < stopped_us + 3 * SIM_SECOND)
 			rsm_group_run(&g, SIM_MILLISECOND);
 		ck_assert(!sim_process_alive(g.replicas[leader].process));
 		if (g.count > 1) {
 			uint32_t next = rsm_group_elect(&g);
 			ck_assert_uint_ne(next, leader);
-			CHECK_THAT(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND, "seed %u: %u ms without a leader",
-				   (unsigned)seed, (unsigned)((g.world->now_us - stopped_us) / 1000));
+			CHECK_THAT(g.world->now_us < stopped_us + 150 * SIM_MILLISECOND,
+				   "seed %u: %u ms without a leader", (unsigned)seed,
+				   (unsigned)((g.world->now_us - stopped_us) / 1000));
 		}
 		sim_process_start(g.replicas[leader].process);
 		rsm_group_run(&g, SIM_SECOND);
 		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 		/* All are answered; an answer may be lost with the connection. */
 		for (uint32_t k = 0; k < 40; k++)
-			ck_assert(g.answers[l->requests[k]].status == 0 || g.answers[l->requests[k]].status == LOST);
+			ck_assert(g.answers[l->requests[k]].status == 0 ||
+				  g.answers[l->requests[k]].status == LOST);
 		check_ledger(&g, l);
 		rsm_group_free(&g);
 		free(l);
@@ -218,8 +241,8 @@ START_TEST(test_orderly_stop)
 END_TEST
 
 /*
- * OK says that the replica asked for leads, also when it has only just started and takes nothing over yet; a refusal, that the old
- * leader goes on.
+ * OK says that the replica asked for leads, also when it has only just started and takes nothing
+ * over yet; a refusal, that the old leader goes on.
  */
 START_TEST(test_hand_over_is_answered_when_it_has_ended)
 {
@@ -231,30 +254,40 @@ START_TEST(test_hand_over_is_answered_when_it_has_ended)
 	wire_transfer_encode(target + 1, &body);
 	/* The moment it is back and has everything. */
 	sim_process_restart(g.replicas[target].process);
-	while (rsm_group_rsm(&g, target) == NULL || rsm_applied(rsm_group_rsm(&g, target)) < rsm_applied(rsm_group_rsm(&g, old)))
+	while (rsm_group_rsm(&g, target) == NULL ||
+	       rsm_applied(rsm_group_rsm(&g, target)) < rsm_applied(rsm_group_rsm(&g, old)))
 		ck_assert(sim_world_step(g.world));
 	uint64_t asked = rsm_group_ask(&g, old, METHOD_TRANSFER, buffer_slice(&body));
 	int status = rsm_group_wait(&g, asked, SIM_SECOND);
 	/* The old leader no longer knows better than to name the new one, which says OK. */
 	ck_assert_int_eq(status, STATUS_NOT_LEADER);
 	ck_assert_uint_eq(rsm_group_elect(&g), target);
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND), 0);
+	ck_assert_int_eq(
+		rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)),
+			       SIM_SECOND),
+		0);
 
 	/* To whoever can. */
 	buffer_clear(&body);
 	wire_transfer_encode(0, &body);
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND), 0);
+	ck_assert_int_eq(
+		rsm_group_wait(&g, rsm_group_ask(&g, target, METHOD_TRANSFER, buffer_slice(&body)),
+			       SIM_SECOND),
+		0);
 	uint32_t third = rsm_group_elect(&g);
 	ck_assert_uint_ne(third, target);
 
 	/* A successor that never hears of it. */
 	uint32_t deaf = (third + 1) % 3;
-	struct sim_rule no_take_over = {.from = g.replicas[third].process, .method = METHOD_TAKE_OVER, .verdict = SIM_DROP};
+	struct sim_rule no_take_over = {
+		.from = g.replicas[third].process, .method = METHOD_TAKE_OVER, .verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &no_take_over);
 	buffer_clear(&body);
 	wire_transfer_encode(deaf + 1, &body);
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, third, METHOD_TRANSFER, buffer_slice(&body)), SIM_SECOND),
-			 STATUS_UNAVAILABLE);
+	ck_assert_int_eq(
+		rsm_group_wait(&g, rsm_group_ask(&g, third, METHOD_TRANSFER, buffer_slice(&body)),
+			       SIM_SECOND),
+		STATUS_UNAVAILABLE);
 	ck_assert_uint_gt(no_take_over.matched, 1);
 	ck_assert_uint_eq(rsm_group_leader(&g), third);
 	rsm_group_append_many(&g, 20);
@@ -263,8 +296,11 @@ START_TEST(test_hand_over_is_answered_when_it_has_ended)
 }
 END_TEST
 
-/* A leader that is killed is replaced within a few heartbeats: its followers lose their connections to it, and need not wait for
- * the election timeout. A lost connection to a leader that lives changes nothing. */
+/*
+ * A leader that is killed is replaced within a few heartbeats: its followers lose their connections
+ * to it, and need not wait for the election timeout. A lost connection to a leader that lives
+ * changes nothing.
+ */
 START_TEST(test_killed_leader)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -278,7 +314,8 @@ START_TEST(test_killed_leader)
 		uint64_t before = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
 		for (uint32_t i = 0; i < g.count; i++)
 			if (i != leader)
-				sim_network_reset(g.world, g.replicas[i].process, g.replicas[leader].process);
+				sim_network_reset(g.world, g.replicas[i].process,
+						  g.replicas[leader].process);
 		rsm_group_run(&g, 10 * SIM_SECOND);
 		ck_assert_uint_eq(rsm_group_elect(&g), leader);
 		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, leader))), before);
@@ -286,16 +323,19 @@ START_TEST(test_killed_leader)
 		uint64_t killed_us = g.world->now_us;
 		sim_process_crash(g.replicas[leader].process);
 		ck_assert_uint_ne(rsm_group_elect(&g), leader);
-		CHECK_THAT(g.world->now_us < killed_us + 300 * SIM_MILLISECOND, "seed %u: %u ms without a leader",
-			   (unsigned)seed, (unsigned)((g.world->now_us - killed_us) / 1000));
+		CHECK_THAT(g.world->now_us < killed_us + 300 * SIM_MILLISECOND,
+			   "seed %u: %u ms without a leader", (unsigned)seed,
+			   (unsigned)((g.world->now_us - killed_us) / 1000));
 		rsm_group_free(&g);
 	}
 }
 END_TEST
 
 /* faults: 49, 54 */
-/* Two leaders propose, for the same slot and with the same time, what is the same but for its origin: that a client gets an id.
- * Only the one whose entry is chosen says so to its client. */
+/*
+ * Two leaders propose, for the same slot and with the same time, what is the same but for its
+ * origin: that a client gets an id. Only the one whose entry is chosen says so to its client.
+ */
 START_TEST(test_same_request_of_two_leaders)
 {
 	struct rsm_group g;
@@ -332,9 +372,13 @@ START_TEST(test_same_request_of_two_leaders)
 	ck_assert_uint_eq(reader.time_us, ENTRY_TIME_US_MAX);
 	uint64_t first = rsm_group_ask(&g, rsm_group_leader(&g), METHOD_REGISTER, slice(NULL, 0));
 	while (g.answers[first].status == PENDING) {
-		/* Whichever turn proposes it: as much has been lived through as when the other one did. */
+		/*
+		 * Whichever turn proposes it: as much has been lived through as when the other one
+		 * did.
+		 */
 		if (paxos_last_slot(rsm_core(leader)) < slot) {
-			leader->lived_us = reader.lived_us - leader->settings.election_timeout_ms * 1000;
+			leader->lived_us = reader.lived_us -
+					   leader->settings.election_timeout_ms * 1000;
 			leader->lived_at_us = 0;
 		}
 		rsm_group_run(&g, 1);
@@ -345,7 +389,8 @@ START_TEST(test_same_request_of_two_leaders)
 	struct slice a = bytes_slice(theirs->value), b = bytes_slice(ours->value);
 	ck_assert_uint_eq(a.len, b.len);
 	/* All but the origin. */
-	ck_assert(memcmp(a.data, b.data, 16) == 0 && memcmp(a.data + 24, b.data + 24, a.len - 24) == 0);
+	ck_assert(memcmp(a.data, b.data, 16) == 0 &&
+		  memcmp(a.data + 24, b.data + 24, a.len - 24) == 0);
 	sim_network_heal(g.world);
 	rsm_group_append_many(&g, 3);
 	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
@@ -359,15 +404,22 @@ START_TEST(test_same_request_of_two_leaders)
 END_TEST
 
 /* faults: 33, 49, 54 */
-/* A command that is sent again gets its first answer and is applied once: by the same leader, after all were restarted, after a
- * change of leader, after the session travelled in a snapshot. One that was to be tried again later is. */
+/*
+ * A command that is sent again gets its first answer and is applied once: by the same leader, after
+ * all were restarted, after a change of leader, after the session travelled in a snapshot. One that
+ * was to be tried again later is.
+ */
 START_TEST(test_repeated_commands)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 8, NULL);
 	rsm_group_append_many(&g, 3);
 	uint64_t client = g.session, sequence = g.sequence + 1;
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), client, sequence, 4, 10), SIM_SECOND), 0);
+	ck_assert_int_eq(
+		rsm_group_wait(&g,
+			       rsm_group_command(&g, rsm_group_elect(&g), client, sequence, 4, 10),
+			       SIM_SECOND),
+		0);
 	g.sequence++;
 	g.appended++;
 	for (uint32_t round = 0; round < 6; round++) {
@@ -396,7 +448,8 @@ START_TEST(test_repeated_commands)
 	request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, before + 2, 10);
 	ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), 0);
 	for (uint32_t k = 0; k < 2; k++) {
-		request = rsm_group_command(&g, rsm_group_elect(&g), client, retry, TALLY_RETRY, 10);
+		request = rsm_group_command(&g, rsm_group_elect(&g), client, retry, TALLY_RETRY,
+					    10);
 		ck_assert_int_eq(rsm_group_wait(&g, request, SIM_SECOND), 0);
 		ck_assert_uint_eq(g.answers[request].number, before + 3);
 	}
@@ -417,7 +470,8 @@ static void give(struct rsm *rsm, enum method method, struct wire_paxos m)
 	m.group = 1;
 	m.to = rsm->options.replica;
 	wire_paxos_encode(&m, &b);
-	struct message message = {.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&b)};
+	struct message message = {
+		.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&b)};
 	rsm_message(rsm, 0, &message);
 	buffer_free(&b);
 }
@@ -429,25 +483,34 @@ static void lead_for_a_moment(void *data, struct node *node)
 	uint32_t peer = (t->i + 1) % 3 + 1;
 	(void)node;
 	uint64_t ballot = paxos_ballot(rsm->paxos);
-	give(rsm, METHOD_PROMISE, (struct wire_paxos){.from = peer, .ballot = ballot, .slot = paxos_chosen_slot(rsm->paxos) + 1,
-						      .chosen = paxos_chosen_slot(rsm->paxos)});
+	give(rsm, METHOD_PROMISE,
+	     (struct wire_paxos){.from = peer,
+				 .ballot = ballot,
+				 .slot = paxos_chosen_slot(rsm->paxos) + 1,
+				 .chosen = paxos_chosen_slot(rsm->paxos)});
 	ck_assert_int_eq(paxos_role(rsm->paxos), PAXOS_LEADER);
 	/* A client's requests arrive in this very turn, as if over a link that no longer exists. */
 	struct message query = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1};
 	rsm_message(rsm, 12345, &query);
-	give(rsm, METHOD_PREPARE, (struct wire_paxos){.from = peer, .ballot = ballot_make(ballot_round(ballot) + 1, peer),
-						      .slot = 1});
+	give(rsm, METHOD_PREPARE,
+	     (struct wire_paxos){.from = peer,
+				 .ballot = ballot_make(ballot_round(ballot) + 1, peer),
+				 .slot = 1});
 	ck_assert_int_ne(paxos_role(rsm->paxos), PAXOS_LEADER);
 }
 
-/* A replica that wins and loses an election within one turn, with a read in between, serves reads when it leads later. */
+/*
+ * A replica that wins and loses an election within one turn, with a read in between, serves reads
+ * when it leads later.
+ */
 START_TEST(test_leadership_within_one_turn)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 3, NULL);
 	rsm_group_append_many(&g, 3);
 	uint32_t leader = rsm_group_elect(&g), i = (leader + 1) % 3;
-	struct sim_rule rule = {.to = g.replicas[i].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
+	struct sim_rule rule = {
+		.to = g.replicas[i].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &rule);
 	transfer(&g, leader, i);
 	while (paxos_role(rsm_core(rsm_group_rsm(&g, i))) != PAXOS_CANDIDATE || rule.matched == 0)
@@ -474,9 +537,10 @@ static struct paxos *core_of(const struct rsm_group *g, uint32_t i)
 }
 
 /*
- * Of two that can be elected with it, one replica knows only that slots are chosen, having lost its state, and the other holds what was
- * accepted there, and takes many messages to say so. The first one's promise is complete at once; the leader that it elects
- * can learn from nobody what is chosen, and lets go. Its next election must wait for the other.
+ * Of two that can be elected with it, one replica knows only that slots are chosen, having lost its
+ * state, and the other holds what was accepted there, and takes many messages to say so. The first
+ * one's promise is complete at once; the leader that it elects can learn from nobody what is
+ * chosen, and lets go. Its next election must wait for the other.
  */
 START_TEST(test_report_of_who_knows_least_is_first)
 {
@@ -491,26 +555,31 @@ START_TEST(test_report_of_who_knows_least_is_first)
 		settings.entry_bytes = 1;
 		settings.message_bytes = 64;
 		rsm_group_init(&g, 3, seed, &settings);
-		uint32_t knows = rsm_group_elect(&g), holds = (knows + 1) % 3, stands = (knows + 2) % 3;
+		uint32_t knows = rsm_group_elect(&g), holds = (knows + 1) % 3,
+			 stands = (knows + 2) % 3;
 		rsm_group_append_many(&g, 100); /* segments have been released meanwhile */
 		ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
 		ck_assert_uint_eq(rsm_group_leader(&g), knows);
-		uint64_t before = paxos_chosen_slot(core_of(&g, holds)), last = paxos_last_slot(core_of(&g, knows)) + 60;
+		uint64_t before = paxos_chosen_slot(core_of(&g, holds)),
+			 last = paxos_last_slot(core_of(&g, knows)) + 60;
 		sim_network_isolate(g.world, g.replicas[stands].process);
 		sim_process_pause(g.replicas[knows].process);
 		for (uint32_t k = 0; k < 100; k++)
 			rsm_group_command(&g, knows, 0, 0, k, 100);
 		sim_process_resume(g.replicas[knows].process);
-		for (uint32_t k = 0; k < 20000 && paxos_chosen_slot(core_of(&g, knows)) < last; k++) {
+		for (uint32_t k = 0; k < 20000 && paxos_chosen_slot(core_of(&g, knows)) < last;
+		     k++) {
 			rsm_group_run(&g, 10);
 			if (paxos_last_slot(core_of(&g, holds)) >= last)
-				sim_network_cut(g.world, g.replicas[knows].process, g.replicas[holds].process);
+				sim_network_cut(g.world, g.replicas[knows].process,
+						g.replicas[holds].process);
 		}
 		ck_assert_uint_ge(paxos_chosen_slot(core_of(&g, knows)), last);
 		ck_assert_uint_lt(paxos_chosen_slot(core_of(&g, holds)), before + 50);
 		sim_network_isolate(g.world, g.replicas[knows].process);
 		/* As if a peer had asked for a newer one. */
-		for (uint32_t k = 0; k < 1000 && rsm_group_rsm(&g, knows)->snapshot_slot < last - 5; k++) {
+		for (uint32_t k = 0; k < 1000 && rsm_group_rsm(&g, knows)->snapshot_slot < last - 5;
+		     k++) {
 			rsm_group_rsm(&g, knows)->snapshot_wanted = true;
 			rsm_group_run(&g, SIM_MILLISECOND);
 		}
@@ -544,6 +613,7 @@ START_TEST(test_report_of_who_knows_least_is_first)
 }
 END_TEST
 
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop, test_hand_over_is_answered_when_it_has_ended, test_killed_leader,
+CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop,
+	   test_hand_over_is_answered_when_it_has_ended, test_killed_leader,
 	   test_same_request_of_two_leaders, test_repeated_commands,
 	   test_leadership_within_one_turn, test_report_of_who_knows_least_is_first)

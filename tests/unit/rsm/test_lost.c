@@ -1,6 +1,6 @@
 /*
- * A replica whose directory was lost under load: without a vote it catches up by a snapshot, goes on with its group, and
- * makes up no quorum.
+ * A replica whose directory was lost under load: without a vote it catches up by a snapshot, goes
+ * on with its group, and makes up no quorum.
  */
 #include <check.h>
 
@@ -17,7 +17,10 @@ static void small(struct rsm_settings *settings)
 	settings->log_cache_bytes = KIB;
 }
 
-/* Three replicas with a history that only a snapshot can tell; the index of one that does not lead, and loses its disk. */
+/*
+ * Three replicas with a history that only a snapshot can tell; the index of one that does not lead,
+ * and loses its disk.
+ */
 static uint32_t begin(struct rsm_group *g, uint64_t seed)
 {
 	struct rsm_settings settings;
@@ -72,7 +75,10 @@ static bool leads_within(struct rsm_group *g, uint64_t limit_us)
 	return rsm_group_leader(g) != UINT32_MAX;
 }
 
-/* With it and one other alive nobody leads, whichever of the two others is down; when that is back, all is well. */
+/*
+ * With it and one other alive nobody leads, whichever of the two others is down; when that is back,
+ * all is well.
+ */
 START_TEST(test_makes_up_no_quorum)
 {
 	uint32_t led = 0;
@@ -88,11 +94,16 @@ START_TEST(test_makes_up_no_quorum)
 			if (rsm_group_leader(&g) == alone)
 				led++;
 			sim_process_crash(g.replicas[down].process);
-			/* As the next append will: if this one leads, it writes the command down, and so does the lost one. */
-			rsm_group_command(&g, alone, g.session, g.sequence + 1, g.appended + 1, 100);
+			/*
+			 * As the next append will: if this one leads, it writes the command down,
+			 * and so does the lost one.
+			 */
+			rsm_group_command(&g, alone, g.session, g.sequence + 1, g.appended + 1,
+					  100);
 			rsm_group_run(&g, SIM_SECOND); /* until check-quorum has looked */
 			ck_assert(!leads_within(&g, 5 * SIM_SECOND));
-			ck_assert_uint_eq(paxos_chosen_slot(rsm_core(rsm_group_rsm(&g, alone))), chosen);
+			ck_assert_uint_eq(paxos_chosen_slot(rsm_core(rsm_group_rsm(&g, alone))),
+					  chosen);
 			sim_process_start(g.replicas[down].process);
 			uint32_t leader = rsm_group_elect(&g);
 			ck_assert_uint_ne(leader, lost);
@@ -138,4 +149,5 @@ START_TEST(test_told_while_it_leads)
 }
 END_TEST
 
-CHECK_MAIN("rsm lost", test_follows, test_makes_up_no_quorum, test_confirms_no_read, test_told_while_it_leads)
+CHECK_MAIN("rsm lost", test_follows, test_makes_up_no_quorum, test_confirms_no_read,
+	   test_told_while_it_leads)

@@ -1,6 +1,6 @@
 /*
- * Disks that are lost and bound again: a replica whose directory is gone follows without a vote, catches up, and votes
- * again, without an operator and without the loss of anything. faults: 38
+ * Disks that are lost and bound again: a replica whose directory is gone follows without a vote,
+ * catches up, and votes again, without an operator and without the loss of anything. faults: 38
  */
 #include <check.h>
 
@@ -34,7 +34,10 @@ static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
 			ck_assert_uint_eq(members_at(g, i)->list[k].binding, 0);
 }
 
-/* Each in turn loses its disk, under load. What was acknowledged is there in the end, though no disk is left of those that had it. */
+/*
+ * Each in turn loses its disk, under load. What was acknowledged is there in the end, though no
+ * disk is left of those that had it.
+ */
 START_TEST(test_every_disk_is_lost_in_turn)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -94,7 +97,10 @@ START_TEST(test_its_vote_counts)
 }
 END_TEST
 
-/* In a group that does nothing, what the lost disk had does not count for the new one: it is bound when it has it. */
+/*
+ * In a group that does nothing, what the lost disk had does not count for the new one: it is bound
+ * when it has it.
+ */
 START_TEST(test_idle_group)
 {
 	struct rsm_group g;
@@ -148,7 +154,9 @@ START_TEST(test_it_leads)
 }
 END_TEST
 
-/* More disks than the group can do without: nobody serves until one of those that know comes back. */
+/*
+ * More disks than the group can do without: nobody serves until one of those that know comes back.
+ */
 START_TEST(test_silence)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -173,8 +181,9 @@ START_TEST(test_silence)
 END_TEST
 
 /*
- * Two of three have lost their disks and do not know it, for nobody is there who could tell them: they are not a new group. When the
- * third comes, whose disk is whole, it tells them, and all is there.
+ * Two of three have lost their disks and do not know it, for nobody is there who could tell them:
+ * they are not a new group. When the third comes, whose disk is whole, it tells them, and all is
+ * there.
  */
 START_TEST(test_no_second_birth)
 {
@@ -197,15 +206,17 @@ START_TEST(test_no_second_birth)
 		ck_assert_uint_eq(rsm_group_leader(&g), UINT32_MAX);
 		for (uint32_t i = 0; i < 3; i++)
 			if (i != kept)
-				ck_assert_uint_eq(paxos_last_slot(rsm_core(rsm_group_rsm(&g, i))), 0);
+				ck_assert_uint_eq(paxos_last_slot(rsm_core(rsm_group_rsm(&g, i))),
+						  0);
 		rsm_group_free(&g);
 	}
 }
 END_TEST
 
 /*
- * A disk was bound while this replica was away. It gets a peer's snapshot, loses power before its log has noted that, and the file is damaged:
- * it does not know whose disk counts, and must not go by what it knew. With the next snapshot it does, and votes.
+ * A disk was bound while this replica was away. It gets a peer's snapshot, loses power before its
+ * log has noted that, and the file is damaged: it does not know whose disk counts, and must not go
+ * by what it knew. With the next snapshot it does, and votes.
  */
 START_TEST(test_members_unknown)
 {
@@ -225,7 +236,8 @@ START_TEST(test_members_unknown)
 			while (i != away && rsm_group_rsm(&g, i)->index.first <= last + 40)
 				rsm_group_append(&g, 900);
 		sim_process_start(g.replicas[away].process);
-		uint64_t before = rsm_group_rsm(&g, away)->snapshot_slot, until = g.world->now_us + 20 * SIM_SECOND;
+		uint64_t before = rsm_group_rsm(&g, away)->snapshot_slot,
+			 until = g.world->now_us + 20 * SIM_SECOND;
 		while (rsm_group_rsm(&g, away)->snapshot_slot <= before && g.world->now_us < until)
 			ck_assert(sim_world_step(g.world));
 		uint64_t slot = rsm_group_rsm(&g, away)->snapshot_slot;
@@ -255,7 +267,10 @@ START_TEST(test_members_unknown)
 }
 END_TEST
 
-/* A group of before: its disks draw lives at their next start, one after the other, and are bound when all have. */
+/*
+ * A group of before: its disks draw lives at their next start, one after the other, and are bound
+ * when all have.
+ */
 START_TEST(test_group_without_lives)
 {
 	struct rsm_group g;
@@ -278,5 +293,6 @@ START_TEST(test_group_without_lives)
 }
 END_TEST
 
-CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_idle_group, test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
+CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_idle_group,
+	   test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
 	   test_group_without_lives)

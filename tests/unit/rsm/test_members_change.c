@@ -1,4 +1,7 @@
-/* Members that are added, removed, replaced and promoted, with the whole replica around the core. faults: 37, 39, 40 */
+/*
+ * Members that are added, removed, replaced and promoted, with the whole replica around the core.
+ * faults: 37, 39, 40
+ */
 #include <check.h>
 
 #include "../support/check_main.h"
@@ -15,7 +18,8 @@ static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
 	settings.log_cache_bytes = KIB;
 	rsm_group_init_lives(g, count, seed, &settings);
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
-	while (rsm_group_leader(g) == UINT32_MAX || rsm_members(rsm_group_rsm(g, rsm_group_leader(g)))->slot == 0) {
+	while (rsm_group_leader(g) == UINT32_MAX ||
+	       rsm_members(rsm_group_rsm(g, rsm_group_leader(g)))->slot == 0) {
 		CHECK_THAT(g->world->now_us < until, "there is no list after twenty seconds");
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	}
@@ -34,11 +38,14 @@ static const char *name_of(uint32_t number)
 
 static const char *address_of(uint32_t number)
 {
-	static const char *const addresses[] = {"", "r1:1", "r2:1", "r3:1", "r4:1", "r5:1", "r6:1", "r7:1"};
+	static const char *const addresses[] = {"",     "r1:1", "r2:1", "r3:1",
+						"r4:1", "r5:1", "r6:1", "r7:1"};
 	return addresses[number];
 }
 
-/* At whoever leads, again as long as that is not known, or another change is under way; the status. */
+/*
+ * At whoever leads, again as long as that is not known, or another change is under way; the status.
+ */
 static int change(struct rsm_group *g, const struct wire_change_members *c, uint32_t *number)
 {
 	struct buffer request = {0};
@@ -46,11 +53,13 @@ static int change(struct rsm_group *g, const struct wire_change_members *c, uint
 	int status;
 	wire_change_members_encode(c, &request);
 	do {
-		uint64_t id = rsm_group_ask(g, rsm_group_elect(g), METHOD_CHANGE_MEMBERS, buffer_slice(&request));
+		uint64_t id = rsm_group_ask(g, rsm_group_elect(g), METHOD_CHANGE_MEMBERS,
+					    buffer_slice(&request));
 		status = rsm_group_wait(g, id, 5 * SIM_SECOND);
 		if (number != NULL)
 			*number = (uint32_t)g->answers[id].number;
-		if (status == STATUS_BUSY || status == STATUS_NOT_LEADER || status == LOST || status == PENDING)
+		if (status == STATUS_BUSY || status == STATUS_NOT_LEADER || status == LOST ||
+		    status == PENDING)
 			rsm_group_run(g, 5 * SIM_MILLISECOND);
 		else
 			break;
@@ -62,8 +71,12 @@ static int change(struct rsm_group *g, const struct wire_change_members *c, uint
 static int add(struct rsm_group *g, uint32_t number)
 {
 	uint32_t given = 0;
-	int status = change(g, &(struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string(name_of(number)),
-							      .address = slice_string(address_of(number))}, &given);
+	int status = change(
+		g,
+		&(struct wire_change_members){.op = WIRE_CHANGE_ADD,
+					      .name = slice_string(name_of(number)),
+					      .address = slice_string(address_of(number))},
+		&given);
 	if (status == 0)
 		ck_assert_uint_eq(given, number);
 	return status;
@@ -71,24 +84,32 @@ static int add(struct rsm_group *g, uint32_t number)
 
 static int remove_member(struct rsm_group *g, uint32_t number)
 {
-	return change(g, &(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = number}, NULL);
+	return change(g, &(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = number},
+		      NULL);
 }
 
 static int replace(struct rsm_group *g, uint32_t old, uint32_t number)
 {
-	return change(g, &(struct wire_change_members){.op = WIRE_CHANGE_REPLACE, .number = old, .name = slice_string(name_of(number)),
-							.address = slice_string(address_of(number))}, NULL);
+	return change(g,
+		      &(struct wire_change_members){.op = WIRE_CHANGE_REPLACE,
+						    .number = old,
+						    .name = slice_string(name_of(number)),
+						    .address = slice_string(address_of(number))},
+		      NULL);
 }
 
 static int promote(struct rsm_group *g, uint32_t number)
 {
-	return change(g, &(struct wire_change_members){.op = WIRE_CHANGE_PROMOTE, .number = number}, NULL);
+	return change(g, &(struct wire_change_members){.op = WIRE_CHANGE_PROMOTE, .number = number},
+		      NULL);
 }
 
 static bool is_voter(const struct rsm_group *g, uint32_t number)
 {
 	uint32_t leader = rsm_group_leader(g);
-	const struct group_member *m = leader == UINT32_MAX ? NULL : members_find(members_at(g, leader), number);
+	const struct group_member *m = leader == UINT32_MAX
+					       ? NULL
+					       : members_find(members_at(g, leader), number);
 	return m != NULL && m->role == MEMBER_VOTER && rsm_group_rsm(g, number - 1) != NULL &&
 	       paxos_votes(rsm_core(rsm_group_rsm(g, number - 1)));
 }
@@ -97,7 +118,8 @@ static void until_voter(struct rsm_group *g, uint32_t number)
 {
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
 	while (!is_voter(g, number)) {
-		CHECK_THAT(g->world->now_us < until, "replica %u is no voter after twenty seconds", number);
+		CHECK_THAT(g->world->now_us < until, "replica %u is no voter after twenty seconds",
+			   number);
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	}
 }
@@ -106,7 +128,9 @@ static void until_removed(struct rsm_group *g, uint32_t number)
 {
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
 	while (!g->replicas[number - 1].removed) {
-		CHECK_THAT(g->world->now_us < until, "replica %u has not been told that it is removed after twenty seconds", number);
+		CHECK_THAT(g->world->now_us < until,
+			   "replica %u has not been told that it is removed after twenty seconds",
+			   number);
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	}
 	ck_assert_ptr_null(rsm_group_rsm(g, number - 1));
@@ -146,7 +170,10 @@ START_TEST(test_add)
 		rsm_group_join(&g);
 		until_voter(&g, 4);
 		ck_assert_int_eq(promote(&g, 4), 0);
-		/* Of four voters three are a majority: with two nothing is acknowledged, with it and two others everything is. */
+		/*
+		 * Of four voters three are a majority: with two nothing is acknowledged, with it
+		 * and two others everything is.
+		 */
 		uint32_t other = (rsm_group_elect(&g) + 1) % 3;
 		sim_process_crash(g.replicas[other].process);
 		append(&g, 20);
@@ -157,7 +184,10 @@ START_TEST(test_add)
 }
 END_TEST
 
-/* The same question once more is answered with the same number; another one of the name, or the address, is refused. */
+/*
+ * The same question once more is answered with the same number; another one of the name, or the
+ * address, is refused.
+ */
 START_TEST(test_refusals)
 {
 	struct rsm_group g;
@@ -167,20 +197,30 @@ START_TEST(test_refusals)
 	uint64_t slot = members_at(&g, rsm_group_elect(&g))->slot;
 	ck_assert_int_eq(add(&g, 4), 0);
 	ck_assert_uint_eq(members_at(&g, rsm_group_elect(&g))->slot, slot);
-	struct wire_change_members c = {.op = WIRE_CHANGE_ADD, .name = slice_string("r2"), .address = slice_string("x:1")};
+	struct wire_change_members c = {
+		.op = WIRE_CHANGE_ADD, .name = slice_string("r2"), .address = slice_string("x:1")};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_EXISTS);
-	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string("x"), .address = slice_string("r2:1")};
+	c = (struct wire_change_members){
+		.op = WIRE_CHANGE_ADD, .name = slice_string("x"), .address = slice_string("r2:1")};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_EXISTS);
-	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string("x"), .address = slice_string("x")};
+	c = (struct wire_change_members){
+		.op = WIRE_CHANGE_ADD, .name = slice_string("x"), .address = slice_string("x")};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_BAD_REQUEST);
-	static const char *const impossible[][2] = {{"a=b", "x:1"}, {"[x]", "x:1"}, {"#y", "x:1"}, {"", "x:1"}, {"x", ""}, {"x", ":1"},
-						    {"x", "x:0"}, {"x", "x:1:2"}, {"x", "0.0.0.0:1"}, {"x", "[::]:1"}};
+	static const char *const impossible[][2] = {
+		{"a=b", "x:1"},     {"[x]", "x:1"}, {"#y", "x:1"}, {"", "x:1"},
+		{"x", ""},          {"x", ":1"},    {"x", "x:0"},  {"x", "x:1:2"},
+		{"x", "0.0.0.0:1"}, {"x", "[::]:1"}};
 	for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
-		c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string(impossible[i][0]),
+		c = (struct wire_change_members){.op = WIRE_CHANGE_ADD,
+						 .name = slice_string(impossible[i][0]),
 						 .address = slice_string(impossible[i][1])};
-		CHECK_THAT(change(&g, &c, NULL) == STATUS_BAD_REQUEST, "%s %s", impossible[i][0], impossible[i][1]);
+		CHECK_THAT(change(&g, &c, NULL) == STATUS_BAD_REQUEST, "%s %s", impossible[i][0],
+			   impossible[i][1]);
 	}
-	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD, .name = slice_string("r5"), .address = slice_string("r5:1"), .base = slot - 1};
+	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD,
+					 .name = slice_string("r5"),
+					 .address = slice_string("r5:1"),
+					 .base = slot - 1};
 	ck_assert_int_eq(change(&g, &c, NULL), STATUS_DENIED);
 	c.base = slot;
 	ck_assert_int_eq(change(&g, &c, NULL), 0);
@@ -192,7 +232,8 @@ START_TEST(test_refusals)
 	ck_assert_ptr_null(members_find(members_at(&g, rsm_group_elect(&g)), 5));
 	/* At most so many voters, those that are to become some among them. */
 	c = (struct wire_change_members){.op = WIRE_CHANGE_ADD};
-	static const char *const more[] = {"a", "b", "c"}, *const addresses[] = {"a:1", "b:1", "c:1"};
+	static const char *const more[] = {"a", "b", "c"}, *const addresses[] = {"a:1", "b:1",
+										 "c:1"};
 	for (int i = 0; i < 3; i++) {
 		c.name = slice_string(more[i]);
 		c.address = slice_string(addresses[i]);
@@ -206,47 +247,70 @@ START_TEST(test_refusals)
 	struct buffer request = {0};
 	wire_change_members_encode(&c, &request);
 	uint32_t follower = (rsm_group_elect(&g) + 1) % 3;
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, follower, METHOD_CHANGE_MEMBERS, buffer_slice(&request)), SIM_SECOND),
+	ck_assert_int_eq(rsm_group_wait(&g,
+					rsm_group_ask(&g, follower, METHOD_CHANGE_MEMBERS,
+						      buffer_slice(&request)),
+					SIM_SECOND),
 			 STATUS_NOT_LEADER);
 	buffer_free(&request);
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_ask(&g, follower, METHOD_MEMBERS, slice(NULL, 0)), SIM_SECOND), 0);
+	ck_assert_int_eq(rsm_group_wait(&g,
+					rsm_group_ask(&g, follower, METHOD_MEMBERS, slice(NULL, 0)),
+					SIM_SECOND),
+			 0);
 	ck_assert_uint_eq(g.members.nmembers, 7);
 	ck_assert(!g.members.leads);
 	rsm_group_free(&g);
 }
 END_TEST
 
-/* What is said of a replacement that cannot be, and what to do instead; and once more, when it is done, is OK. */
+/*
+ * What is said of a replacement that cannot be, and what to do instead; and once more, when it is
+ * done, is OK.
+ */
 START_TEST(test_replace_refusals)
 {
 	static const struct {
 		uint32_t old;
 		const char *name, *address, *says;
 	} cases[] = {
-		{1, "r2", "r2:1", "r2 is member 2 already, a voter: to have it in the place of r1, remove r1"},
+		{1, "r2", "r2:1",
+		 "r2 is member 2 already, a voter: to have it in the place of r1, remove r1"},
 		{1, "r2", "x:1", "member 2 is already called r2, at r2:1: take another name"},
 		{1, "r1", "x:1", "r1 cannot take its own place"},
 		{1, "r1", "r1:1", "r1 cannot take its own place"},
-		{1, "r4", "r1:1", "r1, is already at r1:1: the new one needs an address of its own"},
+		{1, "r4", "r1:1",
+		 "r1, is already at r1:1: the new one needs an address of its own"},
 		{1, "r4", "r2:1", "r2, is already at r2:1: give another address"},
-		{1, "r5", "r5:1", "r5 is member 4 already, a learner: to have it in the place of r1, remove r1 when it has become a voter"},
-		{0, "r2", "x:1", "member 2 is already called r2, at r2:1: take another name; or, if it has moved, start it there"},
+		{1, "r5", "r5:1",
+		 "r5 is member 4 already, a learner: to have it in the place of r1, remove r1 when "
+		 "it has become a voter"},
+		{0, "r2", "x:1",
+		 "member 2 is already called r2, at r2:1: take another name; or, if it has moved, "
+		 "start it there"},
 	};
 	struct rsm_group g;
 	uint32_t number;
 	begin(&g, 3, 5);
-	struct wire_change_members c = {.op = WIRE_CHANGE_ADD, .name = slice_string("r5"), .address = slice_string("r5:1")};
+	struct wire_change_members c = {
+		.op = WIRE_CHANGE_ADD, .name = slice_string("r5"), .address = slice_string("r5:1")};
 	ck_assert_int_eq(change(&g, &c, NULL), 0);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		c = (struct wire_change_members){.op = cases[i].old == 0 ? WIRE_CHANGE_ADD : WIRE_CHANGE_REPLACE, .number = cases[i].old,
-						 .name = slice_string(cases[i].name), .address = slice_string(cases[i].address)};
+		c = (struct wire_change_members){.op = cases[i].old == 0 ? WIRE_CHANGE_ADD
+									 : WIRE_CHANGE_REPLACE,
+						 .number = cases[i].old,
+						 .name = slice_string(cases[i].name),
+						 .address = slice_string(cases[i].address)};
 		ck_assert_int_eq(change(&g, &c, NULL), STATUS_EXISTS);
-		CHECK_THAT(strstr(g.refusal, cases[i].says) != NULL, "case %zu: '%s'", i, g.refusal);
+		CHECK_THAT(strstr(g.refusal, cases[i].says) != NULL, "case %zu: '%s'", i,
+			   g.refusal);
 	}
 	ck_assert_int_eq(remove_member(&g, 4), 0);
 	rsm_group_free(&g);
 	begin(&g, 3, 6);
-	c = (struct wire_change_members){.op = WIRE_CHANGE_REPLACE, .number = 1, .name = slice_string("r4"), .address = slice_string("r4:1")};
+	c = (struct wire_change_members){.op = WIRE_CHANGE_REPLACE,
+					 .number = 1,
+					 .name = slice_string("r4"),
+					 .address = slice_string("r4:1")};
 	ck_assert_int_eq(change(&g, &c, NULL), 0);
 	rsm_group_join(&g);
 	until_voter(&g, 4);
@@ -257,21 +321,26 @@ START_TEST(test_replace_refusals)
 }
 END_TEST
 
-/* A follower, or the leader itself: it is told, and ends; the others go on, and a leader is found at once. */
+/*
+ * A follower, or the leader itself: it is told, and ends; the others go on, and a leader is found
+ * at once.
+ */
 START_TEST(test_remove)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
 		begin(&g, 3, seed);
 		append(&g, 30);
-		uint32_t leader = rsm_group_elect(&g), gone = seed % 2 == 0 ? leader : (leader + 1) % 3;
+		uint32_t leader = rsm_group_elect(&g),
+			 gone = seed % 2 == 0 ? leader : (leader + 1) % 3;
 		ck_assert_int_eq(remove_member(&g, gone + 1), 0);
 		if (gone == leader) {
 			uint64_t before = g.world->now_us;
 			while (rsm_group_leader(&g) == UINT32_MAX || rsm_group_leader(&g) == leader)
 				rsm_group_run(&g, SIM_MILLISECOND / 10);
 			/* It need not be missed first. */
-			CHECK_THAT(g.world->now_us - before < 60 * SIM_MILLISECOND, "it takes %u ms to find another leader",
+			CHECK_THAT(g.world->now_us - before < 60 * SIM_MILLISECOND,
+				   "it takes %u ms to find another leader",
 				   (unsigned)((g.world->now_us - before) / 1000));
 		}
 		append(&g, 10);
@@ -319,8 +388,9 @@ START_TEST(test_no_quorum_is_left)
 END_TEST
 
 /*
- * Who has died in this moment, and is not missed yet, carries nothing: those who stay are asked. Nor do those carry it who cannot answer
- * because they are cut off; and a change that waits for answers lets no other one in, and ends with its leadership.
+ * Who has died in this moment, and is not missed yet, carries nothing: those who stay are asked.
+ * Nor do those carry it who cannot answer because they are cut off; and a change that waits for
+ * answers lets no other one in, and ends with its leadership.
  */
 START_TEST(test_nobody_is_missed_yet)
 {
@@ -328,7 +398,8 @@ START_TEST(test_nobody_is_missed_yet)
 		struct rsm_group g;
 		begin(&g, 3, seed);
 		append(&g, 10);
-		uint32_t leader = rsm_group_elect(&g), dead = (leader + 1) % 3, other = (leader + 2) % 3;
+		uint32_t leader = rsm_group_elect(&g), dead = (leader + 1) % 3,
+			 other = (leader + 2) % 3;
 		rsm_group_run(&g, seed * 3 * SIM_MILLISECOND);
 		if (seed % 2 == 0)
 			sim_process_crash(g.replicas[dead].process);
@@ -337,7 +408,9 @@ START_TEST(test_nobody_is_missed_yet)
 		ck_assert_int_eq(remove_member(&g, other + 1), STATUS_DENIED);
 		char expected[64];
 		snprintf(expected, sizeof expected, "%s does not answer", name_of(dead + 1));
-		CHECK_THAT(strstr(g.refusal, expected) != NULL || strstr(g.refusal, "silent for") != NULL, "it says: %s", g.refusal);
+		CHECK_THAT(strstr(g.refusal, expected) != NULL ||
+				   strstr(g.refusal, "silent for") != NULL,
+			   "it says: %s", g.refusal);
 		ck_assert_ptr_nonnull(strstr(g.refusal, name_of(dead + 1)));
 		append(&g, 10);
 		ck_assert_uint_eq(members_voters(members_at(&g, rsm_group_elect(&g))), 3);
@@ -355,12 +428,15 @@ START_TEST(test_one_change_waits)
 	sim_process_pause(g.replicas[(leader + 1) % 3].process);
 	sim_process_pause(g.replicas[(leader + 2) % 3].process);
 	struct buffer request = {0};
-	wire_change_members_encode(&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = leader + 1}, &request);
+	wire_change_members_encode(
+		&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = leader + 1},
+		&request);
 	uint64_t first = rsm_group_ask(&g, leader, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
 	uint64_t second = rsm_group_ask(&g, leader, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
 	ck_assert_int_eq(rsm_group_wait(&g, second, SIM_SECOND), STATUS_BUSY);
 	int status = rsm_group_wait(&g, first, SIM_SECOND);
-	CHECK_THAT(status == STATUS_DENIED || status == STATUS_NOT_LEADER, "the first ends with %d", status);
+	CHECK_THAT(status == STATUS_DENIED || status == STATUS_NOT_LEADER, "the first ends with %d",
+		   status);
 	buffer_free(&request);
 	sim_process_resume(g.replicas[(leader + 1) % 3].process);
 	sim_process_resume(g.replicas[(leader + 2) % 3].process);
@@ -370,7 +446,10 @@ START_TEST(test_one_change_waits)
 }
 END_TEST
 
-/* Likewise of a learner that becomes a voter by itself: whenever it dies together with a voter, the group goes on with the others. */
+/*
+ * Likewise of a learner that becomes a voter by itself: whenever it dies together with a voter, the
+ * group goes on with the others.
+ */
 START_TEST(test_no_vote_for_the_dead)
 {
 	uint32_t before = 0;
@@ -383,8 +462,12 @@ START_TEST(test_no_vote_for_the_dead)
 		rsm_group_run(&g, k * 7 * SIM_MILLISECOND);
 		leader = rsm_group_elect(&g);
 		const struct rsm *rsm = rsm_group_rsm(&g, leader);
-		/* They may have answered the question whether they are there: then it is too late to die. */
-		bool begun = rsm->promotion_round != 0 || !paxos_can_propose(rsm_core(rsm)) || members_voters(members_at(&g, leader)) == 4;
+		/*
+		 * They may have answered the question whether they are there: then it is too late
+		 * to die.
+		 */
+		bool begun = rsm->promotion_round != 0 || !paxos_can_propose(rsm_core(rsm)) ||
+			     members_voters(members_at(&g, leader)) == 4;
 		sim_process_crash(g.replicas[joined].process);
 		sim_process_crash(g.replicas[(leader + 1) % 3].process);
 		before += !begun;
@@ -414,7 +497,10 @@ START_TEST(test_no_voter_too_many)
 	uint32_t joined = rsm_group_join(&g);
 	sim_process_crash(g.replicas[dead].process);
 	until_voter(&g, 4);
-	/* One of four is dead: a fifth would be no help, but harmless; a sixth, with two dead, would stop the group. */
+	/*
+	 * One of four is dead: a fifth would be no help, but harmless; a sixth, with two dead,
+	 * would stop the group.
+	 */
 	sim_process_crash(g.replicas[joined].process);
 	rsm_group_run(&g, 100 * SIM_MILLISECOND);
 	ck_assert_uint_eq(members_voters(members_at(&g, (dead + 1) % 3)), 4);
@@ -430,7 +516,10 @@ START_TEST(test_no_voter_too_many)
 }
 END_TEST
 
-/* Each of them in turn, under load; the first leader among them. What was acknowledged is there, on no machine that was there before. */
+/*
+ * Each of them in turn, under load; the first leader among them. What was acknowledged is there, on
+ * no machine that was there before.
+ */
 START_TEST(test_replace_all)
 {
 	for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -459,7 +548,10 @@ START_TEST(test_replace_all)
 }
 END_TEST
 
-/* A member comes back that was down all the while, and those that it knew have all gone: the others find it, and it counts. */
+/*
+ * A member comes back that was down all the while, and those that it knew have all gone: the others
+ * find it, and it counts.
+ */
 START_TEST(test_old_list)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -495,8 +587,9 @@ START_TEST(test_old_list)
 END_TEST
 
 /*
- * faults: 36, 40, 41. A leader that is cut off from the others is asked to remove one of them: nothing is said of it before it is chosen, and it
- * is not. Another change is made meanwhile, and that is the one that counts, everywhere.
+ * faults: 36, 40, 41. A leader that is cut off from the others is asked to remove one of them:
+ * nothing is said of it before it is chosen, and it is not. Another change is made meanwhile, and
+ * that is the one that counts, everywhere.
  */
 START_TEST(test_cut_off_leader)
 {
@@ -508,8 +601,11 @@ START_TEST(test_cut_off_leader)
 		struct sim_process *cut = g.replicas[alone].process;
 		const struct sim_process *others[] = {g.replicas[a].process, g.replicas[b].process};
 		struct buffer request = {0};
-		wire_change_members_encode(&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = a + 1}, &request);
-		uint64_t asked = rsm_group_ask(&g, alone, METHOD_CHANGE_MEMBERS, buffer_slice(&request));
+		wire_change_members_encode(
+			&(struct wire_change_members){.op = WIRE_CHANGE_REMOVE, .number = a + 1},
+			&request);
+		uint64_t asked = rsm_group_ask(&g, alone, METHOD_CHANGE_MEMBERS,
+					       buffer_slice(&request));
 		buffer_free(&request);
 		/* The others have said that they are there, and hear no more. */
 		bool proposed = seed % 2 == 1;
@@ -520,12 +616,15 @@ START_TEST(test_cut_off_leader)
 			sim_network_cut(g.world, (struct sim_process *)(uintptr_t)others[i], cut);
 		}
 		int status = rsm_group_wait(&g, asked, SIM_SECOND);
-		ck_assert(proposed ? status == PENDING : status == STATUS_NOT_LEADER || status == STATUS_DENIED);
+		ck_assert(proposed ? status == PENDING
+				   : status == STATUS_NOT_LEADER || status == STATUS_DENIED);
 		while (rsm_group_leader(&g) == UINT32_MAX || rsm_group_leader(&g) == alone)
 			rsm_group_run(&g, 10 * SIM_MILLISECOND);
 		ck_assert_int_eq(add(&g, 4), 0);
 		append(&g, 10);
-		/* With what it had proposed in its log, where another entry was chosen meanwhile. */
+		/*
+		 * With what it had proposed in its log, where another entry was chosen meanwhile.
+		 */
 		if (seed > 4)
 			sim_process_restart(cut);
 		rsm_group_run(&g, 10 * SIM_MILLISECOND);
@@ -544,7 +643,10 @@ START_TEST(test_cut_off_leader)
 }
 END_TEST
 
-/* Learners are sent everything, and nothing waits for them: not a write, not a read, not a leader for its majority. */
+/*
+ * Learners are sent everything, and nothing waits for them: not a write, not a read, not a leader
+ * for its majority.
+ */
 START_TEST(test_learners_count_nowhere)
 {
 	struct rsm_group g;
@@ -569,6 +671,7 @@ START_TEST(test_learners_count_nowhere)
 }
 END_TEST
 
-CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_replace_refusals, test_remove, test_no_quorum_is_left,
-	   test_nobody_is_missed_yet, test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
+CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_replace_refusals, test_remove,
+	   test_no_quorum_is_left, test_nobody_is_missed_yet, test_one_change_waits,
+	   test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
 	   test_cut_off_leader, test_learners_count_nowhere)

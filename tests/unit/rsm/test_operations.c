@@ -1,8 +1,10 @@
 /*
- * A replica that ends at one of its disk operations, at each in turn: of its first start, of catching up with its group, of
- * installing its first snapshot or a later one, of its own snapshots and of the log's next segments, of the repair of a log
- * or a snapshot that was damaged. It is killed, or loses its power, or that in the middle of a write. Whichever it was: it starts again, has forgotten nothing that it told others
- * (group.h checks that), and comes to the state of its group, which has lost nothing meanwhile.
+ * A replica that ends at one of its disk operations, at each in turn: of its first start, of
+ * catching up with its group, of installing its first snapshot or a later one, of its own snapshots
+ * and of the log's next segments, of the repair of a log or a snapshot that was damaged. It is
+ * killed, or loses its power, or that in the middle of a write. Whichever it was: it starts again,
+ * has forgotten nothing that it told others (group.h checks that), and comes to the state of its
+ * group, which has lost nothing meanwhile.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -16,8 +18,9 @@
 struct story {
 	const char *name;
 	uint32_t count; /* replicas; the last one is the victim */
-	uint32_t snapshots_taken_min, snapshots_installed_min, segments_recycled_min; /* by the victim, without a fault */
-	bool lives; /* a disk that has lost its promise is bound again */
+	/* by the victim, without a fault */
+	uint32_t snapshots_taken_min, snapshots_installed_min, segments_recycled_min;
+	bool lives;                          /* a disk that has lost its promise is bound again */
 	void (*before)(struct rsm_group *g); /* without faults; ends with the victim down, or up */
 	void (*during)(struct rsm_group *g); /* the victim may be down at any moment */
 };
@@ -86,8 +89,8 @@ static void install(struct rsm_group *g)
 {
 	for (uint32_t i = 0; i < 300; i++) {
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
-		if (sim_process_alive(victim(g)) && state(g)->snapshot_slot != 0 && !state(g)->restoring &&
-		    state(g)->applied >= g->appended)
+		if (sim_process_alive(victim(g)) && state(g)->snapshot_slot != 0 &&
+		    !state(g)->restoring && state(g)->applied >= g->appended)
 			break;
 	}
 	append(g, 3);
@@ -129,9 +132,11 @@ static void damaged_snapshot(struct rsm_group *g)
 
 static bool is_bound(const struct rsm_group *g)
 {
-	const struct paxos_members *m = sim_process_alive(victim(g)) ? paxos_members(rsm_core(state(g))) : NULL;
-	return m != NULL && m->count == g->count && m->list[g->count - 1].life == victim(g)->env.life &&
-	       paxos_votes(rsm_core(state(g)));
+	const struct paxos_members *m = sim_process_alive(victim(g))
+						? paxos_members(rsm_core(state(g)))
+						: NULL;
+	return m != NULL && m->count == g->count &&
+	       m->list[g->count - 1].life == victim(g)->env.life && paxos_votes(rsm_core(state(g)));
 }
 
 static void run_until_bound(struct rsm_group *g)
@@ -176,8 +181,12 @@ static const struct story stories[] = {
 	{"recovery from a log that was cut", 3, 0, 0, 0, true, cut_log, bind_again},
 };
 
-/* The story with a fault at the victim's `at`-th operation from its beginning; UINT64_MAX: none. How many there were. */
-static uint64_t tell(const struct story *story, uint64_t seed, uint64_t at, enum disk_sim_fault fault)
+/*
+ * The story with a fault at the victim's `at`-th operation from its beginning; UINT64_MAX: none.
+ * How many there were.
+ */
+static uint64_t tell(const struct story *story, uint64_t seed, uint64_t at,
+		     enum disk_sim_fault fault)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -198,21 +207,26 @@ static uint64_t tell(const struct story *story, uint64_t seed, uint64_t at, enum
 	disk_sim_fault_at(victim(&g)->disk, UINT64_MAX, DISK_SIM_NO_FAULT);
 	if (at == UINT64_MAX) {
 		ck_assert_uint_ge(state(&g)->counters.snapshots_taken, story->snapshots_taken_min);
-		ck_assert_uint_ge(state(&g)->counters.snapshots_installed, story->snapshots_installed_min);
-		ck_assert_uint_ge(wal_counters(state(&g)->wal)->segments_recycled, story->segments_recycled_min);
+		ck_assert_uint_ge(state(&g)->counters.snapshots_installed,
+				  story->snapshots_installed_min);
+		ck_assert_uint_ge(wal_counters(state(&g)->wal)->segments_recycled,
+				  story->segments_recycled_min);
 	}
 	append(&g, 5);
 	look_after(&caretaker);
 	sim_world_timer_cancel(g.world, &caretaker.timer);
-	CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "%s: operation %u: it does not catch up", story->name, (unsigned)at);
+	CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "%s: operation %u: it does not catch up",
+		   story->name, (unsigned)at);
 	/* It can be relied on: what it has acknowledged outlives a loss of power of all. */
 	for (uint32_t i = 0; i < g.count; i++)
 		sim_process_power_loss(g.replicas[i].process);
 	for (uint32_t i = 0; i < g.count; i++)
 		sim_process_start(g.replicas[i].process);
 	ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
-	CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "%s: operation %u: they do not agree", story->name, (unsigned)at);
-	CHECK_THAT(g.halts == 0, "%s: operation %u: %s", story->name, (unsigned)at, status_name(g.halt_status));
+	CHECK_THAT(rsm_group_agree(&g, 20 * SIM_SECOND), "%s: operation %u: they do not agree",
+		   story->name, (unsigned)at);
+	CHECK_THAT(g.halts == 0, "%s: operation %u: %s", story->name, (unsigned)at,
+		   status_name(g.halt_status));
 	rsm_group_free(&g);
 	return count;
 }
@@ -248,4 +262,5 @@ START_TEST(torn_write_at_every_operation)
 }
 END_TEST
 
-CHECK_MAIN("rsm_operations", killed_at_every_operation, power_loss_at_every_operation, torn_write_at_every_operation)
+CHECK_MAIN("rsm_operations", killed_at_every_operation, power_loss_at_every_operation,
+	   torn_write_at_every_operation)

@@ -1,5 +1,8 @@
 /* faults: 4, 43 */
-/* Reads at any replica (rsm/read_index.h): what they see, when they are refused, and how old they say to be. */
+/*
+ * Reads at any replica (rsm/read_index.h): what they see, when they are refused, and how old they
+ * say to be.
+ */
 #include <check.h>
 
 #include "../support/check_main.h"
@@ -19,7 +22,10 @@ static uint32_t follower_of(const struct rsm_group *g, uint32_t leader)
 	return (leader + 1) % g->count;
 }
 
-/* Each replica answers with what had been acknowledged, those without a vote too; only the followers ask. */
+/*
+ * Each replica answers with what had been acknowledged, those without a vote too; only the
+ * followers ask.
+ */
 START_TEST(test_every_replica)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
@@ -75,7 +81,9 @@ START_TEST(test_waits_until_applied)
 	struct sim_rule rules[] = {
 		{.to = g.replicas[behind].process, .method = METHOD_ACCEPT, .verdict = SIM_DROP},
 		{.to = g.replicas[behind].process, .method = METHOD_CHOSEN, .verdict = SIM_DROP},
-		{.from = g.replicas[behind].process, .method = METHOD_PRE_VOTE, .verdict = SIM_DROP},
+		{.from = g.replicas[behind].process,
+		 .method = METHOD_PRE_VOTE,
+		 .verdict = SIM_DROP},
 	};
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
 		sim_network_add_rule(g.world, &rules[i]);
@@ -104,7 +112,9 @@ START_TEST(test_refuses_what_takes_too_long)
 	struct sim_rule rules[] = {
 		{.to = g.replicas[behind].process, .method = METHOD_CHOSEN, .verdict = SIM_DROP},
 		{.to = g.replicas[behind].process, .method = METHOD_ACCEPT, .verdict = SIM_DROP},
-		{.from = g.replicas[behind].process, .method = METHOD_PRE_VOTE, .verdict = SIM_DROP},
+		{.from = g.replicas[behind].process,
+		 .method = METHOD_PRE_VOTE,
+		 .verdict = SIM_DROP},
 	};
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
 		sim_network_add_rule(g.world, &rules[i]);
@@ -150,8 +160,8 @@ START_TEST(test_lost_and_repeated)
 END_TEST
 
 /*
- * Who has been replaced, and does not know it, cannot tell a follower what a read must see: nobody else confirms that
- * it leads.
+ * Who has been replaced, and does not know it, cannot tell a follower what a read must see: nobody
+ * else confirms that it leads.
  */
 START_TEST(test_replaced_leader)
 {
@@ -212,8 +222,8 @@ static void give_reads(void *data, struct node *node)
 }
 
 /*
- * All reads of a turn share one question; what comes while two are under way shares the next. They can be forgotten
- * at any time.
+ * All reads of a turn share one question; what comes while two are under way shares the next. They
+ * can be forgotten at any time.
  */
 START_TEST(test_shared)
 {
@@ -257,7 +267,10 @@ START_TEST(test_shared)
 }
 END_TEST
 
-/* While no leader is known there is nothing to do but to wait, and that takes no time of the processor. */
+/*
+ * While no leader is known there is nothing to do but to wait, and that takes no time of the
+ * processor.
+ */
 START_TEST(test_no_leader_meanwhile)
 {
 	struct rsm_group g;
@@ -288,8 +301,8 @@ START_TEST(test_no_leader_meanwhile)
 END_TEST
 
 /*
- * The answer to a question of an earlier life, of which the number is not one of this life's, is none: it may be too
- * old.
+ * The answer to a question of an earlier life, of which the number is not one of this life's, is
+ * none: it may be too old.
  */
 START_TEST(test_earlier_lives)
 {
@@ -312,7 +325,8 @@ START_TEST(test_earlier_lives)
 		}
 		for (int before = 0; before < life; before++) {
 			for (uint64_t sequence = 0; sequence < 100; sequence++) {
-				struct wire_paxos m = {.sequence = lowest[before] + sequence, .slot = 1};
+				struct wire_paxos m = {.sequence = lowest[before] + sequence,
+						       .slot = 1};
 				read_index_message(rsm, METHOD_READ_INDEX_REPLY, &m);
 			}
 		}
@@ -354,7 +368,10 @@ END_TEST
 
 /* ---- how old ---- */
 
-/* In quiet times every replica knows, a few heartbeats after it was started; and what it says is true. */
+/*
+ * In quiet times every replica knows, a few heartbeats after it was started; and what it says is
+ * true.
+ */
 START_TEST(test_ages)
 {
 	const uint32_t counts[] = {1, 3, 5};
@@ -371,7 +388,8 @@ START_TEST(test_ages)
 			ck_assert_int_eq(read->status, 0);
 			ck_assert_uint_eq(read->number, 3);
 			ck_assert(read->stale.age_known);
-			ck_assert_uint_le(read->stale.age_us, 6000ull * settings.heartbeat_interval_ms);
+			ck_assert_uint_le(read->stale.age_us,
+					  6000ull * settings.heartbeat_interval_ms);
 			ck_assert_uint_eq(read->stale.replica, i + 1);
 			ck_assert_uint_eq(read->stale.slot, rsm_applied(rsm_group_rsm(&g, i)));
 		}
@@ -382,8 +400,8 @@ START_TEST(test_ages)
 END_TEST
 
 /*
- * Cut off, a replica grows old: by no less than the time that passes. Started again, it does not know. Nobody, in the
- * end, says OK linearizably.
+ * Cut off, a replica grows old: by no less than the time that passes. Started again, it does not
+ * know. Nobody, in the end, says OK linearizably.
  */
 START_TEST(test_cut_off)
 {
@@ -424,7 +442,9 @@ START_TEST(test_late_vouching)
 	rsm_group_append_many(&g, 3);
 	uint32_t leader = rsm_group_elect(&g), follower = follower_of(&g, leader);
 	ck_assert(rsm_group_agree(&g, SIM_SECOND));
-	/* Everything from the leader takes 60 ms, so that its heartbeats still come often enough. */
+	/*
+	 * Everything from the leader takes 60 ms, so that its heartbeats still come often enough.
+	 */
 	struct sim_rule slow = {.from = g.replicas[leader].process,
 				.to = g.replicas[follower].process,
 				.verdict = SIM_PASS,
@@ -443,8 +463,10 @@ START_TEST(test_late_vouching)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5}, {test_without_a_vote, 0, 1},
-		 {test_waits_until_applied, 0, 1}, {test_refuses_what_takes_too_long, 0, 1},
-		 {test_lost_and_repeated, 0, 4}, {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
-		 {test_no_leader_meanwhile, 0, 1}, {test_earlier_lives, 0, 1}, {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
+CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5},
+		 {test_without_a_vote, 0, 1}, {test_waits_until_applied, 0, 1},
+		 {test_refuses_what_takes_too_long, 0, 1}, {test_lost_and_repeated, 0, 4},
+		 {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
+		 {test_no_leader_meanwhile, 0, 1}, {test_earlier_lives, 0, 1},
+		 {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
 		 {test_late_vouching, 0, 1})

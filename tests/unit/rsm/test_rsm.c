@@ -52,16 +52,21 @@ START_TEST(test_normal_operation)
 END_TEST
 
 /* faults: 11, 12, 17, 23, 28, 30, 35 */
-/* Whatever was acknowledged is there after every replica has lost its power at once, again and again. */
+/*
+ * Whatever was acknowledged is there after every replica has lost its power at once, again and
+ * again.
+ */
 START_TEST(test_power_loss_of_all)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		rsm_group_init(&g, seed % 3 == 0 ? 1 : 3, seed, NULL);
 		for (uint32_t round = 0; round < 12; round++) {
-			rsm_group_append_many(&g, 5 + (uint32_t)rng_below(&g.world->rng_workload, 40));
+			rsm_group_append_many(&g,
+					      5 + (uint32_t)rng_below(&g.world->rng_workload, 40));
 			/* In flight while the power goes. */
-			rsm_group_command(&g, rsm_group_elect(&g), g.session, g.sequence + 1, g.appended + 1, 200);
+			rsm_group_command(&g, rsm_group_elect(&g), g.session, g.sequence + 1,
+					  g.appended + 1, 200);
 			rsm_group_run(&g, rng_below(&g.world->rng_workload, 2000));
 			for (uint32_t i = 0; i < g.count; i++)
 				sim_process_power_loss(g.replicas[i].process);
@@ -77,8 +82,10 @@ START_TEST(test_power_loss_of_all)
 END_TEST
 
 /* faults: 21 */
-/* A leader whose disk is full refuses writes with NO_SPACE and serves reads; it survives a restart meanwhile; and when there is
- * space again it takes writes without being told. */
+/*
+ * A leader whose disk is full refuses writes with NO_SPACE and serves reads; it survives a restart
+ * meanwhile; and when there is space again it takes writes without being told.
+ */
 START_TEST(test_full_disk_of_the_leader)
 {
 	const uint32_t counts[] = {1, 3};
@@ -91,7 +98,11 @@ START_TEST(test_full_disk_of_the_leader)
 		int status = 0;
 		for (uint32_t tries = 0; tries < 3000 && status != STATUS_NO_SPACE; tries++) {
 			uint32_t leader = rsm_group_elect(&g);
-			status = rsm_group_wait(&g, rsm_group_command(&g, leader, g.session, g.sequence + 1, g.appended + 1, 200), SIM_SECOND);
+			status = rsm_group_wait(&g,
+						rsm_group_command(&g, leader, g.session,
+								  g.sequence + 1, g.appended + 1,
+								  200),
+						SIM_SECOND);
 			if (status == 0) {
 				g.sequence++;
 				g.appended++;
@@ -142,8 +153,9 @@ static void take_descriptors(struct rsm_group *g, uint32_t i, bool none)
 
 /* faults: 97 */
 /*
- * No replica has a descriptor for the next segment or snapshot: nobody ends. Writes go on while the segments last, are then
- * refused with BUSY or wait, and nothing that was acknowledged is lost; when there are descriptors again, all goes on by itself.
+ * No replica has a descriptor for the next segment or snapshot: nobody ends. Writes go on while the
+ * segments last, are then refused with BUSY or wait, and nothing that was acknowledged is lost;
+ * when there are descriptors again, all goes on by itself.
  */
 START_TEST(test_no_descriptor)
 {
@@ -156,7 +168,8 @@ START_TEST(test_no_descriptor)
 			take_descriptors(&g, i, true);
 		uint32_t busy = 0, written = 0;
 		for (uint32_t tries = 0; tries < 3000 && busy < 5; tries++) {
-			uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, tries, 2000);
+			uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, tries,
+							     2000);
 			int status = rsm_group_wait(&g, request, 100 * SIM_MILLISECOND);
 			busy += status == STATUS_BUSY;
 			written += status == 0;
@@ -168,12 +181,17 @@ START_TEST(test_no_descriptor)
 		for (uint32_t i = 0; i < g.count; i++)
 			shortages += disk_sim_counters(disk_of(&g, i))->shortages;
 		ck_assert_uint_ge(shortages, 2 * g.count);
-		ck_assert_uint_lt(shortages, 40 * g.count); /* of segments and snapshots: one a second */
+		/* of segments and snapshots: one a second */
+		ck_assert_uint_lt(shortages, 40 * g.count);
 		for (uint32_t i = 0; i < g.count; i++)
 			take_descriptors(&g, i, false);
 		rsm_group_run(&g, 3 * SIM_SECOND);
 		for (uint32_t n = 0; n < 200; n++)
-			ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), 0, 0, n, 200), SIM_SECOND), 0);
+			ck_assert_int_eq(rsm_group_wait(&g,
+							rsm_group_command(&g, rsm_group_elect(&g),
+									  0, 0, n, 200),
+							SIM_SECOND),
+					 0);
 		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
 		for (uint32_t i = 0; i < g.count; i++)
 			ck_assert_uint_gt(rsm_group_rsm(&g, i)->snapshot_slot, 0);
@@ -207,8 +225,10 @@ START_TEST(test_no_descriptor_for_a_snapshot)
 END_TEST
 
 /* faults: 75 */
-/* Disks that do not get done with their work cost a bounded amount of memory, at a leader and at a follower whose peers make up
- * the quorum without it; then everybody catches up. */
+/*
+ * Disks that do not get done with their work cost a bounded amount of memory, at a leader and at a
+ * follower whose peers make up the quorum without it; then everybody catches up.
+ */
 START_TEST(test_stuck_disk_bounds_memory)
 {
 	for (uint32_t which = 0; which < 2; which++) {
@@ -237,7 +257,8 @@ START_TEST(test_stuck_disk_bounds_memory)
 		ck_assert_uint_gt(most, 8 * MIB);
 		ck_assert_uint_lt(most, 3 * OPEN_BYTES_MAX);
 		if (stuck == leader)
-			ck_assert_uint_gt(refused, 0); /* until it has handed over: test_hung_disk.c */
+			/* until it has handed over: test_hung_disk.c */
+			ck_assert_uint_gt(refused, 0);
 		else
 			ck_assert_uint_gt(ok, 1000);
 		disk_sim_hold_syncs(disk_of(&g, stuck), DISK_LANE_LOG, false);
@@ -264,11 +285,15 @@ START_TEST(test_largest_commands)
 		requests[k] = rsm_group_command(&g, leader, 0, 0, k, COMMAND_BYTES_MAX - 8);
 	for (uint32_t k = 0; k < 24; k++)
 		ck_assert_int_eq(rsm_group_wait(&g, requests[k], 20 * SIM_SECOND), 0);
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, leader, 0, 0, 99, COMMAND_BYTES_MAX), SIM_SECOND), STATUS_TOO_LARGE);
+	ck_assert_int_eq(rsm_group_wait(&g,
+					rsm_group_command(&g, leader, 0, 0, 99, COMMAND_BYTES_MAX),
+					SIM_SECOND),
+			 STATUS_TOO_LARGE);
 	sim_process_start(g.replicas[behind].process);
 	ck_assert(rsm_group_agree(&g, 60 * SIM_SECOND));
 	sim_process_power_loss(g.replicas[leader].process);
-	uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, 100, COMMAND_BYTES_MAX - 8);
+	uint64_t request = rsm_group_command(&g, rsm_group_elect(&g), 0, 0, 100,
+					     COMMAND_BYTES_MAX - 8);
 	ck_assert_int_eq(rsm_group_wait(&g, request, 20 * SIM_SECOND), 0);
 	sim_process_start(g.replicas[leader].process);
 	ck_assert(rsm_group_agree(&g, 60 * SIM_SECOND));

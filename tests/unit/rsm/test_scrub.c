@@ -1,4 +1,7 @@
-/* Damage that the scrub finds while the replica serves: files are replaced, and nothing is missed at the next start. */
+/*
+ * Damage that the scrub finds while the replica serves: files are replaced, and nothing is missed
+ * at the next start.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -48,7 +51,9 @@ static void run_until_found(struct rsm_group *g, uint32_t i, uint64_t before)
 static void run_until_healed(struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
-	for (uint32_t k = 0; k < 2000 && (rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew || rsm->take.active); k++)
+	for (uint32_t k = 0; k < 2000 && (rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew ||
+					  rsm->take.active);
+	     k++)
 		rsm_group_run(g, SIM_MILLISECOND);
 	ck_assert_uint_eq(rsm->scrub.damaged_segment, 0);
 	ck_assert(!rsm->snapshot_renew);
@@ -73,7 +78,10 @@ static void restart(struct rsm_group *g, uint32_t i)
 /* faults: 34 */
 START_TEST(a_damaged_snapshot_is_replaced)
 {
-	/* Wherever the bit flips, with three replicas and with one, and though nothing has been applied since it was taken. */
+	/*
+	 * Wherever the bit flips, with three replicas and with one, and though nothing has been
+	 * applied since it was taken.
+	 */
 	for (uint32_t count = 1; count <= 3; count += 2)
 		for (uint32_t part = 0; part < 8; part++) {
 			struct rsm_group g;
@@ -85,15 +93,19 @@ START_TEST(a_damaged_snapshot_is_replaced)
 			if (part % 2 == 0) {
 				rsm_group_rsm(&g, i)->snapshot_wanted = true;
 				rsm_group_run(&g, 300 * SIM_MILLISECOND);
-				ck_assert_uint_eq(rsm_group_rsm(&g, i)->snapshot_slot, rsm_group_rsm(&g, i)->applied);
+				ck_assert_uint_eq(rsm_group_rsm(&g, i)->snapshot_slot,
+						  rsm_group_rsm(&g, i)->applied);
 			}
 			uint64_t before = rsm_group_rsm(&g, i)->scrub.damaged;
 			snapshot_name(rsm_group_rsm(&g, i)->snapshot_slot, name);
 			ck_assert_int_eq(disk_sim_size(disk_of(&g, i), name, &size), 0);
 			if (part == 7)
-				ck_assert_int_eq(disk_sim_truncate(disk_of(&g, i), name, size / 2), 0);
+				ck_assert_int_eq(disk_sim_truncate(disk_of(&g, i), name, size / 2),
+						 0);
 			else
-				ck_assert_int_eq(disk_sim_flip(disk_of(&g, i), name, size * part / 7, part), 0);
+				ck_assert_int_eq(
+					disk_sim_flip(disk_of(&g, i), name, size * part / 7, part),
+					0);
 			run_until_found(&g, i, before);
 			run_until_healed(&g, i);
 			restart(&g, i);
@@ -105,7 +117,10 @@ END_TEST
 /* faults: 14, 15, 22 */
 START_TEST(a_damaged_log_is_released)
 {
-	/* In any segment, the newest too, of the leader and of a follower, though nobody writes any more. */
+	/*
+	 * In any segment, the newest too, of the leader and of a follower, though nobody writes any
+	 * more.
+	 */
 	for (uint32_t count = 1; count <= 3; count += 2)
 		for (uint64_t seed = 1; seed <= 12; seed++) {
 			struct rsm_group g;
@@ -115,11 +130,14 @@ START_TEST(a_damaged_log_is_released)
 			rsm_group_append_many(&g, 40);
 			rsm_group_run(&g, 300 * SIM_MILLISECOND);
 			struct rsm *rsm = rsm_group_rsm(&g, i);
-			uint64_t oldest = wal_oldest_segment(rsm->wal), newest = wal_newest_segment(rsm->wal);
-			uint64_t segment = oldest + seed % (newest - oldest + 1), before = rsm->scrub.damaged;
+			uint64_t oldest = wal_oldest_segment(rsm->wal),
+				 newest = wal_newest_segment(rsm->wal);
+			uint64_t segment = oldest + seed % (newest - oldest + 1),
+				 before = rsm->scrub.damaged;
 			char name[WAL_FILE_NAME_BYTES];
 			wal_file_name(rsm->wal, segment << 32, name);
-			ck_assert_int_eq(disk_sim_flip(disk_of(&g, i), name, seed % 3 == 0 ? 20 : 70, 1), 0);
+			ck_assert_int_eq(
+				disk_sim_flip(disk_of(&g, i), name, seed % 3 == 0 ? 20 : 70, 1), 0);
 			run_until_found(&g, i, before);
 			run_until_healed(&g, i);
 			ck_assert_uint_gt(wal_oldest_segment(rsm->wal), segment);
@@ -171,5 +189,5 @@ START_TEST(it_is_slow_and_can_be_turned_off)
 }
 END_TEST
 
-CHECK_MAIN("rsm_scrub", a_damaged_snapshot_is_replaced, a_damaged_log_is_released, nothing_is_found_in_whole_files,
-	   it_is_slow_and_can_be_turned_off)
+CHECK_MAIN("rsm_scrub", a_damaged_snapshot_is_replaced, a_damaged_log_is_released,
+	   nothing_is_found_in_whole_files, it_is_slow_and_can_be_turned_off)

@@ -24,19 +24,22 @@ static void begin(struct sessions *s, uint32_t count_max, uint64_t idle_us)
 }
 
 /* Begins a command and, if it is new, records `reply` as its answer. */
-static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, uint64_t sequence, uint64_t acknowledged,
-			     const char *body, const char *reply)
+static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, uint64_t sequence,
+			     uint64_t acknowledged, const char *body, const char *reply)
 {
 	struct session *session = NULL;
 	const struct session_reply *repeat = NULL;
 	struct outcome o = {0};
-	struct entry_command command = {
-		.client = client, .sequence = sequence, .acknowledged = acknowledged, .body = slice_string(body)};
+	struct entry_command command = {.client = client,
+					.sequence = sequence,
+					.acknowledged = acknowledged,
+					.body = slice_string(body)};
 	o.verdict = sessions_begin(s, now, ENTRY_FORMAT, &command, &session, &repeat, &o.status);
 	if (o.verdict == SESSION_NEW)
 		sessions_record(session, sequence, slice_string(body), 0, slice_string(reply));
 	if (o.verdict == SESSION_REPEAT)
-		snprintf(o.text, sizeof o.text, "%.*s", (int)repeat->len, (const char *)session_reply_body(repeat).data);
+		snprintf(o.text, sizeof o.text, "%.*s", (int)repeat->len,
+			 (const char *)session_reply_body(repeat).data);
 	return o;
 }
 
@@ -55,7 +58,10 @@ START_TEST(test_repeat)
 }
 END_TEST
 
-/* The same sequence with another payload is refused, and so is one below the acknowledged watermark. */
+/*
+ * The same sequence with another payload is refused, and so is one below the acknowledged
+ * watermark.
+ */
 START_TEST(test_reuse_refused)
 {
 	struct sessions s;
@@ -137,19 +143,22 @@ START_TEST(test_window)
 	struct outcome o = submit(&s, 0, 1, SESSION_WINDOW_MAX + 1, 1, "x", "ok");
 	ck_assert_int_eq(o.verdict, SESSION_REFUSED);
 	ck_assert_int_eq(o.status, STATUS_BUSY);
-	ck_assert_int_eq(submit(&s, 0, 1, SESSION_WINDOW_MAX + 1, SESSION_WINDOW_MAX, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_int_eq(
+		submit(&s, 0, 1, SESSION_WINDOW_MAX + 1, SESSION_WINDOW_MAX, "x", "ok").verdict,
+		SESSION_NEW);
 	sessions_free(&s);
 }
 END_TEST
 
 /*
- * Kept replies are limited in bytes, too: of one session, which is told to acknowledge, and so are the others once much is kept in
- * all, but for a little each; at last the least recently used go.
+ * Kept replies are limited in bytes, too: of one session, which is told to acknowledge, and so are
+ * the others once much is kept in all, but for a little each; at last the least recently used go.
  */
 START_TEST(test_reply_bytes)
 {
 	struct sessions s;
-	uint64_t sequence = 1, clients = (SESSIONS_REPLY_BYTES_MAX - SESSION_REPLY_BYTES_MAX) / MIB + 3;
+	uint64_t sequence = 1,
+		 clients = (SESSIONS_REPLY_BYTES_MAX - SESSION_REPLY_BYTES_MAX) / MIB + 3;
 	char *reply = malloc(MIB + 1);
 	memset(reply, 'r', MIB);
 	reply[MIB] = '\0';
@@ -174,7 +183,10 @@ START_TEST(test_reply_bytes)
 }
 END_TEST
 
-/* faults: 98. Entries of the first version are applied as it applied them: nothing is refused for what others keep. */
+/*
+ * faults: 98. Entries of the first version are applied as it applied them: nothing is refused for
+ * what others keep.
+ */
 START_TEST(test_crowded_first_version)
 {
 	struct sessions s;
@@ -186,8 +198,11 @@ START_TEST(test_crowded_first_version)
 			struct session *session = NULL;
 			const struct session_reply *repeat = NULL;
 			int status = 0;
-			struct entry_command command = {.client = client, .sequence = sequence, .acknowledged = 1};
-			ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
+			struct entry_command command = {
+				.client = client, .sequence = sequence, .acknowledged = 1};
+			ck_assert_int_eq(
+				sessions_begin(&s, 1, 2, &command, &session, &repeat, &status),
+				SESSION_NEW);
 			sessions_record(session, sequence, slice(NULL, 0), 0, slice(reply, MIB));
 		}
 	ck_assert_uint_gt(s.reply_bytes, SESSIONS_CROWDED_BYTES);
@@ -206,7 +221,10 @@ static void random_step(struct sessions *s, struct rng *rng, uint64_t now)
 	sessions_expire(s, now, ENTRY_FORMAT);
 }
 
-/* A table restored from a snapshot, at every point of a random history, goes on exactly like the original. (fault 33) */
+/*
+ * A table restored from a snapshot, at every point of a random history, goes on exactly like the
+ * original. (fault 33)
+ */
 START_TEST(test_snapshot_anywhere)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -228,7 +246,8 @@ START_TEST(test_snapshot_anywhere)
 			ck_assert_uint_eq(sessions_hash(&a), sessions_hash(&b));
 		}
 		for (size_t cut = 0; cut < image.len; cut += 7)
-			ck_assert_int_eq(sessions_decode(&b, slice(image.data, cut)), STATUS_CORRUPT);
+			ck_assert_int_eq(sessions_decode(&b, slice(image.data, cut)),
+					 STATUS_CORRUPT);
 		buffer_free(&image);
 		sessions_free(&a);
 		sessions_free(&b);
@@ -237,8 +256,8 @@ START_TEST(test_snapshot_anywhere)
 END_TEST
 
 /*
- * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later, nor anybody below
- * it.
+ * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later,
+ * nor anybody below it.
  */
 START_TEST(test_unregistered)
 {
@@ -252,7 +271,8 @@ START_TEST(test_unregistered)
 	ck_assert_uint_eq(s.by_client.count, 0);
 	sessions_expire(&s, 1000000, ENTRY_FORMAT);
 	ck_assert_int_eq(submit(&s, 1000000, 7, 1, 1, "x", "ok").verdict, SESSION_NEW);
-	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict, SESSION_REFUSED);
+	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict,
+			 SESSION_REFUSED);
 	sessions_registered(&s, REGISTERED + 1);
 	ck_assert_int_eq(submit(&s, 1000000, REGISTERED + 1, 1, 1, "x", "ok").verdict, SESSION_NEW);
 	sessions_free(&s);
@@ -272,7 +292,10 @@ START_TEST(test_own_register)
 }
 END_TEST
 
-/* Evicting one that was registered late does not shut out those who were registered before it and have not come yet. */
+/*
+ * Evicting one that was registered late does not shut out those who were registered before it and
+ * have not come yet.
+ */
 START_TEST(test_late_comers)
 {
 	struct sessions s;
@@ -322,13 +345,17 @@ START_TEST(test_absurd_numbers)
 	submit(&s, 1, 1, 5, 5, "x", "ok");
 	uint32_t hash = sessions_hash(&s);
 	for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
-		ck_assert_int_eq(sessions_judge(&s, 1, absurd[i].sequence, absurd[i].acknowledged), SESSION_ABSURD);
-		struct outcome o = submit(&s, 50, 1, absurd[i].sequence, absurd[i].acknowledged, "x", "ok");
+		ck_assert_int_eq(sessions_judge(&s, 1, absurd[i].sequence, absurd[i].acknowledged),
+				 SESSION_ABSURD);
+		struct outcome o = submit(&s, 50, 1, absurd[i].sequence, absurd[i].acknowledged,
+					  "x", "ok");
 		ck_assert_int_eq(o.verdict, SESSION_REFUSED);
 		ck_assert_uint_eq(sessions_hash(&s), hash);
 	}
 	/* A client that has been busy in other groups meanwhile. */
-	ck_assert_int_eq(submit(&s, 2, 1, 5 + SESSION_JUMP_MAX, 5 + SESSION_JUMP_MAX, "x", "ok").verdict, SESSION_NEW);
+	ck_assert_int_eq(
+		submit(&s, 2, 1, 5 + SESSION_JUMP_MAX, 5 + SESSION_JUMP_MAX, "x", "ok").verdict,
+		SESSION_NEW);
 	sessions_free(&s);
 }
 END_TEST
@@ -374,13 +401,17 @@ START_TEST(test_entries_of_the_first_version)
 	struct entry_command command = {
 		.client = 9, .sequence = 1ull << 40, .acknowledged = 1, .body = slice_string("x")};
 	sessions_init(&s, 1, 1000);
-	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status),
+			 SESSION_NEW);
 	sessions_record(session, command.sequence, command.body, 0, slice_string("ok"));
-	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_REPEAT);
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status),
+			 SESSION_REPEAT);
 	command.client = 10;
-	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_NEW);
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status),
+			 SESSION_NEW);
 	command.client = 9;
-	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status), SESSION_REFUSED);
+	ck_assert_int_eq(sessions_begin(&s, 1, 2, &command, &session, &repeat, &status),
+			 SESSION_REFUSED);
 	sessions_free(&s);
 }
 END_TEST
@@ -391,8 +422,8 @@ static void encode_first_version(const struct sessions *s, struct buffer *out)
 	const uint64_t header[] = {s->evicted.floor, s->next_client, s->by_client.count};
 	for (size_t i = 0; i < 3; i++)
 		buffer_add_u64(out, header[i]);
-	LIST_FOR(link, &s->order) {
-		const struct session *session = LIST_ENTRY(link, struct session, order);
+	LIST_FOR (link, &s->order) {
+		const struct session *session = LIST_ITEM(link, struct session, order);
 		buffer_add_u64(out, session->client);
 		buffer_add_u64(out, session->acknowledged);
 		buffer_add_u64(out, session->used_us);
@@ -407,23 +438,27 @@ static void encode_first_version(const struct sessions *s, struct buffer *out)
 	}
 }
 
-static enum session_verdict submit_first_version(struct sessions *s, uint64_t now, uint64_t client, uint64_t sequence)
+static enum session_verdict submit_first_version(struct sessions *s, uint64_t now, uint64_t client,
+						 uint64_t sequence)
 {
 	struct session *session = NULL;
 	const struct session_reply *repeat = NULL;
 	int status = 0;
-	struct entry_command command = {
-		.client = client, .sequence = sequence, .acknowledged = sequence, .body = slice_string("x")};
+	struct entry_command command = {.client = client,
+					.sequence = sequence,
+					.acknowledged = sequence,
+					.body = slice_string("x")};
 	sessions_expire(s, now, 2);
-	enum session_verdict verdict = sessions_begin(s, now, 2, &command, &session, &repeat, &status);
+	enum session_verdict verdict = sessions_begin(s, now, 2, &command, &session, &repeat,
+						      &status);
 	if (verdict == SESSION_NEW)
 		sessions_record(session, sequence, command.body, 0, slice_string("ok"));
 	return verdict;
 }
 
 /*
- * faults: 89. Replicas of the first version took their snapshots in different slots: who starts from one and who
- * replays the entries have one state at the upgrade, and go on alike.
+ * faults: 89. Replicas of the first version took their snapshots in different slots: who starts
+ * from one and who replays the entries have one state at the upgrade, and go on alike.
  */
 START_TEST(test_snapshot_and_entries_of_the_first_version)
 {
@@ -442,8 +477,9 @@ START_TEST(test_snapshot_and_entries_of_the_first_version)
 		again = rng;
 		for (uint64_t now = seed; now < seed + 50; now++) {
 			uint64_t client = 1 + rng_below(&rng, 200);
-			ck_assert_int_eq(submit_first_version(&a, now, client, now + 1),
-					 submit_first_version(&b, now, 1 + rng_below(&again, 200), now + 1));
+			ck_assert_int_eq(
+				submit_first_version(&a, now, client, now + 1),
+				submit_first_version(&b, now, 1 + rng_below(&again, 200), now + 1));
 			ck_assert_uint_eq(sessions_hash(&a), sessions_hash(&b));
 		}
 		sessions_registered(&a, 150);
@@ -460,7 +496,10 @@ START_TEST(test_snapshot_and_entries_of_the_first_version)
 }
 END_TEST
 
-/* As it did: who was evicted shut out all below, and went when its turn came, whether it had come once or twice. */
+/*
+ * As it did: who was evicted shut out all below, and went when its turn came, whether it had come
+ * once or twice.
+ */
 START_TEST(test_evictions_of_the_first_version)
 {
 	struct sessions s;
@@ -493,7 +532,9 @@ START_TEST(test_limit)
 }
 END_TEST
 
-CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused, test_idle_expiry,
-	   test_window, test_reply_bytes, test_crowded_first_version, test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
+CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused,
+	   test_idle_expiry, test_window, test_reply_bytes, test_crowded_first_version,
+	   test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
 	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version,
-	   test_snapshot_and_entries_of_the_first_version, test_evictions_of_the_first_version, test_limit)
+	   test_snapshot_and_entries_of_the_first_version, test_evictions_of_the_first_version,
+	   test_limit)

@@ -1,6 +1,6 @@
 /*
- * Nothing but the log and the snapshot decides a state: not the settings of a replica, not its clock.
- * faults: 45, 89, 94, 103
+ * Nothing but the log and the snapshot decides a state: not the settings of a replica, not its
+ * clock. faults: 45, 89, 94, 103
  */
 #include <stdlib.h>
 
@@ -17,7 +17,8 @@ static uint64_t enlist(struct rsm_group *g)
 {
 	/* What is sent along a connection that died with its process is lost. */
 	for (uint32_t tries = 0; tries < 10; tries++) {
-		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_REGISTER, slice(NULL, 0));
+		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_REGISTER,
+						 slice(NULL, 0));
 		if (rsm_group_wait(g, request, 5 * SIM_SECOND) == 0)
 			return rsm_registered(rsm_group_rsm(g, rsm_group_elect(g)));
 	}
@@ -30,9 +31,10 @@ static int command(struct rsm_group *g, uint64_t client, uint64_t sequence)
 	int status = LOST;
 	g->appended++;
 	for (uint32_t tries = 0; status == LOST && tries < 10; tries++)
-		status = rsm_group_wait(g,
-					rsm_group_command(g, rsm_group_elect(g), client, sequence, g->appended, 0),
-					5 * SIM_SECOND);
+		status = rsm_group_wait(
+			g,
+			rsm_group_command(g, rsm_group_elect(g), client, sequence, g->appended, 0),
+			5 * SIM_SECOND);
 	return status;
 }
 
@@ -42,7 +44,8 @@ static void lead(struct rsm_group *g, uint32_t i)
 		struct buffer transfer = {0};
 		ck_assert_uint_lt(tries, 20);
 		wire_transfer_encode(i + 1, &transfer);
-		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_TRANSFER, buffer_slice(&transfer));
+		uint64_t request = rsm_group_ask(g, rsm_group_elect(g), METHOD_TRANSFER,
+						 buffer_slice(&transfer));
 		rsm_group_wait(g, request, SIM_SECOND);
 		rsm_group_run(g, SIM_SECOND / 2);
 		buffer_free(&transfer);
@@ -55,7 +58,10 @@ static void restart(struct rsm_group *g, uint32_t i)
 	sim_process_start(g->replicas[i].process);
 }
 
-/* Each replica has other settings, which change at every restart: all apply alike, by those of whoever leads. */
+/*
+ * Each replica has other settings, which change at every restart: all apply alike, by those of
+ * whoever leads.
+ */
 START_TEST(test_settings_of_the_leader)
 {
 	struct rsm_group g;
@@ -130,7 +136,8 @@ START_TEST(test_clock_steps)
 	rsm_group_init(&g, 3, 6, &settings);
 	uint64_t client = enlist(&g), other = enlist(&g);
 	ck_assert_int_eq(command(&g, client, 1), 0);
-	static const int64_t steps[] = {3600 * 1000000ll, 80 * YEAR_US, -100 * YEAR_US, 30 * YEAR_US};
+	static const int64_t steps[] = {3600 * 1000000ll, 80 * YEAR_US, -100 * YEAR_US,
+					30 * YEAR_US};
 	for (uint32_t k = 0; k < 4; k++) {
 		sim_process_wall_jump(g.replicas[rsm_group_elect(&g)].process, steps[k]);
 		ck_assert_int_eq(command(&g, other, 1 + k), 0);
@@ -191,7 +198,10 @@ START_TEST(test_sessions_do_expire)
 }
 END_TEST
 
-/* An id that nobody was given, and numbers that nobody can have sent, are refused before anything is logged. */
+/*
+ * An id that nobody was given, and numbers that nobody can have sent, are refused before anything
+ * is logged.
+ */
 START_TEST(test_strays_are_not_logged)
 {
 	struct rsm_group g;
@@ -260,13 +270,15 @@ static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
 	ck_assert_int_eq(disk_sim_size(disk, snapshot_name(slot, name), &size), 0);
 	uint8_t *data = alloc_bytes((size_t)size);
 	ck_assert_int_eq(disk_sim_peek(disk, name, 0, data, (size_t)size), 0);
-	ck_assert_int_eq(snapshot_parse(&parser, slice(data, SNAPSHOT_HEADER_BYTES), NULL, NULL), 0);
+	ck_assert_int_eq(snapshot_parse(&parser, slice(data, SNAPSHOT_HEADER_BYTES), NULL, NULL),
+			 0);
 	struct snapshot_header header = parser.header;
 	header.format = 1;
 	header.time_us = FIRST_VERSION_US;
 	snapshot_put_header(&r.out, &header);
 	ck_assert_int_eq(snapshot_parse(&parser,
-					slice(data + SNAPSHOT_HEADER_BYTES, (size_t)size - SNAPSHOT_HEADER_BYTES),
+					slice(data + SNAPSHOT_HEADER_BYTES,
+					      (size_t)size - SNAPSHOT_HEADER_BYTES),
 					rewrite_chunk, &r),
 			 0);
 	snapshot_put_chunk(&r.out, r.chunks++, SNAPSHOT_END, slice(NULL, 0));
@@ -279,8 +291,9 @@ static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
 }
 
 /*
- * A snapshot of the first version starts with equal contents: values, sessions, and the settings that this node has,
- * until a leader says by which the group goes on. Clients that were shut out by an invented id are let in again.
+ * A snapshot of the first version starts with equal contents: values, sessions, and the settings
+ * that this node has, until a leader says by which the group goes on. Clients that were shut out by
+ * an invented id are let in again.
  */
 START_TEST(test_state_of_the_first_version)
 {
@@ -298,7 +311,10 @@ START_TEST(test_state_of_the_first_version)
 	uint64_t slot = rsm_group_rsm(&g, 0)->snapshot_slot;
 	sim_process_power_loss(g.replicas[0].process);
 	rewrite_snapshot(&g, 0, slot);
-	/* It is another state than the one that was there, and the first version's groups had no ids. */
+	/*
+	 * It is another state than the one that was there, and the first version's groups had no
+	 * ids.
+	 */
 	g.replicas[0].process->group_id = 0;
 	map_free(&g.hashes);
 	g.hashes = (struct map){0};
@@ -316,19 +332,24 @@ START_TEST(test_state_of_the_first_version)
 	/* A late copy gets its first answer and is not applied again. */
 	int status = LOST;
 	for (uint32_t tries = 0; status == LOST && tries < 10; tries++)
-		status = rsm_group_wait(&g, rsm_group_command(&g, rsm_group_elect(&g), client, 1, value, 0), 5 * SIM_SECOND);
+		status = rsm_group_wait(
+			&g, rsm_group_command(&g, rsm_group_elect(&g), client, 1, value, 0),
+			5 * SIM_SECOND);
 	ck_assert_int_eq(status, 0);
 	ck_assert_int_eq(command(&g, enlist(&g), 1), 0);
 	ck_assert(rsm_group_rsm(&g, 0)->group.settled);
 	ck_assert_uint_eq(rsm_settings_in_force(rsm)->sessions_max, 7);
-	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)), applied = rsm_applied(rsm_group_rsm(&g, 0));
+	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)),
+		 applied = rsm_applied(rsm_group_rsm(&g, 0));
 	restart(&g, 0);
 	ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), g.appended), 0);
-	ck_assert(rsm_applied(rsm_group_rsm(&g, 0)) != applied || rsm_state_hash(rsm_group_rsm(&g, 0)) == hash);
+	ck_assert(rsm_applied(rsm_group_rsm(&g, 0)) != applied ||
+		  rsm_state_hash(rsm_group_rsm(&g, 0)) == hash);
 	ck_assert_uint_eq(g.halts, 0);
 	rsm_group_free(&g);
 }
 END_TEST
 
-CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader, test_settings_are_told_once,
-	   test_clock_steps, test_pause, test_sessions_do_expire, test_strays_are_not_logged)
+CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader,
+	   test_settings_are_told_once, test_clock_steps, test_pause, test_sessions_do_expire,
+	   test_strays_are_not_logged)

@@ -1,4 +1,6 @@
-/* Snapshots of whole replicas: taken, fetched, installed, damaged, and interrupted at every step. */
+/*
+ * Snapshots of whole replicas: taken, fetched, installed, damaged, and interrupted at every step.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -22,10 +24,14 @@ static void append_until_snapshot(struct rsm_group *g, uint32_t i)
 	ck_assert_uint_gt(rsm_group_rsm(g, i)->snapshot_slot, before);
 }
 
-/* Appends until replica i has given up its oldest log, so that the state cannot be had from the log alone. */
+/*
+ * Appends until replica i has given up its oldest log, so that the state cannot be had from the log
+ * alone.
+ */
 static void append_until_log_is_dropped(struct rsm_group *g, uint32_t i)
 {
-	for (uint32_t k = 0; k < 3000 && wal_counters(rsm_group_rsm(g, i)->wal)->segments_recycled == 0; k++)
+	for (uint32_t k = 0;
+	     k < 3000 && wal_counters(rsm_group_rsm(g, i)->wal)->segments_recycled == 0; k++)
 		rsm_group_append(g, 200);
 	ck_assert_uint_gt(wal_counters(rsm_group_rsm(g, i)->wal)->segments_recycled, 0);
 }
@@ -49,14 +55,18 @@ static void leave_behind(struct rsm_group *g, uint32_t i)
 		rsm_group_append(g, 900);
 		forgotten = true;
 		for (uint32_t j = 0; j < g->count; j++)
-			forgotten = forgotten && (j == i || rsm_group_rsm(g, j)->index.first > last + 40);
+			forgotten = forgotten &&
+				    (j == i || rsm_group_rsm(g, j)->index.first > last + 40);
 	}
 	ck_assert(forgotten);
 	sim_network_rejoin(g->world, g->replicas[i].process);
 }
 
 /* faults: 34 */
-/* A replica whose snapshot has a flipped bit notices it at its start, fetches another from a peer, and votes meanwhile. */
+/*
+ * A replica whose snapshot has a flipped bit notices it at its start, fetches another from a peer,
+ * and votes meanwhile.
+ */
 START_TEST(test_damaged_snapshot_is_fetched)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -73,7 +83,10 @@ START_TEST(test_damaged_snapshot_is_fetched)
 		rsm_group_append_many(&g, 20);
 		ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
 		ck_assert(!rsm_group_rsm(&g, i)->state_lost);
-		/* It is as good as the others: also as the only one left with one of them, and after another start. */
+		/*
+		 * It is as good as the others: also as the only one left with one of them, and
+		 * after another start.
+		 */
 		sim_process_power_loss(g.replicas[(i + 1) % 3].process);
 		rsm_group_append_many(&g, 20);
 		sim_process_power_loss(g.replicas[i].process);
@@ -86,8 +99,11 @@ START_TEST(test_damaged_snapshot_is_fetched)
 END_TEST
 
 /* faults: 33, 34 */
-/* The only replica's snapshot is damaged while the log still reaches back to the beginning: everything is applied anew from the
- * log, and nothing of the damaged file, its sessions least of all, gets into the state. */
+/*
+ * The only replica's snapshot is damaged while the log still reaches back to the beginning:
+ * everything is applied anew from the log, and nothing of the damaged file, its sessions least of
+ * all, gets into the state.
+ */
 START_TEST(test_damaged_snapshot_with_whole_log)
 {
 	struct rsm_group g;
@@ -99,7 +115,8 @@ START_TEST(test_damaged_snapshot_with_whole_log)
 	rsm_group_append_many(&g, 5);
 	uint64_t slot = rsm_group_rsm(&g, 0)->snapshot_slot;
 	rsm_group_run(&g, SIM_SECOND);
-	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)), applied = rsm_applied(rsm_group_rsm(&g, 0));
+	uint64_t hash = rsm_state_hash(rsm_group_rsm(&g, 0)),
+		 applied = rsm_applied(rsm_group_rsm(&g, 0));
 	sim_process_power_loss(g.replicas[0].process);
 	damage_snapshot(&g, 0, slot);
 	sim_process_start(g.replicas[0].process);
@@ -115,9 +132,11 @@ START_TEST(test_damaged_snapshot_with_whole_log)
 END_TEST
 
 /* faults: 15, 28, 34 */
-/* A snapshot from a peer carried a replica over slots in which it had accepted what was not chosen. When that snapshot turns out
- * to be damaged, the log, though it has an entry for every slot, must not be taken for the state. Nor if the power went before the
- * log had noted the snapshot. */
+/*
+ * A snapshot from a peer carried a replica over slots in which it had accepted what was not chosen.
+ * When that snapshot turns out to be damaged, the log, though it has an entry for every slot, must
+ * not be taken for the state. Nor if the power went before the log had noted the snapshot.
+ */
 START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -139,7 +158,10 @@ START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
 			struct buffer transfer = {0};
 			wire_transfer_encode(i + 1, &transfer);
 			if (leader != i)
-				rsm_group_wait(&g, rsm_group_ask(&g, leader, METHOD_TRANSFER, buffer_slice(&transfer)), SIM_SECOND);
+				rsm_group_wait(&g,
+					       rsm_group_ask(&g, leader, METHOD_TRANSFER,
+							     buffer_slice(&transfer)),
+					       SIM_SECOND);
 			buffer_free(&transfer);
 		}
 		/* Alone it accepts hundreds of entries that nobody else sees. */
@@ -188,8 +210,10 @@ START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
 END_TEST
 
 /* faults: 9, 29, 31, 32, 77 */
-/* A replica that lags too far gets a snapshot while everybody goes on writing and taking snapshots, it too; pieces that arrive
- * twice and late harm nothing. */
+/*
+ * A replica that lags too far gets a snapshot while everybody goes on writing and taking snapshots,
+ * it too; pieces that arrive twice and late harm nothing.
+ */
 START_TEST(test_snapshot_to_a_lagging_replica)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
@@ -203,9 +227,13 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 		for (uint32_t round = 0; round < 3; round++) {
 			uint64_t installed = rsm_group_rsm(&g, i)->counters.snapshots_installed;
 			leave_behind(&g, i);
-			for (uint32_t k = 0; k < 2000 && rsm_group_rsm(&g, i)->counters.snapshots_installed == installed; k++)
+			for (uint32_t k = 0;
+			     k < 2000 &&
+			     rsm_group_rsm(&g, i)->counters.snapshots_installed == installed;
+			     k++)
 				rsm_group_append(&g, 900);
-			ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed, installed);
+			ck_assert_uint_gt(rsm_group_rsm(&g, i)->counters.snapshots_installed,
+					  installed);
 			ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
 			rsm_group_run(&g, 4 * SIM_SECOND);
 		}
@@ -216,14 +244,19 @@ START_TEST(test_snapshot_to_a_lagging_replica)
 }
 END_TEST
 
-/* faults: 99. Whom the snapshot is wanted from does not answer, its disk hangs, say; somebody else has one, too. */
+/*
+ * faults: 99. Whom the snapshot is wanted from does not answer, its disk hangs, say; somebody else
+ * has one, too.
+ */
 START_TEST(test_another_is_asked_for_the_snapshot)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 4, NULL);
 	rsm_group_append_many(&g, 50);
 	uint32_t leader = rsm_group_elect(&g), i = (leader + 1) % 3;
-	struct sim_rule rule = {.to = g.replicas[leader].process, .method = METHOD_SNAPSHOT_FETCH, .verdict = SIM_DROP};
+	struct sim_rule rule = {.to = g.replicas[leader].process,
+				.method = METHOD_SNAPSHOT_FETCH,
+				.verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &rule);
 	leave_behind(&g, i);
 	ck_assert(rsm_group_agree(&g, 60 * SIM_SECOND));
@@ -246,12 +279,16 @@ static void send_old_entries(void *data, struct node *node)
 	const struct old_entries *o = data;
 	struct rsm *rsm = rsm_group_rsm(o->g, o->from);
 	(void)node;
-	peers_old_fetch(rsm, &(struct paxos_old_fetch){.to = o->to + 1,
-						       .first = rsm_applied(rsm_group_rsm(o->g, o->to)) + 1,
-						       .last = rsm_applied(rsm)});
+	peers_old_fetch(
+		rsm, &(struct paxos_old_fetch){.to = o->to + 1,
+					       .first = rsm_applied(rsm_group_rsm(o->g, o->to)) + 1,
+					       .last = rsm_applied(rsm)});
 }
 
-/* Replica 0 of the pair lags, and the leader's log does not reach back; the other one has the whole log. */
+/*
+ * Replica 0 of the pair lags, and the leader's log does not reach back; the other one has the whole
+ * log.
+ */
 static void lag(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
 {
 	rsm_group_init(g, 3, 2, NULL);
@@ -264,18 +301,23 @@ static void lag(struct rsm_group *g, struct old_entries *old, const struct rsm_s
 	for (uint32_t k = 0; k < 400; k++)
 		rsm_group_append(g, 1000);
 	ck_assert_uint_eq(rsm_group_elect(g), leader);
-	ck_assert_uint_gt(rsm_group_rsm(g, leader)->snapshot_slot, rsm_applied(rsm_group_rsm(g, old->to)) + 10);
+	ck_assert_uint_gt(rsm_group_rsm(g, leader)->snapshot_slot,
+			  rsm_applied(rsm_group_rsm(g, old->to)) + 10);
 }
 
 /* … and it begins to fetch a snapshot, slowly. */
-static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old, const struct rsm_settings *lazy)
+static void begin_slow_fetch(struct rsm_group *g, struct old_entries *old,
+			     const struct rsm_settings *lazy)
 {
 	static struct sim_rule rule;
 	lag(g, old, lazy);
-	rule = (struct sim_rule){.method = METHOD_SNAPSHOT_CHUNK, .verdict = SIM_PASS, .delay_us = 100 * SIM_MILLISECOND};
+	rule = (struct sim_rule){.method = METHOD_SNAPSHOT_CHUNK,
+				 .verdict = SIM_PASS,
+				 .delay_us = 100 * SIM_MILLISECOND};
 	sim_network_add_rule(g->world, &rule);
 	sim_network_rejoin(g->world, g->replicas[old->to].process);
-	while (rsm_group_rsm(g, old->to)->receive.step != RECEIVE_FETCH || rsm_group_rsm(g, old->to)->receive.slot == 0)
+	while (rsm_group_rsm(g, old->to)->receive.step != RECEIVE_FETCH ||
+	       rsm_group_rsm(g, old->to)->receive.slot == 0)
 		ck_assert(sim_world_step(g->world));
 }
 
@@ -289,7 +331,10 @@ static struct rsm_settings whole_log(void)
 }
 
 /* faults: 99 */
-/* Who knows most offers a snapshot and does not hand it out. Another one need not have any: its log is enough. */
+/*
+ * Who knows most offers a snapshot and does not hand it out. Another one need not have any: its log
+ * is enough.
+ */
 START_TEST(test_log_instead_of_a_withheld_snapshot)
 {
 	struct rsm_group g;
@@ -297,7 +342,9 @@ START_TEST(test_log_instead_of_a_withheld_snapshot)
 	struct old_entries old;
 	lag(&g, &old, &lazy);
 	uint32_t leader = rsm_group_elect(&g);
-	struct sim_rule rule = {.to = g.replicas[leader].process, .method = METHOD_SNAPSHOT_FETCH, .verdict = SIM_DROP};
+	struct sim_rule rule = {.to = g.replicas[leader].process,
+				.method = METHOD_SNAPSHOT_FETCH,
+				.verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &rule);
 	sim_network_rejoin(g.world, g.replicas[old.to].process);
 	ck_assert(rsm_group_agree(&g, 20 * SIM_SECOND));
@@ -310,7 +357,10 @@ START_TEST(test_log_instead_of_a_withheld_snapshot)
 END_TEST
 
 /* faults: 29 */
-/* While a replica fetches a snapshot, the log brings it further than that snapshot: it is not installed when it is complete. */
+/*
+ * While a replica fetches a snapshot, the log brings it further than that snapshot: it is not
+ * installed when it is complete.
+ */
 START_TEST(test_late_snapshot_is_ignored)
 {
 	struct rsm_group g;
@@ -334,7 +384,10 @@ START_TEST(test_late_snapshot_is_ignored)
 END_TEST
 
 /* faults: 29, 32 */
-/* The same, but the log arrives while the snapshot is being restored: it is applied when that is done. */
+/*
+ * The same, but the log arrives while the snapshot is being restored: it is applied when that is
+ * done.
+ */
 START_TEST(test_log_arrives_while_restoring)
 {
 	struct rsm_group g;
@@ -344,7 +397,8 @@ START_TEST(test_log_arrives_while_restoring)
 	struct rsm *rsm = rsm_group_rsm(&g, old.to);
 	while (rsm->receive.step != RECEIVE_VERIFY)
 		ck_assert(sim_world_step(g.world));
-	disk_sim_set_faults(disk_of(&g, old.to), &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 20000});
+	disk_sim_set_faults(disk_of(&g, old.to),
+			    &(struct disk_sim_faults){.slow_ppm = 1000000, .slow_us = 20000});
 	while (!rsm->restoring)
 		ck_assert(sim_world_step(g.world));
 	uint64_t before = rsm_applied(rsm);
@@ -368,8 +422,10 @@ static void count_snapshots(void *context, const char *name, uint64_t size)
 }
 
 /* faults: 31, 32 */
-/* A peer's snapshot is installed while an own one is being written, at any step of that: the own one is given up, and nothing
- * of it stays on the disk. */
+/*
+ * A peer's snapshot is installed while an own one is being written, at any step of that: the own
+ * one is given up, and nothing of it stays on the disk.
+ */
 START_TEST(test_own_snapshot_gives_way)
 {
 	uint32_t overlaps[TAKE_SYNC_DIRECTORY + 1] = {0};
@@ -424,7 +480,8 @@ START_TEST(test_crash_at_each_step_of_receiving)
 		for (uint32_t k = 0; k < 100 && sim_process_alive(g.replicas[i].process); k++) {
 			rsm_group_append(&g, 200);
 			if (sim_process_alive(g.replicas[i].process) &&
-			    rsm_group_rsm(&g, i)->counters.snapshots_installed > installed && rsm_group_rsm(&g, i)->receive.step == RECEIVE_IDLE)
+			    rsm_group_rsm(&g, i)->counters.snapshots_installed > installed &&
+			    rsm_group_rsm(&g, i)->receive.step == RECEIVE_IDLE)
 				finished = true;
 		}
 		if (!sim_process_alive(g.replicas[i].process)) {
@@ -443,7 +500,10 @@ START_TEST(test_crash_at_each_step_of_receiving)
 END_TEST
 
 /* faults: 13, 17, 23, 24, 27, 28 */
-/* Power is lost at every single operation of the disk of an only replica while it writes, takes snapshots and recycles its log. */
+/*
+ * Power is lost at every single operation of the disk of an only replica while it writes, takes
+ * snapshots and recycles its log.
+ */
 START_TEST(test_crash_at_each_step_of_taking)
 {
 	for (uint64_t operation = 0; operation < 300; operation++) {
@@ -451,10 +511,12 @@ START_TEST(test_crash_at_each_step_of_taking)
 		rsm_group_init(&g, 1, 3, NULL);
 		rsm_group_append_many(&g, 50);
 		struct disk *disk = disk_of(&g, 0);
-		disk_sim_fault_at(disk, disk_sim_operations(disk) + operation, operation % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_TORN_WRITE);
+		disk_sim_fault_at(disk, disk_sim_operations(disk) + operation,
+				  operation % 2 == 0 ? DISK_SIM_STOP : DISK_SIM_TORN_WRITE);
 		uint64_t request = 0;
 		for (uint32_t k = 0; k < 2000 && sim_process_alive(g.replicas[0].process); k++) {
-			request = rsm_group_command(&g, 0, g.session, g.sequence + 1, g.appended + 1, 200);
+			request = rsm_group_command(&g, 0, g.session, g.sequence + 1,
+						    g.appended + 1, 200);
 			int status = rsm_group_wait(&g, request, 500 * SIM_MILLISECOND);
 			if (status == 0) {
 				g.sequence++;
@@ -473,8 +535,10 @@ START_TEST(test_crash_at_each_step_of_taking)
 END_TEST
 
 /* faults: 21 */
-/* A lagging replica without space for the snapshot that it needs does not have it sent over and over at full speed; when it has
- * space, it gets it. */
+/*
+ * A lagging replica without space for the snapshot that it needs does not have it sent over and
+ * over at full speed; when it has space, it gets it.
+ */
 START_TEST(test_no_space_for_the_snapshot)
 {
 	struct rsm_group g;
@@ -499,7 +563,10 @@ START_TEST(test_no_space_for_the_snapshot)
 }
 END_TEST
 
-/* Under load the files of the log go round: as many are filled with zeros as are ever in use, and no more. */
+/*
+ * Under load the files of the log go round: as many are filled with zeros as are ever in use, and
+ * no more.
+ */
 START_TEST(test_log_files_go_round)
 {
 	struct rsm_group g;
@@ -512,14 +579,18 @@ START_TEST(test_log_files_go_round)
 	while (rsm->counters.snapshots_taken < 8)
 		rsm_group_append(&g, 10000);
 	ck_assert_uint_ge(counters->segments_recycled, 7 * 4);
-	/* Four between two snapshots, one begun before, one gone on with meanwhile, one in reserve. */
+	/*
+	 * Four between two snapshots, one begun before, one gone on with meanwhile, one in reserve.
+	 */
 	ck_assert_uint_le(counters->segments_created, 7);
 	rsm_group_free(&g);
 }
 END_TEST
 
-CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot, test_log_instead_of_a_withheld_snapshot, test_damaged_snapshot_is_fetched, test_damaged_snapshot_with_whole_log,
-	   test_log_under_foreign_snapshot_is_not_trusted, test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
+CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot,
+	   test_log_instead_of_a_withheld_snapshot, test_damaged_snapshot_is_fetched,
+	   test_damaged_snapshot_with_whole_log, test_log_under_foreign_snapshot_is_not_trusted,
+	   test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
 	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
-	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking, test_no_space_for_the_snapshot,
-	   test_log_files_go_round)
+	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking,
+	   test_no_space_for_the_snapshot, test_log_files_go_round)

@@ -1,6 +1,6 @@
 /*
- * A replica that is started with an older copy of its directory: its group tells it, it gives up its vote, catches up
- * and is bound again. And who is not one is never taken for one. faults: 104
+ * A replica that is started with an older copy of its directory: its group tells it, it gives up
+ * its vote, catches up and is bound again. And who is not one is never taken for one. faults: 104
  */
 #include <check.h>
 
@@ -54,7 +54,8 @@ struct copy {
 static struct copy take_copy(const struct rsm_group *g, uint32_t i)
 {
 	struct sim_process *process = g->replicas[i].process;
-	return (struct copy){.image = disk_sim_copy(process->disk), .life = process->env.life, .of = i};
+	return (struct copy){
+		.image = disk_sim_copy(process->disk), .life = process->env.life, .of = i};
 }
 
 /* Takes the place of the disk. */
@@ -73,8 +74,10 @@ static void must_be_recognised(struct rsm_group *g, const struct copy *copy)
 	struct sim_process *process = g->replicas[copy->of].process;
 	uint64_t until = g->world->now_us + 20 * SIM_SECOND;
 	while (!counts(g, copy->of) || process->env.life == copy->life) {
-		CHECK_THAT(process->env.life != copy->life || !counts(g, copy->of), "a stale copy counts");
-		CHECK_THAT(g->world->now_us < until, "a stale copy does not vote again after twenty seconds");
+		CHECK_THAT(process->env.life != copy->life || !counts(g, copy->of),
+			   "a stale copy counts");
+		CHECK_THAT(g->world->now_us < until,
+			   "a stale copy does not vote again after twenty seconds");
 		rsm_group_run(g, SIM_MILLISECOND);
 	}
 	ck_assert_uint_eq(rsm_group_rsm(g, copy->of)->stale.copies, 1);
@@ -89,14 +92,18 @@ static void must_be_whole(struct rsm_group *g)
 	ck_assert_uint_eq(g->halts, 0);
 }
 
-/* Made while it ran: the same starts, but less acknowledged. A follower's, a leader's; of three and of five. */
+/*
+ * Made while it ran: the same starts, but less acknowledged. A follower's, a leader's; of three and
+ * of five.
+ */
 START_TEST(test_copied_while_it_ran)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		begin(&g, seed % 2 == 0 ? 3 : 5, seed);
 		append(&g, 30);
-		uint32_t leader = rsm_group_elect(&g), of = seed % 3 == 0 ? leader : (leader + 1) % g.count;
+		uint32_t leader = rsm_group_elect(&g),
+			 of = seed % 3 == 0 ? leader : (leader + 1) % g.count;
 		struct copy copy = take_copy(&g, of);
 		append(&g, 40);
 		rsm_group_run(&g, SIM_SECOND);
@@ -132,8 +139,9 @@ START_TEST(test_copied_before_a_start)
 END_TEST
 
 /*
- * The leader, to which it had acknowledged everything, is gone: the third one has been told, and has it in its log.
- * Nobody leads, rather than lose what was acknowledged; until the leader is back.
+ * The leader, to which it had acknowledged everything, is gone: the third one has been told, and
+ * has it in its log. Nobody leads, rather than lose what was acknowledged; until the leader is
+ * back.
  */
 START_TEST(test_told_by_who_was_told)
 {
@@ -141,7 +149,8 @@ START_TEST(test_told_by_who_was_told)
 		struct rsm_group g;
 		begin(&g, 3, seed);
 		append(&g, 20);
-		uint32_t leader = rsm_group_elect(&g), of = (leader + 1) % 3, third = (leader + 2) % 3;
+		uint32_t leader = rsm_group_elect(&g), of = (leader + 1) % 3,
+			 third = (leader + 2) % 3;
 		struct copy copy = take_copy(&g, of);
 		append(&g, 30);
 		rsm_group_run(&g, 2 * SIM_SECOND);
@@ -165,7 +174,9 @@ START_TEST(test_told_by_who_was_told)
 }
 END_TEST
 
-/* Of a bound life's second copy likewise; and of one that is older than the life that is bound now. */
+/*
+ * Of a bound life's second copy likewise; and of one that is older than the life that is bound now.
+ */
 START_TEST(test_again_and_again)
 {
 	struct rsm_group g;
@@ -184,7 +195,10 @@ START_TEST(test_again_and_again)
 	}
 	rsm_group_until_bound(&g);
 	disk_sim_image_free(second.image);
-	/* That life is not bound any more, and what it says counts for nothing, whatever it believes. */
+	/*
+	 * That life is not bound any more, and what it says counts for nothing, whatever it
+	 * believes.
+	 */
 	put_back(&g, &first);
 	sim_process_start(g.replicas[of].process);
 	append(&g, 10);
@@ -196,8 +210,8 @@ START_TEST(test_again_and_again)
 END_TEST
 
 /*
- * What no sync had made durable was never acknowledged: power losses under load, of one and of all, make no stale
- * copy.
+ * What no sync had made durable was never acknowledged: power losses under load, of one and of all,
+ * make no stale copy.
  */
 START_TEST(test_a_lost_tail_is_none)
 {
@@ -209,7 +223,8 @@ START_TEST(test_a_lost_tail_is_none)
 		for (int round = 0; round < 8; round++) {
 			uint32_t leader = rsm_group_elect(&g);
 			for (uint32_t k = 0; k < 20; k++)
-				rsm_group_command(&g, leader, g.session, g.sequence + 1 + k, g.appended + 1 + k, 100);
+				rsm_group_command(&g, leader, g.session, g.sequence + 1 + k,
+						  g.appended + 1 + k, 100);
 			rsm_group_run(&g, rng_below(&rng, 3 * SIM_MILLISECOND));
 			for (uint32_t i = 0; i < 3; i++)
 				if (round % 3 == 0 || i == (uint32_t)round % 3)
@@ -232,8 +247,9 @@ START_TEST(test_a_lost_tail_is_none)
 END_TEST
 
 /*
- * It had accepted more than its log holds: damage took that, its group decided that nothing had been chosen there, and the damaged part of
- * the log is gone. The others remember that it was acknowledged, and so does it, from its own log or since they have told it.
+ * It had accepted more than its log holds: damage took that, its group decided that nothing had
+ * been chosen there, and the damaged part of the log is gone. The others remember that it was
+ * acknowledged, and so does it, from its own log or since they have told it.
  */
 START_TEST(test_what_damage_took_is_not_missed)
 {
@@ -265,7 +281,10 @@ START_TEST(test_what_damage_took_is_not_missed)
 }
 END_TEST
 
-/* All at once: each counts as soon as the others have answered, long before anybody stands; and one alone does not. */
+/*
+ * All at once: each counts as soon as the others have answered, long before anybody stands; and one
+ * alone does not.
+ */
 START_TEST(test_all_start_at_once)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -300,7 +319,8 @@ START_TEST(test_a_quorum_is_enough)
 			sim_process_power_loss(g.replicas[i].process);
 		for (uint32_t i = 0; i <= g.count / 2; i++)
 			sim_process_start(g.replicas[i].process);
-		uint64_t limit_ms = g.settings.election_timeout_ms + 2 * g.settings.heartbeat_interval_ms;
+		uint64_t limit_ms = g.settings.election_timeout_ms +
+				    2 * g.settings.heartbeat_interval_ms;
 		rsm_group_run(&g, limit_ms * SIM_MILLISECOND);
 		for (uint32_t i = 0; i <= g.count / 2; i++)
 			ck_assert(counts(&g, i));
@@ -356,7 +376,8 @@ START_TEST(test_full_disk)
 		sim_process_crash(process);
 		if (without)
 			ck_assert_int_eq(disk_sim_remove(process->disk, START_FILE), 0);
-		struct disk_sim_faults full = {.space_bytes = disk_sim_space_used(process->disk) + 1};
+		struct disk_sim_faults full = {.space_bytes = disk_sim_space_used(process->disk) +
+							      1};
 		disk_sim_set_faults(process->disk, &full);
 		sim_process_start(process);
 		ck_assert(sim_process_alive(process));
@@ -371,7 +392,10 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
-/* Whatever of the log has been released, at its next start a replica knows what it knew of the others. */
+/*
+ * Whatever of the log has been released, at its next start a replica knows what it knew of the
+ * others.
+ */
 START_TEST(test_memory_outlives_snapshots)
 {
 	uint64_t snapshots = 0;
@@ -385,8 +409,8 @@ START_TEST(test_memory_outlives_snapshots)
 		sim_process_power_loss(g.replicas[i].process);
 		sim_process_start(g.replicas[i].process);
 		for (uint32_t k = 0; k < 3; k++)
-			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts, k + 1,
-							  g.replicas[k].process->env.life));
+			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts,
+							  k + 1, g.replicas[k].process->env.life));
 	}
 	ck_assert_uint_ge(snapshots, 5);
 	must_be_whole(&g);
@@ -394,7 +418,10 @@ START_TEST(test_memory_outlives_snapshots)
 }
 END_TEST
 
-/* Wherever in a segment that is when a snapshot is in place: what is remembered may be the last in one that is released. */
+/*
+ * Wherever in a segment that is when a snapshot is in place: what is remembered may be the last in
+ * one that is released.
+ */
 START_TEST(test_memory_at_the_end_of_a_segment)
 {
 	uint32_t crossed = 0;
@@ -406,7 +433,8 @@ START_TEST(test_memory_at_the_end_of_a_segment)
 		struct rsm *rsm = rsm_group_rsm(&g, i);
 		append(&g, 1);
 		rsm_group_run(&g, 20 * SIM_MILLISECOND);
-		struct wal_record filler = {.type = WAL_CHOSEN, .slot = paxos_chosen_slot(rsm->paxos)};
+		struct wal_record filler = {.type = WAL_CHOSEN,
+					    .slot = paxos_chosen_slot(rsm->paxos)};
 		wal_position before, after;
 		do
 			wal_append(rsm->wal, &filler, &before);
@@ -424,8 +452,8 @@ START_TEST(test_memory_at_the_end_of_a_segment)
 		sim_process_power_loss(g.replicas[i].process);
 		sim_process_start(g.replicas[i].process);
 		for (uint32_t k = 0; k < 3; k++)
-			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts, k + 1,
-							  g.replicas[k].process->env.life));
+			ck_assert_ptr_nonnull(starts_find(&rsm_group_rsm(&g, i)->stale.starts,
+							  k + 1, g.replicas[k].process->env.life));
 		rsm_group_until_bound(&g);
 	}
 	ck_assert_uint_ge(crossed, 5);
@@ -435,8 +463,8 @@ START_TEST(test_memory_at_the_end_of_a_segment)
 END_TEST
 
 /*
- * A disk has been bound, and its replica has lost the power before it wrote that down: it takes itself for a learner.
- * With one other, which knows, it is a majority; neither waits for the other.
+ * A disk has been bound, and its replica has lost the power before it wrote that down: it takes
+ * itself for a learner. With one other, which knows, it is a majority; neither waits for the other.
  */
 START_TEST(test_bound_and_does_not_know_it)
 {
@@ -445,10 +473,12 @@ START_TEST(test_bound_and_does_not_know_it)
 		struct rsm_group g;
 		begin(&g, 3, seed);
 		append(&g, 10);
-		uint32_t leader = rsm_group_elect(&g), lost = (leader + 1) % 3, third = (leader + 2) % 3;
+		uint32_t leader = rsm_group_elect(&g), lost = (leader + 1) % 3,
+			 third = (leader + 2) % 3;
 		rsm_group_lose(&g, lost);
 		sim_process_start(g.replicas[lost].process);
-		uint64_t life = g.replicas[lost].process->env.life, until = g.world->now_us + 10 * SIM_SECOND;
+		uint64_t life = g.replicas[lost].process->env.life,
+			 until = g.world->now_us + 10 * SIM_SECOND;
 		const struct paxos_members *known = paxos_members(core_of(&g, third));
 		while (known->list[lost].life != life && g.world->now_us < until)
 			rsm_group_run(&g, 50);
@@ -478,23 +508,26 @@ struct spoken {
 static void hear_prepare(void *data, struct node *node)
 {
 	struct spoken *spoken = data;
-	struct wire_paxos m = {.group = 1, .from = spoken->from, .to = spoken->rsm->options.replica, .slot = 1};
+	struct wire_paxos m = {
+		.group = 1, .from = spoken->from, .to = spoken->rsm->options.replica, .slot = 1};
 	struct buffer payload = {0};
 	m.ballot = ballot_make(ballot_round(paxos_ballot(spoken->rsm->paxos)) + 1, spoken->from);
 	m.members = paxos_members(spoken->rsm->paxos)->slot;
 	m.chosen = paxos_chosen_slot(spoken->rsm->paxos);
 	wire_paxos_encode(&m, &payload);
 	node->env->sender_life = spoken->life;
-	ck_assert(rsm_message(spoken->rsm, 0, &(struct message){
-		.kind = MESSAGE_ONEWAY, .method = METHOD_PREPARE, .origin = spoken->origin,
-		.payload = buffer_slice(&payload)}));
+	ck_assert(rsm_message(spoken->rsm, 0,
+			      &(struct message){.kind = MESSAGE_ONEWAY,
+						.method = METHOD_PREPARE,
+						.origin = spoken->origin,
+						.payload = buffer_slice(&payload)}));
 	node->env->sender_life = 0;
 	buffer_free(&payload);
 }
 
 /*
- * Of the process whose start is known a Prepare makes the leader promise; of any other one of the same directory it
- * does nothing.
+ * Of the process whose start is known a Prepare makes the leader promise; of any other one of the
+ * same directory it does nothing.
  */
 START_TEST(test_another_start_is_not_heard)
 {
@@ -505,7 +538,9 @@ START_TEST(test_another_start_is_not_heard)
 		rsm_group_run(&g, SIM_SECOND);
 		uint32_t leader = rsm_group_elect(&g), from = (leader + 1) % 3;
 		struct sim_process *speaker = g.replicas[from].process;
-		struct spoken spoken = {.rsm = rsm_group_rsm(&g, leader), .from = from + 1, .life = speaker->env.life};
+		struct spoken spoken = {.rsm = rsm_group_rsm(&g, leader),
+					.from = from + 1,
+					.life = speaker->env.life};
 		uint64_t ballot = paxos_ballot(core_of(&g, leader));
 		for (spoken.origin = 1; spoken.origin < 4; spoken.origin++) {
 			sim_process_call(g.replicas[leader].process, hear_prepare, &spoken);
@@ -529,8 +564,9 @@ static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process 
 }
 
 /*
- * A copy of the directory is started beside the original, and connects to the others (which find only the original at
- * the address that they know). At no moment do both count; and when the copy has gone, the original does.
+ * A copy of the directory is started beside the original, and connects to the others (which find
+ * only the original at the address that they know). At no moment do both count; and when the copy
+ * has gone, the original does.
  */
 START_TEST(test_two_processes_of_one_directory)
 {
@@ -544,9 +580,13 @@ START_TEST(test_two_processes_of_one_directory)
 		struct copy copy = take_copy(&g, of);
 		if (seed % 2 == 0)
 			append(&g, 10);
-		struct sim_process *other = sim_process_add(g.world, &(struct sim_process_spec){
-			.name = "copy", .address = "copy:1", .build = own->build, .context = own->context,
-			.disk = true, .lives = true});
+		struct sim_process *other = sim_process_add(
+			g.world, &(struct sim_process_spec){.name = "copy",
+							    .address = "copy:1",
+							    .build = own->build,
+							    .context = own->context,
+							    .disk = true,
+							    .lives = true});
 		sim_process_put_back(other, copy.image, copy.life, 0);
 		disk_sim_image_free(copy.image);
 		sim_process_start(other);
@@ -568,8 +608,9 @@ START_TEST(test_two_processes_of_one_directory)
 }
 END_TEST
 
-CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start, test_told_by_who_was_told,
-	   test_again_and_again, test_a_lost_tail_is_none, test_what_damage_took_is_not_missed, test_all_start_at_once, test_a_quorum_is_enough,
+CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start,
+	   test_told_by_who_was_told, test_again_and_again, test_a_lost_tail_is_none,
+	   test_what_damage_took_is_not_missed, test_all_start_at_once, test_a_quorum_is_enough,
 	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
-	   test_memory_at_the_end_of_a_segment, test_another_start_is_not_heard, test_bound_and_does_not_know_it,
-	   test_two_processes_of_one_directory)
+	   test_memory_at_the_end_of_a_segment, test_another_start_is_not_heard,
+	   test_bound_and_does_not_know_it, test_two_processes_of_one_directory)

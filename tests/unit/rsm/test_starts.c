@@ -30,7 +30,11 @@ static uint64_t no_time(void *context)
 	return 0;
 }
 
-static struct log quiet = {.level = LOG_ERROR, .format = LOG_LOGFMT, .node = "n", .wall_us = no_time, .write = discard};
+static struct log quiet = {.level = LOG_ERROR,
+			   .format = LOG_LOGFMT,
+			   .node = "n",
+			   .wall_us = no_time,
+			   .write = discard};
 
 static struct disk *new_disk(void)
 {
@@ -40,8 +44,14 @@ static struct disk *new_disk(void)
 /* Of replica 1, after start `count` of its chain. */
 static struct start_memory memory_of(uint64_t count, uint64_t promised, uint64_t last)
 {
-	return (struct start_memory){.replica = 1, .life = 7, .root = 101, .count = count, .nonce = 100 + count,
-				     .before = count > 1 ? 99 + count : 0, .promised = promised, .last = last};
+	return (struct start_memory){.replica = 1,
+				     .life = 7,
+				     .root = 101,
+				     .count = count,
+				     .nonce = 100 + count,
+				     .before = count > 1 ? 99 + count : 0,
+				     .promised = promised,
+				     .last = last};
 }
 
 static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t last)
@@ -56,7 +66,8 @@ static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t l
 START_TEST(test_judgement)
 {
 	struct start_memory memory = memory_of(3, 50, 20);
-	struct start_claim next = claim_of(4, 50, 20), same = claim_of(3, 0, 0), later = claim_of(9, 60, 30);
+	struct start_claim next = claim_of(4, 50, 20), same = claim_of(3, 0, 0),
+			   later = claim_of(9, 60, 30);
 	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_NONE);
 	ck_assert_int_eq(starts_judge(&memory, &later), START_GAP_NONE);
 	/* The very process. */
@@ -75,7 +86,10 @@ START_TEST(test_judgement)
 	ck_assert_int_eq(starts_judge(&memory, &next), START_GAP_BESIDE);
 	ck_assert_int_eq(starts_judge(&memory, &same), START_GAP_NONE);
 	memory.beside = 0;
-	/* A copy from before the third start: started again, it has had three as well, but not that one. */
+	/*
+	 * A copy from before the third start: started again, it has had three as well, but not that
+	 * one.
+	 */
 	struct start_claim branch = claim_of(3, 50, 20);
 	branch.chain.nonces[0] = 999;
 	ck_assert_int_eq(starts_judge(&memory, &branch), START_GAP_START);
@@ -85,7 +99,9 @@ START_TEST(test_judgement)
 	struct start_claim other = claim_of(6, 50, 20);
 	other.chain.nonces[3] = 999;
 	ck_assert_int_eq(starts_judge(&memory, &other), START_GAP_START);
-	/* So many that the one that is remembered is not listed any more: the numbers alone count. */
+	/*
+	 * So many that the one that is remembered is not listed any more: the numbers alone count.
+	 */
 	struct start_claim many = claim_of(3 + STARTS_LISTED, 50, 20);
 	ck_assert_int_eq(starts_judge(&memory, &many), START_GAP_NONE);
 	many.last = 19;
@@ -143,8 +159,8 @@ START_TEST(test_told)
 END_TEST
 
 /*
- * A copy from before the start that is remembered was started twice, and counted by a member that knew nothing of that
- * life: its count is the higher one.
+ * A copy from before the start that is remembered was started twice, and counted by a member that
+ * knew nothing of that life: its count is the higher one.
  */
 START_TEST(test_told_by_the_ignorant)
 {
@@ -172,7 +188,9 @@ START_TEST(test_told_by_the_ignorant)
 }
 END_TEST
 
-/* Two lives of a replica, the bound one among them; of many replicas as many as there is room for. */
+/*
+ * Two lives of a replica, the bound one among them; of many replicas as many as there is room for.
+ */
 START_TEST(test_lives)
 {
 	struct starts starts = {0};
@@ -198,15 +216,23 @@ START_TEST(test_encoding)
 	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), 0);
 	ck_assert_int_eq(memcmp(&claim, &read_claim, sizeof claim), 0);
 	for (size_t len = 0; len < out.len; len++)
-		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)), STATUS_CORRUPT);
+		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)),
+				 STATUS_CORRUPT);
 	claim.last = SLOT_MAX + 1;
 	buffer_clear(&out);
 	start_claim_encode(&claim, &out);
 	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), STATUS_CORRUPT);
 	for (uint32_t i = 1; i <= 4; i++)
-		*starts_get(&starts, i, i, 0) = (struct start_memory){
-			.replica = i, .life = i, .root = 2, .count = 3, .nonce = 4,
-			.before = 9, .found_promised = 5, .found_last = 6, .promised = 7, .last = 8};
+		*starts_get(&starts, i, i, 0) = (struct start_memory){.replica = i,
+								      .life = i,
+								      .root = 2,
+								      .count = 3,
+								      .nonce = 4,
+								      .before = 9,
+								      .found_promised = 5,
+								      .found_last = 6,
+								      .promised = 7,
+								      .last = 8};
 	buffer_clear(&out);
 	starts_encode(&starts, &out);
 	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), 0);
@@ -239,7 +265,8 @@ START_TEST(test_encoding_of_logs_beside)
 	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), 0);
 	ck_assert_int_eq(memcmp(&claim, &read_claim, sizeof claim), 0);
 	for (size_t len = without + 1; len < out.len; len++)
-		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)), STATUS_CORRUPT);
+		ck_assert_int_eq(start_claim_decode(&read_claim, slice(out.data, len)),
+				 STATUS_CORRUPT);
 	memset(out.data + without, 0, 8);
 	ck_assert_int_eq(start_claim_decode(&read_claim, buffer_slice(&out)), STATUS_CORRUPT);
 
@@ -261,7 +288,8 @@ START_TEST(test_encoding_of_logs_beside)
 	ck_assert_int_eq(memcmp(&starts, &read, sizeof starts), 0);
 	for (size_t len = without + 1; len < out.len; len++)
 		if (len != without + 4 + 20)
-			ck_assert_int_eq(starts_decode(&read, slice(out.data, len)), STATUS_CORRUPT);
+			ck_assert_int_eq(starts_decode(&read, slice(out.data, len)),
+					 STATUS_CORRUPT);
 	/* Of one that is not there; of one twice. */
 	store_u32(out.data + without + 24, 4);
 	ck_assert_int_eq(starts_decode(&read, buffer_slice(&out)), STATUS_CORRUPT);
@@ -318,7 +346,10 @@ START_TEST(test_damaged_file)
 }
 END_TEST
 
-/* Killed, or without power, at each operation: what was said of a start is never forgotten, nor its chain broken. */
+/*
+ * Killed, or without power, at each operation: what was said of a start is never forgotten, nor its
+ * chain broken.
+ */
 START_TEST(test_killed_at_every_operation)
 {
 	for (uint64_t first = 0; first < 2; first++) {
@@ -361,5 +392,6 @@ START_TEST(test_newer_file)
 }
 END_TEST
 
-CHECK_MAIN("rsm starts", test_judgement, test_told, test_told_by_the_ignorant, test_lives, test_encoding, test_file,
-	   test_encoding_of_logs_beside, test_damaged_file, test_killed_at_every_operation, test_newer_file)
+CHECK_MAIN("rsm starts", test_judgement, test_told, test_told_by_the_ignorant, test_lives,
+	   test_encoding, test_file, test_encoding_of_logs_beside, test_damaged_file,
+	   test_killed_at_every_operation, test_newer_file)

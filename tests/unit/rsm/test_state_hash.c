@@ -1,6 +1,6 @@
 /*
- * Replicas compare their states through the log: one that differs stops, names the part, and gets the state of one that is right.
- * faults: 82
+ * Replicas compare their states through the log: one that differs stops, names the part, and gets
+ * the state of one that is right. faults: 82
  */
 #include <check.h>
 #include <stdlib.h>
@@ -40,7 +40,9 @@ static struct wire_status status_of(const struct rsm_group *g, uint32_t i)
 	return status;
 }
 
-/* Every replica that is up has had its state compared, at a mark after slot `slot`, and been right. */
+/*
+ * Every replica that is up has had its state compared, at a mark after slot `slot`, and been right.
+ */
 static bool compared_after(const struct rsm_group *g, uint64_t slot)
 {
 	for (uint32_t i = 0; i < g->count; i++) {
@@ -75,7 +77,8 @@ static bool is_found(struct rsm_group *g, uint32_t i, uint64_t limit_us)
 static bool is_healed(struct rsm_group *g, uint32_t i, uint64_t limit_us)
 {
 	uint64_t until = g->world->now_us + limit_us;
-	while ((rsm_group_rsm(g, i) == NULL || !rsm_has_state(rsm_group_rsm(g, i))) && g->world->now_us < until)
+	while ((rsm_group_rsm(g, i) == NULL || !rsm_has_state(rsm_group_rsm(g, i))) &&
+	       g->world->now_us < until)
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
 	return rsm_group_rsm(g, i) != NULL && rsm_has_state(rsm_group_rsm(g, i));
 }
@@ -134,13 +137,17 @@ START_TEST(test_equal_states)
 }
 END_TEST
 
-/* A value changes in one replica's memory: a follower's (which stays one), or the leader's, which stops leading. */
+/*
+ * A value changes in one replica's memory: a follower's (which stays one), or the leader's, which
+ * stops leading.
+ */
 START_TEST(test_flip)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		begin(&g, seed % 2 == 0 ? 5 : 3, seed);
-		uint32_t leader = rsm_group_elect(&g), victim = seed % 3 == 0 ? leader : (leader + 1) % g.count;
+		uint32_t leader = rsm_group_elect(&g),
+			 victim = seed % 3 == 0 ? leader : (leader + 1) % g.count;
 		ck_assert(compare(&g, SOON));
 		rsm_group_append_many(&g, 40);
 		ck_assert(rsm_group_agree(&g, SOON));
@@ -152,7 +159,9 @@ START_TEST(test_flip)
 		ck_assert(!rsm_ready(rsm_group_rsm(&g, victim)));
 		for (int i = 0; i < 10; i++) {
 			rsm_group_append(&g, 200);
-			ck_assert_uint_ne(rsm_group_elect(&g), rsm_has_state(rsm_group_rsm(&g, victim)) ? UINT32_MAX : victim);
+			ck_assert_uint_ne(rsm_group_elect(&g),
+					  rsm_has_state(rsm_group_rsm(&g, victim)) ? UINT32_MAX
+										   : victim);
 		}
 		ck_assert(is_healed(&g, victim, SOON));
 		ck_assert_uint_ge(rsm_snapshots_installed(rsm_group_rsm(&g, victim)), 1);
@@ -175,7 +184,10 @@ START_TEST(test_flip)
 }
 END_TEST
 
-/* What was applied otherwise makes a state that fits itself: the others outvote it, though it leads. */
+/*
+ * What was applied otherwise makes a state that fits itself: the others outvote it, though it
+ * leads.
+ */
 START_TEST(test_majority_is_right)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -197,23 +209,30 @@ START_TEST(test_majority_is_right)
 }
 END_TEST
 
-/* Two of three, one against the other: everybody says so and goes on; the third decides when it is back. */
+/*
+ * Two of three, one against the other: everybody says so and goes on; the third decides when it is
+ * back.
+ */
 START_TEST(test_nobody_is_right)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
 		begin(&g, 3, seed);
 		ck_assert(rsm_group_agree(&g, SOON));
-		uint32_t leader = rsm_group_elect(&g), third = (leader + 1) % 3, victim = (leader + 2) % 3;
+		uint32_t leader = rsm_group_elect(&g), third = (leader + 1) % 3,
+			 victim = (leader + 2) % 3;
 		sim_process_crash(g.replicas[third].process);
 		apply_wrongly(&g, victim, 9);
-		for (uint64_t until = g.world->now_us + 2 * SOON; undecided(&g, victim) == 0 && g.world->now_us < until;)
+		for (uint64_t until = g.world->now_us + 2 * SOON;
+		     undecided(&g, victim) == 0 && g.world->now_us < until;)
 			rsm_group_run(&g, 10 * SIM_MILLISECOND);
 		ck_assert_uint_ge(undecided(&g, victim), 1);
 		rsm_group_run(&g, SIM_SECOND);
 		ck_assert_uint_ge(undecided(&g, leader), 1);
-		ck_assert(rsm_ready(rsm_group_rsm(&g, leader)) && rsm_ready(rsm_group_rsm(&g, victim)));
-		ck_assert_uint_eq(rsm_compared_slot(rsm_group_rsm(&g, victim)), rsm_compared_slot(rsm_group_rsm(&g, leader)));
+		ck_assert(rsm_ready(rsm_group_rsm(&g, leader)) &&
+			  rsm_ready(rsm_group_rsm(&g, victim)));
+		ck_assert_uint_eq(rsm_compared_slot(rsm_group_rsm(&g, victim)),
+				  rsm_compared_slot(rsm_group_rsm(&g, leader)));
 		ck_assert_uint_ne(status_of(&g, leader).state_undecided, 0);
 		rsm_group_append(&g, 200);
 		sim_process_start(g.replicas[third].process);
@@ -224,7 +243,8 @@ START_TEST(test_nobody_is_right)
 		ck_assert_uint_eq(diverged(&g, leader) + diverged(&g, third), 0);
 		ck_assert_uint_eq(status_of(&g, leader).state_undecided, 0);
 		ck_assert_uint_eq(status_of(&g, victim).state_diverged, 1);
-		ck_assert_uint_eq(status_of(&g, victim).state_hash_slot, rsm_compared_slot(rsm_group_rsm(&g, victim)));
+		ck_assert_uint_eq(status_of(&g, victim).state_hash_slot,
+				  rsm_compared_slot(rsm_group_rsm(&g, victim)));
 		rsm_group_free(&g);
 	}
 }
@@ -254,7 +274,10 @@ START_TEST(test_two)
 }
 END_TEST
 
-/* It is killed at any time between being found and having the new state: the old one never comes back. */
+/*
+ * It is killed at any time between being found and having the new state: the old one never comes
+ * back.
+ */
 START_TEST(test_killed_while_healing)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -280,7 +303,10 @@ START_TEST(test_killed_while_healing)
 }
 END_TEST
 
-/* Who was cut off while the others compared does so when it hears of it, and knows where it differs. */
+/*
+ * Who was cut off while the others compared does so when it hears of it, and knows where it
+ * differs.
+ */
 START_TEST(test_late)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -332,7 +358,10 @@ START_TEST(test_other_parts)
 }
 END_TEST
 
-/* Under load, with audits that take many turns: commands go on, nothing else is found, and the right part is. */
+/*
+ * Under load, with audits that take many turns: commands go on, nothing else is found, and the
+ * right part is.
+ */
 START_TEST(test_under_load)
 {
 	struct rsm_group g;
@@ -366,7 +395,8 @@ START_TEST(test_full_disk)
 	rsm_group_run(&g, 500);
 	struct disk_sim_faults full = {.space_bytes = disk_sim_space_used(disk) + 8 * KIB};
 	disk_sim_set_faults(disk, &full);
-	for (uint64_t until = g.world->now_us + 4 * SOON; g.world->now_us < until && has_file(&g, victim, "snapshot-diverged");)
+	for (uint64_t until = g.world->now_us + 4 * SOON;
+	     g.world->now_us < until && has_file(&g, victim, "snapshot-diverged");)
 		rsm_group_run(&g, 10 * SIM_MILLISECOND);
 	ck_assert(!has_file(&g, victim, "snapshot-diverged"));
 	disk_sim_set_faults(disk, NULL);
@@ -377,8 +407,8 @@ START_TEST(test_full_disk)
 END_TEST
 
 /*
- * Who does not fit itself writes no snapshot: it would take the place of the log, the last that is right here. Nobody compares, and
- * everybody keeps what a start needs.
+ * Who does not fit itself writes no snapshot: it would take the place of the log, the last that is
+ * right here. Nobody compares, and everybody keeps what a start needs.
  */
 START_TEST(test_no_wrong_snapshot)
 {
@@ -431,7 +461,9 @@ static struct hash_verdict verdict_of(uint32_t members, const char *reports)
 		char c = reports[v.nreports];
 		bool sound = c >= 'A' && c <= 'Z';
 		v.reports[v.nreports] = (struct hash_report){
-			.replica = v.nreports + 1, .sound = sound, .hash = (uint64_t)(sound ? c - 'A' : c - 'a')};
+			.replica = v.nreports + 1,
+			.sound = sound,
+			.hash = (uint64_t)(sound ? c - 'A' : c - 'a')};
 	}
 	return v;
 }
@@ -444,20 +476,46 @@ START_TEST(test_right)
 		const char *reports;
 		uint32_t right;
 	} cases[] = {
-		{1, "A", 0}, {1, "a", 0}, {3, "AAA", 0}, {3, "AAB", 0}, {3, "ABB", 1}, {3, "BAA", 1}, {3, "ABC", HASH_NOBODY},
-		{3, "AB", HASH_NOBODY}, {3, "Ab", 0}, {3, "aB", 1}, {3, "ab", HASH_NOBODY}, {3, "A", HASH_NOBODY},
-		{3, "Abc", 0}, {3, "ABc", HASH_NOBODY}, {3, "aab", 0}, {3, "aaB", 0}, {2, "AB", HASH_NOBODY}, {2, "aB", 1},
-		{5, "AABB", HASH_NOBODY}, {5, "AAbb", 0}, {5, "ABBB", 1}, {5, "AA", HASH_NOBODY}, {5, "Aa", HASH_NOBODY},
-		{5, "bbbAA", 0}, {4, "AABB", HASH_NOBODY}, {4, "AAA", 0}, {7, "AAAABCD", 0},
+		{1, "A", 0},
+		{1, "a", 0},
+		{3, "AAA", 0},
+		{3, "AAB", 0},
+		{3, "ABB", 1},
+		{3, "BAA", 1},
+		{3, "ABC", HASH_NOBODY},
+		{3, "AB", HASH_NOBODY},
+		{3, "Ab", 0},
+		{3, "aB", 1},
+		{3, "ab", HASH_NOBODY},
+		{3, "A", HASH_NOBODY},
+		{3, "Abc", 0},
+		{3, "ABc", HASH_NOBODY},
+		{3, "aab", 0},
+		{3, "aaB", 0},
+		{2, "AB", HASH_NOBODY},
+		{2, "aB", 1},
+		{5, "AABB", HASH_NOBODY},
+		{5, "AAbb", 0},
+		{5, "ABBB", 1},
+		{5, "AA", HASH_NOBODY},
+		{5, "Aa", HASH_NOBODY},
+		{5, "bbbAA", 0},
+		{4, "AABB", HASH_NOBODY},
+		{4, "AAA", 0},
+		{7, "AAAABCD", 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct hash_verdict v = verdict_of(cases[i].members, cases[i].reports);
-		ck_assert_msg(hash_verdict_right(&v) == cases[i].right, "%s of %u", cases[i].reports, cases[i].members);
+		ck_assert_msg(hash_verdict_right(&v) == cases[i].right, "%s of %u",
+			      cases[i].reports, cases[i].members);
 	}
 }
 END_TEST
 
-/* What is written is read again; anything shorter, longer or impossible is refused, before it is in the log. */
+/*
+ * What is written is read again; anything shorter, longer or impossible is refused, before it is in
+ * the log.
+ */
 START_TEST(test_entries)
 {
 	uint64_t parts[5] = {1, 2, 3, 4, 5};
@@ -482,13 +540,16 @@ START_TEST(test_entries)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} wrong[] = {{1, 0}, {9, 1}, {13, 2}, {17, 0}, {17, 8}, {18, 9}, {22, 2}, {44, 6}, {48, 3}, {52, 5}, {52, 4}};
+	} wrong[] = {{1, 0},  {9, 1},  {13, 2}, {17, 0}, {17, 8}, {18, 9},
+		     {22, 2}, {44, 6}, {48, 3}, {52, 5}, {52, 4}};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct buffer copy = {0};
 		buffer_add(&copy, out.data, out.len - 1);
 		ck_assert_uint_ne(copy.data[wrong[i].at], wrong[i].value);
 		copy.data[wrong[i].at] = wrong[i].value;
-		ck_assert_msg(hash_entry_decode(buffer_slice(&copy), &kind, &back) == STATUS_CORRUPT, "byte %zu", wrong[i].at);
+		ck_assert_msg(hash_entry_decode(buffer_slice(&copy), &kind, &back) ==
+				      STATUS_CORRUPT,
+			      "byte %zu", wrong[i].at);
 		buffer_free(&copy);
 	}
 	/* There was no room for all of them. */
@@ -509,7 +570,8 @@ START_TEST(test_entries)
 	for (uint32_t round = 0; round < 3; round++) {
 		out.data[0] = round == 0 ? HASH_MARK : 9;
 		entry_begin(&entry);
-		entry_add(&entry, &(struct entry_command){.kind = ENTRY_HASH, .body = buffer_slice(&out)});
+		entry_add(&entry,
+			  &(struct entry_command){.kind = ENTRY_HASH, .body = buffer_slice(&out)});
 		entry_finish(&entry, 1, 1, 1, 1);
 		if (round == 2)
 			store_u32(entry.data + ENTRY_HEADER_BYTES + 4, 63);
@@ -523,9 +585,13 @@ END_TEST
 
 /* ---- the digest of sessions ---- */
 
-static void use(struct sessions *s, uint64_t now_us, uint64_t client, uint64_t sequence, uint64_t acknowledged)
+static void use(struct sessions *s, uint64_t now_us, uint64_t client, uint64_t sequence,
+		uint64_t acknowledged)
 {
-	struct entry_command command = {.client = client, .sequence = sequence, .acknowledged = acknowledged, .body = slice("x", 1)};
+	struct entry_command command = {.client = client,
+					.sequence = sequence,
+					.acknowledged = acknowledged,
+					.body = slice("x", 1)};
 	struct session *session = NULL;
 	const struct session_reply *repeat;
 	int status;
@@ -533,8 +599,10 @@ static void use(struct sessions *s, uint64_t now_us, uint64_t client, uint64_t s
 	sessions_expire(s, now_us, 3);
 	if (sessions_begin(s, now_us, 3, &command, &session, &repeat, &status) != SESSION_NEW)
 		return;
-	snprintf(reply, sizeof reply, "%llu of %llu", (unsigned long long)sequence, (unsigned long long)client);
-	sessions_record(session, sequence, command.body, 0, slice(reply, (size_t)(sequence % sizeof reply)));
+	snprintf(reply, sizeof reply, "%llu of %llu", (unsigned long long)sequence,
+		 (unsigned long long)client);
+	sessions_record(session, sequence, command.body, 0,
+			slice(reply, (size_t)(sequence % sizeof reply)));
 }
 
 /* One of the youngest hundred: older ones have ended. */
@@ -554,7 +622,10 @@ static uint64_t digest_at_once(struct sessions *s)
 	return s->digest.sum;
 }
 
-/* Whatever happens to the table while it is looked at, piece by piece: the digest is that of the table at the beginning. */
+/*
+ * Whatever happens to the table while it is looked at, piece by piece: the digest is that of the
+ * table at the beginning.
+ */
 START_TEST(test_sessions_digest)
 {
 	struct rng rng;
@@ -592,12 +663,13 @@ START_TEST(test_sessions_digest)
 	ck_assert_uint_ne(digest_at_once(&s), before);
 	s.next_client--;
 	struct session *session = NULL;
-	LIST_FOR(link, &s.order)
-		if (LIST_ENTRY(link, struct session, order)->count > 0)
-			session = LIST_ENTRY(link, struct session, order);
+	LIST_FOR (link, &s.order)
+		if (LIST_ITEM(link, struct session, order)->count > 0)
+			session = LIST_ITEM(link, struct session, order);
 	ck_assert_ptr_nonnull(session);
 	ck_assert_uint_eq(digest_at_once(&s), before);
-	uint64_t *fields[] = {&session->acknowledged, &session->used_us, &session->replies[session->first].sequence};
+	uint64_t *fields[] = {&session->acknowledged, &session->used_us,
+			      &session->replies[session->first].sequence};
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
 		++*fields[i];
 		ck_assert_uint_ne(digest_at_once(&s), before);
@@ -608,6 +680,7 @@ START_TEST(test_sessions_digest)
 }
 END_TEST
 
-CHECK_MAIN("rsm/state_hash", test_equal_states, test_flip, test_majority_is_right, test_nobody_is_right, test_two,
-	   test_killed_while_healing, test_late, test_other_parts, test_under_load, test_full_disk, test_no_wrong_snapshot, test_alone, test_right,
+CHECK_MAIN("rsm/state_hash", test_equal_states, test_flip, test_majority_is_right,
+	   test_nobody_is_right, test_two, test_killed_while_healing, test_late, test_other_parts,
+	   test_under_load, test_full_disk, test_no_wrong_snapshot, test_alone, test_right,
 	   test_entries, test_sessions_digest)

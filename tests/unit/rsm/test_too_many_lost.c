@@ -1,7 +1,7 @@
 /*
- * C4 (paxos/invariants.h): more disks are lost at once than a group can do without. It answers nothing, and never with
- * another value: not when the others are there, not when they come back, not when the lost ones are started again and
- * again. faults: 38
+ * C4 (paxos/invariants.h): more disks are lost at once than a group can do without. It answers
+ * nothing, and never with another value: not when the others are there, not when they come back,
+ * not when the lost ones are started again and again. faults: 38
  */
 #include <check.h>
 
@@ -29,7 +29,10 @@ static uint64_t chosen_at(const struct rsm_group *g, uint32_t i)
 	return rsm == NULL ? 0 : paxos_chosen_slot(rsm_core(rsm));
 }
 
-/* Everybody who is up is asked to append and to read; nobody does, and nothing is chosen beyond what was. */
+/*
+ * Everybody who is up is asked to append and to read; nobody does, and nothing is chosen beyond
+ * what was.
+ */
 static void must_be_silent(struct rsm_group *g, uint64_t chosen, uint64_t length_us)
 {
 	uint64_t until = g->world->now_us + length_us;
@@ -39,15 +42,18 @@ static void must_be_silent(struct rsm_group *g, uint64_t chosen, uint64_t length
 		for (uint32_t i = 0; i < g->count; i++) {
 			if (rsm_group_rsm(g, i) == NULL)
 				continue;
-			asked[count++] = rsm_group_command(g, i, g->session, g->sequence + 1, g->appended + 1, 100);
+			asked[count++] = rsm_group_command(g, i, g->session, g->sequence + 1,
+							   g->appended + 1, 100);
 			asked[count++] = rsm_group_ask(g, i, METHOD_QUERY, slice(NULL, 0));
 		}
 		rsm_group_run(g, SIM_SECOND);
 		for (uint32_t i = 0; i < count; i++)
 			CHECK_THAT(g->answers[asked[i]].status != 0, "request %u is answered", i);
-		CHECK_THAT(rsm_group_leader(g) == UINT32_MAX, "replica %u serves", rsm_group_leader(g));
+		CHECK_THAT(rsm_group_leader(g) == UINT32_MAX, "replica %u serves",
+			   rsm_group_leader(g));
 		for (uint32_t i = 0; i < g->count; i++)
-			CHECK_THAT(chosen_at(g, i) <= chosen, "replica %u takes something for chosen that was not", i);
+			CHECK_THAT(chosen_at(g, i) <= chosen,
+				   "replica %u takes something for chosen that was not", i);
 	}
 }
 
@@ -82,8 +88,8 @@ START_TEST(test_silent_for_ever)
 END_TEST
 
 /*
- * Five replicas: the first has missed much, the next two lose their disks, the last two are down. Until these come back
- * nobody answers, and then all is there.
+ * Five replicas: the first has missed much, the next two lose their disks, the last two are down.
+ * Until these come back nobody answers, and then all is there.
  */
 START_TEST(test_silent_until_they_return)
 {

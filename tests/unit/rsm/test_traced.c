@@ -1,6 +1,6 @@
 /*
- * Traced requests through a group of replicas: where they go, in causal order; and that nothing is traced
- * unasked.
+ * Traced requests through a group of replicas: where they go, in causal order; and that nothing is
+ * traced unasked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +31,10 @@ static struct causal *gather(struct rsm_group *g, uint64_t request)
 		const struct trace_event *e;
 		while ((e = tracer_next(&node_at(g, i)->tracer, request, &position)) != NULL) {
 			buffer_clear(&text);
-			trace_event_format(&text, e, e->link == 0 ? "" : sim_process_peer(process, e->link));
-			ck_assert_int_eq(causal_add(c, slice_string(process->name), buffer_slice(&text)), 0);
+			trace_event_format(&text, e,
+					   e->link == 0 ? "" : sim_process_peer(process, e->link));
+			ck_assert_int_eq(
+				causal_add(c, slice_string(process->name), buffer_slice(&text)), 0);
 		}
 	}
 	buffer_free(&text);
@@ -75,16 +77,18 @@ static uint32_t find(const char *story, const char *what)
 	return lines;
 }
 
-static void expect_before(const struct causal *c, const char *story, const char *first, const char *second)
+static void expect_before(const struct causal *c, const char *story, const char *first,
+			  const char *second)
 {
 	uint32_t a = find(story, first), b = find(story, second);
-	ck_assert_msg(vector_compare(&causal_at(c, a)->clock, &causal_at(c, b)->clock) == VECTOR_BEFORE,
+	ck_assert_msg(vector_compare(&causal_at(c, a)->clock, &causal_at(c, b)->clock) ==
+			      VECTOR_BEFORE,
 		      "\"%s\" is not before \"%s\" in\n%s", first, second, story);
 }
 
 /*
- * A write: to the leader, into its log and to the others, into theirs, chosen, executed, answered; then they
- * hear of it.
+ * A write: to the leader, into its log and to the others, into theirs, chosen, executed, answered;
+ * then they hear of it.
  */
 START_TEST(a_write)
 {
@@ -140,7 +144,10 @@ START_TEST(a_write)
 	expect_before(c, story, "r3 sync", "r1 chosen");
 	expect_before(c, story, "r1 chosen", "client receive command reply");
 	expect_before(c, story, "r1 chosen", "r3 apply");
-	/* The leader's Accepts do not wait for its own disk, nor its answer for the slower follower. */
+	/*
+	 * The leader's Accepts do not wait for its own disk, nor its answer for the slower
+	 * follower.
+	 */
 	ck_assert_int_eq(vector_compare(&causal_at(c, find(story, "r1 sync"))->clock,
 					&causal_at(c, find(story, "r2 receive accept"))->clock),
 			 VECTOR_CONCURRENT);
@@ -148,8 +155,8 @@ START_TEST(a_write)
 					&causal_at(c, find(story, "client receive"))->clock),
 			 VECTOR_CONCURRENT);
 	/*
-	 * Everybody has heard of everything: nothing of the request is remembered, and what follows is not
-	 * traced.
+	 * Everybody has heard of everything: nothing of the request is remembered, and what follows
+	 * is not traced.
 	 */
 	for (uint32_t i = 0; i < g.count; i++) {
 		ck_assert_uint_eq(rsm_group_rsm(&g, i)->traced.count, 0);
@@ -161,7 +168,10 @@ START_TEST(a_write)
 }
 END_TEST
 
-/* A read: the leader asks one other whether it still leads, and answers when that says so; no log is written. */
+/*
+ * A read: the leader asks one other whether it still leads, and answers when that says so; no log
+ * is written.
+ */
 START_TEST(a_read)
 {
 	struct rsm_group g;
@@ -205,7 +215,9 @@ static bool has_accepted(struct node *node, uint64_t request)
 	return false;
 }
 
-/* Once a follower has answered a traced Accept, what it says next is not taken for another answer. */
+/*
+ * Once a follower has answered a traced Accept, what it says next is not taken for another answer.
+ */
 START_TEST(answered_once)
 {
 	struct rsm_group g;
@@ -215,7 +227,8 @@ START_TEST(answered_once)
 	g.trace = REQUEST;
 	rsm_group_command(&g, leader, 0, 0, 1, 0);
 	g.trace = 0;
-	for (uint32_t i = 0; i < 10000 && !has_accepted(node_at(&g, (leader + 1) % 3), REQUEST); i++)
+	for (uint32_t i = 0; i < 10000 && !has_accepted(node_at(&g, (leader + 1) % 3), REQUEST);
+	     i++)
 		rsm_group_run(&g, 10);
 	ck_assert(has_accepted(node_at(&g, (leader + 1) % 3), REQUEST));
 	ck_assert_uint_eq(rsm_group_rsm(&g, (leader + 1) % 3)->traced.echo, 0);
@@ -283,7 +296,9 @@ END_TEST
 
 /* ---- everything, under faults ---- */
 
-/* Happens-before by its definition: past[b][a]. The causes are looked for anew, without causal.c. */
+/*
+ * Happens-before by its definition: past[b][a]. The causes are looked for anew, without causal.c.
+ */
 static void judge(const struct causal *c)
 {
 	uint32_t n = causal_count(c), words = (n + 63) / 64;
@@ -302,7 +317,8 @@ static void judge(const struct causal *c)
 		received += sources[1] != UINT32_MAX;
 		/* A new life counts Lamport times anew; within one they grow. */
 		if (sources[0] != UINT32_MAX && !slice_has_prefix(e->text, slice_string("start")))
-			ck_assert_uint_lt(causal_at(c, sources[0])->words.lamport, e->words.lamport);
+			ck_assert_uint_lt(causal_at(c, sources[0])->words.lamport,
+					  e->words.lamport);
 		for (uint32_t k = 0; k < 2; k++) {
 			if (sources[k] == UINT32_MAX)
 				continue;
@@ -316,14 +332,18 @@ static void judge(const struct causal *c)
 	for (uint32_t b = 0; b < n; b++)
 		for (uint32_t a = 0; a < n; a++) {
 			bool before = (past[(size_t)b * words + a / 64] >> a % 64 & 1) != 0;
-			const struct causal_event *first = causal_at(c, a), *second = causal_at(c, b);
+			const struct causal_event *first = causal_at(c, a),
+						  *second = causal_at(c, b);
 			/*
-			 * The hosts' own counts decide as the whole vectors do, and are quicker to compare.
+			 * The hosts' own counts decide as the whole vectors do, and are quicker to
+			 * compare.
 			 */
-			bool smaller = a != b && vector_get(&second->clock, first->host) >= first->number;
+			bool smaller = a != b &&
+				       vector_get(&second->clock, first->host) >= first->number;
 			CHECK_THAT(smaller == before, "events %u and %u", a, b);
-			CHECK_THAT((a ^ b) % 64 != 0 || (vector_compare(&first->clock, &second->clock) ==
-							 VECTOR_BEFORE) == before,
+			CHECK_THAT((a ^ b) % 64 != 0 ||
+					   (vector_compare(&first->clock, &second->clock) ==
+					    VECTOR_BEFORE) == before,
 				   "the vectors of events %u and %u", a, b);
 		}
 	free(past);

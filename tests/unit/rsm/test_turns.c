@@ -1,4 +1,7 @@
-/* No turn takes for ever: what reads and commands cost is spread over turns, and connections share them. */
+/*
+ * No turn takes for ever: what reads and commands cost is spread over turns, and connections share
+ * them.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -8,8 +11,8 @@
 
 static void add(struct read_backlog *backlog, link_id link, uint64_t id)
 {
-	struct pending_query query = {
-		.requester = {.link = link, .id = id}, .payload = bytes_copy(slice_string("key"))};
+	struct pending_query query = {.requester = {.link = link, .id = id},
+				      .payload = bytes_copy(slice_string("key"))};
 	read_backlog_add(backlog, &query, id);
 }
 
@@ -17,7 +20,8 @@ static uint64_t take(struct read_backlog *backlog)
 {
 	struct pending_query query;
 	uint64_t ballot;
-	ck_assert_uint_eq(read_backlog_next(backlog), backlog->nreaders > 0 ? read_backlog_next(backlog) : 0);
+	ck_assert_uint_eq(read_backlog_next(backlog),
+			  backlog->nreaders > 0 ? read_backlog_next(backlog) : 0);
 	read_backlog_take(backlog, &query, &ballot);
 	ck_assert_uint_eq(ballot, query.requester.id);
 	bytes_unref(query.payload);
@@ -66,7 +70,10 @@ static uint32_t answered(const struct rsm_group *g, uint64_t first, uint32_t cou
 	return n;
 }
 
-/* faults: 98. Behind hundreds of reads that take long a command waits for a few of them; all are answered in the end. */
+/*
+ * faults: 98. Behind hundreds of reads that take long a command waits for a few of them; all are
+ * answered in the end.
+ */
 START_TEST(test_reads_are_spread)
 {
 	struct rsm_group g;
@@ -96,7 +103,10 @@ START_TEST(test_reads_are_spread)
 }
 END_TEST
 
-/* faults: 98. Reads that wait when leadership is lost are refused, not answered later by a state that may be old. */
+/*
+ * faults: 98. Reads that wait when leadership is lost are refused, not answered later by a state
+ * that may be old.
+ */
 START_TEST(test_reads_end_with_leadership)
 {
 	struct rsm_group g;
@@ -155,8 +165,8 @@ START_TEST(test_entries_are_short)
 END_TEST
 
 /*
- * faults: 98. Commands that take long are refused while many of them wait: one that takes little waits behind few, and is
- * not refused for them.
+ * faults: 98. Commands that take long are refused while many of them wait: one that takes little
+ * waits behind few, and is not refused for them.
  */
 START_TEST(test_long_commands_leave_room)
 {
@@ -185,7 +195,8 @@ START_TEST(test_long_commands_leave_room)
 	/* All of it is given back: the next one that takes long is taken. */
 	ck_assert_uint_eq(rsm_group_rsm(&g, leader)->queued_extra, 0);
 	tally_command_work = 8 * MIB;
-	ck_assert_int_eq(rsm_group_wait(&g, rsm_group_command(&g, leader, 0, 0, 501, 0), SIM_SECOND), 0);
+	ck_assert_int_eq(
+		rsm_group_wait(&g, rsm_group_command(&g, leader, 0, 0, 501, 0), SIM_SECOND), 0);
 	tally_command_work = 0;
 	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
 	rsm_group_free(&g);

@@ -14,7 +14,10 @@ static const struct answer_slot *ask(struct rsm_group *g, uint32_t i, enum metho
 	return &g->answers[request];
 }
 
-/* Everybody names the leader's ballot; only the leader answers the read, and says how many it takes to confirm it. */
+/*
+ * Everybody names the leader's ballot; only the leader answers the read, and says how many it takes
+ * to confirm it.
+ */
 START_TEST(test_all_is_well)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7}, confirmations[] = {0, 1, 1, 2, 3};
@@ -44,7 +47,10 @@ START_TEST(test_all_is_well)
 }
 END_TEST
 
-/* A leader that has been replaced and does not know it answers, and what it says is old: nobody else confirms it. */
+/*
+ * A leader that has been replaced and does not know it answers, and what it says is old: nobody
+ * else confirms it.
+ */
 START_TEST(test_replaced_leader)
 {
 	struct rsm_group g;
@@ -78,15 +84,20 @@ START_TEST(test_replaced_leader)
 }
 END_TEST
 
-/* A promise confirms nothing older from the moment on at which it is given, though the disk has not got it yet. */
+/*
+ * A promise confirms nothing older from the moment on at which it is given, though the disk has not
+ * got it yet.
+ */
 START_TEST(test_promise_counts_at_once)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 13, NULL);
 	rsm_group_append_many(&g, 3);
-	uint32_t leader = rsm_group_elect(&g), candidate = (leader + 1) % 3, voter = (leader + 2) % 3;
+	uint32_t leader = rsm_group_elect(&g), candidate = (leader + 1) % 3,
+		 voter = (leader + 2) % 3;
 	uint64_t before = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
-	struct sim_rule no_promise = {.from = g.replicas[voter].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
+	struct sim_rule no_promise = {
+		.from = g.replicas[voter].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &no_promise);
 	struct buffer body = {0};
 	wire_transfer_encode(candidate + 1, &body);
@@ -134,21 +145,30 @@ static void give_reads(void *data, struct node *node)
 	struct reads *reads = data;
 	(void)node;
 	for (uint32_t k = 0; k < reads->count; k++) {
-		struct message query = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = k + 1};
+		struct message query = {
+			.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = k + 1};
 		rsm_message(reads->rsm, 12345 + k % reads->links, &query);
 	}
 }
 
-/* Many readers at the same moment share the leader's rounds: it says so to those that go the other way. Many reads of few readers are no crowd. */
+/*
+ * Many readers at the same moment share the leader's rounds: it says so to those that go the other
+ * way. Many reads of few readers are no crowd.
+ */
 START_TEST(test_crowd)
 {
-	const struct { uint32_t count, links; bool crowd; } cases[] = {{16, 8, true}, {16, 3, true}, {16, 2, false}, {16, 1, false}, {6, 6, false}};
+	const struct {
+		uint32_t count, links;
+		bool crowd;
+	} cases[] = {{16, 8, true}, {16, 3, true}, {16, 2, false}, {16, 1, false}, {6, 6, false}};
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 15, NULL);
 	rsm_group_append_many(&g, 3);
 	uint32_t leader = rsm_group_elect(&g);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct reads reads = {.rsm = rsm_group_rsm(&g, leader), .count = cases[i].count, .links = cases[i].links};
+		struct reads reads = {.rsm = rsm_group_rsm(&g, leader),
+				      .count = cases[i].count,
+				      .links = cases[i].links};
 		/* So that 8 of them are looked at together. */
 		reads.rsm->crowd = (struct crowd){0};
 		sim_process_call(g.replicas[leader].process, give_reads, &reads);
@@ -163,5 +183,5 @@ START_TEST(test_crowd)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("rsm unconfirmed reads", {test_all_is_well, 0, 5}, {test_replaced_leader, 0, 1}, {test_promise_counts_at_once, 0, 1},
-		 {test_with_leases, 0, 1}, {test_crowd, 0, 1})
+CHECK_MAIN_LOOPS("rsm unconfirmed reads", {test_all_is_well, 0, 5}, {test_replaced_leader, 0, 1},
+		 {test_promise_counts_at_once, 0, 1}, {test_with_leases, 0, 1}, {test_crowd, 0, 1})

@@ -64,13 +64,18 @@ static void tell_config(struct master *m, link_id link, const struct message *re
 	struct group *g = m->group;
 	struct wire_group groups[2];
 	for (uint32_t i = 0; i < 2; i++)
-		groups[i] = (struct wire_group){.gid = i + 1, .nmembers = 1, .members = {slice_string("g:1")}};
+		groups[i] = (struct wire_group){
+			.gid = i + 1, .nmembers = 1, .members = {slice_string("g:1")}};
 	groups[0].nmembers = g->nreplicas;
 	for (uint32_t i = 0; i < g->nreplicas; i++)
-		groups[0].members[i] = slice_string(i == 0 && g->elsewhere != NULL ? g->elsewhere : g->replicas[i]->address);
-	struct wire_config config = {
-		.clients = g->clients,
-		.number = g->number, .nshards = GROUP_SHARDS, .shards = g->gids, .ngroups = g->number == 0 ? 0 : 2, .groups = groups};
+		groups[0].members[i] = slice_string(
+			i == 0 && g->elsewhere != NULL ? g->elsewhere : g->replicas[i]->address);
+	struct wire_config config = {.clients = g->clients,
+				     .number = g->number,
+				     .nshards = GROUP_SHARDS,
+				     .shards = g->gids,
+				     .ngroups = g->number == 0 ? 0 : 2,
+				     .groups = groups};
 	buffer_clear(&m->out);
 	wire_config_encode(&config, &m->out);
 	node_reply(&m->node, link, request, 0, buffer_slice(&m->out));
@@ -86,7 +91,8 @@ static void tell_watchers(void *data, struct node *node)
 }
 
 /* If a group has other members than the configuration says: from now on that says so, too. */
-static void answer_report(struct master *m, link_id from, const struct message *message, const struct wire_master_command *report)
+static void answer_report(struct master *m, link_id from, const struct message *message,
+			  const struct wire_master_command *report)
 {
 	struct group *g = m->group;
 	ck_assert_uint_eq(report->ngroups, 1);
@@ -96,7 +102,8 @@ static void answer_report(struct master *m, link_id from, const struct message *
 	g->reported_id = report->group_id;
 	g->reported_members = report->groups[0].nmembers;
 	for (uint32_t i = 0; i < g->nreplicas; i++)
-		ck_assert(slice_equal(report->groups[0].members[i], slice_string(g->replicas[i]->address)));
+		ck_assert(slice_equal(report->groups[0].members[i],
+				      slice_string(g->replicas[i]->address)));
 	if (g->reports == CLAIM_HOLD)
 		return;
 	buffer_clear(&m->out);
@@ -201,7 +208,8 @@ static struct node *build_master(void *context, struct sim_process *process)
 	return &m->node;
 }
 
-void group_configure(struct group *g, uint64_t number, uint64_t gid0, uint64_t gid1, uint64_t gid2, uint64_t gid3)
+void group_configure(struct group *g, uint64_t number, uint64_t gid0, uint64_t gid1, uint64_t gid2,
+		     uint64_t gid3)
 {
 	g->number = number;
 	g->gids[0] = gid0;
@@ -286,15 +294,19 @@ static void send_now(void *data, struct node *node)
 	free(s);
 }
 
-uint32_t group_send(struct group *g, struct sim_process *to, uint16_t method, struct slice payload, uint32_t timeout_ms)
+uint32_t group_send(struct group *g, struct sim_process *to, uint16_t method, struct slice payload,
+		    uint32_t timeout_ms)
 {
 	struct sending *s = ALLOC(struct sending);
 	ck_assert_uint_lt(g->nasked, ASKED_MAX);
 	s->group = g;
 	s->address = to->address;
 	s->payload = bytes_copy(payload);
-	s->message = (struct message){
-		.kind = MESSAGE_REQUEST, .method = method, .id = g->nasked, .timeout_ms = timeout_ms, .payload = bytes_slice(s->payload)};
+	s->message = (struct message){.kind = MESSAGE_REQUEST,
+				      .method = method,
+				      .id = g->nasked,
+				      .timeout_ms = timeout_ms,
+				      .payload = bytes_slice(s->payload)};
 	sim_process_call(g->client, send_now, s);
 	return g->nasked++;
 }
@@ -311,7 +323,8 @@ struct asked *group_wait(struct group *g, uint32_t number)
 	return &g->asked[number];
 }
 
-uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wire_kv_op *op, uint32_t timeout_ms)
+uint32_t group_send_op(struct group *g, struct sim_process *to, const struct wire_kv_op *op,
+		       uint32_t timeout_ms)
 {
 	struct buffer body = {0}, payload = {0};
 	struct slice key = op->key;
@@ -340,8 +353,10 @@ uint32_t group_send_as(struct group *g, struct sim_process *to, uint64_t client,
 	struct wire_kv_op copy = *op;
 	struct wire_kv_command kv = {.nthen = 1, .then = &copy};
 	wire_kv_command_encode(&kv, &body);
-	struct wire_command command = {
-		.client = client, .sequence = sequence, .acknowledged = acknowledged, .body = buffer_slice(&body)};
+	struct wire_command command = {.client = client,
+				       .sequence = sequence,
+				       .acknowledged = acknowledged,
+				       .body = buffer_slice(&body)};
 	wire_command_encode(&command, &payload);
 	uint32_t number = group_send(g, to, METHOD_COMMAND, buffer_slice(&payload), 5000);
 	buffer_free(&body);
@@ -402,8 +417,10 @@ static struct node *build_replica(void *context, struct sim_process *process)
 	rsm_settings_default(&options.settings);
 	options.settings.wal_segment_bytes = 4 * MIB;
 	for (uint32_t i = 0; i < g->nreplicas; i++) {
-		options.members[i] = (struct rsm_member){
-			.replica = i + 1, .name = names[i], .address = addresses[i], .client_address = addresses[i]};
+		options.members[i] = (struct rsm_member){.replica = i + 1,
+							 .name = names[i],
+							 .address = addresses[i],
+							 .client_address = addresses[i]};
 		if (strcmp(names[i], process->name) == 0)
 			options.replica = i + 1;
 	}
@@ -423,18 +440,23 @@ struct group *group_create(uint32_t nreplicas)
 	g->nreplicas = nreplicas;
 	g->key_bytes_max = 100;
 	g->world = sim_world_create(42, &options);
-	g->master = sim_process_add(
-		g->world, &(struct sim_process_spec){.name = "m", .address = "m:1", .build = build_master, .context = g});
-	g->client = sim_process_add(g->world, &(struct sim_process_spec){.name = "client", .build = build_client, .context = g});
+	g->master = sim_process_add(g->world, &(struct sim_process_spec){.name = "m",
+									 .address = "m:1",
+									 .build = build_master,
+									 .context = g});
+	g->client = sim_process_add(
+		g->world,
+		&(struct sim_process_spec){.name = "client", .build = build_client, .context = g});
 	for (uint32_t i = 0; i < nreplicas; i++) {
 		char address[8];
 		snprintf(address, sizeof address, "%s:1", names[i]);
-		g->replicas[i] = sim_process_add(g->world, &(struct sim_process_spec){.name = names[i],
-										     .address = address,
-										     .build = build_replica,
-										     .context = g,
-										     .disk = true,
-										     .lives = true});
+		g->replicas[i] = sim_process_add(g->world,
+						 &(struct sim_process_spec){.name = names[i],
+									    .address = address,
+									    .build = build_replica,
+									    .context = g,
+									    .disk = true,
+									    .lives = true});
 		sim_process_start(g->replicas[i]);
 		ck_assert_int_eq(g->replicas[i]->state, SIM_RUNNING);
 	}
@@ -465,7 +487,8 @@ static bool settled(void *context)
 {
 	struct group *g = context;
 	struct sim_process *leader = group_leader(g);
-	return leader != NULL && shardkv_app_config_number(shardkv_node_app(leader->node)) == g->number;
+	return leader != NULL &&
+	       shardkv_app_config_number(shardkv_node_app(leader->node)) == g->number;
 }
 
 void group_settle(struct group *g)

@@ -1,5 +1,6 @@
 /*
- * Drives the key-value app directly: builds commands, applies them as a log would, and decodes the replies.
+ * Drives the key-value app directly: builds commands, applies them as a log would, and decodes the
+ * replies.
  */
 #ifndef SYNOD_TESTS_SHARDKV_KV_H
 #define SYNOD_TESTS_SHARDKV_KV_H
@@ -61,7 +62,8 @@ static inline void kv_free(struct kv *kv)
 
 static inline void kv_decode_error(struct kv *kv)
 {
-	ck_assert_int_eq(wire_error_decode(buffer_slice(&kv->body), &kv->reply_arena, &kv->error), 0);
+	ck_assert_int_eq(wire_error_decode(buffer_slice(&kv->body), &kv->reply_arena, &kv->error),
+			 0);
 	ck_assert(kv->error.message.len > 0);
 }
 
@@ -70,8 +72,11 @@ static inline int kv_apply_bytes(struct kv *kv, uint64_t client)
 {
 	struct reply reply = {.body = &kv->body};
 	struct group_settings settings = {.value_bytes_max = KV_VALUE_MAX};
-	struct apply_context context = {
-		.slot = ++kv->slot, .time_us = kv->slot, .settings = &settings, .client = client, .arena = &kv->arena};
+	struct apply_context context = {.slot = ++kv->slot,
+					.time_us = kv->slot,
+					.settings = &settings,
+					.client = client,
+					.arena = &kv->arena};
 	buffer_clear(&kv->body);
 	arena_reset(&kv->arena);
 	arena_reset(&kv->reply_arena);
@@ -80,7 +85,9 @@ static inline int kv_apply_bytes(struct kv *kv, uint64_t client)
 	if (reply.status != 0)
 		kv_decode_error(kv);
 	else
-		ck_assert_int_eq(wire_kv_reply_decode(buffer_slice(&kv->body), &kv->reply_arena, &kv->reply), 0);
+		ck_assert_int_eq(
+			wire_kv_reply_decode(buffer_slice(&kv->body), &kv->reply_arena, &kv->reply),
+			0);
 	return kv->status;
 }
 
@@ -125,7 +132,9 @@ static inline int kv_query(struct kv *kv, const struct wire_kv_query *query)
 	if (reply.status != 0)
 		kv_decode_error(kv);
 	else
-		ck_assert_int_eq(wire_kv_query_reply_decode(buffer_slice(&kv->body), &kv->reply_arena, &kv->page), 0);
+		ck_assert_int_eq(wire_kv_query_reply_decode(buffer_slice(&kv->body),
+							    &kv->reply_arena, &kv->page),
+				 0);
 	return kv->status;
 }
 
@@ -145,11 +154,13 @@ static inline struct wire_kv_op op_get(const char *key)
 }
 static inline struct wire_kv_op op_put(const char *key, const char *value)
 {
-	return (struct wire_kv_op){.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
+	return (struct wire_kv_op){
+		.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
 }
 static inline struct wire_kv_op op_append(const char *key, const char *value)
 {
-	return (struct wire_kv_op){.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string(value)};
+	return (struct wire_kv_op){
+		.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string(value)};
 }
 static inline struct wire_kv_op op_delete(const char *key)
 {
@@ -157,12 +168,17 @@ static inline struct wire_kv_op op_delete(const char *key)
 }
 static inline struct wire_kv_op op_cas(const char *key, const char *expect, const char *value)
 {
-	return (struct wire_kv_op){.kind = WIRE_KV_CAS, .key = slice_string(key), .expect = slice_string(expect),
+	return (struct wire_kv_op){.kind = WIRE_KV_CAS,
+				   .key = slice_string(key),
+				   .expect = slice_string(expect),
 				   .value = slice_string(value)};
 }
 static inline struct wire_kv_op op_create(const char *key, const char *value)
 {
-	return (struct wire_kv_op){.kind = WIRE_KV_CAS, .key = slice_string(key), .absent = true, .value = slice_string(value)};
+	return (struct wire_kv_op){.kind = WIRE_KV_CAS,
+				   .key = slice_string(key),
+				   .absent = true,
+				   .value = slice_string(value)};
 }
 static inline struct wire_kv_op op_incr(const char *key, int64_t delta)
 {
@@ -185,7 +201,8 @@ static inline bool kv_holds(struct kv *kv, const char *key, const char *value)
 	ck_assert_uint_eq(kv->page.nresults, 1);
 	if (value == NULL)
 		return kv->page.results[0].status == STATUS_NOT_FOUND;
-	return kv->page.results[0].status == 0 && slice_equal(kv->page.results[0].value, slice_string(value));
+	return kv->page.results[0].status == 0 &&
+	       slice_equal(kv->page.results[0].value, slice_string(value));
 }
 
 /* Adopts configuration `number` with gids[shard]; groups 1 … 3 exist. */
@@ -193,15 +210,18 @@ static inline int kv_adopt(struct kv *kv, uint64_t number, const uint64_t *gids,
 {
 	struct buffer encoded = {0};
 	struct wire_group groups[3];
-	struct wire_config config = {.number = number, .nshards = nshards, .ngroups = 3, .groups = groups};
+	struct wire_config config = {
+		.number = number, .nshards = nshards, .ngroups = 3, .groups = groups};
 	uint64_t shards[64];
 	ck_assert_uint_le(nshards, 64);
 	memcpy(shards, gids, nshards * sizeof gids[0]);
 	config.shards = shards;
 	for (uint32_t i = 0; i < 3; i++)
-		groups[i] = (struct wire_group){.gid = i + 1, .nmembers = 1, .members = {slice_string("127.0.0.1:7000")}};
+		groups[i] = (struct wire_group){
+			.gid = i + 1, .nmembers = 1, .members = {slice_string("127.0.0.1:7000")}};
 	wire_config_encode(&config, &encoded);
-	struct wire_kv_command command = {.has_internal = true, .internal = {.config = buffer_slice(&encoded)}};
+	struct wire_kv_command command = {.has_internal = true,
+					  .internal = {.config = buffer_slice(&encoded)}};
 	int status = kv_apply(kv, &command);
 	buffer_free(&encoded);
 	return status;
@@ -210,7 +230,8 @@ static inline int kv_adopt(struct kv *kv, uint64_t number, const uint64_t *gids,
 static inline int kv_grant(struct kv *kv, uint32_t *shards, uint32_t count)
 {
 	struct wire_kv_command command = {
-		.has_internal = true, .internal = {.ngranted = count, .granted = shards, .granted_config = 1}};
+		.has_internal = true,
+		.internal = {.ngranted = count, .granted = shards, .granted_config = 1}};
 	return kv_apply(kv, &command);
 }
 

@@ -15,7 +15,8 @@ static void write_some(void *context)
 		char key[16], value[64];
 		snprintf(key, sizeof key, "k%u", (unsigned)rng_below(&w->rng, 300));
 		snprintf(value, sizeof value, "%0*u", (int)rng_range(&w->rng, 1, 60), (unsigned)n);
-		struct wire_kv_op op = {.kind = rng_chance(&w->rng, 300000) ? WIRE_KV_DELETE : WIRE_KV_PUT,
+		struct wire_kv_op op = {.kind = rng_chance(&w->rng, 300000) ? WIRE_KV_DELETE
+									    : WIRE_KV_PUT,
 					.key = slice_string(key),
 					.value = slice_string(value)};
 		struct wire_kv_command command = {.nthen = 1, .then = &op};
@@ -23,7 +24,10 @@ static void write_some(void *context)
 	}
 }
 
-/* What is found is the state at the beginning, whatever is written on the way; equal states have equal parts. */
+/*
+ * What is found is the state at the beginning, whatever is written on the way; equal states have
+ * equal parts.
+ */
 START_TEST(test_image)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -36,7 +40,8 @@ START_TEST(test_image)
 		for (int round = 0; round < 20; round++) {
 			struct app_audit *sliced = kv.app->ops->audit_begin(kv.app);
 			struct audited first = audit_now(kv.app);
-			struct audited second = audit_finish(kv.app, sliced, rng_range(&w.rng, 1, 5000), write_some, &w);
+			struct audited second = audit_finish(
+				kv.app, sliced, rng_range(&w.rng, 1, 5000), write_some, &w);
 			ck_assert_uint_eq(first.count, KV_SHARDS + 1);
 			ck_assert_uint_eq(audits_differ(&first, &second, &part), 0);
 			ck_assert(first.sound && second.sound);
@@ -98,7 +103,8 @@ START_TEST(test_changes)
 		struct audited before = audit_now(kv.app);
 		uint32_t part = UINT32_MAX, shard = (uint32_t)kind % KV_SHARDS;
 		struct store_record record;
-		struct store_iterator *iterator = a->store->ops->iterate(a->store, NULL, shard, slice(NULL, 0));
+		struct store_iterator *iterator = a->store->ops->iterate(a->store, NULL, shard,
+									 slice(NULL, 0));
 		ck_assert(a->store->ops->next(iterator, &record));
 		a->store->ops->iterate_end(iterator);
 		struct buffer key = {0}, value = {0};
@@ -110,7 +116,7 @@ START_TEST(test_changes)
 		case 0: value.data[0] ^= 1; break;
 		case 1: record.version++; break;
 		case 2: record.modification++; break;
-		case 3: ck_assert(a->store->ops->delete(a->store, shard, record.key)); break;
+		case 3: ck_assert(a->store->ops->delete (a->store, shard, record.key)); break;
 		case 4: a->shards[shard].digest ^= 1; break;
 		case 5: a->shards[shard].counter++; break;
 		default: a->shards[shard].granted = false; break;
@@ -123,7 +129,8 @@ START_TEST(test_changes)
 		ck_assert(before.sound);
 		ck_assert_msg(after.sound == (kind >= 5), "kind %d", kind);
 		/* Nor is a snapshot made of what nobody could restore. */
-		ck_assert_msg(snapshot_of(kv.app) == (kind >= 5 ? 0 : STATUS_CORRUPT), "kind %d", kind);
+		ck_assert_msg(snapshot_of(kv.app) == (kind >= 5 ? 0 : STATUS_CORRUPT), "kind %d",
+			      kind);
 		struct buffer name = {0};
 		kv.app->ops->part_name(kv.app, part, &name);
 		char expected[32];

@@ -1,4 +1,6 @@
-/* The shardkv node: following configurations, claims and parked requests, what it tells of itself. */
+/*
+ * The shardkv node: following configurations, claims and parked requests, what it tells of itself.
+ */
 #include "../support/check_main.h"
 #include "base/alloc.h"
 #include "group.h"
@@ -10,7 +12,8 @@ static struct arena arena;
 
 static struct wire_kv_op put(const char *key, const char *value)
 {
-	return (struct wire_kv_op){.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
+	return (struct wire_kv_op){
+		.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
 }
 
 static struct wire_kv_op get(const char *key)
@@ -50,7 +53,10 @@ static void finish(struct group *g)
 	arena_free(&arena);
 }
 
-/* The first request for a shard makes the leader claim it, and is served after the grant; later ones need no claim. */
+/*
+ * The first request for a shard makes the leader claim it, and is served after the grant; later
+ * ones need no claim.
+ */
 START_TEST(first_request_claims)
 {
 	struct group *g = begin(1);
@@ -77,7 +83,8 @@ START_TEST(claims_are_shared)
 	char key[16];
 	uint32_t numbers[20];
 	for (uint32_t i = 0; i < 20; i++) {
-		struct wire_kv_op op = i % 2 == 0 ? put(group_key(key, 1), "v") : get(group_key(key, 1));
+		struct wire_kv_op op = i % 2 == 0 ? put(group_key(key, 1), "v")
+						  : get(group_key(key, 1));
 		numbers[i] = group_send_op(g, leader, &op, 1000);
 	}
 	for (uint32_t i = 0; i < 20; i++)
@@ -91,7 +98,9 @@ START_TEST(claims_are_shared)
 }
 END_TEST
 
-/* A key of another group is refused with the number of the configuration, and nothing is claimed. */
+/*
+ * A key of another group is refused with the number of the configuration, and nothing is claimed.
+ */
 START_TEST(other_groups_keys_are_refused)
 {
 	struct group *g = begin(1);
@@ -106,7 +115,10 @@ START_TEST(other_groups_keys_are_refused)
 }
 END_TEST
 
-/* A newer configuration is adopted by every replica, and a shard that left unclaimed is refused from then on. */
+/*
+ * A newer configuration is adopted by every replica, and a shard that left unclaimed is refused
+ * from then on.
+ */
 START_TEST(newer_configuration_is_adopted)
 {
 	struct group *g = begin(3);
@@ -115,16 +127,21 @@ START_TEST(newer_configuration_is_adopted)
 	group_settle(g);
 	sim_world_run_for(g->world, SIM_SECOND);
 	for (uint32_t i = 0; i < 3; i++)
-		ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(g->replicas[i]->node)), 5);
+		ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(g->replicas[i]->node)),
+				  5);
 	struct wire_kv_op op = put(group_key(key, 0), "v");
-	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)), STATUS_WRONG_GROUP);
+	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)),
+			 STATUS_WRONG_GROUP);
 	op = put(group_key(key, 2), "v");
 	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)), 0);
 	finish(g);
 }
 END_TEST
 
-/* A shard that the master does not grant belongs to somebody else: WRONG_GROUP with the master's number. */
+/*
+ * A shard that the master does not grant belongs to somebody else: WRONG_GROUP with the master's
+ * number.
+ */
 START_TEST(denied_claim_is_wrong_group)
 {
 	struct group *g = begin(1);
@@ -137,12 +154,16 @@ START_TEST(denied_claim_is_wrong_group)
 	ck_assert_uint_eq(error_of(&g->asked[number]).config, 9);
 	sim_world_run_for(g->world, SIM_SECOND);
 	ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(group_leader(g)->node)), 9);
-	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)), STATUS_WRONG_GROUP);
+	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)),
+			 STATUS_WRONG_GROUP);
 	finish(g);
 }
 END_TEST
 
-/* Without an answer from the master a request ends with DEADLINE when its time is over; others of granted shards are served. */
+/*
+ * Without an answer from the master a request ends with DEADLINE when its time is over; others of
+ * granted shards are served.
+ */
 START_TEST(waiting_ends_with_the_deadline)
 {
 	struct group *g = begin(1);
@@ -208,7 +229,10 @@ START_TEST(lost_connection_drops_waiting_requests)
 }
 END_TEST
 
-/* Waiting requests are answered NOT_LEADER when leadership goes, and the next leader can claim for itself. */
+/*
+ * Waiting requests are answered NOT_LEADER when leadership goes, and the next leader can claim for
+ * itself.
+ */
 START_TEST(lost_leadership_answers_waiting_requests)
 {
 	struct group *g = begin(3);
@@ -250,7 +274,9 @@ START_TEST(grants_survive_a_restart)
 	ck_assert_int_eq(status_of(g, number), 0);
 	struct wire_kv_query_reply reply;
 	arena_reset(&arena);
-	ck_assert_int_eq(wire_kv_query_reply_decode(bytes_slice(g->asked[number].payload), &arena, &reply), 0);
+	ck_assert_int_eq(
+		wire_kv_query_reply_decode(bytes_slice(g->asked[number].payload), &arena, &reply),
+		0);
 	ck_assert(slice_equal(reply.results[0].value, slice_string("kept")));
 	finish(g);
 }
@@ -262,18 +288,23 @@ START_TEST(internal_commands_of_clients_are_denied)
 	struct group *g = begin(1);
 	uint32_t shard = 0;
 	struct buffer body = {0}, payload = {0};
-	struct wire_kv_command kv = {.has_internal = true, .internal = {.ngranted = 1, .granted = &shard}};
+	struct wire_kv_command kv = {.has_internal = true,
+				     .internal = {.ngranted = 1, .granted = &shard}};
 	wire_kv_command_encode(&kv, &body);
 	struct wire_command command = {.body = buffer_slice(&body)};
 	wire_command_encode(&command, &payload);
-	ck_assert_int_eq(status_of(g, group_send(g, group_leader(g), METHOD_COMMAND, buffer_slice(&payload), 1000)), STATUS_DENIED);
+	ck_assert_int_eq(status_of(g, group_send(g, group_leader(g), METHOD_COMMAND,
+						 buffer_slice(&payload), 1000)),
+			 STATUS_DENIED);
 	buffer_free(&body);
 	buffer_free(&payload);
 	finish(g);
 }
 END_TEST
 
-/* Every replica tells its status and where the cluster is; what it does not know is UNKNOWN_METHOD. */
+/*
+ * Every replica tells its status and where the cluster is; what it does not know is UNKNOWN_METHOD.
+ */
 START_TEST(status_and_cluster)
 {
 	struct group *g = begin(3);
@@ -284,10 +315,13 @@ START_TEST(status_and_cluster)
 	for (uint32_t i = 0; i < 3; i++) {
 		struct wire_status status;
 		struct wire_cluster cluster;
-		uint32_t number = group_send(g, g->replicas[i], METHOD_STATUS, slice(NULL, 0), 1000);
+		uint32_t number = group_send(g, g->replicas[i], METHOD_STATUS, slice(NULL, 0),
+					     1000);
 		ck_assert_int_eq(status_of(g, number), 0);
 		arena_reset(&arena);
-		ck_assert_int_eq(wire_status_decode(bytes_slice(g->asked[number].payload), &arena, &status), 0);
+		ck_assert_int_eq(
+			wire_status_decode(bytes_slice(g->asked[number].payload), &arena, &status),
+			0);
 		ck_assert(slice_equal(status.role, slice_string("shardkv")));
 		ck_assert(slice_equal(status.name, slice_string(g->replicas[i]->name)));
 		ck_assert_uint_eq(status.keys, 1);
@@ -295,11 +329,14 @@ START_TEST(status_and_cluster)
 		ck_assert_uint_eq(status.config, 1);
 		number = group_send(g, g->replicas[i], METHOD_CLUSTER, slice(NULL, 0), 1000);
 		ck_assert_int_eq(status_of(g, number), 0);
-		ck_assert_int_eq(wire_cluster_decode(bytes_slice(g->asked[number].payload), &arena, &cluster), 0);
+		ck_assert_int_eq(wire_cluster_decode(bytes_slice(g->asked[number].payload), &arena,
+						     &cluster),
+				 0);
 		ck_assert_uint_eq(cluster.shards, GROUP_SHARDS);
 		ck_assert_uint_eq(cluster.nmasters, 1);
 		ck_assert(slice_equal(cluster.masters[0], slice_string("m:1")));
-		ck_assert_int_eq(status_of(g, group_send(g, g->replicas[i], METHOD_WATCH, slice(NULL, 0), 1000)),
+		ck_assert_int_eq(status_of(g, group_send(g, g->replicas[i], METHOD_WATCH,
+							 slice(NULL, 0), 1000)),
 				 STATUS_UNKNOWN_METHOD);
 	}
 	struct buffer out = {0};
@@ -307,7 +344,8 @@ START_TEST(status_and_cluster)
 	metrics_render(&g->replicas[0]->node->metrics, &out);
 	buffer_add_u8(&out, 0);
 	ck_assert_ptr_nonnull(strstr((char *)out.data, "\"role\":\"shardkv\""));
-	ck_assert_ptr_nonnull(strstr((char *)out.data, "synod_kv_operations_total{kind=\"put\"} 1"));
+	ck_assert_ptr_nonnull(
+		strstr((char *)out.data, "synod_kv_operations_total{kind=\"put\"} 1"));
 	buffer_free(&out);
 	finish(g);
 }
@@ -322,8 +360,8 @@ static struct group *begin_granted(uint32_t nreplicas, const char *key)
 }
 
 /*
- * Ids come from the shard masters. One that they have handed out is asked for once; one that they have not is
- * refused, and leaves nothing behind. faults: 94
+ * Ids come from the shard masters. One that they have handed out is asked for once; one that they
+ * have not is refused, and leaves nothing behind. faults: 94
  */
 START_TEST(client_ids_are_asked_for)
 {
@@ -354,7 +392,10 @@ START_TEST(client_ids_are_asked_for)
 }
 END_TEST
 
-/* What the group has been told is part of its state: after a restart nobody is asked again. faults: 94 */
+/*
+ * What the group has been told is part of its state: after a restart nobody is asked again. faults:
+ * 94
+ */
 START_TEST(known_ids_survive_a_restart)
 {
 	char key[16];
@@ -375,7 +416,10 @@ START_TEST(known_ids_survive_a_restart)
 }
 END_TEST
 
-/* Many that come together share questions, however many there are, and invented ids hold nobody up for good. faults: 94 */
+/*
+ * Many that come together share questions, however many there are, and invented ids hold nobody up
+ * for good. faults: 94
+ */
 START_TEST(questions_are_shared)
 {
 	enum { MANY = 500 };
@@ -385,7 +429,8 @@ START_TEST(questions_are_shared)
 	struct wire_kv_op op = put(key, "w");
 	g->clients = MANY;
 	for (uint32_t i = 0; i < MANY; i++)
-		numbers[i] = group_send_as(g, group_leader(g), i % 2 == 0 ? 1 + i : (1ull << 40) + i, 1, 1, &op);
+		numbers[i] = group_send_as(g, group_leader(g),
+					   i % 2 == 0 ? 1 + i : (1ull << 40) + i, 1, 1, &op);
 	for (uint32_t i = 0; i < MANY; i++)
 		ck_assert_int_eq(status_of(g, numbers[i]), i % 2 == 0 ? 0 : STATUS_SESSION_EXPIRED);
 	ck_assert_uint_le(g->questions, 4);
@@ -408,7 +453,10 @@ START_TEST(questions_are_bounded)
 		busy += g->asked[i].done && g->asked[i].status == STATUS_BUSY;
 	ck_assert_uint_eq(busy, 10);
 	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 1000)), 0);
-	/* The masters cannot be asked: not applied, says the answer, and before the client asks elsewhere. */
+	/*
+	 * The masters cannot be asked: not applied, says the answer, and before the client asks
+	 * elsewhere.
+	 */
 	sim_world_run_for(g->world, SIM_SECOND);
 	for (uint32_t i = 1; i < g->nasked; i++)
 		ck_assert(g->asked[i].done);
@@ -456,11 +504,15 @@ static void stop_in_the_middle(void *data, struct node *node)
 	node->ops->stop(node);
 }
 
-/* A replica that is stopped while a peer's snapshot replaces its state has no configuration at the moment. */
+/*
+ * A replica that is stopped while a peer's snapshot replaces its state has no configuration at the
+ * moment.
+ */
 START_TEST(stopped_while_the_state_is_replaced)
 {
 	struct group *g = begin(3);
-	struct sim_process *follower = group_leader(g) == g->replicas[0] ? g->replicas[1] : g->replicas[0];
+	struct sim_process *follower = group_leader(g) == g->replicas[0] ? g->replicas[1]
+									 : g->replicas[0];
 	char key[16];
 	struct wire_kv_op op = put(group_key(key, 0), "v");
 	ck_assert_int_eq(status_of(g, group_send_op(g, group_leader(g), &op, 5000)), 0);
@@ -476,8 +528,9 @@ START_TEST(stopped_while_the_state_is_replaced)
 END_TEST
 
 /*
- * The leader says where its group is, once, so that the masters know its id. Then the configuration names other addresses
- * than the group's: its leader says so, once, and everybody adopts the next one.
+ * The leader says where its group is, once, so that the masters know its id. Then the configuration
+ * names other addresses than the group's: its leader says so, once, and everybody adopts the next
+ * one.
  */
 START_TEST(masters_learn_addresses)
 {
@@ -493,13 +546,15 @@ START_TEST(masters_learn_addresses)
 	sim_world_run_for(g->world, SIM_SECOND);
 	ck_assert_uint_eq(g->reports_received, 1);
 	ck_assert_uint_eq(g->reported_members, 3);
-	ck_assert_uint_eq(g->reported_slot, rsm_members(shardkv_node_rsm(group_leader(g)->node))->slot);
+	ck_assert_uint_eq(g->reported_slot,
+			  rsm_members(shardkv_node_rsm(group_leader(g)->node))->slot);
 	ck_assert_uint_eq(g->reported_id, rsm_group_id(shardkv_node_rsm(group_leader(g)->node)));
 	ck_assert_uint_ne(g->reported_slot, 0);
 	ck_assert_uint_ne(g->reported_id, 0);
 	ck_assert_uint_eq(g->number, 3);
 	for (uint32_t i = 0; i < 3; i++)
-		ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(g->replicas[i]->node)), 3);
+		ck_assert_uint_eq(shardkv_app_config_number(shardkv_node_app(g->replicas[i]->node)),
+				  3);
 	sim_world_run_for(g->world, 10 * SIM_SECOND);
 	ck_assert_uint_eq(g->reports_received, 1);
 	finish(g);
@@ -518,7 +573,8 @@ START_TEST(masters_are_told_until_they_answer)
 	ck_assert_uint_ge(g->reports_received, 3);
 	struct buffer payload = {0};
 	wire_transfer_encode(0, &payload);
-	ck_assert_int_eq(status_of(g, group_send(g, old, METHOD_TRANSFER, buffer_slice(&payload), 1000)), 0);
+	ck_assert_int_eq(
+		status_of(g, group_send(g, old, METHOD_TRANSFER, buffer_slice(&payload), 1000)), 0);
 	buffer_free(&payload);
 	sim_world_run_for(g->world, SIM_SECOND);
 	ck_assert_ptr_ne(group_leader(g), old);
@@ -550,10 +606,12 @@ START_TEST(refused_report_is_not_repeated)
 }
 END_TEST
 
-CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer, refused_report_is_not_repeated,
-	   stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared, other_groups_keys_are_refused,
-	   newer_configuration_is_adopted, denied_claim_is_wrong_group, waiting_ends_with_the_deadline,
-	   waiting_is_bounded, lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
+CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer,
+	   refused_report_is_not_repeated, stopped_while_the_state_is_replaced,
+	   first_request_claims, claims_are_shared, other_groups_keys_are_refused,
+	   newer_configuration_is_adopted, denied_claim_is_wrong_group,
+	   waiting_ends_with_the_deadline, waiting_is_bounded,
+	   lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
 	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
-	   client_ids_are_asked_for, known_ids_survive_a_restart, questions_are_shared, questions_are_bounded,
-	   lost_leadership_answers_unknown_clients, register_is_refused)
+	   client_ids_are_asked_for, known_ids_survive_a_restart, questions_are_shared,
+	   questions_are_bounded, lost_leadership_answers_unknown_clients, register_is_refused)

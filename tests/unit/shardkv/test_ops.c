@@ -19,7 +19,10 @@ START_TEST(put_and_get)
 }
 END_TEST
 
-/* Deleting what is not there answers NOT_FOUND; a key created again starts at version 1 with a new modification. */
+/*
+ * Deleting what is not there answers NOT_FOUND; a key created again starts at version 1 with a new
+ * modification.
+ */
 START_TEST(delete_and_create_again)
 {
 	struct kv kv = kv_create();
@@ -69,7 +72,10 @@ START_TEST(append)
 }
 END_TEST
 
-/* Compare-and-swap writes only over the expected value; otherwise it shows the present one and changes nothing. */
+/*
+ * Compare-and-swap writes only over the expected value; otherwise it shows the present one and
+ * changes nothing.
+ */
 START_TEST(compare_and_swap)
 {
 	struct kv kv = kv_create();
@@ -125,11 +131,26 @@ START_TEST(increment)
 }
 END_TEST
 
-/* What is no 64-bit integer in plain decimal form, or would overflow, is NOT_NUMBER and stays as it is. */
+/*
+ * What is no 64-bit integer in plain decimal form, or would overflow, is NOT_NUMBER and stays as it
+ * is.
+ */
 START_TEST(increment_refuses_what_is_no_number)
 {
-	static const char *const values[] = {"",    "-",   "+1", " 1", "1 ", "01", "-0", "0x1", "1.0", "abc", "--1",
-					     "9223372036854775808", "-9223372036854775809", "99999999999999999999999"};
+	static const char *const values[] = {"",
+					     "-",
+					     "+1",
+					     " 1",
+					     "1 ",
+					     "01",
+					     "-0",
+					     "0x1",
+					     "1.0",
+					     "abc",
+					     "--1",
+					     "9223372036854775808",
+					     "-9223372036854775809",
+					     "99999999999999999999999"};
 	struct kv kv = kv_create();
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
 		kv_op(&kv, op_put("n", values[i]));
@@ -149,7 +170,8 @@ END_TEST
 static bool error_says(const struct kv *kv, const char *text)
 {
 	char message[512];
-	snprintf(message, sizeof message, "%.*s", (int)kv->error.message.len, (const char *)kv->error.message.data);
+	snprintf(message, sizeof message, "%.*s", (int)kv->error.message.len,
+		 (const char *)kv->error.message.data);
 	return strstr(message, text) != NULL;
 }
 
@@ -159,7 +181,9 @@ static int admit_op(struct kv *kv, struct wire_kv_op op)
 	return kv_admit(kv, &command);
 }
 
-/* Keys are limited in length and not empty, and the refusal says so; the limit itself is allowed. */
+/*
+ * Keys are limited in length and not empty, and the refusal says so; the limit itself is allowed.
+ */
 START_TEST(key_limits)
 {
 	struct kv kv = kv_create();
@@ -202,7 +226,10 @@ START_TEST(value_limits)
 }
 END_TEST
 
-/* faults: 98. What a command will take is known before: the values that it copies, also those that it makes itself. */
+/*
+ * faults: 98. What a command will take is known before: the values that it copies, also those that
+ * it makes itself.
+ */
 START_TEST(work_is_foreseen)
 {
 	struct kv kv = kv_create();
@@ -227,8 +254,9 @@ START_TEST(work_is_foreseen)
 END_TEST
 
 /*
- * What a leader has judged and logged is done, whatever the limits of the replica that applies it; and what was
- * stored when longer ones were allowed is still to be had, and to be got rid of. faults: 89
+ * What a leader has judged and logged is done, whatever the limits of the replica that applies it;
+ * and what was stored when longer ones were allowed is still to be had, and to be got rid of.
+ * faults: 89
  */
 START_TEST(limits_are_the_leaders)
 {
@@ -240,8 +268,12 @@ START_TEST(limits_are_the_leaders)
 	ck_assert_int_eq(kv_op(&kv, op_put(key, value)), 0);
 	ck_assert(kv_holds(&kv, key, value));
 	ck_assert_int_eq(admit_op(&kv, op_put(key, "v")), 0);
-	ck_assert_int_eq(admit_op(&kv, (struct wire_kv_op){.kind = WIRE_KV_DELETE, .key = slice_string(key)}), 0);
-	ck_assert_int_eq(kv_op(&kv, (struct wire_kv_op){.kind = WIRE_KV_DELETE, .key = slice_string(key)}), 0);
+	ck_assert_int_eq(admit_op(&kv, (struct wire_kv_op){.kind = WIRE_KV_DELETE,
+							   .key = slice_string(key)}),
+			 0);
+	ck_assert_int_eq(
+		kv_op(&kv, (struct wire_kv_op){.kind = WIRE_KV_DELETE, .key = slice_string(key)}),
+		0);
 	ck_assert_int_eq(admit_op(&kv, op_put(key, "v")), STATUS_TOO_LARGE);
 	kv_free(&kv);
 }
@@ -251,7 +283,8 @@ END_TEST
 START_TEST(any_bytes)
 {
 	struct kv kv = kv_create();
-	struct wire_kv_op put = {.kind = WIRE_KV_PUT, .key = slice("\0a", 2), .value = slice("\0\xff\0", 3)};
+	struct wire_kv_op put = {
+		.kind = WIRE_KV_PUT, .key = slice("\0a", 2), .value = slice("\0\xff\0", 3)};
 	struct wire_kv_op get = {.kind = WIRE_KV_GET, .key = slice("\0a", 2)};
 	ck_assert_int_eq(kv_op(&kv, put), 0);
 	ck_assert_int_eq(kv_op(&kv, get), 0);
@@ -280,7 +313,10 @@ START_TEST(malformed_commands)
 }
 END_TEST
 
-/* Admission refuses what apply would refuse for its form, and lets through what depends on the state. */
+/*
+ * Admission refuses what apply would refuse for its form, and lets through what depends on the
+ * state.
+ */
 START_TEST(admission)
 {
 	struct kv kv = kv_create();
@@ -294,12 +330,16 @@ START_TEST(admission)
 	ck_assert_int_eq(kv_apply(&kv, &command), STATUS_NOT_NUMBER);
 	op.key = slice(NULL, 0);
 	ck_assert_int_eq(kv_admit(&kv, &command), STATUS_BAD_REQUEST);
-	ck_assert_uint_eq(shardkv_app_counters(kv.app)->refusals[status_to_wire(STATUS_BAD_REQUEST)], 1);
+	ck_assert_uint_eq(
+		shardkv_app_counters(kv.app)->refusals[status_to_wire(STATUS_BAD_REQUEST)], 1);
 	kv_free(&kv);
 }
 END_TEST
 
-/* A query for several keys answers each in order, and refuses when the values together are too much for one reply. */
+/*
+ * A query for several keys answers each in order, and refuses when the values together are too much
+ * for one reply.
+ */
 START_TEST(query_of_several_keys)
 {
 	struct kv kv = kv_create();

@@ -1,7 +1,10 @@
 /* Which shards a group serves: configurations, grants, refusals. */
 #include "kv.h"
 
-#define ALL_OURS {1, 1, 1, 1, 1, 1, 1, 1}
+#define ALL_OURS \
+	{ \
+		1, 1, 1, 1, 1, 1, 1, 1 \
+	}
 
 static char name[4][16];
 
@@ -55,7 +58,10 @@ START_TEST(configurations_only_advance)
 }
 END_TEST
 
-/* An unclaimed shard that a configuration takes away is no longer ours; a grant that came before the configuration counts. */
+/*
+ * An unclaimed shard that a configuration takes away is no longer ours; a grant that came before
+ * the configuration counts.
+ */
 START_TEST(unclaimed_shards_may_leave)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -74,7 +80,10 @@ START_TEST(unclaimed_shards_may_leave)
 }
 END_TEST
 
-/* A configuration for another number of shards, or a grant of a shard that does not exist, is refused as a whole. */
+/*
+ * A configuration for another number of shards, or a grant of a shard that does not exist, is
+ * refused as a whole.
+ */
 START_TEST(nonsense_is_refused)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -84,7 +93,8 @@ START_TEST(nonsense_is_refused)
 	uint32_t shards[] = {0, KV_SHARDS};
 	ck_assert_int_eq(kv_grant(&kv, shards, 2), STATUS_BAD_REQUEST);
 	ck_assert(!shardkv_app_is_granted(kv.app, 0));
-	struct wire_kv_command garbage = {.has_internal = true, .internal = {.config = slice_string("\xff\xff\xff")}};
+	struct wire_kv_command garbage = {.has_internal = true,
+					  .internal = {.config = slice_string("\xff\xff\xff")}};
 	ck_assert_int_ne(kv_apply(&kv, &garbage), 0);
 	ck_assert_uint_eq(kv_hash(&kv), hash);
 	kv_free(&kv);
@@ -96,7 +106,8 @@ START_TEST(clients_are_denied)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
 	uint32_t shard = 0;
-	struct wire_kv_command command = {.has_internal = true, .internal = {.ngranted = 1, .granted = &shard}};
+	struct wire_kv_command command = {.has_internal = true,
+					  .internal = {.ngranted = 1, .granted = &shard}};
 	ck_assert_int_eq(kv_admit(&kv, &command), STATUS_DENIED);
 	ck_assert_int_eq(kv_apply_as(&kv, &command, 17), STATUS_DENIED);
 	ck_assert(!shardkv_app_is_granted(kv.app, 0));
@@ -108,7 +119,10 @@ START_TEST(clients_are_denied)
 }
 END_TEST
 
-/* A leader that has not caught up admits any shard and lets apply decide; form and privilege are judged all the same. */
+/*
+ * A leader that has not caught up admits any shard and lets apply decide; form and privilege are
+ * judged all the same.
+ */
 START_TEST(admission_may_leave_ownership_to_apply)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -128,17 +142,26 @@ END_TEST
 
 static int txn_of(struct kv *kv, uint32_t when_shard, uint32_t then_shard, uint32_t otherwise_shard)
 {
-	struct wire_kv_compare when = {.target = WIRE_KV_EXISTS, .key = slice_string(kv_key_in(name[1], when_shard, KV_SHARDS))};
+	struct wire_kv_compare when = {
+		.target = WIRE_KV_EXISTS,
+		.key = slice_string(kv_key_in(name[1], when_shard, KV_SHARDS))};
 	struct wire_kv_op then = op_put(kv_key_in(name[2], then_shard, KV_SHARDS), "v");
 	struct wire_kv_op otherwise = op_put(kv_key_in(name[3], otherwise_shard, KV_SHARDS), "v");
-	struct wire_kv_command command = {
-		.nwhen = 1, .when = &when, .nthen = 1, .then = &then, .notherwise = 1, .otherwise = &otherwise};
+	struct wire_kv_command command = {.nwhen = 1,
+					  .when = &when,
+					  .nthen = 1,
+					  .then = &then,
+					  .notherwise = 1,
+					  .otherwise = &otherwise};
 	int admitted = kv_admit(kv, &command);
 	ck_assert_int_eq(kv_apply(kv, &command), admitted);
 	return admitted;
 }
 
-/* Every key of a transaction counts, also those of compares and of the branch not taken: ours, another's, or of several groups. */
+/*
+ * Every key of a transaction counts, also those of compares and of the branch not taken: ours,
+ * another's, or of several groups.
+ */
 START_TEST(transactions_belong_to_one_group)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -159,7 +182,9 @@ START_TEST(transactions_belong_to_one_group)
 }
 END_TEST
 
-/* Queries for keys, and scans, need granted shards and the configuration that the client expects. */
+/*
+ * Queries for keys, and scans, need granted shards and the configuration that the client expects.
+ */
 START_TEST(queries_need_ownership)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -185,7 +210,10 @@ START_TEST(queries_need_ownership)
 }
 END_TEST
 
-/* The node learns which shards a request waits for: those assigned and not granted, and all of these for a scan. */
+/*
+ * The node learns which shards a request waits for: those assigned and not granted, and all of
+ * these for a scan.
+ */
 START_TEST(waiting_for_grants)
 {
 	struct kv kv = kv_bare(KV_SHARDS);
@@ -194,7 +222,8 @@ START_TEST(waiting_for_grants)
 	struct buffer bytes = {0};
 	kv_adopt(&kv, 4, gids, KV_SHARDS);
 	grant(&kv, 0);
-	struct wire_kv_op ops[] = {op_get(kv_key_in(name[0], 0, KV_SHARDS)), op_get(kv_key_in(name[1], 1, KV_SHARDS)),
+	struct wire_kv_op ops[] = {op_get(kv_key_in(name[0], 0, KV_SHARDS)),
+				   op_get(kv_key_in(name[1], 1, KV_SHARDS)),
 				   op_get(kv_key_in(name[2], 3, KV_SHARDS))};
 	struct wire_kv_command command = {.nthen = 3, .then = ops};
 	wire_kv_command_encode(&command, &bytes);

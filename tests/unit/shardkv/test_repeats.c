@@ -1,4 +1,7 @@
-/* Commands that are sent again after their long answers were lost: what is kept of these, and what the client gets. */
+/*
+ * Commands that are sent again after their long answers were lost: what is kept of these, and what
+ * the client gets.
+ */
 #include <stdlib.h>
 
 #include "../support/check_main.h"
@@ -35,8 +38,9 @@ static struct wire_kv_result ask(struct group *g, uint64_t sequence, const struc
 
 /* faults: 49, 98 */
 /*
- * Appends to a long value are answered with all of it, and keep nothing of it. The last one, sent again, gets the same answer; earlier ones
- * are told that they were done, and how long the value was. All replicas have one state, also after a restart.
+ * Appends to a long value are answered with all of it, and keep nothing of it. The last one, sent
+ * again, gets the same answer; earlier ones are told that they were done, and how long the value
+ * was. All replicas have one state, also after a restart.
  */
 START_TEST(appends_to_a_long_value)
 {
@@ -48,8 +52,10 @@ START_TEST(appends_to_a_long_value)
 	group_settle(g);
 	memset(value, 'v', LONG);
 	group_key(key, 0);
-	struct wire_kv_op put = {.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
-	struct wire_kv_op append = {.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string("x")};
+	struct wire_kv_op put = {
+		.kind = WIRE_KV_PUT, .key = slice_string(key), .value = slice_string(value)};
+	struct wire_kv_op append = {
+		.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string("x")};
 	ask(g, 1, &put);
 	for (uint64_t i = 1; i <= APPENDS; i++) {
 		struct wire_kv_result result = ask(g, 1 + i, &append);
@@ -58,7 +64,8 @@ START_TEST(appends_to_a_long_value)
 		ck_assert_uint_eq(result.omitted, 0);
 	}
 	for (int restarted = 0; restarted < 2; restarted++) {
-		struct wire_kv_result last = ask(g, 1 + APPENDS, &append), earlier = ask(g, 3, &append);
+		struct wire_kv_result last = ask(g, 1 + APPENDS, &append),
+				      earlier = ask(g, 3, &append);
 		ck_assert_uint_eq(earlier.omitted, LONG + 2);
 		ck_assert_uint_eq(earlier.value.len, 0);
 		ck_assert_uint_eq(earlier.version, 3);
@@ -67,10 +74,13 @@ START_TEST(appends_to_a_long_value)
 		ck_assert_uint_eq(last.omitted, 0);
 		ck_assert_uint_eq(last.version, 1 + APPENDS);
 		for (uint32_t i = 0; i < 3; i++)
-			ck_assert_uint_lt(rsm_of(g->replicas[i])->sessions.reply_bytes, APPENDS * 100);
+			ck_assert_uint_lt(rsm_of(g->replicas[i])->sessions.reply_bytes,
+					  APPENDS * 100);
 		sim_world_run_for(g->world, SIM_SECOND);
-		ck_assert_uint_eq(rsm_state_hash(rsm_of(g->replicas[0])), rsm_state_hash(rsm_of(g->replicas[1])));
-		ck_assert_uint_eq(rsm_state_hash(rsm_of(g->replicas[0])), rsm_state_hash(rsm_of(g->replicas[2])));
+		ck_assert_uint_eq(rsm_state_hash(rsm_of(g->replicas[0])),
+				  rsm_state_hash(rsm_of(g->replicas[1])));
+		ck_assert_uint_eq(rsm_state_hash(rsm_of(g->replicas[0])),
+				  rsm_state_hash(rsm_of(g->replicas[2])));
 		for (uint32_t i = 0; i < 3; i++)
 			sim_process_power_loss(g->replicas[i]);
 		for (uint32_t i = 0; i < 3; i++)
@@ -82,7 +92,10 @@ START_TEST(appends_to_a_long_value)
 }
 END_TEST
 
-/* faults: 98. Short answers are kept whole: a repeated command gets the same one, whatever has become of the key. */
+/*
+ * faults: 98. Short answers are kept whole: a repeated command gets the same one, whatever has
+ * become of the key.
+ */
 START_TEST(short_values)
 {
 	struct group *g = group_create(1);
@@ -92,7 +105,8 @@ START_TEST(short_values)
 	g->clients = 10;
 	group_settle(g);
 	group_key(key, 0);
-	struct wire_kv_op append = {.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string("abc")};
+	struct wire_kv_op append = {
+		.kind = WIRE_KV_APPEND, .key = slice_string(key), .value = slice_string("abc")};
 	for (uint64_t i = 1; i <= 10; i++)
 		ck_assert_uint_eq(ask(g, i, &append).value.len, 3 * i);
 	for (uint64_t i = 1; i <= 10; i++)

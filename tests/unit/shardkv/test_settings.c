@@ -1,6 +1,6 @@
 /*
- * Replicas whose configurations differ have equal states, and lose nothing: each setting there is, one by one, at the
- * leader and at the others. faults: 80, 89
+ * Replicas whose configurations differ have equal states, and lose nothing: each setting there is,
+ * one by one, at the leader and at the others. faults: 80, 89
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,15 @@
 
 static struct arena arena;
 
-/* Another value that is allowed beside the others: low 0 the least, 1 a larger one. False: there is none. */
+/*
+ * Another value that is allowed beside the others: low 0 the least, 1 a larger one. False: there is
+ * none.
+ */
 static bool other_value(struct settings *settings, const struct setting *setting, bool high)
 {
 	char error[256];
-	const uint64_t low[] = {setting->min, setting->min + 1, setting->standard / 2, setting->standard - 1};
+	const uint64_t low[] = {setting->min, setting->min + 1, setting->standard / 2,
+				setting->standard - 1};
 	const uint64_t up[] = {setting->standard * 2, setting->standard + 1, setting->max};
 	size_t count = high ? 3 : 4;
 	for (size_t i = 0; i < count; i++) {
@@ -63,7 +67,8 @@ static void lead(struct group *g, uint32_t i)
 	}
 }
 
-static int write_as(struct group *g, uint64_t client, uint64_t sequence, const struct wire_kv_op *op)
+static int write_as(struct group *g, uint64_t client, uint64_t sequence,
+		    const struct wire_kv_op *op)
 {
 	for (uint32_t tries = 0; tries < 20; tries++) {
 		index_of_leader(g);
@@ -107,14 +112,18 @@ static size_t length_of(struct group *g, struct slice key)
 		if (!asked->done || asked->status != 0)
 			continue;
 		arena_reset(&arena);
-		ck_assert_int_eq(wire_kv_query_reply_decode(bytes_slice(asked->payload), &arena, &reply), 0);
+		ck_assert_int_eq(
+			wire_kv_query_reply_decode(bytes_slice(asked->payload), &arena, &reply), 0);
 		return reply.results[0].status == 0 ? reply.results[0].value.len : 0;
 	}
 	ck_abort_msg("the group does not serve");
 	return 0;
 }
 
-/* Writes of a dozen clients, short and long; what is too long for the leader is refused, and nothing else is. */
+/*
+ * Writes of a dozen clients, short and long; what is too long for the leader is refused, and
+ * nothing else is.
+ */
 static void load(struct group *g, uint64_t round)
 {
 	char key[16], text[200];
@@ -127,8 +136,9 @@ static void load(struct group *g, uint64_t round)
 		};
 		uint64_t client = 1 + (round * 12 + k) % 100;
 		int status = write_as(g, client, 1 + round * 12 + k, &op);
-		ck_assert_msg(status == 0 || status == STATUS_TOO_LARGE || status == STATUS_SESSION_EXPIRED, "%s",
-			      status_name(status));
+		ck_assert_msg(status == 0 || status == STATUS_TOO_LARGE ||
+				      status == STATUS_SESSION_EXPIRED,
+			      "%s", status_name(status));
 	}
 }
 
@@ -153,11 +163,13 @@ START_TEST(every_setting_alone)
 		}
 		group_configure(g, 1, 1, 1, 1, 1);
 		group_settle(g);
-		struct wire_kv_op op = {
-			.kind = WIRE_KV_PUT, .key = slice_string("big"), .value = slice(big, BIG_VALUE)};
+		struct wire_kv_op op = {.kind = WIRE_KV_PUT,
+					.key = slice_string("big"),
+					.value = slice(big, BIG_VALUE)};
 		ck_assert_int_eq(write_as(g, 500, 1, &op), 0);
-		op = (struct wire_kv_op){
-			.kind = WIRE_KV_PUT, .key = slice(long_key, BIG_KEY), .value = slice_string("v")};
+		op = (struct wire_kv_op){.kind = WIRE_KV_PUT,
+					 .key = slice(long_key, BIG_KEY),
+					 .value = slice_string("v")};
 		ck_assert_int_eq(write_as(g, 501, 1, &op), 0);
 		for (int high = 0; high < 2; high++) {
 			if (!other_value(&changed, setting, high != 0))
@@ -201,7 +213,8 @@ START_TEST(other_number_of_shards)
 	ck_assert_int_ne(g->replicas[other]->state, SIM_RUNNING);
 	ck_assert_int_eq(g->replicas[other]->halt_status, STATUS_CONFIG);
 	ck_assert_ptr_nonnull(strstr(g->replicas[other]->halt_reason, "shards = 4"));
-	struct wire_kv_op op = {.kind = WIRE_KV_PUT, .key = slice_string("k"), .value = slice_string("v")};
+	struct wire_kv_op op = {
+		.kind = WIRE_KV_PUT, .key = slice_string("k"), .value = slice_string("v")};
 	g->clients = 5;
 	ck_assert_int_eq(write_as(g, 5, 1, &op), 0);
 	group_destroy(g);
@@ -209,7 +222,10 @@ START_TEST(other_number_of_shards)
 }
 END_TEST
 
-/* A write that was applied under one leader's limits is not refused by the next one's when its answer was lost. */
+/*
+ * A write that was applied under one leader's limits is not refused by the next one's when its
+ * answer was lost.
+ */
 START_TEST(repeated_under_other_limits)
 {
 	static struct settings lower;
@@ -219,7 +235,8 @@ START_TEST(repeated_under_other_limits)
 	arena_init(&arena, ARENA_BYTES_MAX);
 	g->clients = 9;
 	group_configure(g, 1, 1, 1, 1, 1);
-	struct wire_kv_op op = {.kind = WIRE_KV_PUT, .key = slice_string("k"), .value = slice(value, sizeof value)};
+	struct wire_kv_op op = {
+		.kind = WIRE_KV_PUT, .key = slice_string("k"), .value = slice(value, sizeof value)};
 	ck_assert_int_eq(write_as(g, 9, 1, &op), 0);
 	settings_default(&lower);
 	lower.value_bytes_max = 1000;
@@ -235,4 +252,5 @@ START_TEST(repeated_under_other_limits)
 }
 END_TEST
 
-CHECK_MAIN("settings of replicas", every_setting_alone, repeated_under_other_limits, other_number_of_shards)
+CHECK_MAIN("settings of replicas", every_setting_alone, repeated_under_other_limits,
+	   other_number_of_shards)

@@ -13,7 +13,8 @@ struct random_command {
 	uint32_t ntext;
 };
 
-static struct slice random_text(struct random_command *c, struct rng *rng, const char *prefix, uint64_t bound)
+static struct slice random_text(struct random_command *c, struct rng *rng, const char *prefix,
+				uint64_t bound)
 {
 	char *text = c->text[c->ntext++ % 12];
 	snprintf(text, sizeof c->text[0], "%s%u", prefix, (unsigned)rng_below(rng, bound));
@@ -39,8 +40,12 @@ static void random_command(struct random_command *c, struct rng *rng)
 	*c = (struct random_command){0};
 	uint32_t nthen = rng_chance(rng, 700000) ? 1 : (uint32_t)rng_below(rng, 5);
 	uint32_t nwhen = nthen == 1 ? 0 : (uint32_t)rng_below(rng, 3);
-	c->command = (struct wire_kv_command){
-		.nthen = nthen, .then = c->then, .nwhen = nwhen, .when = c->when, .otherwise = c->otherwise, .transaction = true};
+	c->command = (struct wire_kv_command){.nthen = nthen,
+					      .then = c->then,
+					      .nwhen = nwhen,
+					      .when = c->when,
+					      .otherwise = c->otherwise,
+					      .transaction = true};
 	for (uint32_t i = 0; i < nthen; i++)
 		c->then[i] = random_op(c, rng);
 	for (uint32_t i = 0; i < nwhen; i++) {
@@ -70,7 +75,8 @@ static void transfer(struct kv *from, struct kv *to, size_t bytes)
 		buffer_clear(&chunk);
 		more = from->app->ops->snapshot_next(image, bytes, &chunk);
 		arena_reset(&to->arena);
-		ck_assert_int_eq(to->app->ops->restore_chunk(to->app, buffer_slice(&chunk), &to->arena), 0);
+		ck_assert_int_eq(
+			to->app->ops->restore_chunk(to->app, buffer_slice(&chunk), &to->arena), 0);
 	} while (more != 0);
 	ck_assert_int_eq(to->app->ops->restore_end(to->app), 0);
 	from->app->ops->snapshot_end(image);
@@ -85,8 +91,10 @@ static void dump(struct kv *kv, struct buffer *out)
 	ck_assert(!kv->page.more);
 	for (uint32_t i = 0; i < kv->page.nrecords; i++) {
 		const struct wire_kv_record *r = &kv->page.records[i];
-		buffer_format(out, "%.*s=%.*s v%llu m%llu\n", (int)r->key.len, (const char *)r->key.data, (int)r->value.len,
-			      (const char *)r->value.data, (unsigned long long)r->version, (unsigned long long)r->modification);
+		buffer_format(out, "%.*s=%.*s v%llu m%llu\n", (int)r->key.len,
+			      (const char *)r->key.data, (int)r->value.len,
+			      (const char *)r->value.data, (unsigned long long)r->version,
+			      (unsigned long long)r->modification);
 	}
 }
 
@@ -104,7 +112,10 @@ static void expect_equal(struct kv *a, struct kv *b)
 	buffer_free(&text_b);
 }
 
-/* faults: 33. Two replicas that apply the same commands are equal after each, in replies and hash; so is one restored at any index, and it goes on alike. */
+/*
+ * faults: 33. Two replicas that apply the same commands are equal after each, in replies and hash;
+ * so is one restored at any index, and it goes on alike.
+ */
 START_TEST(replicas_agree_and_restore_at_every_index)
 {
 	struct kv a = kv_create();
@@ -132,7 +143,9 @@ START_TEST(replicas_agree_and_restore_at_every_index)
 }
 END_TEST
 
-/* An image shows the moment at which it was begun, however many commands follow before it is read. */
+/*
+ * An image shows the moment at which it was begun, however many commands follow before it is read.
+ */
 START_TEST(image_is_of_its_moment)
 {
 	struct kv a = kv_create();
@@ -156,7 +169,8 @@ START_TEST(image_is_of_its_moment)
 		kv_apply(&a, &random.command);
 		buffer_clear(&chunk);
 		more = a.app->ops->snapshot_next(image, 200, &chunk);
-		ck_assert_int_eq(b.app->ops->restore_chunk(b.app, buffer_slice(&chunk), &b.arena), 0);
+		ck_assert_int_eq(b.app->ops->restore_chunk(b.app, buffer_slice(&chunk), &b.arena),
+				 0);
 	}
 	ck_assert_int_eq(b.app->ops->restore_end(b.app), 0);
 	a.app->ops->snapshot_end(image);
@@ -169,7 +183,10 @@ START_TEST(image_is_of_its_moment)
 }
 END_TEST
 
-/* faults: 34. Chunks that are cut, damaged, missing, repeated or of another group are noticed, at the latest at the end. */
+/*
+ * faults: 34. Chunks that are cut, damaged, missing, repeated or of another group are noticed, at
+ * the latest at the end.
+ */
 START_TEST(damage_is_noticed)
 {
 	struct kv a = kv_create();
@@ -202,9 +219,13 @@ START_TEST(damage_is_noticed)
 				chunk.data[at] ^= (uint8_t)(1u << bit);
 			if (i == victim && damage == 2)
 				chunk.len = at;
-			for (int times = i == victim && damage == 3 ? 0 : i == victim && damage == 4 ? 2 : 1; times > 0; times--) {
+			for (int times = i == victim && damage == 3   ? 0
+					 : i == victim && damage == 4 ? 2
+								      : 1;
+			     times > 0; times--) {
 				arena_reset(&b.arena);
-				failed |= b.app->ops->restore_chunk(b.app, buffer_slice(&chunk), &b.arena) != 0;
+				failed |= b.app->ops->restore_chunk(b.app, buffer_slice(&chunk),
+								    &b.arena) != 0;
 			}
 			buffer_free(&chunk);
 		}
@@ -218,7 +239,10 @@ START_TEST(damage_is_noticed)
 }
 END_TEST
 
-/* The hash is of the content, not of the way there, except for the write counters, which are content. */
+/*
+ * The hash is of the content, not of the way there, except for the write counters, which are
+ * content.
+ */
 START_TEST(hash_tells_states_apart)
 {
 	struct kv a = kv_create();

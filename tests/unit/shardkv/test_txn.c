@@ -1,16 +1,20 @@
 /* Transactions: compares, both branches, all or nothing. */
 #include "kv.h"
 
-static struct wire_kv_compare compare_value(const char *key, enum wire_kv_relation relation, const char *value)
+static struct wire_kv_compare compare_value(const char *key, enum wire_kv_relation relation,
+					    const char *value)
 {
-	return (struct wire_kv_compare){
-		.target = WIRE_KV_VALUE, .relation = relation, .key = slice_string(key), .value = slice_string(value)};
+	return (struct wire_kv_compare){.target = WIRE_KV_VALUE,
+					.relation = relation,
+					.key = slice_string(key),
+					.value = slice_string(value)};
 }
 
-static struct wire_kv_compare compare_number(const char *key, enum wire_kv_target target, enum wire_kv_relation relation,
-					     uint64_t number)
+static struct wire_kv_compare compare_number(const char *key, enum wire_kv_target target,
+					     enum wire_kv_relation relation, uint64_t number)
 {
-	return (struct wire_kv_compare){.target = target, .relation = relation, .key = slice_string(key), .number = number};
+	return (struct wire_kv_compare){
+		.target = target, .relation = relation, .key = slice_string(key), .number = number};
 }
 
 /* Does this compare hold? */
@@ -39,7 +43,9 @@ START_TEST(value_compares)
 }
 END_TEST
 
-/* The value of a missing key is in no relation to anything, not even different or the empty string. */
+/*
+ * The value of a missing key is in no relation to anything, not even different or the empty string.
+ */
 START_TEST(value_compare_of_missing_key_is_false)
 {
 	struct kv kv = kv_create();
@@ -61,7 +67,8 @@ START_TEST(number_compares)
 	ck_assert(holds(&kv, compare_number("a", WIRE_KV_VERSION, WIRE_KV_EQUAL, 2)));
 	ck_assert(holds(&kv, compare_number("a", WIRE_KV_VERSION, WIRE_KV_GREATER, 1)));
 	ck_assert(!holds(&kv, compare_number("a", WIRE_KV_VERSION, WIRE_KV_LESS, 2)));
-	ck_assert(holds(&kv, compare_number("a", WIRE_KV_MODIFICATION, WIRE_KV_EQUAL, modification)));
+	ck_assert(
+		holds(&kv, compare_number("a", WIRE_KV_MODIFICATION, WIRE_KV_EQUAL, modification)));
 	ck_assert(holds(&kv, compare_number("a", WIRE_KV_EXISTS, WIRE_KV_EQUAL, 1)));
 	ck_assert(!holds(&kv, compare_number("a", WIRE_KV_EXISTS, WIRE_KV_EQUAL, 0)));
 	ck_assert(holds(&kv, compare_number("b", WIRE_KV_EXISTS, WIRE_KV_EQUAL, 0)));
@@ -72,16 +79,24 @@ START_TEST(number_compares)
 }
 END_TEST
 
-/* `then` runs if every compare holds, `otherwise` if one does not; the other branch leaves no trace. */
+/*
+ * `then` runs if every compare holds, `otherwise` if one does not; the other branch leaves no
+ * trace.
+ */
 START_TEST(branches)
 {
 	struct kv kv = kv_create();
 	kv_op(&kv, op_put("a", "1"));
-	struct wire_kv_compare when[] = {compare_value("a", WIRE_KV_EQUAL, "1"), compare_number("b", WIRE_KV_EXISTS, WIRE_KV_EQUAL, 0)};
+	struct wire_kv_compare when[] = {compare_value("a", WIRE_KV_EQUAL, "1"),
+					 compare_number("b", WIRE_KV_EXISTS, WIRE_KV_EQUAL, 0)};
 	struct wire_kv_op then[] = {op_put("b", "then"), op_get("a")};
 	struct wire_kv_op otherwise[] = {op_get("b")};
-	struct wire_kv_command command = {
-		.nwhen = 2, .when = when, .nthen = 2, .then = then, .notherwise = 1, .otherwise = otherwise};
+	struct wire_kv_command command = {.nwhen = 2,
+					  .when = when,
+					  .nthen = 2,
+					  .then = then,
+					  .notherwise = 1,
+					  .otherwise = otherwise};
 	ck_assert_int_eq(kv_apply(&kv, &command), 0);
 	ck_assert(kv.reply.succeeded);
 	ck_assert_uint_eq(kv.reply.nresults, 2);
@@ -98,8 +113,10 @@ END_TEST
 START_TEST(operations_see_earlier_ones)
 {
 	struct kv kv = kv_create();
-	struct wire_kv_op then[] = {op_put("a", "1"),    op_append("a", "0"), op_incr("a", 5), op_get("a"), op_delete("a"),
-				    op_get("a"),         op_create("a", "x"), op_create("a", "y"), op_put("b", "1"), op_delete("b")};
+	struct wire_kv_op then[] = {op_put("a", "1"),    op_append("a", "0"), op_incr("a", 5),
+				    op_get("a"),         op_delete("a"),      op_get("a"),
+				    op_create("a", "x"), op_create("a", "y"), op_put("b", "1"),
+				    op_delete("b")};
 	struct wire_kv_command command = {.nthen = 10, .then = then, .transaction = true};
 	ck_assert_int_eq(kv_apply(&kv, &command), 0);
 	ck_assert(kv_value_is(&kv, 1, "10"));
@@ -131,7 +148,10 @@ START_TEST(read_then_write_returns_old_value)
 }
 END_TEST
 
-/* If one operation is refused, none of the transaction has happened: no key, version, counter or hash differs. */
+/*
+ * If one operation is refused, none of the transaction has happened: no key, version, counter or
+ * hash differs.
+ */
 START_TEST(refusal_undoes_everything)
 {
 	struct kv kv = kv_create();
@@ -142,7 +162,8 @@ START_TEST(refusal_undoes_everything)
 	kv_op(&kv, op_put("big", value));
 	kv_op(&kv, op_put("{tag}gone", "1"));
 	uint64_t hash = kv_hash(&kv);
-	struct wire_kv_op then[] = {op_put("{tag}new", "1"), op_delete("{tag}gone"), op_incr("{tag}n", 1), op_put("{tag}new", "2"),
+	struct wire_kv_op then[] = {op_put("{tag}new", "1"), op_delete("{tag}gone"),
+				    op_incr("{tag}n", 1), op_put("{tag}new", "2"),
 				    op_incr("text", 1)};
 	struct wire_kv_command command = {.nthen = 5, .then = then, .transaction = true};
 	ck_assert_int_eq(kv_apply(&kv, &command), STATUS_NOT_NUMBER);
@@ -157,12 +178,16 @@ START_TEST(refusal_undoes_everything)
 }
 END_TEST
 
-/* What is an answer and no refusal (missing key, failed CAS) lets the rest of the transaction happen. */
+/*
+ * What is an answer and no refusal (missing key, failed CAS) lets the rest of the transaction
+ * happen.
+ */
 START_TEST(answers_do_not_abort)
 {
 	struct kv kv = kv_create();
 	kv_op(&kv, op_put("a", "1"));
-	struct wire_kv_op then[] = {op_delete("none"), op_cas("a", "2", "3"), op_get("none"), op_put("b", "1")};
+	struct wire_kv_op then[] = {op_delete("none"), op_cas("a", "2", "3"), op_get("none"),
+				    op_put("b", "1")};
 	struct wire_kv_command command = {.nthen = 4, .then = then};
 	ck_assert_int_eq(kv_apply(&kv, &command), 0);
 	ck_assert_int_eq(kv.reply.results[0].status, STATUS_NOT_FOUND);
@@ -195,8 +220,11 @@ END_TEST
 /* A transaction whose results together would not fit a reply is refused and changes nothing. */
 START_TEST(results_are_limited)
 {
-	struct shardkv_app_options options = {
-		.store = store_memory_create(1), .gid = 1, .nshards = 1, .key_bytes_max = 100, .value_bytes_max = VALUE_BYTES_MAX};
+	struct shardkv_app_options options = {.store = store_memory_create(1),
+					      .gid = 1,
+					      .nshards = 1,
+					      .key_bytes_max = 100,
+					      .value_bytes_max = VALUE_BYTES_MAX};
 	struct kv kv = kv_bare(1);
 	kv.app->ops->destroy(kv.app);
 	kv.app = shardkv_app_create(&options);
@@ -209,7 +237,8 @@ START_TEST(results_are_limited)
 	put.value = slice(value, VALUE_BYTES_MAX);
 	ck_assert_int_eq(kv_op(&kv, put), 0);
 	uint64_t hash = kv_hash(&kv);
-	struct wire_kv_op then[] = {op_get("big"), op_get("big"), op_put("a", "1"), op_append("big", "")};
+	struct wire_kv_op then[] = {op_get("big"), op_get("big"), op_put("a", "1"),
+				    op_append("big", "")};
 	struct wire_kv_command command = {.nthen = 4, .then = then};
 	ck_assert_int_eq(kv_apply(&kv, &command), STATUS_TOO_LARGE);
 	ck_assert_uint_eq(kv_hash(&kv), hash);

@@ -1,5 +1,6 @@
 /*
- * A shard master's app in a test: commands as plain calls, encoded and applied as the log would do it.
+ * A shard master's app in a test: commands as plain calls, encoded and applied as the log would do
+ * it.
  */
 #ifndef SYNOD_TESTS_UNIT_SHARDMASTER_MASTER_H
 #define SYNOD_TESTS_UNIT_SHARDMASTER_MASTER_H
@@ -43,7 +44,8 @@ static inline int master_take_error(struct master *m, int status)
 
 	ck_assert_int_eq(wire_error_decode(buffer_slice(&m->reply), &m->arena, &error), 0);
 	ck_assert_uint_gt(error.message.len, 0);
-	snprintf(m->message, sizeof m->message, "%.*s", (int)error.message.len, (const char *)error.message.data);
+	snprintf(m->message, sizeof m->message, "%.*s", (int)error.message.len,
+		 (const char *)error.message.data);
 	return status;
 }
 /* Applies m->command. A refusal must leave configuration and hash as they were. */
@@ -91,44 +93,64 @@ static inline int master_join(struct master *m, uint64_t gid)
 {
 	char text[3][40];
 	struct wire_group group = master_group(gid, text);
-	return master_command(m, &(struct wire_master_command){.op = WIRE_MASTER_JOIN, .ngroups = 1, .groups = &group});
+	return master_command(m, &(struct wire_master_command){
+					 .op = WIRE_MASTER_JOIN, .ngroups = 1, .groups = &group});
 }
 static inline int master_leave(struct master *m, uint64_t gid)
 {
-	return master_command(m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE, .ngids = 1, .gids = &gid});
+	return master_command(m, &(struct wire_master_command){
+					 .op = WIRE_MASTER_LEAVE, .ngids = 1, .gids = &gid});
 }
 static inline int master_move(struct master *m, uint32_t shard, uint64_t gid)
 {
-	return master_command(m, &(struct wire_master_command){.op = WIRE_MASTER_MOVE, .shard = shard, .gid = gid});
+	return master_command(m, &(struct wire_master_command){
+					 .op = WIRE_MASTER_MOVE, .shard = shard, .gid = gid});
 }
 static inline int master_rebalance(struct master *m)
 {
 	return master_command(m, &(struct wire_master_command){.op = WIRE_MASTER_REBALANCE});
 }
-static inline int master_claim(struct master *m, uint64_t gid, uint32_t *shards, uint32_t nshards, uint64_t config)
+static inline int master_claim(struct master *m, uint64_t gid, uint32_t *shards, uint32_t nshards,
+			       uint64_t config)
 {
-	return master_command(m, &(struct wire_master_command){
-		.op = WIRE_MASTER_CLAIM, .ngids = 1, .gids = &gid, .nshards = nshards, .shards = shards, .config = config});
+	return master_command(m, &(struct wire_master_command){.op = WIRE_MASTER_CLAIM,
+							       .ngids = 1,
+							       .gids = &gid,
+							       .nshards = nshards,
+							       .shards = shards,
+							       .config = config});
 }
-/* A report of the group with that id: members with the letters of `letters`, by the list of that slot. */
-static inline int master_members_of(struct master *m, uint64_t gid, uint64_t group_id, uint32_t generation, uint64_t slot,
-				    const char *letters, uint64_t life)
+/*
+ * A report of the group with that id: members with the letters of `letters`, by the list of that
+ * slot.
+ */
+static inline int master_members_of(struct master *m, uint64_t gid, uint64_t group_id,
+				    uint32_t generation, uint64_t slot, const char *letters,
+				    uint64_t life)
 {
 	char text[REPLICAS_MAX][40];
 	struct wire_group group = {.gid = gid, .nmembers = (uint32_t)strlen(letters)};
 	for (uint32_t i = 0; i < group.nmembers; i++) {
-		snprintf(text[i], 40, "g%u-%c:%u", (unsigned)gid, letters[i], 7000 + (unsigned)(letters[i] - 'a'));
+		snprintf(text[i], 40, "g%u-%c:%u", (unsigned)gid, letters[i],
+			 7000 + (unsigned)(letters[i] - 'a'));
 		group.members[i] = slice_string(text[i]);
 	}
 	return master_command(m, &(struct wire_master_command){
-		.op = life != 0 ? WIRE_MASTER_FORCE : WIRE_MASTER_MEMBERS, .ngroups = 1, .groups = &group, .slot = slot,
-		.group_id = group_id, .generation = generation, .life = life});
+					 .op = life != 0 ? WIRE_MASTER_FORCE : WIRE_MASTER_MEMBERS,
+					 .ngroups = 1,
+					 .groups = &group,
+					 .slot = slot,
+					 .group_id = group_id,
+					 .generation = generation,
+					 .life = life});
 }
-static inline int master_members(struct master *m, uint64_t gid, uint64_t group_id, uint64_t slot, const char *letters)
+static inline int master_members(struct master *m, uint64_t gid, uint64_t group_id, uint64_t slot,
+				 const char *letters)
 {
 	return master_members_of(m, gid, group_id, 0, slot, letters, 0);
 }
-static inline int master_force(struct master *m, uint64_t gid, uint64_t group_id, uint32_t generation, uint64_t life, const char *letter)
+static inline int master_force(struct master *m, uint64_t gid, uint64_t group_id,
+			       uint32_t generation, uint64_t life, const char *letter)
 {
 	return master_members_of(m, gid, group_id, generation, 0, letter, life);
 }
@@ -139,7 +161,10 @@ static inline struct wire_config master_generation(struct master *m, uint64_t gi
 	struct wire_config answer;
 	buffer_clear(&m->command);
 	buffer_clear(&m->reply);
-	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX, .brief = true, .generation_of = gid}, &m->command);
+	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX,
+							     .brief = true,
+							     .generation_of = gid},
+				 &m->command);
 	m->app->ops->query(m->app, buffer_slice(&m->command), &m->arena, &reply);
 	ck_assert_int_eq(reply.status, 0);
 	ck_assert_int_eq(wire_config_decode(buffer_slice(&m->reply), &m->arena, &answer), 0);

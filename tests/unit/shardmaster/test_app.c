@@ -14,11 +14,14 @@ static void random_command(struct master *m, struct rng *r)
 	case 0:
 	case 1: (void)!master_join(m, gid); break;
 	case 2: (void)!master_leave(m, gid); break;
-	case 3: (void)!master_move(m, (uint32_t)rng_below(r, master_config(m)->nshards), gid); break;
+	case 3:
+		(void)!master_move(m, (uint32_t)rng_below(r, master_config(m)->nshards), gid);
+		break;
 	case 4: (void)!master_rebalance(m); break;
 	case 6: {
 		static const char *const letters[] = {"abc", "abd", "cb", "efg", "bcde"};
-		(void)!master_members(m, gid, rng_range(r, 1, 2), rng_range(r, 1, 50), letters[rng_below(r, 5)]);
+		(void)!master_members(m, gid, rng_range(r, 1, 2), rng_range(r, 1, 50),
+				      letters[rng_below(r, 5)]);
 		break;
 	}
 	case 5: {
@@ -68,8 +71,8 @@ static int restore(struct app *app, struct slice bytes, const size_t *ends, size
 }
 
 /*
- * A snapshot after any command, restored elsewhere, gives the same state: same hash, same bytes, same answers
- * ever after.
+ * A snapshot after any command, restored elsewhere, gives the same state: same hash, same bytes,
+ * same answers ever after.
  */
 START_TEST(snapshot_at_every_index)
 {
@@ -85,7 +88,8 @@ START_TEST(snapshot_at_every_index)
 			master_open(&b, master_config(&a)->nshards);
 			/* The state before the restore must not matter. */
 			(void)!master_join(&b, 99);
-			struct buffer first = take_snapshot(a.app, step % 3 == 0 ? 1 : 4096, ends, &count);
+			struct buffer first = take_snapshot(a.app, step % 3 == 0 ? 1 : 4096, ends,
+							    &count);
 			ck_assert_int_eq(restore(b.app, buffer_slice(&first), ends, count), 0);
 			ck_assert_uint_eq(a.app->ops->hash(a.app), b.app->ops->hash(b.app));
 			struct buffer second = take_snapshot(b.app, 1u << 20, ends, &count);
@@ -101,8 +105,8 @@ START_TEST(snapshot_at_every_index)
 			master_close(&b);
 
 			/*
-			 * The original, ten commands on: by way of a second restore it is compared at the same
-			 * point.
+			 * The original, ten commands on: by way of a second restore it is compared
+			 * at the same point.
 			 */
 			struct master c;
 			master_open(&c, master_config(&a)->nshards);
@@ -241,8 +245,8 @@ START_TEST(mutated_snapshot_is_harmless)
 END_TEST
 
 /*
- * Only the newest CONFIG_HISTORY_MAX configurations are kept; older ones are answered with COMPACTED, in a
- * restored replica too.
+ * Only the newest CONFIG_HISTORY_MAX configurations are kept; older ones are answered with
+ * COMPACTED, in a restored replica too.
  */
 START_TEST(history_is_bounded)
 {
@@ -256,15 +260,18 @@ START_TEST(history_is_bounded)
 	ck_assert_int_eq(master_join(&m, 1), 0);
 	ck_assert_int_eq(master_join(&m, 2), 0);
 	while (master_config(&m)->number < 2 * CONFIG_HISTORY_MAX + 5)
-		ck_assert_int_eq(master_move(&m, 0, shard_config_gid(master_config(&m), 0) == 1 ? 2 : 1), 0);
+		ck_assert_int_eq(
+			master_move(&m, 0, shard_config_gid(master_config(&m), 0) == 1 ? 2 : 1), 0);
 	uint64_t newest = master_config(&m)->number;
 	struct buffer bytes = take_snapshot(m.app, 1000, ends, &count);
 	ck_assert_int_eq(restore(copy.app, buffer_slice(&bytes), ends, count), 0);
 	struct master *both[] = {&m, &copy};
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(master_query(both[i], newest - CONFIG_HISTORY_MAX, &config), STATUS_COMPACTED);
+		ck_assert_int_eq(master_query(both[i], newest - CONFIG_HISTORY_MAX, &config),
+				 STATUS_COMPACTED);
 		ck_assert_int_eq(master_query(both[i], 0, &config), STATUS_COMPACTED);
-		ck_assert_int_eq(master_query(both[i], newest - CONFIG_HISTORY_MAX + 1, &config), 0);
+		ck_assert_int_eq(master_query(both[i], newest - CONFIG_HISTORY_MAX + 1, &config),
+				 0);
 		ck_assert_uint_eq(config->number, newest - CONFIG_HISTORY_MAX + 1);
 		shard_config_unref(config);
 		ck_assert_int_eq(master_query(both[i], newest + 1, &config), STATUS_NOT_FOUND);
@@ -278,13 +285,17 @@ START_TEST(history_is_bounded)
 }
 END_TEST
 
-/* GROUPS_MAX groups may join and one more is refused; the largest configuration survives wire and snapshot. */
+/*
+ * GROUPS_MAX groups may join and one more is refused; the largest configuration survives wire and
+ * snapshot.
+ */
 START_TEST(largest_configuration)
 {
 	static struct wire_group groups[GROUPS_MAX];
 	static char text[GROUPS_MAX][3][40];
 	static size_t ends[3000];
-	struct wire_master_command join = {.op = WIRE_MASTER_JOIN, .ngroups = GROUPS_MAX, .groups = groups};
+	struct wire_master_command join = {
+		.op = WIRE_MASTER_JOIN, .ngroups = GROUPS_MAX, .groups = groups};
 	struct shard_config *config;
 	struct master m, copy;
 	size_t count;
@@ -321,7 +332,8 @@ START_TEST(garbage_is_refused)
 		rng_seed(&r, seed);
 		buffer_clear(&m.command);
 		for (uint64_t i = rng_below(&r, 60); i > 0; i--)
-			buffer_add_u8(&m.command, (uint8_t)(rng_next(&r) & (seed % 2 == 0 ? 0xff : 0x1f)));
+			buffer_add_u8(&m.command,
+				      (uint8_t)(rng_next(&r) & (seed % 2 == 0 ? 0xff : 0x1f)));
 		buffer_clear(&m.reply);
 		int admitted = m.app->ops->admit(m.app, buffer_slice(&m.command), &m.arena, &reply);
 		arena_reset(&m.arena);
@@ -373,13 +385,16 @@ START_TEST(configurations_are_validated)
 {
 	uint64_t shards[3] = {5, 5, 6};
 	struct wire_group groups[2] = {{.gid = 5}, {.gid = 6}};
-	struct wire_config config = {.number = 4, .nshards = 3, .shards = shards, .ngroups = 2, .groups = groups};
+	struct wire_config config = {
+		.number = 4, .nshards = 3, .shards = shards, .ngroups = 2, .groups = groups};
 	struct arena arena;
 	struct buffer bytes = {0};
 	struct shard_config *out = NULL;
 
 	arena_init(&arena, ARENA_BYTES_MAX);
-#define DECODE() (buffer_clear(&bytes), wire_config_encode(&config, &bytes), shard_config_decode(buffer_slice(&bytes), &arena, &out))
+#define DECODE() \
+	(buffer_clear(&bytes), wire_config_encode(&config, &bytes), \
+	 shard_config_decode(buffer_slice(&bytes), &arena, &out))
 	ck_assert_int_eq(DECODE(), 0);
 	ck_assert_uint_eq(shard_config_gid(out, 2), 6);
 	shard_config_unref(out);
@@ -417,7 +432,8 @@ static void go_on(void *context)
 }
 
 /* Changes a bit; once more, and it is as before. */
-static void spoil(struct shardmaster_app *master, struct shard_config *config, int kind, uint32_t shard)
+static void spoil(struct shardmaster_app *master, struct shard_config *config, int kind,
+		  uint32_t shard)
 {
 	switch (kind) {
 	case 0: config->owners[shard] ^= 1; break;
@@ -427,7 +443,10 @@ static void spoil(struct shardmaster_app *master, struct shard_config *config, i
 	}
 }
 
-/* An audit is of its moment, and reads what is kept again: a changed owner, address, claim or report is found. faults: 82 */
+/*
+ * An audit is of its moment, and reads what is kept again: a changed owner, address, claim or
+ * report is found. faults: 82
+ */
 START_TEST(audit_reads_everything)
 {
 	struct master m;
@@ -438,7 +457,8 @@ START_TEST(audit_reads_everything)
 	for (int step = 0; step < 200; step++)
 		random_command(&m, &busy.r);
 	struct app_audit *sliced = m.app->ops->audit_begin(m.app);
-	struct audited first = audit_now(m.app), second = audit_finish(m.app, sliced, 1, go_on, &busy);
+	struct audited first = audit_now(m.app),
+		       second = audit_finish(m.app, sliced, 1, go_on, &busy);
 	ck_assert(first.sound && second.sound);
 	ck_assert_uint_eq(audits_differ(&first, &second, &part), 0);
 	audited_free(&first);
@@ -458,7 +478,8 @@ START_TEST(audit_reads_everything)
 		ck_assert(second.sound == (kind >= 2));
 		struct app_snapshot *snapshot = m.app->ops->snapshot_begin(m.app);
 		struct buffer chunk = {0};
-		ck_assert_int_eq(m.app->ops->snapshot_next(snapshot, 1u << 24, &chunk), kind >= 2 ? 0 : STATUS_CORRUPT);
+		ck_assert_int_eq(m.app->ops->snapshot_next(snapshot, 1u << 24, &chunk),
+				 kind >= 2 ? 0 : STATUS_CORRUPT);
 		m.app->ops->snapshot_end(snapshot);
 		buffer_free(&chunk);
 		spoil(master, config, kind, shard);
@@ -471,7 +492,9 @@ END_TEST
 
 #define ADD(test) tcase_add_test(tests, test);
 RUN_SUITE("shard master, replicated app",
-	ADD(snapshot_at_every_index) ADD(restored_replica_follows) ADD(snapshot_is_a_consistent_image)
-	ADD(truncated_snapshot_is_refused) ADD(mutated_snapshot_is_harmless) ADD(history_is_bounded) ADD(largest_configuration)
-	ADD(garbage_is_refused) ADD(hash_sees_every_part) ADD(audit_reads_everything)
-	ADD(configurations_are_validated))
+	  ADD(snapshot_at_every_index) ADD(restored_replica_follows)
+		  ADD(snapshot_is_a_consistent_image) ADD(truncated_snapshot_is_refused)
+			  ADD(mutated_snapshot_is_harmless) ADD(history_is_bounded)
+				  ADD(largest_configuration) ADD(garbage_is_refused)
+					  ADD(hash_sees_every_part) ADD(audit_reads_everything)
+						  ADD(configurations_are_validated))

@@ -29,10 +29,11 @@ static bool is_balanced(const uint16_t *owners, uint32_t nshards, uint32_t ngrou
 }
 
 /*
- * The least number of moves over every balanced assignment that leaves claimed shards alone; UINT32_MAX if
- * there is none.
+ * The least number of moves over every balanced assignment that leaves claimed shards alone;
+ * UINT32_MAX if there is none.
  */
-static uint32_t least_moves(uint32_t nshards, uint32_t ngroups, const uint16_t *owners, const struct shard_set *claimed)
+static uint32_t least_moves(uint32_t nshards, uint32_t ngroups, const uint16_t *owners,
+			    const struct shard_set *claimed)
 {
 	uint32_t total = 1, best = UINT32_MAX;
 
@@ -45,7 +46,8 @@ static uint32_t least_moves(uint32_t nshards, uint32_t ngroups, const uint16_t *
 		for (uint32_t s = 0; s < nshards; s++, rest /= ngroups) {
 			candidate[s] = (uint16_t)(rest % ngroups);
 			moves += candidate[s] != owners[s];
-			allowed = allowed && (candidate[s] == owners[s] || !shard_set_has(claimed, s));
+			allowed = allowed &&
+				  (candidate[s] == owners[s] || !shard_set_has(claimed, s));
 		}
 		if (allowed && moves < best && is_balanced(candidate, nshards, ngroups))
 			best = moves;
@@ -53,7 +55,10 @@ static uint32_t least_moves(uint32_t nshards, uint32_t ngroups, const uint16_t *
 	return best;
 }
 
-/* Against every possible assignment: balance is found exactly when there is one, with the least number of moves. */
+/*
+ * Against every possible assignment: balance is found exactly when there is one, with the least
+ * number of moves.
+ */
 START_TEST(movement_equals_brute_force)
 {
 	uint32_t refused = 0, found = 0;
@@ -88,7 +93,8 @@ START_TEST(movement_equals_brute_force)
 			uint32_t moves = 0;
 			for (uint32_t s = 0; s < nshards; s++) {
 				moves += config->owners[s] != owners[s];
-				ck_assert(config->owners[s] == owners[s] || !shard_set_has(&claimed, s));
+				ck_assert(config->owners[s] == owners[s] ||
+					  !shard_set_has(&claimed, s));
 			}
 			ck_assert_uint_eq(moves, best);
 			found++;
@@ -106,7 +112,10 @@ static int descending(const void *a, const void *b)
 	return (int)*(const uint32_t *)b - (int)*(const uint32_t *)a;
 }
 
-/* The bound for many shards without claims: the fullest groups get the larger shares, and nothing else moves. */
+/*
+ * The bound for many shards without claims: the fullest groups get the larger shares, and nothing
+ * else moves.
+ */
 static uint32_t lower_bound(const struct shard_config *before, const struct shard_config *after)
 {
 	uint32_t *counts = calloc(after->ngroups + 1, sizeof *counts);
@@ -125,7 +134,10 @@ static uint32_t lower_bound(const struct shard_config *before, const struct shar
 	return moves;
 }
 
-/* Random joins, leaves, moves and rebalances of many groups: always even, and never a needless move. */
+/*
+ * Random joins, leaves, moves and rebalances of many groups: always even, and never a needless
+ * move.
+ */
 START_TEST(random_sequences_move_the_least)
 {
 	static const uint32_t sizes[] = {1, 3, 10, 100, 256, 1000};
@@ -145,14 +157,16 @@ START_TEST(random_sequences_move_the_least)
 			else if (kind < 5)
 				status = master_leave(&m, gid);
 			else if (kind < 7)
-				status = master_move(&m, (uint32_t)rng_below(&r, before->nshards), gid);
+				status = master_move(&m, (uint32_t)rng_below(&r, before->nshards),
+						     gid);
 			else
 				status = master_rebalance(&m);
 			struct shard_config *after = master_config(&m);
 			if (status == 0 && (kind < 5 || kind == 7)) {
 				assert_balanced(after);
 				if (after->ngroups > 0)
-					ck_assert_uint_eq(moved(before, after), lower_bound(before, after));
+					ck_assert_uint_eq(moved(before, after),
+							  lower_bound(before, after));
 			}
 			shard_config_unref(before);
 		}
@@ -161,7 +175,10 @@ START_TEST(random_sequences_move_the_least)
 }
 END_TEST
 
-/* A claim grants what the newest configuration gives to the group, again and again, and nothing else. */
+/*
+ * A claim grants what the newest configuration gives to the group, again and again, and nothing
+ * else.
+ */
 START_TEST(claims_grant_what_is_owned)
 {
 	uint32_t all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -174,7 +191,9 @@ START_TEST(claims_grant_what_is_owned)
 	ck_assert_uint_eq(m.ngranted, 0);
 	ck_assert_int_eq(master_join(&m, 1), 0);
 	ck_assert_int_eq(master_join(&m, 2), 0);
-	/* The group may not have learnt of the second join yet: it gets only what is its own now. */
+	/*
+	 * The group may not have learnt of the second join yet: it gets only what is its own now.
+	 */
 	for (int again = 0; again < 2; again++) {
 		ck_assert_int_eq(master_claim(&m, 1, all, 10, 1), 0);
 		ck_assert_uint_eq(m.ngranted, 5);
@@ -186,16 +205,19 @@ START_TEST(claims_grant_what_is_owned)
 	ck_assert_int_eq(master_claim(&m, 1, bad, 1, 2), STATUS_BAD_REQUEST);
 	ck_assert_int_eq(master_claim(&m, 1, all, 10, 3), STATUS_BAD_REQUEST);
 	ck_assert_int_eq(master_claim(&m, 0, all, 10, 2), STATUS_BAD_REQUEST);
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_CLAIM}), STATUS_BAD_REQUEST);
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_CLAIM, .ngids = 1, .gids = none}),
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_CLAIM}),
+			 STATUS_BAD_REQUEST);
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_CLAIM,
+									  .ngids = 1,
+									  .gids = none}),
 			 STATUS_BAD_REQUEST);
 	master_close(&m);
 }
 END_TEST
 
 /*
- * Claimed shards pin a group: Move, Leave, Join and Rebalance that would take one away are refused, and say how
- * many and whose.
+ * Claimed shards pin a group: Move, Leave, Join and Rebalance that would take one away are refused,
+ * and say how many and whose.
  */
 START_TEST(claimed_shards_do_not_move)
 {
@@ -228,7 +250,10 @@ START_TEST(claimed_shards_do_not_move)
 }
 END_TEST
 
-/* What Move has piled up and been claimed cannot be balanced away: Rebalance is refused, further moves are not. */
+/*
+ * What Move has piled up and been claimed cannot be balanced away: Rebalance is refused, further
+ * moves are not.
+ */
 START_TEST(rebalance_of_claimed_shards_is_refused)
 {
 	struct master m;
@@ -247,7 +272,10 @@ START_TEST(rebalance_of_claimed_shards_is_refused)
 }
 END_TEST
 
-/* A group with no shards at all, because there are more groups than shards, may leave and join at no cost. */
+/*
+ * A group with no shards at all, because there are more groups than shards, may leave and join at
+ * no cost.
+ */
 START_TEST(more_groups_than_shards)
 {
 	struct master m;
@@ -268,13 +296,16 @@ START_TEST(more_groups_than_shards)
 }
 END_TEST
 
-/* Joins with no or bad or repeated addresses, gid 0, repeated gids or nothing at all are refused. */
+/*
+ * Joins with no or bad or repeated addresses, gid 0, repeated gids or nothing at all are refused.
+ */
 START_TEST(bad_joins_are_refused)
 {
 	char text[2][3][40];
 	struct wire_group groups[2] = {master_group(1, text[0]), master_group(1, text[1])};
 	struct wire_master_command join = {.op = WIRE_MASTER_JOIN, .ngroups = 2, .groups = groups};
-	static const char *const bad[] = {"host", "host:", ":7000", "host:0", "host:65536", "ho st:1", "host:7x", "::1:7000"};
+	static const char *const bad[] = {"host",       "host:",   ":7000",   "host:0",
+					  "host:65536", "ho st:1", "host:7x", "::1:7000"};
 	struct master m;
 
 	master_open(&m, 10);
@@ -296,9 +327,12 @@ START_TEST(bad_joins_are_refused)
 	}
 	groups[0].members[1] = slice_string("[::1]:7000");
 	ck_assert_int_eq(master_command(&m, &join), 0);
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE}), STATUS_BAD_REQUEST);
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE}),
+			 STATUS_BAD_REQUEST);
 	uint64_t twice[] = {1, 1};
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE, .ngids = 2, .gids = twice}),
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE,
+									  .ngids = 2,
+									  .gids = twice}),
 			 STATUS_NO_SUCH_GROUP);
 	master_close(&m);
 }
@@ -306,6 +340,7 @@ END_TEST
 
 #define ADD(test) tcase_add_test(tests, test);
 RUN_SUITE("shard master, balance and claims",
-	ADD(movement_equals_brute_force) ADD(random_sequences_move_the_least) ADD(claims_grant_what_is_owned)
-	ADD(claimed_shards_do_not_move) ADD(rebalance_of_claimed_shards_is_refused) ADD(more_groups_than_shards)
-	ADD(bad_joins_are_refused))
+	  ADD(movement_equals_brute_force) ADD(random_sequences_move_the_least)
+		  ADD(claims_grant_what_is_owned) ADD(claimed_shards_do_not_move)
+			  ADD(rebalance_of_claimed_shards_is_refused) ADD(more_groups_than_shards)
+				  ADD(bad_joins_are_refused))

@@ -4,8 +4,8 @@
 static const uint32_t SIZES[] = {10, 100};
 
 /*
- * course: DSLabs ShardMasterTest 01 — Join, Leave, Move and Query of a valid kind are answered with OK and
- * a configuration.
+ * course: DSLabs ShardMasterTest 01 — Join, Leave, Move and Query of a valid kind are answered with
+ * OK and a configuration.
  */
 START_TEST(commands_are_answered)
 {
@@ -15,7 +15,8 @@ START_TEST(commands_are_answered)
 	master_open(&m, SIZES[_i]);
 	ck_assert_int_eq(master_join(&m, 1), 0);
 	ck_assert_int_eq(master_join(&m, 2), 0);
-	ck_assert_int_eq(master_move(&m, 0, shard_config_gid(master_config(&m), 0) == 1 ? 2 : 1), 0);
+	ck_assert_int_eq(master_move(&m, 0, shard_config_gid(master_config(&m), 0) == 1 ? 2 : 1),
+			 0);
 	ck_assert_int_eq(master_leave(&m, 1), 0);
 	ck_assert_int_eq(master_query(&m, UINT64_MAX, &config), 0);
 	ck_assert_uint_eq(config->number, 4);
@@ -25,8 +26,8 @@ START_TEST(commands_are_answered)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 02; 2015 shardmaster TestBasic — Configuration 0 has no groups, every
- * shard is unassigned.
+ * course: DSLabs ShardMasterTest 02; 2015 shardmaster TestBasic — Configuration 0 has no groups,
+ * every shard is unassigned.
  */
 START_TEST(configuration_zero_is_empty)
 {
@@ -46,8 +47,8 @@ START_TEST(configuration_zero_is_empty)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 03 — Duplicate Join, unknown Leave, and Move to the same, an unknown or no
- * group, or of no shard, are errors.
+ * course: DSLabs ShardMasterTest 03 — Duplicate Join, unknown Leave, and Move to the same, an
+ * unknown or no group, or of no shard, are errors.
  */
 START_TEST(bad_commands_are_errors)
 {
@@ -70,8 +71,8 @@ START_TEST(bad_commands_are_errors)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 04 — The first group gets every shard, and the last that leaves gives them
- * all back.
+ * course: DSLabs ShardMasterTest 04 — The first group gets every shard, and the last that leaves
+ * gives them all back.
  */
 START_TEST(first_group_gets_all)
 {
@@ -89,8 +90,8 @@ START_TEST(first_group_gets_all)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 05; 2015 shardmaster TestBasic (minimal transfer) — Joins and leaves keep
- * the balance and move exactly what they must.
+ * course: DSLabs ShardMasterTest 05; 2015 shardmaster TestBasic (minimal transfer) — Joins and
+ * leaves keep the balance and move exactly what they must.
  */
 START_TEST(movement_is_exactly_minimal)
 {
@@ -103,7 +104,8 @@ START_TEST(movement_is_exactly_minimal)
 		ck_assert_int_eq(master_join(&m, gid), 0);
 		assert_balanced(master_config(&m));
 		/* Only the new group gains. */
-		ck_assert_uint_eq(moved(before, master_config(&m)), shard_config_count(master_config(&m), gid));
+		ck_assert_uint_eq(moved(before, master_config(&m)),
+				  shard_config_count(master_config(&m), gid));
 		shard_config_unref(before);
 	}
 	for (uint64_t gid = 1; gid <= 15; gid += 2) {
@@ -111,7 +113,8 @@ START_TEST(movement_is_exactly_minimal)
 		ck_assert_int_eq(master_leave(&m, gid), 0);
 		assert_balanced(master_config(&m));
 		/* Only what the group had moves. */
-		ck_assert_uint_eq(moved(before, master_config(&m)), shard_config_count(before, gid));
+		ck_assert_uint_eq(moved(before, master_config(&m)),
+				  shard_config_count(before, gid));
 		shard_config_unref(before);
 	}
 	master_close(&m);
@@ -119,8 +122,8 @@ START_TEST(movement_is_exactly_minimal)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 06; 2015 shardmaster TestBasic (historical queries) — Every earlier one
- * stays as it was.
+ * course: DSLabs ShardMasterTest 06; 2015 shardmaster TestBasic (historical queries) — Every
+ * earlier one stays as it was.
  */
 START_TEST(history_is_kept)
 {
@@ -152,8 +155,8 @@ START_TEST(history_is_kept)
 END_TEST
 
 /*
- * course: DSLabs ShardMasterTest 07; 2015 shardmaster TestBasic (Move) — Move makes a new configuration
- * with only that change, which stays until the next balance.
+ * course: DSLabs ShardMasterTest 07; 2015 shardmaster TestBasic (Move) — Move makes a new
+ * configuration with only that change, which stays until the next balance.
  */
 START_TEST(move_sticks_until_the_next_balance)
 {
@@ -198,7 +201,9 @@ START_TEST(ten_runs_are_identical)
 			switch (rng_below(&r, 4)) {
 			case 0: (void)!master_join(&m, gid); break;
 			case 1: (void)!master_leave(&m, gid); break;
-			case 2: (void)!master_move(&m, (uint32_t)rng_below(&r, SIZES[_i] + 1), gid); break;
+			case 2:
+				(void)!master_move(&m, (uint32_t)rng_below(&r, SIZES[_i] + 1), gid);
+				break;
 			case 3: (void)!master_rebalance(&m); break;
 			}
 			buffer_add_slice(&all, buffer_slice(&m.reply));
@@ -221,17 +226,24 @@ END_TEST
 START_TEST(several_groups_at_once)
 {
 	char text[3][3][40];
-	struct wire_group groups[3] = {master_group(9, text[0]), master_group(3, text[1]), master_group(6, text[2])};
+	struct wire_group groups[3] = {master_group(9, text[0]), master_group(3, text[1]),
+				       master_group(6, text[2])};
 	uint64_t gids[] = {9, 3};
 	struct master m;
 
 	master_open(&m, SIZES[_i]);
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_JOIN, .ngroups = 3, .groups = groups}), 0);
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_JOIN,
+									  .ngroups = 3,
+									  .groups = groups}),
+			 0);
 	ck_assert_uint_eq(master_config(&m)->number, 1);
 	ck_assert_uint_eq(master_config(&m)->groups[0]->gid, 3);
 	ck_assert_str_eq(master_config(&m)->groups[2]->members[1], "g9-b:7001");
 	assert_balanced(master_config(&m));
-	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE, .ngids = 2, .gids = gids}), 0);
+	ck_assert_int_eq(master_command(&m, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE,
+									  .ngids = 2,
+									  .gids = gids}),
+			 0);
 	ck_assert_uint_eq(shard_config_count(master_config(&m), 6), SIZES[_i]);
 	master_close(&m);
 }
@@ -239,6 +251,7 @@ END_TEST
 
 #define ADD(test) tcase_add_loop_test(tests, test, 0, 2);
 RUN_SUITE("shard master, course scenarios",
-	ADD(commands_are_answered) ADD(configuration_zero_is_empty) ADD(bad_commands_are_errors) ADD(first_group_gets_all)
-	ADD(movement_is_exactly_minimal) ADD(history_is_kept) ADD(move_sticks_until_the_next_balance) ADD(ten_runs_are_identical)
-	ADD(several_groups_at_once))
+	  ADD(commands_are_answered) ADD(configuration_zero_is_empty) ADD(bad_commands_are_errors)
+		  ADD(first_group_gets_all) ADD(movement_is_exactly_minimal) ADD(history_is_kept)
+			  ADD(move_sticks_until_the_next_balance) ADD(ten_runs_are_identical)
+				  ADD(several_groups_at_once))

@@ -1,4 +1,7 @@
-/* MEMBERS: a group says where its members are found by now; clients and other groups learn it from the next configuration. */
+/*
+ * MEMBERS: a group says where its members are found by now; clients and other groups learn it from
+ * the next configuration.
+ */
 #include <stdlib.h>
 
 #include "master.h"
@@ -11,12 +14,16 @@ static void assert_members(struct master *m, uint64_t gid, const char *letters)
 
 	ck_assert_uint_eq(group->nmembers, strlen(letters));
 	for (uint32_t i = 0; i < group->nmembers; i++) {
-		snprintf(text, sizeof text, "g%u-%c:%u", (unsigned)gid, letters[i], 7000 + (unsigned)(letters[i] - 'a'));
+		snprintf(text, sizeof text, "g%u-%c:%u", (unsigned)gid, letters[i],
+			 7000 + (unsigned)(letters[i] - 'a'));
 		ck_assert_str_eq(group->members[i], text);
 	}
 }
 
-/* The next configuration has the addresses, and every shard stays where it is, also if it holds data. */
+/*
+ * The next configuration has the addresses, and every shard stays where it is, also if it holds
+ * data.
+ */
 START_TEST(addresses_are_learnt)
 {
 	struct shard_config *before;
@@ -63,7 +70,10 @@ START_TEST(reports_are_idempotent)
 }
 END_TEST
 
-/* A leader that was deposed may be late: its older list takes no newer one's place, and the leader that asks next is told so. */
+/*
+ * A leader that was deposed may be late: its older list takes no newer one's place, and the leader
+ * that asks next is told so.
+ */
 START_TEST(older_list_never_wins)
 {
 	struct master m;
@@ -96,9 +106,12 @@ START_TEST(another_group_is_denied)
 	ck_assert_int_eq(master_members(&m, 1, 66, 9, "efg"), STATUS_DENIED);
 	ck_assert(strstr(m.message, "none of its members") != NULL);
 	ck_assert_int_eq(master_members(&m, 1, 77, 9, "ade"), 0);
-	/* By now its id is known: it may move to other addresses altogether, and nobody else may. */
+	/*
+	 * By now its id is known: it may move to other addresses altogether, and nobody else may.
+	 */
 	ck_assert_int_eq(master_members(&m, 1, 66, 99, "abc"), STATUS_DENIED);
-	ck_assert(strstr(m.message, "0000000000000042") != NULL && strstr(m.message, "000000000000004d") != NULL);
+	ck_assert(strstr(m.message, "0000000000000042") != NULL &&
+		  strstr(m.message, "000000000000004d") != NULL);
 	ck_assert_int_eq(master_members(&m, 1, 77, 10, "efg"), 0);
 	assert_members(&m, 1, "efg");
 	master_close(&m);
@@ -107,8 +120,13 @@ END_TEST
 
 START_TEST(nonsense_is_refused)
 {
-	struct wire_group groups[2] = {{.gid = 1, .nmembers = 1, .members = {slice_string("g1-a:7000")}}, {.gid = 2}};
-	struct wire_master_command command = {.op = WIRE_MASTER_MEMBERS, .ngroups = 1, .groups = groups, .slot = 9, .group_id = 7};
+	struct wire_group groups[2] = {
+		{.gid = 1, .nmembers = 1, .members = {slice_string("g1-a:7000")}}, {.gid = 2}};
+	struct wire_master_command command = {.op = WIRE_MASTER_MEMBERS,
+					      .ngroups = 1,
+					      .groups = groups,
+					      .slot = 9,
+					      .group_id = 7};
 	struct master m;
 
 	master_open(&m, 10);
@@ -205,7 +223,8 @@ START_TEST(reports_are_in_snapshots)
 }
 END_TEST
 
-static void assert_generation(struct master *m, uint64_t gid, uint32_t generation, uint64_t life, bool begun)
+static void assert_generation(struct master *m, uint64_t gid, uint32_t generation, uint64_t life,
+			      bool begun)
 {
 	struct wire_config answer = master_generation(m, gid);
 
@@ -215,7 +234,10 @@ static void assert_generation(struct master *m, uint64_t gid, uint32_t generatio
 	ck_assert_uint_eq(answer.number, master_config(m)->number);
 }
 
-/* A group that has lost its majority goes on from one disk, and from no other one; those before are not believed any more. faults: 110 */
+/*
+ * A group that has lost its majority goes on from one disk, and from no other one; those before are
+ * not believed any more. faults: 110
+ */
 START_TEST(generations_are_recorded)
 {
 	struct master m;
@@ -347,6 +369,8 @@ END_TEST
 
 #define ADD(test) tcase_add_test(tests, test);
 RUN_SUITE("shard master, members of groups",
-	ADD(addresses_are_learnt) ADD(reports_are_idempotent) ADD(older_list_never_wins) ADD(another_group_is_denied)
-	ADD(nonsense_is_refused) ADD(left_group_is_forgotten) ADD(reports_are_in_snapshots) ADD(first_format_is_read)
-	ADD(generations_are_recorded) ADD(generations_outlive_groups) ADD(generations_are_in_snapshots))
+	  ADD(addresses_are_learnt) ADD(reports_are_idempotent) ADD(older_list_never_wins)
+		  ADD(another_group_is_denied) ADD(nonsense_is_refused) ADD(left_group_is_forgotten)
+			  ADD(reports_are_in_snapshots) ADD(first_format_is_read)
+				  ADD(generations_are_recorded) ADD(generations_outlive_groups)
+					  ADD(generations_are_in_snapshots))

@@ -1,6 +1,6 @@
 /*
- * Three shard masters and their clients in a calm simulated world: the courses' replicated scenarios, WATCH,
- * who answers what.
+ * Three shard masters and their clients in a calm simulated world: the courses' replicated
+ * scenarios, WATCH, who answers what.
  */
 #include "shardmaster/node.h"
 
@@ -57,7 +57,8 @@ static int client_start(struct node *node)
 			addresses[count++] = ADDRESSES[i];
 	client->caller = caller_create(&(struct caller_options){.node = node});
 	caller_set_addresses(client->caller, addresses, count);
-	client->watch = master_watch_create(&(struct master_watch_options){.node = node, .caller = client->caller, .poll = true});
+	client->watch = master_watch_create(&(struct master_watch_options){
+		.node = node, .caller = client->caller, .poll = true});
 	return 0;
 }
 
@@ -120,15 +121,23 @@ static struct node *build_master(void *context, struct sim_process *process)
 	static const char *const names[MASTERS] = {"m1", "m2", "m3"};
 	uint32_t index = *(uint32_t *)context;
 	struct shardmaster_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "test", .name = names[index], .version = "0",
-		.nshards = NSHARDS, .replica = index + 1, .nmembers = MASTERS,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "test",
+		.name = names[index],
+		.version = "0",
+		.nshards = NSHARDS,
+		.replica = index + 1,
+		.nmembers = MASTERS,
 	};
 
 	rsm_settings_default(&options.settings);
 	options.settings.wal_segment_bytes = 8 * MIB;
 	for (uint32_t i = 0; i < MASTERS; i++)
-		options.members[i] = (struct rsm_member){
-			.replica = i + 1, .name = names[i], .address = ADDRESSES[i], .client_address = ADDRESSES[i]};
+		options.members[i] = (struct rsm_member){.replica = i + 1,
+							 .name = names[i],
+							 .address = ADDRESSES[i],
+							 .client_address = ADDRESSES[i]};
 	return shardmaster_create(&options);
 }
 
@@ -142,12 +151,17 @@ static void begin(uint64_t seed)
 	world = sim_world_create(seed, &options);
 	for (uint32_t i = 0; i < MASTERS; i++) {
 		snprintf(name, sizeof name, "m%u", i + 1);
-		masters[i] = sim_process_add(world, &(struct sim_process_spec){
-			.name = name, .address = ADDRESSES[i], .build = build_master, .context = &indexes[i], .disk = true});
+		masters[i] = sim_process_add(world,
+					     &(struct sim_process_spec){.name = name,
+									.address = ADDRESSES[i],
+									.build = build_master,
+									.context = &indexes[i],
+									.disk = true});
 	}
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		snprintf(name, sizeof name, "c%u", i + 1);
-		clients[i] = sim_process_add(world, &(struct sim_process_spec){.name = name, .build = build_client});
+		clients[i] = sim_process_add(
+			world, &(struct sim_process_spec){.name = name, .build = build_client});
 	}
 	for (uint32_t i = 0; i < MASTERS; i++)
 		sim_process_start(masters[i]);
@@ -185,7 +199,8 @@ static void send_request(void *data, struct node *node)
 	struct client *c = data;
 
 	ck_assert_ptr_eq(node, &c->node);
-	caller_start(c->caller, c->method, buffer_slice(&c->request), node_now_us(node) + c->timeout_us, reply_done, c);
+	caller_start(c->caller, c->method, buffer_slice(&c->request),
+		     node_now_us(node) + c->timeout_us, reply_done, c);
 }
 
 /* Starts the request that c->request holds. */
@@ -230,7 +245,8 @@ static void start_join(uint32_t index, uint64_t gid)
 
 	snprintf(address, sizeof address, "g%u:7000", (unsigned)gid);
 	group.members[0] = slice_string(address);
-	start_command(index, &(struct wire_master_command){.op = WIRE_MASTER_JOIN, .ngroups = 1, .groups = &group});
+	start_command(index, &(struct wire_master_command){
+				     .op = WIRE_MASTER_JOIN, .ngroups = 1, .groups = &group});
 }
 
 /* Without a session a join that was sent twice may find itself done. */
@@ -244,7 +260,8 @@ static int join(uint32_t index, uint64_t gid)
 static void start_query(uint32_t index, uint16_t method, uint64_t number, uint64_t timeout_us)
 {
 	buffer_clear(&client(index)->request);
-	wire_master_query_encode(&(struct wire_master_query){.number = number}, &client(index)->request);
+	wire_master_query_encode(&(struct wire_master_query){.number = number},
+				 &client(index)->request);
 	start_request(index, method, timeout_us);
 }
 
@@ -255,7 +272,8 @@ static struct shard_config *answered_config(uint32_t index)
 	struct arena arena;
 
 	arena_init(&arena, ARENA_BYTES_MAX);
-	ck_assert_int_eq(shard_config_decode(buffer_slice(&client(index)->reply), &arena, &config), 0);
+	ck_assert_int_eq(shard_config_decode(buffer_slice(&client(index)->reply), &arena, &config),
+			 0);
 	arena_free(&arena);
 	return config;
 }
@@ -272,7 +290,8 @@ static uint64_t answered_number(uint32_t index)
 static uint32_t leader(void)
 {
 	for (uint32_t i = 0; i < MASTERS; i++)
-		if (masters[i]->state == SIM_RUNNING && rsm_is_leader(shardmaster_rsm(masters[i]->node)))
+		if (masters[i]->state == SIM_RUNNING &&
+		    rsm_is_leader(shardmaster_rsm(masters[i]->node)))
 			return i;
 	return UINT32_MAX;
 }
@@ -297,7 +316,10 @@ static void deafen(uint32_t deaf)
 			sim_network_cut(world, masters[i], masters[deaf]);
 }
 
-/* Joins and leaves by several clients at once all happen, and every replica ends in the same configuration. */
+/*
+ * Joins and leaves by several clients at once all happen, and every replica ends in the same
+ * configuration.
+ */
 static void change_concurrently(bool deaf)
 {
 	begin(1);
@@ -310,7 +332,8 @@ static void change_concurrently(bool deaf)
 			ck_assert_int_eq(wait_answer(c), 0);
 	}
 	for (uint64_t gid = 1; gid <= 10; gid++) {
-		start_command(0, &(struct wire_master_command){.op = WIRE_MASTER_LEAVE, .ngids = 1, .gids = &gid});
+		start_command(0, &(struct wire_master_command){
+					 .op = WIRE_MASTER_LEAVE, .ngids = 1, .gids = &gid});
 		ck_assert_int_eq(wait_answer(0), 0);
 	}
 	sim_network_heal(world);
@@ -332,8 +355,8 @@ START_TEST(concurrent_changes_agree)
 END_TEST
 
 /*
- * course: 2015 shardmaster TestUnreliable — The same while one replica hears nothing of the others; later
- * it catches up.
+ * course: 2015 shardmaster TestUnreliable — The same while one replica hears nothing of the others;
+ * later it catches up.
  */
 START_TEST(concurrent_changes_while_one_is_deaf)
 {
@@ -342,8 +365,8 @@ START_TEST(concurrent_changes_while_one_is_deaf)
 END_TEST
 
 /*
- * course: 2015 shardmaster TestFreshQuery — A replica that hears nothing of its peers never shows an old
- * configuration for the newest.
+ * course: 2015 shardmaster TestFreshQuery — A replica that hears nothing of its peers never shows
+ * an old configuration for the newest.
  */
 START_TEST(deaf_replica_shows_nothing_old)
 {
@@ -380,7 +403,10 @@ START_TEST(deaf_replica_alone_does_not_answer)
 }
 END_TEST
 
-/* WATCH is answered as soon as there is something newer, with it; and with what there is when its time is up. */
+/*
+ * WATCH is answered as soon as there is something newer, with it; and with what there is when its
+ * time is up.
+ */
 START_TEST(watch_waits_for_news)
 {
 	begin(4);
@@ -469,7 +495,9 @@ static bool all_know(void *context)
 	return true;
 }
 
-/* master_watch follows every change, through crashes of two leaders, without ever being told a lie. */
+/*
+ * master_watch follows every change, through crashes of two leaders, without ever being told a lie.
+ */
 START_TEST(master_watch_follows)
 {
 	uint64_t number = 0;
@@ -518,7 +546,8 @@ START_TEST(any_replica_tells_of_itself)
 		buffer_clear(&client(c)->request);
 		start_request(c, METHOD_STATUS, SIM_SECOND);
 		ck_assert_int_eq(wait_answer(c), 0);
-		ck_assert_int_eq(wire_status_decode(buffer_slice(&client(c)->reply), &arena, &status), 0);
+		ck_assert_int_eq(
+			wire_status_decode(buffer_slice(&client(c)->reply), &arena, &status), 0);
 		ck_assert(slice_equal(status.name, slice_string(name)));
 		ck_assert(slice_equal(status.role, slice_string("shardmaster")));
 		ck_assert_uint_eq(status.config, 1);
@@ -527,7 +556,8 @@ START_TEST(any_replica_tells_of_itself)
 
 		start_request(c, METHOD_CLUSTER, SIM_SECOND);
 		ck_assert_int_eq(wait_answer(c), 0);
-		ck_assert_int_eq(wire_cluster_decode(buffer_slice(&client(c)->reply), &arena, &cluster), 0);
+		ck_assert_int_eq(
+			wire_cluster_decode(buffer_slice(&client(c)->reply), &arena, &cluster), 0);
 		ck_assert(slice_equal(cluster.cluster, slice_string("test")));
 		ck_assert_uint_eq(cluster.shards, NSHARDS);
 		ck_assert_uint_eq(cluster.nmasters, MASTERS);
@@ -535,7 +565,8 @@ START_TEST(any_replica_tells_of_itself)
 
 		start_request(c, 31, SIM_SECOND);
 		ck_assert_int_eq(wait_answer(c), STATUS_UNKNOWN_METHOD);
-		ck_assert_int_eq(wire_error_decode(buffer_slice(&client(c)->reply), &arena, &error), 0);
+		ck_assert_int_eq(wire_error_decode(buffer_slice(&client(c)->reply), &arena, &error),
+				 0);
 		ck_assert_uint_gt(error.message.len, 0);
 	}
 	ck_assert_uint_eq(leaders, 1);
@@ -563,5 +594,6 @@ START_TEST(status_page)
 END_TEST
 
 CHECK_MAIN("shard master, node", concurrent_changes_agree, concurrent_changes_while_one_is_deaf,
-	   deaf_replica_shows_nothing_old, deaf_replica_alone_does_not_answer, watch_waits_for_news, watch_survives_its_leader,
-	   watch_survives_an_orderly_stop, master_watch_follows, any_replica_tells_of_itself, status_page)
+	   deaf_replica_shows_nothing_old, deaf_replica_alone_does_not_answer, watch_waits_for_news,
+	   watch_survives_its_leader, watch_survives_an_orderly_stop, master_watch_follows,
+	   any_replica_tells_of_itself, status_page)

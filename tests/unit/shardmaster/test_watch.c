@@ -39,8 +39,11 @@ static void begin(bool poll)
 	node_init(&node, &node_ops_none, &fake->env, &fake->log);
 	caller = caller_create(&(struct caller_options){.node = &node});
 	caller_set_addresses(caller, addresses, 1);
-	watch = master_watch_create(&(struct master_watch_options){
-		.node = &node, .caller = caller, .changed = changed, .refreshed = on_refreshed, .poll = poll});
+	watch = master_watch_create(&(struct master_watch_options){.node = &node,
+								   .caller = caller,
+								   .changed = changed,
+								   .refreshed = on_refreshed,
+								   .poll = poll});
 	nadopted = nrefreshed = 0;
 }
 
@@ -147,8 +150,8 @@ START_TEST(never_goes_back)
 END_TEST
 
 /*
- * Refreshes during a fetch share the one fetch that follows it: what they ask for may be newer than what the
- * first one sees.
+ * Refreshes during a fetch share the one fetch that follows it: what they ask for may be newer than
+ * what the first one sees.
  */
 START_TEST(refreshes_share_the_next_fetch)
 {
@@ -168,7 +171,10 @@ START_TEST(refreshes_share_the_next_fetch)
 }
 END_TEST
 
-/* A failed fetch is told to who asked for it; a failed first fetch or poll is tried again after a while. */
+/*
+ * A failed fetch is told to who asked for it; a failed first fetch or poll is tried again after a
+ * while.
+ */
 START_TEST(failures_are_retried)
 {
 	begin(true);
@@ -189,7 +195,9 @@ START_TEST(failures_are_retried)
 }
 END_TEST
 
-/* Who begins with a configuration of its own goes on from there, also when the first fetch fails. */
+/*
+ * Who begins with a configuration of its own goes on from there, also when the first fetch fails.
+ */
 START_TEST(failed_fetch_after_an_offer)
 {
 	begin(true);
@@ -236,6 +244,6 @@ START_TEST(ends_quietly)
 }
 END_TEST
 
-CHECK_MAIN("shard master, watch", fetches_then_polls, empty_configuration_is_adopted, never_goes_back,
-	   refreshes_share_the_next_fetch, failures_are_retried,
+CHECK_MAIN("shard master, watch", fetches_then_polls, empty_configuration_is_adopted,
+	   never_goes_back, refreshes_share_the_next_fetch, failures_are_retried,
 	   failed_fetch_after_an_offer, malformed_configuration_is_refused, ends_quietly)

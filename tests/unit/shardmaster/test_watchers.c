@@ -39,12 +39,16 @@ static void finish(void)
 /* Ids are ten times their link and more, so that leave() can check the one by the other. */
 static bool add(uint64_t id, uint64_t number, uint32_t timeout_ms)
 {
-	struct message request = {.kind = MESSAGE_REQUEST, .id = id, .payload = slice_string("gone after the call")};
+	struct message request = {
+		.kind = MESSAGE_REQUEST, .id = id, .payload = slice_string("gone after the call")};
 
 	return watchers_add(&watchers, id / 10, &request, number, timeout_ms);
 }
 
-/* A newer configuration sends away those who wait for it, in the order of their arrival, and nobody else. */
+/*
+ * A newer configuration sends away those who wait for it, in the order of their arrival, and nobody
+ * else.
+ */
 START_TEST(newer_configuration_wakes)
 {
 	begin();
@@ -102,4 +106,5 @@ START_TEST(lost_links_and_full_house)
 }
 END_TEST
 
-CHECK_MAIN("shard master, watchers", newer_configuration_wakes, timeouts_are_kept, lost_links_and_full_house)
+CHECK_MAIN("shard master, watchers", newer_configuration_wakes, timeouts_are_kept,
+	   lost_links_and_full_house)

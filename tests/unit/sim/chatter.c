@@ -24,7 +24,9 @@ static void say(struct chatter *c, link_id link, enum message_kind kind, uint16_
 	uint64_t *payload = c->scratch;
 	payload[0] = c->number;
 	struct message message = {
-		.kind = kind, .method = method, .id = kind == MESSAGE_REQUEST ? c->number : 0,
+		.kind = kind,
+		.method = method,
+		.id = kind == MESSAGE_REQUEST ? c->number : 0,
 		.payload = slice(payload, c->spec->payload_bytes > 8 ? c->spec->payload_bytes : 8),
 	};
 	node_send(&c->node, link, &message);
@@ -76,7 +78,8 @@ static void chatter_message(struct node *node, link_id from, const struct messag
 		r->pings++;
 		r->last_ping_us = node_now_us(node);
 		if (r->pings == c->spec->fatal_after)
-			node_fatal(node, STATUS_IO, "had enough after %llu", (unsigned long long)r->pings);
+			node_fatal(node, STATUS_IO, "had enough after %llu",
+				   (unsigned long long)r->pings);
 		break;
 	case MESSAGE_REQUEST:
 		r->requests++;
@@ -164,10 +167,13 @@ struct node *chatter_build(void *context, struct sim_process *process)
 	return &c->node;
 }
 
-struct sim_process *chatter_add(struct sim_world *world, const char *name, struct chatter_spec *spec)
+struct sim_process *chatter_add(struct sim_world *world, const char *name,
+				struct chatter_spec *spec)
 {
 	char address[64];
 	snprintf(address, sizeof address, "%s:1", name);
-	return sim_process_add(world, &(struct sim_process_spec){
-		.name = name, .address = address, .build = chatter_build, .context = spec});
+	return sim_process_add(world, &(struct sim_process_spec){.name = name,
+								 .address = address,
+								 .build = chatter_build,
+								 .context = spec});
 }

@@ -1,4 +1,7 @@
-/* The simulated disk keeps the promises of struct disk, breaks them only as told, and repeats itself. */
+/*
+ * The simulated disk keeps the promises of struct disk, breaks them only as told, and repeats
+ * itself.
+ */
 #include <string.h>
 
 #include "../support/check_main.h"
@@ -26,7 +29,8 @@ static void schedule(void *context, uint64_t delay_us, uint64_t ticket)
 static void begin(struct fixture *f, uint64_t seed)
 {
 	memset(f, 0, sizeof *f);
-	f->disk = disk_sim_create(&(struct disk_sim_options){.seed = seed, .schedule = schedule, .context = f});
+	f->disk = disk_sim_create(
+		&(struct disk_sim_options){.seed = seed, .schedule = schedule, .context = f});
 }
 
 static void done(struct disk_request *request)
@@ -41,7 +45,8 @@ static void complete_all(struct fixture *f)
 	while (f->scheduled_count > 0) {
 		uint64_t ticket = f->scheduled[0].ticket;
 		f->scheduled_count--;
-		memmove(f->scheduled, f->scheduled + 1, f->scheduled_count * sizeof f->scheduled[0]);
+		memmove(f->scheduled, f->scheduled + 1,
+			f->scheduled_count * sizeof f->scheduled[0]);
 		disk_sim_complete(f->disk, ticket);
 	}
 }
@@ -57,7 +62,10 @@ static int run(struct fixture *f, struct disk_request request, struct disk_file 
 static struct disk_file *create(struct fixture *f, const char *name, size_t len)
 {
 	struct disk_file *file;
-	ck_assert_int_eq(run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len}, &file), 0);
+	ck_assert_int_eq(
+		run(f, (struct disk_request){.operation = DISK_CREATE, .name = name, .len = len},
+		    &file),
+		0);
 	return file;
 }
 
@@ -74,7 +82,8 @@ static struct disk_file *create_durable(struct fixture *f, const char *name, siz
 	return file;
 }
 
-static void write_bytes(struct fixture *f, struct disk_file *file, uint64_t offset, int byte, size_t len)
+static void write_bytes(struct fixture *f, struct disk_file *file, uint64_t offset, int byte,
+			size_t len)
 {
 	uint8_t data[4096];
 	memset(data, byte, sizeof data);
@@ -91,7 +100,10 @@ static uint8_t byte_at(struct fixture *f, const char *name, uint64_t offset)
 
 START_TEST(synced_writes_survive_and_others_may)
 {
-	/* Over many power losses: a synced write is always there; of unsynced sectors all outcomes occur, each old or new. */
+	/*
+	 * Over many power losses: a synced write is always there; of unsynced sectors all outcomes
+	 * occur, each old or new.
+	 */
 	unsigned outcomes[4] = {0};
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct fixture f;
@@ -104,7 +116,8 @@ START_TEST(synced_writes_survive_and_others_may)
 		disk_sim_crash(f.disk, DISK_SIM_POWER);
 		for (uint64_t sector = 0; sector < 2; sector++)
 			for (uint64_t i = 1; i < 512; i++)
-				ck_assert_uint_eq(byte_at(&f, "a", sector * 512 + i), byte_at(&f, "a", sector * 512));
+				ck_assert_uint_eq(byte_at(&f, "a", sector * 512 + i),
+						  byte_at(&f, "a", sector * 512));
 		uint8_t first = byte_at(&f, "a", 0), second = byte_at(&f, "a", 512);
 		ck_assert((first == 1 || first == 2) && (second == 1 || second == 2));
 		outcomes[(first - 1) * 2 + (second - 1)]++;
@@ -117,7 +130,10 @@ END_TEST
 
 START_TEST(a_kill_leaves_the_cache)
 {
-	/* kill -9 loses nothing that was written, but leaves it unsynced: a later power loss may take it. */
+	/*
+	 * kill -9 loses nothing that was written, but leaves it unsynced: a later power loss may
+	 * take it.
+	 */
 	unsigned lost = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		struct fixture f;
@@ -137,20 +153,28 @@ END_TEST
 /* faults: 24 */
 START_TEST(names_are_durable_after_a_directory_sync)
 {
-	/* An unsynced rename leaves the old or the new name, never both or neither; a synced one the new name. */
+	/*
+	 * An unsynced rename leaves the old or the new name, never both or neither; a synced one
+	 * the new name.
+	 */
 	unsigned old_names = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		for (int synced = 0; synced <= 1; synced++) {
 			struct fixture f;
 			begin(&f, seed);
 			create_durable(&f, "old", 512);
-			ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_RENAME, .name = "old", .new_name = "new"},
-					     NULL), 0);
+			ck_assert_int_eq(run(&f,
+					     (struct disk_request){.operation = DISK_RENAME,
+								   .name = "old",
+								   .new_name = "new"},
+					     NULL),
+					 0);
 			if (synced)
 				sync_directory(&f);
 			disk_sim_crash(f.disk, DISK_SIM_POWER);
 			uint64_t size;
-			int old = disk_sim_size(f.disk, "old", &size), new = disk_sim_size(f.disk, "new", &size);
+			int old = disk_sim_size(f.disk, "old", &size),
+			    new = disk_sim_size(f.disk, "new", &size);
 			ck_assert((old == 0) != (new == 0));
 			ck_assert(!synced || new == 0);
 			old_names += old == 0;
@@ -164,7 +188,10 @@ END_TEST
 /* faults: 19 */
 START_TEST(a_failed_sync_drops_the_writes)
 {
-	/* After a failed sync the writes stay visible, a second sync succeeds, and a power loss takes them; written again they stay. */
+	/*
+	 * After a failed sync the writes stay visible, a second sync succeeds, and a power loss
+	 * takes them; written again they stay.
+	 */
 	for (int again = 0; again <= 1; again++) {
 		struct fixture f;
 		begin(&f, 1);
@@ -188,14 +215,27 @@ END_TEST
 
 START_TEST(requests_take_their_time_and_keep_their_order)
 {
-	/* A lane works on one request at a time; nothing completes before its ticket; an old ticket does nothing. */
+	/*
+	 * A lane works on one request at a time; nothing completes before its ticket; an old ticket
+	 * does nothing.
+	 */
 	struct fixture f;
 	begin(&f, 1);
 	struct disk_file *file = create_durable(&f, "a", 512);
 	uint8_t first = 1, second = 2;
 	struct disk_request requests[2] = {
-		{.operation = DISK_WRITE_SYNC, .file = file, .data = &first, .len = 1, .callback = done, .owner = &f},
-		{.operation = DISK_WRITE_SYNC, .file = file, .data = &second, .len = 1, .callback = done, .owner = &f},
+		{.operation = DISK_WRITE_SYNC,
+		 .file = file,
+		 .data = &first,
+		 .len = 1,
+		 .callback = done,
+		 .owner = &f},
+		{.operation = DISK_WRITE_SYNC,
+		 .file = file,
+		 .data = &second,
+		 .len = 1,
+		 .callback = done,
+		 .owner = &f},
 	};
 	disk_submit(f.disk, &requests[0]);
 	disk_submit(f.disk, &requests[1]);
@@ -217,15 +257,22 @@ END_TEST
 
 START_TEST(a_crash_forgets_requests)
 {
-	/* A request that was under way never completes; its write may have happened; the disk serves the next process. */
+	/*
+	 * A request that was under way never completes; its write may have happened; the disk
+	 * serves the next process.
+	 */
 	unsigned happened = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		struct fixture f;
 		begin(&f, seed);
 		struct disk_file *file = create_durable(&f, "a", 512);
 		uint8_t byte = 1;
-		struct disk_request request = {
-			.operation = DISK_WRITE_SYNC, .file = file, .data = &byte, .len = 1, .callback = done, .owner = &f};
+		struct disk_request request = {.operation = DISK_WRITE_SYNC,
+					       .file = file,
+					       .data = &byte,
+					       .len = 1,
+					       .callback = done,
+					       .owner = &f};
 		disk_submit(f.disk, &request);
 		disk_sim_crash(f.disk, DISK_SIM_POWER);
 		complete_all(&f);
@@ -254,7 +301,8 @@ START_TEST(syncs_can_be_held)
 	begin(&f, 1);
 	struct disk_file *file = create_durable(&f, "a", 512);
 	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, true);
-	struct disk_request request = {.operation = DISK_SYNC, .file = file, .callback = done, .owner = &f};
+	struct disk_request request = {
+		.operation = DISK_SYNC, .file = file, .callback = done, .owner = &f};
 	disk_submit(f.disk, &request);
 	complete_all(&f);
 	ck_assert_uint_eq(f.done, 0);
@@ -268,14 +316,20 @@ END_TEST
 /* faults: 21 */
 START_TEST(space_is_limited)
 {
-	/* Files together stay within space_bytes; a creation that does not fit says so and can be removed. */
+	/*
+	 * Files together stay within space_bytes; a creation that does not fit says so and can be
+	 * removed.
+	 */
 	struct fixture f;
 	begin(&f, 1);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = 1000});
 	struct disk_file *file = create(&f, "a", 900);
-	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_CREATE, .name = "b", .len = 200}, NULL),
-			 STATUS_NO_SPACE);
-	ck_assert_int_eq(run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
+	ck_assert_int_eq(
+		run(&f, (struct disk_request){.operation = DISK_CREATE, .name = "b", .len = 200},
+		    NULL),
+		STATUS_NO_SPACE);
+	ck_assert_int_eq(
+		run(&f, (struct disk_request){.operation = DISK_REMOVE, .name = "b"}, NULL), 0);
 	uint8_t data[200] = {0};
 	ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 850, data, 150), 0);
 	ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 850, data, 151), STATUS_NO_SPACE);
@@ -284,7 +338,10 @@ START_TEST(space_is_limited)
 END_TEST
 
 /* faults: 97 */
-/* Without descriptors nothing is created or opened, and what is open works. A new process has its own, but for those of the machine. */
+/*
+ * Without descriptors nothing is created or opened, and what is open works. A new process has its
+ * own, but for those of the machine.
+ */
 START_TEST(descriptors_are_short)
 {
 	for (int machine = 0; machine <= 1; machine++) {
@@ -298,10 +355,12 @@ START_TEST(descriptors_are_short)
 		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), STATUS_SHORTAGE);
 		ck_assert_int_eq(f.disk->ops->open(f.disk, "a", &opened, &size), STATUS_SHORTAGE);
 		ck_assert_int_eq(f.disk->ops->open(f.disk, "b", &opened, &size), STATUS_NOT_FOUND);
-		ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 0, (const uint8_t *)"x", 1), 0);
+		ck_assert_int_eq(f.disk->ops->write_now(f.disk, file, 0, (const uint8_t *)"x", 1),
+				 0);
 		ck_assert_int_eq(f.disk->ops->sync_now(f.disk, file), 0);
 		disk_sim_crash(f.disk, DISK_SIM_POWER);
-		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), machine == 1 ? STATUS_SHORTAGE : 0);
+		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another),
+				 machine == 1 ? STATUS_SHORTAGE : 0);
 		disk_sim_short_of_descriptors(f.disk, 0, false);
 		ck_assert_int_eq(f.disk->ops->run_now(f.disk, &another), 0);
 		ck_assert_uint_eq(disk_sim_counters(f.disk)->shortages, 2 + (unsigned)machine);
@@ -312,7 +371,10 @@ END_TEST
 
 START_TEST(lies_are_as_ordered)
 {
-	/* A lost write changes nothing; a misdirected one lands at the same offset of some sector; both report success. */
+	/*
+	 * A lost write changes nothing; a misdirected one lands at the same offset of some sector;
+	 * both report success.
+	 */
 	struct fixture f;
 	begin(&f, 3);
 	struct disk_file *file = create_durable(&f, "a", 8192);
@@ -397,7 +459,10 @@ static uint64_t random_trace(uint64_t seed)
 
 START_TEST(a_seed_repeats)
 {
-	/* The same seed and the same calls give the same delays and the same crash; another seed gives others. */
+	/*
+	 * The same seed and the same calls give the same delays and the same crash; another seed
+	 * gives others.
+	 */
 	ck_assert_uint_eq(random_trace(5), random_trace(5));
 	ck_assert_uint_ne(random_trace(5), random_trace(6));
 }
@@ -405,5 +470,6 @@ END_TEST
 
 CHECK_MAIN("disk_sim", synced_writes_survive_and_others_may, a_kill_leaves_the_cache,
 	   names_are_durable_after_a_directory_sync, a_failed_sync_drops_the_writes,
-	   requests_take_their_time_and_keep_their_order, a_crash_forgets_requests, syncs_can_be_held, space_is_limited,
-	   descriptors_are_short, lies_are_as_ordered, damage_at_rest, a_seed_repeats)
+	   requests_take_their_time_and_keep_their_order, a_crash_forgets_requests,
+	   syncs_can_be_held, space_is_limited, descriptors_are_short, lies_are_as_ordered,
+	   damage_at_rest, a_seed_repeats)

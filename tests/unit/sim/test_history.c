@@ -21,7 +21,8 @@ static void teardown(void)
 }
 
 /* An append from call to end with this outcome; returns its value. */
-static uint64_t append(uint64_t call, uint64_t end, enum sim_history_outcome outcome, uint32_t length)
+static uint64_t append(uint64_t call, uint64_t end, enum sim_history_outcome outcome,
+		       uint32_t length)
 {
 	size_t op = sim_history_call(&history, SIM_HISTORY_APPEND, 1, 3, call);
 	if (outcome == SIM_HISTORY_OK)
@@ -51,7 +52,10 @@ static bool says(const char *text)
 
 START_TEST(fine_histories)
 {
-	/* Concurrent operations may take effect in either order; unknown ones may have happened, or not, or late. */
+	/*
+	 * Concurrent operations may take effect in either order; unknown ones may have happened, or
+	 * not, or late.
+	 */
 	ck_assert(check());
 	uint64_t a = append(0, 10, SIM_HISTORY_OK, 2);
 	uint64_t b = append(5, 12, SIM_HISTORY_OK, 1);
@@ -67,7 +71,10 @@ END_TEST
 
 START_TEST(lost_append)
 {
-	/* An acknowledged append that the last read does not show is lost, but only if that read was the last. */
+	/*
+	 * An acknowledged append that the last read does not show is lost, but only if that read
+	 * was the last.
+	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	append(2, 3, SIM_HISTORY_OK, 2);
 	read_list(2, 5, &a, 1);
@@ -126,7 +133,8 @@ START_TEST(stale_read)
 }
 END_TEST
 
-static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t *list, uint32_t length)
+static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t *list,
+		     uint32_t length)
 {
 	size_t op = sim_history_call(&history, SIM_HISTORY_READ, 2, 3, call);
 	sim_history_read_since(&history, op, since);
@@ -136,8 +144,8 @@ static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t
 START_TEST(read_that_may_be_old)
 {
 	/*
-	 * faults: 43. It may miss what has been acknowledged since a moment that it names, in whatever order that is
-	 * recorded.
+	 * faults: 43. It may miss what has been acknowledged since a moment that it names, in
+	 * whatever order that is recorded.
 	 */
 	for (uint64_t since = 4; since <= 7; since++) {
 		uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
@@ -168,7 +176,10 @@ END_TEST
 
 START_TEST(appends_out_of_order)
 {
-	/* An append that began after another had ended stands behind it, also if its own outcome is unknown. */
+	/*
+	 * An append that began after another had ended stands behind it, also if its own outcome is
+	 * unknown.
+	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 2);
 	uint64_t b = append(2, 0, SIM_HISTORY_UNKNOWN, 0);
 	read_list(5, 6, (uint64_t[]){b, a}, 2);
@@ -179,7 +190,10 @@ END_TEST
 
 START_TEST(read_from_the_future)
 {
-	/* An append that began after a read had ended cannot have been seen by it: it stands behind what was seen. */
+	/*
+	 * An append that began after a read had ended cannot have been seen by it: it stands behind
+	 * what was seen.
+	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	read_list(2, 3, (uint64_t[]){a, 3}, 2);
 	append(4, 5, SIM_HISTORY_OK, 2); /* its value is 3 */

@@ -30,18 +30,29 @@ struct schedule;
 static void note_fault(void *context, const struct sim_nemesis_record *record);
 
 /* left_out: 512 of them, or NULL. schedule: hears of the faults, or NULL. */
-static void scene_begin(struct scene *scene, uint64_t seed, const bool *left_out, struct schedule *schedule)
+static void scene_begin(struct scene *scene, uint64_t seed, const bool *left_out,
+			struct schedule *schedule)
 {
 	static const char *const addresses[] = {"r0:1", "r1:1", "r2:1", "r3:1", "r4:1"};
 	static const char *const names[] = {"r0", "r1", "r2", "r3", "r4", "client"};
 	struct sim_options options;
 	sim_options_calm(&options);
 	options.nemesis = (struct sim_nemesis_options){
-		.crash_mean_us = SIM_SECOND, .power_ppm = 500000, .crash_all_ppm = 100000, .down_mean_us = SIM_SECOND,
-		.stop_mean_us = 3 * SIM_SECOND, .pause_mean_us = SIM_SECOND, .pause_length_us = SIM_SECOND / 2,
-		.partition_mean_us = SIM_SECOND, .partition_length_us = SIM_SECOND, .one_way_ppm = 300000,
-		.clog_mean_us = SIM_SECOND, .clog_length_us = SIM_SECOND / 2, .swizzle_mean_us = 3 * SIM_SECOND,
-		.clock_mean_us = SIM_SECOND, .clock_jump_max_us = 60 * SIM_SECOND,
+		.crash_mean_us = SIM_SECOND,
+		.power_ppm = 500000,
+		.crash_all_ppm = 100000,
+		.down_mean_us = SIM_SECOND,
+		.stop_mean_us = 3 * SIM_SECOND,
+		.pause_mean_us = SIM_SECOND,
+		.pause_length_us = SIM_SECOND / 2,
+		.partition_mean_us = SIM_SECOND,
+		.partition_length_us = SIM_SECOND,
+		.one_way_ppm = 300000,
+		.clog_mean_us = SIM_SECOND,
+		.clog_length_us = SIM_SECOND / 2,
+		.swizzle_mean_us = 3 * SIM_SECOND,
+		.clock_mean_us = SIM_SECOND,
+		.clock_jump_max_us = 60 * SIM_SECOND,
 	};
 	*scene = (struct scene){.world = sim_world_create(seed, &options)};
 	scene->world->trace.line = count_event;
@@ -82,7 +93,10 @@ static void listen(struct scene *scene, uint64_t pings[REPLICAS + 1])
 
 START_TEST(faults_happen)
 {
-	/* Every kind of fault that is on happens; the client is never crashed; the same seed does it all again. */
+	/*
+	 * Every kind of fault that is on happens; the client is never crashed; the same seed does
+	 * it all again.
+	 */
 	static struct scene scene;
 	uint64_t hash = 0;
 	for (int run = 0; run < 2; run++) {
@@ -147,7 +161,10 @@ END_TEST
 
 START_TEST(faults_end_after_stop)
 {
-	/* After stop, what is under way ends at its time: a minute later everything is as it should be. */
+	/*
+	 * After stop, what is under way ends at its time: a minute later everything is as it should
+	 * be.
+	 */
 	static struct scene scene;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		scene_begin(&scene, seed, NULL, NULL);
@@ -185,7 +202,10 @@ END_TEST
 
 START_TEST(peace_for_a_core)
 {
-	/* heal_core heals a majority and the client; some seeds leave up to a minority in a bad state for ever. */
+	/*
+	 * heal_core heals a majority and the client; some seeds leave up to a minority in a bad
+	 * state for ever.
+	 */
 	static struct scene scene;
 	unsigned outcasts = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {

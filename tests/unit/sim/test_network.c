@@ -38,7 +38,10 @@ static bool in_order(const uint64_t *numbers, uint64_t count)
 
 START_TEST(cut_loses_one_way_messages)
 {
-	/* What is sent one-way while the direction is cut never arrives; what is sent after mending does. */
+	/*
+	 * What is sent one-way while the direction is cut never arrives; what is sent after mending
+	 * does.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	ck_assert_uint_eq(spec_b.record.pings, 10);
 	sim_network_cut(world, a, b);
@@ -55,7 +58,10 @@ END_TEST
 
 START_TEST(short_cut_delays_requests)
 {
-	/* Requests outlive a cut shorter than the connection timeout: all arrive afterwards, in order, and nobody is told. */
+	/*
+	 * Requests outlive a cut shorter than the connection timeout: all arrive afterwards, in
+	 * order, and nobody is told.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_cut(world, a, b);
 	sim_world_run_until(world, 905 * SIM_MILLISECOND);
@@ -71,7 +77,10 @@ END_TEST
 
 START_TEST(long_cut_ends_connections)
 {
-	/* A cut longer than the connection timeout ends the connection for both ends; the dialled link works again later. */
+	/*
+	 * A cut longer than the connection timeout ends the connection for both ends; the dialled
+	 * link works again later.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id accepted = spec_b.record.last_from;
 	sim_network_cut(world, b, a); /* only the replies are stuck */
@@ -90,7 +99,9 @@ END_TEST
 
 START_TEST(clog_loses_nothing)
 {
-	/* A clogged direction holds everything for any length of time, and then lets all of it go. */
+	/*
+	 * A clogged direction holds everything for any length of time, and then lets all of it go.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_clog(world, a, b);
 	sim_world_run_until(world, 20005 * SIM_MILLISECOND);
@@ -119,7 +130,10 @@ END_TEST
 
 START_TEST(nobody_listens)
 {
-	/* Dialling a dead process, or an address that nobody has, ends in link_down, each time again. */
+	/*
+	 * Dialling a dead process, or an address that nobody has, ends in link_down, each time
+	 * again.
+	 */
 	sim_process_crash(b);
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	ck_assert_uint_ge(spec_a.record.link_downs, 8);
@@ -135,7 +149,10 @@ END_TEST
 
 START_TEST(dead_client_is_noticed)
 {
-	/* A server whose client dies gets one link_down, for the link that the client's messages came from. */
+	/*
+	 * A server whose client dies gets one link_down, for the link that the client's messages
+	 * came from.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id link = spec_b.record.last_from;
 	sim_process_crash(a);
@@ -164,7 +181,10 @@ END_TEST
 
 START_TEST(loss_and_duplication)
 {
-	/* One-way messages are lost and doubled as often as asked for; requests never, except with their connection. */
+	/*
+	 * One-way messages are lost and doubled as often as asked for; requests never, except with
+	 * their connection.
+	 */
 	world->options.network.loss_ppm = 200000;
 	world->options.network.duplicate_ppm = 100000;
 	sim_world_run_until(world, 100 * SIM_SECOND);
@@ -183,7 +203,10 @@ END_TEST
 
 START_TEST(reordering)
 {
-	/* Without reordering one-way messages keep their order; with it they overtake each other; requests never do. */
+	/*
+	 * Without reordering one-way messages keep their order; with it they overtake each other;
+	 * requests never do.
+	 */
 	world->options.network.delay = SIM_DELAY_HEAVY_TAIL;
 	world->options.network.delay_mean_us = 30 * SIM_MILLISECOND;
 	world->options.network.delay_max_us = SIM_SECOND;
@@ -198,7 +221,10 @@ END_TEST
 
 START_TEST(random_resets)
 {
-	/* With resets, requests and replies are lost, but each loss comes with a link_down, and none is answered twice. */
+	/*
+	 * With resets, requests and replies are lost, but each loss comes with a link_down, and
+	 * none is answered twice.
+	 */
 	world->options.network.reset_ppm = 50000;
 	spec_a.no_pings = true;
 	sim_world_run_until(world, 100 * SIM_SECOND);
@@ -211,13 +237,15 @@ START_TEST(random_resets)
 }
 END_TEST
 
-static enum sim_verdict drop_odd(void *context, const struct sim_process *from, const struct sim_process *to,
-				 const struct message *message, uint64_t *delay_us)
+static enum sim_verdict drop_odd(void *context, const struct sim_process *from,
+				 const struct sim_process *to, const struct message *message,
+				 uint64_t *delay_us)
 {
 	++*(uint64_t *)context;
 	(void)to;
 	(void)delay_us;
-	if (from == a && message->kind == MESSAGE_ONEWAY && load_u64(message->payload.data) % 2 == 1)
+	if (from == a && message->kind == MESSAGE_ONEWAY &&
+	    load_u64(message->payload.data) % 2 == 1)
 		return SIM_DROP;
 	return SIM_PASS;
 }
@@ -239,10 +267,21 @@ END_TEST
 
 START_TEST(rules)
 {
-	/* Rules match by direction and method, skip and count; a swallowed request leaves everybody waiting. */
-	struct sim_rule twice = {.from = a, .to = b, .method = METHOD_PING, .verdict = SIM_TWICE, .skip = 2, .count = 3};
+	/*
+	 * Rules match by direction and method, skip and count; a swallowed request leaves everybody
+	 * waiting.
+	 */
+	struct sim_rule twice = {.from = a,
+				 .to = b,
+				 .method = METHOD_PING,
+				 .verdict = SIM_TWICE,
+				 .skip = 2,
+				 .count = 3};
 	struct sim_rule silent = {.from = b, .method = METHOD_STATUS, .verdict = SIM_SWALLOW};
-	struct sim_rule late = {.method = METHOD_PING, .verdict = SIM_PASS, .delay_us = 15 * SIM_MILLISECOND, .count = 1};
+	struct sim_rule late = {.method = METHOD_PING,
+				.verdict = SIM_PASS,
+				.delay_us = 15 * SIM_MILLISECOND,
+				.count = 1};
 	sim_network_add_rule(world, &twice);
 	sim_network_add_rule(world, &silent);
 	sim_world_run_until(world, SIM_SECOND + 5 * SIM_MILLISECOND);
@@ -297,11 +336,15 @@ static void close_last(void *data, struct node *node)
 
 START_TEST(accepted_link_is_closed)
 {
-	/* Closing an accepted link tells the other end, which connects anew; sending on it afterwards is harmless. */
+	/*
+	 * Closing an accepted link tells the other end, which connects anew; sending on it
+	 * afterwards is harmless.
+	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id link = spec_b.record.last_from;
 	sim_process_call(b, close_last, NULL);
-	b->env.ops->send(&b->env, link, &(struct message){.kind = MESSAGE_ONEWAY, .method = METHOD_PING});
+	b->env.ops->send(&b->env, link,
+			 &(struct message){.kind = MESSAGE_ONEWAY, .method = METHOD_PING});
 	sim_world_run_until(world, 205 * SIM_MILLISECOND);
 	ck_assert_uint_eq(spec_a.record.link_downs, 1);
 	ck_assert_uint_eq(spec_b.record.link_downs, 0);
@@ -312,7 +355,10 @@ END_TEST
 
 START_TEST(late_copies_find_a_new_connection)
 {
-	/* fault 5: the second copy of a one-way message may come after its connection has been replaced. */
+	/*
+	 * fault 5: the second copy of a one-way message may come after its connection has been
+	 * replaced.
+	 */
 	struct sim_rule twice = {.method = METHOD_PING, .verdict = SIM_TWICE, .count = 50};
 	world->options.network.duplicate_delay_max_us = 2 * SIM_SECOND;
 	sim_network_add_rule(world, &twice);
@@ -326,7 +372,10 @@ END_TEST
 
 START_TEST(partition_and_isolation)
 {
-	/* A partition cuts both directions between a side and the rest, isolation one process from all; healing ends both. */
+	/*
+	 * A partition cuts both directions between a side and the rest, isolation one process from
+	 * all; healing ends both.
+	 */
 	struct sim_process *side[] = {a};
 	sim_network_partition(world, side, 1);
 	ck_assert(sim_network_is_cut(world, a, b) && sim_network_is_cut(world, b, a));

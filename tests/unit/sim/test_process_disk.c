@@ -43,8 +43,14 @@ static void write_next(struct writer *w)
 	w->record++;
 	seen.submitted = w->record;
 	w->request = (struct disk_request){
-		.operation = DISK_WRITE_SYNC, .lane = DISK_LANE_LOG, .file = w->file, .offset = w->offset,
-		.data = (uint8_t *)&w->record, .len = sizeof w->record, .callback = written, .owner = w,
+		.operation = DISK_WRITE_SYNC,
+		.lane = DISK_LANE_LOG,
+		.file = w->file,
+		.offset = w->offset,
+		.data = (uint8_t *)&w->record,
+		.len = sizeof w->record,
+		.callback = written,
+		.owner = w,
 	};
 	w->offset += sizeof w->record;
 	disk_submit(w->node.env->disk, &w->request);
@@ -69,7 +75,8 @@ static int writer_start(struct node *node)
 	seen.recovered = size / sizeof w->record;
 	for (uint64_t i = 0; i < seen.recovered; i++) {
 		uint64_t found = 0;
-		status = disk->ops->read_now(disk, w->file, i * sizeof found, (uint8_t *)&found, sizeof found);
+		status = disk->ops->read_now(disk, w->file, i * sizeof found, (uint8_t *)&found,
+					     sizeof found);
 		if (status != 0)
 			return status;
 		if (found != i + 1)
@@ -113,8 +120,12 @@ static void writer_destroy(struct node *node)
 }
 
 static const struct node_ops writer_ops = {
-	.start = writer_start, .message = writer_message, .link_down = writer_link_down, .turn_end = writer_turn_end,
-	.stop = writer_stop, .destroy = writer_destroy,
+	.start = writer_start,
+	.message = writer_message,
+	.link_down = writer_link_down,
+	.turn_end = writer_turn_end,
+	.stop = writer_stop,
+	.destroy = writer_destroy,
 };
 
 static struct node *writer_build(void *context, struct sim_process *process)
@@ -134,7 +145,8 @@ static void setup(void)
 	sim_options_calm(&calm);
 	memset(&seen, 0, sizeof seen);
 	world = sim_world_create(3, &calm);
-	process = sim_process_add(world, &(struct sim_process_spec){.name = "w", .build = writer_build, .disk = true});
+	process = sim_process_add(world, &(struct sim_process_spec){
+						 .name = "w", .build = writer_build, .disk = true});
 	sim_process_start(process);
 }
 
@@ -170,7 +182,9 @@ END_TEST
 
 START_TEST(crashes_keep_what_was_synced)
 {
-	/* faults: 11. Whatever completed its sync is there after kill or power loss, at any moment. */
+	/*
+	 * faults: 11. Whatever completed its sync is there after kill or power loss, at any moment.
+	 */
 	for (int i = 0; i < 300; i++) {
 		sim_world_run_for(world, rng_below(&world->rng_workload, 5 * SIM_MILLISECOND));
 		if (i % 2 == 0)
@@ -203,11 +217,15 @@ END_TEST
 
 START_TEST(numbered_stop_is_a_power_loss)
 {
-	/* faults: 11, 13. A disk that stops at a numbered operation takes its machine down, also during start. */
+	/*
+	 * faults: 11, 13. A disk that stops at a numbered operation takes its machine down, also
+	 * during start.
+	 */
 	for (uint64_t after = 0; after < 6; after++) {
 		uint64_t durable = seen.durable;
 		sim_world_run_for(world, 10 * SIM_MILLISECOND);
-		disk_sim_fault_at(process->disk, disk_sim_operations(process->disk) + after, DISK_SIM_TORN_WRITE);
+		disk_sim_fault_at(process->disk, disk_sim_operations(process->disk) + after,
+				  DISK_SIM_TORN_WRITE);
 		sim_world_run_for(world, 10 * SIM_MILLISECOND);
 		ck_assert_int_eq(process->state, SIM_DOWN);
 		ck_assert(process->powerless);

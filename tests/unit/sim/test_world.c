@@ -106,7 +106,9 @@ END_TEST
 
 START_TEST(messages_arrive)
 {
-	/* In a calm world every message arrives once and in order, and every request is answered. */
+	/*
+	 * In a calm world every message arrives once and in order, and every request is answered.
+	 */
 	start_all();
 	sim_world_run_until(world, SIM_SECOND + 5 * SIM_MILLISECOND);
 	const struct chatter_record *r = &spec_a.record;
@@ -120,7 +122,10 @@ END_TEST
 
 START_TEST(start_can_fail)
 {
-	/* A node that cannot start leaves its process halted with the reason, and can be started again. */
+	/*
+	 * A node that cannot start leaves its process halted with the reason, and can be started
+	 * again.
+	 */
 	spec_a.start_status = STATUS_CORRUPT;
 	sim_process_start(a);
 	ck_assert_int_eq(a->state, SIM_HALTED);
@@ -142,7 +147,10 @@ static void note_halt(void *context, struct sim_process *process)
 
 START_TEST(fatal_ends_the_process)
 {
-	/* env fatal does not return: the process is halted with status and reason, the others are told and go on. */
+	/*
+	 * env fatal does not return: the process is halted with status and reason, the others are
+	 * told and go on.
+	 */
 	spec_b.fatal_after = 5;
 	world->halted = note_halt;
 	sim_process_start(a);
@@ -164,7 +172,10 @@ END_TEST
 
 START_TEST(crash_and_restart)
 {
-	/* A crash frees the node and tells its peers; a restart builds a new one with other random numbers. */
+	/*
+	 * A crash frees the node and tells its peers; a restart builds a new one with other random
+	 * numbers.
+	 */
 	start_all();
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
 	uint64_t random = spec_a.record.first_random;
@@ -187,7 +198,10 @@ END_TEST
 
 START_TEST(power_loss_is_silent)
 {
-	/* Nobody is told of a power loss; who waits for an answer learns from the timeout of the connection. */
+	/*
+	 * Nobody is told of a power loss; who waits for an answer learns from the timeout of the
+	 * connection.
+	 */
 	sim_process_start(a);
 	sim_process_start(b);
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
@@ -208,7 +222,10 @@ END_TEST
 
 START_TEST(pause_piles_up)
 {
-	/* While paused nothing is delivered; then everything that was sent comes, in one turn if turns are not single. */
+	/*
+	 * While paused nothing is delivered; then everything that was sent comes, in one turn if
+	 * turns are not single.
+	 */
 	start_all();
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
 	sim_process_pause(a);
@@ -226,7 +243,10 @@ END_TEST
 
 START_TEST(single_turns)
 {
-	/* With turn_single_ppm at a million, a turn never has more than one input, and none is lost. */
+	/*
+	 * With turn_single_ppm at a million, a turn never has more than one input, and none is
+	 * lost.
+	 */
 	world->options.process.turn_single_ppm = 1000000;
 	start_all();
 	sim_world_run_for(world, 50 * SIM_MILLISECOND);
@@ -241,7 +261,10 @@ END_TEST
 
 START_TEST(orderly_stop)
 {
-	/* stop() is asked once; the process goes on until the node says that it has stopped, then is DOWN. */
+	/*
+	 * stop() is asked once; the process goes on until the node says that it has stopped, then
+	 * is DOWN.
+	 */
 	spec_a.slow_stop = true;
 	start_all();
 	sim_world_run_for(world, 20 * SIM_MILLISECOND);
@@ -261,7 +284,10 @@ END_TEST
 
 START_TEST(clocks_drift_and_jump)
 {
-	/* Each process has its own clocks: they drift, the wall clock jumps, the monotonic one never goes back. */
+	/*
+	 * Each process has its own clocks: they drift, the wall clock jumps, the monotonic one
+	 * never goes back.
+	 */
 	start_all();
 	ck_assert_uint_ne(sim_process_now_us(a), sim_process_now_us(b));
 	ck_assert_uint_eq(sim_process_wall_us(a), SIM_WALL_EPOCH_US);
@@ -277,7 +303,8 @@ START_TEST(clocks_drift_and_jump)
 	sim_process_wall_jump(a, -(int64_t)(60 * SIM_SECOND));
 	sim_process_set_drift(a, -500000);
 	sim_world_run_for(world, SIM_SECOND);
-	ck_assert_uint_eq(sim_process_wall_us(a), SIM_WALL_EPOCH_US + 11 * SIM_SECOND + SIM_SECOND / 2 - 60 * SIM_SECOND);
+	ck_assert_uint_eq(sim_process_wall_us(a),
+			  SIM_WALL_EPOCH_US + 11 * SIM_SECOND + SIM_SECOND / 2 - 60 * SIM_SECOND);
 	ck_assert(!spec_a.record.unordered_clock);
 }
 END_TEST
@@ -300,7 +327,10 @@ static bool has_pings(void *context)
 
 START_TEST(scripts_can_intervene)
 {
-	/* A test can call into a node in a turn of its own, be called at a time, and run until a condition holds. */
+	/*
+	 * A test can call into a node in a turn of its own, be called at a time, and run until a
+	 * condition holds.
+	 */
 	uint64_t calls = 0;
 	start_all();
 	sim_process_call(a, call_counter, &calls);

@@ -21,9 +21,12 @@ static void build(struct buffer *b, uint32_t format)
 	uint8_t big[5000];
 	for (size_t i = 0; i < sizeof big; i++)
 		big[i] = (uint8_t)(i / 100);
-	snapshot_put_header(
-		b, &(struct snapshot_header){
-			   .slot = 42, .ballot = 258, .group = 3, .time_us = 99, .app_hash = 7, .format = format});
+	snapshot_put_header(b, &(struct snapshot_header){.slot = 42,
+							 .ballot = 258,
+							 .group = 3,
+							 .time_us = 99,
+							 .app_hash = 7,
+							 .format = format});
 	if (format != 1)
 		snapshot_put_chunk(b, index++, SNAPSHOT_GROUP, slice_string("fields"));
 	snapshot_put_chunk(b, index++, SNAPSHOT_SESSIONS, slice_string("sessions"));
@@ -32,13 +35,16 @@ static void build(struct buffer *b, uint32_t format)
 	snapshot_put_chunk(b, index++, SNAPSHOT_END, slice(NULL, 0));
 }
 
-static int parse_all(struct slice file, size_t portion, struct seen *seen, struct snapshot_header *header)
+static int parse_all(struct slice file, size_t portion, struct seen *seen,
+		     struct snapshot_header *header)
 {
 	struct snapshot_parser p = {0};
 	int status = 0;
 	for (size_t at = 0; at < file.len && status == 0; at += portion)
-		status = snapshot_parse(&p, slice(file.data + at, file.len - at < portion ? file.len - at : portion),
-					seen == NULL ? NULL : on_chunk, seen);
+		status = snapshot_parse(
+			&p,
+			slice(file.data + at, file.len - at < portion ? file.len - at : portion),
+			seen == NULL ? NULL : on_chunk, seen);
 	if (status == 0)
 		status = snapshot_parse_end(&p);
 	if (header != NULL)
@@ -58,7 +64,8 @@ START_TEST(test_round_trip)
 		for (size_t i = 0; i < 4; i++) {
 			struct seen seen = {0};
 			struct snapshot_header header;
-			ck_assert_int_eq(parse_all(buffer_slice(&b), portions[i], &seen, &header), 0);
+			ck_assert_int_eq(parse_all(buffer_slice(&b), portions[i], &seen, &header),
+					 0);
 			ck_assert_uint_eq(header.slot, 42);
 			ck_assert_uint_eq(header.app_hash, 7);
 			ck_assert_uint_eq(header.format, format == 0 ? SNAPSHOT_FORMAT : format);
@@ -91,11 +98,13 @@ START_TEST(test_damage)
 		for (size_t i = 0; i < b.len; i++) {
 			for (int bit = 0; bit < 8; bit++) {
 				b.data[i] ^= (uint8_t)(1 << bit);
-				ck_assert_msg(parse_all(buffer_slice(&b), 64, NULL, NULL) == STATUS_CORRUPT,
+				ck_assert_msg(parse_all(buffer_slice(&b), 64, NULL, NULL) ==
+						      STATUS_CORRUPT,
 					      "bit %d of byte %zu, format %u", bit, i, format);
 				b.data[i] ^= (uint8_t)(1 << bit);
 			}
-			ck_assert_int_eq(parse_all(slice(b.data, i), 64, NULL, NULL), STATUS_CORRUPT);
+			ck_assert_int_eq(parse_all(slice(b.data, i), 64, NULL, NULL),
+					 STATUS_CORRUPT);
 		}
 		buffer_free(&b);
 	}
@@ -108,7 +117,8 @@ START_TEST(test_group_first)
 	for (int misplaced = 0; misplaced < 3; misplaced++) {
 		struct buffer b = {0};
 		uint64_t index = 0;
-		snapshot_put_header(&b, &(struct snapshot_header){.slot = 1, .format = misplaced == 2 ? 1 : 2});
+		snapshot_put_header(
+			&b, &(struct snapshot_header){.slot = 1, .format = misplaced == 2 ? 1 : 2});
 		if (misplaced != 0)
 			snapshot_put_chunk(&b, index++, SNAPSHOT_GROUP, slice_string("fields"));
 		snapshot_put_chunk(&b, index++, SNAPSHOT_SESSIONS, slice_string("sessions"));
@@ -148,4 +158,5 @@ START_TEST(test_names)
 }
 END_TEST
 
-CHECK_MAIN("snapshot file", test_round_trip, test_newer, test_damage, test_group_first, test_order, test_names)
+CHECK_MAIN("snapshot file", test_round_trip, test_newer, test_damage, test_group_first, test_order,
+	   test_names)

@@ -46,7 +46,8 @@ static inline size_t model_search(const struct model *m, uint32_t space, struct 
 	return low;
 }
 
-static inline struct model_record *model_get(const struct model *m, uint32_t space, struct slice key)
+static inline struct model_record *model_get(const struct model *m, uint32_t space,
+					     struct slice key)
 {
 	size_t i = model_search(m, space, key);
 	return i < m->count && model_order(&m->records[i], space, key) == 0 ? &m->records[i] : NULL;
@@ -63,7 +64,8 @@ static inline void model_put(struct model *m, uint32_t space, const struct store
 			m->records = alloc_resize(m->records, m->capacity, sizeof m->records[0]);
 		}
 		memmove(&m->records[i + 1], &m->records[i], (m->count - i) * sizeof m->records[0]);
-		m->records[i] = (struct model_record){.space = space, .key = bytes_copy(record->key)};
+		m->records[i] = (struct model_record){.space = space,
+						      .key = bytes_copy(record->key)};
 		m->count++;
 	}
 	m->records[i].value = bytes_copy(record->value);

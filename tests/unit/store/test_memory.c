@@ -10,7 +10,10 @@
 
 static void put(struct store *s, uint32_t space, const char *key, const char *value)
 {
-	struct store_record r = {.key = slice_string(key), .value = slice_string(value), .version = 1, .modification = 1};
+	struct store_record r = {.key = slice_string(key),
+				 .value = slice_string(value),
+				 .version = 1,
+				 .modification = 1};
 	s->ops->put(s, space, &r);
 }
 
@@ -23,8 +26,8 @@ static void expect_record(const struct store_record *got, const struct model_rec
 }
 
 /* Walks a space from `start` on, and at most `limit` records, in both. */
-static void expect_range(struct store *s, struct store_snapshot *snapshot, const struct model *m, uint32_t space,
-			 struct slice start, size_t limit)
+static void expect_range(struct store *s, struct store_snapshot *snapshot, const struct model *m,
+			 uint32_t space, struct slice start, size_t limit)
 {
 	struct store_iterator *iterator = s->ops->iterate(s, snapshot, space, start);
 	struct store_record got;
@@ -40,9 +43,12 @@ static void expect_range(struct store *s, struct store_snapshot *snapshot, const
 	s->ops->iterate_end(iterator);
 }
 
-/* The same backwards, from the last record whose key is below `end`; an empty end: from the last of all. */
-static void expect_range_back(struct store *s, struct store_snapshot *snapshot, const struct model *m, uint32_t space,
-			      struct slice end, size_t limit)
+/*
+ * The same backwards, from the last record whose key is below `end`; an empty end: from the last of
+ * all.
+ */
+static void expect_range_back(struct store *s, struct store_snapshot *snapshot,
+			      const struct model *m, uint32_t space, struct slice end, size_t limit)
 {
 	struct store_iterator *iterator = s->ops->iterate_back(s, snapshot, space, end);
 	struct store_record got;
@@ -73,7 +79,9 @@ static void expect_same(struct store *s, struct store_snapshot *snapshot, const 
 	}
 }
 
-/* What a random run looks like: how long keys are, how many there are, how often they are deleted. */
+/*
+ * What a random run looks like: how long keys are, how many there are, how often they are deleted.
+ */
 struct profile {
 	uint64_t seed;
 	uint32_t operations;
@@ -82,7 +90,10 @@ struct profile {
 	bool long_keys;
 };
 
-/* Key number n: shared prefixes of several lengths, embedded zeros, and (with long_keys) up to 4096 bytes. */
+/*
+ * Key number n: shared prefixes of several lengths, embedded zeros, and (with long_keys) up to 4096
+ * bytes.
+ */
 static struct slice key_of(const struct profile *p, uint64_t n, uint8_t *out)
 {
 	size_t len = 0;
@@ -95,7 +106,8 @@ static struct slice key_of(const struct profile *p, uint64_t n, uint8_t *out)
 			out[i] = (uint8_t)rng_below(&r, 4);
 		return slice(out, len);
 	}
-	len = (size_t)sprintf((char *)out, n % 2 == 0 ? "account:%08u" : "user:eu:%05u", (unsigned)n);
+	len = (size_t)sprintf((char *)out, n % 2 == 0 ? "account:%08u" : "user:eu:%05u",
+			      (unsigned)n);
 	return slice(out, len);
 }
 
@@ -137,9 +149,11 @@ static void random_read(struct run *run, uint32_t space, struct slice key)
 	expect_range_back(s, NULL, &run->model, space, key, (size_t)rng_below(&run->rng, 100));
 	size_t i = (size_t)rng_below(&run->rng, OPEN_SNAPSHOTS);
 	if (run->snapshots[i] != NULL)
-		expect_range_back(s, run->snapshots[i], &run->images[i], space, key, (size_t)rng_below(&run->rng, 100));
+		expect_range_back(s, run->snapshots[i], &run->images[i], space, key,
+				  (size_t)rng_below(&run->rng, 100));
 	if (run->snapshots[i] != NULL)
-		expect_range(s, run->snapshots[i], &run->images[i], space, key, (size_t)rng_below(&run->rng, 100));
+		expect_range(s, run->snapshots[i], &run->images[i], space, key,
+			     (size_t)rng_below(&run->rng, 100));
 }
 
 /* Of keys that exist and of others, in all spaces: whatever follows must find nothing changed. */
@@ -151,7 +165,8 @@ static void random_prefetch(struct run *run)
 	for (uint32_t i = 0; i < count; i++)
 		lookups[i] = (struct store_lookup){
 			.space = (uint32_t)rng_below(&run->rng, SPACES),
-			.key = key_of(&run->profile, rng_below(&run->rng, run->profile.keys), bytes[i]),
+			.key = key_of(&run->profile, rng_below(&run->rng, run->profile.keys),
+				      bytes[i]),
 		};
 	run->store->ops->prefetch(run->store, lookups, count);
 }
@@ -162,7 +177,8 @@ static void random_operation(struct run *run, uint32_t n)
 	uint8_t key_bytes[4096];
 	uint8_t value[300];
 	uint32_t space = (uint32_t)rng_below(&run->rng, SPACES);
-	struct slice key = key_of(&run->profile, rng_below(&run->rng, run->profile.keys), key_bytes);
+	struct slice key = key_of(&run->profile, rng_below(&run->rng, run->profile.keys),
+				  key_bytes);
 	uint64_t dice = rng_below(&run->rng, 1000);
 	if (dice < 3) {
 		random_snapshot(run);
@@ -181,7 +197,7 @@ static void random_operation(struct run *run, uint32_t n)
 			}
 		}
 	} else if (rng_below(&run->rng, 100) < run->profile.delete_percent) {
-		ck_assert(s->ops->delete(s, space, key) == model_delete(&run->model, space, key));
+		ck_assert(s->ops->delete (s, space, key) == model_delete(&run->model, space, key));
 	} else {
 		size_t len = (size_t)rng_below(&run->rng, n % 16 == 0 ? sizeof value : 20);
 		memset(value, (int)(n & 0xff), len);
@@ -220,26 +236,34 @@ static void random_run(struct profile profile)
 /* Random puts, deletes, reads and overlapping snapshots give what a sorted array gives. */
 START_TEST(random_operations_match_model)
 {
-	random_run((struct profile){.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 3000, .delete_percent = 40});
+	random_run((struct profile){
+		.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 3000, .delete_percent = 40});
 }
 END_TEST
 
 /* A tree that is mostly deleted from shrinks again and stays in order. */
 START_TEST(delete_heavy_matches_model)
 {
-	random_run((struct profile){.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 2000, .delete_percent = 65});
+	random_run((struct profile){
+		.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 2000, .delete_percent = 65});
 }
 END_TEST
 
 /* Keys of 1 to 4096 bytes, with zeros in them and long shared beginnings, are told apart. */
 START_TEST(odd_keys_match_model)
 {
-	random_run((struct profile){
-		.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 4000, .delete_percent = 30, .long_keys = true});
+	random_run((struct profile){.seed = (uint64_t)_i + 1,
+				    .operations = 20000,
+				    .keys = 4000,
+				    .delete_percent = 30,
+				    .long_keys = true});
 }
 END_TEST
 
-/* Filling in ascending, descending and shuffled order and emptying it in another order keeps the tree whole. */
+/*
+ * Filling in ascending, descending and shuffled order and emptying it in another order keeps the
+ * tree whole.
+ */
 START_TEST(orders_of_filling_and_emptying)
 {
 	enum { COUNT = 20000 };
@@ -253,7 +277,7 @@ START_TEST(orders_of_filling_and_emptying)
 			if (phase == 0)
 				put(s, 0, key, "value");
 			else
-				ck_assert(s->ops->delete(s, 0, slice_string(key)));
+				ck_assert(s->ops->delete (s, 0, slice_string(key)));
 			if (i % 4001 == 0)
 				store_memory_check(s);
 		}
@@ -265,13 +289,17 @@ START_TEST(orders_of_filling_and_emptying)
 }
 END_TEST
 
-/* The empty string, a single zero byte and a prefix of another key are keys of their own, in byte order. */
+/*
+ * The empty string, a single zero byte and a prefix of another key are keys of their own, in byte
+ * order.
+ */
 START_TEST(edge_keys_are_ordered)
 {
 	static const struct {
 		const char *data;
 		size_t len;
-	} keys[] = {{"", 0}, {"\0", 1}, {"\0\0", 2}, {"\0a", 2}, {"a", 1}, {"a\0", 2}, {"a\0\0", 3}, {"ab", 2}, {"\xff", 1}, {"\xff\xff", 2}};
+	} keys[] = {{"", 0},    {"\0", 1},    {"\0\0", 2}, {"\0a", 2},  {"a", 1},
+		    {"a\0", 2}, {"a\0\0", 3}, {"ab", 2},   {"\xff", 1}, {"\xff\xff", 2}};
 	size_t count = sizeof keys / sizeof keys[0];
 	struct store *s = store_memory_create(1);
 	for (size_t i = count; i-- > 0;) {
@@ -307,12 +335,15 @@ START_TEST(put_may_borrow_from_the_store)
 	ck_assert(s->ops->get(s, 0, slice_string("a"), &got));
 	ck_assert(slice_equal(got.value, slice_string("value")));
 	ck_assert_uint_eq(got.version, 9);
-	ck_assert(s->ops->delete(s, 0, got.key));
+	ck_assert(s->ops->delete (s, 0, got.key));
 	s->ops->destroy(s);
 }
 END_TEST
 
-/* What a big dropped space or released snapshot held is freed in bounded steps, and in the end completely. */
+/*
+ * What a big dropped space or released snapshot held is freed in bounded steps, and in the end
+ * completely.
+ */
 START_TEST(garbage_is_freed_in_steps)
 {
 	struct store *s = store_memory_create(2);

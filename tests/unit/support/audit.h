@@ -1,5 +1,6 @@
 /*
- * Audits of an app's state in a test (rsm/app.h): all at once, or in steps with other work between them.
+ * Audits of an app's state in a test (rsm/app.h): all at once, or in steps with other work between
+ * them.
  */
 #ifndef SYNOD_TESTS_UNIT_SUPPORT_AUDIT_H
 #define SYNOD_TESTS_UNIT_SUPPORT_AUDIT_H
@@ -16,8 +17,12 @@ struct audited {
 	bool sound;
 };
 
-/* Goes on with the audit to its end, in steps of `work`; between them `meanwhile` is called if it is not NULL. Ends the audit. */
-static inline struct audited audit_finish(struct app *app, struct app_audit *audit, uint64_t work, void (*meanwhile)(void *), void *context)
+/*
+ * Goes on with the audit to its end, in steps of `work`; between them `meanwhile` is called if it
+ * is not NULL. Ends the audit.
+ */
+static inline struct audited audit_finish(struct app *app, struct app_audit *audit, uint64_t work,
+					  void (*meanwhile)(void *), void *context)
 {
 	while (app->ops->audit_next(audit, work) != 0)
 		if (meanwhile != NULL)
@@ -38,7 +43,8 @@ static inline struct audited audit_now(struct app *app)
 }
 
 /* How many parts differ; *part is the last of them. */
-static inline uint32_t audits_differ(const struct audited *a, const struct audited *b, uint32_t *part)
+static inline uint32_t audits_differ(const struct audited *a, const struct audited *b,
+				     uint32_t *part)
 {
 	uint32_t count = 0;
 	ck_assert_uint_eq(a->count, b->count);

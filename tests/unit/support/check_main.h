@@ -1,7 +1,8 @@
 /*
  * The main() of a test program: CHECK_MAIN("map", first_test, second_test) runs the
- * tests of one suite and says by its exit status whether all passed. CHECK_MAIN_LOOPS("map", {first_test, 0, 1},
- * {second_test, 0, 3}) runs each test with _i from the first number to below the second.
+ * tests of one suite and says by its exit status whether all passed. CHECK_MAIN_LOOPS("map",
+ * {first_test, 0, 1}, {second_test, 0, 3}) runs each test with _i from the first number to below
+ * the second.
  */
 #ifndef SYNOD_TESTS_CHECK_MAIN_H
 #define SYNOD_TESTS_CHECK_MAIN_H
@@ -14,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As ck_assert_msg(), but costs nothing when it holds; the library's writes a line to a file each time: for inner loops. */
+/*
+ * As ck_assert_msg(), but costs nothing when it holds; the library's writes a line to a file each
+ * time: for inner loops.
+ */
 #define CHECK_THAT(condition, ...) \
 	do { \
 		if (!(condition)) \
@@ -26,7 +30,8 @@ struct check_loop {
 	int from, to;
 };
 
-static inline int check_main_run_loops(const char *name, const struct check_loop *loops, size_t count)
+static inline int check_main_run_loops(const char *name, const struct check_loop *loops,
+				       size_t count)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);

@@ -1,6 +1,6 @@
 /*
- * Nodes for tests of the transport: one that answers every QUERY with its payload, one that records what happens
- * to it. Both are the same struct; hosts are turned by hand on one thread.
+ * Nodes for tests of the transport: one that answers every QUERY with its payload, one that records
+ * what happens to it. Both are the same struct; hosts are turned by hand on one thread.
  */
 #ifndef SYNOD_TEST_ECHO_H
 #define SYNOD_TEST_ECHO_H
@@ -27,7 +27,7 @@ struct echo {
 
 static struct echo *echo_of(struct node *node)
 {
-	return LIST_ENTRY(node, struct echo, node);
+	return LIST_ITEM(node, struct echo, node);
 }
 
 static void echo_message(struct node *node, link_id from, const struct message *message)
@@ -40,9 +40,7 @@ static void echo_message(struct node *node, link_id from, const struct message *
 		if (!e->silent)
 			node_reply(node, from, message, 0, message->payload);
 		break;
-	case MESSAGE_ONEWAY:
-		e->oneways++;
-		break;
+	case MESSAGE_ONEWAY: e->oneways++; break;
 	case MESSAGE_REPLY:
 		e->replies++;
 		e->reply_bytes += message->payload.len;
@@ -124,9 +122,11 @@ static inline void echo_end(struct echo *e)
 	buffer_free(&e->last_payload);
 }
 
-static inline void echo_send(struct echo *e, link_id to, enum message_kind kind, uint64_t id, struct slice payload)
+static inline void echo_send(struct echo *e, link_id to, enum message_kind kind, uint64_t id,
+			     struct slice payload)
 {
-	struct message message = {.kind = kind, .method = METHOD_QUERY, .id = id, .payload = payload};
+	struct message message = {
+		.kind = kind, .method = METHOD_QUERY, .id = id, .payload = payload};
 	node_send(&e->node, to, &message);
 }
 

@@ -1,6 +1,7 @@
 /*
- * A tiny world for unit tests of one node: virtual time, and a list of what the node sent, which the test answers by hand.
- * Nothing happens by itself: time passes only in fake_advance(), and connections come up and break only when the test says so.
+ * A tiny world for unit tests of one node: virtual time, and a list of what the node sent, which
+ * the test answers by hand. Nothing happens by itself: time passes only in fake_advance(), and
+ * connections come up and break only when the test says so.
  */
 #ifndef SYNOD_TESTS_FAKE_ENV_H
 #define SYNOD_TESTS_FAKE_ENV_H
@@ -169,7 +170,8 @@ static inline const char *fake_address(struct fake_env *fake, const struct fake_
 	return fake->addresses[sent->link - 1];
 }
 
-static inline struct message fake_reply_message(const struct fake_sent *sent, int status, struct slice payload)
+static inline struct message fake_reply_message(const struct fake_sent *sent, int status,
+						struct slice payload)
 {
 	return (struct message){
 		.kind = MESSAGE_REPLY,

@@ -25,7 +25,8 @@ struct fake_node {
 static void encode_config(const struct fake_node *fake, struct buffer *out)
 {
 	uint64_t shards[NSHARDS];
-	struct wire_group group = {.gid = 1, .nmembers = 1, .members = {slice_string(fake->group_address)}};
+	struct wire_group group = {
+		.gid = 1, .nmembers = 1, .members = {slice_string(fake->group_address)}};
 	for (uint32_t i = 0; i < NSHARDS; i++)
 		shards[i] = 1;
 	struct wire_config config = {
@@ -46,7 +47,8 @@ static void answer_master(struct fake_node *fake, const struct message *message,
 static void answer_query(struct fake_node *fake, const struct message *message, struct buffer *out)
 {
 	struct wire_kv_query query;
-	struct wire_kv_result result = {.value = slice_string("value"), .version = 1, .modification = 1};
+	struct wire_kv_result result = {
+		.value = slice_string("value"), .version = 1, .modification = 1};
 	struct wire_kv_record records[3];
 	struct wire_kv_query_reply reply = {.records = records, .results = &result};
 	ck_assert_int_eq(wire_kv_query_decode(message->payload, &fake->arena, &query), 0);
@@ -63,13 +65,15 @@ static void answer_stale(struct fake_node *fake, const struct message *message, 
 	struct buffer body = {0};
 	answer_query(fake, message, &body);
 	wire_stale_reply_encode(
-		&(struct wire_stale_reply){.slot = 1, .age_known = true, .age_us = 1, .body = buffer_slice(&body)},
+		&(struct wire_stale_reply){
+			.slot = 1, .age_known = true, .age_us = 1, .body = buffer_slice(&body)},
 		out);
 	buffer_free(&body);
 }
 
 /* One result for each operation. */
-static void answer_command(struct fake_node *fake, const struct message *message, struct buffer *out)
+static void answer_command(struct fake_node *fake, const struct message *message,
+			   struct buffer *out)
 {
 	struct wire_command command;
 	struct wire_kv_command kv;
@@ -79,7 +83,9 @@ static void answer_command(struct fake_node *fake, const struct message *message
 	for (uint32_t i = 0; i < kv.nthen; i++)
 		results[i] = (struct wire_kv_result){
 			.value = slice_string("value"), .version = 2, .modification = 7};
-	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true, .nresults = kv.nthen, .results = results},
+	wire_kv_reply_encode(&(struct wire_kv_reply){.succeeded = true,
+						     .nresults = kv.nthen,
+						     .results = results},
 			     out);
 }
 
@@ -91,9 +97,9 @@ static void on_message(struct node *node, link_id from, const struct message *me
 		return;
 	arena_reset(&fake->arena);
 	if (message->method == METHOD_STATUS)
-		wire_status_encode(
-			&(struct wire_status){.name = slice_string("fake"), .role = slice_string("shardkv")},
-			&out);
+		wire_status_encode(&(struct wire_status){.name = slice_string("fake"),
+							 .role = slice_string("shardkv")},
+				   &out);
 	else if (fake->group_address != NULL)
 		answer_master(fake, message, &out);
 	else if (message->method == METHOD_QUERY)
@@ -123,9 +129,13 @@ static _Noreturn void serve(int ready, const char *group_address)
 {
 	static const struct node_ops ops = {.message = on_message};
 	static struct fake_node fake;
-	static struct log log = {.level = LOG_OFF, .node = "fake", .wall_us = no_time, .write = log_nothing};
-	struct host_options options = {
-		.cluster = "demo", .node = "fake", .role = "shardkv", .listen = "127.0.0.1:0", .log = &log};
+	static struct log log = {
+		.level = LOG_OFF, .node = "fake", .wall_us = no_time, .write = log_nothing};
+	struct host_options options = {.cluster = "demo",
+				       .node = "fake",
+				       .role = "shardkv",
+				       .listen = "127.0.0.1:0",
+				       .log = &log};
 	struct host *host;
 	char error[256];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,6 +1,7 @@
 /*
- * A server in a process of its own: a real host, and a node that answers by itself. As a shard master it knows one configuration, in which
- * group 1 has all shards; as a group it holds the value "value" under every key.
+ * A server in a process of its own: a real host, and a node that answers by itself. As a shard
+ * master it knows one configuration, in which group 1 has all shards; as a group it holds the value
+ * "value" under every key.
  */
 #ifndef SYNOD_TESTS_FAKE_SERVER_H
 #define SYNOD_TESTS_FAKE_SERVER_H

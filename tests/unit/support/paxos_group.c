@@ -124,7 +124,8 @@ static struct group_message pop_message(struct group *g)
 		uint32_t child = 2 * at + 1;
 		if (child >= g->nmessages)
 			break;
-		if (child + 1 < g->nmessages && earlier(&g->messages[child + 1], &g->messages[child]))
+		if (child + 1 < g->nmessages &&
+		    earlier(&g->messages[child + 1], &g->messages[child]))
 			child++;
 		if (!earlier(&g->messages[child], &last))
 			break;
@@ -142,13 +143,17 @@ static uint64_t durable_accepted(const struct group_replica *r, uint64_t slot)
 }
 
 /* What others may rely on from now on must survive every crash. */
-static void check_told(const struct group_replica *r, enum method method, const struct wire_paxos *m)
+static void check_told(const struct group_replica *r, enum method method,
+		       const struct wire_paxos *m)
 {
-	if (method == METHOD_PREPARE || (method == METHOD_PROMISE && paxos_role(r->core) != PAXOS_LEADER))
-		CHECK_THAT(m->ballot <= r->durable_ballot, "a %s leaves before it is durable", method_text((uint16_t)method));
+	if (method == METHOD_PREPARE ||
+	    (method == METHOD_PROMISE && paxos_role(r->core) != PAXOS_LEADER))
+		CHECK_THAT(m->ballot <= r->durable_ballot, "a %s leaves before it is durable",
+			   method_text((uint16_t)method));
 	for (uint32_t k = 0; k < m->nranges; k++)
 		for (uint64_t slot = m->ranges[k].first; slot <= m->ranges[k].last; slot++)
-			CHECK_THAT(durable_accepted(r, slot) == m->ballot, "slot %" PRIu64 " is told to be accepted and not durable", slot);
+			CHECK_THAT(durable_accepted(r, slot) == m->ballot,
+				   "slot %" PRIu64 " is told to be accepted and not durable", slot);
 }
 
 /* After a restart: everything that was durable is known again. */
@@ -157,12 +162,14 @@ static void check_restored(const struct group_replica *r)
 	CHECK_THAT(paxos_ballot(r->core) >= r->durable_ballot, "a promise is forgotten");
 	for (uint64_t slot = r->base + 1; slot < r->durable_accepted_count; slot++) {
 		const struct ring_slot *s = ring_get(&r->core->ring, slot);
-		CHECK_THAT(durable_accepted(r, slot) == 0 || (s != NULL && s->ballot >= durable_accepted(r, slot)),
-			      "slot %" PRIu64 " is forgotten", slot);
+		CHECK_THAT(durable_accepted(r, slot) == 0 ||
+				   (s != NULL && s->ballot >= durable_accepted(r, slot)),
+			   "slot %" PRIu64 " is forgotten", slot);
 	}
 }
 
-static void send(struct group *g, uint32_t from, uint32_t to, enum method method, const struct wire_paxos *message)
+static void send(struct group *g, uint32_t from, uint32_t to, enum method method,
+		 const struct wire_paxos *message)
 {
 	g->sent[method]++;
 	check_told(&g->replicas[from], method, message);
@@ -182,20 +189,28 @@ static void send(struct group *g, uint32_t from, uint32_t to, enum method method
 	}
 }
 
-static void trace_message(struct group *g, const struct group_message *m, const struct wire_paxos *p)
+static void trace_message(struct group *g, const struct group_message *m,
+			  const struct wire_paxos *p)
 {
 	if (g->trace == NULL)
 		return;
 	char ballot[BALLOT_TEXT_BYTES], entries[200] = "";
 	size_t len = 0;
 	for (uint32_t i = 0; i < p->nentries && len + 60 < sizeof entries; i++)
-		len += (size_t)snprintf(entries + len, sizeof entries - len, " %" PRIu64 ":%.*s", p->entries[i].slot,
-					p->entries[i].value.len == 0 ? 5 : (int)p->entries[i].value.len,
-					p->entries[i].value.len == 0 ? "no-op" : (const char *)p->entries[i].value.data);
+		len += (size_t)snprintf(
+			entries + len, sizeof entries - len, " %" PRIu64 ":%.*s",
+			p->entries[i].slot,
+			p->entries[i].value.len == 0 ? 5 : (int)p->entries[i].value.len,
+			p->entries[i].value.len == 0 ? "no-op"
+						     : (const char *)p->entries[i].value.data);
 	for (uint32_t i = 0; i < p->nranges && len + 60 < sizeof entries; i++)
-		len += (size_t)snprintf(entries + len, sizeof entries - len, " [%" PRIu64 "-%" PRIu64 "]", p->ranges[i].first, p->ranges[i].last);
-	trace(g, "%u->%u %s ballot=%s slot=%" PRIu64 " chosen=%" PRIu64 " seq=%" PRIu64 " flags=%u%s", m->from + 1, m->to + 1,
-	      method_text((uint16_t)m->method), ballot_text(p->ballot, ballot), p->slot, p->chosen, p->sequence, p->flags, entries);
+		len += (size_t)snprintf(entries + len, sizeof entries - len,
+					" [%" PRIu64 "-%" PRIu64 "]", p->ranges[i].first,
+					p->ranges[i].last);
+	trace(g,
+	      "%u->%u %s ballot=%s slot=%" PRIu64 " chosen=%" PRIu64 " seq=%" PRIu64 " flags=%u%s",
+	      m->from + 1, m->to + 1, method_text((uint16_t)m->method),
+	      ballot_text(p->ballot, ballot), p->slot, p->chosen, p->sequence, p->flags, entries);
 }
 
 static void deliver(struct group *g, struct group_message *m)
@@ -205,7 +220,8 @@ static void deliver(struct group *g, struct group_message *m)
 		struct arena arena;
 		struct wire_paxos p;
 		arena_init(&arena, ARENA_BYTES_MAX);
-		CHECK_THAT(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p) == 0, "a message cannot be decoded");
+		CHECK_THAT(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p) == 0,
+			   "a message cannot be decoded");
 		trace_message(g, m, &p);
 		const char *refused = paxos_judge(r->core, m->method, &p);
 		CHECK_THAT(refused == NULL, "a genuine message is refused: %s", refused);
@@ -232,7 +248,8 @@ static void append(struct group *g, uint32_t i, const struct paxos_persist *p)
 		r->capacity = r->capacity == 0 ? 64 : r->capacity * 2;
 		r->log = alloc_resize(r->log, r->capacity, sizeof *r->log);
 	}
-	r->log[r->records++] = (struct group_record){.persist = *p, .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
+	r->log[r->records++] = (struct group_record){
+		.persist = *p, .value = p->value.len == 0 ? NULL : bytes_copy(p->value)};
 }
 
 /* The first `records` records are durable now. */
@@ -246,7 +263,8 @@ static void make_durable(struct group_replica *r, uint32_t records)
 			continue;
 		if (p->slot >= r->durable_accepted_count) {
 			uint64_t count = 2 * p->slot + 64;
-			r->durable_accepted = alloc_resize(r->durable_accepted, count, sizeof *r->durable_accepted);
+			r->durable_accepted = alloc_resize(r->durable_accepted, count,
+							   sizeof *r->durable_accepted);
 			memset(r->durable_accepted + r->durable_accepted_count, 0,
 			       (count - r->durable_accepted_count) * sizeof *r->durable_accepted);
 			r->durable_accepted_count = count;
@@ -306,7 +324,9 @@ void group_start(struct group *g, uint32_t i)
 		if (p->kind == PAXOS_PERSIST_PROMISE)
 			paxos_restore_promise(r->core, p->ballot);
 		else if (p->kind == PAXOS_PERSIST_ACCEPT)
-			paxos_restore_entry(r->core, p->slot, p->ballot, r->log[k].value == NULL ? slice(NULL, 0) : bytes_slice(r->log[k].value));
+			paxos_restore_entry(r->core, p->slot, p->ballot,
+					    r->log[k].value == NULL ? slice(NULL, 0)
+								    : bytes_slice(r->log[k].value));
 		else if (p->slot > chosen)
 			chosen = p->slot;
 	}
@@ -336,7 +356,8 @@ static void apply(struct group *g, uint32_t i)
 	while (!r->blocked && paxos_next_chosen(r->core, &c)) {
 		CHECK_THAT(c.slot == r->applied_count + 1, "a slot is applied out of order");
 		push_applied(r, c.value);
-		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot, c.value == NULL ? 5 : (int)c.value->len,
+		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot,
+		      c.value == NULL ? 5 : (int)c.value->len,
 		      c.value == NULL ? "no-op" : (const char *)c.value->data);
 	}
 	if (r->applied_count != before)
@@ -347,23 +368,31 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 {
 	struct group_replica *r = &g->replicas[i];
 	struct wire_entry entries[64];
-	struct wire_paxos m = {
-		.group = 1, .from = i + 1, .to = want->to, .slot = want->first, .chosen = paxos_chosen_slot(r->core), .entries = entries};
+	struct wire_paxos m = {.group = 1,
+			       .from = i + 1,
+			       .to = want->to,
+			       .slot = want->first,
+			       .chosen = paxos_chosen_slot(r->core),
+			       .entries = entries};
 	if (want->first <= r->base) {
 		m.slot = r->base;
 		m.flags = PAXOS_SNAPSHOT;
 		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
 		return;
 	}
-	for (uint64_t slot = want->first; slot <= want->last && slot <= r->applied_count && m.nentries < 64; slot++) {
+	for (uint64_t slot = want->first;
+	     slot <= want->last && slot <= r->applied_count && m.nentries < 64; slot++) {
 		const struct bytes *v = r->applied[slot - 1];
 		/* The ballot of the newest record that the log has for the slot. */
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
-			if (r->log[k - 1].persist.kind == PAXOS_PERSIST_ACCEPT && r->log[k - 1].persist.slot == slot)
+			if (r->log[k - 1].persist.kind == PAXOS_PERSIST_ACCEPT &&
+			    r->log[k - 1].persist.slot == slot)
 				ballot = r->log[k - 1].persist.ballot;
-		entries[m.nentries++] = (struct wire_entry){
-			.slot = slot, .ballot = ballot, .value = v == NULL ? slice(NULL, 0) : bytes_slice(v)};
+		entries[m.nentries++] = (struct wire_entry){.slot = slot,
+							    .ballot = ballot,
+							    .value = v == NULL ? slice(NULL, 0)
+									       : bytes_slice(v)};
 	}
 	if (m.nentries > 0)
 		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
@@ -420,7 +449,8 @@ void group_settle(struct group *g, uint32_t i)
 	for (uint32_t k = 0; k < out->nreads; k++) {
 		r->reads_confirmed++;
 		r->last_read_slot = out->reads[k].slot;
-		trace(g, "%u read %" PRIu64 " confirmed at slot %" PRIu64, i + 1, out->reads[k].id, out->reads[k].slot);
+		trace(g, "%u read %" PRIu64 " confirmed at slot %" PRIu64, i + 1, out->reads[k].id,
+		      out->reads[k].slot);
 	}
 	for (uint32_t k = 0; k < out->nold; k++)
 		answer_old(g, i, &out->old[k]);
@@ -492,7 +522,8 @@ uint32_t group_leader(const struct group *g)
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct paxos *core = g->replicas[i].core;
 		if (core != NULL && paxos_role(core) == PAXOS_LEADER &&
-		    (best == UINT32_MAX || paxos_ballot(core) > paxos_ballot(g->replicas[best].core)))
+		    (best == UINT32_MAX ||
+		     paxos_ballot(core) > paxos_ballot(g->replicas[best].core)))
 			best = i;
 	}
 	return best;

@@ -1,7 +1,8 @@
 /*
- * A group of consensus cores under virtual time, with a network that loses, duplicates, delays and cuts, and disks that forget
- * what was not synced. Smaller than the simulator (sim/): only the core, nothing around it; so that a failing seed
- * is short to read. Checks paxos/invariants.h after every step.
+ * A group of consensus cores under virtual time, with a network that loses, duplicates, delays and
+ * cuts, and disks that forget what was not synced. Smaller than the simulator (sim/): only the
+ * core, nothing around it; so that a failing seed is short to read. Checks paxos/invariants.h after
+ * every step.
  */
 #ifndef SYNOD_TESTS_PAXOS_GROUP_H
 #define SYNOD_TESTS_PAXOS_GROUP_H
@@ -26,18 +27,20 @@ struct group_replica {
 	struct paxos *core; /* NULL: down */
 	struct group_record *log;
 	uint32_t records, capacity;
-	uint32_t durable;          /* records that survive a crash */
-	uint32_t syncing;          /* the sync under way covers so many; 0: none */
+	uint32_t durable; /* records that survive a crash */
+	uint32_t syncing; /* the sync under way covers so many; 0: none */
 	uint64_t sync_done_us;
-	bool hold;                 /* syncs do not finish */
-	struct bytes **applied;    /* [slot - 1] */
+	bool hold;              /* syncs do not finish */
+	struct bytes **applied; /* [slot - 1] */
 	uint64_t applied_count, applied_capacity;
-	uint64_t base;             /* a snapshot covers slots ≤ base: durable, and the log forgets them */
-	uint32_t install_from;     /* replica id whose snapshot is being fetched; 0: none */
+	/* a snapshot covers slots ≤ base: durable, and the log forgets them */
+	uint64_t base;
+	uint32_t install_from; /* replica id whose snapshot is being fetched; 0: none */
 	uint64_t install_at_us;
-	bool blocked;              /* applies nothing meanwhile */
-	bool withholds;            /* offers its snapshot, and never hands it out */
-	uint64_t durable_ballot;    /* the highest in the durable records: no Prepare or Promise may leave in a higher one … */
+	bool blocked;   /* applies nothing meanwhile */
+	bool withholds; /* offers its snapshot, and never hands it out */
+	/* the highest in the durable records: no Prepare or Promise may leave in a higher one … */
+	uint64_t durable_ballot;
 	uint64_t *durable_accepted; /* … and by slot, for what an Accepted may name */
 	uint64_t durable_accepted_count;
 	uint64_t reads_confirmed;
@@ -54,14 +57,15 @@ struct group {
 	uint64_t order;
 	bool cut[REPLICAS_MAX][REPLICAS_MAX]; /* [from][to] */
 	uint32_t loss_ppm, duplicate_ppm;
-	uint32_t replay_ppm;           /* delivered messages that come again, up to five seconds later */
+	/* delivered messages that come again, up to five seconds later */
+	uint32_t replay_ppm;
 	uint64_t delay_min_us, delay_max_us;
 	uint64_t sync_min_us, sync_max_us;
 	uint64_t cache_bytes, lease_us; /* of cores that are started from now on */
 	struct paxos_invariants *invariants;
 	uint64_t delivered_messages;
-	uint64_t installed;            /* snapshots */
-	uint64_t sent[64];             /* by method */
+	uint64_t installed; /* snapshots */
+	uint64_t sent[64];  /* by method */
 	/* If set, gets a line for each event (scenario transcripts). */
 	void (*trace)(void *context, const char *line);
 	void *trace_context;

@@ -11,11 +11,19 @@ static struct node *build_view(void *context, struct sim_process *process)
 {
 	struct pb_world *w = context;
 	struct view_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "test", .name = process->name, .version = "test",
-		.nshards = 16, .nmembers = w->nviews, .ping_interval_ms = PB_PING_MS, .dead_pings = PB_DEAD_PINGS,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "test",
+		.name = process->name,
+		.version = "test",
+		.nshards = 16,
+		.nmembers = w->nviews,
+		.ping_interval_ms = PB_PING_MS,
+		.dead_pings = PB_DEAD_PINGS,
 	};
 	rsm_settings_default(&options.settings);
-	options.settings.wal_segment_bytes = 64 * KIB; /* what is empty takes longer to read than all else */
+	/* what is empty takes longer to read than all else */
+	options.settings.wal_segment_bytes = 64 * KIB;
 	memcpy(options.members, w->members, sizeof w->members);
 	options.replica = (uint32_t)(process->name[1] - '0');
 	return view_node_create(&options);
@@ -25,10 +33,20 @@ static struct node *build_server(void *context, struct sim_process *process)
 {
 	struct pb_world *w = context;
 	struct pb_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "test", .name = process->name,
-		.address = process->address, .version = "test", .nshards = 16, .nviews = w->nviews,
-		.ping_interval_ms = PB_PING_MS, .dead_pings = PB_DEAD_PINGS, .key_bytes_max = KEY_BYTES_MAX,
-		.value_bytes_max = w->value_bytes_max, .sessions_max = 1000, .session_idle_us = SESSION_IDLE_US,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "test",
+		.name = process->name,
+		.address = process->address,
+		.version = "test",
+		.nshards = 16,
+		.nviews = w->nviews,
+		.ping_interval_ms = PB_PING_MS,
+		.dead_pings = PB_DEAD_PINGS,
+		.key_bytes_max = KEY_BYTES_MAX,
+		.value_bytes_max = w->value_bytes_max,
+		.sessions_max = 1000,
+		.session_idle_us = SESSION_IDLE_US,
 	};
 	for (uint32_t i = 0; i < w->nviews; i++)
 		options.views[i] = w->view_addresses[i];
@@ -39,9 +57,12 @@ static struct node *build_client(void *context, struct sim_process *process)
 {
 	struct pb_world *w = context;
 	uint32_t number = (uint32_t)atoi(process->name + 1);
-	struct client_options options = {
-		.views = w->view_list, .nviews = w->nviews, .pbs = w->server_list, .npbs = PB_SERVERS_LIMIT,
-		.attempt_timeout_ms = w->attempt_timeout_ms, .backoff_max_ms = w->attempt_timeout_ms};
+	struct client_options options = {.views = w->view_list,
+					 .nviews = w->nviews,
+					 .pbs = w->server_list,
+					 .npbs = PB_SERVERS_LIMIT,
+					 .attempt_timeout_ms = w->attempt_timeout_ms,
+					 .backoff_max_ms = w->attempt_timeout_ms};
 	w->nodes[number] = client_create(&process->env, &process->log, &options);
 	return client_node(w->nodes[number]);
 }
@@ -80,19 +101,22 @@ static bool is_client(const struct sim_process *process)
 }
 
 /*
- * A request of a client, or its answer, is lost without anybody being told, as in the courses; between primary and backup it
- * takes the connection with it, as TCP does.
+ * A request of a client, or its answer, is lost without anybody being told, as in the courses;
+ * between primary and backup it takes the connection with it, as TCP does.
  */
-static enum sim_verdict filter(void *context, const struct sim_process *from, const struct sim_process *to,
-			       const struct message *message, uint64_t *delay_us)
+static enum sim_verdict filter(void *context, const struct sim_process *from,
+			       const struct sim_process *to, const struct message *message,
+			       uint64_t *delay_us)
 {
 	struct pb_world *w = context;
 	if (to->name[0] == 'v' && from->name[0] != 'v')
 		w->view_messages++;
 	if (!w->unreliable || from->name[0] == 'v' || to->name[0] == 'v')
 		return SIM_PASS;
-	uint32_t loss_ppm = message->kind == MESSAGE_REPLY ? w->reply_loss_ppm : w->request_loss_ppm;
-	if (message->kind == MESSAGE_REPLY && is_client(to) && rng_chance(&w->rng, w->late_reply_ppm))
+	uint32_t loss_ppm = message->kind == MESSAGE_REPLY ? w->reply_loss_ppm
+							   : w->request_loss_ppm;
+	if (message->kind == MESSAGE_REPLY && is_client(to) &&
+	    rng_chance(&w->rng, w->late_reply_ppm))
 		*delay_us = rng_range(&w->rng, 200, 2200) * SIM_MILLISECOND;
 	if (!rng_chance(&w->rng, loss_ppm))
 		return SIM_PASS;
@@ -124,23 +148,33 @@ struct pb_world *pb_world_create(uint64_t seed, uint32_t nviews, const struct si
 		snprintf(w->view_names[i], sizeof w->view_names[i], "v%u", i + 1);
 		snprintf(w->view_addresses[i], sizeof w->view_addresses[i], "v%u:7000", i + 1);
 		w->view_list[i] = w->view_addresses[i];
-		w->members[i] = (struct rsm_member){.replica = i + 1, .name = w->view_names[i],
-						    .address = w->view_addresses[i], .client_address = w->view_addresses[i]};
-		w->views[i] = sim_process_add(w->world, &(struct sim_process_spec){
-			.name = w->view_names[i], .address = w->view_addresses[i], .build = build_view, .context = w, .disk = true});
+		w->members[i] = (struct rsm_member){.replica = i + 1,
+						    .name = w->view_names[i],
+						    .address = w->view_addresses[i],
+						    .client_address = w->view_addresses[i]};
+		w->views[i] = sim_process_add(
+			w->world, &(struct sim_process_spec){.name = w->view_names[i],
+							     .address = w->view_addresses[i],
+							     .build = build_view,
+							     .context = w,
+							     .disk = true});
 	}
 	for (uint32_t i = 0; i < PB_SERVERS_LIMIT; i++) {
 		snprintf(w->server_names[i], sizeof w->server_names[i], "s%u", i + 1);
 		snprintf(w->server_addresses[i], sizeof w->server_addresses[i], "s%u:7000", i + 1);
 		w->server_list[i] = w->server_addresses[i];
-		w->servers[i] = sim_process_add(w->world, &(struct sim_process_spec){
-			.name = w->server_names[i], .address = w->server_addresses[i], .build = build_server, .context = w});
+		w->servers[i] = sim_process_add(
+			w->world, &(struct sim_process_spec){.name = w->server_names[i],
+							     .address = w->server_addresses[i],
+							     .build = build_server,
+							     .context = w});
 	}
 	for (uint32_t i = 0; i < PB_CLIENTS_LIMIT; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "c%u", i);
-		w->clients[i] = sim_process_add(w->world, &(struct sim_process_spec){
-			.name = name, .build = build_client, .context = w});
+		w->clients[i] = sim_process_add(
+			w->world, &(struct sim_process_spec){
+					  .name = name, .build = build_client, .context = w});
 		sim_process_start(w->clients[i]);
 	}
 	for (uint32_t i = 0; i < nviews; i++)
@@ -223,7 +257,8 @@ static const struct view *newest(struct pb_world *w)
 		if (!sim_process_alive(w->views[i]))
 			continue;
 		const struct view *current = view_node_current(w->views[i]->node);
-		if (current->number > view->number || (current->number == view->number && current->acknowledged))
+		if (current->number > view->number ||
+		    (current->number == view->number && current->acknowledged))
 			view = current;
 	}
 	return view;
@@ -238,7 +273,8 @@ const char *pb_view(struct pb_world *w)
 {
 	static char text[2 * NAME_BYTES_MAX + 32];
 	const struct view *view = newest(w);
-	snprintf(text, sizeof text, "%u %s %s", (unsigned)view->number, name_of(&view->primary), name_of(&view->backup));
+	snprintf(text, sizeof text, "%u %s %s", (unsigned)view->number, name_of(&view->primary),
+		 name_of(&view->backup));
 	return text;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Primary and backup in the simulated world, all of it as in production: viewservers v1 …, pbservers s1 …, and clients with
- * the client library.
+ * Primary and backup in the simulated world, all of it as in production: viewservers v1 …,
+ * pbservers s1 …, and clients with the client library.
  */
 #ifndef SYNOD_TESTS_PB_WORLD_H
 #define SYNOD_TESTS_PB_WORLD_H
@@ -29,8 +29,8 @@ struct pb_op {
 	uint32_t timeout_ms;
 	char *key, *value, *expect; /* copies */
 	bool done;
-	int status;      /* SYNOD_… */
-	char *result;    /* value of the reply */
+	int status;   /* SYNOD_… */
+	char *result; /* value of the reply */
 	size_t result_len;
 	uint64_t version;
 	uint64_t started_us, ended_us;
@@ -48,14 +48,22 @@ struct pb_world {
 	char server_names[PB_SERVERS_LIMIT][16], server_addresses[PB_SERVERS_LIMIT][24];
 	const char *view_list[REPLICAS_MAX], *server_list[PB_SERVERS_LIMIT];
 	uint32_t value_bytes_max;
-	uint32_t attempt_timeout_ms; /* of the clients, and their longest pause; a ping interval: impatient, as those of the courses are */
-	/* Checked after every turn: in any view only one server has answered clients. By view number. */
+	/*
+	 * of the clients, and their longest pause; a ping interval: impatient, as those of the
+	 * courses are
+	 */
+	uint32_t attempt_timeout_ms;
+	/*
+	 * Checked after every turn: in any view only one server has answered clients. By view
+	 * number.
+	 */
 	struct sim_process *answered_by[4096];
 	uint32_t answered_in[4096];
 	/* The courses' unreliable network (pb_unreliable). */
 	bool unreliable;
 	uint32_t request_loss_ppm, reply_loss_ppm;
-	uint32_t late_reply_ppm; /* of what comes back to clients, this share is late by 0.2 … 2.2 s */
+	/* of what comes back to clients, this share is late by 0.2 … 2.2 s */
+	uint32_t late_reply_ppm;
 	struct rng rng;
 	/* Messages to the viewservers. */
 	uint64_t view_messages;
@@ -85,15 +93,19 @@ void pb_cut_from_views(struct pb_world *w, uint32_t number);
 
 /* The newest view, as text: "2 s1 s2" or "1 s1 -". */
 const char *pb_view(struct pb_world *w);
-/* Until that is the view, its primary serves, and its backup holds the state; false: not within so many ping intervals. */
+/*
+ * Until that is the view, its primary serves, and its backup holds the state; false: not within so
+ * many ping intervals.
+ */
 bool pb_reaches(struct pb_world *w, const char *view, uint32_t ticks);
 /* Until there is a view with a backup that holds the state. */
 bool pb_settles(struct pb_world *w, uint32_t ticks);
 
 /* Starts an operation of a client (from 0); free it when it is done. */
-struct pb_op *pb_start(struct pb_world *w, uint32_t client, enum synod_op_kind kind, const char *key, const char *value,
-		       uint32_t timeout_ms);
-struct pb_op *pb_start_bytes(struct pb_world *w, uint32_t client, const struct synod_op *op, uint32_t timeout_ms);
+struct pb_op *pb_start(struct pb_world *w, uint32_t client, enum synod_op_kind kind,
+		       const char *key, const char *value, uint32_t timeout_ms);
+struct pb_op *pb_start_bytes(struct pb_world *w, uint32_t client, const struct synod_op *op,
+			     uint32_t timeout_ms);
 bool pb_wait(struct pb_world *w, const struct pb_op *op, uint32_t ticks);
 void pb_op_free(struct pb_op *op);
 /* One operation from its start to its end, which must come and be OK. */

@@ -7,7 +7,8 @@
 
 #define WAIT_TICKS 300u
 
-static void done(struct client_request *request, const struct synod_reply *reply, struct slice payload)
+static void done(struct client_request *request, const struct synod_reply *reply,
+		 struct slice payload)
 {
 	struct pb_op *op = request->context;
 	(void)payload;
@@ -42,7 +43,8 @@ static char *copy_bytes(struct synod_bytes in)
 	return copy;
 }
 
-struct pb_op *pb_start_bytes(struct pb_world *w, uint32_t client, const struct synod_op *given, uint32_t timeout_ms)
+struct pb_op *pb_start_bytes(struct pb_world *w, uint32_t client, const struct synod_op *given,
+			     uint32_t timeout_ms)
 {
 	struct pb_op *op = ALLOC(struct pb_op);
 	ck_assert_uint_lt(client, PB_CLIENTS_LIMIT);
@@ -62,8 +64,8 @@ struct pb_op *pb_start_bytes(struct pb_world *w, uint32_t client, const struct s
 	return op;
 }
 
-struct pb_op *pb_start(struct pb_world *w, uint32_t client, enum synod_op_kind kind, const char *key, const char *value,
-		       uint32_t timeout_ms)
+struct pb_op *pb_start(struct pb_world *w, uint32_t client, enum synod_op_kind kind,
+		       const char *key, const char *value, uint32_t timeout_ms)
 {
 	struct synod_op op = {
 		.kind = kind,
@@ -80,7 +82,8 @@ static bool is_done(void *context)
 
 bool pb_wait(struct pb_world *w, const struct pb_op *op, uint32_t ticks)
 {
-	return sim_world_run_until_true(w->world, is_done, (void *)(uintptr_t)op, ticks * PB_TICK_US);
+	return sim_world_run_until_true(w->world, is_done, (void *)(uintptr_t)op,
+					ticks * PB_TICK_US);
 }
 
 void pb_op_free(struct pb_op *op)
@@ -92,7 +95,8 @@ void pb_op_free(struct pb_op *op)
 	free(op);
 }
 
-static void run_op(struct pb_world *w, uint32_t client, enum synod_op_kind kind, const char *key, const char *value)
+static void run_op(struct pb_world *w, uint32_t client, enum synod_op_kind kind, const char *key,
+		   const char *value)
 {
 	struct pb_op *op = pb_start(w, client, kind, key, value, WAIT_TICKS * PB_PING_MS);
 	ck_assert(pb_wait(w, op, WAIT_TICKS + 10));

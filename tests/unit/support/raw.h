@@ -1,6 +1,6 @@
 /*
- * A peer without any of the transport's code: a bare socket that sends and receives what a test wants. Waiting
- * for it turns the hosts under test, on the same thread.
+ * A peer without any of the transport's code: a bare socket that sends and receives what a test
+ * wants. Waiting for it turns the hosts under test, on the same thread.
  */
 #ifndef SYNOD_TEST_RAW_H
 #define SYNOD_TEST_RAW_H
@@ -18,7 +18,10 @@
 #include "wire/frame.h"
 #include "wire/wire.h"
 
-/* Turns every given host until the condition holds. A test that waits in vain is ended by the check library. */
+/*
+ * Turns every given host until the condition holds. A test that waits in vain is ended by the check
+ * library.
+ */
 #define TURN_UNTIL(condition, ...) \
 	do { \
 		struct host *hosts_[] = {__VA_ARGS__}; \
@@ -29,7 +32,9 @@
 		} \
 	} while (0)
 
-/* Enough turns for whatever is under way to settle, for conditions that say that nothing happens. */
+/*
+ * Enough turns for whatever is under way to settle, for conditions that say that nothing happens.
+ */
 static inline void turn_some(struct host *a, struct host *b)
 {
 	for (int i = 0; i < 100; i++) {
@@ -49,8 +54,9 @@ struct raw {
 
 static inline struct raw raw_connect(uint16_t port)
 {
-	struct sockaddr_in to = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct raw raw = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
 	ck_assert_int_ge(raw.fd, 0);
 	ck_assert_int_eq(connect(raw.fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -104,7 +110,9 @@ static inline bool raw_is_closed(struct raw *raw)
 	return raw->closed;
 }
 
-/* True when a whole frame is there: *message then points into raw->in, and *consumed is its length. */
+/*
+ * True when a whole frame is there: *message then points into raw->in, and *consumed is its length.
+ */
 static inline bool raw_frame(struct raw *raw, struct message *message, size_t *consumed)
 {
 	size_t needed;
@@ -112,18 +120,19 @@ static inline bool raw_frame(struct raw *raw, struct message *message, size_t *c
 		return true;
 	if (!raw->closed)
 		raw_receive(raw);
-	return frame_parse(buffer_slice(&raw->in), FRAME_BYTES_MAX, message, consumed, &needed) == 0;
+	return frame_parse(buffer_slice(&raw->in), FRAME_BYTES_MAX, message, consumed, &needed) ==
+	       0;
 }
 
-static inline void frame_of(struct buffer *out, enum message_kind kind, uint16_t method, uint64_t id,
-			    struct slice payload)
+static inline void frame_of(struct buffer *out, enum message_kind kind, uint16_t method,
+			    uint64_t id, struct slice payload)
 {
 	struct message message = {.kind = kind, .method = method, .id = id, .payload = payload};
 	frame_append(out, &message);
 }
 
-static inline void hello_of(struct buffer *out, enum message_kind kind, uint32_t version, const char *cluster,
-			    const char *node, const char *target)
+static inline void hello_of(struct buffer *out, enum message_kind kind, uint32_t version,
+			    const char *cluster, const char *node, const char *target)
 {
 	struct buffer payload = {0};
 	struct wire_hello hello = {

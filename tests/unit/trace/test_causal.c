@@ -42,9 +42,10 @@ START_TEST(words)
 	struct buffer text = {0};
 
 	trace_event_format(&text, &event, "g1b");
-	ck_assert(slice_equal(buffer_slice(&text),
-			      slice_string("send accepted to=g1b message=5f.12 slots=4-6 ballot=3.1 chosen=3 "
-					   "request=0000000000000abc lamport=12 hlc=5.3")));
+	ck_assert(
+		slice_equal(buffer_slice(&text),
+			    slice_string("send accepted to=g1b message=5f.12 slots=4-6 ballot=3.1 "
+					 "chosen=3 request=0000000000000abc lamport=12 hlc=5.3")));
 	ck_assert(trace_event_parse(buffer_slice(&text), &read));
 	ck_assert_int_eq(read.kind, TRACE_SEND);
 	ck_assert_uint_eq(read.origin, 0x5f);
@@ -61,13 +62,15 @@ START_TEST(words)
 				     .sent = 2,
 				     .lamport = 3};
 	trace_event_format(&text, &event, "");
-	ck_assert(
-		slice_equal(buffer_slice(&text),
-			    slice_string("receive command reply=NOT_LEADER message=1.2 lamport=3 hlc=0.0")));
+	ck_assert(slice_equal(
+		buffer_slice(&text),
+		slice_string("receive command reply=NOT_LEADER message=1.2 lamport=3 hlc=0.0")));
 
 	buffer_clear(&text);
-	event = (struct trace_event){
-		.kind = TRACE_STEP, .step = TRACE_STEP_SYNC, .lamport = 9, .detail = {.first = 7, .last = 7}};
+	event = (struct trace_event){.kind = TRACE_STEP,
+				     .step = TRACE_STEP_SYNC,
+				     .lamport = 9,
+				     .detail = {.first = 7, .last = 7}};
 	trace_event_format(&text, &event, "");
 	ck_assert(slice_equal(buffer_slice(&text), slice_string("sync slot=7 lamport=9 hlc=0.0")));
 	ck_assert(trace_event_parse(buffer_slice(&text), &read));
@@ -156,8 +159,8 @@ START_TEST(contradictions)
 	add(c, "b", "receive y message=a.4 lamport=5 hlc=1.0");
 	add(c, "b", "send x message=b.2 lamport=2 hlc=1.0");
 	ck_assert_int_eq(causal_sort(c), STATUS_CORRUPT);
-	ck_assert_ptr_nonnull(
-		strstr(causal_error(c), "event 1 of a receives message b.2, which b sends only after it"));
+	ck_assert_ptr_nonnull(strstr(
+		causal_error(c), "event 1 of a receives message b.2, which b sends only after it"));
 	causal_destroy(c);
 
 	c = causal_create();
@@ -177,14 +180,15 @@ START_TEST(contradictions)
 END_TEST
 
 /*
- * A file that is no trace is refused with its name and line; one whose last event is unfinished gives the
- * others.
+ * A file that is no trace is refused with its name and line; one whose last event is unfinished
+ * gives the others.
  */
 START_TEST(files)
 {
 	struct causal *c = causal_create();
-	ck_assert_int_eq(causal_add_file(c, "x", slice_string("a {\"a\":1}\nstart\nhello\nthere\n")),
-			 STATUS_BAD_REQUEST);
+	ck_assert_int_eq(
+		causal_add_file(c, "x", slice_string("a {\"a\":1}\nstart\nhello\nthere\n")),
+		STATUS_BAD_REQUEST);
 	ck_assert_ptr_nonnull(strstr(causal_error(c), "x:3: expected HOST"));
 	ck_assert_int_eq(causal_add_file(c, "y", slice_string("a {\"a\":1}\nsend x message=1\n")),
 			 STATUS_BAD_REQUEST);
@@ -192,8 +196,9 @@ START_TEST(files)
 	causal_destroy(c);
 
 	c = causal_create();
-	ck_assert_int_eq(causal_add_file(c, "x", slice_string("a {\"a\":1}\nstart\na {\"a\":2}\nsend acc")),
-			 0);
+	ck_assert_int_eq(
+		causal_add_file(c, "x", slice_string("a {\"a\":1}\nstart\na {\"a\":2}\nsend acc")),
+		0);
 	ck_assert_int_eq(causal_add_file(c, "y", slice_string("b {\"b\":1}\nstart\nb {\"b")), 0);
 	ck_assert_int_eq(causal_sort(c), 0);
 	ck_assert_uint_eq(causal_count(c), 2);
@@ -211,7 +216,8 @@ START_TEST(too_many_hosts)
 		snprintf(name, sizeof name, "h%u", i);
 		add(c, name, "start");
 	}
-	ck_assert_int_eq(causal_add(c, slice_string("another"), slice_string("start")), STATUS_TOO_LARGE);
+	ck_assert_int_eq(causal_add(c, slice_string("another"), slice_string("start")),
+			 STATUS_TOO_LARGE);
 	ck_assert_ptr_nonnull(strstr(causal_error(c), "more than 1024 hosts"));
 	add(c, "h7", "sync");
 	ck_assert_int_eq(causal_sort(c), 0);
@@ -262,10 +268,12 @@ static void make(struct rng *r, struct made *events, struct causal *c, uint64_t 
 				 known ? events[from].host + 1 : 99,
 				 (unsigned long long)events[from].lamport);
 		else
-			snprintf(text, sizeof text, "%s message=%x.%llu", e->send ? "send x" : "step",
-				 e->host + 1, (unsigned long long)e->lamport);
-		snprintf(text + strlen(text), sizeof text - strlen(text), " n=%u lamport=%llu hlc=%llu.0", n,
-			 (unsigned long long)e->lamport, (unsigned long long)rng_below(r, 50));
+			snprintf(text, sizeof text, "%s message=%x.%llu",
+				 e->send ? "send x" : "step", e->host + 1,
+				 (unsigned long long)e->lamport);
+		snprintf(text + strlen(text), sizeof text - strlen(text),
+			 " n=%u lamport=%llu hlc=%llu.0", n, (unsigned long long)e->lamport,
+			 (unsigned long long)rng_below(r, 50));
 		*lost += receive && !known;
 		last[e->host] = n;
 		add(c, host, text);
@@ -288,11 +296,15 @@ static void judge(const struct made *events, const struct causal *c)
 			bool before = b > a && events[b].past[a];
 			enum vector_order order = vector_compare(&at[a]->clock, &at[b]->clock);
 			CHECK_THAT((order == VECTOR_BEFORE) == before, "events %u and %u", a, b);
-			CHECK_THAT(!before || position[a] < position[b], "event %u stands behind %u", a, b);
+			CHECK_THAT(!before || position[a] < position[b],
+				   "event %u stands behind %u", a, b);
 		}
 }
 
-/* Whatever was lost, repeated or not traced: the vector order of the merged trace is happens-before. */
+/*
+ * Whatever was lost, repeated or not traced: the vector order of the merged trace is
+ * happens-before.
+ */
 START_TEST(vector_order_is_happens_before)
 {
 	struct made *events = alloc_zeroed(EVENTS, sizeof *events);
@@ -313,5 +325,5 @@ START_TEST(vector_order_is_happens_before)
 }
 END_TEST
 
-CHECK_MAIN("causal", words, malformed_words, order_and_clocks, contradictions, files, too_many_hosts,
-	   vector_order_is_happens_before)
+CHECK_MAIN("causal", words, malformed_words, order_and_clocks, contradictions, files,
+	   too_many_hosts, vector_order_is_happens_before)

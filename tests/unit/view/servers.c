@@ -58,7 +58,8 @@ static void send_ping(void *data)
 	struct test_server *server = p->server;
 	struct buffer payload = {0};
 	struct wire_view_ping ping = {
-		.server = {.name = slice_string(server->name), .address = slice_string(server->address),
+		.server = {.name = slice_string(server->name),
+			   .address = slice_string(server->address),
 			   .incarnation = server->incarnation},
 		.number = server->number,
 		.synced = !server->unsynced && strcmp(server->primary, server->name) == 0,
@@ -67,8 +68,8 @@ static void send_ping(void *data)
 	node_timer_after(&p->node, &p->timer, TICK_US);
 	if (p->calls < 8) {
 		p->calls++;
-		caller_start(p->caller, METHOD_VIEW_PING, buffer_slice(&payload), node_now_us(&p->node) + 5 * TICK_US,
-			     answered, p);
+		caller_start(p->caller, METHOD_VIEW_PING, buffer_slice(&payload),
+			     node_now_us(&p->node) + 5 * TICK_US, answered, p);
 	}
 	buffer_free(&payload);
 }
@@ -125,8 +126,14 @@ static void no_json(struct node *node, struct buffer *out)
 }
 
 static const struct node_ops pinger_ops = {
-	.start = start, .message = message, .link_down = link_down, .turn_end = nothing,
-	.stop = stop, .destroy = destroy, .ready = ready, .status_json = no_json,
+	.start = start,
+	.message = message,
+	.link_down = link_down,
+	.turn_end = nothing,
+	.stop = stop,
+	.destroy = destroy,
+	.ready = ready,
+	.status_json = no_json,
 };
 
 static struct node *build_pinger(void *context, struct sim_process *process)
@@ -136,7 +143,8 @@ static struct node *build_pinger(void *context, struct sim_process *process)
 	const char *addresses[REPLICAS_MAX];
 	node_init(&p->node, &pinger_ops, &process->env, &process->log);
 	p->server = server;
-	p->caller = caller_create(&(struct caller_options){.node = &p->node, .attempt_timeout_ms = 2 * PING_MS});
+	p->caller = caller_create(
+		&(struct caller_options){.node = &p->node, .attempt_timeout_ms = 2 * PING_MS});
 	for (uint32_t i = 0; i < server->service->nviews; i++)
 		addresses[i] = server->service->addresses[i];
 	caller_set_addresses(p->caller, addresses, server->service->nviews);
@@ -151,11 +159,19 @@ static struct node *build_view(void *context, struct sim_process *process)
 {
 	struct service *s = context;
 	struct view_node_options options = {
-		.env = &process->env, .log = &process->log, .cluster = "test", .name = process->name, .version = "test",
-		.nshards = 16, .nmembers = s->nviews, .ping_interval_ms = PING_MS, .dead_pings = DEAD_PINGS,
+		.env = &process->env,
+		.log = &process->log,
+		.cluster = "test",
+		.name = process->name,
+		.version = "test",
+		.nshards = 16,
+		.nmembers = s->nviews,
+		.ping_interval_ms = PING_MS,
+		.dead_pings = DEAD_PINGS,
 	};
 	rsm_settings_default(&options.settings);
-	options.settings.wal_segment_bytes = 64 * KIB; /* what is empty takes longer to read than all else */
+	/* what is empty takes longer to read than all else */
+	options.settings.wal_segment_bytes = 64 * KIB;
 	memcpy(options.members, s->members, sizeof s->members);
 	for (uint32_t i = 0; i < s->nviews; i++)
 		if (strcmp(s->names[i], process->name) == 0)
@@ -178,18 +194,27 @@ struct service *service_create(uint32_t nviews)
 	for (uint32_t i = 0; i < nviews; i++) {
 		snprintf(s->names[i], sizeof s->names[i], "v%u", i + 1);
 		snprintf(s->addresses[i], sizeof s->addresses[i], "v%u:7000", i + 1);
-		s->members[i] = (struct rsm_member){.replica = i + 1, .name = s->names[i], .address = s->addresses[i],
+		s->members[i] = (struct rsm_member){.replica = i + 1,
+						    .name = s->names[i],
+						    .address = s->addresses[i],
 						    .client_address = s->addresses[i]};
-		s->views[i] = sim_process_add(s->world, &(struct sim_process_spec){
-			.name = s->names[i], .address = s->addresses[i], .build = build_view, .context = s, .disk = true});
+		s->views[i] = sim_process_add(s->world,
+					      &(struct sim_process_spec){.name = s->names[i],
+									 .address = s->addresses[i],
+									 .build = build_view,
+									 .context = s,
+									 .disk = true});
 	}
 	for (uint32_t i = 0; i < SERVERS_LIMIT; i++) {
 		struct test_server *server = &s->servers[i];
 		server->service = s;
 		snprintf(server->name, sizeof server->name, "s%u", i + 1);
 		snprintf(server->address, sizeof server->address, "s%u:7000", i + 1);
-		server->process = sim_process_add(s->world, &(struct sim_process_spec){
-			.name = server->name, .address = server->address, .build = build_pinger, .context = server});
+		server->process = sim_process_add(
+			s->world, &(struct sim_process_spec){.name = server->name,
+							     .address = server->address,
+							     .build = build_pinger,
+							     .context = server});
 	}
 	for (uint32_t i = 0; i < nviews; i++)
 		sim_process_start(s->views[i]);
@@ -222,7 +247,8 @@ void server_stop(struct service *s, uint32_t number)
 struct sim_process *service_leader(struct service *s)
 {
 	for (uint32_t i = 0; i < s->nviews; i++)
-		if (s->views[i]->state == SIM_RUNNING && rsm_is_leader(view_node_rsm(s->views[i]->node)))
+		if (s->views[i]->state == SIM_RUNNING &&
+		    rsm_is_leader(view_node_rsm(s->views[i]->node)))
 			return s->views[i];
 	return NULL;
 }
@@ -252,7 +278,8 @@ const char *service_view(struct service *s)
 	const struct view *view = newest(s);
 	if (view == NULL)
 		return "?";
-	snprintf(text, sizeof text, "%u %s %s", (unsigned)view->number, name_of(&view->primary), name_of(&view->backup));
+	snprintf(text, sizeof text, "%u %s %s", (unsigned)view->number, name_of(&view->primary),
+		 name_of(&view->backup));
 	return text;
 }
 

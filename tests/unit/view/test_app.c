@@ -32,14 +32,17 @@ static void close_app(void)
 
 static struct wire_view_server server(const char *name, uint64_t incarnation)
 {
-	return (struct wire_view_server){.name = slice_string(name), .address = slice_string("h:1"), .incarnation = incarnation};
+	return (struct wire_view_server){.name = slice_string(name),
+					 .address = slice_string("h:1"),
+					 .incarnation = incarnation};
 }
 
 static int apply_as(uint64_t client, const struct wire_view_command *command)
 {
 	struct buffer encoded = {0};
 	struct reply reply = {.body = &body};
-	struct apply_context context = {.slot = 1, .time_us = 77, .client = client, .sequence = 1, .arena = &arena};
+	struct apply_context context = {
+		.slot = 1, .time_us = 77, .client = client, .sequence = 1, .arena = &arena};
 	wire_view_command_encode(command, &encoded);
 	buffer_clear(&body);
 	arena_reset(&arena);
@@ -48,8 +51,8 @@ static int apply_as(uint64_t client, const struct wire_view_command *command)
 	return reply.status;
 }
 
-static int apply(enum wire_view_op op, uint64_t number, const char *primary, uint64_t primary_life, const char *backup,
-		 uint64_t backup_life)
+static int apply(enum wire_view_op op, uint64_t number, const char *primary, uint64_t primary_life,
+		 const char *backup, uint64_t backup_life)
 {
 	struct wire_view_command command = {.op = op, .number = number};
 	if (primary != NULL)
@@ -70,7 +73,10 @@ static int admit(enum wire_view_op op)
 	return status;
 }
 
-/* Views change by the rules only, and commands for another view do nothing, however often they come. */
+/*
+ * Views change by the rules only, and commands for another view do nothing, however often they
+ * come.
+ */
 START_TEST(changes)
 {
 	open_app();
@@ -108,7 +114,8 @@ START_TEST(clients_may_reset)
 	ck_assert_int_eq(admit(WIRE_VIEW_RESET), STATUS_DENIED);
 	lives = false;
 	ck_assert_int_eq(admit(WIRE_VIEW_RESET), 0);
-	struct wire_view_command forged = {.op = WIRE_VIEW_CHANGE, .number = 1, .primary = server("x", 9)};
+	struct wire_view_command forged = {
+		.op = WIRE_VIEW_CHANGE, .number = 1, .primary = server("x", 9)};
 	ck_assert_int_eq(apply_as(5, &forged), STATUS_DENIED);
 	ck_assert_int_eq(apply(WIRE_VIEW_RESET, 1, NULL, 0, NULL, 0), 0);
 	ck_assert_uint_eq(view_app_current(app)->number, 2);
@@ -130,7 +137,9 @@ static void change_often(uint32_t count)
 	}
 }
 
-/* The history is bounded, newest first in the answer, and survives a snapshot with everything else. */
+/*
+ * The history is bounded, newest first in the answer, and survives a snapshot with everything else.
+ */
 START_TEST(history_and_snapshot)
 {
 	struct wire_view_reply reply;
@@ -158,10 +167,13 @@ START_TEST(history_and_snapshot)
 	ck_assert_int_eq(other->ops->restore_chunk(other, buffer_slice(&image), &arena), 0);
 	ck_assert_int_eq(other->ops->restore_end(other), 0);
 	ck_assert_uint_eq(other->ops->hash(other), hash);
-	/* Every cut, and every changed length, is noticed or gives another state; nothing breaks. */
+	/*
+	 * Every cut, and every changed length, is noticed or gives another state; nothing breaks.
+	 */
 	for (size_t len = 0; len < image.len; len += 1 + len / 8) {
 		other->ops->restore_begin(other);
-		ck_assert_int_eq(other->ops->restore_chunk(other, slice(image.data, len), &arena), STATUS_CORRUPT);
+		ck_assert_int_eq(other->ops->restore_chunk(other, slice(image.data, len), &arena),
+				 STATUS_CORRUPT);
 	}
 	other->ops->destroy(other);
 	buffer_free(&image);

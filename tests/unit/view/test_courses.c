@@ -1,7 +1,7 @@
 /*
- * The courses' scenarios for the view service: "2015 viewservice" 1–9 (test_test.go) and DSLabs lab 2, ViewServerTest
- * 01–12, against 1, 3 and 5 viewservers as they run in production. Where the two disagree in detail (which server
- * becomes backup first), any order that the rules allow is right.
+ * The courses' scenarios for the view service: "2015 viewservice" 1–9 (test_test.go) and DSLabs lab
+ * 2, ViewServerTest 01–12, against 1, 3 and 5 viewservers as they run in production. Where the two
+ * disagree in detail (which server becomes backup first), any order that the rules allow is right.
  */
 #include "../support/check_main.h"
 #include "servers.h"
@@ -43,8 +43,8 @@ START_TEST(there_is_no_view_without_servers)
 END_TEST
 
 /*
- * course: 2015 viewservice 1; DSLabs ViewServerTest 02 — The first server that pings becomes primary,
- * without a backup.
+ * course: 2015 viewservice 1; DSLabs ViewServerTest 02 — The first server that pings becomes
+ * primary, without a backup.
  */
 START_TEST(first_primary)
 {
@@ -57,7 +57,10 @@ START_TEST(first_primary)
 }
 END_TEST
 
-/* course: 2015 viewservice 2; DSLabs ViewServerTest 03 — The next server becomes backup, in the next view. */
+/*
+ * course: 2015 viewservice 2; DSLabs ViewServerTest 03 — The next server becomes backup, in the
+ * next view.
+ */
 START_TEST(first_backup)
 {
 	open_pair(_i);
@@ -67,8 +70,8 @@ START_TEST(first_backup)
 END_TEST
 
 /*
- * course: DSLabs ViewServerTest 04 — A backup that pings before the primary has acknowledged does not move
- * the view.
+ * course: DSLabs ViewServerTest 04 — A backup that pings before the primary has acknowledged does
+ * not move the view.
  */
 START_TEST(backup_pings_first)
 {
@@ -86,8 +89,8 @@ START_TEST(backup_pings_first)
 END_TEST
 
 /*
- * course: 2015 viewservice 3; DSLabs ViewServerTest 05 — When the primary falls silent the backup takes
- * over, alone.
+ * course: 2015 viewservice 3; DSLabs ViewServerTest 05 — When the primary falls silent the backup
+ * takes over, alone.
  */
 START_TEST(backup_takes_over)
 {
@@ -98,7 +101,10 @@ START_TEST(backup_takes_over)
 }
 END_TEST
 
-/* course: 2015 viewservice 4; DSLabs ViewServerTest 06 — The old primary comes back, and becomes backup. */
+/*
+ * course: 2015 viewservice 4; DSLabs ViewServerTest 06 — The old primary comes back, and becomes
+ * backup.
+ */
 START_TEST(restarted_server_becomes_backup)
 {
 	open_pair(_i);
@@ -111,8 +117,8 @@ START_TEST(restarted_server_becomes_backup)
 END_TEST
 
 /*
- * course: 2015 viewservice 5; DSLabs ViewServerTest 07 — An idle third server becomes backup in the same
- * view that promotes the backup.
+ * course: 2015 viewservice 5; DSLabs ViewServerTest 07 — An idle third server becomes backup in the
+ * same view that promotes the backup.
  */
 START_TEST(idle_third_server_becomes_backup)
 {
@@ -127,8 +133,8 @@ START_TEST(idle_third_server_becomes_backup)
 END_TEST
 
 /*
- * course: 2015 viewservice 6 — A primary that restarts within a ping interval has lost its state, and
- * counts as dead.
+ * course: 2015 viewservice 6 — A primary that restarts within a ping interval has lost its state,
+ * and counts as dead.
  */
 START_TEST(restarted_primary_is_dead)
 {
@@ -139,7 +145,10 @@ START_TEST(restarted_primary_is_dead)
 }
 END_TEST
 
-/* course: 2015 viewservice 6 — A backup that restarts is a new one, which has to be filled: another view. */
+/*
+ * course: 2015 viewservice 6 — A backup that restarts is a new one, which has to be filled: another
+ * view.
+ */
 START_TEST(restarted_backup_is_a_new_one)
 {
 	open_pair(_i);
@@ -149,7 +158,10 @@ START_TEST(restarted_backup_is_a_new_one)
 }
 END_TEST
 
-/* course: 2015 viewservice 7; DSLabs ViewServerTest 09 — A dead backup is removed, and the primary stays. */
+/*
+ * course: 2015 viewservice 7; DSLabs ViewServerTest 09 — A dead backup is removed, and the primary
+ * stays.
+ */
 START_TEST(dead_backup_is_removed)
 {
 	open_pair(_i);
@@ -160,8 +172,8 @@ START_TEST(dead_backup_is_removed)
 END_TEST
 
 /*
- * course: 2015 viewservice 8; DSLabs ViewServerTest 08 — No view follows one that its primary has not
- * acknowledged, not even when that primary dies.
+ * course: 2015 viewservice 8; DSLabs ViewServerTest 08 — No view follows one that its primary has
+ * not acknowledged, not even when that primary dies.
  */
 START_TEST(waits_for_the_acknowledgement)
 {
@@ -184,8 +196,8 @@ START_TEST(waits_for_the_acknowledgement)
 END_TEST
 
 /*
- * course: 2015 viewservice 9; DSLabs ViewServerTest 10 — When primary and backup are both gone, a server
- * without the state is not promoted, however long it waits.
+ * course: 2015 viewservice 9; DSLabs ViewServerTest 10 — When primary and backup are both gone, a
+ * server without the state is not promoted, however long it waits.
  */
 START_TEST(uninitialised_server_is_not_promoted)
 {
@@ -206,8 +218,8 @@ START_TEST(uninitialised_server_is_not_promoted)
 END_TEST
 
 /*
- * course: 2015 viewservice 9 — Nor is a backup that has not been filled yet; and when that one dies, it is
- * replaced, which the courses' view service could not do.
+ * course: 2015 viewservice 9 — Nor is a backup that has not been filled yet; and when that one
+ * dies, it is replaced, which the courses' view service could not do.
  */
 START_TEST(unfilled_backup_is_not_promoted)
 {
@@ -260,7 +272,10 @@ START_TEST(no_new_view_without_a_reason)
 }
 END_TEST
 
-/* The view survives any minority of the viewservers; a new leader gives every server a fresh period of grace. */
+/*
+ * The view survives any minority of the viewservers; a new leader gives every server a fresh period
+ * of grace.
+ */
 START_TEST(viewservers_fail)
 {
 	s = service_create(3);
@@ -290,7 +305,10 @@ START_TEST(viewservers_fail)
 }
 END_TEST
 
-/* All viewservers restart: the view comes back from their disks, and nobody is declared dead for their silence. */
+/*
+ * All viewservers restart: the view comes back from their disks, and nobody is declared dead for
+ * their silence.
+ */
 START_TEST(viewservers_restart)
 {
 	s = service_create(3);
@@ -310,8 +328,8 @@ START_TEST(viewservers_restart)
 END_TEST
 
 /*
- * Primary and backup fall silent together, and only one of them was dying: nothing is decided before the other is heard
- * again, so that the state is not given up with the wrong one.
+ * Primary and backup fall silent together, and only one of them was dying: nothing is decided
+ * before the other is heard again, so that the state is not given up with the wrong one.
  */
 START_TEST(both_silent)
 {
@@ -333,11 +351,15 @@ START_TEST(both_silent)
 }
 END_TEST
 
-CHECK_MAIN_LOOPS("view courses", {there_is_no_view_without_servers, 0, NSIZES}, {first_primary, 0, NSIZES},
-		 {first_backup, 0, NSIZES}, {backup_pings_first, 0, NSIZES}, {backup_takes_over, 0, NSIZES},
-		 {restarted_server_becomes_backup, 0, NSIZES}, {idle_third_server_becomes_backup, 0, NSIZES},
+CHECK_MAIN_LOOPS("view courses", {there_is_no_view_without_servers, 0, NSIZES},
+		 {first_primary, 0, NSIZES}, {first_backup, 0, NSIZES},
+		 {backup_pings_first, 0, NSIZES}, {backup_takes_over, 0, NSIZES},
+		 {restarted_server_becomes_backup, 0, NSIZES},
+		 {idle_third_server_becomes_backup, 0, NSIZES},
 		 {restarted_primary_is_dead, 0, NSIZES}, {restarted_backup_is_a_new_one, 0, NSIZES},
 		 {dead_backup_is_removed, 0, NSIZES}, {waits_for_the_acknowledgement, 0, NSIZES},
-		 {uninitialised_server_is_not_promoted, 0, NSIZES}, {unfilled_backup_is_not_promoted, 0, NSIZES},
-		 {dead_idle_server_is_not_made_backup, 0, NSIZES}, {no_new_view_without_a_reason, 0, NSIZES},
-		 {viewservers_fail, 0, 1}, {viewservers_restart, 0, 1}, {both_silent, 0, 1})
+		 {uninitialised_server_is_not_promoted, 0, NSIZES},
+		 {unfilled_backup_is_not_promoted, 0, NSIZES},
+		 {dead_idle_server_is_not_made_backup, 0, NSIZES},
+		 {no_new_view_without_a_reason, 0, NSIZES}, {viewservers_fail, 0, 1},
+		 {viewservers_restart, 0, 1}, {both_silent, 0, 1})

@@ -29,10 +29,14 @@ static void leave(const struct view_server *s, uint64_t now_us)
 	ck_assert(view_table_ping(&table, &p, now_us));
 }
 
-/* The primary of a view is the primary or the filled backup of the one before; only the first one is free. */
+/*
+ * The primary of a view is the primary or the filled backup of the one before; only the first one
+ * is free.
+ */
 START_TEST(who_may_follow)
 {
-	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3), again = server("a", 9), nobody = {0};
+	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3),
+			   again = server("a", 9), nobody = {0};
 	struct view none = {.acknowledged = true};
 	ck_assert(view_may_follow(&none, &a, &nobody));
 	ck_assert(view_may_follow(&none, &a, &b));
@@ -55,7 +59,10 @@ START_TEST(who_may_follow)
 }
 END_TEST
 
-/* The next view counts on, and nothing of it is acknowledged or filled yet; the first after nobody begins empty. */
+/*
+ * The next view counts on, and nothing of it is acknowledged or filled yet; the first after nobody
+ * begins empty.
+ */
 START_TEST(next_view)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), nobody = {0};
@@ -75,7 +82,8 @@ END_TEST
 START_TEST(grace)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), primary, backup;
-	struct view pair = {.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
+	struct view pair = {
+		.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &pair, 10 * S);
 	ck_assert(view_table_alive(&table, &a, 10 * S + DEAD_US - 1));
@@ -91,11 +99,16 @@ START_TEST(grace)
 }
 END_TEST
 
-/* Who restarts or says goodbye is given up at once, who is silent only when the other has been heard after it was dead. */
+/*
+ * Who restarts or says goodbye is given up at once, who is silent only when the other has been
+ * heard after it was dead.
+ */
 START_TEST(who_is_lost)
 {
-	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3), again = server("a", 7), primary, backup;
-	struct view pair = {.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
+	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3),
+			   again = server("a", 7), primary, backup;
+	struct view pair = {
+		.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &pair, S);
 	ping(&again, S + 1);
@@ -112,7 +125,9 @@ START_TEST(who_is_lost)
 	ck_assert(view_table_decide(&table, &pair, S + DEAD_US, &primary, &backup));
 	ck_assert(view_same_server(&primary, &a));
 	ck_assert(view_same_server(&backup, &c));
-	/* The view has to be acknowledged, and the backup to be filled, before it can be promoted. */
+	/*
+	 * The view has to be acknowledged, and the backup to be filled, before it can be promoted.
+	 */
 	view_table_grace(&table, &pair, S);
 	ping(&again, S + 1);
 	ping(&b, S + 2);
@@ -127,7 +142,8 @@ END_TEST
 /* Of the idle servers the one that has been alive for longest is chosen; a gap begins anew. */
 START_TEST(choice_of_the_idle)
 {
-	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3), primary, backup;
+	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3), primary,
+			   backup;
 	struct view alone = {.number = 1, .primary = a, .acknowledged = true};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &alone, S);
@@ -141,7 +157,10 @@ START_TEST(choice_of_the_idle)
 }
 END_TEST
 
-/* The table is bounded: a new name takes the place of the one that is dead for longest, or is refused. */
+/*
+ * The table is bounded: a new name takes the place of the one that is dead for longest, or is
+ * refused.
+ */
 START_TEST(bounded)
 {
 	view_table_init(&table, DEAD_US);
@@ -151,7 +170,8 @@ START_TEST(bounded)
 		struct view_server s = server(name, i + 1);
 		ping(&s, S + i);
 	}
-	struct view_server more = server("more", 1000), first = server("s0", 1), second = server("s1", 2);
+	struct view_server more = server("more", 1000), first = server("s0", 1),
+			   second = server("s1", 2);
 	struct wire_view_ping p = {.server = view_server_wire(&more)};
 	ck_assert(!view_table_ping(&table, &p, S + 100));
 	ck_assert(view_table_ping(&table, &p, S + DEAD_US));

@@ -48,20 +48,23 @@ static void entries_add(struct entries *list, struct entry e)
 
 bool entry_equal(const struct entry *a, const struct entry *b)
 {
-	return a->type == b->type && a->slot == b->slot && a->ballot == b->ballot && a->position == b->position &&
-	       a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+	return a->type == b->type && a->slot == b->slot && a->ballot == b->ballot &&
+	       a->position == b->position && a->len == b->len &&
+	       memcmp(a->data, b->data, a->len) == 0;
 }
 
 static void fixture_schedule(void *context, uint64_t delay_us, uint64_t ticket)
 {
 	struct fixture *f = context;
 	ck_assert(f->event_count < sizeof f->events / sizeof *f->events);
-	f->events[f->event_count++] = (struct event){.at_us = f->now_us + delay_us, .ticket = ticket};
+	f->events[f->event_count++] = (struct event){.at_us = f->now_us + delay_us,
+						     .ticket = ticket};
 }
 
 struct disk *fixture_disk(struct fixture *f, uint64_t seed)
 {
-	return disk_sim_create(&(struct disk_sim_options){.seed = seed, .schedule = fixture_schedule, .context = f});
+	return disk_sim_create(&(struct disk_sim_options){
+		.seed = seed, .schedule = fixture_schedule, .context = f});
 }
 
 void fixture_init(struct fixture *f, uint64_t seed, uint64_t segment_bytes)
@@ -108,7 +111,8 @@ void fixture_age(struct fixture *f, const char *name, uint32_t version)
 	ck_assert_int_eq(disk_sim_peek(f->disk, name, 0, data, size), 0);
 	ck_assert(wal_header_decode(data, &header));
 	for (uint64_t at = WAL_HEADER_BYTES;
-	     at < size && wal_record_verify(data + at, size - at, header.place, at, &frame); at += frame.size)
+	     at < size && wal_record_verify(data + at, size - at, header.place, at, &frame);
+	     at += frame.size)
 		wal_record_seal(data + at, header.segment, at, frame.last);
 	store_u32(data + 8, version);
 	if (version == 1)
@@ -171,9 +175,10 @@ void fixture_run(struct fixture *f)
 }
 
 wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot, uint64_t ballot,
-					  const void *data, size_t len)
+			    const void *data, size_t len)
 {
-	struct wal_record record = {.type = type, .slot = slot, .ballot = ballot, .payload = slice(data, len)};
+	struct wal_record record = {
+		.type = type, .slot = slot, .ballot = ballot, .payload = slice(data, len)};
 	wal_position position;
 	uint64_t sequence = wal_append(f->wal, &record, &position);
 	record.position = position;
@@ -214,7 +219,8 @@ const char *fixture_compare(struct fixture *f, wal_position released)
 	if (f->recovered.count > 0)
 		first_segment = wal_position_segment(f->recovered.items[0].position);
 	uint64_t promise_before = 0;
-	while (m < f->appended.count && wal_position_segment(f->appended.items[m].position) < first_segment) {
+	while (m < f->appended.count &&
+	       wal_position_segment(f->appended.items[m].position) < first_segment) {
 		const struct entry *e = &f->appended.items[m];
 		if (e->position >= released)
 			return "a record that was not released is missing at the front";
@@ -274,11 +280,11 @@ void fixture_free(struct fixture *f)
 	entry_free(&f->read);
 }
 
-
 static void file_list_add(void *context, const char *name, uint64_t size)
 {
 	struct file_list *list = context;
-	ck_assert(list->count < sizeof list->items / sizeof *list->items && strlen(name) < sizeof list->items[0].name);
+	ck_assert(list->count < sizeof list->items / sizeof *list->items &&
+		  strlen(name) < sizeof list->items[0].name);
 	strcpy(list->items[list->count].name, name);
 	list->items[list->count++].size = size;
 }
@@ -307,8 +313,12 @@ void fixture_copy(struct fixture *to, const struct fixture *from)
 	struct file_list files = fixture_files(from);
 	for (size_t i = 0; i < files.count; i++) {
 		uint8_t *data = alloc_bytes(files.items[i].size + 1);
-		ck_assert_int_eq(disk_sim_peek(from->disk, files.items[i].name, 0, data, files.items[i].size), 0);
-		ck_assert_int_eq(disk_sim_poke(to->disk, files.items[i].name, 0, data, files.items[i].size), 0);
+		ck_assert_int_eq(disk_sim_peek(from->disk, files.items[i].name, 0, data,
+					       files.items[i].size),
+				 0);
+		ck_assert_int_eq(
+			disk_sim_poke(to->disk, files.items[i].name, 0, data, files.items[i].size),
+			0);
 		free(data);
 	}
 }

@@ -79,8 +79,8 @@ void fixture_crash(struct fixture *f, enum disk_sim_crash kind);
 bool fixture_step(struct fixture *f);
 /* Lets all requests end. */
 void fixture_run(struct fixture *f);
-wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot, uint64_t ballot, const void *data,
-			    size_t len);
+wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot, uint64_t ballot,
+			    const void *data, size_t len);
 /* An accept of ballot 1 with a payload of `len` bytes that depend on the slot. */
 wal_position fixture_accept(struct fixture *f, uint64_t slot, size_t len);
 /* Flushes and lets all requests end. */

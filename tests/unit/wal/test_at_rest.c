@@ -5,7 +5,10 @@
 
 #define SEGMENT_BYTES 4096u
 
-/* faults: 14, 15. Whatever is damaged behind which something was synced, the log refuses to open, and says why. */
+/*
+ * faults: 14, 15. Whatever is damaged behind which something was synced, the log refuses to open,
+ * and says why.
+ */
 START_TEST(refuses_every_damage)
 {
 	uint64_t of[SIM_FAULTS] = {0};
@@ -26,8 +29,10 @@ START_TEST(refuses_every_damage)
 		int status = fixture_open(&f);
 		if (done) {
 			of[fault]++;
-			ck_assert_msg(status == STATUS_CORRUPT || (fault == SIM_FAULT_LOG_UNLINK && f.info.oldest_segment > 1),
-				      "seed %llu: %.*s: status %d", (unsigned long long)seed, (int)what.len, (char *)what.data, status);
+			ck_assert_msg(status == STATUS_CORRUPT || (fault == SIM_FAULT_LOG_UNLINK &&
+								   f.info.oldest_segment > 1),
+				      "seed %llu: %.*s: status %d", (unsigned long long)seed,
+				      (int)what.len, (char *)what.data, status);
 		} else {
 			ck_assert_int_eq(status, 0);
 		}
@@ -42,7 +47,10 @@ START_TEST(refuses_every_damage)
 }
 END_TEST
 
-/* A log of one batch has nothing behind it: it is left alone, but for its segment's header and size. */
+/*
+ * A log of one batch has nothing behind it: it is left alone, but for its segment's header and
+ * size.
+ */
 START_TEST(spares_the_last_batch)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -92,8 +100,9 @@ static void exchange(struct fixture *f, struct fixture *other, struct rng *rng, 
 	enum sim_fault fault = SIM_FAULTS;
 	if (sim_exchange_log(f->disk, f->replica, other->disk, rng, &fault, &what)) {
 		int status = fixture_open(f);
-		ck_assert_msg(status == STATUS_CORRUPT, "seed %llu: replica %llu: %.*s: status %d", (unsigned long long)seed,
-			      (unsigned long long)f->replica, (int)what.len, (char *)what.data, status);
+		ck_assert_msg(status == STATUS_CORRUPT, "seed %llu: replica %llu: %.*s: status %d",
+			      (unsigned long long)seed, (unsigned long long)f->replica,
+			      (int)what.len, (char *)what.data, status);
 		done[fault]++;
 	}
 	buffer_free(&what);
@@ -102,8 +111,9 @@ static void exchange(struct fixture *f, struct fixture *other, struct rng *rng, 
 }
 
 /*
- * faults: 15, 81. What is made missing, or is another replica's, is refused. It may go to and fro: what replica 1 has
- * may be what replica 2 had some time ago; that is no exchange, but an older copy, and nobody could tell.
+ * faults: 15, 81. What is made missing, or is another replica's, is refused. It may go to and fro:
+ * what replica 1 has may be what replica 2 had some time ago; that is no exchange, but an older
+ * copy, and nobody could tell.
  */
 START_TEST(refuses_every_exchange)
 {
@@ -131,12 +141,14 @@ START_TEST(refuses_every_exchange)
 END_TEST
 
 /*
- * faults: 14. A log that is cut while it is written, and then has a write that fails in whatever way: the write must
- * not give the file its length back, or what was cut off would look as if it had never been.
+ * faults: 14. A log that is cut while it is written, and then has a write that fails in whatever
+ * way: the write must not give the file its length back, or what was cut off would look as if it
+ * had never been.
  */
 START_TEST(refuses_what_was_cut_while_it_was_in_use)
 {
-	static const enum disk_sim_fault faults[] = {DISK_SIM_NO_FAULT, DISK_SIM_STOP, DISK_SIM_IO_ERROR, DISK_SIM_TORN_WRITE};
+	static const enum disk_sim_fault faults[] = {DISK_SIM_NO_FAULT, DISK_SIM_STOP,
+						     DISK_SIM_IO_ERROR, DISK_SIM_TORN_WRITE};
 	uint64_t noticed = 0;
 	for (uint64_t seed = 1; seed <= 600; seed++) {
 		struct fixture f;
@@ -148,14 +160,18 @@ START_TEST(refuses_what_was_cut_while_it_was_in_use)
 			fixture_accept(&f, slot, 150 + (size_t)rng_below(&rng, 150));
 			fixture_flush(&f);
 		}
-		ck_assert_int_eq(disk_sim_truncate(f.disk, "log-0000000000000001", rng_below(&rng, SEGMENT_BYTES)), 0);
+		ck_assert_int_eq(disk_sim_truncate(f.disk, "log-0000000000000001",
+						   rng_below(&rng, SEGMENT_BYTES)),
+				 0);
 		disk_sim_fault_at(f.disk, disk_sim_operations(f.disk), faults[seed % 4]);
 		fixture_accept(&f, 23, (size_t)rng_below(&rng, 300));
 		fixture_flush(&f);
-		ck_assert(f.fatal_status == STATUS_CORRUPT || disk_sim_stopped(f.disk) || f.fatal_status == STATUS_IO);
+		ck_assert(f.fatal_status == STATUS_CORRUPT || disk_sim_stopped(f.disk) ||
+			  f.fatal_status == STATUS_IO);
 		noticed += f.fatal_status == STATUS_CORRUPT;
 		fixture_crash(&f, seed % 3 == 0 ? DISK_SIM_POWER : DISK_SIM_KILL);
-		ck_assert_msg(fixture_open(&f) == STATUS_CORRUPT, "seed %llu: it was not noticed", (unsigned long long)seed);
+		ck_assert_msg(fixture_open(&f) == STATUS_CORRUPT, "seed %llu: it was not noticed",
+			      (unsigned long long)seed);
 		fixture_free(&f);
 	}
 	ck_assert_uint_ge(noticed, 150);

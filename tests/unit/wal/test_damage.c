@@ -55,8 +55,8 @@ static enum meaning meaning_of(const struct fixture *f, uint64_t segment, uint64
 }
 
 /* Opens the damaged copy of a log and checks the outcome. */
-static void check_outcome(const struct fixture *log, struct fixture *copy, enum meaning meaning, uint64_t segment,
-			  uint64_t offset)
+static void check_outcome(const struct fixture *log, struct fixture *copy, enum meaning meaning,
+			  uint64_t segment, uint64_t offset)
 {
 	const char *wrong = NULL;
 	for (size_t i = 0; i < log->appended.count; i++) {
@@ -79,11 +79,13 @@ static void check_outcome(const struct fixture *log, struct fixture *copy, enum 
 		wrong = "the log does not open";
 	} else {
 		wrong = fixture_compare(copy, 1);
-		if (wrong == NULL && meaning == LAST_BATCH && copy->appended.count != log->durable_before)
+		if (wrong == NULL && meaning == LAST_BATCH &&
+		    copy->appended.count != log->durable_before)
 			wrong = "part of a damaged batch was replayed";
 	}
-	ck_assert_msg(wrong == NULL, "segment %llu offset %llu: %s (%s)", (unsigned long long)segment,
-		      (unsigned long long)offset, wrong, copy->info.problem);
+	ck_assert_msg(wrong == NULL, "segment %llu offset %llu: %s (%s)",
+		      (unsigned long long)segment, (unsigned long long)offset, wrong,
+		      copy->info.problem);
 	fixture_free(copy);
 }
 
@@ -128,7 +130,10 @@ static void damage_every_byte(enum damage kind)
 /* faults: 13, 14, 15 */
 START_TEST(every_byte_flipped)
 {
-	/* One flipped bit in any byte is corruption, a dropped last batch, or harmless, according to where it is. */
+	/*
+	 * One flipped bit in any byte is corruption, a dropped last batch, or harmless, according
+	 * to where it is.
+	 */
 	damage_every_byte(FLIP);
 }
 END_TEST
@@ -144,7 +149,10 @@ END_TEST
 /* faults: 14, 25 */
 START_TEST(every_byte_set)
 {
-	/* The same for a byte with all its bits set: lengths, batch numbers and types become absurd. */
+	/*
+	 * The same for a byte with all its bits set: lengths, batch numbers and types become
+	 * absurd.
+	 */
 	damage_every_byte(ONES);
 }
 END_TEST
@@ -172,7 +180,10 @@ END_TEST
 /* faults: 13, 14, 18 */
 START_TEST(every_range_of_zeros_in_an_older_segment)
 {
-	/* Zeros from any byte on, to the end of any segment but the last, are noticed if they cover part of a record. */
+	/*
+	 * Zeros from any byte on, to the end of any segment but the last, are noticed if they cover
+	 * part of a record.
+	 */
 	struct fixture log;
 	make_log(&log);
 	for (uint64_t segment = 1; segment <= 3; segment++) {
@@ -184,11 +195,13 @@ START_TEST(every_range_of_zeros_in_an_older_segment)
 			fixture_copy(&copy, &log);
 			if (meaning_of(&log, segment, offset) == VITAL) {
 				uint8_t byte;
-				ck_assert_int_eq(disk_sim_peek(log.disk, name, offset, &byte, 1), 0);
+				ck_assert_int_eq(disk_sim_peek(log.disk, name, offset, &byte, 1),
+						 0);
 				if (byte != 0)
 					meaning = VITAL;
 			}
-			ck_assert_int_eq(disk_sim_zero(copy.disk, name, offset, SEGMENT_BYTES - offset), 0);
+			ck_assert_int_eq(
+				disk_sim_zero(copy.disk, name, offset, SEGMENT_BYTES - offset), 0);
 			check_outcome(&log, &copy, meaning, segment, offset);
 		}
 	}

@@ -18,7 +18,8 @@ static void script_part(struct fixture *f, uint64_t first_slot, wal_position *re
 		if (slot % 6 == 0)
 			fixture_append(f, WAL_PROMISE, 0, slot, NULL, 0);
 		/* Now and then one that needs a segment of its own size. */
-		fixture_accept(f, slot, slot % 14 == 5 ? 3900 + slot % 60 : (size_t)(slot * 13 % 90));
+		fixture_accept(f, slot,
+			       slot % 14 == 5 ? 3900 + slot % 60 : (size_t)(slot * 13 % 90));
 		if (slot % 3 == 0) {
 			fixture_append(f, WAL_CHOSEN, slot, 0, NULL, 0);
 			fixture_flush(f);
@@ -68,12 +69,14 @@ static uint64_t count_operations(uint64_t seed)
 }
 
 /* After the script with its fault: crash, open, compare, and go on. */
-static void survive(struct fixture *f, enum disk_sim_crash crash, wal_position released, uint64_t operation)
+static void survive(struct fixture *f, enum disk_sim_crash crash, wal_position released,
+		    uint64_t operation)
 {
 	disk_sim_fault_at(f->disk, UINT64_MAX, DISK_SIM_NO_FAULT);
 	fixture_crash(f, crash);
 	int status = fixture_open(f);
-	ck_assert_msg(status == 0, "operation %llu: %s", (unsigned long long)operation, f->info.problem);
+	ck_assert_msg(status == 0, "operation %llu: %s", (unsigned long long)operation,
+		      f->info.problem);
 	const char *wrong = fixture_compare(f, released);
 	ck_assert_msg(wrong == NULL, "operation %llu: %s", (unsigned long long)operation, wrong);
 	script_part(f, 201, &released);
@@ -103,7 +106,10 @@ static void fault_at_every_operation(enum disk_sim_fault fault, enum disk_sim_cr
 /* faults: 11, 12, 23, 24 */
 START_TEST(power_loss_at_every_operation)
 {
-	/* Whichever operation the power fails before, what was durable is there and the log goes on. */
+	/*
+	 * Whichever operation the power fails before, what was durable is there and the log goes
+	 * on.
+	 */
 	fault_at_every_operation(DISK_SIM_STOP, DISK_SIM_POWER);
 }
 END_TEST
@@ -126,7 +132,10 @@ END_TEST
 /* faults: 19, 20 */
 START_TEST(io_error_at_every_operation)
 {
-	/* A failed operation ends the process (or the opening, or one read), and nothing durable is lost afterwards. */
+	/*
+	 * A failed operation ends the process (or the opening, or one read), and nothing durable is
+	 * lost afterwards.
+	 */
 	fault_at_every_operation(DISK_SIM_IO_ERROR, DISK_SIM_POWER);
 	fault_at_every_operation(DISK_SIM_IO_ERROR, DISK_SIM_KILL);
 }
@@ -135,14 +144,18 @@ END_TEST
 /* faults: 21 */
 START_TEST(full_disk_at_every_operation)
 {
-	/* A disk that is full for one operation delays a new segment or ends the process, and loses nothing. */
+	/*
+	 * A disk that is full for one operation delays a new segment or ends the process, and loses
+	 * nothing.
+	 */
 	fault_at_every_operation(DISK_SIM_NO_SPACE, DISK_SIM_POWER);
 }
 END_TEST
 
 /*
  * A disk that lies (it reports a write as done that it lost or put elsewhere) cannot be
- * survived by one replica alone. What must hold: opening says STATUS_CORRUPT, or only the last batch is missing.
+ * survived by one replica alone. What must hold: opening says STATUS_CORRUPT, or only the last
+ * batch is missing.
  */
 static bool lie_at_operation(uint64_t seed, uint64_t operation, enum disk_sim_fault fault)
 {
@@ -158,7 +171,8 @@ static bool lie_at_operation(uint64_t seed, uint64_t operation, enum disk_sim_fa
 	if (status != STATUS_CORRUPT) {
 		ck_assert_int_eq(status, 0);
 		const char *wrong = fixture_compare(&f, released);
-		ck_assert_msg(wrong == NULL, "operation %llu: %s", (unsigned long long)operation, wrong);
+		ck_assert_msg(wrong == NULL, "operation %llu: %s", (unsigned long long)operation,
+			      wrong);
 	}
 	fixture_free(&f);
 	return status == STATUS_CORRUPT;
@@ -191,6 +205,6 @@ START_TEST(lost_write_at_every_operation)
 }
 END_TEST
 
-CHECK_MAIN("wal_operations", power_loss_at_every_operation, kill_at_every_operation, torn_write_at_every_operation,
-	   io_error_at_every_operation, full_disk_at_every_operation, misdirected_write_at_every_operation,
-	   lost_write_at_every_operation)
+CHECK_MAIN("wal_operations", power_loss_at_every_operation, kill_at_every_operation,
+	   torn_write_at_every_operation, io_error_at_every_operation, full_disk_at_every_operation,
+	   misdirected_write_at_every_operation, lost_write_at_every_operation)

@@ -32,8 +32,13 @@ static void failed(void *context, int status, const char *why)
 static void open_second(struct second *second)
 {
 	struct wal_options options = {
-		.disk = second->f->disk, .group = 9, .segment_bytes = second->f->segment_bytes, .prefix = "other-",
-		.durable = durable, .fatal = failed, .context = second,
+		.disk = second->f->disk,
+		.group = 9,
+		.segment_bytes = second->f->segment_bytes,
+		.prefix = "other-",
+		.durable = durable,
+		.fatal = failed,
+		.context = second,
 	};
 	second->records = second->wrong = 0;
 	ck_assert_int_eq(wal_open(&second->wal, &options, replay, &second->info), 0);
@@ -51,7 +56,10 @@ START_TEST(two_logs_in_one_directory)
 	wal_position last = 0;
 	for (uint64_t i = 0; i < 100; i++) {
 		fixture_accept(&f, i + 1, 300);
-		struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000000 + i, .ballot = 1, .payload = slice_string("second")};
+		struct wal_record record = {.type = WAL_ACCEPT,
+					    .slot = 1000000 + i,
+					    .ballot = 1,
+					    .payload = slice_string("second")};
 		wal_append(second.wal, &record, &last);
 		wal_flush(second.wal);
 		fixture_flush(&f);
@@ -78,15 +86,23 @@ END_TEST
 static int open_of(struct second *second)
 {
 	struct wal_options options = {
-		.disk = second->f->disk, .group = 9, .segment_bytes = second->f->segment_bytes, .prefix = "other-",
-		.durable = durable, .fatal = failed, .context = second,
+		.disk = second->f->disk,
+		.group = 9,
+		.segment_bytes = second->f->segment_bytes,
+		.prefix = "other-",
+		.durable = durable,
+		.fatal = failed,
+		.context = second,
 	};
 	second->wal = NULL;
 	second->records = 0;
 	return wal_open(&second->wal, &options, replay, &second->info);
 }
 
-/* A log that is refused is put aside, wherever that is interrupted: until it is done, what is left is refused. The other log stays. */
+/*
+ * A log that is refused is put aside, wherever that is interrupted: until it is done, what is left
+ * is refused. The other log stays.
+ */
 START_TEST(a_damaged_log_is_put_aside)
 {
 	uint64_t at = 0;
@@ -99,7 +115,9 @@ START_TEST(a_damaged_log_is_put_aside)
 		open_second(&second);
 		for (uint64_t i = 0; i < 60; i++) {
 			uint8_t payload[150] = {1};
-			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000000 + i, .ballot = 1,
+			struct wal_record record = {.type = WAL_ACCEPT,
+						    .slot = 1000000 + i,
+						    .ballot = 1,
 						    .payload = slice(payload, sizeof payload)};
 			wal_position position;
 			wal_append(second.wal, &record, &position);

@@ -44,7 +44,8 @@ static void random_life(struct fixture *f, struct rng *rng, wal_position *releas
 		} else if (kind < 96) {
 			fixture_flush(f);
 		} else if (f->durable_count > 0) {
-			wal_position before = f->appended.items[rng_below(rng, f->durable_count)].position;
+			wal_position before =
+				f->appended.items[rng_below(rng, f->durable_count)].position;
 			if (before > *released)
 				*released = before;
 			wal_release(f->wal, before);
@@ -64,9 +65,11 @@ static void random_run(uint64_t seed, const struct disk_sim_faults *faults)
 	for (int life = 0; life < 25; life++) {
 		disk_sim_set_faults(f.disk, NULL);
 		int status = fixture_open(&f);
-		ck_assert_msg(status == 0, "seed %llu life %d: %s", (unsigned long long)seed, life, f.info.problem);
+		ck_assert_msg(status == 0, "seed %llu life %d: %s", (unsigned long long)seed, life,
+			      f.info.problem);
 		const char *wrong = fixture_compare(&f, released);
-		ck_assert_msg(wrong == NULL, "seed %llu life %d: %s", (unsigned long long)seed, life, wrong);
+		ck_assert_msg(wrong == NULL, "seed %llu life %d: %s", (unsigned long long)seed,
+			      life, wrong);
 		disk_sim_set_faults(f.disk, faults);
 		random_life(&f, &rng, &released);
 		fixture_crash(&f, rng_chance(&rng, 300000) ? DISK_SIM_KILL : DISK_SIM_POWER);
@@ -77,7 +80,10 @@ static void random_run(uint64_t seed, const struct disk_sim_faults *faults)
 /* faults: 11, 12, 13, 16, 18, 23, 24 */
 START_TEST(crashes_never_lose_what_was_durable)
 {
-	/* Whatever was told durable survives any crash, in order and unchanged, and nothing else appears. */
+	/*
+	 * Whatever was told durable survives any crash, in order and unchanged, and nothing else
+	 * appears.
+	 */
 	for (uint64_t seed = 1; seed <= 150; seed++)
 		random_run(seed, NULL);
 }
@@ -86,7 +92,10 @@ END_TEST
 /* faults: 19, 20 */
 START_TEST(failed_writes_and_syncs_never_lose_what_was_durable)
 {
-	/* A failed write or sync ends the process; what was durable before survives, also through page caches that lie. */
+	/*
+	 * A failed write or sync ends the process; what was durable before survives, also through
+	 * page caches that lie.
+	 */
 	struct disk_sim_faults faults = {.write_error_ppm = 5000, .sync_error_ppm = 15000};
 	for (uint64_t seed = 1000; seed <= 1150; seed++)
 		random_run(seed, &faults);
@@ -96,12 +105,16 @@ END_TEST
 /* faults: 21 */
 START_TEST(a_disk_that_runs_full_never_loses_what_was_durable)
 {
-	/* With room for a few segments only, the log stalls and goes on, and no crash in between loses anything. */
+	/*
+	 * With room for a few segments only, the log stalls and goes on, and no crash in between
+	 * loses anything.
+	 */
 	struct disk_sim_faults faults = {.space_bytes = 20000};
 	for (uint64_t seed = 2000; seed <= 2100; seed++)
 		random_run(seed, &faults);
 }
 END_TEST
 
-CHECK_MAIN("wal_random", crashes_never_lose_what_was_durable, failed_writes_and_syncs_never_lose_what_was_durable,
+CHECK_MAIN("wal_random", crashes_never_lose_what_was_durable,
+	   failed_writes_and_syncs_never_lose_what_was_durable,
 	   a_disk_that_runs_full_never_loses_what_was_durable)

@@ -71,7 +71,9 @@ static void expect_usable(struct fixture *f)
 
 START_TEST(no_segment_is_a_new_log)
 {
-	/* An empty directory becomes a log of one segment that can be appended to and opened again. */
+	/*
+	 * An empty directory becomes a log of one segment that can be appended to and opened again.
+	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	expect_records(&f, 0);
@@ -87,7 +89,10 @@ END_TEST
 /* faults: 18 */
 START_TEST(zeros_after_the_last_record_are_the_end)
 {
-	/* Nothing that verifies after the last batch: the log ends there and nothing counts as torn. */
+	/*
+	 * Nothing that verifies after the last batch: the log ends there and nothing counts as
+	 * torn.
+	 */
 	struct fixture f;
 	log_of(&f, 3, 2);
 	expect_records(&f, 6);
@@ -100,13 +105,19 @@ END_TEST
 /* faults: 13 */
 START_TEST(a_torn_last_batch_is_dropped_whole)
 {
-	/* Whichever record of the last batch is damaged, none of that batch is replayed, its remains are zeroed, and the log is usable. */
+	/*
+	 * Whichever record of the last batch is damaged, none of that batch is replayed, its
+	 * remains are zeroed, and the log is usable.
+	 */
 	for (size_t record = 6; record < 9; record++) {
 		struct fixture f;
 		log_of(&f, 3, 3);
 		damage(&f, SEGMENT_1, at(record) + 44);
 		expect_records(&f, 6);
-		/* What verifies after record 5 reaches to the end of record 8, or of 7 if 8 is the damaged one. */
+		/*
+		 * What verifies after record 5 reaches to the end of record 8, or of 7 if 8 is the
+		 * damaged one.
+		 */
 		ck_assert_uint_eq(f.info.torn_bytes, record == 8 ? 128 : 192);
 		uint8_t rest[192], zeros[192] = {0};
 		ck_assert_int_eq(disk_sim_peek(f.disk, SEGMENT_1, at(6), rest, sizeof rest), 0);
@@ -135,7 +146,10 @@ END_TEST
 
 START_TEST(a_batch_whose_end_is_missing_is_dropped)
 {
-	/* The records of a batch count only up to a record flagged as its last: a zeroed end drops the whole batch. */
+	/*
+	 * The records of a batch count only up to a record flagged as its last: a zeroed end drops
+	 * the whole batch.
+	 */
 	struct fixture f;
 	log_of(&f, 3, 3);
 	ck_assert_int_eq(disk_sim_zero(f.disk, SEGMENT_1, at(8), 64), 0);
@@ -148,14 +162,18 @@ END_TEST
 /* faults: 14, 15 */
 START_TEST(damage_before_a_later_batch_is_corruption)
 {
-	/* A damaged record whose batch was followed by another is reported with file and offset, never cut off. */
+	/*
+	 * A damaged record whose batch was followed by another is reported with file and offset,
+	 * never cut off.
+	 */
 	for (size_t record = 0; record < 6; record++) {
 		struct fixture f;
 		log_of(&f, 3, 3);
 		damage(&f, SEGMENT_1, at(record));
 		expect_corrupt(&f, SEGMENT_1);
 		char offset[32];
-		snprintf(offset, sizeof offset, "offset %llu ", (unsigned long long)at(record / 3 * 3));
+		snprintf(offset, sizeof offset, "offset %llu ",
+			 (unsigned long long)at(record / 3 * 3));
 		ck_assert_ptr_nonnull(strstr(f.info.problem, offset));
 		fixture_free(&f);
 	}
@@ -166,7 +184,8 @@ END_TEST
 static void put_record(struct fixture *f, uint64_t offset, uint64_t batch)
 {
 	uint8_t data[64];
-	struct wal_record record = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
+	struct wal_record record = {
+		.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
 	wal_record_encode(data, &record, batch);
 	wal_record_seal(data, wal_place(1, f->group, f->replica), offset, true);
 	ck_assert_int_eq(disk_sim_poke(f->disk, SEGMENT_1, offset, data, wal_record_size(3)), 0);
@@ -174,7 +193,10 @@ static void put_record(struct fixture *f, uint64_t offset, uint64_t batch)
 
 START_TEST(remains_of_earlier_batches_are_no_corruption)
 {
-	/* A record of an earlier batch that verifies after the end, even right there, comes from an older torn write: it is zeroed. */
+	/*
+	 * A record of an earlier batch that verifies after the end, even right there, comes from an
+	 * older torn write: it is zeroed.
+	 */
 	for (size_t record = 3; record < 6; record++) {
 		struct fixture f;
 		log_of(&f, 3, 1);
@@ -215,7 +237,10 @@ END_TEST
 /* faults: 14, 15 */
 START_TEST(a_segment_that_ends_early_is_corruption)
 {
-	/* Records missing at the end of a segment that is not the last are noticed by the next segment's first batch. */
+	/*
+	 * Records missing at the end of a segment that is not the last are noticed by the next
+	 * segment's first batch.
+	 */
 	for (size_t first = 0; first < 10; first++) {
 		struct fixture f;
 		log_of(&f, 25, 1);
@@ -228,7 +253,10 @@ END_TEST
 
 START_TEST(half_a_batch_at_the_end_of_a_segment_is_corruption)
 {
-	/* The same when only the last record of a batch is missing, although the batch's number is the one expected. */
+	/*
+	 * The same when only the last record of a batch is missing, although the batch's number is
+	 * the one expected.
+	 */
 	struct fixture f;
 	log_of(&f, 5, 5);
 	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 3);
@@ -252,7 +280,9 @@ END_TEST
 /* faults: 14 */
 START_TEST(a_damaged_header_is_corruption)
 {
-	/* A header with any byte changed is refused, in every segment, the last and empty one too. */
+	/*
+	 * A header with any byte changed is refused, in every segment, the last and empty one too.
+	 */
 	for (int segment = 1; segment <= 3; segment++) {
 		char name[WAL_NAME_BYTES];
 		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
@@ -295,7 +325,10 @@ END_TEST
 
 START_TEST(a_file_that_is_too_short_is_corruption)
 {
-	/* No crash leaves a segment shorter than its header says, so whatever is missing is reported. */
+	/*
+	 * No crash leaves a segment shorter than its header says, so whatever is missing is
+	 * reported.
+	 */
 	for (int segment = 1; segment <= 3; segment++) {
 		char name[WAL_NAME_BYTES];
 		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
@@ -313,7 +346,10 @@ END_TEST
 /* faults: 22 */
 START_TEST(records_in_another_place_do_not_verify)
 {
-	/* Records that a misdirected write put at another offset or into another segment count as nothing. */
+	/*
+	 * Records that a misdirected write put at another offset or into another segment count as
+	 * nothing.
+	 */
 	struct fixture f;
 	log_of(&f, 13, 1);
 	uint8_t records[192];
@@ -331,14 +367,19 @@ END_TEST
 /* faults: 25 */
 START_TEST(a_huge_length_is_bounded)
 {
-	/* A record that claims to be larger than its segment is a bad record, whatever its length says. */
-	const uint32_t lengths[] = {SMALL, SMALL - 64 - 40 - 4 * 64 + 1, 1u << 31, UINT32_MAX - 47, UINT32_MAX};
+	/*
+	 * A record that claims to be larger than its segment is a bad record, whatever its length
+	 * says.
+	 */
+	const uint32_t lengths[] = {SMALL, SMALL - 64 - 40 - 4 * 64 + 1, 1u << 31, UINT32_MAX - 47,
+				    UINT32_MAX};
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		struct fixture f;
 		log_of(&f, 5, 1);
 		uint8_t bytes[4];
 		store_u32(bytes, lengths[i]);
-		ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(4) + 4, bytes, sizeof bytes), 0);
+		ck_assert_int_eq(disk_sim_poke(f.disk, SEGMENT_1, at(4) + 4, bytes, sizeof bytes),
+				 0);
 		expect_records(&f, 4);
 		expect_usable(&f);
 		fixture_free(&f);
@@ -349,7 +390,10 @@ END_TEST
 /* faults: 19, 20 */
 START_TEST(a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed)
 {
-	/* After a failed sync the bytes may be in a cache that believes them written: opening writes them again. */
+	/*
+	 * After a failed sync the bytes may be in a cache that believes them written: opening
+	 * writes them again.
+	 */
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		struct fixture f;
 		fixture_init(&f, seed, SMALL);
@@ -374,7 +418,10 @@ END_TEST
 
 START_TEST(free_files_are_kept_or_removed)
 {
-	/* Opening keeps free files of the right size up to the limit, removes the others, and ignores other names. */
+	/*
+	 * Opening keeps free files of the right size up to the limit, removes the others, and
+	 * ignores other names.
+	 */
 	struct fixture f;
 	log_of(&f, 3, 1);
 	uint8_t zeros[SMALL] = {0};
@@ -400,7 +447,9 @@ END_TEST
 
 START_TEST(the_segment_size_may_change)
 {
-	/* Segments of an older size setting are read and appended to; new ones have the new size. */
+	/*
+	 * Segments of an older size setting are read and appended to; new ones have the new size.
+	 */
 	struct fixture f;
 	log_of(&f, 13, 1);
 	f.segment_bytes = 2 * SMALL;
@@ -409,7 +458,8 @@ START_TEST(the_segment_size_may_change)
 	struct file_list files = fixture_files(&f);
 	size_t larger = 0;
 	for (size_t i = 0; i < files.count; i++)
-		larger += strncmp(files.items[i].name, "log-", 4) == 0 && files.items[i].size == 2 * SMALL;
+		larger += strncmp(files.items[i].name, "log-", 4) == 0 &&
+			  files.items[i].size == 2 * SMALL;
 	ck_assert_uint_gt(larger, 0);
 	fixture_free(&f);
 }
@@ -417,7 +467,10 @@ END_TEST
 
 START_TEST(opening_reports_errors_of_the_disk)
 {
-	/* A read, write or sync that fails while opening is an error of its own, not corruption, and harms nothing. */
+	/*
+	 * A read, write or sync that fails while opening is an error of its own, not corruption,
+	 * and harms nothing.
+	 */
 	struct fixture f;
 	log_of(&f, 25, 2);
 	uint64_t before = disk_sim_operations(f.disk);
@@ -494,7 +547,10 @@ static void remove_log(struct fixture *f)
 /* faults: 15, 31 */
 START_TEST(a_lost_log_is_missed)
 {
-	/* A directory without a segment is a new log only if there has never been one; and it stays refused. */
+	/*
+	 * A directory without a segment is a new log only if there has never been one; and it stays
+	 * refused.
+	 */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	remove_log(&f);
@@ -514,7 +570,10 @@ END_TEST
 
 START_TEST(a_log_of_another_replica_is_refused)
 {
-	/* Files of another replica of the same group are refused, be it one segment or what names it; those that say nothing are not. */
+	/*
+	 * Files of another replica of the same group are refused, be it one segment or what names
+	 * it; those that say nothing are not.
+	 */
 	struct fixture f;
 	uint8_t header[WAL_HEADER_BYTES];
 	struct wal_header h;
@@ -548,7 +607,10 @@ END_TEST
 /* faults: 14 */
 START_TEST(a_damaged_range_costs_nothing)
 {
-	/* The log says itself what it holds: without the note only what is missing at its end would not be missed. It is written anew. */
+	/*
+	 * The log says itself what it holds: without the note only what is missing at its end would
+	 * not be missed. It is written anew.
+	 */
 	for (uint64_t i = 0; i < 128; i++) {
 		uint64_t at = i < 64 ? i : WAL_RANGE_HALF_BYTES + i - 64;
 		struct fixture f;
@@ -590,7 +652,8 @@ static void expect_newer(struct fixture *f, const char *what)
 }
 
 /* The version, and a checksum that covers it as every later version's does. */
-static void make_newer(struct fixture *f, const char *name, uint64_t begin, uint32_t version, size_t size)
+static void make_newer(struct fixture *f, const char *name, uint64_t begin, uint32_t version,
+		       size_t size)
 {
 	uint8_t data[WAL_HEADER_BYTES];
 	ck_assert_int_eq(disk_sim_peek(f->disk, name, begin, data, size), 0);
@@ -616,7 +679,10 @@ END_TEST
 /* faults: 14, 15 */
 START_TEST(a_version_that_does_not_fit_its_checksum_is_damage)
 {
-	/* A bit that flips must not make a segment a newer version's, which would never be repaired. */
+	/*
+	 * A bit that flips must not make a segment a newer version's, which would never be
+	 * repaired.
+	 */
 	for (unsigned bit = 0; bit < 32; bit++) {
 		struct fixture f;
 		log_of(&f, 3, 1);
@@ -641,7 +707,10 @@ START_TEST(the_versions_before_are_read)
 }
 END_TEST
 
-/* Makes record `index` of segment 1 one of another type, or with other flags, as a newer version would write it. */
+/*
+ * Makes record `index` of segment 1 one of another type, or with other flags, as a newer version
+ * would write it.
+ */
 static void make_record_newer(struct fixture *f, size_t index, uint8_t type, uint8_t flags)
 {
 	uint8_t data[64];
@@ -665,13 +734,17 @@ static void expect_untouched(struct fixture *f, uint64_t offset)
 /* faults: 13, 14, 15, 101 */
 START_TEST(a_record_of_a_newer_version_is_no_torn_tail)
 {
-	/* Wherever it stands, alone in its batch or among others, in the last batch or before: refused, and nothing is zeroed. */
+	/*
+	 * Wherever it stands, alone in its batch or among others, in the last batch or before:
+	 * refused, and nothing is zeroed.
+	 */
 	for (int per_batch = 1; per_batch <= 3; per_batch++)
 		for (size_t record = 0; record < 6; record++)
 			for (int flags = 0; flags <= 1; flags++) {
 				struct fixture f;
 				log_of(&f, 6 / per_batch, per_batch);
-				make_record_newer(&f, record, flags ? WAL_ACCEPT : WAL_STARTS + 1, flags ? 0x80 : 0);
+				make_record_newer(&f, record, flags ? WAL_ACCEPT : WAL_STARTS + 1,
+						  flags ? 0x80 : 0);
 				expect_untouched(&f, record < 5 ? at(record) : at(4));
 				fixture_free(&f);
 			}
@@ -689,7 +762,10 @@ END_TEST
 /* faults: 13, 14 */
 START_TEST(a_torn_write_of_a_newer_version_is_refused_too)
 {
-	/* Its first record is not on disk, the second is: whether anybody was told of it cannot be known here. */
+	/*
+	 * Its first record is not on disk, the second is: whether anybody was told of it cannot be
+	 * known here.
+	 */
 	struct fixture f;
 	uint8_t zeros[64] = {0};
 	log_of(&f, 3, 3);
@@ -702,10 +778,14 @@ END_TEST
 
 START_TEST(what_a_user_stored_is_no_newer_version)
 {
-	/* Remains behind the end that look like a record of another type, of an absurd batch, though their checksum holds. */
+	/*
+	 * Remains behind the end that look like a record of another type, of an absurd batch,
+	 * though their checksum holds.
+	 */
 	struct fixture f;
 	uint8_t data[64];
-	struct wal_record record = {.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
+	struct wal_record record = {
+		.type = WAL_ACCEPT, .slot = 9, .ballot = 1, .payload = slice("old", 3)};
 	log_of(&f, 3, 1);
 	wal_record_encode(data, &record, UINT64_C(1) << 40);
 	data[8] = 0x55;
@@ -720,14 +800,17 @@ CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_
 	   a_torn_last_batch_is_dropped_whole, the_zeros_over_a_torn_batch_are_durable,
 	   a_batch_whose_end_is_missing_is_dropped, damage_before_a_later_batch_is_corruption,
 	   remains_of_earlier_batches_are_no_corruption, a_batch_out_of_sequence_is_corruption,
-	   a_full_segment_goes_on_in_the_next,
-	   a_segment_that_ends_early_is_corruption, half_a_batch_at_the_end_of_a_segment_is_corruption,
-	   a_missing_segment_is_corruption, a_damaged_header_is_corruption,
-	   a_header_of_another_segment_is_corruption, a_log_of_another_group_is_refused,
-	   a_file_that_is_too_short_is_corruption, records_in_another_place_do_not_verify, a_huge_length_is_bounded,
-	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed, free_files_are_kept_or_removed,
-	   the_segment_size_may_change, opening_reports_errors_of_the_disk, the_newest_segment_is_missed, the_oldest_segment_is_missed, a_lost_log_is_missed,
-	   a_log_of_another_replica_is_refused, a_damaged_range_costs_nothing, a_log_without_a_range_gets_one,
-	   what_a_newer_version_wrote_is_refused_by_name, a_version_that_does_not_fit_its_checksum_is_damage,
-	   the_versions_before_are_read, a_record_of_a_newer_version_is_no_torn_tail,
+	   a_full_segment_goes_on_in_the_next, a_segment_that_ends_early_is_corruption,
+	   half_a_batch_at_the_end_of_a_segment_is_corruption, a_missing_segment_is_corruption,
+	   a_damaged_header_is_corruption, a_header_of_another_segment_is_corruption,
+	   a_log_of_another_group_is_refused, a_file_that_is_too_short_is_corruption,
+	   records_in_another_place_do_not_verify, a_huge_length_is_bounded,
+	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed,
+	   free_files_are_kept_or_removed, the_segment_size_may_change,
+	   opening_reports_errors_of_the_disk, the_newest_segment_is_missed,
+	   the_oldest_segment_is_missed, a_lost_log_is_missed, a_log_of_another_replica_is_refused,
+	   a_damaged_range_costs_nothing, a_log_without_a_range_gets_one,
+	   what_a_newer_version_wrote_is_refused_by_name,
+	   a_version_that_does_not_fit_its_checksum_is_damage, the_versions_before_are_read,
+	   a_record_of_a_newer_version_is_no_torn_tail,
 	   a_torn_write_of_a_newer_version_is_refused_too, what_a_user_stored_is_no_newer_version)

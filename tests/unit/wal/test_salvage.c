@@ -1,6 +1,7 @@
 /*
- * Every byte of a small log of several segments, damaged in every way, before an owner that is told of what was lost: what is
- * replayed is true, everything that is missing lies in a hole, and nothing else does.
+ * Every byte of a small log of several segments, damaged in every way, before an owner that is told
+ * of what was lost: what is replayed is true, everything that is missing lies in a hole, and
+ * nothing else does.
  */
 #include <stdio.h>
 
@@ -77,8 +78,14 @@ static void no_fatal(void *context, int status, const char *why)
 
 static int open_told(struct fixture *f, struct wal **out)
 {
-	struct wal_options options = {.disk = f->disk, .group = f->group, .replica = f->replica, .segment_bytes = SEGMENT_BYTES,
-				      .lost = hear_hole, .durable = no_durable, .fatal = no_fatal, .context = f};
+	struct wal_options options = {.disk = f->disk,
+				      .group = f->group,
+				      .replica = f->replica,
+				      .segment_bytes = SEGMENT_BYTES,
+				      .lost = hear_hole,
+				      .durable = no_durable,
+				      .fatal = no_fatal,
+				      .context = f};
 	heard.count = 0;
 	return wal_open(out, &options, hear_record, &f->info);
 }
@@ -112,16 +119,18 @@ static uint64_t scrub(struct fixture *f, struct wal *wal)
 static bool in_a_hole(wal_position position)
 {
 	for (size_t i = 0; i < heard.count; i++)
-		if (heard.hole[i] && heard.holes[i].records && position >= heard.holes[i].begin && position < heard.holes[i].end)
+		if (heard.hole[i] && heard.holes[i].records && position >= heard.holes[i].begin &&
+		    position < heard.holes[i].end)
 			return true;
 	return false;
 }
 
 /*
- * The first record that may go without a word: of the last batch; and if what is damaged reaches up to there, so that nothing at all is
- * left behind it, of all batches that are.
+ * The first record that may go without a word: of the last batch; and if what is damaged reaches up
+ * to there, so that nothing at all is left behind it, of all batches that are.
  */
-static size_t first_that_may_go(const struct fixture *log, uint64_t segment, uint64_t begin, uint64_t end)
+static size_t first_that_may_go(const struct fixture *log, uint64_t segment, uint64_t begin,
+				uint64_t end)
 {
 	size_t last = log->durable_before;
 	const struct entry *e = &log->appended.items[last];
@@ -130,7 +139,9 @@ static size_t first_that_may_go(const struct fixture *log, uint64_t segment, uin
 	if (end <= wal_position_offset(e->position))
 		return last;
 	while (last > 0 && wal_position_segment(log->appended.items[last - 1].position) == 4 &&
-	       wal_position_offset(log->appended.items[last - 1].position) + wal_record_size(log->appended.items[last - 1].len) > begin)
+	       wal_position_offset(log->appended.items[last - 1].position) +
+			       wal_record_size(log->appended.items[last - 1].len) >
+		       begin)
 		last--;
 	return last < 2 ? 0 : last - 2; /* and of the batch that these belong to */
 }
@@ -143,7 +154,8 @@ static size_t check_heard(const struct fixture *log, size_t may_go, const char *
 	for (size_t i = 0; i < heard.count; i++) {
 		const struct wal_record *record = &heard.records[i];
 		if (heard.hole[i]) {
-			ck_assert_msg(heard.holes[i].begin >= before, "%s: a hole out of order", what);
+			ck_assert_msg(heard.holes[i].begin >= before, "%s: a hole out of order",
+				      what);
 			before = heard.holes[i].begin;
 			continue;
 		}
@@ -151,11 +163,14 @@ static size_t check_heard(const struct fixture *log, size_t may_go, const char *
 		before = record->position;
 		if (wal_position_offset(record->position) < WAL_HEADER_BYTES)
 			continue;
-		while (next < log->appended.count && log->appended.items[next].position != record->position)
+		while (next < log->appended.count &&
+		       log->appended.items[next].position != record->position)
 			next++;
-		ck_assert_msg(next < log->appended.count, "%s: a record that was never written", what);
+		ck_assert_msg(next < log->appended.count, "%s: a record that was never written",
+			      what);
 		const struct entry *e = &log->appended.items[next];
-		ck_assert(e->type == record->type && e->slot == record->slot && e->ballot == record->ballot && e->len == record->payload.len);
+		ck_assert(e->type == record->type && e->slot == record->slot &&
+			  e->ballot == record->ballot && e->len == record->payload.len);
 	}
 	for (size_t i = 0; i < log->appended.count; i++) {
 		wal_position position = log->appended.items[i].position;
@@ -165,7 +180,8 @@ static size_t check_heard(const struct fixture *log, size_t may_go, const char *
 		missing += !replayed;
 		bool told = replayed || in_a_hole(position) || i >= may_go;
 		ck_assert_msg(told, "%s: record %d is missing, and nobody was told", what, (int)i);
-		ck_assert_msg(!replayed || !in_a_hole(position), "%s: record %d is called lost", what, (int)i);
+		ck_assert_msg(!replayed || !in_a_hole(position), "%s: record %d is called lost",
+			      what, (int)i);
 	}
 	return missing;
 }
@@ -189,36 +205,55 @@ static void damage_everywhere(enum manner manner, uint64_t aged)
 			struct wal *wal;
 			char name[WAL_NAME_BYTES], what[64];
 			wal_name(name, WAL_LOG_PREFIX, segment);
-			snprintf(what, sizeof what, "segment %d offset %d", (int)segment, (int)offset);
+			snprintf(what, sizeof what, "segment %d offset %d", (int)segment,
+				 (int)offset);
 			fixture_copy(&copy, &log);
 			uint64_t end = offset + 100 < SEGMENT_BYTES ? offset + 100 : SEGMENT_BYTES;
 			if (manner == FLIP)
-				ck_assert_int_eq(disk_sim_flip(copy.disk, name, offset, (unsigned)offset % 8), 0);
+				ck_assert_int_eq(disk_sim_flip(copy.disk, name, offset,
+							       (unsigned)offset % 8),
+						 0);
 			else if (manner == ZERO_SECTOR)
-				ck_assert_int_eq(disk_sim_poke(copy.disk, name, offset, zeros, end - offset), 0);
+				ck_assert_int_eq(
+					disk_sim_poke(copy.disk, name, offset, zeros, end - offset),
+					0);
 			else
 				ck_assert_int_eq(disk_sim_truncate(copy.disk, name, offset), 0);
-			/* Opened, used, and opened again: the same is missing, and what was appended is there. */
-			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what, copy.info.problem);
-			size_t may_go = first_that_may_go(&log, segment, offset, manner == FLIP ? offset + 1 : end);
+			/*
+			 * Opened, used, and opened again: the same is missing, and what was
+			 * appended is there.
+			 */
+			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what,
+				      copy.info.problem);
+			size_t may_go = first_that_may_go(&log, segment, offset,
+							  manner == FLIP ? offset + 1 : end);
 			if (manner == CUT)
 				may_go = log.appended.count;
 			size_t missing = check_heard(&log, may_go, what);
 			ck_assert(missing <= 8 || manner == CUT);
-			ck_assert_msg(manner != CUT || copy.info.last_damaged == segment, "%s: it was cut, and nobody was told", what);
+			ck_assert_msg(manner != CUT || copy.info.last_damaged == segment,
+				      "%s: it was cut, and nobody was told", what);
 			ck_assert(missing == 0 || copy.info.holes > 0 || segment == 4);
-			/* Whatever is left of a file is not read beyond its end; and no other one is called damaged. */
+			/*
+			 * Whatever is left of a file is not read beyond its end; and no other one
+			 * is called damaged.
+			 */
 			uint64_t found = scrub(&copy, wal);
-			ck_assert_msg(found == segment || (found == 0 && manner != CUT), "%s: a scrub finds segment %d", what,
-				      (int)found);
-			struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000, .payload = slice("new", 3)};
+			ck_assert_msg(found == segment || (found == 0 && manner != CUT),
+				      "%s: a scrub finds segment %d", what, (int)found);
+			struct wal_record record = {.type = WAL_ACCEPT,
+						    .slot = 1000,
+						    .ballot = 2000,
+						    .payload = slice("new", 3)};
 			wal_append(wal, &record, NULL);
 			wal_flush(wal);
 			fixture_run(&copy);
 			ck_assert_uint_eq(wal_durable(wal), 1);
 			wal_close(wal);
-			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what, copy.info.problem);
-			ck_assert(heard.count > 0 && !heard.hole[heard.count - 1] && heard.records[heard.count - 1].slot == 1000);
+			ck_assert_msg(open_told(&copy, &wal) == 0, "%s: %s", what,
+				      copy.info.problem);
+			ck_assert(heard.count > 0 && !heard.hole[heard.count - 1] &&
+				  heard.records[heard.count - 1].slot == 1000);
 			heard.count--;
 			ck_assert_uint_eq(check_heard(&log, may_go, what), missing);
 			wal_close(wal);
@@ -261,7 +296,9 @@ START_TEST(a_segment_of_another_replica_whose_header_is_damaged)
 			ck_assert_int_eq(open_told(&log, &wal), 0);
 			ck_assert_uint_ge(log.info.holes, 1);
 			for (size_t i = 0; i < heard.count; i++)
-				ck_assert(heard.hole[i] || wal_position_segment(heard.records[i].position) != segment);
+				ck_assert(heard.hole[i] ||
+					  wal_position_segment(heard.records[i].position) !=
+						  segment);
 			if (segment != 4)
 				check_heard(&log, log.appended.count, "another's segment");
 			wal_close(wal);
@@ -313,7 +350,10 @@ END_TEST
 /* faults: 14, 28 */
 START_TEST(segments_that_are_missing)
 {
-	/* Between others: they are holes, and go with the segments before them. At an end they are missed, as before. */
+	/*
+	 * Between others: they are holes, and go with the segments before them. At an end they are
+	 * missed, as before.
+	 */
 	for (uint64_t first = 1; first <= 4; first++)
 		for (uint64_t last = first; last <= 4; last++) {
 			struct fixture f;
@@ -330,14 +370,18 @@ START_TEST(segments_that_are_missing)
 				check_heard(&f, f.appended.count, "missing");
 				ck_assert_uint_ge(f.info.holes, 1);
 				wal_position position;
-				struct wal_record record = {.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000};
-				/* Up to the missing ones nothing can go: the oldest must be there. */
+				struct wal_record record = {
+					.type = WAL_ACCEPT, .slot = 1000, .ballot = 2000};
+				/*
+				 * Up to the missing ones nothing can go: the oldest must be there.
+				 */
 				wal_release(wal, first << 32);
 				for (int i = 0; i < 9; i++)
 					wal_append(wal, &record, &position);
 				wal_flush(wal);
 				fixture_run(&f);
-				ck_assert_uint_eq(wal_oldest_segment(wal), first == 2 ? 1 : first - 1);
+				ck_assert_uint_eq(wal_oldest_segment(wal),
+						  first == 2 ? 1 : first - 1);
 				wal_close(wal);
 				ck_assert_int_eq(open_told(&f, &wal), 0);
 				wal_release(wal, (last + 1) << 32);
@@ -361,7 +405,8 @@ START_TEST(a_promise_that_is_forgotten_stays_so)
 	/* In the headers of later segments, until another one is written down. */
 	struct fixture f;
 	struct wal *wal;
-	struct wal_record accept = {.type = WAL_ACCEPT, .slot = 1, .ballot = 7, .payload = slice("0123456789", 10)};
+	struct wal_record accept = {
+		.type = WAL_ACCEPT, .slot = 1, .ballot = 7, .payload = slice("0123456789", 10)};
 	struct wal_record promise = {.type = WAL_PROMISE, .ballot = 9};
 	make_log(&f);
 	ck_assert_int_eq(open_told(&f, &wal), 0);
@@ -397,11 +442,13 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 	uint8_t data[64];
 	const struct entry *e = &f.appended.items[3];
 	size_t size = wal_record_size(e->len);
-	uint64_t offset = wal_position_offset(e->position), place[2] = {wal_place(1, f.group, f.replica), offset};
+	uint64_t offset = wal_position_offset(e->position),
+		 place[2] = {wal_place(1, f.group, f.replica), offset};
 	ck_assert_uint_eq(wal_position_segment(e->position), 1);
 	ck_assert_int_eq(disk_sim_peek(f.disk, "log-0000000000000001", offset, data, size), 0);
 	data[8] = WAL_STARTS + 1;
-	store_u32(data, crc32c(crc32c(0, place, sizeof place), data + 4, WAL_RECORD_BYTES - 4 + e->len));
+	store_u32(data,
+		  crc32c(crc32c(0, place, sizeof place), data + 4, WAL_RECORD_BYTES - 4 + e->len));
 	ck_assert_int_eq(disk_sim_poke(f.disk, "log-0000000000000001", offset, data, size), 0);
 	ck_assert_int_eq(disk_sim_flip(f.disk, "log-0000000000000001", 70, 1), 0);
 	ck_assert_int_eq(open_told(&f, &wal), STATUS_NEWER);
@@ -411,5 +458,6 @@ END_TEST
 
 CHECK_MAIN("wal_salvage", a_damaged_header_behind_a_missing_segment, every_flipped_byte,
 	   every_flipped_byte_of_the_version_before,
-	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros, every_truncation, segments_that_are_missing,
-	   a_promise_that_is_forgotten_stays_so, a_newer_version_is_refused_behind_damage_too)
+	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros,
+	   every_truncation, segments_that_are_missing, a_promise_that_is_forgotten_stays_so,
+	   a_newer_version_is_refused_behind_damage_too)

@@ -1,4 +1,7 @@
-/* Reading the log once more while it is in use: what is damaged is found, what is not is never told. */
+/*
+ * Reading the log once more while it is in use: what is damaged is found, what is not is never
+ * told.
+ */
 #include "fixture.h"
 
 enum { SEGMENT_BYTES = 464 };
@@ -51,7 +54,10 @@ static void open_log(struct fixture *f, int batches)
 
 START_TEST(a_whole_log_is_found_whole)
 {
-	/* Whatever its length, also when it is empty, has just begun a segment, and after a restart. */
+	/*
+	 * Whatever its length, also when it is empty, has just begun a segment, and after a
+	 * restart.
+	 */
 	for (int batches = 0; batches < 30; batches++) {
 		struct fixture f;
 		open_log(&f, batches);
@@ -118,7 +124,8 @@ static bool is_of_a_record(const struct fixture *f, uint64_t segment, uint64_t o
 	for (size_t i = 0; i < f->appended.count; i++) {
 		const struct entry *e = &f->appended.items[i];
 		uint64_t begin = wal_position_offset(e->position);
-		if (wal_position_segment(e->position) == segment && offset >= begin && offset < begin + WAL_RECORD_BYTES + e->len)
+		if (wal_position_segment(e->position) == segment && offset >= begin &&
+		    offset < begin + WAL_RECORD_BYTES + e->len)
 			return true;
 	}
 	return false;
@@ -126,7 +133,10 @@ static bool is_of_a_record(const struct fixture *f, uint64_t segment, uint64_t o
 
 START_TEST(a_file_that_has_become_shorter_is_found)
 {
-	/* Of each segment, the newest included: one byte less, and all that no record has been written to. */
+	/*
+	 * Of each segment, the newest included: one byte less, and all that no record has been
+	 * written to.
+	 */
 	struct fixture f;
 	open_log(&f, 14);
 	uint64_t last = wal_newest_segment(f.wal), short_ones = 0;
@@ -146,7 +156,8 @@ START_TEST(a_file_that_has_become_shorter_is_found)
 			is_short = true;
 			struct found found = pass(&f);
 			ck_assert_uint_eq(found.count, short_ones);
-			ck_assert_uint_eq(wal_position_segment(found.damaged[found.count - 1]), segment);
+			ck_assert_uint_eq(wal_position_segment(found.damaged[found.count - 1]),
+					  segment);
 		}
 	}
 	ck_assert_uint_ge(short_ones, 2);
@@ -167,10 +178,13 @@ START_TEST(every_damaged_byte_is_found)
 		wal_name(name, WAL_LOG_PREFIX, segment);
 		for (uint64_t offset = 0; offset < SEGMENT_BYTES; offset++) {
 			bool vital = is_of_a_record(&f, segment, offset);
-			ck_assert_int_eq(disk_sim_flip(f.disk, name, offset, (unsigned)offset % 8), 0);
+			ck_assert_int_eq(disk_sim_flip(f.disk, name, offset, (unsigned)offset % 8),
+					 0);
 			struct found found = pass(&f);
-			ck_assert_int_eq(disk_sim_flip(f.disk, name, offset, (unsigned)offset % 8), 0);
-			ck_assert_msg(found.count == (vital ? 1 : 0), "segment %d offset %d", (int)segment, (int)offset);
+			ck_assert_int_eq(disk_sim_flip(f.disk, name, offset, (unsigned)offset % 8),
+					 0);
+			ck_assert_msg(found.count == (vital ? 1 : 0), "segment %d offset %d",
+				      (int)segment, (int)offset);
 			if (!vital)
 				continue;
 			ck_assert_uint_eq(wal_position_segment(found.damaged[0]), segment);
@@ -196,7 +210,10 @@ END_TEST
 
 START_TEST(the_log_goes_on_in_another_segment)
 {
-	/* So that the newest can be released as well; and what was collected before stays where it is. */
+	/*
+	 * So that the newest can be released as well; and what was collected before stays where it
+	 * is.
+	 */
 	struct fixture f;
 	open_log(&f, 2);
 	wal_position before = fixture_accept(&f, 100, 20);
@@ -221,7 +238,10 @@ END_TEST
 /* faults: 14 */
 START_TEST(a_file_in_reserve_that_was_cut_is_not_used)
 {
-	/* Nothing is in it yet: the log goes on in another one. The file of a damaged segment is not used again either. */
+	/*
+	 * Nothing is in it yet: the log goes on in another one. The file of a damaged segment is
+	 * not used again either.
+	 */
 	struct fixture f;
 	open_log(&f, 1);
 	size_t cut = 0;
@@ -254,5 +274,7 @@ START_TEST(a_file_in_reserve_that_was_cut_is_not_used)
 }
 END_TEST
 
-CHECK_MAIN("wal_scrub", a_file_in_reserve_that_was_cut_is_not_used, a_whole_log_is_found_whole, what_is_under_way_is_no_damage, a_long_record_is_read_whole,
-	   every_damaged_byte_is_found, a_file_that_has_become_shorter_is_found, a_segment_that_was_cut_is_found, the_log_goes_on_in_another_segment)
+CHECK_MAIN("wal_scrub", a_file_in_reserve_that_was_cut_is_not_used, a_whole_log_is_found_whole,
+	   what_is_under_way_is_no_damage, a_long_record_is_read_whole, every_damaged_byte_is_found,
+	   a_file_that_has_become_shorter_is_found, a_segment_that_was_cut_is_found,
+	   the_log_goes_on_in_another_segment)

@@ -52,7 +52,8 @@ START_TEST(a_flush_is_one_write_and_one_sync)
 	/* Everything that was collected goes to the disk as one request. */
 	struct fixture f;
 	begin_large(&f);
-	uint64_t writes = disk_sim_counters(f.disk)->writes, syncs = disk_sim_counters(f.disk)->syncs;
+	uint64_t writes = disk_sim_counters(f.disk)->writes,
+		 syncs = disk_sim_counters(f.disk)->syncs;
 	for (uint64_t slot = 1; slot <= 100; slot++)
 		fixture_accept(&f, slot, 50);
 	fixture_flush(&f);
@@ -67,7 +68,9 @@ END_TEST
 /* faults: 3, 12, 75 */
 START_TEST(the_next_batch_waits_for_the_one_under_way)
 {
-	/* While batch k syncs, batch k+1 collects; it is written, as one, only after k is durable. */
+	/*
+	 * While batch k syncs, batch k+1 collects; it is written, as one, only after k is durable.
+	 */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t writes = disk_sim_counters(f.disk)->writes;
@@ -150,7 +153,10 @@ END_TEST
 
 START_TEST(a_record_larger_than_a_segment_gets_one_of_its_own)
 {
-	/* It comes back, from the buffer, the disk and the next start; the segments beside it are of the usual size. */
+	/*
+	 * It comes back, from the buffer, the disk and the next start; the segments beside it are
+	 * of the usual size.
+	 */
 	struct fixture f;
 	begin_small(&f);
 	const size_t lengths[] = {3, SMALL - 103, 100000, 4000, 2 * 4096 - 104, 2 * 4096 - 103};
@@ -185,8 +191,9 @@ START_TEST(a_record_larger_than_a_segment_gets_one_of_its_own)
 	fixture_run(&f);
 	files = fixture_files(&f);
 	for (size_t i = 0; i < files.count; i++)
-		ck_assert_msg(strcmp(files.items[i].name, "segment-range") == 0 || files.items[i].size == SMALL, "%s",
-			      files.items[i].name);
+		ck_assert_msg(strcmp(files.items[i].name, "segment-range") == 0 ||
+				      files.items[i].size == SMALL,
+			      "%s", files.items[i].name);
 	fixture_free(&f);
 }
 END_TEST
@@ -194,7 +201,10 @@ END_TEST
 /* faults: 21 */
 START_TEST(a_record_that_the_disk_has_no_room_for_waits)
 {
-	/* Room for usual segments, but not for the one that a long record needs: it says full, and goes on when there is. */
+	/*
+	 * Room for usual segments, but not for the one that a long record needs: it says full, and
+	 * goes on when there is.
+	 */
 	struct fixture f;
 	begin_small(&f);
 	fixture_accept(&f, 1, 24);
@@ -261,7 +271,10 @@ END_TEST
 
 START_TEST(as_many_files_are_kept_as_the_log_takes)
 {
-	/* Released segments are kept while, with the segments, there are no more than files_max; one is always in reserve. */
+	/*
+	 * Released segments are kept while, with the segments, there are no more than files_max;
+	 * one is always in reserve.
+	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	f.recycle_max = f.files_max = 4;
@@ -273,7 +286,8 @@ START_TEST(as_many_files_are_kept_as_the_log_takes)
 		fixture_flush(&f);
 		wal_release(f.wal, last);
 		fixture_run(&f);
-		size_t logs = fixture_count_files(&f, "log-"), spare = fixture_count_files(&f, "free-");
+		size_t logs = fixture_count_files(&f, "log-"),
+		       spare = fixture_count_files(&f, "free-");
 		ck_assert_uint_le(logs, 2);
 		ck_assert_uint_ge(spare, 1);
 		ck_assert_uint_le(logs + spare, 4);
@@ -284,7 +298,10 @@ END_TEST
 
 START_TEST(records_are_read_back_from_wherever_they_are)
 {
-	/* A record reads the same from the buffer that fills, from the one under way, and from the disk; long ones too. */
+	/*
+	 * A record reads the same from the buffer that fills, from the one under way, and from the
+	 * disk; long ones too.
+	 */
 	struct fixture f;
 	begin_large(&f);
 	size_t lengths[] = {0, 1, 8, 5000, 8152, 8153, 300000};
@@ -315,7 +332,10 @@ END_TEST
 /* faults: 14 */
 START_TEST(a_damaged_record_reads_as_corrupt)
 {
-	/* Reading notices damage that happened after opening; positions at which no record is are no record. */
+	/*
+	 * Reading notices damage that happened after opening; positions at which no record is are
+	 * no record.
+	 */
 	struct fixture f;
 	begin_large(&f);
 	wal_position position = fixture_accept(&f, 1, 100);
@@ -324,7 +344,8 @@ START_TEST(a_damaged_record_reads_as_corrupt)
 	ck_assert_int_eq(fixture_read(&f, position + 4096), STATUS_NOT_FOUND);
 	ck_assert_int_eq(fixture_read(&f, wal_position_make(1, 0)), STATUS_NOT_FOUND);
 	ck_assert_int_eq(fixture_read(&f, wal_position_make(9, 64)), STATUS_NOT_FOUND);
-	ck_assert_int_eq(disk_sim_flip(f.disk, FIRST_SEGMENT, wal_position_offset(position) + 50, 0), 0);
+	ck_assert_int_eq(
+		disk_sim_flip(f.disk, FIRST_SEGMENT, wal_position_offset(position) + 50, 0), 0);
 	ck_assert_int_eq(fixture_read(&f, position), STATUS_CORRUPT);
 	ck_assert_int_eq(f.fatal_status, 0);
 	fixture_free(&f);
@@ -348,7 +369,10 @@ END_TEST
 
 START_TEST(released_segments_are_recycled)
 {
-	/* Segments wholly before the released position go, reading them is NOT_FOUND, and the disk does not grow. */
+	/*
+	 * Segments wholly before the released position go, reading them is NOT_FOUND, and the disk
+	 * does not grow.
+	 */
 	struct fixture f;
 	begin_small(&f);
 	uint64_t disk_bytes_max = 0;
@@ -358,7 +382,8 @@ START_TEST(released_segments_are_recycled)
 		wal_release(f.wal, position);
 		fixture_run(&f);
 		if (slot > 10)
-			ck_assert_int_eq(fixture_read(&f, f.appended.items[slot - 11].position), STATUS_NOT_FOUND);
+			ck_assert_int_eq(fixture_read(&f, f.appended.items[slot - 11].position),
+					 STATUS_NOT_FOUND);
 		ck_assert_int_eq(fixture_read(&f, position), 0);
 		if (wal_disk_bytes(f.wal) > disk_bytes_max)
 			disk_bytes_max = wal_disk_bytes(f.wal);
@@ -416,7 +441,10 @@ END_TEST
 /* faults: 28 */
 START_TEST(a_release_waits_for_what_was_appended_before_it)
 {
-	/* Old segments go only when the record that made them unnecessary, appended just before the release, is durable. */
+	/*
+	 * Old segments go only when the record that made them unnecessary, appended just before the
+	 * release, is durable.
+	 */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 25; slot++)
@@ -435,7 +463,10 @@ END_TEST
 
 START_TEST(a_reader_keeps_its_segment)
 {
-	/* A segment that is released while a record of it is being read goes when the read has ended, not between its steps. */
+	/*
+	 * A segment that is released while a record of it is being read goes when the read has
+	 * ended, not between its steps.
+	 */
 	struct fixture f;
 	fixture_init(&f, 1, 32768);
 	ck_assert_int_eq(fixture_open(&f), 0);
@@ -459,7 +490,10 @@ END_TEST
 /* faults: 16 */
 START_TEST(recycling_never_resurrects_old_records)
 {
-	/* A recycled file is full of old records; none of them comes back, however little was written over them. */
+	/*
+	 * A recycled file is full of old records; none of them comes back, however little was
+	 * written over them.
+	 */
 	for (uint64_t kept = 1; kept <= 10; kept++) {
 		struct fixture f;
 		begin_small(&f);
@@ -482,7 +516,10 @@ END_TEST
 /* faults: 1, 2, 30 */
 START_TEST(the_promise_survives_its_segment)
 {
-	/* After the segment with the promise is gone, replay still begins with it: the highest ballot promised or accepted. */
+	/*
+	 * After the segment with the promise is gone, replay still begins with it: the highest
+	 * ballot promised or accepted.
+	 */
 	struct fixture f;
 	begin_small(&f);
 	fixture_append(&f, WAL_PROMISE, 0, 77, NULL, 0);
@@ -512,10 +549,14 @@ END_TEST
 /* faults: 21, 75 */
 START_TEST(a_full_disk_is_said_and_survived)
 {
-	/* Without room for a reserve the wal is full; what is appended still fits the segment, then waits; space ends it. */
+	/*
+	 * Without room for a reserve the wal is full; what is appended still fits the segment, then
+	 * waits; space ends it.
+	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
-	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2 + WAL_RANGE_BYTES});
+	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2 +
+									     WAL_RANGE_BYTES});
 	ck_assert_int_eq(fixture_open(&f), 0);
 	fixture_append(&f, WAL_PROMISE, 0, 5, NULL, 0);
 	ck_assert(!wal_full(f.wal));
@@ -577,7 +618,10 @@ END_TEST
 /* faults: 21 */
 START_TEST(a_new_log_on_a_full_disk_is_an_error)
 {
-	/* Without room for the first segment opening says NO_SPACE, leaves nothing behind, and works once there is room. */
+	/*
+	 * Without room for the first segment opening says NO_SPACE, leaves nothing behind, and
+	 * works once there is room.
+	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL - 1});
@@ -594,7 +638,10 @@ END_TEST
 /* faults: 19, 20 */
 START_TEST(a_failed_sync_is_the_end)
 {
-	/* After a failed sync options.fatal is called once, nothing is reported durable and no request follows. */
+	/*
+	 * After a failed sync options.fatal is called once, nothing is reported durable and no
+	 * request follows.
+	 */
 	struct fixture f;
 	begin_large(&f);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.sync_error_ppm = 1000000});
@@ -635,7 +682,9 @@ START_TEST(counters_add_up)
 }
 END_TEST
 
-/* What a recycled file held before gives way to zeros up to the end of the block, and not beyond. */
+/*
+ * What a recycled file held before gives way to zeros up to the end of the block, and not beyond.
+ */
 START_TEST(a_write_ends_with_its_block)
 {
 	struct fixture f;
@@ -664,13 +713,17 @@ START_TEST(a_write_ends_with_its_block)
 END_TEST
 
 CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_one_sync,
-	   the_next_batch_waits_for_the_one_under_way, what_was_not_flushed_does_not_follow_by_itself,
-	   positions_ascend_over_segments, the_largest_record_of_the_usual_segment_fits,
-	   a_record_larger_than_a_segment_gets_one_of_its_own, a_record_that_the_disk_has_no_room_for_waits,
-	   any_number_of_bytes_will_do_for_a_segment, a_long_log_has_larger_segments, as_many_files_are_kept_as_the_log_takes, records_are_read_back_from_wherever_they_are,
-	   a_damaged_record_reads_as_corrupt, a_failed_read_is_an_answer, released_segments_are_recycled,
+	   the_next_batch_waits_for_the_one_under_way,
+	   what_was_not_flushed_does_not_follow_by_itself, positions_ascend_over_segments,
+	   the_largest_record_of_the_usual_segment_fits,
+	   a_record_larger_than_a_segment_gets_one_of_its_own,
+	   a_record_that_the_disk_has_no_room_for_waits, any_number_of_bytes_will_do_for_a_segment,
+	   a_long_log_has_larger_segments, as_many_files_are_kept_as_the_log_takes,
+	   records_are_read_back_from_wherever_they_are, a_damaged_record_reads_as_corrupt,
+	   a_failed_read_is_an_answer, released_segments_are_recycled,
 	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released,
-	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment, recycling_never_resurrects_old_records,
-	   the_promise_survives_its_segment, a_full_disk_is_said_and_survived, a_release_ends_full,
+	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment,
+	   recycling_never_resurrects_old_records, the_promise_survives_its_segment,
+	   a_full_disk_is_said_and_survived, a_release_ends_full,
 	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up,
 	   a_write_ends_with_its_block)

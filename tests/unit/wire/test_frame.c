@@ -1,4 +1,6 @@
-/* Frames: what comes out of a stream is what went in, or the stream is refused. faults: 25, 69, 74 */
+/*
+ * Frames: what comes out of a stream is what went in, or the stream is refused. faults: 25, 69, 74
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -39,7 +41,10 @@ static void assert_message(const struct message *a, const struct message *b)
 	ck_assert(slice_equal(a->payload, b->payload));
 }
 
-/* A stream of frames gives back every message, however it is cut: too few bytes ask for more, and say how many. */
+/*
+ * A stream of frames gives back every message, however it is cut: too few bytes ask for more, and
+ * say how many.
+ */
 START_TEST(stream_gives_back_every_message)
 {
 	static uint8_t payload[3000];
@@ -59,7 +64,9 @@ START_TEST(stream_gives_back_every_message)
 		size_t whole = FRAME_HEADER_BYTES + sent[i].payload.len;
 		size_t consumed = 0, needed = 0;
 		for (size_t len = 0; len < whole; len++) {
-			ck_assert_int_eq(frame_parse(slice(rest.data, len), FRAME_BYTES_MAX, &got, &consumed, &needed), STATUS_TRUNCATED);
+			ck_assert_int_eq(frame_parse(slice(rest.data, len), FRAME_BYTES_MAX, &got,
+						     &consumed, &needed),
+					 STATUS_TRUNCATED);
 			ck_assert_uint_eq(needed, len < 4 ? FRAME_HEADER_BYTES : whole);
 		}
 		ck_assert_int_eq(frame_parse(rest, FRAME_BYTES_MAX, &got, &consumed, &needed), 0);
@@ -73,8 +80,8 @@ START_TEST(stream_gives_back_every_message)
 END_TEST
 
 /*
- * Every single flipped bit is noticed: the frame is corrupt, too large, or waits for more bytes; it is never
- * taken.
+ * Every single flipped bit is noticed: the frame is corrupt, too large, or waits for more bytes; it
+ * is never taken.
  */
 START_TEST(every_flipped_bit_is_noticed)
 {
@@ -88,35 +95,46 @@ START_TEST(every_flipped_bit_is_noticed)
 	frame_append(&stream, &sent);
 	for (size_t bit = 0; bit < stream.len * 8; bit++) {
 		stream.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		int status = frame_parse(buffer_slice(&stream), FRAME_BYTES_MAX, &got, &consumed, &needed);
+		int status = frame_parse(buffer_slice(&stream), FRAME_BYTES_MAX, &got, &consumed,
+					 &needed);
 		if (bit < 32)
-			ck_assert(status == STATUS_CORRUPT || status == STATUS_TOO_LARGE || status == STATUS_TRUNCATED);
+			ck_assert(status == STATUS_CORRUPT || status == STATUS_TOO_LARGE ||
+				  status == STATUS_TRUNCATED);
 		else
 			ck_assert_int_eq(status, STATUS_CORRUPT);
 		stream.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
-	ck_assert_int_eq(frame_parse(buffer_slice(&stream), FRAME_BYTES_MAX, &got, &consumed, &needed), 0);
+	ck_assert_int_eq(
+		frame_parse(buffer_slice(&stream), FRAME_BYTES_MAX, &got, &consumed, &needed), 0);
 	buffer_free(&stream);
 }
 END_TEST
 
 /*
- * The first four bytes are enough to refuse a length above the limit, so nothing is ever buffered for it.
- * faults: 25, 74
+ * The first four bytes are enough to refuse a length above the limit, so nothing is ever buffered
+ * for it. faults: 25, 74
  */
 START_TEST(huge_length_is_refused_at_once)
 {
-	static const uint32_t lengths[] = {HELLO_BYTES_MAX + 1, FRAME_BYTES_MAX + 1, INT32_MAX, 0x80000000u, UINT32_MAX - FRAME_HEADER_BYTES + 1, UINT32_MAX};
+	static const uint32_t lengths[] = {HELLO_BYTES_MAX + 1,
+					   FRAME_BYTES_MAX + 1,
+					   INT32_MAX,
+					   0x80000000u,
+					   UINT32_MAX - FRAME_HEADER_BYTES + 1,
+					   UINT32_MAX};
 	struct message got;
 	size_t consumed, needed;
 	uint8_t bytes[4];
 
 	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
 		store_u32(bytes, lengths[i]);
-		ck_assert_int_eq(frame_parse(slice(bytes, 4), HELLO_BYTES_MAX, &got, &consumed, &needed), STATUS_TOO_LARGE);
+		ck_assert_int_eq(
+			frame_parse(slice(bytes, 4), HELLO_BYTES_MAX, &got, &consumed, &needed),
+			STATUS_TOO_LARGE);
 	}
 	store_u32(bytes, HELLO_BYTES_MAX);
-	ck_assert_int_eq(frame_parse(slice(bytes, 4), HELLO_BYTES_MAX, &got, &consumed, &needed), STATUS_TRUNCATED);
+	ck_assert_int_eq(frame_parse(slice(bytes, 4), HELLO_BYTES_MAX, &got, &consumed, &needed),
+			 STATUS_TRUNCATED);
 	ck_assert_uint_eq(needed, FRAME_HEADER_BYTES + HELLO_BYTES_MAX);
 }
 END_TEST
@@ -129,7 +147,10 @@ static int parse_sealed(struct buffer *frame, struct message *got)
 	return frame_parse(buffer_slice(frame), FRAME_BYTES_MAX, got, &consumed, &needed);
 }
 
-/* Kinds that do not exist, and a reserved byte other than zero, are refused despite the checksum. faults: 69 */
+/*
+ * Kinds that do not exist, and a reserved byte other than zero, are refused despite the checksum.
+ * faults: 69
+ */
 START_TEST(reserved_fields_must_be_zero)
 {
 	struct message sent = {.kind = MESSAGE_REQUEST, .method = METHOD_PING}, got;
@@ -138,7 +159,8 @@ START_TEST(reserved_fields_must_be_zero)
 	frame_append(&frame, &sent);
 	for (unsigned kind = 0; kind < 256; kind++) {
 		frame.data[8] = (uint8_t)kind;
-		ck_assert_int_eq(parse_sealed(&frame, &got), kind >= 1 && kind <= 3 ? 0 : STATUS_CORRUPT);
+		ck_assert_int_eq(parse_sealed(&frame, &got),
+				 kind >= 1 && kind <= 3 ? 0 : STATUS_CORRUPT);
 	}
 	frame.data[8] = MESSAGE_REQUEST;
 	frame.data[9] = 1;
@@ -207,7 +229,9 @@ START_TEST(garbage)
 			bytes[i] = (uint8_t)rng_next(&r);
 		if (len >= 4)
 			store_u32(bytes, (uint32_t)rng_below(&r, 150));
-		ck_assert_int_ne(frame_parse(slice(bytes, len), FRAME_BYTES_MAX, &got, &consumed, &needed), 0);
+		ck_assert_int_ne(
+			frame_parse(slice(bytes, len), FRAME_BYTES_MAX, &got, &consumed, &needed),
+			0);
 		free(bytes);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * Messages from strangers: whatever the bytes, decoding ends with a status, in bounded memory. faults: 25, 69,
- * 71, 72, 74
+ * Messages from strangers: whatever the bytes, decoding ends with a status, in bounded memory.
+ * faults: 25, 69, 71, 72, 74
  */
 #include <check.h>
 
@@ -22,8 +22,8 @@ static void teardown(void)
 }
 
 /*
- * Decodes a copy of exactly the given bytes. What is accepted must be a message to protobuf-c too, and must
- * survive being encoded and decoded again.
+ * Decodes a copy of exactly the given bytes. What is accepted must be a message to protobuf-c too,
+ * and must survive being encoded and decoded again.
  */
 static int decode_hostile(const struct codec *codec, struct slice bytes)
 {
@@ -31,10 +31,12 @@ static int decode_hostile(const struct codec *codec, struct slice bytes)
 	struct slice copy = exact_copy(bytes);
 
 	int status = codec->decode(copy, &arena, &out);
-	ck_assert_msg(status == 0 || status == STATUS_BAD_REQUEST || status == STATUS_TOO_LARGE, "%s: %d", codec->name, status);
+	ck_assert_msg(status == 0 || status == STATUS_BAD_REQUEST || status == STATUS_TOO_LARGE,
+		      "%s: %d", codec->name, status);
 	if (status == 0) {
 		struct buffer again = {0};
-		ProtobufCMessage *message = protobuf_c_message_unpack(codec->descriptor, NULL, copy.len, copy.data);
+		ProtobufCMessage *message = protobuf_c_message_unpack(codec->descriptor, NULL,
+								      copy.len, copy.data);
 		ck_assert_msg(message != NULL, "%s: accepted what protobuf-c refuses", codec->name);
 		protobuf_c_message_free_unpacked(message, NULL);
 		codec->encode(&out, &again);
@@ -47,8 +49,8 @@ static int decode_hostile(const struct codec *codec, struct slice bytes)
 }
 
 /*
- * A message cut off at any byte is refused or is a shorter valid message; nothing past the cut is read. faults:
- * 69, 74
+ * A message cut off at any byte is refused or is a shorter valid message; nothing past the cut is
+ * read. faults: 69, 74
  */
 START_TEST(truncation_at_every_byte)
 {
@@ -82,7 +84,8 @@ START_TEST(mutated_messages)
 		codec->generate(&r, &arena, &in);
 		buffer_clear(&bytes);
 		codec->encode(&in, &bytes);
-		for (uint64_t changes = rng_range(&r, 1, 4); changes > 0 && bytes.len > 0; changes--)
+		for (uint64_t changes = rng_range(&r, 1, 4); changes > 0 && bytes.len > 0;
+		     changes--)
 			bytes.data[rng_below(&r, bytes.len)] = (uint8_t)rng_next(&r);
 		decode_hostile(codec, buffer_slice(&bytes));
 	}
@@ -131,54 +134,79 @@ START_TEST(wrong_wire_types)
 
 	for (unsigned f = 0; f < codec->descriptor->n_fields; f++) {
 		const ProtobufCFieldDescriptor *field = &codec->descriptor->fields[f];
-		bool is_bytes = field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES ||
+		bool is_bytes = field->type == PROTOBUF_C_TYPE_STRING ||
+				field->type == PROTOBUF_C_TYPE_BYTES ||
 				field->type == PROTOBUF_C_TYPE_MESSAGE;
 		bool packable = field->label == PROTOBUF_C_LABEL_REPEATED && !is_bytes;
 		for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
-			if (values[v].type == (is_bytes ? 2 : 0) || (packable && values[v].type == 2))
+			if (values[v].type == (is_bytes ? 2 : 0) ||
+			    (packable && values[v].type == 2))
 				continue;
 			buffer_clear(&bytes);
 			put_tag(&bytes, field->id, values[v].type);
 			buffer_add(&bytes, zeros, values[v].len);
-			ck_assert_msg(decode_hostile(codec, buffer_slice(&bytes)) == STATUS_BAD_REQUEST, "%s.%s type %u",
-				      codec->name, field->name, values[v].type);
+			ck_assert_msg(decode_hostile(codec, buffer_slice(&bytes)) ==
+					      STATUS_BAD_REQUEST,
+				      "%s.%s type %u", codec->name, field->name, values[v].type);
 		}
 	}
 	buffer_free(&bytes);
 }
 END_TEST
 
-/* Groups, field number zero, endless varints and lengths past the end are refused. faults: 69, 71, 74 */
+/*
+ * Groups, field number zero, endless varints and lengths past the end are refused. faults: 69, 71,
+ * 74
+ */
 START_TEST(malformed_encodings)
 {
 	static const struct {
 		uint8_t bytes[16];
 		size_t len;
 	} cases[] = {
-		{{0x0b, 0x0c}, 2},                                                                   /* group 1 */
-		{{0x0c}, 1},                                                                         /* end of group */
-		{{0x0e, 0}, 2},                                                                      /* wire type 6 */
-		{{0x0f, 0}, 2},                                                                      /* wire type 7 */
-		{{0x00, 0}, 2},                                                                      /* field 0 */
-		{{0x02, 0}, 2},                                                                      /* field 0 */
-		{{0xa0, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1}, 13},    /* 11-byte varint */
-		{{0xa0, 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, 12},          /* 65 bits */
-		{{0xa2, 0x06, 0xff, 0xff, 0xff, 0xff, 0x0f}, 7},                                     /* length 4 GiB - 1 */
-		{{0xa2, 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 12},          /* length 2^64 - 1 */
-		{{0xa2, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, 8},                                /* padded length */
-		{{0xa0, 0x86, 0x80, 0x80, 0x80, 0x00, 0x00}, 7},                                      /* padded tag */
-		{{0xa2, 0x06, 2, 0}, 4},                                                             /* one byte short */
-		{{0xa1, 0x06, 1, 2, 3}, 5},                                                          /* fixed64 cut off */
-		{{0xa5, 0x06, 1, 2, 3}, 5},                                                          /* fixed32 cut off */
+		/* group 1 */
+		{{0x0b, 0x0c}, 2},
+		/* end of group */
+		{{0x0c}, 1},
+		/* wire type 6 */
+		{{0x0e, 0}, 2},
+		/* wire type 7 */
+		{{0x0f, 0}, 2},
+		/* field 0 */
+		{{0x00, 0}, 2},
+		/* field 0 */
+		{{0x02, 0}, 2},
+		/* 11-byte varint */
+		{{0xa0, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1}, 13},
+		/* 65 bits */
+		{{0xa0, 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, 12},
+		/* length 4 GiB - 1 */
+		{{0xa2, 0x06, 0xff, 0xff, 0xff, 0xff, 0x0f}, 7},
+		/* length 2^64 - 1 */
+		{{0xa2, 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 12},
+		/* padded length */
+		{{0xa2, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, 8},
+		/* padded tag */
+		{{0xa0, 0x86, 0x80, 0x80, 0x80, 0x00, 0x00}, 7},
+		/* one byte short */
+		{{0xa2, 0x06, 2, 0}, 4},
+		/* fixed64 cut off */
+		{{0xa1, 0x06, 1, 2, 3}, 5},
+		/* fixed32 cut off */
+		{{0xa5, 0x06, 1, 2, 3}, 5},
 	};
 
 	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
-		ck_assert_msg(decode_hostile(&codecs[_i], slice(cases[c].bytes, cases[c].len)) == STATUS_BAD_REQUEST,
+		ck_assert_msg(decode_hostile(&codecs[_i], slice(cases[c].bytes, cases[c].len)) ==
+				      STATUS_BAD_REQUEST,
 			      "%s case %zu", codecs[_i].name, c);
 }
 END_TEST
 
-/* One MiB of empty submessages, 2 bytes each, is refused before anything is allocated for them. faults: 25, 72 */
+/*
+ * One MiB of empty submessages, 2 bytes each, is refused before anything is allocated for them.
+ * faults: 25, 72
+ */
 START_TEST(empty_submessages_are_counted_first)
 {
 	const struct codec *codec = &codecs[_i];
@@ -187,24 +215,29 @@ START_TEST(empty_submessages_are_counted_first)
 	for (unsigned f = 0; f < codec->descriptor->n_fields; f++) {
 		const ProtobufCFieldDescriptor *field = &codec->descriptor->fields[f];
 		/* Packed numbers stay where they are: nothing is allocated for them. */
-		if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type == PROTOBUF_C_TYPE_FIXED64)
+		if (field->label != PROTOBUF_C_LABEL_REPEATED ||
+		    field->type == PROTOBUF_C_TYPE_FIXED64)
 			continue;
 		buffer_clear(&bytes);
 		while (bytes.len < 1u * MIB) {
-			bool is_number = field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_UINT64;
+			bool is_number = field->type == PROTOBUF_C_TYPE_UINT32 ||
+					 field->type == PROTOBUF_C_TYPE_UINT64;
 			put_tag(&bytes, field->id, is_number ? 0 : 2);
 			buffer_add_u8(&bytes, 0);
 		}
 		union message_space out;
-		ck_assert_msg(codec->decode(buffer_slice(&bytes), &arena, &out) == STATUS_TOO_LARGE, "%s.%s", codec->name,
-			      field->name);
+		ck_assert_msg(codec->decode(buffer_slice(&bytes), &arena, &out) == STATUS_TOO_LARGE,
+			      "%s.%s", codec->name, field->name);
 		ck_assert_uint_eq(arena.used_bytes, 0);
 	}
 	buffer_free(&bytes);
 }
 END_TEST
 
-/* One MiB of singular or unknown fields costs no memory: it is refused, or skipped without allocation. faults: 72 */
+/*
+ * One MiB of singular or unknown fields costs no memory: it is refused, or skipped without
+ * allocation. faults: 72
+ */
 START_TEST(repetition_of_any_field_is_bounded)
 {
 	const struct codec *codec = &codecs[_i];
@@ -226,7 +259,10 @@ START_TEST(repetition_of_any_field_is_bounded)
 }
 END_TEST
 
-/* Nesting deeper than the schema's is never followed: inner bytes are plain bytes or a malformed field. faults: 71 */
+/*
+ * Nesting deeper than the schema's is never followed: inner bytes are plain bytes or a malformed
+ * field. faults: 71
+ */
 START_TEST(deep_nesting)
 {
 	const struct codec *codec = &codecs[_i];
@@ -254,7 +290,8 @@ START_TEST(deep_nesting)
 		}
 		union message_space out;
 		int status = codec->decode(slice(bytes + start, len), &arena, &out);
-		ck_assert(status == 0 || status == STATUS_BAD_REQUEST || status == STATUS_TOO_LARGE);
+		ck_assert(status == 0 || status == STATUS_BAD_REQUEST ||
+			  status == STATUS_TOO_LARGE);
 		ck_assert_uint_lt(arena.used_bytes, 1u * MIB);
 		arena_reset(&arena);
 		free(bytes);
@@ -263,8 +300,8 @@ START_TEST(deep_nesting)
 END_TEST
 
 /* Reads the keys of a copy of exactly the given bytes, and all of each key. */
-static uint32_t keys_of(uint32_t (*read)(struct slice in, struct slice keys[], uint32_t max), struct slice bytes,
-			struct slice keys[], uint32_t max, uint8_t *sum)
+static uint32_t keys_of(uint32_t (*read)(struct slice in, struct slice keys[], uint32_t max),
+			struct slice bytes, struct slice keys[], uint32_t max, uint8_t *sum)
 {
 	struct slice copy = exact_copy(bytes);
 	uint32_t count = read(copy, keys, max);
@@ -278,7 +315,10 @@ static uint32_t keys_of(uint32_t (*read)(struct slice in, struct slice keys[], u
 	return count;
 }
 
-/* Looking ahead finds the keys that decoding finds, of commands and of queries, and stays inside damaged ones. faults: 69 */
+/*
+ * Looking ahead finds the keys that decoding finds, of commands and of queries, and stays inside
+ * damaged ones. faults: 69
+ */
 START_TEST(keys_ahead)
 {
 	enum { MAX = 64 };
@@ -343,7 +383,8 @@ START_TEST(transaction_ops_are_limited)
 	command.nthen++;
 	buffer_clear(&bytes);
 	wire_kv_command_encode(&command, &bytes);
-	ck_assert_int_eq(wire_kv_command_decode(buffer_slice(&bytes), &arena, &out), STATUS_TOO_LARGE);
+	ck_assert_int_eq(wire_kv_command_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_TOO_LARGE);
 	buffer_free(&bytes);
 }
 END_TEST
@@ -353,7 +394,11 @@ START_TEST(largest_config_fits)
 {
 	static uint64_t shards[SHARDS_MAX + 1];
 	static struct wire_group groups[GROUPS_MAX + 1];
-	struct wire_config config = {.number = 1, .nshards = SHARDS_MAX, .shards = shards, .ngroups = GROUPS_MAX, .groups = groups};
+	struct wire_config config = {.number = 1,
+				     .nshards = SHARDS_MAX,
+				     .shards = shards,
+				     .ngroups = GROUPS_MAX,
+				     .groups = groups};
 	struct buffer bytes = {0};
 	struct wire_config out;
 
@@ -397,15 +442,16 @@ START_TEST(largest_page_fits)
 	reply.nrecords++;
 	buffer_clear(&bytes);
 	wire_kv_query_reply_encode(&reply, &bytes);
-	ck_assert_int_eq(wire_kv_query_reply_decode(buffer_slice(&bytes), &arena, &out), STATUS_TOO_LARGE);
+	ck_assert_int_eq(wire_kv_query_reply_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_TOO_LARGE);
 	buffer_free(&bytes);
 	free(records);
 }
 END_TEST
 
 /*
- * Names and addresses that are too long, hold a zero byte, a control character or a space where none may be are
- * refused. faults: 69
+ * Names and addresses that are too long, hold a zero byte, a control character or a space where
+ * none may be are refused. faults: 69
  */
 START_TEST(texts_are_checked)
 {
@@ -416,10 +462,12 @@ START_TEST(texts_are_checked)
 	int results[8];
 
 	memset(text, 'x', sizeof text);
-#define RESULT(i, name) do { \
+#define RESULT(i, name) \
+	do { \
 		buffer_clear(&bytes); \
 		wire_##name##_encode(&(name), &bytes); \
-		results[i] = wire_##name##_decode(buffer_slice(&bytes), &arena, &(struct wire_##name){0}); \
+		results[i] = wire_##name##_decode(buffer_slice(&bytes), &arena, \
+						  &(struct wire_##name){0}); \
 	} while (0)
 	RESULT(0, hello);
 	RESULT(1, error);
@@ -448,7 +496,10 @@ START_TEST(texts_are_checked)
 }
 END_TEST
 
-/* Kinds, targets and relations that this version does not know are refused, as is an op without a kind. */
+/*
+ * Kinds, targets and relations that this version does not know are refused, as is an op without a
+ * kind.
+ */
 START_TEST(unknown_enum_values)
 {
 	static const struct {
@@ -460,17 +511,20 @@ START_TEST(unknown_enum_values)
 		{{0x0a, 2, 0x08, 0}, STATUS_BAD_REQUEST}, /* NONE */
 		{{0x12, 2, 0x08, 3}, 0},                  /* when { target: EXISTS } */
 		{{0x12, 2, 0x08, 4}, STATUS_BAD_REQUEST},
-		{{0x12, 2, 0x10, 3}, 0},                  /* when { relation: GREATER } */
+		{{0x12, 2, 0x10, 3}, 0}, /* when { relation: GREATER } */
 		{{0x12, 2, 0x10, 4}, STATUS_BAD_REQUEST},
 	};
 	struct wire_kv_command out;
 
 	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
-		ck_assert_int_eq(wire_kv_command_decode(slice(cases[c].bytes, 4), &arena, &out), cases[c].status);
+		ck_assert_int_eq(wire_kv_command_decode(slice(cases[c].bytes, 4), &arena, &out),
+				 cases[c].status);
 }
 END_TEST
 
-/* When the arena's ceiling is reached, the message is too large; nothing else happens. faults: 72 */
+/*
+ * When the arena's ceiling is reached, the message is too large; nothing else happens. faults: 72
+ */
 START_TEST(arena_ceiling)
 {
 	union message_space in, out;
@@ -486,7 +540,8 @@ START_TEST(arena_ceiling)
 			struct arena small;
 			arena_init(&small, ceiling);
 			int status = codecs[c].decode(buffer_slice(&bytes), &small, &out);
-			ck_assert_msg(status == 0 || status == STATUS_TOO_LARGE, "%s %d", codecs[c].name, status);
+			ck_assert_msg(status == 0 || status == STATUS_TOO_LARGE, "%s %d",
+				      codecs[c].name, status);
 			arena_free(&small);
 		}
 	}

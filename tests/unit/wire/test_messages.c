@@ -1,4 +1,7 @@
-/* Messages against protobuf-c: what we write it reads, what it writes we read, and nothing is lost on the way. */
+/*
+ * Messages against protobuf-c: what we write it reads, what it writes we read, and nothing is lost
+ * on the way.
+ */
 #include <check.h>
 
 #include "codecs.h"
@@ -22,7 +25,10 @@ static void assert_same_bytes(const struct codec *codec, struct slice a, struct 
 	ck_assert_msg(slice_equal(a, b), "%s: %zu and %zu bytes differ", codec->name, a.len, b.len);
 }
 
-/* Every message survives encoding and decoding: encoding the decoded struct gives the same bytes again. */
+/*
+ * Every message survives encoding and decoding: encoding the decoded struct gives the same bytes
+ * again.
+ */
 START_TEST(round_trip_keeps_every_field)
 {
 	const struct codec *codec = &codecs[_i];
@@ -35,7 +41,8 @@ START_TEST(round_trip_keeps_every_field)
 		codec->generate(&r, &arena, &in);
 		codec->encode(&in, &first);
 		int status = codec->decode(buffer_slice(&first), &arena, &out);
-		ck_assert_msg(status == 0, "%s seed %d: %s", codec->name, (int)seed, status_text(status));
+		ck_assert_msg(status == 0, "%s seed %d: %s", codec->name, (int)seed,
+			      status_text(status));
 		codec->encode(&out, &second);
 		assert_same_bytes(codec, buffer_slice(&first), buffer_slice(&second));
 		buffer_clear(&first);
@@ -59,7 +66,8 @@ START_TEST(encoding_equals_protobuf_c)
 		rng_seed(&r, seed);
 		codec->generate(&r, &arena, &in);
 		codec->encode(&in, &ours);
-		ProtobufCMessage *message = protobuf_c_message_unpack(codec->descriptor, NULL, ours.len, ours.data);
+		ProtobufCMessage *message = protobuf_c_message_unpack(codec->descriptor, NULL,
+								      ours.len, ours.data);
 		ck_assert_msg(message != NULL, "%s seed %d", codec->name, (int)seed);
 		ck_assert_uint_eq(message->n_unknown_fields, 0);
 		buffer_reserve(&theirs, protobuf_c_message_get_packed_size(message) + 1);
@@ -163,7 +171,8 @@ static void assert_kv_reply(const struct wire_kv_reply *ours, const Synod__KvRep
 		assert_result(&ours->results[i], theirs->results[i]);
 }
 
-static void assert_kv_query_reply(const struct wire_kv_query_reply *ours, const Synod__KvQueryReply *theirs)
+static void assert_kv_query_reply(const struct wire_kv_query_reply *ours,
+				  const Synod__KvQueryReply *theirs)
 {
 	ck_assert_uint_eq(ours->nresults, theirs->n_results);
 	for (uint32_t i = 0; i < ours->nresults; i++)
@@ -205,7 +214,8 @@ static void assert_command(const struct wire_command *ours, const Synod__Command
 	assert_binary(ours->body, theirs->body);
 }
 
-static void assert_unconfirmed_reply(const struct wire_unconfirmed_reply *ours, const Synod__UnconfirmedReply *theirs)
+static void assert_unconfirmed_reply(const struct wire_unconfirmed_reply *ours,
+				     const Synod__UnconfirmedReply *theirs)
 {
 	ck_assert_uint_eq(ours->group, theirs->group);
 	ck_assert_uint_eq(ours->ballot, theirs->ballot);
@@ -224,19 +234,29 @@ static void assert_stale_reply(const struct wire_stale_reply *ours, const Synod_
 	assert_binary(ours->body, theirs->body);
 }
 
-static void assert_ballot_reply(const struct wire_ballot_reply *ours, const Synod__BallotReply *theirs)
+static void assert_ballot_reply(const struct wire_ballot_reply *ours,
+				const Synod__BallotReply *theirs)
 {
 	ck_assert_uint_eq(ours->group, theirs->group);
 	ck_assert_uint_eq(ours->replica, theirs->replica);
 	ck_assert_uint_eq(ours->ballot, theirs->ballot);
 }
 
+/* clang-format off */
 #define HOT_MAP(X) \
 	X(unconfirmed_reply, unconfirmed_reply) X(stale_reply, stale_reply) \
-	X(ballot_reply, ballot_reply) X(command, command) X(kv_command, kv_command) X(kv_reply, kv_reply) X(kv_query, kv_query) \
+	X(ballot_reply, ballot_reply) \
+	X(command, command) \
+	X(kv_command, kv_command) \
+	X(kv_reply, kv_reply) \
+	X(kv_query, kv_query) \
 	X(kv_query_reply, kv_query_reply) X(paxos, paxos_message)
+/* clang-format on */
 
-/* The hand-read messages hold, field by field and name by name, what protobuf-c finds in the same bytes. */
+/*
+ * The hand-read messages hold, field by field and name by name, what protobuf-c finds in the same
+ * bytes.
+ */
 START_TEST(hand_reader_agrees_with_protobuf_c)
 {
 	struct buffer bytes = {0};
@@ -244,18 +264,21 @@ START_TEST(hand_reader_agrees_with_protobuf_c)
 
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		rng_seed(&r, seed);
-#define X(name, generated) { \
+#define X(name, generated) \
+	{ \
 		struct wire_##name in, out; \
 		any_##name(&r, &arena, &in); \
 		wire_##name##_encode(&in, &bytes); \
-		void *message = protobuf_c_message_unpack(&synod__##generated##__descriptor, NULL, bytes.len, bytes.data); \
+		void *message = protobuf_c_message_unpack(&synod__##generated##__descriptor, NULL, \
+							  bytes.len, bytes.data); \
 		ck_assert_ptr_nonnull(message); \
 		assert_##name(&in, message); \
 		ck_assert_int_eq(wire_##name##_decode(buffer_slice(&bytes), &arena, &out), 0); \
 		assert_##name(&out, message); \
 		protobuf_c_message_free_unpacked(message, NULL); \
 		buffer_clear(&bytes); \
-		arena_reset(&arena); }
+		arena_reset(&arena); \
+	}
 		HOT_MAP(X)
 #undef X
 	}
@@ -263,7 +286,9 @@ START_TEST(hand_reader_agrees_with_protobuf_c)
 }
 END_TEST
 
-/* Numbers that are not packed, as an old or foreign encoder writes them, are read like packed ones. */
+/*
+ * Numbers that are not packed, as an old or foreign encoder writes them, are read like packed ones.
+ */
 START_TEST(unpacked_numbers_are_read)
 {
 	/* KvCommand.internal { granted: 7, granted: [8, 9], granted: 300 } */
@@ -297,10 +322,10 @@ END_TEST
 START_TEST(unknown_fields_are_skipped)
 {
 	static const uint8_t unknown[] = {
-		0xa0, 0x06, 0x96, 0x01,                                 /* 100: varint */
-		0xa1, 0x06, 1, 2, 3, 4, 5, 6, 7, 8,                     /* 100: fixed64 */
-		0xa2, 0x06, 3, 'n', 'e', 'w',                           /* 100: bytes */
-		0xa5, 0x06, 1, 2, 3, 4,                                 /* 100: fixed32 */
+		0xa0, 0x06, 0x96, 0x01,                       /* 100: varint */
+		0xa1, 0x06, 1,    2,    3,   4,   5, 6, 7, 8, /* 100: fixed64 */
+		0xa2, 0x06, 3,    'n',  'e', 'w',             /* 100: bytes */
+		0xa5, 0x06, 1,    2,    3,   4,               /* 100: fixed32 */
 	};
 	const struct codec *codec = &codecs[_i];
 	union message_space in, out;
@@ -322,7 +347,9 @@ START_TEST(unknown_fields_are_skipped)
 }
 END_TEST
 
-/* The empty message is valid for every type whose fields may all be absent, and decodes to zeros. */
+/*
+ * The empty message is valid for every type whose fields may all be absent, and decodes to zeros.
+ */
 START_TEST(empty_message_is_all_defaults)
 {
 	const struct codec *codec = &codecs[_i];
@@ -330,7 +357,8 @@ START_TEST(empty_message_is_all_defaults)
 	struct buffer again = {0};
 
 	int status = codec->decode(slice(NULL, 0), &arena, &out);
-	static const char *const named[] = {"master_command", "view_command", "view_ping", "pb_forward", "change_members", "welcome"};
+	static const char *const named[] = {"master_command", "view_command",   "view_ping",
+					    "pb_forward",     "change_members", "welcome"};
 	bool must_name = false;
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
 		must_name |= strcmp(codec->name, named[i]) == 0;
