@@ -39,7 +39,7 @@ lint_one() {
 }
 
 mapfile -t others < <(ls scripts/*.sh scripts/*/*.sh scripts/*/*.py tests/*.sh tests/*/*.sh .ci/*)
-mapfile -t formatted < <(ls include/*.h src/*/*/*.[ch] cmd/*.c cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch] | sed 's/$/:format/')
+mapfile -t formatted < <(find include src cmd tests -name '*.[ch]' -printf '%p:format\n')
 export -f lint_one
 # shellcheck disable=SC2016 # the inner shell expands that
 failures=$(printf '%s\0' "${others[@]}" "${formatted[@]}" "${c_files[@]}" |
