@@ -164,16 +164,22 @@ const struct wire_range *paxos_impaired_ranges(const struct paxos *p, uint32_t *
 
 /* ---- while it runs ---- */
 
-void impaired_chosen(struct paxos *p, uint64_t slot)
+void paxos_log_again(struct paxos *p, uint64_t slot)
 {
-	struct ring_slot *s = ring_get(&p->ring, slot);
-	if (s == NULL || !impaired_has(&p->impaired, slot))
+	const struct ring_slot *s = slot > p->chosen ? ring_get(&p->ring, slot) : NULL;
+	if (s == NULL)
 		return;
-	/* Again, so that the next start finds it behind the damage. */
 	struct bytes *value = s->value == NULL ? NULL : bytes_ref(s->value);
 	bool chosen = s->chosen;
 	accept_entry(p, slot, s->ballot, value);
 	ring_get(&p->ring, slot)->chosen = chosen;
+}
+
+void impaired_chosen(struct paxos *p, uint64_t slot)
+{
+	/* Again, so that the next start finds it behind the damage. */
+	if (impaired_has(&p->impaired, slot))
+		paxos_log_again(p, slot);
 }
 
 void impaired_led(struct paxos *p, const struct wire_paxos *m)

@@ -264,6 +264,11 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot);
 void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot);
 void paxos_restore_known(struct paxos *p, uint64_t first, uint64_t last);
 /*
+ * While it runs: what is accepted in the slot, and not known to be chosen, is written to the log
+ * once more. Nothing, if there is nothing.
+ */
+void paxos_log_again(struct paxos *p, uint64_t slot);
+/*
  * After these: what it had promised is lost. It answers for no slot, and has no vote before this
  * other life is bound; 0: none, whatever is bound.
  */

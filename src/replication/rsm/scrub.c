@@ -7,7 +7,8 @@
  *                           applied since
  *   a damaged log segment   what it holds is put behind a new snapshot, and it is released; if it
  *                           is the newest one, the log goes on in another. What is accepted and not
- *                           applied keeps it: tried again, ever more rarely
+ *                           applied keeps it: tried again, ever more rarely, and by then that is
+ *                           written once more, for it may never be chosen
  *
  * A start reads and verifies everything as well: the first pass comes an interval later, at the
  * replicas of a group not at the same time.
@@ -77,6 +78,15 @@ void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why)
 	scrub_heal_segment(rsm, segment);
 }
 
+static void log_again(struct rsm *rsm)
+{
+	const struct log_index *index = &rsm->index;
+	for (uint64_t slot = paxos_chosen_slot(rsm->paxos) + 1; slot < index->first + index->count;
+	     slot++)
+		if (wal_position_segment(log_index_get(index, slot)) <= rsm->scrub.damaged_segment)
+			paxos_log_again(rsm->paxos, slot);
+}
+
 /* Every turn while there is a damaged segment. */
 void scrub_heal(struct rsm *rsm)
 {
@@ -95,6 +105,8 @@ void scrub_heal(struct rsm *rsm)
 		return;
 	if (wal_newest_segment(rsm->wal) == s->damaged_segment && !wal_rotate(rsm->wal))
 		return;
+	if (s->heal_pause_us > HEAL_PAUSE_US)
+		log_again(rsm);
 	rsm->snapshot_renew = true;
 	s->heal_at_us = now_us + s->heal_pause_us;
 	s->heal_pause_us = s->heal_pause_us * 2 > HEAL_PAUSE_MAX_US ? HEAL_PAUSE_MAX_US

@@ -7,6 +7,7 @@
 
 #include "../support/check_main.h"
 #include "group.h"
+#include "paxos/internal.h"
 #include "rsm/internal.h"
 #include "sim/disk_sim.h"
 
@@ -147,6 +148,50 @@ START_TEST(a_damaged_log_is_released)
 }
 END_TEST
 
+static void accept_for_ever(void *data, struct node *node)
+{
+	struct paxos *core = ((struct rsm *)data)->paxos;
+	(void)node;
+	accept_entry(core, paxos_chosen_slot(core) + 2, UINT64_C(1) << 24 | core->options.self,
+		     NULL);
+}
+
+/*
+ * faults: 14, 15. A follower has accepted what its leader lost again, and nobody writes any more:
+ * it keeps no damaged segment for ever.
+ */
+START_TEST(what_is_never_chosen_does_not_keep_it)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		set_up(&g, 3, seed);
+		/* There has been an earlier ballot. */
+		sim_process_restart(g.replicas[rsm_group_elect(&g)].process);
+		rsm_group_append_many(&g, 10);
+		uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+		rsm_group_run(&g, SIM_SECOND);
+		struct rsm *rsm = rsm_group_rsm(&g, i);
+		sim_process_call(g.replicas[i].process, accept_for_ever, rsm);
+		rsm_group_run(&g, 50 * SIM_MILLISECOND);
+		uint64_t segment = wal_newest_segment(rsm->wal),
+			 slot = paxos_chosen_slot(rsm->paxos) + 2;
+		ck_assert_uint_eq(wal_position_segment(log_index_get(&rsm->index, slot)), segment);
+		char name[WAL_FILE_NAME_BYTES];
+		wal_file_name(rsm->wal, segment << 32, name);
+		uint64_t before = rsm->scrub.damaged;
+		ck_assert_int_eq(disk_sim_flip(disk_of(&g, i), name, 70, 1), 0);
+		run_until_found(&g, i, before);
+		rsm_group_run(&g, 30 * SIM_SECOND);
+		ck_assert_uint_gt(wal_oldest_segment(rsm->wal), segment);
+		sim_process_restart(g.replicas[i].process);
+		rsm = rsm_group_rsm(&g, i);
+		ck_assert_uint_ne(log_index_get(&rsm->index, slot), 0);
+		restart(&g, i);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 START_TEST(nothing_is_found_in_whole_files)
 {
 	/* Whatever goes on meanwhile: snapshots, segments and releases in every pass. */
@@ -190,4 +235,5 @@ START_TEST(it_is_slow_and_can_be_turned_off)
 END_TEST
 
 CHECK_MAIN("rsm_scrub", a_damaged_snapshot_is_replaced, a_damaged_log_is_released,
-	   nothing_is_found_in_whole_files, it_is_slow_and_can_be_turned_off)
+	   what_is_never_chosen_does_not_keep_it, nothing_is_found_in_whole_files,
+	   it_is_slow_and_can_be_turned_off)
