@@ -142,13 +142,14 @@ static bool is_seen(struct disk *disk, const char *name, uint64_t end, bool is_l
 }
 
 /*
- * The oldest segment that the log still needs, by the newest record of a snapshot (rsm/recover.c):
- * those before it may be there because a crash came before they could be recycled. Nobody misses
- * them.
+ * The slot of the newest record of a snapshot, 0: there is none; and by that the oldest segment
+ * that the log still needs (rsm/recover.c): those before it may be there because a crash came
+ * before they could be recycled. Nobody misses them.
  */
-static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
+static uint64_t newest_record(struct disk *disk, const struct segments *s, uint64_t *needed)
 {
-	uint64_t needed = 1;
+	uint64_t slot = 0;
+	*needed = 1;
 	for (size_t i = 0; i < s->count; i++) {
 		char name[WAL_NAME_BYTES];
 		uint64_t size;
@@ -160,15 +161,32 @@ static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
 			for (uint64_t at = WAL_HEADER_BYTES; at < extent.end; at += frame.size) {
 				uint64_t kept_from = 0;
 				wal_record_view(data + at, &frame);
-				if (frame.type == WAL_SNAPSHOT &&
-				    slice_take_u64(&frame.payload, &kept_from))
-					needed = kept_from == 0 ? s->ids[i]
-								: wal_position_segment(kept_from);
+				if (frame.type != WAL_SNAPSHOT)
+					continue;
+				slot = frame.slot;
+				if (slice_take_u64(&frame.payload, &kept_from))
+					*needed = kept_from == 0 ? s->ids[i]
+								 : wal_position_segment(kept_from);
 			}
 		}
 		free(data);
 	}
+	return slot;
+}
+
+static uint64_t oldest_needed(struct disk *disk, const struct segments *s)
+{
+	uint64_t needed;
+	newest_record(disk, s, &needed);
 	return needed;
+}
+
+uint64_t sim_damage_snapshot_known(struct disk *disk)
+{
+	struct segments s;
+	uint64_t needed;
+	find_segments(disk, SIM_LOG_OF_GROUP, &s);
+	return newest_record(disk, &s, &needed);
 }
 
 bool sim_damage_log_lost_its_beginning(struct disk *disk)

@@ -46,6 +46,8 @@ bool sim_damage_log_is_whole(struct disk *disk, const char *prefix);
 /* *slot: of the snapshot that was damaged. */
 bool sim_damage_snapshot(struct disk *disk, struct rng *rng, enum sim_fault *fault, uint64_t *slot,
 			 struct buffer *what);
+/* The slot of the newest snapshot that the log knows of: without a later one nothing is missed. */
+uint64_t sim_damage_snapshot_known(struct disk *disk);
 /* A whole snapshot of at least this slot is in place, durably. */
 bool sim_damage_snapshot_is_whole(struct disk *disk, uint64_t slot);
 

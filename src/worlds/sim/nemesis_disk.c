@@ -246,6 +246,17 @@ static void note_log(struct sim_process *process, struct nemesis_damage *damage,
 		damage->log_before = process->incarnation + 1;
 }
 
+/* One whose record a loss of power has prevented need not be there. */
+static void note_snapshot(struct sim_process *process, struct nemesis_damage *damage, uint64_t slot)
+{
+	uint64_t known = sim_damage_snapshot_known(process->disk);
+	if (!sim_process_alive(process) && known < slot)
+		slot = known;
+	damage->snapshot |= slot > 0;
+	if (slot > damage->snapshot_slot)
+		damage->snapshot_slot = slot;
+}
+
 enum damaged { DAMAGED_LOG, DAMAGED_BESIDE, DAMAGED_SNAPSHOT };
 
 static void damage(struct sim_nemesis *nemesis, struct sim_process *process,
@@ -274,9 +285,7 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process,
 	} else if (done && beside) {
 		damage->beside = true;
 	} else if (done) {
-		damage->snapshot = true;
-		if (slot > damage->snapshot_slot)
-			damage->snapshot_slot = slot;
+		note_snapshot(process, damage, slot);
 	}
 	/*
 	 * With the record of it the log has lost that there was such a snapshot: an older one may
