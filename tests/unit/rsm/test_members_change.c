@@ -358,6 +358,35 @@ START_TEST(test_remove)
 }
 END_TEST
 
+/*
+ * A leader that is removed keeps no client: it hears of its successor as soon as that leads, not
+ * with the next heartbeat that nobody answers any more.
+ */
+START_TEST(test_removed_leader_hears_at_once)
+{
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		rsm_group_append_many(&g, 10);
+		uint32_t old = rsm_group_elect(&g), next = UINT32_MAX;
+		struct wire_change_members c = {.op = WIRE_CHANGE_REMOVE, .number = old + 1};
+		struct buffer out = {0};
+		wire_change_members_encode(&c, &out);
+		rsm_group_ask(&g, old, METHOD_CHANGE_MEMBERS, buffer_slice(&out));
+		buffer_free(&out);
+		while (next == UINT32_MAX) {
+			rsm_group_run(&g, 100);
+			for (uint32_t i = 0; i < 3; i++)
+				if (i != old && rsm_is_leader(rsm_group_rsm(&g, i)))
+					next = i;
+		}
+		rsm_group_run(&g, 3 * SIM_MILLISECOND);
+		ck_assert(g.replicas[old].removed || !rsm_is_leader(rsm_group_rsm(&g, old)));
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 /* What the rest could not carry is refused, and names who is missing; whoever is dead may go. */
 START_TEST(test_no_quorum_is_left)
 {
@@ -672,6 +701,6 @@ START_TEST(test_learners_count_nowhere)
 END_TEST
 
 CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_replace_refusals, test_remove,
-	   test_no_quorum_is_left, test_nobody_is_missed_yet, test_one_change_waits,
-	   test_no_vote_for_the_dead, test_no_voter_too_many, test_replace_all, test_old_list,
-	   test_cut_off_leader, test_learners_count_nowhere)
+	   test_removed_leader_hears_at_once, test_no_quorum_is_left, test_nobody_is_missed_yet,
+	   test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many,
+	   test_replace_all, test_old_list, test_cut_off_leader, test_learners_count_nowhere)
