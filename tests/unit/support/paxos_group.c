@@ -1,5 +1,7 @@
 #include "paxos_group.h"
 
+#include "paxos_words.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -194,23 +196,10 @@ static void trace_message(struct group *g, const struct group_message *m,
 {
 	if (g->trace == NULL)
 		return;
-	char ballot[BALLOT_TEXT_BYTES], entries[200] = "";
-	size_t len = 0;
-	for (uint32_t i = 0; i < p->nentries && len + 60 < sizeof entries; i++)
-		len += (size_t)snprintf(
-			entries + len, sizeof entries - len, " %" PRIu64 ":%.*s",
-			p->entries[i].slot,
-			p->entries[i].value.len == 0 ? 5 : (int)p->entries[i].value.len,
-			p->entries[i].value.len == 0 ? "no-op"
-						     : (const char *)p->entries[i].value.data);
-	for (uint32_t i = 0; i < p->nranges && len + 60 < sizeof entries; i++)
-		len += (size_t)snprintf(entries + len, sizeof entries - len,
-					" [%" PRIu64 "-%" PRIu64 "]", p->ranges[i].first,
-					p->ranges[i].last);
-	trace(g,
-	      "%u->%u %s ballot=%s slot=%" PRIu64 " chosen=%" PRIu64 " seq=%" PRIu64 " flags=%u%s",
-	      m->from + 1, m->to + 1, method_text((uint16_t)m->method),
-	      ballot_text(p->ballot, ballot), p->slot, p->chosen, p->sequence, p->flags, entries);
+	struct buffer words = {0};
+	paxos_words(p, m->method, m->from + 1, m->to + 1, &words);
+	trace(g, "%.*s", (int)words.len, (const char *)words.data);
+	buffer_free(&words);
 }
 
 static void deliver(struct group *g, struct group_message *m)
@@ -356,7 +345,7 @@ static void apply(struct group *g, uint32_t i)
 	while (!r->blocked && paxos_next_chosen(r->core, &c)) {
 		CHECK_THAT(c.slot == r->applied_count + 1, "a slot is applied out of order");
 		push_applied(r, c.value);
-		trace(g, "%u applies %" PRIu64 ":%.*s", i + 1, c.slot,
+		trace(g, "%u applies slot %" PRIu64 " = %.*s", i + 1, c.slot,
 		      c.value == NULL ? 5 : (int)c.value->len,
 		      c.value == NULL ? "no-op" : (const char *)c.value->data);
 	}
@@ -440,7 +429,6 @@ static void install(struct group *g, uint32_t i)
 void group_settle(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
-	enum paxos_role role = paxos_role(r->core);
 	const struct paxos_output *out = paxos_output(r->core, g->now_us);
 	for (uint32_t k = 0; k < out->npersists; k++)
 		append(g, i, &out->persists[k]);
@@ -457,8 +445,9 @@ void group_settle(struct group *g, uint32_t i)
 	if (out->need_snapshot && r->install_from == 0)
 		start_install(g, i, out);
 	apply(g, i);
-	if (role != paxos_role(r->core) || role == PAXOS_CANDIDATE)
-		trace(g, "%u is %s", i + 1, paxos_role_text(paxos_role(r->core)));
+	if (paxos_role(r->core) != r->role_told)
+		trace(g, "%u is a %s now", i + 1, paxos_role_text(paxos_role(r->core)));
+	r->role_told = paxos_role(r->core);
 	start_sync(g, i);
 	check(g);
 }
@@ -535,7 +524,7 @@ uint64_t group_propose(struct group *g, uint32_t i, const char *value)
 	if (core == NULL || !paxos_can_propose(core))
 		return 0;
 	uint64_t slot = paxos_propose(core, bytes_copy(slice_string(value)));
-	trace(g, "%u proposes %" PRIu64 ":%s", i + 1, slot, value);
+	trace(g, "%u proposes slot %" PRIu64 " = %s", i + 1, slot, value);
 	group_settle(g, i);
 	return slot;
 }

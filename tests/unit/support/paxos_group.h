@@ -45,6 +45,7 @@ struct group_replica {
 	uint64_t durable_accepted_count;
 	uint64_t reads_confirmed;
 	uint64_t last_read_slot;
+	enum paxos_role role_told; /* by the trace */
 };
 
 struct group {
