@@ -103,6 +103,12 @@
 	X(log_format, CHOICE, 0, 0, 1, SETTING_LOG_FORMATS, "format of log lines")
 /* clang-format on */
 
+/* For modules that can do without a configuration: what the table says, nowhere else. */
+#define X(name, type, standard, ...) static const uint64_t setting_default_##name = (standard);
+SETTINGS_MAP(X)
+#undef X
+#define SETTING_DEFAULT(name) (setting_default_##name)
+
 struct settings {
 #define X(name, ...) uint64_t name;
 	SETTINGS_MAP(X)

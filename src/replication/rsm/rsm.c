@@ -4,20 +4,21 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/settings.h"
 #include "rsm/internal.h"
 
 void rsm_settings_default(struct rsm_settings *settings)
 {
 	*settings = (struct rsm_settings){
-		.election_timeout_ms = 150,
-		.heartbeat_interval_ms = 30,
-		.wal_segment_bytes = 16 * MIB,
+		.election_timeout_ms = (uint32_t)SETTING_DEFAULT(election_timeout_ms),
+		.heartbeat_interval_ms = (uint32_t)SETTING_DEFAULT(heartbeat_interval_ms),
+		.wal_segment_bytes = SETTING_DEFAULT(wal_segment_bytes),
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
-		.snapshot_log_bytes = 64 * MIB,
+		.snapshot_log_bytes = SETTING_DEFAULT(snapshot_log_bytes),
 		.turn_bytes = TURN_BYTES,
-		.scrub_interval_ms = 86400000,
-		.scrub_bytes_per_s = 8 * MIB,
-		.log_cache_bytes = 4 * MIB,
+		.scrub_interval_ms = SETTING_DEFAULT(scrub_interval_ms),
+		.scrub_bytes_per_s = SETTING_DEFAULT(scrub_bytes_per_s),
+		.log_cache_bytes = SETTING_DEFAULT(log_cache_bytes),
 	};
 	group_settings_default(&settings->group);
 }

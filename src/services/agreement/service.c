@@ -5,6 +5,7 @@
 
 #include "agreement/service_internal.h"
 #include "base/alloc.h"
+#include "base/settings.h"
 #include "wire/method.h"
 
 /* More than this unsent on a peer's link: what would be added is dropped; the core asks again. */
@@ -13,13 +14,13 @@
 void agreement_settings_default(struct agreement_settings *settings)
 {
 	*settings = (struct agreement_settings){
-		.wal_segment_bytes = 16 * MIB,
-		.bytes_max = 256 * MIB,
-		.instances_max = 65536,
-		.value_bytes_max = VALUE_BYTES_MAX,
-		.retry_ms = 100,
-		.backoff_ms = 10,
-		.disk_ms = 150,
+		.wal_segment_bytes = SETTING_DEFAULT(wal_segment_bytes),
+		.bytes_max = SETTING_DEFAULT(agreement_bytes_max),
+		.instances_max = SETTING_DEFAULT(agreement_instances_max),
+		.value_bytes_max = (uint32_t)SETTING_DEFAULT(value_bytes_max),
+		.retry_ms = (uint32_t)SETTING_DEFAULT(agreement_retry_ms),
+		.backoff_ms = (uint32_t)SETTING_DEFAULT(agreement_backoff_ms),
+		.disk_ms = (uint32_t)SETTING_DEFAULT(election_timeout_ms),
 		.spread_ms = 1000,
 	};
 }

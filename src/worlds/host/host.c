@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clusterconf.h"
+#include "base/settings.h"
 #include "host/internal.h"
 
 #define HELLO_ARENA_BYTES_MAX (256u * KIB)
@@ -16,18 +17,18 @@
 void host_settings_default(struct host_settings *settings)
 {
 	*settings = (struct host_settings){
-		.connect_timeout_ms = 2000,
-		.hello_timeout_ms = 5000,
-		.frame_timeout_ms = 10000,
-		.write_timeout_ms = 10000,
-		.ping_interval_ms = 2000,
-		.ping_timeout_ms = 3000,
-		.reconnect_min_ms = 10,
-		.reconnect_max_ms = 1000,
-		.stop_timeout_ms = 5000,
-		.connections_max = 4096,
-		.link_output_bytes_max = LINK_OUTPUT_BYTES_MAX,
-		.network_bytes_max = 512ull * MIB,
+		.connect_timeout_ms = SETTING_DEFAULT(connect_timeout_ms),
+		.hello_timeout_ms = SETTING_DEFAULT(hello_timeout_ms),
+		.frame_timeout_ms = SETTING_DEFAULT(frame_timeout_ms),
+		.write_timeout_ms = SETTING_DEFAULT(write_timeout_ms),
+		.ping_interval_ms = SETTING_DEFAULT(link_ping_interval_ms),
+		.ping_timeout_ms = SETTING_DEFAULT(link_ping_timeout_ms),
+		.reconnect_min_ms = SETTING_DEFAULT(reconnect_min_ms),
+		.reconnect_max_ms = SETTING_DEFAULT(reconnect_max_ms),
+		.stop_timeout_ms = SETTING_DEFAULT(stop_timeout_ms),
+		.connections_max = SETTING_DEFAULT(connections_max),
+		.link_output_bytes_max = SETTING_DEFAULT(link_output_bytes_max),
+		.network_bytes_max = SETTING_DEFAULT(network_bytes_max),
 	};
 }
 

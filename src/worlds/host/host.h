@@ -73,25 +73,25 @@ struct host_peer {
 	bool master; /* a shard master: knows the cluster's id */
 };
 
+/* Defaults: base/settings.h. */
 struct host_settings {
-	uint32_t connect_timeout_ms; /* a TCP connection; default 2000 */
-	/* from the TCP connection to the accepted hello; default 5000 */
+	uint32_t connect_timeout_ms; /* a TCP connection */
+	/* from the TCP connection to the accepted hello */
 	uint32_t hello_timeout_ms;
-	uint32_t frame_timeout_ms; /* from the first to the last byte of a frame; default 10000 */
-	uint32_t write_timeout_ms; /* output waits and the peer takes nothing; default 10000 */
-	/* a dialled link that hears nothing for so long sends a PING; default 2000 */
+	uint32_t frame_timeout_ms; /* from the first to the last byte of a frame */
+	uint32_t write_timeout_ms; /* output waits and the peer takes nothing */
+	/* a dialled link that hears nothing for so long sends a PING */
 	uint32_t ping_interval_ms;
-	/* and is cut when it then hears nothing for so long; default 3000 */
+	/* and is cut when it then hears nothing for so long */
 	uint32_t ping_timeout_ms;
-	uint32_t reconnect_min_ms; /* pause after the first failure; default 10 */
-	uint32_t reconnect_max_ms; /* default 1000 */
-	uint32_t stop_timeout_ms;  /* how long a node may take to stop; default 5000 */
-	/* accepted from others than nodes of this cluster; default 4096 (seats.c) */
+	uint32_t reconnect_min_ms; /* pause after the first failure */
+	uint32_t reconnect_max_ms;
+	uint32_t stop_timeout_ms; /* how long a node may take to stop */
+	/* accepted from others than nodes of this cluster (seats.c) */
 	uint32_t connections_max;
-	uint64_t link_output_bytes_max; /* default LINK_OUTPUT_BYTES_MAX */
+	uint64_t link_output_bytes_max;
 	/*
 	 * Of all links: unsent output and unfinished input. Above it the largest holder is cut.
-	 * Default 512 MiB
 	 */
 	uint64_t network_bytes_max;
 };
