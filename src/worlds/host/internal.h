@@ -4,6 +4,7 @@
  *   host.c       life of a host
  *   loop.c       loops and their turns
  *   env.c        the env
+ *   clock.c      what time it is
  *   calls.c      calls from other threads, watched descriptors
  *   request.c    requests from this process to the node
  *   listen.c     the listening socket, accepting
@@ -300,6 +301,8 @@ struct host {
 
 /* env.c */
 extern const struct env_ops HOST_ENV_OPS;
+
+/* clock.c */
 uint64_t loop_now_us(struct host_loop *loop); /* of this turn */
 uint64_t host_now_us(struct host *host);
 uint64_t host_clock_us(clockid_t clock);
