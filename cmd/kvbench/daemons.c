@@ -1,3 +1,7 @@
+/*
+ * What the load costs the daemons: processor time and memory, from the system, while kvbench
+ * runs.
+ */
 #include "daemons.h"
 
 #include <errno.h>

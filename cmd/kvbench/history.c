@@ -1,3 +1,4 @@
+/* Every operation and its outcome as a line of JSON, for kvcheck. */
 #include "history.h"
 
 #include <errno.h>

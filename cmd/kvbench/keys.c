@@ -1,3 +1,4 @@
+/* Which key an operation is about: uniform, Zipfian, the latest. */
 #include "keys.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The command line of kvbench. */
 #include "options.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* What kvbench prints when it ends: plain text, or JSON. */
 #include "report.h"
 
 #include <inttypes.h>

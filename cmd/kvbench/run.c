@@ -1,3 +1,4 @@
+/* Runs the load: warm-up, the measured time, the end. */
 #include "run.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* What each workload asks, and what it expects of the answer. */
 #include "workload.h"
 
 #include <inttypes.h>

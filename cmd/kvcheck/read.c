@@ -1,3 +1,4 @@
+/* Reads histories: lines of JSON become operations. */
 #include "read.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* How far an import has come, on a terminal and in a file that lets it go on. */
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* Records of an import, from lines of JSON or CSV, with where they stand. */
 #include "import_reader.h"
 
 #include <errno.h>

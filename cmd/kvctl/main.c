@@ -1,3 +1,4 @@
+/* kvctl: the command line begins here. */
 #include <stdint.h>
 
 #include "kvctl.h"

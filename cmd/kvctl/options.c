@@ -1,3 +1,4 @@
+/* The options that all commands share, and those of one. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

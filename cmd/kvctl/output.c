@@ -1,3 +1,4 @@
+/* Answers on stdout, plain or as JSON; errors on stderr, and the exit code. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

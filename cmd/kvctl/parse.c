@@ -1,3 +1,4 @@
+/* Numbers, durations and words of the command line. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* One record, printed. */
 #include <stdio.h>
 
 #include "base/base64.h"

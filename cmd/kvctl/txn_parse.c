@@ -1,3 +1,4 @@
+/* Conditions and operations of a transaction, from words. */
 #include <ctype.h>
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* Lines of a script or a shell, divided into words. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Clients of the agreement service: what they propose, and whether all are told the same. */
 #include "agreement_load.h"
 
 #include <inttypes.h>

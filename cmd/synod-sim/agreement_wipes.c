@@ -1,3 +1,4 @@
+/* Disks of paxosds that are lost at the worst moment of an agreement. */
 #include "agreement_wipes.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Replicas that join and leave groups while the simulation runs, as an operator would have it. */
 #include "joiner.h"
 
 #include <stdlib.h>

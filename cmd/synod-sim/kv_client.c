@@ -1,3 +1,4 @@
+/* A client of libsynod in the simulated world: what the load asks becomes requests. */
 #include "kv_client.h"
 
 #include <inttypes.h>

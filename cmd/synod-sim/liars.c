@@ -1,3 +1,4 @@
+/* Peers that lie: messages that a broken program might send, among the genuine ones. */
 #include "liars.h"
 
 #include <inttypes.h>

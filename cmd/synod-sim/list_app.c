@@ -1,3 +1,4 @@
+/* The app of the plain scene: lists of values, which tell every lost and repeated append. */
 #include "list_app.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The client of that app. */
 #include "list_client.h"
 
 #include <stdlib.h>

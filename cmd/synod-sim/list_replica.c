@@ -1,3 +1,4 @@
+/* A replica of that app, as a node. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* What clients do, and whether what they were told can be true. */
 #include "load.h"
 
 #include <stdlib.h>

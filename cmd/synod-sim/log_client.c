@@ -1,3 +1,4 @@
+/* A client of the log service in the simulated world. */
 #include "log_client.h"
 
 #include <inttypes.h>

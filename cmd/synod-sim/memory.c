@@ -1,3 +1,4 @@
+/* Bits of the state that flip in memory. */
 #include "memory.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Of a seed that fails: which faults it needs. */
 #include "minimise.h"
 
 #include <inttypes.h>

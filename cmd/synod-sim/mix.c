@@ -1,3 +1,4 @@
+/* Operations of every kind beside the lists, judged by kvcheck's rules. */
 #include "mix.h"
 
 #include <inttypes.h>

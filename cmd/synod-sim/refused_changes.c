@@ -1,3 +1,4 @@
+/* Changes of members that must be refused. */
 #include "refused_changes.h"
 
 #include "base/rng.h"

@@ -1,3 +1,4 @@
+/* Seeds, each in a process of its own, and the table at the end. */
 #include "runner.h"
 
 #include <errno.h>

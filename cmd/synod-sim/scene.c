@@ -1,3 +1,4 @@
+/* A scene from its beginning to its end: faults, healing, quiet, and what must hold in each. */
 #include "scene.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* A run as a log with vector clocks, for ShiViz. */
 #include "shiviz.h"
 
 #include <errno.h>

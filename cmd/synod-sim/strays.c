@@ -1,3 +1,4 @@
+/* Commands of clients that nobody has ever known. */
 #include "strays.h"
 
 #include <inttypes.h>

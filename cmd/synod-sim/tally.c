@@ -1,3 +1,4 @@
+/* How often each kind of fault has happened in so many seeds. */
 #include "tally.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The client as a node: its inputs, and what it does with them. */
 #include "client/core.h"
 
 #include <stdlib.h>

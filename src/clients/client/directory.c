@@ -1,3 +1,4 @@
+/* Where things are: shard masters, the newest configuration, the groups. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* What a caller gets: one reply, in one piece of memory. */
 #include "client/reply.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* What a caller asks: one request, made and freed. */
 #include "client/request.h"
 
 #include <stdlib.h>

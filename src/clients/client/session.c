@@ -1,3 +1,4 @@
+/* Client ids and sequence numbers, by which a command that is repeated is executed once. */
 #include "client/session.h"
 
 #include <stdlib.h>

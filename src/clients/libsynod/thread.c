@@ -1,3 +1,4 @@
+/* The thread on which handles of libsynod run, and how callers reach it. */
 #include "libsynod/thread.h"
 
 #include <pthread.h>

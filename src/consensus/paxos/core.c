@@ -1,3 +1,4 @@
+/* The core as a whole: creation, recovery, what comes in, what time does. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* What must hold after every step, of one replica and of all together. */
 #include "paxos/invariants.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The invariants that count disks. */
 #include "paxos/invariants_quorums.h"
 
 #include <inttypes.h>

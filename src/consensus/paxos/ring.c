@@ -1,3 +1,4 @@
+/* Accepted entries by slot, in a ring that grows. */
 #include "paxos/ring.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Single-decree Paxos (Paxos Made Simple, section 2): acceptor and proposer of one instance. */
 #include "paxos/synod.h"
 
 bool synod_acceptor_prepare(struct synod_acceptor *a, uint64_t ballot)

@@ -1,3 +1,4 @@
+/* Memory that is there, or the process ends and says so. */
 #include "base/alloc.h"
 
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* Base64 (RFC 4648), strict. */
 #include "base/base64.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

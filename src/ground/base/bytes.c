@@ -1,3 +1,4 @@
+/* Slices, buffers that grow, and shared bytes. */
 #include "base/bytes.h"
 
 #include <stdio.h>

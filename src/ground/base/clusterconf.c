@@ -1,3 +1,4 @@
+/* Reads cluster.conf. */
 #include "base/clusterconf.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* What a cluster.conf must fulfil as a whole, and what the error says otherwise. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* CRC-32C, with the processor's instruction where there is one. */
 #include "base/crc32c.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Digests of records, whose sum is that of a set. */
 #include "base/digest.h"
 
 /*

@@ -1,3 +1,4 @@
+/* From a key to its shard: CRC-16 of what stands in braces, or of all. */
 #include "base/hashslot.h"
 
 /*

@@ -1,3 +1,4 @@
+/* Latencies in buckets of nearly equal relative width. */
 #include "base/histogram.h"
 
 #include "base/assert.h"

@@ -1,3 +1,4 @@
+/* Names, addresses and ids: which are valid, and how they are written. */
 #include "base/id.h"
 
 #include <inttypes.h>

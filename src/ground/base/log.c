@@ -1,3 +1,4 @@
+/* Log lines as logfmt. */
 #include "base/log.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* … and as JSON. */
 #include "base/log_json.h"
 
 #include "base/utf8.h"

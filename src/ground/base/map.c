@@ -1,3 +1,4 @@
+/* From numbers to pointers: open addressing, linear probing. */
 #include "base/map.h"
 
 #include <stdlib.h>

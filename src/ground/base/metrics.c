@@ -1,3 +1,4 @@
+/* Counters, gauges and histograms, and their text for Prometheus. */
 #include "base/metrics.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Standard output of the tools: nothing that cannot be written is lost in silence. */
 #include "base/output.h"
 
 #include <errno.h>

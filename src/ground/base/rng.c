@@ -1,3 +1,4 @@
+/* Random numbers from a seed (xoshiro256**). */
 #include "base/rng.h"
 
 #include "base/assert.h"

@@ -1,3 +1,4 @@
+/* Settings from files, the environment and flags. */
 #include "base/settings.h"
 
 #include <errno.h>

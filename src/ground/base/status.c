@@ -1,3 +1,4 @@
+/* Names and texts of statuses. */
 #include "base/status.h"
 
 #include <stddef.h>

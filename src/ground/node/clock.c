@@ -1,3 +1,4 @@
+/* Logical clocks: Lamport's, and vectors. */
 #include "node/clock.h"
 
 #define MICROSECONDS_A_MILLISECOND 1000u

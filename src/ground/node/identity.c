@@ -1,3 +1,4 @@
+/* The file `identity` of a data directory. */
 #include "node/identity.h"
 
 #include <inttypes.h>

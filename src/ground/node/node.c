@@ -1,3 +1,4 @@
+/* What all nodes have in common. */
 #include "node/node.h"
 
 #include <stdarg.h>

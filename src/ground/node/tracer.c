@@ -1,3 +1,4 @@
+/* A node's events, for whoever traces them. */
 #include "node/tracer.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Vector clocks, as they travel. */
 #include "node/vector.h"
 
 #include <stdlib.h>

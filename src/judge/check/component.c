@@ -1,3 +1,4 @@
+/* Histories fall into parts that have nothing to do with each other. */
 #include "check/component.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Operations as they were called and answered. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

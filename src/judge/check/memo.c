@@ -1,3 +1,4 @@
+/* States of the search that have been tried. */
 #include "check/memo.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What an operation does to a state, and answers. */
 #include "check/model.h"
 
 #include <stdlib.h>

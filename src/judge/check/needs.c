@@ -1,3 +1,4 @@
+/* What an answer says about what must have happened before. */
 #include "check/needs.h"
 
 #include <stdlib.h>

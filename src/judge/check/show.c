@@ -1,3 +1,4 @@
+/* Why a history cannot be true, in words and as a picture. */
 #include "check/show.h"
 
 #include <inttypes.h>

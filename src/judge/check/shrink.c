@@ -1,3 +1,4 @@
+/* The smallest part of a history that is still wrong. */
 #include "check/shrink.h"
 
 #include <stdlib.h>

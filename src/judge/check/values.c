@@ -1,3 +1,4 @@
+/* Values as numbers. */
 #include "check/values.h"
 
 #include <inttypes.h>

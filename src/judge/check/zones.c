@@ -1,3 +1,4 @@
+/* A quick check of reads and writes by the times between which a value was there. */
 #include "check/zones.h"
 
 #include <stdlib.h>

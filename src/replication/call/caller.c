@@ -1,3 +1,4 @@
+/* One request to a group: who leads it, again and again, until somebody has answered. */
 #include <inttypes.h>
 #include <stdlib.h>
 

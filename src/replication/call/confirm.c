@@ -1,3 +1,4 @@
+/* The rule of the header. */
 #include "call/confirm.h"
 
 #include "paxos/ballot.h"

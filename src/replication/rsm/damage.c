@@ -1,3 +1,4 @@
+/* From holes in the log to impaired slots. */
 #include "rsm/damage.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Entries of the log, as bytes. */
 #include "rsm/entry.h"
 
 #include "rsm/group_fields.h"

@@ -1,3 +1,4 @@
+/* What belongs to the group beside the app's state, and its encoding. */
 #include "rsm/group_fields.h"
 
 #include "base/crc32c.h"

@@ -1,3 +1,4 @@
+/* Marks and verdicts, as bytes. */
 #include "rsm/hash_entry.h"
 
 #include "base/digest.h"

@@ -1,3 +1,4 @@
+/* Ids that have been handed out, as ranges. */
 #include "rsm/id_ranges.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Where in the log the newest record of each slot stands. */
 #include "rsm/log_index.h"
 
 #include <stdlib.h>

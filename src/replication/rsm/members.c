@@ -1,3 +1,4 @@
+/* The list of members: its encoding, its entries, and when the leader proposes one. */
 #include "rsm/members.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Reads that wait, and how many may. */
 #include "rsm/read_backlog.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Reads at any replica. */
 #include "rsm/read_index.h"
 
 #include <stdlib.h>

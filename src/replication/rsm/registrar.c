@@ -1,3 +1,4 @@
+/* Asks the service that hands out client ids. */
 #include "rsm/registrar.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The replicated state machine as a whole: creation, the turn, status. */
 #include "rsm/rsm.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The table of sessions. */
 #include "rsm/sessions.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The file `starts`. */
 #include "rsm/start_file.h"
 
 #include <string.h>

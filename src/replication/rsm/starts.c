@@ -1,3 +1,4 @@
+/* Claims and memories of starts: the judgement, and their encodings. */
 #include "rsm/starts.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* A status as JSON. */
 #include "rsm/status_json.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Snapshots' files: written and read in pieces. */
 #include "snapshot/snapshot_file.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Events of many nodes, each behind what caused it. */
 #include "trace/causal_internal.h"
 
 #include <inttypes.h>

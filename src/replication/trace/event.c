@@ -1,3 +1,4 @@
+/* Events as lines of text. */
 #include "trace/event.h"
 
 #include <inttypes.h>

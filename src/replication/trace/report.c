@@ -1,3 +1,4 @@
+/* What became of one request, node by node. */
 #include "trace/report.h"
 
 #include "trace/event.h"

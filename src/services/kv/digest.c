@@ -1,3 +1,4 @@
+/* The digest of a record. */
 #include "kv/digest.h"
 
 uint64_t digest_record(const struct store_record *record)

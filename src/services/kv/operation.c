@@ -1,3 +1,4 @@
+/* What each operation does to one record. */
 #include "kv/operation.h"
 
 #include <inttypes.h>

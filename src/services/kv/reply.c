@@ -1,3 +1,4 @@
+/* Results of operations, as a reply. */
 #include "kv/reply.h"
 
 #include "wire/wire.h"

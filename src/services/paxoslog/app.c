@@ -1,3 +1,4 @@
+/* The log of values as an app. */
 #include "paxoslog/app.h"
 
 #include <inttypes.h>

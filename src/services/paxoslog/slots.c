@@ -1,3 +1,4 @@
+/* The values themselves: dense slots, trimmed from the front. */
 #include "paxoslog/slots.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The state as a stream, and its receiver. */
 #include "pb/state.h"
 
 #include <inttypes.h>

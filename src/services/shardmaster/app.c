@@ -1,3 +1,4 @@
+/* The shard master as an app: what each command does. */
 #include "shardmaster/app.h"
 
 #include <inttypes.h>

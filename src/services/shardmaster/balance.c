@@ -1,3 +1,4 @@
+/* Which group holds which shard, moving as few as possible. */
 #include <inttypes.h>
 
 #include "shardmaster/config.h"

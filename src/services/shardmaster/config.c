@@ -1,3 +1,4 @@
+/* A numbered configuration. */
 #include "shardmaster/config.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* What has changed from one configuration to the next. */
 #include "base/alloc.h"
 #include "shardmaster/internal.h"
 

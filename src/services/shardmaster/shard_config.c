@@ -1,3 +1,4 @@
+/* A configuration as those who only follow it keep it. */
 #include "shardmaster/shard_config.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Configurations in a snapshot. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Follows the newest configuration, for whoever goes by it. */
 #include "shardmaster/watch.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Views as entries of the log. */
 #include "view/app.h"
 
 #include <inttypes.h>

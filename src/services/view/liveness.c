@@ -1,3 +1,4 @@
+/* Who has pinged lately: soft state of the leader. */
 #include "view/liveness.h"
 
 void view_table_init(struct view_table *table, uint64_t dead_us)

@@ -1,3 +1,4 @@
+/* One view after the other: the rule. */
 #include "view/view.h"
 
 bool view_same_name(const struct view_server *a, const struct view_server *b)

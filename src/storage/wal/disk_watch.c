@@ -1,3 +1,4 @@
+/* Does the disk answer? */
 #include "wal/disk_watch.h"
 
 #define HUNG_PATIENCES 10u

@@ -1,3 +1,4 @@
+/* Headers and records, as bytes. */
 #include "wal/format.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Reading the segments at the start: the table of wal.h. */
 #include "wal/internal.h"
 
 #include <inttypes.h>

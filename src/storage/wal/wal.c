@@ -1,3 +1,4 @@
+/* Opening and closing, and what does not fit elsewhere. */
 #include "wal/wal.h"
 
 #include <inttypes.h>

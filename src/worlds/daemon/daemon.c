@@ -1,3 +1,4 @@
+/* A daemon from main() to its end. */
 #include "daemon/daemon.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The command line of a daemon. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>

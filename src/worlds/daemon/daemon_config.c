@@ -1,3 +1,4 @@
+/* From cluster.conf to what a daemon needs of it. */
 #include "daemon/daemon_config.h"
 
 #include <ctype.h>

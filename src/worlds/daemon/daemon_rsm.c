@@ -1,3 +1,4 @@
+/* From settings to the options of a replica. */
 #include "daemon/daemon_rsm.h"
 
 /* Routes are the host's business: it dials another address where it is told to. */

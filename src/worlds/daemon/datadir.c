@@ -1,3 +1,4 @@
+/* The data directory: whose it is, and that nobody else has it open. */
 #include "daemon/datadir.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* Requests to other nodes, on behalf of a client of HTTP. */
 #include "gate/forward.h"
 
 #include <stdlib.h>

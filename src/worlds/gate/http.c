@@ -1,3 +1,4 @@
+/* HTTP requests as they come, and what answers them. */
 #include "gate/http_internal.h"
 
 #include <errno.h>

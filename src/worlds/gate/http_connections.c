@@ -1,3 +1,4 @@
+/* Connections of HTTP: their number, their time, their memory. */
 #include "gate/http_connections.h"
 
 #include <errno.h>

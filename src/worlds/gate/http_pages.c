@@ -1,3 +1,4 @@
+/* Health, metrics, status. */
 #include "gate/http_internal.h"
 
 #include <stdio.h>

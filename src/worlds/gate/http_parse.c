@@ -1,3 +1,4 @@
+/* HTTP/1.1, as strictly as the header says. */
 #include "gate/http_parse.h"
 
 #include <strings.h>

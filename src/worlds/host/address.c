@@ -1,3 +1,4 @@
+/* HOST:PORT, and what the system calls it. */
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* How many file descriptors there are, and who needs them. */
 #include "host/descriptors.h"
 
 #include <inttypes.h>

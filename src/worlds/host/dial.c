@@ -1,3 +1,4 @@
+/* Connections that this node makes: resolve, connect, wait, again. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Files of a data directory, and what the system says of them. */
 #include "host/disk_file.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* The disk of a node: threads that carry out its requests, in order within a lane. */
 #include "host/disk_posix.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The first frame of each side: who is there. */
 #include <stdio.h>
 #include <string.h>
 

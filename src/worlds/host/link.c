@@ -1,3 +1,4 @@
+/* A connection: what waits to be sent, and its end. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>

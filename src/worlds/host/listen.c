@@ -1,3 +1,4 @@
+/* Connections that others make. */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>

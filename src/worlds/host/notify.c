@@ -1,3 +1,4 @@
+/* Telling systemd, if it asks. */
 #include "host/notify.h"
 
 #include <stddef.h>

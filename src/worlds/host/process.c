@@ -1,3 +1,4 @@
+/* What the system counts of this process. */
 #include "host/process.h"
 
 #include <dirent.h>

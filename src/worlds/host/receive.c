@@ -1,3 +1,4 @@
+/* From bytes to messages. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Names, looked up by threads. */
 #include "host/resolve.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Events of the simulated world with what caused them. */
 #include "sim/causal_trace.h"
 
 static void take(void *context, struct sim_process *process, const struct trace_event *event)

@@ -1,3 +1,4 @@
+/* A connection of the simulated network, packet by packet. */
 #include "sim/link.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Damage at rest, and how much of a log is whole. */
 #include "sim/damage.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The simulated disk: requests, time, crashes. */
 #include "sim/disk_sim.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A file's contents: what is durable, and what is not yet. */
 #include "sim/disk_sim_inode.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What tests and the nemesis see of a disk, and do to it. */
 #include <string.h>
 
 #include "sim/disk_sim_state.h"

@@ -1,3 +1,4 @@
+/* The names of a directory: what is durable, and what is not yet. */
 #include "sim/disk_sim_names.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Logs that go, or come from another replica. */
 #include "sim/exchange.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Names of faults. */
 #include "sim/faults.h"
 
 #include "base/assert.h"

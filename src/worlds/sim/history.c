@@ -1,3 +1,4 @@
+/* Lists that clients have appended to and read: can it be true? */
 #include "sim/history.h"
 
 #include <inttypes.h>

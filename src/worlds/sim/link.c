@@ -1,3 +1,4 @@
+/* Links as nodes see them. */
 #include "sim/link.h"
 
 #include <stdlib.h>

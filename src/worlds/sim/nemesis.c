@@ -1,3 +1,4 @@
+/* The nemesis: when something happens, and that it ends. */
 #include "sim/nemesis.h"
 
 #include <inttypes.h>

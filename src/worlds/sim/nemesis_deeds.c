@@ -1,3 +1,4 @@
+/* What it does. */
 #include "sim/nemesis_internal.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The simulated network: delays, loss, partitions. */
 #include "sim/link.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What of a world is drawn from its seed. */
 #include "sim/options.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Packets under way. */
 #include "sim/link.h"
 
 #include <stdlib.h>

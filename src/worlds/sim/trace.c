@@ -1,3 +1,4 @@
+/* A run as text, and as one number. */
 #include "sim/trace.h"
 
 #include <stdarg.h>

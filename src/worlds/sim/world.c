@@ -1,3 +1,4 @@
+/* The simulated world: time, and whose turn it is. */
 #include "sim/world.h"
 
 #include <stdlib.h>
