@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/log_json.h"
+#include "base/operations.h"
 #include "base/utf8.h"
 
 #define LINES_BYTES 65536u
@@ -124,12 +125,7 @@ static void add_version(struct buffer *out, uint64_t version)
 
 static void add_asked(struct buffer *out, const struct synod_op *op)
 {
-	static const char *const names[] = {
-		[SYNOD_OP_GET] = "\"op\":\"get\"",       [SYNOD_OP_PUT] = "\"op\":\"put\"",
-		[SYNOD_OP_APPEND] = "\"op\":\"append\"", [SYNOD_OP_DELETE] = "\"op\":\"del\"",
-		[SYNOD_OP_CAS] = "\"op\":\"cas\"",       [SYNOD_OP_INCR] = "\"op\":\"incr\"",
-	};
-	add(out, names[op->kind]);
+	buffer_format(out, "\"op\":\"%s\"", operation_row(op->kind)->word);
 	add_bytes(out, ",\"key\":", ",\"key_encoding\":", op->key);
 	if (op->kind == SYNOD_OP_PUT || op->kind == SYNOD_OP_APPEND || op->kind == SYNOD_OP_CAS)
 		add_bytes(out, ",\"value\":", ",\"encoding\":", op->value);

@@ -192,25 +192,24 @@ static void read_incr(struct reader *r, const json_t *object, struct check_op *o
 
 static void read_op(struct reader *r, const json_t *object, struct check_op *op)
 {
-	static const char *const kinds[] = {"get",    "put", "append", "del",
-					    "delete", "cas", "incr",   NULL};
 	*op = (struct check_op){0};
 	op->key = text_of(r, object, "key", "key_encoding");
-	switch (choice_of(r, object, "op", kinds)) {
-	case 0: read_get(r, object, op); break;
-	case 1:
+	uint32_t place = choice_of(r, object, "op", operation_words);
+	switch (operation_of_word(place)) {
+	case OPERATION_GET: read_get(r, object, op); break;
+	case OPERATION_PUT:
 		op->kind = CHECK_PUT;
 		op->value = text_of(r, object, "value", "encoding");
 		break;
-	case 2:
+	case OPERATION_APPEND:
 		op->kind = CHECK_APPEND;
 		op->value = text_of(r, object, "value", "encoding");
 		read_new_value(r, object, op);
 		break;
-	case 3:
-	case 4: read_delete(object, op); return;
-	case 5: read_cas(r, object, op); break;
-	default: read_incr(r, object, op); break;
+	case OPERATION_DELETE: read_delete(object, op); return;
+	case OPERATION_CAS: read_cas(r, object, op); break;
+	case OPERATION_INCR: read_incr(r, object, op); break;
+	default: break; /* choice_of() has complained */
 	}
 	if (is_null(object, "version"))
 		return;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/operations.h"
 #include "kvctl.h"
 
 enum { TXN_IF, TXN_THEN, TXN_ELSE };
@@ -95,12 +96,11 @@ static void print_result(const struct synod_op *op, const struct synod_result *r
 
 static void print_json(const struct synod_reply *reply, const struct synod_op *ops)
 {
-	static const char *const names[] = {"", "get", "put", "append", "del", "cas", "incr"};
 	json_t *results = json_array();
 	for (size_t i = 0; i < reply->nresults; i++) {
 		const struct synod_result *result = &reply->results[i];
 		json_t *object = json_object();
-		json_object_set_new(object, "op", json_string(names[ops[i].kind]));
+		json_object_set_new(object, "op", json_string(operation_row(ops[i].kind)->word));
 		kvctl_json_bytes(object, "key", ops[i].key);
 		json_object_set_new(object, "ok", json_boolean(result->status == SYNOD_OK));
 		if (result->status != SYNOD_OK)

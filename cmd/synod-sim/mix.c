@@ -224,12 +224,7 @@ static struct synod_bytes bytes_of(struct slice s)
 
 static struct synod_op op_of(const struct check_op *op)
 {
-	static const enum synod_op_kind kinds[] = {
-		[CHECK_GET] = SYNOD_OP_GET,       [CHECK_PUT] = SYNOD_OP_PUT,
-		[CHECK_APPEND] = SYNOD_OP_APPEND, [CHECK_DELETE] = SYNOD_OP_DELETE,
-		[CHECK_CAS] = SYNOD_OP_CAS,       [CHECK_INCR] = SYNOD_OP_INCR,
-	};
-	return (struct synod_op){.kind = kinds[op->kind],
+	return (struct synod_op){.kind = (enum synod_op_kind)op->kind,
 				 .key = bytes_of(op->key),
 				 .value = bytes_of(op->value),
 				 .expect = bytes_of(op->expect),

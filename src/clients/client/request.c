@@ -71,7 +71,7 @@ void client_request_free(struct client_request *request)
 
 static int read_op(const struct synod_op *op, struct wire_kv_op *out)
 {
-	if (op->kind < SYNOD_OP_GET || op->kind > SYNOD_OP_INCR)
+	if (operation_row((uint32_t)op->kind) == NULL)
 		return STATUS_BAD_REQUEST;
 	*out = (struct wire_kv_op){
 		.kind = (enum wire_kv_kind)op->kind,
@@ -88,8 +88,9 @@ static int read_op(const struct synod_op *op, struct wire_kv_op *out)
 	return 0;
 }
 
-_Static_assert((int)SYNOD_OP_GET == WIRE_KV_GET && (int)SYNOD_OP_INCR == WIRE_KV_INCR,
-	       "same numbers");
+#define X(name, number, ...) _Static_assert((int)SYNOD_OP_##name == (number), "same numbers");
+OPERATION_MAP(X)
+#undef X
 _Static_assert((int)SYNOD_EXISTS_FLAG == WIRE_KV_EXISTS && (int)SYNOD_GREATER == WIRE_KV_GREATER,
 	       "same numbers");
 

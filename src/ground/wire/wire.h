@@ -28,6 +28,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/operations.h"
 #include "base/status.h"
 
 /*
@@ -347,12 +348,9 @@ void wire_master_query_encode(const struct wire_master_query *in, struct buffer 
 
 enum wire_kv_kind {
 	WIRE_KV_NONE,
-	WIRE_KV_GET,
-	WIRE_KV_PUT,
-	WIRE_KV_APPEND,
-	WIRE_KV_DELETE,
-	WIRE_KV_CAS,
-	WIRE_KV_INCR,
+#define X(name, number, ...) WIRE_KV_##name = (number),
+	OPERATION_MAP(X)
+#undef X
 };
 struct wire_kv_op {
 	enum wire_kv_kind kind; /* decode refuses NONE and unknown kinds */

@@ -38,8 +38,13 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/operations.h"
 
-enum check_kind { CHECK_GET = 1, CHECK_PUT, CHECK_APPEND, CHECK_DELETE, CHECK_CAS, CHECK_INCR };
+enum check_kind {
+#define X(name, number, ...) CHECK_##name = (number),
+	OPERATION_MAP(X)
+#undef X
+};
 enum check_outcome { CHECK_OK, CHECK_FAILED, CHECK_UNKNOWN };
 
 /* What an operation saw. What it does not say it saw is not compared. */

@@ -101,11 +101,7 @@ static void describe_result(const struct check_op *op, uint32_t weakness, struct
 static void describe_op(const struct check_op *op, uint32_t weakness, bool result,
 			struct buffer *out)
 {
-	static const char *const names[] = {
-		[CHECK_GET] = "get",       [CHECK_PUT] = "put", [CHECK_APPEND] = "append",
-		[CHECK_DELETE] = "delete", [CHECK_CAS] = "cas", [CHECK_INCR] = "incr",
-	};
-	buffer_format(out, "%s ", names[op->kind]);
+	buffer_format(out, "%s ", operation_row(op->kind)->long_word);
 	show_value(op->key, out);
 	if (op->kind == CHECK_CAS && !op->absent) {
 		buffer_format(out, " from ");

@@ -76,7 +76,7 @@ struct app *shardkv_app_create(const struct shardkv_app_options *options);
 /* What has been counted since creation (of this replica; not part of the state). */
 #define SHARDKV_STATUS_CODES 32
 struct shardkv_counters {
-	uint64_t operations[WIRE_KV_INCR + 1]; /* by enum wire_kv_kind, executed by apply */
+	uint64_t operations[OPERATIONS]; /* by enum wire_kv_kind, executed by apply */
 	uint64_t transactions;
 	uint64_t transactions_otherwise; /* of them, those whose compares did not hold */
 	uint64_t key_reads;              /* keys looked up by queries */

@@ -74,16 +74,12 @@ static uint64_t read_parked(void *context)
 
 static void operation_metrics(struct metrics *m, const struct shardkv_counters *c)
 {
-	static const char *const kinds[] = {
-		[WIRE_KV_GET] = "get",       [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append",
-		[WIRE_KV_DELETE] = "delete", [WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
-	};
 	static const int refusals[] = {STATUS_BAD_REQUEST, STATUS_TOO_LARGE,  STATUS_WRONG_GROUP,
 				       STATUS_CROSS_GROUP, STATUS_NOT_NUMBER, STATUS_DENIED,
 				       STATUS_BUSY,        STATUS_DEADLINE};
 	char label[64];
-	for (uint32_t kind = WIRE_KV_GET; kind <= WIRE_KV_INCR; kind++) {
-		snprintf(label, sizeof label, "kind=\"%s\"", kinds[kind]);
+	for (uint32_t kind = OPERATION_NONE + 1; kind < OPERATIONS; kind++) {
+		snprintf(label, sizeof label, "kind=\"%s\"", operation_row(kind)->long_word);
 		metrics_add(m, METRIC_COUNTER, "synod_kv_operations_total",
 			    "Operations applied by this replica.", label, &c->operations[kind]);
 	}

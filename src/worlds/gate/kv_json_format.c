@@ -63,16 +63,12 @@ void kv_json_record(struct buffer *out, struct slice key, const struct wire_kv_r
 static json_t *txn_result(const struct wire_kv_op *op, const struct wire_kv_result *result,
 			  unsigned flags)
 {
-	static const char *const names[] = {
-		[WIRE_KV_GET] = "get",    [WIRE_KV_PUT] = "put", [WIRE_KV_APPEND] = "append",
-		[WIRE_KV_DELETE] = "del", [WIRE_KV_CAS] = "cas", [WIRE_KV_INCR] = "incr",
-	};
 	bool has_value = op->kind != WIRE_KV_PUT && op->kind != WIRE_KV_DELETE &&
 			 result->status != STATUS_NOT_FOUND;
 	json_t *object = json_object();
 	if (op->kind == WIRE_KV_CAS) /* it is told when it is not the one that was asked for */
 		has_value = result->status == STATUS_COMPARE_FALSE;
-	json_object_set_new(object, "op", json_string(names[op->kind]));
+	json_object_set_new(object, "op", json_string(operation_row(op->kind)->word));
 	set_bytes(object, "key", "key_encoding", op->key, false);
 	json_object_set_new(object, "ok", json_boolean(result->status == 0));
 	if (result->status != 0)

@@ -252,33 +252,19 @@ static int parse_cas(struct parser *p, const json_t *object, struct wire_kv_op *
 
 static int parse_op(struct parser *p, json_t *object, void *element)
 {
-	static const char *const names[] = {"get", "put", "append", "del", "delete", "cas", "incr"};
-	static const struct {
-		enum wire_kv_kind kind;
-		const char *members;
-		bool value;
-	} kinds[] = {
-		{WIRE_KV_GET, " op key key_encoding ", false},
-		{WIRE_KV_PUT, " op key key_encoding value encoding ", true},
-		{WIRE_KV_APPEND, " op key key_encoding value encoding ", true},
-		{WIRE_KV_DELETE, " op key key_encoding ", false},
-		{WIRE_KV_DELETE, " op key key_encoding ", false},
-		{WIRE_KV_CAS, " op key key_encoding value encoding expect expect_encoding absent ",
-		 true},
-		{WIRE_KV_INCR, " op key key_encoding delta ", false},
-	};
 	struct wire_kv_op *out = element;
 	json_int_t delta = 1;
 	if (!json_is_object(object))
 		return fail(p, STATUS_BAD_REQUEST, "not an object");
-	int name = take_word(p, object, "op", names, sizeof names / sizeof names[0], -1);
+	int name = take_word(p, object, "op", operation_words, OPERATION_WORDS, -1);
 	if (name < 0)
 		return name;
-	out->kind = kinds[name].kind;
-	int status = check_members(p, object, kinds[name].members);
+	out->kind = (enum wire_kv_kind)operation_of_word((uint32_t)name);
+	const struct operation_row *row = operation_row(out->kind);
+	int status = check_members(p, object, row->members);
 	if (status == 0)
 		status = take_key(p, object, &out->key);
-	if (status == 0 && kinds[name].value)
+	if (status == 0 && row->has_value)
 		status = take_bytes(p, object, "value", "encoding", &out->value);
 	if (status == 0 && out->kind == WIRE_KV_CAS)
 		status = parse_cas(p, object, out);
