@@ -202,6 +202,7 @@ static void free_file_synced(struct disk_request *request)
 void wal_release(struct wal *wal, wal_position before)
 {
 	uint64_t segment = wal_position_segment(before);
+	ASSERT(before == UINT64_MAX || segment <= wal_tail(wal)->id);
 	if (segment > wal->release_before) {
 		wal->release_before = segment;
 		wal->release_sequence = wal->sequence;
@@ -237,6 +238,9 @@ void wal_release_step(struct wal *wal)
 		free(wal->segments[i]);
 	wal->segment_count -= gone;
 	memmove(wal->segments, wal->segments + gone, wal->segment_count * sizeof *wal->segments);
+	/* What is left begins with a segment that a start will find, and nothing of it was to go. */
+	ASSERT(wal->segment_count > 0 && wal->segments[0]->ready && !wal->segments[0]->missing);
+	ASSERT(segment->id < wal->segments[0]->id && wal->segments[0]->id <= wal->durable_segment);
 	wal->releasing = segment;
 	wal->release_request = (struct disk_request){0};
 	wal_range_request(wal, WAL_OLDEST, wal->segments[0]->id, &wal->release_request);

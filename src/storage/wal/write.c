@@ -29,6 +29,7 @@ static void write_part(struct wal *wal);
 
 static struct wal_part *last_part(struct wal_buffer *buffer)
 {
+	ASSERT(buffer->part_count > 0);
 	return &buffer->parts[buffer->part_count - 1];
 }
 
@@ -36,6 +37,7 @@ static struct wal_part *last_part(struct wal_buffer *buffer)
 static void seal_last_record(struct wal_buffer *buffer, bool last)
 {
 	const struct wal_part *part = last_part(buffer);
+	ASSERT(buffer->last_record >= part->begin && buffer->last_record < part->end);
 	wal_record_seal(buffer->data + buffer->last_record, part->segment->place,
 			part->offset + (buffer->last_record - part->begin), last);
 }
@@ -44,6 +46,9 @@ static void begin_part(struct wal *wal)
 {
 	struct wal_buffer *buffer = wal->filling;
 	struct wal_segment *segment = wal_tail(wal);
+	/* Parts follow each other: in one segment, or at the beginning of the next. */
+	ASSERT(wal->tail_offset >= WAL_HEADER_BYTES && wal->tail_offset <= segment->capacity);
+	ASSERT(buffer->part_count == 0 || wal->tail_offset == WAL_HEADER_BYTES);
 	if (buffer->part_count == buffer->part_capacity) {
 		buffer->part_capacity = buffer->part_capacity == 0 ? 4 : buffer->part_capacity * 2;
 		buffer->parts = alloc_resize(buffer->parts, buffer->part_capacity,
@@ -59,6 +64,7 @@ static void begin_part(struct wal *wal)
 	};
 	if (wal->tail_offset == WAL_HEADER_BYTES)
 		segment->first_batch = last_part(buffer)->batch;
+	ASSERT(segment->first_batch <= last_part(buffer)->batch);
 }
 
 /*
@@ -106,6 +112,7 @@ uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_positi
 	part->end = buffer->len;
 	part->last_sequence = ++wal->sequence;
 	wal->tail_offset += size;
+	ASSERT(wal->tail_offset <= part->segment->capacity);
 	if (record->type != WAL_SNAPSHOT && record->ballot > wal->promise)
 		wal->promise = record->ballot;
 	if (record->type == WAL_PROMISE)
@@ -138,6 +145,8 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 {
 	struct wal_segment *segment = part->segment;
 	struct wal_free file;
+	/* Only at its beginning: what is behind a header that is written now would be lost. */
+	ASSERT(part->offset == WAL_HEADER_BYTES && segment->file == NULL);
 	if (!wal_free_take(wal, segment->capacity, &file)) {
 		wal->opening_waits = segment->capacity;
 		wal_space_prepare(wal);
@@ -188,6 +197,9 @@ static void write_part(struct wal *wal)
 		open_segment(wal, part);
 		return;
 	}
+	/* In the order of positions: what is durable is a beginning of the log. */
+	ASSERT(wal->durable_segment < part->segment->id ||
+	       (wal->durable_segment == part->segment->id && wal->durable_offset <= part->offset));
 	wal->write_request.file = part->segment->file;
 	wal->write_request.offset = part->offset;
 	wal->write_request.data = buffer->data + part->begin;
@@ -308,7 +320,7 @@ static void part_written(struct disk_request *request)
 		return;
 	struct wal_buffer *buffer = wal->writing;
 	const struct wal_part *part = &buffer->parts[wal->writing_part];
-	ASSERT(part->last_sequence > wal->durable);
+	ASSERT(part->last_sequence > wal->durable && part->last_sequence <= wal->sequence);
 	wal->durable = part->last_sequence;
 	wal->durable_segment = part->segment->id;
 	wal->durable_offset = part->offset + (part->end - part->begin);
