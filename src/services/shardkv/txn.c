@@ -48,20 +48,28 @@ void txn_put(struct shardkv_app *a, uint32_t shard, struct slice key,
 		.version = version,
 		.modification = ++a->shards[shard].counter,
 	};
+	/* Modifications of a shard are numbered once: whoever has seen one sees that this is later. */
+	ASSERT(before == NULL || before->modification < write->record.modification);
 	result->version = version;
 	result->modification = write->record.modification;
 }
 
 static void forget_writes(struct shardkv_app *a)
 {
-	for (uint32_t i = 0; i < a->txn.nwrites; i++)
-		a->shards[a->txn.writes[i].shard].counter -= a->txn.writes[i].counted;
+	for (uint32_t i = 0; i < a->txn.nwrites; i++) {
+		struct shard *shard = &a->shards[a->txn.writes[i].shard];
+		ASSERT(shard->counter >= a->txn.writes[i].counted);
+		shard->counter -= a->txn.writes[i].counted;
+	}
 }
 
 static void commit_write(struct shardkv_app *a, const struct staged_write *write)
 {
 	struct store *store = a->store;
 	struct shard *shard = &a->shards[write->shard];
+	/* Nothing is written in a shard that another group may hold. */
+	ASSERT(shard_usable(shard) && write->counted > 0);
+	ASSERT(write->record.modification <= shard->counter);
 	shard->digest -= write->old_digest;
 	if (write->present) {
 		shard->digest += digest_record(&write->record);
@@ -125,6 +133,7 @@ void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command,
 	const struct wire_kv_op *ops = holds ? command->then : command->otherwise;
 	const uint32_t *shards = holds ? txn->then_shards : txn->otherwise_shards;
 	uint32_t count = holds ? command->nthen : command->notherwise;
+	ASSERT(count <= TXN_OPS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
 		if (op_execute(a, &ops[i], shards[i], &txn->results[i], reply) != 0) {
 			forget_writes(a);
