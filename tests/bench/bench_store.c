@@ -70,7 +70,7 @@ static void do_get(struct bench *b, uint32_t space, struct slice key, uint64_t n
 static void do_delete(struct bench *b, uint32_t space, struct slice key, uint64_t n)
 {
 	(void)n;
-	if (!b->store->ops->delete (b->store, space, key))
+	if (!b->store->ops->remove(b->store, space, key))
 		abort();
 }
 

@@ -109,7 +109,7 @@ static void store_effect(struct pb_state *s, struct slice key, const struct stor
 		s->digest += digest_record(&record);
 		s->store->ops->put(s->store, PB_STATE_SPACE, &record);
 	} else {
-		bool existed = s->store->ops->delete (s->store, PB_STATE_SPACE, key);
+		bool existed = s->store->ops->remove(s->store, PB_STATE_SPACE, key);
 		ASSERT(existed);
 	}
 }

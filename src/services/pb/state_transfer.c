@@ -114,7 +114,7 @@ static int take_delete(struct pb_state *s, struct slice *in)
 	if (status != 0)
 		return status;
 	drop_digest(s, key);
-	s->store->ops->delete (s->store, PB_STATE_SPACE, key);
+	s->store->ops->remove(s->store, PB_STATE_SPACE, key);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ static void commit_write(struct shardkv_app *a, const struct staged_write *write
 		store->ops->put(store, write->shard, &write->record);
 		a->keys += !write->existed;
 	} else if (write->existed) {
-		bool existed = store->ops->delete (store, write->shard, write->record.key);
+		bool existed = store->ops->remove(store, write->shard, write->record.key);
 		ASSERT(existed && a->keys > 0);
 		a->keys--;
 	}

@@ -53,7 +53,7 @@ static int refuse(const struct shard_config *config, const struct balance *b, ui
 static void hand_out(const struct shard_config *config, struct balance *b,
 		     bool (*wants)(const struct balance *, uint32_t), uint32_t *left)
 {
-	for (uint32_t g = 0; g<config->ngroups && * left> 0; g++) {
+	for (uint32_t g = 0; *left > 0 && g < config->ngroups; g++) {
 		if (b->target[g] > b->share || !wants(b, g))
 			continue;
 		b->target[g]++;

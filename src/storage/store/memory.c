@@ -90,7 +90,7 @@ static void memory_put(struct store *store, uint32_t space, const struct store_r
 	btree_garbage_drain(&m->garbage, GARBAGE_NODES_PER_WRITE);
 }
 
-static bool memory_delete(struct store *store, uint32_t space, struct slice key)
+static bool memory_remove(struct store *store, uint32_t space, struct slice key)
 {
 	struct memory *m = memory_of(store);
 	struct btree *tree = tree_of(m, space);
@@ -264,7 +264,7 @@ static const struct store_ops memory_ops = {
 	.prefetch = memory_prefetch,
 	.get = memory_get,
 	.put = memory_put,
-	.delete = memory_delete,
+	.remove = memory_remove,
 	.drop_space = memory_drop_space,
 	.space_count = memory_space_count,
 	.bytes = memory_bytes,

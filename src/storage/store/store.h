@@ -60,7 +60,7 @@ struct store_ops {
 		    struct store_record *out);
 	void (*put)(struct store *store, uint32_t space, const struct store_record *record);
 	/* True if the key existed. */
-	bool (*delete)(struct store *store, uint32_t space, struct slice key);
+	bool (*remove)(struct store *store, uint32_t space, struct slice key);
 	void (*drop_space)(struct store *store, uint32_t space);
 	uint64_t (*space_count)(struct store *store, uint32_t space); /* records in a space */
 	/* keys and values, approximately */

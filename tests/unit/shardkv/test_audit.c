@@ -116,7 +116,7 @@ START_TEST(test_changes)
 		case 0: value.data[0] ^= 1; break;
 		case 1: record.version++; break;
 		case 2: record.modification++; break;
-		case 3: ck_assert(a->store->ops->delete (a->store, shard, record.key)); break;
+		case 3: ck_assert(a->store->ops->remove(a->store, shard, record.key)); break;
 		case 4: a->shards[shard].digest ^= 1; break;
 		case 5: a->shards[shard].counter++; break;
 		default: a->shards[shard].granted = false; break;

@@ -197,7 +197,7 @@ static void random_operation(struct run *run, uint32_t n)
 			}
 		}
 	} else if (rng_below(&run->rng, 100) < run->profile.delete_percent) {
-		ck_assert(s->ops->delete (s, space, key) == model_delete(&run->model, space, key));
+		ck_assert(s->ops->remove(s, space, key) == model_delete(&run->model, space, key));
 	} else {
 		size_t len = (size_t)rng_below(&run->rng, n % 16 == 0 ? sizeof value : 20);
 		memset(value, (int)(n & 0xff), len);
@@ -277,7 +277,7 @@ START_TEST(orders_of_filling_and_emptying)
 			if (phase == 0)
 				put(s, 0, key, "value");
 			else
-				ck_assert(s->ops->delete (s, 0, slice_string(key)));
+				ck_assert(s->ops->remove(s, 0, slice_string(key)));
 			if (i % 4001 == 0)
 				store_memory_check(s);
 		}
@@ -335,7 +335,7 @@ START_TEST(put_may_borrow_from_the_store)
 	ck_assert(s->ops->get(s, 0, slice_string("a"), &got));
 	ck_assert(slice_equal(got.value, slice_string("value")));
 	ck_assert_uint_eq(got.version, 9);
-	ck_assert(s->ops->delete (s, 0, got.key));
+	ck_assert(s->ops->remove(s, 0, got.key));
 	s->ops->destroy(s);
 }
 END_TEST
