@@ -229,8 +229,8 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 	else
 		p->prepare_chosen = p->chosen;
 	/* A leader that has been removed keeps its clients until it hears that another one leads. */
-	FOR_SET(i, p->former & p->others)
-	p->peers[i].due_reject = true;
+	FOR_SET (i, p->former & p->others)
+		p->peers[i].due_reject = true;
 	leader_start(p, now_us);
 	/*
 	 * Slots up to prepare_chosen are chosen; what is open after them is proposed again in our

@@ -39,8 +39,8 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 	lease_round_begins(p, now_us);
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
 	p->patience_round = 0;
-	FOR_SET(i, (p->listed | p->former) & p->others)
-	p->peers[i].due_heartbeat = true;
+	FOR_SET (i, (p->listed | p->former) & p->others)
+		p->peers[i].due_heartbeat = true;
 }
 
 uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us)
@@ -62,14 +62,13 @@ uint64_t confirmed_round(const struct paxos *p, bool leased)
 	uint64_t best = 0;
 	if (is_behind_wall(p))
 		return 0;
-	FOR_SET(i, p->voters)
-	{
+	FOR_SET (i, p->voters) {
 		uint64_t round = acked_round(p, i, leased);
 		uint32_t at_least = 0;
 		if (round <= best)
 			continue;
-		FOR_SET(j, p->voters)
-		at_least += acked_round(p, j, leased) >= round;
+		FOR_SET (j, p->voters)
+			at_least += acked_round(p, j, leased) >= round;
 		if (2 * at_least > p->nvoters)
 			best = round;
 	}
@@ -528,8 +527,7 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 		return false;
 	synod_set fit = p->willing ? member_bit(p->self) : 0;
 	bool some = !p->willing;
-	FOR_SET(i, p->voters & p->others)
-	{
+	FOR_SET (i, p->voters & p->others) {
 		const struct paxos_peer *peer = &p->peers[i];
 		if (peer->learner || !peer_alive(p, i, now_us))
 			continue;

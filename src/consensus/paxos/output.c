@@ -255,8 +255,8 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	/* The last word in this ballot: the members are chosen. */
 	if (anew)
 		leader_heartbeat(p, now_us);
-	FOR_SET(i, p->others)
-	send_to_peer(p, i, now_us);
+	FOR_SET (i, p->others)
+		send_to_peer(p, i, now_us);
 	if (anew)
 		leader_prepare_anew(p, now_us);
 	/*
