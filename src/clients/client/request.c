@@ -71,7 +71,7 @@ void client_request_free(struct client_request *request)
 
 static int read_op(const struct synod_op *op, struct wire_kv_op *out)
 {
-	if (operation_row((uint32_t)op->kind) == NULL)
+	if (!operation_exists((uint32_t)op->kind))
 		return STATUS_BAD_REQUEST;
 	*out = (struct wire_kv_op){
 		.kind = (enum wire_kv_kind)op->kind,

@@ -16,7 +16,7 @@ static const struct operation_row rows[OPERATIONS] = {
 
 const struct operation_row *operation_row(uint32_t number)
 {
-	return number > OPERATION_NONE && number < OPERATIONS ? &rows[number] : NULL;
+	return operation_exists(number) ? &rows[number] : NULL;
 }
 
 /* "delete" is what `del` is in metrics; people write it elsewhere too. */

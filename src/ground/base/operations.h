@@ -38,6 +38,11 @@ struct operation_row {
 	const char *members; /* of its JSON object: " op key … ", each between two blanks */
 };
 
+static inline bool operation_exists(uint32_t number)
+{
+	return number > OPERATION_NONE && number < OPERATIONS;
+}
+
 /* NULL: there is no such operation. */
 const struct operation_row *operation_row(uint32_t number);
 /* The words of all, in the order of their numbers, for whoever lists them; then the other words. */

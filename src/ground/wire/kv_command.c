@@ -16,7 +16,7 @@ static int read_op(struct slice in, struct wire_kv_op *out)
 		case 6: pb_get_s64(&r, &out->delta); break;
 		}
 	}
-	if (operation_row(kind) == NULL)
+	if (!operation_exists(kind))
 		pb_fail(&r, STATUS_BAD_REQUEST);
 	out->kind = (enum wire_kv_kind)kind;
 	return r.status;

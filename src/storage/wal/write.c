@@ -29,7 +29,6 @@ static void write_part(struct wal *wal);
 
 static struct wal_part *last_part(struct wal_buffer *buffer)
 {
-	ASSERT(buffer->part_count > 0);
 	return &buffer->parts[buffer->part_count - 1];
 }
 
