@@ -30,13 +30,15 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-PACKAGES := libevent libprotobuf-c inih jansson libzstd
+PACKAGES := libevent inih jansson libzstd
+# protobuf-c describes the messages to proto/generate.c, and is what the tests hold the generated code against.
+PB_PACKAGES := libprotobuf-c
 TEST_PACKAGES := check
 
 # What is missing is said before anything is compiled, and with the way to get it.
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out clean help format layers,$(GOALS)),)
-NEEDED := $(PACKAGES) $(if $(filter check unit tests asan,$(GOALS)),$(TEST_PACKAGES))
+NEEDED := $(PACKAGES) $(PB_PACKAGES) $(if $(filter check unit tests asan,$(GOALS)),$(TEST_PACKAGES))
 MISSING := $(shell for tool in $(CC) pkg-config protoc-c; do \
 	command -v $$tool >/dev/null || echo $$tool; done; \
 	for package in $(NEEDED); do \
@@ -55,12 +57,15 @@ HARDENING := $(if $(SANITIZE),,-fstack-protector-strong $(if $(filter -O2 -O3,$(
 # Everything is position independent, so that the same objects make libsynod.so.
 CFLAGS_ALL := -std=gnu11 $(OPT) -g -fno-omit-frame-pointer -fno-strict-aliasing -fPIC -fno-semantic-interposition \
 	-D_GNU_SOURCE -DSYNOD_RELEASE='"$(VERSION)"' $(WARNINGS) $(HARDENING) $(SANITIZE) \
-	-Iinclude $(FLOORS:%=-Isrc/%) -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+	-Iinclude $(FLOORS:%=-Isrc/%) -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) $(PB_PACKAGES) 2>/dev/null) $(CFLAGS)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -lm
-CHECK_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
+CHECK_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES) $(PB_PACKAGES))
 
 PROTOS := $(wildcard proto/*.proto)
-GEN_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
+# protoc-c describes the messages, proto/generate makes of that what reads and writes them.
+PB_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
+WIRE_C := $(PROTOS:proto/%.proto=$(BUILD)/gen/wire/%.gen.c)
+GEN_C := $(PB_C) $(WIRE_C)
 SRC := $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 LIB := $(BUILD)/lib/libsynod-all.a
@@ -121,15 +126,35 @@ $(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -W%,$(CFLAGS_ALL)) -c $< -o $@
 
+# The descriptors of all messages. The generator runs here, so it is compiled without sanitizers.
+$(BUILD)/gen/descriptors.inc: $(PB_C)
+	$(call say,GEN,$@)
+	$(Q)grep -hoE 'MessageDescriptor synod__[a-z_]+__descriptor;' $(PB_C:.c=.h) | \
+		sed -E 's/.* (.*);/DESCRIPTOR(\1)/' >$@
+$(BUILD)/gen/generate.o: proto/generate.c $(BUILD)/gen/descriptors.inc Makefile
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE $(WARNINGS) -I$(BUILD)/gen -c $< -o $@
+$(BUILD)/gen/generate: $(BUILD)/gen/generate.o $(PB_C)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu11 -O1 -I$(BUILD)/gen $^ $(shell pkg-config --libs $(PB_PACKAGES)) -o $@
+$(BUILD)/gen/wire/%.gen.c $(BUILD)/gen/wire/%.gen.h: proto/%.proto $(BUILD)/gen/generate
+	@mkdir -p $(@D)
+	$(call say,GEN,$<)
+	$(Q)$(BUILD)/gen/generate $< $(BUILD)/gen/wire/$*.gen.h $(BUILD)/gen/wire/$*.gen.c
+$(BUILD)/gen/wire/%.gen.o: $(BUILD)/gen/wire/%.gen.c Makefile | $(WIRE_C)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
 $(BUILD)/obj/%.o: %.c Makefile | $(GEN_C)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(LIB): $(OBJ) $(GEN_C:.c=.o)
+$(LIB): $(OBJ) $(WIRE_C:.c=.o)
+$(BUILD)/lib/libpb-c.a: $(PB_C:.c=.o)
 $(BUILD)/lib/libcmd.a: $(CMD_OBJ)
 $(BUILD)/lib/libtest.a: $(TEST_SUPPORT)
-$(LIB) $(BUILD)/lib/libcmd.a $(BUILD)/lib/libtest.a:
+$(LIB) $(BUILD)/lib/libpb-c.a $(BUILD)/lib/libcmd.a $(BUILD)/lib/libtest.a:
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	@rm -f $@
@@ -143,7 +168,7 @@ $(call program_of,$(1)): $(BUILD)/obj/$(1:.c=.o) $(CMD_LIB) $(LIB)
 endef
 $(foreach main,$(CMD_MAIN),$(eval $(call program_rule,$(main))))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $(TEST_LIB) $(CMD_LIB) $(LIB)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(call helpers_of,$$(dir tests/$$*)) $(TEST_LIB) $(CMD_LIB) $(LIB) $(BUILD)/lib/libpb-c.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) $(CHECK_LIBS) -o $@
@@ -281,7 +306,7 @@ install: all $(BUILD)/lib/libsynod.a $(BUILD)/lib/$(SONAME)
 
 # --- Upkeep ---
 
-C_FILES := $(wildcard include/*.h src/*/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+C_FILES := $(wildcard include/*.h proto/*.c src/*/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 
 format:
 	clang-format -i $(C_FILES)
@@ -299,5 +324,5 @@ clean:
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
--include $(OBJ:.o=.d) $(patsubst %.c,$(BUILD)/obj/%.d,$(CMD_SRC))
+-include $(OBJ:.o=.d) $(WIRE_C:.c=.d) $(patsubst %.c,$(BUILD)/obj/%.d,$(CMD_SRC))
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard tests/*/*.c tests/unit/*/*.c))

@@ -1,3 +1,4 @@
+/* The primitives of the protobuf encoding. */
 #include "wire/pb.h"
 
 bool pb_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
@@ -113,7 +114,7 @@ static size_t packed_count(struct slice packed)
 	return count;
 }
 
-void pb_count_u32s(struct pb_reader *r, uint32_t *count, uint32_t max)
+void pb_count_numbers(struct pb_reader *r, uint32_t *count, uint32_t max)
 {
 	size_t here = 1;
 
@@ -128,41 +129,56 @@ void pb_count_u32s(struct pb_reader *r, uint32_t *count, uint32_t max)
 		*count += (uint32_t)here;
 }
 
-void pb_get_u32s(struct pb_reader *r, uint32_t *out, uint32_t *used, uint32_t count)
+/* The next number of a packed field; false at its end, or (and a status) if it is malformed. */
+static bool next_packed(struct pb_reader *r, const uint8_t **at, uint64_t *out)
 {
-	if (r->type == PB_VARINT) {
-		ASSERT(*used < count);
-		out[(*used)++] = (uint32_t)r->value;
-		return;
-	}
-	const uint8_t *at = r->bytes.data;
-	const uint8_t *end = at + r->bytes.len;
-	while (at < end) {
-		uint64_t value;
-		if (!pb_varint(&at, end, &value)) {
-			pb_fail(r, STATUS_BAD_REQUEST);
-			return;
-		}
-		ASSERT(*used < count);
-		out[(*used)++] = (uint32_t)value;
-	}
+	const uint8_t *end = r->bytes.data + r->bytes.len;
+
+	if (*at == end)
+		return false;
+	if (pb_varint(at, end, out))
+		return true;
+	pb_fail(r, STATUS_BAD_REQUEST);
+	return false;
 }
 
-bool pb_allocate(struct pb_reader *r, struct arena *arena, size_t count, size_t size, void *out)
+void pb_more_u32s(struct pb_reader *r, uint32_t *array, uint32_t *used)
 {
-	void *memory = NULL;
+	uint64_t value;
 
 	if (r->status != 0)
+		return;
+	if (r->type == PB_VARINT)
+		array[(*used)++] = (uint32_t)r->value;
+	else
+		for (const uint8_t *at = r->bytes.data; next_packed(r, &at, &value);)
+			array[(*used)++] = (uint32_t)value;
+}
+
+void pb_more_u64s(struct pb_reader *r, uint64_t *array, uint32_t *used)
+{
+	uint64_t value;
+
+	if (r->status != 0)
+		return;
+	if (r->type == PB_VARINT)
+		array[(*used)++] = r->value;
+	else
+		for (const uint8_t *at = r->bytes.data; next_packed(r, &at, &value);)
+			array[(*used)++] = value;
+}
+
+bool pb_allocate(struct pb_reader *r, struct arena *arena, uint32_t *count, size_t size, void *out)
+{
+	ASSERT(*count > 0 && r->status == 0);
+	void *memory = arena_try(arena, *count * size);
+	if (memory == NULL) {
+		pb_fail(r, STATUS_TOO_LARGE);
 		return false;
-	if (count > 0) {
-		memory = arena_try(arena, count * size);
-		if (memory == NULL) {
-			pb_fail(r, STATUS_TOO_LARGE);
-			return false;
-		}
-		memset(memory, 0, count * size);
 	}
+	memset(memory, 0, *count * size);
 	memcpy(out, &memory, sizeof memory);
+	*count = 0;
 	return true;
 }
 
@@ -201,15 +217,9 @@ static void put_pair(struct buffer *out, uint32_t number, enum pb_type type, uin
 	out->len = (size_t)(store_varint(at, value) - out->data);
 }
 
-void pb_put_u64(struct buffer *out, uint32_t number, uint64_t value)
+void pb_put_number(struct buffer *out, uint32_t number, uint64_t value)
 {
-	if (value != 0)
-		put_pair(out, number, PB_VARINT, value);
-}
-
-void pb_put_s64(struct buffer *out, uint32_t number, int64_t value)
-{
-	pb_put_u64(out, number, (uint64_t)value << 1 ^ (0 - ((uint64_t)value >> 63)));
+	put_pair(out, number, PB_VARINT, value);
 }
 
 void pb_put_element(struct buffer *out, uint32_t number, struct slice value)
@@ -219,12 +229,6 @@ void pb_put_element(struct buffer *out, uint32_t number, struct slice value)
 	if (value.len > 0)
 		memcpy(out->data + out->len, value.data, value.len);
 	out->len += value.len;
-}
-
-void pb_put_bytes(struct buffer *out, uint32_t number, struct slice value)
-{
-	if (value.len > 0)
-		pb_put_element(out, number, value);
 }
 
 void pb_put_u32s(struct buffer *out, uint32_t number, const uint32_t *values, uint32_t count)
@@ -268,4 +272,12 @@ void pb_end(struct buffer *out, struct pb_mark mark)
 		out->len += extra;
 	}
 	store_varint(out->data + mark.start - mark.room, len);
+}
+
+void pb_drop_empty(struct buffer *out, size_t start, uint32_t number)
+{
+	ASSERT(out->len > start);
+	/* The tag and a length of 0; any field in it would be two bytes more. */
+	if (out->len - start == varint_size((uint64_t)number << 3) + 1)
+		out->len = start;
 }

@@ -1,11 +1,8 @@
 /*
  * The protobuf encoding itself ("Protocol Buffers: Encoding"): a reader that copies nothing, and a
- * writer.
- *
- * Every message is written with this; the messages of the hot path are also read with it, because
- * protobuf-c copies each bytes field and allocates each submessage. What is written equals
- * protobuf-c's output byte for byte: fields in ascending order, zero and empty ones left out,
- * scalars packed.
+ * writer. Every message is read and written with this, by the code that proto/generate.c makes of
+ * its .proto. What is written equals protobuf-c's output byte for byte: fields in ascending order,
+ * zero and empty ones left out, scalars packed.
  *
  * Reading. pb_next() moves to the next field; the getter that fits the schema takes its value.
  * Errors stick: a malformed field, or a getter whose wire type differs, sets `status`, and
@@ -94,6 +91,22 @@ static inline void pb_get_u32(struct pb_reader *r, uint32_t *out)
 	if (pb_expect(r, PB_VARINT))
 		*out = (uint32_t)r->value;
 }
+/* A STATUS_…; one that this version does not know becomes STATUS_INTERNAL. */
+static inline void pb_get_status(struct pb_reader *r, int *out)
+{
+	if (pb_expect(r, PB_VARINT))
+		*out = status_from_wire((uint32_t)r->value);
+}
+/* Is the field's value one of 0 … last? If not, it is refused. */
+MUST_CHECK static inline bool pb_get_enum(struct pb_reader *r, uint32_t last)
+{
+	if (!pb_expect(r, PB_VARINT))
+		return false;
+	r->value = (uint32_t)r->value;
+	if (r->value > last)
+		pb_fail(r, STATUS_BAD_REQUEST);
+	return r->value <= last;
+}
 static inline void pb_get_bool(struct pb_reader *r, bool *out)
 {
 	if (pb_expect(r, PB_VARINT))
@@ -111,12 +124,12 @@ static inline void pb_get_bytes(struct pb_reader *r, struct slice *out)
 		*out = r->bytes;
 }
 /*
- * A repeated uint32, packed or not: adds the number of its values to *count, which must not pass
- * `max`; then, in a second walk, the values are put at out[*used …), for which `count` values were
- * allocated.
+ * Repeated numbers, packed or not. In a first walk adds how many there are to *count, which must
+ * not pass `max`; in a second one adds them to the array, which has room for all that were counted.
  */
-void pb_count_u32s(struct pb_reader *r, uint32_t *count, uint32_t max);
-void pb_get_u32s(struct pb_reader *r, uint32_t *out, uint32_t *used, uint32_t count);
+void pb_count_numbers(struct pb_reader *r, uint32_t *count, uint32_t max);
+void pb_more_u32s(struct pb_reader *r, uint32_t *array, uint32_t *used);
+void pb_more_u64s(struct pb_reader *r, uint64_t *array, uint32_t *used);
 /* A repeated submessage or bytes field: counts one. */
 static inline void pb_count(struct pb_reader *r, uint32_t *count, uint32_t max)
 {
@@ -127,20 +140,52 @@ static inline void pb_count(struct pb_reader *r, uint32_t *count, uint32_t max)
 	else
 		++*count;
 }
+/* The same for an array in the struct, whose elements are read in one walk: is there room? */
+MUST_CHECK static inline bool pb_room(struct pb_reader *r, uint32_t count, uint32_t max)
+{
+	if (pb_expect(r, PB_BYTES) && count >= max)
+		pb_fail(r, STATUS_TOO_LARGE);
+	return r->status == 0;
+}
+/* The first walk is at what the second will want, which begins at `field`. */
+static inline void pb_begin_rest(struct slice *rest, const struct pb_reader *r,
+				 const uint8_t *field)
+{
+	if (rest->len == 0)
+		*rest = slice(field, (size_t)(r->end - field));
+}
 /*
- * Zeroed memory for `count` elements in *out (NULL for none); false (and a status) when the arena
- * is at its ceiling.
+ * Zeroed memory for the *count elements that the first walk found, in *out (NULL for none); the
+ * second walk counts them again from 0. False (and a status) when the arena is at its ceiling.
  */
-bool pb_allocate(struct pb_reader *r, struct arena *arena, size_t count, size_t size,
+bool pb_allocate(struct pb_reader *r, struct arena *arena, uint32_t *count, size_t size,
 		 void *out) MUST_CHECK;
+MUST_CHECK static inline bool pb_array(struct pb_reader *r, struct arena *arena, uint32_t *count,
+				       size_t size, void *out)
+{
+	return *count == 0 || pb_allocate(r, arena, count, size, out);
+}
 
 /* Writing. Zero and empty fields are left out, unless the name says otherwise. */
 void pb_put_varint(struct buffer *out, uint64_t value);
-void pb_put_u64(struct buffer *out, uint32_t number, uint64_t value);
-void pb_put_s64(struct buffer *out, uint32_t number, int64_t value);
-void pb_put_bytes(struct buffer *out, uint32_t number, struct slice value);
-/* An element of a repeated field: written even if it is empty. */
+/* A number or an element of a repeated field: written even if it is 0 or empty. */
+void pb_put_number(struct buffer *out, uint32_t number, uint64_t value);
 void pb_put_element(struct buffer *out, uint32_t number, struct slice value);
+static inline void pb_put_u64(struct buffer *out, uint32_t number, uint64_t value)
+{
+	if (value != 0)
+		pb_put_number(out, number, value);
+}
+/* sint64: zigzag. */
+static inline void pb_put_s64(struct buffer *out, uint32_t number, int64_t value)
+{
+	pb_put_u64(out, number, (uint64_t)value << 1 ^ (0 - ((uint64_t)value >> 63)));
+}
+static inline void pb_put_bytes(struct buffer *out, uint32_t number, struct slice value)
+{
+	if (value.len > 0)
+		pb_put_element(out, number, value);
+}
 void pb_put_u32s(struct buffer *out, uint32_t number, const uint32_t *values, uint32_t count);
 void pb_put_u64s(struct buffer *out, uint32_t number, const uint64_t *values, uint32_t count);
 
@@ -157,5 +202,7 @@ struct pb_mark {
 };
 struct pb_mark pb_begin(struct buffer *out, uint32_t number, size_t length_min);
 void pb_end(struct buffer *out, struct pb_mark mark);
+/* Takes away what was written since `start` if it is field `number`, and an empty submessage. */
+void pb_drop_empty(struct buffer *out, size_t start, uint32_t number);
 
 #endif

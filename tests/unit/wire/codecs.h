@@ -95,24 +95,25 @@ static inline uint32_t any_count(struct rng *r, uint32_t max)
 static inline void any_hello(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_hello *hello = out;
-	*hello = (struct wire_hello){any_u32(r),
-				     any_name(r, a),
-				     any_name(r, a),
-				     any_name(r, a),
-				     any_name(r, a),
-				     any_u64(r),
-				     any_u64(r),
-				     any_u64(r),
-				     any_u64(r),
-				     any_u64(r),
-				     any_u64(r),
-				     rng_below(r, 2) == 0,
-				     (uint32_t)rng_range(r, 0, MEMBER_NUMBER_MAX),
-				     any_u64(r),
-				     any_u32(r),
-				     any_address(r, a),
-				     (uint32_t)rng_range(r, 0, MEMBERS_MAX),
-				     {{0}}};
+	*hello = (struct wire_hello){
+		.version = any_u32(r),
+		.cluster = any_name(r, a),
+		.node = any_name(r, a),
+		.target = any_name(r, a),
+		.role = any_name(r, a),
+		.life = any_u64(r),
+		.nonce = any_u64(r),
+		.cluster_id = any_u64(r),
+		.group_id = any_u64(r),
+		.group = any_u64(r),
+		.nmembers = (uint32_t)rng_range(r, 0, MEMBERS_MAX),
+		.lost = rng_below(r, 2) == 0,
+		.disk_life = any_u64(r),
+		.replica = (uint32_t)rng_range(r, 0, MEMBER_NUMBER_MAX),
+		.members_slot = any_u64(r),
+		.address = any_address(r, a),
+		.generation = any_u32(r),
+	};
 	for (uint32_t i = 0; i < hello->nmembers; i++) {
 		struct slice name = any_name(r, a);
 		hello->members[i] = (struct wire_hello_member){
@@ -164,8 +165,8 @@ static inline void any_stale_reply(struct rng *r, struct arena *a, void *out)
 static inline void any_ballot_reply(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
-	*(struct wire_ballot_reply *)out = (struct wire_ballot_reply){any_u64(r), any_u64(r),
-								      any_u32(r), any_u64(r)};
+	*(struct wire_ballot_reply *)out = (struct wire_ballot_reply){any_u64(r), any_u32(r),
+								      any_u64(r), any_u64(r)};
 }
 static inline void any_number(struct rng *r, struct arena *a, void *out)
 {
@@ -385,13 +386,13 @@ static inline void any_kv_query(struct rng *r, struct arena *a, void *out)
 	for (uint32_t i = 0; i < q->nkeys; i++)
 		q->keys[i] = any_bytes(r, a);
 	if (q->has_scan)
-		q->scan = (struct wire_kv_scan){any_bytes(r, a),
-						any_bytes(r, a),
-						any_u32(r),
-						rng_below(r, 2) == 0,
-						rng_below(r, 2) == 0,
-						rng_below(r, 2) == 0,
-						any_u64(r)};
+		q->scan = (struct wire_kv_scan){.start = any_bytes(r, a),
+						.end = any_bytes(r, a),
+						.limit = any_u32(r),
+						.keys_only = rng_below(r, 2) == 0,
+						.config = any_u64(r),
+						.count_only = rng_below(r, 2) == 0,
+						.reverse = rng_below(r, 2) == 0};
 }
 static inline void any_kv_query_reply(struct rng *r, struct arena *a, void *out)
 {

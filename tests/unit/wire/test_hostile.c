@@ -5,7 +5,6 @@
 #include <check.h>
 
 #include "codecs.h"
-#include "wire/unpack.h"
 
 #define SEEDS 60
 
