@@ -84,7 +84,7 @@ TESTS ?= $(wildcard tests/unit/*/test_*.c tests/scenario/test_*.c tests/sim/test
 TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
 # What the system tests run against a cluster: a program for each file.
 SYSTEM_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
-TEST_SCRIPTS := $(shell for script in tests/model/test_*.py tests/scenario/*.sh tests/sim/*.sh tests/bench/instructions.sh tests/bench/docs.sh; do if [ -x $$script ]; then echo $$script; fi; done)
+TEST_SCRIPTS := $(shell for script in tests/model/test_*.py tests/unit/*/*.sh tests/scenario/*.sh tests/sim/*.sh tests/bench/instructions.sh tests/bench/docs.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_TESTS := $(sort $(foreach script,$(SYSTEM_SCRIPTS),$(if $(filter lib%,$(notdir $(script))),,$(script))))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/support/*.c))

@@ -173,6 +173,11 @@ static inline void any_number(struct rng *r, struct arena *a, void *out)
 	(void)a;
 	*(uint64_t *)out = any_u64(r);
 }
+static inline void any_request(struct rng *r, struct arena *a, void *out)
+{
+	any_number(r, a, out);
+	*(uint64_t *)out |= 1;
+}
 static inline void any_master_query(struct rng *r, struct arena *a, void *out)
 {
 	(void)a;
@@ -234,6 +239,13 @@ static inline void any_trace(struct rng *r, struct arena *a, void *out)
 	for (uint32_t i = 0; i < t->nevents; i++)
 		t->events[i] = any_text(r, a, TRACE_EVENT_BYTES_MAX);
 }
+static inline struct wire_range *any_ranges(struct rng *r, struct arena *a, uint32_t count)
+{
+	struct wire_range *ranges = arena_get(a, count * sizeof *ranges);
+	for (uint32_t i = 0; i < count; i++)
+		ranges[i] = (struct wire_range){any_u64(r), any_u64(r)};
+	return ranges;
+}
 static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 {
 	struct wire_paxos *p = out;
@@ -256,11 +268,17 @@ static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 				 .vouched = any_u64(r),
 				 .generation = any_u32(r)};
 	p->entries = arena_get(a, p->nentries * sizeof *p->entries);
-	p->ranges = arena_get(a, p->nranges * sizeof *p->ranges);
 	for (uint32_t i = 0; i < p->nentries; i++)
 		p->entries[i] = (struct wire_entry){any_u64(r), any_u64(r), any_bytes(r, a)};
-	for (uint32_t i = 0; i < p->nranges; i++)
-		p->ranges[i] = (struct wire_range){any_u64(r), any_u64(r)};
+	p->ranges = any_ranges(r, a, p->nranges);
+	if (rng_below(r, 2) == 0)
+		return;
+	p->nimpaired = any_count(r, 20);
+	p->impaired = any_ranges(r, a, p->nimpaired);
+	p->nknown = any_count(r, 20);
+	p->known = any_ranges(r, a, p->nknown);
+	p->claim = any_bytes(r, a);
+	p->remembered = any_bytes(r, a);
 }
 static inline struct wire_group *any_groups(struct rng *r, struct arena *a, uint32_t count)
 {
@@ -671,6 +689,7 @@ static inline void any_force_reply(struct rng *r, struct arena *a, void *out)
 	X(force_reply, any_force_reply, force_reply) \
 	NUMBER(register_reply, any_number, register_reply, uint64_t) \
 	NUMBER(transfer, any_replica, transfer_request, uint32_t) \
+	NUMBER(trace_request, any_request, trace_request, uint64_t) \
 	X(master_query, any_master_query, master_query)
 /* clang-format on */
 

@@ -495,6 +495,87 @@ START_TEST(texts_are_checked)
 }
 END_TEST
 
+/* Entries and ranges of all sorts count together. faults: 25, 72 */
+START_TEST(elements_are_limited_together)
+{
+	static struct wire_range ranges[MESSAGE_ELEMENTS_MAX];
+	static struct wire_entry entries[MESSAGE_ELEMENTS_MAX];
+	struct wire_paxos message = {.nentries = MESSAGE_ELEMENTS_MAX - 3,
+				     .entries = entries,
+				     .nranges = 1,
+				     .ranges = ranges,
+				     .nimpaired = 1,
+				     .impaired = ranges,
+				     .nknown = 1,
+				     .known = ranges};
+	struct buffer bytes = {0};
+	struct wire_paxos out;
+
+	wire_paxos_encode(&message, &bytes);
+	ck_assert_int_eq(wire_paxos_decode(buffer_slice(&bytes), &arena, &out), 0);
+	ck_assert_uint_eq(out.nentries, message.nentries);
+	ck_assert_uint_eq(out.nranges + out.nimpaired + out.nknown, 3);
+	arena_reset(&arena);
+	message.nknown++;
+	buffer_clear(&bytes);
+	wire_paxos_encode(&message, &bytes);
+	ck_assert_int_eq(wire_paxos_decode(buffer_slice(&bytes), &arena, &out), STATUS_TOO_LARGE);
+	ck_assert_uint_eq(arena.used_bytes, 0);
+	buffer_free(&bytes);
+}
+END_TEST
+
+/* Numbers above what their field may be are refused, by the right name. faults: 69 */
+START_TEST(numbers_are_limited)
+{
+	struct wire_config config = {.number = NUMBER_MAX};
+	struct wire_cluster cluster = {.shards = SHARDS_MAX};
+	struct wire_hello hello = {.replica = MEMBER_NUMBER_MAX};
+	struct buffer bytes = {0};
+	int results[6];
+
+#define RESULT(i, name) \
+	do { \
+		buffer_clear(&bytes); \
+		wire_##name##_encode(&(name), &bytes); \
+		results[i] = wire_##name##_decode(buffer_slice(&bytes), &arena, \
+						  &(struct wire_##name){0}); \
+	} while (0)
+	RESULT(0, config);
+	RESULT(1, cluster);
+	RESULT(2, hello);
+	config.number++;
+	cluster.shards++;
+	hello.replica++;
+	RESULT(3, config);
+	RESULT(4, cluster);
+	RESULT(5, hello);
+#undef RESULT
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(results[i], 0);
+	ck_assert_int_eq(results[3], STATUS_BAD_REQUEST);
+	ck_assert_int_eq(results[4], STATUS_TOO_LARGE);
+	ck_assert_int_eq(results[5], STATUS_BAD_REQUEST);
+	buffer_free(&bytes);
+}
+END_TEST
+
+/* A text for people may hold anything but a zero byte, at which C would cut it. faults: 69 */
+START_TEST(plain_texts_have_no_zero_byte)
+{
+	struct wire_force_reply reply = {.text = slice("line 1\nzeile 2 \xc3\xa4", 17)}, out;
+	struct buffer bytes = {0};
+
+	wire_force_reply_encode(&reply, &bytes);
+	ck_assert_int_eq(wire_force_reply_decode(buffer_slice(&bytes), &arena, &out), 0);
+	ck_assert(slice_equal(out.text, reply.text));
+	bytes.data[bytes.len - 1] = 0;
+	ck_assert_int_eq(wire_force_reply_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_BAD_REQUEST);
+	buffer_free(&bytes);
+}
+END_TEST
+
 /*
  * Kinds, targets and relations that this version does not know are refused, as is an op without a
  * kind.
@@ -568,6 +649,9 @@ int main(void)
 	tcase_add_test(tests, largest_config_fits);
 	tcase_add_test(tests, largest_page_fits);
 	tcase_add_test(tests, texts_are_checked);
+	tcase_add_test(tests, elements_are_limited_together);
+	tcase_add_test(tests, numbers_are_limited);
+	tcase_add_test(tests, plain_texts_have_no_zero_byte);
 	tcase_add_test(tests, unknown_enum_values);
 	tcase_add_test(tests, arena_ceiling);
 	suite_add_tcase(suite, tests);
