@@ -576,6 +576,50 @@ START_TEST(plain_texts_have_no_zero_byte)
 }
 END_TEST
 
+/* Each text of an array is checked like a single one. faults: 69 */
+START_TEST(texts_in_arrays_are_checked)
+{
+	struct slice events[] = {slice_string("one"), slice_string("t w o")};
+	struct wire_trace trace = {.nevents = 2, .events = events}, traced;
+	struct wire_group group = {.nmembers = 2,
+				   .members = {slice_string("a:1"), slice_string("b:2")}};
+	struct wire_config config = {.ngroups = 1, .groups = &group}, out;
+	struct buffer bytes = {0};
+
+	wire_trace_encode(&trace, &bytes);
+	ck_assert_int_eq(wire_trace_decode(buffer_slice(&bytes), &arena, &traced), 0);
+	bytes.data[bytes.len - 1] = '\n';
+	ck_assert_int_eq(wire_trace_decode(buffer_slice(&bytes), &arena, &traced),
+			 STATUS_BAD_REQUEST);
+	buffer_clear(&bytes);
+	wire_config_encode(&config, &bytes);
+	ck_assert_int_eq(wire_config_decode(buffer_slice(&bytes), &arena, &out), 0);
+	bytes.data[bytes.len - 1] = ' ';
+	ck_assert_int_eq(wire_config_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_BAD_REQUEST);
+	buffer_free(&bytes);
+}
+END_TEST
+
+/* Packed numbers that stay in the input are whole ones. faults: 69, 74 */
+START_TEST(raw_numbers_are_whole)
+{
+	static const uint8_t lives[16];
+	struct wire_unconfirmed_reply reply = {.voters = slice(lives, 16)}, out;
+	struct buffer bytes = {0};
+
+	wire_unconfirmed_reply_encode(&reply, &bytes);
+	ck_assert_int_eq(wire_unconfirmed_reply_decode(buffer_slice(&bytes), &arena, &out), 0);
+	ck_assert_uint_eq(out.voters.len, 16);
+	buffer_clear(&bytes);
+	reply.voters.len = 15;
+	wire_unconfirmed_reply_encode(&reply, &bytes);
+	ck_assert_int_eq(wire_unconfirmed_reply_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_BAD_REQUEST);
+	buffer_free(&bytes);
+}
+END_TEST
+
 /*
  * Kinds, targets and relations that this version does not know are refused, as is an op without a
  * kind.
@@ -652,6 +696,8 @@ int main(void)
 	tcase_add_test(tests, elements_are_limited_together);
 	tcase_add_test(tests, numbers_are_limited);
 	tcase_add_test(tests, plain_texts_have_no_zero_byte);
+	tcase_add_test(tests, texts_in_arrays_are_checked);
+	tcase_add_test(tests, raw_numbers_are_whole);
 	tcase_add_test(tests, unknown_enum_values);
 	tcase_add_test(tests, arena_ceiling);
 	suite_add_tcase(suite, tests);
