@@ -316,7 +316,7 @@ TIDY ?= agreement base check kv node pb shardkv store trace view wal wire
 
 tidy: $(GEN_C)
 	$(if $(wildcard $(TIDY:%=src/*/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))
-	@scripts/lint.sh $(foreach room,$(TIDY),$(wildcard src/*/$(room)/*.c)) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+	@scripts/lint.sh $(foreach room,$(TIDY),$(wildcard src/*/$(room)/*.c)) $(wildcard proto/*.c) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
 
 clean:
 	rm -rf $(BUILD)

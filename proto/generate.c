@@ -48,7 +48,10 @@
  * nothing is allocated for a message that breaks a limit, and a submessage that occurs twice is
  * merged.
  *
- * Everything else is an error of the .proto: it is said with its line, and nothing is generated.
+ * The other words of the comments, behind a field or in lines of their own before it, go with it
+ * into the header. Everything else is an error of the .proto: it is said with its line, and nothing
+ * is generated. tests/unit/wire holds what is generated against protobuf-c, which packs and unpacks
+ * the same messages.
  *
  *	generate NAME.proto NAME.gen.h NAME.gen.c
  */
@@ -287,9 +290,10 @@ static struct block *begin_block(const char *kind, char *text, char *comment, un
 /* One more line of a comment. */
 static void add_text(char *to, size_t size, const char *text, unsigned at)
 {
-	if (strlen(to) + strlen(text) + 4 > size)
+	size_t len = strlen(to);
+
+	if ((size_t)snprintf(to + len, size - len, " *%s\n", text) >= size - len)
 		fail(at, "too long a comment");
-	strcat(strcat(strcat(to, " *"), text), "\n");
 }
 
 static void read_proto(void)
