@@ -1,6 +1,12 @@
 /* The keys of commands and queries, found without decoding the rest. */
+#include "base/operations.h"
 #include "wire/pb.h"
 #include "wire/wire.h"
+
+#define X(name, number, ...) \
+	_Static_assert((int)WIRE_KV_##name == (number), "kv.proto says it too");
+OPERATION_MAP(X)
+#undef X
 
 /* The first field `number` of a message, if it is of bytes; false if there is none. */
 static bool find_bytes(struct slice in, uint32_t number, struct slice *out)
