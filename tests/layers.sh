@@ -127,6 +127,8 @@ self_test() {
 	done <<-'CASES'
 		pass src/ground/node/a.c "base/bytes.h"
 		pass src/services/shardkv/a.c "shardmaster/config.h"
+		pass src/services/view/a.c "server/server.h"
+		pass src/worlds/daemon/a.c "server/server.h"
 		pass src/clients/client/a.c "shardkv/shard.h"
 		pass src/consensus/paxos/a.c <stdint.h>
 		pass src/ground/wire/a.c <protobuf-c/protobuf-c.h>
@@ -146,6 +148,9 @@ self_test() {
 		fail src/services/shardmaster/a.c "shardkv/shardkv.h"
 		fail src/worlds/host/a.c "synod.h"
 		fail src/worlds/host/a.c "sim/world.h"
+		fail src/replication/rsm/a.c "server/server.h"
+		fail src/skeleton/server/a.c "view/view.h"
+		fail src/worlds/host/a.c "server/server.h"
 		fail src/worlds/sim/a.c "shardkv/shardkv.h"
 		pass src/judge/check/a.c "base/map.h"
 		fail src/judge/check/a.c "node/node.h"

@@ -9,14 +9,10 @@
 
 #include "paxoslog/paxosd.h"
 #include "paxoslog/tailers.h"
+#include "server/server.h"
 
 struct paxosd {
-	struct node node;
-	char *cluster, *name, *version;
-	uint32_t nshards, nmasters;
-	char *masters[REPLICAS_MAX];
-	struct app *app;
-	struct rsm *rsm;
+	struct server server;
 	struct agreement_service *agreement;
 	bool lost;             /* its directory replaces a lost one */
 	uint64_t members_slot; /* of the members that it has been told */
@@ -26,17 +22,17 @@ struct paxosd {
 	 * input of its own.
 	 */
 	struct timer attend;
-	struct arena arena;
-	struct buffer out;
 };
 
-/* paxosd.c */
-void paxosd_refuse(struct paxosd *d, link_id from, const struct message *request, int status,
-		   const char *why);
+static inline struct paxosd *paxosd_of(struct node *node)
+{
+	return (struct paxosd *)(void *)node;
+}
+
 /* requests.c */
 void paxosd_requests_init(struct paxosd *d);
 void paxosd_applied(void *context);
-void paxosd_tail(struct paxosd *d, link_id from, const struct message *request);
-void paxosd_slot(struct paxosd *d, link_id from, const struct message *request);
+void paxosd_tail(struct node *node, link_id from, const struct message *request);
+void paxosd_slot(struct node *node, link_id from, const struct message *request);
 
 #endif

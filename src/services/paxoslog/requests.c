@@ -11,60 +11,61 @@ static size_t answer_tail(void *context, link_id from, const struct message *req
 {
 	struct paxosd *d = context;
 	/* A replica without a leader may be behind for long: another one may know more. */
-	if (!rsm_ready(d->rsm) || paxoslog_app_slots(d->app) == NULL) {
-		paxosd_refuse(d, from, request, STATUS_UNAVAILABLE,
+	if (!rsm_ready(d->server.rsm) || paxoslog_app_slots(d->server.app) == NULL) {
+		server_refuse(&d->server, from, request, STATUS_UNAVAILABLE,
 			      "this replica knows no leader, or is catching up");
 		return 0;
 	}
-	struct reply reply = {.body = &d->out};
-	buffer_clear(&d->out);
-	arena_reset(&d->arena);
-	paxoslog_app_read(d->app, query, &d->arena, &reply);
-	node_reply(&d->node, from, request, reply.status, buffer_slice(&d->out));
-	return d->out.len;
+	struct reply reply = {.body = &d->server.out};
+	buffer_clear(&d->server.out);
+	arena_reset(&d->server.arena);
+	paxoslog_app_read(d->server.app, query, &d->server.arena, &reply);
+	node_reply(&d->server.node, from, request, reply.status, buffer_slice(&d->server.out));
+	return d->server.out.len;
 }
 
-void paxosd_tail(struct paxosd *d, link_id from, const struct message *request)
+void paxosd_tail(struct node *node, link_id from, const struct message *request)
 {
-	const struct slots *slots = paxoslog_app_slots(d->app);
+	struct paxosd *d = paxosd_of(node);
+	const struct slots *slots = paxoslog_app_slots(d->server.app);
 	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : LOG_TAIL_DEFAULT_MS;
 	struct wire_log_query query;
-	arena_reset(&d->arena);
-	int status = wire_log_query_decode(request->payload, &d->arena, &query);
+	arena_reset(&d->server.arena);
+	int status = wire_log_query_decode(request->payload, &d->server.arena, &query);
 	if (status != 0) {
-		paxosd_refuse(d, from, request, status, "not a query of the log");
+		server_refuse(&d->server, from, request, status, "not a query of the log");
 		return;
 	}
 	if (query.from == 0 && slots != NULL)
 		query.from = slots->first;
 	if (timeout_ms > LOG_TAIL_MAX_MS)
 		timeout_ms = LOG_TAIL_MAX_MS;
-	if (slots == NULL || query.from <= slots->last || !rsm_ready(d->rsm))
+	if (slots == NULL || query.from <= slots->last || !rsm_ready(d->server.rsm))
 		answer_tail(d, from, request, &query);
 	else if (!tailers_add(&d->tailers, from, request, &query, timeout_ms))
-		paxosd_refuse(d, from, request, STATUS_BUSY,
+		server_refuse(&d->server, from, request, STATUS_BUSY,
 			      "too many readers are waiting here; try again");
 }
 
 static void attend(void *data)
 {
 	struct paxosd *d = data;
-	const struct slots *slots = paxoslog_app_slots(d->app);
+	const struct slots *slots = paxoslog_app_slots(d->server.app);
 	if (slots != NULL && !tailers_wake(&d->tailers, slots->last))
-		node_timer_after(&d->node, &d->attend, 0);
+		node_timer_after(&d->server.node, &d->attend, 0);
 }
 
 void paxosd_applied(void *context)
 {
 	struct paxosd *d = context;
 	if (d->tailers.count > 0 && !timer_armed(&d->attend))
-		node_timer_after(&d->node, &d->attend, 0);
+		node_timer_after(&d->server.node, &d->attend, 0);
 }
 
 void paxosd_requests_init(struct paxosd *d)
 {
 	timer_init(&d->attend, attend, d);
-	tailers_init(&d->tailers, &d->node, answer_tail, d);
+	tailers_init(&d->tailers, &d->server.node, answer_tail, d);
 }
 
 /* ---- LOG_SLOT ---- */
@@ -80,8 +81,8 @@ struct search {
 static void search_command(struct search *search, struct slice body)
 {
 	struct wire_log_command command;
-	arena_reset(&search->d->arena);
-	if (wire_log_command_decode(body, &search->d->arena, &command) != 0 ||
+	arena_reset(&search->d->server.arena);
+	if (wire_log_command_decode(body, &search->d->server.arena, &command) != 0 ||
 	    command.nvalues == 0 || (command.at != 0 && command.at != search->next))
 		return;
 	if (search->slot < search->next + command.nvalues) {
@@ -104,9 +105,9 @@ static void search_entry(struct search *search, struct slice value)
 
 static void search_accepted(struct search *search)
 {
-	const struct paxos *core = rsm_core(search->d->rsm);
+	const struct paxos *core = rsm_core(search->d->server.rsm);
 	struct bytes *value;
-	for (uint64_t slot = rsm_applied(search->d->rsm) + 1; core != NULL && !search->found;
+	for (uint64_t slot = rsm_applied(search->d->server.rsm) + 1; core != NULL && !search->found;
 	     slot++) {
 		if (!paxos_accepted(core, slot, &value))
 			return;
@@ -115,18 +116,19 @@ static void search_accepted(struct search *search)
 	}
 }
 
-void paxosd_slot(struct paxosd *d, link_id from, const struct message *request)
+void paxosd_slot(struct node *node, link_id from, const struct message *request)
 {
-	const struct slots *slots = paxoslog_app_slots(d->app);
+	struct paxosd *d = paxosd_of(node);
+	const struct slots *slots = paxoslog_app_slots(d->server.app);
 	struct wire_log_query query;
-	arena_reset(&d->arena);
-	int status = wire_log_query_decode(request->payload, &d->arena, &query);
+	arena_reset(&d->server.arena);
+	int status = wire_log_query_decode(request->payload, &d->server.arena, &query);
 	if (status == 0 && query.from == 0)
 		status = STATUS_BAD_REQUEST;
 	if (status == 0 && slots == NULL)
 		status = STATUS_UNAVAILABLE;
 	if (status != 0) {
-		paxosd_refuse(d, from, request, status,
+		server_refuse(&d->server, from, request, status,
 			      slots == NULL ? "this replica is replacing its state"
 					    : "slots are numbered from 1");
 		return;
@@ -143,7 +145,7 @@ void paxosd_slot(struct paxosd *d, link_id from, const struct message *request)
 		answer.state = search.found ? WIRE_LOG_ACCEPTED : WIRE_LOG_EMPTY;
 		answer.value = search.value;
 	}
-	buffer_clear(&d->out);
-	wire_log_slot_encode(&answer, &d->out);
-	node_reply(&d->node, from, request, 0, buffer_slice(&d->out));
+	buffer_clear(&d->server.out);
+	wire_log_slot_encode(&answer, &d->server.out);
+	node_reply(&d->server.node, from, request, 0, buffer_slice(&d->server.out));
 }

@@ -14,9 +14,9 @@ static void reply(struct pb_node *n, link_id from, const struct message *request
 {
 	struct wire_pb_forward_reply answer = {
 		.view = n->view, .received = n->intake.received, .backup = n->role == PB_BACKUP};
-	buffer_clear(&n->out);
-	wire_pb_forward_reply_encode(&answer, &n->out);
-	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
+	buffer_clear(&n->server.out);
+	wire_pb_forward_reply_encode(&answer, &n->server.out);
+	node_reply(&n->server.node, from, request, 0, buffer_slice(&n->server.out));
 }
 
 /*
@@ -26,7 +26,7 @@ static void reply(struct pb_node *n, link_id from, const struct message *request
  */
 static void give_up(struct pb_node *n, const struct wire_pb_forward *frame, const char *why)
 {
-	log_event(n->node.log, LOG_ERROR, "state_differs",
+	log_event(n->server.node.log, LOG_ERROR, "state_differs",
 		  "view=%" PRIu64 " frame=%" PRIu64
 		  " problem=\"%s\" action=\"beginning anew, to be filled again\"",
 		  frame->view, frame->frame, why);
@@ -55,8 +55,8 @@ static const char *finish_transfer(struct pb_node *n, const struct wire_pb_forwa
 	const char *why = check_digest(n, frame);
 	n->complete = why == NULL;
 	if (why == NULL)
-		log_event(n->node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64,
-			  n->view, pb_state_keys(&n->state));
+		log_event(n->server.node.log, LOG_INFO, "state_received",
+			  "view=%" PRIu64 " keys=%" PRIu64, n->view, pb_state_keys(&n->state));
 	return why;
 }
 
@@ -72,15 +72,15 @@ static int apply_command(struct pb_node *n, const struct entry_command *command,
 			 uint32_t value_bytes_max)
 {
 	struct wire_kv_op op;
-	arena_reset(&n->arena);
-	buffer_clear(&n->out);
+	arena_reset(&n->server.arena);
+	buffer_clear(&n->server.out);
 	/* The primary has judged the sizes; its limits may differ from ours. */
-	int status = pb_command_decode(command->body, UINT32_MAX, UINT32_MAX, &n->arena, &op,
-				       &n->out);
+	int status = pb_command_decode(command->body, UINT32_MAX, UINT32_MAX, &n->server.arena, &op,
+				       &n->server.out);
 	if (status != 0)
 		return status;
-	buffer_clear(&n->out);
-	pb_state_apply(&n->state, command, &op, value_bytes_max, &n->arena, &n->out);
+	buffer_clear(&n->server.out);
+	pb_state_apply(&n->state, command, &op, value_bytes_max, &n->server.arena, &n->server.out);
 	return 0;
 }
 
@@ -124,17 +124,18 @@ static bool is_next(const struct pb_node *n, const struct wire_pb_forward *frame
 	return reset || transfer == n->intake.transferring;
 }
 
-void backup_forward(struct pb_node *n, link_id from, const struct message *request)
+void backup_forward(struct node *node, link_id from, const struct message *request)
 {
+	struct pb_node *n = pb_node_of(node);
 	struct wire_pb_forward frame;
-	arena_reset(&n->arena);
-	int status = wire_pb_forward_decode(request->payload, &n->arena, &frame);
+	arena_reset(&n->server.arena);
+	int status = wire_pb_forward_decode(request->payload, &n->server.arena, &frame);
 	const char *why = status != 0 ? "all: not a frame that this version understands"
 				      : pb_judge_frame(n, &frame);
 	if (why != NULL) {
-		uint64_t refused = refusals_add(&n->refusals, node_now_us(&n->node));
+		uint64_t refused = refusals_add(&n->refusals, node_now_us(&n->server.node));
 		if (refused != 0)
-			log_event(n->node.log, LOG_ERROR, "frame_refused",
+			log_event(n->server.node.log, LOG_ERROR, "frame_refused",
 				  "view=%" PRIu64 " frame=%" PRIu64
 				  " field=\"%s\" refused=%" PRIu64,
 				  frame.view, frame.frame, why, refused);

@@ -5,7 +5,7 @@
 
 void clients_live(struct pb_node *n)
 {
-	uint64_t now_us = node_now_us(&n->node);
+	uint64_t now_us = node_now_us(&n->server.node);
 	uint64_t step_us = now_us - n->lived_at_us;
 	uint64_t most_us = 1000ull * n->options.ping_interval_ms * n->options.dead_pings;
 	n->lived_at_us = now_us;
@@ -42,7 +42,8 @@ static bool known(void *context, uint64_t highest)
 
 static void again(void *context, link_id from, const struct message *message)
 {
-	primary_request(context, from, message);
+	struct pb_node *n = context;
+	primary_request(&n->server.node, from, message);
 }
 
 static void refuse(void *context, link_id from, const struct message *message, int status,
@@ -54,7 +55,7 @@ static void refuse(void *context, link_id from, const struct message *message, i
 void clients_start(struct pb_node *n)
 {
 	struct registrar_options options = {
-		.node = &n->node,
+		.node = &n->server.node,
 		.caller = n->views,
 		.service = "viewservers",
 		.question = put_question,

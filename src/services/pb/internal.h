@@ -9,7 +9,7 @@
  *   send.c     their way to the backup, and its confirmations
  *   backup.c   frames from the primary
  *   judge.c    … which are judged before they are used
- *   status.c   STATUS, CLUSTER, JSON, metrics
+ *   status.c   STATUS, JSON, metrics
  */
 #ifndef SYNOD_PB_INTERNAL_H
 #define SYNOD_PB_INTERNAL_H
@@ -20,6 +20,7 @@
 #include "pb/node.h"
 #include "pb/state.h"
 #include "rsm/registrar.h"
+#include "server/server.h"
 #include "wire/wire_pb.h"
 #include "wire/wire_view.h"
 
@@ -119,10 +120,8 @@ struct view_place {
 };
 
 struct pb_node {
-	struct node node;
+	struct server server;
 	struct pb_node_options options; /* strings are copies */
-	char *strings[4 + 2 * REPLICAS_MAX];
-	uint32_t nstrings;
 	uint64_t incarnation;
 	uint64_t started_us;
 	bool stopping, stopped;
@@ -149,8 +148,6 @@ struct pb_node {
 	struct stream stream;
 	struct intake intake;
 	struct timer stop_timer;
-	struct arena arena;
-	struct buffer out;
 	uint64_t next_id; /* of requests to the backup */
 	uint64_t answered, answered_view;
 	struct refusals refusals; /* frames that no primary can have sent */
@@ -188,7 +185,7 @@ bool pings_fresh(struct pb_node *n);
 
 /* ---- primary.c ---- */
 
-void primary_request(struct pb_node *n, link_id from, const struct message *request);
+void primary_request(struct node *node, link_id from, const struct message *request);
 /* Sends the held answers of a frame. */
 void primary_release(struct pb_node *n, struct frame *frame);
 /*
@@ -246,7 +243,7 @@ void send_link_down(struct pb_node *n, link_id link);
 /* ---- backup.c ---- */
 
 void backup_begin(struct pb_node *n);
-void backup_forward(struct pb_node *n, link_id from, const struct message *request);
+void backup_forward(struct node *node, link_id from, const struct message *request);
 
 /* ---- judge.c ---- */
 
@@ -256,8 +253,8 @@ const char *pb_judge_frame(const struct pb_node *n, const struct wire_pb_forward
 /* ---- status.c ---- */
 
 void pb_status_metrics(struct pb_node *n);
-void pb_status_answer(struct pb_node *n, link_id from, const struct message *request);
-void pb_status_cluster(struct pb_node *n, link_id from, const struct message *request);
-void pb_status_json(struct node *node, struct buffer *out);
+/* For struct server_kind. */
+void pb_fill_status(struct node *node, struct wire_status *status);
+void pb_write_json(struct node *node, struct buffer *out);
 
 #endif

@@ -24,9 +24,7 @@ void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int
 	struct wire_error error = {.message = slice_string(text)};
 	if (status == STATUS_NOT_LEADER && n->role != PB_PRIMARY)
 		error.leader = n->primary.wire.address;
-	buffer_clear(&n->out);
-	wire_error_encode(&error, &n->out);
-	node_reply(&n->node, to, request, status, buffer_slice(&n->out));
+	server_refuse_error(&n->server, to, request, status, &error);
 }
 
 /*
@@ -39,7 +37,7 @@ static void finish_stop(void *data)
 	if (n->stopped)
 		return;
 	n->stopped = true;
-	n->node.env->ops->stopped(n->node.env);
+	n->server.node.env->ops->stopped(n->server.node.env);
 }
 
 static bool said_goodbye(const struct pb_node *n)
@@ -63,25 +61,12 @@ static int start(struct node *node)
 static void message(struct node *node, link_id from, const struct message *message)
 {
 	struct pb_node *n = pb_node_of(node);
-	if (message->kind == MESSAGE_REPLY) {
-		if (message->method == METHOD_PB_FORWARD)
-			send_reply(n, from, message);
-		else
-			caller_message(n->views, from, message);
-		return;
-	}
-	if (message->kind != MESSAGE_REQUEST)
-		return;
-	switch (message->method) {
-	case METHOD_COMMAND:
-	case METHOD_QUERY: primary_request(n, from, message); break;
-	case METHOD_PB_FORWARD: backup_forward(n, from, message); break;
-	case METHOD_STATUS: pb_status_answer(n, from, message); break;
-	case METHOD_CLUSTER: pb_status_cluster(n, from, message); break;
-	default:
-		pb_refuse(n, from, message, STATUS_UNKNOWN_METHOD, "a pbserver has no such method");
-		break;
-	}
+	if (message->kind == MESSAGE_REQUEST)
+		server_request(node, from, message);
+	else if (message->kind == MESSAGE_REPLY && message->method == METHOD_PB_FORWARD)
+		send_reply(n, from, message);
+	else if (message->kind == MESSAGE_REPLY)
+		caller_message(n->views, from, message);
 }
 
 static void link_down(struct node *node, link_id link)
@@ -120,11 +105,7 @@ static void destroy(struct node *node)
 	stream_free(n);
 	buffer_free(&n->intake.sessions);
 	pb_state_free(&n->state);
-	for (uint32_t i = 0; i < n->nstrings; i++)
-		free(n->strings[i]);
-	arena_free(&n->arena);
-	buffer_free(&n->out);
-	node_done(node);
+	server_done(&n->server);
 	free(n);
 }
 
@@ -144,47 +125,70 @@ static const struct node_ops ops = {
 	.stop = stop,
 	.destroy = destroy,
 	.ready = ready,
-	.status_json = pb_status_json,
+	.status_json = server_write_json,
 };
 
-static const char *keep(struct pb_node *n, const char *text)
+static const struct server_method methods[] = {
+	{METHOD_COMMAND, .handle = primary_request},
+	{METHOD_QUERY, .handle = primary_request},
+	{METHOD_PB_FORWARD, .handle = backup_forward},
+	{METHOD_STATUS, .handle = server_answer_status},
+	{METHOD_CLUSTER, .handle = server_answer_cluster},
+	{0},
+};
+
+static const struct server_kind kind = {
+	.role = "pbserver",
+	.text = "a pbserver",
+	.methods = methods,
+	.fill_status = pb_fill_status,
+	.write_json = pb_write_json,
+};
+
+static void init_server(struct pb_node *n, const struct pb_node_options *options)
 {
-	char *copy = alloc_string(text);
-	ASSERT(n->nstrings < sizeof n->strings / sizeof n->strings[0]);
-	n->strings[n->nstrings++] = copy;
-	return copy;
+	server_init(&n->server, &kind, &ops,
+		    &(struct server_options){.env = options->env,
+					     .log = options->log,
+					     .cluster = options->cluster,
+					     .name = options->name,
+					     .version = options->version,
+					     .nshards = options->nshards,
+					     .nmasters = options->nmasters,
+					     .masters = options->masters});
 }
 
+/* The strings are the server's copies. */
 static void copy_options(struct pb_node *n, const struct pb_node_options *options)
 {
+	struct server *server = &n->server;
 	n->options = *options;
 	if (n->options.transfer_piece_bytes == 0)
 		n->options.transfer_piece_bytes = TRANSFER_PIECE_BYTES;
-	n->options.cluster = keep(n, options->cluster);
-	n->options.name = keep(n, options->name);
-	n->options.address = keep(n, options->address);
-	n->options.version = keep(n, options->version);
+	n->options.cluster = server->cluster;
+	n->options.name = server->name;
+	n->options.version = server->version;
+	n->options.address = server_keep(server, options->address);
 	for (uint32_t i = 0; i < options->nmasters; i++)
-		n->options.masters[i] = keep(n, options->masters[i]);
+		n->options.masters[i] = server->masters[i];
 	for (uint32_t i = 0; i < options->nviews; i++)
-		n->options.views[i] = keep(n, options->views[i]);
+		n->options.views[i] = server_keep(server, options->views[i]);
 }
 
 struct node *pb_node_create(const struct pb_node_options *options)
 {
-	ASSERT(options->nviews <= REPLICAS_MAX && options->nmasters <= REPLICAS_MAX);
+	ASSERT(options->nviews <= REPLICAS_MAX);
 	ASSERT(options->ping_interval_ms > 0 && options->dead_pings > 0);
 	struct pb_node *n = ALLOC(struct pb_node);
-	node_init(&n->node, &ops, options->env, options->log);
+	init_server(n, options);
 	copy_options(n, options);
-	arena_init(&n->arena, ARENA_BYTES_MAX);
 	timer_init(&n->stop_timer, finish_stop, n);
 	pb_state_init(&n->state, options->sessions_max, options->session_idle_us);
 	stream_init(n);
-	n->next_id = node_random(&n->node) >> 1;
+	n->next_id = node_random(&n->server.node) >> 1;
 	/* Another viewserver is asked within the time in which this server would count as dead. */
 	struct caller_options caller = {
-		.node = &n->node,
+		.node = &n->server.node,
 		.attempt_timeout_ms = 2 * options->ping_interval_ms,
 		.backoff_max_ms = options->ping_interval_ms,
 	};
@@ -192,7 +196,7 @@ struct node *pb_node_create(const struct pb_node_options *options)
 	caller_set_addresses(n->views, n->options.views, n->options.nviews);
 	clients_start(n);
 	pb_status_metrics(n);
-	return &n->node;
+	return &n->server.node;
 }
 
 struct pb_node_info pb_node_info(struct node *node)

@@ -13,13 +13,13 @@ static uint64_t dead_us(const struct pb_node *n)
 
 bool pings_fresh(struct pb_node *n)
 {
-	return n->answered_us != 0 && node_now_us(&n->node) < n->answered_us + dead_us(n);
+	return n->answered_us != 0 && node_now_us(&n->server.node) < n->answered_us + dead_us(n);
 }
 
 static struct wire_view_server self(const struct pb_node *n)
 {
 	return (struct wire_view_server){
-		.name = slice_string(n->options.name),
+		.name = slice_string(n->server.name),
 		.address = slice_string(n->options.address),
 		.incarnation = n->incarnation,
 	};
@@ -44,7 +44,7 @@ static void send_ping(struct pb_node *n)
 	wire_view_ping_encode(&message, &payload);
 	n->goodbyes += n->stopping;
 	ping->n = n;
-	ping->sent_us = node_now_us(&n->node);
+	ping->sent_us = node_now_us(&n->server.node);
 	ping->call = caller_start(n->views, METHOD_VIEW_PING, buffer_slice(&payload),
 				  ping->sent_us + dead_us(n), answered, ping);
 	buffer_free(&payload);
@@ -54,12 +54,12 @@ static void timer_fired(void *data)
 {
 	struct pb_node *n = data;
 	send_ping(n);
-	node_timer_after(&n->node, &n->ping_timer, 1000ull * n->options.ping_interval_ms);
+	node_timer_after(&n->server.node, &n->ping_timer, 1000ull * n->options.ping_interval_ms);
 }
 
 void pings_now(struct pb_node *n)
 {
-	node_timer_after(&n->node, &n->ping_timer, 0);
+	node_timer_after(&n->server.node, &n->ping_timer, 0);
 }
 
 void pings_begin_anew(struct pb_node *n)
@@ -72,7 +72,7 @@ void pings_begin_anew(struct pb_node *n)
 	n->view = n->answered_us = 0;
 	n->complete = n->synced = n->refused = false;
 	n->primary = n->backup = nobody;
-	n->incarnation = node_random(&n->node) | 1;
+	n->incarnation = node_random(&n->server.node) | 1;
 	n->counters.anew++;
 	pings_now(n);
 }
@@ -85,7 +85,7 @@ void pings_start(struct pb_node *n)
 
 void pings_free(struct pb_node *n)
 {
-	node_timer_cancel(&n->node, &n->ping_timer);
+	node_timer_cancel(&n->server.node, &n->ping_timer);
 	for (uint32_t i = 0; i < PINGS_MAX; i++)
 		if (n->pings[i].call != NULL)
 			caller_cancel(n->pings[i].call);
@@ -161,12 +161,12 @@ static void adopt(struct pb_node *n, const struct wire_view *view)
 			pb_state_clear(&n->state);
 		backup_begin(n);
 	}
-	log_event(n->node.log, LOG_INFO, "view_adopted",
+	log_event(n->server.node.log, LOG_INFO, "view_adopted",
 		  "view=%" PRIu64 " role=%s primary=%s backup=%s", n->view, roles[n->role],
 		  n->primary.name[0] != '\0' ? n->primary.name : "-",
 		  n->backup.name[0] != '\0' ? n->backup.name : "-");
 	if (n->refused)
-		log_event(n->node.log, LOG_ERROR, "promoted_without_state", "view=%" PRIu64,
+		log_event(n->server.node.log, LOG_ERROR, "promoted_without_state", "view=%" PRIu64,
 			  n->view);
 	if (n->role != PB_PRIMARY)
 		registrar_release(&n->registrar);
@@ -179,8 +179,8 @@ static void answered(void *context, int status, struct slice payload)
 	struct pb_node *n = ping->n;
 	struct wire_view_reply reply;
 	ping->call = NULL;
-	arena_reset(&n->arena);
-	if (status != 0 || wire_view_reply_decode(payload, &n->arena, &reply) != 0)
+	arena_reset(&n->server.arena);
+	if (status != 0 || wire_view_reply_decode(payload, &n->server.arena, &reply) != 0)
 		return;
 	if (ping->sent_us > n->answered_us)
 		n->answered_us = ping->sent_us;

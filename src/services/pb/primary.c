@@ -30,7 +30,7 @@ static void hold(struct pb_node *n, struct frame *frame, link_id from,
 static void answer(struct pb_node *n, const struct held *held, int status, struct slice payload)
 {
 	struct message request = {.kind = MESSAGE_REQUEST, .method = held->method, .id = held->id};
-	node_reply(&n->node, held->link, &request, status, payload);
+	node_reply(&n->server.node, held->link, &request, status, payload);
 }
 
 void primary_release(struct pb_node *n, struct frame *frame)
@@ -48,16 +48,16 @@ void primary_release(struct pb_node *n, struct frame *frame)
 
 void primary_abandon(struct pb_node *n, struct frame *frame)
 {
-	struct env *env = n->node.env;
-	buffer_clear(&n->out);
+	struct env *env = n->server.node.env;
+	buffer_clear(&n->server.out);
 	struct wire_error error = {
 		.message = slice_string("this server is not the primary any more"),
 		.leader = n->primary.wire.address,
 	};
-	wire_error_encode(&error, &n->out);
+	wire_error_encode(&error, &n->server.out);
 	for (uint32_t i = 0; i < frame->nheld; i++)
 		if (is_read(&frame->held[i]))
-			answer(n, &frame->held[i], STATUS_NOT_LEADER, buffer_slice(&n->out));
+			answer(n, &frame->held[i], STATUS_NOT_LEADER, buffer_slice(&n->server.out));
 	for (uint32_t i = 0; i < frame->nheld; i++)
 		if (!is_read(&frame->held[i]))
 			env->ops->close(env, frame->held[i].link);
@@ -106,8 +106,8 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 	struct wire_command wire;
 	struct wire_kv_op op;
 	n->counters.commands++;
-	arena_reset(&n->arena);
-	if (wire_command_decode(request->payload, &n->arena, &wire) != 0 ||
+	arena_reset(&n->server.arena);
+	if (wire_command_decode(request->payload, &n->server.arena, &wire) != 0 ||
 	    (wire.client != 0 && (wire.sequence == 0 || wire.acknowledged > wire.sequence))) {
 		pb_refuse(n, from, request, STATUS_BAD_REQUEST, "malformed COMMAND");
 		return;
@@ -119,11 +119,12 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 			  COMMAND_BYTES_MAX);
 		return;
 	}
-	buffer_clear(&n->out);
+	buffer_clear(&n->server.out);
 	int status = pb_command_decode(wire.body, n->options.key_bytes_max,
-				       n->options.value_bytes_max, &n->arena, &op, &n->out);
+				       n->options.value_bytes_max, &n->server.arena, &op,
+				       &n->server.out);
 	if (status != 0) {
-		node_reply(&n->node, from, request, status, buffer_slice(&n->out));
+		node_reply(&n->server.node, from, request, status, buffer_slice(&n->server.out));
 		return;
 	}
 	if (wire.client != 0 && !clients_admit(n, from, request, &wire))
@@ -140,8 +141,9 @@ static void command(struct pb_node *n, link_id from, const struct message *reque
 		begin_batch(n);
 	sessions_registered(&n->state.sessions, n->clients);
 	size_t offset = frame->replies.len;
-	struct pb_applied applied = pb_state_apply(
-		&n->state, &entry, &op, n->options.value_bytes_max, &n->arena, &frame->replies);
+	struct pb_applied applied = pb_state_apply(&n->state, &entry, &op,
+						   n->options.value_bytes_max, &n->server.arena,
+						   &frame->replies);
 	n->counters.repeats += applied.repeated;
 	hold(n, frame, from, request, applied.status, offset);
 	stream_add(n, &entry, applied.wrote, op.key);
@@ -156,13 +158,14 @@ static void query(struct pb_node *n, link_id from, const struct message *request
 	struct frame *frame = stream_open(n);
 	size_t offset = frame->replies.len;
 	n->counters.queries++;
-	arena_reset(&n->arena);
-	int status = pb_state_query(&n->state, request->payload, &n->arena, &frame->replies);
+	arena_reset(&n->server.arena);
+	int status = pb_state_query(&n->state, request->payload, &n->server.arena, &frame->replies);
 	hold(n, frame, from, request, status, offset);
 }
 
-void primary_request(struct pb_node *n, link_id from, const struct message *request)
+void primary_request(struct node *node, link_id from, const struct message *request)
 {
+	struct pb_node *n = pb_node_of(node);
 	if (!may_serve(n, from, request))
 		return;
 	if (request->method == METHOD_COMMAND)

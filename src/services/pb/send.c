@@ -17,7 +17,7 @@ static void send_frame(struct pb_node *n, const struct frame *frame)
 		.id = n->next_id++,
 		.payload = buffer_slice(&frame->message),
 	};
-	node_send(&n->node, s->link, &message);
+	node_send(&n->server.node, s->link, &message);
 	n->counters.frames_sent++;
 	s->sent = frame->number;
 	s->flight_bytes += frame->message.len;
@@ -39,7 +39,7 @@ void send_frames(struct pb_node *n)
 		send_frame(n, LIST_ITEM(link, struct frame, link));
 	}
 	if (!list_empty(&s->frames) && !timer_armed(&s->retry))
-		node_timer_after(&n->node, &s->retry, RETRY_US);
+		node_timer_after(&n->server.node, &s->retry, RETRY_US);
 }
 
 /* Everything unconfirmed will be sent again; first one frame, to see whether it is taken. */
@@ -54,7 +54,7 @@ void send_retry(void *data)
 {
 	struct pb_node *n = data;
 	struct stream *s = &n->stream;
-	struct env *env = n->node.env;
+	struct env *env = n->server.node.env;
 	if (s->link == 0 || list_empty(&s->frames))
 		return;
 	/* A backup that is only slow must not be buried under repetitions. */
@@ -68,7 +68,7 @@ void send_retry(void *data)
 static void retry_soon(struct pb_node *n)
 {
 	rewind_stream(&n->stream);
-	node_timer_after(&n->node, &n->stream.retry, RETRY_SOON_US);
+	node_timer_after(&n->server.node, &n->stream.retry, RETRY_SOON_US);
 }
 
 static void confirm(struct pb_node *n, uint64_t received)
@@ -78,7 +78,7 @@ static void confirm(struct pb_node *n, uint64_t received)
 		return;
 	s->probing = false;
 	s->confirmed = received;
-	node_timer_cancel(&n->node, &s->retry);
+	node_timer_cancel(&n->server.node, &s->retry);
 	struct list *first;
 	while ((first = list_first(&s->frames)) != NULL) {
 		struct frame *frame = LIST_ITEM(first, struct frame, link);
@@ -97,9 +97,9 @@ static void confirm(struct pb_node *n, uint64_t received)
 	if (!n->synced && s->complete_frame != 0 && received >= s->complete_frame) {
 		n->synced = true;
 		n->counters.transfers_done++;
-		log_event(n->node.log, LOG_INFO, "backup_synced", "view=%llu backup=%s keys=%llu",
-			  (unsigned long long)n->view, n->backup.name,
-			  (unsigned long long)pb_state_keys(&n->state));
+		log_event(n->server.node.log, LOG_INFO, "backup_synced",
+			  "view=%llu backup=%s keys=%llu", (unsigned long long)n->view,
+			  n->backup.name, (unsigned long long)pb_state_keys(&n->state));
 		pings_now(n);
 	}
 	send_frames(n);
@@ -109,10 +109,10 @@ void send_reply(struct pb_node *n, link_id from, const struct message *message)
 {
 	struct stream *s = &n->stream;
 	struct wire_pb_forward_reply reply;
-	arena_reset(&n->arena);
+	arena_reset(&n->server.arena);
 	/* What comes along another link than that to the backup is nobody's answer. */
 	if (s->link == 0 || from != s->link || message->status != 0 ||
-	    wire_pb_forward_reply_decode(message->payload, &n->arena, &reply) != 0)
+	    wire_pb_forward_reply_decode(message->payload, &n->server.arena, &reply) != 0)
 		return;
 	if (reply.view > n->view)
 		pings_now(n);

@@ -1,9 +1,8 @@
-/* What a pbserver tells about itself: STATUS, CLUSTER, JSON, metrics. */
+/* What a pbserver tells about itself: STATUS, JSON, metrics. */
 #include <inttypes.h>
 
 #include "base/log_json.h"
 #include "pb/internal.h"
-#include "rsm/status_json.h"
 
 static const char *state_text(struct pb_node *n)
 {
@@ -18,60 +17,30 @@ static const char *state_text(struct pb_node *n)
 }
 
 /* The "slots" of a pbserver are the commands that its state contains. */
-static void fill_status(struct pb_node *n, struct wire_status *out)
-{
-	*out = (struct wire_status){
-		.name = slice_string(n->options.name),
-		.role = slice_string("pbserver"),
-		.version = slice_string(n->options.version),
-		.state = slice_string(state_text(n)),
-		.leader = n->primary.wire.address,
-		.leader_name = n->primary.wire.name,
-		.ballot = n->view << 8,
-		.chosen = n->state.commands,
-		.applied = n->state.commands,
-		.config = n->view,
-		.keys = pb_state_keys(&n->state),
-		.data_bytes = pb_state_bytes(&n->state),
-		.sessions = n->state.sessions.by_client.count,
-		.uptime_ms = (node_now_us(&n->node) - n->started_us) / 1000,
-	};
-}
-
-void pb_status_answer(struct pb_node *n, link_id from, const struct message *request)
-{
-	struct wire_status status;
-	fill_status(n, &status);
-	buffer_clear(&n->out);
-	wire_status_encode(&status, &n->out);
-	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
-}
-
-void pb_status_cluster(struct pb_node *n, link_id from, const struct message *request)
-{
-	struct wire_cluster cluster = {
-		.cluster = slice_string(n->options.cluster),
-		.shards = n->options.nshards,
-		.nmasters = n->options.nmasters,
-	};
-	for (uint32_t i = 0; i < cluster.nmasters; i++)
-		cluster.masters[i] = slice_string(n->options.masters[i]);
-	buffer_clear(&n->out);
-	wire_cluster_encode(&cluster, &n->out);
-	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
-}
-
-void pb_status_json(struct node *node, struct buffer *out)
+void pb_fill_status(struct node *node, struct wire_status *status)
 {
 	struct pb_node *n = pb_node_of(node);
-	struct wire_status status;
-	fill_status(n, &status);
-	status_json_open(&status, out);
+	status->state = slice_string(state_text(n));
+	status->leader = n->primary.wire.address;
+	status->leader_name = n->primary.wire.name;
+	status->ballot = n->view << 8;
+	status->chosen = n->state.commands;
+	status->applied = n->state.commands;
+	status->config = n->view;
+	status->keys = pb_state_keys(&n->state);
+	status->data_bytes = pb_state_bytes(&n->state);
+	status->sessions = n->state.sessions.by_client.count;
+	status->uptime_ms = (node_now_us(node) - n->started_us) / 1000;
+}
+
+void pb_write_json(struct node *node, struct buffer *out)
+{
+	struct pb_node *n = pb_node_of(node);
 	buffer_format(out, ",\"view\":{\"number\":%" PRIu64 ",\"primary\":", n->view);
 	log_json_string(out, n->primary.wire.name);
 	buffer_format(out, ",\"backup\":");
 	log_json_string(out, n->backup.wire.name);
-	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}}",
+	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}",
 		      n->complete ? "true" : "false", n->stream.queue_bytes);
 }
 
@@ -98,7 +67,7 @@ static uint64_t read_synced(void *context)
 
 void pb_status_metrics(struct pb_node *n)
 {
-	struct metrics *m = &n->node.metrics;
+	struct metrics *m = &n->server.node.metrics;
 	const struct pb_counters *c = &n->counters;
 	const struct {
 		const char *name, *help;

@@ -235,9 +235,10 @@ void stream_begin(struct pb_node *n)
 		merge_held(carried, s->open);
 		stream_give_back(s, s->open);
 	}
-	node_timer_cancel(&n->node, &s->retry);
+	node_timer_cancel(&n->server.node, &s->retry);
 	s->open = carried;
-	s->link = wire_view_nobody(&n->backup.wire) ? 0 : node_dial(&n->node, n->backup.address);
+	s->link = wire_view_nobody(&n->backup.wire) ? 0
+						    : node_dial(&n->server.node, n->backup.address);
 	s->next = 1;
 	s->sent = s->confirmed = s->flight_bytes = s->complete_frame = 0;
 	s->pieces = 0;
@@ -265,7 +266,7 @@ void stream_abandon(struct pb_node *n)
 		primary_abandon(n, frame);
 		stream_give_back(s, frame);
 	}
-	node_timer_cancel(&n->node, &s->retry);
+	node_timer_cancel(&n->server.node, &s->retry);
 	s->link = 0;
 	s->transfer = TRANSFER_NONE;
 	s->next = 1;
@@ -294,7 +295,7 @@ void stream_free(struct pb_node *n)
 {
 	struct stream *s = &n->stream;
 	struct list *lists[] = {&s->frames, &s->free};
-	node_timer_cancel(&n->node, &s->retry);
+	node_timer_cancel(&n->server.node, &s->retry);
 	if (s->open != NULL)
 		frame_free(s->open);
 	for (size_t i = 0; i < 2; i++)

@@ -32,7 +32,7 @@ static void unpark(struct shardkv_node *n, struct parked *p)
 	n->claims.nparked--;
 	n->claims.parked_bytes -= p->message.payload.len;
 	if (n->claims.nparked == 0)
-		node_timer_cancel(&n->node, &n->claims.expiry);
+		node_timer_cancel(&n->server.node, &n->claims.expiry);
 }
 
 static void parked_free(struct parked *p)
@@ -51,7 +51,7 @@ void claims_free(struct shardkv_node *n)
 		unpark(n, p);
 		parked_free(p);
 	}
-	node_timer_cancel(&n->node, &c->expiry);
+	node_timer_cancel(&n->server.node, &c->expiry);
 	free(c->wanted);
 	free(c->claimed);
 	free(c->shards);
@@ -64,12 +64,13 @@ void claims_free(struct shardkv_node *n)
 static bool waits(struct shardkv_node *n, const struct message *message, bool *wanted)
 {
 	struct wire_command command;
-	arena_reset(&n->arena);
+	arena_reset(&n->server.arena);
 	if (message->method == METHOD_QUERY)
-		return shardkv_app_query_waits(n->app, message->payload, &n->arena, wanted);
-	if (wire_command_decode(message->payload, &n->arena, &command) != 0)
+		return shardkv_app_query_waits(n->server.app, message->payload, &n->server.arena,
+					       wanted);
+	if (wire_command_decode(message->payload, &n->server.arena, &command) != 0)
 		return false;
-	return shardkv_app_command_waits(n->app, command.body, &n->arena, wanted);
+	return shardkv_app_command_waits(n->server.app, command.body, &n->server.arena, wanted);
 }
 
 static void set_expiry(struct shardkv_node *n)
@@ -80,20 +81,20 @@ static void set_expiry(struct shardkv_node *n)
 		next = p->deadline_us < next ? p->deadline_us : next;
 	}
 	if (next != UINT64_MAX)
-		node_timer_at(&n->node, &n->claims.expiry, next);
+		node_timer_at(&n->server.node, &n->claims.expiry, next);
 }
 
 static void on_expiry(void *data)
 {
 	struct shardkv_node *n = data;
-	uint64_t now = node_now_us(&n->node);
+	uint64_t now = node_now_us(&n->server.node);
 	LIST_FOR_SAFE (link, after, &n->claims.parked) {
 		struct parked *p = parked_of(link);
 		if (p->deadline_us > now)
 			continue;
 		unpark(n, p);
 		shardkv_node_refuse(n, p->from, &p->message, STATUS_DEADLINE,
-				    shardkv_app_config_number(n->app),
+				    shardkv_app_config_number(n->server.app),
 				    "the shard master has not granted the shard in time");
 		parked_free(p);
 	}
@@ -111,7 +112,7 @@ bool claims_park(struct shardkv_node *n, link_id from, const struct message *mes
 				    "too many requests wait for the shard master");
 		return true;
 	}
-	if (rsm_disk_full(n->rsm)) {
+	if (rsm_disk_full(n->server.rsm)) {
 		shardkv_node_refuse(n, from, message, STATUS_NO_SPACE, 0,
 				    "the leader's disk is full, so it cannot take another shard "
 				    "into use: free some space");
@@ -123,13 +124,13 @@ bool claims_park(struct shardkv_node *n, link_id from, const struct message *mes
 	p->payload = bytes_copy(message->payload);
 	p->message = *message;
 	p->message.payload = bytes_slice(p->payload);
-	p->deadline_us = node_now_us(&n->node) + timeout_ms * 1000ull;
+	p->deadline_us = node_now_us(&n->server.node) + timeout_ms * 1000ull;
 	list_push_back(&c->parked, &p->link);
 	c->nparked++;
 	c->parked_bytes += p->message.payload.len;
 	n->parked_total++;
 	if (!timer_armed(&c->expiry) || p->deadline_us < c->expiry.at_us)
-		node_timer_at(&n->node, &c->expiry, p->deadline_us);
+		node_timer_at(&n->server.node, &c->expiry, p->deadline_us);
 	shardkv_node_wake(n);
 	return true;
 }
@@ -138,13 +139,13 @@ bool claims_park(struct shardkv_node *n, link_id from, const struct message *mes
 static void hand_on(struct shardkv_node *n)
 {
 	struct claims *c = &n->claims;
-	uint64_t config = shardkv_app_config_number(n->app);
-	uint32_t unclaimed = shardkv_app_unclaimed(n->app);
+	uint64_t config = shardkv_app_config_number(n->server.app);
+	uint32_t unclaimed = shardkv_app_unclaimed(n->server.app);
 	if (c->seen_config == config && c->seen_unclaimed == unclaimed)
 		return;
 	c->seen_config = config;
 	c->seen_unclaimed = unclaimed;
-	uint64_t now = node_now_us(&n->node);
+	uint64_t now = node_now_us(&n->server.node);
 	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		if (waits(n, &p->message, NULL))
@@ -154,7 +155,7 @@ static void hand_on(struct shardkv_node *n)
 			uint64_t left_ms = p->deadline_us > now ? (p->deadline_us - now) / 1000 : 0;
 			p->message.timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1;
 		}
-		rsm_message(n->rsm, p->from, &p->message);
+		rsm_message(n->server.rsm, p->from, &p->message);
 		parked_free(p);
 	}
 }
@@ -192,7 +193,7 @@ static void on_granted(struct shardkv_node *n, const struct wire_master_reply *r
 		c->claimed[shard] = false; /* what remains was not granted */
 		c->shards[granted++] = shard;
 	}
-	log_event(n->node.log, LOG_INFO, "shards_granted",
+	log_event(n->server.node.log, LOG_INFO, "shards_granted",
 		  "group=%llu config=%llu asked=%u granted=%u", (unsigned long long)n->options.gid,
 		  (unsigned long long)reply->config, asked, granted);
 	c->nshards = granted;
@@ -211,9 +212,9 @@ static void on_claim_done(void *context, int status, struct slice payload)
 	struct claims *c = &n->claims;
 	struct wire_master_reply reply;
 	c->call = NULL;
-	arena_reset(&n->arena);
+	arena_reset(&n->server.arena);
 	if (status == 0)
-		status = wire_master_reply_decode(payload, &n->arena, &reply);
+		status = wire_master_reply_decode(payload, &n->server.arena, &reply);
 	if (status == 0) {
 		/*
 		 * refuse_denied() decodes requests in the node's arena, so the reply moves out of
@@ -227,10 +228,11 @@ static void on_claim_done(void *context, int status, struct slice payload)
 		on_granted(n, &reply);
 		free(list);
 	} else {
-		log_event(n->node.log, LOG_WARN, "claim_failed", "group=%llu shards=%u status=%s",
-			  (unsigned long long)n->options.gid, c->nshards, status_name(status));
+		log_event(n->server.node.log, LOG_WARN, "claim_failed",
+			  "group=%llu shards=%u status=%s", (unsigned long long)n->options.gid,
+			  c->nshards, status_name(status));
 		c->nshards = 0;
-		c->retry_at_us = node_now_us(&n->node) + CLAIM_RETRY_US;
+		c->retry_at_us = node_now_us(&n->server.node) + CLAIM_RETRY_US;
 	}
 	shardkv_node_wake(n);
 }
@@ -241,7 +243,7 @@ static void propose_grant(struct shardkv_node *n)
 	struct claims *c = &n->claims;
 	bool missing = false;
 	for (uint32_t i = 0; i < c->nshards && !missing; i++)
-		missing = !shardkv_app_is_granted(n->app, c->shards[i]);
+		missing = !shardkv_app_is_granted(n->server.app, c->shards[i]);
 	if (!missing) {
 		c->granted = c->proposed = false;
 		c->nshards = 0;
@@ -255,17 +257,17 @@ static void propose_grant(struct shardkv_node *n)
 			     .granted = c->shards,
 			     .granted_config = c->granted_config},
 	};
-	buffer_clear(&n->out);
-	wire_kv_command_encode(&command, &n->out);
-	c->proposed = rsm_propose(n->rsm, buffer_slice(&n->out));
+	buffer_clear(&n->server.out);
+	wire_kv_command_encode(&command, &n->server.out);
+	c->proposed = rsm_propose(n->server.rsm, buffer_slice(&n->server.out));
 }
 
 /* One claim for everything that the parked requests need. */
 static void start_claim(struct shardkv_node *n)
 {
 	struct claims *c = &n->claims;
-	if (node_now_us(&n->node) < c->retry_at_us) {
-		node_timer_at(&n->node, &n->work, c->retry_at_us);
+	if (node_now_us(&n->server.node) < c->retry_at_us) {
+		node_timer_at(&n->server.node, &n->work, c->retry_at_us);
 		return;
 	}
 	memset(c->wanted, 0, n->options.nshards * sizeof c->wanted[0]);
@@ -285,17 +287,17 @@ static void start_claim(struct shardkv_node *n)
 		.gids = &n->options.gid,
 		.nshards = c->nshards,
 		.shards = c->shards,
-		.config = shardkv_app_config_number(n->app),
+		.config = shardkv_app_config_number(n->server.app),
 	};
 	struct buffer body = {0};
 	wire_master_command_encode(&claim, &body);
 	/* Without a session: claiming again what is already granted changes nothing. */
 	struct wire_command command = {.body = buffer_slice(&body)};
-	buffer_clear(&n->out);
-	wire_command_encode(&command, &n->out);
+	buffer_clear(&n->server.out);
+	wire_command_encode(&command, &n->server.out);
 	n->claims_total++;
-	c->call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out),
-			       node_now_us(&n->node) + CLAIM_TIMEOUT_US, on_claim_done, n);
+	c->call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->server.out),
+			       node_now_us(&n->server.node) + CLAIM_TIMEOUT_US, on_claim_done, n);
 	buffer_free(&body);
 }
 
@@ -336,7 +338,7 @@ void claims_abandon(struct shardkv_node *n)
 	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);
 		unpark(n, p);
-		rsm_reply_not_leader(n->rsm, p->from, &p->message);
+		rsm_reply_not_leader(n->server.rsm, p->from, &p->message);
 		parked_free(p);
 	}
 }

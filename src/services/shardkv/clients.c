@@ -23,13 +23,13 @@ static int read_answer(struct slice payload, struct arena *arena, uint64_t *high
 static bool known(void *context, uint64_t highest)
 {
 	struct shardkv_node *n = context;
-	return rsm_clients(n->rsm, highest);
+	return rsm_clients(n->server.rsm, highest);
 }
 
 static void again(void *context, link_id from, const struct message *message)
 {
 	struct shardkv_node *n = context;
-	rsm_message(n->rsm, from, message);
+	rsm_message(n->server.rsm, from, message);
 }
 
 static void refuse(void *context, link_id from, const struct message *message, int status,
@@ -41,7 +41,7 @@ static void refuse(void *context, link_id from, const struct message *message, i
 void clients_init(struct shardkv_node *n)
 {
 	struct registrar_options options = {
-		.node = &n->node,
+		.node = &n->server.node,
 		.caller = n->masters,
 		.service = "shard masters",
 		.question = put_question,
@@ -64,14 +64,15 @@ void clients_unregistered(void *node, link_id from, const struct message *messag
 			"masters; try again");
 }
 
-void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message)
+void clients_refuse_register(struct node *node, link_id from, const struct message *message)
 {
+	struct shardkv_node *n = shardkv_node_of(node);
 	struct buffer text = {0};
 	buffer_format(
 		&text,
 		"a group of the store hands out no client ids: REGISTER at the shard masters (");
 	for (uint32_t i = 0; i < n->options.nmasters; i++)
-		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", n->options.client_masters[i]);
+		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", n->server.masters[i]);
 	buffer_format(&text, ")");
 	buffer_add_u8(&text, 0);
 	shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, (const char *)text.data);

@@ -17,8 +17,8 @@
 
 static void arm(struct shardkv_node *n)
 {
-	node_timer_after(&n->node, &n->generation.timer,
-			 rsm_awaits_generation(n->rsm) ? ASK_AGAIN_US : ASK_LEADING_US);
+	node_timer_after(&n->server.node, &n->generation.timer,
+			 rsm_awaits_generation(n->server.rsm) ? ASK_AGAIN_US : ASK_LEADING_US);
 }
 
 static void asked(void *context, int status, struct slice payload)
@@ -26,22 +26,22 @@ static void asked(void *context, int status, struct slice payload)
 	struct shardkv_node *n = context;
 	struct wire_config config;
 	n->generation.call = NULL;
-	arena_reset(&n->arena);
-	if (status == 0 && wire_config_decode(payload, &n->arena, &config) == 0)
-		rsm_generation_named(n->rsm, config.generation, config.generation_life,
+	arena_reset(&n->server.arena);
+	if (status == 0 && wire_config_decode(payload, &n->server.arena, &config) == 0)
+		rsm_generation_named(n->server.rsm, config.generation, config.generation_life,
 				     config.generation_begun);
 	arm(n);
 }
 
 static void tell_waiting(struct shardkv_node *n)
 {
-	uint64_t now_us = node_now_us(&n->node);
+	uint64_t now_us = node_now_us(&n->server.node);
 	if (n->generation.told_us == 0)
 		n->generation.told_us = now_us;
 	if (now_us < n->generation.told_us + PATIENCE_US)
 		return;
 	n->generation.told_us = now_us;
-	log_event(n->node.log, LOG_WARN, "generation_waits",
+	log_event(n->server.node.log, LOG_WARN, "generation_waits",
 		  "group=%" PRIu64 " generation=%" PRIu32
 		  " meaning=\"a replica that has been started takes part when the shard masters, "
 		  "or a majority of "
@@ -49,32 +49,32 @@ static void tell_waiting(struct shardkv_node *n)
 		  "without it "
 		  "meanwhile (kvctl member force): "
 		  "start the shard masters\"",
-		  n->options.gid, rsm_generation(n->rsm));
+		  n->options.gid, rsm_generation(n->server.rsm));
 }
 
 static void on_timer(void *data)
 {
 	struct shardkv_node *n = data;
-	bool waits = rsm_awaits_generation(n->rsm);
+	bool waits = rsm_awaits_generation(n->server.rsm);
 	if (waits)
 		tell_waiting(n);
 	if (n->generation.call != NULL || !(waits || n->leading)) {
 		arm(n);
 		return;
 	}
-	buffer_clear(&n->out);
+	buffer_clear(&n->server.out);
 	wire_master_query_encode(&(struct wire_master_query){.number = UINT64_MAX,
 							     .brief = true,
 							     .generation_of = n->options.gid},
-				 &n->out);
-	n->generation.call = caller_start(n->masters, METHOD_QUERY, buffer_slice(&n->out),
-					  node_now_us(&n->node) + ASK_TIMEOUT_US, asked, n);
+				 &n->server.out);
+	n->generation.call = caller_start(n->masters, METHOD_QUERY, buffer_slice(&n->server.out),
+					  node_now_us(&n->server.node) + ASK_TIMEOUT_US, asked, n);
 }
 
 void generation_ask(struct shardkv_node *n)
 {
 	if (n->options.nmasters > 0)
-		node_timer_after(&n->node, &n->generation.timer, 0);
+		node_timer_after(&n->server.node, &n->generation.timer, 0);
 }
 
 /* ---- recording the next one ---- */
@@ -85,12 +85,12 @@ static void recorded(void *context, int status, struct slice payload)
 	struct wire_master_reply reply;
 	struct wire_error error = {.message = slice_string("they do not answer")};
 	n->generation.record = NULL;
-	arena_reset(&n->arena);
+	arena_reset(&n->server.arena);
 	if (status == 0)
-		status = wire_master_reply_decode(payload, &n->arena, &reply);
-	else if (payload.len > 0 && wire_error_decode(payload, &n->arena, &error) != 0)
+		status = wire_master_reply_decode(payload, &n->server.arena, &reply);
+	else if (payload.len > 0 && wire_error_decode(payload, &n->server.arena, &error) != 0)
 		error.message = slice_string(status_text(status));
-	rsm_generation_recorded(n->rsm, status, error.message);
+	rsm_generation_recorded(n->server.rsm, status, error.message);
 }
 
 static struct slice own_address(const struct shardkv_node *n)
@@ -110,17 +110,18 @@ void generation_record(void *context, uint32_t generation)
 					      .ngroups = 1,
 					      .groups = &group,
 					      .generation = generation,
-					      .group_id = rsm_group_id(n->rsm),
-					      .life = n->node.env->life};
+					      .group_id = rsm_group_id(n->server.rsm),
+					      .life = n->server.node.env->life};
 	struct buffer body = {0};
 	wire_master_command_encode(&command, &body);
 	/* Without a session: for the same disk it is recorded once. */
-	buffer_clear(&n->out);
-	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->out);
+	buffer_clear(&n->server.out);
+	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->server.out);
 	if (n->generation.record != NULL)
 		caller_cancel(n->generation.record);
-	n->generation.record = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out),
-					    node_now_us(&n->node) + RECORD_TIMEOUT_US, recorded, n);
+	n->generation.record = caller_start(
+		n->masters, METHOD_COMMAND, buffer_slice(&n->server.out),
+		node_now_us(&n->server.node) + RECORD_TIMEOUT_US, recorded, n);
 	buffer_free(&body);
 }
 
@@ -136,5 +137,5 @@ void generation_free(struct shardkv_node *n)
 	if (n->generation.record != NULL)
 		caller_cancel(n->generation.record);
 	n->generation.call = n->generation.record = NULL;
-	node_timer_cancel(&n->node, &n->generation.timer);
+	node_timer_cancel(&n->server.node, &n->generation.timer);
 }

@@ -8,7 +8,7 @@
 
 void shardkv_node_wake(struct shardkv_node *n)
 {
-	node_timer_after(&n->node, &n->work, 0);
+	node_timer_after(&n->server.node, &n->work, 0);
 }
 
 void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request,
@@ -16,10 +16,8 @@ void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct mess
 {
 	struct wire_error error = {.message = slice_string(text), .config = config};
 	unsigned code = status_to_wire(status);
-	shardkv_app_counters(n->app)->refusals[code < SHARDKV_STATUS_CODES ? code : 0]++;
-	buffer_clear(&n->out);
-	wire_error_encode(&error, &n->out);
-	node_reply(&n->node, link, request, status, buffer_slice(&n->out));
+	shardkv_app_counters(n->server.app)->refusals[code < SHARDKV_STATUS_CODES ? code : 0]++;
+	server_refuse_error(&n->server, link, request, status, &error);
 }
 
 /* Everything that callbacks have put off. */
@@ -47,7 +45,7 @@ static void on_applied(void *context)
 {
 	struct shardkv_node *n = context;
 	/* In steady state nothing waits for entries, and no timer is set for them. */
-	if (n->logged_config != shardkv_app_config_number(n->app) || n->claims.nparked > 0 ||
+	if (n->logged_config != shardkv_app_config_number(n->server.app) || n->claims.nparked > 0 ||
 	    n->claims.granted ||
 	    (n->watch != NULL && master_watch_config(n->watch) != NULL &&
 	     master_watch_config(n->watch)->number > n->logged_config))
@@ -59,7 +57,7 @@ static void on_leadership(void *context, bool leader)
 	struct shardkv_node *n = context;
 	n->leading = leader;
 	n->deposed |= !leader;
-	shardkv_app_judge_ownership(n->app, leader);
+	shardkv_app_judge_ownership(n->server.app, leader);
 	shardkv_node_wake(n);
 }
 
@@ -72,7 +70,7 @@ static void on_members(void *context, const struct group_members *members)
 static int start(struct node *node)
 {
 	struct shardkv_node *n = shardkv_node_of(node);
-	int status = rsm_start(n->rsm);
+	int status = rsm_start(n->server.rsm);
 	if (status == 0)
 		generation_ask(n);
 	return status;
@@ -86,19 +84,10 @@ static void message(struct node *node, link_id from, const struct message *messa
 	/* Once every shard is granted, requests go straight through. */
 	if (message->kind == MESSAGE_REQUEST &&
 	    (message->method == METHOD_COMMAND || message->method == METHOD_QUERY) && n->leading &&
-	    shardkv_app_unclaimed(n->app) > 0 && claims_park(n, from, message))
+	    shardkv_app_unclaimed(n->server.app) > 0 && claims_park(n, from, message))
 		return;
-	if (rsm_message(n->rsm, from, message) || message->kind != MESSAGE_REQUEST)
-		return;
-	switch (message->method) {
-	case METHOD_STATUS: node_status_answer(n, from, message); break;
-	case METHOD_CLUSTER: node_status_cluster(n, from, message); break;
-	case METHOD_REGISTER: clients_refuse_register(n, from, message); break;
-	default:
-		shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0,
-				    "a shardkv server has no such method");
-		break;
-	}
+	if (!rsm_message(n->server.rsm, from, message) && message->kind == MESSAGE_REQUEST)
+		server_request(node, from, message);
 }
 
 static void link_down(struct node *node, link_id link)
@@ -107,14 +96,14 @@ static void link_down(struct node *node, link_id link)
 	claims_link_down(n, link);
 	registrar_link_down(&n->registrar, link);
 	caller_link_down(n->masters, link);
-	rsm_link_down(n->rsm, link);
+	rsm_link_down(n->server.rsm, link);
 }
 
 static void turn_end(struct node *node)
 {
 	struct shardkv_node *n = shardkv_node_of(node);
-	rsm_turn_end(n->rsm);
-	shardkv_app_idle_work(n->app);
+	rsm_turn_end(n->server.rsm);
+	shardkv_app_idle_work(n->server.app);
 }
 
 static void stop(struct node *node)
@@ -122,7 +111,7 @@ static void stop(struct node *node)
 	struct shardkv_node *n = shardkv_node_of(node);
 	n->leading = false;
 	work(n);
-	rsm_stop(n->rsm);
+	rsm_stop(n->server.rsm);
 }
 
 static void destroy(struct node *node)
@@ -135,24 +124,8 @@ static void destroy(struct node *node)
 	claims_free(n);
 	registrar_free(&n->registrar);
 	caller_destroy(n->masters);
-	rsm_destroy(n->rsm);
-	n->app->ops->destroy(n->app);
-	for (uint32_t i = 0; i < n->nstrings; i++)
-		free(n->strings[i]);
-	arena_free(&n->arena);
-	buffer_free(&n->out);
-	node_done(node);
+	server_done(&n->server);
 	free(n);
-}
-
-static bool ready(struct node *node)
-{
-	return rsm_ready(shardkv_node_of(node)->rsm);
-}
-
-static void stop_voting(struct node *node)
-{
-	rsm_stop_voting(shardkv_node_of(node)->rsm);
 }
 
 static const struct node_ops shardkv_node_ops = {
@@ -162,43 +135,67 @@ static const struct node_ops shardkv_node_ops = {
 	.turn_end = turn_end,
 	.stop = stop,
 	.destroy = destroy,
-	.ready = ready,
-	.stop_voting = stop_voting,
-	.status_json = node_status_json,
+	.ready = server_ready,
+	.stop_voting = server_stop_voting,
+	.status_json = server_write_json,
 };
 
-static const char *keep(struct shardkv_node *n, const char *text)
+static const struct server_method methods[] = {
+	{METHOD_STATUS, .handle = server_answer_status},
+	{METHOD_CLUSTER, .handle = server_answer_cluster},
+	{METHOD_REGISTER, .handle = clients_refuse_register},
+	{0},
+};
+
+static const struct server_kind kind = {
+	.role = "shardkv",
+	.text = "a shardkv server",
+	.methods = methods,
+	.fill_status = node_status_fill,
+};
+
+static void init_server(struct shardkv_node *n, const struct shardkv_node_options *options)
 {
-	char *copy = alloc_string(text);
-	ASSERT(n->nstrings < sizeof n->strings / sizeof n->strings[0]);
-	n->strings[n->nstrings++] = copy;
-	return copy;
+	const char *told[REPLICAS_MAX];
+	for (uint32_t i = 0; i < options->nmasters; i++)
+		told[i] = options->client_masters[i] != NULL ? options->client_masters[i]
+							     : options->masters[i];
+	server_init(&n->server, &kind, &shardkv_node_ops,
+		    &(struct server_options){.env = options->env,
+					     .log = options->log,
+					     .cluster = options->cluster,
+					     .name = options->name,
+					     .version = options->version,
+					     .nshards = options->nshards,
+					     .nmasters = options->nmasters,
+					     .masters = told});
 }
 
+/* The strings are the server's copies. */
 static void copy_options(struct shardkv_node *n, const struct shardkv_node_options *options)
 {
+	struct server *server = &n->server;
 	n->options = *options;
-	n->options.cluster = keep(n, options->cluster);
-	n->options.name = keep(n, options->name);
-	n->options.version = keep(n, options->version);
-	/* What is needed of these later; the rsm has its own copies. */
+	n->options.cluster = server->cluster;
+	n->options.name = server->name;
+	n->options.version = server->version;
 	for (uint32_t i = 0; i < options->nmembers; i++) {
-		n->options.members[i].name = keep(n, options->members[i].name);
-		n->options.members[i].client_address = keep(n, options->members[i].client_address);
+		struct rsm_member *m = &n->options.members[i];
+		m->name = server_keep(server, m->name);
+		m->address = server_keep(server, m->address);
+		m->client_address = server_keep(server, m->client_address);
 	}
 	for (uint32_t i = 0; i < options->nmasters; i++) {
-		const char *told = options->client_masters[i] != NULL ? options->client_masters[i]
-								      : options->masters[i];
-		n->options.masters[i] = keep(n, options->masters[i]);
-		n->options.client_masters[i] = keep(n, told);
+		n->options.masters[i] = server_keep(server, options->masters[i]);
+		n->options.client_masters[i] = server->masters[i];
 	}
 }
 
 static void create_rsm(struct shardkv_node *n)
 {
 	struct rsm_options options = {
-		.node = &n->node,
-		.app = n->app,
+		.node = &n->server.node,
+		.app = n->server.app,
 		.group = n->options.gid,
 		.replica = n->options.replica,
 		.nmembers = n->options.nmembers,
@@ -219,16 +216,15 @@ static void create_rsm(struct shardkv_node *n)
 	options.settings.group.shards = n->options.nshards;
 	options.settings.group.value_bytes_max = n->options.value_bytes_max;
 	memcpy(options.members, n->options.members, sizeof n->options.members);
-	n->rsm = rsm_create(&options);
+	n->server.rsm = rsm_create(&options);
 }
 
 struct node *shardkv_node_create(const struct shardkv_node_options *options)
 {
 	ASSERT(options->nmembers <= MEMBERS_MAX && options->nmasters <= REPLICAS_MAX);
 	struct shardkv_node *n = ALLOC(struct shardkv_node);
-	node_init(&n->node, &shardkv_node_ops, options->env, options->log);
+	init_server(n, options);
 	copy_options(n, options);
-	arena_init(&n->arena, ARENA_BYTES_MAX);
 	timer_init(&n->work, work, n);
 	claims_init(n);
 	report_init(n);
@@ -240,24 +236,24 @@ struct node *shardkv_node_create(const struct shardkv_node_options *options)
 		.key_bytes_max = options->key_bytes_max,
 		.value_bytes_max = options->value_bytes_max,
 	};
-	n->app = shardkv_app_create(&app);
-	shardkv_app_judge_ownership(n->app, false);
-	struct caller_options caller = {.node = &n->node};
+	n->server.app = shardkv_app_create(&app);
+	shardkv_app_judge_ownership(n->server.app, false);
+	struct caller_options caller = {.node = &n->server.node};
 	n->masters = caller_create(&caller);
 	caller_set_addresses(n->masters, n->options.masters, n->options.nmasters);
 	caller_adopt_hints(n->masters);
 	clients_init(n);
 	create_rsm(n);
 	node_status_metrics(n);
-	return &n->node;
+	return &n->server.node;
 }
 
 struct app *shardkv_node_app(struct node *node)
 {
-	return shardkv_node_of(node)->app;
+	return shardkv_node_of(node)->server.app;
 }
 
 struct rsm *shardkv_node_rsm(struct node *node)
 {
-	return shardkv_node_of(node)->rsm;
+	return shardkv_node_of(node)->server.rsm;
 }

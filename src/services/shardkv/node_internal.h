@@ -7,7 +7,7 @@
  *   follow.c       following the shard master's configurations
  *   report.c       telling the shard masters where the members are found
  *   generation.c   the group's generation, which the shard masters keep
- *   node_status.c  STATUS, CLUSTER, JSON, metrics
+ *   node_status.c  STATUS, metrics
  *
  * Callbacks (of the rsm, of the watch, of calls) only note what happened and set the work timer,
  * which is due at once: what follows is done in shardkv_node_work(), as an input of its own, so
@@ -16,10 +16,10 @@
 #ifndef SYNOD_SHARDKV_NODE_INTERNAL_H
 #define SYNOD_SHARDKV_NODE_INTERNAL_H
 
-#include "base/arena.h"
 #include "base/list.h"
 #include "call/caller.h"
 #include "rsm/registrar.h"
+#include "server/server.h"
 #include "shardkv/app.h"
 #include "shardkv/node.h"
 #include "shardmaster/watch.h"
@@ -75,12 +75,8 @@ struct generation {
 };
 
 struct shardkv_node {
-	struct node node;
+	struct server server;
 	struct shardkv_node_options options; /* strings are copies */
-	char *strings[3 + 2 * REPLICAS_MAX + 2 * MEMBERS_MAX];
-	uint32_t nstrings;
-	struct app *app;
-	struct rsm *rsm;
 	struct caller *masters;
 	struct master_watch *watch; /* while serving */
 	bool leading;               /* what the rsm said last */
@@ -89,8 +85,6 @@ struct shardkv_node {
 	uint64_t proposed_config; /* in this term of leadership */
 	uint64_t logged_config;   /* last told to the log */
 	struct timer work;
-	struct arena arena;
-	struct buffer out;
 	struct claims claims;
 	struct report report;
 	struct generation generation;
@@ -152,13 +146,12 @@ void clients_init(struct shardkv_node *n);
  */
 void clients_unregistered(void *node, link_id from, const struct message *message, uint64_t client);
 /* REGISTER: the masters are named. */
-void clients_refuse_register(struct shardkv_node *n, link_id from, const struct message *message);
+void clients_refuse_register(struct node *node, link_id from, const struct message *message);
 
 /* ---- node_status.c ---- */
 
 void node_status_metrics(struct shardkv_node *n);
-void node_status_answer(struct shardkv_node *n, link_id from, const struct message *request);
-void node_status_cluster(struct shardkv_node *n, link_id from, const struct message *request);
-void node_status_json(struct node *node, struct buffer *out);
+/* For struct server_kind. */
+void node_status_fill(struct node *node, struct wire_status *status);
 
 #endif

@@ -1,50 +1,14 @@
-/* What a shardkv replica tells about itself: STATUS, CLUSTER, JSON, metrics. */
+/* What a shardkv replica tells about itself: STATUS, metrics. */
 #include "shardkv/node_internal.h"
 
 #include <stdio.h>
 
-#include "rsm/status_json.h"
-
-static void fill_status(struct shardkv_node *n, struct wire_status *out)
+void node_status_fill(struct node *node, struct wire_status *status)
 {
-	*out = (struct wire_status){0};
-	rsm_status(n->rsm, out);
-	out->name = slice_string(n->options.name);
-	out->role = slice_string("shardkv");
-	out->version = slice_string(n->options.version);
-	out->config = shardkv_app_config_number(n->app);
-	out->keys = shardkv_app_keys(n->app);
-	out->data_bytes = shardkv_app_bytes(n->app);
-}
-
-void node_status_answer(struct shardkv_node *n, link_id from, const struct message *request)
-{
-	struct wire_status status;
-	fill_status(n, &status);
-	buffer_clear(&n->out);
-	wire_status_encode(&status, &n->out);
-	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
-}
-
-void node_status_cluster(struct shardkv_node *n, link_id from, const struct message *request)
-{
-	struct wire_cluster cluster = {
-		.cluster = slice_string(n->options.cluster),
-		.shards = n->options.nshards,
-		.nmasters = n->options.nmasters,
-	};
-	for (uint32_t i = 0; i < cluster.nmasters; i++)
-		cluster.masters[i] = slice_string(n->options.client_masters[i]);
-	buffer_clear(&n->out);
-	wire_cluster_encode(&cluster, &n->out);
-	node_reply(&n->node, from, request, 0, buffer_slice(&n->out));
-}
-
-void node_status_json(struct node *node, struct buffer *out)
-{
-	struct wire_status status;
-	fill_status(shardkv_node_of(node), &status);
-	status_json(&status, out);
+	struct app *app = shardkv_node_of(node)->server.app;
+	status->config = shardkv_app_config_number(app);
+	status->keys = shardkv_app_keys(app);
+	status->data_bytes = shardkv_app_bytes(app);
 }
 
 static uint64_t read_keys(void *context)
@@ -93,16 +57,17 @@ static void operation_metrics(struct metrics *m, const struct shardkv_counters *
 
 void node_status_metrics(struct shardkv_node *n)
 {
-	struct metrics *m = &n->node.metrics;
-	const struct shardkv_counters *c = shardkv_app_counters(n->app);
-	metrics_add_read(m, METRIC_GAUGE, "synod_kv_keys", "Keys stored.", NULL, read_keys, n->app);
+	struct metrics *m = &n->server.node.metrics;
+	const struct shardkv_counters *c = shardkv_app_counters(n->server.app);
+	metrics_add_read(m, METRIC_GAUGE, "synod_kv_keys", "Keys stored.", NULL, read_keys,
+			 n->server.app);
 	metrics_add_read(m, METRIC_GAUGE, "synod_kv_bytes", "Bytes of keys and values stored.",
-			 NULL, read_bytes, n->app);
+			 NULL, read_bytes, n->server.app);
 	metrics_add_read(m, METRIC_GAUGE, "synod_config_number",
-			 "Number of the adopted configuration.", NULL, read_config, n->app);
+			 "Number of the adopted configuration.", NULL, read_config, n->server.app);
 	metrics_add_read(m, METRIC_GAUGE, "synod_kv_shards_unclaimed",
 			 "Shards assigned to the group and not yet granted.", NULL, read_unclaimed,
-			 n->app);
+			 n->server.app);
 	metrics_add_read(m, METRIC_GAUGE, "synod_kv_parked_requests",
 			 "Requests that wait for a shard to be granted.", NULL, read_parked, n);
 	metrics_add(m, METRIC_COUNTER, "synod_kv_parked_requests_total",

@@ -21,7 +21,7 @@ static struct wire_group voters(const struct shardkv_node *n, const struct group
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].role == MEMBER_VOTER && group.nmembers < REPLICAS_MAX)
 			group.members[group.nmembers++] = slice_string(
-				rsm_member_address(n->rsm, &members->list[i]));
+				rsm_member_address(n->server.rsm, &members->list[i]));
 	return group;
 }
 
@@ -47,17 +47,17 @@ static void answered(void *context, int status, struct slice payload)
 	struct wire_master_reply reply = {.config = r->asked_config};
 	struct wire_error error = {.message = slice_string("")};
 	r->call = NULL;
-	arena_reset(&n->arena);
+	arena_reset(&n->server.arena);
 	if (status == 0)
-		status = wire_master_reply_decode(payload, &n->arena, &reply);
-	else if (wire_error_decode(payload, &n->arena, &error) != 0)
+		status = wire_master_reply_decode(payload, &n->server.arena, &reply);
+	else if (wire_error_decode(payload, &n->server.arena, &error) != 0)
 		error.message = slice_string("");
 	if (status == 0) {
-		log_event(n->node.log, LOG_INFO, "members_told",
+		log_event(n->server.node.log, LOG_INFO, "members_told",
 			  "group=%" PRIu64 " slot=%" PRIu64 " config=%" PRIu64, n->options.gid,
 			  r->asked_slot, reply.config);
 	} else {
-		log_event(n->node.log, LOG_WARN, "members_not_told",
+		log_event(n->server.node.log, LOG_WARN, "members_not_told",
 			  "group=%" PRIu64 " slot=%" PRIu64 " status=%s why=\"%.*s\"",
 			  n->options.gid, r->asked_slot, status_name(status),
 			  (int)error.message.len, (const char *)error.message.data);
@@ -65,7 +65,7 @@ static void answered(void *context, int status, struct slice payload)
 		if (status == STATUS_REMOVED)
 			generation_ask(n);
 		if (!is_final(status)) {
-			node_timer_after(&n->node, &r->retry, REPORT_RETRY_US);
+			node_timer_after(&n->server.node, &r->retry, REPORT_RETRY_US);
 			return;
 		}
 	}
@@ -86,26 +86,27 @@ static void tell(struct shardkv_node *n, uint32_t generation, struct wire_group 
 		.ngroups = 1,
 		.groups = group,
 		.slot = n->report.asked_slot,
-		.group_id = rsm_group_id(n->rsm),
+		.group_id = rsm_group_id(n->server.rsm),
 		.generation = generation,
 	};
 	struct buffer body = {0};
 	wire_master_command_encode(&members, &body);
 	/* Without a session: saying it twice changes nothing. */
-	buffer_clear(&n->out);
-	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->out);
-	n->report.call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->out),
-				      node_now_us(&n->node) + REPORT_TIMEOUT_US, answered, n);
+	buffer_clear(&n->server.out);
+	wire_command_encode(&(struct wire_command){.body = buffer_slice(&body)}, &n->server.out);
+	n->report.call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->server.out),
+				      node_now_us(&n->server.node) + REPORT_TIMEOUT_US, answered,
+				      n);
 	buffer_free(&body);
 }
 
 void report_work(struct shardkv_node *n)
 {
 	struct report *r = &n->report;
-	const struct group_members *members = rsm_members(n->rsm);
+	const struct group_members *members = rsm_members(n->server.rsm);
 	const struct shard_config *config = n->watch == NULL ? NULL : master_watch_config(n->watch);
 	if (!n->serving || r->call != NULL || timer_armed(&r->retry) || config == NULL ||
-	    members->slot == 0 || rsm_group_id(n->rsm) == 0 ||
+	    members->slot == 0 || rsm_group_id(n->server.rsm) == 0 ||
 	    (members->slot == r->slot && config->number <= r->config))
 		return;
 	const struct shard_group *known = shard_config_group(config, n->options.gid);
@@ -133,6 +134,6 @@ void report_stop(struct shardkv_node *n)
 	if (r->call != NULL)
 		caller_cancel(r->call);
 	r->call = NULL;
-	node_timer_cancel(&n->node, &r->retry);
+	node_timer_cancel(&n->server.node, &r->retry);
 	r->slot = r->config = 0;
 }

@@ -13,12 +13,12 @@
 static bool propose(struct view_node *n, const struct wire_view_command *command,
 		    uint64_t *proposed_us)
 {
-	uint64_t now_us = node_now_us(&n->node);
+	uint64_t now_us = node_now_us(&n->server.node);
 	if (*proposed_us != 0 && now_us < *proposed_us + REPROPOSE_INTERVALS * n->ping_interval_us)
 		return false;
-	buffer_clear(&n->out);
-	wire_view_command_encode(command, &n->out);
-	if (!rsm_propose(n->rsm, buffer_slice(&n->out)))
+	buffer_clear(&n->server.out);
+	wire_view_command_encode(command, &n->server.out);
+	if (!rsm_propose(n->server.rsm, buffer_slice(&n->server.out)))
 		return false;
 	*proposed_us = now_us;
 	return true;
@@ -27,7 +27,7 @@ static bool propose(struct view_node *n, const struct wire_view_command *command
 /* Proposals belong to a view: in another one they have been dealt with. */
 static const struct view *present_view(struct view_node *n)
 {
-	const struct view *view = view_app_current(n->app);
+	const struct view *view = view_app_current(n->server.app);
 	if (view->number != n->seen_view) {
 		n->seen_view = view->number;
 		n->change_us = n->acknowledge_us = n->synced_us = 0;
@@ -41,7 +41,7 @@ static void decide(struct view_node *n)
 	if (!n->leading)
 		return;
 	const struct view *view = present_view(n);
-	if (!view_table_decide(&n->table, view, node_now_us(&n->node), &primary, &backup))
+	if (!view_table_decide(&n->table, view, node_now_us(&n->server.node), &primary, &backup))
 		return;
 	struct wire_view_command command = {
 		.op = WIRE_VIEW_CHANGE,
@@ -80,7 +80,7 @@ bool view_leader_ping(struct view_node *n, const struct wire_view_ping *ping)
 	 */
 	if (!n->leading)
 		return true;
-	if (!view_table_ping(&n->table, ping, node_now_us(&n->node)))
+	if (!view_table_ping(&n->table, ping, node_now_us(&n->server.node)))
 		return false;
 	note_acknowledgement(n, ping);
 	decide(n);
@@ -94,27 +94,28 @@ bool view_leader_ping(struct view_node *n, const struct wire_view_ping *ping)
 void view_leader_tick(void *data)
 {
 	struct view_node *n = data;
-	bool leads = rsm_is_leader(n->rsm);
+	bool leads = rsm_is_leader(n->server.rsm);
 	const struct view *view = present_view(n);
 	if (leads && !n->leading)
-		view_table_grace(&n->table, view, node_now_us(&n->node));
+		view_table_grace(&n->table, view, node_now_us(&n->server.node));
 	n->leading = leads;
 	if (view->number != n->logged_view) {
 		n->logged_view = view->number;
-		log_event(n->node.log, LOG_INFO, "view", "view=%" PRIu64 " primary=%s backup=%s",
-			  view->number, view_nobody(&view->primary) ? "-" : view->primary.name,
+		log_event(n->server.node.log, LOG_INFO, "view",
+			  "view=%" PRIu64 " primary=%s backup=%s", view->number,
+			  view_nobody(&view->primary) ? "-" : view->primary.name,
 			  view_nobody(&view->backup) ? "-" : view->backup.name);
 	}
 	decide(n);
-	node_timer_after(&n->node, &n->tick, n->ping_interval_us);
+	node_timer_after(&n->server.node, &n->tick, n->ping_interval_us);
 }
 
 void view_leader_applied(void *context)
 {
 	struct view_node *n = context;
-	const struct view *view = view_app_current(n->app);
+	const struct view *view = view_app_current(n->server.app);
 	if (view->number != n->logged_view)
-		node_timer_after(&n->node, &n->tick, 0);
+		node_timer_after(&n->server.node, &n->tick, 0);
 }
 
 void view_leader_changed(void *context, bool leader)
@@ -123,7 +124,7 @@ void view_leader_changed(void *context, bool leader)
 	/* Should it be won again before the tick, everybody deserves a new period of grace. */
 	if (!leader)
 		n->leading = false;
-	node_timer_after(&n->node, &n->tick, 0);
+	node_timer_after(&n->server.node, &n->tick, 0);
 }
 
 /* ---- what the app asks of its leader ---- */
@@ -131,7 +132,7 @@ void view_leader_changed(void *context, bool leader)
 void view_leader_list_servers(void *context, struct wire_view_reply *reply, struct arena *arena)
 {
 	struct view_node *n = context;
-	uint64_t now_us = node_now_us(&n->node);
+	uint64_t now_us = node_now_us(&n->server.node);
 	if (!n->leading)
 		return;
 	reply->servers = arena_get(arena, (n->table.count + 1) * sizeof *reply->servers);
@@ -149,7 +150,8 @@ void view_leader_list_servers(void *context, struct wire_view_reply *reply, stru
 bool view_leader_primary_lives(void *context)
 {
 	struct view_node *n = context;
-	const struct view *view = view_app_current(n->app);
+	const struct view *view = view_app_current(n->server.app);
 	/* Who does not know says yes: a reset is for good. */
-	return !n->leading || view_table_alive(&n->table, &view->primary, node_now_us(&n->node));
+	return !n->leading ||
+	       view_table_alive(&n->table, &view->primary, node_now_us(&n->server.node));
 }

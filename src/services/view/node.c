@@ -7,77 +7,44 @@
 #include "view/node_internal.h"
 #include "wire/method.h"
 
-static void reply_error(struct view_node *n, link_id from, const struct message *request,
-			int status, const char *why)
-{
-	buffer_clear(&n->out);
-	wire_error_format(&n->out, "%s", why);
-	node_reply(&n->node, from, request, status, buffer_slice(&n->out));
-}
-
 /* From here on it is a read like any other: of the present view. */
 static void answer_ping(struct view_node *n, link_id from, const struct message *request)
 {
 	struct message query = *request;
 	query.method = METHOD_QUERY;
 	query.payload = slice(NULL, 0); /* a ViewQuery that asks for nothing more */
-	bool taken = rsm_message(n->rsm, from, &query);
+	bool taken = rsm_message(n->server.rsm, from, &query);
 	ASSERT(taken);
 }
 
-static void ping(struct view_node *n, link_id from, const struct message *request)
+static void ping(struct node *node, link_id from, const struct message *request)
 {
+	struct view_node *n = view_node_of(node);
 	struct wire_view_ping ping;
-	if (!rsm_is_leader(n->rsm)) {
-		rsm_reply_not_leader(n->rsm, from, request);
+	if (!rsm_is_leader(n->server.rsm)) {
+		rsm_reply_not_leader(n->server.rsm, from, request);
 		return;
 	}
-	arena_reset(&n->arena);
-	int status = wire_view_ping_decode(request->payload, &n->arena, &ping);
+	arena_reset(&n->server.arena);
+	int status = wire_view_ping_decode(request->payload, &n->server.arena, &ping);
 	if (status != 0) {
-		reply_error(n, from, request, status, "not a ping");
+		server_refuse(&n->server, from, request, status, "not a ping");
 		return;
 	}
 	if (view_leader_ping(n, &ping))
 		answer_ping(n, from, request);
 	else
-		reply_error(n, from, request, STATUS_BUSY,
-			    "too many servers ping this view service");
+		server_refuse(&n->server, from, request, STATUS_BUSY,
+			      "too many servers ping this view service");
 }
 
 static int start(struct node *node)
 {
 	struct view_node *n = view_node_of(node);
-	int status = rsm_start(n->rsm);
+	int status = rsm_start(n->server.rsm);
 	if (status == 0)
 		node_timer_after(node, &n->tick, n->ping_interval_us);
 	return status;
-}
-
-static void message(struct node *node, link_id from, const struct message *message)
-{
-	struct view_node *n = view_node_of(node);
-	if (rsm_message(n->rsm, from, message) || message->kind != MESSAGE_REQUEST)
-		return;
-	switch (message->method) {
-	case METHOD_VIEW_PING: ping(n, from, message); break;
-	case METHOD_STATUS: view_status_answer(n, from, message); break;
-	case METHOD_CLUSTER: view_status_cluster(n, from, message); break;
-	default:
-		reply_error(n, from, message, STATUS_UNKNOWN_METHOD,
-			    "a viewserver has no such method");
-		break;
-	}
-}
-
-static void link_down(struct node *node, link_id link)
-{
-	rsm_link_down(view_node_of(node)->rsm, link);
-}
-
-static void turn_end(struct node *node)
-{
-	rsm_turn_end(view_node_of(node)->rsm);
 }
 
 static void stop(struct node *node)
@@ -85,51 +52,47 @@ static void stop(struct node *node)
 	struct view_node *n = view_node_of(node);
 	n->leading = false;
 	node_timer_cancel(node, &n->tick);
-	rsm_stop(n->rsm);
+	rsm_stop(n->server.rsm);
 }
 
 static void destroy(struct node *node)
 {
 	struct view_node *n = view_node_of(node);
 	node_timer_cancel(node, &n->tick);
-	rsm_destroy(n->rsm);
-	n->app->ops->destroy(n->app);
-	for (uint32_t i = 0; i < n->nmasters; i++)
-		free(n->masters[i]);
-	free(n->cluster);
-	free(n->name);
-	free(n->version);
-	arena_free(&n->arena);
-	buffer_free(&n->out);
-	node_done(node);
+	server_done(&n->server);
 	free(n);
-}
-
-static bool ready(struct node *node)
-{
-	return rsm_ready(view_node_of(node)->rsm);
-}
-
-static void stop_voting(struct node *node)
-{
-	rsm_stop_voting(view_node_of(node)->rsm);
 }
 
 static const struct node_ops ops = {
 	.start = start,
-	.message = message,
-	.link_down = link_down,
-	.turn_end = turn_end,
+	.message = server_message,
+	.link_down = server_link_down,
+	.turn_end = server_turn_end,
 	.stop = stop,
 	.destroy = destroy,
-	.ready = ready,
-	.stop_voting = stop_voting,
-	.status_json = view_status_json,
+	.ready = server_ready,
+	.stop_voting = server_stop_voting,
+	.status_json = server_write_json,
+};
+
+static const struct server_method methods[] = {
+	{METHOD_VIEW_PING, .handle = ping},
+	{METHOD_STATUS, .handle = server_answer_status},
+	{METHOD_CLUSTER, .handle = server_answer_cluster},
+	{0},
+};
+
+static const struct server_kind kind = {
+	.role = "viewserver",
+	.text = "a viewserver",
+	.methods = methods,
+	.fill_status = view_fill_status,
+	.write_json = view_write_json,
 };
 
 static uint64_t registered_clients(void *context)
 {
-	return rsm_registered(((const struct view_node *)context)->rsm);
+	return rsm_registered(((const struct view_node *)context)->server.rsm);
 }
 
 struct node *view_node_create(const struct view_node_options *options)
@@ -139,7 +102,7 @@ struct node *view_node_create(const struct view_node_options *options)
 		.no_force = "nobody keeps the generation of the view service: those who were lost "
 			    "would name a primary of their own when they come back; bring back the "
 			    "directories of as many as make a majority",
-		.node = &n->node,
+		.node = &n->server.node,
 		.group = VIEW_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,
@@ -154,41 +117,40 @@ struct node *view_node_create(const struct view_node_options *options)
 				       .primary_lives = view_leader_primary_lives,
 				       .clients = registered_clients,
 				       .context = n};
-	ASSERT(options->nmasters <= REPLICAS_MAX && options->ping_interval_ms > 0 &&
-	       options->dead_pings > 0);
-	node_init(&n->node, &ops, options->env, options->log);
-	n->cluster = alloc_string(options->cluster);
-	n->name = alloc_string(options->name);
-	n->version = alloc_string(options->version);
-	n->nshards = options->nshards;
-	n->nmasters = options->nmasters;
-	for (uint32_t i = 0; i < options->nmasters; i++)
-		n->masters[i] = alloc_string(options->masters[i]);
+	ASSERT(options->ping_interval_ms > 0 && options->dead_pings > 0);
+	server_init(&n->server, &kind, &ops,
+		    &(struct server_options){.env = options->env,
+					     .log = options->log,
+					     .cluster = options->cluster,
+					     .name = options->name,
+					     .version = options->version,
+					     .nshards = options->nshards,
+					     .nmasters = options->nmasters,
+					     .masters = options->masters});
 	n->ping_interval_us = 1000ull * options->ping_interval_ms;
 	view_table_init(&n->table, options->dead_pings * n->ping_interval_us);
 	timer_init(&n->tick, view_leader_tick, n);
-	arena_init(&n->arena, ARENA_BYTES_MAX);
-	n->app = view_app_create(&hooks);
+	n->server.app = view_app_create(&hooks);
 	memcpy(rsm.members, options->members, sizeof rsm.members);
-	rsm.app = n->app;
-	n->rsm = rsm_create(&rsm);
+	rsm.app = n->server.app;
+	n->server.rsm = rsm_create(&rsm);
 	view_status_metrics(n);
-	return &n->node;
+	return &n->server.node;
 }
 
 const struct view *view_node_current(struct node *node)
 {
-	return view_app_current(view_node_of(node)->app);
+	return view_app_current(view_node_of(node)->server.app);
 }
 
 struct app *view_node_app(struct node *node)
 {
-	return view_node_of(node)->app;
+	return view_node_of(node)->server.app;
 }
 
 struct rsm *view_node_rsm(struct node *node)
 {
-	return view_node_of(node)->rsm;
+	return view_node_of(node)->server.rsm;
 }
 
 bool view_node_alive(struct node *node, const struct view_server *server)
@@ -200,5 +162,5 @@ bool view_node_alive(struct node *node, const struct view_server *server)
 bool view_node_changing(struct node *node)
 {
 	struct view_node *n = view_node_of(node);
-	return view_app_current(n->app)->number == n->seen_view && n->change_us != 0;
+	return view_app_current(n->server.app)->number == n->seen_view && n->change_us != 0;
 }

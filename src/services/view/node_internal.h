@@ -3,22 +3,18 @@
  *
  *   node.c         life, requests
  *   leader.c       the leader's duties: pings, proposals; what the app asks of its leader
- *   status.c       STATUS, CLUSTER, JSON, metrics
+ *   status.c       STATUS, JSON, metrics
  */
 #ifndef SYNOD_VIEW_NODE_INTERNAL_H
 #define SYNOD_VIEW_NODE_INTERNAL_H
 
+#include "server/server.h"
 #include "view/app.h"
 #include "view/liveness.h"
 #include "view/node.h"
 
 struct view_node {
-	struct node node;
-	char *cluster, *name, *version;
-	uint32_t nshards, nmasters;
-	char *masters[REPLICAS_MAX];
-	struct app *app;
-	struct rsm *rsm;
+	struct server server;
 	uint64_t ping_interval_us;
 	struct timer tick;
 	struct view_table table;
@@ -26,8 +22,6 @@ struct view_node {
 	uint64_t logged_view;                          /* last told to the log */
 	uint64_t seen_view;                            /* what the proposals below were made for */
 	uint64_t change_us, acknowledge_us, synced_us; /* when they were proposed; 0: not */
-	struct arena arena;
-	struct buffer out;
 	uint64_t pings, changes;
 };
 
@@ -49,9 +43,9 @@ bool view_leader_primary_lives(void *node);
 
 /* ---- status.c ---- */
 
-void view_status_answer(struct view_node *n, link_id from, const struct message *request);
-void view_status_cluster(struct view_node *n, link_id from, const struct message *request);
-void view_status_json(struct node *node, struct buffer *out);
+/* For struct server_kind. */
+void view_fill_status(struct node *node, struct wire_status *status);
+void view_write_json(struct node *node, struct buffer *out);
 void view_status_metrics(struct view_node *n);
 
 #endif

@@ -1,3 +1,4 @@
+/* A node that does not know yet whether it is a replica of its group. */
 #include "daemon/lobby.h"
 
 #include <inttypes.h>
@@ -9,24 +10,22 @@
 #include "base/id.h"
 #include "host/host.h"
 #include "host/identity_members.h"
-#include "rsm/status_json.h"
+#include "server/server.h"
 #include "wire/method.h"
-#include "wire/wire.h"
 
 /* What another one has last said. */
 enum other_knows { NOT_HEARD, NO_GROUP, A_GROUP };
 
 struct other {
-	char *name, *address;
+	const char *name, *address;
 	link_id link;
 	uint64_t asked; /* id of the question that waits for its answer; 0: none */
 	enum other_knows knows;
 };
 
 struct lobby {
-	struct node node;
-	struct lobby_options options;
-	char *cluster, *version, *file, *address, *lacks;
+	struct server server;
+	struct lobby_options options; /* strings are copies, but those of `others` */
 	uint32_t nothers;
 	struct other others[LOBBY_OTHERS_MAX];
 	uint64_t last_id;
@@ -40,13 +39,11 @@ struct lobby {
 	char text[LOBBY_TEXT_BYTES];
 	uint64_t started_us, told_us;
 	struct timer tick;
-	struct arena arena;
-	struct buffer out;
 };
 
 static struct lobby *lobby_of(const struct node *node)
 {
-	return (struct lobby *)(void *)((char *)(uintptr_t)node - offsetof(struct lobby, node));
+	return (struct lobby *)(uintptr_t)node;
 }
 
 static void end(struct lobby *l, enum lobby_outcome outcome)
@@ -54,7 +51,7 @@ static void end(struct lobby *l, enum lobby_outcome outcome)
 	if (l->outcome != LOBBY_NONE)
 		return;
 	l->outcome = outcome;
-	node_timer_cancel(&l->node, &l->tick);
+	node_timer_cancel(&l->server.node, &l->tick);
 	l->options.over(l->options.context);
 }
 
@@ -75,7 +72,7 @@ static void tell_member(struct lobby *l, const struct identity_member *self)
 {
 	char id[ID_TEXT_BYTES], text[IDENTITY_MEMBERS_TEXT_BYTES];
 	if (l->become.lost && l->options.lacks == NULL)
-		log_event(l->node.log, LOG_ERROR, "directory_lost",
+		log_event(l->server.node.log, LOG_ERROR, "directory_lost",
 			  "why=\"node %s has come without its data directory: it has taken part in "
 			  "the group with id %s, and does not know it "
 			  "any more. Is its 'dir' right, and, if that is relative, its working "
@@ -86,7 +83,7 @@ static void tell_member(struct lobby *l, const struct identity_member *self)
 			  "of the directory in its place "
 			  "(docs/operations.md)\"",
 			  own(l)->node, id_text(l->group_id, id));
-	log_event(l->node.log, LOG_INFO, "member_of",
+	log_event(l->server.node.log, LOG_INFO, "member_of",
 		  "replica=%" PRIu32 " slot=%" PRIu64 " members=\"%s\"", self->replica,
 		  l->newest.slot, identity_members_text(&l->newest, text));
 }
@@ -118,13 +115,13 @@ static void tell_joining(struct lobby *l)
 	char group[IDENTITY_GROUP_TEXT_BYTES], members[IDENTITY_MEMBERS_TEXT_BYTES];
 	identity_group_text(own(l)->role, own(l)->group, group);
 	l->joining = true;
-	log_event(l->node.log, LOG_WARN, "joining",
+	log_event(l->server.node.log, LOG_WARN, "joining",
 		  "group=%s members=\"%s\" slot=%" PRIu64
 		  " meaning=\"this node is no member of its group, and its directory is empty: it "
 		  "waits to be "
 		  "added; type: kvctl member add %s %s %s\"",
 		  group, identity_members_text(&l->newest, members), l->newest.slot, group,
-		  own(l)->node, l->address);
+		  own(l)->node, l->options.address);
 }
 
 /*
@@ -152,7 +149,7 @@ static void join(struct lobby *l)
 		 "the group's members are (%s), but %s has no [node %s], which is replica %" PRIu32
 		 " at %s: put its section in before this "
 		 "node is added",
-		 identity_members_text(&l->newest, members), l->file, missing->name,
+		 identity_members_text(&l->newest, members), l->options.file, missing->name,
 		 missing->replica, missing->address);
 	end(l, LOBBY_REFUSED);
 }
@@ -160,7 +157,7 @@ static void join(struct lobby *l)
 static void tell_missing(struct lobby *l)
 {
 	struct buffer names = {0};
-	uint64_t now_us = node_now_us(&l->node);
+	uint64_t now_us = node_now_us(&l->server.node);
 	if (now_us - l->told_us < LOBBY_WAITS_MS * 1000ull)
 		return;
 	l->told_us = now_us;
@@ -168,7 +165,7 @@ static void tell_missing(struct lobby *l)
 		if (l->others[i].knows == NOT_HEARD)
 			buffer_format(&names, "%s%s", names.len == 0 ? "" : ",", l->others[i].name);
 	buffer_add_u8(&names, 0);
-	log_event(l->node.log, LOG_WARN, "birth_waits",
+	log_event(l->server.node.log, LOG_WARN, "birth_waits",
 		  "group=%" PRIu64 " missing=%s meaning=\"a group begins when all its members have "
 		  "met: start them, or take those out of "
 		  "the configuration that do not exist\"",
@@ -184,7 +181,7 @@ static void be_born(struct lobby *l)
 			 "%s names %" PRIu32 " members of the group, which begins with at most %u: "
 			 "take some out, and add them later (kvctl member "
 			 "add)",
-			 l->file, own(l)->members.count, REPLICAS_MAX);
+			 l->options.file, own(l)->members.count, REPLICAS_MAX);
 		end(l, LOBBY_REFUSED);
 	} else {
 		end(l, LOBBY_BORN);
@@ -213,7 +210,7 @@ static void decide_without_log(struct lobby *l)
 
 static void decide_with_log(struct lobby *l)
 {
-	uint64_t now_us = node_now_us(&l->node);
+	uint64_t now_us = node_now_us(&l->server.node);
 	bool newer = l->group_id == own(l)->group_id &&
 		     identity_members_newer(&l->newest, own(l)->members.generation,
 					    own(l)->members.slot);
@@ -222,7 +219,7 @@ static void decide_with_log(struct lobby *l)
 	} else if (newer) {
 		become_member(l);
 	} else if (heard(l) == l->nothers || now_us - l->started_us > LOBBY_PATIENCE_MS * 1000ull) {
-		snprintf(l->text, sizeof l->text, "%s", l->lacks);
+		snprintf(l->text, sizeof l->text, "%s", l->options.lacks);
 		end(l, LOBBY_REFUSED);
 	}
 }
@@ -246,7 +243,7 @@ static void ask(struct lobby *l, struct other *other)
 				  .timeout_ms = LOBBY_PATIENCE_MS,
 				  .id = ++l->last_id};
 	other->asked = message.id;
-	node_send(&l->node, other->link, &message);
+	node_send(&l->server.node, other->link, &message);
 }
 
 static void on_tick(void *data)
@@ -257,7 +254,7 @@ static void on_tick(void *data)
 			ask(l, &l->others[i]);
 	decide(l);
 	if (l->outcome == LOBBY_NONE)
-		node_timer_after(&l->node, &l->tick,
+		node_timer_after(&l->server.node, &l->tick,
 				 (l->joining ? LOBBY_JOINING_ASK_MS : LOBBY_ASK_MS) * 1000ull);
 }
 
@@ -291,8 +288,9 @@ static void answered(struct lobby *l, struct other *other, const struct message 
 	struct wire_members told;
 	struct identity_members members;
 	other->asked = 0;
-	arena_reset(&l->arena);
-	if (message->status != 0 || wire_members_decode(message->payload, &l->arena, &told) != 0 ||
+	arena_reset(&l->server.arena);
+	if (message->status != 0 ||
+	    wire_members_decode(message->payload, &l->server.arena, &told) != 0 ||
 	    told.group != own(l)->group)
 		return;
 	identity_members_of_wire(&told, &members);
@@ -314,9 +312,9 @@ static void welcomed(struct lobby *l, const struct message *message)
 	struct wire_welcome welcome;
 	struct wire_members told;
 	struct identity_members members;
-	arena_reset(&l->arena);
+	arena_reset(&l->server.arena);
 	if (l->options.lacks != NULL ||
-	    wire_welcome_decode(message->payload, &l->arena, &welcome) != 0 ||
+	    wire_welcome_decode(message->payload, &l->server.arena, &welcome) != 0 ||
 	    welcome.group != own(l)->group || welcome.group_id == 0 || welcome.slot == 0)
 		return;
 	told = (struct wire_members){.slot = welcome.slot,
@@ -326,13 +324,13 @@ static void welcomed(struct lobby *l, const struct message *message)
 	identity_members_of_wire(&told, &members);
 	const struct identity_member *self = self_in(l, &members);
 	if (self == NULL || self->replica != welcome.number) {
-		log_event(l->node.log, LOG_WARN, "welcome_refused",
+		log_event(l->server.node.log, LOG_WARN, "welcome_refused",
 			  "why=\"it is for another node than %s\" number=%" PRIu32, own(l)->node,
 			  welcome.number);
 		return;
 	}
 	if (l->group_id != 0 && l->group_id != welcome.group_id) {
-		log_event(l->node.log, LOG_WARN, "welcome_refused",
+		log_event(l->server.node.log, LOG_WARN, "welcome_refused",
 			  "why=\"it comes from another group than the others know\"");
 		return;
 	}
@@ -340,8 +338,9 @@ static void welcomed(struct lobby *l, const struct message *message)
 	decide(l);
 }
 
-static void reply_members(struct lobby *l, link_id from, const struct message *request)
+static void answer_members(struct node *node, link_id from, const struct message *request)
 {
+	struct lobby *l = lobby_of(node);
 	struct wire_members reply = {.group = own(l)->group,
 				     .group_id = l->options.lacks == NULL ? 0 : own(l)->group_id,
 				     .slot = own(l)->members.slot,
@@ -357,37 +356,26 @@ static void reply_members(struct lobby *l, link_id from, const struct message *r
 			.address = slice_string(m->address)};
 		reply.next_number = m->replica + 1;
 	}
-	buffer_clear(&l->out);
-	wire_members_encode(&reply, &l->out);
-	node_reply(&l->node, from, request, 0, buffer_slice(&l->out));
+	buffer_clear(&l->server.out);
+	wire_members_encode(&reply, &l->server.out);
+	server_reply(&l->server, from, request, 0);
 }
 
-static void fill_status(struct lobby *l, struct wire_status *out)
+static void fill_status(struct node *node, struct wire_status *status)
 {
-	*out = (struct wire_status){
-		.name = slice_string(own(l)->node),
-		.role = slice_string(own(l)->role),
-		.group = own(l)->group,
-		.state = slice_string(l->joining ? "joining" : "waiting"),
-		.version = slice_string(l->version),
-		.leader = slice_string(l->leader_address),
-		.leader_name = slice_string(l->leader_name),
-		.uptime_ms = (node_now_us(&l->node) - l->started_us) / 1000,
-	};
-}
-
-static void reply_status(struct lobby *l, link_id from, const struct message *request)
-{
-	struct wire_status status;
-	fill_status(l, &status);
-	buffer_clear(&l->out);
-	wire_status_encode(&status, &l->out);
-	node_reply(&l->node, from, request, 0, buffer_slice(&l->out));
+	struct lobby *l = lobby_of(node);
+	status->role = slice_string(own(l)->role);
+	status->group = own(l)->group;
+	status->state = slice_string(l->joining ? "joining" : "waiting");
+	status->leader = slice_string(l->leader_address);
+	status->leader_name = slice_string(l->leader_name);
+	status->uptime_ms = (node_now_us(node) - l->started_us) / 1000;
 }
 
 /* Certainly not applied; somebody else may know more. */
-static void reply_no_replica(struct lobby *l, link_id from, const struct message *request)
+static void refuse_no_replica(struct node *node, link_id from, const struct message *request)
 {
+	struct lobby *l = lobby_of(node);
 	struct wire_error error = {
 		.message = slice_string(
 			l->joining
@@ -395,9 +383,7 @@ static void reply_no_replica(struct lobby *l, link_id from, const struct message
 				: "this node waits for the others of its group: ask again later"),
 		.leader = slice_string(l->leader_address),
 	};
-	buffer_clear(&l->out);
-	wire_error_encode(&error, &l->out);
-	node_reply(&l->node, from, request, STATUS_NOT_LEADER, buffer_slice(&l->out));
+	server_refuse_error(&l->server, from, request, STATUS_NOT_LEADER, &error);
 }
 
 /* ---- the node ---- */
@@ -422,15 +408,9 @@ static void on_message(struct node *node, link_id from, const struct message *me
 				answered(l, &l->others[i], message);
 	} else if (message->method == METHOD_WELCOME) {
 		welcomed(l, message);
-	} else if (message->kind == MESSAGE_ONEWAY) {
-		return; /* what replicas say to each other */
-	} else if (message->method == METHOD_MEMBERS) {
-		reply_members(l, from, message);
-	} else if (message->method == METHOD_STATUS) {
-		reply_status(l, from, message);
-	} else {
-		reply_no_replica(l, from, message);
-	}
+	} else if (message->kind == MESSAGE_REQUEST) {
+		server_request(node, from, message);
+	} /* the rest is what replicas say to each other */
 }
 
 static void link_down(struct node *node, link_id link)
@@ -456,18 +436,7 @@ static void destroy(struct node *node)
 {
 	struct lobby *l = lobby_of(node);
 	node_timer_cancel(node, &l->tick);
-	for (uint32_t i = 0; i < l->nothers; i++) {
-		free(l->others[i].name);
-		free(l->others[i].address);
-	}
-	free(l->cluster);
-	free(l->version);
-	free(l->file);
-	free(l->address);
-	free(l->lacks);
-	arena_free(&l->arena);
-	buffer_free(&l->out);
-	node_done(node);
+	server_done(&l->server);
 	free(l);
 }
 
@@ -483,13 +452,6 @@ static void stop_voting(struct node *node)
 	(void)node;
 }
 
-static void write_status_json(struct node *node, struct buffer *out)
-{
-	struct wire_status status;
-	fill_status(lobby_of(node), &status);
-	status_json(&status, out);
-}
-
 static const struct node_ops ops = {
 	.start = start,
 	.message = on_message,
@@ -499,28 +461,46 @@ static const struct node_ops ops = {
 	.destroy = destroy,
 	.ready = ready,
 	.stop_voting = stop_voting,
-	.status_json = write_status_json,
+	.status_json = server_write_json,
+};
+
+/* All else, CLUSTER too, is for another node: refuse_no_replica(). */
+static const struct server_method methods[] = {
+	{METHOD_MEMBERS, .handle = answer_members},
+	{METHOD_STATUS, .handle = server_answer_status},
+	{0},
+};
+
+static const struct server_kind kind = {
+	.text = "this node",
+	.methods = methods,
+	.otherwise = refuse_no_replica,
+	.fill_status = fill_status,
 };
 
 struct node *lobby_create(const struct lobby_options *options)
 {
 	struct lobby *l = ALLOC(struct lobby);
 	ASSERT(options->nothers <= LOBBY_OTHERS_MAX);
-	node_init(&l->node, &ops, options->env, options->log);
+	struct server *server = &l->server;
+	server_init(server, &kind, &ops,
+		    &(struct server_options){.env = options->env,
+					     .log = options->log,
+					     .cluster = options->cluster,
+					     .name = options->identity.node,
+					     .version = options->version});
 	l->options = *options;
-	l->cluster = alloc_string(options->cluster);
-	l->version = alloc_string(options->version);
-	l->file = alloc_string(options->file);
-	l->address = alloc_string(options->address);
-	if (options->lacks != NULL)
-		l->options.lacks = l->lacks = alloc_string(options->lacks);
+	l->options.cluster = server->cluster;
+	l->options.version = server->version;
+	l->options.file = server_keep(server, options->file);
+	l->options.address = server_keep(server, options->address);
+	l->options.lacks = server_keep(server, options->lacks);
 	for (uint32_t i = 0; i < options->nothers; i++)
 		l->others[l->nothers++] = (struct other){
-			.name = alloc_string(options->others[i].name),
-			.address = alloc_string(options->others[i].address)};
-	arena_init(&l->arena, ARENA_BYTES_MAX);
+			.name = server_keep(server, options->others[i].name),
+			.address = server_keep(server, options->others[i].address)};
 	timer_init(&l->tick, on_tick, l);
-	return &l->node;
+	return &l->server.node;
 }
 
 enum lobby_outcome lobby_outcome(const struct node *lobby)

@@ -340,7 +340,7 @@ START_TEST(status_and_cluster)
 				 STATUS_UNKNOWN_METHOD);
 	}
 	struct buffer out = {0};
-	node_status_json(g->replicas[0]->node, &out);
+	server_write_json(g->replicas[0]->node, &out);
 	metrics_render(&g->replicas[0]->node->metrics, &out);
 	buffer_add_u8(&out, 0);
 	ck_assert_ptr_nonnull(strstr((char *)out.data, "\"role\":\"shardkv\""));
@@ -500,7 +500,7 @@ static void stop_in_the_middle(void *data, struct node *node)
 	struct shardkv_node *n = shardkv_node_of(node);
 	(void)data;
 	ck_assert_uint_ne(n->logged_config, 0);
-	n->app->ops->restore_begin(n->app);
+	n->server.app->ops->restore_begin(n->server.app);
 	node->ops->stop(node);
 }
 

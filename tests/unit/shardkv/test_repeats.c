@@ -19,9 +19,7 @@ static char value[LONG + 1];
 
 static const struct rsm *rsm_of(const struct sim_process *process)
 {
-	return ((const struct shardkv_node *)(const void *)((const char *)process->node -
-							    offsetof(struct shardkv_node, node)))
-		->rsm;
+	return ((const struct shardkv_node *)(const void *)process->node)->server.rsm;
 }
 
 static struct wire_kv_result ask(struct group *g, uint64_t sequence, const struct wire_kv_op *op)

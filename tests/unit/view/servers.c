@@ -234,12 +234,12 @@ struct test_server *server_of(struct service *s, uint32_t number)
 	return &s->servers[number - 1];
 }
 
-void server_start(struct service *s, uint32_t number)
+void servers_start(struct service *s, uint32_t number)
 {
 	sim_process_restart(server_of(s, number)->process);
 }
 
-void server_stop(struct service *s, uint32_t number)
+void servers_stop(struct service *s, uint32_t number)
 {
 	sim_process_crash(server_of(s, number)->process);
 }

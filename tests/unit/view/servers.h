@@ -41,8 +41,8 @@ struct service {
 struct service *service_create(uint32_t nviews);
 void service_destroy(struct service *s);
 /* Server s1 is number 1. Starting one that runs restarts it. */
-void server_start(struct service *s, uint32_t number);
-void server_stop(struct service *s, uint32_t number);
+void servers_start(struct service *s, uint32_t number);
+void servers_stop(struct service *s, uint32_t number);
 struct test_server *server_of(struct service *s, uint32_t number);
 /* The viewserver that leads; NULL: none. */
 struct sim_process *service_leader(struct service *s);

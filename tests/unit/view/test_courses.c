@@ -25,9 +25,9 @@ static void close_service(void)
 static void open_pair(int i)
 {
 	open_service(i);
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "1 s1 -", 10));
-	server_start(s, 2);
+	servers_start(s, 2);
 	ck_assert(service_reaches(s, "2 s1 s2", 10));
 	service_run(s, 3);
 }
@@ -49,7 +49,7 @@ END_TEST
 START_TEST(first_primary)
 {
 	open_service(_i);
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "1 s1 -", 10));
 	service_run(s, 2);
 	ck_assert_str_eq(server_of(s, 1)->primary, "s1");
@@ -77,9 +77,9 @@ START_TEST(backup_pings_first)
 {
 	open_service(_i);
 	server_of(s, 1)->withhold = true;
-	server_start(s, 1);
+	servers_start(s, 1);
 	service_run(s, 5);
-	server_start(s, 2);
+	servers_start(s, 2);
 	service_run(s, 20);
 	ck_assert_str_eq(service_view(s), "1 s1 -");
 	server_of(s, 1)->withhold = false;
@@ -95,7 +95,7 @@ END_TEST
 START_TEST(backup_takes_over)
 {
 	open_pair(_i);
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	ck_assert(service_reaches(s, "3 s2 -", 15));
 	close_service();
 }
@@ -108,9 +108,9 @@ END_TEST
 START_TEST(restarted_server_becomes_backup)
 {
 	open_pair(_i);
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	ck_assert(service_reaches(s, "3 s2 -", 15));
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "4 s2 s1", 10));
 	close_service();
 }
@@ -123,10 +123,10 @@ END_TEST
 START_TEST(idle_third_server_becomes_backup)
 {
 	open_pair(_i);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 5);
 	ck_assert_str_eq(service_view(s), "2 s1 s2");
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	ck_assert(service_reaches(s, "3 s2 s3", 15));
 	close_service();
 }
@@ -139,7 +139,7 @@ END_TEST
 START_TEST(restarted_primary_is_dead)
 {
 	open_pair(_i);
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "3 s2 s1", 10));
 	close_service();
 }
@@ -152,7 +152,7 @@ END_TEST
 START_TEST(restarted_backup_is_a_new_one)
 {
 	open_pair(_i);
-	server_start(s, 2);
+	servers_start(s, 2);
 	ck_assert(service_reaches(s, "3 s1 s2", 10));
 	close_service();
 }
@@ -165,7 +165,7 @@ END_TEST
 START_TEST(dead_backup_is_removed)
 {
 	open_pair(_i);
-	server_stop(s, 2);
+	servers_stop(s, 2);
 	ck_assert(service_reaches(s, "3 s1 -", 15));
 	close_service();
 }
@@ -178,17 +178,17 @@ END_TEST
 START_TEST(waits_for_the_acknowledgement)
 {
 	open_pair(_i);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 3);
 	/* s2 will be primary, and does not acknowledge. */
 	server_of(s, 2)->withhold = true;
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	service_run(s, 15);
 	ck_assert_str_eq(service_view(s), "3 s2 s3");
-	server_start(s, 1);
+	servers_start(s, 1);
 	service_run(s, 15);
 	ck_assert_str_eq(service_view(s), "3 s2 s3");
-	server_stop(s, 2);
+	servers_stop(s, 2);
 	service_run(s, 30);
 	ck_assert_str_eq(service_view(s), "3 s2 s3");
 	close_service();
@@ -202,15 +202,15 @@ END_TEST
 START_TEST(uninitialised_server_is_not_promoted)
 {
 	open_pair(_i);
-	server_stop(s, 1);
-	server_stop(s, 2);
+	servers_stop(s, 1);
+	servers_stop(s, 2);
 	service_run(s, 3);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 30);
 	ck_assert_str_eq(service_view(s), "2 s1 s2");
 	/* Nor are they themselves, when they come back without it. */
-	server_start(s, 1);
-	server_start(s, 2);
+	servers_start(s, 1);
+	servers_start(s, 2);
 	service_run(s, 30);
 	ck_assert_str_eq(service_view(s), "2 s1 s2");
 	close_service();
@@ -225,15 +225,15 @@ START_TEST(unfilled_backup_is_not_promoted)
 {
 	open_service(_i);
 	server_of(s, 1)->unsynced = true;
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "1 s1 -", 10));
-	server_start(s, 2);
+	servers_start(s, 2);
 	ck_assert(service_reaches(s, "2 s1 s2", 10));
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 3);
-	server_stop(s, 2);
+	servers_stop(s, 2);
 	ck_assert(service_reaches(s, "3 s1 s3", 15));
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	service_run(s, 30);
 	ck_assert_str_eq(service_view(s), "3 s1 s3");
 	close_service();
@@ -244,11 +244,11 @@ END_TEST
 START_TEST(dead_idle_server_is_not_made_backup)
 {
 	open_pair(_i);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 3);
-	server_stop(s, 3);
+	servers_stop(s, 3);
 	service_run(s, 10);
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	ck_assert(service_reaches(s, "3 s2 -", 15));
 	service_run(s, 10);
 	ck_assert_str_eq(service_view(s), "3 s2 -");
@@ -260,12 +260,12 @@ END_TEST
 START_TEST(no_new_view_without_a_reason)
 {
 	open_pair(_i);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 50);
 	ck_assert_str_eq(service_view(s), "2 s1 s2");
-	server_stop(s, 3);
+	servers_stop(s, 3);
 	service_run(s, 20);
-	server_start(s, 3);
+	servers_start(s, 3);
 	service_run(s, 20);
 	ck_assert_str_eq(service_view(s), "2 s1 s2");
 	close_service();
@@ -279,9 +279,9 @@ END_TEST
 START_TEST(viewservers_fail)
 {
 	s = service_create(3);
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "1 s1 -", 10));
-	server_start(s, 2);
+	servers_start(s, 2);
 	ck_assert(service_reaches(s, "2 s1 s2", 10));
 	for (int round = 0; round < 6; round++) {
 		struct sim_process *leader = service_leader(s);
@@ -299,7 +299,7 @@ START_TEST(viewservers_fail)
 		service_run(s, 10);
 	}
 	/* And still it notices. */
-	server_stop(s, 1);
+	servers_stop(s, 1);
 	ck_assert(service_reaches(s, "3 s2 -", 30));
 	close_service();
 }
@@ -312,9 +312,9 @@ END_TEST
 START_TEST(viewservers_restart)
 {
 	s = service_create(3);
-	server_start(s, 1);
+	servers_start(s, 1);
 	ck_assert(service_reaches(s, "1 s1 -", 10));
-	server_start(s, 2);
+	servers_start(s, 2);
 	ck_assert(service_reaches(s, "2 s1 s2", 10));
 	for (uint32_t i = 0; i < 3; i++)
 		sim_process_power_loss(s->views[i]);
@@ -335,13 +335,13 @@ START_TEST(both_silent)
 {
 	for (uint32_t survivor = 1; survivor <= 2; survivor++) {
 		s = service_create(3);
-		server_start(s, 1);
+		servers_start(s, 1);
 		ck_assert(service_reaches(s, "1 s1 -", 10));
-		server_start(s, 2);
+		servers_start(s, 2);
 		ck_assert(service_reaches(s, "2 s1 s2", 10));
 		service_run(s, 3);
 		sim_process_pause(server_of(s, survivor)->process);
-		server_stop(s, 3 - survivor);
+		servers_stop(s, 3 - survivor);
 		service_run(s, 30);
 		ck_assert_str_eq(service_view(s), "2 s1 s2");
 		sim_process_resume(server_of(s, survivor)->process);
