@@ -91,9 +91,7 @@ struct agreement_service *agreement_service_create(const struct agreement_servic
 		service->addresses[i] = alloc_string(service->options.members[i].address);
 	service->next_id = node_random(service->node) >> 1;
 	timer_init(&service->tick, tick, service);
-	list_init(&service->waiting);
-	list_init(&service->leaving);
-	list_init(&service->done);
+	agreement_init_waiters(service);
 	arena_init(&service->arena, ARENA_BYTES_MAX);
 	agreement_register_metrics(service);
 	return service;
@@ -104,7 +102,8 @@ void agreement_service_destroy(struct agreement_service *service)
 	if (service == NULL)
 		return;
 	node_timer_cancel(service->node, &service->tick);
-	agreement_forget_waiters(service);
+	waiters_done(&service->waiting);
+	waiters_done(&service->done);
 	if (service->wal != NULL)
 		wal_close(service->wal);
 	agreement_destroy(service->core);
@@ -293,7 +292,7 @@ void agreement_service_turn_end(struct agreement_service *service)
 	if (!service->doubted)
 		agreement_log_clean(service);
 	agreement_log_watch_disk(service);
-	bool all_left = agreement_answer_leaving(service);
+	bool all_left = waiters_let_go(&service->waiting);
 	uint64_t at = agreement_log_watch_space(service);
 	if (agreement_deadline_us(service->core) < at)
 		at = agreement_deadline_us(service->core);

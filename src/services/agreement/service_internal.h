@@ -11,24 +11,12 @@
 
 #include "agreement/service.h"
 #include "base/arena.h"
-#include "base/list.h"
 #include "base/refusals.h"
+#include "server/waiters.h"
 #include "wal/disk_watch.h"
 
 /* Of answers to those who have waited, before others have their turn of the loop. */
 #define LEAVING_BYTES_PER_TURN (1u * MIB)
-
-/* A client that waits: for an instance, or for its Done to be durable. */
-struct agreement_waiter {
-	struct list link;
-	struct agreement_service *service;
-	struct timer timeout; /* armed: waits for an instance */
-	link_id from;
-	uint64_t id;
-	uint16_t method;
-	uint64_t seq;
-	uint64_t sequence; /* DONE: of the record */
-};
 
 struct agreement_service {
 	struct agreement_service_options options;
@@ -55,10 +43,8 @@ struct agreement_service {
 	uint64_t next_id;
 	uint64_t min_seen;
 	enum agreement_standing standing; /* as it was told last */
-	struct list waiting;              /* for instances */
-	struct list leaving; /* whose instance is not pending any more: to be answered */
-	struct list done;    /* for the disk, ascending sequence */
-	uint64_t waiters;
+	struct waiters waiting;           /* for instances: awaited is the instance */
+	struct waiters done;     /* for the disk: awaited is the record, detail the instance */
 	struct refusals refused; /* messages that no peer can have sent */
 	uint64_t dropped;        /* messages that found too much waiting already */
 	struct arena arena;
@@ -97,15 +83,15 @@ void agreement_register_metrics(struct agreement_service *service);
 
 /* ---- service_requests.c ---- */
 
+void agreement_init_waiters(struct agreement_service *service);
+uint64_t agreement_count_waiters(const struct agreement_service *service);
 /*
- * Some instance has been settled, or min has risen: whoever need not wait any more is to be told …
+ * Some instance has been settled, or min has risen: whoever need not wait any more is to be told,
+ * by waiters_let_go().
  */
 void agreement_wake(struct agreement_service *service);
-/* … which this does, as far as it is due in one turn; false: there are more. */
-bool agreement_answer_leaving(struct agreement_service *service);
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence);
 /* The disk hangs: those who wait are refused, for they would wait for it. */
 void agreement_refuse_waiters(struct agreement_service *service);
-void agreement_forget_waiters(struct agreement_service *service);
 
 #endif

@@ -20,6 +20,7 @@ GAUGE(read_defeats, agreement_counters(service->core)->defeats)
 GAUGE(read_refused, agreement_counters(service->core)->refused)
 GAUGE(read_requests, agreement_counters(service->core)->requests)
 GAUGE(read_conflicts, agreement_counters(service->core)->conflicts)
+GAUGE(read_waiters, agreement_count_waiters(service))
 GAUGE(read_disk_hung, service->disk_watch.hung)
 GAUGE(read_unwritten, service->wal == NULL ? 0 : wal_pending_bytes(service->wal))
 GAUGE(read_wal_bytes, service->wal == NULL ? 0 : wal_disk_bytes(service->wal))
@@ -73,6 +74,6 @@ void agreement_register_metrics(struct agreement_service *service)
 	metrics_add(&service->node->metrics, METRIC_COUNTER,
 		    "synod_agreement_messages_refused_total",
 		    "Messages of peers that no peer can have sent.", NULL, &service->refused.count);
-	metrics_add(&service->node->metrics, METRIC_GAUGE, "synod_agreement_waiters",
-		    "Clients that wait for an instance.", NULL, &service->waiters);
+	metrics_add_read(&service->node->metrics, METRIC_GAUGE, "synod_agreement_waiters",
+			 "Clients that wait for an instance.", NULL, read_waiters, service);
 }

@@ -70,125 +70,84 @@ static bool is_congested(const struct agreement_service *service)
 
 /* ---- those who wait ---- */
 
-static void forget(struct agreement_waiter *waiter)
+static size_t leave_instance(void *context, const struct waiter *waiter)
 {
-	node_timer_cancel(waiter->service->node, &waiter->timeout);
-	list_remove(&waiter->link);
-	waiter->service->waiters--;
-	free(waiter);
+	struct agreement_service *service = context;
+	answer_state(service, waiter->from, &waiter->request, waiter->awaited);
+	return service->out.len;
 }
 
-static void leave(struct agreement_waiter *waiter)
+static size_t leave_done(void *context, const struct waiter *waiter)
 {
-	struct message request = {
-		.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
-	answer_state(waiter->service, waiter->from, &request, waiter->seq);
-	forget(waiter);
+	struct agreement_service *service = context;
+	answer_state(service, waiter->from, &waiter->request, waiter->detail);
+	return service->out.len;
 }
 
-static void timed_out(void *data)
+void agreement_init_waiters(struct agreement_service *service)
 {
-	leave(data);
+	waiters_init(&service->waiting,
+		     &(struct waiters_options){.node = service->node,
+					       .max = AGREEMENT_WAITERS_MAX,
+					       .bytes_per_turn = LEAVING_BYTES_PER_TURN,
+					       .leave = leave_instance,
+					       .context = service});
+	waiters_init(&service->done, &(struct waiters_options){.node = service->node,
+							       .max = AGREEMENT_WAITERS_MAX,
+							       .leave = leave_done,
+							       .context = service});
 }
 
-/* NULL: too many wait already; the request has been refused. */
-static struct agreement_waiter *add_waiter(struct agreement_service *service, struct list *list,
-					   link_id from, const struct message *request,
-					   uint64_t seq)
+uint64_t agreement_count_waiters(const struct agreement_service *service)
 {
-	if (service->waiters >= AGREEMENT_WAITERS_MAX) {
+	return service->waiting.count + service->done.count;
+}
+
+/* The limit is of both kinds together. */
+static void add_waiter(struct agreement_service *service, struct waiters *waiters, link_id from,
+		       const struct message *request, uint64_t awaited, uint64_t seq,
+		       uint32_t timeout_ms)
+{
+	if (agreement_count_waiters(service) >= AGREEMENT_WAITERS_MAX ||
+	    !waiters_add(waiters, from, request, awaited, seq, timeout_ms))
 		refuse(service, from, request, STATUS_BUSY,
 		       "too many requests are waiting here; try again");
-		return NULL;
-	}
-	struct agreement_waiter *waiter = ALLOC(struct agreement_waiter);
-	waiter->service = service;
-	waiter->from = from;
-	waiter->id = request->id;
-	waiter->method = request->method;
-	waiter->seq = seq;
-	timer_init(&waiter->timeout, timed_out, waiter);
-	list_push_back(list, &waiter->link);
-	service->waiters++;
-	return waiter;
+}
+
+static bool is_settled(void *context, const struct waiter *waiter)
+{
+	const struct agreement_service *service = context;
+	struct bytes *value;
+	return agreement_status(service->core, waiter->awaited, &value) != AGREEMENT_STATE_PENDING;
 }
 
 void agreement_wake(struct agreement_service *service)
 {
-	LIST_FOR_SAFE (link, after, &service->waiting) {
-		const struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter,
-								  link);
-		struct bytes *value;
-		if (agreement_status(service->core, waiter->seq, &value) == AGREEMENT_STATE_PENDING)
-			continue;
-		list_remove(link);
-		list_push_back(&service->leaving, link);
-	}
-}
-
-bool agreement_answer_leaving(struct agreement_service *service)
-{
-	size_t bytes = 0;
-	LIST_FOR_SAFE (link, after, &service->leaving) {
-		if (bytes >= LEAVING_BYTES_PER_TURN)
-			return false;
-		leave(LIST_ITEM(link, struct agreement_waiter, link));
-		bytes += service->out.len;
-	}
-	return true;
+	waiters_pick(&service->waiting, is_settled);
 }
 
 void agreement_answer_done(struct agreement_service *service, uint64_t sequence)
 {
-	LIST_FOR_SAFE (link, after, &service->done) {
-		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
-		if (waiter->sequence > sequence)
-			break;
-		leave(waiter);
-	}
+	waiters_reach(&service->done, sequence);
+	bool all_left = waiters_let_go(&service->done);
+	ASSERT(all_left);
 }
 
-static void refuse_list(struct agreement_service *service, struct list *list)
+static void refuse_waiter(void *context, const struct waiter *waiter)
 {
-	LIST_FOR_SAFE (link, after, list) {
-		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
-		struct message request = {
-			.kind = MESSAGE_REQUEST, .method = waiter->method, .id = waiter->id};
-		refuse_hung(service, waiter->from, &request);
-		forget(waiter);
-	}
+	refuse_hung(context, waiter->from, &waiter->request);
 }
 
 void agreement_refuse_waiters(struct agreement_service *service)
 {
-	refuse_list(service, &service->waiting);
-	refuse_list(service, &service->done);
-}
-
-void agreement_forget_waiters(struct agreement_service *service)
-{
-	LIST_FOR_SAFE (link, after, &service->waiting)
-		forget(LIST_ITEM(link, struct agreement_waiter, link));
-	LIST_FOR_SAFE (link, after, &service->leaving)
-		forget(LIST_ITEM(link, struct agreement_waiter, link));
-	LIST_FOR_SAFE (link, after, &service->done)
-		forget(LIST_ITEM(link, struct agreement_waiter, link));
-}
-
-static void forget_link(struct list *list, link_id down)
-{
-	LIST_FOR_SAFE (link, after, list) {
-		struct agreement_waiter *waiter = LIST_ITEM(link, struct agreement_waiter, link);
-		if (waiter->from == down)
-			forget(waiter);
-	}
+	waiters_refuse(&service->waiting, refuse_waiter);
+	waiters_refuse(&service->done, refuse_waiter);
 }
 
 void agreement_service_link_down(struct agreement_service *service, link_id link)
 {
-	forget_link(&service->waiting, link);
-	forget_link(&service->leaving, link);
-	forget_link(&service->done, link);
+	waiters_link_down(&service->waiting, link);
+	waiters_link_down(&service->done, link);
 }
 
 /* ---- clients ---- */
@@ -258,14 +217,8 @@ static void wait_request(struct agreement_service *service, link_id from,
 		refuse_hung(service, from, request);
 		return;
 	}
-	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms
-						       : AGREEMENT_WAIT_DEFAULT_MS;
-	if (timeout_ms > AGREEMENT_WAIT_MAX_MS)
-		timeout_ms = AGREEMENT_WAIT_MAX_MS;
-	struct agreement_waiter *waiter = add_waiter(service, &service->waiting, from, request,
-						     asked->seq);
-	if (waiter != NULL)
-		node_timer_after(service->node, &waiter->timeout, timeout_ms * 1000);
+	add_waiter(service, &service->waiting, from, request, asked->seq, asked->seq,
+		   waiters_timeout_ms(request, AGREEMENT_WAIT_DEFAULT_MS, AGREEMENT_WAIT_MAX_MS));
 }
 
 static void done_request(struct agreement_service *service, link_id from,
@@ -286,10 +239,7 @@ static void done_request(struct agreement_service *service, link_id from,
 		answer_state(service, from, request, asked->seq);
 		return;
 	}
-	struct agreement_waiter *waiter = add_waiter(service, &service->done, from, request,
-						     asked->seq);
-	if (waiter != NULL)
-		waiter->sequence = sequence;
+	add_waiter(service, &service->done, from, request, sequence, asked->seq, 0);
 }
 
 static void client_request(struct agreement_service *service, link_id from,

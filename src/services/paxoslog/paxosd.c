@@ -108,7 +108,7 @@ static void message(struct node *node, link_id from, const struct message *messa
 static void link_down(struct node *node, link_id link)
 {
 	struct paxosd *d = paxosd_of(node);
-	tailers_link_down(&d->tailers, link);
+	waiters_link_down(&d->tailers, link);
 	agreement_service_link_down(d->agreement, link);
 	rsm_link_down(d->server.rsm, link);
 }
@@ -124,14 +124,14 @@ static void turn_end(struct node *node)
 static void stop(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
-	tailers_wake(&d->tailers, UINT64_MAX);
+	waiters_dismiss(&d->tailers);
 	rsm_stop(d->server.rsm);
 }
 
 static void destroy(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
-	tailers_done(&d->tailers);
+	waiters_done(&d->tailers);
 	node_timer_cancel(node, &d->attend);
 	agreement_service_destroy(d->agreement);
 	server_done(&d->server);

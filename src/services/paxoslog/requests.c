@@ -6,10 +6,9 @@
 
 /* ---- LOG_TAIL ---- */
 
-static size_t answer_tail(void *context, link_id from, const struct message *request,
+static size_t answer_tail(struct paxosd *d, link_id from, const struct message *request,
 			  const struct wire_log_query *query)
 {
-	struct paxosd *d = context;
 	/* A replica without a leader may be behind for long: another one may know more. */
 	if (!rsm_ready(d->server.rsm) || paxoslog_app_slots(d->server.app) == NULL) {
 		server_refuse(&d->server, from, request, STATUS_UNAVAILABLE,
@@ -28,7 +27,7 @@ void paxosd_tail(struct node *node, link_id from, const struct message *request)
 {
 	struct paxosd *d = paxosd_of(node);
 	const struct slots *slots = paxoslog_app_slots(d->server.app);
-	uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : LOG_TAIL_DEFAULT_MS;
+	uint32_t timeout_ms = waiters_timeout_ms(request, LOG_TAIL_DEFAULT_MS, LOG_TAIL_MAX_MS);
 	struct wire_log_query query;
 	arena_reset(&d->server.arena);
 	int status = wire_log_query_decode(request->payload, &d->server.arena, &query);
@@ -38,20 +37,27 @@ void paxosd_tail(struct node *node, link_id from, const struct message *request)
 	}
 	if (query.from == 0 && slots != NULL)
 		query.from = slots->first;
-	if (timeout_ms > LOG_TAIL_MAX_MS)
-		timeout_ms = LOG_TAIL_MAX_MS;
 	if (slots == NULL || query.from <= slots->last || !rsm_ready(d->server.rsm))
 		answer_tail(d, from, request, &query);
-	else if (!tailers_add(&d->tailers, from, request, &query, timeout_ms))
+	else if (!waiters_add(&d->tailers, from, request, query.from, query.limit, timeout_ms))
 		server_refuse(&d->server, from, request, STATUS_BUSY,
 			      "too many readers are waiting here; try again");
+}
+
+static size_t leave(void *context, const struct waiter *waiter)
+{
+	struct wire_log_query query = {.from = waiter->awaited, .limit = (uint32_t)waiter->detail};
+	return answer_tail(context, waiter->from, &waiter->request, &query);
 }
 
 static void attend(void *data)
 {
 	struct paxosd *d = data;
 	const struct slots *slots = paxoslog_app_slots(d->server.app);
-	if (slots != NULL && !tailers_wake(&d->tailers, slots->last))
+	if (slots == NULL)
+		return;
+	waiters_reach(&d->tailers, slots->last);
+	if (!waiters_let_go(&d->tailers))
 		node_timer_after(&d->server.node, &d->attend, 0);
 }
 
@@ -65,7 +71,12 @@ void paxosd_applied(void *context)
 void paxosd_requests_init(struct paxosd *d)
 {
 	timer_init(&d->attend, attend, d);
-	tailers_init(&d->tailers, &d->server.node, answer_tail, d);
+	waiters_init(&d->tailers,
+		     &(struct waiters_options){.node = &d->server.node,
+					       .max = TAILERS_MAX,
+					       .bytes_per_turn = TAILERS_BYTES_PER_TURN,
+					       .leave = leave,
+					       .context = d});
 }
 
 /* ---- LOG_SLOT ---- */

@@ -6,13 +6,13 @@
 #include "base/alloc.h"
 #include "rsm/members.h"
 #include "server/server.h"
+#include "server/waiters.h"
 #include "shardmaster/app.h"
-#include "shardmaster/watchers.h"
 #include "wire/method.h"
 
 struct shardmaster {
 	struct server server;
-	struct watchers watchers;
+	struct waiters watchers;
 	/*
 	 * The rsm tells of applied entries and of leadership from within its own steps; what
 	 * follows from that is done in an input of its own, by this timer.
@@ -28,10 +28,8 @@ static struct shardmaster *shardmaster_of(struct node *node)
 /* ---- watching ---- */
 
 /* A waiter's time has come: from here on it is a read like any other. */
-static void answer_watch(void *context, link_id from, const struct message *request)
+static void answer_watch(struct shardmaster *master, link_id from, const struct message *request)
 {
-	struct shardmaster *master = context;
-
 	if (!rsm_is_leader(master->server.rsm)) {
 		rsm_reply_not_leader(master->server.rsm, from, request);
 		return;
@@ -46,15 +44,24 @@ static void answer_watch(void *context, link_id from, const struct message *requ
 	ASSERT(taken);
 }
 
+/* Whoever does not lead sends all waiters on to the leader: answer_watch() does. */
+static size_t leave(void *context, const struct waiter *waiter)
+{
+	answer_watch(context, waiter->from, &waiter->request);
+	return 0; /* the rsm bounds what it answers in a turn */
+}
+
 static void attend(void *data)
 {
 	struct shardmaster *master = data;
 
-	/* Whoever does not lead sends all waiters on to the leader: answer_watch() does. */
-	watchers_wake(&master->watchers,
-		      rsm_is_leader(master->server.rsm)
-			      ? shardmaster_app_newest(master->server.app)->number
-			      : UINT64_MAX);
+	if (!rsm_is_leader(master->server.rsm)) {
+		waiters_dismiss(&master->watchers);
+		return;
+	}
+	waiters_reach(&master->watchers, shardmaster_app_newest(master->server.app)->number);
+	bool all_left = waiters_let_go(&master->watchers);
+	ASSERT(all_left);
 }
 
 static void applied(void *context)
@@ -74,7 +81,7 @@ static void leadership_changed(void *context, bool leader)
 static void watch(struct node *node, link_id from, const struct message *request)
 {
 	struct shardmaster *master = shardmaster_of(node);
-	uint32_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : WATCH_DEFAULT_MS;
+	uint32_t timeout_ms = waiters_timeout_ms(request, WATCH_DEFAULT_MS, WATCH_MAX_MS);
 	struct wire_master_query query;
 
 	if (!rsm_is_leader(master->server.rsm)) {
@@ -88,14 +95,15 @@ static void watch(struct node *node, link_id from, const struct message *request
 			      "not a query of the shard master");
 		return;
 	}
-	if (timeout_ms > WATCH_MAX_MS)
-		timeout_ms = WATCH_MAX_MS;
 	struct message waiting = *request;
 	/* The read that follows the wait has as long again: it must not be refused as too late. */
 	waiting.timeout_ms = timeout_ms;
 	if (query.number < shardmaster_app_newest(master->server.app)->number)
 		answer_watch(master, from, &waiting);
-	else if (!watchers_add(&master->watchers, from, &waiting, query.number, timeout_ms))
+	/* Above the highest number there is nothing: that one waits for its time to be over. */
+	else if (!waiters_add(&master->watchers, from, &waiting,
+			      query.number < UINT64_MAX ? query.number + 1 : UINT64_MAX, 0,
+			      timeout_ms))
 		server_refuse(&master->server, from, request, STATUS_BUSY,
 			      "too many watch requests are waiting here; ask again later");
 }
@@ -128,7 +136,7 @@ static void link_down(struct node *node, link_id link)
 {
 	struct shardmaster *master = shardmaster_of(node);
 
-	watchers_link_down(&master->watchers, link);
+	waiters_link_down(&master->watchers, link);
 	rsm_link_down(master->server.rsm, link);
 }
 
@@ -136,7 +144,7 @@ static void stop(struct node *node)
 {
 	struct shardmaster *master = shardmaster_of(node);
 
-	watchers_wake(&master->watchers, UINT64_MAX);
+	waiters_dismiss(&master->watchers);
 	rsm_stop(master->server.rsm);
 }
 
@@ -144,7 +152,7 @@ static void destroy(struct node *node)
 {
 	struct shardmaster *master = shardmaster_of(node);
 
-	watchers_done(&master->watchers);
+	waiters_done(&master->watchers);
 	node_timer_cancel(node, &master->attend);
 	server_done(&master->server);
 	free(master);
@@ -253,7 +261,10 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 	for (uint32_t i = 0; i < options->nmembers; i++)
 		rsm.members[i] = options->members[i];
 	timer_init(&master->attend, attend, master);
-	watchers_init(&master->watchers, &master->server.node, WATCHERS_MAX, answer_watch, master);
+	waiters_init(&master->watchers, &(struct waiters_options){.node = &master->server.node,
+								  .max = WATCHERS_MAX,
+								  .leave = leave,
+								  .context = master});
 	master->server.app = shardmaster_app_create(options->nshards);
 	shardmaster_app_tell_clients(master->server.app, read_clients, master);
 	rsm.app = master->server.app;
