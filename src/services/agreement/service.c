@@ -84,8 +84,8 @@ struct agreement_service *agreement_service_create(const struct agreement_servic
 {
 	struct agreement_service *service = ALLOC(struct agreement_service);
 	service->options = *options;
-	service->node = options->node;
-	service->name = alloc_string(options->name);
+	service->server = options->server;
+	service->node = &options->server->node;
 	sort_members(&service->options);
 	for (uint32_t i = 0; i < options->nmembers; i++)
 		service->addresses[i] = alloc_string(service->options.members[i].address);
@@ -109,7 +109,6 @@ void agreement_service_destroy(struct agreement_service *service)
 	agreement_destroy(service->core);
 	for (uint32_t i = 0; i < service->options.nmembers; i++)
 		free(service->addresses[i]);
-	free(service->name);
 	arena_free(&service->arena);
 	buffer_free(&service->out);
 	free(service);

@@ -30,6 +30,7 @@
 #include "agreement/agreement.h"
 #include "node/node.h"
 #include "rsm/rsm.h"
+#include "server/server.h"
 
 struct agreement_service;
 
@@ -56,8 +57,7 @@ void agreement_settings_default(struct agreement_settings *settings);
 #define AGREEMENT_WAIT_MAX_MS 60000u
 
 struct agreement_service_options {
-	struct node *node;
-	const char *name; /* of this node; copied */
+	struct server *server; /* the node that it is part of */
 	uint32_t replica;
 	uint32_t nmembers;
 	struct rsm_member members[REPLICAS_MAX]; /* in any order; addresses are copied */

@@ -20,8 +20,8 @@
 
 struct agreement_service {
 	struct agreement_service_options options;
-	struct node *node;
-	char *name;
+	struct server *server;
+	struct node *node; /* of the server */
 	char *addresses[REPLICAS_MAX];
 	link_id links[REPLICAS_MAX];
 	struct agreement *core;

@@ -1,30 +1,11 @@
 /* What peers and clients ask of the agreement service. */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "agreement/service_internal.h"
-#include "base/alloc.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
 /* ---- answers ---- */
-
-static void refuse(struct agreement_service *service, link_id from, const struct message *request,
-		   int status, const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void refuse(struct agreement_service *service, link_id from, const struct message *request,
-		   int status, const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	buffer_clear(&service->out);
-	wire_error_format(&service->out, "%s", text);
-	node_reply(service->node, from, request, status, buffer_slice(&service->out));
-}
 
 static void answer_state(struct agreement_service *service, link_id from,
 			 const struct message *request, uint64_t seq)
@@ -40,7 +21,7 @@ static void answer_state(struct agreement_service *service, link_id from,
 		.status = statuses[state],
 		.min = agreement_min(service->core),
 		.next = agreement_next(service->core),
-		.peer = slice_string(service->name),
+		.peer = slice_string(service->server->name),
 	};
 	/* Whoever starts an instance has its value, and may be told another with its status. */
 	if (state == AGREEMENT_STATE_DECIDED && (request->method == METHOD_AGREEMENT_STATUS ||
@@ -54,8 +35,8 @@ static void answer_state(struct agreement_service *service, link_id from,
 static void refuse_hung(struct agreement_service *service, link_id from,
 			const struct message *request)
 {
-	refuse(service, from, request, STATUS_UNAVAILABLE,
-	       "the disk of this peer does not answer: ask another one");
+	server_refuse(service->server, from, request, STATUS_UNAVAILABLE,
+		      "the disk of this peer does not answer: ask another one");
 }
 
 /*
@@ -110,8 +91,8 @@ static void add_waiter(struct agreement_service *service, struct waiters *waiter
 {
 	if (agreement_count_waiters(service) >= AGREEMENT_WAITERS_MAX ||
 	    !waiters_add(waiters, from, request, awaited, seq, timeout_ms))
-		refuse(service, from, request, STATUS_BUSY,
-		       "too many requests are waiting here; try again");
+		server_refuse(service->server, from, request, STATUS_BUSY,
+			      "too many requests are waiting here; try again");
 }
 
 static bool is_settled(void *context, const struct waiter *waiter)
@@ -158,14 +139,14 @@ static void start_request(struct agreement_service *service, link_id from,
 	struct agreement *core = service->core;
 	uint32_t value_bytes_max = service->options.settings.value_bytes_max;
 	if (asked->value.len > value_bytes_max) {
-		refuse(service, from, request, STATUS_TOO_LARGE,
-		       "a value of %zu bytes; the limit is %u (value_bytes_max)", asked->value.len,
-		       value_bytes_max);
+		server_refuse(service->server, from, request, STATUS_TOO_LARGE,
+			      "a value of %zu bytes; the limit is %u (value_bytes_max)",
+			      asked->value.len, value_bytes_max);
 		return;
 	}
 	if (wal_full(service->wal)) {
-		refuse(service, from, request, STATUS_NO_SPACE,
-		       "this peer's disk is full: free some space");
+		server_refuse(service->server, from, request, STATUS_NO_SPACE,
+			      "this peer's disk is full: free some space");
 		return;
 	}
 	if (service->disk_watch.hung) {
@@ -173,8 +154,8 @@ static void start_request(struct agreement_service *service, link_id from,
 		return;
 	}
 	if (is_congested(service)) {
-		refuse(service, from, request, STATUS_BUSY,
-		       "the disk of this peer is behind; try again");
+		server_refuse(service->server, from, request, STATUS_BUSY,
+			      "the disk of this peer is behind; try again");
 		return;
 	}
 	struct bytes *value = bytes_copy(asked->value);
@@ -183,26 +164,28 @@ static void start_request(struct agreement_service *service, link_id from,
 	if (status == 0)
 		answer_state(service, from, request, asked->seq);
 	else if (status == STATUS_UNAVAILABLE)
-		refuse(service, from, request, status,
-		       agreement_standing(core) == AGREEMENT_ENTERING
-			       ? "the disk of this peer has taken the place of another one, and "
-				 "has been told what it must know by %u of %u other peers: ask "
-				 "another one"
-			       : "the disk of this peer is not bound by the log of the paxosds "
-				 "(told by %u of %u): ask another one",
-		       agreement_told_by(core), agreement_told_needed(core));
+		server_refuse(
+			service->server, from, request, status,
+			agreement_standing(core) == AGREEMENT_ENTERING
+				? "the disk of this peer has taken the place of another one, and "
+				  "has been told what it must know by %u of %u other peers: ask "
+				  "another one"
+				: "the disk of this peer is not bound by the log of the paxosds "
+				  "(told by %u of %u): ask another one",
+			agreement_told_by(core), agreement_told_needed(core));
 	else if (status == STATUS_COMPACTED)
-		refuse(service, from, request, status,
-		       "instance %" PRIu64 " is forgotten: min is %" PRIu64, asked->seq,
-		       agreement_min(core));
+		server_refuse(service->server, from, request, status,
+			      "instance %" PRIu64 " is forgotten: min is %" PRIu64, asked->seq,
+			      agreement_min(core));
 	else
-		refuse(service, from, request, status,
-		       "%" PRIu64 " instances with %" PRIu64 " bytes are kept here, %" PRIu64
-		       " are being proposed: no more before the applications are done with old "
-		       "ones (min is "
-		       "%" PRIu64 ")",
-		       agreement_instances(core), agreement_bytes(core), agreement_proposing(core),
-		       agreement_min(core));
+		server_refuse(
+			service->server, from, request, status,
+			"%" PRIu64 " instances with %" PRIu64 " bytes are kept here, %" PRIu64
+			" are being proposed: no more before the applications are done with old "
+			"ones (min is "
+			"%" PRIu64 ")",
+			agreement_instances(core), agreement_bytes(core), agreement_proposing(core),
+			agreement_min(core));
 }
 
 static void wait_request(struct agreement_service *service, link_id from,
@@ -229,9 +212,10 @@ static void done_request(struct agreement_service *service, link_id from,
 		return;
 	}
 	if (service->doubted) {
-		refuse(service, from, request, STATUS_UNAVAILABLE,
-		       "this peer has just been started, and its group has not compared its disk "
-		       "yet: ask another one, or again");
+		server_refuse(
+			service->server, from, request, STATUS_UNAVAILABLE,
+			"this peer has just been started, and its group has not compared its disk "
+			"yet: ask another one, or again");
 		return;
 	}
 	uint64_t sequence = agreement_done(service->core, node_now_us(service->node), asked->seq);
@@ -249,12 +233,13 @@ static void client_request(struct agreement_service *service, link_id from,
 	arena_reset(&service->arena);
 	int status = wire_agreement_request_decode(request->payload, &service->arena, &asked);
 	if (status != 0) {
-		refuse(service, from, request, status, "not a request of the agreement service");
+		server_refuse(service->server, from, request, status,
+			      "not a request of the agreement service");
 		return;
 	}
 	if (asked.seq >= AGREEMENT_SEQ_MAX) {
-		refuse(service, from, request, STATUS_BAD_REQUEST,
-		       "instances are numbered from 0 to %" PRIu64, AGREEMENT_SEQ_MAX - 1);
+		server_refuse(service->server, from, request, STATUS_BAD_REQUEST,
+			      "instances are numbered from 0 to %" PRIu64, AGREEMENT_SEQ_MAX - 1);
 		return;
 	}
 	switch (request->method) {
@@ -295,7 +280,8 @@ static void peer_message(struct agreement_service *service, link_id from,
 	} else if (why == NULL && reply) {
 		agreement_reply(service->core, now_us, &m);
 	} else if (why == NULL && is_congested(service)) {
-		refuse(service, from, message, STATUS_BUSY, "the disk of this peer is behind");
+		server_refuse(service->server, from, message, STATUS_BUSY,
+			      "the disk of this peer is behind");
 	} else if (why == NULL) {
 		agreement_request(service->core, now_us, from, message->id, &m);
 	} else {
@@ -305,8 +291,9 @@ static void peer_message(struct agreement_service *service, link_id from,
 				  "from=%u to=%u field=\"%s\" refused=%" PRIu64, m.from, m.to, why,
 				  refused);
 		if (!reply)
-			refuse(service, from, message, status != 0 ? status : STATUS_DENIED,
-			       "no peer can have sent this: %s", why);
+			server_refuse(service->server, from, message,
+				      status != 0 ? status : STATUS_DENIED,
+				      "no peer can have sent this: %s", why);
 	}
 }
 

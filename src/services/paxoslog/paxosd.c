@@ -262,8 +262,7 @@ static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 static void create_agreement(struct paxosd *d, const struct paxosd_options *options)
 {
 	struct agreement_service_options agreement = {
-		.node = &d->server.node,
-		.name = options->name,
+		.server = &d->server,
 		.replica = options->replica,
 		.nmembers = options->nmembers,
 		.settings = options->agreement,
