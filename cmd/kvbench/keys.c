@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mix.h"
 
 #define ZIPF_EXPONENT 0.99
 #define KEY_SIZE_DEFAULT 16u
@@ -47,17 +48,9 @@ static uint64_t zipf_rank(uint64_t n, struct rng *rng)
 	}
 }
 
-/* The finaliser of splitmix64. */
-static uint64_t scatter(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 uint64_t bench_keys_choose(enum bench_distribution distribution, uint64_t n, struct rng *rng)
 {
-	return distribution == BENCH_UNIFORM ? rng_below(rng, n) : scatter(zipf_rank(n, rng)) % n;
+	return distribution == BENCH_UNIFORM ? rng_below(rng, n) : mix_u64(zipf_rank(n, rng)) % n;
 }
 
 uint64_t bench_keys_choose_recent(uint64_t n, struct rng *rng)

@@ -5,18 +5,14 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mix.h"
 
 #define CAPACITY_MIN 16u
 
-/*
- * The finaliser of splitmix64: keys are often consecutive numbers, and linear probing needs them
- * spread.
- */
+/* Keys are often consecutive numbers, and linear probing needs them spread. */
 static size_t home_of(const struct map *m, uint64_t key)
 {
-	key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;
-	key = (key ^ (key >> 27)) * 0x94d049bb133111ebu;
-	return (size_t)(key ^ (key >> 31)) & (m->capacity - 1);
+	return (size_t)mix_u64(key) & (m->capacity - 1);
 }
 
 /* The slot that holds key, or the free slot where it would go. */

@@ -2,13 +2,11 @@
 #include "base/rng.h"
 
 #include "base/assert.h"
+#include "base/mix.h"
 
 static uint64_t splitmix64(uint64_t *state)
 {
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
+	return mix_u64(*state += MIX_STEP);
 }
 
 static uint64_t rotate_left(uint64_t v, unsigned bits)

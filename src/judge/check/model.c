@@ -4,14 +4,12 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/mix.h"
 
-/* The finaliser of splitmix64, started at different places. */
+/* Mixed from different starting points. */
 uint64_t model_mix(uint64_t x, unsigned lane)
 {
-	x += lane == 0 ? 0x9e3779b97f4a7c15u : 0x6a09e667f3bcc909u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
+	return mix_u64(x + (lane == 0 ? MIX_STEP : 0x6a09e667f3bcc909u));
 }
 
 /* A missing cell counts nothing, so that states need not be hashed as a whole to begin with. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "base/mix.h"
 
 void slots_init(struct slots *s, uint64_t first)
 {
@@ -29,17 +30,11 @@ void slots_free(struct slots *s)
 	*s = (struct slots){0};
 }
 
-/*
- * splitmix64's finisher over slot, length and checksum. Summed up, so that values may come and go
- * in any order.
- */
+/* Of slot, length and checksum. Summed up, so that values may come and go in any order. */
 uint64_t slots_hash_of(uint64_t slot, struct slice value)
 {
-	uint64_t h = slot * 0x9e3779b97f4a7c15ull ^ (uint64_t)value.len << 32 ^
-		     crc32c(0, value.data, value.len);
-	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ h >> 27) * 0x94d049bb133111ebull;
-	return h ^ h >> 31;
+	return mix_u64(slot * MIX_STEP ^ (uint64_t)value.len << 32 ^
+		       crc32c(0, value.data, value.len));
 }
 
 static struct slice value_at(const struct slots_chunk *chunk, uint32_t i)

@@ -8,19 +8,14 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/mix.h"
 
 #define HASH_START 0xcbf29ce484222325ull
 
-/*
- * The finaliser of splitmix64 (Steele, Lea and Flood 2014) over the sum of what came before and the
- * value.
- */
+/* Mixes what came before and the value. */
 static inline uint64_t hash_u64(uint64_t hash, uint64_t value)
 {
-	uint64_t h = (hash ^ value) + 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ (h >> 27)) * 0x94d049bb133111ebull;
-	return h ^ (h >> 31);
+	return mix_u64((hash ^ value) + MIX_STEP);
 }
 
 static inline uint64_t hash_slice(uint64_t hash, struct slice s)

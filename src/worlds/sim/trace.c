@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/mix.h"
 #include "sim/world.h"
 #include "wire/method.h"
 
@@ -13,16 +14,9 @@ static const char *const event_names[] = {
 #undef X
 };
 
-/*
- * One round of splitmix64's finaliser: fast, and every bit of the input reaches every bit of the
- * hash.
- */
 static void mix(struct sim_trace *trace, uint64_t value)
 {
-	uint64_t h = trace->hash + value + 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ (h >> 27)) * 0x94d049bb133111ebull;
-	trace->hash = h ^ (h >> 31);
+	trace->hash = mix_u64(trace->hash + value + MIX_STEP);
 }
 
 static void line_begin(struct sim_trace *trace, enum sim_event event,
