@@ -57,11 +57,10 @@ static json_t *shards_json(const struct synod_config *config)
 static void group_row(struct kvctl_table *table, const struct synod_config *config,
 		      const struct synod_group *group)
 {
-	struct buffer members = {0}, shards = {0};
+	struct buffer shards = {0};
 	uint64_t gid = group != NULL ? group->gid : 0;
-	for (size_t i = 0; group != NULL && i < group->nmembers; i++)
-		buffer_format(&members, "%s%s", i == 0 ? "" : ",", group->members[i]);
-	buffer_add_u8(&members, 0);
+	char *members = alloc_join(group != NULL ? group->members : NULL,
+				   group != NULL ? group->nmembers : 0, ",");
 	format_shards(&shards, config, gid);
 	kvctl_table_row(table);
 	if (group != NULL)
@@ -69,9 +68,9 @@ static void group_row(struct kvctl_table *table, const struct synod_config *conf
 	else
 		kvctl_table_cell(table, 0, "none");
 	kvctl_table_cell(table, 1, "%zu", count_shards(config, gid));
-	kvctl_table_cell(table, 2, "%s", (const char *)members.data);
+	kvctl_table_cell(table, 2, "%s", members);
 	kvctl_table_cell(table, 3, "%s", (const char *)shards.data);
-	buffer_free(&members);
+	free(members);
 	buffer_free(&shards);
 }
 

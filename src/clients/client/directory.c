@@ -102,15 +102,11 @@ static void wake_config_waiters(struct client *client, uint64_t number)
 static void found_masters(struct client *client, const struct wire_cluster *cluster)
 {
 	char *addresses[REPLICAS_MAX];
-	struct buffer asked = {0};
-	for (uint32_t i = 0; i < cluster->nmasters; i++) {
+	for (uint32_t i = 0; i < cluster->nmasters; i++)
 		addresses[i] = alloc_format("%.*s", (int)cluster->masters[i].len,
 					    (const char *)cluster->masters[i].data);
-		buffer_format(&asked, "%s%s", i == 0 ? "" : ", ", addresses[i]);
-	}
 	free(client->asked);
-	client->asked = alloc_format("%.*s", (int)asked.len, (const char *)asked.data);
-	buffer_free(&asked);
+	client->asked = alloc_join((const char *const *)addresses, cluster->nmasters, ", ");
 	caller_set_addresses(client->masters->caller, (const char *const *)addresses,
 			     cluster->nmasters);
 	for (uint32_t i = 0; i < cluster->nmasters; i++)
@@ -264,25 +260,14 @@ void client_wait_config(struct client_request *request)
 
 /* ---- life ---- */
 
-static char *join_addresses(const char *const *addresses, uint32_t count)
-{
-	struct buffer text = {0};
-	for (uint32_t i = 0; i < count; i++)
-		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", addresses[i]);
-	char *joined = alloc_format("%.*s", (int)text.len,
-				    text.len > 0 ? (const char *)text.data : "");
-	buffer_free(&text);
-	return joined;
-}
-
 void client_directory_init(struct client *client, const struct client_options *options)
 {
 	client->masters = client_group_create(client, 0, options->masters, options->nmasters);
 	client_registrar_init(&client->registrar, client, client->masters);
-	client->asked = join_addresses(options->masters, options->nmasters);
+	client->asked = alloc_join(options->masters, options->nmasters, ", ");
 	if (options->nmasters == 0) {
 		free(client->asked);
-		client->asked = join_addresses(options->endpoints, options->nendpoints);
+		client->asked = alloc_join(options->endpoints, options->nendpoints, ", ");
 		client->entrance = client_group_create(client, 0, options->endpoints,
 						       options->nendpoints);
 	}

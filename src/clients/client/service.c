@@ -10,24 +10,13 @@
 #include "wire/method.h"
 #include "wire/wire_view.h"
 
-static char *join(const char *const *addresses, uint32_t count)
-{
-	struct buffer text = {0};
-	for (uint32_t i = 0; i < count; i++)
-		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", addresses[i]);
-	char *joined = alloc_format("%.*s", (int)text.len,
-				    text.len > 0 ? (const char *)text.data : "");
-	buffer_free(&text);
-	return joined;
-}
-
 static void init(struct client *client, enum client_service_id id, const char *what,
 		 const char *const *addresses, uint32_t count)
 {
 	struct client_service *service = &client->services[id];
 	service->what = what;
 	service->known = count > 0;
-	service->asked = join(addresses, count);
+	service->asked = alloc_join(addresses, count, ", ");
 	service->group = client_group_create(client, 0, addresses, count);
 }
 
@@ -123,7 +112,7 @@ static void found(void *context, int status, struct slice payload)
 		if (reply.servers[i].alive)
 			add_address(addresses, &count, reply.servers[i].server.address);
 	free(pb->asked);
-	pb->asked = join((const char *const *)addresses, count);
+	pb->asked = alloc_join((const char *const *)addresses, count, ", ");
 	/*
 	 * Requests that wait in the caller go on with this. Nobody is not more than who was known
 	 * before.

@@ -179,3 +179,18 @@ char *alloc_format(const char *format, ...)
 	va_end(arguments);
 	return text;
 }
+
+char *alloc_join(const char *const *texts, size_t count, const char *between)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++)
+		len += strlen(texts[i]) + (i == 0 ? 0 : strlen(between));
+	char *joined = alloc_bytes(len + 1), *end = joined;
+	for (size_t i = 0; i < count; i++) {
+		end = stpcpy(end, i == 0 ? "" : between);
+		end = stpcpy(end, texts[i]);
+	}
+	*end = 0;
+	return joined;
+}

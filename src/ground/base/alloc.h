@@ -29,6 +29,9 @@ void *alloc_try_resize(void *old, size_t size) __attribute__((alloc_size(2)));
 void alloc_try_refuse(bool (*refuses)(void *context), void *context);
 char *alloc_string(const char *text) __attribute__((malloc, returns_nonnull));
 char *alloc_format(const char *format, ...) __attribute__((returns_nonnull, format(printf, 1, 2)));
+/* One after the other, with `between` between them: "a, b, c". Of none: "". */
+char *alloc_join(const char *const *texts, size_t count, const char *between)
+	__attribute__((malloc, returns_nonnull));
 
 struct alloc_reserve;
 /* NULL: no memory. */

@@ -3,6 +3,9 @@
  * the same. Whether an id has been handed out the leader asks them (rsm/registrar.h) when it meets
  * one above those that its group knows.
  */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "shardkv/node_internal.h"
 
 static void put_question(struct buffer *out)
@@ -67,14 +70,11 @@ void clients_unregistered(void *node, link_id from, const struct message *messag
 void clients_refuse_register(struct node *node, link_id from, const struct message *message)
 {
 	struct shardkv_node *n = shardkv_node_of(node);
-	struct buffer text = {0};
-	buffer_format(
-		&text,
-		"a group of the store hands out no client ids: REGISTER at the shard masters (");
-	for (uint32_t i = 0; i < n->options.nmasters; i++)
-		buffer_format(&text, "%s%s", i == 0 ? "" : ", ", n->server.masters[i]);
-	buffer_format(&text, ")");
-	buffer_add_u8(&text, 0);
-	shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, (const char *)text.data);
-	buffer_free(&text);
+	char *masters = alloc_join(n->server.masters, n->server.nmasters, ", ");
+	char *text = alloc_format("a group of the store hands out no client ids: REGISTER at the "
+				  "shard masters (%s)",
+				  masters);
+	shardkv_node_refuse(n, from, message, STATUS_UNKNOWN_METHOD, 0, text);
+	free(text);
+	free(masters);
 }

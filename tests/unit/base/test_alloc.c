@@ -50,6 +50,24 @@ START_TEST(strings)
 }
 END_TEST
 
+/* Texts are joined with what stands between them, and nothing at the ends. */
+START_TEST(texts_are_joined)
+{
+	const char *const texts[] = {"one", "", "three"};
+	char *all = alloc_join(texts, 3, ", "), *one = alloc_join(texts, 1, ", ");
+	char *none = alloc_join(NULL, 0, ", "), *close = alloc_join(texts, 3, "");
+
+	ck_assert_str_eq(all, "one, , three");
+	ck_assert_str_eq(one, "one");
+	ck_assert_str_eq(none, "");
+	ck_assert_str_eq(close, "onethree");
+	free(all);
+	free(one);
+	free(none);
+	free(close);
+}
+END_TEST
+
 static void resize_overflowing(void)
 {
 	volatile size_t count = SIZE_MAX / 2;
@@ -81,4 +99,4 @@ START_TEST(assertions)
 }
 END_TEST
 
-CHECK_MAIN("alloc", empty, contents, strings, overflow, assertions)
+CHECK_MAIN("alloc", empty, contents, strings, texts_are_joined, overflow, assertions)
