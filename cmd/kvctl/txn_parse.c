@@ -8,10 +8,7 @@
 /* Keeps a block of memory until the transaction is freed. */
 static void keep(struct kvctl_txn *txn, void *block)
 {
-	if (txn->nblocks == txn->blocks_capacity) {
-		txn->blocks_capacity = txn->blocks_capacity == 0 ? 16 : 2 * txn->blocks_capacity;
-		txn->blocks = alloc_resize(txn->blocks, txn->blocks_capacity, sizeof *txn->blocks);
-	}
+	ALLOC_ROOM(txn->blocks, txn->nblocks, txn->blocks_capacity, 16);
 	txn->blocks[txn->nblocks++] = block;
 }
 

@@ -52,11 +52,7 @@ static struct values *list_get(struct list_app *list, uint32_t key)
 static void list_append(struct list_app *list, uint32_t key, uint64_t value)
 {
 	struct values *values = list_get(list, key);
-	if (values->count == values->capacity) {
-		values->capacity = values->capacity == 0 ? 8 : values->capacity * 2;
-		values->values = alloc_resize(values->values, values->capacity,
-					      sizeof *values->values);
-	}
+	ALLOC_ROOM(values->values, values->count, values->capacity, 8);
 	list->hash += digest(key, values->count, value);
 	values->values[values->count++] = value;
 }

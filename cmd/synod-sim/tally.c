@@ -37,11 +37,7 @@ void tally_add(struct tally *tally, const struct run *run)
 	tally->events += result->events;
 	tally->undecided += result->undecided;
 	tally->excused += result->excused;
-	if (tally->nby_seed == tally->capacity) {
-		tally->capacity = tally->capacity == 0 ? 256 : tally->capacity * 2;
-		tally->by_seed = alloc_resize(tally->by_seed, tally->capacity,
-					      sizeof *tally->by_seed);
-	}
+	ALLOC_ROOM(tally->by_seed, tally->nby_seed, tally->capacity, 256);
 	struct tally_seed *seed = &tally->by_seed[tally->nby_seed++];
 	for (unsigned f = 0; f < SIM_FAULTS; f++)
 		seed->faults[f] = result->faults.of[f] > UINT32_MAX

@@ -15,11 +15,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/assert.h"
+
 void *alloc_bytes(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
 void *alloc_zeroed(size_t count, size_t size)
 	__attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
 /* Like reallocarray, with the overflow check. */
 void *alloc_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+/*
+ * Room for one more in an array that grows: when `count` elements fill its `capacity`, that doubles,
+ * from `first` on. All four are evaluated several times.
+ */
+#define ALLOC_ROOM(array, count, capacity, first) \
+	do { \
+		if ((count) == (capacity)) { \
+			(capacity) = (capacity) == 0 ? (first) : 2 * (capacity); \
+			ASSERT((capacity) > (count)); \
+			(array) = alloc_resize((array), (capacity), sizeof *(array)); \
+		} \
+	} while (0)
 /* May fail (NULL; `old` is as it was): for as much as somebody else decides. */
 void *alloc_try_resize(void *old, size_t size) __attribute__((alloc_size(2)));
 /*

@@ -23,10 +23,7 @@ static const struct {
 static struct metric *add(struct metrics *m, enum metric_type type, const char *name,
 			  const char *help, const char *labels)
 {
-	if (m->count == m->capacity) {
-		m->capacity = m->capacity == 0 ? 32 : m->capacity * 2;
-		m->items = alloc_resize(m->items, m->capacity, sizeof *m->items);
-	}
+	ALLOC_ROOM(m->items, m->count, m->capacity, 32);
 	struct metric *item = &m->items[m->count++];
 	*item = (struct metric){
 		.type = type,

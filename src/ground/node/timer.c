@@ -66,10 +66,7 @@ void timers_set(struct timers *timers, struct timer *t, uint64_t at_us)
 		settle(timers, t, t->position);
 		return;
 	}
-	if (timers->count == timers->capacity) {
-		timers->capacity = timers->capacity == 0 ? 16 : timers->capacity * 2;
-		timers->heap = alloc_resize(timers->heap, timers->capacity, sizeof *timers->heap);
-	}
+	ALLOC_ROOM(timers->heap, timers->count, timers->capacity, 16);
 	timers->count++;
 	sift_up(timers, t, timers->count);
 }

@@ -72,10 +72,7 @@ static struct check_compare *copy_compares(struct check_history *h,
 void check_history_add(struct check_history *h, const struct check_call *call)
 {
 	ASSERT(call->outcome != CHECK_OK || call->ret >= call->call);
-	if (h->count == h->capacity) {
-		h->capacity = h->capacity == 0 ? 256 : h->capacity * 2;
-		h->calls = alloc_resize(h->calls, h->capacity, sizeof *h->calls);
-	}
+	ALLOC_ROOM(h->calls, h->count, h->capacity, 256);
 	struct check_call *out = &h->calls[h->count++];
 	*out = *call;
 	out->when = copy_compares(h, call->when, call->nwhen);

@@ -39,10 +39,7 @@ void model_free(struct model_state *s)
 static void write_cell(struct model_state *s, uint32_t cell, value_id value)
 {
 	struct model_cell *c = &s->cells[cell];
-	if (s->nchanges == s->capacity) {
-		s->capacity = s->capacity == 0 ? 64 : s->capacity * 2;
-		s->changes = alloc_resize(s->changes, s->capacity, sizeof *s->changes);
-	}
+	ALLOC_ROOM(s->changes, s->nchanges, s->capacity, 64);
 	s->changes[s->nchanges++] = (struct model_change){.cell = cell, .before = *c};
 	toggle_hash(s, cell);
 	c->version = s->versions && value != VALUE_MISSING ? c->version + 1 : 0;

@@ -38,10 +38,7 @@ static void list_init(struct need_lists *l, uint32_t ncalls)
 
 static void list_add(struct need_lists *l, uint32_t item)
 {
-	if (l->count == l->capacity) {
-		l->capacity = l->capacity == 0 ? 64 : l->capacity * 2;
-		l->items = alloc_resize(l->items, l->capacity, sizeof *l->items);
-	}
+	ALLOC_ROOM(l->items, l->count, l->capacity, 64);
 	l->items[l->count++] = item;
 }
 
@@ -58,10 +55,7 @@ static void add_need(struct builder *b, uint32_t cell, value_id value)
 	struct needs *n = b->n;
 	struct need *need = find_need(n, cell, value);
 	if (need == NULL) {
-		if (n->count == n->capacity) {
-			n->capacity = n->capacity == 0 ? 64 : n->capacity * 2;
-			n->needs = alloc_resize(n->needs, n->capacity, sizeof *n->needs);
-		}
+		ALLOC_ROOM(n->needs, n->count, n->capacity, 64);
 		need = &n->needs[n->count++];
 		*need = (struct need){.cell = cell, .value = value};
 		map_put(&n->by_cell_and_value, pair(cell, value), (void *)(uintptr_t)n->count);
@@ -138,11 +132,7 @@ static uint32_t append_source(struct builder *b, uint32_t cell, value_id token)
 	uintptr_t known = (uintptr_t)map_get(&b->appended, pair(cell, token));
 	if (known != 0)
 		return (uint32_t)(known - 1);
-	if (n->nappends == b->appends_capacity) {
-		b->appends_capacity = b->appends_capacity == 0 ? 64 : b->appends_capacity * 2;
-		n->appends_left = alloc_resize(n->appends_left, b->appends_capacity,
-					       sizeof *n->appends_left);
-	}
+	ALLOC_ROOM(n->appends_left, n->nappends, b->appends_capacity, 64);
 	n->appends_left[n->nappends++] = 0;
 	map_put(&b->appended, pair(cell, token), (void *)(uintptr_t)n->nappends);
 	size_t len = values_text(&b->c->values, token).len;
@@ -191,10 +181,7 @@ static void add_tokens(struct builder *b, struct need *need)
 			&b->appended, pair(need->cell, values_find(&b->c->values, end)));
 		if (source == 0)
 			continue;
-		if (b->tokens_count == b->tokens_capacity) {
-			b->tokens_capacity = b->tokens_capacity == 0 ? 64 : b->tokens_capacity * 2;
-			n->tokens = alloc_resize(n->tokens, b->tokens_capacity, sizeof *n->tokens);
-		}
+		ALLOC_ROOM(n->tokens, b->tokens_count, b->tokens_capacity, 64);
 		n->tokens[b->tokens_count++] = (uint32_t)(source - 1);
 		need->ntokens++;
 	}

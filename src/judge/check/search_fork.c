@@ -5,10 +5,7 @@
 
 void search_fork_push(struct search *s, uint32_t wanted)
 {
-	if (s->nforks == s->fork_capacity) {
-		s->fork_capacity = s->fork_capacity == 0 ? 64 : s->fork_capacity * 2;
-		s->forks = alloc_resize(s->forks, s->fork_capacity, sizeof *s->forks);
-	}
+	ALLOC_ROOM(s->forks, s->nforks, s->fork_capacity, 64);
 	struct fork *f = &s->forks[s->nforks++];
 	*f = (struct fork){
 		.event = s->event, .wanted = wanted, .fresh = s->fresh, .trail = s->ntrail};
@@ -107,12 +104,7 @@ static int rank_of(struct search *s, uint32_t call, uint32_t wanted)
 
 static void candidate_push(struct search *s, uint32_t call)
 {
-	if (s->ncandidates == s->candidate_capacity) {
-		s->candidate_capacity = s->candidate_capacity == 0 ? 256
-								   : s->candidate_capacity * 2;
-		s->candidates = alloc_resize(s->candidates, s->candidate_capacity,
-					     sizeof *s->candidates);
-	}
+	ALLOC_ROOM(s->candidates, s->ncandidates, s->candidate_capacity, 256);
 	s->candidates[s->ncandidates++] = call;
 }
 

@@ -7,10 +7,7 @@
 
 static void note(struct search *s, enum trail_kind kind, uint32_t call)
 {
-	if (s->ntrail == s->trail_capacity) {
-		s->trail_capacity = s->trail_capacity == 0 ? 256 : s->trail_capacity * 2;
-		s->trail = alloc_resize(s->trail, s->trail_capacity, sizeof *s->trail);
-	}
+	ALLOC_ROOM(s->trail, s->ntrail, s->trail_capacity, 256);
 	s->trail[s->ntrail++] = (struct trail_entry){.call = call, .kind = kind};
 }
 

@@ -125,10 +125,7 @@ int causal_add(struct causal *c, struct slice host, struct slice text)
 			words.origin, words.sent, c->hosts[number].name);
 	grow(c);
 	struct host *h = &c->hosts[number];
-	if (h->count == h->capacity) {
-		h->capacity = h->capacity == 0 ? 64 : h->capacity * 2;
-		h->events = alloc_resize(h->events, h->capacity, sizeof *h->events);
-	}
+	ALLOC_ROOM(h->events, h->count, h->capacity, 64);
 	h->events[h->count++] = c->count;
 	c->last_host = number;
 	c->places[c->count] = (struct text_place){.at = c->text.len, .len = text.len};

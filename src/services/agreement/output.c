@@ -25,10 +25,7 @@ static void swap(struct vector *a, struct vector *b)
 void items_add(struct items *items, enum wire_agreement_kind kind, uint64_t seq, uint64_t ballot,
 	       uint64_t other, struct bytes *value)
 {
-	if (items->count == items->capacity) {
-		items->capacity = items->capacity == 0 ? 8 : items->capacity * 2;
-		items->items = alloc_resize(items->items, items->capacity, sizeof *items->items);
-	}
+	ALLOC_ROOM(items->items, items->count, items->capacity, 8);
 	items->items[items->count++] = (struct item){.kind = kind,
 						     .seq = seq,
 						     .ballot = ballot,

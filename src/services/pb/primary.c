@@ -11,10 +11,7 @@ static bool is_read(const struct held *held)
 static void hold(struct pb_node *n, struct frame *frame, link_id from,
 		 const struct message *request, int status, size_t offset)
 {
-	if (frame->nheld == frame->held_capacity) {
-		frame->held_capacity = frame->held_capacity == 0 ? 16 : frame->held_capacity * 2;
-		frame->held = alloc_resize(frame->held, frame->held_capacity, sizeof *frame->held);
-	}
+	ALLOC_ROOM(frame->held, frame->nheld, frame->held_capacity, 16);
 	size_t len = frame->replies.len - offset;
 	frame->held[frame->nheld++] = (struct held){
 		.link = from,

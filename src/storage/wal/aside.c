@@ -19,10 +19,7 @@ static void found(void *context, const char *name, uint64_t size)
 	(void)size;
 	if (!wal_name_parse(name, names->log_prefix, &number))
 		return;
-	if (names->count == names->capacity) {
-		names->capacity = names->capacity == 0 ? 16 : names->capacity * 2;
-		names->list = alloc_resize(names->list, names->capacity, sizeof *names->list);
-	}
+	ALLOC_ROOM(names->list, names->count, names->capacity, 16);
 	snprintf(names->list[names->count++], WAL_NAME_BYTES, "%s", name);
 }
 

@@ -50,10 +50,7 @@ struct salvage {
 
 static void add_found(struct salvage *s, uint64_t offset, const struct wal_frame *frame)
 {
-	if (s->count == s->capacity) {
-		s->capacity = s->capacity == 0 ? 256 : s->capacity * 2;
-		s->found = alloc_resize(s->found, s->capacity, sizeof *s->found);
-	}
+	ALLOC_ROOM(s->found, s->count, s->capacity, 256);
 	s->found[s->count++] = (struct found){offset, *frame};
 }
 

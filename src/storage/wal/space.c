@@ -29,11 +29,7 @@ static void released_closed(struct disk_request *request);
 
 void wal_free_add(struct wal *wal, struct wal_free file)
 {
-	if (wal->free_count == wal->free_capacity) {
-		wal->free_capacity = wal->free_capacity == 0 ? 4 : wal->free_capacity * 2;
-		wal->free_files = alloc_resize(wal->free_files, wal->free_capacity,
-					       sizeof *wal->free_files);
-	}
+	ALLOC_ROOM(wal->free_files, wal->free_count, wal->free_capacity, 4);
 	wal->free_files[wal->free_count++] = file;
 }
 

@@ -35,10 +35,7 @@ static void found_file(void *context, const char *name, uint64_t size)
 	bool is_log = wal_name_parse(name, found->wal->log_prefix, &number);
 	if (!is_log && !wal_name_parse(name, found->wal->free_prefix, &number))
 		return;
-	if (found->count == found->capacity) {
-		found->capacity = found->capacity == 0 ? 16 : found->capacity * 2;
-		found->files = alloc_resize(found->files, found->capacity, sizeof *found->files);
-	}
+	ALLOC_ROOM(found->files, found->count, found->capacity, 16);
 	found->files[found->count].number = number;
 	found->files[found->count].size = size;
 	found->files[found->count].is_log = is_log;
@@ -65,11 +62,7 @@ struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capac
 {
 	ASSERT(id <= UINT32_MAX && capacity <= UINT32_MAX);
 	ASSERT(wal->segment_count == 0 || wal_tail(wal)->id < id);
-	if (wal->segment_count == wal->segment_capacity) {
-		wal->segment_capacity = wal->segment_capacity == 0 ? 8 : wal->segment_capacity * 2;
-		wal->segments = alloc_resize(wal->segments, wal->segment_capacity,
-					     sizeof(struct wal_segment *));
-	}
+	ALLOC_ROOM(wal->segments, wal->segment_count, wal->segment_capacity, 8);
 	struct wal_segment *segment = ALLOC(struct wal_segment);
 	segment->id = id;
 	segment->capacity = capacity;

@@ -48,11 +48,7 @@ static void begin_part(struct wal *wal)
 	/* Parts follow each other: in one segment, or at the beginning of the next. */
 	ASSERT(wal->tail_offset >= WAL_HEADER_BYTES && wal->tail_offset <= segment->capacity);
 	ASSERT(buffer->part_count == 0 || wal->tail_offset == WAL_HEADER_BYTES);
-	if (buffer->part_count == buffer->part_capacity) {
-		buffer->part_capacity = buffer->part_capacity == 0 ? 4 : buffer->part_capacity * 2;
-		buffer->parts = alloc_resize(buffer->parts, buffer->part_capacity,
-					     sizeof *buffer->parts);
-	}
+	ALLOC_ROOM(buffer->parts, buffer->part_count, buffer->part_capacity, 4);
 	buffer->parts[buffer->part_count++] = (struct wal_part){
 		.segment = segment,
 		.offset = wal->tail_offset,

@@ -37,11 +37,7 @@ static struct peer *add(struct host *host, const char *name, const char *address
 	struct peer *peer = ALLOC(struct peer);
 	peer->name = alloc_string(name);
 	peer->address = alloc_string(address);
-	if (host->npeers == host->peers_capacity) {
-		host->peers_capacity = host->peers_capacity == 0 ? 16 : 2 * host->peers_capacity;
-		host->peers = alloc_resize(host->peers, host->peers_capacity,
-					   sizeof(struct peer *));
-	}
+	ALLOC_ROOM(host->peers, host->npeers, host->peers_capacity, 16);
 	host->peers[host->npeers++] = peer;
 	return peer;
 }

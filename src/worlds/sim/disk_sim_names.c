@@ -32,11 +32,7 @@ static void table_set(struct name_table *table, const char *name, struct inode *
 		entry->inode = inode;
 		return;
 	}
-	if (table->count == table->capacity) {
-		table->capacity = table->capacity == 0 ? 8 : table->capacity * 2;
-		table->entries = alloc_resize(table->entries, table->capacity,
-					      sizeof *table->entries);
-	}
+	ALLOC_ROOM(table->entries, table->count, table->capacity, 8);
 	table->entries[table->count++] = (struct name_entry){.name = alloc_string(name),
 							     .inode = inode};
 }
@@ -79,12 +75,7 @@ static void table_apply(struct name_table *table, const struct name_change *chan
 static void add_change(struct names *names, enum change_kind kind, const char *name,
 		       const char *new_name, struct inode *inode)
 {
-	if (names->change_count == names->change_capacity) {
-		names->change_capacity = names->change_capacity == 0 ? 8
-								     : names->change_capacity * 2;
-		names->changes = alloc_resize(names->changes, names->change_capacity,
-					      sizeof *names->changes);
-	}
+	ALLOC_ROOM(names->changes, names->change_count, names->change_capacity, 8);
 	struct name_change *change = &names->changes[names->change_count++];
 	*change = (struct name_change){
 		.kind = kind,

@@ -11,11 +11,7 @@
 size_t sim_history_call(struct sim_history *history, enum sim_history_kind kind, uint32_t client,
 			uint32_t key, uint64_t now_us)
 {
-	if (history->count == history->capacity) {
-		history->capacity = history->capacity == 0 ? 1024 : history->capacity * 2;
-		history->operations = alloc_resize(history->operations, history->capacity,
-						   sizeof *history->operations);
-	}
+	ALLOC_ROOM(history->operations, history->count, history->capacity, 1024);
 	size_t operation = history->count++;
 	history->operations[operation] = (struct sim_history_operation){.kind = kind,
 									.client = client,

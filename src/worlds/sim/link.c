@@ -14,13 +14,7 @@ static struct sim_link *link_add(struct sim_process *process, const char *addres
 		slot++;
 	if (slot == process->nlinks) {
 		ASSERT(slot < 1u << LINK_SLOT_BITS);
-		if (process->nlinks == process->links_capacity) {
-			process->links_capacity = process->links_capacity == 0
-							  ? 16
-							  : process->links_capacity * 2;
-			process->links = alloc_resize(process->links, process->links_capacity,
-						      sizeof *process->links);
-		}
+		ALLOC_ROOM(process->links, process->nlinks, process->links_capacity, 16);
 		process->nlinks++;
 	}
 	struct sim_link *link = ALLOC(struct sim_link);

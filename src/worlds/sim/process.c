@@ -93,13 +93,7 @@ struct sim_process *sim_process_add(struct sim_world *world, const struct sim_pr
 {
 	struct sim_process *process = ALLOC(struct sim_process);
 	const struct sim_process_options *options = &world->options.process;
-	if (world->nprocesses == world->processes_capacity) {
-		world->processes_capacity = world->processes_capacity == 0
-						    ? 8
-						    : world->processes_capacity * 2;
-		world->processes = alloc_resize(world->processes, world->processes_capacity,
-						sizeof *world->processes);
-	}
+	ALLOC_ROOM(world->processes, world->nprocesses, world->processes_capacity, 8);
 	sim_network_grow(world->network, world->nprocesses + 1);
 	process->index = world->nprocesses;
 	world->processes[world->nprocesses++] = process;

@@ -68,6 +68,29 @@ START_TEST(texts_are_joined)
 }
 END_TEST
 
+/* An array has room for one more whenever it is asked for, keeps what is in it, and grows seldom. */
+START_TEST(an_array_grows_by_doubling)
+{
+	struct {
+		uint32_t *items, count, capacity;
+	} list = {0};
+	uint32_t grown = 0;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		uint32_t before = list.capacity;
+		ALLOC_ROOM(list.items, list.count, list.capacity, 3);
+		ck_assert_uint_lt(list.count, list.capacity);
+		grown += list.capacity != before;
+		list.items[list.count++] = i;
+	}
+	for (uint32_t i = 0; i < 1000; i++)
+		ck_assert_uint_eq(list.items[i], i);
+	ck_assert_uint_eq(list.capacity, 1536);
+	ck_assert_uint_eq(grown, 10);
+	free(list.items);
+}
+END_TEST
+
 static void resize_overflowing(void)
 {
 	volatile size_t count = SIZE_MAX / 2;
@@ -99,4 +122,5 @@ START_TEST(assertions)
 }
 END_TEST
 
-CHECK_MAIN("alloc", empty, contents, strings, texts_are_joined, overflow, assertions)
+CHECK_MAIN("alloc", empty, contents, strings, texts_are_joined, an_array_grows_by_doubling,
+	   overflow, assertions)
