@@ -31,6 +31,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/operations.h"
 #include "base/status.h"
 
 /*
